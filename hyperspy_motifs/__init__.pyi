@@ -1,0 +1,14 @@
+from . import atoms as atoms
+from . import cells as cells
+from . import clustering as clustering
+from . import data as data
+from . import draw as draw
+from . import graph as graph
+from . import hierarchy as hierarchy
+from . import patches as patches
+from . import relaxation as relaxation
+from . import signals as signals
+from . import zernike as zernike
+from .motifs import Motifs as Motifs
+
+__version__: str

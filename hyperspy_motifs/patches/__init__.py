@@ -1,0 +1,5 @@
+"""Discs round the columns, sampled at sub-pixel centres."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

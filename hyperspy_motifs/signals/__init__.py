@@ -1,0 +1,5 @@
+"""Signal classes: thin, they validate, call the numerics below and write metadata."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
