@@ -1,0 +1,89 @@
+"""The neighbour graph whose edges pull."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
+
+from ._neighbours import nearest_neighbours
+
+
+def neighbour_graph(
+    X: ArrayLike, k: int = 12, *, metric: str = "euclidean", method: str = "auto", random_state: int = 0
+) -> csr_array:
+    """Return the fuzzy-weighted symmetric neighbour graph of the points `X` (n, d).
+
+    Parameters are those of `nearest_neighbours`; the weights are those of `fuzzy_weights`.
+
+    Returns
+    -------
+    csr_array, shape (n, n)
+        Symmetric, weights in (0, 1], empty diagonal, sorted indices.
+    """
+    indices, distances = nearest_neighbours(X, k, metric=metric, method=method, random_state=random_state)
+    return fuzzy_weights(indices, distances)
+
+
+def fuzzy_weights(indices: NDArray[np.int32], distances: NDArray[np.float32]) -> csr_array:
+    r"""Return the fuzzy union of the neighbourhoods.
+
+    .. math:: p_{ij} = \exp(-(d_{ij} - \rho_i)/\sigma_i), \quad w_{ij} = p_{ij} + p_{ji} - p_{ij} p_{ji}
+
+    with :math:`\rho_i` the distance to the first neighbour and :math:`\sigma_i` such that
+    :math:`\sum_j p_{ij} = \log_2 k` (McInnes, Healy and Melville, UMAP, 2018).
+
+    Parameters
+    ----------
+    indices, distances : ndarray, shape (n, k)
+        Neighbours of each point, nearest first, without the point itself.
+
+    Returns
+    -------
+    csr_array, shape (n, n)
+    """
+    n, k = indices.shape
+    memberships = _memberships(np.ascontiguousarray(distances, dtype=np.float32))
+    directed = csr_array(
+        (memberships.ravel(), indices.ravel().astype(np.int32), np.arange(0, n * k + 1, k, dtype=np.int32)),
+        shape=(n, n),
+    )
+    directed.sort_indices()
+    opposite = directed.T.tocsr()
+    graph = csr_array(directed + opposite - directed * opposite)
+    graph.sum_duplicates()
+    graph.eliminate_zeros()
+    graph.sort_indices()
+    return graph
+
+
+@numba.njit(cache=True, parallel=True)
+def _memberships(distances: NDArray[np.float32]) -> NDArray[np.float32]:
+    n, k = distances.shape
+    out = np.empty((n, k), dtype=np.float32)
+    target = max(np.log2(k), 0.5)
+    for i in numba.prange(n):
+        nearest = distances[i, 0]
+        mean = 0.0
+        for c in range(k):
+            mean += distances[i, c] / k
+        low, high = 0.0, np.inf
+        sigma = max(mean - nearest, 1e-3 * mean, 1e-12)
+        for _ in range(40):
+            total = 0.0
+            for c in range(k):
+                total += np.exp(-(distances[i, c] - nearest) / sigma)
+            if abs(total - target) < 1e-5:
+                break
+            if total > target:
+                high = sigma
+                sigma = 0.5 * (low + high)
+            else:
+                low = sigma
+                sigma = 2 * sigma if high == np.inf else 0.5 * (low + high)
+        # Copies of one point have no scale of their own: a thousandth of the mean distance keeps the weights finite.
+        sigma = max(sigma, 1e-3 * mean, 1e-12)
+        for c in range(k):
+            out[i, c] = max(np.exp(-(distances[i, c] - nearest) / sigma), 1e-8)
+    return out

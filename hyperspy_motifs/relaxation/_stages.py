@@ -1,0 +1,205 @@
+"""The two stages of the relaxation: forces, step, trajectory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from ._hash import random_integer
+
+
+class Stage(NamedTuple):
+    """Forces and length of one stage of the relaxation.
+
+    The attraction along an edge of weight w is ``w alpha / (d^N + 1)`` and the repulsion between two vertices
+    ``beta / (d^M + 1)``, each times the displacement d.
+
+    Attributes
+    ----------
+    attraction_exponent : float
+        N. With 0 the edges are springs; with 2 the pull fades beyond unit distance, so that a few wrong edges cannot hold
+        two groups together.
+    repulsion_exponent : float
+        M. With 2 the push reaches far (as 1/d), with 4 it is short-ranged.
+    attraction, repulsion : float
+        Strengths alpha and beta.
+    n_iter : int
+        Steps; the step length decays linearly to zero within the stage.
+    """
+
+    attraction_exponent: float
+    repulsion_exponent: float
+    attraction: float
+    repulsion: float
+    n_iter: int = 75
+
+
+STAGES: tuple[Stage, ...] = (Stage(0, 2, 1, 1), Stage(2, 4, 5, 2))
+"""The published pair: repulsion-dominated, then attraction-dominated."""
+
+
+class Relaxation(NamedTuple):
+    """Result of `relax_layout`.
+
+    Attributes
+    ----------
+    layout : ndarray, shape (n, d)
+    stage_layouts : list of ndarray, shape (n, d)
+        At the end of each stage.
+    energies : list of ndarray, shape (n_iter,)
+        Per stage: sum over the vertices of half the work of the forces along the displacement at every step
+        (attraction minus repulsion), per vertex. It falls as the layout comes to rest.
+    history : ndarray, shape (frames, n, d), or None
+    """
+
+    layout: NDArray[np.float32]
+    stage_layouts: list[NDArray[np.float32]]
+    energies: list[NDArray[np.float64]]
+    history: NDArray[np.float32] | None
+
+
+def relax_layout(
+    graph: csr_array,
+    start: NDArray[np.float32],
+    stages: Sequence[Stage] = STAGES,
+    *,
+    n_negatives: int = 8,
+    clip: float = 4.0,
+    random_state: int = 0,
+    keep: int = 0,
+    progress: Callable[[float], None] | None = None,
+) -> Relaxation:
+    """Relax a start layout on a weighted graph through the stages.
+
+    Every vertex sums the forces on itself from the positions of the step before (Jacobi), divided by the sum of its edge
+    weights so that a spring never overshoots; its negatives come from a counter-based hash of (seed, step, vertex, k). The result is
+    bit-identical for any number of threads.
+
+    Parameters
+    ----------
+    graph : csr_array, shape (n, n)
+        Symmetric weights.
+    start : ndarray, shape (n, d)
+    stages : sequence of Stage
+    n_negatives : int
+        Vertices sampled for the repulsion at each step; they stand for as many as the published scheme takes.
+    clip : float
+        Bound of each component of a single force.
+    random_state : int
+    keep : int
+        Keep every `keep`-th layout; 0 keeps none.
+    progress : callable, optional
+        Called with the fraction done.
+
+    Returns
+    -------
+    Relaxation
+    """
+    layout = np.ascontiguousarray(start, dtype=np.float32)
+    n = len(layout)
+    indptr = np.ascontiguousarray(graph.indptr, dtype=np.int32)
+    indices = np.ascontiguousarray(graph.indices, dtype=np.int32)
+    weights = np.ascontiguousarray(graph.data, dtype=np.float32)
+    history = [layout.copy()] if keep else None
+    stage_layouts: list[NDArray[np.float32]] = []
+    energies: list[NDArray[np.float64]] = []
+    n_total = max(sum(stage.n_iter for stage in stages), 1)
+    step = 0
+    work = np.empty(n, dtype=np.float32)
+    for stage in stages:
+        parameters = np.array(stage[:4], dtype=np.float32)
+        energy = np.empty(stage.n_iter)
+        for iteration in range(stage.n_iter):
+            rate = np.float32(1 - iteration / stage.n_iter)
+            layout = _step(
+                layout, indptr, indices, weights, parameters,
+                np.array([rate, clip], dtype=np.float32), n_negatives,
+                np.array([random_state, step], dtype=np.uint64), work,
+            )  # fmt: skip
+            energy[iteration] = float(np.mean(work, dtype=np.float64))
+            step += 1
+            if history is not None and step % keep == 0:
+                history.append(layout.copy())
+            if progress is not None:
+                progress(step / n_total)
+        stage_layouts.append(layout.copy())
+        energies.append(energy)
+    return Relaxation(layout, stage_layouts, energies, None if history is None else np.stack(history))
+
+
+@numba.njit(cache=True, inline="always")
+def _denominator(square, exponent):  # type: ignore[no-untyped-def]
+    """d^exponent + 1 from d^2; whole even exponents, those of the published stages, without a power."""
+    if exponent == 0:
+        return np.float32(2)
+    if exponent == 2:
+        return square + np.float32(1)
+    if exponent == 4:
+        return square * square + np.float32(1)
+    return np.float32(square ** (np.float32(0.5) * exponent)) + np.float32(1)
+
+
+@numba.njit(cache=True, parallel=True)
+def _step(
+    layout: NDArray[np.float32],
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    parameters: NDArray[np.float32],
+    bounds: NDArray[np.float32],
+    n_negatives: int,
+    counter: NDArray[np.uint64],
+    work: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    n, dimensions = layout.shape
+    new = np.empty_like(layout)
+    rate, clip = bounds[0], bounds[1]
+    attraction_exponent, repulsion_exponent = parameters[0], parameters[1]
+    alpha, beta = parameters[2], parameters[3]
+    for i in numba.prange(n):
+        force = np.zeros(dimensions, dtype=np.float32)
+        total_weight = np.float32(0)
+        done = np.float32(0)
+        start, stop = indptr[i], indptr[i + 1]
+        for p in range(start, stop):
+            j = indices[p]
+            square = np.float32(0)
+            for d in range(dimensions):
+                square += (layout[i, d] - layout[j, d]) ** 2
+            pull = alpha / _denominator(square, attraction_exponent)
+            done += weights[p] * pull * square
+            total_weight += weights[p]
+            for d in range(dimensions):
+                part = pull * (layout[j, d] - layout[i, d])
+                force[d] += weights[p] * min(max(part, -clip), clip)
+        for k in range(n_negatives):
+            j = random_integer(counter[0], counter[1], np.uint64(i), np.uint64(k), n)
+            if j == i:
+                continue
+            low, high = start, stop
+            while low < high:
+                middle = (low + high) // 2
+                if indices[middle] < j:
+                    low = middle + 1
+                else:
+                    high = middle
+            if low < stop and indices[low] == j:
+                continue
+            square = np.float32(0)
+            for d in range(dimensions):
+                square += (layout[i, d] - layout[j, d]) ** 2
+            push = beta / _denominator(square, repulsion_exponent)
+            done -= push * square
+            for d in range(dimensions):
+                part = push * (layout[i, d] - layout[j, d])
+                force[d] += min(max(part, -clip), clip)
+        work[i] = np.float32(0.5) * done
+        scale = rate / max(total_weight, np.float32(1))
+        for d in range(dimensions):
+            new[i, d] = layout[i, d] + scale * force[d]
+    return new
