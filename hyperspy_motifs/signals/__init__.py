@@ -1,4 +1,12 @@
-"""Signal classes: thin, they validate, call the numerics below and write metadata."""
+"""Signal classes: thin, they validate, call the numerics below and write metadata.
+
+``AtomicImage``      an atomic-resolution image or a stack of them: where a user begins
+``AtomPatches``      one disc an atom (navigation axis: atoms)
+``ZernikeFeatures``  the moments of those discs (navigation axis: atoms)
+``AtomTable``        the atoms that were found, as columns
+
+Each signal has a lazy twin in a module of its own, so that eager use does not import dask.
+"""
 
 import lazy_loader
 

@@ -1,0 +1,104 @@
+"""Atoms added and removed by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from hyperspy_motifs import store
+
+from ._atom_finding import given_atoms, keep_atoms, stored_atoms
+from ._atom_table import AtomTable
+from ._checks import check_positions
+from ._frames import n_frames
+
+
+def add_atoms(signal: Any, positions: Any, refine: bool | str, frame: int) -> AtomTable:
+    """Atoms of `signal` with new ones at `positions` (x, y in axis units) of one frame appended."""
+    stamp = store.Stamp.of(signal)
+    old = stored_atoms(signal)
+    pixels = check_positions(np.atleast_2d(np.asarray(positions, float)), stamp)
+    _check_frame(signal, frame)
+    new = AtomTable(stamp.to_units(pixels), pixels, np.full(len(pixels), frame), units=stamp.units)
+    if refine:
+        new = given_atoms(signal, new, refine, "auto" if old is None else old.facts.get("polarity", "auto"))
+    if old is None:
+        table = AtomTable(new.positions, new.pixel_positions, new.frames, new.columns, {"edited": True}, stamp.units)
+        keep_atoms(signal, table)
+        return table
+    here = old.pixel_positions[old.frames == frame]
+    if len(here):
+        distance, nearest = cKDTree(here).query(new.pixel_positions)
+        if (distance < 0.5).any():
+            x, y = stamp.to_units(here[nearest[distance.argmin()]][None])[0]
+            raise ValueError(
+                f"There is an atom at x, y = {x:g}, {y:g} {stamp.units} already. Remove it first, or add at another place."
+            )
+    n_old, n_new = len(old), len(new)
+    columns = {}
+    for name, values in old.columns.items():
+        # What the fit would know of an atom set by hand is unknown, not zero.
+        blank = np.zeros((n_new, *values.shape[1:]), values.dtype)
+        if values.dtype.kind == "f":
+            blank[:] = np.nan
+        columns[name] = np.concatenate([values, new.columns.get(name, blank)])
+    table = AtomTable(
+        np.concatenate([old.positions, new.positions]),
+        np.concatenate([old.pixel_positions, new.pixel_positions]),
+        np.concatenate([old.frames, new.frames]),
+        columns,
+        {**old.facts, "edited": True},
+        stamp.units,
+    )
+    order = np.argsort(table.frames, kind="stable") if n_frames(signal) > 1 else np.arange(n_old + n_new)
+    table = _pick(table, order)
+    keep_atoms(signal, table)
+    return table
+
+
+def remove_atoms(signal: Any, positions: Any, frame: int) -> AtomTable:
+    """Atoms of `signal` without those nearest to `positions` (x, y in axis units) of one frame."""
+    stamp = store.Stamp.of(signal)
+    table = stored_atoms(signal)
+    if table is None:
+        raise ValueError("This image has no atoms to remove. Call find_atoms() or add_atoms() first.")
+    pixels = check_positions(np.atleast_2d(np.asarray(positions, float)), stamp)
+    _check_frame(signal, frame)
+    here = np.flatnonzero(table.frames == frame)
+    if not len(here):
+        raise ValueError(f"Frame {frame} has no atoms to remove.")
+    tree = cKDTree(table.pixel_positions[here])
+    reach = np.inf if len(here) < 2 else np.median(tree.query(tree.data, k=2)[0][:, 1]) / 2
+    distance, nearest = tree.query(pixels)
+    if (distance > reach).any():
+        x, y = stamp.to_units(pixels[distance.argmax()][None])[0]
+        raise ValueError(
+            f"No atom lies within {reach * abs(stamp.scale[0]):.3g} {stamp.units} of x, y = {x:g}, {y:g}: nothing was removed."
+        )
+    keep = np.ones(len(table), bool)
+    keep[here[nearest]] = False
+    if not keep.any():
+        raise ValueError("That would remove every atom: nothing was removed.")
+    table = _pick(table, np.flatnonzero(keep), edited=True)
+    keep_atoms(signal, table)
+    return table
+
+
+def _pick(table: AtomTable, index: np.ndarray, edited: bool | None = None) -> AtomTable:
+    facts = dict(table.facts) if edited is None else {**table.facts, "edited": edited}
+    return AtomTable(
+        table.positions[index],
+        table.pixel_positions[index],
+        table.frames[index],
+        {k: v[index] for k, v in table.columns.items()},
+        facts,
+        table.units,
+    )
+
+
+
+def _check_frame(signal: Any, frame: int) -> None:
+    if not 0 <= frame < n_frames(signal):
+        raise ValueError(f"frame is {frame}; this signal has frames 0 to {n_frames(signal) - 1}.")

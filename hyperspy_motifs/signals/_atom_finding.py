@@ -1,0 +1,142 @@
+"""From an ``AtomicImage`` to its ``AtomTable``: validation, units and frames round :mod:`hyperspy_motifs.atoms`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hyperspy.external.progressbar import progressbar
+
+from hyperspy_motifs import atoms as finding
+from hyperspy_motifs import store
+
+from ._atom_table import AtomTable
+from ._checks import check_axes, check_positions, clean_image
+from ._frames import frame, iterate_frames, n_frames
+
+COLUMNS = ("amplitude", "sigma", "ellipticity", "angle", "background", "uncertainty", "fitted")
+LENGTHS = ("sigma", "uncertainty")
+
+
+def find_atoms(signal: Any, separation: float | None, show_progressbar: bool | None, **options: Any) -> AtomTable:
+    """Atoms of every frame; `separation` in axis units, `options` as :func:`hyperspy_motifs.atoms.find_atoms` takes them."""
+    check_axes(signal)
+    stamp = store.Stamp.of(signal)
+    scale = abs(stamp.scale[0])
+    separation_px = None if separation is None else check_length(separation, "separation", stamp) / scale
+    found, masks = [], []
+    with progressbar(total=n_frames(signal), disable=quiet(show_progressbar), desc="Atoms", leave=False) as bar:
+        for index, data in iterate_frames(signal):
+            image, missing = clean_image(data, _name(signal, index))
+            one = finding.find_atoms(image, separation=separation_px, **options)
+            found.append(one)
+            masks.append(_on_good_pixels(one.positions, missing))
+            bar.update()
+    frames = np.concatenate([np.full(int(ok.sum()), i) for i, ok in enumerate(masks)])
+    pixels = np.concatenate([one.positions[ok] for one, ok in zip(found, masks, strict=True)])
+    columns = {}
+    for name in COLUMNS:
+        values = np.concatenate([np.asarray(getattr(one, name))[ok] for one, ok in zip(found, masks, strict=True)])
+        columns[name] = values * scale if name in LENGTHS else values
+    typical = found[int(np.argsort([one.separation for one in found])[len(found) // 2])]
+    facts = {
+        "separation": float(typical.separation) * scale,
+        "separation_certainty": float(min(one.separation_certainty for one in found)),
+        "polarity": str(typical.polarity),
+        "polarity_certainty": float(min(one.polarity_certainty for one in found)),
+        "edited": False,
+    }
+    return AtomTable(stamp.to_units(pixels), pixels, frames, columns, facts, stamp.units)
+
+
+def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTable:
+    """Atoms that the user brings, checked and, unless `refine` is False, refined where they are."""
+    check_axes(signal)
+    stamp = store.Stamp.of(signal)
+    scale = abs(stamp.scale[0])
+    frames = None
+    if hasattr(atoms, "pixel_positions"):
+        pixels, frames = np.asarray(atoms.pixel_positions, float), np.asarray(atoms.frames)
+    elif hasattr(atoms, "sublattice_list") or hasattr(atoms, "atom_list"):
+        pixels = check_positions(stamp.to_units(finding.positions_from_atomap(atoms)), stamp)
+    else:
+        pixels = check_positions(atoms, stamp)
+    if frames is None:
+        # One list of positions holds for every frame of a stack, as a registered movie has it.
+        n = n_frames(signal)
+        frames = np.repeat(np.arange(n), len(pixels))
+        pixels = np.tile(pixels, (n, 1))
+    facts: dict[str, Any] = {"edited": bool(getattr(atoms, "facts", {}).get("edited", False))}
+    columns: dict[str, np.ndarray] = {}
+    if refine:
+        method = "gaussian" if refine is True else refine
+        moved, parts = pixels.copy(), []
+        for index in np.unique(frames):
+            image, _ = clean_image(frame(signal, int(index)), _name(signal, int(index)))
+            here = np.flatnonzero(frames == index)
+            sign = finding.estimate_polarity(image)[0] if polarity == "auto" else polarity
+            one = finding.refine_atoms(image, pixels[here], polarity=sign, method=method)
+            moved[here] = one.positions
+            parts.append((here, one))
+        pixels = moved
+        for name in COLUMNS:
+            first = np.asarray(getattr(parts[0][1], name))
+            values = np.zeros((len(pixels), *first.shape[1:]), first.dtype)
+            for here, one in parts:
+                values[here] = getattr(one, name)
+            columns[name] = values * scale if name in LENGTHS else values
+        facts["polarity"] = sign
+    first_frame = pixels[frames == frames[0]]
+    facts["separation"] = finding.nearest_neighbour_distance(first_frame) * scale
+    return AtomTable(stamp.to_units(pixels), pixels, frames, columns, facts, stamp.units)
+
+
+def stored_atoms(signal: Any) -> AtomTable | None:
+    """The atoms that `signal` carries from an earlier ``find_atoms``, or None."""
+    kept = store.read_atoms(signal)
+    if kept is None:
+        return None
+    columns, facts = kept
+    stamp = store.Stamp.of(signal)
+    positions, frames = columns.pop("positions"), columns.pop("frames")
+    return AtomTable(positions, stamp.to_pixels(positions), frames, columns, facts, stamp.units)
+
+
+def keep_atoms(signal: Any, table: AtomTable) -> None:
+    """Write `table` into the metadata of `signal`."""
+    store.write_atoms(signal, {"positions": table.positions, "frames": table.frames, **table.columns}, table.facts)
+
+
+def check_length(value: float, name: str, stamp: store.Stamp) -> float:
+    """`value` as a positive length in axis units that fits into the image."""
+    value = float(value)
+    extent = min(abs(s) * n for s, n in zip(stamp.scale, stamp.shape, strict=True))
+    if not np.isfinite(value) or value <= 0:
+        raise ValueError(f"{name} is {value:g}; a positive length in {stamp.units} is expected.")
+    if value >= extent / 2:
+        raise ValueError(
+            f"{name} is {value:g} {stamp.units}, the image measures only {extent:g} {stamp.units}. "
+            f"Give it in the units of the axes ({stamp.units})."
+        )
+    return value
+
+
+def quiet(show_progressbar: bool | None) -> bool:
+    """Whether to hide progress bars: as told, or as HyperSpy's preferences have it."""
+    if show_progressbar is None:
+        from hyperspy.api import preferences
+
+        show_progressbar = preferences.General.show_progressbar
+    return not show_progressbar
+
+
+def _name(signal: Any, index: int) -> str:
+    return "The image" if n_frames(signal) == 1 else f"Frame {index}"
+
+
+def _on_good_pixels(pixels: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
+    if missing is None:
+        return np.ones(len(pixels), bool)
+    column, row = np.rint(pixels).astype(int).T
+    rows, columns = missing.shape
+    return ~missing[np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)]

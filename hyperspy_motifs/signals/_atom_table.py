@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class AtomTable:
+    """The atoms of an image, one row each.
+
+    Used as an array it is its positions, so it can be given to any function that takes an (n, 2) array, and to
+    ``find_motifs(atoms=...)``.
+
+    Attributes
+    ----------
+    positions : numpy.ndarray of shape (n, 2)
+        x, y in axis units.
+    pixel_positions : numpy.ndarray of shape (n, 2)
+        Column, row in pixels, pixel centres at integers.
+    frames : numpy.ndarray of shape (n,)
+        Flat index of the frame (C order of the navigation shape); 0 for a single image.
+    columns : dict of str to numpy.ndarray
+        What the refinement knows of each atom: ``amplitude`` and ``background`` (units of the image), ``sigma`` and
+        ``uncertainty`` (n, 2; axis units), ``ellipticity``, ``angle`` (radians, from x towards y), ``fitted``
+        (False where the fit failed and the centre of mass stands in).
+    facts : dict
+        What was estimated on the way: ``separation`` (axis units), ``separation_certainty``, ``polarity``,
+        ``polarity_certainty``, ``edited`` (True once atoms were added or removed by hand).
+    units : str
+    """
+
+    positions: np.ndarray
+    pixel_positions: np.ndarray
+    frames: np.ndarray
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    units: str = "px"
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.positions, dtype=dtype, copy=copy)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name in ("columns", "facts"):
+            raise AttributeError(name)
+        for source in (self.columns, self.facts):
+            if name in source:
+                return source[name]
+        raise AttributeError(f"AtomTable has no column '{name}'; it has {sorted(self.columns)} and {sorted(self.facts)}.")
+
+    def __repr__(self) -> str:
+        text = f"<AtomTable: {len(self)} atoms"
+        if "separation" in self.facts:
+            text += f", separation {self.facts['separation']:.4g} {self.units}"
+        if "polarity" in self.facts:
+            text += f", {self.facts['polarity']} columns"
+        if "fitted" in self.columns:
+            failed = int((~np.asarray(self.columns["fitted"], bool)).sum())
+            text += f", {failed} by centre of mass" if failed else ""
+        return text + ">"
+
+    def to_dict(self) -> dict[str, np.ndarray]:
+        """Plain one-dimensional columns, ready for ``pandas.DataFrame`` or a CSV file."""
+        out = {"x": self.positions[:, 0], "y": self.positions[:, 1], "frame": self.frames}
+        for name, values in self.columns.items():
+            if values.ndim == 2:
+                out |= {f"{name}_x": values[:, 0], f"{name}_y": values[:, 1]}
+            else:
+                out[name] = values
+        return out

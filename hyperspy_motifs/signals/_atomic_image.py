@@ -1,0 +1,359 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hyperspy.signals import Signal2D
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.motifs import Motifs
+
+    from ._atom_patches import AtomPatches
+    from ._atom_table import AtomTable
+
+
+class AtomicImage(Signal2D):
+    """An image in which atomic columns are resolved, or a stack of such images.
+
+    Any HyperSpy image becomes one by ``s.set_signal_type("atomic_image")``. Results live in its metadata, so they are
+    saved with it and come back with it.
+
+    Examples
+    --------
+    >>> import hyperspy_motifs as hm
+    >>> s, truth = hm.data.monolayer(shape=(160, 192), random_state=0)
+    >>> motifs = s.find_motifs(show_progressbar=False)
+    >>> motifs.n_motifs > 1
+    True
+    """
+
+    _signal_type = "atomic_image"
+    _alias_signal_types = ("AtomicImage", "atomic_resolution_image")
+
+    @property
+    def motifs(self) -> Motifs:
+        """The motifs that were found in this image (:class:`~hyperspy_motifs.motifs.Motifs`).
+
+        After a crop they are those of the atoms that remain.
+
+        Raises
+        ------
+        AttributeError
+            If none were found yet.
+        """
+        from hyperspy_motifs import store
+        from hyperspy_motifs.motifs import Motifs
+
+        # AttributeError, so that hasattr and everything that inspects an object finds a property that is not there yet.
+        if not store.has_result(self):
+            raise AttributeError("This image has no motifs yet. Call find_motifs() first.")
+        return Motifs(self)
+
+    @property
+    def atoms(self) -> AtomTable:
+        """The atoms that :meth:`find_atoms` found, with what was added and removed by hand since.
+
+        Raises
+        ------
+        AttributeError
+            If none were found yet.
+        """
+        from ._atom_finding import stored_atoms
+
+        table = stored_atoms(self)
+        if table is None:
+            raise AttributeError("This image has no atoms yet. Call find_atoms() first.")
+        return table
+
+    def find_atoms(
+        self,
+        *,
+        separation: float | None = None,
+        polarity: str = "auto",
+        refine: bool | str = True,
+        threshold: float | None = None,
+        show_progressbar: bool | None = None,
+    ) -> AtomTable:
+        """Find the atomic columns and refine them to a fraction of a pixel.
+
+        Parameters
+        ----------
+        separation : float, optional
+            Distance of nearest columns in axis units. Estimated from the image if not given.
+        polarity : {"auto", "bright", "dark"}
+            Whether columns are bright, or dark as in annular bright field. Decided from the image if "auto".
+        refine : bool or {"gaussian", "center_of_mass", "atomap"}
+            True is "gaussian": a batched fit of 2-D Gaussians on a local background. False leaves whole pixels.
+        threshold : float, optional
+            How many times its noise a column must stand above its surroundings. Estimated if not given.
+        show_progressbar : bool, optional
+            HyperSpy's preference if not given.
+
+        Returns
+        -------
+        AtomTable
+            Also kept in the metadata: ``s.atoms``.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the image cannot be searched (see the message) or nothing is found in it.
+
+        See Also
+        --------
+        find_motifs, add_atoms, remove_atoms, estimate_atom_separation, estimate_polarity
+        """
+        from ._atom_finding import find_atoms, keep_atoms
+
+        table = find_atoms(
+            self, separation, show_progressbar, polarity=polarity, refine=refine, threshold=threshold
+        )
+        keep_atoms(self, table)
+        return table
+
+    def add_atoms(self, positions: Any, *, refine: bool | str = False, frame: int = 0) -> AtomTable:
+        """Add atoms by hand to those that were found.
+
+        Parameters
+        ----------
+        positions : array-like of shape (k, 2)
+            x, y in axis units.
+        refine : bool or str, optional
+            Whether to refine the new ones as :meth:`find_atoms` does.
+        frame : int, optional
+            Flat index of the frame of a stack.
+
+        Returns
+        -------
+        AtomTable
+        """
+        from ._atom_editing import add_atoms
+
+        return add_atoms(self, positions, refine, frame)
+
+    def remove_atoms(self, positions: Any, *, frame: int = 0) -> AtomTable:
+        """Remove the atoms nearest to the given points.
+
+        Parameters
+        ----------
+        positions : array-like of shape (k, 2)
+            x, y in axis units. Each must lie within half the separation of an atom.
+        frame : int, optional
+            Flat index of the frame of a stack.
+
+        Returns
+        -------
+        AtomTable
+        """
+        from ._atom_editing import remove_atoms
+
+        return remove_atoms(self, positions, frame)
+
+    def edit_atoms(self) -> Any:
+        """Plot the image with its atoms and edit them by mouse: click on an atom to remove it, elsewhere to add one.
+
+        Returns
+        -------
+        AtomEditor
+            Keep a reference to it while the figure is open. Every click is written to ``s.atoms`` at once; the key ``u``
+            undoes the last.
+        """
+        from hyperspy_motifs.draw import AtomEditor
+
+        return AtomEditor(self)
+
+    def estimate_atom_separation(self, polarity: str = "auto") -> tuple[float, float]:
+        """Distance of nearest atomic columns, estimated from the image alone.
+
+        Returns
+        -------
+        separation : float
+            In axis units.
+        certainty : float
+            0 to 1; below 0.5 it is better given by hand.
+        """
+        from hyperspy_motifs import atoms, store
+
+        from ._checks import check_axes, clean_image
+        from ._frames import frame
+
+        check_axes(self)
+        image, _ = clean_image(frame(self, 0))
+        if polarity == "auto":
+            polarity, _ = atoms.estimate_polarity(image)
+        separation, certainty = atoms.estimate_separation(image, polarity=polarity)
+        return float(separation) * abs(store.Stamp.of(self).scale[0]), float(certainty)
+
+    def estimate_polarity(self) -> tuple[str, float]:
+        """Whether the columns are bright or dark, decided from the image alone.
+
+        Returns
+        -------
+        polarity : {"bright", "dark"}
+        certainty : float
+            0 to 1.
+        """
+        from hyperspy_motifs import atoms
+
+        from ._checks import check_axes, clean_image
+        from ._frames import frame
+
+        check_axes(self)
+        image, _ = clean_image(frame(self, 0))
+        polarity, certainty = atoms.estimate_polarity(image)
+        return str(polarity), float(certainty)
+
+    def get_atom_patches(
+        self, atoms: Any = None, *, radius: float | None = None, lens: float = 1.2, normalise: bool = True
+    ) -> AtomPatches:
+        """The disc round each atom, sampled at its sub-pixel centre.
+
+        Parameters
+        ----------
+        atoms : optional
+            As in :meth:`find_motifs`. If not given, those of ``s.motifs``, else those of ``s.atoms``, else they are found.
+        radius : float, optional
+            Radius of the disc in axis units.
+        lens : float, optional
+            Radius in nearest-neighbour distances, used where `radius` is not given.
+        normalise : bool, optional
+            Divide by the local mean and remove slow background, as :meth:`find_motifs` does.
+
+        Returns
+        -------
+        AtomPatches
+            Navigation axis: the atoms whose disc lies in the image to 70 % or more; signal axes x, y with 0 at the atom.
+        """
+        from ._patch_extraction import get_atom_patches
+
+        return get_atom_patches(self, atoms, radius, lens, normalise)
+
+    def get_zernike_map(self, n_max: int = 8, *, radius: float, modes: Any = None) -> Signal2D:
+        """Zernike moments of the disc round every pixel, by fast Fourier transform.
+
+        Parameters
+        ----------
+        n_max : int, optional
+            Highest radial order.
+        radius : float
+            Radius of the disc in axis units.
+        modes : sequence of (n, m), optional
+            Only these modes.
+
+        Returns
+        -------
+        hyperspy.signals.Signal2D
+            Navigation axis: modes; signal axes: those of the image.
+        """
+        from ._patch_extraction import get_zernike_map
+
+        return get_zernike_map(self, n_max, radius, modes)
+
+    def find_motifs(
+        self,
+        atoms: Any = None,
+        *,
+        separation: float | None = None,
+        polarity: str = "auto",
+        refine: bool | str = True,
+        lens: str | float = "auto",
+        patch_radius: float | None = None,
+        n_max: int | None = None,
+        rotation_invariant: bool = False,
+        n_motifs: int | None = None,
+        min_motif_size: int | None = None,
+        random_state: int = 0,
+        show_progressbar: bool | None = None,
+    ) -> Motifs:
+        """Find the motifs of the image: its atoms, classed by their local structure, without labels.
+
+        Atoms are found and refined, the disc round each is described by Zernike moments, the moments are laid out by
+        attraction and repulsion [1]_ and the groups that differ by more than noise are the motifs. Discs of several radii
+        (*lenses*) are looked at in turn: through a small one an atom is its species, through larger ones its bonds and
+        its second shell. ``motifs.lenses`` names them, ``lens`` chooses which one gives the labels.
+
+        Parameters
+        ----------
+        atoms : array-like of shape (n, 2), AtomTable, atomap.Sublattice or atomap.Atom_Lattice, optional
+            x, y in the units of the axes. Given, nothing is searched, and with ``refine=False`` nothing is moved. Not
+            given, atoms are searched, except where they were edited by hand (:meth:`add_atoms`, :meth:`remove_atoms`):
+            then those are taken.
+        separation : float, optional
+            Distance of nearest columns in axis units. Estimated if not given.
+        polarity : {"auto", "bright", "dark"}
+            Whether columns are bright or dark.
+        refine : bool or {"gaussian", "center_of_mass", "atomap"}
+            How positions are refined.
+        lens : "auto" or float
+            Radius of the disc, in nearest-neighbour distances, whose labels are taken; "auto" takes the smallest that
+            parts the frequent sites, and ``print(motifs)`` says which and why.
+        patch_radius : float, optional
+            One radius in axis units instead of several lenses.
+        n_max : int, optional
+            Highest radial order of the moments. Chosen by signal to noise if not given.
+        rotation_invariant : bool, optional
+            Whether sites that are equal up to a rotation (or reflection) are one motif.
+        n_motifs : int, optional
+            Cut the tree of motifs to this number.
+        min_motif_size : int, optional
+            Fewest atoms of a motif, 5 or more. Chosen from the number of atoms if not given.
+        random_state : int, optional
+            The same image and number give the same labels, bit for bit.
+        show_progressbar : bool, optional
+            HyperSpy's preference if not given.
+
+        Returns
+        -------
+        Motifs
+            Also there after a load, as ``s.motifs``. An earlier result is replaced only when all has succeeded.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the image or an argument cannot be used; the message says what was expected and what to do.
+
+        References
+        ----------
+        .. [1] Dan et al., "Learning motifs and their hierarchies in atomic resolution microscopy",
+           Science Advances 8, eabk1005 (2022), doi:10.1126/sciadv.abk1005.
+
+        Examples
+        --------
+        >>> import hyperspy_motifs as hm
+        >>> s, truth = hm.data.monolayer(shape=(160, 192), random_state=0)
+        >>> motifs = s.find_motifs(show_progressbar=False)
+        >>> len(motifs.labels) == len(motifs.positions)
+        True
+        """
+        from ._motif_finding import find_motifs
+
+        return find_motifs(
+            self,
+            atoms,
+            separation=separation,
+            polarity=polarity,
+            refine=refine,
+            lens=lens,
+            patch_radius=patch_radius,
+            n_max=n_max,
+            rotation_invariant=rotation_invariant,
+            n_motifs=n_motifs,
+            min_motif_size=min_motif_size,
+            random_state=random_state,
+            show_progressbar=show_progressbar,
+        )
+
+    def plot_motifs(self, *, frame: int | None = None, cells: bool = False, **kwargs: Any) -> None:
+        """Plot the image in HyperSpy's way, with one marker set a motif, in colour, and a legend with counts.
+
+        Parameters
+        ----------
+        frame : int, optional
+            Of a stack: show this frame. If not given, the markers follow the navigator.
+        cells : bool, optional
+            Draw the motif-cells as well.
+        **kwargs
+            Passed to :meth:`plot` (``cmap``, ``vmin``, ``scalebar`` ...).
+        """
+        from hyperspy_motifs.draw import plot_motifs_on_signal
+
+        plot_motifs_on_signal(self, self.motifs, frame=frame, cells=cells, **kwargs)

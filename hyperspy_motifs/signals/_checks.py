@@ -1,0 +1,151 @@
+"""What an image must be before any work begins on it."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+# Below this a nearest-neighbour shell, its patch and a margin no longer fit.
+MINIMUM_SIZE = 16
+# Non-square pixels within this are the calibration's rounding.
+PIXEL_TOLERANCE = 0.01
+# A hot line or a dead corner may be masked; where more is missing the statistics of the image are not the specimen's.
+MASKED_FRACTION = 0.05
+
+
+def check_axes(signal: Any) -> None:
+    """Refuse axes on which lengths, angles and patches would mean nothing.
+
+    Raises
+    ------
+    ValueError
+        If the signal space is not two-dimensional, an axis is not uniform, the two have different units or different
+        scales (pixels that are not square), or the image is smaller than 16 pixels on a side.
+    """
+    axes = signal.axes_manager.signal_axes
+    if len(axes) != 2:
+        raise ValueError(
+            f"Motifs are found in images: two signal dimensions are expected, this signal has {len(axes)}. "
+            "Use signal.as_signal2D((0, 1)) or pick an image with inav."
+        )
+    for axis in axes:
+        if not axis.is_uniform:
+            raise ValueError(
+                f"The axis '{axis.name}' is not uniform. Use signal.interpolate_on_axis(...) to make its steps equal first."
+            )
+        if axis.size < MINIMUM_SIZE:
+            raise ValueError(
+                f"The image has {axis.size} pixels along '{axis.name}', at least {MINIMUM_SIZE} are needed."
+            )
+    ax, ay = axes
+    if str(ax.units) != str(ay.units):
+        raise ValueError(
+            f"The signal axes have different units ('{ax.units}' and '{ay.units}'). "
+            "Give both the same, e.g. with signal.axes_manager.signal_axes.set(units='nm')."
+        )
+    if not np.isclose(abs(ax.scale), abs(ay.scale), rtol=PIXEL_TOLERANCE):
+        raise ValueError(
+            f"The pixels are not square: {ax.scale:g} along '{ax.name}' and {ay.scale:g} along '{ay.name}'. "
+            "Resample the image first, e.g. with signal.rebin(scale=...) or signal.interpolate_on_axis(...)."
+        )
+
+
+def clean_image(data: Any, where: str = "The image") -> tuple[np.ndarray, np.ndarray | None]:
+    """`data` as a finite float64 array in native byte order, and the mask of what was missing in it.
+
+    Parameters
+    ----------
+    data : array-like of shape (rows, columns)
+    where : str, optional
+        What the messages call it.
+
+    Returns
+    -------
+    image : numpy.ndarray of shape (rows, columns)
+    missing : numpy.ndarray of bool of shape (rows, columns) or None
+        Pixels that were NaN or infinite; they hold the value of the nearest good pixel.
+
+    Raises
+    ------
+    TypeError
+        If the pixels are RGB(A), complex or no numbers.
+    ValueError
+        If more than 5 % of the pixels are missing, or all have the same value.
+    """
+    data = np.asarray(data)
+    if data.dtype.names:
+        raise TypeError(
+            f"{where} is a colour picture (RGB). One number a pixel is expected: "
+            "use signal.change_dtype('uint8') and pick or average the channels first."
+        )
+    if data.dtype.kind == "c":
+        raise TypeError(f"{where} is complex. One real number a pixel is expected: use signal.amplitude or signal.phase.")
+    if data.dtype.kind not in "buif":
+        raise TypeError(f"{where} has pixels of type '{data.dtype}', numbers are expected.")
+    image = np.array(data, dtype=np.float64, order="C")
+    finite = np.isfinite(image)
+    missing = None
+    if not finite.all():
+        n_missing = int(image.size - finite.sum())
+        if n_missing > MASKED_FRACTION * image.size:
+            raise ValueError(
+                f"{where} has {n_missing} pixels that are NaN or infinite ({100 * n_missing / image.size:.1f} %). "
+                f"Up to {100 * MASKED_FRACTION:.0f} % are masked out; crop the image (signal.isig[...]) or fill them first."
+            )
+        warnings.warn(
+            f"{where} has {n_missing} pixels that are NaN or infinite: they are masked out, and atoms on them are left out.",
+            UserWarning,
+            stacklevel=3,
+        )
+        missing = ~finite
+        nearest = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
+        image = image[tuple(nearest)]
+    low, high = float(image.min()), float(image.max())
+    if not high - low > 1e-12 * max(abs(low), abs(high)):
+        raise ValueError(f"{where} is constant (every pixel is {low:g}): there is nothing to find in it.")
+    return image, missing
+
+
+def check_positions(positions: Any, stamp: Any) -> np.ndarray:
+    """Given positions (x, y in axis units) as an (n, 2) array of pixels.
+
+    Raises
+    ------
+    ValueError
+        If they are not an (n, 2) array of finite numbers, lie outside the image, occur twice, or are none.
+    """
+    try:
+        positions = np.asarray(positions, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"atoms is a {type(positions).__name__}; expected an (n, 2) array of x, y in the units of the axes, "
+            "an atomap Sublattice or an Atom_Lattice."
+        ) from error
+    if positions.ndim != 2 or positions.shape[1] != 2:
+        raise ValueError(
+            f"atoms has shape {positions.shape}; expected (n, 2): one row an atom, columns x and y in the units of the axes."
+        )
+    if len(positions) == 0:
+        raise ValueError("atoms holds no positions. Leave it out to have them found in the image.")
+    if not np.isfinite(positions).all():
+        bad = int((~np.isfinite(positions).all(axis=1)).sum())
+        raise ValueError(f"{bad} of the {len(positions)} given atoms have positions that are NaN or infinite. Remove them.")
+    outside = ~stamp.inside(positions)
+    if outside.any():
+        (w, h), (sx, sy), (ox, oy) = stamp.shape, stamp.scale, stamp.offset
+        raise ValueError(
+            f"{int(outside.sum())} of the {len(positions)} given atoms lie outside the image, e.g. "
+            f"x, y = {positions[outside][0, 0]:g}, {positions[outside][0, 1]:g} {stamp.units}. It spans x from {ox:g} to "
+            f"{ox + sx * (w - 1):g} and y from {oy:g} to {oy + sy * (h - 1):g} {stamp.units}: are they in pixels, or y first?"
+        )
+    pixels = stamp.to_pixels(positions)
+    n_unique = len(np.unique(np.round(pixels, 3), axis=0))
+    if n_unique < len(pixels):
+        raise ValueError(
+            f"{len(pixels) - n_unique} of the {len(pixels)} given atoms lie on another one. Remove the copies, "
+            "e.g. with numpy.unique(atoms, axis=0)."
+        )
+    return pixels

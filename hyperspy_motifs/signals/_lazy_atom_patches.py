@@ -1,0 +1,7 @@
+from hyperspy.signals import LazySignal2D
+
+from ._atom_patches import AtomPatches
+
+
+class LazyAtomPatches(LazySignal2D, AtomPatches):
+    """AtomPatches whose data are a dask array: nothing is read before it is needed."""

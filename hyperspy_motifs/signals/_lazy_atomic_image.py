@@ -1,0 +1,7 @@
+from hyperspy.signals import LazySignal2D
+
+from ._atomic_image import AtomicImage
+
+
+class LazyAtomicImage(LazySignal2D, AtomicImage):
+    """AtomicImage whose data are a dask array: nothing is read before it is needed."""
