@@ -1,0 +1,10 @@
+from ._grain_boundary import grain_boundary as grain_boundary
+from ._grain_boundary import grain_boundary_specimen as grain_boundary_specimen
+from ._imaging import Imaging as Imaging
+from ._imaging import simulate as simulate
+from ._lattice import lattice as lattice
+from ._lattice import lattice_specimen as lattice_specimen
+from ._monolayer import monolayer as monolayer
+from ._monolayer import monolayer_specimen as monolayer_specimen
+from ._specimen import Specimen as Specimen
+from ._truth import Truth as Truth

@@ -1,0 +1,258 @@
+"""A grain boundary of graphene, with its rings."""
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from scipy.spatial import Delaunay, cKDTree
+
+from ._imaging import Imaging
+from ._rings import find_rings, group_names, vertex_figures
+from ._signal import simulate_signal
+from ._specimen import Specimen, atomic_number, lattice_points
+from ._truth import Truth
+
+OPTICS = {"pixel_size": 0.0115, "dose": 2e6, "probe_size": 0.1}
+BOND = 0.142
+
+
+def _ring_centres(misorientation: float, reach: float, spacing: float, shift: np.ndarray) -> np.ndarray:
+    """Centres of the rings: two triangular lattices that meet at x = 0, merged where they come too near."""
+    sides = []
+    for sign in (-1, 1):
+        angle = np.deg2rad(0.5 * sign * misorientation)
+        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        # A row along y at no tilt: the boundary is then symmetric about an armchair direction of the carbon
+        # net.
+        vectors = spacing * np.array([[np.sqrt(0.75), 0.5], [0.0, 1.0]]) @ turn
+        points, _ = lattice_points(vectors, np.zeros((1, 2)), reach + spacing)
+        points = points + sign * shift * spacing
+        sides.append(points[sign * points[:, 0] >= 0])
+    left, right = sides
+    near = cKDTree(right).query(left, distance_upper_bound=0.72 * spacing)
+    met = np.flatnonzero(np.isfinite(near[0]))
+    first, chosen = np.unique(near[1][met], return_index=True)
+    met = met[chosen]
+    merged = 0.5 * (left[met] + right[first])
+    return np.concatenate(
+        [np.delete(left, np.flatnonzero(np.isfinite(near[0])), 0), np.delete(right, first, 0), merged]
+    )
+
+
+def _even_out(points: np.ndarray, spacing: float, reach: float, steps: int = 60) -> np.ndarray:
+    """Points near the boundary spread by springs between Delaunay neighbours, so that no gap is left."""
+    moving = (np.abs(points[:, 0]) < 3.0 * spacing) & (np.hypot(*points.T) < reach)
+    points = points.copy()
+    for step in range(steps):
+        if step % 10 == 0:
+            triangles = Delaunay(points).simplices
+            pairs = np.unique(np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0)
+            length = np.linalg.norm(points[pairs[:, 1]] - points[pairs[:, 0]], axis=1)
+            pairs = pairs[length < 1.6 * spacing]
+        force = _spring_force(points, pairs, spacing)
+        points[moving] += 0.15 * force[moving]
+    return points
+
+
+def _spring_force(points: np.ndarray, pairs: np.ndarray, rest: float) -> np.ndarray:
+    """Sum of the springs on every point, in units of length; compressed and stretched alike."""
+    step = points[pairs[:, 1]] - points[pairs[:, 0]]
+    length = np.linalg.norm(step, axis=1)
+    pull = step * ((length - rest) / length)[:, None]
+    force = np.empty_like(points)
+    for axis in (0, 1):
+        force[:, axis] = np.bincount(pairs[:, 0], pull[:, axis], len(points))
+        force[:, axis] -= np.bincount(pairs[:, 1], pull[:, axis], len(points))
+    return force
+
+
+def _flip(triangles: np.ndarray, edge: tuple[int, int]) -> bool:
+    """Turn the common edge of two triangles, in place: a bond of the carbon net rotates by a right angle."""
+    a, b = edge
+    pair = np.flatnonzero((triangles == a).any(axis=1) & (triangles == b).any(axis=1))
+    if len(pair) != 2:
+        return False
+    c, d = (int(np.setdiff1d(triangles[t], edge)[0]) for t in pair)
+    if ((triangles == c).any(axis=1) & (triangles == d).any(axis=1)).any():
+        return False
+    triangles[pair[0]], triangles[pair[1]] = (a, c, d), (b, c, d)
+    return True
+
+
+def _stone_wales(centres: np.ndarray, triangles: np.ndarray, number: int, reach: float, seed: int) -> None:
+    """Rotate bonds inside the grains, in place, far from the boundary and from each other."""
+    rng = np.random.default_rng([seed, 4])
+    degree = np.bincount(triangles.ravel(), minlength=len(centres))
+    size = np.sqrt(3.0) * BOND
+    open_ring = (np.abs(centres[:, 0]) > 4.0 * size) & (np.hypot(*centres.T) < 0.6 * reach) & (degree == 6)
+    candidates = list(rng.permutation(np.flatnonzero(open_ring)))
+    done = 0
+    while candidates and done < number:
+        ring = int(candidates.pop())
+        near = triangles[(triangles == ring).any(axis=1)]
+        partner = int(rng.choice(np.setdiff1d(near, ring)))
+        if _flip(triangles, (ring, partner)):
+            done += 1
+            away = np.linalg.norm(centres - centres[ring], axis=1) > 5.0 * size
+            candidates = [c for c in candidates if away[c]]
+    if done < number:
+        raise ValueError(
+            f"Only {done} of {number} Stone-Wales defects fit between boundary and frame; ask for fewer "
+            "or a larger image."
+        )
+
+
+def _carbon_net(centres: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The dual of a triangulation: an atom a triangle, a bond where two triangles share an edge."""
+    atoms = centres[triangles].mean(axis=1)
+    edges = np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    owner = np.repeat(np.arange(len(triangles)), 3)
+    order = np.lexsort((edges[:, 1], edges[:, 0]))
+    edges, owner = edges[order], owner[order]
+    same = (edges[1:] == edges[:-1]).all(axis=1)
+    return atoms, np.column_stack([owner[:-1][same], owner[1:][same]])
+
+
+def _relax(atoms: np.ndarray, bonds: np.ndarray, steps: int = 250) -> np.ndarray:
+    """Harmonic springs along bonds and between second neighbours, by damped descent."""
+    ends = np.concatenate([bonds, bonds[:, ::-1]])
+    ends = ends[np.argsort(ends[:, 0], kind="stable")]
+    first = np.searchsorted(ends[:, 0], np.arange(len(atoms) + 1))
+    around = [ends[first[a] : first[a + 1], 1] for a in range(len(atoms))]
+    pairs = np.array([pair for near in around for pair in combinations(near, 2)])
+    atoms, speed = atoms.copy(), np.zeros_like(atoms)
+    for _ in range(steps):
+        force = _spring_force(atoms, bonds, BOND) + 0.25 * _spring_force(atoms, pairs, np.sqrt(3.0) * BOND)
+        speed = 0.85 * speed + 0.12 * force
+        atoms += speed
+    return atoms
+
+
+def _boundary(misorientation: float, reach: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ring centres and their triangulation, with no ring but of 5, 6 or 7 atoms at the boundary."""
+    size = np.sqrt(3.0) * BOND
+    rng = np.random.default_rng([seed, 5])
+    best: tuple[int, np.ndarray, np.ndarray] | None = None
+    for _ in range(24):
+        points = _ring_centres(misorientation, reach, size, rng.uniform(-0.5, 0.5, 2) * (0.35, 1.0))
+        points = _even_out(points, size, reach)
+        triangles = Delaunay(points).simplices.astype(int)
+        degree = np.bincount(triangles.ravel(), minlength=len(points))[np.hypot(*points.T) < 0.95 * reach]
+        odd = int(1000 * ((degree < 5) | (degree > 7)).sum() + (degree != 6).sum())
+        if best is None or odd < best[0]:
+            best = odd, points, triangles
+        if odd < 1000:
+            break
+    assert best is not None
+    return best[1], best[2]
+
+
+def grain_boundary_specimen(
+    misorientation: float, reach: float, stone_wales: int = 0, random_state: int = 0
+) -> Specimen:
+    """Carbon atoms of two grains of graphene and of the boundary between them, in a disc.
+
+    The centres of the rings of two tilted grains are triangulated; the atoms are the dual of the
+    triangulation, so that every one of them has three neighbours, relaxed with harmonic springs along bonds
+    and between second neighbours.
+
+    Parameters
+    ----------
+    misorientation : float
+        Tilt of one grain against the other in degrees, 0 to 60.
+    reach : float
+        Radius of the disc in nm.
+    stone_wales : int
+        Number of bonds inside the grains that are rotated by a right angle, each giving two pentagons and two
+        heptagons.
+    random_state : int
+        Seed of the rigid shift of the grains and of the rotated bonds.
+
+    Returns
+    -------
+    Specimen
+        Labels: the sizes of the three rings at each atom, such as ``"5.6.7"``. Cells: the rings.
+    """
+    if not 0 <= misorientation <= 60:
+        raise ValueError(f"misorientation={misorientation} degrees must lie between 0 and 60.")
+    if stone_wales < 0:
+        raise ValueError(f"stone_wales={stone_wales} must be 0 or more.")
+    # The rim, where rings are cut, must lie outside the disc that is asked for.
+    outer = reach + 6.0 * BOND
+    centres, triangles = _boundary(misorientation, outer, random_state)
+    if stone_wales:
+        _stone_wales(centres, triangles, stone_wales, reach, random_state)
+    atoms, bonds = _carbon_net(centres, triangles)
+    atoms = _relax(atoms, bonds)
+    rings = find_rings(atoms, bonds)
+    figures = vertex_figures(len(atoms), atoms, rings)
+    kept = np.hypot(atoms[:, 0], atoms[:, 1]) <= reach
+    labels, names = group_names([figure for figure, ok in zip(figures, kept, strict=True) if ok])
+    index = np.cumsum(kept) - 1
+    rings = [index[ring] for ring in rings if kept[ring].all()]
+    cell_types, cell_names = group_names([f"ring{len(ring)}" for ring in rings])
+    n = len(labels)
+    return Specimen(
+        positions=atoms[kept],
+        labels=labels,
+        names=names,
+        column=np.arange(n),
+        numbers=np.full(n, atomic_number("C")),
+        counts=np.ones(n),
+        cells=rings,
+        cell_types=cell_types,
+        cell_names=cell_names,
+    )
+
+
+def grain_boundary(
+    misorientation: float = 21.8,
+    *,
+    stone_wales: int = 0,
+    disorder: float = 0.0015,
+    random_state: int = 0,
+    **imaging: Any,
+) -> tuple[Any, Truth]:
+    """Simulate a tilt grain boundary of graphene with its pentagons and heptagons.
+
+    An incoherent-imaging model, no scattering simulation: see :class:`Imaging` for what it leaves out. The
+    boundary runs through the middle of the image, along y where the rotation is 0. It is flat, and relaxed
+    by springs only: which rings it is made of is plausible, not of least energy.
+
+    Parameters
+    ----------
+    misorientation : float
+        Tilt of one grain against the other in degrees, 0 to 60.
+    stone_wales : int
+        Number of rotated bonds inside the grains, each giving two pentagons and two heptagons.
+    disorder : float
+        Root mean square static displacement along x and along y, in nm.
+    random_state : int
+        Seed; the same seed gives the same image to the last bit.
+    **imaging
+        Parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``rotation``.
+
+    Returns
+    -------
+    image : AtomicImage
+    truth : Truth
+        Labels: the sizes of the three rings at each atom, such as ``"5.6.7"``. Cells: the rings.
+
+    Examples
+    --------
+    >>> from hyperspy_motifs.data import grain_boundary
+    >>> image, truth = grain_boundary(shape=(256, 300))
+    >>> sorted(truth.cell_names)
+    ['ring5', 'ring6', 'ring7']
+    """
+    optics = Imaging.of(OPTICS, imaging)
+    specimen = grain_boundary_specimen(misorientation, optics.reach, stone_wales, random_state)
+    parameters = {
+        "function": "grain_boundary",
+        "misorientation": misorientation,
+        "stone_wales": stone_wales,
+        "disorder": disorder,
+        "random_state": random_state,
+    }
+    specimen = specimen.displaced(disorder, random_state)
+    return simulate_signal(specimen, optics, "Simulated graphene grain boundary", parameters)

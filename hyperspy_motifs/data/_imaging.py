@@ -1,0 +1,335 @@
+"""The incoherent imaging model that all families of specimens share."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from ._columns import REACH, add_columns
+from ._specimen import Specimen
+from ._truth import Truth
+
+FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
+DETECTORS = ("ADF", "ABF")
+
+
+@dataclass(frozen=True)
+class Imaging:
+    r"""Incoherent imaging of atomic columns: optics, scan, dose and detector.
+
+    The image is an object of weighted points convolved with the intensity of the probe,
+
+    .. math:: F(r) = c(r) \sum_k w_k P(r - r_k) + b(r), \qquad w_k = s \sum_{i \in k} n_i Z_i^\gamma,
+
+    where :math:`P` is a Gaussian core with a wider Gaussian as its tails (probe, source size and thermal
+    vibration together), :math:`c` a slow drift of the contrast and :math:`b` the background. In annular
+    bright field the columns absorb instead, :math:`F = e^{-c \sum w P}`: dark on a bright level. The pixel
+    then counts electrons, Poisson with mean :math:`F` times dose times pixel area.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the image.
+    pixel_size : float
+        In nm.
+    dose : float or None
+        Electrons per square angstrom. None: no noise, the image is the fraction of the beam that is
+        collected.
+    detector : {"ADF", "ABF"}
+        Annular dark field (bright columns) or annular bright field (dark columns).
+    probe_size : float
+        Full width at half maximum of the core of a column's profile, in nm.
+    tails : float
+        Share of the profile's integral in the tails, 0 to 1.
+    tail_size : float
+        Width of the tails in units of `probe_size`.
+    z_exponent : float or None
+        :math:`\gamma`. None: 1.7 for ADF [1]_ [2]_; 1/3, a weak dependence as in ABF [3]_.
+    scattering : float
+        :math:`s`, cross section in square angstrom of an atom with Z = 1. The default gives the few percent
+        of the beam that a monolayer scatters at 60 kV; thick specimens at 200 kV take less an atom.
+    background : float
+        Uniform background, in units of the median peak of the columns. Not used in ABF.
+    background_variation, contrast_variation : float
+        Slow changes over the field: the range of the background in the same units, and the relative
+        amplitude of the contrast.
+    rotation : float
+        Of the specimen in the field, in degrees, from x towards y.
+    strain : float
+        Largest element of a random linear distortion of the scan.
+    wobble : float
+        Amplitude in pixels of a slow sinusoidal distortion of the rows. The truth follows it, as it follows
+        `strain`.
+    row_jitter : float
+        Root mean square shift of single rows along x, in pixels. The truth does not follow it.
+    gain : float
+        Counts per electron.
+    read_noise : float
+        Root mean square of Gaussian noise, in counts.
+
+    Notes
+    -----
+    This is a model for tests and teaching, not a simulation of scattering: no channelling, no multislice, no
+    cross-talk or coherence between columns, no thermal diffuse background, no aberrations, no saturation of
+    thick or heavy columns. Positions of maxima, numbers of columns and the order of intensities are those of
+    incoherent images; absolute intensities are not to be trusted.
+
+    References
+    ----------
+    .. [1] S. J. Pennycook and D. E. Jesson, Ultramicroscopy 37 (1991) 14, doi:10.1016/0304-3991(91)90004-P.
+    .. [2] O. L. Krivanek et al., Nature 464 (2010) 571, doi:10.1038/nature08879, who measured 1.64.
+    .. [3] S. D. Findlay et al., Ultramicroscopy 110 (2010) 903, doi:10.1016/j.ultramic.2010.04.004.
+    """
+
+    shape: tuple[int, int] = (512, 512)
+    pixel_size: float = 0.0125
+    dose: float | None = 3e5
+    detector: str = "ADF"
+    probe_size: float = 0.1
+    tails: float = 0.15
+    tail_size: float = 2.2
+    z_exponent: float | None = None
+    scattering: float = 5e-5
+    background: float = 0.05
+    background_variation: float = 0.0
+    contrast_variation: float = 0.0
+    rotation: float = 0.0
+    strain: float = 0.0
+    wobble: float = 0.0
+    row_jitter: float = 0.0
+    gain: float = 1.0
+    read_noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        shape = tuple(int(length) for length in self.shape)
+        if len(shape) != 2 or min(shape) < 1:
+            raise ValueError(f"shape={self.shape} must be two positive numbers: rows and columns.")
+        object.__setattr__(self, "shape", shape)
+        if self.detector not in DETECTORS:
+            raise ValueError(f"detector={self.detector!r} is unknown; choose one of {DETECTORS}.")
+        for name in ("pixel_size", "probe_size", "tail_size", "scattering", "gain"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}={getattr(self, name)} must be positive.")
+        if self.dose is not None and not 0 < self.dose < np.inf:
+            raise ValueError(
+                f"dose={self.dose} must be positive and finite, or None for an image without noise."
+            )
+        if not 0 <= self.tails <= 1:
+            raise ValueError(f"tails={self.tails} is the share of the profile in its tails: give 0 to 1.")
+        for name in (
+            "background",
+            "background_variation",
+            "contrast_variation",
+            "strain",
+            "row_jitter",
+            "read_noise",
+        ):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}={getattr(self, name)} must be 0 or more.")
+        if max(self.contrast_variation, self.strain) >= 1:
+            raise ValueError("contrast_variation and strain are fractions: give less than 1.")
+
+    @classmethod
+    def of(cls, defaults: dict[str, Any], changes: dict[str, Any]) -> "Imaging":
+        """Imaging with a family's defaults and a user's changes.
+
+        Parameters
+        ----------
+        defaults, changes : dict
+            Parameters by name; `changes` win.
+
+        Returns
+        -------
+        Imaging
+
+        Raises
+        ------
+        TypeError
+            If a name is unknown.
+        """
+        known = [entry.name for entry in fields(cls)]
+        unknown = sorted(set(changes) - set(known))
+        if unknown:
+            raise TypeError(
+                f"Unknown: {', '.join(unknown)}. Parameters of the imaging are {', '.join(known)}."
+            )
+        return cls(**{**defaults, **changes})
+
+    @property
+    def reach(self) -> float:
+        """Radius in nm of the disc round the origin that a specimen must fill to fill the image."""
+        diagonal = 0.5 * float(np.hypot(*self.shape)) * self.pixel_size / (1.0 - self.strain)
+        widest = max(1.0, self.tail_size) * self.probe_size / FWHM
+        return (
+            diagonal * (1.0 + 2.0 * self.strain) + REACH * widest + 2.0 * abs(self.wobble) * self.pixel_size
+        )
+
+    @property
+    def exponent(self) -> float:
+        """Exponent of the atomic number that is in use."""
+        if self.z_exponent is not None:
+            return self.z_exponent
+        return 1.7 if self.detector == "ADF" else 1.0 / 3.0
+
+    @property
+    def profile(self) -> tuple[tuple[float, float], ...]:
+        """Share of the integral and standard deviation in pixels of each Gaussian of a column's profile."""
+        sigma = self.probe_size / self.pixel_size / FWHM
+        return (1.0 - self.tails, sigma), (self.tails, self.tail_size * sigma)
+
+    @property
+    def electrons_per_pixel(self) -> float:
+        """Electrons of the beam that fall on one pixel, times the gain; 1 without a dose."""
+        return 1.0 if self.dose is None else self.gain * self.dose * (10.0 * self.pixel_size) ** 2
+
+    def to_pixels(self, points: np.ndarray, random_state: int = 0) -> np.ndarray:
+        """Where points of the specimen come to lie in the image.
+
+        Parameters
+        ----------
+        points : (n, 2) array
+            x, y in nm.
+        random_state : int
+            Seed of the distortions.
+
+        Returns
+        -------
+        (n, 2) float64 array
+            x, y in pixels.
+        """
+        rng = np.random.default_rng([random_state, 1])
+        angle = np.deg2rad(self.rotation)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        linear = (np.eye(2) + self.strain * rng.uniform(-1.0, 1.0, (2, 2))) @ turn
+        rows, columns = self.shape
+        pixels = np.asarray(points, dtype=float).reshape(-1, 2) @ linear.T / self.pixel_size
+        pixels += 0.5 * np.array([columns - 1, rows - 1])
+        periods, phase = rng.uniform(1.0, 2.5), rng.uniform(0.0, 2.0 * np.pi)
+        pixels[:, 0] += self.wobble * np.sin(2.0 * np.pi * periods * pixels[:, 1] / rows + phase)
+        return pixels
+
+
+def slow_field(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """A random field that changes slowly over the image.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns.
+    rng : numpy.random.Generator
+        Source of the coefficients.
+
+    Returns
+    -------
+    (rows, columns) float64 array
+        Between -1 and 1, its largest magnitude 1.
+    """
+    y, x = (np.pi * np.arange(length) / length for length in shape)
+    field = np.zeros(shape)
+    for p, q in ((1, 0), (0, 1), (1, 1), (2, 0), (0, 2)):
+        field += rng.normal() / (p + q) * np.outer(np.cos(q * y), np.cos(p * x))
+    return field / np.abs(field).max()
+
+
+def expected_image(specimen: Specimen, imaging: Imaging, random_state: int = 0) -> np.ndarray:
+    """Image without noise: the fraction of the beam that reaches the detector.
+
+    Parameters
+    ----------
+    specimen : Specimen
+    imaging : Imaging
+    random_state : int
+        Seed of distortion, jitter and slow fields.
+
+    Returns
+    -------
+    (rows, columns) float64 array
+    """
+    rng = np.random.default_rng([random_state, 2])
+    row_shift = imaging.row_jitter * rng.normal(size=imaging.shape[0])
+    contrast = 1.0 + imaging.contrast_variation * slow_field(imaging.shape, rng)
+    level = 0.5 * (1.0 + slow_field(imaging.shape, rng))
+    atoms = imaging.scattering * specimen.counts * specimen.numbers.astype(float) ** imaging.exponent
+    columns = np.bincount(specimen.column, weights=atoms, minlength=len(specimen.positions))
+    # Cross sections are per square angstrom, the profiles per square pixel.
+    weights = columns / (10.0 * imaging.pixel_size) ** 2
+    image = np.zeros(imaging.shape)
+    pixels = imaging.to_pixels(specimen.positions, random_state)
+    add_columns(image, pixels, weights, imaging.profile, row_shift)
+    image *= contrast
+    if imaging.detector == "ABF":
+        image = np.exp(-image)
+        return image * (1.0 + imaging.background_variation * (level - 0.5))
+    listed = weights[specimen.labels >= 0]
+    peak = float(np.median(listed)) if listed.size else float(weights.max(initial=0.0))
+    peak *= sum(share / (2.0 * np.pi * sigma**2) for share, sigma in imaging.profile)
+    return image + peak * (imaging.background + imaging.background_variation * level)
+
+
+def detect(expected: np.ndarray, imaging: Imaging, random_state: int = 0) -> np.ndarray:
+    """Image that a detector counts.
+
+    Parameters
+    ----------
+    expected : (rows, columns) array
+        Fraction of the beam.
+    imaging : Imaging
+        Its dose, gain and read noise are used: the variance of a pixel is ``gain * mean + read_noise**2``.
+    random_state : int
+        Seed of the noise.
+
+    Returns
+    -------
+    (rows, columns) float32 array
+        Counts; without a dose the fraction of the beam itself, with no noise at all.
+    """
+    if imaging.dose is None:
+        return expected.astype(np.float32)
+    rng = np.random.default_rng([random_state, 3])
+    counts = imaging.gain * rng.poisson(expected * imaging.electrons_per_pixel / imaging.gain)
+    if imaging.read_noise > 0:
+        counts = counts + rng.normal(0.0, imaging.read_noise, expected.shape)
+    return counts.astype(np.float32)
+
+
+def simulate(specimen: Specimen, imaging: Imaging, random_state: int = 0) -> tuple[np.ndarray, Truth]:
+    """Image of a specimen, and its truth, as arrays.
+
+    Parameters
+    ----------
+    specimen : Specimen
+    imaging : Imaging
+    random_state : int
+        Seed of everything random in the imaging.
+
+    Returns
+    -------
+    image : (rows, columns) float32 array
+    truth : Truth
+    """
+    expected = expected_image(specimen, imaging, random_state)
+    rows, columns = imaging.shape
+
+    def inside(points: np.ndarray) -> np.ndarray:
+        x, y = imaging.to_pixels(points, random_state).T
+        return (x >= 0) & (x <= columns - 1) & (y >= 0) & (y <= rows - 1)
+
+    seen = specimen.where(inside)
+    # Columns without a label scatter, but are not listed; nor is a ring with such a corner.
+    seen = seen.select(seen.labels >= 0)
+    extra: dict[str, Any] = {
+        "noise_free": (expected * imaging.electrons_per_pixel).astype(np.float32),
+        "rotation": imaging.rotation,
+        **seen.per_column,
+        **{name: imaging.to_pixels(points, random_state) for name, points in seen.markers.items()},
+    }
+    truth = Truth(
+        positions=imaging.to_pixels(seen.positions, random_state),
+        labels=seen.labels,
+        names=list(seen.names),
+        cells=seen.cells,
+        cell_types=seen.cell_types,
+        cell_names=list(seen.cell_names),
+        extra=extra,
+    )
+    return detect(expected, imaging, random_state), truth
