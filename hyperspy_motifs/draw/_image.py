@@ -1,0 +1,191 @@
+"""The image below everything: grey, y down, a scale bar in place of ticks."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from ._scale_bar import add_scale_bar
+
+Extent = tuple[float, float, float, float]
+
+
+def image_extent(shape: tuple[int, int], scale: ArrayLike = 1.0, offset: ArrayLike = 0.0) -> Extent:
+    """Extent of an image in axis units, for matplotlib: left, right, bottom, top.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows and columns.
+    scale, offset : float or (float, float)
+        Size of a pixel, and coordinate of the centre of the first one, along x and y.
+
+    Returns
+    -------
+    tuple of float
+        Pixel centres lie at ``offset + index * scale``; bottom is larger than top, as y points down.
+    """
+    scale_x, scale_y = np.broadcast_to(np.asarray(scale, dtype=float), 2)
+    offset_x, offset_y = np.broadcast_to(np.asarray(offset, dtype=float), 2)
+    rows, columns = shape
+    return (
+        float(offset_x - scale_x / 2),
+        float(offset_x + (columns - 0.5) * scale_x),
+        float(offset_y + (rows - 0.5) * scale_y),
+        float(offset_y - scale_y / 2),
+    )
+
+
+def axes_or_new(ax: Axes | None, figsize: tuple[float, float] = (4.8, 3.8)) -> Axes:
+    """`ax`, or the axes of a new figure that makes room for legends outside."""
+    if ax is not None:
+        return ax
+    ax = plt.subplots(figsize=figsize, layout="constrained")[1]
+    # Axes of fixed aspect stay on the left, so that all room to spare is where the legend is.
+    ax.set_anchor("W")
+    return ax
+
+
+def field_size(extent: Extent) -> tuple[float, float]:
+    """Size in inches of a new figure that a field of view fills: at most two columns of a journal."""
+    aspect = abs(extent[3] - extent[2]) / abs(extent[1] - extent[0])
+    width = min(5.0, 6.5 / aspect)
+    return width + 0.1, max(width * aspect, 1.5) + 0.1
+
+
+def widen_for_key(ax: Axes) -> None:
+    """Widen a figure made here by what its legend or colour bar needs.
+
+    Constrained layout alone takes the room from the axes and, where their aspect is fixed, too little of it.
+    """
+    figure = cast(Figure, ax.figure)
+    width, height = figure.get_size_inches()
+    legend = ax.get_legend()
+    key = legend.get_window_extent().width / figure.dpi + 0.2 if legend is not None else 0.75
+    figure.set_size_inches(width + key, height)
+
+
+def check_positions(positions: ArrayLike, name: str = "positions") -> NDArray[np.float64]:
+    """`positions` as (n, 2) floats."""
+    array = np.asarray(positions, dtype=float)
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise ValueError(f"{name} must have shape (n, 2), columns x and y, got {array.shape}.")
+    return array
+
+
+def check_length(values: NDArray[Any], n: int, name: str) -> None:
+    """Raise unless there is one value for each of `n` things."""
+    if values.shape[:1] != (n,):
+        raise ValueError(
+            f"{name} must hold one value for each of {n} things drawn, got shape {values.shape}."
+        )
+
+
+def plot_image(
+    image: ArrayLike,
+    *,
+    extent: Extent | None = None,
+    units: object = "px",
+    ax: Axes | None = None,
+    scale_bar: bool = True,
+    **kwargs: Any,
+) -> Axes:
+    """Show an image in grey, with a scale bar and no ticks.
+
+    Parameters
+    ----------
+    image : array_like, shape (rows, columns)
+        Grey levels run from the 0.2th to the 99.8th percentile, so that single hot pixels do not darken all.
+    extent : tuple of float, optional
+        Left, right, bottom, top in axis units (:func:`image_extent`); pixels by default.
+    units : str
+        Units of the extent.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+    scale_bar : bool
+        Whether to draw it.
+    **kwargs
+        To :meth:`matplotlib.axes.Axes.imshow`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the image is not two-dimensional.
+    """
+    array = np.asarray(image)
+    if array.ndim != 2:
+        raise ValueError(f"image must have two dimensions (rows, columns), got shape {array.shape}.")
+    extent = extent or image_extent(array.shape)
+    ax = axes_or_new(ax, field_size(extent))
+    finite = array[np.isfinite(array)]
+    if finite.size and not {"vmin", "vmax", "norm"} & kwargs.keys():
+        kwargs["vmin"], kwargs["vmax"] = np.percentile(finite, [0.2, 99.8])
+    kwargs.setdefault("cmap", "gray")
+    ax.imshow(array, extent=extent, origin="upper", **kwargs)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    if scale_bar:
+        add_scale_bar(ax, units)
+    return ax
+
+
+def prepare_field(
+    image: ArrayLike | None,
+    positions: NDArray[np.float64],
+    extent: Extent | None,
+    units: object,
+    ax: Axes | None,
+) -> Axes:
+    """Axes ready for things drawn at `positions`: with the image, or empty where there is none.
+
+    Axes that hold an image already are left as they are, so that one can draw on what another drew.
+    """
+    if image is not None:
+        return plot_image(image, extent=extent, units=units, ax=ax)
+    if ax is not None and ax.images:
+        return ax
+    if extent is None:
+        low, high = (
+            (positions.min(axis=0), positions.max(axis=0)) if len(positions) else (np.zeros(2), np.ones(2))
+        )
+        margin = 0.03 * max(float((high - low).max()), np.finfo(float).tiny)
+        extent = (low[0] - margin, high[0] + margin, high[1] + margin, low[1] - margin)
+    ax = axes_or_new(ax, field_size(extent))
+    if not ax.collections:
+        ax.set_aspect("equal")
+        ax.set_xlim(extent[0], extent[1])
+        ax.set_ylim(extent[2], extent[3])
+        ax.set_xticks([])
+        ax.set_yticks([])
+        add_scale_bar(ax, units, colour="black", background="white")
+    return ax
+
+
+def marker_area(
+    ax: Axes, positions: NDArray[np.float64], labels: NDArray[np.intp], fraction: float = 0.45
+) -> NDArray[np.float64]:
+    """Marker areas in points squared such that markers span `fraction` of the atoms' mean spacing.
+
+    Markers of rare motifs (below 1 % of the atoms) have twice the area, else a dopant among thousands of
+    atoms would not be found in the picture; in between the area goes with the logarithm of the share.
+    """
+    if not len(positions):
+        return np.full(0, 9.0)
+    x0, x1 = ax.get_xlim()
+    y0, y1 = ax.get_ylim()
+    box = ax.get_window_extent()
+    points_per_unit = 72 / ax.figure.dpi * min(box.width / abs(x1 - x0), box.height / abs(y1 - y0))
+    covered = max(float(np.prod(np.ptp(positions, axis=0))), np.finfo(float).tiny)
+    spacing = np.sqrt(covered / len(positions)) * points_per_unit
+    share = np.bincount(labels)[labels] / len(labels)
+    rarity = np.clip(-1 - np.log10(share), 0, 1)
+    return np.clip(fraction * spacing, 1.2, 6.5) ** 2 * (1 + rarity)

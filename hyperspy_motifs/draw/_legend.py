@@ -1,0 +1,107 @@
+"""Legend of motifs with their counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from numpy.typing import ArrayLike
+
+from ._palette import as_labels, cell_colours, contrast_colours, motif_colours, motif_marker
+
+
+def label_texts(labels: ArrayLike, names: Sequence[str] | None = None, kind: str = "motif") -> dict[int, str]:
+    """Text of each label that occurs: its name and how often it occurs."""
+    present, counts = np.unique(as_labels(labels), return_counts=True)
+    if names is not None and len(present) and len(names) <= present[-1]:
+        raise ValueError(f"names holds {len(names)} names, but there are labels up to {present[-1]}.")
+    return {
+        int(k): f"{names[k] if names is not None else f'{kind} {k}'} ({count:,})"
+        for k, count in zip(present, counts, strict=True)
+    }
+
+
+def _n_columns(ax: Axes, n_entries: int, outside: bool) -> int:
+    """Columns such that the legend is not higher than the axes."""
+    line = 0.85 * 1.45 * float(mpl.rcParams["font.size"]) / 72
+    height = ax.get_window_extent().height / ax.figure.dpi * (1.0 if outside else 0.9)
+    return max(1, int(np.ceil(n_entries / max(1, int(height / line) - 1))))
+
+
+def add_motif_legend(
+    ax: Axes,
+    labels: ArrayLike,
+    names: Sequence[str] | None = None,
+    *,
+    cells: bool = False,
+    marker: str | None = None,
+    location: str = "outside right",
+    **kwargs: Any,
+) -> Legend:
+    """Add a legend with the colour, shape, name and count of each motif.
+
+    Also for figures that HyperSpy has plotted: ``add_motif_legend(s._plot.signal_plot.ax, labels)``.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to add it.
+    labels : array_like of int, shape (n,)
+        Motif of each atom (or class of each cell). Motifs without an atom are left out.
+    names : sequence of str, optional
+        Name of each motif; ``'motif 0'`` and so on by default.
+    cells : bool
+        Whether the labels are those of cells, drawn as coloured areas.
+    marker : str, optional
+        One shape for all motifs in place of a shape for each.
+    location : str
+        ``'outside right'`` of the axes, or a location that matplotlib knows.
+    **kwargs
+        To :meth:`matplotlib.axes.Axes.legend`.
+
+    Returns
+    -------
+    matplotlib.legend.Legend
+
+    Raises
+    ------
+    ValueError
+        If there are fewer names than labels.
+    """
+    texts = label_texts(labels, names, "cell" if cells else "motif")
+    present = np.fromiter(texts, dtype=np.intp, count=len(texts))
+    handles: list[Any] = []
+    if cells:
+        for colour in cell_colours(present):
+            handles.append(Patch(facecolor=colour, edgecolor="0.25", linewidth=0.5))
+    else:
+        colours = motif_colours(present)
+        for k, colour, edge in zip(present, colours, contrast_colours(colours), strict=True):
+            # A white outline is for dark images; a legend lies on white paper.
+            edge = edge if edge[0] == 0 else colour
+            handles.append(
+                Line2D([], [], linestyle="none", marker=marker or motif_marker(k), markersize=5.5,
+                       markerfacecolor=colour, markeredgecolor=edge, markeredgewidth=0.5)
+            )  # fmt: skip
+    outside = location == "outside right"
+    if outside:
+        kwargs.setdefault("bbox_to_anchor", (1.02, 1.0))
+    kwargs.setdefault("ncols", _n_columns(ax, len(texts), outside))
+    defaults: dict[str, Any] = {
+        "fontsize": "small", "frameon": not outside, "borderaxespad": 0.0 if outside else 0.5,
+        "borderpad": 0.2 if outside else 0.4, "labelspacing": 0.35, "columnspacing": 0.8,
+        "handletextpad": 0.4 if cells else 0.2, "handlelength": 1.4,
+    }  # fmt: skip
+    defaults["loc"] = "upper left" if outside else location
+    legend = ax.legend(handles, list(texts.values()), **defaults | kwargs)
+    if hasattr(ax, "hspy_fig"):
+        # HyperSpy draws the image as an animated artist, over all that is not animated.
+        legend.set_animated(ax.figure.canvas.supports_blit)
+        ax.hspy_fig.render_figure()
+    return legend

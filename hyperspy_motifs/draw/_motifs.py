@@ -1,0 +1,120 @@
+"""The image with its atoms coloured by motif."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.markers import MarkerStyle
+from numpy.typing import ArrayLike
+
+from ._image import Extent, check_length, check_positions, marker_area, prepare_field, widen_for_key
+from ._legend import add_motif_legend
+from ._palette import as_labels, contrast_colours, motif_colours, motif_marker
+
+
+def scatter_motifs(ax: Axes, positions: ArrayLike, labels: ArrayLike, **kwargs: Any) -> PathCollection:
+    """Draw atoms in the colours and shapes of their motifs as one collection, in the order given.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        With its limits set: the default size follows the spacing.
+    positions : array_like, shape (n, 2)
+        x, y in data coordinates.
+    labels : array_like of int, shape (n,)
+        Motif of each.
+    **kwargs
+        To :meth:`matplotlib.axes.Axes.scatter`; ``marker`` gives all one shape.
+
+    Returns
+    -------
+    matplotlib.collections.PathCollection
+    """
+    xy = check_positions(positions)
+    motifs = as_labels(labels)
+    check_length(motifs, len(xy), "labels")
+    colours = motif_colours(motifs)
+    own_shapes = "marker" not in kwargs
+    area = kwargs.pop("s", None)
+    area = marker_area(ax, xy, motifs) if area is None else area
+    # Outlines thin out with the markers, else small markers would be all outline.
+    width = np.clip(0.09 * np.sqrt(area), 0.1, 0.5)
+    kwargs.setdefault("linewidths", width)
+    kwargs.setdefault("edgecolors", contrast_colours(colours))
+    kwargs.setdefault("zorder", 2)
+    collection = ax.scatter(xy[:, 0], xy[:, 1], s=area, c=colours, **kwargs)
+    if own_shapes and len(xy):
+        styles = {int(k): MarkerStyle(motif_marker(k)) for k in np.unique(motifs)}
+        paths = {k: style.get_path().transformed(style.get_transform()) for k, style in styles.items()}
+        collection.set_paths([paths[int(k)] for k in motifs])
+    return collection
+
+
+def plot_motifs(
+    positions: ArrayLike,
+    labels: ArrayLike,
+    image: ArrayLike | None = None,
+    *,
+    extent: Extent | None = None,
+    units: object = "px",
+    names: Sequence[str] | None = None,
+    ax: Axes | None = None,
+    legend: bool = True,
+    **kwargs: Any,
+) -> Axes:
+    """Draw the image in grey and its atoms in the colours and shapes of their motifs.
+
+    Parameters
+    ----------
+    positions : array_like, shape (n, 2)
+        x, y of the atoms in axis units.
+    labels : array_like of int, shape (n,)
+        Motif of each atom.
+    image : array_like, shape (rows, columns), optional
+        Drawn below. Without one, the atoms alone are drawn (or on what `ax` shows already).
+    extent : tuple of float, optional
+        Left, right, bottom, top of the image in axis units (:func:`image_extent`); pixels by default.
+    units : str
+        Units of the axes, for the scale bar.
+    names : sequence of str, optional
+        Name of each motif for the legend.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+    legend : bool
+        Whether to add the legend with names and counts.
+    **kwargs
+        To :meth:`matplotlib.axes.Axes.scatter`: ``s`` the area of a marker in points squared (by default it
+        follows the spacing, and rare motifs have larger markers), ``marker`` one shape for all motifs.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Its one new collection holds the atoms, in the order given.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit together, a label is negative or names are too few.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hyperspy_motifs.draw import plot_motifs
+    >>> xy = np.indices((6, 8)).reshape(2, -1).T * 10.0
+    >>> ax = plot_motifs(xy, np.arange(len(xy)) % 3, names=["Mo", "Se2", "vacancy"], units="px")
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['Mo (16)', 'Se2 (16)', 'vacancy (16)']
+    """
+    xy = check_positions(positions)
+    made_here = ax is None
+    ax = prepare_field(image, xy, extent, units, ax)
+    scatter_motifs(ax, xy, labels, **kwargs)
+    if legend:
+        add_motif_legend(ax, labels, names, marker=kwargs.get("marker"))
+        if made_here:
+            widen_for_key(ax)
+    return ax
