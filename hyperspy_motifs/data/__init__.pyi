@@ -7,4 +7,6 @@ from ._lattice import lattice_specimen as lattice_specimen
 from ._monolayer import monolayer as monolayer
 from ._monolayer import monolayer_specimen as monolayer_specimen
 from ._specimen import Specimen as Specimen
+from ._square_triangle import square_triangle as square_triangle
+from ._square_triangle import square_triangle_specimen as square_triangle_specimen
 from ._truth import Truth as Truth

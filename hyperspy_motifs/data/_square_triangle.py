@@ -1,0 +1,220 @@
+"""Tilings of squares and equilateral triangles, ordered and random."""
+
+from typing import Any
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ._imaging import Imaging
+from ._rings import bonds_within, find_rings, group_names, vertex_figures
+from ._signal import simulate_signal
+from ._specimen import Specimen, atomic_number, lattice_points
+from ._truth import Truth
+
+# Stampfli's inflation: vertices become dodecagons that share sides, so lengths grow by 2 + sqrt(3).
+INFLATION = 2.0 + np.sqrt(3.0)
+SNUB = 0.25 * (np.sqrt(3.0) - 1.0)
+# Vectors of the cell and its sites, in units of the edge.
+ORDERED = {
+    "sigma": (
+        np.sqrt(INFLATION) * np.eye(2),
+        [[SNUB, 0.5 + SNUB], [-SNUB, 0.5 - SNUB], [0.5 - SNUB, SNUB], [0.5 + SNUB, -SNUB]],
+    ),
+    # Rows of squares between rows of triangles; the second site lies one edge above the first.
+    "elongated": (
+        np.array([[1.0, 0.0], [0.5, 1.0 + np.sqrt(0.75)]]),
+        [[0.0, 0.0], [-0.5 / (1.0 + np.sqrt(0.75)), 1.0 / (1.0 + np.sqrt(0.75))]],
+    ),
+}
+KINDS = ("sigma", "elongated", "stampfli", "random")
+
+
+def _ring_of_points(number: int, radius: float, first: float) -> np.ndarray:
+    angle = np.deg2rad(first + 360.0 / number * np.arange(number))
+    return radius * np.column_stack([np.cos(angle), np.sin(angle)])
+
+
+def _distinct(points: np.ndarray) -> np.ndarray:
+    """Points that lie on each other counted once, the first of them kept."""
+    pairs = cKDTree(points).query_pairs(0.1, output_type="ndarray")
+    return np.delete(points, np.unique(pairs.max(axis=1)), axis=0) if len(pairs) else points
+
+
+def inflate(vertices: np.ndarray, turned: np.ndarray) -> np.ndarray:
+    """One Stampfli inflation of a tiling of squares and triangles with edge 1.
+
+    Every vertex becomes a dodecagon: a hexagon of six triangles in a ring of six squares and six triangles.
+    The dodecagons of neighbours share a side; what is left open between them is a triangle, or a square with
+    a triangle on each side, whose corners are corners of the dodecagons.
+
+    Parameters
+    ----------
+    vertices : (n, 2) array
+        All edges have length 1 and run along multiples of 30 degrees.
+    turned : (n,) bool array
+        Dodecagons whose inside is turned by 30 degrees: either choice gives a tiling.
+
+    Returns
+    -------
+    (m, 2) float64 array
+        Vertices of the finer tiling, of edge 1 again.
+
+    References
+    ----------
+    .. [1] P. Stampfli, Helv. Phys. Acta 59 (1986) 1260.
+    """
+    outer = _ring_of_points(12, np.sqrt(INFLATION), 15.0)
+    inner = np.where(turned[:, None, None], _ring_of_points(6, 1.0, 30.0), _ring_of_points(6, 1.0, 0.0))
+    centres = INFLATION * vertices
+    parts = [centres[:, None], centres[:, None] + inner, centres[:, None] + outer]
+    return _distinct(np.concatenate(parts, axis=1).reshape(-1, 2))
+
+
+def square_triangle_vertices(kind: str, radius: float, random_state: int = 0) -> np.ndarray:
+    """Vertices of a tiling of squares and triangles with edge 1, in a disc.
+
+    Parameters
+    ----------
+    kind : {"sigma", "elongated", "stampfli", "random"}
+        See :func:`square_triangle`.
+    radius : float
+        Radius of the disc in units of the edge.
+    random_state : int
+        Seed of the random tiling.
+
+    Returns
+    -------
+    (n, 2) float64 array
+
+    Raises
+    ------
+    ValueError
+        If the kind is unknown.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind={kind!r} is unknown; choose one of {', '.join(KINDS)}.")
+    if kind in ORDERED:
+        vectors, basis = ORDERED[kind]
+        return lattice_points(vectors, np.array(basis), radius)[0]
+    rng = np.random.default_rng([random_state, 6])
+    steps = 1
+    while 1.5 * INFLATION**steps < radius:
+        steps += 1
+    vertices = inflate(np.zeros((1, 2)), np.zeros(1, dtype=bool))
+    for step in range(steps):
+        turned = rng.random(len(vertices)) < 0.5 if kind == "random" else np.zeros(len(vertices), dtype=bool)
+        vertices = inflate(vertices, turned)
+        # What the following inflations carry out of the disc need not be made.
+        needed = radius / INFLATION ** (steps - 1 - step) + 3.0
+        vertices = vertices[np.hypot(vertices[:, 0], vertices[:, 1]) <= needed]
+    return vertices[np.hypot(vertices[:, 0], vertices[:, 1]) <= radius]
+
+
+def square_triangle_specimen(
+    kind: str, reach: float, edge: float = 0.3, element: str = "Mo", random_state: int = 0
+) -> Specimen:
+    """Columns on the vertices of a tiling of squares and triangles, in a disc.
+
+    Parameters
+    ----------
+    kind : {"sigma", "elongated", "stampfli", "random"}
+        See :func:`square_triangle`.
+    reach : float
+        Radius of the disc in nm.
+    edge : float
+        Edge of the tiles in nm.
+    element : str
+        Symbol of the one element.
+    random_state : int
+        Seed of the random tiling.
+
+    Returns
+    -------
+    Specimen
+        Labels: the sizes of the tiles round the vertex, such as ``"3.3.4.3.4"``. Cells: the tiles.
+    """
+    if not edge > 0:
+        raise ValueError(f"edge={edge} nm must be positive.")
+    # Vertices at the rim lack tiles; they must lie outside the disc that is asked for.
+    points = square_triangle_vertices(kind, reach / edge + 2.5, random_state)
+    rings = find_rings(points, bonds_within(points, 1.2))
+    figures = vertex_figures(len(points), points, rings)
+    kept = np.hypot(points[:, 0], points[:, 1]) <= reach / edge
+    labels, names = group_names([figure for figure, ok in zip(figures, kept, strict=True) if ok])
+    index = np.cumsum(kept) - 1
+    rings = [index[ring] for ring in rings if kept[ring].all()]
+    squares = np.array([len(ring) == 4 for ring in rings], dtype=int)
+    n = len(labels)
+    return Specimen(
+        positions=edge * points[kept],
+        labels=labels,
+        names=names,
+        column=np.arange(n),
+        numbers=np.full(n, atomic_number(element)),
+        counts=np.ones(n),
+        cells=rings,
+        cell_types=squares,
+        cell_names=["triangle", "square"],
+    )
+
+
+def square_triangle(
+    kind: str = "random",
+    *,
+    edge: float = 0.3,
+    element: str = "Mo",
+    disorder: float = 0.0,
+    random_state: int = 0,
+    **imaging: Any,
+) -> tuple[Any, Truth]:
+    """Simulate columns on the vertices of a tiling of squares and equilateral triangles.
+
+    An incoherent-imaging model, no scattering simulation: see :class:`Imaging` for what it leaves out.
+
+    Parameters
+    ----------
+    kind : {"sigma", "elongated", "stampfli", "random"}
+        ``"sigma"``: the net 3.3.4.3.4 of the sigma phase, two triangles a square. ``"elongated"``:
+        3.3.3.4.4, rows of squares between rows of triangles. ``"stampfli"``: the dodecagonal quasi-crystal
+        by inflation [1]_, with 4 / sqrt(3) triangles a square in the limit. ``"random"``: the same
+        inflation, the inside of each dodecagon turned by 30 degrees or not at random.
+    edge : float
+        Edge of the tiles in nm.
+    element : str
+        Symbol of the one element.
+    disorder : float
+        Root mean square static displacement along x and along y, in nm.
+    random_state : int
+        Seed; the same seed gives the same image to the last bit.
+    **imaging
+        Parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``rotation``.
+
+    Returns
+    -------
+    image : AtomicImage
+    truth : Truth
+        Labels: the sizes of the tiles round the vertex. Cells: triangles and squares.
+
+    References
+    ----------
+    .. [1] P. Stampfli, Helv. Phys. Acta 59 (1986) 1260.
+
+    Examples
+    --------
+    >>> from hyperspy_motifs.data import square_triangle
+    >>> image, truth = square_triangle("sigma", shape=(200, 240))
+    >>> truth.names
+    ['3.3.4.3.4']
+    """
+    optics = Imaging.of({}, imaging)
+    specimen = square_triangle_specimen(kind, optics.reach, edge, element, random_state)
+    specimen = specimen.displaced(disorder, random_state)
+    parameters = {
+        "function": "square_triangle",
+        "kind": kind,
+        "edge": edge,
+        "element": element,
+        "disorder": disorder,
+        "random_state": random_state,
+    }
+    return simulate_signal(specimen, optics, f"Simulated square-triangle tiling, {kind}", parameters)
