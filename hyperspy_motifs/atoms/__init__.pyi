@@ -1,0 +1,9 @@
+from ._atomap import positions_from_atomap as positions_from_atomap
+from ._atoms import Atoms as Atoms
+from ._estimation import ImageScales as ImageScales
+from ._estimation import estimate_polarity as estimate_polarity
+from ._estimation import estimate_scales as estimate_scales
+from ._estimation import estimate_separation as estimate_separation
+from ._finding import find_atoms as find_atoms
+from ._neighbours import nearest_neighbour_distance as nearest_neighbour_distance
+from ._refinement import refine_atoms as refine_atoms

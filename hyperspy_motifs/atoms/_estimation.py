@@ -1,0 +1,129 @@
+"""Separation, polarity and band-pass scale, read from the image alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hyperspy_motifs.atoms._scan import ScaleScan, scan_scales
+
+# Where in units of the separation the sharper features of an image show in the skewness of its response.
+_SKEWNESS_SCALE = 0.2
+# Band-pass scale over separation: a compromise of signal to noise (coarser) and resolution (finer).
+_MATCHED_RATIO = 0.25
+_FINEST_RATIO = 0.17
+
+
+@dataclass(frozen=True)
+class ImageScales:
+    """Estimated separation (pixels), polarity, how sure each is (0 to 1), band-pass scale (pixels) and contrast.
+
+    `contrast` is the typical response of a column over the standard deviation of the image.
+    """
+
+    separation: float
+    separation_certainty: float
+    polarity: str
+    polarity_certainty: float
+    scale: float
+    contrast: float
+
+
+def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
+    """Separation, polarity and scale of the columns of an image.
+
+    Maxima and minima of Laplacians of Gaussians are counted over scales. Between the scale of the noise
+    and that of the lattice the same columns answer at every scale: their number and their distances stay. The
+    finest such plateau of each polarity gives the separation. The polarity is that of the sharper
+    features (sign of the third moment of the response), of those that appear at finer scales, and of those that
+    are arranged more regularly.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns)
+    polarity : {"auto", "bright", "dark"}
+
+    Returns
+    -------
+    ImageScales
+    """
+    bright, dark, skewness = scan_scales(image)
+    top = max(bright.responses.max(), dark.responses.max())
+    runs = {"bright": bright.plateau(0.2 * top), "dark": dark.plateau(0.2 * top)}
+    scans = {"bright": bright, "dark": dark}
+    if polarity == "auto":
+        vote = _polarity_vote(scans, runs, skewness)
+        chosen, polarity_certainty = ("bright" if vote >= 0 else "dark"), float(np.tanh(abs(vote)))
+    else:
+        chosen, polarity_certainty = polarity, 1.0
+    scan, run = scans[chosen], runs[chosen]
+    if not len(run):
+        # No scale at which the same features answer: the flattest one is a guess, and is said to be one.
+        slopes = np.where((scan.counts >= 3) & (scan.distances > 0), scan.slopes(), np.inf)
+        k = int(np.argmin(slopes))
+        distance = float(scan.distances[k]) if scan.distances[k] > 0 else 0.25 * min(image.shape)
+        return ImageScales(
+            distance, 0.0, chosen, polarity_certainty, 0.25 * distance, float(scan.responses[k])
+        )
+    separation = float(np.median(scan.distances[run]))
+    scale = float(np.clip(_MATCHED_RATIO * separation, scan.scales[run[0]], scan.scales[run[-1]]))
+    scale = max(scale, _FINEST_RATIO * separation)
+    k = int(np.argmin(np.abs(scan.scales - scale)))
+    steadiness = np.clip(1.0 - np.clip(scan.slopes()[run], 0, None).min(), 0, 1)
+    regularity = np.clip(1.0 - scan.spreads[run].min() / 0.25, 0, 1)
+    certainty = float(np.sqrt(steadiness * max(regularity, 0.05)) * min(1.0, 0.5 + len(run) / 6))
+    return ImageScales(separation, certainty, chosen, polarity_certainty, scale, float(scan.responses[k]))
+
+
+def _polarity_vote(scans: dict[str, ScaleScan], runs: dict[str, np.ndarray], skewness: np.ndarray) -> float:
+    """Positive for bright columns, negative for dark ones."""
+    if not len(runs["bright"]) and not len(runs["dark"]):
+        return 0.0
+    scales = scans["bright"].scales
+    separation = min(float(np.median(scans[p].distances[runs[p]])) for p in runs if len(runs[p]))
+    vote = float(np.tanh(np.interp(_SKEWNESS_SCALE * separation, scales, skewness) / 0.3))
+    if len(runs["bright"]) and len(runs["dark"]):
+        onset = {p: np.log2(scans[p].scales[runs[p][0]]) for p in runs}
+        spread = {p: scans[p].spreads[runs[p]].min() for p in runs}
+        vote += float(np.clip(onset["dark"] - onset["bright"], -1, 1))
+        vote += float(np.clip(5 * (spread["dark"] - spread["bright"]), -0.5, 0.5))
+    else:
+        vote += 0.5 if len(runs["bright"]) else -0.5
+    return vote
+
+
+def estimate_separation(image: np.ndarray, polarity: str = "auto") -> tuple[float, float]:
+    """Typical nearest-neighbour distance of the columns in pixels, and how sure it is (0 to 1).
+
+    See `estimate_scales` for the method.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns)
+    polarity : {"auto", "bright", "dark"}
+
+    Returns
+    -------
+    separation, certainty : float
+    """
+    scales = estimate_scales(image, polarity)
+    return scales.separation, scales.separation_certainty
+
+
+def estimate_polarity(image: np.ndarray) -> tuple[str, float]:
+    """Whether columns are ``"bright"`` or ``"dark"``, and how sure that is (0 to 1).
+
+    See `estimate_scales` for the method.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns)
+
+    Returns
+    -------
+    polarity : {"bright", "dark"}
+    certainty : float
+    """
+    scales = estimate_scales(image)
+    return scales.polarity, scales.polarity_certainty

@@ -1,0 +1,51 @@
+"""Distances between neighbouring columns."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+
+def nearest_neighbour_distance(positions: np.ndarray) -> float:
+    """Typical distance of first neighbours, in the unit of `positions`.
+
+    The median of the nearest-neighbour distances: it is the bond length where all columns have the same
+    bonds, and stays a bond length of the structure where they have several.
+
+    Parameters
+    ----------
+    positions : array_like of shape (n, 2)
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        With fewer than two positions.
+
+    Examples
+    --------
+    >>> nearest_neighbour_distance([[0, 0], [0, 2], [2, 2], [2, 0]])
+    2.0
+    """
+    points = np.asarray(positions, float)
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2:
+        raise ValueError(f"positions must be an array of shape (n, 2) with n >= 2, not {points.shape}")
+    distances = cKDTree(points).query(points, k=2)[0][:, 1]
+    positive = distances[distances > 0]
+    if not len(positive):
+        raise ValueError("all positions coincide: there is no distance between neighbours")
+    return float(np.median(positive))
+
+
+def neighbour_table(positions: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
+    """Neighbours within `reach` of each position, as CSR arrays ``(starts, indices)``, indices ascending."""
+    n = len(positions)
+    pairs = cKDTree(positions).query_pairs(reach, output_type="ndarray")
+    both = np.concatenate([pairs, pairs[:, ::-1]])
+    order = np.lexsort((both[:, 1], both[:, 0]))
+    both = both[order]
+    starts = np.searchsorted(both[:, 0], np.arange(n + 1))
+    return starts.astype(np.int64), np.ascontiguousarray(both[:, 1]).astype(np.int64)

@@ -1,0 +1,127 @@
+"""How the maxima and minima of an image behave over scales: separation and polarity are read from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from hyperspy_motifs.atoms._peaks import ScaleSpace, local_maxima
+
+_TILE = 512
+_STEPS_PER_OCTAVE = 4
+_FINEST = 0.7
+#: A peak counts from this part of the typical peak's response on: well below a single vacancy beside full
+#: columns, above the ripples of a band-limited image.
+_WEAKEST = 0.1
+# Noise: the number of peaks falls as s^-2 (their mean distance is a multiple of the scale). Columns: it stays.
+_STEADY_SLOPE = 0.8
+_COARSEST_RATIO = 0.42
+_LEAST_RESPONSE = 0.2
+_FEWEST_PEAKS = 6
+
+
+@dataclass(frozen=True)
+class ScaleScan:
+    """Statistics of the peaks of one polarity at each scale.
+
+    Attributes
+    ----------
+    scales : ndarray of shape (k,)
+        Pixels.
+    counts, distances, spreads, responses : ndarray of shape (k,)
+        Number of peaks, median nearest-neighbour distance in pixels, its mean absolute deviation over
+        itself, and the typical peak response over the standard deviation of the image.
+    """
+
+    scales: np.ndarray
+    counts: np.ndarray
+    distances: np.ndarray
+    spreads: np.ndarray
+    responses: np.ndarray
+
+    def slopes(self) -> np.ndarray:
+        """``-d ln(count) / d ln(scale)``: 2 for noise, 0 while the same columns answer at each scale."""
+        return -np.gradient(np.log(np.maximum(self.counts, 1)), np.log(self.scales))
+
+    def plateau(self, least_response: float) -> np.ndarray:
+        """Indices of the finest run of scales at which the same features answer; may be empty."""
+        good = (
+            (self.slopes() < _STEADY_SLOPE)
+            & (self.counts >= _FEWEST_PEAKS)
+            & (self.scales < _COARSEST_RATIO * self.distances)
+            & (self.responses > least_response)
+        )
+        runs = np.split(np.arange(len(good)), np.flatnonzero(np.diff(good.astype(int))) + 1)
+        runs = [run for run in runs if good[run[0]]]
+        if not runs:
+            return np.empty(0, int)
+        longest = max(len(run) for run in runs)
+        return next(run for run in runs if len(run) >= min(2, longest))
+
+
+def tiles(shape: tuple[int, int], size: int = _TILE) -> list[tuple[slice, slice]]:
+    """At most four windows of an image that together stand for all of it."""
+    starts = []
+    for length in shape:
+        if length <= size * 1.25:
+            starts.append([(0, length)])
+        else:
+            first = min(length // 4, (length - size) // 4)
+            last = length - size - first
+            starts.append([(first, first + size), (last, last + size)])
+    return [(slice(*rows), slice(*columns)) for rows in starts[0] for columns in starts[1]]
+
+
+def scan_scales(image: np.ndarray) -> tuple[ScaleScan, ScaleScan, np.ndarray]:
+    """Peak statistics over scales.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns)
+
+    Returns
+    -------
+    bright, dark : ScaleScan
+        Of the maxima and of the minima.
+    skewness : ndarray of shape (k,)
+        Third standardised moment of the response at each scale.
+    """
+    windows = tiles(image.shape)
+    shortest = min(min(w.stop - w.start for w in window) for window in windows)
+    largest = min(0.1 * shortest, 24.0)
+    n_scales = max(3, int(np.floor(_STEPS_PER_OCTAVE * np.log2(largest / _FINEST))) + 1)
+    scales = _FINEST * 2 ** (np.arange(n_scales) / _STEPS_PER_OCTAVE)
+    table = np.zeros((2, n_scales, 4))
+    skewness = np.zeros(n_scales)
+    total = np.zeros((2, n_scales))
+    for window in windows:
+        part = image[window]
+        deviation = float(part.std())
+        if deviation == 0:
+            continue
+        space = ScaleSpace(part, largest)
+        for k, scale in enumerate(scales):
+            response = space.response(scale)
+            square = response * response
+            skewness[k] += float((square * response).mean() / square.mean() ** 1.5)
+            for c, sign in enumerate((1, -1)):
+                positions, heights = local_maxima(response, sign)
+                if len(heights) < 3:
+                    continue
+                typical = np.median(heights[heights > 0.3 * np.percentile(heights, 95)])
+                positions = positions[heights > _WEAKEST * typical]
+                if len(positions) < 3:
+                    continue
+                distance = cKDTree(positions).query(positions, k=2)[0][:, 1]
+                middle = np.median(distance)
+                n = len(positions)
+                table[c, k] += n * np.array(
+                    [1, middle, np.abs(distance - middle).mean() / middle, typical / deviation]
+                )
+                total[c, k] += n
+    counts = table[:, :, 0]
+    means = table[:, :, 1:] / np.maximum(counts, 1)[:, :, None]
+    bright, dark = (ScaleScan(scales, counts[c], *means[c].T) for c in range(2))
+    return bright, dark, skewness / len(windows)
