@@ -1,0 +1,228 @@
+"""The command ``hyperspy-motifs``: images in, motifs, graph, table and figures out."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+ENDINGS_OF_ARRAYS = (".npy", ".npz")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; see ``hyperspy-motifs --help``.
+
+    Returns
+    -------
+    int
+        0 when every image gave its results, 1 when one did not, 2 for a wrong call, 130 after an interrupt.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    is_demo = options.images == ["demo"]
+    folder = options.output or Path("demo" if is_demo else "motifs")
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return _complain(f"cannot make the folder {folder}: {error.strerror}")
+    failed = 0
+    try:
+        if is_demo:
+            _run_demo(folder, options)
+        else:
+            for name in options.images:
+                failed += not _run_file(Path(name), folder, options)
+    except KeyboardInterrupt:
+        print("hyperspy-motifs: interrupted; what was finished is kept", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return EXIT_FAILED if failed else EXIT_OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    from hyperspy_motifs import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="hyperspy-motifs",
+        usage="hyperspy-motifs IMAGE... [-o FOLDER] [options]\n       hyperspy-motifs demo [-o FOLDER]",
+        description="Find the motifs of atomic-resolution images and the cells they tile. "
+        "Each image gives NAME.hspy, NAME.graphml, NAME_atoms.csv and figures. "
+        "'demo' runs on a simulated image.",
+    )
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="any file that HyperSpy reads, .npy or .npz; or 'demo'")
+    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="where the results go (default: motifs, or demo)")
+    parser.add_argument("-r", "--rotation-invariant", action="store_true", help="sites equal up to a rotation are one motif")
+    parser.add_argument("--separation", type=float, metavar="LENGTH", help="distance of nearest columns, in axis units")
+    parser.add_argument("--polarity", choices=["auto", "bright", "dark"], default="auto", help="of the atomic columns")
+    parser.add_argument("--lens", type=_lens, default="auto", help="radius looked at, in nearest-neighbour distances")
+    parser.add_argument("--patch-radius", type=float, metavar="LENGTH", help="one radius in axis units instead of lenses")
+    parser.add_argument("--n-motifs", type=int, metavar="N", help="cut the tree of motifs to this number")
+    parser.add_argument("--min-motif-size", type=int, metavar="N", help="fewest atoms of a motif")
+    parser.add_argument("--seed", type=int, default=0, help="random state (default: 0)")
+    parser.add_argument("--no-figures", action="store_true", help="write no pictures")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bars, no summary")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser
+
+
+def _lens(text: str) -> float | str:
+    return text if text == "auto" else float(text)
+
+
+def _run_demo(folder: Path, options: argparse.Namespace) -> None:
+    from hyperspy_motifs import data
+
+    image, _ = data.monolayer(random_state=options.seed)
+    _analyse(image, "monolayer", folder, options)
+    if not options.quiet:
+        print(f"Pictures, graph and table are in {folder.resolve()}")
+
+
+def _run_file(path: Path, folder: Path, options: argparse.Namespace) -> bool:
+    """Results of one file; False, after one line on the error stream, where there are none."""
+    try:
+        with _one_line_warnings():
+            for name, image in load_images(path):
+                _analyse(image, name, folder, options)
+    except (ValueError, TypeError, OSError) as error:
+        _complain(f"{path}: {' '.join(str(error).split())}")
+        return False
+    except MemoryError:
+        _complain(f"{path}: not enough memory; crop the image or give fewer at once")
+        return False
+    return True
+
+
+def load_images(path: Path) -> list[tuple[str, Any]]:
+    """Every image of a file as an ``AtomicImage`` with a name for its results.
+
+    Colour pictures of microscopes' software become grey (mean of red, green and blue).
+
+    Raises
+    ------
+    ValueError
+        If the file holds no image.
+    OSError
+        If it cannot be read.
+    """
+    import hyperspy.api as hs
+
+    if not path.exists():
+        raise FileNotFoundError(f"there is no such file (looked in {path.resolve().parent})")
+    if path.suffix.lower() in ENDINGS_OF_ARRAYS:
+        signals = [hs.signals.Signal2D(array) for array in _arrays(path)]
+    else:
+        loaded = hs.load(path, reader="HSPY") if path.suffix == ".hspy" else hs.load(path)
+        signals = loaded if isinstance(loaded, list) else [loaded]
+    images = []
+    for signal in signals:
+        if signal.data.dtype.names:
+            grey = np.mean([signal.data[c].astype(float) for c in ("R", "G", "B")], axis=0)
+            signal = hs.signals.Signal2D(grey, axes=[a.copy().get_axis_dictionary() for a in signal.axes_manager._axes])
+        if signal.axes_manager.signal_dimension == 2:
+            signal.set_signal_type("atomic_image")
+            images.append(signal)
+    if not images:
+        raise ValueError("no image with two signal dimensions is in it")
+    stems = [path.stem] if len(images) == 1 else [f"{path.stem}_{i}" for i in range(len(images))]
+    return list(zip(stems, images, strict=True))
+
+
+def _arrays(path: Path) -> list[np.ndarray]:
+    loaded = np.load(path, allow_pickle=False)
+    arrays = [loaded] if isinstance(loaded, np.ndarray) else [loaded[k] for k in loaded.files]
+    images = [a for a in arrays if a.ndim >= 2 and a.dtype.kind in "buif"]
+    if not images:
+        raise ValueError("no two-dimensional array of numbers is in it")
+    return images
+
+
+def _analyse(image: Any, name: str, folder: Path, options: argparse.Namespace) -> None:
+    motifs = image.find_motifs(
+        separation=options.separation,
+        polarity=options.polarity,
+        lens=options.lens,
+        patch_radius=options.patch_radius,
+        rotation_invariant=options.rotation_invariant,
+        n_motifs=options.n_motifs,
+        min_motif_size=options.min_motif_size,
+        random_state=options.seed,
+        show_progressbar=not options.quiet,
+    )
+    with _replacing(folder / f"{name}.hspy") as path:
+        image.save(path, overwrite=True)
+    with _replacing(folder / f"{name}.graphml") as path:
+        motifs.graph.to_graphml(path)
+    with _replacing(folder / f"{name}_atoms.csv") as path:
+        write_table(motifs.to_dict(), path)
+    if not options.no_figures:
+        save_figures(motifs, folder, name)
+    if not options.quiet:
+        print(f"\n{name}\n{motifs.summary()}")
+
+
+def write_table(columns: dict[str, np.ndarray], path: Path) -> None:
+    """One row an atom, one column a quantity, as comma-separated values."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(zip(*(np.asarray(c).tolist() for c in columns.values()), strict=True))
+
+
+def save_figures(motifs: Any, folder: Path, name: str) -> list[Path]:
+    """The figures of a result as PNG files."""
+    import matplotlib.pyplot as plt
+
+    paths = []
+    for kind, draw in (
+        ("motifs", motifs.plot),
+        ("layout", motifs.plot_layout),
+        ("means", motifs.plot_means),
+        ("cells", motifs.plot_cells),
+    ):
+        figure = draw().figure
+        paths.append(folder / f"{name}_{kind}.png")
+        with _replacing(paths[-1]) as path:
+            figure.savefig(path, dpi=200, bbox_inches="tight")
+        plt.close(figure)
+    return paths
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to; it takes the place of `path` only once it is whole."""
+    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _one_line_warnings() -> Iterator[None]:
+    """Warnings as one line each on the error stream, without the line of code that raised them."""
+
+    def show(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
+        if issubclass(category, UserWarning):
+            print(f"hyperspy-motifs: {' '.join(str(message).split())}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        warnings.showwarning = show
+        yield
+
+
+def _complain(message: str) -> int:
+    print(f"hyperspy-motifs: {message}", file=sys.stderr)
+    return EXIT_FAILED

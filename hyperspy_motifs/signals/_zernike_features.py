@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from hyperspy.signals import Signal1D
+
+NODE = "Zernike"
+
+
+class ZernikeFeatures(Signal1D):
+    """Zernike moments of the discs round atoms: navigation axis atoms, signal axis modes.
+
+    Being a ``Signal1D``, it takes HyperSpy's own ``decomposition``, ``cluster_analysis`` and plots. What each column
+    means, and its noise, lie in ``metadata.Zernike``.
+    """
+
+    _signal_type = "zernike_features"
+    _alias_signal_types = ("ZernikeFeatures",)
+
+    @classmethod
+    def from_moments(cls, moments: Any, scale: float, units: str) -> ZernikeFeatures:
+        """Features from the moments of :func:`hyperspy_motifs.zernike.get_moments`; `scale` is the size of a pixel."""
+        signal = cls(
+            np.asarray(moments.values),
+            axes=[
+                {"name": "atom", "size": len(moments.values), "navigate": True},
+                {"name": "mode", "size": len(moments.modes), "navigate": False},
+            ],
+        )
+        signal.metadata.General.title = "Zernike moments"
+        setattr(
+            signal.metadata,
+            NODE,
+            {
+                "modes": np.array(moments.modes, dtype=np.int64),
+                "noise_std": np.array(np.atleast_1d(moments.noise_std), dtype=np.float32),
+                "facts": json.dumps(
+                    {
+                        "n_max": int(moments.n_max),
+                        "radius": float(moments.radius) * scale,
+                        "radius_px": float(moments.radius),
+                        "units": units,
+                    }
+                ),
+            },
+        )
+        return signal
+
+    @property
+    def modes(self) -> np.ndarray:
+        """(n, m) of each column, shape (K, 2); m < 0 sine, m > 0 cosine."""
+        return np.asarray(self._node().get_item("modes"))
+
+    @property
+    def noise_std(self) -> np.ndarray:
+        """Standard deviation of each moment by the noise of the image, shape (n, K) or (K,)."""
+        return np.asarray(self._node().get_item("noise_std"))
+
+    @property
+    def n_max(self) -> int:
+        """Highest radial order."""
+        return int(self._facts()["n_max"])
+
+    @property
+    def radius(self) -> float:
+        """Radius of the disc in the units of the image."""
+        return float(self._facts()["radius"])
+
+    def _node(self) -> Any:
+        if not self.metadata.has_item(f"{NODE}.modes"):
+            raise AttributeError(
+                "These features do not say what their columns are. Make them with patches.get_zernike_features()."
+            )
+        return self.metadata.get_item(NODE)
+
+    def _facts(self) -> dict[str, Any]:
+        return json.loads(self._node().get_item("facts"))
+
+    def get_moments(self) -> Any:
+        """The features as plain arrays (:class:`hyperspy_motifs.zernike.Moments`) for the functions of that module."""
+        from hyperspy_motifs.zernike import Moments, NoiseModel
+
+        values = np.asarray(self.data, dtype=np.float32).reshape(-1, self.data.shape[-1])
+        n = len(values)
+        return Moments(
+            values=values,
+            modes=self.modes,
+            radius=float(self._facts()["radius_px"]),
+            n_max=self.n_max,
+            noise_std=np.broadcast_to(self.noise_std, values.shape),
+            coverage=np.ones(n),
+            valid=np.isfinite(values).all(axis=1),
+            offset=np.zeros(n),
+            scale=np.ones(n),
+            noise=NoiseModel(0.0, 0.0),
+        )
+
+    def get_invariants(self, chirality: bool = False) -> Signal1D:
+        """Features that a rotation about the atom leaves as they are (see :func:`hyperspy_motifs.zernike.invariants`).
+
+        Parameters
+        ----------
+        chirality : bool, optional
+            Append what tells a disc from its mirror image.
+
+        Returns
+        -------
+        hyperspy.signals.Signal1D
+        """
+        from hyperspy_motifs.zernike import invariants
+
+        values, _ = invariants(self.get_moments(), chirality=chirality)
+        out = Signal1D(values)
+        out.metadata.General.title = "Rotation-invariant Zernike features"
+        out.axes_manager[0].name = "atom"
+        return out
+
+    def get_layout(self, *, rotation_invariant: bool = False, random_state: int = 0, **options: Any) -> np.ndarray:
+        """Force-relaxed layout of the features, in units of their noise.
+
+        Parameters
+        ----------
+        rotation_invariant : bool, optional
+            Lay out the rotation invariants instead of the moments.
+        random_state : int, optional
+        **options
+            Parameters of :class:`hyperspy_motifs.relaxation.ForceRelaxedLayout`.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n, 2)
+        """
+        from hyperspy_motifs.relaxation import ForceRelaxedLayout
+        from hyperspy_motifs.zernike import invariants, whiten
+
+        moments = self.get_moments()
+        values, noise = invariants(moments) if rotation_invariant else (moments.values, moments.noise_std)
+        return ForceRelaxedLayout(random_state=random_state, **options).fit_transform(whiten(values, noise))
+
+    def reconstruct(self) -> Any:
+        """The patches that the moments stand for (least squares).
+
+        Returns
+        -------
+        AtomPatches
+        """
+        from hyperspy_motifs.zernike import ZernikeBasis
+
+        from ._atom_patches import AtomPatches
+
+        facts = self._facts()
+        basis = ZernikeBasis(self.n_max, facts["radius_px"])
+        column = {tuple(mode): k for k, mode in enumerate(basis.modes.tolist())}
+        full = np.zeros((*self.data.shape[:-1], len(basis.modes)))
+        full[..., [column[tuple(mode)] for mode in self.modes.tolist()]] = np.asarray(self.data)
+        scale = facts["radius"] / facts["radius_px"]
+        return AtomPatches.from_array(basis.reconstruct(full), scale, facts["units"])
+
+    def rotate(self, angle: Any) -> ZernikeFeatures:
+        """The features of the discs rotated by `angle`.
+
+        Parameters
+        ----------
+        angle : float or array-like of shape (n,)
+            Radians, from x towards y (clockwise as the image is shown).
+
+        Returns
+        -------
+        ZernikeFeatures
+        """
+        from hyperspy_motifs.zernike import rotate_moments
+
+        return self._deepcopy_with_new_data(rotate_moments(np.asarray(self.data), self.modes, angle))
+
+    def select(self, n: Any = None, m: Any = None) -> ZernikeFeatures:
+        """The features of some modes alone.
+
+        Parameters
+        ----------
+        n, m : int or sequence of int, optional
+            Radial and angular orders that are kept; the sign of m is not looked at, so that cosine and sine stay together.
+
+        Returns
+        -------
+        ZernikeFeatures
+        """
+        kept = self.get_moments().select(n=n, m=m)
+        facts = self._facts()
+        return type(self).from_moments(kept, facts["radius"] / facts["radius_px"], facts["units"])

@@ -1,0 +1,118 @@
+"""Bad input is refused before any work, with a message that says what to do."""
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+
+from hyperspy_motifs.signals._checks import check_axes, check_positions, clean_image
+from hyperspy_motifs.store import Stamp
+
+
+def image(**axis):
+    signal = hs.signals.Signal2D(np.random.default_rng(0).random((31, 43)))
+    signal.axes_manager[0].scale = signal.axes_manager[1].scale = 0.02
+    for name, value in axis.items():
+        setattr(signal.axes_manager[1], name, value)
+    return signal
+
+
+def test_different_units_are_refused():
+    with pytest.raises(ValueError, match="different units.*nm"):
+        check_axes(image(units="nm"))
+
+
+def test_pixels_that_are_not_square_are_refused_with_the_way_out():
+    with pytest.raises(ValueError, match=r"not square.*rebin"):
+        check_axes(image(scale=0.03))
+
+
+def test_pixels_mirrored_by_slicing_are_accepted():
+    check_axes(image().isig[::-1, :])
+
+
+def test_axes_that_are_not_uniform_are_refused():
+    signal = image()
+    signal.axes_manager[0].convert_to_non_uniform_axis()
+    with pytest.raises(ValueError, match="not uniform"):
+        check_axes(signal)
+
+
+def test_a_sliver_is_refused():
+    with pytest.raises(ValueError, match="at least 16"):
+        check_axes(image().isig[:9, :])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", ">u2", "<i4", "float16", ">f8", "bool"])
+def test_every_real_dtype_keeps_its_values(dtype):
+    data = (np.arange(17 * 19).reshape(17, 19) % 2).astype(dtype)
+    out, missing = clean_image(data)
+    assert missing is None
+    assert out.dtype == np.float64
+    assert out.dtype.isnative
+    np.testing.assert_array_equal(out, data.astype(float))
+
+
+def test_the_input_is_never_changed():
+    data = np.random.default_rng(0).random((17, 19))
+    data[3, 4] = np.nan
+    before = data.copy()
+    with pytest.warns(UserWarning, match="1 pixels"):
+        clean_image(data)
+    np.testing.assert_array_equal(data, before)
+
+
+def test_few_missing_pixels_are_filled_from_their_nearest_neighbour():
+    data = np.tile(np.arange(19.0), (17, 1))
+    data[5, 0] = np.inf
+    with pytest.warns(UserWarning, match="masked out"):
+        out, missing = clean_image(data)
+    assert missing[5, 0]
+    assert missing.sum() == 1
+    assert out[5, 0] in (0.0, 1.0)
+
+
+def test_many_missing_pixels_are_refused():
+    data = np.ones((17, 19))
+    data[:9] = np.nan
+    with pytest.raises(ValueError, match="crop the image"):
+        clean_image(data)
+
+
+@pytest.mark.parametrize("value", [0.0, -3.5, 1e12])
+def test_a_constant_image_is_refused(value):
+    with pytest.raises(ValueError, match="constant"):
+        clean_image(np.full((17, 19), value))
+
+
+def test_complex_and_colour_are_refused_with_the_way_out():
+    with pytest.raises(TypeError, match=r"signal\.amplitude"):
+        clean_image(np.ones((17, 19), complex))
+    with pytest.raises(TypeError, match="RGB"):
+        clean_image(np.zeros((17, 19), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")]))
+
+
+STAMP = Stamp((43, 31), (0.5, 0.5), (10.0, -2.0), "nm")
+
+
+def test_positions_become_pixels_by_the_calibration_of_x_and_y():
+    np.testing.assert_allclose(check_positions([[12.0, 3.0]], STAMP), [[4.0, 10.0]])
+
+
+@pytest.mark.parametrize(
+    ("positions", "message"),
+    [
+        (np.zeros((3, 3)), r"expected \(n, 2\)"),
+        (np.zeros((0, 2)), "no positions"),
+        ([[11.0, np.nan]], "NaN"),
+        ([[200.0, 3.0]], "outside the image.*y first"),
+        ([[12.0, 3.0], [12.0, 3.0]], "lie on another"),
+    ],
+)
+def test_positions_that_cannot_be_are_refused(positions, message):
+    with pytest.raises(ValueError, match=message):
+        check_positions(positions, STAMP)
+
+
+def test_positions_of_another_kind_are_refused():
+    with pytest.raises(TypeError, match="Sublattice"):
+        check_positions("everywhere", STAMP)

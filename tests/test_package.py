@@ -1,0 +1,78 @@
+"""The installed package: what HyperSpy sees of it, and what it costs to import."""
+
+import importlib.metadata
+import importlib.resources
+import subprocess
+import sys
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+import yaml
+
+import hyperspy_motifs
+
+SIGNALS = {
+    "atomic_image": ("AtomicImage", 2),
+    "atom_patches": ("AtomPatches", 2),
+    "zernike_features": ("ZernikeFeatures", 1),
+}
+
+
+@pytest.mark.parametrize("signal_type", SIGNALS)
+@pytest.mark.parametrize("lazy", [False, True])
+def test_hyperspy_knows_the_signals(signal_type, lazy):
+    name, dimension = SIGNALS[signal_type]
+    signal = (hs.signals.Signal1D if dimension == 1 else hs.signals.Signal2D)(np.ones((3, 17, 23)))
+    if lazy:
+        signal = signal.as_lazy()
+    signal.set_signal_type(signal_type)
+    assert type(signal).__name__ == ("Lazy" if lazy else "") + name
+    assert type(signal).__module__.startswith("hyperspy_motifs.signals")
+
+
+@pytest.mark.parametrize("alias", ["AtomicImage", "atomic_resolution_image"])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_aliases_lead_to_the_same_class(alias, lazy):
+    signal = hs.signals.Signal2D(np.ones((17, 23)))
+    if lazy:
+        signal = signal.as_lazy()
+    signal.set_signal_type(alias)
+    assert signal.metadata.Signal.signal_type == "atomic_image"
+    assert type(signal).__name__.endswith("AtomicImage")
+
+
+def test_every_signal_has_its_lazy_twin_with_the_same_aliases():
+    text = (importlib.resources.files("hyperspy_motifs") / "hyperspy_extension.yaml").read_text()
+    entries = yaml.safe_load(text)["signals"]
+    for name, entry in entries.items():
+        if not entry["lazy"]:
+            twin = dict(entries[f"Lazy{name}"], lazy=False)
+            assert twin == entry
+
+
+def test_version_is_that_of_the_distribution():
+    assert importlib.metadata.version("hyperspy_motifs") == hyperspy_motifs.__version__
+
+
+def test_import_brings_in_nothing_heavy():
+    code = (
+        "import sys, hyperspy_motifs; "
+        "heavy = {'numba', 'sklearn', 'atomap', 'matplotlib', 'hyperspy', 'networkx', 'scipy', 'dask'}; "
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_hyperspy_api_does_not_import_the_extension():
+    code = "import sys, hyperspy.api; print('hyperspy_motifs' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "False"
+
+
+def test_every_name_in_the_table_of_contents_can_be_had():
+    for module_name in hyperspy_motifs.__all__:
+        module = getattr(hyperspy_motifs, module_name)
+        for name in getattr(module, "__all__", []):
+            assert getattr(module, name) is not None, f"{module_name}.{name}"
