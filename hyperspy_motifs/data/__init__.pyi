@@ -6,7 +6,11 @@ from ._lattice import lattice as lattice
 from ._lattice import lattice_specimen as lattice_specimen
 from ._monolayer import monolayer as monolayer
 from ._monolayer import monolayer_specimen as monolayer_specimen
+from ._perovskite import perovskite as perovskite
+from ._perovskite import perovskite_specimen as perovskite_specimen
 from ._specimen import Specimen as Specimen
 from ._square_triangle import square_triangle as square_triangle
 from ._square_triangle import square_triangle_specimen as square_triangle_specimen
 from ._truth import Truth as Truth
+from ._twisted_bilayer import twisted_bilayer as twisted_bilayer
+from ._twisted_bilayer import twisted_bilayer_specimen as twisted_bilayer_specimen

@@ -197,16 +197,42 @@ class Imaging:
         (n, 2) float64 array
             x, y in pixels.
         """
+        linear, periods, phase = self._distortion(random_state)
+        rows, columns = self.shape
+        pixels = np.asarray(points, dtype=float).reshape(-1, 2) @ linear
+        pixels += 0.5 * np.array([columns - 1, rows - 1])
+        pixels[:, 0] += self.wobble * np.sin(2.0 * np.pi * periods * pixels[:, 1] / rows + phase)
+        return pixels
+
+    def to_specimen(self, pixels: np.ndarray, random_state: int = 0) -> np.ndarray:
+        """Which points of the specimen lie at given points of the image: the inverse of :meth:`to_pixels`.
+
+        Parameters
+        ----------
+        pixels : (n, 2) array
+            x, y in pixels.
+        random_state : int
+            Seed of the distortions.
+
+        Returns
+        -------
+        (n, 2) float64 array
+            x, y in nm.
+        """
+        linear, periods, phase = self._distortion(random_state)
+        rows, columns = self.shape
+        points = np.array(pixels, dtype=float).reshape(-1, 2)
+        points[:, 0] -= self.wobble * np.sin(2.0 * np.pi * periods * points[:, 1] / rows + phase)
+        points -= 0.5 * np.array([columns - 1, rows - 1])
+        return points @ np.linalg.inv(linear)
+
+    def _distortion(self, random_state: int) -> tuple[np.ndarray, float, float]:
+        """Matrix from nm to pixels for row vectors; periods over the frame and phase of the wobble."""
         rng = np.random.default_rng([random_state, 1])
         angle = np.deg2rad(self.rotation)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         linear = (np.eye(2) + self.strain * rng.uniform(-1.0, 1.0, (2, 2))) @ turn
-        rows, columns = self.shape
-        pixels = np.asarray(points, dtype=float).reshape(-1, 2) @ linear.T / self.pixel_size
-        pixels += 0.5 * np.array([columns - 1, rows - 1])
-        periods, phase = rng.uniform(1.0, 2.5), rng.uniform(0.0, 2.0 * np.pi)
-        pixels[:, 0] += self.wobble * np.sin(2.0 * np.pi * periods * pixels[:, 1] / rows + phase)
-        return pixels
+        return linear.T / self.pixel_size, rng.uniform(1.0, 2.5), rng.uniform(0.0, 2.0 * np.pi)
 
 
 def slow_field(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,150 @@
+"""A ferroelectric perovskite with a domain wall."""
+
+from typing import Any
+
+import numpy as np
+
+from ._imaging import Imaging
+from ._signal import simulate_signal
+from ._specimen import Specimen, atomic_number, lattice_points
+from ._truth import Truth
+
+# Lattice parameter in nm, A, B: cubic or nearly so.
+MATERIALS = {"SrTiO3": (0.3905, "Sr", "Ti"), "BaTiO3": (0.4, "Ba", "Ti"), "PbTiO3": (0.395, "Pb", "Ti")}
+# Twenty cells along the beam at 200 kV; an atom counts less than in a monolayer at 60 kV.
+OPTICS = {
+    "ADF": {"pixel_size": 0.014, "dose": 2e4, "scattering": 1e-5, "probe_size": 0.11},
+    "ABF": {"pixel_size": 0.014, "dose": 2e4, "scattering": 5e-3, "probe_size": 0.09, "tails": 0.05},
+}
+CELLS_ALONG_BEAM = 20
+
+
+def perovskite_specimen(
+    material: str,
+    reach: float,
+    displacement: float = 0.013,
+    wall_width: float = 0.25,
+    oxygen: bool = False,
+) -> Specimen:
+    """Columns of a perovskite along [001] with a 180 degree domain wall at x = 0, in a disc.
+
+    Parameters
+    ----------
+    material : {"SrTiO3", "BaTiO3", "PbTiO3"}
+    reach : float
+        Radius of the disc in nm.
+    displacement : float
+        How far the B column stands off the middle of its cell along y, in nm; the sign changes at the wall.
+    wall_width : float
+        The displacement follows tanh(x / `wall_width`), in nm.
+    oxygen : bool
+        Whether the columns of oxygen alone are part of the truth. They are part of the specimen always.
+
+    Returns
+    -------
+    Specimen
+        Labels A, B displaced to larger y, B displaced to smaller y, and O where asked for. The displacement
+        of every column is in ``per_column["displacement"]``, x, y in nm. Cells: squares of four A columns.
+    """
+    if material not in MATERIALS:
+        raise ValueError(f"material={material!r} is unknown; choose one of {', '.join(MATERIALS)}.")
+    if not wall_width > 0:
+        raise ValueError(f"wall_width={wall_width} nm must be positive.")
+    parameter, a_site, b_site = MATERIALS[material]
+    basis = np.array([[0.0, 0.0], [0.5, 0.5], [0.5, 0.0], [0.0, 0.5]])
+    points, site = lattice_points(parameter * np.eye(2), basis, reach)
+    b_column = site == 1
+    shift = np.zeros_like(points)
+    shift[b_column, 1] = displacement * np.tanh(points[b_column, 0] / wall_width)
+    labels = np.array([0, 1, 3, 3])[site]
+    labels[b_column & (shift[:, 1] < 0)] = 2
+    if not oxygen:
+        labels[labels == 3] = -1
+    every = np.arange(len(points))
+    # Oxygen stands in the B columns and in columns of its own.
+    own = np.array([atomic_number(a_site), atomic_number(b_site), 8, 8])[site]
+    corners = _squares(points, site, parameter)
+    return Specimen(
+        positions=points + shift,
+        labels=labels,
+        names=[a_site, f"{b_site}_plus_y", f"{b_site}_minus_y", *(["O"] if oxygen else [])],
+        column=np.concatenate([every, every[b_column]]),
+        numbers=np.concatenate([own, np.full(b_column.sum(), 8)]),
+        counts=np.full(len(points) + int(b_column.sum()), float(CELLS_ALONG_BEAM)),
+        cells=corners,
+        cell_types=np.zeros(len(corners), dtype=int),
+        cell_names=["A_square"],
+        per_column={"displacement": shift},
+    )
+
+
+def _squares(points: np.ndarray, site: np.ndarray, parameter: float) -> list[np.ndarray]:
+    """Squares of A columns, counter-clockwise."""
+    a_column = np.flatnonzero(site == 0)
+    cell = np.rint(points[a_column] / parameter).astype(int)
+    corner = {(int(i), int(j)): int(column) for column, (i, j) in zip(a_column, cell, strict=True)}
+    turn = ((0, 0), (1, 0), (1, 1), (0, 1))
+    rings = ([corner.get((i + di, j + dj)) for di, dj in turn] for i, j in corner)
+    return [np.array(ring) for ring in rings if None not in ring]
+
+
+def perovskite(
+    material: str = "SrTiO3",
+    *,
+    detector: str = "ADF",
+    displacement: float = 0.013,
+    wall_width: float = 0.25,
+    disorder: float = 0.0015,
+    random_state: int = 0,
+    **imaging: Any,
+) -> tuple[Any, Truth]:
+    """Simulate a perovskite along [001] with a ferroelectric domain wall, in bright or in dark contrast.
+
+    An incoherent-imaging model, no scattering simulation: see :class:`Imaging` for what it leaves out;
+    annular bright field above all is only an absorption that grows weakly with the atomic number. The wall
+    is ideal, runs through the middle of the image along y where the rotation is 0, and only B columns move.
+
+    Parameters
+    ----------
+    material : {"SrTiO3", "BaTiO3", "PbTiO3"}
+    detector : {"ADF", "ABF"}
+        Annular dark field: bright columns, those of oxygen too weak to be part of the truth. Annular bright
+        field: dark columns, oxygen among them.
+    displacement : float
+        How far the B column stands off the middle of its cell along y, in nm; the sign changes at the wall.
+    wall_width : float
+        The displacement follows tanh(x / `wall_width`), in nm.
+    disorder : float
+        Root mean square static displacement along x and along y, in nm.
+    random_state : int
+        Seed; the same seed gives the same image to the last bit.
+    **imaging
+        Further parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``rotation``.
+
+    Returns
+    -------
+    image : AtomicImage
+    truth : Truth
+        Labels: A, B displaced to larger or to smaller y, and O in annular bright field.
+        ``extra["displacement"]`` (n, 2) in nm, along the axes of the specimen. Cells: squares of four A
+        columns.
+
+    Examples
+    --------
+    >>> from hyperspy_motifs.data import perovskite
+    >>> image, truth = perovskite(detector="ABF", shape=(200, 240))
+    >>> truth.names
+    ['Sr', 'Ti_plus_y', 'Ti_minus_y', 'O']
+    """
+    optics = Imaging.of(OPTICS.get(detector, {}), {**imaging, "detector": detector})
+    specimen = perovskite_specimen(material, optics.reach, displacement, wall_width, detector == "ABF")
+    specimen = specimen.displaced(disorder, random_state)
+    parameters = {
+        "function": "perovskite",
+        "material": material,
+        "displacement": displacement,
+        "wall_width": wall_width,
+        "disorder": disorder,
+        "random_state": random_state,
+    }
+    return simulate_signal(specimen, optics, f"Simulated {material} in {detector}", parameters)

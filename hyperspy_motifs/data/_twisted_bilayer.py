@@ -1,0 +1,246 @@
+"""Two monolayers turned against each other, and their moire."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import maximum_filter
+
+from ._imaging import Imaging, expected_image, simulate
+from ._monolayer import dichalcogenide
+from ._signal import image_signal
+from ._specimen import Specimen, atomic_number, lattice_points
+from ._truth import Truth
+
+OPTICS = {"shape": (768, 768), "pixel_size": 0.011, "dose": 4e5}
+# Stackings of high symmetry: shift of the upper metal from the lower metal, in fractions of the lattice
+# vectors.
+STACKINGS = {"AA": (0.0, 0.0), "AB": (1 / 3, 1 / 3), "BA": (2 / 3, 2 / 3)}
+CHALCOGEN = (1 / 3, 1 / 3)
+
+
+def lattice_vectors(parameter: float) -> np.ndarray:
+    """Vectors of a hexagonal layer, 60 degrees apart.
+
+    Parameters
+    ----------
+    parameter : float
+        Lattice parameter.
+
+    Returns
+    -------
+    (2, 2) float64 array
+        Vectors as rows.
+    """
+    return parameter * np.array([[1.0, 0.0], [0.5, np.sqrt(0.75)]])
+
+
+def _turn(degrees: float) -> np.ndarray:
+    """Matrix that turns row vectors from x towards y."""
+    angle = np.deg2rad(degrees)
+    return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+
+
+def moire_period(parameter: float, twist: float) -> float:
+    """Period of the moire of two equal lattices, a / (2 sin(twist / 2)).
+
+    Parameters
+    ----------
+    parameter : float
+        Lattice parameter.
+    twist : float
+        Degrees.
+
+    Returns
+    -------
+    float
+        In the unit of the parameter.
+    """
+    return parameter / (2.0 * float(np.sin(np.deg2rad(abs(twist)) / 2.0)))
+
+
+def registry(points: np.ndarray, parameter: float, twist: float) -> np.ndarray:
+    """Local shift of the upper metal from the lower metal.
+
+    Where the lattice coordinates of a point in the lower and in the upper layer are f and g, the metals of
+    the layers lie where f and g are integers, and the upper ones are shifted by f - g.
+
+    Parameters
+    ----------
+    points : (n, 2) array
+        x, y in the unit of the parameter, the origin an axis through metal over metal.
+    parameter : float
+        Lattice parameter.
+    twist : float
+        Degrees by which the upper layer is turned against the lower, half of it each.
+
+    Returns
+    -------
+    (n, 2) float64 array
+        Fractions of the lattice vectors, 0 to 1.
+    """
+    inverse = np.linalg.inv(lattice_vectors(parameter))
+    lower, upper = (points @ _turn(-side * twist / 2.0) @ inverse for side in (-1, 1))
+    return (lower - upper) % 1.0
+
+
+def registry_distance(shift: np.ndarray, parameter: float) -> np.ndarray:
+    """How far a registry is from each stacking of high symmetry.
+
+    Parameters
+    ----------
+    shift : (n, 2) array
+        Registry, fractions of the lattice vectors.
+    parameter : float
+        Lattice parameter.
+
+    Returns
+    -------
+    (n, 3) float64 array
+        Distances to AA, AB and BA in the unit of the parameter.
+    """
+    vectors = lattice_vectors(parameter)
+    images = np.array([[i, j] for i in (-1, 0, 1) for j in (-1, 0, 1)])
+    stackings = np.array(list(STACKINGS.values()))
+    apart = (shift[:, None, None] - stackings[None, :, None] + images[None, None]) @ vectors
+    return np.linalg.norm(apart, axis=-1).min(axis=2)
+
+
+def twisted_bilayer_specimen(material: str, reach: float, twist: float) -> Specimen:
+    """Columns of both layers of a twisted bilayer, in a disc.
+
+    Parameters
+    ----------
+    material : str
+        A dichalcogenide, see :func:`monolayer`.
+    reach : float
+        Radius of the disc in nm.
+    twist : float
+        Degrees by which the upper layer is turned against the lower, half of it each, from parallel stacking.
+
+    Returns
+    -------
+    Specimen
+        Columns of both layers, labelled by species, also where they overlap; ``per_column["layer"]`` is 0 or
+        1. Metal stands over metal at the origin.
+    """
+    metal, chalcogen, parameter = dichalcogenide(material)
+    z = np.array([atomic_number(metal), atomic_number(chalcogen)])
+    points, site = lattice_points(lattice_vectors(parameter), np.array([(0.0, 0.0), CHALCOGEN]), reach)
+    layer = np.repeat([0, 1], len(points))
+    labels = np.tile(site, 2)
+    return Specimen(
+        positions=np.concatenate([points @ _turn(-twist / 2.0), points @ _turn(twist / 2.0)]),
+        labels=labels,
+        names=[metal, f"{chalcogen}2"],
+        column=np.arange(2 * len(points)),
+        numbers=z[labels],
+        counts=np.array([1.0, 2.0])[labels],
+        per_column={"layer": layer},
+    )
+
+
+def find_maxima(image: np.ndarray) -> np.ndarray:
+    """Maxima of an image without noise, refined by parabolas along rows and columns.
+
+    Parameters
+    ----------
+    image : (rows, columns) array
+        Positive.
+
+    Returns
+    -------
+    (n, 2) float64 array
+        x, y in pixels. The parabolas go through the logarithms, so that a single Gaussian is placed exactly.
+    """
+    row, column = np.nonzero(image == maximum_filter(image, size=3))
+    inside = (row > 0) & (row < image.shape[0] - 1) & (column > 0) & (column < image.shape[1] - 1)
+    row, column = row[inside], column[inside]
+    height = np.log(image)
+
+    def vertex(before: np.ndarray, here: np.ndarray, after: np.ndarray) -> np.ndarray:
+        return 0.5 * (before - after) / (before - 2.0 * here + after)
+
+    middle = height[row, column]
+    x = column + vertex(height[row, column - 1], middle, height[row, column + 1])
+    y = row + vertex(height[row - 1, column], middle, height[row + 1, column])
+    return np.column_stack([x, y])
+
+
+def twisted_bilayer(
+    material: str = "MoS2",
+    *,
+    twist: float = 3.0,
+    disorder: float = 0.0015,
+    random_state: int = 0,
+    **imaging: Any,
+) -> tuple[Any, Truth]:
+    """Simulate a twisted bilayer, whose local stacking changes without a step over the moire.
+
+    An incoherent-imaging model, no scattering simulation: see :class:`Imaging` for what it leaves out. The
+    layers are rigid: nothing relaxes towards the stackings of low energy.
+
+    Parameters
+    ----------
+    material : {"MoS2", "MoSe2", "MoTe2", "WS2", "WSe2", "NbSe2"}
+    twist : float
+        Degrees by which the upper layer is turned against the lower from parallel stacking; more than 0, at
+        most 30.
+    disorder : float
+        Root mean square static displacement along x and along y, in nm.
+    random_state : int
+        Seed; the same seed gives the same image to the last bit.
+    **imaging
+        Parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``rotation``.
+
+    Returns
+    -------
+    image : AtomicImage
+    truth : Truth
+        Columns of the two layers overlap, so the positions are the maxima of the image without noise.
+        Labels: the nearest of the stackings AA, AB and BA, a coarse name of a continuous quantity. In
+        ``extra``: ``registry`` (n, 2), the local shift of the upper metal from the lower in fractions of the
+        lattice vectors; ``registry_distance`` (n, 3) to the three stackings in nm; ``moire_vectors`` (2, 2)
+        as rows in nm, before rotation and distortion; ``moire_period`` in nm; ``columns`` (k, 2) in pixels,
+        ``column_species`` and ``layer`` (k,) of all columns.
+
+    Examples
+    --------
+    >>> from hyperspy_motifs.data import twisted_bilayer
+    >>> image, truth = twisted_bilayer(twist=5.0, shape=(300, 360))
+    >>> print(round(truth.extra["moire_period"], 2))
+    3.62
+    """
+    if not 0 < twist <= 30:
+        raise ValueError(f"twist={twist} degrees must be more than 0 and at most 30.")
+    optics = Imaging.of(OPTICS, imaging)
+    parameter = dichalcogenide(material)[2]
+    specimen = twisted_bilayer_specimen(material, optics.reach, twist).displaced(disorder, random_state)
+    image, columns = simulate(specimen, optics, random_state)
+    steady = replace(optics, row_jitter=0.0, contrast_variation=0.0, background_variation=0.0)
+    maxima = find_maxima(expected_image(specimen, steady, random_state))
+    shift = registry(optics.to_specimen(maxima, random_state), parameter, twist)
+    apart = registry_distance(shift, parameter)
+    across = (_turn(twist / 2.0) - _turn(-twist / 2.0)) @ np.linalg.inv(lattice_vectors(parameter))
+    truth = Truth(
+        positions=maxima,
+        labels=apart.argmin(axis=1),
+        names=list(STACKINGS),
+        extra={
+            **columns.extra,
+            "registry": shift,
+            "registry_distance": apart,
+            "moire_vectors": np.linalg.inv(across),
+            "moire_period": moire_period(parameter, twist),
+            "columns": columns.positions,
+            "column_species": np.array(columns.names)[columns.labels],
+        },
+    )
+    parameters = {
+        "function": "twisted_bilayer",
+        "material": material,
+        "twist": twist,
+        "disorder": disorder,
+        "random_state": random_state,
+    }
+    return image_signal(image, optics, f"Simulated twisted bilayer of {material}", parameters), truth
