@@ -1,0 +1,234 @@
+"""What every basis on the disc does, whatever its radial functions."""
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hyperspy_motifs.patches import patch_size
+
+from ._disc import disc_nodes
+from ._modes import zernike_modes
+
+# Values held at once while a basis is integrated (128 MB of float64).
+_VALUES = 1 << 24
+
+
+class DiscBasis(ABC):
+    r"""Functions :math:`Z_{nm}(\rho, \theta)` on a disc: radial part times cos or sin of :math:`m \theta`.
+
+    Subclasses give the radial functions; integration over pixels, moments, reconstruction and rotation
+    are the same for all.
+
+    Parameters
+    ----------
+    n_max : int
+        Largest radial order.
+    radius : float
+        Radius of the disc in pixels; need not be whole.
+
+    Attributes
+    ----------
+    modes : (K, 2) int array
+        (n, m) of each function in OSA/ANSI order (n rising, m = -n ... n): m < 0 sine, m > 0 cosine.
+    size : int
+        Side of the patches, 2 ceil(radius) + 1; the centre of the disc is that of the middle pixel.
+
+    Notes
+    -----
+    Angles run from x (columns) towards y (rows), clockwise as an image is shown. The functions are
+    normalised to a mean square of 1 over the disc, as Noll's and motif-learn's Zernike polynomials are,
+    and moments are
+
+    .. math:: a_{nm} = \frac{1}{\pi R^2} \int_{r < R} f Z_{nm} \,\mathrm{d}A,
+
+    so that a_00 is the mean of the patch, f = sum of a Z, and white noise of variance s^2 a pixel gives
+    every moment the variance s^2 / (pi R^2). Moments of the orthonormal functions of the unit disc are
+    sqrt(pi) times these.
+
+    Each function is integrated over the area of every pixel inside the disc (whole or part): sampling it
+    at pixel centres breaks the rotation invariance ten times more.
+    """
+
+    def __init__(self, n_max: int, radius: float) -> None:
+        self.modes = zernike_modes(n_max)
+        self.n_max = int(n_max)
+        self.size = patch_size(radius)
+        self.radius = float(radius)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(n_max={self.n_max}, radius={self.radius:g})"
+
+    @property
+    def parameters(self) -> dict[str, float | int | str]:
+        """What makes an equal basis: the name of the class and its arguments."""
+        return {"basis": type(self).__name__, "n_max": self.n_max, "radius": self.radius}
+
+    @abstractmethod
+    def radial(self, rho: NDArray[np.float64]) -> dict[tuple[int, int], NDArray[np.float64]]:
+        """Return the radial functions {(n, m >= 0): values}, each normalised so that Z has mean square 1."""
+
+    def evaluate(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+        """Return the functions at points of the unit disc.
+
+        Parameters
+        ----------
+        x, y : array_like, same shape
+            Coordinates over the radius.
+
+        Returns
+        -------
+        (K, ...) array
+            Values; 0 outside the disc.
+        """
+        x, y = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(y, np.float64))
+        rho, theta = np.hypot(x, y), np.arctan2(y, x)
+        inside = rho <= 1 + 1e-12
+        radial = self.radial(np.minimum(rho, 1))
+        out = np.empty((len(self.modes), *rho.shape))
+        for m in range(self.n_max + 1):
+            cosine, sine = np.cos(m * theta) * inside, np.sin(m * theta) * inside
+            for n in range(m, self.n_max + 1, 2):
+                column = (n * (n + 2) + m) // 2
+                out[column] = radial[n, m] * cosine
+                if m:
+                    out[column - m] = radial[n, m] * sine
+        return out
+
+    @cached_property
+    def _integrals(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+        """Integrals (K, P) over the P pixels of the disc, areas (P,), flat pixel indices (P,)."""
+        # A pixel holds about n_max / (2 R) periods of the finest mode.
+        order = int(np.clip(4 + np.ceil(2 * self.n_max / self.radius), 4, 24))
+        nodes = disc_nodes(self.radius, self.size, order)
+        n_pixels = len(nodes.pixels)
+        integrals = np.zeros((len(self.modes), n_pixels))
+        starts = np.searchsorted(nodes.pixel, np.arange(n_pixels + 1))
+        first = 0
+        while first < n_pixels:
+            limit = starts[first] + max(_VALUES // len(self.modes), 1)
+            last = max(int(np.searchsorted(starts, limit, side="right")) - 1, first + 1)
+            chosen = slice(starts[first], starts[last])
+            values = self.evaluate(nodes.x[chosen] / self.radius, nodes.y[chosen] / self.radius)
+            values *= nodes.weight[chosen]
+            integrals[:, first:last] = np.add.reduceat(values, starts[first:last] - starts[first], axis=1)
+            first = last
+        areas = np.add.reduceat(nodes.weight, starts[:-1])
+        return integrals, areas, nodes.pixels
+
+    @property
+    def pixels(self) -> NDArray[np.int64]:
+        """Flat indices (P,) into a (size, size) patch of the pixels that meet the disc."""
+        return self._integrals[2]
+
+    @property
+    def areas(self) -> NDArray[np.float64]:
+        """Area (P,) of each of these pixels inside the disc, in square pixels."""
+        return self._integrals[1]
+
+    @cached_property
+    def weights(self) -> NDArray[np.float64]:
+        """Weights (K, P) with moments = patch[pixels] @ weights.T."""
+        return self._integrals[0] / (np.pi * self.radius**2)
+
+    @cached_property
+    def functions(self) -> NDArray[np.float64]:
+        """The functions (K, size, size), integrated over each pixel (0 outside the disc)."""
+        integrals, _, pixels = self._integrals
+        out = np.zeros((len(self.modes), self.size * self.size))
+        out[:, pixels] = integrals
+        return out.reshape(-1, self.size, self.size)
+
+    @cached_property
+    def window_weights(self) -> NDArray[np.float32]:
+        """Weights (size * size, K) in single precision for whole patches: moments = patches @ weights."""
+        out = np.zeros((self.size * self.size, len(self.modes)), np.float32)
+        out[self.pixels] = self.weights.T
+        return out
+
+    def _check_patches(self, patches: ArrayLike) -> NDArray[np.floating]:
+        values = np.asarray(patches)
+        if values.ndim < 2 or values.shape[-2:] != (self.size, self.size):
+            raise ValueError(
+                f"Patches of {self.size} x {self.size} pixels belong to a radius of {self.radius:g} px, "
+                f"not an array of shape {values.shape}: sample them with radius={self.radius:g}."
+            )
+        return values if values.dtype.kind == "f" else values.astype(np.float64)
+
+    def transform(self, patches: ArrayLike) -> NDArray[np.floating]:
+        """Return the moments (..., K) of patches (..., size, size), in the precision of the patches."""
+        values = self._check_patches(patches)
+        flat = values.reshape(*values.shape[:-2], -1)
+        if values.dtype == np.float32:
+            return np.asarray(flat @ self.window_weights)
+        return np.asarray(flat[..., self.pixels] @ self.weights.T.astype(values.dtype))
+
+    @cached_property
+    def _dual(self) -> NDArray[np.float64]:
+        """Operator (K, K) from moments to the coefficients of least squares."""
+        # Means over pixels as model values: sum over pixels of area (f - sum c Z)^2 is least.
+        integrals, areas, _ = self._integrals
+        gram = (integrals / areas) @ integrals.T / (np.pi * self.radius**2)
+        # More modes than the pixels can carry make the matrix singular: those get no weight.
+        return np.asarray(np.linalg.pinv(gram, rcond=1e-8, hermitian=True), dtype=np.float64)
+
+    def reconstruct(self, moments: ArrayLike, *, least_squares: bool = True) -> NDArray[np.float64]:
+        """Return the patches (..., size, size) that moments (..., K) stand for; 0 outside the disc.
+
+        Parameters
+        ----------
+        moments : (..., K) array_like
+            Real moments, all modes of this basis (0 for those to be left out).
+        least_squares : bool
+            True (the default): the combination of the pixel-averaged functions whose difference to the
+            patch has the least squares, areas of pixels as weights. False: the plain sum of a Z, which is
+            the exact inverse only for a disc of many pixels.
+        """
+        values = np.asarray(moments, dtype=np.float64)
+        if values.shape[-1:] != (len(self.modes),):
+            raise ValueError(f"{self!r} has {len(self.modes)} modes; moments of shape {values.shape} given.")
+        integrals, areas, pixels = self._integrals
+        coefficients = values @ self._dual if least_squares else values
+        out = np.zeros((*values.shape[:-1], self.size * self.size))
+        out[..., pixels] = coefficients @ (integrals / areas)
+        return out.reshape(*values.shape[:-1], self.size, self.size)
+
+    def rotate(self, moments: ArrayLike, angle: ArrayLike) -> NDArray[np.floating]:
+        """Return the moments of the patterns rotated by `angle`.
+
+        Parameters
+        ----------
+        moments : (..., K) array_like
+            Real moments.
+        angle : float or (...) array_like
+            Angle in radians from x towards y (clockwise as shown), one or one a pattern.
+        """
+        return rotate_moments(moments, self.modes, angle)
+
+
+def rotate_moments(moments: ArrayLike, modes: NDArray[np.int64], angle: ArrayLike) -> NDArray[np.floating]:
+    """Return real moments after a rotation of the patterns by `angle` (radians, from x towards y).
+
+    With A_nm = a_{n,m} + i a_{n,-m}, a rotation by theta makes A_nm exp(i m theta) of it.
+
+    Parameters
+    ----------
+    moments : (..., K) array_like
+        Real moments.
+    modes : (K, 2) int array
+        Their (n, m); each sine mode needs its cosine mode.
+    angle : float or (...) array_like
+        One angle, or one a pattern.
+    """
+    values = np.asarray(moments)
+    if values.dtype.kind != "f":
+        values = values.astype(np.float64)
+    column = {(int(n), int(m)): k for k, (n, m) in enumerate(modes)}
+    missing = [mode for mode in column if (mode[0], -mode[1]) not in column]
+    if missing:
+        raise ValueError(f"Mode {min(missing)} lacks its partner of the opposite m: it cannot be rotated.")
+    partner = np.array([column[n, -m] for n, m in column], dtype=np.int64)
+    phase = np.asarray(angle, dtype=np.float64)[..., None] * modes[:, 1]
+    # cosine' = cosine cos - sine sin; sine' = sine cos + cosine sin: the sign is in m of the partner.
+    return (values * np.cos(phase) - values[..., partner] * np.sin(phase)).astype(values.dtype)

@@ -1,0 +1,180 @@
+"""Names and orders of the modes: (n, m), OSA/ANSI, Noll, complex and real form."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+class HasMoments(Protocol):
+    """Anything with real moments (n, K), their modes (K, 2) and their noise, (K,) or (n, K)."""
+
+    @property
+    def values(self) -> NDArray: ...
+    @property
+    def modes(self) -> NDArray[np.int64]: ...
+    @property
+    def noise_std(self) -> NDArray: ...
+
+
+def zernike_modes(n_max: int) -> NDArray[np.int64]:
+    """Return all (n, m) up to radial order `n_max`, in the order used throughout: OSA/ANSI.
+
+    n rises from 0; within n, m runs over -n, -n + 2, ..., n. m < 0 are the sine modes, m > 0 the cosine
+    modes. motif-learn uses the same order.
+
+    Parameters
+    ----------
+    n_max : int
+        Largest radial order, 0 or more.
+
+    Returns
+    -------
+    (K, 2) int array
+        (n, m); K = (n_max + 1)(n_max + 2) / 2.
+
+    Examples
+    --------
+    >>> zernike_modes(2).tolist()
+    [[0, 0], [1, -1], [1, 1], [2, -2], [2, 0], [2, 2]]
+    """
+    if int(n_max) != n_max or n_max < 0:
+        raise ValueError(f"n_max must be a whole number, 0 or more, not {n_max!r}.")
+    return np.array([(n, m) for n in range(int(n_max) + 1) for m in range(-n, n + 1, 2)], dtype=np.int64)
+
+
+def _check_modes(modes: ArrayLike) -> NDArray[np.int64]:
+    pairs = np.asarray(modes, dtype=np.int64)
+    if pairs.ndim != 2 or pairs.shape[1] != 2:
+        raise ValueError(f"Modes must have shape (K, 2), n and m, not {pairs.shape}.")
+    n, m = pairs.T
+    wrong = (n < 0) | (abs(m) > n) | ((n - m) % 2 != 0)
+    if wrong.any():
+        raise ValueError(f"{tuple(pairs[wrong][0])} is no mode: |m| <= n and n - m even are needed.")
+    return pairs
+
+
+def osa_index(modes: ArrayLike) -> NDArray[np.int64]:
+    """Return the OSA/ANSI single index, from 0: j = (n (n + 2) + m) / 2 (ANSI Z80.28).
+
+    Parameters
+    ----------
+    modes : (K, 2) array_like of int
+        (n, m).
+    """
+    n, m = _check_modes(modes).T
+    return (n * (n + 2) + m) // 2
+
+
+def noll_index(modes: ArrayLike) -> NDArray[np.int64]:
+    """Return the single index, from 1, of Noll, J. Opt. Soc. Am. 66 (1976) 207: even for cosine modes.
+
+    Parameters
+    ----------
+    modes : (K, 2) array_like of int
+        (n, m).
+
+    Examples
+    --------
+    >>> noll_index([[0, 0], [1, 1], [1, -1], [2, 0], [2, -2], [2, 2]]).tolist()
+    [1, 2, 3, 4, 5, 6]
+    """
+    n, m = _check_modes(modes).T
+    base = n * (n + 1) // 2 + abs(m)
+    cosine_first = n % 4 < 2
+    return base + np.where(m > 0, ~cosine_first, np.where(m < 0, cosine_first, 1)).astype(np.int64)
+
+
+def modes_from_osa(index: ArrayLike) -> NDArray[np.int64]:
+    """Return the (n, m) of OSA/ANSI indices (from 0); the inverse of `osa_index`."""
+    j = np.atleast_1d(np.asarray(index, dtype=np.int64))
+    if (j < 0).any():
+        raise ValueError("OSA/ANSI indices start at 0.")
+    n = np.ceil((-3 + np.sqrt(9 + 8 * j.astype(np.float64))) / 2 - 1e-9).astype(np.int64)
+    return np.stack([n, 2 * j - n * (n + 2)], axis=1)
+
+
+def modes_from_noll(index: ArrayLike) -> NDArray[np.int64]:
+    """Return the (n, m) of Noll indices (from 1); the inverse of `noll_index`."""
+    j = np.atleast_1d(np.asarray(index, dtype=np.int64))
+    if (j < 1).any():
+        raise ValueError("Noll indices start at 1.")
+    n_max = int(np.ceil(np.sqrt(2 * j.max())))
+    modes = zernike_modes(n_max)
+    found = np.empty(len(modes) + 1, dtype=np.int64)
+    found[noll_index(modes)] = np.arange(len(modes))
+    return modes[found[j]]
+
+
+def complex_modes(modes: ArrayLike) -> NDArray[np.int64]:
+    """Return the (n, m >= 0) of the complex moments that a set of real modes makes, n first.
+
+    Raises
+    ------
+    ValueError
+        If a sine mode is there without its cosine mode, or the other way round.
+    """
+    pairs = _check_modes(modes)
+    present = {(int(n), int(m)) for n, m in pairs}
+    alone = [mode for mode in present if (mode[0], -mode[1]) not in present]
+    if alone:
+        raise ValueError(f"Mode {min(alone)} lacks its partner of the opposite m: no complex form.")
+    return np.array(sorted(mode for mode in present if mode[1] >= 0), dtype=np.int64).reshape(-1, 2)
+
+
+def _columns(modes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Columns of the cosine and of the sine part of each complex mode, and the complex modes."""
+    kept = complex_modes(modes)
+    column = {(int(n), int(m)): k for k, (n, m) in enumerate(modes)}
+    cosine = np.array([column[int(n), int(m)] for n, m in kept], dtype=np.int64)
+    sine = np.array([column[int(n), -int(m)] for n, m in kept], dtype=np.int64)
+    return cosine, sine, kept
+
+
+def to_complex(values: ArrayLike, modes: ArrayLike) -> tuple[NDArray[np.complexfloating], NDArray[np.int64]]:
+    """Return complex moments A_nm = a_{n,m} + i a_{n,-m} for m >= 0.
+
+    A pattern rotated by theta (from x towards y) has the moments A_nm exp(i m theta); mirrored by
+    y -> -y it has the complex conjugate of A_nm.
+
+    Parameters
+    ----------
+    values : (..., K) array_like
+        Real moments.
+    modes : (K, 2) array_like of int
+        Their (n, m).
+
+    Returns
+    -------
+    (..., J) complex array
+        Complex moments; those with m = 0 are real.
+    (J, 2) int array
+        Their (n, m), m >= 0, sorted.
+    """
+    pairs = _check_modes(modes)
+    real = np.asarray(values)
+    if real.shape[-1] != len(pairs):
+        raise ValueError(f"{len(pairs)} modes do not belong to values of shape {real.shape}.")
+    cosine, sine, kept = _columns(pairs)
+    return real[..., cosine] + 1j * np.where(kept[:, 1] > 0, real[..., sine], 0).astype(real.dtype), kept
+
+
+def to_real(values: ArrayLike, modes: ArrayLike) -> NDArray[np.floating]:
+    """Return real moments in the order of `modes` from complex ones; the inverse of `to_complex`.
+
+    Parameters
+    ----------
+    values : (..., J) array_like of complex
+        Complex moments in the order that `complex_modes(modes)` gives.
+    modes : (K, 2) array_like of int
+        (n, m) of the real moments that are wanted.
+    """
+    pairs = _check_modes(modes)
+    cosine, sine, kept = _columns(pairs)
+    moments = np.asarray(values)
+    if moments.shape[-1] != len(kept):
+        raise ValueError(f"{len(kept)} complex modes do not belong to values of shape {moments.shape}.")
+    real = np.empty((*moments.shape[:-1], len(pairs)), dtype=moments.real.dtype)
+    real[..., sine] = moments.imag
+    real[..., cosine] = moments.real
+    return real

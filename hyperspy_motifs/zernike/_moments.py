@@ -1,0 +1,232 @@
+"""Moments of the discs round the atoms of an image."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hyperspy_motifs.patches import (
+    check_positions,
+    estimate_local_scale,
+    iterate_patches,
+    spline_coefficients,
+)
+
+from ._disc_basis import DiscBasis, rotate_moments
+from ._noise import NoiseModel, estimate_noise
+from ._partial import PartialDiscs
+
+# Part of the disc that must lie inside the image.
+MIN_COVERAGE = 0.7
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Moments of the discs round n atoms, with their noise.
+
+    Attributes
+    ----------
+    values : (n, K) float32 array
+        Real moments, in units of the contrast that the patches were divided by. NaN where not `valid`.
+    modes : (K, 2) int array
+        (n, m) of each; m < 0 sine, m > 0 cosine.
+    radius : float
+        Radius of the disc in pixels.
+    n_max : int
+        Largest radial order.
+    noise_std : (n, K) float32 array
+        Standard deviation of each moment by the noise of the image, after the same normalisation.
+    coverage : (n,) float64 array
+        Part of the disc inside the image, 0 to 1.
+    valid : (n,) bool array
+        Whether the coverage is 0.7 or more.
+    offset, scale : (n,) float64 arrays
+        What was subtracted from and divided out of each patch: (patch - offset) / scale.
+    noise : NoiseModel
+        Noise of the image.
+    """
+
+    values: NDArray[np.float32]
+    modes: NDArray[np.int64]
+    radius: float
+    n_max: int
+    noise_std: NDArray[np.float32]
+    coverage: NDArray[np.float64]
+    valid: NDArray[np.bool_]
+    offset: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    noise: NoiseModel
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, atoms: ArrayLike) -> "Moments":
+        """Return the moments of some atoms (indices or mask)."""
+        chosen = np.asarray(atoms)
+        fields = ("values", "noise_std", "coverage", "valid", "offset", "scale")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in fields})
+
+    def select(self, n: ArrayLike | None = None, m: ArrayLike | None = None) -> "Moments":
+        """Return the moments of some modes only.
+
+        Parameters
+        ----------
+        n, m : int or sequence of int, optional
+            Radial orders and angular orders that are kept; m is compared without its sign, so that cosine
+            and sine stay together. None keeps all.
+        """
+        kept = np.ones(len(self.modes), dtype=bool)
+        if n is not None:
+            kept &= np.isin(self.modes[:, 0], np.atleast_1d(n))
+        if m is not None:
+            kept &= np.isin(np.abs(self.modes[:, 1]), np.abs(np.atleast_1d(m)))
+        if not kept.any():
+            raise ValueError(f"No mode has n in {n!r} and m in {m!r}.")
+        return replace(
+            self,
+            values=self.values[:, kept],
+            noise_std=self.noise_std[:, kept],
+            modes=self.modes[kept],
+            n_max=int(self.modes[kept, 0].max()),
+        )
+
+    def rotate(self, angle: ArrayLike) -> "Moments":
+        """Return the moments after rotating each pattern by `angle` (radians, from x towards y)."""
+        return replace(self, values=rotate_moments(self.values, self.modes, angle))
+
+
+def disc_coverage(
+    positions: NDArray[np.float64], shape: tuple[int, int], basis: DiscBasis
+) -> NDArray[np.float64]:
+    """Return the part of each atom's disc that lies inside an image of `shape` (rows, columns)."""
+    full = np.bincount(basis.pixels, weights=basis.areas, minlength=basis.size**2).reshape(
+        basis.size, basis.size
+    )
+    total = np.zeros((basis.size + 1, basis.size + 1))
+    total[1:, 1:] = full.cumsum(0).cumsum(1)
+    top, bottom, left, right = window_limits(positions, shape, basis.size)
+    inside = total[bottom, right] - total[top, right] - total[bottom, left] + total[top, left]
+    return inside / basis.areas.sum()
+
+
+def window_limits(positions, shape, size):
+    """First and past-last row and column of the windows whose sample points lie inside the image."""
+    half = size // 2
+    x, y = positions.T
+    left, top = (np.clip(np.ceil(half - c - 0.5), 0, size).astype(int) for c in (x, y))
+    right, bottom = (
+        np.clip(np.floor(half - c + length - 0.5) + 1, 0, size).astype(int)
+        for c, length in ((x, shape[1]), (y, shape[0]))
+    )
+    return top, bottom, left, right
+
+
+def get_moments(
+    image: ArrayLike,
+    positions: ArrayLike,
+    basis: DiscBasis,
+    *,
+    background: str | float | None = "local",
+    contrast: str | float | None = "local",
+    reach: float = 4.0,
+    spacing: float | None = None,
+    noise: NoiseModel | None = None,
+) -> Moments:
+    """Return the moments of the discs round the atoms of an image, and their noise.
+
+    The image is spline-filtered once; windows are sampled at sub-pixel centres in blocks and turned into
+    moments at once, so that memory does not grow with the patches. Discs that stick out of the image
+    by up to 30 % get regularised least-squares moments from the part inside; those further out are not
+    `valid`.
+
+    Parameters
+    ----------
+    image : (rows, columns) array_like
+        Real, finite image.
+    positions : (n, 2) array_like
+        x (column), y (row) in pixels.
+    basis : DiscBasis
+        For example `ZernikeBasis(n_max=12, radius=14)`.
+    background, contrast, reach, spacing
+        Removal of slow background and slow drift of contrast; see `patches.estimate_local_scale`. None
+        and None give moments of the image's own counts.
+    noise : NoiseModel, optional
+        Noise of the image; estimated by default.
+
+    Returns
+    -------
+    Moments
+
+    Raises
+    ------
+    ValueError
+        If positions lie outside the image, or the background or contrast cannot be had.
+
+    Notes
+    -----
+    The moments are linear in the image, so their noise is known: a moment of weights w has the variance
+    sum of w^2 (gain f + read_std^2) over the disc.
+    """
+    values = np.asarray(image)
+    coefficients = spline_coefficients(values)
+    points = check_positions(positions, values.shape)
+    model = estimate_noise(values) if noise is None else noise
+    local = estimate_local_scale(
+        values,
+        points,
+        background=background,
+        contrast=contrast,
+        reach=reach,
+        spacing=spacing,
+        gain=model.gain,
+        read_std=model.read_std,
+    )
+    n_modes = len(basis.modes)
+    moments = np.empty((len(points), n_modes), np.float32)
+    weights = basis.window_weights
+    coverage = disc_coverage(points, values.shape, basis)
+    partial = coverage < 1 - 1e-9
+    partial_patches = np.empty((int(partial.sum()), basis.size, basis.size), np.float32)
+    stored = 0
+    # A level near the mean keeps single precision exact for images on a high pedestal.
+    level = np.float32(np.median(local.offset)) if len(points) else np.float32(0)
+    coefficients -= level
+    for chosen, patches in iterate_patches(coefficients, points, basis.size):
+        np.matmul(patches.reshape(len(patches), -1), weights, out=moments[chosen])
+        mine = np.flatnonzero(partial[chosen])
+        partial_patches[stored : stored + len(mine)] = patches[mine]
+        stored += len(mine)
+    constant = basis.weights.sum(axis=1)
+    moments -= ((local.offset - level)[:, None] * constant).astype(np.float32)
+    moments /= local.scale[:, None].astype(np.float32)
+    mean = moments[:, 0] * local.scale + local.offset
+    noise_std = _noise_std(basis, model, mean, local.scale)
+
+    valid = coverage >= MIN_COVERAGE
+    if partial.any():
+        partial_patches -= (local.offset[partial] - level)[:, None, None].astype(np.float32)
+        partial_patches /= local.scale[partial][:, None, None].astype(np.float32)
+        limits = np.stack(window_limits(points[partial], values.shape, basis.size), axis=1)
+        solver = PartialDiscs(basis, moments[~partial], noise_std[~partial])
+        moments[partial], noise_std[partial] = solver.solve(
+            partial_patches, limits, valid[partial], noise_std[partial]
+        )
+    moments[~valid] = np.nan
+    return Moments(
+        moments,
+        basis.modes,
+        basis.radius,
+        basis.n_max,
+        noise_std,
+        coverage,
+        valid,
+        local.offset,
+        local.scale,
+        model,
+    )
+
+
+def _noise_std(basis, model, mean, scale):
+    """Standard deviation of each moment: white within a disc, by the variance at the mean of the disc."""
+    power = np.sqrt((basis.weights**2).sum(axis=1))
+    return (np.sqrt(model.variance(mean)) / scale)[:, None].astype(np.float32) * power.astype(np.float32)
