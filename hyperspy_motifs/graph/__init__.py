@@ -1,4 +1,7 @@
-"""The hierarchy as one networkx graph."""
+"""The hierarchy as one networkx graph.
+
+:class:`MotifGraph`  nodes and edges of all levels: queries, compositions, GraphML
+"""
 
 import lazy_loader
 

@@ -1,0 +1,1 @@
+from ._motif_graph import MotifGraph as MotifGraph

@@ -1,4 +1,10 @@
-"""Levels above the cells, and their statistics."""
+"""Levels above the cells, and their statistics.
+
+:class:`Hierarchy`, :class:`Level`   the levels as arrays
+:func:`neighbour_statistics`         which classes are neighbours more or less often than by chance
+:func:`benjamini_hochberg`           p-values to false discovery rates
+:func:`corner_shares`                how much of an atom belongs to which polygon
+"""
 
 import lazy_loader
 

@@ -1,0 +1,257 @@
+"""GraphBuilder: arrays in, nodes and edges into a motif graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import networkx as nx
+import numpy as np
+
+from hyperspy_motifs.hierarchy import corner_shares
+
+from . import _building as building
+from . import _schema as schema
+
+
+class GraphBuilder:
+    """Writes the atoms, the cells and the levels above them into a graph, whole columns at a time.
+
+    Parameters
+    ----------
+    graph : networkx.DiGraph
+        Empty graph to be filled.
+    positions : numpy.ndarray of float, shape (n, 2)
+        Positions x, y of the atoms.
+    labels : numpy.ndarray of int, shape (n,)
+        Motif of each atom, from 0.
+    names : list of str
+        Name of each motif.
+    n_permutations, random_state : int
+        Of the neighbour statistics.
+    """
+
+    def __init__(
+        self,
+        graph: nx.DiGraph,
+        positions: np.ndarray,
+        labels: np.ndarray,
+        names: list[str],
+        n_permutations: int,
+        random_state: int,
+    ) -> None:
+        self.graph = graph
+        self.positions = positions
+        self.labels = labels
+        self.names = names
+        self.n_permutations = n_permutations
+        self.random_state = random_state
+        self.atoms = building.node_ids(schema.ATOM, len(labels))
+
+    def add_atoms(self, probabilities: np.ndarray, frames: np.ndarray | None) -> None:
+        """Add the atoms, the motifs and what connects them."""
+        motifs = building.node_ids(schema.MOTIF, len(self.names))
+        types = building.take(motifs, self.labels)
+        columns = {
+            "x": self.positions[:, 0],
+            "y": self.positions[:, 1],
+            "type": types,
+            "probability": probabilities,
+        }
+        if frames is not None:
+            columns["frame"] = frames
+        constants = {"kind": schema.ATOM, "level": 0, "size": 1}
+        self.graph.add_nodes_from(building.nodes_from_columns(self.atoms, constants, columns))
+        sizes = np.bincount(self.labels, minlength=len(motifs))
+        certainty = np.bincount(self.labels, probabilities, minlength=len(motifs)) / np.maximum(sizes, 1)
+        columns = {"name": self.names, "size": sizes, "probability": certainty}
+        constants = {"kind": schema.MOTIF, "level": 0}
+        self.graph.add_nodes_from(building.nodes_from_columns(motifs, constants, columns))
+        self.graph.add_edges_from(building.edges_from_columns(self.atoms, types, schema.INSTANCE_OF, {}))
+
+    def add_bonds(self, bonds: np.ndarray, edge_of: np.ndarray) -> None:
+        """Add the bonds (b, 2) between atoms, each shared by `edge_of` (b,) cells."""
+        bonds = np.sort(bonds, axis=1)
+        sources, targets = building.take(self.atoms, bonds[:, 0]), building.take(self.atoms, bonds[:, 1])
+        columns = {"shared": edge_of}
+        self.graph.add_edges_from(building.edges_from_columns(sources, targets, schema.ADJACENT, columns))
+        self._add_neighbours(schema.MOTIF, self.labels, bonds)
+
+    def add_cells(self, cells: Any) -> None:
+        """Add the cells of a ``Cells`` object, their classes and what connects them."""
+        labels = np.asarray(cells.labels, dtype=np.int64)
+        n, n_classes = len(labels), int(labels.max(initial=-1)) + 1
+        ids = building.node_ids(schema.CELL, n)
+        classes = building.node_ids(schema.CELL_CLASS, n_classes)
+        types = building.take(classes, labels)
+        words = [building.word_text(word) for word in cells.words]
+        n_corners = np.asarray(cells.n_corners, dtype=np.int64)
+        centres = np.asarray(cells.centres, dtype=float).reshape(-1, 2)
+        areas = np.asarray(cells.areas, dtype=float)
+        columns: dict[str, Any] = {
+            "x": centres[:, 0], "y": centres[:, 1], "type": types, "size": n_corners, "n_corners": n_corners,
+            "word": words, "area": areas, "on_border": np.asarray(cells.on_border, dtype=bool),
+        }  # fmt: skip
+        for name, dtype in (("handedness", np.int64), ("orientation", float)):
+            values = getattr(cells, name, None)
+            if values is not None:
+                columns[name] = np.asarray(values).astype(dtype)
+        constants = {"kind": schema.CELL, "level": 1}
+        self.graph.add_nodes_from(building.nodes_from_columns(ids, constants, columns))
+        self._add_cell_classes(classes, labels, n_corners, words, areas)
+        self.graph.add_edges_from(building.edges_from_columns(ids, types, schema.INSTANCE_OF, {}))
+        corners = np.concatenate(
+            [np.asarray(p, dtype=np.int64) for p in cells.polygons] or [np.empty(0, int)]
+        )
+        offsets = np.concatenate([[0], np.cumsum(n_corners)])
+        owner, share = corner_shares(self.positions, corners, offsets)
+        self._add_parts(self.atoms, ids, corners, owner, share)
+        self._add_composition(classes, labels, corners, owner, share)
+        self.add_bonds(*_bonds_with_cells(np.asarray(cells.bonds).reshape(-1, 2), corners, offsets))
+        adjacency = np.asarray(cells.adjacency, dtype=np.int64).reshape(-1, 3)
+        self._add_adjacency(ids, adjacency)
+        self._add_neighbours(schema.CELL_CLASS, labels, adjacency[:, :2])
+
+    def add_hierarchy(self, hierarchy: Any) -> None:
+        """Add the levels of a ``Hierarchy``."""
+        for number, level in enumerate(hierarchy.levels, start=2):
+            self._add_level(number, level)
+        self.graph.graph.update(hierarchy.scalars)
+        self.graph.graph["reason"] = hierarchy.reason
+
+    def _add_level(self, number: int, level: Any) -> None:
+        ids = building.node_ids(level.kind, len(level.labels))
+        kind = schema.class_kind(level.kind)
+        classes = building.node_ids(kind, len(level.names))
+        types = building.take(classes, level.labels)
+        owner = level.parts[:, 1]
+        columns: dict[str, Any] = {
+            "x": level.centres[:, 0],
+            "y": level.centres[:, 1],
+            "type": types,
+            "size": np.bincount(owner, minlength=len(ids)),
+            **level.columns,
+        }
+        constants = {"kind": level.kind, "level": number}
+        self.graph.add_nodes_from(building.nodes_from_columns(ids, constants, columns))
+        sizes = np.bincount(level.labels, minlength=len(classes))
+        columns = {"name": list(level.names), "size": sizes}
+        for name in ("area",):
+            if name in level.columns:
+                sums = np.bincount(level.labels, level.columns[name], minlength=len(classes))
+                columns[name] = sums / np.maximum(sizes, 1)
+        constants = {"kind": kind, "level": number}
+        self.graph.add_nodes_from(building.nodes_from_columns(classes, constants, columns))
+        self.graph.add_edges_from(building.edges_from_columns(ids, types, schema.INSTANCE_OF, {}))
+        children = building.node_ids(level.child_kind, int(level.parts[:, 0].max(initial=-1)) + 1)
+        self._add_parts(children, ids, level.parts[:, 0], owner, level.fractions)
+        self._add_level_composition(classes, children, level)
+        self._add_adjacency(ids, level.adjacency)
+        self._add_neighbours(kind, level.labels, level.adjacency[:, :2])
+        self.graph.graph[f"reason:{level.kind}"] = level.reason
+        self.graph.graph.update({f"{level.kind}:{name}": v for name, v in level.scalars.items()})
+
+    def _add_level_composition(self, classes: list[str], children: list[str], level: Any) -> None:
+        """Add how many parts of each type the classes of a level have on average."""
+        child_type = [self.graph.nodes[child]["type"] if child in self.graph else "" for child in children]
+        met, of_child = np.unique(np.array(child_type, dtype=object).astype(str), return_inverse=True)
+        n = len(classes) * len(met)
+        key = level.labels[level.parts[:, 1]] * len(met) + of_child[level.parts[:, 0]]
+        count, fraction = np.bincount(key, minlength=n), np.bincount(key, level.fractions, minlength=n)
+        members = np.bincount(level.labels, minlength=len(classes))
+        pairs = np.flatnonzero(count)
+        of_class = pairs // max(len(met), 1)
+        columns = {
+            "count": count[pairs] / members[of_class],
+            "fraction": fraction[pairs] / members[of_class],
+        }
+        sources = building.take(classes, of_class)
+        targets = met[pairs % max(len(met), 1)].tolist()
+        self.graph.add_edges_from(building.edges_from_columns(sources, targets, schema.COMPOSED_OF, columns))
+
+    def _add_cell_classes(
+        self,
+        classes: list[str],
+        labels: np.ndarray,
+        n_corners: np.ndarray,
+        words: list[str],
+        areas: np.ndarray,
+    ) -> None:
+        n = len(classes)
+        sizes = np.bincount(labels, minlength=n)
+        first = np.zeros(n, dtype=np.int64)
+        first[labels[::-1]] = np.arange(len(labels))[::-1]
+        columns = {
+            "name": [self._word_name(words[i]) for i in first],
+            "size": sizes,
+            "n_corners": n_corners[first],
+            "word": [words[i] for i in first],
+            "area": np.bincount(labels, areas, minlength=n) / np.maximum(sizes, 1),
+        }
+        constants = {"kind": schema.CELL_CLASS, "level": 1}
+        self.graph.add_nodes_from(building.nodes_from_columns(classes, constants, columns))
+
+    def _word_name(self, word: str) -> str:
+        labels = [int(part) for part in word.split("-") if part]
+        return " ".join(self.names[i] if 0 <= i < len(self.names) else str(i) for i in labels)
+
+    def _add_parts(
+        self,
+        children: list[str],
+        parents: list[str],
+        child: np.ndarray,
+        parent: np.ndarray,
+        share: np.ndarray,
+    ) -> None:
+        sources, targets = building.take(children, child), building.take(parents, parent)
+        columns = {"fraction": share}
+        self.graph.add_edges_from(building.edges_from_columns(sources, targets, schema.PART_OF, columns))
+
+    def _add_composition(
+        self,
+        classes: list[str],
+        labels: np.ndarray,
+        corners: np.ndarray,
+        owner: np.ndarray,
+        share: np.ndarray,
+    ) -> None:
+        """Add how many corners of each motif a class has, and how much of the motif is its own."""
+        n_motifs = len(self.names)
+        key = labels[owner] * n_motifs + self.labels[corners]
+        n = len(classes) * n_motifs
+        count, fraction = np.bincount(key, minlength=n), np.bincount(key, share, minlength=n)
+        members = np.bincount(labels, minlength=len(classes))
+        pairs = np.flatnonzero(count)
+        of_class, motif = pairs // n_motifs, pairs % n_motifs
+        columns = {
+            "count": count[pairs] / members[of_class],
+            "fraction": fraction[pairs] / members[of_class],
+        }
+        motifs = building.node_ids(schema.MOTIF, n_motifs)
+        sources, targets = building.take(classes, of_class), building.take(motifs, motif)
+        self.graph.add_edges_from(building.edges_from_columns(sources, targets, schema.COMPOSED_OF, columns))
+
+    def _add_adjacency(self, ids: list[str], adjacency: np.ndarray) -> None:
+        low, high = adjacency[:, :2].min(axis=1), adjacency[:, :2].max(axis=1)
+        columns = {"shared": adjacency[:, 2]}
+        sources, targets = building.take(ids, low), building.take(ids, high)
+        self.graph.add_edges_from(building.edges_from_columns(sources, targets, schema.ADJACENT, columns))
+
+    def _add_neighbours(self, kind: str, labels: np.ndarray, edges: np.ndarray) -> None:
+        ids = {i: f"{kind}:{i}" for i in np.unique(labels).tolist()}
+        statistics = building.type_statistics(labels, edges, self.n_permutations, self.random_state)
+        self.graph.add_edges_from(building.neighbour_edges(ids, statistics))
+
+
+def _bonds_with_cells(
+    bonds: np.ndarray, corners: np.ndarray, offsets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bonds (b, 2), lower atom first, and the number of cells (b,) that each one bounds."""
+    counts = np.diff(offsets)
+    index = np.arange(len(corners))
+    last, first = np.repeat(offsets[1:], counts) - 1, np.repeat(offsets[:-1], counts)
+    ahead = corners[np.where(index == last, first, index + 1)]
+    n = int(max(corners.max(initial=0), bonds.max(initial=0))) + 1
+    sides = np.minimum(corners, ahead) * n + np.maximum(corners, ahead)
+    keys = np.unique(np.concatenate([bonds.min(axis=1) * n + bonds.max(axis=1), sides]).astype(np.int64))
+    cells_of = np.bincount(np.searchsorted(keys, sides), minlength=len(keys))
+    return np.column_stack([keys // n, keys % n]), cells_of

@@ -1,0 +1,85 @@
+"""Nodes and edges of a motif graph from arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from hyperspy_motifs.hierarchy import NeighbourStatistics, neighbour_statistics
+
+from . import _schema as schema
+
+Nodes = Iterator[tuple[str, dict[str, Any]]]
+Edges = Iterator[tuple[str, str, dict[str, Any]]]
+
+
+def node_ids(kind: str, n: int) -> list[str]:
+    """Return the ids of the `n` nodes of one kind."""
+    return [f"{kind}:{i}" for i in range(n)]
+
+
+def nodes_from_columns(ids: list[str], constants: dict[str, Any], columns: dict[str, Any]) -> Nodes:
+    """Yield nodes with their attributes.
+
+    Parameters
+    ----------
+    ids : list of str
+        The node ids.
+    constants : dict
+        Attributes that all nodes share.
+    columns : dict of str to sequence
+        Attributes that differ, arrays or lists, one entry a node.
+    """
+    names = list(columns)
+    for node, row in zip(ids, _rows(columns.values(), len(ids)), strict=True):
+        yield node, {**constants, **dict(zip(names, row, strict=True))}
+
+
+def edges_from_columns(sources: list[str], targets: list[str], kind: str, columns: dict[str, Any]) -> Edges:
+    """Yield edges of one kind with their attributes, as `nodes_from_columns` does nodes."""
+    names = list(columns)
+    rows = _rows(columns.values(), len(sources))
+    for source, target, row in zip(sources, targets, rows, strict=True):
+        yield source, target, {"kind": kind, **dict(zip(names, row, strict=True))}
+
+
+def _rows(columns: Iterable[Any], n: int) -> Iterable[tuple[Any, ...]]:
+    # tolist() turns NumPy's scalars into Python's own, which is all that GraphML can name.
+    lists = [c.tolist() if isinstance(c, np.ndarray) else c for c in columns]
+    return zip(*lists, strict=True) if lists else ((),) * n
+
+
+def take(ids: list[str], index: np.ndarray) -> list[str]:
+    """Return the ids at the places `index`."""
+    return [ids[i] for i in index.tolist()]
+
+
+def word_text(word: Iterable[int]) -> str:
+    """Return a cyclic word of labels as text: ``0-1-0-1``."""
+    return "-".join(str(int(label)) for label in word)
+
+
+def neighbour_edges(ids: dict[int, str], statistics: NeighbourStatistics) -> Edges:
+    """Yield the ``neighbours`` edges between types, for the pairs that occur or might.
+
+    Pairs that are neither seen nor expected even once are left out: they say nothing and would make the
+    graph of types complete.
+    """
+    s = statistics
+    told = (s.observed > 0) | (s.expected >= 1.0)
+    columns = {
+        "observed": s.observed[told], "expected": s.expected[told], "z": s.z[told], "p": s.p[told],
+        "q": s.q[told],
+    }  # fmt: skip
+    sources = [ids[i] for i in s.first[told].tolist()]
+    targets = [ids[i] for i in s.second[told].tolist()]
+    return edges_from_columns(sources, targets, schema.NEIGHBOURS, columns)
+
+
+def type_statistics(
+    labels: np.ndarray, edges: np.ndarray, n_permutations: int, random_state: int
+) -> NeighbourStatistics:
+    """Return the statistics of one level; kept apart so that every level is treated alike."""
+    return neighbour_statistics(labels, edges, n_permutations, random_state)

@@ -1,0 +1,100 @@
+"""The names of nodes, edges and attributes in a motif graph."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+SCHEMA_NAME = "hyperspy_motifs.graph"
+SCHEMA_VERSION = 1
+
+ATOM = "atom"
+CELL = "cell"
+MOTIF = "motif"
+CELL_CLASS = "cell-class"
+
+PART_OF = "part_of"
+ADJACENT = "adjacent"
+INSTANCE_OF = "instance_of"
+COMPOSED_OF = "composed_of"
+NEIGHBOURS = "neighbours"
+
+#: What the attributes of the schema must be; any others are free, of the types that GraphML knows.
+NODE_TYPES: dict[str, type] = {
+    "kind": str, "level": int, "x": float, "y": float, "type": str, "size": int, "name": str,
+    "probability": float, "frame": int, "n_corners": int, "word": str, "area": float, "on_border": bool,
+}  # fmt: skip
+EDGE_TYPES: dict[str, type] = {
+    "kind": str, "fraction": float, "shared": int, "count": float, "observed": int, "expected": float,
+    "z": float, "p": float, "q": float,
+}  # fmt: skip
+
+
+def class_kind(kind: str) -> str:
+    """Return the kind of the types that nodes of `kind` are instances of."""
+    return MOTIF if kind == ATOM else f"{kind}-class"
+
+
+def is_type_kind(kind: str) -> bool:
+    """Return whether `kind` is a kind of types, not of instances."""
+    return kind == MOTIF or kind.endswith("-class")
+
+
+def motif_names(names: Any, n_motifs: int) -> list[str]:
+    """Return a name for every motif.
+
+    Parameters
+    ----------
+    names : None, sequence of str, or dict of int to str
+        Given names; the motifs without one are called ``m0``, ``m1``, ...
+    n_motifs : int
+        Number of motifs.
+
+    Raises
+    ------
+    ValueError
+        If a name is not a string, or names no motif that exists.
+    """
+    defaults = [f"m{i}" for i in range(n_motifs)]
+    if names is None:
+        return defaults
+    given = dict(names) if isinstance(names, dict) else dict(enumerate(names))
+    for label, name in given.items():
+        if not isinstance(name, str):
+            raise ValueError(f"The name of motif {label} must be a string, not {name!r}.")
+        if isinstance(names, dict) and not 0 <= int(label) < n_motifs:
+            raise ValueError(f"There is no motif {label} to be named {name!r}: there are {n_motifs} motifs.")
+    return [given.get(i, default) for i, default in enumerate(defaults)]
+
+
+def formula(composition: dict[str, float], decimals: int = 2) -> str:
+    """Return a composition as text, such as ``Mo1 Se0.97``.
+
+    Parameters
+    ----------
+    composition : dict of str to float
+        Amount of each motif.
+    decimals : int
+        Number of decimals; whole numbers are written without any. Amounts that round to 0 are left out.
+
+    Returns
+    -------
+    str
+        A name that ends in a digit stands alone for an amount of 1 (``Se2``) and else in brackets
+        (``(Se2)0.97``), so that it cannot be misread.
+    """
+    parts = []
+    for name, amount in composition.items():
+        rounded = round(float(amount), decimals)
+        if rounded == 0:
+            continue
+        number = f"{rounded:.{decimals}f}"
+        if decimals:
+            number = number.rstrip("0").rstrip(".")
+        if not name[-1:].isdigit():
+            parts.append(f"{name}{number}")
+        elif math.isclose(rounded, 1.0):
+            parts.append(name)
+        else:
+            parts.append(f"({name}){number}")
+    return " ".join(parts)
