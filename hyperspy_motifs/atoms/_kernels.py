@@ -193,10 +193,12 @@ def fit_columns(image, old, radii, starts, neighbours, prior_precision, prior_st
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def fit_quality(
-    image, parameters, radii, starts, neighbours, prior_precision, prior_strength, variance, spread
-):
-    """Residual variance of each fit and the variances of x, y and amplitude that follow from it."""
+def fit_quality(image, parameters, radii, starts, neighbours, prior, variance, spread):
+    """Residual variance of each fit, and from it the variances of x, y, amplitude and precision.
+
+    `prior` holds the common precision and the strength of the pull towards it.
+    """
+    targets = np.array([1, 2, 0, 3])
     for k in prange(len(parameters)):
         size = (2 * int(np.ceil(radii[k])) + 3) ** 2
         px, py, values = np.empty(size), np.empty(size), np.empty(size)
@@ -204,26 +206,23 @@ def fit_quality(
         n = _collect(image, p[1], p[2], radii[k], px, py, values)
         _subtract_neighbours(k, parameters, starts, neighbours, px, py, values, n)
         variance[k] = np.nan
-        for c in range(3):
-            spread[k, c] = np.nan
+        spread[k, :] = np.nan
         if n <= _N:
             continue
         matrix = np.empty((_N, _N))
         vector = np.empty(_N)
         work = np.empty((_N, _N))
         column = np.empty(_N)
-        _normal_equations(p, px, py, values, n, prior_precision, prior_strength, matrix, vector)
-        cost = _cost(p, px, py, values, n, prior_precision, 0.0)
-        variance[k] = cost / (n - _N)
-        for c in range(3):
+        _normal_equations(p, px, py, values, n, prior[0], prior[1], matrix, vector)
+        variance[k] = _cost(p, px, py, values, n, prior[0], 0.0) / (n - _N)
+        for c in range(len(targets)):
             for i in range(_N):
                 vector[i] = 0.0
                 for j in range(i + 1):
                     work[i, j] = matrix[i, j]
-            target = (1, 2, 0)[c]
-            vector[target] = 1.0
+            vector[targets[c]] = 1.0
             if _solve(work, vector, _N, column):
-                spread[k, c] = column[target] * variance[k]
+                spread[k, c] = column[targets[c]] * variance[k]
 
 
 @njit(cache=True, nogil=True, parallel=True)

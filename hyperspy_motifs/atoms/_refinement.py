@@ -13,8 +13,9 @@ _METHODS = ("gaussian", "center_of_mass", "none")
 _START_WIDTH = 0.22
 _PASSES = 4
 _STEPS_PER_PASS = 6
-# A priori spread of the precision 1/sigma^2 of a column relative to that all columns share.
-_SHAPE_SPREAD = 0.4
+# Bounds of the scatter of 1/sigma^2 among the columns of one image, over its common value.
+_NARROWEST_SHAPES = 0.05
+_WIDEST_SHAPES = 0.4
 _FURTHEST_SHIFT = 0.45
 
 
@@ -88,7 +89,7 @@ def _fit_radii(positions: np.ndarray, separation: float) -> np.ndarray:
     if len(positions) < 2:
         return np.full(len(positions), 0.6 * separation)
     nearest = cKDTree(positions).query(positions, k=2)[0][:, 1]
-    return np.clip(0.6 * nearest, max(2.0, 0.45 * separation), 0.75 * separation)
+    return np.clip(0.7 * nearest, max(2.0, 0.45 * separation), 0.9 * separation)
 
 
 def _starting_parameters(image, positions, separation, radii, table):
@@ -105,29 +106,44 @@ def _starting_parameters(image, positions, separation, radii, table):
 
 def _fit(image, parameters, radii, table, separation):
     start = parameters.copy()
-    common = parameters[0, 3]
-    strength = 0.0
+    common, strength, scatter = parameters[0, 3], 0.0, _WIDEST_SHAPES
     variance = np.empty(len(parameters))
-    spread = np.empty((len(parameters), 3))
-    for k in range(_PASSES):
+    spread = np.empty((len(parameters), 4))
+    for _ in range(_PASSES):
         new = np.empty_like(parameters)
         fit_columns(image, parameters, radii, *table, common, strength, _STEPS_PER_PASS, new)
         lost = _is_lost(new, start, common, separation)
         new[lost] = start[lost]
         new[lost, 3] = new[lost, 5] = common
         parameters = new
-        if k + 1 < _PASSES:
-            sound = ~lost & (parameters[:, 0] > 0)
-            if sound.any():
-                common = _common_precision(parameters[sound])
-            fit_quality(image, parameters, radii, *table, common, strength, variance, spread)
-            noise = np.nanmedian(variance) if np.isfinite(variance).any() else 0.0
-            strength = noise / _SHAPE_SPREAD**2
-    fit_quality(image, parameters, radii, *table, common, strength, variance, spread)
+        sound = ~lost & (parameters[:, 0] > 0)
+        if not sound.any():
+            break
+        common = _common_precision(parameters[sound])
+        fit_quality(image, parameters, radii, *table, np.array([common, 0.0]), variance, spread)
+        scatter = _shape_scatter(parameters[sound, 3] / common, spread[sound, 3] / common**2, scatter)
+        noise = float(np.nanmedian(variance[sound]))
+        strength = noise / scatter**2
+    fit_quality(image, parameters, radii, *table, np.array([common, strength]), variance, spread)
     fitted = ~_is_lost(parameters, start, common, separation) & np.isfinite(spread).all(axis=1)
     fitted &= (parameters[:, 0] > 0) & ~lost
     uncertainty = np.where(fitted[:, None], np.sqrt(spread[:, :2]), np.nan)
     return parameters, fitted, uncertainty
+
+
+def _shape_scatter(relative_precision, noise_variance, prior_scatter):
+    """True scatter of the columns' shapes: what is seen less what the noise of the fits accounts for.
+
+    The fits were drawn towards the common shape by a prior of `prior_scatter`, which is undone first
+    (empirical Bayes).
+    """
+    noise = float(np.nanmedian(noise_variance))
+    if not np.isfinite(noise):
+        return prior_scatter
+    shrink = prior_scatter**2 / (prior_scatter**2 + noise)
+    middle = np.median(relative_precision)
+    seen = (1.4826 * np.median(np.abs(relative_precision - middle))) ** 2
+    return float(np.sqrt(np.clip(seen / shrink**2 - noise, _NARROWEST_SHAPES**2, _WIDEST_SHAPES**2)))
 
 
 def _common_precision(parameters):
