@@ -4,6 +4,8 @@ from ._imaging import Imaging as Imaging
 from ._imaging import simulate as simulate
 from ._lattice import lattice as lattice
 from ._lattice import lattice_specimen as lattice_specimen
+from ._m1_oxide import m1_oxide as m1_oxide
+from ._m1_oxide import m1_oxide_specimen as m1_oxide_specimen
 from ._monolayer import monolayer as monolayer
 from ._monolayer import monolayer_specimen as monolayer_specimen
 from ._perovskite import perovskite as perovskite
@@ -11,6 +13,11 @@ from ._perovskite import perovskite_specimen as perovskite_specimen
 from ._specimen import Specimen as Specimen
 from ._square_triangle import square_triangle as square_triangle
 from ._square_triangle import square_triangle_specimen as square_triangle_specimen
+from ._surroundings import amorphous as amorphous
+from ._surroundings import amorphous_specimen as amorphous_specimen
+from ._surroundings import crystal_edge as crystal_edge
+from ._surroundings import crystal_edge_specimen as crystal_edge_specimen
+from ._surroundings import noise as noise
 from ._truth import Truth as Truth
 from ._twisted_bilayer import twisted_bilayer as twisted_bilayer
 from ._twisted_bilayer import twisted_bilayer_specimen as twisted_bilayer_specimen

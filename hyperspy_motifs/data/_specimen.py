@@ -138,6 +138,33 @@ class Specimen:
             per_column={name: values[kept] for name, values in self.per_column.items()},
         )
 
+    def beside(self, matter: "Specimen") -> "Specimen":
+        """The specimen and other matter, no part of the truth, in one field of view.
+
+        Parameters
+        ----------
+        matter : Specimen
+            Its columns scatter; they are not labelled.
+
+        Returns
+        -------
+        Specimen
+        """
+        more = len(matter.positions)
+        filler = {
+            name: np.concatenate([values, np.zeros((more, *values.shape[1:]), dtype=values.dtype)])
+            for name, values in self.per_column.items()
+        }
+        return replace(
+            self,
+            positions=np.concatenate([self.positions, matter.positions]),
+            labels=np.concatenate([self.labels, np.full(more, -1)]),
+            column=np.concatenate([self.column, matter.column + len(self.positions)]),
+            numbers=np.concatenate([self.numbers, matter.numbers]),
+            counts=np.concatenate([self.counts, matter.counts]),
+            per_column=filler,
+        )
+
 
 def lattice_points(vectors: np.ndarray, basis: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
     """Points of a lattice with a basis inside a disc round the origin.

@@ -1,0 +1,261 @@
+"""An idealised complex oxide of the M1 type."""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from ._imaging import Imaging
+from ._rings import bonds_within, find_rings
+from ._signal import simulate_signal
+from ._specimen import Specimen, atomic_number, lattice_points
+from ._truth import Truth
+
+OPTICS = {"shape": (768, 768), "pixel_size": 0.012, "dose": 2e4, "scattering": 1e-5}
+CELL = np.array([2.113, 2.666])
+CELLS_ALONG_BEAM = 15
+# Site: where the relaxation starts (fractions of the cell, two digits), fraction of vanadium, occupancy. The
+# first six are the pentagonal unit, then the linkers, two of them on two-fold axes, then the centres of the
+# channels.
+SITES = {
+    "unit_centre": ((0.14, 0.32), 0.0, 1.0),
+    "unit_ring_1": ((0.29, 0.34), 0.0, 1.0),
+    "unit_ring_2": ((0.16, 0.44), 0.0, 1.0),
+    "unit_ring_3": ((0.00, 0.37), 0.0, 1.0),
+    "unit_ring_4": ((0.04, 0.22), 0.0, 1.0),
+    "unit_ring_5": ((0.22, 0.21), 0.0, 1.0),
+    "linker_1": ((0.33, 0.48), 0.45, 1.0),
+    "linker_2": ((0.38, 0.22), 0.25, 1.0),
+    "linker_3": ((0.12, 0.10), 0.3, 1.0),
+    "axis_linker_1": ((0.0, 0.0), 0.65, 1.0),
+    "axis_linker_2": ((0.0, 0.5), 0.4, 1.0),
+    "hexagon_channel": ((0.45, 0.38), 0.0, 0.85),
+    "heptagon_channel": ((0.18, 0.58), 0.0, 0.45),
+}
+NAMES = list(SITES)
+CENTRE, AXIS, CHANNELS = 0, (9, 10), (11, 12)
+# Distances of metals in nm: centre to ring of a unit (shared edges), neighbours in its ring, shared corners
+# elsewhere, and from a channel's centre to the metals round it.
+UNIT, CORNER, HEXAGON, HEPTAGON = 0.33, 0.362, 0.348, 0.405
+UNIT_RING = 2.0 * UNIT * np.sin(np.pi / 5.0)
+LONGEST = 0.42
+
+
+def equivalent_sites(fractional: np.ndarray) -> np.ndarray:
+    """Positions that the plane group p2gg makes of each site.
+
+    Parameters
+    ----------
+    fractional : (n, 2) array
+        Fractions of the cell.
+
+    Returns
+    -------
+    (4, n, 2) float64 array
+        Identity, two-fold rotation, and the two glides.
+    """
+    x, y = fractional.T
+    copies = [(x, y), (-x, -y), (0.5 + x, 0.5 - y), (0.5 - x, 0.5 + y)]
+    return np.stack([np.column_stack(copy) for copy in copies])
+
+
+def _neighbours(fractional: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Neighbouring pairs: site, other site, operation and cell of the other, ideal distance."""
+    copies = equivalent_sites(fractional)
+    ideal = {11: HEXAGON, 12: HEPTAGON}
+    rows = []
+    for i in range(len(fractional)):
+        for operation in range(4):
+            apart = copies[operation] - fractional[i]
+            cell = -np.rint(apart)
+            length = np.linalg.norm((apart + cell) * CELL, axis=1)
+            for j in map(int, np.flatnonzero((length > 0.01) & (length < LONGEST + 0.04))):
+                channels = [k for k in (i, j) if k in CHANNELS]
+                if len(channels) > 1 or (not channels and length[j] > LONGEST):
+                    continue
+                in_unit = max(i, j) < 6 and operation == 0
+                plain = (UNIT if CENTRE in (i, j) else UNIT_RING) if in_unit else CORNER
+                rows.append((i, j, operation, *cell[j], ideal[channels[0]] if channels else plain))
+    table = np.array(rows)
+    return (*table[:, :3].astype(int).T, table[:, 3:5], table[:, 5])
+
+
+@lru_cache(maxsize=1)
+def site_coordinates() -> np.ndarray:
+    """Fractional coordinates of the thirteen sites, relaxed by springs.
+
+    An idealised model, not a refinement: the network of the M1 phase [1]_ (which site has which neighbours),
+    with all distances of a kind drawn to one length. The two sites on two-fold axes stay there.
+
+    Returns
+    -------
+    (13, 2) float64 array
+        Fractions of the cell, in the order of the names of the classes.
+
+    References
+    ----------
+    .. [1] P. DeSanto Jr. et al., Z. Kristallogr. 219 (2004) 152, doi:10.1524/zkri.219.3.152.29091, for cell
+    and plane
+       group.
+    """
+    start = np.array([SITES[name][0] for name in NAMES])
+    first, second, operation, cell, ideal = _neighbours(start)
+    free = np.setdiff1d(np.arange(len(start)), AXIS)
+    # Channels only keep their rings open: the metals are held by oxygen, what fills a channel is not.
+    stiffness = np.where(np.isin(first, CHANNELS) | np.isin(second, CHANNELS), 0.5, 1.0)
+
+    def stretch(unknown: np.ndarray) -> np.ndarray:
+        sites = start.copy()
+        sites[free] = unknown.reshape(-1, 2)
+        apart = equivalent_sites(sites)[operation, second] + cell - sites[first]
+        return stiffness * (np.linalg.norm(apart * CELL, axis=1) - ideal)
+
+    sites = start.copy()
+    sites[free] = least_squares(stretch, start[free].ravel(), method="lm").x.reshape(-1, 2)
+    return sites
+
+
+def m1_oxide_specimen(
+    reach: float,
+    metal: str = "Mo",
+    channel: str = "Te",
+    empty_channels: float = 0.15,
+    random_state: int = 0,
+) -> Specimen:
+    """Metal columns of the idealised oxide along its short axis, in a disc.
+
+    Parameters
+    ----------
+    reach : float
+        Radius of the disc in nm.
+    metal, channel : str
+        Symbols of the main metal and of what fills the channels.
+    empty_channels : float
+        Fraction of the channels, of six and of seven metals, that are empty.
+    random_state : int
+        Seed of the empty channels and of the vanadium in each column.
+
+    Returns
+    -------
+    Specimen
+        Labels: the thirteen sites. Cells: pentagonal units (the corners of the ring, without the centre),
+        triangles, and hexagonal and heptagonal channels, filled or empty. ``per_column["operation"]`` is the
+        operation of the plane group that makes the column from its site (2 and 3 are glides),
+        ``per_column["vanadium"]`` the fraction of vanadium in the column, ``markers["vacancies"]`` the
+        centres of empty channels.
+    """
+    if not 0 <= empty_channels <= 1:
+        raise ValueError(f"empty_channels={empty_channels} is a fraction: give 0 to 1.")
+    copies = equivalent_sites(site_coordinates())
+    site = np.tile(np.arange(len(NAMES)), 4)
+    operation = np.repeat(np.arange(4), len(NAMES))
+    # The two operations that leave a two-fold axis where it is would count its column twice.
+    distinct = ~(np.isin(site, AXIS) & np.isin(operation, (1, 3)))
+    basis = copies.reshape(-1, 2)[distinct]
+    points, row = lattice_points(np.diag(CELL), basis, reach)
+    labels, operation = site[distinct][row], operation[distinct][row]
+    rng = np.random.default_rng([random_state, 0])
+    empty = np.isin(labels, CHANNELS) & (rng.random(len(points)) < empty_channels)
+    vacancies = points[empty]
+    points, labels, operation = points[~empty], labels[~empty], operation[~empty]
+    vanadium_here = np.array([SITES[name][1] for name in NAMES])[labels]
+    occupancy = np.array([SITES[name][2] for name in NAMES])[labels]
+    vanadium = rng.binomial(CELLS_ALONG_BEAM, vanadium_here) / CELLS_ALONG_BEAM
+    z = np.full(len(NAMES), atomic_number(metal))
+    z[CENTRE] = atomic_number("Nb")
+    z[list(CHANNELS)] = atomic_number(channel)
+    rings, cell_types, cell_names = _cells(points, labels, vacancies)
+    every = np.arange(len(points))
+    return Specimen(
+        positions=points,
+        labels=labels,
+        names=list(NAMES),
+        column=np.concatenate([every, every]),
+        numbers=np.concatenate([z[labels], np.full(len(points), atomic_number("V"))]),
+        counts=CELLS_ALONG_BEAM * np.concatenate([occupancy * (1.0 - vanadium), occupancy * vanadium]),
+        cells=rings,
+        cell_types=cell_types,
+        cell_names=cell_names,
+        per_column={"operation": operation, "vanadium": vanadium},
+        markers={"vacancies": vacancies},
+    )
+
+
+def _cells(
+    points: np.ndarray, labels: np.ndarray, vacancies: np.ndarray
+) -> tuple[list[np.ndarray], np.ndarray, list[str]]:
+    """Rings of the net of metals without the centres of the units, and their classes."""
+    names = ["triangle", "pentagonal_unit", "hexagon", "hexagon_empty", "heptagon", "heptagon_empty"]
+    plain = {3: 0, 5: 1, 6: 2, 7: 4}
+    net = np.flatnonzero((labels != CENTRE) & ~np.isin(labels, CHANNELS))
+    rings = [net[ring] for ring in find_rings(points[net], bonds_within(points[net], LONGEST))]
+    # At the rim of the disc rings of any size close by chance.
+    rings = [ring for ring in rings if len(ring) in plain]
+    types = np.array([plain[len(ring)] for ring in rings], dtype=int)
+    centres = np.array([points[ring].mean(axis=0) for ring in rings]).reshape(-1, 2)
+    for k in np.flatnonzero(types >= 2):
+        if len(vacancies) and np.linalg.norm(vacancies - centres[k], axis=1).min() < 0.5 * UNIT:
+            types[k] += 1
+    return rings, types, names
+
+
+def m1_oxide(
+    *,
+    metal: str = "Mo",
+    channel: str = "Te",
+    empty_channels: float = 0.15,
+    disorder: float = 0.003,
+    random_state: int = 0,
+    **imaging: Any,
+) -> tuple[Any, Truth]:
+    """Simulate an idealised complex oxide of the M1 type (Mo-V-Te-Nb-O) along its short axis.
+
+    An incoherent-imaging model, no scattering simulation: see :class:`Imaging` for what it leaves out.
+    Oxygen is not in it. Pentagonal units, linked by further octahedra, leave channels of six and of seven
+    metals. The coordinates are those of an idealised model with the topology of the phase, relaxed by
+    springs, and not of a refined crystal structure: they may be off by some hundredths of a nanometre. So
+    are the fractions of vanadium and of the channels' filling: indicative.
+
+    Parameters
+    ----------
+    metal, channel : str
+        Symbols of the main metal and of what fills the channels.
+    empty_channels : float
+        Fraction of the channels that are empty.
+    disorder : float
+        Root mean square static displacement along x and along y, in nm.
+    random_state : int
+        Seed; the same seed gives the same image to the last bit.
+    **imaging
+        Parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``rotation``.
+
+    Returns
+    -------
+    image : AtomicImage
+    truth : Truth
+        Labels: the thirteen sites, each of which occurs in four orientations (two for those on two-fold
+        axes): ``extra["operation"]``, of which 2 and 3 are mirror images. ``extra["vanadium"]`` (n,) is the
+        fraction of vanadium, ``extra["vacancies"]`` the centres of empty channels in pixels. Cells:
+        ``"pentagonal_unit"``, ``"triangle"``, and hexagons and heptagons, filled or ``"..._empty"``; a
+        unit's centre lies inside its pentagon and is no corner of a cell.
+
+    Examples
+    --------
+    >>> from hyperspy_motifs.data import m1_oxide
+    >>> image, truth = m1_oxide(shape=(300, 360), empty_channels=0.0)
+    >>> len(truth.names)
+    13
+    """
+    optics = Imaging.of(OPTICS, imaging)
+    specimen = m1_oxide_specimen(optics.reach, metal, channel, empty_channels, random_state)
+    specimen = specimen.displaced(disorder, random_state)
+    parameters = {
+        "function": "m1_oxide",
+        "metal": metal,
+        "channel": channel,
+        "empty_channels": empty_channels,
+        "disorder": disorder,
+        "random_state": random_state,
+    }
+    return simulate_signal(specimen, optics, "Simulated M1-type oxide, idealised", parameters)
