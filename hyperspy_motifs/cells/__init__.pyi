@@ -1,0 +1,17 @@
+from ._auto import AutoBonds as AutoBonds
+from ._bond_rule import BondRule as BondRule
+from ._bond_rule import Bonds as Bonds
+from ._cells import CellClass as CellClass
+from ._cells import Cells as Cells
+from ._delaunay_cut import DelaunayBonds as DelaunayBonds
+from ._explicit import ExplicitBonds as ExplicitBonds
+from ._faces import Faces as Faces
+from ._faces import find_faces as find_faces
+from ._find import bond_rule as bond_rule
+from ._find import find_cells as find_cells
+from ._interstitial import InterstitialBonds as InterstitialBonds
+from ._nearest import NearestBonds as NearestBonds
+from ._proximity import BetaSkeletonBonds as BetaSkeletonBonds
+from ._radius import RadiusBonds as RadiusBonds
+from ._voronoi import VoronoiBonds as VoronoiBonds
+from ._words import canonical_words as canonical_words

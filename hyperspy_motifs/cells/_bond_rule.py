@@ -1,0 +1,75 @@
+"""The contract of every bond rule."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Bonds(NamedTuple):
+    """Bonds of a set of points.
+
+    Attributes
+    ----------
+    pairs : numpy.ndarray of int, shape (b, 2)
+        Indices of the bonded points, the lower first, sorted, each bond once.
+    clarity : float
+        0 to 1: how well the kept neighbour distances are set apart from those that were not kept. 1 when the
+        shortest distance left out exceeds the longest kept by half of it, 0 when they overlap.
+    reason : str
+        One sentence that says what was cut where.
+    """
+
+    pairs: NDArray[np.int64]
+    clarity: float
+    reason: str
+
+
+class BondRule(ABC):
+    """Which points are bonded: called with points and motif labels, gives :class:`Bonds`.
+
+    A rule is a small object that holds its parameters. To add one, derive from this class and implement
+    ``__call__``; :func:`~hyperspy_motifs.cells.find_cells` takes any instance as ``bonds=``. Bonds may cross:
+    the tracing of faces leaves the shorter of two crossing bonds.
+
+    Attributes
+    ----------
+    planar : bool
+        The rule promises that no bonds cross (a part of the Delaunay triangulation), which saves the search
+        for crossings.
+    """
+
+    planar: ClassVar[bool] = False
+
+    @abstractmethod
+    def __call__(self, points: NDArray[np.floating], labels: NDArray[np.integer] | None = None) -> Bonds:
+        """Bonds of the points.
+
+        Parameters
+        ----------
+        points : numpy.ndarray, shape (n, 2)
+            Positions x, y in any unit.
+        labels : numpy.ndarray of int, shape (n,), optional
+            Motif of each point. Only rules that cut per pair of motifs look at it.
+
+        Returns
+        -------
+        Bonds
+        """
+
+
+def clarity_of_cut(kept: NDArray[np.floating], dropped: NDArray[np.floating]) -> float:
+    """How clear a cut through neighbour distances is, 0 to 1.
+
+    The log ratio of the 0.5 % quantile of the dropped to the 99.5 % quantile of the kept lengths, in units of
+    log(1.5), clipped to 0...1; 1 when nothing was dropped.
+    """
+    if len(kept) == 0:
+        return 0.0
+    if len(dropped) == 0:
+        return 1.0
+    ratio = np.quantile(dropped, 0.005) / np.quantile(kept, 0.995)
+    return float(np.clip(np.log(max(ratio, 1e-12)) / np.log(1.5), 0.0, 1.0))

@@ -1,0 +1,174 @@
+"""The polygons that motifs tile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class CellClass(NamedTuple):
+    """Class of cells.
+
+    Attributes
+    ----------
+    n_corners : int
+    word : tuple of int
+        Canonical cyclic word of the corners' motifs.
+    shape : str
+        "regular", "rhombic", "rectangular" and so on; a number follows where two shapes bear one name.
+    """
+
+    n_corners: int
+    word: tuple[int, ...]
+    shape: str
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Motif-cells: the polygons that bonds draw between atoms, and their classes.
+
+    Made by :func:`~hyperspy_motifs.cells.find_cells`; holds arrays only, so that it can be stored. Lengths,
+    areas and centres are in the unit of the points.
+
+    Attributes
+    ----------
+    vertices, offsets : numpy.ndarray of int, shapes (v,) and (m + 1,)
+        Corners of cell k: ``vertices[offsets[k]:offsets[k + 1]]``, indices into the points, counter-clockwise
+        in (x, y): the shoelace area is positive. With y down, as an image is shown, they run clockwise on the
+        screen.
+    centres : numpy.ndarray, shape (m, 2)
+        Mean of the corners, x, y.
+    areas : numpy.ndarray, shape (m,)
+        Area inside the polygon, holes taken out.
+    labels : numpy.ndarray of int, shape (m,)
+        Class of each cell, an index into :attr:`classes`; 0 = most frequent.
+    handedness : numpy.ndarray of int8, shape (m,)
+        1 when the word of the class is read counter-clockwise, -1 clockwise (a mirror image), 0 when both are
+        the same.
+    orientation : numpy.ndarray, shape (m,)
+        Angle in radians by which the mean polygon of the class (mirrored for -1) is turned from +x towards +y
+        to lie on the cell; of symmetric cells the angle of least magnitude.
+    strain : numpy.ndarray, shape (m, 3)
+        xx, yy and xy of the strain against the class mean, in the frame of the image.
+    on_border : numpy.ndarray of bool, shape (m,)
+        The cell touches the outer face (or a void) with a corner, so that not all cells round that corner are
+        known; with an extent given, also when the circle round its centre through its farthest corner leaves
+        the extent, so that an atom beyond the field could have changed it.
+    occupants : numpy.ndarray of int, shape (m,)
+        Atom inside the cell, -1 for none.
+    n_occupants, n_holes : numpy.ndarray of int, shape (m,)
+        Atoms inside the cell, and connected parts of the bond graph inside it.
+    bonds : numpy.ndarray of int, shape (b, 2)
+        Bonds, the lower index first, those inside of wheels and dangling ones included.
+    adjacency : numpy.ndarray of int, shape (a, 3)
+        Cell, cell of higher index, number of bonds they share.
+    class_words, class_offsets : numpy.ndarray of int
+        Words of the classes one after the other, and where each begins.
+    class_shapes : str
+        Shapes of the classes, joined by line breaks.
+    class_occupants : numpy.ndarray of int, shape (c,)
+        Motif of the occupant of the class, -1 for none.
+    rule, reason : str
+        Bond rule and what it cut where.
+    clarity : float
+        How clear the cut through the neighbour distances was, 0 to 1.
+    """
+
+    vertices: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    centres: NDArray[np.float64]
+    areas: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    handedness: NDArray[np.int8]
+    orientation: NDArray[np.float64]
+    strain: NDArray[np.float64]
+    on_border: NDArray[np.bool_]
+    occupants: NDArray[np.int64]
+    n_occupants: NDArray[np.int64]
+    n_holes: NDArray[np.int64]
+    bonds: NDArray[np.int64]
+    adjacency: NDArray[np.int64]
+    class_words: NDArray[np.int64]
+    class_offsets: NDArray[np.int64]
+    class_shapes: str
+    class_occupants: NDArray[np.int64]
+    rule: str
+    reason: str
+    clarity: float
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __repr__(self) -> str:
+        sizes, counts = np.unique(self.n_corners, return_counts=True)
+        census = ", ".join(f"{s}: {c}" for s, c in zip(sizes, counts, strict=True))
+        return (
+            f"<Cells: {len(self)} cells of {len(self.classes)} classes; corners {{{census}}}; {self.reason}>"
+        )
+
+    @cached_property
+    def polygons(self) -> list[NDArray[np.int64]]:
+        """Corners of each cell, indices into the points, counter-clockwise in (x, y)."""
+        return np.split(self.vertices, self.offsets[1:-1]) if len(self) else []
+
+    @property
+    def n_corners(self) -> NDArray[np.int64]:
+        """Corners of each cell, shape (m,)."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def classes(self) -> list[CellClass]:
+        """Classes, the most frequent first."""
+        if len(self.class_occupants) == 0:
+            return []
+        words = np.split(self.class_words, self.class_offsets[1:-1])
+        return [
+            CellClass(len(word), tuple(int(x) for x in word), shape)
+            for word, shape in zip(words, self.class_shapes.split("\n"), strict=True)
+        ]
+
+    @cached_property
+    def words(self) -> list[tuple[int, ...]]:
+        """Canonical cyclic word of motif labels of each cell.
+
+        Where corners of low probability were read as what most cells of that kind have, the word of the
+        class.
+        """
+        words = [c.word for c in self.classes]
+        return [words[k] for k in self.labels]
+
+    def to_arrays(self) -> dict[str, Any]:
+        """All attributes as arrays, strings and numbers, for :meth:`from_arrays`."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, Any]) -> Cells:
+        """Cells from what :meth:`to_arrays` gave.
+
+        Raises
+        ------
+        ValueError
+            If an attribute is missing.
+        """
+        names = [field.name for field in fields(cls)]
+        missing = sorted(set(names) - set(arrays))
+        if missing:
+            raise ValueError(f"the stored cells lack {', '.join(missing)}; find them again with find_cells")
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            value = arrays[field.name]
+            if field.type == "str":
+                values[field.name] = str(value)
+            elif field.type == "float":
+                values[field.name] = float(value)
+            else:
+                values[field.name] = np.asarray(value)
+        values["handedness"] = values["handedness"].astype(np.int8)
+        values["on_border"] = values["on_border"].astype(bool)
+        for name, columns in (("centres", 2), ("strain", 3), ("bonds", 2), ("adjacency", 3)):
+            values[name] = values[name].reshape(-1, columns)
+        return cls(**values)

@@ -1,0 +1,209 @@
+"""Classes of cells: corners, word and shape; then what each cell is within its class."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._shapes import affine_strain, align_to_mean, lay_on_mean, shape_moments, shape_name, split_by_gap
+from ._words import CanonicalWords, canonical_words, word_ids
+
+
+class ClassTable(NamedTuple):
+    """What :func:`classify` finds; attributes as in :class:`~hyperspy_motifs.cells.Cells`."""
+
+    centres: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    handedness: NDArray[np.int8]
+    orientation: NDArray[np.float64]
+    strain: NDArray[np.float64]
+    class_words: NDArray[np.int64]
+    class_offsets: NDArray[np.int64]
+    class_shapes: list[str]
+    class_occupants: NDArray[np.int64]
+
+
+def classify(
+    points: NDArray[np.float64],
+    letters: NDArray[np.int64],
+    doubt: NDArray[np.bool_],
+    vertices: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    occupants: NDArray[np.int64],
+) -> ClassTable:
+    """Sort polygons into classes of (corners, canonical word, occupant's motif, shape), the most frequent
+    first.
+
+    Parameters
+    ----------
+    points : numpy.ndarray, shape (n, 2)
+    letters : numpy.ndarray of int, shape (n,)
+        Motif of each point.
+    doubt : numpy.ndarray of bool, shape (n,)
+        Points whose motif may be read as another.
+    vertices, offsets : numpy.ndarray of int
+        The polygons.
+    occupants : numpy.ndarray of int, shape (m,)
+        Point inside each polygon, or -1.
+    """
+    m = len(offsets) - 1
+    if m == 0:
+        none = np.zeros(0, dtype=np.int64)
+        return ClassTable(
+            np.zeros((0, 2)), none, np.zeros(0, dtype=np.int8), np.zeros(0), np.zeros((0, 3)),
+            none, np.zeros(1, dtype=np.int64), [], none,
+        )  # fmt: skip
+    sizes = np.diff(offsets)
+    spelled = _settled_letters(letters, doubt, vertices, offsets)
+    words = canonical_words(spelled, offsets)
+    word, _ = word_ids(words.letters, offsets)
+    centres = np.add.reduceat(points[vertices], offsets[:-1], axis=0) / sizes[:, None]
+    occupied = np.where(occupants >= 0, letters[occupants], -1)
+    corners = _canonical_corners(points, vertices, offsets, centres, words)
+    shape = _shape_groups(corners, sizes)
+    key = np.column_stack([word, occupied, shape])
+    unique, first, inverse, count = np.unique(
+        key, axis=0, return_index=True, return_inverse=True, return_counts=True
+    )
+    # Most frequent first; of equally frequent ones fewer corners, then the lower word.
+    order = np.lexsort((np.arange(len(unique)), -count))
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    labels = rank[inverse.reshape(-1)]
+    first = first[order]
+    orientation, strain, names = _within_classes(corners, sizes, labels, words, len(order))
+    class_sizes = sizes[first]
+    class_offsets = np.r_[0, np.cumsum(class_sizes)].astype(np.int64)
+    index = np.repeat(offsets[:-1][first] - class_offsets[:-1], class_sizes) + np.arange(class_offsets[-1])
+    return ClassTable(
+        centres, labels, words.handedness, orientation, strain, words.letters[index], class_offsets,
+        _distinct_names(names, unique[order, :2]), unique[order, 1],
+    )  # fmt: skip
+
+
+def _settled_letters(
+    letters: NDArray[np.int64],
+    doubt: NDArray[np.bool_],
+    vertices: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Letters of all corners, doubtful ones read so that the commonest word of certain corners comes out."""
+    spelled = letters[vertices].copy()
+    unsure = doubt[vertices]
+    if not unsure.any():
+        return spelled
+    has_doubt = np.logical_or.reduceat(unsure, offsets[:-1])
+    words = canonical_words(spelled, offsets)
+    ids, names = word_ids(words.letters, offsets)
+    count = np.bincount(ids[~has_doubt], minlength=len(names))
+    known = np.argsort(-count, kind="stable")
+    known = known[count[known] > 0]
+    by_size: dict[int, list[tuple[int, ...]]] = {}
+    for k in known:
+        by_size.setdefault(len(names[k]), []).append(names[k])
+    turned: dict[int, NDArray[np.int64]] = {}
+    for size, group in by_size.items():
+        rows = np.array(group)
+        turn = (np.arange(size)[None, :] + np.arange(size)[:, None]) % size
+        # Every word in all its rotations and reflections, the commonest word first.
+        turned[size] = np.concatenate([rows[:, turn], rows[:, ::-1][:, turn]], axis=1).reshape(-1, size)
+    for cell in np.flatnonzero(has_doubt):
+        part = slice(offsets[cell], offsets[cell + 1])
+        candidates = turned.get(int(offsets[cell + 1] - offsets[cell]))
+        if candidates is None:
+            continue
+        fits = ((candidates == spelled[part]) | unsure[part]).all(axis=1)
+        if fits.any():
+            spelled[part] = candidates[int(fits.argmax())]
+    return spelled
+
+
+def _canonical_corners(
+    points: NDArray[np.float64],
+    vertices: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    centres: NDArray[np.float64],
+    words: CanonicalWords,
+) -> NDArray[np.complex128]:
+    """Corners about their mean as complex numbers, in the order of the canonical word, shape (v,).
+
+    Cells of handedness -1 are mirrored (y reversed), so that all cells of a class turn the same way.
+    """
+    sizes = np.diff(offsets)
+    cell = np.repeat(np.arange(len(sizes)), sizes)
+    k = np.arange(len(vertices)) - offsets[:-1][cell]
+    back = (words.handedness == -1)[cell]
+    k = (words.start[cell] + np.where(back, -k, k)) % sizes[cell]
+    xy = points[vertices[offsets[:-1][cell] + k]] - centres[cell]
+    return xy[:, 0] + 1j * np.where(back, -xy[:, 1], xy[:, 1])
+
+
+def _shape_groups(corners: NDArray[np.complex128], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Shape of each polygon among those of equal size, shape (m,)."""
+    offsets = np.r_[0, np.cumsum(sizes)]
+    group = np.zeros(len(sizes), dtype=np.int64)
+    for size in np.unique(sizes):
+        members = np.flatnonzero(sizes == size)
+        rows = corners[offsets[members][:, None] + np.arange(size)]
+        group[members] = split_by_gap(shape_moments(rows))
+    return group
+
+
+def _within_classes(
+    corners: NDArray[np.complex128],
+    sizes: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    words: CanonicalWords,
+    n_classes: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
+    """Orientation (m,) and strain (m, 3) of each cell against the mean of its class, and a word for that
+    mean's shape.
+    """
+    offsets = np.r_[0, np.cumsum(sizes)]
+    orientation, strain = np.zeros(len(sizes)), np.zeros((len(sizes), 3))
+    names: list[str] = []
+    order = np.argsort(labels, kind="stable")
+    ends = np.cumsum(np.bincount(labels, minlength=n_classes))
+    for k in range(n_classes):
+        members = order[(ends[k - 1] if k else 0) : ends[k]]
+        size = int(sizes[members[0]])
+        rows = corners[offsets[members][:, None] + np.arange(size)]
+        repeat = int(words.symmetry[members[0]])
+        shifts = np.arange(repeat) * (size // repeat)
+        achiral = words.handedness[members[0]] == 0
+        mean, shift, mirrored, angle = align_to_mean(rows, shifts, bool(achiral))
+        flip = mirrored ^ (words.handedness[members] == -1)
+        tensor = affine_strain(mean, lay_on_mean(rows, shift, mirrored), angle)
+        tensor[flip, 2] *= -1
+        strain[members] = tensor
+        turned = np.where(flip, -angle, angle)
+        orientation[members] = _least_angle(turned, _symmetry_order(mean, shifts))
+        names.append(shape_name(mean))
+    return orientation, strain, names
+
+
+def _symmetry_order(mean: NDArray[np.complexfloating], shifts: NDArray[np.integer]) -> int:
+    """Rotations, among those that the word allows, that leave the mean polygon as it is (to 5 %)."""
+    n = len(mean)
+    index = (np.arange(n)[None, :] + shifts[:, None]) % n
+    overlap = np.abs(mean[index] @ mean.conj()) / float(np.sum(np.abs(mean) ** 2))
+    return int(np.sum(overlap > 1 - 0.5 * 0.05**2 * n))
+
+
+def _least_angle(angle: NDArray[np.floating], order: int) -> NDArray[np.floating]:
+    """Angle modulo a full turn over `order`, of least magnitude."""
+    period = 2 * np.pi / max(order, 1)
+    return angle - period * np.round(angle / period)
+
+
+def _distinct_names(names: list[str], keys: NDArray[np.int64]) -> list[str]:
+    """Shape names; where two classes agree in word, occupant and name, a number parts them."""
+    seen: dict[tuple[int, int, str], int] = {}
+    out = []
+    for name, (word, occupant) in zip(names, keys.tolist(), strict=True):
+        count = seen.get((word, occupant, name), 0) + 1
+        seen[(word, occupant, name)] = count
+        out.append(name if count == 1 else f"{name} {count}")
+    return out

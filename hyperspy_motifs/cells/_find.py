@@ -1,0 +1,261 @@
+"""From points to motif-cells."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._auto import AutoBonds
+from ._bond_rule import BondRule
+from ._cells import Cells
+from ._classes import classify
+from ._delaunay_cut import DelaunayBonds
+from ._explicit import ExplicitBonds
+from ._faces import Faces, find_faces
+from ._holes import faces_of_points
+from ._interstitial import InterstitialBonds
+from ._proximity import BetaSkeletonBonds
+from ._voronoi import VoronoiBonds
+
+#: Rules that need no parameter, by name.
+_RULES: dict[str, BondRule] = {
+    "auto": AutoBonds(),
+    "delaunay": DelaunayBonds(),
+    "voronoi": VoronoiBonds(),
+    "beta": BetaSkeletonBonds(),
+    "gabriel": BetaSkeletonBonds(1.0),
+    "rng": BetaSkeletonBonds(2.0),
+    "interstitial": InterstitialBonds(),
+}
+
+
+def bond_rule(bonds: str | BondRule | ArrayLike = "auto") -> BondRule:
+    """Bond rule of a name, of given pairs, or the rule itself.
+
+    Parameters
+    ----------
+    bonds : str, BondRule or array-like of int, shape (b, 2)
+        "auto", "delaunay", "voronoi", "beta", "gabriel", "rng" or "interstitial"; an instance such as
+        ``RadiusBonds(3.8)`` or ``NearestBonds(3)``; or pairs of indices into the points.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    """
+    if isinstance(bonds, BondRule):
+        return bonds
+    if isinstance(bonds, str):
+        if bonds not in _RULES:
+            raise ValueError(
+                f"unknown bond rule {bonds!r}; expected one of {', '.join(map(repr, _RULES))}, "
+                "an instance such as RadiusBonds(radius) or NearestBonds(k), or an array of pairs of indices"
+            )
+        return _RULES[bonds]
+    return ExplicitBonds(bonds)
+
+
+def find_cells(
+    points: ArrayLike,
+    labels: ArrayLike | None = None,
+    bonds: str | BondRule | ArrayLike = "auto",
+    *,
+    probabilities: ArrayLike | None = None,
+    motifs: ArrayLike | None = None,
+    extent: tuple[float, float, float, float] | None = None,
+    wheels: bool | str = "auto",
+    max_corners: int = 24,
+) -> Cells:
+    """Find the cells that points tile, and sort them into classes.
+
+    Bonds are drawn by a rule, their faces found, and each face is classed by its number of corners, the
+    canonical cyclic word of its corners' motifs and its shape.
+
+    Parameters
+    ----------
+    points : array-like, shape (n, 2)
+        Positions x, y in any unit.
+    labels : array-like of int, shape (n,), optional
+        Motif of each point. Without, all are of one motif.
+    bonds : str, BondRule or array-like of int, shape (b, 2)
+        See :func:`bond_rule`.
+    probabilities : array-like, shape (n,), optional
+        Of the labels, 0 to 1. A corner below 0.5 is read as the motif that makes the commonest word with
+        the other corners, so that doubtful atoms do not multiply the classes.
+    motifs : array-like of int, optional
+        Build cells on the points of these motifs alone. Indices in the result still count all points.
+    extent : (x0, x1, y0, y1), optional
+        The field of view, in the unit of the points; only the flag ``on_border`` depends on it.
+    wheels : "auto" or bool
+        A column inside a ring breaks the ring into triangles. "auto" reads them as one ring with an occupant
+        where this shortens the description of the tiling; True does so for every kind of ring with a foreign
+        occupant, False never.
+    max_corners : int
+        Faces of more corners are voids, and are left out like the outer face.
+
+    Returns
+    -------
+    Cells
+        Without any cell when there are fewer than three points or no bonds close.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, positions are not finite, or the rule is unknown.
+    """
+    xy, letters, doubt = _checked(points, labels, probabilities)
+    rule = bond_rule(bonds)
+    chosen = _chosen(letters, motifs, len(xy))
+    if isinstance(rule, ExplicitBonds) and len(chosen) < len(xy):
+        raise ValueError("explicit bonds count all points: give either bonds as pairs or motifs, not both")
+    if wheels not in (True, False, "auto"):
+        raise ValueError(f"wheels must be 'auto', True or False, got {wheels!r}")
+    sub, sub_letters = xy[chosen], letters[chosen]
+    if len(sub) < 3:
+        found = ExplicitBonds([])(sub)
+    else:
+        found = rule(sub, sub_letters)
+    faces = find_faces(sub, found.pairs, planar=rule.planar)
+    kept = np.flatnonzero(faces.n_corners <= max_corners)
+    vertices, offsets = take_faces(faces, kept)
+    cell_of_face = np.full(len(faces.areas) + 1, -1, dtype=np.int64)
+    cell_of_face[kept] = np.arange(len(kept))
+    sides = cell_of_face[faces.sides]
+    occupants, n_occupants = _occupants(sub, faces, vertices, offsets)
+    table = classify(sub, sub_letters, doubt[chosen], vertices, offsets, occupants)
+    return Cells(
+        vertices=chosen[vertices],
+        offsets=offsets,
+        centres=table.centres,
+        areas=faces.areas[kept],
+        labels=table.labels,
+        handedness=table.handedness,
+        orientation=table.orientation,
+        strain=table.strain,
+        on_border=_on_border(sub, vertices, offsets, faces.bonds, sides, table.centres, extent),
+        occupants=np.where(occupants >= 0, chosen[occupants], -1),
+        n_occupants=n_occupants,
+        n_holes=faces.n_holes[kept],
+        bonds=chosen[found.pairs],
+        adjacency=_adjacency(sides),
+        class_words=table.class_words,
+        class_offsets=table.class_offsets,
+        class_shapes="\n".join(table.class_shapes),
+        class_occupants=table.class_occupants,
+        rule=bonds if isinstance(bonds, str) else type(rule).__name__,
+        reason=found.reason,
+        clarity=found.clarity,
+    )
+
+
+def _checked(
+    points: ArrayLike, labels: ArrayLike | None, probabilities: ArrayLike | None
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Positions, labels and doubtful points, checked."""
+    xy = np.asarray(points, dtype=np.float64)
+    if xy.ndim != 2 or xy.shape[1] != 2:
+        raise ValueError(f"points must be of shape (n, 2), columns x and y; got {xy.shape}")
+    if not np.isfinite(xy).all():
+        raise ValueError(
+            f"{int((~np.isfinite(xy)).any(axis=1).sum())} points are not finite; leave them out first"
+        )
+    if labels is None:
+        letters = np.zeros(len(xy), dtype=np.int64)
+    else:
+        given = np.asarray(labels)
+        if given.shape != (len(xy),):
+            raise ValueError(f"labels must be of shape ({len(xy)},), one a point; got {given.shape}")
+        letters = given.astype(np.int64)
+        if np.any(letters != given):
+            raise ValueError("labels must be whole numbers")
+    doubt = np.zeros(len(xy), dtype=bool)
+    if probabilities is not None:
+        p = np.asarray(probabilities, dtype=np.float64)
+        if p.shape != (len(xy),):
+            raise ValueError(f"probabilities must be of shape ({len(xy)},), one a point; got {p.shape}")
+        doubt = ~(p >= 0.5)
+    if len(xy) and len(np.unique(xy, axis=0)) < len(xy):
+        warnings.warn(
+            "some points lie on the very same place; only one of each takes part in cells",
+            UserWarning,
+            stacklevel=3,
+        )
+    return xy, letters, doubt
+
+
+def _chosen(letters: NDArray[np.int64], motifs: ArrayLike | None, n: int) -> NDArray[np.int64]:
+    """Indices of the points of the chosen motifs."""
+    if motifs is None:
+        return np.arange(n, dtype=np.int64)
+    wanted = np.atleast_1d(np.asarray(motifs))
+    unknown = sorted(set(wanted.tolist()) - set(letters.tolist()))
+    if unknown:
+        raise ValueError(
+            f"there are no points of motif {unknown}; the labels are {sorted(set(letters.tolist()))}"
+        )
+    return np.flatnonzero(np.isin(letters, wanted)).astype(np.int64)
+
+
+def take_faces(faces: Faces, kept: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Corners and offsets of some of the faces."""
+    sizes = faces.n_corners[kept]
+    offsets = np.r_[0, np.cumsum(sizes)].astype(np.int64)
+    index = np.repeat(faces.offsets[:-1][kept] - offsets[:-1], sizes) + np.arange(offsets[-1])
+    return faces.vertices[index], offsets
+
+
+def _occupants(
+    points: NDArray[np.float64], faces: Faces, vertices: NDArray[np.int64], offsets: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Point inside each cell that is a corner of none (the nearest to the centre), and their number."""
+    m = len(offsets) - 1
+    occupants, count = np.full(m, -1, dtype=np.int64), np.zeros(m, dtype=np.int64)
+    free = np.ones(len(points), dtype=bool)
+    free[faces.bonds.ravel()] = False
+    inside = np.flatnonzero(free)
+    host = faces_of_points(points, vertices, offsets, points[inside])
+    inside, host = inside[host >= 0], host[host >= 0]
+    if len(inside) == 0:
+        return occupants, count
+    centre = np.add.reduceat(points[vertices], offsets[:-1], axis=0) / np.diff(offsets)[:, None]
+    far = np.linalg.norm(points[inside] - centre[host], axis=1)
+    order = np.argsort(-far, kind="stable")
+    occupants[host[order]] = inside[order]
+    count += np.bincount(host, minlength=m)
+    return occupants, count
+
+
+def _on_border(
+    points: NDArray[np.float64],
+    vertices: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    bonds: NDArray[np.int64],
+    sides: NDArray[np.int64],
+    centres: NDArray[np.float64],
+    extent: tuple[float, float, float, float] | None,
+) -> NDArray[np.bool_]:
+    """Cells with a corner on the outer face, or whose circle leaves the extent, shape (m,) bool."""
+    m = len(offsets) - 1
+    if m == 0:
+        return np.zeros(0, dtype=bool)
+    outer = np.zeros(len(points), dtype=bool)
+    outer[bonds[(sides < 0).any(axis=1)].ravel()] = True
+    border = np.logical_or.reduceat(outer[vertices], offsets[:-1])
+    if extent is not None:
+        x0, x1, y0, y1 = extent
+        away = np.linalg.norm(points[vertices] - np.repeat(centres, np.diff(offsets), axis=0), axis=1)
+        radius = np.maximum.reduceat(away, offsets[:-1])
+        border |= (centres[:, 0] - radius < min(x0, x1)) | (centres[:, 0] + radius > max(x0, x1))
+        border |= (centres[:, 1] - radius < min(y0, y1)) | (centres[:, 1] + radius > max(y0, y1))
+    return border
+
+
+def _adjacency(sides: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pairs of cells that share bonds, and how many, shape (a, 3)."""
+    pairs = np.sort(sides[(sides >= 0).all(axis=1) & (sides[:, 0] != sides[:, 1])], axis=1)
+    if len(pairs) == 0:
+        return np.zeros((0, 3), dtype=np.int64)
+    unique, count = np.unique(pairs, axis=0, return_counts=True)
+    return np.column_stack([unique, count])

@@ -1,0 +1,286 @@
+"""Shapes of polygons: Fourier moments, classes that a gap sets apart, class means, strain and orientation."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Two shapes closer than this, in units of the polygon's radius, are one: half of it is the least scatter
+#: assumed.
+_LEAST_SCATTER = 0.015
+#: Distance of two groups over the sum of their scatters. Halving one Gaussian gives 1.3, one uniform
+#: distribution 1.7.
+_LEAST_SEPARATION = 2.6
+_LEAST_MEMBERS = 5
+
+
+def shape_moments(corners: NDArray[np.complexfloating]) -> NDArray[np.float64]:
+    r"""Invariants of polygons of n corners against translation, scale, rotation, reflection and first corner.
+
+    With the Fourier moments of the corners :math:`c_k = x_k + i y_k` about their mean,
+    :math:`C_p = \frac1n \sum_k c_k e^{-2 \pi i p k / n}`, a regular polygon has :math:`C_1` alone. The
+    relative moments :math:`a_p = C_p / C_1` do not change under translation, scale and rotation; another
+    first corner turns :math:`a_p` by :math:`2 \pi (p - 1) / n`, which leaves :math:`|a_p|` and
+    :math:`b_p = \operatorname{Re}(a_p^{g}) / |a_p|^{g - 1}` with g the least positive number for which
+    g (p - 1) is a multiple of n; a reflection conjugates :math:`a_p` and so keeps them, too. For n = 4,
+    :math:`b_{-1}` is positive for a rhomb and negative for a rectangle, :math:`a_2` tells a kite or
+    trapezoid.
+
+    Parameters
+    ----------
+    corners : numpy.ndarray of complex, shape (m, n)
+
+    Returns
+    -------
+    numpy.ndarray, shape (m, 2 (n - 2))
+        :math:`|a_p|` and :math:`b_p` for p = 2...n-1, in units of the radius.
+    """
+    m, n = corners.shape
+    moments = np.fft.fft(corners - corners.mean(axis=1, keepdims=True), axis=1) / n
+    first = moments[:, 1]
+    first = np.where(np.abs(first) < 1e-300, 1e-300, first)
+    relative = moments[:, 2:] / first[:, None]
+    out = np.empty((m, 2 * (n - 2)))
+    out[:, : n - 2] = np.abs(relative)
+    for k in range(n - 2):
+        power = n // np.gcd(k + 1, n)
+        angle = np.angle(relative[:, k])
+        out[:, n - 2 + k] = np.abs(relative[:, k]) * np.cos(power * angle)
+    return out
+
+
+def split_by_gap(features: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Group rows by gaps: a group is halved as long as two halves stand apart by more than their scatter.
+
+    Along each feature and the first principal components the best cut in two (least sum of squares) is
+    sought; it holds when the distance of the two means is more than 2.6 times the sum of their scatters, each
+    scatter being at least 1.5 % of the polygon's radius, and each side has 5 members or more.
+
+    Parameters
+    ----------
+    features : numpy.ndarray, shape (m, f)
+        In units of the polygon's radius.
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (m,)
+        Group of each row, 0 = largest.
+    """
+    groups = np.zeros(len(features), dtype=np.int64)
+    todo = [np.arange(len(features))]
+    done: list[NDArray[np.int64]] = []
+    while todo:
+        members = todo.pop()
+        side = _best_halving(features[members])
+        if side is None:
+            done.append(members)
+        else:
+            todo.extend([members[side], members[~side]])
+    done.sort(key=lambda members: (-len(members), int(members[0]) if len(members) else 0))
+    for k, members in enumerate(done):
+        groups[members] = k
+    return groups
+
+
+def _best_halving(features: NDArray[np.floating]) -> NDArray[np.bool_] | None:
+    """Which rows lie above the clearest cut; None when no cut is clear."""
+    if len(features) < 2 * _LEAST_MEMBERS:
+        return None
+    centred = features - np.median(features, axis=0)
+    _, vectors = np.linalg.eigh(centred.T @ centred)
+    axes = np.hstack([features, centred @ vectors[:, -3:]])
+    best, best_side = _LEAST_SEPARATION, None
+    for values in axes.T:
+        order = np.sort(values)
+        separation, cut = _clearest_cut(order)
+        if separation > best:
+            best, best_side = separation, values > cut
+    return best_side
+
+
+def _clearest_cut(values: NDArray[np.floating]) -> tuple[float, float]:
+    """Separation and place of the best cut of sorted values in two."""
+    n = len(values)
+    count = np.arange(1, n)
+    total, square = np.cumsum(values), np.cumsum(values**2)
+    low_mean, high_mean = total[:-1] / count, (total[-1] - total[:-1]) / (n - count)
+    low_var = np.maximum(square[:-1] / count - low_mean**2, 0)
+    high_var = np.maximum((square[-1] - square[:-1]) / (n - count) - high_mean**2, 0)
+    spread = np.maximum(np.sqrt(low_var), _LEAST_SCATTER) + np.maximum(np.sqrt(high_var), _LEAST_SCATTER)
+    separation = (high_mean - low_mean) / spread
+    valid = (count >= _LEAST_MEMBERS) & (n - count >= _LEAST_MEMBERS)
+    separation = np.where(valid, separation, 0.0)
+    k = int(separation.argmax())
+    return float(separation[k]), float(0.5 * (values[k] + values[k + 1]))
+
+
+def align_to_mean(
+    corners: NDArray[np.complexfloating], shifts: NDArray[np.integer], mirror: bool, rounds: int = 4
+) -> tuple[NDArray[np.complex128], NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
+    """Mean shape of polygons of one class, and how each is laid on it.
+
+    Parameters
+    ----------
+    corners : numpy.ndarray of complex, shape (m, n)
+        Corners about their mean, in the order of the canonical word.
+    shifts : numpy.ndarray of int
+        First corners that the word's symmetry leaves open.
+    mirror : bool
+        The word reads the same in both directions, so a polygon may also be laid on the mean as its mirror
+        image.
+    rounds : int
+        Rounds of laying all on the mean and averaging (generalised Procrustes analysis; Gower, 1975).
+
+    Returns
+    -------
+    mean : numpy.ndarray of complex, shape (n,)
+        Of root mean square radius as the average polygon; its first corner or longest moment points along +x.
+    shift : numpy.ndarray of int, shape (m,)
+        First corner of each polygon when laid on the mean.
+    mirrored : numpy.ndarray of bool, shape (m,)
+    angle : numpy.ndarray, shape (m,)
+        Rotation that takes the mean to the polygon, in radians.
+    """
+    m, n = corners.shape
+    index = (np.arange(n)[None, :] + shifts[:, None]) % n
+    radius = np.sqrt(np.mean(np.abs(corners) ** 2, axis=1, keepdims=True))
+    unit = corners / np.where(radius > 0, radius, 1.0)
+    # The polygon in the middle of the class begins, so that an outlier does not set the mean.
+    deviation = np.abs(np.fft.fft(unit, axis=1)) / n
+    middle = int(np.abs(deviation - np.median(deviation, axis=0)).sum(axis=1).argmin())
+    mean = unit[middle]
+    shift = np.zeros(m, dtype=np.int64)
+    mirrored = np.zeros(m, dtype=bool)
+    angle = np.zeros(m)
+    back = (-np.arange(n)) % n
+    for _ in range(rounds):
+        versions = unit[:, index]
+        overlap = np.einsum("mkn,n->mk", versions, mean.conj())
+        if mirror:
+            versions_back = unit.conj()[:, back][:, index]
+            overlap = np.hstack([overlap, np.einsum("mkn,n->mk", versions_back, mean.conj())])
+        # Rounding prevents ties of a symmetric shape from being broken by the last digit.
+        score = np.round(np.abs(overlap) / n, 9)
+        best = score.argmax(axis=1)
+        mirrored = best >= len(shifts)
+        shift = shifts[best % len(shifts)]
+        angle = np.angle(overlap[np.arange(m), best])
+        laid = lay_on_mean(unit, shift, mirrored) * np.exp(-1j * angle)[:, None]
+        mean = laid.mean(axis=0)
+    turn = np.exp(-1j * np.angle(mean[0]))
+    angle = np.angle(np.exp(1j * angle) / turn)
+    mean = mean * turn
+    mean *= np.sqrt(np.mean(radius**2)) / np.sqrt(np.mean(np.abs(mean) ** 2))
+    return mean, shift, mirrored, angle
+
+
+def lay_on_mean(
+    corners: NDArray[np.complexfloating], shift: NDArray[np.integer], mirrored: NDArray[np.bool_]
+) -> NDArray[np.complexfloating]:
+    """Corners in the order, and mirrored, as they lie on the mean, shape (m, n)."""
+    n = corners.shape[1]
+    k = np.arange(n)[None, :] + shift[:, None]
+    k = np.where(mirrored[:, None], -k, k) % n
+    out = np.take_along_axis(corners, k, axis=1)
+    return np.where(mirrored[:, None], out.conj(), out)
+
+
+def affine_strain(
+    mean: NDArray[np.complexfloating], laid: NDArray[np.complexfloating], angle: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    r"""Strain of polygons against their class mean, in the frame of the image.
+
+    The mean, turned by `angle`, is taken to the polygon by the linear map F of least squares;
+    :math:`\varepsilon = V - 1` with the left stretch :math:`V = \sqrt{F F^T}`, which is blind to the rest of
+    the rotation.
+
+    Parameters
+    ----------
+    mean : numpy.ndarray of complex, shape (n,)
+    laid : numpy.ndarray of complex, shape (m, n)
+        Corners in the order of the mean.
+    angle : numpy.ndarray, shape (m,)
+
+    Returns
+    -------
+    numpy.ndarray, shape (m, 3)
+        :math:`\varepsilon_{xx}, \varepsilon_{yy}, \varepsilon_{xy}`.
+    """
+    turned = mean[None, :] * np.exp(1j * angle)[:, None]
+    a = np.stack([turned.real, turned.imag], axis=1)
+    b = np.stack([laid.real, laid.imag], axis=1)
+    gram = np.einsum("min,mjn->mij", a, a)
+    determinant = gram[:, 0, 0] * gram[:, 1, 1] - gram[:, 0, 1] ** 2
+    trace = gram[:, 0, 0] + gram[:, 1, 1]
+    flat = determinant < 1e-9 * trace**2
+    gram[flat] += 1e-6 * trace[flat, None, None] * np.eye(2)
+    gram[flat & (trace == 0)] = np.eye(2)
+    f = np.einsum("min,mjn->mij", b, a) @ np.linalg.inv(gram)
+    c = f @ np.swapaxes(f, 1, 2)
+    # Square root of a symmetric positive 2 x 2 matrix: (C + sqrt(det) 1) / sqrt(trace + 2 sqrt(det)).
+    root = np.sqrt(np.maximum(c[:, 0, 0] * c[:, 1, 1] - c[:, 0, 1] ** 2, 0.0))
+    scale = np.sqrt(np.maximum(c[:, 0, 0] + c[:, 1, 1] + 2 * root, 1e-300))
+    return np.column_stack(
+        [(c[:, 0, 0] + root) / scale - 1, (c[:, 1, 1] + root) / scale - 1, c[:, 0, 1] / scale]
+    )
+
+
+def shape_name(mean: NDArray[np.complexfloating], tolerance: float = 0.06) -> str:
+    """Word for the shape of a polygon.
+
+    Parameters
+    ----------
+    mean : numpy.ndarray of complex, shape (n,)
+        Corners, counter-clockwise or clockwise.
+    tolerance : float
+        Relative scatter of sides, and of angles in radians, up to which they are called equal.
+
+    Returns
+    -------
+    str
+        "regular", "isosceles", "scalene" (triangles), "rhombic", "rectangular", "parallelogram", "kite",
+        "trapezoid" (quadrilaterals), "equilateral", "equiangular", "concave" or "irregular".
+    """
+    n = len(mean)
+    step = np.roll(mean, -1) - mean
+    sides = np.abs(step)
+    turn = np.angle(step / np.where(np.roll(step, 1) == 0, 1, np.roll(step, 1)))
+    if turn.sum() < 0:
+        turn = -turn
+    equal_sides = np.std(sides) < tolerance * np.mean(sides)
+    equal_angles = np.std(turn) < 1.5 * tolerance
+    if equal_sides and equal_angles:
+        return "regular"
+    if turn.min() < -tolerance:
+        return "concave"
+    if n == 3:
+        gaps = np.abs(sides - np.roll(sides, 1)) / sides.mean()
+        return "isosceles" if gaps.min() < tolerance else "scalene"
+    if n == 4:
+        return _quadrilateral(sides, turn, equal_sides, equal_angles, tolerance)
+    if equal_sides:
+        return "equilateral"
+    return "equiangular" if equal_angles else "irregular"
+
+
+def _quadrilateral(
+    sides: NDArray[np.floating],
+    turn: NDArray[np.floating],
+    equal_sides: bool,
+    equal_angles: bool,
+    tolerance: float,
+) -> str:
+    """Word for a convex quadrilateral that is not a square."""
+    if equal_sides:
+        return "rhombic"
+    if equal_angles:
+        return "rectangular"
+    scale = tolerance * sides.mean() * 2
+    if np.all(np.abs(sides[:2] - sides[2:]) < scale):
+        return "parallelogram"
+    if np.all(np.abs(sides[[0, 2]] - sides[[1, 3]]) < scale) or np.all(
+        np.abs(sides[[1, 3]] - sides[[2, 0]]) < scale
+    ):
+        return "kite"
+    parallel = np.abs(turn + np.roll(turn, -1) - np.pi)
+    return "trapezoid" if parallel.min() < 3 * tolerance else "irregular"

@@ -1,0 +1,88 @@
+"""Delaunay triangulation as flat arrays: edges, their lengths, the triangles on their two sides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import Delaunay, QhullError, cKDTree
+
+
+@dataclass(frozen=True)
+class Triangulation:
+    """Delaunay triangulation of points in the plane.
+
+    Attributes
+    ----------
+    points : numpy.ndarray, shape (n, 2)
+        Positions x, y.
+    triangles : numpy.ndarray of int, shape (t, 3)
+        Corners of the triangles.
+    edges : numpy.ndarray of int, shape (e, 2)
+        Edges, lower index first, sorted.
+    sides : numpy.ndarray of int, shape (e, 2)
+        The triangles on both sides of each edge, -1 where there is none (the convex hull).
+    opposite : numpy.ndarray of int, shape (e, 2)
+        The corner of each of those triangles that is not on the edge, -1 where there is none.
+    """
+
+    points: NDArray[np.float64]
+    triangles: NDArray[np.int64]
+    edges: NDArray[np.int64]
+    sides: NDArray[np.int64]
+    opposite: NDArray[np.int64]
+
+    @classmethod
+    def from_points(cls, points: NDArray[np.floating]) -> Triangulation:
+        """Triangulate; points that lie on one line have no triangle and no edge."""
+        xy = np.asarray(points, dtype=np.float64)
+        n = len(xy)
+        try:
+            triangles = Delaunay(xy - xy.mean(axis=0)).simplices.astype(np.int64)
+        except (QhullError, ValueError):
+            none = np.zeros((0, 2), dtype=np.int64)
+            return cls(xy, np.zeros((0, 3), dtype=np.int64), none, none, none)
+        start = triangles[:, [0, 1, 2]].ravel()
+        end = triangles[:, [1, 2, 0]].ravel()
+        third = triangles[:, [2, 0, 1]].ravel()
+        key = np.minimum(start, end) * n + np.maximum(start, end)
+        order = np.argsort(key, kind="stable")
+        key = key[order]
+        first = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
+        twice = np.diff(np.r_[first, len(key)]) == 2
+        edges = np.column_stack([key[first] // n, key[first] % n])
+        sides = np.full((len(first), 2), -1, dtype=np.int64)
+        opposite = np.full((len(first), 2), -1, dtype=np.int64)
+        sides[:, 0], opposite[:, 0] = order[first] // 3, third[order[first]]
+        sides[twice, 1], opposite[twice, 1] = order[first[twice] + 1] // 3, third[order[first[twice] + 1]]
+        return cls(xy, triangles, edges, sides, opposite)
+
+    @cached_property
+    def lengths(self) -> NDArray[np.float64]:
+        """Length of each edge, shape (e,)."""
+        return np.linalg.norm(self.points[self.edges[:, 0]] - self.points[self.edges[:, 1]], axis=1)
+
+    @cached_property
+    def inner(self) -> NDArray[np.bool_]:
+        """Edges with a triangle on both sides, shape (e,): those of the hull depend on where the field
+        ends.
+        """
+        return self.sides[:, 1] >= 0
+
+
+def nearest_distances(points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Distance of each point to its nearest other point, shape (n,)."""
+    return cKDTree(points).query(points, k=2)[0][:, 1]
+
+
+def mode_of_lengths(lengths: NDArray[np.floating]) -> float:
+    """Most frequent length, by a Gaussian-smoothed histogram of the logarithm (2 % bins)."""
+    logs = np.log(lengths[lengths > 0])
+    low = logs.min()
+    counts = np.bincount(((logs - low) / 0.02).astype(np.int64))
+    kernel = np.exp(-0.5 * (np.arange(-4, 5) / 1.5) ** 2)
+    peak = int(np.convolve(counts, kernel, mode="same").argmax())
+    near = logs[np.abs(logs - (low + (peak + 0.5) * 0.02)) < 0.04]
+    return float(np.exp(np.median(near)))

@@ -1,0 +1,139 @@
+"""Canonical cyclic words of the motifs round a cell."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+
+class CanonicalWords(NamedTuple):
+    """Canonical words of many polygons.
+
+    Attributes
+    ----------
+    letters : numpy.ndarray of int, shape (v,)
+        Words one after the other, polygon k at ``offsets[k]:offsets[k + 1]``.
+    handedness : numpy.ndarray of int8, shape (m,)
+        1: read counter-clockwise, -1: read clockwise (the mirror image), 0: both read the same.
+    start : numpy.ndarray of int, shape (m,)
+        Corner of the polygon at which the word begins.
+    symmetry : numpy.ndarray of int, shape (m,)
+        Rotations that leave the word as it is (1 to n_corners).
+    """
+
+    letters: NDArray[np.int64]
+    handedness: NDArray[np.int8]
+    start: NDArray[np.int64]
+    symmetry: NDArray[np.int64]
+
+
+@nb.njit(cache=True)
+def _least_rotation(word: NDArray[np.int64]) -> int:
+    """Start of the lexicographically least rotation (two-pointer form of Booth's algorithm, O(n))."""
+    n = len(word)
+    i, j, k = 0, 1, 0
+    while i < n and j < n and k < n:
+        a, b = word[(i + k) % n], word[(j + k) % n]
+        if a == b:
+            k += 1
+            continue
+        if a > b:
+            i += k + 1
+        else:
+            j += k + 1
+        if i == j:
+            j += 1
+        k = 0
+    return min(i, j)
+
+
+@nb.njit(cache=True)
+def _canonical(
+    letters: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    out: NDArray[np.int64],
+    handedness: NDArray[np.int8],
+    start: NDArray[np.int64],
+    symmetry: NDArray[np.int64],
+) -> None:
+    for k in range(len(offsets) - 1):
+        begin = offsets[k]
+        n = offsets[k + 1] - begin
+        word = letters[begin : begin + n]
+        back = word[::-1].copy()
+        s, t = _least_rotation(word), _least_rotation(back)
+        sign = 0
+        for c in range(n):
+            a, b = word[(s + c) % n], back[(t + c) % n]
+            if a != b:
+                sign = 1 if a < b else -1
+                break
+        handedness[k] = sign
+        start[k] = s if sign >= 0 else n - 1 - t
+        for c in range(n):
+            out[begin + c] = word[(s + c) % n] if sign >= 0 else back[(t + c) % n]
+        for period in range(1, n + 1):
+            if n % period:
+                continue
+            same = True
+            for c in range(n):
+                if out[begin + c] != out[begin + (c + period) % n]:
+                    same = False
+                    break
+            if same:
+                symmetry[k] = n // period
+                break
+
+
+def canonical_words(letters: NDArray[np.integer], offsets: NDArray[np.integer]) -> CanonicalWords:
+    """Least rotation of each cyclic word, over both directions of reading.
+
+    Two polygons have the same canonical word exactly when a rotation or reflection takes one's cyclic word
+    into the other's; which of the two is told by the handedness.
+
+    Parameters
+    ----------
+    letters : numpy.ndarray of int, shape (v,)
+        Letters of all words, counter-clockwise.
+    offsets : numpy.ndarray of int, shape (m + 1,)
+        Where each word begins.
+
+    Returns
+    -------
+    CanonicalWords
+    """
+    spelled: NDArray[np.int64] = np.ascontiguousarray(letters, dtype=np.int64)
+    begins: NDArray[np.int64] = np.ascontiguousarray(offsets, dtype=np.int64)
+    m = len(begins) - 1
+    out = np.empty_like(spelled)
+    handedness = np.zeros(m, dtype=np.int8)
+    start = np.zeros(m, dtype=np.int64)
+    symmetry = np.ones(m, dtype=np.int64)
+    _canonical(spelled, begins, out, handedness, start, symmetry)
+    return CanonicalWords(out, handedness, start, symmetry)
+
+
+def word_ids(
+    letters: NDArray[np.integer], offsets: NDArray[np.integer]
+) -> tuple[NDArray[np.int64], list[tuple[int, ...]]]:
+    """Number the distinct words, shortest first, then in lexicographic order.
+
+    Returns
+    -------
+    ids : numpy.ndarray of int, shape (m,)
+    words : list of tuple of int
+    """
+    m = len(offsets) - 1
+    ids = np.zeros(m, dtype=np.int64)
+    words: list[tuple[int, ...]] = []
+    sizes = np.diff(offsets)
+    for size in np.unique(sizes):
+        members = np.flatnonzero(sizes == size)
+        rows = letters[offsets[members][:, None] + np.arange(size)]
+        unique, inverse = np.unique(rows, axis=0, return_inverse=True)
+        ids[members] = inverse.reshape(-1) + len(words)
+        words.extend(tuple(int(x) for x in row) for row in unique)
+    return ids, words
