@@ -1,0 +1,64 @@
+"""Which motif an atom is, and how surely: Gaussian classes of one common spread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2
+
+from ._separation import common_covariance
+
+_SHRINKAGE = 0.1
+
+
+@dataclass(frozen=True)
+class GaussianClasses:
+    """Class means and their common spread.
+
+    Attributes
+    ----------
+    means : ndarray, shape (k, d)
+    whitener : ndarray, shape (d, d)
+        Multiplied from the right it makes the spread within classes unity.
+    log_priors : ndarray, shape (k,)
+    """
+
+    means: NDArray[np.float64]
+    whitener: NDArray[np.float64]
+    log_priors: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, X: NDArray[np.floating], labels: NDArray[np.integer]) -> GaussianClasses:
+        """Estimate from points (n, d) and their classes 0..k-1, each with at least one point; negative: left out."""
+        points = np.asarray(X, dtype=np.float64)
+        inside = labels >= 0
+        count = np.bincount(labels[inside]).astype(float)
+        means = np.zeros((len(count), points.shape[1]))
+        np.add.at(means, labels[inside], points[inside])
+        means /= count[:, None]
+        covariance = common_covariance(points, labels)
+        d = len(covariance)
+        covariance = (1 - _SHRINKAGE) * covariance + _SHRINKAGE * np.trace(covariance) / d * np.eye(d)
+        covariance += 1e-12 * (1 + np.trace(covariance)) * np.eye(d)
+        values, vectors = np.linalg.eigh(covariance)
+        return cls(means, vectors / np.sqrt(values), np.log(count / count.sum()))
+
+    def distances(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Squared distances to every class in units of the spread, shape (n, k)."""
+        points = (np.asarray(X, dtype=np.float64) - self.means[0]) @ self.whitener
+        means = (self.means - self.means[0]) @ self.whitener
+        square = (points**2).sum(axis=1)[:, None] - 2 * points @ means.T + (means**2).sum(axis=1)
+        return np.maximum(square, 0)
+
+    def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the posterior probabilities, shape (n, k); rows sum to one."""
+        score = self.log_priors - 0.5 * self.distances(X)
+        score -= score.max(axis=1, keepdims=True)
+        odds = np.exp(score)
+        return odds / odds.sum(axis=1, keepdims=True)
+
+    def strangeness(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return 0..1 per point: how unlike every class it is (chi-squared probability of being nearer than this)."""
+        return np.asarray(chi2.cdf(self.distances(X).min(axis=1), self.means.shape[1]))

@@ -1,0 +1,89 @@
+"""From moments to features in units of their noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+_COMPONENTS = 20
+
+
+class MomentsLike(Protocol):
+    """What is read of `zernike.Moments`."""
+
+    @property
+    def values(self) -> NDArray[np.floating]: ...
+    @property
+    def modes(self) -> NDArray[np.integer]: ...
+    @property
+    def noise_std(self) -> NDArray[np.floating]: ...
+    @property
+    def valid(self) -> NDArray[np.bool_]: ...
+
+
+def noise_unit(moments: MomentsLike) -> NDArray[np.float64]:
+    """Return the noise of the median atom for every mode, shape (K,), never zero."""
+    values = np.asarray(moments.values, dtype=np.float64)
+    unit = np.median(np.atleast_2d(np.asarray(moments.noise_std, dtype=np.float64)), axis=0)
+    return np.maximum(unit, max(1e-6 * float(np.median(np.abs(values))), 1e-300))
+
+
+def noise_units(
+    moments: MomentsLike, rotation_invariant: bool, unit: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    r"""Return moments, or their magnitudes, in units of the noise.
+
+    Parameters
+    ----------
+    moments : zernike.Moments
+        Real form: (n, m) and (n, -m) are the cosine and the sine part.
+    rotation_invariant : bool
+        Magnitudes :math:`\sqrt{\max(|A|^2 - \sigma^2, 0)}` of the complex moments; m = 0 keeps its sign.
+    unit : ndarray, shape (K,), optional
+        Default: `noise_unit` of these moments.
+
+    Returns
+    -------
+    ndarray, shape (atoms, features)
+        Each feature has unit noise (one unit for all atoms: the median atom's).
+    """
+    values = np.asarray(moments.values, dtype=np.float64)
+    unit = noise_unit(moments) if unit is None else unit
+    if not rotation_invariant:
+        return values / unit
+    noise = np.atleast_2d(np.asarray(moments.noise_std, dtype=np.float64))
+    place = {(int(n), int(m)): i for i, (n, m) in enumerate(np.asarray(moments.modes))}
+    columns = []
+    for (n, m), i in place.items():
+        if m == 0:
+            columns.append(values[:, i] / unit[i])
+        elif m > 0:
+            j = place[n, -m]
+            power = values[:, i] ** 2 + values[:, j] ** 2 - noise[:, i] ** 2 - noise[:, j] ** 2
+            columns.append(np.sqrt(np.maximum(power, 0)) / np.sqrt(0.5 * (unit[i] ** 2 + unit[j] ** 2)))
+    return np.column_stack(columns)
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Principal axes: centre (d,) and vectors (d, k)."""
+
+    centre: NDArray[np.float64]
+    vectors: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, X: NDArray[np.float64]) -> Axes:
+        """Take the first twenty principal axes of points (n, d)."""
+        centre = X.mean(axis=0)
+        centred = X - centre
+        _, vectors = np.linalg.eigh(centred.T @ centred)
+        vectors = vectors[:, ::-1][:, :_COMPONENTS]
+        largest = np.abs(vectors).argmax(axis=0)
+        return cls(centre, vectors * np.sign(vectors[largest, np.arange(vectors.shape[1])]))
+
+    def apply(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the components, shape (n, k)."""
+        return (X - self.centre) @ self.vectors
