@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import store
+from .draw._result import ResultFigures
 
 if TYPE_CHECKING:
     from .cells import Cells
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from .signals import AtomicImage, AtomPatches, ZernikeFeatures
 
 
-class Motifs:
+class Motifs(ResultFigures):
     """The motifs of an image, its cells and its graph.
 
     A view: what it shows lies in ``signal.metadata.Motifs``, is saved with the image and follows every edit. Arrays

@@ -30,7 +30,7 @@ def find_atoms(signal: Any, separation: float | None, show_progressbar: bool | N
             image, missing = clean_image(data, _name(signal, index))
             one = finding.find_atoms(image, separation=separation_px, **options)
             found.append(one)
-            masks.append(_on_good_pixels(one.positions, missing))
+            masks.append(stamp.inside(stamp.to_units(one.positions)) & _on_good_pixels(one.positions, missing))
             bar.update()
     frames = np.concatenate([np.full(int(ok.sum()), i) for i, ok in enumerate(masks)])
     pixels = np.concatenate([one.positions[ok] for one, ok in zip(found, masks, strict=True)])

@@ -354,6 +354,6 @@ class AtomicImage(Signal2D):
         **kwargs
             Passed to :meth:`plot` (``cmap``, ``vmin``, ``scalebar`` ...).
         """
-        from hyperspy_motifs.draw import plot_motifs_on_signal
+        from ._plotting import plot_motifs
 
-        plot_motifs_on_signal(self, self.motifs, frame=frame, cells=cells, **kwargs)
+        plot_motifs(self, self.motifs, frame, cells, **kwargs)

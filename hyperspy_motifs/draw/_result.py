@@ -1,0 +1,142 @@
+"""The figures of a result, as methods: what a user calls on ``Motifs``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class ResultFigures:
+    """Figures of :class:`~hyperspy_motifs.motifs.Motifs`: each hands its arrays to a function of ``draw``."""
+
+    def _image(self: Any, frame: int) -> tuple[np.ndarray, dict[str, Any]]:
+        from hyperspy_motifs.draw import image_extent
+        from hyperspy_motifs.signals._frames import frame as image_of_frame
+
+        stamp = self._refresh().stamp
+        image = np.asarray(image_of_frame(self.signal, frame), float)
+        return image, {"extent": image_extent(image.shape, stamp.scale, stamp.offset), "units": stamp.units}
+
+    def plot(self: Any, *, frame: int = 0, ax: Axes | None = None, **kwargs: Any) -> Axes:
+        """Draw the image with its atoms coloured by motif, and a legend with counts.
+
+        Parameters
+        ----------
+        frame : int, optional
+            Of a stack: which frame (flat index).
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure if not given.
+        **kwargs
+            Passed to :func:`hyperspy_motifs.draw.plot_motifs`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from hyperspy_motifs.draw import plot_motifs
+
+        here = self.frames == frame
+        image, where = self._image(frame)
+        return plot_motifs(
+            self.positions[here], self.labels[here], image, names=self.names, ax=ax, **{**where, **kwargs}
+        )
+
+    def plot_layout(
+        self: Any,
+        colour_by: Any = "motif",
+        *,
+        lens: float | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Axes:
+        """Draw the force-relaxed layout of the atoms.
+
+        Parameters
+        ----------
+        colour_by : {"motif", "probability", "density"} or array of shape (n,), optional
+        lens : float, optional
+            One of ``lenses``; the chosen one if not given.
+        ax : matplotlib.axes.Axes, optional
+        **kwargs
+            Passed to :func:`hyperspy_motifs.draw.plot_layout`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from hyperspy_motifs.draw import plot_layout
+
+        layout = self.layout if lens is None else self.layout_at(lens)
+        choices = {"motif": self.labels, "probability": self.probabilities, "density": None}
+        if isinstance(colour_by, str):
+            if colour_by not in choices:
+                raise ValueError(
+                    f"colour_by is {colour_by!r}; expected one of {sorted(choices)} or one value an atom."
+                )
+            kwargs = {"label": "probability", **kwargs} if colour_by == "probability" else kwargs
+            colour_by = choices[colour_by]
+        return plot_layout(layout, colour_by, names=self.names, ax=ax, **kwargs)
+
+    def plot_means(self: Any, **kwargs: Any) -> Any:
+        """Draw the mean patch of each motif with its name and count.
+
+        Parameters
+        ----------
+        **kwargs
+            Passed to :func:`hyperspy_motifs.draw.plot_means`.
+
+        Returns
+        -------
+        numpy.ndarray of matplotlib.axes.Axes
+        """
+        from hyperspy_motifs.draw import plot_means
+
+        means = self.means
+        return plot_means(
+            np.asarray(means.data),
+            self.counts,
+            names=self.names,
+            **{"pixel_size": means.axes_manager.signal_axes[0].scale, "units": self.units, **kwargs},
+        )
+
+    def plot_cells(
+        self: Any, colour_by: Any = "class", *, frame: int = 0, ax: Axes | None = None, **kwargs: Any
+    ) -> Axes:
+        """Draw the cells over the image.
+
+        Parameters
+        ----------
+        colour_by : {"class", "corners", "area"} or array of shape (m,), optional
+        frame : int, optional
+            Of a stack: which frame (flat index).
+        ax : matplotlib.axes.Axes, optional
+        **kwargs
+            Passed to :func:`hyperspy_motifs.draw.plot_cells`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from hyperspy_motifs.draw import plot_cells
+
+        cells = self.cells
+        choices = {"class": cells.labels, "corners": cells.n_corners, "area": cells.areas}
+        if isinstance(colour_by, str):
+            if colour_by not in choices:
+                raise ValueError(
+                    f"colour_by is {colour_by!r}; expected one of {sorted(choices)} or one value a cell."
+                )
+            if colour_by == "corners":
+                values, colour_by = np.unique(cells.n_corners, return_inverse=True)
+                kwargs = {"names": [f"{v} corners" for v in values], **kwargs}
+            else:
+                kwargs = {"label": f"area ({self.units}²)", **kwargs} if colour_by == "area" else kwargs
+                colour_by = choices[colour_by]
+        here = [i for i, p in enumerate(cells.polygons) if self.frames[p[0]] == frame]
+        image, where = self._image(frame)
+        polygons = [self.positions[cells.polygons[i]] for i in here]
+        return plot_cells(polygons, np.asarray(colour_by)[here], image, ax=ax, **{**where, **kwargs})

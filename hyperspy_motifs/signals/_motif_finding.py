@@ -1,0 +1,264 @@
+"""From an ``AtomicImage`` to its ``Motifs``: the chain atoms, moments, layout, motifs, cells, and the record of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from hyperspy.external.progressbar import progressbar
+
+from hyperspy_motifs import store
+
+from ._atom_finding import check_length, find_atoms, given_atoms, quiet, stored_atoms
+from ._atom_table import AtomTable
+from ._cell_finding import find_cells
+from ._checks import check_axes, clean_image
+from ._frames import frame
+
+# Order of the moments where the user names none: enough for the twelve nearest columns of a disc of two shells, and the
+# clustering drops what carries only noise.
+N_MAX = 8
+FEWEST_ATOMS = 12
+FEWEST_OF_A_MOTIF = 5
+
+
+def find_motifs(
+    signal: Any,
+    atoms: Any = None,
+    *,
+    separation: float | None,
+    polarity: str,
+    refine: bool | str,
+    lens: str | float,
+    patch_radius: float | None,
+    n_max: int | None,
+    rotation_invariant: bool,
+    n_motifs: int | None,
+    min_motif_size: int | None,
+    random_state: int,
+    show_progressbar: bool | None,
+) -> Any:
+    """See :meth:`hyperspy_motifs.signals.AtomicImage.find_motifs`."""
+    from hyperspy_motifs.clustering import LENSES, NestedLenses
+    from hyperspy_motifs.motifs import Motifs
+
+    asked = {
+        "separation": separation,
+        "polarity": polarity,
+        "refine": refine,
+        "lens": lens,
+        "patch_radius": patch_radius,
+        "n_max": n_max,
+        "rotation_invariant": bool(rotation_invariant),
+        "n_motifs": n_motifs,
+        "min_motif_size": min_motif_size,
+        "random_state": int(random_state),
+    }
+    _check_arguments(signal, asked)
+    stamp = store.Stamp.of(signal)
+    table, origin = _atoms(signal, atoms, separation, polarity, refine, show_progressbar)
+    if len(table) < FEWEST_ATOMS:
+        raise ValueError(
+            f"There are {len(table)} atoms, at least {FEWEST_ATOMS} are needed to compare their surroundings. Use a larger field "
+            "of view, or give separation= or atoms= if columns were missed."
+        )
+    spacing_px = float(table.facts["separation"]) / abs(stamp.scale[0])
+    source = MomentSource(signal, table.pixel_positions, table.frames, spacing_px, N_MAX if n_max is None else int(n_max))
+    lenses = _lenses(LENSES, lens, patch_radius, spacing_px * abs(stamp.scale[0]))
+    with progressbar(total=100, disable=quiet(show_progressbar), desc="Motifs", leave=False) as bar:
+        model = NestedLenses(
+            lenses=lenses,
+            rotation_invariant=bool(rotation_invariant),
+            n_motifs=n_motifs,
+            min_motif_size=min_motif_size,
+            random_state=int(random_state),
+            progress=lambda done: bar.update(int(round(100 * done)) - bar.n),
+        ).fit(source)
+    chosen, labels, probabilities, reason = _choice(model, lens, n_motifs)
+    record = store.Record(
+        positions=table.positions,
+        frames=table.frames,
+        labels=labels,
+        probabilities=probabilities,
+        lenses=np.array(model.lenses_),
+        lens_labels=np.array([model.labels_at_[v] for v in model.lenses_]),
+        lens_probabilities=np.array([model.probabilities_at_[v] for v in model.lenses_]),
+        layouts=np.array([model.layouts_[v] for v in model.lenses_]),
+        chosen=chosen,
+        stamp=stamp,
+        atoms=dict(table.columns),
+        tree=_tree_arrays(model.tree_),
+        parameters={
+            "asked": asked,
+            "atoms": origin,
+            "spacing": spacing_px * abs(stamp.scale[0]),
+            "n_max": source.n_max,
+            "reason": reason,
+            **{k: v for k, v in table.facts.items() if k != "edited"},
+            **_continuity(model),
+        },
+        features=features_signal(source(float(model.lenses_[chosen])), stamp),
+    )
+    record = dataclasses.replace(record, cells=find_cells(record, "auto", None))
+    store.write(signal, record)
+    return Motifs(signal)
+
+
+class MomentSource:
+    """Moments of the discs round the atoms of all frames, through any lens; kept, as several steps ask for them.
+
+    Parameters
+    ----------
+    signal : AtomicImage
+    pixels : numpy.ndarray of shape (n, 2)
+        x, y in pixels.
+    frames : numpy.ndarray of shape (n,)
+    spacing : float
+        Nearest-neighbour distance in pixels.
+    n_max : int
+    """
+
+    def __init__(self, signal: Any, pixels: np.ndarray, frames: np.ndarray, spacing: float, n_max: int) -> None:
+        self.signal, self.pixels, self.frames = signal, pixels, frames
+        self.spacing, self.n_max = spacing, n_max
+        self._kept: dict[float, Any] = {}
+
+    def __call__(self, lens: float) -> Any:
+        if lens not in self._kept:
+            self._kept[lens] = self._compute(lens)
+        return self._kept[lens]
+
+    def _compute(self, lens: float) -> Any:
+        from hyperspy_motifs.zernike import ZernikeBasis, get_moments
+
+        basis = ZernikeBasis(self.n_max, lens * self.spacing)
+        numbers = np.unique(self.frames)
+        parts = []
+        for number in numbers:
+            image, _ = clean_image(frame(self.signal, int(number)))
+            parts.append(get_moments(image, self.pixels[self.frames == number], basis))
+        if len(parts) == 1:
+            return parts[0]
+        # Atoms are listed frame by frame, but a list given by the user need not be.
+        order = np.argsort(np.concatenate([np.flatnonzero(self.frames == number) for number in numbers]))
+        fields = ("values", "noise_std", "coverage", "valid", "offset", "scale")
+        joined = {name: np.concatenate([getattr(p, name) for p in parts])[order] for name in fields}
+        return dataclasses.replace(parts[0], **joined)
+
+
+def features_signal(moments: Any, stamp: store.Stamp) -> Any:
+    """Moments as a ``ZernikeFeatures`` signal."""
+    from ._zernike_features import ZernikeFeatures
+
+    return ZernikeFeatures.from_moments(moments, abs(stamp.scale[0]), stamp.units)
+
+
+def source_of(signal: Any, record: store.Record) -> MomentSource:
+    """Where the moments of a stored result come from."""
+    spacing = float(record.parameters["spacing"]) / abs(record.stamp.scale[0])
+    pixels = record.stamp.to_pixels(record.positions)
+    return MomentSource(signal, pixels, record.frames, spacing, int(record.parameters["n_max"]))
+
+
+def features_at(signal: Any, record: store.Record, lens: float) -> Any:
+    """Features of a stored result through another of its lenses, computed anew."""
+    return features_signal(source_of(signal, record)(float(lens)), record.stamp)
+
+
+def split_motif(
+    signal: Any, record: store.Record, motif: int, min_motif_size: int | None, random_state: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Parts of one motif, relaxed alone at the chosen lens: number of the part (0 first) and certainty of each member."""
+    from hyperspy_motifs.clustering import NestedLenses
+
+    members = np.flatnonzero(record.labels == motif)
+    if len(members) < 2 * FEWEST_OF_A_MOTIF:
+        raise ValueError(f"Motif {motif} has {len(members)} atoms: at least {2 * FEWEST_OF_A_MOTIF} are needed to part it.")
+    lens = float(record.lenses[record.chosen])
+    moments = source_of(signal, record)(lens).take(members)
+    model = NestedLenses(
+        lenses=lens,
+        rotation_invariant=bool(record.parameters["asked"]["rotation_invariant"]),
+        min_motif_size=min_motif_size,
+        random_state=random_state,
+    ).fit(lambda _: moments)
+    return model.labels_at_[lens], model.probabilities_at_[lens]
+
+
+def _atoms(
+    signal: Any, atoms: Any, separation: float | None, polarity: str, refine: bool | str, show_progressbar: bool | None
+) -> tuple[AtomTable, str]:
+    """The atoms to class, and where they come from."""
+    if atoms is not None:
+        return given_atoms(signal, atoms, refine, polarity), "given"
+    kept = stored_atoms(signal)
+    if kept is not None and kept.facts.get("edited"):
+        # Someone took the trouble to correct them: to search again would throw that work away.
+        return given_atoms(signal, kept, False, polarity), "edited"
+    table = find_atoms(signal, separation, show_progressbar, polarity=polarity, refine=refine)
+    from hyperspy_motifs.atoms import nearest_neighbour_distance
+
+    # The lenses are measured by what was found, not by what was guessed before anything was found.
+    first = table.pixel_positions[table.frames == table.frames[0]]
+    spacing = nearest_neighbour_distance(first) if len(first) > 2 else table.facts["separation"]
+    facts = {**table.facts, "separation": spacing * abs(store.Stamp.of(signal).scale[0])}
+    return dataclasses.replace(table, facts=facts), "found"
+
+
+def _check_arguments(signal: Any, asked: dict[str, Any]) -> None:
+    """Refuse what cannot be done before anything is done."""
+    check_axes(signal)
+    stamp = store.Stamp.of(signal)
+    for name in ("separation", "patch_radius"):
+        if asked[name] is not None:
+            check_length(asked[name], name, stamp)
+    if asked["polarity"] not in ("auto", "bright", "dark"):
+        raise ValueError(f"polarity is {asked['polarity']!r}; expected 'auto', 'bright' or 'dark'.")
+    lens = asked["lens"]
+    if lens != "auto" and (isinstance(lens, str) or not 0.2 <= float(lens) <= 10):
+        raise ValueError(f"lens is {lens!r}; expected 'auto' or a radius of 0.2 to 10 nearest-neighbour distances.")
+    if lens != "auto" and asked["patch_radius"] is not None:
+        raise ValueError("Give lens (in nearest-neighbour distances) or patch_radius (in axis units), not both.")
+    for name, least in (("n_motifs", 1), ("min_motif_size", FEWEST_OF_A_MOTIF), ("n_max", 0)):
+        value = asked[name]
+        if value is not None and (int(value) != value or value < least):
+            raise ValueError(f"{name} is {value!r}; a whole number of {least} or more is expected.")
+
+
+def _lenses(default: tuple[float, ...], lens: str | float, patch_radius: float | None, spacing: float) -> Any:
+    """Lenses to look through: the named ones, with the one the user asked for among them, or a single radius."""
+    if patch_radius is not None:
+        return (float(patch_radius) / spacing,)
+    if lens == "auto":
+        return default
+    value = float(lens)
+    return tuple(sorted({*(v for v in default if abs(v - value) > 0.05), value}))
+
+
+def _choice(model: Any, lens: str | float, n_motifs: int | None) -> tuple[int, np.ndarray, np.ndarray, str]:
+    """Index of the lens whose labels are taken, the labels, their probabilities, and why."""
+    taken = model.lens_ if lens == "auto" else model.lenses_[int(np.argmin(np.abs(np.array(model.lenses_) - float(lens))))]
+    index = model.lenses_.index(taken)
+    if n_motifs is not None:
+        return index, model.labels_, model.probabilities_, f"the tree of motifs was cut to n_motifs = {n_motifs}"
+    reason = model.reason_ if lens == "auto" else "this lens was asked for"
+    return index, model.labels_at_[taken], model.probabilities_at_[taken], reason
+
+
+def _tree_arrays(tree: Any) -> dict[str, np.ndarray]:
+    return {
+        "parent": tree.parent,
+        "lens": tree.lens,
+        "size": tree.size,
+        "height": tree.height,
+        "atom_leaf": tree.leaf_of,
+    }
+
+
+def _continuity(model: Any) -> dict[str, Any]:
+    if not hasattr(model, "is_continuous_"):
+        return {}
+    return {"continuous": bool(model.is_continuous_), "continuity": float(model.continuity_)}
+
+

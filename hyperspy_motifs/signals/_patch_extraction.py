@@ -1,0 +1,166 @@
+"""Patches and dense moment maps of an ``AtomicImage``: units and frames round ``patches`` and ``zernike``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hyperspy.signals import Signal2D
+from scipy import ndimage
+
+from hyperspy_motifs import store
+
+from ._atom_finding import check_length, find_atoms, given_atoms, stored_atoms
+from ._atom_patches import AtomPatches
+from ._checks import check_axes, clean_image
+from ._frames import frame
+
+# A mean over more patches than this looks the same.
+PATCHES_OF_A_MEAN = 200
+
+
+def get_atom_patches(signal: Any, atoms: Any, radius: float | None, lens: float, normalise: bool) -> AtomPatches:
+    """Patches round `atoms`, or round those that the image carries, or that are found in it."""
+    check_axes(signal)
+    stamp = store.Stamp.of(signal)
+    if atoms is not None:
+        table = given_atoms(signal, atoms, refine=False, polarity="auto")
+        pixels, frames = table.pixel_positions, table.frames
+    elif store.has_result(signal):
+        record = store.read(signal)
+        pixels, frames = record.stamp.to_pixels(record.positions), record.frames
+    else:
+        found = stored_atoms(signal) or find_atoms(signal, None, None)
+        pixels, frames = found.pixel_positions, found.frames
+    if radius is None:
+        from hyperspy_motifs.patches import estimate_patch_radius
+
+        radius_px = estimate_patch_radius(pixels[frames == frames[0]], lens)
+    else:
+        radius_px = check_length(radius, "radius", stamp) / abs(stamp.scale[0])
+    return sample(signal, stamp, pixels, frames, radius_px, normalise, drop_outside=True)
+
+
+def sample(
+    signal: Any,
+    stamp: store.Stamp,
+    pixels: np.ndarray,
+    frames: np.ndarray,
+    radius_px: float,
+    normalise: bool,
+    drop_outside: bool,
+) -> AtomPatches:
+    """Patches of all atoms, in their order; those whose disc lies in the image to less than 70 % are left out on request."""
+    from hyperspy_motifs.patches import estimate_local_scale, patch_size, sample_patches
+    from hyperspy_motifs.zernike import ZernikeBasis, estimate_noise
+    from hyperspy_motifs.zernike._moments import MIN_COVERAGE, disc_coverage
+
+    size = patch_size(radius_px)
+    patches = np.empty((len(pixels), size, size), np.float32)
+    noise_std = np.empty(len(pixels), np.float32)
+    coverage = np.empty(len(pixels))
+    basis = ZernikeBasis(0, radius_px)
+    for index in np.unique(frames):
+        here = np.flatnonzero(frames == index)
+        image, _ = clean_image(frame(signal, int(index)))
+        noise = estimate_noise(image)
+        raw = sample_patches(image, pixels[here], radius_px)
+        offset, scale = np.zeros(len(here)), np.ones(len(here))
+        if normalise:
+            local = estimate_local_scale(image, pixels[here], gain=noise.gain, read_std=noise.read_std)
+            offset, scale = local.offset, local.scale
+        noise_std[here] = np.sqrt(noise.variance(raw.mean(axis=(1, 2)))) / scale
+        patches[here] = (raw - offset[:, None, None].astype(np.float32)) / scale[:, None, None].astype(np.float32)
+        coverage[here] = disc_coverage(pixels[here], image.shape, basis)
+    kept = np.flatnonzero(coverage >= MIN_COVERAGE) if drop_outside else np.arange(len(pixels))
+    return AtomPatches.from_array(
+        patches[kept], abs(stamp.scale[0]), stamp.units, radius=radius_px, noise_std=noise_std[kept], atoms=kept
+    )
+
+
+def patches_of_record(signal: Any, record: store.Record) -> AtomPatches:
+    """The normalised patches of a result at its chosen lens, one an atom, in the order of its labels."""
+    pixels = record.stamp.to_pixels(record.positions)
+    radius_px = radius_of(record, float(record.lenses[record.chosen]))
+    return sample(signal, record.stamp, pixels, record.frames, radius_px, normalise=True, drop_outside=False)
+
+
+def radius_of(record: store.Record, lens: float) -> float:
+    """Radius in pixels of the disc of a lens: `lens` times the nearest-neighbour distance that was measured."""
+    return lens * float(record.parameters["spacing"]) / abs(record.stamp.scale[0])
+
+
+def means_of_record(signal: Any, record: store.Record) -> AtomPatches:
+    """Mean patch of each motif in counts of the image; of rotation-invariant motifs each patch is turned back first."""
+    from hyperspy_motifs.patches import patch_size
+
+    pixels = record.stamp.to_pixels(record.positions)
+    radius_px = radius_of(record, float(record.lenses[record.chosen]))
+    size = patch_size(radius_px)
+    n_motifs = int(record.labels.max()) + 1 if len(record.labels) else 0
+    total = np.zeros((n_motifs, size, size))
+    count = np.zeros(n_motifs)
+    (height, width), reach = record.stamp.shape[::-1], radius_px
+    whole = np.all((pixels >= reach) & (pixels <= np.array([width, height]) - 1 - reach), axis=1)
+    for motif in range(n_motifs):
+        members = np.flatnonzero(record.labels == motif)
+        # The surest atoms of the motif, those with the whole disc in the image first.
+        order = np.lexsort((-record.probabilities[members], ~whole[members]))
+        members = members[order][:PATCHES_OF_A_MEAN]
+        for index in np.unique(record.frames[members]):
+            here = members[record.frames[members] == index]
+            image, _ = clean_image(frame(signal, int(index)))
+            total[motif] += _turned_patches(image, pixels[here], size, _angles(record, here)).sum(axis=0)
+            count[motif] += len(here)
+    means = total / np.maximum(count, 1)[:, None, None]
+    out = AtomPatches.from_array(means.astype(np.float32), abs(record.stamp.scale[0]), record.stamp.units, radius=radius_px)
+    out.axes_manager[0].name = "motif"
+    out.metadata.General.title = "Mean patch of each motif"
+    return out
+
+
+def _angles(record: store.Record, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    angle = record.atoms.get("motif_angle")
+    mirrored = record.atoms.get("motif_mirrored")
+    n = len(here)
+    return (
+        np.zeros(n) if angle is None else np.nan_to_num(angle[here]),
+        np.zeros(n, bool) if mirrored is None else mirrored[here].astype(bool),
+    )
+
+
+def _turned_patches(
+    image: np.ndarray, pixels: np.ndarray, size: int, turn: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Patches sampled along axes turned by each atom's angle (and mirrored), so that equal sites come out equal."""
+    angle, mirrored = turn
+    offsets = np.arange(size) - size // 2
+    v, u = np.meshgrid(offsets, offsets, indexing="ij")
+    # The reference is mirrored (y -> -y) before it is turned by the angle: sample where each of its pixels went.
+    v = np.where(mirrored[:, None, None], -v, v)
+    cosine, sine = np.cos(angle)[:, None, None], np.sin(angle)[:, None, None]
+    x = pixels[:, 0, None, None] + cosine * u - sine * v
+    y = pixels[:, 1, None, None] + sine * u + cosine * v
+    return ndimage.map_coordinates(image, [y, x], order=3, mode="mirror", output=np.float32)
+
+
+def get_zernike_map(signal: Any, n_max: int, radius: float, modes: Any) -> Signal2D:
+    """Moments of the disc round every pixel; the result has the modes as its navigation axis."""
+    from hyperspy_motifs.zernike import ZernikeBasis, dense_moments
+
+    check_axes(signal)
+    stamp = store.Stamp.of(signal)
+    if signal.axes_manager.navigation_dimension:
+        raise ValueError("A map is made of one image: pick one with signal.inav[...] first.")
+    image, _ = clean_image(frame(signal, 0))
+    basis = ZernikeBasis(n_max, check_length(radius, "radius", stamp) / abs(stamp.scale[0]))
+    wanted = basis.modes.tolist() if modes is None else [list(map(int, m)) for m in modes]
+    unknown = [m for m in wanted if m not in basis.modes.tolist()]
+    if unknown:
+        raise ValueError(f"There is no mode {tuple(unknown[0])} up to n_max = {n_max}: |m| <= n, and n - |m| even.")
+    rows = [basis.modes.tolist().index(m) for m in wanted]
+    maps = np.asarray(dense_moments(image, basis))[rows]
+    axes = [a.get_axis_dictionary() for a in signal.axes_manager._axes]
+    out = Signal2D(maps, axes=[{"name": "mode", "size": len(rows), "navigate": True}, *axes])
+    out.metadata.General.title = f"Zernike moments, {', '.join(str(tuple(m)) for m in wanted[:6])}"
+    return out

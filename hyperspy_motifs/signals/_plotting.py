@@ -1,0 +1,29 @@
+"""A result on HyperSpy's own plot of its image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def plot_motifs(signal: Any, motifs: Any, frame: int | None, cells: bool, **kwargs: Any) -> None:
+    """Plot `signal` and add one marker set a motif, the cells on request, and a legend with counts."""
+    from hyperspy_motifs.draw import add_motif_legend, cell_markers, motif_markers
+
+    navigation_shape = signal.axes_manager.navigation_shape
+    if frame is not None:
+        if not 0 <= frame < int(np.prod(navigation_shape, dtype=int)):
+            raise ValueError(f"frame is {frame}; this signal has {int(np.prod(navigation_shape, dtype=int))} frames.")
+        if navigation_shape:
+            signal.axes_manager.indices = np.unravel_index(frame, navigation_shape[::-1])[::-1]
+    signal.plot(**kwargs)
+    stack = {"frames": motifs.frames, "navigation_shape": navigation_shape} if navigation_shape else {}
+    if cells and not navigation_shape and len(motifs.cells.polygons):
+        polygons = [motifs.positions[p] for p in motifs.cells.polygons]
+        signal.add_marker(cell_markers(polygons, motifs.cells.labels), permanent=False)
+    for marker in motif_markers(motifs.positions, motifs.labels, motifs.names, **stack):
+        signal.add_marker(marker, permanent=False, render_figure=False)
+    ax = signal._plot.signal_plot.ax
+    add_motif_legend(ax, motifs.labels, motifs.names, location="upper right", marker="o")
+    ax.figure.canvas.draw_idle()

@@ -1,0 +1,48 @@
+"""A result in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def summarise(motifs: Any) -> str:
+    """Atoms, lens and why, motifs with counts, and cells, as lines of text."""
+    parameters = motifs.parameters
+    lines = [_atoms(motifs, parameters)]
+    lenses = ", ".join(f"{lens:g}: {motifs.labels_at(lens).max() + 1}" for lens in motifs.lenses)
+    lines.append(f"lens {motifs.lens:g} nearest-neighbour distances (motifs at each lens: {lenses})")
+    if parameters.get("reason"):
+        lines.append(f"  {parameters['reason']}")
+    if motifs.is_continuous:
+        lines.append("  the layout has no gaps: the motifs are parts of a continuum, not classes")
+    lines.append(f"{motifs.n_motifs} motifs")
+    width = max(len(name) for name in motifs.names)
+    for k, (name, count) in enumerate(zip(motifs.names, motifs.counts, strict=True)):
+        sure = float(np.mean(motifs.probabilities[motifs.labels == k]))
+        share = 100 * count / len(motifs.labels)
+        lines.append(f"  {name:>{width}}  {count:6d} atoms  {share:5.1f} %  mean probability {sure:.2f}")
+    lines.append(_cells(motifs))
+    return "\n".join(lines)
+
+
+def _atoms(motifs: Any, parameters: dict[str, Any]) -> str:
+    text = f"{len(motifs.labels)} atoms"
+    if len(np.unique(motifs.frames)) > 1:
+        text += f" in {len(np.unique(motifs.frames))} frames"
+    if "spacing" in parameters:
+        text += f", nearest neighbours {parameters['spacing']:.4g} {motifs.units} apart"
+    if parameters.get("polarity"):
+        text += f", {parameters['polarity']} columns"
+    return text
+
+
+def _cells(motifs: Any) -> str:
+    cells = motifs.cells
+    if not len(cells.polygons):
+        return "no cells"
+    sizes, counts = np.unique(cells.n_corners, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    named = ", ".join(f"{counts[i]} with {sizes[i]} corners" for i in order[:6])
+    return f"{len(cells.polygons)} cells: {named}" + (" and others" if len(order) > 6 else "")
