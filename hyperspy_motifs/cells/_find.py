@@ -18,6 +18,7 @@ from ._holes import faces_of_points
 from ._interstitial import InterstitialBonds
 from ._proximity import BetaSkeletonBonds
 from ._voronoi import VoronoiBonds
+from ._wheels import choose_wheels, merge_wheels
 
 #: Rules that need no parameter, by name.
 _RULES: dict[str, BondRule] = {
@@ -123,13 +124,30 @@ def find_cells(
     cell_of_face = np.full(len(faces.areas) + 1, -1, dtype=np.int64)
     cell_of_face[kept] = np.arange(len(kept))
     sides = cell_of_face[faces.sides]
+    areas, n_holes = faces.areas[kept], faces.n_holes[kept]
     occupants, n_occupants = _occupants(sub, faces, vertices, offsets)
+    if wheels:
+        found_wheels, taken = choose_wheels(
+            sub, sub_letters, vertices, offsets, faces.bonds, always=wheels is True
+        )
+        if len(taken):
+            merged = merge_wheels(vertices, offsets, found_wheels, taken)
+            vertices, offsets, new_cell = merged
+            sides = np.append(new_cell, -1)[sides]
+            m = len(offsets) - 1
+            areas = np.bincount(new_cell, weights=areas, minlength=m)
+            n_holes = np.bincount(new_cell, weights=n_holes, minlength=m).astype(np.int64)
+            n_occupants = np.bincount(new_cell, weights=n_occupants, minlength=m).astype(np.int64)
+            inside, occupants = occupants, np.full(m, -1, dtype=np.int64)
+            occupants[new_cell] = inside
+            occupants[m - len(taken) :] = found_wheels.hubs[taken]
+            n_occupants[m - len(taken) :] += 1
     table = classify(sub, sub_letters, doubt[chosen], vertices, offsets, occupants)
     return Cells(
         vertices=chosen[vertices],
         offsets=offsets,
         centres=table.centres,
-        areas=faces.areas[kept],
+        areas=areas,
         labels=table.labels,
         handedness=table.handedness,
         orientation=table.orientation,
@@ -137,7 +155,7 @@ def find_cells(
         on_border=_on_border(sub, vertices, offsets, faces.bonds, sides, table.centres, extent),
         occupants=np.where(occupants >= 0, chosen[occupants], -1),
         n_occupants=n_occupants,
-        n_holes=faces.n_holes[kept],
+        n_holes=n_holes,
         bonds=chosen[found.pairs],
         adjacency=_adjacency(sides),
         class_words=table.class_words,

@@ -1,0 +1,297 @@
+"""Rings with an occupant: triangles round an inner column read as one polygon."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._shapes import shape_moments, split_by_gap
+from ._words import canonical_words, word_ids
+
+#: Fewer copies are no kind of ring.
+_LEAST_COPIES = 4
+#: Mean side ratios within this of 1 make the triangles of a six-spoked wheel those of a close-packed lattice.
+_LATTICE_TOLERANCE = 0.06
+#: This share of empty copies shows that a ring does not need its occupant.
+_EMPTY_SHARE = 0.05
+
+
+class Wheels(NamedTuple):
+    """Points all of whose cells are triangles, with the ring that these make.
+
+    Attributes
+    ----------
+    hubs : numpy.ndarray of int, shape (w,)
+        The inner point.
+    rim, offsets : numpy.ndarray of int
+        Ring of wheel k, counter-clockwise: ``rim[offsets[k]:offsets[k + 1]]``.
+    cells : numpy.ndarray of int, shape of `rim`
+        The triangles, from the spoke to the same place in `rim` counter-clockwise.
+    """
+
+    hubs: NDArray[np.int64]
+    rim: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    cells: NDArray[np.int64]
+
+
+def all_wheels(
+    points: NDArray[np.float64],
+    vertices: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    bonds: NDArray[np.int64],
+) -> Wheels:
+    """Every point with four spokes or more whose cells are triangles all the way round.
+
+    Parameters
+    ----------
+    points : numpy.ndarray, shape (n, 2)
+    vertices, offsets : numpy.ndarray of int
+        Cells.
+    bonds : numpy.ndarray of int, shape (b, 2)
+        The bonds that bound cells.
+    """
+    n = len(points)
+    degree = np.bincount(bonds.ravel(), minlength=n)
+    triangle = np.flatnonzero(np.diff(offsets) == 3)
+    corner = vertices[offsets[triangle][:, None] + np.arange(3)]
+    is_hub = (np.bincount(corner.ravel(), minlength=n) == degree) & (degree >= 4)
+    hub, rim, cell = corner.ravel(), np.roll(corner, -1, axis=1).ravel(), np.repeat(triangle, 3)
+    inside = is_hub[hub]
+    hub, rim, cell = hub[inside], rim[inside], cell[inside]
+    step = points[rim] - points[hub]
+    order = np.lexsort((np.arctan2(step[:, 1], step[:, 0]), hub))
+    hub, rim, cell = hub[order], rim[order], cell[order]
+    first = np.flatnonzero(np.r_[True, hub[1:] != hub[:-1]]) if len(hub) else np.zeros(0, dtype=np.int64)
+    return Wheels(hub[first], rim, np.r_[first, len(hub)].astype(np.int64), cell)
+
+
+def choose_wheels(
+    points: NDArray[np.float64],
+    letters: NDArray[np.int64],
+    vertices: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    bonds: NDArray[np.int64],
+    *,
+    always: bool = False,
+) -> tuple[Wheels, NDArray[np.int64]]:
+    r"""Wheels to read as one ring with an occupant.
+
+    Wheels whose hubs agree in motif and number of spokes are one kind. A kind is a candidate when its rings
+    hold no hub of the same kind (so that its wheels do not overlap), and when most points of that motif and
+    number of bonds are such hubs. It is taken when that shortens the two-part description of the tiling,
+
+    .. math:: L = \sum_{c} \left[ (n_c + o_c) \log_2 (K + 1) + \tfrac12 \log_2 m \right] + m \log_2 m - \sum_c
+    m_c \log_2 m_c,
+
+    the classes (corners :math:`n_c` and occupant :math:`o_c` spelled in K motifs, and a frequency) and the m
+    instances. One kind is taken after the other, that which saves most first. Wheels of six equilateral
+    triangles are left alone, unless empty copies of their ring show that it does not need its occupant: else
+    a dopant in a close-packed lattice, or a vertex of a square-triangle tiling, would be read as a channel.
+
+    Last, single wheels join the kinds that were taken, for their ring or for their hub: one misread motif
+    does not break a ring.
+
+    Returns
+    -------
+    wheels : Wheels
+        All of them.
+    taken : numpy.ndarray of int
+        Those to merge; no two share a triangle.
+    """
+    wheels = all_wheels(points, vertices, offsets, bonds)
+    if len(wheels.hubs) == 0:
+        return wheels, np.zeros(0, dtype=np.int64)
+    description = _Description(points, letters, vertices, offsets, bonds, wheels)
+    taken = description.take_kinds(always)
+    taken = description.join_single(taken)
+    return wheels, np.flatnonzero(taken)
+
+
+def merge_wheels(
+    vertices: NDArray[np.int64], offsets: NDArray[np.int64], wheels: Wheels, taken: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Cells in which the triangles of the taken wheels are one polygon, which come last.
+
+    Returns
+    -------
+    vertices, offsets : numpy.ndarray of int
+    new_cell : numpy.ndarray of int, shape (m,)
+        Where each of the old cells went.
+    """
+    sizes = np.diff(offsets)
+    spokes = np.diff(wheels.offsets)[taken]
+    member = np.repeat(wheels.offsets[:-1][taken] - np.r_[0, np.cumsum(spokes)[:-1]], spokes)
+    member = member + np.arange(spokes.sum())
+    keep = np.ones(len(sizes), dtype=bool)
+    keep[wheels.cells[member]] = False
+    new_cell = np.cumsum(keep) - 1
+    new_cell[wheels.cells[member]] = int(keep.sum()) + np.repeat(np.arange(len(taken)), spokes)
+    all_sizes = np.r_[sizes[keep], spokes]
+    all_vertices = np.r_[vertices[np.repeat(keep, sizes)], wheels.rim[member]]
+    return all_vertices, np.r_[0, np.cumsum(all_sizes)].astype(np.int64), new_cell
+
+
+class _Description:
+    """Kinds of wheels and the length of the description with and without them."""
+
+    def __init__(
+        self,
+        points: NDArray[np.float64],
+        letters: NDArray[np.int64],
+        vertices: NDArray[np.int64],
+        offsets: NDArray[np.int64],
+        bonds: NDArray[np.int64],
+        wheels: Wheels,
+    ) -> None:
+        n = len(points)
+        self.points, self.letters, self.wheels = points, letters, wheels
+        self.spokes = np.diff(wheels.offsets)
+        self.wheel_of = np.repeat(np.arange(len(wheels.hubs)), self.spokes)
+        self.at_point = np.full(n, -1, dtype=np.int64)
+        self.at_point[wheels.hubs] = np.arange(len(wheels.hubs))
+        degree = np.bincount(bonds.ravel(), minlength=n)
+        kind_of_point = letters * (int(degree.max()) + 1) + degree
+        self.kind = kind_of_point[wheels.hubs]
+        own = kind_of_point[wheels.rim] == self.kind[self.wheel_of]
+        self.foreign = ~np.logical_or.reduceat(own, wheels.offsets[:-1])
+        self.letter_bits = np.log2(len(np.unique(letters)) + 1.0)
+        self._spell(vertices, offsets)
+        # Points at the border have too few bonds to be hubs of their kind; they do not count against it.
+        on_cells = np.bincount(vertices, minlength=n)
+        whole = (on_cells == degree) & (degree > 0)
+        kinds, counts = np.unique(kind_of_point[whole], return_counts=True)
+        self.whole = dict(zip(kinds.tolist(), counts.tolist(), strict=True))
+
+    def _spell(self, vertices: NDArray[np.int64], offsets: NDArray[np.int64]) -> None:
+        """Class of every cell, and of every wheel were it one."""
+        sizes = np.diff(offsets)
+        m, w = len(sizes), len(self.spokes)
+        all_vertices = np.concatenate([vertices, self.wheels.rim])
+        all_offsets = np.r_[offsets, offsets[-1] + self.wheels.offsets[1:]]
+        words = canonical_words(self.letters[all_vertices], all_offsets)
+        word, names = word_ids(words.letters, all_offsets)
+        self.ring = word[m:]
+        shape = np.zeros(m + w, dtype=np.int64)
+        triangles = np.flatnonzero(sizes == 3)
+        corner = self.points[vertices[offsets[triangles][:, None] + np.arange(3)]]
+        shape[triangles] = split_by_gap(shape_moments(corner[..., 0] + 1j * corner[..., 1]))
+        occupant = np.r_[np.full(m, -1), self.letters[self.wheels.hubs]]
+        key = np.column_stack([word, occupant, shape])
+        unique, inverse = np.unique(key, axis=0, return_inverse=True)
+        inverse = inverse.reshape(-1)
+        self.cell_class, self.wheel_class = inverse[:m], inverse[m:]
+        length = np.array([len(name) for name in names])
+        self.class_bits = (length[unique[:, 0]] + (unique[:, 1] >= 0)) * self.letter_bits
+        self.counts = np.bincount(self.cell_class, minlength=len(unique)).astype(np.float64)
+        self.empty_rings = np.bincount(word[:m], minlength=len(names))
+        self.empty_sizes = np.bincount(sizes)
+
+    def length(self, counts: NDArray[np.floating]) -> float:
+        """Bits of classes and instances."""
+        present = counts > 0
+        c = counts[present]
+        m = c.sum()
+        bits = self.class_bits[present].sum() + 0.5 * np.log2(max(m, 1)) * len(c)
+        return float(bits + m * np.log2(max(m, 1)) - (c * np.log2(c)).sum())
+
+    def counts_with(self, members: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Counts of the classes after some wheels are merged."""
+        size = len(self.counts)
+        gone = np.bincount(self.cell_class[self.wheels.cells[members[self.wheel_of]]], minlength=size)
+        return self.counts - gone + np.bincount(self.wheel_class[members], minlength=size)
+
+    def overlapping(self, members: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Wheels whose hub lies on the rim of a member (they share a triangle)."""
+        out = np.zeros(len(members), dtype=bool)
+        touched = self.at_point[self.wheels.rim[members[self.wheel_of]]]
+        out[touched[touched >= 0]] = True
+        return out
+
+    def take_kinds(self, always: bool) -> NDArray[np.bool_]:
+        """Kinds of wheels, one after the other, as long as one shortens the description."""
+        taken = np.zeros(len(self.kind), dtype=bool)
+        blocked = np.zeros(len(self.kind), dtype=bool)
+        kinds = [k for k in np.unique(self.kind).tolist() if self._is_candidate(k, always)]
+        while kinds:
+            gains = []
+            now = self.length(self.counts)
+            for k in kinds:
+                members = (self.kind == k) & self.foreign & ~blocked
+                if int(members.sum()) < _LEAST_COPIES:
+                    gains.append(-np.inf)
+                elif always:
+                    gains.append(float(members.sum()))
+                else:
+                    gains.append(now - self.length(self.counts_with(members)))
+            best = int(np.argmax(gains))
+            if not gains[best] > 0:
+                break
+            members = (self.kind == kinds.pop(best)) & self.foreign & ~blocked
+            self.counts = self.counts_with(members)
+            taken |= members
+            blocked |= members | self.overlapping(members)
+        return taken
+
+    def _is_candidate(self, kind: int, always: bool) -> bool:
+        """Whether wheels of a kind may be rings with an occupant at all."""
+        members = (self.kind == kind) & self.foreign
+        copies = int(members.sum())
+        if copies < _LEAST_COPIES:
+            return False
+        if always:
+            return True
+        if copies < 0.5 * self.whole.get(kind, 0):
+            return False
+        return not self._is_lattice(members) or self._has_empty(members)
+
+    def _has_empty(self, members: NDArray[np.bool_]) -> bool:
+        """Whether rings of these words are found empty, too."""
+        empty = self.empty_rings[np.unique(self.ring[members])].sum()
+        return bool(empty >= max(2, _EMPTY_SHARE * members.sum()))
+
+    def _is_lattice(self, members: NDArray[np.bool_]) -> bool:
+        """Whether these are six equilateral triangles, on the average over wheels of one ring."""
+        index = np.flatnonzero(members)
+        if self.spokes[index[0]] != 6:
+            return False
+        rim = self.wheels.rim[self.wheels.offsets[index][:, None] + np.arange(6)]
+        ring = canonical_words(self.letters[rim].ravel(), np.arange(0, 6 * len(index) + 1, 6))
+        k = np.arange(6)[None, :]
+        k = (ring.start[:, None] + np.where(ring.handedness[:, None] < 0, -k, k)) % 6
+        corner = self.points[np.take_along_axis(rim, k, axis=1)]
+        spoke = np.linalg.norm(corner - self.points[self.wheels.hubs[index]][:, None], axis=2)
+        side = np.linalg.norm(corner - np.roll(corner, -1, axis=1), axis=2)
+        lengths = np.hstack([spoke, side])
+        lengths /= lengths.mean(axis=1, keepdims=True)
+        words = self.ring[index]
+        commonest = np.bincount(words).argmax()
+        mean = lengths[words == commonest].mean(axis=0)
+        return bool(np.abs(mean - 1).max() < _LATTICE_TOLERANCE)
+
+    def join_single(self, taken: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Add wheels that agree in ring, or in hub, with a kind that was taken, where no triangle is taken
+        yet.
+        """
+        if not taken.any():
+            return taken
+        hub = self.letters[self.wheels.hubs]
+        known_ring = np.isin(self.ring, self.ring[taken])
+        pair = hub * 64 + self.spokes
+        known_hub = np.isin(pair, pair[taken])
+        score = np.where(known_ring & known_hub, 3, np.where(known_ring, 2, np.where(known_hub, 1, 0)))
+        score[taken] = 0
+        taken = taken.copy()
+        blocked = self.overlapping(taken)
+        for k in np.lexsort((np.arange(len(score)), -score)):
+            if score[k] == 0:
+                break
+            if blocked[k]:
+                continue
+            taken[k] = True
+            rim = self.wheels.rim[self.wheels.offsets[k] : self.wheels.offsets[k + 1]]
+            near = self.at_point[rim]
+            blocked[near[near >= 0]] = True
+        return taken
