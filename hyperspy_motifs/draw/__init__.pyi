@@ -1,6 +1,9 @@
 from ._cells import plot_cells as plot_cells
 from ._cells import plot_orientation as plot_orientation
 from ._cells import plot_strain as plot_strain
+from ._enrichment import plot_enrichment as plot_enrichment
+from ._hierarchy import plot_hierarchy as plot_hierarchy
+from ._hierarchy import plot_type_graph as plot_type_graph
 from ._image import image_extent as image_extent
 from ._image import plot_image as plot_image
 from ._layout import compare_layouts as compare_layouts
@@ -15,5 +18,10 @@ from ._palette import motif_colormap as motif_colormap
 from ._palette import motif_colour as motif_colour
 from ._palette import motif_colours as motif_colours
 from ._palette import motif_marker as motif_marker
+from ._relaxation import animate_relaxation as animate_relaxation
 from ._scale_bar import add_scale_bar as add_scale_bar
 from ._tree import plot_tree as plot_tree
+from ._values import plot_manifold as plot_manifold
+from ._values import plot_values as plot_values
+from ._zernike import plot_basis as plot_basis
+from ._zernike import plot_zernike_spectrum as plot_zernike_spectrum

@@ -66,7 +66,7 @@ def widen_for_key(ax: Axes) -> None:
     figure = cast(Figure, ax.figure)
     width, height = figure.get_size_inches()
     legend = ax.get_legend()
-    key = legend.get_window_extent().width / figure.dpi + 0.2 if legend is not None else 0.75
+    key = legend.get_window_extent().width / figure.dpi + 0.2 if legend is not None else 0.07 * width + 0.65
     figure.set_size_inches(width + key, height)
 
 

@@ -154,9 +154,10 @@ def _draw_atoms(
         add_colour_bar(ax, points, label)
 
 
-def add_colour_bar(ax: Axes, mappable: Any, label: str | None) -> Colorbar:
+def add_colour_bar(ax: Axes, mappable: Any, label: str | None, extend: str | None = None) -> Colorbar:
     """Slim colour bar on the right of `ax`."""
-    bar = ax.figure.colorbar(mappable, ax=ax, fraction=0.05, pad=0.03, aspect=25)
+    # An inset keeps the height of axes whose aspect is fixed; stolen room would be as high as the figure.
+    bar = ax.figure.colorbar(mappable, cax=ax.inset_axes((1.03, 0, 0.035, 1)), extend=extend)
     bar.ax.tick_params(labelsize="small")
     bar.outline.set_linewidth(0.5)
     if label:

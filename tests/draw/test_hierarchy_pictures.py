@@ -1,0 +1,122 @@
+"""The graph of types: what is composed of what, who is beside whom."""
+
+import networkx as nx
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.patches import Rectangle
+
+from hyperspy_motifs.draw import cell_colours, motif_colours, plot_enrichment, plot_hierarchy, plot_type_graph
+from hyperspy_motifs.graph import MotifGraph
+
+SQUARE, HEXAGON = "cell-class:1", "cell-class:0"
+
+
+@pytest.fixture(scope="module")
+def types():
+    graph = nx.DiGraph()
+    for i, (name, size) in enumerate([("Mo", 40), ("Se2", 38), ("W", 2)]):
+        graph.add_node(f"motif:{i}", kind="motif", level=0, size=size, name=name)
+    graph.add_node(HEXAGON, kind="cell-class", level=1, size=30, name="Mo Se2 Mo Se2 Mo Se2", n_corners=6)
+    graph.add_node(SQUARE, kind="cell-class", level=1, size=3, name="Mo Se2 W Se2", n_corners=4)
+    graph.add_node("atom:0", kind="atom", level=0, size=1, type="motif:0")
+    graph.add_edge("atom:0", "motif:0", kind="instance_of")
+    for cell, motif, count in [
+        (HEXAGON, 0, 3.0),
+        (HEXAGON, 1, 3.0),
+        (SQUARE, 0, 1.0),
+        (SQUARE, 1, 2.0),
+        (SQUARE, 2, 1.0),
+    ]:
+        graph.add_edge(cell, f"motif:{motif}", kind="composed_of", count=count)
+    for pair, observed, z, q in [((0, 0), 80, 4.0, 0.001), ((0, 1), 10, -6.0, 0.0001), ((1, 1), 1, 0.5, 0.6)]:
+        source, target = (f"cell-class:{i}" for i in pair)
+        graph.add_edge(source, target, kind="neighbours", observed=observed, expected=5.0, z=z, q=q)
+    return graph
+
+
+def of_kind(ax, kind):
+    return [c for c in ax.collections if isinstance(c, kind)]
+
+
+def test_hierarchy_shows_types_and_counts_and_no_atoms(types):
+    ax = plot_hierarchy(types)
+    nodes = of_kind(ax, PathCollection)
+    assert len(nodes) == 5
+    heights = [node.get_offsets()[0][1] for node in nodes]
+    assert heights == [0, 0, 0, 1, 1]
+    np.testing.assert_allclose(nodes[0].get_facecolors()[0], motif_colours([0])[0])
+    np.testing.assert_allclose(nodes[3].get_facecolors()[0], cell_colours([0])[0])
+    texts = [text.get_text() for text in ax.texts]
+    assert "(Mo Se2)×3\n30" in texts
+    assert "motifs" in texts
+    assert "cells" in texts
+    (lines,) = of_kind(ax, LineCollection)
+    assert len(lines.get_segments()) == 5
+    assert sorted(t for t in texts if t.isdigit()) == ["1", "1", "2", "3", "3"]
+    # A line's width tells how many: three Mo in a hexagon, one in a square.
+    widths = lines.get_linewidths()
+    assert widths[0] > widths[2]
+
+
+def test_hierarchy_tells_how_many_types_it_leaves_out(types):
+    ax = plot_hierarchy(types, most=2)
+    assert len(of_kind(ax, PathCollection)) == 4
+    assert "+1" in [text.get_text() for text in ax.texts]
+
+
+def test_cell_classes_are_polygons_with_their_corners(types):
+    ax = plot_hierarchy(types)
+    hexagon, square = (node.get_paths()[0].vertices for node in of_kind(ax, PathCollection)[3:])
+    assert len(np.unique(hexagon.round(9), axis=0)) == 6
+    assert len(np.unique(square.round(9), axis=0)) == 4
+
+
+def test_type_graph_colours_only_what_chance_does_not_explain(types):
+    ax = plot_type_graph(types)
+    (lines,) = of_kind(ax, LineCollection)
+    scores = np.ma.masked_invalid(lines.get_array())
+    assert scores.compressed().tolist() == [4.0, -6.0]
+    assert lines.norm.vmin == -lines.norm.vmax
+    assert len(of_kind(ax, PathCollection)) == 2
+
+
+def test_enrichment_of_a_graph_is_symmetric_and_frames_the_sure_pairs(types):
+    ax = plot_enrichment(types, kind="cell-class")
+    shown = ax.images[0].get_array()
+    np.testing.assert_array_equal(shown, [[4, -6], [-6, 0.5]])
+    frames = {(p.get_y() + 0.46, p.get_x() + 0.46) for p in ax.patches if isinstance(p, Rectangle)}
+    assert frames == {(0, 0), (0, 1), (1, 0)}
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["(Mo Se2)×3", "Mo Se2 W Se2"]
+    assert [t.get_text() for t in ax.texts] == ["+4", "−6", "−6", "+0"]
+
+
+def test_enrichment_of_an_array_leaves_the_unknown_grey():
+    z = np.array([[2.0, np.nan, -3.0], [np.nan, 1.0, 0.0], [-3.0, 0.0, 9.0]])
+    ax = plot_enrichment(z, ["a", "b", "c"], q=np.where(z > 5, 0.01, 0.5))
+    assert np.ma.masked_invalid(ax.images[0].get_array()).mask.sum() == 2
+    assert len(ax.patches) == 1
+    low, high = ax.images[0].get_clim()
+    assert low == -high
+    assert len(plot_enrichment(np.zeros((30, 30))).texts) == 0
+
+
+def test_a_real_motif_graph_is_drawn():
+    positions = np.indices((6, 7)).reshape(2, -1).T.astype(float)
+    labels = positions.sum(axis=1).astype(int) % 2
+    graph = MotifGraph.from_arrays(positions, labels, names=["Na", "Cl"], n_permutations=0)
+    ax = plot_hierarchy(graph)
+    assert {"Na\n21", "Cl\n21"} <= {text.get_text() for text in ax.texts}
+    np.testing.assert_array_equal(
+        [t.get_text() for t in plot_enrichment(np.zeros((2, 2)), ["Na", "Cl"]).get_xticklabels()],
+        ["Na", "Cl"],
+    )
+
+
+def test_what_does_not_fit_is_refused(types):
+    with pytest.raises(ValueError, match="no types of kind 'domain-class'; it has cell-class, motif"):
+        plot_type_graph(types, kind="domain-class")
+    with pytest.raises(ValueError, match="holds no types"):
+        plot_hierarchy(nx.DiGraph())
+    with pytest.raises(ValueError, match="square matrices"):
+        plot_enrichment(np.zeros((2, 3)))

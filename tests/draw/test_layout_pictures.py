@@ -1,0 +1,232 @@
+"""Feature space: layouts, their film, means, tree and moments."""
+
+import numpy as np
+import pytest
+from matplotlib.animation import FuncAnimation
+from matplotlib.collections import LineCollection, PathCollection, PolyCollection
+from matplotlib.colors import to_rgba
+
+from hyperspy_motifs.draw import (
+    animate_relaxation,
+    compare_layouts,
+    motif_colour,
+    motif_colours,
+    plot_basis,
+    plot_layout,
+    plot_manifold,
+    plot_means,
+    plot_tree,
+    plot_zernike_spectrum,
+)
+
+
+@pytest.fixture(scope="module")
+def layout():
+    rng = np.random.default_rng(0)
+    labels = rng.permutation(np.r_[np.zeros(60, int), np.ones(30, int), np.full(10, 2)])
+    return rng.normal(0, 1, (100, 2)) + 8 * np.eye(3)[labels][:, :2], labels
+
+
+def scatters(ax):
+    return [c for c in ax.collections if isinstance(c, PathCollection)]
+
+
+def test_rare_motifs_lie_on_top_in_the_layout(layout):
+    xy, labels = layout
+    ax = plot_layout(xy, labels, names=["a", "b", "c"])
+    (atoms,) = scatters(ax)
+    order = np.argsort(labels, kind="stable")
+    np.testing.assert_array_equal(atoms.get_offsets(), xy[order])
+    np.testing.assert_allclose(atoms.get_facecolors(), motif_colours(labels[order]))
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["a (60)", "b (30)", "c (10)"]
+    # Each group bears its number, at one of its own atoms.
+    numbers = {int(text.get_text()): text.xy for text in ax.texts}
+    assert set(numbers) == {0, 1, 2}
+    for k, place in numbers.items():
+        assert (xy[labels == k] == place).all(axis=1).any()
+
+
+def test_layout_is_square_and_holds_all_atoms(layout):
+    xy, labels = layout
+    ax = plot_layout(xy, labels)
+    for limits, values in ((ax.get_xlim(), xy[:, 0]), (ax.get_ylim(), xy[:, 1])):
+        assert limits[0] < values.min()
+        assert limits[1] > values.max()
+    assert np.ptp(ax.get_xlim()) == pytest.approx(np.ptp(ax.get_ylim()))
+    assert ax.get_aspect() == 1
+
+
+def test_layout_by_a_value_and_by_density(layout):
+    xy, _ = layout
+    probability = np.random.default_rng(1).random(100)
+    ax = plot_layout(xy, probability, label="probability")
+    (atoms,) = scatters(ax)
+    order = np.argsort(probability)
+    np.testing.assert_array_equal(atoms.get_array(), probability[order])
+    np.testing.assert_array_equal(atoms.get_offsets(), xy[order])
+    assert atoms.colorbar.ax.get_ylabel() == "probability"
+    (density,) = (c for c in plot_layout(xy).collections if isinstance(c, PolyCollection))
+    assert density.get_array().sum() == 100
+
+
+def test_layouts_are_compared_in_the_same_colours(layout):
+    xy, labels = layout
+    axes = compare_layouts({"force-relaxed": xy, "PCA": xy[:, ::-1]}, labels)
+    assert [ax.get_title() for ax in axes] == ["force-relaxed", "PCA"]
+    first, second = (scatters(ax)[0] for ax in axes)
+    np.testing.assert_array_equal(first.get_facecolors(), second.get_facecolors())
+    np.testing.assert_array_equal(first.get_offsets(), second.get_offsets()[:, ::-1])
+    assert axes[0].get_legend() is None
+    assert axes[1].get_legend() is not None
+
+
+def test_film_moves_the_atoms_and_keeps_the_frame(layout, tmp_path):
+    xy, labels = layout
+    history = np.stack([xy * t for t in (0.1, 0.5, 1.0)])
+    film = animate_relaxation(history, labels, iterations=[0, 50, 100])
+    assert isinstance(film, FuncAnimation)
+    film.save(tmp_path / "film.gif", writer="pillow")
+    ax = film._fig.axes[0]
+    order = np.argsort(labels, kind="stable")
+    np.testing.assert_array_equal(scatters(ax)[0].get_offsets(), xy[order])
+    assert ax.get_title() == "iteration 100"
+    assert ax.get_xlim()[1] > xy[:, 0].max()
+    film._func(1)
+    np.testing.assert_array_equal(scatters(ax)[0].get_offsets(), 0.5 * xy[order])
+    assert ax.get_title() == "iteration 50"
+
+
+def test_manifold_has_the_colours_of_its_map(layout):
+    from hyperspy_motifs.draw import plot_values
+
+    xy, _ = layout
+    on_manifold = scatters(plot_manifold(xy))[0].get_facecolors()
+    on_image = scatters(plot_values(xy, xy))[0].get_facecolors()
+    np.testing.assert_array_equal(on_manifold, on_image)
+    by_value = scatters(plot_manifold(xy, xy[:, 0], label="disorder"))[0]
+    np.testing.assert_array_equal(by_value.get_array(), xy[:, 0])
+    bars = plot_manifold(xy[:, :1]).patches
+    assert sum(bar.get_height() for bar in bars) == 100
+
+
+def test_means_are_framed_in_the_colour_of_their_motif_and_share_one_scale():
+    patches = np.random.default_rng(0).random((5, 9, 9)) * np.arange(1, 6)[:, None, None]
+    patches[:, 0, 0] = np.nan
+    axes = plot_means(
+        patches, [1200, 50, 9, 8, 2], names=list("abcde"), symmetries=["3m", "m", "1", "2", "4"],
+        pixel_size=0.02, units="nm",
+    )  # fmt: skip
+    assert axes.shape == (5,)
+    assert [ax.get_title() for ax in axes] == [
+        "a\nn = 1,200",
+        "b\nn = 50",
+        "c\nn = 9",
+        "d\nn = 8",
+        "e\nn = 2",
+    ]
+    assert axes[0].get_xlabel() == "3m"
+    assert len({ax.images[0].get_clim() for ax in axes}) == 1
+    for k, ax in enumerate(axes):
+        np.testing.assert_array_equal(np.ma.filled(ax.images[0].get_array(), np.nan), patches[k])
+        assert ax.spines["left"].get_edgecolor() == to_rgba(motif_colour(k))
+        assert ax.images[0].get_extent() == pytest.approx((-0.01, 0.17, 0.17, -0.01))
+    assert [len(ax.artists) for ax in axes] == [1, 0, 0, 0, 0]
+
+
+def test_thirty_means_fit_on_a_page():
+    axes = plot_means(np.zeros((30, 5, 5)) + np.arange(30)[:, None, None], np.arange(30))
+    assert len(axes) == 30
+    width, height = axes[0].figure.get_size_inches()
+    assert width <= 7.2
+    assert height <= 9.5
+
+
+PARENTS = [-1, 0, 0, 1, 1, 2]
+SIZES = [100, 70, 30, 60, 10, 30]
+LENSES = [0, 0.6, 0.6, 1.2, 1.2, 1.2]
+
+
+def test_tree_places_nodes_by_lens_and_parents_between_children():
+    ax = plot_tree(PARENTS, SIZES, LENSES, labels=[-1, -1, -1, 0, 2, 1], names=["Mo", "Se2", "vacancy"])
+    (nodes,) = scatters(ax)
+    x, y = np.asarray(nodes.get_offsets()).T
+    np.testing.assert_array_equal(x, [0, 1, 1, 2, 2, 2])
+    assert y[1] == (y[3] + y[4]) / 2
+    assert y[2] == y[5]
+    assert len(set(y[3:])) == 3
+    np.testing.assert_allclose(nodes.get_facecolors()[[3, 5, 4]], motif_colours([0, 1, 2]))
+    assert {t.get_text() for t in ax.texts} == {"Mo (60)", "vacancy (10)", "Se2 (30)", "100", "70", "30"}
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["all", "0.6", "1.2"]
+    (lines,) = (c for c in ax.collections if isinstance(c, LineCollection))
+    for segment, child in zip(lines.get_segments(), range(1, 6), strict=True):
+        np.testing.assert_array_equal(segment[0], (x[PARENTS[child]], y[PARENTS[child]]))
+        np.testing.assert_array_equal(segment[-1], (x[child], y[child]))
+
+
+def test_tree_refuses_what_is_no_tree():
+    with pytest.raises(ValueError, match="do not describe a tree"):
+        plot_tree([-1, 2, 1], [3, 2, 1], [0, 1, 2])
+    with pytest.raises(ValueError, match="sizes must hold one value for each of 6"):
+        plot_tree(PARENTS, SIZES[:-1], LENSES)
+
+
+MODES = np.array([(n, m) for n in range(5) for m in range(-n, n + 1, 2)])
+
+
+def test_spectrum_joins_cosines_and_sines():
+    moments = np.zeros(len(MODES))
+    moments[(MODES == (3, -1)).all(axis=1)] = 3
+    moments[(MODES == (3, 1)).all(axis=1)] = 4
+    ax = plot_zernike_spectrum(moments, MODES)
+    heights = np.array([bar.get_height() for bar in ax.patches])
+    pairs = [(n, m) for n in range(5) for m in range(n % 2, n + 1, 2)]
+    assert len(heights) == len(pairs)
+    assert heights[pairs.index((3, 1))] == pytest.approx(5)
+    assert heights.sum() == pytest.approx(5)
+    assert [t.get_text() for t in ax.get_xticklabels()] == list("01234")
+    assert [t.get_text() for t in ax.get_xticklabels(minor=True)] == [str(m) for _, m in pairs]
+
+
+def test_spectra_of_motifs_have_their_colours():
+    moments = np.random.default_rng(0).normal(size=(2, len(MODES)))
+    ax = plot_zernike_spectrum(
+        moments, MODES, labels=[4, 1], names=list("abcde"), errors=np.abs(moments) / 10
+    )
+    first, second = (container.lines[0] for container in ax.containers)
+    assert (first.get_color(), second.get_color()) == (motif_colour(4), motif_colour(1))
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["e", "b"]
+    turned = moments.copy()
+    one, minus = (MODES == (2, 2)).all(axis=1), (MODES == (2, -2)).all(axis=1)
+    turned[:, one], turned[:, minus] = moments[:, minus], -moments[:, one]  # a turn by 45 degrees
+    np.testing.assert_allclose(
+        plot_zernike_spectrum(turned, MODES).containers[0].lines[0].get_ydata(), first.get_ydata()
+    )
+
+
+def test_basis_is_a_pyramid_of_n_and_m():
+    functions = np.random.default_rng(0).normal(size=(len(MODES), 11, 11))
+    ax = plot_basis(functions, MODES)
+    assert len(ax.images) == len(MODES)
+    for picture, (n, m) in zip(ax.images, MODES, strict=True):
+        left, right, bottom, top = picture.get_extent()
+        assert ((left + right) / 2, (bottom + top) / 2) == pytest.approx((m, n))
+        assert picture.get_clim()[0] == -picture.get_clim()[1]
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]
+
+
+def test_what_does_not_fit_together_is_refused(layout):
+    xy, labels = layout
+    with pytest.raises(ValueError, match="one value for each of 100"):
+        plot_layout(xy, labels[1:])
+    with pytest.raises(ValueError, match="layouts is empty"):
+        compare_layouts({}, labels)
+    with pytest.raises(ValueError, match="n_frames"):
+        animate_relaxation(xy, labels)
+    with pytest.raises(ValueError, match=r"\(n_motifs, size, size\)"):
+        plot_means(np.zeros((5, 5)))
+    with pytest.raises(ValueError, match="counts must hold one value for each of 3"):
+        plot_means(np.zeros((3, 5, 5)), [1, 2])
+    with pytest.raises(ValueError, match="moments must have shape"):
+        plot_zernike_spectrum(np.zeros(7), MODES)
+    with pytest.raises(ValueError, match="modes must be integers"):
+        plot_basis(np.zeros((2, 5, 5)), [[0.0, 0.0], [1.0, 1.0]])

@@ -1,0 +1,76 @@
+"""Colours: fixed for a motif, and apart for all eyes."""
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgba
+
+from hyperspy_motifs.draw import cell_colours, motif_colormap, motif_colour, motif_colours, motif_marker
+
+# Machado, Oliveira and Fernandes 2009, severity 1.
+PROTANOPIA = np.array(
+    [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+)
+DEUTERANOPIA = np.array(
+    [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+)
+
+
+def oklab(linear):
+    lms = np.array(
+        [
+            [0.4122214708, 0.5363325363, 0.0514459929],
+            [0.2119034982, 0.6806995451, 0.1073969566],
+            [0.0883024619, 0.2817188376, 0.6299787005],
+        ]
+    )
+    lab = np.array(
+        [
+            [0.2104542553, 0.7936177850, -0.0040720468],
+            [1.9779984951, -2.4285922050, 0.4505937099],
+            [0.0259040371, 0.7827717662, -0.8086757660],
+        ]
+    )
+    return np.cbrt(np.clip(linear, 0, 1) @ lms.T) @ lab.T
+
+
+def least_distance(rgb, view):
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    lab = oklab(np.clip(linear @ view.T, 0, 1))
+    distance = np.linalg.norm(lab[:, None] - lab[None], axis=-1)
+    return distance[np.triu_indices(len(rgb), 1)].min()
+
+
+@pytest.mark.parametrize(
+    ("n", "normal", "dichromat"), [(12, 0.15, 0.075), (30, 0.095, 0.06), (40, 0.075, 0.05)]
+)
+def test_colours_are_apart_for_all_eyes(n, normal, dichromat):
+    rgb = motif_colours(np.arange(n))[:, :3]
+    assert least_distance(rgb, np.eye(3)) > normal
+    assert least_distance(rgb, PROTANOPIA) > dichromat
+    assert least_distance(rgb, DEUTERANOPIA) > dichromat
+
+
+def test_a_motif_has_one_colour_whatever_the_number_of_motifs():
+    few, many = motif_colours([2, 0, 2]), motif_colours(np.arange(40))
+    np.testing.assert_array_equal(few, many[[2, 0, 2]])
+    assert to_rgba(motif_colour(7)) == tuple(many[7])
+    np.testing.assert_array_equal(motif_colormap(9).colors, many[:9])
+
+
+def test_colour_and_shape_together_tell_a_hundred_motifs_apart():
+    assert len({(motif_colour(k), motif_marker(k)) for k in range(100)}) == 100
+
+
+def test_cell_classes_do_not_look_like_the_motifs_of_their_number():
+    n = np.arange(40)
+    assert len(np.unique(cell_colours(n).round(4), axis=0)) == 40
+    assert np.abs(cell_colours(n[:7]) - motif_colours(n[:7])).max(axis=1).min() > 0.2
+
+
+def test_labels_must_be_motifs():
+    with pytest.raises(ValueError, match="must not be negative"):
+        motif_colours([0, -1])
+    with pytest.raises(TypeError, match="must be integers"):
+        motif_colours([0.0, 1.5])
+    with pytest.raises(ValueError, match="at least 1"):
+        motif_colormap(0)
