@@ -33,7 +33,7 @@ class ExplicitBonds(BondRule):
             )
         if pairs.size and (pairs.min() < 0 or pairs.max() >= n):
             raise ValueError(
-                f"explicit bonds refer to points {pairs.min()}...{pairs.max()}, but the points are 0...{n - 1}"
+                f"explicit bonds refer to points {pairs.min()}...{pairs.max()}; the points are 0...{n - 1}"
             )
         if np.any(pairs[:, 0] == pairs[:, 1]):
             raise ValueError("explicit bonds join a point to itself; remove those pairs")

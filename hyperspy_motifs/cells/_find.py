@@ -124,7 +124,8 @@ def find_cells(
     cell_of_face = np.full(len(faces.areas) + 1, -1, dtype=np.int64)
     cell_of_face[kept] = np.arange(len(kept))
     sides = cell_of_face[faces.sides]
-    areas, n_holes = faces.areas[kept], faces.n_holes[kept]
+    areas: NDArray[np.float64] = faces.areas[kept]
+    n_holes: NDArray[np.int64] = faces.n_holes[kept]
     occupants, n_occupants = _occupants(sub, faces, vertices, offsets)
     if wheels:
         found_wheels, taken = choose_wheels(
@@ -135,7 +136,7 @@ def find_cells(
             vertices, offsets, new_cell = merged
             sides = np.append(new_cell, -1)[sides]
             m = len(offsets) - 1
-            areas = np.bincount(new_cell, weights=areas, minlength=m)
+            areas = np.bincount(new_cell, weights=areas, minlength=m).astype(np.float64)
             n_holes = np.bincount(new_cell, weights=n_holes, minlength=m).astype(np.int64)
             n_occupants = np.bincount(new_cell, weights=n_occupants, minlength=m).astype(np.int64)
             inside, occupants = occupants, np.full(m, -1, dtype=np.int64)

@@ -81,8 +81,8 @@ def mode_of_lengths(lengths: NDArray[np.floating]) -> float:
     """Most frequent length, by a Gaussian-smoothed histogram of the logarithm (2 % bins)."""
     logs = np.log(lengths[lengths > 0])
     low = logs.min()
-    counts = np.bincount(((logs - low) / 0.02).astype(np.int64))
+    counts = np.pad(np.bincount(((logs - low) / 0.02).astype(np.int64)), 4)
     kernel = np.exp(-0.5 * (np.arange(-4, 5) / 1.5) ** 2)
-    peak = int(np.convolve(counts, kernel, mode="same").argmax())
+    peak = int(np.convolve(counts, kernel, mode="valid").argmax())
     near = logs[np.abs(logs - (low + (peak + 0.5) * 0.02)) < 0.04]
     return float(np.exp(np.median(near)))

@@ -83,8 +83,10 @@ def choose_wheels(
     hold no hub of the same kind (so that its wheels do not overlap), and when most points of that motif and
     number of bonds are such hubs. It is taken when that shortens the two-part description of the tiling,
 
-    .. math:: L = \sum_{c} \left[ (n_c + o_c) \log_2 (K + 1) + \tfrac12 \log_2 m \right] + m \log_2 m - \sum_c
-    m_c \log_2 m_c,
+    .. math::
+
+        L = \sum_{c} \left[ (n_c + o_c) \log_2 (K + 1) + \tfrac12 \log_2 m \right]
+            + m \log_2 m - \sum_c m_c \log_2 m_c,
 
     the classes (corners :math:`n_c` and occupant :math:`o_c` spelled in K motifs, and a frequency) and the m
     instances. One kind is taken after the other, that which saves most first. Wheels of six equilateral
