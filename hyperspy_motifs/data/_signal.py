@@ -4,7 +4,6 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-import hyperspy.api as hs
 import numpy as np
 
 from ._imaging import Imaging, simulate
@@ -30,6 +29,9 @@ def image_signal(image: np.ndarray, imaging: Imaging, title: str, parameters: di
     -------
     AtomicImage
     """
+    # Only here: the arrays beneath are of use without HyperSpy, whose import takes a second.
+    import hyperspy.api as hs
+
     axes = [
         {"name": name, "size": size, "scale": imaging.pixel_size, "offset": 0.0, "units": "nm"}
         for name, size in zip("yx", image.shape, strict=True)
