@@ -190,7 +190,7 @@ def save_figures(motifs: Any, folder: Path, name: str) -> list[Path]:
         ("means", motifs.plot_means),
         ("cells", motifs.plot_cells),
     ):
-        figure = draw().figure
+        figure = np.ravel(draw())[0].figure
         paths.append(folder / f"{name}_{kind}.png")
         with _replacing(paths[-1]) as path:
             figure.savefig(path, dpi=200, bbox_inches="tight")

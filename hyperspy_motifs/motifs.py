@@ -367,13 +367,13 @@ class Motifs(ResultFigures):
         return self
 
     def _write(self, record: store.Record) -> None:
-        from .signals._cell_finding import same_cells_relabelled
+        from .signals._cell_finding import same_cells_relabelled, stored_form
 
         now = self._refresh()
         previous = {"labels": now.labels, "probabilities": now.probabilities, "names": now.names}
-        if not np.array_equal(record.labels, now.labels):
-            record = replace(record, cells=same_cells_relabelled(record))
-        store.write(self._signal, replace(record, previous=previous))
+        changed = not np.array_equal(record.labels, now.labels)
+        cells = same_cells_relabelled(record) if changed else stored_form(record)
+        store.write(self._signal, replace(record, cells=cells, previous=previous))
 
     # ------------------------------------------------------------------ out
 

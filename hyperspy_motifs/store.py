@@ -99,6 +99,10 @@ class Record:
     cells : dict of str to numpy.ndarray, str or scalar
     features : signal
         Features at the chosen lens, navigation axis: atoms.
+    kept : numpy.ndarray of int or None
+        After a crop, the atoms of the stored result that remain: `cells` still counts the old ones.
+    stretch : float
+        Lengths in the units that the image has now, per unit that it had when `cells` was made.
     parameters : dict
         What was asked, and what was estimated; JSON types only.
     previous : dict
@@ -122,9 +126,11 @@ class Record:
     parameters: dict[str, Any] = field(default_factory=dict)
     previous: dict[str, Any] = field(default_factory=dict)
     features: Any = None
+    kept: np.ndarray | None = None
+    stretch: float = 1.0
 
     def subset(self, keep: np.ndarray) -> Record:
-        """The same record with the atoms of mask `keep` alone. Cells are left to the caller, who knows them."""
+        """The same record with the atoms of mask `keep` alone, which are remembered as `kept`."""
         index = np.flatnonzero(keep)
         previous = dict(self.previous)
         for key in ("labels", "probabilities"):
@@ -144,6 +150,7 @@ class Record:
             tree=tree,
             previous=previous,
             features=None if self.features is None else _pick_rows(self.features, index),
+            kept=index,
         )
 
 
@@ -242,7 +249,7 @@ def fit_to(record: Record, stamp: Stamp) -> Record:
         keep = stamp.inside(positions)
     frames, frame_kept = _move_frames(record.frames, old, stamp)
     atoms = {k: v * factor if k in ("sigma", "uncertainty") else v for k, v in record.atoms.items()}
-    moved = replace(record, positions=positions, frames=frames, atoms=atoms, stamp=stamp)
+    moved = replace(record, positions=positions, frames=frames, atoms=atoms, stamp=stamp, stretch=float(abs(factor[0])))
     keep = keep & frame_kept
     return moved if keep.all() else moved.subset(keep)
 

@@ -29,12 +29,62 @@ def cells_of_record(signal: Any, record: store.Record) -> Any:
     stored = {k: v for k, v in record.cells.items() if k != OPTIONS}
     if not stored:
         return _find(record, "auto", None, {})
-    return Cells.from_arrays(stored)
+    cells = Cells.from_arrays(stored)
+    if record.kept is not None:
+        cells = _remaining(cells, record.kept)
+    if record.kept is not None or record.stretch != 1.0:
+        cells = _measured_anew(cells, record)
+    return cells
+
+
+def stored_form(record: store.Record) -> dict[str, Any]:
+    """The cells of `record` as they are to be written with its atoms, also after a crop."""
+    if not record.cells or (record.kept is None and record.stretch == 1.0):
+        return record.cells
+    return {**cells_of_record(None, record).to_arrays(), OPTIONS: record.cells.get(OPTIONS, {})}
+
+
+def _remaining(cells: Any, kept: np.ndarray) -> Any:
+    """Those of `cells` whose corners are all among the atoms `kept`, which are numbered anew."""
+    n_old = max([int(a.max()) for a in (cells.vertices, cells.bonds, cells.occupants, kept) if a.size], default=-1) + 1
+    new = np.full(n_old + 1, -1)
+    new[kept] = np.arange(len(kept))
+    m = len(cells)
+    whole = np.array([(new[p] >= 0).all() for p in cells.polygons], dtype=bool).reshape(m)
+    index = np.flatnonzero(whole)
+    number = np.full(m, -1)
+    number[index] = np.arange(len(index))
+    pairs = cells.adjacency
+    both = (number[pairs[:, 0]] >= 0) & (number[pairs[:, 1]] >= 0)
+    # A cell that lost a neighbour lies at the border now.
+    border = cells.on_border.copy()
+    border[pairs[:, :2][~both].ravel()] = True
+    rows = ("areas", "labels", "handedness", "orientation", "strain", "n_occupants", "n_holes", "centres")
+    chosen = [cells.polygons[i] for i in index]
+    return dataclasses.replace(
+        cells,
+        **{name: getattr(cells, name)[index] for name in rows},
+        vertices=new[np.concatenate(chosen)] if chosen else np.zeros(0, np.int64),
+        offsets=np.r_[0, np.cumsum([len(p) for p in chosen])].astype(np.int64),
+        on_border=border[index],
+        occupants=np.where(cells.occupants[index] >= 0, new[cells.occupants[index]], -1),
+        bonds=new[cells.bonds][(new[cells.bonds] >= 0).all(axis=1)],
+        adjacency=np.column_stack([number[pairs[both, 0]], number[pairs[both, 1]], pairs[both, 2]]).reshape(-1, 3),
+    )
+
+
+def _measured_anew(cells: Any, record: store.Record) -> Any:
+    """`cells` with centres and areas in the units that the image has now."""
+    if not len(cells):
+        return cells
+    corners = record.positions[cells.vertices]
+    centres = np.add.reduceat(corners, cells.offsets[:-1], axis=0) / cells.n_corners[:, None]
+    return dataclasses.replace(cells, centres=centres, areas=cells.areas * record.stretch**2)
 
 
 def same_cells_relabelled(record: store.Record) -> dict[str, Any]:
     """The stored cells of `record` on the same bonds, with the words that its labels give them now."""
-    stored = record.cells
+    stored = stored_form(record)
     if not stored:
         return find_cells(record, "auto", None)
     options = dict(stored.get(OPTIONS, {}))
