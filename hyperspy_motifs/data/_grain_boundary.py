@@ -10,6 +10,7 @@ from ._imaging import Imaging
 from ._rings import find_rings, group_names, vertex_figures
 from ._signal import simulate_signal
 from ._specimen import Specimen, atomic_number, lattice_points
+from ._springs import as_springs, relax_springs
 from ._truth import Truth
 
 OPTICS = {"pixel_size": 0.0115, "dose": 2e6, "probe_size": 0.1}
@@ -39,31 +40,18 @@ def _ring_centres(misorientation: float, reach: float, spacing: float, shift: np
     )
 
 
-def _even_out(points: np.ndarray, spacing: float, reach: float, steps: int = 60) -> np.ndarray:
+def _even_out(points: np.ndarray, spacing: float, reach: float, rounds: int = 6) -> np.ndarray:
     """Points near the boundary spread by springs between Delaunay neighbours, so that no gap is left."""
     moving = (np.abs(points[:, 0]) < 3.0 * spacing) & (np.hypot(*points.T) < reach)
     points = points.copy()
-    for step in range(steps):
-        if step % 10 == 0:
-            triangles = Delaunay(points).simplices
-            pairs = np.unique(np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0)
-            length = np.linalg.norm(points[pairs[:, 1]] - points[pairs[:, 0]], axis=1)
-            pairs = pairs[length < 1.6 * spacing]
-        force = _spring_force(points, pairs, spacing)
-        points[moving] += 0.15 * force[moving]
+    for _ in range(rounds):
+        # Neighbours change as the points move.
+        triangles = Delaunay(points).simplices
+        pairs = np.unique(np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0)
+        length = np.linalg.norm(points[pairs[:, 1]] - points[pairs[:, 0]], axis=1)
+        springs = as_springs(pairs[length < 1.6 * spacing], spacing, 0.15)
+        relax_springs(points, *springs, moving, 10, 0.0)
     return points
-
-
-def _spring_force(points: np.ndarray, pairs: np.ndarray, rest: float) -> np.ndarray:
-    """Sum of the springs on every point, in units of length; compressed and stretched alike."""
-    step = points[pairs[:, 1]] - points[pairs[:, 0]]
-    length = np.linalg.norm(step, axis=1)
-    pull = step * ((length - rest) / length)[:, None]
-    force = np.empty_like(points)
-    for axis in (0, 1):
-        force[:, axis] = np.bincount(pairs[:, 0], pull[:, axis], len(points))
-        force[:, axis] -= np.bincount(pairs[:, 1], pull[:, axis], len(points))
-    return force
 
 
 def _flip(triangles: np.ndarray, edge: tuple[int, int]) -> bool:
@@ -120,11 +108,10 @@ def _relax(atoms: np.ndarray, bonds: np.ndarray, steps: int = 250) -> np.ndarray
     first = np.searchsorted(ends[:, 0], np.arange(len(atoms) + 1))
     around = [ends[first[a] : first[a + 1], 1] for a in range(len(atoms))]
     pairs = np.array([pair for near in around for pair in combinations(near, 2)])
-    atoms, speed = atoms.copy(), np.zeros_like(atoms)
-    for _ in range(steps):
-        force = _spring_force(atoms, bonds, BOND) + 0.25 * _spring_force(atoms, pairs, np.sqrt(3.0) * BOND)
-        speed = 0.85 * speed + 0.12 * force
-        atoms += speed
+    along, across = as_springs(bonds, BOND, 0.12), as_springs(pairs, np.sqrt(3.0) * BOND, 0.03)
+    ends, rest, stiffness = (np.concatenate(part) for part in zip(along, across, strict=True))
+    atoms = atoms.copy()
+    relax_springs(atoms, ends, rest, stiffness, np.ones(len(atoms), dtype=bool), steps, 0.85)
     return atoms
 
 

@@ -67,7 +67,7 @@ def find_rings(points: np.ndarray, bonds: np.ndarray) -> list[np.ndarray]:
             ring.append(start[edge])
             edge = following[edge]
         corners = np.array(ring, dtype=int)
-        if len(corners) > 2 and len(np.unique(corners)) == len(corners) and signed_area(points[corners]) > 0:
+        if len(corners) > 2 and len(set(ring)) == len(ring) and signed_area(points[corners]) > 0:
             rings.append(np.roll(corners, -int(corners.argmin())))
     return rings
 
@@ -83,8 +83,8 @@ def signed_area(corners: np.ndarray) -> float:
     -------
     float
     """
-    x, y = corners[:, 0], corners[:, 1]
-    return 0.5 * float(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1)))
+    x, y = corners.T
+    return 0.5 * float(x[:-1] @ y[1:] - y[:-1] @ x[1:] + x[-1] * y[0] - y[-1] * x[0])
 
 
 def vertex_figures(n_points: int, points: np.ndarray, rings: list[np.ndarray]) -> list[str]:
