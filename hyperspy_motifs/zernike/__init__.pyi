@@ -1,10 +1,17 @@
 from ._alignment import Alignment as Alignment
 from ._alignment import align as align
 from ._alignment import aligned_distance as aligned_distance
+from ._apodised import ApodisedZernikeBasis as ApodisedZernikeBasis
 from ._basis import ZernikeBasis as ZernikeBasis
 from ._chirality import get_chirality as get_chirality
+from ._dense import SymmetryMaps as SymmetryMaps
+from ._dense import dense_moments as dense_moments
+from ._dense import get_symmetry_maps as get_symmetry_maps
 from ._disc_basis import DiscBasis as DiscBasis
 from ._disc_basis import rotate_moments as rotate_moments
+from ._explain import Explanation as Explanation
+from ._explain import explain as explain
+from ._fourier_bessel import FourierBesselBasis as FourierBesselBasis
 from ._invariants import debiased_power as debiased_power
 from ._invariants import invariants as invariants
 from ._modes import complex_modes as complex_modes
@@ -20,4 +27,9 @@ from ._moments import get_moments as get_moments
 from ._noise import NoiseModel as NoiseModel
 from ._noise import estimate_noise as estimate_noise
 from ._noise import whiten as whiten
+from ._orders import OrderSpectrum as OrderSpectrum
+from ._orders import choose_n_max as choose_n_max
 from ._radial import radial_polynomials as radial_polynomials
+from ._stack import stack_moments as stack_moments
+from ._symmetry import SymmetryScores as SymmetryScores
+from ._symmetry import get_symmetry as get_symmetry

@@ -6,7 +6,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._modes import to_complex
+from ._modes import partner_columns, to_complex
 
 # Grid angles a period of the finest term: a maximum cannot hide between them.
 _PER_PERIOD = 8
@@ -130,9 +130,7 @@ def _complex(values, modes, weights):
         scale = np.asarray(weights, dtype=real.dtype)
         if scale.shape != (real.shape[-1],):
             raise ValueError(f"{real.shape[-1]} weights are needed, one a mode, not {scale.shape}.")
-        partner = {(int(n), int(m)): k for k, (n, m) in enumerate(modes)}
-        other = [partner.get((int(n), -int(m)), k) for k, (n, m) in enumerate(modes)]
-        if not np.allclose(scale, scale[other], rtol=1e-3):
+        if not np.allclose(scale, scale[partner_columns(modes)], rtol=1e-3):
             raise ValueError("Sine and cosine of one mode need the same weight, or it is no rotation.")
         real = real * scale
     return to_complex(real, modes)

@@ -54,12 +54,12 @@ def _rim_pixel(row, column, radius, order):
 
 
 def disc_nodes(radius: float, size: int, order: int) -> DiscNodes:
-    """Return quadrature nodes for the pixels of a (size, size) window that meet the disc of `radius` pixels.
+    """Return quadrature nodes for the pixels of a quarter of the disc of `radius` pixels.
 
     Parameters
     ----------
     radius : float
-        Radius in pixels, about the centre of the middle pixel.
+        Radius in pixels, about the centre of the middle pixel of a (size, size) window.
     size : int
         Odd side of the window.
     order : int
@@ -69,19 +69,21 @@ def disc_nodes(radius: float, size: int, order: int) -> DiscNodes:
     -------
     DiscNodes
         x, y of the nodes in pixels from the centre, their weights (areas in square pixels), the number of
-        the pixel each belongs to (rising), and the flat indices of these pixels in the window.
+        the pixel each belongs to (rising), and the flat indices of these pixels in the window: those of x,
+        y >= 0 that meet the disc.
     """
     half = size // 2
-    rows, columns = (grid.ravel() for grid in np.mgrid[-half : half + 1, -half : half + 1])
-    far = np.hypot(abs(rows) + 0.5, abs(columns) + 0.5)
-    near = np.hypot(np.maximum(abs(rows) - 0.5, 0), np.maximum(abs(columns) - 0.5, 0))
+    rows, columns = (grid.ravel() for grid in np.mgrid[: half + 1, : half + 1])
+    far = np.hypot(rows + 0.5, columns + 0.5)
+    near = np.hypot(np.maximum(rows - 0.5, 0), np.maximum(columns - 0.5, 0))
     inner = np.flatnonzero(far <= radius)
     rim = np.flatnonzero((far > radius) & (near < radius))
     x, y, w = _interior(rows[inner], columns[inner], order)
     pieces = [np.stack([x[i], y[i], w[i]]) for i in range(len(inner))]
-    pieces += [_rim_pixel(rows[i], columns[i], radius, max(order, 8)) for i in rim]
+    pieces += [_rim_pixel(rows[i], columns[i], radius, max(order, 16)) for i in rim]
     pixels = np.concatenate([inner, rim])
     kept = [k for k in np.argsort(pixels) if pieces[k].shape[1]]
     pieces, pixels = [pieces[k] for k in kept], pixels[kept]
     x, y, w = np.concatenate(pieces, axis=1)
-    return DiscNodes(x, y, w, np.repeat(np.arange(len(pieces)), [p.shape[1] for p in pieces]), pixels)
+    number = np.repeat(np.arange(len(pieces)), [piece.shape[1] for piece in pieces])
+    return DiscNodes(x, y, w, number, (rows[pixels] + half) * size + columns[pixels] + half)

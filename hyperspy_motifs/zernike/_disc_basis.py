@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from hyperspy_motifs.patches import patch_size
 
 from ._disc import disc_nodes
-from ._modes import zernike_modes
+from ._modes import partner_columns, zernike_modes
 
 # Values held at once while a basis is integrated (128 MB of float64).
 _VALUES = 1 << 24
@@ -115,7 +115,25 @@ class DiscBasis(ABC):
             integrals[:, first:last] = np.add.reduceat(values, starts[first:last] - starts[first], axis=1)
             first = last
         areas = np.add.reduceat(nodes.weight, starts[:-1])
-        return integrals, areas, nodes.pixels
+        return self._unfold(integrals, areas, nodes.pixels)
+
+    def _unfold(self, integrals, areas, pixels):
+        """Whole disc from its quarter x, y >= 0, by the parity of each mode."""
+        quarter = np.full(self.size * self.size, -1)
+        quarter[pixels] = np.arange(len(pixels))
+        half = self.size // 2
+        rows, columns = np.mgrid[-half : half + 1, -half : half + 1]
+        source = quarter[((np.abs(rows) + half) * self.size + np.abs(columns) + half).ravel()]
+        whole = np.flatnonzero(source >= 0)
+        source = source[whole]
+        m = self.modes[:, 1]
+        # x -> -x is theta -> pi - theta, y -> -y is theta -> -theta.
+        across = np.where(m >= 0, 1, -1) * np.where(m % 2 == 0, 1, -1)
+        down = np.where(m >= 0, 1, -1)
+        full = integrals[:, source]
+        full[:, columns.ravel()[whole] < 0] *= across[:, None]
+        full[:, rows.ravel()[whole] < 0] *= down[:, None]
+        return full, areas[source], whole
 
     @property
     def pixels(self) -> NDArray[np.int64]:
@@ -146,6 +164,41 @@ class DiscBasis(ABC):
         out = np.zeros((self.size * self.size, len(self.modes)), np.float32)
         out[self.pixels] = self.weights.T
         return out
+
+    @cached_property
+    def interpolated_noise(self) -> NDArray[np.float64]:
+        r"""Variance (K,) of each moment over that which white noise would give it on whole pixels.
+
+        Cubic-spline interpolation damps noise between pixels. Averaged over sub-pixel centres its power
+        response along an axis is :math:`\sum_g \mathrm{sinc}^8(f + g) / b(f)^2`, with
+        :math:`b(f) = (2 + \cos 2 \pi f) / 3`.
+        """
+        length = 2 * self.size
+        frequency = np.fft.fftfreq(length)
+        response = sum(np.sinc(frequency + g) ** 8 for g in range(-3, 4))
+        response = response / ((2 + np.cos(2 * np.pi * frequency)) / 3) ** 2
+        response = response[:, None] * response[: self.size + 1]
+        # Both halves of the spectrum of a real function count.
+        fold = np.full(self.size + 1, 2.0)
+        fold[[0, -1]] = 1.0
+        ratio = np.empty(len(self.modes))
+        for k, function in enumerate(self.functions):
+            power = np.abs(np.fft.rfft2(function, (length, length))) ** 2 * fold
+            ratio[k] = (power * response).sum() / power.sum()
+        return ratio
+
+    def noise_covariance(self, variance: ArrayLike) -> NDArray[np.float64]:
+        """Return the covariance (K, K) of the moments of patches whose pixels have independent noise.
+
+        Parameters
+        ----------
+        variance : float, or (size, size) array_like
+            Variance of each pixel, for example `NoiseModel.variance(patch)`.
+        """
+        pixel = np.broadcast_to(np.asarray(variance, dtype=np.float64), (self.size, self.size))
+        damping = np.sqrt(self.interpolated_noise)
+        weights = self.weights * damping[:, None]
+        return np.asarray((weights * pixel.ravel()[self.pixels]) @ weights.T)
 
     def _check_patches(self, patches: ArrayLike) -> NDArray[np.floating]:
         values = np.asarray(patches)
@@ -224,11 +277,7 @@ def rotate_moments(moments: ArrayLike, modes: NDArray[np.int64], angle: ArrayLik
     values = np.asarray(moments)
     if values.dtype.kind != "f":
         values = values.astype(np.float64)
-    column = {(int(n), int(m)): k for k, (n, m) in enumerate(modes)}
-    missing = [mode for mode in column if (mode[0], -mode[1]) not in column]
-    if missing:
-        raise ValueError(f"Mode {min(missing)} lacks its partner of the opposite m: it cannot be rotated.")
-    partner = np.array([column[n, -m] for n, m in column], dtype=np.int64)
+    partner = partner_columns(modes)
     phase = np.asarray(angle, dtype=np.float64)[..., None] * modes[:, 1]
     # cosine' = cosine cos - sine sin; sine' = sine cos + cosine sin: the sign is in m of the partner.
     return (values * np.cos(phase) - values[..., partner] * np.sin(phase)).astype(values.dtype)

@@ -106,8 +106,31 @@ def modes_from_noll(index: ArrayLike) -> NDArray[np.int64]:
     return modes[found[j]]
 
 
-def complex_modes(modes: ArrayLike) -> NDArray[np.int64]:
-    """Return the (n, m >= 0) of the complex moments that a set of real modes makes, n first.
+def _columns(
+    modes: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Columns of the cosine and of the sine part of each complex mode, and the complex modes."""
+    # The same mode may come once for each detector: then its copies make a block each.
+    seen: dict[tuple[int, int], int] = {}
+    column: dict[tuple[int, int, int], int] = {}
+    for k, (n, m) in enumerate(modes.tolist()):
+        block = seen.get((n, m), 0)
+        seen[n, m] = block + 1
+        column[block, n, m] = k
+    alone = [mode for mode in column if (mode[0], mode[1], -mode[2]) not in column]
+    if alone:
+        raise ValueError(
+            f"Mode {min(alone)[1:]} lacks its partner of the opposite m: "
+            "it has no complex form and cannot be rotated."
+        )
+    kept = sorted(mode for mode in column if mode[2] >= 0)
+    cosine = np.array([column[mode] for mode in kept], dtype=np.int64)
+    sine = np.array([column[block, n, -m] for block, n, m in kept], dtype=np.int64)
+    return cosine, sine, np.array(kept, dtype=np.int64).reshape(-1, 3)[:, 1:]
+
+
+def partner_columns(modes: ArrayLike) -> NDArray[np.int64]:
+    """Return for each mode (n, m) the column of its partner (n, -m); of itself for m = 0.
 
     Raises
     ------
@@ -115,20 +138,23 @@ def complex_modes(modes: ArrayLike) -> NDArray[np.int64]:
         If a sine mode is there without its cosine mode, or the other way round.
     """
     pairs = _check_modes(modes)
-    present = {(int(n), int(m)) for n, m in pairs}
-    alone = [mode for mode in present if (mode[0], -mode[1]) not in present]
-    if alone:
-        raise ValueError(f"Mode {min(alone)} lacks its partner of the opposite m: no complex form.")
-    return np.array(sorted(mode for mode in present if mode[1] >= 0), dtype=np.int64).reshape(-1, 2)
+    cosine, sine, _ = _columns(pairs)
+    partner = np.empty(len(pairs), dtype=np.int64)
+    partner[cosine], partner[sine] = sine, cosine
+    return partner
 
 
-def _columns(modes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Columns of the cosine and of the sine part of each complex mode, and the complex modes."""
-    kept = complex_modes(modes)
-    column = {(int(n), int(m)): k for k, (n, m) in enumerate(modes)}
-    cosine = np.array([column[int(n), int(m)] for n, m in kept], dtype=np.int64)
-    sine = np.array([column[int(n), -int(m)] for n, m in kept], dtype=np.int64)
-    return cosine, sine, kept
+def complex_modes(modes: ArrayLike) -> NDArray[np.int64]:
+    """Return the (n, m >= 0) of the complex moments that a set of real modes makes, n first.
+
+    Modes that come several times (detectors side by side) make one such block after another.
+
+    Raises
+    ------
+    ValueError
+        If a sine mode is there without its cosine mode, or the other way round.
+    """
+    return _columns(_check_modes(modes))[2]
 
 
 def to_complex(values: ArrayLike, modes: ArrayLike) -> tuple[NDArray[np.complexfloating], NDArray[np.int64]]:

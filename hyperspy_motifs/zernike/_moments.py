@@ -181,52 +181,69 @@ def get_moments(
         gain=model.gain,
         read_std=model.read_std,
     )
-    n_modes = len(basis.modes)
-    moments = np.empty((len(points), n_modes), np.float32)
-    weights = basis.window_weights
     coverage = disc_coverage(points, values.shape, basis)
     partial = coverage < 1 - 1e-9
-    partial_patches = np.empty((int(partial.sum()), basis.size, basis.size), np.float32)
-    stored = 0
     # A level near the mean keeps single precision exact for images on a high pedestal.
     level = np.float32(np.median(local.offset)) if len(points) else np.float32(0)
     coefficients -= level
-    for chosen, patches in iterate_patches(coefficients, points, basis.size):
-        np.matmul(patches.reshape(len(patches), -1), weights, out=moments[chosen])
-        mine = np.flatnonzero(partial[chosen])
-        partial_patches[stored : stored + len(mine)] = patches[mine]
-        stored += len(mine)
-    constant = basis.weights.sum(axis=1)
-    moments -= ((local.offset - level)[:, None] * constant).astype(np.float32)
+    moments, mean, mean_patch, cut = _all_moments(coefficients, points, basis, partial)
+    # From counts to the comparable patches (f - offset) / scale: moments are linear.
+    moments -= ((local.offset - level)[:, None] * basis.weights.sum(axis=1)).astype(np.float32)
     moments /= local.scale[:, None].astype(np.float32)
-    mean = moments[:, 0] * local.scale + local.offset
-    noise_std = _noise_std(basis, model, mean, local.scale)
+    noise_std = _noise_std(basis, model, mean + level, mean_patch + level, local.scale)
 
     valid = coverage >= MIN_COVERAGE
     if partial.any():
-        partial_patches -= (local.offset[partial] - level)[:, None, None].astype(np.float32)
-        partial_patches /= local.scale[partial][:, None, None].astype(np.float32)
+        cut -= (local.offset[partial] - level)[:, None, None].astype(np.float32)
+        cut /= local.scale[partial][:, None, None].astype(np.float32)
         limits = np.stack(window_limits(points[partial], values.shape, basis.size), axis=1)
         solver = PartialDiscs(basis, moments[~partial], noise_std[~partial])
-        moments[partial], noise_std[partial] = solver.solve(
-            partial_patches, limits, valid[partial], noise_std[partial]
-        )
+        moments[partial], noise_std[partial] = solver.solve(cut, limits, valid[partial], noise_std[partial])
     moments[~valid] = np.nan
     return Moments(
-        moments,
-        basis.modes,
-        basis.radius,
-        basis.n_max,
-        noise_std,
-        coverage,
-        valid,
-        local.offset,
-        local.scale,
-        model,
+        values=moments,
+        modes=basis.modes,
+        radius=basis.radius,
+        n_max=basis.n_max,
+        noise_std=noise_std,
+        coverage=coverage,
+        valid=valid,
+        offset=local.offset,
+        scale=local.scale,
+        noise=model,
     )
 
 
-def _noise_std(basis, model, mean, scale):
-    """Standard deviation of each moment: white within a disc, by the variance at the mean of the disc."""
-    power = np.sqrt((basis.weights**2).sum(axis=1))
-    return (np.sqrt(model.variance(mean)) / scale)[:, None].astype(np.float32) * power.astype(np.float32)
+def _all_moments(coefficients, points, basis, partial):
+    """Moments (n, K), disc means (n,), the mean patch (P,) and the patches of the partial discs."""
+    n_modes = len(basis.modes)
+    weights = np.zeros((basis.size**2, n_modes + 1), np.float32)
+    weights[:, :n_modes] = basis.window_weights
+    weights[basis.pixels, n_modes] = basis.areas / basis.areas.sum()
+    moments = np.empty((len(points), n_modes + 1), np.float32)
+    cut = np.empty((int(partial.sum()), basis.size, basis.size), np.float32)
+    mean_patch = np.zeros(basis.size**2)
+    stored = 0
+    for chosen, patches in iterate_patches(coefficients, points, basis.size):
+        flat = patches.reshape(len(patches), -1)
+        np.matmul(flat, weights, out=moments[chosen])
+        mean_patch += flat.sum(axis=0)
+        mine = np.flatnonzero(partial[chosen])
+        cut[stored : stored + len(mine)] = patches[mine]
+        stored += len(mine)
+    mean_patch = mean_patch[basis.pixels] / max(len(points), 1)
+    return moments[:, :n_modes], moments[:, n_modes].astype(np.float64), mean_patch, cut
+
+
+def _noise_std(basis, model, mean, mean_patch, scale):
+    """Standard deviation (n, K) of each moment.
+
+    Exact for the mean patch of the image; that of each atom differs from it by the brightness of its disc.
+    """
+    if not len(mean):
+        return np.empty((0, len(basis.modes)), np.float32)
+    variance = model.variance(mean_patch)
+    shape = np.sqrt((basis.weights**2 * variance).sum(axis=1) * basis.interpolated_noise)
+    typical = model.variance(np.average(mean_patch, weights=basis.areas))
+    brightness = np.sqrt(model.variance(mean) / typical) if typical > 0 else np.ones(len(mean))
+    return (brightness / scale)[:, None].astype(np.float32) * shape.astype(np.float32)

@@ -1,0 +1,228 @@
+"""Moments of the disc round every pixel, and symmetry maps made of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import fft
+
+from ._disc_basis import DiscBasis
+from ._modes import to_complex
+from ._noise import NoiseModel
+from ._symmetry import fold_weights, mirror_axes
+
+# Side of the tiles that are transformed at once; with its margin it should be a fast FFT length.
+_TILE = 512
+
+
+@dataclass(frozen=True)
+class SymmetryMaps:
+    """Symmetry of the disc round every pixel of an image; NaN where the disc leaves the image.
+
+    Attributes
+    ----------
+    folds : tuple of int
+        Rotations that were tried.
+    scores : (F, rows, columns) float32 array
+        S_n of each (see `get_symmetry`).
+    mirror : (rows, columns) float32 array
+        Strength of the best mirror axis.
+    axis : (rows, columns) float32 array
+        Angle of that axis in radians, 0 to pi, from x towards y.
+    """
+
+    folds: tuple[int, ...]
+    scores: NDArray[np.float32]
+    mirror: NDArray[np.float32]
+    axis: NDArray[np.float32]
+
+
+def _tile_moments(tile, functions, scale):
+    """Moments (K, r, c) of the discs that lie wholly inside a tile (r + size - 1, c + size - 1)."""
+    size = functions.shape[-1]
+    shape = [fft.next_fast_len(length, real=True) for length in tile.shape]
+    # Without its level the tile keeps its digits in single precision.
+    level = tile.mean(dtype=np.float64)
+    spectrum = fft.rfft2(tile - np.float32(level), shape)
+    rows, columns = (length - size + 1 for length in tile.shape)
+    out = np.empty((len(functions), rows, columns), np.float32)
+    for k, function in enumerate(functions):
+        # Correlation is convolution with the conjugate spectrum.
+        kernel = fft.rfft2(function, shape)
+        np.conjugate(kernel, out=kernel)
+        kernel *= spectrum
+        out[k] = fft.irfft2(kernel, shape)[:rows, :columns]
+        out[k] += np.float32(level * function.sum(dtype=np.float64))
+    out *= scale
+    return out
+
+
+def _over_tiles(padded, margin, function, n_maps):
+    """Apply a function of tiles with margins to an image that was padded by the margin."""
+    rows, columns = (length - 2 * margin for length in padded.shape)
+    out = np.empty((n_maps, rows, columns), np.float32)
+    for top in range(0, rows, _TILE):
+        for left in range(0, columns, _TILE):
+            bottom, right = min(top + _TILE, rows), min(left + _TILE, columns)
+            tile = padded[top : bottom + 2 * margin, left : right + 2 * margin]
+            out[:, top:bottom, left:right] = function(tile)
+    return out
+
+
+def _maps(image: Any, basis: DiscBasis, function: Callable, n_maps: int, border: str) -> Any:
+    """Maps (n_maps, rows, columns) of an array, in memory or dask."""
+    if border not in ("mirror", "nan"):
+        raise ValueError(f"The border is 'mirror' or 'nan', not {border!r}.")
+    if getattr(image, "ndim", 0) != 2 or min(image.shape) < basis.size:
+        raise ValueError(
+            f"A two-dimensional image of at least {basis.size} x {basis.size} pixels is needed for discs of "
+            f"{basis.radius:g} px, not one of shape {getattr(image, 'shape', None)}."
+        )
+    margin = basis.size // 2
+    if hasattr(image, "dask"):
+        import dask.array as da
+
+        # Chunks must not be thinner than the margin that neighbours lend them.
+        image = image.astype(np.float32)
+        if any(min(chunks) <= margin for chunks in image.chunks):
+            image = image.rechunk(max(4 * margin, _TILE))
+            if any(min(chunks) <= margin for chunks in image.chunks):
+                image = image.rechunk(-1)
+        padded = da.overlap.overlap(image, depth=margin, boundary="reflect")
+        maps = padded.map_blocks(
+            _block_maps,
+            margin=margin,
+            function=function,
+            n_maps=n_maps,
+            dtype=np.float32,
+            new_axis=0,
+            chunks=((n_maps,), *image.chunks),
+            meta=np.empty((0, 0, 0), np.float32),
+        )
+    else:
+        values = np.asarray(image, dtype=np.float32)
+        maps = _over_tiles(np.pad(values, margin, mode="symmetric"), margin, function, n_maps)
+    if border == "nan":
+        inside = np.zeros(image.shape, dtype=bool)
+        inside[margin : image.shape[0] - margin, margin : image.shape[1] - margin] = True
+        if hasattr(maps, "dask"):
+            import dask.array as da
+
+            maps = da.where(da.from_array(inside, chunks=maps.chunks[1:]), maps, np.float32(np.nan))
+        else:
+            maps[:, ~inside] = np.nan
+    return maps
+
+
+def _block_maps(block, margin, function, n_maps):
+    return _over_tiles(block, margin, function, n_maps)
+
+
+def dense_moments(image: Any, basis: DiscBasis, *, border: str = "mirror") -> Any:
+    """Return the moments of the disc round every pixel, by FFT.
+
+    Parameters
+    ----------
+    image : (rows, columns) array_like or dask array
+        Real, finite image. A dask array gives a dask array, chunk by chunk with the margin it needs.
+    basis : DiscBasis
+        Basis with K modes.
+    border : {"mirror", "nan"}
+        What discs see outside the image: its mirror image (edge pixels repeated), or nothing: they are NaN.
+
+    Returns
+    -------
+    (K, rows, columns) float32 array, or dask array
+        Moments in counts of the image; 4 K bytes a pixel. At whole pixels they are those that `get_moments`
+        gives without removal of background and contrast.
+
+    Raises
+    ------
+    ValueError
+        If the image is not two-dimensional or smaller than a disc, or the border not known.
+    """
+    image = image if hasattr(image, "dask") else np.asarray(image)
+    function = partial(
+        _tile_moments,
+        functions=basis.functions.astype(np.float32),
+        scale=np.float32(1 / (np.pi * basis.radius**2)),
+    )
+    return _maps(image, basis, function, len(basis.modes), border)
+
+
+def _tile_symmetry(tile, functions, scale, modes, folds, noise):
+    """Scores of each fold, mirror strength and axis (F + 2, r, c) of a tile with margin."""
+    moments = _tile_moments(tile, functions, scale)
+    rows, columns = moments.shape[1:]
+    values, kept = to_complex(moments.reshape(len(modes), -1).T, modes)
+    used = kept[:, 1] >= 2
+    values, orders = values[:, used], kept[used, 1]
+    variance = 0.0
+    if noise is not None:
+        size = functions.shape[-1]
+        half = size // 2
+        mean = np.maximum(tile[half : half + rows, half : half + columns], 0).mean()
+        variance = 2 * float(noise.variance(mean)) * float(scale)
+    power = np.abs(values).astype(np.float64) ** 2 - variance
+    spread = 2 * variance * np.maximum(power, 0) + variance**2
+    total = np.maximum(power.sum(axis=1), np.sqrt(spread.sum(axis=1)))
+    total = np.where(total > 0, total, 1.0)
+    out = np.empty((len(folds) + 2, rows * columns), np.float32)
+    for k, fold in enumerate(folds):
+        out[k] = power @ fold_weights(orders, fold) / total
+    by_order = (orders[:, None] == np.arange(int(orders.max()) + 1)).astype(np.float64)
+    best, out[-1] = mirror_axes(values.astype(np.complex128) ** 2 @ by_order)
+    chance = variance**2 * len(orders) * 2 * np.log(2.0 * orders.max())
+    out[-2] = np.sqrt(np.maximum(best**2 - chance, 0)) / total
+    return out.reshape(-1, rows, columns)
+
+
+def get_symmetry_maps(
+    image: ArrayLike,
+    basis: DiscBasis,
+    folds: Sequence[int] = (2, 3, 4, 6),
+    *,
+    noise: NoiseModel | None = None,
+) -> SymmetryMaps:
+    """Return maps of rotational and mirror symmetry of the disc round every pixel.
+
+    Moments are made and used tile by tile: memory holds the maps and the moments of one tile.
+
+    Parameters
+    ----------
+    image : (rows, columns) array_like
+        Real, finite image.
+    basis : DiscBasis
+        Basis of the discs, to n_max 2 at least.
+    folds : sequence of int
+        Rotations to try.
+    noise : NoiseModel, optional
+        Noise of the image, whose bias is removed (see `get_symmetry`); by default it is taken as none.
+
+    Returns
+    -------
+    SymmetryMaps
+
+    Raises
+    ------
+    ValueError
+        If the image is not two-dimensional or smaller than a disc, n_max is below 2 or a fold below 2.
+    """
+    if basis.n_max < 2:
+        raise ValueError("Symmetry needs angular orders of 2 or more: take n_max of 2 at least.")
+    folds = tuple(int(fold) for fold in folds)
+    for fold in folds:
+        fold_weights(np.array([2]), fold)
+    function = partial(
+        _tile_symmetry,
+        functions=basis.functions.astype(np.float32),
+        scale=np.float32(1 / (np.pi * basis.radius**2)),
+        modes=basis.modes,
+        folds=folds,
+        noise=noise,
+    )
+    maps = _maps(np.asarray(image), basis, function, len(folds) + 2, "nan")
+    return SymmetryMaps(folds, maps[: len(folds)], maps[-2], maps[-1])

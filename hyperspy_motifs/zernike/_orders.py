@@ -1,0 +1,114 @@
+"""What each radial order carries, and how many orders are worth keeping."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._modes import HasMoments
+
+# Part of the pattern that may be given up.
+_REST = 1e-3
+_LEAST = 4
+
+
+@dataclass(frozen=True)
+class OrderSpectrum:
+    """Signal and noise of the moments by radial order.
+
+    Attributes
+    ----------
+    n : (N,) int array
+        Radial orders.
+    signal : (N,) array
+        Mean square of the moments of the order over all atoms, without noise: what the patterns have.
+    variation : (N,) array
+        Variance of these moments between atoms, without noise: what tells patterns apart.
+    noise : (N,) array
+        Variance of the moments by noise.
+    n_max : int
+        The order that was chosen.
+    reason : str
+        Why.
+    """
+
+    n: NDArray[np.int64]
+    signal: NDArray[np.float64]
+    variation: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    n_max: int
+    reason: str
+
+    @property
+    def signal_to_noise(self) -> NDArray[np.float64]:
+        """Signal over noise of each order (ratio of powers)."""
+        return np.divide(
+            self.signal, self.noise, out=np.full(len(self.n), np.inf), where=np.asarray(self.noise) > 0
+        )
+
+    @property
+    def cumulative(self) -> NDArray[np.float64]:
+        """Part of the signal up to each order, without n = 0 (the mean of the patch)."""
+        kept = np.maximum(np.where(self.n > 0, self.signal, 0), 0)
+        return np.cumsum(kept) / kept.sum() if kept.sum() > 0 else np.ones(len(kept))
+
+
+def choose_n_max(moments: HasMoments, *, threshold: float = 1.0) -> OrderSpectrum:
+    """Choose the largest radial order by the signal-to-noise ratio of the moments over the atoms.
+
+    Parameters
+    ----------
+    moments : Moments
+        Moments with their noise, to an n_max that is generous (20, say).
+    threshold : float
+        Least ratio of signal power to noise power that makes an order worth keeping.
+
+    Returns
+    -------
+    OrderSpectrum
+        What each order carries, with the `n_max` chosen and the reason.
+
+    Raises
+    ------
+    ValueError
+        If no atom is valid.
+
+    Notes
+    -----
+    Orders are kept up to the last whose power exceeds its noise, or up to the one that completes 99.9 % of
+    the signal if that comes first. Odd orders of a pattern with inversion symmetry are empty: an order
+    counts as carrying if it or the one before it does. At least 4 orders are kept, where there are so many.
+    """
+    values = np.asarray(moments.values, dtype=np.float64)
+    noise = np.broadcast_to(np.asarray(moments.noise_std, np.float64), values.shape)
+    known = np.isfinite(values).all(axis=1)
+    if not known.any():
+        raise ValueError("No atom has moments: all discs lie too far outside the image.")
+    values, noise = values[known], noise[known]
+    orders = np.unique(moments.modes[:, 0])
+    by_order = (moments.modes[:, 0][:, None] == orders).astype(np.float64)
+    variance = (noise**2).mean(axis=0) @ by_order
+    power = (values**2).mean(axis=0) @ by_order
+    spread = values.var(axis=0) @ by_order
+    signal, variation = power - variance, spread - variance
+
+    ratio = np.divide(signal, variance, out=np.full(len(orders), np.inf), where=variance > 0)
+    paired = np.maximum(ratio, np.concatenate([[0.0], ratio[:-1]]))
+    carrying = orders[paired >= threshold]
+    by_noise = int(carrying.max()) if len(carrying) else int(orders[0])
+    kept = np.maximum(np.where(orders > 0, signal, 0), 0)
+    by_signal = by_noise
+    if kept.sum() > 0:
+        complete = np.cumsum(kept) >= (1 - _REST) * kept.sum()
+        by_signal = int(orders[np.argmax(complete)])
+    least = int(orders[np.argmax(orders >= min(_LEAST, orders[-1]))])
+    n_max = max(min(by_noise, by_signal), least)
+    if n_max == least and min(by_noise, by_signal) < least:
+        reason = f"fewer than {_LEAST} orders stand out of the noise; {least} are kept as the least"
+    elif by_signal < by_noise:
+        reason = f"orders up to {n_max} hold 99.9 % of the signal"
+    elif by_noise == orders[-1]:
+        reason = f"every order up to {n_max}, the last one computed, stands out of the noise"
+    else:
+        reason = f"{n_max} is the last order whose signal exceeds its noise"
+    return OrderSpectrum(orders, signal, variation, variance, n_max, reason)

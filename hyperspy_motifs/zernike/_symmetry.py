@@ -1,0 +1,149 @@
+"""Point symmetry of patterns from their moments."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from ._alignment import _best_angle
+from ._invariants import debiased_power
+from ._modes import HasMoments, to_complex
+
+
+@dataclass(frozen=True)
+class SymmetryScores:
+    """Rotation and mirror symmetry of n patterns.
+
+    Attributes
+    ----------
+    folds : tuple of int
+        Rotations that were tried.
+    scores : (n, F) array
+        S_n of each: 1 for a perfect n-fold axis, about 0 for none.
+    scores_std : (n, F) array
+        Standard deviation of the scores by noise.
+    mirror : (n,) array
+        Strength of the best mirror axis: 1 for a perfect one.
+    mirror_std : (n,) array
+        Its standard deviation by noise.
+    axis : (n,) array
+        Angle of that axis in radians, 0 to pi, from x towards y.
+    """
+
+    folds: tuple[int, ...]
+    scores: NDArray[np.float64]
+    scores_std: NDArray[np.float64]
+    mirror: NDArray[np.float64]
+    mirror_std: NDArray[np.float64]
+    axis: NDArray[np.float64]
+
+
+@nb.njit(cache=True, parallel=True)
+def _mirror_axes(re, im, cosine, sine, value, axis):
+    """Largest value over theta of sum re cos(m theta) + im sin(m theta); theta is twice the axis."""
+    for i in nb.prange(len(re)):
+        grid = np.empty(cosine.shape[1], np.float32)
+        value[i], angle = _best_angle(re[i], im[i], cosine, sine, grid)
+        axis[i] = 0.5 * (angle % (2 * np.pi))
+
+
+def mirror_axes(
+    sums: NDArray[np.complexfloating],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return max over theta of Re sum_m C_m exp(-i m theta), and theta / 2, for C (n, M + 1)."""
+    n_orders = sums.shape[1]
+    n_angles = 8 * max(n_orders - 1, 2)
+    phase = 2 * np.pi / n_angles * np.outer(np.arange(n_orders), np.arange(n_angles))
+    value, axis = np.zeros(len(sums)), np.zeros(len(sums))
+    _mirror_axes(
+        np.ascontiguousarray(sums.real, dtype=np.float64),
+        np.ascontiguousarray(sums.imag, dtype=np.float64),
+        np.cos(phase).astype(np.float32),
+        np.sin(phase).astype(np.float32),
+        value,
+        axis,
+    )
+    return value, axis
+
+
+def fold_weights(orders: NDArray[np.int64], fold: int) -> NDArray[np.float64]:
+    """Return 1 for angular orders that an n-fold rotation leaves alone, -1 / (n - 1) for the others."""
+    if int(fold) != fold or fold < 2:
+        raise ValueError(f"A fold is a whole number, 2 or more, not {fold!r}.")
+    return np.where(orders % fold == 0, 1.0, -1.0 / (fold - 1))
+
+
+def get_symmetry(moments: HasMoments, folds: Sequence[int] = (2, 3, 4, 6)) -> SymmetryScores:
+    r"""Return scores of rotational and mirror symmetry, without the bias of noise.
+
+    Parameters
+    ----------
+    moments : Moments
+        Real moments of n atoms with their noise.
+    folds : sequence of int
+        Rotations to try.
+
+    Returns
+    -------
+    SymmetryScores
+
+    Raises
+    ------
+    ValueError
+        If a fold is below 2, or no moment has an angular order of 2 or more.
+
+    Notes
+    -----
+    With :math:`A_{nm} = a_{n,m} + i a_{n,-m}` and the sums running over m >= 2 (m = 0 is symmetric
+    whatever the pattern, m = 1 is mostly an error of the centre),
+
+    .. math::
+        S_n = \frac{\sum_{m \bmod n = 0} |A|^2 - \frac{1}{n-1} \sum_{m \bmod n \ne 0} |A|^2}{\sum |A|^2},
+        \qquad
+        M = \max_\varphi \frac{\Re \sum A^2 e^{-2 i m \varphi}}{\sum |A|^2},
+
+    S_n is the mean correlation of the pattern with its n - 1 rotated copies, M that with its mirror
+    image about the axis :math:`\varphi` (Dan et al., Chinese Physics B (2024), doi:10.1088/1674-1056/ad51f4).
+    Noise adds its variance to every |A|^2, which makes scores too small: it is subtracted here, in
+    numerator and denominator. It adds nothing to A^2 on average, but the largest of many angles profits
+    from it: the square of that is subtracted from the square of the mirror sum. Where the pattern does not
+    stand out of the noise by one standard deviation, the denominator is that, so that scores go to 0 and
+    not to infinity.
+    """
+    power, variance, kept = debiased_power(moments)
+    used = kept[:, 1] >= 2
+    if not used.any():
+        raise ValueError("No moment has an angular order of 2 or more: take a larger n_max.")
+    values = to_complex(np.asarray(moments.values, np.float64), moments.modes)[0][:, used]
+    power, variance, orders = power[:, used], variance[:, used], kept[used, 1]
+
+    # |A|^2 with true value P and variance s^2 for both parts together has the variance 2 s^2 P + s^4.
+    spread = 2 * variance * np.maximum(power, 0) + variance**2
+    total = np.maximum(power.sum(axis=1), np.sqrt(spread.sum(axis=1)))
+    total = np.where(total > 0, total, 1.0)
+    scores, deviations = [], []
+    for fold in folds:
+        weight = fold_weights(orders, fold)
+        score = power @ weight / total
+        scores.append(score)
+        deviations.append(np.sqrt((spread * (weight - score[:, None]) ** 2).sum(axis=1)) / total)
+
+    by_order = (orders[:, None] == np.arange(int(orders.max()) + 1)).astype(np.float64)
+    best, axis = mirror_axes(values**2 @ by_order)
+    # The largest of some 2 M independent angles rises with the noise, whose sum has this deviation.
+    deviation = np.sqrt((variance**2).sum(axis=1))
+    chance = deviation**2 * 2 * np.log(2.0 * orders.max())
+    mirror = np.sqrt(np.maximum(best**2 - chance, 0)) / total
+    # Along the axis, numerator and denominator rise together; noise across it lowers the mirror.
+    across = spread * (1 - np.clip(mirror, 0, 1)[:, None]) ** 2
+    mirror_std = np.sqrt(across.sum(axis=1) + deviation**2) / total
+    return SymmetryScores(
+        folds=tuple(int(fold) for fold in folds),
+        scores=np.stack(scores, axis=1),
+        scores_std=np.stack(deviations, axis=1),
+        mirror=mirror,
+        mirror_std=mirror_std,
+        axis=axis,
+    )
