@@ -8,17 +8,13 @@ from typing import Any
 import numpy as np
 
 
-def peaks_by_atomap(response: np.ndarray, separation: float, threshold: float) -> np.ndarray:
-    """Maxima of a prepared image by atomap's ``get_atom_positions``.
+def peaks_by_atomap(response: np.ndarray) -> np.ndarray:
+    """All maxima of a prepared image by atomap's ``get_atom_positions``.
 
     Parameters
     ----------
     response : ndarray of shape (rows, columns)
         The band-passed image; columns are its maxima.
-    separation : float
-        Least distance between maxima, pixels.
-    threshold : float
-        Least height, in the unit of `response`.
 
     Returns
     -------
@@ -27,16 +23,12 @@ def peaks_by_atomap(response: np.ndarray, separation: float, threshold: float) -
     """
     from atomap.atom_finding_refining import get_atom_positions
 
-    distance = max(1, int(separation))
-    highest = float(response.max())
-    if highest <= max(threshold, 0.0):
-        return np.empty((0, 2))
-    # The finder leaves out a frame as wide as the separation; columns there are as good as any.
-    padded = np.pad(np.maximum(response, 0), distance)
-    found = get_atom_positions(
-        SimpleNamespace(data=padded), separation=distance, threshold_rel=max(threshold, 0.0) / highest
-    )
-    return np.asarray(found, float).reshape(-1, 2) - distance
+    # A larger separation would compare each maximum with the flanks of its neighbours and lose the faint
+    # ones: the prepared image is smooth, so its maxima are as far apart as columns are. The finder leaves
+    # out a frame as wide as the separation, where columns are as good as anywhere: hence the padding.
+    padded = np.pad(response - response.min(), 1)
+    found = get_atom_positions(SimpleNamespace(data=padded), separation=1, threshold_rel=0.0)
+    return np.asarray(found, float).reshape(-1, 2) - 1.0
 
 
 def positions_from_atomap(lattice: Any) -> np.ndarray:

@@ -68,7 +68,6 @@ def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
         )
     separation = float(np.median(scan.distances[run]))
     scale = float(np.clip(_MATCHED_RATIO * separation, scan.scales[run[0]], scan.scales[run[-1]]))
-    scale = max(scale, _FINEST_RATIO * separation)
     k = int(np.argmin(np.abs(scan.scales - scale)))
     steadiness = np.clip(1.0 - np.clip(scan.slopes()[run], 0, None).min(), 0, 1)
     regularity = np.clip(1.0 - scan.spreads[run].min() / 0.25, 0, 1)

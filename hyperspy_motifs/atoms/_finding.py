@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 
 from hyperspy_motifs.atoms._atomap import peaks_by_atomap
 from hyperspy_motifs.atoms._atoms import Atoms
 from hyperspy_motifs.atoms._estimation import ImageScales, estimate_scales
+from hyperspy_motifs.atoms._neighbours import drop_close
 from hyperspy_motifs.atoms._peaks import ScaleSpace
-from hyperspy_motifs.atoms._refinement import refine_atoms
+from hyperspy_motifs.atoms._refinement import ColumnFit, refine_atoms
 
 _LEAST_DISTANCE = 0.45
 _WEAKEST = 0.1
 _FEWEST = 3
+_FAINTEST = 0.15
+_SIGNIFICANT = 4.0
 _LOW_CERTAINTY = 0.3
 
 
@@ -58,24 +62,54 @@ def find_atoms(
         )
     _warn_when_unsure(scales)
     sign = 1.0 if scales.polarity == "bright" else -1.0
-    response = sign * ScaleSpace(data, scales.scale).response(scales.scale)
-    least = max(1.0, _LEAST_DISTANCE * scales.separation)
-    peaks = peaks_by_atomap(response, least, 0.0)
-    if len(peaks):
-        heights = response[peaks[:, 1].astype(int), peaks[:, 0].astype(int)]
-        typical = np.median(heights[heights > 0.3 * np.percentile(heights, 95)])
-        peaks = peaks[heights > (_WEAKEST if threshold is None else threshold) * typical]
+    peaks = _columns(data, scales, sign, _WEAKEST if threshold is None else threshold)
     if len(peaks) < _FEWEST:
         raise ValueError(
-            f"only {len(peaks)} columns were found (estimated separation {scales.separation:.1f} pixels, contrast "
-            f"{scales.contrast:.2f} of the standard deviation of the image); give separation= or polarity=, or a "
-            "lower threshold="
+            f"only {len(peaks)} columns were found (estimated separation {scales.separation:.1f} pixels, "
+            f"contrast {scales.contrast:.2f} of the standard deviation of the image); give separation= or "
+            "polarity=, or a lower threshold="
         )
     method = {True: "gaussian", False: "none"}.get(refine, refine) if isinstance(refine, bool) else refine
     atoms = refine_atoms(
         data, peaks, polarity=scales.polarity, separation=scales.separation, method=str(method)
     )
-    return _with_certainty(atoms, scales)
+    return replace(
+        atoms,
+        separation_certainty=scales.separation_certainty,
+        polarity=scales.polarity,
+        polarity_certainty=scales.polarity_certainty,
+    )
+
+
+def _columns(image, scales, sign, weakest):
+    """Whole-pixel places of the columns: clear maxima, and faint ones that neighbours' tails do not explain."""
+    response = sign * ScaleSpace(image, scales.scale).response(scales.scale)
+    peaks = peaks_by_atomap(response)
+    if not len(peaks):
+        return peaks
+    heights = response[peaks[:, 1].astype(int), peaks[:, 0].astype(int)]
+    apart = drop_close(peaks, heights, _LEAST_DISTANCE * scales.separation)
+    peaks, heights = peaks[apart], heights[apart]
+    typical = np.median(heights[heights > 0.3 * np.percentile(heights, 95)])
+    clear = heights > weakest * typical
+    if clear.sum() < _FEWEST:
+        return peaks[clear]
+    width = _width(image, peaks[clear], scales.separation, sign)
+    fit = ColumnFit(image, np.concatenate([peaks[clear], peaks[~clear]]), scales.separation, sign, width)
+    significance = fit.measure_amplitudes(passes=6)
+    amplitudes = fit.parameters[:, 0]
+    n = int(clear.sum())
+    keep = (significance > _SIGNIFICANT) & (amplitudes > _FAINTEST * np.median(amplitudes[:n]))
+    keep[:n] = True
+    return fit.start[keep]
+
+
+def _width(image, peaks, separation, sign):
+    """Common width of the clear columns, pixels."""
+    fit = ColumnFit(image, peaks, separation, sign)
+    fit.measure_amplitudes()
+    fit.refine(passes=2)
+    return 1.0 / np.sqrt(fit.common)
 
 
 def _checked(image, separation, polarity, refine, threshold):
@@ -127,14 +161,3 @@ def _warn_when_unsure(scales):
             UserWarning,
             stacklevel=3,
         )
-
-
-def _with_certainty(atoms, scales):
-    from dataclasses import replace
-
-    return replace(
-        atoms,
-        separation_certainty=scales.separation_certainty,
-        polarity=scales.polarity,
-        polarity_certainty=scales.polarity_certainty,
-    )

@@ -152,15 +152,18 @@ def _minimise(p, px, py, values, n, prior_precision, prior_strength, n_steps):
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def linear_start(image, old, radii, starts, neighbours, new):
-    """Amplitude and background of all columns at fixed places and shapes."""
+def linear_start(image, old, radii, starts, neighbours, new, variance):
+    """Amplitude and background of all columns at fixed places and shapes.
+
+    `variance` (n, 2) takes the residual variance and the variance of the amplitude over it.
+    """
     for k in prange(len(old)):
         size = (2 * int(np.ceil(radii[k])) + 3) ** 2
         px, py, values = np.empty(size), np.empty(size), np.empty(size)
         p = old[k]
         n = _collect(image, p[1], p[2], radii[k], px, py, values)
         _subtract_neighbours(k, old, starts, neighbours, px, py, values, n)
-        sg = sgg = sv = sgv = 0.0
+        sg = sgg = sv = sgv = svv = 0.0
         for a in range(n):
             dx = px[a] - p[1]
             dy = py[a] - p[2]
@@ -169,12 +172,19 @@ def linear_start(image, old, radii, starts, neighbours, new):
             sgg += g * g
             sv += values[a]
             sgv += g * values[a]
+            svv += values[a] * values[a]
         for i in range(_N):
             new[k, i] = p[i]
+        variance[k, 0] = np.nan
+        variance[k, 1] = np.nan
         determinant = n * sgg - sg * sg
-        if determinant > 1e-12:
-            new[k, 0] = (n * sgv - sg * sv) / determinant
-            new[k, 6] = (sgg * sv - sg * sgv) / determinant
+        if n > 3 and determinant > 1e-12:
+            amplitude = (n * sgv - sg * sv) / determinant
+            background = (sgg * sv - sg * sgv) / determinant
+            new[k, 0] = amplitude
+            new[k, 6] = background
+            variance[k, 0] = max(svv - amplitude * sgv - background * sv, 0.0) / (n - 2)
+            variance[k, 1] = n / determinant
 
 
 @njit(cache=True, nogil=True, parallel=True)

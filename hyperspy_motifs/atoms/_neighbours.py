@@ -49,3 +49,20 @@ def neighbour_table(positions: np.ndarray, reach: float) -> tuple[np.ndarray, np
     both = both[order]
     starts = np.searchsorted(both[:, 0], np.arange(n + 1))
     return starts.astype(np.int64), np.ascontiguousarray(both[:, 1]).astype(np.int64)
+
+
+def drop_close(positions: np.ndarray, heights: np.ndarray, distance: float) -> np.ndarray:
+    """Mask that drops, highest first, every position nearer than `distance` to one that is kept."""
+    keep = np.ones(len(positions), bool)
+    if len(positions) < 2:
+        return keep
+    pairs = cKDTree(positions).query_pairs(distance, output_type="ndarray")
+    rank = np.empty(len(positions), int)
+    rank[np.argsort(-heights, kind="stable")] = np.arange(len(positions))
+    low_first = rank[pairs[:, 0]] < rank[pairs[:, 1]]
+    higher = np.where(low_first, pairs[:, 0], pairs[:, 1])
+    lower = np.where(low_first, pairs[:, 1], pairs[:, 0])
+    for k in np.lexsort((rank[lower], rank[higher])):
+        if keep[higher[k]]:
+            keep[lower[k]] = False
+    return keep

@@ -13,10 +13,12 @@ _METHODS = ("gaussian", "center_of_mass", "none")
 _START_WIDTH = 0.22
 _PASSES = 4
 _STEPS_PER_PASS = 6
+_LINEAR_PASSES = 3
 # Bounds of the scatter of 1/sigma^2 among the columns of one image, over its common value.
 _NARROWEST_SHAPES = 0.05
 _WIDEST_SHAPES = 0.4
 _FURTHEST_SHIFT = 0.45
+_REACH = 2.2
 
 
 def refine_atoms(
@@ -30,9 +32,10 @@ def refine_atoms(
     """Fit a two-dimensional Gaussian on a local background to every column at once.
 
     Each pass fits every column by Levenberg-Marquardt to the image less its neighbours as they were after the
-    last pass (Jacobi), so that the tails of neighbours do not pull positions and the result does not depend on
-    the order of the columns or the number of threads. The shape is drawn towards the shape common to all
-    columns, as strongly as the noise asks for.
+    last pass (Jacobi), so that the tails of neighbours do not pull positions and the result does not depend
+    on the order of the columns or the number of threads. The shape is drawn towards the shape common to all
+    columns, as strongly as the noise asks for (empirical Bayes: the scatter of the shapes is what is seen less
+    what noise accounts for).
 
     Parameters
     ----------
@@ -43,6 +46,8 @@ def refine_atoms(
     separation : float, optional
         Typical nearest-neighbour distance in pixels; by default that of `positions`.
     method : {"gaussian", "center_of_mass", "none"}
+        The second takes the centre of mass of each disc, neighbours taken off; the third moves nothing
+        and only measures amplitudes.
 
     Returns
     -------
@@ -67,82 +72,162 @@ def refine_atoms(
         )
     if separation is None:
         separation = nearest_neighbour_distance(start)
-    sign = 1.0 if polarity == "bright" else -1.0
-    work = np.ascontiguousarray(image, np.float64) * sign
-    radii = _fit_radii(start, separation)
-    starts, neighbours = neighbour_table(start, 2.2 * separation)
-    parameters = _starting_parameters(work, start, separation, radii, (starts, neighbours))
-    fitted = np.zeros(len(start), bool)
-    uncertainty = np.full((len(start), 2), np.nan)
+    fit = ColumnFit(image, start, separation, 1.0 if polarity == "bright" else -1.0)
+    fit.measure_amplitudes()
     if method == "gaussian":
-        parameters, fitted, uncertainty = _fit(work, parameters, radii, (starts, neighbours), separation)
-    if method != "none":
-        centres = np.empty_like(start)
-        centres_of_mass(work, parameters, radii, starts, neighbours, centres)
-        near = np.hypot(*(centres - start).T) < _FURTHEST_SHIFT * separation
-        centres = np.where(near[:, None], centres, start)
-        parameters[~fitted, 1:3] = centres[~fitted]
-    return _as_atoms(parameters, fitted, uncertainty, sign, separation)
+        fit.refine()
+    elif method == "center_of_mass":
+        fit.take_centres_of_mass(np.ones(len(start), bool))
+    return fit.atoms()
 
 
-def _fit_radii(positions: np.ndarray, separation: float) -> np.ndarray:
-    if len(positions) < 2:
-        return np.full(len(positions), 0.6 * separation)
-    nearest = cKDTree(positions).query(positions, k=2)[0][:, 1]
-    return np.clip(0.7 * nearest, max(2.0, 0.45 * separation), 0.9 * separation)
+class ColumnFit:
+    """Gaussian columns on local backgrounds, fitted to one image together.
 
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns)
+    positions : ndarray of shape (n, 2)
+        x, y in pixels.
+    separation : float
+        Pixels.
+    sign : 1.0 or -1.0
+        -1 for dark columns.
+    width : float, optional
+        Standard deviation of the columns in pixels to start from.
 
-def _starting_parameters(image, positions, separation, radii, table):
-    precision = 1.0 / (_START_WIDTH * separation) ** 2
-    parameters = np.zeros((len(positions), 7))
-    parameters[:, 1:3] = positions
-    parameters[:, 3] = parameters[:, 5] = precision
-    for _ in range(3):
-        new = np.empty_like(parameters)
-        linear_start(image, parameters, radii, *table, new)
-        parameters = new
-    return parameters
+    Attributes
+    ----------
+    parameters : ndarray of shape (n, 7)
+        Amplitude, x, y, precision matrix xx, xy, yy, background; of ``sign * image``.
+    """
 
+    def __init__(
+        self,
+        image: np.ndarray,
+        positions: np.ndarray,
+        separation: float,
+        sign: float,
+        width: float | None = None,
+    ):
+        self.image = np.ascontiguousarray(image, np.float64) * sign
+        self.sign = sign
+        self.separation = separation
+        self.start = np.array(positions, float)
+        n = len(self.start)
+        self.common = 1.0 / (_START_WIDTH * separation if width is None else width) ** 2
+        self.parameters = np.zeros((n, 7))
+        self.parameters[:, 1:3] = self.start
+        self.parameters[:, 3] = self.parameters[:, 5] = self.common
+        self.radii = self._disc_radii()
+        self.table = neighbour_table(self.start, _REACH * separation)
+        self.fitted = np.zeros(n, bool)
+        self.variance = np.full(n, np.nan)
+        self.uncertainty = np.full((n, 2), np.nan)
 
-def _fit(image, parameters, radii, table, separation):
-    start = parameters.copy()
-    common, strength, scatter = parameters[0, 3], 0.0, _WIDEST_SHAPES
-    variance = np.empty(len(parameters))
-    spread = np.empty((len(parameters), 4))
-    for _ in range(_PASSES):
-        new = np.empty_like(parameters)
-        fit_columns(image, parameters, radii, *table, common, strength, _STEPS_PER_PASS, new)
-        lost = _is_lost(new, start, common, separation)
-        new[lost] = start[lost]
-        new[lost, 3] = new[lost, 5] = common
-        parameters = new
-        sound = ~lost & (parameters[:, 0] > 0)
-        if not sound.any():
-            break
-        common = _common_precision(parameters[sound])
-        fit_quality(image, parameters, radii, *table, np.array([common, 0.0]), variance, spread)
-        scatter = _shape_scatter(parameters[sound, 3] / common, spread[sound, 3] / common**2, scatter)
-        noise = float(np.nanmedian(variance[sound]))
-        strength = noise / scatter**2
-    fit_quality(image, parameters, radii, *table, np.array([common, strength]), variance, spread)
-    fitted = ~_is_lost(parameters, start, common, separation) & np.isfinite(spread).all(axis=1)
-    fitted &= (parameters[:, 0] > 0) & ~lost
-    uncertainty = np.where(fitted[:, None], np.sqrt(spread[:, :2]), np.nan)
-    return parameters, fitted, uncertainty
+    def _disc_radii(self):
+        n = len(self.start)
+        nearest = (
+            cKDTree(self.start).query(self.start, k=2)[0][:, 1] if n > 1 else np.full(n, self.separation)
+        )
+        return np.clip(0.7 * nearest, max(2.0, 0.45 * self.separation), 0.9 * self.separation)
+
+    def measure_amplitudes(self, passes: int = _LINEAR_PASSES) -> np.ndarray:
+        """Amplitudes at fixed places and shapes; returns the significance of each over the noise."""
+        variance = np.empty((len(self.parameters), 2))
+        for _ in range(passes):
+            new = np.empty_like(self.parameters)
+            linear_start(self.image, self.parameters, self.radii, *self.table, new, variance)
+            self.parameters = new
+        self.variance = variance[:, 0]
+        # The residual of one small disc is itself noisy: its mean with the typical one.
+        noise = 0.5 * (self.variance + np.nanmedian(self.variance))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.nan_to_num(self.parameters[:, 0] / np.sqrt(noise * variance[:, 1]), posinf=np.inf)
+
+    def refine(self, passes: int = _PASSES) -> None:
+        """Passes of Gaussian fits; columns whose fit fails get their centre of mass."""
+        strength, scatter = 0.0, _WIDEST_SHAPES
+        variance = np.empty(len(self.parameters))
+        spread = np.empty((len(self.parameters), 4))
+        lost = np.zeros(len(self.parameters), bool)
+        for _ in range(passes):
+            new = np.empty_like(self.parameters)
+            fit_columns(
+                self.image, self.parameters, self.radii, *self.table, self.common, strength, _STEPS_PER_PASS, new
+            )  # fmt: skip
+            lost = self._lost(new)
+            new[lost] = self._restart(lost)
+            self.parameters = new
+            sound = ~lost & (new[:, 0] > 0)
+            if not sound.any():
+                break
+            self.common = _common_precision(new[sound])
+            prior = np.array([self.common, 0.0])
+            fit_quality(self.image, new, self.radii, *self.table, prior, variance, spread)
+            scatter = _shape_scatter(new[sound, 3] / self.common, spread[sound, 3] / self.common**2, scatter)
+            strength = float(np.nanmedian(variance[sound])) / scatter**2
+        prior = np.array([self.common, strength])
+        fit_quality(self.image, self.parameters, self.radii, *self.table, prior, variance, spread)
+        self.variance = variance
+        self.fitted = ~lost & (self.parameters[:, 0] > 0) & np.isfinite(spread).all(axis=1)
+        self.uncertainty = np.where(self.fitted[:, None], np.sqrt(spread[:, :2]), np.nan)
+        self.take_centres_of_mass(~self.fitted)
+
+    def take_centres_of_mass(self, which: np.ndarray) -> None:
+        """Move the columns of the mask `which` to the centre of mass of their discs."""
+        centres = np.empty_like(self.start)
+        centres_of_mass(self.image, self.parameters, self.radii, *self.table, centres)
+        near = np.hypot(*(centres - self.start).T) < _FURTHEST_SHIFT * self.separation
+        self.parameters[which, 1:3] = np.where(near[:, None], centres, self.start)[which]
+
+    def _lost(self, parameters):
+        shift = np.hypot(*(parameters[:, 1:3] - self.start).T)
+        determinant = parameters[:, 3] * parameters[:, 5] - parameters[:, 4] ** 2
+        size = np.sqrt(np.maximum(determinant, 0)) / self.common
+        sound = np.isfinite(parameters).all(axis=1) & (size > 0.1) & (size < 16)
+        return ~sound | (shift > _FURTHEST_SHIFT * self.separation)
+
+    def _restart(self, which):
+        """Parameters of columns set back to where they began, with the common shape."""
+        back = self.parameters[which].copy()
+        back[:, 1:3] = self.start[which]
+        back[:, 3:6] = self.common, 0.0, self.common
+        return back
+
+    def atoms(self) -> Atoms:
+        """The columns as they stand."""
+        xx, xy, yy = self.parameters[:, 3:6].T
+        middle, half = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
+        sigma = 1 / np.sqrt(np.maximum(np.column_stack([middle - half, middle + half]), 1e-12))
+        # The eigenvector of the smaller precision is the long axis.
+        angle = (0.5 * np.arctan2(2 * xy, xx - yy) + np.pi / 2) % np.pi
+        return Atoms(
+            positions=self.parameters[:, 1:3].copy(),
+            amplitude=self.sign * self.parameters[:, 0],
+            sigma=sigma,
+            ellipticity=sigma[:, 0] / sigma[:, 1],
+            angle=angle,
+            background=self.sign * self.parameters[:, 6],
+            uncertainty=self.uncertainty.copy(),
+            fitted=self.fitted.copy(),
+            separation=float(self.separation),
+            separation_certainty=1.0,
+            polarity="bright" if self.sign > 0 else "dark",
+            polarity_certainty=1.0,
+        )
 
 
 def _shape_scatter(relative_precision, noise_variance, prior_scatter):
     """True scatter of the columns' shapes: what is seen less what the noise of the fits accounts for.
 
-    The fits were drawn towards the common shape by a prior of `prior_scatter`, which is undone first
-    (empirical Bayes).
+    The fits were drawn towards the common shape by a prior of `prior_scatter`, which is undone first.
     """
     noise = float(np.nanmedian(noise_variance))
     if not np.isfinite(noise):
         return prior_scatter
     shrink = prior_scatter**2 / (prior_scatter**2 + noise)
-    middle = np.median(relative_precision)
-    seen = (1.4826 * np.median(np.abs(relative_precision - middle))) ** 2
+    seen = (1.4826 * np.median(np.abs(relative_precision - np.median(relative_precision)))) ** 2
     return float(np.sqrt(np.clip(seen / shrink**2 - noise, _NARROWEST_SHAPES**2, _WIDEST_SHAPES**2)))
 
 
@@ -150,39 +235,3 @@ def _common_precision(parameters):
     """Median of the precisions over the stronger half of the columns."""
     strong = parameters[parameters[:, 0] >= np.median(parameters[:, 0])]
     return float(np.median(np.sqrt(np.maximum(strong[:, 3] * strong[:, 5] - strong[:, 4] ** 2, 1e-12))))
-
-
-def _is_lost(parameters, start, common, separation):
-    shift = np.hypot(*(parameters[:, 1:3] - start[:, 1:3]).T)
-    determinant = parameters[:, 3] * parameters[:, 5] - parameters[:, 4] ** 2
-    size = np.sqrt(np.maximum(determinant, 0)) / common
-    return (
-        ~np.isfinite(parameters).all(axis=1)
-        | (shift > _FURTHEST_SHIFT * separation)
-        | (size < 0.1)
-        | (size > 16)
-    )
-
-
-def _as_atoms(parameters, fitted, uncertainty, sign, separation):
-    xx, xy, yy = parameters[:, 3:6].T
-    middle = (xx + yy) / 2
-    half = np.hypot((xx - yy) / 2, xy)
-    large, small = middle + half, np.maximum(middle - half, 1e-12)
-    sigma = np.column_stack([1 / np.sqrt(small), 1 / np.sqrt(large)])
-    # The eigenvector of the smaller precision is the long axis.
-    angle = (0.5 * np.arctan2(2 * xy, xx - yy) + np.pi / 2) % np.pi
-    return Atoms(
-        positions=parameters[:, 1:3].copy(),
-        amplitude=sign * parameters[:, 0],
-        sigma=sigma,
-        ellipticity=sigma[:, 0] / sigma[:, 1],
-        angle=angle,
-        background=sign * parameters[:, 6],
-        uncertainty=uncertainty,
-        fitted=fitted,
-        separation=float(separation),
-        separation_certainty=1.0,
-        polarity="bright" if sign > 0 else "dark",
-        polarity_certainty=1.0,
-    )

@@ -11,12 +11,12 @@ from hyperspy_motifs.atoms._peaks import ScaleSpace, local_maxima
 
 _TILE = 512
 _STEPS_PER_OCTAVE = 4
-_FINEST = 0.7
+_FINEST = 0.8
 #: A peak counts from this part of the typical peak's response on: well below a single vacancy beside full
 #: columns, above the ripples of a band-limited image.
 _WEAKEST = 0.1
 # Noise: the number of peaks falls as s^-2 (their mean distance is a multiple of the scale). Columns: it stays.
-_STEADY_SLOPE = 0.8
+_STEADY_SLOPE = 1.0
 _COARSEST_RATIO = 0.42
 _LEAST_RESPONSE = 0.2
 _FEWEST_PEAKS = 6
