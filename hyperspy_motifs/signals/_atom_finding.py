@@ -14,6 +14,8 @@ from ._atom_table import AtomTable
 from ._checks import check_axes, check_positions, clean_image
 from ._frames import frame, iterate_frames, n_frames
 
+# Fewer columns have no surroundings to compare.
+FEWEST_ATOMS = 12
 COLUMNS = ("amplitude", "sigma", "ellipticity", "angle", "background", "uncertainty", "fitted")
 LENGTHS = ("sigma", "uncertainty")
 
@@ -61,6 +63,8 @@ def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTabl
         pixels = check_positions(stamp.to_units(finding.positions_from_atomap(atoms)), stamp)
     else:
         pixels = check_positions(atoms, stamp)
+    if frames is None and len(pixels) < FEWEST_ATOMS:
+        raise ValueError(f"atoms holds {len(pixels)} positions, at least {FEWEST_ATOMS} are needed to compare their surroundings.")
     if frames is None:
         # One list of positions holds for every frame of a stack, as a registered movie has it.
         n = n_frames(signal)

@@ -10,7 +10,7 @@ from hyperspy.external.progressbar import progressbar
 
 from hyperspy_motifs import store
 
-from ._atom_finding import check_length, find_atoms, given_atoms, quiet, stored_atoms
+from ._atom_finding import FEWEST_ATOMS, check_length, find_atoms, given_atoms, quiet, stored_atoms
 from ._atom_table import AtomTable
 from ._cell_finding import find_cells
 from ._checks import check_axes, clean_image
@@ -19,7 +19,6 @@ from ._frames import frame
 # Order of the moments where the user names none: enough for the twelve nearest columns of a disc of two shells, and the
 # clustering drops what carries only noise.
 N_MAX = 8
-FEWEST_ATOMS = 12
 FEWEST_OF_A_MOTIF = 5
 
 

@@ -1,0 +1,334 @@
+"""The whole chain on a simulated monolayer whose every column is known, and what a user does with the result."""
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+from sklearn.metrics import adjusted_rand_score
+
+from hyperspy_motifs import data, store
+from hyperspy_motifs.motifs import Motifs
+
+SHAPE = (300, 364)
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    return data.monolayer(
+        "MoSe2",
+        vacancies=0.06,
+        double_vacancies=0.0,
+        metal_dopant=("W", 0.06),
+        chalcogen_dopant=None,
+        shape=SHAPE,
+        dose=3e5,
+        random_state=4,
+    )
+
+
+@pytest.fixture(scope="module")
+def found(simulated):
+    signal = simulated[0].deepcopy()
+    signal.find_motifs(lens=0.6)
+    return signal
+
+
+@pytest.fixture
+def motifs(found):
+    return found.deepcopy().motifs
+
+
+def matched(motifs, truth, margin=30):
+    """Found and true atoms that are the same, away from the border."""
+    distance, index = cKDTree(truth.positions).query(motifs.pixel_positions)
+    pixels = motifs.pixel_positions
+    inside = np.all((pixels > margin) & (pixels < np.array(SHAPE[::-1]) - margin), axis=1)
+    return np.flatnonzero((distance < 4) & inside), index
+
+
+def test_every_column_is_found_to_a_fraction_of_a_pixel(motifs, simulated):
+    truth = simulated[1]
+    rows, index = matched(motifs, truth)
+    inside = np.all((truth.positions > 30) & (truth.positions < np.array(SHAPE[::-1]) - 30), axis=1)
+    assert len(set(index[rows])) >= 0.99 * inside.sum()
+    error = np.linalg.norm(motifs.pixel_positions[rows] - truth.positions[index[rows]], axis=1)
+    assert np.median(error) < 0.2
+
+
+def test_positions_are_x_then_y_in_nanometres(motifs, found):
+    scale = found.axes_manager.signal_axes[0].scale
+    np.testing.assert_allclose(motifs.positions, motifs.pixel_positions * scale)
+    # More columns than rows: a swap of x and y would show.
+    assert motifs.pixel_positions[:, 0].max() > SHAPE[0]
+    assert motifs.pixel_positions[:, 1].max() < SHAPE[0]
+
+
+def test_the_smallest_lens_tells_the_species(motifs, simulated):
+    truth = simulated[1]
+    rows, index = matched(motifs, truth)
+    species, labels = truth.labels[index[rows]], motifs.labels_at(0.6)[rows]
+    assert adjusted_rand_score(species, labels) > 0.9
+    for rare in ("Se1", "W"):
+        members = labels[species == truth.names.index(rare)]
+        assert len(members) >= 5
+        motif = np.bincount(members).argmax()
+        # The motif that most of the rare atoms have belongs to them alone.
+        assert np.mean(species[labels == motif] == truth.names.index(rare)) > 0.9
+        assert np.mean(members == motif) > 0.8
+
+
+def test_labels_are_numbered_by_frequency(motifs):
+    assert (np.diff(motifs.counts) <= 0).all()
+    assert motifs.counts.sum() == len(motifs.labels)
+    assert motifs.probabilities.min() >= 0
+    assert motifs.probabilities.max() <= 1
+
+
+def test_the_same_again_bit_for_bit(simulated, motifs):
+    again = simulated[0].deepcopy().find_motifs(lens=0.6)
+    np.testing.assert_array_equal(again.positions, motifs.positions)
+    np.testing.assert_array_equal(again.labels, motifs.labels)
+    np.testing.assert_array_equal(again.layout, motifs.layout)
+
+
+def test_cells_are_the_hexagons_of_the_honeycomb(motifs):
+    cells = motifs.cells
+    assert np.mean(cells.n_corners == 6) > 0.95
+    a = 0.329
+    inner = ~cells.on_border & (cells.n_corners == 6)
+    assert np.median(cells.areas[inner]) == pytest.approx(np.sqrt(3) / 2 * a**2, rel=0.02)
+    corners = motifs.labels[cells.polygons[int(np.flatnonzero(inner)[0])]]
+    assert len(corners) == 6
+
+
+def test_the_graph_holds_atoms_and_cells_with_their_types(motifs):
+    graph = motifs.graph
+    assert len(graph.find(level="atom")) == len(motifs.labels)
+    hexagons = graph.find(level="cell", n_corners=6)
+    assert len(hexagons) == int((motifs.cells.n_corners == 6).sum())
+    children = graph.children(hexagons[0])
+    assert len(children) == 6
+    assert all(hexagons[0] in graph.parents(child) for child in children)
+
+
+def test_means_look_like_the_atoms_they_stand_for(motifs):
+    means = np.asarray(motifs.means.data)
+    assert len(means) == motifs.n_motifs
+    centre = means[:, means.shape[1] // 2, means.shape[2] // 2]
+    heights = [np.median(motifs.to_dict()["amplitude"][motifs.labels == k]) for k in range(motifs.n_motifs)]
+    # The brighter the columns of a motif, the brighter the middle of its mean.
+    assert np.corrcoef(centre, heights)[0, 1] > 0.95
+
+
+def test_patches_and_features_follow_the_order_of_the_labels(motifs):
+    assert motifs.patches.data.shape[0] == motifs.features.data.shape[0] == len(motifs.labels)
+    middle = motifs.patches.data.shape[1] // 2
+    mode = motifs.features.modes.tolist().index([0, 0])
+    inside = np.isfinite(motifs.features.data[:, mode])
+    patch_mean = motifs.patches.data[:, middle - 3 : middle + 4, middle - 3 : middle + 4].mean(axis=(1, 2))
+    assert np.corrcoef(patch_mean[inside], motifs.features.data[inside, mode])[0, 1] > 0.9
+
+
+def test_features_through_another_lens_see_a_larger_disc(motifs):
+    assert motifs.features_at(1.2).radius == pytest.approx(2 * motifs.features.radius)
+    with pytest.raises(ValueError, match="no lens 5"):
+        motifs.labels_at(5)
+
+
+class TestEdits:
+    def test_merge_makes_one_of_two_and_keeps_names(self, motifs):
+        before = motifs.labels.copy()
+        motifs.relabel({0: "metal", motifs.n_motifs - 1: "rarest"})
+        last = motifs.n_motifs - 1
+        motifs.merge([1, 2])
+        assert motifs.n_motifs == last
+        assert motifs.counts.sum() == len(before)
+        merged = np.isin(before, [1, 2])
+        assert len(np.unique(motifs.labels[merged])) == 1
+        assert (motifs.labels[merged][0] != motifs.labels[~merged]).all()
+        assert motifs.names[motifs.labels[before == 0][0]] == "metal"
+        assert motifs.names[motifs.labels[before == last][0]] == "rarest"
+
+    def test_cells_are_named_anew_after_a_merge(self, motifs):
+        bonds = motifs.cells.bonds.copy()
+        motifs.merge(list(range(motifs.n_motifs)))
+        assert {letter for word in motifs.cells.words for letter in word} == {0}
+        np.testing.assert_array_equal(motifs.cells.bonds, bonds)
+
+    def test_undo_takes_the_last_edit_back_and_again_brings_it(self, motifs):
+        before = motifs.labels.copy()
+        motifs.merge([0, 1])
+        merged = motifs.labels.copy()
+        motifs.undo()
+        np.testing.assert_array_equal(motifs.labels, before)
+        motifs.undo()
+        np.testing.assert_array_equal(motifs.labels, merged)
+
+    def test_labels_by_hand_are_numbered_by_frequency(self, motifs):
+        labels = np.where(np.arange(len(motifs.labels)) < 30, 7, 3)
+        motifs.relabel(labels)
+        assert motifs.n_motifs == 2
+        assert (motifs.labels[:30] == 1).all()
+
+    def test_split_of_a_motif_merged_before_finds_its_parts_again(self, motifs, simulated):
+        before = motifs.labels.copy()
+        motifs.merge([0, 1])
+        together = int(motifs.labels[before == 0][0])
+        motifs.split(together)
+        both = np.isin(before, [0, 1])
+        assert adjusted_rand_score(before[both], motifs.labels[both]) > 0.9
+
+    def test_an_edit_reaches_the_metadata_and_other_views(self, motifs):
+        other = motifs.signal.motifs
+        n = other.n_motifs
+        motifs.merge([0, 1])
+        assert other.n_motifs == n - 1
+        assert store.read(motifs.signal).labels.max() + 1 == n - 1
+
+    @pytest.mark.parametrize(
+        ("edit", "message"),
+        [
+            (lambda m: m.merge([0]), "two motifs or more"),
+            (lambda m: m.merge([0, 99]), "no motif"),
+            (lambda m: m.split(99), "no motif"),
+            (lambda m: m.relabel({99: "x"}), "no motif"),
+            (lambda m: m.relabel(np.zeros(3, int)), "one whole number"),
+            (lambda m: m.undo(), "nothing to undo"),
+        ],
+    )
+    def test_wrong_edits_change_nothing(self, motifs, edit, message):
+        before = motifs.labels.copy()
+        with pytest.raises(ValueError, match=message):
+            edit(motifs)
+        np.testing.assert_array_equal(motifs.labels, before)
+
+
+class TestWhatHyperspyDoesToIt:
+    @pytest.mark.parametrize("ending", ["hspy", "zspy"])
+    @pytest.mark.parametrize("lazy", [False, True])
+    @pytest.mark.filterwarnings("ignore")
+    def test_a_file_brings_everything_back(self, found, tmp_path, ending, lazy):
+        found.save(tmp_path / f"image.{ending}")
+        back = hs.load(tmp_path / f"image.{ending}", lazy=lazy)
+        old, new = found.motifs, back.motifs
+        for name in ("positions", "labels", "probabilities", "layout", "frames"):
+            np.testing.assert_array_equal(getattr(new, name), getattr(old, name), err_msg=name)
+        assert new.lenses == old.lenses
+        assert new.lens == old.lens
+        assert new.parameters == old.parameters
+        assert new.names == old.names
+        assert new.cells.words == old.cells.words
+        np.testing.assert_array_equal(np.asarray(new.features.data), old.features.data)
+        assert set(new.graph.edges) == set(old.graph.edges)
+        np.testing.assert_allclose(np.asarray(new.means.data), old.means.data)
+
+    def test_a_crop_keeps_the_atoms_and_whole_cells_that_remain(self, found):
+        crop = found.isig[60:300, 40:]
+        whole, left = found.motifs, crop.motifs
+        tree = cKDTree(whole.positions)
+        distance, index = tree.query(left.positions)
+        assert distance.max() < 1e-9
+        assert 0 < len(left.labels) < len(whole.labels)
+        np.testing.assert_array_equal(left.labels, whole.labels[index])
+        assert 0 < len(left.cells) < len(whole.cells)
+        centres = cKDTree(whole.cells.centres)
+        far, which = centres.query(left.cells.centres)
+        assert far.max() < 1e-9
+        assert [left.cells.words[i] for i in range(len(left.cells))] == [whole.cells.words[i] for i in which]
+        assert left.cells.on_border.sum() > 0
+        assert len(left.graph.find(level="cell")) == len(left.cells)
+
+    def test_editing_a_crop_leaves_the_original_alone(self, found):
+        crop = found.isig[60:300, 40:]
+        before = found.motifs.labels.copy()
+        crop.motifs.merge([0, 1])
+        np.testing.assert_array_equal(found.motifs.labels, before)
+        assert crop.motifs.n_motifs < found.motifs.n_motifs
+
+    def test_arithmetic_keeps_it(self, found):
+        np.testing.assert_array_equal((found * 3).motifs.labels, found.motifs.labels)
+
+    def test_a_new_calibration_scales_positions_and_cells(self, found):
+        other = found.deepcopy()
+        for axis in other.axes_manager.signal_axes:
+            axis.scale, axis.units = axis.scale * 10, "Å"
+        assert other.motifs.units == "Å"
+        np.testing.assert_allclose(other.motifs.positions, 10 * found.motifs.positions)
+        np.testing.assert_allclose(other.motifs.cells.areas, 100 * found.motifs.cells.areas)
+        np.testing.assert_allclose(other.motifs.cells.centres, 10 * found.motifs.cells.centres)
+
+    def test_an_image_without_motifs_says_so(self, simulated):
+        with pytest.raises(AttributeError, match=r"find_motifs\(\)"):
+            _ = simulated[0].deepcopy().motifs
+        with pytest.raises(ValueError, match=r"find_motifs\(\)"):
+            Motifs(simulated[0].deepcopy())
+
+
+class TestGivenAtoms:
+    def test_positions_given_without_refinement_are_kept_to_the_bit(self, simulated):
+        signal, truth = simulated[0].deepcopy(), simulated[1]
+        scale = signal.axes_manager.signal_axes[0].scale
+        motifs = signal.find_motifs(atoms=truth.positions * scale, refine=False, lens=0.6)
+        np.testing.assert_allclose(motifs.pixel_positions, truth.positions, atol=1e-9)
+        assert motifs.parameters["atoms"] == "given"
+
+    def test_rough_positions_are_refined(self, simulated):
+        signal, truth = simulated[0].deepcopy(), simulated[1]
+        inside = np.all((truth.positions > 10) & (truth.positions < np.array(SHAPE[::-1]) - 10), axis=1)
+        rough = truth.positions[inside] + np.random.default_rng(0).uniform(-1, 1, (inside.sum(), 2))
+        motifs = signal.find_motifs(atoms=rough * signal.axes_manager.signal_axes[0].scale, lens=0.6)
+        error = np.linalg.norm(motifs.pixel_positions - truth.positions[inside], axis=1)
+        assert np.median(error) < 0.25
+
+    def test_atoms_edited_by_hand_are_used(self, simulated):
+        signal = simulated[0].deepcopy()
+        table = signal.find_atoms()
+        signal.remove_atoms(table.positions[[5, 20]])
+        motifs = signal.find_motifs(lens=0.6)
+        assert len(motifs.labels) == len(table) - 2
+        assert motifs.parameters["atoms"] == "edited"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"lens": "small"}, ValueError, "lens is 'small'"),
+        ({"lens": 40.0}, ValueError, "0.2 to 10"),
+        ({"lens": 1.2, "patch_radius": 0.2}, ValueError, "not both"),
+        ({"patch_radius": 100.0}, ValueError, "units of the axes"),
+        ({"separation": -1.0}, ValueError, "positive length"),
+        ({"polarity": "up"}, ValueError, "'bright' or 'dark'"),
+        ({"n_motifs": 0}, ValueError, "n_motifs is 0"),
+        ({"min_motif_size": 2}, ValueError, "5 or more"),
+        ({"n_max": 2.5}, ValueError, "whole number"),
+        ({"atoms": [[0.5, 0.5]]}, ValueError, "at least 12"),
+        ({"atoms": "all"}, TypeError, "Sublattice"),
+    ],
+)
+def test_a_wrong_argument_is_refused_and_the_earlier_result_stays(motifs, arguments, error, message):
+    before, edition = motifs.labels.copy(), store.edition(motifs.signal)
+    with pytest.raises(error, match=message):
+        motifs.signal.find_motifs(**arguments)
+    assert store.edition(motifs.signal) == edition
+    np.testing.assert_array_equal(motifs.labels, before)
+
+
+def test_a_stack_has_one_vocabulary_and_a_frame_for_every_atom(simulated):
+    image = simulated[0]
+    halves = [image.isig[:180, :240].data, image.isig[184:, 60:].data]
+    stack = hs.signals.Signal2D(np.stack(halves))
+    for axis, name in zip(stack.axes_manager.signal_axes, "xy", strict=True):
+        axis.scale, axis.units, axis.name = 0.0125, "nm", name
+    stack.set_signal_type("atomic_image")
+    motifs = stack.find_motifs(lens=0.6)
+    assert set(motifs.frames) == {0, 1}
+    # The two frequent motifs of either frame are the same two.
+    for frame in (0, 1):
+        counts = np.bincount(motifs.labels[motifs.frames == frame], minlength=motifs.n_motifs)
+        assert set(np.argsort(-counts)[:2]) == {0, 1}
+    first = motifs.cells.vertices[motifs.cells.offsets[:-1]]
+    for polygon, start in zip(motifs.cells.polygons, first, strict=True):
+        assert (motifs.frames[polygon] == motifs.frames[start]).all()
+    lazy = stack.as_lazy()
+    lazy.set_signal_type("atomic_image")
+    np.testing.assert_array_equal(lazy.find_motifs(lens=0.6).labels, motifs.labels)
