@@ -1,8 +1,22 @@
-"""Simulated images with their truth.
+"""Simulated images with their truth, for tests, examples and teaching.
 
-Incoherent-imaging models of atomic columns, fast and seeded, for tests, examples and teaching. Each function
-returns an ``AtomicImage`` and a :class:`Truth`; each ``..._specimen`` gives the columns alone, as arrays,
-and :func:`simulate` makes an image of them without HyperSpy.
+Incoherent-imaging models of atomic columns, fast and seeded; :class:`Imaging` says what they leave out. Each
+of these returns an ``AtomicImage`` and a :class:`Truth`:
+
+:func:`lattice`            a perfect lattice of one species
+:func:`monolayer`          a dichalcogenide with vacancies and dopants
+:func:`twin_boundary`      a mirror boundary of a dichalcogenide, with 4- or 8-rings
+:func:`grain_boundary`     tilted grains of graphene, with 5- and 7-rings
+:func:`square_triangle`    ordered and random tilings of squares and triangles
+:func:`m1_oxide`           an idealised complex oxide of thirteen sites
+:func:`perovskite`         a ferroelectric domain wall, columns bright or dark
+:func:`twisted_bilayer`    a moire, whose stacking changes without a step
+:func:`crystal_edge`       a crystal beside an amorphous rim and vacuum
+:func:`amorphous`          amorphous matter alone
+:func:`noise`              nothing but noise
+
+Each ``..._specimen`` gives the columns alone, as arrays, and :func:`simulate` makes an image of them without
+HyperSpy.
 """
 
 import lazy_loader

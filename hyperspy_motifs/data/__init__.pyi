@@ -19,5 +19,7 @@ from ._surroundings import crystal_edge as crystal_edge
 from ._surroundings import crystal_edge_specimen as crystal_edge_specimen
 from ._surroundings import noise as noise
 from ._truth import Truth as Truth
+from ._twin_boundary import twin_boundary as twin_boundary
+from ._twin_boundary import twin_boundary_specimen as twin_boundary_specimen
 from ._twisted_bilayer import twisted_bilayer as twisted_bilayer
 from ._twisted_bilayer import twisted_bilayer_specimen as twisted_bilayer_specimen

@@ -66,6 +66,9 @@ class Imaging:
         Counts per electron.
     read_noise : float
         Root mean square of Gaussian noise, in counts.
+    frame : int
+        Number of the frame: with the same seed, another frame is the same field of view with other noise and
+        jitter, as of a series, or of a second detector (with another `z_exponent`).
 
     Notes
     -----
@@ -99,6 +102,7 @@ class Imaging:
     row_jitter: float = 0.0
     gain: float = 1.0
     read_noise: float = 0.0
+    frame: int = 0
 
     def __post_init__(self) -> None:
         shape = tuple(int(length) for length in self.shape)
@@ -271,8 +275,9 @@ def expected_image(specimen: Specimen, imaging: Imaging, random_state: int = 0) 
     -------
     (rows, columns) float64 array
     """
+    jitter = np.random.default_rng([random_state, 9, imaging.frame])
+    row_shift = imaging.row_jitter * jitter.normal(size=imaging.shape[0])
     rng = np.random.default_rng([random_state, 2])
-    row_shift = imaging.row_jitter * rng.normal(size=imaging.shape[0])
     contrast = 1.0 + imaging.contrast_variation * slow_field(imaging.shape, rng)
     level = 0.5 * (1.0 + slow_field(imaging.shape, rng))
     atoms = imaging.scattering * specimen.counts * specimen.numbers.astype(float) ** imaging.exponent
@@ -311,7 +316,7 @@ def detect(expected: np.ndarray, imaging: Imaging, random_state: int = 0) -> np.
     """
     if imaging.dose is None:
         return expected.astype(np.float32)
-    rng = np.random.default_rng([random_state, 3])
+    rng = np.random.default_rng([random_state, 3, imaging.frame])
     counts = imaging.gain * rng.poisson(expected * imaging.electrons_per_pixel / imaging.gain)
     if imaging.read_noise > 0:
         counts = counts + rng.normal(0.0, imaging.read_noise, expected.shape)

@@ -1,6 +1,6 @@
 """Monolayers of transition metal dichalcogenides with point defects."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,11 @@ MATERIALS = {
     "WSe2": ("W", "Se", 0.328),
     "NbSe2": ("Nb", "Se", 0.344),
 }
+
+
+# Substitution at random: an element and the fraction of the sites; "auto" is 2 % of an isovalent one.
+Dopant = tuple[str, float] | Literal["auto"] | None
+ISOVALENT = {"Mo": "W", "W": "Mo", "Nb": "Ta", "S": "Se", "Se": "S", "Te": "Se"}
 
 
 def dichalcogenide(material: str) -> tuple[str, str, float]:
@@ -52,8 +57,8 @@ def monolayer_specimen(
     reach: float,
     vacancies: float = 0.04,
     double_vacancies: float = 0.01,
-    metal_dopant: tuple[str, float] | None = ("W", 0.02),
-    chalcogen_dopant: tuple[str, float] | None = ("S", 0.02),
+    metal_dopant: Dopant = "auto",
+    chalcogen_dopant: Dopant = "auto",
     random_state: int = 0,
 ) -> Specimen:
     """Columns of a 2H monolayer in a disc, with point defects on random sites.
@@ -68,9 +73,9 @@ def monolayer_specimen(
     double_vacancies : float
         Fraction of the chalcogen columns that miss both. No column is listed there; the site is in
         ``markers["vacancies"]``.
-    metal_dopant : (str, float), optional
-        An element and the fraction of the metal sites that it takes.
-    chalcogen_dopant : (str, float), optional
+    metal_dopant : (str, float), "auto" or None
+        An element and the fraction of the metal sites that it takes. ``"auto"``: 2 % of an isovalent one.
+    chalcogen_dopant : (str, float), "auto" or None
         An element and the fraction of the chalcogen columns where it takes both sites.
     random_state : int
         Seed of the sites.
@@ -81,57 +86,117 @@ def monolayer_specimen(
         Labels: metal, full chalcogen pair, then single vacancies and dopants, as far as asked for. Cells:
         hexagons, and the larger rings round double vacancies.
     """
-    metal, chalcogen, parameter = dichalcogenide(material)
-    metal_fraction = metal_dopant[1] if metal_dopant else 0.0
-    pair_fraction = chalcogen_dopant[1] if chalcogen_dopant else 0.0
-    for name, fraction in (
-        ("vacancies", vacancies), ("double_vacancies", double_vacancies),
-        ("the fraction of metal_dopant", metal_fraction), ("the fraction of chalcogen_dopant", pair_fraction),
-        ("the sum of all defects of the chalcogen sites", vacancies + double_vacancies + pair_fraction),
-    ):  # fmt: skip
-        if not 0 <= fraction <= 1:
-            raise ValueError(f"{name} is {fraction}; it must lie between 0 and 1.")
+    parameter = dichalcogenide(material)[2]
     vectors = parameter * np.array([[1.0, 0.0], [0.5, np.sqrt(0.75)]])
     points, site = lattice_points(vectors, np.array([[0.0, 0.0], [1 / 3, 1 / 3]]), reach)
-    chance = np.random.default_rng([random_state, 0]).random(len(points))
-    names = [metal, f"{chalcogen}2", f"{chalcogen}1"]
-    labels = site.copy()
-    labels[(site == 1) & (chance < vacancies)] = 2
+    species = place_defects(
+        site, material, vacancies, double_vacancies, metal_dopant, chalcogen_dopant, random_state
+    )
+    return dichalcogenide_specimen(points, site, *species, 0.75 * parameter)
+
+
+def place_defects(
+    site: np.ndarray,
+    material: str,
+    vacancies: float = 0.0,
+    double_vacancies: float = 0.0,
+    metal_dopant: Dopant = None,
+    chalcogen_dopant: Dopant = None,
+    random_state: int = 0,
+) -> tuple[np.ndarray, list[tuple[str, str, float]]]:
+    """Decide what stands on each site of a dichalcogenide.
+
+    Parameters
+    ----------
+    site : (n,) int array
+        0 for a metal site, 1 for a chalcogen column.
+    material, vacancies, double_vacancies, metal_dopant, chalcogen_dopant, random_state
+        See :func:`monolayer_specimen`.
+
+    Returns
+    -------
+    labels : (n,) int array
+        Index into `species`, -1 where nothing is left.
+    species : list of (str, str, float)
+        Name, element and number of atoms of each class that was asked for.
+    """
+    metal, chalcogen, _ = dichalcogenide(material)
+    substitutes = []
+    for host, dopant in ((metal, metal_dopant), (chalcogen, chalcogen_dopant)):
+        element, fraction = (ISOVALENT[host], 0.02) if dopant == "auto" else dopant or (host, 0.0)
+        if element == host and fraction > 0:
+            raise ValueError(f"{host} cannot be a dopant of {material}; give another element, or None.")
+        substitutes.append((element, fraction))
+    (metal_element, metal_fraction), (pair_element, pair_fraction) = substitutes
     edge = vacancies + double_vacancies
-    empty = (site == 1) & (chance >= vacancies) & (chance < edge)
-    z = np.array([atomic_number(metal), atomic_number(chalcogen), atomic_number(chalcogen)])
-    count = np.array([1.0, 2.0, 1.0])
-    if metal_dopant:
-        labels[(site == 0) & (chance < metal_fraction)] = len(names)
-        names.append(metal_dopant[0])
-        z, count = np.append(z, atomic_number(metal_dopant[0])), np.append(count, 1.0)
-    if chalcogen_dopant:
-        labels[(site == 1) & (chance >= edge) & (chance < edge + pair_fraction)] = len(names)
-        names.append(f"{chalcogen_dopant[0]}2")
-        z, count = np.append(z, atomic_number(chalcogen_dopant[0])), np.append(count, 2.0)
-    occupied = ~empty
-    labels, kept = labels[occupied], points[occupied]
-    used = np.isin(np.arange(len(names)), labels)
-    bonds = _heteropolar_bonds(kept, site[occupied], parameter)
-    rings = find_rings(kept, bonds)
+    for name, fraction in {
+        "vacancies": vacancies,
+        "double_vacancies": double_vacancies,
+        "the fraction of metal_dopant": metal_fraction,
+        "the fraction of chalcogen_dopant": pair_fraction,
+        "the sum of all defects of the chalcogen columns": edge + pair_fraction,
+    }.items():
+        if not 0 <= fraction <= 1:
+            raise ValueError(f"{name} is {fraction}; it must lie between 0 and 1.")
+    chance = np.random.default_rng([random_state, 0]).random(len(site))
+    labels = site.copy()
+    labels[(site == 1) & (chance >= vacancies) & (chance < edge)] = -1
+    species = [(metal, metal, 1.0), (f"{chalcogen}2", chalcogen, 2.0)]
+    for name, element, number, which, low, high in (
+        (f"{chalcogen}1", chalcogen, 1.0, 1, 0.0, vacancies),
+        (metal_element, metal_element, 1.0, 0, 0.0, metal_fraction),
+        (f"{pair_element}2", pair_element, 2.0, 1, edge, edge + pair_fraction),
+    ):
+        if high > low:
+            labels[(site == which) & (chance >= low) & (chance < high)] = len(species)
+            species.append((name, element, number))
+    return labels, species
+
+
+def dichalcogenide_specimen(
+    points: np.ndarray,
+    site: np.ndarray,
+    labels: np.ndarray,
+    species: list[tuple[str, str, float]],
+    longest: float,
+) -> Specimen:
+    """Columns of a dichalcogenide, and the rings of its bonds between metal and chalcogen.
+
+    Parameters
+    ----------
+    points : (n, 2) array
+        x, y of all sites in nm.
+    site : (n,) int array
+        0 for a metal site, 1 for a chalcogen column.
+    labels : (n,) int array
+        Index into `species`, -1 for an empty site, which becomes a marker.
+    species : list of (str, str, float)
+        Name, element and number of atoms of each class.
+    longest : float
+        Longest bond in nm.
+
+    Returns
+    -------
+    Specimen
+    """
+    occupied = labels >= 0
+    kept, held = points[occupied], labels[occupied]
+    bonds = bonds_within(kept, longest)
+    side = site[occupied][bonds]
+    rings = find_rings(kept, bonds[side[:, 0] != side[:, 1]])
     cell_types, cell_names = group_names([f"ring{len(ring)}" for ring in rings])
     return Specimen(
         positions=kept,
-        labels=(np.cumsum(used) - 1)[labels],
-        names=[name for name, ok in zip(names, used, strict=True) if ok],
+        labels=held,
+        names=[name for name, _, _ in species],
         column=np.arange(len(kept)),
-        numbers=z[labels],
-        counts=count[labels],
+        numbers=np.array([atomic_number(element) for _, element, _ in species])[held],
+        counts=np.array([number for _, _, number in species])[held],
         cells=rings,
         cell_types=cell_types,
         cell_names=cell_names,
-        markers={"vacancies": points[empty]},
+        markers={"vacancies": points[~occupied]},
     )
-
-
-def _heteropolar_bonds(points: np.ndarray, site: np.ndarray, parameter: float) -> np.ndarray:
-    bonds = bonds_within(points, 0.75 * parameter)
-    return bonds[site[bonds[:, 0]] != site[bonds[:, 1]]]
 
 
 def monolayer(
@@ -139,8 +204,8 @@ def monolayer(
     *,
     vacancies: float = 0.04,
     double_vacancies: float = 0.01,
-    metal_dopant: tuple[str, float] | None = ("W", 0.02),
-    chalcogen_dopant: tuple[str, float] | None = ("S", 0.02),
+    metal_dopant: Dopant = "auto",
+    chalcogen_dopant: Dopant = "auto",
     disorder: float = 0.002,
     random_state: int = 0,
     **imaging: Any,
@@ -155,9 +220,9 @@ def monolayer(
     material : {"MoS2", "MoSe2", "MoTe2", "WS2", "WSe2", "NbSe2"}
     vacancies, double_vacancies : float
         Fractions of the chalcogen columns that miss one or both of their atoms.
-    metal_dopant : (str, float), optional
-        An element and the fraction of the metal sites that it takes.
-    chalcogen_dopant : (str, float), optional
+    metal_dopant : (str, float), "auto" or None
+        An element and the fraction of the metal sites that it takes. ``"auto"``: 2 % of an isovalent one.
+    chalcogen_dopant : (str, float), "auto" or None
         An element and the fraction of the chalcogen columns where it takes both sites.
     disorder : float
         Root mean square static displacement along x and along y, in nm.

@@ -1,6 +1,8 @@
 """The imaging model: positions, intensities, noise, distortions, metadata."""
 
 import json
+import subprocess
+import sys
 
 import hyperspy.api as hs
 import numpy as np
@@ -181,6 +183,27 @@ def test_seed_reproduces_and_dose_leaves_the_specimen_alone():
     assert not np.array_equal(truth.positions, moved.positions)
     np.testing.assert_array_equal(truth.positions, low_truth.positions)
     assert low.data.mean() == pytest.approx(first.data.mean() / 30, rel=0.05)
+
+
+def test_another_frame_is_the_same_view_with_other_noise():
+    arguments = {"shape": (90, 110), "disorder": 0.003, "row_jitter": 0.2}
+    first, truth = lattice(**arguments)
+    second, same = lattice(**arguments, frame=1)
+    np.testing.assert_array_equal(truth.positions, same.positions)
+    free = truth.extra["noise_free"]
+    noise_of = [signal.data - t.extra["noise_free"] for signal, t in ((first, truth), (second, same))]
+    assert abs(np.corrcoef(noise_of[0].ravel(), noise_of[1].ravel())[0, 1]) < 0.05
+    assert np.corrcoef(first.data.ravel(), second.data.ravel())[0, 1] > 0.5
+    assert not np.array_equal(free, same.extra["noise_free"])
+
+
+def test_arrays_do_without_hyperspy():
+    code = (
+        "import sys; from hyperspy_motifs.data import Imaging, lattice_specimen, simulate; "
+        "simulate(lattice_specimen('square', 1.0), Imaging(shape=(40, 50))); "
+        "sys.exit('hyperspy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_disorder_has_the_rms_that_was_asked_for():

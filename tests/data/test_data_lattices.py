@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.data import lattice, monolayer, perovskite
+from hyperspy_motifs.data import lattice, monolayer, perovskite, twin_boundary
 
 SHAPE = (240, 300)
 FIELD = 240 * 300 * 0.0125**2
@@ -105,6 +105,38 @@ def test_double_vacancy_joins_three_hexagons():
     assert cKDTree(truth.positions).query(holes)[0].min() > 0.9 * spacing
 
 
+@pytest.mark.parametrize("material", ["MoS2", "MoSe2", "MoTe2", "WS2", "WSe2", "NbSe2"])
+def test_classes_are_those_asked_for_in_every_material(material):
+    _, truth = monolayer(material, shape=(60, 80))
+    assert len(truth.names) == len(set(truth.names)) == 5
+    _, pure = monolayer(
+        material, vacancies=0.0, metal_dopant=None, chalcogen_dopant=("O", 0.1), shape=(60, 80)
+    )
+    assert len(pure.names) == 3
+    assert pure.names[2] == "O2"
+
+
+@pytest.mark.parametrize(("boundary", "odd", "bonds"), [("4|4P", 4, 4), ("8", 8, 2)])
+@pytest.mark.parametrize("material", ["MoS2", "NbSe2"])
+def test_twin_boundary_is_a_mirror_with_its_rings(material, boundary, odd, bonds):
+    _, truth = twin_boundary(material, boundary=boundary, vacancies=0.0, disorder=0.0, shape=SHAPE)
+    parameter = {"MoS2": 0.316, "NbSe2": 0.344}[material] / 0.0125
+    number = np.bincount([len(cell) for cell in truth.cells], minlength=9)
+    assert set(np.flatnonzero(number)) == {6, odd}
+    assert number[odd] == pytest.approx(300 / parameter, abs=2.1)
+    mirrored = truth.positions * [1, -1] + [0, 239]
+    inner = (np.abs(truth.positions - [149.5, 119.5]) < [120, 90]).all(axis=1)
+    distance, index = cKDTree(truth.positions).query(mirrored[inner])
+    assert distance.max() < 1e-6
+    np.testing.assert_array_equal(truth.labels[inner], truth.labels[index])
+    on = inner & (truth.extra["domain"] == 0)
+    assert (truth.labels[on] == 1).all()
+    metal = truth.positions[truth.labels == 0]
+    near = cKDTree(metal).query_ball_point(truth.positions[on], 0.75 * parameter)
+    assert {len(each) for each in near} == {bonds}
+    assert str(odd) in truth.extra["figure"][on][0]
+
+
 @pytest.fixture(scope="module")
 def ferroelectric():
     return perovskite(shape=SHAPE, displacement=0.02, disorder=0.0, rotation=0.0)
@@ -164,6 +196,8 @@ def test_oxygen_scatters_in_adf_though_it_is_not_listed(ferroelectric):
         (lambda: lattice(disorder=-0.1), "0 or more"),
         (lambda: monolayer("graphene"), "MoSe2"),
         (lambda: monolayer(vacancies=0.8, double_vacancies=0.4), "between 0 and 1"),
+        (lambda: monolayer("WSe2", metal_dopant=("W", 0.1)), "dopant"),
+        (lambda: twin_boundary(boundary="5|7"), "choose one of"),
         (lambda: perovskite("NaCl"), "SrTiO3"),
         (lambda: perovskite(wall_width=0.0), "positive"),
         (lambda: perovskite(detector="BF"), "choose one of"),
