@@ -18,6 +18,8 @@ Motifs
     :func:`plot_means`, :func:`plot_tree`, :func:`plot_zernike_spectrum`, :func:`plot_basis`
 Hierarchy
     :func:`plot_hierarchy`, :func:`plot_type_graph`, :func:`plot_enrichment`
+Looking and touching
+    :class:`Explorer` of :class:`ExplorerArrays`: image, layout and patches linked; :class:`Labelling`
 """
 
 import lazy_loader

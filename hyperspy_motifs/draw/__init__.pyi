@@ -2,10 +2,13 @@ from ._cells import plot_cells as plot_cells
 from ._cells import plot_orientation as plot_orientation
 from ._cells import plot_strain as plot_strain
 from ._enrichment import plot_enrichment as plot_enrichment
+from ._explorer import Explorer as Explorer
+from ._explorer_arrays import ExplorerArrays as ExplorerArrays
 from ._hierarchy import plot_hierarchy as plot_hierarchy
 from ._hierarchy import plot_type_graph as plot_type_graph
 from ._image import image_extent as image_extent
 from ._image import plot_image as plot_image
+from ._labelling import Labelling as Labelling
 from ._layout import compare_layouts as compare_layouts
 from ._layout import plot_layout as plot_layout
 from ._legend import add_motif_legend as add_motif_legend

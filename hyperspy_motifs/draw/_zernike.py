@@ -69,7 +69,9 @@ def plot_basis(functions: ArrayLike, modes: ArrayLike, *, ax: Axes | None = None
     return ax
 
 
-def _magnitudes(moments: NDArray[np.generic], orders: NDArray[np.intp]) -> tuple[NDArray, NDArray[np.intp]]:
+def group_magnitudes(
+    moments: NDArray[np.generic], orders: NDArray[np.intp]
+) -> tuple[NDArray, NDArray[np.intp]]:
     """Magnitude (M, J) of each pair (n, |m|), in the order of n and then |m|, and these pairs (J, 2)."""
     keys = np.column_stack([orders[:, 0], np.abs(orders[:, 1])])
     pairs, index = np.unique(keys, axis=0, return_inverse=True)
@@ -118,8 +120,8 @@ def plot_zernike_spectrum(
         raise ValueError(
             f"moments must have shape ({len(orders)},) or (M, {len(orders)}), got {values.shape}."
         )
-    heights, pairs = _magnitudes(values, orders)
-    spread = None if errors is None else _magnitudes(np.atleast_2d(np.asarray(errors)), orders)[0]
+    heights, pairs = group_magnitudes(values, orders)
+    spread = None if errors is None else group_magnitudes(np.atleast_2d(np.asarray(errors)), orders)[0]
     if spread is not None:
         check_length(spread, len(heights), "errors")
     made_here = ax is None

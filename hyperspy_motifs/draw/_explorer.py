@@ -1,0 +1,391 @@
+"""The linked explorer: image, layout and patches answer each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backend_bases import Event, KeyEvent, MouseEvent
+from matplotlib.figure import Figure
+from matplotlib.widgets import Button, TextBox
+from numpy.typing import ArrayLike, NDArray
+
+from ._explorer_arrays import ExplorerArrays
+from ._explorer_panels import AtomPanel, MeansPanel, PatchPanel
+from ._image import check_positions, plot_image
+from ._labelling import Labelling
+from ._layout import frame_layout
+
+NewLabels = ArrayLike | None
+
+_HELP = (
+    "click or draw round atoms · shift adds · a: whole motif · n: new motif · m: merge · x: split · "
+    "u: undo · esc: none"
+)
+
+
+class Explorer:
+    """Window in which image, layout and patches of the atoms answer each other.
+
+    Atoms are chosen by a click or by drawing round them, in the image or in the layout (with shift: added),
+    or by a click on the mean of their motif; they are lit everywhere. The chosen atoms can become a motif,
+    their motifs be merged, split and named, from buttons and from keys, and every step be undone. The patch
+    shown is that of the atom under the pointer.
+
+    Callbacks are told of every edit and may answer with labels (n,) of their own, which are then taken;
+    where they answer None (or are not given), the explorer edits its labels itself. Splitting needs its
+    callback.
+
+    Parameters
+    ----------
+    arrays : ExplorerArrays
+        What is shown.
+    on_new_motif : callable, optional
+        Called with the indices of the atoms, an array of int.
+    on_merge : callable, optional
+        Called with the list of the motifs.
+    on_split : callable, optional
+        Called with the motif.
+    on_name : callable, optional
+        Called with the motif and its name.
+    on_undo : callable, optional
+        Called with nothing; may answer with labels.
+    figure : matplotlib.figure.Figure, optional
+        Where to draw, emptied first; a new figure by default.
+
+    Attributes
+    ----------
+    labelling : Labelling
+        Current labels and names.
+    selection : numpy.ndarray of int
+        Indices of the chosen atoms, sorted.
+    figure : matplotlib.figure.Figure
+    """
+
+    def __init__(
+        self,
+        arrays: ExplorerArrays,
+        *,
+        on_new_motif: Callable[[NDArray[np.intp]], NewLabels] | None = None,
+        on_merge: Callable[[list[int]], NewLabels] | None = None,
+        on_split: Callable[[int], NewLabels] | None = None,
+        on_name: Callable[[int, str], None] | None = None,
+        on_undo: Callable[[], NewLabels] | None = None,
+        figure: Figure | None = None,
+    ) -> None:
+        self.arrays = arrays
+        self.labelling = Labelling(arrays.labels, arrays.names)
+        self.selection: NDArray[np.intp] = np.empty(0, dtype=np.intp)
+        self._on_new_motif, self._on_merge, self._on_split = on_new_motif, on_merge, on_split
+        self._on_name, self._on_undo = on_name, on_undo
+        self.figure = plt.figure(figsize=(12.5, 7.2)) if figure is None else figure
+        self.figure.clear()
+        # Callbacks are held weakly by matplotlib: without this the explorer would fall silent when the
+        # variable that holds it goes.
+        self.figure._motif_explorer = self  # type: ignore[attr-defined]
+        self._background: Any = None
+        self._lasso: tuple[AtomPanel, list[tuple[float, float]]] | None = None
+        # Before the text box listens: it redraws the whole figure at every click that it is not kept from.
+        self._connections = [self.figure.canvas.mpl_connect("button_press_event", self._on_press)]
+        self._make_panels()
+        self._make_buttons()
+        self._draw_labels()
+        self._set_status()
+        connect = self.figure.canvas.mpl_connect
+        self._connections += [
+            connect("draw_event", self._on_draw),
+            connect("motion_notify_event", self._on_motion),
+            connect("button_release_event", self._on_release),
+            connect("key_press_event", self._on_key),
+        ]
+
+    # Making the window
+
+    def _make_panels(self) -> None:
+        arrays = self.arrays
+        positions, layout = check_positions(arrays.positions), check_positions(arrays.layout)
+        has_side = (
+            arrays.patches is not None or arrays.reconstructions is not None or arrays.moments is not None
+        )
+        right = 0.83 if has_side else 0.985
+        middle = 0.015 + 0.54 * (right - 0.015)
+        image_ax = self.figure.add_axes((0.015, 0.31, middle - 0.025, 0.635))
+        plot_image(arrays.image, extent=arrays.extent, units=arrays.units, ax=image_ax)
+        layout_ax = self.figure.add_axes((middle + 0.015, 0.31, right - middle - 0.02, 0.635))
+        frame_layout(layout_ax, layout)
+        size = float(np.clip(250 / np.sqrt(len(positions)), 2.0, 6.0))
+        self.image_panel = AtomPanel(image_ax, positions, size, dark=True)
+        self.layout_panel = AtomPanel(layout_ax, layout, min(size, 4.0), dark=False)
+        self.atom_panels = (self.image_panel, self.layout_panel)
+        side: dict[str, Axes] = {}
+        for name, bottom, height in (
+            ("patches", 0.715, 0.205),
+            ("reconstructions", 0.465, 0.205),
+            ("moments", 0.335, 0.085),
+        ):
+            if getattr(arrays, name) is not None:
+                side[name] = self.figure.add_axes((0.855, bottom, 0.135, height))
+        self.patch_panel = PatchPanel(side, arrays)
+        self.means_panel = MeansPanel(self.figure.add_axes((0.015, 0.085, 0.97, 0.205)))
+        self._lasso_lines = {
+            panel: panel.ax.plot([], [], color="red", linewidth=1.0, animated=True, zorder=7)[0]
+            for panel in self.atom_panels
+        }
+        self._status = self.figure.text(0.015, 0.965, "", fontsize="small", va="bottom", animated=True)
+        self.figure.text(0.985, 0.965, _HELP, fontsize="x-small", ha="right", va="bottom", color="0.35")
+
+    def _make_buttons(self) -> None:
+        self._buttons: dict[str, Button] = {}
+        actions: list[tuple[str, Callable[[], object]]] = [
+            ("new motif", self.new_motif),
+            ("merge", self.merge),
+        ]
+        if self._on_split is not None:
+            actions.append(("split", self.split))
+        actions += [("undo", self.undo), ("clear", self.clear)]
+        for i, (text, action) in enumerate(actions):
+            ax = self.figure.add_axes((0.015 + 0.085 * i, 0.02, 0.075, 0.045))
+            button = Button(ax, text, useblit=False, color="0.93", hovercolor="0.93")
+            button.label.set_fontsize("small")
+            button.on_clicked(_without_event(action))
+            self._buttons[text] = button
+        self._name_box = TextBox(
+            self.figure.add_axes((0.6, 0.02, 0.2, 0.045)), "name of the motif ", initial=""
+        )
+        self._name_box.label.set_fontsize("small")
+        self._name_box.on_submit(self._on_submit)
+
+    # Choosing
+
+    def select(self, indices: ArrayLike, *, add: bool = False) -> None:
+        """Choose atoms and light them everywhere.
+
+        Parameters
+        ----------
+        indices : array_like of int
+            Atoms.
+        add : bool
+            Whether the atoms chosen before stay chosen.
+        """
+        chosen = np.unique(np.asarray(indices, dtype=np.intp))
+        if chosen.size and not 0 <= chosen[0] <= chosen[-1] < len(self.labelling.labels):
+            raise ValueError(f"indices must be those of {len(self.labelling.labels)} atoms.")
+        self.selection = np.union1d(self.selection, chosen) if add else chosen
+        for panel in self.atom_panels:
+            panel.light(self.selection)
+        if len(chosen) == 1:
+            self.patch_panel.show(int(chosen[0]))
+        self._set_status()
+        self._draw_moving()
+
+    def select_motifs(self, motifs: Iterable[int], *, add: bool = False) -> None:
+        """Choose all atoms of the given motifs."""
+        self.select(np.flatnonzero(np.isin(self.labelling.labels, list(motifs))), add=add)
+
+    def clear(self) -> None:
+        """Choose no atom."""
+        self.select([])
+
+    @property
+    def selected_motifs(self) -> list[int]:
+        """Motifs of the chosen atoms."""
+        return np.unique(self.labelling.labels[self.selection]).tolist()
+
+    # Editing
+
+    def new_motif(self) -> bool:
+        """Make the chosen atoms a motif; whether that was possible."""
+        if not len(self.selection):
+            return self._refuse("choose the atoms of the new motif first")
+        answer = self._on_new_motif(self.selection) if self._on_new_motif else None
+        return self._take(self.labelling.with_new_motif(self.selection) if answer is None else answer)
+
+    def merge(self) -> bool:
+        """Merge the motifs of the chosen atoms; whether that was possible."""
+        motifs = self.selected_motifs
+        if len(motifs) < 2:
+            return self._refuse("choose atoms of two motifs or more to merge them")
+        answer = self._on_merge(motifs) if self._on_merge else None
+        return self._take(self.labelling.with_merged(motifs) if answer is None else answer)
+
+    def split(self) -> bool:
+        """Split the motif of the chosen atoms; whether that was possible."""
+        motifs = self.selected_motifs
+        if len(motifs) != 1:
+            return self._refuse("choose atoms of one motif to split it")
+        answer = self._on_split(motifs[0]) if self._on_split else None
+        if answer is None or np.array_equal(answer, self.labelling.labels):
+            return self._refuse(f"{self.labelling.names[motifs[0]]} does not split")
+        return self._take(answer)
+
+    def rename(self, name: str) -> bool:
+        """Name the motif of the chosen atoms; whether that was possible."""
+        motifs = self.selected_motifs
+        if len(motifs) != 1:
+            return self._refuse("choose atoms of one motif to name it")
+        if self._on_name:
+            self._on_name(motifs[0], name)
+        self.labelling.rename(motifs[0], name)
+        self._relabel()
+        return True
+
+    def undo(self) -> bool:
+        """Take the last edit back; whether there was one."""
+        if not self.labelling.can_undo:
+            return self._refuse("there is nothing to undo")
+        answer = self._on_undo() if self._on_undo else None
+        self.labelling.undo(answer)
+        self._relabel()
+        return True
+
+    def close(self) -> None:
+        """Stop listening to the figure."""
+        for connection in self._connections:
+            self.figure.canvas.mpl_disconnect(connection)
+        self._connections = []
+
+    def _take(self, labels: ArrayLike) -> bool:
+        self.labelling.replace(labels)
+        self._relabel()
+        return True
+
+    def _refuse(self, reason: str) -> bool:
+        self._status.set_text(reason)
+        self._draw_moving()
+        return False
+
+    def _relabel(self) -> None:
+        self._draw_labels()
+        self._set_status()
+        self.figure.canvas.draw_idle()
+
+    # Drawing
+
+    def _draw_labels(self) -> None:
+        labels = self.labelling.labels
+        for panel in self.atom_panels:
+            panel.set_labels(labels)
+        self.means_panel.set_labels(labels, self.labelling.names, self.arrays.means(labels))
+
+    def _set_status(self) -> None:
+        chosen = self.labelling.labels[self.selection]
+        motifs, counts = np.unique(chosen, return_counts=True)
+        order = np.argsort(-counts, kind="stable")[:5]
+        parts = [f"{self.labelling.names[motifs[i]]} ({counts[i]:,})" for i in order]
+        if len(motifs) > len(parts):
+            parts.append("…")
+        n = len(chosen)
+        text = f"{n:,} {'atom' if n == 1 else 'atoms'} chosen: {', '.join(parts)}" if n else "no atom chosen"
+        self._status.set_text(text)
+
+    @property
+    def _moving(self) -> list[Artist]:
+        artists = [a for panel in (*self.atom_panels, self.patch_panel) for a in panel.moving]
+        return [*artists, *self._lasso_lines.values(), self._status]
+
+    def _on_draw(self, event: Event) -> None:
+        canvas = self.figure.canvas
+        # Canvases that are not made of pixels (Cairo, vector output) cannot store a background.
+        if hasattr(canvas, "copy_from_bbox"):
+            self._background = canvas.copy_from_bbox(self.figure.bbox)
+        self._draw_artists()
+
+    def _draw_artists(self) -> None:
+        for artist in self._moving:
+            self.figure.draw_artist(artist)
+
+    def _draw_moving(self) -> None:
+        """Draw what moves over the stored background: milliseconds, however many atoms there are."""
+        canvas: Any = self.figure.canvas
+        if self._background is None or not hasattr(canvas, "restore_region"):
+            canvas.draw_idle()
+            return
+        canvas.restore_region(self._background)
+        self._draw_artists()
+        canvas.blit(self.figure.bbox)
+
+    # Listening
+
+    def _place(self, event: MouseEvent) -> tuple[AtomPanel, float, float] | None:
+        """Panel of atoms under the pointer and the data coordinates there."""
+        toolbar = getattr(self.figure.canvas, "toolbar", None)
+        if toolbar is not None and str(getattr(toolbar, "mode", "")):
+            return None  # panning or zooming
+        for panel in self.atom_panels:
+            if event.inaxes is panel.ax and event.xdata is not None and event.ydata is not None:
+                return panel, event.xdata, event.ydata
+        return None
+
+    def _on_press(self, event: MouseEvent) -> None:
+        if self._name_box.capturekeystrokes:
+            # Enters the name before the click chooses other atoms.
+            self._name_box.stop_typing()
+        self._name_box.set_active(event.inaxes is self._name_box.ax)
+        if event.button != 1:
+            return
+        place = self._place(event)
+        if place is not None:
+            self._lasso = (place[0], [(event.x, event.y)])
+        elif event.inaxes is self.means_panel.ax and event.xdata is not None and event.ydata is not None:
+            motif = self.means_panel.motif_at(event.xdata, event.ydata)
+            if motif is not None:
+                self.select_motifs([motif], add=_adds(event))
+
+    def _on_motion(self, event: MouseEvent) -> None:
+        if self._lasso is not None:
+            panel, trail = self._lasso
+            trail.append((event.x, event.y))
+            self._lasso_lines[panel].set_data(*panel.ax.transData.inverted().transform(trail).T)
+            self._draw_moving()
+            return
+        place = self._place(event)
+        index = place[0].nearest(*place[1:]) if place is not None else None
+        if self.patch_panel.show(index):
+            for atoms in self.atom_panels:
+                atoms.point_at(index)
+            self._draw_moving()
+
+    def _on_release(self, event: MouseEvent) -> None:
+        if self._lasso is None or event.button != 1:
+            return
+        panel, trail = self._lasso
+        self._lasso = None
+        self._lasso_lines[panel].set_data([], [])
+        path = np.array([*trail, (event.x, event.y)], dtype=float)
+        places = panel.ax.transData.inverted().transform(path)
+        if np.ptp(path, axis=0).max() < 5:  # a hand that trembles does not draw round anything
+            index = panel.nearest(*places[0])
+            self.select([] if index is None else [index], add=_adds(event))
+        else:
+            self.select(panel.inside(places), add=_adds(event))
+
+    def _on_key(self, event: KeyEvent) -> None:
+        if self._name_box.capturekeystrokes:
+            return
+        actions: dict[str, Callable[[], object]] = {
+            "n": self.new_motif, "m": self.merge, "x": self.split, "u": self.undo, "escape": self.clear,
+            "a": lambda: self.select_motifs(self.selected_motifs),
+        }  # fmt: skip
+        if event.key in actions:
+            actions[event.key]()
+
+    def _on_submit(self, text: str) -> None:
+        if text.strip():
+            self.rename(text.strip())
+
+
+def _adds(event: MouseEvent) -> bool:
+    return "shift" in (event.key or "")
+
+
+def _without_event(action: Callable[[], object]) -> Callable[[Event], None]:
+    """`action` as a button calls it."""
+
+    def call(event: Event) -> None:
+        action()
+
+    return call
