@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ._bond_rule import BondRule, Bonds
+from ._shapes import LEAST_SEPARATION, clearest_cut
 from ._triangulation import Triangulation, mode_of_lengths, nearest_distances
 
 _logger = logging.getLogger(__name__)
@@ -196,8 +197,7 @@ def _short_diagonals(mesh: Triangulation, keep: NDArray[np.bool_]) -> NDArray[np
     if len(index) == 0:
         return out
     ratio = np.log(mesh.lengths[index] / length.mean(axis=1))
-    gap = widest_gap(np.sort(ratio), (float(np.log(0.6)), float(np.log(0.88))))
-    if gap is None or gap.width < np.log(1.15):
-        return out
-    out[index[ratio < gap.cut]] = True
+    separation, cut = clearest_cut(np.sort(ratio))
+    if separation > LEAST_SEPARATION and ratio[ratio < cut].mean() < np.log(0.85):
+        out[index[ratio < cut]] = True
     return out

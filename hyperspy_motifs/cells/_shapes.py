@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 #: Two shapes closer than this, in units of the polygon's radius, are one: half of it is the least scatter
 #: assumed.
 _LEAST_SCATTER = 0.015
-#: Distance of two groups over the sum of their scatters. Halving one Gaussian gives 1.3, one uniform
-#: distribution 1.7.
-_LEAST_SEPARATION = 2.6
+#: Distance of two groups over twice their scatter. Halving one Gaussian gives 1.3, one uniform distribution
+#: 1.7.
+LEAST_SEPARATION = 2.5
 _LEAST_MEMBERS = 5
 
 
@@ -53,8 +53,8 @@ def split_by_gap(features: NDArray[np.floating]) -> NDArray[np.int64]:
     """Group rows by gaps: a group is halved as long as two halves stand apart by more than their scatter.
 
     Along each feature and the first principal components the best cut in two (least sum of squares) is
-    sought; it holds when the distance of the two means is more than 2.6 times the sum of their scatters, each
-    scatter being at least 1.5 % of the polygon's radius, and each side has 5 members or more.
+    sought; it holds when the distance of the two means is more than 2.5 times twice the larger scatter (which
+    is taken to be at least 1.5 % of the polygon's radius), and each side has 5 members or more.
 
     Parameters
     ----------
@@ -89,28 +89,41 @@ def _best_halving(features: NDArray[np.floating]) -> NDArray[np.bool_] | None:
     centred = features - np.median(features, axis=0)
     _, vectors = np.linalg.eigh(centred.T @ centred)
     axes = np.hstack([features, centred @ vectors[:, -3:]])
-    best, best_side = _LEAST_SEPARATION, None
+    best, best_side = LEAST_SEPARATION, None
     for values in axes.T:
         order = np.sort(values)
-        separation, cut = _clearest_cut(order)
+        separation, cut = clearest_cut(order)
         if separation > best:
             best, best_side = separation, values > cut
     return best_side
 
 
-def _clearest_cut(values: NDArray[np.floating]) -> tuple[float, float]:
-    """Separation and place of the best cut of sorted values in two."""
+def clearest_cut(values: NDArray[np.floating]) -> tuple[float, float]:
+    """Separation and place of the best cut of sorted values in two groups.
+
+    Separation is the distance of the means over twice the larger scatter (not the sum of both: the far tail
+    of one group is narrow, and would pass for a group). The cut lies where both groups are equally many
+    scatters away.
+    """
     n = len(values)
+    if n < 2 * _LEAST_MEMBERS:
+        return 0.0, float(np.median(values)) if n else 0.0
     count = np.arange(1, n)
     total, square = np.cumsum(values), np.cumsum(values**2)
     low_mean, high_mean = total[:-1] / count, (total[-1] - total[:-1]) / (n - count)
     low_var = np.maximum(square[:-1] / count - low_mean**2, 0)
     high_var = np.maximum((square[-1] - square[:-1]) / (n - count) - high_mean**2, 0)
-    spread = np.maximum(np.sqrt(low_var), _LEAST_SCATTER) + np.maximum(np.sqrt(high_var), _LEAST_SCATTER)
-    separation = (high_mean - low_mean) / spread
+    low = np.maximum(np.sqrt(low_var), _LEAST_SCATTER)
+    high = np.maximum(np.sqrt(high_var), _LEAST_SCATTER)
     valid = (count >= _LEAST_MEMBERS) & (n - count >= _LEAST_MEMBERS)
-    separation = np.where(valid, separation, 0.0)
+    separation = np.where(valid, (high_mean - low_mean) / (2 * np.maximum(low, high)), 0.0)
     k = int(separation.argmax())
+    for _ in range(8):
+        cut = (low_mean[k] * high[k] + high_mean[k] * low[k]) / (low[k] + high[k])
+        moved = int(np.clip(np.searchsorted(values, cut), _LEAST_MEMBERS, n - _LEAST_MEMBERS)) - 1
+        if moved == k:
+            break
+        k = moved
     return float(separation[k]), float(0.5 * (values[k] + values[k + 1]))
 
 
@@ -167,11 +180,32 @@ def align_to_mean(
         angle = np.angle(overlap[np.arange(m), best])
         laid = lay_on_mean(unit, shift, mirrored) * np.exp(-1j * angle)[:, None]
         mean = laid.mean(axis=0)
+    mean = _significant(mean, unit)
     turn = np.exp(-1j * np.angle(mean[0]))
     angle = np.angle(np.exp(1j * angle) / turn)
     mean = mean * turn
     mean *= np.sqrt(np.mean(radius**2)) / np.sqrt(np.mean(np.abs(mean) ** 2))
     return mean, shift, mirrored, angle
+
+
+def _significant(
+    mean: NDArray[np.complexfloating], unit: NDArray[np.complexfloating]
+) -> NDArray[np.complexfloating]:
+    """Mean polygon without the moments that noise alone would give.
+
+    Laying noisy regular polygons on each other, longest side on longest side, makes their mean irregular. The
+    magnitude of a moment that is only noise has a Rayleigh distribution, whose mean is 1.9 of its standard
+    deviations.
+    """
+    n = len(mean)
+    if len(unit) < _LEAST_MEMBERS:
+        return mean
+    size = np.abs(np.fft.fft(unit, axis=1)) / n
+    noise = size.mean(axis=0) < 2.6 * size.std(axis=0)
+    noise[:2] = False
+    moments = np.fft.fft(mean)
+    moments[noise] = 0
+    return np.fft.ifft(moments)
 
 
 def lay_on_mean(

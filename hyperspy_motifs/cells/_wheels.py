@@ -80,8 +80,9 @@ def choose_wheels(
     r"""Wheels to read as one ring with an occupant.
 
     Wheels whose hubs agree in motif and number of spokes are one kind. A kind is a candidate when its rings
-    hold no hub of the same kind (so that its wheels do not overlap), and when most points of that motif and
-    number of bonds are such hubs. It is taken when that shortens the two-part description of the tiling,
+    hold no hub of the same kind (so that its wheels do not overlap) and are of other motifs for the most
+    part, and when most points of that motif and number of bonds are such hubs. It is taken when that shortens
+    the two-part description of the tiling,
 
     .. math::
 
@@ -158,7 +159,10 @@ class _Description:
         kind_of_point = letters * (int(degree.max()) + 1) + degree
         self.kind = kind_of_point[wheels.hubs]
         own = kind_of_point[wheels.rim] == self.kind[self.wheel_of]
+        alike = letters[wheels.rim] == letters[wheels.hubs][self.wheel_of]
         self.foreign = ~np.logical_or.reduceat(own, wheels.offsets[:-1])
+        # A motif that holds sites of both sorts may stand on the rim here and there.
+        self.foreign &= 3 * np.add.reduceat(alike.astype(np.int64), wheels.offsets[:-1]) <= self.spokes
         self.letter_bits = np.log2(len(np.unique(letters)) + 1.0)
         self._spell(vertices, offsets)
         # Points at the border have too few bonds to be hubs of their kind; they do not count against it.
