@@ -57,7 +57,9 @@ class AtomEditor:
         here = self._positions()
         if len(here) > 1:
             distance = np.hypot(*(here - [x, y]).T)
-            between = np.sort(np.hypot(*(here[:, None] - here[distance.argmin()]).transpose(2, 0, 1)).ravel())[1]
+            between = np.sort(
+                np.hypot(*(here[:, None] - here[distance.argmin()]).transpose(2, 0, 1)).ravel()
+            )[1]
             if distance.min() < NEAR * between / 2:
                 x, y = here[distance.argmin()]
                 self._apply("remove", (float(x), float(y)), self.frame)

@@ -23,7 +23,7 @@ def add_atoms(signal: Any, positions: Any, refine: bool | str, frame: int) -> At
     _check_frame(signal, frame)
     new = AtomTable(stamp.to_units(pixels), pixels, np.full(len(pixels), frame), units=stamp.units)
     if refine:
-        new = given_atoms(signal, new, refine, "auto" if old is None else old.facts.get("polarity", "auto"))
+        new = _refined(signal, new, old, refine)
     if old is None:
         table = AtomTable(new.positions, new.pixel_positions, new.frames, new.columns, {"edited": True}, stamp.units)
         keep_atoms(signal, table)
@@ -84,6 +84,20 @@ def remove_atoms(signal: Any, positions: Any, frame: int) -> AtomTable:
     table = _pick(table, np.flatnonzero(keep), edited=True)
     keep_atoms(signal, table)
     return table
+
+
+def _refined(signal: Any, new: AtomTable, old: AtomTable | None, refine: bool | str) -> AtomTable:
+    """The new atoms refined among the old ones of their frame, whose tails reach into them."""
+    if old is None or not (old.frames == new.frames[0]).any():
+        if len(new) < 2:
+            raise ValueError("A single atom in an empty frame cannot be refined: its size is not known. Use refine=False.")
+        return given_atoms(signal, new, refine, "auto")
+    here = old.frames == new.frames[0]
+    pixels = np.concatenate([old.pixel_positions[here], new.pixel_positions])
+    stamp = store.Stamp.of(signal)
+    both = AtomTable(stamp.to_units(pixels), pixels, np.full(len(pixels), new.frames[0]), units=stamp.units)
+    both = given_atoms(signal, both, refine, str(old.facts.get("polarity", "auto")))
+    return _pick(both, np.arange(int(here.sum()), len(pixels)))
 
 
 def _pick(table: AtomTable, index: np.ndarray, edited: bool | None = None) -> AtomTable:

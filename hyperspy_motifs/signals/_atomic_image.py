@@ -157,7 +157,7 @@ class AtomicImage(Signal2D):
             Keep a reference to it while the figure is open. Every click is written to ``s.atoms`` at once; the key ``u``
             undoes the last.
         """
-        from hyperspy_motifs.draw import AtomEditor
+        from hyperspy_motifs.draw._atom_editor import AtomEditor
 
         return AtomEditor(self)
 
