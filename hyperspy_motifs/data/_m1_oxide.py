@@ -95,7 +95,7 @@ def site_coordinates() -> np.ndarray:
 
     References
     ----------
-    .. [1] P. DeSanto Jr. et al., Z. Kristallogr. 219 (2004) 152, doi:10.1524/zkri.219.3.152.29091, for cell
+    .. [1] P. DeSanto Jr. et al., Z. Kristallogr. 219 (2004) 152, for cell
     and plane
        group.
     """
