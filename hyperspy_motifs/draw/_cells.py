@@ -14,7 +14,23 @@ from numpy.typing import ArrayLike, NDArray
 from ._image import Extent, check_length, check_positions, prepare_field, widen_for_key
 from ._layout import add_colour_bar, is_categorical
 from ._legend import add_motif_legend
-from ._palette import as_labels, cell_colours
+from ._palette import RARE, as_labels, cell_colours
+
+MOST_CLASSES = 20
+"""Number of classes that have a colour of their own; the rare ones beyond are one grey."""
+
+
+def rare_classes(classes: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Classes beyond the most frequent ones that the picture has colours for."""
+    present, counts = np.unique(classes, return_counts=True)
+    return present[np.argsort(-counts, kind="stable")][MOST_CLASSES:]
+
+
+def class_colours(classes: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Colours (m, 4) of cells by class, all the rare ones in one grey."""
+    faces = cell_colours(classes)
+    faces[np.isin(classes, rare_classes(classes))] = RARE
+    return faces
 
 
 def plot_cells(
@@ -36,8 +52,9 @@ def plot_cells(
     polygons : sequence of array_like, each of shape (k, 2)
         x, y of the corners of each cell in axis units: ``[xy[indices] for indices in cells.polygons]``.
     colour_by : array_like, shape (m,), optional
-        Integers are classes (of cells, or numbers of corners) with a legend; floats (areas) are put on a
-        colour scale. Outlines alone are drawn without it.
+        Integers are classes (of cells, or numbers of corners) with a legend, in which the classes beyond the
+        20 most frequent ones are one grey; floats (areas) are put on a colour scale. Outlines alone are
+        drawn without it.
     image : array_like, shape (rows, columns), optional
         Drawn below.
     extent : tuple of float, optional
@@ -77,10 +94,10 @@ def plot_cells(
     check_length(values, len(corners), "colour_by")
     if is_categorical(values):
         classes = as_labels(values.astype(np.intp))
-        faces = cell_colours(classes)
+        faces = class_colours(classes)
         faces[:, 3] = alpha
         ax.add_collection(PolyCollection(corners, facecolors=faces, **kwargs))
-        add_motif_legend(ax, classes, names, cells=True)
+        add_motif_legend(ax, classes, names, cells=True, others=rare_classes(classes))
     else:
         collection = PolyCollection(corners, **{"cmap": "viridis", "alpha": alpha} | kwargs)
         collection.set_array(values)

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 
-from ._palette import as_labels, cell_colours, contrast_colours, motif_colours, motif_marker
+from ._palette import RARE, as_labels, cell_colours, contrast_colours, motif_colours, motif_marker
 
 
 def label_texts(labels: ArrayLike, names: Sequence[str] | None = None, kind: str = "motif") -> dict[int, str]:
@@ -41,6 +41,7 @@ def add_motif_legend(
     *,
     cells: bool = False,
     marker: str | None = None,
+    others: ArrayLike = (),
     location: str = "outside right",
     **kwargs: Any,
 ) -> Legend:
@@ -60,6 +61,8 @@ def add_motif_legend(
         Whether the labels are those of cells, drawn as coloured areas.
     marker : str, optional
         One shape for all motifs in place of a shape for each.
+    others : array_like of int
+        Labels that are joined in one grey entry.
     location : str
         ``'outside right'`` of the axes, or a location that matplotlib knows.
     **kwargs
@@ -74,7 +77,9 @@ def add_motif_legend(
     ValueError
         If there are fewer names than labels.
     """
-    texts = label_texts(labels, names, "cell" if cells else "motif")
+    labels, joined = as_labels(labels), as_labels(others)
+    is_other = np.isin(labels, joined)
+    texts = label_texts(labels[~is_other], names, "cell" if cells else "motif")
     present = np.fromiter(texts, dtype=np.intp, count=len(texts))
     handles: list[Any] = []
     if cells:
@@ -89,17 +94,21 @@ def add_motif_legend(
                 Line2D([], [], linestyle="none", marker=marker or motif_marker(k), markersize=5.5,
                        markerfacecolor=colour, markeredgecolor=edge, markeredgewidth=0.5)
             )  # fmt: skip
+    lines = list(texts.values())
+    if is_other.any():
+        handles.append(Patch(facecolor=RARE, edgecolor="0.25", linewidth=0.5))
+        lines.append(f"{len(joined)} others ({is_other.sum():,})")
     outside = location == "outside right"
     if outside:
         kwargs.setdefault("bbox_to_anchor", (1.02, 1.0))
-    kwargs.setdefault("ncols", _n_columns(ax, len(texts), outside))
+    kwargs.setdefault("ncols", _n_columns(ax, len(lines), outside))
     defaults: dict[str, Any] = {
         "fontsize": "small", "frameon": not outside, "borderaxespad": 0.0 if outside else 0.5,
         "borderpad": 0.2 if outside else 0.4, "labelspacing": 0.35, "columnspacing": 0.8,
         "handletextpad": 0.4 if cells else 0.2, "handlelength": 1.4,
     }  # fmt: skip
     defaults["loc"] = "upper left" if outside else location
-    legend = ax.legend(handles, list(texts.values()), **defaults | kwargs)
+    legend = ax.legend(handles, lines, **defaults | kwargs)
     if hasattr(ax, "hspy_fig"):
         # HyperSpy draws the image as an animated artist, over all that is not animated.
         legend.set_animated(ax.figure.canvas.supports_blit)

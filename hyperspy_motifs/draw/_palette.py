@@ -28,6 +28,9 @@ MARKERS: tuple[str, ...] = ("o", "s", "^", "D", "v", "P", "X", "p", "h")
 _CELL_ORDER = (4, 6, 5, 2, 1, 3, 0, *range(7, len(PALETTE)))
 _CELL_TINT = 0.25
 
+# What is too rare for a colour of its own.
+RARE = (0.75, 0.75, 0.75, 1.0)
+
 _RGBA = to_rgba_array(PALETTE)
 _CELL_RGBA = _RGBA[list(_CELL_ORDER)] * (1 - _CELL_TINT) + _CELL_TINT
 

@@ -266,3 +266,16 @@ def test_what_does_not_fit_together_is_refused(field):
         plot_values(positions, np.zeros((50, 3)))
     with pytest.raises(ValueError, match="n_fold"):
         plot_orientation([], [], n_fold=0)
+
+
+def test_rare_cell_classes_are_one_grey():
+    classes = np.r_[np.repeat(np.arange(20), 3), np.arange(20, 50)]
+    triangles = [np.array([[i, 0], [i + 1, 0], [i, 1]]) for i in range(len(classes))]
+    ax = plot_cells(triangles, classes)
+    (cells,) = collections(ax, PolyCollection)
+    faces = cells.get_facecolors()[:, :3]
+    np.testing.assert_allclose(faces[:60], cell_colours(classes[:60])[:, :3])
+    assert len(np.unique(faces[60:], axis=0)) == 1
+    texts = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert texts[-1] == "30 others (30)"
+    assert len(texts) == 21
