@@ -16,39 +16,57 @@ from ._triangulation import Triangulation, mode_of_lengths, nearest_distances
 
 _logger = logging.getLogger(__name__)
 
-#: Where the cut may lie, in units of the first mode. Below it is the scatter of one bond length, above it the
-#: second shell of every tiling with polygons of up to four corners.
-_WINDOW = (np.log(1.08), np.log(1.62))
+#: Where the cut may lie, in log units of the first mode. Below it is the scatter of one bond length, above it
+#: the second shell of every tiling with polygons of up to four corners.
+_LENGTH_WINDOW = (float(np.log(1.08)), float(np.log(1.62)))
 #: A second shell that is absent (a perfect triangular lattice) counts as if it were here.
-_SECOND_SHELL = np.log(1.75)
+_LENGTH_END = float(np.log(1.75))
+#: The same for lengths and angles together, where bonds of regular tilings lie at -0.4...0.2, diagonals from
+#: 1.5 on.
+_ANGLE_WINDOW, _ANGLE_END = (0.4, 1.7), 1.9
+#: A gap of lengths this wide (10 %) needs no angles, and no cut of their own for pairs of motifs.
+_CLEAR = float(np.log(1.1))
 #: A pair of motifs gets a cut of its own from this many neighbours on.
 _LEAST_EDGES = 40
 
 
 class _Gap(NamedTuple):
-    cut: float  # log length
-    width: float  # log ratio of the lengths on both sides
+    cut: float
+    width: float
+    sharpness: float  # width over the scatter of what lies below
 
 
-def widest_gap(
-    logs: NDArray[np.floating], window: tuple[float, float], outliers: float = 0.002
-) -> _Gap | None:
-    """Widest empty interval of sorted logarithms whose middle lies in the window.
+class _Scale(NamedTuple):
+    """A number for every edge, low for bonds and high for diagonals, and where its gap may lie."""
+
+    values: NDArray[np.float64]
+    window: tuple[float, float]
+    end: float
+    name: str
+
+    def moved(self, by: float) -> _Scale:
+        return self._replace(window=(self.window[0] + by, self.window[1] + by), end=self.end + by)
+
+
+def widest_gap(scale: _Scale, members: NDArray[np.bool_], outliers: float = 0.002) -> _Gap | None:
+    """Widest empty interval of the values of some edges whose middle lies in the window.
 
     A share `outliers` of the values may lie inside it: with thousands of edges some are misplaced.
     """
-    inside = int(outliers * len(logs))
-    step = inside + 1
-    if len(logs) <= step:
+    values = np.sort(scale.values[members])
+    values = np.append(values[values < scale.end], scale.end)
+    step = int(outliers * len(values)) + 1
+    if len(values) <= step:
         return None
-    width = logs[step:] - logs[:-step]
-    middle = 0.5 * (logs[step:] + logs[:-step])
-    # A long interval reaches into the window although its middle lies beyond: its lower part counts.
-    allowed = (middle >= window[0]) & (middle <= window[1])
+    width = values[step:] - values[:-step]
+    middle = 0.5 * (values[step:] + values[:-step])
+    allowed = (middle >= scale.window[0]) & (middle <= scale.window[1])
     if not allowed.any():
         return None
     best = int(np.flatnonzero(allowed)[width[allowed].argmax()])
-    return _Gap(float(middle[best]), float(width[best]))
+    below = values[: best + 1]
+    scatter = 1.4826 * float(np.median(np.abs(below - np.median(below))))
+    return _Gap(float(middle[best]), float(width[best]), float(width[best]) / max(scatter, 1e-3))
 
 
 @dataclass(frozen=True)
@@ -58,11 +76,19 @@ class AutoBonds(BondRule):
     The lengths are taken in units of the commonest nearest-neighbour distance: one for the whole field or a
     local one (median nearest distance of the `neighbours` points around), whichever leaves the wider gap. The
     gap is the widest interval of :math:`\log(\text{length})`, centred between 1.08 and 1.62 units, that holds
-    no more than 0.2 % of the edges. When it is narrow, pairs of motifs with enough edges get a cut of their
-    own where their own gap is wider. Edges of the convex hull take no part in the choice.
+    no more than 0.2 % of the edges. Edges of the convex hull take no part in the choice. When such a cut
+    leaves pairs of points only, the next shells are tried.
 
-    Last, the short diagonals of rhombs go: an edge that is shorter than the four equal edges around it by a
-    gap of its own (a Delaunay triangulation always holds the short diagonal).
+    Where the gap is below 10 % (positions scatter), the angles help: :math:`\theta`, the sum of the two
+    angles that face an edge across its triangles, is :math:`180^\circ` for every diagonal of a regular
+    polygon, and :math:`180^\circ / p + 180^\circ / q`, at most :math:`120^\circ`, for the bond between a
+    p-gon and a q-gon. Then the gap of :math:`\log_{\sqrt 2}(\text{length}) + \theta / 180^\circ - 1/2` is
+    taken instead, if it is the sharper one (wider in units of the scatter below it), and pairs of motifs with
+    enough edges get a cut of their own where their own gap is clearly wider.
+
+    Last, the short diagonals of rhombs go: edges that form, by their length relative to the four about equal
+    edges around them, a group of their own below the others (a Delaunay triangulation always holds the short
+    diagonal).
 
     Parameters
     ----------
@@ -84,62 +110,71 @@ class AutoBonds(BondRule):
         mesh = Triangulation.from_points(points)
         if len(mesh.edges) == 0:
             return Bonds(mesh.edges, 0.0, "the points have no triangulation")
-        logs, gap, unit = self._gap(mesh)
+        scale, gap = self._scale(mesh)
+        if gap.width < _CLEAR:
+            mixed = _with_angles(mesh, scale)
+            other = widest_gap(mixed, mesh.inner)
+            if other is not None and other.sharpness > gap.sharpness:
+                scale, gap = mixed, other
         cut = np.full(len(mesh.edges), gap.cut)
-        pairs_cut = 0
-        if labels is not None and (self.per_pair or (self.per_pair is None and gap.width < np.log(1.15))):
-            cut, pairs_cut = _cut_per_pair(mesh, logs, np.asarray(labels), gap)
-        keep = logs <= cut
+        own = 0
+        unclear = gap.width < _CLEAR or scale.end == _ANGLE_END
+        if labels is not None and (self.per_pair or (self.per_pair is None and unclear)):
+            cut, own = _cut_per_pair(mesh, scale, np.asarray(labels), gap)
+        keep = scale.values <= cut
         diagonals = _short_diagonals(mesh, keep)
         keep &= ~diagonals
-        clarity = float(np.clip(gap.width / np.log(1.5), 0.0, 1.0))
+        ratio = f"{np.exp(gap.cut):.3f}" if scale.end != _ANGLE_END else f"{gap.cut:.2f}"
         reason = (
-            f"Delaunay edges up to {np.exp(gap.cut):.3f} {unit}, a gap of {100 * np.expm1(gap.width):.0f} %"
-            + (f"; {pairs_cut} pairs of motifs cut on their own" if pairs_cut else "")
+            f"Delaunay edges up to {ratio} {scale.name}, where a gap is {gap.sharpness:.1f} times their scatter"
+            + (f"; {own} pairs of motifs cut on their own" if own else "")
             + (f"; {int(diagonals.sum())} short diagonals left out" if diagonals.any() else "")
         )
         _logger.debug(reason)
-        return Bonds(mesh.edges[keep], clarity, reason)
+        return Bonds(mesh.edges[keep], float(-np.expm1(-0.5 * gap.sharpness)), reason)
 
-    def _gap(self, mesh: Triangulation) -> tuple[NDArray[np.float64], _Gap, str]:
-        """Log lengths in the unit that leaves the wider gap, that gap, and the name of the unit."""
+    def _scale(self, mesh: Triangulation) -> tuple[_Scale, _Gap]:
+        """Log lengths in the unit that leaves the wider gap, and that gap."""
         nearest = nearest_distances(mesh.points)
         nearest = np.maximum(nearest, 1e-9 * nearest.max())
         options = []
         if not self.local:
-            options.append((np.log(mesh.lengths / mode_of_lengths(nearest)), "of the nearest distance"))
+            logs = np.log(mesh.lengths / mode_of_lengths(nearest))
+            options.append(_Scale(logs, _LENGTH_WINDOW, _LENGTH_END, "of the nearest distance"))
         if self.local or self.local is None:
             k = min(self.neighbours, len(mesh.points))
             index = cKDTree(mesh.points).query(mesh.points, k=k)[1]
-            scale = np.median(nearest[index], axis=1)
-            unit = np.sqrt(scale[mesh.edges[:, 0]] * scale[mesh.edges[:, 1]])
-            relative = mesh.lengths / unit
-            relative /= mode_of_lengths(nearest / scale)
-            options.append((np.log(relative), "of the local nearest distance"))
-        best: tuple[NDArray[np.float64], _Gap, str] | None = None
-        for logs, unit_name in options:
-            gap = _gap_that_closes(mesh, logs)
-            # The local unit must pay: it blurs structures that have several bond lengths.
-            if best is None or gap.width > 1.2 * best[1].width:
-                best = (logs, gap, unit_name)
-        assert best is not None
-        return best
+            around = np.median(nearest[index], axis=1)
+            unit = np.sqrt(around[mesh.edges[:, 0]] * around[mesh.edges[:, 1]])
+            logs = np.log(mesh.lengths / unit / mode_of_lengths(nearest / around))
+            options.append(_Scale(logs, _LENGTH_WINDOW, _LENGTH_END, "of the local nearest distance"))
+        found = [_gap_that_closes(mesh, scale) for scale in options]
+        # The local unit must pay: it blurs structures that have several bond lengths.
+        best = 1 if len(found) > 1 and found[1].width > 1.2 * found[0].width else 0
+        return options[best], found[best]
 
 
-def _gap_that_closes(mesh: Triangulation, logs: NDArray[np.floating]) -> _Gap:
-    """The widest gap whose bonds close to cells; farther shells are tried when the first is a shell of
-    pairs.
-    """
-    inner = np.sort(logs[mesh.inner])
-    fallback = _Gap(float(np.log(1.3)), 0.0)
+def _gap_that_closes(mesh: Triangulation, scale: _Scale) -> _Gap:
+    """The widest gap whose bonds close to cells; farther shells are tried when the first is one of pairs."""
     for shift in (0.0, np.log(1.4), np.log(2.0)):
-        padded = np.append(inner[inner < shift + _SECOND_SHELL], shift + _SECOND_SHELL)
-        gap = widest_gap(padded, (_WINDOW[0] + shift, _WINDOW[1] + shift))
-        if gap is None:
-            continue
-        if _share_with_two_bonds(mesh, logs <= gap.cut) >= 0.6:
+        gap = widest_gap(scale.moved(shift), mesh.inner)
+        if gap is not None and _share_with_two_bonds(mesh, scale.values <= gap.cut) >= 0.6:
             return gap
-    return fallback
+    return _Gap(float(np.log(1.3)), 0.0, 0.0)
+
+
+def _with_angles(mesh: Triangulation, scale: _Scale) -> _Scale:
+    """Lengths in powers of the square root of 2, plus the angles that face the edge in half turns, less a
+    half.
+    """
+    facing = np.zeros(len(mesh.edges))
+    for side in (0, 1):
+        # An edge of the hull has one triangle, whose angle counts twice.
+        tip = mesh.points[np.where(mesh.inner, mesh.opposite[:, side], mesh.opposite[:, 0])]
+        u, v = mesh.points[mesh.edges[:, 0]] - tip, mesh.points[mesh.edges[:, 1]] - tip
+        facing += np.abs(np.arctan2(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0], (u * v).sum(axis=1)))
+    values = scale.values / np.log(np.sqrt(2)) + facing / np.pi - 0.5
+    return _Scale(values, _ANGLE_WINDOW, _ANGLE_END, "of length and facing angles " + scale.name)
 
 
 def _share_with_two_bonds(mesh: Triangulation, keep: NDArray[np.bool_]) -> float:
@@ -156,21 +191,20 @@ def _share_with_two_bonds(mesh: Triangulation, keep: NDArray[np.bool_]) -> float
 
 
 def _cut_per_pair(
-    mesh: Triangulation, logs: NDArray[np.floating], labels: NDArray[np.integer], pooled: _Gap
+    mesh: Triangulation, scale: _Scale, labels: NDArray[np.integer], pooled: _Gap
 ) -> tuple[NDArray[np.float64], int]:
     """Cut of every edge: the pair's own where its gap is wider than the pooled one."""
     low, high = np.sort(labels[mesh.edges], axis=1).T
     pair = low.astype(np.int64) * (int(labels.max()) + 1) + high
-    cut = np.full(len(logs), pooled.cut)
+    cut = np.full(len(pair), pooled.cut)
     own = 0
     for value in np.unique(pair):
         members = pair == value
-        lengths = np.sort(logs[members & mesh.inner])
-        lengths = lengths[lengths < _SECOND_SHELL]
-        if len(lengths) < _LEAST_EDGES:
+        used = members & mesh.inner & (scale.values < scale.end)
+        if int(used.sum()) < _LEAST_EDGES:
             continue
-        gap = widest_gap(np.append(lengths, _SECOND_SHELL), _WINDOW)
-        if gap is not None and gap.width > max(1.5 * pooled.width, np.log(1.1)):
+        gap = widest_gap(scale, used)
+        if gap is not None and gap.width > max(1.5 * pooled.width, _CLEAR):
             cut[members] = gap.cut
             own += 1
     return cut, own
