@@ -95,9 +95,7 @@ def site_coordinates() -> np.ndarray:
 
     References
     ----------
-    .. [1] P. DeSanto Jr. et al., Z. Kristallogr. 219 (2004) 152, for cell
-    and plane
-       group.
+    .. [1] P. DeSanto Jr. et al., Z. Kristallogr. 219 (2004) 152, for the cell and the plane group.
     """
     start = np.array([SITES[name][0] for name in NAMES])
     first, second, operation, cell, ideal = _neighbours(start)
