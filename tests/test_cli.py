@@ -1,0 +1,107 @@
+"""The command, run as a user runs it: files in, results out, exit codes, errors in one line."""
+
+import csv
+import subprocess
+import sys
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+
+from hyperspy_motifs import cli, data
+from hyperspy_motifs.graph import MotifGraph
+
+
+@pytest.fixture(scope="module")
+def image_file(tmp_path_factory):
+    signal, _ = data.monolayer(shape=(170, 200), random_state=3)
+    path = tmp_path_factory.mktemp("images") / "monolayer.hspy"
+    signal.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(image_file, tmp_path_factory):
+    """One run of the command on one file, its folder of results and what it printed."""
+    folder = tmp_path_factory.mktemp("results")
+    done = subprocess.run(
+        [sys.executable, "-m", "hyperspy_motifs", str(image_file), "-o", str(folder), "--lens", "0.6"],
+        capture_output=True,
+        text=True,
+    )
+    return folder, done
+
+
+def test_it_writes_every_result_and_says_what_it_found(run):
+    folder, done = run
+    assert done.returncode == cli.EXIT_OK, done.stderr
+    names = {p.name for p in folder.iterdir()}
+    expected = {"monolayer.hspy", "monolayer.graphml", "monolayer_atoms.csv"}
+    expected |= {f"monolayer_{kind}.png" for kind in ("motifs", "layout", "means", "cells")}
+    assert names == expected
+    motifs = hs.load(folder / "monolayer.hspy").motifs
+    assert f"{len(motifs.labels)} atoms" in done.stdout
+    assert f"{motifs.n_motifs} motifs" in done.stdout
+
+
+def test_graph_and_table_tell_the_same_atoms_as_the_image(run):
+    folder, _ = run
+    motifs = hs.load(folder / "monolayer.hspy").motifs
+    graph = MotifGraph.from_graphml(folder / "monolayer.graphml")
+    assert len(graph.find(level="atom")) == len(motifs.labels)
+    with open(folder / "monolayer_atoms.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    np.testing.assert_allclose([float(r["x"]) for r in rows], motifs.positions[:, 0])
+    np.testing.assert_array_equal([int(r["motif"]) for r in rows], motifs.labels)
+
+
+def test_the_original_file_is_not_touched(run, image_file):
+    assert not hs.load(image_file).metadata.has_item("Motifs")
+
+
+def test_arrays_are_read(tmp_path):
+    signal, _ = data.lattice("square", shape=(120, 150), random_state=0)
+    np.save(tmp_path / "lattice.npy", signal.data)
+    assert cli.main([str(tmp_path / "lattice.npy"), "-o", str(tmp_path / "out"), "-q", "--no-figures"]) == cli.EXIT_OK
+    assert len(hs.load(tmp_path / "out" / "lattice.hspy").motifs.labels) > 20
+
+
+def test_one_bad_file_is_one_line_and_does_not_stop_the_others(tmp_path, capsys):
+    signal, _ = data.lattice("triangular", shape=(120, 150), random_state=0)
+    np.save(tmp_path / "good.npy", signal.data)
+    np.save(tmp_path / "flat.npy", np.ones((40, 50)))
+    (tmp_path / "text.npy").write_text("not an array")
+    files = ["flat.npy", "absent.dm4", "text.npy", "good.npy"]
+    code = cli.main([*(str(tmp_path / f) for f in files), "-o", str(tmp_path / "out"), "-q", "--no-figures"])
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert code == cli.EXIT_FAILED
+    assert [line.startswith("hyperspy-motifs: ") for line in lines] == [True] * 3
+    assert "constant" in lines[0]
+    assert "no such file" in lines[1]
+    assert (tmp_path / "out" / "good.hspy").exists()
+
+
+def test_a_wrong_call_is_explained_with_code_two(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--lens", "wide", "image.dm4"])
+    assert stop.value.code == cli.EXIT_USAGE
+    assert "--lens" in capsys.readouterr().err
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path):
+    path = tmp_path / "result.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), cli._replacing(path) as partial:
+        partial.write_text("half")
+        raise RuntimeError("power lost")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interrupt_ends_with_its_own_code(tmp_path, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_run_file", interrupted)
+    assert cli.main(["image.dm4", "-o", str(tmp_path)]) == cli.EXIT_INTERRUPTED
+    assert "interrupted" in capsys.readouterr().err
