@@ -38,7 +38,7 @@ class GaussianClasses:
         means = np.zeros((len(count), points.shape[1]))
         np.add.at(means, labels[inside], points[inside])
         means /= count[:, None]
-        covariance = common_covariance(points, labels)
+        covariance = common_covariance(points[inside], labels[inside])
         d = len(covariance)
         covariance = (1 - _SHRINKAGE) * covariance + _SHRINKAGE * np.trace(covariance) / d * np.eye(d)
         covariance += 1e-12 * (1 + np.trace(covariance)) * np.eye(d)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _COMPONENTS = 20
+_FLOOR = 1e-3
 
 
 class MomentsLike(Protocol):
@@ -26,9 +27,13 @@ class MomentsLike(Protocol):
 
 def noise_unit(moments: MomentsLike) -> NDArray[np.float64]:
     """Return the noise of the median atom for every mode, shape (K,), never zero."""
-    values = np.asarray(moments.values, dtype=np.float64)
-    unit = np.median(np.atleast_2d(np.asarray(moments.noise_std, dtype=np.float64)), axis=0)
-    return np.maximum(unit, max(1e-6 * float(np.median(np.abs(values))), 1e-300))
+    valid = np.asarray(moments.valid, dtype=bool)
+    values = np.asarray(moments.values, dtype=np.float64)[valid]
+    noise = np.asarray(moments.noise_std, dtype=np.float64)
+    unit = np.median(noise[valid], axis=0) if noise.ndim == 2 else noise
+    # Interpolation and rounding limit even a noise-free image.
+    floor = _FLOOR * float(np.sqrt(np.mean(values**2)))
+    return np.maximum(unit, max(floor, 1e-300))
 
 
 def noise_units(

@@ -15,7 +15,7 @@ from ._choice import choose_lens
 from ._classifier import GaussianClasses
 from ._features import Axes, MomentsLike, noise_unit, noise_units
 from ._parting import part
-from ._separation import merge_by_noise
+from ._merging import merging_order
 from ._tree import MotifTree, by_frequency
 
 LENSES = (0.6, 1.2, 1.7, 2.4)
@@ -73,7 +73,7 @@ class NestedLenses:
         rotation_invariant: bool = False,
         n_motifs: int | None = None,
         min_motif_size: int | None = None,
-        threshold: float = 4.5,
+        threshold: float = 3.0,
         n_neighbors: int = 12,
         random_state: int = 0,
         progress: Callable[[float], None] | None = None,
@@ -111,6 +111,7 @@ class NestedLenses:
             unit = noise_unit(moments)
             X = noise_units(moments, self.rotation_invariant, unit)
             valid = np.asarray(moments.valid, dtype=bool)
+            X[~valid] = np.median(X[valid], axis=0)
             if groups is None:
                 groups = np.zeros(len(X), dtype=np.int32)
                 probabilities = np.ones(len(X))
@@ -206,7 +207,7 @@ class NestedLenses:
             own = odds.argmax(axis=1)
             own[np.isin(members, kept)] = labels
             probabilities[members] *= odds[np.arange(len(members)), own]
-            merges = merge_by_noise(components, labels, np.inf, self.random_state)[1]
+            merges = merging_order(components, labels, self.random_state)
             new[members] = own + n_leaves
             nodes.grow(group, lens, np.bincount(own, minlength=labels.max() + 1), merges)
             self._partings[lens].append(

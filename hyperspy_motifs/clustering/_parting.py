@@ -8,7 +8,8 @@ from scipy.spatial import cKDTree
 
 from ._classifier import GaussianClasses
 from ._density import density_clusters
-from ._separation import merge_by_noise
+from ._merging import merge_alike
+from ._separation import common_covariance
 
 _ROUNDS = 3
 
@@ -16,7 +17,7 @@ _ROUNDS = 3
 def part(
     X: NDArray[np.float64],
     layout: NDArray[np.floating],
-    threshold: float = 4.5,
+    threshold: float = 3.0,
     min_size: int = 5,
     random_state: int = 0,
 ) -> NDArray[np.int32]:
@@ -40,8 +41,9 @@ def part(
         Groups 0.., every point in one.
     """
     labels = fill(layout, density_clusters(layout, min_size))
+    common = common_covariance(X, labels)
     for turn in range(_ROUNDS):
-        labels, _ = merge_by_noise(X, labels, threshold, random_state + turn)
+        labels = merge_alike(X, labels, threshold, random_state + turn, common)
         if labels.max() == 0:
             break
         classes = GaussianClasses.fit(X, labels)
@@ -51,8 +53,7 @@ def part(
         labels = refined
         if same:
             break
-    labels, _ = merge_by_noise(X, labels, threshold, random_state)
-    return labels
+    return merge_alike(X, labels, threshold, random_state, common)
 
 
 def fill(layout: NDArray[np.floating], labels: NDArray[np.int32]) -> NDArray[np.int32]:

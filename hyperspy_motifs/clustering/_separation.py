@@ -1,4 +1,4 @@
-"""One motif or two: the test against noise."""
+"""How far two groups lie apart, measured on points that did not choose the direction."""
 
 from __future__ import annotations
 
@@ -6,70 +6,136 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-_SHRINKAGE = 0.5
+_RIDGE = 0.2  # of the noise: features are in units of it
 _PRIOR = 6.0  # points' worth of common spread lent to every half, so that six points do not invent their own
+_CANDIDATES = 8
 
 
 class HalfSums:
-    """Counts, sums and scatter of two halves of every group: all that the test needs.
+    """Counts, sums and squares of two halves of every group: all that the separation needs.
 
     Parameters
     ----------
     X : ndarray, shape (n, d)
         Features in units of their noise.
     labels : ndarray of int, shape (n,)
-        Groups 0..n_groups-1; negative points are left out.
+        Groups 0..n_groups-1, none empty.
     random_state : int
         Of the halves.
+    common : ndarray, shape (d, d), optional
+        Covariance within groups; default: pooled from these.
     """
 
-    def __init__(self, X: NDArray[np.floating], labels: NDArray[np.integer], random_state: int = 0) -> None:
-        points = np.asarray(X, dtype=np.float64)
-        n_groups = int(labels.max()) + 1
-        half = np.empty(len(points), dtype=np.int64)
-        order = np.random.default_rng(random_state).permutation(len(points))
-        order = order[np.argsort(labels[order], kind="stable")]
-        half[order] = np.arange(len(points)) % 2
-        d = points.shape[1]
-        self.count = np.zeros((n_groups, 2))
-        self.total = np.zeros((n_groups, 2, d))
-        self.square = np.zeros((n_groups, 2, d, d))
-        for group in range(n_groups):
-            for side in (0, 1):
-                chosen = points[(labels == group) & (half == side)]
-                self.count[group, side] = len(chosen)
-                self.total[group, side] = chosen.sum(axis=0)
-                self.square[group, side] = chosen.T @ chosen
-        self.common = common_covariance(points, labels)
-
-    def merge(self, a: int, b: int) -> None:
-        """Add group b to group a and empty b."""
-        for array in (self.count, self.total, self.square):
-            array[a] += array[b]
-            array[b] = 0
+    def __init__(
+        self,
+        X: NDArray[np.floating],
+        labels: NDArray[np.integer],
+        random_state: int = 0,
+        common: NDArray[np.float64] | None = None,
+    ) -> None:
+        self.points = np.ascontiguousarray(X, dtype=np.float64)
+        self.labels = np.asarray(labels, dtype=np.int64).copy()
+        n_groups = int(self.labels.max()) + 1
+        self.half = split_in_halves(self.labels, random_state)
+        self.count, self.total, self.square = _sums(self.points, self.labels, self.half, n_groups)
+        self.common = common_covariance(self.points, self.labels) if common is None else common
 
     def separation(self, a: int, b: int) -> float:
         """Return the separation of two groups along the direction that parts them best, in units of their spread."""
-        return float(_separation(self.count, self.total, self.square, self.common, a, b))
+        return float(_separation(self.count, self.total, self.square, self.common, min(a, b), max(a, b)))
 
-    def matrix(self, candidates: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
-        """Return the separations of all (or the marked) pairs, infinite elsewhere, shape (n_groups, n_groups)."""
-        n_groups = len(self.count)
-        mask = np.ones((n_groups, n_groups), dtype=bool) if candidates is None else candidates
-        return _all_separations(self.count, self.total, self.square, self.common, mask)
+    def matrix(self) -> NDArray[np.float64]:
+        """Return the separations of all pairs, infinite on the diagonal, shape (n_groups, n_groups)."""
+        candidates = ~np.eye(len(self.count), dtype=bool)
+        return _separations(self.count, self.total, self.square, self.common, candidates)
+
+    def projections(self, a: int, b: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the members of groups a and b along the direction learned on the other halves.
+
+        In units of the spread, with the mean of a at zero and that of b at their separation in both halves.
+        """
+        inside_a, inside_b = self.labels == a, self.labels == b
+        out_a, out_b = np.zeros(inside_a.sum()), np.zeros(inside_b.sum())
+        for side in (0, 1):
+            direction, origin, _ = _direction(self.count, self.total, self.square, self.common, a, b, side)
+            other = 1 - side
+            length = direction @ self.total[b, other] / self.count[b, other] - origin
+            for inside, out in ((inside_a, out_a), (inside_b, out_b)):
+                chosen = self.half[inside] == other
+                out[chosen] = (self.points[inside][chosen] @ direction - origin) / length
+        distance = self.separation(a, b)
+        return out_a * distance, out_b * distance
+
+    def merge(self, a: int, b: int) -> None:
+        """Give the points of group b to group a; b is empty then."""
+        for array in (self.count, self.total, self.square):
+            array[a] += array[b]
+            array[b] = 0
+        self.labels[self.labels == b] = a
+
+    def agglomerate(self, threshold: float) -> list[tuple[int, int, float]]:
+        """Merge the least separated pair of near groups until all are `threshold` apart.
+
+        Returns
+        -------
+        list of (kept group, merged group, separation)
+        """
+        candidates = _near(self.total.sum(axis=1) / self.count.sum(axis=1)[:, None])
+        merges, values = _agglomerate(self.count, self.total, self.square, self.common, candidates, threshold)
+        parent = np.arange(len(self.count))
+        for kept, merged in merges:
+            parent[parent == merged] = kept
+        self.labels = parent[self.labels]
+        return [(int(a), int(b), float(v)) for (a, b), v in zip(merges, values, strict=True)]
+
+
+def split_in_halves(labels: NDArray[np.int64], random_state: int) -> NDArray[np.int64]:
+    """Return 0 or 1 for every point: random halves of every group."""
+    half = np.empty(len(labels), dtype=np.int64)
+    order = np.random.default_rng(random_state).permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]
+    half[order] = np.arange(len(labels)) % 2
+    return half
 
 
 def common_covariance(points: NDArray[np.float64], labels: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return the covariance within groups, pooled, floored by unit noise, shape (d, d)."""
-    inside = labels >= 0
+    """Return the covariance within groups, pooled, with a ridge of a fifth of the noise, shape (d, d)."""
     n_groups = int(labels.max()) + 1
-    count = np.bincount(labels[inside], minlength=n_groups).astype(float)
+    count = np.bincount(labels, minlength=n_groups).astype(float)
     means = np.zeros((n_groups, points.shape[1]))
-    np.add.at(means, labels[inside], points[inside])
+    np.add.at(means, labels, points)
     means /= np.maximum(count, 1)[:, None]
-    centred = points[inside] - means[labels[inside]]
+    centred = points - means[labels]
     free = max(len(centred) - n_groups, 1)
-    return centred.T @ centred / free
+    return centred.T @ centred / free + _RIDGE * np.eye(points.shape[1])
+
+
+def _near(means: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Mark the pairs of groups of which one is among the eight nearest of the other."""
+    n = len(means)
+    square = ((means[:, None] - means[None]) ** 2).sum(axis=2)
+    np.fill_diagonal(square, np.inf)
+    k = min(_CANDIDATES, n - 1)
+    near = np.zeros((n, n), dtype=bool)
+    if k > 0:
+        np.put_along_axis(near, np.argsort(square, axis=1, kind="stable")[:, :k], True, axis=1)
+    return near | near.T
+
+
+@numba.njit(cache=True)
+def _sums(points, labels, half, n_groups):  # type: ignore[no-untyped-def]
+    d = points.shape[1]
+    count = np.zeros((n_groups, 2))
+    total = np.zeros((n_groups, 2, d))
+    square = np.zeros((n_groups, 2, d, d))
+    for i in range(len(points)):
+        g, h = labels[i], half[i]
+        count[g, h] += 1
+        for p in range(d):
+            total[g, h, p] += points[i, p]
+            for q in range(d):
+                square[g, h, p, q] += points[i, p] * points[i, q]
+    return count, total, square
 
 
 @numba.njit(cache=True)
@@ -82,77 +148,94 @@ def _half(count, total, square, common, a, side):  # type: ignore[no-untyped-def
 
 
 @numba.njit(cache=True)
-def _separation(count, total, square, common, a, b):  # type: ignore[no-untyped-def]
+def _direction(count, total, square, common, a, b, side):  # type: ignore[no-untyped-def]
+    """Best direction from one half; where a's other half lies on it, and the spread of the other halves."""
     d = total.shape[2]
+    n_a, n_b = count[a, side], count[b, side]
+    mean_a, cov_a = _half(count, total, square, common, a, side)
+    mean_b, cov_b = _half(count, total, square, common, b, side)
+    # A covariance of few points says little in many dimensions: the common one stands in.
+    own = (n_a + n_b) / (n_a + n_b + 2.0 * d)
+    pooled = own * (n_a * cov_a + n_b * cov_b) / (n_a + n_b) + (1 - own) * common
+    direction = np.linalg.solve(pooled, mean_b - mean_a)
+    other = 1 - side
+    test_a, spread_a = _half(count, total, square, common, a, other)
+    _, spread_b = _half(count, total, square, common, b, other)
+    variance = 0.5 * (
+        np.dot(direction, np.dot(spread_a, direction)) + np.dot(direction, np.dot(spread_b, direction))
+    )
+    return direction, np.dot(direction, test_a), np.sqrt(variance + 1e-300)
+
+
+@numba.njit(cache=True)
+def _separation(count, total, square, common, a, b):  # type: ignore[no-untyped-def]
+    if min(count[a, 0], count[a, 1], count[b, 0], count[b, 1]) < 1:
+        return 0.0
     result = 0.0
     for side in (0, 1):
+        direction, origin, spread = _direction(count, total, square, common, a, b, side)
         other = 1 - side
-        if min(count[a, 0], count[a, 1], count[b, 0], count[b, 1]) < 1:
-            return 0.0
-        mean_a, cov_a = _half(count, total, square, common, a, side)
-        mean_b, cov_b = _half(count, total, square, common, b, side)
-        weight_a = count[a, side] / (count[a, side] + count[b, side])
-        pooled = weight_a * cov_a + (1 - weight_a) * cov_b
-        ridge = 0.0
-        for i in range(d):
-            ridge += pooled[i, i] / d
-        pooled *= 1 - _SHRINKAGE
-        for i in range(d):
-            pooled[i, i] += _SHRINKAGE * ridge
-        direction = np.linalg.solve(pooled, mean_a - mean_b)
-        test_a, spread_a = _half(count, total, square, common, a, other)
-        test_b, spread_b = _half(count, total, square, common, b, other)
-        variance = 0.5 * (direction @ (spread_a @ direction) + direction @ (spread_b @ direction))
-        result += 0.5 * (direction @ (test_a - test_b)) / np.sqrt(variance + 1e-300)
+        place = np.dot(direction, total[b, other]) / count[b, other]
+        result += 0.5 * (place - origin) / spread
     return result
 
 
 @numba.njit(cache=True, parallel=True)
-def _all_separations(count, total, square, common, mask):  # type: ignore[no-untyped-def]
+def _separations(count, total, square, common, candidates):  # type: ignore[no-untyped-def]
     n = len(count)
     out = np.full((n, n), np.inf)
     for row in numba.prange(n):
         a = np.int64(row)
-        for b in range(n):
-            if b != a and mask[a, b]:
-                out[a, b] = _separation(count, total, square, common, min(a, b), max(a, b))
+        for b in range(a + 1, n):
+            if candidates[a, b]:
+                out[a, b] = _separation(count, total, square, common, a, b)
+    for a in range(n):
+        for b in range(a):
+            out[a, b] = out[b, a]
     return out
 
 
-def merge_by_noise(
-    X: NDArray[np.floating], labels: NDArray[np.integer], threshold: float, random_state: int = 0
-) -> tuple[NDArray[np.int32], list[tuple[int, int, float]]]:
-    """Merge the pair of least separation again and again, until every pair differs by more than `threshold`.
-
-    Returns
-    -------
-    labels : ndarray of int32, shape (n,)
-        Groups after merging (negative stays negative), numbered 0.. in the order of the old ones.
-    merges : list of (kept group, merged group, separation)
-    """
-    sums = HalfSums(X, labels, random_state)
-    n_groups = len(sums.count)
-    separations = sums.matrix()
-    parent = np.arange(n_groups)
-    merges: list[tuple[int, int, float]] = []
-    while n_groups > 1:
-        flat = int(separations.argmin())
-        a, b = sorted(divmod(flat, len(separations)))
-        value = float(separations[a, b])
-        if not value < threshold:
+@numba.njit(cache=True)
+def _agglomerate(count, total, square, common, candidates, threshold):  # type: ignore[no-untyped-def]
+    n = len(count)
+    separations = _separations(count, total, square, common, candidates)
+    nearest = np.empty(n, dtype=np.int64)
+    for a in range(n):
+        nearest[a] = np.argmin(separations[a])
+    merges = [(0, 0)]
+    values = [0.0]
+    merges.pop()
+    values.pop()
+    for _ in range(n - 1):
+        a = -1
+        value = threshold
+        for c in range(n):
+            if separations[c, nearest[c]] < value:
+                a, value = c, separations[c, nearest[c]]
+        if a < 0:
             break
-        sums.merge(a, b)
-        parent[parent == b] = a
-        merges.append((a, b, value))
-        separations[b, :] = separations[:, b] = np.inf
-        mask = np.zeros_like(separations, dtype=bool)
-        alive = np.isin(np.arange(len(parent)), parent)
-        mask[a, alive] = True
-        mask[a, a] = False
-        row = sums.matrix(mask)[a]
-        separations[a, :] = separations[:, a] = row
-        separations[a, a] = np.inf
-        n_groups -= 1
-    _, compact = np.unique(parent, return_inverse=True)
-    merged = np.where(labels >= 0, compact[np.maximum(labels, 0)], -1).astype(np.int32)
-    return merged, merges
+        b = nearest[a]
+        a, b = min(a, b), max(a, b)
+        merges.append((a, b))
+        values.append(value)
+        count[a] += count[b]
+        total[a] += total[b]
+        square[a] += square[b]
+        count[b] = 0
+        separations[b, :] = np.inf
+        for c in range(n):
+            separations[c, b] = np.inf
+            if candidates[a, c] or candidates[b, c]:
+                candidates[a, c] = candidates[c, a] = True
+        candidates[a, a] = False
+        candidates[b, :] = False
+        candidates[:, b] = False
+        for c in range(n):
+            if candidates[a, c]:
+                separations[a, c] = separations[c, a] = _separation(
+                    count, total, square, common, min(a, c), max(a, c)
+                )
+        for c in range(n):
+            if c == a or candidates[a, c] or nearest[c] == b:
+                nearest[c] = np.argmin(separations[c])
+    return merges, values

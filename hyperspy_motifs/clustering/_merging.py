@@ -1,0 +1,114 @@
+"""One motif or two: the test against noise and drift."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._separation import HalfSums
+
+_CONTINUUM = 3.0  # halves of a uniform continuum lie sqrt(12) = 3.5 spreads apart, of a Gaussian 2.6
+_VALLEY = 9.0  # three standard deviations
+
+
+def valley(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    r"""Return how surely there is a valley between two groups on a line.
+
+    The density of points (of both) within one spread of the median of the rarer group is compared with that of every
+    stretch between the two medians. With counts p and v on lengths :math:`l_p` and :math:`l_v`, the likelihood ratio of two rates
+    against one is :math:`2 (p \ln(p/\mu l_p) + v \ln(v/\mu l_v))`, :math:`\mu = (p + v)/(l_p + l_v)`; the largest over the stretches that
+    are emptier than the peak is returned. A continuum, however it is cut, has no valley; nor has a tail.
+
+    Parameters
+    ----------
+    a, b : ndarray, shape (n_a,), (n_b,)
+        Positions of the points of the two groups on the line, in units of their spread.
+
+    Returns
+    -------
+    float
+        About the square of a number of standard deviations.
+    """
+    if len(a) > len(b):
+        a, b = b, a
+    start, stop = float(np.median(a)), float(np.median(b))
+    both = np.sort((np.concatenate([a, b]) - start) * np.sign(stop - start))
+    distance = abs(stop - start)
+    reach = max(1.0, 0.74 * float(np.subtract(*np.quantile(a, (0.75, 0.25)))))
+    reach = min(reach, 0.25 * distance)
+    peak = float(np.searchsorted(both, reach, "right") - np.searchsorted(both, -reach))
+    centres = np.linspace(0.2, 0.8, 25)[:, None] * distance
+    half = np.linspace(0.06, 0.38, 9)[None, :] * distance
+    inside = (centres - half > 0) & (centres + half < distance)
+    low, high = (centres - half)[inside], (centres + half)[inside]
+    count = (np.searchsorted(both, high) - np.searchsorted(both, low)).astype(float)
+    length = high - low
+    rate = (peak + count) / (2 * reach + length)
+    deeper = count / np.maximum(length, 1e-12) < peak / (2 * reach)
+    if not deeper.any():
+        return 0.0
+    count, length, rate = count[deeper], length[deeper], rate[deeper]
+    ratio = peak * np.log(peak / (2 * reach * rate)) + count * np.log(
+        np.maximum(count, 1e-9) / (rate * length)
+    )
+    return float(2 * ratio.max())
+
+
+def merge_alike(
+    X: NDArray[np.floating],
+    labels: NDArray[np.integer],
+    threshold: float,
+    random_state: int = 0,
+    common: NDArray[np.float64] | None = None,
+) -> NDArray[np.int32]:
+    """Merge groups until every two of them are two motifs.
+
+    Two groups are two motifs if they lie at least `threshold` spreads apart and there is a valley between them, on points that did not choose
+    the direction.
+
+    Returns
+    -------
+    ndarray of int32, shape (n,)
+        Groups 0..
+    """
+    sums = HalfSums(X, labels, random_state, common)
+    sums.agglomerate(min(threshold, _CONTINUUM))
+    groups, compact = np.unique(sums.labels, return_inverse=True)
+    sums = HalfSums(X, compact, random_state, sums.common)
+    separations = sums.matrix()
+    judged = np.zeros_like(separations, dtype=bool)
+    n_groups = len(groups)
+    while n_groups > 1:
+        open_ = np.where(judged, np.inf, separations)
+        a, b = sorted(divmod(int(open_.argmin()), len(open_)))
+        if not np.isfinite(open_[a, b]):
+            break
+        if open_[a, b] >= threshold and valley(*sums.projections(a, b)) >= _VALLEY:
+            judged[a, b] = judged[b, a] = True
+            continue
+        sums.merge(a, b)
+        separations[b, :] = separations[:, b] = np.inf
+        judged[a, :] = judged[:, a] = False
+        n_groups -= 1
+        for c in np.unique(sums.labels):
+            if c != a:
+                separations[a, c] = separations[c, a] = sums.separation(a, int(c))
+    return np.unique(sums.labels, return_inverse=True)[1].astype(np.int32)
+
+
+def merging_order(
+    X: NDArray[np.floating], labels: NDArray[np.integer], random_state: int = 0
+) -> list[tuple[int, int, float]]:
+    """Return (kept group, merged group, separation) of every merge of the least separated pair, down to one group."""
+    sums = HalfSums(X, labels, random_state)
+    merges: list[tuple[int, int, float]] = []
+    separations = sums.matrix()
+    for _ in range(len(separations) - 1):
+        a, b = sorted(divmod(int(separations.argmin()), len(separations)))
+        merges.append((a, b, float(separations[a, b])))
+        sums.merge(a, b)
+        separations[b, :] = separations[:, b] = np.inf
+        for c in np.unique(sums.labels):
+            if c != a:
+                separations[a, c] = separations[c, a] = sums.separation(a, int(c))
+    return merges
