@@ -9,7 +9,7 @@ Colours
     :func:`motif_colormap`: motif k has one colour and one shape in all figures, whatever their number
 On the image
     :func:`plot_image`, :func:`add_scale_bar`, :func:`add_motif_legend`, :func:`plot_motifs`,
-    :func:`plot_cells`, :func:`plot_values`, :func:`plot_orientation`, :func:`plot_strain`
+    :func:`plot_cells`, :func:`plot_values`, :func:`plot_map`, :func:`plot_orientation`, :func:`plot_strain`
 HyperSpy markers
     :func:`motif_markers`, :func:`cell_markers`
 Feature space

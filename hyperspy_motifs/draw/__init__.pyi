@@ -25,6 +25,7 @@ from ._relaxation import animate_relaxation as animate_relaxation
 from ._scale_bar import add_scale_bar as add_scale_bar
 from ._tree import plot_tree as plot_tree
 from ._values import plot_manifold as plot_manifold
+from ._values import plot_map as plot_map
 from ._values import plot_values as plot_values
 from ._zernike import plot_basis as plot_basis
 from ._zernike import plot_zernike_spectrum as plot_zernike_spectrum

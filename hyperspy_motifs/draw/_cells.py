@@ -86,7 +86,7 @@ def plot_cells(
     ax = prepare_field(image, points, extent, units, ax)
     on_image = image is not None or had_image
     kwargs = {"linewidths": 0.5, "edgecolors": "white" if on_image else "0.35", "zorder": 1.5} | kwargs
-    alpha = kwargs.pop("alpha", 0.5 if on_image else 0.9)
+    alpha = kwargs.pop("alpha", 0.55 if on_image else 0.9)
     values = None if colour_by is None else np.asarray(colour_by)
     if values is None:
         ax.add_collection(PolyCollection(corners, facecolors="none", **kwargs))
@@ -99,10 +99,13 @@ def plot_cells(
         ax.add_collection(PolyCollection(corners, facecolors=faces, **kwargs))
         add_motif_legend(ax, classes, names, cells=True, others=rare_classes(classes))
     else:
-        collection = PolyCollection(corners, **{"cmap": "viridis", "alpha": alpha} | kwargs)
+        # Less of the image than below classes: here shades of one scale are to be read.
+        collection = PolyCollection(corners, **{"cmap": "viridis", "alpha": max(alpha, 0.75)} | kwargs)
         collection.set_array(values)
         ax.add_collection(collection)
-        add_colour_bar(ax, collection, label)
+        bar = add_colour_bar(ax, collection, label)
+        if bar.solids is not None:
+            bar.solids.set_alpha(1)
     if made_here:
         widen_for_key(ax)
     return ax

@@ -287,8 +287,13 @@ class Explorer:
         artists = [a for panel in (*self.atom_panels, self.patch_panel) for a in panel.moving]
         return [*artists, *self._lasso_lines.values(), self._status]
 
-    def _on_draw(self, event: Event) -> None:
-        canvas = self.figure.canvas
+    def _on_draw(self, event: Any) -> None:
+        canvas: Any = self.figure.canvas
+        if canvas.is_saving():
+            # What is lit goes into the file; its background is not that of the window.
+            for artist in self._moving:
+                artist.draw(event.renderer)
+            return
         # Canvases that are not made of pixels (Cairo, vector output) cannot store a background.
         if hasattr(canvas, "copy_from_bbox"):
             self._background = canvas.copy_from_bbox(self.figure.bbox)

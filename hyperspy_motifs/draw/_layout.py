@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._image import axes_or_new, check_length, check_positions, widen_for_key
 from ._legend import add_motif_legend
-from ._motifs import scatter_motifs
+from ._motifs import drawing_order, scatter_motifs
 from ._palette import as_labels
 
 
@@ -141,7 +141,7 @@ def _draw_atoms(
     kwargs.setdefault("s", layout_marker_area(len(xy)))
     if is_categorical(values):
         motifs = as_labels(values.astype(np.intp))
-        order = np.argsort(motifs, kind="stable")
+        order = drawing_order(motifs)
         scatter_motifs(ax, xy[order], motifs[order], **kwargs)
         _number_groups(ax, xy, motifs)
         if legend:

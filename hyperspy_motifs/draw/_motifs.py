@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.markers import MarkerStyle
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ._image import Extent, check_length, check_positions, marker_area, prepare_field, widen_for_key
 from ._legend import add_motif_legend
@@ -41,8 +41,9 @@ def scatter_motifs(ax: Axes, positions: ArrayLike, labels: ArrayLike, **kwargs: 
     own_shapes = "marker" not in kwargs
     area = kwargs.pop("s", None)
     area = marker_area(ax, xy, motifs) if area is None else area
-    # Outlines thin out with the markers, else small markers would be all outline.
-    width = np.clip(0.09 * np.sqrt(area), 0.1, 0.5)
+    # Outlines thin out with the markers, and go: a small marker would be all outline.
+    diameter = np.sqrt(area)
+    width = np.where(diameter < 2.5, 0.0, np.clip(0.09 * diameter, 0.1, 0.5))
     kwargs.setdefault("linewidths", width)
     kwargs.setdefault("edgecolors", contrast_colours(colours))
     kwargs.setdefault("zorder", 2)
@@ -52,6 +53,14 @@ def scatter_motifs(ax: Axes, positions: ArrayLike, labels: ArrayLike, **kwargs: 
         paths = {k: style.get_path().transformed(style.get_transform()) for k, style in styles.items()}
         collection.set_paths([paths[int(k)] for k in motifs])
     return collection
+
+
+def drawing_order(labels: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Order in which atoms are drawn: the most frequent motif first, so that rare ones lie on top."""
+    if not len(labels):
+        return np.empty(0, dtype=np.intp)
+    counts = np.bincount(labels)
+    return np.lexsort((labels, -counts[labels]))
 
 
 def plot_motifs(
@@ -93,7 +102,7 @@ def plot_motifs(
     Returns
     -------
     matplotlib.axes.Axes
-        Its one new collection holds the atoms, in the order given.
+        Its one new collection holds the atoms, those of the most frequent motif first.
 
     Raises
     ------
@@ -112,7 +121,10 @@ def plot_motifs(
     xy = check_positions(positions)
     made_here = ax is None
     ax = prepare_field(image, xy, extent, units, ax)
-    scatter_motifs(ax, xy, labels, **kwargs)
+    motifs = as_labels(labels)
+    check_length(motifs, len(xy), "labels")
+    order = drawing_order(motifs)
+    scatter_motifs(ax, xy[order], motifs[order], **kwargs)
     if legend:
         add_motif_legend(ax, labels, names, marker=kwargs.get("marker"))
         if made_here:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from ._image import axes_or_new, check_length, widen_for_key
 from ._layout import frame_layout, layout_marker_area
 from ._legend import add_motif_legend
-from ._motifs import scatter_motifs
+from ._motifs import drawing_order, scatter_motifs
 from ._palette import as_labels
 
 
@@ -68,7 +68,7 @@ def animate_relaxation(
     made_here = ax is None
     ax = axes_or_new(ax, (3.7, 3.9))
     # The rare motifs on top, as in the still picture of the layout.
-    order = np.argsort(motifs, kind="stable")
+    order = drawing_order(motifs)
     frames = frames[:, order]
     # One frame for the whole film: a picture that rescales all the time hides the motion.
     frame_layout(ax, frames.reshape(-1, 2))

@@ -14,6 +14,7 @@ from ._image import (
     check_length,
     check_positions,
     marker_area,
+    plot_image,
     prepare_field,
     widen_for_key,
 )
@@ -147,6 +148,54 @@ def _draw_plane_key(ax: Axes, label: str | None) -> None:
     text: dict[str, Any] = {"fontsize": "x-small", "ha": "center", "va": "center", "transform": key.transAxes}
     key.text(0.5, 0.14, f"{label or 'value'} 1 →", color="white", **text)
     key.text(0.14, 0.55, "2 →", color="white", rotation=90, **text)
+
+
+def plot_map(
+    values: ArrayLike,
+    *,
+    extent: Extent | None = None,
+    units: object = "px",
+    label: str | None = None,
+    period: float | None = None,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    """Draw a dense map: a value of every pixel, such as n-fold symmetry, with its colour bar and scale bar.
+
+    Parameters
+    ----------
+    values : array_like, shape (rows, columns)
+        NaN is left white.
+    extent : tuple of float, optional
+        Left, right, bottom, top in axis units; pixels by default.
+    units : str
+        Units of the axes, for the scale bar.
+    label : str, optional
+        What the values are.
+    period : float, optional
+        Period of cyclic values.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+    **kwargs
+        To :meth:`matplotlib.axes.Axes.imshow`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    style: dict[str, Any] = {"cmap": "viridis"}
+    array = np.asarray(values, dtype=float)
+    if period is not None:
+        if not period > 0:
+            raise ValueError(f"period must be positive, got {period}.")
+        array = np.mod(array, period)
+        style = {"cmap": "twilight", "vmin": 0, "vmax": period}
+    made_here = ax is None
+    ax = plot_image(array, extent=extent, units=units, ax=ax, **style | kwargs)
+    add_colour_bar(ax, ax.images[-1], label)
+    if made_here:
+        widen_for_key(ax)
+    return ax
 
 
 def plot_manifold(

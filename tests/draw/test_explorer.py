@@ -59,7 +59,8 @@ def arrays():
 
 @pytest.fixture
 def explorer(arrays):
-    return Explorer(arrays)
+    # A small window is drawn faster.
+    return Explorer(arrays, figure=plt.figure(figsize=(9, 5.5), dpi=80))
 
 
 @pytest.fixture
@@ -158,6 +159,21 @@ def test_a_click_does_not_redraw_the_figure(explorer, hand, arrays):
     hand.click(explorer.image_panel.ax, arrays.positions[5])
     hand.draw_round(explorer.layout_panel.ax, [(3, 7), (3, 13), (-3, 13), (-3, 7)])
     assert not draws
+
+
+@pytest.mark.parametrize("name", ["figure.png", "figure.pdf"])
+def test_saving_keeps_what_is_lit_and_does_not_disturb_the_window(explorer, hand, arrays, tmp_path, name):
+    explorer.select([20])
+    lit_window = np.asarray(hand.canvas.buffer_rgba()).copy()
+    explorer.figure.savefig(tmp_path / name, dpi=57)
+    if name.endswith("png"):
+        saved = plt.imread(tmp_path / name)
+        explorer.clear()
+        explorer.figure.savefig(tmp_path / name, dpi=57)
+        assert (plt.imread(tmp_path / name) != saved).any()
+    hand.canvas.draw()
+    explorer.select([20])
+    np.testing.assert_array_equal(np.asarray(hand.canvas.buffer_rgba()), lit_window)
 
 
 def test_a_click_on_a_mean_chooses_its_motif(explorer, hand, arrays):

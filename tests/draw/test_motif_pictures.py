@@ -15,6 +15,7 @@ from hyperspy_motifs.draw import (
     motif_colours,
     plot_cells,
     plot_image,
+    plot_map,
     plot_motifs,
     plot_orientation,
     plot_strain,
@@ -57,11 +58,13 @@ def test_extent_puts_pixel_centres_on_hyperspy_coordinates():
     assert (top, bottom) == (-3.125, -3.0 + 0.25 * (ROWS - 0.5))
 
 
-def test_atoms_are_one_collection_in_the_order_and_colours_of_the_labels(field):
+def test_atoms_are_one_collection_in_the_colours_of_their_labels_the_rare_on_top(field):
     image, positions, labels = field
     extent = image_extent(image.shape, SCALE)
     ax = plot_motifs(positions, labels, image, extent=extent, units="nm", names=NAMES)
     (atoms,) = collections(ax, PathCollection)
+    order = np.argsort(labels, kind="stable")
+    positions, labels = positions[order], labels[order]
     np.testing.assert_array_equal(atoms.get_offsets(), positions)
     np.testing.assert_allclose(atoms.get_facecolors(), motif_colours(labels))
     paths = atoms.get_paths()
@@ -92,7 +95,7 @@ def test_rare_motifs_have_larger_markers():
     labels = np.r_[np.zeros(995, int), np.ones(5, int)]
     ax = plot_motifs(rng.random((1000, 2)), labels, legend=False)
     sizes = ax.collections[0].get_sizes()
-    assert sizes[labels == 1].min() > 1.5 * sizes[labels == 0].max()
+    assert sizes[-5:].min() > 1.5 * sizes[:-5].max()
     fixed = plot_motifs(rng.random((1000, 2)), labels, legend=False, s=4.0, marker="o").collections[0]
     np.testing.assert_array_equal(fixed.get_sizes(), 4.0)
     assert len(fixed.get_paths()) == 1
@@ -279,3 +282,13 @@ def test_rare_cell_classes_are_one_grey():
     texts = [t.get_text() for t in ax.get_legend().get_texts()]
     assert texts[-1] == "30 others (30)"
     assert len(texts) == 21
+
+
+def test_a_dense_map_has_its_colour_bar_and_scale_bar():
+    angles = np.linspace(-30, 200, ROWS * COLUMNS).reshape(ROWS, COLUMNS)
+    ax = plot_map(angles, extent=image_extent(angles.shape, SCALE), units="nm", label="angle (°)", period=60)
+    (shown,) = ax.images
+    np.testing.assert_allclose(shown.get_array(), angles % 60)
+    assert shown.get_clim() == (0, 60)
+    assert shown.colorbar.ax.get_ylabel() == "angle (°)"
+    assert bar_length(ax) == (0.2, "0.2 nm")
