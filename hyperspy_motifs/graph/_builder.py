@@ -7,7 +7,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
-from hyperspy_motifs.hierarchy import corner_shares
+from hyperspy_motifs.hierarchy import corner_shares, polygon_shares
 
 from . import _building as building
 from . import _schema as schema
@@ -103,10 +103,12 @@ class GraphBuilder:
             [np.asarray(p, dtype=np.int64) for p in cells.polygons] or [np.empty(0, int)]
         )
         offsets = np.concatenate([[0], np.cumsum(n_corners)])
+        sides = corners
         owner, share = corner_shares(self.positions, corners, offsets)
+        corners, owner, share = self._with_occupants(cells, corners, owner, share)
         self._add_parts(self.atoms, ids, corners, owner, share)
         self._add_composition(classes, labels, corners, owner, share)
-        self.add_bonds(*_bonds_with_cells(np.asarray(cells.bonds).reshape(-1, 2), corners, offsets))
+        self.add_bonds(*_bonds_with_cells(np.asarray(cells.bonds).reshape(-1, 2), sides, offsets))
         adjacency = np.asarray(cells.adjacency, dtype=np.int64).reshape(-1, 3)
         self._add_adjacency(ids, adjacency)
         self._add_neighbours(schema.CELL_CLASS, labels, adjacency[:, :2])
@@ -115,6 +117,9 @@ class GraphBuilder:
         """Add the levels of a ``Hierarchy``."""
         for number, level in enumerate(hierarchy.levels, start=2):
             self._add_level(number, level)
+        if any(level.kind == "domain" for level in hierarchy.levels):
+            for atom, domain in zip(self.atoms, hierarchy.atom_domains.tolist(), strict=True):
+                self.graph.nodes[atom]["domain"] = domain
         self.graph.graph.update(hierarchy.scalars)
         self.graph.graph["reason"] = hierarchy.reason
 
@@ -167,6 +172,27 @@ class GraphBuilder:
         sources = building.take(classes, of_class)
         targets = met[pairs % max(len(met), 1)].tolist()
         self.graph.add_edges_from(building.edges_from_columns(sources, targets, schema.COMPOSED_OF, columns))
+
+    def _with_occupants(
+        self, cells: Any, corners: np.ndarray, owner: np.ndarray, share: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Add the atoms inside of cells to the corners: they belong to their cell whole."""
+        number = np.asarray(getattr(cells, "n_occupants", np.zeros(len(cells.labels))))
+        full = np.flatnonzero(number > 0)
+        if not len(full):
+            return corners, owner, share
+        sizes = [len(cells.polygons[k]) for k in full.tolist()]
+        rings = np.concatenate([cells.polygons[k] for k in full.tolist()])
+        offsets = np.concatenate([[0], np.cumsum(sizes)])
+        pairs, held = polygon_shares(self.positions, self.positions[rings], offsets, 0.0)
+        ring_owner = np.repeat(np.arange(len(full)), sizes)
+        n = len(full)
+        inside = ~np.isin(pairs[:, 0] * n + pairs[:, 1], rings * n + ring_owner) & (held == 1.0)
+        return (
+            np.concatenate([corners, pairs[inside, 0]]),
+            np.concatenate([owner, full[pairs[inside, 1]]]),
+            np.concatenate([share, held[inside]]),
+        )
 
     def _add_cell_classes(
         self,

@@ -9,6 +9,8 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
+from hyperspy_motifs.hierarchy import formula
+
 from . import _schema as schema
 from ._builder import GraphBuilder
 from ._graphml_reader import read_graphml
@@ -267,7 +269,7 @@ class MotifGraph(nx.DiGraph):
 
     def formula(self, node: str, decimals: int = 2) -> str:
         """Return the composition of `node` as text, such as ``Mo1 Se1``."""
-        return schema.formula(self.composition(node), decimals)
+        return formula(self.composition(node), decimals)
 
     def _kind(self, node: str) -> str:
         self._require(node)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 SCHEMA_NAME = "hyperspy_motifs.graph"
@@ -65,36 +64,3 @@ def motif_names(names: Any, n_motifs: int) -> list[str]:
         if isinstance(names, dict) and not 0 <= int(label) < n_motifs:
             raise ValueError(f"There is no motif {label} to be named {name!r}: there are {n_motifs} motifs.")
     return [given.get(i, default) for i, default in enumerate(defaults)]
-
-
-def formula(composition: dict[str, float], decimals: int = 2) -> str:
-    """Return a composition as text, such as ``Mo1 Se0.97``.
-
-    Parameters
-    ----------
-    composition : dict of str to float
-        Amount of each motif.
-    decimals : int
-        Number of decimals; whole numbers are written without any. Amounts that round to 0 are left out.
-
-    Returns
-    -------
-    str
-        A name that ends in a digit stands alone for an amount of 1 (``Se2``) and else in brackets
-        (``(Se2)0.97``), so that it cannot be misread.
-    """
-    parts = []
-    for name, amount in composition.items():
-        rounded = round(float(amount), decimals)
-        if rounded == 0:
-            continue
-        number = f"{rounded:.{decimals}f}"
-        if decimals:
-            number = number.rstrip("0").rstrip(".")
-        if not name[-1:].isdigit():
-            parts.append(f"{name}{number}")
-        elif math.isclose(rounded, 1.0):
-            parts.append(name)
-        else:
-            parts.append(f"({name}){number}")
-    return " ".join(parts)

@@ -34,7 +34,10 @@ def summarise(graph: MotifGraph, most: int = 8) -> str:
             lines.append(f"  {_describe(graph, node, kind)}")
         if len(types) > most:
             lines.append(f"  and {len(types) - most} more")
-        lines += [f"  {rule}" for rule in _rules(graph, types, most)]
+        lines += [f"  {rule}" for rule in _rules(graph, types, most // 2)]
+    if "bits_per_atom" in graph.graph:
+        bits, error = graph.graph["bits_per_atom"], graph.graph.get("bits_per_atom_std", 0.0)
+        lines.append(f"Disorder: {bits:.3f} ± {error:.3f} bits per atom")
     end = graph.graph.get("reason")
     return "\n".join([*lines, end] if end else lines)
 
@@ -49,13 +52,18 @@ def _plural(word: str, n: int) -> str:
 
 def _describe(graph: MotifGraph, node: str, kind: str) -> str:
     attributes = graph.nodes[node]
-    text = f"{node} {attributes.get('name', '')}: {attributes['size']}"
-    if kind != schema.ATOM:
+    name = attributes.get("name", "")
+    text = f"{node} {_short(name)}: {attributes['size']}"
+    if kind not in (schema.ATOM, "vertex-figure"):
         composition = graph.formula(node)
-        text += f", holds {composition}" if composition else ""
+        text += f", holds {_short(composition)}" if composition not in ("", name) else ""
         if "area" in attributes:
             text += f", area {attributes['area']:.4g} {_units(graph)}²"
     return text
+
+
+def _short(text: str, longest: int = 72) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _rules(graph: MotifGraph, types: list[str], most: int) -> list[str]:
@@ -66,8 +74,11 @@ def _rules(graph: MotifGraph, types: list[str], most: int) -> list[str]:
             if d["kind"] == schema.NEIGHBOURS and d["q"] <= 0.05:
                 found.append((-abs(d["z"]), source, target, d))
     found.sort(key=lambda item: item[:3])
-    return [
+    lines = [
         f"{s} beside {t}: {d['observed']} times, {d['expected']:.1f} by chance, "
         f"{'favoured' if d['z'] > 0 else 'frustrated'} (z = {d['z']:+.1f})"
         for _, s, t, d in found[:most]
     ]
+    if len(found) > most:
+        lines.append(f"and {len(found) - most} more pairs of classes that are not chance")
+    return lines

@@ -1,9 +1,15 @@
 """Levels above the cells, and their statistics.
 
-:class:`Hierarchy`, :class:`Level`   the levels as arrays
-:func:`neighbour_statistics`         which classes are neighbours more or less often than by chance
-:func:`benjamini_hochberg`           p-values to false discovery rates
-:func:`corner_shares`                how much of an atom belongs to which polygon
+:func:`build_hierarchy`, :class:`HierarchyChoices`  all levels, as far as the structure has any
+:class:`Hierarchy`, :class:`Level`                  the levels as arrays
+:func:`vertex_figures`, :func:`figure_name`         the cells round each atom
+:func:`find_composites`, :class:`Composites`        classes of cells that are described more briefly together
+:func:`describe`, :func:`bits_per_atom`             length of the description; disorder as one number
+:class:`Sites`, :func:`find_lattice`, :class:`Lattice`  translations that map the pattern onto itself
+:func:`cell_orientations`, :func:`find_domains`, :func:`atom_domains`  domains and boundaries
+:func:`neighbour_statistics`, :func:`benjamini_hochberg`  neighbours more or less often than by chance
+:func:`corner_shares`, :func:`polygon_shares`       how much of an atom belongs to which polygon
+:func:`compositions`, :func:`formula`               what nodes are made of, and how it is written
 """
 
 import lazy_loader

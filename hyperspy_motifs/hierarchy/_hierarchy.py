@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from ._level import Level
 
@@ -22,11 +24,14 @@ class Hierarchy:
         What is known of the whole: ``bits_per_atom``, ``bits_per_atom_std``, ...
     reason : str
         In words, why it ends where it ends.
+    atom_domains : numpy.ndarray of int, shape (n,)
+        Domain of each atom (node ``domain:i`` if there is a level of domains); -1 for none.
     """
 
     levels: tuple[Level, ...]
     scalars: dict[str, float]
     reason: str
+    atom_domains: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def level(self, kind: str) -> Level:
         """Return the (topmost) level of a kind.
@@ -49,7 +54,11 @@ class Hierarchy:
 
     def to_arrays(self) -> dict[str, Any]:
         """Return a flat dictionary of arrays, strings and numbers, from which `from_arrays` rebuilds all."""
-        arrays: dict[str, Any] = {"n_levels": len(self.levels), "reason": self.reason}
+        arrays: dict[str, Any] = {
+            "n_levels": len(self.levels),
+            "reason": self.reason,
+            "atom_domains": self.atom_domains,
+        }
         arrays.update({f"scalars.{name}": value for name, value in self.scalars.items()})
         for i, level in enumerate(self.levels):
             arrays.update({f"level{i}.{name}": value for name, value in level.to_arrays().items()})
@@ -64,4 +73,4 @@ class Hierarchy:
             groups.setdefault(group, {})[entry] = value
         levels = [Level.from_arrays(groups[f"level{i}"]) for i in range(int(arrays["n_levels"]))]
         scalars = {name: float(value) for name, value in groups.get("scalars", {}).items()}
-        return cls(tuple(levels), scalars, str(arrays["reason"]))
+        return cls(tuple(levels), scalars, str(arrays["reason"]), np.asarray(arrays["atom_domains"]))

@@ -55,9 +55,7 @@ class Level:
     def __post_init__(self) -> None:
         m = len(self.labels)
         if self.centres.shape != (m, 2):
-            raise ValueError(
-                f"The centres must have the shape ({m}, 2), not {self.centres.shape}."
-            )
+            raise ValueError(f"The centres must have the shape ({m}, 2), not {self.centres.shape}.")
         if self.parts.shape != (len(self.fractions), 2):
             raise ValueError("A level needs one fraction for each of its parts.")
         if m and self.labels.max() >= len(self.names):

@@ -1,0 +1,239 @@
+"""From atoms, motifs and cells to all levels above them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hyperspy_motifs.cells import Cells
+
+from ._coarse_graining import coarse_levels
+from ._composites import find_composites
+from ._continuation import LatticeContinuation
+from ._disorder import bits_per_atom
+from ._domains import Domains, atom_domains, find_domains
+from ._hierarchy import Hierarchy
+from ._lattice import Lattice, find_lattice
+from ._level import Level
+from ._orientations import cell_orientations
+from ._sites import Sites
+from ._tiling_levels import composite_level, domain_levels, unit_cell_level
+from ._unit_cells import LatticePoints, lattice_points
+from ._vertex_figures import vertex_figures
+
+__all__ = ["HierarchyChoices", "build_hierarchy"]
+
+
+@dataclass(frozen=True)
+class HierarchyChoices:
+    """What `build_hierarchy` shall look for.
+
+    Attributes
+    ----------
+    vertex_figures, composites, domains : bool
+        Whether to build these levels.
+    coarse : {"auto", "unit-cell", "centres", "none"}
+        How to go on to larger spacings: by the translations of the pattern, by the centres of a class, by
+        the one and, where there are no translations, the other ("auto"), or not at all.
+    corner_motif : int, optional
+        Motif at the corners of the unit cell, instead of the one with the largest unbroken lattice.
+    folds : tuple of int
+        Order of the rotational symmetry of each motif, for given angles; empty: 1.
+    """
+
+    vertex_figures: bool = True
+    composites: bool = True
+    domains: bool = True
+    coarse: str = "auto"
+    corner_motif: int | None = None
+    folds: tuple[int, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        allowed = ("auto", "unit-cell", "centres", "none")
+        if self.coarse not in allowed:
+            raise ValueError(f"coarse must be one of {', '.join(allowed)}, not {self.coarse!r}.")
+
+
+def build_hierarchy(
+    positions: np.ndarray,
+    labels: np.ndarray,
+    cells: Cells,
+    *,
+    names: Sequence[str] | None = None,
+    angles: np.ndarray | None = None,
+    reflected: np.ndarray | None = None,
+    choices: HierarchyChoices | None = None,
+) -> Hierarchy:
+    """Build the levels above the cells, as far as the structure has any.
+
+    In this order: vertex figures (the cells round each atom); composites (classes of cells that are
+    described more briefly together); unit cells where translations map the pattern onto itself, else cells
+    between the centres of a class with a larger spacing, again and again; domains, if there is more than one,
+    and the boundaries between them.
+
+    Parameters
+    ----------
+    positions : array-like of float, shape (n, 2)
+        Positions x, y of the atoms, in the unit of the cells.
+    labels : array-like of int, shape (n,)
+        Motif of each atom, from 0.
+    cells : Cells
+        Motif-cells of these atoms.
+    names : sequence of str, optional
+        Names of the motifs; ``m0``, ``m1``, ... without.
+    angles : array-like of float, shape (n,), optional
+        Angle of each atom's surroundings against the mean of its motif, radians: tells sites apart that are
+        equal but for a rotation. Not needed for the unit cell, which is found from the positions.
+    reflected : array-like of bool, shape (n,), optional
+        Whether the surroundings are the mirror image of the mean of the motif.
+    choices : HierarchyChoices, optional
+        What to look for; everything by default.
+
+    Returns
+    -------
+    Hierarchy
+        Its ``scalars`` hold ``bits_per_atom`` and ``bits_per_atom_std``; its ``reason`` says where it ends
+        and why.
+
+    Raises
+    ------
+    ValueError
+        If the lengths do not fit, or a cell has a corner that is no atom.
+    """
+    choices = HierarchyChoices() if choices is None else choices
+    sites = _sites(positions, labels, angles, reflected, choices)
+    _check_cells(cells, len(sites))
+    motif_names = _names(names, sites)
+    levels: list[Level] = []
+    scalars: dict[str, float] = {}
+    if choices.vertex_figures and len(cells):
+        figures = vertex_figures(sites.positions, cells.vertices, cells.offsets, cells.bonds)
+        levels += [figures] if len(figures) else []
+    if len(cells):
+        levels += _described(sites, cells, motif_names, choices, scalars)
+    lattice, same = _lattice(sites, choices)
+    found = _domains(sites, cells, lattice) if len(cells) else None
+    atoms = np.full(len(sites), -1)
+    if found is not None:
+        atoms = atom_domains(sites.positions, cells.vertices, cells.offsets, found.domain)
+    patches = _lattice_patches(sites, lattice, same, found, atoms, choices)
+    unit_cells = unit_cell_level(sites, patches, motif_names) if patches else None
+    if unit_cells is not None:
+        levels.append(unit_cells)
+    elif choices.coarse in ("auto", "centres"):
+        levels += coarse_levels(sites, cells, motif_names)
+    if choices.domains and found is not None:
+        levels += domain_levels(cells, found)
+    return Hierarchy(tuple(levels), scalars, _reason(levels, bool(patches)), atoms)
+
+
+def _sites(
+    positions: np.ndarray,
+    labels: np.ndarray,
+    angles: np.ndarray | None,
+    reflected: np.ndarray | None,
+    choices: HierarchyChoices,
+) -> Sites:
+    positions, labels = np.asarray(positions, dtype=float), np.asarray(labels)
+    if len(labels) and not (np.issubdtype(labels.dtype, np.integer) and labels.min() >= 0):
+        raise ValueError("The labels must be integers from 0.")
+    return Sites(
+        positions.reshape(-1, 2) if not positions.size else positions,
+        labels.astype(np.int64),
+        None if angles is None else np.asarray(angles, dtype=float),
+        None if reflected is None else np.asarray(reflected, dtype=bool),
+        np.array(choices.folds, dtype=np.int64) if choices.folds else None,
+    )
+
+
+def _check_cells(cells: Cells, n: int) -> None:
+    if len(cells.vertices) and cells.vertices.max() >= n:
+        raise ValueError(
+            f"The cells have a corner at atom {cells.vertices.max()}, but there are {n} atoms: give the "
+            "cells of these atoms."
+        )
+
+
+def _names(names: Sequence[str] | None, sites: Sites) -> list[str]:
+    n = int(sites.labels.max(initial=-1)) + 1
+    given = [] if names is None else [str(name) for name in names]
+    return given + [f"m{i}" for i in range(len(given), n)]
+
+
+def _described(
+    sites: Sites, cells: Cells, names: list[str], choices: HierarchyChoices, scalars: dict[str, float]
+) -> list[Level]:
+    """Return the composites, and note how long the description of the cells is."""
+    edges = cells.adjacency[:, :2]
+    disorder = bits_per_atom(cells.labels, edges, cells.centres, len(sites))
+    levels = []
+    bits = disorder.bits_per_atom
+    if choices.composites:
+        found = find_composites(cells.labels, edges, cells.centres, cells.areas)
+        bits = min(bits, (found.after.bits + found.rule_bits) / len(sites))
+        words = [" ".join(names[i] for i in c.word) for c in cells.classes]
+        level = composite_level(cells, found, words)
+        levels += [] if level is None else [level]
+    scalars["bits_per_atom"] = float(bits)
+    scalars["bits_per_atom_std"] = disorder.std
+    return levels
+
+
+def _lattice(sites: Sites, choices: HierarchyChoices) -> tuple[Lattice | None, Sites]:
+    """Return the translations and the sites that they were found on."""
+    if choices.coarse not in ("auto", "unit-cell"):
+        return None, sites
+    lattice = find_lattice(sites)
+    if lattice is not None:
+        return lattice, sites
+    # A lattice whose sites are taken by motifs at random is a lattice all the same.
+    alike = sites.without_kinds()
+    return find_lattice(alike), alike
+
+
+def _lattice_patches(
+    sites: Sites,
+    lattice: Lattice | None,
+    same: Sites,
+    domains: Domains | None,
+    atoms: np.ndarray,
+    choices: HierarchyChoices,
+) -> list[tuple[Lattice, LatticePoints]]:
+    """Return the corners of the unit cells: of the whole field, or grain by grain where grains are turned."""
+    if choices.coarse not in ("auto", "unit-cell"):
+        return []
+    if lattice is not None:
+        points = lattice_points(same, lattice, choices.corner_motif)
+        return [] if points is None else [(lattice, points)]
+    patches: list[tuple[Lattice, LatticePoints]] = []
+    for domain in range(0 if domains is None else len(domains.labels)):
+        members = np.flatnonzero(atoms == domain)
+        grain = sites.subset(members)
+        own, grain = _lattice(grain, choices)
+        points = None if own is None else lattice_points(grain, own, choices.corner_motif)
+        if own is not None and points is not None:
+            patches.append((own, points.of_sites(members)))
+    return patches
+
+
+def _domains(sites: Sites, cells: Cells, lattice: Lattice | None) -> Domains:
+    turned = cell_orientations(sites.positions, sites.labels, cells.vertices, cells.offsets, cells.labels)
+    continues = None
+    if lattice is not None:
+        continues = LatticeContinuation(sites, lattice, cells.vertices, cells.offsets)
+    return find_domains(turned, cells.adjacency[:, :2], continues)
+
+
+def _reason(levels: list[Level], periodic: bool) -> str:
+    kinds = [level.kind for level in levels]
+    if "domain" in kinds:
+        return "It ends at domains: nothing larger repeats."
+    if "unit-cell" in kinds:
+        return "It ends at the unit cell: all above it are translations."
+    if "coarse-cell" in kinds:
+        return "It ends where the centres of no class tile the field at a larger spacing."
+    if periodic:
+        return "It ends here: the field holds no whole unit cell."
+    return "It ends here: no translation maps the pattern onto itself, no class tiles at a larger spacing."

@@ -1,0 +1,116 @@
+"""How many bits it takes to tell which tile lies where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+__all__ = ["Description", "describe"]
+
+#: Direction in which tiles are laid, in radians: along no row of any common lattice, so that tiles that
+#: are translates of one another have the same neighbours laid before them.
+_DIRECTION = 1.1729
+#: Most neighbours laid before that a tile is predicted from.
+_MOST_NEIGHBOURS = 3
+#: Weight of an unseen label (Krichevsky and Trofimov 1981).
+_KT = 0.5
+
+
+@dataclass(frozen=True)
+class Description:
+    """Length of the description of labels on a graph.
+
+    Attributes
+    ----------
+    bits : float
+        Bits of all labels together, the choice of the number of neighbours included.
+    per_node : numpy.ndarray of float, shape (n,)
+        Bits of each node.
+    n_neighbours : int
+        Number of neighbours that predict best.
+    """
+
+    bits: float
+    per_node: np.ndarray
+    n_neighbours: int
+
+
+def describe(labels: np.ndarray, edges: np.ndarray, centres: np.ndarray, n_labels: int) -> Description:
+    """Return the length of a code that tells the label of every node.
+
+    The tiles are laid one after the other across the field. Before each, the label is predicted from those
+    of up to three neighbours that were laid last, by how often each label followed these so far:
+    ``-log2 p`` bits are spent (prequential coding, Dawid 1984, with the estimator of Krichevsky and
+    Trofimov). The code needs no table of probabilities, so it is short only if there is a rule; of a
+    periodic tiling it grows with the logarithm of its size, of a random one in proportion.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray of int, shape (n,)
+        Label of each node, from 0.
+    edges : numpy.ndarray of int, shape (e, 2)
+        Neighbours.
+    centres : numpy.ndarray of float, shape (n, 2)
+        Positions x, y.
+    n_labels : int
+        Number of labels that are possible.
+
+    References
+    ----------
+    A. P. Dawid, J. R. Stat. Soc. A 147, 278 (1984); R. Krichevsky and V. Trofimov, IEEE Trans. Inf.
+    Theory 27, 199 (1981).
+    """
+    n = len(labels)
+    if n == 0:
+        return Description(0.0, np.empty(0), 0)
+    along = centres @ np.array([np.cos(_DIRECTION), np.sin(_DIRECTION)])
+    order = np.argsort(along, kind="stable")
+    rank = np.empty(n, dtype=np.int64)
+    rank[order] = np.arange(n)
+    before = _laid_before(labels[order], rank[edges].reshape(-1, 2), n)
+    best: Description | None = None
+    for k in range(_MOST_NEIGHBOURS + 1):
+        context = np.zeros(n, dtype=np.int64)
+        if k:
+            # The order of the neighbours' labels does not matter.
+            nearest = np.sort(before[:, :k], axis=1)
+            _, context = np.unique(nearest, axis=0, return_inverse=True)
+        bits = _prequential(labels[order].astype(np.int64), context.ravel().astype(np.int64), n_labels)
+        total = float(bits.sum()) + np.log2(_MOST_NEIGHBOURS + 1)
+        if best is None or total < best.bits:
+            per_node = np.empty(n)
+            per_node[order] = bits
+            best = Description(total, per_node, k)
+        if not len(edges):
+            break
+    assert best is not None
+    return best
+
+
+def _laid_before(labels: np.ndarray, edges: np.ndarray, n: int) -> np.ndarray:
+    """Return the labels (n, 3) of the neighbours laid last before each node; -1 for none."""
+    early, late = edges.min(axis=1), edges.max(axis=1)
+    order = np.lexsort((-early, late))
+    early, late = early[order], late[order]
+    starts = np.searchsorted(late, np.arange(n))
+    place = np.arange(len(late)) - starts[late]
+    before = np.full((n, _MOST_NEIGHBOURS), -1)
+    kept = place < _MOST_NEIGHBOURS
+    before[late[kept], place[kept]] = labels[early[kept]]
+    return before
+
+
+@numba.njit(cache=True)
+def _prequential(labels, contexts, n_labels):
+    """Return the bits of each label, predicted from what followed the same context before."""
+    counts = np.zeros((contexts.max() + 1, n_labels))
+    totals = np.zeros(contexts.max() + 1)
+    bits = np.empty(len(labels))
+    for i in range(len(labels)):
+        c, x = contexts[i], labels[i]
+        bits[i] = -np.log2((counts[c, x] + _KT) / (totals[c] + _KT * n_labels))
+        counts[c, x] += 1.0
+        totals[c] += 1.0
+    return bits

@@ -1,0 +1,266 @@
+"""Domains: connected cells of one class that lie alike, and the boundaries between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from ._orientations import CellOrientations
+
+__all__ = ["Domains", "find_domains"]
+
+#: Neighbours lie alike if their phases (angle times the order of symmetry) differ by less than this.
+_ALIKE = np.pi / 3
+#: A patch of fewer cells is a defect, not a domain.
+_LEAST_CELLS = 9
+#: ... and so is one of less than this share of the largest.
+_LEAST_SHARE = 0.02
+#: Share of the cells of a domain that no other domain is within two steps of, at least.
+_LEAST_CORE = 0.05
+#: Kinds make one phase if at least this share of the cells of either have a neighbour of the other.
+_MUTUAL = 0.25
+
+
+@dataclass(frozen=True)
+class Domains:
+    """Domains of a tiling.
+
+    Attributes
+    ----------
+    domain : numpy.ndarray of int, shape (m,)
+        Domain of each cell, 0 the largest; -1 in a boundary.
+    boundary : numpy.ndarray of int, shape (m,)
+        Boundary of each cell, 0 the largest; -1 in a domain.
+    between : tuple of tuple of int
+        Domains that each boundary touches.
+    labels : numpy.ndarray of int, shape (d,)
+        Kind of each domain: those of one class that lie alike are of one kind.
+    classes : numpy.ndarray of int, shape (d,)
+        Class of the cells of each domain.
+    angles : numpy.ndarray of float, shape (d,)
+        Mean turn of its cells in radians, from x towards y, between plus and minus half its period.
+    orders : numpy.ndarray of int, shape (d,)
+        Order of the rotational symmetry of its cells: the period of the turn is ``2 pi / order``.
+    """
+
+    domain: np.ndarray
+    boundary: np.ndarray
+    between: tuple[tuple[int, ...], ...]
+    labels: np.ndarray
+    classes: np.ndarray
+    angles: np.ndarray
+    orders: np.ndarray
+
+
+def find_domains(
+    cells: CellOrientations,
+    adjacency: np.ndarray,
+    continues: Callable[[np.ndarray, np.ndarray], bool] | None = None,
+) -> Domains:
+    """Join cells of one class that lie alike into domains.
+
+    Cells that are of another class are defects if they lie within one domain, and belong to it; between
+    two domains they are a boundary. Classes, or turns of one class, that are found beside one another
+    everywhere (a crystal of several kinds of cells) count as one.
+
+    Parameters
+    ----------
+    cells : CellOrientations
+        Class and turn of the cells.
+    adjacency : numpy.ndarray of int, shape (a, 2)
+        Cells that share a side.
+    continues : callable, optional
+        Of two sets of cells, whether one continues the other's lattice: such sets are one domain although
+        defects part them. Without, they are two.
+    """
+    m = len(cells.parent)
+    i, j = adjacency[:, 0], adjacency[:, 1]
+    phase = _phases_of_kinds(cells.kind, i, j)[cells.kind]
+    alike = (cells.parent[i] == cells.parent[j]) & (cells.parent[i] >= 0)
+    alike &= np.abs(np.angle(cells.phase[i] * cells.phase[j].conj())) < _ALIKE
+    alike |= (phase[i] == phase[j]) & (cells.kind[i] >= 0) & (cells.kind[j] >= 0)
+    _, patch = connected_components(_graph(i[alike], j[alike], m), directed=False)
+    seeds = _seeds(patch, cells.kind >= 0, i, j)
+    seeds[cells.parent < 0] = -1
+    if continues is not None:
+        seeds = _joined(seeds, phase, continues)
+    return _described(cells, phase, seeds, _fill(seeds, i, j))
+
+
+def _seeds(patch: np.ndarray, known: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """Number the patches that are large enough to be domains, the largest 0; -1 elsewhere.
+
+    A domain has a core: cells that are two steps away from any other domain. A row of odd cells has none.
+    """
+    size = np.bincount(patch, minlength=1)
+    core = np.ones(len(patch), dtype=bool)
+    apart = (patch[i] != patch[j]) & known[i] & known[j]
+    core[i[apart]] = core[j[apart]] = False
+    edge = ~core & known
+    core[i[edge[j]]] = core[j[edge[i]]] = False
+    cores = np.bincount(patch, core, minlength=len(size))
+    large = size >= max(_LEAST_CELLS, _LEAST_SHARE * size.max())
+    chosen = np.flatnonzero(large & (cores >= _LEAST_CORE * size))
+    number = np.full(len(size), -1)
+    number[chosen[np.argsort(-size[chosen], kind="stable")]] = np.arange(len(chosen))
+    return number[patch]
+
+
+def _joined(
+    seeds: np.ndarray, phase: np.ndarray, continues: Callable[[np.ndarray, np.ndarray], bool]
+) -> np.ndarray:
+    """Join domains of one phase that continue one another's lattice; the largest stays 0."""
+    n = int(seeds.max(initial=-1)) + 1
+    members = [np.flatnonzero(seeds == d) for d in range(n)]
+    name = np.arange(n)
+    for d in range(1, n):
+        for e in range(d):
+            if name[d] == name[e] or phase[members[d][0]] != phase[members[e][0]]:
+                continue
+            if continues(members[d], members[e]):
+                name[name == name[d]] = name[e]
+    joined = np.where(seeds >= 0, name[seeds] if n else -1, -1)
+    sizes = np.bincount(joined[joined >= 0], minlength=n)
+    order = np.argsort(-sizes, kind="stable")
+    rank = np.empty(n, dtype=np.int64)
+    rank[order] = np.arange(n)
+    return np.where(joined >= 0, rank[joined] if n else -1, -1)
+
+
+def _phases_of_kinds(kind: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """Return the phase (in the sense of a phase of matter) that each kind of cells belongs to.
+
+    Kinds that are found beside one another everywhere, the squares of two turns in a checkerboard or all
+    kinds of a complex crystal, make one phase. Kinds that meet at a wall only do not: few of their
+    cells have a neighbour of the other kind.
+    """
+    n = int(kind.max(initial=-1)) + 1
+    size = np.bincount(kind[kind >= 0], minlength=n)
+    known = (kind[i] >= 0) & (kind[j] >= 0)
+    pairs = np.unique(
+        np.concatenate(
+            [np.column_stack([i[known], kind[j[known]]]), np.column_stack([j[known], kind[i[known]]])]
+        ),
+        axis=0,
+    )
+    both = np.zeros((n, n))
+    np.add.at(both, (kind[pairs[:, 0]], pairs[:, 1]), 1.0)
+    share = both / np.maximum(size, 1)[:, None]
+    mutual = np.minimum(share, share.T) >= _MUTUAL
+    _, phase = connected_components(coo_array(mutual), directed=False)
+    # Cells of no kind look their phase up at -1: they get one that no kind has.
+    return np.append(phase, -1)
+
+
+def _graph(i: np.ndarray, j: np.ndarray, m: int) -> coo_array:
+    return coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(m, m))
+
+
+def _fill(
+    seeds: np.ndarray, i: np.ndarray, j: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, list[tuple[int, ...]]]:
+    """Give defects to the domain round them; what touches several domains, or none, is a boundary."""
+    m = len(seeds)
+    domain = seeds.copy()
+    # A defect all of whose neighbours in domains are of one domain is its own, even where it
+    # hangs together with a boundary through other defects.
+    n_domains = int(seeds.max(initial=-1)) + 1
+    touched = np.zeros((m, max(n_domains, 1)), dtype=np.int64)
+    for a, b in ((i, j), (j, i)):
+        known = seeds[b] >= 0
+        np.add.at(touched, (a[known], seeds[b[known]]), 1)
+    degree = np.bincount(np.concatenate([i, j]), minlength=m)
+    most = touched.max(axis=1)
+    enclosed = (seeds < 0) & (most == touched.sum(axis=1)) & (2 * most > degree)
+    domain[enclosed] = touched[enclosed].argmax(axis=1)
+    free = domain < 0
+    both = free[i] & free[j]
+    _, cluster = connected_components(_graph(i[both], j[both], m), directed=False)
+    beside: dict[int, set[int]] = {int(c): set() for c in np.unique(cluster[free])}
+    for a, b in ((i, j), (j, i)):
+        edge = free[a] & ~free[b]
+        for c, d in zip(cluster[a[edge]].tolist(), domain[b[edge]].tolist(), strict=True):
+            beside[c].add(d)
+    single = np.array([len(beside.get(c, ())) == 1 for c in cluster.tolist()], dtype=bool) & free
+    for c in np.unique(cluster[single]).tolist():
+        domain[cluster == c] = beside[c].copy().pop()
+    boundary = np.full(m, -1)
+    walls: dict[tuple[int, ...], list[int]] = {}
+    for c in sorted(beside):
+        if len(beside[c]) != 1:
+            walls.setdefault(tuple(sorted(beside[c])), []).append(c)
+    # Odd cells along one wall need not touch: all between the same domains are one boundary.
+    sizes = {pair: int(np.isin(cluster, members).sum()) for pair, members in walls.items()}
+    between = sorted(walls, key=lambda pair: (-sizes[pair], pair))
+    for number, pair in enumerate(between):
+        boundary[free & np.isin(cluster, walls[pair])] = number
+    return domain, boundary, between
+
+
+def _described(
+    cells: CellOrientations,
+    phase: np.ndarray,
+    seeds: np.ndarray,
+    filled: tuple[np.ndarray, np.ndarray, list[tuple[int, ...]]],
+) -> Domains:
+    """Return the domains with the turn of their commonest cells; those of one phase are of one kind."""
+    n = int(seeds.max(initial=-1)) + 1
+    classes, orders = np.zeros(n, dtype=np.int64), np.ones(n, dtype=np.int64)
+    labels = np.zeros(n, dtype=np.int64)
+    means = np.zeros(n, dtype=complex)
+    for d in range(n):
+        members = np.flatnonzero(seeds == d)
+        kind = np.bincount(cells.kind[members]).argmax()
+        common = members[cells.kind[members] == kind]
+        classes[d], orders[d] = cells.parent[common[0]], cells.order[common[0]]
+        means[d] = cells.phase[common].mean()
+        labels[d] = phase[common[0]]
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    # Kinds in the order of their largest domains.
+    labels = np.argsort(np.argsort(first, kind="stable"), kind="stable")[inverse]
+    domain, boundary, between = filled
+    return Domains(domain, boundary, tuple(between), labels, classes, np.angle(means) / orders, orders)
+
+
+def atom_domains(
+    positions: np.ndarray, vertices: np.ndarray, offsets: np.ndarray, domain: np.ndarray
+) -> np.ndarray:
+    """Return the domain of every atom.
+
+    An atom belongs to the domain of most of the cells round it; where that is a tie, or no domain, to that
+    of the nearest atom which does belong to one.
+
+    Parameters
+    ----------
+    positions : numpy.ndarray of float, shape (n, 2)
+        Positions x, y.
+    vertices, offsets : numpy.ndarray of int
+        Corners of all cells and where each begins.
+    domain : numpy.ndarray of int, shape (m,)
+        Domain of each cell, -1 for none.
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (n,)
+        -1 only if there is no domain at all.
+    """
+    n, n_domains = len(positions), int(domain.max(initial=-1)) + 1
+    atoms = np.full(n, -1)
+    if n_domains == 0:
+        return atoms
+    owner = np.repeat(domain, np.diff(offsets))
+    inside = owner >= 0
+    votes = np.zeros((n, n_domains), dtype=np.int64)
+    np.add.at(votes, (vertices[inside], owner[inside]), 1)
+    ranked = np.sort(votes, axis=1)
+    sure = ranked[:, -1] > (ranked[:, -2] if n_domains > 1 else 0)
+    atoms[sure] = votes[sure].argmax(axis=1)
+    if sure.any() and not sure.all():
+        _, nearest = cKDTree(positions[sure]).query(positions[~sure])
+        atoms[~sure] = atoms[sure][nearest]
+    return atoms

@@ -1,0 +1,249 @@
+"""Lattice: the translations that map a labelled point pattern onto itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ._sites import Sites
+
+__all__ = ["Lattice", "find_lattice"]
+
+#: How far a translated atom may miss another one, in nearest-neighbour distances: less than half, so that
+#: neighbours stay apart, and more than the jitter and the distortion of an image.
+_TOLERANCE = 0.25
+#: Share of the atoms that a translation must map onto atoms of their kind to be a translation at all.
+_LEAST_MATCH = 0.6
+#: Share above which no longer translation is looked for.
+_CLEAR_MATCH = 0.85
+#: Vectors whose match is worse than the best by more than this share are pseudo-translations.
+_MARGIN = 0.15
+_N_SCORED = 1000
+_N_ANCHORS = 80
+_N_CANDIDATES = 250
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Two translations, and how well they map the pattern onto itself.
+
+    Attributes
+    ----------
+    vectors : numpy.ndarray of float, shape (2, 2)
+        Rows a and b, columns x, y: the shortest pair, with an angle of 90 to 120 degrees between them.
+    match : float
+        Share of the atoms that are mapped onto atoms of their kind.
+    tolerance : float
+        Distance within which an atom counts as mapped.
+    """
+
+    vectors: np.ndarray
+    match: float
+    tolerance: float
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Lengths of a and b, shape (2,)."""
+        return np.hypot(self.vectors[:, 0], self.vectors[:, 1])
+
+    @property
+    def angle(self) -> float:
+        """Angle between a and b, in degrees."""
+        cosine = self.vectors[0] @ self.vectors[1] / self.lengths.prod()
+        return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
+
+    @property
+    def area(self) -> float:
+        """Area of the unit cell."""
+        return float(abs(np.linalg.det(self.vectors)))
+
+
+def find_lattice(sites: Sites) -> Lattice | None:
+    """Find the translations that map the labelled pattern onto itself.
+
+    Candidates are the differences between sites of one kind; each is scored by the share of all sites that it
+    maps onto a site of the same kind. Short ones are tried first. The lattice is spanned by the shortest
+    two that map nearly as well as the best does, and is refined on all pairs of sites that it connects.
+
+    Parameters
+    ----------
+    sites : Sites
+        Positions and kinds; where angles and handedness are given, translates must agree in them as well.
+
+    Returns
+    -------
+    Lattice or None
+        None if no translation maps the pattern onto itself: it is not periodic over the field.
+    """
+    extent = np.ptp(sites.positions, axis=0) if len(sites) else np.zeros(2)
+    spacing = sites.spacing
+    if len(sites) < 8 or not spacing > 0 or extent.min() < 2 * spacing:
+        return None
+    furthest = 0.5 * float(extent.min())
+    reach = min(6.0 * spacing, furthest)
+    scorer = _Scorer(sites, _TOLERANCE * spacing)
+    best: Lattice | None = None
+    while True:
+        lattice = _search(scorer, reach)
+        if lattice is not None and (best is None or lattice.match > best.match / (1 - _MARGIN)):
+            best = lattice
+        if reach >= furthest or (best is not None and best.match >= _CLEAR_MATCH):
+            return best
+        reach = min(2.0 * reach, furthest)
+
+
+class _Scorer:
+    """Scores translations on an even sample of the sites."""
+
+    def __init__(self, sites: Sites, tolerance: float) -> None:
+        self.sites = sites
+        self.tolerance = tolerance
+        self.tree = cKDTree(sites.positions)
+        self.sample = _even_sample(len(sites), _N_SCORED)
+        self.low, self.high = sites.positions.min(axis=0), sites.positions.max(axis=0)
+
+    def pairs(self, vector: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+        """Return the sites, their images under `vector`, and how many of `index` could have had one."""
+        target = self.sites.positions[index] + vector
+        inside = ((target >= self.low) & (target <= self.high)).all(axis=1)
+        index, target = index[inside], target[inside]
+        distance, image = self.tree.query(target)
+        # A place far from every site is vacuum, not a site that fails to match.
+        seen = distance <= 1.5 * self.sites.spacing
+        matched = distance <= self.tolerance
+        matched[matched] = self.sites.alike(index[matched], image[matched])
+        return index[matched], image[matched], int(seen.sum())
+
+    def score(self, vector: np.ndarray) -> tuple[float, np.ndarray, int]:
+        """Return the share of sites mapped onto their like, the mean vector that does so, and the number."""
+        start, end, seen = self.pairs(vector, self.sample)
+        if seen < 8 or len(start) < 4:
+            return 0.0, vector, seen
+        moved = self.sites.positions[end] - self.sites.positions[start]
+        return len(start) / seen, np.median(moved, axis=0), seen
+
+
+def _search(scorer: _Scorer, reach: float) -> Lattice | None:
+    """Return the lattice among the translations no longer than `reach`."""
+    scored = []
+    for candidate in _candidates(scorer, reach):
+        # Twice, since the first vector is only as good as the bin that it was counted in.
+        _, vector, _ = scorer.score(candidate)
+        match, vector, seen = scorer.score(vector)
+        if match >= _LEAST_MATCH:
+            scored.append((match, seen, vector))
+    if not scored:
+        return None
+    best, seen, _ = max(scored, key=lambda entry: entry[0])
+    least = best - max(_MARGIN * best, 3 * np.sqrt(best * (1 - best) / seen))
+    vectors = np.array([vector for match, _, vector in scored if match >= least])
+    basis = _shortest_basis(vectors, scorer.tolerance)
+    return None if basis is None else _refined(scorer, basis)
+
+
+def _candidates(scorer: _Scorer, reach: float) -> np.ndarray:
+    """Return the differences between sites of one kind that occur most often, half of the plane."""
+    sites = scorer.sites
+    differences = []
+    middle = (scorer.low + scorer.high) / 2
+    for members in sites.groups():
+        near = np.argsort(((sites.positions[members] - middle) ** 2).sum(axis=1), kind="stable")
+        anchors = members[near[: max(4, _N_ANCHORS * len(members) // len(sites))]]
+        found = cKDTree(sites.positions[members]).query_ball_point(sites.positions[anchors], reach)
+        for anchor, others in zip(anchors, found, strict=True):
+            differences.append(sites.positions[members[others]] - sites.positions[anchor])
+    vectors = np.concatenate(differences) if differences else np.empty((0, 2))
+    # A translation and its inverse are one.
+    vectors *= np.where((vectors[:, 1] < 0) | ((vectors[:, 1] == 0) & (vectors[:, 0] < 0)), -1, 1)[:, None]
+    length = np.hypot(vectors[:, 0], vectors[:, 1])
+    vectors = vectors[(length > 0.5 * sites.spacing) & (length <= reach)]
+    if not len(vectors):
+        return vectors
+    bins = np.round(vectors / scorer.tolerance).astype(np.int64)
+    _, index, inverse = np.unique(bins, axis=0, return_index=True, return_inverse=True)
+    inverse = inverse.ravel()
+    votes = np.bincount(inverse).astype(float)
+    means = np.column_stack([np.bincount(inverse, vectors[:, i]) / votes for i in range(2)])
+    # Long vectors find their end outside the field more often.
+    extent = scorer.high - scorer.low
+    votes /= np.prod(np.maximum(1 - np.abs(means) / extent, 0.25), axis=1)
+    order = np.lexsort((index, -votes))
+    kept: list[int] = []
+    tree = cKDTree(means)
+    taken = np.zeros(len(means), dtype=bool)
+    for i in order:
+        if not taken[i]:
+            kept.append(i)
+            taken[tree.query_ball_point(means[i], 1.5 * scorer.tolerance)] = True
+            if len(kept) == _N_CANDIDATES:
+                break
+    return means[kept]
+
+
+def _shortest_basis(vectors: np.ndarray, tolerance: float) -> np.ndarray | None:
+    """Return the two shortest vectors that are not parallel, reduced; None if there are none."""
+    length = np.hypot(vectors[:, 0], vectors[:, 1])
+    order = np.argsort(length, kind="stable")
+    a = vectors[order[0]]
+    for i in order[1:]:
+        b = vectors[i]
+        # Off the line of a by more than the vectors' own uncertainty.
+        if abs(a[0] * b[1] - a[1] * b[0]) > 2 * tolerance * length[order[0]]:
+            return reduced(np.array([a, b]))
+    return None
+
+
+def reduced(basis: np.ndarray) -> np.ndarray:
+    """Return the reduced basis of a plane lattice (Gauss 1801): a no longer than b, 90 to 120 degrees.
+
+    Parameters
+    ----------
+    basis : numpy.ndarray of float, shape (2, 2)
+        Rows a and b, columns x, y.
+    """
+    a, b = basis
+    while True:
+        if a @ a > b @ b:
+            a, b = b, a
+        n = np.round(a @ b / (a @ a))
+        if n == 0:
+            break
+        b = b - n * a
+    if a @ b > 0:
+        b = -b
+    # Of a and -a the one that points to larger x, so that equal crystals get equal vectors.
+    return np.array([a, b]) * (-1 if (a[0], a[1]) < (0, 0) else 1)
+
+
+def _refined(scorer: _Scorer, basis: np.ndarray) -> Lattice | None:
+    """Return the lattice after a fit to ever longer translations; None if it does not hold over them."""
+    steps = np.array([[1, 0], [0, 1], [1, 1], [1, -1]])
+    extent = float((scorer.high - scorer.low).min())
+    match = 0.0
+    multiple = 1
+    while multiple == 1 or multiple * np.abs(steps @ basis).max() < 0.6 * extent:
+        indices, moved, weights = [], [], []
+        for step in steps * multiple:
+            share, vector, seen = scorer.score(step @ basis)
+            if share >= 0.5 * _LEAST_MATCH:
+                indices.append(step)
+                moved.append(vector)
+                weights.append(share * seen)
+        if multiple == 1:
+            shares = [scorer.score(step @ basis)[0] for step in steps[:2]]
+            match = float(min(shares))
+            if match < 0.5 * _LEAST_MATCH:
+                return None
+        if len(indices) < 2 or np.linalg.matrix_rank(np.array(indices)) < 2:
+            break
+        root = np.sqrt(np.array(weights))[:, None]
+        basis = np.linalg.lstsq(np.array(indices) * root, np.array(moved) * root, rcond=None)[0]
+        multiple *= 2
+    return Lattice(reduced(basis), match, scorer.tolerance)
+
+
+def _even_sample(n: int, most: int) -> np.ndarray:
+    """Return up to `most` indices spread evenly over `n`: no random numbers where none are needed."""
+    return np.arange(n) if n <= most else np.unique(np.linspace(0, n - 1, most).astype(np.int64))

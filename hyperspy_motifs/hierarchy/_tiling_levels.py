@@ -1,0 +1,271 @@
+"""Composites, unit cells, domains and boundaries as levels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hyperspy_motifs.cells import Cells, find_cells
+
+from ._composites import Composites
+from ._composition import compositions, formula
+from ._domains import Domains
+from ._lattice import Lattice
+from ._level import Level
+from ._shares import polygon_shares
+from ._sites import Sites
+from ._unit_cells import LatticePoints
+
+__all__ = ["composite_level", "coarse_level", "domain_levels", "unit_cell_level"]
+
+#: Distance from a side, in nearest-neighbour distances, within which an atom is shared by both cells.
+_ON_SIDE = 0.15
+
+
+def composite_level(cells: Cells, found: Composites, class_names: list[str]) -> Level | None:
+    """Return the composites as a level; None if no merge made the description shorter.
+
+    Parameters
+    ----------
+    cells : Cells
+        The cells.
+    found : Composites
+        Their merges.
+    class_names : list of str
+        Names of the classes of cells.
+    """
+    made = found.classes >= found.n_cell_classes
+    if not made.any():
+        return None
+    used, labels = np.unique(found.classes[made], return_inverse=True)
+    count = np.bincount(labels)
+    rank = np.argsort(np.argsort(-count, kind="stable"), kind="stable")
+    order = np.argsort(-count, kind="stable")
+    names = tuple(
+        " + ".join(f"{n} × ({class_names[c]})" for c, n in sorted(found.parts(int(used[k])).items()))
+        for k in order
+    )
+    number = np.full(len(found.classes), -1)
+    number[made] = np.arange(made.sum())
+    owner = number[found.node]
+    inside = np.flatnonzero(owner >= 0)
+    m = int(made.sum())
+    area = np.bincount(owner[inside], cells.areas[inside], minlength=m)
+    centres = np.column_stack(
+        [
+            np.bincount(owner[inside], (cells.centres[:, i] * cells.areas)[inside], minlength=m)
+            for i in range(2)
+        ]
+    )
+    saved = found.before.bits - found.after.bits - found.rule_bits
+    return Level(
+        kind="composite",
+        centres=centres / area[:, None],
+        labels=rank[labels.ravel()],
+        names=names,
+        child_kind="cell",
+        parts=np.column_stack([inside, owner[inside]]),
+        fractions=np.ones(len(inside)),
+        adjacency=_joined_adjacency(cells.adjacency, owner),
+        columns={
+            "area": area,
+            "n_cells": np.bincount(owner[inside], minlength=m),
+            "on_border": _any(owner[inside], cells.on_border[inside], m),
+        },
+        scalars={"bits_saved": float(saved)},
+        reason=(
+            f"{len(found.rules)} merges of neighbouring classes shorten the description from "
+            f"{found.before.bits:.0f} to {found.after.bits + found.rule_bits:.0f} bits; no further one does."
+        ),
+    )
+
+
+def _joined_adjacency(adjacency: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Return the adjacency (a, 3) of groups of cells; cells of no group (-1) are left out."""
+    ends = np.sort(owner[adjacency[:, :2]], axis=1)
+    outer = (ends[:, 0] >= 0) & (ends[:, 0] != ends[:, 1])
+    pairs, inverse = np.unique(ends[outer], axis=0, return_inverse=True)
+    shared = np.bincount(inverse.ravel(), adjacency[outer, 2], minlength=len(pairs)).astype(np.int64)
+    return np.column_stack([pairs, shared])
+
+
+def _any(owner: np.ndarray, flags: np.ndarray, m: int) -> np.ndarray:
+    return np.bincount(owner, flags, minlength=m) > 0
+
+
+def unit_cell_level(
+    sites: Sites, patches: list[tuple[Lattice, LatticePoints]], names: list[str]
+) -> Level | None:
+    """Return the unit cells as a level whose parts are the atoms; None if there is no whole cell.
+
+    Parameters
+    ----------
+    sites : Sites
+        The atoms.
+    patches : list of (Lattice, LatticePoints)
+        Translations and corners, for the whole field or for each grain.
+    names : list of str
+        Names of the motifs.
+    """
+    positions = np.concatenate([points.positions for _, points in patches])
+    starts = np.cumsum([0, *[len(points.positions) for _, points in patches]])
+    bonds = np.concatenate(
+        [points.bonds + start for (_, points), start in zip(patches, starts, strict=False)]
+    )
+    cells = find_cells(positions, bonds=bonds, wheels=False)
+    whole = np.flatnonzero(cells.n_corners == 4)
+    if not len(whole):
+        return None
+    level = coarse_level("unit-cell", sites, positions, cells, whole, names)
+    lattice, _ = max(patches, key=lambda patch: len(patch[1].positions))
+    corners = np.concatenate([points.site for _, points in patches])
+    kinds = sites.labels[corners[corners >= 0]]
+    a, b = lattice.lengths
+    mean = _mean_content(level, sites, len(names))
+    content = formula({name: v for name, v in zip(names, mean, strict=True)}, decimals=1)
+    scalars = {
+        "a": float(a), "b": float(b), "angle": lattice.angle, "area": lattice.area,
+        "ax": float(lattice.vectors[0, 0]), "ay": float(lattice.vectors[0, 1]),
+        "bx": float(lattice.vectors[1, 0]), "by": float(lattice.vectors[1, 1]),
+        "match": lattice.match, "n_atoms": float(mean.sum()), "n_lattices": float(len(patches)),
+    }  # fmt: skip
+    where = "the atoms" if len(patches) == 1 else f"the atoms of the largest of {len(patches)} grains"
+    reason = (
+        f"Translations of {a:.4g} and {b:.4g} at {lattice.angle:.1f} degrees map "
+        f"{100 * lattice.match:.0f} % of {where} onto atoms of their motif. Corners are the atoms of "
+        f"{names[int(np.bincount(kinds).argmax())]}; on average a cell holds {content}."
+    )
+    return Level(**{**level.__dict__, "scalars": scalars, "reason": reason})
+
+
+def _mean_content(level: Level, sites: Sites, n_labels: int) -> np.ndarray:
+    content = compositions(level.parts, level.fractions, sites.labels, len(level), n_labels)
+    inner = ~level.columns["on_border"]
+    return content[inner].mean(axis=0) if inner.any() else content.mean(axis=0)
+
+
+def coarse_level(
+    kind: str, sites: Sites, points: np.ndarray, cells: Cells, kept: np.ndarray, names: list[str]
+) -> Level:
+    """Return cells between points of a larger spacing as a level whose parts are the atoms.
+
+    Atoms inside a cell count whole, those on a side by half, those on a corner by the angle. Cells of one
+    class hold the same, up to half an atom of any motif.
+
+    Parameters
+    ----------
+    kind : str
+        Kind of the level.
+    sites : Sites
+        The atoms.
+    points : numpy.ndarray of float, shape (k, 2)
+        Corners x, y.
+    cells : Cells
+        The cells between these points.
+    kept : numpy.ndarray of int
+        Which of them to take.
+    names : list of str
+        Names of the motifs.
+    """
+    polygons = [cells.polygons[k] for k in kept.tolist()]
+    sizes = np.array([len(p) for p in polygons])
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    vertices = points[np.concatenate(polygons)]
+    parts, fractions = polygon_shares(sites.positions, vertices, offsets, _ON_SIDE * sites.spacing)
+    content = np.rint(compositions(parts, fractions, sites.labels, len(kept), len(names))).astype(np.int64)
+    key = np.column_stack([sizes, content])
+    unique, inverse, count = np.unique(key, axis=0, return_inverse=True, return_counts=True)
+    order = np.argsort(-count, kind="stable")
+    rank = np.argsort(order, kind="stable")
+    texts = [formula({n: v for n, v in zip(names, unique[k, 1:], strict=True) if v}) for k in order]
+    number = np.full(len(cells), -1)
+    number[kept] = np.arange(len(kept))
+    return Level(
+        kind=kind,
+        centres=cells.centres[kept],
+        labels=rank[inverse.ravel()],
+        names=tuple(text or "empty" for text in texts),
+        child_kind="atom",
+        parts=parts,
+        fractions=fractions,
+        adjacency=_joined_adjacency(cells.adjacency, number),
+        columns={
+            "area": cells.areas[kept],
+            "n_corners": sizes,
+            "on_border": _outside(sites, vertices, offsets),
+        },
+    )
+
+
+def _outside(sites: Sites, vertices: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Return which polygons reach over the box of the atoms, so that atoms of theirs were not seen."""
+    low, high = sites.positions.min(axis=0), sites.positions.max(axis=0)
+    margin = _ON_SIDE * sites.spacing
+    out = ((vertices < low - margin) | (vertices > high + margin)).any(axis=1)
+    return np.logical_or.reduceat(out, offsets[:-1])
+
+
+def domain_levels(cells: Cells, found: Domains) -> list[Level]:
+    """Return the domains, and the boundaries if there are any, as levels; none for a single domain.
+
+    Parameters
+    ----------
+    cells : Cells
+        The cells.
+    found : Domains
+        Which domain or boundary each belongs to.
+    """
+    n = len(found.labels)
+    if n < 2:
+        return []
+    kinds = int(found.labels.max()) + 1
+    names = []
+    for kind in range(kinds):
+        d = int(np.argmax(found.labels == kind))
+        names.append(f"cell-class:{found.classes[d]} at {np.degrees(found.angles[d]):.1f} degrees")
+    angles = {"angle": found.angles, "period": 2 * np.pi / found.orders}
+    domains = _group_level("domain", cells, found.domain, found.labels, tuple(names), angles)
+    levels = [domains]
+    if found.boundary.max(initial=-1) >= 0:
+        text = [
+            " | ".join(sorted({f"{found.labels[d]}" for d in pair}) or ["none"]) for pair in found.between
+        ]
+        unique, labels = np.unique(np.array(text), return_inverse=True)
+        order = np.argsort(-np.bincount(labels.ravel()), kind="stable")
+        rank = np.argsort(order, kind="stable")
+        touching = {"n_domains": np.array([len(pair) for pair in found.between])}
+        boundary_names = tuple(f"between domains of class {unique[k]}" for k in order)
+        levels.append(
+            _group_level("boundary", cells, found.boundary, rank[labels.ravel()], boundary_names, touching)
+        )
+    return levels
+
+
+def _group_level(
+    kind: str,
+    cells: Cells,
+    group: np.ndarray,
+    labels: np.ndarray,
+    names: tuple[str, ...],
+    columns: dict[str, np.ndarray],
+) -> Level:
+    """Return groups of cells as a level."""
+    n = len(labels)
+    inside = np.flatnonzero(group >= 0)
+    owner = group[inside]
+    area = np.bincount(owner, cells.areas[inside], minlength=n)
+    centres = np.column_stack(
+        [np.bincount(owner, (cells.centres[:, i] * cells.areas)[inside], minlength=n) for i in range(2)]
+    )
+    share = area.sum() / cells.areas.sum()
+    return Level(
+        kind=kind,
+        centres=centres / area[:, None],
+        labels=labels,
+        names=names,
+        child_kind="cell",
+        parts=np.column_stack([inside, owner]),
+        fractions=np.ones(len(inside)),
+        adjacency=_joined_adjacency(cells.adjacency, group),
+        columns={"area": area, "n_cells": np.bincount(owner, minlength=n), **columns},
+        reason=f"{n} of {len(names)} kinds cover {100 * share:.0f} % of the cells' area.",
+    )
