@@ -34,6 +34,11 @@ class _Gap(NamedTuple):
     cut: float
     width: float
     sharpness: float  # width over the scatter of what lies below
+    outliers: float  # share of edges that may lie inside
+
+    @property
+    def score(self) -> float:
+        return self.sharpness * (1 - 15 * self.outliers)
 
 
 class _Scale(NamedTuple):
@@ -48,25 +53,33 @@ class _Scale(NamedTuple):
         return self._replace(window=(self.window[0] + by, self.window[1] + by), end=self.end + by)
 
 
-def widest_gap(scale: _Scale, members: NDArray[np.bool_], outliers: float = 0.002) -> _Gap | None:
-    """Widest empty interval of the values of some edges whose middle lies in the window.
+def widest_gap(scale: _Scale, members: NDArray[np.bool_]) -> _Gap | None:
+    """Widest interval of the values of some edges that is almost empty and whose middle lies in the window.
 
-    A share `outliers` of the values may lie inside it: with thousands of edges some are misplaced.
+    Up to 0.2 % of the values may lie inside it, as some of thousands of edges are misplaced; where no such
+    interval is as wide as the scatter below it, up to 1 % or 3 % (a boundary, defects).
     """
     values = np.sort(scale.values[members])
     values = np.append(values[values < scale.end], scale.end)
-    step = int(outliers * len(values)) + 1
-    if len(values) <= step:
-        return None
-    width = values[step:] - values[:-step]
-    middle = 0.5 * (values[step:] + values[:-step])
-    allowed = (middle >= scale.window[0]) & (middle <= scale.window[1])
-    if not allowed.any():
-        return None
-    best = int(np.flatnonzero(allowed)[width[allowed].argmax()])
-    below = values[: best + 1]
-    scatter = 1.4826 * float(np.median(np.abs(below - np.median(below))))
-    return _Gap(float(middle[best]), float(width[best]), float(width[best]) / max(scatter, 1e-3))
+    gap = None
+    for outliers in (0.002, 0.01, 0.03):
+        step = int(outliers * len(values)) + 1
+        if len(values) <= step:
+            break
+        width = values[step:] - values[:-step]
+        middle = 0.5 * (values[step:] + values[:-step])
+        allowed = (middle >= scale.window[0]) & (middle <= scale.window[1])
+        if not allowed.any():
+            break
+        best = int(np.flatnonzero(allowed)[width[allowed].argmax()])
+        below = values[: best + 1]
+        # By quantiles near the ends: when a second shell lies below the cut, too, the scatter is large.
+        low, high = np.quantile(below, (0.1, 0.9))
+        scatter = max(float(high - low) / 2.563, 1e-3)
+        gap = _Gap(float(middle[best]), float(width[best]), float(width[best]) / scatter, outliers)
+        if gap.sharpness >= 1:
+            break
+    return gap
 
 
 @dataclass(frozen=True)
@@ -110,12 +123,7 @@ class AutoBonds(BondRule):
         mesh = Triangulation.from_points(points)
         if len(mesh.edges) == 0:
             return Bonds(mesh.edges, 0.0, "the points have no triangulation")
-        scale, gap = self._scale(mesh)
-        if gap.width < _CLEAR:
-            mixed = _with_angles(mesh, scale)
-            other = widest_gap(mixed, mesh.inner)
-            if other is not None and other.sharpness > gap.sharpness:
-                scale, gap = mixed, other
+        scale, gap = _best_gap(mesh, self._scales(mesh))
         cut = np.full(len(mesh.edges), gap.cut)
         own = 0
         unclear = gap.width < _CLEAR or scale.end == _ANGLE_END
@@ -126,41 +134,63 @@ class AutoBonds(BondRule):
         keep &= ~diagonals
         ratio = f"{np.exp(gap.cut):.3f}" if scale.end != _ANGLE_END else f"{gap.cut:.2f}"
         reason = (
-            f"Delaunay edges up to {ratio} {scale.name}, where a gap is {gap.sharpness:.1f} times their scatter"
+            f"Delaunay edges up to {ratio} {scale.name}, at a gap {gap.sharpness:.1f} times as wide as their scatter"
             + (f"; {own} pairs of motifs cut on their own" if own else "")
             + (f"; {int(diagonals.sum())} short diagonals left out" if diagonals.any() else "")
         )
         _logger.debug(reason)
-        return Bonds(mesh.edges[keep], float(-np.expm1(-0.5 * gap.sharpness)), reason)
+        return Bonds(mesh.edges[keep], float(-np.expm1(-0.5 * gap.score)), reason)
 
-    def _scale(self, mesh: Triangulation) -> tuple[_Scale, _Gap]:
-        """Log lengths in the unit that leaves the wider gap, and that gap."""
+    def _scales(self, mesh: Triangulation) -> list[_Scale]:
+        """Log lengths in one unit for the whole field and in the local unit."""
         nearest = nearest_distances(mesh.points)
         nearest = np.maximum(nearest, 1e-9 * nearest.max())
-        options = []
+        scales = []
         if not self.local:
             logs = np.log(mesh.lengths / mode_of_lengths(nearest))
-            options.append(_Scale(logs, _LENGTH_WINDOW, _LENGTH_END, "of the nearest distance"))
+            scales.append(_Scale(logs, _LENGTH_WINDOW, _LENGTH_END, "of the nearest distance"))
         if self.local or self.local is None:
             k = min(self.neighbours, len(mesh.points))
             index = cKDTree(mesh.points).query(mesh.points, k=k)[1]
             around = np.median(nearest[index], axis=1)
             unit = np.sqrt(around[mesh.edges[:, 0]] * around[mesh.edges[:, 1]])
             logs = np.log(mesh.lengths / unit / mode_of_lengths(nearest / around))
-            options.append(_Scale(logs, _LENGTH_WINDOW, _LENGTH_END, "of the local nearest distance"))
-        found = [_gap_that_closes(mesh, scale) for scale in options]
-        # The local unit must pay: it blurs structures that have several bond lengths.
-        best = 1 if len(found) > 1 and found[1].width > 1.2 * found[0].width else 0
-        return options[best], found[best]
+            scales.append(_Scale(logs, _LENGTH_WINDOW, _LENGTH_END, "of the local nearest distance"))
+        return scales
 
 
-def _gap_that_closes(mesh: Triangulation, scale: _Scale) -> _Gap:
-    """The widest gap whose bonds close to cells; farther shells are tried when the first is one of pairs."""
+def _best_gap(mesh: Triangulation, scales: list[_Scale]) -> tuple[_Scale, _Gap]:
+    """The first scale whose gap is clear, else that with the sharpest one; its bonds close to cells."""
     for shift in (0.0, np.log(1.4), np.log(2.0)):
-        gap = widest_gap(scale.moved(shift), mesh.inner)
-        if gap is not None and _share_with_two_bonds(mesh, scale.values <= gap.cut) >= 0.6:
-            return gap
-    return _Gap(float(np.log(1.3)), 0.0, 0.0)
+        best: tuple[float, _Scale, _Gap] | None = None
+        handicap = 1.0
+        for scale in scales:
+            gap = _closing_gap(mesh, scale.moved(shift))
+            if gap is not None:
+                if gap.width > _CLEAR and gap.outliers < 0.01 and handicap == 1:
+                    return scale, gap
+                if best is None or handicap * gap.score > best[0]:
+                    best = (handicap * gap.score, scale, gap)
+            # A local unit blurs structures of several bond lengths, and angles those of irregular polygons:
+            # they must pay.
+            handicap *= 0.8
+        for scale in scales if shift == 0 else ():
+            mixed = _with_angles(mesh, scale)
+            gap = _closing_gap(mesh, mixed)
+            if gap is not None and (best is None or handicap * gap.score > best[0]):
+                best = (handicap * gap.score, mixed, gap)
+            handicap *= 0.8
+        if best is not None:
+            return best[1], best[2]
+    return scales[0], _Gap(float(np.log(1.3)), 0.0, 0.0, 0.0)
+
+
+def _closing_gap(mesh: Triangulation, scale: _Scale) -> _Gap | None:
+    """The widest gap, if four of five points keep two bonds."""
+    gap = widest_gap(scale, mesh.inner)
+    if gap is None or _share_with_two_bonds(mesh, scale.values <= gap.cut) < 0.8:
+        return None
+    return gap
 
 
 def _with_angles(mesh: Triangulation, scale: _Scale) -> _Scale:
