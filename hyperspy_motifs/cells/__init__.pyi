@@ -13,5 +13,15 @@ from ._interstitial import InterstitialBonds as InterstitialBonds
 from ._nearest import NearestBonds as NearestBonds
 from ._proximity import BetaSkeletonBonds as BetaSkeletonBonds
 from ._radius import RadiusBonds as RadiusBonds
+from ._rings import RingStatistics as RingStatistics
+from ._rings import bond_orientational_order as bond_orientational_order
+from ._rings import ring_statistics as ring_statistics
+from ._suggest import MotifSuggestion as MotifSuggestion
+from ._suggest import regularity as regularity
+from ._suggest import suggest_cell_motifs as suggest_cell_motifs
+from ._vertex_figures import VertexFigures as VertexFigures
+from ._vertex_figures import figure_symbol as figure_symbol
+from ._vertex_figures import vertex_figures as vertex_figures
 from ._voronoi import VoronoiBonds as VoronoiBonds
+from ._words import CanonicalWords as CanonicalWords
 from ._words import canonical_words as canonical_words

@@ -134,7 +134,8 @@ class AutoBonds(BondRule):
         keep &= ~diagonals
         ratio = f"{np.exp(gap.cut):.3f}" if scale.end != _ANGLE_END else f"{gap.cut:.2f}"
         reason = (
-            f"Delaunay edges up to {ratio} {scale.name}, at a gap {gap.sharpness:.1f} times as wide as their scatter"
+            f"Delaunay edges up to {ratio} {scale.name}, "
+            f"at a gap {gap.sharpness:.1f} times as wide as their scatter"
             + (f"; {own} pairs of motifs cut on their own" if own else "")
             + (f"; {int(diagonals.sum())} short diagonals left out" if diagonals.any() else "")
         )
@@ -174,6 +175,7 @@ def _best_gap(mesh: Triangulation, scales: list[_Scale]) -> tuple[_Scale, _Gap]:
             # A local unit blurs structures of several bond lengths, and angles those of irregular polygons:
             # they must pay.
             handicap *= 0.8
+        handicap = 0.8
         for scale in scales if shift == 0 else ():
             mixed = _with_angles(mesh, scale)
             gap = _closing_gap(mesh, mixed)
