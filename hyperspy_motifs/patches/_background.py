@@ -2,16 +2,19 @@
 
 from dataclasses import dataclass
 
+import numba as nb
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from ._size import typical_spacing
 
-# Blocks a spacing of the coarse grid: fine enough for a field that varies over several spacings.
+# Blocks a spacing of the grid on which the image is first averaged: finer than its lattice.
 _BLOCKS = 2
-# Local cells that differ by more than this many robust standard deviations do not enter the slow fields.
-_OUTLIER = 3.0
+# Tukey's constant: beyond this many standard deviations a cell has no say in the slow fields.
+_TUKEY = 4.685
+# Ridge of the local planes, in squares of the reach: keeps slopes tame where atoms lie along a line.
+_RIDGE = 0.02
 
 
 @dataclass(frozen=True)
@@ -30,75 +33,108 @@ class LocalScale:
     scale: NDArray[np.float64]
 
 
-def _block_mean(image, block):
-    rows, columns = (max(length // block, 1) for length in image.shape)
-    # The last block takes what is left over.
-    row_starts, column_starts = np.arange(rows) * block, np.arange(columns) * block
-    sums = np.add.reduceat(np.add.reduceat(image, row_starts, axis=0), column_starts, axis=1)
-    heights = np.diff(np.append(row_starts, image.shape[0]))
-    widths = np.diff(np.append(column_starts, image.shape[1]))
-    return sums / (heights[:, None] * widths)
+@nb.njit(cache=True, parallel=True)
+def _block_means(image, level, block, mean, square):
+    """Mean of (image - level) and of its square over blocks; the last ones take what is left over."""
+    n_rows, n_columns = mean.shape
+    for r in nb.prange(n_rows):
+        bottom = image.shape[0] if r == n_rows - 1 else (r + 1) * block
+        for c in range(n_columns):
+            right = image.shape[1] if c == n_columns - 1 else (c + 1) * block
+            total, squares = 0.0, 0.0
+            for i in range(r * block, bottom):
+                for j in range(c * block, right):
+                    value = np.float64(image[i, j]) - level
+                    total += value
+                    squares += value * value
+            count = (bottom - r * block) * (right - c * block)
+            mean[r, c] = total / count
+            square[r, c] = squares / count
 
 
-def _smooth(values, weight, sigma):
-    """Gaussian mean of the values with weights: neither borders nor holes pull it down."""
-    total = ndimage.gaussian_filter(weight, sigma, mode="constant", truncate=3.0)
-    mean = ndimage.gaussian_filter(values * weight, sigma, mode="constant", truncate=3.0)
-    known = total > 1e-6 * max(float(total.max()), 1e-30)
-    out = np.full(values.shape, float(np.average(values, weights=weight)))
-    np.divide(mean, total, out=out, where=known)
-    return out
+def _gaussian(values, sigma):
+    return ndimage.gaussian_filter(values, sigma, mode="constant", truncate=3.0)
 
 
-def _robust_std(values):
-    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
+def _local_plane(values, weight, sigma):
+    """Gaussian-weighted planes fitted round every point: a mean that borders and holes do not bias.
+
+    Local linear regression: Cleveland, J. Am. Stat. Assoc. 74 (1979) 829, with a Gaussian kernel.
+    """
+    rows, columns = (grid / sigma for grid in np.mgrid[: values.shape[0], : values.shape[1]].astype(float))
+    total = _gaussian(weight, sigma)
+    known = total > 1e-4 * total.max()
+    total = np.where(known, total, 1.0)
+    y, x, v = (_gaussian(weight * q, sigma) / total for q in (rows, columns, values))
+    yy = _gaussian(weight * rows * rows, sigma) / total - y * y + _RIDGE
+    xx = _gaussian(weight * columns * columns, sigma) / total - x * x + _RIDGE
+    xy = _gaussian(weight * rows * columns, sigma) / total - x * y
+    yv = _gaussian(weight * rows * values, sigma) / total - y * v
+    xv = _gaussian(weight * columns * values, sigma) / total - x * v
+    determinant = xx * yy - xy * xy
+    slope_x = (xv * yy - yv * xy) / determinant
+    slope_y = (yv * xx - xv * xy) / determinant
+    plane = v + slope_x * (columns - x) + slope_y * (rows - y)
+    return np.where(known, plane, np.average(values, weights=weight))
+
+
+def _slow_field(values, weight, sigma, tolerance):
+    """Local planes through the cells, without the cells that stand out, such as a dopant or dirt.
+
+    Tukey's biweight by reweighting (Cleveland 1979); differences within `tolerance` count fully.
+    """
+    field = _local_plane(values, weight, sigma)
+    for _ in range(3):
+        residual = values - field
+        spread = max(1.4826 * float(np.median(np.abs(residual[weight > 0]))), tolerance)
+        share = np.clip(1 - (residual / (_TUKEY * spread)) ** 2, 0, 1) ** 2
+        # Where everything stands out, nothing does.
+        field = _local_plane(values, weight * np.maximum(share, 1e-3), sigma)
+    return field
 
 
 class _SlowFields:
-    """Coarse maps of an image from which its slow fields are made."""
+    """Cell averages of an image, on a grid of one point a spacing, and the slow fields through them."""
 
     def __init__(self, image: NDArray, points: NDArray[np.float64], spacing: float) -> None:
-        self.block = max(round(spacing / _BLOCKS), 1)
-        self.spacing = spacing / self.block
-        # A level near the mean keeps single precision exact for images on a high pedestal.
+        block = max(round(spacing / _BLOCKS), 1)
+        fine = spacing / block
+        # A level near the mean keeps the squares exact for images on a high pedestal.
         self.level = float(np.mean(image))
-        shifted = np.asarray(image, dtype=np.float32) - np.float32(self.level)
-        self.mean = _block_mean(shifted, self.block).astype(np.float64)
-        np.multiply(shifted, shifted, out=shifted)
-        self.square = _block_mean(shifted, self.block).astype(np.float64)
-        self.coordinates = np.clip(
-            (points[:, ::-1].T + 0.5) / self.block - 0.5, 0, np.array(self.mean.shape)[:, None] - 1
-        )
-        near = np.zeros(self.mean.shape, dtype=bool)
-        near[tuple(np.rint(self.coordinates).astype(int))] = True
+        shape = tuple(max(length // block, 1) for length in image.shape)
+        mean, square = np.empty(shape), np.empty(shape)
+        _block_means(np.ascontiguousarray(image), self.level, block, mean, square)
+        place = np.clip((points[:, ::-1].T + 0.5) / block - 0.5, 0, np.array(shape)[:, None] - 1)
+        near = np.zeros(shape, dtype=bool)
+        near[tuple(np.rint(place).astype(int))] = True
         # Blocks within a spacing of an atom: vacuum and holes have no say in the contrast of atoms.
-        distance = ndimage.distance_transform_edt(~near)
-        self.weight = (distance <= self.spacing).astype(np.float64)
+        weight = (ndimage.distance_transform_edt(~near) <= fine).astype(np.float64)
+        step = max(round(fine), 1)
+        total = _gaussian(weight, fine)
+        average = [_gaussian(weight * q, fine) / np.maximum(total, 1e-12) for q in (mean, square)]
+        step = step if min(shape) > step else 1
+        cells = np.s_[step // 2 :: step, step // 2 :: step]
+        self.mean, self.square = (np.ascontiguousarray(q[cells]) for q in average)
+        self.weight = weight[cells] if weight[cells].any() else np.ones(self.mean.shape)
+        self.spacing = fine / step
+        self.coordinates = np.clip((place - step // 2) / step, 0, np.array(self.mean.shape)[:, None] - 1)
 
-    def without_outliers(self, values, sigma):
-        """Weights without the cells that stand out from their surroundings, such as a dopant or dirt."""
-        cell = _smooth(values, self.weight, self.spacing)
-        used = self.weight.copy()
-        for _ in range(2):
-            residual = cell - _smooth(cell, used, sigma)
-            spread = _robust_std(residual[self.weight > 0])
-            used = self.weight * (np.abs(residual) <= _OUTLIER * spread)
-            if not used.any():
-                return self.weight
-        return used
+    def _typical(self, values):
+        return float(np.average(values, weights=self.weight))
 
     def local_mean(self, reach):
-        sigma = reach * self.spacing
-        return _smooth(self.mean, self.without_outliers(self.mean, sigma), sigma)
+        contrast = np.sqrt(self._typical(np.maximum(self.square - self.mean**2, 0)))
+        return _slow_field(self.mean, self.weight, reach * self.spacing, 0.02 * contrast)
 
     def local_contrast(self, local_mean, reach, noise_variance):
         variance = self.square - 2 * local_mean * self.mean + local_mean**2
         variance -= noise_variance(self.mean + self.level)
-        sigma = reach * self.spacing
-        smooth = _smooth(variance, self.without_outliers(variance, sigma), sigma)
-        typical = float(np.average(np.maximum(variance, 0), weights=self.weight))
-        # Never below a tenth of the typical contrast: flat places must not be blown up.
-        return np.sqrt(np.maximum(smooth, 0.01 * typical))
+        typical = max(self._typical(variance), 0.0)
+        if reach is None:
+            return np.full(variance.shape, np.sqrt(typical))
+        smooth = _slow_field(variance, self.weight, reach * self.spacing, 0.04 * typical)
+        # Never below a third of the typical contrast: flat places must not be blown up.
+        return np.sqrt(np.maximum(smooth, 0.1 * typical))
 
     def at_atoms(self, field):
         return ndimage.map_coordinates(field, self.coordinates, order=1, mode="nearest")
@@ -117,9 +153,10 @@ def estimate_local_scale(
 ) -> LocalScale:
     """Estimate the slow background and the slow drift of contrast at each atom.
 
-    Both fields are Gaussian means over several neighbour distances round the atoms, so that a single
-    bright column or a vacancy changes neither: the contrast of single columns is kept. Places without
-    atoms do not enter, and cells that stand out from their surroundings (dopants, dirt) are left out.
+    Both fields are Gaussian-weighted planes over several neighbour distances round the atoms, so that a
+    single bright column or a vacancy changes neither: the contrast of single columns is kept. Places without
+    atoms do not enter, and cells that stand out from their surroundings (dopants, dirt) count less the more
+    they do.
 
     Parameters
     ----------
@@ -135,8 +172,8 @@ def estimate_local_scale(
         above the background (for images whose zero means no signal: keeps quantitative intensities),
         one standard deviation for the whole image, a number of counts, or nothing.
     reach : float
-        Standard deviation of the Gaussian of the background, in neighbour distances; the contrast is averaged
-        over twice of it, since it takes more columns to know it.
+        Standard deviation of the Gaussian of the background, in neighbour distances; that of the contrast
+        is 1.5 times this, since it takes more columns to know it.
     spacing : float, optional
         Neighbour distance in pixels; estimated from the positions by default.
     gain, read_std : float
@@ -182,13 +219,12 @@ def estimate_local_scale(
             )
         scale = above
     elif contrast in ("local", "global"):
-        contrast_reach = 2 * reach if contrast == "local" else max(values.shape) / fields.block
         field = fields.local_contrast(
-            local_mean, contrast_reach, lambda mean: gain * np.maximum(mean, 0) + read_std**2
+            local_mean,
+            1.5 * reach if contrast == "local" else None,
+            lambda mean: gain * np.maximum(mean, 0) + read_std**2,
         )
         scale = fields.at_atoms(field)
-        if contrast == "global":
-            scale[:] = np.median(scale)
         if not scale.min() > 0:
             raise ValueError("The image has no contrast round the atoms: all its values there are equal.")
     return LocalScale(offset, scale)

@@ -18,6 +18,8 @@ from ._partial import PartialDiscs
 
 # Part of the disc that must lie inside the image.
 MIN_COVERAGE = 0.7
+# Whole discs from which partial ones learn.
+_TEACHERS = 1000
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,10 @@ class Moments:
     def __len__(self) -> int:
         return len(self.values)
 
-    def take(self, atoms: ArrayLike) -> "Moments":
-        """Return the moments of some atoms (indices or mask)."""
-        chosen = np.asarray(atoms)
+    def take(self, atoms: slice | NDArray) -> "Moments":
+        """Return the moments of some atoms (indices, mask or slice)."""
         fields = ("values", "noise_std", "coverage", "valid", "offset", "scale")
-        return replace(self, **{name: getattr(self, name)[chosen] for name in fields})
+        return replace(self, **{name: getattr(self, name)[atoms] for name in fields})
 
     def select(self, n: ArrayLike | None = None, m: ArrayLike | None = None) -> "Moments":
         """Return the moments of some modes only.
@@ -182,23 +183,26 @@ def get_moments(
         read_std=model.read_std,
     )
     coverage = disc_coverage(points, values.shape, basis)
-    partial = coverage < 1 - 1e-9
     # A level near the mean keeps single precision exact for images on a high pedestal.
     level = np.float32(np.median(local.offset)) if len(points) else np.float32(0)
     coefficients -= level
-    moments, mean, mean_patch, cut = _all_moments(coefficients, points, basis, partial)
+    moments, mean, mean_patch = _all_moments(coefficients, points, basis)
     # From counts to the comparable patches (f - offset) / scale: moments are linear.
     moments -= ((local.offset - level)[:, None] * basis.weights.sum(axis=1)).astype(np.float32)
     moments /= local.scale[:, None].astype(np.float32)
     noise_std = _noise_std(basis, model, mean + level, mean_patch + level, local.scale)
 
     valid = coverage >= MIN_COVERAGE
-    if partial.any():
-        cut -= (local.offset[partial] - level)[:, None, None].astype(np.float32)
-        cut /= local.scale[partial][:, None, None].astype(np.float32)
-        limits = np.stack(window_limits(points[partial], values.shape, basis.size), axis=1)
-        solver = PartialDiscs(basis, moments[~partial], noise_std[~partial])
-        moments[partial], noise_std[partial] = solver.solve(cut, limits, valid[partial], noise_std[partial])
+    cut = np.flatnonzero(valid & (coverage < 1 - 1e-9))
+    if len(cut):
+        whole = np.flatnonzero(coverage >= 1 - 1e-9)
+        whole = whole[:: max(len(whole) // _TEACHERS, 1)]
+        teachers, patches = (
+            _comparable_patches(coefficients + level, points, basis, local, chosen) for chosen in (whole, cut)
+        )
+        limits = np.stack(window_limits(points[cut], values.shape, basis.size), axis=1)
+        solver = PartialDiscs(basis, teachers)
+        moments[cut], noise_std[cut] = solver.solve(patches, limits, noise_std[cut])
     moments[~valid] = np.nan
     return Moments(
         values=moments,
@@ -214,25 +218,29 @@ def get_moments(
     )
 
 
-def _all_moments(coefficients, points, basis, partial):
-    """Moments (n, K), disc means (n,), the mean patch (P,) and the patches of the partial discs."""
+def _comparable_patches(coefficients, points, basis, local, chosen):
+    """Patches of some atoms after removal of background and contrast."""
+    blocks = [patches.copy() for _, patches in iterate_patches(coefficients, points[chosen], basis.size)]
+    patches = np.concatenate(blocks) if blocks else np.empty((0, basis.size, basis.size), np.float32)
+    patches -= local.offset[chosen, None, None].astype(np.float32)
+    patches /= local.scale[chosen, None, None].astype(np.float32)
+    return patches
+
+
+def _all_moments(coefficients, points, basis):
+    """Moments (n, K), disc means (n,) and the mean patch (P,), block by block."""
     n_modes = len(basis.modes)
     weights = np.zeros((basis.size**2, n_modes + 1), np.float32)
     weights[:, :n_modes] = basis.window_weights
     weights[basis.pixels, n_modes] = basis.areas / basis.areas.sum()
     moments = np.empty((len(points), n_modes + 1), np.float32)
-    cut = np.empty((int(partial.sum()), basis.size, basis.size), np.float32)
     mean_patch = np.zeros(basis.size**2)
-    stored = 0
     for chosen, patches in iterate_patches(coefficients, points, basis.size):
         flat = patches.reshape(len(patches), -1)
         np.matmul(flat, weights, out=moments[chosen])
         mean_patch += flat.sum(axis=0)
-        mine = np.flatnonzero(partial[chosen])
-        cut[stored : stored + len(mine)] = patches[mine]
-        stored += len(mine)
     mean_patch = mean_patch[basis.pixels] / max(len(points), 1)
-    return moments[:, :n_modes], moments[:, n_modes].astype(np.float64), mean_patch, cut
+    return moments[:, :n_modes], moments[:, n_modes].astype(np.float64), mean_patch
 
 
 def _noise_std(basis, model, mean, mean_patch, scale):
