@@ -59,13 +59,27 @@ def _parser() -> argparse.ArgumentParser:
         "Each image gives NAME.hspy, NAME.graphml, NAME_atoms.csv and figures. "
         "'demo' runs on a simulated image.",
     )
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="any file that HyperSpy reads, .npy or .npz; or 'demo'")
-    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="where the results go (default: motifs, or demo)")
-    parser.add_argument("-r", "--rotation-invariant", action="store_true", help="sites equal up to a rotation are one motif")
-    parser.add_argument("--separation", type=float, metavar="LENGTH", help="distance of nearest columns, in axis units")
-    parser.add_argument("--polarity", choices=["auto", "bright", "dark"], default="auto", help="of the atomic columns")
-    parser.add_argument("--lens", type=_lens, default="auto", help="radius looked at, in nearest-neighbour distances")
-    parser.add_argument("--patch-radius", type=float, metavar="LENGTH", help="one radius in axis units instead of lenses")
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="any file that HyperSpy reads, .npy or .npz; or 'demo'"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FOLDER", help="where the results go (default: motifs, or demo)"
+    )
+    parser.add_argument(
+        "-r", "--rotation-invariant", action="store_true", help="sites equal up to a rotation are one motif"
+    )
+    parser.add_argument(
+        "--separation", type=float, metavar="LENGTH", help="distance of nearest columns, in axis units"
+    )
+    parser.add_argument(
+        "--polarity", choices=["auto", "bright", "dark"], default="auto", help="of the atomic columns"
+    )
+    parser.add_argument(
+        "--lens", type=_lens, default="auto", help="radius looked at, in nearest-neighbour distances"
+    )
+    parser.add_argument(
+        "--patch-radius", type=float, metavar="LENGTH", help="one radius in axis units instead of lenses"
+    )
     parser.add_argument("--n-motifs", type=int, metavar="N", help="cut the tree of motifs to this number")
     parser.add_argument("--min-motif-size", type=int, metavar="N", help="fewest atoms of a motif")
     parser.add_argument("--seed", type=int, default=0, help="random state (default: 0)")
@@ -128,7 +142,9 @@ def load_images(path: Path) -> list[tuple[str, Any]]:
     for signal in signals:
         if signal.data.dtype.names:
             grey = np.mean([signal.data[c].astype(float) for c in ("R", "G", "B")], axis=0)
-            signal = hs.signals.Signal2D(grey, axes=[a.copy().get_axis_dictionary() for a in signal.axes_manager._axes])
+            signal = hs.signals.Signal2D(
+                grey, axes=[a.copy().get_axis_dictionary() for a in signal.axes_manager._axes]
+            )
         if signal.axes_manager.signal_dimension == 2:
             signal.set_signal_type("atomic_image")
             images.append(signal)
@@ -213,7 +229,9 @@ def _replacing(path: Path) -> Iterator[Path]:
 def _one_line_warnings() -> Iterator[None]:
     """Warnings as one line each on the error stream, without the line of code that raised them."""
 
-    def show(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
+    def show(
+        message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None
+    ) -> None:
         if issubclass(category, UserWarning):
             print(f"hyperspy-motifs: {' '.join(str(message).split())}", file=sys.stderr)
 

@@ -206,7 +206,9 @@ class Motifs(ResultFigures):
 
         return self._cached("cells", lambda: cells_of_record(self._signal, self._refresh()))
 
-    def find_cells(self, bonds: Any = "auto", *, motifs: Sequence[int] | None = None, **options: Any) -> Cells:
+    def find_cells(
+        self, bonds: Any = "auto", *, motifs: Sequence[int] | None = None, **options: Any
+    ) -> Cells:
         """Build the cells again: by another bond rule, or on the atoms of chosen motifs.
 
         Parameters
@@ -376,6 +378,21 @@ class Motifs(ResultFigures):
         store.write(self._signal, replace(record, cells=cells, previous=previous))
 
     # ------------------------------------------------------------------ out
+
+    def reconstruct(self) -> AtomicImage:
+        """The image painted anew: the mean patch of its motif on every atom.
+
+        What differs between the image and this (``s - motifs.reconstruct()``) is noise, and what the vocabulary does
+        not explain: a map of anomalies.
+
+        Returns
+        -------
+        AtomicImage
+            NaN where no atom is near.
+        """
+        from .signals._patch_extraction import reconstruct
+
+        return reconstruct(self._signal, self._refresh())
 
     def to_dict(self) -> dict[str, np.ndarray]:
         """Plain columns, one row an atom, ready for ``pandas.DataFrame`` or a CSV file."""

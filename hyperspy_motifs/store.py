@@ -249,7 +249,9 @@ def fit_to(record: Record, stamp: Stamp) -> Record:
         keep = stamp.inside(positions)
     frames, frame_kept = _move_frames(record.frames, old, stamp)
     atoms = {k: v * factor if k in ("sigma", "uncertainty") else v for k, v in record.atoms.items()}
-    moved = replace(record, positions=positions, frames=frames, atoms=atoms, stamp=stamp, stretch=float(abs(factor[0])))
+    moved = replace(
+        record, positions=positions, frames=frames, atoms=atoms, stamp=stamp, stretch=float(abs(factor[0]))
+    )
     keep = keep & frame_kept
     return moved if keep.all() else moved.subset(keep)
 
@@ -411,5 +413,6 @@ def _stamp_to_node(stamp: Stamp) -> dict[str, Any]:
 
 
 def _stamp_from_node(node: Any) -> Stamp:
-    axes = json.loads(node.get_item("axes"))
-    return Stamp(**{k: v if isinstance(v, str) else tuple(v) for k, v in axes.items()})
+    axes: dict[str, Any] = json.loads(node.get_item("axes"))
+    values: dict[str, Any] = {k: v if isinstance(v, str) else tuple(v) for k, v in axes.items()}
+    return Stamp(**values)

@@ -62,7 +62,10 @@ def test_the_original_file_is_not_touched(run, image_file):
 def test_arrays_are_read(tmp_path):
     signal, _ = data.lattice("square", shape=(120, 150), random_state=0)
     np.save(tmp_path / "lattice.npy", signal.data)
-    assert cli.main([str(tmp_path / "lattice.npy"), "-o", str(tmp_path / "out"), "-q", "--no-figures"]) == cli.EXIT_OK
+    assert (
+        cli.main([str(tmp_path / "lattice.npy"), "-o", str(tmp_path / "out"), "-q", "--no-figures"])
+        == cli.EXIT_OK
+    )
     assert len(hs.load(tmp_path / "out" / "lattice.hspy").motifs.labels) > 20
 
 
@@ -91,9 +94,14 @@ def test_a_wrong_call_is_explained_with_code_two(capsys):
 def test_a_failed_save_leaves_the_old_file(tmp_path):
     path = tmp_path / "result.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError), cli._replacing(path) as partial:
-        partial.write_text("half")
-        raise RuntimeError("power lost")
+
+    def save():
+        with cli._replacing(path) as partial:
+            partial.write_text("half")
+            raise RuntimeError("power lost")
+
+    with pytest.raises(RuntimeError, match="power"):
+        save()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -40,7 +40,12 @@ def record_of(signal, n=N, frames=None):
         stamp=stamp,
         atoms={"amplitude": rng.random(n), "sigma": rng.random((n, 2)), "fitted": rng.random(n) > 0.5},
         names={0: "Mo", 2: "Se₂ Å"},
-        tree={"parent": np.array([-1, 0, 0]), "atom_leaf": rng.integers(1, 3, n), "reason": "because", "height": 3.5},
+        tree={
+            "parent": np.array([-1, 0, 0]),
+            "atom_leaf": rng.integers(1, 3, n),
+            "reason": "because",
+            "height": 3.5,
+        },
         cells={"offsets": np.array([0, 3]), "vertices": np.array([0, 1, 2]), "clear": True, "nothing": None},
         parameters={"n_max": 8, "lens": "auto", "rotation_invariant": False, "radii": [1.0, 2.0]},
         previous={"labels": rng.integers(0, 3, n), "probabilities": rng.random(n), "names": {1: "W"}},
@@ -137,9 +142,7 @@ def test_a_crop_leaves_the_atoms_that_remain_where_they_were():
     np.testing.assert_array_equal(left.features.data, record.features.data[inside])
     assert type(left.features).__name__ == "ZernikeFeatures"
     pixels = left.stamp.to_pixels(left.positions)
-    np.testing.assert_allclose(
-        pixels, record.stamp.to_pixels(record.positions)[inside] - [10, 5], atol=1e-9
-    )
+    np.testing.assert_allclose(pixels, record.stamp.to_pixels(record.positions)[inside] - [10, 5], atol=1e-9)
 
 
 def test_a_mirrored_crop_follows_as_well():

@@ -25,7 +25,9 @@ def add_atoms(signal: Any, positions: Any, refine: bool | str, frame: int) -> At
     if refine:
         new = _refined(signal, new, old, refine)
     if old is None:
-        table = AtomTable(new.positions, new.pixel_positions, new.frames, new.columns, {"edited": True}, stamp.units)
+        table = AtomTable(
+            new.positions, new.pixel_positions, new.frames, new.columns, {"edited": True}, stamp.units
+        )
         keep_atoms(signal, table)
         return table
     here = old.pixel_positions[old.frames == frame]
@@ -90,7 +92,9 @@ def _refined(signal: Any, new: AtomTable, old: AtomTable | None, refine: bool | 
     """The new atoms refined among the old ones of their frame, whose tails reach into them."""
     if old is None or not (old.frames == new.frames[0]).any():
         if len(new) < 2:
-            raise ValueError("A single atom in an empty frame cannot be refined: its size is not known. Use refine=False.")
+            raise ValueError(
+                "A single atom in an empty frame cannot be refined: its size is not known. Use refine=False."
+            )
         return given_atoms(signal, new, refine, "auto")
     here = old.frames == new.frames[0]
     pixels = np.concatenate([old.pixel_positions[here], new.pixel_positions])
@@ -110,7 +114,6 @@ def _pick(table: AtomTable, index: np.ndarray, edited: bool | None = None) -> At
         facts,
         table.units,
     )
-
 
 
 def _check_frame(signal: Any, frame: int) -> None:

@@ -20,25 +20,33 @@ COLUMNS = ("amplitude", "sigma", "ellipticity", "angle", "background", "uncertai
 LENGTHS = ("sigma", "uncertainty")
 
 
-def find_atoms(signal: Any, separation: float | None, show_progressbar: bool | None, **options: Any) -> AtomTable:
+def find_atoms(
+    signal: Any, separation: float | None, show_progressbar: bool | None, **options: Any
+) -> AtomTable:
     """Atoms of every frame; `separation` in axis units, `options` as :func:`hyperspy_motifs.atoms.find_atoms` takes them."""
     check_axes(signal)
     stamp = store.Stamp.of(signal)
     scale = abs(stamp.scale[0])
     separation_px = None if separation is None else check_length(separation, "separation", stamp) / scale
     found, masks = [], []
-    with progressbar(total=n_frames(signal), disable=quiet(show_progressbar), desc="Atoms", leave=False) as bar:
+    with progressbar(
+        total=n_frames(signal), disable=quiet(show_progressbar), desc="Atoms", leave=False
+    ) as bar:
         for index, data in iterate_frames(signal):
             image, missing = clean_image(data, _name(signal, index))
             one = finding.find_atoms(image, separation=separation_px, **options)
             found.append(one)
-            masks.append(stamp.inside(stamp.to_units(one.positions)) & _on_good_pixels(one.positions, missing))
+            masks.append(
+                stamp.inside(stamp.to_units(one.positions)) & _on_good_pixels(one.positions, missing)
+            )
             bar.update()
     frames = np.concatenate([np.full(int(ok.sum()), i) for i, ok in enumerate(masks)])
     pixels = np.concatenate([one.positions[ok] for one, ok in zip(found, masks, strict=True)])
     columns = {}
     for name in COLUMNS:
-        values = np.concatenate([np.asarray(getattr(one, name))[ok] for one, ok in zip(found, masks, strict=True)])
+        values = np.concatenate(
+            [np.asarray(getattr(one, name))[ok] for one, ok in zip(found, masks, strict=True)]
+        )
         columns[name] = values * scale if name in LENGTHS else values
     typical = found[int(np.argsort([one.separation for one in found])[len(found) // 2])]
     facts = {
@@ -64,7 +72,9 @@ def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTabl
     else:
         pixels = check_positions(atoms, stamp)
     if frames is None and len(pixels) < FEWEST_ATOMS:
-        raise ValueError(f"atoms holds {len(pixels)} positions, at least {FEWEST_ATOMS} are needed to compare their surroundings.")
+        raise ValueError(
+            f"atoms holds {len(pixels)} positions, at least {FEWEST_ATOMS} are needed to compare their surroundings."
+        )
     if frames is None:
         # One list of positions holds for every frame of a stack, as a registered movie has it.
         n = n_frames(signal)
@@ -108,7 +118,9 @@ def stored_atoms(signal: Any) -> AtomTable | None:
 
 def keep_atoms(signal: Any, table: AtomTable) -> None:
     """Write `table` into the metadata of `signal`."""
-    store.write_atoms(signal, {"positions": table.positions, "frames": table.frames, **table.columns}, table.facts)
+    store.write_atoms(
+        signal, {"positions": table.positions, "frames": table.frames, **table.columns}, table.facts
+    )
 
 
 def check_length(value: float, name: str, stamp: store.Stamp) -> float:

@@ -51,7 +51,9 @@ class AtomTable:
         for source in (self.columns, self.facts):
             if name in source:
                 return source[name]
-        raise AttributeError(f"AtomTable has no column '{name}'; it has {sorted(self.columns)} and {sorted(self.facts)}.")
+        raise AttributeError(
+            f"AtomTable has no column '{name}'; it has {sorted(self.columns)} and {sorted(self.facts)}."
+        )
 
     def __repr__(self) -> str:
         text = f"<AtomTable: {len(self)} atoms"

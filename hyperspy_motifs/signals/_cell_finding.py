@@ -14,11 +14,17 @@ from hyperspy_motifs import store
 OPTIONS = "options"
 
 
-def find_cells(record: store.Record, bonds: Any, motifs: Sequence[int] | None, **options: Any) -> dict[str, Any]:
+def find_cells(
+    record: store.Record, bonds: Any, motifs: Sequence[int] | None, **options: Any
+) -> dict[str, Any]:
     """Cells of `record` as the arrays and scalars that are stored."""
     cells = _find(record, bonds, motifs, options)
     simple = bonds if isinstance(bonds, str) else "given"
-    kept = {"bonds": simple, "motifs": None if motifs is None else [int(m) for m in motifs], "wheels": options.get("wheels", "auto")}
+    kept = {
+        "bonds": simple,
+        "motifs": None if motifs is None else [int(m) for m in motifs],
+        "wheels": options.get("wheels", "auto"),
+    }
     return {**cells.to_arrays(), OPTIONS: kept}
 
 
@@ -46,7 +52,12 @@ def stored_form(record: store.Record) -> dict[str, Any]:
 
 def _remaining(cells: Any, kept: np.ndarray) -> Any:
     """Those of `cells` whose corners are all among the atoms `kept`, which are numbered anew."""
-    n_old = max([int(a.max()) for a in (cells.vertices, cells.bonds, cells.occupants, kept) if a.size], default=-1) + 1
+    n_old = (
+        max(
+            [int(a.max()) for a in (cells.vertices, cells.bonds, cells.occupants, kept) if a.size], default=-1
+        )
+        + 1
+    )
     new = np.full(n_old + 1, -1)
     new[kept] = np.arange(len(kept))
     m = len(cells)
@@ -69,7 +80,9 @@ def _remaining(cells: Any, kept: np.ndarray) -> Any:
         on_border=border[index],
         occupants=np.where(cells.occupants[index] >= 0, new[cells.occupants[index]], -1),
         bonds=new[cells.bonds][(new[cells.bonds] >= 0).all(axis=1)],
-        adjacency=np.column_stack([number[pairs[both, 0]], number[pairs[both, 1]], pairs[both, 2]]).reshape(-1, 3),
+        adjacency=np.column_stack([number[pairs[both, 0]], number[pairs[both, 1]], pairs[both, 2]]).reshape(
+            -1, 3
+        ),
     )
 
 
@@ -90,7 +103,12 @@ def same_cells_relabelled(record: store.Record) -> dict[str, Any]:
     options = dict(stored.get(OPTIONS, {}))
     # Corners stay where they are: motifs that were chosen by number may be others now.
     cells = _find(record, np.asarray(stored["bonds"]), None, {"wheels": options.get("wheels", "auto")})
-    arrays = {**cells.to_arrays(), "rule": stored["rule"], "reason": stored["reason"], "clarity": stored["clarity"]}
+    arrays = {
+        **cells.to_arrays(),
+        "rule": stored["rule"],
+        "reason": stored["reason"],
+        "clarity": stored["clarity"],
+    }
     return {**arrays, OPTIONS: {**options, "motifs": None}}
 
 

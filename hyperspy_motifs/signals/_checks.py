@@ -82,7 +82,9 @@ def clean_image(data: Any, where: str = "The image") -> tuple[np.ndarray, np.nda
             "use signal.change_dtype('uint8') and pick or average the channels first."
         )
     if data.dtype.kind == "c":
-        raise TypeError(f"{where} is complex. One real number a pixel is expected: use signal.amplitude or signal.phase.")
+        raise TypeError(
+            f"{where} is complex. One real number a pixel is expected: use signal.amplitude or signal.phase."
+        )
     if data.dtype.kind not in "buif":
         raise TypeError(f"{where} has pixels of type '{data.dtype}', numbers are expected.")
     image = np.array(data, dtype=np.float64, order="C")
@@ -132,7 +134,9 @@ def check_positions(positions: Any, stamp: Any) -> np.ndarray:
         raise ValueError("atoms holds no positions. Leave it out to have them found in the image.")
     if not np.isfinite(positions).all():
         bad = int((~np.isfinite(positions).all(axis=1)).sum())
-        raise ValueError(f"{bad} of the {len(positions)} given atoms have positions that are NaN or infinite. Remove them.")
+        raise ValueError(
+            f"{bad} of the {len(positions)} given atoms have positions that are NaN or infinite. Remove them."
+        )
     outside = ~stamp.inside(positions)
     if outside.any():
         (w, h), (sx, sy), (ox, oy) = stamp.shape, stamp.scale, stamp.offset

@@ -59,11 +59,13 @@ def find_motifs(
     table, origin = _atoms(signal, atoms, separation, polarity, refine, show_progressbar)
     if len(table) < FEWEST_ATOMS:
         raise ValueError(
-            f"There are {len(table)} atoms, at least {FEWEST_ATOMS} are needed to compare their surroundings. Use a larger field "
-            "of view, or give separation= or atoms= if columns were missed."
+            f"There are {len(table)} atoms, at least {FEWEST_ATOMS} are needed to compare their surroundings. Use a larger "
+            "field of view, or give separation= or atoms= if columns were missed."
         )
     spacing_px = float(table.facts["separation"]) / abs(stamp.scale[0])
-    source = MomentSource(signal, table.pixel_positions, table.frames, spacing_px, N_MAX if n_max is None else int(n_max))
+    source = MomentSource(
+        signal, table.pixel_positions, table.frames, spacing_px, N_MAX if n_max is None else int(n_max)
+    )
     lenses = _lenses(LENSES, lens, patch_radius, spacing_px * abs(stamp.scale[0]))
     with progressbar(total=100, disable=quiet(show_progressbar), desc="Motifs", leave=False) as bar:
         model = NestedLenses(
@@ -72,7 +74,7 @@ def find_motifs(
             n_motifs=n_motifs,
             min_motif_size=min_motif_size,
             random_state=int(random_state),
-            progress=lambda done: bar.update(int(round(100 * done)) - bar.n),
+            progress=lambda done: bar.update(round(100 * done) - bar.n),
         ).fit(source)
     chosen, labels, probabilities, reason = _choice(model, lens, n_motifs)
     record = store.Record(
@@ -118,7 +120,9 @@ class MomentSource:
     n_max : int
     """
 
-    def __init__(self, signal: Any, pixels: np.ndarray, frames: np.ndarray, spacing: float, n_max: int) -> None:
+    def __init__(
+        self, signal: Any, pixels: np.ndarray, frames: np.ndarray, spacing: float, n_max: int
+    ) -> None:
         self.signal, self.pixels, self.frames = signal, pixels, frames
         self.spacing, self.n_max = spacing, n_max
         self._kept: dict[float, Any] = {}
@@ -142,7 +146,9 @@ class MomentSource:
         # Atoms are listed frame by frame, but a list given by the user need not be.
         order = np.argsort(np.concatenate([np.flatnonzero(self.frames == number) for number in numbers]))
         fields = ("values", "noise_std", "coverage", "valid", "offset", "scale")
-        joined = {name: np.concatenate([getattr(p, name) for p in parts])[order] for name in fields}
+        joined: dict[str, Any] = {
+            name: np.concatenate([getattr(p, name) for p in parts])[order] for name in fields
+        }
         return dataclasses.replace(parts[0], **joined)
 
 
@@ -173,7 +179,9 @@ def split_motif(
 
     members = np.flatnonzero(record.labels == motif)
     if len(members) < 2 * FEWEST_OF_A_MOTIF:
-        raise ValueError(f"Motif {motif} has {len(members)} atoms: at least {2 * FEWEST_OF_A_MOTIF} are needed to part it.")
+        raise ValueError(
+            f"Motif {motif} has {len(members)} atoms: at least {2 * FEWEST_OF_A_MOTIF} are needed to part it."
+        )
     lens = float(record.lenses[record.chosen])
     moments = source_of(signal, record)(lens).take(members)
     model = NestedLenses(
@@ -186,7 +194,12 @@ def split_motif(
 
 
 def _atoms(
-    signal: Any, atoms: Any, separation: float | None, polarity: str, refine: bool | str, show_progressbar: bool | None
+    signal: Any,
+    atoms: Any,
+    separation: float | None,
+    polarity: str,
+    refine: bool | str,
+    show_progressbar: bool | None,
 ) -> tuple[AtomTable, str]:
     """The atoms to class, and where they come from."""
     if atoms is not None:
@@ -216,9 +229,13 @@ def _check_arguments(signal: Any, asked: dict[str, Any]) -> None:
         raise ValueError(f"polarity is {asked['polarity']!r}; expected 'auto', 'bright' or 'dark'.")
     lens = asked["lens"]
     if lens != "auto" and (isinstance(lens, str) or not 0.2 <= float(lens) <= 10):
-        raise ValueError(f"lens is {lens!r}; expected 'auto' or a radius of 0.2 to 10 nearest-neighbour distances.")
+        raise ValueError(
+            f"lens is {lens!r}; expected 'auto' or a radius of 0.2 to 10 nearest-neighbour distances."
+        )
     if lens != "auto" and asked["patch_radius"] is not None:
-        raise ValueError("Give lens (in nearest-neighbour distances) or patch_radius (in axis units), not both.")
+        raise ValueError(
+            "Give lens (in nearest-neighbour distances) or patch_radius (in axis units), not both."
+        )
     for name, least in (("n_motifs", 1), ("min_motif_size", FEWEST_OF_A_MOTIF), ("n_max", 0)):
         value = asked[name]
         if value is not None and (int(value) != value or value < least):
@@ -237,10 +254,19 @@ def _lenses(default: tuple[float, ...], lens: str | float, patch_radius: float |
 
 def _choice(model: Any, lens: str | float, n_motifs: int | None) -> tuple[int, np.ndarray, np.ndarray, str]:
     """Index of the lens whose labels are taken, the labels, their probabilities, and why."""
-    taken = model.lens_ if lens == "auto" else model.lenses_[int(np.argmin(np.abs(np.array(model.lenses_) - float(lens))))]
+    taken = (
+        model.lens_
+        if lens == "auto"
+        else model.lenses_[int(np.argmin(np.abs(np.array(model.lenses_) - float(lens))))]
+    )
     index = model.lenses_.index(taken)
     if n_motifs is not None:
-        return index, model.labels_, model.probabilities_, f"the tree of motifs was cut to n_motifs = {n_motifs}"
+        return (
+            index,
+            model.labels_,
+            model.probabilities_,
+            f"the tree of motifs was cut to n_motifs = {n_motifs}",
+        )
     reason = model.reason_ if lens == "auto" else "this lens was asked for"
     return index, model.labels_at_[taken], model.probabilities_at_[taken], reason
 
@@ -259,5 +285,3 @@ def _continuity(model: Any) -> dict[str, Any]:
     if not hasattr(model, "is_continuous_"):
         return {}
     return {"continuous": bool(model.is_continuous_), "continuity": float(model.continuity_)}
-
-

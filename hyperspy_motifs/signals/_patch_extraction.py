@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,20 @@ from hyperspy_motifs import store
 from ._atom_finding import check_length, find_atoms, given_atoms, stored_atoms
 from ._atom_patches import AtomPatches
 from ._checks import check_axes, clean_image
-from ._frames import frame
+from ._frames import frame, n_frames
 
 # A mean over more patches than this looks the same.
 PATCHES_OF_A_MEAN = 200
+# In nearest-neighbour distances: the middle of a hexagon is one away from its corners and must be painted as well, and an
+# atom's own patch must decide where it lies.
+LEAST_REACH = 1.2
+PAINT_WIDTH = 0.4
+FEWEST_OF_A_KIND = 5
 
 
-def get_atom_patches(signal: Any, atoms: Any, radius: float | None, lens: float, normalise: bool) -> AtomPatches:
+def get_atom_patches(
+    signal: Any, atoms: Any, radius: float | None, lens: float, normalise: bool
+) -> AtomPatches:
     """Patches round `atoms`, or round those that the image carries, or that are found in it."""
     check_axes(signal)
     stamp = store.Stamp.of(signal)
@@ -70,11 +78,18 @@ def sample(
             local = estimate_local_scale(image, pixels[here], gain=noise.gain, read_std=noise.read_std)
             offset, scale = local.offset, local.scale
         noise_std[here] = np.sqrt(noise.variance(raw.mean(axis=(1, 2)))) / scale
-        patches[here] = (raw - offset[:, None, None].astype(np.float32)) / scale[:, None, None].astype(np.float32)
+        patches[here] = (raw - offset[:, None, None].astype(np.float32)) / scale[:, None, None].astype(
+            np.float32
+        )
         coverage[here] = disc_coverage(pixels[here], image.shape, basis)
     kept = np.flatnonzero(coverage >= MIN_COVERAGE) if drop_outside else np.arange(len(pixels))
     return AtomPatches.from_array(
-        patches[kept], abs(stamp.scale[0]), stamp.units, radius=radius_px, noise_std=noise_std[kept], atoms=kept
+        patches[kept],
+        abs(stamp.scale[0]),
+        stamp.units,
+        radius=radius_px,
+        noise_std=noise_std[kept],
+        atoms=kept,
     )
 
 
@@ -90,13 +105,22 @@ def radius_of(record: store.Record, lens: float) -> float:
     return lens * float(record.parameters["spacing"]) / abs(record.stamp.scale[0])
 
 
-def means_of_record(signal: Any, record: store.Record) -> AtomPatches:
-    """Mean patch of each motif in counts of the image; of rotation-invariant motifs each patch is turned back first."""
+def means_of_record(
+    signal: Any, record: store.Record, radius_px: float | None = None, normalise: bool = False
+) -> AtomPatches:
+    """Mean patch of each motif in counts of the image; of rotation-invariant motifs each patch is turned back first.
+
+    With `normalise` slow background and contrast are taken out of each patch, as the features have it.
+    """
     from hyperspy_motifs.patches import patch_size
 
     pixels = record.stamp.to_pixels(record.positions)
-    radius_px = radius_of(record, float(record.lenses[record.chosen]))
+    if radius_px is None:
+        radius_px = radius_of(record, float(record.lenses[record.chosen]))
     size = patch_size(radius_px)
+    offset, scale = (
+        _local_scale(signal, record) if normalise else (np.zeros(len(pixels)), np.ones(len(pixels)))
+    )
     n_motifs = int(record.labels.max()) + 1 if len(record.labels) else 0
     total = np.zeros((n_motifs, size, size))
     count = np.zeros(n_motifs)
@@ -110,13 +134,82 @@ def means_of_record(signal: Any, record: store.Record) -> AtomPatches:
         for index in np.unique(record.frames[members]):
             here = members[record.frames[members] == index]
             image, _ = clean_image(frame(signal, int(index)))
-            total[motif] += _turned_patches(image, pixels[here], size, _angles(record, here)).sum(axis=0)
+            patches = _turned_patches(image, pixels[here], size, _angles(record, here))
+            total[motif] += ((patches - offset[here, None, None]) / scale[here, None, None]).sum(axis=0)
             count[motif] += len(here)
     means = total / np.maximum(count, 1)[:, None, None]
-    out = AtomPatches.from_array(means.astype(np.float32), abs(record.stamp.scale[0]), record.stamp.units, radius=radius_px)
+    out = AtomPatches.from_array(
+        means.astype(np.float32), abs(record.stamp.scale[0]), record.stamp.units, radius=radius_px
+    )
     out.axes_manager[0].name = "motif"
     out.metadata.General.title = "Mean patch of each motif"
     return out
+
+
+def reconstruct(signal: Any, record: store.Record) -> Any:
+    """The image of `signal` painted from the mean of each atom's motif, on its local background and contrast."""
+    from hyperspy_motifs.patches._painting import paint_patches
+
+    spacing = radius_of(record, 1.0)
+    record = dataclasses.replace(record, labels=_kinds_with_surroundings(record))
+    reach = spacing * max(float(record.lenses[record.chosen]), LEAST_REACH)
+    means = np.asarray(means_of_record(signal, record, reach, normalise=True).data, float)
+    offset, scale = _local_scale(signal, record)
+    pixels = record.stamp.to_pixels(record.positions)
+    painted = np.empty(signal.data.shape, np.float32)
+    for index in range(n_frames(signal)):
+        here = np.flatnonzero(record.frames == index)
+        angle, mirrored = _angles(record, here)
+        one = paint_patches(
+            signal.data.shape[-2:],
+            pixels[here],
+            record.labels[here],
+            means,
+            PAINT_WIDTH * spacing,
+            angles=angle,
+            mirrored=mirrored,
+            offset=offset[here],
+            scale=scale[here],
+        )
+        painted[np.unravel_index(index, signal.data.shape[:-2]) if signal.data.ndim > 2 else ...] = one
+    out = signal._deepcopy_with_new_data(painted)
+    store.remove(out)
+    out.metadata.General.title = f"{signal.metadata.General.title} painted from its motifs".strip()
+    return out
+
+
+def _kinds_with_surroundings(record: store.Record) -> np.ndarray:
+    """Labels parted by what the smallest lens that reaches the neighbours tells, where enough atoms agree.
+
+    Through a smaller lens an atom does not know its neighbours, but its patch must be painted up to them.
+    """
+    wide = np.flatnonzero(record.lenses >= LEAST_REACH - 1e-6)
+    around = record.lens_labels[wide[0] if len(wide) else len(record.lenses) - 1]
+    pairs, kinds, counts = np.unique(
+        np.column_stack([record.labels, around]), axis=0, return_inverse=True, return_counts=True
+    )
+    kinds = kinds.ravel()
+    n_motifs = int(record.labels.max()) + 1
+    rare = counts < FEWEST_OF_A_KIND
+    number = np.where(rare, pairs[:, 0], n_motifs + np.cumsum(~rare) - 1)
+    _, compact = np.unique(number[kinds], return_inverse=True)
+    return compact.ravel()
+
+
+def _local_scale(signal: Any, record: store.Record) -> tuple[np.ndarray, np.ndarray]:
+    """Slow background and contrast at each atom."""
+    from hyperspy_motifs.patches import estimate_local_scale
+    from hyperspy_motifs.zernike import estimate_noise
+
+    pixels = record.stamp.to_pixels(record.positions)
+    offset, scale = np.zeros(len(pixels)), np.ones(len(pixels))
+    for index in np.unique(record.frames):
+        here = np.flatnonzero(record.frames == index)
+        image, _ = clean_image(frame(signal, int(index)))
+        noise = estimate_noise(image)
+        local = estimate_local_scale(image, pixels[here], gain=noise.gain, read_std=noise.read_std)
+        offset[here], scale[here] = local.offset, local.scale
+    return offset, scale
 
 
 def _angles(record: store.Record, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -157,7 +250,9 @@ def get_zernike_map(signal: Any, n_max: int, radius: float, modes: Any) -> Signa
     wanted = basis.modes.tolist() if modes is None else [list(map(int, m)) for m in modes]
     unknown = [m for m in wanted if m not in basis.modes.tolist()]
     if unknown:
-        raise ValueError(f"There is no mode {tuple(unknown[0])} up to n_max = {n_max}: |m| <= n, and n - |m| even.")
+        raise ValueError(
+            f"There is no mode {tuple(unknown[0])} up to n_max = {n_max}: |m| <= n, and n - |m| even."
+        )
     rows = [basis.modes.tolist().index(m) for m in wanted]
     maps = np.asarray(dense_moments(image, basis))[rows]
     axes = [a.get_axis_dictionary() for a in signal.axes_manager._axes]

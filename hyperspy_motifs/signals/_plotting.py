@@ -14,7 +14,9 @@ def plot_motifs(signal: Any, motifs: Any, frame: int | None, cells: bool, **kwar
     navigation_shape = signal.axes_manager.navigation_shape
     if frame is not None:
         if not 0 <= frame < int(np.prod(navigation_shape, dtype=int)):
-            raise ValueError(f"frame is {frame}; this signal has {int(np.prod(navigation_shape, dtype=int))} frames.")
+            raise ValueError(
+                f"frame is {frame}; this signal has {int(np.prod(navigation_shape, dtype=int))} frames."
+            )
         if navigation_shape:
             signal.axes_manager.indices = np.unravel_index(frame, navigation_shape[::-1])[::-1]
     signal.plot(**kwargs)

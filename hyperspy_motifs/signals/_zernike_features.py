@@ -91,7 +91,7 @@ class ZernikeFeatures(Signal1D):
             n_max=self.n_max,
             noise_std=np.broadcast_to(self.noise_std, values.shape),
             coverage=np.ones(n),
-            valid=np.isfinite(values).all(axis=1),
+            valid=np.asarray(np.isfinite(values).all(axis=1), dtype=bool),
             offset=np.zeros(n),
             scale=np.ones(n),
             noise=NoiseModel(0.0, 0.0),
@@ -117,7 +117,9 @@ class ZernikeFeatures(Signal1D):
         out.axes_manager[0].name = "atom"
         return out
 
-    def get_layout(self, *, rotation_invariant: bool = False, random_state: int = 0, **options: Any) -> np.ndarray:
+    def get_layout(
+        self, *, rotation_invariant: bool = False, random_state: int = 0, **options: Any
+    ) -> np.ndarray:
         """Force-relaxed layout of the features, in units of their noise.
 
         Parameters

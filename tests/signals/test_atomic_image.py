@@ -83,7 +83,9 @@ class TestAtoms:
         with pytest.raises(ValueError, match="already"):
             signal.add_atoms(table.positions[[n]])
         # The middle of a hexagon is as far from its corners as these from each other.
-        grid = np.stack(np.meshgrid(np.linspace(1, 1.5, 60), np.linspace(0.8, 1.3, 60)), axis=-1).reshape(-1, 2)
+        grid = np.stack(np.meshgrid(np.linspace(1, 1.5, 60), np.linspace(0.8, 1.3, 60)), axis=-1).reshape(
+            -1, 2
+        )
         distances = np.linalg.norm(grid[:, None] - table.positions, axis=2).min(axis=1)
         with pytest.raises(ValueError, match="nothing was removed"):
             signal.remove_atoms([grid[distances.argmax()]])
@@ -110,7 +112,9 @@ class TestAtoms:
 
     def test_few_missing_pixels_cost_only_the_atoms_on_them(self, image):
         whole = image.find_atoms()
-        spot = np.rint(whole.pixel_positions[np.argmin(np.hypot(*(whole.pixel_positions - [106, 90]).T))]).astype(int)
+        spot = np.rint(
+            whole.pixel_positions[np.argmin(np.hypot(*(whole.pixel_positions - [106, 90]).T))]
+        ).astype(int)
         image.change_dtype("float64")
         image.data[spot[1] - 1 : spot[1] + 2, spot[0] - 1 : spot[0] + 2] = np.nan
         with pytest.warns(UserWarning, match="9 pixels"):
@@ -145,7 +149,9 @@ class TestEditor:
         self.click(editor, x, y)
         assert len(signal.atoms) == n
         for expected in (n - 1, n, n):
-            editor.figure.canvas.callbacks.process("key_press_event", KeyEvent("key_press_event", editor.figure.canvas, "u"))
+            editor.figure.canvas.callbacks.process(
+                "key_press_event", KeyEvent("key_press_event", editor.figure.canvas, "u")
+            )
             assert len(signal.atoms) == expected
         assert len(editor._dots.get_xdata()) == n
 
@@ -161,7 +167,7 @@ class TestEditor:
 class TestPatches:
     def test_patches_are_centred_on_the_atoms(self, searched):
         patches = searched.get_atom_patches(lens=1.2)
-        x, y = patches.axes_manager.signal_axes
+        x = patches.axes_manager.signal_axes[0]
         assert x.offset == pytest.approx(-x.scale * (x.size - 1) / 2)
         assert str(x.units) == "nm"
         mean = patches.data.mean(axis=0)
@@ -174,7 +180,9 @@ class TestPatches:
         patches = searched.get_atom_patches(radius=0.12)
         features = patches.get_zernike_features(n_max=6)
         pixels = searched.atoms.pixel_positions[patches.atoms]
-        moments = get_moments(searched.data.astype(float), pixels, ZernikeBasis(6, patches.radius / x_scale(searched)))
+        moments = get_moments(
+            searched.data.astype(float), pixels, ZernikeBasis(6, patches.radius / x_scale(searched))
+        )
         whole = moments.coverage > 1 - 1e-9
         assert whole.sum() > 50
         np.testing.assert_allclose(features.data[whole], moments.values[whole], atol=0.02)
@@ -211,7 +219,9 @@ class TestPatches:
         chosen = features.select(m=3)
         assert set(map(tuple, chosen.modes)) == {(3, -3), (3, 3), (5, -3), (5, 3)}
         column = features.modes.tolist().index([5, 3])
-        np.testing.assert_array_equal(chosen.data[:, chosen.modes.tolist().index([5, 3])], features.data[:, column])
+        np.testing.assert_array_equal(
+            chosen.data[:, chosen.modes.tolist().index([5, 3])], features.data[:, column]
+        )
 
     def test_a_map_equals_the_moments_at_a_pixel(self, searched):
         from hyperspy_motifs.zernike import ZernikeBasis, get_moments
@@ -219,7 +229,11 @@ class TestPatches:
         dense = searched.get_zernike_map(4, radius=0.1, modes=[(2, 0), (3, 3)])
         assert dense.data.shape == (2, *searched.data.shape)
         moments = get_moments(
-            searched.data.astype(float), [[100, 80]], ZernikeBasis(4, 0.1 / x_scale(searched)), background=None, contrast=None
+            searched.data.astype(float),
+            [[100, 80]],
+            ZernikeBasis(4, 0.1 / x_scale(searched)),
+            background=None,
+            contrast=None,
         )
         column = moments.modes.tolist().index([3, 3])
         assert dense.data[1, 80, 100] == pytest.approx(moments.values[0, column], rel=0.05, abs=0.05)

@@ -17,7 +17,7 @@ def image(**axis):
 
 
 def test_different_units_are_refused():
-    with pytest.raises(ValueError, match="different units.*nm"):
+    with pytest.raises(ValueError, match=r"different units.*nm"):
         check_axes(image(units="nm"))
 
 
@@ -104,7 +104,7 @@ def test_positions_become_pixels_by_the_calibration_of_x_and_y():
         (np.zeros((3, 3)), r"expected \(n, 2\)"),
         (np.zeros((0, 2)), "no positions"),
         ([[11.0, np.nan]], "NaN"),
-        ([[200.0, 3.0]], "outside the image.*y first"),
+        ([[200.0, 3.0]], r"outside the image.*y first"),
         ([[12.0, 3.0], [12.0, 3.0]], "lie on another"),
     ],
 )
