@@ -15,9 +15,11 @@ from ._layout import add_colour_bar
 from ._types import short_name, type_nodes
 
 
-def _matrices(graph: nx.DiGraph, kind: str) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
-    """Matrices z and q (k, k), NaN where nothing is known, and the names of the types of one kind."""
-    nodes = type_nodes(graph, kind)
+def _matrices(
+    graph: nx.DiGraph, kind: str, most: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
+    """Matrices z and q (k, k) of the most frequent types, NaN where unknown, and their names."""
+    nodes = sorted(type_nodes(graph, kind), key=lambda node: -graph.nodes[node].get("size", 0))[:most]
     rank = {node: i for i, node in enumerate(nodes)}
     z, q = np.full((2, len(nodes), len(nodes)), np.nan)
     for source, target, edge in graph.edges(nodes, data=True):
@@ -34,6 +36,7 @@ def plot_enrichment(
     *,
     q: ArrayLike | None = None,
     kind: str = "motif",
+    most: int = 20,
     level: float = 0.05,
     ax: Axes | None = None,
 ) -> Axes:
@@ -50,6 +53,8 @@ def plot_enrichment(
         False discovery rate of each. Pairs at or below `level` are framed.
     kind : str
         Of a graph: which types, ``'motif'``, ``'cell-class'`` or those of a higher level.
+    most : int
+        Of a graph: number of types drawn, the most frequent ones.
     level : float
         See `q`.
     ax : matplotlib.axes.Axes, optional
@@ -66,7 +71,7 @@ def plot_enrichment(
         If the scores are not a square matrix, or the graph has no types of that kind.
     """
     if isinstance(scores, nx.Graph):
-        z, rates, found = _matrices(scores, kind)
+        z, rates, found = _matrices(scores, kind, most)
         names = found if names is None else names
     else:
         z = np.asarray(scores, dtype=float)

@@ -70,7 +70,7 @@ def plot_hierarchy(graph: nx.DiGraph, *, most: int = 8, ax: Axes | None = None) 
         for i, node in enumerate(shown):
             places[node] = (left + i, float(row))
             _draw_type(ax, node, types[node], places[node], types[nodes[0]].get("size", 1))
-            text = f"{short_name(types[node].get('name', node))}\n{types[node].get('size', 0):,}"
+            text = f"{short_name(types[node].get('name', node))}\n({types[node].get('size', 0):,})"
             ax.annotate(
                 text, places[node], xytext=(0, -13), textcoords="offset points", ha="center", va="top",
                 fontsize="x-small", linespacing=1.05, zorder=4,
@@ -161,7 +161,7 @@ def plot_type_graph(
     ax.add_collection(lines)
     for node, (x, y) in places.items():
         _draw_type(ax, node, graph.nodes[node], (x, y), largest)
-        text = f"{short_name(graph.nodes[node].get('name', node))}\n{graph.nodes[node].get('size', 0):,}"
+        text = f"{short_name(graph.nodes[node].get('name', node))}\n({graph.nodes[node].get('size', 0):,})"
         side = "center" if abs(x) < 0.3 else "left" if x > 0 else "right"
         level_side = "center" if abs(y) < 0.6 else "bottom" if y > 0 else "top"
         ax.text(1.32 * x, 1.32 * y, text, ha=side, va=level_side, fontsize="x-small", zorder=4)

@@ -64,10 +64,13 @@ def widen_for_key(ax: Axes) -> None:
     Constrained layout alone takes the room from the axes and, where their aspect is fixed, too little of it.
     """
     figure = cast(Figure, ax.figure)
-    width, height = figure.get_size_inches()
-    legend = ax.get_legend()
-    key = legend.get_window_extent().width / figure.dpi + 0.2 if legend is not None else 0.07 * width + 0.65
-    figure.set_size_inches(width + key, height)
+    ax.apply_aspect()
+    keys = [key for key in (ax.get_legend(), *ax.child_axes) if key is not None]
+    edges = [box.x1 for key in keys if (box := key.get_tightbbox()) is not None]
+    if edges:
+        width, height = figure.get_size_inches()
+        beyond = max(edges) - ax.get_window_extent().x1
+        figure.set_size_inches(width + beyond / figure.dpi + 0.15, height)
 
 
 def check_positions(positions: ArrayLike, name: str = "positions") -> NDArray[np.float64]:

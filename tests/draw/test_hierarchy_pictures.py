@@ -48,7 +48,7 @@ def test_hierarchy_shows_types_and_counts_and_no_atoms(types):
     np.testing.assert_allclose(nodes[0].get_facecolors()[0], motif_colours([0])[0])
     np.testing.assert_allclose(nodes[3].get_facecolors()[0], cell_colours([0])[0])
     texts = [text.get_text() for text in ax.texts]
-    assert "(Mo Se2)×3\n30" in texts
+    assert "(Mo Se2)×3\n(30)" in texts
     assert "motifs" in texts
     assert "cells" in texts
     (lines,) = of_kind(ax, LineCollection)
@@ -91,6 +91,11 @@ def test_enrichment_of_a_graph_is_symmetric_and_frames_the_sure_pairs(types):
     assert [t.get_text() for t in ax.texts] == ["+4", "−6", "−6", "+0"]
 
 
+def test_enrichment_of_a_graph_leaves_rare_types_out(types):
+    ax = plot_enrichment(types, kind="cell-class", most=1)
+    np.testing.assert_array_equal(ax.images[0].get_array(), [[4.0]])
+
+
 def test_enrichment_of_an_array_leaves_the_unknown_grey():
     z = np.array([[2.0, np.nan, -3.0], [np.nan, 1.0, 0.0], [-3.0, 0.0, 9.0]])
     ax = plot_enrichment(z, ["a", "b", "c"], q=np.where(z > 5, 0.01, 0.5))
@@ -106,7 +111,7 @@ def test_a_real_motif_graph_is_drawn():
     labels = positions.sum(axis=1).astype(int) % 2
     graph = MotifGraph.from_arrays(positions, labels, names=["Na", "Cl"], n_permutations=0)
     ax = plot_hierarchy(graph)
-    assert {"Na\n21", "Cl\n21"} <= {text.get_text() for text in ax.texts}
+    assert {"Na\n(21)", "Cl\n(21)"} <= {text.get_text() for text in ax.texts}
     np.testing.assert_array_equal(
         [t.get_text() for t in plot_enrichment(np.zeros((2, 2)), ["Na", "Cl"]).get_xticklabels()],
         ["Na", "Cl"],

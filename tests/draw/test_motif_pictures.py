@@ -292,3 +292,17 @@ def test_a_dense_map_has_its_colour_bar_and_scale_bar():
     assert shown.get_clim() == (0, 60)
     assert shown.colorbar.ax.get_ylabel() == "angle (°)"
     assert bar_length(ax) == (0.2, "0.2 nm")
+
+
+@pytest.mark.parametrize("units", ["nm", "µm"])
+def test_keys_lie_within_the_figure_and_the_picture_keeps_its_size(hexagons, units):
+    plain = plot_cells(hexagons, units=units)
+    for values, label in (([3, 0, 1, 1], None), ([0.001, 0.002, 0.003, 0.0045], "area of the cells (nm²)")):
+        ax = plot_cells(hexagons, np.array(values), units=units, label=label)
+        figure = ax.figure
+        figure.canvas.draw()
+        (key,) = [ax.get_legend()] if label is None else ax.child_axes
+        box = key.get_tightbbox()
+        assert box.x0 > ax.get_window_extent().x1
+        assert box.x1 <= figure.bbox.x1
+        assert ax.get_window_extent().width == pytest.approx(plain.figure.bbox.width, rel=0.1)
