@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -16,6 +17,9 @@ __all__ = ["Lattice", "find_lattice"]
 _TOLERANCE = 0.25
 #: Share of the atoms that a translation must map onto atoms of their kind to be a translation at all.
 _LEAST_MATCH = 0.6
+#: Share of the atoms that it must map onto atoms at all. Vacancies and boundaries cost some; what maps fewer
+#: is a pseudo-translation, as quasiperiodic tilings have (0.75 in those of squares and triangles).
+_LEAST_PLACED = 0.8
 #: Share above which no longer translation is looked for.
 _CLEAR_MATCH = 0.85
 #: Vectors whose match is worse than the best by more than this share are pseudo-translations.
@@ -94,6 +98,17 @@ def find_lattice(sites: Sites) -> Lattice | None:
         reach = min(2.0 * reach, furthest)
 
 
+class _Score(NamedTuple):
+    """Shares of the sites mapped onto their like and onto any site, the vector that does so, and how many
+    could have been mapped.
+    """
+
+    match: float
+    placed: float
+    vector: np.ndarray
+    seen: int
+
+
 class _Scorer:
     """Scores translations on an even sample of the sites."""
 
@@ -104,25 +119,21 @@ class _Scorer:
         self.sample = _even_sample(len(sites), _N_SCORED)
         self.low, self.high = sites.positions.min(axis=0), sites.positions.max(axis=0)
 
-    def pairs(self, vector: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-        """Return the sites, their images under `vector`, and how many of `index` could have had one."""
-        target = self.sites.positions[index] + vector
+    def score(self, vector: np.ndarray) -> _Score:
+        """Return how well `vector` maps the sample onto the sites."""
+        index, target = self.sample, self.sites.positions[self.sample] + vector
         inside = ((target >= self.low) & (target <= self.high)).all(axis=1)
         index, target = index[inside], target[inside]
         distance, image = self.tree.query(target)
         # A place far from every site is vacuum, not a site that fails to match.
-        seen = distance <= 1.5 * self.sites.spacing
-        matched = distance <= self.tolerance
-        matched[matched] = self.sites.alike(index[matched], image[matched])
-        return index[matched], image[matched], int(seen.sum())
-
-    def score(self, vector: np.ndarray) -> tuple[float, np.ndarray, int]:
-        """Return the share of sites mapped onto their like, the mean vector that does so, and the number."""
-        start, end, seen = self.pairs(vector, self.sample)
-        if seen < 8 or len(start) < 4:
-            return 0.0, vector, seen
-        moved = self.sites.positions[end] - self.sites.positions[start]
-        return len(start) / seen, np.median(moved, axis=0), seen
+        seen = int((distance <= 1.5 * self.sites.spacing).sum())
+        placed = distance <= self.tolerance
+        index, image = index[placed], image[placed]
+        same = self.sites.alike(index, image)
+        if seen < 8 or same.sum() < 4:
+            return _Score(0.0, 0.0, vector, seen)
+        moved = self.sites.positions[image[same]] - self.sites.positions[index[same]]
+        return _Score(float(same.sum()) / seen, float(placed.sum()) / seen, np.median(moved, axis=0), seen)
 
 
 def _search(scorer: _Scorer, reach: float) -> Lattice | None:
@@ -130,15 +141,14 @@ def _search(scorer: _Scorer, reach: float) -> Lattice | None:
     scored = []
     for candidate in _candidates(scorer, reach):
         # Twice, since the first vector is only as good as the bin that it was counted in.
-        _, vector, _ = scorer.score(candidate)
-        match, vector, seen = scorer.score(vector)
-        if match >= _LEAST_MATCH:
-            scored.append((match, seen, vector))
+        score = scorer.score(scorer.score(candidate).vector)
+        if score.match >= _LEAST_MATCH and score.placed >= _LEAST_PLACED:
+            scored.append(score)
     if not scored:
         return None
-    best, seen, _ = max(scored, key=lambda entry: entry[0])
-    least = best - max(_MARGIN * best, 3 * np.sqrt(best * (1 - best) / seen))
-    vectors = np.array([vector for match, _, vector in scored if match >= least])
+    best = max(scored, key=lambda score: score.match)
+    least = best.match - max(_MARGIN * best.match, 3 * np.sqrt(best.match * (1 - best.match) / best.seen))
+    vectors = np.array([score.vector for score in scored if score.match >= least])
     basis = _shortest_basis(vectors, scorer.tolerance)
     return None if basis is None else _refined(scorer, basis)
 
@@ -226,15 +236,15 @@ def _refined(scorer: _Scorer, basis: np.ndarray) -> Lattice | None:
     while multiple == 1 or multiple * np.abs(steps @ basis).max() < 0.6 * extent:
         indices, moved, weights = [], [], []
         for step in steps * multiple:
-            share, vector, seen = scorer.score(step @ basis)
-            if share >= 0.5 * _LEAST_MATCH:
+            score = scorer.score(step @ basis)
+            if score.match >= 0.5 * _LEAST_MATCH:
                 indices.append(step)
-                moved.append(vector)
-                weights.append(share * seen)
+                moved.append(score.vector)
+                weights.append(score.match * score.seen)
         if multiple == 1:
-            shares = [scorer.score(step @ basis)[0] for step in steps[:2]]
-            match = float(min(shares))
-            if match < 0.5 * _LEAST_MATCH:
+            scores = [scorer.score(step @ basis) for step in steps[:2]]
+            match = min(score.match for score in scores)
+            if match < _LEAST_MATCH or min(score.placed for score in scores) < _LEAST_PLACED:
                 return None
         if len(indices) < 2 or np.linalg.matrix_rank(np.array(indices)) < 2:
             break

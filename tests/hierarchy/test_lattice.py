@@ -1,0 +1,89 @@
+"""The translation lattice of a labelled pattern."""
+
+import numpy as np
+import pytest
+
+from hyperspy_motifs.hierarchy import Sites, find_lattice
+from hyperspy_motifs.hierarchy._lattice import reduced
+
+
+@pytest.mark.parametrize("degrees", [0.0, 23.0])
+@pytest.mark.parametrize(("share", "jitter"), [(0.0, 0.0), (0.05, 0.04)])
+def test_honeycomb(patterns, degrees, share, jitter):
+    points, labels = patterns["corrupt"](*patterns["honeycomb"](degrees=degrees), share, jitter)
+    lattice = find_lattice(Sites(points, labels))
+    np.testing.assert_allclose(lattice.lengths, 1.0, atol=0.01)
+    assert lattice.angle == pytest.approx(120, abs=0.5)
+    assert lattice.area == pytest.approx(np.sqrt(0.75), rel=0.01)
+    assert lattice.match > 0.7
+
+
+def test_a_bond_is_no_translation_when_its_ends_differ(patterns):
+    points, labels = patterns["honeycomb"]()
+    assert find_lattice(Sites(points, labels)).lengths[0] == pytest.approx(1.0, abs=1e-3)
+    # Without labels the two sites of a honeycomb still are no translates of one another.
+    assert find_lattice(Sites(points, labels).without_kinds()).lengths[0] == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize(("share", "jitter"), [(0.0, 0.0), (0.03, 0.008)])
+def test_the_large_cell_of_the_m1_oxide(m1, patterns, share, jitter):
+    points, labels = patterns["corrupt"](*m1[:2], share, jitter)
+    lattice = find_lattice(Sites(points, labels))
+    np.testing.assert_allclose(lattice.lengths, [2.113, 2.666], rtol=0.003)
+    assert lattice.angle == pytest.approx(90, abs=0.3)
+
+
+def test_the_m1_oxide_with_four_motifs_only(m1):
+    points, labels, names = m1
+    groups = {"unit_centre": 0, "unit_ring": 1, "linker": 2, "axis_linker": 2, "h": 3}
+    coarse = np.array([next(g for key, g in groups.items() if name.startswith(key)) for name in names])
+    lattice = find_lattice(Sites(points, coarse[labels]))
+    np.testing.assert_allclose(lattice.lengths, [2.113, 2.666], rtol=0.003)
+
+
+def test_adatoms_of_the_7x7_surface():
+    # Twelve adatoms in two triangles of six round corner holes (Takayanagi et al. 1985), in units of the
+    # 1x1 lattice: half of the translations of the 2x2 arrangement inside are traps.
+    corner = np.array([[1.0, 0.0], [0.5, np.sqrt(0.75)]])
+    up = np.array([(i, j) for i in (1, 3, 5) for j in (1, 3, 5) if i + j < 7], dtype=float)
+    up += 7 / 3 - up.mean(axis=0)
+    cell = np.vstack([up, 7.0 - up])
+    shifts = 7.0 * np.array([(h, k) for h in range(-5, 6) for k in range(-5, 6)], dtype=float)
+    points = (shifts[:, None] + cell).reshape(-1, 2) @ corner
+    points = points[(np.abs(points) < [17.0, 16.0]).all(axis=1)]
+    points = points + np.random.default_rng(3).normal(0, 0.05, points.shape)
+    lattice = find_lattice(Sites(points, np.zeros(len(points), dtype=int)))
+    np.testing.assert_allclose(lattice.lengths, 7.0, rtol=0.01)
+    assert lattice.angle == pytest.approx(120, abs=0.7)
+
+
+def test_what_is_not_periodic_has_none(patterns):
+    rng = np.random.default_rng(0)
+    assert find_lattice(Sites(rng.random((600, 2)), np.zeros(600, dtype=int))) is None
+    points = patterns["square_triangle"]("random")
+    assert find_lattice(Sites(points, np.zeros(len(points), dtype=int))) is None
+
+
+@pytest.mark.parametrize("n", [0, 1, 7])
+def test_few_sites_have_none(n):
+    assert find_lattice(Sites(np.arange(2.0 * n).reshape(n, 2), np.zeros(n, dtype=int))) is None
+
+
+def test_angles_and_handedness_tell_copies_apart():
+    # A square lattice of one motif whose angle alternates like a checkerboard.
+    h, k = (v.ravel() for v in np.meshgrid(np.arange(13), np.arange(11)))
+    points, labels = np.column_stack([h, k]).astype(float), np.zeros(len(h), dtype=int)
+    odd = (h + k) % 2
+    assert find_lattice(Sites(points, labels)).area == pytest.approx(1.0)
+    assert find_lattice(Sites(points, labels, angles=odd * 1.5)).area == pytest.approx(2.0)
+    assert find_lattice(Sites(points, labels, reflected=odd > 0)).area == pytest.approx(2.0)
+    # A turn by 90 degrees is no turn for a motif of four-fold symmetry.
+    four = Sites(points, labels, angles=odd * np.pi / 2, folds=np.array([4]))
+    assert find_lattice(four).area == pytest.approx(1.0)
+
+
+def test_reduced_basis():
+    a, b = reduced(np.array([[1.0, 0.0], [7.4, 1.0]]))
+    assert abs(np.linalg.det([a, b])) == pytest.approx(1.0)
+    assert a @ b <= 0
+    assert np.hypot(*a) <= np.hypot(*b)
