@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._shapes import affine_strain, align_to_mean, lay_on_mean, shape_moments, shape_name, split_by_gap
-from ._words import CanonicalWords, canonical_words, word_ids
+from ._words import CanonicalWords, canonical_words, distinct_rows, word_ids
 
 
 class ClassTable(NamedTuple):
@@ -64,14 +64,13 @@ def classify(
     corners = _canonical_corners(points, vertices, offsets, centres, words)
     shape = _shape_groups(corners, sizes)
     key = np.column_stack([word, occupied, shape])
-    unique, first, inverse, count = np.unique(
-        key, axis=0, return_index=True, return_inverse=True, return_counts=True
-    )
+    first, inverse = distinct_rows(key)
+    count = np.bincount(inverse)
     # Most frequent first; of equally frequent ones fewer corners, then the lower word.
-    order = np.lexsort((np.arange(len(unique)), -count))
+    order = np.argsort(-count, kind="stable")
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
-    labels = rank[inverse.reshape(-1)]
+    labels = rank[inverse]
     first = first[order]
     orientation, strain, names = _within_classes(corners, sizes, labels, words, len(order))
     class_sizes = sizes[first]
@@ -79,7 +78,7 @@ def classify(
     index = np.repeat(offsets[:-1][first] - class_offsets[:-1], class_sizes) + np.arange(class_offsets[-1])
     return ClassTable(
         centres, labels, words.handedness, orientation, strain, words.letters[index], class_offsets,
-        _distinct_names(names, unique[order, :2]), unique[order, 1],
+        _distinct_names(names, key[first, :2]), key[first, 1],
     )  # fmt: skip
 
 

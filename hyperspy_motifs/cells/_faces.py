@@ -95,7 +95,8 @@ def half_edge_cycles(
     end = np.concatenate([bonds[:, 1], bonds[:, 0]])
     step = points[end] - points[origin]
     angle = np.arctan2(step[:, 1], step[:, 0])
-    rank = np.lexsort((angle, origin))
+    # One number that sorts by origin and then by angle (seven is more than a turn) is faster than two keys.
+    rank = np.argsort(7.0 * origin + angle, kind="stable")
     position = np.empty(2 * b, dtype=np.int64)
     position[rank] = np.arange(2 * b)
     sorted_origin = origin[rank]

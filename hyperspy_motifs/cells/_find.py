@@ -195,7 +195,7 @@ def _checked(
         if p.shape != (len(xy),):
             raise ValueError(f"probabilities must be of shape ({len(xy)},), one a point; got {p.shape}")
         doubt = ~(p >= 0.5)
-    if len(xy) and len(np.unique(xy, axis=0)) < len(xy):
+    if len(xy) and len(np.unique(xy[:, 0] + 1j * xy[:, 1])) < len(xy):
         warnings.warn(
             "some points lie on the very same place; only one of each takes part in cells",
             UserWarning,
@@ -276,5 +276,6 @@ def _adjacency(sides: NDArray[np.int64]) -> NDArray[np.int64]:
     pairs = np.sort(sides[(sides >= 0).all(axis=1) & (sides[:, 0] != sides[:, 1])], axis=1)
     if len(pairs) == 0:
         return np.zeros((0, 3), dtype=np.int64)
-    unique, count = np.unique(pairs, axis=0, return_counts=True)
-    return np.column_stack([unique, count])
+    width = int(pairs.max()) + 1
+    key, count = np.unique(pairs[:, 0] * width + pairs[:, 1], return_counts=True)
+    return np.column_stack([key // width, key % width, count])

@@ -155,37 +155,41 @@ def align_to_mean(
         Rotation that takes the mean to the polygon, in radians.
     """
     m, n = corners.shape
-    index = (np.arange(n)[None, :] + shifts[:, None]) % n
     radius = np.sqrt(np.mean(np.abs(corners) ** 2, axis=1, keepdims=True))
     unit = corners / np.where(radius > 0, radius, 1.0)
+    # A sample, evenly spread, fixes the mean as well as all would.
+    sample = unit[:: max(1, m // 1000)]
     # The polygon in the middle of the class begins, so that an outlier does not set the mean.
-    deviation = np.abs(np.fft.fft(unit, axis=1)) / n
+    deviation = np.abs(np.fft.fft(sample, axis=1)) / n
     middle = int(np.abs(deviation - np.median(deviation, axis=0)).sum(axis=1).argmin())
-    mean = unit[middle]
-    shift = np.zeros(m, dtype=np.int64)
-    mirrored = np.zeros(m, dtype=bool)
-    angle = np.zeros(m)
-    back = (-np.arange(n)) % n
+    mean = sample[middle]
     for _ in range(rounds):
-        versions = unit[:, index]
-        overlap = np.einsum("mkn,n->mk", versions, mean.conj())
-        if mirror:
-            versions_back = unit.conj()[:, back][:, index]
-            overlap = np.hstack([overlap, np.einsum("mkn,n->mk", versions_back, mean.conj())])
-        # Rounding prevents ties of a symmetric shape from being broken by the last digit.
-        score = np.round(np.abs(overlap) / n, 9)
-        best = score.argmax(axis=1)
-        mirrored = best >= len(shifts)
-        shift = shifts[best % len(shifts)]
-        angle = np.angle(overlap[np.arange(m), best])
-        laid = lay_on_mean(unit, shift, mirrored) * np.exp(-1j * angle)[:, None]
-        mean = laid.mean(axis=0)
-    mean = _significant(mean, unit)
-    turn = np.exp(-1j * np.angle(mean[0]))
-    angle = np.angle(np.exp(1j * angle) / turn)
-    mean = mean * turn
-    mean *= np.sqrt(np.mean(radius**2)) / np.sqrt(np.mean(np.abs(mean) ** 2))
+        shift, mirrored, angle = _lay(sample, mean, shifts, mirror)
+        mean = (lay_on_mean(sample, shift, mirrored) * np.exp(-1j * angle)[:, None]).mean(axis=0)
+    mean = _significant(mean, sample)
+    mean = mean * np.exp(-1j * np.angle(mean[0]))
+    shift, mirrored, angle = _lay(unit, mean, shifts, mirror)
+    mean = mean * np.sqrt(np.mean(radius**2) / np.mean(np.abs(mean) ** 2))
     return mean, shift, mirrored, angle
+
+
+def _lay(
+    unit: NDArray[np.complexfloating],
+    mean: NDArray[np.complexfloating],
+    shifts: NDArray[np.integer],
+    mirror: bool,
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
+    """First corner, reflection and angle by which each polygon lies best on the mean."""
+    m, n = unit.shape
+    # Turning the mean backwards is the same as taking another first corner, and needs one product for all.
+    turned = mean[(np.arange(n)[None, :] - shifts[:, None]) % n].conj().T
+    overlap = unit @ turned
+    if mirror:
+        back = (-np.arange(n)) % n
+        overlap = np.hstack([overlap, unit.conj()[:, back] @ turned])
+    # Rounding prevents ties of a symmetric shape from being broken by the last digit.
+    best = np.round(np.abs(overlap) / n, 9).argmax(axis=1)
+    return shifts[best % len(shifts)], best >= len(shifts), np.angle(overlap[np.arange(m), best])
 
 
 def _significant(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._shapes import shape_moments, split_by_gap
-from ._words import canonical_words, word_ids
+from ._words import canonical_words, distinct_rows, word_ids
 
 #: Fewer copies are no kind of ring.
 _LEAST_COPIES = 4
@@ -62,7 +62,7 @@ def all_wheels(
     inside = is_hub[hub]
     hub, rim, cell = hub[inside], rim[inside], cell[inside]
     step = points[rim] - points[hub]
-    order = np.lexsort((np.arctan2(step[:, 1], step[:, 0]), hub))
+    order = np.argsort(7.0 * hub + np.arctan2(step[:, 1], step[:, 0]), kind="stable")
     hub, rim, cell = hub[order], rim[order], cell[order]
     first = np.flatnonzero(np.r_[True, hub[1:] != hub[:-1]]) if len(hub) else np.zeros(0, dtype=np.int64)
     return Wheels(hub[first], rim, np.r_[first, len(hub)].astype(np.int64), cell)
@@ -186,8 +186,8 @@ class _Description:
         shape[triangles] = split_by_gap(shape_moments(corner[..., 0] + 1j * corner[..., 1]))
         occupant = np.r_[np.full(m, -1), self.letters[self.wheels.hubs]]
         key = np.column_stack([word, occupant, shape])
-        unique, inverse = np.unique(key, axis=0, return_inverse=True)
-        inverse = inverse.reshape(-1)
+        first, inverse = distinct_rows(key)
+        unique = key[first]
         self.cell_class, self.wheel_class = inverse[:m], inverse[m:]
         length = np.array([len(name) for name in names])
         self.class_bits = (length[unique[:, 0]] + (unique[:, 1] >= 0)) * self.letter_bits

@@ -133,7 +133,25 @@ def word_ids(
     for size in np.unique(sizes):
         members = np.flatnonzero(sizes == size)
         rows = letters[offsets[members][:, None] + np.arange(size)]
-        unique, inverse = np.unique(rows, axis=0, return_inverse=True)
-        ids[members] = inverse.reshape(-1) + len(words)
-        words.extend(tuple(int(x) for x in row) for row in unique)
+        first, inverse = distinct_rows(rows)
+        ids[members] = inverse + len(words)
+        words.extend(tuple(int(x) for x in rows[k]) for k in first)
     return ids, words
+
+
+def distinct_rows(rows: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where each distinct row occurs first, in lexicographic order, and which of them each row is.
+
+    Like ``np.unique(rows, axis=0)``; rows of small numbers are packed into one integer, which sorts ten times
+    faster.
+    """
+    low = rows.min(axis=0)
+    span = (rows.max(axis=0) - low + 1).astype(np.float64)
+    if np.log2(span).sum() < 62:
+        key = np.zeros(len(rows), dtype=np.int64)
+        for column, width, least in zip(rows.T, span.astype(np.int64), low, strict=True):
+            key = key * width + (column - least)
+        _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    else:
+        _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    return first, inverse.reshape(-1)
