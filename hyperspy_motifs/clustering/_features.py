@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs.zernike import to_complex
+
 _COMPONENTS = 20
 _FLOOR = 1e-3
 
@@ -37,7 +39,10 @@ def noise_unit(moments: MomentsLike) -> NDArray[np.float64]:
 
 
 def noise_units(
-    moments: MomentsLike, rotation_invariant: bool, unit: NDArray[np.float64] | None = None
+    moments: MomentsLike,
+    rotation_invariant: bool,
+    unit: NDArray[np.float64] | None = None,
+    values: NDArray[np.floating] | None = None,
 ) -> NDArray[np.float64]:
     r"""Return moments, or their magnitudes, in units of the noise.
 
@@ -49,27 +54,25 @@ def noise_units(
         Magnitudes :math:`\sqrt{\max(|A|^2 - \sigma^2, 0)}` of the complex moments; m = 0 keeps its sign.
     unit : ndarray, shape (K,), optional
         Default: `noise_unit` of these moments.
+    values : ndarray, shape (atoms, K), optional
+        In place of the values of `moments`.
 
     Returns
     -------
     ndarray, shape (atoms, features)
         Each feature has unit noise (one unit for all atoms: the median atom's).
     """
-    values = np.asarray(moments.values, dtype=np.float64)
+    values = np.asarray(moments.values if values is None else values, dtype=np.float64)
     unit = noise_unit(moments) if unit is None else unit
     if not rotation_invariant:
         return values / unit
-    noise = np.atleast_2d(np.asarray(moments.noise_std, dtype=np.float64))
-    place = {(int(n), int(m)): i for i, (n, m) in enumerate(np.asarray(moments.modes))}
-    columns = []
-    for (n, m), i in place.items():
-        if m == 0:
-            columns.append(values[:, i] / unit[i])
-        elif m > 0:
-            j = place[n, -m]
-            power = values[:, i] ** 2 + values[:, j] ** 2 - noise[:, i] ** 2 - noise[:, j] ** 2
-            columns.append(np.sqrt(np.maximum(power, 0)) / np.sqrt(0.5 * (unit[i] ** 2 + unit[j] ** 2)))
-    return np.column_stack(columns)
+    moment, kept = to_complex(values, moments.modes)
+    noise, _ = to_complex(np.broadcast_to(moments.noise_std, values.shape).astype(np.float64), moments.modes)
+    units, _ = to_complex(unit, moments.modes)
+    power = np.abs(moment) ** 2 - np.abs(noise) ** 2
+    axial = kept[:, 1] == 0
+    size = np.where(axial, moment.real, np.sqrt(np.maximum(power, 0)))
+    return np.asarray(size / np.where(axial, units.real, np.abs(units) / np.sqrt(2)))
 
 
 @dataclass(frozen=True)

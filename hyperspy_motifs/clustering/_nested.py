@@ -15,11 +15,14 @@ from ._choice import choose_lens
 from ._classifier import GaussianClasses
 from ._features import Axes, MomentsLike, noise_unit, noise_units
 from ._parting import part
+from ._surroundings import families, ring_moments, without_leak
 from ._merging import merging_order
 from ._tree import MotifTree, by_frequency
 
 LENSES = (0.6, 1.2, 1.7, 2.4)
 _SPREAD = 10.0
+_ONE_COLUMN = 0.9  # smaller discs hold the centre of no neighbour
+_SURROUNDINGS = 1.2
 
 
 @dataclass(frozen=True)
@@ -109,9 +112,7 @@ class NestedLenses:
         for step, lens in enumerate(self.lenses_):
             moments = moments_of(lens)
             unit = noise_unit(moments)
-            X = noise_units(moments, self.rotation_invariant, unit)
-            valid = np.asarray(moments.valid, dtype=bool)
-            X[~valid] = np.median(X[valid], axis=0)
+            X, valid = self._features(lens, moments, unit, moments_of)
             if groups is None:
                 groups = np.zeros(len(X), dtype=np.int32)
                 probabilities = np.ones(len(X))
@@ -136,6 +137,38 @@ class NestedLenses:
     def cut(self, n_motifs: int) -> NDArray[np.int32]:
         """Return labels (n,) of `n_motifs` motifs: the widest separations of the tree are cut first."""
         return self.tree_.cut(n_motifs)
+
+    def _features(
+        self,
+        lens: float,
+        moments: MomentsLike,
+        unit: NDArray[np.float64],
+        moments_of: Callable[[float], MomentsLike],
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Features in units of noise, without what the surroundings leak into a disc that holds one column."""
+        valid = np.asarray(moments.valid, dtype=bool)
+        if not valid.any():
+            raise ValueError(
+                f"No atom has its disc of {lens:g} nearest-neighbour distances inside the image: use smaller lenses."
+            )
+        X = _filled(noise_units(moments, self.rotation_invariant, unit), valid)
+        if lens >= _ONE_COLUMN:
+            return X, valid
+        wider = moments_of(_SURROUNDINGS)
+        both = valid & np.asarray(wider.valid, dtype=bool)
+        if both.sum() < 2 * X.shape[1]:
+            return X, valid
+        ring, noise = ring_moments(wider, min(1.25 * lens / _SURROUNDINGS, 0.8))
+        groups = np.zeros(len(X), dtype=np.int32)
+        layout = self._relax(X, groups, valid, None)
+        axes = Axes.fit(X[valid])
+        labels = np.full(len(X), -1, dtype=np.int32)
+        labels[valid] = part(
+            axes.apply(X[valid]), layout[valid], self.threshold, random_state=self.random_state
+        )
+        family = families(ring, noise, labels, both, self.rotation_invariant)
+        values = without_leak(moments, ring, family, both, self.rotation_invariant)
+        return _filled(noise_units(moments, self.rotation_invariant, unit, values), valid), valid
 
     def _relax(
         self,
@@ -258,6 +291,12 @@ class _Nodes:
             np.array(self.height),
             np.array(self.leaves, dtype=np.int32)[groups],
         )
+
+
+def _filled(X: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Give atoms whose disc leaves the image the features of the median atom."""
+    X[~valid] = np.median(X[valid], axis=0)
+    return X
 
 
 def _checked_lenses(lenses: float | Sequence[float]) -> tuple[float, ...]:
