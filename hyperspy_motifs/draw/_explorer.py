@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -20,7 +20,8 @@ from ._image import check_positions, plot_image
 from ._labelling import Labelling
 from ._layout import frame_layout
 
-NewLabels = ArrayLike | None
+# What a callback answers: labels, labels and names of the motifs, or nothing.
+NewLabels = ArrayLike | tuple[ArrayLike, Sequence[str]] | None
 
 _HELP = (
     "click or draw round atoms · shift adds · a: whole motif · n: new motif · m: merge · x: split · "
@@ -36,9 +37,9 @@ class Explorer:
     their motifs be merged, split and named, from buttons and from keys, and every step be undone. The patch
     shown is that of the atom under the pointer.
 
-    Callbacks are told of every edit and may answer with labels (n,) of their own, which are then taken;
-    where they answer None (or are not given), the explorer edits its labels itself. Splitting needs its
-    callback.
+    Callbacks are told of every edit and may answer with labels (n,) of their own, or with a tuple of labels and
+    names where the motifs have been renumbered; these are then taken. Where they answer None (or are not
+    given), the explorer edits its labels itself. Splitting needs its callback.
 
     Parameters
     ----------
@@ -218,7 +219,7 @@ class Explorer:
         if len(motifs) != 1:
             return self._refuse("choose atoms of one motif to split it")
         answer = self._on_split(motifs[0]) if self._on_split else None
-        if answer is None or np.array_equal(answer, self.labelling.labels):
+        if answer is None or np.array_equal(_labels_of(answer), self.labelling.labels):
             return self._refuse(f"{self.labelling.names[motifs[0]]} does not split")
         return self._take(answer)
 
@@ -238,7 +239,7 @@ class Explorer:
         if not self.labelling.can_undo:
             return self._refuse("there is nothing to undo")
         answer = self._on_undo() if self._on_undo else None
-        self.labelling.undo(answer)
+        self.labelling.undo(_labels_of(answer), answer[1] if isinstance(answer, tuple) else None)
         self._relabel()
         return True
 
@@ -248,8 +249,8 @@ class Explorer:
             self.figure.canvas.mpl_disconnect(connection)
         self._connections = []
 
-    def _take(self, labels: ArrayLike) -> bool:
-        self.labelling.replace(labels)
+    def _take(self, answer: Any) -> bool:
+        self.labelling.replace(_labels_of(answer), answer[1] if isinstance(answer, tuple) else None)
         self._relabel()
         return True
 
@@ -381,6 +382,11 @@ class Explorer:
     def _on_submit(self, text: str) -> None:
         if text.strip():
             self.rename(text.strip())
+
+
+def _labels_of(answer: Any) -> Any:
+    """Labels in the answer of a callback."""
+    return answer[0] if isinstance(answer, tuple) else answer
 
 
 def _adds(event: MouseEvent) -> bool:

@@ -87,11 +87,11 @@ class Labelling:
         self._past.append((self.labels, self.names))
         self.names = (*self.names[:motif], name, *self.names[motif + 1 :])
 
-    def undo(self, labels: ArrayLike | None = None) -> None:
-        """Go back one step, where there is one; to `labels` in place of those before if they are given."""
+    def undo(self, labels: ArrayLike | None = None, names: Sequence[str] | None = None) -> None:
+        """Go back one step, where there is one; to `labels` and `names` if they are given."""
         if not self._past:
             return
-        before, names = self._past.pop()
+        before, names_before = self._past.pop()
         if labels is not None:
             given = as_labels(labels)
             if given.shape != before.shape:
@@ -100,4 +100,4 @@ class Labelling:
                 )
             before = given.copy()
         self.labels = before
-        self.names = self._filled(names)
+        self.names = self._filled(tuple(names) if names is not None else names_before)

@@ -19,6 +19,7 @@ from ._image import (
     widen_for_key,
 )
 from ._layout import add_colour_bar, frame_layout, layout_marker_area
+from ._palette import RARE
 
 # OKLab to linear sRGB, by B. Ottosson, "A perceptual color space for image processing" (2020).
 _LMS_FROM_LAB = np.array(
@@ -46,18 +47,25 @@ def plane_colours(coordinates: ArrayLike) -> NDArray[np.float64]:
     Parameters
     ----------
     coordinates : array_like, shape (n, 2)
-        From 0 to 1; what lies outside is clipped.
+        From 0 to 1; what lies outside is clipped, what is not a number is grey.
     """
-    u, v = np.clip(np.asarray(coordinates, dtype=float), 0, 1).T
+    points = np.asarray(coordinates, dtype=float)
+    known: NDArray[np.bool_] = np.all(np.isfinite(points), axis=1)
+    u, v = np.clip(points, 0, 1).T
     # The middle of the first axis would be as grey as the image: red is added, which not all eyes need.
     lab = np.stack([0.35 + 0.53 * v, 0.13 * np.sin(np.pi * u), 0.13 * (2 * u - 1)], axis=-1)
     linear = np.clip((lab @ _LMS_FROM_LAB.T) ** 3 @ _RGB_FROM_LMS.T, 0, 1)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    colours = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.where(known[:, None], colours, RARE[:3])
 
 
 def _unit_square(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Values scaled to the unit square by their 1st and 99th percentiles, and these limits (2, 2)."""
-    limits = np.percentile(values, [1, 99], axis=0) if len(values) else np.array([[0.0, 0.0], [1.0, 1.0]])
+    limits = (
+        np.nanpercentile(values, [1, 99], axis=0)
+        if np.isfinite(values).any()
+        else np.array([[0.0, 0.0], [1.0, 1.0]])
+    )
     span = np.where(limits[1] > limits[0], limits[1] - limits[0], 1.0)
     return (values - limits[0]) / span, limits
 

@@ -263,6 +263,22 @@ def test_callbacks_are_told_and_their_labels_are_taken(arrays):
     assert told.pop() == ("name", 0, "Mo in W")
 
 
+def test_a_callback_may_renumber_the_motifs(arrays):
+    swapped = np.array([1, 0, 2])[arrays.labels]
+    explorer = Explorer(
+        arrays,
+        on_merge=lambda motifs: (swapped, ["Se2", "Mo", "v"]),
+        on_undo=lambda: (arrays.labels, ["A", "B", "C"]),
+    )
+    explorer.select([0, 10])
+    assert explorer.merge()
+    np.testing.assert_array_equal(explorer.labelling.labels, swapped)
+    assert explorer.labelling.names == ("Se2", "Mo", "v")
+    assert explorer.undo()
+    np.testing.assert_array_equal(explorer.labelling.labels, arrays.labels)
+    assert explorer.labelling.names == ("A", "B", "C")
+
+
 def test_a_name_is_typed(explorer, hand, arrays):
     hand.click(explorer.image_panel.ax, arrays.positions[0])
     box = explorer._name_box

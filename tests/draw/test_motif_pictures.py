@@ -244,6 +244,10 @@ def test_two_values_an_atom_differ_in_colour_along_both(field):
     assert rgb[1, 2] < rgb[1, 0]  # ... to yellow
     assert rgb[2].sum() > rgb[0].sum() + 0.5  # second coordinate: lighter
     assert rgb[3].sum() > rgb[1].sum() + 0.5
+    square[4] = np.nan, 1
+    (atoms,) = collections(plot_values(positions[:5], square), PathCollection)
+    np.testing.assert_allclose(atoms.get_facecolors()[:4, :3], rgb[:4])
+    assert np.ptp(atoms.get_facecolors()[4, :3]) == 0
 
 
 def test_no_atoms_give_an_empty_picture(field):
