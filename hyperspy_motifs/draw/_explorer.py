@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.widgets import Button, TextBox
 from numpy.typing import ArrayLike, NDArray
 
+from ._blitting import MovingLayer
 from ._explorer_arrays import ExplorerArrays
 from ._explorer_panels import AtomPanel, MeansPanel, PatchPanel
 from ._image import check_positions, plot_image
@@ -88,7 +89,6 @@ class Explorer:
         # Callbacks are held weakly by matplotlib: without this the explorer would fall silent when the
         # variable that holds it goes.
         self.figure._motif_explorer = self  # type: ignore[attr-defined]
-        self._background: Any = None
         self._lasso: tuple[AtomPanel, list[tuple[float, float]]] | None = None
         # Before the text box listens: it redraws the whole figure at every click that it is not kept from.
         self._connections = [self.figure.canvas.mpl_connect("button_press_event", self._on_press)]
@@ -97,8 +97,9 @@ class Explorer:
         self._draw_labels()
         self._set_status()
         connect = self.figure.canvas.mpl_connect
+        self._layer = MovingLayer(self.figure, self._moving)
         self._connections += [
-            connect("draw_event", self._on_draw),
+            self._layer.connection,
             connect("motion_notify_event", self._on_motion),
             connect("button_release_event", self._on_release),
             connect("key_press_event", self._on_key),
@@ -181,7 +182,7 @@ class Explorer:
         if len(chosen) == 1:
             self.patch_panel.show(int(chosen[0]))
         self._set_status()
-        self._draw_moving()
+        self._layer.draw()
 
     def select_motifs(self, motifs: Iterable[int], *, add: bool = False) -> None:
         """Choose all atoms of the given motifs."""
@@ -256,7 +257,7 @@ class Explorer:
 
     def _refuse(self, reason: str) -> bool:
         self._status.set_text(reason)
-        self._draw_moving()
+        self._layer.draw()
         return False
 
     def _relabel(self) -> None:
@@ -283,36 +284,9 @@ class Explorer:
         text = f"{n:,} {'atom' if n == 1 else 'atoms'} chosen: {', '.join(parts)}" if n else "no atom chosen"
         self._status.set_text(text)
 
-    @property
     def _moving(self) -> list[Artist]:
         artists = [a for panel in (*self.atom_panels, self.patch_panel) for a in panel.moving]
         return [*artists, *self._lasso_lines.values(), self._status]
-
-    def _on_draw(self, event: Any) -> None:
-        canvas: Any = self.figure.canvas
-        if canvas.is_saving():
-            # What is lit goes into the file; its background is not that of the window.
-            for artist in self._moving:
-                artist.draw(event.renderer)
-            return
-        # Canvases that are not made of pixels (Cairo, vector output) cannot store a background.
-        if hasattr(canvas, "copy_from_bbox"):
-            self._background = canvas.copy_from_bbox(self.figure.bbox)
-        self._draw_artists()
-
-    def _draw_artists(self) -> None:
-        for artist in self._moving:
-            self.figure.draw_artist(artist)
-
-    def _draw_moving(self) -> None:
-        """Draw what moves over the stored background: milliseconds, however many atoms there are."""
-        canvas: Any = self.figure.canvas
-        if self._background is None or not hasattr(canvas, "restore_region"):
-            canvas.draw_idle()
-            return
-        canvas.restore_region(self._background)
-        self._draw_artists()
-        canvas.blit(self.figure.bbox)
 
     # Listening
 
@@ -346,14 +320,14 @@ class Explorer:
             panel, trail = self._lasso
             trail.append((event.x, event.y))
             self._lasso_lines[panel].set_data(*panel.ax.transData.inverted().transform(trail).T)
-            self._draw_moving()
+            self._layer.draw()
             return
         place = self._place(event)
         index = place[0].nearest(*place[1:]) if place is not None else None
         if self.patch_panel.show(index):
             for atoms in self.atom_panels:
                 atoms.point_at(index)
-            self._draw_moving()
+            self._layer.draw()
 
     def _on_release(self, event: MouseEvent) -> None:
         if self._lasso is None or event.button != 1:
