@@ -10,6 +10,8 @@ from hyperspy_motifs.atoms._scan import ScaleScan, scan_scales
 
 # Where in units of the separation the sharper features of an image show in the skewness of its response.
 _SKEWNESS_SCALE = 0.2
+# Dark columns are the exception (annular bright field).
+_BRIGHT_PRIOR = 0.3
 # Band-pass scale over separation: a compromise of signal to noise (coarser) and resolution (finer).
 _MATCHED_RATIO = 0.25
 _FINEST_RATIO = 0.17
@@ -81,12 +83,13 @@ def _polarity_vote(scans: dict[str, ScaleScan], runs: dict[str, np.ndarray], ske
         return 0.0
     scales = scans["bright"].scales
     separation = min(float(np.median(scans[p].distances[runs[p]])) for p in runs if len(runs[p]))
-    vote = float(np.tanh(np.interp(_SKEWNESS_SCALE * separation, scales, skewness) / 0.3))
+    skew = float(np.interp(_SKEWNESS_SCALE * separation, scales, skewness))
+    vote = _BRIGHT_PRIOR + float(np.tanh(skew / 0.2))
     if len(runs["bright"]) and len(runs["dark"]):
-        onset = {p: np.log2(scans[p].scales[runs[p][0]]) for p in runs}
+        onset = {p: np.log2(scales[runs[p][0]]) for p in runs}
         spread = {p: scans[p].spreads[runs[p]].min() for p in runs}
         vote += float(np.clip(onset["dark"] - onset["bright"], -1, 1))
-        vote += float(np.clip(5 * (spread["dark"] - spread["bright"]), -0.5, 0.5))
+        vote += float(np.clip(5 * (spread["dark"] - spread["bright"]), -0.6, 0.6))
     else:
         vote += 0.5 if len(runs["bright"]) else -0.5
     return vote

@@ -6,11 +6,12 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from hyperspy_motifs.atoms._atomap import peaks_by_atomap
 from hyperspy_motifs.atoms._atoms import Atoms
 from hyperspy_motifs.atoms._estimation import ImageScales, estimate_scales
-from hyperspy_motifs.atoms._neighbours import drop_close
+from hyperspy_motifs.atoms._neighbours import drop_close, nearest_neighbour_distance
 from hyperspy_motifs.atoms._peaks import ScaleSpace
 from hyperspy_motifs.atoms._refinement import ColumnFit, refine_atoms
 
@@ -19,6 +20,13 @@ _WEAKEST = 0.1
 _FEWEST = 3
 _FAINTEST = 0.15
 _SIGNIFICANT = 4.0
+# Sites that were all missed, taken together: how much finer to look, how significant each, how many of the
+# columns found they must be, and which part of them must lie equally far from those.
+_FINER = 1.6
+_SIGNIFICANT_TOGETHER = 2.0
+_LEAST_TOGETHER = 0.25
+_LEAST_AGREEING = 0.85
+_SAME_DISTANCE = 0.15
 _LOW_CERTAINTY = 0.3
 
 
@@ -61,18 +69,21 @@ def find_atoms(
             separation, 1.0, scales.polarity, scales.polarity_certainty, 0.25 * separation, scales.contrast
         )
     _warn_when_unsure(scales)
-    sign = 1.0 if scales.polarity == "bright" else -1.0
-    peaks = _columns(data, scales, sign, _WEAKEST if threshold is None else threshold)
-    if len(peaks) < _FEWEST:
+    fit = _find_columns(data, scales, _WEAKEST if threshold is None else threshold)
+    if len(fit.start) < _FEWEST:
         raise ValueError(
-            f"only {len(peaks)} columns were found (estimated separation {scales.separation:.1f} pixels, "
+            f"only {len(fit.start)} columns were found (estimated separation {scales.separation:.1f} pixels, "
             f"contrast {scales.contrast:.2f} of the standard deviation of the image); give separation= or "
             "polarity=, or a lower threshold="
         )
-    method = {True: "gaussian", False: "none"}.get(refine, refine) if isinstance(refine, bool) else refine
-    atoms = refine_atoms(
-        data, peaks, polarity=scales.polarity, separation=scales.separation, method=str(method)
-    )
+    if refine in (True, "gaussian"):
+        fit.refine()
+        atoms = fit.atoms()
+    else:
+        method = "none" if refine is False else str(refine)
+        atoms = refine_atoms(
+            data, fit.start, polarity=scales.polarity, separation=scales.separation, method=method
+        )
     return replace(
         atoms,
         separation_certainty=scales.separation_certainty,
@@ -81,35 +92,74 @@ def find_atoms(
     )
 
 
-def _columns(image, scales, sign, weakest):
-    """Whole-pixel places of the columns: clear maxima, and faint ones that neighbours' tails do not explain."""
+def _find_columns(image, scales, weakest):
+    """Columns of the image: clear maxima of its response, then faint ones that the clear do not explain."""
+    sign = 1.0 if scales.polarity == "bright" else -1.0
     response = sign * ScaleSpace(image, scales.scale).response(scales.scale)
     peaks = peaks_by_atomap(response)
-    if not len(peaks):
-        return peaks
     heights = response[peaks[:, 1].astype(int), peaks[:, 0].astype(int)]
     apart = drop_close(peaks, heights, _LEAST_DISTANCE * scales.separation)
     peaks, heights = peaks[apart], heights[apart]
+    if len(peaks) < _FEWEST:
+        return ColumnFit(image, peaks, scales.separation, sign)
     typical = np.median(heights[heights > 0.3 * np.percentile(heights, 95)])
     clear = heights > weakest * typical
+    fit = ColumnFit(image, peaks[clear], scales.separation, sign)
     if clear.sum() < _FEWEST:
-        return peaks[clear]
-    width = _width(image, peaks[clear], scales.separation, sign)
-    fit = ColumnFit(image, np.concatenate([peaks[clear], peaks[~clear]]), scales.separation, sign, width)
-    significance = fit.measure_amplitudes(passes=6)
-    amplitudes = fit.parameters[:, 0]
-    n = int(clear.sum())
-    keep = (significance > _SIGNIFICANT) & (amplitudes > _FAINTEST * np.median(amplitudes[:n]))
-    keep[:n] = True
-    return fit.start[keep]
-
-
-def _width(image, peaks, separation, sign):
-    """Common width of the clear columns, pixels."""
-    fit = ColumnFit(image, peaks, separation, sign)
+        return fit
     fit.measure_amplitudes()
     fit.refine(passes=2)
-    return 1.0 / np.sqrt(fit.common)
+    _add_faint(fit, peaks[~clear])
+    return fit if weakest != _WEAKEST else _with_missed_sites(fit, image, scales, sign)
+
+
+def _with_missed_sites(fit, image, scales, sign):
+    """Sites between the columns found, which noise hid at their scale: taken together or not at all.
+
+    At low dose the plateau of scales may be that of the heavy columns alone. The light ones then
+    show as maxima at a finer scale that all lie equally far from the heavy ones; maxima of noise do not.
+    """
+    finer = scales.scale / _FINER
+    if finer < 0.7:
+        return fit
+    peaks = peaks_by_atomap(sign * ScaleSpace(image, finer).response(finer))
+    trial = ColumnFit(image, fit.start, scales.separation, sign)
+    trial.parameters, trial.common = fit.parameters.copy(), fit.common
+    n = len(trial.start)
+    significance = _add_faint(trial, peaks, _SIGNIFICANT_TOGETHER)[n:]
+    distance = (
+        cKDTree(trial.parameters[:n, 1:3]).query(trial.start[n:])[0] if len(significance) else significance
+    )
+    for level in (_SIGNIFICANT_TOGETHER, 3.0, _SIGNIFICANT):
+        reached = significance > level
+        if reached.sum() < max(_LEAST_TOGETHER * n, _FEWEST):
+            return fit
+        middle = np.median(distance[reached])
+        agreeing = np.abs(distance - middle) < _SAME_DISTANCE * middle
+        if agreeing[reached].mean() > _LEAST_AGREEING:
+            trial.keep(np.concatenate([np.ones(n, bool), agreeing]))
+            trial.separation = nearest_neighbour_distance(trial.start)
+            return trial
+    return fit
+
+
+def _add_faint(fit, candidates, significant=_SIGNIFICANT):
+    """Add the candidates that stand out of the noise and are no part of a column.
+
+    Returns the significance of all columns, old ones first.
+    """
+    distance = cKDTree(fit.parameters[:, 1:3]).query(candidates)[0] if len(candidates) else np.empty(0)
+    candidates = candidates[distance > _LEAST_DISTANCE * fit.separation]
+    n = len(fit.start)
+    if not len(candidates):
+        return np.full(n, np.inf)
+    typical = np.median(fit.parameters[:, 0])
+    fit.extend(candidates)
+    significance = fit.measure_amplitudes()
+    keep = (significance > significant) & (fit.parameters[:, 0] > _FAINTEST * typical)
+    keep[:n] = True
+    fit.keep(keep)
+    return significance[keep]
 
 
 def _checked(image, separation, polarity, refine, threshold):

@@ -6,18 +6,28 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.atoms._atoms import Atoms
-from hyperspy_motifs.atoms._kernels import centres_of_mass, fit_columns, fit_quality, linear_start
+from hyperspy_motifs.atoms._kernels import (
+    centres_of_mass,
+    fit_columns,
+    fit_quality,
+    measure_columns,
+    subtract_columns,
+)
 from hyperspy_motifs.atoms._neighbours import nearest_neighbour_distance, neighbour_table
 
 _METHODS = ("gaussian", "center_of_mass", "none")
 _START_WIDTH = 0.22
-_PASSES = 4
-_STEPS_PER_PASS = 6
+_PASSES = 8
+# Passes end when positions move by less than this part of their uncertainty, or of a pixel.
+_SETTLED = 0.1
+_SETTLED_PIXELS = 0.003
+# Levenberg-Marquardt steps in each pass, and the relative gain at which they end.
+_STEPS = np.array([6.0, 1e-5])
 _LINEAR_PASSES = 3
 # Bounds of the scatter of 1/sigma^2 among the columns of one image, over its common value.
 _NARROWEST_SHAPES = 0.05
 _WIDEST_SHAPES = 0.4
-_FURTHEST_SHIFT = 0.45
+_FURTHEST_SHIFT = 0.3
 _REACH = 2.2
 
 
@@ -119,8 +129,7 @@ class ColumnFit:
         self.parameters = np.zeros((n, 7))
         self.parameters[:, 1:3] = self.start
         self.parameters[:, 3] = self.parameters[:, 5] = self.common
-        self.radii = self._disc_radii()
-        self.table = neighbour_table(self.start, _REACH * separation)
+        self._update_neighbours()
         self.fitted = np.zeros(n, bool)
         self.variance = np.full(n, np.nan)
         self.uncertainty = np.full((n, 2), np.nan)
@@ -130,14 +139,16 @@ class ColumnFit:
         nearest = (
             cKDTree(self.start).query(self.start, k=2)[0][:, 1] if n > 1 else np.full(n, self.separation)
         )
-        return np.clip(0.7 * nearest, max(2.0, 0.45 * self.separation), 0.9 * self.separation)
+        wide = np.clip(0.75 * nearest, max(2.0, 0.45 * self.separation), 0.9 * self.separation)
+        # Beyond 3 widths a disc holds nothing of the column and ever more of what lies between.
+        return np.minimum(wide, np.maximum(3.0 / np.sqrt(self.common), 2.0))
 
     def measure_amplitudes(self, passes: int = _LINEAR_PASSES) -> np.ndarray:
         """Amplitudes at fixed places and shapes; returns the significance of each over the noise."""
         variance = np.empty((len(self.parameters), 2))
         for _ in range(passes):
             new = np.empty_like(self.parameters)
-            linear_start(self.image, self.parameters, self.radii, *self.table, new, variance)
+            measure_columns(self.image, self.parameters, self.radii, *self.table, new, variance)
             self.parameters = new
         self.variance = variance[:, 0]
         # The residual of one small disc is itself noisy: its mean with the typical one.
@@ -148,16 +159,17 @@ class ColumnFit:
     def refine(self, passes: int = _PASSES) -> None:
         """Passes of Gaussian fits; columns whose fit fails get their centre of mass."""
         strength, scatter = 0.0, _WIDEST_SHAPES
-        variance = np.empty(len(self.parameters))
-        spread = np.empty((len(self.parameters), 4))
-        lost = np.zeros(len(self.parameters), bool)
+        n = len(self.parameters)
+        variance, spread = np.empty(n), np.empty((n, 2))
+        lost = np.zeros(n, bool)
         for _ in range(passes):
             new = np.empty_like(self.parameters)
-            fit_columns(
-                self.image, self.parameters, self.radii, *self.table, self.common, strength, _STEPS_PER_PASS, new
-            )  # fmt: skip
+            self.radii = self._disc_radii()
+            prior = np.array([self.common, strength])
+            fit_columns(self.image, self.parameters, self.radii, *self.table, prior, _STEPS, new)
             lost = self._lost(new)
             new[lost] = self._restart(lost)
+            moved = np.median(np.abs(new[:, 1:3] - self.parameters[:, 1:3]))
             self.parameters = new
             sound = ~lost & (new[:, 0] > 0)
             if not sound.any():
@@ -165,14 +177,49 @@ class ColumnFit:
             self.common = _common_precision(new[sound])
             prior = np.array([self.common, 0.0])
             fit_quality(self.image, new, self.radii, *self.table, prior, variance, spread)
-            scatter = _shape_scatter(new[sound, 3] / self.common, spread[sound, 3] / self.common**2, scatter)
-            strength = float(np.nanmedian(variance[sound])) / scatter**2
+            scatter = _shape_scatter(new[sound, 3] / self.common, spread[sound, 1] / self.common**2, scatter)
+            noise = float(np.nanmedian(variance[sound]))
+            strength = noise / scatter**2
+            # The uncertainty of the position of a Gaussian is its width times that of its amplitude, over it.
+            doubt = np.nanmedian(np.sqrt(spread[sound, 0]) / new[sound, 0]) / np.sqrt(self.common)
+            if moved < max(_SETTLED * doubt, _SETTLED_PIXELS):
+                break
+        spread = np.empty((n, 4))
         prior = np.array([self.common, strength])
         fit_quality(self.image, self.parameters, self.radii, *self.table, prior, variance, spread)
         self.variance = variance
         self.fitted = ~lost & (self.parameters[:, 0] > 0) & np.isfinite(spread).all(axis=1)
         self.uncertainty = np.where(self.fitted[:, None], np.sqrt(spread[:, :2]), np.nan)
         self.take_centres_of_mass(~self.fitted)
+
+    def extend(self, positions: np.ndarray) -> None:
+        """Add columns of the common shape at `positions` (n, 2); their amplitudes are yet to be measured."""
+        n = len(positions)
+        added = np.zeros((n, 7))
+        added[:, 1:3] = positions
+        added[:, 3] = added[:, 5] = self.common
+        self.start = np.concatenate([self.start, positions])
+        self.parameters = np.concatenate([self.parameters, added])
+        self.fitted = np.concatenate([self.fitted, np.zeros(n, bool)])
+        self.variance = np.concatenate([self.variance, np.full(n, np.nan)])
+        self.uncertainty = np.concatenate([self.uncertainty, np.full((n, 2), np.nan)])
+        self._update_neighbours()
+
+    def keep(self, which: np.ndarray) -> None:
+        """Drop the columns that are not in the mask `which`."""
+        for name in ("start", "parameters", "fitted", "variance", "uncertainty"):
+            setattr(self, name, getattr(self, name)[which])
+        self._update_neighbours()
+
+    def residual(self) -> np.ndarray:
+        """``sign * image`` less all columns; their backgrounds stay."""
+        rest = self.image.copy()
+        subtract_columns(rest, self.parameters)
+        return rest
+
+    def _update_neighbours(self):
+        self.radii = self._disc_radii()
+        self.table = neighbour_table(self.start, _REACH * self.separation)
 
     def take_centres_of_mass(self, which: np.ndarray) -> None:
         """Move the columns of the mask `which` to the centre of mass of their discs."""

@@ -16,7 +16,7 @@ _FINEST = 0.8
 #: columns, above the ripples of a band-limited image.
 _WEAKEST = 0.1
 # Noise: the number of peaks falls as s^-2 (their mean distance is a multiple of the scale). Columns: it stays.
-_STEADY_SLOPE = 1.0
+_STEADY_SLOPE = 1.2
 _COARSEST_RATIO = 0.42
 _LEAST_RESPONSE = 0.2
 _FEWEST_PEAKS = 6
