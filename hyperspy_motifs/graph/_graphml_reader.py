@@ -200,20 +200,7 @@ class GraphMLReader:
 
     def _check(self) -> None:
         """Refuse what is well-formed but no motif graph."""
-        found = self.attributes.get("schema")
-        if found != schema.SCHEMA_NAME:
-            raise ValueError(
-                f"{self.name} is not a motif graph: its graph has no attribute schema = "
-                f"{schema.SCHEMA_NAME!r}. Read other GraphML with networkx.read_graphml."
-            )
-        version = self.attributes.get("schema_version")
-        if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-            raise ValueError(f"{self.name} has no valid schema_version: {version!r}.")
-        if version > schema.SCHEMA_VERSION:
-            raise ValueError(
-                f"{self.name} has the schema version {version}; this hyperspy_motifs reads up to "
-                f"{schema.SCHEMA_VERSION}. Update hyperspy_motifs."
-            )
+        schema.check_graph(self.name, self.attributes)
         for name, found in (("parse.nodes", len(self.nodes)), ("parse.edges", len(self.edges))):
             if self._announced.get(name, found) != found:
                 raise ValueError(
@@ -221,26 +208,14 @@ class GraphMLReader:
                     "it is damaged."
                 )
         for node, attributes in self.nodes.items():
-            _check_types(self.name, node, attributes, schema.NODE_TYPES)
+            schema.checked(self.name, node, attributes, schema.NODE_TYPES)
         for source, target, attributes in self.edges:
             if source not in self.nodes or target not in self.nodes:
                 raise ValueError(
                     f"{self.name} has an edge from {source[:40]!r} to {target[:40]!r}, which are not both "
                     "nodes."
                 )
-            _check_types(self.name, (source, target), attributes, schema.EDGE_TYPES)
-
-
-def _check_types(name: str, owner: Any, attributes: dict[str, Any], expected: dict[str, type]) -> None:
-    if "kind" not in attributes:
-        raise ValueError(f"{name}: {owner!r} has no kind.")
-    for attribute, value in attributes.items():
-        kind = expected.get(attribute)
-        if kind is not None and type(value) is not kind:
-            raise ValueError(
-                f"{name}: {attribute}={str(value)[:40]!r} of {str(owner)[:60]} should be of the type "
-                f"{kind.__name__}, not {type(value).__name__}."
-            )
+            schema.checked(self.name, (source, target), attributes, schema.EDGE_TYPES)
 
 
 def read_graphml(graph: nx.DiGraph, path: str | PathLike[str]) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
 import re
-import tempfile
 from collections.abc import Iterator
 from os import PathLike
 from typing import Any
 
 import networkx as nx
 import numpy as np
+
+from ._files import written_whole
 
 _TYPES = {str: "string", int: "long", float: "double", bool: "boolean"}
 _HEADER = (
@@ -56,7 +55,7 @@ class _Keys:
             kind = type(value)
             opening = self._openings.get((domain, name, kind))
             if opening is None:
-                value = _plain(value, name, owner)
+                value = plain(value, name, owner)
                 kind = type(value)
                 opening = self._opening(domain, name, kind)
             if kind is str:
@@ -95,7 +94,8 @@ class _Keys:
         )
 
 
-def _plain(value: Any, name: Any, owner: Any) -> str | int | float | bool:
+def plain(value: Any, name: Any, owner: Any) -> str | int | float | bool:
+    """Return an attribute as one of Python's own types; raises TypeError if it is nothing of the kind."""
     if isinstance(value, bool | np.bool_):
         return bool(value)
     if isinstance(value, int | np.integer):
@@ -132,26 +132,13 @@ def write_graphml(graph: nx.DiGraph, path: str | PathLike[str]) -> None:
     keys = _Keys()
     body = list(_body(graph, keys))
     attributes = keys.data("graph", "the graph", graph.graph)
-    path = os.fspath(path)
-    folder = os.path.dirname(os.path.abspath(path))
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".graphml-", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(_HEADER)
-            file.write(keys.declarations())
-            file.write('<graph edgedefault="directed">\n')
-            file.write(f"{attributes}\n")
-            file.writelines(body)
-            file.write("</graph>\n</graphml>\n")
-        # mkstemp makes files for the owner alone; a new file should be as open as any other.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+    with written_whole(path) as file:
+        file.write(_HEADER)
+        file.write(keys.declarations())
+        file.write('<graph edgedefault="directed">\n')
+        file.write(f"{attributes}\n")
+        file.writelines(body)
+        file.write("</graph>\n</graphml>\n")
 
 
 def _body(graph: nx.DiGraph, keys: _Keys) -> Iterator[str]:

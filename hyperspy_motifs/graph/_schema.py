@@ -64,3 +64,53 @@ def motif_names(names: Any, n_motifs: int) -> list[str]:
         if isinstance(names, dict) and not 0 <= int(label) < n_motifs:
             raise ValueError(f"There is no motif {label} to be named {name!r}: there are {n_motifs} motifs.")
     return [given.get(i, default) for i, default in enumerate(defaults)]
+
+
+def check_graph(name: str, attributes: dict[str, Any]) -> None:
+    """Refuse a file whose graph is not ours, or of a later version.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file, for the message.
+    attributes : dict
+        Attributes of its graph.
+
+    Raises
+    ------
+    ValueError
+        If it is not a motif graph that this version reads.
+    """
+    if attributes.get("schema") != SCHEMA_NAME:
+        raise ValueError(
+            f"{name} is not a motif graph: its graph has no attribute schema = {SCHEMA_NAME!r}. "
+            "Read other graphs with networkx."
+        )
+    version = attributes.get("schema_version")
+    if type(version) is not int or version < 1:
+        raise ValueError(f"{name} has no valid schema_version: {version!r}.")
+    if version > SCHEMA_VERSION:
+        raise ValueError(
+            f"{name} has the schema version {version}; this hyperspy_motifs reads up to {SCHEMA_VERSION}. "
+            "Update hyperspy_motifs."
+        )
+
+
+def checked(name: str, owner: Any, attributes: dict[str, Any], expected: dict[str, type]) -> dict[str, Any]:
+    """Return the attributes of a node or an edge, if those of the schema have the types of the schema.
+
+    Raises
+    ------
+    ValueError
+        If one has not, or there is no kind.
+    """
+    if "kind" not in attributes:
+        raise ValueError(f"{name}: {str(owner)[:60]!r} has no kind.")
+    for attribute, value in attributes.items():
+        kind = expected.get(attribute)
+        if kind is not None and type(value) is not kind:
+            raise ValueError(
+                f"{name}: {attribute}={str(value)[:40]!r} of {str(owner)[:60]} should be of the type "
+                f"{kind.__name__}, not {type(value).__name__}."
+            )
+    return attributes

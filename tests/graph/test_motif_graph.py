@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from hyperspy_motifs.cells import find_cells
 from hyperspy_motifs.graph import MotifGraph
+from hyperspy_motifs.hierarchy import build_hierarchy
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +133,95 @@ def test_bad_arrays_are_refused(positions, labels, message):
 def test_unknown_nodes_are_named(graph):
     with pytest.raises(ValueError, match="atom:99999"):
         graph.parents("atom:99999")
+
+
+def test_composition_counts_what_is_inside_a_ring():
+    # A hexagon with an atom in the middle that is bonded to nothing.
+    angles = np.arange(6) * np.pi / 3
+    points = np.vstack([np.column_stack([np.cos(angles), np.sin(angles)]), [[0.05, 0.1]]])
+    labels = np.array([0, 1, 0, 1, 0, 1, 2])
+    ring = np.column_stack([np.arange(6), (np.arange(6) + 1) % 6])
+    cells = find_cells(points, labels, bonds=ring)
+    graph = MotifGraph.from_arrays(points, labels, cells=cells, names=["A", "B", "C"], n_permutations=0)
+    assert graph.composition("cell:0") == pytest.approx({"A": 1.0, "B": 1.0, "C": 1.0})
+    assert graph["atom:6"]["cell:0"]["fraction"] == 1.0
+
+
+def test_around_is_the_neighbourhood_with_its_types(graph):
+    part = graph.around("cell:30", 1)
+    assert isinstance(part, MotifGraph)
+    cells = set(graph.neighbours("cell:30")) | {"cell:30"}
+    assert set(part.level("cell")) == cells
+    assert set(part.level("atom")) == set(graph.children("cell:30"))
+    assert {"motif:0", "motif:1", "cell-class:0"} <= set(part)
+    assert part.nodes["cell:30"] == graph.nodes["cell:30"]
+    part.nodes["cell:30"]["area"] = -1.0
+    assert graph.nodes["cell:30"]["area"] > 0
+
+
+def test_paths_walk_along_neighbours_only(graph):
+    start, end = graph.level("cell")[0], graph.level("cell")[-1]
+    paths = graph.paths(start, end, most=5)
+    assert 1 <= len(paths) <= 5
+    assert len({len(path) for path in paths}) == 1
+    for u, v in zip(paths[0][:-1], paths[0][1:], strict=True):
+        assert v in graph.neighbours(u)
+    child = graph.children(start)[0]
+    assert graph.paths(child, start) == []
+    assert [child, start] in graph.paths(child, start, kinds=["part_of"])
+
+
+def test_queries_in_cypher(graph):
+    pytest.importorskip("grandcypher")
+    found = graph.query(
+        'MATCH (a:atom)-[:part_of]->(c:cell) WHERE a.type = "motif:1" RETURN id(a), id(c), c.n_corners'
+    )
+    ids, cells, corners = found["ID(a)"], found["ID(c)"], found["c.n_corners"]
+    assert len(ids) == 3 * len(graph.level("cell"))
+    assert set(corners) == {6}
+    assert all(c in graph.parents(a) for a, c in zip(ids, cells, strict=True))
+    (type_of,) = graph.query("MATCH (t:cell_class) RETURN t")["t"]
+    assert type_of == graph.nodes["cell-class:0"]
+    with pytest.raises(ValueError, match="cannot be understood"):
+        graph.query("MATCH everything")
+    assert "__labels__" not in graph.nodes["cell:0"]
+
+
+def test_levels_of_a_hierarchy_are_in_the_graph():
+    h, k = (v.ravel() for v in np.meshgrid(np.arange(11), np.arange(8)))
+    corners = np.column_stack([h + 0.5 * (k % 2), np.sqrt(0.75) * k]) * 3.3
+    points = np.vstack([corners, corners + np.array([1.65, 3.3 / np.sqrt(12)])])
+    labels = np.repeat([0, 1], len(corners))
+    cells = find_cells(points, labels)
+    hierarchy = build_hierarchy(points, labels, cells, names=["Mo", "Se"])
+    graph = MotifGraph.from_arrays(
+        points, labels, cells=cells, hierarchy=hierarchy, names=["Mo", "Se"], units="Å", n_permutations=0
+    )
+    assert graph.levels == {0: "atom", 1: "cell", 2: "vertex-figure", 3: "unit-cell"}
+    assert graph.formula("unit-cell:5") == "Mo1 Se1"
+    assert graph.formula("unit-cell-class:0") == "Mo1 Se1"
+    assert graph.find(level="unit-cell", area=lambda area: area > 0) == graph.level(3)
+    assert graph.graph["unit-cell:area"] == pytest.approx(3.3**2 * np.sqrt(0.75), rel=1e-6)
+    assert graph.nodes["vertex-figure-class:0"]["name"] == "6^3"
+    assert "unit cell" in graph.summary()
+    assert graph["unit-cell-class:0"]["motif:0"]["fraction"] == pytest.approx(1.0, abs=0.05)
+
+
+def test_types_of_two_images_are_compared(honeycomb):
+    positions, labels, cells = honeycomb
+    one = MotifGraph.from_arrays(positions, labels, cells=cells, names=["Mo", "Se"], n_permutations=0)
+    doped = labels.copy()
+    doped[::5] = 2
+    two = MotifGraph.from_arrays(positions, doped, cells=cells, names=["Mo", "Se", "W"], n_permutations=0)
+    same = one.compare(one)
+    assert same.differing() == []
+    assert (same.only_first, same.only_second) == ([], [])
+    different = one.compare(two)
+    assert ("motif", "W") in different.only_second
+    w = next(d for d in different.classes if d.key == ("motif", "W"))
+    assert (w.first, w.second) == (0, (doped == 2).sum())
+    assert w.z > 3
+    assert w in different.differing()
+    rule = next(d for d in different.rules if d.key == ("motif", "Mo", "Se"))
+    assert rule.z < 0
+    assert "motif W" in different.summary()

@@ -1,0 +1,50 @@
+"""Queries in openCypher, answered by grand-cypher."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import networkx as nx
+
+
+def run_query(graph: nx.DiGraph, cypher: str) -> dict[str, list[Any]]:
+    """Run a query on a copy of the graph in which kinds are labels.
+
+    Raises
+    ------
+    ImportError
+        If grand-cypher is not installed.
+    ValueError
+        If the query cannot be understood.
+    """
+    try:
+        from grandcypher import GrandCypher
+        from lark.exceptions import LarkError
+    except ImportError as error:
+        raise ImportError(
+            "Queries in openCypher need grand-cypher: pip install 'hyperspy_motifs[query]'. "
+            "find() needs nothing more."
+        ) from error
+    host: nx.DiGraph = nx.DiGraph()
+    for node, attributes in graph.nodes.items():
+        host.add_node(node, **attributes, __labels__=_labels(attributes))
+    for u, v, attributes in graph.edges(data=True):
+        host.add_edge(u, v, **attributes, __labels__=_labels(attributes))
+    try:
+        found = GrandCypher(host).run(cypher)
+    except LarkError as error:
+        raise ValueError(f"The query cannot be understood: {str(error).splitlines()[0]}") from error
+    return {str(name): [_plain(value) for value in values] for name, values in found.items()}
+
+
+def _labels(attributes: dict[str, Any]) -> set[str]:
+    kind = str(attributes.get("kind", ""))
+    # openCypher's names have no hyphens.
+    return {kind, kind.replace("-", "_")}
+
+
+def _plain(value: Any) -> Any:
+    """Return a found value without the labels that were added for the query."""
+    if isinstance(value, dict):
+        return {name: entry for name, entry in value.items() if name != "__labels__"}
+    return value

@@ -1,0 +1,29 @@
+"""Files that appear under their name only when they are complete."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from os import PathLike
+from typing import TextIO
+
+
+@contextlib.contextmanager
+def written_whole(path: str | PathLike[str], newline: str = "\n") -> Iterator[TextIO]:
+    """Open a text file in UTF-8 for writing; an error or an interrupt leaves the former file untouched."""
+    target = os.path.abspath(os.fspath(path))
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".motifs-", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline=newline) as file:
+            yield file
+        # mkstemp makes files for the owner alone; a new file should be as open as any other.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise

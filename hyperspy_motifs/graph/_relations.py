@@ -1,0 +1,231 @@
+"""RelationGraph: what a graph of motifs answers about its nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any
+
+import networkx as nx
+
+from hyperspy_motifs.hierarchy import formula
+
+from . import _schema as schema
+
+_MISSING = object()
+
+
+class RelationGraph(nx.DiGraph):
+    """A directed graph in the schema of `MotifGraph`, and the questions that it answers."""
+
+    @property
+    def levels(self) -> dict[int, str]:
+        """Kind of the instances of each level, from the atoms upwards."""
+        levels: dict[int, str] = {}
+        for attributes in self._node.values():
+            kind = attributes.get("kind", "")
+            if not schema.is_type_kind(kind):
+                levels.setdefault(attributes.get("level", -1), kind)
+        return dict(sorted(levels.items()))
+
+    def level(self, k: int | str) -> list[str]:
+        """Return the ids of the instances of a level, given by its number or its kind (``"cell"``)."""
+        return self.find(level=k)
+
+    def find(self, **conditions: Any) -> list[str]:
+        """Return the ids of the nodes that meet all conditions.
+
+        Parameters
+        ----------
+        **conditions
+            Attribute and what it must be: a value; a set, list or tuple of allowed values; or a function
+            of the value that returns whether it will do. ``level`` takes the number of a level or its kind
+            and gives instances only, unless ``kind`` asks for types; ``type`` takes the id of a type, its
+            name or its number.
+
+        Returns
+        -------
+        list of str
+            Ids in the order of the graph.
+
+        Examples
+        --------
+        ``graph.find(level="cell", n_corners=5)``, ``graph.find(kind="atom", probability=lambda p: p < 0.5)``.
+        """
+        conditions = {
+            name: set(value) if isinstance(value, list | tuple | range) else value
+            for name, value in conditions.items()
+        }
+        level = conditions.pop("level", None)
+        if isinstance(level, str):
+            if conditions.setdefault("kind", level) != level:
+                raise ValueError(f"level={level!r} and kind={conditions['kind']!r} cannot both be met.")
+            level = None
+        found: list[str] | None = None
+        if "kind" in conditions:
+            found = self._matching(found, "kind", conditions.pop("kind"))
+        elif level is not None:
+            found = self._matching(self._matching(None, "level", level), "kind", _is_instance_kind)
+            level = None
+        if level is not None:
+            found = self._matching(found, "level", level)
+        for name, wanted in conditions.items():
+            if name == "type" and not callable(wanted):
+                wanted = self._types_meant(found, wanted)
+            found = self._matching(found, name, wanted)
+        return list(self._node) if found is None else found
+
+    def _matching(self, among: list[str] | None, name: str, wanted: Any) -> list[str]:
+        """Return the nodes whose attribute `name` is `wanted`, is in it, or passes it.
+
+        The dictionaries themselves are looked at: columns kept beside them would be quicker still, but wrong
+        as soon as an attribute is edited. Lists of ids alone do not wake the garbage collector.
+        """
+        nodes = self._node
+        if among is None:
+            if not callable(wanted) and not isinstance(wanted, set | frozenset):
+                return [n for n, d in nodes.items() if d.get(name, _MISSING) == wanted]
+            among = list(nodes)
+        if callable(wanted):
+            return [n for n in among if name in nodes[n] and wanted(nodes[n][name])]
+        if isinstance(wanted, set | frozenset):
+            return [n for n in among if nodes[n].get(name, _MISSING) in wanted]
+        return [n for n in among if nodes[n].get(name, _MISSING) == wanted]
+
+    def _types_meant(self, among: list[str] | None, asked: Any) -> set[str]:
+        """Return the types of the nodes `among` that are meant by their ids, names or numbers."""
+        wanted = asked if isinstance(asked, set | frozenset) else {asked}
+        met = {self._node[n].get("type") for n in (self._node if among is None else among)}
+        found = set()
+        for node in met:
+            if node in self._node:
+                number = node.rpartition(":")[2]
+                known = (node, self._node[node].get("name"), int(number) if number.isdecimal() else None)
+                if not wanted.isdisjoint(known):
+                    found.add(node)
+        return found
+
+    def parents(self, node: str) -> list[str]:
+        """Return what `node` is part of; for a type, the types that are composed of it."""
+        out = [v for v, d in self._successors(node) if d.get("kind") == schema.PART_OF]
+        return out + [u for u, d in self._predecessors(node) if d.get("kind") == schema.COMPOSED_OF]
+
+    def children(self, node: str) -> list[str]:
+        """Return the parts of `node`; for a type, the types that it is composed of."""
+        out = [u for u, d in self._predecessors(node) if d.get("kind") == schema.PART_OF]
+        return out + [v for v, d in self._successors(node) if d.get("kind") == schema.COMPOSED_OF]
+
+    def neighbours(self, node: str) -> list[str]:
+        """Return the nodes beside `node` in its level; for a type, the types that it was seen beside."""
+        beside = (schema.ADJACENT, schema.NEIGHBOURS)
+        found = [v for v, d in self._successors(node) if d.get("kind") in beside]
+        found += [u for u, d in self._predecessors(node) if d.get("kind") in beside and u != node]
+        return found
+
+    def type_of(self, node: str) -> str | None:
+        """Return the type that `node` is an instance of; None for a type."""
+        types = [v for v, d in self._successors(node) if d.get("kind") == schema.INSTANCE_OF]
+        return types[0] if types else None
+
+    def instances(self, node: str) -> list[str]:
+        """Return the instances of a type."""
+        return [u for u, d in self._predecessors(node) if d.get("kind") == schema.INSTANCE_OF]
+
+    def _successors(self, node: str) -> Iterable[tuple[str, dict[str, Any]]]:
+        self._require(node)
+        return self._succ[node].items()
+
+    def _predecessors(self, node: str) -> Iterable[tuple[str, dict[str, Any]]]:
+        self._require(node)
+        return self._pred[node].items()
+
+    def _require(self, node: str) -> None:
+        if node not in self._node:
+            raise ValueError(f"The graph has no node {node!r}; ids look like 'atom:12' or 'cell:3'.")
+
+    def atoms(self, node: str) -> dict[str, float]:
+        """Return the atoms in `node` and the share of each one that belongs to it.
+
+        Parts of parts count by the product of their fractions.
+        """
+        self._require(node)
+        shares: dict[str, float] = {}
+        pending = [(node, 1.0)]
+        while pending:
+            current, share = pending.pop()
+            if self._node[current].get("kind") == schema.ATOM:
+                shares[current] = shares.get(current, 0.0) + share
+                continue
+            for child, d in self._pred[current].items():
+                if d.get("kind") == schema.PART_OF:
+                    pending.append((child, share * d.get("fraction", 1.0)))
+        return shares
+
+    def composition(self, node: str) -> dict[str, float]:
+        """Return how much of each motif is in `node`, shared atoms by their fraction.
+
+        For a type, the mean over its instances, without those at the border where there are others.
+
+        Returns
+        -------
+        dict of str to float
+            Amounts by the name of the motif, in the order of the motifs. `formula` writes them as text.
+        """
+        members = self.instances(node) if schema.is_type_kind(self._kind(node)) else [node]
+        inner = [m for m in members if not self._node[m].get("on_border", False)]
+        members = inner or members
+        amounts: dict[str, float] = {}
+        for member in members:
+            for atom, share in self.atoms(member).items():
+                motif = self._node[atom]["type"]
+                amounts[motif] = amounts.get(motif, 0.0) + share / len(members)
+        order = [n for n, d in self._node.items() if d.get("kind") == schema.MOTIF]
+        return {self._node[m].get("name", m): amounts[m] for m in order if m in amounts}
+
+    def formula(self, node: str, decimals: int = 2) -> str:
+        """Return the composition of `node` as text, such as ``Mo1 Se1``."""
+        return formula(self.composition(node), decimals)
+
+    def paths(
+        self, source: str, target: str, kinds: Iterable[str] = (schema.ADJACENT,), most: int = 100
+    ) -> list[list[str]]:
+        """Return the shortest paths between two nodes.
+
+        Parameters
+        ----------
+        source, target : str
+            The ends.
+        kinds : iterable of str
+            Kinds of edges that may be walked, either way.
+        most : int
+            Number of paths after which to stop: on a lattice there are very many.
+
+        Returns
+        -------
+        list of list of str
+            Each from `source` to `target`; empty if there is no way.
+        """
+        self._require(source)
+        self._require(target)
+        allowed = set(kinds)
+        way = nx.subgraph_view(self.to_undirected(as_view=True), filter_edge=self._edge_filter(allowed))
+        try:
+            return list(islice(nx.all_shortest_paths(way, source, target), most))
+        except nx.NetworkXNoPath:
+            return []
+
+    def _edge_filter(self, kinds: set[str]) -> Callable[[str, str], bool]:
+        succ = self._succ
+
+        def passes(u: str, v: str) -> bool:
+            return any(d is not None and d.get("kind") in kinds for d in (succ[u].get(v), succ[v].get(u)))
+
+        return passes
+
+    def _kind(self, node: str) -> str:
+        self._require(node)
+        return self._node[node].get("kind", "")
+
+
+def _is_instance_kind(kind: Any) -> bool:
+    return not schema.is_type_kind(kind)
