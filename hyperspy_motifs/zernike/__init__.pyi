@@ -29,6 +29,8 @@ from ._noise import estimate_noise as estimate_noise
 from ._noise import whiten as whiten
 from ._orders import OrderSpectrum as OrderSpectrum
 from ._orders import choose_n_max as choose_n_max
+from ._principal import PrincipalFeatures as PrincipalFeatures
+from ._principal import get_principal_features as get_principal_features
 from ._radial import radial_polynomials as radial_polynomials
 from ._stack import stack_moments as stack_moments
 from ._symmetry import SymmetryScores as SymmetryScores

@@ -53,7 +53,7 @@ class OrderSpectrum:
         return np.cumsum(kept) / kept.sum() if kept.sum() > 0 else np.ones(len(kept))
 
 
-def choose_n_max(moments: HasMoments, *, threshold: float = 1.0) -> OrderSpectrum:
+def choose_n_max(moments: HasMoments, *, threshold: float = 10.0) -> OrderSpectrum:
     """Choose the largest radial order by the signal-to-noise ratio of the moments over the atoms.
 
     Parameters
@@ -75,9 +75,11 @@ def choose_n_max(moments: HasMoments, *, threshold: float = 1.0) -> OrderSpectru
 
     Notes
     -----
-    Orders are kept up to the last whose power exceeds its noise, or up to the one that completes 99.9 % of
-    the signal if that comes first. Odd orders of a pattern with inversion symmetry are empty: an order
-    counts as carrying if it or the one before it does. At least 4 orders are kept, where there are so many.
+    Orders are kept up to the last whose power is `threshold` times its noise, or up to the one that completes
+    99.9 % of the signal if that comes first. A missing neighbour changes a pattern by about a third of its
+    amplitude, a tenth of its power: with the default threshold such a change still equals the noise in the
+    last order kept, and further orders would add more noise to the distance of two patterns than difference.
+    At least 4 orders are kept, where there are so many.
     """
     values = np.asarray(moments.values, dtype=np.float64)
     noise = np.broadcast_to(np.asarray(moments.noise_std, np.float64), values.shape)
@@ -93,8 +95,7 @@ def choose_n_max(moments: HasMoments, *, threshold: float = 1.0) -> OrderSpectru
     signal, variation = power - variance, spread - variance
 
     ratio = np.divide(signal, variance, out=np.full(len(orders), np.inf), where=variance > 0)
-    paired = np.maximum(ratio, np.concatenate([[0.0], ratio[:-1]]))
-    carrying = orders[paired >= threshold]
+    carrying = orders[ratio >= threshold]
     by_noise = int(carrying.max()) if len(carrying) else int(orders[0])
     kept = np.maximum(np.where(orders > 0, signal, 0), 0)
     by_signal = by_noise
@@ -104,11 +105,13 @@ def choose_n_max(moments: HasMoments, *, threshold: float = 1.0) -> OrderSpectru
     least = int(orders[np.argmax(orders >= min(_LEAST, orders[-1]))])
     n_max = max(min(by_noise, by_signal), least)
     if n_max == least and min(by_noise, by_signal) < least:
-        reason = f"fewer than {_LEAST} orders stand out of the noise; {least} are kept as the least"
+        reason = (
+            f"fewer than {_LEAST} orders stand out of the noise; orders up to {least} are kept as the least"
+        )
     elif by_signal < by_noise:
         reason = f"orders up to {n_max} hold 99.9 % of the signal"
     elif by_noise == orders[-1]:
         reason = f"every order up to {n_max}, the last one computed, stands out of the noise"
     else:
-        reason = f"{n_max} is the last order whose signal exceeds its noise"
+        reason = f"{n_max} is the last order whose power is {threshold:g} times its noise"
     return OrderSpectrum(orders, signal, variation, variance, n_max, reason)
