@@ -117,6 +117,9 @@ class Explorer:
         middle = 0.015 + 0.54 * (right - 0.015)
         image_ax = self.figure.add_axes((0.015, 0.31, middle - 0.025, 0.635))
         plot_image(arrays.image, extent=arrays.extent, units=arrays.units, ax=image_ax)
+        # Drawn last: the veil over atoms that are not chosen would hide it.
+        self._scale_bar = image_ax.artists[-1]
+        self._scale_bar.set_animated(True)
         layout_ax = self.figure.add_axes((middle + 0.015, 0.31, right - middle - 0.02, 0.635))
         frame_layout(layout_ax, layout)
         size = float(np.clip(250 / np.sqrt(len(positions)), 2.0, 6.0))
@@ -286,7 +289,7 @@ class Explorer:
 
     def _moving(self) -> list[Artist]:
         artists = [a for panel in (*self.atom_panels, self.patch_panel) for a in panel.moving]
-        return [*artists, *self._lasso_lines.values(), self._status]
+        return [*artists, self._scale_bar, *self._lasso_lines.values(), self._status]
 
     # Listening
 
