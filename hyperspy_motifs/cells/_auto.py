@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -12,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from ._bond_rule import BondRule, Bonds
 from ._shapes import LEAST_SEPARATION, clearest_cut
-from ._triangulation import Triangulation, mode_of_lengths, nearest_distances
+from ._triangulation import Triangulation, mode_of_lengths
 
 _logger = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class _Scale(NamedTuple):
     window: tuple[float, float]
     end: float
     name: str
+    weight: float  # of its score, in comparison with others
 
     def moved(self, by: float) -> _Scale:
         return self._replace(window=(self.window[0] + by, self.window[1] + by), end=self.end + by)
@@ -142,49 +144,47 @@ class AutoBonds(BondRule):
         _logger.debug(reason)
         return Bonds(mesh.edges[keep], float(-np.expm1(-0.5 * gap.score)), reason)
 
-    def _scales(self, mesh: Triangulation) -> list[_Scale]:
-        """Log lengths in one unit for the whole field and in the local unit."""
-        nearest = nearest_distances(mesh.points)
-        nearest = np.maximum(nearest, 1e-9 * nearest.max())
-        scales = []
+    def _scales(self, mesh: Triangulation) -> Iterator[_Scale]:
+        """Log lengths in one unit for the whole field, then in the local unit."""
         if not self.local:
-            logs = np.log(mesh.lengths / mode_of_lengths(nearest))
-            scales.append(_Scale(logs, _LENGTH_WINDOW, _LENGTH_END, "of the nearest distance"))
+            logs = np.log(mesh.lengths / mode_of_lengths(mesh.nearest))
+            yield _Scale(logs, _LENGTH_WINDOW, _LENGTH_END, "of the nearest distance", 1.0)
         if self.local or self.local is None:
             k = min(self.neighbours, len(mesh.points))
             index = cKDTree(mesh.points).query(mesh.points, k=k)[1]
-            around = np.median(nearest[index], axis=1)
+            around = np.nanmedian(mesh.nearest[index], axis=1)
             unit = np.sqrt(around[mesh.edges[:, 0]] * around[mesh.edges[:, 1]])
-            logs = np.log(mesh.lengths / unit / mode_of_lengths(nearest / around))
-            scales.append(_Scale(logs, _LENGTH_WINDOW, _LENGTH_END, "of the local nearest distance"))
-        return scales
+            logs = np.log(mesh.lengths / unit / mode_of_lengths(mesh.nearest / around))
+            # It blurs structures of several bond lengths, so it must pay.
+            yield _Scale(logs, _LENGTH_WINDOW, _LENGTH_END, "of the local nearest distance", 0.8)
 
 
-def _best_gap(mesh: Triangulation, scales: list[_Scale]) -> tuple[_Scale, _Gap]:
-    """The first scale whose gap is clear, else that with the sharpest one; its bonds close to cells."""
-    for shift in (0.0, np.log(1.4), np.log(2.0)):
-        best: tuple[float, _Scale, _Gap] | None = None
-        handicap = 1.0
-        for scale in scales:
+def _best_gap(mesh: Triangulation, scales: Iterator[_Scale]) -> tuple[_Scale, _Gap]:
+    """The first scale if its gap is clear, else that with the sharpest one; its bonds close to cells."""
+    known: list[_Scale] = []
+    found: list[tuple[float, _Scale, _Gap]] = []
+    for scale in scales:
+        gap = _closing_gap(mesh, scale)
+        if gap is not None:
+            if not known and gap.width > _CLEAR and gap.outliers < 0.01:
+                return scale, gap
+            found.append((scale.weight * gap.score, scale, gap))
+        known.append(scale)
+    for scale in known:
+        mixed = _with_angles(mesh, scale)
+        gap = _closing_gap(mesh, mixed)
+        if gap is not None:
+            found.append((mixed.weight * gap.score, mixed, gap))
+    # When the first shell is one of pairs (dumbbells), the next ones are tried.
+    for shift in (np.log(1.4), np.log(2.0)):
+        for scale in known if not found else ():
             gap = _closing_gap(mesh, scale.moved(shift))
             if gap is not None:
-                if gap.width > _CLEAR and gap.outliers < 0.01 and handicap == 1:
-                    return scale, gap
-                if best is None or handicap * gap.score > best[0]:
-                    best = (handicap * gap.score, scale, gap)
-            # A local unit blurs structures of several bond lengths, and angles those of irregular polygons:
-            # they must pay.
-            handicap *= 0.8
-        handicap = 0.8
-        for scale in scales if shift == 0 else ():
-            mixed = _with_angles(mesh, scale)
-            gap = _closing_gap(mesh, mixed)
-            if gap is not None and (best is None or handicap * gap.score > best[0]):
-                best = (handicap * gap.score, mixed, gap)
-            handicap *= 0.8
-        if best is not None:
-            return best[1], best[2]
-    return scales[0], _Gap(float(np.log(1.3)), 0.0, 0.0, 0.0)
+                found.append((scale.weight * gap.score, scale, gap))
+    if not found:
+        return known[0], _Gap(float(np.log(1.3)), 0.0, 0.0, 0.0)
+    best = max(range(len(found)), key=lambda k: found[k][0])
+    return found[best][1], found[best][2]
 
 
 def _closing_gap(mesh: Triangulation, scale: _Scale) -> _Gap | None:
@@ -206,7 +206,10 @@ def _with_angles(mesh: Triangulation, scale: _Scale) -> _Scale:
         u, v = mesh.points[mesh.edges[:, 0]] - tip, mesh.points[mesh.edges[:, 1]] - tip
         facing += np.abs(np.arctan2(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0], (u * v).sum(axis=1)))
     values = scale.values / np.log(np.sqrt(2)) + facing / np.pi - 0.5
-    return _Scale(values, _ANGLE_WINDOW, _ANGLE_END, "of length and facing angles " + scale.name)
+    # Angles blur irregular polygons, so they must pay.
+    return _Scale(
+        values, _ANGLE_WINDOW, _ANGLE_END, "of length and facing angles " + scale.name, 0.8 * scale.weight
+    )
 
 
 def _share_with_two_bonds(mesh: Triangulation, keep: NDArray[np.bool_]) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._bond_rule import BondRule, Bonds, clarity_of_cut
-from ._triangulation import Triangulation, mode_of_lengths, nearest_distances
+from ._triangulation import Triangulation, mode_of_lengths
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class DelaunayBonds(BondRule):
         mesh = Triangulation.from_points(points)
         if len(mesh.edges) == 0:
             return Bonds(mesh.edges, 0.0, "the points have no triangulation")
-        cut = self.factor * mode_of_lengths(nearest_distances(mesh.points))
+        cut = self.factor * mode_of_lengths(mesh.nearest)
         keep = mesh.lengths <= cut
         clarity = clarity_of_cut(mesh.lengths[keep], mesh.lengths[~keep & mesh.inner])
         return Bonds(mesh.edges[keep], clarity, f"Delaunay edges up to {cut:.4g}")

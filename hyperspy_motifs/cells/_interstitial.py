@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._bond_rule import BondRule, Bonds, clarity_of_cut
-from ._triangulation import Triangulation, mode_of_lengths, nearest_distances
+from ._triangulation import Triangulation, mode_of_lengths
 from ._voronoi import circumcircles
 
 
@@ -36,7 +36,7 @@ class InterstitialBonds(BondRule):
         mesh = Triangulation.from_points(points)
         if len(mesh.edges) == 0:
             return Bonds(mesh.edges, 0.0, "the points have no triangulation")
-        spacing = mode_of_lengths(nearest_distances(mesh.points))
+        spacing = mode_of_lengths(mesh.nearest)
         centre, radius = circumcircles(mesh)
         free = np.maximum(radius - 0.5 * spacing, 0.0)
         keep = np.ones(len(mesh.edges), dtype=bool)

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import Delaunay, QhullError, cKDTree
+from scipy.spatial import Delaunay, QhullError
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,24 @@ class Triangulation:
         return np.linalg.norm(self.points[self.edges[:, 0]] - self.points[self.edges[:, 1]], axis=1)
 
     @cached_property
+    def nearest(self) -> NDArray[np.float64]:
+        """Distance of each point to its nearest other point, shape (n,); NaN for points on the place of
+        another.
+
+        The nearest neighbour is always one of the Delaunay neighbours.
+        """
+        nearest = np.full(len(self.points), np.inf)
+        np.minimum.at(nearest, self.edges[:, 0], self.lengths)
+        np.minimum.at(nearest, self.edges[:, 1], self.lengths)
+        nearest[~np.isfinite(nearest)] = np.nan
+        return nearest
+
+    @cached_property
     def inner(self) -> NDArray[np.bool_]:
         """Edges with a triangle on both sides, shape (e,): those of the hull depend on where the field
         ends.
         """
         return self.sides[:, 1] >= 0
-
-
-def nearest_distances(points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Distance of each point to its nearest other point, shape (n,)."""
-    return cKDTree(points).query(points, k=2)[0][:, 1]
 
 
 def mode_of_lengths(lengths: NDArray[np.floating]) -> float:
