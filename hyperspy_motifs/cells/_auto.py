@@ -267,6 +267,12 @@ def _short_diagonals(mesh: Triangulation, keep: NDArray[np.bool_]) -> NDArray[np
         return out
     ratio = np.log(mesh.lengths[index] / length.mean(axis=1))
     separation, cut = clearest_cut(np.sort(ratio))
-    if separation > LEAST_SEPARATION and ratio[ratio < cut].mean() < np.log(0.85):
-        out[index[ratio < cut]] = True
+    if separation <= LEAST_SEPARATION:
+        # Where only rhombs have triangles, their diagonals stand out against the other bonds.
+        others = mesh.lengths[np.setdiff1d(np.flatnonzero(keep & mesh.inner), index)]
+        others = np.log(others / np.median(mesh.lengths[keep]))
+        separation, cut = clearest_cut(np.sort(np.concatenate([ratio, others])))
+    short = ratio < cut
+    if separation > LEAST_SEPARATION and short.any() and ratio[short].mean() < np.log(0.85):
+        out[index[short]] = True
     return out

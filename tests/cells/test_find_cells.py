@@ -6,23 +6,122 @@ import pytest
 from hyperspy_motifs.cells import Cells, RadiusBonds, find_cells
 
 
-def census(cells):
-    sizes, counts = np.unique(cells.n_corners, return_counts=True)
-    return dict(zip(sizes.tolist(), counts.tolist(), strict=True))
+def case(shared_data, name):
+    truth = np.load(shared_data / "simulated" / f"{name}.truth.npz")
+    true = np.split(truth["cell_vertices"], truth["cell_offsets"][1:-1])
+    return truth["xy"], truth["motif"], {frozenset(v.tolist()) for v in true}
 
 
-@pytest.fixture(scope="module")
-def silica(shared_data):
-    lines = (shared_data / "real" / "silica_bilayer.xyz").read_text().splitlines()[2:]
-    rows = [line.split() for line in lines]
-    return np.array([[float(r[1]), float(r[2])] for r in rows if r[0] == "Si"])
-
-
-def test_rings_of_silica_need_no_threshold(silica):
+def test_rings_of_silica_need_no_threshold(silica, census):
     cells = find_cells(silica)
     assert census(cells) == {4: 11, 5: 79, 6: 130, 7: 46, 8: 21, 9: 2}
     given = find_cells(silica, bonds=RadiusBonds(3.8))
     assert {frozenset(p.tolist()) for p in cells.polygons} == {frozenset(p.tolist()) for p in given.polygons}
+
+
+@pytest.mark.parametrize("name", ["mose2_mirror_medium", "graphene_gb_medium"])
+@pytest.mark.parametrize("scatter", [0.0, 0.3])
+def test_rings_of_simulated_boundaries(shared_data, name, scatter):
+    points, labels, true = case(shared_data, name)
+    rng = np.random.default_rng(5)
+    cells = find_cells(points + rng.normal(0, scatter, points.shape), labels)
+    assert {frozenset(p.tolist()) for p in cells.polygons} == true
+    assert cells.clarity > 0.8
+
+
+def test_polygons_turn_counter_clockwise_and_cover_the_field(tiling, census):
+    points, _ = tiling("kagome")
+    cells = find_cells(points)
+    for polygon, area in zip(cells.polygons, cells.areas, strict=True):
+        x, y = points[polygon].T
+        assert 0.5 * np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y) == pytest.approx(area)
+    expected = {3: np.sqrt(3) / 4, 6: 1.5 * np.sqrt(3)}
+    for size, area in expected.items():
+        np.testing.assert_allclose(cells.areas[cells.n_corners == size], area, rtol=1e-9)
+    np.testing.assert_allclose(
+        cells.centres, [points[p].mean(axis=0) for p in cells.polygons], rtol=0, atol=1e-12
+    )
+
+
+def test_adjacency_counts_shared_bonds(tiling):
+    points, _ = tiling("square", 8.3, 5.1)
+    cells = find_cells(points)
+    i, j, shared = cells.adjacency.T
+    assert (i < j).all()
+    np.testing.assert_array_equal(shared, 1)
+    np.testing.assert_allclose(np.linalg.norm(cells.centres[i] - cells.centres[j], axis=1), 1.0)
+    rows, columns = 5 - 1, 9 - 1
+    assert len(cells) == rows * columns
+    assert len(shared) == rows * (columns - 1) + columns * (rows - 1)
+
+
+def test_border_flags_cells_that_miss_a_neighbour(tiling):
+    points, _ = tiling("square", 8.3, 5.1)
+    cells = find_cells(points)
+    edge = (np.abs(cells.centres - points.mean(axis=0)) > np.ptp(points, axis=0) / 2 - 0.9).any(axis=1)
+    np.testing.assert_array_equal(cells.on_border, edge)
+    low, high = points.min(axis=0), points.max(axis=0)
+    wide = find_cells(points, extent=(low[0] - 5, high[0] + 5, low[1] - 5, high[1] + 5))
+    np.testing.assert_array_equal(wide.on_border, edge)
+    narrow = find_cells(points, extent=(low[0] + 1.9, high[0] - 1.9, low[1], high[1]))
+    assert narrow.on_border.sum() > edge.sum()
+
+
+def test_chosen_motifs_keep_the_numbers_of_all_points(tiling):
+    points, site = tiling("honeycomb")
+    cells = find_cells(points, site, motifs=[1])
+    assert set(cells.n_corners.tolist()) == {3}
+    assert (site[cells.vertices] == 1).all()
+    assert (site[cells.bonds] == 1).all()
+    assert {c.word for c in cells.classes} == {(1, 1, 1)}
+
+
+def test_vacancies_leave_larger_cells(tiling, census):
+    points, _ = tiling("triangular")
+    points = points[np.lexsort(points.T)]
+    inner = np.flatnonzero((np.abs(points) < 4).all(axis=1))
+    cells = find_cells(np.delete(points, inner[[10, 40]], axis=0))
+    assert census(cells)[6] == 2
+    assert [c.shape for c in cells.classes] == ["regular", "regular"]
+
+
+def test_doubtful_labels_do_not_multiply_classes(tiling):
+    points, site = tiling("honeycomb")
+    rng = np.random.default_rng(2)
+    wrong = rng.random(len(site)) < 0.06
+    labels = np.where(wrong, rng.integers(2, 7, len(site)), site)
+    probabilities = np.where(wrong, 0.3, 0.95)
+    sure = find_cells(points, labels)
+    assert len(sure.classes) > 15
+    cells = find_cells(points, labels, probabilities=probabilities)
+    assert {c.word for c in cells.classes} == {(0, 1, 0, 1, 0, 1)}
+    # A rare motif that is certain stays.
+    probabilities[:] = 0.95
+    assert len(find_cells(points, labels, probabilities=probabilities).classes) == len(sure.classes)
+
+
+def test_atom_without_bonds_is_an_occupant(tiling):
+    points, site = tiling("kagome")
+    cells = find_cells(points, site)
+    hexagon = int(np.flatnonzero((cells.n_corners == 6) & ~cells.on_border)[0])
+    filled = np.vstack([points, cells.centres[hexagon]])
+    labels = np.append(site, 3)
+    again = find_cells(filled, labels, bonds=cells.bonds)
+    host = np.flatnonzero(again.occupants >= 0)
+    assert again.occupants[host].tolist() == [len(points)]
+    np.testing.assert_allclose(again.centres[host[0]], cells.centres[hexagon])
+    assert again.class_occupants[again.labels[host[0]]] == 3
+
+
+def test_large_faces_are_voids(tiling):
+    points, _ = tiling("square", 14.3, 14.1)
+    centre = points.mean(axis=0)
+    ring = points[np.abs(points - centre).max(axis=1) > 3.4]
+    cells = find_cells(ring)
+    assert set(cells.n_corners.tolist()) == {4}
+    inner = np.abs(cells.centres - centre).max(axis=1) < 4.4
+    assert cells.on_border[inner].all()
+    assert set(find_cells(ring, max_corners=100).n_corners.tolist()) == {4, 32}
 
 
 def test_arrays_rebuild_cells():
@@ -34,3 +133,55 @@ def test_arrays_rebuild_cells():
         assert np.array_equal(value, getattr(again, name)), name
     assert again.words == cells.words
     assert again.classes == cells.classes
+    broken = cells.to_arrays()
+    del broken["areas"]
+    with pytest.raises(ValueError, match="areas"):
+        Cells.from_arrays(broken)
+
+
+def test_labels_count_classes_in_order(tiling):
+    points, site = tiling("snub")
+    cells = find_cells(points, site % 2)
+    counts = np.bincount(cells.labels)
+    assert (np.diff(counts) <= 0).all()
+    assert len(counts) == len(cells.classes)
+    for polygon, word in zip(cells.polygons, cells.words, strict=True):
+        assert sorted(word) == sorted((site % 2)[polygon].tolist())
+
+
+@pytest.mark.parametrize(
+    "points", [np.zeros((0, 2)), [[0.0, 1.0], [2.0, 1.0]], [[float(k), 2.0 * k] for k in range(9)]]
+)
+def test_too_few_or_collinear_points_give_no_cells(points):
+    cells = find_cells(points)
+    assert len(cells) == 0
+    assert cells.polygons == []
+    assert cells.words == []
+    assert Cells.from_arrays(cells.to_arrays()).centres.shape == (0, 2)
+
+
+def test_same_place_is_told(tiling):
+    points, _ = tiling("square", 6.3, 5.1)
+    with pytest.warns(UserWarning, match="same place"):
+        cells = find_cells(np.vstack([points, points[:2]]))
+    assert set(cells.n_corners.tolist()) == {4}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"points": np.zeros((5, 3))}, "shape"),
+        ({"points": [[0, 0], [1, np.nan], [2, 0]]}, "finite"),
+        ({"labels": [0, 1]}, "labels"),
+        ({"labels": np.full(30, 0.5)}, "whole"),
+        ({"probabilities": [1.0]}, "probabilities"),
+        ({"motifs": [7]}, "motif"),
+        ({"bonds": "magic"}, "unknown bond rule"),
+        ({"bonds": [[0, 99]]}, "99"),
+        ({"wheels": "perhaps"}, "wheels"),
+    ],
+)
+def test_bad_input_is_told(change, message):
+    grid = np.stack(np.meshgrid(np.arange(6.0), np.arange(5.0)), axis=-1).reshape(-1, 2)
+    with pytest.raises(ValueError, match=message):
+        find_cells(**{"points": grid, **change})

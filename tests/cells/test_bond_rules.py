@@ -1,0 +1,171 @@
+"""Bond rules on tilings of unit edge."""
+
+import numpy as np
+import pytest
+
+from hyperspy_motifs.cells import (
+    AutoBonds,
+    BetaSkeletonBonds,
+    BondRule,
+    Bonds,
+    DelaunayBonds,
+    InterstitialBonds,
+    NearestBonds,
+    RadiusBonds,
+    VoronoiBonds,
+    bond_rule,
+    find_cells,
+    vertex_figures,
+)
+
+NAMES = ["square", "triangular", "honeycomb", "kagome", "truncated", "snub"]
+DISTORTIONS = {
+    "exact": (np.eye(2), 0.0),
+    "noise": (np.eye(2), 0.04),
+    "shear": (np.array([[1, 0.05], [0, 1]]), 0.02),
+    "strain": (np.array([[1.03, 0], [0, 0.97]]), 0.02),
+}
+
+
+def unit_bonds(points):
+    distance = np.linalg.norm(points[:, None] - points[None], axis=2)
+    return {tuple(b) for b in np.argwhere(np.triu(np.abs(distance - 1) < 1e-6)).tolist()}
+
+
+@pytest.mark.parametrize("distortion", DISTORTIONS)
+@pytest.mark.parametrize("name", NAMES)
+def test_auto_finds_the_edges_of_a_tiling(tiling, tiling_truth, name, distortion):
+    points, _ = tiling(name)
+    matrix, noise = DISTORTIONS[distortion]
+    moved = points @ matrix.T + np.random.default_rng(3).normal(0, noise, points.shape)
+    found = AutoBonds()(moved)
+    assert {tuple(b) for b in found.pairs.tolist()} == unit_bonds(points)
+    assert found.clarity > 0.4
+    figures = vertex_figures(find_cells(moved), len(points))
+    assert figures.symbols == [tiling_truth[name][1]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_auto_bears_missing_atoms(tiling, name):
+    points, _ = tiling(name)
+    rng = np.random.default_rng(7)
+    kept = points[rng.random(len(points)) > 0.03]
+    found = AutoBonds()(kept + rng.normal(0, 0.03, kept.shape))
+    assert {tuple(b) for b in found.pairs.tolist()} == unit_bonds(kept)
+
+
+@pytest.mark.parametrize("name", ["square", "snub", "honeycomb"])
+def test_auto_bears_a_slow_change_of_scale(tiling, name):
+    points, _ = tiling(name, 40.3, 12.1)
+    # A conformal map: the scale rises from 0.6 to 1.6 along x.
+    image = np.exp((points[:, 0] + 1j * points[:, 1]) / 40)
+    found = find_cells(np.column_stack([image.real, image.imag]))
+    exact = find_cells(points)
+    same = {frozenset(p.tolist()) for p in found.polygons} & {frozenset(p.tolist()) for p in exact.polygons}
+    assert len(same) > 0.97 * len(exact)
+
+
+def test_auto_leaves_out_short_diagonals_of_rhombs():
+    angle = np.deg2rad(33)
+    rows, x, y = [], 0.0, 0.0
+    for k in range(15):
+        rows.append(np.column_stack([np.arange(20) + x, np.full(20, y)]))
+        # Every fifth row is one of rhombs, the others of squares.
+        x, y = (x + np.cos(angle), y + np.sin(angle)) if k % 5 == 2 else (x, y + 1)
+    points = np.concatenate(rows)
+    for noise in (0.0, 0.03):
+        cells = find_cells(points + np.random.default_rng(1).normal(0, noise, points.shape))
+        kinds = {
+            (c.n_corners, c.shape): int(n)
+            for c, n in zip(cells.classes, np.bincount(cells.labels), strict=True)
+        }
+        assert kinds == {(4, "regular"): 11 * 19, (4, "rhombic"): 3 * 19}
+
+
+def test_auto_takes_each_phase_in_its_unit(tiling):
+    fine, _ = tiling("square", 20.3, 20.1)
+    coarse, _ = tiling("triangular", 10.3, 10.1)
+    points = np.vstack([fine, 2.1 * coarse + np.array([23.5, 0])])
+    cells = find_cells(points)
+    right = cells.centres[:, 0] > 13
+    left = cells.centres[:, 0] < 9
+    assert set(cells.n_corners[left].tolist()) == {4}
+    assert np.mean(cells.n_corners[right] == 3) > 0.97
+
+
+def test_auto_tells_a_clear_cut_from_a_doubtful_one(tiling):
+    points, _ = tiling("square")
+    rng = np.random.default_rng(0)
+    clear = AutoBonds()(points + rng.normal(0, 0.02, points.shape))
+    doubtful = AutoBonds()(points + rng.normal(0, 0.12, points.shape))
+    assert clear.clarity > 0.9 > 0.5 > doubtful.clarity
+    assert "Delaunay edges up to" in clear.reason
+
+
+@pytest.mark.parametrize(
+    ("rule", "names"),
+    [
+        (DelaunayBonds(1.25), NAMES),
+        (VoronoiBonds(), ["square", "triangular", "honeycomb", "snub"]),
+        (BetaSkeletonBonds(1.2), ["square", "triangular", "snub"]),
+        (BetaSkeletonBonds(1.9), ["square", "triangular", "honeycomb", "kagome", "truncated", "snub"]),
+        (InterstitialBonds(), ["square", "triangular", "honeycomb", "kagome"]),
+        (RadiusBonds(1.2), NAMES),
+        (NearestBonds(3), ["honeycomb"]),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BondRule) else "",
+)
+def test_rules_on_the_tilings_they_suit(tiling, rule, names):
+    for name in names:
+        points, _ = tiling(name)
+        middle = (np.abs(points - points.mean(axis=0)) < 5).all(axis=1)
+        found = {tuple(b) for b in rule(points).pairs.tolist() if middle[b].all()}
+        assert found == {b for b in unit_bonds(points) if middle[list(b)].all()}, name
+
+
+@pytest.mark.parametrize("beta", [1.0, 1.3, 2.0])
+def test_beta_skeleton_against_its_definition(beta):
+    points = np.random.default_rng(4).random((70, 2)) * [7, 5]
+    expected = set()
+    for i in range(70):
+        for j in range(i + 1, 70):
+            p, q = points[i], points[j]
+            h, d = beta / 2, np.linalg.norm(points[i] - points[j])
+            c1, c2 = (1 - h) * p + h * q, (1 - h) * q + h * p
+            others = np.delete(points, [i, j], axis=0)
+            inside = (np.linalg.norm(others - c1, axis=1) < h * d) & (
+                np.linalg.norm(others - c2, axis=1) < h * d
+            )
+            if not inside.any():
+                expected.add((i, j))
+    assert {tuple(b) for b in BetaSkeletonBonds(beta)(points).pairs.tolist()} == expected
+
+
+def test_mutual_neighbours_are_fewer():
+    points = np.random.default_rng(4).random((60, 2))
+    either, both = NearestBonds(3)(points).pairs, NearestBonds(3, mutual=True)(points).pairs
+    degree = np.bincount(both.ravel(), minlength=60)
+    assert len(both) < len(either)
+    assert degree.max() <= 3
+
+
+def test_own_rule_is_taken(tiling):
+    class RowBonds(BondRule):
+        def __call__(self, points, labels=None):
+            pairs = np.argwhere(np.triu(np.linalg.norm(points[:, None] - points[None], axis=2) < 1.5, 1))
+            return Bonds(pairs, 1.0, "nearest and diagonal")
+
+    points, _ = tiling("square", 6.3, 5.1)
+    cells = find_cells(points, bonds=RowBonds())
+    # Of two crossing diagonals one is left: two triangles for every square.
+    assert set(cells.n_corners.tolist()) == {3}
+    assert len(cells) == 2 * 6 * 4
+
+
+def test_parameters_are_checked():
+    for make in (lambda: RadiusBonds(0), lambda: NearestBonds(0), lambda: BetaSkeletonBonds(0.5)):
+        with pytest.raises(ValueError, match=r"radius|k must|beta"):
+            make()
+    assert isinstance(bond_rule("rng"), BetaSkeletonBonds)
+    with pytest.raises(ValueError, match="itself"):
+        bond_rule([[1, 1]])(np.zeros((3, 2)))
