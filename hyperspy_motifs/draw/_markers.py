@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,10 @@ from ._palette import as_labels, cell_colours, contrast_colours, motif_colours
 if TYPE_CHECKING:
     from hyperspy.drawing._markers.points import Points
     from hyperspy.drawing._markers.polygons import Polygons
+
+
+# A marker whose name holds one would be written as nested groups, and the file could not be read again.
+_SEPARATORS = re.compile(r"[/.\\]")
 
 
 def _marker_diameter(positions: NDArray[np.float64]) -> float:
@@ -56,7 +61,7 @@ def motif_markers(
         Motif of each atom.
     names : sequence of str, optional
         Name of each motif; ``'motif 0'`` and so on by default. The key in ``metadata.Markers`` is the name
-        with what is not a letter or digit replaced, such as ``motif_0``.
+        with what is not a letter or digit replaced, such as ``motif_0``. Slashes and dots become ``_``.
     size : float, optional
         Diameter in points; by default about half the spacing of the atoms.
     frames : array_like of int, shape (n,), optional
@@ -68,7 +73,8 @@ def motif_markers(
     -------
     list of hyperspy.api.plot.markers.Points
         To be given to :meth:`hyperspy.api.signals.BaseSignal.add_marker`. Colours are stored explicitly: they
-        come back from a file, which mapped values do not.
+        come back from a file, which mapped values do not. Those of a stack should not be added with
+        ``permanent=True``: a file with markers that follow the navigator cannot be loaded with ``lazy=True``.
 
     Raises
     ------
@@ -101,6 +107,9 @@ def motif_markers(
             raise ValueError("frames are given: give navigation_shape=s.axes_manager.navigation_shape too.")
         frame_of = as_labels(frames)
         check_length(frame_of, len(xy), "frames")
+        n_frames = int(np.prod(navigation_shape))
+        if frame_of.max(initial=0) >= n_frames:
+            raise ValueError(f"there are {n_frames} frames, but an atom is in frame {frame_of.max()}.")
     # All frames lie on top of each other: the spacing is that within one.
     diameter = size if size is not None else _marker_diameter(xy if frame_of is None else xy[frame_of == 0])
     markers = []
@@ -116,7 +125,7 @@ def motif_markers(
                 facecolors=colour,
                 edgecolors=contrast_colours(colour),
                 linewidths=np.array([0.5]),
-                name=names[k] if names is not None else f"motif {k}",
+                name=_SEPARATORS.sub("_", names[k] if names is not None else f"motif {k}"),
             )
         )
     return markers
@@ -167,5 +176,5 @@ def cell_markers(
         facecolors=faces,
         edgecolors=np.array([[1.0, 1.0, 1.0, 0.8]]),
         linewidths=np.array([0.6]),
-        name=name,
+        name=_SEPARATORS.sub("_", name),
     )

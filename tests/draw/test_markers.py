@@ -56,6 +56,21 @@ def test_markers_come_back_from_a_file_in_their_colours_and_places(
         np.testing.assert_array_equal(np.unique(path.vertices, axis=0), np.unique(corners, axis=0))
 
 
+def test_names_of_any_kind_leave_the_file_readable(image, atoms, tmp_path):
+    positions, labels = atoms
+    markers = motif_markers(positions, labels, ["Mo/W", "Se₂ vacancy", "a.b"])
+    image.add_marker(markers, permanent=True, plot_marker=False)
+    image.save(tmp_path / "image.hspy")
+    for lazy in (False, True):
+        loaded = hs.load(tmp_path / "image.hspy", lazy=lazy)
+        found = [marker for _, marker in loaded.metadata.Markers]
+        assert sorted(len(marker) for marker in found) == sorted(np.bincount(labels))
+        loaded.plot()
+        drawn = next(marker for marker in found if marker.name == "Mo_W")._collection
+        np.testing.assert_array_equal(drawn.get_offsets(), positions[labels == 0])
+        np.testing.assert_allclose(drawn.get_facecolors(), motif_colours([0]))
+
+
 def test_one_marker_for_each_motif_that_occurs(atoms):
     positions, labels = atoms
     markers = motif_markers(positions, 2 * labels)
@@ -80,6 +95,18 @@ def test_markers_of_a_stack_follow_the_navigator():
     np.testing.assert_array_equal(markers[1]._collection.get_offsets(), positions[22:24])
     s.axes_manager.indices = (1, 0)  # the second
     np.testing.assert_array_equal(markers[0]._collection.get_offsets(), positions[4:6])
+
+
+def test_a_motif_may_be_missing_in_a_frame():
+    s = hs.signals.Signal2D(np.zeros((3, 20, 30)))
+    markers = motif_markers([[1, 2], [3, 4], [5, 6]], [0, 0, 1], frames=[0, 2, 2], navigation_shape=(3,))
+    s.plot()
+    s.add_marker(markers)
+    for frame, counts in enumerate([(1, 0), (0, 0), (1, 1)]):
+        s.axes_manager.indices = (frame,)
+        assert tuple(len(marker._collection.get_offsets()) for marker in markers) == counts
+    with pytest.raises(ValueError, match="3 frames, but an atom is in frame 3"):
+        motif_markers([[1, 2]], [0], frames=[3], navigation_shape=(3,))
 
 
 def test_legend_is_seen_above_the_image_of_hyperspy(image, atoms):
