@@ -252,6 +252,7 @@ class AtomicImage(Signal2D):
         self,
         atoms: Any = None,
         *,
+        also: Any = None,
         separation: float | None = None,
         polarity: str = "auto",
         refine: bool | str = True,
@@ -277,6 +278,9 @@ class AtomicImage(Signal2D):
             x, y in the units of the axes. Given, nothing is searched, and with ``refine=False`` nothing is moved. Not
             given, atoms are searched, except where they were edited by hand (:meth:`add_atoms`, :meth:`remove_atoms`):
             then those are taken.
+        also : AtomicImage or list of AtomicImage, optional
+            Images of the same scan by other detectors. Atoms are found in this image; the features of all stand side by
+            side, each in units of its own noise.
         separation : float, optional
             Distance of nearest columns in axis units. Estimated if not given.
         polarity : {"auto", "bright", "dark"}
@@ -329,6 +333,7 @@ class AtomicImage(Signal2D):
         return find_motifs(
             self,
             atoms,
+            also=also,
             separation=separation,
             polarity=polarity,
             refine=refine,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,14 @@ from ._frames import frame
 # clustering drops what carries only noise.
 N_MAX = 8
 FEWEST_OF_A_MOTIF = 5
+REACH_OF_NEIGHBOURS = 1.1
 
 
 def find_motifs(
     signal: Any,
     atoms: Any = None,
     *,
+    also: Any,
     separation: float | None,
     polarity: str,
     refine: bool | str,
@@ -55,6 +58,7 @@ def find_motifs(
         "random_state": int(random_state),
     }
     _check_arguments(signal, asked)
+    detectors = _detectors(signal, also)
     stamp = store.Stamp.of(signal)
     table, origin = _atoms(signal, atoms, separation, polarity, refine, show_progressbar)
     if len(table) < FEWEST_ATOMS:
@@ -64,7 +68,7 @@ def find_motifs(
         )
     spacing_px = float(table.facts["separation"]) / abs(stamp.scale[0])
     source = MomentSource(
-        signal, table.pixel_positions, table.frames, spacing_px, N_MAX if n_max is None else int(n_max)
+        detectors, table.pixel_positions, table.frames, spacing_px, N_MAX if n_max is None else int(n_max)
     )
     lenses = _lenses(LENSES, lens, patch_radius, spacing_px * abs(stamp.scale[0]))
     with progressbar(total=100, disable=quiet(show_progressbar), desc="Motifs", leave=False) as bar:
@@ -95,12 +99,15 @@ def find_motifs(
             "atoms": origin,
             "spacing": spacing_px * abs(stamp.scale[0]),
             "n_max": source.n_max,
+            "detectors": len(detectors),
             "reason": reason,
             **{k: v for k, v in table.facts.items() if k != "edited"},
             **_continuity(model),
         },
         features=features_signal(source(float(model.lenses_[chosen])), stamp),
     )
+    if rotation_invariant:
+        record = dataclasses.replace(record, atoms={**record.atoms, **_turns(source, record)})
     record = dataclasses.replace(record, cells=find_cells(record, "auto", None))
     store.write(signal, record)
     return Motifs(signal)
@@ -111,7 +118,8 @@ class MomentSource:
 
     Parameters
     ----------
-    signal : AtomicImage
+    signals : sequence of AtomicImage
+        Detectors of one field of view; their moments stand side by side.
     pixels : numpy.ndarray of shape (n, 2)
         x, y in pixels.
     frames : numpy.ndarray of shape (n,)
@@ -121,9 +129,9 @@ class MomentSource:
     """
 
     def __init__(
-        self, signal: Any, pixels: np.ndarray, frames: np.ndarray, spacing: float, n_max: int
+        self, signals: Sequence[Any], pixels: np.ndarray, frames: np.ndarray, spacing: float, n_max: int
     ) -> None:
-        self.signal, self.pixels, self.frames = signal, pixels, frames
+        self.signals, self.pixels, self.frames = signals, pixels, frames
         self.spacing, self.n_max = spacing, n_max
         self._kept: dict[float, Any] = {}
 
@@ -133,13 +141,19 @@ class MomentSource:
         return self._kept[lens]
 
     def _compute(self, lens: float) -> Any:
-        from hyperspy_motifs.zernike import ZernikeBasis, get_moments
+        from hyperspy_motifs.zernike import ZernikeBasis, stack_moments
 
         basis = ZernikeBasis(self.n_max, lens * self.spacing)
+        each = [self._of_detector(signal, basis) for signal in self.signals]
+        return each[0] if len(each) == 1 else stack_moments(each)
+
+    def _of_detector(self, signal: Any, basis: Any) -> Any:
+        from hyperspy_motifs.zernike import get_moments
+
         numbers = np.unique(self.frames)
         parts = []
         for number in numbers:
-            image, _ = clean_image(frame(self.signal, int(number)))
+            image, _ = clean_image(frame(signal, int(number)))
             parts.append(get_moments(image, self.pixels[self.frames == number], basis))
         if len(parts) == 1:
             return parts[0]
@@ -150,6 +164,26 @@ class MomentSource:
             name: np.concatenate([getattr(p, name) for p in parts])[order] for name in fields
         }
         return dataclasses.replace(parts[0], **joined)
+
+
+def _turns(source: MomentSource, record: store.Record) -> dict[str, np.ndarray]:
+    """Angle of each atom against the mean of its motif, and whether it is its mirror image.
+
+    Looked at through a lens that reaches the neighbours: a column alone is round.
+    """
+    from hyperspy_motifs.zernike._class_alignment import align_classes
+
+    chosen = float(record.lenses[record.chosen])
+    wide = record.lenses[record.lenses >= max(chosen, REACH_OF_NEIGHBOURS)]
+    moments = source(float(wide[0]) if len(wide) else chosen)
+    noise = np.sqrt(np.nanmean(np.asarray(moments.noise_std, float) ** 2, axis=0))
+    weights = 1 / np.maximum(noise, 1e-3 * max(float(noise.max()), 1e-30))
+    order = {tuple(mode): k for k, mode in enumerate(moments.modes.tolist())}
+    partner = [order.get((n, -m), order[n, m]) for n, m in moments.modes.tolist()]
+    found = align_classes(
+        moments.values, record.labels, moments.modes, weights=(weights + weights[partner]) / 2
+    )
+    return {"motif_angle": found.angles, "motif_mirrored": found.mirrored}
 
 
 def features_signal(moments: Any, stamp: store.Stamp) -> Any:
@@ -163,7 +197,12 @@ def source_of(signal: Any, record: store.Record) -> MomentSource:
     """Where the moments of a stored result come from."""
     spacing = float(record.parameters["spacing"]) / abs(record.stamp.scale[0])
     pixels = record.stamp.to_pixels(record.positions)
-    return MomentSource(signal, pixels, record.frames, spacing, int(record.parameters["n_max"]))
+    if int(record.parameters.get("detectors", 1)) > 1:
+        raise ValueError(
+            "These motifs were found in several detectors, of which this image is one: only the features at the chosen lens "
+            "were kept. Call find_motifs(lens=..., also=...) for another lens."
+        )
+    return MomentSource([signal], pixels, record.frames, spacing, int(record.parameters["n_max"]))
 
 
 def features_at(signal: Any, record: store.Record, lens: float) -> Any:
@@ -183,7 +222,7 @@ def split_motif(
             f"Motif {motif} has {len(members)} atoms: at least {2 * FEWEST_OF_A_MOTIF} are needed to part it."
         )
     lens = float(record.lenses[record.chosen])
-    moments = source_of(signal, record)(lens).take(members)
+    moments = record.features.get_moments().take(members)
     model = NestedLenses(
         lenses=lens,
         rotation_invariant=bool(record.parameters["asked"]["rotation_invariant"]),
@@ -191,6 +230,25 @@ def split_motif(
         random_state=random_state,
     ).fit(lambda _: moments)
     return model.labels_at_[lens], model.probabilities_at_[lens]
+
+
+def _detectors(signal: Any, also: Any) -> list[Any]:
+    """`signal` and the images of the same field by other detectors."""
+    others = [] if also is None else list(also) if isinstance(also, list | tuple) else [also]
+    stamp = store.Stamp.of(signal)
+    for other in others:
+        check_axes(other)
+        theirs = store.Stamp.of(other)
+        if (theirs.shape, theirs.navigation_shape) != (stamp.shape, stamp.navigation_shape):
+            raise ValueError(
+                f"An image in also= has {theirs.shape[0]} x {theirs.shape[1]} pixels, this one {stamp.shape[0]} x "
+                f"{stamp.shape[1]}: detectors of one scan, pixel by pixel, are expected."
+            )
+        if not np.allclose(theirs.scale, stamp.scale) or theirs.units != stamp.units:
+            raise ValueError(
+                "An image in also= is calibrated differently from this one: detectors of one scan are expected."
+            )
+    return [signal, *others]
 
 
 def _atoms(

@@ -191,3 +191,39 @@ class ZernikeFeatures(Signal1D):
         kept = self.get_moments().select(n=n, m=m)
         facts = self._facts()
         return type(self).from_moments(kept, facts["radius"] / facts["radius_px"], facts["units"])
+
+    def get_symmetry(self, folds: Any = (2, 3, 4, 6)) -> Any:
+        """How far each disc is symmetric under rotations and mirrors, freed from the bias of noise.
+
+        Parameters
+        ----------
+        folds : sequence of int, optional
+            Rotations to try.
+
+        Returns
+        -------
+        hyperspy_motifs.zernike.SymmetryScores
+            ``scores`` (n, len(folds)), ``mirror`` and ``axis`` (n,), each with its standard deviation by noise; formula and
+            source in :func:`hyperspy_motifs.zernike.get_symmetry`.
+        """
+        from hyperspy_motifs.zernike import get_symmetry
+
+        return get_symmetry(self.get_moments(), folds)
+
+    def explain(self, labels: Any, groups: tuple[int, int] = (0, 1)) -> Any:
+        """Which modes tell two groups of atoms apart.
+
+        Parameters
+        ----------
+        labels : array-like of int of shape (n,)
+            Group of each atom, e.g. ``motifs.labels``.
+        groups : (int, int), optional
+            The two to compare; -1 as the second one compares with all others.
+
+        Returns
+        -------
+        hyperspy_motifs.zernike.Explanation
+        """
+        from hyperspy_motifs.zernike import explain
+
+        return explain(np.asarray(self.data), labels, self.modes, groups)

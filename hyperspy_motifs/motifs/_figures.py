@@ -1,19 +1,19 @@
-"""The figures of a result, as methods: what a user calls on ``Motifs``."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._view import MotifView
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class ResultFigures:
+class MotifFigures(MotifView):
     """Figures of :class:`~hyperspy_motifs.motifs.Motifs`: each hands its arrays to a function of ``draw``."""
 
-    def _image(self: Any, frame: int) -> tuple[np.ndarray, dict[str, Any]]:
+    def _image(self, frame: int) -> tuple[np.ndarray, dict[str, Any]]:
         from hyperspy_motifs.draw import image_extent
         from hyperspy_motifs.signals._frames import frame as image_of_frame
 
@@ -21,7 +21,7 @@ class ResultFigures:
         image = np.asarray(image_of_frame(self.signal, frame), float)
         return image, {"extent": image_extent(image.shape, stamp.scale, stamp.offset), "units": stamp.units}
 
-    def plot(self: Any, *, frame: int = 0, ax: Axes | None = None, **kwargs: Any) -> Axes:
+    def plot(self, *, frame: int = 0, ax: Axes | None = None, **kwargs: Any) -> Axes:
         """Draw the image with its atoms coloured by motif, and a legend with counts.
 
         Parameters
@@ -46,7 +46,7 @@ class ResultFigures:
         )
 
     def plot_layout(
-        self: Any,
+        self,
         colour_by: Any = "motif",
         *,
         lens: float | None = None,
@@ -81,7 +81,7 @@ class ResultFigures:
             colour_by = choices[colour_by]
         return plot_layout(layout, colour_by, names=self.names, ax=ax, **kwargs)
 
-    def plot_means(self: Any, **kwargs: Any) -> Any:
+    def plot_means(self, **kwargs: Any) -> Any:
         """Draw the mean patch of each motif with its name and count.
 
         Parameters
@@ -104,7 +104,7 @@ class ResultFigures:
         )
 
     def plot_cells(
-        self: Any, colour_by: Any = "class", *, frame: int = 0, ax: Axes | None = None, **kwargs: Any
+        self, colour_by: Any = "class", *, frame: int = 0, ax: Axes | None = None, **kwargs: Any
     ) -> Axes:
         """Draw the cells over the image.
 
@@ -140,3 +140,75 @@ class ResultFigures:
         image, where = self._image(frame)
         polygons = [self.positions[cells.polygons[i]] for i in here]
         return plot_cells(polygons, np.asarray(colour_by)[here], image, ax=ax, **{**where, **kwargs})
+
+    def plot_tree(self, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
+        """Draw how motifs part from lens to lens.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+        **kwargs
+            Passed to :func:`hyperspy_motifs.draw.plot_tree`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from hyperspy_motifs.draw import plot_tree
+
+        tree = self.tree
+        return plot_tree(tree["parent"], tree["size"], tree["lens"], ax=ax, **kwargs)
+
+    def plot_hierarchy(self, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
+        """Draw the levels as rows, with the classes of each and what they are made of.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+        **kwargs
+            Passed to :func:`hyperspy_motifs.draw.plot_hierarchy`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from hyperspy_motifs.draw import plot_hierarchy
+
+        return plot_hierarchy(self.graph, ax=ax, **kwargs)
+
+    def plot_enrichment(self, *, kind: str = "motif", ax: Axes | None = None, **kwargs: Any) -> Axes:
+        """Draw which classes are neighbours more or less often than chance has it.
+
+        Parameters
+        ----------
+        kind : str, optional
+            "motif", "cell-class" or another kind of class of the graph.
+        ax : matplotlib.axes.Axes, optional
+        **kwargs
+            Passed to :func:`hyperspy_motifs.draw.plot_enrichment`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from hyperspy_motifs.draw import plot_enrichment
+
+        return plot_enrichment(self.graph, kind=kind, ax=ax, **kwargs)
+
+    def explore(self, *, frame: int = 0, figure: Any = None) -> Any:
+        """Open the linked explorer: image, layout and patches answer each other; every edit reaches the motifs.
+
+        Parameters
+        ----------
+        frame : int, optional
+            Of a stack: which frame (flat index).
+        figure : matplotlib.figure.Figure, optional
+
+        Returns
+        -------
+        hyperspy_motifs.draw.Explorer
+            Keep a reference to it while the window is open.
+        """
+        from ._exploring import explore
+
+        return explore(self, frame, figure)

@@ -1,0 +1,8 @@
+"""``Motifs``: the result that a user holds, a view on the metadata of its image.
+
+``Motifs``   atoms, labels, lenses, cells, graph; merge, split, name, undo; figures and the explorer
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

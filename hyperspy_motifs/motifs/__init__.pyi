@@ -1,0 +1,1 @@
+from ._motifs import Motifs as Motifs

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hyperspy_motifs import store
+
+from ._edits import MotifEdits
+from ._figures import MotifFigures
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.cells import Cells
+    from hyperspy_motifs.graph import MotifGraph
+    from hyperspy_motifs.signals import AtomicImage
+
+
+class Motifs(MotifEdits, MotifFigures):
+    """The motifs of an image, its cells and its graph.
+
+    A view: what it shows lies in ``signal.metadata.Motifs``, is saved with the image and follows every edit. Arrays
+    have one row an atom and are read-only; the methods change them.
+
+    Parameters
+    ----------
+    signal : AtomicImage
+        An image on which ``find_motifs`` has been called.
+
+    Examples
+    --------
+    >>> import hyperspy_motifs as hm
+    >>> s, truth = hm.data.monolayer(shape=(160, 192), random_state=0)
+    >>> motifs = s.find_motifs(show_progressbar=False)
+    >>> int(motifs.counts.sum()) == len(motifs.labels)
+    True
+    """
+
+    def find_cells(
+        self, bonds: Any = "auto", *, motifs: Sequence[int] | None = None, **options: Any
+    ) -> Cells:
+        """Build the cells again: by another bond rule, or on the atoms of chosen motifs.
+
+        Parameters
+        ----------
+        bonds : str, BondRule or array of shape (b, 2), optional
+            As in :func:`hyperspy_motifs.cells.find_cells`.
+        motifs : sequence of int, optional
+            Motifs whose atoms are the corners; all if not given. The polygons index all atoms either way.
+        **options
+            Passed to :func:`hyperspy_motifs.cells.find_cells`.
+
+        Returns
+        -------
+        Cells
+            Also ``motifs.cells`` from now on.
+        """
+        from hyperspy_motifs.signals._cell_finding import find_cells
+
+        record = self._refresh()
+        chosen = None if motifs is None else sorted(self._check_motifs(motifs))
+        stored = find_cells(record, bonds, chosen, **options)
+        store.write(self._signal, replace(record, cells=stored))
+        return self.cells
+
+    def build_hierarchy(self, **choices: Any) -> MotifGraph:
+        """Build the levels above the cells again, by other choices.
+
+        Parameters
+        ----------
+        **choices
+            Fields of :class:`~hyperspy_motifs.hierarchy.HierarchyChoices`: ``vertex_figures``, ``composites``, ``domains``
+            (bool), ``coarse`` ("auto", "unit-cell", "centres" or "none"), ``corner_motif`` (int).
+
+        Returns
+        -------
+        MotifGraph
+            Also ``motifs.graph`` from now on; ``print(graph.summary())`` explains what was found and where it ends.
+        """
+        from hyperspy_motifs.hierarchy import HierarchyChoices
+        from hyperspy_motifs.signals._cell_finding import stored_form
+
+        HierarchyChoices(**choices)  # says which choice is not one, before anything is written
+        record = self._refresh()
+        parameters = {**record.parameters, "hierarchy": choices}
+        store.write(self._signal, replace(record, cells=stored_form(record), parameters=parameters))
+        return self.graph
+
+    def reconstruct(self) -> AtomicImage:
+        """The image painted anew: the mean patch of its motif on every atom.
+
+        What differs between the image and this (``s - motifs.reconstruct()``) is noise, and what the vocabulary does
+        not explain: a map of anomalies.
+
+        Returns
+        -------
+        AtomicImage
+            NaN where no atom is near.
+        """
+        from hyperspy_motifs.signals._patch_extraction import reconstruct
+
+        return reconstruct(self._signal, self._refresh())
+
+    def to_dict(self) -> dict[str, np.ndarray]:
+        """Plain columns, one row an atom, ready for ``pandas.DataFrame`` or a CSV file."""
+        record = self._refresh()
+        names = np.array(self.names)
+        out = {
+            "x": record.positions[:, 0],
+            "y": record.positions[:, 1],
+            "frame": record.frames,
+            "motif": record.labels,
+            "name": names[record.labels],
+            "probability": record.probabilities,
+        }
+        for lens in self.lenses:
+            out[f"motif_at_{lens:g}"] = self.labels_at(lens)
+        for name, values in record.atoms.items():
+            if values.ndim == 2:
+                out |= {f"{name}_x": values[:, 0], f"{name}_y": values[:, 1]}
+            else:
+                out[name] = values
+        return out
+
+    def to_atom_lattice(self, frame: int = 0) -> Any:
+        """The atoms as an ``atomap.Atom_Lattice``, one sublattice a motif."""
+        from hyperspy_motifs.atoms import to_atom_lattice
+        from hyperspy_motifs.signals._frames import frame as image_of_frame
+
+        record = self._refresh()
+        here = record.frames == frame
+        return to_atom_lattice(
+            np.asarray(image_of_frame(self._signal, frame), float),
+            self.pixel_positions[here],
+            record.labels[here],
+            pixel_size=abs(record.stamp.scale[0]),
+            units=record.stamp.units,
+            names=self.names,
+        )
+
+    def summary(self) -> str:
+        """The result in words: how many atoms, which lens and why, the motifs with their counts, the cells."""
+        from ._summary import summarise
+
+        return summarise(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Motifs: {len(self.labels)} atoms, {self.n_motifs} motifs at lens {self.lens:g} of "
+            f"{', '.join(f'{v:g}' for v in self.lenses)}; print(motifs.summary()) tells more>"
+        )
+
+    def __str__(self) -> str:
+        return self.summary()

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hyperspy_motifs import store
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.cells import Cells
+    from hyperspy_motifs.graph import MotifGraph
+    from hyperspy_motifs.hierarchy import Hierarchy
+    from hyperspy_motifs.signals import AtomicImage, AtomPatches, ZernikeFeatures
+
+
+class MotifView:
+    """What :class:`~hyperspy_motifs.motifs.Motifs` shows: the stored result, read anew after every edit."""
+
+    def __init__(self, signal: AtomicImage) -> None:
+        self._signal = signal
+        self._seen: tuple[Any, ...] = ()
+        self._cache: dict[str, Any] = {}
+        self._refresh()
+
+    def _refresh(self) -> store.Record:
+        now = (store.edition(self._signal), store.Stamp.of(self._signal))
+        if now != self._seen:
+            self._record = store.read(self._signal)
+            self._seen = now
+            self._cache.clear()
+        return self._record
+
+    def _cached(self, name: str, make: Callable[[], Any]) -> Any:
+        self._refresh()
+        if name not in self._cache:
+            self._cache[name] = make()
+        return self._cache[name]
+
+    # ------------------------------------------------------------------ the atoms
+
+    @property
+    def signal(self) -> AtomicImage:
+        """The image that the motifs belong to."""
+        return self._signal
+
+    @property
+    def positions(self) -> np.ndarray:
+        """Positions of the atoms, shape (n, 2): x, y in axis units."""
+        return self._refresh().positions
+
+    @property
+    def pixel_positions(self) -> np.ndarray:
+        """Positions of the atoms, shape (n, 2): column, row in pixels, pixel centres at integers."""
+        record = self._refresh()
+        return record.stamp.to_pixels(record.positions)
+
+    @property
+    def frames(self) -> np.ndarray:
+        """Flat index of the frame of each atom (C order of the navigation shape), shape (n,); 0 for a single image."""
+        return self._refresh().frames
+
+    @property
+    def units(self) -> str:
+        """Units of `positions`; "px" for an image without calibration."""
+        return self._refresh().stamp.units
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Motif of each atom, shape (n,); 0 is the most frequent."""
+        return self._refresh().labels
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """How sure the motif of each atom is, shape (n,), 0 to 1. Every atom has a motif; the least sure a low value."""
+        return self._refresh().probabilities
+
+    @property
+    def angles(self) -> np.ndarray | None:
+        """Angle of each atom against the mean of its motif, shape (n,), radians from x towards y.
+
+        None unless the motifs were found with ``rotation_invariant=True``.
+        """
+        return self._refresh().atoms.get("motif_angle")
+
+    @property
+    def n_motifs(self) -> int:
+        """Number of motifs."""
+        return len(self.counts)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Number of atoms of each motif, shape (n_motifs,)."""
+        return np.bincount(self.labels)
+
+    @property
+    def names(self) -> list[str]:
+        """Name of each motif: what :meth:`relabel` gave it, else its number."""
+        given = self._refresh().names
+        return [given.get(i, str(i)) for i in range(self.n_motifs)]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What was asked for and what was estimated, by name."""
+        return dict(self._refresh().parameters)
+
+    # ------------------------------------------------------------------ lenses, layout, features
+
+    @property
+    def lenses(self) -> tuple[float, ...]:
+        """Radii that the atoms were looked at through, in nearest-neighbour distances."""
+        return tuple(float(v) for v in self._refresh().lenses)
+
+    @property
+    def lens(self) -> float:
+        """The lens whose motifs are `labels`."""
+        return self.lenses[self._refresh().chosen]
+
+    def labels_at(self, lens: float) -> np.ndarray:
+        """Motif of each atom through one of `lenses`, shape (n,)."""
+        return self._refresh().lens_labels[self._lens_index(lens)]
+
+    def probabilities_at(self, lens: float) -> np.ndarray:
+        """How sure the motif of each atom is through one of `lenses`, shape (n,)."""
+        return self._refresh().lens_probabilities[self._lens_index(lens)]
+
+    @property
+    def layout(self) -> np.ndarray:
+        """Force-relaxed layout of the atoms at the chosen lens, shape (n, 2)."""
+        return self._refresh().layouts[self._refresh().chosen]
+
+    def layout_at(self, lens: float) -> np.ndarray:
+        """Force-relaxed layout of the atoms through one of `lenses`, shape (n, 2)."""
+        return self._refresh().layouts[self._lens_index(lens)]
+
+    @property
+    def features(self) -> ZernikeFeatures:
+        """Zernike features of the atoms at the chosen lens; navigation axis: atoms, in the order of `labels`."""
+        return self._refresh().features
+
+    def features_at(self, lens: float) -> ZernikeFeatures:
+        """Zernike features of the atoms through one of `lenses`."""
+        from hyperspy_motifs.signals._motif_finding import features_at
+
+        if self._lens_index(lens) == self._refresh().chosen:
+            return self.features
+        return features_at(self._signal, self._refresh(), lens)
+
+    @property
+    def patches(self) -> AtomPatches:
+        """The disc round each atom at the chosen lens; navigation axis: atoms, in the order of `labels`."""
+        from hyperspy_motifs.signals._patch_extraction import patches_of_record
+
+        return self._cached("patches", lambda: patches_of_record(self._signal, self._refresh()))
+
+    @property
+    def means(self) -> AtomPatches:
+        """Mean patch of each motif; navigation axis: motifs. Of rotation-invariant motifs the patches are turned first."""
+        from hyperspy_motifs.signals._patch_extraction import means_of_record
+
+        return self._cached("means", lambda: means_of_record(self._signal, self._refresh()))
+
+    @property
+    def tree(self) -> dict[str, Any]:
+        """How motifs merge, over lenses and granularities, as arrays (see :mod:`hyperspy_motifs.clustering`)."""
+        return dict(self._refresh().tree)
+
+    @property
+    def is_continuous(self) -> bool:
+        """Whether the layout has no gaps, so that any classes in it would be invented."""
+        return bool(self._refresh().parameters.get("continuous", False))
+
+    def _lens_index(self, lens: float) -> int:
+        lenses = np.array(self.lenses)
+        close = np.flatnonzero(np.isclose(lenses, float(lens)))
+        if not len(close):
+            raise ValueError(f"There is no lens {lens}; the lenses of these motifs are {self.lenses}.")
+        return int(close[0])
+
+    @property
+    def cells(self) -> Cells:
+        """The polygons that the atoms tile, in axis units (:class:`~hyperspy_motifs.cells.Cells`)."""
+        from hyperspy_motifs.signals._cell_finding import cells_of_record
+
+        return self._cached("cells", lambda: cells_of_record(self._signal, self._refresh()))
+
+    @property
+    def graph(self) -> MotifGraph:
+        """Atoms, cells, domains and their types as one networkx graph (:class:`~hyperspy_motifs.graph.MotifGraph`)."""
+        return self._cached("graph", self._make_graph)
+
+    def _make_graph(self) -> MotifGraph:
+        from hyperspy_motifs.graph import MotifGraph
+
+        record = self._refresh()
+        return MotifGraph.from_arrays(
+            positions=record.positions,
+            labels=record.labels,
+            probabilities=record.probabilities,
+            cells=self.cells if len(self.cells) else None,
+            hierarchy=self.hierarchy,
+            names=self.names,
+            units=record.stamp.units,
+            frames=record.frames if len(np.unique(record.frames)) > 1 else None,
+        )
+
+    @property
+    def hierarchy(self) -> Hierarchy | None:
+        """The levels above the cells (:class:`~hyperspy_motifs.hierarchy.Hierarchy`), as :meth:`build_hierarchy` was told.
+
+        None for a stack of images, whose frames are no common field, and where there are no cells.
+        """
+        return self._cached("hierarchy", self._make_hierarchy)
+
+    def _make_hierarchy(self) -> Hierarchy | None:
+        from hyperspy_motifs.hierarchy import HierarchyChoices, build_hierarchy
+
+        record = self._refresh()
+        if not len(self.cells) or len(np.unique(record.frames)) > 1:
+            return None
+        return build_hierarchy(
+            record.positions,
+            record.labels,
+            self.cells,
+            names=self.names,
+            angles=record.atoms.get("motif_angle"),
+            reflected=record.atoms.get("motif_mirrored"),
+            choices=HierarchyChoices(**record.parameters.get("hierarchy", {})),
+        )
