@@ -8,39 +8,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 _FREQUENT = 0.05
-_SHARE = 0.15
+_LARGEST_PART = 0.6
+_ONE_SITE = 0.95
+_HALF = 0.5
 
 
 def choose_lens(lenses: Sequence[float], labels_at: Mapping[float, NDArray[np.int32]]) -> tuple[float, str]:
-    """Return the smallest lens after which no frequent motif is parted any more, and the reason in words.
+    """Return the smallest lens that parts the frequent sites, and the reason in words.
 
-    A motif is frequent if it holds a twentieth of all atoms; it is parted if its second largest part holds at least 15 %
-    of it. Smaller parts are defects and surroundings of defects: the tree has them.
+    A motif is frequent if it holds a twentieth of all atoms; it is a mixture of sites if no part of it through the next lens
+    holds 60 % of it. Smaller parts are defects and surroundings of defects: the tree has them. Where
+    all atoms are one site, the smallest lens is taken through which half of the atoms that any lens tells from that site are
+    told from it.
     """
-    chosen = 0
-    for step in range(1, len(lenses)):
-        before, after = labels_at[lenses[step - 1]], labels_at[lenses[step]]
-        if _parts_frequent(before, after):
-            chosen = step
+    chosen, reason = 0, "larger lenses part no frequent site, only surroundings of defects"
+    if len(lenses) == 1:
+        reason = "the only one"
+    elif _share_of_first(labels_at[lenses[0]]) >= _ONE_SITE and _share_of_first(labels_at[lenses[-1]]) > _HALF:
+        others = [1 - _share_of_first(labels_at[lens]) for lens in lenses]
+        if others[-1] > 0:
+            chosen = int(np.argmax(np.array(others) >= _HALF * max(others)))
+            reason = "one frequent site; smaller lenses do not tell most of its defects from it"
+        else:
+            reason = "all atoms are one motif through every lens"
+    else:
+        while chosen + 1 < len(lenses) and _mixes(labels_at[lenses[chosen]], labels_at[lenses[chosen + 1]]):
+            chosen += 1
+            reason = "smaller lenses mix frequent sites, larger ones part only surroundings of defects"
     lens = lenses[chosen]
     n = int(labels_at[lens].max()) + 1
-    if len(lenses) == 1:
-        return lens, f"the only lens, {lens:g} nearest-neighbour distances: {n} motifs"
-    if chosen == 0:
-        reason = "larger lenses part no frequent motif"
-    elif chosen == len(lenses) - 1:
-        reason = "it still parts frequent motifs of the smaller lenses, and there is no larger one"
-    else:
-        reason = "it parts frequent motifs of the smaller lenses, and larger ones part none"
-    return lens, f"lens {lens:g} nearest-neighbour distances ({n} motifs): {reason}"
+    motifs = "1 motif" if n == 1 else f"{n} motifs"
+    return lens, f"lens of {lens:g} nearest-neighbour distances ({motifs}): {reason}"
 
 
-def _parts_frequent(before: NDArray[np.int32], after: NDArray[np.int32]) -> bool:
+def _share_of_first(labels: NDArray[np.int32]) -> float:
+    return float(np.mean(labels == 0))
+
+
+def _mixes(before: NDArray[np.int32], after: NDArray[np.int32]) -> bool:
     for motif in range(int(before.max()) + 1):
         inside = before == motif
-        if inside.sum() < _FREQUENT * len(before):
-            continue
-        parts = np.sort(np.bincount(after[inside]))[::-1]
-        if len(parts) > 1 and parts[1] >= _SHARE * inside.sum():
+        if inside.mean() >= _FREQUENT and np.bincount(after[inside]).max() < _LARGEST_PART * inside.sum():
             return True
     return False

@@ -109,6 +109,7 @@ class NestedLenses:
         self._units: dict[float, NDArray[np.float64]] = {}
         nodes = _Nodes()
         groups = probabilities = layout = None
+        joins: list[tuple[float, int, int, float]] = []
         for step, lens in enumerate(self.lenses_):
             moments = moments_of(lens)
             unit = noise_unit(moments)
@@ -122,11 +123,12 @@ class NestedLenses:
             groups, probabilities = self._part_all(lens, X, layout, groups, probabilities, valid, nodes, size)
             self.layouts_[lens] = layout
             self.labels_at_[lens] = by_frequency(groups)
+            joins += _joins(lens, Axes.fit(X[valid]).apply(X), self.labels_at_[lens], self.random_state)
             self.probabilities_at_[lens] = probabilities
             if self.progress is not None:
                 self.progress((step + 1) / len(self.lenses_))
-        self.tree_ = nodes.tree(groups)
         self.lens_, self.reason_ = choose_lens(self.lenses_, self.labels_at_)
+        self.tree_ = nodes.tree(groups, np.array(joins).reshape(-1, 4), self.lens_)
         self.layout_ = self.layouts_[self.lens_]
         self.probabilities_ = self.probabilities_at_[self.lens_]
         self.labels_ = (
@@ -135,7 +137,7 @@ class NestedLenses:
         return self
 
     def cut(self, n_motifs: int) -> NDArray[np.int32]:
-        """Return labels (n,) of `n_motifs` motifs: the widest separations of the tree are cut first."""
+        """Return labels (n,) of `n_motifs` motifs; see `MotifTree.cut`."""
         return self.tree_.cut(n_motifs)
 
     def _features(
@@ -283,14 +285,23 @@ class _Nodes:
     def next_lens(self) -> None:
         self.leaves, self._next = self._next, []
 
-    def tree(self, groups: NDArray[np.int32]) -> MotifTree:
+    def tree(self, groups: NDArray[np.int32], joins: NDArray[np.float64], chosen: float) -> MotifTree:
         return MotifTree(
             np.array(self.parent, dtype=np.int32),
             np.array(self.lens),
             np.array(self.size, dtype=np.int32),
             np.array(self.height),
             np.array(self.leaves, dtype=np.int32)[groups],
+            joins,
+            chosen,
         )
+
+
+def _joins(
+    lens: float, components: NDArray[np.float64], labels: NDArray[np.int32], random_state: int
+) -> list[tuple[float, int, int, float]]:
+    merges = merging_order(components, labels, random_state) if labels.max() > 0 else []
+    return [(lens, stays, joined, value) for stays, joined, value in merges]
 
 
 def _filled(X: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64]:

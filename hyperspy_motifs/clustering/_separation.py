@@ -38,7 +38,7 @@ class HalfSums:
         n_groups = int(self.labels.max()) + 1
         self.half = split_in_halves(self.labels, random_state)
         self.count, self.total, self.square = _sums(self.points, self.labels, self.half, n_groups)
-        self.common = common_covariance(self.points, self.labels) if common is None else common
+        self.common = _common(self.count, self.total, self.square) if common is None else common
 
     def separation(self, a: int, b: int) -> float:
         """Return the separation of two groups along the direction that parts them best, in units of their spread."""
@@ -100,14 +100,18 @@ def split_in_halves(labels: NDArray[np.int64], random_state: int) -> NDArray[np.
 
 def common_covariance(points: NDArray[np.float64], labels: NDArray[np.integer]) -> NDArray[np.float64]:
     """Return the covariance within groups, pooled, with a ridge of a fifth of the noise, shape (d, d)."""
-    n_groups = int(labels.max()) + 1
-    count = np.bincount(labels, minlength=n_groups).astype(float)
-    means = np.zeros((n_groups, points.shape[1]))
-    np.add.at(means, labels, points)
-    means /= np.maximum(count, 1)[:, None]
-    centred = points - means[labels]
-    free = max(len(centred) - n_groups, 1)
-    return centred.T @ centred / free + _RIDGE * np.eye(points.shape[1])
+    numbers = np.asarray(labels, dtype=np.int64)
+    nothing = np.zeros(len(numbers), dtype=np.int64)
+    return _common(*_sums(np.ascontiguousarray(points, dtype=np.float64), numbers, nothing, int(numbers.max()) + 1))
+
+
+def _common(
+    count: NDArray[np.float64], total: NDArray[np.float64], square: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    number, sums = count.sum(axis=1), total.sum(axis=1)
+    free = max(number.sum() - np.count_nonzero(number), 1)
+    outer = np.einsum("gp,gq->pq", sums / np.maximum(number, 1)[:, None], sums)
+    return (square.sum(axis=(0, 1)) - outer) / free + _RIDGE * np.eye(total.shape[2])
 
 
 def _near(means: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -125,10 +125,10 @@ def _robust_fit(source: NDArray[np.complex128], target: NDArray[np.complex128]) 
     weights = np.ones(len(target))
     coefficients = np.zeros(source.shape[1])
     for _ in range(_ROUNDS):
-        normal = np.real(source.conj().T @ (weights[:, None] * source))
+        normal = np.einsum("ap,a,aq->pq", source.conj(), weights, source).real
         ridge = 1e-9 * np.trace(normal) + 1e-300
         coefficients = np.linalg.solve(
-            normal + ridge * np.eye(len(normal)), np.real(source.conj().T @ (weights * target))
+            normal + ridge * np.eye(len(normal)), np.einsum("ap,a,a->p", source.conj(), weights, target).real
         )
         residual = np.abs(target - source @ coefficients)
         scale = 1.4826 * np.median(residual)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,11 @@ class MotifTree:
         Separation of the two children in units of the spread within them; 0 for a leaf.
     leaf_of : ndarray of int32, shape (n,)
         Node of each atom: the finest group.
+    joins : ndarray of float64, shape (j, 4)
+        How the motifs of each lens join when fewer are wanted: lens, label that stays, label that joins it,
+        separation; for every lens from the first join to the last.
+    chosen : float
+        Lens that is cut first; 0: the smallest.
     """
 
     parent: NDArray[np.int32]
@@ -31,21 +36,33 @@ class MotifTree:
     size: NDArray[np.int32]
     height: NDArray[np.float64]
     leaf_of: NDArray[np.int32]
+    joins: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
+    chosen: float = 0.0
 
     @property
     def n_leaves(self) -> int:
         """Number of finest groups."""
         return len(self.parent) - len(np.unique(self.parent[self.parent >= 0]))
 
-    def cut(self, n_motifs: int, max_lens: float = np.inf) -> NDArray[np.int32]:
-        """Return the labels of `n_motifs` motifs, most frequent first: the widest separations are cut first.
+    def labels_at(self, lens: float) -> NDArray[np.int32]:
+        """Return the labels (n,) of the groups of one lens, most frequent first."""
+        deepest = np.arange(len(self.parent))
+        for node in range(1, len(self.parent)):
+            if self.lens[node] > lens:
+                deepest[node] = deepest[self.parent[node]]
+        return by_frequency(deepest[self.leaf_of])
+
+    def cut(self, n_motifs: int, lens: float | None = None) -> NDArray[np.int32]:
+        """Return the labels of `n_motifs` motifs, most frequent first.
+
+        The motifs of one lens join, the least separated first, until so many are left.
 
         Parameters
         ----------
         n_motifs : int
-            At least 1; where the tree has fewer groups, all of them are given.
-        max_lens : float
-            Larger lenses are not asked.
+            At least 1; where no lens has so many, all motifs of the largest one are given.
+        lens : float, optional
+            Default: the chosen lens, or the first larger one that has enough motifs.
 
         Returns
         -------
@@ -58,24 +75,17 @@ class MotifTree:
         """
         if n_motifs < 1:
             raise ValueError(f"n_motifs={n_motifs}: at least one motif is needed.")
-        return self.labels(self.front(n_motifs, max_lens))
-
-    def front(self, n_motifs: int, max_lens: float = np.inf, min_height: float = 0.0) -> list[int]:
-        """Return the nodes of the cut into at most `n_motifs`, by separations above `min_height`."""
-        children = self.children()
-        nodes = [0]
-        while len(nodes) < n_motifs:
-            open_nodes = [
-                v
-                for v in nodes
-                if len(children[v]) and self.lens[children[v][0]] <= max_lens and self.height[v] >= min_height
-            ]
-            if not open_nodes:
+        lenses = np.unique(self.lens[1:]) if lens is None else np.array([lens])
+        labels = np.zeros(len(self.leaf_of), dtype=np.int32)
+        for candidate in lenses[lenses >= min(self.chosen, lenses.max(initial=0))]:
+            labels = self.labels_at(float(candidate))
+            n_found = int(labels.max()) + 1
+            if n_found >= n_motifs:
+                joins = self.joins[np.isclose(self.joins[:, 0], candidate)][: n_found - n_motifs]
+                for _, stays, joined, _ in joins:
+                    labels[labels == int(joined)] = int(stays)
                 break
-            widest = max(open_nodes, key=lambda v: (self.height[v], -v))
-            nodes.remove(widest)
-            nodes.extend(children[widest])
-        return nodes
+        return by_frequency(labels)
 
     def children(self) -> list[list[int]]:
         """Return the children of every node."""
@@ -84,15 +94,6 @@ class MotifTree:
             if parent >= 0:
                 out[parent].append(node)
         return out
-
-    def labels(self, nodes: list[int]) -> NDArray[np.int32]:
-        """Return labels (n,), 0 the most frequent, of the atoms below each of `nodes` (a cut through the tree)."""
-        owner = np.full(len(self.parent), -1)
-        owner[nodes] = np.arange(len(nodes))
-        for node, parent in enumerate(self.parent):
-            if owner[node] < 0 and parent >= 0:
-                owner[node] = owner[parent]
-        return by_frequency(owner[self.leaf_of])
 
 
 def by_frequency(labels: NDArray[np.integer]) -> NDArray[np.int32]:
