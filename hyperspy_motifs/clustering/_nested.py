@@ -123,7 +123,7 @@ class NestedLenses:
             groups, probabilities = self._part_all(lens, X, layout, groups, probabilities, valid, nodes, size)
             self.layouts_[lens] = layout
             self.labels_at_[lens] = by_frequency(groups)
-            joins += _joins(lens, Axes.fit(X[valid]).apply(X), self.labels_at_[lens], self.random_state)
+            joins += _joins(lens, X, self.labels_at_[lens], valid, self.random_state)
             self.probabilities_at_[lens] = probabilities
             if self.progress is not None:
                 self.progress((step + 1) / len(self.lenses_))
@@ -298,10 +298,20 @@ class _Nodes:
 
 
 def _joins(
-    lens: float, components: NDArray[np.float64], labels: NDArray[np.int32], random_state: int
+    lens: float,
+    X: NDArray[np.float64],
+    labels: NDArray[np.int32],
+    valid: NDArray[np.bool_],
+    random_state: int,
 ) -> list[tuple[float, int, int, float]]:
-    merges = merging_order(components, labels, random_state) if labels.max() > 0 else []
-    return [(lens, stays, joined, value) for stays, joined, value in merges]
+    """How the motifs of one lens join; motifs of border atoms alone join first."""
+    names, compact = np.unique(labels[valid], return_inverse=True)
+    lonely = np.setdiff1d(labels, names)
+    joins = [(lens, int(names[0]), int(name), 0.0) for name in lonely]
+    if len(names) > 1:
+        for stays, joined, value in merging_order(Axes.fit(X[valid]).apply(X[valid]), compact, random_state):
+            joins.append((lens, int(names[stays]), int(names[joined]), value))
+    return joins
 
 
 def _filled(X: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
