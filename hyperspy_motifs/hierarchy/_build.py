@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from hyperspy_motifs.cells import Cells
+from hyperspy_motifs.cells import Cells, canonical_words
 
 from ._coarse_graining import coarse_levels
 from ._composites import find_composites
@@ -19,6 +20,7 @@ from ._lattice import Lattice, find_lattice
 from ._level import Level
 from ._orientations import cell_orientations
 from ._sites import Sites
+from ._sublattices import merge_by_sublattice
 from ._tiling_levels import composite_level, domain_levels, unit_cell_level
 from ._unit_cells import LatticePoints, lattice_points
 from ._vertex_figures import vertex_figures
@@ -219,11 +221,21 @@ def _lattice_patches(
 
 
 def _domains(sites: Sites, cells: Cells, lattice: Lattice | None) -> Domains:
-    turned = cell_orientations(sites.positions, sites.labels, cells.vertices, cells.offsets, cells.labels)
-    continues = None
-    if lattice is not None:
-        continues = LatticeContinuation(sites, lattice, cells.vertices, cells.offsets)
-    return find_domains(turned, cells.adjacency[:, :2], continues)
+    """Return the domains; for them a dopant counts as the atom in whose place it is."""
+    labels = sites.labels if lattice is None else merge_by_sublattice(sites, lattice)
+    merged = replace(sites, labels=labels)
+    words = canonical_words(labels[cells.vertices], cells.offsets)
+    classes = _most_frequent_first(words.letters, cells)
+    turned = cell_orientations(sites.positions, labels, cells.vertices, cells.offsets, classes)
+    continuation = None if lattice is None else LatticeContinuation(merged, lattice, cells)
+    return find_domains(turned, cells.adjacency[:, :2], continuation)
+
+
+def _most_frequent_first(letters: np.ndarray, cells: Cells) -> np.ndarray:
+    """Return a class (m,) for each word, those of the cells' own classes where nothing was merged."""
+    texts = [tuple(word.tolist()) for word in np.split(letters, cells.offsets[1:-1])]
+    number = {text: k for k, (text, _) in enumerate(Counter(texts).most_common())}
+    return np.array([number[text] for text in texts], dtype=np.int64)
 
 
 def _reason(levels: list[Level], periodic: bool) -> str:

@@ -1,26 +1,27 @@
-"""Whether two patches of cells lie on one and the same lattice."""
+"""What the lattice says about cells: which pairs repeat, and which patches continue one another."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.cells import Cells
+
 from ._lattice import Lattice
 from ._sites import Sites
 
 __all__ = ["LatticeContinuation"]
 
+_STEPS = np.array([[1, 0], [0, 1], [1, 1], [1, -1]])
+#: Share of the directions in which a pair of cells inside a crystal is repeated, at least.
+_MOST_DIRECTIONS = 0.5
 _REACH = 6
 _LEAST_MATCH = 0.6
 _LEAST_SEEN = 6
 
 
 class LatticeContinuation:
-    """Tells whether one patch of cells continues the lattice of another across what lies between.
-
-    The atoms of one patch are moved by lattice vectors into the other: in one crystal most of them meet
-    atoms of their kind there, across an antiphase or twin boundary they do not. Only short vectors are
-    used, so that strain and scan distortion do not add up.
+    """Tells which pairs of cells the lattice repeats, and which patches of cells it joins.
 
     Parameters
     ----------
@@ -28,27 +29,58 @@ class LatticeContinuation:
         The atoms.
     lattice : Lattice
         Their translations.
-    vertices, offsets : numpy.ndarray of int
-        Corners of all cells and where each cell begins.
+    cells : Cells
+        The cells between them.
     """
 
-    def __init__(self, sites: Sites, lattice: Lattice, vertices: np.ndarray, offsets: np.ndarray) -> None:
+    def __init__(self, sites: Sites, lattice: Lattice, cells: Cells) -> None:
         self.sites = sites
         self.lattice = lattice
-        self.vertices = vertices
-        self.offsets = offsets
+        self.vertices = cells.vertices
+        self.offsets = cells.offsets
+        self.centres = cells.centres
         steps = np.arange(-_REACH, _REACH + 1)
         index = np.array([(h, k) for h in steps for k in steps if (h, k) != (0, 0)])
         vectors = index @ lattice.vectors
         self._order = vectors[np.argsort((vectors**2).sum(axis=1), kind="stable")]
+
+    def repeated(self, kind: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Return which pairs of cells are there again, one lattice vector away, in most directions.
+
+        Inside a crystal every pair of neighbours is. A pair across a wall is there again along the wall only,
+        which is a quarter of the directions.
+
+        Parameters
+        ----------
+        kind : numpy.ndarray of int, shape (m,)
+            Kind of each cell, -1 for none.
+        first, second : numpy.ndarray of int, shape (e,)
+            The pairs.
+        """
+        tree = cKDTree(self.centres)
+        seen, again = np.zeros(len(first)), np.zeros(len(first))
+        for step in np.concatenate([_STEPS, -_STEPS]):
+            distance, image = tree.query(self.centres + step @ self.lattice.vectors)
+            same = (distance <= self.lattice.tolerance) & (kind >= 0) & (kind[image] == kind)
+            # Where there are cells but none in the place: the pattern does not repeat. Beyond the last
+            # cells nothing is known.
+            there = distance <= 0.6 * self.lattice.lengths.max()
+            seen += there[first] & there[second]
+            again += same[first] & same[second]
+        return (seen > 0) & (again >= _MOST_DIRECTIONS * seen)
 
     def atoms(self, cells: np.ndarray) -> np.ndarray:
         """Return the corners of some cells."""
         starts, ends = self.offsets[cells], self.offsets[cells + 1]
         return np.unique(np.concatenate([self.vertices[s:e] for s, e in zip(starts, ends, strict=True)]))
 
-    def __call__(self, first: np.ndarray, second: np.ndarray) -> bool:
-        """Return whether the cells `first` and `second` are of one lattice."""
+    def joins(self, first: np.ndarray, second: np.ndarray) -> bool:
+        """Return whether two patches of cells are of one lattice, whatever lies between.
+
+        The atoms of one patch are moved by lattice vectors into the other: in one crystal most of them meet
+        atoms of their kind there, across an antiphase or twin boundary they do not. Only short vectors are
+        used, so that strain and scan distortion do not add up.
+        """
         one, two = self.atoms(first), self.atoms(second)
         # Atoms of both sides tell nothing about what is between.
         one, two = np.setdiff1d(one, two), np.setdiff1d(two, one)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from ._continuation import LatticeContinuation
 from ._orientations import CellOrientations
 
 __all__ = ["Domains", "find_domains"]
@@ -22,6 +22,8 @@ _LEAST_CELLS = 9
 _LEAST_SHARE = 0.02
 #: Share of the cells of a domain that no other domain is within two steps of, at least.
 _LEAST_CORE = 0.05
+#: Share of its cells that a domain has of a kind of its own, at least.
+_LEAST_KIND = 0.005
 #: Kinds make one phase if at least this share of the cells of either have a neighbour of the other.
 _MUTUAL = 0.25
 
@@ -60,13 +62,14 @@ class Domains:
 def find_domains(
     cells: CellOrientations,
     adjacency: np.ndarray,
-    continues: Callable[[np.ndarray, np.ndarray], bool] | None = None,
+    lattice: LatticeContinuation | None = None,
 ) -> Domains:
     """Join cells of one class that lie alike into domains.
 
     Cells that are of another class are defects if they lie within one domain, and belong to it; between
     two domains they are a boundary. Classes, or turns of one class, that are found beside one another
-    everywhere (a crystal of several kinds of cells) count as one.
+    everywhere (a crystal of several kinds of cells) count as one: with a lattice, pairs that it repeats
+    in two directions; without, kinds most of whose cells have a neighbour of the other kind.
 
     Parameters
     ----------
@@ -74,22 +77,25 @@ def find_domains(
         Class and turn of the cells.
     adjacency : numpy.ndarray of int, shape (a, 2)
         Cells that share a side.
-    continues : callable, optional
-        Of two sets of cells, whether one continues the other's lattice: such sets are one domain although
-        defects part them. Without, they are two.
+    lattice : LatticeContinuation, optional
+        Translations that hold over the whole field. Patches that it joins are one domain although defects
+        part them.
     """
     m = len(cells.parent)
     i, j = adjacency[:, 0], adjacency[:, 1]
-    phase = _phases_of_kinds(cells.kind, i, j)[cells.kind]
     alike = (cells.parent[i] == cells.parent[j]) & (cells.parent[i] >= 0)
     alike &= np.abs(np.angle(cells.phase[i] * cells.phase[j].conj())) < _ALIKE
-    alike |= (phase[i] == phase[j]) & (cells.kind[i] >= 0) & (cells.kind[j] >= 0)
+    if lattice is not None:
+        alike |= lattice.repeated(cells.kind, i, j)
+    else:
+        phase = _phases_of_kinds(cells.kind, i, j)[cells.kind]
+        alike |= (phase[i] == phase[j]) & (cells.kind[i] >= 0) & (cells.kind[j] >= 0)
     _, patch = connected_components(_graph(i[alike], j[alike], m), directed=False)
-    seeds = _seeds(patch, cells.kind >= 0, i, j)
+    seeds = _with_narrow_ones(_seeds(patch, cells.kind >= 0, i, j), patch, cells.kind)
     seeds[cells.parent < 0] = -1
-    if continues is not None:
-        seeds = _joined(seeds, phase, continues)
-    return _described(cells, phase, seeds, _fill(seeds, i, j))
+    if lattice is not None:
+        seeds = _joined(seeds, cells.kind, lattice)
+    return _described(cells, seeds, _fill(seeds, i, j))
 
 
 def _seeds(patch: np.ndarray, known: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
@@ -111,25 +117,56 @@ def _seeds(patch: np.ndarray, known: np.ndarray, i: np.ndarray, j: np.ndarray) -
     return number[patch]
 
 
-def _joined(
-    seeds: np.ndarray, phase: np.ndarray, continues: Callable[[np.ndarray, np.ndarray], bool]
-) -> np.ndarray:
-    """Join domains of one phase that continue one another's lattice; the largest stays 0."""
+def _with_narrow_ones(seeds: np.ndarray, patch: np.ndarray, kind: np.ndarray) -> np.ndarray:
+    """Add the patches without a core, such as strips at the edge of the field, that are like a domain with one."""
+    n_kinds = int(kind.max(initial=-1)) + 1
+    first = int(seeds.max(initial=-1)) + 1
+    usual = set(np.flatnonzero(np.bincount(kind[(seeds >= 0) & (kind >= 0)], minlength=n_kinds)).tolist())
+    seeds = seeds.copy()
+    free = (seeds < 0) & (kind >= 0)
+    size = np.bincount(patch[free], minlength=len(patch))
+    for p in np.argsort(-size, kind="stable"):
+        if size[p] < _LEAST_CELLS:
+            break
+        members = np.flatnonzero(free & (patch == p))
+        if np.mean([k in usual for k in kind[members].tolist()]) >= 0.5:
+            seeds[members] = first
+            first += 1
+    return seeds
+
+
+def _joined(seeds: np.ndarray, kind: np.ndarray, lattice: LatticeContinuation) -> np.ndarray:
+    """Join domains of one kind that continue one another's lattice; the largest stays 0."""
     n = int(seeds.max(initial=-1)) + 1
+    if n < 2:
+        return seeds
     members = [np.flatnonzero(seeds == d) for d in range(n)]
+    same = _of_one_kind(seeds, kind)
     name = np.arange(n)
     for d in range(1, n):
         for e in range(d):
-            if name[d] == name[e] or phase[members[d][0]] != phase[members[e][0]]:
-                continue
-            if continues(members[d], members[e]):
+            if name[d] != name[e] and same[d, e] and lattice.joins(members[d], members[e]):
                 name[name == name[d]] = name[e]
-    joined = np.where(seeds >= 0, name[seeds] if n else -1, -1)
+    joined = np.where(seeds >= 0, name[seeds], -1)
     sizes = np.bincount(joined[joined >= 0], minlength=n)
-    order = np.argsort(-sizes, kind="stable")
-    rank = np.empty(n, dtype=np.int64)
-    rank[order] = np.arange(n)
-    return np.where(joined >= 0, rank[joined] if n else -1, -1)
+    rank = np.argsort(np.argsort(-sizes, kind="stable"), kind="stable")
+    return np.where(joined >= 0, rank[joined], -1)
+
+
+def _of_one_kind(seeds: np.ndarray, kind: np.ndarray) -> np.ndarray:
+    """Return which domains (d, d) are alike: at least half of the one's cells are of kinds that the other has.
+
+    Half of the smaller one's: a small piece of a crystal with many kinds of cells cannot show them all.
+    """
+    n, n_kinds = int(seeds.max(initial=-1)) + 1, int(kind.max(initial=-1)) + 1
+    inside = (seeds >= 0) & (kind >= 0)
+    counts = np.bincount(seeds[inside] * n_kinds + kind[inside], minlength=n * n_kinds).reshape(n, n_kinds)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    # A kind that a domain has only a few stray cells of is not one of its own.
+    has = shares >= _LEAST_KIND
+    within = shares @ has.T
+    size = counts.sum(axis=1)
+    return np.where(size[:, None] <= size, within, within.T) >= 0.5
 
 
 def _phases_of_kinds(kind: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
@@ -204,14 +241,12 @@ def _fill(
 
 def _described(
     cells: CellOrientations,
-    phase: np.ndarray,
     seeds: np.ndarray,
     filled: tuple[np.ndarray, np.ndarray, list[tuple[int, ...]]],
 ) -> Domains:
-    """Return the domains with the turn of their commonest cells; those of one phase are of one kind."""
+    """Return the domains with the turn of their commonest cells; those of like cells are of one kind."""
     n = int(seeds.max(initial=-1)) + 1
     classes, orders = np.zeros(n, dtype=np.int64), np.ones(n, dtype=np.int64)
-    labels = np.zeros(n, dtype=np.int64)
     means = np.zeros(n, dtype=complex)
     for d in range(n):
         members = np.flatnonzero(seeds == d)
@@ -219,12 +254,13 @@ def _described(
         common = members[cells.kind[members] == kind]
         classes[d], orders[d] = cells.parent[common[0]], cells.order[common[0]]
         means[d] = cells.phase[common].mean()
-        labels[d] = phase[common[0]]
-    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    same = _of_one_kind(seeds, cells.kind)
+    first = np.array([int(np.argmax(same[d])) for d in range(n)], dtype=np.int64)
     # Kinds in the order of their largest domains.
-    labels = np.argsort(np.argsort(first, kind="stable"), kind="stable")[inverse]
+    _, labels = np.unique(first, return_inverse=True)
     domain, boundary, between = filled
-    return Domains(domain, boundary, tuple(between), labels, classes, np.angle(means) / orders, orders)
+    angles = np.angle(means) / orders
+    return Domains(domain, boundary, tuple(between), labels.ravel(), classes, angles, orders)
 
 
 def atom_domains(
