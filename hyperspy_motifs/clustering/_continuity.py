@@ -153,7 +153,9 @@ def _through_one(points: NDArray[np.float64]) -> Continuity:
     profile = dimension_profile(points)
     gap = float(np.median(profile.min(axis=1)))
     largest = float((1.0 / np.mean(1.0 / profile, axis=0)).max())
-    probability = _logistic(np.log(gap / _GAP) / _GAP_WIDTH) * _logistic(np.log(_BALL / largest) / _BALL_WIDTH)
+    probability = _logistic(np.log(gap / _GAP) / _GAP_WIDTH) * _logistic(
+        np.log(_BALL / largest) / _BALL_WIDTH
+    )
     continuous = probability > 0.5
     certainty = probability if continuous else 1.0 - probability
     kind = "continuous" if continuous else "discrete"
