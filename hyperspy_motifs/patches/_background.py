@@ -84,7 +84,7 @@ def _slow_field(values, weight, sigma, tolerance):
     Tukey's biweight by reweighting (Cleveland 1979); differences within `tolerance` count fully.
     """
     field = _local_plane(values, weight, sigma)
-    for _ in range(3):
+    for _ in range(2):
         residual = values - field
         spread = max(1.4826 * float(np.median(np.abs(residual[weight > 0]))), tolerance)
         share = np.clip(1 - (residual / (_TUKEY * spread)) ** 2, 0, 1) ** 2

@@ -13,6 +13,8 @@ _GAIN = np.float64(6.0)
 _REACH = 16
 # Lines filtered side by side: their recursions are independent, so the processor can overlap them.
 _LINES = 16
+# Columns filtered together: their rows stay in the cache of a core.
+_STRIP = 128
 
 
 def patch_size(radius: float) -> int:
@@ -28,46 +30,43 @@ def patch_size(radius: float) -> int:
     return 2 * int(np.ceil(radius)) + 1
 
 
+@nb.njit(cache=True)
+def _mirrored_start(line, z):
+    """Sum of z^k over a signal mirrored about its first and last sample: the causal filter's first value."""
+    period = max(2 * (len(line) - 1), 1)
+    start, power = np.float64(line[0]), z
+    for k in range(1, _REACH):
+        index = k % period
+        if index >= len(line):
+            index = period - index
+        start += power * line[index]
+        power *= z
+    return start
+
+
 @nb.njit(cache=True, parallel=True)
 def _filter_columns(image, out):
-    """Cubic spline filter down the columns; whole rows are read, so memory is walked in order."""
+    """Cubic spline filter down the columns, a strip of them at a time, so that memory is walked in order."""
     n_rows, n_columns = image.shape
-    n_blocks = (n_columns + 255) // 256
-    z = _POLE
-    for b in nb.prange(n_blocks):
-        c0 = b * 256
-        c1 = min(c0 + 256, n_columns)
-        # Mirror-symmetric start: sum of z^k over the reflected signal.
+    n_strips = (n_columns + _STRIP - 1) // _STRIP
+    z, gain = np.float32(_POLE), np.float32(_GAIN * _GAIN)
+    end = np.float32(_POLE / (_POLE * _POLE - 1.0))
+    for b in nb.prange(n_strips):
+        c0 = b * _STRIP
+        c1 = min(c0 + _STRIP, n_columns)
         for c in range(c0, c1):
-            start = np.float64(image[0, c])
-            power = z
-            for k in range(1, _REACH):
-                index = k
-                if n_rows > 1:
-                    period = 2 * (n_rows - 1)
-                    index = k % period
-                    if index >= n_rows:
-                        index = period - index
-                else:
-                    index = 0
-                start += power * image[index, c]
-                power *= z
-            out[0, c] = start
+            out[0, c] = gain * np.float32(_mirrored_start(image[:, c], _POLE))
         for r in range(1, n_rows):
-            for c in range(c0, c1):
-                out[r, c] = image[r, c] + np.float32(z) * out[r - 1, c]
+            source, before, target = image[r, c0:c1], out[r - 1, c0:c1], out[r, c0:c1]
+            for c in range(len(source)):
+                target[c] = gain * source[c] + z * before[c]
         last = n_rows - 1
-        end = np.float32(z / (z * z - 1.0))
         for c in range(c0, c1):
-            before = out[last - 1, c] if last > 0 else out[0, c]
-            out[last, c] = end * (out[last, c] + np.float32(z) * before)
+            out[last, c] = end * (out[last, c] + z * out[last - 1, c])
         for r in range(last - 1, -1, -1):
-            for c in range(c0, c1):
-                out[r, c] = np.float32(z) * (out[r + 1, c] - out[r, c])
-        gain = np.float32(_GAIN)
-        for r in range(n_rows):
-            for c in range(c0, c1):
-                out[r, c] *= gain
+            after, target = out[r + 1, c0:c1], out[r, c0:c1]
+            for c in range(len(after)):
+                target[c] = z * (after[c] - target[c])
 
 
 @nb.njit(cache=True, parallel=True)
@@ -76,42 +75,30 @@ def _filter_rows(out):
     n_rows, n_columns = out.shape
     n_blocks = (n_rows + _LINES - 1) // _LINES
     z = np.float32(_POLE)
+    end = np.float32(_POLE / (_POLE * _POLE - 1.0))
     for b in nb.prange(n_blocks):
         r0 = b * _LINES
-        r1 = min(r0 + _LINES, n_rows)
-        n = r1 - r0
+        n = min(r0 + _LINES, n_rows) - r0
         line = np.empty((n_columns, n), np.float32)
         for r in range(n):
             for c in range(n_columns):
                 line[c, r] = out[r0 + r, c]
         for r in range(n):
-            start = np.float64(line[0, r])
-            power = _POLE
-            for k in range(1, _REACH):
-                index = 0
-                if n_columns > 1:
-                    period = 2 * (n_columns - 1)
-                    index = k % period
-                    if index >= n_columns:
-                        index = period - index
-                start += power * line[index, r]
-                power *= _POLE
-            line[0, r] = start
+            line[0, r] = _mirrored_start(line[:, r], _POLE)
         for c in range(1, n_columns):
+            before, target = line[c - 1], line[c]
             for r in range(n):
-                line[c, r] += z * line[c - 1, r]
+                target[r] += z * before[r]
         last = n_columns - 1
-        end = np.float32(_POLE / (_POLE * _POLE - 1.0))
         for r in range(n):
-            before = line[last - 1, r] if last > 0 else line[0, r]
-            line[last, r] = end * (line[last, r] + z * before)
+            line[last, r] = end * (line[last, r] + z * line[last - 1, r])
         for c in range(last - 1, -1, -1):
+            after, target = line[c + 1], line[c]
             for r in range(n):
-                line[c, r] = z * (line[c + 1, r] - line[c, r])
-        gain = np.float32(_GAIN)
+                target[r] = z * (after[r] - target[r])
         for r in range(n):
             for c in range(n_columns):
-                out[r0 + r, c] = gain * line[c, r]
+                out[r0 + r, c] = line[c, r]
 
 
 def spline_coefficients(image: ArrayLike) -> NDArray[np.float32]:
@@ -172,44 +159,47 @@ def _cubic_weights(t):
     )
 
 
-@nb.njit(cache=True, parallel=True)
-def _sample(coefficients, x, y, out):
-    """Evaluate the spline on a unit grid round each (x, y); one atom, one owner."""
+@nb.njit(cache=True)
+def sample_window(coefficients, x, y, out):
+    """Evaluate the spline on a unit grid round (x, y), into `out` (size, size); to be called from numba.
+
+    Beyond the image it goes on as its mirror image.
+    """
     n_rows, n_columns = coefficients.shape
-    size = out.shape[1]
+    size = out.shape[0]
     half = size // 2
     wide = size + 3
-    for i in nb.prange(len(x)):
-        column = int(np.floor(x[i]))
-        row = int(np.floor(y[i]))
-        u0, u1, u2, u3 = _cubic_weights(np.float32(x[i] - column))
-        v0, v1, v2, v3 = _cubic_weights(np.float32(y[i] - row))
-        left = column - half - 1
-        top = row - half - 1
-        inside = left >= 0 and top >= 0 and left + wide <= n_columns and top + wide <= n_rows
-        # The offset is the same for the whole window, so rows and columns separate.
-        lines = np.empty((wide, size), np.float32)
+    column, row = int(np.floor(x)), int(np.floor(y))
+    u0, u1, u2, u3 = _cubic_weights(np.float32(x - column))
+    v0, v1, v2, v3 = _cubic_weights(np.float32(y - row))
+    left, top = column - half - 1, row - half - 1
+    inside = left >= 0 and top >= 0 and left + wide <= n_columns and top + wide <= n_rows
+    # The offset is the same for the whole window, so rows and columns separate.
+    lines = np.empty((wide, size), np.float32)
+    buffer = np.empty(wide, np.float32)
+    for r in range(wide):
         if inside:
-            for r in range(wide):
-                source = coefficients[top + r, left : left + wide]
-                line = lines[r]
-                for c in range(size):
-                    line[c] = u0 * source[c] + u1 * source[c + 1] + u2 * source[c + 2] + u3 * source[c + 3]
+            source = coefficients[top + r, left : left + wide]
         else:
-            buffer = np.empty(wide, np.float32)
-            for r in range(wide):
-                source = coefficients[_mirror(top + r, n_rows)]
-                for c in range(wide):
-                    buffer[c] = source[_mirror(left + c, n_columns)]
-                for c in range(size):
-                    lines[r, c] = (
-                        u0 * buffer[c] + u1 * buffer[c + 1] + u2 * buffer[c + 2] + u3 * buffer[c + 3]
-                    )
-        for r in range(size):
-            l0, l1, l2, l3 = lines[r], lines[r + 1], lines[r + 2], lines[r + 3]
-            target = out[i, r]
-            for c in range(size):
-                target[c] = v0 * l0[c] + v1 * l1[c] + v2 * l2[c] + v3 * l3[c]
+            whole = coefficients[_mirror(top + r, n_rows)]
+            for c in range(wide):
+                buffer[c] = whole[_mirror(left + c, n_columns)]
+            source = buffer
+        line = lines[r]
+        for c in range(size):
+            line[c] = u0 * source[c] + u1 * source[c + 1] + u2 * source[c + 2] + u3 * source[c + 3]
+    for r in range(size):
+        l0, l1, l2, l3 = lines[r], lines[r + 1], lines[r + 2], lines[r + 3]
+        target = out[r]
+        for c in range(size):
+            target[c] = v0 * l0[c] + v1 * l1[c] + v2 * l2[c] + v3 * l3[c]
+
+
+@nb.njit(cache=True, parallel=True)
+def _sample(coefficients, x, y, out):
+    """Sample the window of each atom; one atom, one owner."""
+    for i in nb.prange(len(x)):
+        sample_window(coefficients, x[i], y[i], out[i])
 
 
 def check_positions(positions: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float64]:

@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 
+_SAMPLE = 5000
+
 
 def typical_spacing(positions: ArrayLike) -> float:
     """Return the median distance to the nearest neighbour, in the units of the positions.
@@ -19,7 +21,8 @@ def typical_spacing(positions: ArrayLike) -> float:
             "Two positions at least, as an (n, 2) array, are needed to know their spacing, "
             f"not an array of shape {points.shape}."
         )
-    distance = cKDTree(points).query(points, k=2)[0][:, 1]
+    # Some thousand atoms, evenly taken, have the median of all.
+    distance = cKDTree(points).query(points[:: max(len(points) // _SAMPLE, 1)], k=2)[0][:, 1]
     distance = distance[distance > 0]
     if not len(distance):
         raise ValueError("All positions are the same: their spacing is not defined.")

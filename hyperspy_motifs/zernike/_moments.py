@@ -13,6 +13,7 @@ from hyperspy_motifs.patches import (
 )
 
 from ._disc_basis import DiscBasis, rotate_moments
+from ._disc_moments import disc_moments
 from ._noise import NoiseModel, estimate_noise
 from ._partial import PartialDiscs
 
@@ -135,7 +136,7 @@ def get_moments(
 ) -> Moments:
     """Return the moments of the discs round the atoms of an image, and their noise.
 
-    The image is spline-filtered once; windows are sampled at sub-pixel centres in blocks and turned into
+    The image is spline-filtered once; each window is sampled at its sub-pixel centre and turned into
     moments at once, so that memory does not grow with the patches. Discs that stick out of the image
     by up to 30 % get regularised least-squares moments from the part inside; those further out are not
     `valid`.
@@ -186,22 +187,26 @@ def get_moments(
     # A level near the mean keeps single precision exact for images on a high pedestal.
     level = np.float32(np.median(local.offset)) if len(points) else np.float32(0)
     coefficients -= level
-    moments, mean, mean_patch = _all_moments(coefficients, points, basis)
+    moments, mean = disc_moments(coefficients, points, basis)
     # From counts to the comparable patches (f - offset) / scale: moments are linear.
-    moments -= ((local.offset - level)[:, None] * basis.weights.sum(axis=1)).astype(np.float32)
-    moments /= local.scale[:, None].astype(np.float32)
-    noise_std = _noise_std(basis, model, mean + level, mean_patch + level, local.scale)
+    offset, scale = (local.offset - level).astype(np.float32), local.scale.astype(np.float32)
+    moments -= offset[:, None] * basis.weights.sum(axis=1).astype(np.float32)
+    moments /= scale[:, None]
 
+    whole = np.flatnonzero(coverage >= 1 - 1e-9)
+    teachers = whole if len(whole) else np.arange(len(points))
+    teachers = teachers[:: max(len(teachers) // _TEACHERS, 1)]
+    known = _patches(coefficients, points[teachers], basis.size)
+    noise_std = _noise_std(basis, model, mean + level, known.mean(axis=0) + level, scale)
     valid = coverage >= MIN_COVERAGE
     cut = np.flatnonzero(valid & (coverage < 1 - 1e-9))
     if len(cut):
-        whole = np.flatnonzero(coverage >= 1 - 1e-9)
-        whole = whole[:: max(len(whole) // _TEACHERS, 1)]
-        teachers, patches = (
-            _comparable_patches(coefficients + level, points, basis, local, chosen) for chosen in (whole, cut)
-        )
+        patches = _patches(coefficients, points[cut], basis.size)
+        for group, atoms in ((known, teachers), (patches, cut)):
+            group -= offset[atoms, None, None]
+            group /= scale[atoms, None, None]
         limits = np.stack(window_limits(points[cut], values.shape, basis.size), axis=1)
-        solver = PartialDiscs(basis, teachers)
+        solver = PartialDiscs(basis, known)
         moments[cut], noise_std[cut] = solver.solve(patches, limits, noise_std[cut])
     moments[~valid] = np.nan
     return Moments(
@@ -218,29 +223,9 @@ def get_moments(
     )
 
 
-def _comparable_patches(coefficients, points, basis, local, chosen):
-    """Patches of some atoms after removal of background and contrast."""
-    blocks = [patches.copy() for _, patches in iterate_patches(coefficients, points[chosen], basis.size)]
-    patches = np.concatenate(blocks) if blocks else np.empty((0, basis.size, basis.size), np.float32)
-    patches -= local.offset[chosen, None, None].astype(np.float32)
-    patches /= local.scale[chosen, None, None].astype(np.float32)
-    return patches
-
-
-def _all_moments(coefficients, points, basis):
-    """Moments (n, K), disc means (n,) and the mean patch (P,), block by block."""
-    n_modes = len(basis.modes)
-    weights = np.zeros((basis.size**2, n_modes + 1), np.float32)
-    weights[:, :n_modes] = basis.window_weights
-    weights[basis.pixels, n_modes] = basis.areas / basis.areas.sum()
-    moments = np.empty((len(points), n_modes + 1), np.float32)
-    mean_patch = np.zeros(basis.size**2)
-    for chosen, patches in iterate_patches(coefficients, points, basis.size):
-        flat = patches.reshape(len(patches), -1)
-        np.matmul(flat, weights, out=moments[chosen])
-        mean_patch += flat.sum(axis=0)
-    mean_patch = mean_patch[basis.pixels] / max(len(points), 1)
-    return moments[:, :n_modes], moments[:, n_modes].astype(np.float64), mean_patch
+def _patches(coefficients, points, size):
+    blocks = [patches.copy() for _, patches in iterate_patches(coefficients, points, size)]
+    return np.concatenate(blocks) if blocks else np.zeros((1, size, size), np.float32)
 
 
 def _noise_std(basis, model, mean, mean_patch, scale):
@@ -248,10 +233,8 @@ def _noise_std(basis, model, mean, mean_patch, scale):
 
     Exact for the mean patch of the image; that of each atom differs from it by the brightness of its disc.
     """
-    if not len(mean):
-        return np.empty((0, len(basis.modes)), np.float32)
-    variance = model.variance(mean_patch)
-    shape = np.sqrt((basis.weights**2 * variance).sum(axis=1) * basis.interpolated_noise)
-    typical = model.variance(np.average(mean_patch, weights=basis.areas))
+    patch = mean_patch.ravel()[basis.pixels].astype(np.float64)
+    variance = (basis.weights**2 * model.variance(patch)).sum(axis=1) * basis.interpolated_noise
+    typical = float(model.variance(np.average(patch, weights=basis.areas)))
     brightness = np.sqrt(model.variance(mean) / typical) if typical > 0 else np.ones(len(mean))
-    return (brightness / scale)[:, None].astype(np.float32) * shape.astype(np.float32)
+    return (brightness / scale).astype(np.float32)[:, None] * np.sqrt(variance).astype(np.float32)
