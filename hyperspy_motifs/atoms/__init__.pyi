@@ -1,4 +1,5 @@
 from ._atomap import positions_from_atomap as positions_from_atomap
+from ._atomap import to_atom_lattice as to_atom_lattice
 from ._atoms import Atoms as Atoms
 from ._estimation import ImageScales as ImageScales
 from ._estimation import estimate_polarity as estimate_polarity

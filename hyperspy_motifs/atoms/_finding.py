@@ -12,6 +12,7 @@ from hyperspy_motifs.atoms._atomap import peaks_by_atomap
 from hyperspy_motifs.atoms._atoms import Atoms
 from hyperspy_motifs.atoms._estimation import ImageScales, estimate_scales
 from hyperspy_motifs.atoms._neighbours import drop_close, nearest_neighbour_distance
+from hyperspy_motifs.atoms._order import in_crystal
 from hyperspy_motifs.atoms._peaks import ScaleSpace
 from hyperspy_motifs.atoms._refinement import ColumnFit, refine_atoms
 
@@ -69,7 +70,10 @@ def find_atoms(
             separation, 1.0, scales.polarity, scales.polarity_certainty, 0.25 * separation, scales.contrast
         )
     _warn_when_unsure(scales)
+    limits = np.array(data.shape[::-1]) - 0.5
     fit = _find_columns(data, scales, _WEAKEST if threshold is None else threshold)
+    if threshold is None and len(fit.start) >= _FEWEST:
+        fit.keep(in_crystal(fit.parameters[:, 1:3], nearest_neighbour_distance(fit.parameters[:, 1:3])))
     if len(fit.start) < _FEWEST:
         raise ValueError(
             f"only {len(fit.start)} columns were found (estimated separation {scales.separation:.1f} pixels, "
@@ -78,6 +82,8 @@ def find_atoms(
         )
     if refine in (True, "gaussian"):
         fit.refine()
+        # A column at the rim whose centre lies beyond it is not in the image.
+        fit.keep(((fit.parameters[:, 1:3] > -0.5) & (fit.parameters[:, 1:3] < limits)).all(axis=1))
         atoms = fit.atoms()
     else:
         method = "none" if refine is False else str(refine)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.atoms._atomap import refine_by_atomap
 from hyperspy_motifs.atoms._atoms import Atoms
 from hyperspy_motifs.atoms._kernels import (
     centres_of_mass,
@@ -15,7 +16,7 @@ from hyperspy_motifs.atoms._kernels import (
 )
 from hyperspy_motifs.atoms._neighbours import nearest_neighbour_distance, neighbour_table
 
-_METHODS = ("gaussian", "center_of_mass", "none")
+_METHODS = ("gaussian", "center_of_mass", "atomap", "none")
 _START_WIDTH = 0.22
 _PASSES = 8
 # Passes end when positions move by less than this part of their uncertainty, or of a pixel.
@@ -55,9 +56,9 @@ def refine_atoms(
     polarity : {"bright", "dark"}
     separation : float, optional
         Typical nearest-neighbour distance in pixels; by default that of `positions`.
-    method : {"gaussian", "center_of_mass", "none"}
-        The second takes the centre of mass of each disc, neighbours taken off; the third moves nothing
-        and only measures amplitudes.
+    method : {"gaussian", "center_of_mass", "atomap", "none"}
+        ``"center_of_mass"`` takes that of each disc, neighbours taken off; ``"atomap"`` is the Gaussian
+        refinement of atomap, some 200 times slower; ``"none"`` moves nothing and only measures amplitudes.
 
     Returns
     -------
@@ -88,6 +89,8 @@ def refine_atoms(
         fit.refine()
     elif method == "center_of_mass":
         fit.take_centres_of_mass(np.ones(len(start), bool))
+    elif method == "atomap":
+        fit.refine_with_atomap()
     return fit.atoms()
 
 
@@ -227,6 +230,20 @@ class ColumnFit:
         centres_of_mass(self.image, self.parameters, self.radii, *self.table, centres)
         near = np.hypot(*(centres - self.start).T) < _FURTHEST_SHIFT * self.separation
         self.parameters[which, 1:3] = np.where(near[:, None], centres, self.start)[which]
+
+    def refine_with_atomap(self) -> None:
+        """Positions and shapes by atomap; its fits say nothing of their uncertainty."""
+        nearest = cKDTree(self.start).query(self.start, k=2)[0][:, 1]
+        found = refine_by_atomap(self.image, self.start, np.maximum(0.4 * nearest, 1.5))
+        near = np.hypot(*(found[:, :2] - self.start).T) < _FURTHEST_SHIFT * self.separation
+        self.fitted = near & np.isfinite(found).all(axis=1) & (found[:, 2:4] > 0).all(axis=1)
+        x, y, sigma_x, sigma_y, rotation, _ = found[self.fitted].T
+        cosine, sine = np.cos(rotation), np.sin(rotation)
+        u, v = 1 / sigma_x**2, 1 / sigma_y**2
+        shape = (u * cosine**2 + v * sine**2, (u - v) * cosine * sine, u * sine**2 + v * cosine**2)
+        self.parameters[self.fitted, 1:6] = np.column_stack([x, y, *shape])
+        self.measure_amplitudes()
+        self.take_centres_of_mass(~self.fitted)
 
     def _lost(self, parameters):
         shift = np.hypot(*(parameters[:, 1:3] - self.start).T)

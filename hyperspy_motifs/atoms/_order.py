@@ -1,0 +1,93 @@
+"""Telling columns of a crystal from bumps of vacuum and of amorphous matter, by how they are arranged."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, uniform_filter
+from scipy.spatial import cKDTree
+
+_REACH = 2.2
+_BIN = 0.1
+_BLOCK = 8.0
+# A displacement is one of the structure when it is this many times as frequent as in a gas of the same density.
+_FREQUENT = 3.0
+_NEIGHBOURHOOD = 2.2
+_CORE = 0.85
+# Below this typical part of displacements that belong to it, an image has no crystal to compare with.
+_LEAST_ORDER = 0.7
+_FEWEST = 60
+# How far below the typical part that of a site amid disorder lies.
+_DISORDERED = 0.5
+
+
+def order_of_sites(positions: np.ndarray, separation: float) -> np.ndarray:
+    """Part of the displacements from each position to its neighbours that recur round about.
+
+    The two-dimensional histogram of the displacements shorter than 2.2 separations has peaks at the vectors
+    of the structure (the Patterson map of the positions).
+
+    Parameters
+    ----------
+    positions : ndarray of shape (n, 2)
+    separation : float
+        Typical nearest-neighbour distance, in the unit of `positions`.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        0 to 1; 0 for a position without neighbours.
+    """
+    n = len(positions)
+    pairs = cKDTree(positions).query_pairs(_REACH * separation, output_type="ndarray")
+    if not len(pairs):
+        return np.zeros(n)
+    vectors = (positions[pairs[:, 1]] - positions[pairs[:, 0]]) / separation
+    n_bins = 2 * int(np.ceil(_REACH / _BIN)) + 1
+    middle = n_bins // 2
+    bins = np.rint(vectors / _BIN).astype(int)
+    # Grains differ: the histogram is taken over the block of each pair and the blocks round it.
+    block = ((positions - positions.min(axis=0)) / (_BLOCK * separation)).astype(int)
+    n_blocks = block.max(axis=0) + 1
+    own = block[pairs[:, 0]]
+    shape = (n_blocks[0], n_blocks[1], n_bins, n_bins)
+    counts = np.zeros(np.prod(shape))
+    for sign in (1, -1):
+        index = (own[:, 0], own[:, 1], middle + sign * bins[:, 0], middle + sign * bins[:, 1])
+        counts += np.bincount(np.ravel_multi_index(index, shape), minlength=len(counts))
+    counts = gaussian_filter(counts.reshape(shape), (0, 0, 1, 1))
+    counts = uniform_filter(counts, (3, 3, 0, 0), mode="constant")
+    expected = counts.sum(axis=(2, 3)) * _BIN**2 / (np.pi * _REACH**2)
+    here = counts[own[:, 0], own[:, 1], middle + bins[:, 0], middle + bins[:, 1]]
+    frequent = (here > _FREQUENT * expected[own[:, 0], own[:, 1]]).astype(float)
+    total = np.bincount(pairs.ravel(), minlength=n)
+    return np.bincount(pairs.ravel(), np.repeat(frequent, 2), minlength=n) / np.maximum(total, 1)
+
+
+def in_crystal(positions: np.ndarray, separation: float) -> np.ndarray:
+    """Mask of the positions that do not lie amid disorder; all of them where the image is disordered throughout.
+
+    Disorder must fill a disc of a few separations: defects and boundaries, which are points and lines, stay.
+
+    Parameters
+    ----------
+    positions : ndarray of shape (n, 2)
+    separation : float
+
+    Returns
+    -------
+    ndarray of bool of shape (n,)
+    """
+    if len(positions) < _FEWEST:
+        return np.ones(len(positions), bool)
+    order = order_of_sites(positions, separation)
+    typical = np.median(order)
+    if typical < _LEAST_ORDER:
+        return np.ones(len(positions), bool)
+    odd = order < typical - _DISORDERED
+    pairs = cKDTree(positions).query_pairs(_NEIGHBOURHOOD * separation, output_type="ndarray")
+    ends, others = pairs.ravel(), pairs[:, ::-1].ravel()
+    n = len(positions)
+    total = 1 + np.bincount(ends, minlength=n)
+    core = odd & (odd + np.bincount(ends, odd[others], minlength=n) > _CORE * total)
+    near_core = core | (np.bincount(ends, core[others], minlength=n) > 0)
+    return ~(odd & near_core)
