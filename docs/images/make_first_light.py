@@ -1,0 +1,38 @@
+"""Draw the picture of the README: ``python docs/images/make_first_light.py``."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from hyperspy_motifs import data, draw
+
+signal, _ = data.monolayer(
+    "MoSe2", vacancies=0.05, double_vacancies=0.01, shape=(440, 440), dose=8e4, random_state=5
+)
+motifs = signal.find_motifs(lens=0.6, show_progressbar=False)
+
+figure = plt.figure(figsize=(11, 8.2), layout="constrained")
+upper, lower = figure.subfigures(2, 1, height_ratios=[2.2, 1])
+left, right = upper.subplots(1, 2)
+motifs.plot(ax=left, legend=False)
+left.set_title("atoms by motif")
+motifs.plot_cells("corners", ax=right)
+right.set_title("the cells they tile")
+a, b = lower.subfigures(1, 2, width_ratios=[1, 2])
+axis = a.subplots()
+motifs.plot_layout(ax=axis, legend=False)
+axis.set_title("force-relaxed layout")
+draw.plot_means(
+    np.asarray(motifs.means.data),
+    motifs.counts,
+    names=motifs.names,
+    pixel_size=motifs.means.axes_manager.signal_axes[0].scale,
+    units=motifs.units,
+    figure=b,
+)
+figure.savefig(Path(__file__).with_name("first_light.png"), dpi=120)
