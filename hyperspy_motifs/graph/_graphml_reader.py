@@ -231,10 +231,7 @@ def read_graphml(graph: nx.DiGraph, path: str | PathLike[str]) -> None:
     reader = GraphMLReader(os.path.basename(os.fspath(path)))
     reader.read(path)
     graph.graph.update(reader.attributes)
-    # Emptied while being copied, so that the file's content is not in memory twice.
-    nodes, edges = reader.nodes, reader.edges
-    graph.add_nodes_from(nodes.items())
-    n_edges = len(edges)
-    graph.add_edges_from(edges)
-    if graph.number_of_edges() != n_edges:
+    graph.add_nodes_from(reader.nodes.items())
+    graph.add_edges_from(reader.edges)
+    if graph.number_of_edges() != len(reader.edges):
         raise ValueError(f"{reader.name} gives the same edge twice.")

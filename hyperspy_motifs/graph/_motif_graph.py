@@ -9,6 +9,7 @@ import numpy as np
 
 from . import _schema as schema
 from ._builder import GraphBuilder
+from ._collection import collection_paused
 from ._comparison import TypeComparison, compare_types
 from ._graphml_reader import read_graphml
 from ._graphml_writer import write_graphml
@@ -94,11 +95,12 @@ class MotifGraph(RelationGraph):
         names = schema.motif_names(names, _n_motifs(labels, names))
         graph = cls(schema=schema.SCHEMA_NAME, schema_version=schema.SCHEMA_VERSION, units=str(units))
         builder = GraphBuilder(graph, positions, labels, names, n_permutations, random_state)
-        builder.add_atoms(probabilities, None if frames is None else _frames(frames, len(labels)))
-        if cells is not None:
-            builder.add_cells(cells)
-        if hierarchy is not None:
-            builder.add_hierarchy(hierarchy)
+        with collection_paused():
+            builder.add_atoms(probabilities, None if frames is None else _frames(frames, len(labels)))
+            if cells is not None:
+                builder.add_cells(cells)
+            if hierarchy is not None:
+                builder.add_hierarchy(hierarchy)
         return graph
 
     @property
@@ -196,7 +198,8 @@ class MotifGraph(RelationGraph):
             If the file is not a motif graph, or is damaged.
         """
         graph = cls()
-        read_node_link(graph, path)
+        with collection_paused():
+            read_node_link(graph, path)
         return graph
 
     def to_csv(self, folder: str | PathLike[str]) -> None:
@@ -219,7 +222,8 @@ class MotifGraph(RelationGraph):
         TypeError
             If a node id is not a string, or an attribute is not a str, int, float or bool.
         """
-        write_graphml(self, path)
+        with collection_paused():
+            write_graphml(self, path)
 
     @classmethod
     def from_graphml(cls, path: str | PathLike[str]) -> MotifGraph:
@@ -231,7 +235,8 @@ class MotifGraph(RelationGraph):
             If the file is not a motif graph, is damaged, or declares a document type or entities.
         """
         graph = cls()
-        read_graphml(graph, path)
+        with collection_paused():
+            read_graphml(graph, path)
         return graph
 
 

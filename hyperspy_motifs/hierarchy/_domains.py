@@ -15,7 +15,7 @@ from ._orientations import CellOrientations
 __all__ = ["Domains", "find_domains"]
 
 #: Neighbours lie alike if their phases (angle times the order of symmetry) differ by less than this.
-_ALIKE = np.pi / 3
+_ALIKE = np.pi / 4
 #: A patch of fewer cells is a defect, not a domain.
 _LEAST_CELLS = 9
 #: ... and so is one of less than this share of the largest.

@@ -1,0 +1,316 @@
+"""The moire of a continuous structure as a level: its cell, its sites, twist and heterostrain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import gaussian_filter, maximum_filter
+from scipy.optimize import least_squares
+from scipy.spatial import cKDTree
+
+from ._lattice import reduced
+
+__all__ = ["Moire", "find_moire"]
+
+#: Combinations of the two reciprocal vectors in the model of the coordinates: the first star and what follows it.
+_ORDERS = ((1, 0), (0, 1), (1, 1), (1, -1), (2, 0), (0, 2))
+_PAD = 4
+_PEAKS = 24
+_BLOCKS = 3
+
+
+@dataclass(frozen=True)
+class Moire:
+    """A moire lattice.
+
+    Attributes
+    ----------
+    vectors : numpy.ndarray of float, shape (2, 2)
+        Rows a and b, columns x, y, in the unit of the positions; 90 to 120 degrees between them.
+    period : float
+        Mean length of the three shortest translations of a hexagonal cell, of the two of a square one.
+    period_error : float
+        Standard error of the period, by leaving out blocks of the image in turn.
+    explained : float
+        Part of the variance of the coordinates that the lattice explains, 0 to 1.
+    certainty : float
+        0 to 1 that there is such a lattice.
+    origin : numpy.ndarray of float, shape (2,)
+        An extremum of the coordinate, a site of kind 0.
+    sites : numpy.ndarray of float, shape (m, 2)
+        Extrema within the field of view: x, y.
+    site_kinds : numpy.ndarray of int, shape (m,)
+        0 for the extrema of the coordinate, 1 and 2 for the other points of threefold symmetry of a hexagonal cell (AB and BA,
+        if 0 is AA).
+    twist : float
+        Degrees by which one layer is turned against the other, no sign; NaN where no lattice of the layers was given.
+    heterostrain : numpy.ndarray of float, shape (2, 2)
+        Strain of one layer against the other, symmetric; NaN likewise.
+    """
+
+    vectors: NDArray[np.float64]
+    period: float
+    period_error: float
+    explained: float
+    certainty: float
+    origin: NDArray[np.float64]
+    sites: NDArray[np.float64]
+    site_kinds: NDArray[np.int8]
+    twist: float
+    heterostrain: NDArray[np.float64]
+
+    @property
+    def angle(self) -> float:
+        """Angle between the vectors, in degrees."""
+        a, b = self.vectors
+        return float(np.degrees(np.arccos(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1, 1))))
+
+    @property
+    def area(self) -> float:
+        """Area of the cell."""
+        return float(abs(np.linalg.det(self.vectors)))
+
+    @property
+    def is_hexagonal(self) -> bool:
+        """Whether a point of threefold symmetry is near: the angle is nearer to 120 than to 90 degrees."""
+        return self.angle > 105
+
+
+def find_moire(
+    positions: ArrayLike,
+    coordinates: ArrayLike,
+    *,
+    lattice: ArrayLike | None = None,
+    field: ArrayLike | None = None,
+) -> Moire | None:
+    """Find the lattice on which manifold coordinates repeat.
+
+    Parameters
+    ----------
+    positions : array_like, shape (n, 2)
+        x, y of the atoms.
+    coordinates : array_like, shape (n, d)
+        Manifold coordinates, slowest first.
+    lattice : array_like, shape (2, 2), optional
+        Translations of the layers' own lattice, the mean of both, as rows: then twist and heterostrain are told.
+    field : array_like, shape (n,), optional
+        What has its extremum at the sites of kind 0; by default the first coordinate. The brightness of the atoms
+        puts them where columns coincide.
+
+    Returns
+    -------
+    Moire or None
+        None where the coordinates do not repeat within the field of view.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit.
+
+    Notes
+    -----
+    Start: the pair of peaks of the power spectrum of the coordinates with most power in its star. Then the two
+    reciprocal vectors are fitted so that the sum of their harmonics explains most of the coordinates' variance, the
+    amplitudes being linear (variable projection). With B the reciprocal vectors of the layers' mean lattice and g
+    those of the moire as columns, g = T B: to first order the part of T that turns is the twist, the symmetric one
+    the heterostrain.
+    """
+    points = np.asarray(positions, dtype=np.float64)
+    values = np.asarray(coordinates, dtype=np.float64)
+    if points.ndim != 2 or points.shape[1] != 2 or values.ndim != 2 or len(values) != len(points):
+        raise ValueError(
+            f"positions {points.shape} and coordinates {values.shape}: expected (n, 2) and (n, d)."
+        )
+    known = np.isfinite(values).all(axis=1)
+    scalar = values[:, 0] if field is None else np.asarray(field, dtype=np.float64)
+    if scalar.shape != (len(points),):
+        raise ValueError(f"field has shape {scalar.shape}; expected {(len(points),)}, one number an atom.")
+    points, values, scalar = points[known], values[known], scalar[known]
+    if len(points) < 40:
+        return None
+    values = values - values.mean(axis=0)
+    start = _spectrum_start(points, values)
+    if start is None:
+        return None
+    beams = _refined(points, values, start)
+    explained = _explained(points, values, beams)
+    # By chance as many sines explain their number over that of the atoms.
+    extent = np.ptp(points, axis=0)
+    vectors = reduced(np.linalg.inv(beams).T)
+    n_cells = float(np.prod(extent) / abs(np.linalg.det(vectors)))
+    certainty = float(np.clip((explained - 0.1) / 0.4, 0, 1) * np.clip(n_cells - 0.5, 0, 1))
+    if certainty == 0:
+        return None
+    period, error = _period(vectors), _period_error(points, values, beams)
+    origin = _extremum(points, scalar, beams, vectors)
+    sites, kinds = _sites(points, origin, vectors)
+    twist, strain = float("nan"), np.full((2, 2), np.nan)
+    if lattice is not None:
+        twist, strain = _twist(np.asarray(lattice, dtype=np.float64), vectors)
+    return Moire(vectors, period, error, explained, certainty, origin, sites, kinds, twist, strain)
+
+
+def _spectrum_start(points: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Two reciprocal vectors (rows) from the power spectrum of the coordinates on a grid, or None."""
+    low, extent = points.min(axis=0), np.ptp(points, axis=0)
+    step = float(np.median(cKDTree(points).query(points, k=2)[0][:, 1]))
+    shape = np.maximum(np.ceil(extent / step).astype(int) + 1, 8)
+    cell = np.minimum(((points - low) / step).round().astype(int), shape - 1)
+    flat = cell[:, 1] * shape[0] + cell[:, 0]
+    count = np.bincount(flat, minlength=shape.prod()).reshape(shape[::-1])
+    weight = gaussian_filter(count.astype(float), 1.0)
+    window = np.hanning(shape[1] + 2)[1:-1, None] * np.hanning(shape[0] + 2)[None, 1:-1]
+    size = tuple(int(_PAD * s) for s in shape[::-1])
+    power = np.zeros(size)
+    for column in values.T:
+        field = np.bincount(flat, weights=column, minlength=shape.prod()).reshape(shape[::-1])
+        field = gaussian_filter(field, 1.0) / np.maximum(weight, 0.05 * weight.max())
+        field -= (field * window).sum() / window.sum()
+        power += np.abs(np.fft.fft2(field * window, s=size)) ** 2
+    qy, qx = (np.fft.fftfreq(s, d=step) for s in size)
+    radius = np.hypot(qx[None], qy[:, None])
+    peak = (power == maximum_filter(power, size=5, mode="wrap")) & (radius > 0.6 / extent.max())
+    peak &= radius < 0.45 / step
+    row, column = np.nonzero(peak)
+    half = (qy[row] > 0) | ((qy[row] == 0) & (qx[column] > 0))
+    row, column = row[half], column[half]
+    order = np.argsort(-power[row, column], kind="stable")[:_PEAKS]
+    beams = np.column_stack([qx[column[order]], qy[row[order]]])
+
+    def power_at(q: NDArray[np.float64]) -> float:
+        r, c = (int(np.round(v * s * step)) for v, s in zip(q[::-1], size, strict=True))
+        return float(power[r % size[0], c % size[1]]) if np.hypot(*q) < 0.5 / step else 0.0
+
+    best, found = 0.0, None
+    for i in range(len(beams)):
+        for j in range(i + 1, len(beams)):
+            a, b = beams[i], beams[j]
+            lengths = np.hypot(*a), np.hypot(*b)
+            sine = abs(a[0] * b[1] - a[1] * b[0]) / (lengths[0] * lengths[1])
+            if sine < 0.7 or not 0.6 < lengths[0] / lengths[1] < 1.67:
+                continue
+            third = b - a if a @ b > 0 else a + b
+            score = power_at(a) + power_at(b) + power_at(third)
+            if score > best:
+                best, found = score, np.array([a, b])
+    return found
+
+
+def _design(points: NDArray[np.float64], beams: NDArray[np.float64]) -> NDArray[np.float64]:
+    phase = 2 * np.pi * points @ (np.array(_ORDERS, dtype=np.float64) @ beams).T
+    return np.column_stack([np.ones(len(points)), np.cos(phase), np.sin(phase)])
+
+
+def _residual(
+    points: NDArray[np.float64], values: NDArray[np.float64], beams: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    basis, _ = np.linalg.qr(_design(points, beams))
+    return values - basis @ (basis.T @ values)
+
+
+def _explained(points: NDArray[np.float64], values: NDArray[np.float64], beams: NDArray[np.float64]) -> float:
+    return float(1 - (_residual(points, values, beams) ** 2).sum() / (values**2).sum())
+
+
+def _refined(
+    points: NDArray[np.float64], values: NDArray[np.float64], beams: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Reciprocal vectors that explain most, near those given."""
+    middle = points.mean(axis=0)
+    scale = 1 / float(np.ptp(points, axis=0).max())
+    # What each residual weighs does not matter to the minimum; blocks keep their number small.
+    fit = least_squares(
+        lambda shift: np.sqrt(
+            (_residual(points - middle, values, beams + shift.reshape(2, 2) * scale) ** 2).sum(axis=0)
+        ),
+        np.zeros(4),
+        diff_step=1e-3,
+        x_scale=0.1,
+        bounds=(-1, 1),
+    )
+    return beams + fit.x.reshape(2, 2) * scale
+
+
+def _period(vectors: NDArray[np.float64]) -> float:
+    a, b = vectors
+    translations = [a, b, a + b] if abs(a @ b) > 0.26 * np.sqrt((a @ a) * (b @ b)) else [a, b]
+    return float(np.mean([np.hypot(*t) for t in translations]))
+
+
+def _period_error(
+    points: NDArray[np.float64], values: NDArray[np.float64], beams: NDArray[np.float64]
+) -> float:
+    """Jackknife over blocks of the field."""
+    low, extent = points.min(axis=0), np.ptp(points, axis=0)
+    block = np.minimum((_BLOCKS * (points - low) / extent).astype(int), _BLOCKS - 1) @ np.array([1, _BLOCKS])
+    periods = []
+    for left_out in range(_BLOCKS**2):
+        kept = block != left_out
+        if kept.sum() >= 40:
+            periods.append(_period(reduced(np.linalg.inv(_refined(points[kept], values[kept], beams)).T)))
+    m = len(periods)
+    return (
+        float(np.sqrt((m - 1) / m * ((np.array(periods) - np.mean(periods)) ** 2).sum()))
+        if m > 1
+        else float("nan")
+    )
+
+
+def _extremum(
+    points: NDArray[np.float64],
+    scalar: NDArray[np.float64],
+    beams: NDArray[np.float64],
+    vectors: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Point of the cell in the middle of the field where the model of the scalar is furthest from its mean."""
+    known = np.isfinite(scalar)
+    amplitudes, *_ = np.linalg.lstsq(_design(points[known], beams), scalar[known], rcond=None)
+    amplitudes[0] = 0
+    fraction = (np.arange(48) + 0.5) / 48 - 0.5
+    u, v = np.meshgrid(fraction, fraction)
+    cell = np.column_stack([u.ravel(), v.ravel()]) @ vectors + points.mean(axis=0)
+    model = _design(cell, beams) @ amplitudes
+    return cell[np.abs(model).argmax()]
+
+
+def _sites(
+    points: NDArray[np.float64], origin: NDArray[np.float64], vectors: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
+    """Sites of all kinds inside the field."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    reach = int(np.ceil(np.hypot(*(high - low)) / np.sqrt(abs(np.linalg.det(vectors))))) + 2
+    index = np.arange(-reach, reach + 1)
+    grid = np.array(np.meshgrid(index, index)).reshape(2, -1).T
+    a, b = vectors
+    hexagonal = a @ b < -0.26 * np.sqrt((a @ a) * (b @ b))
+    # With 120 degrees between a and b these are the middles of the two triangles of the cell.
+    shifts = np.array([[0, 0], [2 / 3, 1 / 3], [1 / 3, 2 / 3]]) if hexagonal else np.zeros((1, 2))
+    sites = np.concatenate([origin + (grid + shift) @ vectors for shift in shifts])
+    kinds = np.repeat(np.arange(len(shifts), dtype=np.int8), len(grid))
+    inside = ((sites >= low) & (sites <= high)).all(axis=1)
+    return sites[inside], kinds[inside]
+
+
+def _twist(lattice: NDArray[np.float64], vectors: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """Twist (degrees) and heterostrain from the mean lattice of the layers and the moire's, translations as rows."""
+    atomic = np.linalg.inv(reduced(lattice)).T
+    moire = np.linalg.inv(vectors).T
+    best: tuple[float, float, NDArray[np.float64]] | None = None
+    star = [np.array(m) for m in ((1, 0), (0, 1), (1, 1), (1, -1), (-1, 0), (0, -1), (-1, -1), (-1, 1))]
+    for first in star:
+        for second in star:
+            if abs(first[0] * second[1] - first[1] * second[0]) != 1:
+                continue
+            image = np.array([first, second]) @ moire
+            # Rows: image = atomic @ T'.
+            transfer = (np.linalg.inv(atomic) @ image).T
+            strain = -0.5 * (transfer + transfer.T)
+            size = float(np.abs(np.linalg.eigvalsh(strain)).max())
+            turn = 0.5 * float(transfer[1, 0] - transfer[0, 1])
+            if best is None or size < best[0]:
+                best = (size, turn, strain)
+    assert best is not None
+    # Half of the twist on each side: g = 2 sin(twist / 2) B.
+    return float(np.degrees(2 * np.arcsin(min(abs(best[1]) / 2, 1.0)))), best[2]
