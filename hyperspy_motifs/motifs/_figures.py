@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -194,6 +196,36 @@ class MotifFigures(MotifView):
         from hyperspy_motifs.draw import plot_enrichment
 
         return plot_enrichment(self.graph, kind=kind, ax=ax, **kwargs)
+
+    def report(self, path: str | PathLike[str], *, title: str | None = None, frame: int = 0) -> Path:
+        """Write one HTML file with the figures, tables, parameters and versions of this result.
+
+        It holds all it shows: it opens without a network, and runs no script.
+
+        Parameters
+        ----------
+        path : str or path
+            The file; one that is there is replaced once the new one is whole.
+        title : str, optional
+            What the image is called; its ``metadata.General.title`` if not given.
+        frame : int, optional
+            Of a stack: the frame that the figures show (flat index).
+
+        Returns
+        -------
+        pathlib.Path
+            The file that was written.
+
+        Raises
+        ------
+        ValueError
+            If `path` is a folder or the frame has no atoms.
+        FileNotFoundError
+            If the folder to write into does not exist.
+        """
+        from ._report import write_report
+
+        return write_report(self, path, title, frame)
 
     def explore(self, *, frame: int = 0, figure: Any = None) -> Any:
         """Open the linked explorer: image, layout and patches answer each other; every edit reaches the motifs.
