@@ -13,6 +13,8 @@ from ._size import typical_spacing
 _BLOCKS = 2
 # Tukey's constant: beyond this many standard deviations a cell has no say in the slow fields.
 _TUKEY = 4.685
+# Largest part of the variance that is taken for noise.
+_MOST_NOISE = 0.95
 # Ridge of the local planes, in squares of the reach: keeps slopes tame where atoms lie along a line.
 _RIDGE = 0.02
 
@@ -128,7 +130,10 @@ class _SlowFields:
 
     def local_contrast(self, local_mean, reach, noise_variance):
         variance = self.square - 2 * local_mean * self.mean + local_mean**2
-        variance -= noise_variance(self.mean + self.level)
+        noise = noise_variance(self.mean + self.level)
+        whole, known = self._typical(variance), self._typical(noise)
+        # A noise that is given too large must not eat up the contrast.
+        variance -= noise * min(1.0, _MOST_NOISE * whole / known) if known > 0 else 0.0
         typical = max(self._typical(variance), 0.0)
         if reach is None:
             return np.full(variance.shape, np.sqrt(typical))

@@ -11,7 +11,7 @@ _ENOUGH = 400_000
 
 
 class NoiseModel(NamedTuple):
-    """Variance of a pixel = gain x (its expected value, if positive) + read_std ** 2.
+    """Variance of a pixel = gain x (its expected value above the dark level) + read_std ** 2.
 
     Attributes
     ----------
@@ -19,14 +19,17 @@ class NoiseModel(NamedTuple):
         Counts of the image per detected electron (1 for an image of electrons), 0 for none.
     read_std : float
         Standard deviation of the noise that does not depend on the signal, in counts of the image.
+    dark : float
+        Level of the image without signal, in its counts.
     """
 
     gain: float
     read_std: float
+    dark: float = 0.0
 
     def variance(self, expected: ArrayLike) -> NDArray[np.floating]:
         """Return the variance of pixels of given expected values."""
-        return self.gain * np.maximum(np.asarray(expected), 0) + self.read_std**2
+        return self.gain * np.maximum(np.asarray(expected) - self.dark, 0) + self.read_std**2
 
 
 def _second_differences(image):
@@ -74,7 +77,8 @@ def estimate_noise(image: ArrayLike) -> NoiseModel:
     Second differences along rows and columns together (mask of Immerkaer, CVIU 64 (1996) 300) leave of
     the image little but its noise. Their variance is measured in bins of the local mean, robustly (median
     of absolute values), and a line is laid through it (weights by the expected scatter): slope = gain,
-    intercept = read_std ** 2, both kept from being negative. Pixels whose noise is correlated (an image
+    intercept = read_std ** 2; a line that meets zero at positive counts, and an image with negative ones, have
+    a dark level. Pixels whose noise is correlated (an image
     that was smoothed or enlarged) make the estimate too low.
     """
     values = np.asarray(image)
@@ -92,26 +96,26 @@ def estimate_noise(image: ArrayLike) -> NoiseModel:
     centres = np.bincount(which, weights=mean, minlength=_BINS) / np.maximum(counts, 1)
     used = counts >= 32
     variance = np.array([(1.4826 * np.median(np.abs(part))) ** 2 if len(part) else 0.0 for part in parts])
-    return _fit_line(np.maximum(centres[used], 0), variance[used], counts[used])
+    return _fit_line(centres[used], variance[used], counts[used])
 
 
-def _fit_line(signal, variance, counts):
-    """Non-negative line through variance against signal, relative errors equal for equal counts."""
-    weight = counts.astype(np.float64)
-    gain, read = 0.0, float(np.average(variance, weights=weight))
+def _fit_line(level, variance, counts):
+    """Line through variance against level, relative errors equal for equal counts."""
+    gain, intercept = 0.0, float(np.average(variance, weights=counts))
     for _ in range(8):
-        expected = np.maximum(gain * signal + read, 1e-12 * max(variance.max(), 1e-300))
-        w = weight / expected**2
-        mean_s, mean_v = np.average(signal, weights=w), np.average(variance, weights=w)
-        spread = np.average((signal - mean_s) ** 2, weights=w)
-        slope = np.average((signal - mean_s) * (variance - mean_v), weights=w) / spread if spread > 0 else 0.0
-        gain, read = slope, mean_v - slope * mean_s
-        if gain < 0:
-            gain, read = 0.0, mean_v
-        elif read < 0:
-            second = np.average(signal**2, weights=w)
-            gain, read = np.average(signal * variance, weights=w) / second if second > 0 else 0.0, 0.0
-    return NoiseModel(float(gain), float(np.sqrt(read)))
+        expected = np.maximum(gain * level + intercept, 1e-3 * max(variance.max(), 1e-300))
+        weight = counts / expected**2
+        mean_l, mean_v = np.average(level, weights=weight), np.average(variance, weights=weight)
+        spread = np.average((level - mean_l) ** 2, weights=weight)
+        slope = np.average((level - mean_l) * (variance - mean_v), weights=weight) / max(spread, 1e-300)
+        gain = max(slope, 0.0)
+        intercept = mean_v - gain * mean_l
+    lowest = float(level.min())
+    if gain == 0 or (intercept >= 0 and lowest >= 0):
+        return NoiseModel(float(gain), float(np.sqrt(max(intercept, 0.0))))
+    # The line meets zero above zero counts: a dark level. It lies below whatever the image shows.
+    dark = min(-intercept / gain, lowest)
+    return NoiseModel(float(gain), float(np.sqrt(max(intercept + gain * dark, 0.0))), float(dark))
 
 
 def whiten(values: ArrayLike, noise_std: ArrayLike) -> NDArray[np.floating]:

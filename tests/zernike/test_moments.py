@@ -68,14 +68,20 @@ def test_sub_pixel_shift_moves_features_little():
     assert np.linalg.norm(found - mean, axis=1).mean() / np.linalg.norm(mean) <= 0.005
 
 
-@pytest.mark.parametrize(("gain", "read", "scale"), [(1.0, 0.0, 40.0), (3.0, 5.0, 50.0), (0.0, 2.0, 30.0)])
-def test_noise_is_estimated(gain, read, scale):
+@pytest.mark.parametrize(
+    ("gain", "read", "scale", "dark"),
+    [(1, 0, 40, 0), (3, 5, 50, 0), (0, 2, 30, 0), (2, 0, 80, 100), (1, 3, 40, -50)],
+)
+def test_noise_is_estimated(gain, read, scale, dark):
     rng = np.random.default_rng(0)
     clean = scale * (0.1 + render(lattice(jitter=0.4)))
     image = (rng.poisson(clean / gain) * gain if gain else clean) + rng.normal(0, read or 1e-9, SHAPE)
-    model = estimate_noise(image)
+    model = estimate_noise(image + dark)
     expected = NoiseModel(gain, read).variance(clean).mean()
-    assert model.variance(clean).mean() == pytest.approx(expected, rel=0.08)
+    for level in (0.2, 0.5, 1.0):
+        true = NoiseModel(gain, read).variance(level * scale)
+        assert model.variance(level * scale + dark) == pytest.approx(true, rel=0.12)
+    assert model.variance(clean + dark).mean() == pytest.approx(expected, rel=0.08)
     assert model.gain == pytest.approx(gain, rel=0.1, abs=0.02)
 
 
