@@ -29,7 +29,7 @@ def summarise(graph: MotifGraph, most: int = 8) -> str:
         lines.append(f"Level {number}, {kind}: {len(nodes)} in {len(types)} {_plural('class', len(types))}")
         reason = graph.graph.get(f"reason:{kind}")
         if reason:
-            lines.append(f"  {reason}")
+            lines.append(f"  {_short(reason, 200)}")
         for node in types[:most]:
             lines.append(f"  {_describe(graph, node, kind)}")
         if len(types) > most:

@@ -116,7 +116,7 @@ def build_hierarchy(
     if len(cells):
         levels += _described(sites, cells, motif_names, choices, scalars)
     lattice, same = _lattice(sites, choices)
-    found = _domains(sites, cells, lattice) if len(cells) else None
+    found = _domains(sites, same, cells, lattice) if len(cells) else None
     atoms = np.full(len(sites), -1)
     if found is not None:
         atoms = atom_domains(sites.positions, cells.vertices, cells.offsets, found.domain)
@@ -220,10 +220,14 @@ def _lattice_patches(
     return patches
 
 
-def _domains(sites: Sites, cells: Cells, lattice: Lattice | None) -> Domains:
-    """Return the domains; for them a dopant counts as the atom in whose place it is."""
+def _domains(sites: Sites, same: Sites, cells: Cells, lattice: Lattice | None) -> Domains:
+    """Return the domains; for them a dopant counts as the atom in whose place it is.
+
+    `same` are the sites that the translations were found on: where these were of positions alone, motifs
+    cannot tell whether a lattice goes on.
+    """
     labels = sites.labels if lattice is None else merge_by_sublattice(sites, lattice)
-    merged = replace(sites, labels=labels)
+    merged = replace(sites, labels=labels) if same is sites else same
     words = canonical_words(labels[cells.vertices], cells.offsets)
     classes = _most_frequent_first(words.letters, cells)
     turned = cell_orientations(sites.positions, labels, cells.vertices, cells.offsets, classes)

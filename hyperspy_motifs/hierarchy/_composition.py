@@ -47,7 +47,7 @@ def formula(composition: dict[str, float], decimals: int = 2) -> str:
     -------
     str
         A name that ends in a digit stands alone for an amount of 1 (``Se2``) and else in brackets
-        (``(Se2)0.97``), so that it cannot be misread.
+        (``(Se2)0.97``), so that it cannot be misread; a name that is a number is always in brackets.
     """
     parts = []
     for name, amount in composition.items():
@@ -59,7 +59,7 @@ def formula(composition: dict[str, float], decimals: int = 2) -> str:
             number = number.rstrip("0").rstrip(".")
         if not name[-1:].isdigit():
             parts.append(f"{name}{number}")
-        elif math.isclose(rounded, 1.0):
+        elif math.isclose(rounded, 1.0) and not name.isdigit():
             parts.append(name)
         else:
             parts.append(f"({name}){number}")

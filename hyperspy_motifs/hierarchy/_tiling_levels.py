@@ -19,6 +19,8 @@ __all__ = ["composite_level", "coarse_level", "domain_levels", "unit_cell_level"
 
 #: Distance from a side, in nearest-neighbour distances, within which an atom is shared by both cells.
 _ON_SIDE = 0.15
+#: Share of its atoms by which a cell may differ from its class.
+_MOST_ODD = 0.1
 
 
 def composite_level(cells: Cells, found: Composites, class_names: list[str]) -> Level | None:
@@ -149,7 +151,7 @@ def coarse_level(
     """Return cells between points of a larger spacing as a level whose parts are the atoms.
 
     Atoms inside a cell count whole, those on a side by half, those on a corner by the angle. Cells of one
-    class hold the same, up to half an atom of any motif.
+    class have as many corners and hold the same, but for a tenth of their atoms.
 
     Parameters
     ----------
@@ -172,17 +174,14 @@ def coarse_level(
     vertices = points[np.concatenate(polygons)]
     parts, fractions = polygon_shares(sites.positions, vertices, offsets, _ON_SIDE * sites.spacing)
     content = np.rint(compositions(parts, fractions, sites.labels, len(kept), len(names))).astype(np.int64)
-    key = np.column_stack([sizes, content])
-    unique, inverse, count = np.unique(key, axis=0, return_inverse=True, return_counts=True)
-    order = np.argsort(-count, kind="stable")
-    rank = np.argsort(order, kind="stable")
-    texts = [formula({n: v for n, v in zip(names, unique[k, 1:], strict=True) if v}) for k in order]
+    labels, models = _content_classes(sizes, content)
+    texts = [formula({n: v for n, v in zip(names, model, strict=True) if v}) for model in models]
     number = np.full(len(cells), -1)
     number[kept] = np.arange(len(kept))
     return Level(
         kind=kind,
         centres=cells.centres[kept],
-        labels=rank[inverse.ravel()],
+        labels=labels,
         names=tuple(text or "empty" for text in texts),
         child_kind="atom",
         parts=parts,
@@ -194,6 +193,30 @@ def coarse_level(
             "on_border": _outside(sites, vertices, offsets),
         },
     )
+
+
+def _content_classes(sizes: np.ndarray, content: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return the class (m,) of each cell, the most frequent 0, and the content that each class is named after.
+
+    The commonest contents found a class; a cell joins the first of which a tenth of its atoms or fewer differ.
+    """
+    key = np.column_stack([sizes, content])
+    unique, inverse, count = np.unique(key, axis=0, return_inverse=True, return_counts=True)
+    models: list[int] = []
+    of_content = np.zeros(len(unique), dtype=np.int64)
+    for k in np.argsort(-count, kind="stable").tolist():
+        for number, model in enumerate(models):
+            odd = np.abs(unique[k, 1:] - unique[model, 1:]).sum() / 2
+            if unique[k, 0] == unique[model, 0] and odd <= _MOST_ODD * unique[model, 1:].sum():
+                of_content[k] = number
+                break
+        else:
+            of_content[k] = len(models)
+            models.append(k)
+    labels = of_content[inverse.ravel()]
+    order = np.argsort(-np.bincount(labels, minlength=len(models)), kind="stable")
+    rank = np.argsort(order, kind="stable")
+    return rank[labels], [unique[models[k], 1:] for k in order]
 
 
 def _outside(sites: Sites, vertices: np.ndarray, offsets: np.ndarray) -> np.ndarray:
