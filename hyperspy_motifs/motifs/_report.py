@@ -238,7 +238,7 @@ def _levels(page: Page, motifs: Any) -> None:
     if "bits_per_atom" in graph.graph:
         bits, error = graph.graph["bits_per_atom"], graph.graph.get("bits_per_atom_std", 0.0)
         page.paragraph(
-            f"Disorder: {bits:.3f} ± {error:.3f} bits are needed to tell the motif of an atom from its surroundings."
+            f"Disorder: {bits:.3f} ± {error:.3f} bits an atom to describe the cells; an endless crystal would need none."
         )
 
 
@@ -255,11 +255,11 @@ def _neighbours(page: Page, motifs: Any) -> None:
         return
     page.paragraph(
         "Pairs of classes that are neighbours more often (favoured) or less often (frustrated) than if the classes were dealt "
-        "out at random over the same bonds, at a false discovery rate of 5 %. z is the difference in standard deviations."
+        "out at random over the same bonds, at a false discovery rate of 5 %. z is the difference in standard deviations."
     )
     found.sort(key=lambda item: item[0])
     page.table(
-        "The surest first",
+        "The largest differences first",
         ["of", "class", "beside", "observed", "by chance", "z", "false discovery rate", ""],
         _shortened(
             [
@@ -270,7 +270,7 @@ def _neighbours(page: Page, motifs: Any) -> None:
                     d["observed"],
                     float(d["expected"]),
                     float(d["z"]),
-                    float(d["q"]),
+                    float(f"{d['q']:.1g}"),
                     "favoured" if d["z"] > 0 else "frustrated",
                 ]
                 for _, first, second, d in found
