@@ -87,6 +87,32 @@ class Motifs(MotifEdits, MotifFigures):
         store.write(self._signal, replace(record, cells=stored_form(record), parameters=parameters))
         return self.graph
 
+    def predict(
+        self, other: AtomicImage, *, atoms: Any = None, show_progressbar: bool | None = None
+    ) -> Motifs:
+        """Apply these motifs to another image: its atoms get the motifs of this one, under the same numbers and names.
+
+        Parameters
+        ----------
+        other : AtomicImage
+            An image of the same material, at the same polarity; calibrated in the same units, discs are of the same size.
+        atoms : optional
+            Atoms of the other image, as in ``find_motifs``; found if not given.
+        show_progressbar : bool, optional
+
+        Returns
+        -------
+        Motifs
+            Of the other image, also there as ``other.motifs``. The column ``strangeness`` of :meth:`to_dict`, 0 to 1, is near 1
+            for atoms that are like none of the motifs; their probability is low.
+        """
+        from hyperspy_motifs.signals._prediction import fitted_model, predict
+
+        record = self._refresh()
+        model = self._cached("model", lambda: fitted_model(self._signal, record))
+        predict(model, self._signal, record, other, atoms, show_progressbar)
+        return type(self)(other)
+
     def reconstruct(self) -> AtomicImage:
         """The image painted anew: the mean patch of its motif on every atom.
 
