@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ._ring_geometry import odd_wheels, ring_features, rings_found_empty
 from ._shapes import shape_moments, split_by_gap
 from ._words import canonical_words, distinct_rows, word_ids
 
@@ -94,6 +95,10 @@ def choose_wheels(
     triangles are left alone, unless empty copies of their ring show that it does not need its occupant: else
     a dopant in a close-packed lattice, or a vertex of a square-triangle tiling, would be read as a channel.
 
+    Before that, geometry decides where it can, for labels may be split finer than sites: kinds whose ring is
+    found empty elsewhere with the same size and shape, and hubs with other than six spokes that do not touch
+    one another (a dislocation's do).
+
     Last, single wheels join the kinds that were taken, for their ring or for their hub: one misread motif
     does not break a ring.
 
@@ -162,8 +167,11 @@ class _Description:
         alike = letters[wheels.rim] == letters[wheels.hubs][self.wheel_of]
         self.foreign = ~np.logical_or.reduceat(own, wheels.offsets[:-1])
         # A motif that holds sites of both sorts may stand on the rim here and there.
-        self.foreign &= 3 * np.add.reduceat(alike.astype(np.int64), wheels.offsets[:-1]) <= self.spokes
+        self.other_motif = 3 * np.add.reduceat(alike.astype(np.int64), wheels.offsets[:-1]) <= self.spokes
+        self.foreign &= self.other_motif
+        self.alike = np.zeros(len(wheels.hubs), dtype=bool)
         self.letter_bits = np.log2(len(np.unique(letters)) + 1.0)
+        self.vertices, self.offsets = vertices, offsets
         self._spell(vertices, offsets)
         # Points at the border have too few bonds to be hubs of their kind; they do not count against it.
         on_cells = np.bincount(vertices, minlength=n)
@@ -193,7 +201,6 @@ class _Description:
         self.class_bits = (length[unique[:, 0]] + (unique[:, 1] >= 0)) * self.letter_bits
         self.counts = np.bincount(self.cell_class, minlength=len(unique)).astype(np.float64)
         self.empty_rings = np.bincount(word[:m], minlength=len(names))
-        self.empty_sizes = np.bincount(sizes)
 
     def length(self, counts: NDArray[np.floating]) -> float:
         """Bits of classes and instances."""
@@ -218,8 +225,9 @@ class _Description:
 
     def take_kinds(self, always: bool) -> NDArray[np.bool_]:
         """Kinds of wheels, one after the other, as long as one shortens the description."""
-        taken = np.zeros(len(self.kind), dtype=bool)
-        blocked = np.zeros(len(self.kind), dtype=bool)
+        taken = np.zeros(len(self.kind), dtype=bool) if always else self.by_geometry()
+        blocked = taken | self.overlapping(taken)
+        self.counts = self.counts_with(taken)
         kinds = [k for k in np.unique(self.kind).tolist() if self._is_candidate(k, always)]
         while kinds:
             gains = []
@@ -241,6 +249,44 @@ class _Description:
             blocked |= members | self.overlapping(members)
         return taken
 
+    def by_geometry(self) -> NDArray[np.bool_]:
+        """Kinds whose rings are found empty, then wheels with other than six spokes."""
+        taken = np.zeros(len(self.kind), dtype=bool)
+        sizes = np.diff(self.offsets)
+        for n in np.unique(self.spokes):
+            index = np.flatnonzero(self.spokes == n)
+            faces = np.flatnonzero(sizes == n)
+            if len(faces) < 2:
+                continue
+            place = np.full(len(self.spokes), -1)
+            place[index] = np.arange(len(index))
+            rim = self.wheels.rim[self.wheels.offsets[index][:, None] + np.arange(n)]
+            hub = self.at_point[rim]
+            near = np.where(hub >= 0, place[hub], -1)
+            found = rings_found_empty(
+                ring_features(self.points, rim),
+                ring_features(self.points, self.vertices[self.offsets[faces][:, None] + np.arange(n)]),
+                self.kind[index],
+                self.foreign[index],
+                near,
+            )
+            taken[index] |= found.taken
+            self.alike[index] |= found.alike
+        free = ~(taken | self.overlapping(taken))
+        odd = (self.spokes != 6) & free
+        on_rim = self.at_point[self.wheels.rim]
+        beside = np.logical_or.reduceat((on_rim >= 0) & odd[on_rim], self.wheels.offsets[:-1])
+        remaining = np.ones(len(sizes), dtype=bool)
+        remaining[self.wheels.cells[taken[self.wheel_of]]] = False
+        candidates = odd_wheels(
+            np.where(free, self.spokes, 6),
+            self.other_motif | taken.any(),
+            beside,
+            sizes[remaining],
+            len(self.points),
+        )
+        return taken | candidates
+
     def _is_candidate(self, kind: int, always: bool) -> bool:
         """Whether wheels of a kind may be rings with an occupant at all."""
         members = (self.kind == kind) & self.foreign
@@ -255,8 +301,11 @@ class _Description:
 
     def _has_empty(self, members: NDArray[np.bool_]) -> bool:
         """Whether rings of these words are found empty, too."""
-        empty = self.empty_rings[np.unique(self.ring[members])].sum()
-        return bool(empty >= max(2, _EMPTY_SHARE * members.sum()))
+        rings = np.unique(self.ring[members])
+        empty = self.empty_rings[rings].sum()
+        # Round a dopant lies the same ring as round most atoms of its host, whose vacancies prove nothing.
+        own = members.sum() >= 0.5 * np.isin(self.ring, rings).sum()
+        return bool(own and empty >= max(2, _EMPTY_SHARE * members.sum()))
 
     def _is_lattice(self, members: NDArray[np.bool_]) -> bool:
         """Whether these are six equilateral triangles, on the average over wheels of one ring."""
@@ -284,10 +333,14 @@ class _Description:
         if not taken.any():
             return taken
         hub = self.letters[self.wheels.hubs]
-        known_ring = np.isin(self.ring, self.ring[taken])
+        copies = np.bincount(self.ring)
+        often = 2 * np.bincount(self.ring[taken], minlength=len(copies)) >= copies
+        known_ring = np.isin(self.ring, self.ring[taken]) & often[self.ring]
         pair = hub * 64 + self.spokes
-        known_hub = np.isin(pair, pair[taken])
+        _, pair, wheels_of_pair = np.unique(pair, return_inverse=True, return_counts=True)
+        known_hub = (2 * np.bincount(pair[taken], minlength=len(wheels_of_pair)) >= wheels_of_pair)[pair]
         score = np.where(known_ring & known_hub, 3, np.where(known_ring, 2, np.where(known_hub, 1, 0)))
+        score = np.maximum(score, np.where(self.alike, 2, 0))
         score[taken] = 0
         taken = taken.copy()
         blocked = self.overlapping(taken)
