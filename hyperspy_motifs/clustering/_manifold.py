@@ -111,7 +111,7 @@ class Manifold:
             If there are too few atoms with features, or shapes do not fit.
         """
         features, places = _checked(X, positions)
-        valid = np.isfinite(features).all(axis=1)
+        valid: NDArray[np.bool_] = np.asarray(np.isfinite(features).all(axis=1))
         fewest = max(3 * self.n_coordinates, 40)
         if valid.sum() < fewest:
             raise ValueError(
@@ -163,7 +163,7 @@ class Manifold:
             raise ValueError(
                 f"{features.shape[1]} features; the manifold was found on {self._features.shape[1]}."
             )
-        valid = np.isfinite(features).all(axis=1)
+        valid = np.asarray(np.isfinite(features).all(axis=1))
         if not valid.any():
             return np.full((len(features), self.n_coordinates), np.nan)
         # The atom itself is a neighbour where it was among those of the fit.

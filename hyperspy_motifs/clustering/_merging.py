@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from ._separation import HalfSums
 
-_CONTINUUM = 3.0  # halves of a uniform continuum lie sqrt(12) = 3.5 spreads apart, of a Gaussian 2.6
-_VALLEY = 9.0  # three standard deviations
+_PIECES = 0.8  # of the threshold: pieces of one cloud are joined by a single split into halves
+_VALLEY = 7.0  # 2.6 standard deviations
+_SPLITS = 4
 _SIZE_WEIGHT = 0.25
 
 
@@ -55,6 +56,36 @@ def valley(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float(2 * ratio.max())
 
 
+class _Judges:
+    """Several splits into halves, averaged: one split of six points is a lottery."""
+
+    def __init__(
+        self,
+        X: NDArray[np.floating],
+        labels: NDArray[np.integer],
+        random_state: int,
+        common: NDArray[np.float64] | None,
+    ) -> None:
+        self.splits = [HalfSums(X, labels, random_state + k, common) for k in range(_SPLITS)]
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        return self.splits[0].labels
+
+    def matrix(self) -> NDArray[np.float64]:
+        return np.mean([split.matrix() for split in self.splits], axis=0)
+
+    def separation(self, a: int, b: int) -> float:
+        return float(np.mean([split.separation(a, b) for split in self.splits]))
+
+    def valley(self, a: int, b: int) -> float:
+        return float(np.mean([valley(*split.projections(a, b)) for split in self.splits]))
+
+    def merge(self, a: int, b: int) -> None:
+        for split in self.splits:
+            split.merge(a, b)
+
+
 def merge_alike(
     X: NDArray[np.floating],
     labels: NDArray[np.integer],
@@ -64,8 +95,8 @@ def merge_alike(
 ) -> NDArray[np.int32]:
     """Merge groups until every two of them are two motifs.
 
-    Two groups are two motifs if they lie at least `threshold` spreads apart and there is a valley between them, on points that did not choose
-    the direction.
+    Two groups are two motifs if they lie at least `threshold` spreads apart and there is a valley between them, on points that did not
+    choose the direction.
 
     Returns
     -------
@@ -73,28 +104,26 @@ def merge_alike(
         Groups 0..
     """
     sums = HalfSums(X, labels, random_state, common)
-    sums.agglomerate(min(threshold, _CONTINUUM))
+    sums.agglomerate(_PIECES * threshold)
     groups, compact = np.unique(sums.labels, return_inverse=True)
-    sums = HalfSums(X, compact, random_state, sums.common)
-    separations = sums.matrix()
+    judges = _Judges(X, compact, random_state, sums.common)
+    separations = judges.matrix()
     judged = np.zeros_like(separations, dtype=bool)
-    n_groups = len(groups)
-    while n_groups > 1:
+    for _ in range(len(groups) ** 2):
         open_ = np.where(judged, np.inf, separations)
         a, b = sorted(divmod(int(open_.argmin()), len(open_)))
         if not np.isfinite(open_[a, b]):
             break
-        if open_[a, b] >= threshold and valley(*sums.projections(a, b)) >= _VALLEY:
+        if open_[a, b] >= threshold and judges.valley(a, b) >= _VALLEY:
             judged[a, b] = judged[b, a] = True
             continue
-        sums.merge(a, b)
+        judges.merge(a, b)
         separations[b, :] = separations[:, b] = np.inf
         judged[a, :] = judged[:, a] = False
-        n_groups -= 1
-        for c in np.unique(sums.labels):
+        for c in np.unique(judges.labels):
             if c != a:
-                separations[a, c] = separations[c, a] = sums.separation(a, int(c))
-    return np.unique(sums.labels, return_inverse=True)[1].astype(np.int32)
+                separations[a, c] = separations[c, a] = judges.separation(a, int(c))
+    return np.unique(judges.labels, return_inverse=True)[1].astype(np.int32)
 
 
 def merging_order(
