@@ -105,7 +105,9 @@ class _SlowFields:
         self.level = float(np.mean(image))
         shape = tuple(max(length // block, 1) for length in image.shape)
         mean, square = np.empty(shape), np.empty(shape)
-        _block_means(np.ascontiguousarray(image), self.level, block, mean, square)
+        single = image.dtype == np.float32
+        pixels = np.ascontiguousarray(image, dtype=np.float32 if single else np.float64)
+        _block_means(pixels, self.level, block, mean, square)
         place = np.clip((points[:, ::-1].T + 0.5) / block - 0.5, 0, np.array(shape)[:, None] - 1)
         near = np.zeros(shape, dtype=bool)
         near[tuple(np.rint(place).astype(int))] = True

@@ -117,7 +117,8 @@ def spline_coefficients(image: ArrayLike) -> NDArray[np.float32]:
     Raises
     ------
     ValueError
-        If the image is not two-dimensional or a side is shorter than 2 pixels.
+        If the image is not two-dimensional, a side is shorter than 2 pixels, or pixels are complex, NaN or
+        infinite.
 
     Notes
     -----
@@ -130,7 +131,13 @@ def spline_coefficients(image: ArrayLike) -> NDArray[np.float32]:
         raise ValueError(
             f"The image must be two-dimensional with sides of 2 pixels at least, not of shape {values.shape}."
         )
+    if values.dtype.kind not in "fiub":
+        raise ValueError(f"The image must be real, not of type {values.dtype}.")
     values = np.ascontiguousarray(values, dtype=np.float32)
+    if not np.isfinite(values.sum(dtype=np.float64)):
+        raise ValueError(
+            "The image holds NaN or infinite pixels, which would spread over the whole field: fill them first."
+        )
     out = np.empty_like(values)
     _filter_columns(values, out)
     _filter_rows(out)

@@ -12,7 +12,7 @@ from scipy import fft
 from ._disc_basis import DiscBasis
 from ._modes import to_complex
 from ._noise import NoiseModel
-from ._symmetry import fold_weights, mirror_axes
+from ._symmetry import fold_weights, symmetry_of_pixels
 
 # Side of the tiles that are transformed at once; with its margin it should be a fast FFT length.
 _TILE = 512
@@ -157,27 +157,25 @@ def _tile_symmetry(tile, functions, scale, modes, folds, noise):
     """Scores of each fold, mirror strength and axis (F + 2, r, c) of a tile with margin."""
     moments = _tile_moments(tile, functions, scale)
     rows, columns = moments.shape[1:]
-    values, kept = to_complex(moments.reshape(len(modes), -1).T, modes)
+    # Indices stand for moments: the complex form of the column numbers tells which belong together.
+    pairs, kept = to_complex(np.arange(len(modes), dtype=np.float64), modes)
     used = kept[:, 1] >= 2
-    values, orders = values[:, used], kept[used, 1]
+    orders = kept[used, 1]
     variance = 0.0
     if noise is not None:
-        size = functions.shape[-1]
-        half = size // 2
-        mean = np.maximum(tile[half : half + rows, half : half + columns], 0).mean()
-        variance = 2 * float(noise.variance(mean)) * float(scale)
-    power = np.abs(values).astype(np.float64) ** 2 - variance
-    spread = 2 * variance * np.maximum(power, 0) + variance**2
-    total = np.maximum(power.sum(axis=1), np.sqrt(spread.sum(axis=1)))
-    total = np.where(total > 0, total, 1.0)
-    out = np.empty((len(folds) + 2, rows * columns), np.float32)
-    for k, fold in enumerate(folds):
-        out[k] = power @ fold_weights(orders, fold) / total
-    by_order = (orders[:, None] == np.arange(int(orders.max()) + 1)).astype(np.float64)
-    best, out[-1] = mirror_axes(values.astype(np.complex128) ** 2 @ by_order)
-    chance = variance**2 * len(orders) * 2 * np.log(2.0 * orders.max())
-    out[-2] = np.sqrt(np.maximum(best**2 - chance, 0)) / total
-    return out.reshape(-1, rows, columns)
+        half = functions.shape[-1] // 2
+        level = tile[half : half + rows, half : half + columns].mean()
+        variance = 2 * float(noise.variance(level)) * float(scale)
+    out = np.empty((rows * columns, len(folds) + 2), np.float32)
+    symmetry_of_pixels(
+        moments.reshape(len(modes), -1),
+        np.stack([pairs.real[used], pairs.imag[used]], axis=1).astype(np.int64),
+        orders,
+        np.stack([fold_weights(orders, fold) for fold in folds]).reshape(len(folds), -1),
+        variance,
+        out,
+    )
+    return out.T.reshape(-1, rows, columns)
 
 
 def get_symmetry_maps(

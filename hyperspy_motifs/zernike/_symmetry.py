@@ -53,19 +53,82 @@ def mirror_axes(
     sums: NDArray[np.complexfloating],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return max over theta of Re sum_m C_m exp(-i m theta), and theta / 2, for C (n, M + 1)."""
-    n_orders = sums.shape[1]
-    n_angles = 8 * max(n_orders - 1, 2)
-    phase = 2 * np.pi / n_angles * np.outer(np.arange(n_orders), np.arange(n_angles))
+    cosine, sine = _angle_tables(sums.shape[1])
     value, axis = np.zeros(len(sums)), np.zeros(len(sums))
     _mirror_axes(
         np.ascontiguousarray(sums.real, dtype=np.float64),
         np.ascontiguousarray(sums.imag, dtype=np.float64),
-        np.cos(phase).astype(np.float32),
-        np.sin(phase).astype(np.float32),
+        cosine,
+        sine,
         value,
         axis,
     )
     return value, axis
+
+
+@nb.njit(cache=True, parallel=True)
+def _pixel_symmetry(moments, pairs, orders, weights, variance, chance, cosine, sine, out):
+    n_folds = weights.shape[0]
+    floor = variance * np.sqrt(float(len(orders)))
+    for i in nb.prange(moments.shape[1]):
+        grid = np.empty(cosine.shape[1], np.float32)
+        re = np.zeros(cosine.shape[0])
+        im = np.zeros(cosine.shape[0])
+        total = 0.0
+        scores = np.zeros(n_folds)
+        for j in range(len(orders)):
+            x = np.float64(moments[pairs[j, 0], i])
+            y = np.float64(moments[pairs[j, 1], i])
+            power = x * x + y * y - variance
+            total += power
+            for k in range(n_folds):
+                scores[k] += weights[k, j] * power
+            re[orders[j]] += x * x - y * y
+            im[orders[j]] += 2 * x * y
+        # As in `get_symmetry`: where noise is all there is, scores go to 0.
+        total = max(total, floor)
+        total = total if total > 0 else 1.0
+        for k in range(n_folds):
+            out[i, k] = scores[k] / total
+        best, angle = _best_angle(re, im, cosine, sine, grid)
+        out[i, n_folds] = np.sqrt(max(best * best - chance, 0.0)) / total
+        out[i, n_folds + 1] = 0.5 * (angle % (2 * np.pi))
+
+
+def symmetry_of_pixels(
+    moments: NDArray[np.float32],
+    pairs: NDArray[np.int64],
+    orders: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    variance: float,
+    out: NDArray[np.float32],
+) -> None:
+    """Write scores, mirror strength and axis of many pixels of equal noise (see `get_symmetry`).
+
+    Parameters
+    ----------
+    moments : (K, p) float32 array
+        Real moments.
+    pairs : (J, 2) int array
+        Rows of the cosine and the sine part of the modes that are used.
+    orders : (J,) int array
+        Their angular orders.
+    weights : (F, J) array
+        `fold_weights` of each fold.
+    variance : float
+        Noise of |A|^2.
+    out : (p, F + 2) float32 array
+        Result.
+    """
+    cosine, sine = _angle_tables(int(orders.max()) + 1)
+    chance = variance**2 * len(orders) * 2 * np.log(2.0 * orders.max())
+    _pixel_symmetry(moments, pairs, orders, weights, variance, chance, cosine, sine, out)
+
+
+def _angle_tables(n_orders):
+    n_angles = 8 * max(n_orders - 1, 2)
+    phase = 2 * np.pi / n_angles * np.outer(np.arange(n_orders), np.arange(n_angles))
+    return np.cos(phase).astype(np.float32), np.sin(phase).astype(np.float32)
 
 
 def fold_weights(orders: NDArray[np.int64], fold: int) -> NDArray[np.float64]:

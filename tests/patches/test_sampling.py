@@ -95,6 +95,14 @@ def test_one_position_has_no_spacing():
         estimate_patch_radius([[1.0, 2.0]])
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1j])
+def test_image_must_be_real_and_finite(bad):
+    image = np.ones((9, 11), dtype=complex if bad == 1j else float)
+    image[4, 5] = bad
+    with pytest.raises(ValueError, match=r"real|NaN"):
+        sample_patches(image, [[5, 4]], 2)
+
+
 def test_image_must_be_two_dimensional():
     with pytest.raises(ValueError, match="two-dimensional"):
         sample_patches(np.zeros((3, 4, 5)), [[1, 1]], 2)

@@ -10,6 +10,7 @@ from hyperspy_motifs.zernike import (
     ZernikeBasis,
     dense_moments,
     get_moments,
+    get_symmetry,
     get_symmetry_maps,
 )
 
@@ -77,6 +78,21 @@ def test_symmetry_map_of_a_star(fold, other):
     assert_allclose(np.exp(2j * fold * maps.axis[40, 45]), np.exp(2j * fold * 0.2), atol=0.05)
     assert maps.scores[0, 40, 62] < 0.7
     assert np.isnan(maps.mirror[0, 0])
+
+
+def test_symmetry_maps_hold_the_scores_of_the_pixels(basis):
+    """The map sees the same as an atom would, noise taken off by one level for all pixels."""
+    image = np.random.default_rng(3).poisson(900, (50, 60)).astype(float)
+    image[20:32, 25:40] += 400
+    noise = NoiseModel(0, 30)
+    points = np.array([[25, 20], [31, 25], [42, 30]])
+    maps = get_symmetry_maps(image, basis, noise=noise)
+    moments = get_moments(image, points, basis, background=None, contrast=None, noise=noise)
+    expected = get_symmetry(moments)
+    assert_allclose(maps.scores[:, points[:, 1], points[:, 0]].T, expected.scores, atol=0.02)
+    assert_allclose(maps.mirror[points[:, 1], points[:, 0]], expected.mirror, atol=0.02)
+    turned = np.exp(2j * maps.axis[points[:, 1], points[:, 0]])
+    assert_allclose(turned, np.exp(2j * expected.axis), atol=1e-3)
 
 
 @pytest.mark.parametrize("shape", [(12, 50), (50,)])

@@ -281,6 +281,29 @@ def test_select_keeps_sine_and_cosine_together(basis):
         moments.select(n=50)
 
 
+@pytest.mark.parametrize("kind", [">f4", "<u2", "f2", ">i4", "f8"])
+def test_any_real_type(basis, kind):
+    points = clear_of_border(lattice(jitter=0.3))[:40]
+    image = np.rint(200 * render(points) + 7)
+    expected = get_moments(image, points, basis)
+    found = get_moments(image.astype(kind), points, basis)
+    assert_allclose(found.values, expected.values, atol=1e-4)
+
+
+def test_threads_do_not_change_a_bit(basis):
+    import numba
+
+    points = lattice(jitter=0.4)
+    image = np.random.default_rng(0).poisson(20 * render(points) + 3)
+    found = []
+    for threads in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
+        numba.set_num_threads(threads)
+        found.append(get_moments(image, points, basis))
+    numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+    assert np.array_equal(found[0].values, found[1].values, equal_nan=True)
+    assert np.array_equal(found[0].noise_std, found[1].noise_std)
+
+
 def test_no_atoms(basis):
     moments = get_moments(np.random.default_rng(0).random((64, 70)), np.empty((0, 2)), basis)
     assert moments.values.shape == (0, len(basis.modes))
