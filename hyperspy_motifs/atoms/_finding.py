@@ -12,7 +12,7 @@ from hyperspy_motifs.atoms._atomap import peaks_by_atomap
 from hyperspy_motifs.atoms._atoms import Atoms
 from hyperspy_motifs.atoms._estimation import ImageScales, estimate_scales
 from hyperspy_motifs.atoms._neighbours import drop_close, nearest_neighbour_distance
-from hyperspy_motifs.atoms._order import in_crystal
+from hyperspy_motifs.atoms._order import in_crystal, order_of_sites
 from hyperspy_motifs.atoms._peaks import ScaleSpace
 from hyperspy_motifs.atoms._refinement import ColumnFit, refine_atoms
 
@@ -29,6 +29,9 @@ _LEAST_TOGETHER = 0.25
 _LEAST_AGREEING = 0.85
 _SAME_DISTANCE = 0.15
 _LOW_CERTAINTY = 0.3
+# Less order than this, where no scale stood out either, is what noise has.
+_GAS = 0.3
+_FINEST_SAMPLING = 3.5
 
 
 def find_atoms(
@@ -51,8 +54,9 @@ def find_atoms(
     refine : bool or {"gaussian", "center_of_mass", "atomap"}
         True is ``"gaussian"``, see `refine_atoms`. False leaves the whole-pixel maxima.
     threshold : float, optional
-        Weakest column over the typical one, by its response to the band-pass; by default 0.1, and above the
-        noise.
+        Least response of a column to the band-pass over the typical one. By default 0.1, then fainter columns are
+        added that stand out of the noise, and what lies in vacuum or amorphous matter is left out;
+        given, nothing else decides.
 
     Returns
     -------
@@ -71,12 +75,14 @@ def find_atoms(
         )
     _warn_when_unsure(scales)
     limits = np.array(data.shape[::-1]) - 0.5
-    fit = _find_columns(data, scales, _WEAKEST if threshold is None else threshold)
+    fit = _find_columns(data, scales, threshold)
     if threshold is None and len(fit.start) >= _FEWEST:
         fit.keep(in_crystal(fit.parameters[:, 1:3], nearest_neighbour_distance(fit.parameters[:, 1:3])))
+    if separation is None and scales.separation_certainty == 0 and _is_noise(fit.start, scales.separation):
+        fit.keep(np.zeros(len(fit.start), bool))
     if len(fit.start) < _FEWEST:
         raise ValueError(
-            f"only {len(fit.start)} columns were found (estimated separation {scales.separation:.1f} pixels, "
+            f"{len(fit.start) or 'no'} columns were found (estimated separation {scales.separation:.1f} pixels, "
             f"contrast {scales.contrast:.2f} of the standard deviation of the image); give separation= or "
             "polarity=, or a lower threshold="
         )
@@ -90,15 +96,23 @@ def find_atoms(
         atoms = refine_atoms(
             data, fit.start, polarity=scales.polarity, separation=scales.separation, method=method
         )
+    if separation is None and len(atoms) >= _FEWEST:
+        scales = replace(scales, separation=nearest_neighbour_distance(atoms.positions))
     return replace(
         atoms,
+        separation=scales.separation,
         separation_certainty=scales.separation_certainty,
         polarity=scales.polarity,
         polarity_certainty=scales.polarity_certainty,
     )
 
 
-def _find_columns(image, scales, weakest):
+def _is_noise(positions, separation):
+    """Whether places found at no steady scale lie as maxima of noise do: at every pixel or so, or in no order."""
+    return separation < _FINEST_SAMPLING or np.median(order_of_sites(positions, separation)) < _GAS
+
+
+def _find_columns(image, scales, threshold):
     """Columns of the image: clear maxima of its response, then faint ones that the clear do not explain."""
     sign = 1.0 if scales.polarity == "bright" else -1.0
     response = sign * ScaleSpace(image, scales.scale).response(scales.scale)
@@ -109,14 +123,16 @@ def _find_columns(image, scales, weakest):
     if len(peaks) < _FEWEST:
         return ColumnFit(image, peaks, scales.separation, sign)
     typical = np.median(heights[heights > 0.3 * np.percentile(heights, 95)])
-    clear = heights > weakest * typical
+    clear = heights > (_WEAKEST if threshold is None else threshold) * typical
     fit = ColumnFit(image, peaks[clear], scales.separation, sign)
     if clear.sum() < _FEWEST:
         return fit
     fit.measure_amplitudes()
     fit.refine(passes=2)
+    if threshold is not None:
+        return fit
     _add_faint(fit, peaks[~clear])
-    return fit if weakest != _WEAKEST else _with_missed_sites(fit, image, scales, sign)
+    return _with_missed_sites(fit, image, scales, sign)
 
 
 def _with_missed_sites(fit, image, scales, sign):

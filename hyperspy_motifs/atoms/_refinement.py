@@ -29,6 +29,8 @@ _LINEAR_PASSES = 3
 _NARROWEST_SHAPES = 0.05
 _WIDEST_SHAPES = 0.4
 _FURTHEST_SHIFT = 0.3
+# A fit that leaves less of a column than this part of the typical one has found none.
+_LEAST_AMPLITUDE = 1e-3
 _REACH = 2.2
 
 
@@ -191,7 +193,8 @@ class ColumnFit:
         prior = np.array([self.common, strength])
         fit_quality(self.image, self.parameters, self.radii, *self.table, prior, variance, spread)
         self.variance = variance
-        self.fitted = ~lost & (self.parameters[:, 0] > 0) & np.isfinite(spread).all(axis=1)
+        floor = _LEAST_AMPLITUDE * np.median(self.parameters[:, 0])
+        self.fitted = ~lost & (self.parameters[:, 0] > max(floor, 0.0)) & np.isfinite(spread).all(axis=1)
         self.uncertainty = np.where(self.fitted[:, None], np.sqrt(spread[:, :2]), np.nan)
         self.take_centres_of_mass(~self.fitted)
 
