@@ -1,0 +1,29 @@
+"""One atom through four lenses."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import hyperspy_motifs as hm
+from hyperspy_motifs.clustering import LENSES
+
+s, truth = hm.data.monolayer("MoSe2", shape=(256, 256), random_state=2)
+distances = np.linalg.norm(truth.positions - 128, axis=1)
+centre = truth.positions[np.argmin(np.where(truth.labels == 0, distances, np.inf))]
+spacing = hm.patches.typical_spacing(truth.positions)
+
+figure, axes = plt.subplots(1, 1 + len(LENSES), figsize=(13, 3), layout="constrained")
+axes[0].imshow(s.data, cmap="gray")
+reach = 3.2 * spacing
+axes[0].set(xlim=(centre[0] - reach, centre[0] + reach), ylim=(centre[1] + reach, centre[1] - reach))
+for k, (lens, axis) in enumerate(zip(LENSES, axes[1:], strict=True)):
+    colour = hm.draw.motif_colour(k)
+    radius = lens * spacing
+    axes[0].add_patch(plt.Circle(centre, radius, fill=False, lw=2, ec=colour))
+    patch = hm.patches.sample_patches(s.data, centre[None], radius)[0]
+    y, x = np.indices(patch.shape) - patch.shape[0] // 2
+    axis.imshow(
+        np.where(np.hypot(x, y) <= radius, patch, np.nan), cmap="gray", vmin=s.data.min(), vmax=s.data.max()
+    )
+    axis.set_title(f"lens {lens:g}", color=colour)
+for axis in axes:
+    axis.set_axis_off()

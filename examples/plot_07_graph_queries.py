@@ -1,0 +1,73 @@
+"""
+Asking the graph
+================
+
+Atoms, motifs, cells and what they build are nodes of one graph. It answers questions, and what it answers can
+be painted on the image.
+"""
+
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+import hyperspy_motifs as hm
+
+# %%
+
+s, truth = hm.data.grain_boundary(21.8, stone_wales=3, shape=(480, 480), random_state=5)
+motifs = s.find_motifs(rotation_invariant=True, show_progressbar=False)
+graph = motifs.graph
+print(graph)
+print(graph.levels)
+
+# %%
+# Nodes by their attributes. A condition is a value, a set of values, or a function.
+
+pentagons = graph.find(level="cell", n_corners=5, on_border=False)
+large = graph.find(level="cell", n_corners=lambda n: n >= 7)
+print(len(pentagons), "pentagons inside,", len(large), "cells of seven corners or more")
+
+# %%
+# Steps: up to what a node is part of, down to its parts, sideways to its neighbours.
+
+first = pentagons[0]
+print("atoms of", first, "are", graph.children(first))
+print("its neighbours have", sorted(graph.nodes[n]["n_corners"] for n in graph.neighbours(first)), "corners")
+print("its composition is", graph.composition(first))
+
+# %%
+# Pentagons that have no heptagon beside them, painted on the image.
+
+alone = [p for p in pentagons if all(graph.nodes[n]["n_corners"] != 7 for n in graph.neighbours(p))]
+print(len(alone), "of", len(pentagons), "pentagons have no heptagon as neighbour")
+number = {f"cell:{i}": i for i in range(len(motifs.cells))}
+polygons = [motifs.positions[motifs.cells.polygons[number[p]]] for p in pentagons]
+extent = hm.draw.image_extent(s.data.shape, s.axes_manager.signal_axes[0].scale)
+is_alone = [int(p in alone) for p in pentagons]
+hm.draw.plot_cells(
+    polygons, is_alone, s.data, extent=extent, units="nm", names=["beside a heptagon", "alone"]
+)
+plt.show()
+
+# %%
+# The graph of types is small: which classes there are, and which lie side by side more (red) or less often
+# (blue) than chance has it.
+
+hm.draw.plot_type_graph(graph.types, kind="cell-class", most=6)
+plt.show()
+
+# %%
+# With the extra ``query`` the same in openCypher.
+
+found = graph.query("MATCH (c:cell) WHERE c.n_corners = 7 RETURN c.area")
+print({name: len(values) for name, values in found.items()})
+
+# %%
+# For Gephi, Cytoscape, igraph or Graphviz: GraphML. It comes back equal.
+
+with tempfile.TemporaryDirectory() as folder:
+    path = Path(folder) / "hierarchy.graphml"
+    graph.to_graphml(path)
+    again = hm.graph.MotifGraph.from_graphml(path)
+print(again.number_of_nodes() == graph.number_of_nodes())
