@@ -1,0 +1,166 @@
+"""Discrete classes, or a continuum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
+
+_REFERENCES = 512
+_FEWEST = 40
+_SCALES = 16
+_NEAREST = 8
+_FURTHEST = 0.75
+# Between the classes of a discrete structure the dimension falls below the first, within one it is above the second.
+# Widths are of the logarithms: half of what lies between the simulated discrete and continuous cases.
+_GAP, _BALL = 1.5, 7.6
+_GAP_WIDTH, _BALL_WIDTH = 0.13, 0.1
+
+
+@dataclass(frozen=True)
+class Continuity:
+    """Whether points form discrete classes or a continuum.
+
+    Attributes
+    ----------
+    kind : {"discrete", "continuous", "partly continuous"}
+        Partly: some of the groups are continuous inside.
+    certainty : float
+        0 to 1 that `kind` is right; 0.5 is a guess.
+    probability : float
+        0 to 1 that all points together form one continuum: the certainty before a verdict is made of it.
+    gap_dimension : float
+        Smallest local dimension over all scales, of the median point. Near 0 at the scale of a gap; 2 to 3 on a
+        surface without gaps.
+    largest_dimension : float
+        Largest dimension over all scales, of the mean over points. That of the noise's directions, 8 and more, inside a
+        class; 4 to 7 in a continuum that is thicker than its noise.
+    share : float
+        Part of the points that belong to a continuum.
+    groups : dict of int to Continuity
+        The same of every group, where groups were given.
+    """
+
+    kind: str
+    certainty: float
+    probability: float
+    gap_dimension: float
+    largest_dimension: float
+    share: float
+    groups: dict[int, Continuity] = field(default_factory=dict)
+
+    @property
+    def is_continuous(self) -> bool:
+        """Whether the points as a whole form a continuum."""
+        return self.kind == "continuous"
+
+
+def dimension_profile(X: ArrayLike) -> NDArray[np.float64]:
+    r"""Return the local dimension of point sets at growing scales.
+
+    .. math:: D_i(k) = \log(k'/k) / \log(r_{i,k'}/r_{i,k})
+
+    with :math:`r_{i,k}` the distance of point i to its k-th neighbour: the slope of the correlation integral
+    (Grassberger and Procaccia, Physica D 9 (1983) 189), of one point and between two scales.
+
+    Parameters
+    ----------
+    X : array_like, shape (n, d)
+        Points, in units of their noise.
+
+    Returns
+    -------
+    ndarray, shape (references, scales)
+        Up to 512 points spread evenly over the list; numbers of neighbours from 8 to 0.75 n, in equal
+        ratios.
+    """
+    points = np.asarray(X, dtype=np.float64)
+    n = len(points)
+    points = points - points.mean(axis=0)
+    chosen = np.unique(np.linspace(0, n - 1, min(n, _REFERENCES)).astype(np.int64))
+    numbers = np.unique(np.geomspace(_NEAREST, max(_FURTHEST * n, _NEAREST + 1), _SCALES).astype(np.int64))
+    squares = (points**2).sum(axis=1)
+    with threadpool_limits(limits=1, user_api="blas"):
+        apart = squares[chosen, None] + squares - 2 * points[chosen] @ points.T
+    apart = np.partition(np.maximum(apart, 0), numbers, axis=1)[:, numbers]
+    logarithm = 0.5 * np.log(np.maximum(apart, 1e-12 * max(squares.max(), 1e-300)))
+    rise = np.diff(logarithm, axis=1)
+    return np.diff(np.log(numbers)) / np.maximum(rise, 1e-3)
+
+
+def estimate_continuity(X: ArrayLike | Sequence[ArrayLike], groups: ArrayLike | None = None) -> Continuity:
+    """Decide whether points form discrete classes, a continuum, or classes some of which are continuous inside.
+
+    Seen from one point of a class, the number of neighbours within a growing distance first rises as steeply as
+    noise of many dimensions does, then stays the same up to the next class: the dimension is first large, then
+    near zero. Seen from a point of a continuum it keeps rising, with a dimension of few.
+
+    Parameters
+    ----------
+    X : array_like, shape (n, d), or a list of such
+        Features in units of their noise, such as the first twenty principal axes of whitened moments. Of several
+        (one for each lens) all must be continuous: through a large lens the many combinations of discrete
+        neighbours can look like a continuum, through a small one they do not.
+    groups : array_like of int, shape (n,), optional
+        Motifs: each is judged by itself as well.
+
+    Returns
+    -------
+    Continuity
+
+    Raises
+    ------
+    ValueError
+        If `X` is not finite or not two-dimensional, or `groups` does not fit.
+
+    Notes
+    -----
+    Fewer than 40 points decide nothing: they are called discrete with a certainty of 0.5.
+    """
+    lenses = [np.asarray(x, dtype=np.float64) for x in (X if isinstance(X, (list, tuple)) else [X])]
+    n = len(lenses[0]) if lenses else 0
+    if not lenses or any(x.ndim != 2 or len(x) != n or not np.isfinite(x).all() for x in lenses):
+        raise ValueError(
+            "Features must be finite, of shape (atoms, features), and of the same atoms through every lens: "
+            "leave out atoms that are not valid."
+        )
+    whole = _through_all(lenses)
+    if groups is None:
+        return whole
+    labels = np.asarray(groups)
+    if labels.shape != (n,):
+        raise ValueError(f"groups has shape {labels.shape}; expected {(n,)}, one number an atom.")
+    each = {int(g): _through_all([x[labels == g] for x in lenses]) for g in np.unique(labels)}
+    inside = [g for g, c in each.items() if c.is_continuous]
+    if whole.is_continuous or not inside:
+        return replace(whole, groups=each)
+    share = float(np.isin(labels, inside).mean())
+    # One group that is taken for continuous by mistake makes the whole verdict wrong.
+    certainty = max(each[g].certainty for g in inside)
+    return replace(whole, kind="partly continuous", certainty=certainty, share=share, groups=each)
+
+
+def _through_all(lenses: list[NDArray[np.float64]]) -> Continuity:
+    return min((_through_one(x) for x in lenses), key=lambda found: found.probability)
+
+
+def _through_one(points: NDArray[np.float64]) -> Continuity:
+    if len(points) < _FEWEST:
+        return Continuity("discrete", 0.5, 0.5, np.nan, np.nan, 0.0)
+    profile = dimension_profile(points)
+    gap = float(np.median(profile.min(axis=1)))
+    largest = float((1.0 / np.mean(1.0 / profile, axis=0)).max())
+    probability = _logistic(np.log(gap / _GAP) / _GAP_WIDTH) * _logistic(
+        np.log(_BALL / largest) / _BALL_WIDTH
+    )
+    continuous = probability > 0.5
+    certainty = probability if continuous else 1.0 - probability
+    kind = "continuous" if continuous else "discrete"
+    return Continuity(kind, certainty, probability, gap, largest, float(continuous))
+
+
+def _logistic(x: float) -> float:
+    return float(1.0 / (1.0 + np.exp(-np.clip(x, -50, 50))))
