@@ -22,13 +22,17 @@ from ._modes import osa_index as osa_index
 from ._modes import to_complex as to_complex
 from ._modes import to_real as to_real
 from ._modes import zernike_modes as zernike_modes
+from ._moments import MIN_COVERAGE as MIN_COVERAGE
 from ._moments import Moments as Moments
+from ._moments import disc_coverage as disc_coverage
 from ._moments import get_moments as get_moments
 from ._noise import NoiseModel as NoiseModel
 from ._noise import estimate_noise as estimate_noise
 from ._noise import whiten as whiten
 from ._orders import OrderSpectrum as OrderSpectrum
+from ._orders import choose_basis as choose_basis
 from ._orders import choose_n_max as choose_n_max
+from ._orders import limit_n_max as limit_n_max
 from ._principal import PrincipalFeatures as PrincipalFeatures
 from ._principal import get_principal_features as get_principal_features
 from ._radial import radial_polynomials as radial_polynomials

@@ -3,13 +3,20 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from hyperspy_motifs.patches import check_positions, typical_spacing
+
+from ._basis import ZernikeBasis
 from ._modes import HasMoments
+from ._moments import disc_coverage, get_moments
+from ._noise import NoiseModel
 
 # Part of the pattern that may be given up.
 _REST = 1e-3
 _LEAST = 4
+# Atoms that are looked at to choose a basis.
+_SAMPLE = 1000
 
 
 @dataclass(frozen=True)
@@ -115,3 +122,65 @@ def choose_n_max(moments: HasMoments, *, threshold: float = 10.0) -> OrderSpectr
     else:
         reason = f"{n_max} is the last order whose power is {threshold:g} times its noise"
     return OrderSpectrum(orders, signal, variation, variance, n_max, reason)
+
+
+def limit_n_max(radius: float) -> int:
+    """Return the largest radial order whose finest ring, pi R / n pixels wide, is two pixels wide.
+
+    Parameters
+    ----------
+    radius : float
+        Radius of the disc in pixels.
+
+    Examples
+    --------
+    >>> limit_n_max(14.0), limit_n_max(2.7)
+    (21, 4)
+    """
+    if not np.isfinite(radius) or radius <= 0:
+        raise ValueError(f"The radius must be a positive number of pixels, not {radius!r}.")
+    return max(int(np.pi * radius / 2), 1)
+
+
+def choose_basis(
+    image: ArrayLike,
+    positions: ArrayLike,
+    radius: float,
+    *,
+    largest: int = 20,
+    threshold: float = 10.0,
+    noise: NoiseModel | None = None,
+) -> tuple[ZernikeBasis, OrderSpectrum]:
+    """Choose the Zernike basis of the discs round the atoms of an image by signal and noise.
+
+    Parameters
+    ----------
+    image : (rows, columns) array_like
+        Image.
+    positions : (n, 2) array_like
+        x, y in pixels. Up to a thousand atoms whose discs lie wholly inside are looked at.
+    radius : float
+        Radius of the discs in pixels.
+    largest : int
+        Largest order to be considered; that which the pixels can carry (`limit_n_max`) holds as well.
+    threshold : float
+        See `choose_n_max`.
+    noise : NoiseModel, optional
+        Noise of the image; estimated by default.
+
+    Returns
+    -------
+    basis : ZernikeBasis
+    spectrum : OrderSpectrum
+        What each order carries, and why this n_max.
+    """
+    generous = ZernikeBasis(min(largest, limit_n_max(radius)), radius)
+    values = np.asarray(image)
+    points = check_positions(positions, values.shape)
+    whole = np.flatnonzero(disc_coverage(points, values.shape, generous) >= 1 - 1e-9)
+    chosen = whole if len(whole) else np.arange(len(points))
+    chosen = chosen[:: max(len(chosen) // _SAMPLE, 1)]
+    spacing = typical_spacing(points) if len(points) > 1 else None
+    moments = get_moments(values, points[chosen], generous, spacing=spacing, noise=noise)
+    spectrum = choose_n_max(moments, threshold=threshold)
+    return ZernikeBasis(spectrum.n_max, radius), spectrum

@@ -8,11 +8,13 @@ from hyperspy_motifs.patches import sample_patches
 from hyperspy_motifs.zernike import (
     NoiseModel,
     ZernikeBasis,
+    choose_basis,
     choose_n_max,
     estimate_noise,
     get_moments,
     get_principal_features,
     invariants,
+    limit_n_max,
     stack_moments,
     whiten,
 )
@@ -222,6 +224,17 @@ def test_orders_follow_the_noise():
     assert (spectrum.signal_to_noise[spectrum.n > spectrum.n_max] < 10).all()
     assert spectrum.cumulative[-1] == pytest.approx(1)
     assert str(spectrum.n_max) in spectrum.reason
+
+
+def test_basis_is_chosen_by_noise_and_pixels():
+    points = lattice(jitter=0.4)
+    rng = np.random.default_rng(5)
+    bright, spectrum = choose_basis(rng.poisson(1000 * (0.2 + render(points))), points, 14.0)
+    dim, _ = choose_basis(rng.poisson(3 * (0.2 + render(points))), points, 14.0)
+    assert bright.n_max == spectrum.n_max > dim.n_max
+    assert bright.radius == 14.0
+    tiny, _ = choose_basis(rng.poisson(1000 * (0.2 + render(points))), points, 2.7)
+    assert tiny.n_max <= limit_n_max(2.7) == 4
 
 
 def test_principal_features_leave_noise_out():
