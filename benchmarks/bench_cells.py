@@ -1,6 +1,6 @@
 """Bonds, faces and classes of a disordered honeycomb: time, growth, and the ratio to motif-learn in the same run.
 
-python benchmarks/bench_cells.py [--peer-atoms 10000] [--largest 100000]
+python benchmarks/bench_cells.py [--peer-atoms 40000] [--largest 100000]
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def best_of(repeats: int, function, *args) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peer-atoms", type=int, default=10000)
+    parser.add_argument("--peer-atoms", type=int, default=40000)
     parser.add_argument("--largest", type=int, default=100000)
     args = parser.parse_args()
     find_cells(*honeycomb(1000))  # compiles

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import Delaunay, QhullError
 
+from ._sweep import sweep_triangulation
+
 
 @dataclass(frozen=True)
 class Triangulation:
@@ -39,25 +41,30 @@ class Triangulation:
         """Triangulate; points that lie on one line have no triangle and no edge."""
         xy = np.asarray(points, dtype=np.float64)
         n = len(xy)
-        try:
-            triangles = Delaunay(xy - xy.mean(axis=0)).simplices.astype(np.int64)
-        except (QhullError, ValueError):
-            none = np.zeros((0, 2), dtype=np.int64)
-            return cls(xy, np.zeros((0, 3), dtype=np.int64), none, none, none)
-        start = triangles[:, [0, 1, 2]].ravel()
-        end = triangles[:, [1, 2, 0]].ravel()
-        third = triangles[:, [2, 0, 1]].ravel()
-        key = np.minimum(start, end) * n + np.maximum(start, end)
-        order = np.argsort(key, kind="stable")
-        key = key[order]
-        first = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
-        twice = np.diff(np.r_[first, len(key)]) == 2
-        edges = np.column_stack([key[first] // n, key[first] % n])
-        sides = np.full((len(first), 2), -1, dtype=np.int64)
-        opposite = np.full((len(first), 2), -1, dtype=np.int64)
-        sides[:, 0], opposite[:, 0] = order[first] // 3, third[order[first]]
-        sides[twice, 1], opposite[twice, 1] = order[first[twice] + 1] // 3, third[order[first[twice] + 1]]
-        return cls(xy, triangles, edges, sides, opposite)
+        centred = xy - xy.mean(axis=0) if n else xy
+        swept = sweep_triangulation(centred)
+        if swept is not None:
+            start, twins = swept
+        else:
+            try:
+                triangles = Delaunay(centred).simplices
+            except (QhullError, ValueError):
+                none = np.zeros((0, 2), dtype=np.int64)
+                return cls(xy, np.zeros((0, 3), dtype=np.int64), none, none, none)
+            start, twins = half_edges(triangles.astype(np.int64), n)
+        half = np.arange(len(start))
+        base = half - half % 3
+        end, third = start[base + (half + 1) % 3], start[base + (half + 2) % 3]
+        # Of the two half-edges of an edge that of lower index stands for it.
+        half = half[(twins < 0) | (half < twins)]
+        key = np.minimum(start[half], end[half]) * n + np.maximum(start[half], end[half])
+        order = np.argsort(key)
+        half, key = half[order], key[order]
+        twin = twins[half]
+        edges = np.column_stack([key // n, key % n])
+        sides = np.column_stack([half // 3, np.where(twin >= 0, twin // 3, -1)])
+        opposite = np.column_stack([third[half], np.where(twin >= 0, third[twin], -1)])
+        return cls(xy, start.reshape(-1, 3), edges, sides, opposite)
 
     @cached_property
     def lengths(self) -> NDArray[np.float64]:
@@ -83,6 +90,20 @@ class Triangulation:
         ends.
         """
         return self.sides[:, 1] >= 0
+
+
+def half_edges(triangles: NDArray[np.int64], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First corner of each half-edge of triangles (t, 3) of n points, and the half-edge on its other side or
+    -1.
+    """
+    start = triangles.ravel()
+    end = triangles[:, [1, 2, 0]].ravel()
+    key = np.minimum(start, end) * n + np.maximum(start, end)
+    order = np.argsort(key, kind="stable")
+    same = np.flatnonzero(key[order][1:] == key[order][:-1])
+    twins = np.full(len(start), -1, dtype=np.int64)
+    twins[order[same]], twins[order[same + 1]] = order[same + 1], order[same]
+    return start, twins
 
 
 def mode_of_lengths(lengths: NDArray[np.floating]) -> float:
