@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from hyperspy_motifs.hierarchy import Hierarchy
     from hyperspy_motifs.signals import AtomicImage, AtomPatches, ZernikeFeatures
 
+    from ._manifold_view import ManifoldView
+
 
 class MotifView:
     """What :class:`~hyperspy_motifs.motifs.Motifs` shows: the stored result, read anew after every edit."""
@@ -169,6 +171,28 @@ class MotifView:
     def is_continuous(self) -> bool:
         """Whether the layout has no gaps, so that any classes in it would be invented."""
         return bool(self._refresh().parameters.get("continuous", False))
+
+    @property
+    def continuity(self) -> Any:
+        """Whether the atoms fall into classes, with its certainty, and each motif for itself.
+
+        Returns
+        -------
+        hyperspy_motifs.clustering.Continuity
+        """
+        from hyperspy_motifs.signals._motif_finding import estimate, source_of
+
+        record = self._refresh()
+        return self._cached(
+            "continuity", lambda: estimate(source_of(self._signal, record), self.lenses, record.labels)
+        )
+
+    @property
+    def manifold(self) -> ManifoldView:
+        """The atoms as points of a continuum: coordinates, topology, disorder, moiré."""
+        from ._manifold_view import ManifoldView
+
+        return self._cached("manifold", lambda: ManifoldView(self._signal, self._refresh()))
 
     def _lens_index(self, lens: float) -> int:
         lenses = np.array(self.lenses)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,7 +103,7 @@ def find_motifs(
             "detectors": len(detectors),
             "reason": reason,
             **{k: v for k, v in table.facts.items() if k != "edited"},
-            **_continuity(model),
+            **_continuity(source, model.lenses_, labels),
         },
         features=features_signal(source(float(model.lenses_[chosen])), stamp),
     )
@@ -110,6 +111,13 @@ def find_motifs(
         record = dataclasses.replace(record, atoms={**record.atoms, **_turns(source, record)})
     record = dataclasses.replace(record, cells=find_cells(record, "auto", None))
     store.write(signal, record)
+    if record.parameters["continuous"]:
+        warnings.warn(
+            "The surroundings of the atoms change without gaps: the motifs are parts of a continuum, and where one ends is "
+            "arbitrary. motifs.manifold gives its coordinates.",
+            UserWarning,
+            stacklevel=3,
+        )
     return Motifs(signal)
 
 
@@ -339,7 +347,20 @@ def _tree_arrays(tree: Any) -> dict[str, np.ndarray]:
     }
 
 
-def _continuity(model: Any) -> dict[str, Any]:
-    if not hasattr(model, "is_continuous_"):
-        return {}
-    return {"continuous": bool(model.is_continuous_), "continuity": float(model.continuity_)}
+def _continuity(source: MomentSource, lenses: Sequence[float], labels: np.ndarray) -> dict[str, Any]:
+    """Whether the features fall into classes at all, through every lens that reaches the neighbours."""
+    found = estimate(source, lenses, labels)
+    return {
+        "continuous": bool(found.is_continuous),
+        "continuity": {"kind": str(found.kind), "certainty": float(found.certainty)},
+    }
+
+
+def estimate(source: MomentSource, lenses: Sequence[float], labels: np.ndarray | None = None) -> Any:
+    """:class:`hyperspy_motifs.clustering.Continuity` of the atoms of a source, and of each motif where labels are given."""
+    from hyperspy_motifs.clustering import estimate_continuity, manifold_features
+
+    wide = [float(v) for v in lenses if v >= REACH_OF_NEIGHBOURS] or [float(max(lenses))]
+    values = [np.asarray(manifold_features(source(lens)).values) for lens in wide]
+    ok = np.all([np.isfinite(v).all(axis=1) for v in values], axis=0)
+    return estimate_continuity([v[ok] for v in values], groups=None if labels is None else labels[ok])

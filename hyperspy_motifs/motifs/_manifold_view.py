@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from hyperspy_motifs import store
+
+
+class ManifoldView:
+    """The atoms of a result as points of a continuum, for images whose surroundings change without gaps.
+
+    Computed when first asked for, from the moments through the largest lens with rotation invariance off: a shift between two
+    layers is a vector, and invariants would lose its direction.
+
+    Parameters
+    ----------
+    signal : AtomicImage
+    record : hyperspy_motifs.store.Record
+    """
+
+    def __init__(self, signal: Any, record: store.Record) -> None:
+        self._signal, self._record = signal, record
+
+    @cached_property
+    def _features(self) -> np.ndarray:
+        from hyperspy_motifs.clustering import manifold_features
+        from hyperspy_motifs.signals._motif_finding import source_of
+
+        moments = source_of(self._signal, self._record)(float(self._record.lenses.max()))
+        return np.asarray(manifold_features(moments).values)
+
+    @cached_property
+    def fit(self) -> Any:
+        """The fitted :class:`hyperspy_motifs.clustering.Manifold`, with ``transform`` for other atoms."""
+        from hyperspy_motifs.clustering import Manifold
+
+        return Manifold().fit(self._features, self._record.positions)
+
+    @property
+    def coordinates(self) -> np.ndarray:
+        """Diffusion coordinates of the atoms, shape (n, d), the slowest first."""
+        return self.fit.coordinates_
+
+    @property
+    def dimension(self) -> float:
+        """Intrinsic dimension, freed from noise."""
+        return float(self.fit.dimension_)
+
+    @property
+    def topology(self) -> Any:
+        """What the continuum closes to, where the data decide it (:class:`hyperspy_motifs.clustering.Topology`)."""
+        return self.fit.topology_
+
+    @cached_property
+    def disorder(self) -> Any:
+        """Distance of each atom to the local manifold beyond its noise (``ManifoldDisorder``), and one number for the image."""
+        from hyperspy_motifs.clustering import estimate_disorder
+
+        return estimate_disorder(self._features, self._record.positions, manifold=self.fit)
+
+    @cached_property
+    def moire(self) -> Any:
+        """Moiré cell, twist and heterostrain (:class:`hyperspy_motifs.hierarchy.Moire`), or None where there is none."""
+        from hyperspy_motifs.hierarchy import find_moire
+
+        return find_moire(self._record.positions, self.coordinates)
+
+    def __repr__(self) -> str:
+        return f"<Manifold of {len(self._record.labels)} atoms: dimension {self.dimension:.1f}, {self.topology.kind}>"
