@@ -12,7 +12,7 @@ On the image
     :func:`plot_image`, :func:`add_scale_bar`, :func:`add_motif_legend`, :func:`plot_motifs`,
     :func:`plot_cells`, :func:`plot_values`, :func:`plot_map`, :func:`plot_orientation`, :func:`plot_strain`
 HyperSpy markers
-    :func:`motif_markers`, :func:`cell_markers`
+    :func:`motif_markers`, :func:`cell_markers`; :class:`MotifSwitch` shows and hides them from the legend
 Feature space
     :func:`plot_layout`, :func:`compare_layouts`, :func:`animate_relaxation`, :func:`plot_manifold`
 Motifs
@@ -20,7 +20,8 @@ Motifs
 Hierarchy
     :func:`plot_hierarchy`, :func:`plot_type_graph`, :func:`plot_enrichment`
 Looking and touching
-    :class:`Explorer` of :class:`ExplorerArrays`: image, layout and patches linked; :class:`Labelling`
+    :class:`Explorer` of :class:`ExplorerArrays`: image, layout and patches linked; :class:`Labelling`;
+    :class:`RegionView`: a picture of the atoms that are in a region of interest (:func:`inside_roi`)
 """
 
 import lazy_loader

@@ -21,8 +21,11 @@ from ._palette import motif_colormap as motif_colormap
 from ._palette import motif_colour as motif_colour
 from ._palette import motif_colours as motif_colours
 from ._palette import motif_marker as motif_marker
+from ._region import RegionView as RegionView
+from ._region import inside_roi as inside_roi
 from ._relaxation import animate_relaxation as animate_relaxation
 from ._scale_bar import add_scale_bar as add_scale_bar
+from ._switching import MotifSwitch as MotifSwitch
 from ._tree import plot_tree as plot_tree
 from ._values import plot_manifold as plot_manifold
 from ._values import plot_map as plot_map

@@ -52,6 +52,7 @@ class MotifFigures(MotifView):
         colour_by: Any = "motif",
         *,
         lens: float | None = None,
+        roi: Any = None,
         ax: Axes | None = None,
         **kwargs: Any,
     ) -> Axes:
@@ -62,6 +63,9 @@ class MotifFigures(MotifView):
         colour_by : {"motif", "probability", "density"} or array of shape (n,), optional
         lens : float, optional
             One of ``lenses``; the chosen one if not given.
+        roi : hyperspy.api.roi.RectangularROI, CircleROI, PolygonROI or SpanROI, optional
+            Draw only the atoms in this region of the image, and follow it when it is moved:
+            ``roi.add_widget(s)`` puts it on the plot of the image.
         ax : matplotlib.axes.Axes, optional
         **kwargs
             Passed to :func:`hyperspy_motifs.draw.plot_layout`.
@@ -79,9 +83,12 @@ class MotifFigures(MotifView):
                 raise ValueError(
                     f"colour_by is {colour_by!r}; expected one of {sorted(choices)} or one value an atom."
                 )
-            kwargs = {"label": "probability", **kwargs} if colour_by == "probability" else kwargs
+            if colour_by == "probability":
+                kwargs = {"label": "probability", "vmin": 0, "vmax": 1, **kwargs}
             colour_by = choices[colour_by]
-        return plot_layout(layout, colour_by, names=self.names, ax=ax, **kwargs)
+        if roi is None:
+            return plot_layout(layout, colour_by, names=self.names, ax=ax, **kwargs)
+        return _layout_in_region(self, layout, colour_by, roi, ax, kwargs)
 
     def plot_means(self, **kwargs: Any) -> Any:
         """Draw the mean patch of each motif with its name and count.
@@ -244,3 +251,27 @@ class MotifFigures(MotifView):
         from ._exploring import explore
 
         return explore(self, frame, figure)
+
+
+def _layout_in_region(
+    motifs: MotifFigures, layout: np.ndarray, values: Any, roi: Any, ax: Axes | None, options: dict[str, Any]
+) -> Axes:
+    """The layout of the atoms in a region of interest, on the axes of the whole layout."""
+    from hyperspy_motifs.draw import RegionView, inside_roi, plot_layout
+
+    positions, names = motifs.positions, motifs.names
+    values = None if values is None else np.asarray(values)
+    inside_roi(positions[:0], roi)  # says what is wrong with it before anything is drawn
+    if values is not None and values.dtype.kind == "f" and "norm" not in options:
+        # The colours of the atoms that remain shall not change.
+        options = {"vmin": values.min(), "vmax": values.max(), **options}
+    axes = plot_layout(layout, values, names=names, ax=ax, **options)
+
+    def draw(inside: np.ndarray) -> None:
+        axes.set(xticks=[], yticks=[])
+        if inside.any():
+            chosen = None if values is None else values[inside]
+            plot_layout(layout[inside], chosen, names=names, ax=axes, **options)
+
+    RegionView(axes, positions, roi, draw)
+    return axes

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -69,9 +70,93 @@ class AtomPatches(Signal2D):
     @property
     def atoms(self) -> np.ndarray:
         """Index of each patch's atom among those of the image, shape (n,)."""
-        kept = self.metadata.get_item(f"{NODE}.atoms")
-        n = int(np.prod(self.axes_manager.navigation_shape, dtype=int))
-        return np.arange(n) if kept is None else np.asarray(kept)
+        kept = self._of_each("atoms")
+        return self._numbers() if kept is None else kept
+
+    @property
+    def motifs(self) -> np.ndarray | None:
+        """Motif of each patch, shape (n,), as it was when the patches were taken; None if that is not known."""
+        return self._of_each("motifs")
+
+    def set_motifs(self, labels: np.ndarray, names: Mapping[int, str] | None = None) -> None:
+        """Tell the patches their motifs, to be navigated by in :meth:`plot`.
+
+        Parameters
+        ----------
+        labels : array-like of int, shape (n,)
+            Motif of each patch.
+        names : dict of int to str, optional
+            Names of motifs; their numbers where not given.
+
+        Raises
+        ------
+        ValueError
+            If there is not one whole number from 0 for each patch, or the patches are a slice of others.
+        """
+        values = np.asarray(labels)
+        n = self.axes_manager.navigation_size
+        if values.shape != (n,) or values.dtype.kind not in "iu" or values.min(initial=0) < 0:
+            raise ValueError(
+                f"One whole number from 0 for each of {n} patches is expected, got shape {values.shape} of {values.dtype}."
+            )
+        if not np.array_equal(self._numbers(), np.arange(n)):
+            raise ValueError("These patches are a slice of others: set the motifs before slicing.")
+        node = self.metadata.get_item(NODE)
+        facts = self._facts() | {"names": {str(k): str(v) for k, v in (names or {}).items()}}
+        kept = {} if node is None else node.as_dictionary()
+        setattr(
+            self.metadata,
+            NODE,
+            {**kept, "facts": json.dumps(facts), "motifs": np.array(values, dtype=np.int64)},
+        )
+
+    def plot(self, navigator: Any = "auto", axes_manager: Any = None, **kwargs: Any) -> None:
+        """Plot the patches one by one, with their motifs, or any score of theirs, to navigate by.
+
+        Parameters
+        ----------
+        navigator : "auto", "motif", array-like of shape (n,), or what :meth:`hyperspy.api.signals.Signal2D.plot` takes
+            "motif" shows the motif of each patch; it is the default for patches that know theirs, as ``motifs.patches``
+            do. An array is one number a patch, such as ``motifs.probabilities``.
+        axes_manager : optional
+            As in HyperSpy.
+        **kwargs
+            Passed to HyperSpy's ``plot``.
+
+        Raises
+        ------
+        ValueError
+            If the motifs are not known, or there is not one number a patch.
+
+        Examples
+        --------
+        >>> import hyperspy_motifs as hm
+        >>> s, truth = hm.data.monolayer(shape=(160, 192), random_state=0)
+        >>> motifs = s.find_motifs(show_progressbar=False)
+        >>> motifs.patches.plot(navigator=motifs.probabilities)
+        """
+        from ._patch_navigator import choose_navigator, show_points
+
+        chosen, points = choose_navigator(self, navigator)
+        super().plot(navigator=chosen, axes_manager=axes_manager, **kwargs)
+        if points is not None:
+            show_points(self, points)
+
+    def _numbers(self) -> np.ndarray:
+        """Which of the patches that were taken once remain, shape (n,), told by the navigation axis."""
+        if not self.axes_manager.navigation_dimension:
+            return np.zeros(0, dtype=np.int64)
+        return np.rint(self.axes_manager.navigation_axes[0].axis).astype(np.int64)
+
+    def _of_each(self, name: str) -> np.ndarray | None:
+        """A column of the metadata for the patches that remain after slicing; None if it has none, or they are not known."""
+        kept = self.metadata.get_item(f"{NODE}.{name}")
+        if kept is None:
+            return None
+        numbers = self._numbers()
+        if numbers.size and not 0 <= numbers.min() <= numbers.max() < len(kept):
+            return None
+        return np.asarray(kept)[numbers]
 
     def _facts(self) -> dict[str, Any]:
         text = self.metadata.get_item(f"{NODE}.facts")

@@ -9,7 +9,7 @@ import numpy as np
 
 def plot_motifs(signal: Any, motifs: Any, frame: int | None, cells: bool, **kwargs: Any) -> None:
     """Plot `signal` and add one marker set a motif, the cells on request, and a legend with counts."""
-    from hyperspy_motifs.draw import add_motif_legend, cell_markers, motif_markers
+    from hyperspy_motifs.draw import MotifSwitch, add_motif_legend, cell_markers, motif_markers
 
     navigation_shape = signal.axes_manager.navigation_shape
     if frame is not None:
@@ -24,8 +24,10 @@ def plot_motifs(signal: Any, motifs: Any, frame: int | None, cells: bool, **kwar
     if cells and not navigation_shape and len(motifs.cells.polygons):
         polygons = [motifs.positions[p] for p in motifs.cells.polygons]
         signal.add_marker(cell_markers(polygons, motifs.cells.labels), permanent=False)
-    for marker in motif_markers(motifs.positions, motifs.labels, motifs.names, **stack):
+    markers = motif_markers(motifs.positions, motifs.labels, motifs.names, **stack)
+    for marker in markers:
         signal.add_marker(marker, permanent=False, render_figure=False)
     ax = signal._plot.signal_plot.ax
-    add_motif_legend(ax, motifs.labels, motifs.names, location="upper right", marker="o")
+    legend = add_motif_legend(ax, motifs.labels, motifs.names, location="upper right", marker="o")
+    MotifSwitch(legend, dict(zip(np.unique(motifs.labels).tolist(), markers, strict=True)))
     ax.figure.canvas.draw_idle()
