@@ -1,4 +1,17 @@
-"""Motifs from features and layout."""
+"""Motifs from features and layout.
+
+=================  ========================================================================
+NestedLenses       motifs through lenses of growing radius, as one tree
+LENSES             their default radii in nearest-neighbour distances
+MotifClustering    scikit-learn clusterer: features to groups that differ by more than noise
+MotifTree          how motifs part, over lenses and granularities; cuts into any number
+density_clusters   leaves of the density tree of a layout
+valley             how surely there is a valley between two groups on a line
+neighbour_ratio    how near neighbours lie within motifs
+continuity         discrete motifs or a continuum
+by_frequency       renumber labels, 0 the most frequent
+=================  ========================================================================
+"""
 
 import lazy_loader
 

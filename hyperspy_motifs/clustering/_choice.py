@@ -13,21 +13,25 @@ _ONE_SITE = 0.95
 _HALF = 0.5
 
 
-def choose_lens(lenses: Sequence[float], labels_at: Mapping[float, NDArray[np.int32]]) -> tuple[float, str]:
-    """Return the smallest lens that parts the frequent sites, and the reason in words.
+def choose_lens(
+    lenses: Sequence[float], labels_at: Mapping[float, NDArray[np.int32]]
+) -> tuple[float, str, float]:
+    """Return the smallest lens that parts the frequent sites, the reason in words, and the lens to cut first.
 
     A motif is frequent if it holds a twentieth of all atoms; it is a mixture of sites if no part of it through the next lens
     holds 60 % of it. Smaller parts are defects and surroundings of defects: the tree has them. Where
     all atoms are one site, the smallest lens is taken through which half of the atoms that any lens tells from that site are
-    told from it.
+    told from it. A cut into a given number of motifs starts at the smallest lens that tells sites apart.
     """
-    chosen, reason = 0, "larger lenses part no frequent site, only surroundings of defects"
+    chosen, first, reason = 0, 0, "larger lenses part no frequent site, only surroundings of defects"
     if len(lenses) == 1:
         reason = "the only one"
-    elif _share_of_first(labels_at[lenses[0]]) >= _ONE_SITE and _share_of_first(labels_at[lenses[-1]]) > _HALF:
+    elif (
+        _share_of_first(labels_at[lenses[0]]) >= _ONE_SITE and _share_of_first(labels_at[lenses[-1]]) > _HALF
+    ):
         others = [1 - _share_of_first(labels_at[lens]) for lens in lenses]
         if others[-1] > 0:
-            chosen = int(np.argmax(np.array(others) >= _HALF * max(others)))
+            chosen = first = int(np.argmax(np.array(others) >= _HALF * max(others)))
             reason = "one frequent site; smaller lenses do not tell most of its defects from it"
         else:
             reason = "all atoms are one motif through every lens"
@@ -38,7 +42,7 @@ def choose_lens(lenses: Sequence[float], labels_at: Mapping[float, NDArray[np.in
     lens = lenses[chosen]
     n = int(labels_at[lens].max()) + 1
     motifs = "1 motif" if n == 1 else f"{n} motifs"
-    return lens, f"lens of {lens:g} nearest-neighbour distances ({motifs}): {reason}"
+    return lens, f"lens of {lens:g} nearest-neighbour distances ({motifs}): {reason}", lenses[first]
 
 
 def _share_of_first(labels: NDArray[np.int32]) -> float:

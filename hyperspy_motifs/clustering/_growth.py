@@ -50,7 +50,7 @@ class Growth:
         """Make the parts of this lens the groups of the next."""
         self._leaves, self._next = self._next, []
 
-    def tree(self, groups: NDArray[np.int32], joins: NDArray[np.float64], chosen: float) -> MotifTree:
+    def tree(self, groups: NDArray[np.int32], joins: NDArray[np.float64], first: float) -> MotifTree:
         """Return the tree; `groups` (n,) are the groups of the last lens."""
         return MotifTree(
             np.array(self._parent, dtype=np.int32),
@@ -59,5 +59,5 @@ class Growth:
             np.array(self._height),
             np.array(self._leaves, dtype=np.int32)[groups],
             joins,
-            chosen,
+            first,
         )

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ._separation import HalfSums
 
-_PIECES = 0.8  # of the threshold: pieces of one cloud are joined by a single split into halves
+_PIECES = 0.7  # of the threshold: pieces of one cloud are joined by a single split into halves
 _VALLEY = 7.0  # 2.6 standard deviations
 _SPLITS = 4
 _SIZE_WEIGHT = 0.25

@@ -98,7 +98,7 @@ class NestedLenses:
         rotation_invariant: bool = False,
         n_motifs: int | None = None,
         min_motif_size: int | None = None,
-        threshold: float = 3.0,
+        threshold: float = 3.5,
         n_neighbors: int = 12,
         random_state: int = 0,
         progress: Callable[[float], None] | None = None,
@@ -161,9 +161,9 @@ class NestedLenses:
                 self.progress((step + 1) / len(self.lenses_))
         self.continuity_ = continuity(np.array(ratios))
         self.is_continuous_ = self.continuity_ > 0.5
-        self.lens_, self.reason_ = choose_lens(self.lenses_, self.labels_at_)
+        self.lens_, self.reason_, first = choose_lens(self.lenses_, self.labels_at_)
         assert growth is not None
-        self.tree_ = growth.tree(groups, np.array(joins).reshape(-1, 4), self.lens_)
+        self.tree_ = growth.tree(groups, np.array(joins).reshape(-1, 4), first)
         self.layout_ = self.layouts_[self.lens_]
         self.probabilities_ = self.probabilities_at_[self.lens_]
         self.labels_ = (
@@ -211,7 +211,9 @@ class NestedLenses:
             new = np.empty_like(groups)
             for group, parting in enumerate(self._partings[step]):
                 members = np.flatnonzero(groups == group)
-                components = parting.axes.apply(np.where(valid[members, None], X[members], parting.axes.centre))
+                components = parting.axes.apply(
+                    np.where(valid[members, None], X[members], parting.axes.centre)
+                )
                 odds = parting.classes.predict_proba(components)
                 own = odds.argmax(axis=1)
                 new[members] = parting.leaves[own]
@@ -264,7 +266,9 @@ class NestedLenses:
             components = Axes.fit(view.X[_sound(members, view)]).apply(view.X[members])
             k = min(self.n_neighbors, len(members) - 1)
             if k > 0:
-                blocks.append(fuzzy_weights(*nearest_neighbours(components, k, random_state=self.random_state)))
+                blocks.append(
+                    fuzzy_weights(*nearest_neighbours(components, k, random_state=self.random_state))
+                )
             else:
                 blocks.append(csr_array((1, 1), dtype=np.float32))
             plane = np.zeros((len(members), 2))

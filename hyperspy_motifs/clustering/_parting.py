@@ -17,7 +17,7 @@ _ROUNDS = 3
 def part(
     X: NDArray[np.float64],
     layout: NDArray[np.floating],
-    threshold: float = 3.0,
+    threshold: float = 3.5,
     min_size: int = 5,
     random_state: int = 0,
 ) -> NDArray[np.int32]:

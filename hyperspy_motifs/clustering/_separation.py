@@ -102,7 +102,9 @@ def common_covariance(points: NDArray[np.float64], labels: NDArray[np.integer]) 
     """Return the covariance within groups, pooled, with a ridge of a fifth of the noise, shape (d, d)."""
     numbers = np.asarray(labels, dtype=np.int64)
     nothing = np.zeros(len(numbers), dtype=np.int64)
-    return _common(*_sums(np.ascontiguousarray(points, dtype=np.float64), numbers, nothing, int(numbers.max()) + 1))
+    return _common(
+        *_sums(np.ascontiguousarray(points, dtype=np.float64), numbers, nothing, int(numbers.max()) + 1)
+    )
 
 
 def _common(

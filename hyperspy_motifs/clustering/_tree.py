@@ -27,8 +27,8 @@ class MotifTree:
     joins : ndarray of float64, shape (j, 4)
         How the motifs of each lens join when fewer are wanted: lens, label that stays, label that joins it,
         separation; for every lens from the first join to the last.
-    chosen : float
-        Lens that is cut first; 0: the smallest.
+    first : float
+        Smallest lens that is cut.
     """
 
     parent: NDArray[np.int32]
@@ -37,7 +37,7 @@ class MotifTree:
     height: NDArray[np.float64]
     leaf_of: NDArray[np.int32]
     joins: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
-    chosen: float = 0.0
+    first: float = 0.0
 
     @property
     def n_leaves(self) -> int:
@@ -62,7 +62,7 @@ class MotifTree:
         n_motifs : int
             At least 1; where no lens has so many, all motifs of the largest one are given.
         lens : float, optional
-            Default: the chosen lens, or the first larger one that has enough motifs.
+            Default: the first lens from `first` on that has enough motifs.
 
         Returns
         -------
@@ -77,7 +77,7 @@ class MotifTree:
             raise ValueError(f"n_motifs={n_motifs}: at least one motif is needed.")
         lenses = np.unique(self.lens[1:]) if lens is None else np.array([lens])
         labels = np.zeros(len(self.leaf_of), dtype=np.int32)
-        for candidate in lenses[lenses >= min(self.chosen, lenses.max(initial=0))]:
+        for candidate in lenses[lenses >= min(self.first, lenses.max(initial=0))]:
             labels = self.labels_at(float(candidate))
             n_found = int(labels.max()) + 1
             if n_found >= n_motifs:
