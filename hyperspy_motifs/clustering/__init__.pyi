@@ -17,3 +17,7 @@ from ._manifold import ManifoldFeatures as ManifoldFeatures
 from ._manifold import manifold_features as manifold_features
 from ._topology import Topology as Topology
 from ._topology import find_topology as find_topology
+from ._disorder import ManifoldDisorder as ManifoldDisorder
+from ._disorder import estimate_disorder as estimate_disorder
+from ._site_choice import PatchSites as PatchSites
+from ._site_choice import choose_sites as choose_sites

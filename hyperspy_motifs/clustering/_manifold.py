@@ -24,6 +24,9 @@ MANIFOLD_N_MAX = 12
 # Neighbours in the image, and steps: a short walk where stackings change within a few atoms, a long one where they do not.
 _WALKS = ((6, 1), (15, 2))
 _GAPS = 8
+# Where surroundings change from one atom to the next (twists near 30 degrees) neighbours share nothing, and a walk among
+# them would wash the coordinates out.
+_LEAST_SHARED = 0.45
 
 
 class ManifoldFeatures(NamedTuple):
@@ -199,6 +202,8 @@ class Manifold:
             ratio = (values[1 : _GAPS + 1] / np.maximum(values[:_GAPS], 1e-12)).min()
             found.append((ratio, values, modes, space, repeats))
         _, values, modes, space, repeats = min(found, key=lambda entry: entry[0])
+        if values[0] < _LEAST_SHARED:
+            return self._walk(features, None)
         return values[: self.n_coordinates], modes[:, : self.n_coordinates], space, repeats
 
 

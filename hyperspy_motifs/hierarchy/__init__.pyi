@@ -26,3 +26,7 @@ from ._statistics import benjamini_hochberg as benjamini_hochberg
 from ._statistics import neighbour_statistics as neighbour_statistics
 from ._vertex_figures import figure_name as figure_name
 from ._vertex_figures import vertex_figures as vertex_figures
+from ._fourier_moire import FourierMoire as FourierMoire
+from ._fourier_moire import fourier_moire as fourier_moire
+from ._moire import Moire as Moire
+from ._moire import find_moire as find_moire

@@ -19,6 +19,7 @@ _ORDERS = ((1, 0), (0, 1), (1, 1), (1, -1), (2, 0), (0, 2))
 _PAD = 4
 _PEAKS = 24
 _BLOCKS = 3
+_BORDER = 3.0
 
 
 @dataclass(frozen=True)
@@ -130,10 +131,11 @@ def find_moire(
     points, values, scalar = points[known], values[known], scalar[known]
     if len(points) < 40:
         return None
-    values = values - values.mean(axis=0)
-    start = _spectrum_start(points, values)
+    start = _spectrum_start(points, values - values.mean(axis=0))
     if start is None:
         return None
+    inner = _inner(points)
+    points, values, scalar = points[inner], values[inner] - values[inner].mean(axis=0), scalar[inner]
     beams = _refined(points, values, start)
     explained = _explained(points, values, beams)
     # By chance as many sines explain their number over that of the atoms.
@@ -150,6 +152,14 @@ def find_moire(
     if lattice is not None:
         twist, strain = _twist(np.asarray(lattice, dtype=np.float64), vectors)
     return Moire(vectors, period, error, explained, certainty, origin, sites, kinds, twist, strain)
+
+
+def _inner(points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Points further from the border than coordinates are averaged: nearer to it they lag behind and stretch the moire."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    spacing = np.sqrt(float(np.prod(high - low)) / len(points))
+    margin = np.minimum(_BORDER * spacing, 0.12 * (high - low))
+    return np.asarray(((points > low + margin) & (points < high - margin)).all(axis=1))
 
 
 def _spectrum_start(points: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64] | None:

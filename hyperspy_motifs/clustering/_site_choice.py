@@ -1,0 +1,123 @@
+"""Where to take patches: at peaks, or on a grid where peaks do not stand for columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.spatial import cKDTree
+
+_FEWEST = 12
+# A column stands out of its surroundings by this part of the range of the image at least.
+_SEPARATE = 0.12
+_CLEAR = 0.5
+
+
+@dataclass(frozen=True)
+class PatchSites:
+    """Centres of patches.
+
+    Attributes
+    ----------
+    positions : ndarray, shape (n, 2)
+        x, y in pixels.
+    kind : {"peaks", "grid"}
+    reason : str
+        Why.
+    certainty : float
+        0 to 1.
+    spacing : float
+        Nearest-neighbour distance, pixels.
+    """
+
+    positions: NDArray[np.float64]
+    kind: str
+    reason: str
+    certainty: float
+    spacing: float
+
+
+def choose_sites(
+    image: ArrayLike, positions: ArrayLike | None = None, *, spacing: float | None = None
+) -> PatchSites:
+    """Choose peaks or a grid as the centres of patches.
+
+    Peaks are columns where between each and its nearest neighbour the image falls well below both. Where columns of
+    two layers overlap most pairs have no such dip, found peaks depend on noise, and a regular grid sees every
+    place of the image once: a triangular one, half as wide as the peaks are apart.
+
+    Parameters
+    ----------
+    image : array_like, shape (rows, columns)
+    positions : array_like, shape (n, 2), optional
+        Peaks, x, y in pixels; found if not given.
+    spacing : float, optional
+        Distance of the columns in pixels; that of the peaks if not given.
+
+    Returns
+    -------
+    PatchSites
+    """
+    values = np.asarray(image, dtype=np.float64)
+    if values.ndim != 2 or min(values.shape) < 8 or not np.isfinite(values).all():
+        raise ValueError(f"A finite image of 8 x 8 pixels at least is needed, not shape {values.shape}.")
+    if positions is None:
+        from hyperspy_motifs.atoms import find_atoms
+
+        atoms = find_atoms(values, separation=spacing, refine=False)
+        peaks = np.asarray(atoms.positions, dtype=np.float64)
+    else:
+        peaks = np.asarray(positions, dtype=np.float64)
+        if peaks.ndim != 2 or peaks.shape[1] != 2 or not np.isfinite(peaks).all():
+            raise ValueError(f"positions must be finite and of shape (n, 2) (x, y), not {peaks.shape}.")
+    inside = (peaks >= 0).all(axis=1) & (peaks <= np.array(values.shape[::-1]) - 1).all(axis=1)
+    peaks = peaks[inside]
+    if len(peaks) < _FEWEST:
+        step = spacing if spacing is not None else min(values.shape) / 20
+        reason = f"only {len(peaks)} peaks were found"
+        return PatchSites(_grid(values.shape, step), "grid", reason, 0.5, float(step))
+    distances, neighbours = cKDTree(peaks).query(peaks, k=7)
+    apart = float(np.median(distances[:, 1])) if spacing is None else float(spacing)
+    share = _separate(values, peaks, neighbours[:, 1:], distances[:, 1:], apart)
+    certainty = float(1 / (1 + np.exp(-12 * abs(share - _CLEAR))))
+    percent = round(100 * share)
+    if share >= _CLEAR:
+        reason = f"the image falls clearly between {percent} % of the pairs of neighbouring peaks"
+        return PatchSites(peaks, "peaks", reason, certainty, apart)
+    reason = f"the image falls clearly between only {percent} % of the pairs of neighbouring peaks: columns overlap"
+    return PatchSites(_grid(values.shape, apart / 2), "grid", reason, certainty, apart / 2)
+
+
+def _separate(
+    values: NDArray[np.float64],
+    peaks: NDArray[np.float64],
+    neighbours: NDArray[np.int64],
+    distances: NDArray[np.float64],
+    apart: float,
+) -> float:
+    """Part of the pairs of close peaks with a dip between them."""
+    smooth = gaussian_filter(values, 0.12 * apart)
+    reach = np.percentile(smooth, 98) - np.percentile(smooth, 2)
+    close = distances < 1.4 * apart
+    first = np.repeat(np.arange(len(peaks)), neighbours.shape[1])[close.ravel()]
+    second = neighbours[close]
+    heights = map_coordinates(smooth, peaks.T[::-1], order=1)
+    steps = np.linspace(0.3, 0.7, 5)
+    between = peaks[first, None] + steps[None, :, None] * (peaks[second] - peaks[first])[:, None]
+    lowest = (
+        map_coordinates(smooth, between.reshape(-1, 2).T[::-1], order=1).reshape(-1, len(steps)).min(axis=1)
+    )
+    dip = np.minimum(heights[first], heights[second]) - lowest
+    return float((dip > _SEPARATE * reach).mean()) if len(dip) else 1.0
+
+
+def _grid(shape: tuple[int, ...], step: float) -> NDArray[np.float64]:
+    """Triangular grid over an image, half a step from the border."""
+    rows = np.arange(step / 2, shape[0] - 0.5, step * np.sqrt(0.75))
+    points = []
+    for i, y in enumerate(rows):
+        x = np.arange(step / 2 * (1 + i % 2), shape[1] - 0.5, step)
+        points.append(np.column_stack([x, np.full(len(x), y)]))
+    return np.concatenate(points)
