@@ -31,18 +31,22 @@ motifs.plot_means()
 plt.show()
 
 # %%
-# The angle of each atom of the most frequent motif against the mean of that motif. It tells the two sides
-# apart.
+# The direction is not lost. A threefold site speaks in the moments of angular order m = 3, and a turn by an
+# angle shifts the phase of these by three times that angle. So the phase of the strongest of them says which
+# way each atom of the most frequent motif points: it tells the two sides apart.
 
-inside = motifs.labels == 0
-angles = np.rad2deg(motifs.angles[inside]) % 120
+moments = motifs.features.select(m=3).get_moments()
+threefold, modes = hm.zernike.to_complex(moments.values, moments.modes)
+strongest = int(np.argmax(np.nanmean(np.abs(threefold), axis=0)))
+inside = (motifs.labels == 0) & np.isfinite(threefold[:, strongest])
+angles = np.rad2deg(np.angle(threefold[inside, strongest])) / 3 % 120
 ax = hm.draw.plot_values(
     motifs.positions[inside],
     angles,
     s.data,
     extent=hm.draw.image_extent(s.data.shape, s.axes_manager.signal_axes[0].scale),
     units="nm",
-    label="angle (degrees, threefold site)",
+    label="direction of the site (degrees)",
     period=120,
 )
 plt.show()

@@ -41,7 +41,11 @@ print(
 # %%
 # Ring statistics as people use them for two-dimensional glasses.
 
-print(hm.cells.ring_statistics(cells))
+statistics = hm.cells.ring_statistics(cells)
+for size, share, around in zip(
+    statistics.sizes, statistics.fractions, statistics.neighbour_means, strict=True
+):
+    print(f"rings of {size}: {100 * share:5.1f} %, neighbours of {around:.2f} corners on average")
 
 # %%
 # How each cell is strained against the mean of its class.

@@ -12,10 +12,10 @@ import hyperspy_motifs as hm
 
 # %%
 # Glide planes turn and mirror the sites, so copies of one site lie in four orientations: rotation invariance
-# on, to have each site once.
+# on, to have each site once. There are thirteen of them, and as many motifs are asked for.
 
-s, truth = hm.data.m1_oxide(shape=(640, 640), random_state=0)
-motifs = s.find_motifs(rotation_invariant=True, lens=2.4, show_progressbar=False)
+s, truth = hm.data.m1_oxide(shape=(860, 860), random_state=0)
+motifs = s.find_motifs(rotation_invariant=True, n_motifs=13, show_progressbar=False)
 print(motifs)
 
 # %%
@@ -31,14 +31,15 @@ motifs.plot_cells("corners")
 plt.show()
 
 # %%
-# What the cells build, in words: vertex figures, composites, the unit cell and what it holds.
+# What the cells build, in words: vertex figures, the unit cell and what it holds. Composites are left out
+# here to keep the picture clear.
 
-graph = motifs.graph
+graph = motifs.build_hierarchy(composites=False)
 print(graph.summary())
 
 # %%
 # The levels as rows: motifs at the bottom, classes of cells above, and so on; a line says what is made of
 # what.
 
-motifs.plot_hierarchy()
+motifs.plot_hierarchy(most=5)
 plt.show()

@@ -37,17 +37,14 @@ print("its neighbours have", sorted(graph.nodes[n]["n_corners"] for n in graph.n
 print("its composition is", graph.composition(first))
 
 # %%
-# Pentagons that have no heptagon beside them, painted on the image.
+# How many heptagons does a pentagon have beside it? Painted on the image.
 
-alone = [p for p in pentagons if all(graph.nodes[n]["n_corners"] != 7 for n in graph.neighbours(p))]
-print(len(alone), "of", len(pentagons), "pentagons have no heptagon as neighbour")
-number = {f"cell:{i}": i for i in range(len(motifs.cells))}
-polygons = [motifs.positions[motifs.cells.polygons[number[p]]] for p in pentagons]
+heptagons = [sum(graph.nodes[n]["n_corners"] == 7 for n in graph.neighbours(p)) for p in pentagons]
+cells = motifs.cells
+polygons = [motifs.positions[cells.polygons[int(p.removeprefix("cell:"))]] for p in pentagons]
 extent = hm.draw.image_extent(s.data.shape, s.axes_manager.signal_axes[0].scale)
-is_alone = [int(p in alone) for p in pentagons]
-hm.draw.plot_cells(
-    polygons, is_alone, s.data, extent=extent, units="nm", names=["beside a heptagon", "alone"]
-)
+names = ["no heptagon", "one heptagon", "two heptagons", "three heptagons"]
+hm.draw.plot_cells(polygons, heptagons, s.data, extent=extent, units="nm", names=names, alpha=0.9)
 plt.show()
 
 # %%

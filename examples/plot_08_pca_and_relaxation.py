@@ -1,0 +1,57 @@
+"""
+Principal components against the force-relaxed layout
+=====================================================
+
+The same features as principal components, after the repulsion-dominated stage, and after the attraction-
+dominated one; then the whole relaxation as a film.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import hyperspy_motifs as hm
+
+# %%
+# Zernike moments of the discs round all atoms, each in units of its noise. These are the functions below
+# ``find_motifs``, on plain arrays and in pixels.
+
+s, truth = hm.data.monolayer("MoSe2", shape=(512, 512), random_state=2)
+positions = truth.positions
+radius = hm.patches.estimate_patch_radius(positions, lens=1.2)
+moments = hm.zernike.get_moments(s.data, positions, hm.zernike.ZernikeBasis(n_max=8, radius=radius))
+kept = moments.valid
+features = np.asarray(hm.zernike.whiten(moments.values[kept], moments.noise_std[kept]), float)
+print(features.shape)
+
+# %%
+# The layout, with its history.
+
+relaxation = hm.relaxation.ForceRelaxedLayout(history=5, random_state=0).fit(features)
+labels, names = truth.labels[kept], truth.names
+hm.draw.compare_layouts(
+    {
+        "principal components": relaxation.start_,
+        "after repulsion": relaxation.stage_embeddings_[0],
+        "after attraction": relaxation.stage_embeddings_[1],
+    },
+    labels,
+    names=names,
+)
+plt.show()
+
+# %%
+# How the energy falls. Between the stages the forces change, and with them what is counted.
+
+figure, ax = plt.subplots(figsize=(6, 3), layout="constrained")
+first, second = relaxation.energies_
+ax.plot(np.arange(len(first)), first, label="stage 1: repulsion-dominated")
+ax.plot(len(first) + np.arange(len(second)), second, label="stage 2: attraction-dominated")
+ax.set(xlabel="step", ylabel="attraction minus repulsion, per atom")
+ax.legend(frameon=False)
+plt.show()
+
+# %%
+# The film.
+
+film = hm.draw.animate_relaxation(relaxation.history_, labels, names=names, interval=120)
+plt.show()

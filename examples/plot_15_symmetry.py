@@ -1,0 +1,39 @@
+"""
+Symmetry of sites and symmetry maps
+===================================
+
+How far is a site threefold, and where is it not? Scores of rotational symmetry from the moments, freed from
+the bias of noise.
+"""
+
+import matplotlib.pyplot as plt
+
+import hyperspy_motifs as hm
+
+# %%
+# Round a vacancy the surroundings lose their threefold axis.
+
+s, truth = hm.data.monolayer(
+    "MoSe2", vacancies=0.03, double_vacancies=0.02, shape=(420, 420), random_state=11
+)
+motifs = s.find_motifs(lens=1.2, show_progressbar=False)
+symmetry = motifs.features.get_symmetry(folds=(2, 3, 6))
+extent = hm.draw.image_extent(s.data.shape, s.axes_manager.signal_axes[0].scale)
+hm.draw.plot_values(
+    motifs.positions,
+    symmetry.scores[:, 1],
+    s.data,
+    extent=extent,
+    units="nm",
+    label="threefold symmetry",
+    clim=(0.4, 1),
+)
+plt.show()
+
+# %%
+# The same for the disc round every pixel, without any atoms.
+
+basis = hm.zernike.ZernikeBasis(n_max=8, radius=1.2 * hm.patches.typical_spacing(motifs.pixel_positions))
+maps = hm.zernike.get_symmetry_maps(s.data, basis, folds=(3,), noise=hm.zernike.estimate_noise(s.data))
+hm.draw.plot_map(maps.scores[0], extent=extent, units="nm", label="threefold symmetry")
+plt.show()
