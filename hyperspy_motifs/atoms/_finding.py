@@ -17,6 +17,8 @@ from hyperspy_motifs.atoms._peaks import ScaleSpace
 from hyperspy_motifs.atoms._refinement import ColumnFit, refine_atoms
 
 _LEAST_DISTANCE = 0.45
+# Pixels a separation beyond which an image is worked on in block means.
+_AMPLE = 10.0
 _WEAKEST = 0.1
 _FEWEST = 3
 _FAINTEST = 0.15
@@ -52,7 +54,7 @@ def find_atoms(
         Typical nearest-neighbour distance in pixels; estimated by default.
     polarity : {"auto", "bright", "dark"}
     refine : bool or {"gaussian", "center_of_mass", "atomap"}
-        True is ``"gaussian"``, see `refine_atoms`. False leaves the whole-pixel maxima.
+        True is ``"gaussian"``, see `refine_atoms`. False leaves the maxima as they are found.
     threshold : float, optional
         Least response of a column to the band-pass over the typical one. By default 0.1, then fainter columns are
         added that stand out of the noise, and what lies in vacuum or amorphous matter is left out;
@@ -74,11 +76,14 @@ def find_atoms(
             separation, 1.0, scales.polarity, scales.polarity_certainty, 0.25 * separation, scales.contrast
         )
     _warn_when_unsure(scales)
-    limits = np.array(data.shape[::-1]) - 0.5
-    fit = _find_columns(data, scales, threshold)
+    # Many pixels a column add no information that their means do not hold.
+    step = max(1, int(scales.separation / _AMPLE)) if scales.separation >= 2 * _AMPLE else 1
+    small = data if step == 1 else _block_means(data, step)
+    reduced = replace(scales, separation=scales.separation / step, scale=scales.scale / step)
+    fit = _find_columns(small, reduced, threshold)
     if threshold is None and len(fit.start) >= _FEWEST:
         fit.keep(in_crystal(fit.parameters[:, 1:3], nearest_neighbour_distance(fit.parameters[:, 1:3])))
-    if separation is None and scales.separation_certainty == 0 and _is_noise(fit.start, scales.separation):
+    if separation is None and scales.separation_certainty == 0 and _is_noise(fit.start, scales, step):
         fit.keep(np.zeros(len(fit.start), bool))
     if len(fit.start) < _FEWEST:
         raise ValueError(
@@ -89,12 +94,16 @@ def find_atoms(
     if refine in (True, "gaussian"):
         fit.refine()
         # A column at the rim whose centre lies beyond it is not in the image.
-        fit.keep(((fit.parameters[:, 1:3] > -0.5) & (fit.parameters[:, 1:3] < limits)).all(axis=1))
-        atoms = fit.atoms()
+        centres = fit.parameters[:, 1:3]
+        fit.keep(((centres > -0.5) & (centres < np.array(small.shape[::-1]) - 0.5)).all(axis=1))
+        atoms = _magnified(fit.atoms(), step)
     else:
-        method = "none" if refine is False else str(refine)
         atoms = refine_atoms(
-            data, fit.start, polarity=scales.polarity, separation=scales.separation, method=method
+            data,
+            fit.start * step + (step - 1) / 2,
+            polarity=scales.polarity,
+            separation=scales.separation,
+            method="none" if refine is False else str(refine),
         )
     if separation is None and len(atoms) >= _FEWEST:
         scales = replace(scales, separation=nearest_neighbour_distance(atoms.positions))
@@ -107,9 +116,31 @@ def find_atoms(
     )
 
 
-def _is_noise(positions, separation):
-    """Whether places found at no steady scale lie as maxima of noise do: at every pixel or so, or in no order."""
-    return separation < _FINEST_SAMPLING or np.median(order_of_sites(positions, separation)) < _GAS
+def _block_means(image, step):
+    height, width = (n // step * step for n in image.shape)
+    return image[:height, :width].reshape(height // step, step, width // step, step).mean(axis=(1, 3))
+
+
+def _magnified(atoms, step):
+    """Atoms of an image of block means in the pixels of the image itself."""
+    if step == 1:
+        return atoms
+    # The mean over a block widens a column by the variance of the block.
+    sigma = np.sqrt(np.maximum(atoms.sigma**2 - (1 - step**-2) / 12, 1e-6)) * step
+    return replace(
+        atoms,
+        positions=atoms.positions * step + (step - 1) / 2,
+        sigma=sigma,
+        ellipticity=sigma[:, 0] / sigma[:, 1],
+        uncertainty=atoms.uncertainty * step,
+    )
+
+
+def _is_noise(positions, scales, step):
+    """Whether places found at no steady scale lie as maxima of noise do: every few pixels, or in no order."""
+    if scales.separation < _FINEST_SAMPLING or len(positions) < _FEWEST:
+        return True
+    return np.median(order_of_sites(positions, scales.separation / step)) < _GAS
 
 
 def _find_columns(image, scales, threshold):

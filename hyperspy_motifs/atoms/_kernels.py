@@ -284,8 +284,9 @@ def fit_columns(image, old, radii, starts, neighbours, prior, steps, new):
 def fit_quality(image, columns, radii, starts, neighbours, prior, variance, spread):
     """Residual variance of each fit and the variances of x, y, amplitude and precision that follow.
 
-    `spread` has shape (n, 4), or (n, 2) for the last two only. Those of x and y are of the sandwich kind, H^-1 (sum r^2 J J^T) H^-1: counting noise sits where the column
-    is bright, which one variance for all pixels would miss (White, Econometrica 48, 817 (1980)).
+    `spread` has shape (n, 4), or (n, 2) for the last two only. Those of x and y are of the sandwich kind,
+    H^-1 (sum r^2 J J^T) H^-1: counting noise sits where the column is bright, which one variance for all pixels
+    would miss (White, Econometrica 48, 817 (1980)).
     """
     targets = np.array([1, 2, 0, 3])
     for k in prange(len(columns)):
@@ -335,9 +336,10 @@ def fit_quality(image, columns, radii, starts, neighbours, prior, variance, spre
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def centres_of_mass(image, columns, radii, starts, neighbours, out):
-    """Centre of mass over the disc of each column, its neighbours and the lowest value taken off."""
-    for k in prange(len(columns)):
+def centres_of_mass(image, columns, radii, starts, neighbours, which, out):
+    """Centre of mass over the discs of the columns `which`, their neighbours and the lowest value taken off."""
+    for m in prange(len(which)):
+        k = which[m]
         size = 2 * int(radii[k]) + 3
         values, spans = np.empty((size, size)), np.empty((size, 2), np.int64)
         x, y = columns[k, 1], columns[k, 2]
@@ -360,8 +362,8 @@ def centres_of_mass(image, columns, radii, starts, neighbours, out):
             if mass <= 0.0:
                 break
             x, y = mx / mass, my / mass
-        out[k, 0] = x
-        out[k, 1] = y
+        out[m, 0] = x
+        out[m, 1] = y
 
 
 @njit(cache=True, nogil=True)

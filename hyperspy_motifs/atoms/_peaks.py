@@ -8,12 +8,12 @@ from scipy import fft
 
 # A filtered copy of the image is only meaningful where the filter does not wrap around: the image is
 # mirrored over this many filter widths first.
-_PADDING_SIGMAS = 4.0
+_PADDING_SIGMAS = 3.0
 
 
 @njit(cache=True, nogil=True)
 def _local_maxima(response, sign, threshold, rows, columns, values):
-    """Strict 3x3 maxima of ``sign * response`` above `threshold`; returns how many."""
+    """3x3 maxima of ``sign * response`` above `threshold`; returns how many."""
     n = 0
     height, width = response.shape
     for i in range(height):
@@ -21,20 +21,18 @@ def _local_maxima(response, sign, threshold, rows, columns, values):
             v = sign * response[i, j]
             if v <= threshold:
                 continue
+            # On a plateau the first pixel in reading order stands for all of it.
+            if j > 0 and sign * response[i, j - 1] >= v:
+                continue
+            if j + 1 < width and sign * response[i, j + 1] > v:
+                continue
             is_peak = True
-            for di in range(-1, 2):
-                for dj in range(-1, 2):
-                    if di == 0 and dj == 0:
-                        continue
-                    k, m = i + di, j + dj
-                    if k < 0 or m < 0 or k >= height or m >= width:
-                        continue
-                    w = sign * response[k, m]
-                    # On a plateau the first pixel in reading order stands for all of it.
-                    if w > v or (w == v and (di < 0 or (di == 0 and dj < 0))):
-                        is_peak = False
-                        break
-                if not is_peak:
+            for k in range(max(j - 1, 0), min(j + 2, width)):
+                if i > 0 and sign * response[i - 1, k] >= v:
+                    is_peak = False
+                    break
+                if i + 1 < height and sign * response[i + 1, k] > v:
+                    is_peak = False
                     break
             if is_peak:
                 rows[n] = i
@@ -42,6 +40,18 @@ def _local_maxima(response, sign, threshold, rows, columns, values):
                 values[n] = v
                 n += 1
     return n
+
+
+@njit(cache=True, nogil=True)
+def third_moment(response):
+    """Skewness about zero: mean of the cubes over the 3/2 power of the mean of the squares."""
+    square = cube = 0.0
+    for i in range(response.shape[0]):
+        for j in range(response.shape[1]):
+            v = response[i, j]
+            square += v * v
+            cube += v * v * v
+    return cube / response.size / (square / response.size) ** 1.5 if square > 0.0 else 0.0
 
 
 def local_maxima(

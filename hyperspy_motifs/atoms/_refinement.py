@@ -171,7 +171,8 @@ class ColumnFit:
             new = np.empty_like(self.parameters)
             self.radii = self._disc_radii()
             prior = np.array([self.common, strength])
-            fit_columns(self.image, self.parameters, self.radii, *self.table, prior, _STEPS, new)
+            starts, neighbours = self.table
+            fit_columns(self.image, self.parameters, self.radii, starts, neighbours, prior, _STEPS, new)
             lost = self._lost(new)
             new[lost] = self._restart(lost)
             moved = np.median(np.abs(new[:, 1:3] - self.parameters[:, 1:3]))
@@ -229,10 +230,12 @@ class ColumnFit:
 
     def take_centres_of_mass(self, which: np.ndarray) -> None:
         """Move the columns of the mask `which` to the centre of mass of their discs."""
-        centres = np.empty_like(self.start)
-        centres_of_mass(self.image, self.parameters, self.radii, *self.table, centres)
-        near = np.hypot(*(centres - self.start).T) < _FURTHEST_SHIFT * self.separation
-        self.parameters[which, 1:3] = np.where(near[:, None], centres, self.start)[which]
+        indices = np.flatnonzero(which)
+        centres = np.empty((len(indices), 2))
+        centres_of_mass(self.image, self.parameters, self.radii, *self.table, indices, centres)
+        start = self.start[indices]
+        near = np.hypot(*(centres - start).T) < _FURTHEST_SHIFT * self.separation
+        self.parameters[indices, 1:3] = np.where(near[:, None], centres, start)
 
     def refine_with_atomap(self) -> None:
         """Positions and shapes by atomap; its fits say nothing of their uncertainty."""

@@ -44,9 +44,9 @@ def test_tails_of_neighbours_do_not_pull(columns):
     image = np.zeros((40, 61))
     for (x, y), height in zip(points, (100, 20, 100), strict=True):
         image += height * np.exp(-((cols - x) ** 2 + (rows - y) ** 2) / (2 * 2.4**2))
-    atoms = refine_atoms(image, points + [[0, 0], [-0.6, 0.5], [0, 0]], separation=8)
+    atoms = refine_atoms(image, np.add(points, [[0, 0], [-0.6, 0.5], [0, 0]]), separation=8)
     assert np.hypot(*(atoms.positions[1] - points[1])) < 0.25
-    alone = refine_atoms(image, points[1:2] + [[-0.6, 0.5]], separation=8)
+    alone = refine_atoms(image, np.add(points[1:2], [-0.6, 0.5]), separation=8)
     assert not alone.fitted[0] or np.hypot(*(alone.positions[0] - points[1])) > 1
 
 
