@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
 from hyperspy_motifs.patches import (
     check_positions,
@@ -206,8 +207,10 @@ def get_moments(
             group -= offset[atoms, None, None]
             group /= scale[atoms, None, None]
         limits = np.stack(window_limits(points[cut], values.shape, basis.size), axis=1)
-        solver = PartialDiscs(basis, known)
-        moments[cut], noise_std[cut] = solver.solve(patches, limits, noise_std[cut])
+        # Many small systems: threads would only wait for each other, and could change the last bits.
+        with threadpool_limits(limits=1, user_api="blas"):
+            solver = PartialDiscs(basis, known)
+            moments[cut], noise_std[cut] = solver.solve(patches, limits, noise_std[cut])
     moments[~valid] = np.nan
     return Moments(
         values=moments,

@@ -83,14 +83,18 @@ class PartialDiscs:
         noise = noise_std.copy()
         weights = self.basis.weights
         whole = (weights**2).sum(axis=1)
+        information = (self._means * (self._areas / self._variance)) @ self._means.T
         groups, which = np.unique(limits, axis=0, return_inverse=True)
         for g, (top, bottom, left, right) in enumerate(groups):
             members = np.flatnonzero(which.ravel() == g)
             inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
             design = self._means[:, inside]
             weighted = design * (self._areas[inside] / self._variance)
-            uncertainty = np.linalg.inv(self._prior + weighted @ design.T)
-            beyond = weights[:, ~inside] @ self._means[:, ~inside].T
+            # What lies outside is the smaller part: it is taken from the sum over the whole disc.
+            lost = self._means[:, ~inside]
+            seen = information - (lost * (self._areas[~inside] / self._variance)) @ lost.T
+            uncertainty = np.linalg.inv(self._prior + seen)
+            beyond = weights[:, ~inside] @ lost.T
             gain = beyond @ uncertainty @ weighted
             constant = (beyond - gain @ design.T) @ self._prior_mean
             operator = weights[:, inside] + gain
