@@ -126,7 +126,8 @@ def build_hierarchy(
         levels.append(unit_cells)
     elif choices.coarse in ("auto", "centres"):
         levels += coarse_levels(sites, cells, motif_names)
-    if choices.domains and found is not None:
+    if choices.domains and found is not None and (lattice is not None or found.labels.max(initial=0) > 0):
+        # Patches of one kind that no lattice tells apart are one crystal in pieces.
         levels += domain_levels(cells, found)
     return Hierarchy(tuple(levels), scalars, _reason(levels, bool(patches)), atoms)
 
@@ -217,7 +218,17 @@ def _lattice_patches(
         points = None if own is None else lattice_points(grain, own, choices.corner_motif)
         if own is not None and points is not None:
             patches.append((own, points.of_sites(members)))
-    return patches
+    return patches or _faint_patches(sites, choices)
+
+
+def _faint_patches(sites: Sites, choices: HierarchyChoices) -> list[tuple[Lattice, LatticePoints]]:
+    """Return the corners of the unit cells of a lattice that many sites are missing from."""
+    for some in (sites, sites.without_kinds()):
+        lattice = find_lattice(some, faint=True)
+        points = None if lattice is None else lattice_points(some, lattice, choices.corner_motif)
+        if lattice is not None and points is not None:
+            return [(lattice, points)]
+    return []
 
 
 def _domains(sites: Sites, same: Sites, cells: Cells, lattice: Lattice | None) -> Domains:

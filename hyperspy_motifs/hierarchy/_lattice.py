@@ -20,6 +20,12 @@ _LEAST_MATCH = 0.6
 #: Share of the atoms that it must map onto atoms at all. Vacancies and boundaries cost some; what maps fewer
 #: is a pseudo-translation, as quasiperiodic tilings have (0.75 in those of squares and triangles).
 _LEAST_PLACED = 0.8
+#: Share of the atoms mapped onto atoms above which this is clear; below, twice the translation must map nearly
+#: as many, since quasiperiodic tilings have long pseudo-translations that reach 0.85.
+_CLEARLY_PLACED = 0.9
+_LEAST_SEEN = 40
+#: Both shares for the faint translations of a pattern with many missed or false sites.
+_FAINT_MATCH = 0.4
 #: Share above which no longer translation is looked for.
 _CLEAR_MATCH = 0.85
 #: Vectors whose match is worse than the best by more than this share are pseudo-translations.
@@ -64,7 +70,7 @@ class Lattice:
         return float(abs(np.linalg.det(self.vectors)))
 
 
-def find_lattice(sites: Sites) -> Lattice | None:
+def find_lattice(sites: Sites, faint: bool = False) -> Lattice | None:
     """Find the translations that map the labelled pattern onto itself.
 
     Candidates are the differences between sites of one kind; each is scored by the share of all sites that it
@@ -75,6 +81,10 @@ def find_lattice(sites: Sites) -> Lattice | None:
     ----------
     sites : Sites
         Positions and kinds; where angles and handedness are given, translates must agree in them as well.
+    faint : bool
+        Also accept translations that map only two fifths of the sites, as in images with many missed or
+        false atoms, if twice and three times the translation map nearly as many. In quasiperiodic
+        tilings they do not.
 
     Returns
     -------
@@ -86,8 +96,8 @@ def find_lattice(sites: Sites) -> Lattice | None:
     if len(sites) < 8 or not spacing > 0 or extent.min() < 2 * spacing:
         return None
     furthest = 0.5 * float(extent.min())
-    reach = min(6.0 * spacing, furthest)
-    scorer = _Scorer(sites, _TOLERANCE * spacing)
+    reach = furthest if faint else min(6.0 * spacing, furthest)
+    scorer = _Scorer(sites, _TOLERANCE * spacing, faint)
     best: Lattice | None = None
     while True:
         lattice = _search(scorer, reach)
@@ -112,12 +122,31 @@ class _Score(NamedTuple):
 class _Scorer:
     """Scores translations on an even sample of the sites."""
 
-    def __init__(self, sites: Sites, tolerance: float) -> None:
+    def __init__(self, sites: Sites, tolerance: float, faint: bool) -> None:
         self.sites = sites
+        self.faint = faint
+        self.least_match = _FAINT_MATCH if faint else _LEAST_MATCH
+        self.least_placed = _FAINT_MATCH if faint else _LEAST_PLACED
         self.tolerance = tolerance
         self.tree = cKDTree(sites.positions)
         self.sample = _even_sample(len(sites), _N_SCORED)
         self.low, self.high = sites.positions.min(axis=0), sites.positions.max(axis=0)
+
+    def accepts(self, score: _Score) -> bool:
+        """Return whether a translation maps enough sites, and one that misses some, as many when repeated."""
+        if score.match < self.least_match or score.placed < self.least_placed:
+            return False
+        if not self.faint:
+            twice = self.score(2 * score.vector)
+            return (
+                score.placed >= _CLEARLY_PLACED
+                or twice.seen < _LEAST_SEEN
+                or twice.placed >= _CLEAR_MATCH * score.placed
+            )
+        return all(
+            self.score(multiple * score.vector).match >= share * score.match
+            for multiple, share in ((2, 0.9), (3, 0.8))
+        )
 
     def score(self, vector: np.ndarray) -> _Score:
         """Return how well `vector` maps the sample onto the sites."""
@@ -142,7 +171,7 @@ def _search(scorer: _Scorer, reach: float) -> Lattice | None:
     for candidate in _candidates(scorer, reach):
         # Twice, since the first vector is only as good as the bin that it was counted in.
         score = scorer.score(scorer.score(candidate).vector)
-        if score.match >= _LEAST_MATCH and score.placed >= _LEAST_PLACED:
+        if scorer.accepts(score):
             scored.append(score)
     if not scored:
         return None
@@ -237,14 +266,14 @@ def _refined(scorer: _Scorer, basis: np.ndarray) -> Lattice | None:
         indices, moved, weights = [], [], []
         for step in steps * multiple:
             score = scorer.score(step @ basis)
-            if score.match >= 0.5 * _LEAST_MATCH:
+            if score.match >= 0.5 * scorer.least_match:
                 indices.append(step)
                 moved.append(score.vector)
                 weights.append(score.match * score.seen)
         if multiple == 1:
             scores = [scorer.score(step @ basis) for step in steps[:2]]
             match = min(score.match for score in scores)
-            if match < _LEAST_MATCH or min(score.placed for score in scores) < _LEAST_PLACED:
+            if match < scorer.least_match or min(score.placed for score in scores) < scorer.least_placed:
                 return None
         if len(indices) < 2 or np.linalg.matrix_rank(np.array(indices)) < 2:
             break

@@ -19,6 +19,8 @@ __all__ = ["composite_level", "coarse_level", "domain_levels", "unit_cell_level"
 
 #: Distance from a side, in nearest-neighbour distances, within which an atom is shared by both cells.
 _ON_SIDE = 0.15
+#: Share of the field that domains cover, at least.
+_LEAST_COVER = 0.5
 #: Share of its atoms by which a cell may differ from its class.
 _MOST_ODD = 0.1
 
@@ -228,7 +230,10 @@ def _outside(sites: Sites, vertices: np.ndarray, offsets: np.ndarray) -> np.ndar
 
 
 def domain_levels(cells: Cells, found: Domains) -> list[Level]:
-    """Return the domains, and the boundaries if there are any, as levels; none for a single domain.
+    """Return the domains, and the boundaries if there are any, as levels.
+
+    None for a single domain, nor where domains are islands that cover less than half of the field: there is
+    nothing then that they divide.
 
     Parameters
     ----------
@@ -238,7 +243,7 @@ def domain_levels(cells: Cells, found: Domains) -> list[Level]:
         Which domain or boundary each belongs to.
     """
     n = len(found.labels)
-    if n < 2:
+    if n < 2 or cells.areas[found.domain >= 0].sum() < _LEAST_COVER * cells.areas.sum():
         return []
     kinds = int(found.labels.max()) + 1
     names = []

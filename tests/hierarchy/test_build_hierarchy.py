@@ -100,6 +100,39 @@ def test_choices_leave_levels_out(patterns):
         HierarchyChoices(coarse="maybe")
 
 
+def test_centres_of_a_class_make_the_next_level():
+    # Sites of one motif on a jittered square lattice of four spacings, in a crowd without any order.
+    rng = np.random.default_rng(2)
+    h, k = (v.ravel() for v in np.meshgrid(np.arange(9), np.arange(8)))
+    marked = 4.0 * np.column_stack([h, k]) + rng.normal(0, 0.25, (len(h), 2))
+    crowd = rng.uniform(-1, [33.0, 29.0], (4000, 2))
+    points = list(marked)
+    for point in crowd:
+        if np.min(np.hypot(*(np.array(points) - point).T)) > 0.85:
+            points.append(point)
+    points = np.array(points)
+    labels = (np.arange(len(points)) >= len(marked)).astype(int)
+    choices = HierarchyChoices(coarse="centres", domains=False, composites=False)
+    hierarchy = build_hierarchy(points, labels, find_cells(points, labels), names=["A", "B"], choices=choices)
+    level = hierarchy.level("coarse-cell")
+    assert "atoms of A" in level.reason
+    assert level.scalars["spacing"] == pytest.approx(4.0, rel=0.1)
+    assert np.median(level.columns["area"]) == pytest.approx(16.0, rel=0.1)
+    content = compositions(level.parts, level.fractions, labels, len(level), 2)
+    np.testing.assert_allclose(np.median(content[:, 0]), 1.0, atol=0.05)
+
+
+def test_unit_cells_with_few_odd_atoms_are_of_one_class(m1):
+    points, labels, names = m1
+    doped = labels.copy()
+    doped[::61] = len(names)
+    hierarchy = build_hierarchy(points, doped, find_cells(points, doped), names=[*names, "dopant"])
+    level = hierarchy.level("unit-cell")
+    assert len(level.names) == 1
+    content = compositions(level.parts, level.fractions, doped, len(level), len(names) + 1)
+    assert content[:, -1].sum() > 5
+
+
 def test_same_input_same_hierarchy(twin):
     points, labels, names, _ = twin
     one, two = (build_hierarchy(points, labels, find_cells(points, labels), names=names) for _ in range(2))

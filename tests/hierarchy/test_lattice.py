@@ -57,9 +57,20 @@ def test_adatoms_of_the_7x7_surface():
     assert lattice.angle == pytest.approx(120, abs=0.7)
 
 
+def test_a_lattice_with_many_missing_and_false_sites_is_found_when_asked_for(patterns):
+    points, labels = patterns["honeycomb"](a=3.0, width=40.0, height=33.0)
+    rng = np.random.default_rng(4)
+    kept = rng.random(len(points)) < 0.72
+    false = rng.uniform(-1, 1, (30, 2)) * [20.0, 16.5]
+    sites = Sites(np.vstack([points[kept], false]), np.append(labels[kept], rng.integers(0, 2, 30)))
+    assert find_lattice(sites) is None
+    np.testing.assert_allclose(find_lattice(sites, faint=True).lengths, 3.0, rtol=0.01)
+
+
 def test_what_is_not_periodic_has_none(patterns):
     rng = np.random.default_rng(0)
-    assert find_lattice(Sites(rng.random((600, 2)), np.zeros(600, dtype=int))) is None
+    for faint in (False, True):
+        assert find_lattice(Sites(rng.random((600, 2)), np.zeros(600, dtype=int)), faint) is None
     points = patterns["square_triangle"]("random")
     assert find_lattice(Sites(points, np.zeros(len(points), dtype=int))) is None
 
