@@ -413,3 +413,47 @@ class TestPredict:
         strangeness = found.to_dict()["strangeness"]
         assert strangeness[nearest] > 0.9
         assert np.median(strangeness) < 0.9
+
+
+class TestCells:
+    def test_the_metal_alone_tiles_triangles(self, motifs, simulated):
+        truth = simulated[1]
+        rows, index = matched(motifs, truth)
+        species = np.array(truth.names)[truth.labels[index[rows]]]
+        metal = np.isin(species, ["Mo", "W"])
+        heavy = [k for k in range(motifs.n_motifs) if metal[motifs.labels[rows] == k].mean() > 0.5]
+        cells = motifs.find_cells(motifs=heavy)
+        assert np.mean(cells.n_corners == 3) > 0.95
+        inner = ~cells.on_border & (cells.n_corners == 3)
+        assert np.median(cells.areas[inner]) == pytest.approx(np.sqrt(3) / 4 * 0.329**2, rel=0.02)
+        assert set(motifs.labels[cells.vertices]) <= set(heavy)
+        assert len(motifs.cells) == len(cells)
+
+    def test_patches_of_cells_are_dark_in_the_middle_of_a_hexagon(self, motifs):
+        patches = motifs.get_cell_patches(radius=0.15)
+        hexagons = motifs.cells.n_corners[patches.atoms] == 6
+        mean = patches.data[hexagons].mean(axis=0)
+        middle = mean.shape[0] // 2
+        assert mean[middle, middle] == pytest.approx(float(mean.min()), abs=0.1 * float(np.ptp(mean)))
+
+    def test_ring_statistics_and_suggestions_speak_of_these_cells(self, motifs):
+        sizes = motifs.ring_statistics(border=True).sizes
+        assert 6 in sizes
+        best = motifs.suggest_cell_motifs()[0]
+        assert set(best.motifs) <= set(range(motifs.n_motifs))
+        assert len(motifs.find_cells(motifs=best.motifs)) > 50
+
+
+def test_an_atom_lattice_has_one_sublattice_a_motif(motifs):
+    lattice = motifs.to_atom_lattice()
+    assert len(lattice.sublattice_list) == motifs.n_motifs
+    for sublattice, count in zip(lattice.sublattice_list, motifs.counts, strict=True):
+        assert len(sublattice.x_position) == count
+    again = motifs.signal.deepcopy().find_motifs(atoms=lattice, refine=False, lens=0.6)
+    assert len(again.labels) == len(motifs.labels)
+    assert (
+        adjusted_rand_score(
+            motifs.labels, again.labels[cKDTree(again.pixel_positions).query(motifs.pixel_positions)[1]]
+        )
+        > 0.95
+    )

@@ -14,7 +14,7 @@ from ._figures import MotifFigures
 if TYPE_CHECKING:
     from hyperspy_motifs.cells import Cells
     from hyperspy_motifs.graph import MotifGraph
-    from hyperspy_motifs.signals import AtomicImage
+    from hyperspy_motifs.signals import AtomicImage, AtomPatches
 
 
 class Motifs(MotifEdits, MotifFigures):
@@ -63,6 +63,68 @@ class Motifs(MotifEdits, MotifFigures):
         stored = find_cells(record, bonds, chosen, **options)
         store.write(self._signal, replace(record, cells=stored))
         return self.cells
+
+    def suggest_cell_motifs(self, **options: Any) -> list[Any]:
+        """Which sets of motifs tile the field best, as all columns of an oxide rarely do.
+
+        Parameters
+        ----------
+        **options
+            Passed to :func:`hyperspy_motifs.cells.suggest_cell_motifs`.
+
+        Returns
+        -------
+        list of hyperspy_motifs.cells.MotifSuggestion
+            The best first; give its ``motifs`` to :meth:`find_cells`.
+        """
+        from hyperspy_motifs.cells import suggest_cell_motifs
+
+        record = self._refresh()
+        here = record.frames == record.frames[0]
+        return suggest_cell_motifs(record.positions[here], record.labels[here], **options)
+
+    def ring_statistics(self, *, border: bool = False) -> Any:
+        """Distribution of cell sizes, Aboav-Weaire and Lemaitre's law (:class:`hyperspy_motifs.cells.RingStatistics`).
+
+        Parameters
+        ----------
+        border : bool, optional
+            Whether cells at the border count.
+        """
+        from hyperspy_motifs.cells import ring_statistics
+
+        return ring_statistics(self.cells, border=border)
+
+    def get_cell_patches(self, *, radius: float | None = None, normalise: bool = True) -> AtomPatches:
+        """The disc round the centre of each cell: what the image shows inside, such as an empty or a filled channel.
+
+        Parameters
+        ----------
+        radius : float, optional
+            In axis units; that of the disc with the area of the median cell if not given.
+        normalise : bool, optional
+            As in :meth:`~hyperspy_motifs.signals.AtomicImage.get_atom_patches`.
+
+        Returns
+        -------
+        AtomPatches
+            Its ``atoms`` are the numbers of the cells.
+        """
+        from hyperspy_motifs.signals._patch_extraction import sample
+
+        record, cells = self._refresh(), self.cells
+        if not len(cells):
+            raise ValueError(
+                "There are no cells to look into: motifs.find_cells(...) with another bond rule may find some."
+            )
+        if radius is None:
+            radius = float(np.sqrt(np.median(cells.areas) / np.pi))
+        frames = record.frames[cells.vertices[cells.offsets[:-1]]]
+        pixels = record.stamp.to_pixels(cells.centres)
+        scale = abs(record.stamp.scale[0])
+        return sample(
+            self._signal, record.stamp, pixels, frames, radius / scale, normalise, drop_outside=True
+        )
 
     def build_hierarchy(self, **choices: Any) -> MotifGraph:
         """Build the levels above the cells again, by other choices.
