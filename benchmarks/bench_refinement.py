@@ -27,7 +27,7 @@ def drawn_crystal(shape=(576, 576), distance=15.0, width=3.7, peak=60.0, seed=0)
     n = int(2 * max(shape) / a)
     i, j = np.meshgrid(np.arange(-n, n), np.arange(-n, n))
     origin = np.column_stack([a * (i - j / 2).ravel(), a * np.sqrt(0.75) * j.ravel()]) + 200.3
-    points = np.concatenate([origin, origin + [0, distance]])
+    points = np.concatenate([origin, np.add(origin, [0, distance])])
     heights = np.repeat([peak, 0.55 * peak], len(origin))
     near = ((points > -distance) & (points < np.array(shape[::-1]) + distance)).all(axis=1)
     points, heights = points[near], heights[near]
