@@ -8,3 +8,4 @@ from ._sampling import sample_window as sample_window
 from ._sampling import spline_coefficients as spline_coefficients
 from ._size import estimate_patch_radius as estimate_patch_radius
 from ._size import typical_spacing as typical_spacing
+from ._painting import paint_patches as paint_patches

@@ -4,6 +4,7 @@
 ``AtomPatches``      one disc an atom (navigation axis: atoms)
 ``ZernikeFeatures``  the moments of those discs (navigation axis: atoms)
 ``AtomTable``        the atoms that were found, as columns
+``MotifPanel``       the parameters of ``find_motifs`` on a panel, with a preview
 
 Each signal has a lazy twin in a module of its own, so that eager use does not import dask.
 """

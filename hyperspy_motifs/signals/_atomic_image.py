@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from ._atom_patches import AtomPatches
     from ._atom_table import AtomTable
+    from ._panel import MotifPanel
 
 
 class AtomicImage(Signal2D):
@@ -264,7 +265,8 @@ class AtomicImage(Signal2D):
         min_motif_size: int | None = None,
         random_state: int = 0,
         show_progressbar: bool | None = None,
-    ) -> Motifs:
+        interactive: bool = False,
+    ) -> Motifs | MotifPanel:
         """Find the motifs of the image: its atoms, classed by their local structure, without labels.
 
         Atoms are found and refined, the disc round each is described by Zernike moments, the moments are laid out by
@@ -304,11 +306,16 @@ class AtomicImage(Signal2D):
             The same image and number give the same labels, bit for bit.
         show_progressbar : bool, optional
             HyperSpy's preference if not given.
+        interactive : bool, optional
+            In Jupyter: show a panel to set the parameters on, with a preview on a part of the image, and find the motifs
+            from there. Needs ipywidgets, of the extra ``gui-jupyter``.
 
         Returns
         -------
         Motifs
             Also there after a load, as ``s.motifs``. An earlier result is replaced only when all has succeeded.
+            With ``interactive=True`` the :class:`~hyperspy_motifs.signals.MotifPanel`, whose ``motifs`` they are once its
+            button was pressed.
 
         Raises
         ------
@@ -330,9 +337,7 @@ class AtomicImage(Signal2D):
         """
         from ._motif_finding import find_motifs
 
-        return find_motifs(
-            self,
-            atoms,
+        chosen: dict[str, Any] = dict(
             also=also,
             separation=separation,
             polarity=polarity,
@@ -346,6 +351,13 @@ class AtomicImage(Signal2D):
             random_state=random_state,
             show_progressbar=show_progressbar,
         )
+        if interactive:
+            from ._panel import MotifPanel
+
+            panel = MotifPanel(self, atoms=atoms, **chosen)
+            panel.gui()
+            return panel
+        return find_motifs(self, atoms, **chosen)
 
     def plot_motifs(self, *, frame: int | None = None, cells: bool = False, **kwargs: Any) -> None:
         """Plot the image in HyperSpy's way, with one marker set a motif, in colour, and a legend with counts.

@@ -179,7 +179,7 @@ def _turns(source: MomentSource, record: store.Record) -> dict[str, np.ndarray]:
 
     Looked at through a lens that reaches the neighbours: a column alone is round.
     """
-    from hyperspy_motifs.zernike._class_alignment import align_classes
+    from hyperspy_motifs.zernike import align_classes
 
     chosen = float(record.lenses[record.chosen])
     wide = record.lenses[record.lenses >= max(chosen, REACH_OF_NEIGHBOURS)]

@@ -150,7 +150,7 @@ def means_of_record(
 
 def reconstruct(signal: Any, record: store.Record) -> Any:
     """The image of `signal` painted from the mean of each atom's motif, on its local background and contrast."""
-    from hyperspy_motifs.patches._painting import paint_patches
+    from hyperspy_motifs.patches import paint_patches
 
     spacing = radius_of(record, 1.0)
     record = dataclasses.replace(record, labels=_kinds_with_surroundings(record))

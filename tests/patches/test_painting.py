@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from hyperspy_motifs.patches import sample_patches
-from hyperspy_motifs.patches._painting import paint_patches
+from hyperspy_motifs.patches import paint_patches
 
 
 @pytest.fixture(scope="module")

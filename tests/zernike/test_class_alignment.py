@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hyperspy_motifs.zernike import rotate_moments, zernike_modes
-from hyperspy_motifs.zernike._class_alignment import align_classes
+from hyperspy_motifs.zernike import align_classes
 
 MODES = zernike_modes(6)
 
