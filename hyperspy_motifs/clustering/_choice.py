@@ -11,17 +11,19 @@ _FREQUENT = 0.05
 _LARGEST_PART = 0.6
 _ONE_SITE = 0.95
 _HALF = 0.5
+_CLEAR = 5.0
 
 
 def choose_lens(
-    lenses: Sequence[float], labels_at: Mapping[float, NDArray[np.int32]]
+    lenses: Sequence[float], labels_at: Mapping[float, NDArray[np.int32]], joins: NDArray[np.float64]
 ) -> tuple[float, str, float]:
     """Return the smallest lens that parts the frequent sites, the reason in words, and the lens to cut first.
 
-    A motif is frequent if it holds a twentieth of all atoms; it is a mixture of sites if no part of it through the next lens
-    holds 60 % of it. Smaller parts are defects and surroundings of defects: the tree has them. Where
-    all atoms are one site, the smallest lens is taken through which half of the atoms that any lens tells from that site are
-    told from it. A cut into a given number of motifs starts at the smallest lens that tells sites apart.
+    A motif is frequent if it holds a twentieth of all atoms; it is a mixture of sites if no part of it through
+    the next lens holds 60 % of it, where parts less than five spreads apart (`joins`, see `MotifTree`) count as
+    one. Smaller parts are defects and surroundings of defects: the tree has them. Where all atoms are one site,
+    the smallest lens is taken through which half of the atoms that any lens tells from that site are told from
+    it. A cut into a given number of motifs starts at the smallest lens that tells sites apart.
     """
     chosen, first, reason = 0, 0, "larger lenses part no frequent site, only surroundings of defects"
     if len(lenses) == 1:
@@ -36,7 +38,11 @@ def choose_lens(
         else:
             reason = "all atoms are one motif through every lens"
     else:
-        while chosen + 1 < len(lenses) and _mixes(labels_at[lenses[chosen]], labels_at[lenses[chosen + 1]]):
+        while chosen + 1 < len(lenses):
+            larger = lenses[chosen + 1]
+            clear = _clear(labels_at[larger], joins[np.isclose(joins[:, 0], larger)])
+            if not _mixes(labels_at[lenses[chosen]], clear):
+                break
             chosen += 1
             reason = "smaller lenses mix frequent sites, larger ones part only surroundings of defects"
     lens = lenses[chosen]
@@ -47,6 +53,15 @@ def choose_lens(
 
 def _share_of_first(labels: NDArray[np.int32]) -> float:
     return float(np.mean(labels == 0))
+
+
+def _clear(labels: NDArray[np.int32], joins: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Join the motifs of a lens that lie less than five spreads apart."""
+    labels = labels.copy()
+    for _, stays, joined, separation in joins:
+        if separation < _CLEAR:
+            labels[labels == int(joined)] = int(stays)
+    return labels
 
 
 def _mixes(before: NDArray[np.int32], after: NDArray[np.int32]) -> bool:

@@ -161,9 +161,10 @@ class NestedLenses:
                 self.progress((step + 1) / len(self.lenses_))
         self.continuity_ = continuity(np.array(ratios))
         self.is_continuous_ = self.continuity_ > 0.5
-        self.lens_, self.reason_, first = choose_lens(self.lenses_, self.labels_at_)
+        table = np.array(joins).reshape(-1, 4)
+        self.lens_, self.reason_, first = choose_lens(self.lenses_, self.labels_at_, table)
         assert growth is not None
-        self.tree_ = growth.tree(groups, np.array(joins).reshape(-1, 4), first)
+        self.tree_ = growth.tree(groups, table, first)
         self.layout_ = self.layouts_[self.lens_]
         self.probabilities_ = self.probabilities_at_[self.lens_]
         self.labels_ = (
