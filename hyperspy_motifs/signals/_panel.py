@@ -1,0 +1,195 @@
+"""The parameters of ``find_motifs`` on a panel, tried on a part of the image before all of it is done."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import traits.api as t
+
+from hyperspy_motifs import store
+
+# Nearest-neighbour distances across the part that is tried: about 250 atoms, a few seconds.
+PREVIEW_WIDTH = 16
+FEWEST_PIXELS = 64
+
+
+class MotifPanel(t.HasTraits):
+    """Parameters of :meth:`~hyperspy_motifs.signals.AtomicImage.find_motifs`, with a preview on a part of the image.
+
+    Made by ``s.find_motifs(interactive=True)``. None stands for what is estimated from the image.
+
+    Parameters
+    ----------
+    signal : AtomicImage
+    parameters : dict
+        What the panel begins with: arguments of ``find_motifs`` by name.
+
+    Attributes
+    ----------
+    separation, patch_radius : float or None
+        In axis units.
+    polarity : {"auto", "bright", "dark"}
+    n_max, n_motifs : int or None
+    rotation_invariant : bool
+    part : int
+        Which part of the image is tried; 0 is its middle.
+    motifs : Motifs or None
+        The result for the whole image, once :meth:`find` was called, by hand or by the button.
+
+    Notes
+    -----
+    A tool in HyperSpy's way: traits that hold the parameters, and ``gui(display, toolkit)``. Its widgets are not entered in
+    HyperSpy's registry of toolkits: one ``ipywidgets`` widget there would make all other tools of HyperSpy say that they
+    have no interface, in place of which package to install for it.
+    """
+
+    separation = t.Union(None, t.Float)
+    polarity = t.Enum("auto", "bright", "dark")
+    patch_radius = t.Union(None, t.Float)
+    n_max = t.Union(None, t.Int)
+    rotation_invariant = t.Bool(False)
+    n_motifs = t.Union(None, t.Int)
+    part = t.Int(0)
+
+    PARAMETERS = ("separation", "polarity", "patch_radius", "n_max", "rotation_invariant", "n_motifs")
+
+    def __init__(self, signal: Any, **parameters: Any) -> None:
+        super().__init__(**{k: parameters.pop(k) for k in self.PARAMETERS if k in parameters})
+        self.signal = signal
+        self.motifs: Any = None
+        self._others = parameters
+        stamp = store.Stamp.of(signal)
+        estimate = self.separation or signal.estimate_atom_separation(self.polarity)[0]
+        # What the sliders span must not follow what they are set to.
+        self.spacing = float(estimate)
+        self.units = stamp.units
+        wanted = max(FEWEST_PIXELS, round(PREVIEW_WIDTH * self.spacing / abs(stamp.scale[0])))
+        self._size = tuple(min(wanted, n) for n in stamp.shape)
+        self._corners = _parts(stamp.shape, self._size)
+
+    @property
+    def n_parts(self) -> int:
+        """Number of parts of the image that can be tried."""
+        return len(self._corners)
+
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of ``find_motifs`` as they are set now."""
+        chosen = {**self._others, **{name: getattr(self, name) for name in self.PARAMETERS}}
+        if chosen["patch_radius"] is not None:
+            # One radius stands in place of a lens.
+            chosen["lens"] = "auto"
+        return chosen
+
+    def preview(self) -> Any:
+        """The motifs of a part of the image, with the parameters as they are now; the image is left as it was.
+
+        Returns
+        -------
+        Motifs
+        """
+        arguments = self.arguments()
+        (x, y), (width, height) = self._corners[self.part % self.n_parts], self._size
+        window = (slice(x, x + width), slice(y, y + height))
+        part = self._cut(self.signal, window)
+        if arguments.get("atoms") is not None:
+            arguments["atoms"] = self._atoms_in(part, arguments)
+        if arguments.get("also") is not None:
+            also = arguments["also"]
+            others = list(also) if isinstance(also, list | tuple) else [also]
+            arguments["also"] = [self._cut(other, window) for other in others]
+        return part.find_motifs(**{**arguments, "show_progressbar": False})
+
+    def find(self) -> Any:
+        """The motifs of the whole image, as ``s.find_motifs`` gives them; also kept as ``motifs``.
+
+        Returns
+        -------
+        Motifs
+        """
+        self.motifs = self.signal.find_motifs(**self.arguments())
+        return self.motifs
+
+    def gui(self, display: bool = True, toolkit: Any = None) -> dict[str, Any] | None:
+        """Show the panel, or return its widgets.
+
+        Parameters
+        ----------
+        display : bool, optional
+            Show it in the notebook; if False, return its widgets.
+        toolkit : str, iterable of str or None, optional
+            Only ``"ipywidgets"`` is there.
+
+        Returns
+        -------
+        dict or None
+            ``{"ipywidgets": {"widget": ..., "wdict": ...}}`` if not displayed, as HyperSpy's tools give it.
+
+        Raises
+        ------
+        ImportError
+            If ipywidgets is not installed; the message says which extra has it.
+        ValueError
+            If another toolkit is asked for.
+        """
+        wanted = (toolkit,) if isinstance(toolkit, str) else toolkit
+        if wanted is not None and "ipywidgets" not in wanted:
+            raise ValueError(f"toolkit is {toolkit!r}; this panel is there for 'ipywidgets' only.")
+        try:
+            from ._panel_widgets import make_widgets
+        except ImportError as error:
+            raise ImportError(
+                "find_motifs(interactive=True) needs ipywidgets, which comes with the extra gui-jupyter: "
+                'pip install "hyperspy_motifs[gui-jupyter]". Without it, give the parameters to find_motifs.'
+            ) from error
+        made = make_widgets(self)
+        if not display:
+            return {"ipywidgets": made}
+        from IPython.display import display as show
+
+        show(made["widget"])
+        return None
+
+    def _cut(self, signal: Any, window: tuple[slice, slice]) -> Any:
+        # Of a stack the first frame: what is set on one frame is meant for all.
+        first = (0,) * signal.axes_manager.navigation_dimension
+        part = signal.inav[first] if first else signal
+        part = part.isig[window].deepcopy()
+        store.remove(part)
+        if part._lazy:
+            part.compute(show_progressbar=False)
+        return part
+
+    def _atoms_in(self, part: Any, arguments: dict[str, Any]) -> Any:
+        """Positions given by the user that lie in the part."""
+        from ._atom_finding import given_atoms
+
+        given = given_atoms(self.signal, arguments["atoms"], False, "auto")
+        positions = given.positions[given.frames == 0]
+        return positions[store.Stamp.of(part).inside(positions)]
+
+
+def _parts(shape: tuple[int, int], size: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Corners (x, y) of windows of `size` in an image of `shape` (columns, rows): in the middle, then round it."""
+    starts = [
+        np.unique(np.round(np.array([0.5, 0.0, 1.0]) * (n - w)).astype(int))
+        for n, w in zip(shape, size, strict=True)
+    ]
+    corners = [(int(x), int(y)) for y in starts[1] for x in starts[0]]
+    middle = [(n - w) / 2 for n, w in zip(shape, size, strict=True)]
+    return sorted(corners, key=lambda c: (np.hypot(c[0] - middle[0], c[1] - middle[1]), c))
+
+
+def try_preview(panel: MotifPanel) -> tuple[Any, str]:
+    """The motifs of a part and a line about them, or None and the line that says what is wrong."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            motifs = panel.preview()
+        except (ValueError, TypeError) as error:
+            return None, str(error)
+    text = f"{len(motifs.labels)} atoms in this part, {motifs.n_motifs} motifs at lens {motifs.lens:.3g}"
+    reason = motifs.parameters.get("reason")
+    said = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+    return motifs, ". ".join([f"{text} ({reason})" if reason else text, *said])

@@ -1,0 +1,181 @@
+"""The panel of find_motifs: what is set on it is what is done, first on a part, then on the whole image."""
+
+import subprocess
+import sys
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+
+from hyperspy_motifs import store
+from hyperspy_motifs.signals import MotifPanel, _panel
+
+ipywidgets = pytest.importorskip("ipywidgets")
+
+SPACING, ROWS, COLUMNS = 14, 250, 300
+
+
+def make_image():
+    """Bright and dim columns in turn on a square lattice, 0.02 nm a pixel."""
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[:ROWS, :COLUMNS].astype(float)
+    image = np.zeros((ROWS, COLUMNS))
+    centres = [(i, j) for j in range(ROWS // SPACING) for i in range(COLUMNS // SPACING)]
+    for i, j in centres:
+        height = 100 if (i + j) % 2 else 60
+        u, v = (i + 0.6) * SPACING, (j + 0.6) * SPACING
+        near = np.s_[max(int(v) - 12, 0) : int(v) + 13, max(int(u) - 12, 0) : int(u) + 13]
+        image[near] += height * np.exp(-((x[near] - u) ** 2 + (y[near] - v) ** 2) / (2 * 2.6**2))
+    signal = hs.signals.Signal2D(rng.poisson(image + 5).astype(float))
+    for axis in signal.axes_manager.signal_axes:
+        axis.scale, axis.units = 0.02, "nm"
+    signal.set_signal_type("atomic_image")
+    return signal
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_parts():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_panel, "PREVIEW_WIDTH", 10)
+        yield
+
+
+@pytest.fixture(scope="module")
+def image():
+    return make_image()
+
+
+@pytest.fixture(scope="module")
+def panel(image):
+    # One radius: one lens, and so a quick preview.
+    return MotifPanel(image, patch_radius=0.2, random_state=3)
+
+
+@pytest.fixture
+def shown(panel):
+    widgets = panel.gui(display=False, toolkit="ipywidgets")["ipywidgets"]["wdict"]
+    yield panel, widgets
+    panel.trait_set(patch_radius=0.2, separation=None, n_motifs=None, rotation_invariant=False, part=0)
+
+
+def test_a_part_of_the_image_is_tried_and_the_image_left_as_it_was(panel, image):
+    before = image.data.copy()
+    motifs = panel.preview()
+    assert motifs.n_motifs == 2
+    width, height = motifs.signal.axes_manager.signal_shape
+    assert width == height == pytest.approx(_panel.PREVIEW_WIDTH * SPACING, rel=0.05)
+    # In the middle: its positions are those of the image.
+    low, high = motifs.positions.min(axis=0) / 0.02, motifs.positions.max(axis=0) / 0.02
+    middle = np.array([COLUMNS, ROWS]) / 2
+    np.testing.assert_allclose((low + high) / 2, middle, atol=SPACING)
+    np.testing.assert_array_equal(image.data, before)
+    assert not store.has_result(image)
+
+
+def test_widgets_begin_with_what_was_given(shown):
+    _, widgets = shown
+    assert widgets["patch_radius"].value == pytest.approx(0.2)
+    assert not widgets["patch_radius_auto"].value
+    assert widgets["separation_auto"].value
+    assert widgets["separation"].disabled
+    # Lengths begin at what the image says.
+    assert widgets["separation"].value == pytest.approx(SPACING * 0.02, rel=0.03)
+    assert bytes(widgets["picture"].value).startswith(b"\x89PNG")
+    assert "2 motifs" in widgets["status"].value
+
+
+def test_widgets_set_parameters_and_the_preview_follows(shown):
+    panel, widgets = shown
+    widgets["n_motifs_auto"].value = False
+    widgets["n_motifs"].value = 1
+    assert panel.n_motifs == 1
+    assert ", 1 motifs" in widgets["status"].value
+    old = bytes(widgets["picture"].value)
+    widgets["another_part"].click()
+    assert panel.part == 1
+    assert bytes(widgets["picture"].value) != old
+    widgets["live"].value = False
+    widgets["n_motifs"].value = 2
+    assert panel.n_motifs == 2
+    assert ", 1 motifs" in widgets["status"].value
+    widgets["n_motifs_auto"].value = True
+    assert panel.n_motifs is None
+    assert panel.arguments()["random_state"] == 3
+
+
+def test_traits_set_widgets(shown):
+    panel, widgets = shown
+    widgets["live"].value = False
+    panel.trait_set(rotation_invariant=True, separation=0.3)
+    assert widgets["rotation_invariant"].value
+    assert widgets["separation"].value == pytest.approx(0.3)
+    assert not widgets["separation_auto"].value
+
+
+def test_what_cannot_be_done_is_said_in_the_panel(shown):
+    panel, widgets = shown
+    panel.patch_radius = 90.0
+    assert widgets["patch_radius"].value == 90
+    assert "patch_radius" in widgets["status"].value
+    assert "2 motifs" not in widgets["status"].value
+
+
+def test_the_button_finds_the_motifs_of_the_whole_image(shown, image):
+    panel, widgets = shown
+    widgets["live"].value = False
+    widgets["find"].click()
+    assert store.has_result(image)
+    assert panel.motifs.parameters["asked"]["patch_radius"] == pytest.approx(0.2)
+    assert len(panel.motifs.labels) > 300
+    assert f"{len(panel.motifs.labels)} atoms" in widgets["status"].value
+    store.remove(image)
+
+
+def test_given_atoms_and_other_detectors_are_cut_with_the_image(image):
+    x, y = np.meshgrid(np.arange(0.6, 20), np.arange(0.6, 17))
+    atoms = np.column_stack([x.ravel(), y.ravel()]) * SPACING * 0.02
+    panel = MotifPanel(image, atoms=atoms, refine=False, also=image.deepcopy(), patch_radius=0.2)
+    motifs = panel.preview()
+    distance = np.abs(motifs.positions[:, None] - atoms).sum(axis=2).min(axis=1)
+    np.testing.assert_allclose(distance, 0, atol=1e-9)
+    assert 0.2 * len(atoms) < len(motifs.labels) < len(atoms)
+    assert motifs.parameters["detectors"] == 2
+
+
+def test_parts_cover_the_image():
+    corners = _panel._parts((300, 250), (120, 250))
+    assert corners == [(90, 0), (0, 0), (180, 0)]
+
+
+def test_other_toolkits_are_refused(panel):
+    with pytest.raises(ValueError, match="ipywidgets"):
+        panel.gui(toolkit="traitsui")
+
+
+def test_without_ipywidgets_the_extra_is_named(panel, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    monkeypatch.delitem(sys.modules, "hyperspy_motifs.signals._panel_widgets", raising=False)
+    with pytest.raises(ImportError, match="gui-jupyter"):
+        panel.gui(display=False)
+
+
+def test_interactive_returns_the_panel(image, monkeypatch):
+    monkeypatch.setattr(MotifPanel, "gui", lambda self: setattr(self, "was_shown", True))
+    panel = image.find_motifs(interactive=True, n_motifs=3)
+    assert isinstance(panel, MotifPanel)
+    assert panel.was_shown
+    assert panel.n_motifs == 3
+
+
+def test_other_tools_of_hyperspy_still_say_what_to_install():
+    code = (
+        "import hyperspy.api as hs, hyperspy_motifs, hyperspy_motifs.signals._panel_widgets\n"
+        "from hyperspy.ui_registry import TOOLKIT_REGISTRY\n"
+        "print(sorted(TOOLKIT_REGISTRY))"
+    )
+    before = code.replace(", hyperspy_motifs.signals._panel_widgets", "")
+    lists = [
+        subprocess.run([sys.executable, "-c", c], capture_output=True, text=True, check=True).stdout
+        for c in (code, before)
+    ]
+    assert lists[0] == lists[1]
