@@ -228,6 +228,11 @@ class GraphBuilder:
         parent: np.ndarray,
         share: np.ndarray,
     ) -> None:
+        # A ring that touches itself has an atom at two of its corners: one edge holds both shares.
+        pairs, inverse = np.unique(child * len(parents) + parent, return_inverse=True)
+        if len(pairs) < len(child):
+            share = np.bincount(inverse.ravel(), share)
+            child, parent = pairs // len(parents), pairs % len(parents)
         sources, targets = building.take(children, child), building.take(parents, parent)
         columns = {"fraction": share}
         self.graph.add_edges_from(building.edges_from_columns(sources, targets, schema.PART_OF, columns))

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 import networkx as nx
+import numpy as np
 
 from hyperspy_motifs.hierarchy import formula
 
@@ -160,6 +161,45 @@ class RelationGraph(nx.DiGraph):
                 if d.get("kind") == schema.PART_OF:
                     pending.append((child, share * d.get("fraction", 1.0)))
         return shares
+
+    def atom_indices(self, nodes: str | Iterable[str]) -> np.ndarray:
+        """Return the indices of the atoms in some nodes, or that are instances of some types.
+
+        They index the arrays that the graph was made from, so that any answer can be painted on the image.
+
+        Parameters
+        ----------
+        nodes : str or iterable of str
+            One node or several.
+
+        Returns
+        -------
+        numpy.ndarray of int, shape (k,)
+            In increasing order, each once.
+        """
+        found: set[str] = set()
+        for node in [nodes] if isinstance(nodes, str) else nodes:
+            members = self.instances(node) if schema.is_type_kind(self._kind(node)) else [node]
+            for member in members:
+                found.update(self.atoms(member))
+        return np.array(sorted(int(atom.rpartition(":")[2]) for atom in found), dtype=np.int64)
+
+    def coordinates(self, nodes: Iterable[str]) -> np.ndarray:
+        """Return x and y (k, 2) of some nodes, in the units of the graph.
+
+        Raises
+        ------
+        ValueError
+            If a node has no place, as types have none.
+        """
+        places = []
+        for node in nodes:
+            self._require(node)
+            attributes = self._node[node]
+            if "x" not in attributes or "y" not in attributes:
+                raise ValueError(f"{node!r} has no place in the image; its instances have.")
+            places.append((attributes["x"], attributes["y"]))
+        return np.array(places, dtype=float).reshape(-1, 2)
 
     def composition(self, node: str) -> dict[str, float]:
         """Return how much of each motif is in `node`, shared atoms by their fraction.
