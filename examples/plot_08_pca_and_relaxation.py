@@ -40,17 +40,6 @@ hm.draw.compare_layouts(
 plt.show()
 
 # %%
-# How the energy falls. Between the stages the forces change, and with them what is counted.
-
-figure, ax = plt.subplots(figsize=(6, 3), layout="constrained")
-first, second = relaxation.energies_
-ax.plot(np.arange(len(first)), first, label="stage 1: repulsion-dominated")
-ax.plot(len(first) + np.arange(len(second)), second, label="stage 2: attraction-dominated")
-ax.set(xlabel="step", ylabel="attraction minus repulsion, per atom")
-ax.legend(frameon=False)
-plt.show()
-
-# %%
 # The film.
 
 film = hm.draw.animate_relaxation(relaxation.history_, labels, names=names, interval=120)

@@ -2,8 +2,9 @@
 Squares and triangles: order, quasi-order, disorder
 ===================================================
 
-One kind of atom, two kinds of tile, and all the structure in how they lie. Bits per atom measure the disorder
-by one number.
+One kind of atom, two kinds of tile, and all the structure in how they lie. The sigma net repeats, and its
+cells need few bits to be told. The two others do not: the code that counts the bits predicts a cell from its
+neighbours, and an inflation rule of long range is as good as chance to it.
 """
 
 import matplotlib.pyplot as plt
@@ -24,7 +25,9 @@ for kind, axis in zip(("sigma", "stampfli", "random"), axes, strict=True):
     cells = hm.cells.find_cells(points, extent=(-0.5, 639.5, -0.5, 639.5))
     labels = np.zeros(len(points), dtype=int)
     hierarchy = hm.hierarchy.build_hierarchy(points, labels, cells)
-    found[kind] = hm.graph.MotifGraph.from_arrays(points, labels, cells=cells, hierarchy=hierarchy)
+    found[kind] = hm.graph.MotifGraph.from_arrays(
+        points, labels, cells=cells, hierarchy=hierarchy, names=["M"]
+    )
     sizes, number = np.unique(cells.n_corners, return_inverse=True)
     names = [f"{size} corners" for size in sizes]
     hm.draw.plot_cells([points[p] for p in cells.polygons], number, s.data, names=names, ax=axis)

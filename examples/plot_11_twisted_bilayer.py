@@ -2,57 +2,51 @@
 A twisted bilayer: a continuum, not classes
 ===========================================
 
-Over a moiré the stacking changes from place to place without a step. Classes would be invented; the layout is
-a map instead.
+Over a moiré the stacking changes from place to place without a step. Classes would be invented; coordinates
+are given instead, and the moiré cell is found in them.
 """
 
 import matplotlib.pyplot as plt
-import numpy as np
 
 import hyperspy_motifs as hm
 
 # %%
-# Two rigid layers of MoS\ :sub:`2`, turned against each other.
+# Two rigid layers of MoS\ :sub:`2`, turned against each other. The test of discrete against continuous gives
+# its verdict with a certainty: in small fields, and at large twists, it is no more than a hint.
 
-s, truth = hm.data.twisted_bilayer("MoS2", twist=5.0, shape=(640, 640), random_state=0)
-motifs = s.find_motifs(lens=2.4, show_progressbar=False)
-print(motifs)
-print("continuous:", motifs.is_continuous)
-
-# %%
-# The motifs tile the image into zones. Their borders are where the algorithm had to put them.
-
-motifs.plot(legend=False)
-plt.show()
+s, truth = hm.data.twisted_bilayer("MoS2", twist=3.0, shape=(720, 720), random_state=0)
+motifs = s.find_motifs(show_progressbar=False)
+verdict = motifs.continuity
+print(f"{verdict.kind}, certainty {verdict.certainty:.2f}")
 
 # %%
-# The features of the metal-rich maxima alone, laid out again. What is drawn is each atom in the colour of its
-# place in the layout: the first two principal components of the moments, which change slowly over the moiré.
+# Labels there are, as always. They cut the field into zones, and the borders are where the algorithm had to
+# put them.
 
-values = np.asarray(motifs.features.data, float)
-kept = np.isfinite(values).all(axis=1)
-centred = values[kept] - values[kept].mean(axis=0)
-u, size, _ = np.linalg.svd(centred, full_matrices=False)
-coordinates = u[:, :2] * size[:2]
-low, top = np.percentile(coordinates, (2, 98), axis=0)
 extent = hm.draw.image_extent(s.data.shape, s.axes_manager.signal_axes[0].scale)
+labels = motifs.labels_at(motifs.lenses[-1])
+hm.draw.plot_motifs(motifs.positions, labels, s.data, extent=extent, units="nm", legend=False)
+plt.show()
+
+# %%
+# Coordinates on the continuum that the surroundings form, and the same colours on the image: a map that
+# repeats.
+
+manifold = motifs.manifold
+print(manifold)
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
-hm.draw.plot_manifold(coordinates, ax=axes[0])
+hm.draw.plot_manifold(manifold.coordinates, ax=axes[0])
 hm.draw.plot_values(
-    motifs.positions[kept], (coordinates - low) / (top - low), s.data, extent=extent, units="nm", ax=axes[1]
+    motifs.positions, manifold.coordinates[:, :2], s.data, extent=extent, units="nm", ax=axes[1]
 )
 plt.show()
 
 # %%
-# The same against the truth: the distance of the local shift of the layers from the AA stacking.
+# The cell on which the coordinates repeat, against the truth of the simulation.
 
-from_aa = truth.extra["registry_distance"][:, 0]
-hm.draw.plot_values(
-    truth.positions * s.axes_manager.signal_axes[0].scale,
-    from_aa,
-    s.data,
-    extent=extent,
-    units="nm",
-    label="distance from AA stacking (nm), simulated",
-)
-plt.show()
+moire = manifold.moire
+if moire is None:
+    print("no moire lattice found")
+else:
+    print(f"found: {moire.period:.3f} +- {moire.period_error:.3f} nm, certainty {moire.certainty:.2f}")
+print(f"simulated: {truth.extra['moire_period']:.3f} nm")

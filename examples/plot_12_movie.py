@@ -28,7 +28,7 @@ frames = [
     )[0]
     for k, share in enumerate((0.02, 0.08, 0.16, 0.28))
 ]
-s = hs.stack(frames)
+s = hs.stack(frames, show_progressbar=False)
 s
 
 # %%

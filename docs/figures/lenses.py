@@ -21,9 +21,7 @@ for k, (lens, axis) in enumerate(zip(LENSES, axes[1:], strict=True)):
     axes[0].add_patch(plt.Circle(centre, radius, fill=False, lw=2, ec=colour))
     patch = hm.patches.sample_patches(s.data, centre[None], radius)[0]
     y, x = np.indices(patch.shape) - patch.shape[0] // 2
-    axis.imshow(
-        np.where(np.hypot(x, y) <= radius, patch, np.nan), cmap="gray", vmin=s.data.min(), vmax=s.data.max()
-    )
+    axis.imshow(np.where(np.hypot(x, y) <= radius, patch, np.nan), cmap="gray")
     axis.set_title(f"lens {lens:g}", color=colour)
 for axis in axes:
     axis.set_axis_off()

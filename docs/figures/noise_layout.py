@@ -12,7 +12,7 @@ nothing = np.random.default_rng(0).normal(size=(600, 20))
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.6), layout="constrained")
 motifs.plot_layout(ax=axes[0], legend=False)
 axes[0].set_title(f"perfect lattice: {motifs.n_motifs} motif" + "s" * (motifs.n_motifs > 1))
-hm.draw.plot_layout(
-    hm.relaxation.ForceRelaxedLayout().fit_transform(nothing), np.zeros(600, int), ax=axes[1], legend=False
-)
-axes[1].set_title("random numbers")
+clusters = hm.clustering.MotifClustering(noise=1.0).fit(nothing)
+n_motifs = int(clusters.labels_.max()) + 1
+hm.draw.plot_layout(clusters.layout_, clusters.labels_, ax=axes[1], legend=False)
+axes[1].set_title(f"random numbers: {n_motifs} motif" + "s" * (n_motifs > 1))
