@@ -19,11 +19,12 @@ def choose_lens(
 ) -> tuple[float, str, float]:
     """Return the smallest lens that parts the frequent sites, the reason in words, and the lens to cut first.
 
-    A motif is frequent if it holds a twentieth of all atoms; it is a mixture of sites if no part of it through
-    the next lens holds 60 % of it, where parts less than five spreads apart (`joins`, see `MotifTree`) count as
-    one. Smaller parts are defects and surroundings of defects: the tree has them. Where all atoms are one site,
-    the smallest lens is taken through which half of the atoms that any lens tells from that site are told from
-    it. A cut into a given number of motifs starts at the smallest lens that tells sites apart.
+    A motif is frequent if it holds a twentieth of all atoms; it is a mixture of sites if no part of it
+    through the next lens holds 60 % of it, where parts less than five spreads apart (`joins`, see
+    `MotifTree`) count as one. Smaller parts are defects and surroundings of defects: the tree has them. Where
+    all atoms are one site, the smallest lens is taken through which half of the atoms that any lens tells
+    from that site are told from it. A cut into a given number of motifs starts at the smallest lens that
+    tells sites apart.
     """
     chosen, first, reason = 0, 0, "larger lenses part no frequent site, only surroundings of defects"
     if len(lenses) == 1:

@@ -22,9 +22,11 @@ def neighbour_ratio(X: NDArray[np.float64], labels: NDArray[np.integer]) -> floa
     .. math:: q = \left\langle \frac{\mathrm{median}_i\, d_6(i)^2}{\langle d_{ij}^2\rangle}
               \left(\frac{n}{1000}\right)^{1/3} \right\rangle
 
-    with the distance to the sixth neighbour :math:`d_6` among the first six principal components of a motif of n atoms, averaged over the
-    motifs by size. For a cloud of noise in six dimensions the exponent makes q a constant of about 0.12; on a manifold of one or two
-    dimensions that is wider than the noise neighbours lie much nearer.
+    with the distance to the sixth neighbour :math:`d_6` among the first six principal components of
+    a motif of n
+    atoms, averaged over the motifs by size. For a cloud of noise in six dimensions the exponent
+    makes q a constant of about 0.12; on a
+    manifold of one or two dimensions that is wider than the noise neighbours lie much nearer.
 
     Parameters
     ----------

@@ -17,8 +17,8 @@ def density_clusters(
 
     Points join in the order of their mutual reachability distance :math:`\max(c_i, c_j, d_{ij})`, with c the
     distance to the `min_size`-th neighbour (Campello, Moulavi and Sander, 2013). A branch that has reached
-    `min_size` points and whose innermost distance is `prominence` times smaller than the one at which it meets
-    another such branch is a cluster; what meets with less prominence is one. The links are those of the
+    `min_size` points and whose innermost distance is `prominence` times smaller than the one at which it
+    meets another such branch is a cluster; what meets with less prominence is one. The links are those of the
     twelve nearest neighbours, so the time grows as n log n.
 
     Parameters

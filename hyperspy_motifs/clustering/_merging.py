@@ -16,10 +16,11 @@ _SIZE_WEIGHT = 0.25
 def valley(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     r"""Return how surely there is a valley between two groups on a line.
 
-    The density of points (of both) within one spread of the median of the rarer group is compared with that of every
-    stretch between the two medians. With counts p and v on lengths :math:`l_p` and :math:`l_v`, the likelihood ratio of two rates
-    against one is :math:`2 (p \ln(p/\mu l_p) + v \ln(v/\mu l_v))`, :math:`\mu = (p + v)/(l_p + l_v)`; the largest over the stretches that
-    are emptier than the peak is returned. A continuum, however it is cut, has no valley; nor has a tail.
+    The density of points (of both) within one spread of the median of the rarer group is compared with that
+    of every stretch between the two medians. With counts p and v on lengths :math:`l_p` and :math:`l_v`, the
+    likelihood ratio of two rates against one is :math:`2 (p \ln(p/\mu l_p) + v \ln(v/\mu l_v))`, :math:`\mu =
+    (p + v)/(l_p + l_v)`; the largest over the stretches that are emptier than the peak is returned. A
+    continuum, however it is cut, has no valley; nor has a tail.
 
     Parameters
     ----------
@@ -95,8 +96,8 @@ def merge_alike(
 ) -> NDArray[np.int32]:
     """Merge groups until every two of them are two motifs.
 
-    Two groups are two motifs if they lie at least `threshold` spreads apart and there is a valley between them, on points that did not
-    choose the direction.
+    Two groups are two motifs if they lie at least `threshold` spreads apart and there is a valley between
+    them, on points that did not choose the direction.
 
     Returns
     -------
@@ -131,8 +132,8 @@ def merging_order(
 ) -> list[tuple[int, int, float]]:
     r"""Return (kept group, merged group, separation) of every merge, down to one group.
 
-    The pair of least :math:`s\, h^{1/4}` merges first, s its separation and h the harmonic mean of the sizes: a handful of odd atoms
-    does not outlast a frequent site, and a rare species that differs strongly still does.
+    The pair of least :math:`s\, h^{1/4}` merges first, s its separation and h the harmonic mean of the sizes: a
+    handful of odd atoms does not outlast a frequent site, and a rare species that differs strongly still does.
     """
     sums = HalfSums(X, labels, random_state)
     merges: list[tuple[int, int, float]] = []

@@ -22,8 +22,8 @@ class MotifClustering(ClusterMixin, BaseEstimator):
     """Groups that differ by more than noise.
 
     The force-relaxed layout of the points, its density clusters at the finest granularity, merged by a test
-    against noise: two groups are one motif unless a direction learned on half of each parts the other halves, with a
-    valley between them. Every point gets a motif.
+    against noise: two groups are one motif unless a direction learned on half of each parts the other halves,
+    with a valley between them. Every point gets a motif.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ class MotifClustering(ClusterMixin, BaseEstimator):
     threshold : float, default 3.5
         Separation, in units of the spread within groups, below which two groups are one.
     noise : float or array_like of shape (d,), optional
-        Standard deviation of each feature by noise. Default: estimated from the differences of points to the mean of their
-        five nearest neighbours.
+        Standard deviation of each feature by noise. Default: estimated from the differences of points to the
+        mean of their five nearest neighbours.
     n_neighbors : int, default 12
         Of the layout.
     random_state : int, default 0

@@ -19,7 +19,7 @@ from ._growth import Growth
 from ._merging import merging_order
 from ._parting import part
 from ._surroundings import Leak, both_valid
-from ._tree import MotifTree, by_frequency
+from ._tree import by_frequency
 
 LENSES = (0.6, 1.2, 1.7, 2.4)
 _SPREAD = 10.0
@@ -50,9 +50,9 @@ class _View:
 class NestedLenses:
     """Find motifs through lenses of growing radius; groups of one lens are each parted through the next.
 
-    Through 0.6 nearest-neighbour distances an atom is its species, through 1.2 its bonds, through 1.7 its rings,
-    through 2.4 its second shell. A larger lens cannot drown a rare species in the variety of its surroundings, since
-    the smaller one has parted it before.
+    Through 0.6 nearest-neighbour distances an atom is its species, through 1.2 its bonds, through 1.7 its
+    rings, through 2.4 its second shell. A larger lens cannot drown a rare species in the variety of its
+    surroundings, since the smaller one has parted it before.
 
     Parameters
     ----------
@@ -64,8 +64,9 @@ class NestedLenses:
     min_motif_size : int, optional
         Atoms of the smallest motif; default 5.
     threshold : float
-        Separation, in units of the spread within groups, below which two groups are one motif. Halves of a continuum
-        come to 2.6 (Gaussian) to 3.5 (uniform); groups further apart need a valley between them as well.
+        Separation, in units of the spread within groups, below which two groups are one motif. Halves of a
+        continuum come to 2.6 (Gaussian) to 3.5 (uniform); groups further apart need a valley between them as
+        well.
     n_neighbors : int
         Of the neighbour graph.
     random_state : int
@@ -118,8 +119,8 @@ class NestedLenses:
         Parameters
         ----------
         moments_of : callable
-            Given a lens it returns the `zernike.Moments` of all atoms. It is asked for 1.2 too where a smaller lens sees
-            single columns.
+            Given a lens it returns the `zernike.Moments` of all atoms. It is asked for 1.2 too where a
+            smaller lens sees single columns.
 
         Raises
         ------

@@ -195,9 +195,9 @@ def _separations(count, total, square, common, candidates):  # type: ignore[no-u
         for b in range(a + 1, n):
             if candidates[a, b]:
                 out[a, b] = _separation(count, total, square, common, a, b)
-    for a in range(n):
-        for b in range(a):
-            out[a, b] = out[b, a]
+    for upper in range(n):
+        for lower in range(upper):
+            out[upper, lower] = out[lower, upper]
     return out
 
 

@@ -21,14 +21,15 @@ _FREQUENT = 0.15
 class Leak:
     r"""How the surroundings of a column change the moments of its disc.
 
-    The tails of neighbouring columns reach into the disc. An isotropic probe carries them over order by order:
+    The tails of neighbouring columns reach into the disc. An isotropic probe carries them over order by
+    order:
 
     .. math:: A_{nm} = a_{nm} + \sum_j b_{nmj} (z_{mj} - \bar z_{mj})
 
-    with real b and the moments z of the ring round the disc. The mean is taken over the atoms of the same frequent
-    site, so that only deviations from the usual surroundings are removed. b is fitted to all atoms
-    together; those that disagree by more than five typical residuals (other species) are left out by degrees (Tukey's
-    biweight). The column's own tails in the ring are weak, so its own difference stays.
+    with real b and the moments z of the ring round the disc. The mean is taken over the atoms of the same
+    frequent site, so that only deviations from the usual surroundings are removed. b is fitted to all atoms
+    together; those that disagree by more than five typical residuals (other species) are left out by degrees
+    (Tukey's biweight). The column's own tails in the ring are weak, so its own difference stays.
 
     Attributes
     ----------
@@ -63,7 +64,8 @@ class Leak:
     ) -> Leak:
         """Learn from the moments of the discs and of wider ones.
 
-        `labels` (n,) are groups of the atoms, negative for none; groups that hold 15 % of the atoms are frequent sites.
+        `labels` (n,) are groups of the atoms, negative for none; groups that hold 15 % of the atoms are
+        frequent sites.
         """
         valid = both_valid(moments, wider)
         ring, noise = ring_moments(wider, inner)
@@ -164,7 +166,7 @@ def _median(values: NDArray[np.complex128]) -> NDArray[np.complex128]:
     return np.asarray(np.median(values.real, axis=0) + 1j * np.median(values.imag, axis=0))
 
 
-def _robust_fit(source: NDArray[np.complex128], target: NDArray[np.complex128]) -> NDArray[np.float64]:
+def _robust_fit(source: NDArray[np.complex128], target: NDArray[np.complexfloating]) -> NDArray[np.float64]:
     """Real coefficients of target on source (atoms, 2) by reweighted least squares."""
     weights = np.ones(len(target))
     coefficients = np.zeros(source.shape[1])

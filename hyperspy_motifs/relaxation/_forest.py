@@ -1,7 +1,8 @@
 """Approximate nearest neighbours: a forest of random splits, then neighbours of neighbours.
 
-The two ideas are those of Dasgupta and Freund, "Random projection trees and low dimensional manifolds" (2008) and
-Dong, Moses and Li, "Efficient k-nearest neighbor graph construction for generic similarity measures" (2011).
+The two ideas are those of Dasgupta and Freund, "Random projection trees and low dimensional manifolds" (2008)
+and Dong, Moses and Li, "Efficient k-nearest neighbor graph construction for generic similarity measures"
+(2011).
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ def forest_neighbours(
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Return indices (n, k) and squared distances (n, k) of near neighbours, nearest first.
 
-    Each round gives a point the best of its candidates, its neighbours, theirs, and the points it is a neighbour of; points
-    write to their own row only and read the previous round's, so that threads do not matter.
+    Each round gives a point the best of its candidates, its neighbours, theirs, and the points it is a
+    neighbour of; points write to their own row only and read the previous round's, so that threads do not
+    matter.
     """
     n = len(points)
     leaf = max(_LEAF, k + 1)
@@ -73,7 +75,7 @@ def _grow(
         stops.append(stop)
         starts.append(start)
         stops.append(middle)
-    edges = np.array(bounds + [n], dtype=np.int64)
+    edges = np.array([*bounds, n], dtype=np.int64)
     return order, np.sort(edges)
 
 

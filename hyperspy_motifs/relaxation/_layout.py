@@ -58,8 +58,9 @@ class ForceRelaxedLayout(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Method: Dan et al., Science Advances 8, eabk1005 (2022). Differences: Euclidean metric by default (correlation forgets
-    amplitudes), simultaneous instead of sequential updates, random numbers that depend on (seed, step, point) only.
+    Method: Dan et al., Science Advances 8, eabk1005 (2022). Differences: Euclidean metric by default
+    (correlation forgets amplitudes), simultaneous instead of sequential updates, random numbers that depend
+    on (seed, step, point) only.
 
     Examples
     --------
@@ -183,7 +184,8 @@ class ForceRelaxedLayout(TransformerMixin, BaseEstimator):
 def _principal_components(points: NDArray[np.float32], d: int) -> NDArray[np.float64]:
     """First d principal components (n, min(d, features)), scaled to a largest absolute value of one.
 
-    By the covariance matrix in double precision; the sign is fixed by the largest loading, so that it does not depend on LAPACK.
+    By the covariance matrix in double precision; the sign is fixed by the largest loading, so that it does
+    not depend on LAPACK.
     """
     centred = points.astype(np.float64) - points.mean(axis=0, dtype=np.float64)
     covariance = centred.T @ centred

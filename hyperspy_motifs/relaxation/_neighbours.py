@@ -47,8 +47,8 @@ def nearest_neighbours(
 
     Notes
     -----
-    Brute force ranks by ``|b|^2 - 2 a.b`` in single precision, keeps eight candidates too many and measures these
-    again, so that rounding (which depends on the threads of BLAS) does not decide.
+    Brute force ranks by ``|b|^2 - 2 a.b`` in single precision, keeps eight candidates too many and measures
+    these again, so that rounding (which depends on the threads of BLAS) does not decide.
     """
     points = np.asarray(X, dtype=np.float32)
     n = len(points)
@@ -62,7 +62,7 @@ def nearest_neighbours(
         if metric == "correlation":
             points = points - points.mean(axis=1, keepdims=True)
         norm = np.linalg.norm(points, axis=1, keepdims=True)
-        points = points / np.where(norm > 0, norm, 1)
+        points = (points / np.where(norm > 0, norm, 1)).astype(np.float32)
     elif metric != "euclidean":
         search = NearestNeighbors(n_neighbors=k, metric=metric).fit(points)
         distances, indices = search.kneighbors()
@@ -76,7 +76,7 @@ def nearest_neighbours(
         indices, squares = _brute_force(points, points, k, True)
     if metric == "euclidean":
         return indices, np.sqrt(squares)
-    return indices, squares / 2
+    return indices, (squares / 2).astype(np.float32)
 
 
 def nearest_in(

@@ -22,8 +22,8 @@ class Stage(NamedTuple):
     Attributes
     ----------
     attraction_exponent : float
-        N. With 0 the edges are springs; with 2 the pull fades beyond unit distance, so that a few wrong edges cannot hold
-        two groups together.
+        N. With 0 the edges are springs; with 2 the pull fades beyond unit distance, so that a few wrong edges
+        cannot hold two groups together.
     repulsion_exponent : float
         M. With 2 the push reaches far (as 1/d), with 4 it is short-ranged.
     attraction, repulsion : float
@@ -76,9 +76,9 @@ def relax_layout(
 ) -> Relaxation:
     """Relax a start layout on a weighted graph through the stages.
 
-    Every vertex sums the forces on itself from the positions of the step before (Jacobi), divided by the sum of its edge
-    weights so that a spring never overshoots; its negatives come from a counter-based hash of (seed, step, vertex, k). The result is
-    bit-identical for any number of threads.
+    Every vertex sums the forces on itself from the positions of the step before (Jacobi), divided by the sum
+    of its edge weights so that a spring never overshoots; its negatives come from a counter-based hash of
+    (seed, step, vertex, k). The result is bit-identical for any number of threads.
 
     Parameters
     ----------

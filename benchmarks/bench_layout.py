@@ -1,0 +1,96 @@
+"""Time the force-relaxed layout against motif-learn and umap-learn in one run, and how it grows.
+
+python benchmarks/bench_layout.py            # 10,000 points of 66 features
+python benchmarks/bench_layout.py --growth   # 5,000 to 200,000 points
+python benchmarks/bench_layout.py --no-peers
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import time
+
+import numpy as np
+
+from hyperspy_motifs.relaxation import ForceRelaxedLayout
+
+
+def features(n, d=66, seed=0):
+    """Motifs of two frequent sites, eight surroundings of defects each and rare species; unit noise."""
+    rng = np.random.default_rng(seed)
+    share = np.array([0.4, 0.35] + [0.015] * 16 + [0.005, 0.005])
+    centres = np.concatenate(
+        [rng.normal(0, 6, (2, d)), rng.normal(0, 1.2, (16, d)), rng.normal(0, 6, (2, d))]
+    )
+    centres[2:18] += centres[np.arange(16) % 2]
+    labels = rng.choice(len(share), n, p=share / share.sum())
+    return (centres[labels] + rng.normal(0, 1, (n, d))).astype(np.float32)
+
+
+def seconds(function, repeats=1):
+    best = np.inf
+    for _ in range(repeats):
+        start = time.perf_counter()
+        with contextlib.redirect_stdout(io.StringIO()):
+            function()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def compare(peers):
+    X = features(10_000)
+    ForceRelaxedLayout().fit(X[:500])
+    ours = seconds(lambda: ForceRelaxedLayout().fit(X), 3)
+    print(f"hyperspy_motifs  {ours:7.2f} s")
+    if not peers:
+        return
+    try:
+        from mtflearn.manifold import ForceGraph8
+    except ImportError:
+        print("motif-learn is not installed")
+    else:
+        ForceGraph8(features(500)).run() if hasattr(ForceGraph8, "run") else None
+        other = seconds(lambda: relax_peer(ForceGraph8, X))
+        print(f"motif-learn      {other:7.2f} s   ratio {other / ours:.1f}")
+    try:
+        from umap import UMAP
+    except ImportError:
+        print("umap-learn is not installed")
+    else:
+        UMAP(n_neighbors=12, random_state=0).fit(X[:500])
+        other = seconds(lambda: UMAP(n_neighbors=12).fit(X))
+        print(f"umap-learn       {other:7.2f} s   ratio {other / ours:.1f}")
+
+
+def relax_peer(graph, X):
+    """Both stages of motif-learn with its own defaults and the Euclidean metric."""
+    return graph(metric="euclidean").fit_transform(X)
+
+
+def growth():
+    sizes = np.array([5_000, 10_000, 20_000, 50_000, 100_000, 200_000])
+    ForceRelaxedLayout().fit(features(25_000, 20))
+    times = []
+    for n in sizes:
+        X = features(n, 20)
+        times.append(seconds(lambda X=X: ForceRelaxedLayout().fit(X)))
+        print(f"{n:8d} points of 20 features  {times[-1]:7.2f} s", flush=True)
+    exponent = np.log(times[-1] / times[0]) / np.log(sizes[-1] / sizes[0])
+    print(f"growth exponent from {sizes[0]} to {sizes[-1]}: {exponent:.2f}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--growth", action="store_true")
+    parser.add_argument("--no-peers", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.growth:
+        growth()
+    else:
+        compare(not arguments.no_peers)
+
+
+if __name__ == "__main__":
+    main()

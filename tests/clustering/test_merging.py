@@ -1,0 +1,175 @@
+"""One motif or two, density clusters, tree and choice of the lens."""
+
+import numpy as np
+import pytest
+
+from hyperspy_motifs.clustering import (
+    MotifTree,
+    by_frequency,
+    continuity,
+    density_clusters,
+    neighbour_ratio,
+    valley,
+)
+from hyperspy_motifs.clustering._choice import choose_lens
+from hyperspy_motifs.clustering._classifier import GaussianClasses
+from hyperspy_motifs.clustering._merging import merge_alike, merging_order
+from hyperspy_motifs.clustering._separation import HalfSums
+
+
+@pytest.fixture(scope="module")
+def rng():
+    return np.random.default_rng(11)
+
+
+def test_separation_is_that_of_the_means(rng):
+    X = rng.normal(size=(3000, 7))
+    labels = np.repeat([0, 1], [2000, 1000])
+    X[labels == 1, 3] += 6
+    assert HalfSums(X, labels).separation(0, 1) == pytest.approx(6, rel=0.08)
+
+
+def test_separation_of_one_cloud_is_none(rng):
+    """A direction found by chance on one half means nothing on the other."""
+    X = rng.normal(size=(60, 20))
+    labels = np.arange(60) % 2
+    assert abs(HalfSums(X, labels).separation(0, 1)) < 1.5
+
+
+@pytest.mark.parametrize("sizes", [(400, 400), (2000, 40), (3000, 12)])
+def test_two_clouds_have_a_valley(sizes):
+    rng = np.random.default_rng(sum(sizes))
+    assert valley(rng.normal(0, 1, sizes[0]), rng.normal(6.5, 1, sizes[1])) > 7
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.98])
+@pytest.mark.parametrize("kind", ["gaussian", "uniform", "tail"])
+def test_a_cut_continuum_is_close_or_has_none(kind, share):
+    rng = np.random.default_rng(5)
+    line = {
+        "gaussian": rng.normal(0, 3, 900),
+        "uniform": rng.uniform(-8, 8, 900),
+        "tail": rng.gamma(2, 2, 900),
+    }[kind]
+    line = line + rng.normal(0, 1, 900)
+    edge = np.quantile(line, share)
+    a, b = line[line < edge], line[line >= edge]
+    spread = np.sqrt((a.var() + b.var()) / 2)
+    close = abs(a.mean() - b.mean()) / spread < 3.5
+    assert close or valley(a / spread, b / spread) < 7
+
+
+def test_drift_is_one_motif_and_a_rare_species_another(rng):
+    """Atoms of slowly drifting contrast, cut into five, and seven of another species."""
+    X = rng.normal(size=(907, 12))
+    drift = rng.uniform(-9, 9, 900)
+    X[:900, 0] += drift
+    X[900:, 1] += 9
+    labels = np.append(np.digitize(drift, [-6, -2, 2, 6]), np.full(7, 5))
+    merged = merge_alike(X, labels, 3.5)
+    assert np.bincount(merged).tolist() == [900, 7]
+
+
+def test_merging_order_is_that_of_separation(rng):
+    centres = np.zeros((4, 9))
+    centres[1, 0], centres[2, 1], centres[3, 2] = 6, 14, 40
+    labels = np.repeat(np.arange(4), [300, 200, 100, 60])
+    X = centres[labels] + rng.normal(size=(660, 9))
+    merges = merging_order(X, labels)
+    assert [(a, b) for a, b, _ in merges] == [(0, 1), (0, 2), (0, 3)]
+    assert merges[0][2] == pytest.approx(6, rel=0.1)
+
+
+def test_density_clusters_find_clumps_of_six(rng):
+    clumps = np.array([[0, 0], [12, 0], [0, 15]])
+    y = np.repeat([0, 1, 2], [300, 90, 6])
+    layout = clumps[y] + rng.normal(0, 0.6, (396, 2))
+    labels = density_clusters(layout, 5)
+    for group in range(3):
+        inside = labels[(y == group) & (labels >= 0)]
+        assert len(inside) > 0
+        assert not np.isin(inside, labels[(y != group)]).any()
+
+
+def test_density_clusters_of_few_points_are_one():
+    assert density_clusters(np.zeros((3, 2))).tolist() == [0, 0, 0]
+
+
+def test_by_frequency():
+    assert by_frequency(np.array([7, 3, 3, 9, 9, 3])).tolist() == [2, 0, 0, 1, 1, 0]
+    assert by_frequency(np.array([5, 2])).tolist() == [0, 1]
+
+
+def test_classes_tell_strangers(rng):
+    labels = np.repeat([0, 1], [400, 50])
+    X = rng.normal(size=(450, 8))
+    X[labels == 1, 2] += 8
+    classes = GaussianClasses.fit(X, labels)
+    assert (classes.predict_proba(X).argmax(axis=1) == labels).mean() > 0.99
+    np.testing.assert_allclose(classes.predict_proba(X).sum(axis=1), 1)
+    assert np.median(classes.strangeness(X)) == pytest.approx(0.5, abs=0.02)
+    assert classes.strangeness(np.full((1, 8), 6.0))[0] > 0.9999
+
+
+def test_continuum_against_clouds(rng):
+    clouds = rng.normal(size=(1200, 10))
+    labels = np.repeat([0, 1], [800, 400])
+    clouds[labels == 1, 0] += 9
+    angle = rng.uniform(0, 2 * np.pi, (1200, 2))
+    sheet = rng.normal(size=(1200, 10))
+    sheet[:, :4] += 14 * np.column_stack([np.cos(angle), np.sin(angle)])
+    discrete = neighbour_ratio(clouds, labels)
+    continuous = neighbour_ratio(sheet, np.zeros(1200, int))
+    assert continuity(np.array([discrete])) < 0.2
+    assert continuity(np.array([continuous])) > 0.8
+    assert continuity(np.array([np.nan])) == 0
+
+
+@pytest.fixture(scope="module")
+def tree():
+    """Lens 0.6 parts 10 atoms into 6 and 4, lens 1.2 the six into 3, 2 and 1."""
+    return MotifTree(
+        parent=np.array([-1, 0, 0, 1, 1, 3, 3], np.int32),
+        lens=np.array([0, 0.6, 0.6, 1.2, 1.2, 1.2, 1.2]),
+        size=np.array([10, 6, 4, 5, 1, 3, 2], np.int32),
+        height=np.array([9.0, 7, 0, 5, 0, 0, 0]),
+        leaf_of=np.array([5, 5, 5, 6, 6, 4, 2, 2, 2, 2], np.int32),
+        joins=np.array([[0.6, 0, 1, 9], [1.2, 1, 2, 5], [1.2, 1, 3, 7], [1.2, 0, 1, 9]]),
+    )
+
+
+def test_tree_gives_the_labels_of_every_lens(tree):
+    assert tree.labels_at(0.6).tolist() == [0] * 6 + [1] * 4
+    assert tree.labels_at(1.2).tolist() == [1, 1, 1, 2, 2, 3, 0, 0, 0, 0]
+
+
+def test_tree_is_cut_into_any_number(tree):
+    assert tree.cut(1).tolist() == [0] * 10
+    assert tree.cut(2).tolist() == tree.labels_at(0.6).tolist()
+    assert tree.cut(3).tolist() == [0] * 5 + [2] + [1] * 4
+    assert tree.cut(9).tolist() == tree.labels_at(1.2).tolist()
+    with pytest.raises(ValueError, match="at least one"):
+        tree.cut(0)
+
+
+def test_choice_stops_where_only_defects_part():
+    sites = np.repeat([0, 1], [60, 40]).astype(np.int32)
+    defects = np.repeat([0, 2, 1, 3], [55, 5, 37, 3]).astype(np.int32)
+    apart = np.array([[1.2, 0, 1, 12.0], [1.2, 0, 2, 9], [1.2, 0, 3, 9]])
+    mixed = np.zeros(100, np.int32)
+    lens, reason, _ = choose_lens((0.6, 1.2), {0.6: sites, 1.2: defects}, apart)
+    assert lens == 0.6
+    assert "2 motifs" in reason
+    mixture = {
+        0.6: by_frequency(np.repeat([0, 1], [90, 10])),
+        1.2: by_frequency(np.repeat([0, 1, 2], [50, 40, 10])),
+    }
+    assert choose_lens((0.6, 1.2), mixture, apart)[0] == 1.2
+    near = np.array([[1.2, 0, 1, 4.0], [1.2, 0, 2, 9]])
+    assert choose_lens((0.6, 1.2), mixture, near)[0] == 0.6
+    late = {
+        0.6: mixed,
+        1.2: by_frequency(np.repeat([0, 1], [98, 2])),
+        1.7: by_frequency(np.repeat([0, 1], [90, 10])),
+    }
+    assert choose_lens((0.6, 1.2, 1.7), late, apart)[::2] == (1.7, 1.7)
