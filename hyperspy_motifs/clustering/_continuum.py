@@ -16,7 +16,7 @@ _NEAREST = 8
 _FURTHEST = 0.75
 # Between the classes of a discrete structure the dimension falls below the first, within one it is above the second.
 # Widths are of the logarithms: half of what lies between the simulated discrete and continuous cases.
-_GAP, _BALL = 1.5, 7.6
+_GAP, _BALL = 1.4, 7.6
 _GAP_WIDTH, _BALL_WIDTH = 0.13, 0.1
 
 

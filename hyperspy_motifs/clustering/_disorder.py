@@ -79,6 +79,12 @@ def estimate_disorder(
     Returns
     -------
     ManifoldDisorder
+
+    Notes
+    -----
+    The nearest neighbours are a little nearer than chance also by their noise, so that the excess of noise alone comes out
+    slightly negative: small disorder is underrated, never invented. Curvature between neighbours counts as
+    disorder: few atoms on a large manifold have a value above zero, and images are compared at like size and dose.
     """
     features = np.asarray(X, dtype=np.float64)
     if features.ndim != 2 or features.shape[1] <= n_tangents:

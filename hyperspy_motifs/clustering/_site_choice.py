@@ -12,7 +12,8 @@ from scipy.spatial import cKDTree
 _FEWEST = 12
 # A column stands out of its surroundings by this part of the range of the image at least.
 _SEPARATE = 0.12
-_CLEAR = 0.5
+# Part of the pairs of neighbours that columns of one layer part clearly.
+_CLEAR = 0.7
 
 
 @dataclass(frozen=True)

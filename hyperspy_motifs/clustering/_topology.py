@@ -12,7 +12,7 @@ _MOST = 2000
 # Offset of the mean of a half neighbourhood over its radius is 0.6 in a disc and 0.87 on a line; that of a whole one is near 0.
 _ONE_SIDED = 0.45
 # One-sided points over those within a neighbourhood's width of a border that there would be at least.
-_BORDER = 0.9
+_BORDER = 0.6
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,24 @@ def find_topology(coordinates: NDArray[np.float64], eigenvalues: NDArray[np.floa
     if not 0.5 < dimension < 3.2:
         return Topology("unknown", dimension, border, 1 - certainty)
     certainty *= float(1 - min(abs(dimension - whole), 1) / 2)
+    star = _hexagonal_star(eigenvalues)
+    if whole == 2 and star > 0.5:
+        return Topology("torus", dimension, border, star)
     if whole == 1:
         return Topology("interval" if open_ else "ring", dimension, border, certainty)
     if open_:
         return Topology("plane", dimension, border, certainty)
     torus = len(eigenvalues) > 3 and eigenvalues[3] > 0.7 * eigenvalues[0]
     return Topology("torus" if torus else "closed surface", dimension, border, certainty)
+
+
+def _hexagonal_star(eigenvalues: NDArray[np.float64]) -> float:
+    """Certainty (0 to 1) that six modes are alike and slower than the rest: the waves of a hexagonal torus.
+
+    A plane has two slowest modes, a sphere three.
+    """
+    if len(eigenvalues) < 7 or eigenvalues[6] <= 0:
+        return 0.0
+    alike = np.log(eigenvalues[5] / max(eigenvalues[0], 1e-12) / 0.55)
+    apart = np.log(0.82 * eigenvalues[5] / eigenvalues[6])
+    return float(1 / ((1 + np.exp(-12 * alike)) * (1 + np.exp(-12 * apart))))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import maximum_filter
 from scipy.optimize import least_squares
+from threadpoolctl import threadpool_limits
 
 from ._lattice import reduced
 
@@ -60,7 +61,7 @@ class FourierMoire:
     def lattice(self) -> NDArray[np.float64]:
         """Mean lattice of the layers, translations as rows, pixels."""
         mean = 0.5 * sum(np.linalg.inv(layer).T for layer in self.layers)
-        return np.linalg.inv(mean).T
+        return np.asarray(np.linalg.inv(mean).T, dtype=np.float64)
 
 
 def fourier_moire(image: ArrayLike) -> FourierMoire | None:
@@ -98,7 +99,8 @@ def fourier_moire(image: ArrayLike) -> FourierMoire | None:
         return None
     lower, upper = parted
     for i in range(3):
-        lower[i], upper[i] = _fit_pair(windowed, windows, lower[i], upper[i])
+        with threadpool_limits(limits=1, user_api="blas"):
+            lower[i], upper[i] = _fit_pair(windowed, windows, lower[i], upper[i])
     reciprocal = _primitive(windowed, [_reciprocal(layer) for layer in (lower, upper)], power[0])
     if reciprocal is None:
         return None
@@ -205,7 +207,7 @@ def _fit_pair(
 
 
 def _reciprocal(spots: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Two reciprocal vectors (rows) from three peaks 60 degrees apart, by least squares: the second is the sum of the others."""
+    """Two reciprocal vectors (rows) from three peaks 60 degrees apart; the middle one is the sum of the others."""
     return np.linalg.lstsq(np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]), spots, rcond=None)[0]
 
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.optimize import least_squares
 from scipy.spatial import cKDTree
+from threadpoolctl import threadpool_limits
 
 from ._lattice import reduced
 
@@ -115,8 +116,8 @@ def find_moire(
     Start: the pair of peaks of the power spectrum of the coordinates with most power in its star. Then the two
     reciprocal vectors are fitted so that the sum of their harmonics explains most of the coordinates' variance, the
     amplitudes being linear (variable projection). With B the reciprocal vectors of the layers' mean lattice and g
-    those of the moire as columns, g = T B: to first order the part of T that turns is the twist, the symmetric one
-    the heterostrain.
+    those of the moire as columns, g = T B, and (1 + T / 2) (1 - T / 2)^-1 takes one layer to the other: its polar
+    decomposition gives the twist and the heterostrain.
     """
     points = np.asarray(positions, dtype=np.float64)
     values = np.asarray(coordinates, dtype=np.float64)
@@ -136,7 +137,10 @@ def find_moire(
         return None
     inner = _inner(points)
     points, values, scalar = points[inner], values[inner] - values[inner].mean(axis=0), scalar[inner]
-    beams = _refined(points, values, start)
+    # BLAS on several threads costs more than it gains on matrices of so few columns.
+    with threadpool_limits(limits=1, user_api="blas"):
+        beams = _refined(points, values, start)
+        error = _period_error(points, values, beams)
     explained = _explained(points, values, beams)
     # By chance as many sines explain their number over that of the atoms.
     extent = np.ptp(points, axis=0)
@@ -145,7 +149,7 @@ def find_moire(
     certainty = float(np.clip((explained - 0.1) / 0.4, 0, 1) * np.clip(n_cells - 0.5, 0, 1))
     if certainty == 0:
         return None
-    period, error = _period(vectors), _period_error(points, values, beams)
+    period = _period(vectors)
     origin = _extremum(points, scalar, beams, vectors)
     sites, kinds = _sites(points, origin, vectors)
     twist, strain = float("nan"), np.full((2, 2), np.nan)
@@ -316,11 +320,15 @@ def _twist(lattice: NDArray[np.float64], vectors: NDArray[np.float64]) -> tuple[
             image = np.array([first, second]) @ moire
             # Rows: image = atomic @ T'.
             transfer = (np.linalg.inv(atomic) @ image).T
-            strain = -0.5 * (transfer + transfer.T)
+            # One layer at B + g / 2, the other at B - g / 2: exact, as a twist of degrees is not small.
+            half = 0.5 * transfer
+            u, stretches, v = np.linalg.svd((np.eye(2) + half) @ np.linalg.inv(np.eye(2) - half))
+            rotation = u @ v
+            # Reciprocal lattices shrink where lattices stretch.
+            strain = np.linalg.inv(v.T @ np.diag(stretches) @ v) - np.eye(2)
             size = float(np.abs(np.linalg.eigvalsh(strain)).max())
-            turn = 0.5 * float(transfer[1, 0] - transfer[0, 1])
+            turn = float(np.arctan2(rotation[1, 0], rotation[0, 0]))
             if best is None or size < best[0]:
                 best = (size, turn, strain)
     assert best is not None
-    # Half of the twist on each side: g = 2 sin(twist / 2) B.
-    return float(np.degrees(2 * np.arcsin(min(abs(best[1]) / 2, 1.0)))), best[2]
+    return abs(float(np.degrees(best[1]))), best[2]
