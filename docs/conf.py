@@ -161,7 +161,22 @@ html_theme_options: dict[str, Any] = {
     "footer_start": ["copyright"],
     "footer_end": ["sphinx-version"],
 }
-doctest_global_setup = "import numpy as np\nimport hyperspy_motifs as hm\n"
+# Examples in docstrings show the call and not the imports.
+MODULES = (
+    "atoms",
+    "patches",
+    "zernike",
+    "relaxation",
+    "clustering",
+    "cells",
+    "hierarchy",
+    "graph",
+    "draw",
+    "data",
+)
+doctest_global_setup = "import numpy as np\nimport hyperspy_motifs as hm\n" + "".join(
+    f"from hyperspy_motifs.{module} import *\n" for module in MODULES
+)
 
 # Warnings of libraries that say nothing about these pages.
 warnings.filterwarnings("ignore", message=".*scipy.odr.*", category=DeprecationWarning)

@@ -14,7 +14,7 @@ import hyperspy_motifs as hm
 # A perovskite, with A and B columns. atomap finds them and makes a sublattice of all.
 
 s, truth = hm.data.perovskite("SrTiO3", shape=(360, 360), random_state=0)
-separation = 0.5 * 0.276 / s.axes_manager.signal_axes[0].scale
+separation = 0.4 * 0.276 / s.axes_manager.signal_axes[0].scale
 peaks = am.get_atom_positions(s, separation=round(separation))
 sublattice = am.Sublattice(peaks, image=s.data, fix_negative_values=True)
 print(len(sublattice.atom_list), "atoms")
