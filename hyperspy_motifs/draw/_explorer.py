@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.artist import Artist
@@ -84,7 +85,7 @@ class Explorer:
         self.selection: NDArray[np.intp] = np.empty(0, dtype=np.intp)
         self._on_new_motif, self._on_merge, self._on_split = on_new_motif, on_merge, on_split
         self._on_name, self._on_undo = on_name, on_undo
-        self.figure = plt.figure(figsize=(12.5, 7.2)) if figure is None else figure
+        self.figure = plt.figure(figsize=_size_of_window()) if figure is None else figure
         self.figure.clear()
         # Callbacks are held weakly by matplotlib: without this the explorer would fall silent when the
         # variable that holds it goes.
@@ -140,7 +141,8 @@ class Explorer:
             panel: panel.ax.plot([], [], color="red", linewidth=1.0, animated=True, zorder=7)[0]
             for panel in self.atom_panels
         }
-        self._status = self.figure.text(0.015, 0.965, "", fontsize="small", va="bottom", animated=True)
+        # Clear of the left edge, where the toolbar stands in a notebook.
+        self._status = self.figure.text(0.045, 0.965, "", fontsize="small", va="bottom", animated=True)
         self.figure.text(0.985, 0.965, _HELP, fontsize="x-small", ha="right", va="bottom", color="0.35")
 
     def _make_buttons(self) -> None:
@@ -359,6 +361,12 @@ class Explorer:
     def _on_submit(self, text: str) -> None:
         if text.strip():
             self.rename(text.strip())
+
+
+def _size_of_window() -> tuple[float, float]:
+    """Inches of a new figure: a cell of a notebook is narrower than a screen, and does not show what lies beyond."""
+    backend = mpl.get_backend().lower()
+    return (9.4, 6.2) if "ipympl" in backend or backend == "widget" else (12.5, 7.2)
 
 
 def _labels_of(answer: Any) -> Any:

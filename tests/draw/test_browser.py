@@ -1,0 +1,163 @@
+"""The explorer in JupyterLab, in a browser: a real click on the canvas lights an atom, a real key makes it a motif."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None
+)
+SECONDS = 50
+
+# Two columns of numbers tell the two motifs; what the kernel knows after each event is written to a file.
+NOTEBOOK = """
+%matplotlib widget
+import json, os
+import numpy as np
+from hyperspy_motifs.draw import Explorer, ExplorerArrays
+
+rng = np.random.default_rng(0)
+x, y = (values.ravel() * 8.0 + 6 for values in np.meshgrid(np.arange(7), np.arange(5)))
+labels = np.arange(35) % 2
+layout = np.column_stack([labels + 0.1 * rng.standard_normal(35), 0.1 * rng.standard_normal(35)])
+explorer = Explorer(ExplorerArrays(rng.random((46, 62)), np.column_stack([x, y]), labels, layout))
+figure = explorer.figure
+figure.canvas.header_visible = False
+
+
+def tell(event):
+    ax = explorer.image_panel.ax
+    box = figure.bbox
+    state = {
+        "event": event.name if event else "shown",
+        "places": (ax.transData.transform(np.column_stack([x, y])) / [box.width, box.height]).tolist(),
+        "selection": explorer.selection.tolist(),
+        "labels": explorer.labelling.labels.tolist(),
+    }
+    with open("state.part", "w") as file:
+        json.dump(state, file)
+    os.replace("state.part", "state.json")
+
+
+for name in ("button_release_event", "key_press_event"):
+    figure.canvas.mpl_connect(name, tell)
+tell(None)
+"""
+
+
+def notebook_file(source):
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None}
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return {
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": {"kernelspec": kernel},
+        "cells": [{**cell, "source": source.strip()}],
+    }
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """Address of a JupyterLab whose folder holds the notebook."""
+    pytest.importorskip("jupyterlab")
+    pytest.importorskip("ipykernel")
+    pytest.importorskip("ipympl")
+    (tmp_path / "explore.ipynb").write_text(json.dumps(notebook_file(NOTEBOOK)))
+    port = free_port()
+    # Of this interpreter, and of no settings but its own.
+    homes = {
+        name: str(tmp_path / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    }
+    environment = {k: v for k, v in os.environ.items() if k != "MPLBACKEND"} | homes
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        f"--port={port}",
+        "--ip=127.0.0.1",
+        "--allow-root",
+    ]
+    command += ["--IdentityProvider.token=", "--ServerApp.port_retries=0", "--LabApp.news_url=None"]
+    with open(tmp_path / "server.log", "w") as log:
+        server = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
+    try:
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/api"), "JupyterLab")
+        yield f"http://127.0.0.1:{port}/lab/tree/explore.ipynb?reset"
+    finally:
+        # It ends its kernels before it ends.
+        server.terminate()
+        try:
+            server.wait(15)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def answers(address):
+    try:
+        with urllib.request.urlopen(address, timeout=2) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def wait_for(condition, what, seconds=SECONDS):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise TimeoutError(f"{what} did not come within {seconds} s")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+@pytest.mark.timeout(180)
+def test_a_click_and_a_key_in_the_browser_reach_the_motifs(lab, tmp_path):
+    playwright = pytest.importorskip("playwright.sync_api")
+
+    def state(event):
+        path = tmp_path / "state.json"
+        told = json.loads(path.read_text()) if path.exists() else {"event": None}
+        return told if told["event"] == event else None
+
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        try:
+            page = browser.new_page(viewport={"width": 1500, "height": 1100})
+            page.goto(lab)
+            page.locator(".jp-Cell-inputArea").first.click(timeout=1000 * SECONDS)
+            page.get_by_text("Kernel status: Idle").first.wait_for(state="attached", timeout=1000 * SECONDS)
+            page.keyboard.press("Shift+Enter")
+            canvas = page.locator(".jupyter-matplotlib-canvas-div canvas").last
+            canvas.wait_for(timeout=1000 * SECONDS)
+            shown = wait_for(lambda: state("shown"), "the figure")
+            canvas.scroll_into_view_if_needed()
+            time.sleep(1)
+            box = canvas.bounding_box()
+            u, v = shown["places"][17]
+            page.mouse.move(box["x"] + u * box["width"], box["y"] + (1 - v) * box["height"])
+            page.mouse.down()
+            page.mouse.up()
+            clicked = wait_for(lambda: state("button_release_event"), "the click")
+            assert clicked["selection"] == [17]
+            page.keyboard.press("n")
+            keyed = wait_for(lambda: state("key_press_event"), "the key")
+            page.screenshot(path=tmp_path / "screen.png")
+            assert keyed["labels"] == [2 if i == 17 else i % 2 for i in range(35)]
+        finally:
+            browser.close()
