@@ -11,13 +11,13 @@ from threadpoolctl import threadpool_limits
 
 _REFERENCES = 512
 _FEWEST = 40
-_SCALES = 16
+_RATIO = 2.0
 _NEAREST = 8
 _FURTHEST = 0.75
 # Between the classes of a discrete structure the dimension falls below the first, within one it is above the second.
 # Widths are of the logarithms: half of what lies between the simulated discrete and continuous cases.
-_GAP, _BALL = 1.4, 7.6
-_GAP_WIDTH, _BALL_WIDTH = 0.13, 0.1
+_GAP, _BALL = 1.35, 7.4
+_GAP_WIDTH, _BALL_WIDTH = 0.1, 0.06
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,17 @@ def dimension_profile(X: ArrayLike) -> NDArray[np.float64]:
     Returns
     -------
     ndarray, shape (references, scales)
-        Up to 512 points spread evenly over the list; numbers of neighbours from 8 to 0.75 n, in equal
-        ratios.
+        Up to 512 points spread evenly over the list; numbers of neighbours from 8 to 0.75 n, each about
+        twice the last.
     """
     points = np.asarray(X, dtype=np.float64)
     n = len(points)
     points = points - points.mean(axis=0)
     chosen = np.unique(np.linspace(0, n - 1, min(n, _REFERENCES)).astype(np.int64))
-    numbers = np.unique(np.geomspace(_NEAREST, max(_FURTHEST * n, _NEAREST + 1), _SCALES).astype(np.int64))
+    furthest = max(_FURTHEST * n, _NEAREST + 1)
+    # Smaller steps have more noise, and the smallest of many would be small by chance.
+    n_steps = max(int(np.ceil(np.log(furthest / _NEAREST) / np.log(_RATIO))), 2)
+    numbers = np.unique(np.geomspace(_NEAREST, furthest, n_steps + 1).astype(np.int64))
     squares = (points**2).sum(axis=1)
     with threadpool_limits(limits=1, user_api="blas"):
         apart = squares[chosen, None] + squares - 2 * points[chosen] @ points.T

@@ -1,0 +1,104 @@
+"""Discrete classes, or a continuum."""
+
+import numpy as np
+import pytest
+
+from hyperspy_motifs import data
+from hyperspy_motifs.atoms import nearest_neighbour_distance
+from hyperspy_motifs.clustering import dimension_profile, estimate_continuity, manifold_features
+from hyperspy_motifs.zernike import ZernikeBasis, get_moments
+
+
+def _features(simulated, lenses=(1.2, 2.4)):
+    image, truth = simulated
+    positions = truth.positions
+    spacing = nearest_neighbour_distance(positions)
+    found = [
+        manifold_features(get_moments(image.data, positions, ZernikeBasis(8, lens * spacing))).values
+        for lens in lenses
+    ]
+    known = np.all([np.isfinite(x).all(axis=1) for x in found], axis=0)
+    return [x[known] for x in found]
+
+
+@pytest.fixture(scope="module")
+def bilayer():
+    return _features(data.twisted_bilayer(twist=8.0, shape=(640, 700), random_state=2))
+
+
+@pytest.fixture(scope="module")
+def monolayer():
+    return _features(data.monolayer(shape=(420, 460), random_state=3))
+
+
+def test_a_twisted_bilayer_is_continuous(bilayer):
+    found = estimate_continuity(bilayer)
+    assert found.kind == "continuous"
+    assert found.certainty > 0.6
+
+
+def test_a_monolayer_with_defects_is_discrete(monolayer):
+    found = estimate_continuity(monolayer)
+    assert found.kind == "discrete"
+    assert found.certainty > 0.9
+    assert found.gap_dimension < 1
+
+
+def test_a_grain_boundary_is_discrete():
+    found = estimate_continuity(_features(data.grain_boundary(shape=(400, 440), random_state=1)))
+    assert found.kind == "discrete"
+    assert found.certainty > 0.9
+
+
+def test_one_class_of_noise_is_discrete():
+    found = estimate_continuity(np.random.default_rng(1).normal(size=(1200, 20)))
+    assert found.kind == "discrete"
+    assert found.largest_dimension > 8
+
+
+def test_classes_of_which_one_is_a_torus():
+    rng = np.random.default_rng(2)
+    wave = 2 * np.pi * rng.uniform(0, 1, (600, 2))
+    torus = np.zeros((600, 12))
+    torus[:, :4] = 40 * np.column_stack([np.cos(wave), np.sin(wave)])
+    blobs = np.repeat(np.eye(12)[[5, 7]] * 400, 500, axis=0)
+    X = np.concatenate([torus, blobs]) + rng.normal(size=(1600, 12))
+    groups = np.repeat([0, 1, 2], [600, 500, 500])
+    found = estimate_continuity(X, groups)
+    assert found.kind == "partly continuous"
+    assert found.groups[0].is_continuous
+    assert not found.groups[1].is_continuous
+    assert not found.groups[2].is_continuous
+    assert found.share == pytest.approx(600 / 1600)
+
+
+def test_dimension_of_a_square_of_known_dimension():
+    points = np.random.default_rng(0).uniform(size=(3000, 2))
+    profile = dimension_profile(points)
+    assert np.median(profile[:, :5]) == pytest.approx(2, abs=0.2)
+
+
+def test_few_points_decide_nothing():
+    assert estimate_continuity(np.random.default_rng(0).normal(size=(20, 3))).certainty == 0.5
+
+
+@pytest.mark.parametrize(
+    ("X", "groups"), [(np.full((50, 3), np.nan), None), (np.ones(50), None), (np.ones((50, 3)), np.zeros(9))]
+)
+def test_bad_input(X, groups):
+    with pytest.raises(ValueError, match=r"atom"):
+        estimate_continuity(X, groups)
+
+
+def test_images_of_known_kind(shared_data):
+    import hyperspy.api as hs
+
+    for stem, kind in (("tbl_mos2_medium", "continuous"), ("sto_ferro_medium", "discrete")):
+        folder = shared_data / "simulated"
+        image = hs.load(folder / f"{stem}.hspy").data
+        xy = np.load(folder / f"{stem}.truth.npz", allow_pickle=True)["xy"]
+        # Whole discs only: partial ones take long.
+        radius = 2.4 * nearest_neighbour_distance(xy)
+        xy = xy[((xy > radius) & (xy < np.array(image.shape[::-1]) - 1 - radius)).all(axis=1)]
+        moments = [get_moments(image, xy, ZernikeBasis(8, radius * f)) for f in (0.5, 1.0)]
+        assert estimate_continuity([manifold_features(m).values for m in moments]).kind == kind
