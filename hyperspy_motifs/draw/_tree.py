@@ -39,6 +39,27 @@ def _leaf_order(parents: NDArray[np.intp], sizes: NDArray[np.float64]) -> NDArra
     return height
 
 
+def _one_fork_a_lens(
+    parent: NDArray[np.intp], lens: NDArray[np.float64], motif: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Nodes that are drawn, and their parents among these: what parts in several steps at one lens is one fork."""
+    has_parent = parent >= 0
+    same = has_parent & (lens == lens[parent])
+    dissolved = np.zeros(len(parent), dtype=bool)
+    dissolved[parent[same]] = True
+    # A root stays, as all the others come from it, and so does a node that is a motif.
+    dissolved &= has_parent & (motif < 0)
+    kept = np.flatnonzero(~dissolved)
+    above = parent.copy()
+    for _ in range(len(parent)):
+        through = (above >= 0) & dissolved[above]
+        if not through.any():
+            break
+        above[through] = parent[above[through]]
+    number = np.cumsum(~dissolved) - 1
+    return kept, np.where(above[kept] >= 0, number[above[kept]], -1)
+
+
 def plot_tree(
     parents: ArrayLike,
     sizes: ArrayLike,
@@ -68,6 +89,7 @@ def plot_tree(
     Returns
     -------
     matplotlib.axes.Axes
+        What parts in several steps through one lens is drawn as one fork.
 
     Raises
     ------
@@ -81,6 +103,9 @@ def plot_tree(
     check_length(lens, len(parent), "lenses")
     motif = np.full(len(parent), -1) if labels is None else np.asarray(labels, dtype=np.intp)
     check_length(motif, len(parent), "labels")
+    _leaf_order(parent, size)  # says what is no tree
+    kept, parent = _one_fork_a_lens(parent, lens, motif)
+    size, lens, motif = size[kept], lens[kept], motif[kept]
     y = _leaf_order(parent, size)
     is_leaf = ~np.isin(np.arange(len(parent)), parent)
     ax = axes_or_new(ax, (4.8, min(9.0, max(2.2, 0.6 + 0.22 * is_leaf.sum()))))
@@ -104,19 +129,21 @@ def plot_tree(
     colours[motif >= 0] = motif_colours(motif[motif >= 0])
     area = 12 + 110 * np.sqrt(size / max(size.max(), 1))
     ax.scatter(x, y, s=area, c=colours, edgecolors="white", linewidths=0.6, zorder=2)
-    for node in np.flatnonzero(is_leaf):
-        name = ""
+    for node in range(len(parent)):
+        count = f"{int(size[node]):,}"
         if motif[node] >= 0:
-            name = (names[motif[node]] if names is not None else f"motif {motif[node]}") + " "
-        ax.annotate(
-            f"{name}({int(size[node]):,})", (x[node], y[node]), xytext=(8, 0), textcoords="offset points",
-            va="center", fontsize="small", zorder=3,
-        )  # fmt: skip
-    for node in np.flatnonzero(~is_leaf):
-        ax.annotate(
-            f"{int(size[node]):,}", (x[node], y[node]), xytext=(0, 7), textcoords="offset points",
-            ha="center", va="bottom", fontsize="x-small", color="0.3", zorder=3,
-        )  # fmt: skip
+            name = names[motif[node]] if names is not None else f"motif {motif[node]}"
+            count = f"{name} ({count})"
+        if is_leaf[node]:
+            ax.annotate(
+                count if motif[node] >= 0 else f"({count})", (x[node], y[node]), xytext=(8, 0),
+                textcoords="offset points", va="center", fontsize="small", zorder=3,
+            )  # fmt: skip
+        else:
+            ax.annotate(
+                count, (x[node], y[node]), xytext=(0, 7), textcoords="offset points", ha="center", va="bottom",
+                fontsize="x-small", color="0.3", zorder=3,
+            )  # fmt: skip
     ax.set_xticks(
         range(len(levels)), ["all" if level == 0 else f"{level:g}" for level in levels], fontsize="small"
     )

@@ -166,7 +166,8 @@ class MotifFigures(MotifView):
         from hyperspy_motifs.draw import plot_tree
 
         tree = self.tree
-        return plot_tree(tree["parent"], tree["size"], tree["lens"], ax=ax, **kwargs)
+        motifs = {"labels": _motif_of_node(tree, self.labels), "names": self.names}
+        return plot_tree(tree["parent"], tree["size"], tree["lens"], ax=ax, **{**motifs, **kwargs})
 
     def plot_hierarchy(self, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
         """Draw the levels as rows, with the classes of each and what they are made of.
@@ -275,3 +276,16 @@ def _layout_in_region(
 
     RegionView(axes, positions, roi, draw)
     return axes
+
+
+def _motif_of_node(tree: dict[str, Any], labels: np.ndarray) -> np.ndarray:
+    """Motif of each node of the tree whose atoms are those of the motif; -1 for nodes that hold more or fewer."""
+    parent, leaf = np.asarray(tree["parent"]), np.asarray(tree["atom_leaf"])
+    counts = np.zeros((len(parent), int(labels.max(initial=-1)) + 1), dtype=np.int64)
+    node = leaf.copy()
+    while (inside := node >= 0).any():
+        np.add.at(counts, (node[inside], labels[inside]), 1)
+        node = np.where(inside, parent[node], -1)
+    held = counts.sum(axis=1)
+    is_motif = (counts == held[:, None]) & (counts == np.bincount(labels)) & (held[:, None] > 0)
+    return np.where(is_motif.any(axis=1), is_motif.argmax(axis=1), -1)

@@ -163,6 +163,25 @@ def test_tree_places_nodes_by_lens_and_parents_between_children():
         np.testing.assert_array_equal(segment[-1], (x[child], y[child]))
 
 
+def test_tree_draws_steps_at_one_lens_as_one_fork_unless_one_is_a_motif():
+    # All (60) part into 30 and 30 at 0.6, the second in two steps: 20 and 10, then 20 into 15 and 5, one of which at 1.2.
+    parents, sizes = [-1, 0, 0, 2, 2, 3, 3, 5], [60, 30, 30, 20, 10, 15, 5, 15]
+    lenses = [0, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 1.2]
+
+    def drawn(motifs):
+        ax = plot_tree(parents, sizes, lenses, labels=motifs, names=["a", "b", "c"])
+        (lines,) = (c for c in ax.collections if isinstance(c, LineCollection))
+        steps = [(float(s[0][0]), float(s[-1][0])) for s in lines.get_segments()]
+        return sorted(steps), {t.get_text() for t in ax.texts}
+
+    steps, texts = drawn([-1] * 8)
+    assert steps == [(0, 1)] * 4 + [(1, 2)]
+    assert texts == {"60", "15", "(30)", "(10)", "(5)", "(15)"}
+    steps, texts = drawn([-1, 0, -1, 1, 2, -1, -1, -1])
+    assert steps == [(0, 1)] * 3 + [(1, 1)] * 2 + [(1, 2)]
+    assert {"a (30)", "b (20)", "c (10)"} <= texts
+
+
 def test_tree_refuses_what_is_no_tree():
     with pytest.raises(ValueError, match="do not describe a tree"):
         plot_tree([-1, 2, 1], [3, 2, 1], [0, 1, 2])

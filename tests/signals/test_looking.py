@@ -1,5 +1,7 @@
 """Results in HyperSpy's own plots: navigators, switches, regions and stacks."""
 
+import dataclasses
+
 import hyperspy.api as hs
 import matplotlib.pyplot as plt
 import numpy as np
@@ -228,3 +230,27 @@ def test_the_layout_in_a_region_takes_any_colours(image):
         image.motifs.plot_layout(roi=hs.roi.Point2DROI(1, 2))
     with pytest.raises(ValueError, match="no place"):
         image.motifs.plot_layout(roi=hs.roi.RectangularROI())
+
+
+def test_the_tree_shows_the_motifs_in_their_colours(image):
+    record = store.read(image)
+    n = np.bincount(record.labels)
+    # All; motifs 0 and 2 together, and 1; motif 2 parted once more, through the next lens.
+    part = np.flatnonzero(record.labels == 2)[: n[2] // 2]
+    leaf = np.array([2, 3, 4])[record.labels]
+    leaf[part] = 5
+    tree = {
+        "parent": np.array([-1, 0, 1, 0, 6, 6, 1]),
+        "lens": np.array([0, 0.6, 0.6, 0.6, 1.2, 1.2, 0.6]),
+        "size": np.array([n.sum(), n[0] + n[2], n[0], n[1], n[2] - len(part), len(part), n[2]]),
+        "height": np.arange(7.0),
+        "atom_leaf": leaf,
+    }
+    store.write(image, dataclasses.replace(record, tree=tree))
+    ax = image.motifs.plot_tree()
+    texts = {t.get_text() for t in ax.texts}
+    assert {f"Mo ({n[0]})", f"Se2 ({n[1]})", f"Se/vacancy ({n[2]})"} <= texts
+    (nodes,) = [c for c in ax.collections if len(c.get_offsets()) == 6]
+    colours = nodes.get_facecolors()
+    for motif in range(3):
+        assert np.isclose(colours, motif_colours([motif])).all(axis=1).sum() == 1
