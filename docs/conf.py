@@ -181,3 +181,4 @@ doctest_global_setup = "import numpy as np\nimport hyperspy_motifs as hm\n" + ""
 # Warnings of libraries that say nothing about these pages.
 warnings.filterwarnings("ignore", message=".*scipy.odr.*", category=DeprecationWarning)
 warnings.filterwarnings("ignore", message=".*FigureCanvasAgg is non-interactive.*")
+warnings.filterwarnings("ignore", message="Importing `Lazy.*")

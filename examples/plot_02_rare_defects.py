@@ -42,14 +42,15 @@ for k in range(labels.max() + 1):
     print(f"{k:5d} " + "".join(f"{count:8d}" for count in counts))
 
 # %%
-# Where the atoms of the rarest motif sit.
+# Where the atoms of the rare motifs sit.
 
-rarest = int(np.argmin(np.bincount(labels)))
 extent = hm.draw.image_extent(s.data.shape, s.axes_manager.signal_axes[0].scale)
-ax = hm.draw.plot_image(s.data, extent=extent, units="nm")
-x, y = motifs.positions[labels == rarest].T
-ax.plot(x, y, "o", mfc="none", mec=hm.draw.motif_colour(3), ms=9, mew=1.5)
-ax.set_title(f"{np.sum(labels == rarest)} atoms of the rarest motif among {len(labels)}")
+ax = hm.draw.plot_image(s.data, extent=extent, units="nm", scale_bar=False)
+counts = np.bincount(labels)
+for k in np.flatnonzero(counts < 0.02 * len(labels)):
+    x, y = motifs.positions[labels == k].T
+    ax.plot(x, y, "o", mfc="none", mec=hm.draw.motif_colour(k), ms=9, mew=2, label=f"motif {k} ({counts[k]})")
+ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 plt.show()
 
 # %%

@@ -13,23 +13,25 @@ import numpy as np
 import hyperspy_motifs as hm
 
 # %%
-# One specimen, imaged with little dose on two detectors that see the atomic number differently.
+# MoSe\ :sub:`2` in which some columns of two selenium atoms have lost one, and some hold two sulphur atoms
+# instead. A detector at high angles sees atoms by about the power 1.7 of their number; one at lower angles by
+# a lower power. At 0.92 two sulphur atoms happen to be as bright as one of selenium.
 
 specimen = hm.data.monolayer_specimen(
-    "WSe2", reach=5, vacancies=0.06, double_vacancies=0, metal_dopant=("Mo", 0.06), chalcogen_dopant=None
+    "MoSe2", reach=5, vacancies=0.05, double_vacancies=0, metal_dopant=None, chalcogen_dopant=("S", 0.05)
 )
 images = []
-for seed, exponent in enumerate((1.7, 1.3)):
-    imaging = hm.data.Imaging(shape=(400, 400), dose=6e3, z_exponent=exponent)
+for seed, (exponent, scattering) in enumerate(((0.92, 7.5e-4), (1.7, 5e-5))):
+    imaging = hm.data.Imaging(shape=(400, 400), dose=5e4, z_exponent=exponent, scattering=scattering)
     counts, truth = hm.data.simulate(specimen, imaging, random_state=seed)
     s = hs.signals.Signal2D(counts)
     s.axes_manager.signal_axes.set(scale=imaging.pixel_size, units="nm", name=("x", "y"))
     s.set_signal_type("atomic_image")
     images.append(s)
-first, second = images
+low, high = images
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
-for axis, s, title in zip(axes, images, ("exponent 1.7", "exponent 1.3"), strict=True):
+for axis, s, title in zip(axes, images, ("lower angles", "high angles"), strict=True):
     hm.draw.plot_image(s.data[:200, :200], ax=axis, scale_bar=False)
     axis.set_title(title)
 plt.show()
@@ -52,14 +54,14 @@ def found(image, **options):
 
 print("        " + "".join(f"{name:>7}" for name in truth.names))
 for title, shares in (
-    ("first", found(first)),
-    ("second", found(second)),
-    ("both", found(first, also=second)),
+    ("low", found(low)),
+    ("high", found(high)),
+    ("both", found(low, also=high)),
 ):
     print(f"{title:8s}" + "".join(f"{share:7.2f}" for share in shares))
 
 # %%
-# The atoms of the first image, by the motifs of both.
+# The atoms of the low-angle image, by the motifs of both.
 
-first.motifs.plot()
+low.motifs.plot()
 plt.show()

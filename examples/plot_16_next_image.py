@@ -7,7 +7,6 @@ which atoms are like none of them.
 """
 
 import matplotlib.pyplot as plt
-import numpy as np
 
 import hyperspy_motifs as hm
 
@@ -38,15 +37,16 @@ axes[1].set_title("applied to this one")
 plt.show()
 
 # %%
-# Strangeness: near 1 for atoms that are like none of the motifs. The crosses are the dopants of the
-# simulation.
+# Strangeness is the probability that an atom of the motif would lie nearer to its mean: of atoms that are
+# what they are called it is spread evenly from 0 to 1, so 1 - strangeness is a p-value, and among n atoms
+# those below 1 / n are worth a look. Circles: these. Crosses: the dopants of the simulation.
 
-strangeness = predicted.to_dict()["strangeness"]
+p_values = 1 - predicted.to_dict()["strangeness"]
+strange = p_values < 1 / len(p_values)
 extent = hm.draw.image_extent(second.data.shape, second.axes_manager.signal_axes[0].scale)
-ax = hm.draw.plot_values(
-    predicted.positions, strangeness, second.data, extent=extent, units="nm", label="strangeness"
-)
+ax = hm.draw.plot_image(second.data, extent=extent, units="nm")
 dopants = truth.positions[truth.labels == truth.names.index("Cr")] * second.axes_manager.signal_axes[0].scale
-ax.plot(*dopants.T, "x", color="red", ms=10, mew=1.5)
+ax.plot(*dopants.T, "x", color="red", ms=9, mew=1.5)
+ax.plot(*predicted.positions[strange].T, "o", mfc="none", mec="yellow", ms=12, mew=1.5)
+ax.set_title(f"{strange.sum()} strange atoms, {len(dopants)} dopants")
 plt.show()
-print("median strangeness of the others", round(float(np.median(strangeness)), 3))
