@@ -3,6 +3,7 @@
 import base64
 import io
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import hyperspy
 import matplotlib.pyplot as plt
@@ -128,6 +129,19 @@ def test_parameters_and_versions_are_told(page, found):
     estimated = dict(page.table("Estimated"))
     assert float(estimated["spacing"]) == pytest.approx(found.parameters["spacing"], rel=1e-4)
     assert dict(page.table("Versions"))["hyperspy"] == hyperspy.__version__
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+def test_a_continuum_is_shown_by_its_coordinates(found, tmp_path, monkeypatch, dimensions):
+    coordinates = found.positions[:, [0, 1, 0]][:, :dimensions] ** 2
+    manifold = SimpleNamespace(coordinates=coordinates, dimension=1.04 * dimensions)
+    monkeypatch.setattr(type(found), "is_continuous", True)
+    monkeypatch.setattr(type(found), "manifold", manifold)
+    for section in ("_motifs", "_cells", "_levels", "_neighbours", "_how"):
+        monkeypatch.setattr(f"hyperspy_motifs.motifs._report.{section}", lambda *_: None)
+    text = found.report(tmp_path / "out.html").read_text(encoding="utf-8")
+    assert len(Reader(text).images) == min(dimensions, 2)
+    assert f"along {dimensions}." in text
 
 
 def test_a_report_that_fails_leaves_the_old_one_and_no_window(found, tmp_path, monkeypatch):

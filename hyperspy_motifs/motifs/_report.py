@@ -42,6 +42,9 @@ def write_report(motifs: Any, path: str | PathLike[str], title: str | None = Non
     # Figures are for the file: none shall appear as a window, or stay open.
     with plt.ioff():
         _motifs(page, motifs, frame)
+        # The continuum of several detectors cannot be computed from one of them.
+        if motifs.is_continuous and int(motifs.parameters.get("detectors", 1)) == 1:
+            _continuum(page, motifs, frame)
         _cells(page, motifs, frame)
         _levels(page, motifs)
     _neighbours(page, motifs)
@@ -168,6 +171,42 @@ def _frame_table(motifs: Any) -> tuple[list[str], list[list[Any]]]:
     return ["frame", *motifs.names], rows
 
 
+def _continuum(page: Page, motifs: Any, frame: int) -> None:
+    from hyperspy_motifs.draw import plot_manifold, plot_values
+
+    manifold = motifs.manifold
+    coordinates = np.asarray(manifold.coordinates)[:, :2]
+    if not coordinates.shape[1]:
+        return
+    values = coordinates if coordinates.shape[1] == 2 else coordinates[:, 0]
+    page.heading("Continuum")
+    page.paragraph(
+        f"Surroundings change from atom to atom without gaps, along {manifold.dimension:.1f} dimensions. Coordinates along the "
+        "slowest of these (diffusion coordinates, without units) take the place of classes."
+    )
+    here = motifs.frames == frame
+    image, where = motifs._image(frame)
+    _add(
+        page,
+        plot_values,
+        "The image with its atoms in colours that change gradually",
+        f"The image, its atoms coloured by {'the first two' if values.ndim == 2 else 'their'} coordinates: like colours, like "
+        "surroundings.",
+        motifs.positions[here],
+        values[here],
+        image,
+        **where,
+    )
+    if coordinates.shape[1] == 2:
+        _add(
+            page,
+            plot_manifold,
+            "Scatter plot of the atoms by their first two coordinates",
+            "All atoms by the same coordinates, in the same colours.",
+            coordinates,
+        )
+
+
 def _cells(page: Page, motifs: Any, frame: int) -> None:
     cells = motifs.cells
     page.heading("Cells")
@@ -218,8 +257,8 @@ def _levels(page: Page, motifs: Any) -> None:
         page,
         motifs.plot_hierarchy,
         "Levels as rows of symbols, joined by lines to what they are made of",
-        "The levels, from motifs at the bottom upwards. A number on a line says how many of the lower class one of the upper "
-        "holds; numbers in brackets are instances.",
+        "The levels, from motifs at the bottom upwards. Lines join a class to what it is made of: the thicker, the more of it "
+        "(a number, where lines are few, says how many). Numbers in brackets are instances.",
     )
     for kind in kinds:
         reason = graph.graph.get(f"reason:{kind}")
