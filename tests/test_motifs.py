@@ -457,3 +457,26 @@ def test_an_atom_lattice_has_one_sublattice_a_motif(motifs):
         )
         > 0.95
     )
+
+
+class TestRelaxation:
+    def test_layouts_are_compared_on_the_same_atoms(self, motifs):
+        axes = motifs.compare_layouts(umap=False)
+        titles = [ax.get_title() for ax in np.ravel(axes)]
+        assert titles[:3] == ["principal components", "repulsion-dominated", "attraction-dominated"]
+
+    def test_the_film_is_a_stack_and_an_animation(self, motifs):
+        film = motifs.get_relaxation(every=25, size=48)
+        known = np.isfinite(motifs.features.data).all(axis=1).sum()
+        np.testing.assert_array_equal(film.data.sum(axis=(1, 2)), known)
+        assert film.axes_manager.navigation_axes[0].scale == 25
+        animation = motifs.animate_relaxation(every=25)
+        animation._init_draw()
+        with pytest.raises(ValueError, match="whole number"):
+            motifs.get_relaxation(every=0)
+
+    def test_the_tree_cuts_to_any_number(self, motifs):
+        tree = motifs.tree
+        assert tree.size[0] == len(motifs.labels)
+        for k in (1, 2, 3):
+            assert len(np.unique(tree.cut(k))) == k

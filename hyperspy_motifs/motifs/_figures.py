@@ -11,6 +11,8 @@ from ._view import MotifView
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from hyperspy_motifs.clustering import MotifTree
+
 
 class MotifFigures(MotifView):
     """Figures of :class:`~hyperspy_motifs.motifs.Motifs`: each hands its arrays to a function of ``draw``."""
@@ -167,7 +169,7 @@ class MotifFigures(MotifView):
 
         tree = self.tree
         motifs = {"labels": _motif_of_node(tree, self.labels), "names": self.names}
-        return plot_tree(tree["parent"], tree["size"], tree["lens"], ax=ax, **{**motifs, **kwargs})
+        return plot_tree(tree.parent, tree.size, tree.lens, ax=ax, **{**motifs, **kwargs})
 
     def plot_hierarchy(self, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
         """Draw the levels as rows, with the classes of each and what they are made of.
@@ -235,6 +237,101 @@ class MotifFigures(MotifView):
 
         return write_report(self, path, title, frame)
 
+    def compare_layouts(self, *, umap: bool | None = None, figure: Any = None, **kwargs: Any) -> Any:
+        """Draw the same features by principal components, after each stage of the relaxation and, if installed, by UMAP.
+
+        Parameters
+        ----------
+        umap : bool, optional
+            Whether UMAP is among them; by default where umap-learn is installed.
+        figure : matplotlib.figure.Figure, optional
+        **kwargs
+            Passed to :func:`hyperspy_motifs.draw.compare_layouts`.
+
+        Returns
+        -------
+        numpy.ndarray of matplotlib.axes.Axes
+        """
+        from hyperspy_motifs.draw import compare_layouts
+        from hyperspy_motifs.relaxation import layouts_to_compare
+
+        values, known = self._noise_units()
+        layouts = layouts_to_compare(values, random_state=self.parameters["asked"]["random_state"], umap=umap)
+        return compare_layouts(layouts, self.labels[known], names=self.names, figure=figure, **kwargs)
+
+    def animate_relaxation(self, *, every: int = 2, ax: Axes | None = None, **kwargs: Any) -> Any:
+        """The relaxation of the atoms at the chosen lens as a film.
+
+        Parameters
+        ----------
+        every : int, optional
+            Steps from one picture to the next.
+        ax : matplotlib.axes.Axes, optional
+        **kwargs
+            Passed to :func:`hyperspy_motifs.draw.animate_relaxation`.
+
+        Returns
+        -------
+        matplotlib.animation.FuncAnimation
+            Keep a reference to it while it plays; its ``save`` writes a file.
+        """
+        from hyperspy_motifs.draw import animate_relaxation
+
+        history, known = self._relaxation(every)
+        return animate_relaxation(history, self.labels[known], names=self.names, ax=ax, **kwargs)
+
+    def get_relaxation(self, *, every: int = 2, size: int = 256) -> Any:
+        """The relaxation of the atoms at the chosen lens as a HyperSpy stack: density of the layout, step by step.
+
+        Parameters
+        ----------
+        every : int, optional
+            Steps from one picture to the next.
+        size : int, optional
+            Pixels along a side.
+
+        Returns
+        -------
+        hyperspy.signals.Signal2D
+            Navigation axis: steps; signal axes: the plane of the layout.
+        """
+        from hyperspy.signals import Signal2D
+
+        from hyperspy_motifs.relaxation import film_frames
+
+        history, _ = self._relaxation(every)
+        images, low, step = film_frames(history, size)
+        plane = {"scale": step, "offset": low + step / 2, "size": size, "navigate": False}
+        axes = [
+            {"name": "step", "size": len(images), "scale": every, "navigate": True},
+            {"name": "FR 2", **plane},
+            {"name": "FR 1", **plane},
+        ]
+        film = Signal2D(images, axes=axes)
+        film.metadata.General.title = "Force-relaxed layout, step by step"
+        return film
+
+    def _noise_units(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features of the chosen lens in units of noise, and the atoms that have them."""
+        from hyperspy_motifs.zernike import invariants, whiten
+
+        moments = self.features.get_moments()
+        known = np.flatnonzero(moments.valid)
+        moments = moments.take(known)
+        turned = self.parameters["asked"]["rotation_invariant"]
+        values, noise = invariants(moments) if turned else (moments.values, moments.noise_std)
+        return whiten(values, noise), known
+
+    def _relaxation(self, every: int) -> tuple[np.ndarray, np.ndarray]:
+        from hyperspy_motifs.relaxation import ForceRelaxedLayout
+
+        if int(every) != every or every < 1:
+            raise ValueError(f"every is {every!r}; a whole number of steps from 1 is expected.")
+        values, known = self._noise_units()
+        seed = self.parameters["asked"]["random_state"]
+        history = ForceRelaxedLayout(history=int(every), random_state=seed).fit(values).history_
+        return np.asarray(history), known
+
     def explore(self, *, frame: int = 0, figure: Any = None) -> Any:
         """Open the linked explorer: image, layout and patches answer each other; every edit reaches the motifs.
 
@@ -278,9 +375,9 @@ def _layout_in_region(
     return axes
 
 
-def _motif_of_node(tree: dict[str, Any], labels: np.ndarray) -> np.ndarray:
+def _motif_of_node(tree: MotifTree, labels: np.ndarray) -> np.ndarray:
     """Motif of each node of the tree whose atoms are those of the motif; -1 for nodes that hold more or fewer."""
-    parent, leaf = np.asarray(tree["parent"]), np.asarray(tree["atom_leaf"])
+    parent, leaf = tree.parent, tree.leaf_of
     counts = np.zeros((len(parent), int(labels.max(initial=-1)) + 1), dtype=np.int64)
     node = leaf.copy()
     while (inside := node >= 0).any():

@@ -9,6 +9,7 @@ from hyperspy_motifs import store
 
 if TYPE_CHECKING:
     from hyperspy_motifs.cells import Cells
+    from hyperspy_motifs.clustering import MotifTree
     from hyperspy_motifs.graph import MotifGraph
     from hyperspy_motifs.hierarchy import Hierarchy
     from hyperspy_motifs.signals import AtomicImage, AtomPatches, ZernikeFeatures
@@ -163,9 +164,12 @@ class MotifView:
         return self._cached("means", lambda: means_of_record(self._signal, self._refresh()))
 
     @property
-    def tree(self) -> dict[str, Any]:
-        """How motifs merge, over lenses and granularities, as arrays (see :mod:`hyperspy_motifs.clustering`)."""
-        return dict(self._refresh().tree)
+    def tree(self) -> MotifTree:
+        """How motifs part from lens to lens, at all granularities; ``tree.cut(k)`` gives labels of k motifs."""
+        from hyperspy_motifs.clustering import MotifTree
+
+        stored = self._refresh().tree
+        return MotifTree(**{"leaf_of" if k == "atom_leaf" else k: v for k, v in stored.items()})
 
     @property
     def is_continuous(self) -> bool:

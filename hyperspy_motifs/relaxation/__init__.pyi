@@ -1,3 +1,5 @@
+from ._comparison import film_frames as film_frames
+from ._comparison import layouts_to_compare as layouts_to_compare
 from ._graph import fuzzy_weights as fuzzy_weights
 from ._graph import neighbour_graph as neighbour_graph
 from ._layout import ForceRelaxedLayout as ForceRelaxedLayout
@@ -6,14 +8,3 @@ from ._stages import STAGES as STAGES
 from ._stages import Relaxation as Relaxation
 from ._stages import Stage as Stage
 from ._stages import relax_layout as relax_layout
-
-__all__ = [
-    "ForceRelaxedLayout",
-    "relax_layout",
-    "Relaxation",
-    "Stage",
-    "STAGES",
-    "nearest_neighbours",
-    "neighbour_graph",
-    "fuzzy_weights",
-]

@@ -337,13 +337,15 @@ def _choice(model: Any, lens: str | float, n_motifs: int | None) -> tuple[int, n
     return index, model.labels_at_[taken], model.probabilities_at_[taken], reason
 
 
-def _tree_arrays(tree: Any) -> dict[str, np.ndarray]:
+def _tree_arrays(tree: Any) -> dict[str, Any]:
     return {
         "parent": tree.parent,
         "lens": tree.lens,
         "size": tree.size,
         "height": tree.height,
         "atom_leaf": tree.leaf_of,
+        "joins": tree.joins,
+        "first": float(tree.first),
     }
 
 
