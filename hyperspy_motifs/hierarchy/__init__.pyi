@@ -12,10 +12,14 @@ from ._disorder import bits_per_atom as bits_per_atom
 from ._domains import Domains as Domains
 from ._domains import atom_domains as atom_domains
 from ._domains import find_domains as find_domains
+from ._fourier_moire import FourierMoire as FourierMoire
+from ._fourier_moire import fourier_moire as fourier_moire
 from ._hierarchy import Hierarchy as Hierarchy
 from ._lattice import Lattice as Lattice
 from ._lattice import find_lattice as find_lattice
 from ._level import Level as Level
+from ._moire import Moire as Moire
+from ._moire import find_moire as find_moire
 from ._orientations import CellOrientations as CellOrientations
 from ._orientations import cell_orientations as cell_orientations
 from ._shares import corner_shares as corner_shares
@@ -26,7 +30,3 @@ from ._statistics import benjamini_hochberg as benjamini_hochberg
 from ._statistics import neighbour_statistics as neighbour_statistics
 from ._vertex_figures import figure_name as figure_name
 from ._vertex_figures import vertex_figures as vertex_figures
-from ._fourier_moire import FourierMoire as FourierMoire
-from ._fourier_moire import fourier_moire as fourier_moire
-from ._moire import Moire as Moire
-from ._moire import find_moire as find_moire
