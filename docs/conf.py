@@ -106,7 +106,17 @@ def tidy_docstring(app: Any, what: str, name: str, thing: Any, options: Any, lin
             lines[i] = re.sub(r"(`[^`]*`)|(?<!\\)\|", lambda found: found[1] or r"\|", line)
 
 
+def drop_inherited_docstring(
+    app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]
+) -> None:
+    """Leave out what ``tuple`` or ``float`` says of itself where a constant says nothing."""
+    inherited = (type(thing).__doc__ or "").strip().splitlines()
+    if what == "data" and lines and inherited and lines[0].strip() == inherited[0].strip():
+        lines.clear()
+
+
 def setup(app: Any) -> None:
+    app.connect("autodoc-process-docstring", drop_inherited_docstring, priority=100)
     app.connect("autodoc-process-docstring", tidy_docstring, priority=900)
 
 

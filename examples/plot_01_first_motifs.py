@@ -23,7 +23,7 @@ motifs = s.find_motifs(show_progressbar=False)
 print(motifs)
 
 # %%
-# The image with its atoms. In a session ``s.plot_motifs()`` does the same with HyperSpy's own plot and
+# The image with its atoms. At a prompt ``s.plot_motifs()`` does the same with HyperSpy's own plot and
 # markers.
 
 motifs.plot()
