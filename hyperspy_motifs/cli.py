@@ -83,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--n-motifs", type=int, metavar="N", help="cut the tree of motifs to this number")
     parser.add_argument("--min-motif-size", type=int, metavar="N", help="fewest atoms of a motif")
     parser.add_argument("--seed", type=int, default=0, help="random state (default: 0)")
+    parser.add_argument(
+        "--report", action="store_true", help="also write NAME.html: figures and tables in one file"
+    )
     parser.add_argument("--no-figures", action="store_true", help="write no pictures")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bars, no summary")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
@@ -183,6 +186,8 @@ def _analyse(image: Any, name: str, folder: Path, options: argparse.Namespace) -
         write_table(motifs.to_dict(), path)
     if not options.no_figures:
         save_figures(motifs, folder, name)
+    if options.report:
+        motifs.report(folder / f"{name}.html", title=name)
     if not options.quiet:
         print(f"\n{name}\n{motifs.summary()}")
 

@@ -25,7 +25,17 @@ def run(image_file, tmp_path_factory):
     """One run of the command on one file, its folder of results and what it printed."""
     folder = tmp_path_factory.mktemp("results")
     done = subprocess.run(
-        [sys.executable, "-m", "hyperspy_motifs", str(image_file), "-o", str(folder), "--lens", "0.6"],
+        [
+            sys.executable,
+            "-m",
+            "hyperspy_motifs",
+            str(image_file),
+            "-o",
+            str(folder),
+            "--lens",
+            "0.6",
+            "--report",
+        ],
         capture_output=True,
         text=True,
     )
@@ -36,7 +46,7 @@ def test_it_writes_every_result_and_says_what_it_found(run):
     folder, done = run
     assert done.returncode == cli.EXIT_OK, done.stderr
     names = {p.name for p in folder.iterdir()}
-    expected = {"monolayer.hspy", "monolayer.graphml", "monolayer_atoms.csv"}
+    expected = {"monolayer.hspy", "monolayer.graphml", "monolayer_atoms.csv", "monolayer.html"}
     expected |= {f"monolayer_{kind}.png" for kind in ("motifs", "layout", "means", "cells")}
     assert names == expected
     motifs = hs.load(folder / "monolayer.hspy").motifs
