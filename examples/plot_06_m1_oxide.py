@@ -10,6 +10,8 @@ import matplotlib.pyplot as plt
 
 import hyperspy_motifs as hm
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # Glide planes turn and mirror the sites, so copies of one site lie in four orientations: rotation invariance
 # on, to have each site once. There are thirteen of them, and as many motifs are asked for.

@@ -10,6 +10,8 @@ import matplotlib.pyplot as plt
 
 import hyperspy_motifs as hm
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # Two rigid layers of MoS\ :sub:`2`, turned against each other. The test of discrete against continuous gives
 # its verdict with a certainty: in small fields, and at large twists, it is no more than a hint.

@@ -13,6 +13,8 @@ from scipy.spatial import cKDTree
 
 import hyperspy_motifs as hm
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # Four frames of one field of view; the vacancies of a frame are among those of the next.
 

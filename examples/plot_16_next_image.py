@@ -10,6 +10,8 @@ import matplotlib.pyplot as plt
 
 import hyperspy_motifs as hm
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # The first image is of the pure material with vacancies; the second, of another place, holds a dopant that
 # the first has never seen.
