@@ -49,7 +49,7 @@ def choose_lens(
     lens = lenses[chosen]
     n = int(labels_at[lens].max()) + 1
     motifs = "1 motif" if n == 1 else f"{n} motifs"
-    return lens, f"lens of {lens:g} nearest-neighbour distances ({motifs}): {reason}", lenses[first]
+    return lens, f"lens {lens:.3g} ({motifs}): {reason}", lenses[first]
 
 
 def _share_of_first(labels: NDArray[np.int32]) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import block_diag, csr_array
+from threadpoolctl import threadpool_limits
 
 from hyperspy_motifs.relaxation import fuzzy_weights, nearest_neighbours, relax_layout
 
@@ -113,6 +114,8 @@ class NestedLenses:
         self.random_state = random_state
         self.progress = progress
 
+    # Sums of BLAS depend on the number of its threads: one, so that the bits do not.
+    @threadpool_limits.wrap(limits=1, user_api="blas")
     def fit(self, moments_of: Callable[[float], MomentsLike]) -> NestedLenses:
         """Find the motifs.
 

@@ -11,8 +11,8 @@ def summarise(motifs: Any) -> str:
     """Atoms, lens and why, motifs with counts, and cells, as lines of text."""
     parameters = motifs.parameters
     lines = [_atoms(motifs, parameters)]
-    lenses = ", ".join(f"{lens:g}: {motifs.labels_at(lens).max() + 1}" for lens in motifs.lenses)
-    lines.append(f"lens {motifs.lens:g} nearest-neighbour distances (motifs at each lens: {lenses})")
+    lenses = ", ".join(f"{lens:.3g}: {motifs.labels_at(lens).max() + 1}" for lens in motifs.lenses)
+    lines.append(f"lens {motifs.lens:.3g} nearest-neighbour distances (motifs at each lens: {lenses})")
     if parameters.get("reason"):
         lines.append(f"  {parameters['reason']}")
     if motifs.is_continuous:

@@ -1,5 +1,6 @@
 from ._background import LocalScale as LocalScale
 from ._background import estimate_local_scale as estimate_local_scale
+from ._painting import paint_patches as paint_patches
 from ._sampling import check_positions as check_positions
 from ._sampling import iterate_patches as iterate_patches
 from ._sampling import patch_size as patch_size
@@ -8,4 +9,3 @@ from ._sampling import sample_window as sample_window
 from ._sampling import spline_coefficients as spline_coefficients
 from ._size import estimate_patch_radius as estimate_patch_radius
 from ._size import typical_spacing as typical_spacing
-from ._painting import paint_patches as paint_patches

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
 
 from ._graph import fuzzy_weights
 from ._neighbours import nearest_in, nearest_neighbours
@@ -97,6 +98,8 @@ class ForceRelaxedLayout(TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.progress = progress
 
+    # Sums of BLAS depend on the number of its threads: one, so that the bits do not.
+    @threadpool_limits.wrap(limits=1, user_api="blas")
     def fit(self, X: ArrayLike, y: Any = None) -> ForceRelaxedLayout:
         """Relax the points `X` (n, d); needs at least two.
 

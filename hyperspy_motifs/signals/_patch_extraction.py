@@ -97,7 +97,9 @@ def patches_of_record(signal: Any, record: store.Record) -> AtomPatches:
     """The normalised patches of a result at its chosen lens, one an atom, in the order of its labels."""
     pixels = record.stamp.to_pixels(record.positions)
     radius_px = radius_of(record, float(record.lenses[record.chosen]))
-    patches = sample(signal, record.stamp, pixels, record.frames, radius_px, normalise=True, drop_outside=False)
+    patches = sample(
+        signal, record.stamp, pixels, record.frames, radius_px, normalise=True, drop_outside=False
+    )
     patches.set_motifs(record.labels, record.names)
     return patches
 

@@ -3,9 +3,9 @@ from ._alignment import align as align
 from ._alignment import aligned_distance as aligned_distance
 from ._apodised import ApodisedZernikeBasis as ApodisedZernikeBasis
 from ._basis import ZernikeBasis as ZernikeBasis
+from ._chirality import get_chirality as get_chirality
 from ._class_alignment import ClassAlignment as ClassAlignment
 from ._class_alignment import align_classes as align_classes
-from ._chirality import get_chirality as get_chirality
 from ._dense import SymmetryMaps as SymmetryMaps
 from ._dense import dense_moments as dense_moments
 from ._dense import get_symmetry_maps as get_symmetry_maps

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from hyperspy_motifs.patches import sample_patches
-from hyperspy_motifs.patches import paint_patches
+from hyperspy_motifs.patches import paint_patches, sample_patches
 
 
 @pytest.fixture(scope="module")

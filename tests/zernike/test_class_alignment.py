@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from hyperspy_motifs.zernike import rotate_moments, zernike_modes
-from hyperspy_motifs.zernike import align_classes
+from hyperspy_motifs.zernike import align_classes, rotate_moments, zernike_modes
 
 MODES = zernike_modes(6)
 
