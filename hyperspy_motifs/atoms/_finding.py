@@ -23,6 +23,8 @@ _WEAKEST = 0.1
 _FEWEST = 3
 _FAINTEST = 0.15
 _SIGNIFICANT = 4.0
+# Part of what is asked of a faint column that it must have before its neighbours are measured with it.
+_SCREEN = 0.5
 # Sites that were all missed, taken together: how much finer to look, how significant each, how many of the
 # columns found they must be, and which part of them must lie equally far from those.
 _FINER = 1.6
@@ -31,6 +33,8 @@ _LEAST_TOGETHER = 0.25
 _LEAST_AGREEING = 0.85
 _SAME_DISTANCE = 0.15
 _LOW_CERTAINTY = 0.3
+# Part of the fits that may fail before it is said.
+_MANY_FAILED = 0.25
 # Less order than this, where no scale stood out either, is what noise has.
 _GAS = 0.3
 _FINEST_SAMPLING = 3.5
@@ -97,6 +101,7 @@ def find_atoms(
         centres = fit.parameters[:, 1:3]
         fit.keep(((centres > -0.5) & (centres < np.array(small.shape[::-1]) - 0.5)).all(axis=1))
         atoms = _magnified(fit.atoms(), step)
+        _warn_of_failed_fits(atoms, scales)
     else:
         atoms = refine_atoms(
             data,
@@ -159,7 +164,7 @@ def _find_columns(image, scales, threshold):
     if clear.sum() < _FEWEST:
         return fit
     fit.measure_amplitudes()
-    fit.refine(passes=2)
+    fit.refine(passes=2, final=False)
     if threshold is not None:
         return fit
     _add_faint(fit, peaks[~clear])
@@ -176,10 +181,9 @@ def _with_missed_sites(fit, image, scales, sign):
     if finer < 0.7:
         return fit
     peaks = peaks_by_atomap(sign * ScaleSpace(image, finer).response(finer))
-    trial = ColumnFit(image, fit.start, scales.separation, sign)
-    trial.parameters, trial.common = fit.parameters.copy(), fit.common
+    trial = fit.copy()
     n = len(trial.start)
-    significance = _add_faint(trial, peaks, _SIGNIFICANT_TOGETHER)[n:]
+    significance = _add_faint(trial, peaks, _SIGNIFICANT_TOGETHER)
     distance = (
         cKDTree(trial.parameters[:n, 1:3]).query(trial.start[n:])[0] if len(significance) else significance
     )
@@ -197,22 +201,24 @@ def _with_missed_sites(fit, image, scales, sign):
 
 
 def _add_faint(fit, candidates, significant=_SIGNIFICANT):
-    """Add the candidates that stand out of the noise and are no part of a column.
-
-    Returns the significance of all columns, old ones first.
-    """
+    """Add the candidates that stand out of the noise and are no part of a column; returns their significance."""
     distance = cKDTree(fit.parameters[:, 1:3]).query(candidates)[0] if len(candidates) else np.empty(0)
-    candidates = candidates[distance > _LEAST_DISTANCE * fit.separation]
     n = len(fit.start)
-    if not len(candidates):
-        return np.full(n, np.inf)
-    typical = np.median(fit.parameters[:, 0])
-    fit.extend(candidates)
-    significance = fit.measure_amplitudes()
-    keep = (significance > significant) & (fit.parameters[:, 0] > _FAINTEST * typical)
-    keep[:n] = True
-    fit.keep(keep)
-    return significance[keep]
+    least = _FAINTEST * np.median(fit.parameters[:, 0])
+    fit.extend(candidates[distance > _LEAST_DISTANCE * fit.separation])
+
+    def kept(significance, part):
+        keep = np.ones(len(fit.start), bool)
+        keep[n:] = (significance > part * significant) & (fit.parameters[n:, 0] > part * least)
+        fit.keep(keep)
+        return significance[keep[n:]]
+
+    # Most candidates are noise, which already shows when each alone is held against what the columns leave.
+    significance = kept(fit.measure_amplitudes(1, np.arange(n, len(fit.start))), _SCREEN)
+    if len(significance):
+        which = fit.with_neighbours(np.arange(n, len(fit.start)))
+        significance = kept(fit.measure_amplitudes(which=which)[which >= n], 1.0)
+    return significance
 
 
 def _checked(image, separation, polarity, refine, threshold):
@@ -261,6 +267,19 @@ def _warn_when_unsure(scales):
         warnings.warn(
             f"whether the columns are bright or dark is uncertain; {scales.polarity} is taken "
             f"({scales.polarity_certainty:.2f} of 1); give polarity= if it is wrong",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _warn_of_failed_fits(atoms, scales):
+    failed = int((~atoms.fitted).sum())
+    if failed > _MANY_FAILED * len(atoms):
+        warnings.warn(
+            f"{failed} of {len(atoms)} columns could not be fitted and have their centre of mass instead, as where "
+            f"places are no columns or are not {scales.separation:.1f} pixels apart; look at the positions and give "
+            "separation=, polarity= or a higher threshold=, or refine='center_of_mass' for features that are no "
+            "Gaussians",
             UserWarning,
             stacklevel=3,
         )

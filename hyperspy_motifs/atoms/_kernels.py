@@ -74,12 +74,21 @@ def _subtract_neighbours(k, columns, radius, starts, neighbours, top, left, rows
         if p[0] == 0.0 or 0.5 * min(p[3], p[5]) * gap * gap > _FAINT:
             continue
         decay = np.exp(-p[3])
-        for i in range(rows):
+        reach = np.sqrt(2.0 * _FAINT / (p[3] * p[5] - p[4] * p[4]))
+        reach_x, reach_y = reach * np.sqrt(p[5]), reach * np.sqrt(p[3])
+        first = int(np.ceil(p[1] - reach_x)) - left
+        last = int(np.floor(p[1] + reach_x)) + 1 - left
+        above = max(int(np.ceil(p[2] - reach_y)) - top, 0)
+        below = min(int(np.floor(p[2] + reach_y)) + 1 - top, rows)
+        for i in range(above, below):
+            begin, end = max(spans[i, 0], first), min(spans[i, 1], last)
+            if begin >= end:
+                continue
             dy = top + i - p[2]
-            dx = left + spans[i, 0] - p[1]
+            dx = left + begin - p[1]
             g = p[0] * np.exp(-0.5 * (p[3] * dx * dx + 2.0 * p[4] * dx * dy + p[5] * dy * dy))
             ratio = np.exp(-(p[3] * (dx + 0.5) + p[4] * dy))
-            for j in range(spans[i, 0], spans[i, 1]):
+            for j in range(begin, end):
                 values[i, j] -= g
                 g *= ratio
                 ratio *= decay
@@ -148,40 +157,35 @@ def _moments(p, top, left, rows, values, spans, square, plain, mixed):
 
 
 @njit(cache=True, nogil=True)
-def _derivative_weights(p, weights):
-    """Each derivative of the column as weights of g, g dx, g dy, g dx^2, g dx dy, g dy^2 and 1."""
-    weights[:, :] = 0.0
-    weights[0, 0] = 1.0
-    weights[1, 1] = p[0] * p[3]
-    weights[1, 2] = p[0] * p[4]
-    weights[2, 1] = p[0] * p[4]
-    weights[2, 2] = p[0] * p[5]
-    weights[3, 3] = -0.5 * p[0]
-    weights[4, 4] = -p[0]
-    weights[5, 5] = -0.5 * p[0]
-    weights[6, 6] = 1.0
+def _combine(v, p, out):
+    """From g, g dx, g dy, g dx^2, g dx dy, g dy^2, 1 to the derivatives by A, x, y, pxx, pxy, pyy, b."""
+    out[0], out[6] = v[0], v[6]
+    out[1] = p[0] * (p[3] * v[1] + p[4] * v[2])
+    out[2] = p[0] * (p[4] * v[1] + p[5] * v[2])
+    out[3] = -0.5 * p[0] * v[3]
+    out[4] = -p[0] * v[4]
+    out[5] = -0.5 * p[0] * v[5]
 
 
 @njit(cache=True, nogil=True)
 def _normal_equations(p, disc, values, spans, prior, work, matrix, vector):
     """Fill J^T J and J^T r, the pull towards the common shape included; returns cost and cost with the pull."""
     top, left, rows = disc
-    square, plain, mixed, weights, basis = work
+    square, plain, mixed, basis, crossed, half = work
     cost, total, n = _moments(p, top, left, rows, values, spans, square, plain, mixed)
-    _derivative_weights(p, weights)
     powers = ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2))
     for i in range(6):
+        crossed[i] = mixed[powers[i][0], powers[i][1]]
         for j in range(6):
             basis[i, j] = square[powers[i][0] + powers[j][0], powers[i][1] + powers[j][1]]
         basis[i, 6] = plain[powers[i][0], powers[i][1]]
         basis[6, i] = basis[i, 6]
-    basis[6, 6] = n
-    half = np.dot(weights, basis)
-    matrix[:, :] = np.dot(half, weights.T)
+    basis[6, 6], crossed[6] = n, total
+    for j in range(_N):
+        _combine(basis[:, j], p, half[:, j])
     for i in range(_N):
-        vector[i] = weights[i, 6] * total
-        for j in range(6):
-            vector[i] += weights[i, j] * mixed[powers[j][0], powers[j][1]]
+        _combine(half[i], p, matrix[i])
+    _combine(crossed, p, vector)
     # All columns of an image share the probe: their shapes are drawn towards the common one.
     scale = prior[1] / (prior[0] * prior[0])
     pulled = cost
@@ -195,7 +199,8 @@ def _normal_equations(p, disc, values, spans, prior, work, matrix, vector):
 
 @njit(cache=True, nogil=True)
 def _workspace():
-    return np.empty((5, 5)), np.empty((3, 3)), np.empty((3, 3)), np.empty((_N, _N)), np.empty((_N, _N))
+    square, plain, mixed = np.empty((5, 5)), np.empty((3, 3)), np.empty((3, 3))
+    return square, plain, mixed, np.empty((_N, _N)), np.empty(_N), np.empty((_N, _N))
 
 
 @njit(cache=True, nogil=True)
@@ -234,18 +239,19 @@ def _minimise(p, disc, values, spans, prior, n_steps, tolerance):
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def measure_columns(image, old, radii, starts, neighbours, new, variance):
-    """Amplitude and background of all columns at fixed places and shapes.
+def measure_columns(image, old, radii, starts, neighbours, which, new, variance):
+    """Amplitude and background of the columns `which` at fixed places and shapes.
 
     `variance` (n, 2) takes the residual variance and the variance of the amplitude over it.
     """
-    for k in prange(len(old)):
+    for m in prange(len(which)):
+        k = which[m]
         size = 2 * int(radii[k]) + 3
         values, spans = np.empty((size, size)), np.empty((size, 2), np.int64)
         p = old[k].copy()
         disc = _open_disc(image, p[1], p[2], radii[k], values, spans)
         _subtract_neighbours(k, old, radii[k], starts, neighbours, disc[0], disc[1], disc[2], values, spans)
-        square, plain, mixed, _, _ = _workspace()
+        square, plain, mixed, _, _, _ = _workspace()
         cost, total, n = _moments(p, disc[0], disc[1], disc[2], values, spans, square, plain, mixed)
         new[k, :] = p
         variance[k, :] = np.nan
@@ -281,15 +287,16 @@ def fit_columns(image, old, radii, starts, neighbours, prior, steps, new):
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def fit_quality(image, columns, radii, starts, neighbours, prior, variance, spread):
-    """Residual variance of each fit and the variances of x, y, amplitude and precision that follow.
+def fit_quality(image, columns, radii, starts, neighbours, which, prior, variance, spread):
+    """Residual variance of the fits `which` and the variances of x, y, amplitude and precision that follow.
 
-    `spread` has shape (n, 4), or (n, 2) for the last two only. Those of x and y are of the sandwich kind,
-    H^-1 (sum r^2 J J^T) H^-1: counting noise sits where the column is bright, which one variance for all pixels
-    would miss (White, Econometrica 48, 817 (1980)).
+    `spread` has a row for each of `which` and four entries in it, or two for the last two only. Those of x and y
+    are of the sandwich kind, H^-1 (sum r^2 J J^T) H^-1: counting noise sits where the column is bright, which one
+    variance for all pixels would miss (White, Econometrica 48, 817 (1980)).
     """
     targets = np.array([1, 2, 0, 3])
-    for k in prange(len(columns)):
+    for m in prange(len(which)):
+        k = which[m]
         size = 2 * int(radii[k]) + 3
         values, spans = np.empty((size, size)), np.empty((size, 2), np.int64)
         p = columns[k].copy()
@@ -297,16 +304,16 @@ def fit_quality(image, columns, radii, starts, neighbours, prior, variance, spre
         _subtract_neighbours(
             k, columns, radii[k], starts, neighbours, disc[0], disc[1], disc[2], values, spans
         )
-        variance[k] = np.nan
-        spread[k, :] = np.nan
+        variance[m] = np.nan
+        spread[m, :] = np.nan
         work = _workspace()
         matrix, damped = np.empty((_N, _N)), np.empty((_N, _N))
         vector, inverse = np.empty(_N), np.empty((4, _N))
         cost = _normal_equations(p, disc, values, spans, prior, work, matrix, vector)[0]
-        n = work[4][6, 6]
+        n = work[3][6, 6]
         if n <= _N:
             continue
-        variance[k] = cost / (n - _N)
+        variance[m] = cost / (n - _N)
         sound = True
         for c in range(4):
             vector[:] = 0.0
@@ -316,23 +323,28 @@ def fit_quality(image, columns, radii, starts, neighbours, prior, variance, spre
         if not sound:
             continue
         last = spread.shape[1]
-        spread[k, :] = 0.0
-        spread[k, last - 2] = inverse[2, 0] * variance[k]
-        spread[k, last - 1] = inverse[3, 3] * variance[k]
+        spread[m, :] = 0.0
+        spread[m, last - 2] = inverse[2, 0] * variance[m]
+        spread[m, last - 1] = inverse[3, 3] * variance[m]
         if last == 2:
             continue
+        decay = np.exp(-p[3])
         for i in range(disc[2]):
             dy = disc[0] + i - p[2]
+            dx = disc[1] + spans[i, 0] - p[1]
+            g = np.exp(-0.5 * (p[3] * dx * dx + 2.0 * p[4] * dx * dy + p[5] * dy * dy))
+            ratio = np.exp(-(p[3] * (dx + 0.5) + p[4] * dy))
             for j in range(spans[i, 0], spans[i, 1]):
-                dx = disc[1] + j - p[1]
-                g = np.exp(-0.5 * (p[3] * dx * dx + 2.0 * p[4] * dx * dy + p[5] * dy * dy))
                 r = values[i, j] - p[0] * g - p[6]
                 f = p[0] * g
                 for c in range(2):
                     h = inverse[c]
                     pull = h[0] * g + h[1] * f * (p[3] * dx + p[4] * dy) + h[2] * f * (p[4] * dx + p[5] * dy)
                     pull += h[6] - f * (0.5 * h[3] * dx * dx + h[4] * dx * dy + 0.5 * h[5] * dy * dy)
-                    spread[k, c] += (r * pull) ** 2 * n / (n - _N)
+                    spread[m, c] += (r * pull) ** 2 * n / (n - _N)
+                g *= ratio
+                ratio *= decay
+                dx += 1.0
 
 
 @njit(cache=True, nogil=True, parallel=True)

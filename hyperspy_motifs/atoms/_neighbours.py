@@ -44,11 +44,22 @@ def neighbour_table(positions: np.ndarray, reach: float) -> tuple[np.ndarray, np
     """Neighbours within `reach` of each position, as CSR arrays ``(starts, indices)``, indices ascending."""
     n = len(positions)
     pairs = cKDTree(positions).query_pairs(reach, output_type="ndarray")
-    both = np.concatenate([pairs, pairs[:, ::-1]])
-    order = np.lexsort((both[:, 1], both[:, 0]))
-    both = both[order]
-    starts = np.searchsorted(both[:, 0], np.arange(n + 1))
-    return starts.astype(np.int64), np.ascontiguousarray(both[:, 1]).astype(np.int64)
+    # One number a pair, whose order is that of the table.
+    keys = np.sort(np.concatenate([pairs[:, 0] * n + pairs[:, 1], pairs[:, 1] * n + pairs[:, 0]]))
+    first = keys // max(n, 1)
+    counts = np.bincount(first, minlength=n)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), (keys - first * n).astype(np.int64)
+
+
+def part_of_table(
+    starts: np.ndarray, indices: np.ndarray, which: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Table of neighbours of the positions in the mask `which` among themselves, numbered anew."""
+    first = np.repeat(np.arange(len(which)), np.diff(starts))
+    kept = which[first] & which[indices]
+    counts = np.bincount(first[kept], minlength=len(which))[which]
+    numbers = np.cumsum(which) - 1
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), numbers[indices[kept]].astype(np.int64)
 
 
 def drop_close(positions: np.ndarray, heights: np.ndarray, distance: float) -> np.ndarray:

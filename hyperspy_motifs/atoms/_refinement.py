@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -14,7 +16,7 @@ from hyperspy_motifs.atoms._kernels import (
     measure_columns,
     subtract_columns,
 )
-from hyperspy_motifs.atoms._neighbours import nearest_neighbour_distance, neighbour_table
+from hyperspy_motifs.atoms._neighbours import nearest_neighbour_distance, neighbour_table, part_of_table
 
 _METHODS = ("gaussian", "center_of_mass", "atomap", "none")
 _START_WIDTH = 0.22
@@ -32,6 +34,8 @@ _FURTHEST_SHIFT = 0.3
 # A fit that leaves less of a column than this part of the typical one has found none.
 _LEAST_AMPLITUDE = 1e-3
 _REACH = 2.2
+# Columns from which noise and common shape are read.
+_SAMPLE = 4000
 
 
 def refine_atoms(
@@ -134,43 +138,54 @@ class ColumnFit:
         self.parameters = np.zeros((n, 7))
         self.parameters[:, 1:3] = self.start
         self.parameters[:, 3] = self.parameters[:, 5] = self.common
+        self._strength, self._scatter = 0.0, _WIDEST_SHAPES
+        self.table: tuple[np.ndarray, np.ndarray]
         self._update_neighbours()
         self.fitted = np.zeros(n, bool)
         self.variance = np.full(n, np.nan)
         self.uncertainty = np.full((n, 2), np.nan)
 
     def _disc_radii(self):
-        n = len(self.start)
-        nearest = (
-            cKDTree(self.start).query(self.start, k=2)[0][:, 1] if n > 1 else np.full(n, self.separation)
-        )
-        wide = np.clip(0.75 * nearest, max(2.0, 0.45 * self.separation), 0.9 * self.separation)
+        wide = np.clip(0.75 * self._nearest, max(2.0, 0.45 * self.separation), 0.9 * self.separation)
         # Beyond 3 widths a disc holds nothing of the column and ever more of what lies between.
         return np.minimum(wide, np.maximum(3.0 / np.sqrt(self.common), 2.0))
 
-    def measure_amplitudes(self, passes: int = _LINEAR_PASSES) -> np.ndarray:
-        """Amplitudes at fixed places and shapes; returns the significance of each over the noise."""
-        variance = np.empty((len(self.parameters), 2))
-        for _ in range(passes):
-            new = np.empty_like(self.parameters)
-            measure_columns(self.image, self.parameters, self.radii, *self.table, new, variance)
-            self.parameters = new
-        self.variance = variance[:, 0]
-        # The residual of one small disc is itself noisy: its mean with the typical one.
-        noise = 0.5 * (self.variance + np.nanmedian(self.variance))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.nan_to_num(self.parameters[:, 0] / np.sqrt(noise * variance[:, 1]), posinf=np.inf)
+    def measure_amplitudes(self, passes: int = _LINEAR_PASSES, which: np.ndarray | None = None) -> np.ndarray:
+        """Amplitudes at fixed places and shapes, of all columns or of the indices `which`.
 
-    def refine(self, passes: int = _PASSES) -> None:
-        """Passes of Gaussian fits; columns whose fit fails get their centre of mass."""
-        strength, scatter = 0.0, _WIDEST_SHAPES
+        Returns the significance of each over the noise.
+        """
+        if which is None:
+            which = np.arange(len(self.start))
+        if not len(which):
+            return np.empty(0)
+        variance = np.full((len(self.parameters), 2), np.nan)
+        starts, neighbours = self.table
+        for _ in range(passes):
+            new = self.parameters.copy()
+            measure_columns(self.image, self.parameters, self.radii, starts, neighbours, which, new, variance)
+            self.parameters = new
+        self.variance[which] = variance[which, 0]
+        # The residual of one small disc is itself noisy: its mean with the typical one.
+        noise = 0.5 * (self.variance + np.nanmedian(self.variance))[which]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            significance = self.parameters[which, 0] / np.sqrt(noise * variance[which, 1])
+        return np.nan_to_num(significance, posinf=np.inf)
+
+    def refine(self, passes: int = _PASSES, final: bool = True) -> None:
+        """Passes of Gaussian fits; columns whose fit fails get their centre of mass.
+
+        What is known of the common shape is kept for the next call; unless that is the `final` one, uncertainties
+        are left out.
+        """
         n = len(self.parameters)
-        variance, spread = np.empty(n), np.empty((n, 2))
+        sample = _spread_sample(n)
+        variance, spread = np.empty(len(sample)), np.empty((len(sample), 2))
         lost = np.zeros(n, bool)
         for _ in range(passes):
-            new = np.empty_like(self.parameters)
             self.radii = self._disc_radii()
-            prior = np.array([self.common, strength])
+            prior = np.array([self.common, self._strength])
+            new = np.empty_like(self.parameters)
             starts, neighbours = self.table
             fit_columns(self.image, self.parameters, self.radii, starts, neighbours, prior, _STEPS, new)
             lost = self._lost(new)
@@ -182,21 +197,32 @@ class ColumnFit:
                 break
             self.common = _common_precision(new[sound])
             prior = np.array([self.common, 0.0])
-            fit_quality(self.image, new, self.radii, *self.table, prior, variance, spread)
-            scatter = _shape_scatter(new[sound, 3] / self.common, spread[sound, 1] / self.common**2, scatter)
-            noise = float(np.nanmedian(variance[sound]))
-            strength = noise / scatter**2
+            chosen = sample[sound[sample]]
+            if not len(chosen):
+                continue
+            variance, spread = np.empty(len(chosen)), np.empty((len(chosen), 2))
+            fit_quality(self.image, new, self.radii, starts, neighbours, chosen, prior, variance, spread)
+            self._scatter = _shape_scatter(
+                new[chosen, 3] / self.common, spread[:, 1] / self.common**2, self._scatter
+            )
+            self._strength = float(np.nanmedian(variance)) / self._scatter**2
             # The uncertainty of the position of a Gaussian is its width times that of its amplitude, over it.
-            doubt = np.nanmedian(np.sqrt(spread[sound, 0]) / new[sound, 0]) / np.sqrt(self.common)
+            doubt = np.nanmedian(np.sqrt(spread[:, 0]) / new[chosen, 0]) / np.sqrt(self.common)
             if moved < max(_SETTLED * doubt, _SETTLED_PIXELS):
                 break
-        spread = np.empty((n, 4))
-        prior = np.array([self.common, strength])
-        fit_quality(self.image, self.parameters, self.radii, *self.table, prior, variance, spread)
-        self.variance = variance
         floor = _LEAST_AMPLITUDE * np.median(self.parameters[:, 0])
-        self.fitted = ~lost & (self.parameters[:, 0] > max(floor, 0.0)) & np.isfinite(spread).all(axis=1)
-        self.uncertainty = np.where(self.fitted[:, None], np.sqrt(spread[:, :2]), np.nan)
+        self.fitted = ~lost & (self.parameters[:, 0] > max(floor, 0.0))
+        if final:
+            spread = np.empty((n, 4))
+            prior = np.array([self.common, self._strength])
+            starts, neighbours = self.table
+            variance, every = np.empty(n), np.arange(n)
+            fit_quality(
+                self.image, self.parameters, self.radii, starts, neighbours, every, prior, variance, spread
+            )
+            self.variance = variance
+            self.fitted &= np.isfinite(spread).all(axis=1)
+            self.uncertainty = np.where(self.fitted[:, None], np.sqrt(spread[:, :2]), np.nan)
         self.take_centres_of_mass(~self.fitted)
 
     def extend(self, positions: np.ndarray) -> None:
@@ -205,6 +231,8 @@ class ColumnFit:
         added = np.zeros((n, 7))
         added[:, 1:3] = positions
         added[:, 3] = added[:, 5] = self.common
+        if not n:
+            return
         self.start = np.concatenate([self.start, positions])
         self.parameters = np.concatenate([self.parameters, added])
         self.fitted = np.concatenate([self.fitted, np.zeros(n, bool)])
@@ -212,11 +240,31 @@ class ColumnFit:
         self.uncertainty = np.concatenate([self.uncertainty, np.full((n, 2), np.nan)])
         self._update_neighbours()
 
+    def with_neighbours(self, which: np.ndarray) -> np.ndarray:
+        """Indices, ascending, of the columns `which` and of all their neighbours."""
+        starts, neighbours = self.table
+        mask = np.zeros(len(self.start), bool)
+        mask[which] = True
+        near = np.repeat(mask, np.diff(starts))
+        mask[neighbours[near]] = True
+        return np.flatnonzero(mask)
+
     def keep(self, which: np.ndarray) -> None:
         """Drop the columns that are not in the mask `which`."""
+        if which.all():
+            return
         for name in ("start", "parameters", "fitted", "variance", "uncertainty"):
             setattr(self, name, getattr(self, name)[which])
-        self._update_neighbours()
+        starts, neighbours = self.table
+        self.table = part_of_table(starts, neighbours, which)
+        self._update_radii()
+
+    def copy(self) -> ColumnFit:
+        """The same columns on the same image; neither changes with the other."""
+        twin = copy.copy(self)
+        for name in ("start", "parameters", "fitted", "variance", "uncertainty"):
+            setattr(twin, name, getattr(self, name).copy())
+        return twin
 
     def residual(self) -> np.ndarray:
         """``sign * image`` less all columns; their backgrounds stay."""
@@ -224,9 +272,16 @@ class ColumnFit:
         subtract_columns(rest, self.parameters)
         return rest
 
-    def _update_neighbours(self):
-        self.radii = self._disc_radii()
+    def _update_neighbours(self) -> None:
         self.table = neighbour_table(self.start, _REACH * self.separation)
+        self._update_radii()
+
+    def _update_radii(self):
+        n = len(self.start)
+        self._nearest = (
+            cKDTree(self.start).query(self.start, k=2)[0][:, 1] if n > 1 else np.full(n, self.separation)
+        )
+        self.radii = self._disc_radii()
 
     def take_centres_of_mass(self, which: np.ndarray) -> None:
         """Move the columns of the mask `which` to the centre of mass of their discs."""
@@ -286,6 +341,14 @@ class ColumnFit:
             polarity="bright" if self.sign > 0 else "dark",
             polarity_certainty=1.0,
         )
+
+
+def _spread_sample(n):
+    """Indices of columns that stand for all `n`, in ascending order and in no step with any lattice."""
+    if n <= _SAMPLE:
+        return np.arange(n)
+    golden = (np.sqrt(5) - 1) / 2
+    return np.unique((np.arange(_SAMPLE) * golden % 1.0 * n).astype(np.int64))
 
 
 def _shape_scatter(relative_precision, noise_variance, prior_scatter):
