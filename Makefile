@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PYTEST_ARGS ?= -n 2
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 
 $(BIN)/python:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or later is needed: make PYTHON=python3.12 ...')"
@@ -19,6 +19,10 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	@touch $@ $(VENV)/.demo
 
+$(VENV)/.doc: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[doc]"
+	@touch $@
+
 demo: $(VENV)/.demo
 	$(BIN)/hyperspy-motifs demo -o demo
 
@@ -30,5 +34,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(VENV)/.doc
+	$(BIN)/python -m sphinx -W --keep-going -b html -d docs/_build/doctrees $(SPHINXOPTS) docs docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -b doctest -D plot_gallery=0 -d docs/_build/doctrees $(SPHINXOPTS) docs docs/_build/doctest
+
 clean:
-	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo build dist docs/_build .pytest_cache .mypy_cache .ruff_cache

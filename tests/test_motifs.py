@@ -411,8 +411,10 @@ class TestPredict:
         found = motifs.predict(other)
         nearest = int(np.argmin(np.hypot(*(found.pixel_positions - [column, row]).T)))
         strangeness = found.to_dict()["strangeness"]
-        assert strangeness[nearest] > 0.9
+        assert 1 - strangeness[nearest] < 1 / len(strangeness)
         assert np.median(strangeness) < 0.9
+        assert found.probabilities[nearest] < 0.5
+        assert np.median(found.probabilities) > 0.9
 
 
 class TestCells:

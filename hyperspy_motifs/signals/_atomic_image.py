@@ -85,7 +85,7 @@ class AtomicImage(Signal2D):
         refine : bool or {"gaussian", "center_of_mass", "atomap"}
             True is "gaussian": a batched fit of 2-D Gaussians on a local background. False leaves whole pixels.
         threshold : float, optional
-            How many times its noise a column must stand above its surroundings. Estimated if not given.
+            Weakest column over the typical one, by its response to the band-pass; if not given 0.1, and above the noise.
         show_progressbar : bool, optional
             HyperSpy's preference if not given.
 

@@ -58,7 +58,8 @@ def predict(
         positions=table.positions,
         frames=table.frames,
         labels=labels,
-        probabilities=probabilities * (1 - strangeness),
+        # 1 - strangeness is a p-value: of n atoms that belong, one is expected below 1 / n.
+        probabilities=probabilities * np.minimum(1.0, len(labels) * (1 - strangeness)),
         lenses=np.array([lens]),
         lens_labels=labels[None],
         lens_probabilities=probabilities[None],
