@@ -165,8 +165,8 @@ class Motifs(MotifEdits, MotifFigures):
         Returns
         -------
         Motifs
-            Of the other image, also there as ``other.motifs``. Its column ``strangeness`` (:meth:`to_dict`), 0 to 1, says how far
-            out an atom lies among the atoms of its motif: 1 - strangeness is a p-value, spread evenly for atoms that
+            Of the other image, also there as ``other.motifs``. Its column ``strangeness`` (:meth:`to_dict`), 0 to 1, says how
+            far out an atom lies among the atoms of its motif: 1 - strangeness is a p-value, spread evenly for atoms that
             belong, and below 1 / n for those that are like none of the motifs.
         """
         from hyperspy_motifs.signals._prediction import fitted_model, predict
