@@ -238,3 +238,11 @@ def test_simulated_images_with_truth(shared_data):
         spacing = float(np.median(cKDTree(truth["xy"]).query(truth["xy"], k=2)[0][:, 1]))
         precision, recall = score(find_atoms(image).positions, truth["xy"], image.shape, spacing)
         assert min(precision, recall) > least, stem
+
+
+def test_many_failed_fits_are_a_warning_that_says_what_to_do():
+    # Bumps much wider than the columns of the separation that is given.
+    bumps = gaussian_filter(np.random.default_rng(12).normal(size=(120, 131)), 3.0)
+    with pytest.warns(UserWarning, match=r"of \d+ columns could not be fitted .*give separation="):
+        atoms = find_atoms(bumps, separation=6.0, polarity="bright")
+    assert (~atoms.fitted).mean() > 0.25
