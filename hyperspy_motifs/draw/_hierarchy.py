@@ -17,7 +17,12 @@ from ._types import is_type, short_name, type_nodes, type_style
 
 # Grey where chance explains the number.
 _SCORES = mpl.colormaps["RdBu_r"].with_extremes(bad="0.75")
-_LEVEL_NAMES = {"motif": "motifs", "cell-class": "cells"}
+_LEVEL_NAMES = {
+    "boundary-class": "boundaries",
+    "boundary": "boundaries",
+    "motif": "motifs",
+    "cell-class": "cells",
+}
 
 
 def _draw_type(
