@@ -6,8 +6,10 @@ import argparse
 import contextlib
 import csv
 import os
+import struct
 import sys
 import warnings
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,12 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _complain(f"cannot make the folder {folder}: {error.strerror}")
     failed = 0
+    used: set[str] = set()
     try:
         if is_demo:
-            _run_demo(folder, options)
+            failed += not _guarded("demo", _run_demo, folder, options)
         else:
             for name in options.images:
-                failed += not _run_file(Path(name), folder, options)
+                failed += not _guarded(name, _run_file, Path(name), folder, options, used)
     except KeyboardInterrupt:
         print("hyperspy-motifs: interrupted; what was finished is kept", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -105,19 +108,30 @@ def _run_demo(folder: Path, options: argparse.Namespace) -> None:
         print(f"Pictures, graph and table are in {folder.resolve()}")
 
 
-def _run_file(path: Path, folder: Path, options: argparse.Namespace) -> bool:
-    """Results of one file; False, after one line on the error stream, where there are none."""
+def _guarded(what: str, run: Any, *arguments: Any) -> bool:
+    """Whether `run` went through; if not, one line on the error stream says why."""
     try:
         with _one_line_warnings():
-            for name, image in load_images(path):
-                _analyse(image, name, folder, options)
+            run(*arguments)
     except (ValueError, TypeError, OSError) as error:
-        _complain(f"{path}: {' '.join(str(error).split())}")
+        _complain(f"{what}: {' '.join(str(error).split())}")
         return False
     except MemoryError:
-        _complain(f"{path}: not enough memory; crop the image or give fewer at once")
+        _complain(f"{what}: not enough memory; crop the image or give fewer at once")
         return False
     return True
+
+
+def _run_file(path: Path, folder: Path, options: argparse.Namespace, used: set[str]) -> None:
+    """Results of the images of one file; names that occurred before get a number."""
+    for stem, image in load_images(path):
+        name, number = stem, 2
+        while name in used:
+            name, number = f"{stem}_{number}", number + 1
+        used.add(name)
+        if (folder / f"{name}.hspy").resolve() == path.resolve():
+            raise ValueError("the result would replace the image itself; give another folder with -o")
+        _analyse(image, name, folder, options)
 
 
 def load_images(path: Path) -> list[tuple[str, Any]]:
@@ -136,11 +150,14 @@ def load_images(path: Path) -> list[tuple[str, Any]]:
 
     if not path.exists():
         raise FileNotFoundError(f"there is no such file (looked in {path.resolve().parent})")
-    if path.suffix.lower() in ENDINGS_OF_ARRAYS:
-        signals = [hs.signals.Signal2D(array) for array in _arrays(path)]
-    else:
-        loaded = hs.load(path, reader="HSPY") if path.suffix == ".hspy" else hs.load(path)
-        signals = loaded if isinstance(loaded, list) else [loaded]
+    try:
+        if path.suffix.lower() in ENDINGS_OF_ARRAYS:
+            signals = [hs.signals.Signal2D(array) for array in _arrays(path)]
+        else:
+            loaded = hs.load(path)
+            signals = loaded if isinstance(loaded, list) else [loaded]
+    except (struct.error, EOFError, NotImplementedError, LookupError, zipfile.BadZipFile) as error:
+        raise ValueError(f"cannot be read as an image ({type(error).__name__}: {error})") from error
     images = []
     for signal in signals:
         if signal.data.dtype.names:

@@ -14,6 +14,7 @@ A *stamp* of the image's axes is written with the result. Where the axes have ch
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -231,7 +232,15 @@ def read(signal: Any) -> Record:
         previous=_previous_from_node(node.get_item("previous")),
         features=node.get_item("features") if node.has_item("features") else None,
     )
-    return fit_to(record, Stamp.of(signal))
+    now = Stamp.of(signal)
+    if len(now.navigation_shape) < len(record.stamp.navigation_shape) and len(record.frames):
+        warnings.warn(
+            "A frame was picked out of a stack, and HyperSpy does not say which: its motifs cannot be told. "
+            "Use s.inav[k : k + 1] instead of s.inav[k].",
+            UserWarning,
+            stacklevel=3,
+        )
+    return fit_to(record, now)
 
 
 def fit_to(record: Record, stamp: Stamp) -> Record:
@@ -248,12 +257,28 @@ def fit_to(record: Record, stamp: Stamp) -> Record:
         factor = np.full(2, _unit_factor(old.units, stamp.units))
         keep = stamp.inside(positions)
     frames, frame_kept = _move_frames(record.frames, old, stamp)
+    factor = np.abs(factor)
     atoms = {k: v * factor if k in ("sigma", "uncertainty") else v for k, v in record.atoms.items()}
     moved = replace(
-        record, positions=positions, frames=frames, atoms=atoms, stamp=stamp, stretch=float(abs(factor[0]))
+        record,
+        positions=positions,
+        frames=frames,
+        atoms=atoms,
+        stamp=stamp,
+        stretch=float(factor[0]),
+        parameters=_stretched(record.parameters, float(factor[0])),
     )
     keep = keep & frame_kept
     return moved if keep.all() else moved.subset(keep)
+
+
+def _stretched(parameters: dict[str, Any], factor: float) -> dict[str, Any]:
+    """Parameters whose lengths are in the units that the image has now."""
+    lengths = ("spacing", "separation", "patch_radius")
+    out = {k: v * factor if k in lengths and v is not None else v for k, v in parameters.items()}
+    if "asked" in out:
+        out["asked"] = _stretched(out["asked"], factor)
+    return out
 
 
 def remove(signal: Any) -> None:
@@ -293,9 +318,10 @@ def read_atoms(signal: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]] | No
         chosen=0,
         stamp=_stamp_from_node(node.get_item("stamp")),
         atoms=columns,
+        parameters=facts,
     )
     record = fit_to(record, Stamp.of(signal))
-    return {"positions": record.positions, "frames": record.frames, **record.atoms}, facts
+    return {"positions": record.positions, "frames": record.frames, **record.atoms}, record.parameters
 
 
 def _move_frames(frames: np.ndarray, old: Stamp, new: Stamp) -> tuple[np.ndarray, np.ndarray]:

@@ -123,3 +123,36 @@ def test_an_interrupt_ends_with_its_own_code(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(cli, "_run_file", interrupted)
     assert cli.main(["image.dm4", "-o", str(tmp_path)]) == cli.EXIT_INTERRUPTED
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_files_of_one_name_do_not_overwrite_each_other(tmp_path):
+    for folder, seed in (("a", 0), ("b", 1)):
+        (tmp_path / folder).mkdir()
+        signal, _ = data.lattice("square", shape=(120, 150), random_state=seed)
+        np.save(tmp_path / folder / "x.npy", signal.data)
+    files = [str(tmp_path / folder / "x.npy") for folder in "ab"]
+    assert (
+        cli.main([*files, "-o", str(tmp_path / "out"), "-q", "--no-figures", "--patch-radius", "12"])
+        == cli.EXIT_OK
+    )
+    assert {"x.hspy", "x_2.hspy"} <= {p.name for p in (tmp_path / "out").iterdir()}
+
+
+def test_the_image_itself_is_never_replaced(tmp_path, capsys):
+    signal, _ = data.lattice("square", shape=(120, 150), random_state=0)
+    signal.save(tmp_path / "x.hspy")
+    assert cli.main([str(tmp_path / "x.hspy"), "-o", str(tmp_path), "-q"]) == cli.EXIT_FAILED
+    assert "replace the image itself" in capsys.readouterr().err
+
+
+def test_empty_files_are_one_line_each(tmp_path, capsys):
+    for name in ("a.dm4", "b.npy", "c.hspy"):
+        (tmp_path / name).write_bytes(b"")
+    files = [str(tmp_path / name) for name in ("a.dm4", "b.npy", "c.hspy")]
+    assert cli.main([*files, "-o", str(tmp_path / "out"), "-q"]) == cli.EXIT_FAILED
+    assert len(capsys.readouterr().err.strip().splitlines()) == 3
+
+
+def test_a_wrong_argument_of_the_demo_is_one_line(tmp_path, capsys):
+    assert cli.main(["demo", "--separation", "-1", "-o", str(tmp_path), "-q"]) == cli.EXIT_FAILED
+    assert "positive length" in capsys.readouterr().err

@@ -482,3 +482,50 @@ class TestRelaxation:
         assert tree.size[0] == len(motifs.labels)
         for k in (1, 2, 3):
             assert len(np.unique(tree.cut(k))) == k
+
+
+class TestWhatAReaderFound:
+    """Ways of use that once went wrong."""
+
+    def test_everything_still_works_after_a_new_calibration(self, found):
+        other = found.deepcopy()
+        for axis in other.axes_manager.signal_axes:
+            axis.scale, axis.units = axis.scale * 1000, "pm"
+        old, new = found.motifs, other.motifs
+        np.testing.assert_allclose(new.patches.data, old.patches.data)
+        np.testing.assert_allclose(new.means.data, old.means.data)
+        assert new.parameters["spacing"] == pytest.approx(1000 * old.parameters["spacing"])
+        assert new.features_at(1.2).data.shape == old.features_at(1.2).data.shape
+
+    def test_a_table_of_a_larger_field_is_refused(self, simulated):
+        signal = simulated[0].deepcopy()
+        table = signal.find_atoms()
+        with pytest.raises(ValueError, match="outside the image"):
+            signal.isig[:150, :150].find_motifs(atoms=table)
+
+    def test_what_was_known_of_atoms_survives_an_edit_by_hand(self, simulated):
+        signal = simulated[0].deepcopy()
+        table = signal.find_atoms()
+        signal.remove_atoms(table.positions[[5]])
+        motifs = signal.find_motifs(patch_radius=0.11)
+        np.testing.assert_array_equal(motifs.to_dict()["amplitude"], np.delete(table.amplitude, 5))
+        assert motifs.parameters["polarity"] == "bright"
+
+    def test_a_part_without_atoms_says_so(self, motifs):
+        empty = motifs.signal.isig[:2, :2].motifs
+        assert len(empty.labels) == 0
+        assert "no atoms" in empty.summary()
+
+    def test_a_frame_picked_from_a_stack_warns(self, simulated):
+        image = simulated[0].isig[:200, :150]
+        stack = hs.stack([image, image])
+        stack.set_signal_type("atomic_image")
+        stack.find_motifs(patch_radius=0.11)
+        assert len(stack.inav[1:2].motifs.labels) > 50
+        with pytest.warns(UserWarning, match=r"inav\[k : k \+ 1\]"):
+            assert len(stack.inav[1].motifs.labels) == 0
+
+    @pytest.mark.parametrize("argument", [{"random_state": None}, {"refine": "foo"}])
+    def test_arguments_are_checked_before_any_work(self, motifs, argument):
+        with pytest.raises(ValueError, match=next(iter(argument))):
+            motifs.signal.find_motifs(**argument)

@@ -225,7 +225,7 @@ class Motifs(MotifEdits, MotifFigures):
             record.labels[here],
             pixel_size=abs(record.stamp.scale[0]),
             units=record.stamp.units,
-            names=self.names,
+            names=[self.names[k] for k in np.unique(record.labels[here])],
         )
 
     def summary(self) -> str:

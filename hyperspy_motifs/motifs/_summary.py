@@ -11,6 +11,8 @@ def summarise(motifs: Any) -> str:
     """Atoms, lens and why, motifs with counts, and cells, as lines of text."""
     parameters = motifs.parameters
     lines = [_atoms(motifs, parameters)]
+    if not len(motifs.labels):
+        return "no atoms: none of those that were found lies in this part of the image"
     lenses = ", ".join(f"{lens:.3g}: {motifs.labels_at(lens).max() + 1}" for lens in motifs.lenses)
     lines.append(f"lens {motifs.lens:.3g} nearest-neighbour distances (motifs at each lens: {lenses})")
     if parameters.get("reason"):
@@ -20,6 +22,8 @@ def summarise(motifs: Any) -> str:
     lines.append(f"{motifs.n_motifs} motifs")
     width = max(len(name) for name in motifs.names)
     for k, (name, count) in enumerate(zip(motifs.names, motifs.counts, strict=True)):
+        if not count:
+            continue
         sure = float(np.mean(motifs.probabilities[motifs.labels == k]))
         share = 100 * count / len(motifs.labels)
         lines.append(f"  {name:>{width}}  {count:6d} atoms  {share:5.1f} %  mean probability {sure:.2f}")

@@ -65,8 +65,12 @@ def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTabl
     stamp = store.Stamp.of(signal)
     scale = abs(stamp.scale[0])
     frames = None
+    columns: dict[str, np.ndarray] = {}
+    facts: dict[str, Any] = {}
     if hasattr(atoms, "pixel_positions"):
-        pixels, frames = np.asarray(atoms.pixel_positions, float), np.asarray(atoms.frames)
+        pixels, frames = _of_table(signal, atoms, stamp)
+        columns = dict(getattr(atoms, "columns", {}))
+        facts = dict(getattr(atoms, "facts", {}))
     elif hasattr(atoms, "sublattice_list") or hasattr(atoms, "atom_list"):
         pixels = check_positions(stamp.to_units(finding.positions_from_atomap(atoms)), stamp)
     else:
@@ -80,8 +84,7 @@ def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTabl
         n = n_frames(signal)
         frames = np.repeat(np.arange(n), len(pixels))
         pixels = np.tile(pixels, (n, 1))
-    facts: dict[str, Any] = {"edited": bool(getattr(atoms, "facts", {}).get("edited", False))}
-    columns: dict[str, np.ndarray] = {}
+    facts.setdefault("edited", False)
     if refine:
         method = "gaussian" if refine is True else refine
         moved, parts = pixels.copy(), []
@@ -105,10 +108,28 @@ def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTabl
     return AtomTable(stamp.to_units(pixels), pixels, frames, columns, facts, stamp.units)
 
 
+def _of_table(signal: Any, table: Any, stamp: store.Stamp) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels and frames of atoms that come as a table, where this image has them."""
+    units = getattr(table, "units", stamp.units)
+    if units != stamp.units:
+        raise ValueError(
+            f"The given atoms are in {units}, this image is in {stamp.units}. Give their positions in {stamp.units}."
+        )
+    positions, frames = np.asarray(table.positions, float), np.asarray(table.frames)
+    if len(frames) and not 0 <= frames.min() <= frames.max() < n_frames(signal):
+        raise ValueError(
+            f"The given atoms belong to frames {frames.min()} to {frames.max()}, this image has {n_frames(signal)}."
+        )
+    pixels = np.zeros_like(positions)
+    for number in np.unique(frames):
+        pixels[frames == number] = check_positions(positions[frames == number], stamp)
+    return pixels, frames
+
+
 def stored_atoms(signal: Any) -> AtomTable | None:
     """The atoms that `signal` carries from an earlier ``find_atoms``, or None."""
     kept = store.read_atoms(signal)
-    if kept is None:
+    if kept is None or not len(kept[0]["positions"]):
         return None
     columns, facts = kept
     stamp = store.Stamp.of(signal)

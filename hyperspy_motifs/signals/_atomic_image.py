@@ -295,7 +295,8 @@ class AtomicImage(Signal2D):
         patch_radius : float, optional
             One radius in axis units instead of several lenses.
         n_max : int, optional
-            Highest radial order of the moments. Chosen by signal to noise if not given.
+            Highest radial order of the moments; 8 if not given. :func:`hyperspy_motifs.zernike.choose_n_max` tells from
+            which order on only noise is added.
         rotation_invariant : bool, optional
             Whether sites that are equal up to a rotation (or reflection) are one motif.
         n_motifs : int, optional

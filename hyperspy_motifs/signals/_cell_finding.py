@@ -113,6 +113,7 @@ def same_cells_relabelled(record: store.Record) -> dict[str, Any]:
 
 
 def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, options: dict[str, Any]) -> Any:
+    from hyperspy_motifs.cells import BondRule
     from hyperspy_motifs.cells import find_cells as find
 
     stamp = record.stamp
@@ -123,15 +124,16 @@ def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, option
     if len(numbers) <= 1:
         return find(record.positions, record.labels, bonds, motifs=motifs, extent=extent, **common)
     # Bonds frame by frame; then all frames side by side, far apart, so that classes are common to them.
+    by_rule = isinstance(bonds, str | BondRule)
     pairs = []
     for number in numbers:
         here = np.flatnonzero(record.frames == number)
         wanted = here if motifs is None else here[np.isin(record.labels[here], motifs)]
-        if len(wanted) > 2 and isinstance(bonds, str):
+        if len(wanted) > 2 and by_rule:
             found = find(record.positions[wanted], record.labels[wanted], bonds, wheels=False)
             pairs.append(wanted[found.bonds])
     joined = np.concatenate(pairs) if pairs else np.zeros((0, 2), int)
-    if not isinstance(bonds, str):
+    if not by_rule:
         joined = np.asarray(bonds)
     step = 2 * (extent[1] - extent[0])
     shift = np.zeros_like(record.positions)

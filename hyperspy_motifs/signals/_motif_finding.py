@@ -56,7 +56,7 @@ def find_motifs(
         "rotation_invariant": bool(rotation_invariant),
         "n_motifs": n_motifs,
         "min_motif_size": min_motif_size,
-        "random_state": int(random_state),
+        "random_state": random_state,
     }
     _check_arguments(signal, asked)
     detectors = _detectors(signal, also)
@@ -291,6 +291,16 @@ def _check_arguments(signal: Any, asked: dict[str, Any]) -> None:
     for name in ("separation", "patch_radius"):
         if asked[name] is not None:
             check_length(asked[name], name, stamp)
+    seed = asked["random_state"]
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise ValueError(
+            f"random_state is {seed!r}; a whole number is expected, so that the same image gives the same motifs."
+        )
+    asked["random_state"] = int(seed)
+    if asked["refine"] not in (True, False, "gaussian", "center_of_mass", "atomap"):
+        raise ValueError(
+            f"refine is {asked['refine']!r}; expected True, False, 'gaussian', 'center_of_mass' or 'atomap'."
+        )
     if asked["polarity"] not in ("auto", "bright", "dark"):
         raise ValueError(f"polarity is {asked['polarity']!r}; expected 'auto', 'bright' or 'dark'.")
     lens = asked["lens"]

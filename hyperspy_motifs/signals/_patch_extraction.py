@@ -176,6 +176,10 @@ def reconstruct(signal: Any, record: store.Record) -> Any:
             scale=scale[here],
         )
         painted[np.unravel_index(index, signal.data.shape[:-2]) if signal.data.ndim > 2 else ...] = one
+    if signal._lazy:
+        import dask.array
+
+        painted = dask.array.from_array(painted)
     out = signal._deepcopy_with_new_data(painted)
     store.remove(out)
     out.metadata.General.title = f"{signal.metadata.General.title} painted from its motifs".strip()

@@ -20,7 +20,7 @@ N_VOTES = 7
 
 
 def fitted_model(signal: Any, record: store.Record) -> Any:
-    """The nested lenses of a stored result, fitted again: the same bits as the first time."""
+    """The nested lenses of a stored result, fitted again to the atoms that it has now."""
     from hyperspy_motifs.clustering import NestedLenses
 
     asked = record.parameters["asked"]
@@ -52,7 +52,7 @@ def predict(
     lens = float(record.lenses[record.chosen])
     labels, probabilities, strangeness = model.predict(source, lens)
     moments = source(lens)
-    labels = _as_edited(record, labels, moments)
+    labels = _as_edited(record, np.asarray(model.labels_at_[lens]), labels, moments)
     n = len(labels)
     result = store.Record(
         positions=table.positions,
@@ -101,9 +101,8 @@ def _spacing(record: store.Record, stamp: store.Stamp, table: Any) -> float:
     return float(table.facts["separation"]) / abs(stamp.scale[0])
 
 
-def _as_edited(record: store.Record, labels: np.ndarray, moments: Any) -> np.ndarray:
-    """Labels of the fitted lens as those that the user made of them by merging, splitting and relabelling."""
-    fitted = record.lens_labels[record.chosen]
+def _as_edited(record: store.Record, fitted: np.ndarray, labels: np.ndarray, moments: Any) -> np.ndarray:
+    """Labels of the fitted lens as those of the record: edited by hand, or found in a larger field that was cropped since."""
     if np.array_equal(fitted, record.labels):
         return labels
     out = np.empty_like(labels)
