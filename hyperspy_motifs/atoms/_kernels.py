@@ -1,4 +1,4 @@
-"""Compiled kernels of the sub-pixel refinement: each index writes its own output only.
+"""Compiled kernels of the sub-pixel refinement: each fills the rows `first` to `last` of its output.
 
 A column is ``A exp(-(pxx dx^2 + 2 pxy dx dy + pyy dy^2) / 2) + b``, kept as the seven numbers A, x, y, pxx, pxy,
 pyy, b. Along a row of pixels such a Gaussian obeys g(j+1) = g(j) r(j), r(j+1) = r(j) exp(-pxx): two exponentials
@@ -9,14 +9,14 @@ to fourth order, which cost thirteen products a pixel.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 _N = 7
 # exp(-8): what a neighbour adds beyond is left out.
 _FAINT = 8.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _solve(matrix, vector, out):
     """Cholesky solution in place; False when the matrix is not positive definite."""
     n = len(vector)
@@ -44,7 +44,14 @@ def _solve(matrix, vector, out):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _copy(source, target):
+    for i in range(source.shape[0]):
+        for j in range(source.shape[1]):
+            target[i, j] = source[i, j]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _open_disc(image, x, y, radius, values, spans):
     """Copy the disc of `radius` round (x, y) to `values`; returns its top row, left column and height.
 
@@ -65,7 +72,7 @@ def _open_disc(image, x, y, radius, values, spans):
     return top, left, max(bottom - top, 0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _subtract_neighbours(k, columns, radius, starts, neighbours, top, left, rows, values, spans):
     x, y = columns[k, 1], columns[k, 2]
     for m in range(starts[k], starts[k + 1]):
@@ -94,7 +101,7 @@ def _subtract_neighbours(k, columns, radius, starts, neighbours, top, left, rows
                 ratio *= decay
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _moments(p, top, left, rows, values, spans, square, plain, mixed):
     """Moments of g^2 (to order 4), g and g times residual (to order 2); returns cost, sum of residuals, pixels."""
     square[:, :] = 0.0
@@ -156,7 +163,7 @@ def _moments(p, top, left, rows, values, spans, square, plain, mixed):
     return cost, total, n
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _combine(v, p, out):
     """From g, g dx, g dy, g dx^2, g dx dy, g dy^2, 1 to the derivatives by A, x, y, pxx, pxy, pyy, b."""
     out[0], out[6] = v[0], v[6]
@@ -167,7 +174,7 @@ def _combine(v, p, out):
     out[5] = -0.5 * p[0] * v[5]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _normal_equations(p, disc, values, spans, prior, work, matrix, vector):
     """Fill J^T J and J^T r, the pull towards the common shape included; returns cost and cost with the pull."""
     top, left, rows = disc
@@ -197,13 +204,13 @@ def _normal_equations(p, disc, values, spans, prior, work, matrix, vector):
     return cost, pulled
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _workspace():
     square, plain, mixed = np.empty((5, 5)), np.empty((3, 3)), np.empty((3, 3))
     return square, plain, mixed, np.empty((_N, _N)), np.empty(_N), np.empty((_N, _N))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _minimise(p, disc, values, spans, prior, n_steps, tolerance):
     """Levenberg-Marquardt steps on the parameters `p` of one column."""
     work = _workspace()
@@ -212,7 +219,7 @@ def _minimise(p, disc, values, spans, prior, n_steps, tolerance):
     damping = 1e-3
     cost = _normal_equations(p, disc, values, spans, prior, work, matrix, vector)[1]
     for _ in range(n_steps):
-        damped[:, :] = matrix
+        _copy(matrix, damped)
         for i in range(_N):
             damped[i, i] += damping * matrix[i, i] + 1e-30
         sound = _solve(damped, vector, step)
@@ -225,7 +232,8 @@ def _minimise(p, disc, values, spans, prior, n_steps, tolerance):
         if sound:
             new = _normal_equations(trial, disc, values, spans, prior, work, new_matrix, new_vector)[1]
             if new < cost:
-                p[:] = trial
+                for i in range(_N):
+                    p[i] = trial[i]
                 matrix, new_matrix = new_matrix, matrix
                 vector, new_vector = new_vector, vector
                 gain, cost = cost - new, new
@@ -238,13 +246,13 @@ def _minimise(p, disc, values, spans, prior, n_steps, tolerance):
             break
 
 
-@njit(cache=True, nogil=True, parallel=True)
-def measure_columns(image, old, radii, starts, neighbours, which, new, variance):
+@njit(cache=True, nogil=True, error_model="numpy")
+def measure_columns(first, last, image, old, radii, starts, neighbours, which, new, variance):
     """Amplitude and background of the columns `which` at fixed places and shapes.
 
     `variance` (n, 2) takes the residual variance and the variance of the amplitude over it.
     """
-    for m in prange(len(which)):
+    for m in range(first, last):
         k = which[m]
         size = 2 * int(radii[k]) + 3
         values, spans = np.empty((size, size)), np.empty((size, 2), np.int64)
@@ -253,7 +261,8 @@ def measure_columns(image, old, radii, starts, neighbours, which, new, variance)
         _subtract_neighbours(k, old, radii[k], starts, neighbours, disc[0], disc[1], disc[2], values, spans)
         square, plain, mixed, _, _, _ = _workspace()
         cost, total, n = _moments(p, disc[0], disc[1], disc[2], values, spans, square, plain, mixed)
-        new[k, :] = p
+        for i in range(_N):
+            new[k, i] = p[i]
         variance[k, :] = np.nan
         determinant = n * square[0, 0] - plain[0, 0] ** 2
         if n > 3 and determinant > 1e-9 * n * square[0, 0]:
@@ -265,14 +274,14 @@ def measure_columns(image, old, radii, starts, neighbours, which, new, variance)
             variance[k, 1] = n / determinant
 
 
-@njit(cache=True, nogil=True, parallel=True)
-def fit_columns(image, old, radii, starts, neighbours, prior, steps, new):
+@njit(cache=True, nogil=True, error_model="numpy")
+def fit_columns(first, last, image, old, radii, starts, neighbours, prior, steps, new):
     """One pass of fits: each column against the image less its neighbours of the last pass.
 
     `prior` holds the common precision and the strength of the pull towards it, `steps` the number of
     steps and the relative gain at which they end.
     """
-    for k in prange(len(old)):
+    for k in range(first, last):
         size = 2 * int(radii[k]) + 3
         values, spans = np.empty((size, size)), np.empty((size, 2), np.int64)
         p = old[k].copy()
@@ -283,11 +292,12 @@ def fit_columns(image, old, radii, starts, neighbours, prior, steps, new):
             n += spans[i, 1] - spans[i, 0]
         if n > _N:
             _minimise(p, disc, values, spans, prior, int(steps[0]), steps[1])
-        new[k, :] = p
+        for i in range(_N):
+            new[k, i] = p[i]
 
 
-@njit(cache=True, nogil=True, parallel=True)
-def fit_quality(image, columns, radii, starts, neighbours, which, prior, variance, spread):
+@njit(cache=True, nogil=True, error_model="numpy")
+def fit_quality(first, last, image, columns, radii, starts, neighbours, which, prior, variance, spread):
     """Residual variance of the fits `which` and the variances of x, y, amplitude and precision that follow.
 
     `spread` has a row for each of `which` and four entries in it, or two for the last two only. Those of x and y
@@ -295,7 +305,7 @@ def fit_quality(image, columns, radii, starts, neighbours, which, prior, varianc
     variance for all pixels would miss (White, Econometrica 48, 817 (1980)).
     """
     targets = np.array([1, 2, 0, 3])
-    for m in prange(len(which)):
+    for m in range(first, last):
         k = which[m]
         size = 2 * int(radii[k]) + 3
         values, spans = np.empty((size, size)), np.empty((size, 2), np.int64)
@@ -318,7 +328,7 @@ def fit_quality(image, columns, radii, starts, neighbours, which, prior, varianc
         for c in range(4):
             vector[:] = 0.0
             vector[targets[c]] = 1.0
-            damped[:, :] = matrix
+            _copy(matrix, damped)
             sound = sound and _solve(damped, vector, inverse[c])
         if not sound:
             continue
@@ -347,10 +357,10 @@ def fit_quality(image, columns, radii, starts, neighbours, which, prior, varianc
                 dx += 1.0
 
 
-@njit(cache=True, nogil=True, parallel=True)
-def centres_of_mass(image, columns, radii, starts, neighbours, which, out):
+@njit(cache=True, nogil=True, error_model="numpy")
+def centres_of_mass(first, last, image, columns, radii, starts, neighbours, which, out):
     """Centre of mass over the discs of the columns `which`, their neighbours and the lowest value taken off."""
-    for m in prange(len(which)):
+    for m in range(first, last):
         k = which[m]
         size = 2 * int(radii[k]) + 3
         values, spans = np.empty((size, size)), np.empty((size, 2), np.int64)
@@ -378,7 +388,7 @@ def centres_of_mass(image, columns, radii, starts, neighbours, which, out):
         out[m, 1] = y
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def subtract_columns(image, columns):
     """Take all columns (not their backgrounds) off `image`, in place."""
     height, width = image.shape

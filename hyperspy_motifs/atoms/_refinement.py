@@ -17,6 +17,7 @@ from hyperspy_motifs.atoms._kernels import (
     subtract_columns,
 )
 from hyperspy_motifs.atoms._neighbours import nearest_neighbour_distance, neighbour_table, part_of_table
+from hyperspy_motifs.threads import over_rows
 
 _METHODS = ("gaussian", "center_of_mass", "atomap", "none")
 _START_WIDTH = 0.22
@@ -163,7 +164,18 @@ class ColumnFit:
         starts, neighbours = self.table
         for _ in range(passes):
             new = self.parameters.copy()
-            measure_columns(self.image, self.parameters, self.radii, starts, neighbours, which, new, variance)
+            over_rows(
+                measure_columns,
+                len(which),
+                self.image,
+                self.parameters,
+                self.radii,
+                starts,
+                neighbours,
+                which,
+                new,
+                variance,
+            )
             self.parameters = new
         self.variance[which] = variance[which, 0]
         # The residual of one small disc is itself noisy: its mean with the typical one.
@@ -187,7 +199,18 @@ class ColumnFit:
             prior = np.array([self.common, self._strength])
             new = np.empty_like(self.parameters)
             starts, neighbours = self.table
-            fit_columns(self.image, self.parameters, self.radii, starts, neighbours, prior, _STEPS, new)
+            over_rows(
+                fit_columns,
+                len(self.parameters),
+                self.image,
+                self.parameters,
+                self.radii,
+                starts,
+                neighbours,
+                prior,
+                _STEPS,
+                new,
+            )
             lost = self._lost(new)
             new[lost] = self._restart(lost)
             moved = np.median(np.abs(new[:, 1:3] - self.parameters[:, 1:3]))
@@ -201,7 +224,19 @@ class ColumnFit:
             if not len(chosen):
                 continue
             variance, spread = np.empty(len(chosen)), np.empty((len(chosen), 2))
-            fit_quality(self.image, new, self.radii, starts, neighbours, chosen, prior, variance, spread)
+            over_rows(
+                fit_quality,
+                len(chosen),
+                self.image,
+                new,
+                self.radii,
+                starts,
+                neighbours,
+                chosen,
+                prior,
+                variance,
+                spread,
+            )
             self._scatter = _shape_scatter(
                 new[chosen, 3] / self.common, spread[:, 1] / self.common**2, self._scatter
             )
@@ -217,8 +252,18 @@ class ColumnFit:
             prior = np.array([self.common, self._strength])
             starts, neighbours = self.table
             variance, every = np.empty(n), np.arange(n)
-            fit_quality(
-                self.image, self.parameters, self.radii, starts, neighbours, every, prior, variance, spread
+            over_rows(
+                fit_quality,
+                n,
+                self.image,
+                self.parameters,
+                self.radii,
+                starts,
+                neighbours,
+                every,
+                prior,
+                variance,
+                spread,
             )
             self.variance = variance
             self.fitted &= np.isfinite(spread).all(axis=1)
@@ -287,7 +332,16 @@ class ColumnFit:
         """Move the columns of the mask `which` to the centre of mass of their discs."""
         indices = np.flatnonzero(which)
         centres = np.empty((len(indices), 2))
-        centres_of_mass(self.image, self.parameters, self.radii, *self.table, indices, centres)
+        over_rows(
+            centres_of_mass,
+            len(indices),
+            self.image,
+            self.parameters,
+            self.radii,
+            *self.table,
+            indices,
+            centres,
+        )
         start = self.start[indices]
         near = np.hypot(*(centres - start).T) < _FURTHEST_SHIFT * self.separation
         self.parameters[indices, 1:3] = np.where(near[:, None], centres, start)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 _RIDGE = 0.2  # of the noise: features are in units of it
 _PRIOR = 6.0  # points' worth of common spread lent to every half, so that six points do not invent their own
 _CANDIDATES = 8
+_LEAST_PIVOT = 1e-9  # of a covariance that has lost its ridge to rounding
 
 
 class HalfSums:
@@ -128,7 +129,7 @@ def _near(means: NDArray[np.float64]) -> NDArray[np.bool_]:
     return near | near.T
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _sums(points, labels, half, n_groups):  # type: ignore[no-untyped-def]
     d = points.shape[1]
     count = np.zeros((n_groups, 2))
@@ -144,74 +145,114 @@ def _sums(points, labels, half, n_groups):  # type: ignore[no-untyped-def]
     return count, total, square
 
 
-@numba.njit(cache=True)
-def _half(count, total, square, common, a, side):  # type: ignore[no-untyped-def]
-    """Mean and covariance of one half of a group, the covariance with a prior."""
+@numba.njit(cache=True, error_model="numpy")
+def _solve(matrix, vector):  # type: ignore[no-untyped-def]
+    """Solve a positive definite system in place by Cholesky: a call of LAPACK costs seconds of compilation and no less time."""
+    n = len(vector)
+    for i in range(n):
+        for j in range(i + 1):
+            value = matrix[i, j]
+            for k in range(j):
+                value -= matrix[i, k] * matrix[j, k]
+            if i == j:
+                matrix[i, i] = np.sqrt(max(value, _LEAST_PIVOT))
+            else:
+                matrix[i, j] = value / matrix[j, j]
+    for i in range(n):
+        for k in range(i):
+            vector[i] -= matrix[i, k] * vector[k]
+        vector[i] /= matrix[i, i]
+    for i in range(n - 1, -1, -1):
+        for k in range(i + 1, n):
+            vector[i] -= matrix[k, i] * vector[k]
+        vector[i] /= matrix[i, i]
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _add_covariance(count, total, square, common, a, side, weight, out):  # type: ignore[no-untyped-def]
+    """Add `weight` times the covariance of one half of a group, with its prior, to the lower triangle of `out`."""
     n = count[a, side]
-    mean = total[a, side] / n
-    scatter = square[a, side] - n * np.outer(mean, mean)
-    return mean, (scatter + _PRIOR * common) / (n + _PRIOR)
+    factor = weight / (n + _PRIOR)
+    for p in range(len(out)):
+        mean = total[a, side, p] / n
+        for q in range(p + 1):
+            out[p, q] += factor * (square[a, side, p, q] - mean * total[a, side, q] + _PRIOR * common[p, q])
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
+def _variance_along(direction, total, square, common, count, a, side):  # type: ignore[no-untyped-def]
+    """Variance of one half of a group along a direction, with its prior."""
+    n = count[a, side]
+    along = whole = 0.0
+    for p in range(len(direction)):
+        along += direction[p] * total[a, side, p]
+        for q in range(len(direction)):
+            whole += direction[p] * direction[q] * (square[a, side, p, q] + _PRIOR * common[p, q])
+    return (whole - along * along / n) / (n + _PRIOR)
+
+
+@numba.njit(cache=True, error_model="numpy")
 def _direction(count, total, square, common, a, b, side):  # type: ignore[no-untyped-def]
     """Best direction from one half; where a's other half lies on it, and the spread of the other halves."""
     d = total.shape[2]
     n_a, n_b = count[a, side], count[b, side]
-    mean_a, cov_a = _half(count, total, square, common, a, side)
-    mean_b, cov_b = _half(count, total, square, common, b, side)
     # A covariance of few points says little in many dimensions: the common one stands in.
     own = (n_a + n_b) / (n_a + n_b + 2.0 * d)
-    pooled = own * (n_a * cov_a + n_b * cov_b) / (n_a + n_b) + (1 - own) * common
-    direction = np.linalg.solve(pooled, mean_b - mean_a)
+    pooled, direction = np.empty((d, d)), np.empty(d)
+    for p in range(d):
+        direction[p] = total[b, side, p] / n_b - total[a, side, p] / n_a
+        for q in range(p + 1):
+            pooled[p, q] = (1 - own) * common[p, q]
+    _add_covariance(count, total, square, common, a, side, own * n_a / (n_a + n_b), pooled)
+    _add_covariance(count, total, square, common, b, side, own * n_b / (n_a + n_b), pooled)
+    _solve(pooled, direction)
     other = 1 - side
-    test_a, spread_a = _half(count, total, square, common, a, other)
-    _, spread_b = _half(count, total, square, common, b, other)
     variance = 0.5 * (
-        np.dot(direction, np.dot(spread_a, direction)) + np.dot(direction, np.dot(spread_b, direction))
+        _variance_along(direction, total, square, common, count, a, other)
+        + _variance_along(direction, total, square, common, count, b, other)
     )
-    return direction, np.dot(direction, test_a), np.sqrt(variance + 1e-300)
+    origin = 0.0
+    for p in range(d):
+        origin += direction[p] * total[a, other, p]
+    return direction, origin / count[a, other], np.sqrt(max(variance, 0.0) + 1e-300)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _separation(count, total, square, common, a, b):  # type: ignore[no-untyped-def]
-    if min(count[a, 0], count[a, 1], count[b, 0], count[b, 1]) < 1:
-        return 0.0
+    for side in range(2):
+        if count[a, side] < 1 or count[b, side] < 1:
+            return 0.0
     result = 0.0
-    for side in (0, 1):
+    for side in range(2):
         direction, origin, spread = _direction(count, total, square, common, a, b, side)
         other = 1 - side
-        place = np.dot(direction, total[b, other]) / count[b, other]
-        result += 0.5 * (place - origin) / spread
+        place = 0.0
+        for p in range(len(direction)):
+            place += direction[p] * total[b, other, p]
+        result += 0.5 * (place / count[b, other] - origin) / spread
     return result
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, error_model="numpy")
 def _separations(count, total, square, common, candidates):  # type: ignore[no-untyped-def]
     n = len(count)
     out = np.full((n, n), np.inf)
-    for row in numba.prange(n):
-        a = np.int64(row)
+    for a in range(n):
         for b in range(a + 1, n):
             if candidates[a, b]:
-                out[a, b] = _separation(count, total, square, common, a, b)
-    for upper in range(n):
-        for lower in range(upper):
-            out[upper, lower] = out[lower, upper]
+                out[a, b] = out[b, a] = _separation(count, total, square, common, a, b)
     return out
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _agglomerate(count, total, square, common, candidates, threshold):  # type: ignore[no-untyped-def]
     n = len(count)
     separations = _separations(count, total, square, common, candidates)
     nearest = np.empty(n, dtype=np.int64)
     for a in range(n):
         nearest[a] = np.argmin(separations[a])
-    merges = [(0, 0)]
-    values = [0.0]
-    merges.pop()
-    values.pop()
+    merges, values = np.empty((n, 2), dtype=np.int64), np.empty(n)
+    done = 0
     for _ in range(n - 1):
         a = -1
         value = threshold
@@ -222,20 +263,20 @@ def _agglomerate(count, total, square, common, candidates, threshold):  # type: 
             break
         b = nearest[a]
         a, b = min(a, b), max(a, b)
-        merges.append((a, b))
-        values.append(value)
-        count[a] += count[b]
-        total[a] += total[b]
-        square[a] += square[b]
-        count[b] = 0
-        separations[b, :] = np.inf
+        merges[done, 0], merges[done, 1], values[done] = a, b, value
+        done += 1
+        for side in range(2):
+            count[a, side] += count[b, side]
+            count[b, side] = 0
+            for p in range(total.shape[2]):
+                total[a, side, p] += total[b, side, p]
+                for q in range(total.shape[2]):
+                    square[a, side, p, q] += square[b, side, p, q]
         for c in range(n):
-            separations[c, b] = np.inf
-            if candidates[a, c] or candidates[b, c]:
+            separations[b, c] = separations[c, b] = np.inf
+            if candidates[b, c] and c != a:
                 candidates[a, c] = candidates[c, a] = True
-        candidates[a, a] = False
-        candidates[b, :] = False
-        candidates[:, b] = False
+            candidates[b, c] = candidates[c, b] = False
         for c in range(n):
             if candidates[a, c]:
                 separations[a, c] = separations[c, a] = _separation(
@@ -244,4 +285,4 @@ def _agglomerate(count, total, square, common, candidates, threshold):  # type: 
         for c in range(n):
             if c == a or candidates[a, c] or nearest[c] == b:
                 nearest[c] = np.argmin(separations[c])
-    return merges, values
+    return merges[:done], values[:done]

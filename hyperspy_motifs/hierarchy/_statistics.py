@@ -8,6 +8,8 @@ import numba
 import numpy as np
 from scipy import special
 
+from hyperspy_motifs.threads import over_rows
+
 __all__ = ["NeighbourStatistics", "benjamini_hochberg", "neighbour_statistics"]
 
 
@@ -203,9 +205,18 @@ def _pearson_tail(z: np.ndarray, skewness: np.ndarray) -> np.ndarray:
 def _permuted_counts(labels: np.ndarray, edges: np.ndarray, k: int, n: int, seed: int) -> np.ndarray:
     """Return the neighbour counts (n, k * k) of `n` permutations of the labels."""
     generator_seed = np.uint64(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
-    return _count_permuted(
-        labels.astype(np.int32), np.ascontiguousarray(edges.astype(np.int32)), k, n, generator_seed
+    counts = np.zeros((n, k * k), dtype=np.int32)
+    over_rows(
+        _count_permuted,
+        n,
+        labels.astype(np.int32),
+        np.ascontiguousarray(edges.astype(np.int32)),
+        k,
+        generator_seed,
+        counts,
+        least=4,
     )
+    return counts
 
 
 @numba.njit(cache=True)
@@ -217,13 +228,12 @@ def _mix(state):
     return z ^ (z >> np.uint64(31))
 
 
-@numba.njit(cache=True, parallel=True)
-def _count_permuted(labels, edges, k, n_permutations, seed):
+@numba.njit(cache=True, nogil=True)
+def _count_permuted(first, last, labels, edges, k, seed, counts):
     """Shuffle the labels and count the classes at the ends of the edges, one permutation a row."""
     n = len(labels)
-    counts = np.zeros((n_permutations, k * k), dtype=np.int32)
     step = np.uint64(0x9E3779B97F4A7C15)
-    for p in numba.prange(n_permutations):
+    for p in range(first, last):
         shuffled = labels.copy()
         # Every permutation has a stream of its own, so that threads cannot change the outcome.
         state = _mix(seed + np.uint64(p + 1) * step)
@@ -239,4 +249,3 @@ def _count_permuted(labels, edges, k, n_permutations, seed):
                 counts[p, a * k + b] += 1
             else:
                 counts[p, b * k + a] += 1
-    return counts

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from hyperspy_motifs.threads import over_rows
+
 from ._size import typical_spacing
 
 # Blocks a spacing of the grid on which the image is first averaged: finer than its lattice.
@@ -35,11 +37,11 @@ class LocalScale:
     scale: NDArray[np.float64]
 
 
-@nb.njit(cache=True, parallel=True)
-def _block_means(image, level, block, mean, square):
+@nb.njit(cache=True, nogil=True)
+def _block_means(first, last, image, level, block, mean, square):
     """Mean of (image - level) and of its square over blocks; the last ones take what is left over."""
     n_rows, n_columns = mean.shape
-    for r in nb.prange(n_rows):
+    for r in range(first, last):
         bottom = image.shape[0] if r == n_rows - 1 else (r + 1) * block
         for c in range(n_columns):
             right = image.shape[1] if c == n_columns - 1 else (c + 1) * block
@@ -107,7 +109,7 @@ class _SlowFields:
         mean, square = np.empty(shape), np.empty(shape)
         single = image.dtype == np.float32
         pixels = np.ascontiguousarray(image, dtype=np.float32 if single else np.float64)
-        _block_means(pixels, self.level, block, mean, square)
+        over_rows(_block_means, len(mean), pixels, self.level, block, mean, square)
         place = np.clip((points[:, ::-1].T + 0.5) / block - 0.5, 0, np.array(shape)[:, None] - 1)
         near = np.zeros(shape, dtype=bool)
         near[tuple(np.rint(place).astype(int))] = True

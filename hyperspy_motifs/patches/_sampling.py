@@ -6,6 +6,8 @@ import numba as nb
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hyperspy_motifs.threads import over_rows
+
 # Pole of the cubic B-spline's inverse filter (Unser 1999, table 2) and its overall gain.
 _POLE = np.float64(np.sqrt(3.0) - 2.0)
 _GAIN = np.float64(6.0)
@@ -44,14 +46,13 @@ def _mirrored_start(line, z):
     return start
 
 
-@nb.njit(cache=True, parallel=True)
-def _filter_columns(image, out):
+@nb.njit(cache=True, nogil=True)
+def _filter_columns(first, last, image, out):
     """Cubic spline filter down the columns, a strip of them at a time, so that memory is walked in order."""
     n_rows, n_columns = image.shape
-    n_strips = (n_columns + _STRIP - 1) // _STRIP
     z, gain = np.float32(_POLE), np.float32(_GAIN * _GAIN)
     end = np.float32(_POLE / (_POLE * _POLE - 1.0))
-    for b in nb.prange(n_strips):
+    for b in range(first, last):
         c0 = b * _STRIP
         c1 = min(c0 + _STRIP, n_columns)
         for c in range(c0, c1):
@@ -69,14 +70,13 @@ def _filter_columns(image, out):
                 target[c] = z * (after[c] - target[c])
 
 
-@nb.njit(cache=True, parallel=True)
-def _filter_rows(out):
+@nb.njit(cache=True, nogil=True)
+def _filter_rows(first, last, out):
     """Cubic spline filter along the rows, in place, several rows side by side."""
     n_rows, n_columns = out.shape
-    n_blocks = (n_rows + _LINES - 1) // _LINES
     z = np.float32(_POLE)
     end = np.float32(_POLE / (_POLE * _POLE - 1.0))
-    for b in nb.prange(n_blocks):
+    for b in range(first, last):
         r0 = b * _LINES
         n = min(r0 + _LINES, n_rows) - r0
         line = np.empty((n_columns, n), np.float32)
@@ -139,8 +139,8 @@ def spline_coefficients(image: ArrayLike) -> NDArray[np.float32]:
             "The image holds NaN or infinite pixels, which would spread over the whole field: fill them first."
         )
     out = np.empty_like(values)
-    _filter_columns(values, out)
-    _filter_rows(out)
+    over_rows(_filter_columns, -(-out.shape[1] // _STRIP), values, out, least=1)
+    over_rows(_filter_rows, -(-len(out) // _LINES), out, least=1)
     return out
 
 
@@ -202,10 +202,10 @@ def sample_window(coefficients, x, y, out):
             target[c] = v0 * l0[c] + v1 * l1[c] + v2 * l2[c] + v3 * l3[c]
 
 
-@nb.njit(cache=True, parallel=True)
-def _sample(coefficients, x, y, out):
+@nb.njit(cache=True, nogil=True)
+def _sample(first, last, coefficients, x, y, out):
     """Sample the window of each atom; one atom, one owner."""
-    for i in nb.prange(len(x)):
+    for i in range(first, last):
         sample_window(coefficients, x[i], y[i], out[i])
 
 
@@ -259,7 +259,9 @@ def iterate_patches(
     for start in range(0, len(positions), block):
         chosen = slice(start, min(start + block, len(positions)))
         patches = buffer[: chosen.stop - chosen.start]
-        _sample(
+        over_rows(
+            _sample,
+            len(patches),
             coefficients,
             np.ascontiguousarray(positions[chosen, 0]),
             np.ascontiguousarray(positions[chosen, 1]),
@@ -309,7 +311,14 @@ def sample_patches(
     points = check_positions(positions, values.shape)
     size = patch_size(radius)
     out = np.empty((len(points), size, size), np.float32)
-    _sample(coefficients, np.ascontiguousarray(points[:, 0]), np.ascontiguousarray(points[:, 1]), out)
+    over_rows(
+        _sample,
+        len(points),
+        coefficients,
+        np.ascontiguousarray(points[:, 0]),
+        np.ascontiguousarray(points[:, 1]),
+        out,
+    )
     if outside is not None:
         offsets = np.arange(size) - size // 2
         for axis, (coordinate, length) in enumerate(zip(points.T, values.shape[::-1], strict=True)):

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
+from hyperspy_motifs.threads import over_rows
+
 from ._neighbours import nearest_neighbours
 
 
@@ -44,7 +46,9 @@ def fuzzy_weights(indices: NDArray[np.int32], distances: NDArray[np.float32]) ->
     csr_array, shape (n, n)
     """
     n, k = indices.shape
-    memberships = _memberships(np.ascontiguousarray(distances, dtype=np.float32))
+    distances = np.ascontiguousarray(distances, dtype=np.float32)
+    memberships = np.empty_like(distances)
+    over_rows(_memberships, len(distances), distances, memberships)
     directed = csr_array(
         (memberships.ravel(), indices.ravel().astype(np.int32), np.arange(0, n * k + 1, k, dtype=np.int32)),
         shape=(n, n),
@@ -58,12 +62,11 @@ def fuzzy_weights(indices: NDArray[np.int32], distances: NDArray[np.float32]) ->
     return graph
 
 
-@numba.njit(cache=True, parallel=True)
-def _memberships(distances: NDArray[np.float32]) -> NDArray[np.float32]:
-    n, k = distances.shape
-    out = np.empty((n, k), dtype=np.float32)
+@numba.njit(cache=True, nogil=True)
+def _memberships(first: int, last: int, distances: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    k = distances.shape[1]
     target = max(np.log2(k), 0.5)
-    for i in numba.prange(n):
+    for i in range(first, last):
         nearest = distances[i, 0]
         mean = 0.0
         for c in range(k):
@@ -86,4 +89,3 @@ def _memberships(distances: NDArray[np.float32]) -> NDArray[np.float32]:
         sigma = max(sigma, 1e-3 * mean, 1e-12)
         for c in range(k):
             out[i, c] = max(np.exp(-(distances[i, c] - nearest) / sigma), 1e-8)
-    return out

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from hyperspy_motifs.threads import over_rows
+
 from ._forest import forest_neighbours
 
 _BRUTE_FORCE_UP_TO = 20_000
@@ -105,7 +107,9 @@ def _brute_force(
         chunk = queries[first : first + rows]
         rank = np.column_stack([-2 * chunk, np.ones(len(chunk), dtype=np.float32)]) @ extended
         last = first + len(chunk)
-        _select(
+        over_rows(
+            _select,
+            len(chunk),
             rank,
             chunk,
             points,
@@ -117,8 +121,10 @@ def _brute_force(
     return indices, distances
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True)
 def _select(
+    start: int,
+    stop: int,
     rank: NDArray[np.float32],
     queries: NDArray[np.float32],
     points: NDArray[np.float32],
@@ -130,7 +136,7 @@ def _select(
     """Candidates by rank, measured again, sorted by distance and then by index."""
     n = rank.shape[1]
     k = indices.shape[1]
-    for row in numba.prange(rank.shape[0]):
+    for row in range(start, stop):
         itself = first + row if first >= 0 else -1
         best = np.full(n_candidates, np.inf, dtype=np.float32)
         where = np.full(n_candidates, -1, dtype=np.int32)

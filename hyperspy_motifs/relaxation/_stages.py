@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from hyperspy_motifs.threads import over_rows
+
 from ._hash import random_integer
 
 
@@ -116,11 +118,13 @@ def relax_layout(
         energy = np.empty(stage.n_iter)
         for iteration in range(stage.n_iter):
             rate = np.float32(1 - iteration / stage.n_iter)
-            layout = _step(
-                layout, indptr, indices, weights, parameters,
+            new = np.empty_like(layout)
+            over_rows(
+                _step, n, layout, indptr, indices, weights, parameters,
                 np.array([rate, clip], dtype=np.float32), n_negatives,
-                np.array([random_state, step], dtype=np.uint64), work,
+                np.array([random_state, step], dtype=np.uint64), new, work,
             )  # fmt: skip
+            layout = new
             energy[iteration] = float(np.mean(work, dtype=np.float64))
             step += 1
             if history is not None and step % keep == 0:
@@ -144,8 +148,10 @@ def _denominator(square, exponent):  # type: ignore[no-untyped-def]
     return np.float32(square ** (np.float32(0.5) * exponent)) + np.float32(1)
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True)
 def _step(
+    first: int,
+    last: int,
     layout: NDArray[np.float32],
     indptr: NDArray[np.int32],
     indices: NDArray[np.int32],
@@ -154,14 +160,14 @@ def _step(
     bounds: NDArray[np.float32],
     n_negatives: int,
     counter: NDArray[np.uint64],
+    new: NDArray[np.float32],
     work: NDArray[np.float32],
-) -> NDArray[np.float32]:
+) -> None:
     n, dimensions = layout.shape
-    new = np.empty_like(layout)
     rate, clip = bounds[0], bounds[1]
     attraction_exponent, repulsion_exponent = parameters[0], parameters[1]
     alpha, beta = parameters[2], parameters[3]
-    for i in numba.prange(n):
+    for i in range(first, last):
         force = np.zeros(dimensions, dtype=np.float32)
         total_weight = np.float32(0)
         done = np.float32(0)
@@ -202,4 +208,3 @@ def _step(
         scale = rate / max(total_weight, np.float32(1))
         for d in range(dimensions):
             new[i, d] = layout[i, d] + scale * force[d]
-    return new

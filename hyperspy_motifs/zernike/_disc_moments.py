@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperspy_motifs.patches import sample_window
+from hyperspy_motifs.threads import over_rows
 
 from ._disc_basis import DiscBasis
 
@@ -37,10 +38,10 @@ def _add_up(values, weights, columns, sums, out):
         out[columns[k]] = sums[k]
 
 
-@nb.njit(cache=True, parallel=True)
-def _moments(coefficients, x, y, size, rows, columns, weights, modes, out):
+@nb.njit(cache=True, nogil=True)
+def _moments(first, last, coefficients, x, y, size, rows, columns, weights, modes, out):
     """One atom, one owner; nothing but its moments is kept."""
-    for i in nb.prange(len(x)):
+    for i in range(first, last):
         patch = np.empty((size, size), np.float32)
         sample_window(coefficients, x[i], y[i], patch)
         folded = np.zeros((4, weights[0].shape[0]), np.float32)
@@ -90,7 +91,9 @@ def disc_moments(
     members = [np.flatnonzero((odd_x == (k % 2 == 1)) & (odd_y == (k >= 2))) for k in range(4)]
     weights = tuple(_padded(table[chosen].T) for chosen in members)
     out = np.empty((len(positions), len(m)), np.float32)
-    _moments(
+    over_rows(
+        _moments,
+        len(positions),
         coefficients,
         np.ascontiguousarray(positions[:, 0]),
         np.ascontiguousarray(positions[:, 1]),
