@@ -10,6 +10,8 @@ from ._monolayer import monolayer as monolayer
 from ._monolayer import monolayer_specimen as monolayer_specimen
 from ._perovskite import perovskite as perovskite
 from ._perovskite import perovskite_specimen as perovskite_specimen
+from ._silicon_surface import silicon_7x7 as silicon_7x7
+from ._silicon_surface import silicon_7x7_specimen as silicon_7x7_specimen
 from ._specimen import Specimen as Specimen
 from ._square_triangle import square_triangle as square_triangle
 from ._square_triangle import square_triangle_specimen as square_triangle_specimen
@@ -18,6 +20,8 @@ from ._surroundings import amorphous_specimen as amorphous_specimen
 from ._surroundings import crystal_edge as crystal_edge
 from ._surroundings import crystal_edge_specimen as crystal_edge_specimen
 from ._surroundings import noise as noise
+from ._topography import Tip as Tip
+from ._topography import topograph as topograph
 from ._truth import Truth as Truth
 from ._twin_boundary import twin_boundary as twin_boundary
 from ._twin_boundary import twin_boundary_specimen as twin_boundary_specimen

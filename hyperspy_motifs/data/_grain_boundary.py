@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial import Delaunay, cKDTree
 
+from ._family import family
 from ._imaging import Imaging
 from ._rings import find_rings, group_names, vertex_figures
 from ._signal import simulate_signal
@@ -145,13 +146,10 @@ def grain_boundary_specimen(
 
     Parameters
     ----------
-    misorientation : float
-        Tilt of one grain against the other in degrees, 0 to 60.
+    misorientation, stone_wales
+        See :func:`grain_boundary`.
     reach : float
         Radius of the disc in nm.
-    stone_wales : int
-        Number of bonds inside the grains that are rotated by a right angle, each giving two pentagons and two
-        heptagons.
     random_state : int
         Seed of the rigid shift of the grains and of the rotated bonds.
 
@@ -192,6 +190,7 @@ def grain_boundary_specimen(
     )
 
 
+@family
 def grain_boundary(
     misorientation: float = 21.8,
     *,
@@ -202,7 +201,7 @@ def grain_boundary(
 ) -> tuple[Any, Truth]:
     """Simulate a tilt grain boundary of graphene with its pentagons and heptagons.
 
-    An incoherent-imaging model, no scattering simulation: see :class:`Imaging` for what it leaves out. The
+    %(model)s The
     boundary runs through the middle of the image, along y where the rotation is 0. It is flat, and relaxed
     by springs only: which rings it is made of is plausible, not of least energy.
 
@@ -211,17 +210,15 @@ def grain_boundary(
     misorientation : float
         Tilt of one grain against the other in degrees, 0 to 60.
     stone_wales : int
-        Number of rotated bonds inside the grains, each giving two pentagons and two heptagons.
-    disorder : float
-        Root mean square static displacement along x and along y, in nm.
-    random_state : int
-        Seed; the same seed gives the same image to the last bit.
-    **imaging
-        Parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``rotation``.
+        Number of bonds inside the grains that are rotated by a right angle, each giving two pentagons and two
+        heptagons.
+    %(disorder)s
+    %(random_state)s
+    %(imaging)s
 
     Returns
     -------
-    image : AtomicImage
+    %(image)s
     truth : Truth
         Labels: the sizes of the three rings at each atom, such as ``"5.6.7"``. Cells: the rings.
 
@@ -234,12 +231,5 @@ def grain_boundary(
     """
     optics = Imaging.of(OPTICS, imaging)
     specimen = grain_boundary_specimen(misorientation, optics.reach, stone_wales, random_state)
-    parameters = {
-        "function": "grain_boundary",
-        "misorientation": misorientation,
-        "stone_wales": stone_wales,
-        "disorder": disorder,
-        "random_state": random_state,
-    }
     specimen = specimen.displaced(disorder, random_state)
-    return simulate_signal(specimen, optics, "Simulated graphene grain boundary", parameters)
+    return simulate_signal(specimen, optics, "Simulated graphene grain boundary", random_state)

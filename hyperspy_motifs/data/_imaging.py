@@ -60,6 +60,9 @@ class Imaging:
     wobble : float
         Amplitude in pixels of a slow sinusoidal distortion of the rows. The truth follows it, as it follows
         `strain`.
+    drift : (float, float)
+        How far the specimen moves along x and along y while the frame is scanned, in pixels. The truth
+        follows it.
     row_jitter : float
         Root mean square shift of single rows along x, in pixels. The truth does not follow it.
     gain : float
@@ -99,6 +102,7 @@ class Imaging:
     rotation: float = 0.0
     strain: float = 0.0
     wobble: float = 0.0
+    drift: tuple[float, float] = (0.0, 0.0)
     row_jitter: float = 0.0
     gain: float = 1.0
     read_noise: float = 0.0
@@ -130,6 +134,10 @@ class Imaging:
         ):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}={getattr(self, name)} must be 0 or more.")
+        if len(self.drift) != 2 or not abs(self.drift[1]) < shape[0]:
+            raise ValueError(
+                f"drift={self.drift} must be pixels along x and y, less than {shape[0]} along y."
+            )
         if max(self.contrast_variation, self.strain) >= 1:
             raise ValueError("contrast_variation and strain are fractions: give less than 1.")
 
@@ -164,9 +172,8 @@ class Imaging:
         """Radius in nm of the disc round the origin that a specimen must fill to fill the image."""
         diagonal = 0.5 * float(np.hypot(*self.shape)) * self.pixel_size / (1.0 - self.strain)
         widest = max(1.0, self.tail_size) * self.probe_size / FWHM
-        return (
-            diagonal * (1.0 + 2.0 * self.strain) + REACH * widest + 2.0 * abs(self.wobble) * self.pixel_size
-        )
+        moved = (2.0 * abs(self.wobble) + float(np.hypot(*self.drift))) * self.pixel_size
+        return diagonal * (1.0 + 2.0 * self.strain) + REACH * widest + moved
 
     @property
     def exponent(self) -> float:
@@ -236,7 +243,11 @@ class Imaging:
         angle = np.deg2rad(self.rotation)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         linear = (np.eye(2) + self.strain * rng.uniform(-1.0, 1.0, (2, 2))) @ turn
-        return linear.T / self.pixel_size, rng.uniform(1.0, 2.5), rng.uniform(0.0, 2.0 * np.pi)
+        rows = self.shape[0]
+        # A point is met when the scan reaches its row; by then it has moved by that share of the drift.
+        moved = np.array([[1.0, 0.0], [self.drift[0] / rows, 1.0]])
+        moved[1] /= 1.0 - self.drift[1] / rows
+        return linear.T @ moved / self.pixel_size, rng.uniform(1.0, 2.5), rng.uniform(0.0, 2.0 * np.pi)
 
 
 def slow_field(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
@@ -339,6 +350,28 @@ def simulate(specimen: Specimen, imaging: Imaging, random_state: int = 0) -> tup
     truth : Truth
     """
     expected = expected_image(specimen, imaging, random_state)
+    truth = visible_truth(specimen, imaging, expected * imaging.electrons_per_pixel, random_state)
+    return detect(expected, imaging, random_state), truth
+
+
+def visible_truth(
+    specimen: Specimen, imaging: Imaging, noise_free: np.ndarray, random_state: int = 0
+) -> Truth:
+    """What of a specimen lies in the image, in pixels.
+
+    Parameters
+    ----------
+    specimen : Specimen
+    imaging : Imaging
+    noise_free : (rows, columns) array
+        The image without noise, in the units of the image.
+    random_state : int
+        Seed of the distortions.
+
+    Returns
+    -------
+    Truth
+    """
     rows, columns = imaging.shape
 
     def inside(points: np.ndarray) -> np.ndarray:
@@ -349,12 +382,12 @@ def simulate(specimen: Specimen, imaging: Imaging, random_state: int = 0) -> tup
     # Columns without a label scatter, but are not listed; nor is a ring with such a corner.
     seen = seen.select(seen.labels >= 0)
     extra: dict[str, Any] = {
-        "noise_free": (expected * imaging.electrons_per_pixel).astype(np.float32),
+        "noise_free": noise_free.astype(np.float32),
         "rotation": imaging.rotation,
         **seen.per_column,
         **{name: imaging.to_pixels(points, random_state) for name, points in seen.markers.items()},
     }
-    truth = Truth(
+    return Truth(
         positions=imaging.to_pixels(seen.positions, random_state),
         labels=seen.labels,
         names=list(seen.names),
@@ -363,4 +396,3 @@ def simulate(specimen: Specimen, imaging: Imaging, random_state: int = 0) -> tup
         cell_names=list(seen.cell_names),
         extra=extra,
     )
-    return detect(expected, imaging, random_state), truth

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ._family import family
 from ._imaging import Imaging
 from ._rings import bonds_within, find_rings, group_names
 from ._signal import simulate_signal
@@ -24,13 +25,10 @@ def lattice_specimen(kind: str, reach: float, spacing: float = 0.25, element: st
 
     Parameters
     ----------
-    kind : {"square", "triangular", "honeycomb", "kagome"}
+    kind, spacing, element
+        See :func:`lattice`.
     reach : float
         Radius of the disc in nm.
-    spacing : float
-        Distance of nearest neighbours in nm.
-    element : str
-        Symbol of the one element.
 
     Returns
     -------
@@ -61,6 +59,7 @@ def lattice_specimen(kind: str, reach: float, spacing: float = 0.25, element: st
     )
 
 
+@family
 def lattice(
     kind: str = "triangular",
     *,
@@ -72,7 +71,7 @@ def lattice(
 ) -> tuple[Any, Truth]:
     """Simulate a perfect lattice of one species.
 
-    An incoherent-imaging model, no scattering simulation: see :class:`Imaging` for what it leaves out.
+    %(model)s
 
     Parameters
     ----------
@@ -82,16 +81,13 @@ def lattice(
         Distance of nearest neighbours in nm.
     element : str
         Symbol of the element.
-    disorder : float
-        Root mean square static displacement along x and along y, in nm.
-    random_state : int
-        Seed; the same seed gives the same image to the last bit.
-    **imaging
-        Parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``rotation``.
+    %(disorder)s
+    %(random_state)s
+    %(imaging)s
 
     Returns
     -------
-    image : AtomicImage
+    %(image)s
     truth : Truth
 
     Examples
@@ -105,12 +101,4 @@ def lattice(
     """
     optics = Imaging.of({}, imaging)
     specimen = lattice_specimen(kind, optics.reach, spacing, element).displaced(disorder, random_state)
-    parameters = {
-        "function": "lattice",
-        "kind": kind,
-        "spacing": spacing,
-        "element": element,
-        "disorder": disorder,
-        "random_state": random_state,
-    }
-    return simulate_signal(specimen, optics, f"Simulated {kind} lattice", parameters)
+    return simulate_signal(specimen, optics, f"Simulated {kind} lattice", random_state)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import least_squares
 
+from ._family import family
 from ._imaging import Imaging
 from ._rings import bonds_within, find_rings
 from ._signal import simulate_signal
@@ -127,10 +128,8 @@ def m1_oxide_specimen(
     ----------
     reach : float
         Radius of the disc in nm.
-    metal, channel : str
-        Symbols of the main metal and of what fills the channels.
-    empty_channels : float
-        Fraction of the channels, of six and of seven metals, that are empty.
+    metal, channel, empty_channels
+        See :func:`m1_oxide`.
     random_state : int
         Seed of the empty channels and of the vanadium in each column.
 
@@ -198,6 +197,7 @@ def _cells(
     return rings, types, names
 
 
+@family
 def m1_oxide(
     *,
     metal: str = "Mo",
@@ -209,7 +209,7 @@ def m1_oxide(
 ) -> tuple[Any, Truth]:
     """Simulate an idealised complex oxide of the M1 type (Mo-V-Te-Nb-O) along its short axis.
 
-    An incoherent-imaging model, no scattering simulation: see :class:`Imaging` for what it leaves out.
+    %(model)s
     Oxygen is not in it. Pentagonal units, linked by further octahedra, leave channels of six and of seven
     metals. The coordinates are those of an idealised model with the topology of the phase, relaxed by
     springs, and not of a refined crystal structure: they may be off by some hundredths of a nanometre. So
@@ -220,17 +220,14 @@ def m1_oxide(
     metal, channel : str
         Symbols of the main metal and of what fills the channels.
     empty_channels : float
-        Fraction of the channels that are empty.
-    disorder : float
-        Root mean square static displacement along x and along y, in nm.
-    random_state : int
-        Seed; the same seed gives the same image to the last bit.
-    **imaging
-        Parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``rotation``.
+        Fraction of the channels, of six and of seven metals, that are empty.
+    %(disorder)s
+    %(random_state)s
+    %(imaging)s
 
     Returns
     -------
-    image : AtomicImage
+    %(image)s
     truth : Truth
         Labels: the thirteen sites, each of which occurs in four orientations (two for those on two-fold
         axes): ``extra["operation"]``, of which 2 and 3 are mirror images. ``extra["vanadium"]`` (n,) is the
@@ -248,12 +245,4 @@ def m1_oxide(
     optics = Imaging.of(OPTICS, imaging)
     specimen = m1_oxide_specimen(optics.reach, metal, channel, empty_channels, random_state)
     specimen = specimen.displaced(disorder, random_state)
-    parameters = {
-        "function": "m1_oxide",
-        "metal": metal,
-        "channel": channel,
-        "empty_channels": empty_channels,
-        "disorder": disorder,
-        "random_state": random_state,
-    }
-    return simulate_signal(specimen, optics, "Simulated M1-type oxide, idealised", parameters)
+    return simulate_signal(specimen, optics, "Simulated M1-type oxide, idealised", random_state)

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ._family import family
 from ._imaging import Imaging
 from ._rings import bonds_within, find_rings, group_names
 from ._signal import simulate_signal
@@ -65,26 +66,19 @@ def monolayer_specimen(
 
     Parameters
     ----------
-    material : {"MoS2", "MoSe2", "MoTe2", "WS2", "WSe2", "NbSe2"}
+    material, vacancies, double_vacancies, metal_dopant, chalcogen_dopant
+        See :func:`monolayer`.
     reach : float
         Radius of the disc in nm.
-    vacancies : float
-        Fraction of the chalcogen columns that miss one of their two atoms.
-    double_vacancies : float
-        Fraction of the chalcogen columns that miss both. No column is listed there; the site is in
-        ``markers["vacancies"]``.
-    metal_dopant : (str, float), "auto" or None
-        An element and the fraction of the metal sites that it takes. ``"auto"``: 2 % of an isovalent one.
-    chalcogen_dopant : (str, float), "auto" or None
-        An element and the fraction of the chalcogen columns where it takes both sites.
     random_state : int
         Seed of the sites.
 
     Returns
     -------
     Specimen
-        Labels: metal, full chalcogen pair, then single vacancies and dopants, as far as asked for. Cells:
-        hexagons, and the larger rings round double vacancies.
+        Labels: metal, full chalcogen pair, then single vacancies and dopants, as far as asked for. Where both
+        atoms are missing no column is listed; the site is in ``markers["vacancies"]``. Cells: hexagons, and
+        the larger rings round double vacancies.
     """
     parameter = dichalcogenide(material)[2]
     vectors = parameter * np.array([[1.0, 0.0], [0.5, np.sqrt(0.75)]])
@@ -199,6 +193,7 @@ def dichalcogenide_specimen(
     )
 
 
+@family
 def monolayer(
     material: str = "MoSe2",
     *,
@@ -212,7 +207,7 @@ def monolayer(
 ) -> tuple[Any, Truth]:
     """Simulate a monolayer of a transition metal dichalcogenide with point defects.
 
-    An incoherent-imaging model, no scattering simulation: see :class:`Imaging` for what it leaves out.
+    %(model)s
     Nothing relaxes round a defect.
 
     Parameters
@@ -224,16 +219,13 @@ def monolayer(
         An element and the fraction of the metal sites that it takes. ``"auto"``: 2 % of an isovalent one.
     chalcogen_dopant : (str, float), "auto" or None
         An element and the fraction of the chalcogen columns where it takes both sites.
-    disorder : float
-        Root mean square static displacement along x and along y, in nm.
-    random_state : int
-        Seed; the same seed gives the same image to the last bit.
-    **imaging
-        Parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``rotation``.
+    %(disorder)s
+    %(random_state)s
+    %(imaging)s
 
     Returns
     -------
-    image : AtomicImage
+    %(image)s
     truth : Truth
         Labels by species: metal, full pair, single vacancy, dopants. ``extra["vacancies"]`` holds the sites
         of double vacancies, (j, 2) in pixels.
@@ -249,10 +241,4 @@ def monolayer(
     specimen = monolayer_specimen(
         material, optics.reach, vacancies, double_vacancies, metal_dopant, chalcogen_dopant, random_state
     ).displaced(disorder, random_state)
-    parameters = {
-        "function": "monolayer", "material": material, "vacancies": vacancies,
-        "double_vacancies": double_vacancies,
-        "metal_dopant": metal_dopant, "chalcogen_dopant": chalcogen_dopant, "disorder": disorder,
-        "random_state": random_state,
-    }  # fmt: skip
-    return simulate_signal(specimen, optics, f"Simulated {material} monolayer", parameters)
+    return simulate_signal(specimen, optics, f"Simulated {material} monolayer", random_state)

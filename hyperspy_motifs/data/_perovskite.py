@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ._family import family
 from ._imaging import Imaging
 from ._signal import simulate_signal
 from ._specimen import Specimen, atomic_number, lattice_points
@@ -30,13 +31,10 @@ def perovskite_specimen(
 
     Parameters
     ----------
-    material : {"SrTiO3", "BaTiO3", "PbTiO3"}
+    material, displacement, wall_width
+        See :func:`perovskite`.
     reach : float
         Radius of the disc in nm.
-    displacement : float
-        How far the B column stands off the middle of its cell along y, in nm; the sign changes at the wall.
-    wall_width : float
-        The displacement follows tanh(x / `wall_width`), in nm.
     oxygen : bool
         Whether the columns of oxygen alone are part of the truth. They are part of the specimen always.
 
@@ -88,6 +86,7 @@ def _squares(points: np.ndarray, site: np.ndarray, parameter: float) -> list[np.
     return [np.array(ring) for ring in rings if None not in ring]
 
 
+@family
 def perovskite(
     material: str = "SrTiO3",
     *,
@@ -100,7 +99,7 @@ def perovskite(
 ) -> tuple[Any, Truth]:
     """Simulate a perovskite along [001] with a ferroelectric domain wall, in bright or in dark contrast.
 
-    An incoherent-imaging model, no scattering simulation: see :class:`Imaging` for what it leaves out;
+    %(model)s;
     annular bright field above all is only an absorption that grows weakly with the atomic number. The wall
     is ideal, runs through the middle of the image along y where the rotation is 0, and only B columns move.
 
@@ -114,16 +113,14 @@ def perovskite(
         How far the B column stands off the middle of its cell along y, in nm; the sign changes at the wall.
     wall_width : float
         The displacement follows tanh(x / `wall_width`), in nm.
-    disorder : float
-        Root mean square static displacement along x and along y, in nm.
-    random_state : int
-        Seed; the same seed gives the same image to the last bit.
+    %(disorder)s
+    %(random_state)s
     **imaging
         Further parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``rotation``.
 
     Returns
     -------
-    image : AtomicImage
+    %(image)s
     truth : Truth
         Labels: A, B displaced to larger or to smaller y, and O in annular bright field.
         ``extra["displacement"]`` (n, 2) in nm, along the axes of the specimen. Cells: squares of four A
@@ -139,12 +136,4 @@ def perovskite(
     optics = Imaging.of(OPTICS.get(detector, {}), {**imaging, "detector": detector})
     specimen = perovskite_specimen(material, optics.reach, displacement, wall_width, detector == "ABF")
     specimen = specimen.displaced(disorder, random_state)
-    parameters = {
-        "function": "perovskite",
-        "material": material,
-        "displacement": displacement,
-        "wall_width": wall_width,
-        "disorder": disorder,
-        "random_state": random_state,
-    }
-    return simulate_signal(specimen, optics, f"Simulated {material} in {detector}", parameters)
+    return simulate_signal(specimen, optics, f"Simulated {material} in {detector}", random_state)

@@ -11,19 +11,26 @@ from ._specimen import Specimen
 from ._truth import Truth
 
 
-def image_signal(image: np.ndarray, imaging: Imaging, title: str, parameters: dict[str, Any]) -> Any:
+def image_signal(
+    image: np.ndarray,
+    imaging: Imaging,
+    title: str,
+    quantity: str = "",
+    model: str = "incoherent sum of columns",
+) -> Any:
     """An image as ``AtomicImage`` with axes x and y in nm.
 
     Parameters
     ----------
     image : (rows, columns) array
     imaging : Imaging
-        Gives the pixel size; all of it is recorded.
+        Gives the pixel size; all of it is recorded in ``metadata.Simulation.imaging``, as JSON.
     title : str
         For ``metadata.General.title``.
-    parameters : dict
-        What the specimen was made from; recorded beside the imaging in ``metadata.Simulation.parameters``,
-        as JSON.
+    quantity : str
+        What a pixel is. If empty, counts or, without a dose, the fraction of the beam.
+    model : str
+        How the image came about, for ``metadata.Simulation.model``.
 
     Returns
     -------
@@ -38,17 +45,16 @@ def image_signal(image: np.ndarray, imaging: Imaging, title: str, parameters: di
     ]
     signal = hs.signals.Signal2D(image, axes=axes)
     signal.metadata.General.title = title
-    signal.metadata.Signal.quantity = "Fraction of the beam" if imaging.dose is None else "Counts"
-    record = json.dumps({**parameters, "imaging": asdict(imaging)}, sort_keys=True)
-    signal.metadata.set_item("Simulation.model", "incoherent sum of columns")
-    signal.metadata.set_item("Simulation.parameters", record)
+    signal.metadata.Signal.quantity = quantity or (
+        "Fraction of the beam" if imaging.dose is None else "Counts"
+    )
+    signal.metadata.set_item("Simulation.model", model)
+    signal.metadata.set_item("Simulation.imaging", json.dumps(asdict(imaging), sort_keys=True))
     signal.set_signal_type("atomic_image")
     return signal
 
 
-def simulate_signal(
-    specimen: Specimen, imaging: Imaging, title: str, parameters: dict[str, Any]
-) -> tuple[Any, Truth]:
+def simulate_signal(specimen: Specimen, imaging: Imaging, title: str, random_state: int) -> tuple[Any, Truth]:
     """Image of a specimen as ``AtomicImage``, and its truth.
 
     Parameters
@@ -56,13 +62,13 @@ def simulate_signal(
     specimen : Specimen
     imaging : Imaging
     title : str
-    parameters : dict
-        Parameters of the specimen; its ``"random_state"`` is the seed of the imaging too.
+    random_state : int
+        Seed of everything random in the imaging.
 
     Returns
     -------
     signal : AtomicImage
     truth : Truth
     """
-    image, truth = simulate(specimen, imaging, parameters["random_state"])
-    return image_signal(image, imaging, title, parameters), truth
+    image, truth = simulate(specimen, imaging, random_state)
+    return image_signal(image, imaging, title), truth

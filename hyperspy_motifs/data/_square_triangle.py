@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ._family import family
 from ._imaging import Imaging
 from ._rings import bonds_within, find_rings, group_names, vertex_figures
 from ._signal import simulate_signal
@@ -117,14 +118,10 @@ def square_triangle_specimen(
 
     Parameters
     ----------
-    kind : {"sigma", "elongated", "stampfli", "random"}
+    kind, edge, element
         See :func:`square_triangle`.
     reach : float
         Radius of the disc in nm.
-    edge : float
-        Edge of the tiles in nm.
-    element : str
-        Symbol of the one element.
     random_state : int
         Seed of the random tiling.
 
@@ -158,6 +155,7 @@ def square_triangle_specimen(
     )
 
 
+@family
 def square_triangle(
     kind: str = "random",
     *,
@@ -169,7 +167,7 @@ def square_triangle(
 ) -> tuple[Any, Truth]:
     """Simulate columns on the vertices of a tiling of squares and equilateral triangles.
 
-    An incoherent-imaging model, no scattering simulation: see :class:`Imaging` for what it leaves out.
+    %(model)s
 
     Parameters
     ----------
@@ -182,16 +180,13 @@ def square_triangle(
         Edge of the tiles in nm.
     element : str
         Symbol of the one element.
-    disorder : float
-        Root mean square static displacement along x and along y, in nm.
-    random_state : int
-        Seed; the same seed gives the same image to the last bit.
-    **imaging
-        Parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``rotation``.
+    %(disorder)s
+    %(random_state)s
+    %(imaging)s
 
     Returns
     -------
-    image : AtomicImage
+    %(image)s
     truth : Truth
         Labels: the sizes of the tiles round the vertex. Cells: triangles and squares.
 
@@ -209,12 +204,4 @@ def square_triangle(
     optics = Imaging.of({}, imaging)
     specimen = square_triangle_specimen(kind, optics.reach, edge, element, random_state)
     specimen = specimen.displaced(disorder, random_state)
-    parameters = {
-        "function": "square_triangle",
-        "kind": kind,
-        "edge": edge,
-        "element": element,
-        "disorder": disorder,
-        "random_state": random_state,
-    }
-    return simulate_signal(specimen, optics, f"Simulated square-triangle tiling, {kind}", parameters)
+    return simulate_signal(specimen, optics, f"Simulated square-triangle tiling, {kind}", random_state)

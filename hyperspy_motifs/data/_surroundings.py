@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ._family import family
 from ._imaging import Imaging, detect, slow_field
 from ._lattice import lattice_specimen
 from ._signal import image_signal, simulate_signal
@@ -20,10 +21,8 @@ def amorphous_specimen(
     ----------
     reach : float
         Radius of the disc in nm.
-    areal_density : float
-        Atoms per square nanometre; about 100 a nanometre of thickness for amorphous carbon.
-    element : str
-        Symbol of the element.
+    areal_density, element
+        See :func:`amorphous`.
     random_state : int
         Seed of the positions.
 
@@ -48,12 +47,13 @@ def amorphous_specimen(
     )
 
 
+@family
 def amorphous(
     *, areal_density: float = 300.0, element: str = "C", random_state: int = 0, **imaging: Any
 ) -> tuple[Any, Truth]:
     """Simulate amorphous matter, in which there are no columns to find.
 
-    An incoherent-imaging model, no scattering simulation: see :class:`Imaging` for what it leaves out. Atoms
+    %(model)s Atoms
     are placed without regard to each other, so there is no short-range order.
 
     Parameters
@@ -62,14 +62,13 @@ def amorphous(
         Atoms per square nanometre; about 100 a nanometre of thickness for amorphous carbon.
     element : str
         Symbol of the element.
-    random_state : int
-        Seed; the same seed gives the same image to the last bit.
+    %(random_state)s
     **imaging
         Parameters of :class:`Imaging`, such as ``shape``, ``pixel_size`` or ``dose``.
 
     Returns
     -------
-    image : AtomicImage
+    %(image)s
     truth : Truth
         Without any column.
 
@@ -82,13 +81,7 @@ def amorphous(
     """
     optics = Imaging.of({}, imaging)
     specimen = amorphous_specimen(optics.reach, areal_density, element, random_state)
-    parameters = {
-        "function": "amorphous",
-        "areal_density": areal_density,
-        "element": element,
-        "random_state": random_state,
-    }
-    return simulate_signal(specimen, optics, f"Simulated amorphous {element}", parameters)
+    return simulate_signal(specimen, optics, f"Simulated amorphous {element}", random_state)
 
 
 def crystal_edge_specimen(
@@ -122,6 +115,7 @@ def crystal_edge_specimen(
     return solid.beside(rim)
 
 
+@family
 def crystal_edge(
     kind: str = "triangular",
     *,
@@ -135,7 +129,7 @@ def crystal_edge(
 ) -> tuple[Any, Truth]:
     """Simulate a crystal beside an amorphous rim and vacuum: only the crystal has columns to find.
 
-    An incoherent-imaging model, no scattering simulation: see :class:`Imaging` for what it leaves out. The
+    %(model)s The
     rim holds as many atoms an area as the crystal, at random positions.
 
     Parameters
@@ -148,16 +142,13 @@ def crystal_edge(
         Distance of nearest neighbours in nm.
     element : str
         Symbol of the element.
-    disorder : float
-        Root mean square static displacement along x and along y, in nm.
-    random_state : int
-        Seed; the same seed gives the same image to the last bit.
-    **imaging
-        Parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``rotation``.
+    %(disorder)s
+    %(random_state)s
+    %(imaging)s
 
     Returns
     -------
-    image : AtomicImage
+    %(image)s
     truth : Truth
 
     Examples
@@ -175,19 +166,10 @@ def crystal_edge(
     density = ratio * len(crystal.positions) / (np.pi * optics.reach**2)
     matter = amorphous_specimen(optics.reach, density, "C", random_state)
     specimen = crystal_edge_specimen(crystal, matter, optics.shape[1] * optics.pixel_size, vacuum, amorphous)
-    parameters = {
-        "function": "crystal_edge",
-        "kind": kind,
-        "vacuum": vacuum,
-        "amorphous": amorphous,
-        "spacing": spacing,
-        "element": element,
-        "disorder": disorder,
-        "random_state": random_state,
-    }
-    return simulate_signal(specimen, optics, f"Simulated edge of a {kind} lattice", parameters)
+    return simulate_signal(specimen, optics, f"Simulated edge of a {kind} lattice", random_state)
 
 
+@family
 def noise(*, level: float = 0.005, random_state: int = 0, **imaging: Any) -> tuple[Any, Truth]:
     """Simulate an image of nothing but noise.
 
@@ -196,14 +178,13 @@ def noise(*, level: float = 0.005, random_state: int = 0, **imaging: Any) -> tup
     level : float
         Fraction of the beam that reaches the detector everywhere; ``background_variation`` of the imaging,
         here in units of the level, lets it change slowly.
-    random_state : int
-        Seed; the same seed gives the same image to the last bit.
+    %(random_state)s
     **imaging
         Parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``read_noise``.
 
     Returns
     -------
-    image : AtomicImage
+    %(image)s
     truth : Truth
         Without any column.
 
@@ -228,6 +209,5 @@ def noise(*, level: float = 0.005, random_state: int = 0, **imaging: Any) -> tup
             "rotation": optics.rotation,
         },
     )
-    parameters = {"function": "noise", "level": level, "random_state": random_state}
     image = detect(expected, optics, random_state)
-    return image_signal(image, optics, "Simulated noise", parameters), truth
+    return image_signal(image, optics, "Simulated noise"), truth

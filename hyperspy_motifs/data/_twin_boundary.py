@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ._family import family
 from ._imaging import Imaging
 from ._monolayer import Dopant, dichalcogenide, dichalcogenide_specimen, place_defects
 from ._rings import vertex_figures
@@ -29,15 +30,10 @@ def twin_boundary_specimen(
 
     Parameters
     ----------
-    material : {"MoS2", "MoSe2", "MoTe2", "WS2", "WSe2", "NbSe2"}
+    material, boundary, vacancies, metal_dopant
+        See :func:`twin_boundary`.
     reach : float
         Radius of the disc in nm.
-    boundary : {"4|4P", "8"}
-        See :func:`twin_boundary`.
-    vacancies : float
-        Fraction of the chalcogen columns that miss one of their two atoms.
-    metal_dopant : (str, float), "auto" or None
-        An element and the fraction of the metal sites that it takes.
     random_state : int
         Seed of the sites.
 
@@ -69,6 +65,7 @@ def twin_boundary_specimen(
     return net.where(lambda where: np.hypot(where[:, 0], where[:, 1]) <= reach)
 
 
+@family
 def twin_boundary(
     material: str = "MoSe2",
     *,
@@ -81,7 +78,7 @@ def twin_boundary(
 ) -> tuple[Any, Truth]:
     """Simulate a mirror twin boundary of a dichalcogenide monolayer, with its 4-rings or 8-rings.
 
-    An incoherent-imaging model, no scattering simulation: see :class:`Imaging` for what it leaves out. The
+    %(model)s The
     boundary runs through the middle of the image, along x where the rotation is 0. It is built by geometry,
     not relaxed.
 
@@ -96,16 +93,13 @@ def twin_boundary(
         Fraction of the chalcogen columns that miss one of their two atoms.
     metal_dopant : (str, float), "auto" or None
         An element and the fraction of the metal sites that it takes.
-    disorder : float
-        Root mean square static displacement along x and along y, in nm.
-    random_state : int
-        Seed; the same seed gives the same image to the last bit.
-    **imaging
-        Parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``rotation``.
+    %(disorder)s
+    %(random_state)s
+    %(imaging)s
 
     Returns
     -------
-    image : AtomicImage
+    %(image)s
     truth : Truth
         Labels by species. Cells: the rings. ``extra["domain"]`` (n,): 0 on the boundary, 1 and -1 on its
         sides; ``extra["figure"]`` (n,): sizes of the rings round the column, such as ``"4.6.4.6"``.
@@ -125,13 +119,4 @@ def twin_boundary(
     specimen = twin_boundary_specimen(
         material, optics.reach, boundary, vacancies, metal_dopant, random_state
     ).displaced(disorder, random_state)
-    parameters = {
-        "function": "twin_boundary",
-        "material": material,
-        "boundary": boundary,
-        "vacancies": vacancies,
-        "metal_dopant": metal_dopant,
-        "disorder": disorder,
-        "random_state": random_state,
-    }
-    return simulate_signal(specimen, optics, f"Simulated {material} twin boundary", parameters)
+    return simulate_signal(specimen, optics, f"Simulated {material} twin boundary", random_state)

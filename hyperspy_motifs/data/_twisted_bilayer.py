@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import maximum_filter
 
+from ._family import family
 from ._imaging import Imaging, expected_image, simulate
 from ._monolayer import dichalcogenide
 from ._signal import image_signal
@@ -168,6 +169,7 @@ def find_maxima(image: np.ndarray) -> np.ndarray:
     return np.column_stack([x, y])
 
 
+@family
 def twisted_bilayer(
     material: str = "MoS2",
     *,
@@ -178,7 +180,7 @@ def twisted_bilayer(
 ) -> tuple[Any, Truth]:
     """Simulate a twisted bilayer, whose local stacking changes without a step over the moire.
 
-    An incoherent-imaging model, no scattering simulation: see :class:`Imaging` for what it leaves out. The
+    %(model)s The
     layers are rigid: nothing relaxes towards the stackings of low energy.
 
     Parameters
@@ -187,16 +189,13 @@ def twisted_bilayer(
     twist : float
         Degrees by which the upper layer is turned against the lower from parallel stacking; more than 0, at
         most 30.
-    disorder : float
-        Root mean square static displacement along x and along y, in nm.
-    random_state : int
-        Seed; the same seed gives the same image to the last bit.
-    **imaging
-        Parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``rotation``.
+    %(disorder)s
+    %(random_state)s
+    %(imaging)s
 
     Returns
     -------
-    image : AtomicImage
+    %(image)s
     truth : Truth
         Columns of the two layers overlap, so the positions are the maxima of the image without noise.
         Labels: the nearest of the stackings AA, AB and BA, a coarse name of a continuous quantity. In
@@ -237,11 +236,4 @@ def twisted_bilayer(
             "column_species": np.array(columns.names)[columns.labels],
         },
     )
-    parameters = {
-        "function": "twisted_bilayer",
-        "material": material,
-        "twist": twist,
-        "disorder": disorder,
-        "random_state": random_state,
-    }
-    return image_signal(image, optics, f"Simulated twisted bilayer of {material}", parameters), truth
+    return image_signal(image, optics, f"Simulated twisted bilayer of {material}"), truth

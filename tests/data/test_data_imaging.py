@@ -240,11 +240,14 @@ def test_signal_is_calibrated_and_survives_a_file(tmp_path):
     record = json.loads(signal.metadata.Simulation.parameters)
     assert record["kind"] == "square"
     assert record["random_state"] == 7
-    assert record["imaging"]["pixel_size"] == 0.02
+    assert record["function"] == "lattice"
+    assert json.loads(signal.metadata.Simulation.imaging)["pixel_size"] == 0.02
     signal.save(tmp_path / "image.hspy")
     loaded = hs.load(tmp_path / "image.hspy")
     assert type(loaded) is type(signal)
     assert loaded.metadata.Simulation.parameters == signal.metadata.Simulation.parameters
+    assert "disorder : float" in lattice.__doc__
+    assert "%(" not in lattice.__doc__
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,135 @@
+"""The 7x7 reconstruction of Si(111) as a scanning tunnelling microscope sees it."""
+
+from typing import Any
+
+import numpy as np
+
+from ._family import family
+from ._imaging import Imaging
+from ._signal import image_signal
+from ._specimen import Specimen, atomic_number, lattice_points
+from ._topography import Tip, topograph
+from ._truth import Truth
+
+# Vector of the unreconstructed surface in nm: that of the crystal, 0.5431, over the root of two.
+SURFACE_VECTOR = 0.5431 / np.sqrt(2.0)
+OPTICS = {"shape": (360, 400), "pixel_size": 0.045, "dose": None, "probe_size": 0.4, "tails": 0.2}
+# The six adatoms of the faulted half, in sevenths of the cell's vectors, which enclose 60 degrees; the corner
+# holes are at the corners of the cell. The other half is the image of the first in the cell's centre.
+CORNERS = ((1, 1), (5, 1), (1, 5))
+CENTRES = ((3, 1), (1, 3), (3, 3))
+NAMES = ["faulted_corner", "faulted_centre", "unfaulted_corner", "unfaulted_centre"]
+# How far the adatoms stand out, in nm, in this order: filled states, where the halves differ.
+HEIGHTS = np.array([0.125, 0.11, 0.095, 0.08])
+
+
+def silicon_7x7_specimen(
+    reach: float, vacancies: float = 0.02, reacted: float = 0.0, random_state: int = 0
+) -> Specimen:
+    """Adatoms of Si(111)-(7x7) in a disc.
+
+    Parameters
+    ----------
+    reach : float
+        Radius of the disc in nm.
+    vacancies, reacted
+        See :func:`silicon_7x7`.
+    random_state : int
+        Seed of the defects.
+
+    Returns
+    -------
+    Specimen
+        Labels: corner and centre adatoms of the faulted and of the unfaulted half, then reacted ones.
+        ``per_column["height"]`` in nm; ``markers["vacancies"]`` and ``markers["corner_holes"]``.
+    """
+    for name, fraction in (("vacancies", vacancies), ("reacted", reacted), ("sum", vacancies + reacted)):
+        if not 0 <= fraction <= 1:
+            raise ValueError(f"{name} is {fraction} of the adatoms; it must lie between 0 and 1.")
+    faulted = np.array(CORNERS + CENTRES) / 7.0
+    basis = np.concatenate([faulted, 1.0 - faulted, [[0.0, 0.0]]])
+    vectors = 7.0 * SURFACE_VECTOR * np.array([[1.0, 0.0], [0.5, np.sqrt(0.75)]])
+    points, site = lattice_points(vectors, basis, reach)
+    hole = site == len(basis) - 1
+    corner_holes, points = points[hole], points[~hole]
+    labels = (site[~hole] // len(CORNERS)).astype(int)
+    height = HEIGHTS[labels]
+    chance = np.random.default_rng([random_state, 0]).random(len(points))
+    weak = (chance >= vacancies) & (chance < vacancies + reacted)
+    height[weak] *= 0.45
+    labels[weak] = len(NAMES)
+    kept = chance >= vacancies
+    n = int(kept.sum())
+    return Specimen(
+        positions=points[kept],
+        labels=labels[kept],
+        names=[*NAMES, *(["reacted"] if reacted > 0 else [])],
+        column=np.arange(n),
+        numbers=np.full(n, atomic_number("Si")),
+        counts=np.ones(n),
+        per_column={"height": height[kept]},
+        markers={"vacancies": points[~kept], "corner_holes": corner_holes},
+    )
+
+
+@family
+def silicon_7x7(
+    *,
+    vacancies: float = 0.02,
+    reacted: float = 0.0,
+    noise: float = 0.003,
+    line_noise: float = 0.003,
+    tilt: tuple[float, float] = (0.0, 0.0),
+    streaks: float = 0.0,
+    disorder: float = 0.004,
+    random_state: int = 0,
+    **imaging: Any,
+) -> tuple[Any, Truth]:
+    """Simulate a scanning tunnelling micrograph of Si(111)-(7x7), with missing adatoms.
+
+    The positions are those of the dimer-adatom-stacking-fault model [1]_ on ideal sites, twelve adatoms a
+    cell. The heights are indicative, of filled states, in which the faulted half looks higher [2]_: each
+    adatom is a bump as wide as the tip is blunt. No electronic structure is computed, and neither rest atoms
+    nor the depth of the corner holes are in it; :class:`Tip` adds what the scan does.
+
+    Parameters
+    ----------
+    vacancies : float
+        Fraction of the adatoms that are missing.
+    reacted : float
+        Fraction of the adatoms that are there but dark, at 0.45 of their height, as after a reaction that
+        took their dangling bond.
+    noise, line_noise, tilt, streaks
+        See :class:`Tip`, in nm.
+    %(disorder)s
+    %(random_state)s
+    **imaging
+        Parameters of :class:`Imaging` that shape the frame: ``shape``, ``pixel_size``, ``rotation``,
+        ``drift``, ``row_jitter``, and ``probe_size``, here the width of an adatom.
+
+    Returns
+    -------
+    %(image)s
+        Heights in nm.
+    truth : Truth
+        Labels: corner and centre adatoms of the faulted and of the unfaulted half, and reacted ones.
+        ``extra["vacancies"]`` (j, 2) and ``extra["corner_holes"]`` (k, 2) in pixels.
+
+    References
+    ----------
+    .. [1] K. Takayanagi, Y. Tanishiro, S. Takahashi and M. Takahashi, Surf. Sci. 164 (1985) 367.
+    .. [2] R. M. Tromp, R. J. Hamers and J. E. Demuth, Phys. Rev. B 34 (1986) 1388.
+
+    Examples
+    --------
+    >>> from hyperspy_motifs.data import silicon_7x7
+    >>> image, truth = silicon_7x7(shape=(200, 240), vacancies=0.0)
+    >>> truth.names
+    ['faulted_corner', 'faulted_centre', 'unfaulted_corner', 'unfaulted_centre']
+    """
+    optics = Imaging.of(OPTICS, imaging)
+    tip = Tip(noise=noise, line_noise=line_noise, tilt=tilt, streaks=streaks)
+    specimen = silicon_7x7_specimen(optics.reach, vacancies, reacted, random_state)
+    heights, truth = topograph(specimen.displaced(disorder, random_state), optics, tip, random_state)
+    model = f"sum of bumps, traced by {tip}"
+    return image_signal(heights, optics, "Simulated STM of Si(111)-(7x7)", "Height (nm)", model), truth

@@ -1,0 +1,114 @@
+"""Heights as a scanning probe traces them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._columns import add_columns
+from ._imaging import Imaging, visible_truth
+from ._specimen import Specimen
+from ._truth import Truth
+
+
+@dataclass(frozen=True)
+class Tip:
+    r"""What a scanning probe and its feedback add to a height map.
+
+    The map is a sum of bumps on a tilted plane,
+
+    .. math:: z(r) = \sum_k h_k P(r - r_k) + t \cdot r + \ell_y + \epsilon,
+
+    where :math:`P` is 1 at its centre and as wide as the tip is blunt (``probe_size`` and ``tails`` of
+    :class:`Imaging`), :math:`\ell_y` the offset of a row and :math:`\epsilon` noise of the pixel. Offsets of
+    rows wander: the feedback remembers the last row.
+
+    Parameters
+    ----------
+    noise : float
+        Root mean square noise of a pixel in nm.
+    line_noise : float
+        Root mean square offset of a row from the next, in nm.
+    memory : float
+        Share of its offset that a row hands to the next, 0 to less than 1.
+    tilt : (float, float)
+        How much higher the right and the lower edge of the frame are than the left and the upper edge, in nm.
+    streaks : float
+        Expected number in the frame of short horizontal streaks, where the tip loses its place.
+    streak_height : float
+        Root mean square height of a streak in nm.
+    """
+
+    noise: float = 0.003
+    line_noise: float = 0.003
+    memory: float = 0.7
+    tilt: tuple[float, float] = (0.0, 0.0)
+    streaks: float = 0.0
+    streak_height: float = 0.04
+
+    def __post_init__(self) -> None:
+        for name in ("noise", "line_noise", "streaks", "streak_height"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}={getattr(self, name)} must be 0 or more.")
+        if not 0 <= self.memory < 1:
+            raise ValueError(f"memory={self.memory} is a share: give 0 to less than 1.")
+
+    def trace(self, heights: np.ndarray, random_state: int = 0, frame: int = 0) -> np.ndarray:
+        """Heights as this tip records them.
+
+        Parameters
+        ----------
+        heights : (rows, columns) array
+            Height map in nm, without noise.
+        random_state : int
+            Seed.
+        frame : int
+            Number of the frame: another one has other noise.
+
+        Returns
+        -------
+        (rows, columns) float32 array
+        """
+        rng = np.random.default_rng([random_state, 10, frame])
+        rows, columns = heights.shape
+        y, x = np.ogrid[-0.5 : 0.5 : 1j * rows, -0.5 : 0.5 : 1j * columns]
+        traced = heights + self.tilt[0] * x + self.tilt[1] * y
+        offset, offsets = 0.0, np.empty(rows)
+        for row, step in enumerate(self.line_noise * rng.normal(size=rows)):
+            offsets[row] = offset = self.memory * offset + step
+        traced += offsets[:, None]
+        for _ in range(rng.poisson(self.streaks)):
+            row, first = rng.integers(rows), rng.integers(columns)
+            length = 1 + int(rng.exponential(columns / 12))
+            traced[row, first : first + length] += self.streak_height * rng.normal()
+        return (traced + self.noise * rng.normal(size=heights.shape)).astype(np.float32)
+
+
+def topograph(
+    specimen: Specimen, imaging: Imaging, tip: Tip, random_state: int = 0
+) -> tuple[np.ndarray, Truth]:
+    """Height map of a surface, and its truth, as arrays.
+
+    Parameters
+    ----------
+    specimen : Specimen
+        With ``per_column["height"]``, how far each atom stands out, in nm.
+    imaging : Imaging
+        Its frame, distortions, drift and ``probe_size`` are used; dose and detector are not.
+    tip : Tip
+    random_state : int
+        Seed of distortions and noise.
+
+    Returns
+    -------
+    heights : (rows, columns) float32 array
+        In nm.
+    truth : Truth
+    """
+    jitter = np.random.default_rng([random_state, 9, imaging.frame])
+    row_shift = imaging.row_jitter * jitter.normal(size=imaging.shape[0])
+    peak = sum(share / (2.0 * np.pi * sigma**2) for share, sigma in imaging.profile)
+    surface = np.zeros(imaging.shape)
+    pixels = imaging.to_pixels(specimen.positions, random_state)
+    add_columns(surface, pixels, specimen.per_column["height"] / peak, imaging.profile, row_shift)
+    truth = visible_truth(specimen, imaging, surface, random_state)
+    return tip.trace(surface, random_state, imaging.frame), truth
