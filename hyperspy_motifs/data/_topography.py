@@ -72,15 +72,15 @@ class Tip:
         rows, columns = heights.shape
         y, x = np.ogrid[-0.5 : 0.5 : 1j * rows, -0.5 : 0.5 : 1j * columns]
         traced = heights + self.tilt[0] * x + self.tilt[1] * y
-        offset, offsets = 0.0, np.empty(rows)
-        for row, step in enumerate(self.line_noise * rng.normal(size=rows)):
-            offsets[row] = offset = self.memory * offset + step
+        offsets = np.asarray(rng.normal(0.0, self.line_noise, rows))
+        for row in range(1, rows):
+            offsets[row] += self.memory * offsets[row - 1]
         traced += offsets[:, None]
         for _ in range(rng.poisson(self.streaks)):
-            row, first = rng.integers(rows), rng.integers(columns)
+            row, first = int(rng.integers(rows)), int(rng.integers(columns))
             length = 1 + int(rng.exponential(columns / 12))
             traced[row, first : first + length] += self.streak_height * rng.normal()
-        return (traced + self.noise * rng.normal(size=heights.shape)).astype(np.float32)
+        return (traced + np.asarray(rng.normal(0.0, self.noise, heights.shape))).astype(np.float32)
 
 
 def topograph(
