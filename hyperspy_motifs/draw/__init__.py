@@ -3,7 +3,7 @@
 Every function draws on the axes (or figure) it is given, or makes one, and returns it. None computes a
 result and none saves a file. All take plain arrays: positions as columns x, y in the units of the image's
 axes, labels as integers (motif 0 is the most frequent). Axis y points down, as HyperSpy shows images. Legends and
-colour bars stand outside the axes: give figures of several axes ``layout="constrained"``.
+colour bars stand outside the axes: give figures of several axes ``layout="compressed"``.
 
 Colours
     :func:`motif_colour`, :func:`motif_colours`, :func:`motif_marker`, :func:`cell_colours`,

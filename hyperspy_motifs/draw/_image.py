@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import ArrayLike, NDArray
 
 from ._scale_bar import add_scale_bar
@@ -58,11 +59,26 @@ def field_size(extent: Extent) -> tuple[float, float]:
     return width + 0.1, max(width * aspect, 1.5) + 0.1
 
 
-def widen_for_key(ax: Axes) -> None:
-    """Widen a figure made here by what its legend or colour bar needs.
+def make_room(ax: Axes, *, made_here: bool) -> None:
+    """Make room for the legend or colour bar of `ax`: a figure made here is widened, in another one the axes shrink.
 
-    Constrained layout alone takes the room from the axes and, where their aspect is fixed, too little of it.
+    Constrained layout alone takes the room from the axes and, where their aspect is fixed, too little of it: what it
+    takes off their place is in part what the axes do not fill. Each further round takes part of what is missing.
     """
+    root = ax.get_figure(root=True)
+    engine = root.get_layout_engine() if root is not None else None
+    if made_here:
+        widen_for_key(ax)
+    elif root is not None and isinstance(engine, ConstrainedLayoutEngine):
+        for _ in range(6):
+            before = ax.get_position(original=True).bounds
+            engine.execute(root)
+            if np.allclose(before, ax.get_position(original=True).bounds, atol=2e-3):
+                break
+
+
+def widen_for_key(ax: Axes) -> None:
+    """Widen a figure made here by what its legend or colour bar needs."""
     figure = cast(Figure, ax.figure)
     ax.apply_aspect()
     keys = [key for key in (ax.get_legend(), *ax.child_axes) if key is not None]

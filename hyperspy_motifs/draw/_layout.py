@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from ._image import axes_or_new, check_length, check_positions, widen_for_key
+from ._image import axes_or_new, check_length, check_positions, make_room
 from ._legend import add_motif_legend
 from ._motifs import drawing_order, scatter_motifs
 from ._palette import as_labels
@@ -44,16 +44,61 @@ def layout_marker_area(n: int) -> float:
     return float(np.clip(16000 / max(n, 1), 3.0, 14.0))
 
 
+# Places of a number beside a small group, tried in turn: directions, and then the same farther off.
+_DIRECTIONS = np.array([(1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0)], dtype=float)
+_BESIDE = np.concatenate([9.0 * _DIRECTIONS, 17.0 * _DIRECTIONS])
+
+
 def _number_groups(ax: Axes, layout: NDArray[np.float64], motifs: NDArray[np.intp]) -> None:
-    """Write the number of each motif on its group, or beside it where it would hide a small one."""
-    for k in np.unique(motifs):
-        group = layout[motifs == k]
-        centre = group[np.argmin(np.sum((group - np.median(group, axis=0)) ** 2, axis=1))]
+    """Write the number of each motif on its group, or beside it where it would hide a small one.
+
+    Numbers beside their groups are put where they hide no other number and no other group, as far as there is room.
+    """
+    ax.apply_aspect()
+    box = ax.get_window_extent()
+    scale = 72 / ax.figure.dpi
+    points = ax.transData.transform(layout) * scale
+    low, high = np.array([box.x0, box.y0]) * scale, np.array([box.x1, box.y1]) * scale
+    members = {int(k): points[motifs == k] for k in np.unique(motifs)}
+    centres = {
+        k: group[np.argmin(np.sum((group - np.median(group, axis=0)) ** 2, axis=1))]
+        for k, group in members.items()
+    }
+    half = {k: np.array([3.2 * len(str(k)) + 1.0, 5.0]) for k in members}
+    # A group is large where its middle half is wider than the number that would stand on it.
+    spans = {k: np.subtract(*np.percentile(group, [75, 25], axis=0)) for k, group in members.items()}
+    large = {k for k in members if np.all(spans[k] > 1.5 * half[k])}
+    placed = [(centres[k], half[k]) for k in large]
+    obstacles = np.array([centres[k] for k in members if k not in large]).reshape(-1, 2)
+    for k in members:
+        shift = np.zeros(2)
+        if k not in large:
+            # Wide numbers stand farther off to the sides.
+            shifts = _BESIDE * (half[k] / half[k][1] * 0.5 + 0.5)
+            crowding = [_crowding(centres[k] + s, half[k], placed, obstacles, low, high) for s in shifts]
+            shift = shifts[int(np.argmin(crowding))]
+            placed.append((centres[k] + shift, half[k]))
+        place = layout[motifs == k][np.argmin(np.sum((members[k] - centres[k]) ** 2, axis=1))]
         ax.annotate(
-            str(k), centre, xytext=(0, 0) if len(group) > 50 else (6, 6), textcoords="offset points",
-            ha="center", va="center", fontsize="small", fontweight="bold", zorder=4,
+            str(k), place, xytext=(float(shift[0]), float(shift[1])), textcoords="offset points", ha="center", va="center",
+            fontsize="small", fontweight="bold", zorder=4,
             path_effects=[withStroke(linewidth=2.2, foreground="white")],
         )  # fmt: skip
+
+
+def _crowding(
+    place: NDArray[np.float64],
+    half: NDArray[np.float64],
+    placed: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    obstacles: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+) -> float:
+    """How much a number of half size `half` at `place` hides: numbers, small groups, and itself beyond the frame."""
+    hidden = sum(bool(np.all(np.abs(place - other) < half + size)) for other, size in placed)
+    covered = int(np.all(np.abs(obstacles - place) < half + 1.5, axis=1).sum())
+    outside = bool(np.any(place - half < low) or np.any(place + half > high))
+    return 3.0 * hidden + covered + 2.0 * outside
 
 
 def plot_layout(
@@ -105,8 +150,11 @@ def plot_layout(
         _draw_density(ax, xy, label, legend, kwargs)
     else:
         _draw_atoms(ax, xy, np.asarray(colour_by), names, label, legend, kwargs)
-    if legend and made_here:
-        widen_for_key(ax)
+    if legend:
+        make_room(ax, made_here=made_here)
+    if colour_by is not None and is_categorical(np.asarray(colour_by)):
+        # Once the axes have their size: where a number has room depends on it.
+        _number_groups(ax, xy, as_labels(np.asarray(colour_by).astype(np.intp)))
     return ax
 
 
@@ -143,7 +191,6 @@ def _draw_atoms(
         motifs = as_labels(values.astype(np.intp))
         order = drawing_order(motifs)
         scatter_motifs(ax, xy[order], motifs[order], **kwargs)
-        _number_groups(ax, xy, motifs)
         if legend:
             add_motif_legend(ax, motifs, names, marker=kwargs.get("marker"))
         return

@@ -27,11 +27,16 @@ def label_texts(labels: ArrayLike, names: Sequence[str] | None = None, kind: str
     }
 
 
-def _n_columns(ax: Axes, n_entries: int, outside: bool) -> int:
+# Height of an entry of the legend in units of the font size of the figure.
+_LINE = {"small": 0.833 * 1.45, "x-small": 0.694 * 1.45}
+
+
+def _n_columns(ax: Axes, n_entries: int, outside: bool, size: str) -> int:
     """Columns such that the legend is not higher than the axes."""
-    line = 0.85 * 1.45 * float(mpl.rcParams["font.size"]) / 72
     height = ax.get_window_extent().height / ax.figure.dpi * (1.0 if outside else 0.9)
-    return max(1, int(np.ceil(n_entries / max(1, int(height / line) - 1))))
+    lines = int(72 * height / (_LINE[size] * float(mpl.rcParams["font.size"])))
+    # One of them is the title.
+    return max(1, int(np.ceil(n_entries / max(1, lines - 1))))
 
 
 def add_motif_legend(
@@ -101,9 +106,12 @@ def add_motif_legend(
     outside = location == "outside right"
     if outside:
         kwargs.setdefault("bbox_to_anchor", (1.02, 1.0))
-    kwargs.setdefault("ncols", _n_columns(ax, len(lines), outside))
+    # Smaller letters before a second column: a column takes its width from the picture.
+    size = "small" if _n_columns(ax, len(lines), outside, "small") == 1 else "x-small"
+    kwargs.setdefault("ncols", _n_columns(ax, len(lines), outside, size))
     defaults: dict[str, Any] = {
-        "fontsize": "small", "frameon": not outside, "borderaxespad": 0.0 if outside else 0.5,
+        "title": None if cells else "motif (atoms)", "alignment": "left", "title_fontsize": size,
+        "fontsize": size, "frameon": not outside, "borderaxespad": 0.0 if outside else 0.5,
         "borderpad": 0.2 if outside else 0.4, "labelspacing": 0.35, "columnspacing": 0.8,
         "handletextpad": 0.4 if cells else 0.2, "handlelength": 1.4,
     }  # fmt: skip

@@ -16,6 +16,14 @@ from ._palette import motif_colour
 from ._scale_bar import add_scale_bar
 
 
+def _columns(n: int) -> int:
+    """Patches in a row: up to six in one, more in rows of like length, about twice as wide as high."""
+    if n <= 6:
+        return n
+    rows = -(-n // int(np.ceil(np.sqrt(2 * n))))
+    return -(-n // rows)
+
+
 def plot_means(
     means: ArrayLike,
     counts: ArrayLike | None = None,
@@ -64,7 +72,7 @@ def plot_means(
     for title, values in (("counts", counts), ("names", names), ("symmetries", symmetries)):
         if values is not None and len(values) < n:  # type: ignore[arg-type]
             raise ValueError(f"{title} must hold one value for each of {n} motifs, got {len(values)}.")  # type: ignore[arg-type]
-    columns = min(n, n_columns or max(4, int(np.ceil(np.sqrt(2 * n)))))
+    columns = min(n, n_columns or _columns(n))
     rows = -(-n // columns)
     if figure is None:
         height = 1.12 + 0.16 * (counts is not None) + 0.2 * (symmetries is not None)

@@ -11,7 +11,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.markers import MarkerStyle
 from numpy.typing import ArrayLike, NDArray
 
-from ._image import Extent, check_length, check_positions, marker_area, prepare_field, widen_for_key
+from ._image import Extent, check_length, check_positions, make_room, marker_area, prepare_field
 from ._legend import add_motif_legend
 from ._palette import as_labels, contrast_colours, motif_colours, motif_marker
 
@@ -127,6 +127,5 @@ def plot_motifs(
     scatter_motifs(ax, xy[order], motifs[order], **kwargs)
     if legend:
         add_motif_legend(ax, labels, names, marker=kwargs.get("marker"))
-        if made_here:
-            widen_for_key(ax)
+        make_room(ax, made_here=made_here)
     return ax

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from ._image import axes_or_new, check_length, widen_for_key
+from ._image import axes_or_new, check_length, make_room
 from ._layout import frame_layout, layout_marker_area
 from ._legend import add_motif_legend
 from ._motifs import drawing_order, scatter_motifs
@@ -75,8 +75,7 @@ def animate_relaxation(
     atoms = scatter_motifs(ax, frames[0], motifs[order], s=layout_marker_area(len(motifs)))
     title = ax.set_title(f"iteration {numbers[0]}", fontsize="small")
     add_motif_legend(ax, motifs, names)
-    if made_here:
-        widen_for_key(ax)
+    make_room(ax, made_here=made_here)
 
     def draw_frame(i: int) -> tuple[Any, Any]:
         atoms.set_offsets(frames[i])

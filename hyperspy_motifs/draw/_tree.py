@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike, NDArray
 
 from ._image import axes_or_new, check_length
@@ -89,7 +91,8 @@ def plot_tree(
     Returns
     -------
     matplotlib.axes.Axes
-        What parts in several steps through one lens is drawn as one fork.
+        What parts in several steps through one lens is drawn as one fork. Numbers are atoms; where there is no room
+        for all, those of small branches are left out.
 
     Raises
     ------
@@ -128,29 +131,81 @@ def plot_tree(
     colours = np.tile([0.55, 0.55, 0.55, 1.0], (len(parent), 1))
     colours[motif >= 0] = motif_colours(motif[motif >= 0])
     area = 12 + 110 * np.sqrt(size / max(size.max(), 1))
-    ax.scatter(x, y, s=area, c=colours, edgecolors="white", linewidths=0.6, zorder=2)
-    for node in range(len(parent)):
-        count = f"{int(size[node]):,}"
-        if motif[node] >= 0:
-            name = names[motif[node]] if names is not None else f"motif {motif[node]}"
-            count = f"{name} ({count})"
-        if is_leaf[node]:
-            ax.annotate(
-                count if motif[node] >= 0 else f"({count})", (x[node], y[node]), xytext=(8, 0),
-                textcoords="offset points", va="center", fontsize="small", zorder=3,
-            )  # fmt: skip
-        else:
-            ax.annotate(
-                count, (x[node], y[node]), xytext=(0, 7), textcoords="offset points", ha="center", va="bottom",
-                fontsize="x-small", color="0.3", zorder=3,
-            )  # fmt: skip
+    nodes = ax.scatter(x, y, s=area, c=colours, edgecolors="white", linewidths=0.6, zorder=2)
     ax.set_xticks(
         range(len(levels)), ["all" if level == 0 else f"{level:g}" for level in levels], fontsize="small"
     )
-    ax.set_xlim(-0.3, len(levels) - 1 + 0.45 * max(1, len(levels) - 1))
+    ax.set_xlim(-0.3, len(levels) - 1 + 0.3 * max(1, len(levels) - 1))
     ax.set_ylim(max(float(y.max()) + 0.7, 0.7), -0.9)
     ax.set_yticks([])
     ax.set_xlabel("lens (nearest-neighbour distances)", fontsize="small")
     for side in ("left", "right", "top"):
         ax.spines[side].set_visible(False)
+    texts = [f"{int(n):,}" for n in size]
+    for node in np.flatnonzero(motif >= 0):
+        name = names[motif[node]] if names is not None else f"motif {motif[node]}"
+        texts[node] = f"{name} ({texts[node]})"
+    # What is told first stays where there is no room for all: motifs, then the branches with the most atoms.
+    order = np.lexsort((-size, motif < 0))
+    step = _row_step(ax, y[is_leaf])
+    nodes.set_sizes(np.minimum(area, max(step, 3.0) ** 2))
+    _write_texts(ax, np.column_stack([x, y]), texts, is_leaf, order, step)
     return ax
+
+
+def _row_step(ax: Axes, rows: NDArray[np.float64]) -> float:
+    """Distance in points of the nearest of two rows at heights `rows`, with the layout of the figure made."""
+    root = ax.get_figure(root=True)
+    engine = root.get_layout_engine() if root is not None else None
+    if root is not None and engine is not None:
+        engine.execute(root)
+    heights = np.unique(rows)
+    if len(heights) < 2:
+        return np.inf
+    box = ax.get_window_extent()
+    low, high = ax.get_ylim()
+    return float(np.diff(heights).min() * box.height / abs(high - low) * 72 / ax.figure.dpi)
+
+
+def _write_texts(
+    ax: Axes,
+    places: NDArray[np.float64],
+    texts: Sequence[str],
+    is_leaf: NDArray[np.bool_],
+    first: NDArray[np.intp],
+    step: float,
+) -> None:
+    """Write the text of each node: beside a leaf, above a fork, or before it where that would hide something.
+
+    Where rows are narrower than letters these are smaller, and texts that would still overlap one written before, in the
+    order `first`, are left out.
+    """
+    points = ax.transData.transform(places) * 72 / ax.figure.dpi
+    base = float(mpl.rcParams["font.size"])
+    leaf_size, fork_size = float(np.clip(0.95 * step, 5.0, 0.833 * base)), min(0.694 * base, max(step, 5.0))
+    nodes = [(u - 3, u + 3, v - 2, v + 2) for u, v in points]
+    taken: list[tuple[float, float, float, float]] = []
+    for node in first:
+        u, v = points[node]
+        fontsize = leaf_size if is_leaf[node] else fork_size
+        width, height = 0.58 * fontsize * len(texts[node]), 0.9 * fontsize
+        if is_leaf[node]:
+            choices = [((u + 8, u + 8 + width, v - height / 2, v + height / 2), (8, 0), "left", "center")]
+        else:
+            choices = [
+                ((u - width / 2, u + width / 2, v + 7, v + 7 + height), (0, 7), "center", "bottom"),
+                ((u - 6 - width, u - 6, v - height / 2, v + height / 2), (-6, 0), "right", "center"),
+            ]
+        for box, shift, across, along in choices:
+            if not any(_overlap(box, other) for other in (*taken, *nodes[:node], *nodes[node + 1 :])):
+                taken.append(box)
+                ax.annotate(
+                    texts[node], places[node], xytext=shift, textcoords="offset points", ha=across, va=along,
+                    fontsize=fontsize, color="black" if is_leaf[node] else "0.3", zorder=3,
+                    path_effects=[withStroke(linewidth=1.8, foreground="white")],
+                )  # fmt: skip
+                break
+
+
+def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]

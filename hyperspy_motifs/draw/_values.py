@@ -13,10 +13,10 @@ from ._image import (
     axes_or_new,
     check_length,
     check_positions,
+    make_room,
     marker_area,
     plot_image,
     prepare_field,
-    widen_for_key,
 )
 from ._layout import add_colour_bar, frame_layout, layout_marker_area
 from ._palette import RARE
@@ -138,8 +138,7 @@ def plot_values(
         style = {"cmap": "twilight", "vmin": 0, "vmax": period} | style
     points = ax.scatter(xy[:, 0], xy[:, 1], c=array, **{"cmap": "viridis"} | style)
     add_colour_bar(ax, points, label)
-    if made_here:
-        widen_for_key(ax)
+    make_room(ax, made_here=made_here)
     return ax
 
 
@@ -201,8 +200,7 @@ def plot_map(
     made_here = ax is None
     ax = plot_image(array, extent=extent, units=units, ax=ax, **style | kwargs)
     add_colour_bar(ax, ax.images[-1], label)
-    if made_here:
-        widen_for_key(ax)
+    make_room(ax, made_here=made_here)
     return ax
 
 
@@ -256,6 +254,5 @@ def plot_manifold(
     check_length(values, len(plane), "colour_by")
     drawn = ax.scatter(plane[:, 0], plane[:, 1], c=values, **{"cmap": "viridis"} | style)
     add_colour_bar(ax, drawn, label)
-    if made_here:
-        widen_for_key(ax)
+    make_room(ax, made_here=made_here)
     return ax

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
-from ._image import axes_or_new, check_length, widen_for_key
+from ._image import axes_or_new, check_length, make_room
 from ._palette import motif_colour, motif_marker
 
 
@@ -143,8 +143,7 @@ def plot_zernike_spectrum(
             loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0, fontsize="small", frameon=False,
             ncols=max(1, int(np.ceil(len(motifs) / 14))),
         )  # fmt: skip
-        if made_here:
-            widen_for_key(ax)
+        make_room(ax, made_here=made_here)
     starts = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1))
     ends = np.append(starts[1:], len(pairs))
     for start in starts[1:]:

@@ -1,5 +1,6 @@
 """Feature space: layouts, their film, means, tree and moments."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.animation import FuncAnimation
@@ -44,6 +45,56 @@ def test_rare_motifs_lie_on_top_in_the_layout(layout):
     assert set(numbers) == {0, 1, 2}
     for k, place in numbers.items():
         assert (xy[labels == k] == place).all(axis=1).any()
+
+
+def boxes(texts):
+    """Boxes of drawn texts on the screen, as (x0, y0, x1, y1)."""
+    texts[0].figure.canvas.draw()
+    return np.array([text.get_window_extent().extents for text in texts])
+
+
+def overlapping(boxes):
+    """How many pairs of boxes share more than a pixel."""
+    low, high = boxes[:, None, :2], boxes[:, None, 2:]
+    shared = np.minimum(high, boxes[None, :, 2:]) - np.maximum(low, boxes[None, :, :2])
+    return int((np.triu(np.all(shared > 1, axis=2), 1)).sum())
+
+
+def test_numbers_of_small_groups_hide_no_other_and_stay_within_the_frame():
+    # Eighteen tight groups in a picture of one column, some of them at the rim and close to each other.
+    centres = np.random.default_rng(3).random((18, 2))
+    centres[:4] = [[0, 0], [0, 0.04], [1, 1], [0.96, 1]]
+    labels = np.repeat(np.arange(18), 12)
+    xy = centres[labels] + 0.002 * np.random.default_rng(4).standard_normal((len(labels), 2))
+    _, ax = plt.subplots(figsize=(3.39, 2.7), layout="constrained")
+    plot_layout(xy, labels, ax=ax)
+    numbers = boxes(ax.texts)
+    assert len(numbers) == 18
+    assert overlapping(numbers) == 0
+    frame = ax.get_window_extent()
+    assert (numbers[:, :2] > [frame.x0 - 1, frame.y0 - 1]).all()
+    assert (numbers[:, 2:] < [frame.x1 + 1, frame.y1 + 1]).all()
+    groups = ax.transData.transform(centres)
+    on_a_group = np.all((groups > numbers[:, None, :2]) & (groups < numbers[:, None, 2:]), axis=2)
+    assert on_a_group.sum() == 0
+
+
+def test_the_number_of_a_large_group_stands_on_it(layout):
+    xy, labels = layout
+    numbers = {int(t.get_text()): t for t in plot_layout(xy, labels).texts}
+    assert numbers[0].xyann == (0, 0)
+
+
+@pytest.mark.parametrize("engine", ["constrained", "compressed"])
+def test_legend_and_colour_bar_fit_into_a_figure_of_one_column(layout, engine):
+    xy, labels = layout
+    for colour_by in (labels, np.linspace(0, 1, len(xy)), None):
+        figure, ax = plt.subplots(figsize=(3.39, 2.7), layout=engine)
+        plot_layout(xy, colour_by, names=["molybdenum", "selenium", "vacancy"], label="probability", ax=ax)
+        figure.canvas.draw()
+        drawn = figure.get_tightbbox()
+        assert drawn.x0 > -0.02
+        assert drawn.x1 < 3.39 + 0.02
 
 
 def test_layout_is_square_and_holds_all_atoms(layout):
@@ -176,10 +227,24 @@ def test_tree_draws_steps_at_one_lens_as_one_fork_unless_one_is_a_motif():
 
     steps, texts = drawn([-1] * 8)
     assert steps == [(0, 1)] * 4 + [(1, 2)]
-    assert texts == {"60", "15", "(30)", "(10)", "(5)", "(15)"}
+    assert texts == {"60", "15", "30", "10", "5"}
     steps, texts = drawn([-1, 0, -1, 1, 2, -1, -1, -1])
     assert steps == [(0, 1)] * 3 + [(1, 1)] * 2 + [(1, 2)]
     assert {"a (30)", "b (20)", "c (10)"} <= texts
+
+
+def test_texts_of_a_tree_do_not_overlap_however_low_it_is():
+    # 40 leaves in a picture of one column: motifs and large branches are named first.
+    parents = [-1, *[0] * 8, *np.repeat(np.arange(1, 9), 5)]
+    sizes = [400, *range(54, 46, -1), *np.tile([30, 9, 5, 4, 2], 8)]
+    lenses = [0, *[0.6] * 8, *[1.2] * 40]
+    motifs = [-1, *range(8), *[-1] * 40]
+    _, ax = plt.subplots(figsize=(3.39, 2.7), layout="constrained")
+    plot_tree(parents, sizes, lenses, labels=motifs, ax=ax)
+    assert overlapping(boxes(ax.texts)) == 0
+    drawn = [t.get_text() for t in ax.texts]
+    assert {f"motif {k} ({54 - k})" for k in range(8)} <= set(drawn)
+    assert drawn.count("30") == 8
 
 
 def test_tree_refuses_what_is_no_tree():

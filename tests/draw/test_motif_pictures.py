@@ -111,6 +111,7 @@ def test_ten_thousand_atoms_of_thirty_motifs_are_still_one_collection():
     assert legend.get_texts()[29].get_text() == "motif 29 (333)"
     figure = ax.figure
     figure.canvas.draw()
+    assert legend.get_title().get_text() == "motif (atoms)"
     frame = legend.get_window_extent()
     assert frame.x1 <= figure.bbox.x1
     assert frame.y0 >= figure.bbox.y0
