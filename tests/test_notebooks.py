@@ -1,0 +1,53 @@
+"""The notebooks of the documentation, run from top to bottom as a reader runs them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat")
+nbclient = pytest.importorskip("nbclient")
+pytest.importorskip("ipykernel")
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+# What a reader must see of the results, beside the pictures.
+SAYS = {
+    "01_first_steps": "motif",
+    "02_rare_defects_and_the_graph": "{'Cr': 10}",
+    "03_cells_and_hierarchy": "Mo1 Se2",
+}
+
+pytestmark = pytest.mark.skipif(not NOTEBOOKS, reason="the notebooks are not in an installed package")
+
+
+def test_there_is_a_notebook_for_each_expectation():
+    assert [path.stem for path in NOTEBOOKS] == sorted(SAYS)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_stored_notebooks_hold_no_results(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in code)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs_top_to_bottom(path, tmp_path, monkeypatch):
+    # The kernel draws into the notebook, whatever backend the tests have; and it finds this checkout.
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(FOLDER.parent.parent), os.environ.get("PYTHONPATH", "")])
+    )
+    notebook = nbformat.read(path, as_version=4)
+    nbclient.NotebookClient(
+        notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+    outputs = [out for cell in notebook.cells if cell.cell_type == "code" for out in cell.outputs]
+    pictures = [out for out in outputs if "image/png" in out.get("data", {})]
+    assert len(pictures) >= 4
+    text = "\n".join(out.get("text", "") + out.get("data", {}).get("text/plain", "") for out in outputs)
+    assert SAYS[path.stem] in text
+    complaints = [out.text for out in outputs if out.get("name") == "stderr" and "Traceback" in out.text]
+    assert not complaints
