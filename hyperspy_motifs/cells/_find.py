@@ -41,6 +41,10 @@ def bond_rule(bonds: str | BondRule | ArrayLike = "auto") -> BondRule:
         "auto", "delaunay", "voronoi", "beta", "gabriel", "rng" or "interstitial"; an instance such as
         ``RadiusBonds(3.8)`` or ``NearestBonds(3)``; or pairs of indices into the points.
 
+    Returns
+    -------
+    BondRule
+
     Raises
     ------
     ValueError

@@ -55,6 +55,10 @@ def manifold_features(moments: MomentsLike, like: ManifoldFeatures | None = None
         Not rotation-invariant: a registry is a vector.
     like : ManifoldFeatures, optional
         Use the axes and units of these, for atoms of another image.
+
+    Returns
+    -------
+    ManifoldFeatures
     """
     valid = np.asarray(moments.valid, dtype=bool)
     unit = noise_unit(moments) if like is None else like.unit

@@ -125,6 +125,11 @@ class NestedLenses:
             Given a lens it returns the `zernike.Moments` of all atoms. It is asked for 1.2 too where a
             smaller lens sees single columns.
 
+        Returns
+        -------
+        NestedLenses
+            Itself, with the motifs of all lenses.
+
         Raises
         ------
         ValueError

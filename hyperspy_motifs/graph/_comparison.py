@@ -92,6 +92,15 @@ def compare_types(first: RelationGraph, second: RelationGraph) -> TypeComparison
 
     Classes are the same if kind and name are. Shares are compared by the two-proportion z-test, the p-values
     corrected after Benjamini and Hochberg.
+
+    Parameters
+    ----------
+    first, second : RelationGraph
+        Graphs with types; those of the whole images, as a rule.
+
+    Returns
+    -------
+    TypeComparison
     """
     classes = _differences(_sizes(first), _sizes(second))
     rules = _differences(_neighbours(first), _neighbours(second))

@@ -123,6 +123,10 @@ class MotifGraph(RelationGraph):
             Node in the middle.
         radius : int
             Number of steps, to parts, wholes and neighbours alike.
+
+        Returns
+        -------
+        MotifGraph
         """
         self._require(node)
         near, front = {node}, [node]

@@ -119,6 +119,10 @@ def find_composites(
     weights : numpy.ndarray of float, shape (m,)
         Their areas: the centre of a composite is the mean of its cells' by area.
 
+    Returns
+    -------
+    Composites
+
     References
     ----------
     J. Rissanen, Automatica 14, 465 (1978), for the principle; D. J. Cook and L. B. Holder, J. Artif. Intell.

@@ -57,6 +57,10 @@ def describe(labels: np.ndarray, edges: np.ndarray, centres: np.ndarray, n_label
     n_labels : int
         Number of labels that are possible.
 
+    Returns
+    -------
+    Description
+
     References
     ----------
     A. P. Dawid, J. R. Stat. Soc. A 147, 278 (1984); R. Krichevsky and V. Trofimov, IEEE Trans. Inf.

@@ -53,6 +53,10 @@ def bits_per_atom(
     description : Description, optional
         Description of the cells, if it is known already.
 
+    Returns
+    -------
+    Disorder
+
     Raises
     ------
     ValueError

@@ -80,6 +80,10 @@ def find_domains(
     lattice : LatticeContinuation, optional
         Translations that hold over the whole field. Patches that it joins are one domain although defects
         part them.
+
+    Returns
+    -------
+    Domains
     """
     m = len(cells.parent)
     i, j = adjacency[:, 0], adjacency[:, 1]

@@ -60,6 +60,10 @@ def cell_orientations(
         Corners of all cells, counter-clockwise, and where each cell begins.
     classes : numpy.ndarray of int, shape (m,)
         Class of each cell.
+
+    Returns
+    -------
+    CellOrientations
     """
     m = len(classes)
     parent = np.full(m, -1)

@@ -42,6 +42,10 @@ def vertex_figures(points: np.ndarray, vertices: np.ndarray, offsets: np.ndarray
         Corners of all cells, counter-clockwise, and where each cell begins.
     bonds : numpy.ndarray of int, shape (b, 2)
         Bonds between the points: figures at the ends of a bond are neighbours.
+
+    Returns
+    -------
+    Level
     """
     sizes = np.diff(offsets)
     cell, share = corner_shares(points, vertices, offsets)

@@ -90,6 +90,10 @@ class Motifs(MotifEdits, MotifFigures):
         ----------
         border : bool, optional
             Whether cells at the border count.
+
+        Returns
+        -------
+        RingStatistics
         """
         from hyperspy_motifs.cells import ring_statistics
 

@@ -171,6 +171,15 @@ def sample_window(coefficients, x, y, out):
     """Evaluate the spline on a unit grid round (x, y), into `out` (size, size); to be called from numba.
 
     Beyond the image it goes on as its mirror image.
+
+    Parameters
+    ----------
+    coefficients : (rows, columns) array
+        Of the cubic spline, :func:`spline_coefficients`.
+    x, y : float
+        Centre in pixels.
+    out : (size, size) array
+        Changed in place.
     """
     n_rows, n_columns = coefficients.shape
     size = out.shape[0]
@@ -211,6 +220,17 @@ def _sample(first, last, coefficients, x, y, out):
 
 def check_positions(positions: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float64]:
     """Return positions as an (n, 2) float64 array of x, y in pixels, all of them inside the image.
+
+    Parameters
+    ----------
+    positions : (n, 2) array_like
+        x, y in pixels.
+    shape : (int, int)
+        Rows and columns of the image.
+
+    Returns
+    -------
+    (n, 2) float64 array
 
     Raises
     ------

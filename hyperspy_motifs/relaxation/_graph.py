@@ -19,6 +19,15 @@ def neighbour_graph(
 
     Parameters are those of `nearest_neighbours`; the weights are those of `fuzzy_weights`.
 
+    Parameters
+    ----------
+    X : (n, d) array_like
+        Points.
+    k : int
+        Neighbours of each point.
+    metric, method, random_state
+        See `nearest_neighbours`.
+
     Returns
     -------
     csr_array, shape (n, n)

@@ -41,6 +41,10 @@ class AtomPatches(Signal2D):
             Standard deviation of the noise of a pixel, in the units of the patches.
         atoms : numpy.ndarray of shape (n,), optional
             Which atoms of the image they are.
+
+        Returns
+        -------
+        AtomPatches
         """
         size = patches.shape[-1]
         half = (size - 1) / 2

@@ -194,6 +194,10 @@ class DiscBasis(ABC):
         ----------
         variance : float, or (size, size) array_like
             Variance of each pixel, for example `NoiseModel.variance(patch)`.
+
+        Returns
+        -------
+        (K, K) float64 array
         """
         pixel = np.broadcast_to(np.asarray(variance, dtype=np.float64), (self.size, self.size))
         damping = np.sqrt(self.interpolated_noise)
@@ -237,6 +241,10 @@ class DiscBasis(ABC):
             True (the default): the combination of the pixel-averaged functions whose difference to the
             patch has the least squares, areas of pixels as weights. False: the plain sum of a Z, which is
             the exact inverse only for a disc of many pixels.
+
+        Returns
+        -------
+        (..., size, size) float64 array
         """
         values = np.asarray(moments, dtype=np.float64)
         if values.shape[-1:] != (len(self.modes),):
@@ -256,6 +264,11 @@ class DiscBasis(ABC):
             Real moments.
         angle : float or (...) array_like
             Angle in radians from x towards y (clockwise as shown), one or one a pattern.
+
+        Returns
+        -------
+        (..., K) array
+            Real moments.
         """
         return rotate_moments(moments, self.modes, angle)
 
@@ -273,6 +286,11 @@ def rotate_moments(moments: ArrayLike, modes: NDArray[np.int64], angle: ArrayLik
         Their (n, m); each sine mode needs its cosine mode.
     angle : float or (...) array_like
         One angle, or one a pattern.
+
+    Returns
+    -------
+    (..., K) array
+        Real moments.
     """
     values = np.asarray(moments)
     if values.dtype.kind != "f":

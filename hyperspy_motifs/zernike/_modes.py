@@ -61,6 +61,10 @@ def osa_index(modes: ArrayLike) -> NDArray[np.int64]:
     ----------
     modes : (K, 2) array_like of int
         (n, m).
+
+    Returns
+    -------
+    (K,) int64 array
     """
     n, m = _check_modes(modes).T
     return (n * (n + 2) + m) // 2
@@ -73,6 +77,10 @@ def noll_index(modes: ArrayLike) -> NDArray[np.int64]:
     ----------
     modes : (K, 2) array_like of int
         (n, m).
+
+    Returns
+    -------
+    (K,) int64 array
 
     Examples
     --------
@@ -194,6 +202,11 @@ def to_real(values: ArrayLike, modes: ArrayLike) -> NDArray[np.floating]:
         Complex moments in the order that `complex_modes(modes)` gives.
     modes : (K, 2) array_like of int
         (n, m) of the real moments that are wanted.
+
+    Returns
+    -------
+    (..., K) array
+        Real moments.
     """
     pairs = _check_modes(modes)
     cosine, sine, kept = _columns(pairs)

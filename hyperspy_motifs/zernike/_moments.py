@@ -77,6 +77,10 @@ class Moments:
         n, m : int or sequence of int, optional
             Radial orders and angular orders that are kept; m is compared without its sign, so that cosine
             and sine stay together. None keeps all.
+
+        Returns
+        -------
+        Moments
         """
         kept = np.ones(len(self.modes), dtype=bool)
         if n is not None:
@@ -101,7 +105,22 @@ class Moments:
 def disc_coverage(
     positions: NDArray[np.float64], shape: tuple[int, int], basis: DiscBasis
 ) -> NDArray[np.float64]:
-    """Return the part of each atom's disc that lies inside an image of `shape` (rows, columns)."""
+    """Return the part of each atom's disc that lies inside an image of `shape` (rows, columns).
+
+    Parameters
+    ----------
+    positions : (n, 2) array
+        x, y in pixels.
+    shape : (int, int)
+        Rows and columns of the image.
+    basis : DiscBasis
+        Its radius is that of the discs.
+
+    Returns
+    -------
+    (n,) float64 array
+        0 to 1.
+    """
     full = np.bincount(basis.pixels, weights=basis.areas, minlength=basis.size**2).reshape(
         basis.size, basis.size
     )

@@ -132,6 +132,10 @@ def limit_n_max(radius: float) -> int:
     radius : float
         Radius of the disc in pixels.
 
+    Returns
+    -------
+    int
+
     Examples
     --------
     >>> limit_n_max(14.0), limit_n_max(2.7)

@@ -1,0 +1,82 @@
+"""Every public name says what it is, what it takes and what it gives, and has its place in the reference."""
+
+import functools
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+import hyperspy_motifs
+
+MODULES = [name for name in hyperspy_motifs.__all__ if inspect.ismodule(getattr(hyperspy_motifs, name))]
+REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "index.rst"
+PROPERTIES = (property, functools.cached_property)
+
+
+def public(module):
+    """Name and thing of everything public in a module: functions, classes, and their own members."""
+    namespace = importlib.import_module(f"hyperspy_motifs.{module}")
+    for name in namespace.__all__:
+        thing = getattr(namespace, name)
+        if inspect.ismodule(thing) or not callable(thing):
+            continue
+        yield name, thing
+        if inspect.isclass(thing):
+            for key in sorted({key for base in thing.__mro__ for key in vars(base) if key[0] != "_"}):
+                owner = next(base for base in thing.__mro__ if key in vars(base))
+                if owner.__module__.startswith("hyperspy_motifs"):
+                    member = inspect.getattr_static(thing, key)
+                    yield f"{name}.{key}", getattr(member, "__func__", member)
+
+
+def documented(thing):
+    """Docstring, with the ones that a method inherits from its base class."""
+    return inspect.getdoc(getattr(thing, "func", thing)) or ""
+
+
+def parameters(thing):
+    signature = inspect.signature(getattr(thing, "py_func", thing))
+    return [name for name in signature.parameters if name not in ("self", "cls", "kwargs", "y")]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_public_name_has_a_docstring(module):
+    silent = [
+        name
+        for name, thing in public(module)
+        if (isinstance(thing, PROPERTIES) or callable(thing)) and not documented(thing).strip()
+    ]
+    assert not silent
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_function_names_its_parameters_and_what_it_returns(module):
+    wrong = []
+    for name, thing in public(module):
+        if inspect.isclass(thing) or isinstance(thing, PROPERTIES) or not callable(thing):
+            continue
+        text, names = documented(thing), parameters(thing)
+        unnamed = [parameter for parameter in names if parameter not in text]
+        # One line may say all there is to a single parameter; more of them are listed.
+        if "." not in name and len(names) > 1 and "Parameters\n---" not in text:
+            wrong.append(f"{name}: no list of its parameters")
+        elif "Parameters\n---" in text and unnamed:
+            wrong.append(f"{name}: {', '.join(unnamed)} not listed")
+        gives = inspect.signature(getattr(thing, "py_func", thing)).return_annotation
+        silent = gives in (None, "None", inspect.Signature.empty)
+        if (
+            "Parameters\n---" in text
+            and not silent
+            and not any(f"{s}\n---" in text for s in ("Returns", "Yields"))
+        ):
+            wrong.append(f"{name}: does not say what it returns")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_module_is_in_the_reference():
+    if not REFERENCE.is_file():
+        pytest.skip("the documentation is not in an installed package")
+    listed = [line.strip() for line in REFERENCE.read_text(encoding="utf-8").splitlines()]
+    # The page of a module lists all of its public names, from the stub.
+    assert [f"hyperspy_motifs.{m}" for m in MODULES if f"hyperspy_motifs.{m}" not in listed] == []
