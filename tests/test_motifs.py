@@ -438,6 +438,38 @@ class TestCells:
         middle = mean.shape[0] // 2
         assert mean[middle, middle] == pytest.approx(float(mean.min()), abs=0.1 * float(np.ptp(mean)))
 
+    def test_cells_can_be_coloured_by_all_that_is_known_of_them(self, motifs):
+        import matplotlib.pyplot as plt
+
+        for choice in ("class", "corners", "shape", "handedness", "occupant"):
+            (cells,) = motifs.plot_cells(choice).collections
+            assert len(cells.get_facecolors()) == len(motifs.cells)
+        angles = motifs.plot_cells("orientation").collections[0]
+        period = 360 / motifs.cells.symmetry
+        turn = angles.get_array() / (angles.get_clim()[1] if len(np.unique(period)) == 1 else 1)
+        expected = np.degrees(motifs.cells.orientation) / period
+        np.testing.assert_allclose(np.exp(2j * np.pi * turn), np.exp(2j * np.pi * expected), atol=1e-9)
+        assert angles.get_clim()[0] == 0
+        np.testing.assert_allclose(angles.cmap(0.0), angles.cmap(1.0), atol=0.02)  # cyclic
+        for choice, component in (("strain_xx", 0), ("strain_yy", 1), ("strain_xy", 2)):
+            strain = motifs.plot_cells(choice).collections[0]
+            np.testing.assert_allclose(strain.get_array(), 100 * motifs.cells.strain[:, component])
+            low, high = strain.get_clim()
+            assert low == -high < 0
+        area = motifs.plot_cells("strain").collections[0]
+        np.testing.assert_allclose(area.get_array(), 100 * motifs.cells.strain[:, :2].sum(axis=1))
+        with pytest.raises(ValueError, match=r"orientation.*strain"):
+            motifs.plot_cells("colour")
+        plt.close("all")
+
+    def test_cells_are_grouped_by_what_the_image_shows_in_them(self, motifs):
+        sizes = motifs.cells.n_corners
+        groups = motifs.cluster_cells(n_corners=6)
+        assert set(np.unique(groups[sizes != 6]).tolist()) <= {-1}
+        assert np.sum(groups[sizes == 6] >= 0) > 0.7 * np.sum(sizes == 6)
+        with pytest.raises(ValueError, match="n_corners is 11"):
+            motifs.cluster_cells(n_corners=11)
+
     def test_ring_statistics_and_suggestions_speak_of_these_cells(self, motifs):
         sizes = motifs.ring_statistics(border=True).sizes
         assert 6 in sizes

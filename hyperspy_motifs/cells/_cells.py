@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass, fields
 from functools import cached_property
+from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,6 +74,8 @@ class Cells:
         Shapes of the classes, joined by line breaks.
     class_occupants : numpy.ndarray of int, shape (c,)
         Motif of the occupant of the class, -1 for none.
+    class_symmetry : numpy.ndarray of int, shape (c,)
+        Order r of the rotational symmetry of the class: orientations are equal modulo 2 pi / r.
     rule, reason : str
         Bond rule and what it cut where.
     clarity : float
@@ -96,6 +100,7 @@ class Cells:
     class_offsets: NDArray[np.int64]
     class_shapes: str
     class_occupants: NDArray[np.int64]
+    class_symmetry: NDArray[np.int64]
     rule: str
     reason: str
     clarity: float
@@ -141,6 +146,54 @@ class Cells:
         words = [c.word for c in self.classes]
         return [words[k] for k in self.labels]
 
+    @property
+    def symmetry(self) -> NDArray[np.int64]:
+        """Order of the rotational symmetry of each cell's class, shape (m,)."""
+        return self.class_symmetry[self.labels]
+
+    def to_dict(self) -> dict[str, NDArray[Any]]:
+        """Plain columns, one row a cell, ready for ``pandas.DataFrame`` or a CSV file.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray, each of shape (m,)
+            ``x``, ``y`` (centre) and ``area`` in the unit of the points; ``class``, ``n_corners``, ``word`` and
+            ``corners`` (motifs, and indices of the points, joined by hyphens), ``shape``; ``orientation`` in
+            degrees, which counts modulo 360 / ``symmetry``; ``handedness``; ``strain_xx``, ``strain_yy``,
+            ``strain_xy`` against the mean of the class; ``occupant`` (a point, or -1), ``n_occupants``,
+            ``n_holes``, ``on_border``.
+        """
+        shapes = np.array([c.shape for c in self.classes], dtype=str)
+        words = np.array(["-".join(map(str, c.word)) for c in self.classes], dtype=str)
+        return {
+            "x": self.centres[:, 0],
+            "y": self.centres[:, 1],
+            "class": self.labels,
+            "n_corners": self.n_corners,
+            "word": words[self.labels],
+            "shape": shapes[self.labels],
+            "area": self.areas,
+            "orientation": np.degrees(self.orientation),
+            "symmetry": self.symmetry,
+            "handedness": self.handedness,
+            "strain_xx": self.strain[:, 0],
+            "strain_yy": self.strain[:, 1],
+            "strain_xy": self.strain[:, 2],
+            "occupant": self.occupants,
+            "n_occupants": self.n_occupants,
+            "n_holes": self.n_holes,
+            "on_border": self.on_border,
+            "corners": np.array(["-".join(map(str, p.tolist())) for p in self.polygons], dtype=str),
+        }
+
+    def to_csv(self, path: str | PathLike[str]) -> None:
+        """Write the columns of :meth:`to_dict` as a table of comma-separated values, UTF-8, one row a cell."""
+        columns = self.to_dict()
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
+
     def to_arrays(self) -> dict[str, Any]:
         """All attributes as arrays, strings and numbers, for :meth:`from_arrays`."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -154,6 +207,9 @@ class Cells:
         ValueError
             If an attribute is missing.
         """
+        # Files of the first development version do not tell the symmetry: no turn is then taken for another.
+        n_classes = len(np.atleast_1d(arrays.get("class_occupants", [])))
+        arrays = {"class_symmetry": np.ones(n_classes, dtype=np.int64), **arrays}
         names = [field.name for field in fields(cls)]
         missing = sorted(set(names) - set(arrays))
         if missing:

@@ -23,6 +23,7 @@ class ClassTable(NamedTuple):
     class_offsets: NDArray[np.int64]
     class_shapes: list[str]
     class_occupants: NDArray[np.int64]
+    class_symmetry: NDArray[np.int64]
 
 
 def classify(
@@ -53,7 +54,7 @@ def classify(
         none = np.zeros(0, dtype=np.int64)
         return ClassTable(
             np.zeros((0, 2)), none, np.zeros(0, dtype=np.int8), np.zeros(0), np.zeros((0, 3)),
-            none, np.zeros(1, dtype=np.int64), [], none,
+            none, np.zeros(1, dtype=np.int64), [], none, none,
         )  # fmt: skip
     sizes = np.diff(offsets)
     spelled = _settled_letters(letters, doubt, vertices, offsets)
@@ -72,13 +73,13 @@ def classify(
     rank[order] = np.arange(len(order))
     labels = rank[inverse]
     first = first[order]
-    orientation, strain, names = _within_classes(corners, sizes, labels, words, len(order))
+    orientation, strain, names, symmetry = _within_classes(corners, sizes, labels, words, len(order))
     class_sizes = sizes[first]
     class_offsets = np.r_[0, np.cumsum(class_sizes)].astype(np.int64)
     index = np.repeat(offsets[:-1][first] - class_offsets[:-1], class_sizes) + np.arange(class_offsets[-1])
     return ClassTable(
         centres, labels, words.handedness, orientation, strain, words.letters[index], class_offsets,
-        _distinct_names(names, key[first, :2]), key[first, 1],
+        _distinct_names(names, key[first, :2]), key[first, 1], symmetry,
     )  # fmt: skip
 
 
@@ -156,13 +157,14 @@ def _within_classes(
     labels: NDArray[np.int64],
     words: CanonicalWords,
     n_classes: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
-    """Orientation (m,) and strain (m, 3) of each cell against the mean of its class, and a word for that
-    mean's shape.
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str], NDArray[np.int64]]:
+    """Orientation (m,) and strain (m, 3) of each cell against the mean of its class; of that mean a word for its
+    shape, and the order of its rotational symmetry.
     """
     offsets = np.r_[0, np.cumsum(sizes)]
     orientation, strain = np.zeros(len(sizes)), np.zeros((len(sizes), 3))
     names: list[str] = []
+    symmetry = np.ones(n_classes, dtype=np.int64)
     order = np.argsort(labels, kind="stable")
     ends = np.cumsum(np.bincount(labels, minlength=n_classes))
     for k in range(n_classes):
@@ -178,9 +180,10 @@ def _within_classes(
         tensor[flip, 2] *= -1
         strain[members] = tensor
         turned = np.where(flip, -angle, angle)
-        orientation[members] = _least_angle(turned, _symmetry_order(mean, shifts))
+        symmetry[k] = _symmetry_order(mean, shifts)
+        orientation[members] = _least_angle(turned, int(symmetry[k]))
         names.append(shape_name(mean))
-    return orientation, strain, names
+    return orientation, strain, names, symmetry
 
 
 def _symmetry_order(mean: NDArray[np.complexfloating], shifts: NDArray[np.integer]) -> int:

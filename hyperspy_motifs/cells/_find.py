@@ -167,6 +167,7 @@ def find_cells(
         class_offsets=table.class_offsets,
         class_shapes="\n".join(table.class_shapes),
         class_occupants=table.class_occupants,
+        class_symmetry=table.class_symmetry,
         rule=bonds if isinstance(bonds, str) else type(rule).__name__,
         reason=found.reason,
         clarity=found.clarity,

@@ -103,12 +103,21 @@ def plot_cells(
         collection = PolyCollection(corners, **{"cmap": "viridis", "alpha": max(alpha, 0.75)} | kwargs)
         collection.set_array(values)
         ax.add_collection(collection)
-        bar = add_colour_bar(ax, collection, label)
+        bar = add_colour_bar(ax, collection, label, extend=_ends(values, collection))
         if bar.solids is not None:
             bar.solids.set_alpha(1)
     if made_here:
         widen_for_key(ax)
     return ax
+
+
+def _ends(values: NDArray[Any], collection: PolyCollection) -> str:
+    """Which ends of the colour bar are points, since values lie beyond them."""
+    low, high = collection.get_clim()
+    if low is None or high is None or not np.isfinite(values).any():
+        return "neither"
+    below, above = bool(np.nanmin(values) < low), bool(np.nanmax(values) > high)
+    return {(True, True): "both", (True, False): "min", (False, True): "max"}.get((below, above), "neither")
 
 
 def plot_orientation(

@@ -121,7 +121,10 @@ class MotifFigures(MotifView):
 
         Parameters
         ----------
-        colour_by : {"class", "corners", "area"} or array of shape (m,), optional
+        colour_by : str or array of shape (m,), optional
+            "class", "corners", "shape", "handedness" or "occupant", with a legend; "area"; "orientation", in
+            cyclic colours; "strain" (the change of area) and its parts "strain_xx", "strain_yy",
+            "strain_xy", against the mean of the class, in colours that diverge from zero.
         frame : int, optional
             Of a stack: which frame (flat index).
         ax : matplotlib.axes.Axes, optional
@@ -134,19 +137,12 @@ class MotifFigures(MotifView):
         """
         from hyperspy_motifs.draw import plot_cells
 
+        from ._cell_colouring import cell_colouring
+
         cells = self.cells
-        choices = {"class": cells.labels, "corners": cells.n_corners, "area": cells.areas}
         if isinstance(colour_by, str):
-            if colour_by not in choices:
-                raise ValueError(
-                    f"colour_by is {colour_by!r}; expected one of {sorted(choices)} or one value a cell."
-                )
-            if colour_by == "corners":
-                values, colour_by = np.unique(cells.n_corners, return_inverse=True)
-                kwargs = {"names": [f"{v} corners" for v in values], **kwargs}
-            else:
-                kwargs = {"label": f"area ({self.units}²)", **kwargs} if colour_by == "area" else kwargs
-                colour_by = choices[colour_by]
+            colour_by, style = cell_colouring(cells, colour_by, self.labels, self.names, self.units)
+            kwargs = {**style, **kwargs}
         here = [i for i, p in enumerate(cells.polygons) if self.frames[p[0]] == frame]
         image, where = self._image(frame)
         polygons = [self.positions[cells.polygons[i]] for i in here]

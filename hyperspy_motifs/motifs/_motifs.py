@@ -99,11 +99,19 @@ class Motifs(MotifEdits, MotifFigures):
 
         return ring_statistics(self.cells, border=border)
 
-    def get_cell_patches(self, *, radius: float | None = None, normalise: bool = True) -> AtomPatches:
+    def get_cell_patches(
+        self,
+        *,
+        n_corners: int | Sequence[int] | None = None,
+        radius: float | None = None,
+        normalise: bool = True,
+    ) -> AtomPatches:
         """The disc round the centre of each cell: what the image shows inside, such as an empty or a filled channel.
 
         Parameters
         ----------
+        n_corners : int or sequence of int, optional
+            Cells with so many corners alone.
         radius : float, optional
             In axis units; that of the disc with the area of the median cell if not given.
         normalise : bool, optional
@@ -112,22 +120,52 @@ class Motifs(MotifEdits, MotifFigures):
         Returns
         -------
         AtomPatches
-            Its ``atoms`` are the numbers of the cells.
+            Its ``atoms`` are the numbers of the cells. ``get_zernike_features()`` of it are the features of the
+            cells.
         """
-        from hyperspy_motifs.signals._patch_extraction import sample
+        from hyperspy_motifs.signals._cell_contents import cell_patches, chosen_cells
 
         record, cells = self._refresh(), self.cells
-        if not len(cells):
-            raise ValueError(
-                "There are no cells to look into: motifs.find_cells(...) with another bond rule may find some."
-            )
-        if radius is None:
-            radius = float(np.sqrt(np.median(cells.areas) / np.pi))
-        frames = record.frames[cells.vertices[cells.offsets[:-1]]]
-        pixels = record.stamp.to_pixels(cells.centres)
-        scale = abs(record.stamp.scale[0])
-        return sample(
-            self._signal, record.stamp, pixels, frames, radius / scale, normalise, drop_outside=True
+        return cell_patches(self._signal, record, cells, chosen_cells(cells, n_corners), radius, normalise)
+
+    def cluster_cells(
+        self,
+        *,
+        n_corners: int | Sequence[int] | None = None,
+        radius: float | None = None,
+        n_clusters: int | None = None,
+        rotation_invariant: bool = True,
+        random_state: int = 0,
+    ) -> np.ndarray:
+        """Group cells by what the image shows inside them, whatever their corners say.
+
+        The features of the discs round their centres are clustered as those of atoms are: empty and filled
+        channels fall apart, also where the column inside was not found as an atom.
+
+        Parameters
+        ----------
+        n_corners : int or sequence of int, optional
+            Cells with so many corners alone: each kind of ring is best looked at for itself.
+        radius : float, optional
+            In axis units; that of the disc with the area of the median cell if not given.
+        n_clusters : int, optional
+            Number of groups; what differs by more than noise if not given.
+        rotation_invariant : bool, optional
+            Whether cells that are turned against each other are alike.
+        random_state : int, optional
+
+        Returns
+        -------
+        numpy.ndarray of int, shape (m,)
+            Group of each of ``motifs.cells``, 0 = most frequent; -1 for those that were not asked for and those
+            whose disc leaves the image. ``motifs.plot_cells(groups)`` draws them.
+        """
+        from hyperspy_motifs.signals._cell_contents import cell_groups
+
+        patches = self.get_cell_patches(n_corners=n_corners, radius=radius)
+        features = patches.get_zernike_features()
+        return cell_groups(
+            features, patches.atoms, len(self.cells), rotation_invariant, n_clusters, random_state
         )
 
     def build_hierarchy(self, **choices: Any) -> MotifGraph:

@@ -1,5 +1,7 @@
 """Cells of networks and tilings whose truth is known."""
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -137,6 +139,39 @@ def test_arrays_rebuild_cells():
     del broken["areas"]
     with pytest.raises(ValueError, match="areas"):
         Cells.from_arrays(broken)
+
+
+def test_table_has_a_row_a_cell(tiling, tmp_path):
+    points, site = tiling("snub")
+    cells = find_cells(points, site % 2)
+    table = cells.to_dict()
+    assert {len(column) for column in table.values()} == {len(cells)}
+    assert [tuple(map(int, word.split("-"))) for word in table["word"]] == cells.words
+    assert [list(map(int, c.split("-"))) for c in table["corners"]] == [p.tolist() for p in cells.polygons]
+    np.testing.assert_array_equal(table["strain_xy"], cells.strain[:, 2])
+    np.testing.assert_allclose(np.radians(table["orientation"]), cells.orientation)
+    cells.to_csv(tmp_path / "cells.csv")
+    with open(tmp_path / "cells.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(cells)
+    assert list(rows[0]) == list(table)
+    np.testing.assert_array_equal([float(row["area"]) for row in rows], cells.areas)
+    assert [row["shape"] for row in rows] == table["shape"].tolist()
+    empty = find_cells(points[:2]).to_dict()
+    assert all(len(column) == 0 for column in empty.values())
+
+
+@pytest.mark.parametrize(("name", "orders"), [("square", {4}), ("honeycomb", {6}), ("snub", {3, 4})])
+def test_symmetry_of_classes_is_that_of_their_polygons(tiling, name, orders):
+    cells = find_cells(tiling(name)[0])
+    assert set(cells.symmetry.tolist()) == orders
+    assert np.abs(cells.orientation).max() <= np.pi / cells.symmetry.min() + 1e-9
+
+
+def test_motifs_lower_the_symmetry_of_a_hexagon(tiling):
+    points, site = tiling("honeycomb")
+    cells = find_cells(points, site)
+    assert set(cells.symmetry.tolist()) == {3}
 
 
 def test_labels_count_classes_in_order(tiling):

@@ -1,0 +1,90 @@
+"""What cells can be coloured by: names to values, and how these are drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.cells import Cells
+
+_STRAINS = {"strain_xx": 0, "strain_yy": 1, "strain_xy": 2}
+_LABELS = {
+    "strain": "change of area against the class (%)",
+    "strain_xx": r"strain $\varepsilon_{xx}$ (%)",
+    "strain_yy": r"strain $\varepsilon_{yy}$ (%)",
+    "strain_xy": r"strain $\varepsilon_{xy}$ (%)",
+}
+_HANDS = ("counter-clockwise", "achiral", "clockwise")
+CHOICES = ("class", "corners", "shape", "handedness", "occupant", "area", "orientation", "strain", *_STRAINS)
+
+
+def cell_colouring(
+    cells: Cells, colour_by: str, labels: np.ndarray, names: list[str], units: str
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Values of all cells (m,), and the options with which ``plot_cells`` draws them.
+
+    Parameters
+    ----------
+    cells : Cells
+    colour_by : str
+        One of ``CHOICES``.
+    labels, names
+        Motif of each atom and the motifs' names, for occupants.
+    units : str
+        Of the positions.
+
+    Raises
+    ------
+    ValueError
+        If there is no such choice.
+    """
+    if colour_by == "class":
+        return cells.labels, {}
+    if colour_by == "corners":
+        return _named(cells.n_corners, [f"{v} corners" for v in np.unique(cells.n_corners)])
+    if colour_by == "shape":
+        table = cells.to_dict()["shape"]
+        return _named(table, np.unique(table).tolist())
+    if colour_by == "handedness":
+        return _named(-cells.handedness, [_HANDS[v + 1] for v in np.unique(-cells.handedness).tolist()])
+    if colour_by == "occupant":
+        held = np.where(cells.occupants >= 0, labels[cells.occupants], -1)
+        return _named(held, ["empty" if v < 0 else f"with {names[v]}" for v in np.unique(held).tolist()])
+    if colour_by == "area":
+        return cells.areas, {"label": f"area ({units}²)"}
+    if colour_by == "orientation":
+        return _orientation(cells)
+    if colour_by in _LABELS:
+        strain = cells.strain
+        part = strain[:, 0] + strain[:, 1] if colour_by == "strain" else strain[:, _STRAINS[colour_by]]
+        return _diverging(100 * part, _LABELS[colour_by])
+    raise ValueError(f"colour_by is {colour_by!r}; expected one of {sorted(CHOICES)} or one value a cell.")
+
+
+def _named(values: np.ndarray, names: list[str]) -> tuple[np.ndarray, dict[str, Any]]:
+    _, numbers = np.unique(values, return_inverse=True)
+    return numbers.ravel(), {"names": names}
+
+
+def _orientation(cells: Cells) -> tuple[np.ndarray, dict[str, Any]]:
+    """Angles modulo the symmetry of each class, in cyclic colours.
+
+    Where classes differ in symmetry there is no common angle: the colours then go once round for each class.
+    """
+    symmetry = cells.symmetry
+    turned = np.mod(cells.orientation * symmetry / (2 * np.pi), 1.0)
+    orders = np.unique(symmetry)
+    if len(orders) == 1:
+        period = 360 / int(orders[0])
+        return turned * period, {"label": "orientation (°)", "cmap": "twilight", "clim": (0, period)}
+    label = "orientation over 360° / symmetry of the class"
+    return turned, {"label": label, "cmap": "twilight", "clim": (0, 1)}
+
+
+def _diverging(values: np.ndarray, label: str) -> tuple[np.ndarray, dict[str, Any]]:
+    """A scale with its middle at zero, to the 98th percentile: a few odd cells shall not set it."""
+    limit = float(np.nanpercentile(np.abs(values), 98)) if len(values) else 1.0
+    limit = limit if limit > 0 else 1.0
+    return values, {"label": label, "cmap": "RdBu_r", "clim": (-limit, limit)}
