@@ -12,6 +12,9 @@ from hyperspy_motifs.threads import over_rows
 
 __all__ = ["NeighbourStatistics", "benjamini_hochberg", "neighbour_statistics"]
 
+#: Permutations at least as extreme from which on their share is the p-value: below, chance in the draw counts.
+_MANY = 10
+
 
 @dataclass(frozen=True)
 class NeighbourStatistics:
@@ -35,10 +38,10 @@ class NeighbourStatistics:
     p : numpy.ndarray of float, shape (p,)
         Two-sided probability of a count at least as extreme by chance.
     q : numpy.ndarray of float, shape (p,)
-        `p` after the correction of Benjamini and Hochberg: flag ``q <= 0.05`` to keep the share of false
-        flags at or below 5 %.
+        `p` after the correction of Benjamini and Hochberg for tests that depend on one another: flag
+        ``q <= 0.05`` to keep the share of false flags below 5 %.
     n_permutations : int
-        Number of permutations behind the skewness of the null.
+        Number of permutations drawn from the null.
     """
 
     first: np.ndarray
@@ -56,13 +59,16 @@ class NeighbourStatistics:
         return self.q <= level
 
 
-def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
+def benjamini_hochberg(p: np.ndarray, dependent: bool = False) -> np.ndarray:
     """Return the p-values adjusted for the false discovery rate.
 
     Parameters
     ----------
     p : array-like of float, shape (n,)
         P-values, in any order.
+    dependent : bool
+        With the factor 1 + 1/2 + ... + 1/n of Benjamini and Yekutieli, with which the rate is kept however
+        the tests depend on one another.
 
     Returns
     -------
@@ -71,14 +77,18 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
 
     References
     ----------
-    Y. Benjamini and Y. Hochberg, J. R. Stat. Soc. B 57, 289 (1995).
+    Y. Benjamini and Y. Hochberg, J. R. Stat. Soc. B 57, 289 (1995); Y. Benjamini and D. Yekutieli, Ann. Stat.
+    29, 1165 (2001).
     """
     p = np.asarray(p, dtype=float)
     if p.ndim != 1:
         raise ValueError(f"The p-values must be one-dimensional, not of shape {p.shape}.")
     n = len(p)
+    ranks = np.arange(1, n + 1)
     order = np.argsort(p, kind="stable")
-    ranked = p[order] * n / np.arange(1, n + 1)
+    ranked = p[order] * n / ranks
+    if dependent:
+        ranked *= np.sum(1.0 / ranks)
     adjusted = np.empty(n)
     adjusted[order] = np.minimum(1.0, np.minimum.accumulate(ranked[::-1])[::-1])
     return adjusted
@@ -90,9 +100,12 @@ def neighbour_statistics(
     """Compare the classes that are neighbours with random labels on the same graph.
 
     The null hypothesis keeps the graph and the number of members of every class and permutes the labels.
-    Mean and variance of every count over all permutations are known in closed form (join-count statistics);
-    the skewness is taken from `n_permutations` of them, and the p-value from the Pearson distribution
-    of type III with these three moments, so that it is not limited to ``1 / n_permutations``.
+    Mean and variance of every count over all permutations are known in closed form (join-count statistics).
+    The p-value is that of the permutation test, ``(b + 1) / (n_permutations + 1)`` with b the permutations
+    that are at least as extreme on that side, doubled, as long as b is 10 or more. Beyond, where few
+    permutations reach, it is that of the Pearson distribution of type III with the two exact moments and the
+    skewness of the permutations. Counts of different pairs depend on one another, since they add up to the
+    number of edges: `q` allows for that.
 
     Parameters
     ----------
@@ -101,7 +114,7 @@ def neighbour_statistics(
     edges : array-like of int, shape (e, 2)
         Undirected edges, each once.
     n_permutations : int
-        Number of permutations; 0 takes the null as normal.
+        Number of permutations, 1000 or more for exact p-values; 0 takes the null as normal.
     random_state : int
         Seed of the permutations. The result is the same for any number of threads.
 
@@ -118,7 +131,8 @@ def neighbour_statistics(
     References
     ----------
     A. D. Cliff and J. K. Ord, Spatial Processes, Pion, London (1981), chapter 2; P. W. Mielke, K. J. Berry
-    and G. W. Brier, Mon. Weather Rev. 109, 120 (1981).
+    and G. W. Brier, Mon. Weather Rev. 109, 120 (1981); B. Phipson and G. K. Smyth, Stat. Appl. Genet. Mol.
+    Biol. 9, 39 (2010).
     """
     labels, edges = _validate(labels, edges)
     if n_permutations < 0:
@@ -138,16 +152,19 @@ def neighbour_statistics(
     safe = np.where(free, std, 1.0)
     z = np.where(free, (observed - expected) / safe, 0.0)
     skewness = np.zeros(len(a))
+    as_high = as_low = np.zeros(len(a), dtype=np.int64)
     if n_permutations and len(edges):
         counts = _permuted_counts(compact, edges, k, n_permutations, random_state)[:, a * k + b]
         skewness = (((counts - expected) / safe) ** 3).mean(axis=0)
+        as_high, as_low = (counts >= observed).sum(axis=0), (counts <= observed).sum(axis=0)
     # Half a count towards the mean: the counts are whole numbers, the distribution is not.
     above = _pearson_tail((observed - 0.5 - expected) / safe, skewness)
     below = _pearson_tail(-(observed + 0.5 - expected) / safe, -skewness)
+    above = np.where(as_high >= _MANY, (as_high + 1) / (n_permutations + 1), above)
+    below = np.where(as_low >= _MANY, (as_low + 1) / (n_permutations + 1), below)
     p = np.where(free, np.minimum(1.0, 2 * np.minimum(above, below)), 1.0)
-    return NeighbourStatistics(
-        classes[a], classes[b], observed, expected, std, z, p, benjamini_hochberg(p), n_permutations
-    )
+    q = benjamini_hochberg(p, dependent=True)
+    return NeighbourStatistics(classes[a], classes[b], observed, expected, std, z, p, q, n_permutations)
 
 
 def _validate(labels: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
