@@ -75,6 +75,43 @@ def test_what_is_not_periodic_has_none(patterns):
     assert find_lattice(Sites(points, np.zeros(len(points), dtype=int))) is None
 
 
+def rhombs(n_fold, seed, half):
+    """Vertices of a tiling of rhombs with edge 1 and `n_fold` directions, quasiperiodic for 4 and 5, by de
+    Bruijn's grids (Indag. Math. 43, 39, 1981), in a square of side 2 `half`.
+    """
+    shift = np.random.default_rng(seed).random(n_fold)
+    turn = (2 if n_fold % 2 else 1) * np.pi * np.arange(n_fold) / n_fold
+    e = np.column_stack([np.cos(turn), np.sin(turn)])
+    n, m = (v.ravel() for v in np.meshgrid(np.arange(-20, 21), np.arange(-20, 21)))
+    vertices = []
+    for j in range(n_fold):
+        for k in range(j + 1, n_fold):
+            crossing = np.linalg.solve(e[[j, k]], np.vstack([n + shift[j], m + shift[k]])).T
+            index = np.ceil(crossing @ e.T - shift - 1e-9)
+            for dj, dk in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                index[:, j], index[:, k] = n + dj, m + dk
+                vertices.append(index[np.hypot(*crossing.T) < 14].copy())
+    points = np.unique(np.concatenate(vertices), axis=0) @ e
+    return points[(np.abs(points - points.mean(axis=0)) < half).all(axis=1)]
+
+
+@pytest.mark.parametrize(("n_fold", "seed"), [(5, 0), (5, 2), (4, 0), (4, 1)])
+@pytest.mark.parametrize("half", [6, 11, 18])
+def test_quasiperiodic_tilings_have_none(n_fold, seed, half):
+    points = rhombs(n_fold, seed, half)
+    points = points + np.random.default_rng(seed).normal(0, 0.02, points.shape)
+    for faint in (False, True):
+        assert find_lattice(Sites(points, np.zeros(len(points), dtype=int)), faint) is None
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_squares_and_triangles_without_period_have_none(patterns, seed):
+    for kind in ("stampfli", "random"):
+        points = patterns["square_triangle"](kind, seed=seed)
+        for faint in (False, True):
+            assert find_lattice(Sites(points, np.zeros(len(points), dtype=int)), faint) is None, kind
+
+
 @pytest.mark.parametrize("n", [0, 1, 7])
 def test_few_sites_have_none(n):
     assert find_lattice(Sites(np.arange(2.0 * n).reshape(n, 2), np.zeros(n, dtype=int))) is None
