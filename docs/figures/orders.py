@@ -11,12 +11,9 @@ for dose, axis in zip((3e5, 2e4), axes, strict=True):
     basis = hm.zernike.ZernikeBasis(n_max=20, radius=1.2 * spacing)
     moments = hm.zernike.get_moments(s.data, truth.positions, basis)
     orders = hm.zernike.choose_n_max(moments)
-    axis.semilogy(orders.n, orders.signal.clip(1e-12), "o-", label="signal")
-    axis.semilogy(orders.n, orders.variation.clip(1e-12), "s-", label="variation between atoms")
-    axis.semilogy(orders.n, orders.noise, "k--", label="noise")
-    axis.axvline(orders.n_max, color="0.6", lw=1)
-    axis.set(
-        title=f"{dose:.0e} electrons per Å²: n_max = {orders.n_max}", xlabel="radial order n", ylim=(1e-7, 2)
+    hm.draw.plot_orders(
+        orders.n, orders.signal, orders.noise, variation=orders.variation, n_max=orders.n_max, ax=axis
     )
-axes[0].set_ylabel("mean square of the moments")
-axes[1].legend(frameon=False)
+    axis.text(0.97, 0.97, f"{dose:.0e} electrons per Å²", transform=axis.transAxes, ha="right", va="top")
+    axis.set_ylim(1e-7, 3)
+axes[1].set_ylabel("")

@@ -2,6 +2,8 @@ from ._cells import plot_cells as plot_cells
 from ._cells import plot_orientation as plot_orientation
 from ._cells import plot_strain as plot_strain
 from ._enrichment import plot_enrichment as plot_enrichment
+from ._explanation import plot_explanation as plot_explanation
+from ._explanation import plot_orders as plot_orders
 from ._explorer import Explorer as Explorer
 from ._explorer_arrays import ExplorerArrays as ExplorerArrays
 from ._hierarchy import plot_hierarchy as plot_hierarchy

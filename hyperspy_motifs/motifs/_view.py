@@ -139,7 +139,12 @@ class MotifView:
     @property
     def features(self) -> ZernikeFeatures:
         """Zernike features of the atoms at the chosen lens; navigation axis: atoms, in the order of `labels`."""
-        return self._refresh().features
+        return self._cached("features", self._calibrated_features)
+
+    def _calibrated_features(self) -> ZernikeFeatures:
+        record = self._refresh()
+        stamp = record.stamp
+        return record.features.calibrated(record.stretch, abs(stamp.scale[0]), stamp.units)
 
     def features_at(self, lens: float) -> ZernikeFeatures:
         """Zernike features of the atoms through one of `lenses`."""

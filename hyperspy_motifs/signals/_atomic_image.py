@@ -259,7 +259,7 @@ class AtomicImage(Signal2D):
         refine: bool | str = True,
         lens: str | float = "auto",
         patch_radius: float | None = None,
-        n_max: int | None = None,
+        n_max: int | str | None = None,
         rotation_invariant: bool = False,
         n_motifs: int | None = None,
         min_motif_size: int | None = None,
@@ -294,9 +294,10 @@ class AtomicImage(Signal2D):
             parts the frequent sites, and ``print(motifs)`` says which and why.
         patch_radius : float, optional
             One radius in axis units instead of several lenses.
-        n_max : int, optional
-            Highest radial order of the moments; 8 if not given. :func:`hyperspy_motifs.zernike.choose_n_max` tells from
-            which order on only noise is added.
+        n_max : int or "auto", optional
+            Highest radial order of the moments; 8 if not given, at every lens. "auto" chooses it for each lens by signal
+            and noise (:func:`hyperspy_motifs.zernike.choose_basis`), which serves reconstruction and drawing;
+            motifs are no better by it, as what they differ in lies in the lower orders.
         rotation_invariant : bool, optional
             Whether sites that are equal up to a rotation (or reflection) are one motif.
         n_motifs : int, optional

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from ._frames import frame
 # Order of the moments where the user names none: enough for the twelve nearest columns of a disc of two shells, and the
 # clustering drops what carries only noise.
 N_MAX = 8
+AUTO = "auto"
 FEWEST_OF_A_MOTIF = 5
 REACH_OF_NEIGHBOURS = 1.1
 
@@ -35,7 +36,7 @@ def find_motifs(
     refine: bool | str,
     lens: str | float,
     patch_radius: float | None,
-    n_max: int | None,
+    n_max: int | str | None,
     rotation_invariant: bool,
     n_motifs: int | None,
     min_motif_size: int | None,
@@ -69,7 +70,7 @@ def find_motifs(
         )
     spacing_px = float(table.facts["separation"]) / abs(stamp.scale[0])
     source = MomentSource(
-        detectors, table.pixel_positions, table.frames, spacing_px, N_MAX if n_max is None else int(n_max)
+        detectors, table.pixel_positions, table.frames, spacing_px, N_MAX if n_max is None else n_max
     )
     lenses = _lenses(LENSES, lens, patch_radius, spacing_px * abs(stamp.scale[0]))
     with progressbar(total=100, disable=quiet(show_progressbar), desc="Motifs", leave=False) as bar:
@@ -99,7 +100,8 @@ def find_motifs(
             "asked": asked,
             "atoms": origin,
             "spacing": spacing_px * abs(stamp.scale[0]),
-            "n_max": source.n_max,
+            "n_max": int(source.orders[float(model.lenses_[chosen])]),
+            "orders": {f"{lens:g}": int(source.orders[float(lens)]) for lens in model.lenses_},
             "detectors": len(detectors),
             "reason": reason,
             **{k: v for k, v in table.facts.items() if k != "edited"},
@@ -133,14 +135,24 @@ class MomentSource:
     frames : numpy.ndarray of shape (n,)
     spacing : float
         Nearest-neighbour distance in pixels.
-    n_max : int
+    n_max : int or "auto"
+        Highest radial order; "auto" chooses it for each lens by signal and noise.
+    orders : mapping of float to int, optional
+        Orders at lenses where they are known already, as they were chosen for another image or another time.
     """
 
     def __init__(
-        self, signals: Sequence[Any], pixels: np.ndarray, frames: np.ndarray, spacing: float, n_max: int
+        self,
+        signals: Sequence[Any],
+        pixels: np.ndarray,
+        frames: np.ndarray,
+        spacing: float,
+        n_max: int | str,
+        orders: Mapping[float, int] | None = None,
     ) -> None:
         self.signals, self.pixels, self.frames = signals, pixels, frames
         self.spacing, self.n_max = spacing, n_max
+        self.orders: dict[float, int] = dict(orders or {})
         self._kept: dict[float, Any] = {}
 
     def __call__(self, lens: float) -> Any:
@@ -151,9 +163,25 @@ class MomentSource:
     def _compute(self, lens: float) -> Any:
         from hyperspy_motifs.zernike import ZernikeBasis, stack_moments
 
-        basis = ZernikeBasis(self.n_max, lens * self.spacing)
+        if lens not in self.orders:
+            self.orders[lens] = self._order(lens)
+        basis = ZernikeBasis(self.orders[lens], lens * self.spacing)
         each = [self._of_detector(signal, basis) for signal in self.signals]
         return each[0] if len(each) == 1 else stack_moments(each)
+
+    def _order(self, lens: float) -> int:
+        """Highest radial order at a lens: the one given, or the largest that stands out of the noise of a detector."""
+        if self.n_max != AUTO:
+            return int(self.n_max)
+        from hyperspy_motifs.zernike import choose_basis
+
+        first = self.frames == self.frames[0]
+        number = int(self.frames[0])
+        bases = []
+        for signal in self.signals:
+            image, _ = clean_image(frame(signal, number))
+            bases.append(choose_basis(image, self.pixels[first], lens * self.spacing)[0])
+        return max(basis.n_max for basis in bases)
 
     def _of_detector(self, signal: Any, basis: Any) -> Any:
         from hyperspy_motifs.zernike import get_moments
@@ -210,7 +238,21 @@ def source_of(signal: Any, record: store.Record) -> MomentSource:
             "These motifs were found in several detectors, of which this image is one: only the features at the chosen lens "
             "were kept. Call find_motifs(lens=..., also=...) for another lens."
         )
-    return MomentSource([signal], pixels, record.frames, spacing, int(record.parameters["n_max"]))
+    return MomentSource(
+        [signal], pixels, record.frames, spacing, record_n_max(record), orders=record_orders(record)
+    )
+
+
+def record_n_max(record: store.Record) -> int | str:
+    """What was asked as the highest order of the moments of a stored result, for lenses not looked through yet."""
+    asked = record.parameters["asked"].get("n_max")
+    return AUTO if asked == AUTO else int(record.parameters["n_max"])
+
+
+def record_orders(record: store.Record) -> dict[float, int]:
+    """Highest order of the moments at each lens of a stored result; empty for one written before orders could differ."""
+    known = record.parameters.get("orders", {})
+    return {float(v): int(known[f"{v:g}"]) for v in record.lenses if f"{v:g}" in known}
 
 
 def features_at(signal: Any, record: store.Record, lens: float) -> Any:
@@ -312,9 +354,11 @@ def _check_arguments(signal: Any, asked: dict[str, Any]) -> None:
         raise ValueError(
             "Give lens (in nearest-neighbour distances) or patch_radius (in axis units), not both."
         )
+    if isinstance(asked["n_max"], str) and asked["n_max"] != AUTO:
+        raise ValueError(f"n_max is {asked['n_max']!r}; a whole number, 'auto' or None is expected.")
     for name, least in (("n_motifs", 1), ("min_motif_size", FEWEST_OF_A_MOTIF), ("n_max", 0)):
         value = asked[name]
-        if value is not None and (int(value) != value or value < least):
+        if value is not None and value != AUTO and (int(value) != value or value < least):
             raise ValueError(f"{name} is {value!r}; a whole number of {least} or more is expected.")
 
 

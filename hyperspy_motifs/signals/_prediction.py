@@ -13,7 +13,7 @@ from hyperspy_motifs import store
 
 from ._atom_finding import check_axes, find_atoms, given_atoms
 from ._cell_finding import find_cells
-from ._motif_finding import MomentSource, features_signal, source_of
+from ._motif_finding import MomentSource, features_signal, record_n_max, record_orders, source_of
 
 # Atoms of the vocabulary that are asked where a motif was edited by hand.
 N_VOTES = 7
@@ -47,7 +47,12 @@ def predict(
         table = given_atoms(other, atoms, asked["refine"], asked["polarity"])
     spacing_px = _spacing(record, stamp, table)
     source = MomentSource(
-        [other], table.pixel_positions, table.frames, spacing_px, int(record.parameters["n_max"])
+        [other],
+        table.pixel_positions,
+        table.frames,
+        spacing_px,
+        record_n_max(record),
+        orders=record_orders(record),
     )
     lens = float(record.lenses[record.chosen])
     labels, probabilities, strangeness = model.predict(source, lens)

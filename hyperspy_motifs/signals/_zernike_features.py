@@ -158,7 +158,9 @@ class ZernikeFeatures(Signal1D):
         full = np.zeros((*self.data.shape[:-1], len(basis.modes)))
         full[..., [column[tuple(mode)] for mode in self.modes.tolist()]] = np.asarray(self.data)
         scale = facts["radius"] / facts["radius_px"]
-        return AtomPatches.from_array(basis.reconstruct(full), scale, facts["units"])
+        return AtomPatches.from_array(
+            basis.reconstruct(full), scale, facts["units"], radius=facts["radius_px"]
+        )
 
     def rotate(self, angle: Any) -> ZernikeFeatures:
         """The features of the discs rotated by `angle`.
@@ -227,3 +229,74 @@ class ZernikeFeatures(Signal1D):
         from hyperspy_motifs.zernike import explain
 
         return explain(np.asarray(self.data), labels, self.modes, groups)
+
+    def plot_explanation(
+        self, labels: Any, groups: tuple[int, int] = (0, 1), *, n_modes: int = 4, figure: Any = None
+    ) -> Any:
+        """Draw the means of two groups of atoms, their difference, and the modes that tell them apart.
+
+        Parameters
+        ----------
+        labels : array-like of int of shape (n,)
+            Group of each atom, e.g. ``motifs.labels``.
+        groups : (int, int), optional
+            As in :meth:`explain`.
+        n_modes : int, optional
+            How many modes to show, the most telling first; cosine and sine of one (n, m) are shown as the one that they
+            make together.
+        figure : matplotlib.figure.Figure or SubFigure, optional
+            Where to draw; a new figure if not given.
+
+        Returns
+        -------
+        numpy.ndarray of matplotlib.axes.Axes
+        """
+        from ._feature_pictures import plot_explanation
+
+        return plot_explanation(self, labels, groups, n_modes, figure)
+
+    def plot_orders(self, *, ax: Any = None) -> Any:
+        """Draw what the moments of each radial order carry beside their noise.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure if not given.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            Orders beyond the one that :func:`hyperspy_motifs.zernike.choose_n_max` would keep are shaded.
+        """
+        from hyperspy_motifs.draw import plot_orders
+        from hyperspy_motifs.zernike import choose_n_max
+
+        found = choose_n_max(self.get_moments())
+        return plot_orders(
+            found.n, found.signal, found.noise, variation=found.variation, n_max=found.n_max, ax=ax
+        )
+
+    def calibrated(self, stretch: float, scale: float, units: str) -> ZernikeFeatures:
+        """The same features in the units that their image has now.
+
+        Parameters
+        ----------
+        stretch : float
+            Lengths in the units of now per unit of then.
+        scale : float
+            Size of a pixel, in the units of now.
+        units : str
+
+        Returns
+        -------
+        ZernikeFeatures
+            Itself where nothing has changed.
+        """
+        facts = self._facts()
+        radius = facts["radius"] * stretch
+        new = {**facts, "radius": radius, "radius_px": radius / scale, "units": units}
+        if units == facts["units"] and np.allclose([new[k] / facts[k] for k in ("radius", "radius_px")], 1):
+            return self
+        out = self._deepcopy_with_new_data(self.data)
+        out.metadata.set_item(f"{NODE}.facts", json.dumps(new))
+        return out

@@ -1,0 +1,7 @@
+"""Which modes tell two motifs apart."""
+
+import hyperspy_motifs as hm
+
+s, truth = hm.data.monolayer("MoSe2", shape=(360, 360), random_state=3)
+motifs = s.find_motifs(show_progressbar=False)
+motifs.features_at(1.2).plot_explanation(motifs.labels, (1, 2))
