@@ -1,7 +1,9 @@
 """What is done in the explorer's window reaches the metadata."""
 
+import hyperspy.api as hs
 import numpy as np
 import pytest
+from matplotlib.backend_bases import KeyEvent, MouseEvent
 
 from hyperspy_motifs import data, store
 
@@ -51,3 +53,85 @@ def test_merging_naming_and_undoing_step_by_step(motifs):
 def test_a_frame_without_atoms_is_refused(motifs):
     with pytest.raises(ValueError, match="Frame 7"):
         motifs.explore(frame=7)
+
+
+def mouse(explorer, name, ax, place):
+    x, y = ax.transData.transform(place)
+    canvas = explorer.figure.canvas
+    canvas.callbacks.process(name, MouseEvent(name, canvas, x, y, button=1))
+
+
+def click(explorer, ax, place):
+    mouse(explorer, "button_press_event", ax, place)
+    mouse(explorer, "button_release_event", ax, place)
+
+
+def draw_round(explorer, ax, corners):
+    mouse(explorer, "button_press_event", ax, corners[0])
+    for place in corners[1:]:
+        mouse(explorer, "motion_notify_event", ax, place)
+    mouse(explorer, "button_release_event", ax, corners[0])
+
+
+def press(explorer, key):
+    canvas = explorer.figure.canvas
+    canvas.callbacks.process("key_press_event", KeyEvent("key_press_event", canvas, key))
+
+
+def press_button(explorer, text):
+    click(explorer, explorer._buttons[text].ax, (0.5, 0.5))
+
+
+def rectangle(points, margin):
+    (x0, y0), (x1, y1) = points.min(axis=0) - margin, points.max(axis=0) + margin
+    return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+
+
+def test_a_lasso_in_the_image_and_a_key_reach_the_metadata(motifs):
+    explorer = motifs.explore()
+    middle = np.abs(motifs.positions - motifs.positions.mean(axis=0)).max(axis=1)
+    chosen = np.sort(np.argsort(middle)[:4])
+    corners = rectangle(motifs.positions[chosen], 0.03)
+    inside = np.flatnonzero(np.all((motifs.positions > corners[0]) & (motifs.positions < corners[2]), axis=1))
+    before = motifs.labels.copy()
+    draw_round(explorer, explorer.image_panel.ax, corners)
+    np.testing.assert_array_equal(explorer.selection, inside)
+    press(explorer, "n")
+    labels = store.read(motifs.signal).labels
+    np.testing.assert_array_equal(np.flatnonzero(labels == labels[inside[0]]), inside)
+    press(explorer, "u")
+    np.testing.assert_array_equal(store.read(motifs.signal).labels, before)
+
+
+def test_a_lasso_in_the_layout_and_a_button_reach_the_metadata(motifs):
+    explorer = motifs.explore()
+    rarest = np.flatnonzero(motifs.labels == motifs.n_motifs - 1)
+    draw_round(
+        explorer, explorer.layout_panel.ax, rectangle(motifs.layout[rarest], 0.04 * np.ptp(motifs.layout))
+    )
+    assert set(rarest) <= set(explorer.selection)
+    n = len(explorer.selection)
+    press_button(explorer, "new motif")
+    labels = store.read(motifs.signal).labels
+    assert (labels == labels[rarest[0]]).sum() == n
+    press_button(explorer, "undo")
+    assert (motifs.labels == motifs.n_motifs - 1).sum() == len(rarest)
+
+
+def test_motifs_are_merged_and_named_by_hand_and_kept_in_the_file(motifs, tmp_path):
+    explorer = motifs.explore()
+    n_before = len(np.unique(motifs.labels))
+    for motif in (0, 1):
+        explorer.select(np.flatnonzero(motifs.labels == motif)[:1], add=True)
+    press(explorer, "m")
+    assert len(np.unique(store.read(motifs.signal).labels)) == n_before - 1
+    explorer.select(np.flatnonzero(motifs.labels == 0)[:1])
+    click(explorer, explorer._name_box.ax, (0.5, 0.5))
+    for letter in "Mo":
+        press(explorer, letter)
+    press(explorer, "enter")
+    assert store.read(motifs.signal).names[0] == "Mo"
+    motifs.signal.save(tmp_path / "edited.hspy")
+    again = hs.load(tmp_path / "edited.hspy").motifs
+    assert again.names[0] == "Mo"
+    np.testing.assert_array_equal(again.labels, motifs.labels)

@@ -155,7 +155,8 @@ class PatchPanel:
                 ax = axes[name]
                 first = np.asarray(getattr(arrays, name)[0], dtype=float)
                 ax.set_title(
-                    {"patches": "patch", "reconstructions": "from its moments"}[name], fontsize="small"
+                    {"patches": "atom under pointer", "reconstructions": "from its moments"}[name],
+                    fontsize="small",
                 )
                 ax.set_xticks([])
                 ax.set_yticks([])
@@ -242,7 +243,7 @@ class MeansPanel:
                 "linewidth": 2.5,
             }
             ax.add_patch(Rectangle((left, top), width, height, zorder=2, **frame))
-            text = f"{names[k]}\n{count:,}"
+            text = f"{names[k]}\nn = {count:,}"
             ax.text(left + width / 2, top + height + 0.04, text, ha="center", va="top", fontsize=size)
         ax.set_xlim(0, self.columns)
         ax.set_ylim(rows, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
@@ -152,8 +153,13 @@ def _draw_plane_key(ax: Axes, label: str | None) -> None:
     key.set_yticks([])
     for spine in key.spines.values():
         spine.set(edgecolor="white", linewidth=1.5)
+    box = key.get_window_extent()
+    name = f"{label or 'value'} 1 →"
+    # In a small picture the name would be wider than the key.
+    if box.width * 72 / ax.figure.dpi < 0.62 * 0.694 * float(mpl.rcParams["font.size"]) * len(name):
+        name = "1 →"
     text: dict[str, Any] = {"fontsize": "x-small", "ha": "center", "va": "center", "transform": key.transAxes}
-    key.text(0.5, 0.14, f"{label or 'value'} 1 →", color="white", **text)
+    key.text(0.5, 0.14, name, color="white", **text)
     key.text(0.14, 0.55, "2 →", color="white", rotation=90, **text)
 
 

@@ -141,7 +141,7 @@ def plot_zernike_spectrum(
             )  # fmt: skip
         ax.legend(
             loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0, fontsize="small", frameon=False,
-            ncols=max(1, int(np.ceil(len(motifs) / 14))),
+            ncols=max(1, int(np.ceil(len(motifs) / 14))), title="motif", title_fontsize="small", alignment="left",
         )  # fmt: skip
         make_room(ax, made_here=made_here)
     starts = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1))

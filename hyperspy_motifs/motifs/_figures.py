@@ -92,11 +92,13 @@ class MotifFigures(MotifView):
             return plot_layout(layout, colour_by, names=self.names, ax=ax, **kwargs)
         return _layout_in_region(self, layout, colour_by, roi, ax, kwargs)
 
-    def plot_means(self, **kwargs: Any) -> Any:
+    def plot_means(self, *, symmetry: bool = False, **kwargs: Any) -> Any:
         """Draw the mean patch of each motif with its name and count.
 
         Parameters
         ----------
+        symmetry : bool, optional
+            Write the point group of each below it, :attr:`~hyperspy_motifs.motifs.Motifs.symmetries`.
         **kwargs
             Passed to :func:`hyperspy_motifs.draw.plot_means`.
 
@@ -107,6 +109,8 @@ class MotifFigures(MotifView):
         from hyperspy_motifs.draw import plot_means
 
         means = self.means
+        if symmetry:
+            kwargs.setdefault("symmetries", self.symmetries)
         return plot_means(
             np.asarray(means.data),
             self.counts,

@@ -9,7 +9,7 @@ import numpy as np
 from hyperspy_motifs import store
 
 from ._edits import MotifEdits
-from ._figures import MotifFigures
+from ._value_figures import ValueFigures
 
 if TYPE_CHECKING:
     from hyperspy_motifs.cells import Cells
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hyperspy_motifs.signals import AtomicImage, AtomPatches
 
 
-class Motifs(MotifEdits, MotifFigures):
+class Motifs(MotifEdits, ValueFigures):
     """The motifs of an image, its cells and its graph.
 
     A view: what it shows lies in ``signal.metadata.Motifs``, is saved with the image and follows every edit. Arrays
@@ -281,6 +281,11 @@ class Motifs(MotifEdits, MotifFigures):
             f"<Motifs: {len(self.labels)} atoms, {self.n_motifs} motifs at lens {self.lens:g} of "
             f"{', '.join(f'{v:g}' for v in self.lenses)}; print(motifs.summary()) tells more>"
         )
+
+    def _repr_html_(self) -> str:
+        from ._summary import as_html
+
+        return as_html(self)
 
     def __str__(self) -> str:
         return self.summary()

@@ -58,9 +58,11 @@ def escape(value: Any) -> str:
     return html.escape(str(value))
 
 
-def swatch(colour: str, text: str) -> Markup:
-    """`text` with a square of `colour` (hexadecimal RGB) before it."""
-    return Markup(f'<span class="swatch" style="background:{escape(colour)}"></span>{escape(text)}')
+def swatch(colour: str, text: str, *, inline: bool = False) -> Markup:
+    """`text` with a square of `colour` (hexadecimal RGB) before it; `inline` where the style of the page is not there."""
+    shape = "display:inline-block;width:.8em;height:.8em;border:1px solid #555;margin-right:.45em;"
+    style = f"{shape if inline else ''}background:{escape(colour)}"
+    return Markup(f'<span class="swatch" style="{style}"></span>{escape(text)}')
 
 
 class Page:

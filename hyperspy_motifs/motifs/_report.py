@@ -130,7 +130,8 @@ def _how_looked_at(motifs: Any) -> str:
         else f"Every atom was looked at through a disc of {motifs.lens:.3g} nearest-neighbour distances"
     )
     reason = motifs.parameters.get("reason")
-    text += f": {reason}." if reason else "."
+    # The stored reason begins with the lens and the number of motifs, which stand in the text already.
+    text += f": {reason.split('): ', 1)[-1]}." if reason else "."
     if motifs.is_continuous:
         text += " The layout has no gaps: the motifs are parts of a continuum, not classes of their own."
     return text

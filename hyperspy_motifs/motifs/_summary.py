@@ -6,6 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ._page import escape, swatch
+
+# Rows of the table in a notebook, which is a glance; the report has them all.
+MOST_SHOWN = 12
+
 
 def summarise(motifs: Any) -> str:
     """Atoms, lens and why, motifs with counts, and cells, as lines of text."""
@@ -29,6 +34,44 @@ def summarise(motifs: Any) -> str:
         lines.append(f"  {name:>{width}}  {count:6d} atoms  {share:5.1f} %  mean probability {sure:.2f}")
     lines.append(_cells(motifs))
     return "\n".join(lines)
+
+
+def chosen_lens(motifs: Any) -> str:
+    """The lens in use, how many motifs there are now, and why this lens was taken."""
+    many = f"{motifs.n_motifs} motif{'s' if motifs.n_motifs != 1 else ''}"
+    why = motifs.parameters.get("reason")
+    # The stored reason begins with the lens and the motifs that were found; these may have been edited since.
+    return f"lens {motifs.lens:.3g} ({many})" + (f": {why.split('): ', 1)[-1]}" if why else "")
+
+
+def as_html(motifs: Any) -> str:
+    """What a notebook shows: atoms, lens and why, and the motifs in their colours with counts. Computes no cells."""
+    from hyperspy_motifs.draw import motif_colour
+
+    parameters = motifs.parameters
+    if not len(motifs.labels):
+        return "<p>Motifs: no atoms lie in this part of the image.</p>"
+    lines = [f"<b>Motifs</b> of {escape(_atoms(motifs, parameters))}", escape(chosen_lens(motifs))]
+    if motifs.is_continuous:
+        lines.append("the layout has no gaps: the motifs are parts of a continuum, not classes")
+    rows = []
+    present = np.flatnonzero(motifs.counts)
+    for k in present[:MOST_SHOWN].tolist():
+        count = int(motifs.counts[k])
+        share = 100 * count / len(motifs.labels)
+        sure = float(np.mean(motifs.probabilities[motifs.labels == k]))
+        name = swatch(motif_colour(k), motifs.names[k], inline=True)
+        rows.append(
+            f"<tr><td style='text-align:left'>{name}</td><td>{count:,}</td><td>{share:.1f} %</td><td>{sure:.2f}</td></tr>"
+        )
+    if len(present) > MOST_SHOWN:
+        rows.append(f"<tr><td colspan=4>and {len(present) - MOST_SHOWN} more</td></tr>")
+    head = (
+        "<tr><th style='text-align:left'>motif</th><th>atoms</th><th>share</th><th>mean probability</th></tr>"
+    )
+    return (
+        f"<div>{'<br>'.join(lines)}</div><table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
+    )
 
 
 def _atoms(motifs: Any, parameters: dict[str, Any]) -> str:

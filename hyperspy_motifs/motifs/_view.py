@@ -169,6 +169,17 @@ class MotifView:
         return self._cached("means", lambda: means_of_record(self._signal, self._refresh()))
 
     @property
+    def symmetries(self) -> list[str]:
+        """Point group of the mean patch of each motif: 1, m, 2, 2mm, 3, 3m, 4, 4mm, 6 or 6mm.
+
+        A symmetry holds where the mean correlates with its copies under it to 0.85 or more, noise taken off. It is that of
+        the projection within the disc of the chosen lens; distortion of the scan lowers it.
+        """
+        from ._mean_symmetry import symmetries
+
+        return self._cached("symmetries", lambda: symmetries(self))
+
+    @property
     def tree(self) -> MotifTree:
         """How motifs part from lens to lens, at all granularities; ``tree.cut(k)`` gives labels of k motifs."""
         from hyperspy_motifs.clustering import MotifTree

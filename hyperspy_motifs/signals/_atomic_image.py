@@ -30,6 +30,11 @@ class AtomicImage(Signal2D):
     _signal_type = "atomic_image"
     _alias_signal_types = ("AtomicImage", "atomic_resolution_image")
 
+    def _repr_html_(self) -> str:
+        from ._plotting import as_html
+
+        return as_html(self)
+
     @property
     def motifs(self) -> Motifs:
         """The motifs that were found in this image (:class:`~hyperspy_motifs.motifs.Motifs`).

@@ -183,13 +183,14 @@ def _parts(shape: tuple[int, int], size: tuple[int, ...]) -> list[tuple[int, int
 
 def try_preview(panel: MotifPanel) -> tuple[Any, str]:
     """The motifs of a part and a line about them, or None and the line that says what is wrong."""
+    from hyperspy_motifs.motifs._summary import chosen_lens
+
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         try:
             motifs = panel.preview()
         except (ValueError, TypeError) as error:
             return None, str(error)
-    text = f"{len(motifs.labels)} atoms in this part, {motifs.n_motifs} motifs at lens {motifs.lens:.3g}"
-    reason = motifs.parameters.get("reason")
+    text = f"{len(motifs.labels)} atoms in this part; {chosen_lens(motifs)}"
     said = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
-    return motifs, ". ".join([f"{text} ({reason})" if reason else text, *said])
+    return motifs, ". ".join([text, *said])

@@ -31,3 +31,24 @@ def plot_motifs(signal: Any, motifs: Any, frame: int | None, cells: bool, **kwar
     legend = add_motif_legend(ax, motifs.labels, motifs.names, location="upper right", marker="o")
     MotifSwitch(legend, dict(zip(np.unique(motifs.labels).tolist(), markers, strict=True)))
     ax.figure.canvas.draw_idle()
+
+
+def as_html(signal: Any) -> str:
+    """What a notebook shows of an image: HyperSpy's line, and what was found in it."""
+    from html import escape
+
+    from hyperspy_motifs import store
+    from hyperspy_motifs.motifs import Motifs
+
+    lines = [repr(signal)]
+    if store.has_result(signal):
+        try:
+            motifs = Motifs(signal)
+            many = f"{motifs.n_motifs} motif{'s' if motifs.n_motifs != 1 else ''}"
+            lines.append(
+                f"{len(motifs.labels):,} atoms, {many}" if len(motifs.labels) else "no atoms are left in it"
+            )
+        except ValueError as error:
+            # A result that fits no longer must not keep the image from being shown.
+            lines.append(str(error))
+    return f"<pre>{escape(chr(10).join(lines))}</pre>"

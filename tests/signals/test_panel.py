@@ -95,7 +95,7 @@ def test_widgets_set_parameters_and_the_preview_follows(shown):
     widgets["n_motifs_auto"].value = False
     widgets["n_motifs"].value = 1
     assert panel.n_motifs == 1
-    assert ", 1 motifs" in widgets["status"].value
+    assert "(1 motif)" in widgets["status"].value
     old = bytes(widgets["picture"].value)
     widgets["another_part"].click()
     assert panel.part == 1
@@ -103,7 +103,7 @@ def test_widgets_set_parameters_and_the_preview_follows(shown):
     widgets["live"].value = False
     widgets["n_motifs"].value = 2
     assert panel.n_motifs == 2
-    assert ", 1 motifs" in widgets["status"].value
+    assert "(1 motif)" in widgets["status"].value
     widgets["n_motifs_auto"].value = True
     assert panel.n_motifs is None
     assert panel.arguments()["random_state"] == 3

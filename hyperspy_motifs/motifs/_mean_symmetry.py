@@ -1,0 +1,82 @@
+"""Moments of the mean patch of each motif, and its point symmetry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# A mean patch has a symmetry when it correlates with its copies under it by this much or more. Perfect sites have 1, on real
+# scans 0.95 and more; one that lacks one of three like neighbours, the smallest break that is common, has 0.5.
+LEAST_CORRELATION = 0.85
+
+_FOLDS = (2, 3, 4, 6)
+
+
+def mean_moments(motifs: Any) -> tuple[Any, list[int]]:
+    """Mean moments of the atoms of each motif, and the motifs of the rows; those without whole discs are left out.
+
+    Where motifs are rotation-invariant each atom is turned (and mirrored) to the mean of its motif first. Of several
+    detectors side by side the first is taken.
+    """
+    from hyperspy_motifs.zernike import rotate_moments
+
+    moments = motifs.features.get_moments()
+    n_modes = len(moments.modes) // int(motifs.parameters.get("detectors", 1))
+    moments = replace(
+        moments,
+        modes=moments.modes[:n_modes],
+        values=moments.values[:, :n_modes],
+        noise_std=moments.noise_std[:, :n_modes],
+    )
+    values = np.asarray(moments.values, dtype=float)
+    if motifs.angles is not None:
+        values = rotate_moments(values, moments.modes, -np.nan_to_num(motifs.angles))
+        mirrored = np.asarray(motifs.to_dict()["motif_mirrored"], dtype=bool)
+        # The mean was mirrored (y to -y) before it was turned: that changes the sign of the sines.
+        values = np.where(mirrored[:, None] & (moments.modes[:, 1] < 0), -values, values)
+    known = [k for k in range(motifs.n_motifs) if (moments.valid & (motifs.labels == k)).any()]
+    rows = [np.flatnonzero(moments.valid & (motifs.labels == k)) for k in known]
+    noise = np.asarray(moments.noise_std, dtype=float)
+    means = replace(
+        moments.take(np.array([members[0] for members in rows], dtype=np.intp)),
+        values=np.array([values[members].mean(axis=0) for members in rows]),
+        # Discs of neighbours overlap, so that their noise is not quite independent.
+        noise_std=np.array([np.sqrt((noise[members] ** 2).sum(axis=0)) / len(members) for members in rows]),
+    )
+    return means, known
+
+
+def point_groups(moments: Any) -> list[str]:
+    """Point group of each pattern in Hermann-Mauguin's short form: 1, 2, 3, 4, 6, m, 2mm, 3m, 4mm, 6mm.
+
+    Parameters
+    ----------
+    moments : Moments
+        Of n patterns.
+
+    Returns
+    -------
+    list of str, length n
+    """
+    from hyperspy_motifs.zernike import get_symmetry
+
+    found = get_symmetry(moments, _FOLDS)
+    holds: NDArray[np.bool_] = found.scores >= LEAST_CORRELATION
+    mirrored = found.mirror >= LEAST_CORRELATION
+    groups = []
+    for folds, mirror in zip(holds, mirrored, strict=True):
+        fold = max((n for n, there in zip(_FOLDS, folds, strict=True) if there), default=1)
+        # Odd folds have one kind of mirror axis, even ones two.
+        axes = ("m" if fold % 2 else "mm") if mirror else ""
+        groups.append("m" if fold == 1 and mirror else f"{fold}{axes}")
+    return groups
+
+
+def symmetries(motifs: Any) -> list[str]:
+    """Point group of the mean of each motif; an empty text where no disc of it lies in the image."""
+    means, known = mean_moments(motifs)
+    groups = dict(zip(known, point_groups(means), strict=True))
+    return [groups.get(k, "") for k in range(motifs.n_motifs)]
