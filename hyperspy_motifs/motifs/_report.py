@@ -98,7 +98,9 @@ def _motifs(page: Page, motifs: Any, frame: int) -> None:
         page,
         motifs.plot_means,
         "Mean patch of each motif",
-        "Mean of the patches round the atoms of each motif, all on one grey scale, in the colour of the motif.",
+        "Mean of the patches round the atoms of each motif, all on one grey scale, framed in the colour of the motif, with "
+        "its point group below (of the projection, within this disc).",
+        symmetry=True,
     )
     _add(
         page,
@@ -272,7 +274,7 @@ def _levels(page: Page, motifs: Any) -> None:
             columns["composition"] = [graph.formula(node) for node, _ in classes]
         if any("area" in attributes for _, attributes in classes):
             columns[f"area ({motifs.units}²)"] = [attributes.get("area") for _, attributes in classes]
-        name = f"{_plain(kind).capitalize()}s"
+        name = _plural(_plain(kind).capitalize())
         rows = [list(row) for row in zip(*columns.values(), strict=True)]
         page.table(f"{name}. {reason}" if reason else name, list(columns), _shortened(rows))
     if "bits_per_atom" in graph.graph:
@@ -310,7 +312,7 @@ def _neighbours(page: Page, motifs: Any) -> None:
                     d["observed"],
                     float(d["expected"]),
                     float(d["z"]),
-                    float(f"{d['q']:.1g}"),
+                    _rate(float(d["q"])),
                     "favoured" if d["z"] > 0 else "frustrated",
                 ]
                 for _, first, second, d in found
@@ -370,6 +372,15 @@ def _cell_class(node: str, attributes: dict[str, Any]) -> str:
 
     number = type_number(node)
     return swatch(to_hex(cell_colours([number])[0]), f"{number}: {_short(attributes['name'])}")
+
+
+def _plural(name: str) -> str:
+    return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
+
+
+def _rate(q: float) -> str:
+    """A false discovery rate; far out in the tail of a normal distribution its figures mean nothing."""
+    return f"{q:.1g}" if q >= 1e-6 else "< 1e−6"
 
 
 def _plain(name: str) -> str:
