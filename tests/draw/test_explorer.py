@@ -179,7 +179,7 @@ def test_saving_keeps_what_is_lit_and_does_not_disturb_the_window(explorer, hand
 def test_a_click_on_a_mean_chooses_its_motif(explorer, hand, arrays):
     panel = explorer.means_panel
     assert [t.get_text() for t in panel.ax.texts] == [
-        f"{name}\n{n}" for name, n in zip(NAMES, np.bincount(arrays.labels), strict=True)
+        f"{name}\nn = {n}" for name, n in zip(NAMES, np.bincount(arrays.labels), strict=True)
     ]
     np.testing.assert_allclose(
         panel.ax.images[1].get_array(), arrays.patches[arrays.labels == 1].mean(axis=0)
@@ -200,7 +200,7 @@ def test_a_lasso_becomes_a_motif_and_back(explorer, hand, arrays):
     assert explorer.labelling.names == (*NAMES, "motif 3")
     for panel in explorer.atom_panels:
         assert panel.colour_counts() == dict(enumerate(np.bincount(expected).tolist()))
-    assert explorer.means_panel.ax.texts[3].get_text() == f"motif 3\n{len(chosen)}"
+    assert explorer.means_panel.ax.texts[3].get_text() == f"motif 3\nn = {len(chosen)}"
     hand.press("u")
     np.testing.assert_array_equal(explorer.labelling.labels, arrays.labels)
     assert explorer.image_panel.colour_counts() == dict(enumerate(np.bincount(arrays.labels).tolist()))
