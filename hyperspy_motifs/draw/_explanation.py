@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from ._image import axes_or_new, check_length
@@ -57,7 +58,7 @@ def plot_orders(
     if n_max is not None:
         ax.axvspan(n_max + 0.5, float(n.max()) + 0.5, color="0.93", zorder=0, linewidth=0)
     ax.set_xlim(float(n.min()) - 0.5, float(n.max()) + 0.5)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("radial order n")
     ax.set_ylabel("mean square of the moments")
     # Above the axes: which part of them is empty depends on the data.
