@@ -9,6 +9,8 @@ from . import motifs as motifs
 from . import patches as patches
 from . import relaxation as relaxation
 from . import signals as signals
+from . import stacks as stacks
+from . import vocabulary as vocabulary
 from . import zernike as zernike
 from .motifs import Motifs as Motifs
 

@@ -98,8 +98,11 @@ class Record:
         Index of the lens that `labels` come from.
     tree : dict of str to numpy.ndarray
     cells : dict of str to numpy.ndarray, str or scalar
-    features : signal
-        Features at the chosen lens, navigation axis: atoms.
+    features : signal or None
+        Features at the chosen lens, navigation axis: atoms. None for a large stack, whose features would fill the memory.
+    vocabulary : numpy.ndarray of uint8 or None
+        For such a stack: what was learned on a sample of its frames, the bytes of
+        :func:`hyperspy_motifs.vocabulary.to_bytes`.
     kept : numpy.ndarray of int or None
         After a crop, the atoms of the stored result that remain: `cells` still counts the old ones.
     stretch : float
@@ -127,6 +130,7 @@ class Record:
     parameters: dict[str, Any] = field(default_factory=dict)
     previous: dict[str, Any] = field(default_factory=dict)
     features: Any = None
+    vocabulary: np.ndarray | None = None
     kept: np.ndarray | None = None
     stretch: float = 1.0
 
@@ -193,6 +197,8 @@ def write(signal: Any, record: Record) -> None:
     }
     if record.features is not None:
         node["features"] = record.features
+    if record.vocabulary is not None:
+        node["vocabulary"] = _frozen(record.vocabulary, np.uint8)
     setattr(signal.metadata, NODE, node)
 
 
@@ -231,6 +237,7 @@ def read(signal: Any) -> Record:
         parameters=json.loads(node.get_item("parameters")),
         previous=_previous_from_node(node.get_item("previous")),
         features=node.get_item("features") if node.has_item("features") else None,
+        vocabulary=_array(node, "vocabulary") if node.has_item("vocabulary") else None,
     )
     now = Stamp.of(signal)
     if len(now.navigation_shape) < len(record.stamp.navigation_shape) and len(record.frames):

@@ -35,8 +35,10 @@ def valley(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     if len(a) > len(b):
         a, b = b, a
     start, stop = float(np.median(a)), float(np.median(b))
-    both = np.sort((np.concatenate([a, b]) - start) * np.sign(stop - start))
+    both = (np.concatenate([a, b]) - start) * np.sign(stop - start)
     distance = abs(stop - start)
+    # Nothing is asked of what lies beyond the two medians, but for the peak round the first.
+    both = np.sort(both[(both >= -distance) & (both <= distance)])
     reach = max(1.0, 0.74 * float(np.subtract(*np.quantile(a, (0.75, 0.25)))))
     reach = min(reach, 0.25 * distance)
     peak = float(np.searchsorted(both, reach, "right") - np.searchsorted(both, -reach))
@@ -72,6 +74,10 @@ class _Judges:
     @property
     def labels(self) -> NDArray[np.int64]:
         return self.splits[0].labels
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        return self.splits[0].groups
 
     def matrix(self) -> NDArray[np.float64]:
         return np.mean([split.matrix() for split in self.splits], axis=0)
@@ -121,7 +127,7 @@ def merge_alike(
         judges.merge(a, b)
         separations[b, :] = separations[:, b] = np.inf
         judged[a, :] = judged[:, a] = False
-        for c in np.unique(judges.labels):
+        for c in judges.groups:
             if c != a:
                 separations[a, c] = separations[c, a] = judges.separation(a, int(c))
     return np.unique(judges.labels, return_inverse=True)[1].astype(np.int32)
@@ -145,7 +151,7 @@ def merging_order(
         merges.append((a, b, float(separations[a, b])))
         sums.merge(a, b)
         separations[b, :] = separations[:, b] = np.inf
-        for c in np.unique(sums.labels):
+        for c in sums.groups:
             if c != a:
                 separations[a, c] = separations[c, a] = sums.separation(a, int(c))
     return merges

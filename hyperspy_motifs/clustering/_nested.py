@@ -208,8 +208,20 @@ class NestedLenses:
         lens = self.lens_ if lens is None else float(lens)
         if lens not in self.lenses_:
             raise ValueError(f"lens={lens:g} is none of the fitted {self.lenses_}.")
+        return self._predict(moments_of, self.lenses_[: self.lenses_.index(lens) + 1])[lens]
+
+    def predict_all(
+        self, moments_of: Callable[[float], MomentsLike]
+    ) -> dict[float, tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]]:
+        """As :meth:`predict`, through every lens: labels, probabilities and strangeness by lens."""
+        return self._predict(moments_of, self.lenses_)
+
+    def _predict(
+        self, moments_of: Callable[[float], MomentsLike], lenses: Sequence[float]
+    ) -> dict[float, tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]]:
+        found = {}
         groups: NDArray[np.int32] | None = None
-        for step in self.lenses_[: self.lenses_.index(lens) + 1]:
+        for step in lenses:
             moments = moments_of(step)
             unit, leak = self._views[step]
             values = None if leak is None else leak.remove(moments, moments_of(_SURROUNDINGS))
@@ -231,8 +243,8 @@ class NestedLenses:
                 strange = parting.classes.strangeness(components)
                 strangeness[members] = np.maximum(strangeness[members], np.where(valid[members], strange, 0))
             groups = new
-        assert groups is not None
-        return self._names[lens][groups], probabilities, strangeness
+            found[step] = self._names[step][groups], probabilities.copy(), strangeness.copy()
+        return found
 
     def _look(self, lens: float, moments_of: Callable[[float], MomentsLike]) -> _View:
         """Features in units of noise, without what the surroundings leak into a disc that holds one column."""

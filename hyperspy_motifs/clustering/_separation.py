@@ -5,6 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 _RIDGE = 0.2  # of the noise: features are in units of it
 _PRIOR = 6.0  # points' worth of common spread lent to every half, so that six points do not invent their own
@@ -35,11 +36,27 @@ class HalfSums:
         common: NDArray[np.float64] | None = None,
     ) -> None:
         self.points = np.ascontiguousarray(X, dtype=np.float64)
-        self.labels = np.asarray(labels, dtype=np.int64).copy()
-        n_groups = int(self.labels.max()) + 1
-        self.half = split_in_halves(self.labels, random_state)
-        self.count, self.total, self.square = _sums(self.points, self.labels, self.half, n_groups)
+        numbers = np.asarray(labels, dtype=np.int64)
+        n_groups = int(numbers.max()) + 1
+        half = split_in_halves(numbers, random_state)
+        self.count, self.total, self.square = _sums(self.points, numbers, half, n_groups)
         self.common = _common(self.count, self.total, self.square) if common is None else common
+        self._first = numbers
+        self._group = np.arange(n_groups)  # where the points of each group have gone
+        # Points of each half of each group: what is asked of a pair must not cost a walk through all points.
+        order = np.argsort(2 * numbers + half, kind="stable")
+        ends = np.cumsum(np.bincount(2 * numbers + half, minlength=2 * n_groups))[:-1]
+        self._members = np.split(order, ends)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Group of every point, shape (n,)."""
+        return self._group[self._first]
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """Groups that are left."""
+        return np.unique(self._group)
 
     def separation(self, a: int, b: int) -> float:
         """Return the separation of two groups along the direction that parts them best, in units of their spread."""
@@ -55,24 +72,30 @@ class HalfSums:
 
         In units of the spread, with the mean of a at zero and that of b at their separation in both halves.
         """
-        inside_a, inside_b = self.labels == a, self.labels == b
-        out_a, out_b = np.zeros(inside_a.sum()), np.zeros(inside_b.sum())
+        parts_a: list[NDArray[np.float64]] = []
+        parts_b: list[NDArray[np.float64]] = []
         for side in (0, 1):
             direction, origin, _ = _direction(self.count, self.total, self.square, self.common, a, b, side)
             other = 1 - side
             length = direction @ self.total[b, other] / self.count[b, other] - origin
-            for inside, out in ((inside_a, out_a), (inside_b, out_b)):
-                chosen = self.half[inside] == other
-                out[chosen] = (self.points[inside][chosen] @ direction - origin) / length
+            for group, parts in ((a, parts_a), (b, parts_b)):
+                parts.append((self.points[self._members[2 * group + other]] @ direction - origin) / length)
         distance = self.separation(a, b)
-        return out_a * distance, out_b * distance
+        return np.concatenate(parts_a) * distance, np.concatenate(parts_b) * distance
 
     def merge(self, a: int, b: int) -> None:
         """Give the points of group b to group a; b is empty then."""
         for array in (self.count, self.total, self.square):
             array[a] += array[b]
             array[b] = 0
-        self.labels[self.labels == b] = a
+        self._take_in(a, b)
+
+    def _take_in(self, a: int, b: int) -> None:
+        self._group[self._group == b] = a
+        for side in (0, 1):
+            own, other = 2 * a + side, 2 * b + side
+            self._members[own] = np.concatenate([self._members[own], self._members[other]])
+            self._members[other] = self._members[other][:0]
 
     def agglomerate(self, threshold: float) -> list[tuple[int, int, float]]:
         """Merge the least separated pair of near groups until all are `threshold` apart.
@@ -83,10 +106,8 @@ class HalfSums:
         """
         candidates = _near(self.total.sum(axis=1) / self.count.sum(axis=1)[:, None])
         merges, values = _agglomerate(self.count, self.total, self.square, self.common, candidates, threshold)
-        parent = np.arange(len(self.count))
         for kept, merged in merges:
-            parent[parent == merged] = kept
-        self.labels = parent[self.labels]
+            self._take_in(int(kept), int(merged))
         return [(int(a), int(b), float(v)) for (a, b), v in zip(merges, values, strict=True)]
 
 
@@ -120,12 +141,12 @@ def _common(
 def _near(means: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Mark the pairs of groups of which one is among the eight nearest of the other."""
     n = len(means)
-    square = ((means[:, None] - means[None]) ** 2).sum(axis=2)
-    np.fill_diagonal(square, np.inf)
     k = min(_CANDIDATES, n - 1)
     near = np.zeros((n, n), dtype=bool)
     if k > 0:
-        np.put_along_axis(near, np.argsort(square, axis=1, kind="stable")[:, :k], True, axis=1)
+        nearest = cKDTree(means).query(means, k=k + 1)[1]
+        near[np.arange(n)[:, None], nearest] = True
+        np.fill_diagonal(near, False)
     return near | near.T
 
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from hyperspy_motifs.cells import Cells
     from hyperspy_motifs.graph import MotifGraph
     from hyperspy_motifs.signals import AtomicImage, AtomPatches
+    from hyperspy_motifs.vocabulary import Vocabulary
 
 
 class Motifs(MotifEdits, ValueFigures):
@@ -211,12 +214,36 @@ class Motifs(MotifEdits, ValueFigures):
             far out an atom lies among the atoms of its motif: 1 - strangeness is a p-value, spread evenly for atoms that
             belong, and below 1 / n for those that are like none of the motifs.
         """
-        from hyperspy_motifs.signals._prediction import fitted_model, predict
+        from hyperspy_motifs.signals._prediction import predict
 
         record = self._refresh()
-        model = self._cached("model", lambda: fitted_model(self._signal, record))
-        predict(model, self._signal, record, other, atoms, show_progressbar)
+        predict(self.vocabulary, other, atoms, show_progressbar, record.parameters)
         return type(self)(other)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What was learned, ready for other atoms (:class:`~hyperspy_motifs.vocabulary.Vocabulary`), edits included."""
+        from hyperspy_motifs.signals._vocabulary_making import vocabulary_of
+
+        return self._cached("vocabulary", lambda: vocabulary_of(self._signal, self._refresh()))
+
+    def save_vocabulary(self, path: str | os.PathLike[str]) -> Path:
+        """Write what was learned to a file, for other images, other machines and the command ``hyperspy-motifs --vocabulary``.
+
+        Parameters
+        ----------
+        path : path
+            ``.npz`` is appended where the name has no ending.
+
+        Returns
+        -------
+        pathlib.Path
+            The file holds arrays alone (no pickled objects): lenses, basis, classes, known atoms, the noise of the image and
+            the version of this package. ``other.apply_vocabulary(path)`` reads it.
+        """
+        from hyperspy_motifs.vocabulary import save_vocabulary
+
+        return save_vocabulary(self.vocabulary, path)
 
     def reconstruct(self) -> AtomicImage:
         """The image painted anew: the mean patch of its motif on every atom.

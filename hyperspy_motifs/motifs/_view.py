@@ -142,8 +142,13 @@ class MotifView:
         return self._cached("features", self._calibrated_features)
 
     def _calibrated_features(self) -> ZernikeFeatures:
+        from hyperspy_motifs.signals._motif_finding import features_at
+
         record = self._refresh()
         stamp = record.stamp
+        if record.features is None:
+            # Those of a large stack are not kept.
+            return features_at(self._signal, record, self.lens)
         return record.features.calibrated(record.stretch, abs(stamp.scale[0]), stamp.units)
 
     def features_at(self, lens: float) -> ZernikeFeatures:

@@ -9,51 +9,53 @@ from hyperspy.external.progressbar import progressbar
 
 from hyperspy_motifs import atoms as finding
 from hyperspy_motifs import store
+from hyperspy_motifs.stacks import run_frames
 
 from ._atom_table import AtomTable
 from ._checks import check_axes, check_positions, clean_image
-from ._frames import frame, iterate_frames, n_frames
+from ._frame_tasks import COLUMNS, find_atoms_of_frame
+from ._frames import frame, lazy_frame, n_frames
 
 # Fewer columns have no surroundings to compare.
 FEWEST_ATOMS = 12
-COLUMNS = ("amplitude", "sigma", "ellipticity", "angle", "background", "uncertainty", "fitted")
 LENGTHS = ("sigma", "uncertainty")
 
 
 def find_atoms(
-    signal: Any, separation: float | None, show_progressbar: bool | None, **options: Any
+    signal: Any,
+    separation: float | None,
+    show_progressbar: bool | None,
+    checkpoint: Any = None,
+    **options: Any,
 ) -> AtomTable:
     """Atoms of every frame; `separation` in axis units, `options` as :func:`hyperspy_motifs.atoms.find_atoms` takes them."""
     check_axes(signal)
     stamp = store.Stamp.of(signal)
     scale = abs(stamp.scale[0])
     separation_px = None if separation is None else check_length(separation, "separation", stamp) / scale
-    found, masks = [], []
-    with progressbar(
-        total=n_frames(signal), disable=quiet(show_progressbar), desc="Atoms", leave=False
-    ) as bar:
-        for index, data in iterate_frames(signal):
-            image, missing = clean_image(data, _name(signal, index))
-            one = finding.find_atoms(image, separation=separation_px, **options)
-            found.append(one)
-            masks.append(
-                stamp.inside(stamp.to_units(one.positions)) & _on_good_pixels(one.positions, missing)
-            )
-            bar.update()
-    frames = np.concatenate([np.full(int(ok.sum()), i) for i, ok in enumerate(masks)])
-    pixels = np.concatenate([one.positions[ok] for one, ok in zip(found, masks, strict=True)])
+    numbers = range(n_frames(signal))
+    with progressbar(total=len(numbers), disable=quiet(show_progressbar), desc="Atoms", leave=False) as bar:
+        found = run_frames(
+            find_atoms_of_frame,
+            lambda number: [lazy_frame(signal, number)],
+            [(number, (_name(signal, number), separation_px, options)) for number in numbers],
+            step="atoms",
+            checkpoint=checkpoint,
+            done=bar.update,
+        )
+    frames = np.repeat(numbers, [len(found[i]["positions"]) for i in numbers])
+    pixels = np.concatenate([found[i]["positions"] for i in numbers])
     columns = {}
     for name in COLUMNS:
-        values = np.concatenate(
-            [np.asarray(getattr(one, name))[ok] for one, ok in zip(found, masks, strict=True)]
-        )
+        values = np.concatenate([found[i][name] for i in numbers])
         columns[name] = values * scale if name in LENGTHS else values
-    typical = found[int(np.argsort([one.separation for one in found])[len(found) // 2])]
+    separations = np.array([float(found[i]["separation"]) for i in numbers])
+    typical = found[int(np.argsort(separations)[len(separations) // 2])]
     facts = {
-        "separation": float(typical.separation) * scale,
-        "separation_certainty": float(min(one.separation_certainty for one in found)),
-        "polarity": str(typical.polarity),
-        "polarity_certainty": float(min(one.polarity_certainty for one in found)),
+        "separation": float(typical["separation"]) * scale,
+        "separation_certainty": min(float(found[i]["separation_certainty"]) for i in numbers),
+        "polarity": "bright" if typical["bright"] else "dark",
+        "polarity_certainty": min(float(found[i]["polarity_certainty"]) for i in numbers),
         "edited": False,
     }
     return AtomTable(stamp.to_units(pixels), pixels, frames, columns, facts, stamp.units)
@@ -169,11 +171,3 @@ def quiet(show_progressbar: bool | None) -> bool:
 
 def _name(signal: Any, index: int) -> str:
     return "The image" if n_frames(signal) == 1 else f"Frame {index}"
-
-
-def _on_good_pixels(pixels: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
-    if missing is None:
-        return np.ones(len(pixels), bool)
-    column, row = np.rint(pixels).astype(int).T
-    rows, columns = missing.shape
-    return ~missing[np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)]

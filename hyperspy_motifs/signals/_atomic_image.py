@@ -269,6 +269,7 @@ class AtomicImage(Signal2D):
         n_motifs: int | None = None,
         min_motif_size: int | None = None,
         random_state: int = 0,
+        checkpoint: Any = None,
         show_progressbar: bool | None = None,
         interactive: bool = False,
     ) -> Motifs | MotifPanel:
@@ -311,6 +312,9 @@ class AtomicImage(Signal2D):
             Fewest atoms of a motif, 5 or more. Chosen from the number of atoms if not given.
         random_state : int, optional
             The same image and number give the same labels, bit for bit.
+        checkpoint : path, optional
+            Folder in which the results of every frame of a stack are kept as they come, so that a run that was interrupted
+            goes on where it stopped. A folder of another run is refused; when all is done it may be removed.
         show_progressbar : bool, optional
             HyperSpy's preference if not given.
         interactive : bool, optional
@@ -356,6 +360,7 @@ class AtomicImage(Signal2D):
             n_motifs=n_motifs,
             min_motif_size=min_motif_size,
             random_state=random_state,
+            checkpoint=checkpoint,
             show_progressbar=show_progressbar,
         )
         if interactive:
@@ -365,6 +370,40 @@ class AtomicImage(Signal2D):
             panel.gui()
             return panel
         return find_motifs(self, atoms, **chosen)
+
+    def apply_vocabulary(
+        self, vocabulary: Any, *, atoms: Any = None, show_progressbar: bool | None = None
+    ) -> Motifs:
+        """Give the atoms of this image the motifs that were learned on another.
+
+        Parameters
+        ----------
+        vocabulary : path or hyperspy_motifs.vocabulary.Vocabulary
+            File of :meth:`Motifs.save_vocabulary <hyperspy_motifs.motifs.Motifs.save_vocabulary>`, or ``motifs.vocabulary``.
+        atoms : optional
+            As in :meth:`find_motifs`; found if not given.
+        show_progressbar : bool, optional
+
+        Returns
+        -------
+        Motifs
+            Under the numbers and names of the vocabulary; see :meth:`Motifs.predict
+            <hyperspy_motifs.motifs.Motifs.predict>`.
+
+        Raises
+        ------
+        ValueError
+            If the file is no vocabulary, or one of a later version of this package.
+        """
+        from hyperspy_motifs.motifs import Motifs
+        from hyperspy_motifs.vocabulary import Vocabulary, load_vocabulary
+
+        from ._prediction import predict
+
+        if not isinstance(vocabulary, Vocabulary):
+            vocabulary = load_vocabulary(vocabulary)
+        predict(vocabulary, self, atoms, show_progressbar)
+        return Motifs(self)
 
     def plot_motifs(self, *, frame: int | None = None, cells: bool = False, **kwargs: Any) -> None:
         """Plot the image in HyperSpy's way, with one marker set a motif, in colour, and a legend with counts.

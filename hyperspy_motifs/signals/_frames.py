@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,14 +12,13 @@ def n_frames(signal: Any) -> int:
     return int(np.prod(signal.axes_manager.navigation_shape, dtype=int))
 
 
+def lazy_frame(signal: Any, index: int) -> Any:
+    """Image number `index` (C order of the navigation shape), shape (rows, columns); a dask array of a lazy signal."""
+    navigation_shape = signal.data.shape[:-2]
+    return signal.data[np.unravel_index(index, navigation_shape)] if navigation_shape else signal.data
+
+
 def frame(signal: Any, index: int) -> np.ndarray:
     """Image number `index` (C order of the navigation shape) as an array of shape (rows, columns)."""
-    navigation_shape = signal.data.shape[:-2]
-    data = signal.data[np.unravel_index(index, navigation_shape)] if navigation_shape else signal.data
+    data = lazy_frame(signal, index)
     return np.asarray(data.compute() if hasattr(data, "compute") else data)
-
-
-def iterate_frames(signal: Any) -> Iterator[tuple[int, np.ndarray]]:
-    """Index and image, one after another; of a lazy signal one image at a time is in memory."""
-    for index in range(n_frames(signal)):
-        yield index, frame(signal, index)

@@ -17,6 +17,8 @@ from ._atom_table import AtomTable
 from ._cell_finding import find_cells
 from ._checks import check_axes, clean_image
 from ._frames import frame
+from ._stack_finding import apply_to_all, is_large, open_checkpoint, order_by_frequency, sample_rows
+from ._vocabulary_making import learned_vocabulary
 
 # Order of the moments where the user names none: enough for the twelve nearest columns of a disc of two shells, and the
 # clustering drops what carries only noise.
@@ -41,11 +43,13 @@ def find_motifs(
     n_motifs: int | None,
     min_motif_size: int | None,
     random_state: int,
+    checkpoint: Any,
     show_progressbar: bool | None,
 ) -> Any:
     """See :meth:`hyperspy_motifs.signals.AtomicImage.find_motifs`."""
     from hyperspy_motifs.clustering import LENSES, NestedLenses
     from hyperspy_motifs.motifs import Motifs
+    from hyperspy_motifs.vocabulary import to_bytes
 
     asked = {
         "separation": separation,
@@ -62,15 +66,22 @@ def find_motifs(
     _check_arguments(signal, asked)
     detectors = _detectors(signal, also)
     stamp = store.Stamp.of(signal)
-    table, origin = _atoms(signal, atoms, separation, polarity, refine, show_progressbar)
+    folder = open_checkpoint(checkpoint, detectors, asked)
+    table, origin = _atoms(signal, atoms, separation, polarity, refine, folder, show_progressbar)
     if len(table) < FEWEST_ATOMS:
         raise ValueError(
             f"There are {len(table)} atoms, at least {FEWEST_ATOMS} are needed to compare their surroundings. Use a larger "
             "field of view, or give separation= or atoms= if columns were missed."
         )
     spacing_px = float(table.facts["separation"]) / abs(stamp.scale[0])
+    large = is_large(signal, table, folder)
+    rows = sample_rows(table) if large else np.arange(len(table))
     source = MomentSource(
-        detectors, table.pixel_positions, table.frames, spacing_px, N_MAX if n_max is None else n_max
+        detectors,
+        table.pixel_positions[rows],
+        table.frames[rows],
+        spacing_px,
+        N_MAX if n_max is None else n_max,
     )
     lenses = _lenses(LENSES, lens, patch_radius, spacing_px * abs(stamp.scale[0]))
     with progressbar(total=100, disable=quiet(show_progressbar), desc="Motifs", leave=False) as bar:
@@ -83,19 +94,39 @@ def find_motifs(
             progress=lambda done: bar.update(round(100 * done) - bar.n),
         ).fit(source)
     chosen, labels, probabilities, reason = _choice(model, lens, n_motifs)
+    tree, columns = _tree_arrays(model.tree_), dict(table.columns)
+    found = {
+        "labels": labels,
+        "probabilities": probabilities,
+        "lens_labels": np.array([model.labels_at_[v] for v in model.lenses_]),
+        "lens_probabilities": np.array([model.probabilities_at_[v] for v in model.lenses_]),
+        "layouts": np.array([model.layouts_[v] for v in model.lenses_]),
+    }
+    kept = None
+    continuity = _continuity(source, model.lenses_, labels)
+    if large:
+        vocabulary = learned_vocabulary(
+            model, source, labels, chosen, stamp, {**table.facts, "asked": asked, "detectors": len(detectors)}
+        )
+        found = apply_to_all(detectors, table, vocabulary, folder, show_progressbar)
+        found, vocabulary, tree = order_by_frequency(found, vocabulary, tree)
+        columns["strangeness"] = found.pop("strangeness")
+        kept = to_bytes(vocabulary)
+        reason = f"{reason}; learned on {len(rows)} atoms of {len(np.unique(table.frames[rows]))} frames"
     record = store.Record(
         positions=table.positions,
         frames=table.frames,
-        labels=labels,
-        probabilities=probabilities,
+        labels=found["labels"],
+        probabilities=found["probabilities"],
         lenses=np.array(model.lenses_),
-        lens_labels=np.array([model.labels_at_[v] for v in model.lenses_]),
-        lens_probabilities=np.array([model.probabilities_at_[v] for v in model.lenses_]),
-        layouts=np.array([model.layouts_[v] for v in model.lenses_]),
+        lens_labels=found["lens_labels"],
+        lens_probabilities=found["lens_probabilities"],
+        layouts=found["layouts"],
         chosen=chosen,
         stamp=stamp,
-        atoms=dict(table.columns),
-        tree=_tree_arrays(model.tree_),
+        atoms=columns,
+        tree=tree,
+        vocabulary=kept,
         parameters={
             "asked": asked,
             "atoms": origin,
@@ -105,11 +136,11 @@ def find_motifs(
             "detectors": len(detectors),
             "reason": reason,
             **{k: v for k, v in table.facts.items() if k != "edited"},
-            **_continuity(source, model.lenses_, labels),
+            **continuity,
         },
-        features=features_signal(source(float(model.lenses_[chosen])), stamp),
+        features=None if large else features_signal(source(float(model.lenses_[chosen])), stamp),
     )
-    if rotation_invariant:
+    if rotation_invariant and not large:
         record = dataclasses.replace(record, atoms={**record.atoms, **_turns(source, record)})
     record = dataclasses.replace(record, cells=find_cells(record, "auto", None))
     store.write(signal, record)
@@ -260,6 +291,13 @@ def features_at(signal: Any, record: store.Record, lens: float) -> Any:
     return features_signal(source_of(signal, record)(float(lens)), record.stamp)
 
 
+def moments_of(signal: Any, record: store.Record, lens: float) -> Any:
+    """Moments of a stored result through one of its lenses; those that were not kept are computed anew."""
+    if record.features is not None and np.isclose(lens, record.lenses[record.chosen]):
+        return record.features.get_moments()
+    return source_of(signal, record)(float(lens))
+
+
 def split_motif(
     signal: Any, record: store.Record, motif: int, min_motif_size: int | None, random_state: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -272,7 +310,7 @@ def split_motif(
             f"Motif {motif} has {len(members)} atoms: at least {2 * FEWEST_OF_A_MOTIF} are needed to part it."
         )
     lens = float(record.lenses[record.chosen])
-    moments = record.features.get_moments().take(members)
+    moments = moments_of(signal, record, lens).take(members)
     model = NestedLenses(
         lenses=lens,
         rotation_invariant=bool(record.parameters["asked"]["rotation_invariant"]),
@@ -307,6 +345,7 @@ def _atoms(
     separation: float | None,
     polarity: str,
     refine: bool | str,
+    folder: Any,
     show_progressbar: bool | None,
 ) -> tuple[AtomTable, str]:
     """The atoms to class, and where they come from."""
@@ -316,7 +355,7 @@ def _atoms(
     if kept is not None and kept.facts.get("edited"):
         # Someone took the trouble to correct them: to search again would throw that work away.
         return given_atoms(signal, kept, False, polarity), "edited"
-    table = find_atoms(signal, separation, show_progressbar, polarity=polarity, refine=refine)
+    table = find_atoms(signal, separation, show_progressbar, folder, polarity=polarity, refine=refine)
     from hyperspy_motifs.atoms import nearest_neighbour_distance
 
     # The lenses are measured by what was found, not by what was guessed before anything was found.

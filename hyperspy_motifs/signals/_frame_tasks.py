@@ -1,0 +1,67 @@
+"""What is done to one frame of a stack: functions of arrays, so that any process can run them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hyperspy_motifs import atoms as finding
+
+from ._checks import clean_image
+
+COLUMNS = ("amplitude", "sigma", "ellipticity", "angle", "background", "uncertainty", "fitted")
+FACTS = ("separation", "separation_certainty", "polarity_certainty")
+
+
+def find_atoms_of_frame(
+    images: Sequence[np.ndarray],
+    number: int,
+    where: str,
+    separation: float | None,
+    options: Mapping[str, Any],
+) -> dict[str, np.ndarray]:
+    """Atoms of one frame in pixels; `where` is what messages call it."""
+    image, missing = clean_image(images[0], where)
+    one = finding.find_atoms(image, separation=separation, **options)
+    rows, columns = image.shape
+    inside = np.all((one.positions >= -0.5) & (one.positions < np.array([columns, rows]) - 0.5), axis=1)
+    kept = inside & _on_good_pixels(one.positions, missing)
+    out = {"positions": one.positions[kept]}
+    out |= {name: np.asarray(getattr(one, name))[kept] for name in COLUMNS}
+    out |= {name: np.array(float(getattr(one, name))) for name in FACTS}
+    out["bright"] = np.array(one.polarity == "bright")
+    return out
+
+
+def predict_frame(
+    images: Sequence[np.ndarray],
+    number: int,
+    pixels: np.ndarray,
+    scale: float,
+    vocabulary: Mapping[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """Motifs of the atoms of one frame by a vocabulary in the form of arrays; `scale` is the size of a pixel."""
+    from hyperspy_motifs.vocabulary import DiscSource, from_arrays
+
+    known = from_arrays(vocabulary)
+    clean = [clean_image(image)[0] for image in images]
+    source = DiscSource(clean, pixels, known.spacing / scale, known.orders)
+    found = known.predict(source)
+    return {
+        "labels": found.labels,
+        "probabilities": found.probabilities.astype(np.float32),
+        "strangeness": found.strangeness.astype(np.float32),
+        "lens_labels": found.lens_labels,
+        "lens_probabilities": found.lens_probabilities.astype(np.float32),
+        "layouts": found.layouts,
+    }
+
+
+def _on_good_pixels(pixels: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
+    if missing is None:
+        return np.ones(len(pixels), bool)
+    column, row = np.rint(pixels).astype(int).T
+    rows, columns = missing.shape
+    return ~missing[np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)]

@@ -1,0 +1,163 @@
+"""Motifs of a stack too large to be looked at as a whole: learned on a sample of its frames, applied to each of them."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from hyperspy.external.progressbar import progressbar
+
+from hyperspy_motifs import store
+from hyperspy_motifs.stacks import Checkpoint, run_frames, sample_of_frames
+
+from ._atom_finding import quiet
+from ._atom_table import AtomTable
+from ._frame_tasks import predict_frame
+from ._frames import frame, lazy_frame, n_frames
+
+# Atoms that a vocabulary is learned on: a motif of one atom in two thousand has ten among them, and their moments through
+# four lenses take some 100 MB.
+SAMPLE_ATOMS = 20_000
+
+
+def open_checkpoint(folder: Any, detectors: Sequence[Any], asked: dict[str, Any]) -> Checkpoint | None:
+    """The folder to keep results in, None if the user named none."""
+    if folder is None:
+        return None
+    from hyperspy_motifs import __version__
+
+    signal = detectors[0]
+    last = n_frames(signal) - 1
+    ends = [frame(one, k) for one in detectors for k in sorted({0, last})]
+    run = {
+        "package": __version__,
+        "asked": asked,
+        "shape": [int(n) for n in signal.data.shape],
+        "axes": dataclasses.asdict(store.Stamp.of(signal)) | {"shape": None},
+        # The first and the last frame tell one movie from another without reading it all.
+        "frames": [hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest() for image in ends],
+    }
+    return Checkpoint(folder, run)
+
+
+def is_large(signal: Any, table: AtomTable, checkpoint: Any) -> bool:
+    """Whether a vocabulary is learned on a sample: of stacks with many atoms, and of those that are to be continued."""
+    return n_frames(signal) > 1 and (len(table) > SAMPLE_ATOMS or checkpoint is not None)
+
+
+def sample_rows(table: AtomTable) -> np.ndarray:
+    """Rows of `table` that lie in the frames of the sample."""
+    counts = np.bincount(table.frames)
+    return np.flatnonzero(np.isin(table.frames, sample_of_frames(counts, SAMPLE_ATOMS)))
+
+
+def apply_to_all(
+    detectors: Sequence[Any],
+    table: AtomTable,
+    vocabulary: Any,
+    checkpoint: Checkpoint | None,
+    show_progressbar: bool | None,
+) -> dict[str, np.ndarray]:
+    """Labels, probabilities, strangeness and layouts of the atoms of all frames, in the order of `table`."""
+    from hyperspy_motifs.vocabulary import to_arrays
+
+    scale = abs(store.Stamp.of(detectors[0]).scale[0])
+    arrays = to_arrays(vocabulary)
+    rows = {int(k): np.flatnonzero(table.frames == k) for k in np.unique(table.frames)}
+    with progressbar(total=len(rows), disable=quiet(show_progressbar), desc="Frames", leave=False) as bar:
+        found = run_frames(
+            predict_frame,
+            lambda number: [lazy_frame(one, number) for one in detectors],
+            [(k, (table.pixel_positions[here], scale, arrays)) for k, here in rows.items()],
+            step="motifs",
+            checkpoint=checkpoint,
+            done=bar.update,
+        )
+    out: dict[str, np.ndarray] = {}
+    for number, here in rows.items():
+        for name, values in found.pop(number).items():
+            per_lens = values.ndim > 1
+            if name not in out:
+                shape = (
+                    (values.shape[0], len(table), *values.shape[2:])
+                    if per_lens
+                    else (len(table), *values.shape[1:])
+                )
+                out[name] = np.zeros(shape, values.dtype)
+            out[name][(slice(None), here) if per_lens else here] = values
+    return out
+
+
+def order_by_frequency(
+    found: dict[str, np.ndarray], vocabulary: Any, tree: dict[str, Any]
+) -> tuple[dict[str, np.ndarray], Any, dict[str, Any]]:
+    """Number the motifs anew, 0 the most frequent over all frames, in the results, the vocabulary and the tree alike.
+
+    The tree of the sample gets the atoms of all frames on its leaves.
+    """
+    model, lenses = vocabulary.model, vocabulary.model.lenses_
+    finest = found["lens_labels"][-1]
+    new = {
+        lens: _numbers(found["lens_labels"][row], int(model._names[lens].max()) + 1)
+        for row, lens in enumerate(lenses)
+    }
+    cut = vocabulary.finest_to_label
+    chosen = new[vocabulary.lens] if cut is None else _numbers(found["labels"], int(cut.max()) + 1)
+    tree = _tree_of_all(tree, _leaves(model)[finest], new)
+    # A model of its own, with nothing of the atoms that it was fitted to.
+    renamed = copy.copy(model)
+    renamed._names = {lens: new[lens][model._names[lens]] for lens in lenses}
+    if cut is not None:
+        moved = np.empty_like(cut)
+        moved[new[lenses[-1]]] = chosen[cut]
+        cut = moved
+    anchors = {
+        lens: dataclasses.replace(
+            known,
+            fitted=new[lens][known.fitted],
+            labels=(chosen if lens == vocabulary.lens else new[lens])[known.labels],
+        )
+        for lens, known in vocabulary.anchors.items()
+    }
+    found = {
+        **found,
+        "labels": chosen[found["labels"]],
+        "lens_labels": np.array([new[lens][found["lens_labels"][row]] for row, lens in enumerate(lenses)]),
+    }
+    return found, dataclasses.replace(vocabulary, model=renamed, anchors=anchors, finest_to_label=cut), tree
+
+
+def _numbers(labels: np.ndarray, n: int) -> np.ndarray:
+    """New number of each of `n` labels by frequency; those that occur nowhere come last."""
+    from hyperspy_motifs.clustering import by_frequency
+
+    out = np.full(n, -1, np.int32)
+    out[labels] = by_frequency(labels)
+    absent = out < 0
+    out[absent] = np.arange(n - absent.sum(), n)
+    return out
+
+
+def _leaves(model: Any) -> np.ndarray:
+    """Node of the tree of each motif of the largest lens."""
+    labels = np.asarray(model.labels_at_[model.lenses_[-1]])
+    numbers, first = np.unique(labels, return_index=True)
+    out = np.zeros(int(labels.max()) + 1, np.int64)
+    out[numbers] = np.asarray(model.tree_.leaf_of)[first]
+    return out
+
+
+def _tree_of_all(tree: dict[str, Any], leaf: np.ndarray, new: dict[float, np.ndarray]) -> dict[str, Any]:
+    size = np.bincount(leaf, minlength=len(tree["parent"]))
+    # A parent comes before its children.
+    for node in range(len(size) - 1, 0, -1):
+        size[tree["parent"][node]] += size[node]
+    joins = np.array(tree["joins"], float)
+    for row in joins:
+        numbers = new[min(new, key=lambda lens: abs(lens - row[0]))]
+        row[1:3] = numbers[row[1:3].astype(int)]
+    return {**tree, "atom_leaf": leaf, "size": size, "joins": joins}

@@ -1,0 +1,102 @@
+"""Frames on the workers of ``dask.distributed``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numba
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+# Frames on their way for each thread of a worker: one that is computed, one whose pixels are there already.
+_AHEAD = 2
+# A frame that took this many workers down with it is not tried again.
+_ATTEMPTS = 3
+
+
+def running_client() -> Any:
+    """The client of ``dask.distributed`` that is in place, or None."""
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return None
+    try:
+        return distributed.default_client()
+    except ValueError:
+        return None
+
+
+def on_one_thread(
+    function: Callable[..., Any], images: Sequence[Any], number: int, arguments: tuple[Any, ...]
+) -> Any:
+    """Compute one frame as a task among others: the frames keep the processor busy, so its kernels get one thread."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        with threadpool_limits(limits=1):
+            return function([np.asarray(image) for image in images], number, *arguments)
+    finally:
+        numba.set_num_threads(before)
+
+
+def on_workers(
+    client: Any,
+    function: Callable[..., Any],
+    images_of: Callable[[int], Sequence[Any]],
+    jobs: Sequence[tuple[int, tuple[Any, ...]]],
+) -> Iterator[tuple[int, Any]]:
+    """Yield number and result of every frame as they are finished; a few of them are on their way at a time.
+
+    The task of a frame carries all that it needs, so a worker that is lost costs no more than its frames' time.
+    """
+    import dask
+    from distributed import as_completed
+    from distributed.client import FutureCancelledError
+    from distributed.scheduler import KilledWorker
+
+    submitted: dict[Any, tuple[int, tuple[Any, ...], int]] = {}
+
+    def submit(job: tuple[int, tuple[Any, ...]], attempt: int) -> Any:
+        number, arguments = job
+        images = [_sendable(image) for image in images_of(number)]
+        task = dask.delayed(on_one_thread, pure=False)(function, images, number, arguments)
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
+            future = client.compute(task, retries=1)
+        submitted[future] = (number, arguments, attempt)
+        return future
+
+    waiting = iter(jobs)
+    threads = max(sum(client.nthreads().values()), 1)
+    first = [submit(job, 1) for _, job in zip(range(_AHEAD * threads), waiting, strict=False)]
+    running = as_completed(first)
+    try:
+        for future in running:
+            number, arguments, attempt = submitted.pop(future)
+            try:
+                result = future.result()
+            except (KilledWorker, FutureCancelledError):
+                if attempt >= _ATTEMPTS:
+                    raise
+                running.add(submit((number, arguments), attempt + 1))
+                continue
+            del future
+            job = next(waiting, None)
+            if job is not None:
+                running.add(submit(job, 1))
+            yield number, result
+    finally:
+        client.cancel(list(submitted))
+
+
+def _sendable(image: Any) -> Any:
+    """A dask array as it is where a worker can read its file, else its pixels: an open HDF5 file cannot be sent."""
+    if not hasattr(image, "dask"):
+        return image
+    from distributed.protocol.pickle import dumps
+
+    try:
+        dumps(image)
+    except Exception:  # whatever the object that holds the file raises, the pixels can be sent
+        return np.asarray(image.compute(scheduler="synchronous"))
+    return image

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._checkpoint import Checkpoint
+from ._cluster import on_workers, running_client
+
+
+def run_frames(
+    function: Callable[..., Mapping[str, NDArray[Any]]],
+    images_of: Callable[[int], Sequence[Any]],
+    jobs: Sequence[tuple[int, tuple[Any, ...]]],
+    *,
+    step: str,
+    checkpoint: Checkpoint | None = None,
+    done: Callable[[], Any] | None = None,
+) -> dict[int, Mapping[str, NDArray[Any]]]:
+    """Call ``function(images, number, *arguments)`` for every frame and return the results by number of the frame.
+
+    Parameters
+    ----------
+    function : callable
+        Of a list of arrays of shape (rows, columns), one a detector; to be found by name in a module, as workers
+        import it. Its result is a mapping of arrays.
+    images_of : callable
+        Gives the images of a frame by its number: NumPy or dask arrays, so that nothing is read before its turn.
+    jobs : sequence of (int, tuple)
+        Numbers of the frames and further arguments.
+    step : str
+        What the files of `checkpoint` are called.
+    checkpoint : Checkpoint, optional
+        Frames that it holds are not computed again; others are kept in it as they come.
+    done : callable, optional
+        Called after every frame.
+    """
+    results: dict[int, Mapping[str, NDArray[Any]]] = {}
+    left = []
+    for number, arguments in jobs:
+        kept = None if checkpoint is None else checkpoint.load(step, number)
+        if kept is None:
+            left.append((number, arguments))
+            continue
+        results[number] = kept
+        if done is not None:
+            done()
+    client = running_client()
+    found = (
+        _one_by_one(function, images_of, left)
+        if client is None
+        else on_workers(client, function, images_of, left)
+    )
+    for number, result in found:
+        if checkpoint is not None:
+            checkpoint.save(step, number, result)
+        results[number] = result
+        if done is not None:
+            done()
+    return {number: results[number] for number, _ in jobs}
+
+
+def _one_by_one(
+    function: Callable[..., Any],
+    images_of: Callable[[int], Sequence[Any]],
+    jobs: Sequence[tuple[int, tuple[Any, ...]]],
+) -> Iterator[tuple[int, Any]]:
+    for number, arguments in jobs:
+        images = [
+            np.asarray(image.compute() if hasattr(image, "compute") else image) for image in images_of(number)
+        ]
+        yield number, function(images, number, *arguments)

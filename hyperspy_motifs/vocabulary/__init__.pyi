@@ -1,0 +1,10 @@
+from ._anchors import Anchors as Anchors
+from ._disc_source import DiscSource as DiscSource
+from ._files import from_arrays as from_arrays
+from ._files import from_bytes as from_bytes
+from ._files import load_vocabulary as load_vocabulary
+from ._files import save_vocabulary as save_vocabulary
+from ._files import to_arrays as to_arrays
+from ._files import to_bytes as to_bytes
+from ._vocabulary import Prediction as Prediction
+from ._vocabulary import Vocabulary as Vocabulary

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperspy_motifs.zernike import ZernikeBasis, get_moments, stack_moments
+
+
+class DiscSource:
+    """Moments of the discs round the atoms of one field of view, through any lens; each lens is looked through once.
+
+    Parameters
+    ----------
+    images : sequence of ndarray, shape (rows, columns)
+        Detectors of the field; their moments stand side by side.
+    pixels : ndarray, shape (n, 2)
+        x, y in pixels.
+    spacing : float
+        Nearest-neighbour distance in pixels.
+    orders : mapping of float to int
+        Highest radial order of the moments through each lens; through others that of the nearest.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[NDArray[np.floating]],
+        pixels: NDArray[np.float64],
+        spacing: float,
+        orders: Mapping[float, int],
+    ) -> None:
+        self.images, self.pixels, self.spacing, self.orders = list(images), pixels, spacing, dict(orders)
+        self._kept: dict[float, Any] = {}
+
+    def __call__(self, lens: float) -> Any:
+        if lens not in self._kept:
+            nearest = min(self.orders, key=lambda known: abs(known - lens))
+            basis = ZernikeBasis(self.orders[nearest], lens * self.spacing)
+            each = [get_moments(image, self.pixels, basis) for image in self.images]
+            self._kept[lens] = each[0] if len(each) == 1 else stack_moments(each)
+        return self._kept[lens]

@@ -1,0 +1,140 @@
+"""A vocabulary as arrays, and those as a file: a zip of .npy, read without unpickling anything."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperspy_motifs.clustering import from_state, to_state
+
+from ._anchors import Anchors
+from ._vocabulary import Vocabulary
+
+_FORMAT = "hyperspy_motifs vocabulary"
+_VERSION = 1
+
+
+def to_arrays(vocabulary: Vocabulary) -> dict[str, NDArray[Any]]:
+    """Arrays by name: numbers and one text of JSON, no objects."""
+    header = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "lens": vocabulary.lens,
+        "spacing": vocabulary.spacing,
+        "units": vocabulary.units,
+        "names": {str(k): v for k, v in vocabulary.names.items()},
+        "facts": dict(vocabulary.facts),
+    }
+    out: dict[str, NDArray[Any]] = {
+        # ASCII bytes: a text array takes four bytes a letter.
+        "header": np.frombuffer(json.dumps(header).encode("ascii"), np.uint8),
+        "orders": np.array(sorted(vocabulary.orders.items()), float).reshape(-1, 2),
+    }
+    out |= {f"model/{k}": v for k, v in to_state(vocabulary.model).items()}
+    out["anchors/lenses"] = np.array(sorted(vocabulary.anchors), float)
+    for number, lens in enumerate(sorted(vocabulary.anchors)):
+        anchors = vocabulary.anchors[lens]
+        out |= {f"anchors/{number}/{f.name}": getattr(anchors, f.name) for f in fields(Anchors)}
+    if vocabulary.finest_to_label is not None:
+        out["finest_to_label"] = vocabulary.finest_to_label
+    return out
+
+
+def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Vocabulary:
+    """The vocabulary of :func:`to_arrays`.
+
+    Raises
+    ------
+    ValueError
+        If the arrays are none of a vocabulary, or those of a later version of this package.
+    """
+    try:
+        header = json.loads(bytes(np.asarray(arrays["header"], np.uint8)).decode("ascii"))
+        if header["format"] != _FORMAT:
+            raise KeyError("format")
+        if int(header["version"]) > _VERSION:
+            raise ValueError(
+                f"This vocabulary was written by a later version of hyperspy_motifs (version {header['version']} of its "
+                f"format, this one reads up to {_VERSION}). Update hyperspy_motifs, or save the vocabulary again."
+            )
+        model = from_state({k[6:]: v for k, v in arrays.items() if k.startswith("model/")})
+        anchors = {
+            float(lens): Anchors(**{f.name: arrays[f"anchors/{number}/{f.name}"] for f in fields(Anchors)})
+            for number, lens in enumerate(arrays["anchors/lenses"])
+        }
+        return Vocabulary(
+            model=model,
+            lens=float(header["lens"]),
+            spacing=float(header["spacing"]),
+            units=str(header["units"]),
+            orders={float(lens): int(n) for lens, n in arrays["orders"]},
+            anchors=anchors,
+            finest_to_label=arrays.get("finest_to_label"),
+            names={int(k): str(v) for k, v in header["names"].items()},
+            facts=dict(header["facts"]),
+        )
+    except (KeyError, TypeError, IndexError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            "This is no vocabulary of hyperspy_motifs, or a damaged one: write one with motifs.save_vocabulary(path)."
+        ) from error
+
+
+def to_bytes(vocabulary: Vocabulary) -> NDArray[np.uint8]:
+    """The content of the file of a vocabulary."""
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **to_arrays(vocabulary))  # type: ignore[arg-type]
+    return np.frombuffer(stream.getvalue(), np.uint8)
+
+
+def from_bytes(content: NDArray[np.uint8]) -> Vocabulary:
+    """The vocabulary of :func:`to_bytes`."""
+    with np.load(io.BytesIO(np.asarray(content, np.uint8).tobytes()), allow_pickle=False) as stored:
+        return from_arrays({name: stored[name] for name in stored.files})
+
+
+def save_vocabulary(vocabulary: Vocabulary, path: str | os.PathLike[str]) -> Path:
+    """Write a vocabulary to a file; ``.npz`` is appended where the name has no ending.
+
+    Returns
+    -------
+    pathlib.Path
+        Of the file, which is there only once it is whole.
+    """
+    target = Path(path)
+    target = target if target.suffix else target.with_suffix(".npz")
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        partial.write_bytes(to_bytes(vocabulary).tobytes())
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def load_vocabulary(path: str | os.PathLike[str]) -> Vocabulary:
+    """Read the file of :func:`save_vocabulary`; nothing in it is executed.
+
+    Raises
+    ------
+    ValueError
+        If the file is none of a vocabulary.
+    OSError
+        If it cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise ValueError(
+            f"{path} is no vocabulary: a file written by motifs.save_vocabulary(path) is expected."
+        ) from error
+    return from_arrays(arrays)

@@ -1,0 +1,148 @@
+"""Large stacks: learned on a sample of the frames, applied to each, continued from a folder."""
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+
+import hyperspy_motifs as hm
+from hyperspy_motifs.signals import _stack_finding
+from hyperspy_motifs.stacks import Checkpoint, run_frames, sample_of_frames
+
+ROWS, COLUMNS = 180, 200
+
+
+@pytest.fixture(scope="module")
+def movie():
+    """Two by two frames of a monolayer that loses chalcogen."""
+    frames = [
+        hm.data.monolayer(
+            vacancies=share,
+            double_vacancies=0,
+            metal_dopant=None,
+            chalcogen_dopant=None,
+            frame=k,
+            shape=(ROWS, COLUMNS),
+        )[0]
+        for k, share in enumerate((0.05, 0.1, 0.15, 0.2))
+    ]
+    data = np.stack([f.data for f in frames]).reshape(2, 2, ROWS, COLUMNS)
+    stack = hs.signals.Signal2D(data)
+    for name, axis, old in zip(
+        "xy", stack.axes_manager.signal_axes, frames[0].axes_manager.signal_axes, strict=True
+    ):
+        axis.name, axis.scale, axis.units = name, old.scale, old.units
+    stack.set_signal_type("atomic_image")
+    return stack
+
+
+@pytest.fixture(scope="module")
+def whole(movie):
+    return movie.deepcopy().find_motifs(lens=0.6, show_progressbar=False)
+
+
+@pytest.fixture(scope="module")
+def small_sample():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_stack_finding, "SAMPLE_ATOMS", 260)
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("run") / "checkpoint"
+
+
+@pytest.fixture(scope="module")
+def sampled(movie, small_sample, folder):
+    lazy = movie.deepcopy().as_lazy()
+    motifs = lazy.find_motifs(lens=0.6, checkpoint=folder, show_progressbar=False)
+    return motifs
+
+
+def test_a_sample_says_what_the_whole_says(whole, sampled):
+    assert len(sampled.labels) == len(whole.labels)
+    assert "2 frames" in sampled.summary()
+    pixels = sampled.pixel_positions
+    inner = np.all((pixels > 8) & (pixels < np.array([COLUMNS, ROWS]) - 9), axis=1)
+    # The same parts, whatever their numbers: a vacancy is a vacancy.
+    table = np.zeros((sampled.n_motifs, whole.n_motifs), int)
+    np.add.at(table, (sampled.labels[inner], whole.labels[inner]), 1)
+    assert table.max(axis=1).sum() >= 0.99 * inner.sum()
+    assert np.all(np.diff(sampled.counts) <= 0)
+
+
+def test_the_numbers_of_a_sampled_stack_are_one(sampled):
+    np.testing.assert_array_equal(sampled.labels, sampled.labels_at(0.6))
+    np.testing.assert_array_equal(sampled.tree.labels_at(0.6), sampled.labels)
+    assert sampled.tree.size[0] == len(sampled.labels)
+    assert np.isfinite(sampled.layout[sampled.probabilities > 0.9]).all()
+    assert len(sampled.features.data) == len(sampled.labels)
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(movie, small_sample, sampled, folder, monkeypatch):
+    (folder / "motifs_000002.npz").unlink()
+    (folder / "atoms_000001.npz").unlink()
+    computed = []
+    for name in ("find_atoms_of_frame", "predict_frame"):
+        module = _stack_finding if name == "predict_frame" else hm.signals._atom_finding
+        function = getattr(module, name)
+
+        def counted(images, number, *arguments, _name=name, _function=function):
+            computed.append((_name, number))
+            return _function(images, number, *arguments)
+
+        monkeypatch.setattr(module, name, counted)
+    again = movie.deepcopy().find_motifs(lens=0.6, checkpoint=folder, show_progressbar=False)
+    assert computed == [("find_atoms_of_frame", 1), ("predict_frame", 2)]
+    np.testing.assert_array_equal(again.labels, sampled.labels)
+    np.testing.assert_array_equal(again.layout, sampled.layout)
+
+
+def test_a_folder_of_another_run_is_refused_and_the_result_stays(movie, sampled, folder):
+    stack = sampled.signal
+    before = stack.motifs.labels
+    with pytest.raises(ValueError, match="another run"):
+        stack.find_motifs(checkpoint=folder, show_progressbar=False)
+    np.testing.assert_array_equal(stack.motifs.labels, before)
+
+
+def test_a_sampled_stack_comes_back_from_a_file_with_its_vocabulary(sampled, tmp_path):
+    stack = sampled.signal
+    stack.save(tmp_path / "stack.zspy", show_progressbar=False)
+    loaded = hs.load(tmp_path / "stack.zspy", lazy=True)
+    np.testing.assert_array_equal(loaded.motifs.labels, sampled.labels)
+    other = loaded.inav[1:2, 0:1]
+    other.compute(show_progressbar=False)
+    predicted = loaded.motifs.predict(other, show_progressbar=False)
+    np.testing.assert_array_equal(predicted.labels, sampled.labels[sampled.frames == 1])
+
+
+def test_frames_of_a_sample_are_spread_and_hold_no_more_than_asked():
+    counts = np.array([0, 90, 100, 110, 100, 95, 0, 105, 100, 100])
+    chosen = sample_of_frames(counts, 330)
+    np.testing.assert_array_equal(chosen, [1, 5, 9])
+    np.testing.assert_array_equal(sample_of_frames(counts, 10_000), np.flatnonzero(counts))
+    assert len(sample_of_frames(counts, 10)) == 1
+
+
+def _double(images, number, offset):
+    if number == 3:
+        raise KeyboardInterrupt
+    return {"twice": 2 * images[0] + offset}
+
+
+def test_what_was_done_before_an_interrupt_is_kept(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "run", {"asked": 1})
+    images = np.arange(5.0)[:, None, None] * np.ones((1, 2, 3))
+    jobs = [(k, (k,)) for k in range(5)]
+    with pytest.raises(KeyboardInterrupt):
+        run_frames(_double, lambda k: [images[k]], jobs, step="step", checkpoint=checkpoint)
+    assert [checkpoint.load("step", k) is not None for k in range(5)] == [True, True, True, False, False]
+    np.testing.assert_array_equal(checkpoint.load("step", 2)["twice"], np.full((2, 3), 6.0))
+    assert not list((tmp_path / "run").glob(".*"))
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path):
+    np.savez(tmp_path / "precious.npz", a=1)
+    with pytest.raises(ValueError, match="other files"):
+        Checkpoint(tmp_path, {"asked": 1})

@@ -1,0 +1,79 @@
+"""A vocabulary as a file: arrays alone, the same predictions, errors that say what it is not."""
+
+import numpy as np
+import pytest
+
+import hyperspy_motifs as hm
+from hyperspy_motifs.vocabulary import from_arrays, load_vocabulary, to_arrays
+
+
+@pytest.fixture(scope="module")
+def learned():
+    image, _ = hm.data.monolayer(double_vacancies=0, shape=(220, 240), random_state=4)
+    return image.find_motifs(lens=1.2, show_progressbar=False)
+
+
+@pytest.fixture(scope="module")
+def path(learned, tmp_path_factory):
+    learned.relabel({0: "metal"})
+    return learned.save_vocabulary(tmp_path_factory.mktemp("vocabulary") / "mose2")
+
+
+@pytest.fixture
+def other():
+    return hm.data.monolayer(double_vacancies=0, shape=(200, 210), random_state=9)[0]
+
+
+def test_the_file_predicts_as_the_result_does(learned, path, other):
+    by_file = other.deepcopy().apply_vocabulary(path, show_progressbar=False)
+    by_result = learned.predict(other, show_progressbar=False)
+    np.testing.assert_array_equal(by_file.labels, by_result.labels)
+    np.testing.assert_array_equal(by_file.probabilities, by_result.probabilities)
+    np.testing.assert_array_equal(by_file.layout, by_result.layout)
+    assert by_file.names[0] == "metal"
+
+
+def test_it_says_basis_noise_and_version(learned, path):
+    known = load_vocabulary(path)
+    assert path.suffix == ".npz"
+    assert {lens: known.orders[lens] for lens in learned.lenses} == dict.fromkeys(learned.lenses, 8)
+    # The simulated image counts electrons: one count each.
+    assert known.facts["noise"]["gain"] == pytest.approx(1, rel=0.2)
+    assert known.facts["package"] == hm.__version__
+    assert known.spacing == pytest.approx(learned.parameters["spacing"])
+    assert known.n_motifs == learned.n_motifs
+
+
+def test_no_object_is_unpickled(path):
+    with np.load(path, allow_pickle=False) as stored:
+        assert all(stored[name].dtype.kind in "biufc" for name in stored.files)
+
+
+def test_merged_motifs_stay_merged(learned, other):
+    signal = learned.signal.deepcopy()
+    motifs = signal.motifs
+    n = motifs.n_motifs
+    motifs.merge([n - 2, n - 1])
+    predicted = other.apply_vocabulary(motifs.vocabulary, show_progressbar=False)
+    assert predicted.n_motifs <= n - 1
+    plain = learned.predict(other.deepcopy(), show_progressbar=False)
+    assert len(np.unique(plain.labels)) >= len(np.unique(predicted.labels))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip", b"\x80\x04."])
+def test_other_files_are_refused(content, tmp_path, other):
+    file = tmp_path / "other.npz"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match="no vocabulary"):
+        other.apply_vocabulary(file)
+    assert not other.metadata.has_item("Motifs")
+
+
+def test_other_arrays_and_later_versions_are_refused(path, tmp_path):
+    np.savez(tmp_path / "a.npz", a=np.arange(3))
+    with pytest.raises(ValueError, match="no vocabulary"):
+        load_vocabulary(tmp_path / "a.npz")
+    arrays = to_arrays(load_vocabulary(path))
+    text = bytes(arrays["header"]).replace(b'"version": 1', b'"version": 2')
+    with pytest.raises(ValueError, match="later version"):
+        from_arrays({**arrays, "header": np.frombuffer(text, np.uint8)})
