@@ -18,6 +18,7 @@ from ._markers import cell_markers as cell_markers
 from ._markers import motif_markers as motif_markers
 from ._means import plot_means as plot_means
 from ._motifs import plot_motifs as plot_motifs
+from ._nodes import plot_nodes as plot_nodes
 from ._palette import cell_colours as cell_colours
 from ._palette import motif_colormap as motif_colormap
 from ._palette import motif_colour as motif_colour

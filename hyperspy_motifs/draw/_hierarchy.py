@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -10,11 +11,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
+from matplotlib.patches import Rectangle
+from numpy.typing import ArrayLike
 
 from ._image import axes_or_new, widen_for_key
 from ._layout import add_colour_bar
-from ._types import is_type, short_name, type_nodes, type_style
+from ._types import is_type, short_name, type_nodes, type_number, type_style
 
+# In inches: columns of a page, their distance, half a picture, a line of a caption, room between levels, and
+# room for the names of the levels.
+_COLUMNS = 8
+_PITCH = 0.86
+_HALF = 0.27
+_LINE = 0.115
+_BETWEEN = 0.42
+_MARGIN = 1.5
 # Grey where chance explains the number.
 _SCORES = mpl.colormaps["RdBu_r"].with_extremes(bad="0.75")
 _LEVEL_NAMES = {
@@ -33,7 +44,13 @@ def _draw_type(
     ax.scatter(*place, s=area, color=[colour], marker=marker, edgecolors="0.2", linewidths=0.6, zorder=3)
 
 
-def plot_hierarchy(graph: nx.DiGraph, *, most: int = 8, ax: Axes | None = None) -> Axes:
+def plot_hierarchy(
+    graph: nx.DiGraph,
+    *,
+    pictures: Mapping[str, ArrayLike] | None = None,
+    most: int = 8,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw what is composed of what: motifs at the bottom, cell classes above, and so on upwards.
 
     Parameters
@@ -41,15 +58,19 @@ def plot_hierarchy(graph: nx.DiGraph, *, most: int = 8, ax: Axes | None = None) 
     graph : networkx.DiGraph
         Motif graph, or its graph of types: nodes with ``kind``, ``level``, ``size``, ``name``, edges of kind
         ``composed_of`` from a type to its parts with their mean ``count``.
+    pictures : mapping of str to array_like of shape (k, k), optional
+        What types look like; those without are drawn as a symbol.
     most : int
-        Number of types drawn in each level, the most frequent ones; the number of the others is told.
+        Number of types drawn in each level, the most frequent ones; the number of the others is told. More
+        than eight take several lines.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
 
     Returns
     -------
     matplotlib.axes.Axes
-        A line's number is how many of the lower type are in one of the upper.
+        A line's number is how many of the lower type are in one of the upper. Coordinates are inches of the
+        new figure.
 
     Raises
     ------
@@ -62,34 +83,92 @@ def plot_hierarchy(graph: nx.DiGraph, *, most: int = 8, ax: Axes | None = None) 
     levels: dict[int, list[str]] = {}
     for node, attributes in types.items():
         levels.setdefault(int(attributes.get("level", 0)), []).append(node)
-    widest = max(min(len(nodes), most) for nodes in levels.values())
-    ax = axes_or_new(ax, (float(np.clip(0.95 * widest + 1.2, 3.5, 7.2)), 0.3 + 1.25 * len(levels)))
-    places: dict[str, tuple[float, float]] = {}
-    for row, level in enumerate(sorted(levels)):
-        nodes = sorted(levels[level], key=lambda node: (-types[node].get("size", 0), node))
-        kind = str(types[nodes[0]].get("kind"))
-        name = _LEVEL_NAMES.get(kind, f"{kind.removesuffix('-class')}s")
-        ax.text(-0.75, row, name, ha="right", va="center", fontsize="medium")
-        shown = nodes[:most]
-        left = (widest - len(shown)) / 2
-        for i, node in enumerate(shown):
-            places[node] = (left + i, float(row))
-            _draw_type(ax, node, types[node], places[node], types[nodes[0]].get("size", 1))
-            text = f"{short_name(types[node].get('name', node))}\n({types[node].get('size', 0):,})"
-            ax.annotate(
-                text, places[node], xytext=(0, -13), textcoords="offset points", ha="center", va="top",
-                fontsize="x-small", linespacing=1.05, zorder=4,
-                bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
-            )  # fmt: skip
-        if len(nodes) > most:
-            ax.text(
-                left + most - 0.45, row, f"+{len(nodes) - most}", ha="left", va="center", fontsize="small"
+    for nodes in levels.values():
+        nodes.sort(key=lambda node: (-types[node].get("size", 0), type_number(node)))
+    columns = _COLUMNS if ax is None else max(2, int((_width_of(ax) - _MARGIN) / _PITCH))
+    columns = min(columns, max(min(len(nodes), most) for nodes in levels.values()))
+    texts = {node: _caption(node, types[node]) for nodes in levels.values() for node in nodes[:most]}
+    places, rows, height = _placed(levels, most, columns, texts)
+    width = _PITCH * columns + _MARGIN
+    ax = axes_or_new(ax, (width, height))
+    pictures = {} if pictures is None else pictures
+    for level, y in rows.items():
+        kind = str(types[levels[level][0]].get("kind"))
+        name = _LEVEL_NAMES.get(kind, f"{kind.removesuffix('-class').replace('-', ' ')}s")
+        ax.text(-0.5 * _PITCH - 0.05, y, name, ha="right", va="center", fontsize="medium")
+        left_out = len(levels[level]) - most
+        if left_out > 0:
+            x, y = places[levels[level][most - 1]]
+            ax.text(x + 0.36, y, f"+{left_out}", ha="left", va="center", fontsize="small")
+    for node, place in places.items():
+        largest = types[levels[int(types[node].get("level", 0))][0]].get("size", 1)
+        if node in pictures:
+            _draw_picture(
+                ax, np.asarray(pictures[node], dtype=float), place, type_style(node, types[node])[0]
             )
+        else:
+            _draw_type(ax, node, types[node], place, largest)
+        ax.text(
+            place[0], place[1] - _HALF - 0.03, texts[node], ha="center", va="top", fontsize="x-small",
+            linespacing=1.05, zorder=4,
+            bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
+        )  # fmt: skip
     _draw_compositions(ax, graph, places)
-    ax.set_xlim(-0.7, widest - 0.3)
-    ax.set_ylim(-0.75, len(levels) - 0.6)
+    ax.set_xlim(-0.5 * _PITCH - _MARGIN + 0.3, _PITCH * (columns - 0.5) + 0.3)
+    ax.set_ylim(
+        min(y for _, y in places.values()) - _HALF - 0.7, max(y for _, y in places.values()) + _HALF + 0.1
+    )
+    ax.set_aspect("equal", adjustable="box")
     ax.set_axis_off()
     return ax
+
+
+def _width_of(ax: Axes) -> float:
+    """Width of axes in inches."""
+    figure = ax.get_figure(root=True)
+    return float(ax.get_window_extent().width / figure.dpi) if figure is not None else 7.0
+
+
+def _caption(node: str, attributes: dict[str, Any]) -> str:
+    name = short_name(attributes.get("name", node), 13, lines=3)
+    return f"{name}\n({attributes.get('size', 0):,})"
+
+
+def _placed(
+    levels: dict[int, list[str]], most: int, columns: int, texts: dict[str, str]
+) -> tuple[dict[str, tuple[float, float]], dict[int, float], float]:
+    """Return the place of each type, the height of each level's name, and the height of all, in inches.
+
+    Every line is as high as its longest caption needs, so that nothing lies on anything.
+    """
+    places: dict[str, tuple[float, float]] = {}
+    rows: dict[int, float] = {}
+    y = 0.0
+    for level in sorted(levels):
+        shown = levels[level][:most]
+        lines = [shown[i : i + columns] for i in range(0, len(shown), columns)]
+        heights = []
+        for line in reversed(lines):
+            y += _LINE * max(1 + texts[node].count("\n") for node in line) + _HALF
+            for i, node in enumerate(line):
+                places[node] = ((columns - len(line)) / 2 * _PITCH + i * _PITCH, y)
+            heights.append(y)
+            y += _HALF + 0.12
+        rows[level] = float(np.mean(heights))
+        y += _BETWEEN
+    return places, rows, y + 0.3
+
+
+def _draw_picture(ax: Axes, picture: np.ndarray, place: tuple[float, float], colour: Any) -> None:
+    x, y = place
+    low, high = np.nanpercentile(picture, [1, 99.5])
+    box = (x - _HALF, x + _HALF, y - _HALF, y + _HALF)
+    ax.imshow(
+        picture, cmap="gray", vmin=low, vmax=max(high, low + 1e-12), extent=box, zorder=3, aspect="auto",
+        interpolation="bilinear",
+    )  # fmt: skip
+    corner, side = (x - _HALF, y - _HALF), 2 * _HALF
+    ax.add_patch(Rectangle(corner, side, side, facecolor="none", edgecolor=colour, linewidth=2.2, zorder=3.5))
 
 
 def _draw_compositions(ax: Axes, graph: nx.DiGraph, places: dict[str, tuple[float, float]]) -> None:
@@ -103,14 +182,23 @@ def _draw_compositions(ax: Axes, graph: nx.DiGraph, places: dict[str, tuple[floa
     segments = [(places[upper], places[lower]) for upper, lower, _, _ in edges]
     widths = [float(np.clip(0.7 * count, 0.4, 4.0)) for _, _, count, _ in edges]
     colours = [colour for *_, colour in edges]
-    ax.add_collection(LineCollection(segments, colors=colours, linewidths=widths, alpha=0.7, zorder=1))
+    # So many lines as a large hierarchy has are a background, not a thing to be followed one by one.
+    alpha = float(np.clip(0.7 * np.sqrt(24 / len(edges)), 0.15, 0.7))
+    ax.add_collection(LineCollection(segments, colors=colours, linewidths=widths, alpha=alpha, zorder=1))
     if len(edges) > 24:
         return
+    taken: list[np.ndarray] = []
     for upper, lower, count, _ in edges:
-        # Below the names of the upper types, above the place where lines to one type meet.
-        x, y = 0.68 * np.array(places[lower]) + 0.32 * np.array(places[upper])
+        # Above the lower type, where no caption is; a little farther up where another number is already.
+        start, end = np.array(places[lower]), np.array(places[upper])
+        rise = max(end[1] - start[1], 1e-6)
+        for step in range(6):
+            at = start + (end - start) * min((_HALF + 0.1 + 0.07 * step) / rise, 0.5)
+            if all(np.abs(at - other).max() > 0.11 for other in taken):
+                break
+        taken.append(at)
         ax.text(
-            x, y, f"{count:.2g}", fontsize="xx-small", ha="center", va="center", zorder=2,
+            at[0], at[1], f"{count:.2g}", fontsize="xx-small", ha="center", va="center", zorder=2,
             bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none"},
         )  # fmt: skip
 

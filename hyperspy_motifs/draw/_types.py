@@ -31,8 +31,11 @@ def type_number(node: str) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def short_name(name: str, width: int = 14) -> str:
-    """Name with repetitions written once (``Mo Se Mo Se`` is ``(Mo Se)×2``), broken into lines of `width`."""
+def short_name(name: str, width: int = 14, lines: int | None = None) -> str:
+    """Name with repetitions written once (``Mo Se Mo Se`` is ``(Mo Se)×2``), broken into lines of `width`.
+
+    With `lines` no more than so many, the last of which ends in an ellipsis if something is left out.
+    """
     words = str(name).split()
     for period in range(1, len(words) // 2 + 1):
         times, rest = divmod(len(words), period)
@@ -40,7 +43,9 @@ def short_name(name: str, width: int = 14) -> str:
             inner = " ".join(words[:period])
             words = (f"({inner})×{times}" if period > 1 else f"{inner}×{times}").split()
             break
-    return "\n".join(textwrap.wrap(" ".join(words), width)) or str(name)
+    text = " ".join(words)
+    broken = textwrap.wrap(text, width, max_lines=lines, placeholder=" …")
+    return "\n".join(broken) or str(name)
 
 
 def type_style(node: str, attributes: dict[str, Any]) -> tuple[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from os import PathLike
 from typing import Any
 
@@ -43,6 +44,9 @@ class MotifGraph(RelationGraph):
     >>> graph.find(level="atom", type="Se")
     ['atom:1']
     """
+
+    #: Gives the image (rows, columns) and its extent in axis units for `plot`; None if there is none.
+    canvas: Callable[[], tuple[np.ndarray, tuple[float, float, float, float]]] | None = None
 
     @classmethod
     def from_arrays(
@@ -140,6 +144,7 @@ class MotifGraph(RelationGraph):
     def _part(self, kept: list[str]) -> MotifGraph:
         """Return some nodes and the edges between them, copied."""
         part = type(self)(**self.graph)
+        part.canvas = self.canvas
         part.add_nodes_from((n, dict(self._node[n])) for n in kept)
         # Edge by edge from the kept nodes: a subgraph view would walk all edges of their neighbours.
         part.add_edges_from(
@@ -174,6 +179,30 @@ class MotifGraph(RelationGraph):
         from ._cypher import run_query
 
         return run_query(self, cypher)
+
+    def plot(self, nodes: Any, image: Any = None, **kwargs: Any) -> Any:
+        """Paint nodes on the image: atoms as points, cells and all above as areas, in the colours of their types.
+
+        Parameters
+        ----------
+        nodes : str, iterable of str, or dict
+            What `find`, `children`, `paths`, ... or `query` gave: ids of nodes. Of types the instances are painted.
+        image : array-like of shape (rows, columns), optional
+            Drawn below. ``motifs.graph`` knows its image; a graph that was read from a file has none, and all
+            its atoms are drawn as grey points unless `image` (with ``extent``) or ``ax`` is given.
+        **kwargs
+            To :func:`hyperspy_motifs.draw.plot_nodes`: ``colour_by``, ``extent``, ``units``, ``ax``, ``alpha``, ...
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from hyperspy_motifs.draw import plot_nodes
+
+        kwargs = {"units": self.graph.get("units", "px"), **kwargs}
+        if image is None and self.canvas is not None:
+            image, kwargs["extent"] = self.canvas()
+        return plot_nodes(self, nodes, image, **kwargs)
 
     def compare(self, other: MotifGraph) -> TypeComparison:
         """Compare the types of two graphs: which classes, numbers and neighbour rules differ.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._view import MotifView
+from ._hierarchy_figures import HierarchyFigures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hyperspy_motifs.clustering import MotifTree
 
 
-class MotifFigures(MotifView):
+class MotifFigures(HierarchyFigures):
     """Figures of :class:`~hyperspy_motifs.motifs.Motifs`: each hands its arrays to a function of ``draw``."""
 
     def _image(self, frame: int) -> tuple[np.ndarray, dict[str, Any]]:
@@ -170,42 +170,6 @@ class MotifFigures(MotifView):
         tree = self.tree
         motifs = {"labels": _motif_of_node(tree, self.labels), "names": self.names}
         return plot_tree(tree.parent, tree.size, tree.lens, ax=ax, **{**motifs, **kwargs})
-
-    def plot_hierarchy(self, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
-        """Draw the levels as rows, with the classes of each and what they are made of.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, optional
-        **kwargs
-            Passed to :func:`hyperspy_motifs.draw.plot_hierarchy`.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-        """
-        from hyperspy_motifs.draw import plot_hierarchy
-
-        return plot_hierarchy(self.graph, ax=ax, **kwargs)
-
-    def plot_enrichment(self, *, kind: str = "motif", ax: Axes | None = None, **kwargs: Any) -> Axes:
-        """Draw which classes are neighbours more or less often than chance has it.
-
-        Parameters
-        ----------
-        kind : str, optional
-            "motif", "cell-class" or another kind of class of the graph.
-        ax : matplotlib.axes.Axes, optional
-        **kwargs
-            Passed to :func:`hyperspy_motifs.draw.plot_enrichment`.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-        """
-        from hyperspy_motifs.draw import plot_enrichment
-
-        return plot_enrichment(self.graph, kind=kind, ax=ax, **kwargs)
 
     def report(self, path: str | PathLike[str], *, title: str | None = None, frame: int = 0) -> Path:
         """Write one HTML file with the figures, tables, parameters and versions of this result.

@@ -241,8 +241,8 @@ class MotifView:
     def _make_graph(self) -> MotifGraph:
         from hyperspy_motifs.graph import MotifGraph
 
-        record = self._refresh()
-        return MotifGraph.from_arrays(
+        record, signal = self._refresh(), self._signal
+        graph = MotifGraph.from_arrays(
             positions=record.positions,
             labels=record.labels,
             probabilities=record.probabilities,
@@ -252,6 +252,8 @@ class MotifView:
             units=record.stamp.units,
             frames=record.frames if len(np.unique(record.frames)) > 1 else None,
         )
+        graph.canvas = lambda: _canvas(signal)
+        return graph
 
     @property
     def hierarchy(self) -> Hierarchy | None:
@@ -276,3 +278,13 @@ class MotifView:
             reflected=record.atoms.get("motif_mirrored"),
             choices=HierarchyChoices(**record.parameters.get("hierarchy", {})),
         )
+
+
+def _canvas(signal: AtomicImage) -> tuple[np.ndarray, tuple[float, float, float, float]]:
+    """The first frame of the image and its extent in axis units."""
+    from hyperspy_motifs.draw import image_extent
+    from hyperspy_motifs.signals._frames import frame
+
+    stamp = store.Stamp.of(signal)
+    image = np.asarray(frame(signal, 0), float)
+    return image, image_extent(image.shape, stamp.scale, stamp.offset)

@@ -231,11 +231,14 @@ def _angles(record: store.Record, here: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _turned_patches(
-    image: np.ndarray, pixels: np.ndarray, size: int, turn: tuple[np.ndarray, np.ndarray]
+    image: np.ndarray, pixels: np.ndarray, size: int, turn: tuple[np.ndarray, np.ndarray], step: int = 1
 ) -> np.ndarray:
-    """Patches sampled along axes turned by each atom's angle (and mirrored), so that equal sites come out equal."""
+    """Patches sampled along axes turned by each atom's angle (and mirrored), so that equal sites come out equal.
+
+    With a `step` above 1 only every so many pixels.
+    """
     angle, mirrored = turn
-    offsets = np.arange(size) - size // 2
+    offsets = step * (np.arange(size) - size // 2)
     v, u = np.meshgrid(offsets, offsets, indexing="ij")
     # The reference is mirrored (y -> -y) before it is turned by the angle: sample where each of its pixels went.
     v = np.where(mirrored[:, None, None], -v, v)

@@ -44,7 +44,8 @@ def test_hierarchy_shows_types_and_counts_and_no_atoms(types):
     nodes = of_kind(ax, PathCollection)
     assert len(nodes) == 5
     heights = [node.get_offsets()[0][1] for node in nodes]
-    assert heights == [0, 0, 0, 1, 1]
+    assert len(set(heights[:3])) == len(set(heights[3:])) == 1
+    assert heights[3] > heights[0]
     np.testing.assert_allclose(nodes[0].get_facecolors()[0], motif_colours([0])[0])
     np.testing.assert_allclose(nodes[3].get_facecolors()[0], cell_colours([0])[0])
     texts = [text.get_text() for text in ax.texts]
@@ -63,6 +64,38 @@ def test_hierarchy_tells_how_many_types_it_leaves_out(types):
     ax = plot_hierarchy(types, most=2)
     assert len(of_kind(ax, PathCollection)) == 4
     assert "+1" in [text.get_text() for text in ax.texts]
+
+
+@pytest.fixture
+def many():
+    """Thirty cell classes with long names on twelve motifs."""
+    graph = nx.DiGraph()
+    for i in range(12):
+        graph.add_node(f"motif:{i}", kind="motif", level=0, size=40 - i, name=f"motif {i}")
+    for i in range(30):
+        name = " ".join(f"motif {j % 12}" for j in range(i, i + 7))
+        graph.add_node(f"cell-class:{i}", kind="cell-class", level=1, size=99 - i, name=name, n_corners=7)
+        for j in range(i, i + 7):
+            graph.add_edge(f"cell-class:{i}", f"motif:{j % 12}", kind="composed_of", count=1.0)
+    return graph
+
+
+@pytest.mark.parametrize("most", [8, 30])
+def test_no_caption_of_a_large_hierarchy_lies_on_another(many, most):
+    pictures = {node: np.random.default_rng(0).random((9, 9)) for node in list(many)[5:30]}
+    ax = plot_hierarchy(many, most=most, pictures=pictures)
+    ax.figure.canvas.draw()
+    boxes = [t.get_window_extent() for t in ax.texts if "(" in t.get_text()]
+    boxes += [image.get_window_extent() for image in ax.images]
+    assert len(ax.images) == sum(1 for node in pictures if f"({many.nodes[node]['size']})" in captions(ax))
+    assert len(boxes) - len(ax.images) == min(12, most) + most
+    for i, box in enumerate(boxes):
+        # Captions may touch the padding of their white ground, not each other.
+        assert not any(box.shrunk(0.98, 0.9).overlaps(other.shrunk(0.98, 0.9)) for other in boxes[:i])
+
+
+def captions(ax):
+    return {line for text in ax.texts for line in text.get_text().split("\n")}
 
 
 def test_cell_classes_are_polygons_with_their_corners(types):

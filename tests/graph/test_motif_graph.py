@@ -2,8 +2,10 @@
 
 from types import SimpleNamespace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.collections import PolyCollection
 
 from hyperspy_motifs.cells import find_cells
 from hyperspy_motifs.graph import MotifGraph
@@ -252,3 +254,54 @@ def test_types_of_two_images_are_compared(honeycomb):
     rule = next(d for d in different.rules if d.key == ("motif", "Mo", "Se"))
     assert rule.z < 0
     assert "motif W" in different.summary()
+
+
+class TestPlot:
+    @pytest.fixture(autouse=True)
+    def close(self):
+        yield
+        plt.close("all")
+
+    def test_cells_are_painted_where_they_lie(self, graph, honeycomb):
+        positions, _, cells = honeycomb[:3]
+        wanted = graph.find(level="cell")[3:8]
+        (areas,) = [c for c in graph.plot(wanted).collections if isinstance(c, PolyCollection)]
+        assert len(areas.get_paths()) == 5
+        for node, path in zip(wanted, areas.get_paths(), strict=True):
+            corners = positions[cells.polygons[int(node.rpartition(":")[2])]]
+            drawn = {tuple(v) for v in path.vertices.round(9).tolist()}
+            assert drawn == {tuple(v) for v in corners.round(9).tolist()}
+            assert polygon_area(path.vertices[:-1]) == pytest.approx(graph.nodes[node]["area"])
+
+    def test_atoms_types_and_answers_of_queries(self, graph):
+        atoms = graph.find(level="atom", type=0)
+        drawn = graph.plot(atoms).collections[-1].get_offsets()
+        np.testing.assert_allclose(np.sort(drawn, axis=0), np.sort(graph.coordinates(atoms), axis=0))
+        areas = graph.plot("cell-class:0").collections[-1]
+        assert len(areas.get_paths()) == len(graph.instances("cell-class:0"))
+        answer = {"id": graph.find(level="cell")[:4], "area": [1.0, 2.0, 3.0, 4.0]}
+        by_area = graph.plot(answer, colour_by="area").collections[-1]
+        np.testing.assert_allclose(by_area.get_array(), [graph.nodes[n]["area"] for n in answer["id"]])
+
+    def test_on_an_image_nothing_else_is_drawn(self, graph):
+        image = np.random.default_rng(0).random((30, 41))
+        ax = graph.plot(graph.find(level="cell")[:2], image)
+        assert ax.images[0].get_array().shape == (30, 41)
+        assert len(ax.collections) == 1
+
+    @pytest.mark.parametrize(
+        ("nodes", "choice", "message"),
+        [
+            ([], "type", "no nodes to paint"),
+            (["cell:-4"], "type", "no node"),
+            (["cell:0"], "colour", "no number"),
+        ],
+    )
+    def test_what_cannot_be_painted_is_told(self, graph, nodes, choice, message):
+        with pytest.raises(ValueError, match=message):
+            graph.plot(nodes, colour_by=choice)
+
+
+def polygon_area(corners):
+    x, y = corners.T
+    return abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2

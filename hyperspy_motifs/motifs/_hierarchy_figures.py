@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._view import MotifView
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class HierarchyFigures(MotifView):
+    """Figures of :class:`~hyperspy_motifs.motifs.Motifs` that show its graph."""
+
+    def plot_hierarchy(self, *, pictures: bool = True, ax: Axes | None = None, **kwargs: Any) -> Axes:
+        """Draw the levels as rows, with the classes of each, what they look like and what they are made of.
+
+        Parameters
+        ----------
+        pictures : bool, optional
+            Whether classes are drawn by their mean picture in the image; else as symbols.
+        ax : matplotlib.axes.Axes, optional
+        **kwargs
+            Passed to :func:`hyperspy_motifs.draw.plot_hierarchy`: ``most=30`` draws up to 30 classes a level.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from hyperspy_motifs.draw import plot_hierarchy
+
+        if pictures:
+            kwargs = {"pictures": self._class_pictures(), **kwargs}
+        return plot_hierarchy(self.graph, ax=ax, **kwargs)
+
+    def _class_pictures(self) -> dict[str, np.ndarray]:
+        from hyperspy_motifs.signals._class_pictures import class_pictures
+
+        return self._cached("pictures", lambda: class_pictures(self.signal, self._refresh(), self.graph))
+
+    def write_hierarchy(self, path: str | PathLike[str], *, title: str | None = None) -> Path:
+        """Write the hierarchy as one HTML page: classes by level, their pictures, what they are made of and where they are.
+
+        Pointing at a class lights its parts and what it is part of; a click holds it and tells the numbers. The
+        page holds all it shows and opens without a network.
+
+        Parameters
+        ----------
+        path : str or path
+            The file; one that is there is replaced once the new one is whole.
+        title : str, optional
+            What the image is called; its ``metadata.General.title`` if not given.
+
+        Returns
+        -------
+        pathlib.Path
+            The file that was written.
+        """
+        from ._hierarchy_page import write_hierarchy
+
+        return write_hierarchy(self.graph, self._class_pictures(), path, title or _title(self.signal))
+
+    def plot_enrichment(self, *, kind: str = "motif", ax: Axes | None = None, **kwargs: Any) -> Axes:
+        """Draw which classes are neighbours more or less often than chance has it.
+
+        Parameters
+        ----------
+        kind : str, optional
+            "motif", "cell-class" or another kind of class of the graph.
+        ax : matplotlib.axes.Axes, optional
+        **kwargs
+            Passed to :func:`hyperspy_motifs.draw.plot_enrichment`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from hyperspy_motifs.draw import plot_enrichment
+
+        return plot_enrichment(self.graph, kind=kind, ax=ax, **kwargs)
+
+
+def _title(signal: Any) -> str:
+    return str(signal.metadata.get_item("General.title") or "Hierarchy of motifs")
