@@ -16,7 +16,7 @@ import hyperspy_motifs as hm
 
 s, truth = hm.data.twin_boundary("MoSe2", boundary="4|4P", vacancies=0.0, shape=(400, 400), random_state=0)
 
-figure, axes = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 for invariant, axis in zip((False, True), axes, strict=True):
     motifs = s.find_motifs(rotation_invariant=invariant, lens=1.2, show_progressbar=False)
     motifs.plot(ax=axis)

@@ -21,8 +21,8 @@ print(motifs)
 # that are not, too.
 
 extent = hm.draw.image_extent(s.data.shape, s.axes_manager.signal_axes[0].scale)
-figure, axes = plt.subplots(1, len(motifs.lenses), figsize=(14, 3.7), layout="constrained")
-for lens, axis in zip(motifs.lenses, axes, strict=True):
+figure, axes = plt.subplots(2, 2, figsize=(8.4, 8.8), layout="constrained")
+for lens, axis in zip(motifs.lenses, axes.flat, strict=True):
     labels = motifs.labels_at(lens)
     hm.draw.plot_motifs(motifs.positions, labels, s.data, extent=extent, units="nm", ax=axis, legend=False)
     axis.set_title(f"lens {lens:g}: {labels.max() + 1} motifs")

@@ -15,9 +15,9 @@ import hyperspy_motifs as hm
 # %%
 # Three tilings: the sigma net, which repeats; a dodecagonal quasicrystal by inflation, which does not but is
 # not random; and the same inflation with random turns. Cells need no motifs, so they are built on the columns
-# found.
+# found. The pictures show the middle of each field.
 
-figure, axes = plt.subplots(1, 3, figsize=(14, 4.4), layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.9), layout="constrained")
 found = {}
 for kind, axis in zip(("sigma", "stampfli", "random"), axes, strict=True):
     s, truth = hm.data.square_triangle(kind, shape=(640, 640), random_state=1)
@@ -31,7 +31,9 @@ for kind, axis in zip(("sigma", "stampfli", "random"), axes, strict=True):
     sizes, number = np.unique(cells.n_corners, return_inverse=True)
     names = [f"{size} corners" for size in sizes]
     hm.draw.plot_cells([points[p] for p in cells.polygons], number, s.data, names=names, ax=axis)
-    axis.set_title(f"{kind}: {hierarchy.scalars['bits_per_atom']:.2f} bits per atom")
+    axis.get_legend().remove()
+    axis.set(xlim=(120, 480), ylim=(480, 120))
+    axis.set_title(f"{kind}: {hierarchy.scalars['bits_per_atom']:.2f} bits an atom")
 plt.show()
 
 # %%

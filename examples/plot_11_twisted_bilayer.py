@@ -36,7 +36,7 @@ plt.show()
 
 manifold = motifs.manifold
 print(manifold)
-figure, axes = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 hm.draw.plot_manifold(manifold.coordinates, ax=axes[0])
 hm.draw.plot_values(
     motifs.positions, manifold.coordinates[:, :2], s.data, extent=extent, units="nm", ax=axes[1]

@@ -31,7 +31,7 @@ print(motifs)
 predicted = motifs.predict(second, show_progressbar=False)
 print(predicted.counts)
 
-figure, axes = plt.subplots(1, 2, figsize=(10.5, 4.4), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 motifs.plot(ax=axes[0])
 predicted.plot(ax=axes[1])
 axes[0].set_title("learnt on this image")
