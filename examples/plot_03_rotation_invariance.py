@@ -11,6 +11,8 @@ import numpy as np
 
 import hyperspy_motifs as hm
 
+# sphinx_gallery_thumbnail_number = 3
+
 # %%
 # A metal atom has three neighbours. Across the boundary, the triangle that they form is turned upside down.
 

@@ -40,6 +40,11 @@ def imports(module: str, root: Path) -> set[str]:
 
 
 root = Path(importlib.util.find_spec("hyperspy_motifs").origin).parent
+modules = {path.parent.name for path in root.glob("*/__init__.py")}
+if unknown := modules - {"tests"} - TEXT.keys():
+    raise ValueError(
+        f"The map of the modules does not know {', '.join(sorted(unknown))}: say what it is for."
+    )
 place = {name: (1.6, 7.2 - i * 7.2 / (len(CHAIN) - 1)) for i, name in enumerate(CHAIN)} | OUTER
 figure, ax = plt.subplots(figsize=(10, 7), layout="constrained")
 for name, (x, y) in place.items():
