@@ -50,6 +50,7 @@ CASES = {
         ),
         {},
     ),
+    "M1 oxide, 2e4 e/Å²": (lambda seed: data.m1_oxide(shape=(700, 720), random_state=seed), ROTATED),
     "Si(111)-(7x7), STM": (
         lambda seed: data.silicon_7x7(rotation=9.0, streaks=3, shape=(330, 360), random_state=seed),
         ROTATED,

@@ -11,9 +11,9 @@ from ._signal import simulate_signal
 from ._specimen import Specimen, atomic_number, lattice_points
 from ._truth import Truth
 
-# Metal, chalcogen, lattice parameter in nm of the 2H monolayers.
-# T. Boker et al., Phys. Rev. B 64 (2001) 235305; R. G. Dickinson and L. Pauling, J. Am. Chem. Soc. 45 (1923)
-# 1466; W. J. Schutte et al., J. Solid State Chem. 70 (1987) 207. Rounded.
+# Metal, chalcogen, lattice parameter in nm: those of the 2H crystals, rounded. Of molybdenum after T. Boker et al.,
+# Phys. Rev. B 64 (2001) 235305; of tungsten after W. J. Schutte et al., J. Solid State Chem. 70 (1987) 207; NbSe2
+# after M. Marezio et al., J. Solid State Chem. 4 (1972) 425.
 MATERIALS = {
     "MoS2": ("Mo", "S", 0.316),
     "MoSe2": ("Mo", "Se", 0.329),
