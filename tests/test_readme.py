@@ -1,0 +1,33 @@
+"""The README's first five minutes, run as they stand on an image in a file."""
+
+import re
+from pathlib import Path
+
+import hyperspy.api as hs
+import pytest
+
+from hyperspy_motifs.data import monolayer
+from hyperspy_motifs.graph import MotifGraph
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+
+
+def test_the_first_five_minutes(tmp_path, monkeypatch, capsys):
+    if not README.is_file():
+        pytest.skip("the README is not in an installed package")
+    text = README.read_text(encoding="utf-8")
+    part = text[text.index("## The first five minutes") : text.index("## Try it on a simulated image")]
+    code = "\n".join(re.findall(r"```python\n(.*?)```", part, re.DOTALL))
+    image, truth = monolayer(
+        "WSe2", vacancies=0.06, double_vacancies=0, metal_dopant=None, chalcogen_dopant=None,
+        shape=(300, 330), rotation=8.0, random_state=2,
+    )  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    image.save("own.hspy")
+    exec(code.replace("image.dm4", "own.hspy"), {})
+    rarest = int(re.search(r"(\d+) atoms of the rarest motif", capsys.readouterr().out)[1])
+    # All vacancies, and maybe a maximum on the very edge whose column lies outside.
+    assert truth.counts()["Se1"] <= rarest <= truth.counts()["Se1"] + 2
+    loaded = hs.load("image.hspy")
+    graph = MotifGraph.from_graphml("hierarchy.graphml")
+    assert len(graph.find(kind="atom")) == len(loaded.motifs.labels)
