@@ -93,13 +93,13 @@ def measure(make, options, seed):
     chosen = motifs.labels[pair[hits]]
     return {
         "columns": hits.sum(),
-        "detection F1": 2 * precision * recall / (precision + recall),
-        "position error (px)": np.sqrt(np.mean(apart[hits] ** 2) / 2),
+        "found F1": 2 * precision * recall / (precision + recall),
+        "error px": np.sqrt(np.mean(apart[hits] ** 2) / 2),
         "classes": len(np.unique(known)),
         "motifs": motifs.n_motifs,
         "ARI": adjusted_rand_score(known, chosen),
-        "ARI, best lens": max(adjusted_rand_score(known, at) for at in labels),
-        "macro F1": f1_score(known, by_majority(chosen, known), average="macro", zero_division=0.0),
+        "best lens": max(adjusted_rand_score(known, at) for at in labels),
+        "class F1": f1_score(known, by_majority(chosen, known), average="macro", zero_division=0.0),
     }
 
 
@@ -123,7 +123,7 @@ def main(arguments=None):
             row[key] = (
                 f"{np.mean(values):.3f}" if isinstance(values[0], float) else f"{np.median(values):.0f}"
             )
-        row["least ARI"] = f"{min(figures['ARI'] for figures in each):.3f}"
+        row["worst"] = f"{min(figures['ARI'] for figures in each):.3f}"
         rows.append(row)
         print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
     if chosen.output:

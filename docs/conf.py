@@ -178,9 +178,11 @@ MODULES = (
     "zernike",
     "relaxation",
     "clustering",
+    "vocabulary",
     "cells",
     "hierarchy",
     "graph",
+    "stacks",
     "draw",
     "data",
 )

@@ -6,13 +6,27 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-CHAIN = ("atoms", "patches", "zernike", "relaxation", "clustering", "cells", "hierarchy", "graph")
+CHAIN = (
+    "atoms",
+    "patches",
+    "zernike",
+    "relaxation",
+    "clustering",
+    "vocabulary",
+    "cells",
+    "hierarchy",
+    "graph",
+)
+# Numerics that stand beside the chain: they hand any function to the frames.
+BESIDE = ("stacks",)
 TEXT = {
     "atoms": "positions of the columns",
     "patches": "the disc round each",
     "zernike": "moments, noise, symmetry",
     "relaxation": "force-relaxed layout",
     "clustering": "layout to motifs",
+    "vocabulary": "what was learned, as a file",
+    "stacks": "frames, here or on a cluster",
     "cells": "bonds, polygons, classes",
     "hierarchy": "levels, statistics",
     "graph": "all of it as one graph",
@@ -23,8 +37,8 @@ TEXT = {
     "data": "simulated images, truth",
     "cli": "the command",
 }
-OUTER_ORDER = ("data", "signals", "store", "motifs", "draw", "cli")
-OUTER = {name: (8.6, 7.2 - 1.44 * i) for i, name in enumerate(OUTER_ORDER)}
+OUTER_ORDER = ("data", "stacks", "signals", "store", "motifs", "draw", "cli")
+OUTER = {name: (8.6, 7.2 - 1.2 * i) for i, name in enumerate(OUTER_ORDER)}
 
 
 def imports(module: str, root: Path) -> set[str]:
@@ -46,9 +60,9 @@ if unknown := modules - {"tests"} - TEXT.keys():
         f"The map of the modules does not know {', '.join(sorted(unknown))}: say what it is for."
     )
 place = {name: (1.6, 7.2 - i * 7.2 / (len(CHAIN) - 1)) for i, name in enumerate(CHAIN)} | OUTER
-figure, ax = plt.subplots(figsize=(10, 7), layout="constrained")
+figure, ax = plt.subplots(figsize=(10, 8.8), layout="constrained")
 for name, (x, y) in place.items():
-    inner = name in CHAIN
+    inner = name in CHAIN + BESIDE
     colour = "#dbe9f6" if inner else "#fde6cd"
     ax.text(x, y, f"{name}\n{TEXT[name]}", ha="center", va="center", fontsize=9.5, zorder=3,
             bbox={"boxstyle": "round,pad=0.4", "fc": colour, "ec": "0.4"})  # fmt: skip

@@ -84,7 +84,19 @@ def nearest_neighbours(
 def nearest_in(
     queries: NDArray[np.float32], points: NDArray[np.float32], k: int
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Return the `k` nearest of `points` (n, d) to every query (q, d): indices (q, k), distances (q, k)."""
+    """Return the `k` nearest of `points` (n, d) to every query (q, d): indices (q, k), distances (q, k).
+
+    Parameters
+    ----------
+    queries : (q, d) float32 array
+    points : (n, d) float32 array
+    k : int
+
+    Returns
+    -------
+    indices : (q, k) int32 array
+    distances : (q, k) float32 array
+    """
     centre = points.mean(axis=0)
     indices, squares = _brute_force(
         np.ascontiguousarray(queries - centre), np.ascontiguousarray(points - centre), k, False

@@ -36,6 +36,11 @@ def run_frames(
         Frames that it holds are not computed again; others are kept in it as they come.
     done : callable, optional
         Called after every frame.
+
+    Returns
+    -------
+    dict
+        Results by number of the frame.
     """
     results: dict[int, Mapping[str, NDArray[Any]]] = {}
     left = []

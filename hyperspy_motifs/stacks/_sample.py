@@ -13,6 +13,10 @@ def sample_of_frames(counts: NDArray[np.integer], most: int) -> NDArray[np.int64
         Atoms of each frame; frames without atoms are not taken.
     most : int
         All frames are taken where they hold no more than this; one frame is always taken.
+
+    Returns
+    -------
+    (k,) int64 array
     """
     filled = np.flatnonzero(counts)
     if counts.sum() <= most or len(filled) <= 1:

@@ -104,6 +104,11 @@ def from_bytes(content: NDArray[np.uint8]) -> Vocabulary:
 def save_vocabulary(vocabulary: Vocabulary, path: str | os.PathLike[str]) -> Path:
     """Write a vocabulary to a file; ``.npz`` is appended where the name has no ending.
 
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+    path : path-like
+
     Returns
     -------
     pathlib.Path

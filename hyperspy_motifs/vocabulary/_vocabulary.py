@@ -87,6 +87,10 @@ class Vocabulary:
         ----------
         moments_of : callable
             Given a lens it returns the moments of the atoms, as :class:`DiscSource` does.
+
+        Returns
+        -------
+        Prediction
         """
         invariant = bool(self.model.rotation_invariant)
         found = self.model.predict_all(moments_of)
