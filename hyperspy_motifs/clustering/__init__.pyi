@@ -17,6 +17,7 @@ from ._nested import LENSES as LENSES
 from ._nested import NestedLenses as NestedLenses
 from ._site_choice import PatchSites as PatchSites
 from ._site_choice import choose_sites as choose_sites
+from ._site_choice import grid_sites as grid_sites
 from ._state import from_state as from_state
 from ._state import to_state as to_state
 from ._topology import Topology as Topology

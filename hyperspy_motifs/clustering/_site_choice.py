@@ -78,7 +78,7 @@ def choose_sites(
     if len(peaks) < _FEWEST:
         step = spacing if spacing is not None else min(values.shape) / 20
         reason = f"only {len(peaks)} peaks were found"
-        return PatchSites(_grid(values.shape, step), "grid", reason, 0.5, float(step))
+        return PatchSites(grid_sites(values.shape, step), "grid", reason, 0.5, float(step))
     distances, neighbours = cKDTree(peaks).query(peaks, k=7)
     apart = float(np.median(distances[:, 1])) if spacing is None else float(spacing)
     share = _separate(values, peaks, neighbours[:, 1:], distances[:, 1:], apart)
@@ -88,7 +88,7 @@ def choose_sites(
         reason = f"the image falls clearly between {percent} % of the pairs of neighbouring peaks"
         return PatchSites(peaks, "peaks", reason, certainty, apart)
     reason = f"the image falls clearly between only {percent} % of the pairs of neighbouring peaks: columns overlap"
-    return PatchSites(_grid(values.shape, apart / 2), "grid", reason, certainty, apart / 2)
+    return PatchSites(grid_sites(values.shape, apart / 2), "grid", reason, certainty, apart / 2)
 
 
 def _separate(
@@ -114,8 +114,21 @@ def _separate(
     return float((dip > _SEPARATE * reach).mean()) if len(dip) else 1.0
 
 
-def _grid(shape: tuple[int, ...], step: float) -> NDArray[np.float64]:
-    """Triangular grid over an image, half a step from the border."""
+def grid_sites(shape: tuple[int, ...], step: float) -> NDArray[np.float64]:
+    """Return a triangular grid over an image, half a step from its border.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows and columns of the image.
+    step : float
+        Distance of neighbouring points in pixels.
+
+    Returns
+    -------
+    ndarray, shape (n, 2)
+        x, y in pixels.
+    """
     rows = np.arange(step / 2, shape[0] - 0.5, step * np.sqrt(0.75))
     points = []
     for i, y in enumerate(rows):

@@ -20,6 +20,7 @@ from ._lattice import find_lattice as find_lattice
 from ._level import Level as Level
 from ._moire import Moire as Moire
 from ._moire import find_moire as find_moire
+from ._moire_level import moire_level as moire_level
 from ._orientations import CellOrientations as CellOrientations
 from ._orientations import cell_orientations as cell_orientations
 from ._shares import corner_shares as corner_shares

@@ -86,6 +86,7 @@ def find_moire(
     *,
     lattice: ArrayLike | None = None,
     field: ArrayLike | None = None,
+    start: ArrayLike | None = None,
 ) -> Moire | None:
     """Find the lattice on which manifold coordinates repeat.
 
@@ -100,6 +101,9 @@ def find_moire(
     field : array_like, shape (n,), optional
         What has its extremum at the sites of kind 0; by default the first coordinate. The brightness of the atoms
         puts them where columns coincide.
+    start : array_like, shape (2, 2), optional
+        Translations of a moire that something else tells, such as the Fourier peaks of the image, as rows. They are tried
+        beside the peaks of the coordinates' own spectrum, and what explains more of the coordinates is taken.
 
     Returns
     -------
@@ -132,14 +136,17 @@ def find_moire(
     points, values, scalar = points[known], values[known], scalar[known]
     if len(points) < 40:
         return None
-    start = _spectrum_start(points, values - values.mean(axis=0))
-    if start is None:
+    starts = [_spectrum_start(points, values - values.mean(axis=0))]
+    if start is not None:
+        starts.append(np.linalg.inv(np.asarray(start, dtype=np.float64)).T)
+    found = [s for s in starts if s is not None]
+    if not found:
         return None
     inner = _inner(points)
     points, values, scalar = points[inner], values[inner] - values[inner].mean(axis=0), scalar[inner]
     # BLAS on several threads costs more than it gains on matrices of so few columns.
     with threadpool_limits(limits=1, user_api="blas"):
-        beams = _refined(points, values, start)
+        beams = max((_refined(points, values, s) for s in found), key=lambda q: _explained(points, values, q))
         error = _period_error(points, values, beams)
     explained = _explained(points, values, beams)
     # By chance as many sines explain their number over that of the atoms.

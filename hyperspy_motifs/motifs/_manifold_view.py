@@ -26,7 +26,7 @@ class ManifoldView:
     @cached_property
     def _features(self) -> np.ndarray:
         from hyperspy_motifs.clustering import manifold_features
-        from hyperspy_motifs.signals._motif_finding import source_of
+        from hyperspy_motifs.signals._moment_source import source_of
 
         moments = source_of(self._signal, self._record)(float(self._record.lenses.max()))
         return np.asarray(manifold_features(moments).values)
@@ -62,10 +62,32 @@ class ManifoldView:
 
     @cached_property
     def moire(self) -> Any:
-        """Moiré cell, twist and heterostrain (:class:`hyperspy_motifs.hierarchy.Moire`), or None where there is none."""
+        """Moiré cell, twist and heterostrain (:class:`hyperspy_motifs.hierarchy.Moire`), or None where there is none.
+
+        The lattices of the two layers, without which there is no twist, are those of the image's Fourier peaks.
+        """
         from hyperspy_motifs.hierarchy import find_moire
 
-        return find_moire(self._record.positions, self.coordinates)
+        peaks, scale = self.fourier_moire, np.array(self._record.stamp.scale)
+        return find_moire(
+            self._record.positions,
+            self.coordinates,
+            lattice=None if peaks is None else peaks.lattice * scale,
+            start=None if peaks is None else peaks.vectors * scale,
+        )
+
+    @cached_property
+    def fourier_moire(self) -> Any:
+        """Layers and moiré by the image's Fourier peaks, in pixels (:class:`hyperspy_motifs.hierarchy.FourierMoire`), or None.
+
+        An answer that knows nothing of atoms, to hold `moire` against.
+        """
+        from hyperspy_motifs.hierarchy import fourier_moire
+        from hyperspy_motifs.signals._checks import clean_image
+        from hyperspy_motifs.signals._frames import frame
+
+        image, _ = clean_image(frame(self._signal, int(self._record.frames[0])))
+        return fourier_moire(image)
 
     def __repr__(self) -> str:
         return f"<Manifold of {len(self._record.labels)} atoms: dimension {self.dimension:.1f}, {self.topology.kind}>"

@@ -24,6 +24,9 @@ def summarise(motifs: Any) -> str:
         lines.append(f"  {parameters['reason']}")
     if motifs.is_continuous:
         lines.append("  the layout has no gaps: the motifs are parts of a continuum, not classes")
+    sites = parameters.get("sites", {})
+    if parameters.get("atoms") != "grid" and sites.get("kind") == "grid":
+        lines.append(f'  {sites["reason"]}; find_motifs(atoms="grid") takes patches on a grid instead')
     lines.append(f"{motifs.n_motifs} motifs")
     width = max(len(name) for name in motifs.names)
     for k, (name, count) in enumerate(zip(motifs.names, motifs.counts, strict=True)):
@@ -75,7 +78,10 @@ def as_html(motifs: Any) -> str:
 
 
 def _atoms(motifs: Any, parameters: dict[str, Any]) -> str:
-    text = f"{len(motifs.labels)} atoms"
+    if parameters.get("atoms") == "grid":
+        text = f"{len(motifs.labels)} patches on a grid, not atoms"
+    else:
+        text = f"{len(motifs.labels)} atoms"
     if len(np.unique(motifs.frames)) > 1:
         text += f" in {len(np.unique(motifs.frames))} frames"
     if "spacing" in parameters:

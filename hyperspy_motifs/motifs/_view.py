@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -205,7 +206,8 @@ class MotifView:
         -------
         hyperspy_motifs.clustering.Continuity
         """
-        from hyperspy_motifs.signals._motif_finding import estimate, source_of
+        from hyperspy_motifs.signals._moment_source import source_of
+        from hyperspy_motifs.signals._motif_finding import estimate
 
         record = self._refresh()
         return self._cached(
@@ -269,7 +271,7 @@ class MotifView:
         record = self._refresh()
         if not len(self.cells) or len(np.unique(record.frames)) > 1:
             return None
-        return build_hierarchy(
+        found = build_hierarchy(
             record.positions,
             record.labels,
             self.cells,
@@ -278,6 +280,22 @@ class MotifView:
             reflected=record.atoms.get("motif_mirrored"),
             choices=HierarchyChoices(**record.parameters.get("hierarchy", {})),
         )
+        return self._with_moire(found)
+
+    def _with_moire(self, found: Hierarchy) -> Hierarchy:
+        """The hierarchy with the moiré cells on top, where the atoms form a continuum that repeats."""
+        from hyperspy_motifs.hierarchy import moire_level
+
+        record = self._refresh()
+        moire = None
+        # Of several detectors the moments at the manifold's lens were not kept.
+        if self.is_continuous and int(record.parameters.get("detectors", 1)) == 1:
+            moire = self.manifold.moire
+        level = None if moire is None else moire_level(moire, record.positions, record.stamp.units)
+        if level is None:
+            return found
+        reason = "It ends at the moiré cell: all above it are translations."
+        return replace(found, levels=(*found.levels, level), reason=reason)
 
 
 def _canvas(signal: AtomicImage) -> tuple[np.ndarray, tuple[float, float, float, float]]:

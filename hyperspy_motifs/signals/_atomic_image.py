@@ -282,10 +282,11 @@ class AtomicImage(Signal2D):
 
         Parameters
         ----------
-        atoms : array-like of shape (n, 2), AtomTable, atomap.Sublattice or atomap.Atom_Lattice, optional
+        atoms : array-like of shape (n, 2), AtomTable, atomap.Sublattice, atomap.Atom_Lattice or "grid", optional
             x, y in the units of the axes. Given, nothing is searched, and with ``refine=False`` nothing is moved. Not
             given, atoms are searched, except where they were edited by hand (:meth:`add_atoms`, :meth:`remove_atoms`):
-            then those are taken.
+            then those are taken. "grid" takes patches on a triangular grid, for images in which columns overlap;
+            ``print(motifs)`` says where that is so.
         also : AtomicImage or list of AtomicImage, optional
             Images of the same scan by other detectors. Atoms are found in this image; the features of all stand side by
             side, each in units of its own noise.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,15 @@ from hyperspy_motifs import store
 from ._atom_finding import FEWEST_ATOMS, check_length, find_atoms, given_atoms, quiet, stored_atoms
 from ._atom_table import AtomTable
 from ._cell_finding import find_cells
-from ._checks import check_axes, clean_image
-from ._frames import frame
+from ._checks import check_axes
+from ._moment_source import AUTO, MomentSource, source_of
+from ._patch_sites import grid_table, judge_sites
 from ._stack_finding import apply_to_all, is_large, open_checkpoint, order_by_frequency, sample_rows
 from ._vocabulary_making import learned_vocabulary
 
 # Order of the moments where the user names none: enough for the twelve nearest columns of a disc of two shells, and the
 # clustering drops what carries only noise.
 N_MAX = 8
-AUTO = "auto"
 FEWEST_OF_A_MOTIF = 5
 REACH_OF_NEIGHBOURS = 1.1
 
@@ -130,6 +130,7 @@ def find_motifs(
         parameters={
             "asked": asked,
             "atoms": origin,
+            "sites": judge_sites(signal, table),
             "spacing": spacing_px * abs(stamp.scale[0]),
             "n_max": int(source.orders[float(model.lenses_[chosen])]),
             "orders": {f"{lens:g}": int(source.orders[float(lens)]) for lens in model.lenses_},
@@ -152,85 +153,6 @@ def find_motifs(
             stacklevel=3,
         )
     return Motifs(signal)
-
-
-class MomentSource:
-    """Moments of the discs round the atoms of all frames, through any lens; kept, as several steps ask for them.
-
-    Parameters
-    ----------
-    signals : sequence of AtomicImage
-        Detectors of one field of view; their moments stand side by side.
-    pixels : numpy.ndarray of shape (n, 2)
-        x, y in pixels.
-    frames : numpy.ndarray of shape (n,)
-    spacing : float
-        Nearest-neighbour distance in pixels.
-    n_max : int or "auto"
-        Highest radial order; "auto" chooses it for each lens by signal and noise.
-    orders : mapping of float to int, optional
-        Orders at lenses where they are known already, as they were chosen for another image or another time.
-    """
-
-    def __init__(
-        self,
-        signals: Sequence[Any],
-        pixels: np.ndarray,
-        frames: np.ndarray,
-        spacing: float,
-        n_max: int | str,
-        orders: Mapping[float, int] | None = None,
-    ) -> None:
-        self.signals, self.pixels, self.frames = signals, pixels, frames
-        self.spacing, self.n_max = spacing, n_max
-        self.orders: dict[float, int] = dict(orders or {})
-        self._kept: dict[float, Any] = {}
-
-    def __call__(self, lens: float) -> Any:
-        if lens not in self._kept:
-            self._kept[lens] = self._compute(lens)
-        return self._kept[lens]
-
-    def _compute(self, lens: float) -> Any:
-        from hyperspy_motifs.zernike import ZernikeBasis, stack_moments
-
-        if lens not in self.orders:
-            self.orders[lens] = self._order(lens)
-        basis = ZernikeBasis(self.orders[lens], lens * self.spacing)
-        each = [self._of_detector(signal, basis) for signal in self.signals]
-        return each[0] if len(each) == 1 else stack_moments(each)
-
-    def _order(self, lens: float) -> int:
-        """Highest radial order at a lens: the one given, or the largest that stands out of the noise of a detector."""
-        if self.n_max != AUTO:
-            return int(self.n_max)
-        from hyperspy_motifs.zernike import choose_basis
-
-        first = self.frames == self.frames[0]
-        number = int(self.frames[0])
-        bases = []
-        for signal in self.signals:
-            image, _ = clean_image(frame(signal, number))
-            bases.append(choose_basis(image, self.pixels[first], lens * self.spacing)[0])
-        return max(basis.n_max for basis in bases)
-
-    def _of_detector(self, signal: Any, basis: Any) -> Any:
-        from hyperspy_motifs.zernike import get_moments
-
-        numbers = np.unique(self.frames)
-        parts = []
-        for number in numbers:
-            image, _ = clean_image(frame(signal, int(number)))
-            parts.append(get_moments(image, self.pixels[self.frames == number], basis))
-        if len(parts) == 1:
-            return parts[0]
-        # Atoms are listed frame by frame, but a list given by the user need not be.
-        order = np.argsort(np.concatenate([np.flatnonzero(self.frames == number) for number in numbers]))
-        fields = ("values", "noise_std", "coverage", "valid", "offset", "scale")
-        joined: dict[str, Any] = {
-            name: np.concatenate([getattr(p, name) for p in parts])[order] for name in fields
-        }
-        return dataclasses.replace(parts[0], **joined)
 
 
 def _turns(source: MomentSource, record: store.Record) -> dict[str, np.ndarray]:
@@ -258,32 +180,6 @@ def features_signal(moments: Any, stamp: store.Stamp) -> Any:
     from ._zernike_features import ZernikeFeatures
 
     return ZernikeFeatures.from_moments(moments, abs(stamp.scale[0]), stamp.units)
-
-
-def source_of(signal: Any, record: store.Record) -> MomentSource:
-    """Where the moments of a stored result come from."""
-    spacing = float(record.parameters["spacing"]) / abs(record.stamp.scale[0])
-    pixels = record.stamp.to_pixels(record.positions)
-    if int(record.parameters.get("detectors", 1)) > 1:
-        raise ValueError(
-            "These motifs were found in several detectors, of which this image is one: only the features at the chosen lens "
-            "were kept. Call find_motifs(lens=..., also=...) for another lens."
-        )
-    return MomentSource(
-        [signal], pixels, record.frames, spacing, record_n_max(record), orders=record_orders(record)
-    )
-
-
-def record_n_max(record: store.Record) -> int | str:
-    """What was asked as the highest order of the moments of a stored result, for lenses not looked through yet."""
-    asked = record.parameters["asked"].get("n_max")
-    return AUTO if asked == AUTO else int(record.parameters["n_max"])
-
-
-def record_orders(record: store.Record) -> dict[float, int]:
-    """Highest order of the moments at each lens of a stored result; empty for one written before orders could differ."""
-    known = record.parameters.get("orders", {})
-    return {float(v): int(known[f"{v:g}"]) for v in record.lenses if f"{v:g}" in known}
 
 
 def features_at(signal: Any, record: store.Record, lens: float) -> Any:
@@ -349,6 +245,8 @@ def _atoms(
     show_progressbar: bool | None,
 ) -> tuple[AtomTable, str]:
     """The atoms to class, and where they come from."""
+    if isinstance(atoms, str):
+        return grid_table(signal, atoms, separation, polarity, show_progressbar), "grid"
     if atoms is not None:
         return given_atoms(signal, atoms, refine, polarity), "given"
     kept = stored_atoms(signal)

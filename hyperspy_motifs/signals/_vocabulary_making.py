@@ -50,7 +50,7 @@ def vocabulary_of(signal: Any, record: store.Record) -> Any:
     """The vocabulary of a stored result, with the edits made to it since."""
     from hyperspy_motifs.vocabulary import Anchors, Vocabulary, from_bytes
 
-    from ._motif_finding import source_of
+    from ._moment_source import source_of
     from ._prediction import fitted_model
 
     names = dict(record.names)

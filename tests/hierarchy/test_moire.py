@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hyperspy_motifs import data
-from hyperspy_motifs.hierarchy import find_moire, fourier_moire
+from hyperspy_motifs.hierarchy import find_moire, fourier_moire, moire_level
 
 
 def _hexagonal(parameter, degrees):
@@ -106,3 +106,34 @@ def test_large_twist_of_real_graphene(shared_data):
 def test_shapes_that_do_not_fit(points, values):
     with pytest.raises(ValueError, match="expected"):
         find_moire(points, values)
+
+
+def test_a_start_that_the_spectrum_of_few_cells_cannot_give(waves):
+    points, values, _ = waves
+    wrong = find_moire(points, values, start=_hexagonal(61.0, 3.0))
+    # The start that explains more is taken.
+    assert wrong.period == pytest.approx(120.0, rel=0.005)
+    right = find_moire(points, values, start=_hexagonal(118.0, 12.0))
+    assert right.period == pytest.approx(120.0, rel=0.005)
+
+
+def test_cells_of_a_moire_are_a_level(waves):
+    points, values, _ = waves
+    found = find_moire(points, values)
+    level = moire_level(found, points, "px")
+    assert level.kind == "moire-cell"
+    assert "120" in level.reason
+    # Each atom in one cell at most; a whole cell holds the atoms of its area.
+    assert len(np.unique(level.parts[:, 0])) == len(level.parts)
+    counts = np.bincount(level.parts[:, 1], minlength=len(level))
+    whole = ~level.columns["on_border"]
+    expected = found.area * len(points) / (520 * 430)
+    assert whole.any()
+    # Random points: their number has a spread of a tenth.
+    np.testing.assert_allclose(counts[whole], expected, rtol=0.35)
+    # Neighbours lie one translation apart, and have one side in common.
+    step = level.centres[level.adjacency[:, 1]] - level.centres[level.adjacency[:, 0]]
+    np.testing.assert_allclose(np.hypot(*step.T), 120.0, rtol=0.01)
+    assert (level.adjacency[:, 2] == 1).all()
+    assert level.scalars["period"] == pytest.approx(found.period)
+    assert "twist" not in level.scalars

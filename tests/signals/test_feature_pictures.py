@@ -6,7 +6,7 @@ import pytest
 
 from hyperspy_motifs import data
 from hyperspy_motifs.draw import plot_explanation, plot_orders
-from hyperspy_motifs.signals._motif_finding import source_of
+from hyperspy_motifs.signals._moment_source import source_of
 from hyperspy_motifs.store import read
 
 

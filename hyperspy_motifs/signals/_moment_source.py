@@ -1,0 +1,121 @@
+"""Moments of the atoms of an image, or of a stored result, through any lens."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hyperspy_motifs import store
+
+from ._checks import clean_image
+from ._frames import frame
+
+AUTO = "auto"
+
+
+class MomentSource:
+    """Moments of the discs round the atoms of all frames, through any lens; kept, as several steps ask for them.
+
+    Parameters
+    ----------
+    signals : sequence of AtomicImage
+        Detectors of one field of view; their moments stand side by side.
+    pixels : numpy.ndarray of shape (n, 2)
+        x, y in pixels.
+    frames : numpy.ndarray of shape (n,)
+    spacing : float
+        Nearest-neighbour distance in pixels.
+    n_max : int or "auto"
+        Highest radial order; "auto" chooses it for each lens by signal and noise.
+    orders : mapping of float to int, optional
+        Orders at lenses where they are known already, as they were chosen for another image or another time.
+    """
+
+    def __init__(
+        self,
+        signals: Sequence[Any],
+        pixels: np.ndarray,
+        frames: np.ndarray,
+        spacing: float,
+        n_max: int | str,
+        orders: Mapping[float, int] | None = None,
+    ) -> None:
+        self.signals, self.pixels, self.frames = signals, pixels, frames
+        self.spacing, self.n_max = spacing, n_max
+        self.orders: dict[float, int] = dict(orders or {})
+        self._kept: dict[float, Any] = {}
+
+    def __call__(self, lens: float) -> Any:
+        if lens not in self._kept:
+            self._kept[lens] = self._compute(lens)
+        return self._kept[lens]
+
+    def _compute(self, lens: float) -> Any:
+        from hyperspy_motifs.zernike import ZernikeBasis, stack_moments
+
+        if lens not in self.orders:
+            self.orders[lens] = self._order(lens)
+        basis = ZernikeBasis(self.orders[lens], lens * self.spacing)
+        each = [self._of_detector(signal, basis) for signal in self.signals]
+        return each[0] if len(each) == 1 else stack_moments(each)
+
+    def _order(self, lens: float) -> int:
+        """Highest radial order at a lens: the one given, or the largest that stands out of the noise of a detector."""
+        if self.n_max != AUTO:
+            return int(self.n_max)
+        from hyperspy_motifs.zernike import choose_basis
+
+        first = self.frames == self.frames[0]
+        number = int(self.frames[0])
+        bases = []
+        for signal in self.signals:
+            image, _ = clean_image(frame(signal, number))
+            bases.append(choose_basis(image, self.pixels[first], lens * self.spacing)[0])
+        return max(basis.n_max for basis in bases)
+
+    def _of_detector(self, signal: Any, basis: Any) -> Any:
+        from hyperspy_motifs.zernike import get_moments
+
+        numbers = np.unique(self.frames)
+        parts = []
+        for number in numbers:
+            image, _ = clean_image(frame(signal, int(number)))
+            parts.append(get_moments(image, self.pixels[self.frames == number], basis))
+        if len(parts) == 1:
+            return parts[0]
+        # Atoms are listed frame by frame, but a list given by the user need not be.
+        order = np.argsort(np.concatenate([np.flatnonzero(self.frames == number) for number in numbers]))
+        fields = ("values", "noise_std", "coverage", "valid", "offset", "scale")
+        joined: dict[str, Any] = {
+            name: np.concatenate([getattr(p, name) for p in parts])[order] for name in fields
+        }
+        return dataclasses.replace(parts[0], **joined)
+
+
+def source_of(signal: Any, record: store.Record) -> MomentSource:
+    """Where the moments of a stored result come from."""
+    spacing = float(record.parameters["spacing"]) / abs(record.stamp.scale[0])
+    pixels = record.stamp.to_pixels(record.positions)
+    if int(record.parameters.get("detectors", 1)) > 1:
+        raise ValueError(
+            "These motifs were found in several detectors, of which this image is one: only the features at the chosen lens "
+            "were kept. Call find_motifs(lens=..., also=...) for another lens."
+        )
+    return MomentSource(
+        [signal], pixels, record.frames, spacing, record_n_max(record), orders=record_orders(record)
+    )
+
+
+def record_n_max(record: store.Record) -> int | str:
+    """What was asked as the highest order of the moments of a stored result, for lenses not looked through yet."""
+    asked = record.parameters["asked"].get("n_max")
+    return AUTO if asked == AUTO else int(record.parameters["n_max"])
+
+
+def record_orders(record: store.Record) -> dict[float, int]:
+    """Highest order of the moments at each lens of a stored result; empty for one written before orders could differ."""
+    known = record.parameters.get("orders", {})
+    return {float(v): int(known[f"{v:g}"]) for v in record.lenses if f"{v:g}" in known}

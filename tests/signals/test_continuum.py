@@ -1,0 +1,65 @@
+"""A twisted bilayer as a user meets it: said to be a continuum, with its moire as a level, patches where columns overlap."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from hyperspy_motifs import data
+
+
+@pytest.fixture(scope="module")
+def bilayer():
+    image, truth = data.twisted_bilayer(twist=6.0, shape=(560, 600), random_state=4)
+    with pytest.warns(UserWarning, match="continuum"):
+        image.find_motifs(lens=2.4, show_progressbar=False)
+    return image, truth
+
+
+def test_the_moire_cell_is_a_level_of_the_graph(bilayer):
+    image, truth = bilayer
+    motifs = image.motifs
+    assert motifs.is_continuous
+    moire = motifs.manifold.moire
+    assert moire.period == pytest.approx(truth.extra["moire_period"], rel=0.02)
+    assert moire.twist == pytest.approx(6.0, abs=0.1)
+    assert np.abs(moire.heterostrain).max() < 0.003
+    peaks = motifs.manifold.fourier_moire
+    assert peaks.period * image.axes_manager[0].scale == pytest.approx(moire.period, rel=0.02)
+    cells = motifs.graph.find(kind="moire-cell")
+    assert len(cells) >= 2
+    whole = motifs.graph.find(kind="moire-cell", on_border=False)
+    for node in whole:
+        assert motifs.graph.nodes[node]["area"] == pytest.approx(moire.area)
+    assert motifs.hierarchy.kinds[-1] == "moire-cell"
+
+
+def test_a_crystal_has_no_moire_level():
+    image, _ = data.monolayer(shape=(200, 224), random_state=0)
+    motifs = image.find_motifs(lens=1.2, show_progressbar=False)
+    assert "moire-cell" not in motifs.hierarchy.kinds
+    assert motifs.parameters["sites"]["kind"] == "peaks"
+    assert "overlap" not in str(motifs)
+
+
+def test_overlapping_columns_are_said_and_a_grid_can_be_asked_for(bilayer):
+    image, _ = bilayer
+    assert image.motifs.parameters["sites"]["kind"] == "grid"
+    assert 'atoms="grid"' in str(image.motifs)
+    s = image.isig[:320, :300]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = s.find_motifs("grid", lens=1.2, show_progressbar=False)
+    assert found.parameters["atoms"] == "grid"
+    assert "patches on a grid" in str(found)
+    # Every place of the image is seen: the furthest from a triangular grid of step h is h / sqrt(3) away.
+    apart = found.parameters["spacing"] / s.axes_manager[0].scale
+    rng = np.random.default_rng(0)
+    places = rng.uniform(apart, [320 - apart, 300 - apart], (200, 2))
+    nearest = np.linalg.norm(places[:, None] - found.pixel_positions, axis=2).min(axis=1)
+    assert nearest.max() < 0.3 * apart
+
+
+def test_a_word_that_is_no_site(bilayer):
+    with pytest.raises(ValueError, match='"grid"'):
+        bilayer[0].find_motifs("mesh", show_progressbar=False)
