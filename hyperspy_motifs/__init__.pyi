@@ -6,6 +6,7 @@ from . import draw as draw
 from . import graph as graph
 from . import hierarchy as hierarchy
 from . import motifs as motifs
+from . import movies as movies
 from . import patches as patches
 from . import relaxation as relaxation
 from . import signals as signals

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from ._processes import run_in_parallel
+
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 ENDINGS_OF_ARRAYS = (".npy", ".npz")
 
@@ -43,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if is_demo:
             failed += not _guarded("demo", _run_demo, folder, options)
+        elif options.jobs > 1:
+            failed += run_in_parallel(_guarded_file, options.images, folder, options)
         else:
             for name in options.images:
                 failed += not _guarded(name, _run_file, Path(name), folder, options, used)
@@ -85,6 +89,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--n-motifs", type=int, metavar="N", help="cut the tree of motifs to this number")
     parser.add_argument("--min-motif-size", type=int, metavar="N", help="fewest atoms of a motif")
+    parser.add_argument(
+        "--vocabulary",
+        type=Path,
+        metavar="FILE",
+        help="apply these motifs, of motifs.save_vocabulary(FILE), instead of finding new ones",
+    )
+    parser.add_argument(
+        "-j",
+        "--jobs",
+        type=_jobs,
+        default=1,
+        metavar="N",
+        help="images that are worked on at once (default: 1)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="random state (default: 0)")
     parser.add_argument(
         "--report", action="store_true", help="also write NAME.html: figures and tables in one file"
@@ -93,6 +111,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bars, no summary")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
+
+
+def _jobs(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
 
 
 def _lens(text: str) -> float | str:
@@ -122,10 +146,18 @@ def _guarded(what: str, run: Any, *arguments: Any) -> bool:
     return True
 
 
-def _run_file(path: Path, folder: Path, options: argparse.Namespace, used: set[str]) -> None:
+def _guarded_file(name: str, prefix: str, folder: Path, options: argparse.Namespace) -> bool:
+    """Whether one file of many that are worked on at once gave its results, under names that begin with `prefix`."""
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    return _guarded(name, _run_file, Path(name), folder, options, set(), prefix)
+
+
+def _run_file(
+    path: Path, folder: Path, options: argparse.Namespace, used: set[str], prefix: str | None = None
+) -> None:
     """Results of the images of one file; names that occurred before get a number."""
     for stem, image in load_images(path):
-        name, number = stem, 2
+        name, number = stem if prefix is None else prefix + stem[len(path.stem) :], 2
         while name in used:
             name, number = f"{stem}_{number}", number + 1
         used.add(name)
@@ -184,17 +216,10 @@ def _arrays(path: Path) -> list[np.ndarray]:
 
 
 def _analyse(image: Any, name: str, folder: Path, options: argparse.Namespace) -> None:
-    motifs = image.find_motifs(
-        separation=options.separation,
-        polarity=options.polarity,
-        lens=options.lens,
-        patch_radius=options.patch_radius,
-        rotation_invariant=options.rotation_invariant,
-        n_motifs=options.n_motifs,
-        min_motif_size=options.min_motif_size,
-        random_state=options.seed,
-        show_progressbar=not options.quiet,
-    )
+    if options.vocabulary is not None:
+        motifs = image.apply_vocabulary(options.vocabulary, show_progressbar=not options.quiet)
+    else:
+        motifs = _find(image, options)
     with _replacing(folder / f"{name}.hspy") as path:
         image.save(path, overwrite=True)
     with _replacing(folder / f"{name}.graphml") as path:
@@ -207,6 +232,20 @@ def _analyse(image: Any, name: str, folder: Path, options: argparse.Namespace) -
         motifs.report(folder / f"{name}.html", title=name)
     if not options.quiet:
         print(f"\n{name}\n{motifs.summary()}")
+
+
+def _find(image: Any, options: argparse.Namespace) -> Any:
+    return image.find_motifs(
+        separation=options.separation,
+        polarity=options.polarity,
+        lens=options.lens,
+        patch_radius=options.patch_radius,
+        rotation_invariant=options.rotation_invariant,
+        n_motifs=options.n_motifs,
+        min_motif_size=options.min_motif_size,
+        random_state=options.seed,
+        show_progressbar=not options.quiet,
+    )
 
 
 def write_table(columns: dict[str, np.ndarray], path: Path) -> None:

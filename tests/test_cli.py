@@ -156,3 +156,28 @@ def test_empty_files_are_one_line_each(tmp_path, capsys):
 def test_a_wrong_argument_of_the_demo_is_one_line(tmp_path, capsys):
     assert cli.main(["demo", "--separation", "-1", "-o", str(tmp_path), "-q"]) == cli.EXIT_FAILED
     assert "positive length" in capsys.readouterr().err
+
+
+def test_a_vocabulary_is_applied_to_many_images_at_once(tmp_path):
+    learned = data.monolayer(shape=(170, 200), random_state=3)[0].find_motifs(
+        lens=0.6, show_progressbar=False
+    )
+    vocabulary = learned.save_vocabulary(tmp_path / "words.npz")
+    images = {"a": 5, "b": 6}
+    for name, seed in images.items():
+        (tmp_path / name).mkdir()
+        data.monolayer(shape=(150, 160), random_state=seed)[0].save(tmp_path / name / "image.hspy")
+    files = [str(tmp_path / name / "image.hspy") for name in images]
+    arguments = ["--vocabulary", str(vocabulary), "-q", "--no-figures", "-o", str(tmp_path / "out")]
+    assert cli.main([*files, "-j", "2", *arguments]) == 0
+    for stem, seed in (("image", 5), ("image_2", 6)):
+        result = hs.load(tmp_path / "out" / f"{stem}.hspy")
+        expected = learned.predict(data.monolayer(shape=(150, 160), random_state=seed)[0])
+        np.testing.assert_array_equal(result.motifs.labels, expected.labels)
+    assert cli.main([files[0], "missing.dm4", "-j", "2", *arguments]) == 1
+
+
+def test_a_file_that_is_no_vocabulary_is_one_line(image_file, tmp_path, capsys):
+    code = cli.main([str(image_file), "--vocabulary", str(image_file), "-q", "-o", str(tmp_path)])
+    assert code == 1
+    assert "no vocabulary" in capsys.readouterr().err

@@ -10,6 +10,7 @@ heights of a surface as a :class:`Tip` traces them. Each of these returns an ``A
 :func:`square_triangle`    ordered and random tilings of squares and triangles
 :func:`m1_oxide`           an idealised complex oxide of thirteen sites
 :func:`perovskite`         a ferroelectric domain wall, columns bright or dark
+:func:`beam_damage`        a movie of a dichalcogenide that loses atoms from frame to frame
 :func:`twisted_bilayer`    a moire, whose stacking changes without a step
 :func:`silicon_7x7`        a surface traced by a scanning tunnelling microscope, with missing adatoms
 :func:`crystal_edge`       a crystal beside an amorphous rim and vacuum

@@ -8,6 +8,7 @@ from ._m1_oxide import m1_oxide as m1_oxide
 from ._m1_oxide import m1_oxide_specimen as m1_oxide_specimen
 from ._monolayer import monolayer as monolayer
 from ._monolayer import monolayer_specimen as monolayer_specimen
+from ._movie import beam_damage as beam_damage
 from ._perovskite import perovskite as perovskite
 from ._perovskite import perovskite_specimen as perovskite_specimen
 from ._silicon_surface import silicon_7x7 as silicon_7x7

@@ -22,7 +22,7 @@ def image_signal(
 
     Parameters
     ----------
-    image : (rows, columns) array
+    image : (rows, columns) or (frames, rows, columns) array
     imaging : Imaging
         Gives the pixel size; all of it is recorded in ``metadata.Simulation.imaging``, as JSON.
     title : str
@@ -41,8 +41,9 @@ def image_signal(
 
     axes = [
         {"name": name, "size": size, "scale": imaging.pixel_size, "offset": 0.0, "units": "nm"}
-        for name, size in zip("yx", image.shape, strict=True)
+        for name, size in zip("yx", image.shape[-2:], strict=True)
     ]
+    axes = [{"name": "frame", "size": n, "navigate": True} for n in image.shape[:-2]] + axes
     signal = hs.signals.Signal2D(image, axes=axes)
     signal.metadata.General.title = title
     signal.metadata.Signal.quantity = quantity or (

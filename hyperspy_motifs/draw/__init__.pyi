@@ -24,6 +24,8 @@ from ._palette import motif_colormap as motif_colormap
 from ._palette import motif_colour as motif_colour
 from ._palette import motif_colours as motif_colours
 from ._palette import motif_marker as motif_marker
+from ._populations import plot_populations as plot_populations
+from ._populations import plot_transitions as plot_transitions
 from ._region import RegionView as RegionView
 from ._region import inside_roi as inside_roi
 from ._relaxation import animate_relaxation as animate_relaxation

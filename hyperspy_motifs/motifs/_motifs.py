@@ -11,6 +11,7 @@ import numpy as np
 from hyperspy_motifs import store
 
 from ._edits import MotifEdits
+from ._movies import MotifMovies
 from ._value_figures import ValueFigures
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from hyperspy_motifs.vocabulary import Vocabulary
 
 
-class Motifs(MotifEdits, ValueFigures):
+class Motifs(MotifEdits, ValueFigures, MotifMovies):
     """The motifs of an image, its cells and its graph.
 
     A view: what it shows lies in ``signal.metadata.Motifs``, is saved with the image and follows every edit. Arrays

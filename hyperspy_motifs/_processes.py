@@ -1,0 +1,59 @@
+"""Files that the command works on at once, each in a process."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+_THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def run_in_parallel(run: Callable[..., bool], files: Sequence[str], folder: Path, options: Any) -> int:
+    """Call ``run(file, prefix, folder, options)`` for every file, ``options.jobs`` at a time; return how many failed.
+
+    Files of one name get prefixes of their own, so that the results do not depend on which is finished first.
+    """
+    n_jobs = min(options.jobs, len(files))
+    # A fresh process, as a forked one would inherit threads that do not run there.
+    context = multiprocessing.get_context("spawn")
+    with _threads_of_each(n_jobs), ProcessPoolExecutor(n_jobs, mp_context=context) as pool:
+        tasks = [
+            pool.submit(run, file, prefix, folder, options)
+            for file, prefix in zip(files, _prefixes(files), strict=True)
+        ]
+        try:
+            return sum(not task.result() for task in tasks)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _prefixes(files: Sequence[str]) -> list[str]:
+    used: set[str] = set()
+    out = []
+    for file in files:
+        stem = prefix = Path(file).stem
+        number = 2
+        while prefix in used:
+            prefix, number = f"{stem}_{number}", number + 1
+        used.add(prefix)
+        out.append(prefix)
+    return out
+
+
+@contextlib.contextmanager
+def _threads_of_each(n_jobs: int) -> Iterator[None]:
+    """Let processes that are started here share the processor; what the user has set stands."""
+    each = str(max((os.cpu_count() or 1) // n_jobs, 1))
+    added = [name for name in _THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(added, each))
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]

@@ -1,0 +1,183 @@
+"""Which atom of a frame is which of the frame before."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import block_array, coo_array, diags_array
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+from scipy.spatial import cKDTree
+
+_ROUNDS = 5
+# A weight of exactly zero is no edge to scipy.
+_LEAST_COST = 1e-9
+
+
+def estimate_drift(before: ArrayLike, after: ArrayLike) -> NDArray[np.float64]:
+    """How far a field moved from one frame to the next, from the positions of its atoms.
+
+    Parameters
+    ----------
+    before, after : array_like, shape (n, 2), (m, 2)
+        x, y of the atoms.
+        A lattice looks the same after a step from atom to atom: a drift of more than half of the nearest-neighbour distance
+        cannot be told.
+
+    Returns
+    -------
+    ndarray, shape (2,)
+        Median displacement of nearest atoms, taken off and measured again until it stays.
+    """
+    old, new = np.asarray(before, float).reshape(-1, 2), np.asarray(after, float).reshape(-1, 2)
+    drift = np.zeros(2)
+    if not len(old) or not len(new):
+        return drift
+    tree = cKDTree(new)
+    for _ in range(_ROUNDS):
+        nearest = tree.query(old + drift)[1]
+        step = np.median(new[nearest] - old - drift, axis=0)
+        drift = drift + step
+        if not step.any():
+            break
+    return drift
+
+
+def link_frames(
+    positions: ArrayLike,
+    frames: ArrayLike,
+    reach: float,
+    *,
+    drift: ArrayLike | str | None = "auto",
+    method: str = "assignment",
+    memory: int = 0,
+) -> NDArray[np.int64]:
+    """Give every atom the number of its track: atoms of one track are one atom, seen in several frames.
+
+    From frame to frame the pairs are chosen that have the least sum of squared displacements, where an atom without a
+    partner costs as much as one at `reach` (linear assignment, as in Jaqaman et al., Nature Methods 5, 695 (2008)).
+
+    Parameters
+    ----------
+    positions : array_like, shape (n, 2)
+        x, y.
+    frames : array_like of int, shape (n,)
+        Frame of each atom.
+    reach : float
+        Largest displacement from frame to frame, in the units of the positions, after the drift is taken off.
+    drift : array_like of shape (frames, 2), "auto" or None
+        Place of the field in each frame, e.g. from a registration of the images; "auto" estimates it from the positions
+        (:func:`estimate_drift`); None takes none off.
+    method : {"assignment", "trackpy"}
+        "trackpy" links by :func:`trackpy.link` (of the extra ``movies``), which can bridge frames.
+    memory : int
+        With trackpy: frames for which an atom may be missing.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Tracks 0.., numbered in the order in which they begin.
+
+    Raises
+    ------
+    ValueError
+        If `reach` is not positive, the method unknown, or the shapes do not fit.
+    ImportError
+        If trackpy is asked for and not there.
+    """
+    points, numbers = np.asarray(positions, float).reshape(-1, 2), np.asarray(frames, int)
+    if len(points) != len(numbers):
+        raise ValueError(
+            f"There are {len(points)} positions and {len(numbers)} frames; one frame an atom is expected."
+        )
+    if not np.isfinite(reach) or reach <= 0:
+        raise ValueError(f"reach is {reach:g}; a positive length in the units of the positions is expected.")
+    if method not in ("assignment", "trackpy"):
+        raise ValueError(f"method is {method!r}; expected 'assignment' or 'trackpy'.")
+    if memory and method != "trackpy":
+        raise ValueError("memory= needs method='trackpy'.")
+    still = points - _places(points, numbers, drift)
+    if method == "trackpy":
+        return _by_trackpy(still, numbers, reach, memory)
+    tracks = np.full(len(points), -1, np.int64)
+    n_tracks = 0
+    before = np.zeros(0, int)
+    for number in range(int(numbers.max(initial=-1)) + 1):
+        here = np.flatnonzero(numbers == number)
+        old, new = _assign(still[before], still[here], reach)
+        tracks[here[new]] = tracks[before[old]]
+        fresh = here[tracks[here] < 0]
+        tracks[fresh] = n_tracks + np.arange(len(fresh))
+        n_tracks += len(fresh)
+        before = here
+    return tracks
+
+
+def _places(
+    points: NDArray[np.float64], numbers: NDArray[np.int64], drift: ArrayLike | str | None
+) -> NDArray[np.float64]:
+    """Place of the field at every atom, (n, 2)."""
+    n_frames = int(numbers.max(initial=-1)) + 1
+    if drift is None:
+        return np.zeros_like(points)
+    if isinstance(drift, str):
+        if drift != "auto":
+            raise ValueError(f"drift is {drift!r}; expected 'auto', None or an array of shape (frames, 2).")
+        steps = np.zeros((n_frames, 2))
+        last: NDArray[np.float64] | None = None
+        for number in range(n_frames):
+            now = points[numbers == number]
+            if last is not None and len(now):
+                steps[number] = estimate_drift(last, now)
+            last = now if len(now) else last
+        places = np.cumsum(steps, axis=0)
+    else:
+        places = np.asarray(drift, float)
+        if places.shape != (n_frames, 2):
+            raise ValueError(
+                f"drift has shape {places.shape}; ({n_frames}, 2) is expected: x, y of every frame."
+            )
+    return places[numbers]
+
+
+def _assign(
+    before: NDArray[np.float64], after: NDArray[np.float64], reach: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs (indices into `before`, into `after`) of least cost; atoms may stay alone."""
+    n, m = len(before), len(after)
+    if not n or not m:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    near = cKDTree(before).sparse_distance_matrix(cKDTree(after), reach, output_type="coo_matrix")
+    cost = coo_array((near.data**2 / reach**2 + _LEAST_COST, (near.row, near.col)), shape=(n, m))
+    # Everyone may be matched with a stand-in of its own; two stand-ins cost nothing more.
+    alone = 0.5 + _LEAST_COST
+    rest = coo_array((np.full(cost.nnz, _LEAST_COST), (cost.col, cost.row)), shape=(m, n))
+    whole = block_array(
+        [[cost, diags_array(np.full(n, alone))], [diags_array(np.full(m, alone)), rest]], format="csr"
+    )
+    rows, columns = min_weight_full_bipartite_matching(whole)
+    linked = (rows < n) & (columns < m)
+    return rows[linked].astype(np.int64), columns[linked].astype(np.int64)
+
+
+def _by_trackpy(
+    points: NDArray[np.float64], numbers: NDArray[np.int64], reach: float, memory: int
+) -> NDArray[np.int64]:
+    try:
+        import pandas as pd
+        import trackpy
+    except ImportError as error:
+        raise ImportError(
+            "method='trackpy' needs trackpy: pip install 'hyperspy_motifs[movies]'. method='assignment' does without."
+        ) from error
+    table = pd.DataFrame(
+        {"x": points[:, 0], "y": points[:, 1], "frame": numbers, "row": np.arange(len(points))}
+    )
+    trackpy.quiet()
+    linked = trackpy.link(table, search_range=reach, memory=memory).sort_values("row")
+    found = linked["particle"].to_numpy()
+    order = np.argsort(numbers, kind="stable")
+    _, first, inverse = np.unique(found[order], return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))
+    tracks = np.empty(len(points), np.int64)
+    tracks[order] = rank[inverse]
+    return tracks

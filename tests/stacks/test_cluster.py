@@ -1,0 +1,141 @@
+"""Frames on the workers of dask.distributed: the same results, also when a worker is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import dask.array as da
+import hyperspy.api as hs
+import numpy as np
+import pytest
+
+import hyperspy_motifs as hm
+from hyperspy_motifs.signals._frame_tasks import find_atoms_of_frame
+from hyperspy_motifs.stacks import run_frames, running_client
+
+distributed = pytest.importorskip("distributed")
+
+HERE = Path(__file__).parent
+# Test modules are no package: workers find the functions of frames beside this file.
+sys.path.insert(0, str(HERE))
+from frame_functions import slow_sum  # noqa: E402
+
+N = 12
+
+
+@pytest.fixture(scope="module")
+def images():
+    rng = np.random.default_rng(5)
+    return rng.normal(size=(N, 20, 30))
+
+
+@pytest.fixture(scope="module")
+def environment():
+    with pytest.MonkeyPatch.context() as patch:
+        root = str(Path(hm.__file__).parents[1])
+        patch.setenv("PYTHONPATH", os.pathsep.join([root, str(HERE), os.environ.get("PYTHONPATH", "")]))
+        yield
+
+
+@pytest.fixture(scope="module")
+def local_client(environment):
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    )
+    client = distributed.Client(cluster)
+    yield client
+    client.close()
+    cluster.close()
+
+
+@pytest.fixture
+def client_of_commands(environment, tmp_path):
+    """A scheduler and two workers, each started by its own command, on loopback."""
+    file = tmp_path / "scheduler.json"
+    common = [f"--scheduler-file={file}", "--no-dashboard"]
+    commands = [
+        [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host=127.0.0.1", "--port=0", *common]
+    ]
+    commands += [
+        [sys.executable, "-m", "distributed.cli.dask_worker", "--nthreads=1", "--no-nanny", *common]
+        for _ in range(2)
+    ]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    processes = [subprocess.Popen(command, **quiet) for command in commands]
+    client = distributed.Client(scheduler_file=str(file), timeout=60)
+    client.wait_for_workers(2, timeout=90)
+    yield client, processes[1:]
+    client.close()
+    for process in reversed(processes):
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def test_frames_go_to_the_workers_with_one_thread_each(local_client, images):
+    assert running_client() is local_client
+    jobs = [(k, (0.05,)) for k in range(N)]
+    found = run_frames(slow_sum, lambda k: [images[k]], jobs, step="sum")
+    assert list(found) == list(range(N))
+    np.testing.assert_allclose([found[k]["sum"] for k in range(N)], images.sum(axis=(1, 2)))
+    workers = {int(found[k]["pid"]) for k in range(N)}
+    assert len(workers) == 2
+    assert os.getpid() not in workers
+    assert {int(found[k]["threads"]) for k in range(N)} == {1}
+
+
+def test_dask_arrays_are_read_where_they_are_computed(local_client, images):
+    lazy = da.from_array(images, chunks=(1, 20, 30))
+    found = run_frames(slow_sum, lambda k: [lazy[k]], [(3, (0.0,)), (1, (0.0,))], step="sum")
+    assert list(found) == [3, 1]
+    np.testing.assert_allclose(found[3]["sum"], images[3].sum())
+
+
+def test_an_open_file_that_cannot_be_sent_is_read_here(local_client, images, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "stack.h5", "w") as file:
+        file["data"] = images
+        lazy = da.from_array(file["data"], chunks=(1, 20, 30))
+        found = run_frames(slow_sum, lambda k: [lazy[k]], [(2, (0.0,))], step="sum")
+    np.testing.assert_allclose(found[2]["sum"], images[2].sum())
+
+
+def test_an_error_in_a_frame_is_the_users(local_client):
+    flat = np.ones((40, 50))
+    with pytest.raises(ValueError, match="Frame 0 is constant"):
+        run_frames(find_atoms_of_frame, lambda k: [flat], [(0, ("Frame 0", None, {}))], step="atoms")
+
+
+def test_motifs_of_a_stack_are_the_same_on_workers(local_client, monkeypatch):
+    from hyperspy_motifs.signals import _stack_finding
+
+    monkeypatch.setattr(_stack_finding, "SAMPLE_ATOMS", 100)
+    frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(3)]
+    stack = hs.stack(frames, show_progressbar=False)
+    on_workers = stack.deepcopy().find_motifs(patch_radius=0.11, show_progressbar=False)
+    monkeypatch.setattr("hyperspy_motifs.stacks._runner.running_client", lambda: None)
+    here = stack.deepcopy().find_motifs(patch_radius=0.11, show_progressbar=False)
+    np.testing.assert_array_equal(on_workers.positions, here.positions)
+    np.testing.assert_array_equal(on_workers.labels, here.labels)
+    np.testing.assert_array_equal(on_workers.layout, here.layout)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that cannot be caught")
+def test_a_worker_that_is_killed_costs_no_result(client_of_commands, images):
+    _, workers = client_of_commands
+    finished, begun = [], time.monotonic()
+
+    def done():
+        finished.append(time.monotonic() - begun)
+        if len(finished) == 3:
+            workers[0].kill()
+
+    jobs = [(k, (0.3,)) for k in range(N)]
+    found = run_frames(slow_sum, lambda k: [images[k]], jobs, step="sum", done=done)
+    assert len(finished) == N
+    np.testing.assert_allclose([found[k]["sum"] for k in range(N)], images.sum(axis=(1, 2)))
+    pids = [int(found[k]["pid"]) for k in range(N)]
+    assert workers[0].wait(timeout=10) != 0
+    assert pids.count(workers[1].pid) > N // 2
