@@ -561,3 +561,21 @@ class TestWhatAReaderFound:
     def test_arguments_are_checked_before_any_work(self, motifs, argument):
         with pytest.raises(ValueError, match=next(iter(argument))):
             motifs.signal.find_motifs(**argument)
+
+
+def test_filled_and_empty_channels_fall_apart_by_what_the_image_shows():
+    s, truth = data.m1_oxide(shape=(420, 400), empty_channels=0.4, random_state=3)
+    names = np.array(truth.names)[truth.labels]
+    filler = np.char.endswith(names, "channel")
+    positions = truth.positions * s.axes_manager[0].scale
+    framework = positions[~filler]
+    motifs = s.find_motifs(framework, refine=False, lens=0.6, show_progressbar=False)
+    cells = motifs.cells
+    groups = motifs.cluster_cells(n_corners=6)
+    looked = np.flatnonzero(groups >= 0)
+    assert len(looked) >= 8
+    distance = np.linalg.norm(cells.centres[looked][:, None] - positions[filler], axis=2).min(axis=1)
+    filled = distance < 0.1
+    assert 0 < filled.sum() < len(looked)
+    assert groups.max() == 1
+    assert len(set(groups[looked][filled])) == len(set(groups[looked][~filled])) == 1

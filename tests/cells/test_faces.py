@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hyperspy_motifs.cells import DelaunayBonds, find_faces
+from hyperspy_motifs.cells import AutoBonds, DelaunayBonds, bond_rule, find_faces
 
 
 def square(x, y, size):
@@ -107,3 +107,36 @@ def test_no_bonds_no_faces():
     assert len(faces.areas) == 0
     assert faces.n_components == 0
     assert len(find_faces(np.zeros((0, 2)), np.zeros((0, 2), int)).areas) == 0
+
+
+@pytest.mark.parametrize("rule", ["auto", "delaunay", "voronoi", "gabriel", "rng", "interstitial"])
+@pytest.mark.parametrize("name", ["square", "triangular", "honeycomb", "kagome", "truncated", "snub"])
+def test_euler_on_every_tiling_and_rule(tiling, euler, name, rule):
+    points, site = tiling(name)
+    rng = np.random.default_rng(2)
+    kept = rng.random(len(points)) > 0.05
+    points = points[kept] + rng.normal(0, 0.02, (kept.sum(), 2))
+    bonds = bond_rule(rule)
+    euler(points, find_faces(points, bonds(points, site[kept]).pairs, planar=bonds.planar))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mose2_low",
+        "mose2_mirror_clean",
+        "mose2_rot",
+        "graphene_gb_medium",
+        "pom_m1_medium",
+        "sto_ferro_clean",
+        "tbl_mos2_clean",
+    ],
+)
+def test_euler_on_simulated_cases(shared_data, euler, name):
+    truth = np.load(shared_data / "simulated" / f"{name}.truth.npz")
+    points, motifs = truth["xy"], truth.get("motif")
+    euler(points, find_faces(points, AutoBonds()(points, motifs).pairs))
+
+
+def test_euler_on_silica(silica, euler):
+    euler(silica, find_faces(silica, AutoBonds()(silica).pairs))
