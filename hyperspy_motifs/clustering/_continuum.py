@@ -11,6 +11,8 @@ from threadpoolctl import threadpool_limits
 
 _REFERENCES = 512
 _FEWEST = 40
+# Part of the points from which on a class speaks for the whole.
+_LARGE = 0.2
 _RATIO = 2.0
 _NEAREST = 8
 _FURTHEST = 0.75
@@ -138,8 +140,13 @@ def estimate_continuity(X: ArrayLike | Sequence[ArrayLike], groups: ArrayLike | 
         raise ValueError(f"groups has shape {labels.shape}; expected {(n,)}, one number an atom.")
     each = {int(g): _through_all([x[labels == g] for x in lenses]) for g in np.unique(labels)}
     inside = [g for g, c in each.items() if c.is_continuous]
-    if whole.is_continuous or not inside:
+    if whole.is_continuous:
         return replace(whole, groups=each)
+    if not inside:
+        # That all is discrete says of every class that it is no continuum: the verdict is no surer than the least sure of the
+        # large ones. Where a field of view is smaller than a moire, each sublattice is a piece of a continuum.
+        large = [c.probability for g, c in each.items() if (labels == g).sum() >= max(_FEWEST, n * _LARGE)]
+        return replace(whole, certainty=min([whole.certainty, *(1 - p for p in large)]), groups=each)
     share = float(np.isin(labels, inside).mean())
     # One group that is taken for continuous by mistake makes the whole verdict wrong.
     certainty = max(each[g].certainty for g in inside)

@@ -48,10 +48,20 @@ class ManifoldView:
         """Intrinsic dimension, freed from noise."""
         return float(self.fit.dimension_)
 
-    @property
+    @cached_property
     def topology(self) -> Any:
-        """What the continuum closes to, where the data decide it (:class:`hyperspy_motifs.clustering.Topology`)."""
-        return self.fit.topology_
+        """What the continuum closes to, where the data decide it (:class:`hyperspy_motifs.clustering.Topology`).
+
+        Told from the borders of the cloud of coordinates, or from the image, whichever is surer: coordinates that repeat on
+        a lattice lie on a torus. The latter is as sure as the lattice, times the root of what it explains of them.
+        """
+        from hyperspy_motifs.clustering import Topology
+
+        found, moire = self.fit.topology_, self.moire
+        sure = 0.0 if moire is None else float(moire.certainty * np.sqrt(moire.explained))
+        if sure <= (found.certainty if found.kind == "torus" else max(found.certainty, 0.5)):
+            return found
+        return Topology("torus", found.dimension, found.border, sure)
 
     @cached_property
     def disorder(self) -> Any:

@@ -72,6 +72,21 @@ def test_classes_of_which_one_is_a_torus():
     assert found.share == pytest.approx(600 / 1600)
 
 
+def test_discrete_is_no_surer_than_the_large_classes_are():
+    # Two sublattices far apart, each a piece of a surface that is not much wider than its noise.
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(1200, 14))
+    X[:, :2] += rng.uniform(0, 9, (1200, 2))
+    groups = np.repeat([0, 1], 600)
+    X[groups == 1, 5] += 300
+    alone = estimate_continuity(X)
+    told = estimate_continuity(X, groups)
+    assert alone.kind == told.kind == "discrete"
+    assert alone.certainty > 0.9
+    assert told.certainty == pytest.approx(1 - max(g.probability for g in told.groups.values()))
+    assert told.certainty < alone.certainty
+
+
 def test_dimension_of_a_square_of_known_dimension():
     points = np.random.default_rng(0).uniform(size=(3000, 2))
     profile = dimension_profile(points)

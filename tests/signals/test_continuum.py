@@ -26,6 +26,8 @@ def test_the_moire_cell_is_a_level_of_the_graph(bilayer):
     assert np.abs(moire.heterostrain).max() < 0.003
     peaks = motifs.manifold.fourier_moire
     assert peaks.period * image.axes_manager[0].scale == pytest.approx(moire.period, rel=0.02)
+    assert motifs.manifold.topology.kind == "torus"
+    assert motifs.manifold.topology.certainty > 0.8
     cells = motifs.graph.find(kind="moire-cell")
     assert len(cells) >= 2
     whole = motifs.graph.find(kind="moire-cell", on_border=False)
