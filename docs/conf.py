@@ -182,6 +182,7 @@ MODULES = (
     "cells",
     "hierarchy",
     "graph",
+    "movies",
     "stacks",
     "draw",
     "data",

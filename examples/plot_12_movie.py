@@ -2,71 +2,68 @@
 A movie: one vocabulary, and transitions
 ========================================
 
-Frames of a specimen that loses chalcogen under the beam. All frames share one vocabulary, so that one can say
-what became what.
+A monolayer loses chalcogen under the beam while it drifts. All frames share one vocabulary; atoms are followed
+from frame to frame, so that one can say what became what, and how often.
 """
 
-import hyperspy.api as hs
 import matplotlib.pyplot as plt
-import numpy as np
-from scipy.spatial import cKDTree
 
 import hyperspy_motifs as hm
 
 # sphinx_gallery_thumbnail_number = 2
 
 # %%
-# Four frames of one field of view; the vacancies of a frame are among those of the next.
+# Eight frames of one field of view. From frame to frame each selenium column loses one of its atoms with the
+# probability 0.04, and one that misses atoms gets one back with 0.15.
 
-frames = [
-    hm.data.monolayer(
-        "MoSe2",
-        vacancies=share,
-        double_vacancies=0,
-        metal_dopant=None,
-        chalcogen_dopant=None,
-        frame=k,
-        shape=(300, 300),
-    )[0]
-    for k, share in enumerate((0.02, 0.08, 0.16, 0.28))
-]
-s = hs.stack(frames, show_progressbar=False)
+s, truth = hm.data.beam_damage(
+    "MoSe2", n_frames=8, knock_on=0.04, refill=0.15, drift=(0.02, -0.01), shape=(300, 320), random_state=1
+)
 s
 
 # %%
-# One call for the stack.
+# One call for the stack. The smallest lens: the question is how many atoms a column holds.
 
 motifs = s.find_motifs(lens=0.6, show_progressbar=False)
 print(motifs)
 
 # %%
-# How often each motif is there, frame by frame.
+# Which is which: selenium pairs are the brightest, single ones the faintest.
 
-numbers = np.array(
-    [np.bincount(motifs.labels[motifs.frames == k], minlength=motifs.n_motifs) for k in range(len(frames))]
-)
-figure, ax = plt.subplots(figsize=(5.5, 3.4), layout="constrained")
-for k in range(motifs.n_motifs):
-    ax.plot(numbers[:, k], marker=hm.draw.motif_marker(k), color=hm.draw.motif_colour(k), label=f"motif {k}")
-ax.set(xlabel="frame", ylabel="atoms", xticks=range(len(frames)))
-ax.legend(frameon=False)
+motifs.plot_means()
 plt.show()
+motifs.relabel({0: "Mo", 1: "Se2", 2: "Se1"})
 
 # %%
-# Transitions from the first frame to the last: the same column is the nearest one.
+# How many there are, frame by frame.
 
-first, last = motifs.frames == 0, motifs.frames == len(frames) - 1
-distance, nearest = cKDTree(motifs.positions[last]).query(motifs.positions[first])
-same = distance < 0.06
-before, after = motifs.labels[first][same], motifs.labels[last][nearest[same]]
-transitions = np.zeros((motifs.n_motifs, motifs.n_motifs), dtype=int)
-np.add.at(transitions, (before, after), 1)
-print(transitions)
+motifs.plot_populations()
+plt.show()
 
 # %%
 # First and last frame.
 
-figure, axes = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 motifs.plot(frame=0, ax=axes[0], legend=False)
-motifs.plot(frame=len(frames) - 1, ax=axes[1])
+motifs.plot(frame=7, ax=axes[1], legend=False)
+axes[0].set_title("first frame")
+axes[1].set_title("last frame")
 plt.show()
+
+# %%
+# What became what. Drift is taken off, each atom is assigned to one of the next frame, and what has no partner
+# has vanished: a column that has lost both of its atoms. The errors are those of counting.
+
+motifs.plot_transitions()
+plt.show()
+
+# %%
+# Against the truth: the rates that the movie was made with.
+
+found = motifs.get_transitions()
+full, single = 1, 2
+for before, after, planted in ((full, single, 0.04), (single, full, 0.15 * 0.96)):
+    rate, error = found.probabilities[before, after], found.errors[before, after]
+    print(
+        f"{motifs.names[before]} to {motifs.names[after]}: {rate:.3f} +- {error:.3f}, planted {planted:.3f}"
+    )

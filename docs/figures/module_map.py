@@ -17,8 +17,8 @@ CHAIN = (
     "hierarchy",
     "graph",
 )
-# Numerics that stand beside the chain: they hand any function to the frames.
-BESIDE = ("stacks",)
+# Numerics that stand beside the chain: they work on frames, whatever these hold.
+BESIDE = ("stacks", "movies")
 TEXT = {
     "atoms": "positions of the columns",
     "patches": "the disc round each",
@@ -27,6 +27,7 @@ TEXT = {
     "clustering": "layout to motifs",
     "vocabulary": "what was learned, as a file",
     "stacks": "frames, here or on a cluster",
+    "movies": "what became what",
     "cells": "bonds, polygons, classes",
     "hierarchy": "levels, statistics",
     "graph": "all of it as one graph",
@@ -37,8 +38,8 @@ TEXT = {
     "data": "simulated images, truth",
     "cli": "the command",
 }
-OUTER_ORDER = ("data", "stacks", "signals", "store", "motifs", "draw", "cli")
-OUTER = {name: (8.6, 7.2 - 1.2 * i) for i, name in enumerate(OUTER_ORDER)}
+OUTER_ORDER = ("data", "stacks", "signals", "store", "motifs", "draw", "cli", "movies")
+OUTER = {name: (8.6, 7.2 - 7.2 / 7 * i) for i, name in enumerate(OUTER_ORDER)}
 
 
 def imports(module: str, root: Path) -> set[str]:

@@ -14,6 +14,10 @@ def count_populations(
     labels, frames : array_like of int, shape (n,)
         Motif and frame of each atom.
     n_motifs, n_frames : int
+
+    Returns
+    -------
+    (n_frames, n_motifs) int64 array
     """
     flat = np.asarray(frames, int) * n_motifs + np.asarray(labels, int)
     return np.bincount(flat, minlength=n_frames * n_motifs).reshape(n_frames, n_motifs)

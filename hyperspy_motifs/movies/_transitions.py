@@ -66,6 +66,10 @@ def count_transitions(
     inside : array_like of bool, shape (n,), optional
         Atoms that count: so far from the border that their disc is whole and their place is in the other frame as well.
 
+    Returns
+    -------
+    Transitions
+
     Raises
     ------
     ValueError
