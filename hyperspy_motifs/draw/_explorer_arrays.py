@@ -29,6 +29,8 @@ class ExplorerArrays:
     patches, reconstructions : sequence of array_like of shape (size, size), optional
         Patch of each atom, and the patch rebuilt from its moments: anything of length n that gives an array
         for an index, read as the pointer moves.
+    turned : sequence of array_like of shape (size, size), optional
+        Patches for the means, where each is turned so that equal sites look equal; `patches` if not given.
     moments : array_like, shape (n, K), optional
         Zernike moments of each atom, with `modes`.
     modes : array_like of int, shape (K, 2), optional
@@ -47,6 +49,7 @@ class ExplorerArrays:
     layout: ArrayLike
     patches: Any = None
     reconstructions: Any = None
+    turned: Any = None
     moments: ArrayLike | None = None
     modes: ArrayLike | None = None
     names: Sequence[str] | None = None
@@ -59,7 +62,7 @@ class ExplorerArrays:
             raise ValueError("there are no atoms to explore: positions is empty.")
         check_length(check_positions(self.layout, "layout"), n, "layout")
         check_length(np.asarray(self.labels), n, "labels")
-        for name in ("patches", "reconstructions", "moments"):
+        for name in ("patches", "reconstructions", "turned", "moments"):
             values = getattr(self, name)
             if values is not None and len(values) != n:
                 raise ValueError(f"{name} must hold one entry for each of {n} atoms, got {len(values)}.")
@@ -72,13 +75,14 @@ class ExplorerArrays:
         The mean of hundreds of patches looks like that of thousands, and is there at once.
         """
         result: dict[int, NDArray[np.float64]] = {}
-        if self.patches is None:
+        patches = self.patches if self.turned is None else self.turned
+        if patches is None:
             return result
         for k in np.unique(labels):
             members = np.flatnonzero(labels == k)
             chosen = members[np.linspace(0, len(members) - 1, min(most, len(members))).astype(np.intp)]
-            if isinstance(self.patches, np.ndarray):
-                result[int(k)] = self.patches[chosen].mean(axis=0, dtype=float)
+            if isinstance(patches, np.ndarray):
+                result[int(k)] = patches[chosen].mean(axis=0, dtype=float)
             else:
-                result[int(k)] = np.mean([np.asarray(self.patches[i], dtype=float) for i in chosen], axis=0)
+                result[int(k)] = np.mean([np.asarray(patches[i], dtype=float) for i in chosen], axis=0)
         return result

@@ -29,14 +29,20 @@ def label_texts(labels: ArrayLike, names: Sequence[str] | None = None, kind: str
 
 # Height of an entry of the legend in units of the font size of the figure.
 _LINE = {"small": 0.833 * 1.45, "x-small": 0.694 * 1.45}
+# Part of the place of the axes that a legend beside them may take.
+_MOST_OF_WIDTH = 0.55
 
 
-def _n_columns(ax: Axes, n_entries: int, outside: bool, size: str) -> int:
-    """Columns such that the legend is not higher than the axes."""
-    height = ax.get_window_extent().height / ax.figure.dpi * (1.0 if outside else 0.9)
-    lines = int(72 * height / (_LINE[size] * float(mpl.rcParams["font.size"])))
-    # One of them is the title.
-    return max(1, int(np.ceil(n_entries / max(1, lines - 1))))
+def _room(ax: Axes, lines: Sequence[str], outside: bool, size: str) -> tuple[int, int]:
+    """Rows of a legend that is not higher than the axes, its title taken off, and columns that leave the axes their room."""
+    box = ax.get_window_extent()
+    points = 72 / ax.figure.dpi
+    font = float(mpl.rcParams["font.size"])
+    rows = max(1, int(box.height * (1.0 if outside else 0.9) * points / (_LINE[size] * font)) - 1)
+    # Half an em a letter and three for the handle: the mean of the letters is not known before they are drawn.
+    width = _LINE[size] / 1.45 * font * (3.0 + 0.55 * max(map(len, lines), default=0))
+    columns = max(1, int(_MOST_OF_WIDTH * box.width * points / width))
+    return rows, columns
 
 
 def add_motif_legend(
@@ -69,7 +75,8 @@ def add_motif_legend(
     others : array_like of int
         Labels that are joined in one grey entry.
     location : str
-        ``'outside right'`` of the axes, or a location that matplotlib knows.
+        ``'outside right'`` of the axes, where motifs for which there is no room are counted in one entry, or a
+        location that matplotlib knows.
     **kwargs
         To :meth:`matplotlib.axes.Axes.legend`.
 
@@ -107,8 +114,16 @@ def add_motif_legend(
     if outside:
         kwargs.setdefault("bbox_to_anchor", (1.02, 1.0))
     # Smaller letters before a second column: a column takes its width from the picture.
-    size = "small" if _n_columns(ax, len(lines), outside, "small") == 1 else "x-small"
-    kwargs.setdefault("ncols", _n_columns(ax, len(lines), outside, size))
+    size = "small" if len(lines) <= _room(ax, lines, outside, "small")[0] else "x-small"
+    rows, most_columns = _room(ax, lines, outside, size)
+    if outside and "ncols" not in kwargs and len(lines) > rows * most_columns:
+        # The entry of the others, if there is one, stays.
+        kept = max(1, rows * most_columns - 1 - int(is_other.any()))
+        left_out = present[kept:]
+        more = f"{len(left_out)} more ({np.isin(labels, left_out).sum():,})"
+        lines = [*lines[:kept], more, *lines[len(present) :]]
+        handles = [*handles[:kept], Line2D([], [], linestyle="none"), *handles[len(present) :]]
+    kwargs.setdefault("ncols", -(-len(lines) // rows))
     defaults: dict[str, Any] = {
         "title": None if cells else "motif (atoms)", "alignment": "left", "title_fontsize": size,
         "fontsize": size, "frameon": not outside, "borderaxespad": 0.0 if outside else 0.5,

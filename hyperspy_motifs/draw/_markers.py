@@ -42,6 +42,18 @@ def _by_frame(
     return result
 
 
+def _checked_frames(frames: ArrayLike, n: int, navigation_shape: tuple[int, ...]) -> NDArray[np.intp]:
+    """Frame of each of `n` things."""
+    if not navigation_shape:
+        raise ValueError("frames are given: give navigation_shape=s.axes_manager.navigation_shape too.")
+    frame_of = as_labels(frames)
+    check_length(frame_of, n, "frames")
+    n_frames = int(np.prod(navigation_shape))
+    if frame_of.max(initial=0) >= n_frames:
+        raise ValueError(f"there are {n_frames} frames, but frames has a {frame_of.max()}.")
+    return frame_of
+
+
 def motif_markers(
     positions: ArrayLike,
     labels: ArrayLike,
@@ -103,13 +115,7 @@ def motif_markers(
         raise ValueError(f"names holds {len(names)} names, but there are labels up to {present[-1]}.")
     frame_of = None
     if frames is not None:
-        if not navigation_shape:
-            raise ValueError("frames are given: give navigation_shape=s.axes_manager.navigation_shape too.")
-        frame_of = as_labels(frames)
-        check_length(frame_of, len(xy), "frames")
-        n_frames = int(np.prod(navigation_shape))
-        if frame_of.max(initial=0) >= n_frames:
-            raise ValueError(f"there are {n_frames} frames, but an atom is in frame {frame_of.max()}.")
+        frame_of = _checked_frames(frames, len(xy), navigation_shape)
     # All frames lie on top of each other: the spacing is that within one.
     diameter = size if size is not None else _marker_diameter(xy if frame_of is None else xy[frame_of == 0])
     markers = []
@@ -132,7 +138,13 @@ def motif_markers(
 
 
 def cell_markers(
-    polygons: Sequence[ArrayLike], labels: ArrayLike, *, alpha: float = 0.45, name: str = "cells"
+    polygons: Sequence[ArrayLike],
+    labels: ArrayLike,
+    *,
+    alpha: float = 0.45,
+    name: str = "cells",
+    frames: ArrayLike | None = None,
+    navigation_shape: tuple[int, ...] = (),
 ) -> Polygons:
     """HyperSpy marker of all cells, coloured by class.
 
@@ -146,6 +158,10 @@ def cell_markers(
         Opacity of the areas.
     name : str
         Key in ``metadata.Markers``.
+    frames : array_like of int, shape (m,), optional
+        For a stack: frame of each cell, counted in the order of the data (C order).
+    navigation_shape : tuple of int
+        For a stack: ``s.axes_manager.navigation_shape``.
 
     Returns
     -------
@@ -166,11 +182,15 @@ def cell_markers(
         raise ValueError("there are no cells to draw: polygons is empty.")
     corners = [check_positions(polygon, "each polygon") for polygon in polygons]
     most = max(len(polygon) for polygon in corners)
-    verts = np.stack(
+    verts: Any = np.stack(
         [np.pad(polygon, ((0, most - len(polygon)), (0, 0)), mode="edge") for polygon in corners]
     )
-    faces = cell_colours(classes)
+    faces: Any = cell_colours(classes)
     faces[:, 3] = alpha
+    if frames is not None:
+        frame_of = _checked_frames(frames, len(corners), navigation_shape)
+        verts = _by_frame(verts, frame_of, navigation_shape)
+        faces = _by_frame(faces, frame_of, navigation_shape)
     return hs.plot.markers.Polygons(
         verts=verts,
         facecolors=faces,

@@ -25,6 +25,7 @@ def explore(motifs: Any, frame: int, figure: Any) -> Any:
         motifs.labels[here],
         motifs.layout[here],
         patches=_Rows(motifs.patches.data, here),
+        turned=None if motifs.angles is None else _TurnedRows(motifs, image, here),
         reconstructions=_Reconstructions(moments, here),
         # Discs that leave the image too far have no moments.
         moments=np.nan_to_num(np.asarray(moments.values)[here]),
@@ -78,6 +79,26 @@ class _Rows:
 
     def __getitem__(self, index: int) -> np.ndarray:
         return np.asarray(self._data[self._rows[index]])
+
+
+class _TurnedRows:
+    """Patches of rotation-invariant motifs, each turned (and mirrored) to the mean of its motif, one at a time."""
+
+    def __init__(self, motifs: Any, image: np.ndarray, rows: np.ndarray) -> None:
+        self._image, self._pixels = image, motifs.pixel_positions[rows]
+        self._size = int(motifs.patches.data.shape[-1])
+        self._angles = np.nan_to_num(motifs.angles[rows])
+        self._mirrored = np.asarray(motifs.to_dict()["motif_mirrored"])[rows].astype(bool)
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        from hyperspy_motifs.signals._patch_extraction import _turned_patches
+
+        one = slice(index, index + 1)
+        turn = self._angles[one], self._mirrored[one]
+        return np.asarray(_turned_patches(self._image, self._pixels[one], self._size, turn)[0])
 
 
 class _Reconstructions:

@@ -21,14 +21,19 @@ def plot_motifs(signal: Any, motifs: Any, frame: int | None, cells: bool, **kwar
             signal.axes_manager.indices = np.unravel_index(frame, navigation_shape[::-1])[::-1]
     signal.plot(**kwargs)
     stack = {"frames": motifs.frames, "navigation_shape": navigation_shape} if navigation_shape else {}
-    if cells and not navigation_shape and len(motifs.cells.polygons):
+    if cells and len(motifs.cells.polygons):
         polygons = [motifs.positions[p] for p in motifs.cells.polygons]
-        signal.add_marker(cell_markers(polygons, motifs.cells.labels), permanent=False)
+        of_cells = dict(stack)
+        if stack:
+            of_cells["frames"] = motifs.frames[[p[0] for p in motifs.cells.polygons]]
+        signal.add_marker(cell_markers(polygons, motifs.cells.labels, **of_cells), permanent=False)
     markers = motif_markers(motifs.positions, motifs.labels, motifs.names, **stack)
     for marker in markers:
         signal.add_marker(marker, permanent=False, render_figure=False)
     ax = signal._plot.signal_plot.ax
-    legend = add_motif_legend(ax, motifs.labels, motifs.names, location="upper right", marker="o")
+    # The legend stays as the navigator moves.
+    counted: dict[str, Any] = {"title": "motif (atoms in all frames)"} if stack else {}
+    legend = add_motif_legend(ax, motifs.labels, motifs.names, location="upper right", marker="o", **counted)
     MotifSwitch(legend, dict(zip(np.unique(motifs.labels).tolist(), markers, strict=True)))
     ax.figure.canvas.draw_idle()
 

@@ -1,5 +1,7 @@
 """The explorer, worked by simulated events: clicks, lassos, keys, buttons."""
 
+import dataclasses
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -313,6 +315,15 @@ def test_nothing_is_chosen_while_zooming(explorer, hand, arrays):
     hand.canvas.toolbar = None
     hand.click(explorer.image_panel.ax, arrays.positions[9])
     assert explorer.selection.tolist() == [9]
+
+
+def test_means_are_those_of_turned_patches_where_there_are_such(arrays):
+    turned = np.arange(len(arrays.labels))[:, None, None] * np.ones((1, 7, 7))
+    means = dataclasses.replace(arrays, turned=turned).means(arrays.labels)
+    for k in range(3):
+        np.testing.assert_allclose(means[k], np.flatnonzero(arrays.labels == k).mean())
+    with pytest.raises(ValueError, match="turned must hold one entry"):
+        dataclasses.replace(arrays, turned=turned[1:])
 
 
 def test_only_what_is_there_is_shown(arrays):

@@ -97,6 +97,29 @@ def test_markers_of_a_stack_follow_the_navigator():
     np.testing.assert_array_equal(markers[0]._collection.get_offsets(), positions[4:6])
 
 
+def test_cells_of_a_stack_follow_the_navigator():
+    triangles = [np.array([[0, 0], [4, 0], [0, 4]]) + i for i in range(4)]
+    triangles[3] = np.array([[9, 9], [12, 9], [12, 12], [9, 12]])
+    marker = cell_markers(triangles, [0, 1, 0, 2], frames=[0, 2, 2, 2], navigation_shape=(3,))
+    stack = hs.signals.Signal2D(np.zeros((3, 20, 30)))
+    stack.plot()
+    stack.add_marker(marker)
+
+    def drawn():
+        return [path.vertices for path in marker._collection.get_paths()]
+
+    for frame, expected in ((0, [0]), (2, [1, 2, 3]), (1, []), (0, [0])):
+        stack.axes_manager.indices = (frame,)
+        paths = drawn()
+        assert len(paths) == len(expected)
+        for path, cell in zip(paths, expected, strict=True):
+            assert {tuple(p) for p in path} == {tuple(p) for p in triangles[cell]}
+        colours = marker._collection.get_facecolors()[: len(expected), :3]
+        np.testing.assert_allclose(colours, cell_colours(np.array([0, 1, 0, 2])[expected])[:, :3])
+    with pytest.raises(ValueError, match="navigation_shape"):
+        cell_markers(triangles, [0, 1, 0, 2], frames=[0, 2, 2, 2])
+
+
 def test_a_motif_may_be_missing_in_a_frame():
     s = hs.signals.Signal2D(np.zeros((3, 20, 30)))
     markers = motif_markers([[1, 2], [3, 4], [5, 6]], [0, 0, 1], frames=[0, 2, 2], navigation_shape=(3,))
@@ -105,7 +128,7 @@ def test_a_motif_may_be_missing_in_a_frame():
     for frame, counts in enumerate([(1, 0), (0, 0), (1, 1)]):
         s.axes_manager.indices = (frame,)
         assert tuple(len(marker._collection.get_offsets()) for marker in markers) == counts
-    with pytest.raises(ValueError, match="3 frames, but an atom is in frame 3"):
+    with pytest.raises(ValueError, match="3 frames, but frames has a 3"):
         motif_markers([[1, 2]], [0], frames=[3], navigation_shape=(3,))
 
 

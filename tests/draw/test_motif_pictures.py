@@ -117,6 +117,18 @@ def test_ten_thousand_atoms_of_thirty_motifs_are_still_one_collection():
     assert frame.y0 >= figure.bbox.y0
 
 
+def test_a_legend_leaves_the_picture_its_room_and_counts_what_it_leaves_out():
+    labels = np.repeat(np.arange(40), np.arange(50, 10, -1))
+    xy = np.random.default_rng(0).random((len(labels), 2))
+    figure, ax = plt.subplots(figsize=(3.39, 2.7), layout="constrained")
+    plot_motifs(xy, labels, ax=ax)
+    figure.canvas.draw()
+    assert ax.get_window_extent().width > 0.4 * figure.bbox.width
+    *entries, last = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert entries == [f"motif {k} ({50 - k})" for k in range(len(entries))]
+    assert last == f"{40 - len(entries)} more ({sum(50 - k for k in range(len(entries), 40))})"
+
+
 def test_motifs_that_do_not_occur_are_left_out_and_keep_the_colours_of_the_others():
     _, ax = plt.subplots()
     legend = add_motif_legend(ax, [3, 1, 3], ["a", "b", "c", "d"], location="upper left")
@@ -278,7 +290,7 @@ def test_what_does_not_fit_together_is_refused(field):
 
 def test_rare_cell_classes_are_one_grey():
     classes = np.r_[np.repeat(np.arange(20), 3), np.arange(20, 50)]
-    triangles = [np.array([[i, 0], [i + 1, 0], [i, 1]]) for i in range(len(classes))]
+    triangles = [np.array([[0, 0], [1, 0], [0, 1]]) + divmod(i, 9) for i in range(len(classes))]
     ax = plot_cells(triangles, classes)
     (cells,) = collections(ax, PolyCollection)
     faces = cells.get_facecolors()[:, :3]
