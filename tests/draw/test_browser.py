@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 
+import numpy as np
 import pytest
 
 CHROMIUM = next(
@@ -23,18 +24,16 @@ MISSING = [
     if importlib.util.find_spec(name) is None
 ]
 
-# Two columns of numbers tell the two motifs; what the kernel knows after each event is written to a file.
+# Motifs of a file; what the metadata of its image hold after each event is written to another one.
 NOTEBOOK = """
 %matplotlib widget
 import json, os
+import hyperspy.api as hs
 import numpy as np
-from hyperspy_motifs.draw import Explorer, ExplorerArrays
+from hyperspy_motifs import store
 
-rng = np.random.default_rng(0)
-x, y = (values.ravel() * 8.0 + 6 for values in np.meshgrid(np.arange(7), np.arange(5)))
-labels = np.arange(35) % 2
-layout = np.column_stack([labels + 0.1 * rng.standard_normal(35), 0.1 * rng.standard_normal(35)])
-explorer = Explorer(ExplorerArrays(rng.random((46, 62)), np.column_stack([x, y]), labels, layout))
+signal = hs.load("found.hspy")
+explorer = signal.motifs.explore()
 figure = explorer.figure
 figure.canvas.header_visible = False
 
@@ -44,9 +43,9 @@ def tell(event):
     box = figure.bbox
     state = {
         "event": event.name if event else "shown",
-        "places": (ax.transData.transform(np.column_stack([x, y])) / [box.width, box.height]).tolist(),
+        "places": (ax.transData.transform(signal.motifs.positions) / [box.width, box.height]).tolist(),
         "selection": explorer.selection.tolist(),
-        "labels": explorer.labelling.labels.tolist(),
+        "labels": store.read(signal).labels.tolist(),
     }
     with open("state.part", "w") as file:
         json.dump(state, file)
@@ -76,9 +75,19 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def found_motifs(folder):
+    """Motifs of an image in the file that the notebook loads."""
+    from hyperspy_motifs import data
+
+    signal, _ = data.monolayer(shape=(120, 150), random_state=3)
+    motifs = signal.find_motifs(lens=0.6, show_progressbar=False)
+    signal.save(folder / "found.hspy")
+    return motifs
+
+
 @pytest.fixture
 def lab(tmp_path):
-    """Address of a JupyterLab whose folder holds the notebook."""
+    """Address of a JupyterLab whose folder holds the notebook, and the motifs that it loads."""
     (tmp_path / "explore.ipynb").write_text(json.dumps(notebook_file(NOTEBOOK)))
     port = free_port()
     # Of this interpreter, and of no settings but its own.
@@ -99,8 +108,10 @@ def lab(tmp_path):
     with open(tmp_path / "server.log", "w") as log:
         server = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
     try:
+        # While the server starts.
+        motifs = found_motifs(tmp_path)
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/api"), "JupyterLab")
-        yield f"http://127.0.0.1:{port}/lab/tree/explore.ipynb?reset"
+        yield f"http://127.0.0.1:{port}/lab/tree/explore.ipynb?reset", motifs
     finally:
         # It ends its kernels before it ends.
         server.terminate()
@@ -135,16 +146,19 @@ def wait_for(condition, what, seconds=SECONDS):
 def test_a_click_and_a_key_in_the_browser_reach_the_motifs(lab, tmp_path):
     from playwright.sync_api import sync_playwright
 
-    def state(event):
+    address, found = lab
+
+    def state(event, name=None, value=None):
+        """What the notebook told last, if it was of this event (and has this value)."""
         path = tmp_path / "state.json"
         told = json.loads(path.read_text()) if path.exists() else {"event": None}
-        return told if told["event"] == event else None
+        return told if told["event"] == event and (name is None or told[name] == value) else None
 
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         try:
             page = browser.new_page(viewport={"width": 1500, "height": 1100})
-            page.goto(lab)
+            page.goto(address)
             page.locator(".jp-Cell-inputArea").first.click(timeout=1000 * SECONDS)
             page.get_by_text("Kernel status: Idle").first.wait_for(state="attached", timeout=1000 * SECONDS)
             page.keyboard.press("Shift+Enter")
@@ -154,15 +168,26 @@ def test_a_click_and_a_key_in_the_browser_reach_the_motifs(lab, tmp_path):
             canvas.scroll_into_view_if_needed()
             time.sleep(1)
             box = canvas.bounding_box()
-            u, v = shown["places"][17]
+            middle = found.positions.mean(axis=0)
+            atom = int(np.argmin(((found.positions - middle) ** 2).sum(axis=1)))
+            u, v = shown["places"][atom]
             page.mouse.move(box["x"] + u * box["width"], box["y"] + (1 - v) * box["height"])
             page.mouse.down()
             page.mouse.up()
             clicked = wait_for(lambda: state("button_release_event"), "the click")
-            assert clicked["selection"] == [17]
+            assert clicked["selection"] == [atom]
             page.keyboard.press("n")
             keyed = wait_for(lambda: state("key_press_event"), "the key")
             page.screenshot(path=tmp_path / "screen.png")
-            assert keyed["labels"] == [2 if i == 17 else i % 2 for i in range(35)]
+            # The rarest of all: one atom, as the others are as they were.
+            alone = np.array(keyed["labels"])
+            assert (alone == alone[atom]).sum() == 1
+            others = np.delete(np.arange(len(alone)), atom)
+            np.testing.assert_array_equal(alone[others], found.labels[others])
+            page.keyboard.press("u")
+            undone = wait_for(
+                lambda: state("key_press_event", "labels", found.labels.tolist()), "the undoing"
+            )
+            assert undone["labels"] == found.labels.tolist()
         finally:
             browser.close()
