@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="hyperspy-motifs",
         usage="hyperspy-motifs IMAGE... [-o FOLDER] [options]\n       hyperspy-motifs demo [-o FOLDER]",
         description="Find the motifs of atomic-resolution images and the cells they tile. "
-        "Each image gives NAME.hspy, NAME.graphml, NAME_atoms.csv and figures. "
+        "Each image gives NAME.hspy, NAME.graphml, NAME_atoms.csv, NAME_cells.csv and figures. "
         "'demo' runs on a simulated image.",
     )
     parser.add_argument(
@@ -226,6 +226,8 @@ def _analyse(image: Any, name: str, folder: Path, options: argparse.Namespace) -
         motifs.graph.to_graphml(path)
     with _replacing(folder / f"{name}_atoms.csv") as path:
         write_table(motifs.to_dict(), path)
+    with _replacing(folder / f"{name}_cells.csv") as path:
+        write_table(motifs.cells.to_dict(), path)
     if not options.no_figures:
         save_figures(motifs, folder, name)
     if options.report:
@@ -249,7 +251,7 @@ def _find(image: Any, options: argparse.Namespace) -> Any:
 
 
 def write_table(columns: dict[str, np.ndarray], path: Path) -> None:
-    """One row an atom, one column a quantity, as comma-separated values."""
+    """One row an atom or a cell, one column a quantity, as comma-separated values."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
