@@ -46,7 +46,13 @@ def test_it_writes_every_result_and_says_what_it_found(run):
     folder, done = run
     assert done.returncode == cli.EXIT_OK, done.stderr
     names = {p.name for p in folder.iterdir()}
-    expected = {"monolayer.hspy", "monolayer.graphml", "monolayer_atoms.csv", "monolayer_cells.csv", "monolayer.html"}
+    expected = {
+        "monolayer.hspy",
+        "monolayer.graphml",
+        "monolayer_atoms.csv",
+        "monolayer_cells.csv",
+        "monolayer.html",
+    }
     expected |= {f"monolayer_{kind}.png" for kind in ("motifs", "layout", "means", "cells")}
     assert names == expected
     motifs = hs.load(folder / "monolayer.hspy").motifs

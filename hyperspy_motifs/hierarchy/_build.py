@@ -15,6 +15,7 @@ from ._composites import find_composites
 from ._continuation import LatticeContinuation
 from ._disorder import bits_per_atom
 from ._domains import Domains, atom_domains, find_domains
+from ._half_cells import half_cell_level
 from ._hierarchy import Hierarchy
 from ._lattice import Lattice, find_lattice
 from ._level import Level
@@ -71,9 +72,9 @@ def build_hierarchy(
     """Build the levels above the cells, as far as the structure has any.
 
     In this order: vertex figures (the cells round each atom); composites (classes of cells that are
-    described more briefly together); unit cells where translations map the pattern onto itself, else cells
-    between the centres of a class with a larger spacing, again and again; domains, if there is more than one,
-    and the boundaries between them.
+    described more briefly together); halves of a hexagonal cell, and unit cells, where translations map the
+    pattern onto itself, else cells between the centres of a class with a larger spacing, again and again;
+    domains, if there is more than one, and the boundaries between them.
 
     Parameters
     ----------
@@ -123,7 +124,9 @@ def build_hierarchy(
     patches = _lattice_patches(sites, lattice, same, found, atoms, choices)
     unit_cells = unit_cell_level(sites, patches, motif_names) if patches else None
     if unit_cells is not None:
-        levels.append(unit_cells)
+        # Of several grains each has a lattice of its own: halves are looked for in a field with one.
+        halves = half_cell_level(sites, patches[0][0], motif_names) if len(patches) == 1 else None
+        levels += [unit_cells] if halves is None else [halves, unit_cells]
     elif choices.coarse in ("auto", "centres"):
         levels += coarse_levels(sites, cells, motif_names)
     if choices.domains and found is not None and (lattice is not None or found.labels.max(initial=0) > 0):

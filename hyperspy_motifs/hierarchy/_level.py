@@ -17,7 +17,8 @@ class Level:
     Attributes
     ----------
     kind : str
-        ``vertex-figure``, ``composite``, ``unit-cell``, ``coarse-cell``, ``moire-cell``, ``domain`` or ``boundary``.
+        ``vertex-figure``, ``composite``, ``half-cell``, ``unit-cell``, ``coarse-cell``, ``moire-cell``,
+        ``domain`` or ``boundary``.
     centres : numpy.ndarray of float, shape (m, 2)
         Centre x, y of each node, in the units of the atoms.
     labels : numpy.ndarray of int, shape (m,)
