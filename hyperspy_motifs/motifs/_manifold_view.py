@@ -26,9 +26,9 @@ class ManifoldView:
     @cached_property
     def _features(self) -> np.ndarray:
         from hyperspy_motifs.clustering import manifold_features
-        from hyperspy_motifs.signals._moment_source import source_of
+        from hyperspy_motifs.signals._moment_source import lenses_at_hand, source_of
 
-        moments = source_of(self._signal, self._record)(float(self._record.lenses.max()))
+        moments = source_of(self._signal, self._record)(max(lenses_at_hand(self._record)))
         return np.asarray(manifold_features(moments).values)
 
     @cached_property

@@ -202,16 +202,19 @@ class MotifView:
     def continuity(self) -> Any:
         """Whether the atoms fall into classes, with its certainty, and each motif for itself.
 
+        Judged through all lenses that reach the neighbours; of several detectors, through the chosen one alone.
+
         Returns
         -------
         hyperspy_motifs.clustering.Continuity
         """
-        from hyperspy_motifs.signals._moment_source import source_of
+        from hyperspy_motifs.signals._moment_source import lenses_at_hand, source_of
         from hyperspy_motifs.signals._motif_finding import estimate
 
         record = self._refresh()
         return self._cached(
-            "continuity", lambda: estimate(source_of(self._signal, record), self.lenses, record.labels)
+            "continuity",
+            lambda: estimate(source_of(self._signal, record), lenses_at_hand(record), record.labels),
         )
 
     @property
@@ -287,10 +290,7 @@ class MotifView:
         from hyperspy_motifs.hierarchy import moire_level
 
         record = self._refresh()
-        moire = None
-        # Of several detectors the moments at the manifold's lens were not kept.
-        if self.is_continuous and int(record.parameters.get("detectors", 1)) == 1:
-            moire = self.manifold.moire
+        moire = self.manifold.moire if self.is_continuous else None
         level = None if moire is None else moire_level(moire, record.positions, record.stamp.units)
         if level is None:
             return found

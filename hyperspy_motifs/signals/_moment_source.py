@@ -95,15 +95,41 @@ class MomentSource:
         return dataclasses.replace(parts[0], **joined)
 
 
-def source_of(signal: Any, record: store.Record) -> MomentSource:
-    """Where the moments of a stored result come from."""
-    spacing = float(record.parameters["spacing"]) / abs(record.stamp.scale[0])
-    pixels = record.stamp.to_pixels(record.positions)
-    if int(record.parameters.get("detectors", 1)) > 1:
+class KeptMoments(MomentSource):
+    """Moments of several detectors, of which only the image of one is at hand: those at the chosen lens were kept."""
+
+    def __init__(
+        self, lens: float, moments: Any, signal: Any, pixels: np.ndarray, frames: np.ndarray, spacing: float
+    ) -> None:
+        super().__init__([signal], pixels, frames, spacing, int(moments.n_max), {lens: int(moments.n_max)})
+        self._kept[lens] = moments
+
+    def _compute(self, lens: float) -> Any:
         raise ValueError(
             "These motifs were found in several detectors, of which this image is one: only the features at the chosen lens "
             "were kept. Call find_motifs(lens=..., also=...) for another lens."
         )
+
+
+def n_detectors(record: store.Record) -> int:
+    """How many detectors the moments of a stored result come from."""
+    return int(record.parameters.get("detectors", 1))
+
+
+def lenses_at_hand(record: store.Record) -> tuple[float, ...]:
+    """Lenses through which the moments of a stored result can be had."""
+    if n_detectors(record) > 1:
+        return (float(record.lenses[record.chosen]),)
+    return tuple(float(v) for v in record.lenses)
+
+
+def source_of(signal: Any, record: store.Record) -> MomentSource:
+    """Where the moments of a stored result come from."""
+    spacing = float(record.parameters["spacing"]) / abs(record.stamp.scale[0])
+    pixels = record.stamp.to_pixels(record.positions)
+    if n_detectors(record) > 1:
+        chosen = float(record.lenses[record.chosen])
+        return KeptMoments(chosen, record.features.get_moments(), signal, pixels, record.frames, spacing)
     return MomentSource(
         [signal], pixels, record.frames, spacing, record_n_max(record), orders=record_orders(record)
     )

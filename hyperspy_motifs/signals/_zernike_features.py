@@ -153,6 +153,11 @@ class ZernikeFeatures(Signal1D):
         from ._atom_patches import AtomPatches
 
         facts = self._facts()
+        if len(np.unique(self.modes, axis=0)) < len(self.modes):
+            raise ValueError(
+                "These features are of several detectors side by side, in units of their noise: they are no one patch. Make "
+                "features of one detector: image.get_atom_patches(...).get_zernike_features()."
+            )
         basis = ZernikeBasis(self.n_max, facts["radius_px"])
         column = {tuple(mode): k for k, mode in enumerate(basis.modes.tolist())}
         full = np.zeros((*self.data.shape[:-1], len(basis.modes)))

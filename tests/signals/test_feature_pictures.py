@@ -107,3 +107,17 @@ def test_an_order_that_is_none(image):
     with pytest.raises(ValueError, match="'auto' or None"):
         s.find_motifs(n_max="many", show_progressbar=False)
     assert s.motifs.n_motifs == image.motifs.n_motifs
+
+
+def test_two_detectors_have_a_verdict_but_no_one_patch(image):
+    s, other = image.deepcopy(), image.deepcopy()
+    found = s.find_motifs(also=other, lens=1.2, show_progressbar=False)
+    assert found.features.data.shape[1] == 2 * image.motifs.features.data.shape[1]
+    # Judged by the moments that were kept: those through the chosen lens.
+    assert not found.continuity.is_continuous
+    assert set(found.continuity.groups) == set(range(found.n_motifs))
+    for picture in (found.features.reconstruct, lambda: found.features.plot_explanation(found.labels)):
+        with pytest.raises(ValueError, match="several detectors"):
+            picture()
+    with pytest.raises(ValueError, match="only the features at the chosen lens"):
+        found.features_at(2.4)
