@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from numpy.typing import ArrayLike, NDArray
 
-from ._image import Extent, check_length, check_positions, prepare_field, widen_for_key
+from ._image import Extent, check_length, check_positions, make_room, prepare_field
 from ._layout import add_colour_bar, is_categorical
 from ._legend import add_motif_legend
 from ._palette import RARE, as_labels, cell_colours
@@ -106,8 +106,7 @@ def plot_cells(
         bar = add_colour_bar(ax, collection, label, extend=_ends(values, collection))
         if bar.solids is not None:
             bar.solids.set_alpha(1)
-    if made_here:
-        widen_for_key(ax)
+    make_room(ax, made_here=made_here)
     return ax
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 
-from ._image import axes_or_new, widen_for_key
+from ._image import axes_or_new, make_room
 from ._layout import add_colour_bar
 from ._types import short_name, type_nodes
 
@@ -111,6 +111,5 @@ def plot_enrichment(
             )
     extend = "both" if finite.size and finite.max() > limit else "neither"
     add_colour_bar(ax, shown, "z (observed against chance)", extend=extend)
-    if made_here:
-        widen_for_key(ax)
+    make_room(ax, made_here=made_here)
     return ax

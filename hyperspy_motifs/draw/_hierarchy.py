@@ -14,7 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from ._image import axes_or_new, widen_for_key
+from ._image import axes_or_new, make_room
 from ._layout import add_colour_bar
 from ._types import is_type, short_name, type_nodes, type_number, type_style
 
@@ -263,8 +263,7 @@ def plot_type_graph(
     ax.set_aspect("equal")
     ax.set_axis_off()
     add_colour_bar(ax, lines, "z (observed against chance)")
-    if made_here:
-        widen_for_key(ax)
+    make_room(ax, made_here=made_here)
     return ax
 
 
