@@ -3,6 +3,8 @@
 =================  ========================================================================
 NestedLenses       motifs through lenses of growing radius, as one tree
 LENSES             their default radii in nearest-neighbour distances
+Constellations     where the neighbours of every atom are
+find_sites         classes of atoms by the places of their neighbours, whatever these are: Sites
 MotifClustering    scikit-learn clusterer: features to groups that differ by more than noise
 MotifTree          how motifs part, over lenses and granularities; cuts into any number
 density_clusters   leaves of the density tree of a layout

@@ -1,3 +1,4 @@
+from ._constellations import Constellations as Constellations
 from ._continuity import continuity as continuity
 from ._continuity import neighbour_ratio as neighbour_ratio
 from ._continuum import Continuity as Continuity
@@ -13,14 +14,16 @@ from ._manifold import ManifoldFeatures as ManifoldFeatures
 from ._manifold import manifold_features as manifold_features
 from ._merging import valley as valley
 from ._motif_clustering import MotifClustering as MotifClustering
-from ._nested import LENSES as LENSES
 from ._nested import NestedLenses as NestedLenses
 from ._site_choice import PatchSites as PatchSites
 from ._site_choice import choose_sites as choose_sites
 from ._site_choice import grid_sites as grid_sites
+from ._site_finding import find_sites as find_sites
+from ._sites import Sites as Sites
 from ._state import from_state as from_state
 from ._state import to_state as to_state
 from ._topology import Topology as Topology
 from ._topology import find_topology as find_topology
 from ._tree import MotifTree as MotifTree
 from ._tree import by_frequency as by_frequency
+from ._view import LENSES as LENSES

@@ -15,7 +15,10 @@ _CLEAR = 5.0
 
 
 def choose_lens(
-    lenses: Sequence[float], labels_at: Mapping[float, NDArray[np.int32]], joins: NDArray[np.float64]
+    lenses: Sequence[float],
+    labels_at: Mapping[float, NDArray[np.int32]],
+    joins: NDArray[np.float64],
+    sites: bool | None = None,
 ) -> tuple[float, str, float]:
     """Return the smallest lens that parts the frequent sites, the reason in words, and the lens to cut first.
 
@@ -25,10 +28,16 @@ def choose_lens(
     all atoms are one site, the smallest lens is taken through which half of the atoms that any lens tells
     from that site are told from it. A cut into a given number of motifs starts at the smallest lens that
     tells sites apart.
+
+    Where sites were sought by the places of the neighbours (`sites`), the mixtures are known: the second lens if
+    there are any, since it is that of the sites, or the first.
     """
     chosen, first, reason = 0, 0, "larger lenses part no frequent site, only surroundings of defects"
     if len(lenses) == 1:
         reason = "the only one"
+    elif sites:
+        chosen = first = 1
+        reason = "atoms of one kind sit on several sites, told by the places of their neighbours"
     elif (
         _share_of_first(labels_at[lenses[0]]) >= _ONE_SITE and _share_of_first(labels_at[lenses[-1]]) > _HALF
     ):
@@ -38,7 +47,7 @@ def choose_lens(
             reason = "one frequent site; smaller lenses do not tell most of its defects from it"
         else:
             reason = "all atoms are one motif through every lens"
-    else:
+    elif sites is None:
         while chosen + 1 < len(lenses):
             larger = lenses[chosen + 1]
             clear = _clear(labels_at[larger], joins[np.isclose(joins[:, 0], larger)])

@@ -14,15 +14,20 @@ from hyperspy_motifs.relaxation import fuzzy_weights, nearest_neighbours, relax_
 
 from ._choice import choose_lens
 from ._classifier import GaussianClasses
+from ._constellations import Constellations
 from ._continuity import continuity, neighbour_ratio
 from ._features import Axes, MomentsLike, noise_unit, noise_units
 from ._growth import Growth
 from ._merging import merging_order
 from ._parting import part
+from ._site_finding import find_sites
+from ._site_parting import SiteParting
+from ._sites import Sites
 from ._surroundings import Leak, both_valid
 from ._tree import by_frequency
+from ._view import LENSES as LENSES
+from ._view import View, checked_lenses, filled, joins_of, sound_members
 
-LENSES = (0.6, 1.2, 1.7, 2.4)
 _SPREAD = 10.0
 _ONE_COLUMN = 0.9  # smaller discs hold the centre of no neighbour
 _SURROUNDINGS = 1.2
@@ -38,22 +43,14 @@ class _Parting:
     leaves: NDArray[np.int32]  # group after this lens of every class
 
 
-@dataclass(frozen=True)
-class _View:
-    """What one lens saw: unit of noise, leak of the surroundings, features and which atoms may found motifs."""
-
-    unit: NDArray[np.float64]
-    leak: Leak | None
-    X: NDArray[np.float64]
-    sound: NDArray[np.bool_]
-
-
 class NestedLenses:
     """Find motifs through lenses of growing radius; groups of one lens are each parted through the next.
 
     Through 0.6 nearest-neighbour distances an atom is its species, through 1.2 its bonds, through 1.7 its
     rings, through 2.4 its second shell. A larger lens cannot drown a rare species in the variety of its
-    surroundings, since the smaller one has parted it before.
+    surroundings, since the smaller one has parted it before. Where a kind of atom (a group of the first lens)
+    sits on several frequent sites, the second lens gives way to these: classes of atoms by the places of their
+    neighbours, whatever these are (`Sites`). Larger lenses then part each site by what surrounds it.
 
     Parameters
     ----------
@@ -88,6 +85,8 @@ class NestedLenses:
     labels_, probabilities_, layout_ : ndarray
         Those of the chosen lens, or of the cut into `n_motifs`.
     tree_ : MotifTree
+    sites_ : Sites or None
+        The sites, where a kind of atom has several frequent ones.
     continuity_ : float
         From 0 (discrete motifs) to 1 (a continuum); see `continuity`.
     is_continuous_ : bool
@@ -116,7 +115,9 @@ class NestedLenses:
 
     # Sums of BLAS depend on the number of its threads: one, so that the bits do not.
     @threadpool_limits.wrap(limits=1, user_api="blas")
-    def fit(self, moments_of: Callable[[float], MomentsLike]) -> NestedLenses:
+    def fit(
+        self, moments_of: Callable[[float], MomentsLike], neighbours: Constellations | None = None
+    ) -> NestedLenses:
         """Find the motifs.
 
         Parameters
@@ -124,6 +125,8 @@ class NestedLenses:
         moments_of : callable
             Given a lens it returns the `zernike.Moments` of all atoms. It is asked for 1.2 too where a
             smaller lens sees single columns.
+        neighbours : Constellations, optional
+            Where the neighbours of the atoms are; without them sites are told by the image alone.
 
         Returns
         -------
@@ -135,7 +138,7 @@ class NestedLenses:
         ValueError
             If lenses do not grow, a motif may have fewer than two atoms, or no disc lies inside the image.
         """
-        self.lenses_ = _checked_lenses(self.lenses)
+        self.lenses_ = checked_lenses(self.lenses)
         size = 5 if self.min_motif_size is None else int(self.min_motif_size)
         if size < 2:
             raise ValueError(f"min_motif_size={size}: a motif needs at least 2 atoms.")
@@ -149,6 +152,9 @@ class NestedLenses:
         ratios = []
         growth: Growth | None = None
         layout: NDArray[np.float32] | None = None
+        self.sites_: Sites | None = None
+        self._site_parting: SiteParting | None = None
+        self._first_merges: list[tuple[int, int, float]] = []
         for step, lens in enumerate(self.lenses_):
             view = self._look(lens, moments_of)
             self._views[lens] = view.unit, view.leak
@@ -156,14 +162,27 @@ class NestedLenses:
                 growth = Growth(len(view.X))
                 groups = np.zeros(len(view.X), dtype=np.int32)
                 probabilities = np.ones(len(view.X))
-            layout = self._relax(view, groups, layout)
-            groups, probabilities = self._part_all(lens, view, layout, groups, probabilities, growth, size)
-            labels = by_frequency(groups)
+            if step == 1 and self.sites_ is not None:
+                assert neighbours is not None
+                growth, layout, groups, more = self._part_into_sites(lens, view, neighbours, groups, layout)
+                joins += more
+                labels, probabilities = self.labels_at_[lens], self.probabilities_at_[lens]
+            else:
+                layout = self._relax(view, groups, layout)
+                groups, probabilities = self._part_all(
+                    lens, view, layout, groups, probabilities, growth, size
+                )
+                labels = self._name(lens, groups, probabilities)
+                joins += joins_of(lens, view, labels, self.random_state)
             self.layouts_[lens] = layout
-            self.labels_at_[lens] = labels
-            self.probabilities_at_[lens] = probabilities
-            self._names[lens] = labels[np.unique(groups, return_index=True)[1]]
-            joins += _joins(lens, view, labels, self.random_state)
+            if step == 0 and neighbours is not None and len(self.lenses_) > 1 and lens < _ONE_COLUMN:
+                self.sites_ = find_sites(
+                    neighbours,
+                    groups,
+                    rotation_invariant=self.rotation_invariant,
+                    min_size=size,
+                    random_state=self.random_state,
+                )
             if _BONDS[0] <= lens <= _BONDS[1]:
                 ratios.append(neighbour_ratio(view.X[view.sound], labels[view.sound]))
             if self.progress is not None:
@@ -171,14 +190,16 @@ class NestedLenses:
         self.continuity_ = continuity(np.array(ratios))
         self.is_continuous_ = self.continuity_ > 0.5
         table = np.array(joins).reshape(-1, 4)
-        self.lens_, self.reason_, first = choose_lens(self.lenses_, self.labels_at_, table)
+        sought = neighbours is not None and self.lenses_[0] < _ONE_COLUMN
+        self.lens_, self.reason_, first_lens = choose_lens(
+            self.lenses_, self.labels_at_, table, self.sites_ is not None if sought else None
+        )
         assert growth is not None
-        self.tree_ = growth.tree(groups, table, first)
+        self.tree_ = growth.tree(groups, table, first_lens)
         self.layout_ = self.layouts_[self.lens_]
         self.probabilities_ = self.probabilities_at_[self.lens_]
-        self.labels_ = (
-            self.labels_at_[self.lens_] if self.n_motifs is None else self.tree_.cut(int(self.n_motifs))
-        )
+        whole = self.labels_at_[self.lens_]
+        self.labels_ = whole if self.n_motifs is None else self.tree_.cut(int(self.n_motifs))
         return self
 
     def cut(self, n_motifs: int) -> NDArray[np.int32]:
@@ -186,7 +207,10 @@ class NestedLenses:
         return self.tree_.cut(n_motifs)
 
     def predict(
-        self, moments_of: Callable[[float], MomentsLike], lens: float | None = None
+        self,
+        moments_of: Callable[[float], MomentsLike],
+        lens: float | None = None,
+        neighbours: Constellations | None = None,
     ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
         """Give the atoms of another image the motifs of this one.
 
@@ -196,6 +220,8 @@ class NestedLenses:
             As for `fit`, of the other image.
         lens : float, optional
             One of `lenses_`; default the chosen one.
+        neighbours : Constellations, optional
+            Of the other image; needed where sites were found.
 
         Returns
         -------
@@ -208,20 +234,33 @@ class NestedLenses:
         lens = self.lens_ if lens is None else float(lens)
         if lens not in self.lenses_:
             raise ValueError(f"lens={lens:g} is none of the fitted {self.lenses_}.")
-        return self._predict(moments_of, self.lenses_[: self.lenses_.index(lens) + 1])[lens]
+        steps = self.lenses_[: self.lenses_.index(lens) + 1]
+        return self._predict(moments_of, steps, neighbours)[lens]
 
     def predict_all(
-        self, moments_of: Callable[[float], MomentsLike]
+        self, moments_of: Callable[[float], MomentsLike], neighbours: Constellations | None = None
     ) -> dict[float, tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]]:
         """As :meth:`predict`, through every lens: labels, probabilities and strangeness by lens."""
-        return self._predict(moments_of, self.lenses_)
+        return self._predict(moments_of, self.lenses_, neighbours)
 
     def _predict(
-        self, moments_of: Callable[[float], MomentsLike], lenses: Sequence[float]
+        self,
+        moments_of: Callable[[float], MomentsLike],
+        lenses: Sequence[float],
+        neighbours: Constellations | None,
     ) -> dict[float, tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]]:
+        if self._site_parting is not None and neighbours is None and len(lenses) > 1:
+            raise ValueError("These motifs are sites: neighbours= of the other image is needed to tell them.")
         found = {}
         groups: NDArray[np.int32] | None = None
+        probabilities, strangeness = np.ones(0), np.zeros(0)
         for step in lenses:
+            if self._site_parting is not None and neighbours is not None and step == self.lenses_[1]:
+                assert groups is not None
+                groups, sure, strange = self._site_parting.predict(neighbours, groups)
+                probabilities, strangeness = probabilities * sure, np.maximum(strangeness, strange)
+                found[step] = self._names[step][groups], probabilities.copy(), strangeness.copy()
+                continue
             moments = moments_of(step)
             unit, leak = self._views[step]
             values = None if leak is None else leak.remove(moments, moments_of(_SURROUNDINGS))
@@ -246,7 +285,40 @@ class NestedLenses:
             found[step] = self._names[step][groups], probabilities.copy(), strangeness.copy()
         return found
 
-    def _look(self, lens: float, moments_of: Callable[[float], MomentsLike]) -> _View:
+    def _part_into_sites(
+        self,
+        lens: float,
+        view: View,
+        neighbours: Constellations,
+        kinds: NDArray[np.int32],
+        layout: NDArray[np.float32] | None,
+    ) -> tuple[Growth, NDArray[np.float32], NDArray[np.int32], list[tuple[float, int, int, float]]]:
+        """Part the kinds of the first lens by their sites; the tree grows anew, as a few atoms change their kind."""
+        first = self.lenses_[0]
+        assert self.sites_ is not None
+        self._site_parting, groups, kinds = SiteParting.fit(self.sites_, neighbours, kinds)
+        growth = Growth(len(kinds))
+        growth.part(0, first, np.bincount(kinds), self._first_merges)
+        growth.next_lens()
+        self._name(first, kinds, self.probabilities_at_[first])
+        self._site_parting.grow(growth, lens, groups, kinds)
+        self._name(lens, groups, self._site_parting.predict(neighbours, kinds)[1])
+        everyone = np.ones(len(kinds), dtype=bool)
+        distances = View(view.unit, None, self._site_parting.landmarks(neighbours, kinds), everyone)
+        joins = self._site_parting.joins(lens, self._names[lens])
+        return growth, self._relax(distances, np.zeros_like(kinds), layout), groups, joins
+
+    def _name(
+        self, lens: float, groups: NDArray[np.int32], probabilities: NDArray[np.float64]
+    ) -> NDArray[np.int32]:
+        """Number the groups of a lens by frequency."""
+        labels = by_frequency(groups)
+        self.labels_at_[lens] = labels
+        self.probabilities_at_[lens] = probabilities
+        self._names[lens] = labels[np.unique(groups, return_index=True)[1]]
+        return labels
+
+    def _look(self, lens: float, moments_of: Callable[[float], MomentsLike]) -> View:
         """Features in units of noise, without what the surroundings leak into a disc that holds one column."""
         moments = moments_of(lens)
         unit = noise_unit(moments)
@@ -258,8 +330,8 @@ class NestedLenses:
         # Discs that the border cuts are judged by the others' motifs, where there are enough others.
         whole = valid & (np.asarray(moments.coverage) > 0.99)
         sound = whole if 2 * whole.sum() > len(whole) else valid
-        X = _filled(noise_units(moments, self.rotation_invariant, unit), valid)
-        view = _View(unit, None, X, sound)
+        X = filled(noise_units(moments, self.rotation_invariant, unit), valid)
+        view = View(unit, None, X, sound)
         if lens >= _ONE_COLUMN:
             return view
         wider = moments_of(_SURROUNDINGS)
@@ -273,11 +345,11 @@ class NestedLenses:
         )
         inner = min(1.25 * moments.radius / wider.radius, 0.8)
         leak = Leak.fit(moments, wider, labels, inner, self.rotation_invariant)
-        X = _filled(noise_units(moments, self.rotation_invariant, unit, leak.remove(moments, wider)), valid)
-        return _View(unit, leak, X, sound)
+        X = filled(noise_units(moments, self.rotation_invariant, unit, leak.remove(moments, wider)), valid)
+        return View(unit, leak, X, sound)
 
     def _relax(
-        self, view: _View, groups: NDArray[np.int32], before: NDArray[np.float32] | None
+        self, view: View, groups: NDArray[np.int32], before: NDArray[np.float32] | None
     ) -> NDArray[np.float32]:
         """Relax all atoms at once, each joined to neighbours of its own group only."""
         n = len(groups)
@@ -285,7 +357,7 @@ class NestedLenses:
         blocks, order = [], []
         for group in range(int(groups.max()) + 1):
             members = np.flatnonzero(groups == group)
-            components = Axes.fit(view.X[_sound(members, view)]).apply(view.X[members])
+            components = Axes.fit(view.X[sound_members(members, view)]).apply(view.X[members])
             k = min(self.n_neighbors, len(members) - 1)
             if k > 0:
                 blocks.append(
@@ -314,7 +386,7 @@ class NestedLenses:
     def _part_all(
         self,
         lens: float,
-        view: _View,
+        view: View,
         layout: NDArray[np.float32],
         groups: NDArray[np.int32],
         probabilities: NDArray[np.float64],
@@ -328,7 +400,7 @@ class NestedLenses:
         n_leaves = 0
         for group in range(int(groups.max()) + 1):
             members = np.flatnonzero(groups == group)
-            kept = _sound(members, view)
+            kept = sound_members(members, view)
             axes = Axes.fit(view.X[kept])
             components = axes.apply(view.X[kept])
             labels = part(components, layout[kept], self.threshold, size, self.random_state)
@@ -340,43 +412,10 @@ class NestedLenses:
             new[members] = own + n_leaves
             n_here = int(labels.max()) + 1
             merges = merging_order(components, labels, self.random_state)
+            self._first_merges = merges if lens == self.lenses_[0] else self._first_merges
             growth.part(group, lens, np.bincount(own, minlength=n_here), merges)
             leaves = np.arange(n_leaves, n_leaves + n_here, dtype=np.int32)
             self._partings[lens].append(_Parting(axes, classes, leaves))
             n_leaves += n_here
         growth.next_lens()
         return new, probabilities
-
-
-def _sound(members: NDArray[np.int64], view: _View) -> NDArray[np.int64]:
-    """Return the members that may found motifs; all where hardly any may."""
-    kept = members[view.sound[members]]
-    return kept if len(kept) > 1 else members
-
-
-def _joins(
-    lens: float, view: _View, labels: NDArray[np.int32], random_state: int
-) -> list[tuple[float, int, int, float]]:
-    """How the motifs of one lens join; motifs of border atoms alone join first."""
-    names, compact = np.unique(labels[view.sound], return_inverse=True)
-    joins = [(lens, int(names[0]), int(name), 0.0) for name in np.setdiff1d(labels, names)]
-    if len(names) > 1:
-        X = view.X[view.sound]
-        for stays, joined, value in merging_order(Axes.fit(X).apply(X), compact, random_state):
-            joins.append((lens, int(names[stays]), int(names[joined]), value))
-    return joins
-
-
-def _filled(X: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Give atoms whose disc leaves the image the features of the median atom."""
-    X[~valid] = np.median(X[valid], axis=0)
-    return X
-
-
-def _checked_lenses(lenses: float | Sequence[float]) -> tuple[float, ...]:
-    values = tuple(float(v) for v in np.atleast_1d(np.asarray(lenses, dtype=float)))
-    if not values or any(not 0 < v < np.inf for v in values) or any(np.diff(values) <= 0):
-        raise ValueError(
-            f"lenses={lenses!r}: give growing positive radii in nearest-neighbour distances, such as {LENSES}."
-        )
-    return values

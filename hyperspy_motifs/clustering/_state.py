@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._classifier import GaussianClasses
+from ._constellations import Patterns
 from ._features import Axes
 from ._nested import NestedLenses, _Parting
+from ._site_parting import SiteParting
+from ._sites import Sites
 from ._surroundings import Leak
 
 
@@ -26,13 +29,20 @@ def to_state(model: NestedLenses) -> dict[str, NDArray[Any]]:
         unit, leak = model._views[lens]
         out[f"{step}/unit"] = unit
         out[f"{step}/names"] = model._names[lens]
-        out[f"{step}/n_partings"] = np.array(len(model._partings[lens]))
+        out[f"{step}/n_partings"] = np.array(len(model._partings.get(lens, [])))
         if leak is not None:
             out |= _flat(leak, f"{step}/leak")
-        for number, parting in enumerate(model._partings[lens]):
+        for number, parting in enumerate(model._partings.get(lens, [])):
             prefix = f"{step}/{number}"
             out |= _flat(parting.axes, f"{prefix}/axes") | _flat(parting.classes, f"{prefix}/classes")
             out[f"{prefix}/leaves"] = parting.leaves
+    if model._site_parting is not None:
+        at = model._site_parting
+        sites = {f.name: getattr(at.sites, f.name) for f in fields(Sites) if f.name != "patterns"}
+        out |= {f"sites/{name}": np.asarray(value) for name, value in sites.items()}
+        out |= _flat(at.sites.patterns, "sites/patterns")
+        out["sites/group_of_site"] = at.group_of_site
+        out["sites/group_of_kind"] = at.group_of_kind
     return out
 
 
@@ -61,7 +71,22 @@ def from_state(state: Mapping[str, NDArray[Any]]) -> NestedLenses:
             )
             for number in range(int(state[f"{step}/n_partings"]))
         ]
+    model._site_parting = _site_parting(state) if "sites/kind" in state else None
     return model
+
+
+def _site_parting(state: Mapping[str, NDArray[Any]]) -> SiteParting:
+    sites = Sites(
+        patterns=_restored(Patterns, state, "sites/patterns"),
+        kind=np.asarray(state["sites/kind"], np.int32),
+        sizes=np.asarray(state["sites/sizes"], np.int64),
+        separations=np.asarray(state["sites/separations"], float),
+        spread=float(state["sites/spread"]),
+        tolerance=float(state["sites/tolerance"]),
+        rotation_invariant=bool(state["sites/rotation_invariant"]),
+    )
+    group_of_site = np.asarray(state["sites/group_of_site"], np.int32)
+    return SiteParting(sites, group_of_site, np.asarray(state["sites/group_of_kind"], np.int32))
 
 
 def _flat(value: Any, prefix: str) -> dict[str, NDArray[Any]]:

@@ -53,6 +53,13 @@ class MomentSource:
             self._kept[lens] = self._compute(lens)
         return self._kept[lens]
 
+    def neighbours(self) -> Any:
+        """:class:`hyperspy_motifs.clustering.Constellations` of the atoms."""
+        from hyperspy_motifs.clustering import Constellations
+
+        columns, rows = self.signals[0].axes_manager.signal_shape
+        return Constellations.of(self.pixels, (rows, columns), self.spacing, frames=self.frames)
+
     def _compute(self, lens: float) -> Any:
         from hyperspy_motifs.zernike import ZernikeBasis, stack_moments
 

@@ -92,7 +92,7 @@ def find_motifs(
             min_motif_size=min_motif_size,
             random_state=int(random_state),
             progress=lambda done: bar.update(round(100 * done) - bar.n),
-        ).fit(source)
+        ).fit(source, None if large else source.neighbours())
     chosen, labels, probabilities, reason = _choice(model, lens, n_motifs)
     tree, columns = _tree_arrays(model.tree_), dict(table.columns)
     found = {

@@ -30,7 +30,7 @@ def fitted_model(record: store.Record, source: Any) -> Any:
         n_motifs=asked["n_motifs"],
         min_motif_size=asked["min_motif_size"],
         random_state=asked["random_state"],
-    ).fit(source)
+    ).fit(source, source.neighbours())
 
 
 def predict(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs.clustering import Constellations
 from hyperspy_motifs.zernike import ZernikeBasis, get_moments, stack_moments
 
 
@@ -41,3 +42,8 @@ class DiscSource:
             each = [get_moments(image, self.pixels, basis) for image in self.images]
             self._kept[lens] = each[0] if len(each) == 1 else stack_moments(each)
         return self._kept[lens]
+
+    def neighbours(self) -> Constellations:
+        """Where the neighbours of the atoms are."""
+        rows, columns = self.images[0].shape
+        return Constellations.of(self.pixels, (rows, columns), self.spacing)

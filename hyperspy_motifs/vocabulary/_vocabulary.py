@@ -86,14 +86,16 @@ class Vocabulary:
         Parameters
         ----------
         moments_of : callable
-            Given a lens it returns the moments of the atoms, as :class:`DiscSource` does.
+            Given a lens it returns the moments of the atoms, as :class:`DiscSource` does; where motifs are sites its
+            ``neighbours()`` are asked for too.
 
         Returns
         -------
         Prediction
         """
         invariant = bool(self.model.rotation_invariant)
-        found = self.model.predict_all(moments_of)
+        where = getattr(moments_of, "neighbours", None)
+        found = self.model.predict_all(moments_of, None if where is None else where())
         labels, probabilities, strangeness = found[self.lens]
         n = len(labels)
         if self.finest_to_label is not None:

@@ -1,0 +1,242 @@
+"""From seeds to sites: tell the atoms the nearest pattern, make the patterns anew, join those that are alike."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._constellations import Constellations, Fits, Patterns, fit_patterns
+from ._merging import valley
+from ._patterns import own_pattern, pattern_separations, turned_back, usual_places
+from ._sites import FREQUENT, Sites
+from ._sites import NEAR as _NEAR
+
+_TOLERANCE = 0.15
+_WIDEST = 0.25
+_NARROWEST = 0.012  # static disorder of three or four hundredths of an angstrom is no finding
+_SAMPLE = 240
+_MOST_MEMBERS = 200  # that make a pattern
+_MOST_FITTED = 3000
+_MOST_SEEDS = 60
+_ROUNDS = 6
+_APART = 5.0
+_VALLEY = 7.0
+
+
+def find_sites(
+    atoms: Constellations,
+    kinds: NDArray[np.integer],
+    *,
+    rotation_invariant: bool,
+    min_size: int = 5,
+    random_state: int = 0,
+) -> Sites | None:
+    """Find the sites where a frequent kind of atom holds several of them.
+
+    Parameters
+    ----------
+    atoms : Constellations
+    kinds : ndarray of int, shape (n,)
+        Kind of each atom, 0...
+    rotation_invariant : bool
+    min_size : int
+        Atoms of the rarest site.
+    random_state : int
+        Of the sample in which sites are sought first.
+
+    Returns
+    -------
+    Sites or None
+        None where every frequent kind of atom has one site that holds 60 % of it: the rest are then
+        surroundings of defects.
+    """
+    around = atoms.kinds(kinds)
+    count = np.bincount(kinds)
+    frequent = np.flatnonzero(count >= max(FREQUENT * len(kinds), 4 * min_size))
+    whole = atoms.whole
+    finder = SiteFinder(rotation_invariant, min_size)
+    rng = np.random.default_rng(random_state)
+    samples = {}
+    for kind in frequent:
+        inside = np.flatnonzero((kinds == kind) & whole)
+        if len(inside) < 4 * min_size:
+            continue
+        samples[int(kind)] = np.sort(rng.permutation(inside)[:_SAMPLE])
+    seeds = {kind: finder.seeds(atoms.take(sample), around[sample]) for kind, sample in samples.items()}
+    if all(len(found) < 2 for found in seeds.values()):
+        return None
+    parts, own = [], []
+    for number, found in seeds.items():
+        for seed in found:
+            atom = samples[number][seed]
+            parts.append(own_pattern(atoms, around, int(atom)))
+            own.append(number)
+    sites = finder.start(Patterns.stacked(parts), np.array(own))
+    # Most seeds are of the same few sites: a sample shows that.
+    few = np.sort(np.concatenate(list(samples.values())))
+    sites = finder.settle(sites, atoms.take(few), kinds[few], around[few])
+    if not sites.parts_a_kind():
+        return None
+    fitted = np.sort(rng.permutation(np.flatnonzero(whole))[:_MOST_FITTED])
+    some = atoms.take(fitted)
+    sites = finder.settle(sites, some, kinds[fitted], around[fitted])
+    sites = finder.with_valleys(sites, some, kinds[fitted], around[fitted])
+    return sites if sites.parts_a_kind() else None
+
+
+class SiteFinder:
+    """From seeds to sites."""
+
+    def __init__(self, rotation_invariant: bool, min_size: int) -> None:
+        self.rotation_invariant, self.min_size = rotation_invariant, min_size
+
+    def seeds(self, atoms: Constellations, around: NDArray[np.int32]) -> list[int]:
+        """Return atoms of a sample, one or more for each site: the middle of each crowd, the largest first."""
+        own = [own_pattern(atoms, around, i) for i in range(len(atoms.offsets))]
+        # In units of the tolerance, as the spread is not known yet.
+        fits = fit_patterns(
+            atoms,
+            around,
+            Patterns.stacked(own),
+            spread=_TOLERANCE / np.sqrt(2),
+            tolerance=_TOLERANCE,
+            absent=0.3,
+            rotation_invariant=self.rotation_invariant,
+            beyond=5.0,
+        )
+        cost = (fits.costs + fits.costs.T) / 2
+        np.fill_diagonal(cost, np.inf)
+        limit = 2 * float(np.median(np.sort(cost, axis=1)[:, min(2, len(cost) - 2)]))
+        near = cost < limit
+        np.fill_diagonal(near, True)
+        free = np.ones(len(cost), dtype=bool)
+        found: list[int] = []
+        while free.any() and len(found) < _MOST_SEEDS:
+            crowd = (near & free).sum(axis=1) * free
+            seed = int(crowd.argmax())
+            if crowd[seed] < 2:
+                break
+            found.append(seed)
+            free &= ~near[seed]
+        return found
+
+    def start(self, patterns: Patterns, own: NDArray[np.integer]) -> Sites:
+        """Take patterns of single atoms for sites."""
+        n = len(patterns)
+        nothing = np.full((n, n), np.inf)
+        return Sites(
+            patterns,
+            own.astype(np.int32),
+            np.ones(n, dtype=np.int64),
+            nothing,
+            _TOLERANCE / 3,
+            _TOLERANCE,
+            self.rotation_invariant,
+        )
+
+    def settle(
+        self, sites: Sites, atoms: Constellations, kinds: NDArray[np.integer], around: NDArray[np.int32]
+    ) -> Sites:
+        """Tell the atoms the nearest pattern, make the patterns anew from them, join those that are alike; repeat."""
+        before = np.full(len(kinds), -1)
+        for _ in range(_ROUNDS):
+            labels, _, fits = sites.assign(atoms, kinds, around)
+            sites, labels = self._renewed(sites, atoms, around, labels, fits)
+            if not len(sites.patterns) or np.array_equal(labels, before):
+                break
+            before = labels
+        return sites
+
+    def _renewed(
+        self,
+        sites: Sites,
+        atoms: Constellations,
+        around: NDArray[np.int32],
+        labels: NDArray[np.int32],
+        fits: Fits,
+    ) -> tuple[Sites, NDArray[np.int32]]:
+        """Patterns of the labelled atoms; small classes go, those less than five spreads apart join."""
+        parts, own, sizes, kept, residuals = [], [], [], [], []
+        for site in range(len(sites.patterns)):
+            members = np.flatnonzero(labels == site)
+            if len(members) < self.min_size:
+                continue
+            sizes.append(len(members))
+            members = members[:: -(-len(members) // _MOST_MEMBERS)]
+            turned = turned_back(
+                atoms.offsets[members], fits.angles[members, site], fits.mirrored[members, site]
+            )
+            pattern, rest = usual_places(turned, around[members], atoms.reach, sites.tolerance)
+            parts.append(pattern)
+            residuals.append(rest)
+            own.append(int(sites.kind[site]))
+            kept.append(site)
+        rest = np.abs(np.concatenate(residuals)) if residuals else np.zeros(0)
+        spread = float(1.4826 * np.median(rest)) if len(rest) else sites.spread
+        spread = max(spread, _NARROWEST)
+        tolerance = float(np.clip(4 * spread, _TOLERANCE, _WIDEST))
+        patterns = Patterns.stacked(parts)
+        renewed = Sites(
+            patterns,
+            np.array(own, dtype=np.int32),
+            np.array(sizes, dtype=np.int64),
+            pattern_separations(
+                patterns, np.array(own), atoms.reach, spread, tolerance, self.rotation_invariant
+            ),
+            spread,
+            tolerance,
+            self.rotation_invariant,
+        )
+        number = np.full(len(sites.patterns), -1)
+        number[kept] = np.arange(len(kept))
+        labels = number[labels].astype(np.int32)
+        return _joined(renewed, labels, renewed.separations < _APART)
+
+    def with_valleys(
+        self, sites: Sites, atoms: Constellations, kinds: NDArray[np.integer], around: NDArray[np.int32]
+    ) -> Sites:
+        """Join sites that no valley parts: a continuum is not to be cut."""
+        while len(sites.patterns) > 1:
+            labels, _, fits = sites.assign(atoms, kinds, around)
+            n = len(sites.patterns)
+            alike = np.zeros((n, n), dtype=bool)
+            near = (sites.separations < _NEAR) & np.equal.outer(sites.kind, sites.kind)
+            for a, b in np.argwhere(np.triu(near, 1)):
+                along = (fits.costs[:, a] - fits.costs[:, b]) / sites.separations[a, b]
+                alike[a, b] = valley(along[labels == a], along[labels == b]) < _VALLEY
+            sites, _ = _joined(sites, labels, alike)
+            if len(sites.patterns) == n:
+                break
+        return sites
+
+
+def _joined(
+    sites: Sites, labels: NDArray[np.int32], alike: NDArray[np.bool_]
+) -> tuple[Sites, NDArray[np.int32]]:
+    """Join sites of one kind that are alike (c, c), the smaller into the larger, the nearest pairs first."""
+    stays = np.arange(len(sites.patterns))
+    gone = np.zeros(len(stays), dtype=bool)
+    pairs = np.argwhere(np.triu(alike & np.equal.outer(sites.kind, sites.kind), 1))
+    for a, b in pairs[np.argsort(sites.separations[pairs[:, 0], pairs[:, 1]], kind="stable")]:
+        if gone[a] or gone[b]:
+            continue
+        large, small = (a, b) if sites.sizes[a] >= sites.sizes[b] else (b, a)
+        gone[small] = True
+        stays[small] = large
+    if not gone.any():
+        return sites, labels
+    kept = np.flatnonzero(~gone)
+    sizes = np.bincount(stays, weights=sites.sizes, minlength=len(stays))[kept].astype(np.int64)
+    number = np.full(len(stays), -1)
+    number[kept] = np.arange(len(kept))
+    patterns = Patterns(sites.patterns.places[kept], sites.patterns.kinds[kept])
+    joined = Sites(
+        patterns,
+        sites.kind[kept],
+        sizes,
+        sites.separations[np.ix_(kept, kept)],
+        sites.spread,
+        sites.tolerance,
+        sites.rotation_invariant,
+    )
+    return joined, np.where(labels >= 0, number[stays[labels]], -1).astype(np.int32)
