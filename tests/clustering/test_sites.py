@@ -116,11 +116,11 @@ def test_neighbours_are_of_the_same_frame():
 def oxide():
     """M1 oxide of thirteen sites, a fifth of its channels empty, turned, at a finite dose."""
     image, truth = m1_oxide(
-        shape=(430, 470), empty_channels=0.2, rotation=11.0, dose=3e4, random_state=2, pixel_size=PIXEL
+        shape=(560, 600), empty_channels=0.2, rotation=11.0, dose=3e4, random_state=2, pixel_size=PIXEL
     )
     image.set_signal_type("atomic_image")
     motifs = image.find_motifs(
-        atoms=truth.positions * PIXEL, rotation_invariant=True, show_progressbar=False, refine=True
+        atoms=truth.positions * PIXEL, rotation_invariant=True, show_progressbar=False, refine=False
     )
     return image, motifs, truth
 
@@ -129,7 +129,7 @@ def test_sites_of_the_oxide_come_first_and_fillings_of_channels_deeper(oxide):
     _, motifs, truth = oxide
     assert motifs.n_motifs <= 15
     x, y = np.asarray(motifs.pixel_positions).T
-    inside = (x > 50) & (x < 420) & (y > 50) & (y < 380)
+    inside = (x > 50) & (x < 550) & (y > 50) & (y < 510)
     assert adjusted_rand_score(truth.labels[inside], motifs.labels[inside]) > 0.97
     finest = motifs.labels_at(max(motifs.lenses))
     assert finest.max() > motifs.labels.max()
@@ -143,10 +143,12 @@ def test_sites_read_the_next_image(oxide):
         shape=(390, 360), empty_channels=0.1, rotation=-37.0, dose=3e4, random_state=5, pixel_size=PIXEL
     )
     other.set_signal_type("atomic_image")
-    found = motifs.predict(other, atoms=truth.positions * PIXEL, show_progressbar=False)
+    # A fit may move a column at the border out of the image.
+    known = (truth.positions > 3).all(axis=1) & (truth.positions < [356, 386]).all(axis=1)
+    found = motifs.predict(other, atoms=truth.positions[known] * PIXEL, show_progressbar=False)
     x, y = np.asarray(found.pixel_positions).T
     inside = (x > 50) & (x < 310) & (y > 50) & (y < 340)
-    assert adjusted_rand_score(truth.labels[inside], found.labels[inside]) > 0.97
+    assert adjusted_rand_score(truth.labels[known][inside], found.labels[inside]) > 0.97
 
 
 def test_sites_need_the_neighbours_of_the_next_image():
