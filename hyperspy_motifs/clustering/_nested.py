@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from ._features import Axes, MomentsLike, noise_unit, noise_units
 from ._growth import Growth
 from ._merging import merging_order
 from ._parting import part
+from ._reading import SURROUNDINGS, Parting, read_atoms
 from ._site_finding import find_sites
 from ._site_parting import SiteParting
 from ._sites import Sites
@@ -30,17 +30,7 @@ from ._view import View, checked_lenses, filled, joins_of, sound_members
 
 _SPREAD = 10.0
 _ONE_COLUMN = 0.9  # smaller discs hold the centre of no neighbour
-_SURROUNDINGS = 1.2
 _BONDS = (1.0, 2.0)  # lenses that judge whether motifs are discrete
-
-
-@dataclass(frozen=True)
-class _Parting:
-    """How one group was parted through one lens: all that is needed to part new atoms the same way."""
-
-    axes: Axes
-    classes: GaussianClasses
-    leaves: NDArray[np.int32]  # group after this lens of every class
 
 
 class NestedLenses:
@@ -145,7 +135,7 @@ class NestedLenses:
         self.labels_at_: dict[float, NDArray[np.int32]] = {}
         self.probabilities_at_: dict[float, NDArray[np.float64]] = {}
         self.layouts_: dict[float, NDArray[np.float32]] = {}
-        self._partings: dict[float, list[_Parting]] = {}
+        self._partings: dict[float, list[Parting]] = {}
         self._views: dict[float, tuple[NDArray[np.float64], Leak | None]] = {}
         self._names: dict[float, NDArray[np.int32]] = {}
         joins: list[tuple[float, int, int, float]] = []
@@ -235,55 +225,13 @@ class NestedLenses:
         if lens not in self.lenses_:
             raise ValueError(f"lens={lens:g} is none of the fitted {self.lenses_}.")
         steps = self.lenses_[: self.lenses_.index(lens) + 1]
-        return self._predict(moments_of, steps, neighbours)[lens]
+        return read_atoms(self, moments_of, steps, neighbours)[lens]
 
     def predict_all(
         self, moments_of: Callable[[float], MomentsLike], neighbours: Constellations | None = None
     ) -> dict[float, tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]]:
         """As :meth:`predict`, through every lens: labels, probabilities and strangeness by lens."""
-        return self._predict(moments_of, self.lenses_, neighbours)
-
-    def _predict(
-        self,
-        moments_of: Callable[[float], MomentsLike],
-        lenses: Sequence[float],
-        neighbours: Constellations | None,
-    ) -> dict[float, tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]]:
-        if self._site_parting is not None and neighbours is None and len(lenses) > 1:
-            raise ValueError("These motifs are sites: neighbours= of the other image is needed to tell them.")
-        found = {}
-        groups: NDArray[np.int32] | None = None
-        probabilities, strangeness = np.ones(0), np.zeros(0)
-        for step in lenses:
-            if self._site_parting is not None and neighbours is not None and step == self.lenses_[1]:
-                assert groups is not None
-                groups, sure, strange = self._site_parting.predict(neighbours, groups)
-                probabilities, strangeness = probabilities * sure, np.maximum(strangeness, strange)
-                found[step] = self._names[step][groups], probabilities.copy(), strangeness.copy()
-                continue
-            moments = moments_of(step)
-            unit, leak = self._views[step]
-            values = None if leak is None else leak.remove(moments, moments_of(_SURROUNDINGS))
-            X = noise_units(moments, self.rotation_invariant, unit, values)
-            valid = np.asarray(moments.valid, dtype=bool)
-            if groups is None:
-                groups = np.zeros(len(X), dtype=np.int32)
-                probabilities, strangeness = np.ones(len(X)), np.zeros(len(X))
-            new = np.empty_like(groups)
-            for group, parting in enumerate(self._partings[step]):
-                members = np.flatnonzero(groups == group)
-                components = parting.axes.apply(
-                    np.where(valid[members, None], X[members], parting.axes.centre)
-                )
-                odds = parting.classes.predict_proba(components)
-                own = odds.argmax(axis=1)
-                new[members] = parting.leaves[own]
-                probabilities[members] *= odds[np.arange(len(members)), own]
-                strange = parting.classes.strangeness(components)
-                strangeness[members] = np.maximum(strangeness[members], np.where(valid[members], strange, 0))
-            groups = new
-            found[step] = self._names[step][groups], probabilities.copy(), strangeness.copy()
-        return found
+        return read_atoms(self, moments_of, self.lenses_, neighbours)
 
     def _part_into_sites(
         self,
@@ -334,7 +282,7 @@ class NestedLenses:
         view = View(unit, None, X, sound)
         if lens >= _ONE_COLUMN:
             return view
-        wider = moments_of(_SURROUNDINGS)
+        wider = moments_of(SURROUNDINGS)
         both = both_valid(moments, wider)
         if wider.radius < 1.3 * moments.radius or both.sum() < 2 * X.shape[1]:
             return view
@@ -415,7 +363,7 @@ class NestedLenses:
             self._first_merges = merges if lens == self.lenses_[0] else self._first_merges
             growth.part(group, lens, np.bincount(own, minlength=n_here), merges)
             leaves = np.arange(n_leaves, n_leaves + n_here, dtype=np.int32)
-            self._partings[lens].append(_Parting(axes, classes, leaves))
+            self._partings[lens].append(Parting(axes, classes, leaves))
             n_leaves += n_here
         growth.next_lens()
         return new, probabilities

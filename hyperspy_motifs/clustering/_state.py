@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ._classifier import GaussianClasses
 from ._constellations import Patterns
 from ._features import Axes
-from ._nested import NestedLenses, _Parting
+from ._nested import NestedLenses
+from ._reading import Parting
 from ._site_parting import SiteParting
 from ._sites import Sites
 from ._surroundings import Leak
@@ -64,7 +65,7 @@ def from_state(state: Mapping[str, NDArray[Any]]) -> NestedLenses:
         model._views[lens] = np.asarray(state[f"{step}/unit"], float), leak
         model._names[lens] = np.asarray(state[f"{step}/names"], np.int32)
         model._partings[lens] = [
-            _Parting(
+            Parting(
                 _restored(Axes, state, f"{step}/{number}/axes"),
                 _restored(GaussianClasses, state, f"{step}/{number}/classes"),
                 np.asarray(state[f"{step}/{number}/leaves"], np.int32),

@@ -17,7 +17,7 @@ from hyperspy_motifs.clustering._merging import merge_alike, merging_order
 from hyperspy_motifs.clustering._separation import HalfSums
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def rng():
     return np.random.default_rng(11)
 

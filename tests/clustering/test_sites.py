@@ -137,7 +137,7 @@ def test_sites_of_the_oxide_come_first_and_fillings_of_channels_deeper(oxide):
         assert len(np.unique(motifs.labels[finest == motif])) == 1
 
 
-def test_sites_read_the_next_image(oxide):
+def test_sites_read_the_next_image_and_go_through_a_file(oxide, tmp_path):
     _, motifs, _ = oxide
     other, truth = m1_oxide(
         shape=(390, 360), empty_channels=0.1, rotation=-37.0, dose=3e4, random_state=5, pixel_size=PIXEL
@@ -149,6 +149,9 @@ def test_sites_read_the_next_image(oxide):
     x, y = np.asarray(found.pixel_positions).T
     inside = (x > 50) & (x < 310) & (y > 50) & (y < 340)
     assert adjusted_rand_score(truth.labels[known][inside], found.labels[inside]) > 0.97
+    path = motifs.save_vocabulary(tmp_path / "oxide.npz")
+    again = other.apply_vocabulary(path, atoms=truth.positions[known] * PIXEL, show_progressbar=False)
+    np.testing.assert_array_equal(again.labels, found.labels)
 
 
 def test_sites_need_the_neighbours_of_the_next_image():

@@ -1,0 +1,70 @@
+"""Fitted nested lenses tell the atoms of another image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._classifier import GaussianClasses
+from ._constellations import Constellations
+from ._features import Axes, MomentsLike, noise_units
+
+if TYPE_CHECKING:
+    from ._nested import NestedLenses
+
+SURROUNDINGS = 1.2  # lens that sees the ring round a disc of one column
+
+
+@dataclass(frozen=True)
+class Parting:
+    """How one group was parted through one lens: all that is needed to part new atoms the same way."""
+
+    axes: Axes
+    classes: GaussianClasses
+    leaves: NDArray[np.int32]  # group after this lens of every class
+
+
+def read_atoms(
+    model: NestedLenses,
+    moments_of: Callable[[float], MomentsLike],
+    lenses: Sequence[float],
+    neighbours: Constellations | None,
+) -> dict[float, tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]]:
+    """Labels, probabilities and strangeness of the atoms of another image through the first lenses of a fitted model."""
+    if model._site_parting is not None and neighbours is None and len(lenses) > 1:
+        raise ValueError("These motifs are sites: neighbours= of the other image is needed to tell them.")
+    found = {}
+    groups: NDArray[np.int32] | None = None
+    probabilities, strangeness = np.ones(0), np.zeros(0)
+    for step in lenses:
+        if model._site_parting is not None and neighbours is not None and step == model.lenses_[1]:
+            assert groups is not None
+            groups, sure, strange = model._site_parting.predict(neighbours, groups)
+            probabilities, strangeness = probabilities * sure, np.maximum(strangeness, strange)
+            found[step] = model._names[step][groups], probabilities.copy(), strangeness.copy()
+            continue
+        moments = moments_of(step)
+        unit, leak = model._views[step]
+        values = None if leak is None else leak.remove(moments, moments_of(SURROUNDINGS))
+        X = noise_units(moments, model.rotation_invariant, unit, values)
+        valid = np.asarray(moments.valid, dtype=bool)
+        if groups is None:
+            groups = np.zeros(len(X), dtype=np.int32)
+            probabilities, strangeness = np.ones(len(X)), np.zeros(len(X))
+        new = np.empty_like(groups)
+        for group, parting in enumerate(model._partings[step]):
+            members = np.flatnonzero(groups == group)
+            components = parting.axes.apply(np.where(valid[members, None], X[members], parting.axes.centre))
+            odds = parting.classes.predict_proba(components)
+            own = odds.argmax(axis=1)
+            new[members] = parting.leaves[own]
+            probabilities[members] *= odds[np.arange(len(members)), own]
+            strange = parting.classes.strangeness(components)
+            strangeness[members] = np.maximum(strangeness[members], np.where(valid[members], strange, 0))
+        groups = new
+        found[step] = model._names[step][groups], probabilities.copy(), strangeness.copy()
+    return found
