@@ -1,0 +1,142 @@
+"""Other people's tests beside this package: ``make other-tests``.
+
+- HyperSpy's own suite without this extension and with it: every test must end the same.
+- Its tests of Signal2D once more, with ``AtomicImage`` in the place of ``Signal2D``.
+- atomap's own suite beside this package.
+- scikit-learn's checks of both estimators.
+
+Long (half an hour on two cores). Tests that need the network fail both ways where there is none, which is no difference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections import Counter
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CHECKOUT = HERE.parent
+SIGNAL2D = (
+    "signals/test_2D.py", "signals/test_2D_tools.py", "signals/test_image.py", "signals/test_find_peaks2D.py",
+    "signals/test_fancy_indexing.py", "signals/test_map_method.py", "signals/test_transpose.py",
+    "signals/test_tools.py", "signals/test_lazy.py", "signals/test_apodization.py", "signals/test_fourier_transform.py",
+    "signals/test_binned.py", "model/test_model2d.py", "drawing/test_plot_signal2d.py", "drawing/test_markers.py",
+    "utils/test_roi.py", "utils/test_stack_calibration.py",
+)  # fmt: skip
+# Tests that say that the class must be Signal2D itself, and so cannot hold for a class that is more than it.
+NAMES_THE_CLASS: dict[str, str] = {}
+
+
+def main() -> int:
+    """Run what was asked for, print a table, and return the number of parts that went wrong."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", default=["hyperspy", "signal2d", "atomap", "estimators"])
+    parser.add_argument("--folder", type=Path, default=CHECKOUT / ".venv-other", help="environment and results")
+    parser.add_argument("-n", default="2", help="processes")
+    options = parser.parse_args()
+    suites = Suites(options.folder.resolve(), options.n)
+    wrong = [part for part in options.parts if not getattr(suites, part)()]
+    print(f"== {', '.join(wrong)} went wrong" if wrong else "== all as it should be")
+    return len(wrong)
+
+
+class Suites:
+    """The suites, in one environment in which this package is installed, taken out and put back."""
+
+    def __init__(self, folder: Path, n: str) -> None:
+        self.folder, self.n = folder, n
+        self.python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+        if not self.python.exists():
+            subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+            # Everything that this package needs is there both times: it alone makes the difference.
+            self.pip("install", f"{CHECKOUT}[tests]", "hyperspy[tests]", "pytest-mpl")
+        (folder / "empty").mkdir(exist_ok=True)
+
+    def pip(self, *arguments: str) -> None:
+        subprocess.run([self.python, "-m", "pip", "--quiet", *arguments], check=True)
+
+    def put_in(self) -> None:
+        self.pip("install", "--no-deps", "--force-reinstall", str(CHECKOUT))
+
+    def run(self, name: str, *arguments: str) -> dict[str, str]:
+        """Outcome of every test of one run of pytest."""
+        report = self.folder / f"{name}.xml"
+        report.unlink(missing_ok=True)
+        subprocess.run(
+            [self.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", self.n, f"--junitxml={report}",
+             "--timeout=600", "-W", "ignore", *arguments],
+            cwd=self.folder / "empty", stdout=open(self.folder / f"{name}.txt", "w"), stderr=subprocess.STDOUT,
+            env={**environment(), "PYTHONPATH": str(HERE)}, check=False,
+        )  # fmt: skip
+        found = outcomes(report)
+        print(f"{name}: {dict(Counter(found.values()))}", flush=True)
+        return found
+
+    def hyperspy(self) -> bool:
+        self.pip("uninstall", "-y", "hyperspy_motifs")
+        without = self.run("hyperspy_without", "--pyargs", "hyperspy")
+        self.put_in()
+        with_it = self.run("hyperspy_with", "--pyargs", "hyperspy")
+        return bool(without) and same(without, with_it, {})
+
+    def signal2d(self) -> bool:
+        self.put_in()
+        tests = Path(
+            subprocess.check_output(
+                [self.python, "-c", "import hyperspy.tests as t; print(t.__path__[0])"], text=True,
+                cwd=self.folder / "empty",
+            ).strip()
+        )  # fmt: skip
+        files = [str(tests / name) for name in SIGNAL2D]
+        cut = ["--confcutdir", str(tests.parent), "--rootdir", str(tests.parent)]
+        as_it_is = self.run("signal2d_itself", *cut, *files)
+        replaced = self.run("signal2d_replaced", "-p", "atomic_image_for_signal2d", *cut, *files)
+        return bool(as_it_is) and same(as_it_is, replaced, NAMES_THE_CLASS)
+
+    def atomap(self) -> bool:
+        self.put_in()
+        found = self.run("atomap", "--pyargs", "atomap", "--ignore-glob=*gui*")
+        return bool(found) and not {"failed", "error"} & set(found.values())
+
+    def estimators(self) -> bool:
+        self.put_in()
+        found = self.run("estimators", "--pyargs", "hyperspy_motifs.tests.trust.test_estimators")
+        return bool(found) and set(found.values()) == {"passed"}
+
+
+def environment() -> dict[str, str]:
+    import os
+
+    return {**os.environ, "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def outcomes(report: Path) -> dict[str, str]:
+    """Test id to passed, failed, error or skipped, from a JUnit file."""
+    if not report.exists():
+        return {}
+    found = {}
+    for case in ET.parse(report).iter("testcase"):
+        kinds = {child.tag for child in case} & {"failure", "error", "skipped"}
+        found[f"{case.get('classname')}::{case.get('name')}"] = (
+            "failed" if "failure" in kinds else kinds.pop() if kinds else "passed"
+        )
+    return found
+
+
+def same(before: dict[str, str], after: dict[str, str], excused: dict[str, str]) -> bool:
+    """Whether every test ended the same both times; what did not is listed."""
+    alike = True
+    for test in sorted(before.keys() | after.keys()):
+        one, two = before.get(test, "absent"), after.get(test, "absent")
+        if one != two:
+            reason = next((why for part, why in excused.items() if part in test), None)
+            print(f"  {test}: {one}, then {two}{f' ({reason})' if reason else ''}")
+            alike &= reason is not None
+    return alike
+
+
+if __name__ == "__main__":
+    sys.exit(main())
