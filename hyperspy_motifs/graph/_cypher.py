@@ -14,9 +14,13 @@ def run_query(graph: nx.DiGraph, cypher: str) -> dict[str, list[Any]]:
     ------
     ImportError
         If grand-cypher is not installed.
+    TypeError
+        If the query is no text.
     ValueError
-        If the query cannot be understood.
+        If the query cannot be understood or answered.
     """
+    if not isinstance(cypher, str):
+        raise TypeError(f"A query is a text in openCypher, not of the type {type(cypher).__name__}.")
     try:
         from grandcypher import GrandCypher
         from lark.exceptions import LarkError
@@ -33,8 +37,17 @@ def run_query(graph: nx.DiGraph, cypher: str) -> dict[str, list[Any]]:
     try:
         found = GrandCypher(host).run(cypher)
     except LarkError as error:
-        raise ValueError(f"The query cannot be understood: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"The query cannot be understood: {_first_line(error)}") from error
+    except Exception as error:
+        # grand-cypher says by exceptions of any kind what it does not know: KeyError, NotImplementedError ...
+        raise ValueError(
+            f"The query cannot be answered ({type(error).__name__}: {_first_line(error)}). find() may do it."
+        ) from error
     return {str(name): [_plain(value) for value in values] for name, values in found.items()}
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "no reason was given")
 
 
 def _labels(attributes: dict[str, Any]) -> set[str]:

@@ -11,6 +11,7 @@ from hyperspy_motifs import atoms as finding
 from hyperspy_motifs import store
 from hyperspy_motifs.stacks import run_frames
 
+from ._arguments import check_length
 from ._atom_table import AtomTable
 from ._checks import check_axes, check_positions, clean_image
 from ._frame_tasks import COLUMNS, find_atoms_of_frame
@@ -144,20 +145,6 @@ def keep_atoms(signal: Any, table: AtomTable) -> None:
     store.write_atoms(
         signal, {"positions": table.positions, "frames": table.frames, **table.columns}, table.facts
     )
-
-
-def check_length(value: float, name: str, stamp: store.Stamp) -> float:
-    """`value` as a positive length in axis units that fits into the image."""
-    value = float(value)
-    extent = min(abs(s) * n for s, n in zip(stamp.scale, stamp.shape, strict=True))
-    if not np.isfinite(value) or value <= 0:
-        raise ValueError(f"{name} is {value:g}; a positive length in {stamp.units} is expected.")
-    if value >= extent / 2:
-        raise ValueError(
-            f"{name} is {value:g} {stamp.units}, the image measures only {extent:g} {stamp.units}. "
-            f"Give it in the units of the axes ({stamp.units})."
-        )
-    return value
 
 
 def quiet(show_progressbar: bool | None) -> bool:

@@ -14,6 +14,8 @@ MINIMUM_SIZE = 16
 PIXEL_TOLERANCE = 0.01
 # A hot line or a dead corner may be masked; where more is missing the statistics of the image are not the specimen's.
 MASKED_FRACTION = 0.05
+# Sums of fourth powers of pixels must be finite and not zero.
+LARGEST, SMALLEST = 1e60, 1e-60
 
 
 def check_axes(signal: Any) -> None:
@@ -23,7 +25,8 @@ def check_axes(signal: Any) -> None:
     ------
     ValueError
         If the signal space is not two-dimensional, an axis is not uniform, the two have different units or different
-        scales (pixels that are not square), or the image is smaller than 16 pixels on a side.
+        scales (pixels that are not square), a scale is 0 or not
+        finite, or the image is smaller than 16 pixels on a side.
     """
     axes = signal.axes_manager.signal_axes
     if len(axes) != 2:
@@ -40,13 +43,18 @@ def check_axes(signal: Any) -> None:
             raise ValueError(
                 f"The image has {axis.size} pixels along '{axis.name}', at least {MINIMUM_SIZE} are needed."
             )
+        if not np.isfinite([axis.scale, axis.offset]).all() or axis.scale == 0:
+            raise ValueError(
+                f"The axis '{axis.name}' has the scale {axis.scale:g} and the offset {axis.offset:g}: finite numbers are "
+                "expected, and a scale that is not 0. Set them in signal.axes_manager."
+            )
     ax, ay = axes
     if str(ax.units) != str(ay.units):
         raise ValueError(
             f"The signal axes have different units ('{ax.units}' and '{ay.units}'). "
             "Give both the same, e.g. with signal.axes_manager.signal_axes.set(units='nm')."
         )
-    if not np.isclose(abs(ax.scale), abs(ay.scale), rtol=PIXEL_TOLERANCE):
+    if not np.isclose(abs(ax.scale), abs(ay.scale), rtol=PIXEL_TOLERANCE, atol=0):
         raise ValueError(
             f"The pixels are not square: {ax.scale:g} along '{ax.name}' and {ay.scale:g} along '{ay.name}'. "
             "Resample the image first, e.g. with signal.rebin(scale=...) or signal.interpolate_on_axis(...)."
@@ -73,7 +81,8 @@ def clean_image(data: Any, where: str = "The image") -> tuple[np.ndarray, np.nda
     TypeError
         If the pixels are RGB(A), complex or no numbers.
     ValueError
-        If more than 5 % of the pixels are missing, or all have the same value.
+        If there are no rows and columns, more than 5 % of the pixels are missing, all have the same value, or the values
+        are beyond 1e60 or nearer to each other than 1e-60.
     """
     data = np.asarray(data)
     if data.dtype.names:
@@ -87,7 +96,10 @@ def clean_image(data: Any, where: str = "The image") -> tuple[np.ndarray, np.nda
         )
     if data.dtype.kind not in "buif":
         raise TypeError(f"{where} has pixels of type '{data.dtype}', numbers are expected.")
-    image = np.array(data, dtype=np.float64, order="C")
+    if data.ndim < 2 or not data.size:
+        raise ValueError(f"{where} has the shape {data.shape}; rows and columns of pixels are expected.")
+    with np.errstate(over="ignore"):
+        image = np.array(data, dtype=np.float64, order="C")
     finite = np.isfinite(image)
     missing = None
     if not finite.all():
@@ -108,6 +120,11 @@ def clean_image(data: Any, where: str = "The image") -> tuple[np.ndarray, np.nda
     low, high = float(image.min()), float(image.max())
     if not high - low > 1e-12 * max(abs(low), abs(high)):
         raise ValueError(f"{where} is constant (every pixel is {low:g}): there is nothing to find in it.")
+    if max(abs(low), abs(high)) > LARGEST or high - low < SMALLEST:
+        raise ValueError(
+            f"{where} has values from {low:g} to {high:g}, whose squares no number can hold. Multiply it by a factor, "
+            "e.g. signal / signal.data.max()."
+        )
     return image, missing
 
 
@@ -120,6 +137,8 @@ def check_positions(positions: Any, stamp: Any) -> np.ndarray:
         If they are not an (n, 2) array of finite numbers, lie outside the image, occur twice, or are none.
     """
     try:
+        if np.iscomplexobj(positions):
+            raise TypeError("complex numbers are no positions")
         positions = np.asarray(positions, dtype=float)
     except (TypeError, ValueError) as error:
         raise TypeError(

@@ -12,7 +12,8 @@ from hyperspy.external.progressbar import progressbar
 
 from hyperspy_motifs import store
 
-from ._atom_finding import FEWEST_ATOMS, check_length, find_atoms, given_atoms, quiet, stored_atoms
+from ._arguments import FEWEST_OF_A_MOTIF, check_arguments
+from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, quiet, stored_atoms
 from ._atom_table import AtomTable
 from ._cell_finding import find_cells
 from ._checks import check_axes
@@ -24,7 +25,6 @@ from ._vocabulary_making import learned_vocabulary
 # Order of the moments where the user names none: enough for the twelve nearest columns of a disc of two shells, and the
 # clustering drops what carries only noise.
 N_MAX = 8
-FEWEST_OF_A_MOTIF = 5
 REACH_OF_NEIGHBOURS = 1.1
 
 
@@ -58,12 +58,12 @@ def find_motifs(
         "lens": lens,
         "patch_radius": patch_radius,
         "n_max": n_max,
-        "rotation_invariant": bool(rotation_invariant),
+        "rotation_invariant": rotation_invariant,
         "n_motifs": n_motifs,
         "min_motif_size": min_motif_size,
         "random_state": random_state,
     }
-    _check_arguments(signal, asked)
+    check_arguments(signal, asked, (AUTO,))
     detectors = _detectors(signal, also)
     stamp = store.Stamp.of(signal)
     folder = open_checkpoint(checkpoint, detectors, asked)
@@ -221,6 +221,10 @@ def _detectors(signal: Any, also: Any) -> list[Any]:
     others = [] if also is None else list(also) if isinstance(also, list | tuple) else [also]
     stamp = store.Stamp.of(signal)
     for other in others:
+        if not hasattr(other, "axes_manager"):
+            raise TypeError(
+                f"also= holds a {type(other).__name__}; HyperSpy images of the same scan are expected."
+            )
         check_axes(other)
         theirs = store.Stamp.of(other)
         if (theirs.shape, theirs.navigation_shape) != (stamp.shape, stamp.navigation_shape):
@@ -261,42 +265,6 @@ def _atoms(
     spacing = nearest_neighbour_distance(first) if len(first) > 2 else table.facts["separation"]
     facts = {**table.facts, "separation": spacing * abs(store.Stamp.of(signal).scale[0])}
     return dataclasses.replace(table, facts=facts), "found"
-
-
-def _check_arguments(signal: Any, asked: dict[str, Any]) -> None:
-    """Refuse what cannot be done before anything is done."""
-    check_axes(signal)
-    stamp = store.Stamp.of(signal)
-    for name in ("separation", "patch_radius"):
-        if asked[name] is not None:
-            check_length(asked[name], name, stamp)
-    seed = asked["random_state"]
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise ValueError(
-            f"random_state is {seed!r}; a whole number is expected, so that the same image gives the same motifs."
-        )
-    asked["random_state"] = int(seed)
-    if asked["refine"] not in (True, False, "gaussian", "center_of_mass", "atomap"):
-        raise ValueError(
-            f"refine is {asked['refine']!r}; expected True, False, 'gaussian', 'center_of_mass' or 'atomap'."
-        )
-    if asked["polarity"] not in ("auto", "bright", "dark"):
-        raise ValueError(f"polarity is {asked['polarity']!r}; expected 'auto', 'bright' or 'dark'.")
-    lens = asked["lens"]
-    if lens != "auto" and (isinstance(lens, str) or not 0.2 <= float(lens) <= 10):
-        raise ValueError(
-            f"lens is {lens!r}; expected 'auto' or a radius of 0.2 to 10 nearest-neighbour distances."
-        )
-    if lens != "auto" and asked["patch_radius"] is not None:
-        raise ValueError(
-            "Give lens (in nearest-neighbour distances) or patch_radius (in axis units), not both."
-        )
-    if isinstance(asked["n_max"], str) and asked["n_max"] != AUTO:
-        raise ValueError(f"n_max is {asked['n_max']!r}; a whole number, 'auto' or None is expected.")
-    for name, least in (("n_motifs", 1), ("min_motif_size", FEWEST_OF_A_MOTIF), ("n_max", 0)):
-        value = asked[name]
-        if value is not None and value != AUTO and (int(value) != value or value < least):
-            raise ValueError(f"{name} is {value!r}; a whole number of {least} or more is expected.")
 
 
 def _lenses(default: tuple[float, ...], lens: str | float, patch_radius: float | None, spacing: float) -> Any:

@@ -11,7 +11,8 @@ from scipy import ndimage
 
 from hyperspy_motifs import store
 
-from ._atom_finding import check_length, find_atoms, given_atoms, stored_atoms
+from ._arguments import check_length
+from ._atom_finding import find_atoms, given_atoms, stored_atoms
 from ._atom_patches import AtomPatches
 from ._checks import check_axes, clean_image
 from ._frames import frame, n_frames

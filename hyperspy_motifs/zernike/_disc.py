@@ -23,7 +23,8 @@ def _interior(rows, columns, order):
     x = columns[:, None, None] + node[None, None, :] + 0 * node[None, :, None]
     y = rows[:, None, None] + node[None, :, None] + 0 * node[None, None, :]
     w = np.broadcast_to(weight[:, None] * weight[None, :], x.shape)
-    return x.reshape(len(rows), -1), y.reshape(len(rows), -1), w.reshape(len(rows), -1)
+    shape = len(rows), order**2  # of which there may be none, in a disc smaller than a pixel
+    return x.reshape(shape), y.reshape(shape), w.reshape(shape)
 
 
 def _rim_pixel(row, column, radius, order):

@@ -96,6 +96,9 @@ def estimate_noise(image: ArrayLike) -> NoiseModel:
     centres = np.bincount(which, weights=mean, minlength=_BINS) / np.maximum(counts, 1)
     used = counts >= 32
     variance = np.array([(1.4826 * np.median(np.abs(part))) ** 2 if len(part) else 0.0 for part in parts])
+    if not used.any() or variance[used].max() <= 0:
+        # Too few pixels for a line, or most residuals are zero (flat or clipped): one variance for all.
+        return NoiseModel(0.0, float(np.sqrt(np.mean(residual**2))))
     return _fit_line(centres[used], variance[used], counts[used])
 
 

@@ -82,13 +82,14 @@ def with_gaps(data, gaps, seed):
         flat[:] = np.nan
 
 
-SCALES = st.sampled_from([1.0, 0.02, 0.02, 0.02, -0.02, 1e-12, 1e12, 0.021, 3.0])
+SCALES = st.sampled_from([1.0, 0.02, 0.02, 0.02, -0.02, 1e-12, 1e12, 0.021, 3.0, 0.0, np.nan])
 UNITS = st.sampled_from(["nm", "nm", "nm", "Å", "", "px", "µm", "1/nm", "bananas", "日本"])
 
 
 @st.composite
 def images(draw, **kind):
-    """An ``AtomicImage`` of any pixels with any axes."""
+    """An ``AtomicImage`` of any pixels that HyperSpy itself takes, with any axes."""
+    kind.setdefault("dtypes", st.sampled_from([d for d in NUMBERS + OTHERS if d not in ("M8[s]", "m8[s]", "S2", "U3", "O")]))
     data = draw(pixels(dimensions=(2, 4), **kind))
     signal = hs.signals.Signal2D(data)
     scale, units = draw(SCALES), draw(UNITS)
@@ -100,7 +101,7 @@ def images(draw, **kind):
             axes[0].scale = 2 * scale
         case "units":
             axes[1].units = "s"
-        case "curved" if axes[0].size > 1:
+        case "curved" if axes[0].size > 1 and scale > 0.01 and axes[0].offset < 1e6:
             axes[0].convert_to_non_uniform_axis()
     if draw(st.booleans()):
         signal = signal.as_lazy()

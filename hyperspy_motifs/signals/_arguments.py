@@ -1,0 +1,121 @@
+"""Arguments of ``find_motifs``, refused before any work where they mean nothing."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from hyperspy_motifs import store
+
+from ._checks import check_axes
+
+FEWEST_OF_A_MOTIF = 5
+REFINEMENTS = (True, False, "gaussian", "center_of_mass", "atomap")
+POLARITIES = ("auto", "bright", "dark")
+LARGEST_SEED = 2**32 - 1
+
+
+def check_arguments(signal: Any, asked: dict[str, Any], orders: tuple[str, ...]) -> None:
+    """Refuse what cannot be done before anything is done; numbers in `asked` become Python's own.
+
+    Parameters
+    ----------
+    signal : AtomicImage
+    asked : dict
+        The arguments of ``find_motifs`` by name.
+    orders : tuple of str
+        Words that ``n_max`` may be.
+
+    Raises
+    ------
+    ValueError
+        If the axes of the image or an argument cannot be used.
+    """
+    check_axes(signal)
+    stamp = store.Stamp.of(signal)
+    for name in ("separation", "patch_radius"):
+        if asked[name] is not None:
+            asked[name] = check_length(asked[name], name, stamp)
+    asked["random_state"] = _seed(asked["random_state"])
+    _check_choice("refine", asked["refine"], REFINEMENTS)
+    _check_choice("polarity", asked["polarity"], POLARITIES)
+    flag = asked["rotation_invariant"]
+    if not isinstance(flag, bool | np.bool_):
+        raise ValueError(f"rotation_invariant is {_short(flag)}; True or False is expected.")
+    asked["rotation_invariant"] = bool(flag)
+    lens = asked["lens"]
+    if not (isinstance(lens, str) and lens == "auto"):
+        if isinstance(lens, bool) or not isinstance(lens, Real) or not 0.2 <= float(lens) <= 10:
+            raise ValueError(
+                f"lens is {_short(lens)}; expected 'auto' or a radius of 0.2 to 10 nearest-neighbour distances."
+            )
+        asked["lens"] = float(lens)
+        if asked["patch_radius"] is not None:
+            raise ValueError(
+                "Give lens (in nearest-neighbour distances) or patch_radius (in axis units), not both."
+            )
+    for name, least in (("n_motifs", 1), ("min_motif_size", FEWEST_OF_A_MOTIF), ("n_max", 0)):
+        value = asked[name]
+        if name == "n_max" and isinstance(value, str):
+            if value not in orders:
+                raise ValueError(f"n_max is {value!r}; a whole number, 'auto' or None is expected.")
+        elif value is not None:
+            asked[name] = check_count(value, name, least, 200 if name == "n_max" else 2**31 - 1)
+
+
+def check_length(value: Any, name: str, stamp: store.Stamp) -> float:
+    """`value` as a positive length in axis units that fits into the image.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    extent = min(abs(s) * n for s, n in zip(stamp.scale, stamp.shape, strict=True))
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < np.inf:
+        raise ValueError(f"{name} is {_short(value)}; a positive length in {stamp.units} is expected.")
+    value = float(value)
+    if value >= extent / 2:
+        raise ValueError(
+            f"{name} is {value:g} {stamp.units}, the image measures only {extent:g} {stamp.units}. "
+            f"Give it in the units of the axes ({stamp.units})."
+        )
+    return value
+
+
+def check_count(value: Any, name: str, least: int, most: int) -> int:
+    """`value` as a whole number from `least` to `most`.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    whole = not isinstance(value, bool) and isinstance(value, Real) and float(value).is_integer()
+    if not whole or value < least:
+        raise ValueError(f"{name} is {_short(value)}; a whole number of {least} or more is expected.")
+    if value > most:
+        raise ValueError(f"{name} is {_short(value)}; a whole number of at most {most} is expected.")
+    return int(value)
+
+
+def _seed(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= value <= LARGEST_SEED:
+        raise ValueError(
+            f"random_state is {_short(value)}; a whole number from 0 to {LARGEST_SEED} is expected, so that the same "
+            "image gives the same motifs."
+        )
+    return int(value)
+
+
+def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
+    if not isinstance(value, str | bool | np.bool_) or value not in choices:
+        *first, last = (repr(c) for c in choices)
+        raise ValueError(f"{name} is {_short(value)}; expected {', '.join(first)} or {last}.")
+
+
+def _short(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,62 @@
+"""scikit-learn's own rules for estimators, and any table of features at all."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from hyperspy_motifs.cells import find_cells
+from hyperspy_motifs.clustering import MotifClustering
+from hyperspy_motifs.relaxation import ForceRelaxedLayout
+from hyperspy_motifs.zernike import ZernikeBasis, get_moments
+
+
+@parametrize_with_checks([ForceRelaxedLayout(), MotifClustering()])
+def test_the_rules_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+@st.composite
+def tables(draw, columns=st.integers(1, 4)):
+    """Rows of numbers: few or many, equal, far apart, or with gaps."""
+    n = draw(st.integers(0, 30))
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    X = rng.normal(size=(n, draw(columns)))
+    kind = draw(st.sampled_from(["plain", "equal", "two", "huge", "tiny", "nan", "inf", "integers", "line"]))
+    if kind == "equal":
+        X[:] = 1.5
+    elif kind == "two":
+        X[: n // 2] += 1e6
+    elif kind in ("huge", "tiny"):
+        X *= 1e200 if kind == "huge" else 1e-200
+    elif kind in ("nan", "inf") and X.size:
+        X.flat[rng.integers(X.size)] = np.nan if kind == "nan" else np.inf
+    elif kind == "integers":
+        X = np.round(X)
+    elif kind == "line":
+        X[:] = X[:, :1]
+    return X
+
+
+@settings(max_examples=150)
+@given(tables(columns=st.just(2)), st.sampled_from(["auto", "delaunay", "voronoi", "gabriel", "rng"]), st.booleans())
+def test_cells_of_any_points(ours, points, bonds, labelled):
+    labels = np.arange(len(points)) % 3 if labelled else None
+    with ours():
+        cells = find_cells(points, labels=labels, bonds=bonds)
+        assert len(cells.labels) == len(cells.polygons) == len(cells.areas)
+        assert (np.asarray(cells.areas) > 0).all()
+        for polygon in cells.polygons:
+            assert len(set(polygon.tolist())) >= 3
+
+
+@settings(max_examples=100)
+@given(tables(columns=st.just(2)), st.integers(-2, 9), st.floats(-3, 30))
+def test_moments_round_any_places(ours, points, order, radius):
+    image = np.add.outer(np.cos(np.arange(23.0)), np.cos(np.arange(29.0)))
+    with ours():
+        basis = ZernikeBasis(order, radius)
+        moments = get_moments(image, points, basis)
+        assert len(moments.values) == len(points)
+        assert np.isfinite(moments.values[moments.valid]).all()

@@ -1,0 +1,158 @@
+"""Ctrl-C at any moment: the result is as it was, or complete; a file is the old one, or the new."""
+
+import os
+import random
+import signal as signals
+import sys
+import threading
+import time
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+
+from hyperspy_motifs import cli, data, store
+
+MOMENTS = 50 * int(os.environ.get("TRUST_TIMES", "1"))
+needs_timer = pytest.mark.skipif(
+    not hasattr(signals, "setitimer") or threading.current_thread() is not threading.main_thread(),
+    reason="no timer that interrupts",
+)
+
+
+@pytest.fixture(scope="module")
+def image():
+    image, _ = data.lattice("square", shape=(90, 110), random_state=0)
+    return image
+
+
+@pytest.fixture(scope="module")
+def finished(image):
+    """An image with an earlier result, another result, and how long that takes."""
+    first = image.deepcopy()
+    first.find_motifs(patch_radius=0.15)
+    second = first.deepcopy()
+    start = time.perf_counter()
+    second.find_motifs(lens=0.6, n_motifs=2)
+    return first, second, time.perf_counter() - start
+
+
+def contents(signal):
+    """Everything that is stored of a result, as text and bytes."""
+    found = {}
+
+    def walk(node, path):
+        for key in sorted(node):
+            value = node[key]
+            if isinstance(value, dict):
+                walk(value, f"{path}.{key}")
+            elif isinstance(value, np.ndarray):
+                found[f"{path}.{key}"] = (value.shape, str(value.dtype), value.tobytes())
+            elif hasattr(value, "data"):
+                found[f"{path}.{key}"] = np.asarray(value.data).tobytes()
+            else:
+                found[f"{path}.{key}"] = value
+
+    walk(signal.metadata.get_item(store.NODE).as_dictionary(), "")
+    return found
+
+
+@needs_timer
+def test_an_interrupt_leaves_the_old_result_or_the_whole_new_one(finished):
+    first, second, took = finished
+    old, new = contents(first), contents(second)
+    assert old != new
+    moment = random.Random(4)
+    handler = signals.signal(signals.SIGALRM, signals.default_int_handler)
+    ends = {"old": 0, "new": 0}
+    try:
+        for _ in range(MOMENTS):
+            signal = first.deepcopy()
+            try:
+                signals.setitimer(signals.ITIMER_REAL, moment.uniform(1e-4, took))
+                signal.find_motifs(lens=0.6, n_motifs=2)
+                signals.setitimer(signals.ITIMER_REAL, 0)
+            except KeyboardInterrupt:
+                pass
+            finally:
+                signals.setitimer(signals.ITIMER_REAL, 0)
+            after = contents(signal)
+            assert after in (old, new)
+            ends["old" if after == old else "new"] += 1
+            assert len(signal.motifs.labels) > 11
+    finally:
+        signals.signal(signals.SIGALRM, handler)
+    assert ends["old"] > MOMENTS // 4, ends
+
+
+
+def test_an_interrupt_at_any_line_of_the_assignment_leaves_one_of_both(finished):
+    """Every line that runs in the image's own metadata; most of the writing is done apart from it."""
+    first, second, _ = finished
+    record = store.read(second)
+    whole = first.deepcopy()
+    store.write(whole, record)
+    old, new = contents(first), contents(whole)
+    ends, line, done = set(), 0, False
+    while not done:
+        signal, count = first.deepcopy(), 0
+        line += 1
+
+        def interrupt(frame, event, _):
+            nonlocal count
+            if event == "line" and frame.f_locals.get("self") is signal.metadata:  # noqa: B023
+                count += 1
+                if count == line:  # noqa: B023
+                    raise KeyboardInterrupt
+            return interrupt  # noqa: B023
+
+        sys.settrace(interrupt)
+        try:
+            store.write(signal, record)
+            done = True
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(None)
+        after = contents(signal)
+        assert after in (old, new)
+        ends.add(after == new)
+    assert line > 5
+    assert ends == {True, False}
+
+
+@pytest.mark.parametrize("ending", ["hspy", "graphml", "csv", "png"])
+def test_a_file_that_is_interrupted_in_being_written_is_the_old_one(tmp_path, image, ending, monkeypatch, capsys):
+    """The command, a second time over its own results, stopped while it writes."""
+    image.save(tmp_path / "x.hspy")
+    out = tmp_path / "out"
+    call = [str(tmp_path / "x.hspy"), "-o", str(out), "-q", "--lens", "0.6"]
+    out.mkdir()
+    old = {name: f"old {name}".encode() for name in ("x.hspy", "x.graphml", "x_atoms.csv", "x_motifs.png")}
+    for name, text in old.items():
+        (out / name).write_bytes(text)
+    replacing = cli._replacing
+
+    class Stopped:
+        def __init__(self, path):
+            self.inner, self.stops = replacing(path), path.suffix == f".{ending}"
+
+        def __enter__(self):
+            path = self.inner.__enter__()
+            if self.stops:
+                path.write_bytes(b"half")
+                self.inner.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+                raise KeyboardInterrupt
+            return path
+
+        def __exit__(self, *error):
+            return self.inner.__exit__(*error)
+
+    monkeypatch.setattr(cli, "_replacing", Stopped)
+    assert cli.main(call) == cli.EXIT_INTERRUPTED
+    assert "interrupted" in capsys.readouterr().err
+    stopped = next(name for name in old if name.endswith(ending))
+    assert (out / stopped).read_bytes() == old[stopped]
+    assert not [p for p in out.iterdir() if "partial" in p.name]
+    if ending != "hspy":
+        assert len(hs.load(out / "x.hspy").motifs.labels) > 11
