@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PYTEST_ARGS ?= -n 2
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint docs clean other-tests oldest trust
 
 $(BIN)/python:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or later is needed: make PYTHON=python3.12 ...')"
@@ -39,5 +39,20 @@ docs: $(VENV)/.doc
 	$(BIN)/python -m sphinx -W --keep-going -b html -d docs/_build/doctrees $(SPHINXOPTS) docs docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -b doctest -D plot_gallery=0 -d docs/_build/doctrees $(SPHINXOPTS) docs docs/_build/doctest
 
+# HyperSpy's, atomap's and scikit-learn's tests beside this package; half an hour.
+other-tests: $(VENV)/.dev
+	$(BIN)/python .ci/other_tests.py
+
+# The tests on the floors of pyproject.toml.
+oldest:
+	$(PYTHON) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)-oldest/bin/python -m pip install --quiet --constraint .ci/oldest.txt --editable ".[tests]"
+	$(VENV)-oldest/bin/python -m pytest $(PYTEST_ARGS)
+
+# Twenty times as many examples of anything as `make test` tries, and other ones each time; an hour.
+trust: $(VENV)/.dev
+	TRUST_TIMES=20 $(BIN)/python -m pytest tests/trust $(PYTEST_ARGS) --timeout=7200
+
 clean:
-	rm -rf $(VENV) demo build dist docs/_build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-oldest $(VENV)-other demo build dist docs/_build .pytest_cache .mypy_cache .ruff_cache

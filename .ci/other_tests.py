@@ -34,7 +34,9 @@ def main() -> int:
     """Run what was asked for, print a table, and return the number of parts that went wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", default=["hyperspy", "signal2d", "atomap", "estimators"])
-    parser.add_argument("--folder", type=Path, default=CHECKOUT / ".venv-other", help="environment and results")
+    parser.add_argument(
+        "--folder", type=Path, default=CHECKOUT / ".venv-other", help="environment and results"
+    )
     parser.add_argument("-n", default="2", help="processes")
     options = parser.parse_args()
     suites = Suites(options.folder.resolve(), options.n)

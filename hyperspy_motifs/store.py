@@ -208,7 +208,7 @@ def read(signal: Any) -> Record:
     Raises
     ------
     ValueError
-        If the signal carries no motifs, or those of a later version of this package.
+        If the signal carries no motifs, damaged ones, or those of a later version of this package.
     """
     if not has_result(signal):
         raise ValueError("This image has no motifs yet. Call find_motifs() first.")
@@ -219,7 +219,25 @@ def read(signal: Any) -> Record:
             f"The motifs of this image were written by a later version of hyperspy_motifs (schema {version}, "
             f"this version reads up to {SCHEMA_VERSION}). Update hyperspy_motifs, or call find_motifs() again."
         )
-    record = Record(
+    try:
+        record = _record_of(node)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"The motifs of this image are damaged ({error}). Call find_motifs() again, or load the file anew."
+        ) from error
+    now = Stamp.of(signal)
+    if len(now.navigation_shape) < len(record.stamp.navigation_shape) and len(record.frames):
+        warnings.warn(
+            "A frame was picked out of a stack, and HyperSpy does not say which: its motifs cannot be told. "
+            "Use s.inav[k : k + 1] instead of s.inav[k].",
+            UserWarning,
+            stacklevel=3,
+        )
+    return fit_to(record, now)
+
+
+def _record_of(node: Any) -> Record:
+    return Record(
         positions=_array(node, "positions"),
         frames=_array(node, "frames"),
         labels=_array(node, "labels"),
@@ -239,15 +257,6 @@ def read(signal: Any) -> Record:
         features=node.get_item("features") if node.has_item("features") else None,
         vocabulary=_array(node, "vocabulary") if node.has_item("vocabulary") else None,
     )
-    now = Stamp.of(signal)
-    if len(now.navigation_shape) < len(record.stamp.navigation_shape) and len(record.frames):
-        warnings.warn(
-            "A frame was picked out of a stack, and HyperSpy does not say which: its motifs cannot be told. "
-            "Use s.inav[k : k + 1] instead of s.inav[k].",
-            UserWarning,
-            stacklevel=3,
-        )
-    return fit_to(record, now)
 
 
 def fit_to(record: Record, stamp: Stamp) -> Record:
@@ -384,8 +393,11 @@ def _frozen(values: Any, dtype: Any = None) -> np.ndarray:
 
 
 def _array(node: Any, key: str) -> np.ndarray:
+    value = node.get_item(key)
+    if value is None:
+        raise KeyError(f"{key} is missing")
     # After a lazy load the arrays of the metadata are dask arrays.
-    return np.asarray(node.get_item(key))
+    return np.asarray(value)
 
 
 def _to_json(value: Any) -> str:

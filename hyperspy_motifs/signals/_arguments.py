@@ -102,7 +102,7 @@ def check_count(value: Any, name: str, least: int, most: int) -> int:
 
 
 def _seed(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= value <= LARGEST_SEED:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= int(value) <= LARGEST_SEED:
         raise ValueError(
             f"random_state is {_short(value)}; a whole number from 0 to {LARGEST_SEED} is expected, so that the same "
             "image gives the same motifs."

@@ -52,7 +52,15 @@ def test_nothing_that_is_read_can_run():
 
 
 @pytest.mark.parametrize(
-    "line", ["import pickle", "from joblib import load", "eval(x)", "np.load(p)", "yaml.load(f)", "run(x, shell=True)"]
+    "line",
+    [
+        "import pickle",
+        "from joblib import load",
+        "eval(x)",
+        "np.load(p)",
+        "yaml.load(f)",
+        "run(x, shell=True)",
+    ],
 )
 def test_the_search_for_it_finds_it(line):
     assert list(offences(ast.parse(line)))
@@ -109,7 +117,9 @@ def test_a_damaged_graph_is_read_or_refused(ours, text, tmp_path_factory, damage
 @pytest.mark.parametrize("announced", [10_000_000, 10**17])
 def test_millions_of_nodes_that_are_only_announced_cost_nothing(text, tmp_path, announced):
     path = tmp_path / "boast.graphml"
-    path.write_bytes(text.replace(b'edgedefault="directed"', b'edgedefault="directed" parse.nodes="%d"' % announced))
+    path.write_bytes(
+        text.replace(b'edgedefault="directed"', b'edgedefault="directed" parse.nodes="%d"' % announced)
+    )
     tracemalloc.start()
     start = time.process_time()
     with pytest.raises(ValueError, match=f"announces {announced} nodes"):
@@ -135,12 +145,20 @@ def test_a_billion_laughs_are_refused_before_the_first(tmp_path):
     assert peak < 5e6
 
 
-WORDS = ["MATCH", "RETURN", "WHERE", "(a)", "(a:atom)", "-[r]->", "-[*]->", "a.kind", "a", "=", "'atom'", "1", "count(a)",
-         "LIMIT", "ORDER BY", "b", "(b)", ",", ";", "{", "}", "__import__('os')", "a.__class__", "DELETE", "CREATE", "é"]  # fmt: skip
+WORDS = ["MATCH", "RETURN", "WHERE", "(a)", "(a:atom)", "-[r]->", "-[*]->", "a.kind", "a", "=", "'atom'", "1",
+         "count(a)", "LIMIT", "ORDER BY", "b", "(b)", ",", ";", "{", "}", "__import__('os')", "a.__class__",
+         "DELETE", "CREATE", "é"]  # fmt: skip
 
 
 @settings(max_examples=100)
-@given(st.one_of(st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join), st.text(max_size=12), st.none(), st.integers()))
+@given(
+    st.one_of(
+        st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join),
+        st.text(max_size=12),
+        st.none(),
+        st.integers(),
+    )
+)
 def test_any_query_is_answered_or_refused(ours, graph, query):
     pytest.importorskip("grandcypher")
     before = dict(graph.nodes(data=True))

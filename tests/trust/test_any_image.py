@@ -9,22 +9,55 @@ from hypothesis import strategies as st
 from hyperspy_motifs import store
 from hyperspy_motifs.signals._checks import check_axes, check_positions, clean_image
 
-NUMBERS = ["bool", "u1", ">u2", "<u4", "u8", "i1", "<i2", ">i4", "i8", "f2", ">f2", "f4", ">f4", "f8", ">f8", "g"]
+NUMBERS = [
+    "bool",
+    "u1",
+    ">u2",
+    "<u4",
+    "u8",
+    "i1",
+    "<i2",
+    ">i4",
+    "i8",
+    "f2",
+    ">f2",
+    "f4",
+    ">f4",
+    "f8",
+    ">f8",
+    "g",
+]
 OTHERS = [
     "c8", "c16", "O", "U3", "S2", "M8[s]", "m8[s]", [("R", "u1"), ("G", "u1"), ("B", "u1")],
     [("R", "u2"), ("G", "u2"), ("B", "u2"), ("A", "u2")],
 ]  # fmt: skip
-CONTENTS = ("noise", "constant", "square", "hexagonal", "blob", "spike", "ramp", "stripes", "checkerboard", "huge", "tiny")
+CONTENTS = (
+    "noise",
+    "constant",
+    "square",
+    "hexagonal",
+    "blob",
+    "spike",
+    "ramp",
+    "stripes",
+    "checkerboard",
+    "huge",
+    "tiny",
+)
 GAPS = ("none", "one", "few", "row", "half", "all", "infinite", "both infinite")
+
+ANY_TYPE, ANY_SIDE = st.sampled_from(NUMBERS + OTHERS), st.integers(0, 44)
 
 
 @st.composite
-def pixels(draw, dtypes=st.sampled_from(NUMBERS + OTHERS), sides=st.integers(0, 44), dimensions=(0, 4)):
+def pixels(draw, dtypes=ANY_TYPE, sides=ANY_SIDE, dimensions=(0, 4)):
     """Pixels of any type, shape and content."""
     dtype = np.dtype(draw(dtypes))
     n = draw(st.sampled_from([*dimensions, 2, 2, 2, 2, 2, 3]))
     n = min(max(n, dimensions[0]), dimensions[1])
-    shape = tuple(draw(st.integers(1, 3)) for _ in range(n - 2)) + tuple(draw(sides) for _ in range(min(n, 2)))
+    shape = tuple(draw(st.integers(1, 3)) for _ in range(n - 2)) + tuple(
+        draw(sides) for _ in range(min(n, 2))
+    )
     values = content(draw(st.sampled_from(CONTENTS)), shape, draw(st.integers(0, 2**16)))
     if dtype.names:
         out = np.zeros(shape, dtype)
@@ -45,7 +78,13 @@ def pixels(draw, dtypes=st.sampled_from(NUMBERS + OTHERS), sides=st.integers(0, 
 def content(kind, shape, seed):
     """What an image may show, as float64 of `shape`."""
     rng = np.random.default_rng(seed)
-    grid = np.indices(shape[-2:]) if len(shape) > 1 else np.indices((1, *shape)) if shape else np.zeros((2, 1, 1))
+    grid = (
+        np.indices(shape[-2:])
+        if len(shape) > 1
+        else np.indices((1, *shape))
+        if shape
+        else np.zeros((2, 1, 1))
+    )
     y, x = grid[0].astype(float), grid[1].astype(float)
     period = 5.0 + rng.random() * 5
     square = 50 * (2 + np.cos(2 * np.pi * x / period) + np.cos(2 * np.pi * y / period))
@@ -75,7 +114,9 @@ def with_gaps(data, gaps, seed):
         flat[rng.integers(flat.size)] = np.inf if gaps == "infinite" else np.nan
     elif gaps in ("few", "half", "both infinite"):
         part = rng.random(flat.size) < (0.5 if gaps == "half" else 0.02)
-        flat[part] = np.where(rng.random(part.sum()) < 0.5, np.inf, -np.inf) if gaps == "both infinite" else np.nan
+        flat[part] = (
+            np.where(rng.random(part.sum()) < 0.5, np.inf, -np.inf) if gaps == "both infinite" else np.nan
+        )
     elif gaps == "row":
         data[..., 0, :] = np.nan if data.ndim > 1 else 0
     else:
@@ -89,7 +130,10 @@ UNITS = st.sampled_from(["nm", "nm", "nm", "Å", "", "px", "µm", "1/nm", "banan
 @st.composite
 def images(draw, **kind):
     """An ``AtomicImage`` of any pixels that HyperSpy itself takes, with any axes."""
-    kind.setdefault("dtypes", st.sampled_from([d for d in NUMBERS + OTHERS if d not in ("M8[s]", "m8[s]", "S2", "U3", "O")]))
+    kind.setdefault(
+        "dtypes",
+        st.sampled_from([d for d in NUMBERS + OTHERS if d not in ("M8[s]", "m8[s]", "S2", "U3", "O")]),
+    )
     data = draw(pixels(dimensions=(2, 4), **kind))
     signal = hs.signals.Signal2D(data)
     scale, units = draw(SCALES), draw(UNITS)
@@ -113,7 +157,9 @@ def junk(*sensible):
     """Now and then sensible, mostly not."""
     return st.one_of(
         st.sampled_from(sensible),
-        st.sampled_from([None, True, False, 0, -1, 1, 2.5, np.nan, np.inf, -np.inf, 1e300, 10**30, "", "auto", "ß"]),
+        st.sampled_from(
+            [None, True, False, 0, -1, 1, 2.5, np.nan, np.inf, -np.inf, 1e300, 10**30, "", "auto", "ß"]
+        ),
         st.sampled_from([[], (), {}, b"x", 1j, np.float32(3), np.array([1, 2]), np.array(5), object()]),
     )
 
@@ -145,7 +191,7 @@ def unchanged(before, signal):
     return repr(after) == repr(before)
 
 
-@settings(max_examples=500)
+@settings(max_examples=800)
 @given(pixels(dimensions=(0, 4)))
 def test_pixels_are_cleaned_or_refused(ours, data):
     before = data.copy()
@@ -167,7 +213,16 @@ def test_axes_are_taken_or_refused(ours, signal):
 
 
 @settings(max_examples=200)
-@given(junk([[1.0, 2.0]], [[1, 2], [3, 4.5]], np.array([["1", "2"]]), [[1, 2], [3]], np.zeros((2, 2), complex), [[None, 1]]))
+@given(
+    junk(
+        [[1.0, 2.0]],
+        [[1, 2], [3, 4.5]],
+        np.array([["1", "2"]]),
+        [[1, 2], [3]],
+        np.zeros((2, 2), complex),
+        [[None, 1]],
+    )
+)
 def test_positions_are_taken_or_refused(ours, positions):
     with ours():
         found = check_positions(positions, store.Stamp((43, 31), (0.5, 0.5), (0.0, 0.0), "nm"))
@@ -175,7 +230,7 @@ def test_positions_are_taken_or_refused(ours, positions):
         assert np.isfinite(found).all()
 
 
-@settings(max_examples=150)
+@settings(max_examples=40)
 @given(images(dtypes=st.sampled_from(NUMBERS), sides=st.integers(16, 44)))
 def test_motifs_of_any_image(ours, signal):
     before = remember(signal)
@@ -203,7 +258,7 @@ def lattice():
     return signal
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(ARGUMENTS)
 def test_any_arguments(ours, lattice, arguments):
     signal = lattice.deepcopy()

@@ -1,7 +1,6 @@
 """scikit-learn's own rules for estimators, and any table of features at all."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -18,7 +17,7 @@ def test_the_rules_of_scikit_learn(estimator, check):
 
 
 @st.composite
-def tables(draw, columns=st.integers(1, 4)):
+def tables(draw, columns):
     """Rows of numbers: few or many, equal, far apart, or with gaps."""
     n = draw(st.integers(0, 30))
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
@@ -40,7 +39,11 @@ def tables(draw, columns=st.integers(1, 4)):
 
 
 @settings(max_examples=150)
-@given(tables(columns=st.just(2)), st.sampled_from(["auto", "delaunay", "voronoi", "gabriel", "rng"]), st.booleans())
+@given(
+    tables(columns=st.just(2)),
+    st.sampled_from(["auto", "delaunay", "voronoi", "gabriel", "rng"]),
+    st.booleans(),
+)
 def test_cells_of_any_points(ours, points, bonds, labelled):
     labels = np.arange(len(points)) % 3 if labelled else None
     with ours():

@@ -85,7 +85,6 @@ def test_an_interrupt_leaves_the_old_result_or_the_whole_new_one(finished):
     assert ends["old"] > MOMENTS // 4, ends
 
 
-
 def test_an_interrupt_at_any_line_of_the_assignment_leaves_one_of_both(finished):
     """Every line that runs in the image's own metadata; most of the writing is done apart from it."""
     first, second, _ = finished
@@ -104,7 +103,7 @@ def test_an_interrupt_at_any_line_of_the_assignment_leaves_one_of_both(finished)
                 count += 1
                 if count == line:  # noqa: B023
                     raise KeyboardInterrupt
-            return interrupt  # noqa: B023
+            return interrupt
 
         sys.settrace(interrupt)
         try:
@@ -122,7 +121,9 @@ def test_an_interrupt_at_any_line_of_the_assignment_leaves_one_of_both(finished)
 
 
 @pytest.mark.parametrize("ending", ["hspy", "graphml", "csv", "png"])
-def test_a_file_that_is_interrupted_in_being_written_is_the_old_one(tmp_path, image, ending, monkeypatch, capsys):
+def test_a_file_that_is_interrupted_in_being_written_is_the_old_one(
+    tmp_path, image, ending, monkeypatch, capsys
+):
     """The command, a second time over its own results, stopped while it writes."""
     image.save(tmp_path / "x.hspy")
     out = tmp_path / "out"
