@@ -1,4 +1,9 @@
-"""The same image and random state give the same bits, for any number of threads."""
+"""The same image and random state give the same bits, for any number of threads and in any process."""
+
+import hashlib
+import os
+import subprocess
+import sys
 
 import numba
 import numpy as np
@@ -35,3 +40,28 @@ def test_every_lens_is_the_same(results):
     for lens in one.lenses:
         np.testing.assert_array_equal(one.labels_at(lens), two.labels_at(lens))
         np.testing.assert_array_equal(one.layout_at(lens), two.layout_at(lens))
+
+
+SCRIPT = """
+import hashlib, sys
+import hyperspy.api as hs
+hs.preferences.General.show_progressbar = False
+motifs = hs.load(sys.argv[1]).find_motifs(rotation_invariant=True)
+parts = (motifs.labels, motifs.positions, motifs.probabilities, motifs.layout)
+print("BITS", hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest())
+"""
+
+
+def test_four_threads_in_a_process_of_their_own_give_the_same_bits(results, tmp_path):
+    signal, _ = data.grain_boundary(shape=(150, 176), random_state=1)
+    signal.save(tmp_path / "x.hspy")
+    motifs = next(iter(results.values()))
+    parts = (motifs.labels, motifs.positions, motifs.probabilities, motifs.layout)
+    here = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
+    four = {name: "4" for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SCRIPT, str(tmp_path / "x.hspy")],
+        capture_output=True, text=True, env={**os.environ, **four, "PYTHONHASHSEED": "5"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == here
