@@ -5,10 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 from scipy import fft
+from scipy.ndimage import gaussian_filter1d
 
 # A filtered copy of the image is only meaningful where the filter does not wrap around: the image is
 # mirrored over this many filter widths first.
 _PADDING_SIGMAS = 3.0
+# Frequencies, over the highest of a row, from which on a ring of the spectrum holds noise alone.
+_NOISE_ALONE = 0.8
+# A maximum that noise raised is worse than one that it blurred: noise counts for more than in Wiener's optimum. Between 1 and
+# 10 the number of false and lost maxima of simulated images hardly changes.
+_NOISE_WEIGHT = 3.0
 
 
 @njit(cache=True, nogil=True)
@@ -109,11 +115,34 @@ class ScaleSpace:
         self._q2_rows = (fft.fftfreq(self._full[0]) ** 2).astype(np.float32)
         self._q2_columns = (fft.rfftfreq(self._full[1]) ** 2).astype(np.float32)
 
+    def denoised(self, sign: float = 1.0) -> tuple[np.ndarray, float]:
+        """``sign`` times the image less its mean, filtered by what its own spectrum holds of signal, and the noise left.
+
+        Wiener's filter: the spectrum of the signal is the power, averaged over rings of equal frequency, less that of the
+        noise, which is what is left just below the frequency where pixels alternate.
+        """
+        n = min(self._full) // 2
+        rows, columns = np.sqrt(self._q2_rows)[:, None], np.sqrt(self._q2_columns)[None, :]
+        ring = np.minimum(np.hypot(rows, columns) * np.float32(2 * n), n).astype(np.int32)
+        power = np.abs(self._spectrum) ** 2
+        pixels = np.maximum(np.bincount(ring.ravel(), minlength=n + 1), 1)
+        power = np.bincount(ring.ravel(), power.ravel(), minlength=n + 1) / pixels
+        power = gaussian_filter1d(power, 1.0)
+        noise = float(np.median(power[int(_NOISE_ALONE * n) : n]))
+        signal = np.maximum(power - noise, 0.0)
+        weights = signal / (signal + _NOISE_WEIGHT * noise + np.finfo(float).tiny)
+        weights = (sign * weights).astype(np.float32)[ring]
+        # Parseval's theorem over half a spectrum, whose columns each stand for two.
+        left = np.sqrt(2.0 * noise * float(np.sum(weights**2, dtype=float))) / (self._full[0] * self._full[1])
+        return self._inside(fft.irfft2(self._spectrum * weights, self._full)), left
+
     def response(self, scale: float) -> np.ndarray:
         """Response at `scale` (pixels), an array of the image's shape."""
         factor = np.float32(2 * np.pi**2 * scale**2)
         weights = np.exp(-factor * self._q2_rows)[:, None] * np.exp(-factor * self._q2_columns)[None, :]
         weights *= 2 * factor * (self._q2_rows[:, None] + self._q2_columns[None, :])
-        padded = fft.irfft2(self._spectrum * weights, self._full)
+        return self._inside(fft.irfft2(self._spectrum * weights, self._full))
+
+    def _inside(self, padded):
         (top, left), (height, width) = self.pad, self.shape
         return padded[top : top + height, left : left + width]

@@ -285,6 +285,11 @@ class ColumnFit:
         self.uncertainty = np.concatenate([self.uncertainty, np.full((n, 2), np.nan)])
         self._update_neighbours()
 
+    def rescale(self, separation: float) -> None:
+        """Work with another separation (pixels), as where sites between the columns were added."""
+        self.separation = separation
+        self._update_neighbours()
+
     def with_neighbours(self, which: np.ndarray) -> np.ndarray:
         """Indices, ascending, of the columns `which` and of all their neighbours."""
         starts, neighbours = self.table

@@ -1,0 +1,155 @@
+"""Columns and the maxima of the image: which column has none of its own, and which maximum no column."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+from scipy.spatial import cKDTree
+
+from hyperspy_motifs.atoms._neighbours import nearest_neighbour_distance
+from hyperspy_motifs.atoms._order import order_of_sites
+from hyperspy_motifs.atoms._peaks import local_maxima
+
+# How far from a column, in separations, its maximum may lie.
+_OWN_REACH = 0.35
+# Neighbours to which a maximum must dip.
+_NEIGHBOURS = 8
+# A shallower dip towards a higher neighbour, over the height of a typical column, is no dip: less than one grey level of a
+# picture of eight bits.
+_FLAT = 1 / 256
+# Dips over the noise that maxima without a column must show, and which part of the columns the maxima that do must
+# be. On simulated monolayers, oxides and edges at doses of 1e4 to 3e5 electrons per square angstrom, sublattices of light
+# columns have 1 to 4; maxima of noise between columns reach 1 once in a hundred, those at vacancies and
+# beside amorphous rims (3 % of the columns) 2 to 4.
+_LEVELS = ((1.0, 0.25), (2.0, 0.06), (5.0, 0.0))
+# Median dip of a sublattice over the least that counts: with less, most of its sites are below that.
+_WHOLE = 1.7
+# Order (see `order_of_sites`) of sites that belong to the lattice, and of those added beside a sublattice of such.
+_ORDERLY = 0.7
+_LEAST_ORDER = 0.5
+_FEWEST = 3
+# Nearer to a column, in separations, a second maximum is noise on its top.
+_LEAST_DISTANCE = 0.45
+
+
+@njit(cache=True, nogil=True)
+def _lowest_between(image, x0, y0, x1, y1):
+    """Least value of `image` on the straight line between two pixels, in steps of half a pixel."""
+    n = int(2 * np.hypot(x1 - x0, y1 - y0)) + 1
+    lowest = np.inf
+    for i in range(n + 1):
+        x, y = x0 + (x1 - x0) * i / n, y0 + (y1 - y0) * i / n
+        j, k = min(int(x), image.shape[1] - 2), min(int(y), image.shape[0] - 2)
+        u, v = x - j, y - k
+        value = (1 - v) * ((1 - u) * image[k, j] + u * image[k, j + 1])
+        value += v * ((1 - u) * image[k + 1, j] + u * image[k + 1, j + 1])
+        lowest = min(lowest, value)
+    return lowest
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def _least_dips(image, maxima, heights, neighbours, out):
+    for k in prange(len(maxima)):
+        out[k] = np.inf
+        for m in range(neighbours.shape[1]):
+            other = neighbours[k, m]
+            if heights[other] < heights[k] or (heights[other] == heights[k] and other >= k):
+                continue
+            low = _lowest_between(image, maxima[k, 0], maxima[k, 1], maxima[other, 0], maxima[other, 1])
+            out[k] = min(out[k], heights[k] - low)
+
+
+class VisibleMaxima:
+    """The maxima of an image, and the columns that they belong to.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns)
+        With bright columns, its noise filtered out.
+    noise : float
+        Standard deviation of the noise that is left.
+    positions : ndarray of shape (n, 2)
+        Columns that are claimed; x, y in pixels.
+    separation : float
+        Pixels.
+
+    Attributes
+    ----------
+    seen : ndarray of bool of shape (n,)
+        Columns that have a maximum to themselves, with a dip between it and each higher one. The nearest column is the
+        owner of a maximum.
+    own : ndarray of shape (n, 2)
+        The maximum of each column; where it has none, the column itself.
+    """
+
+    def __init__(self, image: np.ndarray, noise: float, positions: np.ndarray, separation: float):
+        self._image, self._noise, self._positions = image, noise, positions
+        self._maxima, self._heights = local_maxima(image, 1, -np.inf)
+        self._owned = np.zeros(len(self._maxima), bool)
+        self.seen = np.zeros(len(positions), bool)
+        self.own = np.array(positions, float)
+        if not len(self._maxima) or not len(positions):
+            return
+        distance, nearest = cKDTree(self._maxima).query(
+            positions, distance_upper_bound=_OWN_REACH * separation
+        )
+        owners = np.flatnonzero(np.isfinite(distance))
+        owners = owners[np.lexsort((distance[owners], nearest[owners]))]
+        owners = owners[np.unique(nearest[owners], return_index=True)[1]]
+        if not len(owners):
+            return
+        # A part of the rows stands for the level between columns.
+        low = np.percentile(image[:: max(1, len(image) // 256)], 5)
+        self.own[owners] = self._maxima[nearest[owners]]
+        self._flat = _FLAT * (np.median(self._heights[nearest[owners]]) - low)
+        self.seen[owners] = self._dips(nearest[owners]) > self._flat
+        self._owned[nearest[owners]] = True
+
+    def _dips(self, which: np.ndarray) -> np.ndarray:
+        """How far the image falls on the straight way from each of the maxima `which` to its higher neighbours
+        among them; the least of these."""
+        maxima, heights, dips = self._maxima[which], self._heights[which], np.full(len(which), np.inf)
+        n = min(_NEIGHBOURS + 1, len(which))
+        if n > 1:
+            _least_dips(self._image, maxima, heights, cKDTree(maxima).query(maxima, k=n)[1], dips)
+        return dips
+
+    def unclaimed(self) -> np.ndarray:
+        """Maxima that no column claims and that continue the lattice of the columns.
+
+        A sublattice of light columns shows in many sites at once, each hardly above the noise; a single
+        site must stand clear of it.
+
+        Returns
+        -------
+        ndarray of shape (m, 2)
+            x, y in pixels.
+        """
+        none = np.empty((0, 2))
+        if self.seen.sum() < _FEWEST:
+            return none
+        own = self._owned
+        others = np.ones(len(own), bool)
+        # Once the ripples are gone, what they hid stands against what they stood beside.
+        for _ in range(2):
+            which = np.flatnonzero(own | others)
+            dips = np.zeros(len(own))
+            dips[which] = self._dips(which)
+            others = ~own & (dips > max(_LEVELS[0][0] * self._noise, self._flat))
+        found = np.flatnonzero(others)
+        if not len(found):
+            return none
+        columns = self._positions[self.seen]
+        spacing = nearest_neighbour_distance(np.concatenate([columns, self._maxima[found]]))
+        found = found[cKDTree(columns).query(self._maxima[found])[0] > _LEAST_DISTANCE * spacing]
+        sites = np.concatenate([columns, self._maxima[found]])
+        order = order_of_sites(sites, spacing)[len(columns) :]
+        for level, part in _LEVELS:
+            clear = dips[found] > level * self._noise
+            if (clear & (order > _ORDERLY)).sum() <= part * len(columns):
+                continue
+            clear &= order > (_LEAST_ORDER if part > 0 else _ORDERLY)
+            if level == _LEVELS[0][0] and np.median(dips[found[clear]]) < _WHOLE * level * self._noise:
+                break
+            return self._maxima[found[clear]]
+        return none
