@@ -462,6 +462,25 @@ class TestCells:
             motifs.plot_cells("colour")
         plt.close("all")
 
+    def test_graph_knows_its_image_and_classes_their_pictures(self, motifs, tmp_path):
+        import matplotlib.pyplot as plt
+
+        ax = motifs.graph.plot(motifs.graph.find(level="cell")[:3])
+        np.testing.assert_array_equal(ax.images[0].get_array(), motifs.signal.data)
+        drawn = motifs.plot_hierarchy(most=3)
+        rows = {d["kind"] for _, d in motifs.graph.types.nodes(data=True)} - {
+            "domain-class",
+            "boundary-class",
+        }
+        assert len(drawn.images) >= len(rows)
+        # The mean of the brightest motif is brightest in its middle.
+        picture = drawn.images[0].get_array()
+        middle = np.array(picture.shape) // 2
+        assert picture[tuple(middle)] > np.quantile(picture.data, 0.9)
+        page = motifs.write_hierarchy(tmp_path / "hierarchy.html").read_text(encoding="utf-8")
+        assert page.count("data:image/png") >= len(drawn.images)
+        plt.close("all")
+
     def test_cells_are_grouped_by_what_the_image_shows_in_them(self, motifs):
         sizes = motifs.cells.n_corners
         groups = motifs.cluster_cells(n_corners=6)

@@ -18,7 +18,7 @@ Feature space
 Motifs
     :func:`plot_means`, :func:`plot_tree`, :func:`plot_zernike_spectrum`, :func:`plot_basis`
 Hierarchy
-    :func:`plot_hierarchy`, :func:`plot_type_graph`, :func:`plot_enrichment`
+    :func:`plot_hierarchy`, :func:`plot_type_graph`, :func:`plot_enrichment`; :func:`plot_nodes`, on the image
 Looking and touching
     :class:`Explorer` of :class:`ExplorerArrays`: image, layout and patches linked; :class:`Labelling`;
     :class:`RegionView`: a picture of the atoms that are in a region of interest (:func:`inside_roi`)
