@@ -38,8 +38,9 @@ def grid_table(
     from hyperspy_motifs.clustering import grid_sites
 
     if word != GRID:
-        raise ValueError(
-            f'atoms is {word!r}; positions, a sublattice, or "grid" for patches on a grid are expected.'
+        raise TypeError(
+            f"atoms is {word!r}; expected positions of shape (n, 2), an AtomTable, an atomap Sublattice or Atom_Lattice, or "
+            '"grid" for patches on a grid.'
         )
     check_axes(signal)
     stamp = store.Stamp.of(signal)

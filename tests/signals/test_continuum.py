@@ -63,5 +63,5 @@ def test_overlapping_columns_are_said_and_a_grid_can_be_asked_for(bilayer):
 
 
 def test_a_word_that_is_no_site(bilayer):
-    with pytest.raises(ValueError, match='"grid"'):
+    with pytest.raises(TypeError, match='"grid"'):
         bilayer[0].find_motifs("mesh", show_progressbar=False)
