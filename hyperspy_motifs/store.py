@@ -24,6 +24,8 @@ import numpy as np
 NODE = "Motifs"
 ATOMS_NODE = "Atoms"
 SCHEMA_VERSION = 1
+# Frames of the stack that a slice of it holds: HyperSpy does not say which one inav[k] was.
+_PICKED = "picked"
 
 _PIXELS = "px"
 
@@ -226,14 +228,16 @@ def read(signal: Any) -> Record:
             f"The motifs of this image are damaged ({error}). Call find_motifs() again, or load the file anew."
         ) from error
     now = Stamp.of(signal)
-    if len(now.navigation_shape) < len(record.stamp.navigation_shape) and len(record.frames):
+    picked = _picked(node)
+    dropped = len(now.navigation_shape) < len(record.stamp.navigation_shape)
+    if picked is None and dropped and len(record.frames):
         warnings.warn(
             "A frame was picked out of a stack, and HyperSpy does not say which: its motifs cannot be told. "
             "Use s.inav[k : k + 1] instead of s.inav[k].",
             UserWarning,
             stacklevel=3,
         )
-    return fit_to(record, now)
+    return fit_to(record, now, picked)
 
 
 def _record_of(node: Any) -> Record:
@@ -259,8 +263,8 @@ def _record_of(node: Any) -> Record:
     )
 
 
-def fit_to(record: Record, stamp: Stamp) -> Record:
-    """`record` as it holds for an image whose axes are those of `stamp`."""
+def fit_to(record: Record, stamp: Stamp, picked: np.ndarray | None = None) -> Record:
+    """`record` as it holds for an image whose axes are those of `stamp`; `picked` are the frames that are left of it."""
     old = record.stamp
     if old == stamp:
         return record
@@ -272,7 +276,7 @@ def fit_to(record: Record, stamp: Stamp) -> Record:
         positions = record.positions * _unit_factor(old.units, stamp.units)
         factor = np.full(2, _unit_factor(old.units, stamp.units))
         keep = stamp.inside(positions)
-    frames, frame_kept = _move_frames(record.frames, old, stamp)
+    frames, frame_kept = _move_frames(record.frames, old, stamp, picked)
     factor = np.abs(factor)
     atoms = {k: v * factor if k in ("sigma", "uncertainty") else v for k, v in record.atoms.items()}
     moved = replace(
@@ -336,12 +340,40 @@ def read_atoms(signal: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]] | No
         atoms=columns,
         parameters=facts,
     )
-    record = fit_to(record, Stamp.of(signal))
+    record = fit_to(record, Stamp.of(signal), _picked(node))
     return {"positions": record.positions, "frames": record.frames, **record.atoms}, record.parameters
 
 
-def _move_frames(frames: np.ndarray, old: Stamp, new: Stamp) -> tuple[np.ndarray, np.ndarray]:
+def pick_frames(signal: Any, sliced: Any, numbers: np.ndarray) -> None:
+    """Note in `sliced`, a slice of `signal`, which of its frames (flat `numbers`) are left."""
+    shape = Stamp.of(signal).navigation_shape
+    for name in (NODE, ATOMS_NODE):
+        if not sliced.metadata.has_item(f"{name}.stamp"):
+            continue
+        node = sliced.metadata.get_item(name)
+        before = _picked(node)
+        if before is not None and len(before) == np.prod(shape, dtype=int):
+            numbers_there = before[numbers]
+        elif _stamp_from_node(node.get_item("stamp")).navigation_shape == shape:
+            numbers_there = numbers
+        else:
+            continue
+        node.set_item(_PICKED, _frozen(numbers_there, np.int64))
+
+
+def _picked(node: Any) -> np.ndarray | None:
+    return _array(node, _PICKED) if node.has_item(_PICKED) else None
+
+
+def _move_frames(
+    frames: np.ndarray, old: Stamp, new: Stamp, picked: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Flat frame numbers of `old` as those of `new`, and which of them are left."""
+    if picked is not None and len(picked) == np.prod(new.navigation_shape, dtype=int):
+        place = np.full(int(np.prod(old.navigation_shape, dtype=int)), -1)
+        place[picked] = np.arange(len(picked))
+        moved_to = place[frames]
+        return np.maximum(moved_to, 0), moved_to >= 0
     if old.navigation_shape == new.navigation_shape:
         return frames, np.ones(len(frames), bool)
     if len(old.navigation_shape) != len(new.navigation_shape):

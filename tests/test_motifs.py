@@ -567,14 +567,28 @@ class TestWhatAReaderFound:
         assert len(empty.labels) == 0
         assert "no atoms" in empty.summary()
 
-    def test_a_frame_picked_from_a_stack_warns(self, simulated):
+    def test_a_frame_picked_from_a_stack_keeps_its_motifs(self, simulated):
         image = simulated[0].isig[:200, :150]
-        stack = hs.stack([image, image])
+        other = image._deepcopy_with_new_data(image.data[::-1, ::-1].copy())
+        stack = hs.stack([image, other, image])
         stack.set_signal_type("atomic_image")
-        stack.find_motifs(patch_radius=0.11)
-        assert len(stack.inav[1:2].motifs.labels) > 50
+        stack.axes_manager[0].scale = 0.5
+        motifs = stack.find_motifs(patch_radius=0.11)
+        for k, by in ((1, 1), (1, 0.5), (2, -1)):
+            picked = stack.inav[by]
+            np.testing.assert_array_equal(picked.motifs.positions, motifs.positions[motifs.frames == k])
+            np.testing.assert_array_equal(picked.motifs.labels, motifs.labels[motifs.frames == k])
+            assert set(picked.motifs.frames) == {0}
+        # A slice of a slice, on which an edit is written, and the stack itself as it was.
+        part = stack.inav[1:].inav[0].isig[:, :100]
+        part.motifs.relabel({0: "a"})
+        assert 50 < len(part.motifs.labels) < (motifs.frames == 1).sum()
+        assert len(stack.motifs.labels) == len(motifs.labels)
+        # Where HyperSpy does not slice, nothing is known.
+        lost = stack.max(axis=0)
+        lost.set_signal_type("atomic_image")
         with pytest.warns(UserWarning, match=r"inav\[k : k \+ 1\]"):
-            assert len(stack.inav[1].motifs.labels) == 0
+            assert len(lost.motifs.labels) == 0
 
     @pytest.mark.parametrize("argument", [{"random_state": None}, {"refine": "foo"}])
     def test_arguments_are_checked_before_any_work(self, motifs, argument):

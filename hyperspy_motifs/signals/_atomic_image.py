@@ -30,6 +30,15 @@ class AtomicImage(Signal2D):
     _signal_type = "atomic_image"
     _alias_signal_types = ("AtomicImage", "atomic_resolution_image")
 
+    def _slicer(self, slices: Any, isNavigation: bool | None = None, out: Any = None) -> Any:
+        # The one place that HyperSpy's inav and isel go through: what they leave of a stack is noted with its motifs.
+        sliced = super()._slicer(slices, isNavigation, out=out)
+        if isNavigation and out is None and self.axes_manager.navigation_dimension:
+            from ._frames import numbers_of_slice
+
+            numbers_of_slice(self, sliced, slices)
+        return sliced
+
     def _repr_html_(self) -> str:
         from ._plotting import as_html
 

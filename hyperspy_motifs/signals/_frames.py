@@ -18,6 +18,23 @@ def lazy_frame(signal: Any, index: int) -> Any:
     return signal.data[np.unravel_index(index, navigation_shape)] if navigation_shape else signal.data
 
 
+def numbers_of_slice(signal: Any, sliced: Any, slices: Any) -> None:
+    """Note in `sliced` which frames of `signal` HyperSpy's `slices` have left, where there are results to keep track of."""
+    from hyperspy.signals import BaseSignal
+
+    from hyperspy_motifs import store
+
+    if not (signal.metadata.has_item(store.NODE) or signal.metadata.has_item(store.ATOMS_NODE)):
+        return
+    # HyperSpy slices by number, by calibrated value and by ROI: a signal of the numbers is sliced in the same way.
+    shape = signal.data.shape[:-2]
+    axes = [a.get_axis_dictionary() for a in signal.axes_manager._axes[: len(shape)]]
+    numbers = BaseSignal(
+        np.arange(n_frames(signal)).reshape(*shape, 1), axes=[*axes, {"size": 1, "navigate": False}]
+    )
+    store.pick_frames(signal, sliced, np.asarray(numbers.inav[slices].data).ravel())
+
+
 def frame(signal: Any, index: int) -> np.ndarray:
     """Image number `index` (C order of the navigation shape) as an array of shape (rows, columns)."""
     data = lazy_frame(signal, index)
