@@ -1,0 +1,281 @@
+"""Every stage and the whole, from a thousand to a million atoms, each beside its peer in the same run.
+
+    python benchmarks/bench_scale.py -o docs/guide/scale.csv                 # 1,000 to 100,000 atoms
+    python benchmarks/bench_scale.py --sizes 1000 10000 --peers 10000 --figure scale.png
+
+Each size runs in a process of its own, so that its peak memory is its own; kernels are compiled on a small image first and
+not timed. Peers get the same atoms: atomap's Gaussian fit (timed on 50 columns), motif-learn's patches, moments, layout and
+regions, umap-learn, HDBSCAN, and the minimum cycle basis of networkx. They run up to ``--peers`` atoms, networkx up to
+1,500. Seconds are wall clock and processor time; growth is the slope of the processor time between the smallest and the
+largest size on logarithmic scales.
+"""
+
+import argparse
+import contextlib
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
+ATOMS_PER_PIXEL = 877 / 512**2  # of data.monolayer at its default sampling
+WHOLE_UP_TO = 300_000
+COLUMNS = ("stage", "by", "atoms", "seconds", "processor seconds", "peak MB")
+
+
+def peak_megabytes():
+    """Peak memory of this process."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+class Table:
+    """Rows of stages as they are measured."""
+
+    def __init__(self):
+        self.rows = []
+
+    def time(self, stage, by, n, call, share=1.0):
+        """Call and note the time, for `n` atoms of which `share` were done."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        with contextlib.redirect_stdout(io.StringIO()):
+            result = call()
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        self.rows.append((stage, by, n, wall / share, cpu / share, peak_megabytes()))
+        return result
+
+
+def field(n_atoms):
+    """An image of about `n_atoms` atoms."""
+    from hyperspy_motifs import data
+
+    side = max(round(np.sqrt(n_atoms / ATOMS_PER_PIXEL)), 180)
+    return data.monolayer(shape=(side, side + 16), random_state=0)[0]
+
+
+def measure(n_atoms, peers):
+    """Rows of one size."""
+    _ = field(1000).find_motifs(show_progressbar=False).graph
+    table = Table()
+    image = field(n_atoms)
+    pixels = np.asarray(image.data, float)
+    known = measure_stages(table, pixels, n_atoms)
+    if n_atoms <= WHOLE_UP_TO:
+        table.time(
+            "whole, with graph",
+            "hyperspy_motifs",
+            len(known[0]),
+            lambda: image.find_motifs(show_progressbar=False).graph,
+        )
+    if n_atoms <= peers:
+        measure_peers(table, pixels, *known)
+    return table.rows
+
+
+def measure_stages(table, pixels, n_atoms):
+    """Rows of the stages; returns positions, features, nearest-neighbour distance and labels for the peers."""
+    from hyperspy_motifs import atoms
+    from hyperspy_motifs.cells import find_cells
+    from hyperspy_motifs.clustering import NestedLenses
+    from hyperspy_motifs.graph import MotifGraph
+    from hyperspy_motifs.hierarchy import build_hierarchy
+    from hyperspy_motifs.relaxation import ForceRelaxedLayout
+    from hyperspy_motifs.vocabulary import DiscSource
+    from hyperspy_motifs.zernike import ZernikeBasis, get_moments
+
+    ours = "hyperspy_motifs"
+    xy = table.time("atoms", ours, n_atoms, lambda: atoms.find_atoms(pixels)).positions
+    n = len(xy)
+    spacing = atoms.nearest_neighbour_distance(xy)
+    basis = ZernikeBasis(8, 1.2 * spacing)
+    known = np.nan_to_num(table.time("moments", ours, n, lambda: get_moments(pixels, xy, basis)).values)
+    table.time("layout", ours, n, lambda: ForceRelaxedLayout(random_state=0).fit_transform(known))
+    source = DiscSource([pixels], xy, spacing, {1.2: 8})
+    for lens in (0.6, 1.2, 1.7, 2.4):
+        source(lens)
+    model = table.time("motifs, four lenses", ours, n, lambda: NestedLenses().fit(source))
+    labels = model.labels_at_[0.6]
+    cells = table.time("cells", ours, n, lambda: find_cells(xy, labels))
+    levels = table.time("hierarchy", ours, n, lambda: build_hierarchy(xy, labels, cells))
+    columns = {
+        "positions": xy,
+        "labels": labels,
+        "probabilities": np.ones(n),
+        "names": [str(k) for k in range(int(labels.max()) + 1)],
+    }
+    table.time(
+        "graph", ours, n, lambda: MotifGraph.from_arrays(**columns, cells=cells, hierarchy=levels, units="px")
+    )
+    return xy, known, spacing, labels
+
+
+def measure_peers(table, pixels, xy, known, spacing, labels):
+    """Rows of the peers that are installed."""
+    n = len(xy)
+    measure_atomap(table, pixels, xy)
+    with contextlib.suppress(ImportError):
+        from mtflearn.features import KeyPoints, ZPs
+
+        size = 2 * round(1.2 * spacing) + 1
+        polynomials = ZPs(n_max=8, size=size)
+        table.time(
+            "moments",
+            "motif-learn",
+            n,
+            lambda: polynomials.fit_transform(KeyPoints(xy, pixels, size).extract_patches(size, flat=False)),
+        )
+    # motif-learn divides by zero where features repeat.
+    with contextlib.suppress(ImportError, ZeroDivisionError):
+        from mtflearn.manifold import ForceGraph8
+
+        table.time("layout", "motif-learn", n, lambda: ForceGraph8(metric="euclidean").fit_transform(known))
+    with contextlib.suppress(ImportError):
+        from umap import UMAP
+
+        UMAP(n_neighbors=12, random_state=0).fit(known[:300])
+        table.time("layout", "umap-learn", n, lambda: UMAP(n_neighbors=12).fit(known))
+    with contextlib.suppress(ImportError):
+        from sklearn.cluster import HDBSCAN
+
+        plane = known[:, :2]
+        table.time(
+            "motifs, four lenses", "HDBSCAN of a layout", n, lambda: HDBSCAN(min_cluster_size=5).fit(plane)
+        )
+    with contextlib.suppress(ImportError):
+        from mtflearn.graph.find_regions import find_regions
+        from mtflearn.graph.vnn import vnn_graph
+
+        table.time("cells", "motif-learn", n, lambda: find_regions(xy, vnn_graph(xy)))
+    if n <= 1500:
+        import networkx as nx
+
+        from hyperspy_motifs.cells import find_cells
+
+        bonds = nx.Graph(find_cells(xy, labels).bonds.tolist())
+        table.time("cells", "networkx cycle basis", n, lambda: nx.minimum_cycle_basis(bonds))
+
+
+def measure_atomap(table, pixels, xy):
+    """Atomap's Gaussian fit of 50 columns, as many as need not be waited for."""
+    with contextlib.suppress(ImportError):
+        import hyperspy.api as hs
+        from atomap.sublattice import Sublattice
+
+        inner = np.flatnonzero(np.all((xy > 40) & (xy < 140), axis=1))[:50]
+        lattice = Sublattice(xy[inner], image=hs.signals.Signal2D(pixels[:180, :180]))
+        lattice.find_nearest_neighbors()
+        table.time(
+            "atoms",
+            "atomap Gaussian",
+            len(xy),
+            lambda: lattice.refine_atom_positions_using_2d_gaussian(show_progressbar=False),
+            share=len(inner) / len(xy),
+        )
+
+
+def growth(rows):
+    """Slope of processor time over atoms of each stage and maker that was measured at two sizes."""
+    slopes = {}
+    for key in dict.fromkeys((row[0], row[1]) for row in rows):
+        own = sorted((row[2], row[4]) for row in rows if (row[0], row[1]) == key)
+        if len(own) > 1 and own[-1][0] > own[0][0]:
+            slopes[key] = float(np.log(own[-1][1] / own[0][1]) / np.log(own[-1][0] / own[0][0]))
+    return slopes
+
+
+def draw(rows, path):
+    """Processor seconds over atoms on logarithmic scales, one panel a stage."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    stages = list(dict.fromkeys(row[0] for row in rows))
+    n_columns = min(4, len(stages))
+    figure, axes = plt.subplots(
+        -(-len(stages) // n_columns),
+        n_columns,
+        figsize=(2.3 * n_columns, 2.5 * -(-len(stages) // n_columns)),
+        sharex=True,
+        sharey=True,
+        layout="constrained",
+        squeeze=False,
+    )
+    slopes = growth(rows)
+    makers = list(dict.fromkeys(row[1] for row in rows))
+    colours = dict(zip(makers, plt.get_cmap("tab10").colors, strict=False))
+    for ax, stage in zip(axes.flat, stages, strict=False):
+        for maker in makers:
+            own = sorted((row[2], row[4]) for row in rows if row[:2] == (stage, maker))
+            if own:
+                slope = slopes.get((stage, maker))
+                ours = maker == "hyperspy_motifs"
+                text = f"$n^{{{slope:.2f}}}$" if ours and slope else None
+                ax.loglog(
+                    *zip(*own, strict=True), "o-" if ours else "s--", ms=4, lw=1.2, color=colours[maker]
+                )
+                if text:
+                    ax.annotate(
+                        text, own[-1], xytext=(-4, -12), textcoords="offset points", ha="right", fontsize=8
+                    )
+        ax.set_title(stage, fontsize="small")
+    for ax in axes.flat[len(stages) :]:
+        ax.set_visible(False)
+    figure.supxlabel("atoms", fontsize="small")
+    figure.supylabel("processor seconds", fontsize="small")
+    handles = [plt.Line2D([], [], color=colours[m], marker="o", ms=4, lw=1.2, label=m) for m in makers]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize="x-small", frameon=False)
+    figure.savefig(path, dpi=150)
+
+
+def main(arguments=None):
+    """Measure, print, and write the table and the figure."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N")
+    parser.add_argument("--peers", type=int, default=10_000, metavar="N", help="largest size of the peers")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="table, .csv or .json; the figure beside it as .png"
+    )
+    parser.add_argument("--figure", metavar="FILE")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.one:
+        print(json.dumps(measure(options.one, options.peers)))
+        return
+    rows = []
+    for n in options.sizes:
+        command = [sys.executable, __file__, "--one", str(n), "--peers", str(options.peers)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            print(f"{n} atoms: ended with code {done.returncode}, as where the memory does not suffice")
+            continue
+        new = [tuple(row) for row in json.loads(done.stdout.strip().splitlines()[-1])]
+        for stage, by, count, wall, cpu, peak in new:
+            print(f"{stage:22s} {by:22s} {count:9d} {wall:10.2f} s {cpu:10.2f} s {peak:8.0f} MB", flush=True)
+        rows += new
+    for (stage, by), slope in growth(rows).items():
+        print(f"growth of {stage}, {by}: {slope:.2f}")
+    if options.output:
+        with open(options.output, "w", newline="", encoding="utf-8") as file:
+            if options.output.endswith(".json"):
+                json.dump([dict(zip(COLUMNS, row, strict=True)) for row in rows], file, indent=1)
+            else:
+                writer = csv.writer(file)
+                writer.writerow(COLUMNS)
+                writer.writerows(
+                    (s, b, n, f"{wall:.3g}", f"{cpu:.3g}", f"{peak:.0f}") for s, b, n, wall, cpu, peak in rows
+                )
+    picture = options.figure or (os.path.splitext(options.output)[0] + ".png" if options.output else None)
+    if picture and rows:
+        draw(rows, picture)
+
+
+if __name__ == "__main__":
+    main()
