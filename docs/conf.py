@@ -95,13 +95,15 @@ def tidy_docstring(app: Any, what: str, name: str, thing: Any, options: Any, lin
         # What follows the first paragraph is a table of contents, which these pages make themselves.
         del lines[next((i for i, line in enumerate(lines) if not line.strip()), len(lines)) :]
     inside = -1  # indentation of the formula or literal block that we are in
+    example = False  # an example and what it prints, up to an empty line
     for i, line in enumerate(lines):
         indent = len(line) - len(line.lstrip())
+        example = bool(line.strip()) and (example or line.lstrip().startswith(">>>"))
         if line.strip() and indent <= inside:
             inside = -1
-        if inside < 0 and (line.lstrip().startswith((".. math::", ">>>")) or line.rstrip().endswith("::")):
+        if inside < 0 and (line.lstrip().startswith(".. math::") or line.rstrip().endswith("::")):
             inside = indent
-        elif inside < 0:
+        elif inside < 0 and not example:
             # |A| is a magnitude here, never a substitution.
             lines[i] = re.sub(r"(`[^`]*`)|(?<!\\)\|", lambda found: found[1] or r"\|", line)
 
