@@ -92,14 +92,13 @@ def measure(make, options, seed):
     known = truth.labels[partner[hits]]
     chosen = motifs.labels[pair[hits]]
     return {
-        "columns": hits.sum(),
-        "found F1": 2 * precision * recall / (precision + recall),
-        "error px": np.sqrt(np.mean(apart[hits] ** 2) / 2),
+        "found": 2 * precision * recall / (precision + recall),
+        "error": np.sqrt(np.mean(apart[hits] ** 2) / 2),
         "classes": len(np.unique(known)),
         "motifs": motifs.n_motifs,
         "ARI": adjusted_rand_score(known, chosen),
-        "best lens": max(adjusted_rand_score(known, at) for at in labels),
-        "class F1": f1_score(known, by_majority(chosen, known), average="macro", zero_division=0.0),
+        "best": max(adjusted_rand_score(known, at) for at in labels),
+        "class": f1_score(known, by_majority(chosen, known), average="macro", zero_division=0.0),
     }
 
 
