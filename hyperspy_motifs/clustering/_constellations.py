@@ -62,6 +62,10 @@ class Constellations:
             Frame of each atom; atoms of one frame are neighbours.
         reach : float
             In nearest-neighbour distances.
+
+        Returns
+        -------
+        Constellations
         """
         xy = np.asarray(positions, dtype=np.float64)
         number = np.zeros(len(xy), dtype=np.int64) if frames is None else np.asarray(frames)
