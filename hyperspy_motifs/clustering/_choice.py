@@ -30,7 +30,7 @@ def choose_lens(
     tells sites apart.
 
     Where sites were sought by the places of the neighbours (`sites`), the mixtures are known: the second lens if
-    there are any, since it is that of the sites, or the first.
+    there are any, since it is that of the sites, or the first, unless that tells hardly anything.
     """
     chosen, first, reason = 0, 0, "larger lenses part no frequent site, only surroundings of defects"
     if len(lenses) == 1:
@@ -47,7 +47,7 @@ def choose_lens(
             reason = "one frequent site; smaller lenses do not tell most of its defects from it"
         else:
             reason = "all atoms are one motif through every lens"
-    elif sites is None:
+    elif sites is None or _share_of_first(labels_at[lenses[0]]) >= _ONE_SITE:
         while chosen + 1 < len(lenses):
             larger = lenses[chosen + 1]
             clear = _clear(labels_at[larger], joins[np.isclose(joins[:, 0], larger)])

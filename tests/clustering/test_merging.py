@@ -165,6 +165,11 @@ def test_choice_stops_where_only_defects_part():
         1.2: by_frequency(np.repeat([0, 1, 2], [50, 40, 10])),
     }
     assert choose_lens((0.6, 1.2), mixture, apart)[0] == 1.2
+    # Sites were sought and there are several, or none: then the mixture is one of surroundings.
+    assert choose_lens((0.6, 1.2), mixture, apart, True)[0] == 1.2
+    assert choose_lens((0.6, 1.2), mixture, apart, False)[0] == 0.6
+    one = {0.6: mixed, 1.2: mixture[1.2]}
+    assert choose_lens((0.6, 1.2), one, apart, False)[0] == 1.2
     near = np.array([[1.2, 0, 1, 4.0], [1.2, 0, 2, 9]])
     assert choose_lens((0.6, 1.2), mixture, near)[0] == 0.6
     late = {
