@@ -30,7 +30,9 @@ def choose_lens(
     tells sites apart.
 
     Where sites were sought by the places of the neighbours (`sites`), the mixtures are known: the second lens if
-    there are any, since it is that of the sites, or the first, unless that tells hardly anything.
+    there are any, since it is that of the sites, or the first. Where that tells hardly anything though atoms differ, it
+    is the smallest lens that tells a twentieth of the atoms clearly from the rest: a tiling by chance has no sites in
+    the sense of a crystal, but vertices that its nearest neighbours tell.
     """
     chosen, first, reason = 0, 0, "larger lenses part no frequent site, only surroundings of defects"
     if len(lenses) == 1:
@@ -47,11 +49,14 @@ def choose_lens(
             reason = "one frequent site; smaller lenses do not tell most of its defects from it"
         else:
             reason = "all atoms are one motif through every lens"
-    elif sites is None or _share_of_first(labels_at[lenses[0]]) >= _ONE_SITE:
+    elif sites is not None and _share_of_first(labels_at[lenses[0]]) >= _ONE_SITE:
+        told = [1 - _share_of_first(_clear_at(lens, labels_at, joins)) for lens in lenses]
+        if max(told) >= _FREQUENT:
+            chosen = first = int(np.argmax(np.array(told) >= _FREQUENT))
+            reason = "smaller lenses tell hardly anything"
+    elif sites is None:
         while chosen + 1 < len(lenses):
-            larger = lenses[chosen + 1]
-            clear = _clear(labels_at[larger], joins[np.isclose(joins[:, 0], larger)])
-            if not _mixes(labels_at[lenses[chosen]], clear):
+            if not _mixes(labels_at[lenses[chosen]], _clear_at(lenses[chosen + 1], labels_at, joins)):
                 break
             chosen += 1
             reason = "smaller lenses mix frequent sites, larger ones part only surroundings of defects"
@@ -65,10 +70,12 @@ def _share_of_first(labels: NDArray[np.int32]) -> float:
     return float(np.mean(labels == 0))
 
 
-def _clear(labels: NDArray[np.int32], joins: NDArray[np.float64]) -> NDArray[np.int32]:
+def _clear_at(
+    lens: float, labels_at: Mapping[float, NDArray[np.int32]], joins: NDArray[np.float64]
+) -> NDArray[np.int32]:
     """Join the motifs of a lens that lie less than five spreads apart."""
-    labels = labels.copy()
-    for _, stays, joined, separation in joins:
+    labels = labels_at[lens].copy()
+    for _, stays, joined, separation in joins[np.isclose(joins[:, 0], lens)]:
         if separation < _CLEAR:
             labels[labels == int(joined)] = int(stays)
     return labels

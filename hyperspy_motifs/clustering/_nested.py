@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,7 @@ from ._growth import Growth
 from ._merging import merging_order
 from ._parting import part
 from ._reading import SURROUNDINGS, Parting, read_atoms
-from ._site_finding import find_sites
-from ._site_parting import SiteParting
+from ._site_parting import SiteParting, sites_of_kinds
 from ._sites import Sites
 from ._surroundings import Leak, both_valid
 from ._tree import by_frequency
@@ -154,8 +154,7 @@ class NestedLenses:
                 probabilities = np.ones(len(view.X))
             if step == 1 and self.sites_ is not None:
                 assert neighbours is not None
-                growth, layout, groups, more = self._part_into_sites(lens, view, neighbours, groups, layout)
-                joins += more
+                growth, layout, groups, joins = self._part_into_sites(lens, view, neighbours, groups, layout)
                 labels, probabilities = self.labels_at_[lens], self.probabilities_at_[lens]
             else:
                 layout = self._relax(view, groups, layout)
@@ -166,13 +165,13 @@ class NestedLenses:
                 joins += joins_of(lens, view, labels, self.random_state)
             self.layouts_[lens] = layout
             if step == 0 and neighbours is not None and len(self.lenses_) > 1 and lens < _ONE_COLUMN:
-                self.sites_ = find_sites(
-                    neighbours,
-                    groups,
-                    rotation_invariant=self.rotation_invariant,
-                    min_size=size,
-                    random_state=self.random_state,
+                self.sites_, kind_of_group, self._first_merges = sites_of_kinds(
+                    neighbours, groups, self._first_merges, self.rotation_invariant, size
                 )
+                if self.sites_ is not None:
+                    groups = kind_of_group[groups]
+                    first = self._partings[lens][0]
+                    self._partings[lens] = [replace(first, leaves=kind_of_group[first.leaves])]
             if _BONDS[0] <= lens <= _BONDS[1]:
                 ratios.append(neighbour_ratio(view.X[view.sound], labels[view.sound]))
             if self.progress is not None:
@@ -253,7 +252,9 @@ class NestedLenses:
         self._name(lens, groups, self._site_parting.predict(neighbours, kinds)[1])
         everyone = np.ones(len(kinds), dtype=bool)
         distances = View(view.unit, None, self._site_parting.landmarks(neighbours, kinds), everyone)
-        joins = self._site_parting.joins(lens, self._names[lens])
+        names = self._names[first]
+        joins = [(first, int(names[a]), int(names[b]), value) for a, b, value in self._first_merges]
+        joins += self._site_parting.joins(lens, self._names[lens])
         return growth, self._relax(distances, np.zeros_like(kinds), layout), groups, joins
 
     def _name(

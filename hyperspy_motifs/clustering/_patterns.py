@@ -68,6 +68,35 @@ def usual_places(
     return pattern, np.concatenate(residuals) if residuals else np.zeros(0)
 
 
+def main_difference(
+    turned: NDArray[np.float64],
+    around: NDArray[np.int32],
+    patterns: Patterns,
+    site: int,
+    tolerance: float,
+) -> NDArray[np.float64]:
+    """Return how far each member (m,) is displaced along the direction in which the members differ most.
+
+    Displacements of the neighbours from their places, without the uniform strain of each member; absent neighbours
+    and those of other kinds count as not displaced.
+    """
+    known = np.isfinite(patterns.places[site, :, 0])
+    places, usual = patterns.places[site][known], patterns.kinds[site][known]
+    distance = np.hypot(*np.moveaxis(turned[:, :, None] - places[None, None], -1, 0))
+    distance = np.where(np.isfinite(distance), distance, np.inf)
+    nearest = distance.argmin(axis=1)
+    rows = np.arange(len(turned))[:, None]
+    there = (distance.min(axis=1) < tolerance) & (around[rows, nearest] == usual)
+    off = np.where(there[..., None], turned[rows, nearest] - places, 0.0)
+    if len(places) >= _FEWEST_PLACES:
+        off = off - np.where(there[..., None], places @ (np.linalg.pinv(places) @ off), 0.0)
+    flat = off.reshape(len(off), -1)
+    flat = flat - flat.mean(axis=0)
+    _, vectors = np.linalg.eigh(flat.T @ flat)
+    direction = vectors[:, -1]
+    return np.asarray(flat @ (direction * np.sign(direction[np.abs(direction).argmax()])))
+
+
 def pattern_separations(
     patterns: Patterns,
     own: NDArray[np.int32],

@@ -10,9 +10,12 @@ from scipy.stats import chi2
 
 from ._constellations import Constellations
 from ._growth import Growth
-from ._sites import Sites
+from ._site_finding import find_sites
+from ._sites import FREQUENT, Sites
 
 _FAR = 60.0
+_CLEAR = 5.0
+_WHOLE = 0.8
 _LARGEST_COST = 150.0
 
 
@@ -115,3 +118,79 @@ class SiteParting:
 
     def _sites_of_kind(self, kind: int) -> NDArray[np.int64]:
         return np.flatnonzero((self.sites.kind == kind) & (self.group_of_site >= 0))
+
+
+def clear_kinds(
+    merges: list[tuple[int, int, float]], n_groups: int
+) -> tuple[NDArray[np.int32], list[tuple[int, int, float]]]:
+    """Join groups of the first lens that lie less than five spreads apart: they are hardly different species.
+
+    Parameters
+    ----------
+    merges : list of (group that stays, group that joins it, separation)
+    n_groups : int
+
+    Returns
+    -------
+    kind_of_group : ndarray of int32, shape (n_groups,)
+    merges : list
+        Of the kinds that are left.
+    """
+    stays_in = np.arange(n_groups)
+    for stays, joined, separation in merges:
+        if separation < _CLEAR:
+            stays_in[stays_in == stays_in[joined]] = stays_in[stays]
+    _, kind = np.unique(stays_in, return_inverse=True)
+    left = [(int(kind[a]), int(kind[b]), separation) for a, b, separation in merges if kind[a] != kind[b]]
+    # A kind that has joined by one of its groups stands for all of them from then on.
+    parent, kept = np.arange(int(kind.max()) + 1), []
+    for a, b, separation in left:
+        a, b = sorted((int(parent[a]), int(parent[b])))
+        if a != b:
+            kept.append((a, b, separation))
+            parent[parent == b] = a
+    return kind.astype(np.int32), kept
+
+
+def sites_of_kinds(
+    neighbours: Constellations,
+    groups: NDArray[np.int32],
+    merges: list[tuple[int, int, float]],
+    rotation_invariant: bool,
+    min_size: int,
+) -> tuple[Sites | None, NDArray[np.int32], list[tuple[int, int, float]]]:
+    """Find the sites of the groups of the first lens; groups that cut through sites, and hardly differ, are one kind.
+
+    Parameters
+    ----------
+    neighbours : Constellations
+    groups : ndarray of int32, shape (n,)
+    merges : list of (group that stays, group that joins it, separation)
+    rotation_invariant : bool
+    min_size : int
+        Atoms of the rarest site.
+
+    Returns
+    -------
+    sites : Sites or None
+    kind_of_group : ndarray of int32
+    merges : list
+        Of the kinds.
+    """
+    n_groups = int(groups.max()) + 1
+    each = np.arange(n_groups, dtype=np.int32)
+    # The same atoms are looked at first whatever the seed: sites do not depend on it.
+    sites = find_sites(neighbours, groups, rotation_invariant=rotation_invariant, min_size=min_size)
+    kind_of_group, left = clear_kinds(merges, n_groups)
+    if len(left) == len(merges):
+        return sites, each, merges
+    kinds = kind_of_group[groups]
+    wider = find_sites(neighbours, kinds, rotation_invariant=rotation_invariant, min_size=min_size)
+    if wider is None:
+        return sites, each, merges
+    own, _, _ = wider.assign(neighbours, kinds, neighbours.kinds(kinds))
+    table = np.zeros((len(wider.kind), n_groups))
+    np.add.at(table, (own, groups), 1)
+    size = table.sum(axis=1)
+    cut = (size >= FREQUENT * len(groups)) & (table.max(axis=1) < _WHOLE * size)
+    return (wider, kind_of_group, left) if cut.any() else (sites, each, merges)

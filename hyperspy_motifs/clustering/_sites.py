@@ -115,7 +115,7 @@ class Sites:
         return merges
 
     def _fit(self, atoms: Constellations, around: NDArray[np.int32]) -> Fits:
-        return fit_patterns(
+        fits = fit_patterns(
             atoms,
             around,
             self.patterns,
@@ -125,3 +125,6 @@ class Sites:
             rotation_invariant=self.rotation_invariant,
             beyond=_BEYOND,
         )
+        # No pattern can be laid onto a few stray atoms at the border: all sites are as far from them.
+        fits.costs[~np.isfinite(fits.costs).any(axis=1)] = _BEYOND
+        return fits

@@ -170,6 +170,11 @@ def test_choice_stops_where_only_defects_part():
     assert choose_lens((0.6, 1.2), mixture, apart, False)[0] == 0.6
     one = {0.6: mixed, 1.2: mixture[1.2]}
     assert choose_lens((0.6, 1.2), one, apart, False)[0] == 1.2
+    # A tiling by chance: most vertices alike, a fifth and a twentieth of another kind, many surroundings.
+    tiling = np.repeat([0, 1, 2], [74, 20, 6]).astype(np.int32)
+    chance = {0.6: mixed, 1.2: tiling, 2.4: by_frequency(np.arange(100) % 25)}
+    wide = np.array([[1.2, 0, 1, 30.0], [1.2, 0, 2, 40.0]])
+    assert choose_lens((0.6, 1.2, 2.4), chance, wide, False)[0] == 1.2
     near = np.array([[1.2, 0, 1, 4.0], [1.2, 0, 2, 9]])
     assert choose_lens((0.6, 1.2), mixture, near)[0] == 0.6
     late = {

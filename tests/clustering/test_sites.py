@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from hyperspy_motifs.clustering import Constellations, NestedLenses, find_sites
+from hyperspy_motifs.clustering._site_parting import clear_kinds, sites_of_kinds
 from hyperspy_motifs.data import m1_oxide
 
 SPACING = 12.0
@@ -102,6 +103,39 @@ def test_neighbours_of_two_kinds_do_not_make_two_sites():
     kinds = (rng.random(900) < 0.5).astype(np.int32)
     around = Constellations.of(points, (360, 360), SPACING)
     assert find_sites(around, kinds, rotation_invariant=True) is None
+
+
+def test_an_atom_onto_which_no_pattern_can_be_laid_is_as_far_from_all_sites():
+    points, _ = crystal()
+    around = neighbours(points)
+    kinds = np.zeros(len(points), dtype=np.int32)
+    sites = find_sites(around, kinds, rotation_invariant=True)
+    stray = neighbours(np.array([[20.0, 4.0], [20.0 + 0.5 * SPACING, 5.0]]))
+    found, probabilities, fits = sites.assign(stray, kinds[:2], stray.kinds(kinds[:2]))
+    np.testing.assert_allclose(probabilities, 1 / len(sites.kind))
+    assert np.isfinite(fits.costs).all()
+    assert found.tolist() == [0, 0]
+
+
+def test_groups_that_hardly_differ_and_cut_through_sites_are_one_kind():
+    """The first lens parted atoms by chance, at 3.6 spreads: sites do not follow that."""
+    points, truth = crystal(seed=6)
+    groups = (np.random.default_rng(7).random(len(points)) < 0.5).astype(np.int32)
+    around = neighbours(points)
+    sites, kind_of_group, merges = sites_of_kinds(around, groups, [(0, 1, 3.6)], False, 5)
+    assert sites is not None
+    kinds = kind_of_group[groups]
+    found = sites.assign(around, kinds, around.kinds(kinds))[0]
+    assert adjusted_rand_score(truth[around.whole], found[around.whole]) > 0.99
+    assert sites_of_kinds(around, groups, [(0, 1, 30.0)], False, 5)[2] == [(0, 1, 30.0)]
+    assert kind_of_group.tolist() == [0, 0]
+    assert merges == []
+
+
+def test_kinds_that_are_clear_stay():
+    kinds, merges = clear_kinds([(1, 4, 4.5), (0, 1, 3.6), (2, 3, 6.2), (0, 2, 22.8)], 5)
+    assert kinds.tolist() == [0, 0, 1, 2, 0]
+    assert merges == [(1, 2, 6.2), (0, 1, 22.8)]
 
 
 def test_neighbours_are_of_the_same_frame():
