@@ -135,3 +135,31 @@ def test_motifs_are_merged_and_named_by_hand_and_kept_in_the_file(motifs, tmp_pa
     again = hs.load(tmp_path / "edited.hspy").motifs
     assert again.names[0] == "Mo"
     np.testing.assert_array_equal(again.labels, motifs.labels)
+
+
+def test_a_motif_that_is_two_is_split_by_key_in_the_metadata(motifs):
+    explorer = motifs.explore()
+    before = motifs.labels.copy()
+    explorer.select_motifs([0, 1])
+    press(explorer, "m")
+    both = np.flatnonzero(motifs.labels == 0)
+    assert set(before[both]) == {0, 1}
+    explorer.select(both[:1])
+    press(explorer, "x")
+    labels = store.read(motifs.signal).labels
+    # Mo and Se2, merged by hand, come apart again, and no other atom is touched.
+    first, second = (np.flatnonzero(before == motif) for motif in (0, 1))
+    assert len(np.unique(labels[first])) == len(np.unique(labels[second])) == 1
+    assert labels[first[0]] != labels[second[0]]
+    np.testing.assert_array_equal(explorer.labelling.labels, labels)
+
+
+def test_a_motif_that_does_not_split_is_said_in_the_window(motifs):
+    explorer = motifs.explore()
+    before = motifs.labels.copy()
+    explorer.select(np.flatnonzero(before == 0)[:1])
+    press(explorer, "x")
+    assert "does not fall into groups" in explorer._status.get_text()
+    np.testing.assert_array_equal(store.read(motifs.signal).labels, before)
+    press(explorer, "u")
+    assert explorer._status.get_text() == "there is nothing to undo"

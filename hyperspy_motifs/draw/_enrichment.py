@@ -14,6 +14,8 @@ from ._image import axes_or_new, make_room
 from ._layout import add_colour_bar
 from ._types import short_name, type_nodes
 
+_WRITTEN = 12  # types whose scores fit into the fields
+
 
 def _matrices(
     graph: nx.DiGraph, kind: str, most: int
@@ -89,15 +91,18 @@ def plot_enrichment(
     limit = max(float(np.percentile(finite, 95)), 1.0) if finite.size else 1.0
     shown = ax.imshow(z, cmap="RdBu_r", vmin=-limit, vmax=limit, origin="upper")
     ax.set_facecolor("0.9")
-    rotated = max((len(text) for text in texts), default=0) > 3
-    ax.set_xticks(range(k), texts, rotation=90 if rotated else 0, fontsize="small" if k <= 20 else "xx-small")
-    ax.set_yticks(range(k), texts, fontsize="small" if k <= 20 else "xx-small")
+    # A name of two lines has no room in a field of a large matrix.
+    texts = [short_name(text, 10, lines=1) if k > _WRITTEN else text for text in texts]
+    rotated = max((len(text) for text in texts), default=0) > (3 if k <= _WRITTEN else 2)
+    fontsize = "small" if k <= _WRITTEN else "x-small" if k <= 20 else "xx-small"
+    ax.set_xticks(range(k), texts, rotation=90 if rotated else 0, fontsize=fontsize)
+    ax.set_yticks(range(k), texts, fontsize=fontsize)
     ax.tick_params(length=0)
     for i, j in np.argwhere(rates <= level):
         ax.add_patch(
             Rectangle((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor="black", linewidth=0.8)
         )
-    if k <= 12:
+    if k <= _WRITTEN:
         for i, j in np.argwhere(np.isfinite(z)):
             colour = "white" if abs(z[i, j]) > 0.6 * limit else "black"
             ax.text(

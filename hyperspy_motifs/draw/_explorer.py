@@ -10,12 +10,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backend_bases import Event, KeyEvent, MouseEvent
+from matplotlib.backend_bases import KeyEvent, MouseEvent
 from matplotlib.figure import Figure
 from matplotlib.widgets import Button, TextBox
 from numpy.typing import ArrayLike, NDArray
 
 from ._blitting import MovingLayer
+from ._explorer_actions import refusing, without_event
 from ._explorer_arrays import ExplorerArrays
 from ._explorer_panels import AtomPanel, MeansPanel, PatchPanel
 from ._image import check_positions, plot_image
@@ -41,7 +42,8 @@ class Explorer:
 
     Callbacks are told of every edit and may answer with labels (n,) of their own, or with a tuple of labels and
     names where the motifs have been renumbered; these are then taken. Where they answer None (or are not
-    given), the explorer edits its labels itself. Splitting needs its callback.
+    given), the explorer edits its labels itself. Splitting needs its callback. A ValueError of theirs is told in
+    the status line, and nothing is changed.
 
     Parameters
     ----------
@@ -158,7 +160,7 @@ class Explorer:
             ax = self.figure.add_axes((0.015 + 0.085 * i, 0.02, 0.075, 0.045))
             button = Button(ax, text, useblit=False, color="0.93", hovercolor="0.93")
             button.label.set_fontsize("small")
-            button.on_clicked(_without_event(action))
+            button.on_clicked(without_event(action))
             self._buttons[text] = button
         self._name_box = TextBox(
             self.figure.add_axes((0.6, 0.02, 0.2, 0.045)), "name of the motif ", initial=""
@@ -204,6 +206,7 @@ class Explorer:
 
     # Editing
 
+    @refusing
     def new_motif(self) -> bool:
         """Make the chosen atoms a motif; whether that was possible."""
         if not len(self.selection):
@@ -211,6 +214,7 @@ class Explorer:
         answer = self._on_new_motif(self.selection) if self._on_new_motif else None
         return self._take(self.labelling.with_new_motif(self.selection) if answer is None else answer)
 
+    @refusing
     def merge(self) -> bool:
         """Merge the motifs of the chosen atoms; whether that was possible."""
         motifs = self.selected_motifs
@@ -219,6 +223,7 @@ class Explorer:
         answer = self._on_merge(motifs) if self._on_merge else None
         return self._take(self.labelling.with_merged(motifs) if answer is None else answer)
 
+    @refusing
     def split(self) -> bool:
         """Split the motif of the chosen atoms; whether that was possible."""
         motifs = self.selected_motifs
@@ -229,6 +234,7 @@ class Explorer:
             return self._refuse(f"{self.labelling.names[motifs[0]]} does not split")
         return self._take(answer)
 
+    @refusing
     def rename(self, name: str) -> bool:
         """Name the motif of the chosen atoms; whether that was possible."""
         motifs = self.selected_motifs
@@ -240,6 +246,7 @@ class Explorer:
         self._relabel()
         return True
 
+    @refusing
     def undo(self) -> bool:
         """Take the last edit back; whether there was one."""
         if not self.labelling.can_undo:
@@ -376,12 +383,3 @@ def _labels_of(answer: Any) -> Any:
 
 def _adds(event: MouseEvent) -> bool:
     return "shift" in (event.key or "")
-
-
-def _without_event(action: Callable[[], object]) -> Callable[[Event], None]:
-    """`action` as a button calls it."""
-
-    def call(event: Event) -> None:
-        action()
-
-    return call

@@ -26,6 +26,7 @@ _HALF = 0.27
 _LINE = 0.115
 _BETWEEN = 0.42
 _MARGIN = 1.5
+_READABLE = 0.85  # of these sizes: below it fewer types are drawn
 # Grey where chance explains the number.
 _SCORES = mpl.colormaps["RdBu_r"].with_extremes(bad="0.75")
 _LEVEL_NAMES = {
@@ -64,7 +65,7 @@ def plot_hierarchy(
         Number of types drawn in each level, the most frequent ones; the number of the others is told. More
         than eight take several lines.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
+        Where to draw; a new figure by default. On small axes fewer types are drawn, and all is smaller.
 
     Returns
     -------
@@ -85,21 +86,30 @@ def plot_hierarchy(
         levels.setdefault(int(attributes.get("level", 0)), []).append(node)
     for nodes in levels.values():
         nodes.sort(key=lambda node: (-types[node].get("size", 0), type_number(node)))
-    columns = _COLUMNS if ax is None else max(2, int((_width_of(ax) - _MARGIN) / _PITCH))
-    columns = min(columns, max(min(len(nodes), most) for nodes in levels.values()))
+    columns = min(_COLUMNS, max(min(len(nodes), most) for nodes in levels.values()))
     texts = {node: _caption(node, types[node]) for nodes in levels.values() for node in nodes[:most]}
     places, rows, height = _placed(levels, most, columns, texts)
-    width = _PITCH * columns + _MARGIN
-    ax = axes_or_new(ax, (width, height))
+    size = 1.0
+    if ax is not None:
+        available = _size_of(ax)
+        size = _scale(available, columns, height)
+        while size < _READABLE and columns > 2:
+            # Pictures and letters that can be read are worth more than many of them.
+            columns -= 1
+            most = min(most, columns)
+            places, rows, height = _placed(levels, most, columns, texts)
+            size = _scale(available, columns, height)
+    ax = axes_or_new(ax, (_PITCH * columns + _MARGIN, height))
+    letters = {"name": 10.0 * size, "caption": 5.8 * size, "more": 8.3 * size}
     pictures = {} if pictures is None else pictures
     for level, y in rows.items():
         kind = str(types[levels[level][0]].get("kind"))
         name = _LEVEL_NAMES.get(kind, f"{kind.removesuffix('-class').replace('-', ' ')}s")
-        ax.text(-0.5 * _PITCH - 0.05, y, name, ha="right", va="center", fontsize="medium")
+        ax.text(-0.5 * _PITCH - 0.05, y, name, ha="right", va="center", fontsize=letters["name"])
         left_out = len(levels[level]) - most
         if left_out > 0:
             x, y = places[levels[level][most - 1]]
-            ax.text(x + 0.36, y, f"+{left_out}", ha="left", va="center", fontsize="small")
+            ax.text(x + 0.36, y, f"+{left_out}", ha="left", va="center", fontsize=letters["more"])
     for node, place in places.items():
         largest = types[levels[int(types[node].get("level", 0))][0]].get("size", 1)
         if node in pictures:
@@ -109,11 +119,11 @@ def plot_hierarchy(
         else:
             _draw_type(ax, node, types[node], place, largest)
         ax.text(
-            place[0], place[1] - _HALF - 0.03, texts[node], ha="center", va="top", fontsize="x-small",
-            linespacing=1.05, zorder=4,
+            place[0], place[1] - _HALF - 0.03, texts[node], ha="center", va="top",
+            fontsize=letters["caption"], linespacing=1.05, zorder=4,
             bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
         )  # fmt: skip
-    _draw_compositions(ax, graph, places)
+    _draw_compositions(ax, graph, places, size)
     ax.set_xlim(-0.5 * _PITCH - _MARGIN + 0.3, _PITCH * (columns - 0.5) + 0.3)
     ax.set_ylim(
         min(y for _, y in places.values()) - _HALF - 0.7, max(y for _, y in places.values()) + _HALF + 0.1
@@ -123,10 +133,18 @@ def plot_hierarchy(
     return ax
 
 
-def _width_of(ax: Axes) -> float:
-    """Width of axes in inches."""
+def _size_of(ax: Axes) -> tuple[float, float]:
+    """Width and height of axes in inches."""
     figure = ax.get_figure(root=True)
-    return float(ax.get_window_extent().width / figure.dpi) if figure is not None else 7.0
+    if figure is None:
+        return 7.0, 7.0
+    box = ax.get_window_extent()
+    return float(box.width / figure.dpi), float(box.height / figure.dpi)
+
+
+def _scale(available: tuple[float, float], columns: int, height: float) -> float:
+    """Size of everything, at most 1, at which so many columns and so much height fit."""
+    return min(available[0] / (_PITCH * columns + _MARGIN), available[1] / height, 1.0)
 
 
 def _caption(node: str, attributes: dict[str, Any]) -> str:
@@ -171,7 +189,9 @@ def _draw_picture(ax: Axes, picture: np.ndarray, place: tuple[float, float], col
     ax.add_patch(Rectangle(corner, side, side, facecolor="none", edgecolor=colour, linewidth=2.2, zorder=3.5))
 
 
-def _draw_compositions(ax: Axes, graph: nx.DiGraph, places: dict[str, tuple[float, float]]) -> None:
+def _draw_compositions(
+    ax: Axes, graph: nx.DiGraph, places: dict[str, tuple[float, float]], size: float
+) -> None:
     edges = [
         (upper, lower, float(d.get("count", 1.0)), type_style(lower, graph.nodes[lower])[0])
         for upper, lower, d in graph.edges(places, data=True)
@@ -198,7 +218,7 @@ def _draw_compositions(ax: Axes, graph: nx.DiGraph, places: dict[str, tuple[floa
                 break
         taken.append(at)
         ax.text(
-            at[0], at[1], f"{count:.2g}", fontsize="xx-small", ha="center", va="center", zorder=2,
+            at[0], at[1], f"{count:.2g}", fontsize=5.8 * size, ha="center", va="center", zorder=2,
             bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none"},
         )  # fmt: skip
 

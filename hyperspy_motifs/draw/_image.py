@@ -75,17 +75,44 @@ def make_room(ax: Axes, *, made_here: bool) -> None:
             engine.execute(root)
             if np.allclose(before, ax.get_position(original=True).bounds, atol=2e-3):
                 break
+    elif root is not None and engine is None:
+        shrink_for_key(ax)
+
+
+def _key_edge(ax: Axes) -> float | None:
+    """Right edge of the legend or colour bar of `ax` in dots, None without one."""
+    ax.apply_aspect()
+    keys = [key for key in (ax.get_legend(), *ax.child_axes) if key is not None]
+    edges = [box.x1 for key in keys if (box := key.get_tightbbox()) is not None]
+    return max(edges) if edges else None
+
+
+def shrink_for_key(ax: Axes) -> None:
+    """Take from axes of a figure without a layout engine what their legend or colour bar has beyond the figure.
+
+    No more than half of their width: a key that needs more belongs elsewhere.
+    """
+    root = cast(Figure, ax.get_figure(root=True))
+    least = ax.get_position(original=True).width / 2
+    for _ in range(6):
+        edge = _key_edge(ax)
+        beyond = 0.0 if edge is None else (edge + 0.05 * root.dpi) / root.bbox.width - 1
+        place = ax.get_position(original=True)
+        if beyond < 1e-3 or place.width <= least:
+            break
+        # Axes of fixed aspect that do not fill their width stay on the left, so that the key has the rest.
+        ax.set_anchor("W")
+        width = max(place.width - beyond, least)
+        ax.set_position((place.x0, place.y0, width, place.height))
 
 
 def widen_for_key(ax: Axes) -> None:
     """Widen a figure made here by what its legend or colour bar needs."""
     figure = cast(Figure, ax.figure)
-    ax.apply_aspect()
-    keys = [key for key in (ax.get_legend(), *ax.child_axes) if key is not None]
-    edges = [box.x1 for key in keys if (box := key.get_tightbbox()) is not None]
-    if edges:
+    edge = _key_edge(ax)
+    if edge is not None:
         width, height = figure.get_size_inches()
-        beyond = max(edges) - ax.get_window_extent().x1
+        beyond = edge - ax.get_window_extent().x1
         figure.set_size_inches(width + beyond / figure.dpi + 0.15, height)
 
 

@@ -1,5 +1,8 @@
 """The graph of types: what is composed of what, who is beside whom."""
 
+import itertools
+
+import matplotlib.pyplot as plt
 import networkx as nx
 import numpy as np
 import pytest
@@ -94,6 +97,27 @@ def test_no_caption_of_a_large_hierarchy_lies_on_another(many, most):
         assert not any(box.shrunk(0.98, 0.9).overlaps(other.shrunk(0.98, 0.9)) for other in boxes[:i])
 
 
+@pytest.mark.parametrize("size", [(7, 5), (4, 3)])
+def test_a_hierarchy_on_given_axes_stays_within_them_and_can_be_read(many, size):
+    _, ax = plt.subplots(figsize=size)
+    plot_hierarchy(many, ax=ax)
+    ax.figure.canvas.draw()
+    frame = ax.get_window_extent()
+    boxes = [t.get_window_extent() for t in ax.texts if "(" in t.get_text()]
+    assert len(boxes) >= 4
+    for i, box in enumerate(boxes):
+        assert frame.x0 <= box.x0
+        assert box.x1 <= frame.x1
+        assert not any(box.shrunk(0.98, 0.9).overlaps(other.shrunk(0.98, 0.9)) for other in boxes[:i])
+    # What is left out is told in every level.
+    drawn = {
+        level: sum(f"({many.nodes[n]['size']})" in captions(ax) for n in many if n.startswith(level))
+        for level in ("motif", "cell-class")
+    }
+    more = sorted(t.get_text() for t in ax.texts if t.get_text().startswith("+"))
+    assert more == sorted([f"+{12 - drawn['motif']}", f"+{30 - drawn['cell-class']}"])
+
+
 def captions(ax):
     return {line for text in ax.texts for line in text.get_text().split("\n")}
 
@@ -137,6 +161,16 @@ def test_enrichment_of_an_array_leaves_the_unknown_grey():
     low, high = ax.images[0].get_clim()
     assert low == -high
     assert len(plot_enrichment(np.zeros((30, 30))).texts) == 0
+
+
+def test_names_beside_a_large_enrichment_do_not_overlap():
+    names = [f"(Mo Se2)×3 in {i}" for i in range(18)]
+    ax = plot_enrichment(np.zeros((18, 18)), names)
+    ax.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in ax.get_yticklabels()]
+    assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
+    boxes = [text.get_window_extent() for text in ax.get_xticklabels()]
+    assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
 
 
 def test_a_real_motif_graph_is_drawn():

@@ -323,3 +323,14 @@ def test_keys_lie_within_the_figure_and_the_picture_keeps_its_size(hexagons, uni
         assert box.x0 > ax.get_window_extent().x1
         assert box.x1 <= figure.bbox.x1
         assert ax.get_window_extent().width == pytest.approx(plain.figure.bbox.width, rel=0.1)
+
+
+def test_a_key_lies_within_a_plain_figure_of_another_and_beside_no_other_axes(hexagons):
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3))
+    plot_cells(hexagons, np.array([0.001, 0.002, 0.003, 0.0045]), ax=left, label="area of the cells (nm²)")
+    plot_cells(hexagons, np.array([3, 0, 1, 1]), ax=right)
+    figure.canvas.draw()
+    box = right.get_legend().get_tightbbox()
+    assert box.x0 > right.get_window_extent().x1
+    assert box.x1 <= figure.bbox.x1
+    assert right.get_window_extent().width > 0.25 * figure.bbox.width / 2
