@@ -163,3 +163,15 @@ def test_a_motif_that_does_not_split_is_said_in_the_window(motifs):
     np.testing.assert_array_equal(store.read(motifs.signal).labels, before)
     press(explorer, "u")
     assert explorer._status.get_text() == "there is nothing to undo"
+
+
+def test_an_atom_without_moments_is_said_to_have_none(motifs):
+    explorer = motifs.explore()
+    without = np.flatnonzero(~np.isfinite(motifs.features.data).all(axis=1))
+    inner = np.argmin(np.abs(motifs.positions - motifs.positions.mean(axis=0)).max(axis=1))
+    assert len(without)
+    note = explorer.patch_panel._note
+    explorer.select([without[0]])
+    assert "no moments" in note.get_text()
+    explorer.select([inner])
+    assert note.get_text() == ""

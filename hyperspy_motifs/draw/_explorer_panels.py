@@ -13,6 +13,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
@@ -163,6 +164,20 @@ class PatchPanel:
                 picture = ax.imshow(np.full(first.shape, np.nan), cmap="gray", animated=True)
                 self._images[name] = picture
                 self.moving.append(picture)
+        self._note: Text | None = None
+        if "reconstructions" in axes and "moments" in axes:
+            ax = axes["reconstructions"]
+            self._note = ax.text(
+                0.5,
+                0.5,
+                "",
+                transform=ax.transAxes,
+                ha="center",
+                va="center",
+                fontsize="x-small",
+                animated=True,
+            )
+            self.moving.append(self._note)
         self._bars: Line2D | None = None
         if "moments" in axes:
             ax = axes["moments"]
@@ -192,6 +207,11 @@ class PatchPanel:
                 limits = (float(np.nanmin(values)), float(np.nanmax(values)))
             # One grey scale for both: a difference in contrast is a difference.
             picture.set_clim(*limits)
+        if self._note is not None:
+            known = bool(self._all[index].any())
+            self._note.set_text("" if known else "no moments:\ntoo near the border")
+            if not known:
+                self._images["reconstructions"].set_data(np.full_like(values, np.nan))
         if self._bars is not None:
             heights = np.zeros(len(self._x))
             heights[1::3] = self._all[index]
