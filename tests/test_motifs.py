@@ -4,6 +4,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 from scipy import ndimage
+from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 from sklearn.metrics import adjusted_rand_score
 
@@ -119,6 +120,26 @@ def test_means_look_like_the_atoms_they_stand_for(motifs):
     heights = [np.median(motifs.to_dict()["amplitude"][motifs.labels == k]) for k in range(motifs.n_motifs)]
     # The brighter the columns of a motif, the brighter the middle of its mean.
     assert np.corrcoef(centre, heights)[0, 1] > 0.95
+
+
+def test_what_lies_beyond_the_border_has_no_part_in_a_mean(motifs):
+    size = motifs.means.data.shape[1]
+    pixels = motifs.pixel_positions
+    whole = np.all((pixels >= size // 2 + 1) & (pixels <= np.array(SHAPE[::-1]) - size // 2 - 2), axis=1)
+    assert 0 < whole.sum() < len(whole)
+    few = np.flatnonzero(whole)[3:60:11]
+    labels = np.where(whole, 0, 1)
+    labels[few] = 1
+    motifs.relabel(labels)
+    of_few = motifs.labels[few[0]]
+    assert (motifs.labels == of_few).sum() == len(few) + (~whole).sum()
+    steps = np.arange(size) - size // 2
+    rows, columns = np.meshgrid(steps, steps, indexing="ij")
+    image = np.asarray(motifs.signal.data, dtype=float)
+    expected = np.mean(
+        [map_coordinates(image, (rows + y, columns + x), order=3) for x, y in pixels[few]], axis=0
+    )
+    np.testing.assert_allclose(motifs.means.data[of_few], expected, atol=0.01 * expected.max())
 
 
 def test_patches_and_features_follow_the_order_of_the_labels(motifs):

@@ -72,14 +72,17 @@ class ExplorerArrays:
     def means(self, labels: NDArray[np.intp], most: int = 300) -> dict[int, NDArray[np.float64]]:
         """Mean patch of each motif that occurs, over at most `most` of its atoms spread evenly.
 
-        The mean of hundreds of patches looks like that of thousands, and is there at once.
+        The mean of hundreds of patches looks like that of thousands, and is there at once. Atoms without moments,
+        whose disc leaves the image, are left out as long as there are others.
         """
         result: dict[int, NDArray[np.float64]] = {}
         patches = self.patches if self.turned is None else self.turned
         if patches is None:
             return result
+        known = np.ones(len(labels), dtype=bool) if self.moments is None else np.any(self.moments, axis=1)
         for k in np.unique(labels):
             members = np.flatnonzero(labels == k)
+            members = members[known[members]] if known[members].any() else members
             chosen = members[np.linspace(0, len(members) - 1, min(most, len(members))).astype(np.intp)]
             if isinstance(patches, np.ndarray):
                 result[int(k)] = patches[chosen].mean(axis=0, dtype=float)

@@ -44,8 +44,9 @@ def plot_basis(functions: ArrayLike, modes: ArrayLike, *, ax: Axes | None = None
     check_length(pictures, len(orders), "functions")
     n_max = int(orders[:, 0].max())
     low, high = int(orders[:, 1].min()), int(orders[:, 1].max())
-    size = min(7.0, 0.42 * (high - low + 2))
-    ax = axes_or_new(ax, (size, size * (n_max + 1.6) / (high - low + 2)))
+    # A step of m is half as wide as one of n: neighbours in a row differ by two in m.
+    step = min(0.3, 7.0 / (high - low + 2.2))
+    ax = axes_or_new(ax, (step * (high - low + 2.2) + 0.6, 2 * step * (n_max + 1.2) + 0.6))
     half_width = min(0.95, 0.46 * (2 if n_max > 1 else 1))
     rows, columns = np.mgrid[: pictures.shape[1], : pictures.shape[2]]
     centre_row, centre_column = (np.array(pictures.shape[1:]) - 1) / 2
@@ -57,9 +58,8 @@ def plot_basis(functions: ArrayLike, modes: ArrayLike, *, ax: Axes | None = None
         ax.imshow(shown, cmap="RdBu_r", vmin=-limit, vmax=limit, extent=extent, aspect="auto", origin="upper")
     ax.set_xlim(low - 1.1, high + 1.1)
     ax.set_ylim(n_max + 0.6, -0.6)
-    # A step of m is half as wide as one of n: neighbours in a row differ by two in m.
     ax.set_aspect(2)
-    ax.set_xticks(range(low, high + 1, 2 if high - low > 12 else 1))
+    ax.set_xticks(range(low, high + 1, 2 if high - low > 8 else 1))
     ax.set_yticks(range(n_max + 1))
     ax.tick_params(labelsize="small", length=0)
     ax.set_xlabel("m", style="italic")

@@ -133,9 +133,9 @@ def means_of_record(
     whole = np.all((pixels >= reach) & (pixels <= np.array([width, height]) - 1 - reach), axis=1)
     for motif in range(n_motifs):
         members = np.flatnonzero(record.labels == motif)
-        # The surest atoms of the motif, those with the whole disc in the image first.
-        order = np.lexsort((-record.probabilities[members], ~whole[members]))
-        members = members[order][:PATCHES_OF_A_MEAN]
+        # What lies beyond the border was not seen: it has no part in a mean as long as one atom has its whole disc.
+        members = members[whole[members]] if whole[members].any() else members
+        members = members[np.argsort(-record.probabilities[members], kind="stable")][:PATCHES_OF_A_MEAN]
         for index in np.unique(record.frames[members]):
             here = members[record.frames[members] == index]
             image, _ = clean_image(frame(signal, int(index)))
