@@ -44,6 +44,8 @@ def tell(event):
     state = {
         "event": event.name if event else "shown",
         "places": (ax.transData.transform(signal.motifs.positions) / [box.width, box.height]).tolist(),
+        "name_box": np.mean(explorer._name_box.ax.get_position().get_points(), axis=0).tolist(),
+        "names": signal.motifs.names,
         "selection": explorer.selection.tolist(),
         "labels": store.read(signal).labels.tolist(),
     }
@@ -189,5 +191,14 @@ def test_a_click_and_a_key_in_the_browser_reach_the_motifs(lab, tmp_path):
                 lambda: state("key_press_event", "labels", found.labels.tolist()), "the undoing"
             )
             assert undone["labels"] == found.labels.tolist()
+            u, v = undone["name_box"]
+            page.mouse.click(box["x"] + u * box["width"], box["y"] + (1 - v) * box["height"])
+            wait_for(lambda: state("button_release_event"), "the click into the box")
+            page.keyboard.type("Mo", delay=100)
+            page.keyboard.press("Enter")
+            names = [*found.names]
+            names[found.labels[atom]] = "Mo"
+            named = wait_for(lambda: state("key_press_event", "names", names), "the name")
+            assert named["labels"] == found.labels.tolist()
         finally:
             browser.close()
