@@ -7,8 +7,6 @@ from ._continuum import estimate_continuity as estimate_continuity
 from ._density import density_clusters as density_clusters
 from ._disorder import ManifoldDisorder as ManifoldDisorder
 from ._disorder import estimate_disorder as estimate_disorder
-from ._manifold import MANIFOLD_LENS as MANIFOLD_LENS
-from ._manifold import MANIFOLD_N_MAX as MANIFOLD_N_MAX
 from ._manifold import Manifold as Manifold
 from ._manifold import ManifoldFeatures as ManifoldFeatures
 from ._manifold import manifold_features as manifold_features

@@ -16,11 +16,6 @@ from ._diffusion import feature_kernel, slow_modes, space_kernel
 from ._features import Axes, MomentsLike, noise_unit, noise_units
 from ._topology import Topology, find_topology
 
-#: Radius of the discs and order of the moments for a manifold: enough of both lattices of a twisted bilayer in sight
-#: that their relative shift shows as a vector with a sign.
-MANIFOLD_LENS = 3.4
-MANIFOLD_N_MAX = 12
-
 # Neighbours in the image, and steps: a short walk where stackings change within a few atoms, a long one where they do not.
 _WALKS = ((6, 1), (15, 2))
 _GAPS = 8
