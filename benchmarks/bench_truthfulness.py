@@ -47,17 +47,18 @@ def nothing(kind: str, seed: int):
     return signal
 
 
-def answer(signal) -> tuple[str, object]:
-    """How ``find_motifs`` answers, and the motifs where there are any."""
+def answer(signal) -> tuple[str, object, list[str]]:
+    """How ``find_motifs`` answers, the motifs where there are any, and what it says."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             motifs = signal.find_motifs(show_progressbar=False)
-        except ValueError:
-            return "refused", None
-    if any(issubclass(w.category, UserWarning) for w in caught):
-        return "warned", motifs
-    return ("one motif" if motifs.n_motifs == 1 else "claimed"), motifs
+        except ValueError as error:
+            return "refused", None, [str(error)]
+    said = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+    if said:
+        return "warned", motifs, said
+    return ("one motif" if motifs.n_motifs == 1 else "claimed"), motifs, said
 
 
 def is_rare(motifs, sites: int) -> bool:
@@ -70,6 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1000)
+    parser.add_argument("--verbose", action="store_true", help="say what was answered for every image")
     options = parser.parse_args()
     empty, lattices = ("noise", "vacuum", "amorphous", "blob"), tuple(SITES)
     table: dict[str, Counter] = defaultdict(Counter)
@@ -77,16 +79,17 @@ def main() -> None:
         seed = options.seed + number
         kind = (empty + lattices)[number % 8]
         if kind in empty:
-            how, motifs = answer(nothing(kind, seed))
+            how, motifs, said = answer(nothing(kind, seed))
             wrong = how == "claimed"
         else:
             dose = float(np.random.default_rng(seed).choice([3e3, 1e4, 1e5]))
             signal, _ = hm.data.lattice(kind, shape=SHAPE, dose=dose, random_state=seed)
-            how, motifs = answer(signal)
+            how, motifs, said = answer(signal)
             wrong = motifs is not None and is_rare(motifs, SITES[kind])
         table[kind].update([how, *(["rare" if kind in SITES else "false"] if wrong else [])])
-        if wrong:
-            print(f"{kind} {seed}: {how}, motifs of {np.bincount(motifs.labels).tolist()} atoms", flush=True)
+        if wrong or options.verbose:
+            sizes = np.bincount(motifs.labels).tolist() if motifs is not None else []
+            print(f"{kind} {seed}: {how}, motifs of {sizes} atoms", *(f"  {s[:100]}" for s in said), sep="\n", flush=True)
     columns = ("refused", "warned", "one motif", "claimed", "false", "rare")
     print(f"{'':12}" + "".join(f"{name:>11}" for name in columns))
     for kind, counts in table.items():
