@@ -81,7 +81,9 @@ class Suites:
         code = "from hyperspy.extensions import ALL_EXTENSIONS as E; print('AtomicImage' in E['signals'])"
         known = subprocess.check_output([self.python, "-c", code], text=True, cwd=self.folder / "empty")
         if known.strip() != str(wanted):
-            sys.exit(f"HyperSpy {'does not know' if wanted else 'still knows'} the extension in {self.folder}")
+            sys.exit(
+                f"HyperSpy {'does not know' if wanted else 'still knows'} the extension in {self.folder}"
+            )
 
     def run(self, name: str, *arguments: str) -> dict[str, str]:
         """Outcome of every test of one run of pytest."""

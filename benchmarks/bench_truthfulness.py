@@ -89,7 +89,12 @@ def main() -> None:
         table[kind].update([how, *(["rare" if kind in SITES else "false"] if wrong else [])])
         if wrong or options.verbose:
             sizes = np.bincount(motifs.labels).tolist() if motifs is not None else []
-            print(f"{kind} {seed}: {how}, motifs of {sizes} atoms", *(f"  {s[:100]}" for s in said), sep="\n", flush=True)
+            print(
+                f"{kind} {seed}: {how}, motifs of {sizes} atoms",
+                *(f"  {s[:100]}" for s in said),
+                sep="\n",
+                flush=True,
+            )
     columns = ("refused", "warned", "one motif", "claimed", "false", "rare")
     print(f"{'':12}" + "".join(f"{name:>11}" for name in columns))
     for kind, counts in table.items():

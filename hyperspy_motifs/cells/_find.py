@@ -108,7 +108,8 @@ def find_cells(
     Raises
     ------
     ValueError
-        If the shapes do not fit, positions are not finite, or the rule is unknown.
+        If the shapes do not fit, positions are not finite, too large or too close together (1e30, 1e-30) to have an
+        area, or the rule is unknown.
     """
     xy, letters, doubt = _checked(points, labels, probabilities)
     rule = bond_rule(bonds)
@@ -174,6 +175,11 @@ def find_cells(
     )
 
 
+# Circumcentres and second moments of area take fourth powers of distances: within this and its inverse they neither
+# overflow nor vanish, with room for distances far below the extent of the points.
+_LONGEST = 1e30
+
+
 def _checked(
     points: ArrayLike, labels: ArrayLike | None, probabilities: ArrayLike | None
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]:
@@ -184,6 +190,13 @@ def _checked(
     if not np.isfinite(xy).all():
         raise ValueError(
             f"{int((~np.isfinite(xy)).any(axis=1).sum())} points are not finite; leave them out first"
+        )
+    largest = float(np.abs(xy).max(initial=0.0))
+    extent = float(np.ptp(xy, axis=0).max()) if len(xy) and largest <= _LONGEST else 0.0
+    if largest > _LONGEST or 0 < extent < 1 / _LONGEST:
+        raise ValueError(
+            f"the coordinates go up to {largest:.3g}, and areas of that size overflow or vanish; give the points in a unit "
+            "in which neighbours are about 1 apart"
         )
     if labels is None:
         letters = np.zeros(len(xy), dtype=np.int64)

@@ -32,6 +32,8 @@ def sweep_triangulation(points: NDArray[np.float64]) -> tuple[NDArray[np.int64],
     n = len(points)
     if n < 4:
         return None
+    # To about 1 by a power of two, which changes no bit of a triangulation: fourth powers overflow otherwise.
+    points = np.ldexp(points, -int(np.frexp(np.abs(points).max())[1]))
     x, y = np.ascontiguousarray(points[:, 0]), np.ascontiguousarray(points[:, 1])
     middle = 0.5 * (points.min(axis=0) + points.max(axis=0))
     first = int(((points - middle) ** 2).sum(axis=1).argmin())
@@ -39,7 +41,8 @@ def sweep_triangulation(points: NDArray[np.float64]) -> tuple[NDArray[np.int64],
     square[first] = np.inf
     second = int(square.argmin())
     u, v = points[second] - points[first], points - points[first]
-    if not u @ u > 0:
+    # A pair much nearer than the others could not be told from one place in the products below.
+    if not u @ u > 1e-24:
         return None
     cross = u[0] * v[:, 1] - u[1] * v[:, 0]
     flat = np.abs(cross) < 1e-9 * (u @ u)

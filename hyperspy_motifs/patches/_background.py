@@ -91,6 +91,8 @@ def _slow_field(values, weight, sigma, tolerance):
     for _ in range(2):
         residual = values - field
         spread = max(1.4826 * float(np.median(np.abs(residual[weight > 0]))), tolerance)
+        if spread == 0:
+            break  # every value lies on the planes: nothing can stand out
         share = np.clip(1 - (residual / (_TUKEY * spread)) ** 2, 0, 1) ** 2
         # Where everything stands out, nothing does.
         field = _local_plane(values, weight * np.maximum(share, 1e-3), sigma)

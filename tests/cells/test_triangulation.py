@@ -64,3 +64,14 @@ def test_degenerate_points_are_left_to_qhull():
     mesh = Triangulation.from_points(twice)
     assert len(np.unique(mesh.edges)) == 9
     assert np.isnan(mesh.nearest).sum() == 9
+
+
+@pytest.mark.parametrize("power", [-500, -300, -40, 40, 300, 500])
+def test_the_size_of_the_points_changes_no_bit_of_the_triangulation(power):
+    points = np.random.default_rng(2).normal(size=(70, 2))
+    corners, twins = sweep_triangulation(points)
+    with np.errstate(all="raise"):
+        found = sweep_triangulation(np.ldexp(points, power))
+    assert found is not None
+    np.testing.assert_array_equal(found[0], corners)
+    np.testing.assert_array_equal(found[1], twins)

@@ -43,12 +43,16 @@ def pytest_collection_modifyitems(items):
 
 @contextlib.contextmanager
 def result_or_our_error():
-    """Pass a result, and an error that this package raised itself and put into words; nothing else."""
+    """Pass a result, and an error that this package raised itself and put into words; nothing else.
+
+    Numbers that overflow or become NaN on the way, which NumPy tells by a RuntimeWarning, do not pass.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
+            warnings.simplefilter("error", RuntimeWarning)
             yield
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeWarning) as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         line = linecache.getline(last.filename, last.lineno).strip()
         if PACKAGE not in Path(last.filename).parents or not line.startswith("raise "):

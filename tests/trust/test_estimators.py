@@ -16,19 +16,26 @@ def test_the_rules_of_scikit_learn(estimator, check):
     check(estimator)
 
 
+SIZES = {"huge": 1e200, "large": 1e29, "small": 1e-29, "tiny": 1e-200}
+
+
 @st.composite
 def tables(draw, columns):
     """Rows of numbers: few or many, equal, far apart, or with gaps."""
     n = draw(st.integers(0, 30))
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
     X = rng.normal(size=(n, draw(columns)))
-    kind = draw(st.sampled_from(["plain", "equal", "two", "huge", "tiny", "nan", "inf", "integers", "line"]))
+    kind = draw(
+        st.sampled_from([*"plain equal two twins huge tiny large small nan inf integers line".split()])
+    )
     if kind == "equal":
         X[:] = 1.5
     elif kind == "two":
         X[: n // 2] += 1e6
-    elif kind in ("huge", "tiny"):
-        X *= 1e200 if kind == "huge" else 1e-200
+    elif kind == "twins":
+        X[n // 2 :] = X[: n - n // 2] * (1 + 1e-14)
+    elif kind in SIZES:
+        X *= SIZES[kind]
     elif kind in ("nan", "inf") and X.size:
         X.flat[rng.integers(X.size)] = np.nan if kind == "nan" else np.inf
     elif kind == "integers":
@@ -50,6 +57,7 @@ def test_cells_of_any_points(ours, points, bonds, labelled):
         cells = find_cells(points, labels=labels, bonds=bonds)
         assert len(cells.labels) == len(cells.polygons) == len(cells.areas)
         assert (np.asarray(cells.areas) > 0).all()
+        assert np.isfinite(cells.areas).all()
         for polygon in cells.polygons:
             assert len(set(polygon.tolist())) >= 3
 
