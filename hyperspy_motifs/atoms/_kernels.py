@@ -11,12 +11,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from hyperspy_motifs.compilation import INNER, OUTER
+
 _N = 7
 # exp(-8): what a neighbour adds beyond is left out.
 _FAINT = 8.0
+# Parameters whose variances are asked for: x, y, amplitude, precision along x.
+_TARGETS = (1, 2, 0, 3)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, **INNER)
 def _solve(matrix, vector, out):
     """Cholesky solution in place; False when the matrix is not positive definite."""
     n = len(vector)
@@ -44,14 +48,14 @@ def _solve(matrix, vector, out):
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, **INNER)
 def _copy(source, target):
     for i in range(source.shape[0]):
         for j in range(source.shape[1]):
             target[i, j] = source[i, j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, **INNER)
 def _open_disc(image, x, y, radius, values, spans):
     """Copy the disc of `radius` round (x, y) to `values`; returns its top row, left column and height.
 
@@ -72,7 +76,7 @@ def _open_disc(image, x, y, radius, values, spans):
     return top, left, max(bottom - top, 0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, **INNER)
 def _subtract_neighbours(k, columns, radius, starts, neighbours, top, left, rows, values, spans):
     x, y = columns[k, 1], columns[k, 2]
     for m in range(starts[k], starts[k + 1]):
@@ -101,12 +105,14 @@ def _subtract_neighbours(k, columns, radius, starts, neighbours, top, left, rows
                 ratio *= decay
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, **INNER)
 def _moments(p, top, left, rows, values, spans, square, plain, mixed):
     """Moments of g^2 (to order 4), g and g times residual (to order 2); returns cost, sum of residuals, pixels."""
-    square[:, :] = 0.0
-    plain[:, :] = 0.0
-    mixed[:, :] = 0.0
+    for a in range(5):
+        for b in range(5):
+            square[a, b] = 0.0
+            if a < 3 and b < 3:
+                plain[a, b] = mixed[a, b] = 0.0
     cost = total = 0.0
     n = 0
     decay = np.exp(-p[3])
@@ -163,7 +169,7 @@ def _moments(p, top, left, rows, values, spans, square, plain, mixed):
     return cost, total, n
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, **INNER)
 def _combine(v, p, out):
     """From g, g dx, g dy, g dx^2, g dx dy, g dy^2, 1 to the derivatives by A, x, y, pxx, pxy, pyy, b."""
     out[0], out[6] = v[0], v[6]
@@ -174,7 +180,7 @@ def _combine(v, p, out):
     out[5] = -0.5 * p[0] * v[5]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, **INNER)
 def _normal_equations(p, disc, values, spans, prior, work, matrix, vector):
     """Fill J^T J and J^T r, the pull towards the common shape included; returns cost and cost with the pull."""
     top, left, rows = disc
@@ -189,7 +195,9 @@ def _normal_equations(p, disc, values, spans, prior, work, matrix, vector):
         basis[6, i] = basis[i, 6]
     basis[6, 6], crossed[6] = n, total
     for j in range(_N):
-        _combine(basis[:, j], p, half[:, j])
+        _combine(basis[j], p, vector)  # basis is symmetric
+        for i in range(_N):
+            half[i, j] = vector[i]
     for i in range(_N):
         _combine(half[i], p, matrix[i])
     _combine(crossed, p, vector)
@@ -204,13 +212,13 @@ def _normal_equations(p, disc, values, spans, prior, work, matrix, vector):
     return cost, pulled
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, **INNER)
 def _workspace():
     square, plain, mixed = np.empty((5, 5)), np.empty((3, 3)), np.empty((3, 3))
     return square, plain, mixed, np.empty((_N, _N)), np.empty(_N), np.empty((_N, _N))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, **INNER)
 def _minimise(p, disc, values, spans, prior, n_steps, tolerance):
     """Levenberg-Marquardt steps on the parameters `p` of one column."""
     work = _workspace()
@@ -246,7 +254,7 @@ def _minimise(p, disc, values, spans, prior, n_steps, tolerance):
             break
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, **OUTER)
 def measure_columns(first, last, image, old, radii, starts, neighbours, which, new, variance):
     """Amplitude and background of the columns `which` at fixed places and shapes.
 
@@ -263,7 +271,7 @@ def measure_columns(first, last, image, old, radii, starts, neighbours, which, n
         cost, total, n = _moments(p, disc[0], disc[1], disc[2], values, spans, square, plain, mixed)
         for i in range(_N):
             new[k, i] = p[i]
-        variance[k, :] = np.nan
+        variance[k, 0] = variance[k, 1] = np.nan
         determinant = n * square[0, 0] - plain[0, 0] ** 2
         if n > 3 and determinant > 1e-9 * n * square[0, 0]:
             da = (n * mixed[0, 0] - plain[0, 0] * total) / determinant
@@ -274,7 +282,7 @@ def measure_columns(first, last, image, old, radii, starts, neighbours, which, n
             variance[k, 1] = n / determinant
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, **OUTER)
 def fit_columns(first, last, image, old, radii, starts, neighbours, prior, steps, new):
     """One pass of fits: each column against the image less its neighbours of the last pass.
 
@@ -296,7 +304,7 @@ def fit_columns(first, last, image, old, radii, starts, neighbours, prior, steps
             new[k, i] = p[i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, **OUTER)
 def fit_quality(first, last, image, columns, radii, starts, neighbours, which, prior, variance, spread):
     """Residual variance of the fits `which` and the variances of x, y, amplitude and precision that follow.
 
@@ -304,7 +312,6 @@ def fit_quality(first, last, image, columns, radii, starts, neighbours, which, p
     are of the sandwich kind, H^-1 (sum r^2 J J^T) H^-1: counting noise sits where the column is bright, which one
     variance for all pixels would miss (White, Econometrica 48, 817 (1980)).
     """
-    targets = np.array([1, 2, 0, 3])
     for m in range(first, last):
         k = which[m]
         size = 2 * int(radii[k]) + 3
@@ -315,7 +322,8 @@ def fit_quality(first, last, image, columns, radii, starts, neighbours, which, p
             k, columns, radii[k], starts, neighbours, disc[0], disc[1], disc[2], values, spans
         )
         variance[m] = np.nan
-        spread[m, :] = np.nan
+        for c in range(spread.shape[1]):
+            spread[m, c] = np.nan
         work = _workspace()
         matrix, damped = np.empty((_N, _N)), np.empty((_N, _N))
         vector, inverse = np.empty(_N), np.empty((4, _N))
@@ -326,18 +334,18 @@ def fit_quality(first, last, image, columns, radii, starts, neighbours, which, p
         variance[m] = cost / (n - _N)
         sound = True
         for c in range(4):
-            vector[:] = 0.0
-            vector[targets[c]] = 1.0
+            for i in range(_N):
+                vector[i] = 1.0 if i == _TARGETS[c] else 0.0
             _copy(matrix, damped)
             sound = sound and _solve(damped, vector, inverse[c])
         if not sound:
             continue
-        last = spread.shape[1]
-        spread[m, :] = 0.0
-        spread[m, last - 2] = inverse[2, 0] * variance[m]
-        spread[m, last - 1] = inverse[3, 3] * variance[m]
-        if last == 2:
+        n_wanted = spread.shape[1]
+        spread[m, n_wanted - 2] = inverse[2, 0] * variance[m]
+        spread[m, n_wanted - 1] = inverse[3, 3] * variance[m]
+        if n_wanted == 2:
             continue
+        spread[m, 0] = spread[m, 1] = 0.0
         decay = np.exp(-p[3])
         for i in range(disc[2]):
             dy = disc[0] + i - p[2]
@@ -357,7 +365,7 @@ def fit_quality(first, last, image, columns, radii, starts, neighbours, which, p
                 dx += 1.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, **OUTER)
 def centres_of_mass(first, last, image, columns, radii, starts, neighbours, which, out):
     """Centre of mass over the discs of the columns `which`, their neighbours and the lowest value taken off."""
     for m in range(first, last):
@@ -388,7 +396,7 @@ def centres_of_mass(first, last, image, columns, radii, starts, neighbours, whic
         out[m, 1] = y
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, **OUTER)
 def subtract_columns(image, columns):
     """Take all columns (not their backgrounds) off `image`, in place."""
     height, width = image.shape

@@ -7,6 +7,8 @@ from numba import njit
 from scipy import fft
 from scipy.ndimage import gaussian_filter1d
 
+from hyperspy_motifs.compilation import OUTER
+
 # A filtered copy of the image is only meaningful where the filter does not wrap around: the image is
 # mirrored over this many filter widths first.
 _PADDING_SIGMAS = 3.0
@@ -17,7 +19,7 @@ _NOISE_ALONE = 0.8
 _NOISE_WEIGHT = 3.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, **OUTER)
 def _local_maxima(response, sign, threshold, rows, columns, values):
     """3x3 maxima of ``sign * response`` above `threshold`; returns how many."""
     n = 0
@@ -48,7 +50,7 @@ def _local_maxima(response, sign, threshold, rows, columns, values):
     return n
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, **OUTER)
 def third_moment(response):
     """Skewness about zero: mean of the cubes over the 3/2 power of the mean of the squares."""
     square = cube = 0.0

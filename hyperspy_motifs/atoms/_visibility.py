@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.atoms._neighbours import nearest_neighbour_distance
 from hyperspy_motifs.atoms._order import order_of_sites
 from hyperspy_motifs.atoms._peaks import local_maxima
+from hyperspy_motifs.compilation import INNER, OUTER
+from hyperspy_motifs.threads import over_rows
 
 # How far from a column, in separations, its maximum may lie.
 _OWN_REACH = 0.35
@@ -32,7 +34,7 @@ _FEWEST = 3
 _LEAST_DISTANCE = 0.45
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, **INNER)
 def _lowest_between(image, x0, y0, x1, y1):
     """Least value of `image` on the straight line between two pixels, in steps of half a pixel."""
     n = int(2 * np.hypot(x1 - x0, y1 - y0)) + 1
@@ -47,9 +49,9 @@ def _lowest_between(image, x0, y0, x1, y1):
     return lowest
 
 
-@njit(cache=True, nogil=True, parallel=True)
-def _least_dips(image, maxima, heights, neighbours, out):
-    for k in prange(len(maxima)):
+@njit(cache=True, **OUTER)
+def _least_dips(first, last, image, maxima, heights, neighbours, out):
+    for k in range(first, last):
         out[k] = np.inf
         for m in range(neighbours.shape[1]):
             other = neighbours[k, m]
@@ -111,7 +113,8 @@ class VisibleMaxima:
         maxima, heights, dips = self._maxima[which], self._heights[which], np.full(len(which), np.inf)
         n = min(_NEIGHBOURS + 1, len(which))
         if n > 1:
-            _least_dips(self._image, maxima, heights, cKDTree(maxima).query(maxima, k=n)[1], dips)
+            near = cKDTree(maxima).query(maxima, k=n)[1]
+            over_rows(_least_dips, len(maxima), self._image, maxima, heights, near, dips)
         return dips
 
     def unclaimed(self) -> np.ndarray:

@@ -8,6 +8,8 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs.compilation import OUTER
+
 from ._holes import hole_of_components, split_pinched
 from ._planar import without_crossings
 
@@ -50,7 +52,7 @@ class Faces:
         return np.diff(self.offsets)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, **OUTER)
 def _cycles(following: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Half-edges in the order of their cycles, the start of each cycle, and the cycle of each half-edge."""
     n = len(following)

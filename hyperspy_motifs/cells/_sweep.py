@@ -6,6 +6,8 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs.compilation import INNER, OUTER
+
 
 def sweep_triangulation(points: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     """Delaunay triangulation of points, ten times as fast as Qhull.
@@ -60,9 +62,14 @@ def sweep_triangulation(points: NDArray[np.float64]) -> tuple[NDArray[np.int64],
     if cross[third] < 0:
         second, third = third, second
     order = np.argsort(((points - centre) ** 2).sum(axis=1), kind="stable")
+    corners, twins = np.empty(6 * n, np.int64), np.empty(6 * n, np.int64)
+    nothing = np.full((3, n), -1, np.int64)
+    bins, stack = np.full(int(np.ceil(np.sqrt(n))), -1, np.int64), np.empty(4096, np.int64)
+    work = nothing[0], nothing[1], nothing[2], bins, stack
     seed = np.array([first, second, third])
-    corners, twins, hull_area, hull_size = _sweep(x, y, centre[0], centre[1], order, seed)
-    t = len(corners) // 3
+    filled, hull_area, hull_size = _sweep(x, y, centre, order, seed, corners, twins, work)
+    corners, twins = corners[:filled].copy(), twins[:filled].copy()
+    t = filled // 3
     a, b, c = (points[corners[k::3]] for k in range(3))
     area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
     whole = t == 2 * n - 2 - hull_size and (area > 0).all()
@@ -71,7 +78,7 @@ def sweep_triangulation(points: NDArray[np.float64]) -> tuple[NDArray[np.int64],
     return corners, twins
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, **INNER)
 def _angle_bin(dx: float, dy: float, size: int) -> int:
     """Bin of a direction, monotonic in its angle, without trigonometry."""
     p = dx / (abs(dx) + abs(dy) + 1e-300)
@@ -79,7 +86,7 @@ def _angle_bin(dx: float, dy: float, size: int) -> int:
     return min(int(turn * size), size - 1)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, **INNER)
 def _sees(x: NDArray[np.float64], y: NDArray[np.float64], point: int, a: int, b: int) -> bool:
     """Whether a point outside lies to the right of the hull's edge from a to b."""
     ux, uy = x[b] - x[a], y[b] - y[a]
@@ -87,7 +94,7 @@ def _sees(x: NDArray[np.float64], y: NDArray[np.float64], point: int, a: int, b:
     return ux * vy - uy * vx < -1e-11 * (ux * ux + uy * uy + vx * vx + vy * vy)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, **INNER)
 def _in_circle(x: NDArray[np.float64], y: NDArray[np.float64], a: int, b: int, c: int, d: int) -> bool:
     """Whether d lies inside the circle through a, b, c (counter-clockwise)."""
     ax, ay = x[a] - x[d], y[a] - y[d]
@@ -99,14 +106,14 @@ def _in_circle(x: NDArray[np.float64], y: NDArray[np.float64], a: int, b: int, c
     return value > 1e-15 * (aa + bb + cc) ** 2
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, **INNER)
 def _link(twins: NDArray[np.int64], a: int, b: int) -> None:
     twins[a] = b
     if b >= 0:
         twins[b] = a
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, **INNER)
 def _flip_until_empty(
     start: int,
     x: NDArray[np.float64],
@@ -146,25 +153,25 @@ def _flip_until_empty(
             height += 2
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, **OUTER)
 def _sweep(
     x: NDArray[np.float64],
     y: NDArray[np.float64],
-    centre_x: float,
-    centre_y: float,
+    centre: NDArray[np.float64],
     order: NDArray[np.int64],
     seed: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], float, int]:
-    """Corners, twins, twice the area inside the hull, and the hull's number of points."""
-    n = len(x)
-    corners = np.empty(6 * n, np.int64)
-    twins = np.empty(6 * n, np.int64)
-    following = np.full(n, -1, np.int64)
-    before = np.full(n, -1, np.int64)
-    hull_edge = np.full(n, -1, np.int64)
-    stack = np.empty(4096, np.int64)
-    size = int(np.ceil(np.sqrt(n)))
-    bins = np.full(size, -1, np.int64)
+    corners: NDArray[np.int64],
+    twins: NDArray[np.int64],
+    work: tuple[NDArray[np.int64], ...],
+) -> tuple[int, float, int]:
+    """Fill corners and twins; returns how many, twice the area inside the hull, and the hull's number of points.
+
+    `work` holds, for every point, the next, the one before and the edge on the hull, then points by their direction
+    (all -1), and a stack.
+    """
+    following, before, hull_edge, bins, stack = work
+    n, size = len(x), len(bins)
+    centre_x, centre_y = centre[0], centre[1]
     for k in range(3):
         point, after = seed[k], seed[(k + 1) % 3]
         following[point], before[after] = after, point
@@ -235,4 +242,4 @@ def _sweep(
         point = after
         if point == first or count > n:
             break
-    return corners[:filled].copy(), twins[:filled].copy(), area, count
+    return filled, area, count

@@ -9,6 +9,8 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs.compilation import OUTER
+
 from ._cells import Cells
 from ._words import canonical_words, word_ids
 
@@ -113,7 +115,7 @@ def cells_round_points(
     return cell[order], np.r_[0, np.cumsum(sizes)].astype(np.int64), points
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, **OUTER)
 def _closed_turns(
     vertices: NDArray[np.int64], successor: NDArray[np.int64], corners_at: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

@@ -8,6 +8,8 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs.compilation import INNER, OUTER
+
 
 class CanonicalWords(NamedTuple):
     """Canonical words of many polygons.
@@ -30,7 +32,7 @@ class CanonicalWords(NamedTuple):
     symmetry: NDArray[np.int64]
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, **INNER)
 def _least_rotation(word: NDArray[np.int64]) -> int:
     """Start of the lexicographically least rotation (two-pointer form of Booth's algorithm, O(n))."""
     n = len(word)
@@ -50,7 +52,7 @@ def _least_rotation(word: NDArray[np.int64]) -> int:
     return min(i, j)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, **OUTER)
 def _canonical(
     letters: NDArray[np.int64],
     offsets: NDArray[np.int64],

@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.compilation import INNER, OUTER
+from hyperspy_motifs.threads import over_rows
+
 _MARGIN = 0.5  # beyond the reach, so that a neighbour just outside is not taken for a missing one
 _INSET = 0.4  # columns nearer to the border than this may not have been found
 SAME = 0.5  # nearer than this two places are one place of the pattern, in nearest-neighbour distances
@@ -196,7 +199,9 @@ def fit_patterns(
     n, c = len(atoms.offsets), len(patterns)
     costs, angles = np.empty((n, c)), np.zeros((n, c))
     mirrored = np.zeros((n, c), dtype=np.bool_)
-    _fit_all(
+    over_rows(
+        _fit_all,
+        n,
         _polar(atoms.offsets),
         np.ascontiguousarray(kinds),
         np.ascontiguousarray(atoms.window),
@@ -217,7 +222,7 @@ def _polar(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.ascontiguousarray(np.stack([x, y, np.hypot(x, y), np.arctan2(y, x)], axis=-1))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, **INNER)
 def _count(points):  # type: ignore[no-untyped-def]
     k = 0
     while k < len(points) and not np.isnan(points[k, 0]):
@@ -225,7 +230,7 @@ def _count(points):  # type: ignore[no-untyped-def]
     return k
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, **INNER)
 def _cost(offsets, kinds, n_atoms, window, places, usual, n_places, turn, numbers, worst):  # type: ignore[no-untyped-def]
     """Cost of a pattern at one angle; gives up beyond `worst`."""
     cosine, sine, flip = turn
@@ -275,7 +280,7 @@ def _cost(offsets, kinds, n_atoms, window, places, usual, n_places, turn, number
     return total
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, **INNER)
 def _turned_further(offsets, n_atoms, places, n_places, turn, tolerance):  # type: ignore[no-untyped-def]
     """Angle that brings the pattern nearest by least squares, from the pairs within the tolerance."""
     cosine, sine, flip = turn
@@ -296,7 +301,7 @@ def _turned_further(offsets, n_atoms, places, n_places, turn, tolerance):  # typ
     return np.arctan2(across, along)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, **INNER)
 def _fit(offsets, kinds, window, places, usual, numbers, rotation_invariant, worst):  # type: ignore[no-untyped-def]
     n_atoms, n_places = _count(offsets), _count(places)
     if not rotation_invariant:
@@ -332,10 +337,12 @@ def _fit(offsets, kinds, window, places, usual, numbers, rotation_invariant, wor
     return best, best_angle, mirrored
 
 
-@numba.njit(cache=True, parallel=True)
-def _fit_all(offsets, kinds, window, places, usual, numbers, rotation_invariant, costs, angles, mirrored):  # type: ignore[no-untyped-def]
+@numba.njit(cache=True, **OUTER)
+def _fit_all(
+    first, last, offsets, kinds, window, places, usual, numbers, rotation_invariant, costs, angles, mirrored
+):  # type: ignore[no-untyped-def]
     settings = (numbers[0], numbers[1], numbers[2], numbers[3], numbers[4])
-    for i in numba.prange(len(offsets)):
+    for i in range(first, last):
         lowest = np.inf
         for c in range(len(places)):
             costs[i, c], angles[i, c], mirrored[i, c] = _fit(

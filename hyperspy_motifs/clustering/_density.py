@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.compilation import OUTER
+
 _LINKS = 12
 
 
@@ -59,7 +61,7 @@ def _root(parent, i):  # type: ignore[no-untyped-def]
     return i
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, **OUTER)
 def _leaves(
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],

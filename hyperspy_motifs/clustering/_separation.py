@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+
+from hyperspy_motifs.compilation import INNER, OUTER
 
 _RIDGE = 0.2  # of the noise: features are in units of it
 _PRIOR = 6.0  # points' worth of common spread lent to every half, so that six points do not invent their own
@@ -60,12 +64,20 @@ class HalfSums:
 
     def separation(self, a: int, b: int) -> float:
         """Return the separation of two groups along the direction that parts them best, in units of their spread."""
-        return float(_separation(self.count, self.total, self.square, self.common, min(a, b), max(a, b)))
+        return float(self._separations(np.array([[min(a, b), max(a, b)]]))[0])
 
     def matrix(self) -> NDArray[np.float64]:
         """Return the separations of all pairs, infinite on the diagonal, shape (n_groups, n_groups)."""
-        candidates = ~np.eye(len(self.count), dtype=bool)
-        return _separations(self.count, self.total, self.square, self.common, candidates)
+        a, b = np.triu_indices(len(self.count), 1)
+        out = np.full((len(self.count), len(self.count)), np.inf)
+        out[a, b] = out[b, a] = self._separations(np.column_stack([a, b]))
+        return out
+
+    def _separations(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Separations of pairs (a, b) with a < b, shape (n_pairs, 2)."""
+        out = np.empty(len(pairs))
+        _separate(self.count, self.total, self.square, self.common, pairs, out)
+        return out
 
     def projections(self, a: int, b: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the members of groups a and b along the direction learned on the other halves.
@@ -104,11 +116,39 @@ class HalfSums:
         -------
         list of (kept group, merged group, separation)
         """
-        candidates = _near(self.total.sum(axis=1) / self.count.sum(axis=1)[:, None])
-        merges, values = _agglomerate(self.count, self.total, self.square, self.common, candidates, threshold)
-        for kept, merged in merges:
-            self._take_in(int(kept), int(merged))
-        return [(int(a), int(b), float(v)) for (a, b), v in zip(merges, values, strict=True)]
+        near = _near(self.total.sum(axis=1) / self.count.sum(axis=1)[:, None])
+        neighbours: list[set[int]] = [set() for _ in self.count]
+        newest: dict[tuple[int, int], float] = {}
+        queue: list[tuple[float, tuple[int, int]]] = []
+
+        def measure(pairs: list[tuple[int, int]]) -> None:
+            for pair, value in zip(
+                pairs, self._separations(np.array(pairs, dtype=np.int64).reshape(-1, 2)).tolist(), strict=True
+            ):
+                newest[pair] = value
+                if value < threshold:
+                    heapq.heappush(queue, (value, pair))
+
+        for a, b in near:
+            neighbours[a].add(b)
+            neighbours[b].add(a)
+        measure(near)
+        merges: list[tuple[int, int, float]] = []
+        while queue:
+            value, (a, b) = heapq.heappop(queue)
+            if newest.get((a, b)) != value:
+                continue  # one of the two has changed since
+            merges.append((a, b, value))
+            self.merge(a, b)
+            for c in neighbours[b]:
+                del newest[min(b, c), max(b, c)]
+                neighbours[c].discard(b)
+                if c != a:
+                    neighbours[c].add(a)
+                    neighbours[a].add(c)
+            neighbours[b].clear()
+            measure([(min(a, c), max(a, c)) for c in sorted(neighbours[a])])
+        return merges
 
 
 def split_in_halves(labels: NDArray[np.int64], random_state: int) -> NDArray[np.int64]:
@@ -138,24 +178,30 @@ def _common(
     return (square.sum(axis=(0, 1)) - outer) / free + _RIDGE * np.eye(total.shape[2])
 
 
-def _near(means: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Mark the pairs of groups of which one is among the eight nearest of the other."""
+def _near(means: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Pairs (a, b), a < b, of groups of which one is among the eight nearest of the other."""
     n = len(means)
     k = min(_CANDIDATES, n - 1)
-    near = np.zeros((n, n), dtype=bool)
-    if k > 0:
-        nearest = cKDTree(means).query(means, k=k + 1)[1]
-        near[np.arange(n)[:, None], nearest] = True
-        np.fill_diagonal(near, False)
-    return near | near.T
+    if k < 1:
+        return []
+    nearest = cKDTree(means).query(means, k=k + 1)[1]
+    pairs = np.sort(np.column_stack([np.repeat(np.arange(n), k + 1), nearest.ravel()]), axis=1)
+    return [(int(a), int(b)) for a, b in np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)]
 
 
-@numba.njit(cache=True, error_model="numpy")
-def _sums(points, labels, half, n_groups):  # type: ignore[no-untyped-def]
+def _sums(
+    points: NDArray[np.float64], labels: NDArray[np.int64], half: NDArray[np.int64], n_groups: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Count (g, 2), sums (g, 2, d) and sums of products (g, 2, d, d) of the halves of groups."""
     d = points.shape[1]
-    count = np.zeros((n_groups, 2))
-    total = np.zeros((n_groups, 2, d))
-    square = np.zeros((n_groups, 2, d, d))
+    count, total, square = np.zeros((n_groups, 2)), np.zeros((n_groups, 2, d)), np.zeros((n_groups, 2, d, d))
+    _add_up(points, labels, half, count, total, square)
+    return count, total, square
+
+
+@numba.njit(cache=True, **OUTER)
+def _add_up(points, labels, half, count, total, square):  # type: ignore[no-untyped-def]
+    d = points.shape[1]
     for i in range(len(points)):
         g, h = labels[i], half[i]
         count[g, h] += 1
@@ -163,10 +209,9 @@ def _sums(points, labels, half, n_groups):  # type: ignore[no-untyped-def]
             total[g, h, p] += points[i, p]
             for q in range(d):
                 square[g, h, p, q] += points[i, p] * points[i, q]
-    return count, total, square
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, **INNER)
 def _solve(matrix, vector):  # type: ignore[no-untyped-def]
     """Solve a positive definite system in place by Cholesky: a call of LAPACK costs seconds of compilation and no less time."""
     n = len(vector)
@@ -189,7 +234,7 @@ def _solve(matrix, vector):  # type: ignore[no-untyped-def]
         vector[i] /= matrix[i, i]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, **INNER)
 def _add_covariance(count, total, square, common, a, side, weight, out):  # type: ignore[no-untyped-def]
     """Add `weight` times the covariance of one half of a group, with its prior, to the lower triangle of `out`."""
     n = count[a, side]
@@ -200,7 +245,7 @@ def _add_covariance(count, total, square, common, a, side, weight, out):  # type
             out[p, q] += factor * (square[a, side, p, q] - mean * total[a, side, q] + _PRIOR * common[p, q])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, **INNER)
 def _variance_along(direction, total, square, common, count, a, side):  # type: ignore[no-untyped-def]
     """Variance of one half of a group along a direction, with its prior."""
     n = count[a, side]
@@ -212,7 +257,7 @@ def _variance_along(direction, total, square, common, count, a, side):  # type: 
     return (whole - along * along / n) / (n + _PRIOR)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, **OUTER)
 def _direction(count, total, square, common, a, b, side):  # type: ignore[no-untyped-def]
     """Best direction from one half; where a's other half lies on it, and the spread of the other halves."""
     d = total.shape[2]
@@ -224,86 +269,31 @@ def _direction(count, total, square, common, a, b, side):  # type: ignore[no-unt
         direction[p] = total[b, side, p] / n_b - total[a, side, p] / n_a
         for q in range(p + 1):
             pooled[p, q] = (1 - own) * common[p, q]
-    _add_covariance(count, total, square, common, a, side, own * n_a / (n_a + n_b), pooled)
-    _add_covariance(count, total, square, common, b, side, own * n_b / (n_a + n_b), pooled)
+    for group in (a, b):
+        weight = own * count[group, side] / (n_a + n_b)
+        _add_covariance(count, total, square, common, group, side, weight, pooled)
     _solve(pooled, direction)
     other = 1 - side
-    variance = 0.5 * (
-        _variance_along(direction, total, square, common, count, a, other)
-        + _variance_along(direction, total, square, common, count, b, other)
-    )
-    origin = 0.0
+    variance = origin = 0.0
+    for group in (a, b):
+        variance += 0.5 * _variance_along(direction, total, square, common, count, group, other)
     for p in range(d):
         origin += direction[p] * total[a, other, p]
     return direction, origin / count[a, other], np.sqrt(max(variance, 0.0) + 1e-300)
 
 
-@numba.njit(cache=True, error_model="numpy")
-def _separation(count, total, square, common, a, b):  # type: ignore[no-untyped-def]
-    for side in range(2):
-        if count[a, side] < 1 or count[b, side] < 1:
-            return 0.0
-    result = 0.0
-    for side in range(2):
-        direction, origin, spread = _direction(count, total, square, common, a, b, side)
-        other = 1 - side
-        place = 0.0
-        for p in range(len(direction)):
-            place += direction[p] * total[b, other, p]
-        result += 0.5 * (place / count[b, other] - origin) / spread
-    return result
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _separations(count, total, square, common, candidates):  # type: ignore[no-untyped-def]
-    n = len(count)
-    out = np.full((n, n), np.inf)
-    for a in range(n):
-        for b in range(a + 1, n):
-            if candidates[a, b]:
-                out[a, b] = out[b, a] = _separation(count, total, square, common, a, b)
-    return out
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _agglomerate(count, total, square, common, candidates, threshold):  # type: ignore[no-untyped-def]
-    n = len(count)
-    separations = _separations(count, total, square, common, candidates)
-    nearest = np.empty(n, dtype=np.int64)
-    for a in range(n):
-        nearest[a] = np.argmin(separations[a])
-    merges, values = np.empty((n, 2), dtype=np.int64), np.empty(n)
-    done = 0
-    for _ in range(n - 1):
-        a = -1
-        value = threshold
-        for c in range(n):
-            if separations[c, nearest[c]] < value:
-                a, value = c, separations[c, nearest[c]]
-        if a < 0:
-            break
-        b = nearest[a]
-        a, b = min(a, b), max(a, b)
-        merges[done, 0], merges[done, 1], values[done] = a, b, value
-        done += 1
+@numba.njit(cache=True, **OUTER)
+def _separate(count, total, square, common, pairs, out):  # type: ignore[no-untyped-def]
+    """Separations of pairs of groups; that of a group without points in one half is zero."""
+    for m in range(len(pairs)):
+        a, b = pairs[m, 0], pairs[m, 1]
+        out[m] = 0.0
+        if min(count[a, 0], count[a, 1], count[b, 0], count[b, 1]) < 1:
+            continue
         for side in range(2):
-            count[a, side] += count[b, side]
-            count[b, side] = 0
-            for p in range(total.shape[2]):
-                total[a, side, p] += total[b, side, p]
-                for q in range(total.shape[2]):
-                    square[a, side, p, q] += square[b, side, p, q]
-        for c in range(n):
-            separations[b, c] = separations[c, b] = np.inf
-            if candidates[b, c] and c != a:
-                candidates[a, c] = candidates[c, a] = True
-            candidates[b, c] = candidates[c, b] = False
-        for c in range(n):
-            if candidates[a, c]:
-                separations[a, c] = separations[c, a] = _separation(
-                    count, total, square, common, min(a, c), max(a, c)
-                )
-        for c in range(n):
-            if c == a or candidates[a, c] or nearest[c] == b:
-                nearest[c] = np.argmin(separations[c])
-    return merges[:done], values[:done]
+            direction, origin, spread = _direction(count, total, square, common, a, b, side)
+            other = 1 - side
+            place = 0.0
+            for p in range(len(direction)):
+                place += direction[p] * total[b, other, p]
+            out[m] += 0.5 * (place / count[b, other] - origin) / spread

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
+from hyperspy_motifs.compilation import OUTER
+
 __all__ = ["Description", "describe"]
 
 #: Direction in which tiles are laid, in radians: along no row of any common lattice, so that tiles that
@@ -106,7 +108,7 @@ def _laid_before(labels: np.ndarray, edges: np.ndarray, n: int) -> np.ndarray:
     return before
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, **OUTER)
 def _prequential(labels, contexts, n_labels):
     """Return the bits of each label, predicted from what followed the same context before."""
     counts = np.zeros((contexts.max() + 1, n_labels))

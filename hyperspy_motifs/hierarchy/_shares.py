@@ -6,6 +6,8 @@ import numba
 import numpy as np
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.compilation import OUTER
+
 __all__ = ["corner_shares", "polygon_shares"]
 
 
@@ -91,7 +93,7 @@ def polygon_shares(
     return np.column_stack([point[held], polygon[held]]), shares[held]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, **OUTER)
 def _shares(points, vertices, offsets, point, polygon, tolerance):
     """Return the share of each pair of a point and a polygon."""
     shares = np.zeros(len(point))

@@ -8,6 +8,7 @@ import numba
 import numpy as np
 from scipy import special
 
+from hyperspy_motifs.compilation import INNER, OUTER
 from hyperspy_motifs.threads import over_rows
 
 __all__ = ["NeighbourStatistics", "benjamini_hochberg", "neighbour_statistics"]
@@ -236,7 +237,7 @@ def _permuted_counts(labels: np.ndarray, edges: np.ndarray, k: int, n: int, seed
     return counts
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, **INNER)
 def _mix(state):
     """Return the splitmix64 hash of a counter (Steele, Lea, Flood 2014)."""
     z = state
@@ -245,7 +246,7 @@ def _mix(state):
     return z ^ (z >> np.uint64(31))
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, **OUTER)
 def _count_permuted(first, last, labels, edges, k, seed, counts):
     """Shuffle the labels and count the classes at the ends of the edges, one permutation a row."""
     n = len(labels)

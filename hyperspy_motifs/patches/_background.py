@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from hyperspy_motifs.compilation import OUTER
 from hyperspy_motifs.threads import over_rows
 
 from ._size import typical_spacing
@@ -37,7 +38,7 @@ class LocalScale:
     scale: NDArray[np.float64]
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, **OUTER)
 def _block_means(first, last, image, level, block, mean, square):
     """Mean of (image - level) and of its square over blocks; the last ones take what is left over."""
     n_rows, n_columns = mean.shape

@@ -4,11 +4,13 @@ import numba as nb
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hyperspy_motifs.compilation import INNER, OUTER
+
 # Beyond this many widths of the weight a patch has no say.
 _REACH = 3.0
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, **INNER)
 def _cubic(t):
     """Catmull-Rom weights (Keys 1981, a = -1/2) of the samples at -1, 0, 1, 2 for a point at 0 <= t < 1."""
     return (
@@ -19,7 +21,7 @@ def _cubic(t):
     )
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, **INNER)
 def _value(patch, row, column):
     """Patch at a fractional place; NaN outside."""
     size = patch.shape[0]
@@ -37,7 +39,7 @@ def _value(patch, row, column):
     return total
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, **OUTER)
 def _paint(positions, kinds, patches, angles, mirrored, offset, scale, width, reach, image, weight):
     size = patches.shape[1]
     half = size // 2

@@ -6,6 +6,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hyperspy_motifs.compilation import INNER, OUTER
 from hyperspy_motifs.threads import over_rows
 
 # Pole of the cubic B-spline's inverse filter (Unser 1999, table 2) and its overall gain.
@@ -32,7 +33,7 @@ def patch_size(radius: float) -> int:
     return 2 * int(np.ceil(radius)) + 1
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, **INNER)
 def _mirrored_start(line, z):
     """Sum of z^k over a signal mirrored about its first and last sample: the causal filter's first value."""
     period = max(2 * (len(line) - 1), 1)
@@ -46,7 +47,7 @@ def _mirrored_start(line, z):
     return start
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, **OUTER)
 def _filter_columns(first, last, image, out):
     """Cubic spline filter down the columns, a strip of them at a time, so that memory is walked in order."""
     n_rows, n_columns = image.shape
@@ -70,7 +71,7 @@ def _filter_columns(first, last, image, out):
                 target[c] = z * (after[c] - target[c])
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, **OUTER)
 def _filter_rows(first, last, out):
     """Cubic spline filter along the rows, in place, several rows side by side."""
     n_rows, n_columns = out.shape
@@ -166,7 +167,7 @@ def _cubic_weights(t):
     )
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, **INNER)
 def sample_window(coefficients, x, y, out):
     """Evaluate the spline on a unit grid round (x, y), into `out` (size, size); to be called from numba.
 
@@ -211,7 +212,7 @@ def sample_window(coefficients, x, y, out):
             target[c] = v0 * l0[c] + v1 * l1[c] + v2 * l2[c] + v3 * l3[c]
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, **OUTER)
 def _sample(first, last, coefficients, x, y, out):
     """Sample the window of each atom; one atom, one owner."""
     for i in range(first, last):

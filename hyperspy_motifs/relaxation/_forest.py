@@ -11,6 +11,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs.compilation import OUTER
+from hyperspy_motifs.threads import over_rows
+
 from ._hash import random_integer
 
 _LEAF = 48
@@ -33,14 +36,16 @@ def forest_neighbours(
     squares = np.full((n, k), np.inf, dtype=np.float32)
     for tree in range(_TREES):
         order, bounds = _grow(points, leaf, np.uint64(random_state), np.uint64(tree))
-        _search_leaves(points, order, bounds, indices, squares)
+        over_rows(_search_leaves, len(bounds) - 1, points, order, bounds, indices, squares)
     for _ in range(_ROUNDS):
         reverse, offsets = _reverse(indices)
-        indices, squares = _improve(points, indices, squares, reverse, offsets)
+        new = indices.copy(), squares.copy()
+        over_rows(_improve, n, points, indices, squares, reverse, offsets, *new)
+        indices, squares = new
     return indices, squares
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, **OUTER)
 def _grow(
     points: NDArray[np.float32], leaf: int, seed: np.uint64, tree: np.uint64
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -106,15 +111,17 @@ def _square(points, i, j):  # type: ignore[no-untyped-def]
     return total
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, **OUTER)
 def _search_leaves(
+    first: int,
+    last: int,
     points: NDArray[np.float32],
     order: NDArray[np.int32],
     bounds: NDArray[np.int64],
     indices: NDArray[np.int32],
     squares: NDArray[np.float32],
 ) -> None:
-    for cell in numba.prange(len(bounds) - 1):
+    for cell in range(first, last):
         for p in range(bounds[cell], bounds[cell + 1]):
             i = order[p]
             for q in range(bounds[cell], bounds[cell + 1]):
@@ -123,7 +130,7 @@ def _search_leaves(
                     _insert(indices[i], squares[i], j, _square(points, i, j))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, **OUTER)
 def _reverse(indices: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """The points that each point is a neighbour of."""
     n, k = indices.shape
@@ -142,18 +149,20 @@ def _reverse(indices: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.
     return reverse, offsets
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, **OUTER)
 def _improve(
+    first: int,
+    last: int,
     points: NDArray[np.float32],
     indices: NDArray[np.int32],
     squares: NDArray[np.float32],
     reverse: NDArray[np.int32],
     offsets: NDArray[np.int64],
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    n, k = indices.shape
-    new_indices = indices.copy()
-    new_squares = squares.copy()
-    for i in numba.prange(n):
+    new_indices: NDArray[np.int32],
+    new_squares: NDArray[np.float32],
+) -> None:
+    k = indices.shape[1]
+    for i in range(first, last):
         for c in range(k):
             j = indices[i, c]
             for e in range(k):
@@ -167,4 +176,3 @@ def _improve(
                 m = indices[j, e]
                 if m != i:
                     _insert(new_indices[i], new_squares[i], m, _square(points, i, m))
-    return new_indices, new_squares

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
+from hyperspy_motifs.compilation import OUTER
 from hyperspy_motifs.threads import over_rows
 
 from ._neighbours import nearest_neighbours
@@ -71,7 +72,7 @@ def fuzzy_weights(indices: NDArray[np.int32], distances: NDArray[np.float32]) ->
     return graph
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, **OUTER)
 def _memberships(first: int, last: int, distances: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     k = distances.shape[1]
     target = max(np.log2(k), 0.5)

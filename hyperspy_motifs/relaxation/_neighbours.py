@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from hyperspy_motifs.compilation import OUTER
 from hyperspy_motifs.threads import over_rows
 
 from ._forest import forest_neighbours
@@ -133,7 +134,7 @@ def _brute_force(
     return indices, distances
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, **OUTER)
 def _select(
     start: int,
     stop: int,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from hyperspy_motifs.compilation import OUTER
 from hyperspy_motifs.threads import over_rows
 
 from ._hash import random_integer
@@ -148,7 +149,7 @@ def _denominator(square, exponent):  # type: ignore[no-untyped-def]
     return np.float32(square ** (np.float32(0.5) * exponent)) + np.float32(1)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, **OUTER)
 def _step(
     first: int,
     last: int,

@@ -6,6 +6,9 @@ import numba as nb
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hyperspy_motifs.compilation import INNER, OUTER
+from hyperspy_motifs.threads import over_rows
+
 from ._modes import partner_columns, to_complex
 
 # Grid angles a period of the finest term: a maximum cannot hide between them.
@@ -32,7 +35,7 @@ class Alignment(NamedTuple):
     distance: NDArray[np.float64]
 
 
-@nb.njit(cache=True, fastmath={"contract"})
+@nb.njit(cache=True, fastmath={"contract"}, **INNER)
 def _refine(re, im, angle, step):
     """Newton steps to the maximum of sum re cos(m t) + im sin(m t) near a grid maximum."""
     value = 0.0
@@ -58,7 +61,7 @@ def _refine(re, im, angle, step):
     return value, angle
 
 
-@nb.njit(cache=True, fastmath={"contract"})
+@nb.njit(cache=True, fastmath={"contract"}, **INNER)
 def _best_angle(re, im, cosine, sine, grid):
     """Largest value and its angle of sum re cos(m t) + im sin(m t), a trigonometric polynomial."""
     n_angles = cosine.shape[1]
@@ -89,7 +92,7 @@ def _best_angle(re, im, cosine, sine, grid):
     return best, best_angle
 
 
-@nb.njit(cache=True, fastmath={"contract"})
+@nb.njit(cache=True, fastmath={"contract"}, **INNER)
 def _align_pair(a, b, order, reflection, cosine, sine):
     """Angle, whether reflected, and squared distance of one pattern against one reference."""
     grid = np.empty(cosine.shape[1], np.float32)
@@ -114,9 +117,9 @@ def _align_pair(a, b, order, reflection, cosine, sine):
     return best_angle, mirrored, norm - 2.0 * best
 
 
-@nb.njit(cache=True, parallel=True)
-def _align(a, b, order, paired, reflection, cosine, sine, angles, reflected, squared):
-    for i in nb.prange(len(a)):
+@nb.njit(cache=True, **OUTER)
+def _align(first, last, a, b, order, paired, reflection, cosine, sine, angles, reflected, squared):
+    for i in range(first, last):
         for j in range(angles.shape[1]):
             reference = b[i] if paired else b[j]
             angle, mirrored, value = _align_pair(a[i], reference, order, reflection, cosine, sine)
@@ -144,7 +147,9 @@ def _run(a, b, kept, paired, reflection):
     shape = (len(a), 1 if paired else len(b))
     angles, squared = np.zeros(shape), np.zeros(shape)
     reflected = np.zeros(shape, dtype=bool)
-    _align(
+    over_rows(
+        _align,
+        len(a),
         np.ascontiguousarray(a),
         np.ascontiguousarray(b),
         orders,

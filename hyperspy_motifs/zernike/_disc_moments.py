@@ -4,13 +4,14 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs.compilation import INNER, OUTER
 from hyperspy_motifs.patches import sample_window
 from hyperspy_motifs.threads import over_rows
 
 from ._disc_basis import DiscBasis
 
 
-@nb.njit(cache=True, fastmath={"contract"})
+@nb.njit(cache=True, fastmath={"contract"}, **INNER)
 def _fold(patch, rows, columns, folded):
     """Sums and differences of the four mirror images of each pixel of the quarter disc."""
     half = patch.shape[0] // 2
@@ -24,7 +25,7 @@ def _fold(patch, rows, columns, folded):
         folded[3, q] = (a - b) - (d - e)
 
 
-@nb.njit(cache=True, fastmath={"contract"})
+@nb.njit(cache=True, fastmath={"contract"}, **INNER)
 def _add_up(values, weights, columns, sums, out):
     """Sums of four pixels at a time: the sums then come from memory a quarter as often."""
     n_padded = weights.shape[1]
@@ -38,7 +39,7 @@ def _add_up(values, weights, columns, sums, out):
         out[columns[k]] = sums[k]
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, **OUTER)
 def _moments(first, last, coefficients, x, y, size, rows, columns, weights, modes, out):
     """One atom, one owner; nothing but its moments is kept."""
     for i in range(first, last):
@@ -47,10 +48,8 @@ def _moments(first, last, coefficients, x, y, size, rows, columns, weights, mode
         folded = np.zeros((4, weights[0].shape[0]), np.float32)
         _fold(patch, rows, columns, folded)
         sums = np.empty(weights[0].shape[1], np.float32)
-        _add_up(folded[0], weights[0], modes[0], sums, out[i])
-        _add_up(folded[1], weights[1], modes[1], sums[: weights[1].shape[1]], out[i])
-        _add_up(folded[2], weights[2], modes[2], sums[: weights[2].shape[1]], out[i])
-        _add_up(folded[3], weights[3], modes[3], sums[: weights[3].shape[1]], out[i])
+        for k in range(4):
+            _add_up(folded[k], weights[k], modes[k], sums[: weights[k].shape[1]], out[i])
 
 
 def _padded(weights):

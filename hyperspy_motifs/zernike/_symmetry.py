@@ -7,6 +7,9 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs.compilation import OUTER
+from hyperspy_motifs.threads import over_rows
+
 from ._alignment import _best_angle
 from ._invariants import debiased_power
 from ._modes import HasMoments, to_complex
@@ -40,10 +43,10 @@ class SymmetryScores:
     axis: NDArray[np.float64]
 
 
-@nb.njit(cache=True, parallel=True)
-def _mirror_axes(re, im, cosine, sine, value, axis):
+@nb.njit(cache=True, **OUTER)
+def _mirror_axes(first, last, re, im, cosine, sine, value, axis):
     """Largest value over theta of sum re cos(m theta) + im sin(m theta); theta is twice the axis."""
-    for i in nb.prange(len(re)):
+    for i in range(first, last):
         grid = np.empty(cosine.shape[1], np.float32)
         value[i], angle = _best_angle(re[i], im[i], cosine, sine, grid)
         axis[i] = 0.5 * (angle % (2 * np.pi))
@@ -55,7 +58,9 @@ def mirror_axes(
     """Return max over theta of Re sum_m C_m exp(-i m theta), and theta / 2, for C (n, M + 1)."""
     cosine, sine = _angle_tables(sums.shape[1])
     value, axis = np.zeros(len(sums)), np.zeros(len(sums))
-    _mirror_axes(
+    over_rows(
+        _mirror_axes,
+        len(sums),
         np.ascontiguousarray(sums.real, dtype=np.float64),
         np.ascontiguousarray(sums.imag, dtype=np.float64),
         cosine,
@@ -66,11 +71,11 @@ def mirror_axes(
     return value, axis
 
 
-@nb.njit(cache=True, parallel=True)
-def _pixel_symmetry(moments, pairs, orders, weights, variance, chance, cosine, sine, out):
+@nb.njit(cache=True, **OUTER)
+def _pixel_symmetry(first, last, moments, pairs, orders, weights, variance, chance, cosine, sine, out):
     n_folds = weights.shape[0]
     floor = variance * np.sqrt(float(len(orders)))
-    for i in nb.prange(moments.shape[1]):
+    for i in range(first, last):
         grid = np.empty(cosine.shape[1], np.float32)
         re = np.zeros(cosine.shape[0])
         im = np.zeros(cosine.shape[0])
@@ -122,7 +127,19 @@ def symmetry_of_pixels(
     """
     cosine, sine = _angle_tables(int(orders.max()) + 1)
     chance = variance**2 * len(orders) * 2 * np.log(2.0 * orders.max())
-    _pixel_symmetry(moments, pairs, orders, weights, variance, chance, cosine, sine, out)
+    over_rows(
+        _pixel_symmetry,
+        moments.shape[1],
+        moments,
+        pairs,
+        orders,
+        weights,
+        variance,
+        chance,
+        cosine,
+        sine,
+        out,
+    )
 
 
 def _angle_tables(n_orders):
