@@ -1,5 +1,7 @@
 """The whole chain on a simulated monolayer whose every column is known, and what a user does with the result."""
 
+from dataclasses import replace
+
 import hyperspy.api as hs
 import numpy as np
 import pytest
@@ -633,3 +635,28 @@ def test_filled_and_empty_channels_fall_apart_by_what_the_image_shows():
     assert 0 < filled.sum() < len(looked)
     assert groups.max() == 1
     assert len(set(groups[looked][filled])) == len(set(groups[looked][~filled])) == 1
+
+
+def test_atoms_whose_disc_is_cut_are_told_and_a_motif_of_them_is_named_so(found):
+    signal = found.deepcopy()
+    pixels = signal.motifs.pixel_positions
+    radius = 0.6 * signal.motifs.parameters["spacing"] / signal.axes_manager[0].scale
+    gap = np.min(
+        [pixels[:, 0], pixels[:, 1], SHAPE[1] - 1 - pixels[:, 0], SHAPE[0] - 1 - pixels[:, 1]], axis=0
+    )
+    np.testing.assert_array_equal(signal.motifs.near_border, gap < radius)
+    assert 0 < signal.motifs.near_border.sum() < 0.1 * len(gap)
+    assert "cut by the border" not in signal.motifs.summary()
+    np.testing.assert_array_equal(signal.motifs.to_dict()["near_border"], gap < radius)
+
+    labels = np.where(gap < radius, signal.motifs.n_motifs, signal.motifs.labels)
+    record = store.read(signal)
+    store.write(signal, replace(record, labels=labels.astype(record.labels.dtype)))
+    last = signal.motifs.summary().splitlines()[-2]
+    assert last.endswith(f"({int((gap < radius).sum())} of them cut by the border)")
+
+
+def test_a_crop_has_its_own_border(found):
+    cropped = found.isig[50:, :].motifs
+    assert cropped.near_border[np.argmin(cropped.pixel_positions[:, 0])]
+    assert not cropped.near_border[np.argmin(np.abs(cropped.pixel_positions - 120).sum(axis=1))]

@@ -105,7 +105,8 @@ def neighbour_statistics(
     The p-value is that of the permutation test, ``(b + 1) / (n_permutations + 1)`` with b the permutations
     that are at least as extreme on that side, doubled, as long as b is 10 or more. Beyond, where few
     permutations reach, it is that of the Pearson distribution of type III with the two exact moments and the
-    skewness of the permutations. Counts of different pairs depend on one another, since they add up to the
+    skewness of the permutations, and where less than one is expected at least that of the Poisson distribution.
+    Counts of different pairs depend on one another, since they add up to the
     number of edges: `q` allows for that.
 
     Parameters
@@ -161,6 +162,11 @@ def neighbour_statistics(
     # Half a count towards the mean: the counts are whole numbers, the distribution is not.
     above = _pearson_tail((observed - 0.5 - expected) / safe, skewness)
     below = _pearson_tail(-(observed + 0.5 - expected) / safe, -skewness)
+    # Of neighbours that hardly any permutation has, the permutations tell no skewness. Such counts are those of rare
+    # events: the p-value is never below that of the Poisson distribution of the exact mean.
+    rare = (expected < 1) & (observed > 0)
+    poisson = special.pdtrc(np.maximum(observed - 1.0, 0.0), expected)
+    above = np.where(rare, np.maximum(above, poisson), above)
     above = np.where(as_high >= _MANY, (as_high + 1) / (n_permutations + 1), above)
     below = np.where(as_low >= _MANY, (as_low + 1) / (n_permutations + 1), below)
     p = np.where(free, np.minimum(1.0, 2 * np.minimum(above, below)), 1.0)

@@ -272,6 +272,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
             "motif": record.labels,
             "name": names[record.labels],
             "probability": record.probabilities,
+            "near_border": self.near_border,
         }
         for lens in self.lenses:
             out[f"motif_at_{lens:g}"] = self.labels_at(lens)

@@ -275,6 +275,8 @@ def _levels(page: Page, motifs: Any) -> None:
         if any("area" in attributes for _, attributes in classes):
             columns[f"area ({motifs.units}²)"] = [attributes.get("area") for _, attributes in classes]
         name = _plural(_plain(kind).capitalize())
+        if kind == "vertex-figure":
+            name += " (corners of the cells round an atom, in order: 3^2.6 are two triangles and a hexagon)"
         rows = [list(row) for row in zip(*columns.values(), strict=True)]
         page.table(f"{name}. {reason}" if reason else name, list(columns), _shortened(rows))
     if "bits_per_atom" in graph.graph:

@@ -29,12 +29,16 @@ def summarise(motifs: Any) -> str:
         lines.append(f'  {sites["reason"]}; find_motifs(atoms="grid") takes patches on a grid instead')
     lines.append(f"{motifs.n_motifs} motifs")
     width = max(len(name) for name in motifs.names)
+    near_border = motifs.near_border
     for k, (name, count) in enumerate(zip(motifs.names, motifs.counts, strict=True)):
         if not count:
             continue
         sure = float(np.mean(motifs.probabilities[motifs.labels == k]))
         share = 100 * count / len(motifs.labels)
-        lines.append(f"  {name:>{width}}  {count:6d} atoms  {share:5.1f} %  mean probability {sure:.2f}")
+        line = f"  {name:>{width}}  {count:6d} atoms  {share:5.1f} %  mean probability {sure:.2f}"
+        # A motif of cut surroundings is one of the border and not of the specimen.
+        cut = int(np.count_nonzero(near_border & (motifs.labels == k)))
+        lines.append(f"{line}  ({cut} of them cut by the border)" if 2 * cut > count else line)
     lines.append(_cells(motifs))
     return "\n".join(lines)
 

@@ -80,6 +80,17 @@ class MotifView:
         return self._refresh().probabilities
 
     @property
+    def near_border(self) -> np.ndarray:
+        """Whether the disc of each atom at the chosen lens is cut by the border of the image, shape (n,).
+
+        What is seen of such an atom is a part of its surroundings. ``labels[~near_border]`` are those to count.
+        """
+        from hyperspy_motifs.signals._patch_extraction import has_whole_disc, radius_of
+
+        record = self._refresh()
+        return ~has_whole_disc(record, radius_of(record, self.lens))
+
+    @property
     def angles(self) -> np.ndarray | None:
         """Angle of each atom against the mean of its motif, shape (n,), radians from x towards y.
 

@@ -110,6 +110,13 @@ def radius_of(record: store.Record, lens: float) -> float:
     return lens * float(record.parameters["spacing"]) / abs(record.stamp.scale[0])
 
 
+def has_whole_disc(record: store.Record, radius_px: float) -> np.ndarray:
+    """Whether the image holds all of the disc of `radius_px` round each atom, shape (n,)."""
+    pixels = record.stamp.to_pixels(record.positions)
+    last = np.array(record.stamp.shape) - 1
+    return np.all((pixels >= radius_px) & (pixels <= last - radius_px), axis=1)
+
+
 def means_of_record(
     signal: Any, record: store.Record, radius_px: float | None = None, normalise: bool = False
 ) -> AtomPatches:
@@ -129,8 +136,7 @@ def means_of_record(
     n_motifs = int(record.labels.max()) + 1 if len(record.labels) else 0
     total = np.zeros((n_motifs, size, size))
     count = np.zeros(n_motifs)
-    (height, width), reach = record.stamp.shape[::-1], radius_px
-    whole = np.all((pixels >= reach) & (pixels <= np.array([width, height]) - 1 - reach), axis=1)
+    whole = has_whole_disc(record, radius_px)
     for motif in range(n_motifs):
         members = np.flatnonzero(record.labels == motif)
         # What lies beyond the border was not seen: it has no part in a mean as long as one atom has its whole disc.

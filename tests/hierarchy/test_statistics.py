@@ -77,6 +77,20 @@ def test_random_labels_are_seldom_flagged():
     assert false <= 5
 
 
+def test_one_meeting_of_two_rare_classes_is_no_rule():
+    # 150 classes of one member each: some are neighbours, as a few of 11,175 pairs must be.
+    edges = planar_graph(1500, 4)
+    labels = np.zeros(1500, dtype=int)
+    labels[np.random.default_rng(5).choice(1500, 150, replace=False)] = np.arange(1, 151)
+    statistics = neighbour_statistics(labels, edges, 1000)
+    met = (statistics.first > 0) & (statistics.first < statistics.second) & (statistics.observed == 1)
+    assert met.sum() > 20
+    exact = len(edges) / (1500 * 1499 / 2)
+    np.testing.assert_array_less(exact, statistics.p[met] * 1.01)
+    assert not statistics.flagged().any()
+    assert np.isfinite(neighbour_statistics(labels, edges, 0).p).all()
+
+
 def test_p_values_are_those_of_the_permutations():
     edges = planar_graph(200, 2)
     labels = np.random.default_rng(3).choice(4, 200, p=[0.5, 0.3, 0.15, 0.05])
