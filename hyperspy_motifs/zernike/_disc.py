@@ -1,5 +1,6 @@
 """Integrals of smooth functions over the part of each pixel that lies in a disc."""
 
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -17,8 +18,15 @@ class DiscNodes(NamedTuple):
     pixels: NDArray[np.int64]
 
 
-def _interior(rows, columns, order):
+@lru_cache(maxsize=32)
+def _legendre(order):
     node, weight = np.polynomial.legendre.leggauss(order)
+    node.flags.writeable = weight.flags.writeable = False  # shared by all that ask
+    return node, weight
+
+
+def _interior(rows, columns, order):
+    node, weight = _legendre(order)
     node, weight = node / 2, weight / 2
     x = columns[:, None, None] + node[None, None, :] + 0 * node[None, :, None]
     y = rows[:, None, None] + node[None, :, None] + 0 * node[None, None, :]
@@ -29,7 +37,7 @@ def _interior(rows, columns, order):
 
 def _rim_pixel(row, column, radius, order):
     """Nodes of the part of one pixel in the circle: exact chords, split where the circle cuts the sides."""
-    node, weight = np.polynomial.legendre.leggauss(order)
+    node, weight = _legendre(order)
     low, high = max(row - 0.5, -radius), min(row + 0.5, radius)
     if low >= high:
         return np.empty((3, 0))

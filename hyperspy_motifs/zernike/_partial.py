@@ -1,5 +1,7 @@
 """Moments of discs that stick out of the image."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,15 @@ from ._disc_basis import DiscBasis
 _RARE = 0.01
 # Largest order of the model of a patch: 153 modes.
 _N_FIT = 16
+
+
+@lru_cache(maxsize=8)
+def _model(n_max: int, radius: float) -> tuple[ZernikeBasis, NDArray[np.float64]]:
+    """Basis of the model and the means (K, P) of its functions over the pixels: the same for all frames of a stack."""
+    basis = ZernikeBasis(n_max, radius)
+    means = basis._integrals[0] / basis.areas
+    means.flags.writeable = False
+    return basis, means
 
 
 class PartialDiscs:
@@ -37,9 +48,8 @@ class PartialDiscs:
     def __init__(self, basis: DiscBasis, patches: NDArray) -> None:
         self.basis = basis
         n_fit = max(basis.n_max, min(int(np.ceil(0.7 * basis.radius)) + 4, _N_FIT))
-        self._model = ZernikeBasis(n_fit, basis.radius)
-        integrals, self._areas, _ = self._model._integrals
-        self._means = integrals / self._areas
+        self._model, self._means = _model(n_fit, basis.radius)
+        self._areas = self._model.areas
         self._learn(patches.reshape(len(patches), -1)[:, self._model.pixels].astype(np.float64))
 
     def _learn(self, patches):
@@ -83,23 +93,22 @@ class PartialDiscs:
         noise = noise_std.copy()
         weights = self.basis.weights
         whole = (weights**2).sum(axis=1)
-        information = (self._means * (self._areas / self._variance)) @ self._means.T
+        precision = self._areas / self._variance
+        information = (self._means * precision) @ self._means.T
         groups, which = np.unique(limits, axis=0, return_inverse=True)
         for g, (top, bottom, left, right) in enumerate(groups):
             members = np.flatnonzero(which.ravel() == g)
             inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
-            design = self._means[:, inside]
-            weighted = design * (self._areas[inside] / self._variance)
             # What lies outside is the smaller part: it is taken from the sum over the whole disc.
             lost = self._means[:, ~inside]
-            seen = information - (lost * (self._areas[~inside] / self._variance)) @ lost.T
-            uncertainty = np.linalg.inv(self._prior + seen)
+            seen = information - (lost * precision[~inside]) @ lost.T
             beyond = weights[:, ~inside] @ lost.T
-            gain = beyond @ uncertainty @ weighted
-            constant = (beyond - gain @ design.T) @ self._prior_mean
-            operator = weights[:, inside] + gain
-            moments[members] = flat[np.ix_(members, inside)] @ operator.T + constant
+            uncertainty = np.linalg.inv(self._prior + seen)
+            learnt = beyond @ uncertainty
+            constant = (beyond - learnt @ seen) @ self._prior_mean
+            operator = np.where(inside, weights + (learnt @ self._means) * precision, 0.0)
+            moments[members] = flat[members] @ operator.T + constant
             amplified = (operator**2).sum(axis=1) / whole
-            unknown = ((beyond @ uncertainty) * beyond).sum(axis=1)
+            unknown = (learnt * beyond).sum(axis=1)
             noise[members] = np.sqrt(noise[members].astype(np.float64) ** 2 * amplified + unknown)
         return moments, noise
