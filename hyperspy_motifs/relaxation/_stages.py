@@ -16,6 +16,10 @@ from hyperspy_motifs.threads import over_rows
 from ._hash import random_integer
 
 
+# A row takes half a microsecond: fewer are done sooner than they are handed over.
+_ROWS = 512
+
+
 class Stage(NamedTuple):
     """Forces and length of one stage of the relaxation.
 
@@ -123,7 +127,7 @@ def relax_layout(
             over_rows(
                 _step, n, layout, indptr, indices, weights, parameters,
                 np.array([rate, clip], dtype=np.float32), n_negatives,
-                np.array([random_state, step], dtype=np.uint64), new, work,
+                np.array([random_state, step], dtype=np.uint64), new, work, least=_ROWS,
             )  # fmt: skip
             layout = new
             energy[iteration] = float(np.mean(work, dtype=np.float64))
