@@ -40,15 +40,14 @@ def usual_places(
     known = np.isfinite(points[:, 0]) & (np.hypot(*np.nan_to_num(points, nan=np.inf).T) < reach + tolerance)
     points, kinds = points[known], around.reshape(-1)[known]
     tree = cKDTree(points)
-    pairs = tree.query_ball_point(points, tolerance)
-    crowd = np.array([len(near) for near in pairs], dtype=float)
+    crowd = tree.query_ball_point(points, tolerance, return_length=True).astype(float)
     places, usual, residuals = [], [], []
     least = max(_USUAL * len(turned), 1.0)
     while len(points):
         seed = int(crowd.argmax())
         if crowd[seed] < least:
             break
-        near = np.array(pairs[seed], dtype=np.int64)
+        near = np.array(tree.query_ball_point(points[seed], tolerance), dtype=np.int64)
         near = near[crowd[near] > 0]
         place = np.median(points[near], axis=0)
         near = np.array(tree.query_ball_point(place, tolerance), dtype=np.int64)

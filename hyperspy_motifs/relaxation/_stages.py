@@ -15,7 +15,6 @@ from hyperspy_motifs.threads import over_rows
 
 from ._hash import random_integer
 
-
 # A row takes half a microsecond: fewer are done sooner than they are handed over.
 _ROWS = 512
 
