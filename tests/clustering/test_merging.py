@@ -13,7 +13,7 @@ from hyperspy_motifs.clustering import (
 )
 from hyperspy_motifs.clustering._choice import choose_lens
 from hyperspy_motifs.clustering._classifier import GaussianClasses
-from hyperspy_motifs.clustering._merging import merge_alike, merging_order
+from hyperspy_motifs.clustering._merging import _Judges, _quantile, merge_alike, merging_order
 from hyperspy_motifs.clustering._separation import HalfSums
 
 
@@ -40,6 +40,24 @@ def test_separation_of_one_cloud_is_none(rng):
 def test_two_clouds_have_a_valley(sizes):
     rng = np.random.default_rng(sum(sizes))
     assert valley(rng.normal(0, 1, sizes[0]), rng.normal(6.5, 1, sizes[1])) > 7
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 40, 41])
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 0.75, 1.0])
+def test_quantile_of_what_is_sorted(rng, n, share):
+    values = np.sort(rng.normal(size=n))
+    assert _quantile(values, share) == np.quantile(values, share)
+
+
+@pytest.mark.parametrize("distance", [2.5, 3.5, 4.5, 5.5, 6.5])
+def test_a_valley_is_sure_when_its_mean_over_the_halves_is(distance):
+    rng = np.random.default_rng(int(2 * distance))
+    X = rng.normal(size=(240, 6))
+    labels = np.repeat([0, 1], [160, 80])
+    X[labels == 1, 2] += distance
+    judges = _Judges(X, labels, 0, None)
+    mean = np.mean([valley(*split.projections(0, 1)) for split in judges.splits])
+    assert judges.sees_valley(0, 1) == (mean >= 7)
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9, 0.98])

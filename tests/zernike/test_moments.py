@@ -18,6 +18,8 @@ from hyperspy_motifs.zernike import (
     stack_moments,
     whiten,
 )
+from hyperspy_motifs.zernike._disc import _legendre
+from hyperspy_motifs.zernike._partial import _model
 
 SHAPE = (310, 350)
 RAW = {"background": None, "contrast": None}
@@ -187,6 +189,15 @@ def test_discs_at_the_border(cut_from_a_larger_image):
     assert (cut.coverage[~cut.valid] < 0.7).all()
     assert (~cut.valid).sum() > 0
     assert (cut.noise_std[partial] >= 0.99 * cut.noise_std[whole].min()).all()
+
+
+def test_what_frames_share_cannot_be_written_to():
+    """Nodes and the model of cut discs are kept for the next frame: nobody may change them."""
+    shared = [*_legendre(6), _model(6, 5.5)[1]]
+    assert shared[0] is _legendre(6)[0]
+    for array in shared:
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
 
 
 @pytest.mark.parametrize("neighbour", [(18, 0), (0, 18)])
