@@ -10,11 +10,13 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.atoms._atomap import peaks_by_atomap
 from hyperspy_motifs.atoms._atoms import Atoms
+from hyperspy_motifs.atoms._column_fit import ColumnFit
 from hyperspy_motifs.atoms._estimation import ImageScales, estimate_scales
 from hyperspy_motifs.atoms._neighbours import drop_close, nearest_neighbour_distance
 from hyperspy_motifs.atoms._order import in_crystal, order_of_sites
+from hyperspy_motifs.atoms._pairs import with_pairs
 from hyperspy_motifs.atoms._peaks import ScaleSpace
-from hyperspy_motifs.atoms._refinement import ColumnFit, refine_atoms
+from hyperspy_motifs.atoms._refinement import refine_atoms
 from hyperspy_motifs.atoms._visibility import VisibleMaxima
 
 _LEAST_DISTANCE = 0.45
@@ -180,7 +182,8 @@ def _find_columns(image, scales, threshold):
     visible = VisibleMaxima(*space.denoised(sign), fit.parameters[:, 1:3], fit.separation)
     # The residual beside a merged or lopsided column asks for one more, and so does noise on a bond: neither is a maximum.
     fit.keep(visible.seen)
-    return _with_unclaimed(fit, visible.own[visible.seen], visible.unclaimed())
+    fit = _with_unclaimed(fit, visible.own[visible.seen], visible.unclaimed())
+    return with_pairs(fit, space, scales.scale)
 
 
 def _with_unclaimed(fit, own, maxima):

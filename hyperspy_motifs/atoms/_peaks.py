@@ -117,20 +117,28 @@ class ScaleSpace:
         self._q2_rows = (fft.fftfreq(self._full[0]) ** 2).astype(np.float32)
         self._q2_columns = (fft.rfftfreq(self._full[1]) ** 2).astype(np.float32)
 
+    def _power(self):
+        """Power averaged over rings of equal frequency, the ring of each element of the spectrum, and the power of noise."""
+        n = min(self._full) // 2
+        rows, columns = np.sqrt(self._q2_rows)[:, None], np.sqrt(self._q2_columns)[None, :]
+        ring = np.minimum(np.hypot(rows, columns) * np.float32(2 * n), n).astype(np.int32)
+        power = np.abs(self._spectrum) ** 2
+        pixels = np.maximum(np.bincount(ring.ravel(), minlength=n + 1), 1)
+        power = gaussian_filter1d(np.bincount(ring.ravel(), power.ravel(), minlength=n + 1) / pixels, 1.0)
+        return power, ring, float(np.median(power[int(_NOISE_ALONE * n) : n]))
+
+    def noise_of_response(self, scale: float) -> float:
+        """Standard deviation that the noise of the image, taken as white, gives to the response at `scale` (pixels)."""
+        noise = self._power()[2] / (self._full[0] * self._full[1])
+        return float(np.sqrt(noise / (2 * np.pi)) / scale)
+
     def denoised(self, sign: float = 1.0) -> tuple[np.ndarray, float]:
         """``sign`` times the image less its mean, filtered by what its own spectrum holds of signal, and the noise left.
 
         Wiener's filter: the spectrum of the signal is the power, averaged over rings of equal frequency, less that of the
         noise, which is what is left just below the frequency where pixels alternate.
         """
-        n = min(self._full) // 2
-        rows, columns = np.sqrt(self._q2_rows)[:, None], np.sqrt(self._q2_columns)[None, :]
-        ring = np.minimum(np.hypot(rows, columns) * np.float32(2 * n), n).astype(np.int32)
-        power = np.abs(self._spectrum) ** 2
-        pixels = np.maximum(np.bincount(ring.ravel(), minlength=n + 1), 1)
-        power = np.bincount(ring.ravel(), power.ravel(), minlength=n + 1) / pixels
-        power = gaussian_filter1d(power, 1.0)
-        noise = float(np.median(power[int(_NOISE_ALONE * n) : n]))
+        power, ring, noise = self._power()
         signal = np.maximum(power - noise, 0.0)
         weights = signal / (signal + _NOISE_WEIGHT * noise + np.finfo(float).tiny)
         weights = (sign * weights).astype(np.float32)[ring]

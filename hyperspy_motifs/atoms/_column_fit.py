@@ -1,0 +1,371 @@
+"""Gaussian columns on local backgrounds, fitted to one image together."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from hyperspy_motifs.atoms._atomap import refine_by_atomap
+from hyperspy_motifs.atoms._atoms import Atoms
+from hyperspy_motifs.atoms._common_shape import WIDEST_SHAPES, common_precision, shape_scatter, spread_sample
+from hyperspy_motifs.atoms._kernels import (
+    centres_of_mass,
+    fit_columns,
+    fit_quality,
+    measure_columns,
+    subtract_columns,
+)
+from hyperspy_motifs.atoms._neighbours import neighbour_table, part_of_table
+from hyperspy_motifs.threads import over_rows
+
+_START_WIDTH = 0.22
+_PASSES = 8
+# Passes end when positions move by less than this part of their uncertainty, or of a pixel.
+_SETTLED = 0.1
+_SETTLED_PIXELS = 0.003
+# Levenberg-Marquardt steps in each pass, and the relative gain at which they end.
+_STEPS = np.array([6.0, 1e-5])
+_LINEAR_PASSES = 3
+# A pass after which the typical residual variance is this many times the least so far is undone, and half of
+# each step taken from there on, down to the least part. Twice what three parameters of the shape can
+# explain of the noise in a disc is allowed for, as they are held more or less firmly from pass to pass.
+_WORSE = 1.02
+_FREEDOM = 2 * 3 / np.pi
+_LEAST_DAMPING = 0.1
+_FURTHEST_SHIFT = 0.3
+# A fit that leaves less of a column than this part of the typical one has found none.
+_LEAST_AMPLITUDE = 1e-3
+_REACH = 2.2
+
+
+class ColumnFit:
+    """Gaussian columns on local backgrounds, fitted to one image together.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns)
+    positions : ndarray of shape (n, 2)
+        x, y in pixels.
+    separation : float
+        Pixels.
+    sign : 1.0 or -1.0
+        -1 for dark columns.
+    width : float, optional
+        Standard deviation of the columns in pixels to start from.
+
+    Attributes
+    ----------
+    parameters : ndarray of shape (n, 7)
+        Amplitude, x, y, precision matrix xx, xy, yy, background; of ``sign * image``.
+    """
+
+    def __init__(
+        self,
+        image: np.ndarray,
+        positions: np.ndarray,
+        separation: float,
+        sign: float,
+        width: float | None = None,
+    ):
+        self.image = np.ascontiguousarray(image, np.float64) * sign
+        self.sign = sign
+        self.separation = separation
+        self.start = np.array(positions, float)
+        n = len(self.start)
+        self.common = 1.0 / (_START_WIDTH * separation if width is None else width) ** 2
+        self.parameters = np.zeros((n, 7))
+        self.parameters[:, 1:3] = self.start
+        self.parameters[:, 3] = self.parameters[:, 5] = self.common
+        self._strength, self._scatter = 0.0, WIDEST_SHAPES
+        # Part of each step that is taken; less than 1 where whole steps overshoot.
+        self._damping = 1.0
+        self.table: tuple[np.ndarray, np.ndarray]
+        self._update_neighbours()
+        self.fitted = np.zeros(n, bool)
+        self.variance = np.full(n, np.nan)
+        self.uncertainty = np.full((n, 2), np.nan)
+
+    def _disc_radii(self):
+        wide = np.clip(0.75 * self._nearest, max(2.0, 0.45 * self.separation), 0.9 * self.separation)
+        # Beyond 3 widths a disc holds nothing of the column and ever more of what lies between.
+        return np.minimum(wide, np.maximum(3.0 / np.sqrt(self.common), 2.0))
+
+    def measure_amplitudes(self, passes: int = _LINEAR_PASSES, which: np.ndarray | None = None) -> np.ndarray:
+        """Amplitudes at fixed places and shapes, of all columns or of the indices `which`.
+
+        Returns the significance of each over the noise.
+        """
+        if which is None:
+            which = np.arange(len(self.start))
+        if not len(which):
+            return np.empty(0)
+        variance = np.full((len(self.parameters), 2), np.nan)
+        starts, neighbours = self.table
+        for _ in range(passes):
+            new = self.parameters.copy()
+            over_rows(
+                measure_columns,
+                len(which),
+                self.image,
+                self.parameters,
+                self.radii,
+                starts,
+                neighbours,
+                which,
+                new,
+                variance,
+            )
+            self.parameters = new
+        self.variance[which] = variance[which, 0]
+        # The residual of one small disc is itself noisy: its mean with the typical one.
+        noise = 0.5 * (self.variance + np.nanmedian(self.variance))[which]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            significance = self.parameters[which, 0] / np.sqrt(noise * variance[which, 1])
+        return np.nan_to_num(significance, posinf=np.inf)
+
+    def refine(self, passes: int = _PASSES, final: bool = True) -> None:
+        """Passes of Gaussian fits; columns whose fit fails get their centre of mass.
+
+        What is known of the common shape is kept for the next call; unless that is the `final` one, uncertainties
+        are left out.
+        """
+        n = len(self.parameters)
+        sample = spread_sample(n)
+        variance, spread = np.empty(len(sample)), np.empty((len(sample), 2))
+        lost = np.zeros(n, bool)
+        self._damping = min(1.0, 2 * self._damping)
+        best = self._state(np.inf, lost)
+        done = 0
+        while done < passes if self._damping == 1.0 else done < 2 * passes:
+            done += 1
+            self.radii = self._disc_radii()
+            prior = np.array([self.common, self._strength])
+            new = np.empty_like(self.parameters)
+            starts, neighbours = self.table
+            over_rows(
+                fit_columns,
+                len(self.parameters),
+                self.image,
+                self.parameters,
+                self.radii,
+                starts,
+                neighbours,
+                prior,
+                _STEPS,
+                new,
+            )
+            lost = self._lost(new)
+            if self._damping < 1.0:
+                new = self.parameters + self._damping * (new - self.parameters)
+            new[lost] = self._restart(lost)
+            moved = np.median(np.abs(new[:, 1:3] - self.parameters[:, 1:3]))
+            self.parameters = new
+            sound = ~lost & (new[:, 0] > 0)
+            if not sound.any():
+                break
+            self.common = common_precision(new[sound])
+            prior = np.array([self.common, 0.0])
+            chosen = sample[sound[sample]]
+            if not len(chosen):
+                continue
+            variance, spread = np.empty(len(chosen)), np.empty((len(chosen), 2))
+            over_rows(
+                fit_quality,
+                len(chosen),
+                self.image,
+                new,
+                self.radii,
+                starts,
+                neighbours,
+                chosen,
+                prior,
+                variance,
+                spread,
+            )
+            self._scatter = shape_scatter(
+                new[chosen, 3] / self.common, spread[:, 1] / self.common**2, self._scatter
+            )
+            misfit = float(np.nanmedian(variance))
+            self._strength = misfit / self._scatter**2
+            radius = float(np.median(self.radii))
+            if misfit > (_WORSE + _FREEDOM / radius**2) * best[0] and radius > 0.98 * best[1]:
+                # Columns that overlap much, each fitted to what the others leave, overshoot together.
+                _, _, self.parameters, lost, self.common, self._scatter, self._strength = best
+                self._damping *= 0.5
+                if self._damping < _LEAST_DAMPING:
+                    break
+                continue
+            if misfit < best[0] or radius < 0.98 * best[1]:
+                best = self._state(misfit, lost)
+            # The uncertainty of the position of a Gaussian is its width times that of its amplitude, over it.
+            doubt = np.nanmedian(np.sqrt(spread[:, 0]) / new[chosen, 0]) / np.sqrt(self.common)
+            if moved < max(_SETTLED * doubt, _SETTLED_PIXELS):
+                break
+        floor = _LEAST_AMPLITUDE * np.median(self.parameters[:, 0])
+        self.fitted = ~lost & (self.parameters[:, 0] > max(floor, 0.0))
+        if final:
+            spread = np.empty((n, 4))
+            prior = np.array([self.common, self._strength])
+            starts, neighbours = self.table
+            variance, every = np.empty(n), np.arange(n)
+            over_rows(
+                fit_quality,
+                n,
+                self.image,
+                self.parameters,
+                self.radii,
+                starts,
+                neighbours,
+                every,
+                prior,
+                variance,
+                spread,
+            )
+            self.variance = variance
+            self.fitted &= np.isfinite(spread).all(axis=1)
+            self.uncertainty = np.where(self.fitted[:, None], np.sqrt(spread[:, :2]), np.nan)
+        self.take_centres_of_mass(~self.fitted)
+
+    def _state(self, misfit, lost):
+        return (
+            misfit,
+            float(np.median(self.radii)),
+            self.parameters,
+            lost,
+            self.common,
+            self._scatter,
+            self._strength,
+        )
+
+    def extend(self, positions: np.ndarray) -> None:
+        """Add columns of the common shape at `positions` (n, 2); their amplitudes are yet to be measured."""
+        n = len(positions)
+        added = np.zeros((n, 7))
+        added[:, 1:3] = positions
+        added[:, 3] = added[:, 5] = self.common
+        if not n:
+            return
+        self.start = np.concatenate([self.start, positions])
+        self.parameters = np.concatenate([self.parameters, added])
+        self.fitted = np.concatenate([self.fitted, np.zeros(n, bool)])
+        self.variance = np.concatenate([self.variance, np.full(n, np.nan)])
+        self.uncertainty = np.concatenate([self.uncertainty, np.full((n, 2), np.nan)])
+        self._update_neighbours()
+
+    def rescale(self, separation: float) -> None:
+        """Work with another separation (pixels), as where sites between the columns were added."""
+        self.separation = separation
+        self._update_neighbours()
+
+    def with_neighbours(self, which: np.ndarray) -> np.ndarray:
+        """Indices, ascending, of the columns `which` and of all their neighbours."""
+        starts, neighbours = self.table
+        mask = np.zeros(len(self.start), bool)
+        mask[which] = True
+        near = np.repeat(mask, np.diff(starts))
+        mask[neighbours[near]] = True
+        return np.flatnonzero(mask)
+
+    def keep(self, which: np.ndarray) -> None:
+        """Drop the columns that are not in the mask `which`."""
+        if which.all():
+            return
+        for name in ("start", "parameters", "fitted", "variance", "uncertainty"):
+            setattr(self, name, getattr(self, name)[which])
+        starts, neighbours = self.table
+        self.table = part_of_table(starts, neighbours, which)
+        self._update_radii()
+
+    def copy(self) -> ColumnFit:
+        """The same columns on the same image; neither changes with the other."""
+        twin = copy.copy(self)
+        for name in ("start", "parameters", "fitted", "variance", "uncertainty"):
+            setattr(twin, name, getattr(self, name).copy())
+        return twin
+
+    def residual(self) -> np.ndarray:
+        """``sign * image`` less all columns; their backgrounds stay."""
+        rest = self.image.copy()
+        subtract_columns(rest, self.parameters)
+        return rest
+
+    def _update_neighbours(self) -> None:
+        self.table = neighbour_table(self.start, _REACH * self.separation)
+        self._update_radii()
+
+    def _update_radii(self):
+        n = len(self.start)
+        self._nearest = (
+            cKDTree(self.start).query(self.start, k=2)[0][:, 1] if n > 1 else np.full(n, self.separation)
+        )
+        self.radii = self._disc_radii()
+
+    def take_centres_of_mass(self, which: np.ndarray) -> None:
+        """Move the columns of the mask `which` to the centre of mass of their discs."""
+        indices = np.flatnonzero(which)
+        centres = np.empty((len(indices), 2))
+        over_rows(
+            centres_of_mass,
+            len(indices),
+            self.image,
+            self.parameters,
+            self.radii,
+            *self.table,
+            indices,
+            centres,
+        )
+        start = self.start[indices]
+        near = np.hypot(*(centres - start).T) < _FURTHEST_SHIFT * self.separation
+        self.parameters[indices, 1:3] = np.where(near[:, None], centres, start)
+
+    def refine_with_atomap(self) -> None:
+        """Positions and shapes by atomap; its fits say nothing of their uncertainty."""
+        nearest = cKDTree(self.start).query(self.start, k=2)[0][:, 1]
+        found = refine_by_atomap(self.image, self.start, np.maximum(0.4 * nearest, 1.5))
+        near = np.hypot(*(found[:, :2] - self.start).T) < _FURTHEST_SHIFT * self.separation
+        self.fitted = near & np.isfinite(found).all(axis=1) & (found[:, 2:4] > 0).all(axis=1)
+        x, y, sigma_x, sigma_y, rotation, _ = found[self.fitted].T
+        cosine, sine = np.cos(rotation), np.sin(rotation)
+        u, v = 1 / sigma_x**2, 1 / sigma_y**2
+        shape = (u * cosine**2 + v * sine**2, (u - v) * cosine * sine, u * sine**2 + v * cosine**2)
+        self.parameters[self.fitted, 1:6] = np.column_stack([x, y, *shape])
+        self.measure_amplitudes()
+        self.take_centres_of_mass(~self.fitted)
+
+    def _lost(self, parameters):
+        shift = np.hypot(*(parameters[:, 1:3] - self.start).T)
+        determinant = parameters[:, 3] * parameters[:, 5] - parameters[:, 4] ** 2
+        size = np.sqrt(np.maximum(determinant, 0)) / self.common
+        sound = np.isfinite(parameters).all(axis=1) & (size > 0.1) & (size < 16)
+        return ~sound | (shift > _FURTHEST_SHIFT * self.separation)
+
+    def _restart(self, which):
+        """Parameters of columns set back to where they began, with the common shape."""
+        back = self.parameters[which].copy()
+        back[:, 1:3] = self.start[which]
+        back[:, 3:6] = self.common, 0.0, self.common
+        return back
+
+    def atoms(self) -> Atoms:
+        """The columns as they stand."""
+        xx, xy, yy = self.parameters[:, 3:6].T
+        middle, half = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
+        sigma = 1 / np.sqrt(np.maximum(np.column_stack([middle - half, middle + half]), 1e-12))
+        # The eigenvector of the smaller precision is the long axis.
+        angle = (0.5 * np.arctan2(2 * xy, xx - yy) + np.pi / 2) % np.pi
+        return Atoms(
+            positions=self.parameters[:, 1:3].copy(),
+            amplitude=self.sign * self.parameters[:, 0],
+            sigma=sigma,
+            ellipticity=sigma[:, 0] / sigma[:, 1],
+            angle=angle,
+            background=self.sign * self.parameters[:, 6],
+            uncertainty=self.uncertainty.copy(),
+            fitted=self.fitted.copy(),
+            separation=float(self.separation),
+            separation_certainty=1.0,
+            polarity="bright" if self.sign > 0 else "dark",
+            polarity_certainty=1.0,
+        )

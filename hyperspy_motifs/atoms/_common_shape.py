@@ -1,0 +1,38 @@
+"""The shape that all columns of an image share, read from fits of each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Bounds of the scatter of 1/sigma^2 among the columns of one image, over its common value.
+NARROWEST_SHAPES = 0.05
+WIDEST_SHAPES = 0.4
+# Columns from which noise and common shape are read.
+_SAMPLE = 4000
+
+
+def spread_sample(n):
+    """Indices of columns that stand for all `n`, in ascending order and in no step with any lattice."""
+    if n <= _SAMPLE:
+        return np.arange(n)
+    golden = (np.sqrt(5) - 1) / 2
+    return np.unique((np.arange(_SAMPLE) * golden % 1.0 * n).astype(np.int64))
+
+
+def shape_scatter(relative_precision, noise_variance, prior_scatter):
+    """True scatter of the columns' shapes: what is seen less what the noise of the fits accounts for.
+
+    The fits were drawn towards the common shape by a prior of `prior_scatter`, which is undone first.
+    """
+    noise = float(np.nanmedian(noise_variance))
+    if not np.isfinite(noise):
+        return prior_scatter
+    shrink = prior_scatter**2 / (prior_scatter**2 + noise)
+    seen = (1.4826 * np.median(np.abs(relative_precision - np.median(relative_precision)))) ** 2
+    return float(np.sqrt(np.clip(seen / shrink**2 - noise, NARROWEST_SHAPES**2, WIDEST_SHAPES**2)))
+
+
+def common_precision(parameters):
+    """Median of the precisions over the stronger half of the columns."""
+    strong = parameters[parameters[:, 0] >= np.median(parameters[:, 0])]
+    return float(np.median(np.sqrt(np.maximum(strong[:, 3] * strong[:, 5] - strong[:, 4] ** 2, 1e-12))))

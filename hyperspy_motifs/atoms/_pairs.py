@@ -1,0 +1,95 @@
+"""Columns that are two: pairs so close that they share one maximum at the scale of the others."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from hyperspy_motifs.atoms._atomap import peaks_by_atomap
+from hyperspy_motifs.atoms._column_fit import ColumnFit
+from hyperspy_motifs.atoms._peaks import ScaleSpace
+from hyperspy_motifs.atoms._visibility import lowest_between
+
+# How much finer than the others a pair is looked for, the least part of the typical response, how near to the column that
+# stands for both the two must lie, and how far, over the noise, the response must fall between them.
+_FINER = (1.3, 1.7)
+_LEAST_RESPONSE = 0.3
+_NEAR = 0.5
+_DIP = 5.0
+# So many columns, or such a part of all, must be pairs: a single one is a defect or a lopsided column.
+_FEWEST = 6
+_LEAST_PART = 0.01
+# After the fit each of the two has this part of the typical amplitude.
+_LEAST_AMPLITUDE = 0.4
+# Pairs are a distance of the structure when there is a gap between it and the others: between some distance and so many
+# times it, at most so many columns have their nearest neighbour, as a part of the pairs.
+_GAP = 1.15
+_MOST_IN_GAP = 0.5
+
+
+def with_pairs(fit: ColumnFit, space: ScaleSpace, scale: float) -> ColumnFit:
+    """Part the columns that are pairs, all together or none.
+
+    In a structure with one short distance, as between the tips of a rhomb among squares and triangles, some pairs have two
+    maxima and others one. Where distances take all values, as between two twisted layers, there is no telling, and what
+    is seen stays.
+
+    Parameters
+    ----------
+    fit : ColumnFit
+    space : ScaleSpace
+        Of the same image.
+    scale : float
+        At which the columns were found, in pixels.
+
+    Returns
+    -------
+    ColumnFit
+        A new one, or `fit`.
+    """
+    for factor in _FINER:
+        parted = _with_pairs_at(fit, space, scale / factor)
+        if parted is not fit:
+            return parted
+    return fit
+
+
+def _with_pairs_at(fit, space, finer):
+    response = fit.sign * space.response(finer)
+    peaks = peaks_by_atomap(response)
+    heights = response[peaks[:, 1].astype(int), peaks[:, 0].astype(int)]
+    strong = heights > _LEAST_RESPONSE * np.median(heights[heights > 0.3 * np.percentile(heights, 95)])
+    peaks, heights = peaks[strong], heights[strong]
+    distance, owner = cKDTree(fit.parameters[:, 1:3]).query(peaks)
+    near = np.flatnonzero(distance < _NEAR * fit.separation)
+    # The two highest of each column.
+    near = near[np.lexsort((-heights[near], owner[near]))]
+    first = np.flatnonzero(np.r_[True, np.diff(owner[near]) > 0])
+    first = first[np.diff(np.r_[first, len(near)]) > 1]
+    one, other = near[first], near[first + 1]
+    low = np.array([lowest_between(response, *peaks[i], *peaks[j]) for i, j in zip(one, other, strict=True)])
+    dip = np.minimum(heights[one], heights[other]) - low.reshape(-1)
+    clear = dip > _DIP * space.noise_of_response(finer)
+    one, other = one[clear], other[clear]
+    n = len(fit.start)
+    if len(one) < max(_FEWEST, _LEAST_PART * n):
+        return fit
+    single = np.ones(n, bool)
+    single[owner[one]] = False
+    trial = fit.copy()
+    trial.keep(single)
+    n = len(trial.start)
+    trial.extend(np.concatenate([peaks[one], peaks[other]]))
+    trial.measure_amplitudes()
+    trial.refine(passes=2, final=False)
+    amplitude = trial.parameters[n:, 0].reshape(2, -1).min(axis=0)
+    sound = amplitude > _LEAST_AMPLITUDE * np.median(trial.parameters[:n, 0])
+    if sound.mean() < 0.9:
+        return fit
+    places = trial.parameters[:, 1:3]
+    apart = np.hypot(*(places[n : n + len(one)] - places[n + len(one) :]).T)
+    nearest = np.sort(cKDTree(places).query(places, k=2)[0][:, 1])
+    # Windows from the typical pair to the typical distance of what is no pair.
+    low = nearest[(nearest > np.median(apart)) & (nearest < np.median(nearest) / _GAP)]
+    within = np.searchsorted(nearest, _GAP * low) - np.searchsorted(nearest, low, "right")
+    return trial if len(low) and within.min() <= _MOST_IN_GAP * len(one) else fit
