@@ -1,13 +1,15 @@
 """Every stage and the whole, from a thousand to a million atoms, each beside its peer in the same run.
 
-    python benchmarks/bench_scale.py -o docs/guide/scale.csv                 # 1,000 to 100,000 atoms
-    python benchmarks/bench_scale.py --sizes 1000 10000 --peers 10000 --figure scale.png
+    python benchmarks/bench_scale.py -o docs/guide/scale.csv                 # the table and the figure of the guide
+    python benchmarks/bench_scale.py --sizes 2000 10000 --peers 10000 --figure scale.png
 
 Each size runs in a process of its own, so that its peak memory is its own; kernels are compiled on a small image first and
-not timed. Peers get the same atoms: atomap's Gaussian fit (timed on 50 columns), motif-learn's patches, moments, layout and
-regions, umap-learn, HDBSCAN, and the minimum cycle basis of networkx. They run up to ``--peers`` atoms, networkx up to
-1,500. Seconds are wall clock and processor time; growth is the slope of the processor time between the smallest and the
-largest size on logarithmic scales.
+not timed. Peers get the same atoms: atomap's Gaussian fit (timed on 50 columns and scaled to all), motif-learn's patches,
+moments, layout and regions, umap-learn, HDBSCAN of motif-learn's layout, and the minimum cycle basis of networkx. They run
+up to ``--peers`` atoms, networkx up to 1,500. The whole of the peers is atomap's fit, motif-learn's patches, moments and
+layout, and HDBSCAN: no cells, no hierarchy, no graph; ours has them, and four lenses. Seconds are wall clock and processor
+time of all threads; growth is the slope of the processor time between the smallest and the largest size on logarithmic
+scales. ``--rows`` keeps what was measured: given again, sizes that are in it are not measured anew.
 """
 
 import argparse
@@ -22,9 +24,14 @@ import time
 
 import numpy as np
 
-SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
+SIZES = (2_000, 6_000, 20_000, 60_000, 200_000)
+# Of Okabe and Ito, told apart by the colour-blind; ours first.
+COLOURS = ("#0072B2", "#D55E00", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#000000")
 ATOMS_PER_PIXEL = 877 / 512**2  # of data.monolayer at its default sampling
 WHOLE_UP_TO = 300_000
+WHOLE = "whole, with cells and graph"
+PEERS = "atomap, motif-learn, HDBSCAN"
+OURS = "hyperspy_motifs"
 COLUMNS = ("stage", "by", "atoms", "seconds", "processor seconds", "peak MB")
 
 
@@ -69,8 +76,8 @@ def measure(n_atoms, peers):
     known = measure_stages(table, pixels, n_atoms)
     if n_atoms <= WHOLE_UP_TO:
         table.time(
-            "whole, with graph",
-            "hyperspy_motifs",
+            WHOLE,
+            OURS,
             len(known[0]),
             lambda: image.find_motifs(show_progressbar=False).graph,
         )
@@ -90,7 +97,7 @@ def measure_stages(table, pixels, n_atoms):
     from hyperspy_motifs.vocabulary import DiscSource
     from hyperspy_motifs.zernike import ZernikeBasis, get_moments
 
-    ours = "hyperspy_motifs"
+    ours = OURS
     xy = table.time("atoms", ours, n_atoms, lambda: atoms.find_atoms(pixels)).positions
     n = len(xy)
     spacing = atoms.nearest_neighbour_distance(xy)
@@ -119,9 +126,12 @@ def measure_stages(table, pixels, n_atoms):
 def measure_peers(table, pixels, xy, known, spacing, labels):
     """Rows of the peers that are installed."""
     n = len(xy)
+    plane = known[:, :2]  # where motif-learn is not there
     measure_atomap(table, pixels, xy)
     with contextlib.suppress(ImportError):
         from mtflearn.features import KeyPoints, ZPs
+
+        ZPs(n_max=8, size=9).fit_transform(np.random.default_rng(0).random((3, 9, 9)))
 
         size = 2 * round(1.2 * spacing) + 1
         polynomials = ZPs(n_max=8, size=size)
@@ -135,7 +145,9 @@ def measure_peers(table, pixels, xy, known, spacing, labels):
     with contextlib.suppress(ImportError, ZeroDivisionError):
         from mtflearn.manifold import ForceGraph8
 
-        table.time("layout", "motif-learn", n, lambda: ForceGraph8(metric="euclidean").fit_transform(known))
+        plane = table.time(
+            "layout", "motif-learn", n, lambda: ForceGraph8(metric="euclidean").fit_transform(known)
+        )
     with contextlib.suppress(ImportError):
         from umap import UMAP
 
@@ -144,15 +156,28 @@ def measure_peers(table, pixels, xy, known, spacing, labels):
     with contextlib.suppress(ImportError):
         from sklearn.cluster import HDBSCAN
 
-        plane = known[:, :2]
         table.time(
-            "motifs, four lenses", "HDBSCAN of a layout", n, lambda: HDBSCAN(min_cluster_size=5).fit(plane)
+            "motifs, four lenses", "HDBSCAN of one layout", n, lambda: HDBSCAN(min_cluster_size=5).fit(plane)
         )
     with contextlib.suppress(ImportError):
         from mtflearn.graph.find_regions import find_regions
         from mtflearn.graph.vnn import vnn_graph
 
         table.time("cells", "motif-learn", n, lambda: find_regions(xy, vnn_graph(xy)))
+    together = [
+        row
+        for row in table.rows
+        if row[:2]
+        in {
+            ("atoms", "atomap Gaussian"),
+            ("moments", "motif-learn"),
+            ("layout", "motif-learn"),
+            ("motifs, four lenses", "HDBSCAN of one layout"),
+        }
+    ]
+    if len(together) == 4:
+        wall, cpu = (sum(row[k] for row in together) for k in (3, 4))
+        table.rows.append((WHOLE, PEERS, n, wall, cpu, peak_megabytes()))
     if n <= 1500:
         import networkx as nx
 
@@ -166,7 +191,7 @@ def measure_atomap(table, pixels, xy):
     """Atomap's Gaussian fit of 50 columns, as many as need not be waited for."""
     with contextlib.suppress(ImportError):
         import hyperspy.api as hs
-        from atomap.sublattice import Sublattice
+        from atomap.api import Sublattice  # that of atomap.sublattice is circular unless others come first
 
         inner = np.flatnonzero(np.all((xy > 40) & (xy < 140), axis=1))[:50]
         lattice = Sublattice(xy[inner], image=hs.signals.Signal2D(pixels[:180, :180]))
@@ -190,6 +215,44 @@ def growth(rows):
     return slopes
 
 
+def ratios(rows):
+    """How many times as long as ours the whole of the peers took, by size: (atoms, wall clock, processor)."""
+    whole = {row[1:3]: row[3:5] for row in rows if row[0] == WHOLE}
+    return [
+        (n, *(float(peer / ours) for peer, ours in zip(times, whole[OURS, n], strict=True)))
+        for (by, n), times in whole.items()
+        if by == PEERS and (OURS, n) in whole
+    ]
+
+
+def write_table(rows, path):
+    """Processor seconds, one line a stage and maker, one column a size; those an atom at the largest size of each."""
+    sizes = sorted({row[2] for row in rows if row[0] == WHOLE and row[1] == OURS} or {row[2] for row in rows})
+    slopes = growth(rows)
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["stage", "by", *(f"{n:,}" for n in sizes), "growth", "µs an atom"])
+        for key in dict.fromkeys((row[0], row[1]) for row in rows):
+            own = [row for row in rows if (row[0], row[1]) == key]
+            cells = []
+            for n in sizes:
+                near = [row[4] for row in own if abs(row[2] / n - 1) < 0.05]
+                cells.append(f"{near[0]:.2g}" if near and near[0] < 10 else f"{near[0]:.0f}" if near else "")
+            cost = 1e6 * own[-1][4] / own[-1][2]
+            writer.writerow(
+                [
+                    *key,
+                    *cells,
+                    f"{slopes[key]:.2f}" if key in slopes else "",
+                    f"{cost:.1f}" if cost < 10 else f"{cost:.0f}",
+                ]
+            )
+        peaks = {row[2]: row[5] for row in rows if row[0] == WHOLE and row[1] == OURS}
+        writer.writerow(
+            ["peak memory, MB", OURS, *(f"{peaks[n]:.0f}" if n in peaks else "" for n in sizes), ""]
+        )
+
+
 def draw(rows, path):
     """Processor seconds over atoms on logarithmic scales, one panel a stage."""
     import matplotlib
@@ -199,10 +262,11 @@ def draw(rows, path):
 
     stages = list(dict.fromkeys(row[0] for row in rows))
     n_columns = min(4, len(stages))
+    n_lines = -(-len(stages) // n_columns)
     figure, axes = plt.subplots(
-        -(-len(stages) // n_columns),
+        n_lines,
         n_columns,
-        figsize=(2.3 * n_columns, 2.5 * -(-len(stages) // n_columns)),
+        figsize=(2.1 * n_columns, 2.1 * n_lines + 0.9),
         sharex=True,
         sharey=True,
         layout="constrained",
@@ -210,29 +274,47 @@ def draw(rows, path):
     )
     slopes = growth(rows)
     makers = list(dict.fromkeys(row[1] for row in rows))
-    colours = dict(zip(makers, plt.get_cmap("tab10").colors, strict=False))
+    colours = dict(zip(makers, COLOURS, strict=False))
     for ax, stage in zip(axes.flat, stages, strict=False):
         for maker in makers:
             own = sorted((row[2], row[4]) for row in rows if row[:2] == (stage, maker))
             if own:
-                slope = slopes.get((stage, maker))
-                ours = maker == "hyperspy_motifs"
-                text = f"$n^{{{slope:.2f}}}$" if ours and slope else None
-                ax.loglog(
-                    *zip(*own, strict=True), "o-" if ours else "s--", ms=4, lw=1.2, color=colours[maker]
+                marks = (
+                    {"marker": "o", "ls": "-", "zorder": 3} if maker == OURS else {"marker": "s", "ls": "--"}
                 )
-                if text:
-                    ax.annotate(
-                        text, own[-1], xytext=(-4, -12), textcoords="offset points", ha="right", fontsize=8
-                    )
-        ax.set_title(stage, fontsize="small")
+                ax.loglog(*zip(*own, strict=True), ms=3.5, lw=1.2, color=colours[maker], **marks)
+        slope = slopes.get((stage, OURS))
+        title = stage if slope is None else f"{stage}\n$n^{{{slope:.2f}}}$"
+        ax.set_title(title, fontsize="small")
+        ax.tick_params(labelsize="small")
+        ax.grid(alpha=0.25, lw=0.5)
     for ax in axes.flat[len(stages) :]:
         ax.set_visible(False)
-    figure.supxlabel("atoms", fontsize="small")
     figure.supylabel("processor seconds", fontsize="small")
-    handles = [plt.Line2D([], [], color=colours[m], marker="o", ms=4, lw=1.2, label=m) for m in makers]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize="x-small", frameon=False)
-    figure.savefig(path, dpi=150)
+    for ax in axes[-1]:
+        ax.set_xlabel("atoms", fontsize="small")
+    handles = [
+        plt.Line2D(
+            [], [], color=colours[m], marker="o" if m == OURS else "s", ls="-" if m == OURS else "--", ms=3.5
+        )
+        for m in makers
+    ]
+    figure.legend(handles, makers, loc="outside lower center", ncols=4, fontsize="small", frameon=False)
+    figure.savefig(path, dpi=200)
+
+
+def read_rows(path):
+    """Rows of an earlier run."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return [(*row[:2], int(row[2]), *map(float, row[3:])) for row in list(csv.reader(file))[1:]]
+
+
+def write_rows(rows, path):
+    """Keep what was measured."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows((*row[:3], f"{row[3]:.4g}", f"{row[4]:.4g}", f"{row[5]:.0f}") for row in rows)
 
 
 def main(arguments=None):
@@ -240,17 +322,19 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N")
     parser.add_argument("--peers", type=int, default=10_000, metavar="N", help="largest size of the peers")
-    parser.add_argument(
-        "-o", "--output", metavar="FILE", help="table, .csv or .json; the figure beside it as .png"
-    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="table, .csv; the figure beside it as .png")
     parser.add_argument("--figure", metavar="FILE")
+    parser.add_argument("--rows", metavar="FILE", help="what was measured, .csv, read and written")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.one:
         print(json.dumps(measure(options.one, options.peers)))
         return
-    rows = []
+    rows = read_rows(options.rows) if options.rows and os.path.exists(options.rows) else []
+    known = {row[2] for row in rows if row[0] == "atoms" and row[1] == OURS}
     for n in options.sizes:
+        if n in known:
+            continue
         command = [sys.executable, __file__, "--one", str(n), "--peers", str(options.peers)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
         if done.returncode:
@@ -258,20 +342,16 @@ def main(arguments=None):
             continue
         new = [tuple(row) for row in json.loads(done.stdout.strip().splitlines()[-1])]
         for stage, by, count, wall, cpu, peak in new:
-            print(f"{stage:22s} {by:22s} {count:9d} {wall:10.2f} s {cpu:10.2f} s {peak:8.0f} MB", flush=True)
+            print(f"{stage:33s} {by:28s} {count:9d} {wall:10.2f} s {cpu:10.2f} s {peak:8.0f} MB", flush=True)
         rows += new
+        if options.rows:
+            write_rows(rows, options.rows)
     for (stage, by), slope in growth(rows).items():
         print(f"growth of {stage}, {by}: {slope:.2f}")
+    for n, wall, cpu in ratios(rows):
+        print(f"{PEERS} over {OURS}, {n} atoms: {wall:.1f} in wall clock, {cpu:.1f} in processor time")
     if options.output:
-        with open(options.output, "w", newline="", encoding="utf-8") as file:
-            if options.output.endswith(".json"):
-                json.dump([dict(zip(COLUMNS, row, strict=True)) for row in rows], file, indent=1)
-            else:
-                writer = csv.writer(file)
-                writer.writerow(COLUMNS)
-                writer.writerows(
-                    (s, b, n, f"{wall:.3g}", f"{cpu:.3g}", f"{peak:.0f}") for s, b, n, wall, cpu, peak in rows
-                )
+        write_table(rows, options.output)
     picture = options.figure or (os.path.splitext(options.output)[0] + ".png" if options.output else None)
     if picture and rows:
         draw(rows, picture)
