@@ -1,0 +1,15 @@
+from ._metadata import ATOMS_NODE as ATOMS_NODE
+from ._metadata import NODE as NODE
+from ._metadata import SCHEMA_VERSION as SCHEMA_VERSION
+from ._metadata import edition as edition
+from ._metadata import has_result as has_result
+from ._metadata import pick_frames as pick_frames
+from ._metadata import read as read
+from ._metadata import read_atoms as read_atoms
+from ._metadata import remove as remove
+from ._metadata import write as write
+from ._metadata import write_atoms as write_atoms
+from ._record import Record as Record
+from ._record import fit_to as fit_to
+from ._stamp import Stamp as Stamp
+from ._stamp import axis_units as axis_units

@@ -1,0 +1,196 @@
+"""Writing the record and the atoms of a signal into its metadata, and reading them."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ._nodes import (
+    array,
+    frozen,
+    mapping_from_node,
+    mapping_to_node,
+    previous_from_node,
+    previous_to_node,
+    stamp_from_node,
+    stamp_to_node,
+    to_json,
+)
+from ._record import Record, fit_to
+from ._stamp import Stamp
+
+NODE = "Motifs"
+ATOMS_NODE = "Atoms"
+SCHEMA_VERSION = 1
+# Frames of the stack that a slice of it holds: HyperSpy does not say which one inav[k] was.
+_PICKED = "picked"
+
+
+def has_result(signal: Any) -> bool:
+    """Whether `signal` carries motifs."""
+    return bool(signal.metadata.has_item(NODE))
+
+
+def edition(signal: Any) -> int:
+    """Number of times that the result of `signal` was written: a view is stale when this has moved on."""
+    return int(signal.metadata.get_item(f"{NODE}.edition", default=0))
+
+
+def write(signal: Any, record: Record) -> None:
+    """Put `record` into the metadata of `signal`.
+
+    The node is made ready first and set by one assignment, so that an interrupt leaves the old or the new result, never
+    a mixture.
+    """
+    node: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "edition": edition(signal) + 1,
+        "positions": frozen(record.positions, np.float64),
+        "frames": frozen(record.frames, np.int64),
+        "labels": frozen(record.labels, np.int64),
+        "probabilities": frozen(record.probabilities, np.float64),
+        "lenses": frozen(record.lenses, np.float64),
+        "lens_labels": frozen(record.lens_labels, np.int64),
+        "lens_probabilities": frozen(record.lens_probabilities, np.float32),
+        "layouts": frozen(record.layouts, np.float32),
+        "chosen": int(record.chosen),
+        "names": to_json({str(k): v for k, v in record.names.items()}),
+        "parameters": to_json(record.parameters),
+        "stamp": stamp_to_node(record.stamp),
+        "atoms": {k: frozen(v) for k, v in record.atoms.items()},
+        "tree": mapping_to_node(record.tree),
+        "cells": mapping_to_node(record.cells),
+        "previous": previous_to_node(record.previous),
+    }
+    if record.features is not None:
+        node["features"] = record.features
+    if record.vocabulary is not None:
+        node["vocabulary"] = frozen(record.vocabulary, np.uint8)
+    setattr(signal.metadata, NODE, node)
+
+
+def read(signal: Any) -> Record:
+    """Record of `signal`, for the axes that it has now.
+
+    Raises
+    ------
+    ValueError
+        If the signal carries no motifs, damaged ones, or those of a later version of this package.
+    """
+    if not has_result(signal):
+        raise ValueError("This image has no motifs yet. Call find_motifs() first.")
+    node = signal.metadata.get_item(NODE)
+    version = int(node.get_item("schema_version", default=0))
+    if version > SCHEMA_VERSION:
+        raise ValueError(
+            f"The motifs of this image were written by a later version of hyperspy_motifs (schema {version}, "
+            f"this version reads up to {SCHEMA_VERSION}). Update hyperspy_motifs, or call find_motifs() again."
+        )
+    try:
+        record = _record_of(node)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"The motifs of this image are damaged ({error}). Call find_motifs() again, or load the file anew."
+        ) from error
+    now = Stamp.of(signal)
+    picked = _picked(node)
+    dropped = len(now.navigation_shape) < len(record.stamp.navigation_shape)
+    if picked is None and dropped and len(record.frames):
+        warnings.warn(
+            "A frame was picked out of a stack, and HyperSpy does not say which: its motifs cannot be told. "
+            "Use s.inav[k : k + 1] instead of s.inav[k].",
+            UserWarning,
+            stacklevel=3,
+        )
+    return fit_to(record, now, picked)
+
+
+def _record_of(node: Any) -> Record:
+    return Record(
+        positions=array(node, "positions"),
+        frames=array(node, "frames"),
+        labels=array(node, "labels"),
+        probabilities=array(node, "probabilities"),
+        lenses=array(node, "lenses"),
+        lens_labels=array(node, "lens_labels"),
+        lens_probabilities=array(node, "lens_probabilities"),
+        layouts=array(node, "layouts"),
+        chosen=int(node.get_item("chosen")),
+        stamp=stamp_from_node(node.get_item("stamp")),
+        atoms=mapping_from_node(node.get_item("atoms")),
+        names={int(k): v for k, v in json.loads(node.get_item("names")).items()},
+        tree=mapping_from_node(node.get_item("tree")),
+        cells=mapping_from_node(node.get_item("cells")),
+        parameters=json.loads(node.get_item("parameters")),
+        previous=previous_from_node(node.get_item("previous")),
+        features=node.get_item("features") if node.has_item("features") else None,
+        vocabulary=array(node, "vocabulary") if node.has_item("vocabulary") else None,
+    )
+
+
+def remove(signal: Any) -> None:
+    """Take the result out of the metadata of `signal`, if there is one."""
+    if has_result(signal):
+        delattr(signal.metadata, NODE)
+
+
+def write_atoms(signal: Any, columns: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+    """Put found atoms (`columns` of n rows) and what was estimated on the way (`facts`, JSON types) into the metadata."""
+    node = {
+        "schema_version": SCHEMA_VERSION,
+        "columns": {k: frozen(v) for k, v in columns.items()},
+        "facts": to_json(dict(facts)),
+        "stamp": stamp_to_node(Stamp.of(signal)),
+    }
+    setattr(signal.metadata, ATOMS_NODE, node)
+
+
+def read_atoms(signal: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    """Columns and facts of the atoms that `signal` carries, for the axes that it has now; None if there are none."""
+    if not signal.metadata.has_item(f"{ATOMS_NODE}.columns"):
+        return None
+    node = signal.metadata.get_item(ATOMS_NODE)
+    columns = mapping_from_node(node.get_item("columns"))
+    facts = json.loads(node.get_item("facts"))
+    empty = np.zeros((0, len(columns["positions"])))
+    record = Record(
+        positions=columns.pop("positions"),
+        frames=columns.pop("frames"),
+        labels=empty.sum(axis=0),
+        probabilities=empty.sum(axis=0),
+        lenses=np.zeros(0),
+        lens_labels=empty,
+        lens_probabilities=empty,
+        layouts=np.zeros((*empty.shape, 2)),
+        chosen=0,
+        stamp=stamp_from_node(node.get_item("stamp")),
+        atoms=columns,
+        parameters=facts,
+    )
+    record = fit_to(record, Stamp.of(signal), _picked(node))
+    return {"positions": record.positions, "frames": record.frames, **record.atoms}, record.parameters
+
+
+def pick_frames(signal: Any, sliced: Any, numbers: np.ndarray) -> None:
+    """Note in `sliced`, a slice of `signal`, which of its frames (flat `numbers`) are left."""
+    shape = Stamp.of(signal).navigation_shape
+    for name in (NODE, ATOMS_NODE):
+        if not sliced.metadata.has_item(f"{name}.stamp"):
+            continue
+        node = sliced.metadata.get_item(name)
+        before = _picked(node)
+        if before is not None and len(before) == np.prod(shape, dtype=int):
+            numbers_there = before[numbers]
+        elif stamp_from_node(node.get_item("stamp")).navigation_shape == shape:
+            numbers_there = numbers
+        else:
+            continue
+        node.set_item(_PICKED, frozen(numbers_there, np.int64))
+
+
+def _picked(node: Any) -> np.ndarray | None:
+    return array(node, _PICKED) if node.has_item(_PICKED) else None

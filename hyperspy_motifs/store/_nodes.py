@@ -1,0 +1,89 @@
+"""Values as HyperSpy keeps them in metadata through every slice and file, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ._stamp import Stamp
+
+
+def frozen(values: Any, dtype: Any = None) -> np.ndarray:
+    """A read-only copy of at least one dimension: a view handed to users cannot change the stored result."""
+    array = np.array(np.atleast_1d(np.asarray(values)), dtype=dtype, copy=True)
+    array.flags.writeable = False
+    return array
+
+
+def array(node: Any, key: str) -> np.ndarray:
+    value = node.get_item(key)
+    if value is None:
+        raise KeyError(f"{key} is missing")
+    # After a lazy load the arrays of the metadata are dask arrays.
+    return np.asarray(value)
+
+
+def to_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True, sort_keys=True, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} cannot be kept with the motifs")
+
+
+def mapping_to_node(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays as they are, scalars and text as one JSON string (bool and None do not survive every file format)."""
+    arrays = {k: frozen(v) for k, v in mapping.items() if isinstance(v, np.ndarray)}
+    scalars = {k: v for k, v in mapping.items() if not isinstance(v, np.ndarray)}
+    return {**arrays, "scalars": to_json(scalars)}
+
+
+def mapping_from_node(node: Any) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key in node.keys():
+        if key == "scalars":
+            out.update(json.loads(node.get_item(key)))
+        else:
+            out[key] = array(node, key)
+    return out
+
+
+def previous_to_node(previous: Mapping[str, Any]) -> dict[str, Any]:
+    node = dict(previous)
+    node["names"] = {str(k): v for k, v in previous.get("names", {}).items()}
+    return mapping_to_node(node)
+
+
+def previous_from_node(node: Any) -> dict[str, Any]:
+    previous = mapping_from_node(node)
+    names = {int(k): v for k, v in previous.pop("names", {}).items()}
+    return {**previous, "names": names} if "labels" in previous else {}
+
+
+def stamp_to_node(stamp: Stamp) -> dict[str, Any]:
+    return {
+        "axes": to_json(
+            {
+                "shape": stamp.shape,
+                "scale": stamp.scale,
+                "offset": stamp.offset,
+                "units": stamp.units,
+                "navigation_shape": stamp.navigation_shape,
+                "navigation_scale": stamp.navigation_scale,
+                "navigation_offset": stamp.navigation_offset,
+            }
+        )
+    }
+
+
+def stamp_from_node(node: Any) -> Stamp:
+    axes: dict[str, Any] = json.loads(node.get_item("axes"))
+    values: dict[str, Any] = {k: v if isinstance(v, str) else tuple(v) for k, v in axes.items()}
+    return Stamp(**values)

@@ -1,0 +1,184 @@
+"""The result as plain arrays, and what becomes of it when the axes of its image change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ._stamp import Stamp
+
+
+@dataclass(frozen=True)
+class Record:
+    """Everything that ``find_motifs`` found, as plain arrays.
+
+    Attributes
+    ----------
+    positions : numpy.ndarray of shape (n, 2)
+        x, y in axis units.
+    frames : numpy.ndarray of shape (n,)
+        Flat index of the frame of each atom (C order of the navigation shape); 0 for a single image.
+    atoms : dict of str to numpy.ndarray of shape (n,) or (n, 2)
+        Further columns of the atoms (amplitude, width, uncertainty ...).
+    labels, probabilities : numpy.ndarray of shape (n,)
+    names : dict of int to str
+        Names that the user gave to motifs.
+    lenses : numpy.ndarray of shape (l,)
+        Radii of the lenses, in nearest-neighbour distances.
+    lens_labels, lens_probabilities : numpy.ndarray of shape (l, n)
+    layouts : numpy.ndarray of shape (l, n, 2)
+    chosen : int
+        Index of the lens that `labels` come from.
+    tree : dict of str to numpy.ndarray
+    cells : dict of str to numpy.ndarray, str or scalar
+    features : signal or None
+        Features at the chosen lens, navigation axis: atoms. None for a large stack, whose features would fill the memory.
+    vocabulary : numpy.ndarray of uint8 or None
+        For such a stack: what was learned on a sample of its frames, the bytes of
+        :func:`hyperspy_motifs.vocabulary.to_bytes`.
+    kept : numpy.ndarray of int or None
+        After a crop, the atoms of the stored result that remain: `cells` still counts the old ones.
+    stretch : float
+        Lengths in the units that the image has now, per unit that it had when `cells` was made.
+    parameters : dict
+        What was asked, and what was estimated; JSON types only.
+    previous : dict
+        `labels`, `probabilities` and `names` before the last edit, for undo; empty if there was none.
+    """
+
+    positions: np.ndarray
+    frames: np.ndarray
+    labels: np.ndarray
+    probabilities: np.ndarray
+    lenses: np.ndarray
+    lens_labels: np.ndarray
+    lens_probabilities: np.ndarray
+    layouts: np.ndarray
+    chosen: int
+    stamp: Stamp
+    atoms: dict[str, np.ndarray] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
+    tree: dict[str, Any] = field(default_factory=dict)
+    cells: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    previous: dict[str, Any] = field(default_factory=dict)
+    features: Any = None
+    vocabulary: np.ndarray | None = None
+    kept: np.ndarray | None = None
+    stretch: float = 1.0
+
+    def subset(self, keep: np.ndarray) -> Record:
+        """The same record with the atoms of mask `keep` alone, which are remembered as `kept`."""
+        index = np.flatnonzero(keep)
+        previous = dict(self.previous)
+        for key in ("labels", "probabilities"):
+            if key in previous:
+                previous[key] = previous[key][index]
+        tree = {k: (v[index] if k.startswith("atom_") else v) for k, v in self.tree.items()}
+        return replace(
+            self,
+            positions=self.positions[index],
+            frames=self.frames[index],
+            labels=self.labels[index],
+            probabilities=self.probabilities[index],
+            lens_labels=self.lens_labels[:, index],
+            lens_probabilities=self.lens_probabilities[:, index],
+            layouts=self.layouts[:, index],
+            atoms={k: v[index] for k, v in self.atoms.items()},
+            tree=tree,
+            previous=previous,
+            features=None if self.features is None else _pick_rows(self.features, index),
+            kept=index,
+        )
+
+
+def fit_to(record: Record, stamp: Stamp, picked: np.ndarray | None = None) -> Record:
+    """`record` as it holds for an image whose axes are those of `stamp`; `picked` are the frames that are left of it."""
+    old = record.stamp
+    if old == stamp:
+        return record
+    if old.shape == stamp.shape:
+        positions = stamp.to_units(old.to_pixels(record.positions))
+        factor = np.array(stamp.scale) / np.array(old.scale)
+        keep = np.ones(len(positions), bool)
+    else:
+        positions = record.positions * _unit_factor(old.units, stamp.units)
+        factor = np.full(2, _unit_factor(old.units, stamp.units))
+        keep = stamp.inside(positions)
+    frames, frame_kept = _move_frames(record.frames, old, stamp, picked)
+    factor = np.abs(factor)
+    atoms = {k: v * factor if k in ("sigma", "uncertainty") else v for k, v in record.atoms.items()}
+    moved = replace(
+        record,
+        positions=positions,
+        frames=frames,
+        atoms=atoms,
+        stamp=stamp,
+        stretch=float(factor[0]),
+        parameters=_stretched(record.parameters, float(factor[0])),
+    )
+    keep = keep & frame_kept
+    return moved if keep.all() else moved.subset(keep)
+
+
+def _stretched(parameters: dict[str, Any], factor: float) -> dict[str, Any]:
+    """Parameters whose lengths are in the units that the image has now."""
+    lengths = ("spacing", "separation", "patch_radius")
+    out = {k: v * factor if k in lengths and v is not None else v for k, v in parameters.items()}
+    if "asked" in out:
+        out["asked"] = _stretched(out["asked"], factor)
+    return out
+
+
+def _move_frames(
+    frames: np.ndarray, old: Stamp, new: Stamp, picked: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Flat frame numbers of `old` as those of `new`, and which of them are left."""
+    if picked is not None and len(picked) == np.prod(new.navigation_shape, dtype=int):
+        place = np.full(int(np.prod(old.navigation_shape, dtype=int)), -1)
+        place[picked] = np.arange(len(picked))
+        moved_to = place[frames]
+        return np.maximum(moved_to, 0), moved_to >= 0
+    if old.navigation_shape == new.navigation_shape:
+        return frames, np.ones(len(frames), bool)
+    if len(old.navigation_shape) != len(new.navigation_shape):
+        # A frame picked out of a stack: HyperSpy no longer tells which, except where there was one to pick.
+        single = int(np.prod(old.navigation_shape, dtype=int)) == 1
+        return np.zeros_like(frames), np.full(len(frames), single)
+    # HyperSpy lists navigation axes fastest first; flat numbers are in C order, slowest first.
+    index = np.unravel_index(frames, old.navigation_shape[::-1])
+    moved, kept = [], np.ones(len(frames), bool)
+    for axis, i in zip(range(len(index) - 1, -1, -1), index, strict=True):
+        value = old.navigation_offset[axis] + old.navigation_scale[axis] * i
+        j = np.rint((value - new.navigation_offset[axis]) / new.navigation_scale[axis]).astype(int)
+        kept &= (j >= 0) & (j < new.navigation_shape[axis])
+        moved.append(np.clip(j, 0, new.navigation_shape[axis] - 1))
+    return np.ravel_multi_index(tuple(moved), new.navigation_shape[::-1]), kept
+
+
+def _unit_factor(old: str, new: str) -> float:
+    if old == new:
+        return 1.0
+    import pint
+
+    try:
+        return float(pint.UnitRegistry()(old).to(new).magnitude)
+    except (pint.PintError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"The motifs of this image were found in {old}, its axes are now in {new}, and its shape has changed as well: "
+            "their positions cannot be carried over. Set the units back, or call find_motifs() again."
+        ) from error
+
+
+def _pick_rows(features: Any, index: np.ndarray) -> Any:
+    """The features signal with the atoms `index` alone (HyperSpy slices by ranges only)."""
+    axes = features.axes_manager.as_dictionary()
+    first = axes["axis-0"]
+    first["size"] = len(index)
+    return features.__class__(
+        np.asarray(features.data)[index],
+        axes=[axes[f"axis-{i}"] for i in range(len(axes))],
+        metadata=features.metadata.as_dictionary(),
+    )
