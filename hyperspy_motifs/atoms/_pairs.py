@@ -67,8 +67,9 @@ def _with_pairs_at(fit, space, finer):
     first = np.flatnonzero(np.r_[True, np.diff(owner[near]) > 0])
     first = first[np.diff(np.r_[first, len(near)]) > 1]
     one, other = near[first], near[first + 1]
-    low = np.array([lowest_between(response, *peaks[i], *peaks[j]) for i, j in zip(one, other, strict=True)])
-    dip = np.minimum(heights[one], heights[other]) - low.reshape(-1)
+    low = np.empty(len(one))
+    lowest_between(response, peaks[one], peaks[other], low)
+    dip = np.minimum(heights[one], heights[other]) - low
     clear = dip > _DIP * space.noise_of_response(finer)
     one, other = one[clear], other[clear]
     n = len(fit.start)

@@ -35,7 +35,7 @@ _LEAST_DISTANCE = 0.45
 
 
 @njit(cache=True, **INNER)
-def lowest_between(image, x0, y0, x1, y1):
+def _lowest_between(image, x0, y0, x1, y1):
     """Least value of `image` on the straight line between two pixels, in steps of half a pixel."""
     n = int(2 * np.hypot(x1 - x0, y1 - y0)) + 1
     lowest = np.inf
@@ -50,6 +50,13 @@ def lowest_between(image, x0, y0, x1, y1):
 
 
 @njit(cache=True, **OUTER)
+def lowest_between(image, starts, ends, out):
+    """Least value of `image` on the straight lines between pixels `starts` and `ends`, (n, 2) each, into `out` (n,)."""
+    for k in range(len(starts)):
+        out[k] = _lowest_between(image, starts[k, 0], starts[k, 1], ends[k, 0], ends[k, 1])
+
+
+@njit(cache=True, **OUTER)
 def _least_dips(first, last, image, maxima, heights, neighbours, out):
     for k in range(first, last):
         out[k] = np.inf
@@ -57,7 +64,7 @@ def _least_dips(first, last, image, maxima, heights, neighbours, out):
             other = neighbours[k, m]
             if heights[other] < heights[k] or (heights[other] == heights[k] and other >= k):
                 continue
-            low = lowest_between(image, maxima[k, 0], maxima[k, 1], maxima[other, 0], maxima[other, 1])
+            low = _lowest_between(image, maxima[k, 0], maxima[k, 1], maxima[other, 0], maxima[other, 1])
             out[k] = min(out[k], heights[k] - low)
 
 
