@@ -45,12 +45,19 @@ for k in range(labels.max() + 1):
 # Where the atoms of the rare motifs sit.
 
 extent = hm.draw.image_extent(s.data.shape, s.axes_manager.signal_axes[0].scale)
-ax = hm.draw.plot_image(s.data, extent=extent, units="nm", scale_bar=False)
+ax = hm.draw.plot_image(s.data, extent=extent, units="nm")
 counts = np.bincount(labels)
 for k in np.flatnonzero(counts < 0.02 * len(labels)):
     x, y = motifs.positions[labels == k].T
-    ax.plot(x, y, "o", mfc="none", mec=hm.draw.motif_colour(k), ms=9, mew=2, label=f"motif {k} ({counts[k]})")
-ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    ax.plot(x, y, "o", mfc="none", mec=hm.draw.motif_colour(k), ms=9, mew=2, label=f"{k} ({counts[k]})")
+ax.legend(
+    title="rare motifs (atoms)",
+    loc="upper left",
+    bbox_to_anchor=(1, 1),
+    frameon=False,
+    fontsize=8,
+    title_fontsize=8,
+)
 plt.show()
 
 # %%

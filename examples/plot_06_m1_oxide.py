@@ -14,10 +14,10 @@ import hyperspy_motifs as hm
 
 # %%
 # Glide planes turn and mirror the sites, so copies of one site lie in four orientations: rotation invariance
-# on, to have each site once. There are thirteen of them, and as many motifs are asked for.
+# on, to have each site once. There are thirteen of them, and nobody says so.
 
 s, truth = hm.data.m1_oxide(shape=(860, 860), random_state=0)
-motifs = s.find_motifs(rotation_invariant=True, n_motifs=13, show_progressbar=False)
+motifs = s.find_motifs(rotation_invariant=True, show_progressbar=False)
 print(motifs)
 
 # %%

@@ -32,7 +32,8 @@ low, high = images
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
 for axis, s, title in zip(axes, images, ("lower angles", "high angles"), strict=True):
-    hm.draw.plot_image(s.data[:200, :200], ax=axis, scale_bar=False)
+    extent = hm.draw.image_extent((200, 200), imaging.pixel_size)
+    hm.draw.plot_image(s.data[:200, :200], ax=axis, extent=extent, units="nm")
     axis.set_title(title)
 plt.show()
 

@@ -44,7 +44,7 @@ class Imaging:
     tail_size : float
         Width of the tails in units of `probe_size`.
     z_exponent : float or None
-        :math:`\gamma`. None: 1.7 for ADF [1]_ [2]_; 1/3, a weak dependence as in ABF [3]_.
+        :math:`\gamma`. None: 1.7 for ADF [1]_; 1/3, a weak dependence as in ABF [2]_.
     scattering : float
         :math:`s`, cross section in square angstrom of an atom with Z = 1. The default gives the few percent
         of the beam that a monolayer scatters at 60 kV; thick specimens at 200 kV take less an atom.
@@ -82,9 +82,8 @@ class Imaging:
 
     References
     ----------
-    .. [1] S. J. Pennycook and D. E. Jesson, Ultramicroscopy 37 (1991) 14, doi:10.1016/0304-3991(91)90004-P.
-    .. [2] O. L. Krivanek et al., Nature 464 (2010) 571, doi:10.1038/nature08879, who measured 1.64.
-    .. [3] S. D. Findlay et al., Ultramicroscopy 110 (2010) 903, doi:10.1016/j.ultramic.2010.04.004.
+    .. [1] O. L. Krivanek et al., Nature 464 (2010) 571, doi:10.1038/nature08879, who measured 1.64.
+    .. [2] S. D. Findlay et al., Ultramicroscopy 110 (2010) 903, doi:10.1016/j.ultramic.2010.04.004.
     """
 
     shape: tuple[int, int] = (512, 512)

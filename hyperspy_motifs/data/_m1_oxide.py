@@ -86,17 +86,13 @@ def _neighbours(fractional: np.ndarray) -> tuple[np.ndarray, ...]:
 def site_coordinates() -> np.ndarray:
     """Fractional coordinates of the thirteen sites, relaxed by springs.
 
-    An idealised model, not a refinement: the network of the M1 phase [1]_ (which site has which neighbours),
+    An idealised model, not a refinement: the network of the M1 phase (which site has which neighbours),
     with all distances of a kind drawn to one length. The two sites on two-fold axes stay there.
 
     Returns
     -------
     (13, 2) float64 array
         Fractions of the cell, in the order of the names of the classes.
-
-    References
-    ----------
-    .. [1] P. DeSanto Jr. et al., Z. Kristallogr. 219 (2004) 152, for the cell and the plane group.
     """
     start = np.array([SITES[name][0] for name in NAMES])
     first, second, operation, cell, ideal = _neighbours(start)
