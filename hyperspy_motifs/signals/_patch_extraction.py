@@ -61,13 +61,19 @@ def sample(
 ) -> AtomPatches:
     """Patches of all atoms, in their order; those whose disc lies in the image to less than 70 % are left out on request."""
     from hyperspy_motifs.patches import estimate_local_scale, patch_size, sample_patches
-    from hyperspy_motifs.zernike import ZernikeBasis, estimate_noise
-    from hyperspy_motifs.zernike._moments import MIN_COVERAGE, disc_coverage
+    from hyperspy_motifs.zernike import (
+        MIN_COVERAGE,
+        ZernikeBasis,
+        disc_coverage,
+        estimate_noise,
+        window_limits,
+    )
 
     size = patch_size(radius_px)
     patches = np.empty((len(pixels), size, size), np.float32)
     noise_std = np.empty(len(pixels), np.float32)
     coverage = np.empty(len(pixels))
+    limits = np.empty((len(pixels), 4), np.int64)
     basis = ZernikeBasis(0, radius_px)
     for index in np.unique(frames):
         here = np.flatnonzero(frames == index)
@@ -83,6 +89,7 @@ def sample(
             np.float32
         )
         coverage[here] = disc_coverage(pixels[here], image.shape, basis)
+        limits[here] = np.stack(window_limits(pixels[here], image.shape, size), axis=1)
     kept = np.flatnonzero(coverage >= MIN_COVERAGE) if drop_outside else np.arange(len(pixels))
     return AtomPatches.from_array(
         patches[kept],
@@ -91,6 +98,7 @@ def sample(
         radius=radius_px,
         noise_std=noise_std[kept],
         atoms=kept,
+        limits=limits[kept],
     )
 
 

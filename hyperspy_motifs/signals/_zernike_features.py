@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 from hyperspy.signals import Signal1D
 
+from ._feature_analysis import FeatureAnalysis
+
 NODE = "Zernike"
 
 
-class ZernikeFeatures(Signal1D):
+class ZernikeFeatures(FeatureAnalysis):
     """Zernike moments of the discs round atoms: navigation axis atoms, signal axis modes.
 
     Being a ``Signal1D``, it takes HyperSpy's own ``decomposition``, ``cluster_analysis`` and plots. What each column
@@ -20,8 +22,25 @@ class ZernikeFeatures(Signal1D):
     _alias_signal_types = ("ZernikeFeatures",)
 
     @classmethod
-    def from_moments(cls, moments: Any, scale: float, units: str) -> ZernikeFeatures:
-        """Features from the moments of :func:`hyperspy_motifs.zernike.get_moments`; `scale` is the size of a pixel."""
+    def from_moments(
+        cls, moments: Any, scale: float, units: str, atoms: np.ndarray | None = None
+    ) -> ZernikeFeatures:
+        """Features from moments.
+
+        Parameters
+        ----------
+        moments : hyperspy_motifs.zernike.Moments
+            Of n atoms, from :func:`hyperspy_motifs.zernike.get_moments`.
+        scale : float
+            Size of a pixel in `units`.
+        units : str
+        atoms : numpy.ndarray of int, shape (n,), optional
+            Which atoms of the image they are; all, in their order, if not given.
+
+        Returns
+        -------
+        ZernikeFeatures
+        """
         signal = cls(
             np.asarray(moments.values),
             axes=[
@@ -36,6 +55,7 @@ class ZernikeFeatures(Signal1D):
             {
                 "modes": np.array(moments.modes, dtype=np.int64),
                 "noise_std": np.array(np.atleast_1d(moments.noise_std), dtype=np.float32),
+                "atoms": np.array(np.arange(len(moments.values)) if atoms is None else atoms, dtype=np.int64),
                 "facts": json.dumps(
                     {
                         "n_max": int(moments.n_max),
@@ -59,6 +79,12 @@ class ZernikeFeatures(Signal1D):
         return np.asarray(self._node().get_item("noise_std"))
 
     @property
+    def atoms(self) -> np.ndarray:
+        """Index of each row's atom among those of the image, shape (n,)."""
+        kept = self._node().get_item("atoms")
+        return np.arange(self.axes_manager.navigation_size) if kept is None else np.asarray(kept)
+
+    @property
     def n_max(self) -> int:
         """Highest radial order."""
         return int(self._facts()["n_max"])
@@ -67,6 +93,56 @@ class ZernikeFeatures(Signal1D):
     def radius(self) -> float:
         """Radius of the disc in the units of the image."""
         return float(self._facts()["radius"])
+
+    def take(self, index: Any, atoms: np.ndarray | None = None) -> ZernikeFeatures:
+        """The features of some atoms alone, in any order; HyperSpy's ``inav`` takes ranges only.
+
+        Parameters
+        ----------
+        index : array-like of int or bool
+            Rows that are kept.
+        atoms : numpy.ndarray of int, optional
+            Which atoms of the image they are from now on; those that they were if not given.
+
+        Returns
+        -------
+        ZernikeFeatures
+        """
+        rows = np.arange(len(self.data))[np.asarray(index)]
+        axes = [axis.get_axis_dictionary() for axis in self.axes_manager._axes]
+        axes[0] |= {"size": len(rows), "offset": 0.0, "scale": 1.0}
+        picked = ZernikeFeatures(
+            np.asarray(self.data)[rows], axes=axes, metadata=self.metadata.as_dictionary()
+        )
+        if self.metadata.has_item(f"{NODE}.modes"):
+            node, noise = picked.metadata.get_item(NODE), self.noise_std
+            node.set_item("atoms", self.atoms[rows] if atoms is None else np.asarray(atoms))
+            node.set_item("noise_std", noise[rows] if noise.ndim == 2 else noise)
+        return picked
+
+    def _slicer(self, slices: Any, isNavigation: bool | None = None, out: Any = None) -> Any:
+        # The one place that HyperSpy's inav and isel go through: what is known of rows and columns goes with them.
+        sliced = super()._slicer(slices, isNavigation, out=out)
+        if out is None and isinstance(sliced, ZernikeFeatures) and self.metadata.has_item(f"{NODE}.modes"):
+            self._slice_node(sliced.metadata.get_item(NODE), slices, bool(isNavigation))
+        return sliced
+
+    def _slice_node(self, node: Any, slices: Any, rows: bool) -> None:
+        """Leave in `node` what belongs to the rows (or columns) that HyperSpy's `slices` keep."""
+        axis = self.axes_manager.navigation_axes[0] if rows else self.axes_manager.signal_axes[0]
+        # HyperSpy slices by number, by calibrated value and by ROI: a signal of the numbers is sliced in the same way.
+        numbers = Signal1D(np.arange(axis.size), axes=[{**axis.get_axis_dictionary(), "navigate": False}])
+        kept = np.atleast_1d(numbers.isig[slices].data)
+        noise = self.noise_std
+        if not rows:
+            modes = self.modes[kept]
+            node.set_item("modes", modes)
+            node.set_item("facts", json.dumps({**self._facts(), "n_max": int(modes[:, 0].max())}))
+            node.set_item("noise_std", noise[..., kept])
+            return
+        node.set_item("atoms", self.atoms[kept])
+        if noise.ndim == 2:
+            node.set_item("noise_std", noise[kept])
 
     def _node(self) -> Any:
         if not self.metadata.has_item(f"{NODE}.modes"):
@@ -133,13 +209,26 @@ class ZernikeFeatures(Signal1D):
         Returns
         -------
         numpy.ndarray of shape (n, 2)
+            NaN for atoms without moments (too near the border).
+
+        Raises
+        ------
+        ValueError
+            If fewer than two atoms have moments.
         """
         from hyperspy_motifs.relaxation import ForceRelaxedLayout
         from hyperspy_motifs.zernike import invariants, whiten
 
         moments = self.get_moments()
+        known = np.flatnonzero(moments.valid)
+        if len(known) < 2:
+            raise ValueError(f"{len(known)} of these atoms have moments, a layout needs two at least.")
+        layout = np.full((len(moments), 2), np.nan, dtype=np.float32)
+        moments = moments.take(known)
         values, noise = invariants(moments) if rotation_invariant else (moments.values, moments.noise_std)
-        return ForceRelaxedLayout(random_state=random_state, **options).fit_transform(whiten(values, noise))
+        model = ForceRelaxedLayout(random_state=random_state, **options)
+        layout[known] = model.fit_transform(whiten(values, noise))
+        return layout
 
     def reconstruct(self) -> Any:
         """The patches that the moments stand for (least squares).
@@ -197,7 +286,7 @@ class ZernikeFeatures(Signal1D):
         """
         kept = self.get_moments().select(n=n, m=m)
         facts = self._facts()
-        return type(self).from_moments(kept, facts["radius"] / facts["radius_px"], facts["units"])
+        return self.from_moments(kept, facts["radius"] / facts["radius_px"], facts["units"], self.atoms)
 
     def get_symmetry(self, folds: Any = (2, 3, 4, 6)) -> Any:
         """How far each disc is symmetric under rotations and mirrors, freed from the bias of noise.

@@ -89,7 +89,7 @@ class Record:
             atoms={k: v[index] for k, v in self.atoms.items()},
             tree=tree,
             previous=previous,
-            features=None if self.features is None else _pick_rows(self.features, index),
+            features=None if self.features is None else self.features.take(index, np.arange(len(index))),
             kept=index,
         )
 
@@ -170,15 +170,3 @@ def _unit_factor(old: str, new: str) -> float:
             f"The motifs of this image were found in {old}, its axes are now in {new}, and its shape has changed as well: "
             "their positions cannot be carried over. Set the units back, or call find_motifs() again."
         ) from error
-
-
-def _pick_rows(features: Any, index: np.ndarray) -> Any:
-    """The features signal with the atoms `index` alone (HyperSpy slices by ranges only)."""
-    axes = features.axes_manager.as_dictionary()
-    first = axes["axis-0"]
-    first["size"] = len(index)
-    return features.__class__(
-        np.asarray(features.data)[index],
-        axes=[axes[f"axis-{i}"] for i in range(len(axes))],
-        metadata=features.metadata.as_dictionary(),
-    )

@@ -28,6 +28,7 @@ from ._moments import MIN_COVERAGE as MIN_COVERAGE
 from ._moments import Moments as Moments
 from ._moments import disc_coverage as disc_coverage
 from ._moments import get_moments as get_moments
+from ._moments import window_limits as window_limits
 from ._noise import NoiseModel as NoiseModel
 from ._noise import estimate_noise as estimate_noise
 from ._noise import whiten as whiten
@@ -35,6 +36,7 @@ from ._orders import OrderSpectrum as OrderSpectrum
 from ._orders import choose_basis as choose_basis
 from ._orders import choose_n_max as choose_n_max
 from ._orders import limit_n_max as limit_n_max
+from ._patch_moments import get_patch_moments as get_patch_moments
 from ._principal import PrincipalFeatures as PrincipalFeatures
 from ._principal import get_principal_features as get_principal_features
 from ._radial import radial_polynomials as radial_polynomials

@@ -291,11 +291,21 @@ def rotate_moments(moments: ArrayLike, modes: NDArray[np.int64], angle: ArrayLik
     -------
     (..., K) array
         Real moments.
+
+    Raises
+    ------
+    ValueError
+        If a mode lacks its partner of the opposite m, or there is not one angle, or one a pattern.
     """
     values = np.asarray(moments)
     if values.dtype.kind != "f":
         values = values.astype(np.float64)
     partner = partner_columns(modes)
+    turns = np.shape(angle)
+    if turns not in ((), (1,), values.shape[:-1]):
+        raise ValueError(
+            f"Angles of shape {turns} do not belong to patterns of shape {values.shape[:-1]}: one, or one a pattern."
+        )
     phase = np.asarray(angle, dtype=np.float64)[..., None] * modes[:, 1]
     # cosine' = cosine cos - sine sin; sine' = sine cos + cosine sin: the sign is in m of the partner.
     return (values * np.cos(phase) - values[..., partner] * np.sin(phase)).astype(values.dtype)

@@ -1,5 +1,6 @@
 """Names and orders of the modes: (n, m), OSA/ANSI, Noll, complex and real form."""
 
+from numbers import Real
 from typing import Protocol
 
 import numpy as np
@@ -38,7 +39,7 @@ def zernike_modes(n_max: int) -> NDArray[np.int64]:
     >>> zernike_modes(2).tolist()
     [[0, 0], [1, -1], [1, 1], [2, -2], [2, 0], [2, 2]]
     """
-    if int(n_max) != n_max or n_max < 0:
+    if not isinstance(n_max, Real) or n_max < 0 or int(n_max) != n_max:
         raise ValueError(f"n_max must be a whole number, 0 or more, not {n_max!r}.")
     return np.array([(n, m) for n in range(int(n_max) + 1) for m in range(-n, n + 1, 2)], dtype=np.int64)
 

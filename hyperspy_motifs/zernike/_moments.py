@@ -131,8 +131,25 @@ def disc_coverage(
     return inside / basis.areas.sum()
 
 
-def window_limits(positions, shape, size):
-    """First and past-last row and column of the windows whose sample points lie inside the image."""
+def window_limits(
+    positions: NDArray[np.float64], shape: tuple[int, int], size: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return which part of the window round each atom lies inside an image of `shape` (rows, columns).
+
+    Parameters
+    ----------
+    positions : (n, 2) array
+        x, y in pixels.
+    shape : (int, int)
+        Rows and columns of the image.
+    size : int
+        Pixels of the windows along a side.
+
+    Returns
+    -------
+    top, bottom, left, right : (n,) int arrays
+        First and past-last row, first and past-last column whose sample points lie inside.
+    """
     half = size // 2
     x, y = positions.T
     left, top = (np.clip(np.ceil(half - c - 0.5), 0, size).astype(int) for c in (x, y))
