@@ -49,15 +49,9 @@ ax = hm.draw.plot_image(s.data, extent=extent, units="nm")
 counts = np.bincount(labels)
 for k in np.flatnonzero(counts < 0.02 * len(labels)):
     x, y = motifs.positions[labels == k].T
-    ax.plot(x, y, "o", mfc="none", mec=hm.draw.motif_colour(k), ms=9, mew=2, label=f"{k} ({counts[k]})")
-ax.legend(
-    title="rare motifs (atoms)",
-    loc="upper left",
-    bbox_to_anchor=(1, 1),
-    frameon=False,
-    fontsize=8,
-    title_fontsize=8,
-)
+    circles = {"mfc": "none", "mec": hm.draw.motif_colour(k), "ms": 9, "mew": 2, "zorder": 6}
+    ax.plot(x, y, "o", label=f"{k} ({counts[k]})", **circles)
+ax.legend(title="rare motifs (atoms)", loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 plt.show()
 
 # %%

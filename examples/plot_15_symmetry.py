@@ -7,6 +7,7 @@ the bias of noise.
 """
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 import hyperspy_motifs as hm
 
@@ -31,9 +32,13 @@ hm.draw.plot_values(
 plt.show()
 
 # %%
-# The same for the disc round every pixel, without any atoms.
+# The same for the disc round every pixel, without any atoms. Near the border there is no whole disc, and no score.
 
 basis = hm.zernike.ZernikeBasis(n_max=8, radius=1.2 * hm.patches.typical_spacing(motifs.pixel_positions))
 maps = hm.zernike.get_symmetry_maps(s.data, basis, folds=(3,), noise=hm.zernike.estimate_noise(s.data))
-hm.draw.plot_map(maps.scores[0], extent=extent, units="nm", label="threefold symmetry")
+score = maps.scores[0]
+rows, columns = np.isfinite(score).any(axis=1), np.isfinite(score).any(axis=0)
+inner = score[rows][:, columns]
+extent = hm.draw.image_extent(inner.shape, s.axes_manager.signal_axes[0].scale)
+hm.draw.plot_map(inner, extent=extent, units="nm", label="threefold symmetry")
 plt.show()

@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from numpy.typing import ArrayLike, NDArray
@@ -98,7 +99,10 @@ def plot_means(
         if symmetries is not None:
             ax.set_xlabel(symmetries[k], fontsize="small", labelpad=2)
     bar = add_scale_bar(axes[0], units, location="lower center", background=None)
-    # No box behind the bar: it would hide a third of the patch.
+    # No box behind the bar, which would hide a third of the patch, but a dark rim: patches are dark or light there.
+    rim = [withStroke(linewidth=2, foreground="black")]
     for text_area in bar.findobj(Text):
-        text_area.set(fontsize="x-small", path_effects=[withStroke(linewidth=1.5, foreground="black")])
+        text_area.set(fontsize="x-small", path_effects=rim)
+    for rectangle in bar.findobj(Rectangle):
+        rectangle.set_path_effects(rim)
     return axes[:n]
