@@ -47,6 +47,8 @@ _MANY_FAILED = 0.25
 # Less order than this, where no scale stood out either, is what noise has.
 _GAS = 0.3
 _FINEST_SAMPLING = 3.5
+# Nearer to the rim than this part of a separation, a maximum may be the flank of a column beyond it.
+_RIM = 0.5
 
 
 def find_atoms(
@@ -106,9 +108,7 @@ def find_atoms(
         )
     if refine in (True, "gaussian"):
         fit.refine()
-        # A column at the rim whose centre lies beyond it is not in the image.
-        centres = fit.parameters[:, 1:3]
-        fit.keep(((centres > -0.5) & (centres < np.array(small.shape[::-1]) - 0.5)).all(axis=1))
+        fit.keep(_in_image(fit))
         atoms = _magnified(fit.atoms(), step)
         _warn_of_failed_fits(atoms, scales)
     else:
@@ -128,6 +128,17 @@ def find_atoms(
         polarity=scales.polarity,
         polarity_certainty=scales.polarity_certainty,
     )
+
+
+def _in_image(fit):
+    """Mask of the columns whose centres lie in the image.
+
+    The flank of a column beyond the rim is highest at the rim: its fit leaves the image, or moves too far and is lost. What
+    could not be fitted within half a separation of the rim is taken for such a flank.
+    """
+    centres, beyond = fit.parameters[:, 1:3], np.array(fit.image.shape[::-1]) - 1
+    inside = np.minimum(centres, beyond - centres).min(axis=1)
+    return (inside > -0.5) & (fit.fitted | (inside > _RIM * fit.separation))
 
 
 def _block_means(image, step):

@@ -285,3 +285,18 @@ def test_tiles_of_the_oxide_quasicrystal(shared_data):
     assert count[3, "regular"] == pytest.approx(1378, rel=0.03)
     assert count[4, "regular"] == pytest.approx(496, rel=0.03)
     assert count[4, "rhombic"] == pytest.approx(165, rel=0.03)
+
+
+@pytest.mark.parametrize("beyond", [3.0, 5.0, 6.5])
+def test_the_flank_of_a_column_beyond_the_rim_is_no_column(beyond):
+    # A row of columns outside of the field shows its flanks in it, highest at the rim.
+    a, shape = 13.0, (171, 184)
+    rng = np.random.default_rng(3)
+    i, j = np.meshgrid(np.arange(-2, 17), np.arange(16))
+    points = np.column_stack([a * i.ravel() + 4.0, a * j.ravel() - beyond]) + rng.normal(0, 0.1, (i.size, 2))
+    image = draw(points, np.ones(len(points)), 0.24 * a, shape) + 0.01 * rng.normal(size=shape)
+    inside = ((points > -0.5) & (points < np.array(shape[::-1]) - 0.5)).all(axis=1)
+    found = find_atoms(image).positions
+    distance, nearest = cKDTree(points).query(found)
+    assert distance.max() < 2.0
+    assert set(nearest) == set(np.flatnonzero(inside))
