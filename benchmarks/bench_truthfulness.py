@@ -9,7 +9,8 @@ motif should be a site of the lattice. An answer counts as
 - one motif: atoms, all alike (no structure is claimed);
 - claimed: a result with several motifs and no warning.
 
-For lattices, *rare* counts images with a motif of less than 5 % of the atoms that is no site of the lattice.
+For lattices, *more* counts images with more motifs than the lattice has sites, and *rare* those of them with a motif of less
+than 5 % of the atoms; both count only what was claimed without a warning.
 """
 
 from __future__ import annotations
@@ -61,10 +62,12 @@ def answer(signal) -> tuple[str, object, list[str]]:
     return ("one motif" if motifs.n_motifs == 1 else "claimed"), motifs, said
 
 
-def is_rare(motifs, sites: int) -> bool:
-    """Whether a motif with less than 5 % of the atoms is claimed beyond the sites that there are."""
+def mistakes(how: str, motifs, sites: int) -> list[str]:
+    """What is claimed beyond the sites that there are."""
+    if how != "claimed" or motifs.n_motifs <= sites:
+        return []
     sizes = np.bincount(motifs.labels)
-    return bool(len(sizes) > sites and (sizes < 0.05 * sizes.sum()).any())
+    return ["false"] if not sites else ["more", "rare"] if (sizes < 0.05 * sizes.sum()).any() else ["more"]
 
 
 def main() -> None:
@@ -80,13 +83,12 @@ def main() -> None:
         kind = (empty + lattices)[number % 8]
         if kind in empty:
             how, motifs, said = answer(nothing(kind, seed))
-            wrong = how == "claimed"
         else:
             dose = float(np.random.default_rng(seed).choice([3e3, 1e4, 1e5]))
             signal, _ = hm.data.lattice(kind, shape=SHAPE, dose=dose, random_state=seed)
             how, motifs, said = answer(signal)
-            wrong = motifs is not None and is_rare(motifs, SITES[kind])
-        table[kind].update([how, *(["rare" if kind in SITES else "false"] if wrong else [])])
+        wrong = mistakes(how, motifs, SITES.get(kind, 0))
+        table[kind].update([how, *wrong])
         if wrong or options.verbose:
             sizes = np.bincount(motifs.labels).tolist() if motifs is not None else []
             print(
@@ -95,7 +97,7 @@ def main() -> None:
                 sep="\n",
                 flush=True,
             )
-    columns = ("refused", "warned", "one motif", "claimed", "false", "rare")
+    columns = ("refused", "warned", "one motif", "claimed", "false", "more", "rare")
     print(f"{'':12}" + "".join(f"{name:>11}" for name in columns))
     for kind, counts in table.items():
         print(f"{kind:12}" + "".join(f"{counts[name]:>11}" for name in columns))

@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 from hyperspy_motifs.zernike import to_complex
 
 _COMPONENTS = 20
+# Few points fall into groups by chance where there are many axes to do so: of 100 clouds of noise of 30 points (45 features)
+# 35 were parted with twenty axes, 6 with one for every ten points; of 63 points 15 and 1; from 200 points on it is the same.
+_POINTS_PER_AXIS = 10
+_FEWEST_AXES = 2
 _FLOOR = 1e-3
 
 
@@ -88,11 +92,11 @@ class Axes:
 
     @classmethod
     def fit(cls, X: NDArray[np.float64]) -> Axes:
-        """Take the first twenty principal axes of points (n, d)."""
+        """Take the first twenty principal axes of points (n, d), or fewer where there are few points."""
         centre = X.mean(axis=0)
         centred = X - centre
         _, vectors = np.linalg.eigh(centred.T @ centred)
-        vectors = vectors[:, ::-1][:, :_COMPONENTS]
+        vectors = vectors[:, ::-1][:, : min(_COMPONENTS, max(len(X) // _POINTS_PER_AXIS, _FEWEST_AXES))]
         largest = np.abs(vectors).argmax(axis=0)
         return cls(centre, vectors * np.sign(vectors[largest, np.arange(vectors.shape[1])]))
 

@@ -13,7 +13,8 @@ import pytest
 
 from hyperspy_motifs import cli, data, store
 
-MOMENTS = 50 * int(os.environ.get("TRUST_TIMES", "1"))
+# `make trust` takes the fifty moments; a run of all tests has time for some of them.
+MOMENTS = 50 if int(os.environ.get("TRUST_TIMES", "1")) > 1 else 8
 needs_timer = pytest.mark.skipif(
     not hasattr(signals, "setitimer") or threading.current_thread() is not threading.main_thread(),
     reason="no timer that interrupts",
