@@ -114,13 +114,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _jobs(text: str) -> int:
-    if int(text) < 1:
-        raise ValueError
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of images, 1 or more")
     return int(text)
 
 
 def _lens(text: str) -> float | str:
-    return text if text == "auto" else float(text)
+    try:
+        return text if text == "auto" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text} is neither 'auto' nor a radius in nearest-neighbour distances"
+        ) from None
 
 
 def _run_demo(folder: Path, options: argparse.Namespace) -> None:
@@ -233,7 +238,7 @@ def _analyse(image: Any, name: str, folder: Path, options: argparse.Namespace) -
     if options.report:
         motifs.report(folder / f"{name}.html", title=name)
     if not options.quiet:
-        print(f"\n{name}\n{motifs.summary()}")
+        print(f"\n{name}\n{motifs.summary()}\nwritten to {folder / name}.*")
 
 
 def _find(image: Any, options: argparse.Namespace) -> Any:

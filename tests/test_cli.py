@@ -58,6 +58,7 @@ def test_it_writes_every_result_and_says_what_it_found(run):
     motifs = hs.load(folder / "monolayer.hspy").motifs
     assert f"{len(motifs.labels)} atoms" in done.stdout
     assert f"{motifs.n_motifs} motifs" in done.stdout
+    assert f"written to {folder / 'monolayer'}.*" in done.stdout
 
 
 def test_graph_and_table_tell_the_same_atoms_as_the_image(run):
@@ -104,7 +105,11 @@ def test_a_wrong_call_is_explained_with_code_two(capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main(["--lens", "wide", "image.dm4"])
     assert stop.value.code == cli.EXIT_USAGE
-    assert "--lens" in capsys.readouterr().err
+    assert "--lens: wide is neither 'auto' nor a radius" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["-j", "0", "image.dm4"])
+    assert stop.value.code == cli.EXIT_USAGE
+    assert "0 is no number of images, 1 or more" in capsys.readouterr().err
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path):

@@ -14,6 +14,10 @@ from typing import TextIO
 def written_whole(path: str | PathLike[str], newline: str = "\n") -> Iterator[TextIO]:
     """Open a text file in UTF-8 for writing; an error or an interrupt leaves the former file untouched."""
     target = os.path.abspath(os.fspath(path))
+    if not os.path.isdir(os.path.dirname(target)):
+        raise FileNotFoundError(
+            f"There is no folder {os.path.dirname(target)} to write {os.path.basename(target)} to."
+        )
     handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".motifs-", suffix=".part")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline=newline) as file:

@@ -49,6 +49,11 @@ class RelationGraph(nx.DiGraph):
         list of str
             Ids in the order of the graph.
 
+        Raises
+        ------
+        ValueError
+            If there is no such level, or none of the nodes that meet the other conditions has such an attribute.
+
         Examples
         --------
         ``graph.find(level="cell", n_corners=5)``, ``graph.find(kind="atom", probability=lambda p: p < 0.5)``.
@@ -61,6 +66,7 @@ class RelationGraph(nx.DiGraph):
         if isinstance(level, str):
             if conditions.setdefault("kind", level) != level:
                 raise ValueError(f"level={level!r} and kind={conditions['kind']!r} cannot both be met.")
+            self._check_level(level)
             level = None
         found: list[str] | None = None
         if "kind" in conditions:
@@ -73,8 +79,27 @@ class RelationGraph(nx.DiGraph):
         for name, wanted in conditions.items():
             if name == "type" and not callable(wanted):
                 wanted = self._types_meant(found, wanted)
-            found = self._matching(found, name, wanted)
+            among, found = found, self._matching(found, name, wanted)
+            if not found:
+                self._check_attribute(among, name)
         return list(self._node) if found is None else found
+
+    def _check_level(self, kind: str) -> None:
+        """Refuse a level that is neither in this graph nor one that other graphs have: a slip, not a question."""
+        if kind in schema.INSTANCE_KINDS or schema.is_type_kind(kind):
+            return
+        present = sorted(set(self.levels.values()))
+        if kind not in present:
+            raise ValueError(
+                f"There is no level {kind!r}; the levels of this graph are {', '.join(present)}."
+            )
+
+    def _check_attribute(self, among: list[str] | None, name: str) -> None:
+        """Refuse an attribute that none of the nodes has, if there are nodes."""
+        asked = [self._node[n] for n in (self._node if among is None else among)]
+        if asked and not any(name in attributes for attributes in asked):
+            known = ", ".join(sorted(set().union(*asked)))
+            raise ValueError(f"None of these nodes has the attribute {name!r}; they have {known}.")
 
     def _matching(self, among: list[str] | None, name: str, wanted: Any) -> list[str]:
         """Return the nodes whose attribute `name` is `wanted`, is in it, or passes it.

@@ -12,6 +12,13 @@ CELL = "cell"
 MOTIF = "motif"
 CELL_CLASS = "cell-class"
 
+#: Levels that a graph may have; an image has those that its structure has.
+INSTANCE_KINDS = frozenset(
+    (
+        ATOM, CELL, "vertex-figure", "composite", "half-cell", "unit-cell", "coarse-cell", "domain", "boundary", "moire-cell",
+    )
+)  # fmt: skip
+
 PART_OF = "part_of"
 ADJACENT = "adjacent"
 INSTANCE_OF = "instance_of"

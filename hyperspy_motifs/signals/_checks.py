@@ -88,7 +88,7 @@ def clean_image(data: Any, where: str = "The image") -> tuple[np.ndarray, np.nda
     if data.dtype.names:
         raise TypeError(
             f"{where} is a colour picture (RGB). One number a pixel is expected: "
-            "use signal.change_dtype('uint8') and pick or average the channels first."
+            "signal.change_dtype('uint8'); signal = signal.isig[:3].mean(-1).T makes it grey."
         )
     if data.dtype.kind == "c":
         raise TypeError(

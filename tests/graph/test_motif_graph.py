@@ -74,6 +74,14 @@ def test_find_takes_values_sets_functions_and_names(graph, honeycomb):
         graph.find(level="cell", kind="atom")
 
 
+def test_a_slip_in_a_question_is_no_empty_answer(graph):
+    assert graph.find(level="moire-cell") == [] == graph.find(level="moire-cell", area=1.0)
+    with pytest.raises(ValueError, match="no level 'cells'; the levels of this graph are atom, cell"):
+        graph.find(level="cells")
+    with pytest.raises(ValueError, match=r"attribute 'corners'; they have .*n_corners"):
+        graph.find(level="cell", corners=5)
+
+
 def test_find_sees_what_was_edited(honeycomb):
     positions, labels, cells = honeycomb
     graph = MotifGraph.from_arrays(positions, labels, cells=cells, n_permutations=0)

@@ -1,5 +1,7 @@
 """Bad input is refused before any work, with a message that says what to do."""
 
+import re
+
 import hyperspy.api as hs
 import numpy as np
 import pytest
@@ -89,6 +91,21 @@ def test_complex_and_colour_are_refused_with_the_way_out():
         clean_image(np.ones((17, 19), complex))
     with pytest.raises(TypeError, match="RGB"):
         clean_image(np.zeros((17, 19), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")]))
+
+
+def test_the_way_out_of_colour_gives_the_mean_of_the_channels():
+    pixels = np.zeros((17, 19), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1"), ("A", "u1")])
+    pixels["R"], pixels["G"], pixels["A"] = np.arange(19), np.arange(17)[:, None], 255
+    signal = hs.signals.Signal2D(pixels)
+    signal.set_signal_type("atomic_image")
+    with pytest.raises(TypeError) as refused:
+        signal.find_motifs()
+    recipe = re.search(r"signal\.change_dtype.*\.T", str(refused.value))[0]
+    scope = {"signal": signal}
+    exec(recipe, scope)
+    grey = scope["signal"]
+    assert type(grey).__name__ == "AtomicImage"
+    np.testing.assert_allclose(grey.data, (np.arange(19) + np.arange(17)[:, None]) / 3)
 
 
 STAMP = Stamp((43, 31), (0.5, 0.5), (10.0, -2.0), "nm")
