@@ -264,17 +264,21 @@ def _cost(offsets, kinds, n_atoms, window, places, usual, n_places, turn, number
         if total > worst:
             return total
     inner = reach - SAME
+    first = 0
     for j in range(n_atoms):
         if offsets[j, 2] > inner:
             break
+        while first < n_places and places[first, 2] <= offsets[j, 2] - SAME:
+            first += 1
         free = True
-        for i in range(n_places):
-            if abs(places[i, 2] - offsets[j, 2]) < SAME:
-                px, py = places[i, 0], flip * places[i, 1]
-                x, y = cosine * px - sine * py, sine * px + cosine * py
-                if (offsets[j, 0] - x) ** 2 + (offsets[j, 1] - y) ** 2 < near:
-                    free = False
-                    break
+        for i in range(first, n_places):
+            if places[i, 2] >= offsets[j, 2] + SAME:
+                break
+            px, py = places[i, 0], flip * places[i, 1]
+            x, y = cosine * px - sine * py, sine * px + cosine * py
+            if (offsets[j, 0] - x) ** 2 + (offsets[j, 1] - y) ** 2 < near:
+                free = False
+                break
         if free:
             total += absent
     return total

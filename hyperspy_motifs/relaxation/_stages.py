@@ -171,8 +171,9 @@ def _step(
     rate, clip = bounds[0], bounds[1]
     attraction_exponent, repulsion_exponent = parameters[0], parameters[1]
     alpha, beta = parameters[2], parameters[3]
+    force = np.empty(dimensions, dtype=np.float32)
     for i in range(first, last):
-        force = np.zeros(dimensions, dtype=np.float32)
+        force[:] = 0
         total_weight = np.float32(0)
         done = np.float32(0)
         start, stop = indptr[i], indptr[i + 1]
