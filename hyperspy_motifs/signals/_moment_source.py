@@ -47,6 +47,7 @@ class MomentSource:
         self.spacing, self.n_max = spacing, n_max
         self.orders: dict[float, int] = dict(orders or {})
         self._kept: dict[float, Any] = {}
+        self._noise: dict[tuple[int, int], Any] = {}
 
     def __call__(self, lens: float) -> Any:
         if lens not in self._kept:
@@ -66,7 +67,7 @@ class MomentSource:
         if lens not in self.orders:
             self.orders[lens] = self._order(lens)
         basis = ZernikeBasis(self.orders[lens], lens * self.spacing)
-        each = [self._of_detector(signal, basis) for signal in self.signals]
+        each = [self._of_detector(number, basis) for number in range(len(self.signals))]
         return each[0] if len(each) == 1 else stack_moments(each)
 
     def _order(self, lens: float) -> int:
@@ -83,14 +84,18 @@ class MomentSource:
             bases.append(choose_basis(image, self.pixels[first], lens * self.spacing)[0])
         return max(basis.n_max for basis in bases)
 
-    def _of_detector(self, signal: Any, basis: Any) -> Any:
-        from hyperspy_motifs.zernike import get_moments
+    def _of_detector(self, detector: int, basis: Any) -> Any:
+        from hyperspy_motifs.zernike import estimate_noise, get_moments
 
         numbers = np.unique(self.frames)
         parts = []
         for number in numbers:
-            image, _ = clean_image(frame(signal, int(number)))
-            parts.append(get_moments(image, self.pixels[self.frames == number], basis))
+            image, _ = clean_image(frame(self.signals[detector], int(number)))
+            key = detector, int(number)
+            if key not in self._noise:  # the same through every lens
+                self._noise[key] = estimate_noise(image)
+            points = self.pixels[self.frames == number]
+            parts.append(get_moments(image, points, basis, noise=self._noise[key]))
         if len(parts) == 1:
             return parts[0]
         # Atoms are listed frame by frame, but a list given by the user need not be.
