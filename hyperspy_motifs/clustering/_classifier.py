@@ -12,6 +12,8 @@ from ._separation import common_covariance
 
 _SHRINKAGE = 0.1
 
+Uncertain = tuple[NDArray[np.int64], NDArray[np.float64]]
+
 
 @dataclass(frozen=True)
 class GaussianClasses:
@@ -51,20 +53,32 @@ class GaussianClasses:
         usual = float(np.median(classes.distances(points[inside]).min(axis=1))) / float(chi2.median(d))
         return replace(classes, scale=max(usual, 1e-12))
 
-    def distances(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Squared distances to every class in units of the spread, shape (n, k)."""
+    def distances(self, X: NDArray[np.floating], uncertain: Uncertain | None = None) -> NDArray[np.float64]:
+        """Squared distances to every class in units of the spread, shape (n, k).
+
+        `uncertain` names points (rows of `X`) that are less well known than the others, and the covariance (m, d, d) that
+        comes on top of the spread for each: in directions in which a point is not known no class is far.
+        """
         points = (np.asarray(X, dtype=np.float64) - self.means[0]) @ self.whitener
         means = (self.means - self.means[0]) @ self.whitener
         square = (points**2).sum(axis=1)[:, None] - 2 * points @ means.T + (means**2).sum(axis=1)
+        if uncertain is not None and len(uncertain[0]):
+            which, covariance = uncertain
+            spread = np.eye(means.shape[1]) + self.whitener.T @ covariance @ self.whitener
+            apart = points[which][:, None] - means
+            square[which] = (apart * np.linalg.solve(spread, apart.swapaxes(1, 2)).swapaxes(1, 2)).sum(axis=2)
         return np.maximum(square, 0)
 
-    def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return the posterior probabilities, shape (n, k); rows sum to one."""
-        score = self.log_priors - 0.5 * self.distances(X)
+    def predict_proba(
+        self, X: NDArray[np.floating], uncertain: Uncertain | None = None
+    ) -> NDArray[np.float64]:
+        """Return the posterior probabilities, shape (n, k); rows sum to one. See `distances` for `uncertain`."""
+        score = self.log_priors - 0.5 * self.distances(X, uncertain)
         score -= score.max(axis=1, keepdims=True)
         odds = np.exp(score)
         return odds / odds.sum(axis=1, keepdims=True)
 
-    def strangeness(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
+    def strangeness(self, X: NDArray[np.floating], uncertain: Uncertain | None = None) -> NDArray[np.float64]:
         """Return 0..1 per point: how unlike every class it is (chi-squared probability of being nearer than this)."""
-        return np.asarray(chi2.cdf(self.distances(X).min(axis=1) / self.scale, self.means.shape[1]))
+        nearest = self.distances(X, uncertain).min(axis=1)
+        return np.asarray(chi2.cdf(nearest / self.scale, self.means.shape[1]))

@@ -16,7 +16,8 @@ from ._choice import choose_lens
 from ._classifier import GaussianClasses
 from ._constellations import Constellations
 from ._continuity import continuity, neighbour_ratio
-from ._features import Axes, MomentsLike, noise_unit, noise_units
+from ._doubt import features_and_doubt
+from ._features import Axes, MomentsLike, noise_unit
 from ._growth import Growth
 from ._merging import merging_order
 from ._parting import part
@@ -251,7 +252,8 @@ class NestedLenses:
         self._site_parting.grow(growth, lens, groups, kinds)
         self._name(lens, groups, self._site_parting.predict(neighbours, kinds)[1])
         everyone = np.ones(len(kinds), dtype=bool)
-        distances = View(view.unit, None, self._site_parting.landmarks(neighbours, kinds), everyone)
+        landmarks = self._site_parting.landmarks(neighbours, kinds)
+        distances = View(view.unit, None, landmarks, everyone, view.doubt)
         names = self._names[first]
         joins = [(first, int(names[a]), int(names[b]), value) for a, b, value in self._first_merges]
         joins += self._site_parting.joins(lens, self._names[lens])
@@ -279,8 +281,9 @@ class NestedLenses:
         # Discs that the border cuts are judged by the others' motifs, where there are enough others.
         whole = valid & (np.asarray(moments.coverage) > 0.99)
         sound = whole if 2 * whole.sum() > len(whole) else valid
-        X = filled(noise_units(moments, self.rotation_invariant, unit), valid)
-        view = View(unit, None, X, sound)
+        X, doubt = features_and_doubt(moments, self.rotation_invariant, unit)
+        X = filled(X, valid)
+        view = View(unit, None, X, sound, doubt)
         if lens >= _ONE_COLUMN:
             return view
         wider = moments_of(SURROUNDINGS)
@@ -294,8 +297,8 @@ class NestedLenses:
         )
         inner = min(1.25 * moments.radius / wider.radius, 0.8)
         leak = Leak.fit(moments, wider, labels, inner, self.rotation_invariant)
-        X = filled(noise_units(moments, self.rotation_invariant, unit, leak.remove(moments, wider)), valid)
-        return View(unit, leak, X, sound)
+        X, doubt = features_and_doubt(moments, self.rotation_invariant, unit, leak, wider)
+        return View(unit, leak, filled(X, valid), sound, doubt)
 
     def _relax(
         self, view: View, groups: NDArray[np.int32], before: NDArray[np.float32] | None
@@ -354,7 +357,7 @@ class NestedLenses:
             components = axes.apply(view.X[kept])
             labels = part(components, layout[kept], self.threshold, size, self.random_state)
             classes = GaussianClasses.fit(components, labels)
-            odds = classes.predict_proba(axes.apply(view.X[members]))
+            odds = classes.predict_proba(axes.apply(view.X[members]), view.doubt.along(members, axes))
             own = odds.argmax(axis=1)
             own[np.isin(members, kept)] = labels
             probabilities[members] *= odds[np.arange(len(members)), own]

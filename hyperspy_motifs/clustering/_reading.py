@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ._classifier import GaussianClasses
 from ._constellations import Constellations
-from ._features import Axes, MomentsLike, noise_units
+from ._doubt import features_and_doubt
+from ._features import Axes, MomentsLike
 
 if TYPE_CHECKING:
     from ._nested import NestedLenses
@@ -49,8 +50,8 @@ def read_atoms(
             continue
         moments = moments_of(step)
         unit, leak = model._views[step]
-        values = None if leak is None else leak.remove(moments, moments_of(SURROUNDINGS))
-        X = noise_units(moments, model.rotation_invariant, unit, values)
+        wider = None if leak is None else moments_of(SURROUNDINGS)
+        X, doubt = features_and_doubt(moments, model.rotation_invariant, unit, leak, wider)
         valid = np.asarray(moments.valid, dtype=bool)
         if groups is None:
             groups = np.zeros(len(X), dtype=np.int32)
@@ -59,11 +60,12 @@ def read_atoms(
         for group, parting in enumerate(model._partings[step]):
             members = np.flatnonzero(groups == group)
             components = parting.axes.apply(np.where(valid[members, None], X[members], parting.axes.centre))
-            odds = parting.classes.predict_proba(components)
+            uncertain = doubt.along(members, parting.axes)
+            odds = parting.classes.predict_proba(components, uncertain)
             own = odds.argmax(axis=1)
             new[members] = parting.leaves[own]
             probabilities[members] *= odds[np.arange(len(members)), own]
-            strange = parting.classes.strangeness(components)
+            strange = parting.classes.strangeness(components, uncertain)
             strangeness[members] = np.maximum(strangeness[members], np.where(valid[members], strange, 0))
         groups = new
         found[step] = model._names[step][groups], probabilities.copy(), strangeness.copy()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ._doubt import Doubt
 from ._features import Axes
 from ._merging import merging_order
 from ._surroundings import Leak
@@ -17,12 +18,13 @@ LENSES = (0.6, 1.2, 1.7, 2.4)
 
 @dataclass(frozen=True)
 class View:
-    """What one lens saw: unit of noise, leak of the surroundings, features and which atoms may found motifs."""
+    """What one lens saw: unit of noise, leak of the surroundings, features, which atoms may found motifs, doubt."""
 
     unit: NDArray[np.float64]
     leak: Leak | None
     X: NDArray[np.float64]
     sound: NDArray[np.bool_]
+    doubt: Doubt
 
 
 def sound_members(members: NDArray[np.int64], view: View) -> NDArray[np.int64]:
