@@ -18,6 +18,8 @@ from ._site_choice import choose_sites as choose_sites
 from ._site_choice import grid_sites as grid_sites
 from ._site_finding import find_sites as find_sites
 from ._sites import Sites as Sites
+from ._stability import Stability as Stability
+from ._stability import estimate_stability as estimate_stability
 from ._state import from_state as from_state
 from ._state import to_state as to_state
 from ._topology import Topology as Topology

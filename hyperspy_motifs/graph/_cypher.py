@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import networkx as nx
@@ -35,7 +36,7 @@ def run_query(graph: nx.DiGraph, cypher: str) -> dict[str, list[Any]]:
     for u, v, attributes in graph.edges(data=True):
         host.add_edge(u, v, **attributes, __labels__=_labels(attributes))
     try:
-        found = GrandCypher(host).run(cypher)
+        found = GrandCypher(host).run(_double_quoted(cypher))
     except LarkError as error:
         raise ValueError(f"The query cannot be understood: {_first_line(error)}") from error
     except Exception as error:
@@ -44,6 +45,22 @@ def run_query(graph: nx.DiGraph, cypher: str) -> dict[str, list[Any]]:
             f"The query cannot be answered ({type(error).__name__}: {_first_line(error)}). find() may do it."
         ) from error
     return {str(name): [_plain(value) for value in values] for name, values in found.items()}
+
+
+# Texts in double quotes, and in single ones; what a backslash protects ends neither.
+_TEXTS = re.compile(r""""(?:[^"\\]|\\.)*"|'((?:[^'\\]|\\.)*)'""", re.DOTALL)
+
+
+def _double_quoted(cypher: str) -> str:
+    """Return the query with its texts in double quotes, the only ones that grand-cypher reads; openCypher has both."""
+
+    def quoted(text: re.Match[str]) -> str:
+        inner = text.group(1)
+        if inner is None:
+            return text.group()
+        return '"' + inner.replace("\\'", "'").replace('"', '\\"') + '"'
+
+    return _TEXTS.sub(quoted, cypher)
 
 
 def _first_line(error: Exception) -> str:

@@ -16,6 +16,7 @@ from ._value_figures import ValueFigures
 
 if TYPE_CHECKING:
     from hyperspy_motifs.cells import Cells
+    from hyperspy_motifs.clustering import Stability
     from hyperspy_motifs.graph import MotifGraph
     from hyperspy_motifs.signals import AtomicImage, AtomPatches
     from hyperspy_motifs.vocabulary import Vocabulary
@@ -245,6 +246,35 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         from hyperspy_motifs.vocabulary import save_vocabulary
 
         return save_vocabulary(self.vocabulary, path)
+
+    def get_stability(self, n_seeds: int = 5) -> Stability:
+        """Whether these motifs are there again with other random numbers.
+
+        The atoms are laid out and parted again from their features, with ``n_seeds`` other values of ``random_state``:
+        it takes as long as ``find_motifs`` so many times without its search for atoms.
+
+        Parameters
+        ----------
+        n_seeds : int, optional
+            Two or more.
+
+        Returns
+        -------
+        hyperspy_motifs.clustering.Stability
+            ``mean_agreement`` of the runs, 1 where all are alike; ``motifs``, how far each of the motifs as they are now is
+            found again; ``atoms``, how often each atom falls into the same one.
+
+        Raises
+        ------
+        ValueError
+            If the motifs were not found in this image alone: learned on a sample of a stack, given by a vocabulary, or
+            found in several detectors.
+        """
+        from hyperspy_motifs.clustering import estimate_stability
+        from hyperspy_motifs.signals._stability import labels_by_seed
+
+        record = self._refresh()
+        return estimate_stability(record.labels, labels_by_seed(self._signal, record, n_seeds))
 
     def reconstruct(self) -> AtomicImage:
         """The image painted anew: the mean patch of its motif on every atom.

@@ -47,11 +47,7 @@ def check_arguments(signal: Any, asked: dict[str, Any], orders: tuple[str, ...])
     asked["rotation_invariant"] = bool(flag)
     lens = asked["lens"]
     if not (isinstance(lens, str) and lens == "auto"):
-        if isinstance(lens, bool) or not isinstance(lens, Real) or not 0.2 <= float(lens) <= 10:
-            raise ValueError(
-                f"lens is {_short(lens)}; expected 'auto' or a radius of 0.2 to 10 nearest-neighbour distances."
-            )
-        asked["lens"] = float(lens)
+        asked["lens"] = check_lens(lens, "'auto' or a radius")
         if asked["patch_radius"] is not None:
             raise ValueError(
                 "Give lens (in nearest-neighbour distances) or patch_radius (in axis units), not both."
@@ -63,6 +59,21 @@ def check_arguments(signal: Any, asked: dict[str, Any], orders: tuple[str, ...])
                 raise ValueError(f"n_max is {value!r}; a whole number, 'auto' or None is expected.")
         elif value is not None:
             asked[name] = check_count(value, name, least, 200 if name == "n_max" else 2**31 - 1)
+
+
+def check_lens(value: Any, expected: str = "a radius") -> float:
+    """`value` as a radius of 0.2 to 10 nearest-neighbour distances.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0.2 <= float(value) <= 10:
+        raise ValueError(
+            f"lens is {_short(value)}; expected {expected} of 0.2 to 10 nearest-neighbour distances."
+        )
+    return float(value)
 
 
 def check_length(value: Any, name: str, stamp: store.Stamp) -> float:

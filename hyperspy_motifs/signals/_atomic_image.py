@@ -311,13 +311,14 @@ class AtomicImage(Signal2D):
         patch_radius : float, optional
             One radius in axis units instead of several lenses.
         n_max : int or "auto", optional
-            Highest radial order of the moments; 8 if not given, at every lens. "auto" chooses it for each lens by signal
+            Highest radial order of the moments; 8 if not given, at every lens. Larger ones hold for the lenses whose
+            pixels can tell them apart (:func:`hyperspy_motifs.zernike.limit_n_max`). "auto" chooses it for each lens by signal
             and noise (:func:`hyperspy_motifs.zernike.choose_basis`), which serves reconstruction and drawing;
             motifs are no better by it, as what they differ in lies in the lower orders.
         rotation_invariant : bool, optional
             Whether sites that are equal up to a rotation (or reflection) are one motif.
         n_motifs : int, optional
-            Cut the tree of motifs to this number.
+            Cut the tree of motifs to this number; a warning says where fewer differ by more than noise.
         min_motif_size : int, optional
             Fewest atoms of a motif, 5 or more. Chosen from the number of atoms if not given.
         random_state : int, optional

@@ -14,6 +14,9 @@ from ._checks import clean_image
 from ._frames import frame
 
 AUTO = "auto"
+# Order of the moments where the user names none: enough for the twelve nearest columns of a disc of two shells, and the
+# clustering drops what carries only noise.
+N_MAX = 8
 
 
 class MomentSource:
@@ -29,7 +32,8 @@ class MomentSource:
     spacing : float
         Nearest-neighbour distance in pixels.
     n_max : int or "auto"
-        Highest radial order; "auto" chooses it for each lens by signal and noise.
+        Highest radial order; "auto" chooses it for each lens by signal and noise. Beyond 8 no more at a lens than its
+        pixels can tell apart.
     orders : mapping of float to int, optional
         Orders at lenses where they are known already, as they were chosen for another image or another time.
     """
@@ -71,10 +75,11 @@ class MomentSource:
         return each[0] if len(each) == 1 else stack_moments(each)
 
     def _order(self, lens: float) -> int:
-        """Highest radial order at a lens: the one given, or the largest that stands out of the noise of a detector."""
+        """Highest radial order at a lens: the one given, as far as pixels carry it, or the largest above the noise."""
+        from hyperspy_motifs.zernike import choose_basis, limit_n_max
+
         if self.n_max != AUTO:
-            return int(self.n_max)
-        from hyperspy_motifs.zernike import choose_basis
+            return min(int(self.n_max), max(N_MAX, limit_n_max(lens * self.spacing)))
 
         first = self.frames == self.frames[0]
         number = int(self.frames[0])

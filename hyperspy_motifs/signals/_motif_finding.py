@@ -17,14 +17,11 @@ from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, quiet, stored_
 from ._atom_table import AtomTable
 from ._cell_finding import find_cells
 from ._checks import check_axes
-from ._moment_source import AUTO, MomentSource, source_of
+from ._moment_source import AUTO, N_MAX, MomentSource, source_of
 from ._patch_sites import grid_table, judge_sites
 from ._stack_finding import apply_to_all, is_large, open_checkpoint, order_by_frequency, sample_rows
 from ._vocabulary_making import learned_vocabulary
 
-# Order of the moments where the user names none: enough for the twelve nearest columns of a disc of two shells, and the
-# clustering drops what carries only noise.
-N_MAX = 8
 REACH_OF_NEIGHBOURS = 1.1
 
 
@@ -286,12 +283,12 @@ def _choice(model: Any, lens: str | float, n_motifs: int | None) -> tuple[int, n
     )
     index = model.lenses_.index(taken)
     if n_motifs is not None:
-        return (
-            index,
-            model.labels_,
-            model.probabilities_,
-            f"the tree of motifs was cut to n_motifs = {n_motifs}",
-        )
+        n_found = int(model.labels_.max()) + 1
+        reason = f"the tree of motifs was cut to n_motifs = {n_motifs}"
+        if n_found < n_motifs:
+            reason = f"no more than {n_found} motifs differ by more than noise, {n_motifs} were asked for"
+            warnings.warn(f"There are only {n_found} motifs: {reason}.", UserWarning, stacklevel=4)
+        return index, model.labels_, model.probabilities_, reason
     reason = model.reason_ if lens == "auto" else "this lens was asked for"
     return index, model.labels_at_[taken], model.probabilities_at_[taken], reason
 

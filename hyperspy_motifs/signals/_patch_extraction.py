@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from hyperspy_motifs import store
 
-from ._arguments import check_length
+from ._arguments import check_length, check_lens
 from ._atom_finding import find_atoms, given_atoms, stored_atoms
 from ._atom_patches import AtomPatches
 from ._checks import check_axes, clean_image
@@ -32,6 +32,10 @@ def get_atom_patches(
     """Patches round `atoms`, or round those that the image carries, or that are found in it."""
     check_axes(signal)
     stamp = store.Stamp.of(signal)
+    if radius is None:
+        lens = check_lens(lens)
+    else:
+        radius = check_length(radius, "radius", stamp)
     if atoms is not None:
         table = given_atoms(signal, atoms, refine=False, polarity="auto")
         pixels, frames = table.pixel_positions, table.frames
@@ -46,7 +50,7 @@ def get_atom_patches(
 
         radius_px = estimate_patch_radius(pixels[frames == frames[0]], lens)
     else:
-        radius_px = check_length(radius, "radius", stamp) / abs(stamp.scale[0])
+        radius_px = radius / abs(stamp.scale[0])
     return sample(signal, stamp, pixels, frames, radius_px, normalise, drop_outside=True)
 
 

@@ -19,8 +19,8 @@ from ._motif_finding import features_signal
 from ._stack_finding import apply_to_all
 
 
-def fitted_model(record: store.Record, source: Any) -> Any:
-    """The nested lenses of a stored result, fitted again to the atoms that it has now."""
+def fitted_model(record: store.Record, source: Any, random_state: int | None = None) -> Any:
+    """The nested lenses of a stored result, fitted again to the atoms that it has now; by another seed if one is given."""
     from hyperspy_motifs.clustering import NestedLenses
 
     asked = record.parameters["asked"]
@@ -29,7 +29,7 @@ def fitted_model(record: store.Record, source: Any) -> Any:
         rotation_invariant=asked["rotation_invariant"],
         n_motifs=asked["n_motifs"],
         min_motif_size=asked["min_motif_size"],
-        random_state=asked["random_state"],
+        random_state=asked["random_state"] if random_state is None else random_state,
     ).fit(source, source.neighbours())
 
 
@@ -46,6 +46,11 @@ def predict(
     """
     from hyperspy_motifs.vocabulary import DiscSource
 
+    if getattr(other, "_signal_type", None) != "atomic_image":
+        raise TypeError(
+            f"Motifs are given to an AtomicImage, not to a {type(other).__name__}. Of an image in HyperSpy "
+            "signal.set_signal_type('atomic_image') makes one."
+        )
     check_axes(other)
     if int(vocabulary.facts.get("detectors", 1)) > 1:
         raise ValueError(

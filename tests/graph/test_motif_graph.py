@@ -9,6 +9,7 @@ from matplotlib.collections import PolyCollection
 
 from hyperspy_motifs.cells import find_cells
 from hyperspy_motifs.graph import MotifGraph
+from hyperspy_motifs.graph._cypher import _double_quoted
 from hyperspy_motifs.hierarchy import build_hierarchy
 
 
@@ -217,11 +218,23 @@ def test_queries_in_cypher(graph):
     assert len(ids) == 3 * len(graph.level("cell"))
     assert set(corners) == {6}
     assert all(c in graph.parents(a) for a, c in zip(ids, cells, strict=True))
+    for quoted in ("'motif:1'", '"motif:1"'):
+        again = graph.query(f"MATCH (a:atom) WHERE a.type = {quoted} RETURN id(a)")["ID(a)"]
+        assert sorted(again) == sorted(graph.find(kind="atom", type="motif:1"))
     (type_of,) = graph.query("MATCH (t:cell_class) RETURN t")["t"]
     assert type_of == graph.nodes["cell-class:0"]
     with pytest.raises(ValueError, match="cannot be understood"):
         graph.query("MATCH everything")
     assert "__labels__" not in graph.nodes["cell:0"]
+
+
+def test_queries_take_texts_in_either_quotes():
+    assert _double_quoted("a.x = 'it'") == 'a.x = "it"'
+    assert (
+        _double_quoted(r"""a.x = 'it\'s "so"' AND a.y = "it's" """)
+        == r"""a.x = "it's \"so\"" AND a.y = "it's" """
+    )
+    assert _double_quoted("RETURN a.n > 3") == "RETURN a.n > 3"
 
 
 def test_levels_of_a_hierarchy_are_in_the_graph():

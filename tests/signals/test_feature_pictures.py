@@ -1,13 +1,15 @@
 """Features as a user sees them: what tells motifs apart, what orders carry, units after a new calibration."""
 
+import hyperspy.api as hs
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from hyperspy_motifs import data
 from hyperspy_motifs.draw import plot_explanation, plot_orders
-from hyperspy_motifs.signals._moment_source import source_of
+from hyperspy_motifs.signals._moment_source import MomentSource, source_of
 from hyperspy_motifs.store import read
+from hyperspy_motifs.zernike import limit_n_max
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +102,34 @@ def test_orders_by_signal_and_noise(image):
     # Kept with the result: the same orders at another time.
     assert source_of(s, read(s))(1.2).n_max == orders[1.2]
     assert found.predict(image.deepcopy(), show_progressbar=False).features.n_max == found.features.n_max
+
+
+def test_an_order_that_pixels_do_not_carry(image):
+    pixels = image.motifs.pixel_positions[:40]
+    for spacing, order in ((4.0, 8), (11.0, 10), (40.0, 16)):
+        source = MomentSource([image], pixels, np.zeros(40, int), spacing, 16)
+        assert source(0.6).n_max == order == source.orders[0.6]
+        assert order == max(8, min(16, limit_n_max(0.6 * spacing)))
+
+
+def test_more_motifs_than_there_are(image):
+    s = image.deepcopy()
+    with pytest.warns(UserWarning, match="5000 were asked for"):
+        found = s.find_motifs(n_motifs=5000, show_progressbar=False)
+    assert f"no more than {found.n_motifs} motifs" in found.summary()
+
+
+def test_patches_of_an_impossible_lens(image):
+    for lens in (0, 100, "auto", np.nan):
+        with pytest.raises(ValueError, match=r"0\.2 to 10"):
+            image.get_atom_patches(lens=lens)
+
+
+def test_motifs_are_given_to_atomic_images(image):
+    plain = hs.signals.Signal2D(image.data)
+    for other in (plain, image.data):
+        with pytest.raises(TypeError, match=r"set_signal_type\('atomic_image'\)"):
+            image.motifs.predict(other)
 
 
 def test_an_order_that_is_none(image):
