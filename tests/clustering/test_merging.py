@@ -201,3 +201,23 @@ def test_choice_stops_where_only_defects_part():
         1.7: by_frequency(np.repeat([0, 1], [90, 10])),
     }
     assert choose_lens((0.6, 1.2, 1.7), late, apart)[::2] == (1.7, 1.7)
+
+
+def test_the_least_separated_pair_is_merged_first():
+    """The queue of near pairs merges what a search through the table of all pairs would, nine groups being near to all."""
+    rng = np.random.default_rng(3)
+    labels = np.repeat(np.arange(9), rng.integers(12, 40, 9))
+    X = rng.normal(size=(9, 4))[labels] * 2.0 + rng.normal(size=(len(labels), 4))
+    expected, searched = [], HalfSums(X, labels)
+    while len(groups := searched.groups) > 1:
+        pairs = [(int(a), int(b)) for k, a in enumerate(groups) for b in groups[k + 1 :]]
+        a, b = min(pairs, key=lambda pair: searched.separation(*pair))
+        separation = searched.separation(a, b)
+        if separation >= 4:
+            break
+        expected.append((a, b, separation))
+        searched.merge(a, b)
+    assert 2 <= len(expected) < 8
+    queued = HalfSums(X, labels)
+    assert queued.agglomerate(4) == expected
+    np.testing.assert_array_equal(queued.labels, searched.labels)
