@@ -69,7 +69,11 @@ def field(n_atoms):
 
 def measure(n_atoms, peers):
     """Rows of one size."""
+    from hyperspy_motifs.relaxation import nearest_neighbours
+
     _ = field(1000).find_motifs(show_progressbar=False).graph
+    few = np.random.default_rng(0).random((300, 3))
+    nearest_neighbours(few, 5, method="forest")  # as of 20,000 points on
     table = Table()
     image = field(n_atoms)
     pixels = np.asarray(image.data, float)
