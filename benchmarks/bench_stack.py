@@ -1,12 +1,13 @@
 """A stack from disk: seconds, peak memory, and what a second worker brings.
 
     python benchmarks/bench_stack.py                                   # 256 frames of 1024 x 1024, in this process
-    python benchmarks/bench_stack.py --frames 32 --workers 1 2 --repeats 3
+    python benchmarks/bench_stack.py --frames 128 --workers 1 2 --repeats 2
 
 The stack is written frame by frame first, as a .zspy file in a temporary folder. Each measurement runs in a process of its own,
 whose peak memory is printed; that of the workers is not in it. With ``--workers``, a cluster of that many processes with one
 thread each is started before the clock and has its kernels compiled by a first small run. The numbers of workers take turns, so
-that other load on the machine meets them alike; the load is printed with every run.
+that other load on the machine meets them alike; the load is printed with every run. The vocabulary is learned in one process,
+whatever the number of workers: a stack must be long for them to count.
 """
 
 import argparse
