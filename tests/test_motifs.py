@@ -159,6 +159,17 @@ def test_features_through_another_lens_see_a_larger_disc(motifs):
         motifs.labels_at(5)
 
 
+def test_each_lens_has_its_certainties(motifs):
+    np.testing.assert_array_equal(motifs.probabilities_at(motifs.lens), motifs.probabilities)
+    for lens in motifs.lenses:
+        p = motifs.probabilities_at(lens)
+        assert p.shape == motifs.labels.shape
+        assert 0 < p.min() <= p.max() <= 1
+    assert motifs.probabilities_at(2.4).min() < 1
+    with pytest.raises(ValueError, match="no lens 5"):
+        motifs.probabilities_at(5)
+
+
 class TestEdits:
     def test_merge_makes_one_of_two_and_keeps_names(self, motifs):
         before = motifs.labels.copy()

@@ -137,7 +137,7 @@ def test_a_continuum_is_shown_by_its_coordinates(found, tmp_path, monkeypatch, d
     manifold = SimpleNamespace(coordinates=coordinates, dimension=1.04 * dimensions)
     monkeypatch.setattr(type(found), "is_continuous", True)
     monkeypatch.setattr(type(found), "manifold", manifold)
-    for section in ("_motifs", "_cells", "_levels", "_neighbours", "_how"):
+    for section in ("_motifs", "add_cells", "add_levels", "add_neighbours", "_how"):
         monkeypatch.setattr(f"hyperspy_motifs.motifs._report.{section}", lambda *_: None)
     text = found.report(tmp_path / "out.html").read_text(encoding="utf-8")
     assert len(Reader(text).images) == min(dimensions, 2)
@@ -152,8 +152,8 @@ def test_a_report_that_fails_leaves_the_old_one_and_no_window(found, tmp_path, m
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Page, "write", fail)
-    monkeypatch.setattr("hyperspy_motifs.motifs._report._cells", lambda *_: None)
-    monkeypatch.setattr("hyperspy_motifs.motifs._report._levels", lambda *_: None)
+    monkeypatch.setattr("hyperspy_motifs.motifs._report.add_cells", lambda *_: None)
+    monkeypatch.setattr("hyperspy_motifs.motifs._report.add_levels", lambda *_: None)
     with pytest.raises(KeyboardInterrupt):
         found.report(path)
     assert path.read_text() == "old"

@@ -74,11 +74,6 @@ class Moire:
         """Area of the cell."""
         return float(abs(np.linalg.det(self.vectors)))
 
-    @property
-    def is_hexagonal(self) -> bool:
-        """Whether a point of threefold symmetry is near: the angle is nearer to 120 than to 90 degrees."""
-        return self.angle > 105
-
 
 def find_moire(
     positions: ArrayLike,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from typing import Any
+
+import numpy as np
 
 from hyperspy_motifs.graph._files import written_whole
 
@@ -15,6 +17,9 @@ from hyperspy_motifs.graph._files import written_whole
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 _DPI = 160
+
+# Rows of a table that a reader still reads; the graph and the table of atoms hold them all.
+MOST_ROWS = 24
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -150,3 +155,21 @@ class Page:
         text = f"{head}{body}\n</body></html>\n".encode("utf-8", "replace").decode("utf-8")
         with written_whole(path) as file:
             file.write(text)
+
+
+def add_drawing(
+    page: Page, draw: Callable[..., Any], alternative: str, caption: str, *args: Any, **kwargs: Any
+) -> None:
+    """Draw a figure into the page and close it."""
+    import matplotlib.pyplot as plt
+
+    figure = np.ravel(draw(*args, **kwargs))[0].figure
+    try:
+        page.figure(figure, alternative, caption)
+    finally:
+        plt.close(figure)
+
+
+def plain(name: str) -> str:
+    """A name of the graph or of a parameter in plain words."""
+    return name.replace("-", " ").replace("_", " ")

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
-from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ._page import Page, swatch
+from ._page import MOST_ROWS, Page, add_drawing, plain, swatch
+from ._report_levels import add_cells, add_levels, add_neighbours
 
-# Rows of a table that a reader still reads; the graph and the table of atoms hold them all.
-MOST_ROWS = 24
 PACKAGES = (
     "hyperspy_motifs", "hyperspy", "rosettasciio", "atomap", "numpy", "scipy", "scikit-learn", "numba", "networkx",
     "matplotlib",
@@ -45,9 +43,9 @@ def write_report(motifs: Any, path: str | PathLike[str], title: str | None = Non
         # The continuum of several detectors cannot be computed from one of them.
         if motifs.is_continuous and int(motifs.parameters.get("detectors", 1)) == 1:
             _continuum(page, motifs, frame)
-        _cells(page, motifs, frame)
-        _levels(page, motifs)
-    _neighbours(page, motifs)
+        add_cells(page, motifs, frame)
+        add_levels(page, motifs)
+    add_neighbours(page, motifs)
     _how(page, motifs)
     page.write(target)
     return target
@@ -66,19 +64,6 @@ def _about(motifs: Any) -> str:
     return f"{text}, {len(motifs.labels):,} atoms, {motifs.n_motifs} motifs."
 
 
-def _add(
-    page: Page, draw: Callable[..., Any], alternative: str, caption: str, *args: Any, **kwargs: Any
-) -> None:
-    """Draw a figure into the page and close it."""
-    import matplotlib.pyplot as plt
-
-    figure = np.ravel(draw(*args, **kwargs))[0].figure
-    try:
-        page.figure(figure, alternative, caption)
-    finally:
-        plt.close(figure)
-
-
 # ---------------------------------------------------------------------- sections
 
 
@@ -87,14 +72,14 @@ def _motifs(page: Page, motifs: Any, frame: int) -> None:
     page.paragraph(_how_looked_at(motifs))
     n_frames = len(np.unique(motifs.frames))
     of_frame = f" of frame {frame}" if n_frames > 1 else ""
-    _add(
+    add_drawing(
         page,
         motifs.plot,
         f"The image{of_frame} with a coloured dot on each atom",
         f"The image{of_frame}, its atoms coloured by motif. Numbers in brackets are atoms.",
         frame=frame,
     )
-    _add(
+    add_drawing(
         page,
         motifs.plot_means,
         "Mean patch of each motif",
@@ -102,7 +87,7 @@ def _motifs(page: Page, motifs: Any, frame: int) -> None:
         "its point group below (of the projection, within this disc).",
         symmetry=True,
     )
-    _add(
+    add_drawing(
         page,
         motifs.plot_layout,
         "Scatter plot of all atoms in two dimensions, grouped by motif",
@@ -115,7 +100,7 @@ def _motifs(page: Page, motifs: Any, frame: int) -> None:
     if n_frames > 1:
         page.table("Atoms of each motif in each frame", *_frame_table(motifs))
     if len(motifs.lenses) > 1:
-        _add(
+        add_drawing(
             page,
             motifs.plot_tree,
             "Tree of the motifs at all lenses",
@@ -189,7 +174,7 @@ def _continuum(page: Page, motifs: Any, frame: int) -> None:
     )
     here = motifs.frames == frame
     image, where = motifs._image(frame)
-    _add(
+    add_drawing(
         page,
         plot_values,
         "The image with its atoms in colours that change gradually",
@@ -201,126 +186,13 @@ def _continuum(page: Page, motifs: Any, frame: int) -> None:
         **where,
     )
     if coordinates.shape[1] == 2:
-        _add(
+        add_drawing(
             page,
             plot_manifold,
             "Scatter plot of the atoms by their first two coordinates",
             "All atoms by the same coordinates, in the same colours.",
             coordinates,
         )
-
-
-def _cells(page: Page, motifs: Any, frame: int) -> None:
-    cells = motifs.cells
-    page.heading("Cells")
-    if not len(cells.polygons):
-        page.paragraph("The atoms form no closed cells.")
-        return
-    page.paragraph(
-        "Cells are the polygons that the bonds between atoms enclose. Cells with the same corners in the same order, and the "
-        "same shape, are of one class."
-    )
-    if any(motifs.frames[polygon[0]] == frame for polygon in cells.polygons):
-        _add(
-            page,
-            motifs.plot_cells,
-            "The image with its cells as coloured polygons",
-            "The cells over the image, coloured by class. Numbers in brackets are cells.",
-            frame=frame,
-        )
-    graph = motifs.graph
-    page.table(
-        "Classes of cells, the most frequent first; corners are motifs, and an atom counts in a cell by its angle there",
-        ["class", "cells", "corners", f"area ({motifs.units}²)", "composition"],
-        _shortened(
-            [
-                [
-                    _cell_class(node, attributes),
-                    attributes["size"],
-                    attributes.get("n_corners"),
-                    attributes.get("area"),
-                    graph.formula(node),
-                ]
-                for node, attributes in _classes(graph, "cell-class")
-            ]
-        ),
-    )
-
-
-def _levels(page: Page, motifs: Any) -> None:
-    graph = motifs.graph
-    kinds = [kind for level, kind in sorted(graph.levels.items()) if level > 1]
-    page.heading("Hierarchy")
-    if not kinds:
-        page.paragraph("Nothing was built above the cells.")
-        return
-    if graph.graph.get("reason"):
-        page.paragraph(str(graph.graph["reason"]))
-    _add(
-        page,
-        motifs.plot_hierarchy,
-        "Levels as rows of symbols, joined by lines to what they are made of",
-        "The levels, from motifs at the bottom upwards. Lines join a class to what it is made of: the thicker, the more of it "
-        "(a number, where lines are few, says how many). Numbers in brackets are instances.",
-    )
-    for kind in kinds:
-        reason = graph.graph.get(f"reason:{kind}")
-        classes = _classes(graph, f"{kind}-class")
-        columns = {
-            "class": [_short(attributes["name"]) for _, attributes in classes],
-            "instances": [attributes["size"] for _, attributes in classes],
-        }
-        if kind != "vertex-figure":  # whose cells are shared by many: it has no composition of its own
-            columns["composition"] = [graph.formula(node) for node, _ in classes]
-        if any("area" in attributes for _, attributes in classes):
-            columns[f"area ({motifs.units}²)"] = [attributes.get("area") for _, attributes in classes]
-        name = _plural(_plain(kind).capitalize())
-        if kind == "vertex-figure":
-            name += " (corners of the cells round an atom, in order: 3^2.6 are two triangles and a hexagon)"
-        rows = [list(row) for row in zip(*columns.values(), strict=True)]
-        page.table(f"{name}. {reason}" if reason else name, list(columns), _shortened(rows))
-    if "bits_per_atom" in graph.graph:
-        bits, error = graph.graph["bits_per_atom"], graph.graph.get("bits_per_atom_std", 0.0)
-        page.paragraph(
-            f"Disorder: {bits:.3f} ± {error:.3f} bits an atom to describe the cells; an endless crystal would need none."
-        )
-
-
-def _neighbours(page: Page, motifs: Any) -> None:
-    graph = motifs.graph
-    found = [
-        (-abs(d["z"]), graph.nodes[u], graph.nodes[v], d)
-        for u, v, d in graph.types.edges(data=True)
-        if d["kind"] == "neighbours" and d["q"] <= 0.05
-    ]
-    page.heading("Neighbours")
-    if not found:
-        page.paragraph("No two classes are neighbours more or less often than chance has it.")
-        return
-    page.paragraph(
-        "Pairs of classes that are neighbours more often (favoured) or less often (frustrated) than if the classes were dealt "
-        "out at random over the same bonds, at a false discovery rate of 5 %. z is the difference in standard deviations."
-    )
-    found.sort(key=lambda item: item[0])
-    page.table(
-        "The largest differences first",
-        ["of", "class", "beside", "observed", "by chance", "z", "false discovery rate", ""],
-        _shortened(
-            [
-                [
-                    _plain(first["kind"].removesuffix("-class")),
-                    _short(first["name"]),
-                    _short(second["name"]),
-                    d["observed"],
-                    float(d["expected"]),
-                    float(d["z"]),
-                    _rate(float(d["q"])),
-                    "favoured" if d["z"] > 0 else "frustrated",
-                ]
-                for _, first, second, d in found
-            ]
-        ),
-    )
 
 
 def _how(page: Page, motifs: Any) -> None:
@@ -333,7 +205,7 @@ def _how(page: Page, motifs: Any) -> None:
     page.table(
         f"Estimated from the image (lengths in {motifs.units})",
         ["quantity", "value"],
-        [[_plain(k), _value(v)] for k, v in sorted(parameters.items()) if k != "reason"],
+        [[plain(k), _value(v)] for k, v in sorted(parameters.items()) if k != "reason"],
     )
     page.table("Versions", ["package", "version"], [[name, _version(name)] for name in PACKAGES])
     page.paragraph(
@@ -343,50 +215,6 @@ def _how(page: Page, motifs: Any) -> None:
 
 
 # ---------------------------------------------------------------------- small things
-
-
-def _classes(graph: Any, kind: str) -> list[tuple[str, dict[str, Any]]]:
-    """Nodes of the classes of one kind, the most frequent first."""
-    nodes = [(node, graph.nodes[node]) for node in graph.find(kind=kind)]
-    return sorted(nodes, key=lambda item: -item[1]["size"])
-
-
-def _shortened(rows: list[list[Any]]) -> list[list[Any]]:
-    """The first rows, and one that tells how many more there are."""
-    if len(rows) <= MOST_ROWS:
-        return rows
-    return [*rows[:MOST_ROWS], [f"and {len(rows) - MOST_ROWS} more", *[None] * (len(rows[0]) - 1)]]
-
-
-def _short(name: str) -> str:
-    """Name with repetitions written once, ``(Mo Se)×3``, on one line."""
-    from hyperspy_motifs.draw._types import short_name
-
-    return short_name(name, 10_000)
-
-
-def _cell_class(node: str, attributes: dict[str, Any]) -> str:
-    """A class of cells in its colour, with the number that it has in the figure."""
-    from matplotlib.colors import to_hex
-
-    from hyperspy_motifs.draw import cell_colours
-    from hyperspy_motifs.draw._types import type_number
-
-    number = type_number(node)
-    return swatch(to_hex(cell_colours([number])[0]), f"{number}: {_short(attributes['name'])}")
-
-
-def _plural(name: str) -> str:
-    return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
-
-
-def _rate(q: float) -> str:
-    """A false discovery rate; far out in the tail of a normal distribution its figures mean nothing."""
-    return f"{q:.1g}" if q >= 1e-6 else "< 1e−6"
-
-
-def _plain(name: str) -> str:
-    return name.replace("-", " ").replace("_", " ")
 
 
 def _value(value: Any) -> str:

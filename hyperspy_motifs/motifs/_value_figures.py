@@ -31,8 +31,9 @@ class ValueFigures(MotifFigures):
         ----------
         values : str or array of shape (n,) or (n, 2), optional
             "probability" of the motif; "disorder", the distance to the local manifold beyond noise; "manifold", the first
-            two coordinates of the continuum; "angle" in degrees, of rotation-invariant motifs; another column of
-            :meth:`to_dict`, such as "strangeness" after :meth:`predict`; or one or two values an atom.
+            two coordinates of the continuum; "roughness", how far the coordinates are from those of the neighbours;
+            "angle" in degrees, of rotation-invariant motifs; another column of :meth:`to_dict`, such as "strangeness"
+            after :meth:`predict`; or one or two values an atom.
         frame : int, optional
             Of a stack: which frame (flat index).
         ax : matplotlib.axes.Axes, optional
@@ -126,6 +127,9 @@ class ValueFigures(MotifFigures):
         if name == "disorder":
             options["label"] = "distance to manifold (noise)"
             return np.asarray(self.manifold.disorder.distance)
+        if name == "roughness":
+            options["label"] = "roughness of coordinates (std)"
+            return np.asarray(self.manifold.disorder.roughness)
         if name == "angle":
             if self.angles is None:
                 raise ValueError(
@@ -135,7 +139,7 @@ class ValueFigures(MotifFigures):
             return np.degrees(self.angles)
         columns = {k: v for k, v in self.to_dict().items() if np.issubdtype(v.dtype, np.number)}  # type: ignore[attr-defined]
         if name not in columns:
-            known = sorted({"manifold", "disorder", "angle", *columns})
+            known = sorted({"manifold", "disorder", "roughness", "angle", *columns})
             raise ValueError(f"values is {name!r}; expected one of {known} or one value an atom.")
         if name in ("probability", "strangeness"):
             options |= {"vmin": 0, "vmax": 1}

@@ -2,17 +2,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hyperspy.signals import Signal2D
+from ._image_atoms import ImageAtoms
 
 if TYPE_CHECKING:
+    from hyperspy.signals import Signal2D
+
     from hyperspy_motifs.motifs import Motifs
 
     from ._atom_patches import AtomPatches
-    from ._atom_table import AtomTable
     from ._panel import MotifPanel
 
 
-class AtomicImage(Signal2D):
+class AtomicImage(ImageAtoms):
     """An image in which atomic columns are resolved, or a stack of such images.
 
     Any HyperSpy image becomes one by ``s.set_signal_type("atomic_image")``. Results live in its metadata, so they are
@@ -62,160 +63,6 @@ class AtomicImage(Signal2D):
         if not store.has_result(self):
             raise AttributeError("This image has no motifs yet. Call find_motifs() first.")
         return Motifs(self)
-
-    @property
-    def atoms(self) -> AtomTable:
-        """The atoms that :meth:`find_atoms` found, with what was added and removed by hand since.
-
-        Raises
-        ------
-        AttributeError
-            If none were found yet.
-        """
-        from ._atom_finding import stored_atoms
-
-        table = stored_atoms(self)
-        if table is None:
-            raise AttributeError("This image has no atoms yet. Call find_atoms() first.")
-        return table
-
-    def find_atoms(
-        self,
-        *,
-        separation: float | None = None,
-        polarity: str = "auto",
-        refine: bool | str = True,
-        threshold: float | None = None,
-        show_progressbar: bool | None = None,
-    ) -> AtomTable:
-        """Find the atomic columns and refine them to a fraction of a pixel.
-
-        Parameters
-        ----------
-        separation : float, optional
-            Distance of nearest columns in axis units. Estimated from the image if not given.
-        polarity : {"auto", "bright", "dark"}
-            Whether columns are bright, or dark as in annular bright field. Decided from the image if "auto".
-        refine : bool or {"gaussian", "center_of_mass", "atomap"}
-            True is "gaussian": a batched fit of 2-D Gaussians on a local background. False leaves whole pixels.
-        threshold : float, optional
-            Weakest column over the typical one, by its response to the band-pass; if not given 0.1, and above the noise.
-        show_progressbar : bool, optional
-            HyperSpy's preference if not given.
-
-        Returns
-        -------
-        AtomTable
-            Also kept in the metadata: ``s.atoms``.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the image cannot be searched (see the message) or nothing is found in it.
-
-        See Also
-        --------
-        find_motifs, add_atoms, remove_atoms, estimate_atom_separation, estimate_polarity
-        """
-        from ._atom_finding import find_atoms, keep_atoms
-
-        table = find_atoms(
-            self, separation, show_progressbar, polarity=polarity, refine=refine, threshold=threshold
-        )
-        keep_atoms(self, table)
-        return table
-
-    def add_atoms(self, positions: Any, *, refine: bool | str = False, frame: int = 0) -> AtomTable:
-        """Add atoms by hand to those that were found.
-
-        Parameters
-        ----------
-        positions : array-like of shape (k, 2)
-            x, y in axis units.
-        refine : bool or str, optional
-            Whether to refine the new ones as :meth:`find_atoms` does.
-        frame : int, optional
-            Flat index of the frame of a stack.
-
-        Returns
-        -------
-        AtomTable
-        """
-        from ._atom_editing import add_atoms
-
-        return add_atoms(self, positions, refine, frame)
-
-    def remove_atoms(self, positions: Any, *, frame: int = 0) -> AtomTable:
-        """Remove the atoms nearest to the given points.
-
-        Parameters
-        ----------
-        positions : array-like of shape (k, 2)
-            x, y in axis units. Each must lie within half the separation of an atom.
-        frame : int, optional
-            Flat index of the frame of a stack.
-
-        Returns
-        -------
-        AtomTable
-        """
-        from ._atom_editing import remove_atoms
-
-        return remove_atoms(self, positions, frame)
-
-    def edit_atoms(self) -> Any:
-        """Plot the image with its atoms and edit them by mouse: click on an atom to remove it, elsewhere to add one.
-
-        Returns
-        -------
-        AtomEditor
-            Keep a reference to it while the figure is open. Every click is written to ``s.atoms`` at once; the key ``u``
-            undoes the last.
-        """
-        from hyperspy_motifs.draw._atom_editor import AtomEditor
-
-        return AtomEditor(self)
-
-    def estimate_atom_separation(self, polarity: str = "auto") -> tuple[float, float]:
-        """Distance of nearest atomic columns, estimated from the image alone.
-
-        Returns
-        -------
-        separation : float
-            In axis units.
-        certainty : float
-            0 to 1; below 0.5 it is better given by hand.
-        """
-        from hyperspy_motifs import atoms, store
-
-        from ._checks import check_axes, clean_image
-        from ._frames import frame
-
-        check_axes(self)
-        image, _ = clean_image(frame(self, 0))
-        if polarity == "auto":
-            polarity, _ = atoms.estimate_polarity(image)
-        separation, certainty = atoms.estimate_separation(image, polarity=polarity)
-        return float(separation) * abs(store.Stamp.of(self).scale[0]), float(certainty)
-
-    def estimate_polarity(self) -> tuple[str, float]:
-        """Whether the columns are bright or dark, decided from the image alone.
-
-        Returns
-        -------
-        polarity : {"bright", "dark"}
-        certainty : float
-            0 to 1.
-        """
-        from hyperspy_motifs import atoms
-
-        from ._checks import check_axes, clean_image
-        from ._frames import frame
-
-        check_axes(self)
-        image, _ = clean_image(frame(self, 0))
-        polarity, certainty = atoms.estimate_polarity(image)
-        return str(polarity), float(certainty)
 
     def get_atom_patches(
         self, atoms: Any = None, *, radius: float | None = None, lens: float = 1.2, normalise: bool = True

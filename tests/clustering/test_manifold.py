@@ -1,6 +1,7 @@
 """Manifold coordinates: registry of a twisted bilayer, extension, topology, disorder, sites."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -154,6 +155,24 @@ def test_disorder_is_ranked_and_its_half_found():
     assert values == sorted(values)
     assert areas == sorted(areas)
     assert areas[-1] > 0.93
+
+
+def test_coordinates_are_rough_where_they_scatter():
+    rng = np.random.default_rng(2)
+    xy = rng.uniform(0, 40, (1400, 2))
+    X = rng.normal(size=(1400, 6))
+    X[::70] = np.nan
+    slopes = np.array([[0.2, 0.05, -0.1], [-0.03, 0.3, 0.1]])
+    raw = xy @ slopes
+    left = xy[:, 0] < 20
+    raw[left] += rng.normal(0, 0.4, (left.sum(), 3))
+    found = estimate_disorder(X, xy, manifold=SimpleNamespace(raw_coordinates_=raw)).roughness
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(X[:, 0]))
+    # A slope is not rough; away from the scattered half, and from what lies beside it, nothing is.
+    assert np.nanmax(found[xy[:, 0] > 25]) < 1e-9
+    # The plane through the neighbours scatters itself, so that a little more than 0.4 is found.
+    assert 0.4 < np.sqrt(np.nanmean(found[xy[:, 0] < 15] ** 2)) < 0.55
+    assert np.isnan(estimate_disorder(X, xy).roughness).all()
 
 
 def test_no_disorder_where_there_is_only_noise():

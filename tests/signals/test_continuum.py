@@ -44,6 +44,16 @@ def test_a_crystal_has_no_moire_level():
     assert "overlap" not in str(motifs)
 
 
+def test_roughness_is_drawn(bilayer):
+    motifs = bilayer[0].motifs
+    ax = motifs.plot_values("roughness")
+    drawn = ax.collections[0].get_array()
+    rough = motifs.manifold.disorder.roughness
+    np.testing.assert_allclose(np.sort(np.ma.compressed(drawn)), np.sort(rough[np.isfinite(rough)]))
+    # Registry changes slowly from atom to atom: much less than over the image.
+    assert np.nanmedian(rough) < 0.5
+
+
 def test_overlapping_columns_are_said_and_a_grid_can_be_asked_for(bilayer):
     image, _ = bilayer
     assert image.motifs.parameters["sites"]["kind"] == "grid"
