@@ -15,6 +15,8 @@ _BRIGHT_PRIOR = 0.3
 # Band-pass scale over separation: a compromise of signal to noise (coarser) and resolution (finer).
 _MATCHED_RATIO = 0.25
 _FINEST_RATIO = 0.17
+# What is left of the certainty where finer features answer almost as well.
+_TWO_DISTANCES = 0.3
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
     steadiness = np.clip(1.0 - np.clip(scan.slopes()[run], 0, None).min(), 0, 1)
     regularity = np.clip(1.0 - scan.spreads[run].min() / 0.25, 0, 1)
     certainty = float(np.sqrt(steadiness * max(regularity, 0.05)) * min(1.0, 0.5 + len(run) / 6))
+    if scan.finer_distance(run, 0.2 * top):
+        certainty *= _TWO_DISTANCES
     return ImageScales(separation, certainty, chosen, polarity_certainty, scale, float(scan.responses[k]))
 
 

@@ -17,6 +17,14 @@ _FINEST = 0.8
 _WEAKEST = 0.1
 # Noise: the number of peaks falls as s^-2 (their mean distance is a multiple of the scale). Columns: it stays.
 _STEADY_SLOPE = 1.2
+# Light columns that noise drowns between two scales: they fade faster than columns, slower than noise (2).
+_FADING_SLOPE = 1.7
+# Maxima of noise are 2.7 to 3 scales apart; what keeps its distance is further apart than this, to within so much (log).
+_NOISE_DISTANCE = 4.0
+_SAME = 0.1
+_FINER = 1.2
+# Between neighbouring scales the same features keep their distance to within this (log).
+_JUMP = 0.2
 _COARSEST_RATIO = 0.42
 _LEAST_RESPONSE = 0.2
 _FEWEST_PEAKS = 6
@@ -46,6 +54,26 @@ class ScaleScan:
         """``-d ln(count) / d ln(scale)``: 2 for noise, 0 while the same columns answer at each scale."""
         return -np.gradient(np.log(np.maximum(self.counts, 1)), np.log(self.scales))
 
+    def finer_distance(self, run: np.ndarray, least_response: float) -> float:
+        """Distance of features finer than those of `run` that answer at two scales or more, if only just; 0 for none.
+
+        Light columns beside heavy ones at low dose are such: they fade as the scale grows, yet slower than maxima of noise, and
+        keep their distance, which that of noise, a multiple of the scale, does not.
+        """
+        fine = np.arange(max(run[0] - 1, 0))
+        next_to = self.distances[fine + 1] / np.maximum(self.distances[fine], 1e-9)
+        slopes = self.slopes()
+        like = (
+            (np.minimum(slopes[fine], slopes[fine + 1]) < _STEADY_SLOPE)
+            & (np.maximum(slopes[fine], slopes[fine + 1]) < _FADING_SLOPE)
+            & (self.counts[fine + 1] >= _FEWEST_PEAKS)
+            & (self.responses[fine] > least_response)
+            & (self.distances[fine] > _NOISE_DISTANCE * self.scales[fine])
+            & (np.abs(np.log(next_to)) < _SAME)
+            & (self.distances[fine + 1] < self.distances[run].min() / _FINER)
+        )
+        return float(self.distances[fine[like][-1]]) if like.any() else 0.0
+
     def plateau(self, least_response: float) -> np.ndarray:
         """Indices of the finest run of scales at which the same features answer; may be empty."""
         good = (
@@ -54,7 +82,11 @@ class ScaleScan:
             & (self.scales < _COARSEST_RATIO * self.distances)
             & (self.responses > least_response)
         )
-        runs = np.split(np.arange(len(good)), np.flatnonzero(np.diff(good.astype(int))) + 1)
+        # Features that are suddenly much further apart are others: pairs that have merged.
+        jump = np.abs(np.diff(np.log(np.maximum(self.distances, 1e-9)))) > _JUMP
+        runs = np.split(
+            np.arange(len(good)), np.flatnonzero(np.diff(good.astype(int)).astype(bool) | jump) + 1
+        )
         runs = [run for run in runs if good[run[0]]]
         if not runs:
             return np.empty(0, int)

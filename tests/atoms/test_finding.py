@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.atoms import estimate_polarity, estimate_separation, find_atoms
+from hyperspy_motifs.atoms._scan import ScaleScan
 
 
 def lattice(vectors, basis, shape, angle=0.0):
@@ -300,3 +301,35 @@ def test_the_flank_of_a_column_beyond_the_rim_is_no_column(beyond):
     distance, nearest = cKDTree(points).query(found)
     assert distance.max() < 2.0
     assert set(nearest) == set(np.flatnonzero(inside))
+
+
+def test_a_plateau_ends_where_pairs_merge():
+    # As dumbbells of two unlike columns at low dose scan: 13 pixels apart until they merge, 29 from then on.
+    scales = 0.8 * 2 ** (np.arange(12) / 4)
+    counts = np.array([14555, 11530, 8310, 5343, 1158, 473, 367, 317, 262, 210, 206, 206])
+    distances = np.array([2.2, 2.8, 3.2, 3.6, 6.0, 11.4, 13.2, 13.3, 19.3, 28.6, 29.0, 29.0])
+    scan = ScaleScan(scales, counts, distances, np.full(12, 0.1), np.full(12, 2.0))
+    run = scan.plateau(0.2)
+    assert distances[run] == pytest.approx([13.2, 13.3])
+
+
+def test_coarse_columns_at_low_dose_are_not_taken_for_noise():
+    from hyperspy_motifs import data
+
+    signal, truth = data.perovskite("SrTiO3", pixel_size=0.008, dose=5e3, shape=(256, 277), random_state=0)
+    spacing = np.median(cKDTree(truth.positions).query(truth.positions, k=2)[0][:, 1])
+    separation, certainty = estimate_separation(np.asarray(signal.data, float))
+    assert separation == pytest.approx(spacing, rel=0.1)
+    assert certainty > 0.5
+
+
+def test_light_columns_that_fade_make_the_separation_unsure():
+    from hyperspy_motifs import data
+
+    signal, _ = data.monolayer(
+        "WS2", pixel_size=0.0125, probe_size=0.1, dose=3e4, shape=(384, 405), rotation=7.0, random_state=0
+    )
+    image = np.asarray(signal.data, float)
+    assert estimate_separation(image)[1] < 0.3
+    with pytest.warns(UserWarning, match="give separation="):
+        find_atoms(image)
