@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hyperspy_motifs.data import square_triangle
 from hyperspy_motifs.hierarchy import Sites, find_lattice
 from hyperspy_motifs.hierarchy._lattice import reduced
 
@@ -110,6 +111,13 @@ def test_squares_and_triangles_without_period_have_none(patterns, seed):
         points = patterns["square_triangle"](kind, seed=seed)
         for faint in (False, True):
             assert find_lattice(Sites(points, np.zeros(len(points), dtype=int)), faint) is None, kind
+
+
+@pytest.mark.parametrize("seed", [3, 6])
+def test_a_translation_by_few_sites_that_maps_half_of_a_random_tiling_is_none(seed):
+    # A cell of 7.6 sites maps 57 % of these two, twice and three times its vectors nearly as many.
+    positions = square_triangle("random", shape=(640, 640), random_state=seed)[1].positions
+    assert find_lattice(Sites(positions, np.zeros(len(positions), dtype=int)), faint=True) is None
 
 
 @pytest.mark.parametrize("n", [0, 1, 7])
