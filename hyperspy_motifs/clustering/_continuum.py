@@ -20,6 +20,9 @@ _FURTHEST = 0.75
 # Widths are of the logarithms: half of what lies between the simulated discrete and continuous cases.
 _GAP, _BALL = 1.35, 7.4
 _GAP_WIDTH, _BALL_WIDTH = 0.1, 0.06
+# The dimension that few points can show is limited (Eckmann and Ruelle, Physica D 56 (1992) 185): the largest one of a cloud
+# of noise falls with their number n as exp(-7 / n^(3/4)); simulated in 12 to 20 dimensions, 45 to 600 points.
+_LIMITED, _POWER, _MANY = 7.0, 0.75, 600
 
 
 @dataclass(frozen=True)
@@ -163,8 +166,9 @@ def _through_one(points: NDArray[np.float64]) -> Continuity:
     profile = dimension_profile(points)
     gap = float(np.median(profile.min(axis=1)))
     largest = float((1.0 / np.mean(1.0 / profile, axis=0)).max())
+    few = _LIMITED * (min(len(points), _MANY) ** -_POWER - _MANY**-_POWER)
     probability = _logistic(np.log(gap / _GAP) / _GAP_WIDTH) * _logistic(
-        np.log(_BALL / largest) / _BALL_WIDTH
+        (np.log(_BALL / largest) - few) / _BALL_WIDTH
     )
     continuous = probability > 0.5
     certainty = probability if continuous else 1.0 - probability

@@ -117,3 +117,22 @@ def test_images_of_known_kind(shared_data):
         xy = xy[((xy > radius) & (xy < np.array(image.shape[::-1]) - 1 - radius)).all(axis=1)]
         moments = [get_moments(image, xy, ZernikeBasis(8, radius * f)) for f in (0.5, 1.0)]
         assert estimate_continuity([manifold_features(m).values for m in moments]).kind == kind
+
+
+@pytest.mark.parametrize("d", [12, 20])
+@pytest.mark.parametrize("n", [45, 90, 300])
+def test_few_points_of_noise_are_no_continuum(n, d):
+    """What few points show of their dimension is limited: that alone must not make a surface of them."""
+    clouds = [np.random.default_rng(seed).normal(size=(n, d)) for seed in range(6)]
+    assert max(estimate_continuity(cloud).probability for cloud in clouds) < 0.25
+
+
+@pytest.mark.parametrize("n", [45, 90, 300])
+def test_few_points_of_a_torus_are_a_continuum(n):
+    rng = np.random.default_rng(n)
+    angles = rng.uniform(0, 2 * np.pi, (n, 2))
+    points = rng.normal(size=(n, 16))
+    points[:, :4] += 8 * np.hstack([np.cos(angles), np.sin(angles)])
+    found = estimate_continuity(points)
+    assert found.is_continuous
+    assert found.certainty > 0.9
