@@ -16,8 +16,10 @@ than 5 % of the atoms; both count only what was claimed without a warning.
 from __future__ import annotations
 
 import argparse
+import csv
 import warnings
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import numpy as np
 
@@ -75,6 +77,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1000)
     parser.add_argument("--verbose", action="store_true", help="say what was answered for every image")
+    parser.add_argument("-o", "--output", type=Path, help="write the table as CSV, as for the documentation")
     options = parser.parse_args()
     empty, lattices = ("noise", "vacuum", "amorphous", "blob"), tuple(SITES)
     table: dict[str, Counter] = defaultdict(Counter)
@@ -98,6 +101,13 @@ def main() -> None:
                 flush=True,
             )
     columns = ("refused", "warned", "one motif", "claimed", "false", "more", "rare")
+    if options.output:
+        with options.output.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["image", "images", *columns])
+            writer.writerows(
+                [kind, sum(c[n] for n in columns[:4]), *(c[n] for n in columns)] for kind, c in table.items()
+            )
     print(f"{'':12}" + "".join(f"{name:>11}" for name in columns))
     for kind, counts in table.items():
         print(f"{kind:12}" + "".join(f"{counts[name]:>11}" for name in columns))

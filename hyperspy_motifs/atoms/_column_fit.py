@@ -9,7 +9,13 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.atoms._atomap import refine_by_atomap
 from hyperspy_motifs.atoms._atoms import Atoms
-from hyperspy_motifs.atoms._common_shape import WIDEST_SHAPES, common_precision, shape_scatter, spread_sample
+from hyperspy_motifs.atoms._common_shape import (
+    WIDEST_SHAPES,
+    common_precision,
+    median_of_known,
+    shape_scatter,
+    spread_sample,
+)
 from hyperspy_motifs.atoms._kernels import (
     centres_of_mass,
     fit_columns,
@@ -120,7 +126,7 @@ class ColumnFit:
             self.parameters = new
         self.variance[which] = variance[which, 0]
         # The residual of one small disc is itself noisy: its mean with the typical one.
-        noise = 0.5 * (self.variance + np.nanmedian(self.variance))[which]
+        noise = 0.5 * (self.variance + median_of_known(self.variance))[which]
         with np.errstate(divide="ignore", invalid="ignore"):
             significance = self.parameters[which, 0] / np.sqrt(noise * variance[which, 1])
         return np.nan_to_num(significance, posinf=np.inf)
@@ -187,7 +193,7 @@ class ColumnFit:
             self._scatter = shape_scatter(
                 new[chosen, 3] / self.common, spread[:, 1] / self.common**2, self._scatter
             )
-            misfit = float(np.nanmedian(variance))
+            misfit = median_of_known(variance)
             self._strength = misfit / self._scatter**2
             radius = float(np.median(self.radii))
             if misfit > (_WORSE + _FREEDOM / radius**2) * best[0] and radius > 0.98 * best[1]:
@@ -200,7 +206,7 @@ class ColumnFit:
             if misfit < best[0] or radius < 0.98 * best[1]:
                 best = self._state(misfit, lost)
             # The uncertainty of the position of a Gaussian is its width times that of its amplitude, over it.
-            doubt = np.nanmedian(np.sqrt(spread[:, 0]) / new[chosen, 0]) / np.sqrt(self.common)
+            doubt = median_of_known(np.sqrt(spread[:, 0]) / new[chosen, 0]) / np.sqrt(self.common)
             if moved < max(_SETTLED * doubt, _SETTLED_PIXELS):
                 break
         floor = _LEAST_AMPLITUDE * np.median(self.parameters[:, 0])

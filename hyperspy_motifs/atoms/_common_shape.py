@@ -19,12 +19,18 @@ def spread_sample(n):
     return np.unique((np.arange(_SAMPLE) * golden % 1.0 * n).astype(np.int64))
 
 
+def median_of_known(values):
+    """Median without what is NaN, as of fits that failed; NaN where all are."""
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else float("nan")
+
+
 def shape_scatter(relative_precision, noise_variance, prior_scatter):
     """True scatter of the columns' shapes: what is seen less what the noise of the fits accounts for.
 
     The fits were drawn towards the common shape by a prior of `prior_scatter`, which is undone first.
     """
-    noise = float(np.nanmedian(noise_variance))
+    noise = median_of_known(noise_variance)
     if not np.isfinite(noise):
         return prior_scatter
     shrink = prior_scatter**2 / (prior_scatter**2 + noise)

@@ -91,12 +91,13 @@ class Axes:
     vectors: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, X: NDArray[np.float64]) -> Axes:
-        """Take the first twenty principal axes of points (n, d), or fewer where there are few points."""
+    def fit(cls, X: NDArray[np.float64], fewer: bool = True) -> Axes:
+        """Take the first twenty principal axes of points (n, d); where there are few points `fewer`, or all the same."""
         centre = X.mean(axis=0)
         centred = X - centre
         _, vectors = np.linalg.eigh(centred.T @ centred)
-        vectors = vectors[:, ::-1][:, : min(_COMPONENTS, max(len(X) // _POINTS_PER_AXIS, _FEWEST_AXES))]
+        allowed = max(len(X) // _POINTS_PER_AXIS, _FEWEST_AXES) if fewer else _COMPONENTS
+        vectors = vectors[:, ::-1][:, : min(_COMPONENTS, allowed)]
         largest = np.abs(vectors).argmax(axis=0)
         return cls(centre, vectors * np.sign(vectors[largest, np.arange(vectors.shape[1])]))
 

@@ -59,7 +59,8 @@ def manifold_features(moments: MomentsLike, like: ManifoldFeatures | None = None
     unit = noise_unit(moments) if like is None else like.unit
     X = noise_units(moments, False, unit)
     with threadpool_limits(limits=1, user_api="blas"):
-        axes = Axes.fit(X[valid]) if like is None else like.axes
+        # All of them for however few atoms: by its many dimensions noise is told from a continuum.
+        axes = Axes.fit(X[valid], fewer=False) if like is None else like.axes
         values = np.full((len(X), axes.vectors.shape[1]), np.nan)
         values[valid] = axes.apply(X[valid])
     return ManifoldFeatures(values, axes, unit)

@@ -18,6 +18,7 @@ SOURCES = [
 ]  # the wheel keeps its tests in the package
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "joblib"}
 UNSAFE_CALLS = {"eval", "exec", "compile", "__import__"}
+UNSAFE_METHODS = {"eval", "exec", "system", "popen", "read_pickle", "to_pickle", "exec_module"}
 
 
 def name_of(node):
@@ -36,6 +37,8 @@ def offences(tree):
         owner, name = name_of(getattr(node.func, "value", None)), name_of(node.func)
         keywords = {k.arg: getattr(k.value, "value", None) for k in node.keywords}
         if isinstance(node.func, ast.Name) and name in UNSAFE_CALLS:
+            yield node.lineno, name
+        if isinstance(node.func, ast.Attribute) and name in UNSAFE_METHODS:
             yield node.lineno, name
         if name == "load" and owner in ("np", "numpy") and keywords.get("allow_pickle") is not False:
             yield node.lineno, "np.load without allow_pickle=False"
@@ -57,6 +60,9 @@ def test_nothing_that_is_read_can_run():
         "import pickle",
         "from joblib import load",
         "eval(x)",
+        "table.eval(x)",
+        "pandas.read_pickle(p)",
+        "os.system(x)",
         "np.load(p)",
         "yaml.load(f)",
         "run(x, shell=True)",
