@@ -29,6 +29,11 @@ class FeatureAnalysis(Signal1D):
         ----------
         *args, **kwargs
             As of :meth:`hyperspy.api.signals.BaseSignal.decomposition`; ``navigation_mask`` by name.
+
+        Returns
+        -------
+        object
+            None, or what HyperSpy returns with ``return_info=True``.
         """
         return super().decomposition(*args, **self._without_unknown(kwargs))
 
@@ -39,6 +44,11 @@ class FeatureAnalysis(Signal1D):
         ----------
         *args, **kwargs
             As of :meth:`hyperspy.api.signals.BaseSignal.cluster_analysis`; ``navigation_mask`` by name.
+
+        Returns
+        -------
+        object
+            None, or what HyperSpy returns with ``return_info=True``.
         """
         return super().cluster_analysis(*args, **self._without_unknown(kwargs))
 
@@ -49,5 +59,10 @@ class FeatureAnalysis(Signal1D):
         ----------
         *args, **kwargs
             As of :meth:`hyperspy.api.signals.BaseSignal.estimate_number_of_clusters`; ``navigation_mask`` by name.
+
+        Returns
+        -------
+        int
+            What HyperSpy takes for the best.
         """
         return super().estimate_number_of_clusters(*args, **self._without_unknown(kwargs))

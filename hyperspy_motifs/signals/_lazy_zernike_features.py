@@ -1,3 +1,5 @@
+from typing import Any
+
 from hyperspy.signals import LazySignal1D
 
 from ._zernike_features import ZernikeFeatures
@@ -5,3 +7,19 @@ from ._zernike_features import ZernikeFeatures
 
 class LazyZernikeFeatures(LazySignal1D, ZernikeFeatures):
     """ZernikeFeatures whose data are a dask array: nothing is read before it is needed."""
+
+    # HyperSpy has a lazy decomposition of its own, which stands before that of ZernikeFeatures.
+    def decomposition(self, *args: Any, **kwargs: Any) -> Any:
+        """HyperSpy's lazy decomposition; atoms without moments (too near the border) are masked.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            As of HyperSpy's lazy signals; ``navigation_mask`` by name.
+
+        Returns
+        -------
+        object
+            None, or what HyperSpy returns.
+        """
+        return super().decomposition(*args, **self._without_unknown(kwargs))

@@ -50,6 +50,19 @@ def test_hyperspy_analyses_what_is_known(features, unknown):
     assert s.estimate_number_of_clusters("decomposition", max_clusters=4, number_of_components=4) >= 2
 
 
+def test_lazy_features_are_analysed_as_well(features, unknown):
+    s = features.as_lazy()
+    s.decomposition(print_info=False, output_dimension=3)
+    loadings = np.asarray(s.get_decomposition_loadings().data)
+    np.testing.assert_array_equal(np.isnan(loadings).all(axis=0), unknown)
+    eager = features.deepcopy()
+    eager.decomposition(print_info=False, output_dimension=3)
+    known = eager.get_decomposition_loadings().data[:, ~unknown]
+    # HyperSpy's lazy decomposition goes block by block and is not exact.
+    assert abs(np.corrcoef(loadings[0, ~unknown], known[0])[0, 1]) > 0.98
+    np.testing.assert_array_equal(s.take([4, 2]).data, features.data[[4, 2]])
+
+
 def test_a_mask_of_the_user_is_kept(features, unknown):
     s = features.deepcopy()
     mask = np.arange(len(unknown)) < 20
