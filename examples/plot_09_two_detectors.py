@@ -2,8 +2,8 @@
 Two detectors of one scan
 =========================
 
-What one detector cannot tell apart, two can: their features stand side by side, each in units of its own
-noise.
+What one detector cannot tell apart, another may: their features stand side by side, each in units of its own
+noise, and what either tells is told.
 """
 
 import hyperspy.api as hs
@@ -39,7 +39,8 @@ plt.show()
 
 # %%
 # Each alone, then both together, on the same positions. The table says what share of the atoms of each
-# species is in a motif where that species is the majority, through the smallest lens.
+# species is in a motif where that species is the majority, through the smallest lens; atoms that the border cuts
+# are left out.
 
 positions = truth.positions * imaging.pixel_size
 
@@ -48,7 +49,8 @@ def found(image, **options):
     motifs = image.find_motifs(positions, refine=False, show_progressbar=False, **options)
     labels = motifs.labels_at(motifs.lenses[0])
     table = np.zeros((labels.max() + 1, len(truth.names)), dtype=int)
-    np.add.at(table, (labels, truth.labels), 1)
+    whole = ~motifs.near_border
+    np.add.at(table, (labels[whole], truth.labels[whole]), 1)
     majority = table.argmax(axis=1)
     return [table[majority == i, i].sum() / table[:, i].sum() for i in range(len(truth.names))]
 

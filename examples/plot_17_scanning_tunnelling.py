@@ -27,7 +27,8 @@ hm.draw.plot_image(s.data, extent=extent, units="nm")
 plt.show()
 
 # %%
-# Motifs. Through the lens that is chosen the sites of the cell are told apart without a word about the cell.
+# Motifs. The smallest lens sees heights: it parts the halves of the cell, but for a few adatoms, and the dark
+# ones. Larger lenses tell the sites of the cell, without a word about the cell.
 
 motifs = s.find_motifs(show_progressbar=False)
 print(motifs)
