@@ -18,19 +18,25 @@ _LEAST_ORDER = 0.7
 _FEWEST = 60
 # How far below the typical part that of a site amid disorder lies.
 _DISORDERED = 0.5
+_BESIDE_OTHERS = 0.2
+_FEWEST_PAIRS = 8
 
 
-def order_of_sites(positions: np.ndarray, separation: float) -> np.ndarray:
+def order_of_sites(positions: np.ndarray, separation: float, *, beside_others: bool = False) -> np.ndarray:
     """Part of the displacements from each position to its neighbours that recur round about.
 
     The two-dimensional histogram of the displacements shorter than 2.2 separations has peaks at the vectors
-    of the structure (the Patterson map of the positions).
+    of the structure (the Patterson map of the positions). It is taken over the block of 8 separations that a position
+    lies in and the blocks round it.
 
     Parameters
     ----------
     positions : ndarray of shape (n, 2)
     separation : float
         Typical nearest-neighbour distance, in the unit of `positions`.
+    beside_others : bool, optional
+        Of the four squares of 2 x 2 blocks that hold the position, take the one with the highest order: at a boundary
+        between two phases the vectors of the one drown among those of the other.
 
     Returns
     -------
@@ -45,7 +51,6 @@ def order_of_sites(positions: np.ndarray, separation: float) -> np.ndarray:
     n_bins = 2 * int(np.ceil(_REACH / _BIN)) + 1
     middle = n_bins // 2
     bins = np.rint(vectors / _BIN).astype(int)
-    # Grains differ: the histogram is taken over the block of each pair and the blocks round it.
     block = ((positions - positions.min(axis=0)) / (_BLOCK * separation)).astype(int)
     n_blocks = block.max(axis=0) + 1
     own = block[pairs[:, 0]]
@@ -55,12 +60,23 @@ def order_of_sites(positions: np.ndarray, separation: float) -> np.ndarray:
         index = (own[:, 0], own[:, 1], middle + sign * bins[:, 0], middle + sign * bins[:, 1])
         counts += np.bincount(np.ravel_multi_index(index, shape), minlength=len(counts))
     counts = gaussian_filter(counts.reshape(shape), (0, 0, 1, 1))
-    counts = uniform_filter(counts, (3, 3, 0, 0), mode="constant")
-    expected = counts.sum(axis=(2, 3)) * _BIN**2 / (np.pi * _REACH**2)
-    here = counts[own[:, 0], own[:, 1], middle + bins[:, 0], middle + bins[:, 1]]
-    frequent = (here > _FREQUENT * expected[own[:, 0], own[:, 1]]).astype(float)
-    total = np.bincount(pairs.ravel(), minlength=n)
-    return np.bincount(pairs.ravel(), np.repeat(frequent, 2), minlength=n) / np.maximum(total, 1)
+    total = np.maximum(np.bincount(pairs.ravel(), minlength=n), 1)
+    if beside_others:
+        windows = [(2, (i, j, 0, 0)) for i in (0, -1) for j in (0, -1)]
+        # Of few pairs in a window each is more than is expected. One smoothed pair has a peak of 1 / 2 pi.
+        fewest = _FEWEST_PAIRS / (2 * np.pi)
+    else:
+        windows, fewest = [(3, (0, 0, 0, 0))], 0.0
+    order = np.zeros(n)
+    for size, origin in windows:
+        around = uniform_filter(counts, (size, size, 0, 0), mode="constant", origin=origin)
+        expected = around.sum(axis=(2, 3)) * _BIN**2 / (np.pi * _REACH**2)
+        here = around[own[:, 0], own[:, 1], middle + bins[:, 0], middle + bins[:, 1]]
+        frequent = here > np.maximum(_FREQUENT * expected[own[:, 0], own[:, 1]], fewest / size**2)
+        order = np.maximum(
+            order, np.bincount(pairs.ravel(), np.repeat(frequent.astype(float), 2), minlength=n) / total
+        )
+    return order
 
 
 def in_crystal(positions: np.ndarray, separation: float) -> np.ndarray:
@@ -84,6 +100,8 @@ def in_crystal(positions: np.ndarray, separation: float) -> np.ndarray:
     if typical < _LEAST_ORDER:
         return np.ones(len(positions), bool)
     odd = order < typical - _DISORDERED
+    # The windows of this are small, and their order that of few pairs: more of it is asked for.
+    odd &= order_of_sites(positions, separation, beside_others=True) < typical - _BESIDE_OTHERS
     pairs = cKDTree(positions).query_pairs(_NEIGHBOURHOOD * separation, output_type="ndarray")
     ends, others = pairs.ravel(), pairs[:, ::-1].ravel()
     n = len(positions)

@@ -26,6 +26,7 @@ _RULES: dict[str, BondRule] = {
     "delaunay": DelaunayBonds(),
     "voronoi": VoronoiBonds(),
     "beta": BetaSkeletonBonds(),
+    "beta-skeleton": BetaSkeletonBonds(),
     "gabriel": BetaSkeletonBonds(1.0),
     "rng": BetaSkeletonBonds(2.0),
     "interstitial": InterstitialBonds(),
@@ -38,7 +39,7 @@ def bond_rule(bonds: str | BondRule | ArrayLike = "auto") -> BondRule:
     Parameters
     ----------
     bonds : str, BondRule or array-like of int, shape (b, 2)
-        "auto", "delaunay", "voronoi", "beta", "gabriel", "rng" or "interstitial"; an instance such as
+        "auto", "delaunay", "voronoi", "beta-skeleton" (or "beta"), "gabriel", "rng" or "interstitial"; an instance such as
         ``RadiusBonds(3.8)`` or ``NearestBonds(3)``; or pairs of indices into the points.
 
     Returns

@@ -8,6 +8,8 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.atoms import estimate_polarity, estimate_separation, find_atoms
+from hyperspy_motifs.atoms._neighbours import nearest_neighbour_distance
+from hyperspy_motifs.atoms._order import in_crystal
 from hyperspy_motifs.atoms._scan import ScaleScan
 
 
@@ -333,3 +335,18 @@ def test_light_columns_that_fade_make_the_separation_unsure():
     assert estimate_separation(image)[1] < 0.3
     with pytest.warns(UserWarning, match="give separation="):
         find_atoms(image)
+
+
+def test_columns_at_the_boundary_of_two_phases_are_no_disorder():
+    # A tiling with many vectors beside a dense lattice with few, whose displacements outnumber its own.
+    from hyperspy_motifs.data._square_triangle import square_triangle_vertices
+
+    tiling = square_triangle_vertices("sigma", 30, 0)
+    tiling = tiling[(np.abs(tiling[:, 0]) < 20) & (tiling[:, 1] > 2) & (tiling[:, 1] < 16)]
+    i, j = np.meshgrid(np.arange(-60, 60), np.arange(-60, 60))
+    c, s = np.cos(0.1), np.sin(0.1)
+    dense = 0.62 * np.column_stack([i.ravel(), j.ravel()]) @ [[c, s], [-s, c]]
+    dense = dense[(np.abs(dense[:, 0]) < 20) & (dense[:, 1] > -24) & (dense[:, 1] < 1.6)]
+    points = np.concatenate([tiling, dense])
+    points += np.random.default_rng(0).normal(0, 0.02, points.shape)
+    assert in_crystal(points, nearest_neighbour_distance(points)).all()
