@@ -99,7 +99,8 @@ def _separate(
     apart: float,
 ) -> float:
     """Part of the pairs of close peaks with a dip between them."""
-    smooth = gaussian_filter(values, 0.12 * apart)
+    # The contrast of the columns, not that of a tilt, a blob or a wedge under them.
+    smooth = gaussian_filter(values, 0.12 * apart) - gaussian_filter(values, 2.0 * apart)
     reach = np.percentile(smooth, 98) - np.percentile(smooth, 2)
     close = distances < 1.4 * apart
     first = np.repeat(np.arange(len(peaks)), neighbours.shape[1])[close.ravel()]

@@ -193,6 +193,16 @@ def test_columns_that_stand_apart_are_taken_as_they_are():
     assert len(sites.positions) == len(truth.positions)
 
 
+def test_columns_stand_apart_on_a_slope_and_beside_a_blob_too():
+    image, truth = data.silicon_7x7(shape=(232, 256), tilt=(0, 0), random_state=1)
+    contrast = np.ptp(np.asarray(image.data))
+    rows, columns = np.indices((232, 256))
+    blob = np.exp(-((rows - 200) ** 2 + (columns - 30) ** 2) / (2 * 40**2))
+    sites = choose_sites(image.data + contrast * (4 * columns / 256 + 4 * blob), truth.positions)
+    assert sites.kind == "peaks"
+    assert choose_sites(np.asarray(image.data), truth.positions).kind == "peaks"
+
+
 def test_a_grid_where_columns_overlap():
     image, truth = data.twisted_bilayer(twist=6.0, shape=(320, 360))
     sites = choose_sites(image.data, truth.positions)
