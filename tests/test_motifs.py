@@ -364,6 +364,8 @@ def test_a_stack_has_one_vocabulary_and_a_frame_for_every_atom(simulated):
     first = motifs.cells.vertices[motifs.cells.offsets[:-1]]
     for polygon, start in zip(motifs.cells.polygons, first, strict=True):
         assert (motifs.frames[polygon] == motifs.frames[start]).all()
+    assert "Delaunay" in motifs.cells.reason
+    assert "frame by frame" in motifs.cells.reason
     lazy = stack.as_lazy()
     lazy.set_signal_type("atomic_image")
     np.testing.assert_array_equal(lazy.find_motifs(lens=0.6).labels, motifs.labels)

@@ -121,7 +121,7 @@ def find_cells(
         raise ValueError(f"wheels must be 'auto', True or False, got {wheels!r}")
     sub, sub_letters = xy[chosen], letters[chosen]
     if len(sub) < 3:
-        found = ExplicitBonds([])(sub)
+        found = ExplicitBonds([])(sub)._replace(reason="fewer than three points", clarity=0.0)
     else:
         found = rule(sub, sub_letters)
     faces = find_faces(sub, found.pairs, planar=rule.planar)

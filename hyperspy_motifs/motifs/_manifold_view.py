@@ -96,7 +96,7 @@ class ManifoldView:
         from hyperspy_motifs.signals._checks import clean_image
         from hyperspy_motifs.signals._frames import frame
 
-        image, _ = clean_image(frame(self._signal, int(self._record.frames[0])))
+        image, _ = clean_image(frame(self._signal, int(self._record.frames[0])), tell=False)
         return fourier_moire(image)
 
     def __repr__(self) -> str:

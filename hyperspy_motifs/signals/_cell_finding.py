@@ -125,13 +125,14 @@ def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, option
         return find(record.positions, record.labels, bonds, motifs=motifs, extent=extent, **common)
     # Bonds frame by frame; then all frames side by side, far apart, so that classes are common to them.
     by_rule = isinstance(bonds, str | BondRule)
-    pairs = []
+    pairs, told = [], []
     for number in numbers:
         here = np.flatnonzero(record.frames == number)
         wanted = here if motifs is None else here[np.isin(record.labels[here], motifs)]
         if len(wanted) > 2 and by_rule:
             found = find(record.positions[wanted], record.labels[wanted], bonds, wheels=False)
             pairs.append(wanted[found.bonds])
+            told.append(found)
     joined = np.concatenate(pairs) if pairs else np.zeros((0, 2), int)
     if not by_rule:
         joined = np.asarray(bonds)
@@ -142,4 +143,14 @@ def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, option
     if not len(cells):
         return cells
     first = cells.vertices[cells.offsets[:-1]]
-    return dataclasses.replace(cells, centres=cells.centres - shift[first])
+    cells = dataclasses.replace(cells, centres=cells.centres - shift[first])
+    if not told:
+        return cells
+    # The frame that was least clear speaks for all.
+    doubtful = min(told, key=lambda frame: frame.clarity)
+    return dataclasses.replace(
+        cells,
+        rule=doubtful.rule,
+        clarity=doubtful.clarity,
+        reason=f"{doubtful.reason} (frame by frame; of the least clear)",
+    )

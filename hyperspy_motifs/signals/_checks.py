@@ -61,7 +61,9 @@ def check_axes(signal: Any) -> None:
         )
 
 
-def clean_image(data: Any, where: str = "The image") -> tuple[np.ndarray, np.ndarray | None]:
+def clean_image(
+    data: Any, where: str = "The image", *, tell: bool = True
+) -> tuple[np.ndarray, np.ndarray | None]:
     """`data` as a finite float64 array in native byte order, and the mask of what was missing in it.
 
     Parameters
@@ -69,6 +71,8 @@ def clean_image(data: Any, where: str = "The image") -> tuple[np.ndarray, np.nda
     data : array-like of shape (rows, columns)
     where : str, optional
         What the messages call it.
+    tell : bool, optional
+        Whether to warn of missing pixels: where atoms were found on the same image before, it was said then.
 
     Returns
     -------
@@ -109,11 +113,13 @@ def clean_image(data: Any, where: str = "The image") -> tuple[np.ndarray, np.nda
                 f"{where} has {n_missing} pixels that are NaN or infinite ({100 * n_missing / image.size:.1f} %). "
                 f"Up to {100 * MASKED_FRACTION:.0f} % are masked out; crop the image (signal.isig[...]) or fill them first."
             )
-        warnings.warn(
-            f"{where} has {n_missing} pixels that are NaN or infinite: they are masked out, and atoms on them are left out.",
-            UserWarning,
-            stacklevel=3,
-        )
+        if tell:
+            warnings.warn(
+                f"{where} has {n_missing} pixels that are NaN or infinite: they are masked out, and atoms found on them are "
+                "left out.",
+                UserWarning,
+                stacklevel=3,
+            )
         missing = ~finite
         nearest = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
         image = image[tuple(nearest)]

@@ -30,7 +30,7 @@ def class_pictures(signal: Any, record: store.Record, graph: Any) -> dict[str, n
     from ._frames import frame
     from ._patch_extraction import clean_image
 
-    image, _ = clean_image(frame(signal, 0))
+    image, _ = clean_image(frame(signal, 0), tell=False)
     scale = abs(record.stamp.scale[0])
     spacing = float(record.parameters["spacing"]) / scale
     pictures: dict[str, np.ndarray] = {}

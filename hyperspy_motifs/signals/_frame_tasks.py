@@ -46,7 +46,7 @@ def predict_frame(
     from hyperspy_motifs.vocabulary import DiscSource, from_arrays
 
     known = from_arrays(vocabulary)
-    clean = [clean_image(image)[0] for image in images]
+    clean = [clean_image(image, tell=False)[0] for image in images]
     source = DiscSource(clean, pixels, known.spacing / scale, known.orders)
     found = known.predict(source)
     return {

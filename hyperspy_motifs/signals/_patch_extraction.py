@@ -156,7 +156,7 @@ def means_of_record(
         members = members[np.argsort(-record.probabilities[members], kind="stable")][:PATCHES_OF_A_MEAN]
         for index in np.unique(record.frames[members]):
             here = members[record.frames[members] == index]
-            image, _ = clean_image(frame(signal, int(index)))
+            image, _ = clean_image(frame(signal, int(index)), tell=False)
             patches = _turned_patches(image, pixels[here], size, _angles(record, here))
             total[motif] += ((patches - offset[here, None, None]) / scale[here, None, None]).sum(axis=0)
             count[motif] += len(here)
@@ -232,7 +232,7 @@ def _local_scale(signal: Any, record: store.Record) -> tuple[np.ndarray, np.ndar
     offset, scale = np.zeros(len(pixels)), np.ones(len(pixels))
     for index in np.unique(record.frames):
         here = np.flatnonzero(record.frames == index)
-        image, _ = clean_image(frame(signal, int(index)))
+        image, _ = clean_image(frame(signal, int(index)), tell=False)
         noise = estimate_noise(image)
         local = estimate_local_scale(image, pixels[here], gain=noise.gain, read_std=noise.read_std)
         offset[here], scale[here] = local.offset, local.scale

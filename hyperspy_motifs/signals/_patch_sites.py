@@ -23,7 +23,7 @@ def judge_sites(signal: Any, table: AtomTable) -> dict[str, Any]:
     from hyperspy_motifs.clustering import choose_sites
 
     first = table.frames == table.frames[0]
-    image, _ = clean_image(frame(signal, int(table.frames[0])))
+    image, _ = clean_image(frame(signal, int(table.frames[0])), tell=False)
     if table.facts.get("polarity") == "dark":
         image = -image
     spacing = float(table.facts["separation"]) / abs(store.Stamp.of(signal).scale[0])

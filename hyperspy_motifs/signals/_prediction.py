@@ -73,7 +73,7 @@ def predict(
     lens, scale = float(vocabulary.lens), abs(stamp.scale[0])
     features = None
     if n_frames(other) == 1:
-        image, _ = clean_image(frame(other, 0))
+        image, _ = clean_image(frame(other, 0), tell=False)
         source = DiscSource([image], table.pixel_positions, matched.spacing / scale, vocabulary.orders)
         found = dataclasses.asdict(matched.predict(source))
         features = features_signal(source(lens), stamp)

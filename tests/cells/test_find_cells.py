@@ -192,6 +192,7 @@ def test_too_few_or_collinear_points_give_no_cells(points):
     assert len(cells) == 0
     assert cells.polygons == []
     assert cells.words == []
+    assert ("fewer than three" if len(points) < 3 else "no triangulation") in cells.reason
     assert Cells.from_arrays(cells.to_arrays()).centres.shape == (0, 2)
 
 

@@ -1,6 +1,7 @@
 """Bad input is refused before any work, with a message that says what to do."""
 
 import re
+import warnings
 
 import hyperspy.api as hs
 import numpy as np
@@ -66,6 +67,9 @@ def test_the_input_is_never_changed():
 def test_few_missing_pixels_are_filled_from_their_nearest_neighbour():
     data = np.tile(np.arange(19.0), (17, 1))
     data[5, 0] = np.inf
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clean_image(data, tell=False)
     with pytest.warns(UserWarning, match="masked out"):
         out, missing = clean_image(data)
     assert missing[5, 0]
