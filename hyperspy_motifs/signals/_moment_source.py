@@ -14,6 +14,8 @@ from ._checks import clean_image
 from ._frames import frame
 
 AUTO = "auto"
+# A little more than half, so that the atom itself lies inside: what is not seen counts as uncertainty.
+_MIN_COVERAGE = 0.55
 # Order of the moments where the user names none: enough for the twelve nearest columns of a disc of two shells, and the
 # clustering drops what carries only noise.
 N_MAX = 8
@@ -100,7 +102,9 @@ class MomentSource:
             if key not in self._noise:  # the same through every lens
                 self._noise[key] = estimate_noise(image)
             points = self.pixels[self.frames == number]
-            parts.append(get_moments(image, points, basis, noise=self._noise[key]))
+            parts.append(
+                get_moments(image, points, basis, noise=self._noise[key], min_coverage=_MIN_COVERAGE)
+            )
         if len(parts) == 1:
             return parts[0]
         # Atoms are listed frame by frame, but a list given by the user need not be.

@@ -173,9 +173,15 @@ def _turns(source: MomentSource, record: store.Record) -> dict[str, np.ndarray]:
 
 
 def features_signal(moments: Any, stamp: store.Stamp) -> Any:
-    """Moments as a ``ZernikeFeatures`` signal."""
+    """Moments as a ``ZernikeFeatures`` signal: of the atoms that have patches, as less is enough to tell a motif."""
+    from hyperspy_motifs.zernike import MIN_COVERAGE
+
     from ._zernike_features import ZernikeFeatures
 
+    seen = np.asarray(moments.coverage) >= MIN_COVERAGE
+    if not seen.all():
+        values = np.where(seen[:, None], moments.values, np.float32(np.nan))
+        moments = dataclasses.replace(moments, values=values, valid=moments.valid & seen)
     return ZernikeFeatures.from_moments(moments, abs(stamp.scale[0]), stamp.units)
 
 

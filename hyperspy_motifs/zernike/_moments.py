@@ -170,13 +170,14 @@ def get_moments(
     reach: float = 4.0,
     spacing: float | None = None,
     noise: NoiseModel | None = None,
+    min_coverage: float = MIN_COVERAGE,
 ) -> Moments:
     """Return the moments of the discs round the atoms of an image, and their noise.
 
     The image is spline-filtered once; each window is sampled at its sub-pixel centre and turned into
     moments at once, so that memory does not grow with the patches. Discs that stick out of the image
-    by up to 30 % get regularised least-squares moments from the part inside; those further out are not
-    `valid`.
+    (by up to 30 % by default) get regularised least-squares moments from the part inside; those further out are
+    not `valid`.
 
     Parameters
     ----------
@@ -191,6 +192,8 @@ def get_moments(
         and None give moments of the image's own counts.
     noise : NoiseModel, optional
         Noise of the image; estimated by default.
+    min_coverage : float
+        Part of a disc that must lie inside the image. Of small parts `noise_std` is large.
 
     Returns
     -------
@@ -235,7 +238,7 @@ def get_moments(
     teachers = teachers[:: max(len(teachers) // _TEACHERS, 1)]
     known = _patches(coefficients, points[teachers], basis.size)
     noise_std = _noise_std(basis, model, mean + level, known.mean(axis=0) + level, scale)
-    valid = coverage >= MIN_COVERAGE
+    valid = coverage >= min_coverage
     cut = np.flatnonzero(valid & (coverage < 1 - 1e-9))
     if len(cut):
         patches = _patches(coefficients, points[cut], basis.size)

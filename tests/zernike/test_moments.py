@@ -189,6 +189,12 @@ def test_discs_at_the_border(cut_from_a_larger_image):
     assert (cut.coverage[~cut.valid] < 0.7).all()
     assert (~cut.valid).sum() > 0
     assert (cut.noise_std[partial] >= 0.99 * cut.noise_std[whole].min()).all()
+    # What is told of the missing part is as uncertain as it is said to be.
+    missed = (cut.values - truth.values)[partial] / cut.noise_std[partial]
+    assert 0.5 < np.sqrt(np.mean(missed**2)) < 1.6
+    further = get_moments(narrow, points, basis, noise=NoiseModel(0, 1), min_coverage=0.6, **RAW)
+    assert (further.valid == (further.coverage >= 0.6)).all()
+    assert further.valid.sum() > cut.valid.sum()
 
 
 def test_what_frames_share_cannot_be_written_to():
