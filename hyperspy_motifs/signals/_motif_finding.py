@@ -261,6 +261,11 @@ def _atoms(
         # Someone took the trouble to correct them: to search again would throw that work away.
         return given_atoms(signal, kept, False, polarity), "edited"
     table = find_atoms(signal, separation, show_progressbar, folder, polarity=polarity, refine=refine)
+    if not len(table.frames):
+        raise ValueError(
+            "No atom is left after refinement, so there are no motifs. Give the distance of neighbours as separation=, "
+            "polarity= where columns are dark, or the positions as atoms=."
+        )
     from hyperspy_motifs.atoms import nearest_neighbour_distance
 
     # The lenses are measured by what was found, not by what was guessed before anything was found.

@@ -13,6 +13,8 @@ from ._modes import partner_columns, zernike_modes
 
 # Values held at once while a basis is integrated (128 MB of float64).
 _VALUES = 1 << 24
+# In pixels. Far smaller than any disc of use; the area of one of 1e-160 pixels is 0 in float64.
+_LEAST_RADIUS = 1e-3
 
 
 class DiscBasis(ABC):
@@ -56,6 +58,10 @@ class DiscBasis(ABC):
         self.n_max = int(n_max)
         self.size = patch_size(radius)
         self.radius = float(radius)
+        if self.radius < _LEAST_RADIUS:
+            raise ValueError(
+                f"A disc with a radius of {self.radius:.3g} pixels holds no pixel; is it in the unit of the axes?"
+            )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(n_max={self.n_max}, radius={self.radius:g})"

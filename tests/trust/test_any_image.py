@@ -1,5 +1,7 @@
 """Any image at all, with any arguments: a result, or an error in our own words, and the earlier result as it was."""
 
+from dataclasses import fields, replace
+
 import hyperspy.api as hs
 import numpy as np
 import pytest
@@ -283,3 +285,26 @@ def test_any_image_with_any_arguments(ours, signal, arguments):
         signal.find_motifs(**arguments)
         done = True
     assert done or unchanged(before, signal)
+
+
+def test_an_image_in_which_no_column_withstands_the_fit_says_so(lattice, monkeypatch):
+    from hyperspy_motifs.signals import _motif_finding as finding
+
+    found = finding.find_atoms
+
+    def none_left(*arguments, **options):
+        table = found(*arguments, **options)
+        return replace(
+            table,
+            **{
+                f.name: getattr(table, f.name)[:0]
+                for f in fields(table)
+                if f.name in ("pixel_positions", "frames")
+            },
+        )
+
+    monkeypatch.setattr(finding, "find_atoms", none_left)
+    signal = lattice.deepcopy()
+    with pytest.raises(ValueError, match="No atom is left after refinement"):
+        signal.find_motifs()
+    assert not signal.metadata.has_item(store.NODE)
