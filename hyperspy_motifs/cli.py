@@ -76,6 +76,11 @@ def _parser() -> argparse.ArgumentParser:
         "-r", "--rotation-invariant", action="store_true", help="sites equal up to a rotation are one motif"
     )
     parser.add_argument(
+        "--grid",
+        action="store_true",
+        help="look round the points of a grid, where columns overlap too much to be found",
+    )
+    parser.add_argument(
         "--separation", type=float, metavar="LENGTH", help="distance of nearest columns, in axis units"
     )
     parser.add_argument(
@@ -243,6 +248,7 @@ def _analyse(image: Any, name: str, folder: Path, options: argparse.Namespace) -
 
 def _find(image: Any, options: argparse.Namespace) -> Any:
     return image.find_motifs(
+        atoms="grid" if options.grid else None,
         separation=options.separation,
         polarity=options.polarity,
         lens=options.lens,

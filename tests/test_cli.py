@@ -169,6 +169,20 @@ def test_a_wrong_argument_of_the_demo_is_one_line(tmp_path, capsys):
     assert "positive length" in capsys.readouterr().err
 
 
+def test_a_grid_takes_the_place_of_columns(tmp_path):
+    signal, _ = data.monolayer(shape=(110, 124), random_state=3)
+    signal.save(tmp_path / "small.hspy")
+    assert (
+        cli.main([str(tmp_path / "small.hspy"), "--grid", "--no-figures", "-q", "-o", str(tmp_path / "out")])
+        == 0
+    )
+    positions = hs.load(tmp_path / "out" / "small.hspy").motifs.pixel_positions
+    # Rows of one distance and points of one distance in a row: no image gives such columns.
+    rows = np.unique(positions[:, 1].round(6))
+    assert np.ptp(np.diff(rows)) < 1e-4
+    assert np.ptp(np.diff(np.sort(positions[positions[:, 1].round(6) == rows[1], 0]))) < 1e-4
+
+
 def test_a_vocabulary_is_applied_to_many_images_at_once(tmp_path):
     learned = data.monolayer(shape=(170, 200), random_state=3)[0].find_motifs(
         lens=0.6, show_progressbar=False

@@ -214,8 +214,8 @@ def _with_unclaimed(fit, own, maxima):
         trial.rescale(spacing)
     trial.measure_amplitudes()
     trial.refine(passes=2, final=False)
-    faint = np.median(trial.parameters[n:, 0]) / np.median(trial.parameters[:n, 0])
-    return trial if faint > _FAINTEST_TOGETHER else fit
+    old, new = (np.median(part) for part in np.split(trial.parameters[:, 0], [n]))
+    return trial if new > _FAINTEST_TOGETHER * old else fit
 
 
 def _with_missed_sites(fit, image, scales, sign):

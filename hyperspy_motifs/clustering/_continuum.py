@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
+from hyperspy_motifs.threads import over_rows
+
 _REFERENCES = 512
+_BLOCK = 64
 _FEWEST = 40
 # Part of the points from which on a class speaks for the whole.
 _LARGE = 0.2
@@ -91,12 +94,30 @@ def dimension_profile(X: ArrayLike) -> NDArray[np.float64]:
     n_steps = max(int(np.ceil(np.log(furthest / _NEAREST) / np.log(_RATIO))), 2)
     numbers = np.unique(np.geomspace(_NEAREST, furthest, n_steps + 1).astype(np.int64))
     squares = (points**2).sum(axis=1)
+    apart = np.empty((len(chosen), len(numbers)))
+    # Blocks of one size, whatever the number of threads: sums in products of matrices depend on it.
     with threadpool_limits(limits=1, user_api="blas"):
-        apart = squares[chosen, None] + squares - 2 * points[chosen] @ points.T
-    apart = np.partition(np.maximum(apart, 0), numbers, axis=1)[:, numbers]
+        over_rows(_distances, -(-len(chosen) // _BLOCK), points, squares, chosen, numbers, apart, least=1)
     logarithm = 0.5 * np.log(np.maximum(apart, 1e-12 * max(squares.max(), 1e-300)))
     rise = np.diff(logarithm, axis=1)
     return np.diff(np.log(numbers)) / np.maximum(rise, 1e-3)
+
+
+def _distances(
+    first: int,
+    last: int,
+    points: NDArray[np.float64],
+    squares: NDArray[np.float64],
+    chosen: NDArray[np.int64],
+    numbers: NDArray[np.int64],
+    out: NDArray[np.float64],
+) -> None:
+    """Squared distances of the chosen points to their neighbours of the given numbers, in blocks `first` to `last`."""
+    for block in range(first, last):
+        rows = slice(block * _BLOCK, (block + 1) * _BLOCK)
+        here = chosen[rows]
+        apart = squares[here, None] + squares - 2 * points[here] @ points.T
+        out[rows] = np.partition(np.maximum(apart, 0), numbers, axis=1)[:, numbers]
 
 
 def estimate_continuity(X: ArrayLike | Sequence[ArrayLike], groups: ArrayLike | None = None) -> Continuity:

@@ -94,8 +94,8 @@ class _Judges:
     def matrix(self) -> NDArray[np.float64]:
         return np.mean([split.matrix() for split in self.splits], axis=0)
 
-    def separation(self, a: int, b: int) -> float:
-        return float(np.mean([split.separation(a, b) for split in self.splits]))
+    def separations(self, a: int, others: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.mean([split.separations(a, others) for split in self.splits], axis=0)
 
     def sees_valley(self, a: int, b: int) -> bool:
         """Whether the valley is sure enough, in the mean over the splits; none is negative, so the first may tell."""
@@ -145,9 +145,9 @@ def merge_alike(
         judges.merge(a, b)
         separations[b, :] = separations[:, b] = np.inf
         judged[a, :] = judged[:, a] = False
-        for c in judges.groups:
-            if c != a:
-                separations[a, c] = separations[c, a] = judges.separation(a, int(c))
+        others = judges.groups
+        others = others[others != a]
+        separations[a, others] = separations[others, a] = judges.separations(a, others)
     return np.unique(judges.labels, return_inverse=True)[1].astype(np.int32)
 
 
@@ -169,7 +169,7 @@ def merging_order(
         merges.append((a, b, float(separations[a, b])))
         sums.merge(a, b)
         separations[b, :] = separations[:, b] = np.inf
-        for c in sums.groups:
-            if c != a:
-                separations[a, c] = separations[c, a] = sums.separation(a, int(c))
+        others = sums.groups
+        others = others[others != a]
+        separations[a, others] = separations[others, a] = sums.separations(a, others)
     return merges

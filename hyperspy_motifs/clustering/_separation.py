@@ -64,7 +64,11 @@ class HalfSums:
 
     def separation(self, a: int, b: int) -> float:
         """Return the separation of two groups along the direction that parts them best, in units of their spread."""
-        return float(self._separations(np.array([[min(a, b), max(a, b)]]))[0])
+        return float(self.separations(a, np.array([b]))[0])
+
+    def separations(self, a: int, others: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the separation of a group from each of the others."""
+        return self._separations(np.column_stack([np.minimum(a, others), np.maximum(a, others)]))
 
     def matrix(self) -> NDArray[np.float64]:
         """Return the separations of all pairs, infinite on the diagonal, shape (n_groups, n_groups)."""
