@@ -31,6 +31,7 @@ from ._view import View, checked_lenses, filled, joins_of, sound_members
 
 _SPREAD = 10.0
 _ONE_COLUMN = 0.9  # smaller discs hold the centre of no neighbour
+_PREVIEW = 10_000  # atoms that show which surroundings there are
 _BONDS = (1.0, 2.0)  # lenses that judge whether motifs are discrete
 
 
@@ -290,10 +291,15 @@ class NestedLenses:
         both = both_valid(moments, wider)
         if wider.radius < 1.3 * moments.radius or both.sum() < 2 * X.shape[1]:
             return view
-        layout = self._relax(view, np.zeros(len(X), dtype=np.int32), None)
+        # Which surroundings are frequent a part of many atoms shows as well.
+        order = np.random.default_rng(self.random_state).permutation(len(X))
+        some = np.sort(order[:_PREVIEW])
+        few = replace(view, X=X[some], sound=sound[some])
+        layout = self._relax(few, np.zeros(len(some), dtype=np.int32), None)[few.sound]
+        told = some[few.sound]
         labels = np.full(len(X), -1, dtype=np.int32)
-        labels[sound] = part(
-            Axes.fit(X[sound]).apply(X[sound]), layout[sound], self.threshold, random_state=self.random_state
+        labels[told] = part(
+            Axes.fit(X[told]).apply(X[told]), layout, self.threshold, random_state=self.random_state
         )
         inner = min(1.25 * moments.radius / wider.radius, 0.8)
         leak = Leak.fit(moments, wider, labels, inner, self.rotation_invariant)
