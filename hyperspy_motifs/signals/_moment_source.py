@@ -14,8 +14,6 @@ from ._checks import clean_image
 from ._frames import frame
 
 AUTO = "auto"
-# A little more than half, so that the atom itself lies inside: what is not seen counts as uncertainty.
-_MIN_COVERAGE = 0.55
 # Order of the moments where the user names none: enough for the twelve nearest columns of a disc of two shells, and the
 # clustering drops what carries only noise.
 N_MAX = 8
@@ -92,7 +90,7 @@ class MomentSource:
         return max(basis.n_max for basis in bases)
 
     def _of_detector(self, detector: int, basis: Any) -> Any:
-        from hyperspy_motifs.zernike import estimate_noise, get_moments
+        from hyperspy_motifs.zernike import LEAST_COVERAGE, estimate_noise, get_moments
 
         numbers = np.unique(self.frames)
         parts = []
@@ -103,7 +101,7 @@ class MomentSource:
                 self._noise[key] = estimate_noise(image)
             points = self.pixels[self.frames == number]
             parts.append(
-                get_moments(image, points, basis, noise=self._noise[key], min_coverage=_MIN_COVERAGE)
+                get_moments(image, points, basis, noise=self._noise[key], min_coverage=LEAST_COVERAGE)
             )
         if len(parts) == 1:
             return parts[0]

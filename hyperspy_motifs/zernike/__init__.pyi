@@ -24,6 +24,7 @@ from ._modes import osa_index as osa_index
 from ._modes import to_complex as to_complex
 from ._modes import to_real as to_real
 from ._modes import zernike_modes as zernike_modes
+from ._moments import LEAST_COVERAGE as LEAST_COVERAGE
 from ._moments import MIN_COVERAGE as MIN_COVERAGE
 from ._moments import Moments as Moments
 from ._moments import disc_coverage as disc_coverage

@@ -20,6 +20,9 @@ from ._partial import PartialDiscs
 
 # Part of the disc that must lie inside the image.
 MIN_COVERAGE = 0.7
+# The same where motifs are found or given: a little more than half, so that the atom itself lies inside. What is not seen
+# counts as uncertainty.
+LEAST_COVERAGE = 0.55
 # Whole discs from which partial ones learn.
 _TEACHERS = 1000
 

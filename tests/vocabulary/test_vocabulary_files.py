@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import hyperspy_motifs as hm
-from hyperspy_motifs.vocabulary import from_arrays, load_vocabulary, to_arrays
+from hyperspy_motifs.signals._moment_source import MomentSource
+from hyperspy_motifs.vocabulary import DiscSource, from_arrays, load_vocabulary, to_arrays
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,19 @@ def test_the_file_predicts_as_the_result_does(learned, path, other):
     np.testing.assert_array_equal(by_file.probabilities, by_result.probabilities)
     np.testing.assert_array_equal(by_file.layout, by_result.layout)
     assert by_file.names[0] == "metal"
+
+
+@pytest.mark.parametrize("lens", [0.6, 2.4])
+def test_motifs_are_given_by_the_same_moments_as_they_are_found_by(lens, learned):
+    image, pixels = learned.signal, learned.pixel_positions
+    spacing = learned.parameters["spacing"] / image.axes_manager.signal_axes[0].scale
+    found = MomentSource([image], pixels, learned.frames, spacing, 8)(lens)
+    given = DiscSource([np.asarray(image.data, float)], pixels, spacing, {lens: 8})(lens)
+    cut = (found.coverage > 0.56) & (found.coverage < 0.69)
+    assert cut.any()
+    assert given.valid[cut].all()
+    for name in ("valid", "values", "noise_std"):
+        np.testing.assert_array_equal(getattr(given, name), getattr(found, name))
 
 
 def test_it_says_basis_noise_and_version(learned, path):
