@@ -77,6 +77,8 @@ def _with_pairs_at(fit, space, finer):
         return fit
     single = np.ones(n, bool)
     single[owner[one]] = False
+    if not single.any():
+        return fit  # there is nothing to measure the two by: the distance of all is another
     trial = fit.copy()
     trial.keep(single)
     n = len(trial.start)

@@ -272,6 +272,20 @@ def test_pairs_that_share_a_maximum_are_parted_where_they_recur():
     assert false < 4
 
 
+def test_where_every_column_is_a_pair_it_is_kept_without_a_word_of_numpy():
+    a, shape = 16.0, (150, 171)
+    i, j = np.meshgrid(np.arange(1, 10), np.arange(1, 9))
+    sites = a * np.column_stack([i.ravel(), j.ravel()]) + [3, 2]
+    points = np.concatenate([sites - [2.5, 0.5], sites + [2.5, 0.5]])
+    image = draw(points, np.ones(len(points)), 2.4, shape)
+    image += 0.005 * np.random.default_rng(0).normal(size=shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = find_atoms(image).positions
+    assert len(found) == len(sites)
+    assert cKDTree(sites).query(found)[0].max() < 0.5
+
+
 def test_tiles_of_the_oxide_quasicrystal(shared_data):
     """Published for the field: 1378 triangles, 496 squares, 165 rhombs; columns half a spacing inside are whole."""
     from PIL import Image
