@@ -50,6 +50,10 @@ def run_query(graph: nx.DiGraph, cypher: str) -> dict[str, list[Any]]:
 # Texts in double quotes, and in single ones; what a backslash protects ends neither.
 _TEXTS = re.compile(r""""(?:[^"\\]|\\.)*"|'((?:[^'\\]|\\.)*)'""", re.DOTALL)
 
+# What a quote becomes in double quotes; what else a backslash protects stays as it is.
+_MARKS = re.compile(r'\\.|"', re.DOTALL)
+_IN_DOUBLE = {"\\'": "'", '"': '\\"'}
+
 
 def _double_quoted(cypher: str) -> str:
     """Return the query with its texts in double quotes, the only ones that grand-cypher reads; openCypher has both."""
@@ -58,7 +62,7 @@ def _double_quoted(cypher: str) -> str:
         inner = text.group(1)
         if inner is None:
             return text.group()
-        return '"' + inner.replace("\\'", "'").replace('"', '\\"') + '"'
+        return '"' + _MARKS.sub(lambda mark: _IN_DOUBLE.get(mark.group(), mark.group()), inner) + '"'
 
     return _TEXTS.sub(quoted, cypher)
 

@@ -234,6 +234,7 @@ def test_queries_take_texts_in_either_quotes():
         _double_quoted(r"""a.x = 'it\'s "so"' AND a.y = "it's" """)
         == r"""a.x = "it's \"so\"" AND a.y = "it's" """
     )
+    assert _double_quoted(r"""a.x = 'so \"it\" is \\' """) == r"""a.x = "so \"it\" is \\" """
     assert _double_quoted("RETURN a.n > 3") == "RETURN a.n > 3"
 
 
