@@ -107,8 +107,16 @@ class ZernikeFeatures(FeatureAnalysis):
         Returns
         -------
         ZernikeFeatures
+
+        Raises
+        ------
+        ValueError
+            If these are the features of one atom alone, as of ``inav[3]``.
         """
-        rows = np.arange(len(self.data))[np.asarray(index)]
+        if not self.axes_manager.navigation_dimension:
+            raise ValueError("These are the features of one atom: there is nothing to choose from.")
+        chosen = np.asarray(index)
+        rows = np.arange(len(self.data))[chosen if chosen.size else chosen.astype(np.int64)]
         axes = [axis.get_axis_dictionary() for axis in self.axes_manager._axes]
         axes[0] |= {"size": len(rows), "offset": 0.0, "scale": 1.0}
         picked = ZernikeFeatures(
@@ -130,6 +138,8 @@ class ZernikeFeatures(FeatureAnalysis):
     def _slice_node(self, node: Any, slices: Any, rows: bool) -> None:
         """Leave in `node` what belongs to the rows (or columns) that HyperSpy's `slices` keep."""
         axis = self.axes_manager.navigation_axes[0] if rows else self.axes_manager.signal_axes[0]
+        if axis.size != len(self.atoms if rows else self.modes):
+            return  # transposed or stacked: the axis is no longer that of the atoms (or modes)
         # HyperSpy slices by number, by calibrated value and by ROI: a signal of the numbers is sliced in the same way.
         numbers = Signal1D(np.arange(axis.size), axes=[{**axis.get_axis_dictionary(), "navigate": False}])
         kept = np.atleast_1d(numbers.isig[slices].data)

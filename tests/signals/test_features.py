@@ -101,6 +101,24 @@ def test_atoms_are_taken_in_any_order(features):
     assert features.take(np.arange(len(features.data)) < 5).atoms.tolist() == [0, 1, 2, 3, 4]
 
 
+def test_none_are_taken_and_one_is_no_choice(features):
+    none = features.take([])
+    assert none.data.shape == (0, features.data.shape[1])
+    assert none.atoms.shape == (0,)
+    with pytest.raises(ValueError, match="one atom"):
+        features.inav[3].take([0])
+
+
+def test_transposed_and_stacked_features_are_sliced_as_any_signal(features):
+    few = features.take(np.arange(11, 20))
+    n, k = few.data.shape
+    assert n < k
+    np.testing.assert_array_equal(few.T.inav[n + 3].data, few.data[:, n + 3])
+    np.testing.assert_array_equal(few.T.isig[2:5].data, few.data[2:5].T)
+    double = hs.stack([few, few], axis=0, show_progressbar=False)
+    np.testing.assert_array_equal(double.inav[n + 1 : n + 3].data, few.data[1:3])
+
+
 def test_a_crop_of_the_image_keeps_the_noise_with_its_atoms(image, features):
     part = image.isig[30:180, 20:170].motifs
     whole = image.motifs.positions.tolist()
