@@ -20,7 +20,7 @@ class Stability:
         Adjusted Rand index of every two of s runs: 1 where they part the atoms alike, 0 as by chance.
     motifs : (k,) ndarray
         Per motif, 0 to 1: the overlap with the motif of a run that it shares most atoms with (atoms in both over atoms
-        in either, Jaccard), mean over the runs. 1: found again, atom by atom, in every run.
+        in either, Jaccard), mean over the runs. 1: found again, atom by atom, in every run. NaN: it has no atoms.
     atoms : (n,) ndarray
         Per atom, 0 to 1: part of the runs in which it lies in that motif.
     n_motifs : (s,) int ndarray
@@ -59,7 +59,7 @@ def estimate_stability(labels: ArrayLike, runs: ArrayLike) -> Stability:
     Raises
     ------
     ValueError
-        If shapes do not fit, or there are fewer than two runs.
+        If shapes do not fit, there are no atoms, or fewer than two runs.
 
     Notes
     -----
@@ -67,10 +67,10 @@ def estimate_stability(labels: ArrayLike, runs: ArrayLike) -> Stability:
     most similar one: Hennig, Computational Statistics and Data Analysis 52 (2007) 258.
     """
     own, others = np.asarray(labels, dtype=np.int64), np.asarray(runs, dtype=np.int64)
-    if own.ndim != 1 or others.ndim != 2 or others.shape[1] != len(own) or len(others) < 2:
+    if own.ndim != 1 or others.ndim != 2 or others.shape[1] != own.size or len(others) < 2 or not own.size:
         raise ValueError(
             f"Labels of shape {own.shape} and runs of shape {others.shape} do not belong together: (n,) and (s, n) with "
-            "s of two or more are expected."
+            "n of one or more and s of two or more are expected."
         )
     n_runs, size = len(others), np.bincount(own)
     agreement = np.eye(n_runs)
@@ -87,7 +87,7 @@ def estimate_stability(labels: ArrayLike, runs: ArrayLike) -> Stability:
         again += run == jaccard.argmax(axis=1)[own]
     return Stability(
         agreement=agreement,
-        motifs=overlap / n_runs,
+        motifs=np.where(size > 0, overlap / n_runs, np.nan),
         atoms=again / n_runs,
         n_motifs=np.array([len(np.unique(run)) for run in others]),
         labels=others,

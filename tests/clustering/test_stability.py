@@ -36,6 +36,12 @@ def test_atoms_that_change_sides():
     np.testing.assert_allclose(found.atoms, np.repeat([0.5, 1], [3, 37]))
 
 
+def test_a_motif_that_a_crop_has_lost_is_neither_stable_nor_not():
+    labels = np.repeat([0, 2, 3], [11, 5, 4])
+    found = estimate_stability(labels, [labels, labels, labels])
+    np.testing.assert_array_equal(found.motifs, [1, np.nan, 1, 1])
+
+
 def test_labels_by_chance_do_not_agree():
     rng = np.random.default_rng(0)
     found = estimate_stability(rng.integers(0, 3, 900), rng.integers(0, 3, (4, 900)))
@@ -44,7 +50,12 @@ def test_labels_by_chance_do_not_agree():
 
 
 def test_shapes_that_do_not_fit():
-    for labels, runs in (([0, 1], [[0, 1]]), ([0, 1, 1], [[0, 1], [0, 1]]), ([0, 1], [0, 1])):
+    for labels, runs in (
+        ([0, 1], [[0, 1]]),
+        ([0, 1, 1], [[0, 1], [0, 1]]),
+        ([0, 1], [0, 1]),
+        ([], [[], []]),
+    ):
         with pytest.raises(ValueError, match="do not belong together"):
             estimate_stability(labels, runs)
 
