@@ -276,7 +276,8 @@ def test_where_every_column_is_a_pair_it_is_kept_without_a_word_of_numpy():
     a, shape = 16.0, (150, 171)
     i, j = np.meshgrid(np.arange(1, 10), np.arange(1, 9))
     sites = a * np.column_stack([i.ravel(), j.ravel()]) + [3, 2]
-    points = np.concatenate([sites - [2.5, 0.5], sites + [2.5, 0.5]])
+    half = np.array([2.5, 0.5])
+    points = np.concatenate([sites - half, sites + half])
     image = draw(points, np.ones(len(points)), 2.4, shape)
     image += 0.005 * np.random.default_rng(0).normal(size=shape)
     with warnings.catch_warnings():
