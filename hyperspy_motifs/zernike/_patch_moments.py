@@ -37,7 +37,9 @@ def get_patch_moments(
     Moments
     """
     windows = np.asarray(patches)
-    moments = np.array(basis.transform(windows), dtype=np.float32)
+    # The last bits of products of matrices depend on how many threads BLAS takes, and on nothing else here.
+    with threadpool_limits(limits=1, user_api="blas"):
+        moments = np.array(basis.transform(windows), dtype=np.float32)
     n = len(moments)
     pixel = np.broadcast_to(np.asarray(noise_std, dtype=np.float32), (n,))
     damped = np.sqrt((basis.weights**2).sum(axis=1) * basis.interpolated_noise)

@@ -3,6 +3,7 @@
 import hyperspy.api as hs
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from hyperspy_motifs import data
 from hyperspy_motifs.zernike import ZernikeBasis, get_moments, get_patch_moments
@@ -210,6 +211,15 @@ class TestPatchMoments:
         assert blind.valid.all()
         cut = found.valid & (found.coverage < 0.9)
         assert np.abs(blind.values - expected.values)[cut].max() > 0.02
+
+    def test_no_bit_depends_on_the_number_of_threads(self):
+        basis = ZernikeBasis(8, 13.3)
+        patches = np.random.default_rng(2).normal(size=(777, basis.size, basis.size)).astype(np.float32)
+        found = []
+        for threads in (1, 2):
+            with threadpool_limits(limits=threads, user_api="blas"):
+                found.append(get_patch_moments(patches, basis).values)
+        np.testing.assert_array_equal(*found)
 
     def test_noise_is_that_of_sampled_pixels(self):
         rng = np.random.default_rng(1)
