@@ -73,24 +73,30 @@ def test_doubt_grows_with_the_part_that_is_missing(rotation_invariant):
     )
 
 
-@pytest.mark.parametrize("seed", [5])
-def test_columns_cut_by_the_border_are_not_surely_wrong(seed):
+def test_columns_cut_by_the_border_are_not_surely_wrong():
     """Half of a column of selenium is no sure molybdenum, and noise beyond the last column no sure column."""
-    image, truth = data.monolayer(shape=(173, 186), random_state=seed, vacancies=0, metal_dopant=None)
-    motifs = image.find_motifs(lens=0.6, show_progressbar=False)
-    xy = motifs.pixel_positions
-    distance, nearest = cKDTree(truth.positions).query(xy)
-    spacing = float(np.median(cKDTree(truth.positions).query(truth.positions, 2)[0][:, 1]))
-    edge = np.minimum(xy, np.array([185, 172]) - xy).min(axis=1) / spacing
-    found, true = motifs.labels, truth.labels[nearest]
-    there = distance < 0.4 * spacing
-    inner = there & (edge > 0.5)
-    usual = np.array(
-        [np.bincount(true[inner & (found == k)], minlength=1).argmax() for k in range(found.max() + 1)]
-    )
-    wrong = (usual[found] != true) | ~there
-    assert (edge < 0.2).sum() >= 5
-    assert not (wrong & (edge < 0.2) & (motifs.probabilities > 0.9)).any()
+    on_edge, surely_wrong, wrong_inside, inner_probabilities = 0, 0, [], []
+    for seed in (1, 3, 5):
+        image, truth = data.monolayer(shape=(173, 186), random_state=seed, vacancies=0, metal_dopant=None)
+        motifs = image.find_motifs(lens=0.6, show_progressbar=False)
+        xy = motifs.pixel_positions
+        distance, nearest = cKDTree(truth.positions).query(xy)
+        spacing = float(np.median(cKDTree(truth.positions).query(truth.positions, 2)[0][:, 1]))
+        edge = np.minimum(xy, np.array([185, 172]) - xy).min(axis=1) / spacing
+        found, true = motifs.labels, truth.labels[nearest]
+        there = distance < 0.4 * spacing
+        inner = there & (edge > 0.5)
+        usual = np.array(
+            [np.bincount(true[inner & (found == k)], minlength=1).argmax() for k in range(found.max() + 1)]
+        )
+        wrong = (usual[found] != true) | ~there
+        on_edge += (edge < 0.2).sum()
+        surely_wrong += (wrong & (edge < 0.2) & (motifs.probabilities > 0.9)).sum()
+        wrong_inside.append(wrong[there & (edge > 0.05)])
+        inner_probabilities.append(motifs.probabilities[inner])
+    assert on_edge > 50
+    # Without the doubt about what is not seen there are 19.
+    assert surely_wrong <= 2
     # More than half of a column tells what it is.
-    assert wrong[there & (edge > 0.05)].mean() < 0.03
-    assert np.median(motifs.probabilities[inner]) > 0.999
+    assert np.concatenate(wrong_inside).mean() < 0.04
+    assert np.median(np.concatenate(inner_probabilities)) > 0.999
