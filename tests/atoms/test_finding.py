@@ -251,9 +251,9 @@ def test_many_failed_fits_are_a_warning_that_says_what_to_do():
     assert (~atoms.fitted).mean() > 0.25
 
 
-def pairs_among_columns(apart, noise):
+def pairs_among_columns(apart, noise, seed):
     """A square lattice whose every twelfth column or so is two, `apart` lattice constants from one another."""
-    a, shape, rng = 11.0, (230, 251), np.random.default_rng(0)
+    a, shape, rng = 11.0, (230, 251), np.random.default_rng(seed)
     i, j = np.meshgrid(np.arange(1, int(shape[1] / a)), np.arange(1, int(shape[0] / a)))
     sites = a * np.column_stack([i.ravel(), j.ravel()]) + [3, 2] + rng.normal(0, 0.15, (i.size, 2))
     pair, angle = rng.random(len(sites)) < 0.08, rng.uniform(0, np.pi, len(sites))
@@ -263,13 +263,15 @@ def pairs_among_columns(apart, noise):
 
 
 def test_pairs_that_share_a_maximum_are_parted_where_they_recur():
-    image, points = pairs_among_columns(0.6, 0.01)
-    found = find_atoms(image).positions
-    missed = (cKDTree(found).query(points)[0] > 2).sum()
-    false = (cKDTree(points).query(found)[0] > 2).sum()
-    # One column in place of each pair would miss 70 and make 35 false.
-    assert missed < 10
-    assert false < 4
+    missed = false = 0
+    for seed in range(3):
+        image, points = pairs_among_columns(0.6, 0.01, seed)
+        found = find_atoms(image).positions
+        missed += (cKDTree(found).query(points)[0] > 2).sum()
+        false += (cKDTree(points).query(found)[0] > 2).sum()
+    # One column in place of each pair misses 178 and makes 89 false.
+    assert missed < 45
+    assert false < 20
 
 
 def test_where_every_column_is_a_pair_it_is_kept_without_a_word_of_numpy():
