@@ -14,7 +14,6 @@ _SKEWNESS_SCALE = 0.2
 _BRIGHT_PRIOR = 0.3
 # Band-pass scale over separation: a compromise of signal to noise (coarser) and resolution (finer).
 _MATCHED_RATIO = 0.25
-_FINEST_RATIO = 0.17
 # What is left of the certainty where finer features answer almost as well.
 _TWO_DISTANCES = 0.3
 

@@ -7,6 +7,7 @@ import numpy as np
 from hyperspy.signals import Signal1D
 
 from ._feature_analysis import FeatureAnalysis
+from ._feature_slicing import slice_node
 
 NODE = "Zernike"
 
@@ -132,27 +133,8 @@ class ZernikeFeatures(FeatureAnalysis):
         # The one place that HyperSpy's inav and isel go through: what is known of rows and columns goes with them.
         sliced = super()._slicer(slices, isNavigation, out=out)
         if out is None and isinstance(sliced, ZernikeFeatures) and self.metadata.has_item(f"{NODE}.modes"):
-            self._slice_node(sliced.metadata.get_item(NODE), slices, bool(isNavigation))
+            slice_node(self, sliced.metadata.get_item(NODE), slices, bool(isNavigation))
         return sliced
-
-    def _slice_node(self, node: Any, slices: Any, rows: bool) -> None:
-        """Leave in `node` what belongs to the rows (or columns) that HyperSpy's `slices` keep."""
-        axis = self.axes_manager.navigation_axes[0] if rows else self.axes_manager.signal_axes[0]
-        if axis.size != len(self.atoms if rows else self.modes):
-            return  # transposed or stacked: the axis is no longer that of the atoms (or modes)
-        # HyperSpy slices by number, by calibrated value and by ROI: a signal of the numbers is sliced in the same way.
-        numbers = Signal1D(np.arange(axis.size), axes=[{**axis.get_axis_dictionary(), "navigate": False}])
-        kept = np.atleast_1d(numbers.isig[slices].data)
-        noise = self.noise_std
-        if not rows:
-            modes = self.modes[kept]
-            node.set_item("modes", modes)
-            node.set_item("facts", json.dumps({**self._facts(), "n_max": int(modes[:, 0].max())}))
-            node.set_item("noise_std", noise[..., kept])
-            return
-        node.set_item("atoms", self.atoms[kept])
-        if noise.ndim == 2:
-            node.set_item("noise_std", noise[kept])
 
     def _node(self) -> Any:
         if not self.metadata.has_item(f"{NODE}.modes"):
