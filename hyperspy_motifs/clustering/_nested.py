@@ -28,6 +28,7 @@ from ._surroundings import Leak, both_valid
 from ._tree import by_frequency
 from ._view import LENSES as LENSES
 from ._view import View, checked_lenses, filled, joins_of, sound_members
+from ._wider_lens import judge_doubtful, wider_lens
 
 _SPREAD = 10.0
 _ONE_COLUMN = 0.9  # smaller discs hold the centre of no neighbour
@@ -147,8 +148,9 @@ class NestedLenses:
         self.sites_: Sites | None = None
         self._site_parting: SiteParting | None = None
         self._first_merges: list[tuple[int, int, float]] = []
+        ahead: dict[float, View] = {}
         for step, lens in enumerate(self.lenses_):
-            view = self._look(lens, moments_of)
+            view = ahead.pop(lens) if lens in ahead else self._look(lens, moments_of)
             self._views[lens] = view.unit, view.leak
             if growth is None:
                 growth = Growth(len(view.X))
@@ -163,6 +165,17 @@ class NestedLenses:
                 groups, probabilities = self._part_all(
                     lens, view, layout, groups, probabilities, growth, size
                 )
+                wider = wider_lens(self.lenses_) if step == 0 and lens < _ONE_COLUMN else None
+                if wider is not None:
+                    ahead[wider] = self._look(wider, moments_of)
+                    parting = self._partings[lens][0]
+                    told = judge_doubtful(parting.axes, parting.classes, view, ahead[wider], groups, size)
+                    if told is not None:
+                        with_wider, groups, probabilities = told
+                        self._partings[lens] = [replace(parting, wider=with_wider)]
+                        growth = Growth(len(groups))
+                        growth.part(0, lens, np.bincount(groups), self._first_merges)
+                        growth.next_lens()
                 labels = self._name(lens, groups, probabilities)
                 joins += joins_of(lens, view, labels, self.random_state)
             self.layouts_[lens] = layout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from ._classifier import GaussianClasses
 from ._constellations import Constellations
-from ._doubt import features_and_doubt
+from ._doubt import Doubt, features_and_doubt
 from ._features import Axes, MomentsLike
+from ._wider_lens import WiderLens, wider_lens
 
 if TYPE_CHECKING:
     from ._nested import NestedLenses
@@ -27,6 +29,7 @@ class Parting:
     axes: Axes
     classes: GaussianClasses
     leaves: NDArray[np.int32]  # group after this lens of every class
+    wider: WiderLens | None = None  # helps where this lens is in doubt
 
 
 def read_atoms(
@@ -38,6 +41,16 @@ def read_atoms(
     """Labels, probabilities and strangeness of the atoms of another image through the first lenses of a fitted model."""
     if model._site_parting is not None and neighbours is None and len(lenses) > 1:
         raise ValueError("These motifs are sites: neighbours= of the other image is needed to tell them.")
+
+    @cache
+    def seen(lens: float) -> tuple[NDArray[np.float64], NDArray[np.bool_], Doubt]:
+        """Features through a lens, which atoms it sees, and the doubt."""
+        moments = moments_of(lens)
+        unit, leak = model._views[lens]
+        around = None if leak is None else moments_of(SURROUNDINGS)
+        X, doubt = features_and_doubt(moments, model.rotation_invariant, unit, leak, around)
+        return X, np.asarray(moments.valid, dtype=bool), doubt
+
     found = {}
     groups: NDArray[np.int32] | None = None
     probabilities, strangeness = np.ones(0), np.zeros(0)
@@ -48,11 +61,7 @@ def read_atoms(
             probabilities, strangeness = probabilities * sure, np.maximum(strangeness, strange)
             found[step] = model._names[step][groups], probabilities.copy(), strangeness.copy()
             continue
-        moments = moments_of(step)
-        unit, leak = model._views[step]
-        wider = None if leak is None else moments_of(SURROUNDINGS)
-        X, doubt = features_and_doubt(moments, model.rotation_invariant, unit, leak, wider)
-        valid = np.asarray(moments.valid, dtype=bool)
+        X, valid, doubt = seen(step)
         if groups is None:
             groups = np.zeros(len(X), dtype=np.int32)
             probabilities, strangeness = np.ones(len(X)), np.zeros(len(X))
@@ -62,6 +71,11 @@ def read_atoms(
             components = parting.axes.apply(np.where(valid[members, None], X[members], parting.axes.centre))
             uncertain = doubt.along(members, parting.axes)
             odds = parting.classes.predict_proba(components, uncertain)
+            if parting.wider is not None:
+                beyond, inside, beyond_doubt = seen(wider_lens(model.lenses_))
+                beyond = np.where(inside[:, None], beyond, parting.wider.axes.centre)
+                unsure = uncertain, beyond_doubt.along(members, parting.wider.axes)
+                odds = parting.wider.tell(components, odds, beyond[members], unsure)
             own = odds.argmax(axis=1)
             new[members] = parting.leaves[own]
             probabilities[members] *= odds[np.arange(len(members)), own]

@@ -17,6 +17,7 @@ from ._reading import Parting
 from ._site_parting import SiteParting
 from ._sites import Sites
 from ._surroundings import Leak
+from ._wider_lens import WiderLens
 
 
 def to_state(model: NestedLenses) -> dict[str, NDArray[Any]]:
@@ -37,6 +38,9 @@ def to_state(model: NestedLenses) -> dict[str, NDArray[Any]]:
             prefix = f"{step}/{number}"
             out |= _flat(parting.axes, f"{prefix}/axes") | _flat(parting.classes, f"{prefix}/classes")
             out[f"{prefix}/leaves"] = parting.leaves
+            if parting.wider is not None:
+                out |= _flat(parting.wider.axes, f"{prefix}/wider/axes")
+                out |= _flat(parting.wider.classes, f"{prefix}/wider/classes")
     if model._site_parting is not None:
         at = model._site_parting
         sites = {f.name: getattr(at.sites, f.name) for f in fields(Sites) if f.name != "patterns"}
@@ -65,15 +69,25 @@ def from_state(state: Mapping[str, NDArray[Any]]) -> NestedLenses:
         model._views[lens] = np.asarray(state[f"{step}/unit"], float), leak
         model._names[lens] = np.asarray(state[f"{step}/names"], np.int32)
         model._partings[lens] = [
-            Parting(
-                _restored(Axes, state, f"{step}/{number}/axes"),
-                _restored(GaussianClasses, state, f"{step}/{number}/classes"),
-                np.asarray(state[f"{step}/{number}/leaves"], np.int32),
-            )
-            for number in range(int(state[f"{step}/n_partings"]))
+            _parting(state, f"{step}/{number}") for number in range(int(state[f"{step}/n_partings"]))
         ]
     model._site_parting = _site_parting(state) if "sites/kind" in state else None
     return model
+
+
+def _parting(state: Mapping[str, NDArray[Any]], prefix: str) -> Parting:
+    wider = None
+    if f"{prefix}/wider/axes/centre" in state:
+        wider = WiderLens(
+            _restored(Axes, state, f"{prefix}/wider/axes"),
+            _restored(GaussianClasses, state, f"{prefix}/wider/classes"),
+        )
+    return Parting(
+        _restored(Axes, state, f"{prefix}/axes"),
+        _restored(GaussianClasses, state, f"{prefix}/classes"),
+        np.asarray(state[f"{prefix}/leaves"], np.int32),
+        wider,
+    )
 
 
 def _site_parting(state: Mapping[str, NDArray[Any]]) -> SiteParting:
