@@ -9,13 +9,16 @@ result does not depend on the number of threads.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 import numba
+from threadpoolctl import ThreadpoolController
 
 # A task takes some 30 us to hand over; several a thread even out rows of unequal cost.
 _TASKS_OF_A_THREAD = 4
@@ -46,17 +49,31 @@ def over_rows(kernel: Callable[..., Any], n: int, *arguments: Any, least: int = 
         if n > 0:
             kernel(0, n, *arguments)
         return
-    edges = [n * i // n_parts for i in range(n_parts + 1)]
-    tasks = [
-        _pool(os.getpid(), n_threads).submit(kernel, first, last, *arguments)
-        for first, last in pairwise(edges)
-    ]
+    parts = deque(pairwise(n * i // n_parts for i in range(n_parts + 1)))
+
+    def work_off() -> None:
+        while parts:
+            try:
+                first, last = parts.popleft()
+            except IndexError:  # another thread was faster
+                return
+            try:
+                kernel(first, last, *arguments)
+            except BaseException:
+                parts.clear()
+                raise
+
+    # This thread works as well: it need not wait until another has woken up.
+    helpers = [_pool(os.getpid(), n_threads).submit(work_off) for _ in range(min(n_threads, n_parts) - 1)]
     try:
-        for task in tasks:
-            task.result()
+        work_off()
+        for helper in helpers:
+            if not helper.cancel():
+                helper.result()
     except BaseException:
-        for task in tasks:
-            task.cancel()
+        parts.clear()
+        for helper in helpers:
+            helper.cancel()
         raise
 
 
@@ -64,3 +81,21 @@ def over_rows(kernel: Callable[..., Any], n: int, *arguments: Any, least: int = 
 def _pool(pid: int, n_threads: int) -> ThreadPoolExecutor:
     """Threads of this process: those of a process that was forked did not come along, so `pid` is part of the key."""
     return ThreadPoolExecutor(n_threads, thread_name_prefix="hyperspy_motifs")
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Run products of matrices on one thread, as a context or a decorator: their sums depend on the number of threads.
+
+    Unlike ``threadpoolctl.threadpool_limits``, which takes milliseconds, this looks for the libraries once.
+    """
+    with _blas().limit(limits=1):
+        yield
+
+
+@lru_cache(maxsize=1)
+def _blas() -> ThreadpoolController:
+    # SciPy has a BLAS of its own. A library that is loaded later is none that the package computes with.
+    import scipy.linalg  # noqa: F401
+
+    return ThreadpoolController().select(user_api="blas")

@@ -5,8 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numba
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
-from hyperspy_motifs.threads import over_rows
+from hyperspy_motifs.threads import one_blas_thread, over_rows
 
 
 @numba.njit(nogil=True)
@@ -48,3 +49,13 @@ def test_an_error_in_a_part_is_raised(two_threads):
 
     with pytest.raises(KeyboardInterrupt):
         over_rows(fail, 1000, None)
+
+
+def test_blas_has_one_thread_inside_and_as_many_as_before_after():
+    def threads():
+        return [found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas"]
+
+    before = threads()
+    with one_blas_thread():
+        assert set(threads()) <= {1}
+    assert threads() == before

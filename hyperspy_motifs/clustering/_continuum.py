@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from threadpoolctl import threadpool_limits
 
-from hyperspy_motifs.threads import over_rows
+from hyperspy_motifs.threads import one_blas_thread, over_rows
 
 _REFERENCES = 512
 _BLOCK = 64
@@ -96,7 +95,7 @@ def dimension_profile(X: ArrayLike) -> NDArray[np.float64]:
     squares = (points**2).sum(axis=1)
     apart = np.empty((len(chosen), len(numbers)))
     # Blocks of one size, whatever the number of threads: sums in products of matrices depend on it.
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         over_rows(_distances, -(-len(chosen) // _BLOCK), points, squares, chosen, numbers, apart, least=1)
     logarithm = 0.5 * np.log(np.maximum(apart, 1e-12 * max(squares.max(), 1e-300)))
     rise = np.diff(logarithm, axis=1)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array, diags_array
 from scipy.sparse.linalg import LinearOperator, eigsh
 from scipy.spatial import cKDTree
-from threadpoolctl import threadpool_limits
 
 from hyperspy_motifs.relaxation import nearest_neighbours
+from hyperspy_motifs.threads import one_blas_thread
 
 _SINKHORN = 100
 _PRECISION = 1e-6
@@ -146,7 +146,7 @@ def slow_modes(
         return vector - vector.mean()
 
     start = np.cos(np.arange(n) * 2.399963229728653)
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         operator = LinearOperator((n, n), matvec=step, dtype=np.float64)
         values, vectors = eigsh(
             operator, k=n_modes, v0=start, which="LA", ncv=min(n - 1, max(3 * n_modes, 20)), tol=1e-7

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
-from threadpoolctl import threadpool_limits
 
 from hyperspy_motifs.relaxation import nearest_neighbours
+from hyperspy_motifs.threads import one_blas_thread
 
 from ._manifold import Manifold
 
@@ -120,7 +120,7 @@ def _excess(
     k = _NEIGHBOURS
     indices, _ = nearest_neighbours(points, k)
     out = np.empty(len(points))
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         for first in range(0, len(points), 1024):
             rows = slice(first, first + 1024)
             near = points[indices[rows]]

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
-from threadpoolctl import threadpool_limits
 
 from hyperspy_motifs.relaxation._neighbours import nearest_in
+from hyperspy_motifs.threads import one_blas_thread
 
 from ._diffusion import feature_kernel, slow_modes, space_kernel
 from ._features import Axes, MomentsLike, noise_unit, noise_units
@@ -58,7 +58,7 @@ def manifold_features(moments: MomentsLike, like: ManifoldFeatures | None = None
     valid = np.asarray(moments.valid, dtype=bool)
     unit = noise_unit(moments) if like is None else like.unit
     X = noise_units(moments, False, unit)
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         # All of them for however few atoms: by its many dimensions noise is told from a continuum.
         axes = Axes.fit(X[valid], fewer=False) if like is None else like.axes
         values = np.full((len(X), axes.vectors.shape[1]), np.nan)
@@ -170,7 +170,7 @@ class Manifold:
         if not valid.any():
             return np.full((len(features), self.n_coordinates), np.nan)
         # The atom itself is a neighbour where it was among those of the fit.
-        with threadpool_limits(limits=1, user_api="blas"):
+        with one_blas_thread():
             indices, distances = nearest_in(
                 features[valid].astype(np.float32), self._features.astype(np.float32), self.n_neighbors + 1
             )

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import block_diag, csr_array
-from threadpoolctl import threadpool_limits
 
 from hyperspy_motifs.relaxation import fuzzy_weights, nearest_neighbours, relax_layout
+from hyperspy_motifs.threads import one_blas_thread
 
 from ._choice import choose_lens
 from ._classifier import GaussianClasses
@@ -107,7 +107,7 @@ class NestedLenses:
         self.progress = progress
 
     # Sums of BLAS depend on the number of its threads: one, so that the bits do not.
-    @threadpool_limits.wrap(limits=1, user_api="blas")
+    @one_blas_thread()
     def fit(
         self, moments_of: Callable[[float], MomentsLike], neighbours: Constellations | None = None
     ) -> NestedLenses:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import maximum_filter
 from scipy.optimize import least_squares
-from threadpoolctl import threadpool_limits
+
+from hyperspy_motifs.threads import one_blas_thread
 
 from ._lattice import reduced
 
@@ -99,7 +100,7 @@ def fourier_moire(image: ArrayLike) -> FourierMoire | None:
         return None
     lower, upper = parted
     for i in range(3):
-        with threadpool_limits(limits=1, user_api="blas"):
+        with one_blas_thread():
             lower[i], upper[i] = _fit_pair(windowed, windows, lower[i], upper[i])
     reciprocal = _primitive(windowed, [_reciprocal(layer) for layer in (lower, upper)], power[0])
     if reciprocal is None:

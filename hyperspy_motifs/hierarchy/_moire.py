@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.optimize import least_squares
 from scipy.spatial import cKDTree
-from threadpoolctl import threadpool_limits
+
+from hyperspy_motifs.threads import one_blas_thread
 
 from ._lattice import reduced
 
@@ -140,7 +141,7 @@ def find_moire(
     inner = _inner(points)
     points, values, scalar = points[inner], values[inner] - values[inner].mean(axis=0), scalar[inner]
     # BLAS on several threads costs more than it gains on matrices of so few columns.
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         beams = max((_refined(points, values, s) for s in found), key=lambda q: _explained(points, values, q))
         error = _period_error(points, values, beams)
     explained = _explained(points, values, beams)

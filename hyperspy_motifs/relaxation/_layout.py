@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
+
+from hyperspy_motifs.threads import one_blas_thread
 
 from ._graph import fuzzy_weights
 from ._neighbours import nearest_in, nearest_neighbours
@@ -99,7 +100,7 @@ class ForceRelaxedLayout(TransformerMixin, BaseEstimator):
         self.progress = progress
 
     # Sums of BLAS depend on the number of its threads: one, so that the bits do not.
-    @threadpool_limits.wrap(limits=1, user_api="blas")
+    @one_blas_thread()
     def fit(self, X: ArrayLike, y: Any = None) -> ForceRelaxedLayout:
         """Relax the points `X` (n, d); needs at least two.
 

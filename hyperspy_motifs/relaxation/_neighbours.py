@@ -7,13 +7,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from hyperspy_motifs.compilation import OUTER
-from hyperspy_motifs.threads import over_rows
+from hyperspy_motifs.compilation import INNER, OUTER
+from hyperspy_motifs.threads import one_blas_thread, over_rows
 
 from ._forest import forest_neighbours
 
 _BRUTE_FORCE_UP_TO = 20_000
-_SPARE = 8  # candidates beyond k: BLAS rounds differently for other thread counts
+_SPARE = 8  # candidates beyond k: products of matrices round differently on other machines
+_RANKS = 500_000  # at a time: two megabytes, which caches hold
+_MOST_ROWS = 64
+_STRIDE = 64
 
 
 def nearest_neighbours(
@@ -51,7 +54,7 @@ def nearest_neighbours(
     Notes
     -----
     Brute force ranks by ``|b|^2 - 2 a.b`` in single precision, keeps eight candidates too many and measures
-    these again, so that rounding (which depends on the threads of BLAS) does not decide.
+    these again, so that rounding does not decide.
     """
     points = np.asarray(X, dtype=np.float32)
     n = len(points)
@@ -113,31 +116,117 @@ def _brute_force(
     # One product gives the whole rank: (-2 a, 1) . (b, |b|^2).
     squares = np.einsum("ij,ij->i", points, points)
     extended = np.ascontiguousarray(np.column_stack([points, squares]).T)
-    rows = max(64, min(2048, 40_000_000 // n))
+    asked = np.column_stack([-2 * queries, np.ones(q, dtype=np.float32)])
     indices = np.empty((q, k), dtype=np.int32)
     distances = np.empty((q, k), dtype=np.float32)
-    for first in range(0, q, rows):
-        chunk = queries[first : first + rows]
-        rank = np.column_stack([-2 * chunk, np.ones(len(chunk), dtype=np.float32)]) @ extended
-        last = first + len(chunk)
+    rows = min(max(_RANKS // n, 1), _MOST_ROWS)
+    with one_blas_thread():
         over_rows(
-            _select,
-            len(chunk),
-            rank,
-            chunk,
-            points,
-            first if same else -1,
-            n_candidates,
-            indices[first:last],
-            distances[first:last],
-        )
+            _search, -(-q // rows), rows, asked, extended, queries, points, same, n_candidates, indices,
+            distances, least=1,
+        )  # fmt: skip
     return indices, distances
+
+
+def _search(
+    first: int,
+    last: int,
+    rows: int,
+    asked: NDArray[np.float32],
+    extended: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    points: NDArray[np.float32],
+    same: bool,
+    n_candidates: int,
+    indices: NDArray[np.int32],
+    distances: NDArray[np.float32],
+) -> None:
+    """Neighbours of the queries in blocks `first` to `last` of `rows`: the ranks of a block stay in the cache."""
+    room = np.empty((rows, len(points)), dtype=np.float32)
+    for start in range(first * rows, min(last * rows, len(queries)), rows):
+        block = slice(start, start + rows)
+        rank = room[: len(asked[block])]
+        np.matmul(asked[block], extended, out=rank)
+        _select(
+            rank,
+            queries[block],
+            points,
+            start if same else -1,
+            n_candidates,
+            indices[block],
+            distances[block],
+        )
+
+
+@numba.njit(cache=True, **INNER)
+def _take_in(value, j, best, where):  # type: ignore[no-untyped-def]
+    """Put a rank that is less than the last of the best into its place."""
+    slot = len(best) - 1
+    while slot > 0 and best[slot - 1] > value:
+        best[slot] = best[slot - 1]
+        where[slot] = where[slot - 1]
+        slot -= 1
+    best[slot] = value
+    where[slot] = j
+
+
+@numba.njit(cache=True, **INNER)
+def _bound(ranks, count, least):  # type: ignore[no-untyped-def]
+    """Return a rank that `count` others do not exceed, beside one that does not count: of as many columns the least."""
+    for c in range(_STRIDE):
+        least[c] = np.inf
+    for start in range(np.uint32(0), np.uint32(len(ranks) // _STRIDE * _STRIDE), np.uint32(_STRIDE)):
+        for c in range(np.uint32(_STRIDE)):
+            value = ranks[start + c]
+            least[c] = value if value < least[c] else least[c]
+    bound = np.float32(-np.inf)
+    for c in range(_STRIDE):
+        lower = 0
+        for other in range(_STRIDE):
+            lower += least[other] < least[c]
+        if lower <= count and least[c] > bound:
+            bound = least[c]
+    return bound
+
+
+@numba.njit(cache=True, **INNER)
+def _least(ranks, itself, best, where, room):  # type: ignore[no-untyped-def]
+    """Fill `best` with the least of the ranks (n,), smallest first, and `where` with their places."""
+    last = len(best) - 1
+    best[:] = np.inf
+    where[:] = -1
+    bound = np.float32(np.inf)
+    if len(best) < _STRIDE // 2 and len(ranks) > 8 * _STRIDE:
+        bound = _bound(ranks, len(best), room)
+    whole = np.uint32(len(ranks) // _STRIDE * _STRIDE)
+    # Many at a time are asked whether any is among the best: hardly ever.
+    for start in range(np.uint32(0), whole, np.uint32(_STRIDE)):
+        promising = 0
+        for c in range(np.uint32(_STRIDE)):
+            promising += ranks[start + c] <= bound
+        if promising > 0:
+            for j in range(start, start + np.uint32(_STRIDE)):
+                if ranks[j] <= bound and ranks[j] < best[last] and j != itself:
+                    _take_in(ranks[j], j, best, where)
+            bound = min(bound, best[last])
+    for j in range(whole, len(ranks)):
+        if ranks[j] <= bound and ranks[j] < best[last] and j != itself:
+            _take_in(ranks[j], j, best, where)
+
+
+@numba.njit(cache=True, **INNER)
+def _measure(query, points, where, exact):  # type: ignore[no-untyped-def]
+    """Squared distances of a point to some points, in double precision."""
+    exact[:] = 0
+    for d in range(len(query)):
+        here = float(query[d])
+        for c in range(len(where)):
+            step = here - float(points[where[c], d])
+            exact[c] += step * step
 
 
 @numba.njit(cache=True, **OUTER)
 def _select(
-    start: int,
-    stop: int,
     rank: NDArray[np.float32],
     queries: NDArray[np.float32],
     points: NDArray[np.float32],
@@ -147,29 +236,13 @@ def _select(
     distances: NDArray[np.float32],
 ) -> None:
     """Candidates by rank, measured again, sorted by distance and then by index."""
-    n = rank.shape[1]
     k = indices.shape[1]
-    for row in range(start, stop):
-        itself = first + row if first >= 0 else -1
-        best = np.full(n_candidates, np.inf, dtype=np.float32)
-        where = np.full(n_candidates, -1, dtype=np.int32)
-        for j in range(n):
-            value = rank[row, j]
-            if value < best[n_candidates - 1] and j != itself:
-                slot = n_candidates - 1
-                while slot > 0 and best[slot - 1] > value:
-                    best[slot] = best[slot - 1]
-                    where[slot] = where[slot - 1]
-                    slot -= 1
-                best[slot] = value
-                where[slot] = j
-        exact = np.empty(n_candidates, dtype=np.float64)
-        for c in range(n_candidates):
-            total = 0.0
-            for d in range(points.shape[1]):
-                step = float(queries[row, d]) - float(points[where[c], d])
-                total += step * step
-            exact[c] = total
+    best = np.empty(n_candidates, dtype=np.float32)
+    where = np.empty(n_candidates, dtype=np.int32)
+    exact, room = np.empty(n_candidates, dtype=np.float64), np.empty(_STRIDE, dtype=np.float32)
+    for row in range(len(rank)):
+        _least(rank[row], first + row if first >= 0 else -1, best, where, room)
+        _measure(queries[row], points, where, exact)
         for c in range(1, n_candidates):
             value64, index = exact[c], where[c]
             slot = c

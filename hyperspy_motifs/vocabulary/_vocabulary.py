@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from hyperspy_motifs.clustering import NestedLenses
+from hyperspy_motifs.threads import one_blas_thread
 
 from ._anchors import Anchors
 
@@ -79,7 +79,7 @@ class Vocabulary:
         return int(self.anchors[self.lens].labels.max()) + 1
 
     # Sums of BLAS depend on the number of its threads: one, so that the bits do not.
-    @threadpool_limits.wrap(limits=1, user_api="blas")
+    @one_blas_thread()
     def predict(self, moments_of: Callable[[float], Any]) -> Prediction:
         """Motifs of other atoms, through all lenses.
 

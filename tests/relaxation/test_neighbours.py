@@ -15,9 +15,12 @@ def points():
     return (centres[rng.integers(0, 7, 903)] + rng.normal(0, 1, (903, 11))).astype(np.float32)
 
 
-def test_exact_neighbours_are_those_of_a_tree(points):
-    indices, distances = nearest_neighbours(points, 9)
-    true_distances, true_indices = cKDTree(points).query(points, k=10)
+@pytest.mark.parametrize("k", [1, 9, 60])
+@pytest.mark.parametrize("n", [903, 200])
+def test_exact_neighbours_are_those_of_a_tree(points, n, k):
+    points = points[:n]
+    indices, distances = nearest_neighbours(points, k)
+    true_distances, true_indices = cKDTree(points).query(points, k=k + 1)
     np.testing.assert_array_equal(indices, true_indices[:, 1:])
     np.testing.assert_allclose(distances, true_distances[:, 1:], rtol=1e-5)
 
