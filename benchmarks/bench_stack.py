@@ -4,10 +4,13 @@
     python benchmarks/bench_stack.py --frames 128 --workers 1 2 --repeats 2
 
 The stack is written frame by frame first, as a .zspy file in a temporary folder. Each measurement runs in a process of its own,
-whose peak memory is printed; that of the workers is not in it. With ``--workers``, a cluster of that many processes with one
+whose peak memory is printed, that of each worker below it. With ``--workers``, a cluster of that many processes with one
 thread each is started before the clock and has its kernels compiled by a first small run. The numbers of workers take turns, so
-that other load on the machine meets them alike; the load is printed with every run. The vocabulary is learned in one process,
-whatever the number of workers: a stack must be long for them to count.
+that other load on the machine meets them alike; the load is printed with every run. The vocabulary is learned on one of the
+workers while the others find atoms: a stack must be long for them all to be busy.
+
+Where other work shares the processors the wall clock says little. The processor seconds of this process and of the busiest
+worker together are what a run would take on processors of its own if no worker ever waited; their ratio is printed as well.
 """
 
 import argparse
@@ -66,18 +69,24 @@ def measure(path, n_workers):
 
         client = Client(n_workers=n_workers, threads_per_worker=1, dashboard_address=None)
     find(path, 2 * max(n_workers, 1))
-    wall, cpu = time.perf_counter(), time.process_time()
+    wall, cpu, before = time.perf_counter(), time.process_time(), of_workers(client)
     n_atoms = find(path)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    wall, cpu, after = time.perf_counter() - wall, time.process_time() - cpu, of_workers(client)
     if client is not None:
         client.close()
     return {
-        "workers": n_workers,
         "atoms": n_atoms,
         "seconds": wall,
         "processor": cpu,
+        "workers": [later[0] - before[name][0] for name, later in after.items()],
         "peak": peak_megabytes(),
+        "peaks": [later[1] for later in after.values()],
     }
+
+
+def of_workers(client):
+    """Processor seconds and peak memory of each worker."""
+    return {} if client is None else client.run(lambda: (time.process_time(), peak_megabytes()))
 
 
 def main(arguments=None):
@@ -95,6 +104,7 @@ def main(arguments=None):
         print(json.dumps(measure(options.one[0], int(options.one[1]))))
         return
     seconds = {n: [] for n in options.workers}
+    paths = {n: [] for n in options.workers}
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "stack.zspy")
         write_stack(path, options.frames, options.side)
@@ -103,16 +113,20 @@ def main(arguments=None):
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             row = json.loads(done.stdout.strip().splitlines()[-1])
             seconds[n].append(row["seconds"])
+            paths[n].append(row["processor"] + max(row["workers"], default=0.0))
             load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
             print(
                 f"{n} workers: {row['atoms']} atoms, {row['seconds']:.1f} s, {row['processor']:.1f} s of processor here, "
                 f"peak {row['peak']:.0f} MB here{load}",
                 flush=True,
             )
+            for cpu, peak in zip(row["workers"], row["peaks"], strict=True):
+                print(f"    a worker: {cpu:.1f} s of processor, peak {peak:.0f} MB")
     for n in options.workers[1:]:
         first = options.workers[0]
         print(
-            f"{n} workers against {first}: {min(seconds[first]) / min(seconds[n]):.2f} times as fast, best of each"
+            f"{n} workers against {first}: {min(seconds[first]) / min(seconds[n]):.2f} times as fast, best of each; "
+            f"{min(paths[first]) / min(paths[n]):.2f} by processor seconds here and of the busiest worker"
         )
 
 

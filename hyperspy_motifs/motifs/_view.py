@@ -219,8 +219,8 @@ class MotifView:
         -------
         hyperspy_motifs.clustering.Continuity
         """
+        from hyperspy_motifs.signals._learning import estimate
         from hyperspy_motifs.signals._moment_source import lenses_at_hand, source_of
-        from hyperspy_motifs.signals._motif_finding import estimate
 
         record = self._refresh()
         return self._cached(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from hyperspy.external.progressbar import progressbar
 
 from hyperspy_motifs import atoms as finding
 from hyperspy_motifs import store
-from hyperspy_motifs.stacks import run_frames
+from hyperspy_motifs.stacks import run_frames, running_client, spread_order
 
 from ._arguments import check_length
 from ._atom_table import AtomTable
@@ -27,22 +28,29 @@ def find_atoms(
     separation: float | None,
     show_progressbar: bool | None,
     checkpoint: Any = None,
+    watch: Callable[[int, Any], None] | None = None,
     **options: Any,
 ) -> AtomTable:
-    """Atoms of every frame; `separation` in axis units, `options` as :func:`hyperspy_motifs.atoms.find_atoms` takes them."""
+    """Atoms of every frame; `separation` in axis units, `options` as :func:`hyperspy_motifs.atoms.find_atoms` takes them.
+
+    `watch` is called with number and atoms (in pixels) of every frame as they come.
+    """
     check_axes(signal)
     stamp = store.Stamp.of(signal)
     scale = abs(stamp.scale[0])
     separation_px = None if separation is None else check_length(separation, "separation", stamp) / scale
     numbers = range(n_frames(signal))
+    # On a cluster the frames that a sample is made of come first; here they are read as they lie.
+    order = numbers if running_client() is None else spread_order(len(numbers)).tolist()
     with progressbar(total=len(numbers), disable=quiet(show_progressbar), desc="Atoms", leave=False) as bar:
         found = run_frames(
             find_atoms_of_frame,
             lambda number: [lazy_frame(signal, number)],
-            [(number, (_name(signal, number), separation_px, options)) for number in numbers],
+            [(number, (_name(signal, number), separation_px, options)) for number in order],
             step="atoms",
             checkpoint=checkpoint,
             done=bar.update,
+            found=watch,
         )
     frames = np.repeat(numbers, [len(found[i]["positions"]) for i in numbers])
     pixels = np.concatenate([found[i]["positions"] for i in numbers])

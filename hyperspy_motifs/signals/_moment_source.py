@@ -65,13 +65,22 @@ class MomentSource:
         columns, rows = self.signals[0].axes_manager.signal_shape
         return Constellations.of(self.pixels, (rows, columns), self.spacing, frames=self.frames)
 
+    @property
+    def n_detectors(self) -> int:
+        """Images of one field of view."""
+        return len(self.signals)
+
+    def _image(self, detector: int, number: int) -> np.ndarray:
+        """Frame `number` of a detector, without holes."""
+        return clean_image(frame(self.signals[detector], number))[0]
+
     def _compute(self, lens: float) -> Any:
         from hyperspy_motifs.zernike import ZernikeBasis, stack_moments
 
         if lens not in self.orders:
             self.orders[lens] = self._order(lens)
         basis = ZernikeBasis(self.orders[lens], lens * self.spacing)
-        each = [self._of_detector(number, basis) for number in range(len(self.signals))]
+        each = [self._of_detector(number, basis) for number in range(self.n_detectors)]
         return each[0] if len(each) == 1 else stack_moments(each)
 
     def _order(self, lens: float) -> int:
@@ -83,11 +92,10 @@ class MomentSource:
 
         first = self.frames == self.frames[0]
         number = int(self.frames[0])
-        bases = []
-        for signal in self.signals:
-            image, _ = clean_image(frame(signal, number))
-            bases.append(choose_basis(image, self.pixels[first], lens * self.spacing)[0])
-        return max(basis.n_max for basis in bases)
+        return max(
+            choose_basis(self._image(detector, number), self.pixels[first], lens * self.spacing)[0].n_max
+            for detector in range(self.n_detectors)
+        )
 
     def _of_detector(self, detector: int, basis: Any) -> Any:
         from hyperspy_motifs.zernike import LEAST_COVERAGE, estimate_noise, get_moments
@@ -95,7 +103,7 @@ class MomentSource:
         numbers = np.unique(self.frames)
         parts = []
         for number in numbers:
-            image, _ = clean_image(frame(self.signals[detector], int(number)))
+            image = self._image(detector, int(number))
             key = detector, int(number)
             if key not in self._noise:  # the same through every lens
                 self._noise[key] = estimate_noise(image)
@@ -112,6 +120,43 @@ class MomentSource:
             name: np.concatenate([getattr(p, name) for p in parts])[order] for name in fields
         }
         return dataclasses.replace(parts[0], **joined)
+
+
+class SampleSource(MomentSource):
+    """Moments of the atoms of some frames whose images are given, as a worker gets them.
+
+    Parameters
+    ----------
+    images : sequence of numpy.ndarray of shape (rows, columns)
+        The frames that `frames` names, in ascending order, of the first detector; then those of the next.
+    pixels, frames, spacing, n_max
+        See :class:`MomentSource`.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[np.ndarray],
+        pixels: np.ndarray,
+        frames: np.ndarray,
+        spacing: float,
+        n_max: int | str | None,
+    ) -> None:
+        super().__init__((), pixels, frames, spacing, N_MAX if n_max is None else n_max)
+        self._numbers = np.unique(frames).tolist()
+        self._images: list[np.ndarray] = list(images)
+        self._n_detectors = len(self._images) // len(self._numbers)
+
+    @property
+    def n_detectors(self) -> int:
+        return self._n_detectors
+
+    def _image(self, detector: int, number: int) -> np.ndarray:
+        place = detector * len(self._numbers) + self._numbers.index(number)
+        return clean_image(self._images[place])[0]
+
+    def forget_images(self) -> None:
+        """Keep the moments alone, to be sent elsewhere."""
+        self._images = []
 
 
 class KeptMoments(MomentSource):

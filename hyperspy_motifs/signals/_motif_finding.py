@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,12 @@ from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, quiet, stored_
 from ._atom_table import AtomTable
 from ._cell_finding import find_cells
 from ._checks import check_axes
+from ._learning import REACH_OF_NEIGHBOURS, Learned, learn, lenses_of, warn_of_fewer
 from ._moment_source import AUTO, N_MAX, MomentSource, source_of
 from ._patch_sites import grid_table, judge_sites
+from ._sample_learning import SampleLearning, spacing_of
 from ._stack_finding import apply_to_all, is_large, open_checkpoint, order_by_frequency, sample_rows
 from ._vocabulary_making import learned_vocabulary
-
-REACH_OF_NEIGHBOURS = 1.1
 
 
 def find_motifs(
@@ -44,7 +43,6 @@ def find_motifs(
     show_progressbar: bool | None,
 ) -> Any:
     """See :meth:`hyperspy_motifs.signals.AtomicImage.find_motifs`."""
-    from hyperspy_motifs.clustering import LENSES, NestedLenses
     from hyperspy_motifs.motifs import Motifs
     from hyperspy_motifs.vocabulary import to_bytes
 
@@ -64,47 +62,35 @@ def find_motifs(
     detectors = _detectors(signal, also)
     stamp = store.Stamp.of(signal)
     folder = open_checkpoint(checkpoint, detectors, asked)
-    table, origin = _atoms(signal, atoms, separation, polarity, refine, folder, show_progressbar)
-    if len(table) < FEWEST_ATOMS:
-        raise ValueError(
-            f"There are {len(table)} atoms, at least {FEWEST_ATOMS} are needed to compare their surroundings. Use a larger "
-            "field of view, or give separation= or atoms= if columns were missed."
-        )
-    spacing_px = float(table.facts["separation"]) / abs(stamp.scale[0])
-    large = is_large(signal, table, folder)
-    rows = sample_rows(table) if large else np.arange(len(table))
-    source = MomentSource(
-        detectors,
-        table.pixel_positions[rows],
-        table.frames[rows],
-        spacing_px,
-        N_MAX if n_max is None else n_max,
-    )
-    lenses = _lenses(LENSES, lens, patch_radius, spacing_px * abs(stamp.scale[0]))
-    with progressbar(total=100, disable=quiet(show_progressbar), desc="Motifs", leave=False) as bar:
-        model = NestedLenses(
-            lenses=lenses,
-            rotation_invariant=bool(rotation_invariant),
-            n_motifs=n_motifs,
-            min_motif_size=min_motif_size,
-            random_state=int(random_state),
-            progress=lambda done: bar.update(round(100 * done) - bar.n),
-        ).fit(source, None if large else source.neighbours())
-    chosen, labels, probabilities, reason = _choice(model, lens, n_motifs)
+    meanwhile = SampleLearning(detectors, asked)
+    try:
+        table, origin = _atoms(signal, atoms, asked, folder, show_progressbar, meanwhile.watch)
+        if len(table) < FEWEST_ATOMS:
+            raise ValueError(
+                f"There are {len(table)} atoms, at least {FEWEST_ATOMS} are needed to compare their surroundings. Use a "
+                "larger field of view, or give separation= or atoms= if columns were missed."
+            )
+        large = is_large(signal, table, folder)
+        rows = sample_rows(signal, table) if large else np.arange(len(table))
+        learned = meanwhile.result() if large else None
+    finally:
+        meanwhile.cancel()
+    if learned is None:
+        learned = _learned(detectors, table, rows, asked, large, show_progressbar)
+    warn_of_fewer(learned, n_motifs)
+    source, model, chosen, reason = learned.source, learned.model, learned.chosen, learned.reason
     tree, columns = _tree_arrays(model.tree_), dict(table.columns)
     found = {
-        "labels": labels,
-        "probabilities": probabilities,
+        "labels": learned.labels,
+        "probabilities": learned.probabilities,
         "lens_labels": np.array([model.labels_at_[v] for v in model.lenses_]),
         "lens_probabilities": np.array([model.probabilities_at_[v] for v in model.lenses_]),
         "layouts": np.array([model.layouts_[v] for v in model.lenses_]),
     }
     kept = None
-    continuity = _continuity(source, model.lenses_, labels)
     if large:
-        vocabulary = learned_vocabulary(
-            model, source, labels, chosen, stamp, {**table.facts, "asked": asked, "detectors": len(detectors)}
-        )
+        facts = {**table.facts, "asked": asked, "detectors": len(detectors)}
+        vocabulary = learned_vocabulary(model, source, learned.labels, chosen, stamp, facts)
         found = apply_to_all(detectors, table, vocabulary, folder, show_progressbar)
         found, vocabulary, tree = order_by_frequency(found, vocabulary, tree)
         columns["strangeness"] = found.pop("strangeness")
@@ -128,13 +114,13 @@ def find_motifs(
             "asked": asked,
             "atoms": origin,
             "sites": judge_sites(signal, table),
-            "spacing": spacing_px * abs(stamp.scale[0]),
+            "spacing": source.spacing * abs(stamp.scale[0]),
             "n_max": int(source.orders[float(model.lenses_[chosen])]),
             "orders": {f"{lens:g}": int(source.orders[float(lens)]) for lens in model.lenses_},
             "detectors": len(detectors),
             "reason": reason,
             **{k: v for k, v in table.facts.items() if k != "edited"},
-            **continuity,
+            **learned.continuity,
         },
         features=None if large else features_signal(source(float(model.lenses_[chosen])), stamp),
     )
@@ -150,6 +136,31 @@ def find_motifs(
             stacklevel=3,
         )
     return Motifs(signal)
+
+
+def _learned(
+    detectors: list[Any],
+    table: AtomTable,
+    rows: np.ndarray,
+    asked: dict[str, Any],
+    large: bool,
+    show_progressbar: bool | None,
+) -> Learned:
+    """Motifs of the atoms `rows` of `table`, learned here."""
+    scale = abs(store.Stamp.of(detectors[0]).scale[0])
+    spacing = float(table.facts["separation"]) / scale
+    n_max, frames = asked["n_max"], table.frames[rows]
+    if large:
+        first = table.pixel_positions[rows[frames == frames[0]]]
+        # To the last bit what a worker takes, which knows the frames of the sample alone.
+        spacing = spacing_of(first) if len(first) > 2 else spacing
+    source = MomentSource(
+        detectors, table.pixel_positions[rows], frames, spacing, N_MAX if n_max is None else n_max
+    )
+    lenses = lenses_of(asked["lens"], asked["patch_radius"], spacing * scale)
+    neighbours = None if large else source.neighbours()
+    with progressbar(total=100, disable=quiet(show_progressbar), desc="Motifs", leave=False) as bar:
+        return learn(source, lenses, asked, neighbours, lambda done: bar.update(round(100 * done) - bar.n))
 
 
 def _turns(source: MomentSource, record: store.Record) -> dict[str, np.ndarray]:
@@ -245,13 +256,13 @@ def _detectors(signal: Any, also: Any) -> list[Any]:
 def _atoms(
     signal: Any,
     atoms: Any,
-    separation: float | None,
-    polarity: str,
-    refine: bool | str,
+    asked: dict[str, Any],
     folder: Any,
     show_progressbar: bool | None,
+    watch: Any,
 ) -> tuple[AtomTable, str]:
     """The atoms to class, and where they come from."""
+    separation, polarity, refine = asked["separation"], asked["polarity"], asked["refine"]
     if isinstance(atoms, str):
         return grid_table(signal, atoms, separation, polarity, show_progressbar), "grid"
     if atoms is not None:
@@ -260,48 +271,17 @@ def _atoms(
     if kept is not None and kept.facts.get("edited"):
         # Someone took the trouble to correct them: to search again would throw that work away.
         return given_atoms(signal, kept, False, polarity), "edited"
-    table = find_atoms(signal, separation, show_progressbar, folder, polarity=polarity, refine=refine)
+    table = find_atoms(signal, separation, show_progressbar, folder, watch, polarity=polarity, refine=refine)
     if not len(table.frames):
         raise ValueError(
             "No atom is left after refinement, so there are no motifs. Give the distance of neighbours as separation=, "
             "polarity= where columns are dark, or the positions as atoms=."
         )
-    from hyperspy_motifs.atoms import nearest_neighbour_distance
-
     # The lenses are measured by what was found, not by what was guessed before anything was found.
     first = table.pixel_positions[table.frames == table.frames[0]]
-    spacing = nearest_neighbour_distance(first) if len(first) > 2 else table.facts["separation"]
+    spacing = spacing_of(first) if len(first) > 2 else table.facts["separation"]
     facts = {**table.facts, "separation": spacing * abs(store.Stamp.of(signal).scale[0])}
     return dataclasses.replace(table, facts=facts), "found"
-
-
-def _lenses(default: tuple[float, ...], lens: str | float, patch_radius: float | None, spacing: float) -> Any:
-    """Lenses to look through: the named ones, with the one the user asked for among them, or a single radius."""
-    if patch_radius is not None:
-        return (float(patch_radius) / spacing,)
-    if lens == "auto":
-        return default
-    value = float(lens)
-    return tuple(sorted({*(v for v in default if abs(v - value) > 0.05), value}))
-
-
-def _choice(model: Any, lens: str | float, n_motifs: int | None) -> tuple[int, np.ndarray, np.ndarray, str]:
-    """Index of the lens whose labels are taken, the labels, their probabilities, and why."""
-    taken = (
-        model.lens_
-        if lens == "auto"
-        else model.lenses_[int(np.argmin(np.abs(np.array(model.lenses_) - float(lens))))]
-    )
-    index = model.lenses_.index(taken)
-    if n_motifs is not None:
-        n_found = int(model.labels_.max()) + 1
-        reason = f"the tree of motifs was cut to n_motifs = {n_motifs}"
-        if n_found < n_motifs:
-            reason = f"no more than {n_found} motifs differ by more than noise, {n_motifs} were asked for"
-            warnings.warn(f"There are only {n_found} motifs: {reason}.", UserWarning, stacklevel=4)
-        return index, model.labels_, model.probabilities_, reason
-    reason = model.reason_ if lens == "auto" else "this lens was asked for"
-    return index, model.labels_at_[taken], model.probabilities_at_[taken], reason
 
 
 def _tree_arrays(tree: Any) -> dict[str, Any]:
@@ -314,22 +294,3 @@ def _tree_arrays(tree: Any) -> dict[str, Any]:
         "joins": tree.joins,
         "first": float(tree.first),
     }
-
-
-def _continuity(source: MomentSource, lenses: Sequence[float], labels: np.ndarray) -> dict[str, Any]:
-    """Whether the features fall into classes at all, through every lens that reaches the neighbours."""
-    found = estimate(source, lenses, labels)
-    return {
-        "continuous": bool(found.is_continuous),
-        "continuity": {"kind": str(found.kind), "certainty": float(found.certainty)},
-    }
-
-
-def estimate(source: MomentSource, lenses: Sequence[float], labels: np.ndarray | None = None) -> Any:
-    """:class:`hyperspy_motifs.clustering.Continuity` of the atoms of a source, and of each motif where labels are given."""
-    from hyperspy_motifs.clustering import estimate_continuity, manifold_features
-
-    wide = [float(v) for v in lenses if v >= REACH_OF_NEIGHBOURS] or [float(max(lenses))]
-    values = [np.asarray(manifold_features(source(lens)).values) for lens in wide]
-    ok = np.all([np.isfinite(v).all(axis=1) for v in values], axis=0)
-    return estimate_continuity([v[ok] for v in values], groups=None if labels is None else labels[ok])

@@ -49,10 +49,12 @@ def is_large(signal: Any, table: AtomTable, checkpoint: Any) -> bool:
     return n_frames(signal) > 1 and (len(table) > SAMPLE_ATOMS or checkpoint is not None)
 
 
-def sample_rows(table: AtomTable) -> np.ndarray:
+def sample_rows(signal: Any, table: AtomTable) -> np.ndarray:
     """Rows of `table` that lie in the frames of the sample."""
-    counts = np.bincount(table.frames)
-    return np.flatnonzero(np.isin(table.frames, sample_of_frames(counts, SAMPLE_ATOMS)))
+    n = n_frames(signal)
+    counts = np.bincount(table.frames, minlength=n).tolist()
+    chosen = sample_of_frames(dict(enumerate(counts)), n, SAMPLE_ATOMS)
+    return np.flatnonzero(np.isin(table.frames, [] if chosen is None else chosen))
 
 
 def apply_to_all(

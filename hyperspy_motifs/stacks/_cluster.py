@@ -50,7 +50,6 @@ def on_workers(
 
     The task of a frame carries all that it needs, so a worker that is lost costs no more than its frames' time.
     """
-    import dask
     from distributed import as_completed
     from distributed.client import FutureCancelledError
     from distributed.scheduler import KilledWorker
@@ -59,10 +58,7 @@ def on_workers(
 
     def submit(job: tuple[int, tuple[Any, ...]], attempt: int) -> Any:
         number, arguments = job
-        images = [_sendable(image) for image in images_of(number)]
-        task = dask.delayed(on_one_thread, pure=False)(function, images, number, arguments)
-        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
-            future = client.compute(task, retries=1)
+        future = _submit(client, function, images_of(number), number, arguments)
         submitted[future] = (number, arguments, attempt)
         return future
 
@@ -87,6 +83,58 @@ def on_workers(
             yield number, result
     finally:
         client.cancel(list(submitted))
+
+
+class Elsewhere:
+    """One long task on a worker, before the frames that wait: it is begun here and its result asked for later.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    function, images, number, arguments
+        As :func:`run_frames` has them, of one call.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        function: Callable[..., Any],
+        images: Sequence[Any],
+        number: int,
+        arguments: tuple[Any, ...],
+    ) -> None:
+        self._client = client
+        self._future = _submit(client, function, images, number, arguments, priority=1)
+
+    def result(self) -> Any:
+        """What the task returns, or None where it was lost with its workers."""
+        from distributed.client import FutureCancelledError
+        from distributed.scheduler import KilledWorker
+
+        try:
+            return self._future.result()
+        except (KilledWorker, FutureCancelledError):
+            return None
+
+    def cancel(self) -> None:
+        """Leave it."""
+        self._client.cancel([self._future])
+
+
+def _submit(
+    client: Any,
+    function: Callable[..., Any],
+    images: Sequence[Any],
+    number: int,
+    arguments: tuple[Any, ...],
+    priority: int = 0,
+) -> Any:
+    import dask
+
+    sendable = [_sendable(image) for image in images]
+    task = dask.delayed(on_one_thread, pure=False)(function, sendable, number, arguments)
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
+        return client.compute(task, retries=1, priority=priority)
 
 
 def _sendable(image: Any) -> Any:

@@ -18,6 +18,7 @@ def run_frames(
     step: str,
     checkpoint: Checkpoint | None = None,
     done: Callable[[], Any] | None = None,
+    found: Callable[[int, Mapping[str, NDArray[Any]]], Any] | None = None,
 ) -> dict[int, Mapping[str, NDArray[Any]]]:
     """Call ``function(images, number, *arguments)`` for every frame and return the results by number of the frame.
 
@@ -36,6 +37,8 @@ def run_frames(
         Frames that it holds are not computed again; others are kept in it as they come.
     done : callable, optional
         Called after every frame.
+    found : callable, optional
+        Called with number and result of every frame, in the order in which they come.
 
     Returns
     -------
@@ -44,26 +47,30 @@ def run_frames(
     """
     results: dict[int, Mapping[str, NDArray[Any]]] = {}
     left = []
+
+    def take(number: int, result: Mapping[str, NDArray[Any]]) -> None:
+        results[number] = result
+        if done is not None:
+            done()
+        if found is not None:
+            found(number, result)
+
     for number, arguments in jobs:
         kept = None if checkpoint is None else checkpoint.load(step, number)
         if kept is None:
             left.append((number, arguments))
-            continue
-        results[number] = kept
-        if done is not None:
-            done()
+        else:
+            take(number, kept)
     client = running_client()
-    found = (
+    computed = (
         _one_by_one(function, images_of, left)
         if client is None
         else on_workers(client, function, images_of, left)
     )
-    for number, result in found:
+    for number, result in computed:
         if checkpoint is not None:
             checkpoint.save(step, number, result)
-        results[number] = result
-        if done is not None:
-            done()
+        take(number, result)
     return {number: results[number] for number, _ in jobs}
 
 

@@ -14,7 +14,8 @@ import pytest
 
 import hyperspy_motifs as hm
 from hyperspy_motifs.signals._frame_tasks import find_atoms_of_frame
-from hyperspy_motifs.stacks import run_frames, running_client
+from hyperspy_motifs.signals._sample_learning import SampleLearning
+from hyperspy_motifs.stacks import Elsewhere, run_frames, running_client
 
 distributed = pytest.importorskip("distributed")
 
@@ -116,10 +117,55 @@ def test_motifs_of_a_stack_are_the_same_on_workers(local_client, monkeypatch):
     stack = hs.stack(frames, show_progressbar=False)
     on_workers = stack.deepcopy().find_motifs(patch_radius=0.11, show_progressbar=False)
     monkeypatch.setattr("hyperspy_motifs.stacks._runner.running_client", lambda: None)
+    monkeypatch.setattr("hyperspy_motifs.signals._sample_learning.running_client", lambda: None)
     here = stack.deepcopy().find_motifs(patch_radius=0.11, show_progressbar=False)
     np.testing.assert_array_equal(on_workers.positions, here.positions)
     np.testing.assert_array_equal(on_workers.labels, here.labels)
     np.testing.assert_array_equal(on_workers.layout, here.layout)
+
+
+def test_motifs_are_learned_on_a_worker_while_others_find_atoms_and_are_the_same(
+    local_client, monkeypatch, tmp_path
+):
+    from hyperspy_motifs.signals import _stack_finding
+
+    monkeypatch.setattr(_stack_finding, "SAMPLE_ATOMS", 160)
+    frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(6)]
+    stack = hs.stack(frames, show_progressbar=False)
+    begun = []
+    begin = SampleLearning._begin
+
+    def watched(self, sample):
+        begun.append((sample.tolist(), sorted(self._found)))
+        begin(self, sample)
+
+    monkeypatch.setattr(SampleLearning, "_begin", watched)
+    # A folder from the workers serves a run without them, whatever the order in which its files came.
+    how = {"patch_radius": 0.11, "show_progressbar": False}
+    on_workers = stack.deepcopy().find_motifs(checkpoint=tmp_path / "run", **how)
+    [(sample, known)] = begun
+    assert len(sample) < len(known) < len(frames)
+    for file in (tmp_path / "run").glob("*_00000[134].npz"):
+        file.unlink()
+    monkeypatch.setattr("hyperspy_motifs.stacks._runner.running_client", lambda: None)
+    monkeypatch.setattr("hyperspy_motifs.signals._sample_learning.running_client", lambda: None)
+    here = stack.deepcopy().find_motifs(**how)
+    continued = stack.deepcopy().find_motifs(checkpoint=tmp_path / "run", **how)
+    assert len(begun) == 1
+    for other in (here, continued):
+        np.testing.assert_array_equal(on_workers.positions, other.positions)
+        np.testing.assert_array_equal(on_workers.labels, other.labels)
+        np.testing.assert_array_equal(on_workers.probabilities, other.probabilities)
+        np.testing.assert_array_equal(on_workers.layout, other.layout)
+        assert on_workers.summary() == other.summary()
+
+
+def test_a_task_that_is_lost_gives_nothing_and_one_that_is_done_its_result(local_client, images):
+    lost = Elsewhere(local_client, slow_sum, [images[0]], 0, (2.0,))
+    done = Elsewhere(local_client, slow_sum, [images[1]], 1, (0.0,))
+    lost.cancel()
+    assert lost.result() is None
+    np.testing.assert_allclose(done.result()["sum"], images[1].sum())
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that cannot be caught")

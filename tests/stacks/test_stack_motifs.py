@@ -6,7 +6,7 @@ import pytest
 
 import hyperspy_motifs as hm
 from hyperspy_motifs.signals import _stack_finding
-from hyperspy_motifs.stacks import Checkpoint, run_frames, sample_of_frames
+from hyperspy_motifs.stacks import Checkpoint, run_frames, sample_of_frames, spread_order
 
 ROWS, COLUMNS = 180, 200
 
@@ -117,12 +117,30 @@ def test_a_sampled_stack_comes_back_from_a_file_with_its_vocabulary(sampled, tmp
     np.testing.assert_array_equal(predicted.labels, sampled.labels[sampled.frames == 1])
 
 
+def test_every_beginning_of_the_order_of_frames_is_spread():
+    for n in (1, 2, 7, 16, 100):
+        order = spread_order(n)
+        np.testing.assert_array_equal(np.sort(order), np.arange(n))
+        for k in range(1, n):
+            gaps = np.diff([*np.sort(order[:k]), n])
+            assert gaps.max() <= 2 * gaps.min() + 2
+
+
 def test_frames_of_a_sample_are_spread_and_hold_no_more_than_asked():
-    counts = np.array([0, 90, 100, 110, 100, 95, 0, 105, 100, 100])
-    chosen = sample_of_frames(counts, 330)
-    np.testing.assert_array_equal(chosen, [1, 5, 9])
-    np.testing.assert_array_equal(sample_of_frames(counts, 10_000), np.flatnonzero(counts))
-    assert len(sample_of_frames(counts, 10)) == 1
+    counts = dict(enumerate([90, 0, 100, 110, 100, 95, 0, 105, 100, 100]))
+    assert spread_order(10).tolist() == [0, 5, 2, 7, 1, 6, 3, 8, 4, 9]
+    np.testing.assert_array_equal(sample_of_frames(counts, 10, 300), [0, 2, 5])
+    np.testing.assert_array_equal(sample_of_frames(counts, 10, 390), [0, 2, 5, 7])
+    np.testing.assert_array_equal(sample_of_frames(counts, 10, 10_000), [0, 2, 3, 4, 5, 7, 8, 9])
+    assert len(sample_of_frames(counts, 10, 10)) == 1
+
+
+def test_a_sample_is_known_once_its_frames_are_and_stays_what_it_is():
+    counts = {0: 90, 5: 95, 2: 100}
+    assert sample_of_frames(counts, 10, 300) is None
+    counts[7] = 105
+    now = sample_of_frames(counts, 10, 300)
+    assert sample_of_frames(counts | dict.fromkeys([1, 3, 4, 6, 8, 9], 10), 10, 300).tolist() == now.tolist()
 
 
 def _double(images, number, offset):

@@ -1,0 +1,141 @@
+"""Motifs learned from the moments of atoms: of an image, or of the frames of a sample, here or on a worker."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ._moment_source import MomentSource, SampleSource
+
+REACH_OF_NEIGHBOURS = 1.1
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What was learned of the atoms of a source.
+
+    Attributes
+    ----------
+    source : MomentSource
+        With the moments through all lenses.
+    model : hyperspy_motifs.clustering.NestedLenses
+    chosen : int
+        Index of the lens whose labels are taken.
+    labels, probabilities : ndarray of shape (n,)
+        Of the atoms at that lens, or where the tree was cut.
+    reason : str
+        Why that lens.
+    continuity : dict
+        Whether the surroundings change without gaps.
+    """
+
+    source: MomentSource
+    model: Any
+    chosen: int
+    labels: np.ndarray
+    probabilities: np.ndarray
+    reason: str
+    continuity: dict[str, Any]
+
+
+def learn(
+    source: MomentSource,
+    lenses: tuple[float, ...],
+    asked: dict[str, Any],
+    neighbours: Any = None,
+    progress: Callable[[float], None] | None = None,
+) -> Learned:
+    """Motifs of the atoms of `source`; `asked` are the arguments of ``find_motifs``."""
+    from hyperspy_motifs.clustering import NestedLenses
+
+    model = NestedLenses(
+        lenses=lenses,
+        rotation_invariant=bool(asked["rotation_invariant"]),
+        n_motifs=asked["n_motifs"],
+        min_motif_size=asked["min_motif_size"],
+        random_state=int(asked["random_state"]),
+        progress=progress,
+    ).fit(source, neighbours)
+    model.progress = None  # what draws the bar cannot be sent from process to process
+    chosen, labels, probabilities, reason = _choice(model, asked["lens"], asked["n_motifs"])
+    continuity = _continuity(source, model.lenses_, labels)
+    return Learned(source, model, chosen, labels, probabilities, reason, continuity)
+
+
+def learn_on_sample(
+    images: Sequence[np.ndarray],
+    number: int,
+    frames: np.ndarray,
+    pixels: np.ndarray,
+    spacing: float,
+    lenses: tuple[float, ...],
+    asked: dict[str, Any],
+) -> Learned:
+    """Motifs of the atoms of some frames, given by their images, detector by detector; a task for a worker.
+
+    `frames` (n,) and `pixels` (n, 2) are the frame and the place of each atom, `spacing` is in pixels.
+    """
+    source = SampleSource(images, pixels, frames, spacing, asked["n_max"])
+    learned = learn(source, lenses, asked)
+    source.forget_images()
+    return learned
+
+
+def lenses_of(lens: str | float, patch_radius: float | None, spacing: float) -> tuple[float, ...]:
+    """Lenses to look through: the named ones, with the one the user asked for among them, or a single radius."""
+    from hyperspy_motifs.clustering import LENSES
+
+    if patch_radius is not None:
+        return (float(patch_radius) / spacing,)
+    if lens == "auto":
+        return LENSES
+    value = float(lens)
+    return tuple(sorted({*(v for v in LENSES if abs(v - value) > 0.05), value}))
+
+
+def warn_of_fewer(learned: Learned, n_motifs: int | None) -> None:
+    """Say so where there are fewer motifs than were asked for."""
+    n_found = int(learned.model.labels_.max()) + 1
+    if n_motifs is not None and n_found < n_motifs:
+        warnings.warn(f"There are only {n_found} motifs: {learned.reason}.", UserWarning, stacklevel=4)
+
+
+def _choice(model: Any, lens: str | float, n_motifs: int | None) -> tuple[int, np.ndarray, np.ndarray, str]:
+    """Index of the lens whose labels are taken, the labels, their probabilities, and why."""
+    taken = (
+        model.lens_
+        if lens == "auto"
+        else model.lenses_[int(np.argmin(np.abs(np.array(model.lenses_) - float(lens))))]
+    )
+    index = model.lenses_.index(taken)
+    if n_motifs is not None:
+        n_found = int(model.labels_.max()) + 1
+        reason = f"the tree of motifs was cut to n_motifs = {n_motifs}"
+        if n_found < n_motifs:
+            reason = f"no more than {n_found} motifs differ by more than noise, {n_motifs} were asked for"
+        return index, model.labels_, model.probabilities_, reason
+    reason = model.reason_ if lens == "auto" else "this lens was asked for"
+    return index, model.labels_at_[taken], model.probabilities_at_[taken], reason
+
+
+def _continuity(source: MomentSource, lenses: Sequence[float], labels: np.ndarray) -> dict[str, Any]:
+    """Whether the features fall into classes at all, through every lens that reaches the neighbours."""
+    found = estimate(source, lenses, labels)
+    return {
+        "continuous": bool(found.is_continuous),
+        "continuity": {"kind": str(found.kind), "certainty": float(found.certainty)},
+    }
+
+
+def estimate(source: MomentSource, lenses: Sequence[float], labels: np.ndarray | None = None) -> Any:
+    """:class:`hyperspy_motifs.clustering.Continuity` of the atoms of a source, and of each motif where labels are given."""
+    from hyperspy_motifs.clustering import estimate_continuity, manifold_features
+
+    wide = [float(v) for v in lenses if v >= REACH_OF_NEIGHBOURS] or [float(max(lenses))]
+    values = [np.asarray(manifold_features(source(lens)).values) for lens in wide]
+    ok = np.all([np.isfinite(v).all(axis=1) for v in values], axis=0)
+    return estimate_continuity([v[ok] for v in values], groups=None if labels is None else labels[ok])

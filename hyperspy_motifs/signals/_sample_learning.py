@@ -1,0 +1,78 @@
+"""A vocabulary learned on a worker as soon as the frames of its sample have their atoms, while others work on the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hyperspy_motifs import store
+from hyperspy_motifs.stacks import Elsewhere, running_client, sample_of_frames
+
+from . import _stack_finding as stack
+from ._frames import lazy_frame, n_frames
+from ._learning import Learned, learn_on_sample, lenses_of
+
+
+class SampleLearning:
+    """Watches the atoms of frames as they come, and has the vocabulary learned once those of the sample are there.
+
+    Without a cluster, and where the frames are all in the sample, there is nothing to be done meanwhile: the result is None.
+
+    Parameters
+    ----------
+    detectors : sequence of AtomicImage
+    asked : dict
+        Arguments of ``find_motifs``.
+    """
+
+    def __init__(self, detectors: Sequence[Any], asked: dict[str, Any]) -> None:
+        self._detectors, self._asked = detectors, asked
+        self._found: dict[int, np.ndarray] = {}
+        self._task: Elsewhere | None = None
+        self._decided = running_client() is None
+
+    def watch(self, number: int, result: Mapping[str, np.ndarray]) -> None:
+        """Take the atoms of one frame."""
+        if self._decided:
+            return
+        self._found[number] = result["positions"]
+        n = n_frames(self._detectors[0])
+        counts = {k: len(positions) for k, positions in self._found.items()}
+        sample = sample_of_frames(counts, n, stack.SAMPLE_ATOMS)
+        if sample is None:
+            return
+        self._decided = True
+        if len(self._found) < n and len(sample) and len(self._found[int(sample[0])]) > 2:
+            self._begin(sample)
+        self._found = {}
+
+    def result(self) -> Learned | None:
+        """What was learned; None where that is yet to be done."""
+        return None if self._task is None else self._task.result()
+
+    def cancel(self) -> None:
+        """Leave it, as nobody asks for the result."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def _begin(self, sample: np.ndarray) -> None:
+        places = [self._found[k] for k in sample.tolist()]
+        spacing, scale = spacing_of(places[0]), abs(store.Stamp.of(self._detectors[0]).scale[0])
+        lenses = lenses_of(self._asked["lens"], self._asked["patch_radius"], spacing * scale)
+        frames = np.repeat(sample, [len(p) for p in places])
+        self._task = Elsewhere(
+            running_client(),
+            learn_on_sample,
+            [lazy_frame(one, k) for one in self._detectors for k in sample.tolist()],
+            int(sample[0]),
+            (frames, np.concatenate(places), spacing, lenses, self._asked),
+        )
+
+
+def spacing_of(pixels: np.ndarray) -> float:
+    """Nearest-neighbour distance of the atoms of one frame, in pixels: lenses are measured by what was found."""
+    from hyperspy_motifs.atoms import nearest_neighbour_distance
+
+    return nearest_neighbour_distance(pixels)
