@@ -23,7 +23,7 @@ from hyperspy_motifs.atoms._kernels import (
     measure_columns,
     subtract_columns,
 )
-from hyperspy_motifs.atoms._neighbours import neighbour_table, part_of_table
+from hyperspy_motifs.atoms._neighbours import nearest_in_table, neighbour_table, part_of_table
 from hyperspy_motifs.threads import over_rows
 
 _START_WIDTH = 0.22
@@ -302,10 +302,13 @@ class ColumnFit:
         self._update_radii()
 
     def _update_radii(self):
-        n = len(self.start)
-        self._nearest = (
-            cKDTree(self.start).query(self.start, k=2)[0][:, 1] if n > 1 else np.full(n, self.separation)
-        )
+        self._nearest = nearest_in_table(self.start, *self.table)
+        alone = np.flatnonzero(np.isinf(self._nearest))
+        if len(alone):
+            n = len(self.start)
+            self._nearest[alone] = (
+                cKDTree(self.start).query(self.start[alone], k=2)[0][:, 1] if n > 1 else self.separation
+            )
         self.radii = self._disc_radii()
 
     def take_centres_of_mass(self, which: np.ndarray) -> None:

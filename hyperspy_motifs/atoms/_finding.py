@@ -15,7 +15,7 @@ from hyperspy_motifs.atoms._estimation import ImageScales, estimate_scales
 from hyperspy_motifs.atoms._neighbours import drop_close, nearest_neighbour_distance
 from hyperspy_motifs.atoms._order import in_crystal, order_of_sites
 from hyperspy_motifs.atoms._pairs import with_pairs
-from hyperspy_motifs.atoms._peaks import ScaleSpace
+from hyperspy_motifs.atoms._peaks import ScaleSpace, maxima_by_height
 from hyperspy_motifs.atoms._refinement import refine_atoms
 from hyperspy_motifs.atoms._visibility import VisibleMaxima
 
@@ -189,7 +189,7 @@ def _find_columns(image, scales, threshold):
     if threshold is not None:
         return fit
     _add_faint(fit, peaks[~clear])
-    fit = _with_missed_sites(fit, image, scales, sign)
+    fit = _with_missed_sites(fit, space, scales.scale)
     visible = VisibleMaxima(*space.denoised(sign), fit.parameters[:, 1:3], fit.separation)
     # The residual beside a merged or lopsided column asks for one more, and so does noise on a bond: neither is a maximum.
     fit.keep(visible.seen)
@@ -212,22 +212,31 @@ def _with_unclaimed(fit, own, maxima):
         trial = fit.copy()
         trial.extend(maxima)
         trial.rescale(spacing)
+        # Most of what is no site shows so before all are fitted again.
+        trial.measure_amplitudes(which=trial.with_neighbours(np.arange(n, len(sites))))
+        if not _bright_enough(trial, n, _SCREEN):
+            return fit
     trial.measure_amplitudes()
     trial.refine(passes=2, final=False)
+    return trial if _bright_enough(trial, n) else fit
+
+
+def _bright_enough(trial, n, part=1.0):
+    """Whether the columns from number `n` on have that `part` of what can be told beside those before, or more."""
     old, new = (np.median(part) for part in np.split(trial.parameters[:, 0], [n]))
-    return trial if new > _FAINTEST_TOGETHER * old else fit
+    return new > part * _FAINTEST_TOGETHER * old
 
 
-def _with_missed_sites(fit, image, scales, sign):
+def _with_missed_sites(fit, space, scale):
     """Sites between the columns found, which noise hid at their scale: taken together or not at all.
 
     At low dose the plateau of scales may be that of the heavy columns alone. The light ones then
     show as maxima at a finer scale that all lie equally far from the heavy ones; maxima of noise do not.
     """
-    finer = scales.scale / _FINER
+    finer = scale / _FINER
     if finer < 0.7:
         return fit
-    peaks = peaks_by_atomap(sign * ScaleSpace(image, finer).response(finer))
+    peaks = maxima_by_height(fit.sign * space.response(finer))
     trial = fit.copy()
     n = len(trial.start)
     significance = _add_faint(trial, peaks, _SIGNIFICANT_TOGETHER)

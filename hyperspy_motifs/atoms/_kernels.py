@@ -21,10 +21,9 @@ _TARGETS = (1, 2, 0, 3)
 
 
 @njit(cache=True, **INNER)
-def _solve(matrix, vector, out):
-    """Cholesky solution in place; False when the matrix is not positive definite."""
-    n = len(vector)
-    for i in range(n):
+def _factorise(matrix):
+    """Cholesky factor in place; False when the matrix is not positive definite."""
+    for i in range(len(matrix)):
         for j in range(i + 1):
             total = matrix[i, j]
             for k in range(j):
@@ -35,17 +34,23 @@ def _solve(matrix, vector, out):
                 matrix[i, i] = np.sqrt(total)
             else:
                 matrix[i, j] = total / matrix[j, j]
+    return True
+
+
+@njit(cache=True, **INNER)
+def _substitute(factor, vector, out):
+    """Solution of the equations whose matrix has this Cholesky factor."""
+    n = len(vector)
     for i in range(n):
         total = vector[i]
         for k in range(i):
-            total -= matrix[i, k] * out[k]
-        out[i] = total / matrix[i, i]
+            total -= factor[i, k] * out[k]
+        out[i] = total / factor[i, i]
     for i in range(n - 1, -1, -1):
         total = out[i]
         for k in range(i + 1, n):
-            total -= matrix[k, i] * out[k]
-        out[i] = total / matrix[i, i]
-    return True
+            total -= factor[k, i] * out[k]
+        out[i] = total / factor[i, i]
 
 
 @njit(cache=True, **INNER)
@@ -170,6 +175,30 @@ def _moments(p, top, left, rows, values, spans, square, plain, mixed):
 
 
 @njit(cache=True, **INNER)
+def _sums(p, top, left, rows, values, spans):
+    """Sums of g^2, g, g times residual, squared residual and residual, and the number of pixels."""
+    square = plain = mixed = cost = total = 0.0
+    n = 0
+    decay = np.exp(-p[3])
+    for i in range(rows):
+        dy = top + i - p[2]
+        dx = left + spans[i, 0] - p[1]
+        g = np.exp(-0.5 * (p[3] * dx * dx + 2.0 * p[4] * dx * dy + p[5] * dy * dy))
+        ratio = np.exp(-(p[3] * (dx + 0.5) + p[4] * dy))
+        for j in range(spans[i, 0], spans[i, 1]):
+            r = values[i, j] - p[0] * g - p[6]
+            square += g * g
+            plain += g
+            mixed += g * r
+            cost += r * r
+            total += r
+            g *= ratio
+            ratio *= decay
+        n += spans[i, 1] - spans[i, 0]
+    return square, plain, mixed, cost, total, n
+
+
+@njit(cache=True, **INNER)
 def _combine(v, p, out):
     """From g, g dx, g dy, g dx^2, g dx dy, g dy^2, 1 to the derivatives by A, x, y, pxx, pxy, pyy, b."""
     out[0], out[6] = v[0], v[6]
@@ -230,8 +259,9 @@ def _minimise(p, disc, values, spans, prior, n_steps, tolerance):
         _copy(matrix, damped)
         for i in range(_N):
             damped[i, i] += damping * matrix[i, i] + 1e-30
-        sound = _solve(damped, vector, step)
+        sound = _factorise(damped)
         if sound:
+            _substitute(damped, vector, step)
             for i in range(_N):
                 trial[i] = p[i] + step[i]
             sound = trial[3] > 0.0 and trial[5] > 0.0 and trial[3] * trial[5] > trial[4] * trial[4]
@@ -267,18 +297,17 @@ def measure_columns(first, last, image, old, radii, starts, neighbours, which, n
         p = old[k].copy()
         disc = _open_disc(image, p[1], p[2], radii[k], values, spans)
         _subtract_neighbours(k, old, radii[k], starts, neighbours, disc[0], disc[1], disc[2], values, spans)
-        square, plain, mixed, _, _, _ = _workspace()
-        cost, total, n = _moments(p, disc[0], disc[1], disc[2], values, spans, square, plain, mixed)
+        square, plain, mixed, cost, total, n = _sums(p, disc[0], disc[1], disc[2], values, spans)
         for i in range(_N):
             new[k, i] = p[i]
         variance[k, 0] = variance[k, 1] = np.nan
-        determinant = n * square[0, 0] - plain[0, 0] ** 2
-        if n > 3 and determinant > 1e-9 * n * square[0, 0]:
-            da = (n * mixed[0, 0] - plain[0, 0] * total) / determinant
-            db = (square[0, 0] * total - plain[0, 0] * mixed[0, 0]) / determinant
+        determinant = n * square - plain**2
+        if n > 3 and determinant > 1e-9 * n * square:
+            da = (n * mixed - plain * total) / determinant
+            db = (square * total - plain * mixed) / determinant
             new[k, 0] += da
             new[k, 6] += db
-            variance[k, 0] = max(cost - da * mixed[0, 0] - db * total, 0.0) / (n - 2)
+            variance[k, 0] = max(cost - da * mixed - db * total, 0.0) / (n - 2)
             variance[k, 1] = n / determinant
 
 
@@ -325,44 +354,46 @@ def fit_quality(first, last, image, columns, radii, starts, neighbours, which, p
         for c in range(spread.shape[1]):
             spread[m, c] = np.nan
         work = _workspace()
-        matrix, damped = np.empty((_N, _N)), np.empty((_N, _N))
-        vector, inverse = np.empty(_N), np.empty((4, _N))
+        matrix, vector, inverse = np.empty((_N, _N)), np.empty(_N), np.empty((4, _N))
         cost = _normal_equations(p, disc, values, spans, prior, work, matrix, vector)[0]
         n = work[3][6, 6]
         if n <= _N:
             continue
         variance[m] = cost / (n - _N)
-        sound = True
-        for c in range(4):
-            for i in range(_N):
-                vector[i] = 1.0 if i == _TARGETS[c] else 0.0
-            _copy(matrix, damped)
-            sound = sound and _solve(damped, vector, inverse[c])
-        if not sound:
+        if not _factorise(matrix):
             continue
         n_wanted = spread.shape[1]
+        for c in range(4 - n_wanted, 4):
+            for i in range(_N):
+                vector[i] = 1.0 if i == _TARGETS[c] else 0.0
+            _substitute(matrix, vector, inverse[c])
         spread[m, n_wanted - 2] = inverse[2, 0] * variance[m]
         spread[m, n_wanted - 1] = inverse[3, 3] * variance[m]
         if n_wanted == 2:
             continue
         spread[m, 0] = spread[m, 1] = 0.0
-        decay = np.exp(-p[3])
+        decay, row = np.exp(-p[3]), np.empty((2, 3))
         for i in range(disc[2]):
             dy = disc[0] + i - p[2]
+            for c in range(2):
+                h = inverse[c]
+                row[c, 0] = h[0] + p[0] * dy * (h[1] * p[4] + h[2] * p[5] - 0.5 * h[5] * dy)
+                row[c, 1] = p[0] * (h[1] * p[3] + h[2] * p[4] - h[4] * dy)
+                row[c, 2] = -0.5 * p[0] * h[3]
             dx = disc[1] + spans[i, 0] - p[1]
             g = np.exp(-0.5 * (p[3] * dx * dx + 2.0 * p[4] * dx * dy + p[5] * dy * dy))
             ratio = np.exp(-(p[3] * (dx + 0.5) + p[4] * dy))
             for j in range(spans[i, 0], spans[i, 1]):
                 r = values[i, j] - p[0] * g - p[6]
-                f = p[0] * g
+                # A row of H^-1 J^T is g times a polynomial in dx, whose coefficients hold along a row of pixels.
                 for c in range(2):
-                    h = inverse[c]
-                    pull = h[0] * g + h[1] * f * (p[3] * dx + p[4] * dy) + h[2] * f * (p[4] * dx + p[5] * dy)
-                    pull += h[6] - f * (0.5 * h[3] * dx * dx + h[4] * dx * dy + 0.5 * h[5] * dy * dy)
-                    spread[m, c] += (r * pull) ** 2 * n / (n - _N)
+                    pull = r * (g * (row[c, 0] + dx * (row[c, 1] + dx * row[c, 2])) + inverse[c, 6])
+                    spread[m, c] += pull * pull
                 g *= ratio
                 ratio *= decay
                 dx += 1.0
+        for c in range(2):
+            spread[m, c] *= n / (n - _N)
 
 
 @njit(cache=True, **OUTER)

@@ -51,6 +51,16 @@ def neighbour_table(positions: np.ndarray, reach: float) -> tuple[np.ndarray, np
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), (keys - first * n).astype(np.int64)
 
 
+def nearest_in_table(positions: np.ndarray, starts: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """Distance from each position to the nearest of its neighbours in a table; infinite where it has none."""
+    out = np.full(len(positions), np.inf)
+    some = np.flatnonzero(np.diff(starts))
+    if len(some):
+        apart = positions[indices] - np.repeat(positions, np.diff(starts), axis=0)
+        out[some] = np.sqrt(np.minimum.reduceat((apart**2).sum(axis=1), starts[some]))
+    return out
+
+
 def part_of_table(
     starts: np.ndarray, indices: np.ndarray, which: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

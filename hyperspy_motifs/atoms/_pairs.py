@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.atoms._atomap import peaks_by_atomap
 from hyperspy_motifs.atoms._column_fit import ColumnFit
-from hyperspy_motifs.atoms._peaks import ScaleSpace
+from hyperspy_motifs.atoms._peaks import ScaleSpace, maxima_by_height
 from hyperspy_motifs.atoms._visibility import lowest_between
 
 # Simulated on a square lattice of Gaussians 0.27 of its constant wide, three seeds: of pairs 0.6 of it apart, all of which
@@ -58,7 +57,7 @@ def with_pairs(fit: ColumnFit, space: ScaleSpace, scale: float) -> ColumnFit:
 
 def _with_pairs_at(fit, space, finer):
     response = fit.sign * space.response(finer)
-    peaks = peaks_by_atomap(response)
+    peaks = maxima_by_height(response)
     heights = response[peaks[:, 1].astype(int), peaks[:, 0].astype(int)]
     strong = heights > _LEAST_RESPONSE * np.median(heights[heights > 0.3 * np.percentile(heights, 95)])
     peaks, heights = peaks[strong], heights[strong]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from numba import njit
 from scipy import fft
@@ -88,6 +89,22 @@ def local_maxima(
     return np.column_stack([columns[:n], rows[:n]]).astype(float), values[:n]
 
 
+def maxima_by_height(response: np.ndarray) -> np.ndarray:
+    """All 3 x 3 maxima of a filtered image, the highest first.
+
+    Parameters
+    ----------
+    response : ndarray of shape (rows, columns)
+
+    Returns
+    -------
+    ndarray of shape (n, 2)
+        x (column) and y (row) in pixels, whole numbers.
+    """
+    positions, heights = local_maxima(response, 1, -np.inf)
+    return positions[np.argsort(-heights, kind="stable")]
+
+
 class ScaleSpace:
     """Scale-normalised Laplacians of Gaussians of one image.
 
@@ -113,23 +130,27 @@ class ScaleSpace:
             (self.pad[0], self._full[0] - image.shape[0] - self.pad[0]),
             (self.pad[1], self._full[1] - image.shape[1] - self.pad[1]),
         )
-        self._spectrum = fft.rfft2(np.pad(centred, extra, mode="symmetric"))
+        self._spectrum = fft.rfft2(np.pad(centred, extra, mode="symmetric"), workers=numba.get_num_threads())
+        self._noise = float("nan")
         self._q2_rows = (fft.fftfreq(self._full[0]) ** 2).astype(np.float32)
         self._q2_columns = (fft.rfftfreq(self._full[1]) ** 2).astype(np.float32)
 
     def _power(self):
-        """Power averaged over rings of equal frequency, the ring of each element of the spectrum, and the power of noise."""
+        """Power averaged over rings of equal frequency and the ring of each element of the spectrum; notes that of noise."""
         n = min(self._full) // 2
         rows, columns = np.sqrt(self._q2_rows)[:, None], np.sqrt(self._q2_columns)[None, :]
         ring = np.minimum(np.hypot(rows, columns) * np.float32(2 * n), n).astype(np.int32)
-        power = np.abs(self._spectrum) ** 2
+        power = self._spectrum.real**2 + self._spectrum.imag**2
         pixels = np.maximum(np.bincount(ring.ravel(), minlength=n + 1), 1)
         power = gaussian_filter1d(np.bincount(ring.ravel(), power.ravel(), minlength=n + 1) / pixels, 1.0)
-        return power, ring, float(np.median(power[int(_NOISE_ALONE * n) : n]))
+        self._noise = float(np.median(power[int(_NOISE_ALONE * n) : n]))
+        return power, ring
 
     def noise_of_response(self, scale: float) -> float:
         """Standard deviation that the noise of the image, taken as white, gives to the response at `scale` (pixels)."""
-        noise = self._power()[2] / (self._full[0] * self._full[1])
+        if np.isnan(self._noise):
+            self._power()
+        noise = self._noise / (self._full[0] * self._full[1])
         return float(np.sqrt(noise / (2 * np.pi)) / scale)
 
     def denoised(self, sign: float = 1.0) -> tuple[np.ndarray, float]:
@@ -138,21 +159,25 @@ class ScaleSpace:
         Wiener's filter: the spectrum of the signal is the power, averaged over rings of equal frequency, less that of the
         noise, which is what is left just below the frequency where pixels alternate.
         """
-        power, ring, noise = self._power()
+        power, ring = self._power()
+        noise = self._noise
         signal = np.maximum(power - noise, 0.0)
         weights = signal / (signal + _NOISE_WEIGHT * noise + np.finfo(float).tiny)
         weights = (sign * weights).astype(np.float32)[ring]
         # Parseval's theorem over half a spectrum, whose columns each stand for two.
         left = np.sqrt(2.0 * noise * float(np.sum(weights**2, dtype=float))) / (self._full[0] * self._full[1])
-        return self._inside(fft.irfft2(self._spectrum * weights, self._full)), left
+        return self._filtered(weights), left
 
     def response(self, scale: float) -> np.ndarray:
         """Response at `scale` (pixels), an array of the image's shape."""
         factor = np.float32(2 * np.pi**2 * scale**2)
         weights = np.exp(-factor * self._q2_rows)[:, None] * np.exp(-factor * self._q2_columns)[None, :]
         weights *= 2 * factor * (self._q2_rows[:, None] + self._q2_columns[None, :])
-        return self._inside(fft.irfft2(self._spectrum * weights, self._full))
+        return self._filtered(weights)
 
-    def _inside(self, padded):
+    def _filtered(self, weights):
+        # Each line is transformed by one thread: their number changes no bit.
+        weights = self._spectrum * weights
+        padded = fft.irfft2(weights, self._full, overwrite_x=True, workers=numba.get_num_threads())
         (top, left), (height, width) = self.pad, self.shape
         return padded[top : top + height, left : left + width]

@@ -17,6 +17,8 @@ AUTO = "auto"
 # Order of the moments where the user names none: enough for the twelve nearest columns of a disc of two shells, and the
 # clustering drops what carries only noise.
 N_MAX = 8
+# Frames of a stack are kept ready for the next lens while they hold no more pixels than this.
+MOST_KEPT_PIXELS = 2**24
 
 
 class MomentSource:
@@ -51,7 +53,7 @@ class MomentSource:
         self.spacing, self.n_max = spacing, n_max
         self.orders: dict[float, int] = dict(orders or {})
         self._kept: dict[float, Any] = {}
-        self._noise: dict[tuple[int, int], Any] = {}
+        self._prepared: dict[tuple[int, int], Any] = {}
 
     def __call__(self, lens: float) -> Any:
         if lens not in self._kept:
@@ -75,11 +77,11 @@ class MomentSource:
         return clean_image(frame(self.signals[detector], number))[0]
 
     def _compute(self, lens: float) -> Any:
-        from hyperspy_motifs.zernike import ZernikeBasis, stack_moments
+        from hyperspy_motifs.zernike import stack_moments, zernike_basis
 
         if lens not in self.orders:
             self.orders[lens] = self._order(lens)
-        basis = ZernikeBasis(self.orders[lens], lens * self.spacing)
+        basis = zernike_basis(self.orders[lens], lens * self.spacing)
         each = [self._of_detector(number, basis) for number in range(self.n_detectors)]
         return each[0] if len(each) == 1 else stack_moments(each)
 
@@ -98,19 +100,10 @@ class MomentSource:
         )
 
     def _of_detector(self, detector: int, basis: Any) -> Any:
-        from hyperspy_motifs.zernike import LEAST_COVERAGE, estimate_noise, get_moments
+        from hyperspy_motifs.zernike import LEAST_COVERAGE
 
         numbers = np.unique(self.frames)
-        parts = []
-        for number in numbers:
-            image = self._image(detector, int(number))
-            key = detector, int(number)
-            if key not in self._noise:  # the same through every lens
-                self._noise[key] = estimate_noise(image)
-            points = self.pixels[self.frames == number]
-            parts.append(
-                get_moments(image, points, basis, noise=self._noise[key], min_coverage=LEAST_COVERAGE)
-            )
+        parts = [self._ready(detector, int(n), len(numbers)).moments(basis, LEAST_COVERAGE) for n in numbers]
         if len(parts) == 1:
             return parts[0]
         # Atoms are listed frame by frame, but a list given by the user need not be.
@@ -120,6 +113,19 @@ class MomentSource:
             name: np.concatenate([getattr(p, name) for p in parts])[order] for name in fields
         }
         return dataclasses.replace(parts[0], **joined)
+
+    def _ready(self, detector: int, number: int, n_frames: int) -> Any:
+        """A frame made ready for the moments of its discs; kept for the next lens where there are few."""
+        from hyperspy_motifs.zernike import DiscImage
+
+        known = self._prepared.get((detector, number))
+        if known is not None:
+            return known
+        image = self._image(detector, number)
+        ready = DiscImage(image, self.pixels[self.frames == number])
+        if n_frames == 1 or image.size * n_frames <= MOST_KEPT_PIXELS:
+            self._prepared[detector, number] = ready
+        return ready
 
 
 class SampleSource(MomentSource):
@@ -157,6 +163,7 @@ class SampleSource(MomentSource):
     def forget_images(self) -> None:
         """Keep the moments alone, to be sent elsewhere."""
         self._images = []
+        self._prepared = {}
 
 
 class KeptMoments(MomentSource):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperspy_motifs.clustering import Constellations
-from hyperspy_motifs.zernike import LEAST_COVERAGE, ZernikeBasis, estimate_noise, get_moments, stack_moments
+from hyperspy_motifs.zernike import LEAST_COVERAGE, DiscImage, stack_moments, zernike_basis
 
 
 class DiscSource:
@@ -34,18 +34,15 @@ class DiscSource:
     ) -> None:
         self.images, self.pixels, self.spacing, self.orders = list(images), pixels, spacing, dict(orders)
         self._kept: dict[float, Any] = {}
-        self._noise: list[Any] = []
+        self._prepared: list[DiscImage] = []
 
     def __call__(self, lens: float) -> Any:
         if lens not in self._kept:
             nearest = min(self.orders, key=lambda known: abs(known - lens))
-            basis = ZernikeBasis(self.orders[nearest], lens * self.spacing)
-            if not self._noise:  # the same through every lens
-                self._noise = [estimate_noise(image) for image in self.images]
-            each = [
-                get_moments(image, self.pixels, basis, noise=noise, min_coverage=LEAST_COVERAGE)
-                for image, noise in zip(self.images, self._noise, strict=True)
-            ]
+            basis = zernike_basis(self.orders[nearest], lens * self.spacing)
+            if not self._prepared:
+                self._prepared = [DiscImage(image, self.pixels) for image in self.images]
+            each = [image.moments(basis, LEAST_COVERAGE) for image in self._prepared]
             self._kept[lens] = each[0] if len(each) == 1 else stack_moments(each)
         return self._kept[lens]
 

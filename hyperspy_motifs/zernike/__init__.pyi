@@ -3,6 +3,7 @@ from ._alignment import align as align
 from ._alignment import aligned_distance as aligned_distance
 from ._apodised import ApodisedZernikeBasis as ApodisedZernikeBasis
 from ._basis import ZernikeBasis as ZernikeBasis
+from ._basis import zernike_basis as zernike_basis
 from ._chirality import get_chirality as get_chirality
 from ._class_alignment import ClassAlignment as ClassAlignment
 from ._class_alignment import align_classes as align_classes
@@ -26,6 +27,7 @@ from ._modes import to_real as to_real
 from ._modes import zernike_modes as zernike_modes
 from ._moments import LEAST_COVERAGE as LEAST_COVERAGE
 from ._moments import MIN_COVERAGE as MIN_COVERAGE
+from ._moments import DiscImage as DiscImage
 from ._moments import Moments as Moments
 from ._moments import disc_coverage as disc_coverage
 from ._moments import get_moments as get_moments

@@ -1,5 +1,7 @@
 """Zernike polynomials on the disc."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,3 +39,21 @@ class ZernikeBasis(DiscBasis):
         for (n, m), values in table.items():
             values *= np.sqrt((n + 1) * (2 if m else 1))
         return table
+
+
+@lru_cache(maxsize=8)
+def zernike_basis(n_max: int, radius: float) -> ZernikeBasis:
+    """Return a basis that is kept for the next call: the frames of a stack share it.
+
+    Parameters
+    ----------
+    n_max : int
+        Largest radial order.
+    radius : float
+        Radius of the disc in pixels.
+
+    Returns
+    -------
+    ZernikeBasis
+    """
+    return ZernikeBasis(n_max, radius)

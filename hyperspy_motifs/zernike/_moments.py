@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from threadpoolctl import threadpool_limits
 
 from hyperspy_motifs.patches import (
     check_positions,
@@ -12,6 +11,7 @@ from hyperspy_motifs.patches import (
     iterate_patches,
     spline_coefficients,
 )
+from hyperspy_motifs.threads import one_blas_thread
 
 from ._disc_basis import DiscBasis, rotate_moments
 from ._disc_moments import disc_moments
@@ -212,60 +212,117 @@ def get_moments(
     The moments are linear in the image, so their noise is known: a moment of weights w has the variance
     sum of w^2 (gain f + read_std^2) over the disc.
     """
-    values = np.asarray(image)
-    coefficients = spline_coefficients(values)
-    points = check_positions(positions, values.shape)
-    model = estimate_noise(values) if noise is None else noise
-    local = estimate_local_scale(
-        values,
-        points,
+    prepared = DiscImage(
+        image,
+        positions,
         background=background,
         contrast=contrast,
         reach=reach,
         spacing=spacing,
-        gain=model.gain,
-        read_std=model.read_std,
+        noise=noise,
     )
-    coverage = disc_coverage(points, values.shape, basis)
-    # A level near the mean keeps single precision exact for images on a high pedestal.
-    level = np.float32(np.median(local.offset)) if len(points) else np.float32(0)
-    coefficients -= level
-    moments, mean = disc_moments(coefficients, points, basis)
-    # From counts to the comparable patches (f - offset) / scale: moments are linear.
-    offset, scale = (local.offset - level).astype(np.float32), local.scale.astype(np.float32)
-    moments -= offset[:, None] * basis.weights.sum(axis=1).astype(np.float32)
-    moments /= scale[:, None]
+    return prepared.moments(basis, min_coverage)
 
-    whole = np.flatnonzero(coverage >= 1 - 1e-9)
-    teachers = whole if len(whole) else np.arange(len(points))
-    teachers = teachers[:: max(len(teachers) // _TEACHERS, 1)]
-    known = _patches(coefficients, points[teachers], basis.size)
-    noise_std = _noise_std(basis, model, mean + level, known.mean(axis=0) + level, scale)
-    valid = coverage >= min_coverage
-    cut = np.flatnonzero(valid & (coverage < 1 - 1e-9))
-    if len(cut):
-        patches = _patches(coefficients, points[cut], basis.size)
-        for group, atoms in ((known, teachers), (patches, cut)):
-            group -= offset[atoms, None, None]
-            group /= scale[atoms, None, None]
-        limits = np.stack(window_limits(points[cut], values.shape, basis.size), axis=1)
-        # Many small systems: threads would only wait for each other, and could change the last bits.
-        with threadpool_limits(limits=1, user_api="blas"):
-            solver = PartialDiscs(basis, known)
-            moments[cut], noise_std[cut] = solver.solve(patches, limits, noise_std[cut])
-    moments[~valid] = np.nan
-    return Moments(
-        values=moments,
-        modes=basis.modes,
-        radius=basis.radius,
-        n_max=basis.n_max,
-        noise_std=noise_std,
-        coverage=coverage,
-        valid=valid,
-        offset=local.offset,
-        scale=local.scale,
-        noise=model,
-    )
+
+class DiscImage:
+    """An image and its atoms, ready to give the moments of discs of any size: what all have in common is done once.
+
+    Parameters
+    ----------
+    image : (rows, columns) array_like
+        Real, finite image.
+    positions : (n, 2) array_like
+        x (column), y (row) in pixels.
+    background, contrast, reach, spacing, noise
+        See :func:`get_moments`.
+
+    Attributes
+    ----------
+    noise : NoiseModel
+    """
+
+    def __init__(
+        self,
+        image: ArrayLike,
+        positions: ArrayLike,
+        *,
+        background: str | float | None = "local",
+        contrast: str | float | None = "local",
+        reach: float = 4.0,
+        spacing: float | None = None,
+        noise: NoiseModel | None = None,
+    ) -> None:
+        values = np.asarray(image)
+        self._shape = values.shape
+        self._coefficients = spline_coefficients(values)
+        self._points = check_positions(positions, values.shape)
+        self.noise = estimate_noise(values) if noise is None else noise
+        self._local = estimate_local_scale(
+            values,
+            self._points,
+            background=background,
+            contrast=contrast,
+            reach=reach,
+            spacing=spacing,
+            gain=self.noise.gain,
+            read_std=self.noise.read_std,
+        )
+        # A level near the mean keeps single precision exact for images on a high pedestal.
+        self._level = np.float32(np.median(self._local.offset)) if len(self._points) else np.float32(0)
+        self._coefficients -= self._level
+
+    def moments(self, basis: DiscBasis, min_coverage: float = MIN_COVERAGE) -> Moments:
+        """Return the moments of the discs of a basis.
+
+        Parameters
+        ----------
+        basis : DiscBasis
+            For example `ZernikeBasis(n_max=12, radius=14)`.
+        min_coverage : float
+            Part of a disc that must lie inside the image.
+
+        Returns
+        -------
+        Moments
+        """
+        coefficients, points, local, level = self._coefficients, self._points, self._local, self._level
+        coverage = disc_coverage(points, self._shape, basis)
+        moments, mean = disc_moments(coefficients, points, basis)
+        # From counts to the comparable patches (f - offset) / scale: moments are linear.
+        offset, scale = (local.offset - level).astype(np.float32), local.scale.astype(np.float32)
+        moments -= offset[:, None] * basis.weights.sum(axis=1).astype(np.float32)
+        moments /= scale[:, None]
+
+        whole = np.flatnonzero(coverage >= 1 - 1e-9)
+        teachers = whole if len(whole) else np.arange(len(points))
+        teachers = teachers[:: max(len(teachers) // _TEACHERS, 1)]
+        known = _patches(coefficients, points[teachers], basis.size)
+        noise_std = _noise_std(basis, self.noise, mean + level, known.mean(axis=0) + level, scale)
+        valid = coverage >= min_coverage
+        cut = np.flatnonzero(valid & (coverage < 1 - 1e-9))
+        if len(cut):
+            patches = _patches(coefficients, points[cut], basis.size)
+            for group, atoms in ((known, teachers), (patches, cut)):
+                group -= offset[atoms, None, None]
+                group /= scale[atoms, None, None]
+            limits = np.stack(window_limits(points[cut], self._shape, basis.size), axis=1)
+            # Many small systems: threads would only wait for each other, and could change the last bits.
+            with one_blas_thread():
+                solver = PartialDiscs(basis, known)
+                moments[cut], noise_std[cut] = solver.solve(patches, limits, noise_std[cut])
+        moments[~valid] = np.nan
+        return Moments(
+            values=moments,
+            modes=basis.modes,
+            radius=basis.radius,
+            n_max=basis.n_max,
+            noise_std=noise_std,
+            coverage=coverage,
+            valid=valid,
+            offset=local.offset,
+            scale=local.scale,
+            noise=self.noise,
+        )
 
 
 def _patches(coefficients, points, size):

@@ -84,12 +84,13 @@ def estimate_noise(image: ArrayLike) -> NoiseModel:
     values = np.asarray(image)
     if values.ndim != 2 or min(values.shape) < 8:
         raise ValueError(f"An image of 8 x 8 pixels at least is needed, not shape {values.shape}.")
-    values = values.astype(np.float64) if values.dtype != np.float32 else values
+    values = values if values.dtype == np.float32 else np.asarray(values, np.float64)
     residual, mean = _residuals(values)
     edges = np.quantile(mean, np.linspace(0, 1, _BINS + 1))
     if edges[-1] <= edges[0]:
         return NoiseModel(0.0, float(1.4826 * np.median(np.abs(residual))))
-    which = np.clip(np.searchsorted(edges, mean, side="right") - 1, 0, _BINS - 1)
+    # In a byte, which is sorted in one pass.
+    which = np.clip(np.searchsorted(edges, mean, side="right") - 1, 0, _BINS - 1).astype(np.uint8)
     counts = np.bincount(which, minlength=_BINS)
     order = np.argsort(which, kind="stable")
     parts = np.split(residual[order], np.cumsum(counts)[:-1])

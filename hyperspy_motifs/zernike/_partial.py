@@ -51,7 +51,7 @@ class PartialDiscs:
         n_fit = max(basis.n_max, min(int(np.ceil(0.7 * basis.radius)) + 4, _N_FIT))
         self._model, self._means = _model(n_fit, basis.radius)
         self._areas = self._model.areas
-        self._learn(patches.reshape(len(patches), -1)[:, self._model.pixels].astype(np.float64))
+        self._learn(patches.reshape(len(patches), -1)[:, self._model.pixels].astype(np.float32, copy=False))
 
     def _learn(self, patches):
         n_modes = len(self._model.modes)
@@ -60,7 +60,8 @@ class PartialDiscs:
             self._prior = np.eye(n_modes)
             self._variance = 1e-2
             return
-        values = patches @ self._model.weights.T
+        # Single precision, as that of the patches: sums of many pixels, of which means over many patches are taken.
+        values = (patches @ self._model.weights.T.astype(np.float32)).astype(np.float64)
         known = values @ self._model._dual
         self._prior_mean = known.mean(axis=0)
         deviation = known - self._prior_mean
@@ -75,7 +76,8 @@ class PartialDiscs:
         # The square of f - Z c over the disc term by term: patches need not be rebuilt for it.
         area = np.pi * self._model.radius**2
         gram = (self._means * self._areas) @ self._means.T
-        square = (patches**2 @ self._areas).mean() - 2 * area * (known * values).sum(axis=1).mean()
+        squares = (patches**2).sum(axis=0, dtype=np.float64) / len(patches)
+        square = squares @ self._areas - 2 * area * (known * values).sum(axis=1).mean()
         square += ((known @ gram) * known).sum(axis=1).mean()
         self._variance = max(square / self._areas.sum(), 1e-6 * power.max())
 
@@ -93,7 +95,7 @@ class PartialDiscs:
         noise_std : (b, K) array
             Noise that the moments of whole discs would have.
         """
-        flat = patches.reshape(len(patches), -1)[:, self.basis.pixels].astype(np.float64)
+        flat = patches.reshape(len(patches), -1)[:, self.basis.pixels]
         rows, columns = np.divmod(self.basis.pixels, self.basis.size)
         moments = np.empty((len(patches), len(self.basis.modes)), np.float32)
         noise = noise_std.copy()
@@ -103,6 +105,7 @@ class PartialDiscs:
         precision = np.sqrt(self._areas / self._variance)
         means, per_noise = self._means * precision, weights / precision
         information = means @ means.T
+        single = (self._means * precision**2).astype(np.float32)
         groups, which = np.unique(limits, axis=0, return_inverse=True)
         for g, (top, bottom, left, right) in enumerate(groups):
             members = np.flatnonzero(which.ravel() == g)
@@ -113,9 +116,10 @@ class PartialDiscs:
             beyond = per_noise[:, ~inside] @ lost.T
             learnt = cho_solve(cho_factor(self._prior + seen), beyond.T).T
             constant = (beyond - learnt @ seen) @ self._prior_mean
-            operator = np.where(inside, weights + (learnt @ means) * precision, 0.0)
-            moments[members] = flat[members] @ operator.T + constant
-            amplified = (operator**2).sum(axis=1) / whole
+            operator = learnt.astype(np.float32) @ single[:, inside]
+            operator += weights[:, inside]
+            moments[members] = flat[np.ix_(members, inside)] @ operator.T + constant
+            amplified = np.square(operator, dtype=np.float64).sum(axis=1) / whole
             unknown = (learnt * beyond).sum(axis=1)
             noise[members] = np.sqrt(noise[members].astype(np.float64) ** 2 * amplified + unknown)
         return moments, noise

@@ -2,7 +2,8 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from threadpoolctl import threadpool_limits
+
+from hyperspy_motifs.threads import one_blas_thread
 
 from ._disc_basis import DiscBasis
 from ._moments import MIN_COVERAGE, Moments
@@ -38,7 +39,7 @@ def get_patch_moments(
     """
     windows = np.asarray(patches)
     # The last bits of products of matrices depend on how many threads BLAS takes, and on nothing else here.
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         moments = np.array(basis.transform(windows), dtype=np.float32)
     n = len(moments)
     pixel = np.broadcast_to(np.asarray(noise_std, dtype=np.float32), (n,))
@@ -50,7 +51,7 @@ def get_patch_moments(
     cut = np.flatnonzero(valid & ~whole)
     if len(cut) and limits is not None:
         # Many small systems: threads would only wait for each other, and could change the last bits.
-        with threadpool_limits(limits=1, user_api="blas"):
+        with one_blas_thread():
             solver = PartialDiscs(basis, windows[whole] if whole.any() else windows)
             moments[cut], noise[cut] = solver.solve(windows[cut], limits[cut], noise[cut])
     moments[~valid] = np.nan
