@@ -13,6 +13,9 @@ from ._manifold import manifold_features as manifold_features
 from ._merging import valley as valley
 from ._motif_clustering import MotifClustering as MotifClustering
 from ._nested import NestedLenses as NestedLenses
+from ._pieces import find_pieces as find_pieces
+from ._pieces import inner_variation as inner_variation
+from ._regions import part_continuum as part_continuum
 from ._site_choice import PatchSites as PatchSites
 from ._site_choice import choose_sites as choose_sites
 from ._site_choice import grid_sites as grid_sites

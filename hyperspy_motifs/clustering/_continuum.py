@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from hyperspy_motifs.threads import one_blas_thread, over_rows
 
+from ._pieces import inner_variation
+
 _REFERENCES = 512
 _BLOCK = 64
 _FEWEST = 40
@@ -18,10 +20,12 @@ _LARGE = 0.2
 _RATIO = 2.0
 _NEAREST = 8
 _FURTHEST = 0.75
-# Between the classes of a discrete structure the dimension falls below the first, within one it is above the second.
-# Widths are of the logarithms: half of what lies between the simulated discrete and continuous cases.
-_GAP, _BALL = 1.35, 7.4
-_GAP_WIDTH, _BALL_WIDTH = 0.1, 0.06
+# Odds of a continuum by how much surroundings vary within pieces (as a share of their contrast) and by the largest
+# dimension. Set on 18 families of simulated images, seeds 0 to 17 of benchmarks/bench_continuity.py: bilayers vary by 0.053
+# and more with dimensions up to 6.8; of crystals, none that varies by more than 0.032 has a dimension below 7.2. Widths are of
+# the logarithms: a third to a half of what lies between.
+_VARIES, _BALL = 0.041, 7.5
+_VARIES_WIDTH, _BALL_WIDTH = 0.13, 0.05
 # The dimension that few points can show is limited (Eckmann and Ruelle, Physica D 56 (1992) 185): the largest one of a cloud
 # of noise falls with their number n as exp(-7 / n^(3/4)); simulated in 12 to 20 dimensions, 45 to 600 points.
 _LIMITED, _POWER, _MANY = 7.0, 0.75, 600
@@ -41,12 +45,15 @@ class Continuity:
         0 to 1 that all points together form one continuum: the certainty before a verdict is made of it.
     gap_dimension : float
         Smallest local dimension over all scales, of the median point. Near 0 at the scale of a gap; 2 to 3 on a
-        surface without gaps.
+        surface without gaps. Told, not judged: the sublattices of a moire can be parted by gaps, and small fields are.
     largest_dimension : float
         Largest dimension over all scales, of the mean over points. That of the noise's directions, 8 and more, inside a
         class; 4 to 7 in a continuum that is thicker than its noise.
     share : float
         Part of the points that belong to a continuum.
+    variation : float
+        How much surroundings vary within the pieces that they fall into, noise taken off, as a share of their contrast.
+        A few percent at most in a crystal, tens of percent over a moire.
     groups : dict of int to Continuity
         The same of every group, where groups were given.
     """
@@ -57,6 +64,7 @@ class Continuity:
     gap_dimension: float
     largest_dimension: float
     share: float
+    variation: float = float("nan")
     groups: dict[int, Continuity] = field(default_factory=dict)
 
     @property
@@ -119,21 +127,28 @@ def _distances(
         out[rows] = np.partition(np.maximum(apart, 0), numbers, axis=1)[:, numbers]
 
 
-def estimate_continuity(X: ArrayLike | Sequence[ArrayLike], groups: ArrayLike | None = None) -> Continuity:
+def estimate_continuity(
+    X: ArrayLike | Sequence[ArrayLike], groups: ArrayLike | None = None, *, contrast: float | None = None
+) -> Continuity:
     """Decide whether points form discrete classes, a continuum, or classes some of which are continuous inside.
 
-    Seen from one point of a class, the number of neighbours within a growing distance first rises as steeply as
-    noise of many dimensions does, then stays the same up to the next class: the dimension is first large, then
-    near zero. Seen from a point of a continuum it keeps rising, with a dimension of few.
+    A continuum fulfils both of two conditions. Within the pieces that the points fall into they vary much more than sites of
+    a crystal do within a class: by more than noise, static disorder and distortions of the scan explain (see
+    `inner_variation`). And they vary along few dimensions, where noise, or a mixture of many classes with few members each,
+    has many: seen from one point, the number of neighbours within a growing distance rises with the power of a dimension
+    that stays low at every scale.
 
     Parameters
     ----------
     X : array_like, shape (n, d), or a list of such
-        Features in units of their noise, such as the first twenty principal axes of whitened moments. Of several
-        (one for each lens) all must be continuous: through a large lens the many combinations of discrete
-        neighbours can look like a continuum, through a small one they do not.
+        Features in units of their noise, such as the first twenty principal axes of whitened moments. Of several,
+        one for each lens and the smallest first, that one tells the variation: through a large lens the combinations of
+        discrete neighbours vary as well. The dimension must be low through all of them.
     groups : array_like of int, shape (n,), optional
         Motifs: each is judged by itself as well.
+    contrast : float, optional
+        Mean square of the features of the smallest lens before their mean was taken off. Default: that about the mean, as
+        though nothing were common to all points.
 
     Returns
     -------
@@ -155,45 +170,45 @@ def estimate_continuity(X: ArrayLike | Sequence[ArrayLike], groups: ArrayLike | 
             "Features must be finite, of shape (atoms, features), and of the same atoms through every lens: "
             "leave out atoms that are not valid."
         )
-    whole = _through_all(lenses)
+    whole = _judge(lenses, contrast)
     if groups is None:
         return whole
     labels = np.asarray(groups)
     if labels.shape != (n,):
         raise ValueError(f"groups has shape {labels.shape}; expected {(n,)}, one number an atom.")
-    each = {int(g): _through_all([x[labels == g] for x in lenses]) for g in np.unique(labels)}
+    each = {int(g): _judge([x[labels == g] for x in lenses], contrast) for g in np.unique(labels)}
     inside = [g for g, c in each.items() if c.is_continuous]
     if whole.is_continuous:
         return replace(whole, groups=each)
     if not inside:
         # That all is discrete says of every class that it is no continuum: the verdict is no surer than the least sure of the
-        # large ones. Where a field of view is smaller than a moire, each sublattice is a piece of a continuum.
+        # large ones.
         large = [c.probability for g, c in each.items() if (labels == g).sum() >= max(_FEWEST, n * _LARGE)]
         return replace(whole, certainty=min([whole.certainty, *(1 - p for p in large)]), groups=each)
     share = float(np.isin(labels, inside).mean())
-    # One group that is taken for continuous by mistake makes the whole verdict wrong.
-    certainty = max(each[g].certainty for g in inside)
+    # Not all is a continuum, but some is: no surer than either.
+    certainty = min(whole.certainty, max(each[g].certainty for g in inside))
     return replace(whole, kind="partly continuous", certainty=certainty, share=share, groups=each)
 
 
-def _through_all(lenses: list[NDArray[np.float64]]) -> Continuity:
-    return min((_through_one(x) for x in lenses), key=lambda found: found.probability)
-
-
-def _through_one(points: NDArray[np.float64]) -> Continuity:
-    if len(points) < _FEWEST:
+def _judge(lenses: list[NDArray[np.float64]], contrast: float | None) -> Continuity:
+    n = len(lenses[0])
+    if n < _FEWEST:
         return Continuity("discrete", 0.5, 0.5, np.nan, np.nan, 0.0)
-    profile = dimension_profile(points)
-    gap = float(np.median(profile.min(axis=1)))
-    largest = float((1.0 / np.mean(1.0 / profile, axis=0)).max())
-    few = _LIMITED * (min(len(points), _MANY) ** -_POWER - _MANY**-_POWER)
-    probability = _logistic(np.log(gap / _GAP) / _GAP_WIDTH) * _logistic(
+    profiles = [dimension_profile(x) for x in lenses]
+    gap = min(float(np.median(profile.min(axis=1))) for profile in profiles)
+    largest = max(float((1.0 / np.mean(1.0 / profile, axis=0)).max()) for profile in profiles)
+    few = _LIMITED * (min(n, _MANY) ** -_POWER - _MANY**-_POWER)
+    points = lenses[0] - lenses[0].mean(axis=0)
+    total = float((points**2).sum(axis=1).mean()) if contrast is None else float(contrast)
+    variation = inner_variation(points, total)
+    probability = _logistic(np.log(max(variation, 1e-9) / _VARIES) / _VARIES_WIDTH) * _logistic(
         (np.log(_BALL / largest) - few) / _BALL_WIDTH
     )
     continuous = probability > 0.5
     certainty = probability if continuous else 1.0 - probability
     kind = "continuous" if continuous else "discrete"
-    return Continuity(kind, certainty, probability, gap, largest, float(continuous))
+    return Continuity(kind, certainty, probability, gap, largest, float(continuous), variation)
 
 
 def _logistic(x: float) -> float:

@@ -31,6 +31,14 @@ class Parting:
     leaves: NDArray[np.int32]  # group after this lens of every class
     wider: WiderLens | None = None  # helps where this lens is in doubt
 
+    def of_leaves(self, odds: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+        """Odds (n, groups) of the groups, of which several classes may be one, from those (n, classes) of the classes."""
+        groups, first, own = np.unique(self.leaves, return_index=True, return_inverse=True)
+        if len(groups) == len(self.leaves):
+            return odds, self.leaves
+        order = np.argsort(first)
+        return odds @ (own[:, None] == order).astype(float), groups[order]
+
 
 def read_atoms(
     model: NestedLenses,
@@ -76,8 +84,9 @@ def read_atoms(
                 beyond = np.where(inside[:, None], beyond, parting.wider.axes.centre)
                 unsure = uncertain, beyond_doubt.along(members, parting.wider.axes)
                 odds = parting.wider.tell(components, odds, beyond[members], unsure)
+            odds, leaves = parting.of_leaves(odds)
             own = odds.argmax(axis=1)
-            new[members] = parting.leaves[own]
+            new[members] = leaves[own]
             probabilities[members] *= odds[np.arange(len(members)), own]
             strange = parting.classes.strangeness(components, uncertain)
             strangeness[members] = np.maximum(strangeness[members], np.where(valid[members], strange, 0))

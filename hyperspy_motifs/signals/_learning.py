@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ._moment_source import MomentSource, SampleSource
+from ._moment_source import KeptMoments, MomentSource, SampleSource
 
 REACH_OF_NEIGHBOURS = 1.1
+# Lenses up to here see the nearest neighbours and not much more.
+NEIGHBOURS_ALONE, SURROUNDINGS = 1.5, 1.2
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Learned:
     reason : str
         Why that lens.
     continuity : dict
-        Whether the surroundings change without gaps.
+        Whether the surroundings change without a step, and whether the motifs are regions for that reason.
     """
 
     source: MomentSource
@@ -50,7 +52,7 @@ def learn(
     progress: Callable[[float], None] | None = None,
 ) -> Learned:
     """Motifs of the atoms of `source`; `asked` are the arguments of ``find_motifs``."""
-    from hyperspy_motifs.clustering import NestedLenses
+    from hyperspy_motifs.clustering import NestedLenses, part_continuum
 
     model = NestedLenses(
         lenses=lenses,
@@ -61,9 +63,15 @@ def learn(
         progress=progress,
     ).fit(source, neighbours)
     model.progress = None  # what draws the bar cannot be sent from process to process
-    chosen, labels, probabilities, reason = _choice(model, asked["lens"], asked["n_motifs"])
-    continuity = _continuity(source, model.lenses_, labels)
-    return Learned(source, model, chosen, labels, probabilities, reason, continuity)
+    found = estimate(source, model.lenses_, _choice(model, asked["lens"], asked["n_motifs"])[1])
+    continuity = {
+        "continuous": bool(found.is_continuous),
+        "continuity": {"kind": str(found.kind), "certainty": float(found.certainty)},
+        "regions": bool(found.is_continuous),
+    }
+    if found.is_continuous:
+        model = part_continuum(model, source, source.places())
+    return Learned(source, model, *_choice(model, asked["lens"], asked["n_motifs"]), continuity)
 
 
 def learn_on_sample(
@@ -122,20 +130,18 @@ def _choice(model: Any, lens: str | float, n_motifs: int | None) -> tuple[int, n
     return index, model.labels_at_[taken], model.probabilities_at_[taken], reason
 
 
-def _continuity(source: MomentSource, lenses: Sequence[float], labels: np.ndarray) -> dict[str, Any]:
-    """Whether the features fall into classes at all, through every lens that reaches the neighbours."""
-    found = estimate(source, lenses, labels)
-    return {
-        "continuous": bool(found.is_continuous),
-        "continuity": {"kind": str(found.kind), "certainty": float(found.certainty)},
-    }
-
-
 def estimate(source: MomentSource, lenses: Sequence[float], labels: np.ndarray | None = None) -> Any:
     """:class:`hyperspy_motifs.clustering.Continuity` of the atoms of a source, and of each motif where labels are given."""
     from hyperspy_motifs.clustering import estimate_continuity, manifold_features
 
-    wide = [float(v) for v in lenses if v >= REACH_OF_NEIGHBOURS] or [float(max(lenses))]
-    values = [np.asarray(manifold_features(source(lens)).values) for lens in wide]
-    ok = np.all([np.isfinite(v).all(axis=1) for v in values], axis=0)
-    return estimate_continuity([v[ok] for v in values], groups=None if labels is None else labels[ok])
+    wide = sorted(float(v) for v in lenses if v >= REACH_OF_NEIGHBOURS) or [float(max(lenses))]
+    if not REACH_OF_NEIGHBOURS <= wide[0] <= NEIGHBOURS_ALONE and not isinstance(source, KeptMoments):
+        # How much surroundings vary is told by the nearest neighbours, whatever lens was asked for.
+        wide = sorted({*wide, SURROUNDINGS})
+    found = [manifold_features(source(lens)) for lens in wide]
+    ok = np.all([np.isfinite(one.values).all(axis=1) for one in found], axis=0)
+    smallest = found[0].values[ok]
+    contrast = float((found[0].axes.centre ** 2).sum() + (smallest**2).sum() / max(len(smallest), 1))
+    return estimate_continuity(
+        [one.values[ok] for one in found], None if labels is None else labels[ok], contrast=contrast
+    )

@@ -55,6 +55,11 @@ class MomentSource:
         self._kept: dict[float, Any] = {}
         self._prepared: dict[tuple[int, int], Any] = {}
 
+    def places(self) -> np.ndarray:
+        """Positions (n, 2) in pixels, those of each frame far from those of all others."""
+        reach = 10 * (float(np.ptp(self.pixels[:, 0])) + 1) if len(self.pixels) else 0.0
+        return self.pixels + np.column_stack([reach * self.frames, np.zeros(len(self.frames))])
+
     def __call__(self, lens: float) -> Any:
         if lens not in self._kept:
             self._kept[lens] = self._compute(lens)

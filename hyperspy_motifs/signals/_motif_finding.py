@@ -130,7 +130,7 @@ def find_motifs(
     store.write(signal, record)
     if record.parameters["continuous"]:
         warnings.warn(
-            "The surroundings of the atoms change without gaps: the motifs are parts of a continuum, and where one ends is "
+            "The surroundings of the atoms change without a step: the motifs are regions of a continuum, and where one ends is "
             "arbitrary. motifs.manifold gives its coordinates.",
             UserWarning,
             stacklevel=3,

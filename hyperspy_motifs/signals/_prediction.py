@@ -21,16 +21,18 @@ from ._stack_finding import apply_to_all
 
 def fitted_model(record: store.Record, source: Any, random_state: int | None = None) -> Any:
     """The nested lenses of a stored result, fitted again to the atoms that it has now; by another seed if one is given."""
-    from hyperspy_motifs.clustering import NestedLenses
+    from hyperspy_motifs.clustering import NestedLenses, part_continuum
 
     asked = record.parameters["asked"]
-    return NestedLenses(
+    model = NestedLenses(
         lenses=tuple(float(v) for v in record.lenses),
         rotation_invariant=asked["rotation_invariant"],
         n_motifs=asked["n_motifs"],
         min_motif_size=asked["min_motif_size"],
         random_state=asked["random_state"] if random_state is None else random_state,
     ).fit(source, source.neighbours())
+    # Continua of results of earlier versions were cut into motifs as all else.
+    return part_continuum(model, source, source.places()) if record.parameters.get("regions") else model
 
 
 def predict(

@@ -5,7 +5,13 @@ import pytest
 
 from hyperspy_motifs import data
 from hyperspy_motifs.atoms import nearest_neighbour_distance
-from hyperspy_motifs.clustering import dimension_profile, estimate_continuity, manifold_features
+from hyperspy_motifs.clustering import (
+    dimension_profile,
+    estimate_continuity,
+    find_pieces,
+    inner_variation,
+    manifold_features,
+)
 from hyperspy_motifs.zernike import ZernikeBasis, get_moments
 
 
@@ -136,3 +142,72 @@ def test_few_points_of_a_torus_are_a_continuum(n):
     found = estimate_continuity(points)
     assert found.is_continuous
     assert found.certainty > 0.9
+
+
+def test_sublattices_that_gaps_part_are_a_continuum_all_the_same():
+    """What one sublattice sees over a moire is a sheet, and so is what the other sees: they need not touch."""
+    rng = np.random.default_rng(5)
+    angles = rng.uniform(0, 2 * np.pi, (1400, 2))
+    X = rng.normal(size=(1400, 20))
+    X[:, :4] += 25 * np.hstack([np.cos(angles), np.sin(angles)])
+    X[700:, 4] += 120
+    found = estimate_continuity(X)
+    assert found.gap_dimension < 1
+    assert found.is_continuous
+    assert found.certainty > 0.9
+
+
+@pytest.mark.parametrize(("share", "continuous"), [(0.005, False), (0.2, True)])
+def test_a_class_that_drifts_is_none_unless_it_drifts_by_much(share, continuous):
+    """Distortions of the scan move patches by a percent of their contrast; the same, twentyfold, is a change of structure."""
+    rng = np.random.default_rng(6)
+    contrast = 60.0**2
+    X = rng.normal(size=(900, 20))
+    X[:, :2] += np.sqrt(6 * share * contrast) * (rng.uniform(0, 1, (900, 2)) - 0.5)
+    found = estimate_continuity(X, contrast=contrast)
+    assert found.variation == pytest.approx(share, rel=0.2)
+    assert found.is_continuous == continuous
+
+
+def test_pieces():
+    rng = np.random.default_rng(7)
+    X = rng.normal(size=(300, 12))
+    X[200:, 3] += 60
+    piece = find_pieces(X)
+    assert not set(piece[:200]) & set(piece[200:])
+    # Noise is not variation: within its error of sqrt(2 d / n), in units of the contrast.
+    assert abs(inner_variation(X - X.mean(axis=0), 100.0)) < 0.05
+
+
+@pytest.mark.parametrize("seed", [100, 101])
+@pytest.mark.parametrize(("material", "twist"), [("MoS2", 3.0), ("WSe2", 5.0)])
+def test_bilayers_of_held_out_seeds(material, twist, seed):
+    found = _judged(
+        data.twisted_bilayer(material, twist=twist, shape=(420, 460), random_state=seed, dose=1e5)
+    )
+    assert found.kind == "continuous"
+    assert found.certainty > 0.9
+
+
+@pytest.mark.parametrize("seed", [100, 101])
+def test_crystals_of_held_out_seeds(seed):
+    distorted = {"wobble": 2.0, "drift": (5.0, 4.0), "contrast_variation": 0.2, "background_variation": 0.5}
+    for simulated in (
+        data.monolayer(shape=(360, 400), random_state=seed, **distorted),
+        data.lattice("square", spacing=0.2, shape=(360, 400), random_state=seed, strain=0.02, **distorted),
+    ):
+        found = _judged(simulated)
+        assert found.kind == "discrete"
+        assert found.certainty > 0.9
+
+
+def _judged(simulated):
+    image, truth = simulated
+    spacing = nearest_neighbour_distance(truth.positions)
+    found = [
+        manifold_features(get_moments(image.data, truth.positions, ZernikeBasis(8, lens * spacing)))
+        for lens in (1.2, 2.4)
+    ]
+    known = np.all([np.isfinite(one.values).all(axis=1) for one in found], axis=0)
+    contrast = (found[0].axes.centre ** 2).sum() + (found[0].values[known] ** 2).sum(axis=1).mean()
+    return estimate_continuity([one.values[known] for one in found], contrast=contrast)

@@ -1,0 +1,82 @@
+"""Regions that are offered on a continuum: no random number has a part in them, and they mean something."""
+
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+from sklearn.metrics import adjusted_rand_score
+
+from hyperspy_motifs import data
+from hyperspy_motifs.clustering._regions import parts_of_like_extent
+
+
+def test_thirds_of_a_line_and_of_a_ring():
+    line = np.column_stack([np.linspace(0, 1, 900), np.zeros(900)])
+    labels, squares = parts_of_like_extent(line, 3)
+    np.testing.assert_allclose(np.bincount(labels), 300, atol=12)
+    assert np.count_nonzero(np.diff(labels)) == 2
+    np.testing.assert_array_equal(squares.argmin(axis=1), labels)
+    angle = np.linspace(0, 2 * np.pi, 900, endpoint=False)
+    labels, _ = parts_of_like_extent(np.column_stack([np.cos(angle), np.sin(angle)]), 3)
+    np.testing.assert_allclose(np.bincount(labels), 300, atol=15)
+    assert np.count_nonzero(labels != np.roll(labels, 1)) == 3
+
+
+def test_more_parts_than_points_differ():
+    labels, squares = parts_of_like_extent(np.repeat([[0.0, 0.0], [1.0, 0.0]], 5, axis=0), 3)
+    assert len(np.unique(labels)) == squares.shape[1] == 2
+
+
+@pytest.fixture(scope="module")
+def bilayer():
+    image, truth = data.twisted_bilayer(twist=6.0, shape=(560, 600), random_state=4)
+    with pytest.warns(UserWarning, match="continuum"):
+        motifs = image.find_motifs(show_progressbar=False)
+    return image, truth, motifs.labels.copy()
+
+
+def test_other_random_numbers_find_the_same_regions(bilayer):
+    stability = bilayer[0].motifs.get_stability(2)
+    np.testing.assert_array_equal(stability.labels, [bilayer[2]] * 2)
+
+
+def test_they_are_said_to_be_regions(bilayer):
+    motifs = bilayer[0].motifs
+    assert "regions of a continuum" in str(motifs)
+    assert motifs.continuity.certainty > 0.9
+    assert motifs.continuity.variation > 0.1
+
+
+def test_they_lie_round_the_stackings(bilayer):
+    # Of a field of whole moire cells; a cut through the torus elsewhere would agree by chance only.
+    image, truth, labels = bilayer
+    _, nearest = cKDTree(truth.positions).query(image.motifs.pixel_positions)
+    assert image.motifs.n_motifs == 3
+    assert adjusted_rand_score(truth.labels[nearest], labels) > 0.6
+
+
+def test_finer_regions_are_parts_of_coarser_ones(bilayer):
+    motifs = bilayer[0].motifs
+    fine, coarse = motifs.labels_at(2.4), motifs.labels_at(1.2)
+    assert fine.max() > coarse.max()
+    for region in range(int(fine.max()) + 1):
+        assert len(np.unique(coarse[fine == region])) == 1
+    for k in (1, 2, 3, 5):
+        assert len(np.unique(motifs.tree.cut(k))) == k
+    np.testing.assert_array_equal(motifs.tree.labels_at(1.2), coarse)
+    assert motifs.probabilities.min() > 0
+    assert motifs.probabilities.max() <= 1
+
+
+def test_another_exposure_of_the_field_is_read_alike(bilayer):
+    image, _, labels = bilayer
+    other, _ = data.twisted_bilayer(twist=6.0, shape=(560, 600), random_state=4, frame=1)
+    found = image.motifs.predict(other, show_progressbar=False)
+    apart, nearest = cKDTree(image.motifs.pixel_positions).query(found.pixel_positions)
+    same = (found.labels == labels[nearest])[apart < 2]
+    assert same.mean() > 0.85
+
+
+def test_a_number_of_regions_can_be_asked_for(bilayer):
+    with pytest.warns(UserWarning, match="continuum"):
+        motifs = bilayer[0].isig[:340, :340].find_motifs(n_motifs=5, lens=1.2, show_progressbar=False)
+    assert motifs.n_motifs == 5
