@@ -80,7 +80,7 @@ def relax_peer(graph, X):
 
 def growth():
     sizes = np.array([5_000, 10_000, 20_000, 50_000, 100_000, 200_000])
-    ForceRelaxedLayout().fit(features(25_000, 20))
+    ForceRelaxedLayout().fit(features(32_000, 20))
     times = []
     for n in sizes:
         X = features(n, 20)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperspy_motifs.relaxation import nearest_neighbours
+from hyperspy_motifs.relaxation import nearest_in, nearest_neighbours
 
 from ._features import Axes
 
 _DIMENSIONS = 6
 _NEIGHBOURS = 6
 _FEWEST = 60
+_ASKED = 4000
 _LIMIT = 0.06
 _STEEPNESS = 6
 
@@ -49,10 +50,20 @@ def neighbour_ratio(X: NDArray[np.float64], labels: NDArray[np.integer]) -> floa
         spread = 2 * float(components.var(axis=0).sum())
         if spread == 0:
             continue
-        near = nearest_neighbours(components, _NEIGHBOURS)[1][:, -1].astype(float) ** 2
+        near = _distance_to_neighbour(components.astype(np.float32)).astype(float) ** 2
         ratios.append(float(np.median(near)) / spread * (n / 1000) ** (1 / 3))
         weights.append(n)
     return float(np.average(ratios, weights=weights)) if ratios else float("nan")
+
+
+def _distance_to_neighbour(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Distance to the sixth neighbour of all points, or of as many as tell the median, spread evenly over the list."""
+    n = len(points)
+    if n <= _ASKED:
+        return nearest_neighbours(points, _NEIGHBOURS)[1][:, -1]
+    chosen = np.linspace(0, n - 1, _ASKED).astype(np.int64)
+    # A point is the nearest to itself.
+    return nearest_in(points[chosen], points, _NEIGHBOURS + 1)[1][:, -1]
 
 
 def continuity(ratios: NDArray[np.float64]) -> float:

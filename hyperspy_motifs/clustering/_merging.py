@@ -9,10 +9,23 @@ from ._separation import HalfSums
 
 _PIECES = 0.7  # of the threshold: pieces of one cloud are joined by a single split into halves
 _VALLEY = 7.0  # 2.6 standard deviations
+# So many spreads apart groups of so many points have a valley between them: all of 3764 such pairs of simulated lattices,
+# monolayers, boundaries, oxides, perovskites, bilayers and tilings had; of nearer ones 297 of 1920 had not, and of groups
+# of fewer points 165 of 1560.
+_FAR, _FEW = 10.0, 12
 _SPLITS = 4
 _SIZE_WEIGHT = 0.25
-_CENTRES = np.linspace(0.2, 0.8, 25)[:, None]
-_HALVES = np.linspace(0.06, 0.38, 9)[None, :]
+
+
+def _windows() -> NDArray[np.float64]:
+    """Where stretches between two medians start, and then where they end, in parts of the distance."""
+    centres, halves = np.linspace(0.2, 0.8, 25)[:, None], np.linspace(0.06, 0.38, 9)[None, :]
+    inside = (centres - halves > 1e-9) & (centres + halves < 1 - 1e-9)
+    return np.concatenate([(centres - halves)[inside], (centres + halves)[inside]])
+
+
+_EDGES = _windows()
+_WINDOWS = len(_EDGES) // 2
 
 
 def valley(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
@@ -38,18 +51,18 @@ def valley(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
         a, b = b, a
     a, b = np.sort(a), np.sort(b)
     start, stop = _quantile(a, 0.5), _quantile(b, 0.5)
-    both = (np.concatenate([a, b]) - start) * np.sign(stop - start)
-    distance = abs(stop - start)
-    # Nothing is asked of what lies beyond the two medians, but for the peak round the first.
-    both = np.sort(both[(both >= -distance) & (both <= distance)])
+    sign, distance = (1.0 if stop >= start else -1.0), abs(stop - start)
     reach = max(1.0, 0.74 * (_quantile(a, 0.75) - _quantile(a, 0.25)))
     reach = min(reach, 0.25 * distance)
-    peak = float(np.searchsorted(both, reach, "right") - np.searchsorted(both, -reach))
-    centres, half = _CENTRES * distance, _HALVES * distance
-    inside = (centres - half > 0) & (centres + half < distance)
-    low, high = (centres - half)[inside], (centres + half)[inside]
-    count = (np.searchsorted(both, high) - np.searchsorted(both, low)).astype(float)
-    length = high - low
+    # Nothing is asked of what lies beyond the two medians, but for the peak round the first.
+    a, b = ((x - start if sign > 0 else (start - x)[::-1]) for x in (a, b))
+    peak = float(
+        sum(int(x.searchsorted(reach, "right")) - int(x.searchsorted(-reach, "left")) for x in (a, b))
+    )
+    edges = _EDGES * distance
+    before = a.searchsorted(edges) + b.searchsorted(edges)
+    count = (before[_WINDOWS:] - before[:_WINDOWS]).astype(float)
+    length = edges[_WINDOWS:] - edges[:_WINDOWS]
     rate = (peak + count) / (2 * reach + length)
     deeper = count / np.maximum(length, 1e-12) < peak / (2 * reach)
     if not deeper.any():
@@ -97,8 +110,10 @@ class _Judges:
     def separations(self, a: int, others: NDArray[np.int64]) -> NDArray[np.float64]:
         return np.mean([split.separations(a, others) for split in self.splits], axis=0)
 
-    def sees_valley(self, a: int, b: int) -> bool:
+    def sees_valley(self, a: int, b: int, separation: float = 0.0) -> bool:
         """Whether the valley is sure enough, in the mean over the splits; none is negative, so the first may tell."""
+        if separation >= _FAR and min(self.splits[0].count[[a, b]].sum(axis=1)) >= _FEW:
+            return True
         seen: list[float] = []
         for split in self.splits:
             seen.append(valley(*split.projections(a, b)))
@@ -131,6 +146,8 @@ def merge_alike(
     sums = HalfSums(X, labels, random_state, common)
     sums.agglomerate(_PIECES * threshold)
     groups, compact = np.unique(sums.labels, return_inverse=True)
+    if len(groups) == 1:
+        return compact.astype(np.int32)
     judges = _Judges(X, compact, random_state, sums.common)
     separations = judges.matrix()
     judged = np.zeros_like(separations, dtype=bool)
@@ -139,7 +156,7 @@ def merge_alike(
         a, b = sorted(divmod(int(open_.argmin()), len(open_)))
         if not np.isfinite(open_[a, b]):
             break
-        if open_[a, b] >= threshold and judges.sees_valley(a, b):
+        if open_[a, b] >= threshold and judges.sees_valley(a, b, float(open_[a, b])):
             judged[a, b] = judged[b, a] = True
             continue
         judges.merge(a, b)

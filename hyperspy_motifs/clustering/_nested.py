@@ -7,9 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import block_diag, csr_array
 
-from hyperspy_motifs.relaxation import fuzzy_weights, nearest_neighbours, relax_layout
 from hyperspy_motifs.threads import one_blas_thread
 
 from ._choice import choose_lens
@@ -18,6 +16,7 @@ from ._constellations import Constellations
 from ._continuity import continuity, neighbour_ratio
 from ._doubt import features_and_doubt
 from ._features import Axes, MomentsLike, noise_unit
+from ._grouped_layout import relax_groups
 from ._growth import Growth
 from ._merging import merging_order
 from ._parting import part
@@ -30,7 +29,6 @@ from ._view import LENSES as LENSES
 from ._view import View, checked_lenses, filled, joins_of, sound_members
 from ._wider_lens import judge_doubtful, wider_lens
 
-_SPREAD = 10.0
 _ONE_COLUMN = 0.9  # smaller discs hold the centre of no neighbour
 _PREVIEW = 10_000  # atoms that show which surroundings there are
 _BONDS = (1.0, 2.0)  # lenses that judge whether motifs are discrete
@@ -322,37 +320,7 @@ class NestedLenses:
     def _relax(
         self, view: View, groups: NDArray[np.int32], before: NDArray[np.float32] | None
     ) -> NDArray[np.float32]:
-        """Relax all atoms at once, each joined to neighbours of its own group only."""
-        n = len(groups)
-        start = np.zeros((n, 2), dtype=np.float64)
-        blocks, order = [], []
-        for group in range(int(groups.max()) + 1):
-            members = np.flatnonzero(groups == group)
-            components = Axes.fit(view.X[sound_members(members, view)]).apply(view.X[members])
-            k = min(self.n_neighbors, len(members) - 1)
-            if k > 0:
-                blocks.append(
-                    fuzzy_weights(*nearest_neighbours(components, k, random_state=self.random_state))
-                )
-            else:
-                blocks.append(csr_array((1, 1), dtype=np.float32))
-            plane = np.zeros((len(members), 2))
-            plane[:, : min(2, components.shape[1])] = components[:, :2]
-            reach = max(float(np.abs(plane).max()), 1e-12)
-            start[members] = _SPREAD * np.sqrt(len(members) / n) * plane / reach
-            order.append(members)
-        if before is not None:
-            start = 0.5 * start + before
-        jitter = np.random.default_rng(self.random_state).uniform(-1e-2, 1e-2, (n, 2))
-        permutation = np.concatenate(order)
-        graph = csr_array(block_diag(blocks, format="csr"))
-        graph.sort_indices()
-        relaxed = relax_layout(
-            graph, (start + jitter)[permutation].astype(np.float32), random_state=self.random_state
-        ).layout
-        layout = np.empty_like(relaxed)
-        layout[permutation] = relaxed
-        return layout
+        return relax_groups(view, groups, before, self.n_neighbors, self.random_state)
 
     def _part_all(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from functools import cached_property
 
 import numba
 import numpy as np
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.compilation import INNER, OUTER
+from hyperspy_motifs.threads import over_rows
 
 _RIDGE = 0.2  # of the noise: features are in units of it
 _PRIOR = 6.0  # points' worth of common spread lent to every half, so that six points do not invent their own
 _CANDIDATES = 8
+_PAIRS = 64  # that are worth a task of a thread
 _LEAST_PIVOT = 1e-9  # of a covariance that has lost its ridge to rounding
 
 
@@ -47,10 +50,25 @@ class HalfSums:
         self.common = _common(self.count, self.total, self.square) if common is None else common
         self._first = numbers
         self._group = np.arange(n_groups)  # where the points of each group have gone
-        # Points of each half of each group: what is asked of a pair must not cost a walk through all points.
-        order = np.argsort(2 * numbers + half, kind="stable")
-        ends = np.cumsum(np.bincount(2 * numbers + half, minlength=2 * n_groups))[:-1]
-        self._members = np.split(order, ends)
+        self._half = half
+        self._parts = [[group] for group in range(n_groups)]  # first groups that are in each
+
+    @cached_property
+    def _places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Points in the order of their first group and half, and where each of these starts.
+
+        What is asked of a pair must not cost a walk through all points.
+        """
+        key = 2 * self._first + self._half
+        starts = np.zeros(2 * len(self._parts) + 1, dtype=np.int64)
+        starts[1:] = np.cumsum(np.bincount(key, minlength=2 * len(self._parts)))
+        return _argsort(key), starts
+
+    def _members(self, group: int, side: int) -> NDArray[np.int64]:
+        """Points of one half of a group."""
+        order, starts = self._places
+        slices = [order[starts[2 * part + side] : starts[2 * part + side + 1]] for part in self._parts[group]]
+        return slices[0] if len(slices) == 1 else np.concatenate(slices)
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -80,7 +98,9 @@ class HalfSums:
     def _separations(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
         """Separations of pairs (a, b) with a < b, shape (n_pairs, 2)."""
         out = np.empty(len(pairs))
-        _separate(self.count, self.total, self.square, self.common, pairs, out)
+        over_rows(
+            _separate, len(pairs), self.count, self.total, self.square, self.common, pairs, out, least=_PAIRS
+        )
         return out
 
     def projections(self, a: int, b: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -90,28 +110,25 @@ class HalfSums:
         """
         parts_a: list[NDArray[np.float64]] = []
         parts_b: list[NDArray[np.float64]] = []
-        for side in (0, 1):
-            direction, origin, _ = _direction(self.count, self.total, self.square, self.common, a, b, side)
+        directions, places = _directions(self.count, self.total, self.square, self.common, a, b)
+        origins, ends, spreads = places.T
+        lengths = ends - origins
+        distance = float((lengths / spreads).mean())
+        for side, direction in enumerate(directions):
             other = 1 - side
-            length = direction @ self.total[b, other] / self.count[b, other] - origin
             for group, parts in ((a, parts_a), (b, parts_b)):
-                parts.append((self.points[self._members[2 * group + other]] @ direction - origin) / length)
-        distance = self.separation(a, b)
-        return np.concatenate(parts_a) * distance, np.concatenate(parts_b) * distance
+                along = self.points[self._members(group, other)] @ direction
+                parts.append((along - origins[side]) * (distance / lengths[side]))
+        return np.concatenate(parts_a), np.concatenate(parts_b)
 
     def merge(self, a: int, b: int) -> None:
         """Give the points of group b to group a; b is empty then."""
         for array in (self.count, self.total, self.square):
             array[a] += array[b]
             array[b] = 0
-        self._take_in(a, b)
-
-    def _take_in(self, a: int, b: int) -> None:
         self._group[self._group == b] = a
-        for side in (0, 1):
-            own, other = 2 * a + side, 2 * b + side
-            self._members[own] = np.concatenate([self._members[own], self._members[other]])
-            self._members[other] = self._members[other][:0]
+        self._parts[a] += self._parts[b]
+        self._parts[b] = []
 
     def agglomerate(self, threshold: float) -> list[tuple[int, int, float]]:
         """Merge the least separated pair of near groups until all are `threshold` apart.
@@ -159,9 +176,13 @@ def split_in_halves(labels: NDArray[np.int64], random_state: int) -> NDArray[np.
     """Return 0 or 1 for every point: random halves of every group."""
     half = np.empty(len(labels), dtype=np.int64)
     order = np.random.default_rng(random_state).permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]
-    half[order] = np.arange(len(labels)) % 2
+    half[order[_argsort(labels[order])]] = np.arange(len(labels)) % 2
     return half
+
+
+def _argsort(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Order of numbers from 0 on, equal ones as they come; short ones are sorted faster."""
+    return np.argsort(numbers.astype(np.uint16) if numbers.max() < 2**16 else numbers, kind="stable")
 
 
 def common_covariance(points: NDArray[np.float64], labels: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -190,7 +211,9 @@ def _near(means: NDArray[np.float64]) -> list[tuple[int, int]]:
         return []
     nearest = cKDTree(means).query(means, k=k + 1)[1]
     pairs = np.sort(np.column_stack([np.repeat(np.arange(n), k + 1), nearest.ravel()]), axis=1)
-    return [(int(a), int(b)) for a, b in np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)]
+    pairs = pairs[pairs[:, 0] < pairs[:, 1]].astype(np.int64)
+    numbers = np.unique(pairs[:, 0] * n + pairs[:, 1])
+    return list(zip((numbers // n).tolist(), (numbers % n).tolist(), strict=True))
 
 
 def _sums(
@@ -217,87 +240,102 @@ def _add_up(points, labels, half, count, total, square):  # type: ignore[no-unty
 
 @numba.njit(cache=True, **INNER)
 def _solve(matrix, vector):  # type: ignore[no-untyped-def]
-    """Solve a positive definite system in place by Cholesky: a call of LAPACK costs seconds of compilation and no less time."""
-    n = len(vector)
-    for i in range(n):
-        for j in range(i + 1):
-            value = matrix[i, j]
-            for k in range(j):
-                value -= matrix[i, k] * matrix[j, k]
-            if i == j:
-                matrix[i, i] = np.sqrt(max(value, _LEAST_PIVOT))
-            else:
-                matrix[i, j] = value / matrix[j, j]
-    for i in range(n):
-        for k in range(i):
+    """Solve a positive definite system in place by Cholesky, with the upper triangle, row by row.
+
+    A call of LAPACK costs seconds of compilation and no less time.
+    """
+    n = np.uint32(len(vector))
+    for j in range(n):
+        scale = 1 / np.sqrt(max(matrix[j, j], _LEAST_PIVOT))
+        for k in range(j, n):
+            matrix[j, k] *= scale
+        vector[j] *= scale
+        for i in range(j + np.uint32(1), n):
+            factor = matrix[j, i]
+            for k in range(i, n):
+                matrix[i, k] -= factor * matrix[j, k]
+            vector[i] -= factor * vector[j]
+    for i in range(len(vector) - 1, -1, -1):
+        for k in range(i + 1, len(vector)):
             vector[i] -= matrix[i, k] * vector[k]
         vector[i] /= matrix[i, i]
-    for i in range(n - 1, -1, -1):
-        for k in range(i + 1, n):
-            vector[i] -= matrix[k, i] * vector[k]
-        vector[i] /= matrix[i, i]
 
 
 @numba.njit(cache=True, **INNER)
-def _add_covariance(count, total, square, common, a, side, weight, out):  # type: ignore[no-untyped-def]
-    """Add `weight` times the covariance of one half of a group, with its prior, to the lower triangle of `out`."""
-    n = count[a, side]
-    factor = weight / (n + _PRIOR)
-    for p in range(len(out)):
-        mean = total[a, side, p] / n
-        for q in range(p + 1):
-            out[p, q] += factor * (square[a, side, p, q] - mean * total[a, side, q] + _PRIOR * common[p, q])
+def _dot(a, b):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for p in range(len(a)):
+        total += a[p] * b[p]
+    return total
 
 
 @numba.njit(cache=True, **INNER)
-def _variance_along(direction, total, square, common, count, a, side):  # type: ignore[no-untyped-def]
-    """Variance of one half of a group along a direction, with its prior."""
-    n = count[a, side]
-    along = whole = 0.0
-    for p in range(len(direction)):
-        along += direction[p] * total[a, side, p]
-        for q in range(len(direction)):
-            whole += direction[p] * direction[q] * (square[a, side, p, q] + _PRIOR * common[p, q])
-    return (whole - along * along / n) / (n + _PRIOR)
+def _quadratic_form(matrix, vector, room):  # type: ignore[no-untyped-def]
+    n = np.uint32(len(vector))
+    room[:] = 0
+    for p in range(n):
+        factor = vector[p]
+        for q in range(n):
+            room[q] += factor * matrix[p, q]
+    return _dot(room, vector)
 
 
-@numba.njit(cache=True, **OUTER)
-def _direction(count, total, square, common, a, b, side):  # type: ignore[no-untyped-def]
-    """Best direction from one half; where a's other half lies on it, and the spread of the other halves."""
-    d = total.shape[2]
+@numba.njit(cache=True, **INNER)
+def _learn(count, total, square, common, a, b, side, pooled, room, direction):  # type: ignore[no-untyped-def]
+    """Fill the best direction from one half; return where the other halves of a and b lie on it, and their spread.
+
+    The covariance of each half has a prior, the common one. That of few points says little in many dimensions: the common
+    one stands in.
+    """
+    d = np.uint32(len(direction))
     n_a, n_b = count[a, side], count[b, side]
-    # A covariance of few points says little in many dimensions: the common one stands in.
-    own = (n_a + n_b) / (n_a + n_b + 2.0 * d)
-    pooled, direction = np.empty((d, d)), np.empty(d)
+    total_a, total_b, square_a, square_b = total[a, side], total[b, side], square[a, side], square[b, side]
+    own = (n_a + n_b) / (n_a + n_b + 2.0 * len(direction))
+    weight_a = own * n_a / ((n_a + n_b) * (n_a + _PRIOR))
+    weight_b = own * n_b / ((n_a + n_b) * (n_b + _PRIOR))
+    weight = 1 - own + _PRIOR * (weight_a + weight_b)
     for p in range(d):
-        direction[p] = total[b, side, p] / n_b - total[a, side, p] / n_a
-        for q in range(p + 1):
-            pooled[p, q] = (1 - own) * common[p, q]
-    for group in (a, b):
-        weight = own * count[group, side] / (n_a + n_b)
-        _add_covariance(count, total, square, common, group, side, weight, pooled)
+        direction[p] = total_b[p] / n_b - total_a[p] / n_a
+        mean_a, mean_b = total_a[p] / n_a, total_b[p] / n_b
+        for q in range(d):
+            pooled[p, q] = (
+                weight * common[p, q]
+                + weight_a * (square_a[p, q] - mean_a * total_a[q])
+                + weight_b * (square_b[p, q] - mean_b * total_b[q])
+            )
     _solve(pooled, direction)
     other = 1 - side
-    variance = origin = 0.0
+    variance, prior = 0.0, _PRIOR * _quadratic_form(common, direction, room)
     for group in (a, b):
-        variance += 0.5 * _variance_along(direction, total, square, common, count, group, other)
-    for p in range(d):
-        origin += direction[p] * total[a, other, p]
-    return direction, origin / count[a, other], np.sqrt(max(variance, 0.0) + 1e-300)
+        n, along = count[group, other], _dot(direction, total[group, other])
+        whole = _quadratic_form(square[group, other], direction, room) + prior
+        variance += 0.5 * (whole - along * along / n) / (n + _PRIOR)
+    origin = _dot(direction, total[a, other]) / count[a, other]
+    end = _dot(direction, total[b, other]) / count[b, other]
+    return origin, end, np.sqrt(max(variance, 0.0) + 1e-300)
 
 
 @numba.njit(cache=True, **OUTER)
-def _separate(count, total, square, common, pairs, out):  # type: ignore[no-untyped-def]
+def _directions(count, total, square, common, a, b):  # type: ignore[no-untyped-def]
+    """Best directions from both halves (2, d), and where the others of a and b lie on them, and their spread (2, 3)."""
+    d = total.shape[2]
+    directions, places = np.empty((2, d)), np.empty((2, 3))
+    pooled, room = np.empty((d, d)), np.empty(d)
+    for side in range(2):
+        places[side] = _learn(count, total, square, common, a, b, side, pooled, room, directions[side])
+    return directions, places
+
+
+@numba.njit(cache=True, **OUTER)
+def _separate(first, last, count, total, square, common, pairs, out):  # type: ignore[no-untyped-def]
     """Separations of pairs of groups; that of a group without points in one half is zero."""
-    for m in range(len(pairs)):
+    d = total.shape[2]
+    pooled, room, direction = np.empty((d, d)), np.empty(d), np.empty(d)
+    for m in range(first, last):
         a, b = pairs[m, 0], pairs[m, 1]
         out[m] = 0.0
         if min(count[a, 0], count[a, 1], count[b, 0], count[b, 1]) < 1:
             continue
         for side in range(2):
-            direction, origin, spread = _direction(count, total, square, common, a, b, side)
-            other = 1 - side
-            place = 0.0
-            for p in range(len(direction)):
-                place += direction[p] * total[b, other, p]
-            out[m] += 0.5 * (place / count[b, other] - origin) / spread
+            origin, end, spread = _learn(count, total, square, common, a, b, side, pooled, room, direction)
+            out[m] += 0.5 * (end - origin) / spread

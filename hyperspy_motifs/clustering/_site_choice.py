@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial import cKDTree
 
 _FEWEST = 12
+_PIXELS = 1_000_000  # that tell the range of an image
 # A column stands out of its surroundings by this part of the range of the image at least.
 _SEPARATE = 0.12
 # Part of the pairs of neighbours that columns of one layer part clearly.
@@ -99,9 +100,10 @@ def _separate(
     apart: float,
 ) -> float:
     """Part of the pairs of close peaks with a dip between them."""
-    # The contrast of the columns, not that of a tilt, a blob or a wedge under them.
-    smooth = gaussian_filter(values, 0.12 * apart) - gaussian_filter(values, 2.0 * apart)
-    reach = np.percentile(smooth, 98) - np.percentile(smooth, 2)
+    smooth = _contrast(values, apart)
+    # A part of a large image tells its range as well.
+    step = max(int(np.sqrt(values.size / _PIXELS)), 1)
+    reach = np.subtract(*np.percentile(smooth[::step, ::step], (98, 2)))
     close = distances < 1.4 * apart
     first = np.repeat(np.arange(len(peaks)), neighbours.shape[1])[close.ravel()]
     second = neighbours[close]
@@ -113,6 +115,29 @@ def _separate(
     )
     dip = np.minimum(heights[first], heights[second]) - lowest
     return float((dip > _SEPARATE * reach).mean()) if len(dip) else 1.0
+
+
+def _contrast(values: NDArray[np.float64], apart: float) -> NDArray[np.float32]:
+    """The contrast of the columns, not that of a tilt, a blob or a wedge under them."""
+    image = (values - values.mean()).astype(np.float32)
+    smooth = gaussian_filter(image, 0.12 * apart)
+    # What is as wide as two distances is as well seen on pixels of a third of a distance.
+    width = max(int(apart / 3), 1)
+    rows, columns = (-(-size // width) for size in image.shape)
+    padded = np.pad(
+        image, ((0, rows * width - image.shape[0]), (0, columns * width - image.shape[1])), "symmetric"
+    )
+    coarse = padded.reshape(rows, width, columns, width).mean(axis=(1, 3))
+    wide = gaussian_filter(coarse, 2.0 * apart / width)
+    for axis in (0, 1):
+        places = (np.arange(image.shape[axis]) + 0.5) / width - 0.5
+        below = np.clip(places.astype(np.int64), 0, max(wide.shape[axis] - 2, 0))
+        above = np.minimum(below + 1, wide.shape[axis] - 1)
+        share = np.clip(places - below, 0, 1).astype(np.float32)
+        share = share[:, None] if axis == 0 else share
+        wide = wide.take(below, axis) * (1 - share) + wide.take(above, axis) * share
+    smooth -= wide
+    return np.asarray(smooth, dtype=np.float32)
 
 
 def grid_sites(shape: tuple[int, ...], step: float) -> NDArray[np.float64]:

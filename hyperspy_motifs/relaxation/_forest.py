@@ -11,7 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperspy_motifs.compilation import OUTER
+from hyperspy_motifs.compilation import INNER, OUTER
 from hyperspy_motifs.threads import over_rows
 
 from ._hash import random_integer
@@ -34,54 +34,104 @@ def forest_neighbours(
     leaf = max(_LEAF, k + 1)
     indices = np.full((n, k), -1, dtype=np.int32)
     squares = np.full((n, k), np.inf, dtype=np.float32)
+    orders = np.empty((_TREES, n), dtype=np.int32)
+    bounds = [np.empty(0, dtype=np.int64)] * _TREES
+    over_rows(_grow_trees, _TREES, points, leaf, random_state, orders, bounds, least=1)
     for tree in range(_TREES):
-        order, bounds = _grow(points, leaf, np.uint64(random_state), np.uint64(tree))
-        over_rows(_search_leaves, len(bounds) - 1, points, order, bounds, indices, squares)
+        over_rows(_search_leaves, len(bounds[tree]) - 1, points, orders[tree], bounds[tree], indices, squares)
     for _ in range(_ROUNDS):
         reverse, offsets = _reverse(indices)
         new = indices.copy(), squares.copy()
-        over_rows(_improve, n, points, indices, squares, reverse, offsets, *new)
+        over_rows(_improve, n, points, indices, squares, reverse, offsets, *new, least=1024)
         indices, squares = new
+    over_rows(_put_in_order, n, points, indices, squares)
     return indices, squares
+
+
+def _grow_trees(
+    first: int,
+    last: int,
+    points: NDArray[np.float32],
+    leaf: int,
+    random_state: int,
+    orders: NDArray[np.int32],
+    bounds: list[NDArray[np.int64]],
+) -> None:
+    for tree in range(first, last):
+        bounds[tree] = _grow(points, leaf, np.uint64(random_state), np.uint64(tree), orders[tree])
+
+
+@numba.njit(cache=True, **INNER)
+def _part_at(values, items, middle):  # type: ignore[no-untyped-def]
+    """Change places until no value before `middle` exceeds one behind it (Hoare's selection); items move with the values."""
+    low, high = 0, len(values) - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        left, right = low, high
+        while left <= right:
+            while values[left] < pivot:
+                left += 1
+            while values[right] > pivot:
+                right -= 1
+            if left <= right:
+                values[left], values[right] = values[right], values[left]
+                items[left], items[right] = items[right], items[left]
+                left += 1
+                right -= 1
+        if middle <= right:
+            high = right
+        elif middle >= left:
+            low = left
+        else:
+            return
 
 
 @numba.njit(cache=True, **OUTER)
 def _grow(
-    points: NDArray[np.float32], leaf: int, seed: np.uint64, tree: np.uint64
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Split at the median along the line through two random points until no leaf is larger than `leaf`."""
+    points: NDArray[np.float32], leaf: int, seed: np.uint64, tree: np.uint64, order: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """Split at the median along the line through two random points until no leaf is larger than `leaf`.
+
+    Fills `order` (n,) with the points leaf by leaf and returns where each leaf starts, and the end.
+    """
     n, dimensions = points.shape
-    order = np.arange(n).astype(np.int32)
-    starts = [0]
-    stops = [n]
-    bounds = [0]
-    bounds.pop()
+    for i in range(n):
+        order[i] = i
+    # Halves of halves: as many leaves, and as many open ends on the way, at most.
+    n_most = 2
+    while n_most * leaf < 2 * n:
+        n_most *= 2
+    edges, open_ = np.empty(n_most + 1, dtype=np.int64), np.empty((n_most + 1, 2), dtype=np.int64)
+    projection, line = np.empty(n, dtype=np.float32), np.empty(dimensions, dtype=np.float32)
+    open_[0, 0], open_[0, 1] = 0, n
+    n_open, n_edges = 1, 0
     counter = np.uint64(0)
-    while len(starts) > 0:
-        start = starts.pop()
-        stop = stops.pop()
+    while n_open > 0:
+        n_open -= 1
+        start, stop = open_[n_open, 0], open_[n_open, 1]
         size = stop - start
         if size <= leaf:
-            bounds.append(start)
+            edges[n_edges] = start
+            n_edges += 1
             continue
         a = order[start + random_integer(seed, tree, counter, np.uint64(0), size)]
         b = order[start + random_integer(seed, tree, counter, np.uint64(1), size)]
         counter += np.uint64(1)
-        projection = np.empty(size, dtype=np.float32)
+        for d in range(dimensions):
+            line[d] = points[b, d] - points[a, d]
         for i in range(size):
             total = np.float32(0)
             for d in range(dimensions):
-                total += points[order[start + i], d] * (points[b, d] - points[a, d])
+                total += points[order[start + i], d] * line[d]
             projection[i] = total
-        rank = np.argsort(projection, kind="mergesort")
-        order[start:stop] = order[start:stop][rank]
+        _part_at(projection[:size], order[start:stop], size // 2)
         middle = start + size // 2
-        starts.append(middle)
-        stops.append(stop)
-        starts.append(start)
-        stops.append(middle)
-    edges = np.array([*bounds, n], dtype=np.int64)
-    return order, np.sort(edges)
+        open_[n_open, 0], open_[n_open, 1] = middle, stop
+        open_[n_open + 1, 0], open_[n_open + 1, 1] = start, middle
+        n_open += 2
+    # The lower half is always taken first: the leaves come in order.
+    edges[n_edges] = n
+    return edges[: n_edges + 1]
 
 
 @numba.njit(cache=True, inline="always")
@@ -102,11 +152,12 @@ def _insert(row_index, row_square, j, square):  # type: ignore[no-untyped-def]
     row_index[slot] = j
 
 
-@numba.njit(cache=True, inline="always")
-def _square(points, i, j):  # type: ignore[no-untyped-def]
+@numba.njit(cache=True, fastmath={"reassoc", "contract"}, **INNER)
+def _square(a, b):  # type: ignore[no-untyped-def]
+    """Squared distance; the order of the sum is left to the compiler, as it only ranks."""
     total = np.float32(0)
-    for d in range(points.shape[1]):
-        step = points[i, d] - points[j, d]
+    for d in range(len(a)):
+        step = a[d] - b[d]
         total += step * step
     return total
 
@@ -121,13 +172,28 @@ def _search_leaves(
     indices: NDArray[np.int32],
     squares: NDArray[np.float32],
 ) -> None:
+    dimensions = points.shape[1]
+    widest = 0
     for cell in range(first, last):
-        for p in range(bounds[cell], bounds[cell + 1]):
-            i = order[p]
-            for q in range(bounds[cell], bounds[cell + 1]):
-                j = order[q]
-                if i != j:
-                    _insert(indices[i], squares[i], j, _square(points, i, j))
+        widest = max(widest, bounds[cell + 1] - bounds[cell])
+    # Coordinates of the points of a leaf, row by row: a point is measured against all of them at a time.
+    inside, square = np.empty((dimensions, widest), dtype=np.float32), np.empty(widest, dtype=np.float32)
+    for cell in range(first, last):
+        members = order[bounds[cell] : bounds[cell + 1]]
+        for d in range(dimensions):
+            for p in range(len(members)):
+                inside[d, p] = points[members[p], d]
+        for p in range(len(members)):
+            i = members[p]
+            square[:] = 0
+            for d in range(dimensions):
+                row, here = inside[d], inside[d, p]
+                for q in range(len(members)):
+                    square[q] += (row[q] - here) * (row[q] - here)
+            own_indices, own_squares = indices[i], squares[i]
+            for q in range(len(members)):
+                if q != p:
+                    _insert(own_indices, own_squares, members[q], square[q])
 
 
 @numba.njit(cache=True, **OUTER)
@@ -162,17 +228,55 @@ def _improve(
     new_squares: NDArray[np.float32],
 ) -> None:
     k = indices.shape[1]
+    seen = np.full(len(points), -1, dtype=np.int32)  # by which point each was last measured
+    through = np.empty(3 * k, dtype=np.int32)
     for i in range(first, last):
+        own_indices, own_squares, here = new_indices[i], new_squares[i], points[i]
+        seen[i] = i
         for c in range(k):
-            j = indices[i, c]
-            for e in range(k):
-                m = indices[j, e]
-                if m != i:
-                    _insert(new_indices[i], new_squares[i], m, _square(points, i, m))
+            through[c] = indices[i, c]
+            seen[through[c]] = i
+        n_through = k
         for p in range(offsets[i], min(offsets[i + 1], offsets[i] + 2 * k)):
             j = reverse[p]
-            _insert(new_indices[i], new_squares[i], j, _square(points, i, j))
+            through[n_through] = j
+            n_through += 1
+            if seen[j] != i:
+                seen[j] = i
+                _insert(own_indices, own_squares, j, _square(here, points[j]))
+        for t in range(n_through):
             for e in range(k):
-                m = indices[j, e]
-                if m != i:
-                    _insert(new_indices[i], new_squares[i], m, _square(points, i, m))
+                j = indices[through[t], e]
+                if seen[j] != i:
+                    seen[j] = i
+                    _insert(own_indices, own_squares, j, _square(here, points[j]))
+
+
+@numba.njit(cache=True, **OUTER)
+def _put_in_order(
+    first: int,
+    last: int,
+    points: NDArray[np.float32],
+    indices: NDArray[np.int32],
+    squares: NDArray[np.float32],
+) -> None:
+    """Measure those that were found in double precision and sort them by distance, then by index."""
+    k, dimensions = indices.shape[1], points.shape[1]
+    exact = np.empty(k)
+    for i in range(first, last):
+        for c in range(k):
+            index, total = indices[i, c], 0.0
+            for d in range(dimensions):
+                step = float(points[i, d]) - float(points[index, d])
+                total += step * step
+            slot = c
+            while slot > 0 and (
+                exact[slot - 1] > total or (exact[slot - 1] == total and indices[i, slot - 1] > index)
+            ):
+                exact[slot] = exact[slot - 1]
+                indices[i, slot] = indices[i, slot - 1]
+                slot -= 1
+            exact[slot] = total
+            indices[i, slot] = index
+        for c in range(k):
+            squares[i, c] = exact[c]

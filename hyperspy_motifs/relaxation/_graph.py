@@ -55,21 +55,65 @@ def fuzzy_weights(indices: NDArray[np.int32], distances: NDArray[np.float32]) ->
     -------
     csr_array, shape (n, n)
     """
-    n, k = indices.shape
+    n = len(indices)
     distances = np.ascontiguousarray(distances, dtype=np.float32)
     memberships = np.empty_like(distances)
     over_rows(_memberships, len(distances), distances, memberships)
-    directed = csr_array(
-        (memberships.ravel(), indices.ravel().astype(np.int32), np.arange(0, n * k + 1, k, dtype=np.int32)),
-        shape=(n, n),
-    )
-    directed.sort_indices()
-    opposite = directed.T.tocsr()
-    graph = csr_array(directed + opposite - directed * opposite)
-    graph.sum_duplicates()
-    graph.eliminate_zeros()
-    graph.sort_indices()
+    width = 2 * indices.size
+    indptr = np.zeros(n + 1, dtype=np.int32)
+    columns, weights = np.empty(width, dtype=np.int32), np.empty(width, dtype=np.float32)
+    _union(np.ascontiguousarray(indices, dtype=np.int32), memberships, indptr, columns, weights)
+    graph = csr_array((weights[: indptr[n]].copy(), columns[: indptr[n]].copy(), indptr), shape=(n, n))
+    graph.has_sorted_indices = graph.has_canonical_format = True
     return graph
+
+
+@numba.njit(cache=True, **OUTER)
+def _union(
+    indices: NDArray[np.int32],
+    memberships: NDArray[np.float32],
+    indptr: NDArray[np.int32],
+    columns: NDArray[np.int32],
+    weights: NDArray[np.float32],
+) -> None:
+    """Rows of p and of its transpose, joined in the order of their columns."""
+    n, k = indices.shape
+    starts = np.zeros(n + 1, dtype=np.int64)
+    for i in range(n):
+        for c in range(k):
+            starts[indices[i, c] + 1] += 1
+    for i in range(n):
+        starts[i + 1] += starts[i]
+    fill = starts[:-1].copy()
+    sources, theirs = np.empty(n * k, dtype=np.int32), np.empty(n * k, dtype=np.float32)
+    for i in range(n):
+        for c in range(k):
+            p = fill[indices[i, c]]
+            sources[p], theirs[p] = i, memberships[i, c]
+            fill[indices[i, c]] += 1
+    own, ours = np.empty(k, dtype=np.int32), np.empty(k, dtype=np.float32)
+    end = 0
+    for i in range(n):
+        for c in range(k):
+            column, slot = indices[i, c], c
+            while slot > 0 and own[slot - 1] > column:
+                own[slot], ours[slot] = own[slot - 1], ours[slot - 1]
+                slot -= 1
+            own[slot], ours[slot] = column, memberships[i, c]
+        c, p = 0, starts[i]
+        while c < k or p < starts[i + 1]:
+            if p == starts[i + 1] or (c < k and own[c] < sources[p]):
+                columns[end], weights[end] = own[c], ours[c]
+                c += 1
+            elif c == k or sources[p] < own[c]:
+                columns[end], weights[end] = sources[p], theirs[p]
+                p += 1
+            else:
+                columns[end], weights[end] = own[c], ours[c] + theirs[p] - ours[c] * theirs[p]
+                c += 1
+                p += 1
+            end += 1
+        indptr[i + 1] = end
 
 
 @numba.njit(cache=True, **OUTER)

@@ -12,7 +12,7 @@ from hyperspy_motifs.threads import one_blas_thread, over_rows
 
 from ._forest import forest_neighbours
 
-_BRUTE_FORCE_UP_TO = 20_000
+_BRUTE_FORCE_UP_TO = 30_000
 _SPARE = 8  # candidates beyond k: products of matrices round differently on other machines
 _RANKS = 500_000  # at a time: two megabytes, which caches hold
 _MOST_ROWS = 64
@@ -36,7 +36,7 @@ def nearest_neighbours(
     method : {"auto", "exact", "forest"}
         "exact" is brute force by matrix products; "forest" finds candidates in a few trees of random splits
         and improves them by neighbours of neighbours: its time grows as n log n. "auto" is exact up to
-        20,000 points.
+        30,000 points.
     random_state : int
         Of the forest.
 
