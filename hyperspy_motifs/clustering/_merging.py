@@ -13,6 +13,10 @@ _VALLEY = 7.0  # 2.6 standard deviations
 # monolayers, boundaries, oxides, perovskites, bilayers and tilings had; of nearer ones 297 of 1920 had not, and of groups
 # of fewer points 165 of 1560.
 _FAR, _FEW = 10.0, 12
+# Points. The groups were proposed by all points, held-out ones among them: the fewer there are, the more that flatters. Of
+# 3,000 clouds of 30 to 100 points of noise, a third with a slope of brightness and a third with columns displaced at random,
+# 118 were parted without it, most of them at 3.5 to 4.3 spreads, and 8 with it.
+_FLATTERY = 15.0
 _SPLITS = 4
 _SIZE_WEIGHT = 0.25
 
@@ -135,8 +139,8 @@ def merge_alike(
 ) -> NDArray[np.int32]:
     """Merge groups until every two of them are two motifs.
 
-    Two groups are two motifs if they lie at least `threshold` spreads apart and there is a valley between
-    them, on points that did not choose the direction.
+    Two groups are two motifs if they lie at least `threshold` spreads apart, a little more where all points are few, and
+    there is a valley between them, on points that did not choose the direction.
 
     Returns
     -------
@@ -151,12 +155,13 @@ def merge_alike(
     judges = _Judges(X, compact, random_state, sums.common)
     separations = judges.matrix()
     judged = np.zeros_like(separations, dtype=bool)
+    needed = threshold * (1 + _FLATTERY / len(compact))
     for _ in range(len(groups) ** 2):
         open_ = np.where(judged, np.inf, separations)
         a, b = sorted(divmod(int(open_.argmin()), len(open_)))
         if not np.isfinite(open_[a, b]):
             break
-        if open_[a, b] >= threshold and judges.sees_valley(a, b, float(open_[a, b])):
+        if open_[a, b] >= needed and judges.sees_valley(a, b, float(open_[a, b])):
             judged[a, b] = judged[b, a] = True
             continue
         judges.merge(a, b)

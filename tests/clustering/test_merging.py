@@ -13,8 +13,11 @@ from hyperspy_motifs.clustering import (
 )
 from hyperspy_motifs.clustering._choice import choose_lens
 from hyperspy_motifs.clustering._classifier import GaussianClasses
+from hyperspy_motifs.clustering._features import Axes
 from hyperspy_motifs.clustering._merging import _Judges, _quantile, merge_alike, merging_order
+from hyperspy_motifs.clustering._parting import part
 from hyperspy_motifs.clustering._separation import HalfSums
+from hyperspy_motifs.relaxation import ForceRelaxedLayout
 
 
 @pytest.fixture
@@ -86,6 +89,22 @@ def test_drift_is_one_motif_and_a_rare_species_another(rng):
     labels = np.append(np.digitize(drift, [-6, -2, 2, 6]), np.full(7, 5))
     merged = merge_alike(X, labels, 3.5)
     assert np.bincount(merged).tolist() == [900, 7]
+
+
+def test_few_points_of_one_cloud_are_seldom_two_motifs_and_those_of_two_are():
+    """The layout of few points proposes what suits them all; those that are held out afterwards chose it with the others."""
+    parted = {0.0: 0, 9.0: 0}
+    for distance in parted:
+        for seed in range(60):
+            noise = np.random.default_rng(seed)
+            X = noise.normal(size=(45, 40))
+            X += noise.uniform(-5, 5, (45, 1)) * noise.normal(size=40) / np.sqrt(40)  # a slope of brightness
+            X[:15, 1] += distance
+            components = Axes.fit(X).apply(X)
+            layout = ForceRelaxedLayout().fit_transform(components)
+            parted[distance] += int(part(components, layout).max() > 0)
+    assert parted[0.0] <= 1
+    assert parted[9.0] >= 57
 
 
 def test_merging_order_is_that_of_separation(rng):
