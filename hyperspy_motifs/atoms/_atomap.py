@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+# The finder makes several copies of what it is given: larger images are given to it in bands of so many pixels.
+_BAND_PIXELS = 2**24
 # Okabe and Ito: eight colours that the colour-blind tell apart; black comes last.
 _COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#000000")
 
@@ -27,12 +29,24 @@ def peaks_by_atomap(response: np.ndarray) -> np.ndarray:
     """
     from atomap.atom_finding_refining import get_atom_positions
 
-    # A larger separation would compare each maximum with the flanks of its neighbours and lose the faint
-    # ones: the prepared image is smooth, so its maxima are as far apart as columns are. The finder leaves
-    # out a frame as wide as the separation, where columns are as good as anywhere: hence the padding.
-    padded = np.pad(response - response.min(), 1)
-    found = get_atom_positions(SimpleNamespace(data=padded), separation=1, threshold_rel=0.0)
-    return np.asarray(found, float).reshape(-1, 2) - 1.0
+    lowest = response.min()
+    height = max(_BAND_PIXELS // response.shape[1], 1)
+    bands = []
+    for top in range(0, len(response), height):
+        # With a row of each neighbour: what is highest there is no maximum of this band.
+        first, last = max(top - 1, 0), min(top + height + 1, len(response))
+        # A larger separation would compare each maximum with the flanks of its neighbours and lose the faint
+        # ones: the prepared image is smooth, so its maxima are as far apart as columns are. The finder leaves
+        # out a frame as wide as the separation, where columns are as good as anywhere: hence the padding.
+        padded = np.pad(response[first:last] - lowest, 1)
+        found = get_atom_positions(SimpleNamespace(data=padded), separation=1, threshold_rel=0.0)
+        band = np.asarray(found, float).reshape(-1, 2) + np.array([-1.0, first - 1.0])
+        bands.append(band[(band[:, 1] >= top) & (band[:, 1] < top + height)])
+    peaks = np.concatenate(bands)
+    if len(bands) == 1:
+        return peaks
+    heights = response[peaks[:, 1].astype(int), peaks[:, 0].astype(int)]
+    return peaks[np.argsort(-heights, kind="stable")]
 
 
 def positions_from_atomap(lattice: Any) -> np.ndarray:

@@ -75,7 +75,9 @@ class ColumnFit:
         sign: float,
         width: float | None = None,
     ):
-        self.image = np.ascontiguousarray(image, np.float64) * sign
+        self.image = np.ascontiguousarray(image, np.float64)
+        if sign != 1:
+            self.image = self.image * sign
         self.sign = sign
         self.separation = separation
         self.start = np.array(positions, float)

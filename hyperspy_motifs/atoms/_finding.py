@@ -283,7 +283,7 @@ def _checked(image, separation, polarity, refine, threshold):
         raise ValueError(f"the image must have two dimensions, not {data.ndim}")
     if np.iscomplexobj(data):
         raise TypeError("the image is complex; give its modulus or its real part")
-    data = data.astype(np.float64)
+    data = np.asarray(data, np.float64)
     if not np.isfinite(data).all():
         raise ValueError("the image holds NaN or infinite pixels; replace them first")
     if min(data.shape) < 16:
