@@ -9,8 +9,9 @@ thread each is started before the clock and has its kernels compiled by a first 
 that other load on the machine meets them alike; the load is printed with every run. The vocabulary is learned on one of the
 workers while the others find atoms: a stack must be long for them all to be busy.
 
-Where other work shares the processors the wall clock says little. The processor seconds of this process and of the busiest
-worker together are what a run would take on processors of its own if no worker ever waited; their ratio is printed as well.
+Where other work shares the processors the wall clock says little. The processor seconds of the thread that calls and of the
+busiest worker together are what a run would take on processors of its own if no worker ever waited; their ratio is printed
+as well.
 """
 
 import argparse
@@ -69,15 +70,18 @@ def measure(path, n_workers):
 
         client = Client(n_workers=n_workers, threads_per_worker=1, dashboard_address=None)
     find(path, 2 * max(n_workers, 1))
-    wall, cpu, before = time.perf_counter(), time.process_time(), of_workers(client)
+    before = of_workers(client)
+    wall, cpu, thread = time.perf_counter(), time.process_time(), time.thread_time()
     n_atoms = find(path)
-    wall, cpu, after = time.perf_counter() - wall, time.process_time() - cpu, of_workers(client)
+    wall, cpu, thread = time.perf_counter() - wall, time.process_time() - cpu, time.thread_time() - thread
+    after = of_workers(client)
     if client is not None:
         client.close()
     return {
         "atoms": n_atoms,
         "seconds": wall,
         "processor": cpu,
+        "thread": thread,
         "workers": [later[0] - before[name][0] for name, later in after.items()],
         "peak": peak_megabytes(),
         "peaks": [later[1] for later in after.values()],
@@ -113,7 +117,7 @@ def main(arguments=None):
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             row = json.loads(done.stdout.strip().splitlines()[-1])
             seconds[n].append(row["seconds"])
-            paths[n].append(row["processor"] + max(row["workers"], default=0.0))
+            paths[n].append(row["thread"] + max(row["workers"], default=row["processor"] - row["thread"]))
             load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
             print(
                 f"{n} workers: {row['atoms']} atoms, {row['seconds']:.1f} s, {row['processor']:.1f} s of processor here, "
@@ -126,7 +130,7 @@ def main(arguments=None):
         first = options.workers[0]
         print(
             f"{n} workers against {first}: {min(seconds[first]) / min(seconds[n]):.2f} times as fast, best of each; "
-            f"{min(paths[first]) / min(paths[n]):.2f} by processor seconds here and of the busiest worker"
+            f"{min(paths[first]) / min(paths[n]):.2f} by processor seconds of the caller and the busiest worker"
         )
 
 
