@@ -74,10 +74,13 @@ def _open_disc(image, x, y, radius, values, spans):
         half = np.sqrt(max(radius * radius - (i - y) ** 2, 0.0))
         first = max(int(np.ceil(x - half)), 0)
         last = min(int(np.floor(x + half)) + 1, width)
+        last = max(last, first)
         spans[i - top, 0] = first - left
-        spans[i - top, 1] = max(last, first) - left
-        for j in range(first, last):
-            values[i - top, j - left] = image[i, j]
+        spans[i - top, 1] = last - left
+        # Of a part of a row numba knows that no index is negative, which it would look at for each pixel.
+        source, target = image[i, first:last], values[i - top, first - left : last - left]
+        for j in range(len(source)):
+            target[j] = source[j]
     return top, left, max(bottom - top, 0)
 
 
@@ -104,8 +107,9 @@ def _subtract_neighbours(k, columns, radius, starts, neighbours, top, left, rows
             dx = left + begin - p[1]
             g = p[0] * np.exp(-0.5 * (p[3] * dx * dx + 2.0 * p[4] * dx * dy + p[5] * dy * dy))
             ratio = np.exp(-(p[3] * (dx + 0.5) + p[4] * dy))
-            for j in range(begin, end):
-                values[i, j] -= g
+            line = values[i, begin:end]
+            for j in range(len(line)):
+                line[j] -= g
                 g *= ratio
                 ratio *= decay
 
@@ -127,8 +131,9 @@ def _moments(p, top, left, rows, values, spans, square, plain, mixed):
         g = np.exp(-0.5 * (p[3] * dx * dx + 2.0 * p[4] * dx * dy + p[5] * dy * dy))
         ratio = np.exp(-(p[3] * (dx + 0.5) + p[4] * dy))
         s0 = s1 = s2 = s3 = s4 = t0 = t1 = t2 = u0 = u1 = u2 = 0.0
-        for j in range(spans[i, 0], spans[i, 1]):
-            r = values[i, j] - p[0] * g - p[6]
+        line = values[i, spans[i, 0] : spans[i, 1]]
+        for j in range(len(line)):
+            r = line[j] - p[0] * g - p[6]
             cost += r * r
             total += r
             w = g * g
@@ -185,8 +190,9 @@ def _sums(p, top, left, rows, values, spans):
         dx = left + spans[i, 0] - p[1]
         g = np.exp(-0.5 * (p[3] * dx * dx + 2.0 * p[4] * dx * dy + p[5] * dy * dy))
         ratio = np.exp(-(p[3] * (dx + 0.5) + p[4] * dy))
-        for j in range(spans[i, 0], spans[i, 1]):
-            r = values[i, j] - p[0] * g - p[6]
+        line = values[i, spans[i, 0] : spans[i, 1]]
+        for j in range(len(line)):
+            r = line[j] - p[0] * g - p[6]
             square += g * g
             plain += g
             mixed += g * r
@@ -383,8 +389,9 @@ def fit_quality(first, last, image, columns, radii, starts, neighbours, which, p
             dx = disc[1] + spans[i, 0] - p[1]
             g = np.exp(-0.5 * (p[3] * dx * dx + 2.0 * p[4] * dx * dy + p[5] * dy * dy))
             ratio = np.exp(-(p[3] * (dx + 0.5) + p[4] * dy))
-            for j in range(spans[i, 0], spans[i, 1]):
-                r = values[i, j] - p[0] * g - p[6]
+            line = values[i, spans[i, 0] : spans[i, 1]]
+            for j in range(len(line)):
+                r = line[j] - p[0] * g - p[6]
                 # A row of H^-1 J^T is g times a polynomial in dx, whose coefficients hold along a row of pixels.
                 for c in range(2):
                     pull = r * (g * (row[c, 0] + dx * (row[c, 1] + dx * row[c, 2])) + inverse[c, 6])

@@ -41,6 +41,12 @@ def edges_from_columns(sources: list[str], targets: list[str], kind: str, column
     """Yield edges of one kind with their attributes, as `nodes_from_columns` does nodes."""
     names = list(columns)
     rows = _rows(columns.values(), len(sources))
+    if len(names) == 1:
+        # Most edges are such, and there are millions.
+        [name] = names
+        for source, target, (value,) in zip(sources, targets, rows, strict=True):
+            yield source, target, {"kind": kind, name: value}
+        return
     for source, target, row in zip(sources, targets, rows, strict=True):
         yield source, target, {"kind": kind, **dict(zip(names, row, strict=True))}
 
