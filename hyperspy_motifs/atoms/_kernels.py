@@ -1,9 +1,8 @@
 """Compiled kernels of the sub-pixel refinement: each fills the rows `first` to `last` of its output.
 
 A column is ``A exp(-(pxx dx^2 + 2 pxy dx dy + pyy dy^2) / 2) + b``, kept as the seven numbers A, x, y, pxx, pxy,
-pyy, b. Along a row of pixels such a Gaussian obeys g(j+1) = g(j) r(j), r(j+1) = r(j) exp(-pxx): two exponentials
-a row instead of one a pixel. And the normal equations of its fit are made of moments of g and g^2 up
-to fourth order, which cost thirteen products a pixel.
+pyy, b. The normal equations of its fit are made of moments of g and g^2 up to fourth order, which cost thirteen
+products a pixel.
 """
 
 from __future__ import annotations
@@ -11,11 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from hyperspy_motifs.atoms._disc_sums import FAINT, moments, open_disc, subtract_neighbours, sums
 from hyperspy_motifs.compilation import INNER, OUTER
 
 _N = 7
-# exp(-8): what a neighbour adds beyond is left out.
-_FAINT = 8.0
 # Parameters whose variances are asked for: x, y, amplitude, precision along x.
 _TARGETS = (1, 2, 0, 3)
 
@@ -61,150 +59,6 @@ def _copy(source, target):
 
 
 @njit(cache=True, **INNER)
-def _open_disc(image, x, y, radius, values, spans):
-    """Copy the disc of `radius` round (x, y) to `values`; returns its top row, left column and height.
-
-    `spans` (height, 2) takes the first and last column (excluded) of each row, from the left column on.
-    """
-    height, width = image.shape
-    top = max(int(np.ceil(y - radius)), 0)
-    bottom = min(int(np.floor(y + radius)) + 1, height)
-    left = max(int(np.ceil(x - radius)), 0)
-    for i in range(top, bottom):
-        half = np.sqrt(max(radius * radius - (i - y) ** 2, 0.0))
-        first = max(int(np.ceil(x - half)), 0)
-        last = min(int(np.floor(x + half)) + 1, width)
-        last = max(last, first)
-        spans[i - top, 0] = first - left
-        spans[i - top, 1] = last - left
-        # Of a part of a row numba knows that no index is negative, which it would look at for each pixel.
-        source, target = image[i, first:last], values[i - top, first - left : last - left]
-        for j in range(len(source)):
-            target[j] = source[j]
-    return top, left, max(bottom - top, 0)
-
-
-@njit(cache=True, **INNER)
-def _subtract_neighbours(k, columns, radius, starts, neighbours, top, left, rows, values, spans):
-    x, y = columns[k, 1], columns[k, 2]
-    for m in range(starts[k], starts[k + 1]):
-        p = columns[neighbours[m]]
-        gap = max(np.sqrt((p[1] - x) ** 2 + (p[2] - y) ** 2) - radius, 0.0)
-        if p[0] == 0.0 or 0.5 * min(p[3], p[5]) * gap * gap > _FAINT:
-            continue
-        decay = np.exp(-p[3])
-        reach = np.sqrt(2.0 * _FAINT / (p[3] * p[5] - p[4] * p[4]))
-        reach_x, reach_y = reach * np.sqrt(p[5]), reach * np.sqrt(p[3])
-        first = int(np.ceil(p[1] - reach_x)) - left
-        last = int(np.floor(p[1] + reach_x)) + 1 - left
-        above = max(int(np.ceil(p[2] - reach_y)) - top, 0)
-        below = min(int(np.floor(p[2] + reach_y)) + 1 - top, rows)
-        for i in range(above, below):
-            begin, end = max(spans[i, 0], first), min(spans[i, 1], last)
-            if begin >= end:
-                continue
-            dy = top + i - p[2]
-            dx = left + begin - p[1]
-            g = p[0] * np.exp(-0.5 * (p[3] * dx * dx + 2.0 * p[4] * dx * dy + p[5] * dy * dy))
-            ratio = np.exp(-(p[3] * (dx + 0.5) + p[4] * dy))
-            line = values[i, begin:end]
-            for j in range(len(line)):
-                line[j] -= g
-                g *= ratio
-                ratio *= decay
-
-
-@njit(cache=True, **INNER)
-def _moments(p, top, left, rows, values, spans, square, plain, mixed):
-    """Moments of g^2 (to order 4), g and g times residual (to order 2); returns cost, sum of residuals, pixels."""
-    for a in range(5):
-        for b in range(5):
-            square[a, b] = 0.0
-            if a < 3 and b < 3:
-                plain[a, b] = mixed[a, b] = 0.0
-    cost = total = 0.0
-    n = 0
-    decay = np.exp(-p[3])
-    for i in range(rows):
-        dy = top + i - p[2]
-        dx = left + spans[i, 0] - p[1]
-        g = np.exp(-0.5 * (p[3] * dx * dx + 2.0 * p[4] * dx * dy + p[5] * dy * dy))
-        ratio = np.exp(-(p[3] * (dx + 0.5) + p[4] * dy))
-        s0 = s1 = s2 = s3 = s4 = t0 = t1 = t2 = u0 = u1 = u2 = 0.0
-        line = values[i, spans[i, 0] : spans[i, 1]]
-        for j in range(len(line)):
-            r = line[j] - p[0] * g - p[6]
-            cost += r * r
-            total += r
-            w = g * g
-            s0 += w
-            w *= dx
-            s1 += w
-            w *= dx
-            s2 += w
-            w *= dx
-            s3 += w
-            s4 += w * dx
-            w = g * dx
-            t0 += g
-            t1 += w
-            t2 += w * dx
-            w = g * r
-            u0 += w
-            w *= dx
-            u1 += w
-            u2 += w * dx
-            g *= ratio
-            ratio *= decay
-            dx += 1.0
-        n += spans[i, 1] - spans[i, 0]
-        power = 1.0
-        for b in range(5):
-            square[0, b] += s0 * power
-            if b < 4:
-                square[1, b] += s1 * power
-            if b < 3:
-                square[2, b] += s2 * power
-                plain[0, b] += t0 * power
-                mixed[0, b] += u0 * power
-            if b < 2:
-                square[3, b] += s3 * power
-                plain[1, b] += t1 * power
-                mixed[1, b] += u1 * power
-            if b < 1:
-                square[4, b] += s4
-                plain[2, b] += t2
-                mixed[2, b] += u2
-            power *= dy
-    return cost, total, n
-
-
-@njit(cache=True, **INNER)
-def _sums(p, top, left, rows, values, spans):
-    """Sums of g^2, g, g times residual, squared residual and residual, and the number of pixels."""
-    square = plain = mixed = cost = total = 0.0
-    n = 0
-    decay = np.exp(-p[3])
-    for i in range(rows):
-        dy = top + i - p[2]
-        dx = left + spans[i, 0] - p[1]
-        g = np.exp(-0.5 * (p[3] * dx * dx + 2.0 * p[4] * dx * dy + p[5] * dy * dy))
-        ratio = np.exp(-(p[3] * (dx + 0.5) + p[4] * dy))
-        line = values[i, spans[i, 0] : spans[i, 1]]
-        for j in range(len(line)):
-            r = line[j] - p[0] * g - p[6]
-            square += g * g
-            plain += g
-            mixed += g * r
-            cost += r * r
-            total += r
-            g *= ratio
-            ratio *= decay
-        n += spans[i, 1] - spans[i, 0]
-    return square, plain, mixed, cost, total, n
-
-
-@njit(cache=True, **INNER)
 def _combine(v, p, out):
     """From g, g dx, g dy, g dx^2, g dx dy, g dy^2, 1 to the derivatives by A, x, y, pxx, pxy, pyy, b."""
     out[0], out[6] = v[0], v[6]
@@ -220,7 +74,7 @@ def _normal_equations(p, disc, values, spans, prior, work, matrix, vector):
     """Fill J^T J and J^T r, the pull towards the common shape included; returns cost and cost with the pull."""
     top, left, rows = disc
     square, plain, mixed, basis, crossed, half = work
-    cost, total, n = _moments(p, top, left, rows, values, spans, square, plain, mixed)
+    cost, total, n = moments(p, top, left, rows, values, spans, square, plain, mixed)
     powers = ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2))
     for i in range(6):
         crossed[i] = mixed[powers[i][0], powers[i][1]]
@@ -301,9 +155,9 @@ def measure_columns(first, last, image, old, radii, starts, neighbours, which, n
         size = 2 * int(radii[k]) + 3
         values, spans = np.empty((size, size)), np.empty((size, 2), np.int64)
         p = old[k].copy()
-        disc = _open_disc(image, p[1], p[2], radii[k], values, spans)
-        _subtract_neighbours(k, old, radii[k], starts, neighbours, disc[0], disc[1], disc[2], values, spans)
-        square, plain, mixed, cost, total, n = _sums(p, disc[0], disc[1], disc[2], values, spans)
+        disc = open_disc(image, p[1], p[2], radii[k], values, spans)
+        subtract_neighbours(k, old, radii[k], starts, neighbours, disc[0], disc[1], disc[2], values, spans)
+        square, plain, mixed, cost, total, n = sums(p, disc[0], disc[1], disc[2], values, spans)
         for i in range(_N):
             new[k, i] = p[i]
         variance[k, 0] = variance[k, 1] = np.nan
@@ -328,8 +182,8 @@ def fit_columns(first, last, image, old, radii, starts, neighbours, prior, steps
         size = 2 * int(radii[k]) + 3
         values, spans = np.empty((size, size)), np.empty((size, 2), np.int64)
         p = old[k].copy()
-        disc = _open_disc(image, p[1], p[2], radii[k], values, spans)
-        _subtract_neighbours(k, old, radii[k], starts, neighbours, disc[0], disc[1], disc[2], values, spans)
+        disc = open_disc(image, p[1], p[2], radii[k], values, spans)
+        subtract_neighbours(k, old, radii[k], starts, neighbours, disc[0], disc[1], disc[2], values, spans)
         n = 0
         for i in range(disc[2]):
             n += spans[i, 1] - spans[i, 0]
@@ -352,8 +206,8 @@ def fit_quality(first, last, image, columns, radii, starts, neighbours, which, p
         size = 2 * int(radii[k]) + 3
         values, spans = np.empty((size, size)), np.empty((size, 2), np.int64)
         p = columns[k].copy()
-        disc = _open_disc(image, p[1], p[2], radii[k], values, spans)
-        _subtract_neighbours(
+        disc = open_disc(image, p[1], p[2], radii[k], values, spans)
+        subtract_neighbours(
             k, columns, radii[k], starts, neighbours, disc[0], disc[1], disc[2], values, spans
         )
         variance[m] = np.nan
@@ -412,8 +266,8 @@ def centres_of_mass(first, last, image, columns, radii, starts, neighbours, whic
         values, spans = np.empty((size, size)), np.empty((size, 2), np.int64)
         x, y = columns[k, 1], columns[k, 2]
         for _ in range(3):
-            disc = _open_disc(image, x, y, radii[k], values, spans)
-            _subtract_neighbours(
+            disc = open_disc(image, x, y, radii[k], values, spans)
+            subtract_neighbours(
                 k, columns, radii[k], starts, neighbours, disc[0], disc[1], disc[2], values, spans
             )
             lowest = np.inf
@@ -440,7 +294,7 @@ def subtract_columns(image, columns):
     height, width = image.shape
     for k in range(len(columns)):
         p = columns[k]
-        reach = np.sqrt(2.0 * _FAINT / min(p[3], p[5]))
+        reach = np.sqrt(2.0 * FAINT / min(p[3], p[5]))
         decay = np.exp(-p[3])
         left = max(int(np.ceil(p[1] - reach)), 0)
         right = min(int(np.floor(p[1] + reach)) + 1, width)
