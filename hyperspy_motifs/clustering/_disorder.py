@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from hyperspy_motifs.relaxation import nearest_neighbours
 from hyperspy_motifs.threads import one_blas_thread
 
+from ._features import Axes
 from ._manifold import Manifold
 
 _NEIGHBOURS = 24
@@ -58,15 +59,17 @@ def estimate_disorder(
 ) -> ManifoldDisorder:
     r"""Measure how far atoms are from the manifold that others of like surroundings lie on.
 
-    .. math:: e_i = |P_i (x_i - \bar{x}_i)|^2 - \sigma_i^2 (p - d) (1 + 1/k)
+    .. math:: e_i = |P_i (x_i - \bar{x}_i)|^2 - \sigma_i^2 (p - m) (1 + 1/k)
 
-    with the mean of the k nearest neighbours in feature space, P the projection that leaves out their d main directions (the
-    tangents of the manifold), p features and noise :math:`\sigma_i`.
+    with the mean of the k nearest neighbours in feature space, P the projection that leaves out their m main directions, p
+    features and noise :math:`\sigma_i`. In a manifold of dimension d these are its d tangents and the d (d + 1) / 2
+    directions in which it bends (the second derivatives along the tangents): m = 5 for a surface.
 
     Parameters
     ----------
     X : array_like, shape (n, p)
-        Features in units of their noise, NaN where not known.
+        Features in units of their noise, NaN where not known. All of them, not the first principal axes alone: these hold
+        the manifold, and disorder shows in the others. Neighbours are those on the first twenty axes.
     positions : array_like, shape (n, 2), optional
         x, y in any unit; for the roughness and the error.
     manifold : Manifold, optional
@@ -83,8 +86,9 @@ def estimate_disorder(
     Notes
     -----
     The nearest neighbours are a little nearer than chance also by their noise, so that the excess of noise alone comes out
-    slightly negative: small disorder is underrated, never invented. Curvature between neighbours counts as
-    disorder: few atoms on a large manifold have a value above zero, and images are compared at like size and dose.
+    slightly negative: small disorder is underrated, never invented. What bends more than to second order between neighbours
+    counts as disorder: few atoms on a large manifold have a value above zero, and images are compared at like size and
+    dose.
     """
     features = np.asarray(X, dtype=np.float64)
     if features.ndim != 2 or features.shape[1] <= n_tangents:
@@ -117,20 +121,26 @@ def estimate_disorder(
 def _excess(
     points: NDArray[np.float64], variance: NDArray[np.float64], n_tangents: int
 ) -> NDArray[np.float64]:
-    k = _NEIGHBOURS
-    indices, _ = nearest_neighbours(points, k)
+    k, p = _NEIGHBOURS, points.shape[1]
+    # Of few features only a third is left out, or hardly any would be left to tell.
+    n_out = min(n_tangents + n_tangents * (n_tangents + 1) // 2, max(n_tangents, p // 3))
     out = np.empty(len(points))
     with one_blas_thread():
+        indices, _ = nearest_neighbours(Axes.fit(points, fewer=False).apply(points), k)
         for first in range(0, len(points), 1024):
             rows = slice(first, first + 1024)
             near = points[indices[rows]]
             mean = near.mean(axis=1)
             offset = points[rows] - mean
             spread = near - mean[:, None]
-            _, axes = np.linalg.eigh(np.einsum("ikc,ikd->icd", spread, spread))
-            along = np.einsum("ic,icd->id", offset, axes[:, :, axes.shape[2] - n_tangents :])
-            out[rows] = (offset**2).sum(axis=1) - (along**2).sum(axis=1)
-    return out - variance * (points.shape[1] - n_tangents) * (1 + 1 / k)
+            # Main directions of few points in many dimensions, by the products of the points.
+            strength, weights = np.linalg.eigh(spread @ spread.swapaxes(1, 2))
+            inner = np.einsum(
+                "ikd,ik->id", weights[:, :, k - n_out :], np.einsum("ikc,ic->ik", spread, offset)
+            )
+            along = inner**2 / np.maximum(strength[:, k - n_out :], 1e-300)
+            out[rows] = (offset**2).sum(axis=1) - along.sum(axis=1)
+    return out - variance * (p - n_out) * (1 + 1 / k)
 
 
 def _roughness(raw: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -34,11 +34,14 @@ class ManifoldFeatures(NamedTuple):
     axes : Axes
     unit : ndarray, shape (K,)
         Noise of each moment.
+    whole : ndarray, shape (n, K)
+        The moments in units of their noise, before axes were chosen; NaN where not valid.
     """
 
     values: NDArray[np.float64]
     axes: Axes
     unit: NDArray[np.float64]
+    whole: NDArray[np.float64]
 
 
 def manifold_features(moments: MomentsLike, like: ManifoldFeatures | None = None) -> ManifoldFeatures:
@@ -63,7 +66,7 @@ def manifold_features(moments: MomentsLike, like: ManifoldFeatures | None = None
         axes = Axes.fit(X[valid], fewer=False) if like is None else like.axes
         values = np.full((len(X), axes.vectors.shape[1]), np.nan)
         values[valid] = axes.apply(X[valid])
-    return ManifoldFeatures(values, axes, unit)
+    return ManifoldFeatures(values, axes, unit, np.where(valid[:, None], X, np.nan))
 
 
 class Manifold:

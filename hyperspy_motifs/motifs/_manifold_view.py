@@ -23,25 +23,63 @@ class ManifoldView:
     def __init__(self, signal: Any, record: store.Record) -> None:
         self._signal, self._record = signal, record
 
-    @cached_property
-    def _features(self) -> np.ndarray:
-        from hyperspy_motifs.clustering import manifold_features
-        from hyperspy_motifs.signals._moment_source import lenses_at_hand, source_of
+    @property
+    def _lens(self) -> float:
+        from hyperspy_motifs.signals._moment_source import lenses_at_hand
 
-        moments = source_of(self._signal, self._record)(max(lenses_at_hand(self._record)))
-        return np.asarray(manifold_features(moments).values)
+        return max(lenses_at_hand(self._record))
+
+    @cached_property
+    def _features(self) -> Any:
+        from hyperspy_motifs.clustering import manifold_features
+        from hyperspy_motifs.signals._moment_source import source_of
+
+        return manifold_features(source_of(self._signal, self._record)(self._lens))
 
     @cached_property
     def fit(self) -> Any:
         """The fitted :class:`hyperspy_motifs.clustering.Manifold`, with ``transform`` for other atoms."""
         from hyperspy_motifs.clustering import Manifold
 
-        return Manifold().fit(self._features, self._record.positions)
+        return Manifold().fit(self._features.values, self._record.positions)
 
     @property
     def coordinates(self) -> np.ndarray:
         """Diffusion coordinates of the atoms, shape (n, d), the slowest first."""
         return self.fit.coordinates_
+
+    def transform(self, other: Any, atoms: Any = None) -> np.ndarray:
+        """Coordinates of the atoms of another image on this continuum.
+
+        The other image is looked at as this one was: through the same lens, in units of the same noise, on the same axes. A
+        bilayer of another twist has other surroundings through a large lens, and is read the better the less it differs.
+
+        Parameters
+        ----------
+        other : Motifs or AtomicImage
+            Of a single image, of like resolution and brightness.
+        atoms : array_like of shape (m, 2), optional
+            x, y in axis units, taken as they are. Default: the atoms of the motifs, or those that the image carries from
+            ``find_atoms()``.
+
+        Returns
+        -------
+        numpy.ndarray of shape (m, d)
+            In the order of the atoms.
+
+        Examples
+        --------
+        >>> other.find_motifs()                                                     # doctest: +SKIP
+        >>> coordinates = motifs.manifold.transform(other.motifs)                   # doctest: +SKIP
+        """
+        from hyperspy_motifs.clustering import manifold_features
+        from hyperspy_motifs.signals._prediction import source_like
+
+        if atoms is None and hasattr(other, "pixel_positions"):
+            atoms = other
+        source = source_like(self._record, getattr(other, "signal", other), atoms)
+        features = manifold_features(source(self._lens), like=self._features)
+        return np.asarray(self.fit.transform(features.values, source.places()))
 
     @property
     def dimension(self) -> float:
@@ -68,7 +106,7 @@ class ManifoldView:
         """Distance of each atom to the local manifold beyond its noise (``ManifoldDisorder``), and one number for the image."""
         from hyperspy_motifs.clustering import estimate_disorder
 
-        return estimate_disorder(self._features, self._record.positions, manifold=self.fit)
+        return estimate_disorder(self._features.whole, self._record.positions, manifold=self.fit)
 
     @cached_property
     def moire(self) -> Any:

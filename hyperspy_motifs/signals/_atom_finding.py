@@ -104,7 +104,10 @@ def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTabl
             here = np.flatnonzero(frames == index)
             sign = finding.estimate_polarity(image)[0] if polarity == "auto" else polarity
             one = finding.refine_atoms(image, pixels[here], polarity=sign, method=method)
-            moved[here] = one.positions
+            # A column beyond the border draws the fit there: such an atom stays where it was given.
+            limits = np.array([stamp.shape[1], stamp.shape[0]]) - 0.5
+            inside = ((one.positions >= -0.5) & (one.positions <= limits)).all(axis=1, keepdims=True)
+            moved[here] = np.where(inside, one.positions, pixels[here])
             parts.append((here, one))
         pixels = moved
         for name in COLUMNS:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from hyperspy_motifs import store
 
-from ._atom_finding import FEWEST_ATOMS, check_axes, find_atoms, given_atoms
+from ._atom_finding import FEWEST_ATOMS, check_axes, find_atoms, given_atoms, stored_atoms
 from ._cell_finding import find_cells
 from ._checks import clean_image
 from ._frames import frame, n_frames
+from ._moment_source import MomentSource, n_detectors, record_n_max, record_orders
 from ._motif_finding import features_signal
 from ._stack_finding import apply_to_all
 
@@ -113,6 +115,41 @@ def predict(
     )
     result = dataclasses.replace(result, cells=find_cells(result, "auto", None))
     store.write(other, result)
+
+
+def source_like(record: store.Record, other: Any, atoms: Any = None) -> MomentSource:
+    """Moments of the atoms of another image, given or stored, through discs of the size and the order of a result's."""
+    if getattr(other, "_signal_type", None) != "atomic_image":
+        raise TypeError(
+            f"Motifs or an AtomicImage are expected, not a {type(other).__name__}. Of an image in HyperSpy "
+            "signal.set_signal_type('atomic_image') makes one."
+        )
+    if n_detectors(record) > 1:
+        raise ValueError(
+            "These motifs were found in several detectors, an image of one of them cannot be read by it."
+        )
+    if n_frames(other) > 1:
+        raise ValueError(
+            f"The other signal has {n_frames(other)} images; give one of them, such as other.inav[0]."
+        )
+    check_axes(other)
+    stamp = store.Stamp.of(other)
+    asked = record.parameters["asked"]
+    theirs = stored_atoms(other) if atoms is None else atoms
+    if theirs is None:
+        raise ValueError(
+            "The other image has no atoms yet: call its find_atoms() or find_motifs(), or give atoms=."
+        )
+    table = given_atoms(other, theirs, False, str(asked.get("polarity", "auto")))
+    known = SimpleNamespace(spacing=float(record.parameters["spacing"]), units=record.stamp.units)
+    return MomentSource(
+        [other],
+        table.pixel_positions,
+        table.frames,
+        _spacing(known, stamp, table) / abs(stamp.scale[0]),
+        record_n_max(record),
+        orders=record_orders(record),
+    )
 
 
 def _spacing(vocabulary: Any, stamp: store.Stamp, table: Any) -> float:

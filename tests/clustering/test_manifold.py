@@ -129,32 +129,44 @@ def test_plain_map_of_a_ring_orders_its_points():
     assert overlap / np.linalg.norm(found) / np.linalg.norm(turned) > 0.97
 
 
-def _planted(picometres):
+def _planted(picometres, twist, seed):
     optics = Imaging.of(OPTICS, {"shape": (420, 480)})
-    specimen = twisted_bilayer_specimen("MoS2", optics.reach, 5.0).displaced(0.0015, 1)
+    specimen = twisted_bilayer_specimen("MoS2", optics.reach, twist).displaced(0.0015, seed)
     positions = specimen.positions.copy()
     right = positions[:, 0] > 0
-    positions[right] += np.random.default_rng(7).normal(0, 1e-3 * picometres, (right.sum(), 2))
-    return np.asarray(simulate(dataclasses.replace(specimen, positions=positions), optics, 1)[0], dtype=float)
+    positions[right] += np.random.default_rng(seed).normal(0, 1e-3 * picometres, (right.sum(), 2))
+    moved = dataclasses.replace(specimen, positions=positions)
+    return np.asarray(simulate(moved, optics, seed)[0], dtype=float)
 
 
-def test_disorder_is_ranked_and_its_half_found():
+@pytest.mark.parametrize(("twist", "seed"), [(5.0, 7), (6.0, 11), (4.0, 10)])
+def test_disorder_is_ranked_and_its_half_found(twist, seed):
     from sklearn.metrics import roc_auc_score
 
     from hyperspy_motifs.atoms import find_atoms
 
     values, areas = [], []
     for picometres in (3, 6, 12):
-        image = _planted(picometres)
+        image = _planted(picometres, twist, seed)
         xy = find_atoms(image, refine=False).positions
-        features = manifold_features(_moments(image, xy))
-        disorder = estimate_disorder(features.values, xy)
+        disorder = estimate_disorder(manifold_features(_moments(image, xy)).whole, xy)
         clear = np.isfinite(disorder.excess) & (np.abs(xy[:, 0] - 240) > 30)
         values.append(disorder.value)
         areas.append(roc_auc_score(xy[clear, 0] > 240, disorder.excess[clear]))
     assert values == sorted(values)
     assert areas == sorted(areas)
-    assert areas[-1] > 0.93
+    # Each atom by itself: nothing is averaged over neighbours.
+    assert areas[0] > 0.7
+    assert areas[-1] > 0.98
+
+
+def test_bending_of_the_manifold_is_no_disorder():
+    rng = np.random.default_rng(8)
+    wave = rng.uniform(0, 2 * np.pi, (600, 2))
+    X = rng.normal(size=(600, 30))
+    X[:, :4] += 40 * np.hstack([np.cos(wave), np.sin(wave)])
+    # Of 600 points the 24 nearest lie up to 0.7 radian away, where the torus has left its tangents by ten units of noise.
+    assert estimate_disorder(X).value < 3
 
 
 def test_coordinates_are_rough_where_they_scatter():

@@ -74,6 +74,21 @@ def test_another_exposure_of_the_field_is_read_alike(bilayer):
     apart, nearest = cKDTree(image.motifs.pixel_positions).query(found.pixel_positions)
     same = (found.labels == labels[nearest])[apart < 2]
     assert same.mean() > 0.85
+    # The coordinates of the same atoms are nearly the same, too, told from the motifs or from bare atoms.
+    own = image.motifs.manifold.coordinates[nearest][apart < 2]
+    there = image.motifs.manifold.transform(found)
+    assert there.shape == (len(found.labels), own.shape[1])
+    for mode in range(4):
+        assert np.corrcoef(there[apart < 2, mode], own[:, mode])[0, 1] > 0.97
+    image.motifs.manifold.transform(other, atoms=found.positions)
+
+
+def test_coordinates_of_what_cannot_be_read(bilayer):
+    image = bilayer[0]
+    with pytest.raises(TypeError, match="AtomicImage"):
+        image.motifs.manifold.transform(np.ones((8, 8)))
+    with pytest.raises(ValueError, match=r"atoms="):
+        image.motifs.manifold.transform(data.noise(shape=(64, 64))[0])
 
 
 def test_a_number_of_regions_can_be_asked_for(bilayer):

@@ -259,3 +259,19 @@ def test_plot_motifs_draws_every_atom_in_the_colour_of_its_motif(image):
     assert all(ax.figure is not None for ax in axes)
     with pytest.raises(ValueError, match="colour_by"):
         motifs.plot_layout("size")
+
+
+def test_given_atoms_at_the_border_stay_in_the_image():
+    """A column just outside draws the fit of an atom given at the border: it must not end as an error of its own making."""
+    image, truth = data.lattice("square", spacing=0.2, shape=(120, 140), random_state=0)
+    first = int(np.ceil(truth.positions[:, 0].min()))
+    cut = image.isig[first + 2 :]
+    points = truth.positions - [first + 2, 0]
+    points = np.maximum(points[points[:, 0] > -4], 0)
+    scale, offset = (
+        np.array([getattr(axis, name) for axis in cut.axes_manager.signal_axes])
+        for name in ("scale", "offset")
+    )
+    found = cut.find_motifs(offset + scale * points, lens=1.2, show_progressbar=False)
+    assert len(found.positions) == len(points)
+    assert found.pixel_positions.min() >= -0.5
