@@ -24,7 +24,9 @@ from threadpoolctl import ThreadpoolController
 _TASKS_OF_A_THREAD = 4
 
 
-def over_rows(kernel: Callable[..., Any], n: int, *arguments: Any, least: int = 64) -> None:
+def over_rows(
+    kernel: Callable[..., Any], n: int, *arguments: Any, least: int = 64, tasks: int = _TASKS_OF_A_THREAD
+) -> None:
     """Call ``kernel(first, last, *arguments)`` on consecutive parts of ``range(n)``.
 
     Parameters

@@ -72,22 +72,21 @@ class Constellations:
         """
         xy = np.asarray(positions, dtype=np.float64)
         number = np.zeros(len(xy), dtype=np.int64) if frames is None else np.asarray(frames)
-        found: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)] * len(xy)
-        for frame in np.unique(number):
-            inside = np.flatnonzero(number == frame)
-            tree = cKDTree(xy[inside])
-            near = tree.query_ball_point(xy[inside], (reach + _MARGIN) * spacing)
-            for own, others in zip(inside, near, strict=True):
-                indices = inside[np.array(others, dtype=np.int64)]
-                indices = indices[indices != own]
-                distance = np.hypot(*(xy[indices] - xy[own]).T)
-                found[own] = indices[np.lexsort((indices, distance))]
-        width = max((len(indices) for indices in found), default=0)
-        neighbours = np.full((len(xy), max(width, 1)), -1, dtype=np.int32)
-        offsets = np.full((len(xy), max(width, 1), 2), np.nan)
-        for row, indices in enumerate(found):
-            neighbours[row, : len(indices)] = indices
-            offsets[row, : len(indices)] = (xy[indices] - xy[row]) / spacing
+        radius = (reach + _MARGIN) * spacing
+        members = [np.flatnonzero(number == frame) for frame in np.unique(number)]
+        trees = [cKDTree(xy[inside]) for inside in members]
+        counts = [
+            tree.query_ball_point(xy[inside], radius, return_length=True)
+            for inside, tree in zip(members, trees, strict=True)
+        ]
+        width = max([int(count.max()) - 1 for count in counts] + [1])
+        neighbours = np.full((len(xy), width), -1, dtype=np.int32)
+        offsets = np.full((len(xy), width, 2), np.nan)
+        for inside, tree, count in zip(members, trees, counts, strict=True):
+            found, near = _in_order(tree, xy[inside], int(count.max()), radius)
+            neighbours[inside, : found.shape[1]] = np.where(near, inside[found], -1)
+            apart = (xy[inside[found]] - xy[inside][:, None]) / spacing
+            offsets[inside, : found.shape[1]] = np.where(near[..., None], apart, np.nan)
         rows, columns = shape
         x, y = xy.T / spacing
         window = np.column_stack([-x, (columns - 1) / spacing - x, -y, (rows - 1) / spacing - y])
@@ -108,6 +107,18 @@ class Constellations:
     def kinds(self, labels: NDArray[np.integer]) -> NDArray[np.int32]:
         """Return the label of every neighbour, shape (n, k), -1 beyond the last; `labels` are those of all atoms."""
         return np.where(self.neighbours >= 0, np.asarray(labels)[self.neighbours], -1).astype(np.int32)
+
+
+def _in_order(
+    tree: cKDTree, points: NDArray[np.float64], most: int, radius: float
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Other points within a radius of each, the nearest first, then by index (n, most - 1), and whether there is one."""
+    n = len(points)
+    found = tree.query(points, k=np.arange(1, most + 1), distance_upper_bound=np.nextafter(radius, np.inf))[1]
+    near = (found < n) & (found != np.arange(n)[:, None])
+    distance = np.hypot(*np.moveaxis(points[np.minimum(found, n - 1)] - points[:, None], -1, 0))
+    order = np.lexsort((found, np.where(near, distance, np.inf)), axis=1)[:, : most - 1]
+    return np.minimum(np.take_along_axis(found, order, 1), n - 1), np.take_along_axis(near, order, 1)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 from hyperspy_motifs.compilation import OUTER
 
 _LINKS = 12
+_MANY = 4000
 
 
 def density_clusters(
@@ -40,7 +41,9 @@ def density_clusters(
     if n <= max(min_size, 2):
         return np.zeros(n, dtype=np.int32)
     k = min(max(_LINKS, min_size) + 1, n)
-    distances, indices = cKDTree(layout).query(layout, k=k)
+    # On several threads only where that pays: each place is found by itself.
+    workers = int(numba.get_num_threads()) if n > _MANY else 1
+    distances, indices = cKDTree(layout).query(layout, k=k, workers=workers)
     core = distances[:, min(min_size, k - 1)]
     rows = np.repeat(np.arange(n, dtype=np.int64), k - 1)
     columns = indices[:, 1:].ravel()

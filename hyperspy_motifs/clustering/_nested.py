@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from hyperspy_motifs.threads import one_blas_thread
 
 from ._choice import choose_lens
-from ._classifier import GaussianClasses
 from ._constellations import Constellations
 from ._continuity import continuity, neighbour_ratio
 from ._doubt import features_and_doubt
 from ._features import Axes, MomentsLike, noise_unit
+from ._group_parting import part_groups
 from ._grouped_layout import relax_groups
 from ._growth import Growth
-from ._merging import merging_order
 from ._parting import part
 from ._reading import SURROUNDINGS, Parting, read_atoms
 from ._site_parting import SiteParting, sites_of_kinds
@@ -26,7 +25,7 @@ from ._sites import Sites
 from ._surroundings import Leak, both_valid
 from ._tree import by_frequency
 from ._view import LENSES as LENSES
-from ._view import View, checked_lenses, filled, joins_of, sound_members
+from ._view import View, checked_lenses, filled, joins_of
 from ._wider_lens import judge_doubtful, wider_lens
 
 _ONE_COLUMN = 0.9  # smaller discs hold the centre of no neighbour
@@ -159,7 +158,7 @@ class NestedLenses:
                 growth, layout, groups, joins = self._part_into_sites(lens, view, neighbours, groups, layout)
                 labels, probabilities = self.labels_at_[lens], self.probabilities_at_[lens]
             else:
-                layout = self._relax(view, groups, layout)
+                layout = relax_groups(view, groups, layout, *self._how)
                 groups, probabilities = self._part_all(
                     lens, view, layout, groups, probabilities, growth, size
                 )
@@ -269,7 +268,7 @@ class NestedLenses:
         names = self._names[first]
         joins = [(first, int(names[a]), int(names[b]), value) for a, b, value in self._first_merges]
         joins += self._site_parting.joins(lens, self._names[lens])
-        return growth, self._relax(distances, np.zeros_like(kinds), layout), groups, joins
+        return growth, relax_groups(distances, np.zeros_like(kinds), layout, *self._how), groups, joins
 
     def _name(
         self, lens: float, groups: NDArray[np.int32], probabilities: NDArray[np.float64]
@@ -306,7 +305,7 @@ class NestedLenses:
         order = np.random.default_rng(self.random_state).permutation(len(X))
         some = np.sort(order[:_PREVIEW])
         few = replace(view, X=X[some], sound=sound[some])
-        layout = self._relax(few, np.zeros(len(some), dtype=np.int32), None)[few.sound]
+        layout = relax_groups(few, np.zeros(len(some), dtype=np.int32), None, *self._how)[few.sound]
         told = some[few.sound]
         labels = np.full(len(X), -1, dtype=np.int32)
         labels[told] = part(
@@ -317,10 +316,10 @@ class NestedLenses:
         X, doubt = features_and_doubt(moments, self.rotation_invariant, unit, leak, wider)
         return View(unit, leak, filled(X, valid), sound, doubt)
 
-    def _relax(
-        self, view: View, groups: NDArray[np.int32], before: NDArray[np.float32] | None
-    ) -> NDArray[np.float32]:
-        return relax_groups(view, groups, before, self.n_neighbors, self.random_state)
+    @property
+    def _how(self) -> tuple[int, int]:
+        """Neighbours of the graph of a layout, and its seed."""
+        return self.n_neighbors, self.random_state
 
     def _part_all(
         self,
@@ -337,24 +336,15 @@ class NestedLenses:
         probabilities = probabilities.copy()
         self._partings[lens] = []
         n_leaves = 0
-        for group in range(int(groups.max()) + 1):
-            members = np.flatnonzero(groups == group)
-            kept = sound_members(members, view)
-            axes = Axes.fit(view.X[kept])
-            components = axes.apply(view.X[kept])
-            labels = part(components, layout[kept], self.threshold, size, self.random_state)
-            classes = GaussianClasses.fit(components, labels)
-            odds = classes.predict_proba(axes.apply(view.X[members]), view.doubt.along(members, axes))
-            own = odds.argmax(axis=1)
-            own[np.isin(members, kept)] = labels
-            probabilities[members] *= odds[np.arange(len(members)), own]
-            new[members] = own + n_leaves
-            n_here = int(labels.max()) + 1
-            merges = merging_order(components, labels, self.random_state)
-            self._first_merges = merges if lens == self.lenses_[0] else self._first_merges
-            growth.part(group, lens, np.bincount(own, minlength=n_here), merges)
+        found = part_groups(view, layout, groups, self.threshold, size, self.random_state)
+        for group, parts in enumerate(found):
+            probabilities[parts.members] *= parts.odds
+            new[parts.members] = parts.own + n_leaves
+            n_here = len(parts.classes.means)
+            self._first_merges = parts.merges if lens == self.lenses_[0] else self._first_merges
+            growth.part(group, lens, np.bincount(parts.own, minlength=n_here), parts.merges)
             leaves = np.arange(n_leaves, n_leaves + n_here, dtype=np.int32)
-            self._partings[lens].append(Parting(axes, classes, leaves))
+            self._partings[lens].append(Parting(parts.axes, parts.classes, leaves))
             n_leaves += n_here
         growth.next_lens()
         return new, probabilities
