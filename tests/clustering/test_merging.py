@@ -220,6 +220,14 @@ def test_choice_stops_where_only_defects_part():
         1.7: by_frequency(np.repeat([0, 1], [90, 10])),
     }
     assert choose_lens((0.6, 1.2, 1.7), late, apart)[::2] == (1.7, 1.7)
+    # A boundary of which one kind of vertex is told by the larger lens alone; and one of which that tells surroundings as well.
+    missing, crowd = (
+        {0.6: mixed}
+        | {lens: by_frequency(np.repeat([0, 1, 2], [100 - n, n - 2, 2])) for lens, n in told.items()}
+        for told in ({1.2: 4, 1.7: 7}, {1.2: 7, 1.7: 11})
+    )
+    assert choose_lens((0.6, 1.2, 1.7), missing, apart, False)[0] == 1.7
+    assert choose_lens((0.6, 1.2, 1.7), crowd, apart, False)[0] == 1.2
 
 
 def test_the_least_separated_pair_is_merged_first():
