@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from ._separation import common_covariance
+from ._separation import spread_within
 
 _SHRINKAGE = 0.1
+
+
+@lru_cache(maxsize=64)
+def _median_of_chi2(d: int) -> float:
+    return float(chi2.median(d))
+
 
 Uncertain = tuple[NDArray[np.int64], NDArray[np.float64]]
 
@@ -40,17 +47,14 @@ class GaussianClasses:
         """Estimate from points (n, d) and their classes 0..k-1, each with at least one point; negative: left out."""
         points = np.asarray(X, dtype=np.float64)
         inside = labels >= 0
-        count = np.bincount(labels[inside]).astype(float)
-        means = np.zeros((len(count), points.shape[1]))
-        np.add.at(means, labels[inside], points[inside])
-        means /= count[:, None]
-        covariance = common_covariance(points[inside], labels[inside])
+        known = points[inside] if not inside.all() else points
+        count, means, covariance = spread_within(known, labels[inside])
         d = len(covariance)
         covariance = (1 - _SHRINKAGE) * covariance + _SHRINKAGE * np.trace(covariance) / d * np.eye(d)
         covariance += 1e-12 * (1 + np.trace(covariance)) * np.eye(d)
         values, vectors = np.linalg.eigh(covariance)
         classes = cls(means, vectors / np.sqrt(values), np.log(count / count.sum()))
-        usual = float(np.median(classes.distances(points[inside]).min(axis=1))) / float(chi2.median(d))
+        usual = float(np.median(classes.distances(known).min(axis=1))) / _median_of_chi2(d)
         return replace(classes, scale=max(usual, 1e-12))
 
     def distances(self, X: NDArray[np.floating], uncertain: Uncertain | None = None) -> NDArray[np.float64]:

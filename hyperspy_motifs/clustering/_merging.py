@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ._separation import HalfSums
+from ._separation import HalfSums, numbered_anew
 
 _PIECES = 0.7  # of the threshold: pieces of one cloud are joined by a single split into halves
 _VALLEY = 7.0  # 2.6 standard deviations
@@ -149,14 +149,14 @@ def merge_alike(
     """
     sums = HalfSums(X, labels, random_state, common)
     sums.agglomerate(_PIECES * threshold)
-    groups, compact = np.unique(sums.labels, return_inverse=True)
-    if len(groups) == 1:
-        return compact.astype(np.int32)
+    compact = numbered_anew(sums.labels)
+    if len(sums.groups) == 1:
+        return compact
     judges = _Judges(X, compact, random_state, sums.common)
     separations = judges.matrix()
     judged = np.zeros_like(separations, dtype=bool)
     needed = threshold * (1 + _FLATTERY / len(compact))
-    for _ in range(len(groups) ** 2):
+    for _ in range(len(separations) ** 2):
         open_ = np.where(judged, np.inf, separations)
         a, b = sorted(divmod(int(open_.argmin()), len(open_)))
         if not np.isfinite(open_[a, b]):
@@ -170,7 +170,7 @@ def merge_alike(
         others = judges.groups
         others = others[others != a]
         separations[a, others] = separations[others, a] = judges.separations(a, others)
-    return np.unique(judges.labels, return_inverse=True)[1].astype(np.int32)
+    return numbered_anew(judges.labels)
 
 
 def merging_order(

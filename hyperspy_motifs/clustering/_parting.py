@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 from ._classifier import GaussianClasses
 from ._density import density_clusters
 from ._merging import merge_alike
-from ._separation import common_covariance
+from ._separation import common_covariance, numbered_anew
 
 _ROUNDS = 3
 
@@ -79,5 +79,4 @@ def _dissolve(
         probabilities = classes.predict_proba(X)
         probabilities[:, ~large] = -1
         labels = probabilities.argmax(axis=1)
-    _, labels = np.unique(labels, return_inverse=True)
-    return labels.astype(np.int32)
+    return numbered_anew(labels)
