@@ -1,6 +1,4 @@
 from ._constellations import Constellations as Constellations
-from ._continuity import continuity as continuity
-from ._continuity import neighbour_ratio as neighbour_ratio
 from ._continuum import Continuity as Continuity
 from ._continuum import dimension_profile as dimension_profile
 from ._continuum import estimate_continuity as estimate_continuity

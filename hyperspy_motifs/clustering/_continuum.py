@@ -16,7 +16,7 @@ _REFERENCES = 512
 _BLOCK = 64
 _AT_A_TIME = 250_000  # distances: two megabytes, which caches hold
 _FEWEST = 40
-# Part of the points from which on a class speaks for the whole.
+# Part of the points from which on a class, or all that are continuous, speaks for the whole.
 _LARGE = 0.2
 _RATIO = 2.0
 _NEAREST = 8
@@ -39,7 +39,7 @@ class Continuity:
     Attributes
     ----------
     kind : {"discrete", "continuous", "partly continuous"}
-        Partly: some of the groups are continuous inside.
+        Partly: groups with a fifth of the points are continuous inside.
     certainty : float
         0 to 1 that `kind` is right; 0.5 is a guess.
     probability : float
@@ -185,14 +185,14 @@ def estimate_continuity(
         raise ValueError(f"groups has shape {labels.shape}; expected {(n,)}, one number an atom.")
     each = {int(g): _judge([x[labels == g] for x in lenses], contrast) for g in np.unique(labels)}
     inside = [g for g, c in each.items() if c.is_continuous]
+    share = float(np.isin(labels, inside).mean())
     if whole.is_continuous:
         return replace(whole, groups=each)
-    if not inside:
+    if share < _LARGE:
         # That all is discrete says of every class that it is no continuum: the verdict is no surer than the least sure of the
         # large ones.
         large = [c.probability for g, c in each.items() if (labels == g).sum() >= max(_FEWEST, n * _LARGE)]
         return replace(whole, certainty=min([whole.certainty, *(1 - p for p in large)]), groups=each)
-    share = float(np.isin(labels, inside).mean())
     # Not all is a continuum, but some is: no surer than either.
     certainty = min(whole.certainty, max(each[g].certainty for g in inside))
     return replace(whole, kind="partly continuous", certainty=certainty, share=share, groups=each)

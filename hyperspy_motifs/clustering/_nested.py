@@ -12,7 +12,6 @@ from hyperspy_motifs.threads import one_blas_thread
 
 from ._choice import choose_lens
 from ._constellations import Constellations
-from ._continuity import continuity, neighbour_ratio
 from ._doubt import features_and_doubt
 from ._features import Axes, MomentsLike, noise_unit
 from ._group_parting import part_groups
@@ -30,7 +29,6 @@ from ._wider_lens import judge_doubtful, wider_lens
 
 _ONE_COLUMN = 0.9  # smaller discs hold the centre of no neighbour
 _PREVIEW = 10_000  # atoms that show which surroundings there are
-_BONDS = (1.0, 2.0)  # lenses that judge whether motifs are discrete
 
 
 class NestedLenses:
@@ -77,9 +75,6 @@ class NestedLenses:
     tree_ : MotifTree
     sites_ : Sites or None
         The sites, where a kind of atom has several frequent ones.
-    continuity_ : float
-        From 0 (discrete motifs) to 1 (a continuum); see `continuity`.
-    is_continuous_ : bool
     """
 
     def __init__(
@@ -139,7 +134,6 @@ class NestedLenses:
         self._views: dict[float, tuple[NDArray[np.float64], Leak | None]] = {}
         self._names: dict[float, NDArray[np.int32]] = {}
         joins: list[tuple[float, int, int, float]] = []
-        ratios = []
         growth: Growth | None = None
         layout: NDArray[np.float32] | None = None
         self.sites_: Sites | None = None
@@ -156,7 +150,7 @@ class NestedLenses:
             if step == 1 and self.sites_ is not None:
                 assert neighbours is not None
                 growth, layout, groups, joins = self._part_into_sites(lens, view, neighbours, groups, layout)
-                labels, probabilities = self.labels_at_[lens], self.probabilities_at_[lens]
+                probabilities = self.probabilities_at_[lens]
             else:
                 layout = relax_groups(view, groups, layout, *self._how)
                 groups, probabilities = self._part_all(
@@ -184,12 +178,8 @@ class NestedLenses:
                     groups = kind_of_group[groups]
                     first = self._partings[lens][0]
                     self._partings[lens] = [replace(first, leaves=kind_of_group[first.leaves])]
-            if _BONDS[0] <= lens <= _BONDS[1]:
-                ratios.append(neighbour_ratio(view.X[view.sound], labels[view.sound]))
             if self.progress is not None:
                 self.progress((step + 1) / len(self.lenses_))
-        self.continuity_ = continuity(np.array(ratios))
-        self.is_continuous_ = self.continuity_ > 0.5
         table = np.array(joins).reshape(-1, 4)
         sought = neighbours is not None and self.lenses_[0] < _ONE_COLUMN
         self.lens_, self.reason_, first_lens = choose_lens(

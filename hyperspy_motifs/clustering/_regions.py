@@ -102,7 +102,7 @@ def part_continuum(
     Returns
     -------
     NestedLenses
-        A copy, with labels, probabilities, tree and predictions of the regions; layouts and continuity as before.
+        A copy, with labels, probabilities, tree and predictions of the regions; layouts as before.
     """
     places = np.asarray(positions, dtype=np.float64)
     widest = max(*model.lenses_, SURROUNDINGS)

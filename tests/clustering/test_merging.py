@@ -6,9 +6,7 @@ import pytest
 from hyperspy_motifs.clustering import (
     MotifTree,
     by_frequency,
-    continuity,
     density_clusters,
-    neighbour_ratio,
     valley,
 )
 from hyperspy_motifs.clustering._choice import choose_lens
@@ -146,20 +144,6 @@ def test_classes_tell_strangers(rng):
     np.testing.assert_allclose(classes.predict_proba(X).sum(axis=1), 1)
     assert np.median(classes.strangeness(X)) == pytest.approx(0.5, abs=0.02)
     assert classes.strangeness(np.full((1, 8), 6.0))[0] > 0.9999
-
-
-def test_continuum_against_clouds(rng):
-    clouds = rng.normal(size=(1200, 10))
-    labels = np.repeat([0, 1], [800, 400])
-    clouds[labels == 1, 0] += 9
-    angle = rng.uniform(0, 2 * np.pi, (1200, 2))
-    sheet = rng.normal(size=(1200, 10))
-    sheet[:, :4] += 14 * np.column_stack([np.cos(angle), np.sin(angle)])
-    discrete = neighbour_ratio(clouds, labels)
-    continuous = neighbour_ratio(sheet, np.zeros(1200, int))
-    assert continuity(np.array([discrete])) < 0.2
-    assert continuity(np.array([continuous])) > 0.8
-    assert continuity(np.array([np.nan])) == 0
 
 
 @pytest.fixture(scope="module")

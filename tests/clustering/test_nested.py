@@ -89,7 +89,6 @@ def test_default_parts_sites_and_not_surroundings(fitted):
     assert fitted.lens_ == 0.6
     assert "motifs" in fitted.reason_
     np.testing.assert_array_equal(fitted.labels_, fitted.labels_at_[0.6])
-    assert not fitted.is_continuous_
 
 
 def test_labels_are_by_frequency_and_every_atom_has_one(alloy, fitted):
@@ -161,7 +160,6 @@ def test_perfect_lattice_is_one_motif_through_every_lens(peak, rotation_invarian
     keep = inside(positions, shape)
     model = NestedLenses(rotation_invariant=rotation_invariant).fit(moments_of(image, positions[keep]))
     assert [int(model.labels_at_[lens].max()) + 1 for lens in model.lenses_] == [1, 1, 1, 1]
-    assert not model.is_continuous_
 
 
 def test_one_lens(alloy):
