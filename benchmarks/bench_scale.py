@@ -24,6 +24,7 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 
@@ -73,6 +74,7 @@ def measure(n_atoms, peers, whole):
     """Rows of one size, with peers and the whole up to so many atoms."""
     from hyperspy_motifs.relaxation import nearest_neighbours
 
+    warnings.simplefilter("ignore")
     _ = field(1000).find_motifs(show_progressbar=False).graph
     few = np.random.default_rng(0).random((300, 3))
     nearest_neighbours(few, 5, method="forest")  # as of 30,000 points on
