@@ -9,7 +9,7 @@ A million atoms are 300 million pixels: each stage is measured, and 20 GB of mem
 Each size runs in a process of its own, so that its peak memory is its own; kernels are compiled on a small image first and
 not timed. Peers get the same atoms: atomap's Gaussian fit (timed on 50 columns and scaled to all), motif-learn's patches,
 moments, layout and regions, umap-learn, HDBSCAN of motif-learn's layout, and the minimum cycle basis of networkx. They run
-up to ``--peers`` atoms, networkx up to 1,500. The whole of the peers is atomap's fit, motif-learn's patches, moments and
+up to ``--peers`` atoms, networkx up to 500. The whole of the peers is atomap's fit, motif-learn's patches, moments and
 layout, and HDBSCAN: no cells, no hierarchy, no graph; ours has them, and four lenses. Seconds are wall clock and processor
 time of all threads; growth is the slope of the processor time between the smallest and the largest size on logarithmic
 scales. ``--rows`` keeps what was measured: given again, sizes that are in it are not measured anew.
@@ -31,6 +31,7 @@ import numpy as np
 SIZES = (1_000, 4_000, 15_000, 50_000, 200_000, 1_000_000)
 # Of Okabe and Ito, told apart by the colour-blind; ours first.
 COLOURS = ("#0072B2", "#D55E00", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#000000")
+SAME = 1.3  # atoms found over atoms asked for, or the other way round
 ATOMS_PER_PIXEL = 877 / 512**2  # of data.monolayer at its default sampling
 WHOLE = "whole, with cells and graph"
 PEERS = "atomap, motif-learn, HDBSCAN"
@@ -53,13 +54,19 @@ class Table:
         self.rows = []
 
     def time(self, stage, by, n, call, share=1.0):
-        """Call and note the time, for `n` atoms of which `share` were done."""
+        """Call and note the time, for `n` atoms, or as many as come out, of which `share` were done."""
         wall, cpu = time.perf_counter(), time.process_time()
         with contextlib.redirect_stdout(io.StringIO()):
             result = call()
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        self.rows.append((stage, by, n, wall / share, cpu / share, peak_megabytes()))
+        n = len(result) if n is None else n
+        self.add((stage, by, n, wall / share, cpu / share, peak_megabytes()))
         return result
+
+    def add(self, row):
+        """Note a row, and print it for the process that waits: what comes later may not come."""
+        self.rows.append(row)
+        print(json.dumps(row), flush=True)
 
 
 def field(n_atoms):
@@ -71,7 +78,7 @@ def field(n_atoms):
 
 
 def measure(n_atoms, peers, whole):
-    """Rows of one size, with peers and the whole up to so many atoms."""
+    """Measure and print one size, with peers and the whole up to so many atoms."""
     from hyperspy_motifs.relaxation import nearest_neighbours
 
     warnings.simplefilter("ignore")
@@ -81,7 +88,7 @@ def measure(n_atoms, peers, whole):
     table = Table()
     image = field(n_atoms)
     pixels = np.asarray(image.data)
-    known = measure_stages(table, pixels, n_atoms)
+    known = measure_stages(table, pixels)
     if n_atoms <= whole:
         table.time(
             WHOLE,
@@ -91,10 +98,9 @@ def measure(n_atoms, peers, whole):
         )
     if n_atoms <= peers:
         measure_peers(table, np.asarray(pixels, float), *known)
-    return table.rows
 
 
-def measure_stages(table, pixels, n_atoms):
+def measure_stages(table, pixels):
     """Rows of the stages; returns positions, features, nearest-neighbour distance and labels for the peers."""
     from hyperspy_motifs import atoms
     from hyperspy_motifs.cells import find_cells
@@ -104,7 +110,7 @@ def measure_stages(table, pixels, n_atoms):
     from hyperspy_motifs.zernike import ZernikeBasis, get_moments
 
     ours = OURS
-    xy = table.time("atoms", ours, n_atoms, lambda: atoms.find_atoms(pixels)).positions
+    xy = table.time("atoms", ours, None, lambda: atoms.find_atoms(pixels)).positions
     n = len(xy)
     spacing = atoms.nearest_neighbour_distance(xy)
     basis = ZernikeBasis(8, 1.2 * spacing)
@@ -191,8 +197,8 @@ def measure_peers(table, pixels, xy, known, spacing, labels):
     ]
     if len(together) == 4:
         wall, cpu = (sum(row[k] for row in together) for k in (3, 4))
-        table.rows.append((WHOLE, PEERS, n, wall, cpu, peak_megabytes()))
-    if n <= 1500:
+        table.add((WHOLE, PEERS, n, wall, cpu, peak_megabytes()))
+    if n <= 500:
         import networkx as nx
 
         from hyperspy_motifs.cells import find_cells
@@ -334,6 +340,22 @@ def write_rows(rows, path):
         writer.writerows((*row[:3], f"{row[3]:.4g}", f"{row[4]:.4g}", f"{row[5]:.0f}") for row in rows)
 
 
+def rows_of(n, options):
+    """Rows of one size as a process of its own measures them; said as they come."""
+    limits = ["--peers", str(options.peers), "--whole", str(options.whole)]
+    command = [sys.executable, __file__, "--one", str(n), *limits]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if not line.startswith("["):
+                continue
+            row = tuple(json.loads(line))
+            stage, by, count, wall, cpu, peak = row
+            print(f"{stage:33s} {by:28s} {count:9d} {wall:10.2f} s {cpu:10.2f} s {peak:8.0f} MB", flush=True)
+            yield row
+    if process.returncode:
+        print(f"{n} atoms: ended with code {process.returncode}, as where the memory does not suffice")
+
+
 def main(arguments=None):
     """Measure, print, and write the table and the figure."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -346,25 +368,18 @@ def main(arguments=None):
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.one:
-        print(json.dumps(measure(options.one, options.peers, options.whole)))
+        measure(options.one, options.peers, options.whole)
         return
     rows = read_rows(options.rows) if options.rows and os.path.exists(options.rows) else []
-    known = {row[2] for row in rows if row[0] == "atoms" and row[1] == OURS}
     for n in options.sizes:
-        if n in known:
+        own = [row for row in rows if 1 / SAME < row[2] / n < SAME]
+        if ("graph", OURS) in {row[:2] for row in own}:
             continue
-        limits = ["--peers", str(options.peers), "--whole", str(options.whole)]
-        command = [sys.executable, __file__, "--one", str(n), *limits]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-        if done.returncode:
-            print(f"{n} atoms: ended with code {done.returncode}, as where the memory does not suffice")
-            continue
-        new = [tuple(row) for row in json.loads(done.stdout.strip().splitlines()[-1])]
-        for stage, by, count, wall, cpu, peak in new:
-            print(f"{stage:33s} {by:28s} {count:9d} {wall:10.2f} s {cpu:10.2f} s {peak:8.0f} MB", flush=True)
-        rows += new
-        if options.rows:
-            write_rows(rows, options.rows)
+        rows = [row for row in rows if row not in own]
+        for row in rows_of(n, options):
+            rows.append(row)
+            if options.rows:
+                write_rows(rows, options.rows)
     for (stage, by), slope in growth(rows).items():
         print(f"growth of {stage}, {by}: {slope:.2f}")
     for n, wall, cpu in ratios(rows):
