@@ -57,7 +57,8 @@ def _dot(a, b):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, **INNER)
 def _quadratic_form(matrix, vector, room):  # type: ignore[no-untyped-def]
     n = np.uint32(len(vector))
-    room[:] = 0
+    for p in range(n):
+        room[p] = 0
     for p in range(n):
         factor = vector[p]
         for q in range(n):

@@ -83,7 +83,8 @@ def _add_up(part, ends, sign, out):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, **INNER)
 def _squares_apart(layout, first, near, ends, apart, square):  # type: ignore[no-untyped-def]
     """Displacements by coordinate, and their squared lengths."""
-    square[:] = 0
+    for p in range(len(square)):
+        square[p] = 0
     for d in range(len(layout)):
         _displacements(layout[d], first, near, ends, apart[d])
         _add_squares(apart[d], square)
@@ -156,19 +157,25 @@ def step_rows(
     apart = np.empty((dimensions, room), dtype=np.float32)
     square, strength = np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32)
     sampled = np.empty(_BLOCK * n_negatives, dtype=np.int32)
-    sampled_ends = (np.arange(_BLOCK) + 1) * np.int32(n_negatives)
-    seen = np.full(n, -1, dtype=np.int32)
+    # Loops, as expressions of arrays take long to compile.
+    row_ends, sampled_ends = np.empty(_BLOCK, dtype=np.int32), np.empty(_BLOCK, dtype=np.int32)
+    for row in range(_BLOCK):
+        sampled_ends[row] = (row + 1) * n_negatives
+    seen = np.empty(n, dtype=np.int32)
+    for i in range(n):
+        seen[i] = -1
     force = np.empty((dimensions, _BLOCK), dtype=np.float32)
     total_weight = np.empty(_BLOCK, dtype=np.float32)
     plus, minus, half, one = np.float32(1), np.float32(-1), np.float32(0.5), np.float32(1)
     for start in range(first, last, _BLOCK):
         stop = min(start + _BLOCK, last)
         near, weight = indices[indptr[start] : indptr[stop]], weights[indptr[start] : indptr[stop]]
-        ends = indptr[start + 1 : stop + 1] - indptr[start]
-        force[:] = 0
-        done, heavy = work[start:stop], total_weight[: stop - start]
-        done[:] = 0
-        heavy[:] = 0
+        ends, done, heavy = row_ends[: stop - start], work[start:stop], total_weight[: stop - start]
+        for row in range(stop - start):
+            ends[row] = indptr[start + row + 1] - indptr[start]
+            done[row] = heavy[row] = 0
+            for d in range(dimensions):
+                force[d, row] = 0
         squares, pull = square[: len(near)], strength[: len(near)]
         _squares_apart(layout, start, near, ends, apart, squares)
         _strengths(squares, parameters[0], parameters[2], pull)

@@ -193,8 +193,8 @@ def _bound(ranks, count, least):  # type: ignore[no-untyped-def]
 def _least(ranks, itself, best, where, room):  # type: ignore[no-untyped-def]
     """Fill `best` with the least of the ranks (n,), smallest first, and `where` with their places."""
     last = len(best) - 1
-    best[:] = np.inf
-    where[:] = -1
+    for c in range(last + 1):
+        best[c], where[c] = np.inf, -1
     bound = np.float32(np.inf)
     if len(best) < _STRIDE // 2 and len(ranks) > 8 * _STRIDE:
         bound = _bound(ranks, len(best), room)
@@ -217,7 +217,8 @@ def _least(ranks, itself, best, where, room):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, **INNER)
 def _measure(query, points, where, exact):  # type: ignore[no-untyped-def]
     """Squared distances of a point to some points, in double precision."""
-    exact[:] = 0
+    for c in range(len(exact)):
+        exact[c] = 0
     for d in range(len(query)):
         here = float(query[d])
         for c in range(len(where)):
