@@ -14,7 +14,7 @@ import hyperspy_motifs as hm
 
 # %%
 # Two rigid layers of MoS\ :sub:`2`, turned against each other. The test of discrete against continuous gives
-# its verdict with a certainty: in small fields, and at large twists, it is no more than a hint.
+# its verdict with a certainty: in fields that hold a small part of a moiré it is no more than a hint.
 
 s, truth = hm.data.twisted_bilayer("MoS2", twist=3.0, shape=(720, 720), random_state=0)
 motifs = s.find_motifs(show_progressbar=False)
@@ -22,8 +22,8 @@ verdict = motifs.continuity
 print(f"{verdict.kind}, certainty {verdict.certainty:.2f}")
 
 # %%
-# Labels there are, as always. They cut the field into zones, and the borders are where the algorithm had to
-# put them.
+# Labels there are, as always: regions of the continuum of like extent, three through the chosen lens and twelve
+# through the largest. Their borders are arbitrary.
 
 extent = hm.draw.image_extent(s.data.shape, s.axes_manager.signal_axes[0].scale)
 labels = motifs.labels_at(motifs.lenses[-1])

@@ -21,12 +21,15 @@ _LARGE = 0.2
 _RATIO = 2.0
 _NEAREST = 8
 _FURTHEST = 0.75
-# Odds of a continuum by how much surroundings vary within pieces (as a share of their contrast) and by the largest
-# dimension. Set on 18 families of simulated images, seeds 0 to 17 of benchmarks/bench_continuity.py: bilayers vary by 0.053
-# and more with dimensions up to 6.8; of crystals, none that varies by more than 0.032 has a dimension below 7.2. Widths are of
-# the logarithms: a third to a half of what lies between.
-_VARIES, _BALL = 0.041, 7.5
-_VARIES_WIDTH, _BALL_WIDTH = 0.13, 0.05
+# Odds of a continuum by how much surroundings vary within pieces (as a share of their contrast) and by the largest dimension.
+# Set on 18 families of simulated images, seeds 0 to 17 of benchmarks/bench_continuity.py, and perovskites of seeds 20 to 49:
+# bilayers vary by 0.053 and more (one of 130 by 0.033), with dimensions up to 6.4; of crystals, none that varies by more than
+# 0.033 has a dimension below 8.6. Widths are of the logarithms: half of the way to what lies next.
+_VARIES, _BALL = 0.041, 7.4
+_VARIES_WIDTH, _BALL_WIDTH = 0.17, 0.06
+_STEPS = 2
+# The more points, the smaller the scale of the nearest, down to that of the noise: so many are enough, as in those images.
+_ENOUGH = 3000
 # The dimension that few points can show is limited (Eckmann and Ruelle, Physica D 56 (1992) 185): the largest one of a cloud
 # of noise falls with their number n as exp(-7 / n^(3/4)); simulated in 12 to 20 dimensions, 45 to 600 points.
 _LIMITED, _POWER, _MANY = 7.0, 0.75, 600
@@ -48,8 +51,8 @@ class Continuity:
         Smallest local dimension over all scales, of the median point. Near 0 at the scale of a gap; 2 to 3 on a
         surface without gaps. Told, not judged: the sublattices of a moire can be parted by gaps, and small fields are.
     largest_dimension : float
-        Largest dimension over all scales, of the mean over points. That of the noise's directions, 8 and more, inside a
-        class; 4 to 7 in a continuum that is thicker than its noise.
+        Largest local dimension of the median point over the smallest scales. That of the noise's directions, 8 and
+        more, inside a class; 3 to 6 in a continuum that is thicker than its noise.
     share : float
         Part of the points that belong to a continuum.
     variation : float
@@ -202,9 +205,12 @@ def _judge(lenses: list[NDArray[np.float64]], contrast: float | None) -> Continu
     n = len(lenses[0])
     if n < _FEWEST:
         return Continuity("discrete", 0.5, 0.5, np.nan, np.nan, 0.0)
-    profiles = [dimension_profile(x) for x in lenses]
+    some = np.unique(np.linspace(0, n - 1, min(n, _ENOUGH)).astype(np.int64))
+    profiles = [dimension_profile(x[some]) for x in lenses]
     gap = min(float(np.median(profile.min(axis=1))) for profile in profiles)
-    largest = max(float((1.0 / np.mean(1.0 / profile, axis=0)).max()) for profile in profiles)
+    # Over the nearest two steps, where noise shows if there is no more than noise, and seen from the median point: those at a
+    # wall between classes see few dimensions, and further steps see gaps.
+    largest = max(float(np.median(profile[:, :_STEPS], axis=0).max()) for profile in profiles)
     few = _LIMITED * (min(n, _MANY) ** -_POWER - _MANY**-_POWER)
     points = lenses[0] - lenses[0].mean(axis=0)
     total = float((points**2).sum(axis=1).mean()) if contrast is None else float(contrast)

@@ -9,7 +9,7 @@ from hyperspy_motifs import store
 
 
 class ManifoldView:
-    """The atoms of a result as points of a continuum, for images whose surroundings change without gaps.
+    """The atoms of a result as points of a continuum, for images whose surroundings change without a step.
 
     Computed when first asked for, from the moments through the largest lens with rotation invariance off: a shift between two
     layers is a vector, and invariants would lose its direction.

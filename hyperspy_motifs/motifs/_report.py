@@ -120,7 +120,7 @@ def _how_looked_at(motifs: Any) -> str:
     # The stored reason begins with the lens and the number of motifs, which stand in the text already.
     text += f": {reason.split('): ', 1)[-1]}." if reason else "."
     if motifs.is_continuous:
-        text += " The layout has no gaps: the motifs are parts of a continuum, not classes of their own."
+        text += " Surroundings change without a step: the motifs are regions of a continuum, not classes of their own."
     return text
 
 

@@ -23,7 +23,9 @@ def summarise(motifs: Any) -> str:
     if parameters.get("reason"):
         lines.append(f"  {parameters['reason']}")
     if motifs.is_continuous:
-        lines.append("  the layout has no gaps: the motifs are parts of a continuum, not classes")
+        lines.append(
+            "  surroundings change without a step: the motifs are regions of a continuum, not classes"
+        )
     sites = parameters.get("sites", {})
     if parameters.get("atoms") != "grid" and sites.get("kind") == "grid":
         lines.append(f'  {sites["reason"]}; find_motifs(atoms="grid") takes patches on a grid instead')
@@ -60,7 +62,7 @@ def as_html(motifs: Any) -> str:
         return "<p>Motifs: no atoms lie in this part of the image.</p>"
     lines = [f"<b>Motifs</b> of {escape(_atoms(motifs, parameters))}", escape(chosen_lens(motifs))]
     if motifs.is_continuous:
-        lines.append("the layout has no gaps: the motifs are parts of a continuum, not classes")
+        lines.append("surroundings change without a step: the motifs are regions of a continuum, not classes")
     rows = []
     present = np.flatnonzero(motifs.counts)
     for k in present[:MOST_SHOWN].tolist():

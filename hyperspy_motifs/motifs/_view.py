@@ -206,7 +206,7 @@ class MotifView:
 
     @property
     def is_continuous(self) -> bool:
-        """Whether the layout has no gaps, so that any classes in it would be invented."""
+        """Whether surroundings change without a step, so that classes would be invented and motifs are regions."""
         return bool(self._refresh().parameters.get("continuous", False))
 
     @property

@@ -211,3 +211,21 @@ def _judged(simulated):
     known = np.all([np.isfinite(one.values).all(axis=1) for one in found], axis=0)
     contrast = (found[0].axes.centre ** 2).sum() + (found[0].values[known] ** 2).sum(axis=1).mean()
     return estimate_continuity([one.values[known] for one in found], contrast=contrast)
+
+
+@pytest.mark.parametrize("n", [400, 1500])
+def test_classes_that_touch_are_no_continuum(n):
+    """Two domains whose atoms differ by little more than noise are one piece that varies much, and yet there are two."""
+    rng = np.random.default_rng(9)
+    X = rng.normal(size=(n, 20))
+    X[:, 0] += np.where(np.arange(n) < n // 2, -2.5, 2.5)
+    found = estimate_continuity(X, contrast=70.0)
+    assert found.variation > 0.06
+    assert found.kind == "discrete"
+    assert found.certainty > 0.9
+
+
+def test_a_domain_wall_is_no_continuum():
+    image, truth = data.perovskite(displacement=0.015, dose=8e3, shape=(420, 400), random_state=115)
+    found = _judged((image, truth))
+    assert found.kind == "discrete"
