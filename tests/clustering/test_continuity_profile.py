@@ -229,3 +229,13 @@ def test_a_domain_wall_is_no_continuum():
     image, truth = data.perovskite(displacement=0.015, dose=8e3, shape=(420, 400), random_state=115)
     found = _judged((image, truth))
     assert found.kind == "discrete"
+
+
+def test_a_piece_of_a_few_atoms_does_not_speak_for_many_classes():
+    rng = np.random.default_rng(10)
+    classes = np.repeat(rng.normal(size=(60, 20)) * 40, 6, axis=0) + rng.normal(size=(360, 20))
+    chain = rng.normal(size=(40, 20))
+    chain[:, 0] += np.linspace(-30, 30, 40)
+    X = np.concatenate([classes, chain])
+    assert inner_variation(X - X.mean(axis=0), 2000.0) == 0
+    assert inner_variation(chain - chain.mean(axis=0), 2000.0) > 0.1
