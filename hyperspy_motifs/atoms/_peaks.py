@@ -47,7 +47,8 @@ def _local_maxima(response, sign, threshold, rows, columns, values):
     """3x3 maxima of ``sign * response`` above `threshold`; returns how many."""
     n = 0
     height, width = response.shape
-    marks = np.ones(width, np.bool_)
+    marks = np.empty(width, np.bool_)
+    marks[:] = True
     for i in range(height):
         if 0 < i < height - 1:
             _mark(response[i - 1], response[i], response[i + 1], sign, marks)

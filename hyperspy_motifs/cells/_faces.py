@@ -58,7 +58,8 @@ def _cycles(following: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np
     n = len(following)
     order = np.empty(n, np.int64)
     start = np.empty(n + 1, np.int64)
-    cycle = np.full(n, -1, np.int64)
+    cycle = np.empty(n, np.int64)
+    cycle[:] = -1
     count = 0
     filled = 0
     for first in range(n):

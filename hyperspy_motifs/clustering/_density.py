@@ -75,15 +75,16 @@ def _leaves(
 ) -> NDArray[np.int64]:
     """Single linkage over sorted links. A component is young (too small), a leaf, or closed (holds finished leaves)."""
     n = len(core)
-    parent = np.arange(n)
-    size = np.ones(n, dtype=np.int64)
+    # Filled by hand: what numpy has for it takes half a second to compile.
+    parent, size, leaf_of = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
     birth = core.copy()  # innermost distance of the component
-    closed = np.zeros(n, dtype=np.bool_)
-    leaf_of = np.full(n, -1, dtype=np.int64)
+    closed = np.empty(n, np.bool_)
     # Members of a component as a linked list, so that a leaf can be written down when it closes.
-    first = np.arange(n)
-    last = np.arange(n)
-    following = np.full(n, -1, dtype=np.int64)
+    first, last, following = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+    for i in range(n):
+        parent[i] = first[i] = last[i] = i
+        size[i], closed[i] = 1, False
+        leaf_of[i] = following[i] = -1
     for e in range(len(lengths)):
         a, b = _root(parent, rows[e]), _root(parent, columns[e])
         if a == b:
