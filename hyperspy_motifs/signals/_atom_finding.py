@@ -40,8 +40,8 @@ def find_atoms(
     scale = abs(stamp.scale[0])
     separation_px = None if separation is None else check_length(separation, "separation", stamp) / scale
     numbers = range(n_frames(signal))
-    # On a cluster the frames that a sample is made of come first; here they are read as they lie.
-    order = numbers if running_client() is None else spread_order(len(numbers)).tolist()
+    # On a cluster the frames that a sample is made of come first where somebody waits for them; else as they lie.
+    order = numbers if watch is None or running_client() is None else spread_order(len(numbers)).tolist()
     with progressbar(total=len(numbers), disable=quiet(show_progressbar), desc="Atoms", leave=False) as bar:
         found = run_frames(
             find_atoms_of_frame,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hyperspy_motifs import store
-from hyperspy_motifs.stacks import Elsewhere, running_client, sample_of_frames
+from hyperspy_motifs.stacks import Elsewhere, FrameSample, running_client
 
 from . import _stack_finding as stack
 from ._frames import lazy_frame, n_frames
@@ -31,6 +31,7 @@ class SampleLearning:
         self._detectors, self._asked = detectors, asked
         self._found: dict[int, np.ndarray] = {}
         self._task: Elsewhere | None = None
+        self._sample = FrameSample(n_frames(detectors[0]), stack.SAMPLE_ATOMS)
         self._decided = running_client() is None
 
     def watch(self, number: int, result: Mapping[str, np.ndarray]) -> None:
@@ -38,13 +39,16 @@ class SampleLearning:
         if self._decided:
             return
         self._found[number] = result["positions"]
-        n = n_frames(self._detectors[0])
-        counts = {k: len(positions) for k, positions in self._found.items()}
-        sample = sample_of_frames(counts, n, stack.SAMPLE_ATOMS)
+        self._sample.add(number, len(result["positions"]))
+        sample = self._sample.frames()
         if sample is None:
             return
         self._decided = True
-        if len(self._found) < n and len(sample) and len(self._found[int(sample[0])]) > 2:
+        if (
+            len(self._found) < n_frames(self._detectors[0])
+            and len(sample)
+            and len(self._found[int(sample[0])]) > 2
+        ):
             self._begin(sample)
         self._found = {}
 

@@ -118,7 +118,7 @@ def test_a_sampled_stack_comes_back_from_a_file_with_its_vocabulary(sampled, tmp
 
 
 def test_every_beginning_of_the_order_of_frames_is_spread():
-    for n in (1, 2, 7, 16, 100):
+    for n in (0, 1, 2, 7, 16, 100):
         order = spread_order(n)
         np.testing.assert_array_equal(np.sort(order), np.arange(n))
         for k in range(1, n):
@@ -133,6 +133,17 @@ def test_frames_of_a_sample_are_spread_and_hold_no_more_than_asked():
     np.testing.assert_array_equal(sample_of_frames(counts, 10, 390), [0, 2, 5, 7])
     np.testing.assert_array_equal(sample_of_frames(counts, 10, 10_000), [0, 2, 3, 4, 5, 7, 8, 9])
     assert len(sample_of_frames(counts, 10, 10)) == 1
+
+
+def test_a_dark_frame_is_no_sample_of_frames_that_are_large():
+    counts = {0: 14} | dict.fromkeys(range(1, 16), 25_000)
+    assert sample_of_frames(counts, 16, 20_000).tolist() == [0, 8]
+    assert sample_of_frames({0: 14, 8: 25_000}, 16, 20_000).tolist() == [0, 8]
+    # Frames that are alike hold no more than asked, unless one does alone.
+    for count in (1, 1500, 6000, 9000, 11_000, 19_000):
+        chosen = sample_of_frames(dict.fromkeys(range(64), count), 64, 20_000)
+        assert len(chosen) == min(20_000 // count, 64)
+    assert sample_of_frames(dict.fromkeys(range(16), 25_000), 16, 20_000).tolist() == [0]
 
 
 def test_a_sample_is_known_once_its_frames_are_and_stays_what_it_is():
