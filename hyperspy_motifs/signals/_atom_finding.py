@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -106,9 +107,10 @@ def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTabl
             one = finding.refine_atoms(image, pixels[here], polarity=sign, method=method)
             # A column beyond the border draws the fit there: such an atom stays where it was given.
             limits = np.array([stamp.shape[1], stamp.shape[0]]) - 0.5
-            inside = ((one.positions >= -0.5) & (one.positions <= limits)).all(axis=1, keepdims=True)
-            moved[here] = np.where(inside, one.positions, pixels[here])
-            parts.append((here, one))
+            inside = np.all((one.positions >= -0.5) & (one.positions <= limits), axis=1)
+            moved[here] = np.where(inside[:, None], one.positions, pixels[here])
+            unsure = np.where(inside[:, None], one.uncertainty, np.nan)
+            parts.append((here, replace(one, fitted=one.fitted & inside, uncertainty=unsure)))
         pixels = moved
         for name in COLUMNS:
             first = np.asarray(getattr(parts[0][1], name))

@@ -54,6 +54,7 @@ class MomentSource:
         self.orders: dict[float, int] = dict(orders or {})
         self._kept: dict[float, Any] = {}
         self._prepared: dict[tuple[int, int], Any] = {}
+        self._noise: dict[tuple[int, int], Any] = {}
 
     def places(self) -> np.ndarray:
         """Positions (n, 2) in pixels, those of each frame far from those of all others."""
@@ -127,9 +128,11 @@ class MomentSource:
         if known is not None:
             return known
         image = self._image(detector, number)
-        ready = DiscImage(image, self.pixels[self.frames == number])
-        if n_frames == 1 or image.size * n_frames <= MOST_KEPT_PIXELS:
-            self._prepared[detector, number] = ready
+        here = detector, number
+        ready = DiscImage(image, self.pixels[self.frames == number], noise=self._noise.get(here))
+        self._noise[here] = ready.noise
+        if n_frames == 1 or image.size * n_frames * self.n_detectors <= MOST_KEPT_PIXELS:
+            self._prepared[here] = ready
         return ready
 
 

@@ -10,6 +10,8 @@ from ._moments import MIN_COVERAGE, Moments
 from ._noise import NoiseModel
 from ._partial import PartialDiscs
 
+_PEDESTAL = 10.0
+
 
 def get_patch_moments(
     patches: ArrayLike,
@@ -52,8 +54,15 @@ def get_patch_moments(
     if len(cut) and limits is not None:
         # Many small systems: threads would only wait for each other, and could change the last bits.
         with one_blas_thread():
-            solver = PartialDiscs(basis, windows[whole] if whole.any() else windows)
-            moments[cut], noise[cut] = solver.solve(windows[cut], limits[cut], noise[cut])
+            # A high pedestal would take the place that single precision has for the patterns. A level like that of the
+            # patterns is one of them: the model of a patch knows it.
+            level = float(np.median(windows))
+            if abs(level) < _PEDESTAL * float(np.std(windows)):
+                level = 0.0
+            lifted = (windows - level).astype(np.float32)
+            solver = PartialDiscs(basis, lifted[whole] if whole.any() else lifted)
+            moments[cut], noise[cut] = solver.solve(lifted[cut], limits[cut], noise[cut])
+            moments[cut] += (level * basis.weights.sum(axis=1)).astype(np.float32)
     moments[~valid] = np.nan
     return Moments(
         values=moments,

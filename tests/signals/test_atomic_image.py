@@ -7,6 +7,7 @@ import pytest
 from matplotlib.backend_bases import KeyEvent, MouseEvent
 
 from hyperspy_motifs import data
+from hyperspy_motifs.signals._atom_finding import given_atoms
 
 
 @pytest.fixture(scope="module")
@@ -275,3 +276,10 @@ def test_given_atoms_at_the_border_stay_in_the_image():
     found = cut.find_motifs(offset + scale * points, lens=1.2, show_progressbar=False)
     assert len(found.positions) == len(points)
     assert found.pixel_positions.min() >= -0.5
+    # Those that stayed where they were given were not fitted: nothing is said of their uncertainty.
+    table = given_atoms(cut, offset + scale * points, True, "auto")
+    stayed = np.all(table.pixel_positions == points, axis=1)
+    assert stayed.any()
+    assert not table.columns["fitted"][stayed].any()
+    assert np.isnan(table.columns["uncertainty"][stayed]).all()
+    assert table.columns["fitted"][~stayed].mean() > 0.9
