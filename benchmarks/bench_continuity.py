@@ -32,7 +32,6 @@ LAYERS = {
     "WSe2": (0.328, (("W", 1), ("Se", 2))),
     "graphene": (0.246, (("C", 1), ("C", 1))),
 }
-Case = tuple[str, str, Any]
 
 
 def bilayer_specimen(
@@ -311,7 +310,7 @@ def main() -> None:
             f" ({time.process_time() - start:.1f} s)",
             flush=True,
         )
-    certainty, right = np.array([row[1] for row in rows]), np.array([row[2] for row in rows])
+    certainty, right = np.array([row[1] for row in rows]), np.array([row[2] for row in rows], dtype=bool)
     print(
         f"right: {right.sum()} of {len(right)}; wrong with a certainty of 0.9 or more: {(~right & (certainty >= 0.9)).sum()}"
     )

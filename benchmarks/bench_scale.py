@@ -375,7 +375,7 @@ def main(arguments=None):
     rows = read_rows(options.rows) if options.rows and os.path.exists(options.rows) else []
     for n in options.sizes:
         own = [row for row in rows if 1 / SAME < row[2] / n < SAME]
-        if ("graph", OURS) in {row[:2] for row in own}:
+        if (WHOLE if n <= options.whole else "graph", OURS) in {row[:2] for row in own}:
             continue
         rows = [row for row in rows if row not in own]
         for row in rows_of(n, options):

@@ -223,7 +223,7 @@ def _with_unclaimed(fit, own, maxima):
 
 def _bright_enough(trial, n, part=1.0):
     """Whether the columns from number `n` on have that `part` of what can be told beside those before, or more."""
-    old, new = (np.median(part) for part in np.split(trial.parameters[:, 0], [n]))
+    old, new = (np.median(heights) for heights in np.split(trial.parameters[:, 0], [n]))
     return new > part * _FAINTEST_TOGETHER * old
 
 

@@ -58,7 +58,7 @@ def predict(
     check_axes(other)
     if int(vocabulary.facts.get("detectors", 1)) > 1:
         raise ValueError(
-            "This vocabulary was learned on several detectors, an image of one of them cannot be read by it. Learn one on a "
+            "This vocabulary was learned on several detectors, an image of one of them cannot be read by them. Learn one on a "
             "single image."
         )
     stamp = store.Stamp.of(other)
