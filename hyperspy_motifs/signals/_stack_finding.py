@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,13 +69,17 @@ def apply_to_all(
 
     scale = abs(store.Stamp.of(detectors[0]).scale[0])
     arrays = to_arrays(vocabulary)
+    # Numbers of motifs mean nothing without the vocabulary, nor do results without the atoms they belong to; a title tells
+    # nothing of either.
+    known = to_arrays(dataclasses.replace(vocabulary, facts={}))
+    key = digest_of(known | {"atoms": table.pixel_positions, "frames": table.frames})
     rows = {int(k): np.flatnonzero(table.frames == k) for k in np.unique(table.frames)}
     with progressbar(total=len(rows), disable=quiet(show_progressbar), desc="Frames", leave=False) as bar:
         found = run_frames(
             predict_frame,
             lambda number: [lazy_frame(one, number) for one in detectors],
             [(k, (table.pixel_positions[here], scale, arrays)) for k, here in rows.items()],
-            step="motifs",
+            step=f"motifs-{key}",
             checkpoint=checkpoint,
             done=bar.update,
         )
@@ -92,6 +96,16 @@ def apply_to_all(
                 out[name] = np.zeros(shape, values.dtype)
             out[name][(slice(None), here) if per_lens else here] = values
     return out
+
+
+def digest_of(arrays: Mapping[str, np.ndarray]) -> str:
+    """Eight hexadecimal digits that tell arrays from others, by their names, types, shapes and values to the last bit."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        values = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {values.dtype.str} {values.shape} ".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()[:8]
 
 
 def order_by_frequency(

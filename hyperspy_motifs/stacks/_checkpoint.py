@@ -10,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _RUN = "run.json"
+# Of what the files of a run hold and which frames stand for all: raised with every change that makes older files no match for
+# new ones, as versions of the package are not told apart between releases.
+_FORMAT = 2
 
 
 class Checkpoint:
@@ -28,16 +31,21 @@ class Checkpoint:
     Raises
     ------
     ValueError
-        If the folder holds results of another run.
+        If the folder holds results of another run, or of the package as it was before.
     """
 
     def __init__(self, folder: str | os.PathLike[str], run: Mapping[str, Any]) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(run, sort_keys=True, indent=1)
+        text = json.dumps({"format": _FORMAT, **run}, sort_keys=True, indent=1)
         path = self.folder / _RUN
         if path.exists():
             before, now = json.loads(path.read_text(encoding="utf-8")), json.loads(text)
+            if before.get("format") != _FORMAT:
+                raise ValueError(
+                    f"The folder {self.folder} was written by another state of this package, with which its results cannot be "
+                    "continued. Give another folder as checkpoint=, or remove that one."
+                )
             if before != now:
                 differ = sorted(k for k in {*before, *now} if before.get(k) != now.get(k))
                 raise ValueError(

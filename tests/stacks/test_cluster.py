@@ -152,6 +152,8 @@ def test_motifs_are_learned_on_a_worker_while_others_find_atoms_and_are_the_same
     here = stack.deepcopy().find_motifs(**how)
     continued = stack.deepcopy().find_motifs(checkpoint=tmp_path / "run", **how)
     assert len(begun) == 1
+    # The vocabulary is the same to the last bit, with one thread there and with several here.
+    assert len({file.name.split("_")[0] for file in (tmp_path / "run").glob("motifs-*.npz")}) == 1
     for other in (here, continued):
         np.testing.assert_array_equal(on_workers.positions, other.positions)
         np.testing.assert_array_equal(on_workers.labels, other.labels)

@@ -1,5 +1,8 @@
 """Large stacks: learned on a sample of the frames, applied to each, continued from a folder."""
 
+import json
+import shutil
+
 import hyperspy.api as hs
 import numpy as np
 import pytest
@@ -80,7 +83,8 @@ def test_the_numbers_of_a_sampled_stack_are_one(sampled):
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(movie, small_sample, sampled, folder, monkeypatch):
-    (folder / "motifs_000002.npz").unlink()
+    [file] = folder.glob("motifs-*_000002.npz")
+    file.unlink()
     (folder / "atoms_000001.npz").unlink()
     computed = []
     for name in ("find_atoms_of_frame", "predict_frame"):
@@ -96,6 +100,37 @@ def test_an_interrupted_run_goes_on_where_it_stopped(movie, small_sample, sample
     assert computed == [("find_atoms_of_frame", 1), ("predict_frame", 2)]
     np.testing.assert_array_equal(again.labels, sampled.labels)
     np.testing.assert_array_equal(again.layout, sampled.layout)
+
+
+def test_motifs_of_other_atoms_or_another_vocabulary_are_computed_anew(
+    movie, small_sample, sampled, folder, tmp_path, monkeypatch
+):
+    """Files of another vocabulary, of which the numbers mean something else, lie in the folder and are left alone."""
+    mixed = shutil.copytree(folder, tmp_path / "mixed")
+    how = {"lens": 0.6, "show_progressbar": False}
+    monkeypatch.setattr(_stack_finding, "SAMPLE_ATOMS", 150)
+    other = movie.deepcopy().find_motifs(checkpoint=mixed, **how)
+    alone = movie.deepcopy().find_motifs(checkpoint=tmp_path / "alone", **how)
+    assert "1 frames" in other.summary()
+    np.testing.assert_array_equal(other.labels, alone.labels)
+    np.testing.assert_array_equal(other.probabilities, alone.probabilities)
+    assert len(list(mixed.glob("motifs-*_000002.npz"))) == 2
+    # An atom less is another set of atoms, of the same frames.
+    fewer = movie.deepcopy()
+    fewer.find_atoms(show_progressbar=False)
+    fewer.remove_atoms(fewer.atoms.positions[:1])
+    assert len(fewer.find_motifs(checkpoint=mixed, **how).labels) == len(alone.labels) - 1
+
+
+def test_a_folder_that_was_written_before_the_sample_was_spread_is_refused(
+    movie, small_sample, folder, tmp_path
+):
+    old = shutil.copytree(folder, tmp_path / "old")
+    run = json.loads((old / "run.json").read_text(encoding="utf-8"))
+    del run["format"]
+    (old / "run.json").write_text(json.dumps(run), encoding="utf-8")
+    with pytest.raises(ValueError, match="another state of this package"):
+        movie.deepcopy().find_motifs(lens=0.6, checkpoint=old, show_progressbar=False)
 
 
 def test_a_folder_of_another_run_is_refused_and_the_result_stays(movie, sampled, folder):
