@@ -9,30 +9,30 @@ result does not depend on the number of threads.
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 import numba
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import LibController, ThreadpoolController
 
 # A task takes some 30 us to hand over; several a thread even out rows of unequal cost.
 _TASKS_OF_A_THREAD = 4
 
 
-def over_rows(
-    kernel: Callable[..., Any], n: int, *arguments: Any, least: int = 64, tasks: int = _TASKS_OF_A_THREAD
-) -> None:
+def over_rows(kernel: Callable[..., Any], n: int, *arguments: Any, least: int = 64) -> None:
     """Call ``kernel(first, last, *arguments)`` on consecutive parts of ``range(n)``.
 
     Parameters
     ----------
     kernel : callable
-        Compiled with ``nogil=True``; it writes to the rows ``first`` to ``last`` (excluded) of its output alone.
+        It writes to the rows ``first`` to ``last`` (excluded) of its output alone. Only where it releases the GIL, as
+        compiled with ``nogil=True``, do its calls run at the same time.
     n : int
         Number of rows.
     *arguments
@@ -74,8 +74,8 @@ def over_rows(
                 helper.result()
     except BaseException:
         parts.clear()
-        for helper in helpers:
-            helper.cancel()
+        # Who catches the error may use the arrays again: nobody writes to them any more.
+        wait([helper for helper in helpers if not helper.cancel()])
         raise
 
 
@@ -89,15 +89,68 @@ def _pool(pid: int, n_threads: int) -> ThreadPoolExecutor:
 def one_blas_thread() -> Iterator[None]:
     """Run products of matrices on one thread, as a context or a decorator: their sums depend on the number of threads.
 
-    Unlike ``threadpoolctl.threadpool_limits``, which takes milliseconds, this looks for the libraries once.
+    Unlike ``threadpoolctl.threadpool_limits``, which takes milliseconds, this looks for the libraries once. The number of
+    threads is mostly one of the whole process: of several threads of it that are inside at once, the first sets it, and the
+    last one out gives back what was before.
     """
-    with _blas().limit(limits=1):
+    own, _ = _blas()
+    before = [library.num_threads for library in own]
+    for library in own:
+        library.set_num_threads(1)
+    _SHARED.enter()
+    try:
         yield
+    finally:
+        _SHARED.leave()
+        for library, number in zip(own, before, strict=True):
+            library.set_num_threads(number)
+
+
+class _SharedLimit:
+    """One thread for the libraries that have one number for the whole process, as long as anyone is inside."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before: list[int] = []
+
+    def enter(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._before = [library.num_threads for library in _blas()[1]]
+                self._set([1] * len(self._before))
+            self._inside += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._set(self._before)
+
+    @staticmethod
+    def _set(numbers: list[int]) -> None:
+        for library, number in zip(_blas()[1], numbers, strict=True):
+            # Later versions of threadpoolctl let the first thread alone set the number, and ignore all others in silence.
+            release = getattr(library, "clear_controlling_thread", lambda **_: None)
+            release(force=True)
+            library.set_num_threads(number)
+            release(force=True)
+
+
+_SHARED = _SharedLimit()
 
 
 @lru_cache(maxsize=1)
-def _blas() -> ThreadpoolController:
+def _blas() -> tuple[list[LibController], list[LibController]]:
+    """Libraries with a number for each thread, and those with one for the process."""
     # SciPy has a BLAS of its own. A library that is loaded later is none that the package computes with.
     import scipy.linalg  # noqa: F401
 
-    return ThreadpoolController().select(user_api="blas")
+    found = ThreadpoolController().select(user_api="blas").lib_controllers
+    found = [library for library in found if library.num_threads is not None]
+    own = [
+        library
+        for library in found
+        if library.internal_api == "openblas" and getattr(library, "threading_layer", "") == "openmp"
+    ]
+    return own, [library for library in found if library not in own]

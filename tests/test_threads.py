@@ -1,11 +1,13 @@
 """Kernels over the rows of an array: every row once, whatever the number of threads, from any thread."""
 
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from hyperspy_motifs.threads import one_blas_thread, over_rows
 
@@ -51,11 +53,56 @@ def test_an_error_in_a_part_is_raised(two_threads):
         over_rows(fail, 1000, None)
 
 
-def test_blas_has_one_thread_inside_and_as_many_as_before_after():
-    def threads():
-        return [found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas"]
+def test_nobody_writes_any_more_once_an_error_is_raised(two_threads):
+    if numba.get_num_threads() < 2:
+        pytest.skip("needs two threads")
+    main, started, ended = threading.current_thread(), threading.Event(), threading.Event()
 
-    before = threads()
+    def fail(first, last, out):
+        if threading.current_thread() is main:
+            assert started.wait(30)
+            raise KeyboardInterrupt
+        started.set()
+        time.sleep(0.2)
+        ended.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        over_rows(fail, 1000, None)
+    assert ended.is_set()
+
+
+@pytest.fixture
+def two_blas_threads():
+    with threadpool_limits(2, user_api="blas"):
+        if 2 not in blas_threads():
+            pytest.skip("BLAS of one thread")
+        yield
+
+
+def blas_threads():
+    found = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+    assert found
+    return found
+
+
+def test_blas_has_one_thread_inside_and_as_many_as_before_after(two_blas_threads):
+    before = blas_threads()
     with one_blas_thread():
-        assert set(threads()) <= {1}
-    assert threads() == before
+        assert set(blas_threads()) == {1}
+        with one_blas_thread():
+            assert set(blas_threads()) == {1}
+        assert set(blas_threads()) == {1}
+    assert blas_threads() == before
+
+
+def test_blas_has_one_thread_as_long_as_anyone_is_inside(two_blas_threads):
+    before = blas_threads()
+    first, second = one_blas_thread(), one_blas_thread()
+    # Each in a thread of its own, as workers of dask are: whoever comes first leaves first.
+    with ThreadPoolExecutor(1) as a, ThreadPoolExecutor(1) as b:
+        a.submit(first.__enter__).result()
+        b.submit(second.__enter__).result()
+        a.submit(first.__exit__, None, None, None).result()
+        assert b.submit(blas_threads).result() == [1] * len(before)
+        b.submit(second.__exit__, None, None, None).result()
+    assert blas_threads() == before
