@@ -54,8 +54,18 @@ def fuzzy_weights(indices: NDArray[np.int32], distances: NDArray[np.float32]) ->
     Returns
     -------
     csr_array, shape (n, n)
+
+    Raises
+    ------
+    ValueError
+        If an index is none of a point.
     """
     n = len(indices)
+    # Compiled code does not check where it writes.
+    if indices.size and not (0 <= indices.min() and indices.max() < n):
+        raise ValueError(
+            f"Neighbours are numbered {indices.min()} to {indices.max()}; expected 0 to {n - 1}, as there are {n} points."
+        )
     distances = np.ascontiguousarray(distances, dtype=np.float32)
     memberships = np.empty_like(distances)
     over_rows(_memberships, len(distances), distances, memberships)

@@ -102,3 +102,9 @@ def test_bad_input_is_told():
         nearest_neighbours(np.full((5, 2), np.nan), 2)
     with pytest.raises(ValueError, match="forest"):
         nearest_neighbours(X, 2, method="magic")
+
+
+@pytest.mark.parametrize("wrong", [-1, 3])
+def test_neighbours_that_are_none_of_the_points_are_refused(wrong):
+    with pytest.raises(ValueError, match="expected 0 to 2"):
+        fuzzy_weights(np.array([[1, 2], [0, 2], [0, wrong]]), np.ones((3, 2), np.float32))
