@@ -24,6 +24,7 @@ N_REGIONS = 3
 _ONE_COLUMN = 0.9
 _FEWEST = 40
 _ROUNDS = 100
+_SMALLEST = 5
 # A region holds several sublattices, and each is a curved sheet: so many flat pieces stand for it when other atoms are read.
 _TILES = 40
 _POINTS_PER_TILE = 8
@@ -72,6 +73,32 @@ def parts_of_like_extent(
     return np.unique(labels, return_inverse=True)[1].astype(np.int32), squares[:, np.unique(labels)]
 
 
+def parts_of_size(
+    points: NDArray[np.float64], k: int, least: int
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """As `parts_of_like_extent`, of `least` points or more each.
+
+    A few odd points far from all others would be parts of their own. The rest is cut without them, and they join the
+    part with the nearest middle.
+    """
+    rest = np.arange(len(points))
+    while True:
+        labels, squares = parts_of_like_extent(points[rest], min(k, max(len(rest) // least, 1)))
+        count = np.bincount(labels)
+        if count.min() >= least or len(count) == 1:
+            break
+        rest = rest[(count >= least)[labels]]
+    if len(rest) == len(points):
+        return labels, squares
+    middles = np.zeros((len(count), points.shape[1]))
+    np.add.at(middles, labels, points[rest])
+    middles /= count[:, None]
+    squares = _squares(points, (points**2).sum(axis=1), middles)
+    out = squares.argmin(axis=1).astype(np.int32)
+    out[rest] = labels
+    return out, squares
+
+
 def _squares(
     points: NDArray[np.float64], norm: NDArray[np.float64], middles: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -115,6 +142,7 @@ def part_continuum(
     wide = [lens for lens in model.lenses_ if lens >= _ONE_COLUMN] or list(model.lenses_)
     wanted = N_REGIONS if model.n_motifs is None else max(N_REGIONS, int(model.n_motifs))
     first = wanted if len(wide) == 1 else max(N_REGIONS, -(-wanted // 2 ** (len(wide) - 1)))
+    least = max(_SMALLEST, int(model.min_motif_size or 0))
     growth = Growth(n)
     groups, probabilities = np.zeros(n, dtype=np.int32), np.ones(n)
     joins: list[tuple[float, int, int, float]] = []
@@ -127,8 +155,8 @@ def part_continuum(
         for group in range(int(groups.max()) + 1):
             members = np.flatnonzero(groups == group)
             k = min(many, max(len(members) // _FEWEST, 1))
-            parts, squares = parts_of_like_extent(where[members], k)
-            near = 1 / np.maximum(squares, 1e-12 * max(float(squares.max()), 1e-300))
+            parts, squares = parts_of_size(where[members], k, least)
+            near = 1 / np.maximum(squares, max(1e-12 * float(squares.max()), 1e-300))
             probabilities[members] *= near[np.arange(len(members)), parts] / near.sum(axis=1)
             growth.part(group, lens, np.bincount(parts), _merges(where[members], parts))
             out._partings[lens].append(_parting(view, members, parts, n_leaves))

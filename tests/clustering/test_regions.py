@@ -6,7 +6,8 @@ from scipy.spatial import cKDTree
 from sklearn.metrics import adjusted_rand_score
 
 from hyperspy_motifs import data
-from hyperspy_motifs.clustering._regions import parts_of_like_extent
+from hyperspy_motifs.clustering import _regions
+from hyperspy_motifs.clustering._regions import parts_of_like_extent, parts_of_size
 
 
 def test_thirds_of_a_line_and_of_a_ring():
@@ -24,6 +25,16 @@ def test_thirds_of_a_line_and_of_a_ring():
 def test_more_parts_than_points_differ():
     labels, squares = parts_of_like_extent(np.repeat([[0.0, 0.0], [1.0, 0.0]], 5, axis=0), 3)
     assert len(np.unique(labels)) == squares.shape[1] == 2
+
+
+@pytest.mark.parametrize("odd", [1, 2, 7])
+def test_odd_atoms_are_no_part_of_their_own(odd):
+    plain = np.stack(np.meshgrid(np.arange(30.0), np.arange(20.0)), axis=-1).reshape(-1, 2)
+    far = np.array([[300.0, 0], [0, -400], [-500, 0], [0, 600], [700, 0], [0, 800], [900, 900]])[:odd]
+    labels, squares = parts_of_size(np.vstack([plain, far]), 3, 5)
+    assert squares.shape == (600 + odd, 3)
+    assert np.bincount(labels).min() > 100
+    np.testing.assert_array_equal(labels[:600], parts_of_like_extent(plain, 3)[0])
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +91,8 @@ def test_another_exposure_of_the_field_is_read_alike(bilayer):
     assert there.shape == (len(found.labels), own.shape[1])
     for mode in range(4):
         assert np.corrcoef(there[apart < 2, mode], own[:, mode])[0, 1] > 0.97
-    image.motifs.manifold.transform(other, atoms=found.positions)
+    bare = image.motifs.manifold.transform(other, atoms=found.positions)
+    np.testing.assert_allclose(bare, there, atol=1e-6)
 
 
 def test_coordinates_of_what_cannot_be_read(bilayer):
@@ -95,3 +107,21 @@ def test_a_number_of_regions_can_be_asked_for(bilayer):
     with pytest.warns(UserWarning, match="continuum"):
         motifs = bilayer[0].isig[:340, :340].find_motifs(n_motifs=5, lens=1.2, show_progressbar=False)
     assert motifs.n_motifs == 5
+
+
+@pytest.mark.parametrize("odd", [1, 2])
+def test_probabilities_are_numbers_where_an_atom_is_far_from_all_others(bilayer, monkeypatch, odd):
+    told = _regions._before_the_gap
+
+    def with_odd_ones(manifold):
+        where = told(manifold).copy()
+        where[:odd] += 1e3 * (1 + np.arange(odd)[:, None]) * np.abs(where).max()
+        return where
+
+    monkeypatch.setattr(_regions, "_before_the_gap", with_odd_ones)
+    with pytest.warns(UserWarning, match="continuum"):
+        motifs = bilayer[0].isig[:340, :340].find_motifs(show_progressbar=False)
+    assert motifs.n_motifs == 3
+    for lens in motifs.lenses:
+        assert np.isfinite(motifs.probabilities_at(lens)).all()
+        assert np.bincount(motifs.labels_at(lens)).min() >= 5
