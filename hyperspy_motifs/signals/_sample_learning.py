@@ -13,12 +13,18 @@ from hyperspy_motifs.stacks import Elsewhere, FrameSample, running_client
 from . import _stack_finding as stack
 from ._frames import lazy_frame, n_frames
 from ._learning import Learned, learn_on_sample, lenses_of
+from ._moment_source import MOST_KEPT_PIXELS
+
+# The images of a sample go to a worker in one task while they hold no more pixels than this together, some 130 MB of four
+# bytes each. Where they hold more they are read one at a time, by the process that asks.
+MOST_SENT_PIXELS = 2 * MOST_KEPT_PIXELS
 
 
 class SampleLearning:
     """Watches the atoms of frames as they come, and has the vocabulary learned once those of the sample are there.
 
-    Without a cluster, and where the frames are all in the sample, there is nothing to be done meanwhile: the result is None.
+    Without a cluster, where the frames are all in the sample, and where those of the sample are too large to be sent, nothing
+    is learned meanwhile: the result is None.
 
     Parameters
     ----------
@@ -35,7 +41,9 @@ class SampleLearning:
         self._decided = running_client() is None
 
     def watch(self, number: int, result: Mapping[str, np.ndarray]) -> None:
-        """Take the atoms of one frame."""
+        """Take the atoms of one frame; raises what learning on those before it has raised."""
+        if self._task is not None:
+            self._task.raise_early()
         if self._decided:
             return
         self._found[number] = result["positions"]
@@ -44,11 +52,7 @@ class SampleLearning:
         if sample is None:
             return
         self._decided = True
-        if (
-            len(self._found) < n_frames(self._detectors[0])
-            and len(sample)
-            and len(self._found[int(sample[0])]) > 2
-        ):
+        if len(self._found) < n_frames(self._detectors[0]) and self._can_be_sent(sample):
             self._begin(sample)
         self._found = {}
 
@@ -60,6 +64,12 @@ class SampleLearning:
         """Leave it, as nobody asks for the result."""
         if self._task is not None:
             self._task.cancel()
+
+    def _can_be_sent(self, sample: np.ndarray) -> bool:
+        """Whether a worker can learn on these frames: their images are few, and the first tells a distance of atoms."""
+        rows, columns = self._detectors[0].data.shape[-2:]
+        pixels = rows * columns * len(sample) * len(self._detectors)
+        return 0 < pixels <= MOST_SENT_PIXELS and len(self._found[int(sample[0])]) > 2
 
     def _begin(self, sample: np.ndarray) -> None:
         places = [self._found[k] for k in sample.tolist()]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import numba
@@ -45,7 +46,7 @@ def on_workers(
     function: Callable[..., Any],
     images_of: Callable[[int], Sequence[Any]],
     jobs: Sequence[tuple[int, tuple[Any, ...]]],
-) -> Iterator[tuple[int, Any]]:
+) -> Generator[tuple[int, Any]]:
     """Yield number and result of every frame as they are finished; a few of them are on their way at a time.
 
     The task of a frame carries all that it needs, so a worker that is lost costs no more than its frames' time.
@@ -82,7 +83,7 @@ def on_workers(
                 running.add(submit(job, 1))
             yield number, result
     finally:
-        client.cancel(list(submitted))
+        _cancel(client, list(submitted))
 
 
 class Elsewhere:
@@ -116,9 +117,23 @@ class Elsewhere:
         except (KilledWorker, FutureCancelledError):
             return None
 
+    def raise_early(self) -> None:
+        """Raise what the task has raised, where it has failed by now."""
+        if self._future.status == "error":
+            self.result()
+
     def cancel(self) -> None:
         """Leave it."""
-        self._client.cancel([self._future])
+        _cancel(self._client, [self._future])
+
+
+def _cancel(client: Any, futures: list[Any]) -> None:
+    """Cancel tasks, where there is still somebody to tell: else what ended the run is the error that counts."""
+    from distributed.client import ClosedClientError
+
+    # A closed client, a connection that is lost or silent, a closed loop.
+    with contextlib.suppress(ClosedClientError, OSError, RuntimeError):
+        client.cancel(futures)
 
 
 def _submit(

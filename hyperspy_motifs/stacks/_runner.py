@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,10 +68,12 @@ def run_frames(
         if client is None
         else on_workers(client, function, images_of, left)
     )
-    for number, result in computed:
-        if checkpoint is not None:
-            checkpoint.save(step, number, result)
-        take(number, result)
+    # Tasks that wait are cancelled when a frame's error ends the loop, not when its traceback is let go.
+    with contextlib.closing(computed):
+        for number, result in computed:
+            if checkpoint is not None:
+                checkpoint.save(step, number, result)
+            take(number, result)
     return {number: results[number] for number, _ in jobs}
 
 
@@ -78,7 +81,7 @@ def _one_by_one(
     function: Callable[..., Any],
     images_of: Callable[[int], Sequence[Any]],
     jobs: Sequence[tuple[int, tuple[Any, ...]]],
-) -> Iterator[tuple[int, Any]]:
+) -> Generator[tuple[int, Any]]:
     for number, arguments in jobs:
         images = [
             np.asarray(image.compute() if hasattr(image, "compute") else image) for image in images_of(number)

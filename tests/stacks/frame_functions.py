@@ -15,3 +15,8 @@ def slow_sum(images, number, seconds):
         "pid": np.array(os.getpid()),
         "threads": np.array(numba.get_num_threads()),
     }
+
+
+def fails(images, number, *arguments):
+    """Stands for a step that cannot be done."""
+    raise ValueError("These atoms cannot be told apart.")

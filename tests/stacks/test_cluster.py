@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import hyperspy_motifs as hm
+from hyperspy_motifs.signals import _sample_learning, _stack_finding
 from hyperspy_motifs.signals._frame_tasks import find_atoms_of_frame
-from hyperspy_motifs.signals._sample_learning import SampleLearning
 from hyperspy_motifs.stacks import Elsewhere, run_frames, running_client
 
 distributed = pytest.importorskip("distributed")
@@ -22,7 +22,7 @@ distributed = pytest.importorskip("distributed")
 HERE = Path(__file__).parent
 # Test modules are no package: workers find the functions of frames beside this file.
 sys.path.insert(0, str(HERE))
-from frame_functions import slow_sum  # noqa: E402
+from frame_functions import fails, slow_sum  # noqa: E402
 
 N = 12
 
@@ -110,9 +110,9 @@ def test_an_error_in_a_frame_is_the_users(local_client):
 
 
 def test_motifs_of_a_stack_are_the_same_on_workers(local_client, monkeypatch):
-    from hyperspy_motifs.signals import _stack_finding
-
     monkeypatch.setattr(_stack_finding, "SAMPLE_ATOMS", 100)
+    # The frames alone go to the workers: learning has a test of its own.
+    monkeypatch.setattr(_sample_learning, "MOST_SENT_PIXELS", 0)
     frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(3)]
     stack = hs.stack(frames, show_progressbar=False)
     on_workers = stack.deepcopy().find_motifs(patch_radius=0.11, show_progressbar=False)
@@ -127,31 +127,18 @@ def test_motifs_of_a_stack_are_the_same_on_workers(local_client, monkeypatch):
 def test_motifs_are_learned_on_a_worker_while_others_find_atoms_and_are_the_same(
     local_client, monkeypatch, tmp_path
 ):
-    from hyperspy_motifs.signals import _stack_finding
-
     monkeypatch.setattr(_stack_finding, "SAMPLE_ATOMS", 160)
     frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(6)]
     stack = hs.stack(frames, show_progressbar=False)
-    begun = []
-    begin = SampleLearning._begin
-
-    def watched(self, sample):
-        begun.append((sample.tolist(), sorted(self._found)))
-        begin(self, sample)
-
-    monkeypatch.setattr(SampleLearning, "_begin", watched)
     # A folder from the workers serves a run without them, whatever the order in which its files came.
     how = {"patch_radius": 0.11, "show_progressbar": False}
     on_workers = stack.deepcopy().find_motifs(checkpoint=tmp_path / "run", **how)
-    [(sample, known)] = begun
-    assert len(sample) < len(known) < len(frames)
     for file in (tmp_path / "run").glob("*_00000[134].npz"):
         file.unlink()
     monkeypatch.setattr("hyperspy_motifs.stacks._runner.running_client", lambda: None)
     monkeypatch.setattr("hyperspy_motifs.signals._sample_learning.running_client", lambda: None)
     here = stack.deepcopy().find_motifs(**how)
     continued = stack.deepcopy().find_motifs(checkpoint=tmp_path / "run", **how)
-    assert len(begun) == 1
     # The vocabulary is the same to the last bit, with one thread there and with several here.
     assert len({file.name.split("_")[0] for file in (tmp_path / "run").glob("motifs-*.npz")}) == 1
     for other in (here, continued):
@@ -160,6 +147,47 @@ def test_motifs_are_learned_on_a_worker_while_others_find_atoms_and_are_the_same
         np.testing.assert_array_equal(on_workers.probabilities, other.probabilities)
         np.testing.assert_array_equal(on_workers.layout, other.layout)
         assert on_workers.summary() == other.summary()
+
+
+def test_an_error_while_motifs_are_learned_on_a_worker_is_the_users(local_client, monkeypatch):
+    monkeypatch.setattr(_stack_finding, "SAMPLE_ATOMS", 100)
+    monkeypatch.setattr(_sample_learning, "learn_on_sample", fails)
+    # The first frame alone is the sample: its task is begun while others wait.
+    frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(8)]
+    stack = hs.stack(frames, show_progressbar=False)
+    with pytest.raises(ValueError, match="These atoms cannot be told apart"):
+        stack.find_motifs(patch_radius=0.11, show_progressbar=False)
+
+
+def test_an_error_in_a_task_shows_before_its_result_is_asked_for(local_client, images):
+    failed = Elsewhere(local_client, fails, [images[0]], 0, ())
+    busy = Elsewhere(local_client, slow_sum, [images[1]], 1, (2.0,))
+    busy.raise_early()
+    distributed.wait(failed._future)
+    with pytest.raises(ValueError, match="These atoms cannot be told apart"):
+        failed.raise_early()
+    busy.cancel()
+    busy.raise_early()
+
+
+def test_a_client_that_is_closed_hides_no_error(environment, images):
+    def closing(number, result):
+        client.close()
+        raise ValueError("This is what happened")
+
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
+        ) as one,
+        distributed.Client(one) as client,
+    ):
+        task = Elsewhere(client, slow_sum, [images[0]], 0, (0.0,))
+        with pytest.raises(ValueError, match="This is what happened"):
+            run_frames(
+                slow_sum, lambda k: [images[k]], [(k, (0.0,)) for k in range(N)], step="sum", found=closing
+            )
+        task.cancel()
+        assert task.result() is None or task.result()["sum"].shape == ()
 
 
 def test_a_task_that_is_lost_gives_nothing_and_one_that_is_done_its_result(local_client, images):

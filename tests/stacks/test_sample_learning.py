@@ -1,0 +1,108 @@
+"""When the motifs of a large stack are learned on a worker, while atoms are still being found."""
+
+import numpy as np
+import pytest
+
+from hyperspy_motifs.signals import AtomicImage, _sample_learning, _stack_finding
+from hyperspy_motifs.signals._learning import learn_on_sample
+from hyperspy_motifs.signals._sample_learning import SampleLearning
+
+N, ROWS, COLUMNS = 8, 20, 30
+ATOMS = np.argwhere(np.ones((5, 6)))[:, ::-1] * 5.0
+ASKED = {"lens": 0.6, "patch_radius": None, "n_max": None}
+LAST = "the last"
+
+
+class Task:
+    """Stands for a task on a worker: what it was given, and whether it has failed by now."""
+
+    def __init__(self, client, function, images, number, arguments):
+        self.function, self.images, self.number, self.arguments = function, images, number, arguments
+        self.failed = self.left = False
+
+    def raise_early(self):
+        if self.failed:
+            raise ValueError("These atoms cannot be told apart.")
+
+    def result(self):
+        return LAST
+
+    def cancel(self):
+        self.left = True
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    begun = []
+
+    def task(*arguments):
+        begun.append(Task(*arguments))
+        return begun[-1]
+
+    monkeypatch.setattr(_sample_learning, "running_client", object)
+    monkeypatch.setattr(_sample_learning, "Elsewhere", task)
+    # Three frames of thirty atoms.
+    monkeypatch.setattr(_stack_finding, "SAMPLE_ATOMS", 95)
+    return begun
+
+
+@pytest.fixture(scope="module")
+def detectors():
+    data = np.arange(N)[:, None, None] * np.ones((ROWS, COLUMNS))
+    return [AtomicImage(data), AtomicImage(-data)]
+
+
+def watch(detectors, numbers):
+    learning = SampleLearning(detectors, ASKED)
+    for number in numbers:
+        learning.watch(number, {"positions": ATOMS + number / 100})
+    return learning
+
+
+def test_learning_begins_once_the_frames_of_the_sample_are_there(cluster, detectors):
+    # In the order 0, 4, 2, 6 the sample is 0, 2 and 4, and frame 6 is known not to fit.
+    learning = watch(detectors, [0, 3, 6, 4])
+    assert not cluster
+    assert learning.result() is None
+    learning.watch(2, {"positions": ATOMS + 0.02})
+    [task] = cluster
+    assert task.function is learn_on_sample
+    assert [image[0, 0] for image in task.images] == [0, 2, 4, 0, -2, -4]
+    frames, pixels, spacing, lenses, asked = task.arguments
+    np.testing.assert_array_equal(frames, np.repeat([0, 2, 4], len(ATOMS)))
+    np.testing.assert_array_equal(pixels, np.concatenate([ATOMS, ATOMS + 0.02, ATOMS + 0.04]))
+    assert spacing == pytest.approx(5)
+    assert 0.6 in lenses
+    assert asked is ASKED
+    for number in (1, 5, 7):
+        learning.watch(number, {"positions": ATOMS})
+    assert len(cluster) == 1
+    assert learning.result() == LAST
+    learning.cancel()
+    assert task.left
+
+
+def test_nothing_is_learned_meanwhile_where_the_sample_is_known_last(cluster, detectors):
+    assert watch(detectors, [0, 4, 6, 1, 3, 5, 7, 2]).result() is None
+    assert not cluster
+
+
+def test_nothing_is_learned_meanwhile_without_a_cluster(cluster, detectors, monkeypatch):
+    monkeypatch.setattr(_sample_learning, "running_client", lambda: None)
+    assert watch(detectors, range(N)).result() is None
+    assert not cluster
+
+
+@pytest.mark.parametrize(("less", "begun"), [(0, 1), (1, 0)])
+def test_images_of_more_pixels_than_can_be_sent_stay_here(cluster, detectors, monkeypatch, less, begun):
+    monkeypatch.setattr(_sample_learning, "MOST_SENT_PIXELS", 2 * 3 * ROWS * COLUMNS - less)
+    assert watch(detectors, [0, 4, 2, 6]).result() == (LAST if begun else None)
+    assert len(cluster) == begun
+
+
+def test_an_error_in_learning_ends_the_search_for_atoms(cluster, detectors):
+    learning = watch(detectors, [0, 4, 2, 6])
+    learning.watch(1, {"positions": ATOMS})
+    cluster[0].failed = True
+    with pytest.raises(ValueError, match="These atoms cannot be told apart"):
+        learning.watch(3, {"positions": ATOMS})
