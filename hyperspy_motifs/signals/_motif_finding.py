@@ -19,7 +19,7 @@ from ._checks import check_axes
 from ._learning import REACH_OF_NEIGHBOURS, Learned, learn, lenses_of, warn_of_fewer
 from ._moment_source import AUTO, N_MAX, MomentSource, source_of
 from ._patch_sites import grid_table, judge_sites
-from ._sample_learning import SampleLearning, spacing_of
+from ._sample_learning import SampleLearning, spacing_of, telling_frame
 from ._stack_finding import apply_to_all, is_large, open_checkpoint, order_by_frequency, sample_rows
 from ._vocabulary_making import learned_vocabulary
 
@@ -151,7 +151,7 @@ def _learned(
     spacing = float(table.facts["separation"]) / scale
     n_max, frames = asked["n_max"], table.frames[rows]
     if large:
-        first = table.pixel_positions[rows[frames == frames[0]]]
+        first = table.pixel_positions[rows[frames == telling_frame(frames)]]
         # To the last bit what a worker takes, which knows the frames of the sample alone.
         spacing = spacing_of(first) if len(first) > 2 else spacing
     source = MomentSource(

@@ -66,23 +66,33 @@ class SampleLearning:
             self._task.cancel()
 
     def _can_be_sent(self, sample: np.ndarray) -> bool:
-        """Whether a worker can learn on these frames: their images are few, and the first tells a distance of atoms."""
+        """Whether a worker can learn on these frames: their images are few, and one tells a distance of atoms."""
         rows, columns = self._detectors[0].data.shape[-2:]
         pixels = rows * columns * len(sample) * len(self._detectors)
-        return 0 < pixels <= MOST_SENT_PIXELS and len(self._found[int(sample[0])]) > 2
+        return 0 < pixels <= MOST_SENT_PIXELS and max(len(self._found[k]) for k in sample.tolist()) > 2
 
     def _begin(self, sample: np.ndarray) -> None:
         places = [self._found[k] for k in sample.tolist()]
-        spacing, scale = spacing_of(places[0]), abs(store.Stamp.of(self._detectors[0]).scale[0])
+        frames, pixels = np.repeat(sample, [len(p) for p in places]), np.concatenate(places)
+        spacing = spacing_of(pixels[frames == telling_frame(frames)])
+        scale = abs(store.Stamp.of(self._detectors[0]).scale[0])
         lenses = lenses_of(self._asked["lens"], self._asked["patch_radius"], spacing * scale)
-        frames = np.repeat(sample, [len(p) for p in places])
         self._task = Elsewhere(
             running_client(),
             learn_on_sample,
             [lazy_frame(one, k) for one in self._detectors for k in sample.tolist()],
             int(sample[0]),
-            (frames, np.concatenate(places), spacing, lenses, self._asked),
+            (frames, pixels, spacing, lenses, self._asked),
         )
+
+
+def telling_frame(frames: np.ndarray) -> int:
+    """The first frame with at least half as many atoms as any: what a dark one shows is no distance of neighbours.
+
+    `frames` (n,) is the frame of each atom.
+    """
+    numbers, counts = np.unique(frames, return_counts=True)
+    return int(numbers[np.argmax(2 * counts >= counts.max())])
 
 
 def spacing_of(pixels: np.ndarray) -> float:

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from hyperspy_motifs.signals import AtomicImage, _sample_learning, _stack_finding
+from hyperspy_motifs.signals import AtomicImage, _atom_finding, _sample_learning, _stack_finding
 from hyperspy_motifs.signals._learning import learn_on_sample
 from hyperspy_motifs.signals._sample_learning import SampleLearning
+from hyperspy_motifs.stacks import spread_order
 
 N, ROWS, COLUMNS = 8, 20, 30
 ATOMS = np.argwhere(np.ones((5, 6)))[:, ::-1] * 5.0
@@ -106,3 +107,25 @@ def test_an_error_in_learning_ends_the_search_for_atoms(cluster, detectors):
     cluster[0].failed = True
     with pytest.raises(ValueError, match="These atoms cannot be told apart"):
         learning.watch(3, {"positions": ATOMS})
+
+
+def test_a_dark_frame_does_not_tell_the_distance_of_neighbours(cluster, detectors):
+    learning = SampleLearning(detectors, ASKED)
+    learning.watch(0, {"positions": ATOMS[:8] / 3})
+    for number in (4, 2, 6, 1):
+        learning.watch(number, {"positions": ATOMS})
+    [task] = cluster
+    assert set(task.arguments[0]) == {0, 2, 4}
+    assert task.arguments[2] == pytest.approx(5)
+
+
+def test_frames_are_read_in_the_order_of_the_sample_only_where_one_is_waited_for(detectors, monkeypatch):
+    def told(function, images_of, jobs, **how):
+        raise InterruptedError([number for number, _ in jobs])
+
+    monkeypatch.setattr(_atom_finding, "running_client", object)
+    monkeypatch.setattr(_atom_finding, "run_frames", told)
+    for watched, order in ((None, list(range(N))), (lambda *found: None, spread_order(N).tolist())):
+        with pytest.raises(InterruptedError) as asked:
+            _atom_finding.find_atoms(detectors[0], None, False, watch=watched)
+        assert asked.value.args[0] == order
