@@ -17,9 +17,9 @@ from ._view import View
 # species a tenth of their atoms at the lowest dose and five none.
 _IN_DOUBT = 5.0
 _POINTS_PER_COMPONENT = 4
-# Nearest-neighbour distances: to the nearest columns of the same kind. They show what is usual here, so that a slow change of
-# brightness is not taken for a species.
-_REACH = 2.0
+# Nearest-neighbour distances, 1.7 by default: to the nearest columns of the same kind. They show what is usual here, so that
+# a slow change of brightness is not taken for a species. Below 2, so that such a lens, asked for, changes no species.
+_REACH = 1.9
 
 
 @dataclass(frozen=True)
@@ -165,9 +165,11 @@ def _together(
     rows: NDArray[np.int64], uncertain: tuple[Uncertain, Uncertain], d: int, d_both: int
 ) -> Uncertain:
     """Covariance of both lenses on top, of those among `rows`."""
-    covariance = np.zeros((len(rows), d_both, d_both))
+    # Most atoms are known well: no room for those.
+    some = np.flatnonzero(np.isin(rows, np.union1d(uncertain[0][0], uncertain[1][0])))
+    covariance = np.zeros((len(some), d_both, d_both))
     for (which, own), part in zip(uncertain, (slice(0, d), slice(d, d_both)), strict=True):
-        _, here, there = np.intersect1d(rows, which, return_indices=True)
+        _, here, there = np.intersect1d(rows[some], which, return_indices=True)
         covariance[here, part, part] = own[there]
-    some = np.flatnonzero(covariance.any(axis=(1, 2)))
-    return some, covariance[some]
+    kept = covariance.any(axis=(1, 2))
+    return (some, covariance) if kept.all() else (some[kept], covariance[kept])

@@ -11,7 +11,7 @@ from hyperspy_motifs.clustering._doubt import Doubt
 from hyperspy_motifs.clustering._features import Axes
 from hyperspy_motifs.clustering._state import from_state, to_state
 from hyperspy_motifs.clustering._view import View
-from hyperspy_motifs.clustering._wider_lens import WiderLens, judge_doubtful, wider_lens
+from hyperspy_motifs.clustering._wider_lens import WiderLens, _together, judge_doubtful, wider_lens
 from hyperspy_motifs.vocabulary import DiscSource
 
 
@@ -137,3 +137,19 @@ def test_what_was_learned_comes_back_from_a_file():
     np.testing.assert_array_equal(labels, restored[0])
     np.testing.assert_array_equal(probabilities, restored[1])
     np.testing.assert_array_equal(labels, model.labels_at_[0.6])
+
+
+def test_doubts_of_both_lenses_stand_beside_each_other():
+    rng = np.random.default_rng(3)
+    rows = np.array([1, 2, 4, 7, 11, 12])
+    uncertain = tuple(
+        (which, rng.normal(size=(3, d, d)))
+        for which, d in ((np.array([2, 5, 11]), 2), (np.array([1, 2, 12]), 3))
+    )
+    uncertain[1][1][2] = 0  # nothing on top: as good as known
+    expected = np.zeros((13, 5, 5))
+    expected[uncertain[0][0], :2, :2] = uncertain[0][1]
+    expected[uncertain[1][0], 2:, 2:] = uncertain[1][1]
+    some, covariance = _together(rows, uncertain, 2, 5)
+    np.testing.assert_array_equal(rows[some], [1, 2, 11])
+    np.testing.assert_array_equal(covariance, expected[[1, 2, 11]])
