@@ -24,7 +24,7 @@ from ._sites import Sites
 from ._surroundings import Leak, both_valid
 from ._tree import by_frequency
 from ._view import LENSES as LENSES
-from ._view import View, checked_lenses, filled, joins_of
+from ._view import View, checked_lenses, filled, joins_of, sound_atoms
 from ._wider_lens import judge_doubtful, wider_lens
 
 _ONE_COLUMN = 0.9  # smaller discs hold the centre of no neighbour
@@ -279,9 +279,7 @@ class NestedLenses:
             raise ValueError(
                 f"No atom has its disc of {lens:g} nearest-neighbour distances inside the image: use smaller lenses."
             )
-        # Discs that the border cuts are judged by the others' motifs, where there are enough others.
-        whole = valid & (np.asarray(moments.coverage) > 0.99)
-        sound = whole if 2 * whole.sum() > len(whole) else valid
+        sound = sound_atoms(valid, moments.coverage)
         X, doubt = features_and_doubt(moments, self.rotation_invariant, unit)
         X = filled(X, valid)
         view = View(unit, None, X, sound, doubt)

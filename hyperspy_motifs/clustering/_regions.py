@@ -17,7 +17,7 @@ from ._growth import Growth
 from ._manifold import Manifold, manifold_features
 from ._nested import NestedLenses
 from ._reading import SURROUNDINGS, Parting
-from ._view import View, filled, sound_members
+from ._view import View, filled, sound_atoms, sound_members
 
 # The stackings of high symmetry of a moire are three (AA, AB, BA); of a ring or an interval it makes thirds.
 N_REGIONS = 3
@@ -112,10 +112,10 @@ def part_continuum(
 ) -> NestedLenses:
     """Put regions of the continuum in the place of the motifs that were found on it.
 
-    Density clusters of a cloud without gaps are where chance puts them: other random numbers, other motifs. Regions are cut
-    from the manifold coordinates, which no random number changes. Lenses that reach the neighbours have them: three
-    through the smallest, each cut in two through the next, and so on. A smaller lens does not see what changes: all
-    atoms are one there.
+    Where surroundings change without a step, density clusters are where chance puts them: other random numbers, other
+    motifs. Regions are cut from the manifold coordinates, which no random number changes. Lenses that reach the neighbours
+    have them: three through the smallest, each cut in two through the next, and so on; more where `n_motifs` asks for them.
+    Through a smaller lens all atoms are one: what it tells of them, their species too, is not offered on a continuum.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def _view(model: NestedLenses, lens: float, moments_of: Callable[[float], Moment
     wider = None if leak is None else moments_of(SURROUNDINGS)
     X, doubt = features_and_doubt(moments, model.rotation_invariant, unit, leak, wider)
     valid = np.asarray(moments.valid, dtype=bool)
-    return View(unit, leak, filled(X, valid), valid & (np.asarray(moments.coverage) > 0.99), doubt)
+    return View(unit, leak, filled(X, valid), sound_atoms(valid, moments.coverage), doubt)
 
 
 def _parting(view: View, members: NDArray[np.int64], parts: NDArray[np.int32], n_leaves: int) -> Parting:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ._doubt import Doubt
 from ._features import Axes
@@ -44,6 +44,15 @@ def joins_of(
         for stays, joined, value in merging_order(Axes.fit(X).apply(X), compact, random_state):
             joins.append((lens, int(names[stays]), int(names[joined]), value))
     return joins
+
+
+def sound_atoms(valid: NDArray[np.bool_], coverage: ArrayLike) -> NDArray[np.bool_]:
+    """Return which atoms may found motifs, shape (n,), by the part (n,) of their disc that lies inside the image.
+
+    Discs that the border cuts are judged by the others' motifs, where there are enough others.
+    """
+    whole = valid & (np.asarray(coverage) > 0.99)
+    return whole if 2 * whole.sum() > len(whole) else valid
 
 
 def filled(X: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
