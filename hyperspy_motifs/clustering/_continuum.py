@@ -195,7 +195,8 @@ def estimate_continuity(
         # That all is discrete says of every class that it is no continuum: the verdict is no surer than the least sure of the
         # large ones.
         large = [c.probability for g, c in each.items() if (labels == g).sum() >= max(_FEWEST, n * _LARGE)]
-        return replace(whole, certainty=min([whole.certainty, *(1 - p for p in large)]), groups=each)
+        least = min([whole.certainty, *(1 - p for p in large)])
+        return replace(whole, certainty=least, share=share, groups=each)
     # Not all is a continuum, but some is: no surer than either.
     certainty = min(whole.certainty, max(each[g].certainty for g in inside))
     return replace(whole, kind="partly continuous", certainty=certainty, share=share, groups=each)

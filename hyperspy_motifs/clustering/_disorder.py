@@ -63,7 +63,8 @@ def estimate_disorder(
 
     with the mean of the k nearest neighbours in feature space, P the projection that leaves out their m main directions, p
     features and noise :math:`\sigma_i`. In a manifold of dimension d these are its d tangents and the d (d + 1) / 2
-    directions in which it bends (the second derivatives along the tangents): m = 5 for a surface.
+    directions in which it bends (the second derivatives along the tangents): m = 5 for a surface. It is at most p / 3
+    (or d, where that is more), and at most k - 1.
 
     Parameters
     ----------
@@ -122,8 +123,8 @@ def _excess(
     points: NDArray[np.float64], variance: NDArray[np.float64], n_tangents: int
 ) -> NDArray[np.float64]:
     k, p = _NEIGHBOURS, points.shape[1]
-    # Of few features only a third is left out, or hardly any would be left to tell.
-    n_out = min(n_tangents + n_tangents * (n_tangents + 1) // 2, max(n_tangents, p // 3))
+    # Of few features only a third is left out, or hardly any would be left to tell. k points span k - 1 directions.
+    n_out = min(n_tangents + n_tangents * (n_tangents + 1) // 2, max(n_tangents, p // 3), k - 1)
     out = np.empty(len(points))
     with one_blas_thread():
         indices, _ = nearest_neighbours(Axes.fit(points, fewer=False).apply(points), k)
