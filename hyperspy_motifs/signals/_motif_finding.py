@@ -89,7 +89,7 @@ def find_motifs(
     }
     kept = None
     if large:
-        facts = {**table.facts, "asked": asked, "detectors": len(detectors)}
+        facts = {**table.facts, **learned.continuity, "asked": asked, "detectors": len(detectors)}
         vocabulary = learned_vocabulary(model, source, learned.labels, chosen, stamp, facts)
         found = apply_to_all(detectors, table, vocabulary, folder, show_progressbar)
         found, vocabulary, tree = order_by_frequency(found, vocabulary, tree)

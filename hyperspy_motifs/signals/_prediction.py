@@ -105,7 +105,7 @@ def predict(
             "atom_leaf": np.zeros(n, np.int64),
         },
         parameters={
-            **(parameters or {**vocabulary.facts, "continuous": False}),
+            **(parameters or {"continuous": False, **vocabulary.facts}),
             "spacing": matched.spacing,
             "n_max": int(vocabulary.orders[lens]),
             "atoms": "given" if atoms is not None else "found",

@@ -117,6 +117,7 @@ def _facts(parameters: Mapping[str, Any], moments: Any) -> dict[str, Any]:
         "polarity": str(parameters.get("polarity", "auto")),
         "title": str(parameters.get("title", "")),
         "detectors": int(parameters.get("detectors", 1)),
+        "continuous": bool(parameters.get("continuous", False)),
         "basis": "Zernike, integrated over pixels",
         "noise": {"gain": float(noise.gain), "read_std": float(noise.read_std), "dark": float(noise.dark)},
         "package": __version__,

@@ -1,5 +1,7 @@
 """A vocabulary as a file: arrays alone, the same predictions, errors that say what it is not."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,20 @@ def test_it_says_basis_noise_and_version(learned, path):
     assert known.facts["package"] == hm.__version__
     assert known.spacing == pytest.approx(learned.parameters["spacing"])
     assert known.n_motifs == learned.n_motifs
+
+
+@pytest.mark.parametrize("known", [True, False, None])
+def test_the_file_says_whether_motifs_are_regions(known, learned, path, other):
+    vocabulary = load_vocabulary(path)
+    assert vocabulary.facts["continuous"] is False
+    facts = {k: v for k, v in vocabulary.facts.items() if k != "continuous"}
+    if known is not None:
+        facts["continuous"] = known
+    again = from_arrays(to_arrays(dataclasses.replace(vocabulary, facts=facts)))
+    given = other.apply_vocabulary(
+        again, atoms=other.find_atoms(show_progressbar=False), show_progressbar=False
+    )
+    assert given.is_continuous == bool(known)
 
 
 def test_no_object_is_unpickled(path):
