@@ -71,7 +71,8 @@ def learn(
     }
     if found.is_continuous:
         model = part_continuum(model, source, source.places())
-    return Learned(source, model, *_choice(model, asked["lens"], asked["n_motifs"]), continuity)
+    choice = _choice(model, asked["lens"], asked["n_motifs"], regions=bool(found.is_continuous))
+    return Learned(source, model, *choice, continuity)
 
 
 def learn_on_sample(
@@ -112,7 +113,9 @@ def warn_of_fewer(learned: Learned, n_motifs: int | None) -> None:
         warnings.warn(f"There are only {n_found} motifs: {learned.reason}.", UserWarning, stacklevel=4)
 
 
-def _choice(model: Any, lens: str | float, n_motifs: int | None) -> tuple[int, np.ndarray, np.ndarray, str]:
+def _choice(
+    model: Any, lens: str | float, n_motifs: int | None, regions: bool = False
+) -> tuple[int, np.ndarray, np.ndarray, str]:
     """Index of the lens whose labels are taken, the labels, their probabilities, and why."""
     taken = (
         model.lens_
@@ -123,7 +126,9 @@ def _choice(model: Any, lens: str | float, n_motifs: int | None) -> tuple[int, n
     if n_motifs is not None:
         n_found = int(model.labels_.max()) + 1
         reason = f"the tree of motifs was cut to n_motifs = {n_motifs}"
-        if n_found < n_motifs:
+        if n_found < n_motifs and regions:
+            reason = f"a region of a continuum needs dozens of atoms; {n_motifs} motifs were asked for"
+        elif n_found < n_motifs:
             reason = f"no more than {n_found} motifs differ by more than noise, {n_motifs} were asked for"
         return index, model.labels_, model.probabilities_, reason
     reason = model.reason_ if lens == "auto" else "this lens was asked for"
@@ -137,7 +142,7 @@ def estimate(source: MomentSource, lenses: Sequence[float], labels: np.ndarray |
     wide = sorted(float(v) for v in lenses if v >= REACH_OF_NEIGHBOURS) or [float(max(lenses))]
     if not REACH_OF_NEIGHBOURS <= wide[0] <= NEIGHBOURS_ALONE and not isinstance(source, KeptMoments):
         # How much surroundings vary is told by the nearest neighbours, whatever lens was asked for.
-        wide = sorted({*wide, SURROUNDINGS})
+        wide = sorted({SURROUNDINGS, *(v for v in wide if v > NEIGHBOURS_ALONE)})
     found = [manifold_features(source(lens)) for lens in wide]
     ok = np.all([np.isfinite(one.values).all(axis=1) for one in found], axis=0)
     smallest = found[0].values[ok]
