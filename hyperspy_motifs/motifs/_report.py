@@ -169,7 +169,7 @@ def _continuum(page: Page, motifs: Any, frame: int) -> None:
     values = coordinates if coordinates.shape[1] == 2 else coordinates[:, 0]
     page.heading("Continuum")
     page.paragraph(
-        f"Surroundings change from atom to atom without gaps, along {manifold.dimension:.1f} dimensions. Coordinates along the "
+        f"Surroundings change without a step, along {manifold.dimension:.1f} dimensions. Coordinates along the "
         "slowest of these (diffusion coordinates, without units) take the place of classes."
     )
     here = motifs.frames == frame

@@ -213,7 +213,9 @@ class MotifView:
     def continuity(self) -> Any:
         """Whether the atoms fall into classes, with its certainty, and each motif for itself.
 
-        Judged through all lenses that reach the neighbours; of several detectors, through the chosen one alone.
+        Judged through all lenses that reach the neighbours, and through 1.2 nearest-neighbour distances where none of them
+        sees these alone; of several detectors, through the chosen one only. The smallest of these lenses tells how much the
+        surroundings vary, all tell along how many dimensions.
 
         Returns
         -------
