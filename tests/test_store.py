@@ -32,9 +32,9 @@ def record_of(signal, n=N, frames=None):
         frames=np.zeros(n, int) if frames is None else frames,
         labels=rng.integers(0, 3, n),
         probabilities=rng.random(n),
-        lenses=np.array([0.6, 1.2, 2.4]),
-        lens_labels=rng.integers(0, 3, (L, n)),
-        lens_probabilities=rng.random((L, n)).astype(np.float32),
+        radii=np.array([0.6, 1.2, 2.4]),
+        radius_labels=rng.integers(0, 3, (L, n)),
+        radius_probabilities=rng.random((L, n)).astype(np.float32),
         layouts=rng.random((L, n, 2)).astype(np.float32),
         chosen=1,
         stamp=stamp,
@@ -47,7 +47,7 @@ def record_of(signal, n=N, frames=None):
             "height": 3.5,
         },
         cells={"offsets": np.array([0, 3]), "vertices": np.array([0, 1, 2]), "clear": True, "nothing": None},
-        parameters={"n_max": 8, "lens": "auto", "rotation_invariant": False, "radii": [1.0, 2.0]},
+        parameters={"n_max": 8, "radius": "auto", "rotation_invariant": False, "radii": [1.0, 2.0]},
         previous={"labels": rng.integers(0, 3, n), "probabilities": rng.random(n), "names": {1: "W"}},
         features=features,
     )
@@ -136,7 +136,7 @@ def test_a_crop_leaves_the_atoms_that_remain_where_they_were():
     left = store.read(crop)
     np.testing.assert_array_equal(left.positions, record.positions[inside])
     np.testing.assert_array_equal(left.labels, record.labels[inside])
-    np.testing.assert_array_equal(left.lens_labels, record.lens_labels[:, inside])
+    np.testing.assert_array_equal(left.radius_labels, record.radius_labels[:, inside])
     np.testing.assert_array_equal(left.atoms["sigma"], record.atoms["sigma"][inside])
     np.testing.assert_array_equal(left.tree["atom_leaf"], record.tree["atom_leaf"][inside])
     np.testing.assert_array_equal(left.features.data, record.features.data[inside])

@@ -1,16 +1,16 @@
 """Motifs from features and layout.
 
 ===================  ======================================================================
-NestedLenses         motifs through lenses of growing radius, as one tree
-LENSES               their default radii in nearest-neighbour distances
-Constellations       where the neighbours of every atom are
-find_sites           classes of atoms by the places of their neighbours, whatever these are: Sites
+NestedRadii         motifs through lenses of growing radius, as one tree
+RADII               their default radii in nearest-neighbour distances
+Neighbourhoods       where the neighbours of every atom are
+find_sites           classes of atoms by the places of their neighbours, whatever these are: SiteTemplates
 MotifClustering      scikit-learn clusterer: features to groups that differ by more than noise
 MotifTree            how motifs part, over lenses and granularities; cuts into any number
 density_clusters     leaves of the density tree of a layout
-valley               how surely there is a valley between two groups on a line
+density_gap          how surely there is a gap in density between two groups on a line
 estimate_continuity  discrete classes or a continuum
-part_continuum       regions in the place of motifs, on a continuum
+partition_manifold       regions in the place of motifs, on a continuum
 Manifold             coordinates of atoms on a continuum
 by_frequency         renumber labels, 0 the most frequent
 ===================  ======================================================================

@@ -62,9 +62,9 @@ def take(ids: list[str], index: np.ndarray) -> list[str]:
     return [ids[i] for i in index.tolist()]
 
 
-def word_text(word: Iterable[int]) -> str:
-    """Return a cyclic word of labels as text: ``0-1-0-1``."""
-    return "-".join(str(int(label)) for label in word)
+def sequence_text(sequence: Iterable[int]) -> str:
+    """Return a cyclic sequence of labels as text: ``0-1-0-1``."""
+    return "-".join(str(int(label)) for label in sequence)
 
 
 def neighbour_edges(ids: dict[int, str], statistics: NeighbourStatistics) -> Edges:

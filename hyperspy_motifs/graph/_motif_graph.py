@@ -11,12 +11,12 @@ import numpy as np
 from . import _schema as schema
 from ._builder import GraphBuilder
 from ._collection import collection_paused
-from ._comparison import TypeComparison, compare_types
 from ._graphml_reader import read_graphml
 from ._graphml_writer import write_graphml
 from ._node_link import read_node_link, write_node_link
 from ._relations import RelationGraph
 from ._tables import write_tables
+from ._type_comparison import TypeComparison, compare_types
 
 
 class MotifGraph(RelationGraph):
@@ -114,7 +114,7 @@ class MotifGraph(RelationGraph):
 
     def summary(self) -> str:
         """Return the graph in words: levels, types, compositions and what is not chance."""
-        from ._summary import summarise
+        from ._graph_summary import summarise
 
         return summarise(self)
 

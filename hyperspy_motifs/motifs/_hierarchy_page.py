@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperspy_motifs.graph._files import written_whole
+from hyperspy_motifs.graph._text_files import written_whole
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -202,7 +202,7 @@ def _told(types: Any, node: str) -> dict[str, Any]:
         if d["kind"] == "neighbours" and d["q"] <= 0.05 and u != node:
             rules.append((-abs(d["z"]), u, d))
     for _, other, d in sorted(rules, key=lambda rule: rule[:2])[:6]:
-        how = "favoured" if d["z"] > 0 else "frustrated"
+        how = "enriched" if d["z"] > 0 else "depleted"
         lines.append(
             f"beside {_name(types, other)}: {d['observed']} times, {d['expected']:.1f} by chance, {how} (z = {d['z']:+.1f})"
         )

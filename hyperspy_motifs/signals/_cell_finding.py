@@ -23,7 +23,7 @@ def find_cells(
     kept = {
         "bonds": simple,
         "motifs": None if motifs is None else [int(m) for m in motifs],
-        "wheels": options.get("wheels", "auto"),
+        "merge_centred_rings": options.get("merge_centred_rings", "auto"),
     }
     return {**cells.to_arrays(), OPTIONS: kept}
 
@@ -54,7 +54,8 @@ def _remaining(cells: Any, kept: np.ndarray) -> Any:
     """Those of `cells` whose corners are all among the atoms `kept`, which are numbered anew."""
     n_old = (
         max(
-            [int(a.max()) for a in (cells.vertices, cells.bonds, cells.occupants, kept) if a.size], default=-1
+            [int(a.max()) for a in (cells.vertices, cells.bonds, cells.centre_atoms, kept) if a.size],
+            default=-1,
         )
         + 1
     )
@@ -70,7 +71,7 @@ def _remaining(cells: Any, kept: np.ndarray) -> Any:
     # A cell that lost a neighbour lies at the border now.
     border = cells.on_border.copy()
     border[pairs[:, :2][~both].ravel()] = True
-    rows = ("areas", "labels", "handedness", "orientation", "strain", "n_occupants", "n_holes", "centres")
+    rows = ("areas", "labels", "handedness", "orientation", "strain", "n_centre_atoms", "n_holes", "centres")
     chosen = [cells.polygons[i] for i in index]
     return dataclasses.replace(
         cells,
@@ -78,7 +79,7 @@ def _remaining(cells: Any, kept: np.ndarray) -> Any:
         vertices=new[np.concatenate(chosen)] if chosen else np.zeros(0, np.int64),
         offsets=np.r_[0, np.cumsum([len(p) for p in chosen])].astype(np.int64),
         on_border=border[index],
-        occupants=np.where(cells.occupants[index] >= 0, new[cells.occupants[index]], -1),
+        centre_atoms=np.where(cells.centre_atoms[index] >= 0, new[cells.centre_atoms[index]], -1),
         bonds=new[cells.bonds][(new[cells.bonds] >= 0).all(axis=1)],
         adjacency=np.column_stack([number[pairs[both, 0]], number[pairs[both, 1]], pairs[both, 2]]).reshape(
             -1, 3
@@ -102,7 +103,12 @@ def same_cells_relabelled(record: store.Record) -> dict[str, Any]:
         return find_cells(record, "auto", None)
     options = dict(stored.get(OPTIONS, {}))
     # Corners stay where they are: motifs that were chosen by number may be others now.
-    cells = _find(record, np.asarray(stored["bonds"]), None, {"wheels": options.get("wheels", "auto")})
+    cells = _find(
+        record,
+        np.asarray(stored["bonds"]),
+        None,
+        {"merge_centred_rings": options.get("merge_centred_rings", "auto")},
+    )
     arrays = {
         **cells.to_arrays(),
         "rule": stored["rule"],
@@ -130,7 +136,7 @@ def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, option
         here = np.flatnonzero(record.frames == number)
         wanted = here if motifs is None else here[np.isin(record.labels[here], motifs)]
         if len(wanted) > 2 and by_rule:
-            found = find(record.positions[wanted], record.labels[wanted], bonds, wheels=False)
+            found = find(record.positions[wanted], record.labels[wanted], bonds, merge_centred_rings=False)
             pairs.append(wanted[found.bonds])
             told.append(found)
     joined = np.concatenate(pairs) if pairs else np.zeros((0, 2), int)

@@ -83,8 +83,8 @@ def test_chiral_figures_have_a_hand():
     points = np.vstack([[[0, 0]], rim])
     spokes = [(0, 1), (0, 4), (0, 8)]
     bonds = spokes + [(k, k % 12 + 1) for k in range(1, 13)]
-    here = vertex_figures(find_cells(points, bonds=bonds, wheels=False), 13)
-    there = vertex_figures(find_cells(points * [1, -1], bonds=bonds, wheels=False), 13)
+    here = vertex_figures(find_cells(points, bonds=bonds, merge_centred_rings=False), 13)
+    there = vertex_figures(find_cells(points * [1, -1], bonds=bonds, merge_centred_rings=False), 13)
     assert here.symbols == there.symbols == ["5.6.7"]
     assert here.labels.tolist() == [0] + [-1] * 12
     assert here.handedness[0] == -there.handedness[0] != 0

@@ -93,7 +93,7 @@ def test_find_sees_what_was_edited(honeycomb):
     assert graph.find(level="cell", n_corners=5) == ["cell:999"]
 
 
-def test_alternation_is_favoured_and_equal_neighbours_frustrated(graph):
+def test_alternation_is_enriched_and_equal_neighbours_depleted(graph):
     assert graph["motif:0"]["motif:1"]["z"] > 5
     assert graph["motif:0"]["motif:1"]["q"] < 1e-6
     assert graph["motif:0"]["motif:0"]["z"] < -5
@@ -126,7 +126,7 @@ def test_summary_names_levels_and_formula(graph):
     text = graph.summary()
     assert "Level 1, cell" in text
     assert "Mo1 Se2" in text
-    assert "favoured" in text
+    assert "enriched" in text
 
 
 @pytest.mark.parametrize(

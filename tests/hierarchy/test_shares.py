@@ -64,7 +64,7 @@ def test_formula(composition, text):
 
 
 @pytest.mark.parametrize(
-    ("word", "name"),
+    ("corner_sequence", "name"),
     [
         ((3, 3, 4, 3, 4), "3^2.4.3.4"),
         ((3, 3, 3, 4, 4), "3^3.4^2"),

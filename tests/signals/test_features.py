@@ -17,7 +17,9 @@ def image():
     signal, truth = data.monolayer(shape=(200, 224), random_state=3)
     near = np.all((truth.positions >= 0) & (truth.positions <= [223, 199]), axis=1)
     scale = signal.axes_manager.signal_axes[0].scale
-    signal.find_motifs(truth.positions[near] * scale, refine=False, patch_radius=0.24, n_max=N_MAX)
+    signal.find_motifs(
+        truth.positions[near] * scale, refine=False, radius=0.24, radius_units="axes", n_max=N_MAX
+    )
     return signal
 
 
