@@ -10,14 +10,14 @@ import matplotlib.pyplot as plt
 import hyperspy_motifs as hm
 
 # %%
-# All radii are looked through in one call; each parts the groups of the one before.
+# Motifs are found at all radii in one call; each radius splits the groups of the one before.
 
 s, truth = hm.data.monolayer("MoSe2", shape=(360, 360), random_state=3)
 motifs = s.find_motifs(show_progressbar=False)
 print(motifs)
 
 # %%
-# Through the smallest an atom is its species; through larger ones the atoms beside a defect differ from those
+# At the smallest an atom is its species; at larger ones the atoms beside a defect differ from those
 # that are not, too.
 
 extent = hm.draw.image_extent(s.data.shape, s.axes_manager.signal_axes[0].scale)
@@ -29,7 +29,7 @@ for radius, axis in zip(motifs.radii, axes.flat, strict=True):
 plt.show()
 
 # %%
-# The same as a tree: from the left, what a small radius tells apart; to the right, larger radii.
+# The same as a tree: from the left, what a small radius separates; to the right, larger radii.
 
 motifs.plot_tree()
 plt.show()

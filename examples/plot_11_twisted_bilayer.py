@@ -23,7 +23,7 @@ print(f"{verdict.kind}, certainty {verdict.certainty:.2f}")
 
 # %%
 # Labels there are, as always: regions of the continuum of like extent, three at the chosen radius and twelve
-# through the largest. Their borders are arbitrary.
+# at the largest. Their borders are arbitrary.
 
 extent = hm.draw.image_extent(s.data.shape, s.axes_manager.signal_axes[0].scale)
 labels = motifs.labels_at(motifs.radii[-1])

@@ -110,6 +110,10 @@ def test_a_wrong_call_is_explained_with_code_two(capsys):
         cli.main(["-j", "0", "image.dm4"])
     assert stop.value.code == cli.EXIT_USAGE
     assert "0 is no number of images, 1 or more" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--min-motif-size", "4", "image.dm4"])
+    assert stop.value.code == cli.EXIT_USAGE
+    assert "4 is no number of atoms; 5 or more are expected" in capsys.readouterr().err
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path):

@@ -226,6 +226,7 @@ class TestEdits:
             (lambda m: m.merge([0]), "two motifs or more"),
             (lambda m: m.merge([0, 99]), "no motif"),
             (lambda m: m.split(99), "no motif"),
+            (lambda m: m.split(0, min_motif_size=4), "min_motif_size is 4; a whole number of 5 or more"),
             (lambda m: m.relabel({99: "x"}), "no motif"),
             (lambda m: m.relabel(np.zeros(3, int)), "one whole number"),
             (lambda m: m.undo(), "nothing to undo"),
@@ -326,6 +327,17 @@ class TestGivenAtoms:
         assert motifs.parameters["atoms"] == "edited"
 
 
+def test_a_radius_in_axis_units_is_the_only_one(simulated):
+    signal = simulated[0].deepcopy()
+    length = 0.6 * float(signal.estimate_atom_separation()[0])
+    motifs = signal.find_motifs(radius=length, radius_units="axes", show_progressbar=False)
+    assert motifs.radii == (motifs.radius,)
+    assert motifs.radius * motifs.parameters["spacing"] == pytest.approx(length)
+    assert motifs.parameters["options"]["radius"] == length
+    patches = motifs.signal.get_atom_patches(radius=length, radius_units="axes")
+    assert patches.radius == pytest.approx(motifs.patches.radius)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -336,7 +348,7 @@ class TestGivenAtoms:
         ({"separation": -1.0}, ValueError, "positive length"),
         ({"polarity": "up"}, ValueError, "'bright' or 'dark'"),
         ({"n_motifs": 0}, ValueError, "n_motifs is 0"),
-        ({"min_motif_size": 2}, ValueError, "5 or more"),
+        ({"min_motif_size": 4}, ValueError, "min_motif_size is 4; a whole number of 5 or more"),
         ({"n_max": 2.5}, ValueError, "whole number"),
         ({"atoms": [[0.5, 0.5]]}, ValueError, "at least 12"),
         ({"atoms": "all"}, TypeError, "Sublattice"),

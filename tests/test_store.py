@@ -169,6 +169,17 @@ def test_a_new_calibration_moves_the_atoms_with_their_pixels():
     np.testing.assert_array_equal(again.atoms["amplitude"], record.atoms["amplitude"])
 
 
+@pytest.mark.parametrize(("units", "factor"), [("axes", 0.02 / 0.5), ("nn", 1.0)])
+def test_a_radius_in_axis_units_follows_a_new_calibration(units, factor):
+    signal = image()
+    chosen = {"radius": 1.5, "radius_units": units, "separation": None}
+    store.write(signal, dataclasses.replace(record_of(signal), parameters={"options": chosen}))
+    for axis in signal.axes_manager.signal_axes:
+        axis.scale = 0.02
+    options = store.read(signal).parameters["options"]
+    assert options["radius"] == pytest.approx(1.5 * factor)
+
+
 def test_units_converted_after_a_crop_are_followed():
     signal = image()
     record = record_of(signal)

@@ -1,4 +1,4 @@
-"""How motifs part from radius to radius."""
+"""How motifs split from radius to radius."""
 
 import hyperspy_motifs as hm
 

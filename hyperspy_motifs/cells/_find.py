@@ -112,7 +112,7 @@ def find_cells(
         If the shapes do not fit, positions are not finite, too large or too close together (1e30, 1e-30) to have an
         area, or the rule is unknown.
     """
-    xy, letters, doubt = _checked(points, labels, probabilities)
+    xy, letters, uncertain = _checked(points, labels, probabilities)
     rule = bond_rule(bonds)
     chosen = _chosen(letters, motifs, len(xy))
     if isinstance(rule, ExplicitBonds) and len(chosen) < len(xy):
@@ -149,7 +149,7 @@ def find_cells(
             centre_atoms[new_cell] = inside
             centre_atoms[m - len(taken) :] = found_rings.hubs[taken]
             n_centre_atoms[m - len(taken) :] += 1
-    table = classify(sub, sub_letters, doubt[chosen], vertices, offsets, centre_atoms)
+    table = classify(sub, sub_letters, uncertain[chosen], vertices, offsets, centre_atoms)
     return Cells(
         vertices=chosen[vertices],
         offsets=offsets,
@@ -208,19 +208,19 @@ def _checked(
         letters = given.astype(np.int64)
         if np.any(letters != given):
             raise ValueError("labels must be whole numbers")
-    doubt = np.zeros(len(xy), dtype=bool)
+    uncertain = np.zeros(len(xy), dtype=bool)
     if probabilities is not None:
         p = np.asarray(probabilities, dtype=np.float64)
         if p.shape != (len(xy),):
             raise ValueError(f"probabilities must be of shape ({len(xy)},), one a point; got {p.shape}")
-        doubt = ~(p >= 0.5)
+        uncertain = ~(p >= 0.5)
     if len(xy) and len(np.unique(xy[:, 0] + 1j * xy[:, 1])) < len(xy):
         warnings.warn(
             "some points lie on the very same place; only one of each takes part in cells",
             UserWarning,
             stacklevel=3,
         )
-    return xy, letters, doubt
+    return xy, letters, uncertain
 
 
 def _chosen(letters: NDArray[np.int64], motifs: ArrayLike | None, n: int) -> NDArray[np.int64]:

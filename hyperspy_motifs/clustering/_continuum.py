@@ -145,8 +145,8 @@ def estimate_continuity(
     A continuum fulfils both of two conditions. Within the pieces that the points fall into they vary much more than sites of
     a crystal do within a class: by more than noise, static disorder and distortions of the scan explain (see
     `within_component_variance`). And they vary along few dimensions, where noise, or a mixture of many classes with few
-    members each, has many: seen from one point, the number of neighbours within a growing distance rises with the power of a dimension
-    that stays low at every scale.
+    members each, has many: seen from one point, the number of neighbours within a growing distance rises with the power of
+    a dimension that stays low at every scale.
 
     Parameters
     ----------

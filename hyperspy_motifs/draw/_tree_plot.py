@@ -71,7 +71,7 @@ def plot_tree(
     names: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the tree of motifs: from the left, what a small radius tells apart; to the right, larger radii.
+    """Draw the tree of motifs: from the left, what a small radius separates; to the right, larger radii.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def plot_tree(
     sizes : array_like of int, shape (n_nodes,)
         Atoms in each node.
     radii : array_like of float, shape (n_nodes,)
-        Radius through which each node is told apart, in nearest-neighbour distances (0 for the root).
+        Radius at which each node is split from its sibling, in nearest-neighbour distances (0 for the root).
     labels : array_like of int, shape (n_nodes,), optional
         Motif of each node, whose colour it gets; -1 for nodes that are no motif, drawn in grey.
     names : sequence of str, optional

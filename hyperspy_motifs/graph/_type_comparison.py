@@ -144,11 +144,11 @@ def _differences(
     n, m = np.bincount(kind, a)[kind], np.bincount(kind, b)[kind]
     pooled = (a + b) / np.maximum(n + m, 1)
     variance = pooled * (1 - pooled) * (1 / np.maximum(n, 1) + 1 / np.maximum(m, 1))
-    told = (variance > 0) & (n > 0) & (m > 0)
+    testable = (variance > 0) & (n > 0) & (m > 0)
     z = np.where(
-        told, (b / np.maximum(m, 1) - a / np.maximum(n, 1)) / np.sqrt(np.where(told, variance, 1)), 0
+        testable, (b / np.maximum(m, 1) - a / np.maximum(n, 1)) / np.sqrt(np.where(testable, variance, 1)), 0
     )
-    q = benjamini_hochberg(np.where(told, 2 * special.ndtr(-np.abs(z)), 1.0))
+    q = benjamini_hochberg(np.where(testable, 2 * special.ndtr(-np.abs(z)), 1.0))
     counts = np.column_stack([a, b, n, m]).astype(int).tolist()
     return tuple(
         Difference(keys[i], c[0], c[1], c[2], c[3], float(z[i]), float(q[i])) for i, c in enumerate(counts)

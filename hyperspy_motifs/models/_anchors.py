@@ -18,7 +18,7 @@ _N_PLACES = 3
 
 @dataclass(frozen=True)
 class Anchors:
-    """Atoms that the model was learned on, as one radius sees them.
+    """Atoms that the model was learned on, at one radius.
 
     Attributes
     ----------

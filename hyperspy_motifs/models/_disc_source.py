@@ -11,7 +11,7 @@ from hyperspy_motifs.zernike import LEAST_COVERAGE, DiscImage, stack_moments, ze
 
 
 class DiscSource:
-    """Moments of the discs round the atoms of one field of view, at any radius; each radius is looked through once.
+    """Moments of the discs round the atoms of one field of view, at any radius; each is computed once.
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ class MotifEdits(MotifView):
         if len(np.unique(parts)) < 2:
             raise ValueError(
                 f"Motif {motif} ({self.counts[chosen]} atoms) does not fall into groups that differ by more than noise at "
-                f"radius {self.radius:g}. A larger radius may part it: motifs.radii."
+                f"radius {self.radius:g}. A larger radius may split it: motifs.radii."
             )
         labels, probabilities = self.labels.copy(), self.probabilities.copy()
         here = labels == chosen

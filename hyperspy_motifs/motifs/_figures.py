@@ -153,7 +153,7 @@ class MotifFigures(HierarchyFigures):
         return plot_cells(polygons, np.asarray(colour_by)[here], image, ax=ax, **{**where, **kwargs})
 
     def plot_tree(self, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
-        """Draw how motifs part from radius to radius.
+        """Draw how motifs split from radius to radius.
 
         Parameters
         ----------

@@ -123,7 +123,7 @@ class MotifView:
 
     @property
     def radii(self) -> tuple[float, ...]:
-        """Radii that the atoms were looked at at, in nearest-neighbour distances."""
+        """Radii at which motifs were found, in nearest-neighbour distances."""
         return tuple(float(v) for v in self._refresh().radii)
 
     @property
@@ -132,11 +132,11 @@ class MotifView:
         return self.radii[self._refresh().chosen]
 
     def labels_at(self, radius: float) -> np.ndarray:
-        """Motif of each atom through one of `radii`, shape (n,)."""
+        """Motif of each atom at one of `radii`, shape (n,)."""
         return self._refresh().radius_labels[self._radius_index(radius)]
 
     def probabilities_at(self, radius: float) -> np.ndarray:
-        """How sure the motif of each atom is through one of `radii`, shape (n,)."""
+        """How sure the motif of each atom is at one of `radii`, shape (n,)."""
         return self._refresh().radius_probabilities[self._radius_index(radius)]
 
     @property
@@ -145,7 +145,7 @@ class MotifView:
         return self._refresh().layouts[self._refresh().chosen]
 
     def layout_at(self, radius: float) -> np.ndarray:
-        """Force-relaxed layout of the atoms through one of `radii`, shape (n, 2)."""
+        """Force-relaxed layout of the atoms at one of `radii`, shape (n, 2)."""
         return self._refresh().layouts[self._radius_index(radius)]
 
     @property
@@ -164,7 +164,7 @@ class MotifView:
         return record.features.calibrated(record.stretch, abs(stamp.scale[0]), stamp.units)
 
     def features_at(self, radius: float) -> ZernikeFeatures:
-        """Zernike features of the atoms through one of `radii`."""
+        """Zernike features of the atoms at one of `radii`."""
         from hyperspy_motifs.signals._motif_finding import features_at
 
         if self._radius_index(radius) == self._refresh().chosen:
@@ -198,7 +198,7 @@ class MotifView:
 
     @property
     def tree(self) -> MotifTree:
-        """How motifs part from radius to radius, at all granularities; ``tree.cut(k)`` gives labels of k motifs."""
+        """How motifs split from radius to radius, at all granularities; ``tree.cut(k)`` gives labels of k motifs."""
         from hyperspy_motifs.clustering import MotifTree
 
         stored = self._refresh().tree
@@ -214,7 +214,7 @@ class MotifView:
         """Whether the atoms fall into classes, with its certainty, and each motif for itself.
 
         Judged at all radii that reach the neighbours, and through 1.2 nearest-neighbour distances where none of them
-        sees these alone; of several detectors, through the chosen one only. The smallest of these radii tells how much the
+        sees these alone; of several detectors, at the chosen one only. The smallest of these radii tells how much the
         surroundings vary, all tell along how many dimensions.
 
         Returns

@@ -69,7 +69,7 @@ def _about(motifs: Any) -> str:
 
 def _motifs(page: Page, motifs: Any, frame: int) -> None:
     page.heading("Motifs")
-    page.paragraph(_how_looked_at(motifs))
+    page.paragraph(_radii_text(motifs))
     n_frames = len(np.unique(motifs.frames))
     of_frame = f" of frame {frame}" if n_frames > 1 else ""
     add_drawing(
@@ -104,17 +104,17 @@ def _motifs(page: Page, motifs: Any, frame: int) -> None:
             page,
             motifs.plot_tree,
             "Tree of the motifs at all radii",
-            "How motifs part as more of the surroundings is looked at. Radii are radii in nearest-neighbour distances.",
+            "How motifs split as the radius grows. Radii are in nearest-neighbour distances.",
         )
 
 
-def _how_looked_at(motifs: Any) -> str:
+def _radii_text(motifs: Any) -> str:
     radii = ", ".join(f"{motifs.labels_at(radius).max() + 1} at {radius:g}" for radius in motifs.radii)
     text = (
-        f"Every atom was looked at at discs of several radii (radii, in nearest-neighbour distances); "
+        f"Atoms were compared within several radii (in nearest-neighbour distances); "
         f"motifs found: {radii}. Shown are those at {motifs.radius:g}"
         if len(motifs.radii) > 1
-        else f"Every atom was looked at at a disc of {motifs.radius:.3g} nearest-neighbour distances"
+        else f"Atoms were compared within {motifs.radius:.3g} nearest-neighbour distances"
     )
     reason = motifs.parameters.get("reason")
     # The stored reason begins with the radius and the number of motifs, which stand in the text already.

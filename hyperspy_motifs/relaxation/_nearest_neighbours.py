@@ -116,13 +116,13 @@ def _brute_force(
     # One product gives the whole rank: (-2 a, 1) . (b, |b|^2).
     squares = np.einsum("ij,ij->i", points, points)
     extended = np.ascontiguousarray(np.column_stack([points, squares]).T)
-    asked = np.column_stack([-2 * queries, np.ones(q, dtype=np.float32)])
+    extended_queries = np.column_stack([-2 * queries, np.ones(q, dtype=np.float32)])
     indices = np.empty((q, k), dtype=np.int32)
     distances = np.empty((q, k), dtype=np.float32)
     rows = min(max(_RANKS // n, 1), _MOST_ROWS)
     with one_blas_thread():
         over_rows(
-            _search, -(-q // rows), rows, asked, extended, queries, points, same, n_candidates, indices,
+            _search, -(-q // rows), rows, extended_queries, extended, queries, points, same, n_candidates, indices,
             distances, least=1,
         )  # fmt: skip
     return indices, distances
@@ -132,7 +132,7 @@ def _search(
     first: int,
     last: int,
     rows: int,
-    asked: NDArray[np.float32],
+    extended_queries: NDArray[np.float32],
     extended: NDArray[np.float32],
     queries: NDArray[np.float32],
     points: NDArray[np.float32],
@@ -145,8 +145,8 @@ def _search(
     room = np.empty((rows, len(points)), dtype=np.float32)
     for start in range(first * rows, min(last * rows, len(queries)), rows):
         block = slice(start, start + rows)
-        rank = room[: len(asked[block])]
-        np.matmul(asked[block], extended, out=rank)
+        rank = room[: len(extended_queries[block])]
+        np.matmul(extended_queries[block], extended, out=rank)
         _select(
             rank,
             queries[block],

@@ -132,9 +132,9 @@ class AtomicImage(ImageAtoms):
         """Find the motifs of the image: its atoms, classed by their local structure, without labels.
 
         Atoms are found and refined, the disc round each is described by Zernike moments, the moments are laid out by
-        attraction and repulsion [1]_ and the groups that differ by more than noise are the motifs. Discs of several radii
-        (*radii*) are looked at in turn: through a small one an atom is its species, within larger ones its bonds and
-        its second shell. ``motifs.radii`` lists them, ``radius`` chooses which one gives the labels.
+        attraction and repulsion [1]_ and the groups that differ by more than noise are the motifs. Several radii
+        are compared in turn: within a small one an atom is its species, within larger ones its bonds and its second
+        shell. ``motifs.radii`` lists them, ``radius`` chooses which one gives the labels.
 
         Parameters
         ----------

@@ -39,7 +39,7 @@ def cells_of_record(signal: Any, record: store.Record) -> Any:
     if record.kept is not None:
         cells = _remaining(cells, record.kept)
     if record.kept is not None or record.stretch != 1.0:
-        cells = _measured_anew(cells, record)
+        cells = _with_current_lengths(cells, record)
     return cells
 
 
@@ -87,7 +87,7 @@ def _remaining(cells: Any, kept: np.ndarray) -> Any:
     )
 
 
-def _measured_anew(cells: Any, record: store.Record) -> Any:
+def _with_current_lengths(cells: Any, record: store.Record) -> Any:
     """`cells` with centres and areas in the units that the image has now."""
     if not len(cells):
         return cells
@@ -131,14 +131,14 @@ def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, option
         return find(record.positions, record.labels, bonds, motifs=motifs, extent=extent, **common)
     # Bonds frame by frame; then all frames side by side, far apart, so that classes are common to them.
     by_rule = isinstance(bonds, str | BondRule)
-    pairs, told = [], []
+    pairs, found_in_frames = [], []
     for number in numbers:
         here = np.flatnonzero(record.frames == number)
         wanted = here if motifs is None else here[np.isin(record.labels[here], motifs)]
         if len(wanted) > 2 and by_rule:
             found = find(record.positions[wanted], record.labels[wanted], bonds, merge_centred_rings=False)
             pairs.append(wanted[found.bonds])
-            told.append(found)
+            found_in_frames.append(found)
     joined = np.concatenate(pairs) if pairs else np.zeros((0, 2), int)
     if not by_rule:
         joined = np.asarray(bonds)
@@ -150,10 +150,10 @@ def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, option
         return cells
     first = cells.vertices[cells.offsets[:-1]]
     cells = dataclasses.replace(cells, centres=cells.centres - shift[first])
-    if not told:
+    if not found_in_frames:
         return cells
     # The frame that was least clear speaks for all.
-    doubtful = min(told, key=lambda frame: frame.clarity)
+    doubtful = min(found_in_frames, key=lambda frame: frame.clarity)
     return dataclasses.replace(
         cells,
         rule=doubtful.rule,

@@ -196,7 +196,7 @@ def n_detectors(record: store.Record) -> int:
 
 
 def available_radii(record: store.Record) -> tuple[float, ...]:
-    """Radii through which the moments of a stored result can be had."""
+    """Radii at which the moments of a stored result can be computed."""
     if n_detectors(record) > 1:
         return (float(record.radii[record.chosen]),)
     return tuple(float(v) for v in record.radii)
@@ -215,7 +215,7 @@ def source_of(signal: Any, record: store.Record) -> MomentSource:
 
 
 def record_n_max(record: store.Record) -> int | str:
-    """What was asked as the highest order of the moments of a stored result, for radii not looked through yet."""
+    """The option n_max of a stored result, for radii at which moments were not computed yet."""
     n_max = record.parameters["options"].get("n_max")
     return AUTO if n_max == AUTO else int(record.parameters["n_max"])
 

@@ -19,7 +19,7 @@ from ._checks import check_axes
 from ._learning import REACH_OF_NEIGHBOURS, Learned, learn, radii_of, warn_of_fewer
 from ._model_building import fitted_motif_model
 from ._moment_source import AUTO, N_MAX, MomentSource, source_of
-from ._patch_centres import grid_table, judge_patch_centres
+from ._patch_centres import check_patch_centres, grid_table
 from ._sample_learning import SampleLearning, reference_frame, spacing_of
 from ._stack_finding import apply_to_all, is_large, open_checkpoint, order_by_frequency, sample_rows
 
@@ -113,7 +113,7 @@ def find_motifs(
         parameters={
             "options": options,
             "atoms": origin,
-            "patch_centres": judge_patch_centres(signal, table),
+            "patch_centres": check_patch_centres(signal, table),
             "spacing": source.spacing * abs(stamp.scale[0]),
             "n_max": int(source.orders[float(model.radii_[chosen])]),
             "orders": {f"{radius:g}": int(source.orders[float(radius)]) for radius in model.radii_},
@@ -166,7 +166,7 @@ def _learned(
 def _turns(source: MomentSource, record: store.Record) -> dict[str, np.ndarray]:
     """Angle of each atom against the mean of its motif, and whether it is its mirror image.
 
-    Looked at at a radius that reaches the neighbours: a column alone is round.
+    Taken at a radius that reaches the neighbours: a column alone is round.
     """
     from hyperspy_motifs.zernike import align_classes
 

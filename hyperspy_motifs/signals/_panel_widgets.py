@@ -58,7 +58,7 @@ def make_widgets(panel: MotifPanel) -> dict[str, Any]:
             if motifs is not None:
                 picture.value = _picture(motifs)
 
-    def go_elsewhere(button: Any) -> None:
+    def next_part(button: Any) -> None:
         panel.part = (panel.part + 1) % panel.n_parts
 
     def find_all(button: Any) -> None:
@@ -73,7 +73,7 @@ def make_widgets(panel: MotifPanel) -> dict[str, Any]:
 
     panel.observe(refresh, [*panel.PARAMETERS, "part"])
     live.observe(refresh, "value")
-    another.on_click(go_elsewhere)
+    another.on_click(next_part)
     find.on_click(find_all)
     boxes = [box for box, _, _ in controls.values()]
     left = ipw.VBox([*boxes, polarity, rotation, live, ipw.HBox([another, find])])

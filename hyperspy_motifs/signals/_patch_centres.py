@@ -18,7 +18,7 @@ GRID = "grid"
 STEPS = 2
 
 
-def judge_patch_centres(signal: Any, table: AtomTable) -> dict[str, Any]:
+def check_patch_centres(signal: Any, table: AtomTable) -> dict[str, Any]:
     """Whether the peaks of the first frame stand for columns: ``kind`` ("peaks" or "grid"), ``reason``, ``certainty``."""
     from hyperspy_motifs.clustering import choose_patch_centres
 

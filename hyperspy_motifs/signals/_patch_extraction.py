@@ -115,7 +115,7 @@ def patches_of_record(signal: Any, record: store.Record) -> AtomPatches:
 
 
 def radius_in_pixels(record: store.Record, radius: float) -> float:
-    """Radius in pixels of the disc of a radius: `radius` times the nearest-neighbour distance that was measured."""
+    """Radius in pixels: `radius` times the nearest-neighbour distance that was measured."""
     return radius * float(record.parameters["spacing"]) / abs(record.stamp.scale[0])
 
 

@@ -26,7 +26,7 @@ def seen(X):
 
 @pytest.fixture(scope="module")
 def two_kinds():
-    """Two kinds, three spreads apart at the first radius and six through the wider one."""
+    """Two kinds, three spreads apart at the first radius and six at the wider one."""
     rng = np.random.default_rng(6)
     truth = np.repeat([0, 1], [500, 310])
     near, wide = rng.normal(size=(810, 4)), rng.normal(size=(810, 7))

@@ -126,6 +126,19 @@ def test_what_cannot_be_done_is_said_in_the_panel(shown):
     assert "atoms in this part" not in widgets["status"].value
 
 
+def test_a_radius_in_neighbour_distances(image):
+    panel = MotifPanel(image, radius="auto", min_motif_size=4)
+    assert panel.radius is None
+    assert panel.arguments()["radius"] == "auto"
+    panel.radius = 1.2
+    assert panel.arguments()["radius"] == 1.2
+    assert panel.arguments()["radius_units"] == "nn"
+    widgets = panel.gui(display=False, toolkit="ipywidgets")["ipywidgets"]["wdict"]
+    assert widgets["radius"].description == "radius (neighbour distances)"
+    assert (widgets["radius"].min, widgets["radius"].max) == (0.3, 3.5)
+    assert "min_motif_size is 4; a whole number of 5 or more" in widgets["status"].value
+
+
 def test_the_button_finds_the_motifs_of_the_whole_image(shown, image):
     panel, widgets = shown
     widgets["live"].value = False
