@@ -97,7 +97,7 @@ def _with_current_lengths(cells: Any, record: store.Record) -> Any:
 
 
 def same_cells_relabelled(record: store.Record) -> dict[str, Any]:
-    """The stored cells of `record` on the same bonds, with the words that its labels give them now."""
+    """The stored cells of `record` on the same bonds, with the corner sequences that its labels give them now."""
     stored = stored_form(record)
     if not stored:
         return find_cells(record, "auto", None)

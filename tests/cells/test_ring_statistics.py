@@ -77,7 +77,7 @@ def test_vertex_figures_of_a_defective_honeycomb(shared_data):
 
 
 def test_chiral_figures_have_a_hand():
-    # A ring of 5, 6 and 7 corners round each atom of a 5-6-7 junction, drawn as a wheel with three sectors.
+    # A ring of 5, 6 and 7 corners round each atom of a 5-6-7 junction, drawn as a circle with three sectors.
     angles = np.linspace(0, 2 * np.pi, 13)[:-1]
     rim = np.column_stack([np.cos(angles), np.sin(angles)])
     points = np.vstack([[[0, 0]], rim])
