@@ -172,7 +172,7 @@ def test_one_radius(alloy):
 def test_bad_arguments_are_told(alloy, fitted):
     with pytest.raises(ValueError, match="growing positive radii"):
         NestedRadii((1.2, 0.6)).fit(alloy[0])
-    with pytest.raises(ValueError, match="at least 2 atoms"):
+    with pytest.raises(ValueError, match="min_motif_size is 4"):
         NestedRadii(min_motif_size=4).fit(alloy[0])
     with pytest.raises(ValueError, match="none of the fitted"):
         fitted.predict(alloy[0], radius=5.0)

@@ -75,7 +75,7 @@ def test_find_takes_values_sets_functions_and_names(graph, honeycomb):
         graph.find(level="cell", kind="atom")
 
 
-def test_a_slip_in_a_question_is_no_empty_answer(graph):
+def test_an_error_in_a_question_is_no_empty_answer(graph):
     assert graph.find(level="moire-cell") == [] == graph.find(level="moire-cell", area=1.0)
     with pytest.raises(ValueError, match="no level 'cells'; the levels of this graph are atom, cell"):
         graph.find(level="cells")

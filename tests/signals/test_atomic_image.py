@@ -178,7 +178,7 @@ class TestPatches:
     def test_features_of_patches_are_those_of_the_image(self, searched):
         from hyperspy_motifs.zernike import ZernikeBasis, get_moments
 
-        patches = searched.get_atom_patches(radius=0.12)
+        patches = searched.get_atom_patches(radius=0.12, radius_units="axes")
         features = patches.get_zernike_features(n_max=6)
         pixels = searched.atoms.pixel_positions[patches.atoms]
         moments = get_moments(

@@ -151,7 +151,7 @@ def test_patches_have_the_features_of_the_image(image, features, unknown):
 
 
 def test_patches_and_their_features_are_of_the_same_atoms(image, unknown):
-    patches = image.get_atom_patches(radius=0.24)
+    patches = image.get_atom_patches(radius=0.24, radius_units="axes")
     np.testing.assert_array_equal(patches.atoms, np.flatnonzero(~unknown))
     features = patches.get_zernike_features(N_MAX)
     np.testing.assert_array_equal(features.atoms, patches.atoms)
