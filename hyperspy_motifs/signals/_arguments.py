@@ -74,7 +74,8 @@ def check_radius(value: Any, units: Any, stamp: store.Stamp, expected: str = "a 
         return check_length(value, "radius", stamp)
     if isinstance(value, bool) or not isinstance(value, Real) or not 0.2 <= float(value) <= 10:
         raise ValueError(
-            f"radius is {_short(value)}; expected {expected} of 0.2 to 10 nearest-neighbour distances."
+            f"radius is {_short(value)}; expected {expected} of 0.2 to 10 nearest-neighbour distances, or "
+            f"radius_units='axes' and a length in {stamp.units}."
         )
     return float(value)
 
