@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ._processes import run_in_parallel
-from .clustering import MIN_MOTIF_SIZE, check_min_motif_size
+from .clustering import CONSTANTS, MIN_MOTIF_SIZE, check_alpha, check_min_motif_size
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 ENDINGS_OF_ARRAYS = (".npy", ".npz")
@@ -108,6 +108,13 @@ def _parser() -> argparse.ArgumentParser:
         help=f"fewest atoms of a motif (default: {MIN_MOTIF_SIZE})",
     )
     parser.add_argument(
+        "--alpha",
+        type=_alpha,
+        default=CONSTANTS.alpha,
+        metavar="P",
+        help=f"probability that a motif is invented (default: {CONSTANTS.alpha:g})",
+    )
+    parser.add_argument(
         "--model",
         type=Path,
         metavar="FILE",
@@ -135,6 +142,13 @@ def _jobs(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is no number of images, 1 or more")
     return int(text)
+
+
+def _alpha(text: str) -> float:
+    try:
+        return check_alpha(float(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _min_motif_size(text: str) -> int:
@@ -276,6 +290,7 @@ def _find(image: Any, options: argparse.Namespace) -> Any:
         rotation_invariant=options.rotation_invariant,
         n_motifs=options.n_motifs,
         min_motif_size=options.min_motif_size,
+        alpha=options.alpha,
         random_state=options.seed,
         show_progressbar=not options.quiet,
     )

@@ -124,6 +124,7 @@ class AtomicImage(ImageAtoms):
         rotation_invariant: bool = False,
         n_motifs: int | None = None,
         min_motif_size: int = 5,
+        alpha: float = 0.01,
         random_state: int = 0,
         checkpoint: Any = None,
         show_progressbar: bool | None = None,
@@ -132,9 +133,9 @@ class AtomicImage(ImageAtoms):
         """Find the motifs of the image: its atoms, classed by their local structure, without labels.
 
         Atoms are found and refined, the disc round each is described by Zernike moments, the moments are laid out by
-        attraction and repulsion [1]_ and the groups that differ by more than noise are the motifs. Several radii
-        are compared in turn: within a small one an atom is its species, within larger ones its bonds and its second
-        shell. ``motifs.radii`` lists them, ``radius`` chooses which one gives the labels.
+        attraction and repulsion [1]_ and the groups that differ significantly are the motifs. At the smallest radius an atom
+        is its species. What a larger radius shows is a motif unless the kinds of the neighbours explain it; else it is an
+        environment. ``motifs.radii`` lists the radii, ``radius`` chooses which one gives the labels.
 
         Parameters
         ----------
@@ -153,8 +154,8 @@ class AtomicImage(ImageAtoms):
         refine : bool or {"gaussian", "center_of_mass", "atomap"}
             How positions are refined.
         radius : "auto" or float
-            Radius of the neighbourhood whose motifs are taken; "auto" takes the smallest that separates the frequent
-            sites, and ``print(motifs)`` says which and why.
+            Radius of the neighbourhood whose motifs are taken; "auto" takes that of the irreducible motifs, and
+            ``print(motifs)`` says which and why.
         radius_units : {"nn", "axes"}
             With "nn" `radius` is in nearest-neighbour distances, and motifs are found at the default radii as well. With
             "axes" it is in the units of the axes, and the only radius.
@@ -166,9 +167,11 @@ class AtomicImage(ImageAtoms):
         rotation_invariant : bool, optional
             Whether sites that are equal up to a rotation (or reflection) are one motif.
         n_motifs : int, optional
-            Cut the tree of motifs to this number; a warning says where fewer differ by more than noise.
+            Cut the tree of motifs to this number; a warning says where fewer differ significantly.
         min_motif_size : int, optional
             Fewest atoms of a motif, 5 or more.
+        alpha : float, optional
+            Probability that a motif is invented where there is one: the level of the test of every split.
         random_state : int, optional
             The same image and number give the same labels, bit for bit.
         checkpoint : path, optional
@@ -218,6 +221,7 @@ class AtomicImage(ImageAtoms):
             rotation_invariant=rotation_invariant,
             n_motifs=n_motifs,
             min_motif_size=min_motif_size,
+            alpha=alpha,
             random_state=random_state,
             checkpoint=checkpoint,
             show_progressbar=show_progressbar,

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hyperspy_motifs.threads import one_blas_thread, over_rows
 
-from ._pieces import within_component_variance
+from ._components import within_component_variance
 
 _REFERENCES = 512
 _BLOCK = 64

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperspy_motifs.zernike import radial_polynomials, to_complex, to_real
-
-from ._features import MomentsLike, noise_unit
+from hyperspy_motifs.zernike import MomentsLike, noise_unit, radial_polynomials, to_complex, to_real
 
 _MAX_ORDER = 6
 _ROUNDS = 4
@@ -18,7 +16,7 @@ _FREQUENT = 0.15
 
 
 @dataclass(frozen=True)
-class Leak:
+class NeighbourCrosstalk:
     r"""How the surroundings of a column change the moments of its disc.
 
     The tails of neighbouring columns reach into the disc. An isotropic probe carries them over order by
@@ -61,7 +59,7 @@ class Leak:
         labels: NDArray[np.integer],
         inner: float,
         rotation_invariant: bool,
-    ) -> Leak:
+    ) -> NeighbourCrosstalk:
         """Learn from the moments of the discs and of wider ones.
 
         `labels` (n,) are groups of the atoms, negative for none; groups that hold 15 % of the atoms are

@@ -122,7 +122,7 @@ def _in_order(
 
 
 @dataclass(frozen=True)
-class Patterns:
+class NeighbourTemplates:
     """Places of the neighbours of each class of atoms.
 
     Attributes
@@ -140,7 +140,7 @@ class Patterns:
         return len(self.places)
 
     @classmethod
-    def stacked(cls, parts: list[tuple[NDArray[np.float64], NDArray[np.int32]]]) -> Patterns:
+    def stacked(cls, parts: list[tuple[NDArray[np.float64], NDArray[np.int32]]]) -> NeighbourTemplates:
         """Stack places (s, 2) and kinds (s,) of several classes."""
         width = max([len(places) for places, _ in parts] + [1])
         places = np.full((len(parts), width, 2), np.nan)
@@ -152,7 +152,7 @@ class Patterns:
 
 
 @dataclass(frozen=True)
-class Fits:
+class TemplateFits:
     """Every atom against every pattern.
 
     Attributes
@@ -170,17 +170,17 @@ class Fits:
     mirrored: NDArray[np.bool_]
 
 
-def fit_patterns(
+def fit_templates(
     atoms: Neighbourhoods,
     kinds: NDArray[np.int32],
-    patterns: Patterns,
+    patterns: NeighbourTemplates,
     *,
     spread: float,
     tolerance: float,
     absent: float,
     rotation_invariant: bool,
     beyond: float = np.inf,
-) -> Fits:
+) -> TemplateFits:
     r"""Lay patterns onto the neighbours of atoms.
 
     A place whose neighbour lies at a distance d costs :math:`d^2 / 2\sigma^2`, and no more than at the
@@ -192,7 +192,7 @@ def fit_patterns(
     atoms : Neighbourhoods
     kinds : ndarray of int32, shape (n, k)
         Of the neighbours.
-    patterns : Patterns
+    patterns : NeighbourTemplates
     spread : float
         Standard deviation of a place along x and along y, nearest-neighbour distances.
     tolerance : float
@@ -205,7 +205,7 @@ def fit_patterns(
 
     Returns
     -------
-    Fits
+    TemplateFits
     """
     n, c = len(atoms.offsets), len(patterns)
     costs, angles = np.empty((n, c)), np.zeros((n, c))
@@ -224,7 +224,7 @@ def fit_patterns(
         angles,
         mirrored,
     )
-    return Fits(costs, angles, mirrored)
+    return TemplateFits(costs, angles, mirrored)
 
 
 def _polar(points: NDArray[np.float64]) -> NDArray[np.float64]:

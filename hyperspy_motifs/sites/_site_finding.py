@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ._constellations import Fits, Neighbourhoods, Patterns, fit_patterns
-from ._merging import density_gap
-from ._patterns import main_difference, own_pattern, pattern_separations, turned_back, usual_places
-from ._sites import FREQUENT, SiteTemplates
-from ._sites import NEAR as _NEAR
+from ._density_gap import density_gap
+from ._neighbourhoods import Neighbourhoods, NeighbourTemplates, TemplateFits, fit_templates
+from ._site_templates import FREQUENT, SiteTemplates
+from ._site_templates import NEAR as _NEAR
+from ._templates import main_difference, own_pattern, pattern_separations, turned_back, usual_places
 
 _TOLERANCE = 0.15
 _WIDEST = 0.25
@@ -78,7 +78,7 @@ def find_sites(
             atom = samples[number][seed]
             parts.append(own_pattern(atoms, around, int(atom)))
             own.append(number)
-    sites = finder.start(Patterns.stacked(parts), np.array(own))
+    sites = finder.start(NeighbourTemplates.stacked(parts), np.array(own))
     # Most seeds are of the same few sites: a sample shows that.
     few = np.sort(np.concatenate(list(samples.values())))
     sites = finder.settle(sites, atoms.take(few), kinds[few], around[few])
@@ -107,10 +107,10 @@ class SiteFinder:
         """Return atoms of a sample, one or more for each site: the middle of each crowd, the largest first."""
         own = [own_pattern(atoms, around, i) for i in range(len(atoms.offsets))]
         # In units of the tolerance, as the spread is not known yet.
-        fits = fit_patterns(
+        fits = fit_templates(
             atoms,
             around,
-            Patterns.stacked(own),
+            NeighbourTemplates.stacked(own),
             spread=_TOLERANCE / np.sqrt(2),
             tolerance=_TOLERANCE,
             absent=0.3,
@@ -133,7 +133,7 @@ class SiteFinder:
             free &= ~near[seed]
         return found
 
-    def start(self, patterns: Patterns, own: NDArray[np.integer]) -> SiteTemplates:
+    def start(self, patterns: NeighbourTemplates, own: NDArray[np.integer]) -> SiteTemplates:
         """Take patterns of single atoms for sites."""
         n = len(patterns)
         nothing = np.full((n, n), np.inf)
@@ -170,9 +170,9 @@ class SiteFinder:
         atoms: Neighbourhoods,
         around: NDArray[np.int32],
         labels: NDArray[np.int32],
-        fits: Fits,
+        fits: TemplateFits,
     ) -> tuple[SiteTemplates, NDArray[np.int32]]:
-        """Patterns of the labelled atoms; small classes go, those less than five spreads apart join."""
+        """NeighbourTemplates of the labelled atoms; small classes go, those less than five spreads apart join."""
         parts, own, sizes, kept, residuals = [], [], [], [], []
         for site in range(len(sites.patterns)):
             members = np.flatnonzero(labels == site)
@@ -192,7 +192,7 @@ class SiteFinder:
         spread = float(1.4826 * np.median(rest)) if len(rest) else sites.spread
         spread = max(spread, _NARROWEST)
         tolerance = float(np.clip(4 * spread, _TOLERANCE, _WIDEST))
-        patterns = Patterns.stacked(parts)
+        patterns = NeighbourTemplates.stacked(parts)
         renewed = SiteTemplates(
             patterns,
             np.array(own, dtype=np.int32),
@@ -250,7 +250,7 @@ class SiteFinder:
         n = len(parts)
         return replace(
             sites,
-            patterns=Patterns.stacked(parts),
+            patterns=NeighbourTemplates.stacked(parts),
             kind=np.array(own, dtype=np.int32),
             sizes=np.array(sizes, dtype=np.int64),
             separations=np.full((n, n), np.inf),
@@ -310,7 +310,7 @@ def _joined(
     sizes = np.bincount(stays, weights=sites.sizes, minlength=len(stays))[kept].astype(np.int64)
     number = np.full(len(stays), -1)
     number[kept] = np.arange(len(kept))
-    patterns = Patterns(sites.patterns.places[kept], sites.patterns.kinds[kept])
+    patterns = NeighbourTemplates(sites.patterns.places[kept], sites.patterns.kinds[kept])
     joined = SiteTemplates(
         patterns,
         sites.kind[kept],

@@ -1,20 +1,14 @@
-"""From moments to features in units of their noise."""
+"""Moments in units of their noise."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperspy_motifs.zernike import to_complex
+from ._modes import to_complex
 
-_COMPONENTS = 20
-# Few points fall into groups by chance where there are many axes to do so: of 100 clouds of noise of 30 points (45 features)
-# 35 were parted with twenty axes, 6 with one for every ten points; of 63 points 15 and 1; from 200 points on it is the same.
-_POINTS_PER_AXIS = 10
-_FEWEST_AXES = 2
 _FLOOR = 1e-3
 
 
@@ -81,26 +75,3 @@ def noise_units(
     axial = kept[:, 1] == 0
     size = np.where(axial, moment.real, np.sqrt(np.maximum(power, 0)))
     return np.asarray(size / np.where(axial, units.real, np.abs(units) / np.sqrt(2)))
-
-
-@dataclass(frozen=True)
-class Axes:
-    """Principal axes: centre (d,) and vectors (d, k)."""
-
-    centre: NDArray[np.float64]
-    vectors: NDArray[np.float64]
-
-    @classmethod
-    def fit(cls, X: NDArray[np.float64], fewer: bool = True) -> Axes:
-        """Take the first twenty principal axes of points (n, d); where there are few points `fewer`, or all the same."""
-        centre = X.mean(axis=0)
-        centred = X - centre
-        _, vectors = np.linalg.eigh(centred.T @ centred)
-        allowed = max(len(X) // _POINTS_PER_AXIS, _FEWEST_AXES) if fewer else _COMPONENTS
-        vectors = vectors[:, ::-1][:, : min(_COMPONENTS, allowed)]
-        largest = np.abs(vectors).argmax(axis=0)
-        return cls(centre, vectors * np.sign(vectors[largest, np.arange(vectors.shape[1])]))
-
-    def apply(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the components, shape (n, k)."""
-        return (X - self.centre) @ self.vectors

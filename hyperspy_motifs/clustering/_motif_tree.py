@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ._constants import CONSTANTS
+
 
 @dataclass(frozen=True)
 class MotifTree:
-    """How motifs part, from all atoms (node 0) to the groups of the largest radius.
+    """How motifs divide, from all atoms (node 0) to the groups of the largest radius.
 
     Attributes
     ----------
@@ -25,8 +27,8 @@ class MotifTree:
     leaf_of : ndarray of int32, shape (n,)
         Node of each atom: the finest group.
     merges : ndarray of float64, shape (j, 4)
-        How the motifs of each radius join when fewer are wanted: radius, label that stays, label that joins it,
-        separation; for every radius from the first join to the last.
+        How the motifs of each radius merge when fewer are wanted: radius, label that stays, label that joins it,
+        separation; for every radius from the first merge to the last.
     base_radius : float
         Smallest radius that is cut.
     """
@@ -55,7 +57,7 @@ class MotifTree:
     def cut(self, n_motifs: int, radius: float | None = None) -> NDArray[np.int32]:
         """Return the labels of `n_motifs` motifs, most frequent first.
 
-        The motifs of one radius join, the least separated first, until so many are left.
+        The motifs of one radius merge, the least separated first, until so many are left.
 
         Parameters
         ----------
@@ -102,3 +104,36 @@ def by_frequency(labels: NDArray[np.integer]) -> NDArray[np.int32]:
     rank = np.empty(len(count), dtype=np.int32)
     rank[np.lexsort((first, -count))] = np.arange(len(count))
     return rank[inverse]
+
+
+def merging_order(
+    separations: NDArray[np.float64], sizes: NDArray[np.integer]
+) -> list[tuple[int, int, float]]:
+    r"""Return (group that stays, group that joins it, separation) of every merge, down to one group.
+
+    The pair of least :math:`s\, h^{1/4}` merges first, s its separation and h the harmonic mean of the sizes: a handful of
+    odd atoms does not outlast a frequent motif, and a rare species that differs strongly still does. The separation of
+    merged groups is the mean by size.
+
+    Parameters
+    ----------
+    separations : ndarray, shape (g, g)
+        Symmetric, in units of the scatter; infinite on the diagonal.
+    sizes : ndarray of int, shape (g,)
+        Atoms of the groups.
+    """
+    apart, size = np.array(separations, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
+    np.fill_diagonal(apart, np.inf)
+    merges: list[tuple[int, int, float]] = []
+    for _ in range(len(apart) - 1):
+        harmonic = 2 * np.outer(size, size) / np.maximum(np.add.outer(size, size), 1e-9)
+        cost = apart * np.maximum(harmonic, 1e-9) ** CONSTANTS.size_exponent
+        a, b = sorted(divmod(int(cost.argmin()), len(cost)))
+        merges.append((a, b, float(apart[a, b])))
+        total = max(size[a] + size[b], 1e-9)
+        with np.errstate(invalid="ignore"):
+            apart[a] = apart[:, a] = (size[a] * apart[a] + size[b] * apart[b]) / total
+        apart[a, a] = np.inf
+        apart[b, :] = apart[:, b] = np.inf
+        size[a], size[b] = size[a] + size[b], 0
+    return merges

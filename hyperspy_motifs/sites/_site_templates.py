@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ._constellations import Fits, Neighbourhoods, Patterns, fit_patterns
+from ._neighbourhoods import Neighbourhoods, NeighbourTemplates, TemplateFits, fit_templates
 
 _ABSENT = 4.0  # one neighbour in fifty differs from the usual by chance
 _OTHER_KIND = 20.0
@@ -19,7 +19,7 @@ _BEYOND = 0.5 * NEAR**2 + 40
 
 @dataclass(frozen=True)
 class SiteTemplates:
-    """Patterns of neighbours, each of one kind of atom.
+    """NeighbourTemplates of neighbours, each of one kind of atom.
 
     Two atoms of a kind are on one site if their neighbours lie at the same places, up to a rotation (and
     reflection) where that is asked for. What the neighbours are does not count, nor that one is absent: a
@@ -28,7 +28,7 @@ class SiteTemplates:
 
     Attributes
     ----------
-    patterns : Patterns
+    patterns : NeighbourTemplates
     kind : ndarray of int32, shape (c,)
         Of the atoms of each site.
     sizes : ndarray of int64, shape (c,)
@@ -36,11 +36,11 @@ class SiteTemplates:
     separations : ndarray, shape (c, c)
         Distances of the patterns in units of the spread of the places; infinite on the diagonal.
     spread, tolerance : float
-        See `fit_patterns`.
+        See `fit_templates`.
     rotation_invariant : bool
     """
 
-    patterns: Patterns
+    patterns: NeighbourTemplates
     kind: NDArray[np.int32]
     sizes: NDArray[np.int64]
     separations: NDArray[np.float64]
@@ -62,7 +62,7 @@ class SiteTemplates:
         kinds: NDArray[np.integer],
         around: NDArray[np.int32],
         other_kind: float = _OTHER_KIND,
-    ) -> tuple[NDArray[np.int32], NDArray[np.float64], Fits]:
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64], TemplateFits]:
         """Tell the site of every atom.
 
         Parameters
@@ -79,7 +79,7 @@ class SiteTemplates:
         -------
         sites : ndarray of int32, shape (n,)
         probabilities : ndarray, shape (n, c)
-        fits : Fits
+        fits : TemplateFits
         """
         fits = self._fit(atoms, around)
         costs = fits.costs + np.where(np.asarray(kinds)[:, None] == self.kind, 0.0, other_kind)
@@ -114,8 +114,8 @@ class SiteTemplates:
             size[a], size[b] = total, 0
         return merges
 
-    def _fit(self, atoms: Neighbourhoods, around: NDArray[np.int32]) -> Fits:
-        fits = fit_patterns(
+    def _fit(self, atoms: Neighbourhoods, around: NDArray[np.int32]) -> TemplateFits:
+        fits = fit_templates(
             atoms,
             around,
             self.patterns,

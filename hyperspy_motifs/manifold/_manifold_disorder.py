@@ -10,8 +10,8 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.relaxation import nearest_neighbours
 from hyperspy_motifs.threads import one_blas_thread
+from hyperspy_motifs.zernike import PrincipalAxes
 
-from ._features import Axes
 from ._manifold import Manifold
 
 _NEIGHBOURS = 24
@@ -127,7 +127,7 @@ def _excess(
     n_out = min(n_tangents + n_tangents * (n_tangents + 1) // 2, max(n_tangents, p // 3), k - 1)
     out = np.empty(len(points))
     with one_blas_thread():
-        indices, _ = nearest_neighbours(Axes.fit(points, fewer=False).apply(points), k)
+        indices, _ = nearest_neighbours(PrincipalAxes.fit(points).apply(points), k)
         for first in range(0, len(points), 1024):
             rows = slice(first, first + 1024)
             near = points[indices[rows]]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from ._constellations import SAME, Neighbourhoods, Patterns, fit_patterns
+from ._neighbourhoods import SAME, Neighbourhoods, NeighbourTemplates, fit_templates
 
 _USUAL = 0.3  # a place of the pattern is taken in three of ten atoms at least
 _ASKED = 40  # members of which the neighbours are taken for middles of places
@@ -82,7 +82,7 @@ def _middle(points: NDArray[np.float64]) -> NDArray[np.float64]:
 def main_difference(
     turned: NDArray[np.float64],
     around: NDArray[np.int32],
-    patterns: Patterns,
+    patterns: NeighbourTemplates,
     site: int,
     tolerance: float,
 ) -> NDArray[np.float64]:
@@ -109,7 +109,7 @@ def main_difference(
 
 
 def pattern_separations(
-    patterns: Patterns,
+    patterns: NeighbourTemplates,
     own: NDArray[np.int32],
     reach: float,
     spread: float,
@@ -123,7 +123,7 @@ def pattern_separations(
         return apart
     window = np.tile([-np.inf, np.inf, -np.inf, np.inf], (n, 1))
     as_atoms = Neighbourhoods(patterns.places, np.zeros(patterns.kinds.shape, dtype=np.int32), window, reach)
-    fits = fit_patterns(
+    fits = fit_templates(
         as_atoms,
         patterns.kinds,
         patterns,
@@ -150,7 +150,7 @@ def _turned_forth(places: NDArray[np.float64], angle: float, mirrored: bool) -> 
 
 
 def _unstrained_cost(
-    patterns: Patterns, a: int, b: int, moved: NDArray[np.float64], spread: float, tolerance: float
+    patterns: NeighbourTemplates, a: int, b: int, moved: NDArray[np.float64], spread: float, tolerance: float
 ) -> float:
     """Cost of pattern b, turned onto a, after the best uniform strain: tilt and scan distortion are no findings."""
     target, kinds = patterns.places[a], patterns.kinds[a]

@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.relaxation._nearest_neighbours import nearest_in
+from hyperspy_motifs.relaxation import nearest_in
 from hyperspy_motifs.threads import one_blas_thread
+from hyperspy_motifs.zernike import MomentsLike, PrincipalAxes, noise_unit, noise_units
 
 from ._diffusion import feature_kernel, slow_modes, space_kernel
-from ._features import Axes, MomentsLike, noise_unit, noise_units
 from ._topology import Topology, find_topology
 
 # Neighbours in the image, and steps: a short walk where stackings change within a few atoms, a long one where they do not.
@@ -31,7 +31,7 @@ class ManifoldFeatures(NamedTuple):
     ----------
     values : ndarray, shape (n, d)
         Principal axes of the moments in units of their noise; NaN where not valid.
-    axes : Axes
+    axes : PrincipalAxes
     unit : ndarray, shape (K,)
         Noise of each moment.
     whole : ndarray, shape (n, K)
@@ -39,7 +39,7 @@ class ManifoldFeatures(NamedTuple):
     """
 
     values: NDArray[np.float64]
-    axes: Axes
+    axes: PrincipalAxes
     unit: NDArray[np.float64]
     whole: NDArray[np.float64]
 
@@ -63,7 +63,7 @@ def manifold_features(moments: MomentsLike, like: ManifoldFeatures | None = None
     X = noise_units(moments, False, unit)
     with one_blas_thread():
         # All of them for however few atoms: by its many dimensions noise is told from a continuum.
-        axes = Axes.fit(X[valid], fewer=False) if like is None else like.axes
+        axes = PrincipalAxes.fit(X[valid]) if like is None else like.axes
         values = np.full((len(X), axes.vectors.shape[1]), np.nan)
         values[valid] = axes.apply(X[valid])
     return ManifoldFeatures(values, axes, unit, np.where(valid[:, None], X, np.nan))
