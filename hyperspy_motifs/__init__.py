@@ -8,6 +8,8 @@ The data's way, one module a step, each usable alone:
 :mod:`~hyperspy_motifs.patches`     the disc round each column
 :mod:`~hyperspy_motifs.zernike`     what the disc holds, as moments
 :mod:`~hyperspy_motifs.relaxation`  the force-relaxed layout of the moments
+:mod:`~hyperspy_motifs.sites`       sites of atoms by the positions of their neighbours
+:mod:`~hyperspy_motifs.manifold`    continua: detection, coordinates, disorder, partitions
 :mod:`~hyperspy_motifs.clustering`  layout to motifs
 :mod:`~hyperspy_motifs.cells`       the polygons that the motifs tile
 :mod:`~hyperspy_motifs.hierarchy`   what the cells build, and its statistics

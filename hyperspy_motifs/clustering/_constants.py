@@ -35,7 +35,7 @@ class ClusteringConstants:
     #: Product of candidates and points that is tested at once: some 50 megabytes.
     tested_at_once: int = 2_000_000
     #: Points that a mixture is fitted to when a candidate is refined.
-    mixture_points: int = 4_000
+    mixture_points: int = 1_500
     #: Distance from the median, in spreads, from which a tail is bounded by `tail_exponent`.
     tail_start: float = 2.5
     #: The density of one group falls at least as fast as distance to the power of minus this. 1: each doubling of the
@@ -45,6 +45,9 @@ class ClusteringConstants:
     outlier_share: float = 0.02
     #: Ratio of the scatter of the broad component to that of the motifs.
     outlier_width: float = 3.0
+    #: Error of moments beside the noise of the image, as a share of their root mean square: sampling, scan distortion, what
+    #: remains of the tails of neighbours. Images with less noise get as much before motifs are sought.
+    systematic_error: float = 0.01
     #: Radius below which a disc holds the centre of one column alone (distances).
     one_column: float = 0.9
     #: Radius whose outer ring shows what leaks into the disc of one column (distances).
@@ -64,8 +67,10 @@ class ClusteringConstants:
     vacancy_votes: float = 0.6
     #: Two predictions of a vacant place within this distance are one (distances).
     vacancy_radius: float = 0.35
+    #: Share of the atoms that an environment has at least.
+    environment_share: float = 0.005
     #: The smallest radius that carries this share of the evidence of the best one gives the motifs.
-    evidence_share: float = 0.3
+    evidence_share: float = 0.5
     #: Exponent of the size in the order in which motifs merge: a handful of odd atoms merges before a frequent motif.
     size_exponent: float = 0.25
 

@@ -17,18 +17,21 @@ from hyperspy_motifs.zernike import MomentsLike, noise_unit
 from ._constants import CONSTANTS
 from ._crosstalk import NeighbourCrosstalk
 from ._density import density_clusters
-from ._environment import CountEffects, Environments, NeighbourEffects, Sublattices, Surroundings
+from ._environment import Environments, Sublattices, Surroundings
 from ._mixture import MotifMixture
 from ._motif_size import MIN_MOTIF_SIZE, check_min_motif_size
-from ._motif_tree import MotifTree, by_frequency, merging_order
+from ._motif_tree import MotifTree, merging_order
+from ._neighbour_effects import Explanation
 from ._neighbourhood_features import NeighbourhoodFeatures, fit_crosstalk, layout_of
 from ._partition import PartitionOptions, partition
 from ._site_classifier import SiteClassifier, sites_of_kinds
 from ._tree_builder import TreeBuilder
 
 RADII = (0.6, 1.2, 1.7, 2.4)
+_FEWEST_SITES = 3
 
 Found = tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]
+Around = tuple[Neighbourhoods, Surroundings]
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ class RadiusModel:
     unit : ndarray, shape (K,)
         Noise of the moments of whole discs.
     crosstalk : NeighbourCrosstalk or None
-    neighbour_effects : NeighbourEffects or None
-    count_effects : CountEffects or None
+    explanation : Explanation or None
+        At larger radii than the first.
     mixtures : list of MotifMixture
         One for each group of the radius before; empty where motifs are those of that radius.
     names : ndarray of int32, shape (g,)
@@ -52,8 +55,7 @@ class RadiusModel:
 
     unit: NDArray[np.float64]
     crosstalk: NeighbourCrosstalk | None = None
-    neighbour_effects: NeighbourEffects | None = None
-    count_effects: CountEffects | None = None
+    explanation: Explanation | None = None
     mixtures: list[MotifMixture] = field(default_factory=list)
     names: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     environments: Environments | None = None
@@ -63,20 +65,17 @@ class RadiusModel:
         radius: float,
         moments_of: Callable[[float], MomentsLike],
         rotation_invariant: bool,
-        surroundings: Surroundings | None,
-        kinds: NDArray[np.integer] | None,
+        around: Around | None = None,
+        kinds: NDArray[np.integer] | None = None,
     ) -> NeighbourhoodFeatures:
-        """Return the features without what neighbours leak into them and without what their kinds explain."""
+        """Return the features without what neighbours leak into them and without what they explain."""
         moments = moments_of(radius)
+        if self.explanation is not None and around is not None and kinds is not None:
+            return self.explanation.features(*around, moments, self.unit, kinds)
         values: NDArray[np.floating] = moments.values
         if self.crosstalk is not None:
             values = self.crosstalk.remove(moments, moments_of(CONSTANTS.ring_radius))
-        if self.neighbour_effects is not None and surroundings is not None:
-            values = self.neighbour_effects.remove(surroundings, values, moments.modes)
-        found = NeighbourhoodFeatures.of(moments, rotation_invariant, self.unit, values)
-        if self.count_effects is not None and surroundings is not None and kinds is not None:
-            found = found.with_values(self.count_effects.remove(surroundings, found.values, kinds))
-        return found
+        return NeighbourhoodFeatures.of(moments, rotation_invariant, self.unit, values)
 
     def classify(self, features: NeighbourhoodFeatures, groups: NDArray[np.integer]) -> Found:
         """Return labels, probabilities within the group, and p-values of atoms of known groups (n,)."""
@@ -202,11 +201,11 @@ class NestedRadii:
         self._models[first], _ = self._learn(first, moments_of, nothing, None, crosstalk)
         kinds = self._find(first, moments_of, nothing, None)[0]
         self._sublattices = None if neighbours is None else Sublattices.of(neighbours, kinds)
-        surroundings = self._surroundings_of(neighbours, kinds)
+        around = self._around(neighbours, kinds)
         self._report(1)
         evidence = {first: 0.0}
         for radius in self.radii_[1:]:
-            model, gained = self._learn(radius, moments_of, kinds, surroundings, None)
+            model, gained = self._learn(radius, moments_of, kinds, around, None)
             self._models[radius] = model
             divided = sum(m.n_motifs for m in model.mixtures) > int(kinds.max()) + 1
             evidence[radius] = gained if divided else 0.0
@@ -280,19 +279,17 @@ class NestedRadii:
         if self.progress is not None:
             self.progress(min(done / len(self.radii_), 1.0))
 
-    def _surroundings_of(
-        self, neighbours: Neighbourhoods | None, kinds: NDArray[np.integer]
-    ) -> Surroundings | None:
+    def _around(self, neighbours: Neighbourhoods | None, kinds: NDArray[np.integer]) -> Around | None:
         if neighbours is None or self._sublattices is None:
             return None
-        return self._sublattices.surroundings(neighbours, kinds)
+        return neighbours, self._sublattices.surroundings(neighbours, kinds)
 
     def _learn(
         self,
         radius: float,
         moments_of: Callable[[float], MomentsLike],
         kinds: NDArray[np.int32],
-        surroundings: Surroundings | None,
+        around: Around | None,
         crosstalk: NeighbourCrosstalk | None,
     ) -> tuple[RadiusModel, float]:
         """Learn the motifs of one radius within the kinds; return them and the evidence of the splits."""
@@ -302,18 +299,16 @@ class NestedRadii:
                 f"No atom has its disc of {radius:g} nearest-neighbour distances inside the image: use smaller radii."
             )
         unit = noise_unit(moments)
-        model = RadiusModel(unit, crosstalk)
-        features = model.features(radius, moments_of, invariant, None, None)
-        if surroundings is not None:
-            known = features.valid & features.sound
-            effects = NeighbourEffects.fit(surroundings, moments.values, moments.modes, kinds, known, radius)
-            model = RadiusModel(unit, crosstalk, effects)
-            features = model.features(radius, moments_of, invariant, surroundings, None)
-            counts = CountEffects.fit(surroundings, features.values, kinds, known, radius)
-            model = RadiusModel(unit, crosstalk, effects, counts)
-            features = model.features(radius, moments_of, invariant, surroundings, kinds)
+        explained = (
+            None if around is None else Explanation.fit(*around, moments, unit, kinds, radius, invariant)
+        )
+        model = RadiusModel(unit, crosstalk, explained)
+        features = model.features(radius, moments_of, invariant, around, kinds)
         before = self.layouts_[max(self.layouts_)] if self.layouts_ else None
-        self.layouts_[radius] = layout_of(features, kinds, before, self.n_neighbors, int(self.random_state))
+        X = with_least_error(features, moments, unit, int(self.random_state))
+        self.layouts_[radius] = layout_of(
+            features.with_values(X), kinds, before, self.n_neighbors, int(self.random_state)
+        )
         clusters = density_clusters(self.layouts_[radius], self._min_size)
         options = PartitionOptions(
             float(self.alpha),
@@ -322,9 +317,9 @@ class NestedRadii:
             radius < CONSTANTS.one_column,
             int(self.random_state),
         )
-        mixtures, evidence = partition(features.filled(), features.sound, clusters, kinds, options)
+        mixtures, evidence = partition(X, features.sound, clusters, kinds, options)
         names = np.arange(sum(m.n_motifs for m in mixtures), dtype=np.int32)
-        model = RadiusModel(unit, crosstalk, model.neighbour_effects, model.count_effects, mixtures, names)
+        model = RadiusModel(unit, crosstalk, explained, mixtures, names)
         own = model.classify(features, kinds)[0]
         size = np.bincount(own, minlength=len(names))
         names[np.argsort(-size, kind="stable")] = np.arange(len(names), dtype=np.int32)
@@ -333,16 +328,20 @@ class NestedRadii:
     def _find_sites(self, neighbours: Neighbourhoods, kinds: NDArray[np.int32]) -> SiteClassifier | None:
         """Sites of the kinds, where a frequent kind has several; kinds that cut through sites are one."""
         first = self._models[self.radii_[0]]
-        own = np.argsort(first.names)  # components of the mixture in the order of their labels
+        own = np.argsort(first.names)[: int(kinds.max()) + 1]  # components in the order of their labels
         apart = first.mixtures[0].separations()[np.ix_(own, own)]
         merges = merging_order(apart, np.bincount(kinds, minlength=len(own)))
-        sites, kind_of, _ = sites_of_kinds(
+        sites, kind_of = sites_of_kinds(
             neighbours, kinds, merges, bool(self.rotation_invariant), self._min_size
         )
-        if sites is None:
+        # Two sites are left to the image, which shows displacements as well.
+        if sites is None or np.bincount(sites.kind).max() < _FEWEST_SITES:
             return None
         self._models[self.radii_[0]] = RadiusModel(
-            first.unit, first.crosstalk, mixtures=first.mixtures, names=kind_of[first.names]
+            first.unit,
+            first.crosstalk,
+            mixtures=first.mixtures,
+            names=kind_of[np.minimum(first.names, len(kind_of) - 1)],
         )
         return SiteClassifier.fit(sites, neighbours, kind_of[kinds])
 
@@ -361,8 +360,9 @@ class NestedRadii:
         self._motif_sublattices = Sublattices.of(neighbours, motifs)
         surroundings = self._motif_sublattices.surroundings(neighbours, motifs)
         labels, inner = motifs, 0.0
+        least = max(self._min_size, int(CONSTANTS.environment_share * len(motifs)))
         for radius in beyond:
-            environments, labels = Environments.fit(surroundings, labels, inner, radius, self._min_size)
+            environments, labels = Environments.fit(surroundings, labels, inner, radius, least)
             model = self._models[radius]
             self._models[radius] = RadiusModel(model.unit, environments=environments)
             inner = radius
@@ -396,10 +396,10 @@ class NestedRadii:
         radius: float,
         moments_of: Callable[[float], MomentsLike],
         groups: NDArray[np.int32],
-        surroundings: Surroundings | None,
+        around: Around | None,
     ) -> Found:
         model = self._models[radius]
-        features = model.features(radius, moments_of, bool(self.rotation_invariant), surroundings, groups)
+        features = model.features(radius, moments_of, bool(self.rotation_invariant), around, groups)
         return model.classify(features, groups)
 
     def _find_motifs(
@@ -416,8 +416,8 @@ class NestedRadii:
                 )
             labels, sure, p_values = self._sites.classify(neighbours, kinds[0])
             return labels, kinds[1] * sure, np.minimum(kinds[2], p_values)
-        surroundings = self._surroundings_of(neighbours, kinds[0])
-        labels, sure, p_values = self._find(radius, moments_of, kinds[0], surroundings)
+        around = self._around(neighbours, kinds[0])
+        labels, sure, p_values = self._find(radius, moments_of, kinds[0], around)
         return labels, kinds[1] * sure, np.minimum(1.0, 2 * np.minimum(kinds[2], p_values))
 
     # ------------------------------------------------------------------ the tree and the reason
@@ -468,6 +468,17 @@ def _first_with(evidence: dict[float, float], share: float) -> float:
     return next(iter(evidence)) if best <= 0 else min(r for r, e in evidence.items() if e >= share * best)
 
 
+def with_least_error(
+    features: NeighbourhoodFeatures, moments: MomentsLike, unit: NDArray[np.float64], random_state: int
+) -> NDArray[np.float64]:
+    """Return features (n, f) with as much random error as makes up for noise below the systematic error."""
+    values = np.asarray(moments.values, dtype=np.float64)[features.valid]
+    error = CONSTANTS.systematic_error * float(np.sqrt(np.mean(values**2))) / float(np.sqrt(np.mean(unit**2)))
+    X = features.filled()
+    missing = float(np.sqrt(max(error**2 - 1, 0)))
+    return X + missing * np.random.default_rng(random_state).standard_normal(X.shape) if missing > 0 else X
+
+
 def checked_radii(radii: float | Sequence[float]) -> tuple[float, ...]:
     """Return radii as a tuple; they must be positive and grow."""
     values = tuple(float(v) for v in np.atleast_1d(np.asarray(radii, dtype=float)))
@@ -490,4 +501,3 @@ def check_alpha(alpha: Any) -> float:
         text = " ".join(repr(alpha).split())[:60]
         raise ValueError(f"alpha is {text}; a probability between 0 and 1 is expected, such as 0.01.")
     return float(alpha)
-

@@ -204,18 +204,15 @@ def _with_known_scatter(
 
 
 def merge_insignificant(
-    X: NDArray[np.float64],
-    labels: NDArray[np.integer],
-    groups: NDArray[np.integer],
-    options: PartitionOptions,
+    X: NDArray[np.float64], labels: NDArray[np.integer], options: PartitionOptions
 ) -> NDArray[np.int32]:
-    """Merge motifs of one group with the nearest more frequent one until all differ significantly.
+    """Merge motifs with the nearest more frequent one until all differ significantly.
 
     Parameters
     ----------
     X : ndarray, shape (n, d)
-    labels, groups : ndarray of int, shape (n,)
-        Motifs, and the groups they divide.
+    labels : ndarray of int, shape (n,)
+        Motifs 0..
     options : PartitionOptions
 
     Returns
@@ -224,39 +221,32 @@ def merge_insignificant(
     """
     labels = np.array(labels, dtype=np.int32)
     significant: set[tuple[int, int, int, int]] = set()
-    for _ in range(int(labels.max()) + 1):
-        worst, pair = np.inf, None
-        for group in np.unique(groups):
-            names, count = np.unique(labels[groups == group], return_counts=True)
-            members = {name: np.flatnonzero((labels == name) & (groups == group)) for name in names}
-            size = dict(zip(names.tolist(), count.tolist(), strict=True))
-            means = {name: X[members[name]].mean(axis=0) for name in names}
-            for name in names if len(names) > 1 else ():
-                others = [o for o in names if o != name and (size[o], -o) > (size[name], -name)]
-                if not others:
-                    continue
-                near = min(others, key=lambda o: float(((means[o] - means[name]) ** 2).sum()))
-                key = (int(name), int(near), size[name], size[near])
-                if key in significant:
-                    continue
-                value = -np.inf
-                if size[name] >= options.min_size:
-                    both = np.concatenate([members[name], members[near]])
-                    frequent = (
-                        [members[o] for o in names if size[o] >= 2 * len(both)]
-                        if options.known_scatter
-                        else []
-                    )
-                    own = np.arange(len(both)) < size[name]
-                    value = split_evidence(X[both], own, options.random_state, _residuals(X, frequent))
-                if value >= np.log(1 / options.alpha):
-                    significant.add(key)
-                elif value < worst or pair is None:
-                    worst, pair = value, (name, near)
-        if pair is None:
+    while labels.max() > 0:
+        mixture = MotifMixture.fit(X, labels)
+        apart, size = mixture.separations(), np.bincount(labels)
+        members = [np.flatnonzero(labels == name) for name in range(len(size))]
+        worst, pair = np.inf, (0, 0)
+        for name in np.lexsort((-np.arange(len(size)), size))[:-1].tolist():
+            larger = [o for o in range(len(size)) if (size[o], -o) > (size[name], -name)]
+            near = min(larger, key=lambda o: float(apart[name, o]))
+            key = (int(members[name][0]), int(members[near][0]), int(size[name]), int(size[near]))
+            if key in significant:
+                continue
+            value = -np.inf
+            if size[name] >= options.min_size:
+                both = np.concatenate([members[name], members[near]])
+                frequent = [m for m in members if len(m) >= 2 * len(both)] if options.known_scatter else []
+                own = np.arange(len(both)) < size[name]
+                value = split_evidence(X[both], own, options.random_state, _residuals(X, frequent))
+            if value >= np.log(1 / options.alpha):
+                significant.add(key)
+            elif value < worst or pair == (0, 0):
+                worst, pair = value, (name, near)
+        if pair == (0, 0):
             break
         labels[labels == pair[0]] = pair[1]
-    return np.unique(labels, return_inverse=True)[1].astype(np.int32)
+        labels = np.unique(labels, return_inverse=True)[1].astype(np.int32)
+    return labels
 
 
 def partition(
@@ -299,9 +289,8 @@ def partition(
             own = np.unique(labels[members], return_inverse=True)[1].astype(np.int32)
         if own.max() > 0:
             own = MotifMixture.fit(X[members], own).settled_labels(X[members], own)
-            merged = merge_insignificant(X[members], own, np.zeros_like(own), options)
-            own = merged
-        mixtures.append(MotifMixture.fit(X[members], own, settle=own.max() > 0))
+            own = merge_insignificant(X[members], own, options)
+        mixtures.append(MotifMixture.fit(X[members], own))
     return mixtures, evidence
 
 

@@ -188,7 +188,7 @@ class ManifoldRegions:
         return self.kinds_model_._models
 
     def _features(self, radius: float, moments_of: Callable[[float], MomentsLike]) -> NeighbourhoodFeatures:
-        return self._models[radius].features(radius, moments_of, bool(self.rotation_invariant), None, None)
+        return self._models[radius].features(radius, moments_of, bool(self.rotation_invariant))
 
     def _regions(
         self, moments_of: Callable[[float], MomentsLike], neighbours: Neighbourhoods | None

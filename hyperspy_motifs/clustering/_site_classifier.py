@@ -67,52 +67,32 @@ class SiteClassifier:
         return labels, np.where(sited, odds[rows, own], 1.0), np.where(sited, p_values, 1.0)
 
 
-def clear_kinds(
-    merges: list[tuple[int, int, float]], n_groups: int
-) -> tuple[NDArray[np.int32], list[tuple[int, int, float]]]:
-    """Merge kinds that lie less than five spreads apart.
+def merged_kinds(merges: list[tuple[int, int, float]], n_kinds: int) -> NDArray[np.int32]:
+    """Return the number (k,) of each kind after those less than five spreads apart were merged.
 
-    Parameters
-    ----------
-    merges : list of (group that stays, group that joins it, separation)
-    n_groups : int
-
-    Returns
-    -------
-    kind_of_group : ndarray of int32, shape (n_groups,)
-    merges : list
-        Of the kinds that are left.
+    `merges` are (kind that stays, kind that joins it, separation), from `merging_order`.
     """
-    stays_in = np.arange(n_groups)
+    stays_in = np.arange(n_kinds)
     for stays, joined, separation in merges:
         if separation < _CLEAR:
             stays_in[stays_in == stays_in[joined]] = stays_in[stays]
-    _, kind = np.unique(stays_in, return_inverse=True)
-    left = [(int(kind[a]), int(kind[b]), separation) for a, b, separation in merges if kind[a] != kind[b]]
-    # A kind that has joined by one of its groups stands for all of them from then on.
-    parent, kept = np.arange(int(kind.max()) + 1), []
-    for a, b, separation in left:
-        a, b = sorted((int(parent[a]), int(parent[b])))
-        if a != b:
-            kept.append((a, b, separation))
-            parent[parent == b] = a
-    return kind.astype(np.int32), kept
+    return np.unique(stays_in, return_inverse=True)[1].astype(np.int32)
 
 
 def sites_of_kinds(
     neighbours: Neighbourhoods,
-    groups: NDArray[np.int32],
+    kinds: NDArray[np.int32],
     merges: list[tuple[int, int, float]],
     rotation_invariant: bool,
     min_motif_size: int,
-) -> tuple[SiteTemplates | None, NDArray[np.int32], list[tuple[int, int, float]]]:
-    """Find the sites of kinds of atoms; kinds that cut through sites, and hardly differ, are one.
+) -> tuple[SiteTemplates | None, NDArray[np.int32]]:
+    """Find the sites of kinds of atoms; kinds that cut through sites, and are more than these, are one.
 
     Parameters
     ----------
     neighbours : Neighbourhoods
-    groups : ndarray of int32, shape (n,)
-    merges : list of (group that stays, group that joins it, separation)
+    kinds : ndarray of int32, shape (n,)
+    merges : list of (kind that stays, kind that joins it, separation)
     rotation_invariant : bool
     min_motif_size : int
         Atoms of the rarest site.
@@ -120,27 +100,24 @@ def sites_of_kinds(
     Returns
     -------
     sites : SiteTemplates or None
-    kind_of_group : ndarray of int32
-    merges : list
-        Of the kinds.
+    kind_of : ndarray of int32, shape (k,)
+        Number of each kind after those were merged that cut through sites.
     """
-    n_groups = int(groups.max()) + 1
-    each = np.arange(n_groups, dtype=np.int32)
-    sites = find_sites(
-        neighbours, groups, rotation_invariant=rotation_invariant, min_motif_size=min_motif_size
-    )
-    kind_of_group, left = clear_kinds(merges, n_groups)
-    if len(left) == len(merges):
-        return sites, each, merges
-    kinds = kind_of_group[groups]
-    wider = find_sites(
-        neighbours, kinds, rotation_invariant=rotation_invariant, min_motif_size=min_motif_size
-    )
-    if wider is None:
-        return sites, each, merges
-    own, _, _ = wider.assign(neighbours, kinds, neighbours.kinds(kinds))
-    table = np.zeros((len(wider.kind), n_groups))
-    np.add.at(table, (own, groups), 1)
-    size = table.sum(axis=1)
-    cut = (size >= FREQUENT * len(groups)) & (table.max(axis=1) < _WHOLE * size)
-    return (wider, kind_of_group, left) if cut.any() else (sites, each, merges)
+    n_kinds = int(kinds.max()) + 1
+    kind_of = np.arange(n_kinds, dtype=np.int32)
+    how = {"rotation_invariant": rotation_invariant, "min_motif_size": min_motif_size}
+    sites = find_sites(neighbours, kinds, **how)
+    for coarser in (merged_kinds(merges, n_kinds), np.zeros(n_kinds, dtype=np.int32)):
+        if coarser.max() == kind_of.max():
+            continue
+        merged = coarser[kinds]
+        wider = find_sites(neighbours, merged, **how)
+        if wider is None or len(wider.kind) >= n_kinds:
+            continue
+        own, _, _ = wider.assign(neighbours, merged, neighbours.kinds(merged))
+        table = np.zeros((len(wider.kind), n_kinds))
+        np.add.at(table, (own, kinds), 1)
+        size = table.sum(axis=1)
+        if ((size >= FREQUENT * len(kinds)) & (table.max(axis=1) < _WHOLE * size)).any():
+            sites, kind_of = wider, coarser
+    return sites, kind_of

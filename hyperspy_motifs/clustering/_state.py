@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from hyperspy_motifs.sites import NeighbourTemplates, SiteTemplates
 
 from ._crosstalk import NeighbourCrosstalk
-from ._environment import CountEffects, Environments, NeighbourEffects, Sublattices
+from ._environment import Environments, Sublattices
 from ._mixture import MotifMixture
+from ._neighbour_effects import CountEffects, Explanation, NeighbourEffects, StrainEffects
 from ._nested_radii import NestedRadii, RadiusModel
 from ._regions import ManifoldRegions
 from ._site_classifier import SiteClassifier
 
 Arrays = dict[str, NDArray[Any]]
+_EFFECTS = (("neighbours", NeighbourEffects), ("counts", CountEffects), ("strain", StrainEffects))
 
 
 def to_state(model: NestedRadii | ManifoldRegions) -> Arrays:
@@ -40,8 +42,11 @@ def to_state(model: NestedRadii | ManifoldRegions) -> Arrays:
             f"{step}/names": at.names,
             f"{step}/n_mixtures": np.array(len(at.mixtures)),
         }
-        for name in ("crosstalk", "neighbour_effects", "count_effects", "environments"):
+        for name in ("crosstalk", "environments"):
             out |= _flat(getattr(at, name), f"{step}/{name}")
+        if at.explanation is not None:
+            for name, _ in _EFFECTS:
+                out |= _flat(getattr(at.explanation, name), f"{step}/explained/{name}")
         for number, mixture in enumerate(at.mixtures):
             out |= _flat(mixture, f"{step}/{number}")
     if model._sites is not None:
@@ -78,8 +83,7 @@ def from_state(state: Mapping[str, NDArray[Any]]) -> NestedRadii | ManifoldRegio
         model._models[radius] = RadiusModel(
             np.asarray(state[f"{step}/unit"], float),
             _restored(NeighbourCrosstalk, state, f"{step}/crosstalk"),
-            _restored(NeighbourEffects, state, f"{step}/neighbour_effects"),
-            _restored(CountEffects, state, f"{step}/count_effects"),
+            _explanation(state, f"{step}/explained"),
             mixtures,
             np.asarray(state[f"{step}/names"], np.int32),
             _restored(Environments, state, f"{step}/environments"),
@@ -89,6 +93,11 @@ def from_state(state: Mapping[str, NDArray[Any]]) -> NestedRadii | ManifoldRegio
         return model
     tiles = {key.removeprefix("tiles/"): value for key, value in state.items() if key.startswith("tiles/")}
     return ManifoldRegions.from_arrays(model, tiles)
+
+
+def _explanation(state: Mapping[str, NDArray[Any]], prefix: str) -> Explanation | None:
+    parts = {name: _restored(kind, state, f"{prefix}/{name}") for name, kind in _EFFECTS}
+    return None if parts["neighbours"] is None else Explanation(**parts)
 
 
 def _site_classifier(state: Mapping[str, NDArray[Any]]) -> SiteClassifier:

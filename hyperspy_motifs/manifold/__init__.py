@@ -1,17 +1,17 @@
-"""Continua: neighbourhoods that change without a step.
+"""Continua: detection, coordinates, topology, disorder and partitions.
 
-=========================  =================================================================
+=========================  ======================================================================
 estimate_continuity        discrete classes or a continuum: Continuity
-dimension_profile          local dimension at growing scales
-Manifold                   coordinates of atoms on a continuum
-manifold_features          features for the manifold: ManifoldFeatures
-estimate_disorder          distance of atoms from the manifold: ManifoldDisorder
-find_topology              components and loops of a continuum: Topology
-mutual_knn_components      components of the graph of mutual nearest neighbours
-within_component_variance  variance within these components
-partition_by_extent        parts of like extent
-partition_of_min_size      the same, of a least number of points each
-=========================  =================================================================
+dimension_profile          local dimension of points at growing scales
+Manifold                   coordinates of atoms on a continuum, by alternating diffusion
+manifold_features          features for a manifold, from moments: ManifoldFeatures
+find_topology              torus, closed surface, plane, ring or interval: Topology
+estimate_disorder          distances of atoms to the manifold beyond the noise: ManifoldDisorder
+partition_by_extent        groups of points of similar extent, without random numbers
+partition_of_min_size      the same, with a smallest number of points in each group
+mutual_knn_components      connected components of the mutual nearest-neighbour graph
+within_component_variance  variance within these components, as a share of the contrast
+=========================  ======================================================================
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Pieces that points fall into, and how much each varies inside."""
+"""Connected components of points, and the variance within them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 _NEIGHBOURS = 6
-# Beyond the first axes there is little but noise, and a search in them takes long.
+# Further axes contain little but noise, and a search in many axes is slow.
 _AXES = 10
-_FEWEST = 20
-_MOST = 6000
-# Where the large pieces hold less of the points than the first, they do not speak for the others (many classes of few atoms, of
-# which some ran together); from the second on they do. Of the simulated bilayers they hold 0.6 and more.
-_SILENT, _SPEAKS = 0.25, 0.5
+_MIN_POINTS = 20
+_MAX_POINTS = 6000
+# Share of the points in large components. Below the first number they do not represent the others (many classes of few atoms,
+# some of which are connected); above the second they do. In simulated bilayers the share is 0.6 and more.
+_NOT_REPRESENTATIVE, _REPRESENTATIVE = 0.25, 0.5
 
 
 def mutual_knn_components(X: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Return the piece of each point: points are joined where each is among the six nearest of the other.
+    """Return the connected component of each point in the graph of mutual six nearest neighbours.
 
     Parameters
     ----------
@@ -41,14 +41,14 @@ def mutual_knn_components(X: NDArray[np.float64]) -> NDArray[np.int32]:
 
 
 def within_component_variance(X: NDArray[np.float64], contrast: float) -> float:
-    r"""Return how much surroundings vary within the pieces that they fall into, as a share of their contrast.
+    r"""Return the variance of surroundings within connected components, as a share of their contrast.
 
     .. math:: v = \frac{\langle |x_i - \bar{x}_{P(i)}|^2 \rangle - d}{c}
 
-    with the mean of the piece P(i) of at least twenty points that a point lies in, d axes each of unit noise, and the mean
-    square c of a patch's contrast in the same units. Sites of a crystal differ within a class by noise, static
-    disorder and distortions of the scan: a few percent of their contrast at most. Where stacking drifts over
-    the field it is tens of percent, whether or not gaps part what has drifted from one sublattice from that of another.
+    P(i) is the component of point i and has at least twenty points. The d axes have unit noise each, and c is the mean
+    square contrast of a patch in the same units. Within a class, sites of a crystal differ by noise, static
+    disorder and distortions of the scan: v is a few percent at most. Where the stacking changes over the field,
+    v is tens of percent, whether or not gaps separate the sublattices.
 
     Parameters
     ----------
@@ -60,19 +60,21 @@ def within_component_variance(X: NDArray[np.float64], contrast: float) -> float:
     Returns
     -------
     float
-        0 where no piece is large enough, or large ones hold hardly any of the points.
+        0 where no component is large enough, or where large components contain few of the points.
     """
     n = len(X)
-    chosen = X if n <= _MOST else X[np.linspace(0, n - 1, _MOST).astype(np.int64)]
-    piece = mutual_knn_components(chosen)
-    size = np.bincount(piece)
-    large = size[piece] >= _FEWEST
+    chosen = X if n <= _MAX_POINTS else X[np.linspace(0, n - 1, _MAX_POINTS).astype(np.int64)]
+    component = mutual_knn_components(chosen)
+    size = np.bincount(component)
+    large = size[component] >= _MIN_POINTS
     if not large.any() or contrast <= 0:
         return 0.0
     mean = np.zeros((len(size), chosen.shape[1]))
-    np.add.at(mean, piece, chosen)
+    np.add.at(mean, component, chosen)
     mean /= size[:, None]
-    # n / (n - 1): the mean of a piece follows its own noise.
-    own = ((chosen - mean[piece]) ** 2).sum(axis=1) * size[piece] / np.maximum(size[piece] - 1, 1)
-    speaks = float(np.clip((large.mean() - _SILENT) / (_SPEAKS - _SILENT), 0, 1))
-    return float(own[large].mean() - chosen.shape[1]) / contrast * speaks
+    # n / (n - 1), because the mean of a component includes the noise of its points.
+    own = ((chosen - mean[component]) ** 2).sum(axis=1) * size[component] / np.maximum(size[component] - 1, 1)
+    weight = float(
+        np.clip((large.mean() - _NOT_REPRESENTATIVE) / (_REPRESENTATIVE - _NOT_REPRESENTATIVE), 0, 1)
+    )
+    return float(own[large].mean() - chosen.shape[1]) / contrast * weight

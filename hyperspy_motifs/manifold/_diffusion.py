@@ -1,4 +1,4 @@
-"""Diffusion on atoms: kernels of features and of space, and the slow modes of the two in turn."""
+"""Alternating diffusion on atoms: kernels in feature space and in the image, and their slow modes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PRECISION = 1e-6
 
 
 class FeatureKernel(NamedTuple):
-    """Bistochastic kernel of features with what is needed to extend it.
+    """Bistochastic kernel of features, with the numbers that extend it to other points.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class FeatureKernel(NamedTuple):
     scales : ndarray, shape (n,)
         Distance of each point to the neighbour that sets its local scale.
     weights : ndarray, shape (n,)
-        Weight of each point as a target of others: what the normalisations left of the bare kernel.
+        Weight of each point as a neighbour of others: the product of its normalisation factors.
     """
 
     matrix: csr_array
@@ -42,16 +42,20 @@ def feature_kernel(X: NDArray[np.float64], k: int, scale_neighbour: int) -> Feat
               w_{ij} \leftarrow \frac{w_{ij}}{q_i q_j}, \quad q_i = \sum_j w_{ij}
 
     with local scales s (Zelnik-Manor and Perona, NIPS 17 (2004)) and density normalisation alpha = 1 (Coifman and
-    Lafon, Appl. Comput. Harmon. Anal. 21 (2006) 5), then scaled to unit row and column sums, which holds out
-    against noise that differs from point to point (Landa, Coifman and Kluger, SIAM J. Math. Data Sci. 3 (2021) 388).
+    Lafon, Appl. Comput. Harmon. Anal. 21 (2006) 5), then scaled to unit row and column sums. The scaling is robust
+    to noise that differs between points (Landa, Coifman and Kluger, SIAM J. Math. Data Sci. 3 (2021) 388).
 
     Parameters
     ----------
     X : ndarray, shape (n, d)
     k : int
-        Neighbours that a point is joined to.
+        Number of neighbours that a point is connected to.
     scale_neighbour : int
-        Which neighbour (1 for the nearest) sets the scale; at most `k`.
+        Number of the neighbour (1 for the nearest) that sets the scale; at most `k`.
+
+    Returns
+    -------
+    FeatureKernel
     """
     n = len(X)
     indices, distances = nearest_neighbours(X, k)
@@ -74,6 +78,10 @@ def space_kernel(positions: NDArray[np.float64], k: int) -> csr_array:
     positions : ndarray, shape (n, 2)
         x, y in any unit.
     k : int
+
+    Returns
+    -------
+    csr_array, shape (n, n)
     """
     n = len(positions)
     distances, indices = cKDTree(positions).query(positions, k=k + 1)
@@ -108,13 +116,13 @@ def bistochastic(matrix: csr_array) -> tuple[csr_array, NDArray[np.float64]]:
 def slow_modes(
     features: csr_array, space: csr_array | None, repeats: int, n_modes: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    r"""Return the slowest modes of diffusion in features and in space by turns.
+    r"""Return the slowest modes of alternating diffusion in features and in the image.
 
     .. math:: A = S^t F F S^t
 
-    F joins atoms of like surroundings wherever they are, S joins neighbours in the image whatever they
-    are. What both leave alone is what the two have in common (alternating diffusion: Lederman and Talmon, Appl. Comput.
-    Harmon. Anal. 44 (2018) 509): the local stacking, say, but neither the sublattice nor the place.
+    F connects atoms of similar surroundings at any distance in the image, S connects neighbours in the image of any kind.
+    The slow modes vary with what the two have in common (alternating diffusion: Lederman and Talmon, Appl. Comput. Harmon.
+    Anal. 44 (2018) 509), such as the local stacking, but not with the sublattice or the position.
 
     Parameters
     ----------
@@ -123,12 +131,12 @@ def slow_modes(
     repeats : int
         t.
     n_modes : int
-        Beside the constant one.
+        Number of modes, the constant one excluded.
 
     Returns
     -------
     eigenvalues : ndarray, shape (n_modes,)
-        Falling, 0 to 1.
+        In descending order, 0 to 1.
     modes : ndarray, shape (n, n_modes)
         Orthogonal, of mean square 1; the entry of largest magnitude is positive.
     """

@@ -1,4 +1,4 @@
-"""Manifold coordinates of atoms whose surroundings change without a step."""
+"""Manifold coordinates of atoms whose surroundings change continuously."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.relaxation import nearest_in
+from hyperspy_motifs.relaxation._nearest_neighbours import nearest_in
 from hyperspy_motifs.threads import one_blas_thread
 from hyperspy_motifs.zernike import MomentsLike, PrincipalAxes, noise_unit, noise_units
 
 from ._diffusion import feature_kernel, slow_modes, space_kernel
 from ._topology import Topology, find_topology
 
-# Neighbours in the image, and steps: a short walk where stackings change within a few atoms, a long one where they do not.
+# Number of neighbours in the image, and of steps: a short walk where stackings change within a few atoms, a long one elsewhere.
 _WALKS = ((6, 1), (15, 2))
 _GAPS = 8
-# Where surroundings change from one atom to the next (twists near 30 degrees) neighbours share nothing, and a walk among
-# them would wash the coordinates out.
-_LEAST_SHARED = 0.45
+# Where surroundings change from one atom to the next (twists near 30 degrees), neighbours have nothing in common, and a walk
+# among them would average the coordinates out. Below this eigenvalue the walk is left out.
+_MIN_EIGENVALUE = 0.45
 
 
 class ManifoldFeatures(NamedTuple):
@@ -35,7 +35,7 @@ class ManifoldFeatures(NamedTuple):
     unit : ndarray, shape (K,)
         Noise of each moment.
     whole : ndarray, shape (n, K)
-        The moments in units of their noise, before axes were chosen; NaN where not valid.
+        All moments in units of their noise; NaN where not valid.
     """
 
     values: NDArray[np.float64]
@@ -45,14 +45,14 @@ class ManifoldFeatures(NamedTuple):
 
 
 def manifold_features(moments: MomentsLike, like: ManifoldFeatures | None = None) -> ManifoldFeatures:
-    """Return what `Manifold` and `estimate_continuity` work on.
+    """Return the features that `Manifold` and `estimate_continuity` take.
 
     Parameters
     ----------
     moments : zernike.Moments
         Not rotation-invariant: a registry is a vector.
     like : ManifoldFeatures, optional
-        Use the axes and units of these, for atoms of another image.
+        Use their axes and units, for atoms of another image.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def manifold_features(moments: MomentsLike, like: ManifoldFeatures | None = None
     unit = noise_unit(moments) if like is None else like.unit
     X = noise_units(moments, False, unit)
     with one_blas_thread():
-        # All of them for however few atoms: by its many dimensions noise is told from a continuum.
+        # All axes for any number of atoms: noise is distinguished from a continuum by its many dimensions.
         axes = PrincipalAxes.fit(X[valid]) if like is None else like.axes
         values = np.full((len(X), axes.vectors.shape[1]), np.nan)
         values[valid] = axes.apply(X[valid])
@@ -70,25 +70,25 @@ def manifold_features(moments: MomentsLike, like: ManifoldFeatures | None = None
 
 
 class Manifold:
-    """Manifold coordinates by diffusion in features and in space by turns.
+    """Manifold coordinates by alternating diffusion in features and in the image.
 
     Parameters
     ----------
     n_coordinates : int
-        Six describe a hexagonal torus; eight leave room for what the spectrum does not order as it should.
+        Six describe a hexagonal torus; eight allow for modes that noise puts in another order.
     n_neighbors : int
         Neighbours in feature space.
 
     Attributes
     ----------
     coordinates_ : ndarray, shape (n, n_coordinates)
-        Modes of falling eigenvalue, mean square 1 over the atoms with features. Atoms without valid features have the
-        mean of their neighbours in the image.
+        Modes in descending order of eigenvalue, with mean square 1 over the atoms with features. Atoms without valid
+        features have the mean of their neighbours in the image.
     eigenvalues_ : ndarray, shape (n_coordinates,)
     dimension_ : float
         Intrinsic dimension.
     topology_ : Topology
-        What kind of space it is, with a certainty.
+        Kind of the manifold, with a certainty.
     valid_ : ndarray of bool, shape (n,)
     """
 
@@ -97,15 +97,15 @@ class Manifold:
         self.n_neighbors = n_neighbors
 
     def fit(self, X: ArrayLike, positions: ArrayLike | None = None) -> Manifold:
-        """Find the coordinates.
+        """Compute the coordinates.
 
         Parameters
         ----------
         X : array_like, shape (n, d)
-            Features in units of their noise, NaN where not known; rotation invariance off, as a registry is a vector.
+            Features in units of their noise, NaN where not known. Not rotation-invariant: a registry is a vector.
         positions : array_like, shape (n, 2), optional
-            x, y in any unit. With them the coordinates say what neighbours in the image share: not which
-            sublattice an atom belongs to. Without them it is a plain diffusion map.
+            x, y in any unit. With positions, the coordinates describe what neighbours in the image have in common, and
+            not the sublattice of an atom. Without them, they are those of a plain diffusion map.
 
         Returns
         -------
@@ -118,15 +118,15 @@ class Manifold:
         """
         features, places = _checked(X, positions)
         valid: NDArray[np.bool_] = np.asarray(np.isfinite(features).all(axis=1))
-        fewest = max(3 * self.n_coordinates, 40)
-        if valid.sum() < fewest:
+        needed = max(3 * self.n_coordinates, 40)
+        if valid.sum() < needed:
             raise ValueError(
-                f"{valid.sum()} atoms have features; a manifold of {self.n_coordinates} coordinates needs {fewest}."
+                f"{valid.sum()} atoms have features; a manifold of {self.n_coordinates} coordinates needs {needed}."
             )
         inside = features[valid]
         kernel = feature_kernel(inside, self.n_neighbors, max(self.n_neighbors - 1, 1))
         values, modes, space, repeats = self._walk(kernel.matrix, None if places is None else places[valid])
-        # Half way through one step of the operator: what new atoms are averaged over.
+        # The modes after half a step of the operator. Coordinates of new atoms are averages of these.
         half = modes
         if space is not None:
             for _ in range(repeats):
@@ -140,13 +140,13 @@ class Manifold:
         self.valid_ = valid
         self.raw_coordinates_ = np.full((len(features), self.n_coordinates), np.nan)
         self.raw_coordinates_[valid] = raw / self._gain
-        self.coordinates_ = _spread(modes, valid, places)
+        self.coordinates_ = _fill_missing(modes, valid, places)
         self.topology_: Topology = find_topology(modes, values)
         self.dimension_ = self.topology_.dimension
         return self
 
     def fit_transform(self, X: ArrayLike, positions: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Find the coordinates and return them, shape (n, n_coordinates)."""
+        """Compute the coordinates and return them, shape (n, n_coordinates)."""
         return self.fit(X, positions).coordinates_
 
     def transform(self, X: ArrayLike, positions: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -157,12 +157,12 @@ class Manifold:
         X : array_like, shape (m, d)
             Features in the same units and axes; NaN where not known.
         positions : array_like, shape (m, 2), optional
-            With them the coordinates are averaged over neighbours as those of the fit were.
+            With positions, the coordinates are averaged over neighbours as in the fit.
 
         Returns
         -------
         ndarray, shape (m, n_coordinates)
-            NaN where neither features nor positions tell.
+            NaN for atoms without features, if no positions are given or no atom has features.
         """
         features, places = _checked(X, positions)
         if features.shape[1] != self._features.shape[1]:
@@ -172,7 +172,7 @@ class Manifold:
         valid = np.asarray(np.isfinite(features).all(axis=1))
         if not valid.any():
             return np.full((len(features), self.n_coordinates), np.nan)
-        # The atom itself is a neighbour where it was among those of the fit.
+        # An atom of the fit is a neighbour of itself.
         with one_blas_thread():
             indices, distances = nearest_in(
                 features[valid].astype(np.float32), self._features.astype(np.float32), self.n_neighbors + 1
@@ -184,16 +184,16 @@ class Manifold:
         raw = np.einsum("ij,ijk->ik", weights, self._half[indices])
         size, repeats = self._walked
         if places is None or repeats == 0 or valid.sum() <= size:
-            return _spread(raw / self._gain, valid, places)
+            return _fill_missing(raw / self._gain, valid, places)
         space = space_kernel(places[valid], size)
         for _ in range(repeats):
             raw = space @ raw
-        return _spread(raw / np.maximum(self.eigenvalues_, 1e-12), valid, places)
+        return _fill_missing(raw / np.maximum(self.eigenvalues_, 1e-12), valid, places)
 
     def _walk(
         self, features: csr_array, positions: NDArray[np.float64] | None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], csr_array | None, int]:
-        """Modes of the walk in space, short or long, that parts the first few of them best from the rest."""
+        """Modes of the short or the long walk in the image, whichever separates the first modes better from the rest."""
         n_modes = max(self.n_coordinates, _GAPS) + 1
         if positions is None:
             values, modes = slow_modes(features, None, 0, n_modes)
@@ -205,13 +205,13 @@ class Manifold:
             ratio = (values[1 : _GAPS + 1] / np.maximum(values[:_GAPS], 1e-12)).min()
             found.append((ratio, values, modes, space, repeats))
         _, values, modes, space, repeats = min(found, key=lambda entry: entry[0])
-        if values[0] < _LEAST_SHARED:
+        if values[0] < _MIN_EIGENVALUE:
             return self._walk(features, None)
         return values[: self.n_coordinates], modes[:, : self.n_coordinates], space, repeats
 
 
 def space_kernel_size(repeats: int) -> int:
-    """Return the number of neighbours of the walk of so many steps."""
+    """Return the number of neighbours of the walk with this number of steps."""
     return next((size for size, steps in _WALKS if steps == repeats), 0)
 
 
@@ -231,10 +231,10 @@ def _checked(
     return features, places
 
 
-def _spread(
+def _fill_missing(
     inside: NDArray[np.float64], valid: NDArray[np.bool_], positions: NDArray[np.float64] | None
 ) -> NDArray[np.float64]:
-    """Give atoms without features the mean of the six nearest that have them."""
+    """Set the coordinates of atoms without features to the mean of the six nearest atoms with features."""
     out = np.full((len(valid), inside.shape[1]), np.nan)
     out[valid] = inside
     if positions is not None and not valid.all():

@@ -1,4 +1,4 @@
-"""Disorder of atoms against the manifold that they lie on."""
+"""Disorder of atoms relative to their manifold."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _BLOCKS = 4
 
 @dataclass(frozen=True)
 class ManifoldDisorder:
-    """Disorder of atoms and of the image.
+    """Disorder of every atom and of the image.
 
     Attributes
     ----------
     distance : ndarray, shape (n,)
-        Distance of each atom to the local manifold beyond what noise explains, in units of the noise; 0 where
-        noise explains it all, NaN without features.
+        Distance of each atom to the local manifold beyond the noise, in units of the noise; 0 where noise explains
+        the whole distance, NaN without features.
     excess : ndarray, shape (n,)
-        The same squared and before the noise is cut off at zero: unbiased, hence what is averaged.
+        The squared distance less the noise, which can be negative: its mean is unbiased.
     roughness : ndarray, shape (n,)
-        How far the coordinates of an atom, told from its own features, are from the plane through those of its neighbours in
-        the image, in units of the coordinates' standard deviation; NaN without positions or manifold.
+        Distance of the coordinates of an atom, computed from its own features, to the plane through those of its neighbours
+        in the image, in units of the standard deviation of the coordinates; NaN without positions or manifold.
     value : float
-        Root of the mean excess over the atoms: one number for the image.
+        Root of the mean excess of all atoms.
     error : float
-        Its standard error, from blocks of the image that are left out in turn.
+        Standard error of `value`, by the jackknife over blocks of the image.
     confidence : float
-        0 to 1 that there is any disorder beyond the noise.
+        Probability that there is disorder beyond the noise.
     """
 
     distance: NDArray[np.float64]
@@ -57,26 +57,26 @@ def estimate_disorder(
     noise: ArrayLike = 1.0,
     n_tangents: int = 2,
 ) -> ManifoldDisorder:
-    r"""Measure how far atoms are from the manifold that others of like surroundings lie on.
+    r"""Measure the distance of atoms to the manifold of atoms with similar surroundings.
 
     .. math:: e_i = |P_i (x_i - \bar{x}_i)|^2 - \sigma_i^2 (p - m) (1 + 1/k)
 
-    with the mean of the k nearest neighbours in feature space, P the projection that leaves out their m main directions, p
-    features and noise :math:`\sigma_i`. In a manifold of dimension d these are its d tangents and the d (d + 1) / 2
-    directions in which it bends (the second derivatives along the tangents): m = 5 for a surface. It is at most p / 3
-    (or d, where that is more), and at most k - 1.
+    with the mean of the k nearest neighbours in feature space, the projection P that removes their m main directions, p
+    features and noise :math:`\sigma_i`. A manifold of dimension d has d tangents and d (d + 1) / 2 directions of
+    curvature (the second derivatives along the tangents): m = 5 for a surface. m is at most p / 3 (or d, if that is
+    larger), and at most k - 1.
 
     Parameters
     ----------
     X : array_like, shape (n, p)
-        Features in units of their noise, NaN where not known. All of them, not the first principal axes alone: these hold
-        the manifold, and disorder shows in the others. Neighbours are those on the first twenty axes.
+        Features in units of their noise, NaN where not known. All features, not only the first principal axes: the first
+        axes span the manifold, and disorder appears in the others. Neighbours are found on the first twenty axes.
     positions : array_like, shape (n, 2), optional
-        x, y in any unit; for the roughness and the error.
+        x, y in any unit. The roughness and the error need them.
     manifold : Manifold, optional
-        Fitted on these atoms; for the roughness.
+        Fitted to these atoms. The roughness needs it.
     noise : float or array_like of shape (n,)
-        Noise of each atom in the unit of the features: 1, where they were whitened.
+        Noise of each atom in the unit of the features: 1 for whitened features.
     n_tangents : int
         Dimension of the manifold.
 
@@ -86,10 +86,9 @@ def estimate_disorder(
 
     Notes
     -----
-    The nearest neighbours are a little nearer than chance also by their noise, so that the excess of noise alone comes out
-    slightly negative: small disorder is underrated, never invented. What bends more than to second order between neighbours
-    counts as disorder: few atoms on a large manifold have a value above zero, and images are compared at like size and
-    dose.
+    The noise of the nearest neighbours is correlated with that of the atom, so that the excess of pure noise is slightly
+    negative: small disorder is underestimated. Curvature above second order between neighbours counts as disorder. Few
+    atoms on a large manifold therefore have a value above zero; compare images of similar size and dose.
     """
     features = np.asarray(X, dtype=np.float64)
     if features.ndim != 2 or features.shape[1] <= n_tangents:
@@ -123,7 +122,7 @@ def _excess(
     points: NDArray[np.float64], variance: NDArray[np.float64], n_tangents: int
 ) -> NDArray[np.float64]:
     k, p = _NEIGHBOURS, points.shape[1]
-    # Of few features only a third is left out, or hardly any would be left to tell. k points span k - 1 directions.
+    # At most a third of the features is removed, so that enough remain. k points span k - 1 directions.
     n_out = min(n_tangents + n_tangents * (n_tangents + 1) // 2, max(n_tangents, p // 3), k - 1)
     out = np.empty(len(points))
     with one_blas_thread():
@@ -134,7 +133,7 @@ def _excess(
             mean = near.mean(axis=1)
             offset = points[rows] - mean
             spread = near - mean[:, None]
-            # Main directions of few points in many dimensions, by the products of the points.
+            # Main directions of few points in many dimensions, from the Gram matrix.
             strength, weights = np.linalg.eigh(spread @ spread.swapaxes(1, 2))
             inner = np.einsum(
                 "ikd,ik->id", weights[:, :, k - n_out :], np.einsum("ikc,ic->ik", spread, offset)
@@ -152,7 +151,7 @@ def _roughness(raw: NDArray[np.float64], positions: NDArray[np.float64]) -> NDAr
     design = np.concatenate(
         [np.ones((*around.shape[:2], 1)), around / max(float(np.abs(around).max()), 1e-300)], axis=2
     )
-    # The plane's value at the atom itself is its constant term.
+    # The value of the plane at the atom is its constant term.
     plane = np.linalg.pinv(design)[:, 0]
     expected = np.einsum("ik,ikd->id", plane, raw[indices[:, 1:]])
     return np.sqrt(((raw - expected) ** 2).mean(axis=1))
@@ -161,7 +160,7 @@ def _roughness(raw: NDArray[np.float64], positions: NDArray[np.float64]) -> NDAr
 def _mean_and_error(
     excess: NDArray[np.float64], positions: NDArray[np.float64] | None
 ) -> tuple[float, float]:
-    """Mean and its standard error over blocks of the image, as neighbouring atoms share pixels."""
+    """Mean and its standard error over blocks of the image, because neighbouring atoms share pixels."""
     if positions is None:
         return float(excess.mean()), float(excess.std() / np.sqrt(len(excess)))
     low, extent = positions.min(axis=0), np.maximum(np.ptp(positions, axis=0), 1e-300)

@@ -1,4 +1,4 @@
-"""What kind of space a manifold is."""
+"""Topology of a manifold."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-_MOST = 2000
-# Offset of the mean of a half neighbourhood over its radius is 0.6 in a disc and 0.87 on a line; that of a whole one is near 0.
+_MAX_POINTS = 2000
+# The offset of the mean over the root mean square distance is 0.6 for a half disc, 0.87 for a half line, and near 0 for a whole
+# neighbourhood.
 _ONE_SIDED = 0.45
-# One-sided points over those within a neighbourhood's width of a border that there would be at least.
+# Least ratio of the one-sided points to the points that the shortest border would have within the width of a neighbourhood.
 _BORDER = 0.6
 
 
@@ -22,12 +23,12 @@ class Topology:
     Attributes
     ----------
     kind : {"torus", "closed surface", "plane", "ring", "interval", "unknown"}
-        Closed surface: no border, but fewer than four slow modes of like eigenvalue, such as a torus on which
-        opposite shifts are one.
+        Closed surface: no border, but fewer than four slow modes of similar eigenvalue, such as a torus on which
+        opposite shifts are equivalent.
     dimension : float
         Intrinsic dimension.
     border : float
-        Part of the points with neighbours on one side only.
+        Share of the points with neighbours on one side only.
     certainty : float
         0 to 1.
     """
@@ -39,14 +40,14 @@ class Topology:
 
 
 def find_topology(coordinates: NDArray[np.float64], eigenvalues: NDArray[np.float64]) -> Topology:
-    """Decide what kind of space points lie on, from its dimension and its border.
+    """Determine the kind of a manifold from its dimension and its border.
 
     Parameters
     ----------
     coordinates : ndarray, shape (n, d)
-        Slow modes.
+        Slow modes of the diffusion.
     eigenvalues : ndarray, shape (d,)
-        Theirs.
+        Eigenvalues of the modes.
 
     Returns
     -------
@@ -55,12 +56,12 @@ def find_topology(coordinates: NDArray[np.float64], eigenvalues: NDArray[np.floa
     Notes
     -----
     The dimension is the slope of log k against the logarithm of the distance to the k-th neighbour in diffusion
-    distance. A point of the border has its neighbours on one side: the offset of their mean in the tangent plane,
-    over their root mean square distance, is 0.6 for a half disc.
+    distance. A point at the border has its neighbours on one side: the offset of their mean in the tangent plane,
+    divided by their root mean square distance, is 0.6 for a half disc.
     """
     points = coordinates * eigenvalues
     n = len(points)
-    chosen = np.unique(np.linspace(0, n - 1, min(n, _MOST)).astype(np.int64))
+    chosen = np.unique(np.linspace(0, n - 1, min(n, _MAX_POINTS)).astype(np.int64))
     k = int(np.clip(n // 25, 16, 96))
     if n < 3 * k:
         return Topology("unknown", float("nan"), float("nan"), 0.0)
@@ -96,12 +97,12 @@ def find_topology(coordinates: NDArray[np.float64], eigenvalues: NDArray[np.floa
 
 
 def _hexagonal_star(eigenvalues: NDArray[np.float64]) -> float:
-    """Certainty (0 to 1) that six modes are alike and slower than the rest: the waves of a hexagonal torus.
+    """Certainty (0 to 1) that six modes are similar and slower than the rest, as the waves of a hexagonal torus.
 
     A plane has two slowest modes, a sphere three.
     """
     if len(eigenvalues) < 7 or eigenvalues[6] <= 0:
         return 0.0
-    alike = np.log(eigenvalues[5] / max(eigenvalues[0], 1e-12) / 0.55)
+    similar = np.log(eigenvalues[5] / max(eigenvalues[0], 1e-12) / 0.55)
     apart = np.log(0.82 * eigenvalues[5] / eigenvalues[6])
-    return float(1 / ((1 + np.exp(-12 * alike)) * (1 + np.exp(-12 * apart))))
+    return float(1 / ((1 + np.exp(-12 * similar)) * (1 + np.exp(-12 * apart))))

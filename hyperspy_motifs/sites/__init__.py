@@ -1,14 +1,15 @@
-"""Sites: classes of atoms by the places of their neighbours.
+"""Sites: classes of atoms by the positions of their neighbours.
 
-=====================  =====================================================================
-Neighbourhoods         the neighbours of every atom
-NeighbourTemplates     usual places of the neighbours of classes of atoms
-fit_templates          lay templates onto the neighbours of atoms
-find_sites             classes of atoms by the places of their neighbours: SiteTemplates
-density_gap            how significant a gap is between two groups on a line
-choose_patch_centres   places of an image without resolved atoms: PatchCentres
-grid_centres           a grid of places
-=====================  =====================================================================
+====================  ======================================================================
+Neighbourhoods        positions and indices of the neighbours of every atom
+find_sites            sites of atoms by the positions of their neighbours: SiteTemplates
+SiteTemplates         templates of the sites, which assign atoms to sites
+NeighbourTemplates    positions and kinds of the neighbours, one template for each class
+fit_templates         fit of every template to every atom: TemplateFits
+density_gap           significance of a gap in density between two groups on a line
+choose_patch_centres  peaks or a grid as the centres of patches: PatchCentres
+grid_centres          triangular grid over an image
+====================  ======================================================================
 """
 
 import lazy_loader

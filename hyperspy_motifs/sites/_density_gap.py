@@ -1,4 +1,4 @@
-"""Whether there is a gap of density between two groups on a line."""
+"""Significance of a gap in density between two groups on a line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def _windows() -> NDArray[np.float64]:
-    """Where stretches between two medians start, and then where they end, in parts of the distance."""
+    """Starts, and then ends, of the intervals between two medians, as shares of the distance."""
     centres, halves = np.linspace(0.2, 0.8, 25)[:, None], np.linspace(0.06, 0.38, 9)[None, :]
     inside = (centres - halves > 1e-9) & (centres + halves < 1 - 1e-9)
     return np.concatenate([(centres - halves)[inside], (centres + halves)[inside]])
@@ -18,13 +18,13 @@ _WINDOWS = len(_EDGES) // 2
 
 
 def density_gap(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    r"""Return how surely there is a valley between two groups on a line.
+    r"""Return the significance of a gap in density between two groups on a line.
 
-    The density of points (of both) within one spread of the median of the rarer group is compared with that
-    of every stretch between the two medians. With counts p and v on lengths :math:`l_p` and :math:`l_v`, the
+    The density of the points of both groups within one spread of the median of the smaller group is compared with
+    the density in every interval between the two medians. With counts p and v on lengths :math:`l_p` and :math:`l_v`, the
     likelihood ratio of two rates against one is :math:`2 (p \ln(p/\mu l_p) + v \ln(v/\mu l_v))`, :math:`\mu =
-    (p + v)/(l_p + l_v)`; the largest over the stretches that are emptier than the peak is returned. A
-    continuum, however it is cut, has no valley; nor has a tail.
+    (p + v)/(l_p + l_v)`. The result is the largest ratio of the intervals with a lower density than the peak. A continuum
+    that is cut anywhere has no gap, and neither has a tail.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def density_gap(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     Returns
     -------
     float
-        About the square of a number of standard deviations.
+        Approximately the square of a number of standard deviations.
     """
     if len(a) > len(b):
         a, b = b, a
@@ -43,7 +43,7 @@ def density_gap(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     sign, distance = (1.0 if stop >= start else -1.0), abs(stop - start)
     reach = max(1.0, 0.74 * (_quantile(a, 0.75) - _quantile(a, 0.25)))
     reach = min(reach, 0.25 * distance)
-    # Nothing is asked of what lies beyond the two medians, but for the peak round the first.
+    # Points beyond the two medians are not used, except for the peak around the first.
     a, b = ((x - start if sign > 0 else (start - x)[::-1]) for x in (a, b))
     peak = float(
         sum(int(x.searchsorted(reach, "right")) - int(x.searchsorted(-reach, "left")) for x in (a, b))
@@ -64,7 +64,7 @@ def density_gap(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 
 def _quantile(ordered: NDArray[np.float64], share: float) -> float:
-    """Linear interpolation in a sorted array: NumPy's own spends more on its checks than valleys take in all."""
+    """Quantile of a sorted array by linear interpolation. The checks of `numpy.quantile` would dominate the run time."""
     place = share * (len(ordered) - 1)
     below = int(place)
     above = min(below + 1, len(ordered) - 1)

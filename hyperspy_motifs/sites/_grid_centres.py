@@ -1,4 +1,4 @@
-"""Where to take patches: at peaks, or on a grid where peaks do not stand for columns."""
+"""Centres of patches: peaks, or a grid where peaks do not represent columns."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial import cKDTree
 
 _FEWEST = 12
-_PIXELS = 1_000_000  # that tell the range of an image
-# A column stands out of its surroundings by this part of the range of the image at least.
+_PIXELS = 1_000_000  # from which the range of an image is computed
+# Least contrast of a column with its surroundings, as a share of the range of the image.
 _SEPARATE = 0.12
-# Part of the pairs of neighbours that columns of one layer part clearly.
+# Least share of the pairs of neighbours with a clear minimum between them, in columns of one layer.
 _CLEAR = 0.7
 
 
@@ -27,9 +27,9 @@ class PatchCentres:
         x, y in pixels.
     kind : {"peaks", "grid"}
     reason : str
-        Why.
+        Reason for the choice.
     certainty : float
-        0 to 1.
+        Of the choice, 0 to 1.
     spacing : float
         Nearest-neighbour distance, pixels.
     """
@@ -46,17 +46,17 @@ def choose_patch_centres(
 ) -> PatchCentres:
     """Choose peaks or a grid as the centres of patches.
 
-    Peaks are columns where between each and its nearest neighbour the image falls well below both. Where columns of
-    two layers overlap most pairs have no such dip, found peaks depend on noise, and a regular grid sees every
-    place of the image once: a triangular one, half as wide as the peaks are apart.
+    Peaks represent columns if the image has a clear minimum between neighbouring peaks. Where columns of two layers
+    overlap, most pairs have no such minimum, and the peaks that are found depend on noise. A triangular grid with half
+    the distance of the peaks then covers the image evenly.
 
     Parameters
     ----------
     image : array_like, shape (rows, columns)
     positions : array_like, shape (n, 2), optional
-        Peaks, x, y in pixels; found if not given.
+        x, y of peaks in pixels. Default: those that `find_atoms` finds.
     spacing : float, optional
-        Distance of the columns in pixels; that of the peaks if not given.
+        Distance of the columns in pixels. Default: that of the peaks.
 
     Returns
     -------
@@ -99,9 +99,9 @@ def _separate(
     distances: NDArray[np.float64],
     apart: float,
 ) -> float:
-    """Part of the pairs of close peaks with a dip between them."""
+    """Share of the pairs of close peaks with a clear minimum between them."""
     smooth = _contrast(values, apart)
-    # A part of a large image tells its range as well.
+    # A subset of the pixels of a large image has the same range.
     step = max(int(np.sqrt(values.size / _PIXELS)), 1)
     reach = np.subtract(*np.percentile(smooth[::step, ::step], (98, 2)))
     close = distances < 1.4 * apart
@@ -118,10 +118,10 @@ def _separate(
 
 
 def _contrast(values: NDArray[np.float64], apart: float) -> NDArray[np.float32]:
-    """The contrast of the columns, not that of a tilt, a blob or a wedge under them."""
+    """Contrast of the columns, without that of a tilt, a blob or a wedge below them."""
     image = (values - values.mean()).astype(np.float32)
     smooth = gaussian_filter(image, 0.12 * apart)
-    # What is as wide as two distances is as well seen on pixels of a third of a distance.
+    # Pixels of a third of a distance are fine enough for a filter that is two distances wide.
     width = max(int(apart / 3), 1)
     rows, columns = (-(-size // width) for size in image.shape)
     padded = np.pad(
@@ -141,7 +141,7 @@ def _contrast(values: NDArray[np.float64], apart: float) -> NDArray[np.float32]:
 
 
 def grid_centres(shape: tuple[int, ...], step: float) -> NDArray[np.float64]:
-    """Return a triangular grid over an image, half a step from its border.
+    """Return a triangular grid over an image that starts half a step from its border.
 
     Parameters
     ----------

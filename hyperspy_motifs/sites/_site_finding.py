@@ -1,4 +1,4 @@
-"""From seeds to sites: tell the atoms the nearest pattern, make the patterns anew, join those that are alike."""
+"""Search for sites, by iteration from templates of single atoms."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._density_gap import density_gap
-from ._neighbourhoods import Neighbourhoods, NeighbourTemplates, TemplateFits, fit_templates
+from ._neighbourhoods import Neighbourhoods
 from ._site_templates import FREQUENT, SiteTemplates
 from ._site_templates import NEAR as _NEAR
-from ._templates import main_difference, own_pattern, pattern_separations, turned_back, usual_places
+from ._template_fit import NeighbourTemplates, TemplateFits, fit_templates
+from ._templates import frequent_places, main_difference, own_template, rotated_back, template_separations
 
 _TOLERANCE = 0.15
-_WIDEST = 0.25
-_NARROWEST = 0.012  # static disorder of three or four hundredths of an angstrom is no finding
+_MAX_TOLERANCE = 0.25
+_MIN_SPREAD = 0.012  # least spread: static disorder of three or four hundredths of an angstrom
 _SAMPLE = 240
-_MOST_MEMBERS = 200  # that make a pattern
-_MOST_FITTED = 3000
-_MOST_SEEDS = 60
+_MAX_MEMBERS = 200  # from which a template is computed
+_MAX_FITTED = 3000
+_MAX_SEEDS = 60
 _CROWD = 1.5
-_SPLITS = 3
-_PARTED = 4.0  # halves of a continuum come to 3.5
-_ROUNDS = 6
-_APART = 5.0
-# The points chose the direction themselves, in some thirty dimensions: twenty of one cloud come to 9, or 13 beside
-# channels of which a third is empty, and the least different sites of thirteen with ten atoms each to 16.
-_VALLEY = 11.0
+_SPLIT_ITERATIONS = 3
+_MIN_SPLIT = 4.0  # the halves of a continuum reach 3.5
+_ITERATIONS = 6
+_MIN_SEPARATION = 5.0
+# The direction is found on the same points, in about thirty dimensions. Twenty points of one cloud reach 9, or 13 next to
+# channels of which a third is empty; the least different of thirteen sites with ten atoms each reach 16.
+_MIN_GAP = 11.0
 
 
 def find_sites(
@@ -38,7 +39,7 @@ def find_sites(
     min_motif_size: int = 5,
     random_state: int = 0,
 ) -> SiteTemplates | None:
-    """Find the sites where a frequent kind of atom holds several of them.
+    """Find the sites of atoms, where a frequent kind of atom has several.
 
     Parameters
     ----------
@@ -47,14 +48,14 @@ def find_sites(
         Kind of each atom, 0...
     rotation_invariant : bool
     min_motif_size : int
-        Atoms of the rarest site.
+        Fewest atoms of a site.
     random_state : int
-        Of the sample in which sites are sought first.
+        Seed of the samples in which sites are searched.
 
     Returns
     -------
     SiteTemplates or None
-        None where every frequent kind of atom has one site that holds 60 % of it: the rest are then
+        None where every frequent kind of atom has one site with at least 60 % of its atoms: the rest are then
         surroundings of defects.
     """
     around = atoms.kinds(kinds)
@@ -76,36 +77,36 @@ def find_sites(
     for number, found in seeds.items():
         for seed in found:
             atom = samples[number][seed]
-            parts.append(own_pattern(atoms, around, int(atom)))
+            parts.append(own_template(atoms, around, int(atom)))
             own.append(number)
     sites = finder.start(NeighbourTemplates.stacked(parts), np.array(own))
-    # Most seeds are of the same few sites: a sample shows that.
+    # Most seeds belong to few sites. A sample is enough to merge them.
     few = np.sort(np.concatenate(list(samples.values())))
-    sites = finder.settle(sites, atoms.take(few), kinds[few], around[few])
-    if not sites.parts_a_kind():
+    sites = finder.iterate(sites, atoms.take(few), kinds[few], around[few])
+    if not sites.splits_a_kind():
         return None
-    fitted = np.sort(rng.permutation(np.flatnonzero(whole))[:_MOST_FITTED])
+    fitted = np.sort(rng.permutation(np.flatnonzero(whole))[:_MAX_FITTED])
     some = atoms.take(fitted)
     theirs, places = kinds[fitted], around[fitted]
-    sites = finder.settle(sites, some, theirs, places)
-    for _ in range(_SPLITS):
-        parted = finder.parted(sites, some, theirs, places)
-        if len(parted.patterns) == len(sites.patterns):
+    sites = finder.iterate(sites, some, theirs, places)
+    for _ in range(_SPLIT_ITERATIONS):
+        split = finder.split(sites, some, theirs, places)
+        if len(split.patterns) == len(sites.patterns):
             break
-        sites = finder.settle(parted, some, theirs, places)
-    sites = finder.with_valleys(sites, some, theirs, places)
-    return sites if sites.parts_a_kind() else None
+        sites = finder.iterate(split, some, theirs, places)
+    sites = finder.without_gaps(sites, some, theirs, places)
+    return sites if sites.splits_a_kind() else None
 
 
 class SiteFinder:
-    """From seeds to sites."""
+    """Search for sites from seeds."""
 
     def __init__(self, rotation_invariant: bool, min_motif_size: int) -> None:
         self.rotation_invariant, self.min_motif_size = rotation_invariant, min_motif_size
 
     def seeds(self, atoms: Neighbourhoods, around: NDArray[np.int32]) -> list[int]:
-        """Return atoms of a sample, one or more for each site: the middle of each crowd, the largest first."""
-        own = [own_pattern(atoms, around, i) for i in range(len(atoms.offsets))]
+        """Return atoms of a sample, one or more for each site: centres of dense groups, the largest first."""
+        own = [own_template(atoms, around, i) for i in range(len(atoms.offsets))]
         # In units of the tolerance, as the spread is not known yet.
         fits = fit_templates(
             atoms,
@@ -124,7 +125,7 @@ class SiteFinder:
         np.fill_diagonal(near, True)
         free = np.ones(len(cost), dtype=bool)
         found: list[int] = []
-        while free.any() and len(found) < _MOST_SEEDS:
+        while free.any() and len(found) < _MAX_SEEDS:
             crowd = (near & free).sum(axis=1) * free
             seed = int(crowd.argmax())
             if crowd[seed] < 2:
@@ -133,12 +134,12 @@ class SiteFinder:
             free &= ~near[seed]
         return found
 
-    def start(self, patterns: NeighbourTemplates, own: NDArray[np.integer]) -> SiteTemplates:
-        """Take patterns of single atoms for sites."""
-        n = len(patterns)
+    def start(self, templates: NeighbourTemplates, own: NDArray[np.integer]) -> SiteTemplates:
+        """Return sites with the templates of single atoms."""
+        n = len(templates)
         nothing = np.full((n, n), np.inf)
         return SiteTemplates(
-            patterns,
+            templates,
             own.astype(np.int32),
             np.ones(n, dtype=np.int64),
             nothing,
@@ -147,24 +148,24 @@ class SiteFinder:
             self.rotation_invariant,
         )
 
-    def settle(
+    def iterate(
         self,
         sites: SiteTemplates,
         atoms: Neighbourhoods,
         kinds: NDArray[np.integer],
         around: NDArray[np.int32],
     ) -> SiteTemplates:
-        """Tell the atoms the nearest pattern, make the patterns anew from them, join those that are alike; repeat."""
+        """Assign the atoms to templates, compute the templates again, merge similar ones, and iterate."""
         before = np.full(len(kinds), -1)
-        for _ in range(_ROUNDS):
+        for _ in range(_ITERATIONS):
             labels, _, fits = sites.assign(atoms, kinds, around)
-            sites, labels = self._renewed(sites, atoms, around, labels, fits)
+            sites, labels = self._updated(sites, atoms, around, labels, fits)
             if not len(sites.patterns) or np.array_equal(labels, before):
                 break
             before = labels
         return sites
 
-    def _renewed(
+    def _updated(
         self,
         sites: SiteTemplates,
         atoms: Neighbourhoods,
@@ -172,33 +173,33 @@ class SiteFinder:
         labels: NDArray[np.int32],
         fits: TemplateFits,
     ) -> tuple[SiteTemplates, NDArray[np.int32]]:
-        """NeighbourTemplates of the labelled atoms; small classes go, those less than five spreads apart join."""
+        """Compute templates of the labelled atoms, without small classes, and merge those less than five spreads apart."""
         parts, own, sizes, kept, residuals = [], [], [], [], []
         for site in range(len(sites.patterns)):
             members = np.flatnonzero(labels == site)
             if len(members) < self.min_motif_size:
                 continue
             sizes.append(len(members))
-            members = members[:: -(-len(members) // _MOST_MEMBERS)]
-            turned = turned_back(
+            members = members[:: -(-len(members) // _MAX_MEMBERS)]
+            rotated = rotated_back(
                 atoms.offsets[members], fits.angles[members, site], fits.mirrored[members, site]
             )
-            pattern, rest = usual_places(turned, around[members], atoms.reach, sites.tolerance)
-            parts.append(pattern)
+            template, rest = frequent_places(rotated, around[members], atoms.reach, sites.tolerance)
+            parts.append(template)
             residuals.append(rest)
             own.append(int(sites.kind[site]))
             kept.append(site)
         rest = np.abs(np.concatenate(residuals)) if residuals else np.zeros(0)
         spread = float(1.4826 * np.median(rest)) if len(rest) else sites.spread
-        spread = max(spread, _NARROWEST)
-        tolerance = float(np.clip(4 * spread, _TOLERANCE, _WIDEST))
-        patterns = NeighbourTemplates.stacked(parts)
-        renewed = SiteTemplates(
-            patterns,
+        spread = max(spread, _MIN_SPREAD)
+        tolerance = float(np.clip(4 * spread, _TOLERANCE, _MAX_TOLERANCE))
+        templates = NeighbourTemplates.stacked(parts)
+        updated = SiteTemplates(
+            templates,
             np.array(own, dtype=np.int32),
             np.array(sizes, dtype=np.int64),
-            pattern_separations(
-                patterns, np.array(own), atoms.reach, spread, tolerance, self.rotation_invariant
+            template_separations(
+                templates, np.array(own), atoms.reach, spread, tolerance, self.rotation_invariant
             ),
             spread,
             tolerance,
@@ -207,18 +208,18 @@ class SiteFinder:
         number = np.full(len(sites.patterns), -1)
         number[kept] = np.arange(len(kept))
         labels = number[labels].astype(np.int32)
-        return _joined(renewed, labels, renewed.separations < _APART)
+        return _merged(updated, labels, updated.separations < _MIN_SEPARATION)
 
-    def parted(
+    def split(
         self,
         sites: SiteTemplates,
         atoms: Neighbourhoods,
         kinds: NDArray[np.integer],
         around: NDArray[np.int32],
     ) -> SiteTemplates:
-        """Part every site of which the atoms fall into two, along the direction in which they differ most.
+        """Split every site whose atoms form two groups along the direction in which they differ most.
 
-        Two sites that resemble each other may have had one seed, or two that were of the same one.
+        Two similar sites can have one seed in common.
         """
         labels, _, fits = sites.assign(atoms, kinds, around)
         parts = [(sites.patterns.places[k], sites.patterns.kinds[k]) for k in range(len(sites.patterns))]
@@ -227,19 +228,19 @@ class SiteFinder:
             members = np.flatnonzero(labels == site)
             if len(members) < 4 * self.min_motif_size:
                 continue
-            turned = turned_back(
+            rotated = rotated_back(
                 atoms.offsets[members], fits.angles[members, site], fits.mirrored[members, site]
             )
-            along = main_difference(turned, around[members], sites.patterns, site, sites.tolerance)
+            along = main_difference(rotated, around[members], sites.patterns, site, sites.tolerance)
             lower = _halves(along)
             if min(lower.sum(), (~lower).sum()) < self.min_motif_size:
                 continue
             a, b = along[lower], along[~lower]
             spread = np.sqrt((len(a) * a.var() + len(b) * b.var()) / len(along))
-            if b.mean() - a.mean() < _PARTED * spread or density_gap(a / spread, b / spread) < _VALLEY:
+            if b.mean() - a.mean() < _MIN_SPLIT * spread or density_gap(a / spread, b / spread) < _MIN_GAP:
                 continue
             halves = [
-                usual_places(turned[half], around[members[half]], atoms.reach, sites.tolerance)[0]
+                frequent_places(rotated[half], around[members[half]], atoms.reach, sites.tolerance)[0]
                 for half in (lower, ~lower)
             ]
             parts[site] = halves[0]
@@ -256,31 +257,31 @@ class SiteFinder:
             separations=np.full((n, n), np.inf),
         )
 
-    def with_valleys(
+    def without_gaps(
         self,
         sites: SiteTemplates,
         atoms: Neighbourhoods,
         kinds: NDArray[np.integer],
         around: NDArray[np.int32],
     ) -> SiteTemplates:
-        """Join sites that no valley parts: a continuum is not to be cut."""
+        """Merge sites without a gap in density between them, which are parts of a continuum."""
         while len(sites.patterns) > 1:
             labels, _, fits = sites.assign(atoms, kinds, around)
             n = len(sites.patterns)
-            alike = np.zeros((n, n), dtype=bool)
+            similar = np.zeros((n, n), dtype=bool)
             near = (sites.separations < _NEAR) & np.equal.outer(sites.kind, sites.kind)
             for a, b in np.argwhere(np.triu(near, 1)):
                 along = (fits.costs[:, a] - fits.costs[:, b]) / sites.separations[a, b]
-                alike[a, b] = density_gap(along[labels == a], along[labels == b]) < _VALLEY
-            sites, _ = _joined(sites, labels, alike)
+                similar[a, b] = density_gap(along[labels == a], along[labels == b]) < _MIN_GAP
+            sites, _ = _merged(sites, labels, similar)
             if len(sites.patterns) == n:
                 break
-            sites = self.settle(sites, atoms, kinds, around)
+            sites = self.iterate(sites, atoms, kinds, around)
         return sites
 
 
 def _halves(along: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether each point lies in the lower of two groups on a line, cut where least variance is left in them."""
+    """Whether each point lies in the lower of the two groups on a line with the least variance within them."""
     order = np.argsort(along, kind="stable")
     line = along[order] - along.mean()
     n = np.arange(1, len(line))
@@ -291,28 +292,28 @@ def _halves(along: NDArray[np.float64]) -> NDArray[np.bool_]:
     return lower
 
 
-def _joined(
-    sites: SiteTemplates, labels: NDArray[np.int32], alike: NDArray[np.bool_]
+def _merged(
+    sites: SiteTemplates, labels: NDArray[np.int32], similar: NDArray[np.bool_]
 ) -> tuple[SiteTemplates, NDArray[np.int32]]:
-    """Join sites of one kind that are alike (c, c), the smaller into the larger, the nearest pairs first."""
-    stays = np.arange(len(sites.patterns))
-    gone = np.zeros(len(stays), dtype=bool)
-    pairs = np.argwhere(np.triu(alike & np.equal.outer(sites.kind, sites.kind), 1))
+    """Merge similar sites (c, c) of one kind, the smaller into the larger, the nearest pairs first."""
+    merged_into = np.arange(len(sites.patterns))
+    gone = np.zeros(len(merged_into), dtype=bool)
+    pairs = np.argwhere(np.triu(similar & np.equal.outer(sites.kind, sites.kind), 1))
     for a, b in pairs[np.argsort(sites.separations[pairs[:, 0], pairs[:, 1]], kind="stable")]:
         if gone[a] or gone[b]:
             continue
         large, small = (a, b) if sites.sizes[a] >= sites.sizes[b] else (b, a)
         gone[small] = True
-        stays[small] = large
+        merged_into[small] = large
     if not gone.any():
         return sites, labels
     kept = np.flatnonzero(~gone)
-    sizes = np.bincount(stays, weights=sites.sizes, minlength=len(stays))[kept].astype(np.int64)
-    number = np.full(len(stays), -1)
+    sizes = np.bincount(merged_into, weights=sites.sizes, minlength=len(merged_into))[kept].astype(np.int64)
+    number = np.full(len(merged_into), -1)
     number[kept] = np.arange(len(kept))
-    patterns = NeighbourTemplates(sites.patterns.places[kept], sites.patterns.kinds[kept])
-    joined = SiteTemplates(
-        patterns,
+    templates = NeighbourTemplates(sites.patterns.places[kept], sites.patterns.kinds[kept])
+    merged = SiteTemplates(
+        templates,
         sites.kind[kept],
         sizes,
         sites.separations[np.ix_(kept, kept)],
@@ -320,4 +321,4 @@ def _joined(
         sites.tolerance,
         sites.rotation_invariant,
     )
-    return joined, np.where(labels >= 0, number[stays[labels]], -1).astype(np.int32)
+    return merged, np.where(labels >= 0, number[merged_into[labels]], -1).astype(np.int32)

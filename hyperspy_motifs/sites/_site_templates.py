@@ -1,4 +1,4 @@
-"""Sites: classes of atoms by where their neighbours are, whatever these neighbours are."""
+"""Templates of sites, and the assignment of atoms to them."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ._neighbourhoods import Neighbourhoods, NeighbourTemplates, TemplateFits, fit_templates
+from ._neighbourhoods import Neighbourhoods
+from ._template_fit import NeighbourTemplates, TemplateFits, fit_templates
 
-_ABSENT = 4.0  # one neighbour in fifty differs from the usual by chance
+_ABSENT = 4.0  # one neighbour in fifty differs by chance
 _OTHER_KIND = 20.0
 NEAR = 15.0
 FREQUENT = 0.05
-_LARGEST_PART = 0.6
+_LARGEST_SHARE = 0.6
 _BEYOND = 0.5 * NEAR**2 + 40
 
 
 @dataclass(frozen=True)
 class SiteTemplates:
-    """NeighbourTemplates of neighbours, each of one kind of atom.
+    """Neighbour templates of sites, each of one kind of atom.
 
-    Two atoms of a kind are on one site if their neighbours lie at the same places, up to a rotation (and
-    reflection) where that is asked for. What the neighbours are does not count, nor that one is absent: a
-    channel may be filled or empty, and a neighbour of another kind lies where that kind lies. This is told by
-    the neighbours themselves.
+    Two atoms of a kind are on one site if their neighbours lie at the same places, up to a rotation and reflection
+    with `rotation_invariant`. Neighbours of another kind and absent neighbours add a constant cost only: a channel can be
+    filled or empty without a change of the sites around it.
 
     Attributes
     ----------
     patterns : NeighbourTemplates
     kind : ndarray of int32, shape (c,)
-        Of the atoms of each site.
+        Kind of the atoms of each site.
     sizes : ndarray of int64, shape (c,)
-        Atoms of each site.
+        Number of atoms of each site.
     separations : ndarray, shape (c, c)
-        Distances of the patterns in units of the spread of the places; infinite on the diagonal.
+        Distances of the templates in units of the spread of the places; infinite on the diagonal.
     spread, tolerance : float
         See `fit_templates`.
     rotation_invariant : bool
@@ -48,11 +48,11 @@ class SiteTemplates:
     tolerance: float
     rotation_invariant: bool
 
-    def parts_a_kind(self) -> bool:
-        """Whether a frequent kind has no site that holds most of it."""
+    def splits_a_kind(self) -> bool:
+        """Whether a frequent kind has no site with most of its atoms."""
         for kind in np.unique(self.kind):
             sizes = self.sizes[self.kind == kind]
-            if sizes.sum() >= FREQUENT * self.sizes.sum() and sizes.max() < _LARGEST_PART * sizes.sum():
+            if sizes.sum() >= FREQUENT * self.sizes.sum() and sizes.max() < _LARGEST_SHARE * sizes.sum():
                 return True
         return False
 
@@ -63,17 +63,17 @@ class SiteTemplates:
         around: NDArray[np.int32],
         other_kind: float = _OTHER_KIND,
     ) -> tuple[NDArray[np.int32], NDArray[np.float64], TemplateFits]:
-        """Tell the site of every atom.
+        """Assign every atom to a site.
 
         Parameters
         ----------
         atoms : Neighbourhoods
         kinds : ndarray of int, shape (n,)
-            Of the atoms.
+            Kind of each atom.
         around : ndarray of int32, shape (n, k)
-            Of their neighbours.
+            Kind of each neighbour.
         other_kind : float
-            What it costs that the atom is of another kind than those of the site.
+            Cost of an atom of another kind than that of the site.
 
         Returns
         -------
@@ -94,10 +94,10 @@ class SiteTemplates:
         )
 
     def merging_order(self, members: NDArray[np.int64]) -> list[tuple[int, int, float]]:
-        """Return (place of the site that stays, of the one that joins it, separation), the least separated first.
+        """Return (kept site, merged site, separation) of every merge, the least separated first.
 
-        `members` are the sites to join, by number; places are those in `members`. Rarer ones join sooner; see
-        `merging_order` of groups.
+        `members` are the numbers of the sites to merge. Kept and merged sites are indices into `members`. Rare sites merge
+        earlier than frequent ones of the same separation.
         """
         apart = self.separations[np.ix_(members, members)].copy()
         size = self.sizes[members].astype(float)
@@ -125,6 +125,6 @@ class SiteTemplates:
             rotation_invariant=self.rotation_invariant,
             beyond=_BEYOND,
         )
-        # No pattern can be laid onto a few stray atoms at the border: all sites are as far from them.
+        # No template can be fitted to a few stray atoms at the border: all sites are equally far from them.
         fits.costs[~np.isfinite(fits.costs).any(axis=1)] = _BEYOND
         return fits
