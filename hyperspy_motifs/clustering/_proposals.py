@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from ._constants import CONSTANTS
 
-_REFINED = 4  # candidates of every number of axes that are refined
+_REFINED = 3  # candidates of every number of axes that are refined
 _HALVED = 3  # leading axes whose halves are always refined
 _TAILED = 5  # leading axes whose two tails are candidates
 _TAIL = 0.02
-_STEPS = 60
+_STEPS = 40
 
 
 def first_candidates(

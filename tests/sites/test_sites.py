@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from hyperspy_motifs.clustering import Neighbourhoods, NestedRadii, find_sites
-from hyperspy_motifs.clustering._site_parting import clear_kinds, sites_of_kinds
+from hyperspy_motifs.clustering import NestedRadii
+from hyperspy_motifs.clustering._site_classifier import SiteClassifier, clear_kinds, sites_of_kinds
 from hyperspy_motifs.data import m1_oxide
+from hyperspy_motifs.sites import Neighbourhoods, find_sites
 
 SPACING = 12.0
 SHAPE = (380, 420)
