@@ -33,7 +33,7 @@ for kind, axis in zip(("sigma", "stampfli", "random"), axes, strict=True):
     hm.draw.plot_cells([points[p] for p in cells.polygons], number, s.data, names=names, ax=axis)
     axis.get_legend().remove()
     axis.set(xlim=(120, 480), ylim=(480, 120))
-    axis.set_title(f"{kind}: {hierarchy.scalars['bits_per_atom']:.2f} bits an atom")
+    axis.set_title(f"{kind}: {hierarchy.scalars['bits_per_atom']:.2f} bits per atom")
 plt.show()
 
 # %%

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        return _complain(f"cannot make the folder {folder}: {error.strerror}")
+        return _complain(f"cannot create the folder {folder}: {error.strerror}")
     failed = 0
     used: set[str] = set()
     try:
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for name in options.images:
                 failed += not _guarded(name, _run_file, Path(name), folder, options, used)
     except KeyboardInterrupt:
-        print("hyperspy-motifs: interrupted; what was finished is kept", file=sys.stderr)
+        print("hyperspy-motifs: interrupted; finished results are kept", file=sys.stderr)
         return EXIT_INTERRUPTED
     return EXIT_FAILED if failed else EXIT_OK
 
@@ -64,54 +64,66 @@ def _parser() -> argparse.ArgumentParser:
         prog="hyperspy-motifs",
         usage="hyperspy-motifs IMAGE... [-o FOLDER] [options]\n       hyperspy-motifs demo [-o FOLDER]",
         description="Find the motifs of atomic-resolution images and the cells they tile. "
-        "Each image gives NAME.hspy, NAME.graphml, NAME_atoms.csv, NAME_cells.csv and figures. "
+        "The results of each image are NAME.hspy, NAME.graphml, NAME_atoms.csv, NAME_cells.csv and figures. "
         "'demo' runs on a simulated image.",
     )
     parser.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="any file that HyperSpy reads, .npy or .npz; or 'demo'"
+        "images", nargs="+", metavar="IMAGE", help="any file that HyperSpy can read, .npy or .npz; or 'demo'"
     )
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FOLDER", help="where the results go (default: motifs, or demo)"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="folder for the results (default: motifs, or demo)",
     )
     parser.add_argument(
-        "-r", "--rotation-invariant", action="store_true", help="sites equal up to a rotation are one motif"
+        "-r",
+        "--rotation-invariant",
+        action="store_true",
+        help="assign sites that differ by a rotation only to one motif",
     )
     parser.add_argument(
         "--grid",
         action="store_true",
-        help="look round the points of a grid, where columns overlap too much to be found",
+        help="use patches on a grid instead of atoms, for images whose columns overlap",
     )
     parser.add_argument(
-        "--separation", type=float, metavar="LENGTH", help="distance of nearest columns, in axis units"
+        "--separation", type=float, metavar="LENGTH", help="distance between nearest columns, in axis units"
     )
     parser.add_argument(
-        "--polarity", choices=["auto", "bright", "dark"], default="auto", help="of the atomic columns"
+        "--polarity",
+        choices=["auto", "bright", "dark"],
+        default="auto",
+        help="polarity of the atomic columns",
     )
     parser.add_argument(
         "--radius",
         type=_radius,
         default="auto",
-        help="radius of the neighbourhoods that are compared (default: auto)",
+        help="radius of the compared neighbourhoods (default: auto)",
     )
     parser.add_argument(
         "--radius-units",
         choices=["nn", "axes"],
         default="nn",
-        help="of --radius: nearest-neighbour distances, or the units of the axes (default: nn)",
+        help="units of --radius: nearest-neighbour distances, or those of the axes (default: nn)",
     )
-    parser.add_argument("--n-motifs", type=int, metavar="N", help="cut the tree of motifs to this number")
+    parser.add_argument(
+        "--n-motifs", type=int, metavar="N", help="number of motifs; the tree is cut at this number"
+    )
     parser.add_argument(
         "--min-motif-size",
         type=_min_motif_size,
         default=MIN_MOTIF_SIZE,
         metavar="N",
-        help=f"fewest atoms of a motif (default: {MIN_MOTIF_SIZE})",
+        help=f"smallest number of atoms of a motif (default: {MIN_MOTIF_SIZE})",
     )
     parser.add_argument(
         "--model",
         type=Path,
         metavar="FILE",
-        help="apply these motifs, of motifs.save_model(FILE), instead of finding new ones",
+        help="apply the model in FILE, written by motifs.save_model(FILE), instead of finding new motifs",
     )
     parser.add_argument(
         "-j",
@@ -119,13 +131,13 @@ def _parser() -> argparse.ArgumentParser:
         type=_jobs,
         default=1,
         metavar="N",
-        help="images that are worked on at once (default: 1)",
+        help="number of images processed in parallel (default: 1)",
     )
     parser.add_argument("--seed", type=int, default=0, help="random state (default: 0)")
     parser.add_argument(
         "--report", action="store_true", help="also write NAME.html: figures and tables in one file"
     )
-    parser.add_argument("--no-figures", action="store_true", help="write no pictures")
+    parser.add_argument("--no-figures", action="store_true", help="write no figures")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bars, no summary")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
@@ -133,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _jobs(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number of images, 1 or more")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of images (1 or more)")
     return int(text)
 
 
@@ -142,7 +154,7 @@ def _min_motif_size(text: str) -> int:
         return check_min_motif_size(float(text))
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text} is no number of atoms; {MIN_MOTIF_SIZE} or more are expected"
+            f"{text} is not a number of atoms; {MIN_MOTIF_SIZE} or more are expected"
         ) from None
 
 
@@ -159,7 +171,7 @@ def _run_demo(folder: Path, options: argparse.Namespace) -> None:
     image, _ = data.monolayer(random_state=options.seed)
     _analyse(image, "monolayer", folder, options)
     if not options.quiet:
-        print(f"Pictures, graph and table are in {folder.resolve()}")
+        print(f"Figures, graph and tables are in {folder.resolve()}")
 
 
 def _guarded(what: str, run: Any, *arguments: Any) -> bool:
@@ -171,7 +183,7 @@ def _guarded(what: str, run: Any, *arguments: Any) -> bool:
         _complain(f"{what}: {' '.join(str(error).split())}")
         return False
     except MemoryError:
-        _complain(f"{what}: not enough memory; crop the image or give fewer at once")
+        _complain(f"{what}: not enough memory; crop the image or process fewer images in parallel")
         return False
     return True
 
@@ -192,7 +204,7 @@ def _run_file(
             name, number = f"{stem}_{number}", number + 1
         used.add(name)
         if (folder / f"{name}.hspy").resolve() == path.resolve():
-            raise ValueError("the result would replace the image itself; give another folder with -o")
+            raise ValueError("the result would overwrite the image; choose another folder with -o")
         _analyse(image, name, folder, options)
 
 
@@ -211,7 +223,7 @@ def load_images(path: Path) -> list[tuple[str, Any]]:
     import hyperspy.api as hs
 
     if not path.exists():
-        raise FileNotFoundError(f"there is no such file (looked in {path.resolve().parent})")
+        raise FileNotFoundError(f"no such file (searched in {path.resolve().parent})")
     try:
         if path.suffix.lower() in ENDINGS_OF_ARRAYS:
             signals = [hs.signals.Signal2D(array) for array in _arrays(path)]
@@ -231,7 +243,7 @@ def load_images(path: Path) -> list[tuple[str, Any]]:
             signal.set_signal_type("atomic_image")
             images.append(signal)
     if not images:
-        raise ValueError("no image with two signal dimensions is in it")
+        raise ValueError("it contains no image with two signal dimensions")
     stems = [path.stem] if len(images) == 1 else [f"{path.stem}_{i}" for i in range(len(images))]
     return list(zip(stems, images, strict=True))
 
@@ -241,7 +253,7 @@ def _arrays(path: Path) -> list[np.ndarray]:
     arrays = [loaded] if isinstance(loaded, np.ndarray) else [loaded[k] for k in loaded.files]
     images = [a for a in arrays if a.ndim >= 2 and a.dtype.kind in "buif"]
     if not images:
-        raise ValueError("no two-dimensional array of numbers is in it")
+        raise ValueError("it contains no two-dimensional array of numbers")
     return images
 
 

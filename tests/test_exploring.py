@@ -161,7 +161,7 @@ def test_a_motif_that_does_not_split_is_said_in_the_window(motifs):
     before = motifs.labels.copy()
     explorer.select(np.flatnonzero(before == 0)[:1])
     press(explorer, "x")
-    assert "does not fall into groups" in explorer._status.get_text()
+    assert "does not split into groups" in explorer._status.get_text()
     np.testing.assert_array_equal(store.read(motifs.signal).labels, before)
     press(explorer, "u")
     assert explorer._status.get_text() == "there is nothing to undo"

@@ -140,7 +140,7 @@ def test_a_notebook_shows_what_was_found_in_an_image(motifs):
     plain, _ = data.monolayer(shape=(64, 64), random_state=0)
     assert "atoms" not in plain._repr_html_()
     assert "AtomicImage" in plain._repr_html_()
-    assert "no atoms are left" in signal.isig[:4, :4]._repr_html_()
+    assert "no atoms in it" in signal.isig[:4, :4]._repr_html_()
     assert repr(signal).startswith("<AtomicImage")
 
 

@@ -138,7 +138,7 @@ class AutoBonds(BondRule):
         reason = (
             f"Delaunay edges up to {ratio} {scale.name}, "
             f"at a gap {gap.sharpness:.1f} times as wide as their scatter"
-            + (f"; {own} pairs of motifs cut on their own" if own else "")
+            + (f"; {own} pairs of motifs cut separately" if own else "")
             + (f"; {int(diagonals.sum())} short diagonals left out" if diagonals.any() else "")
         )
         _logger.debug(reason)

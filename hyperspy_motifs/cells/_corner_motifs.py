@@ -90,7 +90,7 @@ def rank_corner_motifs(
     if xy.ndim != 2 or xy.shape[1] != 2 or len(xy) < 3:
         raise ValueError(f"points must be of shape (n, 2) with at least three points; got {xy.shape}")
     if letters.shape != (len(xy),):
-        raise ValueError(f"labels must be of shape ({len(xy)},), one a point; got {letters.shape}")
+        raise ValueError(f"labels must be of shape ({len(xy)},), one per point; got {letters.shape}")
     if len(xy) > max_points:
         middle = np.median(xy, axis=0)
         reach = np.abs(xy - middle).max(axis=1)

@@ -190,7 +190,7 @@ def _checked(
         raise ValueError(f"points must be of shape (n, 2), columns x and y; got {xy.shape}")
     if not np.isfinite(xy).all():
         raise ValueError(
-            f"{int((~np.isfinite(xy)).any(axis=1).sum())} points are not finite; leave them out first"
+            f"{int((~np.isfinite(xy)).any(axis=1).sum())} points are not finite; remove them first"
         )
     largest = float(np.abs(xy).max(initial=0.0))
     extent = float(np.ptp(xy, axis=0).max()) if len(xy) and largest <= _LONGEST else 0.0
@@ -204,7 +204,7 @@ def _checked(
     else:
         given = np.asarray(labels)
         if given.shape != (len(xy),):
-            raise ValueError(f"labels must be of shape ({len(xy)},), one a point; got {given.shape}")
+            raise ValueError(f"labels must be of shape ({len(xy)},), one per point; got {given.shape}")
         letters = given.astype(np.int64)
         if np.any(letters != given):
             raise ValueError("labels must be whole numbers")
@@ -212,11 +212,11 @@ def _checked(
     if probabilities is not None:
         p = np.asarray(probabilities, dtype=np.float64)
         if p.shape != (len(xy),):
-            raise ValueError(f"probabilities must be of shape ({len(xy)},), one a point; got {p.shape}")
+            raise ValueError(f"probabilities must be of shape ({len(xy)},), one per point; got {p.shape}")
         uncertain = ~(p >= 0.5)
     if len(xy) and len(np.unique(xy[:, 0] + 1j * xy[:, 1])) < len(xy):
         warnings.warn(
-            "some points lie on the very same place; only one of each takes part in cells",
+            "some points coincide; only one of each group takes part in cells",
             UserWarning,
             stacklevel=3,
         )

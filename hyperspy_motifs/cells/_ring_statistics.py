@@ -65,7 +65,7 @@ def ring_statistics(cells: Cells, *, border: bool = True) -> RingStatistics:
     used = np.ones(len(n), dtype=bool) if border else ~cells.on_border
     if not used.any():
         raise ValueError(
-            "there are no rings to count; find cells on other bonds, or count those at the border"
+            "there are no rings to count; use another bond rule, or include the rings at the border"
         )
     sizes, counts = np.unique(n[used], return_counts=True)
     fractions = counts / counts.sum()

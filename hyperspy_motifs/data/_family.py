@@ -14,7 +14,7 @@ Simulated = tuple[Any, Truth]
 # Entries that mean the same in every family; a docstring has them where it says %(name)s.
 SHARED = {
     "model": (
-        "An incoherent-imaging model, no scattering simulation: see :class:`Imaging` for what it leaves out."
+        "An incoherent-imaging model, not a scattering simulation; :class:`Imaging` lists what it leaves out."
     ),
     "disorder": """disorder : float
         Root mean square static displacement along x and along y, in nm.""",
@@ -23,7 +23,7 @@ SHARED = {
     "imaging": """**imaging
         Parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``rotation``.""",
     "image": """image : AtomicImage
-        Axes x and y in nm. ``metadata.Simulation`` says what it was made with.""",
+        Axes x and y in nm. ``metadata.Simulation`` holds all parameters.""",
 }
 
 

@@ -122,7 +122,9 @@ class Imaging:
                 f"dose={self.dose} must be positive and finite, or None for an image without noise."
             )
         if not 0 <= self.tails <= 1:
-            raise ValueError(f"tails={self.tails} is the share of the profile in its tails: give 0 to 1.")
+            raise ValueError(
+                f"tails={self.tails} is the share of the profile in its tails; it must be 0 to 1."
+            )
         for name in (
             "background",
             "background_variation",
@@ -138,7 +140,7 @@ class Imaging:
                 f"drift={self.drift} must be pixels along x and y, less than {shape[0]} along y."
             )
         if max(self.contrast_variation, self.strain) >= 1:
-            raise ValueError("contrast_variation and strain are fractions: give less than 1.")
+            raise ValueError("contrast_variation and strain are fractions; they must be less than 1.")
 
     @classmethod
     def of(cls, defaults: dict[str, Any], changes: dict[str, Any]) -> "Imaging":

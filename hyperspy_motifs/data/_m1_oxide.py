@@ -139,7 +139,7 @@ def m1_oxide_specimen(
         centres of empty channels.
     """
     if not 0 <= empty_channels <= 1:
-        raise ValueError(f"empty_channels={empty_channels} is a fraction: give 0 to 1.")
+        raise ValueError(f"empty_channels={empty_channels} is a fraction; it must be 0 to 1.")
     copies = equivalent_sites(site_coordinates())
     site = np.tile(np.arange(len(NAMES)), 4)
     operation = np.repeat(np.arange(4), len(NAMES))

@@ -30,7 +30,7 @@ def atomic_number(symbol: str) -> int:
         If there is no such element up to uranium.
     """
     if symbol not in ELEMENTS:
-        raise ValueError(f"{symbol!r} is no element up to uranium; give a symbol such as 'Mo' or 'Se'.")
+        raise ValueError(f"{symbol!r} is not an element up to uranium; give a symbol such as 'Mo' or 'Se'.")
     return ELEMENTS.index(symbol) + 1
 
 

@@ -50,7 +50,7 @@ class Tip:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}={getattr(self, name)} must be 0 or more.")
         if not 0 <= self.memory < 1:
-            raise ValueError(f"memory={self.memory} is a share: give 0 to less than 1.")
+            raise ValueError(f"memory={self.memory} is a share; it must be 0 or more and less than 1.")
 
     def trace(self, heights: np.ndarray, random_state: int = 0, frame: int = 0) -> np.ndarray:
         """Heights as this tip records them.

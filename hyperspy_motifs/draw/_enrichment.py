@@ -115,6 +115,6 @@ def plot_enrichment(
                 color=colour,
             )
     extend = "both" if finite.size and finite.max() > limit else "neither"
-    add_colour_bar(ax, shown, "z (observed against chance)", extend=extend)
+    add_colour_bar(ax, shown, "z (observed versus random)", extend=extend)
     make_room(ax, made_here=made_here)
     return ax

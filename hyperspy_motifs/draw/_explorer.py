@@ -27,7 +27,7 @@ from ._layout_plot import frame_layout
 NewLabels = ArrayLike | tuple[ArrayLike, Sequence[str]] | None
 
 _HELP = (
-    "click or draw round atoms · shift adds · a: whole motif · n: new motif · m: merge · x: split · "
+    "click or draw around atoms · shift adds · a: whole motif · n: new motif · m: merge · x: split · "
     "u: undo · esc: none"
 )
 
@@ -231,7 +231,7 @@ class Explorer:
             return self._refuse("choose atoms of one motif to split it")
         answer = self._on_split(motifs[0]) if self._on_split else None
         if answer is None or np.array_equal(_labels_of(answer), self.labelling.labels):
-            return self._refuse(f"{self.labelling.names[motifs[0]]} does not split")
+            return self._refuse(f"{self.labelling.names[motifs[0]]} cannot be split")
         return self._take(answer)
 
     @refusing

@@ -282,7 +282,7 @@ def plot_type_graph(
     ax.set_ylim(-1.7, 1.7)
     ax.set_aspect("equal")
     ax.set_axis_off()
-    add_colour_bar(ax, lines, "z (observed against chance)")
+    add_colour_bar(ax, lines, "z (observed versus random)")
     make_room(ax, made_here=made_here)
     return ax
 

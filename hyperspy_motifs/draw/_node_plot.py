@@ -59,7 +59,7 @@ def plot_nodes(
     """
     wanted = instances_of(graph, nodes)
     if not wanted:
-        raise ValueError("There are no nodes to paint: nodes is empty.")
+        raise ValueError("There are no nodes to draw: nodes is empty.")
     atoms = [n for n in wanted if graph.nodes[n]["kind"] == "atom"]
     areas = [
         (n, polygon) for n in wanted if graph.nodes[n]["kind"] != "atom" for polygon in outlines(graph, n)
@@ -128,6 +128,8 @@ def _colours(graph: Any, nodes: list[str], colour_by: str) -> tuple[NDArray[Any]
     values = [graph.nodes[n].get(colour_by) for n in nodes]
     lacking = [n for n, v in zip(nodes, values, strict=True) if not isinstance(v, int | float)]
     if lacking:
-        raise ValueError(f"colour_by is {colour_by!r}, but {lacking[0]!r} has no number of that name.")
+        raise ValueError(
+            f"colour_by is {colour_by!r}, but {lacking[0]!r} has no numeric attribute of that name."
+        )
     label = f"area ({graph.graph.get('units', 'px')}²)" if colour_by == "area" else colour_by
     return np.array(values, dtype=float), {"label": label}

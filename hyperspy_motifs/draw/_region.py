@@ -52,7 +52,7 @@ def inside_roi(positions: ArrayLike, roi: Any) -> NDArray[np.bool_]:
         )
     if not roi.is_valid() or (isinstance(roi, hs.roi.PolygonROI) and not roi.vertices):
         raise ValueError(
-            "roi has no place yet: give it its bounds, or put it on the image with roi.add_widget(s)."
+            "roi has no position yet: set its bounds, or add it to the image with roi.add_widget(s)."
         )
     if isinstance(roi, hs.roi.RectangularROI):
         return (x >= roi.left) & (x < roi.right) & (y >= roi.top) & (y < roi.bottom)

@@ -90,7 +90,7 @@ def plot_values(
     positions : array_like, shape (n, 2)
         x, y of the atoms in axis units.
     values : array_like, shape (n,) or (n, 2)
-        One value an atom, or two, such as the first coordinates of a manifold: these are drawn in colours of
+        One value per atom, or two, such as the first coordinates of a manifold: these are drawn in colours of
         a plane, with their key in a corner of the picture.
     image : array_like, shape (rows, columns), optional
         Drawn below.

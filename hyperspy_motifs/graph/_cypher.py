@@ -21,14 +21,14 @@ def run_query(graph: nx.DiGraph, cypher: str) -> dict[str, list[Any]]:
         If the query cannot be understood or answered.
     """
     if not isinstance(cypher, str):
-        raise TypeError(f"A query is a text in openCypher, not of the type {type(cypher).__name__}.")
+        raise TypeError(f"A query must be a string in openCypher, not {type(cypher).__name__}.")
     try:
         from grandcypher import GrandCypher
         from lark.exceptions import LarkError
     except ImportError as error:
         raise ImportError(
             "Queries in openCypher need grand-cypher: pip install 'hyperspy_motifs[query]'. "
-            "find() needs nothing more."
+            "find() works without it."
         ) from error
     host: nx.DiGraph = nx.DiGraph()
     for node, attributes in graph.nodes.items():
@@ -38,11 +38,11 @@ def run_query(graph: nx.DiGraph, cypher: str) -> dict[str, list[Any]]:
     try:
         found = GrandCypher(host).run(_double_quoted(cypher))
     except LarkError as error:
-        raise ValueError(f"The query cannot be understood: {_first_line(error)}") from error
+        raise ValueError(f"The query cannot be parsed: {_first_line(error)}") from error
     except Exception as error:
         # grand-cypher says by exceptions of any kind what it does not know: KeyError, NotImplementedError ...
         raise ValueError(
-            f"The query cannot be answered ({type(error).__name__}: {_first_line(error)}). find() may do it."
+            f"The query failed ({type(error).__name__}: {_first_line(error)}). Try find() instead."
         ) from error
     return {str(name): [_plain(value) for value in values] for name, values in found.items()}
 
@@ -68,7 +68,7 @@ def _double_quoted(cypher: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "no reason was given")
+    return next(iter(str(error).splitlines()), "no reason given")
 
 
 def _labels(attributes: dict[str, Any]) -> set[str]:

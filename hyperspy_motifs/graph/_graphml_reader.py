@@ -93,8 +93,8 @@ class GraphMLReader:
 
     def _doctype(self, *_: Any) -> NoReturn:
         self._fail(
-            "the file declares a document type or entities, which could be hostile and which no motif "
-            "graph has."
+            "the file declares a document type or entities, which could be malicious and which no "
+            "motif graph contains."
         )
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -116,7 +116,7 @@ class GraphMLReader:
             return
         else:
             self._fail(
-                f"there is an element <{tag[:40]}> in <{parent[:40]}>, which motif graphs do not have."
+                f"there is an element <{tag[:40]}> in <{parent[:40]}>, which motif graphs do not contain."
             )
         if len(path) > _MAX_DEPTH:
             self._fail("the elements are nested too deeply for a motif graph.")
@@ -140,7 +140,7 @@ class GraphMLReader:
             if tag == "node":
                 node = unescape(attributes["id"])
                 if node in self.nodes:
-                    self._fail(f"the node {node[:40]!r} is there twice.")
+                    self._fail(f"the node {node[:40]!r} occurs twice.")
                 self.nodes[node] = data
             else:
                 source, target = unescape(attributes["source"]), unescape(attributes["target"])
@@ -172,7 +172,7 @@ class GraphMLReader:
         for name in ("parse.nodes", "parse.edges"):
             if name in attributes:
                 if not attributes[name].isdecimal() or len(attributes[name]) > 18:
-                    self._fail(f"{name}={attributes[name][:40]!r} is not a number that can be.")
+                    self._fail(f"{name}={attributes[name][:40]!r} is not a possible value.")
                 self._announced[name] = int(attributes[name])
         self._owner = ("graph", self.attributes)
 
@@ -191,7 +191,7 @@ class GraphMLReader:
             try:
                 self._owner[1][name] = reader(text)
             except (ValueError, KeyError):
-                self._fail(f"{text[:40]!r} is not a value that the attribute {name[:40]!r} can have.")
+                self._fail(f"{text[:40]!r} is not a possible value of the attribute {name[:40]!r}.")
             self._key = None
         elif tag in ("node", "edge"):
             self._owner = ("graph", self.attributes)
@@ -234,4 +234,4 @@ def read_graphml(graph: nx.DiGraph, path: str | PathLike[str]) -> None:
     graph.add_nodes_from(reader.nodes.items())
     graph.add_edges_from(reader.edges)
     if graph.number_of_edges() != len(reader.edges):
-        raise ValueError(f"{reader.name} gives the same edge twice.")
+        raise ValueError(f"{reader.name} contains the same edge twice.")

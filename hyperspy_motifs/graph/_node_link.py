@@ -77,7 +77,7 @@ def read_node_link(graph: nx.DiGraph, path: str | PathLike[str]) -> None:
     for row in _rows(name, data, "edges"):
         ends = row.pop("source", None), row.pop("target", None)
         if not all(isinstance(end, str) and end in nodes for end in ends) or ends in edges:
-            raise ValueError(f"{name}: an edge {str(ends)[:80]} is there twice, or not between nodes.")
+            raise ValueError(f"{name}: an edge {str(ends)[:80]} occurs twice, or not between nodes.")
         edges[ends] = schema.checked(name, ends, _values(name, ends, row), schema.EDGE_TYPES)
     graph.graph.update(attributes)
     graph.add_nodes_from(nodes.items())

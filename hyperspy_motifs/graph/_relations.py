@@ -65,7 +65,7 @@ class RelationGraph(nx.DiGraph):
         level = conditions.pop("level", None)
         if isinstance(level, str):
             if conditions.setdefault("kind", level) != level:
-                raise ValueError(f"level={level!r} and kind={conditions['kind']!r} cannot both be met.")
+                raise ValueError(f"level={level!r} and kind={conditions['kind']!r} contradict each other.")
             self._check_level(level)
             level = None
         found: list[str] | None = None
@@ -104,7 +104,7 @@ class RelationGraph(nx.DiGraph):
     def _matching(self, among: list[str] | None, name: str, wanted: Any) -> list[str]:
         """Return the nodes whose attribute `name` is `wanted`, is in it, or passes it.
 
-        The dictionaries themselves are looked at: columns kept beside them would be quicker still, but wrong
+        The dictionaries themselves are searched: separate columns would be faster, but wrong
         as soon as an attribute is edited. Lists of ids alone do not wake the garbage collector.
         """
         nodes = self._node
@@ -142,7 +142,7 @@ class RelationGraph(nx.DiGraph):
         return out + [v for v, d in self._successors(node) if d.get("kind") == schema.COMPOSED_OF]
 
     def neighbours(self, node: str) -> list[str]:
-        """Return the nodes beside `node` in its level; for a type, the types that it was seen beside."""
+        """Return the nodes next to `node` in its level; for a type, the types that its instances are next to."""
         beside = (schema.ADJACENT, schema.NEIGHBOURS)
         found = [v for v, d in self._successors(node) if d.get("kind") in beside]
         found += [u for u, d in self._predecessors(node) if d.get("kind") in beside and u != node]
@@ -222,7 +222,7 @@ class RelationGraph(nx.DiGraph):
             self._require(node)
             attributes = self._node[node]
             if "x" not in attributes or "y" not in attributes:
-                raise ValueError(f"{node!r} has no place in the image; its instances have.")
+                raise ValueError(f"{node!r} has no position in the image; its instances do.")
             places.append((attributes["x"], attributes["y"]))
         return np.array(places, dtype=float).reshape(-1, 2)
 

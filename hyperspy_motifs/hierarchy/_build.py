@@ -263,11 +263,11 @@ def _most_frequent_first(letters: np.ndarray, cells: Cells) -> np.ndarray:
 def _reason(levels: list[Level], periodic: bool) -> str:
     kinds = [level.kind for level in levels]
     if "domain" in kinds:
-        return "It ends at domains: nothing larger repeats."
+        return "The hierarchy ends at domains: no larger pattern repeats."
     if "unit-cell" in kinds:
-        return "It ends at the unit cell: all above it are translations."
+        return "The hierarchy ends at the unit cell: all larger units are translations of it."
     if "coarse-cell" in kinds:
-        return "It ends where the centres of no class tile the field at a larger spacing."
+        return "The hierarchy ends here: no class has centres that tile the field at a larger spacing."
     if periodic:
-        return "It ends here: the field holds no whole unit cell."
-    return "It ends here: no translation maps the pattern onto itself, no class tiles at a larger spacing."
+        return "The hierarchy ends here: the field contains no complete unit cell."
+    return "The hierarchy ends here: no translation maps the pattern onto itself, and no class tiles at a larger spacing."

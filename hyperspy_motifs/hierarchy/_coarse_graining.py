@@ -72,7 +72,7 @@ def coarse_levels(sites: LabelledPoints, cells: Cells, names: list[str]) -> list
         level = coarse_level("coarse-cell", sites, best.points, best.cells, best.kept, names)
         reason = (
             f"The {len(best.points)} centres of {best.name} tile the field at a spacing of "
-            f"{best.spacing:.4g}, {best.spacing / spacing:.2f} times that below."
+            f"{best.spacing:.4g}, {best.spacing / spacing:.2f} times that of the level below."
         )
         levels.append(Level(**{**level.__dict__, "scalars": {"spacing": best.spacing}, "reason": reason}))
         spacing = best.spacing

@@ -85,7 +85,7 @@ def half_cell_level(sites: LabelledPoints, lattice: Lattice, names: list[str]) -
         texts.append(formula(dict(zip(names, mean.tolist(), strict=True)), decimals=1))
     reason = (
         f"The largest holes lie on the lattice, and the triangles between them cut no more than "
-        f"{100 * _MOST_ON_SIDES:.0f} % of the atoms: one half of the cell holds {texts[0]}, the other {texts[1]}."
+        f"{100 * _MOST_ON_SIDES:.0f} % of the atoms: one half of the cell contains {texts[0]}, the other {texts[1]}."
     )
     halves = (f"half 1: {texts[0]}", f"half 2: {texts[1]}")
     return Level(**{**level.__dict__, "labels": labels, "names": halves, "reason": reason})

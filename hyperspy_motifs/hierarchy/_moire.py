@@ -128,7 +128,7 @@ def find_moire(
     known = np.isfinite(values).all(axis=1)
     scalar = values[:, 0] if field is None else np.asarray(field, dtype=np.float64)
     if scalar.shape != (len(points),):
-        raise ValueError(f"field has shape {scalar.shape}; expected {(len(points),)}, one number an atom.")
+        raise ValueError(f"field has shape {scalar.shape}; expected {(len(points),)}, one number per atom.")
     points, values, scalar = points[known], values[known], scalar[known]
     if len(points) < 40:
         return None

@@ -58,7 +58,7 @@ def moire_level(moire: Moire, positions: ArrayLike, units: str = "") -> Level | 
         if np.isfinite(moire.heterostrain).all()
         else np.nan,
     }  # fmt: skip
-    twist = "" if np.isnan(moire.twist) else f", layers turned by {moire.twist:.2f} degrees"
+    twist = "" if np.isnan(moire.twist) else f", layers rotated by {moire.twist:.2f} degrees"
     return Level(
         kind="moire-cell",
         centres=centres,

@@ -63,7 +63,7 @@ def bits_per_atom(
         If there is no atom.
     """
     if n_atoms < 1:
-        raise ValueError("There must be atoms for the bits per atom.")
+        raise ValueError("The bits per atom need at least one atom.")
     if description is None:
         description = describe(labels, edges, centres, int(labels.max(initial=-1)) + 1)
     return Disorder(description.bits / n_atoms, _block_error(description.per_node, centres) / n_atoms)

@@ -136,7 +136,7 @@ def unit_cell_level(
     reason = (
         f"Translations of {a:.4g} and {b:.4g} at {lattice.angle:.1f} degrees map "
         f"{100 * lattice.match:.0f} % of {where} onto atoms of their motif. Corners are the atoms of "
-        f"{names[int(np.bincount(kinds).argmax())]}; on average a cell holds {content}."
+        f"{names[int(np.bincount(kinds).argmax())]}; on average a cell contains {content}."
     )
     return Level(**{**level.__dict__, "scalars": scalars, "reason": reason})
 

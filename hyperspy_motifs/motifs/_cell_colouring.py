@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _STRAINS = {"strain_xx": 0, "strain_yy": 1, "strain_xy": 2}
 _LABELS = {
-    "strain": "change of area against the class (%)",
+    "strain": "change of area from the mean of its class (%)",
     "strain_xx": r"strain $\varepsilon_{xx}$ (%)",
     "strain_yy": r"strain $\varepsilon_{yy}$ (%)",
     "strain_xy": r"strain $\varepsilon_{xy}$ (%)",
@@ -70,7 +70,7 @@ def cell_colouring(
         strain = cells.strain
         part = strain[:, 0] + strain[:, 1] if colour_by == "strain" else strain[:, _STRAINS[colour_by]]
         return _diverging(100 * part, _LABELS[colour_by])
-    raise ValueError(f"colour_by is {colour_by!r}; expected one of {sorted(CHOICES)} or one value a cell.")
+    raise ValueError(f"colour_by is {colour_by!r}; expected one of {sorted(CHOICES)} or one value per cell.")
 
 
 def _named(values: np.ndarray, names: list[str]) -> tuple[np.ndarray, dict[str, Any]]:

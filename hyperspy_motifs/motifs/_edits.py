@@ -52,7 +52,7 @@ class MotifEdits(MotifView):
         Raises
         ------
         ValueError
-            If the motif does not fall into groups that differ by more than noise, or `min_motif_size` is below 5.
+            If the motif does not split into groups that differ by more than noise, or `min_motif_size` is below 5.
         """
         from hyperspy_motifs.signals._motif_finding import split_motif
 
@@ -60,7 +60,7 @@ class MotifEdits(MotifView):
         parts, certainty = split_motif(self._signal, self._refresh(), chosen, min_motif_size, random_state)
         if len(np.unique(parts)) < 2:
             raise ValueError(
-                f"Motif {motif} ({self.counts[chosen]} atoms) does not fall into groups that differ by more than noise at "
+                f"Motif {motif} ({self.counts[chosen]} atoms) does not split into groups that differ by more than noise at "
                 f"radius {self.radius:g}. A larger radius may split it: motifs.radii."
             )
         labels, probabilities = self.labels.copy(), self.probabilities.copy()
@@ -91,7 +91,7 @@ class MotifEdits(MotifView):
         labels = np.asarray(names_or_labels)
         if labels.shape != self.labels.shape or labels.dtype.kind not in "iu" or (labels < 0).any():
             raise ValueError(
-                f"relabel expects a dict of names or one whole number from 0 an atom, shape {self.labels.shape}; "
+                f"relabel expects a dict of names or one whole number from 0 per atom, shape {self.labels.shape}; "
                 f"got shape {labels.shape} of {labels.dtype}."
             )
         return self._relabelled(labels.astype(np.int64))

@@ -15,7 +15,7 @@ def explore(motifs: Any, frame: int, figure: Any) -> Any:
     here = np.flatnonzero(motifs.frames == frame)
     if not len(here):
         raise ValueError(
-            f"Frame {frame} has no atoms; there are atoms in {np.unique(motifs.frames).tolist()[:10]}."
+            f"Frame {frame} has no atoms; frames with atoms: {np.unique(motifs.frames).tolist()[:10]}."
         )
     image, where = motifs._image(frame)
     moments = motifs.features.get_moments()

@@ -83,7 +83,7 @@ class MotifFigures(HierarchyFigures):
         if isinstance(colour_by, str):
             if colour_by not in choices:
                 raise ValueError(
-                    f"colour_by is {colour_by!r}; expected one of {sorted(choices)} or one value an atom."
+                    f"colour_by is {colour_by!r}; expected one of {sorted(choices)} or one value per atom."
                 )
             if colour_by == "probability":
                 kwargs = {"label": "probability", "vmin": 0, "vmax": 1, **kwargs}

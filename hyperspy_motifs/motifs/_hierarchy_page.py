@@ -53,7 +53,7 @@ _SCRIPT = """
 'use strict';
 const types = JSON.parse(document.getElementById('types').textContent);
 const buttons = new Map([...document.querySelectorAll('button')].map(b => [b.dataset.id, b]));
-const told = document.getElementById('told');
+const details = document.getElementById('details');
 let held = null;
 function number(value) { return String(Number(Number(value).toPrecision(3))); }
 function mark(entries, name) {
@@ -67,7 +67,7 @@ function mark(entries, name) {
 function light(id) {
   document.body.classList.toggle('lit', id !== null);
   for (const button of buttons.values()) button.classList.remove('self', 'part', 'whole');
-  told.replaceChildren();
+  details.replaceChildren();
   if (id === null) return;
   const type = types[id];
   buttons.get(id).classList.add('self');
@@ -75,11 +75,11 @@ function light(id) {
   mark(type.wholes, 'whole');
   const head = document.createElement('h3');
   head.textContent = type.name + ' \\u2013 ' + type.size + ' of ' + id;
-  told.append(head);
+  details.append(head);
   for (const line of type.lines) {
     const p = document.createElement('p');
     p.textContent = line;
-    told.append(p);
+    details.append(p);
   }
 }
 for (const [id, button] of buttons) {
@@ -128,8 +128,8 @@ def write_hierarchy(
     run = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{run}'"
     about = (
-        "Point at a class: what it is made of is framed in blue, what it is part of in orange, with how many. "
-        "A click holds it, Escape lets go."
+        "Move the pointer over a class: its parts are framed in blue, the classes that contain it in orange, with their "
+        "numbers. A click keeps the selection, Escape clears it."
     )
     end = graph.graph.get("reason", "")
     text = (
@@ -138,7 +138,7 @@ def write_hierarchy(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n"
         f'<h1>{html.escape(title)}</h1><p class="about">{about}</p>\n'
-        f'{"".join(sections)}<p>{html.escape(str(end))}</p>\n<div id="told" aria-live="polite"></div>\n'
+        f'{"".join(sections)}<p>{html.escape(str(end))}</p>\n<div id="details" aria-live="polite"></div>\n'
         f'<script type="application/json" id="types">{data}</script>\n<script>{_SCRIPT}</script>\n</body></html>\n'
     )
     with written_whole(target) as file:
@@ -204,7 +204,8 @@ def _details_of(types: Any, node: str) -> dict[str, Any]:
     for _, other, d in sorted(rules, key=lambda rule: rule[:2])[:6]:
         how = "enriched" if d["z"] > 0 else "depleted"
         lines.append(
-            f"beside {_name(types, other)}: {d['observed']} times, {d['expected']:.1f} by chance, {how} (z = {d['z']:+.1f})"
+            f"next to {_name(types, other)}: {d['observed']} times, {d['expected']:.1f} expected by chance, "
+            f"{how} (z = {d['z']:+.1f})"
         )
     name = str(attributes.get("name", node))
     return {"name": name, "size": attributes.get("size", 0), "parts": parts, "wholes": wholes, "lines": lines}

@@ -26,7 +26,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
     """The motifs of an image, its cells and its graph.
 
     A view: what it shows lies in ``signal.metadata.Motifs``, is saved with the image and follows every edit. Arrays
-    have one row an atom and are read-only; the methods change them.
+    have one row per atom and are read-only; the methods change them.
 
     Parameters
     ----------
@@ -292,7 +292,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         return reconstruct(self._signal, self._refresh())
 
     def to_dict(self) -> dict[str, np.ndarray]:
-        """Plain columns, one row an atom, ready for ``pandas.DataFrame`` or a CSV file."""
+        """Plain columns, one row per atom, ready for ``pandas.DataFrame`` or a CSV file."""
         record = self._refresh()
         names = np.array(self.names)
         out = {
@@ -338,7 +338,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
     def __repr__(self) -> str:
         return (
             f"<Motifs: {len(self.labels)} atoms, {self.n_motifs} motifs at radius {self.radius:g} of "
-            f"{', '.join(f'{v:g}' for v in self.radii)}; print(motifs.summary()) tells more>"
+            f"{', '.join(f'{v:g}' for v in self.radii)}; print(motifs.summary()) gives details>"
         )
 
     def _repr_html_(self) -> str:

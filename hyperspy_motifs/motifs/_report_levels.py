@@ -15,20 +15,20 @@ def add_cells(page: Page, motifs: Any, frame: int) -> None:
         page.paragraph("The atoms form no closed cells.")
         return
     page.paragraph(
-        "Cells are the polygons that the bonds between atoms enclose. Cells with the same corners in the same order, and the "
-        "same shape, are of one class."
+        "Cells are the polygons that the bonds between atoms enclose. Cells with the same corners in the same order and the "
+        "same shape belong to one class."
     )
     if any(motifs.frames[polygon[0]] == frame for polygon in cells.polygons):
         add_drawing(
             page,
             motifs.plot_cells,
             "The image with its cells as coloured polygons",
-            "The cells over the image, coloured by class. Numbers in brackets are cells.",
+            "The cells over the image, coloured by class. Numbers in brackets count cells.",
             frame=frame,
         )
     graph = motifs.graph
     page.table(
-        "Classes of cells, the most frequent first; corners are motifs, and an atom counts in a cell by its angle there",
+        "Classes of cells, the most frequent first. Corners are motifs; an atom contributes to a cell by its angle in it",
         ["class", "cells", "corners", f"area ({motifs.units}²)", "composition"],
         _shortened(
             [
@@ -51,16 +51,16 @@ def add_levels(page: Page, motifs: Any) -> None:
     kinds = [kind for level, kind in sorted(graph.levels.items()) if level > 1]
     page.heading("Hierarchy")
     if not kinds:
-        page.paragraph("Nothing was built above the cells.")
+        page.paragraph("There are no levels above the cells.")
         return
     if graph.graph.get("reason"):
         page.paragraph(str(graph.graph["reason"]))
     add_drawing(
         page,
         motifs.plot_hierarchy,
-        "Levels as rows of symbols, joined by lines to what they are made of",
-        "The levels, from motifs at the bottom upwards. Lines join a class to what it is made of: the thicker, the more of it "
-        "(a number, where lines are few, says how many). Numbers in brackets are instances.",
+        "Levels as rows of symbols, joined by lines to their components",
+        "The levels, from motifs at the bottom upwards. Lines join a class to its components; their width "
+        "shows the number of components (given as a number where lines are few). Numbers in brackets count instances.",
     )
     for kind in kinds:
         reason = graph.graph.get(f"reason:{kind}")
@@ -75,13 +75,13 @@ def add_levels(page: Page, motifs: Any) -> None:
             columns[f"area ({motifs.units}²)"] = [attributes.get("area") for _, attributes in classes]
         name = _plural(plain(kind).capitalize())
         if kind == "vertex-figure":
-            name += " (corners of the cells round an atom, in order: 3^2.6 are two triangles and a hexagon)"
+            name += " (corners of the cells around an atom, in order: 3^2.6 are two triangles and a hexagon)"
         rows = [list(row) for row in zip(*columns.values(), strict=True)]
         page.table(f"{name}. {reason}" if reason else name, list(columns), _shortened(rows))
     if "bits_per_atom" in graph.graph:
         bits, error = graph.graph["bits_per_atom"], graph.graph.get("bits_per_atom_std", 0.0)
         page.paragraph(
-            f"Disorder: {bits:.3f} ± {error:.3f} bits an atom to describe the cells; an endless crystal would need none."
+            f"Disorder: {bits:.3f} ± {error:.3f} bits per atom to describe the cells (0 for an infinite crystal)."
         )
 
 
@@ -95,16 +95,16 @@ def add_neighbours(page: Page, motifs: Any) -> None:
     ]
     page.heading("Neighbours")
     if not found:
-        page.paragraph("No two classes are neighbours more or less often than chance has it.")
+        page.paragraph("No two classes are neighbours more or less often than by chance.")
         return
     page.paragraph(
-        "Pairs of classes that are neighbours more often (enriched) or less often (depleted) than if the classes were dealt "
-        "out at random over the same bonds, at a false discovery rate of 5 %. z is the difference in standard deviations."
+        "Pairs of classes that are neighbours more often (enriched) or less often (depleted) than if the classes were "
+        "assigned at random on the same bonds, at a false discovery rate of 5 %. z is the difference in standard deviations."
     )
     found.sort(key=lambda item: item[0])
     page.table(
         "The largest differences first",
-        ["of", "class", "beside", "observed", "by chance", "z", "false discovery rate", ""],
+        ["of", "class", "next to", "observed", "by chance", "z", "false discovery rate", ""],
         _shortened(
             [
                 [

@@ -48,7 +48,7 @@ class ValueFigures(MotifFigures):
         Raises
         ------
         ValueError
-            If there are no such values, or not one an atom.
+            If there are no such values, or not one per atom.
         """
         from hyperspy_motifs.draw import plot_values
 
@@ -132,15 +132,13 @@ class ValueFigures(MotifFigures):
             return np.asarray(self.manifold.disorder.roughness)
         if name == "angle":
             if self.angles is None:
-                raise ValueError(
-                    "These motifs have no angles: they come with find_motifs(rotation_invariant=True)."
-                )
+                raise ValueError("These motifs have no angles; use find_motifs(rotation_invariant=True).")
             options |= {"label": "angle (°)", "period": _TURN}
             return np.degrees(self.angles)
         columns = {k: v for k, v in self.to_dict().items() if np.issubdtype(v.dtype, np.number)}  # type: ignore[attr-defined]
         if name not in columns:
             known = sorted({"manifold", "disorder", "roughness", "angle", *columns})
-            raise ValueError(f"values is {name!r}; expected one of {known} or one value an atom.")
+            raise ValueError(f"values is {name!r}; expected one of {known} or one value per atom.")
         if name in ("probability", "outlier_score"):
             options |= {"vmin": 0, "vmax": 1}
         options["label"] = name

@@ -87,7 +87,7 @@ def link_frames(
     points, numbers = np.asarray(positions, float).reshape(-1, 2), np.asarray(frames, int)
     if len(points) != len(numbers):
         raise ValueError(
-            f"There are {len(points)} positions and {len(numbers)} frames; one frame an atom is expected."
+            f"There are {len(points)} positions and {len(numbers)} frames; one frame per atom is expected."
         )
     if not np.isfinite(reach) or reach <= 0:
         raise ValueError(f"reach is {reach:g}; a positive length in the units of the positions is expected.")
@@ -167,7 +167,7 @@ def _by_trackpy(
         import trackpy
     except ImportError as error:
         raise ImportError(
-            "method='trackpy' needs trackpy: pip install 'hyperspy_motifs[movies]'. method='assignment' does without."
+            "method='trackpy' needs trackpy: pip install 'hyperspy_motifs[movies]'. method='assignment' works without it."
         ) from error
     table = pd.DataFrame(
         {"x": points[:, 0], "y": points[:, 1], "frame": numbers, "row": np.arange(len(points))}

@@ -248,7 +248,7 @@ def check_positions(positions: ArrayLike, shape: tuple[int, int]) -> NDArray[np.
         raise ValueError(
             f"{outside.sum()} of {len(points)} positions are not finite or lie outside the image of "
             f"{shape[1]} x {shape[0]} pixels (the first is number {first}: {points[first]}). "
-            "Give x (column) and y (row) in pixels, and leave those out."
+            "Give x (column) and y (row) in pixels, and remove those positions."
         )
     return points
 

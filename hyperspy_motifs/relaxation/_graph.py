@@ -64,7 +64,7 @@ def fuzzy_weights(indices: NDArray[np.int32], distances: NDArray[np.float32]) ->
     # Compiled code does not check where it writes.
     if indices.size and not (0 <= indices.min() and indices.max() < n):
         raise ValueError(
-            f"Neighbours are numbered {indices.min()} to {indices.max()}; expected 0 to {n - 1}, as there are {n} points."
+            f"Neighbour indices run from {indices.min()} to {indices.max()}; expected 0 to {n - 1}, as there are {n} points."
         )
     distances = np.ascontiguousarray(distances, dtype=np.float32)
     memberships = np.empty_like(distances)

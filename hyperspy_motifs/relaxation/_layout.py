@@ -170,7 +170,7 @@ class ForceRelaxedLayout(TransformerMixin, BaseEstimator):
         if not isinstance(self.init, str):
             start = np.asarray(self.init, dtype=np.float32)
             if start.shape != (n, d):
-                raise ValueError(f"init has shape {start.shape}; it must be {(n, d)}, one row a point.")
+                raise ValueError(f"init has shape {start.shape}; it must be {(n, d)}, one row per point.")
             return start
         if self.init not in ("pca", "random"):
             raise ValueError(

@@ -61,7 +61,7 @@ def nearest_neighbours(
     if not 1 <= k < n:
         raise ValueError(f"k={k} neighbours of {n} points: k must lie between 1 and {n - 1}.")
     if not np.isfinite(points).all():
-        raise ValueError("Points hold NaN or infinite values: leave these points out first.")
+        raise ValueError("Points hold NaN or infinite values: remove these points first.")
     if method not in ("auto", "exact", "forest"):
         raise ValueError(f"method={method!r} is unknown; use 'auto', 'exact' or 'forest'.")
     if metric in ("correlation", "cosine"):

@@ -82,7 +82,7 @@ def remove_atoms(signal: Any, positions: Any, frame: int) -> AtomTable:
     keep = np.ones(len(table), bool)
     keep[here[nearest]] = False
     if not keep.any():
-        raise ValueError("That would remove every atom: nothing was removed.")
+        raise ValueError("This would remove all atoms; nothing was removed.")
     table = _pick(table, np.flatnonzero(keep), edited=True)
     keep_atoms(signal, table)
     return table

@@ -126,7 +126,7 @@ class AtomPatches(Signal2D):
         ----------
         navigator : "auto", "motif", array-like of shape (n,), or what :meth:`hyperspy.api.signals.Signal2D.plot` takes
             "motif" shows the motif of each patch; it is the default for patches that know theirs, as ``motifs.patches``
-            do. An array is one number a patch, such as ``motifs.probabilities``.
+            do. An array is one number per patch, such as ``motifs.probabilities``.
         axes_manager : optional
             As in HyperSpy.
         **kwargs
@@ -135,7 +135,7 @@ class AtomPatches(Signal2D):
         Raises
         ------
         ValueError
-            If the motifs are not known, or there is not one number a patch.
+            If the motifs are not known, or there is not one number per patch.
 
         Examples
         --------

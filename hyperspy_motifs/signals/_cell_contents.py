@@ -19,7 +19,7 @@ def chosen_cells(cells: Any, n_corners: int | Sequence[int] | None) -> np.ndarra
     if not len(chosen):
         sizes = np.unique(cells.n_corners).tolist()
         raise ValueError(
-            f"There are no cells to look into: n_corners is {n_corners}, the cells have {sizes or 'none'}. "
+            f"No cells match: n_corners is {n_corners}, the cells have {sizes or 'none'}. "
             "motifs.find_cells(...) with another bond rule may find some."
         )
     return chosen
@@ -60,7 +60,7 @@ def cell_groups(
     usable = np.flatnonzero(moments.valid)
     if len(usable) < 2:
         raise ValueError(
-            f"Only {len(usable)} of these cells lie in the image with their disc: too few to compare."
+            f"The discs of only {len(usable)} of these cells lie inside the image: too few to compare."
         )
     model = MotifClustering(n_clusters, noise=1.0, random_state=random_state)
     groups[numbers[usable]] = model.fit_predict(whiten(values, noise)[usable])

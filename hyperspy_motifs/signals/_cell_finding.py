@@ -158,5 +158,5 @@ def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, option
         cells,
         rule=doubtful.rule,
         clarity=doubtful.clarity,
-        reason=f"{doubtful.reason} (frame by frame; of the least clear)",
+        reason=f"{doubtful.reason} (frame by frame; from the least clear frame)",
     )

@@ -107,7 +107,7 @@ def radii_of(radius: str | float, units: str, spacing: float) -> tuple[float, ..
 
 
 def warn_of_fewer(learned: Learned, n_motifs: int | None) -> None:
-    """Say so where there are fewer motifs than were asked for."""
+    """Say so where there are fewer motifs than were requested."""
     n_found = int(learned.model.labels_.max()) + 1
     if n_motifs is not None and n_found < n_motifs:
         warnings.warn(f"There are only {n_found} motifs: {learned.reason}.", UserWarning, stacklevel=4)
@@ -127,11 +127,11 @@ def _choice(
         n_found = int(model.labels_.max()) + 1
         reason = f"the tree of motifs was cut to n_motifs = {n_motifs}"
         if n_found < n_motifs and regions:
-            reason = f"a region of a continuum needs dozens of atoms; {n_motifs} motifs were asked for"
+            reason = f"a region of a continuum needs dozens of atoms; {n_motifs} motifs were requested"
         elif n_found < n_motifs:
-            reason = f"no more than {n_found} motifs differ by more than noise, {n_motifs} were asked for"
+            reason = f"no more than {n_found} motifs differ by more than noise, {n_motifs} were requested"
         return index, model.labels_, model.probabilities_, reason
-    reason = model.reason_ if radius == "auto" else "this radius was asked for"
+    reason = model.reason_ if radius == "auto" else "this radius was given"
     return index, model.labels_at_[taken], model.probabilities_at_[taken], reason
 
 

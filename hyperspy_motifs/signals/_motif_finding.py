@@ -130,7 +130,7 @@ def find_motifs(
     store.write(signal, record)
     if record.parameters["continuous"]:
         warnings.warn(
-            "The surroundings of the atoms change without a step: the motifs are regions of a continuum, and where one ends is "
+            "The neighbourhoods of the atoms change gradually: the motifs are regions of a continuum, and their boundaries are "
             "arbitrary. motifs.manifold gives its coordinates.",
             UserWarning,
             stacklevel=3,
@@ -247,7 +247,7 @@ def _all_detectors(signal: Any, detectors: Any) -> list[Any]:
         if (theirs.shape, theirs.navigation_shape) != (stamp.shape, stamp.navigation_shape):
             raise ValueError(
                 f"An image in detectors= has {theirs.shape[0]} x {theirs.shape[1]} pixels, this one {stamp.shape[0]} x "
-                f"{stamp.shape[1]}: detectors of one scan, pixel by pixel, are expected."
+                f"{stamp.shape[1]}: detectors of the same scan are expected."
             )
         if not np.allclose(theirs.scale, stamp.scale) or theirs.units != stamp.units:
             raise ValueError(

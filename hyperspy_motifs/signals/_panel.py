@@ -146,7 +146,7 @@ class MotifPanel(t.HasTraits):
         """
         wanted = (toolkit,) if isinstance(toolkit, str) else toolkit
         if wanted is not None and "ipywidgets" not in wanted:
-            raise ValueError(f"toolkit is {toolkit!r}; this panel is there for 'ipywidgets' only.")
+            raise ValueError(f"toolkit is {toolkit!r}; this panel supports only 'ipywidgets'.")
         try:
             from ._panel_widgets import make_widgets
         except ImportError as error:

@@ -40,11 +40,11 @@ def make_widgets(panel: MotifPanel) -> dict[str, Any]:
         layout=_WIDE,
     )
     rotation = ipw.Checkbox(
-        value=panel.rotation_invariant, description="rotated sites are equal", indent=False, layout=_WIDE
+        value=panel.rotation_invariant, description="merge rotated sites", indent=False, layout=_WIDE
     )
     _bind(panel, "polarity", polarity)
     _bind(panel, "rotation_invariant", rotation)
-    live = ipw.Checkbox(value=True, description="preview at every change", indent=False)
+    live = ipw.Checkbox(value=True, description="update the preview at every change", indent=False)
     another = ipw.Button(description="another part", disabled=panel.n_parts < 2)
     find = ipw.Button(description="find motifs", button_style="primary", tooltip="in the whole image")
     picture = ipw.Image(format="png", width=640)
@@ -63,7 +63,7 @@ def make_widgets(panel: MotifPanel) -> dict[str, Any]:
 
     def find_all(button: Any) -> None:
         find.disabled = True
-        status.value = "looking at the whole image …"
+        status.value = "finding motifs in the whole image …"
         try:
             status.value = f"<pre>{html.escape(panel.find().summary())}</pre>"
         except (ValueError, TypeError) as error:

@@ -104,7 +104,7 @@ def sample(
 
 
 def patches_of_record(signal: Any, record: store.Record) -> AtomPatches:
-    """The normalised patches of a result at its chosen radius, one an atom, in the order of its labels."""
+    """The normalised patches of a result at its chosen radius, one per atom, in the order of its labels."""
     pixels = record.stamp.to_pixels(record.positions)
     radius_px = radius_in_pixels(record, float(record.radii[record.chosen]))
     patches = sample(
@@ -198,7 +198,7 @@ def reconstruct(signal: Any, record: store.Record) -> Any:
         painted = dask.array.from_array(painted)
     out = signal._deepcopy_with_new_data(painted)
     store.remove(out)
-    out.metadata.General.title = f"{signal.metadata.General.title} painted from its motifs".strip()
+    out.metadata.General.title = f"{signal.metadata.General.title} reconstructed from its motifs".strip()
     return out
 
 
@@ -271,7 +271,7 @@ def get_zernike_map(signal: Any, n_max: int, radius: float, modes: Any) -> Signa
     check_axes(signal)
     stamp = store.Stamp.of(signal)
     if signal.axes_manager.navigation_dimension:
-        raise ValueError("A map is made of one image: pick one with signal.inav[...] first.")
+        raise ValueError("A map needs a single image: select one with signal.inav[...] first.")
     image, _ = clean_image(frame(signal, 0))
     basis = ZernikeBasis(n_max, check_length(radius, "radius", stamp) / abs(stamp.scale[0]))
     wanted = basis.modes.tolist() if modes is None else [list(map(int, m)) for m in modes]

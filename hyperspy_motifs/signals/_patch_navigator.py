@@ -32,13 +32,13 @@ def choose_navigator(patches: Any, navigator: Any) -> tuple[Any, np.ndarray | No
         if navigator not in ("auto", "motif"):
             return navigator, None
         if labels is None:
-            raise ValueError("These patches do not know their motifs: take those of motifs.patches.")
+            raise ValueError("These patches have no motifs: use motifs.patches.")
         return _navigator(patches, labels), labels
     values = np.asarray(navigator, float)
     n = patches.axes_manager.navigation_shape
     if values.shape != n:
         raise ValueError(
-            f"navigator has the shape {values.shape}; one number a patch is expected, shape {n}."
+            f"navigator has the shape {values.shape}; one number per patch is expected, shape {n}."
         )
     return _navigator(patches, values), values
 

@@ -50,9 +50,7 @@ def as_html(signal: Any) -> str:
         try:
             motifs = Motifs(signal)
             many = f"{motifs.n_motifs} motif{'s' if motifs.n_motifs != 1 else ''}"
-            lines.append(
-                f"{len(motifs.labels):,} atoms, {many}" if len(motifs.labels) else "no atoms are left in it"
-            )
+            lines.append(f"{len(motifs.labels):,} atoms, {many}" if len(motifs.labels) else "no atoms in it")
         except ValueError as error:
             # A result that fits no longer must not keep the image from being shown.
             lines.append(str(error))

@@ -115,7 +115,7 @@ class ZernikeFeatures(FeatureAnalysis):
             If these are the features of one atom alone, as of ``inav[3]``.
         """
         if not self.axes_manager.navigation_dimension:
-            raise ValueError("These are the features of one atom: there is nothing to choose from.")
+            raise ValueError("These are the features of one atom: there is nothing to select.")
         chosen = np.asarray(index)
         rows = np.arange(len(self.data))[chosen if chosen.size else chosen.astype(np.int64)]
         axes = [axis.get_axis_dictionary() for axis in self.axes_manager._axes]
@@ -139,7 +139,7 @@ class ZernikeFeatures(FeatureAnalysis):
     def _node(self) -> Any:
         if not self.metadata.has_item(f"{NODE}.modes"):
             raise AttributeError(
-                "These features do not say what their columns are. Make them with patches.get_zernike_features()."
+                "These features do not record the modes of their columns. Make them with patches.get_zernike_features()."
             )
         return self.metadata.get_item(NODE)
 
@@ -236,7 +236,7 @@ class ZernikeFeatures(FeatureAnalysis):
         facts = self._facts()
         if len(np.unique(self.modes, axis=0)) < len(self.modes):
             raise ValueError(
-                "These features are of several detectors side by side, in units of their noise: they are no one patch. Make "
+                "These features are of several detectors side by side, in units of their noise: they do not form a patch. Make "
                 "features of one detector: image.get_atom_patches(...).get_zernike_features()."
             )
         basis = ZernikeBasis(self.n_max, facts["radius_px"])

@@ -43,8 +43,8 @@ class Checkpoint:
             before, now = json.loads(path.read_text(encoding="utf-8")), json.loads(text)
             if before.get("format") != _FORMAT:
                 raise ValueError(
-                    f"The folder {self.folder} was written by another state of this package, with which its results cannot be "
-                    "continued. Give another folder as checkpoint=, or remove that one."
+                    f"The folder {self.folder} was written by another version of this package, and this version cannot "
+                    "continue its results. Give another folder as checkpoint=, or remove that one."
                 )
             if before != now:
                 differ = sorted(k for k in {*before, *now} if before.get(k) != now.get(k))

@@ -26,7 +26,7 @@ def run_frames(
     Parameters
     ----------
     function : callable
-        Of a list of arrays of shape (rows, columns), one a detector; to be found by name in a module, as workers
+        Of a list of arrays of shape (rows, columns), one per detector; to be found by name in a module, as workers
         import it. Its result is a mapping of arrays.
     images_of : callable
         Gives the images of a frame by its number: NumPy or dask arrays, so that nothing is read before its turn.

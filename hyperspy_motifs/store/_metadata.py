@@ -100,14 +100,14 @@ def read(signal: Any) -> Record:
         record = _record_of(node, version)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"The motifs of this image are damaged ({error}). Call find_motifs() again, or load the file anew."
+            f"The motifs of this image are damaged ({error}). Call find_motifs() again, or load the file again."
         ) from error
     now = Stamp.of(signal)
     picked = _picked(node)
     dropped = len(now.navigation_shape) < len(record.stamp.navigation_shape)
     if picked is None and dropped and len(record.frames):
         warnings.warn(
-            "A frame was picked out of a stack, and HyperSpy does not say which: its motifs cannot be told. "
+            "A frame was selected from a stack, but HyperSpy does not record which one: its motifs cannot be identified. "
             "Use s.inav[k : k + 1] instead of s.inav[k].",
             UserWarning,
             stacklevel=3,

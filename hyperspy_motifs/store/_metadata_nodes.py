@@ -35,7 +35,7 @@ def _plain(value: Any) -> Any:
         return value.item()
     if isinstance(value, np.ndarray):
         return value.tolist()
-    raise TypeError(f"{type(value).__name__} cannot be kept with the motifs")
+    raise TypeError(f"{type(value).__name__} cannot be stored with the motifs")
 
 
 def mapping_to_node(mapping: Mapping[str, Any]) -> dict[str, Any]:

@@ -132,9 +132,11 @@ def _complex(values, modes, weights):
     if weights is not None:
         scale = np.asarray(weights, dtype=real.dtype)
         if scale.shape != (real.shape[-1],):
-            raise ValueError(f"{real.shape[-1]} weights are needed, one a mode, not {scale.shape}.")
+            raise ValueError(f"{real.shape[-1]} weights are needed, one per mode, not {scale.shape}.")
         if not np.allclose(scale, scale[partner_columns(modes)], rtol=1e-3):
-            raise ValueError("Sine and cosine of one mode need the same weight, or it is no rotation.")
+            raise ValueError(
+                "Sine and cosine of one mode need the same weight, otherwise this is not a rotation."
+            )
         real = real * scale
     return to_complex(real, modes)
 

@@ -32,7 +32,7 @@ class ApodisedZernikeBasis(DiscBasis):
 
     def __init__(self, n_max: int, radius: float, width: float = 0.5) -> None:
         if not np.isfinite(width) or width <= 0:
-            raise ValueError(f"The width must be a positive part of the radius, not {width!r}.")
+            raise ValueError(f"The width must be a positive fraction of the radius, not {width!r}.")
         super().__init__(n_max, radius)
         self.width = float(width)
         node, weight = np.polynomial.legendre.leggauss(2 * self.n_max + 32)

@@ -60,7 +60,7 @@ class DiscBasis(ABC):
         self.radius = float(radius)
         if self.radius < _LEAST_RADIUS:
             raise ValueError(
-                f"A disc with a radius of {self.radius:.3g} pixels holds no pixel; is it in the unit of the axes?"
+                f"A disc with a radius of {self.radius:.3g} pixels contains no pixel; was it given in axis units?"
             )
 
     def __repr__(self) -> str:
@@ -269,7 +269,7 @@ class DiscBasis(ABC):
         moments : (..., K) array_like
             Real moments.
         angle : float or (...) array_like
-            Angle in radians from x towards y (clockwise as shown), one or one a pattern.
+            Angle in radians from x towards y (clockwise as shown), one or one per pattern.
 
         Returns
         -------
@@ -291,7 +291,7 @@ def rotate_moments(moments: ArrayLike, modes: NDArray[np.int64], angle: ArrayLik
     modes : (K, 2) int array
         Their (n, m); each sine mode needs its cosine mode.
     angle : float or (...) array_like
-        One angle, or one a pattern.
+        One angle, or one per pattern.
 
     Returns
     -------
@@ -310,7 +310,7 @@ def rotate_moments(moments: ArrayLike, modes: NDArray[np.int64], angle: ArrayLik
     turns = np.shape(angle)
     if turns not in ((), (1,), values.shape[:-1]):
         raise ValueError(
-            f"Angles of shape {turns} do not belong to patterns of shape {values.shape[:-1]}: one, or one a pattern."
+            f"Angles of shape {turns} do not match patterns of shape {values.shape[:-1]}: one, or one per pattern."
         )
     phase = np.asarray(angle, dtype=np.float64)[..., None] * modes[:, 1]
     # cosine' = cosine cos - sine sin; sine' = sine cos + cosine sin: the sign is in m of the partner.

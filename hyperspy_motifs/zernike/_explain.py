@@ -43,9 +43,9 @@ class Explanation:
         return out
 
     def to_text(self, count: int = 5) -> str:
-        """Return the most telling modes in words, one a line."""
+        """Return the most telling modes in words, one per line."""
         lines = [
-            f"n={n} m={m} ({_name(int(n), int(m))}): {d:+.2f} standard deviations, {100 * s:.0f} % of it all"
+            f"n={n} m={m} ({_name(int(n), int(m))}): {d:+.2f} standard deviations, {100 * s:.0f} % of the difference"
             for (n, m), d, s in zip(self.modes, self.separation, self.share, strict=True)
         ]
         return "\n".join(lines[:count])
@@ -91,7 +91,7 @@ def explain(values: ArrayLike, labels: ArrayLike, modes: ArrayLike, groups: tupl
     if features.ndim != 2 or marks.shape != (len(features),) or pairs.shape != (features.shape[1], 2):
         raise ValueError(
             f"Features of shape {features.shape}, labels of shape {marks.shape} and modes of shape "
-            f"{pairs.shape} do not belong together: (n, K), (n,) and (K, 2) are expected."
+            f"{pairs.shape} do not match: (n, K), (n,) and (K, 2) are expected."
         )
     first, second = groups
     known = np.isfinite(features).all(axis=1)

@@ -51,7 +51,7 @@ def _check_modes(modes: ArrayLike) -> NDArray[np.int64]:
     n, m = pairs.T
     wrong = (n < 0) | (abs(m) > n) | ((n - m) % 2 != 0)
     if wrong.any():
-        raise ValueError(f"{tuple(pairs[wrong][0])} is no mode: |m| <= n and n - m even are needed.")
+        raise ValueError(f"{tuple(pairs[wrong][0])} is not a mode: |m| <= n and n - m even are needed.")
     return pairs
 
 
@@ -189,7 +189,7 @@ def to_complex(values: ArrayLike, modes: ArrayLike) -> tuple[NDArray[np.complexf
     pairs = _check_modes(modes)
     real = np.asarray(values)
     if real.shape[-1] != len(pairs):
-        raise ValueError(f"{len(pairs)} modes do not belong to values of shape {real.shape}.")
+        raise ValueError(f"{len(pairs)} modes do not match values of shape {real.shape}.")
     cosine, sine, kept = _columns(pairs)
     return real[..., cosine] + 1j * np.where(kept[:, 1] > 0, real[..., sine], 0).astype(real.dtype), kept
 
@@ -213,7 +213,7 @@ def to_real(values: ArrayLike, modes: ArrayLike) -> NDArray[np.floating]:
     cosine, sine, kept = _columns(pairs)
     moments = np.asarray(values)
     if moments.shape[-1] != len(kept):
-        raise ValueError(f"{len(kept)} complex modes do not belong to values of shape {moments.shape}.")
+        raise ValueError(f"{len(kept)} complex modes do not match values of shape {moments.shape}.")
     real = np.empty((*moments.shape[:-1], len(pairs)), dtype=moments.real.dtype)
     real[..., sine] = moments.imag
     real[..., cosine] = moments.real

@@ -112,13 +112,11 @@ def choose_n_max(moments: HasMoments, *, threshold: float = 10.0) -> OrderSpectr
     least = int(orders[np.argmax(orders >= min(_LEAST, orders[-1]))])
     n_max = max(min(by_noise, by_signal), least)
     if n_max == least and min(by_noise, by_signal) < least:
-        reason = (
-            f"fewer than {_LEAST} orders stand out of the noise; orders up to {least} are kept as the least"
-        )
+        reason = f"fewer than {_LEAST} orders exceed the noise; orders up to {least}, the minimum, are kept"
     elif by_signal < by_noise:
         reason = f"orders up to {n_max} hold 99.9 % of the signal"
     elif by_noise == orders[-1]:
-        reason = f"every order up to {n_max}, the last one computed, stands out of the noise"
+        reason = f"every order up to {n_max}, the last one computed, exceeds the noise"
     else:
         reason = f"{n_max} is the last order whose power is {threshold:g} times its noise"
     return OrderSpectrum(orders, signal, variation, variance, n_max, reason)

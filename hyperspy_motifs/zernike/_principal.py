@@ -72,7 +72,7 @@ def get_principal_features(
     known = np.isfinite(features).all(axis=1)
     count = int(known.sum())
     if count < 2:
-        raise ValueError(f"{count} atoms have features: two at least are needed to see how they differ.")
+        raise ValueError(f"{count} atoms have features: at least two are needed to compare them.")
     mean = features[known].mean(axis=0)
     deviation = features - mean
     variance, vectors = np.linalg.eigh(deviation[known].T @ deviation[known] / count)

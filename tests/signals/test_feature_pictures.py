@@ -114,7 +114,7 @@ def test_an_order_that_pixels_do_not_carry(image):
 
 def test_more_motifs_than_there_are(image):
     s = image.deepcopy()
-    with pytest.warns(UserWarning, match="5000 were asked for"):
+    with pytest.warns(UserWarning, match="5000 were requested"):
         found = s.find_motifs(n_motifs=5000, show_progressbar=False)
     assert f"no more than {found.n_motifs} motifs" in found.summary()
 

@@ -187,7 +187,7 @@ def test_invariants_do_not_turn(features, unknown):
 
 
 def test_one_angle_or_one_an_atom(features):
-    with pytest.raises(ValueError, match="one a pattern"):
+    with pytest.raises(ValueError, match="one per pattern"):
         features.rotate(np.zeros(7))
 
 

@@ -129,7 +129,7 @@ def test_a_folder_that_was_written_before_the_sample_was_spread_is_refused(
     run = json.loads((old / "run.json").read_text(encoding="utf-8"))
     del run["format"]
     (old / "run.json").write_text(json.dumps(run), encoding="utf-8")
-    with pytest.raises(ValueError, match="another state of this package"):
+    with pytest.raises(ValueError, match="another version of this package"):
         movie.deepcopy().find_motifs(radius=0.6, checkpoint=old, show_progressbar=False)
 
 

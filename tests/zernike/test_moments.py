@@ -268,7 +268,7 @@ def test_principal_features_leave_noise_out():
     assert (found.variance > 20).all()
     assert_allclose(found.damping, 1 - 1 / found.variance)
     assert get_principal_features(sigma * rng.normal(size=(600, 10)), sigma).values.shape[1] == 1
-    with pytest.raises(ValueError, match="two at least"):
+    with pytest.raises(ValueError, match="at least two"):
         get_principal_features(values[:1], sigma)
 
 
