@@ -1,4 +1,4 @@
-"""Map of the modules, drawn from what they really import."""
+"""Map of the modules, drawn from their imports."""
 
 import ast
 import importlib.util
