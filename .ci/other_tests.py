@@ -1,8 +1,8 @@
-"""Other people's tests beside this package: ``make other-tests``.
+"""Other people's tests next to this package: ``make other-tests``.
 
 - HyperSpy's own suite without this extension and with it: every test must end the same.
 - Its tests of Signal2D once more, with ``AtomicImage`` in the place of ``Signal2D``.
-- atomap's own suite without this package and beside it.
+- atomap's own suite without this package and next to it.
 - scikit-learn's checks of both estimators.
 
 The outcomes are compared test by test, and a difference is an error. Tests that need the network or a screen fail both

@@ -1,4 +1,4 @@
-"""Time the simulated images beside HyperSpy's own image of atomic resolution.
+"""Time the simulated images next to HyperSpy's own image of atomic resolution.
 
     python benchmarks/bench_data.py [--size 512]
 

@@ -1,4 +1,4 @@
-"""From click to light in the explorer, beside redrawing the figure; and 10,000 atoms on an image.
+"""From click to light in the explorer, next to redrawing the figure; and 10,000 atoms on an image.
 
 Run with ``python benchmarks/bench_draw.py [number of atoms]``. The peers are what matplotlib and HyperSpy users
 do: recolour a scatter plot and draw the figure again; add HyperSpy markers to a plot.

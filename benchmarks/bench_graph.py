@@ -1,4 +1,4 @@
-"""Time and memory of the motif graph, beside networkx' and igraph's own GraphML.
+"""Time and memory of the motif graph, next to networkx' and igraph's own GraphML.
 
 Run as ``python benchmarks/bench_graph.py [number of unit cells along a side]``; the default makes 50,000 atoms.
 Times are wall clock, in brackets processor time: on a busy machine only the latter says much.

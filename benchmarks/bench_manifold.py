@@ -1,4 +1,4 @@
-"""Manifold coordinates of a twisted bilayer: how well they tell the registry, beside PCA, UMAP and motif-learn.
+"""Manifold coordinates of a twisted bilayer: how well they tell the registry, next to PCA, UMAP and motif-learn.
 
 Run as ``python benchmarks/bench_manifold.py [IMAGE.hspy TRUTH.npz]``; without files on a simulated image. The truth
 holds ``xy`` (n, 2) in pixels and ``registry`` (n, 2). With ``--disorder``: columns of one half of simulated bilayers are

@@ -3,7 +3,7 @@
     python benchmarks/bench_refinement.py [--columns 150] [--image FILE.hspy]
 
 Without a file a honeycomb crystal of two species is drawn at a peak count of 60, roughly a monolayer at medium dose. With
-one, `FILE.truth.npz` beside it must hold `xy` (n, 2) and `noise_free`. atomap refines as many columns as said (it takes
+one, `FILE.truth.npz` next to it must hold `xy` (n, 2) and `noise_free`. atomap refines as many columns as said (it takes
 tens of milliseconds for each), the project all of them.
 """
 

@@ -1,4 +1,4 @@
-"""Every stage and the whole, from a thousand to a million atoms, each beside its peer in the same run.
+"""Every stage and the whole, from a thousand to a million atoms, each next to its peer in the same run.
 
     python benchmarks/bench_scale.py -o docs/guide/scale.csv                 # the table and the figure of the guide: an hour
     python benchmarks/bench_scale.py --sizes 2000 10000 --peers 10000 --figure scale.png
@@ -12,7 +12,7 @@ moments, layout and regions, umap-learn, HDBSCAN of motif-learn's layout, up to 
 networkx on 300 atoms of the smallest size. The whole of the peers is atomap's fit, motif-learn's patches, moments and layout,
 and HDBSCAN: no cells, no hierarchy, no graph; ours has them, and four radii. Seconds are wall clock and processor time of
 all threads; growth is the slope of the processor time between the smallest and the largest size on logarithmic scales.
-``--rows`` keeps what was measured: given again, sizes that are in it are not measured anew.
+``--rows`` keeps what was measured: given again, sizes that are in it are not measured again.
 """
 
 import argparse

@@ -5,7 +5,7 @@ The data's way, one module a step, each usable alone:
 :mod:`~hyperspy_motifs.data`        simulated images with their truth
 :mod:`~hyperspy_motifs.signals`     ``AtomicImage``, ``AtomPatches``, ``ZernikeFeatures``: where a user begins
 :mod:`~hyperspy_motifs.atoms`       positions of the atomic columns
-:mod:`~hyperspy_motifs.patches`     the disc round each column
+:mod:`~hyperspy_motifs.patches`     the disc around each column
 :mod:`~hyperspy_motifs.zernike`     what the disc holds, as moments
 :mod:`~hyperspy_motifs.relaxation`  the force-relaxed layout of the moments
 :mod:`~hyperspy_motifs.clustering`  layout to motifs

@@ -322,7 +322,7 @@ def save_figures(motifs: Any, folder: Path, name: str) -> list[Path]:
 
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; it takes the place of `path` only once it is whole."""
+    """A path next to `path` to write to; it takes the place of `path` only once it is whole."""
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
         yield partial

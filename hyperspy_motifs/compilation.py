@@ -1,6 +1,6 @@
 """Options common to all kernels, so that a first call has less to compile.
 
-Beside a kernel numba makes a function that Python can call and one that C can call; those that nobody calls are left out.
+Next to a kernel numba makes a function that Python can call and one that C can call; those that nobody calls are left out.
 What a kernel uses of numpy is compiled once for every set of options: kernels with the same options share it.
 """
 

@@ -11,7 +11,7 @@ pytest.importorskip("ipykernel")
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-# What a reader must see of the results, beside the pictures.
+# What a reader must see of the results, next to the pictures.
 SAYS = {
     "01_first_steps": "motif",
     "02_rare_defects_and_the_graph": "{'Cr': 10}",

@@ -23,7 +23,7 @@ def motifs(found):
 
 
 def spots(places):
-    """Picture of Gaussian spots at places (k, 2), round one in the middle."""
+    """Picture of Gaussian spots at places (k, 2), around one in the middle."""
     v, u = np.mgrid[-14:15, -14:15]
     centres = np.vstack([[0.0, 0.0], places])
     return sum(np.exp(-((u - x) ** 2 + (v - y) ** 2) / 8) for x, y in centres)

@@ -57,8 +57,8 @@ class Cells:
     strain : numpy.ndarray, shape (m, 3)
         xx, yy and xy of the strain against the class mean, in the frame of the image.
     on_border : numpy.ndarray of bool, shape (m,)
-        The cell touches the outer face (or a void) with a corner, so that not all cells round that corner are
-        known; with an extent given, also when the circle round its centre through its farthest corner leaves
+        The cell touches the outer face (or a void) with a corner, so that not all cells around that corner are
+        known; with an extent given, also when the circle around its centre through its farthest corner leaves
         the extent, so that an atom beyond the field could have changed it.
     centre_atoms : numpy.ndarray of int, shape (m,)
         Atom inside the cell, -1 for none.

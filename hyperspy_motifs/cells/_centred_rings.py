@@ -1,4 +1,4 @@
-"""Rings with a centre atom: triangles round an inner column read as one polygon."""
+"""Rings with a centre atom: triangles around an inner column read as one polygon."""
 
 from __future__ import annotations
 
@@ -308,7 +308,7 @@ class _Description:
         """Whether rings of these sequences are found empty, too."""
         rings = np.unique(self.ring[members])
         empty = self.empty_rings[rings].sum()
-        # Round a dopant lies the same ring as round most atoms of its host, whose vacancies prove nothing.
+        # Around a dopant lies the same ring as round most atoms of its host, whose vacancies prove nothing.
         own = members.sum() >= 0.5 * np.isin(self.ring, rings).sum()
         return bool(own and empty >= max(2, _EMPTY_SHARE * members.sum()))
 

@@ -1,4 +1,4 @@
-"""Canonical cyclic sequences of the motifs round a cell."""
+"""Canonical cyclic sequences of the motifs around a cell."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def _cycles(following: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np
 def half_edge_cycles(
     points: NDArray[np.floating], bonds: NDArray[np.integer]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Walk round every face of a plane graph, the face on the left.
+    """Walk around every face of a plane graph, the face on the left.
 
     Half-edge h < b runs from ``bonds[h, 0]`` to ``bonds[h, 1]``, half-edge h + b back. At its end, the next
     one is that which comes before its twin in counter-clockwise order (the sharpest turn to the left).

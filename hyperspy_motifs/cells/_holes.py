@@ -84,7 +84,7 @@ def hole_of_components(
     hosts = np.full(len(outlines), -1, dtype=np.int64)
     if len(outlines) < 2:
         return hosts
-    # The leftmost point of a part is a corner of its own faces; a point just beside it lies in none of them.
+    # The leftmost point of a part is a corner of its own faces; a point just next to it lies in none of them.
     own = [outline[np.argmin(points[outline, 0])] for outline in outlines]
     span = np.ptp(points, axis=0).max()
     query = points[own] - np.array([1e-7 * span, 0.0])

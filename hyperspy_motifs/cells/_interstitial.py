@@ -17,7 +17,7 @@ from ._voronoi import circumcircles
 class InterstitialBonds(BondRule):
     """Delaunay edges between two interstices that do not overlap.
 
-    An interstice is the circle round the circumcentre of a Delaunay triangle that touches three atoms of
+    An interstice is the circle around the circumcentre of a Delaunay triangle that touches three atoms of
     equal radius (half the commonest nearest distance). Where the circles of two neighbouring triangles
     overlap by more than `overlap` of the smaller radius, they are one hole and the edge between them is
     dropped. The idea of polyhedra from interstices is Banadaki and Patala's (npj Comput. Mater. 3, 13, 2017).

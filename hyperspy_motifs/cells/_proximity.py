@@ -48,7 +48,7 @@ class BetaSkeletonBonds(BondRule):
         half = 0.5 * self.beta
         first, second = (1 - half) * p + half * q, (1 - half) * q + half * p
         radius = half * mesh.lengths
-        # The lune lies inside the disc round the midpoint through its tips.
+        # The lune lies inside the disc around the midpoint through its tips.
         reach = mesh.lengths * np.sqrt(max(half - 0.25, 0.25))
         # Whatever lies in the lune is likely to be one of the nearest to the midpoint; a few rounds of more
         # neighbours make sure of the rest.

@@ -189,7 +189,7 @@ def _sweep(
                 break
         if start < 0 or following[start] < 0:
             continue
-        # Some hull point near in angle; the edges that are seen lie beside it.
+        # Some hull point near in angle; the edges that are seen lie next to it.
         start = before[start]
         left = start
         while not _sees(x, y, point, left, following[left]):

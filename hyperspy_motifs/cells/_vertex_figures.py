@@ -1,4 +1,4 @@
-"""Vertex figures: the cells round an atom."""
+"""Vertex figures: the cells around an atom."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class VertexFigures(NamedTuple):
 
 
 def vertex_figures(cells: Cells, n_points: int | None = None) -> VertexFigures:
-    """Cyclic sequence of the numbers of corners of the cells round each point.
+    """Cyclic sequence of the numbers of corners of the cells around each point.
 
     Of all rotations and both directions the least sequence is taken, and runs are written as powers
     (Gruenbaum and Shephard, Tilings and Patterns, 1987): a point of the snub square tiling is "3^2.4.3.4".
@@ -84,7 +84,7 @@ def figure_symbol(sizes: tuple[int, ...]) -> str:
 def cells_round_points(
     cells: Cells, n_points: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Cells in counter-clockwise order round each point that is closed in by cells.
+    """Cells in counter-clockwise order around each point that is closed in by cells.
 
     Returns
     -------
@@ -119,7 +119,7 @@ def cells_round_points(
 def _closed_turns(
     vertices: NDArray[np.int64], successor: NDArray[np.int64], corners_at: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Corners in the order of a full turn round each point whose corners all belong to that one turn."""
+    """Corners in the order of a full turn around each point whose corners all belong to that one turn."""
     n = len(vertices)
     order = np.empty(n, np.int64)
     sizes = np.empty(n, np.int64)

@@ -13,7 +13,7 @@ heights of a surface as a :class:`Tip` traces them. Each of these returns an ``A
 :func:`beam_damage`        a movie of a dichalcogenide that loses atoms from frame to frame
 :func:`twisted_bilayer`    a moire, whose stacking changes without a step
 :func:`silicon_7x7`        a surface traced by a scanning tunnelling microscope, with missing adatoms
-:func:`crystal_edge`       a crystal beside an amorphous rim and vacuum
+:func:`crystal_edge`       a crystal next to an amorphous rim and vacuum
 :func:`amorphous`          amorphous matter alone
 :func:`noise`              nothing but noise
 

@@ -170,7 +170,7 @@ class Imaging:
 
     @property
     def reach(self) -> float:
-        """Radius in nm of the disc round the origin that a specimen must fill to fill the image."""
+        """Radius in nm of the disc around the origin that a specimen must fill to fill the image."""
         diagonal = 0.5 * float(np.hypot(*self.shape)) * self.pixel_size / (1.0 - self.strain)
         widest = max(1.0, self.tail_size) * self.probe_size / FWHM
         moved = (2.0 * abs(self.wobble) + float(np.hypot(*self.drift))) * self.pixel_size

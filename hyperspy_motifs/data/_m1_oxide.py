@@ -37,7 +37,7 @@ SITES = {
 NAMES = list(SITES)
 CENTRE, AXIS, CHANNELS = 0, (9, 10), (11, 12)
 # Distances of metals in nm: centre to ring of a unit (shared edges), neighbours in its ring, shared corners
-# elsewhere, and from a channel's centre to the metals round it.
+# elsewhere, and from a channel's centre to the metals around it.
 UNIT, CORNER, HEXAGON, HEPTAGON = 0.33, 0.362, 0.348, 0.405
 UNIT_RING = 2.0 * UNIT * np.sin(np.pi / 5.0)
 LONGEST = 0.42

@@ -208,7 +208,7 @@ def monolayer(
     """Simulate a monolayer of a transition metal dichalcogenide with point defects.
 
     %(model)s
-    Nothing relaxes round a defect.
+    Nothing relaxes around a defect.
 
     Parameters
     ----------

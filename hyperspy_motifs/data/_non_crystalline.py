@@ -96,7 +96,7 @@ def crystal_edge_specimen(
     width : float
         Width of the field in nm.
     vacuum, amorphous : float
-        Fractions of the field: vacuum on the right, the rim beside it. The boundaries are wavy.
+        Fractions of the field: vacuum on the right, the rim next to it. The boundaries are wavy.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def crystal_edge(
     random_state: int = 0,
     **imaging: Any,
 ) -> tuple[Any, Truth]:
-    """Simulate a crystal beside an amorphous rim and vacuum: only the crystal has columns to find.
+    """Simulate a crystal next to an amorphous rim and vacuum: only the crystal has columns to find.
 
     %(model)s The
     rim holds as many atoms an area as the crystal, at random positions.

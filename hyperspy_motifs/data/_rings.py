@@ -88,7 +88,7 @@ def signed_area(corners: np.ndarray) -> float:
 
 
 def vertex_figures(n_points: int, points: np.ndarray, rings: list[np.ndarray]) -> list[str]:
-    """The cyclic sequence of the rings round each point, such as ``"3.3.4.3.4"``.
+    """The cyclic sequence of the rings around each point, such as ``"3.3.4.3.4"``.
 
     Of all rotations and reflections of the sequence the least is taken, so that equal figures have equal
     names.

@@ -167,7 +167,7 @@ class Specimen:
 
 
 def lattice_points(vectors: np.ndarray, basis: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
-    """Points of a lattice with a basis inside a disc round the origin.
+    """Points of a lattice with a basis inside a disc around the origin.
 
     Parameters
     ----------

@@ -128,7 +128,7 @@ def square_triangle_specimen(
     Returns
     -------
     Specimen
-        Labels: the sizes of the tiles round the vertex, such as ``"3.3.4.3.4"``. Cells: the tiles.
+        Labels: the sizes of the tiles around the vertex, such as ``"3.3.4.3.4"``. Cells: the tiles.
     """
     if not edge > 0:
         raise ValueError(f"edge={edge} nm must be positive.")
@@ -188,7 +188,7 @@ def square_triangle(
     -------
     %(image)s
     truth : Truth
-        Labels: the sizes of the tiles round the vertex. Cells: triangles and squares.
+        Labels: the sizes of the tiles around the vertex. Cells: triangles and squares.
 
     References
     ----------

@@ -41,7 +41,7 @@ def twin_boundary_specimen(
     -------
     Specimen
         Labels by species. Cells: rings. ``per_column["domain"]``: 0 on the boundary, 1 and -1 on its sides;
-        ``per_column["figure"]``: sizes of the rings round the column.
+        ``per_column["figure"]``: sizes of the rings around the column.
     """
     if boundary not in BOUNDARIES:
         raise ValueError(f"boundary={boundary!r} is unknown; choose one of {', '.join(BOUNDARIES)}.")
@@ -102,7 +102,7 @@ def twin_boundary(
     %(image)s
     truth : Truth
         Labels by species. Cells: the rings. ``extra["domain"]`` (n,): 0 on the boundary, 1 and -1 on its
-        sides; ``extra["figure"]`` (n,): sizes of the rings round the column, such as ``"4.6.4.6"``.
+        sides; ``extra["figure"]`` (n,): sizes of the rings around the column, such as ``"4.6.4.6"``.
 
     References
     ----------

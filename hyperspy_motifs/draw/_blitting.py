@@ -44,7 +44,7 @@ class MovingLayer:
             self.figure.draw_artist(artist)
 
     def draw(self) -> None:
-        """Draw what moves anew."""
+        """Draw what moves again."""
         canvas: Any = self.figure.canvas
         if self._background is None or not hasattr(canvas, "restore_region"):
             canvas.draw_idle()

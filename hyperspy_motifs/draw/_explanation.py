@@ -24,7 +24,7 @@ def plot_orders(
     n_max: int | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw what the moments of each radial order carry beside their noise.
+    """Draw what the moments of each radial order carry next to their noise.
 
     Parameters
     ----------

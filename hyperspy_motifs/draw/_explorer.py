@@ -35,7 +35,7 @@ _HELP = (
 class Explorer:
     """Window in which image, layout and patches of the atoms answer each other.
 
-    Atoms are chosen by a click or by drawing round them, in the image or in the layout (with shift: added),
+    Atoms are chosen by a click or by drawing around them, in the image or in the layout (with shift: added),
     or by a click on the mean of their motif; they are lit everywhere. The chosen atoms can become a motif,
     their motifs be merged, split and named, from buttons and from keys, and every step be undone. The patch
     shown is that of the atom under the pointer.

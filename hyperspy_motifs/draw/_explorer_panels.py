@@ -232,7 +232,7 @@ class MeansPanel:
     def set_labels(
         self, labels: NDArray[np.intp], names: tuple[str, ...], means: dict[int, NDArray[np.float64]]
     ) -> None:
-        """Draw the strip anew."""
+        """Draw the strip again."""
         ax = self.ax
         ax.clear()
         ax.set_axis_off()

@@ -25,7 +25,7 @@ def is_categorical(values: NDArray[Any]) -> bool:
 
 
 def frame_layout(ax: Axes, layout: NDArray[np.float64], axis_label: str = "FR") -> None:
-    """Square, unticked axes round a layout: its units mean nothing."""
+    """Square, unticked axes around a layout: its units mean nothing."""
     if len(layout):
         low, high = layout.min(axis=0), layout.max(axis=0)
         half = 0.54 * max(float((high - low).max()), np.finfo(float).tiny)
@@ -44,15 +44,15 @@ def layout_marker_area(n: int) -> float:
     return float(np.clip(16000 / max(n, 1), 3.0, 14.0))
 
 
-# Places of a number beside a small group, tried in turn: directions, and then the same farther off.
+# Places of a number next to a small group, tried in turn: directions, and then the same farther off.
 _DIRECTIONS = np.array([(1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0)], dtype=float)
 _BESIDE = np.concatenate([9.0 * _DIRECTIONS, 17.0 * _DIRECTIONS])
 
 
 def _number_groups(ax: Axes, layout: NDArray[np.float64], motifs: NDArray[np.intp]) -> None:
-    """Write the number of each motif on its group, or beside it where it would hide a small one.
+    """Write the number of each motif on its group, or next to it where it would hide a small one.
 
-    Numbers beside their groups are put where they hide no other number and no other group, as far as there is room.
+    Numbers next to their groups are put where they hide no other number and no other group, as far as there is room.
     """
     ax.apply_aspect()
     box = ax.get_window_extent()
@@ -233,7 +233,7 @@ def compare_layouts(
     figure : matplotlib.figure.Figure or SubFigure, optional
         Where to draw; a new figure by default.
     legend : bool
-        Whether to add one legend for all, beside the last panel.
+        Whether to add one legend for all, next to the last panel.
 
     Returns
     -------

@@ -29,7 +29,7 @@ def label_texts(labels: ArrayLike, names: Sequence[str] | None = None, kind: str
 
 # Height of an entry of the legend in units of the font size of the figure.
 _LINE = {"small": 0.833 * 1.45, "x-small": 0.694 * 1.45}
-# Part of the place of the axes that a legend beside them may take.
+# Part of the place of the axes that a legend next to them may take.
 _MOST_OF_WIDTH = 0.55
 
 

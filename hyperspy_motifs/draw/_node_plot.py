@@ -105,7 +105,7 @@ def outlines(graph: Any, node: str) -> list[NDArray[np.float64]]:
     if graph.nodes[node]["kind"] == "cell":
         corners = [child for child in graph.children(node) if graph.edges[child, node]["fraction"] < 1.0]
         places = graph.coordinates(corners)
-        # Round the middle of the corners: right for all cells that this middle sees whole.
+        # Around the middle of the corners: right for all cells that this middle sees whole.
         centre = np.array([graph.nodes[node]["x"], graph.nodes[node]["y"]])
         return [places[np.argsort(np.arctan2(*(places - centre).T[::-1]), kind="stable")]]
     places = graph.coordinates(graph.children(node))

@@ -63,7 +63,7 @@ def motif_colour(motif: int) -> str:
 
 
 def motif_marker(motif: int) -> str:
-    """Matplotlib's name of the marker shape of one motif: the second cue beside the colour."""
+    """Matplotlib's name of the marker shape of one motif: the second cue next to the colour."""
     return MARKERS[int(as_labels(motif)) % len(MARKERS)]
 
 

@@ -65,7 +65,7 @@ def inside_roi(positions: ArrayLike, roi: Any) -> NDArray[np.bool_]:
 
 
 class RegionView:
-    """Axes that are drawn anew for the atoms in a region of interest whenever the region changes.
+    """Axes that are drawn again for the atoms in a region of interest whenever the region changes.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ def add_scale_bar(
     units : str
         Units of the axes' coordinates. What HyperSpy calls undefined is taken as pixels.
     length : float, optional
-        Length of the bar in `units`; by default a round one of 1/10 to 1/4 of the width.
+        Length of the bar in `units`; by default a around one of 1/10 to 1/4 of the width.
     location : str
         As for a legend of matplotlib.
     colour, background : str

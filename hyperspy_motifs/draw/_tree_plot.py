@@ -175,7 +175,7 @@ def _write_texts(
     first: NDArray[np.intp],
     step: float,
 ) -> None:
-    """Write the text of each node: beside a leaf, above a fork, or before it where that would hide something.
+    """Write the text of each node: next to a leaf, above a fork, or before it where that would hide something.
 
     Where rows are narrower than letters these are smaller, and texts that would still overlap one written before, in the
     order `first`, are left out.

@@ -2,7 +2,7 @@
 
 :func:`build_hierarchy`, :class:`HierarchyOptions`  all levels, as far as the structure has any
 :class:`Hierarchy`, :class:`Level`                  the levels as arrays
-:func:`vertex_figures`, :func:`figure_name`         the cells round each atom
+:func:`vertex_figures`, :func:`figure_name`         the cells around each atom
 :func:`find_composites`, :class:`Composites`        classes of cells that are described more briefly together
 :func:`describe`, :func:`bits_per_atom`             length of the description; disorder as one number
 :class:`LabelledPoints`, :func:`find_lattice`, :class:`Lattice`  translations that map the pattern onto itself

@@ -71,7 +71,7 @@ def build_hierarchy(
 ) -> Hierarchy:
     """Build the levels above the cells, as far as the structure has any.
 
-    In this order: vertex figures (the cells round each atom); composites (classes of cells that are
+    In this order: vertex figures (the cells around each atom); composites (classes of cells that are
     described more briefly together); halves of a hexagonal cell, and unit cells, where translations map the
     pattern onto itself, else cells between the centres of a class with a larger spacing, again and again;
     domains, if there is more than one, and the boundaries between them.

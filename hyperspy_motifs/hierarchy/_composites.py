@@ -102,7 +102,7 @@ def find_composites(
 ) -> Composites:
     """Merge pairs of neighbouring classes as long as the description of the tiling gets shorter.
 
-    In each round the most frequent pairs of classes are tried: their instances, chosen so that none
+    In each around the most frequent pairs of classes are tried: their instances, chosen so that none
     overlap, are replaced by one node each, and the length of the description of all nodes (class and, of
     composites, direction) together with the rules is compared. The merge that saves most is kept; the search
     ends when none saves. Where the cells follow a rule already, as in a crystal with one kind of cell,

@@ -67,7 +67,7 @@ def find_domains(
     """Join cells of one class that lie alike into domains.
 
     Cells that are of another class are defects if they lie within one domain, and belong to it; between
-    two domains they are a boundary. Classes, or turns of one class, that are found beside one another
+    two domains they are a boundary. Classes, or turns of one class, that are found next to one another
     everywhere (a crystal of several kinds of cells) count as one: with a lattice, pairs that it repeats
     in two directions; without, kinds most of whose cells have a neighbour of the other kind.
 
@@ -176,7 +176,7 @@ def _of_one_kind(seeds: np.ndarray, kind: np.ndarray) -> np.ndarray:
 def _phases_of_kinds(kind: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
     """Return the phase (in the sense of a phase of matter) that each kind of cells belongs to.
 
-    Kinds that are found beside one another everywhere, the squares of two turns in a checkerboard or all
+    Kinds that are found next to one another everywhere, the squares of two turns in a checkerboard or all
     kinds of a complex crystal, make one phase. Kinds that meet at a wall only do not: few of their
     cells have a neighbour of the other kind.
     """
@@ -205,7 +205,7 @@ def _graph(i: np.ndarray, j: np.ndarray, m: int) -> coo_array:
 def _fill(
     seeds: np.ndarray, i: np.ndarray, j: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, list[tuple[int, ...]]]:
-    """Give defects to the domain round them; what touches several domains, or none, is a boundary."""
+    """Give defects to the domain around them; what touches several domains, or none, is a boundary."""
     m = len(seeds)
     domain = seeds.copy()
     # A defect all of whose neighbours in domains are of one domain is its own, even where it
@@ -272,7 +272,7 @@ def atom_domains(
 ) -> np.ndarray:
     """Return the domain of every atom.
 
-    An atom belongs to the domain of most of the cells round it; where that is a tie, or no domain, to that
+    An atom belongs to the domain of most of the cells around it; where that is a tie, or no domain, to that
     of the nearest atom which does belong to one.
 
     Parameters

@@ -177,7 +177,7 @@ def _fit_pair(
     first: NDArray[np.float64],
     second: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Frequencies of two waves whose windowed transforms make up the spectrum round them."""
+    """Frequencies of two waves whose windowed transforms make up the spectrum around them."""
     rows, columns = windowed.shape
     steps = np.array([columns, rows])
     centres = np.round(np.array([first, second]) * steps).astype(int)

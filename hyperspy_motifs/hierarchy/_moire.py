@@ -99,7 +99,7 @@ def find_moire(
         puts them where columns coincide.
     start : array_like, shape (2, 2), optional
         Translations of a moire that something else tells, such as the Fourier peaks of the image, as rows. They are tried
-        beside the peaks of the coordinates' own spectrum, and what explains more of the coordinates is taken.
+        next to the peaks of the coordinates' own spectrum, and what explains more of the coordinates is taken.
 
     Returns
     -------

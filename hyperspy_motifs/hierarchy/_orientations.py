@@ -108,7 +108,7 @@ def cell_orientations(
 def _first_sequence(
     c: int, classes: np.ndarray, labels: np.ndarray, vertices: np.ndarray, offsets: np.ndarray
 ) -> np.ndarray:
-    """Return the motifs round the first cell of a class, as it lies."""
+    """Return the motifs around the first cell of a class, as it lies."""
     cell = int(np.argmax(classes == c))
     return labels[vertices[offsets[cell] : offsets[cell + 1]]]
 

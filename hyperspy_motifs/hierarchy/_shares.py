@@ -17,7 +17,7 @@ def corner_shares(
     """Return the share of every corner that lies in its polygon.
 
     The share is the inner angle over the full circle, so that the shares of an atom in all polygons
-    round it add up to 1, and a hexagon of alternating corners A and B holds one A and one B.
+    around it add up to 1, and a hexagon of alternating corners A and B holds one A and one B.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ def lattice_points(sites: LabelledPoints, lattice: Lattice, kind: int | None = N
     Sites of one kind that a lattice vector connects are translates of one another; such a set is a patch.
     The kind of the largest patch is chosen, then further patches of that kind where no other one lies
     (a kind that occurs four times in a cell makes four patches on the same ground: one is kept). Points that
-    are missing between others are added, so that a vacancy does not open the cells round it.
+    are missing between others are added, so that a vacancy does not open the cells around it.
 
     Parameters
     ----------

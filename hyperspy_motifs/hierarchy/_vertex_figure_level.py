@@ -1,4 +1,4 @@
-"""Vertex figures: the cells round an atom, as a level."""
+"""Vertex figures: the cells around an atom, as a level."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["figure_name", "vertex_figures"]
 
 
 def figure_name(sequence: tuple[int, ...]) -> str:
-    """Return the symbol of a vertex figure: the corners of the cells round it, ``3^2.4.3.4``.
+    """Return the symbol of a vertex figure: the corners of the cells around it, ``3^2.4.3.4``.
 
     References
     ----------

@@ -111,7 +111,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         radius: float | None = None,
         normalise: bool = True,
     ) -> AtomPatches:
-        """The disc round the centre of each cell: what the image shows inside, such as an empty or a filled channel.
+        """The disc around the centre of each cell: what the image shows inside, such as an empty or a filled channel.
 
         Parameters
         ----------
@@ -144,7 +144,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
     ) -> np.ndarray:
         """Group cells by what the image shows inside them, whatever their corners say.
 
-        The features of the discs round their centres are clustered as those of atoms are: empty and filled
+        The features of the discs around their centres are clustered as those of atoms are: empty and filled
         channels fall apart, also where the column inside was not found as an atom.
 
         Parameters
@@ -277,7 +277,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         return estimate_stability(record.labels, labels_by_seed(self._signal, record, n_seeds))
 
     def reconstruct(self) -> AtomicImage:
-        """The image painted anew: the mean patch of its motif on every atom.
+        """The image painted again: the mean patch of its motif on every atom.
 
         What differs between the image and this (``s - motifs.reconstruct()``) is noise, and what the model does
         not explain: a map of anomalies.

@@ -220,7 +220,7 @@ def _how(page: Page, motifs: Any) -> None:
 
 
 def _value(value: Any) -> str:
-    """A parameter as text; unlike numbers of a table, booleans and choices stand beside each other."""
+    """A parameter as text; unlike numbers of a table, booleans and choices stand next to each other."""
     if value is None:
         return "not given"
     if isinstance(value, float):

@@ -86,7 +86,7 @@ def add_levels(page: Page, motifs: Any) -> None:
 
 
 def add_neighbours(page: Page, motifs: Any) -> None:
-    """The section of what is beside what more or less often than by chance."""
+    """The section of what is next to what more or less often than by chance."""
     graph = motifs.graph
     found = [
         (-abs(d["z"]), graph.nodes[u], graph.nodes[v], d)

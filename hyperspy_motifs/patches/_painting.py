@@ -79,7 +79,7 @@ def paint_patches(
 ) -> NDArray[np.float64]:
     """Paint an image by laying a patch on every position and averaging where patches overlap.
 
-    The value of a pixel is the mean of what the patches round it say, each weighted by a Gaussian of the
+    The value of a pixel is the mean of what the patches around it say, each weighted by a Gaussian of the
     distance to its centre: near an atom its own patch decides.
 
     Parameters

@@ -172,7 +172,7 @@ def _take_in(value, j, best, where):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, **INNER)
 def _bound(ranks, count, least):  # type: ignore[no-untyped-def]
-    """Return a rank that `count` others do not exceed, beside one that does not count: of as many columns the least."""
+    """Return a rank that `count` others do not exceed, next to one that does not count: of as many columns the least."""
     for c in range(_STRIDE):
         least[c] = np.inf
     for start in range(np.uint32(0), np.uint32(len(ranks) // _STRIDE * _STRIDE), np.uint32(_STRIDE)):

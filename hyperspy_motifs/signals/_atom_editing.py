@@ -1,4 +1,4 @@
-"""Atoms added and removed by hand."""
+"""Atoms added and removed manually."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def add_atoms(signal: Any, positions: Any, refine: bool | str, frame: int) -> At
     n_old, n_new = len(old), len(new)
     columns = {}
     for name, values in old.columns.items():
-        # What the fit would know of an atom set by hand is unknown, not zero.
+        # The fit parameters of an atom that was added manually are unknown, not zero.
         blank = np.zeros((n_new, *values.shape[1:]), values.dtype)
         if values.dtype.kind == "f":
             blank[:] = np.nan
@@ -89,7 +89,7 @@ def remove_atoms(signal: Any, positions: Any, frame: int) -> AtomTable:
 
 
 def _refined(signal: Any, new: AtomTable, old: AtomTable | None, refine: bool | str) -> AtomTable:
-    """The new atoms refined among the old ones of their frame, whose tails reach into them."""
+    """The new atoms, refined jointly with the old atoms of their frame, whose tails overlap with them."""
     if old is None or not (old.frames == new.frames[0]).any():
         if len(new) < 2:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""What the image shows inside the cells: patches round their centres, and groups of cells by them."""
+"""Patches around the centres of cells, and groups of cells with similar patches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hyperspy_motifs import store
 
 
 def chosen_cells(cells: Any, n_corners: int | Sequence[int] | None) -> np.ndarray:
-    """Numbers of the cells with so many corners; of all if not given."""
+    """Numbers of the cells with `n_corners` corners; of all by default."""
     if n_corners is None:
         chosen = np.arange(len(cells))
     else:
@@ -28,7 +28,7 @@ def chosen_cells(cells: Any, n_corners: int | Sequence[int] | None) -> np.ndarra
 def cell_patches(
     signal: Any, record: store.Record, cells: Any, chosen: np.ndarray, radius: float | None, normalise: bool
 ) -> Any:
-    """Discs round the centres of the `chosen` cells; those that leave the image are left out."""
+    """Discs around the centres of the `chosen` cells; discs that leave the image are omitted."""
     from ._atom_patches import NODE
     from ._patch_extraction import sample
 

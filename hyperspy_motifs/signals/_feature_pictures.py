@@ -1,4 +1,4 @@
-"""Pictures of what tells motifs apart, from a ``ZernikeFeatures`` signal."""
+"""Figures of the differences between motifs, from a ``ZernikeFeatures`` signal."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def plot_explanation(
     full[:, rows] = means
     outside = ~np.isfinite(_disc(basis))
     pictures = np.where(outside, np.nan, basis.reconstruct(full))
-    # The two parts of one (n, |m|) are one mode, turned: their shares add.
+    # The sine and cosine of one (n, |m|) are rotated copies of one mode: their shares are added.
     pairs = np.column_stack([found.modes[:, 0], np.abs(found.modes[:, 1])])
     kinds, index = np.unique(pairs, axis=0, return_inverse=True)
     share = np.bincount(index.ravel(), weights=found.share)

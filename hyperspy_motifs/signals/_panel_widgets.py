@@ -111,7 +111,7 @@ def _counter(panel: MotifPanel, name: str, text: str, start: int, low: int, high
 
 
 def _optional(panel: MotifPanel, name: str, slider: Any) -> tuple[Any, Any, Any]:
-    """A slider with a tick that leaves the value to the image; both follow the trait, and set it."""
+    """A slider with a checkbox for the estimated value; both follow and set the trait."""
     automatic = ipw.Checkbox(
         value=getattr(panel, name) is None, description="auto", indent=False, layout={"width": "5em"}
     )
@@ -124,7 +124,7 @@ def _optional(panel: MotifPanel, name: str, slider: Any) -> tuple[Any, Any, Any]
     def follow(event: Any) -> None:
         automatic.value = event.new is None
         if event.new is not None:
-            # A slider would cut what lies beyond its ends, and so change what was set.
+            # A slider would clip values outside its range, and so change the parameter.
             slider.min, slider.max = min(slider.min, event.new), max(slider.max, event.new)
             slider.value = event.new
 

@@ -58,7 +58,7 @@ def align_classes(
     weights : (K,) array_like, optional
         Factor for each moment, for example 1 / noise, equal for sine and cosine of a mode.
     n_rounds : int
-        How often the mean is made anew.
+        How often the mean is made again.
 
     Returns
     -------

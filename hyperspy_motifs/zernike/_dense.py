@@ -1,4 +1,4 @@
-"""Moments of the disc round every pixel, and symmetry maps made of them."""
+"""Moments of the disc around every pixel, and symmetry maps made of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _TILE = 512
 
 @dataclass(frozen=True)
 class SymmetryMaps:
-    """Symmetry of the disc round every pixel of an image; NaN where the disc leaves the image.
+    """Symmetry of the disc around every pixel of an image; NaN where the disc leaves the image.
 
     Attributes
     ----------
@@ -122,7 +122,7 @@ def _block_maps(block, margin, function, n_maps):
 
 
 def dense_moments(image: Any, basis: DiscBasis, *, border: str = "mirror") -> Any:
-    """Return the moments of the disc round every pixel, by FFT.
+    """Return the moments of the disc around every pixel, by FFT.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def get_symmetry_maps(
     *,
     noise: NoiseModel | None = None,
 ) -> SymmetryMaps:
-    """Return maps of rotational and mirror symmetry of the disc round every pixel.
+    """Return maps of rotational and mirror symmetry of the disc around every pixel.
 
     Moments are made and used tile by tile: memory holds the maps and the moments of one tile.
 

@@ -1,4 +1,4 @@
-"""Moments of the discs round the atoms of an image."""
+"""Moments of the discs around the atoms of an image."""
 
 from dataclasses import dataclass, replace
 
@@ -137,7 +137,7 @@ def disc_coverage(
 def window_limits(
     positions: NDArray[np.float64], shape: tuple[int, int], size: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return which part of the window round each atom lies inside an image of `shape` (rows, columns).
+    """Return which part of the window around each atom lies inside an image of `shape` (rows, columns).
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def get_moments(
     noise: NoiseModel | None = None,
     min_coverage: float = MIN_COVERAGE,
 ) -> Moments:
-    """Return the moments of the discs round the atoms of an image, and their noise.
+    """Return the moments of the discs around the atoms of an image, and their noise.
 
     The image is spline-filtered once; each window is sampled at its sub-pixel centre and turned into
     moments at once, so that memory does not grow with the patches. Discs that stick out of the image

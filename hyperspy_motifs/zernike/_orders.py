@@ -153,7 +153,7 @@ def choose_basis(
     threshold: float = 10.0,
     noise: NoiseModel | None = None,
 ) -> tuple[ZernikeBasis, OrderSpectrum]:
-    """Choose the Zernike basis of the discs round the atoms of an image by signal and noise.
+    """Choose the Zernike basis of the discs around the atoms of an image by signal and noise.
 
     Parameters
     ----------

@@ -355,7 +355,7 @@ def test_light_columns_that_fade_make_the_separation_unsure():
 
 
 def test_columns_at_the_boundary_of_two_phases_are_no_disorder():
-    # A tiling with many vectors beside a dense lattice with few, whose displacements outnumber its own.
+    # A tiling with many vectors next to a dense lattice with few, whose displacements outnumber its own.
     from hyperspy_motifs.data._square_triangle import square_triangle_vertices
 
     tiling = square_triangle_vertices("sigma", 30, 0)

@@ -1,4 +1,4 @@
-"""The graph of types: what is composed of what, who is beside whom."""
+"""The graph of types: what is composed of what, who is next to whom."""
 
 import itertools
 

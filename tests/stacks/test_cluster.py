@@ -20,7 +20,7 @@ from hyperspy_motifs.stacks import RemoteTask, run_frames, running_client
 distributed = pytest.importorskip("distributed")
 
 HERE = Path(__file__).parent
-# Test modules are no package: workers find the functions of frames beside this file.
+# Test modules are no package: workers find the functions of frames next to this file.
 sys.path.insert(0, str(HERE))
 from frame_functions import fails, slow_sum  # noqa: E402
 

@@ -1,4 +1,4 @@
-"""Moments of the discs round atoms: sub-pixel centres, noise, background, discs at the border."""
+"""Moments of the discs around atoms: sub-pixel centres, noise, background, discs at the border."""
 
 import numpy as np
 import pytest
