@@ -1,4 +1,4 @@
-"""The hierarchy as one page: classes by level, lit by what they are made of."""
+"""The hierarchy as one page: classes by level, with highlighted components."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ button:focus-visible { outline: 3px dashed #1b1b1b; }
 #told p { margin: .4rem 0; font-size: .88rem; overflow-wrap: anywhere; }
 """
 
-# It writes text, never markup: no name of a motif can run anything.
+# It writes text, never markup, so that names of motifs cannot execute code.
 _SCRIPT = """
 'use strict';
 const types = JSON.parse(document.getElementById('types').textContent);
@@ -100,13 +100,13 @@ document.addEventListener('keydown', event => { if (event.key === 'Escape') { he
 def write_hierarchy(
     graph: Any, pictures: Mapping[str, np.ndarray], path: str | PathLike[str], title: str
 ) -> Path:
-    """Write the types of `graph` as a page that runs its own script only and fetches nothing.
+    """Write the types of `graph` as a page that runs only its own script and loads nothing.
 
     Parameters
     ----------
     graph : MotifGraph
     pictures : mapping of str to numpy.ndarray of shape (k, k)
-        What types look like.
+        Images of the types.
     path : str or path
     title : str
     """
@@ -123,7 +123,7 @@ def write_hierarchy(
             reason = graph.graph.get(f"reason:{kind}", "")
             sections.append(_section(types, kind, level, nodes, pictures, str(reason)))
     told = {node: _details_of(types, node) for node in types}
-    # "<" as an escape, so that no name can end the element that holds the data.
+    # "<" as an escape, so that no name can end the element of the data.
     data = json.dumps(told).replace("<", "\\u003c")
     run = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{run}'"
@@ -183,7 +183,7 @@ def _png(picture: np.ndarray) -> str:
 
 
 def _details_of(types: Any, node: str) -> dict[str, Any]:
-    """What the page tells of a class when it is pointed at."""
+    """Details of a class for the page."""
     attributes = types.nodes[node]
     parts = [(v, d["count"]) for v, d in types.succ[node].items() if d["kind"] == "composed_of"]
     wholes = [(u, d["count"]) for u, d in types.pred[node].items() if d["kind"] == "composed_of"]

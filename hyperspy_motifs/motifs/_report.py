@@ -37,7 +37,7 @@ def write_report(motifs: Any, path: str | PathLike[str], title: str | None = Non
     name = title or str(motifs.signal.metadata.General.title) or "untitled image"
     now = datetime.datetime.now(datetime.UTC)
     page = Page(f"Motifs of {name}", f"{_about(motifs)} Written {now:%Y-%m-%d %H:%M} UTC.")
-    # Figures are for the file: none shall appear as a window, or stay open.
+    # Figures are only for the file: no window is opened, and none stays open.
     with plt.ioff():
         _motifs(page, motifs, frame)
         # The continuum of several detectors cannot be computed from one of them.
@@ -117,7 +117,7 @@ def _radii_text(motifs: Any) -> str:
         else f"Atoms were compared within {motifs.radius:.3g} nearest-neighbour distances"
     )
     reason = motifs.parameters.get("reason")
-    # The stored reason begins with the radius and the number of motifs, which stand in the text already.
+    # The stored reason begins with the radius and the number of motifs, which are in the text already.
     text += f": {reason.split('): ', 1)[-1]}." if reason else "."
     if motifs.is_continuous:
         text += " The neighbourhoods change gradually: the motifs are regions of a continuum, not separate classes."
@@ -142,7 +142,7 @@ def _motif_table(motifs: Any) -> tuple[list[str], list[list[Any]]]:
         ]
         if amplitude is not None:
             middle = float(np.median(amplitude[here]))
-            # Robust: one bad fit shall not make a motif look broad.
+            # Robust: one failed fit must not increase the spread.
             row += [middle, float(1.4826 * np.median(np.abs(amplitude[here] - middle)))]
         rows.append(row)
     return columns, rows
@@ -220,7 +220,7 @@ def _how(page: Page, motifs: Any) -> None:
 
 
 def _value(value: Any) -> str:
-    """A parameter as text; unlike numbers of a table, booleans and choices stand next to each other."""
+    """A parameter as text."""
     if value is None:
         return "not given"
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""Sections of the report that tell of cells, levels and neighbours."""
+"""Sections of the report on cells, levels and neighbours."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def add_levels(page: Page, motifs: Any) -> None:
             "class": [_short(attributes["name"]) for _, attributes in classes],
             "instances": [attributes["size"] for _, attributes in classes],
         }
-        if kind != "vertex-figure":  # whose cells are shared by many: it has no composition of its own
+        if kind != "vertex-figure":  # its cells are shared by many vertex figures, so it has no composition
             columns["composition"] = [graph.formula(node) for node, _ in classes]
         if any("area" in attributes for _, attributes in classes):
             columns[f"area ({motifs.units}²)"] = [attributes.get("area") for _, attributes in classes]
@@ -86,7 +86,7 @@ def add_levels(page: Page, motifs: Any) -> None:
 
 
 def add_neighbours(page: Page, motifs: Any) -> None:
-    """The section of what is next to what more or less often than by chance."""
+    """The section of classes that are neighbours more or less often than by chance."""
     graph = motifs.graph
     found = [
         (-abs(d["z"]), graph.nodes[u], graph.nodes[v], d)
@@ -130,7 +130,7 @@ def _classes(graph: Any, kind: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _shortened(rows: list[list[Any]]) -> list[list[Any]]:
-    """The first rows, and one that tells how many more there are."""
+    """The first rows, and the number of the others."""
     if len(rows) <= MOST_ROWS:
         return rows
     return [*rows[:MOST_ROWS], [f"and {len(rows) - MOST_ROWS} more", *[None] * (len(rows[0]) - 1)]]
@@ -144,7 +144,7 @@ def _short(name: str) -> str:
 
 
 def _cell_class(node: str, attributes: dict[str, Any]) -> str:
-    """A class of cells in its colour, with the number that it has in the figure."""
+    """A class of cells in its colour, with its number in the figure."""
     from matplotlib.colors import to_hex
 
     from hyperspy_motifs.draw import cell_colours
@@ -159,5 +159,5 @@ def _plural(name: str) -> str:
 
 
 def _rate(q: float) -> str:
-    """A false discovery rate; far out in the tail of a normal distribution its figures mean nothing."""
+    """A false discovery rate; the digits are not meaningful far in the tail of a normal distribution."""
     return f"{q:.1g}" if q >= 1e-6 else "< 1e−6"
