@@ -1,4 +1,4 @@
-"""A motif graph in words."""
+"""A motif graph as text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def summarise(graph: MotifGraph, most: int = 8) -> str:
     graph : MotifGraph
         The graph.
     most : int
-        Number of types and rules to be told of per level.
+        Largest number of types and rules per level.
     """
     lines = [
         f"Motif graph of {len(graph.level(0))} atoms, {graph.number_of_edges()} edges, in {_units(graph)}"
@@ -67,7 +67,7 @@ def _short(text: str, longest: int = 72) -> str:
 
 
 def _rules(graph: MotifGraph, types: list[str], most: int) -> list[str]:
-    """Return the neighbours that chance does not explain, the surest first."""
+    """Return the significant neighbours, the most significant first."""
     found = []
     for source in types:
         for target, d in graph.succ[source].items():

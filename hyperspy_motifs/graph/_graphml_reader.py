@@ -1,4 +1,4 @@
-"""GraphML to motif graphs, trusting nothing in the file."""
+"""Reading of motif graphs from untrusted GraphML files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 
 
 def unescape(text: str) -> str:
-    """Undo what the writer did to characters that XML cannot hold."""
+    """Restore characters that XML cannot represent."""
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "\\u" in text else text
 
 
@@ -44,7 +44,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
 
 
 class GraphMLReader:
-    """Reads one GraphML file with an event parser; memory grows with what is in it, not with what it claims.
+    """Reads one GraphML file with an event parser; memory depends on its content, not on declared sizes.
 
     Parameters
     ----------
@@ -70,13 +70,13 @@ class GraphMLReader:
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._characters
-        # Any document type is refused before an entity in it can be declared, let alone expanded.
+        # Any document type is rejected before an entity in it can be declared or expanded.
         self._parser.StartDoctypeDeclHandler = self._doctype
         self._parser.EntityDeclHandler = self._doctype
         self._parser.ExternalEntityRefHandler = self._doctype
 
     def read(self, path: str | PathLike[str]) -> None:
-        """Parse the file; raises ValueError with the line where it is wrong."""
+        """Parse the file; raise ValueError with the line of the error."""
         with open(path, "rb") as file:
             try:
                 while chunk := file.read(_CHUNK):
@@ -199,7 +199,7 @@ class GraphMLReader:
             self._owner = None
 
     def _check(self) -> None:
-        """Refuse what is well-formed but no motif graph."""
+        """Reject well-formed files that are not motif graphs."""
         schema.check_graph(self.name, self.attributes)
         for name, found in (("parse.nodes", len(self.nodes)), ("parse.edges", len(self.edges))):
             if self._announced.get(name, found) != found:
@@ -224,9 +224,9 @@ def read_graphml(graph: nx.DiGraph, path: str | PathLike[str]) -> None:
     Raises
     ------
     ValueError
-        If the file is not a motif graph, is damaged, or could be hostile.
+        If the file is not a motif graph, is damaged, or could be malicious.
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     """
     reader = GraphMLReader(os.path.basename(os.fspath(path)))
     reader.read(path)

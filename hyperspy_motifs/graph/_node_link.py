@@ -16,7 +16,7 @@ from ._text_files import written_whole
 
 
 def write_node_link(graph: nx.DiGraph, path: str | PathLike[str]) -> None:
-    """Write `graph` as node-link JSON, as networkx' ``node_link_data`` with ``edges="edges"`` has it.
+    """Write `graph` as node-link JSON, as networkx' ``node_link_data`` with ``edges="edges"``.
 
     Raises
     ------
