@@ -21,7 +21,7 @@ class HasMoments(Protocol):
 def zernike_modes(n_max: int) -> NDArray[np.int64]:
     """Return all (n, m) up to radial order `n_max`, in the order used throughout: OSA/ANSI.
 
-    n rises from 0; within n, m runs over -n, -n + 2, ..., n. m < 0 are the sine modes, m > 0 the cosine
+    n increases from 0; within n, m takes the values -n, -n + 2, ..., n. m < 0 are the sine modes, m > 0 the cosine
     modes. motif-learn uses the same order.
 
     Parameters
@@ -119,7 +119,7 @@ def _columns(
     modes: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Columns of the cosine and of the sine part of each complex mode, and the complex modes."""
-    # The same mode may come once for each detector: then its copies make a block each.
+    # A mode may occur once for each detector: its copies then form separate blocks.
     seen: dict[tuple[int, int], int] = {}
     column: dict[tuple[int, int, int], int] = {}
     for k, (n, m) in enumerate(modes.tolist()):
@@ -144,7 +144,7 @@ def partner_columns(modes: ArrayLike) -> NDArray[np.int64]:
     Raises
     ------
     ValueError
-        If a sine mode is there without its cosine mode, or the other way round.
+        If a sine mode has no cosine mode, or vice versa.
     """
     pairs = _check_modes(modes)
     cosine, sine, _ = _columns(pairs)
@@ -154,14 +154,14 @@ def partner_columns(modes: ArrayLike) -> NDArray[np.int64]:
 
 
 def complex_modes(modes: ArrayLike) -> NDArray[np.int64]:
-    """Return the (n, m >= 0) of the complex moments that a set of real modes makes, n first.
+    """Return the (n, m >= 0) of the complex moments of a set of real modes, n first.
 
-    Modes that come several times (detectors side by side) make one such block after another.
+    Modes that occur several times (several detectors) form successive blocks.
 
     Raises
     ------
     ValueError
-        If a sine mode is there without its cosine mode, or the other way round.
+        If a sine mode has no cosine mode, or vice versa.
     """
     return _columns(_check_modes(modes))[2]
 
@@ -200,9 +200,9 @@ def to_real(values: ArrayLike, modes: ArrayLike) -> NDArray[np.floating]:
     Parameters
     ----------
     values : (..., J) array_like of complex
-        Complex moments in the order that `complex_modes(modes)` gives.
+        Complex moments in the order of `complex_modes(modes)`.
     modes : (K, 2) array_like of int
-        (n, m) of the real moments that are wanted.
+        (n, m) of the requested real moments.
 
     Returns
     -------
