@@ -1,4 +1,4 @@
-"""The command ``hyperspy-motifs``: images in, motifs, graph, table and figures out."""
+"""The command ``hyperspy-motifs``, which writes motifs, graph, tables and figures of images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when every image gave its results, 1 when one did not, 2 for a wrong call, 130 after an interrupt.
+        0 if all images succeeded, 1 if one failed, 2 for a wrong call, 130 after an interrupt.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
@@ -175,7 +175,7 @@ def _run_demo(folder: Path, options: argparse.Namespace) -> None:
 
 
 def _guarded(what: str, run: Any, *arguments: Any) -> bool:
-    """Whether `run` went through; if not, one line on the error stream says why."""
+    """Whether `run` succeeded; otherwise one line on the error stream gives the reason."""
     try:
         with _one_line_warnings():
             run(*arguments)
@@ -189,7 +189,7 @@ def _guarded(what: str, run: Any, *arguments: Any) -> bool:
 
 
 def _guarded_file(name: str, prefix: str, folder: Path, options: argparse.Namespace) -> bool:
-    """Whether one file of many that are worked on at once gave its results, under names that begin with `prefix`."""
+    """Process one of several files in parallel; return whether it succeeded. Names of results begin with `prefix`."""
     os.environ.setdefault("MPLBACKEND", "Agg")
     return _guarded(name, _run_file, Path(name), folder, options, set(), prefix)
 
@@ -197,7 +197,7 @@ def _guarded_file(name: str, prefix: str, folder: Path, options: argparse.Namesp
 def _run_file(
     path: Path, folder: Path, options: argparse.Namespace, used: set[str], prefix: str | None = None
 ) -> None:
-    """Results of the images of one file; names that occurred before get a number."""
+    """Results of the images of one file; repeated names get a number."""
     for stem, image in load_images(path):
         name, number = stem if prefix is None else prefix + stem[len(path.stem) :], 2
         while name in used:
@@ -211,12 +211,12 @@ def _run_file(
 def load_images(path: Path) -> list[tuple[str, Any]]:
     """Every image of a file as an ``AtomicImage`` with a name for its results.
 
-    Colour pictures of microscopes' software become grey (mean of red, green and blue).
+    Colour images from microscope software are converted to grey values (mean of red, green and blue).
 
     Raises
     ------
     ValueError
-        If the file holds no image.
+        If the file contains no image.
     OSError
         If it cannot be read.
     """
@@ -294,7 +294,7 @@ def _find(image: Any, options: argparse.Namespace) -> Any:
 
 
 def write_table(columns: dict[str, np.ndarray], path: Path) -> None:
-    """One row an atom or a cell, one column a quantity, as comma-separated values."""
+    """One row per atom or cell, one column per quantity, as comma-separated values."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
@@ -322,7 +322,7 @@ def save_figures(motifs: Any, folder: Path, name: str) -> list[Path]:
 
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """A path next to `path` to write to; it takes the place of `path` only once it is whole."""
+    """A temporary path for writing, which replaces `path` only when it is complete."""
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
         yield partial
@@ -333,7 +333,7 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _one_line_warnings() -> Iterator[None]:
-    """Warnings as one line each on the error stream, without the line of code that raised them."""
+    """Warnings as one line each on the error stream, without the line of code."""
 
     def show(
         message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None

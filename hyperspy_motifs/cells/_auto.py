@@ -194,8 +194,7 @@ def _closing_gap(mesh: Triangulation, scale: _Scale) -> _Gap | None:
 
 
 def _with_angles(mesh: Triangulation, scale: _Scale) -> _Scale:
-    """Lengths in powers of the square root of 2, plus the angles that face the edge in half turns, minus a half.
-    """
+    """Lengths in powers of the square root of 2, plus the angles that face the edge in half turns, minus a half."""
     facing = np.zeros(len(mesh.edges))
     for side in (0, 1):
         # An edge of the hull has one triangle, whose angle counts twice.

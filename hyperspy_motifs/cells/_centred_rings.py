@@ -332,8 +332,7 @@ class _Description:
         return bool(np.abs(mean - 1).max() < _LATTICE_TOLERANCE)
 
     def join_single(self, taken: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Add centred rings with the ring or the hub of an accepted kind if none of their triangles is used.
-        """
+        """Add centred rings with the ring or the hub of an accepted kind if none of their triangles is used."""
         if not taken.any():
             return taken
         hub = self.letters[self.centred_rings.hubs]

@@ -97,8 +97,7 @@ def split_pinched(
     offsets: NDArray[np.int64],
     n_holes: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Reduce faces that pass a point twice to the outer loop; a loop inside at that point is counted as a hole.
-    """
+    """Reduce faces that pass a point twice to the outer loop; a loop inside at that point is counted as a hole."""
     m = len(offsets) - 1
     face = np.repeat(np.arange(m), np.diff(offsets))
     order = np.lexsort((vertices, face))

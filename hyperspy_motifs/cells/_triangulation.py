@@ -85,8 +85,7 @@ class Triangulation:
 
     @cached_property
     def inner(self) -> NDArray[np.bool_]:
-        """Edges with a triangle on both sides, shape (e,): those of the hull depend on the border of the field.
-        """
+        """Edges with a triangle on both sides, shape (e,): those of the hull depend on the border of the field."""
         return self.sides[:, 1] >= 0
 
 

@@ -1,4 +1,4 @@
-"""What the simulators of all families share: the record in the metadata, and entries of their docstrings."""
+"""Common parts of the simulators of all families: the record in the metadata, and entries of their docstrings."""
 
 import functools
 import inspect
@@ -11,7 +11,7 @@ from ._truth import Truth
 P = ParamSpec("P")
 Simulated = tuple[Any, Truth]
 
-# Entries that mean the same in every family; a docstring has them where it says %(name)s.
+# Common entries; a docstring includes them by %(name)s.
 SHARED = {
     "model": (
         "An incoherent-imaging model, not a scattering simulation; :class:`Imaging` lists what it leaves out."
@@ -28,7 +28,7 @@ SHARED = {
 
 
 def family(simulator: Callable[P, Simulated]) -> Callable[P, Simulated]:
-    """Complete a simulator's docstring, and record in the metadata what it was called with.
+    """Complete a simulator's docstring, and record its arguments in the metadata.
 
     Parameters
     ----------
