@@ -2,7 +2,7 @@
 
     python benchmarks/bench_data.py [--size 512]
 
-HyperSpy's image holds one kind of column on whole pixels, with noise and without truth; the ratio says what
+HyperSpy's image has one kind of column on whole pixels, with noise and without ground truth; the ratio shows what
 exact positions, classes, rings and counted electrons cost. Both are timed warm, the best of three.
 """
 

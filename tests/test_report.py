@@ -1,4 +1,4 @@
-"""The report holds what the result holds, opens without a network, and runs nothing that a name may say."""
+"""The report contains the result, needs no network, and does not execute code in names."""
 
 import base64
 import io

@@ -145,7 +145,8 @@ def test_a_notebook_shows_what_was_found_in_an_image(motifs):
 
 
 def test_a_continuum_is_drawn_by_its_coordinates(motifs):
-    # Two values an atom stand for coordinates: colours of a plane, the same on the image as among the coordinates.
+    # Two values per atom are coordinates: two-dimensional colours, the same on the image and in the plot of
+    # coordinates.
     coordinates = np.column_stack(
         [np.linspace(0, 1, len(motifs.labels)), np.linspace(1, 0, len(motifs.labels)) ** 2]
     )

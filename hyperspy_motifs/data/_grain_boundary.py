@@ -86,8 +86,8 @@ def _stone_wales(centres: np.ndarray, triangles: np.ndarray, number: int, reach:
             candidates = [c for c in candidates if away[c]]
     if done < number:
         raise ValueError(
-            f"Only {done} of {number} Stone-Wales defects fit between boundary and frame; ask for fewer "
-            "or a larger image."
+            f"Only {done} of {number} Stone-Wales defects fit between boundary and frame; use fewer "
+            "defects or a larger image."
         )
 
 

@@ -80,7 +80,7 @@ def plot_hierarchy(
     """
     types = {node: attributes for node, attributes in graph.nodes(data=True) if is_type(attributes)}
     if not types:
-        raise ValueError("the graph holds no types: nodes of kind 'motif' or '...-class' are missing.")
+        raise ValueError("the graph contains no types: nodes of kind 'motif' or '...-class' are missing.")
     levels: dict[int, list[str]] = {}
     for node, attributes in types.items():
         levels.setdefault(int(attributes.get("level", 0)), []).append(node)

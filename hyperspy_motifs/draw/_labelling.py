@@ -35,7 +35,7 @@ class Labelling:
         self.names: tuple[str, ...] = ()
         self._past: list[tuple[NDArray[np.intp], tuple[str, ...]]] = []
         if names is not None and len(names) < self.n_motifs:
-            raise ValueError(f"names holds {len(names)} names, but there are {self.n_motifs} motifs.")
+            raise ValueError(f"names has {len(names)} names, but there are {self.n_motifs} motifs.")
         self.names = self._filled(tuple(names or ()))
 
     @property

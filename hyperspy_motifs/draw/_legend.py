@@ -20,7 +20,7 @@ def label_texts(labels: ArrayLike, names: Sequence[str] | None = None, kind: str
     """Text of each label that occurs: its name and count."""
     present, counts = np.unique(as_labels(labels), return_counts=True)
     if names is not None and len(present) and len(names) <= present[-1]:
-        raise ValueError(f"names holds {len(names)} names, but there are labels up to {present[-1]}.")
+        raise ValueError(f"names has {len(names)} names, but there are labels up to {present[-1]}.")
     return {
         int(k): f"{names[k] if names is not None else f'{kind} {k}'} ({count:,})"
         for k, count in zip(present, counts, strict=True)

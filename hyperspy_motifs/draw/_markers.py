@@ -45,7 +45,7 @@ def _by_frame(
 def _checked_frames(frames: ArrayLike, n: int, navigation_shape: tuple[int, ...]) -> NDArray[np.intp]:
     """Frame of each of `n` items."""
     if not navigation_shape:
-        raise ValueError("frames are given: give navigation_shape=s.axes_manager.navigation_shape too.")
+        raise ValueError("frames= also needs navigation_shape=s.axes_manager.navigation_shape.")
     frame_of = as_labels(frames)
     check_length(frame_of, n, "frames")
     n_frames = int(np.prod(navigation_shape))
@@ -112,7 +112,7 @@ def motif_markers(
     check_length(motifs, len(xy), "labels")
     present = np.unique(motifs)
     if names is not None and len(present) and len(names) <= present[-1]:
-        raise ValueError(f"names holds {len(names)} names, but there are labels up to {present[-1]}.")
+        raise ValueError(f"names has {len(names)} names, but there are labels up to {present[-1]}.")
     frame_of = None
     if frames is not None:
         frame_of = _checked_frames(frames, len(xy), navigation_shape)

@@ -27,7 +27,7 @@ def readable_units(units: object) -> str:
 def round_length(width: float) -> float:
     """Largest of 1, 2, 5 times a power of ten that is at most a quarter of `width`."""
     if not (math.isfinite(width) and width > 0):
-        raise ValueError(f"the width of the picture must be positive and finite, got {width}.")
+        raise ValueError(f"the width of the figure must be positive and finite, got {width}.")
     target = width / 4
     power = 10.0 ** math.floor(math.log10(target))
     # A small tolerance for rounding: 0.2 / 0.1 may be 1.9999.

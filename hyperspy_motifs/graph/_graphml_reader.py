@@ -84,7 +84,7 @@ class GraphMLReader:
                 self._parser.Parse(b"", True)
             except expat.ExpatError as error:
                 raise ValueError(
-                    f"{self.name} is not well-formed GraphML, or was cut off: {error}. Export it again."
+                    f"{self.name} is not well-formed GraphML, or is truncated: {error}. Export it again."
                 ) from None
         self._check()
 
@@ -204,7 +204,7 @@ class GraphMLReader:
         for name, found in (("parse.nodes", len(self.nodes)), ("parse.edges", len(self.edges))):
             if self._announced.get(name, found) != found:
                 raise ValueError(
-                    f"{self.name} announces {self._announced[name]} {name[6:]} but holds {found}: "
+                    f"{self.name} declares {self._announced[name]} {name[6:]} but contains {found}: "
                     "it is damaged."
                 )
         for node, attributes in self.nodes.items():

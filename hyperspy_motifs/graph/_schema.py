@@ -69,7 +69,7 @@ def motif_names(names: Any, n_motifs: int) -> list[str]:
         if not isinstance(name, str):
             raise ValueError(f"The name of motif {label} must be a string, not {name!r}.")
         if isinstance(names, dict) and not 0 <= int(label) < n_motifs:
-            raise ValueError(f"There is no motif {label} to be named {name!r}: there are {n_motifs} motifs.")
+            raise ValueError(f"There is no motif {label} for the name {name!r}: there are {n_motifs} motifs.")
     return [given.get(i, default) for i, default in enumerate(defaults)]
 
 

@@ -16,7 +16,7 @@ def written_whole(path: str | PathLike[str], newline: str = "\n") -> Iterator[Te
     target = os.path.abspath(os.fspath(path))
     if not os.path.isdir(os.path.dirname(target)):
         raise FileNotFoundError(
-            f"There is no folder {os.path.dirname(target)} to write {os.path.basename(target)} to."
+            f"The folder {os.path.dirname(target)} for {os.path.basename(target)} does not exist."
         )
     handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".motifs-", suffix=".part")
     try:

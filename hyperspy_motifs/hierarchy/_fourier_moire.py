@@ -84,7 +84,7 @@ def fourier_moire(image: ArrayLike) -> FourierMoire | None:
     """
     values = np.asarray(image, dtype=np.float64)
     if values.ndim != 2 or min(values.shape) < 32 or not np.isfinite(values).all():
-        raise ValueError(f"A finite image of 32 x 32 pixels at least is needed, not shape {values.shape}.")
+        raise ValueError(f"A finite image of 32 x 32 pixels or more is needed, not shape {values.shape}.")
     values = values - values.mean()
     windows = [np.hanning(s + 2)[1:-1] for s in values.shape]
     windowed = values * windows[0][:, None] * windows[1][None]

@@ -45,7 +45,7 @@ class LabelledPoints:
         for name in ("labels", "angles", "reflected"):
             values = getattr(self, name)
             if values is not None and values.shape != (n,):
-                raise ValueError(f"There must be one of the {name} per site: {n}, not {values.shape}.")
+                raise ValueError(f"There must be one value of {name} per site: {n}, not {values.shape}.")
         if self.folds is not None and n and len(self.folds) <= self.labels.max():
             raise ValueError("There must be one order of rotation in folds for each label.")
 

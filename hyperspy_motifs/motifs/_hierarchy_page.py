@@ -165,7 +165,7 @@ def _card(types: Any, node: str, picture: np.ndarray | None) -> str:
     colour = to_hex(type_style(node, attributes)[0])
     shown = '<span class="picture"></span>'
     if picture is not None:
-        shown = f'<img class="picture" alt="mean picture of {html.escape(node)}" src="{_png(picture)}">'
+        shown = f'<img class="picture" alt="mean image of {html.escape(node)}" src="{_png(picture)}">'
     return (
         f'<button type="button" data-id="{html.escape(node)}" style="--colour:{colour}">{shown}'
         f'<span class="name">{name}</span><span class="size">{attributes.get("size", 0):,}</span>'

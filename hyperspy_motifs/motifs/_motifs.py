@@ -149,7 +149,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         Parameters
         ----------
         n_corners : int or sequence of int, optional
-            Cells with so many corners alone: each kind of ring is best looked at for itself.
+            Only cells with this number of corners. Each kind of ring should be analysed separately.
         radius : float, optional
             In axis units; by default the disc has the area of the median cell.
         n_clusters : int, optional

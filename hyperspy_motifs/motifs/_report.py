@@ -29,7 +29,7 @@ def write_report(motifs: Any, path: str | PathLike[str], title: str | None = Non
             f"{target} is a folder; give the name of the file, such as {target / 'report.html'}."
         )
     if not target.absolute().parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {target.absolute().parent} for the report.")
+        raise FileNotFoundError(f"The folder {target.absolute().parent} for the report does not exist.")
     if not (motifs.frames == frame).any():
         raise ValueError(
             f"Frame {frame} has no atoms; frames with atoms: {np.unique(motifs.frames).tolist()[:10]}."

@@ -137,7 +137,7 @@ def spline_coefficients(image: ArrayLike) -> NDArray[np.float32]:
     values = np.ascontiguousarray(values, dtype=np.float32)
     if not np.isfinite(values.sum(dtype=np.float64)):
         raise ValueError(
-            "The image holds NaN or infinite pixels, which would spread over the whole field: fill them first."
+            "The image contains NaN or infinite pixels, which would spread over the whole field: fill them first."
         )
     out = np.empty_like(values)
     over_rows(_filter_columns, -(-out.shape[1] // _STRIP), values, out, least=1)

@@ -18,7 +18,7 @@ def typical_spacing(positions: ArrayLike) -> float:
     points = np.asarray(positions, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2:
         raise ValueError(
-            "Two positions at least, as an (n, 2) array, are needed to know their spacing, "
+            "At least two positions, as an (n, 2) array, are needed to know their spacing, "
             f"not an array of shape {points.shape}."
         )
     # An even sample of some thousand atoms is sufficient for the median.

@@ -6,7 +6,7 @@
 ``AtomTable``        the detected atoms as columns
 ``MotifPanel``       a panel with the parameters of ``find_motifs`` and a preview
 
-Each signal has a lazy twin in a module of its own, so that eager use does not import dask.
+Each signal has a lazy variant in a separate module, so that eager use does not import dask.
 """
 
 import lazy_loader

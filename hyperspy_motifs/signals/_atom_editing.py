@@ -36,7 +36,7 @@ def add_atoms(signal: Any, positions: Any, refine: bool | str, frame: int) -> At
         if (distance < 0.5).any():
             x, y = stamp.to_units(here[nearest[distance.argmin()]][None])[0]
             raise ValueError(
-                f"There is an atom at x, y = {x:g}, {y:g} {stamp.units} already. Remove it first, or add at another place."
+                f"There is an atom at x, y = {x:g}, {y:g} {stamp.units} already. Remove it first, or choose another position."
             )
     n_old, n_new = len(old), len(new)
     columns = {}

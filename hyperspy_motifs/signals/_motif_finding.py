@@ -240,7 +240,7 @@ def _all_detectors(signal: Any, detectors: Any) -> list[Any]:
     for other in others:
         if not hasattr(other, "axes_manager"):
             raise TypeError(
-                f"detectors= holds a {type(other).__name__}; HyperSpy images of the same scan are expected."
+                f"detectors= contains a {type(other).__name__}; HyperSpy images of the same scan are expected."
             )
         check_axes(other)
         theirs = store.Stamp.of(other)
@@ -277,8 +277,8 @@ def _atoms(
     table = find_atoms(signal, separation, show_progressbar, folder, watch, polarity=polarity, refine=refine)
     if not len(table.frames):
         raise ValueError(
-            "No atom is left after refinement, so there are no motifs. Give the distance of neighbours as separation=, "
-            "polarity= where columns are dark, or the positions as atoms=."
+            "No atoms remain after refinement, so there are no motifs. Set separation= to the distance of neighbours, "
+            "polarity= for dark columns, or atoms= to the positions."
         )
     # The radii are measured by what was found, not by what was guessed before anything was found.
     first = table.pixel_positions[table.frames == table.frames[0]]

@@ -214,7 +214,7 @@ class ZernikeFeatures(FeatureAnalysis):
         moments = self.get_moments()
         known = np.flatnonzero(moments.valid)
         if len(known) < 2:
-            raise ValueError(f"{len(known)} of these atoms have moments, a layout needs two at least.")
+            raise ValueError(f"{len(known)} of these atoms have moments, a layout needs at least two.")
         layout = np.full((len(moments), 2), np.nan, dtype=np.float32)
         moments = moments.take(known)
         values, noise = invariants(moments) if rotation_invariant else (moments.values, moments.noise_std)

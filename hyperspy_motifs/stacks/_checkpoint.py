@@ -44,18 +44,18 @@ class Checkpoint:
             if before.get("format") != _FORMAT:
                 raise ValueError(
                     f"The folder {self.folder} was written by another version of this package, and this version cannot "
-                    "continue its results. Give another folder as checkpoint=, or remove that one."
+                    "continue its results. Use another folder for checkpoint=, or delete this one."
                 )
             if before != now:
                 differ = sorted(k for k in {*before, *now} if before.get(k) != now.get(k))
                 raise ValueError(
-                    f"The folder {self.folder} holds results of another run ({', '.join(differ)} differ). Give another folder "
-                    "as checkpoint=, or remove that one."
+                    f"The folder {self.folder} contains results of another run ({', '.join(differ)} differ). Use "
+                    "another folder for checkpoint=, or delete this one."
                 )
         else:
             if any(self.folder.glob("*.npz")):
                 raise ValueError(
-                    f"The folder {self.folder} holds other files. Give an empty one as checkpoint=."
+                    f"The folder {self.folder} contains other files. Use an empty folder for checkpoint=."
                 )
             self._put(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 

@@ -210,7 +210,7 @@ def get_symmetry_maps(
         If the image is not two-dimensional or smaller than a disc, n_max is below 2 or a fold below 2.
     """
     if basis.n_max < 2:
-        raise ValueError("Symmetry needs angular orders of 2 or more: take n_max of 2 at least.")
+        raise ValueError("Symmetry needs angular orders of 2 or more: use n_max of at least 2.")
     folds = tuple(int(fold) for fold in folds)
     for fold in folds:
         fold_weights(np.array([2]), fold)

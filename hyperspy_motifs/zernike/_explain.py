@@ -98,7 +98,7 @@ def explain(values: ArrayLike, labels: ArrayLike, modes: ArrayLike, groups: tupl
     a = features[known & (marks == first)]
     b = features[known & (marks != first if second == -1 else marks == second)]
     if len(a) < 2 or len(b) < 2:
-        raise ValueError(f"Groups of {len(a)} and {len(b)} atoms: two atoms at least are needed in each.")
+        raise ValueError(f"Groups of {len(a)} and {len(b)} atoms: at least two atoms are needed in each.")
     difference = a.mean(axis=0) - b.mean(axis=0)
     squares = ((a - a.mean(axis=0)) ** 2).sum(axis=0), ((b - b.mean(axis=0)) ** 2).sum(axis=0)
     pooled = np.sqrt((squares[0] + squares[1]) / (len(a) + len(b) - 2))

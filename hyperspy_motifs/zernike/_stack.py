@@ -35,8 +35,8 @@ def stack_moments(detectors: Sequence[Moments]) -> Moments:
     first = detectors[0]
     if any(len(other) != len(first) for other in detectors):
         raise ValueError(
-            f"The detectors have {[len(other) for other in detectors]} atoms: take the moments of all of "
-            "them at the same positions."
+            f"The detectors have {[len(other) for other in detectors]} atoms: compute all moments at "
+            "the same positions."
         )
     if any(not np.isclose(other.radius, first.radius) for other in detectors):
         raise ValueError(

@@ -151,7 +151,7 @@ def _angle_tables(n_orders):
 def fold_weights(orders: NDArray[np.int64], fold: int) -> NDArray[np.float64]:
     """Return 1 for angular orders that are invariant under an n-fold rotation, -1 / (n - 1) for the others."""
     if int(fold) != fold or fold < 2:
-        raise ValueError(f"A fold is a whole number, 2 or more, not {fold!r}.")
+        raise ValueError(f"A fold must be a whole number of 2 or more, not {fold!r}.")
     return np.where(orders % fold == 0, 1.0, -1.0 / (fold - 1))
 
 
@@ -194,7 +194,7 @@ def get_symmetry(moments: HasMoments, folds: Sequence[int] = (2, 3, 4, 6)) -> Sy
     power, variance, kept = debiased_power(moments)
     used = kept[:, 1] >= 2
     if not used.any():
-        raise ValueError("No moment has an angular order of 2 or more: take a larger n_max.")
+        raise ValueError("No moment has an angular order of 2 or more: use a larger n_max.")
     values = to_complex(np.asarray(moments.values, np.float64), moments.modes)[0][:, used]
     power, variance, orders = power[:, used], variance[:, used], kept[used, 1]
 

@@ -220,7 +220,7 @@ def test_an_uncertain_guess_is_a_warning_that_says_what_to_give():
         try:
             find_atoms(image)
         except ValueError as error:
-            assert "separation=" in str(error)  # noqa: PT017 - either way the user is told
+            assert "separation=" in str(error)  # noqa: PT017 - the user is informed in both cases
     assert any("separation=" in str(w.message) for w in caught)
 
 

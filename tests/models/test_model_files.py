@@ -1,4 +1,4 @@
-"""A model as a file: arrays alone, the same predictions, errors that say what it is not."""
+"""A model as a file: only arrays, the same predictions, clear errors for other files."""
 
 import dataclasses
 

@@ -17,7 +17,7 @@ NAMES = {0: "Mo", 1: "Se2", 2: "Se/vacancy"}
 
 
 def image_with_motifs(n_frames=None, n=90):
-    """An image, or a stack, whose motifs were dealt out: what is drawn is all that matters here."""
+    """An image, or a stack, with arbitrary motifs for tests of drawing."""
     rng = np.random.default_rng(n)
     shape = (ROWS, COLUMNS) if n_frames is None else (n_frames, ROWS, COLUMNS)
     signal = hs.signals.Signal2D(rng.random(shape).astype(np.float32))
