@@ -107,7 +107,7 @@ def radii_of(radius: str | float, units: str, spacing: float) -> tuple[float, ..
 
 
 def warn_of_fewer(learned: Learned, n_motifs: int | None) -> None:
-    """Say so where there are fewer motifs than were requested."""
+    """Say so where there are fewer motifs than were asked for."""
     n_found = int(learned.model.labels_.max()) + 1
     if n_motifs is not None and n_found < n_motifs:
         warnings.warn(f"There are only {n_found} motifs: {learned.reason}.", UserWarning, stacklevel=4)

@@ -58,7 +58,7 @@ def predict(
     check_axes(other)
     if int(motif_model.facts.get("detectors", 1)) > 1:
         raise ValueError(
-            "This model was learned on several detectors, it cannot be applied to an image of one of them. Learn a "
+            "This model was learned on several detectors; it cannot be applied to an image of one of them. Learn a "
             "model on a single image."
         )
     stamp = store.Stamp.of(other)
@@ -126,7 +126,7 @@ def source_like(record: store.Record, other: Any, atoms: Any = None) -> MomentSo
         )
     if n_detectors(record) > 1:
         raise ValueError(
-            "These motifs were found in several detectors, they cannot be applied to an image of one of them."
+            "These motifs were found in several detectors; they cannot be applied to an image of one of them."
         )
     if n_frames(other) > 1:
         raise ValueError(
