@@ -8,6 +8,8 @@ Modules in the order of the data flow, each usable alone:
 :mod:`~hyperspy_motifs.patches`     the disc around each column
 :mod:`~hyperspy_motifs.zernike`     moments of the discs
 :mod:`~hyperspy_motifs.relaxation`  the force-relaxed layout of the moments
+:mod:`~hyperspy_motifs.sites`       sites of atoms by the positions of their neighbours
+:mod:`~hyperspy_motifs.manifold`    continua: detection, coordinates, disorder, partitions
 :mod:`~hyperspy_motifs.clustering`  layout to motifs
 :mod:`~hyperspy_motifs.cells`       the polygons between the motifs
 :mod:`~hyperspy_motifs.hierarchy`   the levels above the cells, and their statistics

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ._processes import run_in_parallel
-from .clustering import MIN_MOTIF_SIZE, check_min_motif_size
+from .clustering import CONSTANTS, MIN_MOTIF_SIZE, check_alpha, check_min_motif_size
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 ENDINGS_OF_ARRAYS = (".npy", ".npz")
@@ -120,6 +120,13 @@ def _parser() -> argparse.ArgumentParser:
         help=f"smallest number of atoms of a motif (default: {MIN_MOTIF_SIZE})",
     )
     parser.add_argument(
+        "--alpha",
+        type=_alpha,
+        default=CONSTANTS.alpha,
+        metavar="P",
+        help=f"significance level of the splits into motifs (default: {CONSTANTS.alpha:g})",
+    )
+    parser.add_argument(
         "--model",
         type=Path,
         metavar="FILE",
@@ -147,6 +154,13 @@ def _jobs(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a number of images (1 or more)")
     return int(text)
+
+
+def _alpha(text: str) -> float:
+    try:
+        return check_alpha(float(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _min_motif_size(text: str) -> int:
@@ -288,6 +302,7 @@ def _find(image: Any, options: argparse.Namespace) -> Any:
         rotation_invariant=options.rotation_invariant,
         n_motifs=options.n_motifs,
         min_motif_size=options.min_motif_size,
+        alpha=options.alpha,
         random_state=options.seed,
         show_progressbar=not options.quiet,
     )

@@ -219,7 +219,7 @@ class MotifView:
 
         Returns
         -------
-        hyperspy_motifs.clustering.Continuity
+        hyperspy_motifs.manifold.Continuity
         """
         from hyperspy_motifs.signals._learning import estimate
         from hyperspy_motifs.signals._moment_source import available_radii, source_of

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hyperspy_motifs import store
-from hyperspy_motifs.clustering import check_min_motif_size
+from hyperspy_motifs.clustering import check_alpha, check_min_motif_size
 
 from ._checks import check_axes
 
@@ -52,6 +52,7 @@ def check_arguments(signal: Any, options: dict[str, Any], orders: tuple[str, ...
     else:
         _check_choice("radius_units", options["radius_units"], RADIUS_UNITS)
     options["min_motif_size"] = check_min_motif_size(options["min_motif_size"])
+    options["alpha"] = check_alpha(options["alpha"])
     for name, least in (("n_motifs", 1), ("n_max", 0)):
         value = options[name]
         if name == "n_max" and isinstance(value, str):

@@ -126,6 +126,7 @@ class AtomicImage(ImageAtoms):
         rotation_invariant: bool = False,
         n_motifs: int | None = None,
         min_motif_size: int = 5,
+        alpha: float = 0.01,
         random_state: int = 0,
         checkpoint: Any = None,
         show_progressbar: bool | None = None,
@@ -134,9 +135,10 @@ class AtomicImage(ImageAtoms):
         """Find the motifs of the image: its atoms, classified by their local structure, without labels.
 
         Atoms are found and refined. The disc around each atom is described by Zernike moments. A layout of the
-        moments is computed by attraction and repulsion [1]_. Groups that differ by more than noise are the motifs.
-        Several radii are used: a small one separates species, larger ones bonding and the second shell.
-        ``motifs.radii`` lists them, and ``radius`` chooses the one of the labels.
+        moments is computed by attraction and repulsion [1]_. Groups that differ significantly are the motifs. The
+        smallest radius separates species. A group at a larger radius is a motif unless the kinds of the neighbours
+        explain it; in that case it is an environment. ``motifs.radii`` lists the radii, and ``radius`` chooses the one
+        of the labels.
 
         Parameters
         ----------
@@ -155,8 +157,8 @@ class AtomicImage(ImageAtoms):
         refine : bool or {"gaussian", "center_of_mass", "atomap"}
             How positions are refined.
         radius : "auto" or float
-            Radius of the compared neighbourhood; "auto" chooses the smallest one that separates the frequent sites,
-            and ``print(motifs)`` gives the reason.
+            Radius of the compared neighbourhood; "auto" chooses that of the irreducible motifs, and
+            ``print(motifs)`` gives the reason.
         radius_units : {"nn", "axes"}
             With "nn" `radius` is in nearest-neighbour distances, and motifs are found at the default radii as well. With
             "axes" it is in the units of the axes, and the only radius.
@@ -168,9 +170,11 @@ class AtomicImage(ImageAtoms):
         rotation_invariant : bool, optional
             Whether sites that are equal up to a rotation (or reflection) are one motif.
         n_motifs : int, optional
-            Number of motifs, at which the tree is cut; a warning is given if fewer differ by more than noise.
+            Number of motifs, at which the tree is cut; a warning is given if fewer differ significantly.
         min_motif_size : int, optional
             Fewest atoms of a motif, 5 or more.
+        alpha : float, optional
+            Significance level of the test of every split: the probability of a false split of a single motif.
         random_state : int, optional
             The same image and number give the same labels, bit for bit.
         checkpoint : path, optional
@@ -220,6 +224,7 @@ class AtomicImage(ImageAtoms):
             rotation_invariant=rotation_invariant,
             n_motifs=n_motifs,
             min_motif_size=min_motif_size,
+            alpha=alpha,
             random_state=random_state,
             checkpoint=checkpoint,
             show_progressbar=show_progressbar,

@@ -38,6 +38,7 @@ def find_motifs(
     rotation_invariant: bool,
     n_motifs: int | None,
     min_motif_size: int,
+    alpha: float,
     random_state: int,
     checkpoint: Any,
     show_progressbar: bool | None,
@@ -56,6 +57,7 @@ def find_motifs(
         "rotation_invariant": rotation_invariant,
         "n_motifs": n_motifs,
         "min_motif_size": min_motif_size,
+        "alpha": alpha,
         "random_state": random_state,
     }
     check_arguments(signal, options, (AUTO,))
@@ -87,14 +89,13 @@ def find_motifs(
         "radius_probabilities": np.array([model.probabilities_at_[v] for v in model.radii_]),
         "layouts": np.array([model.layouts_[v] for v in model.radii_]),
     }
-    kept = None
+    facts = {**table.facts, **learned.continuity, "options": options, "detectors": len(detectors)}
+    motif_model = fitted_motif_model(model, source, learned.labels, chosen, stamp, facts, with_anchors=large)
+    columns["outlier_score"] = model.outlier_scores_
     if large:
-        facts = {**table.facts, **learned.continuity, "options": options, "detectors": len(detectors)}
-        motif_model = fitted_motif_model(model, source, learned.labels, chosen, stamp, facts)
         found = apply_to_all(detectors, table, motif_model, folder, show_progressbar)
         found, motif_model, tree = order_by_frequency(found, motif_model, tree)
         columns["outlier_score"] = found.pop("outlier_score")
-        kept = to_bytes(motif_model)
         reason = f"{reason}; learned on {len(rows)} atoms of {len(np.unique(table.frames[rows]))} frames"
     record = store.Record(
         positions=table.positions,
@@ -109,7 +110,7 @@ def find_motifs(
         stamp=stamp,
         atoms=columns,
         tree=tree,
-        model=kept,
+        model=to_bytes(motif_model),
         parameters={
             "options": options,
             "atoms": origin,
@@ -118,6 +119,7 @@ def find_motifs(
             "n_max": int(source.orders[float(model.radii_[chosen])]),
             "orders": {f"{radius:g}": int(source.orders[float(radius)]) for radius in model.radii_},
             "detectors": len(detectors),
+            "learned": "sample" if large else "here",
             "reason": reason,
             **{k: v for k, v in table.facts.items() if k != "edited"},
             **learned.continuity,
@@ -158,9 +160,8 @@ def _learned(
         detectors, table.pixel_positions[rows], frames, spacing, N_MAX if n_max is None else n_max
     )
     radii = radii_of(options["radius"], options["radius_units"], spacing * scale)
-    neighbours = None if large else source.neighbours()
     with progressbar(total=100, disable=quiet(show_progressbar), desc="Motifs", leave=False) as bar:
-        return learn(source, radii, options, neighbours, lambda done: bar.update(round(100 * done) - bar.n))
+        return learn(source, radii, options, lambda done: bar.update(round(100 * done) - bar.n))
 
 
 def _turns(source: MomentSource, record: store.Record) -> dict[str, np.ndarray]:

@@ -20,7 +20,7 @@ STEPS = 2
 
 def check_patch_centres(signal: Any, table: AtomTable) -> dict[str, Any]:
     """Whether the peaks of the first frame represent columns: ``kind`` ("peaks" or "grid"), ``reason``, ``certainty``."""
-    from hyperspy_motifs.clustering import choose_patch_centres
+    from hyperspy_motifs.sites import choose_patch_centres
 
     first = table.frames == table.frames[0]
     image, _ = clean_image(frame(signal, int(table.frames[0])), tell=False)
@@ -35,7 +35,7 @@ def grid_table(
     signal: Any, word: str, separation: float | None, polarity: str, show_progressbar: bool | None
 ) -> AtomTable:
     """Points of a triangular grid instead of atoms, `STEPS` per distance of columns, the same in every frame."""
-    from hyperspy_motifs.clustering import grid_centres
+    from hyperspy_motifs.sites import grid_centres
 
     if word != GRID:
         raise TypeError(

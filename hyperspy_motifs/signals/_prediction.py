@@ -23,18 +23,21 @@ from ._stack_finding import apply_to_all
 
 def fitted_model(record: store.Record, source: Any, random_state: int | None = None) -> Any:
     """The nested radii of a stored result, fitted again to the atoms that it has now; by another seed if one is given."""
-    from hyperspy_motifs.clustering import NestedRadii, partition_manifold
+    from hyperspy_motifs.clustering import CONSTANTS, ManifoldRegions, NestedRadii
 
     options = record.parameters["options"]
-    model = NestedRadii(
+    strategy = ManifoldRegions if record.parameters.get("regions") else NestedRadii
+    model = strategy(
         radii=tuple(float(v) for v in record.radii),
         rotation_invariant=options["rotation_invariant"],
         n_motifs=options["n_motifs"],
         min_motif_size=options["min_motif_size"],
+        alpha=options.get("alpha", CONSTANTS.alpha),
         random_state=options["random_state"] if random_state is None else random_state,
-    ).fit(source, source.neighbours())
-    # Continua of results of earlier versions were cut into motifs as all else.
-    return partition_manifold(model, source, source.places()) if record.parameters.get("regions") else model
+    )
+    if isinstance(model, ManifoldRegions):
+        return model.fit(source, source.neighbours(), source.places())
+    return model.fit(source, source.neighbours())
 
 
 def predict(
@@ -109,6 +112,7 @@ def predict(
             "spacing": matched.spacing,
             "n_max": int(motif_model.orders[radius]),
             "atoms": "given" if atoms is not None else "found",
+            "learned": "model",
             "reason": f"the motifs of '{motif_model.facts.get('title', '')}' were applied, with their numbers there",
         },
         features=features,
