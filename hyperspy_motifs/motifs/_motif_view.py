@@ -275,7 +275,7 @@ class MotifView:
 
     @property
     def hierarchy(self) -> Hierarchy | None:
-        """The levels above the cells (:class:`~hyperspy_motifs.hierarchy.Hierarchy`), as :meth:`build_hierarchy` was told.
+        """The levels above the cells (:class:`~hyperspy_motifs.hierarchy.Hierarchy`).
 
         None for a stack of images, whose frames are no common field, and where there are no cells.
         """
@@ -307,7 +307,7 @@ class MotifView:
         level = None if moire is None else moire_level(moire, record.positions, record.stamp.units)
         if level is None:
             return found
-        reason = "It ends at the moiré cell: all above it are translations."
+        reason = "The hierarchy ends at the moiré cell: all larger units are translations of it."
         return replace(found, levels=(*found.levels, level), reason=reason)
 
 

@@ -17,18 +17,18 @@ def summarise(motifs: Any) -> str:
     parameters = motifs.parameters
     lines = [_atoms(motifs, parameters)]
     if not len(motifs.labels):
-        return "no atoms: none of those that were found lies in this part of the image"
+        return "no atoms in this part of the image"
     radii = ", ".join(f"{radius:.3g}: {motifs.labels_at(radius).max() + 1}" for radius in motifs.radii)
     lines.append(f"radius {motifs.radius:.3g} nearest-neighbour distances (motifs at each radius: {radii})")
     if parameters.get("reason"):
         lines.append(f"  {parameters['reason']}")
     if motifs.is_continuous:
         lines.append(
-            "  surroundings change without a step: the motifs are regions of a continuum, not classes"
+            "  the neighbourhoods change gradually: the motifs are regions of a continuum, not classes"
         )
     centres = parameters.get("patch_centres", {})
     if parameters.get("atoms") != "grid" and centres.get("kind") == "grid":
-        lines.append(f'  {centres["reason"]}; find_motifs(atoms="grid") takes patches on a grid instead')
+        lines.append(f'  {centres["reason"]}; find_motifs(atoms="grid") uses patches on a grid instead')
     lines.append(f"{motifs.n_motifs} motifs")
     width = max(len(name) for name in motifs.names)
     truncated = motifs.truncated
@@ -40,7 +40,7 @@ def summarise(motifs: Any) -> str:
         line = f"  {name:>{width}}  {count:6d} atoms  {share:5.1f} %  mean probability {sure:.2f}"
         # A motif of cut surroundings is one of the border and not of the specimen.
         cut = int(np.count_nonzero(truncated & (motifs.labels == k)))
-        lines.append(f"{line}  ({cut} of them cut by the border)" if 2 * cut > count else line)
+        lines.append(f"{line}  ({cut} of them truncated by the border)" if 2 * cut > count else line)
     lines.append(_cells(motifs))
     return "\n".join(lines)
 
@@ -62,7 +62,9 @@ def as_html(motifs: Any) -> str:
         return "<p>Motifs: no atoms lie in this part of the image.</p>"
     lines = [f"<b>Motifs</b> of {escape(_atoms(motifs, parameters))}", escape(chosen_radius(motifs))]
     if motifs.is_continuous:
-        lines.append("surroundings change without a step: the motifs are regions of a continuum, not classes")
+        lines.append(
+            "the neighbourhoods change gradually: the motifs are regions of a continuum, not classes"
+        )
     rows = []
     present = np.flatnonzero(motifs.counts)
     for k in present[:MOST_SHOWN].tolist():

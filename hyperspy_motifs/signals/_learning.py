@@ -132,11 +132,11 @@ def _choice(
         n_found = int(model.labels_.max()) + 1
         reason = f"the tree of motifs was cut to n_motifs = {n_motifs}"
         if n_found < n_motifs and regions:
-            reason = f"a region of a continuum needs dozens of atoms; {n_motifs} motifs were asked for"
+            reason = f"a region of a continuum needs dozens of atoms; {n_motifs} motifs were requested"
         elif n_found < n_motifs:
-            reason = f"no more than {n_found} motifs differ by more than noise, {n_motifs} were asked for"
+            reason = f"no more than {n_found} motifs differ by more than noise, {n_motifs} were requested"
         return index, model.labels_, model.probabilities_, reason
-    reason = model.reason_ if radius == "auto" else "this radius was asked for"
+    reason = model.reason_ if radius == "auto" else "this radius was given"
     return index, model.labels_at_[taken], model.probabilities_at_[taken], reason
 
 

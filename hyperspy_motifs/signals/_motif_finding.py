@@ -132,7 +132,7 @@ def find_motifs(
     store.write(signal, record)
     if record.parameters["continuous"]:
         warnings.warn(
-            "The surroundings of the atoms change without a step: the motifs are regions of a continuum, and where one ends is "
+            "The neighbourhoods of the atoms change gradually: the motifs are regions of a continuum, and their boundaries are "
             "arbitrary. motifs.manifold gives its coordinates.",
             UserWarning,
             stacklevel=3,
@@ -241,14 +241,14 @@ def _all_detectors(signal: Any, detectors: Any) -> list[Any]:
     for other in others:
         if not hasattr(other, "axes_manager"):
             raise TypeError(
-                f"detectors= holds a {type(other).__name__}; HyperSpy images of the same scan are expected."
+                f"detectors= contains a {type(other).__name__}; HyperSpy images of the same scan are expected."
             )
         check_axes(other)
         theirs = store.Stamp.of(other)
         if (theirs.shape, theirs.navigation_shape) != (stamp.shape, stamp.navigation_shape):
             raise ValueError(
                 f"An image in detectors= has {theirs.shape[0]} x {theirs.shape[1]} pixels, this one {stamp.shape[0]} x "
-                f"{stamp.shape[1]}: detectors of one scan, pixel by pixel, are expected."
+                f"{stamp.shape[1]}: detectors of the same scan are expected."
             )
         if not np.allclose(theirs.scale, stamp.scale) or theirs.units != stamp.units:
             raise ValueError(
@@ -278,8 +278,8 @@ def _atoms(
     table = find_atoms(signal, separation, show_progressbar, folder, watch, polarity=polarity, refine=refine)
     if not len(table.frames):
         raise ValueError(
-            "No atom is left after refinement, so there are no motifs. Give the distance of neighbours as separation=, "
-            "polarity= where columns are dark, or the positions as atoms=."
+            "No atoms remain after refinement, so there are no motifs. Set separation= to the distance of neighbours, "
+            "polarity= for dark columns, or atoms= to the positions."
         )
     # The radii are measured by what was found, not by what was guessed before anything was found.
     first = table.pixel_positions[table.frames == table.frames[0]]

@@ -55,14 +55,14 @@ def predict(
 
     if getattr(other, "_signal_type", None) != "atomic_image":
         raise TypeError(
-            f"Motifs are given to an AtomicImage, not to a {type(other).__name__}. Of an image in HyperSpy "
-            "signal.set_signal_type('atomic_image') makes one."
+            f"Motifs can be applied to an AtomicImage, not to a {type(other).__name__}. Convert a HyperSpy image with "
+            "signal.set_signal_type('atomic_image')."
         )
     check_axes(other)
     if int(motif_model.facts.get("detectors", 1)) > 1:
         raise ValueError(
-            "This model was learned on several detectors, an image of one of them cannot be read by them. Learn one on a "
-            "single image."
+            "This model was learned on several detectors; it cannot be applied to an image of one of them. Learn a "
+            "model on a single image."
         )
     stamp = store.Stamp.of(other)
     options = motif_model.facts["options"]
@@ -113,7 +113,7 @@ def predict(
             "n_max": int(motif_model.orders[radius]),
             "atoms": "given" if atoms is not None else "found",
             "learned": "model",
-            "reason": f"the motifs of '{motif_model.facts.get('title', '')}' were applied, under their numbers there",
+            "reason": f"the motifs of '{motif_model.facts.get('title', '')}' were applied, with their numbers there",
         },
         features=features,
     )
@@ -125,12 +125,12 @@ def source_like(record: store.Record, other: Any, atoms: Any = None) -> MomentSo
     """Moments of the atoms of another image, given or stored, through discs of the size and the order of a result's."""
     if getattr(other, "_signal_type", None) != "atomic_image":
         raise TypeError(
-            f"Motifs or an AtomicImage are expected, not a {type(other).__name__}. Of an image in HyperSpy "
-            "signal.set_signal_type('atomic_image') makes one."
+            f"Motifs or an AtomicImage are expected, not a {type(other).__name__}. Convert a HyperSpy image with "
+            "signal.set_signal_type('atomic_image')."
         )
     if n_detectors(record) > 1:
         raise ValueError(
-            "These motifs were found in several detectors, an image of one of them cannot be read by it."
+            "These motifs were found in several detectors; they cannot be applied to an image of one of them."
         )
     if n_frames(other) > 1:
         raise ValueError(

@@ -18,8 +18,8 @@ def labels_by_seed(signal: Any, record: store.Record, n_seeds: int) -> np.ndarra
     number = check_count(n_seeds, "n_seeds", 2, 1000)
     if record.parameters.get("learned", "here") != "here":
         raise ValueError(
-            "These motifs were learned elsewhere, on a sample or on another image, and given to these atoms: no random "
-            "number had a part in it. Ask for the stability of motifs that find_motifs found in one image."
+            "These motifs were learned on a sample or on another image and then assigned to these atoms, without random "
+            "numbers. The stability can be estimated only for motifs that find_motifs found in one image."
         )
     if n_detectors(record) > 1:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Bad input is refused before any work, with a message that says what to do."""
+"""Invalid input is rejected before any computation, with a remedy in the message."""
 
 import re
 import warnings

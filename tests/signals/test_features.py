@@ -144,7 +144,7 @@ def test_patches_have_the_features_of_the_image(image, features, unknown):
     found = image.motifs.patches.get_zernike_features(N_MAX)
     np.testing.assert_array_equal(np.isnan(found.data).any(axis=1), unknown)
     np.testing.assert_allclose(found.data[~unknown], features.data[~unknown], atol=2e-5)
-    # A patch knows the noise of its pixels on average, the image that of each.
+    # A patch has the mean noise of its pixels, the image that of each pixel.
     ratio = found.noise_std[~unknown] / features.noise_std[~unknown]
     assert 0.7 < ratio.min() < np.median(ratio) < 1.15
     assert ratio.max() < 1.6
@@ -172,7 +172,7 @@ def test_layout_of_what_is_known(features, unknown):
     plain = np.argsort(np.linalg.norm(turned.data[:, None] - turned.data, axis=2), axis=1)[:, 1:9]
     spoiled = np.mean([len(np.intersect1d(a, b)) for a, b in zip(near[0], plain, strict=True)]) / 8
     assert common > spoiled + 0.3
-    with pytest.raises(ValueError, match="two at least"):
+    with pytest.raises(ValueError, match="at least two"):
         features.take(unknown).get_layout()
 
 
@@ -187,7 +187,7 @@ def test_invariants_do_not_turn(features, unknown):
 
 
 def test_one_angle_or_one_an_atom(features):
-    with pytest.raises(ValueError, match="one a pattern"):
+    with pytest.raises(ValueError, match="one per pattern"):
         features.rotate(np.zeros(7))
 
 
