@@ -105,13 +105,18 @@ def sites_of_kinds(
     """
     n_kinds = int(kinds.max()) + 1
     kind_of = np.arange(n_kinds, dtype=np.int32)
-    how = {"rotation_invariant": rotation_invariant, "min_motif_size": min_motif_size}
-    sites = find_sites(neighbours, kinds, **how)
+
+    def found(own: NDArray[np.int32]) -> SiteTemplates | None:
+        return find_sites(
+            neighbours, own, rotation_invariant=rotation_invariant, min_motif_size=min_motif_size
+        )
+
+    sites = found(kinds)
     for coarser in (merged_kinds(merges, n_kinds), np.zeros(n_kinds, dtype=np.int32)):
         if coarser.max() == kind_of.max():
             continue
         merged = coarser[kinds]
-        wider = find_sites(neighbours, merged, **how)
+        wider = found(merged)
         if wider is None or len(wider.kind) >= n_kinds:
             continue
         own, _, _ = wider.assign(neighbours, merged, neighbours.kinds(merged))
