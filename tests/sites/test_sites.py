@@ -8,6 +8,7 @@ from hyperspy_motifs.clustering import NestedRadii
 from hyperspy_motifs.clustering._site_classifier import SiteClassifier, clear_kinds, sites_of_kinds
 from hyperspy_motifs.data import m1_oxide
 from hyperspy_motifs.sites import Neighbourhoods, find_sites
+from hyperspy_motifs.zernike import ZernikeBasis, get_moments
 
 SPACING = 12.0
 SHAPE = (380, 420)
@@ -189,8 +190,74 @@ def test_sites_read_the_next_image_and_go_through_a_file(oxide, tmp_path):
     np.testing.assert_array_equal(again.labels, found.labels)
 
 
-def test_sites_need_the_neighbours_of_the_next_image():
-    model = NestedRadii()
-    model.radii_, model._site_parting = (0.6, 1.2), object()
-    with pytest.raises(ValueError, match="neighbours= of the other image"):
-        model.predict(lambda radius: None, 1.2)
+@pytest.fixture(scope="module")
+def imaged():
+    """Moments and neighbours of the atoms of a crystal of one kind on four sites, and the sites."""
+    points, truth = crystal(seed=8)
+    rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    image = np.full(SHAPE, 4.0)
+    for x, y in points:
+        part = np.s_[max(round(y) - 9, 0) : round(y) + 10, max(round(x) - 9, 0) : round(x) + 10]
+        image[part] += 200 * np.exp(-((columns[part] - x) ** 2 + (rows[part] - y) ** 2) / (2 * 2.2**2))
+    image = np.random.default_rng(9).poisson(image).astype(float)
+    found = {r: get_moments(image, points, ZernikeBasis(8, r * SPACING), spacing=SPACING) for r in (0.6, 1.2)}
+    return found.__getitem__, neighbours(points), truth
+
+
+@pytest.fixture(scope="module")
+def sited(imaged):
+    return NestedRadii((0.6, 1.2)).fit(*imaged[:2])
+
+
+def test_sites_of_one_kind_are_the_motifs(imaged, sited):
+    around, truth = imaged[1:]
+    assert sited.sites_ is not None
+    assert sited.radius_ == 1.2
+    assert "sites" in sited.reason_
+    assert sited.labels_at_[0.6].max() == 0
+    assert sited.labels_.max() == 3
+    assert adjusted_rand_score(truth[around.whole], sited.labels_[around.whole]) > 0.99
+    assert np.median(sited.probabilities_) > 0.9
+    # One in a hundred has a p-value below 0.01, and not many more.
+    assert (sited.outlier_scores_[around.whole] > 0.99).mean() < 0.03
+
+
+def test_sites_need_the_neighbours_of_the_next_image(imaged, sited):
+    moments, around, _ = imaged
+    labels, probabilities, outlier_scores = sited.predict(moments, neighbours=around)
+    np.testing.assert_array_equal(labels, sited.labels_)
+    np.testing.assert_array_equal(probabilities, sited.probabilities_)
+    np.testing.assert_array_equal(outlier_scores, sited.outlier_scores_)
+    with pytest.raises(ValueError, match="the neighbours of the atoms are needed"):
+        sited.predict(moments, 1.2)
+
+
+def test_a_rare_kind_without_sites_is_a_motif_of_its_own():
+    points, truth = crystal(seed=10)
+    around = neighbours(points)
+    kinds = np.zeros(len(points), dtype=np.int32)
+    kinds[np.flatnonzero(truth == 1)[[3, 17, 60]]] = 1
+    sites = find_sites(around, kinds, rotation_invariant=False)
+    classifier = SiteClassifier.fit(sites, around, kinds)
+    labels, probabilities, p_values = classifier.classify(around, kinds)
+    assert len(np.unique(labels[kinds == 1])) == 1
+    assert not np.isin(labels[kinds == 1], labels[kinds == 0]).any()
+    usual = (kinds == 0) & around.whole
+    assert adjusted_rand_score(truth[usual], labels[usual]) > 0.99
+    assert (np.diff(np.bincount(labels)) <= 0).all()
+    assert ((probabilities > 0) & (probabilities <= 1) & (p_values >= 0) & (p_values <= 1)).all()
+
+
+def test_an_atom_whose_neighbours_are_displaced_has_a_low_p_value():
+    points, truth = crystal(seed=11)
+    around = neighbours(points)
+    kinds = np.zeros(len(points), dtype=np.int32)
+    classifier = SiteClassifier.fit(find_sites(around, kinds, rotation_invariant=False), around, kinds)
+    whole = np.flatnonzero(around.whole)
+    moved = points.copy()
+    moved[whole[40]] += [0.2 * SPACING, 0.0]
+    p_values = classifier.classify(neighbours(moved), kinds)[2]
+    assert p_values[whole[40]] < 1e-6
+    assert (p_values[around.whole] < 0.01).sum() < 60
+    unmoved = classifier.classify(around, kinds)[2][around.whole]
+    assert (unmoved < 0.01).mean() < 0.03
