@@ -193,6 +193,11 @@ def _tails(P: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float,
         whole = weights[~held].sum(axis=0) < 1  # a motif whose atoms all lie in this fold
         means[whole] = (weights.T @ P / np.maximum(weights.sum(axis=0), 1e-9)[:, None])[whole]
         distance[held] = _squares(P[held], means, covariance)[np.arange(held.sum()), own[held]]
+    return fitted_tails(distance, k)
+
+
+def fitted_tails(distance: NDArray[np.float64], k: int) -> tuple[float, float]:
+    """Return scale and degrees of freedom of an F distribution of squared distances (n,) in k dimensions."""
     half, upper = np.quantile(distance / k, (_HALF, _UPPER))
     degrees = _degrees_of(round(float(upper / max(half, 1e-12)), 3), k)
     return max(float(half / f_distribution.ppf(_HALF, k, degrees)), 1e-12), degrees

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from hyperspy_motifs.clustering import NestedRadii
-from hyperspy_motifs.clustering._site_classifier import SiteClassifier, clear_kinds, sites_of_kinds
+from hyperspy_motifs.clustering._site_classifier import SiteClassifier, merged_kinds, sites_of_kinds
 from hyperspy_motifs.data import m1_oxide
 from hyperspy_motifs.sites import Neighbourhoods, find_sites
 from hyperspy_motifs.zernike import ZernikeBasis, get_moments
@@ -119,25 +119,35 @@ def test_an_atom_onto_which_no_pattern_can_be_laid_is_as_far_from_all_sites():
     assert found.tolist() == [0, 0]
 
 
-def test_groups_that_hardly_differ_and_cut_through_sites_are_one_kind():
-    """The first radius split atoms by chance, at 3.6 spreads: sites do not follow that."""
+def test_kinds_that_cut_through_sites_are_one_kind():
+    """The first radius split atoms by chance, at 3.6 spreads, into more kinds than there are sites."""
     points, truth = crystal(seed=6)
-    groups = (np.random.default_rng(7).random(len(points)) < 0.5).astype(np.int32)
+    kinds = np.random.default_rng(7).integers(0, 6, len(points)).astype(np.int32)
     around = neighbours(points)
-    sites, kind_of_group, merges = sites_of_kinds(around, groups, [(0, 1, 3.6)], False, 5)
+    merges = [(0, kind, 3.6) for kind in range(1, 6)]
+    sites, kind_of = sites_of_kinds(around, kinds, merges, False, 5)
     assert sites is not None
-    kinds = kind_of_group[groups]
+    assert kind_of.tolist() == [0] * 6
+    merged = kind_of[kinds]
+    found = sites.assign(around, merged, around.kinds(merged))[0]
+    assert adjusted_rand_score(truth[around.whole], found[around.whole]) > 0.99
+
+
+def test_kinds_that_have_sites_of_their_own_stay():
+    points, truth = crystal(seed=7)
+    around = neighbours(points)
+    kinds = np.array([0, 0, 1, 0], dtype=np.int32)[truth]
+    sites, kind_of = sites_of_kinds(around, kinds, [(0, 1, 30.0)], False, 5)
+    assert kind_of.tolist() == [0, 1]
     found = sites.assign(around, kinds, around.kinds(kinds))[0]
     assert adjusted_rand_score(truth[around.whole], found[around.whole]) > 0.99
-    assert sites_of_kinds(around, groups, [(0, 1, 30.0)], False, 5)[2] == [(0, 1, 30.0)]
-    assert kind_of_group.tolist() == [0, 0]
-    assert merges == []
+    assert sorted(sites.kind.tolist()) == [0, 0, 0, 1]
 
 
-def test_kinds_that_are_clear_stay():
-    kinds, merges = clear_kinds([(1, 4, 4.5), (0, 1, 3.6), (2, 3, 6.2), (0, 2, 22.8)], 5)
-    assert kinds.tolist() == [0, 0, 1, 2, 0]
-    assert merges == [(1, 2, 6.2), (0, 1, 22.8)]
+def test_kinds_that_are_clear_are_not_merged():
+    merges = [(1, 4, 4.5), (0, 1, 3.6), (2, 3, 6.2), (0, 2, 22.8)]
+    assert merged_kinds(merges, 5).tolist() == [0, 0, 1, 2, 0]
+    assert merged_kinds([], 3).tolist() == [0, 1, 2]
 
 
 def test_neighbours_are_of_the_same_frame():
