@@ -15,7 +15,7 @@ import hyperspy_motifs as hm
 
 # %%
 # A metal atom has three neighbours. The triangle of these neighbours is inverted across the boundary. The
-# kinds of the neighbours do not explain this, so that the two orientations are two motifs.
+# kinds of the neighbours do not explain this, so the two orientations are two motifs.
 
 s, truth = hm.data.twin_boundary("MoSe2", boundary="4|4P", vacancies=0.0, shape=(400, 400), random_state=0)
 

@@ -42,7 +42,7 @@ plt.show()
 # %%
 # The outlier score is the probability that an atom of the motif is closer to the mean of the motif. It
 # is uniformly distributed from 0 to 1 for atoms that belong to their motif, so 1 - outlier_score is a
-# p-value. The scatter of atoms that were left out of the fit determines it. Among n atoms, those with a p-value below 1 / n should be checked (truncated atoms are
+# p-value. Among n atoms, those with a p-value below 1 / n should be checked (truncated atoms are
 # excluded). Circles mark these atoms, crosses the simulated dopants. Columns next to a dopant can also
 # be outliers, and one or two atoms are outliers by chance.
 

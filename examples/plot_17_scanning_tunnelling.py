@@ -28,8 +28,7 @@ plt.show()
 
 # %%
 # Motifs. The smallest radius compares heights: it separates the kinds of adatoms. Groups at larger radii are
-# motifs if the kinds of the neighbours do not explain them, such as the sites of the unit cell, which are
-# found without prior information on it.
+# motifs if the kinds of the neighbours do not explain them, such as sites of the unit cell.
 
 motifs = s.find_motifs(show_progressbar=False)
 print(motifs)

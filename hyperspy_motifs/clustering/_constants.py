@@ -56,6 +56,8 @@ class ClusteringConstants:
     bonded: float = 1.25
     #: Total variation of the kinds of nearest neighbours below which two kinds share a sublattice: more alike than not.
     same_sublattice: float = 0.5
+    #: P-value below which an atom is an outlier of its kind, so that it explains what its neighbours show.
+    outlier_level: float = 0.001
     #: Knots of the kernels of neighbours are this far apart (distances).
     knot_spacing: float = 0.4
     #: Neighbours up to this far beyond the radius reach into the disc with their tails (distances).

@@ -26,7 +26,7 @@ class Surroundings:
     Attributes
     ----------
     kinds : ndarray of int32, shape (p,)
-        Kind of each such neighbour; `n_kinds` for a vacant place.
+        Kind of each such neighbour; ``n_kinds - 1`` for an outlier, `n_kinds` for a vacant place.
     atoms : ndarray of int64, shape (p,)
         The atom that has it.
     distance : ndarray, shape (p,)
@@ -95,17 +95,31 @@ class Sublattices:
         """Kinds that replace a more frequent one."""
         return np.flatnonzero(self.host != np.arange(len(self.host)))
 
-    def surroundings(self, neighbours: Neighbourhoods, kinds: NDArray[np.integer]) -> Surroundings:
-        """Return the neighbours of minority kinds and the vacant places around the atoms of kinds (n,)."""
-        listed = np.where(neighbours.neighbours >= 0, kinds[neighbours.neighbours], -1)
-        atom, place = np.nonzero(np.isin(listed, self.minority))
+    def surroundings(
+        self,
+        neighbours: Neighbourhoods,
+        kinds: NDArray[np.integer],
+        p_values: NDArray[np.floating],
+    ) -> Surroundings:
+        """Return the neighbours of minority kinds, the outliers and the vacant places around atoms.
+
+        Parameters
+        ----------
+        neighbours : Neighbourhoods
+        kinds : ndarray of int, shape (n,)
+        p_values : ndarray, shape (n,)
+            Of the atoms of their kinds. Outliers are a kind of their own.
+        """
+        n_kinds = len(self.host) + 1
+        what = np.where(p_values < CONSTANTS.outlier_level, n_kinds - 1, kinds)
+        odd = np.append(self.minority, n_kinds - 1)
+        listed = np.where(neighbours.neighbours >= 0, what[neighbours.neighbours], -1)
+        atom, place = np.nonzero(np.isin(listed, odd))
         x, y = np.moveaxis(neighbours.offsets[atom, place], -1, 0)
-        what = listed[atom, place]
         empty_atom, empty_x, empty_y = vacant_places(neighbours, self.bonds[kinds], self.host[kinds])
         x, y = np.concatenate([x, empty_x]), np.concatenate([y, empty_y])
-        n_kinds = len(self.host)
         return Surroundings(
-            np.concatenate([what, np.full(len(empty_atom), n_kinds)]).astype(np.int32),
+            np.concatenate([listed[atom, place], np.full(len(empty_atom), n_kinds)]).astype(np.int32),
             np.concatenate([atom, empty_atom]).astype(np.int64),
             np.hypot(x, y),
             np.arctan2(y, x),

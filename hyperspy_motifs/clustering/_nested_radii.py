@@ -199,9 +199,9 @@ class NestedRadii:
         n = len(moments_of(first).values)
         nothing = np.zeros(n, dtype=np.int32)
         self._models[first], _ = self._learn(first, moments_of, nothing, None, crosstalk)
-        kinds = self._find(first, moments_of, nothing, None)[0]
+        kinds, _, p_values = self._find(first, moments_of, nothing, None)
         self._sublattices = None if neighbours is None else Sublattices.of(neighbours, kinds)
-        around = self._around(neighbours, kinds)
+        around = self._around(neighbours, kinds, p_values)
         self._report(1)
         if neighbours is not None and len(self.radii_) > 1 and first < CONSTANTS.one_column:
             self._sites = self._find_sites(neighbours, kinds)
@@ -218,8 +218,8 @@ class NestedRadii:
         )
         self.sites_: SiteTemplates | None = None if self._sites is None else self._sites.sites
         self._drop_unused()
-        motifs = self._motif_labels(moments_of, neighbours)[self.radius_][0]
-        self._fit_environments(neighbours, motifs)
+        motifs, _, p_values = self._motif_labels(moments_of, neighbours)[self.radius_]
+        self._fit_environments(neighbours, motifs, p_values)
         found = self._motif_labels(moments_of, neighbours)
         self.labels_at_ = {radius: labels for radius, (labels, _, _) in found.items()}
         self.probabilities_at_ = {radius: sure for radius, (_, sure, _) in found.items()}
@@ -281,10 +281,15 @@ class NestedRadii:
         if self.progress is not None:
             self.progress(min(done / len(self.radii_), 1.0))
 
-    def _around(self, neighbours: Neighbourhoods | None, kinds: NDArray[np.integer]) -> Around | None:
+    def _around(
+        self,
+        neighbours: Neighbourhoods | None,
+        kinds: NDArray[np.integer],
+        p_values: NDArray[np.floating],
+    ) -> Around | None:
         if neighbours is None or self._sublattices is None:
             return None
-        return neighbours, self._sublattices.surroundings(neighbours, kinds)
+        return neighbours, self._sublattices.surroundings(neighbours, kinds, p_values)
 
     def _learn(
         self,
@@ -357,13 +362,18 @@ class NestedRadii:
                 continue
             self._models[radius] = RadiusModel(model.unit)
 
-    def _fit_environments(self, neighbours: Neighbourhoods | None, motifs: NDArray[np.int32]) -> None:
+    def _fit_environments(
+        self,
+        neighbours: Neighbourhoods | None,
+        motifs: NDArray[np.int32],
+        p_values: NDArray[np.floating],
+    ) -> None:
         beyond = [radius for radius in self.radii_ if radius > self.radius_]
         self._motif_sublattices = None
         if neighbours is None or not beyond:
             return
         self._motif_sublattices = Sublattices.of(neighbours, motifs)
-        surroundings = self._motif_sublattices.surroundings(neighbours, motifs)
+        surroundings = self._motif_sublattices.surroundings(neighbours, motifs, p_values)
         labels, inner = motifs, 0.0
         least = max(self._min_size, int(CONSTANTS.environment_share * len(motifs)))
         for radius in beyond:
@@ -391,7 +401,7 @@ class NestedRadii:
             elif model.environments is None or neighbours is None or self._motif_sublattices is None:
                 found[radius] = motifs
             else:
-                surroundings = self._motif_sublattices.surroundings(neighbours, motifs[0])
+                surroundings = self._motif_sublattices.surroundings(neighbours, motifs[0], motifs[2])
                 before = found[self.radii_[self.radii_.index(radius) - 1]][0]
                 found[radius] = model.environments.classify(surroundings, before), motifs[1], motifs[2]
         return found
@@ -421,7 +431,7 @@ class NestedRadii:
                 )
             labels, sure, p_values = self._sites.classify(neighbours, kinds[0])
             return labels, kinds[1] * sure, np.minimum(kinds[2], p_values)
-        around = self._around(neighbours, kinds[0])
+        around = self._around(neighbours, kinds[0], kinds[2])
         labels, sure, p_values = self._find(radius, moments_of, kinds[0], around)
         return labels, kinds[1] * sure, np.minimum(1.0, 2 * np.minimum(kinds[2], p_values))
 

@@ -259,7 +259,7 @@ def test_a_rare_kind_without_sites_is_a_motif_of_its_own():
 
 
 def test_an_atom_whose_neighbours_are_displaced_has_a_low_p_value():
-    points, truth = crystal(seed=11)
+    points, _ = crystal(seed=11)
     around = neighbours(points)
     kinds = np.zeros(len(points), dtype=np.int32)
     classifier = SiteClassifier.fit(find_sites(around, kinds, rotation_invariant=False), around, kinds)
