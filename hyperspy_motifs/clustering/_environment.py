@@ -114,7 +114,9 @@ class Sublattices:
         what = np.where(p_values < CONSTANTS.outlier_level, n_kinds - 1, kinds)
         odd = np.append(self.minority, n_kinds - 1)
         listed = np.where(neighbours.neighbours >= 0, what[neighbours.neighbours], -1)
-        atom, place = np.nonzero(np.isin(listed, odd))
+        # Outliers do not explain one another: several together may be a motif.
+        both = (listed == n_kinds - 1) & (what == n_kinds - 1)[:, None]
+        atom, place = np.nonzero(np.isin(listed, odd) & ~both)
         x, y = np.moveaxis(neighbours.offsets[atom, place], -1, 0)
         empty_atom, empty_x, empty_y = vacant_places(neighbours, self.bonds[kinds], self.host[kinds])
         x, y = np.concatenate([x, empty_x]), np.concatenate([y, empty_y])
