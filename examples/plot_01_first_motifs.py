@@ -17,7 +17,7 @@ s, truth = hm.data.monolayer("MoSe2", shape=(420, 420), random_state=0)
 s
 
 # %%
-# ``print`` lists the motifs, the chosen radius, and the reason for it.
+# ``print`` lists the motifs, their radius with the reason, and the number of environments at larger radii.
 
 motifs = s.find_motifs(show_progressbar=False)
 print(motifs)

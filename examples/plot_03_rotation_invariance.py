@@ -14,13 +14,14 @@ import hyperspy_motifs as hm
 # sphinx_gallery_thumbnail_number = 3
 
 # %%
-# A metal atom has three neighbours. The triangle of these neighbours is inverted across the boundary.
+# A metal atom has three neighbours. The triangle of these neighbours is inverted across the boundary. The
+# kinds of the neighbours do not explain this, so that the two orientations are two motifs.
 
 s, truth = hm.data.twin_boundary("MoSe2", boundary="4|4P", vacancies=0.0, shape=(400, 400), random_state=0)
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 for invariant, axis in zip((False, True), axes, strict=True):
-    motifs = s.find_motifs(rotation_invariant=invariant, radius=1.2, show_progressbar=False)
+    motifs = s.find_motifs(rotation_invariant=invariant, show_progressbar=False)
     motifs.plot(ax=axis)
     axis.set_title(f"rotation_invariant={invariant}: {motifs.n_motifs} motifs")
 plt.show()

@@ -12,7 +12,8 @@ import numpy as np
 import hyperspy_motifs as hm
 
 # %%
-# Sites next to a vacancy have no threefold axis.
+# Sites next to a vacancy have no threefold axis. ``radius=1.2`` gives features of the nearest neighbours; the
+# labels at this radius are environments.
 
 s, truth = hm.data.monolayer(
     "MoSe2", vacancies=0.03, double_vacancies=0.02, shape=(420, 420), random_state=11

@@ -27,9 +27,9 @@ hm.draw.plot_image(s.data, extent=extent, units="nm")
 plt.show()
 
 # %%
-# Motifs. The smallest radius compares heights: it separates the halves of the cell, except for a few
-# adatoms, and the dark adatoms. Larger radii separate the sites of the unit cell without prior
-# information on it.
+# Motifs. The smallest radius compares heights: it separates the kinds of adatoms. Groups at larger radii are
+# motifs if the kinds of the neighbours do not explain them, such as the sites of the unit cell, which are
+# found without prior information on it.
 
 motifs = s.find_motifs(show_progressbar=False)
 print(motifs)
@@ -56,7 +56,7 @@ print(f"{len(large)} cells with more than six corners, {np.sum(distance < 0.6)} 
 print(f"{len(vacancies)} vacancies in the frame, including those at the edge")
 
 # %%
-# Dark adatoms form a motif of their own at the smallest radius, which compares only heights.
+# The kinds of adatoms at the smallest radius, which compares only heights, compared with the ground truth.
 
 labels = motifs.labels_at(motifs.radii[0])
 hm.draw.plot_motifs(motifs.positions, labels, s.data, extent=extent, units="nm")

@@ -1,4 +1,4 @@
-"""Splits of the motifs with increasing radius."""
+"""Motifs and their environments with increasing radius."""
 
 import hyperspy_motifs as hm
 

@@ -31,7 +31,7 @@ class ClusteringConstants:
     #: Random partitions into folds whose e-values are averaged.
     splits: int = 2
     #: Largest number of candidate groups from the layout that are tested in one group of atoms.
-    candidates: int = 40
+    candidates: int = 24
     #: Product of candidates and points that is tested at once: some 50 megabytes.
     tested_at_once: int = 2_000_000
     #: Points that a mixture is fitted to when a candidate is refined.

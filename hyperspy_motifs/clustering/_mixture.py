@@ -87,7 +87,7 @@ class MotifMixture:
         return np.unique(found, return_inverse=True)[1].astype(np.int32)
 
     def classify(
-        self, X: NDArray[np.float64], variance: NDArray[np.float64] | None = None
+        self, X: NDArray[np.float64], variance: NDArray[np.floating] | None = None
     ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
         """Return motif, probability and p-value of atoms.
 
@@ -106,7 +106,7 @@ class MotifMixture:
         p_values : ndarray, shape (n,)
             Share of the atoms of the motif that lie further out.
         """
-        unknown = ~np.isfinite(X).all(axis=1)
+        unknown = np.asarray(~np.isfinite(X).all(axis=1))
         P = (np.where(unknown[:, None], self.centre, X) - self.centre) @ self.vectors
         distance = _squares(P, self.means, self.covariance)
         if variance is not None:
@@ -146,8 +146,12 @@ class MotifMixture:
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[np.float64]]) -> MotifMixture:
         """Return the mixture of `to_arrays`."""
-        values = {field.name: arrays[field.name] for field in fields(cls)}
-        return cls(**{name: v.item() if np.ndim(v) == 0 else np.asarray(v) for name, v in values.items()})
+        centre, vectors, means, covariance, shares = (
+            np.asarray(arrays[n], np.float64) for n in ("centre", "vectors", "means", "covariance", "shares")
+        )
+        return cls(
+            centre, vectors, means, covariance, shares, float(arrays["scale"]), float(arrays["degrees"])
+        )
 
 
 def _moments(
@@ -189,6 +193,11 @@ def _tails(P: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float,
         whole = weights[~held].sum(axis=0) < 1  # a motif whose atoms all lie in this fold
         means[whole] = (weights.T @ P / np.maximum(weights.sum(axis=0), 1e-9)[:, None])[whole]
         distance[held] = _squares(P[held], means, covariance)[np.arange(held.sum()), own[held]]
+    return fitted_tails(distance, k)
+
+
+def fitted_tails(distance: NDArray[np.float64], k: int) -> tuple[float, float]:
+    """Return scale and degrees of freedom of an F distribution of squared distances (n,) in k dimensions."""
     half, upper = np.quantile(distance / k, (_HALF, _UPPER))
     degrees = _degrees_of(round(float(upper / max(half, 1e-12)), 3), k)
     return max(float(half / f_distribution.ppf(_HALF, k, degrees)), 1e-12), degrees

@@ -22,7 +22,7 @@ _UNSEEN = 1e8  # squared units of the noise: harmless to invert, beyond what sep
 _WHOLE = 1 - 1e-9
 _SOUND = 0.99
 _SPREAD = 10.0  # of the start of a layout
-_PREVIEW = 4_000  # atoms that show which kinds are frequent
+_PREVIEW = 1_500  # atoms that show which kinds are frequent
 
 
 @dataclass(frozen=True)

@@ -203,17 +203,19 @@ class NestedRadii:
         self._sublattices = None if neighbours is None else Sublattices.of(neighbours, kinds)
         around = self._around(neighbours, kinds)
         self._report(1)
+        if neighbours is not None and len(self.radii_) > 1 and first < CONSTANTS.one_column:
+            self._sites = self._find_sites(neighbours, kinds)
         evidence = {first: 0.0}
         for radius in self.radii_[1:]:
-            model, gained = self._learn(radius, moments_of, kinds, around, None)
+            # Where motifs are sites, larger radii give a layout alone.
+            model, gained = self._learn(radius, moments_of, kinds, around, None, self._sites is None)
             self._models[radius] = model
             divided = sum(m.n_motifs for m in model.mixtures) > int(kinds.max()) + 1
             evidence[radius] = gained if divided else 0.0
             self._report(1 + self.radii_.index(radius))
-        self.radius_ = _first_with(evidence, CONSTANTS.evidence_share)
-        if neighbours is not None and len(self.radii_) > 1 and first < CONSTANTS.one_column:
-            self._sites = self._find_sites(neighbours, kinds)
-            self.radius_ = self.radii_[1] if self._sites is not None else self.radius_
+        self.radius_ = (
+            self.radii_[1] if self._sites is not None else _first_with(evidence, CONSTANTS.evidence_share)
+        )
         self.sites_: SiteTemplates | None = None if self._sites is None else self._sites.sites
         self._drop_unused()
         motifs = self._motif_labels(moments_of, neighbours)[self.radius_][0]
@@ -291,6 +293,7 @@ class NestedRadii:
         kinds: NDArray[np.int32],
         around: Around | None,
         crosstalk: NeighbourCrosstalk | None,
+        divide: bool = True,
     ) -> tuple[RadiusModel, float]:
         """Learn the motifs of one radius within the kinds; return them and the evidence of the splits."""
         moments, invariant = moments_of(radius), bool(self.rotation_invariant)
@@ -309,6 +312,8 @@ class NestedRadii:
         self.layouts_[radius] = layout_of(
             features.with_values(X), kinds, before, self.n_neighbors, int(self.random_state)
         )
+        if not divide:
+            return model, 0.0
         clusters = density_clusters(self.layouts_[radius], self._min_size)
         options = PartitionOptions(
             float(self.alpha),

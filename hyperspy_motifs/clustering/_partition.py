@@ -219,12 +219,12 @@ def merge_insignificant(
     -------
     ndarray of int32, shape (n,)
     """
-    labels = np.array(labels, dtype=np.int32)
+    merged = np.array(labels, dtype=np.int32)
     significant: set[tuple[int, int, int, int]] = set()
-    while labels.max() > 0:
-        mixture = MotifMixture.fit(X, labels)
-        apart, size = mixture.separations(), np.bincount(labels)
-        members = [np.flatnonzero(labels == name) for name in range(len(size))]
+    while merged.max() > 0:
+        mixture = MotifMixture.fit(X, merged)
+        apart, size = mixture.separations(), np.bincount(merged)
+        members = [np.flatnonzero(merged == name) for name in range(len(size))]
         worst, pair = np.inf, (0, 0)
         for name in np.lexsort((-np.arange(len(size)), size))[:-1].tolist():
             larger = [o for o in range(len(size)) if (size[o], -o) > (size[name], -name)]
@@ -244,9 +244,9 @@ def merge_insignificant(
                 worst, pair = value, (name, near)
         if pair == (0, 0):
             break
-        labels[labels == pair[0]] = pair[1]
-        labels = np.unique(labels, return_inverse=True)[1].astype(np.int32)
-    return labels
+        merged[merged == pair[0]] = pair[1]
+        merged = np.unique(merged, return_inverse=True)[1].astype(np.int32)
+    return merged
 
 
 def partition(

@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from ._constants import CONSTANTS
 
-_REFINED = 4  # candidates of every number of axes that are refined
+_REFINED = 3  # candidates of every number of axes that are refined
 _HALVED = 3  # leading axes whose halves are always refined
+_MEDIANS = 10  # leading axes whose halves are candidates
 _TAILED = 5  # leading axes whose two tails are candidates
 _TAIL = 0.02
-_STEPS = 60
+_STEPS = 40
 
 
 def first_candidates(
@@ -44,7 +45,7 @@ def first_candidates(
         unusual = (sums**2).sum(axis=1)[:-1] / np.maximum(size[:-1], 1)
         names = names[np.argsort(-unusual, kind="stable")[:most]]
     out += [clusters == name for name in names]
-    for axis in range(min(k, most)):
+    for axis in range(min(k, _MEDIANS)):
         x = points[:, axis]
         out.append(x > np.median(x))
         if axis < _TAILED:

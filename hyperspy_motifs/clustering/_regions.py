@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -161,17 +162,20 @@ class ManifoldRegions:
         found = self._regions(moments_of, neighbours)
         return {radius: (labels, sure, 1 - p) for radius, (labels, sure, p) in found.items()}
 
-    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return what prediction reads beside the kinds, by name."""
-        out: dict[str, NDArray[np.float64]] = {}
+        out: dict[str, NDArray[Any]] = {}
         for step, radius in enumerate(self.radii_):
             if radius in self._tiles:
-                arrays = self._tiles[radius].to_arrays() | {"region": self._region_of_tile[radius]}
+                arrays: dict[str, NDArray[Any]] = {
+                    **self._tiles[radius].to_arrays(),
+                    "region": self._region_of_tile[radius],
+                }
                 out |= {f"{step}/{name}": value for name, value in arrays.items()}
         return out
 
     @classmethod
-    def from_arrays(cls, kinds: NestedRadii, arrays: dict[str, NDArray[np.float64]]) -> ManifoldRegions:
+    def from_arrays(cls, kinds: NestedRadii, arrays: dict[str, NDArray[Any]]) -> ManifoldRegions:
         """Return regions that predict as those of `to_arrays` did, with the fitted model of the kinds."""
         model = cls(kinds.radii_, rotation_invariant=kinds.rotation_invariant)
         model.kinds_model_, model.radii_, model.radius_ = kinds, kinds.radii_, kinds.radius_
@@ -233,13 +237,14 @@ def _tiled(
     """A mixture of flat pieces of all regions, and the region of each piece."""
     X = features.filled()
     sound = np.flatnonzero(features.sound)
-    tiles, region_of_tile = np.zeros(len(sound), dtype=np.int32), []
+    tiles = np.zeros(len(sound), dtype=np.int32)
+    region_of_tile: list[int] = []
     for region in np.unique(regions[sound]):
         inside = np.flatnonzero(regions[sound] == region)
         k = min(_TILES, max(len(inside) // _POINTS_PER_TILE, 1))
         own = partition_by_extent(X[sound][inside], k)[0]
         tiles[inside] = own + len(region_of_tile)
-        region_of_tile += [region] * (int(own.max()) + 1)
+        region_of_tile += [int(region)] * (int(own.max()) + 1)
     return MotifMixture.fit(X[sound], tiles), np.array(region_of_tile, dtype=np.int32)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.stats import f as f_distribution
 
 from hyperspy_motifs.sites import FREQUENT, Neighbourhoods, SiteTemplates, find_sites
+
+from ._mixture import fitted_tails
 
 _CLEAR = 5.0  # spreads
 _WHOLE = 0.8  # of a site that is of one kind
@@ -25,11 +27,15 @@ class SiteClassifier:
         -1 for a site that no atom has.
     group_of_kind : ndarray of int32, shape (k,)
         Of kinds without sites; -1 for the others.
+    scale, degrees : float
+        Of the F distribution of the mean squared distances of the neighbours from their places.
     """
 
     sites: SiteTemplates
     group_of_site: NDArray[np.int32]
     group_of_kind: NDArray[np.int32]
+    scale: float = 1.0
+    degrees: float = 1000.0
 
     @classmethod
     def fit(
@@ -48,23 +54,33 @@ class SiteClassifier:
                 group_of_site[key] = group
             else:
                 group_of_kind[key - len(sites.kind)] = group
-        return cls(sites, group_of_site, group_of_kind)
+        found = cls(sites, group_of_site, group_of_kind)
+        _, _, distances, k = found._assigned(neighbours, kinds)
+        scale, degrees = fitted_tails(distances[sited] * k, k)
+        return replace(found, scale=scale, degrees=degrees)
 
     def classify(
         self, neighbours: Neighbourhoods, kinds: NDArray[np.int32]
     ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
         """Return the site (n,) of atoms of `kinds` (n,), its probability and the p-value of an atom of it.
 
-        The squared distances of the neighbours from the places of a site follow a chi-squared distribution.
+        The squared distances of the neighbours from their places follow an F distribution, as those of `MotifMixture` do.
         """
-        own, odds, fits = self.sites.assign(neighbours, kinds, neighbours.kinds(kinds), other_kind=np.inf)
+        own, odds, distances, k = self._assigned(neighbours, kinds)
         alone = self.group_of_kind[kinds]
         sited = alone < 0
         rows = np.arange(len(own))
-        n_places = np.isfinite(self.sites.patterns.places[..., 0]).sum(axis=1)
-        p_values = chi2.sf(2 * fits.costs[rows, own], 2 * n_places[own])
+        p_values = f_distribution.sf(distances / self.scale, k, self.degrees)
         labels = np.where(sited, np.maximum(self.group_of_site[own], 0), alone).astype(np.int32)
         return labels, np.where(sited, odds[rows, own], 1.0), np.where(sited, p_values, 1.0)
+
+    def _assigned(
+        self, neighbours: Neighbourhoods, kinds: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64], int]:
+        """Site (n,), odds (n, c), mean squared distance (n,) of the neighbours from their places, and its dimensions."""
+        own, odds, fits = self.sites.assign(neighbours, kinds, neighbours.kinds(kinds), other_kind=np.inf)
+        k = 2 * np.isfinite(self.sites.patterns.places[..., 0]).sum(axis=1)
+        return own, odds, 2 * fits.costs[np.arange(len(own)), own] / k[own], int(np.median(k))
 
 
 def merged_kinds(merges: list[tuple[int, int, float]], n_kinds: int) -> NDArray[np.int32]:
@@ -105,13 +121,18 @@ def sites_of_kinds(
     """
     n_kinds = int(kinds.max()) + 1
     kind_of = np.arange(n_kinds, dtype=np.int32)
-    how = {"rotation_invariant": rotation_invariant, "min_motif_size": min_motif_size}
-    sites = find_sites(neighbours, kinds, **how)
+
+    def found(own: NDArray[np.int32]) -> SiteTemplates | None:
+        return find_sites(
+            neighbours, own, rotation_invariant=rotation_invariant, min_motif_size=min_motif_size
+        )
+
+    sites = found(kinds)
     for coarser in (merged_kinds(merges, n_kinds), np.zeros(n_kinds, dtype=np.int32)):
         if coarser.max() == kind_of.max():
             continue
         merged = coarser[kinds]
-        wider = find_sites(neighbours, merged, **how)
+        wider = found(merged)
         if wider is None or len(wider.kind) >= n_kinds:
             continue
         own, _, _ = wider.assign(neighbours, merged, neighbours.kinds(merged))

@@ -4,19 +4,19 @@ Null hypothesis: along every direction the points have one mode, and beyond `tai
 least as fast as distance to the power of minus `tail_exponent`. Noise, heavy tails, skewness, strain and slopes of
 brightness fulfil it. A second motif does not: between it and the first the density has a valley.
 
-For a proposed group the discriminant direction is learned on all folds but one; the points of that fold are projected, so
+For a proposed group the discriminant direction is learned on all folds but one. The points of that fold are projected, so
 that the first group has its median at 0 and the proposed one at 1. A stretch on the way (the valley) and one around 1 (the
 peak) are chosen on the other folds. Under the null hypothesis a point that lies in either lies in the peak with a
 probability of at most
 
 .. math:: q_0 = \int_{peak} g / \int_{peak \cup valley} g
 
-with g the slowest density that the null hypothesis allows. With :math:`q_1` learned on the other folds, p points in the
-peak and v in the valley, :math:`(q_1/q_0)^p ((1-q_1)/(1-q_0))^v` has an expectation of at most 1 under the null hypothesis: it
-is an e-value, and its chance to exceed :math:`1/\alpha` is at most :math:`\alpha` (Markov). The same is asked of the peak around 0,
-as either peak may be the only one; the smaller of the two counts. E-values of several random partitions into folds are
-averaged, which keeps them e-values (Vovk and Wang, Annals of Statistics 49 (2021) 1736). See Wasserman, Ramdas and
-Balakrishnan, PNAS 117 (2020) 16880, for tests that learn the alternative on other points.
+with g the slowest density that the null hypothesis allows. Let :math:`q_1` be learned on the other folds, p points lie in
+the peak and v in the valley. Then :math:`(q_1/q_0)^p ((1-q_1)/(1-q_0))^v` has an expectation of at most 1 under the null
+hypothesis: it is an e-value, and exceeds :math:`1/\alpha` with a probability of at most :math:`\alpha` (Markov). The same
+is computed for the peak around 0, as either peak may be the only one; the smaller of the two counts. E-values of several
+random partitions into folds are averaged, which keeps them e-values (Vovk and Wang, Annals of Statistics 49 (2021) 1736).
+See Wasserman, Ramdas and Balakrishnan, PNAS 117 (2020) 16880, for tests that learn the alternative on other points.
 
 Where the scatter of a motif is known from more frequent ones, "one Gaussian of that scatter" is a second null hypothesis
 (`known_scatter_evidence`).
@@ -119,7 +119,7 @@ def held_out_positions(
         high = np.einsum("ck,kc->c", mean_in, directions)
         raw[:, held] = (((points[held] - middle) @ directions - low) / np.maximum(high - low, 1e-12)).T
     out, kept = [], []
-    for number in np.flatnonzero(np.isfinite(raw).all(axis=1)):
+    for number in np.flatnonzero(np.isfinite(raw).all(axis=1)).tolist():
         rest, own = np.median(raw[number][~groups[number]]), np.median(raw[number][groups[number]])
         if own - rest > 1e-9:
             out.append((raw[number] - rest) / (own - rest))
@@ -146,7 +146,9 @@ def valley_evidence(
     below = np.bincount(key.ravel(), minlength=c * n_folds * (n_edges + 1)).reshape(c, n_folds, n_edges + 1)
     below = below.cumsum(axis=2).astype(np.float64)
     start, end, left, right, host_left, host_right = (below[:, :, at] for at in _AT)
-    valley, peak, host = end - start, right - left, host_right - host_left
+    valley, peak, host = (
+        np.asarray(v, dtype=np.float64) for v in (end - start, right - left, host_right - host_left)
+    )
     spread = np.array([_upper_spread(row[~group]) for row, group in zip(positions, groups, strict=True)])
     bound = CONSTANTS.tail_start * spread[:, None]
     in_valley, in_peak = (

@@ -59,6 +59,7 @@ def to_state(model: NestedRadii | ManifoldRegions) -> Arrays:
         out |= _flat(sites.patterns, "sites/patterns")
         out["sites/group_of_site"] = model._sites.group_of_site
         out["sites/group_of_kind"] = model._sites.group_of_kind
+        out["sites/tails"] = np.array([model._sites.scale, model._sites.degrees])
     return out
 
 
@@ -111,7 +112,10 @@ def _site_classifier(state: Mapping[str, NDArray[Any]]) -> SiteClassifier:
         rotation_invariant=bool(state["sites/rotation_invariant"]),
     )
     group_of_site = np.asarray(state["sites/group_of_site"], np.int32)
-    return SiteClassifier(sites, group_of_site, np.asarray(state["sites/group_of_kind"], np.int32))
+    scale, degrees = (float(v) for v in state["sites/tails"])
+    return SiteClassifier(
+        sites, group_of_site, np.asarray(state["sites/group_of_kind"], np.int32), scale, degrees
+    )
 
 
 def _flat(value: Any, prefix: str) -> Arrays:

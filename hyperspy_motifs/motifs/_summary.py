@@ -41,6 +41,7 @@ def summarise(motifs: Any) -> str:
         # A motif of cut surroundings is one of the border and not of the specimen.
         cut = int(np.count_nonzero(truncated & (motifs.labels == k)))
         lines.append(f"{line}  ({cut} of them truncated by the border)" if 2 * cut > count else line)
+    lines += _environments(motifs) + _uncertain(motifs)
     lines.append(_cells(motifs))
     return "\n".join(lines)
 
@@ -97,6 +98,24 @@ def _atoms(motifs: Any, parameters: dict[str, Any]) -> str:
     if parameters.get("polarity"):
         text += f", {parameters['polarity']} columns"
     return text
+
+
+def _environments(motifs: Any) -> list[str]:
+    """How many environments there are beyond the radius of the motifs."""
+    beyond = [(r, int(motifs.labels_at(r).max()) + 1) for r in motifs.radii if r > motifs.radius]
+    if not beyond or motifs.is_continuous or max(n for _, n in beyond) <= motifs.n_motifs:
+        return []
+    numbers = ", ".join(f"{n} at radius {r:.3g}" for r, n in beyond)
+    return [f"environments, which the kinds of the neighbours explain: {numbers}"]
+
+
+def _uncertain(motifs: Any) -> list[str]:
+    """Atoms that are uncertain, or truncated by the border."""
+    doubtful = int(np.count_nonzero(motifs.probabilities < 0.5))
+    truncated = int(np.count_nonzero(motifs.truncated))
+    return [
+        f"{doubtful} atoms are uncertain (probability below 0.5), {truncated} are truncated by the border"
+    ]
 
 
 def _cells(motifs: Any) -> str:

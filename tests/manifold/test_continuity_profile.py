@@ -5,7 +5,7 @@ import pytest
 
 from hyperspy_motifs import data
 from hyperspy_motifs.atoms import nearest_neighbour_distance
-from hyperspy_motifs.clustering import (
+from hyperspy_motifs.manifold import (
     dimension_profile,
     estimate_continuity,
     manifold_features,

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from hyperspy_motifs.clustering import Neighbourhoods, NestedRadii, find_sites
-from hyperspy_motifs.clustering._site_parting import clear_kinds, sites_of_kinds
+from hyperspy_motifs.clustering import NestedRadii
+from hyperspy_motifs.clustering._site_classifier import SiteClassifier, merged_kinds, sites_of_kinds
 from hyperspy_motifs.data import m1_oxide
+from hyperspy_motifs.sites import Neighbourhoods, find_sites
+from hyperspy_motifs.zernike import ZernikeBasis, get_moments
 
 SPACING = 12.0
 SHAPE = (380, 420)
@@ -117,25 +119,35 @@ def test_an_atom_onto_which_no_pattern_can_be_laid_is_as_far_from_all_sites():
     assert found.tolist() == [0, 0]
 
 
-def test_groups_that_hardly_differ_and_cut_through_sites_are_one_kind():
-    """The first radius split atoms by chance, at 3.6 spreads: sites do not follow that."""
+def test_kinds_that_cut_through_sites_are_one_kind():
+    """The first radius split atoms by chance, at 3.6 spreads, into more kinds than there are sites."""
     points, truth = crystal(seed=6)
-    groups = (np.random.default_rng(7).random(len(points)) < 0.5).astype(np.int32)
+    kinds = np.random.default_rng(7).integers(0, 6, len(points)).astype(np.int32)
     around = neighbours(points)
-    sites, kind_of_group, merges = sites_of_kinds(around, groups, [(0, 1, 3.6)], False, 5)
+    merges = [(0, kind, 3.6) for kind in range(1, 6)]
+    sites, kind_of = sites_of_kinds(around, kinds, merges, False, 5)
     assert sites is not None
-    kinds = kind_of_group[groups]
+    assert kind_of.tolist() == [0] * 6
+    merged = kind_of[kinds]
+    found = sites.assign(around, merged, around.kinds(merged))[0]
+    assert adjusted_rand_score(truth[around.whole], found[around.whole]) > 0.99
+
+
+def test_kinds_that_have_sites_of_their_own_stay():
+    points, truth = crystal(seed=7)
+    around = neighbours(points)
+    kinds = np.array([0, 0, 1, 0], dtype=np.int32)[truth]
+    sites, kind_of = sites_of_kinds(around, kinds, [(0, 1, 30.0)], False, 5)
+    assert kind_of.tolist() == [0, 1]
     found = sites.assign(around, kinds, around.kinds(kinds))[0]
     assert adjusted_rand_score(truth[around.whole], found[around.whole]) > 0.99
-    assert sites_of_kinds(around, groups, [(0, 1, 30.0)], False, 5)[2] == [(0, 1, 30.0)]
-    assert kind_of_group.tolist() == [0, 0]
-    assert merges == []
+    assert sorted(sites.kind.tolist()) == [0, 0, 0, 1]
 
 
-def test_kinds_that_are_clear_stay():
-    kinds, merges = clear_kinds([(1, 4, 4.5), (0, 1, 3.6), (2, 3, 6.2), (0, 2, 22.8)], 5)
-    assert kinds.tolist() == [0, 0, 1, 2, 0]
-    assert merges == [(1, 2, 6.2), (0, 1, 22.8)]
+def test_kinds_that_are_clear_are_not_merged():
+    merges = [(1, 4, 4.5), (0, 1, 3.6), (2, 3, 6.2), (0, 2, 22.8)]
+    assert merged_kinds(merges, 5).tolist() == [0, 0, 1, 2, 0]
+    assert merged_kinds([], 3).tolist() == [0, 1, 2]
 
 
 def test_neighbours_are_of_the_same_frame():
@@ -188,8 +200,74 @@ def test_sites_read_the_next_image_and_go_through_a_file(oxide, tmp_path):
     np.testing.assert_array_equal(again.labels, found.labels)
 
 
-def test_sites_need_the_neighbours_of_the_next_image():
-    model = NestedRadii()
-    model.radii_, model._site_parting = (0.6, 1.2), object()
-    with pytest.raises(ValueError, match="neighbours= of the other image"):
-        model.predict(lambda radius: None, 1.2)
+@pytest.fixture(scope="module")
+def imaged():
+    """Moments and neighbours of the atoms of a crystal of one kind on four sites, and the sites."""
+    points, truth = crystal(seed=8)
+    rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    image = np.full(SHAPE, 4.0)
+    for x, y in points:
+        part = np.s_[max(round(y) - 9, 0) : round(y) + 10, max(round(x) - 9, 0) : round(x) + 10]
+        image[part] += 200 * np.exp(-((columns[part] - x) ** 2 + (rows[part] - y) ** 2) / (2 * 2.2**2))
+    image = np.random.default_rng(9).poisson(image).astype(float)
+    found = {r: get_moments(image, points, ZernikeBasis(8, r * SPACING), spacing=SPACING) for r in (0.6, 1.2)}
+    return found.__getitem__, neighbours(points), truth
+
+
+@pytest.fixture(scope="module")
+def sited(imaged):
+    return NestedRadii((0.6, 1.2)).fit(*imaged[:2])
+
+
+def test_sites_of_one_kind_are_the_motifs(imaged, sited):
+    around, truth = imaged[1:]
+    assert sited.sites_ is not None
+    assert sited.radius_ == 1.2
+    assert "sites" in sited.reason_
+    assert sited.labels_at_[0.6].max() == 0
+    assert sited.labels_.max() == 3
+    assert adjusted_rand_score(truth[around.whole], sited.labels_[around.whole]) > 0.99
+    assert np.median(sited.probabilities_) > 0.9
+    # One in a hundred has a p-value below 0.01, and not many more.
+    assert (sited.outlier_scores_[around.whole] > 0.99).mean() < 0.03
+
+
+def test_sites_need_the_neighbours_of_the_next_image(imaged, sited):
+    moments, around, _ = imaged
+    labels, probabilities, outlier_scores = sited.predict(moments, neighbours=around)
+    np.testing.assert_array_equal(labels, sited.labels_)
+    np.testing.assert_array_equal(probabilities, sited.probabilities_)
+    np.testing.assert_array_equal(outlier_scores, sited.outlier_scores_)
+    with pytest.raises(ValueError, match="the neighbours of the atoms are needed"):
+        sited.predict(moments, 1.2)
+
+
+def test_a_rare_kind_without_sites_is_a_motif_of_its_own():
+    points, truth = crystal(seed=10)
+    around = neighbours(points)
+    kinds = np.zeros(len(points), dtype=np.int32)
+    kinds[np.flatnonzero(truth == 1)[[3, 17, 60]]] = 1
+    sites = find_sites(around, kinds, rotation_invariant=False)
+    classifier = SiteClassifier.fit(sites, around, kinds)
+    labels, probabilities, p_values = classifier.classify(around, kinds)
+    assert len(np.unique(labels[kinds == 1])) == 1
+    assert not np.isin(labels[kinds == 1], labels[kinds == 0]).any()
+    usual = (kinds == 0) & around.whole
+    assert adjusted_rand_score(truth[usual], labels[usual]) > 0.99
+    assert (np.diff(np.bincount(labels)) <= 0).all()
+    assert ((probabilities > 0) & (probabilities <= 1) & (p_values >= 0) & (p_values <= 1)).all()
+
+
+def test_an_atom_whose_neighbours_are_displaced_has_a_low_p_value():
+    points, truth = crystal(seed=11)
+    around = neighbours(points)
+    kinds = np.zeros(len(points), dtype=np.int32)
+    classifier = SiteClassifier.fit(find_sites(around, kinds, rotation_invariant=False), around, kinds)
+    whole = np.flatnonzero(around.whole)
+    moved = points.copy()
+    moved[whole[40]] += [0.2 * SPACING, 0.0]
+    p_values = classifier.classify(neighbours(moved), kinds)[2]
+    assert p_values[whole[40]] < 1e-6
+    assert (p_values[around.whole] < 0.01).sum() < 60
+    unmoved = classifier.classify(around, kinds)[2][around.whole]
+    assert (unmoved < 0.01).mean() < 0.03
