@@ -37,10 +37,10 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_templates", "figures"]
 templates_path = ["_templates"]
-# Functions in the configuration (the context of the templates) cannot be pickled; nothing is lost by that.
+# Functions in the configuration (the context of the templates) cannot be pickled, which has no effect.
 suppress_warnings = ["config.cache"]
 
-# -- links to other projects; `make docs SPHINXOPTS="-t offline"` builds where there is no network
+# -- links to other projects; `make docs SPHINXOPTS="-t offline"` builds without a network
 
 intersphinx_mapping = {
     "python": ("https://docs.python.org/3", None),
@@ -56,7 +56,7 @@ intersphinx_timeout = 20
 if tags.has("offline"):  # noqa: F821 (Sphinx puts `tags` here)
     intersphinx_mapping = {}
 
-# -- the reference: one page a module, one a class or function, made from the .pyi stubs
+# -- the reference: one page per module, class and function, generated from the .pyi stubs
 
 
 def public_names(module: str) -> dict[str, list[str]]:
@@ -73,7 +73,7 @@ def public_names(module: str) -> dict[str, list[str]]:
 
 
 def own_members(fullname: str) -> dict[str, list[str]]:
-    """Public methods and properties of a class that this package wrote, without those of HyperSpy, networkx or sklearn."""
+    """Public methods and properties of a class from this package, without those of HyperSpy, networkx or sklearn."""
     module, _, name = fullname.rpartition(".")
     cls = getattr(importlib.import_module(module), name)
     members: dict[str, list[str]] = {"methods": [], "properties": []}
@@ -90,12 +90,12 @@ def own_members(fullname: str) -> dict[str, list[str]]:
 
 
 def tidy_docstring(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
-    """Make docstrings that are written for ``help()`` fit for reStructuredText."""
+    """Convert docstrings for ``help()`` to valid reStructuredText."""
     if what == "module":
-        # What follows the first paragraph is a table of contents, which these pages make themselves.
+        # The table of contents after the first paragraph is replaced by that of the page.
         del lines[next((i for i, line in enumerate(lines) if not line.strip()), len(lines)) :]
-    inside = -1  # indentation of the formula or literal block that we are in
-    example = False  # an example and what it prints, up to an empty line
+    inside = -1  # indentation of the current formula or literal block
+    example = False  # an example and its output, up to an empty line
     for i, line in enumerate(lines):
         indent = len(line) - len(line.lstrip())
         example = bool(line.strip()) and (example or line.lstrip().startswith(">>>"))
@@ -104,14 +104,14 @@ def tidy_docstring(app: Any, what: str, name: str, thing: Any, options: Any, lin
         if inside < 0 and (line.lstrip().startswith(".. math::") or line.rstrip().endswith("::")):
             inside = indent
         elif inside < 0 and not example:
-            # |A| is a magnitude here, never a substitution.
+            # |A| is a magnitude and not a substitution.
             lines[i] = re.sub(r"(`[^`]*`)|(?<!\\)\|", lambda found: found[1] or r"\|", line)
 
 
 def drop_inherited_docstring(
     app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]
 ) -> None:
-    """Leave out what ``tuple`` or ``float`` says of itself where a constant says nothing."""
+    """Remove the docstring of ``tuple`` or ``float`` from constants without a docstring."""
     inherited = (type(thing).__doc__ or "").strip().splitlines()
     if what == "data" and lines and inherited and lines[0].strip() == inherited[0].strip():
         lines.clear()
@@ -132,7 +132,7 @@ autoclass_content = "class"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
-# -- figures of the guides: made when the documentation is built, from simulated images
+# -- figures of the guides, which are drawn from simulated images when the documentation is built
 
 plot_basedir = str(here / "figures")
 plot_html_show_source_link = True
@@ -195,7 +195,7 @@ doctest_global_setup = "import numpy as np\nimport hyperspy_motifs as hm\n" + ""
     f"from hyperspy_motifs.{module} import *\n" for module in MODULES
 )
 
-# Warnings of libraries that say nothing about these pages.
+# Warnings of libraries that do not concern these pages.
 warnings.filterwarnings("ignore", message=".*scipy.odr.*", category=DeprecationWarning)
 warnings.filterwarnings("ignore", message=".*FigureCanvasAgg is non-interactive.*")
 warnings.filterwarnings("ignore", message="Importing `Lazy.*")

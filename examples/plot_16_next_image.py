@@ -26,8 +26,8 @@ motifs = first.find_motifs(radius=0.6, show_progressbar=False)
 print(motifs)
 
 # %%
-# The model of the first image, which is stored with its result, is applied to the second. Nothing is fitted
-# again.
+# The model of the first image, which is stored with its result, is applied to the second. Nothing is
+# fitted again.
 
 predicted = motifs.predict(second, show_progressbar=False)
 print(predicted.counts)
@@ -42,9 +42,10 @@ plt.show()
 # %%
 # The outlier score is the probability that an atom of the motif is closer to the mean of the motif. It
 # is uniformly distributed from 0 to 1 for atoms that belong to their motif, so 1 - outlier_score is a
-# p-value. Among n atoms, those with a p-value below 1 / n should be checked (truncated atoms are
-# excluded). Circles mark these atoms, crosses the simulated dopants. Columns next to a dopant can also
-# be outliers, and one or two atoms are outliers by chance.
+# p-value. The scatter of atoms that were left out of the fit determines it. Among n atoms, those with a
+# p-value below 1 / n should be checked (truncated atoms are excluded). Circles mark these atoms, crosses
+# the simulated dopants. Columns next to a dopant can also be outliers, and one or two atoms are outliers
+# by chance.
 
 p_values = 1 - predicted.to_dict()["outlier_score"]
 outliers = (p_values < 1 / len(p_values)) & ~predicted.truncated

@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hyperspy-motifs",
         usage="hyperspy-motifs IMAGE... [-o FOLDER] [options]\n       hyperspy-motifs demo [-o FOLDER]",
-        description="Find the motifs of atomic-resolution images and the cells they tile. "
+        description="Find the motifs of atomic-resolution images and the cells between them. "
         "The results of each image are NAME.hspy, NAME.graphml, NAME_atoms.csv, NAME_cells.csv and figures. "
         "'demo' runs on a simulated image.",
     )
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         "-r",
         "--rotation-invariant",
         action="store_true",
-        help="assign sites that differ by a rotation only to one motif",
+        help="assign sites that differ only by a rotation to one motif",
     )
     parser.add_argument(
         "--grid",

@@ -113,7 +113,7 @@ def test_a_wrong_call_is_explained_with_code_two(capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main(["--min-motif-size", "4", "image.dm4"])
     assert stop.value.code == cli.EXIT_USAGE
-    assert "4 is no number of atoms; 5 or more are expected" in capsys.readouterr().err
+    assert "4 is not a number of atoms; 5 or more are expected" in capsys.readouterr().err
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path):

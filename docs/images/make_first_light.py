@@ -1,4 +1,4 @@
-"""Draw the picture of the README: ``python docs/images/make_first_light.py``."""
+"""Draw the figure of the README: ``python docs/images/make_first_light.py``."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ left, right = upper.subplots(1, 2)
 motifs.plot(ax=left, legend=False)
 left.set_title("atoms by motif")
 motifs.plot_cells("corners", ax=right)
-right.set_title("the cells they tile")
+right.set_title("cells between the atoms")
 a, b = lower.subfigures(1, 2, width_ratios=[1, 2])
 axis = a.subplots()
 motifs.plot_layout(ax=axis, legend=False)

@@ -134,10 +134,10 @@ class AutoBonds(BondRule):
         keep &= ~diagonals
         ratio = f"{np.exp(gap.cut):.3f}" if scale.end != _ANGLE_END else f"{gap.cut:.2f}"
         reason = (
-            f"Delaunay edges up to {ratio} {scale.name}, "
-            f"at a gap {gap.sharpness:.1f} times as wide as their scatter"
+            f"Delaunay edges up to {ratio} {scale.name}; "
+            f"the gap above them is {gap.sharpness:.1f} times their scatter"
             + (f"; {own} pairs of motifs cut separately" if own else "")
-            + (f"; {int(diagonals.sum())} short diagonals left out" if diagonals.any() else "")
+            + (f"; {int(diagonals.sum())} short diagonals removed" if diagonals.any() else "")
         )
         _logger.debug(reason)
         return Bonds(mesh.edges[keep], float(-np.expm1(-0.5 * gap.score)), reason)
@@ -146,7 +146,7 @@ class AutoBonds(BondRule):
         """Log lengths in one unit for the whole field, then in the local unit."""
         if not self.local:
             logs = np.log(mesh.lengths / mode_of_lengths(mesh.nearest))
-            yield _Scale(logs, _LENGTH_WINDOW, _LENGTH_END, "of the nearest distance", 1.0)
+            yield _Scale(logs, _LENGTH_WINDOW, _LENGTH_END, "nearest-neighbour distances", 1.0)
         if self.local or self.local is None:
             k = min(self.neighbours, len(mesh.points))
             index = cKDTree(mesh.points).query(mesh.points, k=k)[1]
@@ -154,7 +154,7 @@ class AutoBonds(BondRule):
             unit = np.sqrt(around[mesh.edges[:, 0]] * around[mesh.edges[:, 1]])
             logs = np.log(mesh.lengths / unit / mode_of_lengths(mesh.nearest / around))
             # It blurs structures with several bond lengths, so it is used only if it improves the gap.
-            yield _Scale(logs, _LENGTH_WINDOW, _LENGTH_END, "of the local nearest distance", 0.8)
+            yield _Scale(logs, _LENGTH_WINDOW, _LENGTH_END, "local nearest-neighbour distances", 0.8)
 
 
 def _best_gap(mesh: Triangulation, scales: Iterator[_Scale]) -> tuple[_Scale, _Gap]:
@@ -204,7 +204,7 @@ def _with_angles(mesh: Triangulation, scale: _Scale) -> _Scale:
     values = scale.values / np.log(np.sqrt(2)) + facing / np.pi - 0.5
     # Angles blur irregular polygons, so they are used only if they improve the gap.
     return _Scale(
-        values, _ANGLE_WINDOW, _ANGLE_END, "of length and facing angles " + scale.name, 0.8 * scale.weight
+        values, _ANGLE_WINDOW, _ANGLE_END, "in length and facing angles, in " + scale.name, 0.8 * scale.weight
     )
 
 

@@ -78,7 +78,7 @@ def vertex_figures(points: np.ndarray, vertices: np.ndarray, offsets: np.ndarray
         fractions=1.0 / sizes[cell],
         adjacency=np.column_stack([pairs, np.ones(len(pairs), dtype=np.int64)]),
         columns={"atom": atoms, "n_cells": np.diff(begins)},
-        reason=f"{len(atoms)} of {len(points)} atoms are surrounded by cells, in {len(names)} figures.",
+        reason=f"{len(atoms)} of {len(points)} atoms are surrounded by cells. Different vertex figures: {len(names)}.",
     )
 
 

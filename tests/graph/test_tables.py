@@ -51,17 +51,17 @@ def document(**changes):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (document()[:-9], "cut off"),
+        (document()[:-9], "truncated"),
         ("[" * 100_000, "not JSON"),
         ("[1, 2]", "node-link"),
         (document(graph={}), "not a motif graph"),
         (document(directed=False), "not a directed"),
-        (document(nodes=[{"id": 3}]), "no string"),
+        (document(nodes=[{"id": 3}]), "not a string"),
         (document(nodes=[{"id": "a", "kind": "atom", "x": "1"}]), "of the type float"),
         (document(nodes=[{"id": "a", "kind": "atom", "x": [1.0]}]), "neither text nor"),
         (document(nodes=[{"id": "a"}]), "no kind"),
         (document(nodes=7), "not a list"),
-        (document(edges=[{"source": "atom:0", "target": "atom:1", "kind": "a"}]), "not between nodes"),
+        (document(edges=[{"source": "atom:0", "target": "atom:1", "kind": "a"}]), "not connect nodes"),
     ],
 )
 def test_foreign_json_is_refused(text, message, tmp_path):

@@ -91,7 +91,7 @@ def test_bad_radius(radius):
 
 
 def test_one_position_has_no_spacing():
-    with pytest.raises(ValueError, match="Two positions"):
+    with pytest.raises(ValueError, match="At least two positions"):
         estimate_patch_radius([[1.0, 2.0]])
 
 
