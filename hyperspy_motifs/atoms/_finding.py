@@ -42,7 +42,7 @@ _LEAST_TOGETHER = 0.25
 _LEAST_AGREEING = 0.85
 _SAME_DISTANCE = 0.15
 _LOW_CERTAINTY = 0.3
-# Part of the fits that may fail before it is said.
+# Part of the fits that may fail before it is said, or before sites added together are none.
 _MANY_FAILED = 0.25
 # Less order than this, where no scale stood out either, is what noise has.
 _GAS = 0.3
@@ -188,13 +188,24 @@ def _find_columns(image, scales, threshold):
     fit.refine(passes=2, final=False)
     if threshold is not None:
         return fit
+    space.noise = fit.measure_noise()
+    n_clear = len(fit.start)
     _add_faint(fit, peaks[~clear])
+    faint = slice(n_clear, len(fit.start))
     fit = _with_missed_sites(fit, space, scales.scale)
-    visible = VisibleMaxima(*space.denoised(sign), fit.parameters[:, 1:3], fit.separation)
+    visible = _visible(fit, space, white=True)
     # The residual beside a merged or lopsided column asks for one more, and so does noise on a bond: neither is a maximum.
-    fit.keep(visible.seen)
-    fit = _with_unclaimed(fit, visible.own[visible.seen], visible.unclaimed())
+    seen = visible.seen.copy()
+    # Faint columns were found one by one in what the others leave: each must be a maximum that noise does not make.
+    seen[faint] = visible.clear[faint]
+    fit.keep(seen)
+    fit = _with_unclaimed(fit, visible.own[seen], visible.unclaimed())
     return with_pairs(fit, space, scales.scale)
+
+
+def _visible(fit, space, *, white):
+    image, noise = space.denoised(fit.sign, white=white)
+    return VisibleMaxima(image, noise, fit.parameters[:, 1:3], fit.separation)
 
 
 def _with_unclaimed(fit, own, maxima):
@@ -208,6 +219,7 @@ def _with_unclaimed(fit, own, maxima):
     misplaced = np.hypot(*(fit.parameters[:, 1:3] - own).T) > _BESIDE * spacing
     if misplaced.mean() > _MANY_MISPLACED or not 1 / _RESCALED < spacing / fit.separation < _RESCALED:
         trial = ColumnFit(fit.image * fit.sign, sites, spacing, fit.sign)
+        trial.noise = fit.noise
     else:
         trial = fit.copy()
         trial.extend(maxima)
@@ -218,7 +230,9 @@ def _with_unclaimed(fit, own, maxima):
             return fit
     trial.measure_amplitudes()
     trial.refine(passes=2, final=False)
-    return trial if _bright_enough(trial, n) else fit
+    # Second maxima on columns, by noise that is correlated along the scan, cannot be fitted as columns.
+    sound = trial.fitted[n:].mean() > 1 - _MANY_FAILED
+    return trial if sound and _bright_enough(trial, n) else fit
 
 
 def _bright_enough(trial, n, part=1.0):
