@@ -7,4 +7,7 @@ from ._estimation import estimate_scales as estimate_scales
 from ._estimation import estimate_separation as estimate_separation
 from ._finding import find_atoms as find_atoms
 from ._neighbours import nearest_neighbour_distance as nearest_neighbour_distance
+from ._no_data import NoData as NoData
+from ._no_data import fill_no_data as fill_no_data
+from ._no_data import find_no_data as find_no_data
 from ._refinement import refine_atoms as refine_atoms

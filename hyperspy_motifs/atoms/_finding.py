@@ -6,6 +6,7 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.atoms._atomap import peaks_by_atomap
@@ -47,6 +48,8 @@ _MANY_FAILED = 0.25
 # Less order than this, where no scale stood out either, is what noise has.
 _GAS = 0.3
 _FINEST_SAMPLING = 3.5
+# Pixels of a side of the smallest image.
+_SMALLEST = 16
 # Nearer to the rim than this part of a separation, a maximum may be the flank of a column beyond it.
 _RIM = 0.5
 
@@ -58,6 +61,7 @@ def find_atoms(
     polarity: str = "auto",
     refine: bool | str = True,
     threshold: float | None = None,
+    mask: np.ndarray | None = None,
 ) -> Atoms:
     """Columns of an atomic-resolution image.
 
@@ -74,6 +78,9 @@ def find_atoms(
         Least response of a column to the band-pass over the typical one. By default 0.1, then fainter columns are
         added that stand out of the noise, and what lies in vacuum or amorphous matter is left out;
         given, nothing else decides.
+    mask : ndarray of bool of shape (rows, columns), optional
+        Pixels without data (see `find_no_data`), in which `image` holds something that continues it (`fill_no_data`): no
+        column lies there.
 
     Returns
     -------
@@ -85,6 +92,21 @@ def find_atoms(
         When the image is constant, an argument is out of range, or fewer than three columns are found.
     """
     data = _checked(image, separation, polarity, refine, threshold)
+    if mask is not None:
+        mask = np.asarray(mask, bool)
+        if mask.shape != data.shape:
+            raise ValueError(f"the mask has the shape {mask.shape}, the image {data.shape}")
+        box = _box_of_data(mask)
+        if box is not None:
+            part = find_atoms(
+                data[box],
+                separation=separation,
+                polarity=polarity,
+                refine=refine,
+                threshold=threshold,
+                mask=mask[box],
+            )
+            return replace(part, positions=part.positions + np.array([box[1].start, box[0].start]))
     scales = estimate_scales(data, polarity)
     if separation is not None:
         scales = ImageScales(
@@ -95,7 +117,11 @@ def find_atoms(
     step = max(1, int(scales.separation / _AMPLE)) if scales.separation >= 2 * _AMPLE else 1
     small = data if step == 1 else _block_means(data, step)
     reduced = replace(scales, separation=scales.separation / step, scale=scales.scale / step)
+    small_mask = None if mask is None or not mask.any() else mask[step // 2 :: step, step // 2 :: step]
     fit = _find_columns(small, reduced, threshold)
+    if small_mask is not None:
+        # Well within what is missing there are only mirror images.
+        fit.keep(_away_from(~small_mask, fit.start) < _RIM * fit.separation)
     if threshold is None and len(fit.start) >= _FEWEST:
         fit.keep(in_crystal(fit.parameters[:, 1:3], nearest_neighbour_distance(fit.parameters[:, 1:3])))
     if separation is None and scales.separation_certainty == 0 and _is_noise(fit.start, scales, step):
@@ -108,7 +134,7 @@ def find_atoms(
         )
     if refine in (True, "gaussian"):
         fit.refine()
-        fit.keep(_in_image(fit))
+        fit.keep(_in_image(fit, small_mask))
         atoms = _magnified(fit.atoms(), step)
         _warn_of_failed_fits(atoms, scales)
     else:
@@ -119,6 +145,8 @@ def find_atoms(
             separation=scales.separation,
             method="none" if refine is False else str(refine),
         )
+        if small_mask is not None:
+            atoms = atoms.select(_away_from(mask, atoms.positions) > 0)
     if separation is None and len(atoms) >= _FEWEST:
         scales = replace(scales, separation=nearest_neighbour_distance(atoms.positions))
     return replace(
@@ -130,15 +158,36 @@ def find_atoms(
     )
 
 
-def _in_image(fit):
-    """Mask of the columns whose centres lie in the image.
+def _in_image(fit, mask=None):
+    """Mask of the columns whose centres lie in the image, and not in pixels without data.
 
     The flank of a column beyond the rim is highest at the rim: its fit leaves the image, or moves too far and is lost. What
     could not be fitted within half a separation of the rim is taken for such a flank.
     """
     centres, beyond = fit.parameters[:, 1:3], np.array(fit.image.shape[::-1]) - 1
     inside = np.minimum(centres, beyond - centres).min(axis=1)
+    if mask is not None:
+        inside = np.minimum(inside, _away_from(mask, centres) - 1.0)
     return (inside > -0.5) & (fit.fitted | (inside > _RIM * fit.separation))
+
+
+def _away_from(mask, positions):
+    """Distance of each position to the nearest pixel of a mask; infinite if there is none."""
+    if not mask.any():
+        return np.full(len(positions), np.inf)
+    away = ndimage.distance_transform_edt(~mask)
+    column, row = np.clip(np.rint(positions).astype(int), 0, np.array(mask.shape[::-1]) - 1).T
+    return away[row, column]
+
+
+def _box_of_data(mask):
+    """Rows and columns that hold data, where some at the border do not and the rest is large enough; else None."""
+    box = tuple(
+        slice(int(np.argmax(some)), len(some) - int(np.argmax(some[::-1])))
+        for some in ((~mask).any(axis=k) for k in (1, 0))
+    )
+    shape = [s.stop - s.start for s in box]
+    return box if tuple(shape) != mask.shape and min(shape) >= _SMALLEST else None
 
 
 def _block_means(image, step):
@@ -300,8 +349,8 @@ def _checked(image, separation, polarity, refine, threshold):
     data = np.asarray(data, np.float64)
     if not np.isfinite(data).all():
         raise ValueError("the image holds NaN or infinite pixels; replace them first")
-    if min(data.shape) < 16:
-        raise ValueError(f"the image must be at least 16 pixels wide and high, not {data.shape}")
+    if min(data.shape) < _SMALLEST:
+        raise ValueError(f"the image must be at least {_SMALLEST} pixels wide and high, not {data.shape}")
     if data.min() == data.max():
         raise ValueError(f"the image is constant (every pixel is {data.min():g}): there is nothing to find")
     if polarity not in ("auto", "bright", "dark"):

@@ -125,6 +125,7 @@ class AtomicImage(ImageAtoms):
         n_motifs: int | None = None,
         min_motif_size: int | None = None,
         random_state: int = 0,
+        mask: Any = None,
         checkpoint: Any = None,
         show_progressbar: bool | None = None,
         interactive: bool = False,
@@ -170,6 +171,10 @@ class AtomicImage(ImageAtoms):
             Fewest atoms of a motif, 5 or more. Chosen from the number of atoms if not given.
         random_state : int, optional
             The same image and number give the same labels, bit for bit.
+        mask : array of bool (rows, columns), signal or HyperSpy ROI, optional
+            Where there is no data: True, or inside the ROI. No atoms are found there, and discs that reach into it are cut by
+            it. It is kept with the image for later calls; False forgets it. NaN, fill, scale bars, dead and hot pixels are
+            found without it.
         checkpoint : path, optional
             Folder in which the results of every frame of a stack are kept as they come, so that a run that was interrupted
             goes on where it stopped. A folder of another run is refused; when all is done it may be removed.
@@ -204,8 +209,10 @@ class AtomicImage(ImageAtoms):
         >>> len(motifs.labels) == len(motifs.positions)
         True
         """
+        from ._checks import set_mask
         from ._motif_finding import find_motifs
 
+        set_mask(self, mask)
         chosen: dict[str, Any] = dict(
             also=also,
             separation=separation,

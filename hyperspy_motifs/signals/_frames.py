@@ -39,3 +39,23 @@ def frame(signal: Any, index: int) -> np.ndarray:
     """Image number `index` (C order of the navigation shape) as an array of shape (rows, columns)."""
     data = lazy_frame(signal, index)
     return np.asarray(data.compute() if hasattr(data, "compute") else data)
+
+
+def lazy_data_frame(signal: Any, index: int) -> Any:
+    """As :func:`lazy_frame`, NaN where the user's mask says that there is no data."""
+    from hyperspy_motifs import store
+
+    data, mask = lazy_frame(signal, index), store.read_mask(signal)
+    if mask is None or data.dtype.names or data.dtype.kind not in "buif":
+        return data
+    if hasattr(data, "compute"):
+        import dask.array as da
+
+        return da.where(mask, np.nan, data.astype(float))
+    return np.where(mask, np.nan, np.asarray(data, float))
+
+
+def data_frame(signal: Any, index: int) -> np.ndarray:
+    """As :func:`frame`, NaN where the user's mask says that there is no data."""
+    data = lazy_data_frame(signal, index)
+    return np.asarray(data.compute() if hasattr(data, "compute") else data)

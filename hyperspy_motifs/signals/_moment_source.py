@@ -11,7 +11,7 @@ import numpy as np
 from hyperspy_motifs import store
 
 from ._checks import clean_image
-from ._frames import frame
+from ._frames import data_frame
 
 AUTO = "auto"
 # Order of the moments where the user names none: enough for the twelve nearest columns of a disc of two shells, and the
@@ -80,7 +80,11 @@ class MomentSource:
 
     def _image(self, detector: int, number: int) -> np.ndarray:
         """Frame `number` of a detector, without holes."""
-        return clean_image(frame(self.signals[detector], number))[0]
+        return self._cleaned(detector, number)[0]
+
+    def _cleaned(self, detector: int, number: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Frame `number` of a detector without holes, and the mask of the holes."""
+        return clean_image(data_frame(self.signals[detector], number), tell=False)
 
     def _compute(self, lens: float) -> Any:
         from hyperspy_motifs.zernike import stack_moments, zernike_basis
@@ -127,9 +131,11 @@ class MomentSource:
         known = self._prepared.get((detector, number))
         if known is not None:
             return known
-        image = self._image(detector, number)
+        image, missing = self._cleaned(detector, number)
         here = detector, number
-        ready = DiscImage(image, self.pixels[self.frames == number], noise=self._noise.get(here))
+        ready = DiscImage(
+            image, self.pixels[self.frames == number], noise=self._noise.get(here), mask=missing
+        )
         self._noise[here] = ready.noise
         if n_frames == 1 or image.size * n_frames * self.n_detectors <= MOST_KEPT_PIXELS:
             self._prepared[here] = ready
@@ -164,9 +170,9 @@ class SampleSource(MomentSource):
     def n_detectors(self) -> int:
         return self._n_detectors
 
-    def _image(self, detector: int, number: int) -> np.ndarray:
+    def _cleaned(self, detector: int, number: int) -> tuple[np.ndarray, np.ndarray | None]:
         place = detector * len(self._numbers) + self._numbers.index(number)
-        return clean_image(self._images[place])[0]
+        return clean_image(self._images[place], tell=False)
 
     def forget_images(self) -> None:
         """Keep the moments alone, to be sent elsewhere."""

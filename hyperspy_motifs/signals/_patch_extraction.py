@@ -15,7 +15,7 @@ from ._arguments import check_length, check_lens
 from ._atom_finding import find_atoms, given_atoms, stored_atoms
 from ._atom_patches import AtomPatches
 from ._checks import check_axes, clean_image
-from ._frames import frame, n_frames
+from ._frames import data_frame, n_frames
 
 # A mean over more patches than this looks the same.
 PATCHES_OF_A_MEAN = 200
@@ -81,7 +81,7 @@ def sample(
     basis = ZernikeBasis(0, radius_px)
     for index in np.unique(frames):
         here = np.flatnonzero(frames == index)
-        image, _ = clean_image(frame(signal, int(index)))
+        image, _ = clean_image(data_frame(signal, int(index)))
         noise = estimate_noise(image)
         raw = sample_patches(image, pixels[here], radius_px)
         offset, scale = np.zeros(len(here)), np.ones(len(here))
@@ -156,7 +156,7 @@ def means_of_record(
         members = members[np.argsort(-record.probabilities[members], kind="stable")][:PATCHES_OF_A_MEAN]
         for index in np.unique(record.frames[members]):
             here = members[record.frames[members] == index]
-            image, _ = clean_image(frame(signal, int(index)), tell=False)
+            image, _ = clean_image(data_frame(signal, int(index)), tell=False)
             patches = _turned_patches(image, pixels[here], size, _angles(record, here))
             total[motif] += ((patches - offset[here, None, None]) / scale[here, None, None]).sum(axis=0)
             count[motif] += len(here)
@@ -232,7 +232,7 @@ def _local_scale(signal: Any, record: store.Record) -> tuple[np.ndarray, np.ndar
     offset, scale = np.zeros(len(pixels)), np.ones(len(pixels))
     for index in np.unique(record.frames):
         here = np.flatnonzero(record.frames == index)
-        image, _ = clean_image(frame(signal, int(index)), tell=False)
+        image, _ = clean_image(data_frame(signal, int(index)), tell=False)
         noise = estimate_noise(image)
         local = estimate_local_scale(image, pixels[here], gain=noise.gain, read_std=noise.read_std)
         offset[here], scale[here] = local.offset, local.scale
@@ -275,7 +275,7 @@ def get_zernike_map(signal: Any, n_max: int, radius: float, modes: Any) -> Signa
     stamp = store.Stamp.of(signal)
     if signal.axes_manager.navigation_dimension:
         raise ValueError("A map is made of one image: pick one with signal.inav[...] first.")
-    image, _ = clean_image(frame(signal, 0))
+    image, _ = clean_image(data_frame(signal, 0))
     basis = ZernikeBasis(n_max, check_length(radius, "radius", stamp) / abs(stamp.scale[0]))
     wanted = basis.modes.tolist() if modes is None else [list(map(int, m)) for m in modes]
     unknown = [m for m in wanted if m not in basis.modes.tolist()]

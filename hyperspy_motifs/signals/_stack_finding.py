@@ -17,7 +17,7 @@ from hyperspy_motifs.stacks import Checkpoint, run_frames, sample_of_frames
 from ._atom_finding import quiet
 from ._atom_table import AtomTable
 from ._frame_tasks import predict_frame
-from ._frames import frame, lazy_frame, n_frames
+from ._frames import frame, lazy_data_frame, n_frames
 
 # Atoms that a vocabulary is learned on: a motif of one atom in two thousand has ten among them, and their moments through
 # four lenses take some 100 MB.
@@ -77,7 +77,7 @@ def apply_to_all(
     with progressbar(total=len(rows), disable=quiet(show_progressbar), desc="Frames", leave=False) as bar:
         found = run_frames(
             predict_frame,
-            lambda number: [lazy_frame(one, number) for one in detectors],
+            lambda number: [lazy_data_frame(one, number) for one in detectors],
             [(k, (table.pixel_positions[here], scale, arrays)) for k, here in rows.items()],
             step=f"motifs-{key}",
             checkpoint=checkpoint,

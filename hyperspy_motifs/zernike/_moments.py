@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 
 from hyperspy_motifs.patches import (
     check_positions,
@@ -134,6 +135,37 @@ def disc_coverage(
     return inside / basis.areas.sum()
 
 
+def pixels_inside(
+    positions: NDArray[np.float64], mask: NDArray[np.bool_] | None, shape: tuple[int, int], basis: DiscBasis
+) -> NDArray[np.bool_]:
+    """Return which pixels of each disc lie inside an image of `shape` (rows, columns) and hold data.
+
+    Parameters
+    ----------
+    positions : (n, 2) array
+        x, y in pixels.
+    mask : (rows, columns) bool array or None
+        Pixels without data.
+    shape : (int, int)
+        Rows and columns of the image.
+    basis : DiscBasis
+        Basis of P pixels.
+
+    Returns
+    -------
+    (n, P) bool array
+    """
+    rows, columns = np.divmod(basis.pixels, basis.size)
+    top, bottom, left, right = (limit[:, None] for limit in window_limits(positions, shape, basis.size))
+    inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+    if mask is not None:
+        half = basis.size // 2
+        x = np.clip(np.rint(positions[:, :1] + columns - half).astype(int), 0, shape[1] - 1)
+        y = np.clip(np.rint(positions[:, 1:] + rows - half).astype(int), 0, shape[0] - 1)
+        inside &= ~mask[y, x]
+    return inside
+
+
 def window_limits(
     positions: NDArray[np.float64], shape: tuple[int, int], size: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -173,6 +205,7 @@ def get_moments(
     reach: float = 4.0,
     spacing: float | None = None,
     noise: NoiseModel | None = None,
+    mask: ArrayLike | None = None,
     min_coverage: float = MIN_COVERAGE,
 ) -> Moments:
     """Return the moments of the discs round the atoms of an image, and their noise.
@@ -195,6 +228,8 @@ def get_moments(
         and None give moments of the image's own counts.
     noise : NoiseModel, optional
         Noise of the image; estimated by default.
+    mask : (rows, columns) bool array, optional
+        Pixels without data: discs that reach into them are cut as those at the border are.
     min_coverage : float
         Part of a disc that must lie inside the image. Of small parts `noise_std` is large.
 
@@ -220,6 +255,7 @@ def get_moments(
         reach=reach,
         spacing=spacing,
         noise=noise,
+        mask=mask,
     )
     return prepared.moments(basis, min_coverage)
 
@@ -233,7 +269,7 @@ class DiscImage:
         Real, finite image.
     positions : (n, 2) array_like
         x (column), y (row) in pixels.
-    background, contrast, reach, spacing, noise
+    background, contrast, reach, spacing, noise, mask
         See :func:`get_moments`.
 
     Attributes
@@ -251,9 +287,12 @@ class DiscImage:
         reach: float = 4.0,
         spacing: float | None = None,
         noise: NoiseModel | None = None,
+        mask: ArrayLike | None = None,
     ) -> None:
         values = np.asarray(image)
         self._shape = values.shape
+        self._mask = None if mask is None else np.asarray(mask, bool)
+        self._distance: NDArray[np.float64] | None = None
         self._coefficients = spline_coefficients(values)
         self._points = check_positions(positions, values.shape)
         self.noise = estimate_noise(values) if noise is None else noise
@@ -287,6 +326,10 @@ class DiscImage:
         """
         coefficients, points, local, level = self._coefficients, self._points, self._local, self._level
         coverage = disc_coverage(points, self._shape, basis)
+        if self._mask is not None:
+            reaching = np.flatnonzero(self._near_mask(self._mask, basis.size / 2))
+            seen = pixels_inside(points[reaching], self._mask, self._shape, basis)
+            coverage[reaching] = seen @ basis.areas / basis.areas.sum()
         moments, mean = disc_moments(coefficients, points, basis)
         # From counts to the comparable patches (f - offset) / scale: moments are linear.
         offset, scale = (local.offset - level).astype(np.float32), local.scale.astype(np.float32)
@@ -305,11 +348,11 @@ class DiscImage:
             for group, atoms in ((known, teachers), (patches, cut)):
                 group -= offset[atoms, None, None]
                 group /= scale[atoms, None, None]
-            limits = np.stack(window_limits(points[cut], self._shape, basis.size), axis=1)
+            inside = pixels_inside(points[cut], self._mask, self._shape, basis)
             # Many small systems: threads would only wait for each other, and could change the last bits.
             with one_blas_thread():
                 solver = PartialDiscs(basis, known)
-                moments[cut], noise_std[cut] = solver.solve(patches, limits, noise_std[cut])
+                moments[cut], noise_std[cut] = solver.solve(patches, inside, noise_std[cut])
         moments[~valid] = np.nan
         return Moments(
             values=moments,
@@ -323,6 +366,14 @@ class DiscImage:
             scale=local.scale,
             noise=self.noise,
         )
+
+    def _near_mask(self, mask, reach):
+        """Atoms whose disc may reach pixels without data."""
+        if self._distance is None:
+            away = ndimage.distance_transform_edt(~mask)
+            column, row = np.clip(np.rint(self._points).astype(int), 0, np.array(self._shape[::-1]) - 1).T
+            self._distance = away[row, column]
+        return self._distance < reach * np.sqrt(2) + 1
 
 
 def _patches(coefficients, points, size):
