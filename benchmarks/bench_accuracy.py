@@ -88,7 +88,7 @@ def measure(make, options, seed):
     hits = inside(truth.positions[partner])
     precision = hits.sum() / max(1, (inside(found) | np.isin(np.arange(len(found)), pair[hits])).sum())
     recall = hits.sum() / inside(truth.positions).sum()
-    labels = [motifs.labels_at(lens)[pair[hits]] for lens in motifs.lenses]
+    labels = [motifs.labels_at(radius)[pair[hits]] for radius in motifs.radii]
     known = truth.labels[partner[hits]]
     chosen = motifs.labels[pair[hits]]
     return {

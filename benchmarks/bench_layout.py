@@ -1,8 +1,8 @@
-"""Time the force-relaxed layout against motif-learn and umap-learn in one run, and how it grows; time all lenses together.
+"""Time the force-relaxed layout against motif-learn and umap-learn in one run, and how it grows; time all radii together.
 
 python benchmarks/bench_layout.py            # 10,000 points of 66 features
 python benchmarks/bench_layout.py --growth   # 5,000 to 200,000 points
-python benchmarks/bench_layout.py --lenses   # all lenses of a monolayer of 8,000 atoms, moments known
+python benchmarks/bench_layout.py --radii   # all radii of a monolayer of 8,000 atoms, moments known
 python benchmarks/bench_layout.py --no-peers
 """
 
@@ -92,36 +92,36 @@ def growth():
     print(f"growth exponent from {sizes[0]} to {sizes[-1]}: {exponent:.2f}")
 
 
-def lenses():
-    """Layouts, groups, merges and sites through the four lenses, as find_motifs asks for them."""
+def radii():
+    """Layouts, groups, merges and sites at the four radii, as find_motifs asks for them."""
     from hyperspy_motifs import data
-    from hyperspy_motifs.clustering import LENSES, NestedLenses
-    from hyperspy_motifs.vocabulary import DiscSource
+    from hyperspy_motifs.clustering import RADII, NestedRadii
+    from hyperspy_motifs.models import DiscSource
 
     for side in (300, 1550):
         signal, truth = data.monolayer(shape=(side, side), random_state=0)
         inside = np.all((truth.positions >= 0) & (truth.positions <= side - 1), axis=1)
         xy = truth.positions[inside]
         spacing = float(np.median(cKDTree(xy).query(xy, k=2)[0][:, 1]))
-        source = DiscSource([np.asarray(signal.data, float)], xy, spacing, dict.fromkeys(LENSES, 8))
-        for lens in LENSES:
-            source(lens)
+        source = DiscSource([np.asarray(signal.data, float)], xy, spacing, dict.fromkeys(RADII, 8))
+        for radius in RADII:
+            source(radius)
         neighbours = source.neighbours()
         # The small one is for compilation.
-        wall, cpu = seconds(lambda s=source, n=neighbours: NestedLenses().fit(s, n), 1 if side < 1000 else 5)
-    print(f"four lenses, {len(xy)} atoms  {wall:7.2f} s   processor {cpu:7.2f} s")
+        wall, cpu = seconds(lambda s=source, n=neighbours: NestedRadii().fit(s, n), 1 if side < 1000 else 5)
+    print(f"four radii, {len(xy)} atoms  {wall:7.2f} s   processor {cpu:7.2f} s")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--growth", action="store_true")
-    parser.add_argument("--lenses", action="store_true")
+    parser.add_argument("--radii", action="store_true")
     parser.add_argument("--no-peers", action="store_true")
     arguments = parser.parse_args()
     if arguments.growth:
         growth()
-    elif arguments.lenses:
-        lenses()
+    elif arguments.radii:
+        radii()
     else:
         compare(not arguments.no_peers)
 

@@ -10,7 +10,7 @@ Each size runs in a process of its own, so that its peak memory is its own; kern
 not timed. Peers get the same atoms: atomap's Gaussian fit (timed on 50 columns and scaled to all), motif-learn's patches,
 moments, layout and regions, umap-learn, HDBSCAN of motif-learn's layout, up to ``--peers`` atoms; the minimum cycle basis of
 networkx on 300 atoms of the smallest size. The whole of the peers is atomap's fit, motif-learn's patches, moments and layout,
-and HDBSCAN: no cells, no hierarchy, no graph; ours has them, and four lenses. Seconds are wall clock and processor time of
+and HDBSCAN: no cells, no hierarchy, no graph; ours has them, and four radii. Seconds are wall clock and processor time of
 all threads; growth is the slope of the processor time between the smallest and the largest size on logarithmic scales.
 ``--rows`` keeps what was measured: given again, sizes that are in it are not measured anew.
 """
@@ -132,14 +132,14 @@ def measure_stages(table, pixels):
 
 
 def first_labels(table, pixels, xy, spacing):
-    """Labels at the smallest of four lenses; moments and model are let go of."""
-    from hyperspy_motifs.clustering import NestedLenses
-    from hyperspy_motifs.vocabulary import DiscSource
+    """Labels at the smallest of four radii; moments and model are let go of."""
+    from hyperspy_motifs.clustering import NestedRadii
+    from hyperspy_motifs.models import DiscSource
 
     source = DiscSource([pixels], xy, spacing, {1.2: 8})
-    for lens in (0.6, 1.2, 1.7, 2.4):
-        source(lens)
-    model = table.time("motifs, four lenses", OURS, len(xy), lambda: NestedLenses().fit(source))
+    for radius in (0.6, 1.2, 1.7, 2.4):
+        source(radius)
+    model = table.time("motifs, four radii", OURS, len(xy), lambda: NestedRadii().fit(source))
     return model.labels_at_[0.6]
 
 
@@ -172,7 +172,7 @@ def measure_peers(table, pixels, xy, known, spacing, labels):
         from sklearn.cluster import HDBSCAN
 
         table.time(
-            "motifs, four lenses", "HDBSCAN of one layout", n, lambda: HDBSCAN(min_cluster_size=5).fit(plane)
+            "motifs, four radii", "HDBSCAN of one layout", n, lambda: HDBSCAN(min_cluster_size=5).fit(plane)
         )
     with contextlib.suppress(ImportError):
         from mtflearn.graph.find_regions import find_regions
@@ -187,7 +187,7 @@ def measure_peers(table, pixels, xy, known, spacing, labels):
             ("atoms", "atomap Gaussian"),
             ("moments", "motif-learn"),
             ("layout", "motif-learn"),
-            ("motifs, four lenses", "HDBSCAN of one layout"),
+            ("motifs, four radii", "HDBSCAN of one layout"),
         }
     ]
     if len(together) == 4:

@@ -37,7 +37,7 @@ from hyperspy_motifs.zernike import (
     whiten,
 )
 
-LENS = 1.2
+RADIUS = 1.2
 FEWEST = 6
 DOSES = (3e5, 2e4)
 
@@ -56,7 +56,7 @@ def pixels_of(image: np.ndarray, xy: np.ndarray, radius: float) -> np.ndarray:
 
 def kinds_of(image: np.ndarray, xy: np.ndarray) -> dict[str, np.ndarray]:
     """Return the features of every kind, by name."""
-    radius = LENS * nearest_neighbour_distance(xy)
+    radius = RADIUS * nearest_neighbour_distance(xy)
     moments = get_moments(image, xy, ZernikeBasis(8, radius))
     chosen = get_moments(image, xy, choose_basis(image, xy, radius)[0])
     magnitudes, noise = invariants(moments)
@@ -142,7 +142,7 @@ def table(
     image: np.ndarray, xy: np.ndarray, groups: dict[str, tuple[np.ndarray, np.ndarray]]
 ) -> dict[str, dict[str, tuple[float, float]]]:
     """Return both figures by comparison and kind of features, of atoms whose discs lie in the image."""
-    radius = LENS * nearest_neighbour_distance(xy)
+    radius = RADIUS * nearest_neighbour_distance(xy)
     whole = ((xy > radius + 1) & (xy < np.array(image.shape[::-1]) - 2 - radius)).all(axis=1)
     kinds = kinds_of(image, xy[whole])
     return {

@@ -6,7 +6,7 @@
 The stack is written frame by frame first, as a .zspy file in a temporary folder. Each measurement runs in a process of its own,
 whose peak memory is printed, that of each worker below it. With ``--workers``, a cluster of that many processes with one
 thread each is started before the clock and has its kernels compiled by a first small run. The numbers of workers take turns, so
-that other load on the machine meets them alike; the load is printed with every run. The vocabulary is learned on one of the
+that other load on the machine meets them alike; the load is printed with every run. The model is learned on one of the
 workers while the others find atoms: a stack must be long for them all to be busy.
 
 Where other work shares the processors the wall clock says little. The processor seconds of the thread that calls and of the

@@ -180,7 +180,7 @@ MODULES = (
     "zernike",
     "relaxation",
     "clustering",
-    "vocabulary",
+    "models",
     "cells",
     "hierarchy",
     "graph",

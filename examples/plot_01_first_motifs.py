@@ -17,7 +17,7 @@ s, truth = hm.data.monolayer("MoSe2", shape=(420, 420), random_state=0)
 s
 
 # %%
-# One call. ``print`` tells what was found, through which lens, and why that one.
+# One call. ``print`` tells what was found, at which radius, and why that one.
 
 motifs = s.find_motifs(show_progressbar=False)
 print(motifs)

@@ -29,12 +29,12 @@ motifs = s.find_motifs(show_progressbar=False)
 print(motifs)
 
 # %%
-# Each motif of the smallest lens against the truth of the simulation. Positions found and positions simulated
+# Each motif of the smallest radius against the truth of the simulation. Positions found and positions simulated
 # are matched by distance; maxima on the very edge of the image, whose columns lie outside, have no partner.
 
 distance, nearest = cKDTree(truth.positions).query(motifs.pixel_positions)
 matched = distance < 3
-labels = motifs.labels_at(motifs.lenses[0])
+labels = motifs.labels_at(motifs.radii[0])
 print(f"{matched.sum()} of {len(truth.labels)} columns found, {np.sum(~matched)} maxima without a column")
 print("motif " + "".join(f"{name:>8}" for name in truth.names))
 for k in range(labels.max() + 1):
@@ -55,7 +55,7 @@ ax.legend(title="rare motifs (atoms)", loc="upper left", bbox_to_anchor=(1, 1), 
 plt.show()
 
 # %%
-# What the vocabulary does not explain: the image minus the image painted from the means of its motifs. Noise,
+# What the model does not explain: the image minus the image painted from the means of its motifs. Noise,
 # if all is well.
 
 painted = motifs.reconstruct()

@@ -20,7 +20,7 @@ s, truth = hm.data.twin_boundary("MoSe2", boundary="4|4P", vacancies=0.0, shape=
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 for invariant, axis in zip((False, True), axes, strict=True):
-    motifs = s.find_motifs(rotation_invariant=invariant, lens=1.2, show_progressbar=False)
+    motifs = s.find_motifs(rotation_invariant=invariant, radius=1.2, show_progressbar=False)
     motifs.plot(ax=axis)
     axis.set_title(f"rotation_invariant={invariant}: {motifs.n_motifs} motifs")
 plt.show()

@@ -26,7 +26,7 @@ motifs.plot(legend=False)
 plt.show()
 
 # %%
-# Cells. A column inside a ring would break it into triangles; where it pays, it is read as the occupant of
+# Cells. A column inside a ring would break it into triangles; where it pays, it is read as the centre atom of
 # the ring.
 
 motifs.plot_cells("corners")

@@ -39,7 +39,7 @@ plt.show()
 
 # %%
 # Each alone, then both together, on the same positions. The table says what share of the atoms of each
-# species is in a motif where that species is the majority, through the smallest lens; atoms that the border cuts
+# species is in a motif where that species is the majority, at the smallest radius; atoms that the border cuts
 # are left out.
 
 positions = truth.positions * imaging.pixel_size
@@ -47,9 +47,9 @@ positions = truth.positions * imaging.pixel_size
 
 def found(image, **options):
     motifs = image.find_motifs(positions, refine=False, show_progressbar=False, **options)
-    labels = motifs.labels_at(motifs.lenses[0])
+    labels = motifs.labels_at(motifs.radii[0])
     table = np.zeros((labels.max() + 1, len(truth.names)), dtype=int)
-    whole = ~motifs.near_border
+    whole = ~motifs.truncated
     np.add.at(table, (labels[whole], truth.labels[whole]), 1)
     majority = table.argmax(axis=1)
     return [table[majority == i, i].sum() / table[:, i].sum() for i in range(len(truth.names))]
@@ -59,7 +59,7 @@ print("        " + "".join(f"{name:>7}" for name in truth.names))
 for title, shares in (
     ("low", found(low)),
     ("high", found(high)),
-    ("both", found(low, also=high)),
+    ("both", found(low, detectors=high)),
 ):
     print(f"{title:8s}" + "".join(f"{share:7.2f}" for share in shares))
 

@@ -22,11 +22,11 @@ verdict = motifs.continuity
 print(f"{verdict.kind}, certainty {verdict.certainty:.2f}")
 
 # %%
-# Labels there are, as always: regions of the continuum of like extent, three through the chosen lens and twelve
-# through the largest. Their borders are arbitrary.
+# Labels there are, as always: regions of the continuum of like extent, three at the chosen radius and twelve
+# at the largest. Their borders are arbitrary.
 
 extent = hm.draw.image_extent(s.data.shape, s.axes_manager.signal_axes[0].scale)
-labels = motifs.labels_at(motifs.lenses[-1])
+labels = motifs.labels_at(motifs.radii[-1])
 hm.draw.plot_motifs(motifs.positions, labels, s.data, extent=extent, units="nm", legend=False)
 plt.show()
 

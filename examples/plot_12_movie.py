@@ -1,8 +1,8 @@
 """
-A movie: one vocabulary, and transitions
+A movie: one model, and transitions
 ========================================
 
-A monolayer loses chalcogen under the beam while it drifts. All frames share one vocabulary; atoms are followed
+A monolayer loses chalcogen under the beam while it drifts. All frames share one model; atoms are followed
 from frame to frame, so that one can say what became what, and how often.
 """
 
@@ -22,9 +22,9 @@ s, truth = hm.data.beam_damage(
 s
 
 # %%
-# One call for the stack. The smallest lens: the question is how many atoms a column holds.
+# One call for the stack. The smallest radius: the question is how many atoms a column holds.
 
-motifs = s.find_motifs(lens=0.6, show_progressbar=False)
+motifs = s.find_motifs(radius=0.6, show_progressbar=False)
 print(motifs)
 
 # %%

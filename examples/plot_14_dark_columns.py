@@ -15,7 +15,7 @@ import hyperspy_motifs as hm
 
 s, truth = hm.data.perovskite("PbTiO3", detector="ABF", displacement=0.02, shape=(400, 400), random_state=0)
 print(s.estimate_polarity())
-motifs = s.find_motifs(lens=1.2, show_progressbar=False)
+motifs = s.find_motifs(radius=1.2, show_progressbar=False)
 print(motifs)
 motifs.plot()
 plt.show()

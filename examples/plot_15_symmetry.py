@@ -17,7 +17,7 @@ import hyperspy_motifs as hm
 s, truth = hm.data.monolayer(
     "MoSe2", vacancies=0.03, double_vacancies=0.02, shape=(420, 420), random_state=11
 )
-motifs = s.find_motifs(lens=1.2, show_progressbar=False)
+motifs = s.find_motifs(radius=1.2, show_progressbar=False)
 symmetry = motifs.features.get_symmetry(folds=(2, 3, 6))
 extent = hm.draw.image_extent(s.data.shape, s.axes_manager.signal_axes[0].scale)
 hm.draw.plot_values(

@@ -27,8 +27,8 @@ hm.draw.plot_image(s.data, extent=extent, units="nm")
 plt.show()
 
 # %%
-# Motifs. The smallest lens sees heights: it parts the halves of the cell, but for a few adatoms, and the dark
-# ones. Larger lenses tell the sites of the cell, without a word about the cell.
+# Motifs. The smallest radius sees heights: it parts the halves of the cell, but for a few adatoms, and the dark
+# ones. Larger radii tell the sites of the cell, without a word about the cell.
 
 motifs = s.find_motifs(show_progressbar=False)
 print(motifs)
@@ -55,9 +55,9 @@ print(f"{len(large)} cells with more than six corners, {np.sum(distance < 0.6)} 
 print(f"{len(vacancies)} vacancies in the frame, those at the rim included")
 
 # %%
-# Dark adatoms are atoms, and a motif of their own through the smallest lens, which sees the height alone.
+# Dark adatoms are atoms, and a motif of their own at the smallest radius, which sees the height alone.
 
-labels = motifs.labels_at(motifs.lenses[0])
+labels = motifs.labels_at(motifs.radii[0])
 hm.draw.plot_motifs(motifs.positions, labels, s.data, extent=extent, units="nm")
 plt.show()
 distance, nearest = cKDTree(truth.positions).query(motifs.pixel_positions)

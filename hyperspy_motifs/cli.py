@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ._processes import run_in_parallel
+from .clustering import MIN_MOTIF_SIZE, check_min_motif_size
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 ENDINGS_OF_ARRAYS = (".npy", ".npz")
@@ -87,18 +88,30 @@ def _parser() -> argparse.ArgumentParser:
         "--polarity", choices=["auto", "bright", "dark"], default="auto", help="of the atomic columns"
     )
     parser.add_argument(
-        "--lens", type=_lens, default="auto", help="radius looked at, in nearest-neighbour distances"
+        "--radius",
+        type=_radius,
+        default="auto",
+        help="radius of the neighbourhoods that are compared (default: auto)",
     )
     parser.add_argument(
-        "--patch-radius", type=float, metavar="LENGTH", help="one radius in axis units instead of lenses"
+        "--radius-units",
+        choices=["nn", "axes"],
+        default="nn",
+        help="of --radius: nearest-neighbour distances, or the units of the axes (default: nn)",
     )
     parser.add_argument("--n-motifs", type=int, metavar="N", help="cut the tree of motifs to this number")
-    parser.add_argument("--min-motif-size", type=int, metavar="N", help="fewest atoms of a motif")
     parser.add_argument(
-        "--vocabulary",
+        "--min-motif-size",
+        type=_min_motif_size,
+        default=MIN_MOTIF_SIZE,
+        metavar="N",
+        help=f"fewest atoms of a motif (default: {MIN_MOTIF_SIZE})",
+    )
+    parser.add_argument(
+        "--model",
         type=Path,
         metavar="FILE",
-        help="apply these motifs, of motifs.save_vocabulary(FILE), instead of finding new ones",
+        help="apply these motifs, of motifs.save_model(FILE), instead of finding new ones",
     )
     parser.add_argument(
         "-j",
@@ -124,13 +137,20 @@ def _jobs(text: str) -> int:
     return int(text)
 
 
-def _lens(text: str) -> float | str:
+def _min_motif_size(text: str) -> int:
+    try:
+        return check_min_motif_size(float(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text} is no number of atoms; {MIN_MOTIF_SIZE} or more are expected"
+        ) from None
+
+
+def _radius(text: str) -> float | str:
     try:
         return text if text == "auto" else float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text} is neither 'auto' nor a radius in nearest-neighbour distances"
-        ) from None
+        raise argparse.ArgumentTypeError(f"{text} is neither 'auto' nor a radius") from None
 
 
 def _run_demo(folder: Path, options: argparse.Namespace) -> None:
@@ -226,8 +246,8 @@ def _arrays(path: Path) -> list[np.ndarray]:
 
 
 def _analyse(image: Any, name: str, folder: Path, options: argparse.Namespace) -> None:
-    if options.vocabulary is not None:
-        motifs = image.apply_vocabulary(options.vocabulary, show_progressbar=not options.quiet)
+    if options.model is not None:
+        motifs = image.apply_model(options.model, show_progressbar=not options.quiet)
     else:
         motifs = _find(image, options)
     with _replacing(folder / f"{name}.hspy") as path:
@@ -251,8 +271,8 @@ def _find(image: Any, options: argparse.Namespace) -> Any:
         atoms="grid" if options.grid else None,
         separation=options.separation,
         polarity=options.polarity,
-        lens=options.lens,
-        patch_radius=options.patch_radius,
+        radius=options.radius,
+        radius_units=options.radius_units,
         rotation_invariant=options.rotation_invariant,
         n_motifs=options.n_motifs,
         min_motif_size=options.min_motif_size,

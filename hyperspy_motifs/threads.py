@@ -53,7 +53,7 @@ def over_rows(kernel: Callable[..., Any], n: int, *arguments: Any, least: int = 
         return
     parts = deque(pairwise(n * i // n_parts for i in range(n_parts + 1)))
 
-    def work_off() -> None:
+    def drain_queue() -> None:
         while parts:
             try:
                 first, last = parts.popleft()
@@ -66,9 +66,9 @@ def over_rows(kernel: Callable[..., Any], n: int, *arguments: Any, least: int = 
                 raise
 
     # This thread works as well: it need not wait until another has woken up.
-    helpers = [_pool(os.getpid(), n_threads).submit(work_off) for _ in range(min(n_threads, n_parts) - 1)]
+    helpers = [_pool(os.getpid(), n_threads).submit(drain_queue) for _ in range(min(n_threads, n_parts) - 1)]
     try:
-        work_off()
+        drain_queue()
         for helper in helpers:
             if not helper.cancel():
                 helper.result()

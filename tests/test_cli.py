@@ -32,7 +32,7 @@ def run(image_file, tmp_path_factory):
             str(image_file),
             "-o",
             str(folder),
-            "--lens",
+            "--radius",
             "0.6",
             "--report",
         ],
@@ -103,13 +103,17 @@ def test_one_bad_file_is_one_line_and_does_not_stop_the_others(tmp_path, capsys)
 
 def test_a_wrong_call_is_explained_with_code_two(capsys):
     with pytest.raises(SystemExit) as stop:
-        cli.main(["--lens", "wide", "image.dm4"])
+        cli.main(["--radius", "wide", "image.dm4"])
     assert stop.value.code == cli.EXIT_USAGE
-    assert "--lens: wide is neither 'auto' nor a radius" in capsys.readouterr().err
+    assert "--radius: wide is neither 'auto' nor a radius" in capsys.readouterr().err
     with pytest.raises(SystemExit) as stop:
         cli.main(["-j", "0", "image.dm4"])
     assert stop.value.code == cli.EXIT_USAGE
     assert "0 is no number of images, 1 or more" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--min-motif-size", "4", "image.dm4"])
+    assert stop.value.code == cli.EXIT_USAGE
+    assert "4 is no number of atoms; 5 or more are expected" in capsys.readouterr().err
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path):
@@ -143,7 +147,19 @@ def test_files_of_one_name_do_not_overwrite_each_other(tmp_path):
         np.save(tmp_path / folder / "x.npy", signal.data)
     files = [str(tmp_path / folder / "x.npy") for folder in "ab"]
     assert (
-        cli.main([*files, "-o", str(tmp_path / "out"), "-q", "--no-figures", "--patch-radius", "12"])
+        cli.main(
+            [
+                *files,
+                "-o",
+                str(tmp_path / "out"),
+                "-q",
+                "--no-figures",
+                "--radius",
+                "12",
+                "--radius-units",
+                "axes",
+            ]
+        )
         == cli.EXIT_OK
     )
     assert {"x.hspy", "x_2.hspy"} <= {p.name for p in (tmp_path / "out").iterdir()}
@@ -183,17 +199,17 @@ def test_a_grid_takes_the_place_of_columns(tmp_path):
     assert np.ptp(np.diff(np.sort(positions[positions[:, 1].round(6) == rows[1], 0]))) < 1e-4
 
 
-def test_a_vocabulary_is_applied_to_many_images_at_once(tmp_path):
+def test_a_model_is_applied_to_many_images_at_once(tmp_path):
     learned = data.monolayer(shape=(170, 200), random_state=3)[0].find_motifs(
-        lens=0.6, show_progressbar=False
+        radius=0.6, show_progressbar=False
     )
-    vocabulary = learned.save_vocabulary(tmp_path / "words.npz")
+    motif_model = learned.save_model(tmp_path / "model.npz")
     images = {"a": 5, "b": 6}
     for name, seed in images.items():
         (tmp_path / name).mkdir()
         data.monolayer(shape=(150, 160), random_state=seed)[0].save(tmp_path / name / "image.hspy")
     files = [str(tmp_path / name / "image.hspy") for name in images]
-    arguments = ["--vocabulary", str(vocabulary), "-q", "--no-figures", "-o", str(tmp_path / "out")]
+    arguments = ["--model", str(motif_model), "-q", "--no-figures", "-o", str(tmp_path / "out")]
     assert cli.main([*files, "-j", "2", *arguments]) == 0
     for stem, seed in (("image", 5), ("image_2", 6)):
         result = hs.load(tmp_path / "out" / f"{stem}.hspy")
@@ -202,7 +218,7 @@ def test_a_vocabulary_is_applied_to_many_images_at_once(tmp_path):
     assert cli.main([files[0], "missing.dm4", "-j", "2", *arguments]) == 1
 
 
-def test_a_file_that_is_no_vocabulary_is_one_line(image_file, tmp_path, capsys):
-    code = cli.main([str(image_file), "--vocabulary", str(image_file), "-q", "-o", str(tmp_path)])
+def test_a_file_that_is_no_model_is_one_line(image_file, tmp_path, capsys):
+    code = cli.main([str(image_file), "--model", str(image_file), "-q", "-o", str(tmp_path)])
     assert code == 1
-    assert "no vocabulary" in capsys.readouterr().err
+    assert "no model" in capsys.readouterr().err

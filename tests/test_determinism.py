@@ -35,11 +35,11 @@ def test_every_bit_is_the_same(results, what):
     np.testing.assert_array_equal(getattr(one, what), getattr(two, what))
 
 
-def test_every_lens_is_the_same(results):
+def test_every_radius_is_the_same(results):
     one, two = results.values()
-    for lens in one.lenses:
-        np.testing.assert_array_equal(one.labels_at(lens), two.labels_at(lens))
-        np.testing.assert_array_equal(one.layout_at(lens), two.layout_at(lens))
+    for radius in one.radii:
+        np.testing.assert_array_equal(one.labels_at(radius), two.labels_at(radius))
+        np.testing.assert_array_equal(one.layout_at(radius), two.layout_at(radius))
 
 
 SCRIPT = """

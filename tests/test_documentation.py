@@ -3,13 +3,16 @@
 import functools
 import importlib
 import inspect
+import re
 from pathlib import Path
 
 import pytest
 
 import hyperspy_motifs
+from hyperspy_motifs import cells, cli, clustering, motifs, signals, store
 
 MODULES = [name for name in hyperspy_motifs.__all__ if inspect.ismodule(getattr(hyperspy_motifs, name))]
+GUIDE = Path(__file__).resolve().parent.parent / "docs" / "guide"
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "index.rst"
 PROPERTIES = (property, functools.cached_property)
 
@@ -80,3 +83,54 @@ def test_every_module_is_in_the_reference():
     listed = [line.strip() for line in REFERENCE.read_text(encoding="utf-8").splitlines()]
     # The page of a module lists all of its public names, from the stub.
     assert [f"hyperspy_motifs.{m}" for m in MODULES if f"hyperspy_motifs.{m}" not in listed] == []
+
+
+def test_min_motif_size_is_one_number_everywhere():
+    """In the signatures, the command and the guide: it is not chosen from the number of atoms."""
+    for function in (signals.AtomicImage.find_motifs, motifs.Motifs.split, clustering.NestedRadii):
+        assert inspect.signature(function).parameters["min_motif_size"].default == clustering.MIN_MOTIF_SIZE
+        assert "Fewest atoms of" in documented(function)
+        assert f"{clustering.MIN_MOTIF_SIZE} or more" in documented(function)
+    assert cli._parser().parse_args(["image.dm4"]).min_motif_size == clustering.MIN_MOTIF_SIZE
+    assert clustering.check_min_motif_size(None) == clustering.MIN_MOTIF_SIZE
+
+
+@pytest.mark.parametrize("value", [4, 0, -5, 5.5, True, "5", [5], float("nan"), float("inf")])
+def test_a_min_motif_size_that_is_none_is_refused(value):
+    with pytest.raises(ValueError, match=r"min_motif_size is .*; a whole number of 5 or more"):
+        clustering.check_min_motif_size(value)
+
+
+def test_every_key_of_the_metadata_is_in_the_guide():
+    if not GUIDE.is_dir():
+        pytest.skip("the documentation is not in an installed package")
+    text = (GUIDE / "metadata_schema.rst").read_text(encoding="utf-8")
+    assert f"``schema_version`` ({store.SCHEMA_VERSION})" in text
+    source = inspect.getsource(store.write)
+    keys = (
+        set(re.findall(r'^        "(\w+)":', source, re.M))
+        | set(re.findall(r'node\["(\w+)"\]', source))
+        | {"picked"}
+    )
+    assert {"positions", "features", "model"} <= keys
+    assert [key for key in sorted(keys) if f"``{key}" not in text] == []
+
+
+def test_the_table_of_the_cells_lists_what_there_is():
+    """One name a line, but for the bond rules, and each of them exists."""
+    table = inspect.getdoc(cells).splitlines()[2:]
+    names = [re.findall(r":(?:func|class):`(\w+)`", line) for line in table]
+    assert all(hasattr(cells, name) for line in names for name in line)
+    first = [line[0] for row, line in zip(table, names, strict=True) if row.startswith(":")]
+    assert first == [
+        "find_cells",
+        "rank_corner_motifs",
+        "vertex_figures",
+        "ring_statistics",
+        "bond_orientational_order",
+        "BondRule",
+        "find_faces",
+        "canonical_sequences",
+    ]
+    rules = {name for name in cells.__all__ if name.endswith("Bonds") and name != "Bonds"}
+    assert rules <= {name for line in names for name in line}

@@ -11,7 +11,7 @@ from hyperspy_motifs import data, store
 @pytest.fixture(scope="module")
 def found():
     signal, _ = data.monolayer(shape=(170, 204), random_state=3)
-    signal.find_motifs(lens=0.6)
+    signal.find_motifs(radius=0.6)
     return signal
 
 
@@ -148,7 +148,7 @@ def test_a_motif_that_is_two_is_split_by_key_in_the_metadata(motifs):
     press(explorer, "x")
     labels = store.read(motifs.signal).labels
     # Mo and Se2, merged by hand, come apart again where they are seen whole, and no other atom is touched.
-    first, second = (np.flatnonzero((before == motif) & ~motifs.near_border) for motif in (0, 1))
+    first, second = (np.flatnonzero((before == motif) & ~motifs.truncated) for motif in (0, 1))
     assert min(len(first), len(second)) >= 40
     assert set(np.flatnonzero(np.isin(labels, labels[both]))) == set(both)
     assert len(np.unique(labels[first])) == len(np.unique(labels[second])) == 1

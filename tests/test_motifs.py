@@ -33,7 +33,7 @@ def simulated():
 @pytest.fixture(scope="module")
 def found(simulated):
     signal = simulated[0].deepcopy()
-    signal.find_motifs(lens=0.6)
+    signal.find_motifs(radius=0.6)
     return signal
 
 
@@ -67,7 +67,7 @@ def test_positions_are_x_then_y_in_nanometres(motifs, found):
     assert motifs.pixel_positions[:, 1].max() < SHAPE[0]
 
 
-def test_the_smallest_lens_tells_the_species(motifs, simulated):
+def test_the_smallest_radius_tells_the_species(motifs, simulated):
     truth = simulated[1]
     rows, index = matched(motifs, truth)
     species, labels = truth.labels[index[rows]], motifs.labels_at(0.6)[rows]
@@ -89,7 +89,7 @@ def test_labels_are_numbered_by_frequency(motifs):
 
 
 def test_the_same_again_bit_for_bit(simulated, motifs):
-    again = simulated[0].deepcopy().find_motifs(lens=0.6)
+    again = simulated[0].deepcopy().find_motifs(radius=0.6)
     np.testing.assert_array_equal(again.positions, motifs.positions)
     np.testing.assert_array_equal(again.labels, motifs.labels)
     np.testing.assert_array_equal(again.layout, motifs.layout)
@@ -153,20 +153,20 @@ def test_patches_and_features_follow_the_order_of_the_labels(motifs):
     assert np.corrcoef(patch_mean[inside], motifs.features.data[inside, mode])[0, 1] > 0.9
 
 
-def test_features_through_another_lens_see_a_larger_disc(motifs):
+def test_features_through_another_radius_see_a_larger_disc(motifs):
     assert motifs.features_at(1.2).radius == pytest.approx(2 * motifs.features.radius)
-    with pytest.raises(ValueError, match="no lens 5"):
+    with pytest.raises(ValueError, match="no radius 5"):
         motifs.labels_at(5)
 
 
-def test_each_lens_has_its_certainties(motifs):
-    np.testing.assert_array_equal(motifs.probabilities_at(motifs.lens), motifs.probabilities)
-    for lens in motifs.lenses:
-        p = motifs.probabilities_at(lens)
+def test_each_radius_has_its_certainties(motifs):
+    np.testing.assert_array_equal(motifs.probabilities_at(motifs.radius), motifs.probabilities)
+    for radius in motifs.radii:
+        p = motifs.probabilities_at(radius)
         assert p.shape == motifs.labels.shape
         assert 0 < p.min() <= p.max() <= 1
     assert motifs.probabilities_at(2.4).min() < 1
-    with pytest.raises(ValueError, match="no lens 5"):
+    with pytest.raises(ValueError, match="no radius 5"):
         motifs.probabilities_at(5)
 
 
@@ -187,7 +187,7 @@ class TestEdits:
     def test_cells_are_named_anew_after_a_merge(self, motifs):
         bonds = motifs.cells.bonds.copy()
         motifs.merge(list(range(motifs.n_motifs)))
-        assert {letter for word in motifs.cells.words for letter in word} == {0}
+        assert {letter for word in motifs.cells.corner_sequences for letter in word} == {0}
         np.testing.assert_array_equal(motifs.cells.bonds, bonds)
 
     def test_undo_takes_the_last_edit_back_and_again_brings_it(self, motifs):
@@ -226,6 +226,7 @@ class TestEdits:
             (lambda m: m.merge([0]), "two motifs or more"),
             (lambda m: m.merge([0, 99]), "no motif"),
             (lambda m: m.split(99), "no motif"),
+            (lambda m: m.split(0, min_motif_size=4), "min_motif_size is 4; a whole number of 5 or more"),
             (lambda m: m.relabel({99: "x"}), "no motif"),
             (lambda m: m.relabel(np.zeros(3, int)), "one whole number"),
             (lambda m: m.undo(), "nothing to undo"),
@@ -248,11 +249,11 @@ class TestWhatHyperspyDoesToIt:
         old, new = found.motifs, back.motifs
         for name in ("positions", "labels", "probabilities", "layout", "frames"):
             np.testing.assert_array_equal(getattr(new, name), getattr(old, name), err_msg=name)
-        assert new.lenses == old.lenses
-        assert new.lens == old.lens
+        assert new.radii == old.radii
+        assert new.radius == old.radius
         assert new.parameters == old.parameters
         assert new.names == old.names
-        assert new.cells.words == old.cells.words
+        assert new.cells.corner_sequences == old.cells.corner_sequences
         np.testing.assert_array_equal(np.asarray(new.features.data), old.features.data)
         assert set(new.graph.edges) == set(old.graph.edges)
         np.testing.assert_allclose(np.asarray(new.means.data), old.means.data)
@@ -269,7 +270,9 @@ class TestWhatHyperspyDoesToIt:
         centres = cKDTree(whole.cells.centres)
         far, which = centres.query(left.cells.centres)
         assert far.max() < 1e-9
-        assert [left.cells.words[i] for i in range(len(left.cells))] == [whole.cells.words[i] for i in which]
+        assert [left.cells.corner_sequences[i] for i in range(len(left.cells))] == [
+            whole.cells.corner_sequences[i] for i in which
+        ]
         assert left.cells.on_border.sum() > 0
         assert len(left.graph.find(level="cell")) == len(left.cells)
 
@@ -303,7 +306,7 @@ class TestGivenAtoms:
     def test_positions_given_without_refinement_are_kept_to_the_bit(self, simulated):
         signal, truth = simulated[0].deepcopy(), simulated[1]
         scale = signal.axes_manager.signal_axes[0].scale
-        motifs = signal.find_motifs(atoms=truth.positions * scale, refine=False, lens=0.6)
+        motifs = signal.find_motifs(atoms=truth.positions * scale, refine=False, radius=0.6)
         np.testing.assert_allclose(motifs.pixel_positions, truth.positions, atol=1e-9)
         assert motifs.parameters["atoms"] == "given"
 
@@ -311,7 +314,7 @@ class TestGivenAtoms:
         signal, truth = simulated[0].deepcopy(), simulated[1]
         inside = np.all((truth.positions > 10) & (truth.positions < np.array(SHAPE[::-1]) - 10), axis=1)
         rough = truth.positions[inside] + np.random.default_rng(0).uniform(-1, 1, (inside.sum(), 2))
-        motifs = signal.find_motifs(atoms=rough * signal.axes_manager.signal_axes[0].scale, lens=0.6)
+        motifs = signal.find_motifs(atoms=rough * signal.axes_manager.signal_axes[0].scale, radius=0.6)
         error = np.linalg.norm(motifs.pixel_positions - truth.positions[inside], axis=1)
         assert np.median(error) < 0.25
 
@@ -319,22 +322,33 @@ class TestGivenAtoms:
         signal = simulated[0].deepcopy()
         table = signal.find_atoms()
         signal.remove_atoms(table.positions[[5, 20]])
-        motifs = signal.find_motifs(lens=0.6)
+        motifs = signal.find_motifs(radius=0.6)
         assert len(motifs.labels) == len(table) - 2
         assert motifs.parameters["atoms"] == "edited"
+
+
+def test_a_radius_in_axis_units_is_the_only_one(simulated):
+    signal = simulated[0].deepcopy()
+    length = 0.6 * float(signal.estimate_atom_separation()[0])
+    motifs = signal.find_motifs(radius=length, radius_units="axes", show_progressbar=False)
+    assert motifs.radii == (motifs.radius,)
+    assert motifs.radius * motifs.parameters["spacing"] == pytest.approx(length)
+    assert motifs.parameters["options"]["radius"] == length
+    patches = motifs.signal.get_atom_patches(radius=length, radius_units="axes")
+    assert patches.radius == pytest.approx(motifs.patches.radius)
 
 
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"lens": "small"}, ValueError, "lens is 'small'"),
-        ({"lens": 40.0}, ValueError, "0.2 to 10"),
-        ({"lens": 1.2, "patch_radius": 0.2}, ValueError, "not both"),
-        ({"patch_radius": 100.0}, ValueError, "units of the axes"),
+        ({"radius": "small"}, ValueError, "radius is 'small'"),
+        ({"radius": 40.0}, ValueError, "0.2 to 10"),
+        ({"radius": 1.2, "radius_units": "nm"}, ValueError, "radius_units is 'nm'; expected 'nn' or 'axes'"),
+        ({"radius": 100.0, "radius_units": "axes"}, ValueError, "units of the axes"),
         ({"separation": -1.0}, ValueError, "positive length"),
         ({"polarity": "up"}, ValueError, "'bright' or 'dark'"),
         ({"n_motifs": 0}, ValueError, "n_motifs is 0"),
-        ({"min_motif_size": 2}, ValueError, "5 or more"),
+        ({"min_motif_size": 4}, ValueError, "min_motif_size is 4; a whole number of 5 or more"),
         ({"n_max": 2.5}, ValueError, "whole number"),
         ({"atoms": [[0.5, 0.5]]}, ValueError, "at least 12"),
         ({"atoms": "all"}, TypeError, "Sublattice"),
@@ -348,14 +362,14 @@ def test_a_wrong_argument_is_refused_and_the_earlier_result_stays(motifs, argume
     np.testing.assert_array_equal(motifs.labels, before)
 
 
-def test_a_stack_has_one_vocabulary_and_a_frame_for_every_atom(simulated):
+def test_a_stack_has_one_model_and_a_frame_for_every_atom(simulated):
     image = simulated[0]
     halves = [image.isig[:180, :240].data, image.isig[184:, 60:].data]
     stack = hs.signals.Signal2D(np.stack(halves))
     for axis, name in zip(stack.axes_manager.signal_axes, "xy", strict=True):
         axis.scale, axis.units, axis.name = 0.0125, "nm", name
     stack.set_signal_type("atomic_image")
-    motifs = stack.find_motifs(lens=0.6)
+    motifs = stack.find_motifs(radius=0.6)
     assert set(motifs.frames) == {0, 1}
     # The two frequent motifs of either frame are the same two.
     for frame in (0, 1):
@@ -368,12 +382,12 @@ def test_a_stack_has_one_vocabulary_and_a_frame_for_every_atom(simulated):
     assert "frame by frame" in motifs.cells.reason
     lazy = stack.as_lazy()
     lazy.set_signal_type("atomic_image")
-    np.testing.assert_array_equal(lazy.find_motifs(lens=0.6).labels, motifs.labels)
+    np.testing.assert_array_equal(lazy.find_motifs(radius=0.6).labels, motifs.labels)
 
 
 def test_the_painted_image_is_nearer_to_the_truth_than_any_gaussian_filter():
     signal, truth = data.monolayer(shape=(300, 364), dose=3e4, random_state=6)
-    motifs = signal.find_motifs(lens=0.6)
+    motifs = signal.find_motifs(radius=0.6)
     painted = motifs.reconstruct()
     assert type(painted) is type(signal)
     assert not store.has_result(painted)
@@ -446,9 +460,9 @@ class TestPredict:
         other.data += peak
         found = motifs.predict(other)
         nearest = int(np.argmin(np.hypot(*(found.pixel_positions - [column, row]).T)))
-        strangeness = found.to_dict()["strangeness"]
-        assert 1 - strangeness[nearest] < 1 / len(strangeness)
-        assert np.median(strangeness) < 0.9
+        outlier_score = found.to_dict()["outlier_score"]
+        assert 1 - outlier_score[nearest] < 1 / len(outlier_score)
+        assert np.median(outlier_score) < 0.9
         assert found.probabilities[nearest] < 0.5
         assert np.median(found.probabilities) > 0.9
 
@@ -477,7 +491,7 @@ class TestCells:
     def test_cells_can_be_coloured_by_all_that_is_known_of_them(self, motifs):
         import matplotlib.pyplot as plt
 
-        for choice in ("class", "corners", "shape", "handedness", "occupant"):
+        for choice in ("class", "corners", "shape", "handedness", "centre_atom"):
             (cells,) = motifs.plot_cells(choice).collections
             assert len(cells.get_facecolors()) == len(motifs.cells)
         angles = motifs.plot_cells("orientation").collections[0]
@@ -528,7 +542,7 @@ class TestCells:
     def test_ring_statistics_and_suggestions_speak_of_these_cells(self, motifs):
         sizes = motifs.ring_statistics(border=True).sizes
         assert 6 in sizes
-        best = motifs.suggest_cell_motifs()[0]
+        best = motifs.rank_corner_motifs()[0]
         assert set(best.motifs) <= set(range(motifs.n_motifs))
         assert len(motifs.find_cells(motifs=best.motifs)) > 50
 
@@ -538,7 +552,7 @@ def test_an_atom_lattice_has_one_sublattice_a_motif(motifs):
     assert len(lattice.sublattice_list) == motifs.n_motifs
     for sublattice, count in zip(lattice.sublattice_list, motifs.counts, strict=True):
         assert len(sublattice.x_position) == count
-    again = motifs.signal.deepcopy().find_motifs(atoms=lattice, refine=False, lens=0.6)
+    again = motifs.signal.deepcopy().find_motifs(atoms=lattice, refine=False, radius=0.6)
     assert len(again.labels) == len(motifs.labels)
     assert (
         adjusted_rand_score(
@@ -594,7 +608,7 @@ class TestWhatAReaderFound:
         signal = simulated[0].deepcopy()
         table = signal.find_atoms()
         signal.remove_atoms(table.positions[[5]])
-        motifs = signal.find_motifs(patch_radius=0.11)
+        motifs = signal.find_motifs(radius=0.11, radius_units="axes")
         np.testing.assert_array_equal(motifs.to_dict()["amplitude"], np.delete(table.amplitude, 5))
         assert motifs.parameters["polarity"] == "bright"
 
@@ -609,7 +623,7 @@ class TestWhatAReaderFound:
         stack = hs.stack([image, other, image])
         stack.set_signal_type("atomic_image")
         stack.axes_manager[0].scale = 0.5
-        motifs = stack.find_motifs(patch_radius=0.11)
+        motifs = stack.find_motifs(radius=0.11, radius_units="axes")
         for k, by in ((1, 1), (1, 0.5), (2, -1)):
             picked = stack.inav[by]
             np.testing.assert_array_equal(picked.motifs.positions, motifs.positions[motifs.frames == k])
@@ -638,7 +652,7 @@ def test_filled_and_empty_channels_fall_apart_by_what_the_image_shows():
     filler = np.char.endswith(names, "channel")
     positions = truth.positions * s.axes_manager[0].scale
     framework = positions[~filler]
-    motifs = s.find_motifs(framework, refine=False, lens=0.6, show_progressbar=False)
+    motifs = s.find_motifs(framework, refine=False, radius=0.6, show_progressbar=False)
     cells = motifs.cells
     groups = motifs.cluster_cells(n_corners=6)
     looked = np.flatnonzero(groups >= 0)
@@ -657,10 +671,10 @@ def test_atoms_whose_disc_is_cut_are_told_and_a_motif_of_them_is_named_so(found)
     gap = np.min(
         [pixels[:, 0], pixels[:, 1], SHAPE[1] - 1 - pixels[:, 0], SHAPE[0] - 1 - pixels[:, 1]], axis=0
     )
-    np.testing.assert_array_equal(signal.motifs.near_border, gap < radius)
-    assert 0 < signal.motifs.near_border.sum() < 0.1 * len(gap)
+    np.testing.assert_array_equal(signal.motifs.truncated, gap < radius)
+    assert 0 < signal.motifs.truncated.sum() < 0.1 * len(gap)
     assert "cut by the border" not in signal.motifs.summary()
-    np.testing.assert_array_equal(signal.motifs.to_dict()["near_border"], gap < radius)
+    np.testing.assert_array_equal(signal.motifs.to_dict()["truncated"], gap < radius)
 
     labels = np.where(gap < radius, signal.motifs.n_motifs, signal.motifs.labels)
     record = store.read(signal)
@@ -671,5 +685,5 @@ def test_atoms_whose_disc_is_cut_are_told_and_a_motif_of_them_is_named_so(found)
 
 def test_a_crop_has_its_own_border(found):
     cropped = found.isig[50:, :].motifs
-    assert cropped.near_border[np.argmin(cropped.pixel_positions[:, 0])]
-    assert not cropped.near_border[np.argmin(np.abs(cropped.pixel_positions - 120).sum(axis=1))]
+    assert cropped.truncated[np.argmin(cropped.pixel_positions[:, 0])]
+    assert not cropped.truncated[np.argmin(np.abs(cropped.pixel_positions - 120).sum(axis=1))]

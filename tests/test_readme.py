@@ -29,7 +29,7 @@ def test_the_first_five_minutes(tmp_path, monkeypatch, capsys):
     rarest = int(re.search(r"(\d+) atoms of the rarest motif", capsys.readouterr().out)[1])
     loaded = hs.load("image.hspy")
     # All vacancies whose disc the image holds.
-    margin = loaded.motifs.lens * loaded.motifs.parameters["spacing"] / image.axes_manager[0].scale
+    margin = loaded.motifs.radius * loaded.motifs.parameters["spacing"] / image.axes_manager[0].scale
     whole = np.all((truth.positions > margin) & (truth.positions < np.array([329, 299]) - margin), axis=1)
     assert rarest == np.sum(whole & (truth.labels == truth.names.index("Se1"))) > 3
     graph = MotifGraph.from_graphml("hierarchy.graphml")

@@ -67,7 +67,7 @@ class Reader(HTMLParser):
 @pytest.fixture(scope="module")
 def found():
     signal, _ = data.monolayer(shape=(170, 204), random_state=3)
-    motifs = signal.find_motifs(lens=0.6)
+    motifs = signal.find_motifs(radius=0.6)
     motifs.relabel({1: HOSTILE})
     signal.metadata.General.title = f"Sample 7 {HOSTILE}"
     return motifs
@@ -123,9 +123,9 @@ def test_cells_are_told_with_what_they_hold(page, found):
 
 
 def test_parameters_and_versions_are_told(page, found):
-    asked = dict(page.table("Asked for"))
-    assert asked["lens"] == "0.6"
-    assert asked["n_motifs"] == "not given"
+    options = dict(page.table("Asked for"))
+    assert options["radius"] == "0.6"
+    assert options["n_motifs"] == "not given"
     estimated = dict(page.table("Estimated"))
     assert float(estimated["spacing"]) == pytest.approx(found.parameters["spacing"], rel=1e-4)
     assert dict(page.table("Versions"))["hyperspy"] == hyperspy.__version__

@@ -32,9 +32,9 @@ def record_of(signal, n=N, frames=None):
         frames=np.zeros(n, int) if frames is None else frames,
         labels=rng.integers(0, 3, n),
         probabilities=rng.random(n),
-        lenses=np.array([0.6, 1.2, 2.4]),
-        lens_labels=rng.integers(0, 3, (L, n)),
-        lens_probabilities=rng.random((L, n)).astype(np.float32),
+        radii=np.array([0.6, 1.2, 2.4]),
+        radius_labels=rng.integers(0, 3, (L, n)),
+        radius_probabilities=rng.random((L, n)).astype(np.float32),
         layouts=rng.random((L, n, 2)).astype(np.float32),
         chosen=1,
         stamp=stamp,
@@ -47,7 +47,7 @@ def record_of(signal, n=N, frames=None):
             "height": 3.5,
         },
         cells={"offsets": np.array([0, 3]), "vertices": np.array([0, 1, 2]), "clear": True, "nothing": None},
-        parameters={"n_max": 8, "lens": "auto", "rotation_invariant": False, "radii": [1.0, 2.0]},
+        parameters={"n_max": 8, "radius": "auto", "rotation_invariant": False, "radii": [1.0, 2.0]},
         previous={"labels": rng.integers(0, 3, n), "probabilities": rng.random(n), "names": {1: "W"}},
         features=features,
     )
@@ -136,7 +136,7 @@ def test_a_crop_leaves_the_atoms_that_remain_where_they_were():
     left = store.read(crop)
     np.testing.assert_array_equal(left.positions, record.positions[inside])
     np.testing.assert_array_equal(left.labels, record.labels[inside])
-    np.testing.assert_array_equal(left.lens_labels, record.lens_labels[:, inside])
+    np.testing.assert_array_equal(left.radius_labels, record.radius_labels[:, inside])
     np.testing.assert_array_equal(left.atoms["sigma"], record.atoms["sigma"][inside])
     np.testing.assert_array_equal(left.tree["atom_leaf"], record.tree["atom_leaf"][inside])
     np.testing.assert_array_equal(left.features.data, record.features.data[inside])
@@ -167,6 +167,17 @@ def test_a_new_calibration_moves_the_atoms_with_their_pixels():
     np.testing.assert_allclose(again.positions, pixels * 0.02 + 3.0)
     np.testing.assert_allclose(again.atoms["sigma"], record.atoms["sigma"] * 0.02 / 0.5)
     np.testing.assert_array_equal(again.atoms["amplitude"], record.atoms["amplitude"])
+
+
+@pytest.mark.parametrize(("units", "factor"), [("axes", 0.02 / 0.5), ("nn", 1.0)])
+def test_a_radius_in_axis_units_follows_a_new_calibration(units, factor):
+    signal = image()
+    chosen = {"radius": 1.5, "radius_units": units, "separation": None}
+    store.write(signal, dataclasses.replace(record_of(signal), parameters={"options": chosen}))
+    for axis in signal.axes_manager.signal_axes:
+        axis.scale = 0.02
+    options = store.read(signal).parameters["options"]
+    assert options["radius"] == pytest.approx(1.5 * factor)
 
 
 def test_units_converted_after_a_crop_are_followed():

@@ -14,7 +14,7 @@ HOSTILE = "<script>alert(1)</script>"
 @pytest.fixture(scope="module")
 def found():
     signal, _ = data.monolayer(shape=(170, 204), vacancies=0.05, random_state=3)
-    return signal.find_motifs(lens=1.2)
+    return signal.find_motifs(radius=1.2)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_turned_sites_are_turned_back_before_their_mean_is_taken():
 
     turned = signal.deepcopy()
     turned.data[:, 110:] = signal.data[:, 110:][:, ::-1]
-    both = turned.find_motifs(patch_radius=0.23, rotation_invariant=True)
+    both = turned.find_motifs(radius=0.23, radius_units="axes", rotation_invariant=True)
     assert both.symmetries[0] == "3m"
 
 
@@ -127,7 +127,7 @@ def test_a_notebook_shows_motifs_in_their_colours_and_escapes_names(motifs):
     shown = motifs._repr_html_()
     assert HOSTILE not in shown
     assert "&lt;script&gt;" in shown
-    assert f"lens 1.2 ({motifs.n_motifs} motifs)" in shown
+    assert f"radius 1.2 ({motifs.n_motifs} motifs)" in shown
     for k in range(min(motifs.n_motifs, 12)):
         assert motif_colour(k) in shown
         assert f"<td>{motifs.counts[k]:,}</td>" in shown

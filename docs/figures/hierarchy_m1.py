@@ -8,8 +8,8 @@ import hyperspy_motifs as hm
 s, truth = hm.data.m1_oxide(shape=(900, 900), empty_channels=0.15, random_state=0)
 pixels, names = truth.positions, [f"S{i + 1}" for i in range(len(truth.names))]
 cells = hm.cells.find_cells(pixels, truth.labels, extent=(0, 900, 0, 900))
-choices = hm.hierarchy.HierarchyChoices(composites=False, vertex_figures=False)
-hierarchy = hm.hierarchy.build_hierarchy(pixels, truth.labels, cells, names=names, choices=choices)
+options = hm.hierarchy.HierarchyOptions(composites=False, vertex_figures=False)
+hierarchy = hm.hierarchy.build_hierarchy(pixels, truth.labels, cells, names=names, options=options)
 graph = hm.graph.MotifGraph.from_arrays(pixels, truth.labels, cells=cells, hierarchy=hierarchy, names=names)
 
 figure, axes = plt.subplots(1, 2, figsize=(14, 5.5), width_ratios=(1, 1.5), layout="constrained")

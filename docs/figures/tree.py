@@ -1,4 +1,4 @@
-"""How motifs part from lens to lens."""
+"""How motifs split from radius to radius."""
 
 import hyperspy_motifs as hm
 

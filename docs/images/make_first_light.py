@@ -14,7 +14,7 @@ from hyperspy_motifs import data, draw
 signal, _ = data.monolayer(
     "MoSe2", vacancies=0.05, double_vacancies=0.01, shape=(440, 440), dose=8e4, random_state=5
 )
-motifs = signal.find_motifs(lens=0.6, show_progressbar=False)
+motifs = signal.find_motifs(radius=0.6, show_progressbar=False)
 
 figure = plt.figure(figsize=(11, 8.2), layout="constrained")
 upper, lower = figure.subfigures(2, 1, height_ratios=[2.2, 1])

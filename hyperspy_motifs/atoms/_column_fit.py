@@ -23,7 +23,7 @@ from hyperspy_motifs.atoms._kernels import (
     measure_columns,
     subtract_columns,
 )
-from hyperspy_motifs.atoms._neighbours import nearest_in_table, neighbour_table, part_of_table
+from hyperspy_motifs.atoms._neighbours import nearest_in_table, neighbour_table, subset_of_table
 from hyperspy_motifs.atoms._noise_spectrum import NoiseSpectrum
 from hyperspy_motifs.atoms._windows import tiles
 from hyperspy_motifs.threads import over_rows
@@ -314,7 +314,7 @@ class ColumnFit:
         for name in ("start", "parameters", "fitted", "variance", "uncertainty"):
             setattr(self, name, getattr(self, name)[which])
         starts, neighbours = self.table
-        self.table = part_of_table(starts, neighbours, which)
+        self.table = subset_of_table(starts, neighbours, which)
         self._update_radii()
 
     def copy(self) -> ColumnFit:

@@ -61,7 +61,7 @@ def nearest_in_table(positions: np.ndarray, starts: np.ndarray, indices: np.ndar
     return out
 
 
-def part_of_table(
+def subset_of_table(
     starts: np.ndarray, indices: np.ndarray, which: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Table of neighbours of the positions in the mask `which` among themselves, numbered anew."""

@@ -10,7 +10,7 @@ from hyperspy_motifs.atoms._peaks import ScaleSpace, maxima_by_height
 from hyperspy_motifs.atoms._visibility import lowest_between
 
 # Simulated on a square lattice of Gaussians 0.27 of its constant wide, three seeds: of pairs 0.6 of it apart, all of which
-# share one maximum, 83 % are parted at a noise of 1 % of a column, 79 % at 3 %, few at 5 %; without pairs none is made.
+# share one maximum, 83 % are split at a noise of 1 % of a column, 79 % at 3 %, few at 5 %; without pairs none is made.
 # How much finer than the others a pair is looked for, the least part of the typical response, how near to the column that
 # stands for both the two must lie, and how far, over the noise, the response must fall between them.
 _FINER = (1.3, 1.7)
@@ -52,9 +52,9 @@ def with_pairs(fit: ColumnFit, space: ScaleSpace, scale: float) -> ColumnFit:
         A new one, or `fit`.
     """
     for factor in _FINER:
-        parted = _with_pairs_at(fit, space, scale / factor)
-        if parted is not fit:
-            return parted
+        split = _with_pairs_at(fit, space, scale / factor)
+        if split is not fit:
+            return split
     return fit
 
 

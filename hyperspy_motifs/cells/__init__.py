@@ -1,15 +1,15 @@
 """Bonds, faces and the classes of motif-cells.
 
-:func:`find_cells`           points and motifs to :class:`Cells`
-:func:`suggest_cell_motifs`  which motifs tile the field
-:func:`vertex_figures`       the cells round each point, as symbols such as 3^2.4.3.4
-:func:`ring_statistics`      distribution of ring sizes, Aboav-Weaire and Lemaitre laws
+:func:`find_cells`                points and motifs to :class:`Cells`
+:func:`rank_corner_motifs`        which motifs tile the field
+:func:`vertex_figures`            the cells around each point, as symbols such as 3^2.4.3.4
+:func:`ring_statistics`           distribution of ring sizes, Aboav-Weaire and Lemaitre laws
 :func:`bond_orientational_order`  psi_k of every point
-:class:`BondRule`            the contract of all rules that draw bonds: :class:`AutoBonds`,
-                             :class:`DelaunayBonds`, :class:`VoronoiBonds`, :class:`BetaSkeletonBonds`,
-                             :class:`InterstitialBonds`, :class:`RadiusBonds`, :class:`NearestBonds`,
-:class:`ExplicitBonds` :func:`find_faces`           faces of any bonds in the plane
-:func:`canonical_words`      least rotation of cyclic words over both directions
+:class:`BondRule`                 base class of all bond rules: :class:`AutoBonds`, :class:`DelaunayBonds`,
+                                  :class:`VoronoiBonds`, :class:`BetaSkeletonBonds`, :class:`InterstitialBonds`,
+                                  :class:`RadiusBonds`, :class:`NearestBonds`, :class:`ExplicitBonds`
+:func:`find_faces`                faces of any bonds in the plane
+:func:`canonical_sequences`       least rotation of cyclic sequences over both directions
 """
 
 import lazy_loader

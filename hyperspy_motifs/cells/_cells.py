@@ -18,14 +18,14 @@ class CellClass(NamedTuple):
     Attributes
     ----------
     n_corners : int
-    word : tuple of int
-        Canonical cyclic word of the corners' motifs.
+    corner_sequence : tuple of int
+        Canonical cyclic sequence of the corners' motifs.
     shape : str
         "regular", "rhombic", "rectangular" and so on; a number follows where two shapes bear one name.
     """
 
     n_corners: int
-    word: tuple[int, ...]
+    corner_sequence: tuple[int, ...]
     shape: str
 
 
@@ -49,7 +49,7 @@ class Cells:
     labels : numpy.ndarray of int, shape (m,)
         Class of each cell, an index into :attr:`classes`; 0 = most frequent.
     handedness : numpy.ndarray of int8, shape (m,)
-        1 when the word of the class is read counter-clockwise, -1 clockwise (a mirror image), 0 when both are
+        1 when the sequence of the class is read counter-clockwise, -1 clockwise (a mirror image), 0 when both are
         the same.
     orientation : numpy.ndarray, shape (m,)
         Angle in radians by which the mean polygon of the class (mirrored for -1) is turned from +x towards +y
@@ -60,20 +60,20 @@ class Cells:
         The cell touches the outer face (or a void) with a corner, so that not all cells round that corner are
         known; with an extent given, also when the circle round its centre through its farthest corner leaves
         the extent, so that an atom beyond the field could have changed it.
-    occupants : numpy.ndarray of int, shape (m,)
+    centre_atoms : numpy.ndarray of int, shape (m,)
         Atom inside the cell, -1 for none.
-    n_occupants, n_holes : numpy.ndarray of int, shape (m,)
+    n_centre_atoms, n_holes : numpy.ndarray of int, shape (m,)
         Atoms inside the cell, and connected parts of the bond graph inside it.
     bonds : numpy.ndarray of int, shape (b, 2)
-        Bonds, the lower index first, those inside of wheels and dangling ones included.
+        Bonds, the lower index first, those inside of centred rings and dangling ones included.
     adjacency : numpy.ndarray of int, shape (a, 3)
         Cell, cell of higher index, number of bonds they share.
-    class_words, class_offsets : numpy.ndarray of int
-        Words of the classes one after the other, and where each begins.
+    class_corner_sequences, class_offsets : numpy.ndarray of int
+        Sequences of the classes one after the other, and where each begins.
     class_shapes : str
         Shapes of the classes, joined by line breaks.
-    class_occupants : numpy.ndarray of int, shape (c,)
-        Motif of the occupant of the class, -1 for none.
+    class_centre_atoms : numpy.ndarray of int, shape (c,)
+        Motif of the centre atom of the class, -1 for none.
     class_symmetry : numpy.ndarray of int, shape (c,)
         Order r of the rotational symmetry of the class: orientations are equal modulo 2 pi / r.
     rule, reason : str
@@ -91,15 +91,15 @@ class Cells:
     orientation: NDArray[np.float64]
     strain: NDArray[np.float64]
     on_border: NDArray[np.bool_]
-    occupants: NDArray[np.int64]
-    n_occupants: NDArray[np.int64]
+    centre_atoms: NDArray[np.int64]
+    n_centre_atoms: NDArray[np.int64]
     n_holes: NDArray[np.int64]
     bonds: NDArray[np.int64]
     adjacency: NDArray[np.int64]
-    class_words: NDArray[np.int64]
+    class_corner_sequences: NDArray[np.int64]
     class_offsets: NDArray[np.int64]
     class_shapes: str
-    class_occupants: NDArray[np.int64]
+    class_centre_atoms: NDArray[np.int64]
     class_symmetry: NDArray[np.int64]
     rule: str
     reason: str
@@ -128,23 +128,28 @@ class Cells:
     @cached_property
     def classes(self) -> list[CellClass]:
         """Classes, the most frequent first."""
-        if len(self.class_occupants) == 0:
+        if len(self.class_centre_atoms) == 0:
             return []
-        words = np.split(self.class_words, self.class_offsets[1:-1])
+        sequences = np.split(self.class_corner_sequences, self.class_offsets[1:-1])
         return [
-            CellClass(len(word), tuple(int(x) for x in word), shape)
-            for word, shape in zip(words, self.class_shapes.split("\n"), strict=True)
+            CellClass(len(sequence), tuple(int(x) for x in sequence), shape)
+            for sequence, shape in zip(sequences, self.class_shapes.split("\n"), strict=True)
         ]
 
     @cached_property
-    def words(self) -> list[tuple[int, ...]]:
-        """Canonical cyclic word of motif labels of each cell.
+    def corner_sequences(self) -> list[tuple[int, ...]]:
+        """Canonical cyclic sequence of motif labels of each cell.
 
-        Where corners of low probability were read as what most cells of that kind have, the word of the
+        Where corners of low probability were read as what most cells of that kind have, the sequence of the
         class.
         """
-        words = [c.word for c in self.classes]
-        return [words[k] for k in self.labels]
+        sequences = [c.corner_sequence for c in self.classes]
+        return [sequences[k] for k in self.labels]
+
+    @property
+    def words(self) -> list[tuple[int, ...]]:
+        """The same as :attr:`corner_sequences`, under the term of the literature on tilings."""
+        return self.corner_sequences
 
     @property
     def symmetry(self) -> NDArray[np.int64]:
@@ -157,20 +162,20 @@ class Cells:
         Returns
         -------
         dict of str to numpy.ndarray, each of shape (m,)
-            ``x``, ``y`` (centre) and ``area`` in the unit of the points; ``class``, ``n_corners``, ``word`` and
+            ``x``, ``y`` (centre) and ``area`` in the unit of the points; ``class``, ``n_corners``, ``corner_sequence`` and
             ``corners`` (motifs, and indices of the points, joined by hyphens), ``shape``; ``orientation`` in
             degrees, which counts modulo 360 / ``symmetry``; ``handedness``; ``strain_xx``, ``strain_yy``,
-            ``strain_xy`` against the mean of the class; ``occupant`` (a point, or -1), ``n_occupants``,
+            ``strain_xy`` against the mean of the class; ``centre_atom`` (a point, or -1), ``n_centre_atoms``,
             ``n_holes``, ``on_border``.
         """
         shapes = np.array([c.shape for c in self.classes], dtype=str)
-        words = np.array(["-".join(map(str, c.word)) for c in self.classes], dtype=str)
+        sequences = np.array(["-".join(map(str, c.corner_sequence)) for c in self.classes], dtype=str)
         return {
             "x": self.centres[:, 0],
             "y": self.centres[:, 1],
             "class": self.labels,
             "n_corners": self.n_corners,
-            "word": words[self.labels],
+            "corner_sequence": sequences[self.labels],
             "shape": shapes[self.labels],
             "area": self.areas,
             "orientation": np.degrees(self.orientation),
@@ -179,8 +184,8 @@ class Cells:
             "strain_xx": self.strain[:, 0],
             "strain_yy": self.strain[:, 1],
             "strain_xy": self.strain[:, 2],
-            "occupant": self.occupants,
-            "n_occupants": self.n_occupants,
+            "centre_atom": self.centre_atoms,
+            "n_centre_atoms": self.n_centre_atoms,
             "n_holes": self.n_holes,
             "on_border": self.on_border,
             "corners": np.array(["-".join(map(str, p.tolist())) for p in self.polygons], dtype=str),
@@ -208,7 +213,7 @@ class Cells:
             If an attribute is missing.
         """
         # Files of the first development version do not tell the symmetry: no turn is then taken for another.
-        n_classes = len(np.atleast_1d(arrays.get("class_occupants", [])))
+        n_classes = len(np.atleast_1d(arrays.get("class_centre_atoms", [])))
         arrays = {"class_symmetry": np.ones(n_classes, dtype=np.int64), **arrays}
         names = [field.name for field in fields(cls)]
         missing = sorted(set(names) - set(arrays))

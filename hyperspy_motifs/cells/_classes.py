@@ -1,4 +1,4 @@
-"""Classes of cells: corners, word and shape; then what each cell is within its class."""
+"""Classes of cells: corners, sequence and shape; then what each cell is within its class."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ._corner_sequences import CanonicalSequences, canonical_sequences, distinct_rows, sequence_ids
 from ._shapes import affine_strain, align_to_mean, lay_on_mean, shape_moments, shape_name, split_by_gap
-from ._words import CanonicalWords, canonical_words, distinct_rows, word_ids
 
 
 class ClassTable(NamedTuple):
@@ -19,10 +19,10 @@ class ClassTable(NamedTuple):
     handedness: NDArray[np.int8]
     orientation: NDArray[np.float64]
     strain: NDArray[np.float64]
-    class_words: NDArray[np.int64]
+    class_corner_sequences: NDArray[np.int64]
     class_offsets: NDArray[np.int64]
     class_shapes: list[str]
-    class_occupants: NDArray[np.int64]
+    class_centre_atoms: NDArray[np.int64]
     class_symmetry: NDArray[np.int64]
 
 
@@ -32,9 +32,9 @@ def classify(
     doubt: NDArray[np.bool_],
     vertices: NDArray[np.int64],
     offsets: NDArray[np.int64],
-    occupants: NDArray[np.int64],
+    centre_atoms: NDArray[np.int64],
 ) -> ClassTable:
-    """Sort polygons into classes of (corners, canonical word, occupant's motif, shape), the most frequent
+    """Sort polygons into classes of (corners, canonical sequence, centre atom's motif, shape), the most frequent
     first.
 
     Parameters
@@ -46,7 +46,7 @@ def classify(
         Points whose motif may be read as another.
     vertices, offsets : numpy.ndarray of int
         The polygons.
-    occupants : numpy.ndarray of int, shape (m,)
+    centre_atoms : numpy.ndarray of int, shape (m,)
         Point inside each polygon, or -1.
     """
     m = len(offsets) - 1
@@ -58,27 +58,27 @@ def classify(
         )  # fmt: skip
     sizes = np.diff(offsets)
     spelled = _settled_letters(letters, doubt, vertices, offsets)
-    words = canonical_words(spelled, offsets)
-    word, _ = word_ids(words.letters, offsets)
+    sequences = canonical_sequences(spelled, offsets)
+    sequence, _ = sequence_ids(sequences.letters, offsets)
     centres = np.add.reduceat(points[vertices], offsets[:-1], axis=0) / sizes[:, None]
-    occupied = np.where(occupants >= 0, letters[occupants], -1)
-    corners = _canonical_corners(points, vertices, offsets, centres, words)
+    occupied = np.where(centre_atoms >= 0, letters[centre_atoms], -1)
+    corners = _canonical_corners(points, vertices, offsets, centres, sequences)
     shape = _shape_groups(corners, sizes)
-    key = np.column_stack([word, occupied, shape])
+    key = np.column_stack([sequence, occupied, shape])
     first, inverse = distinct_rows(key)
     count = np.bincount(inverse)
-    # Most frequent first; of equally frequent ones fewer corners, then the lower word.
+    # Most frequent first; of equally frequent ones fewer corners, then the lower sequence.
     order = np.argsort(-count, kind="stable")
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     labels = rank[inverse]
     first = first[order]
-    orientation, strain, names, symmetry = _within_classes(corners, sizes, labels, words, len(order))
+    orientation, strain, names, symmetry = _within_classes(corners, sizes, labels, sequences, len(order))
     class_sizes = sizes[first]
     class_offsets = np.r_[0, np.cumsum(class_sizes)].astype(np.int64)
     index = np.repeat(offsets[:-1][first] - class_offsets[:-1], class_sizes) + np.arange(class_offsets[-1])
     return ClassTable(
-        centres, labels, words.handedness, orientation, strain, words.letters[index], class_offsets,
+        centres, labels, sequences.handedness, orientation, strain, sequences.letters[index], class_offsets,
         _distinct_names(names, key[first, :2]), key[first, 1], symmetry,
     )  # fmt: skip
 
@@ -89,14 +89,14 @@ def _settled_letters(
     vertices: NDArray[np.int64],
     offsets: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Letters of all corners, doubtful ones read so that the commonest word of certain corners comes out."""
+    """Letters of all corners, doubtful ones read so that the commonest sequence of certain corners comes out."""
     spelled = letters[vertices].copy()
     unsure = doubt[vertices]
     if not unsure.any():
         return spelled
     has_doubt = np.logical_or.reduceat(unsure, offsets[:-1])
-    words = canonical_words(spelled, offsets)
-    ids, names = word_ids(words.letters, offsets)
+    sequences = canonical_sequences(spelled, offsets)
+    ids, names = sequence_ids(sequences.letters, offsets)
     count = np.bincount(ids[~has_doubt], minlength=len(names))
     known = np.argsort(-count, kind="stable")
     known = known[count[known] > 0]
@@ -107,7 +107,7 @@ def _settled_letters(
     for size, group in by_size.items():
         rows = np.array(group)
         turn = (np.arange(size)[None, :] + np.arange(size)[:, None]) % size
-        # Every word in all its rotations and reflections, the commonest word first.
+        # Every sequence in all its rotations and reflections, the commonest sequence first.
         turned[size] = np.concatenate([rows[:, turn], rows[:, ::-1][:, turn]], axis=1).reshape(-1, size)
     for cell in np.flatnonzero(has_doubt):
         part = slice(offsets[cell], offsets[cell + 1])
@@ -125,17 +125,17 @@ def _canonical_corners(
     vertices: NDArray[np.int64],
     offsets: NDArray[np.int64],
     centres: NDArray[np.float64],
-    words: CanonicalWords,
+    sequences: CanonicalSequences,
 ) -> NDArray[np.complex128]:
-    """Corners about their mean as complex numbers, in the order of the canonical word, shape (v,).
+    """Corners about their mean as complex numbers, in the order of the canonical sequence, shape (v,).
 
     Cells of handedness -1 are mirrored (y reversed), so that all cells of a class turn the same way.
     """
     sizes = np.diff(offsets)
     cell = np.repeat(np.arange(len(sizes)), sizes)
     k = np.arange(len(vertices)) - offsets[:-1][cell]
-    back = (words.handedness == -1)[cell]
-    k = (words.start[cell] + np.where(back, -k, k)) % sizes[cell]
+    back = (sequences.handedness == -1)[cell]
+    k = (sequences.start[cell] + np.where(back, -k, k)) % sizes[cell]
     xy = points[vertices[offsets[:-1][cell] + k]] - centres[cell]
     return xy[:, 0] + 1j * np.where(back, -xy[:, 1], xy[:, 1])
 
@@ -155,10 +155,10 @@ def _within_classes(
     corners: NDArray[np.complex128],
     sizes: NDArray[np.int64],
     labels: NDArray[np.int64],
-    words: CanonicalWords,
+    sequences: CanonicalSequences,
     n_classes: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str], NDArray[np.int64]]:
-    """Orientation (m,) and strain (m, 3) of each cell against the mean of its class; of that mean a word for its
+    """Orientation (m,) and strain (m, 3) of each cell against the mean of its class; of that mean a name for its
     shape, and the order of its rotational symmetry.
     """
     offsets = np.r_[0, np.cumsum(sizes)]
@@ -171,11 +171,11 @@ def _within_classes(
         members = order[(ends[k - 1] if k else 0) : ends[k]]
         size = int(sizes[members[0]])
         rows = corners[offsets[members][:, None] + np.arange(size)]
-        repeat = int(words.symmetry[members[0]])
+        repeat = int(sequences.symmetry[members[0]])
         shifts = np.arange(repeat) * (size // repeat)
-        achiral = words.handedness[members[0]] == 0
+        achiral = sequences.handedness[members[0]] == 0
         mean, shift, mirrored, angle = align_to_mean(rows, shifts, bool(achiral))
-        flip = mirrored ^ (words.handedness[members] == -1)
+        flip = mirrored ^ (sequences.handedness[members] == -1)
         tensor = affine_strain(mean, lay_on_mean(rows, shift, mirrored), angle)
         tensor[flip, 2] *= -1
         strain[members] = tensor
@@ -187,7 +187,7 @@ def _within_classes(
 
 
 def _symmetry_order(mean: NDArray[np.complexfloating], shifts: NDArray[np.integer]) -> int:
-    """Rotations, among those that the word allows, that leave the mean polygon as it is (to 5 %)."""
+    """Rotations, among those that the sequence allows, that leave the mean polygon as it is (to 5 %)."""
     n = len(mean)
     index = (np.arange(n)[None, :] + shifts[:, None]) % n
     overlap = np.abs(mean[index] @ mean.conj()) / float(np.sum(np.abs(mean) ** 2))
@@ -201,11 +201,11 @@ def _least_angle(angle: NDArray[np.floating], order: int) -> NDArray[np.floating
 
 
 def _distinct_names(names: list[str], keys: NDArray[np.int64]) -> list[str]:
-    """Shape names; where two classes agree in word, occupant and name, a number parts them."""
+    """Shape names; where two classes agree in sequence, centre atom and name, a number parts them."""
     seen: dict[tuple[int, int, str], int] = {}
     out = []
-    for name, (word, occupant) in zip(names, keys.tolist(), strict=True):
-        count = seen.get((word, occupant, name), 0) + 1
-        seen[(word, occupant, name)] = count
+    for name, (sequence, centre_atom) in zip(names, keys.tolist(), strict=True):
+        count = seen.get((sequence, centre_atom, name), 0) + 1
+        seen[(sequence, centre_atom, name)] = count
         out.append(name if count == 1 else f"{name} {count}")
     return out

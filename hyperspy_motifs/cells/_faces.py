@@ -131,7 +131,7 @@ def shoelace(
 def find_faces(points: NDArray[np.floating], bonds: NDArray[np.integer], *, planar: bool = False) -> Faces:
     """Bounded faces of the graph that bonds draw in the plane.
 
-    Crossing bonds are parted first (the longer goes), then dangling bonds and bridges, which have the same
+    Of two crossing bonds the longer is removed first, then dangling bonds and bridges, which have the same
     face on both sides, are pruned. For what remains Euler's formula holds: vertices - bonds + faces + 1
     (outer) = 1 + components.
 

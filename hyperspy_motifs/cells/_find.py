@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ._auto import AutoBonds
 from ._bond_rule import BondRule
 from ._cells import Cells
+from ._centred_rings import choose_centred_rings, merge_rings
 from ._classes import classify
 from ._delaunay_cut import DelaunayBonds
 from ._explicit import ExplicitBonds
@@ -18,7 +19,6 @@ from ._holes import faces_of_points
 from ._interstitial import InterstitialBonds
 from ._proximity import BetaSkeletonBonds
 from ._voronoi import VoronoiBonds
-from ._wheels import choose_wheels, merge_wheels
 
 #: Rules that need no parameter, by name.
 _RULES: dict[str, BondRule] = {
@@ -71,13 +71,13 @@ def find_cells(
     probabilities: ArrayLike | None = None,
     motifs: ArrayLike | None = None,
     extent: tuple[float, float, float, float] | None = None,
-    wheels: bool | str = "auto",
+    merge_centred_rings: bool | str = "auto",
     max_corners: int = 24,
 ) -> Cells:
     """Find the cells that points tile, and sort them into classes.
 
     Bonds are drawn by a rule, their faces found, and each face is classed by its number of corners, the
-    canonical cyclic word of its corners' motifs and its shape.
+    canonical cyclic sequence of its corners' motifs and its shape.
 
     Parameters
     ----------
@@ -88,16 +88,16 @@ def find_cells(
     bonds : str, BondRule or array-like of int, shape (b, 2)
         See :func:`bond_rule`.
     probabilities : array-like, shape (n,), optional
-        Of the labels, 0 to 1. A corner below 0.5 is read as the motif that makes the commonest word with
+        Of the labels, 0 to 1. A corner below 0.5 is read as the motif that makes the commonest sequence with
         the other corners, so that doubtful atoms do not multiply the classes.
     motifs : array-like of int, optional
         Build cells on the points of these motifs alone. Indices in the result still count all points.
     extent : (x0, x1, y0, y1), optional
         The field of view, in the unit of the points; only the flag ``on_border`` depends on it.
-    wheels : "auto" or bool
-        A column inside a ring breaks the ring into triangles. "auto" reads them as one ring with an occupant
+    merge_centred_rings : "auto" or bool
+        A column inside a ring breaks the ring into triangles. "auto" reads them as one ring with a centre atom
         where this shortens the description of the tiling; True does so for every kind of ring with a foreign
-        occupant, False never.
+        centre atom, False never.
     max_corners : int
         Faces of more corners are voids, and are left out like the outer face.
 
@@ -112,13 +112,13 @@ def find_cells(
         If the shapes do not fit, positions are not finite, too large or too close together (1e30, 1e-30) to have an
         area, or the rule is unknown.
     """
-    xy, letters, doubt = _checked(points, labels, probabilities)
+    xy, letters, uncertain = _checked(points, labels, probabilities)
     rule = bond_rule(bonds)
     chosen = _chosen(letters, motifs, len(xy))
     if isinstance(rule, ExplicitBonds) and len(chosen) < len(xy):
         raise ValueError("explicit bonds count all points: give either bonds as pairs or motifs, not both")
-    if wheels not in (True, False, "auto"):
-        raise ValueError(f"wheels must be 'auto', True or False, got {wheels!r}")
+    if merge_centred_rings not in (True, False, "auto"):
+        raise ValueError(f"merge_centred_rings must be 'auto', True or False, got {merge_centred_rings!r}")
     sub, sub_letters = xy[chosen], letters[chosen]
     if len(sub) < 3:
         found = ExplicitBonds([])(sub)._replace(reason="fewer than three points", clarity=0.0)
@@ -132,24 +132,24 @@ def find_cells(
     sides = cell_of_face[faces.sides]
     areas: NDArray[np.float64] = faces.areas[kept]
     n_holes: NDArray[np.int64] = faces.n_holes[kept]
-    occupants, n_occupants = _occupants(sub, faces, vertices, offsets)
-    if wheels:
-        found_wheels, taken = choose_wheels(
-            sub, sub_letters, vertices, offsets, faces.bonds, always=wheels is True
+    centre_atoms, n_centre_atoms = _centre_atoms(sub, faces, vertices, offsets)
+    if merge_centred_rings:
+        found_rings, taken = choose_centred_rings(
+            sub, sub_letters, vertices, offsets, faces.bonds, always=merge_centred_rings is True
         )
         if len(taken):
-            merged = merge_wheels(vertices, offsets, found_wheels, taken)
+            merged = merge_rings(vertices, offsets, found_rings, taken)
             vertices, offsets, new_cell = merged
             sides = np.append(new_cell, -1)[sides]
             m = len(offsets) - 1
             areas = np.bincount(new_cell, weights=areas, minlength=m).astype(np.float64)
             n_holes = np.bincount(new_cell, weights=n_holes, minlength=m).astype(np.int64)
-            n_occupants = np.bincount(new_cell, weights=n_occupants, minlength=m).astype(np.int64)
-            inside, occupants = occupants, np.full(m, -1, dtype=np.int64)
-            occupants[new_cell] = inside
-            occupants[m - len(taken) :] = found_wheels.hubs[taken]
-            n_occupants[m - len(taken) :] += 1
-    table = classify(sub, sub_letters, doubt[chosen], vertices, offsets, occupants)
+            n_centre_atoms = np.bincount(new_cell, weights=n_centre_atoms, minlength=m).astype(np.int64)
+            inside, centre_atoms = centre_atoms, np.full(m, -1, dtype=np.int64)
+            centre_atoms[new_cell] = inside
+            centre_atoms[m - len(taken) :] = found_rings.hubs[taken]
+            n_centre_atoms[m - len(taken) :] += 1
+    table = classify(sub, sub_letters, uncertain[chosen], vertices, offsets, centre_atoms)
     return Cells(
         vertices=chosen[vertices],
         offsets=offsets,
@@ -160,15 +160,15 @@ def find_cells(
         orientation=table.orientation,
         strain=table.strain,
         on_border=_on_border(sub, vertices, offsets, faces.bonds, sides, table.centres, extent),
-        occupants=np.where(occupants >= 0, chosen[occupants], -1),
-        n_occupants=n_occupants,
+        centre_atoms=np.where(centre_atoms >= 0, chosen[centre_atoms], -1),
+        n_centre_atoms=n_centre_atoms,
         n_holes=n_holes,
         bonds=chosen[found.pairs],
         adjacency=_adjacency(sides),
-        class_words=table.class_words,
+        class_corner_sequences=table.class_corner_sequences,
         class_offsets=table.class_offsets,
         class_shapes="\n".join(table.class_shapes),
-        class_occupants=table.class_occupants,
+        class_centre_atoms=table.class_centre_atoms,
         class_symmetry=table.class_symmetry,
         rule=bonds if isinstance(bonds, str) else type(rule).__name__,
         reason=found.reason,
@@ -208,19 +208,19 @@ def _checked(
         letters = given.astype(np.int64)
         if np.any(letters != given):
             raise ValueError("labels must be whole numbers")
-    doubt = np.zeros(len(xy), dtype=bool)
+    uncertain = np.zeros(len(xy), dtype=bool)
     if probabilities is not None:
         p = np.asarray(probabilities, dtype=np.float64)
         if p.shape != (len(xy),):
             raise ValueError(f"probabilities must be of shape ({len(xy)},), one a point; got {p.shape}")
-        doubt = ~(p >= 0.5)
+        uncertain = ~(p >= 0.5)
     if len(xy) and len(np.unique(xy[:, 0] + 1j * xy[:, 1])) < len(xy):
         warnings.warn(
             "some points lie on the very same place; only one of each takes part in cells",
             UserWarning,
             stacklevel=3,
         )
-    return xy, letters, doubt
+    return xy, letters, uncertain
 
 
 def _chosen(letters: NDArray[np.int64], motifs: ArrayLike | None, n: int) -> NDArray[np.int64]:
@@ -244,25 +244,25 @@ def take_faces(faces: Faces, kept: NDArray[np.integer]) -> tuple[NDArray[np.int6
     return faces.vertices[index], offsets
 
 
-def _occupants(
+def _centre_atoms(
     points: NDArray[np.float64], faces: Faces, vertices: NDArray[np.int64], offsets: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Point inside each cell that is a corner of none (the nearest to the centre), and their number."""
     m = len(offsets) - 1
-    occupants, count = np.full(m, -1, dtype=np.int64), np.zeros(m, dtype=np.int64)
+    centre_atoms, count = np.full(m, -1, dtype=np.int64), np.zeros(m, dtype=np.int64)
     free = np.ones(len(points), dtype=bool)
     free[faces.bonds.ravel()] = False
     inside = np.flatnonzero(free)
     host = faces_of_points(points, vertices, offsets, points[inside])
     inside, host = inside[host >= 0], host[host >= 0]
     if len(inside) == 0:
-        return occupants, count
+        return centre_atoms, count
     centre = np.add.reduceat(points[vertices], offsets[:-1], axis=0) / np.diff(offsets)[:, None]
     far = np.linalg.norm(points[inside] - centre[host], axis=1)
     order = np.argsort(-far, kind="stable")
-    occupants[host[order]] = inside[order]
+    centre_atoms[host[order]] = inside[order]
     count += np.bincount(host, minlength=m)
-    return occupants, count
+    return centre_atoms, count
 
 
 def _on_border(

@@ -1,4 +1,4 @@
-"""Rings with an occupant that geometry alone gives away."""
+"""Rings with a centre atom that geometry alone gives away."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _EMPTY_SHARE = 0.08
 
 
 class RingGeometry(NamedTuple):
-    """What geometry says of wheels.
+    """What geometry says of centred rings.
 
     Attributes
     ----------
     taken : numpy.ndarray of bool, shape (w,)
-        Wheels that are rings with an occupant.
+        Centred rings that are rings with a centre atom.
     alike : numpy.ndarray of bool, shape (w,)
-        Wheels whose ring has the size and shape of those.
+        Centred rings whose ring has the size and shape of those.
     """
 
     taken: NDArray[np.bool_]
@@ -46,22 +46,22 @@ def rings_found_empty(
     foreign: NDArray[np.bool_],
     neighbours: NDArray[np.int64],
 ) -> RingGeometry:
-    """Wheels of one number of spokes whose rings are found empty elsewhere, with the same size and shape.
+    """Centred rings of one number of spokes whose rings are found empty elsewhere, with the same size and shape.
 
-    All wheels like the commonest empty ring are taken when few of them touch one another. Otherwise, a kind
-    of wheels (hubs of one motif) is taken when empty faces agree with its ring, at least two and 8 %
-    of the wheels that agree; when most of those do not touch one another; and when not nearly all wheels of
+    All centred rings like the commonest empty ring are taken when few of them touch one another. Otherwise, a kind
+    of centred rings (hubs of one motif) is taken when empty faces agree with its ring, at least two and 8 %
+    of the centred rings that agree; when most of those do not touch one another; and when not nearly all centred rings of
     that geometry have hubs that are also ring atoms of others, as in a close-packed lattice with vacancies.
 
     Parameters
     ----------
     features, empty : numpy.ndarray
-        :func:`ring_features` of the wheels' rings, and of empty faces of that size.
+        :func:`ring_features` of the centred_rings' rings, and of empty faces of that size.
     kinds : numpy.ndarray of int, shape (w,)
     foreign : numpy.ndarray of bool, shape (w,)
         The hub is no atom of the kind that its ring is made of.
     neighbours : numpy.ndarray of int, shape (w, n)
-        Wheels, among these, whose hubs lie on the rim of each, -1 for none.
+        Centred rings, among these, whose hubs lie on the rim of each, -1 for none.
     """
     taken = np.zeros(len(features), dtype=bool)
     alike = np.zeros(len(features), dtype=bool)
@@ -72,7 +72,7 @@ def rings_found_empty(
         around = neighbours[rivals]
         return float(((around >= 0) & rivals[around]).any(axis=1).mean())
 
-    # The commonest empty ring decides by itself where wheels like it stand apart, whatever the motifs are.
+    # The commonest empty ring decides by itself where centred rings like it stand apart, whatever the motifs are.
     sample = empty[:: max(1, len(empty) // 300)]
     close = np.linalg.norm(sample[:, None] - sample[None], axis=2) <= _LEAST_TOLERANCE
     middle = np.median(sample[close[int(close.sum(axis=1).argmax())]], axis=0)
@@ -102,16 +102,16 @@ def rings_found_empty(
     return RingGeometry(taken, alike)
 
 
-def odd_wheels(
+def odd_centred_rings(
     spokes: NDArray[np.integer],
     other_motif: NDArray[np.bool_],
     touches_odd: NDArray[np.bool_],
     cell_sizes: NDArray[np.integer],
     n_points: int,
 ) -> NDArray[np.bool_]:
-    """Wheels with other than six spokes, where reading them as one polygon shortens the description.
+    """Centred rings with other than six spokes, where reading them as one polygon shortens the description.
 
-    In a lattice, points with five and seven neighbours stand side by side in dislocations: wheels that touch
+    In a lattice, points with five and seven neighbours stand side by side in dislocations: centred rings that touch
     another with other than six spokes are left out. Triangles round such a hub are of another shape (their
     angle at the hub is a full turn over the number of spokes), so all triangles cost the bits that tell them
     apart, while merged there are fewer.
@@ -122,7 +122,7 @@ def odd_wheels(
     other_motif : numpy.ndarray of bool, shape (w,)
         The ring is of other motifs than the hub for the most part.
     touches_odd : numpy.ndarray of bool, shape (w,)
-        On its rim lies the hub of another wheel with other than six spokes.
+        On its rim lies the hub of another centred ring with other than six spokes.
     cell_sizes : numpy.ndarray of int, shape (m,)
         Corners of all cells.
     n_points : int

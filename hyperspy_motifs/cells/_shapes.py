@@ -135,11 +135,11 @@ def align_to_mean(
     Parameters
     ----------
     corners : numpy.ndarray of complex, shape (m, n)
-        Corners about their mean, in the order of the canonical word.
+        Corners about their mean, in the order of the canonical sequence.
     shifts : numpy.ndarray of int
-        First corners that the word's symmetry leaves open.
+        First corners that the sequence's symmetry leaves open.
     mirror : bool
-        The word reads the same in both directions, so a polygon may also be laid on the mean as its mirror
+        The sequence reads the same in both directions, so a polygon may also be laid on the mean as its mirror
         image.
     rounds : int
         Rounds of laying all on the mean and averaging (generalised Procrustes analysis; Gower, 1975).
@@ -264,7 +264,7 @@ def affine_strain(
 
 
 def shape_name(mean: NDArray[np.complexfloating], tolerance: float = 0.06) -> str:
-    """Word for the shape of a polygon.
+    """Name of the shape of a polygon.
 
     Parameters
     ----------
@@ -308,7 +308,7 @@ def _quadrilateral(
     equal_angles: bool,
     tolerance: float,
 ) -> str:
-    """Word for a convex quadrilateral that is not a square."""
+    """Name of a convex quadrilateral that is not a square."""
     if equal_sides:
         return "rhombic"
     if equal_angles:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hyperspy_motifs.compilation import OUTER
 
 from ._cells import Cells
-from ._words import canonical_words, word_ids
+from ._corner_sequences import canonical_sequences, sequence_ids
 
 
 class VertexFigures(NamedTuple):
@@ -59,8 +59,8 @@ def vertex_figures(cells: Cells, n_points: int | None = None) -> VertexFigures:
     if n <= highest:
         raise ValueError(f"the cells refer to point {highest}, but n_points is {n}")
     order, offsets, points = cells_round_points(cells, n)
-    words = canonical_words(cells.n_corners[order], offsets)
-    ids, names = word_ids(words.letters, offsets)
+    sequences = canonical_sequences(cells.n_corners[order], offsets)
+    ids, names = sequence_ids(sequences.letters, offsets)
     count = np.bincount(ids, minlength=len(names))
     by_count = np.argsort(-count, kind="stable")
     rank = np.empty(len(names), dtype=np.int64)
@@ -68,7 +68,7 @@ def vertex_figures(cells: Cells, n_points: int | None = None) -> VertexFigures:
     labels = np.full(n, -1, dtype=np.int64)
     labels[points] = rank[ids]
     handedness = np.zeros(n, dtype=np.int8)
-    handedness[points] = words.handedness
+    handedness[points] = sequences.handedness
     return VertexFigures(labels, [figure_symbol(names[k]) for k in by_count], count[by_count], handedness)
 
 

@@ -39,7 +39,7 @@ def choose_lens(
     is the smallest lens that tells a twentieth of the atoms clearly from the rest: a tiling by chance has no sites in
     the sense of a crystal, but vertices that its nearest neighbours tell.
     """
-    chosen, first, reason = 0, 0, "larger lenses part no frequent site, only surroundings of defects"
+    chosen, first, reason = 0, 0, "larger radii split no frequent site, only surroundings of defects"
     if len(lenses) == 1:
         reason = "the only one"
     elif sites:
@@ -51,24 +51,24 @@ def choose_lens(
         others = [1 - _share_of_first(labels_at[lens]) for lens in lenses]
         if others[-1] > 0:
             chosen = first = int(np.argmax(np.array(others) >= _MOST * max(others)))
-            reason = "one frequent site; smaller lenses do not tell most of its defects from it"
+            reason = "one frequent site; smaller radii do not distinguish most of its defects from it"
         else:
-            reason = "all atoms are one motif through every lens"
+            reason = "all atoms are one motif at every radius"
     elif sites is not None and _share_of_first(labels_at[lenses[0]]) >= _ONE_SITE:
         told = [1 - _share_of_first(_clear_at(lens, labels_at, joins)) for lens in lenses]
         if max(told) >= _FREQUENT:
             chosen = first = int(np.argmax(np.array(told) >= _FREQUENT))
-            reason = "smaller lenses tell hardly anything"
+            reason = "smaller radii distinguish hardly anything"
     elif sites is None:
         while chosen + 1 < len(lenses):
             if not _mixes(labels_at[lenses[chosen]], _clear_at(lenses[chosen + 1], labels_at, joins)):
                 break
             chosen += 1
-            reason = "smaller lenses mix frequent sites, larger ones part only surroundings of defects"
+            reason = "smaller radii mix frequent sites, larger ones split only surroundings of defects"
     lens = lenses[chosen]
     n = int(labels_at[lens].max()) + 1
     motifs = "1 motif" if n == 1 else f"{n} motifs"
-    return lens, f"lens {lens:.3g} ({motifs}): {reason}", lenses[first]
+    return lens, f"radius {lens:.3g} ({motifs}): {reason}", lenses[first]
 
 
 def _share_of_first(labels: NDArray[np.int32]) -> float:

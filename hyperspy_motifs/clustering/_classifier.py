@@ -82,7 +82,9 @@ class GaussianClasses:
         odds = np.exp(score)
         return odds / odds.sum(axis=1, keepdims=True)
 
-    def strangeness(self, X: NDArray[np.floating], uncertain: Uncertain | None = None) -> NDArray[np.float64]:
+    def outlier_score(
+        self, X: NDArray[np.floating], uncertain: Uncertain | None = None
+    ) -> NDArray[np.float64]:
         """Return 0..1 per point: how unlike every class it is (chi-squared probability of being nearer than this)."""
         nearest = self.distances(X, uncertain).min(axis=1)
         return np.asarray(chi2.cdf(nearest / self.scale, self.means.shape[1]))

@@ -19,7 +19,7 @@ _ANCHORS = 3  # places of a pattern, from the centre, that are laid onto neighbo
 
 
 @dataclass(frozen=True)
-class Constellations:
+class Neighbourhoods:
     """Neighbours of every atom.
 
     Lengths are in nearest-neighbour distances, x and y as in the image.
@@ -50,7 +50,7 @@ class Constellations:
         *,
         frames: ArrayLike | None = None,
         reach: float = 2.4,
-    ) -> Constellations:
+    ) -> Neighbourhoods:
         """Collect them.
 
         Parameters
@@ -68,7 +68,7 @@ class Constellations:
 
         Returns
         -------
-        Constellations
+        Neighbourhoods
         """
         xy = np.asarray(positions, dtype=np.float64)
         number = np.zeros(len(xy), dtype=np.int64) if frames is None else np.asarray(frames)
@@ -98,9 +98,9 @@ class Constellations:
         """Whether all places within the reach lie inside the image, shape (n,)."""
         return np.asarray((np.abs(self.window) >= self.reach - _INSET).all(axis=1))
 
-    def take(self, members: NDArray[np.int64]) -> Constellations:
+    def take(self, members: NDArray[np.int64]) -> Neighbourhoods:
         """Return those of some atoms; `neighbours` keep their indices among all atoms."""
-        return Constellations(
+        return Neighbourhoods(
             self.offsets[members], self.neighbours[members], self.window[members], self.reach
         )
 
@@ -171,7 +171,7 @@ class Fits:
 
 
 def fit_patterns(
-    atoms: Constellations,
+    atoms: Neighbourhoods,
     kinds: NDArray[np.int32],
     patterns: Patterns,
     *,
@@ -189,7 +189,7 @@ def fit_patterns(
 
     Parameters
     ----------
-    atoms : Constellations
+    atoms : Neighbourhoods
     kinds : ndarray of int32, shape (n, k)
         Of the neighbours.
     patterns : Patterns

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hyperspy_motifs.threads import one_blas_thread, over_rows
 
-from ._pieces import inner_variation
+from ._pieces import within_component_variance
 
 _REFERENCES = 512
 _BLOCK = 64
@@ -144,9 +144,9 @@ def estimate_continuity(
 
     A continuum fulfils both of two conditions. Within the pieces that the points fall into they vary much more than sites of
     a crystal do within a class: by more than noise, static disorder and distortions of the scan explain (see
-    `inner_variation`). And they vary along few dimensions, where noise, or a mixture of many classes with few members each,
-    has many: seen from one point, the number of neighbours within a growing distance rises with the power of a dimension
-    that stays low at every scale.
+    `within_component_variance`). And they vary along few dimensions, where noise, or a mixture of many classes with few
+    members each, has many: seen from one point, the number of neighbours within a growing distance rises with the power of
+    a dimension that stays low at every scale.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def _judge(lenses: list[NDArray[np.float64]], contrast: float | None) -> Continu
     few = _LIMITED * (min(n, _MANY) ** -_POWER - _MANY**-_POWER)
     points = lenses[0] - lenses[0].mean(axis=0)
     total = float((points**2).sum(axis=1).mean()) if contrast is None else float(contrast)
-    variation = inner_variation(points, total)
+    variation = within_component_variance(points, total)
     probability = _logistic(np.log(max(variation, 1e-9) / _VARIES) / _VARIES_WIDTH) * _logistic(
         (np.log(_BALL / largest) - few) / _BALL_WIDTH
     )

@@ -14,20 +14,20 @@ _MANY = 4000
 
 
 def density_clusters(
-    layout: NDArray[np.floating], min_size: int = 5, prominence: float = 1.3
+    layout: NDArray[np.floating], min_motif_size: int = 5, prominence: float = 1.3
 ) -> NDArray[np.int32]:
     r"""Return the leaves of the density tree of a layout.
 
     Points join in the order of their mutual reachability distance :math:`\max(c_i, c_j, d_{ij})`, with c the
-    distance to the `min_size`-th neighbour (Campello, Moulavi and Sander, 2013). A branch that has reached
-    `min_size` points and whose innermost distance is `prominence` times smaller than the one at which it
+    distance to the `min_motif_size`-th neighbour (Campello, Moulavi and Sander, 2013). A branch that has reached
+    `min_motif_size` points and whose innermost distance is `prominence` times smaller than the one at which it
     meets another such branch is a cluster; what meets with less prominence is one. The links are those of the
     twelve nearest neighbours, so the time grows as n log n.
 
     Parameters
     ----------
     layout : ndarray, shape (n, d)
-    min_size : int
+    min_motif_size : int
         Points of the smallest cluster.
     prominence : float
         Ratio of distances, at least 1; 1 keeps every fluctuation.
@@ -38,18 +38,18 @@ def density_clusters(
         Cluster of each point, 0.., or -1 for points between clusters.
     """
     n = len(layout)
-    if n <= max(min_size, 2):
+    if n <= max(min_motif_size, 2):
         return np.zeros(n, dtype=np.int32)
-    k = min(max(_LINKS, min_size) + 1, n)
+    k = min(max(_LINKS, min_motif_size) + 1, n)
     # On several threads only where that pays: each place is found by itself.
     workers = int(numba.get_num_threads()) if n > _MANY else 1
     distances, indices = cKDTree(layout).query(layout, k=k, workers=workers)
-    core = distances[:, min(min_size, k - 1)]
+    core = distances[:, min(min_motif_size, k - 1)]
     rows = np.repeat(np.arange(n, dtype=np.int64), k - 1)
     columns = indices[:, 1:].ravel()
     lengths = np.maximum(np.maximum(core[rows], core[columns]), distances[:, 1:].ravel())
     order = np.lexsort((columns, rows, lengths))
-    seeds = _leaves(rows[order], columns[order], lengths[order], core, min_size, prominence)
+    seeds = _leaves(rows[order], columns[order], lengths[order], core, min_motif_size, prominence)
     labels = np.full(n, -1, dtype=np.int32)
     found, numbers = np.unique(seeds[seeds >= 0], return_inverse=True)
     labels[seeds >= 0] = numbers
@@ -70,7 +70,7 @@ def _leaves(
     columns: NDArray[np.int64],
     lengths: NDArray[np.float64],
     core: NDArray[np.float64],
-    min_size: int,
+    min_motif_size: int,
     prominence: float,
 ) -> NDArray[np.int64]:
     """Single linkage over sorted links. A component is young (too small), a leaf, or closed (holds finished leaves)."""
@@ -92,8 +92,8 @@ def _leaves(
         length = lengths[e]
         if size[a] < size[b] or (size[a] == size[b] and b < a):
             a, b = b, a
-        a_stands = closed[a] or (size[a] >= min_size and birth[a] * prominence <= length)
-        b_stands = closed[b] or (size[b] >= min_size and birth[b] * prominence <= length)
+        a_stands = closed[a] or (size[a] >= min_motif_size and birth[a] * prominence <= length)
+        b_stands = closed[b] or (size[b] >= min_motif_size and birth[b] * prominence <= length)
         if a_stands and b_stands:
             for c in (a, b):
                 if not closed[c]:
@@ -111,7 +111,7 @@ def _leaves(
         last[a] = last[b]
     for i in range(n):
         c = _root(parent, i)
-        if c == i and not closed[c] and size[c] >= min_size:
+        if c == i and not closed[c] and size[c] >= min_motif_size:
             p = first[c]
             while p >= 0:
                 leaf_of[p] = c

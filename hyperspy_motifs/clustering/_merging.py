@@ -32,7 +32,7 @@ _EDGES = _windows()
 _WINDOWS = len(_EDGES) // 2
 
 
-def valley(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+def density_gap(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     r"""Return how surely there is a valley between two groups on a line.
 
     The density of points (of both) within one spread of the median of the rarer group is compared with that
@@ -120,7 +120,7 @@ class _Judges:
             return True
         seen: list[float] = []
         for split in self.splits:
-            seen.append(valley(*split.projections(a, b)))
+            seen.append(density_gap(*split.projections(a, b)))
             if sum(seen) >= _SPLITS * _VALLEY:
                 return True
         return float(np.mean(seen)) >= _VALLEY

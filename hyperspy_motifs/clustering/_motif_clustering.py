@@ -110,7 +110,7 @@ class MotifClustering(ClusterMixin, BaseEstimator):
         """Return the probabilities (q, k) of the motifs of new points (q, d)."""
         return self._classes_of(X)[0]
 
-    def strangeness(self, X: ArrayLike) -> NDArray[np.float64]:
+    def outlier_score(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return 0 to 1 for new points (q, d): near 1 a point is like none of the motifs."""
         return self._classes_of(X)[1]
 
@@ -118,7 +118,7 @@ class MotifClustering(ClusterMixin, BaseEstimator):
         check_is_fitted(self)
         points = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         components = self._axes.apply(points.astype(np.float64) / self.noise_)
-        return self._classes.predict_proba(components), self._classes.strangeness(components)
+        return self._classes.predict_proba(components), self._classes.outlier_score(components)
 
 
 def noise_of_neighbours(points: NDArray[np.float64], k: int = 5) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Motifs through nested lenses."""
+"""Motifs at nested radii."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from numpy.typing import NDArray
 from hyperspy_motifs.threads import one_blas_thread
 
 from ._choice import choose_lens
-from ._constellations import Constellations
+from ._constellations import Neighbourhoods
 from ._doubt import features_and_doubt
 from ._features import Axes, MomentsLike, noise_unit
 from ._group_parting import part_groups
 from ._grouped_layout import relax_groups
 from ._growth import Growth
+from ._motif_size import MIN_MOTIF_SIZE, check_min_motif_size
 from ._parting import part
 from ._reading import SURROUNDINGS, Parting, read_atoms
 from ._site_parting import SiteParting, sites_of_kinds
-from ._sites import Sites
+from ._sites import SiteTemplates
 from ._surroundings import Leak, both_valid
 from ._tree import by_frequency
-from ._view import LENSES as LENSES
+from ._view import RADII as RADII
 from ._view import View, checked_lenses, filled, joins_of, sound_atoms
 from ._wider_lens import judge_doubtful, wider_lens
 
@@ -31,24 +32,24 @@ _ONE_COLUMN = 0.9  # smaller discs hold the centre of no neighbour
 _PREVIEW = 10_000  # atoms that show which surroundings there are
 
 
-class NestedLenses:
-    """Find motifs through lenses of growing radius; groups of one lens are each parted through the next.
+class NestedRadii:
+    """Find motifs at growing radii; each group of one radius is split at the next.
 
-    Through 0.6 nearest-neighbour distances an atom is its species, through 1.2 its bonds, through 1.7 its
-    rings, through 2.4 its second shell. A larger lens cannot drown a rare species in the variety of its
-    surroundings, since the smaller one has parted it before. Where a kind of atom (a group of the first lens)
-    sits on several frequent sites, the second lens gives way to these: classes of atoms by the places of their
-    neighbours, whatever these are (`Sites`). Larger lenses then part each site by what surrounds it.
+    Within 0.6 nearest-neighbour distances an atom is its species, within 1.2 its bonds, within 1.7 its
+    rings, within 2.4 its second shell. A larger radius cannot drown a rare species in the variety of its
+    surroundings, since the smaller one has split it off before. Where a kind of atom (a group of the first radius)
+    sits on several frequent sites, the second radius gives way to these: classes of atoms by the places of their
+    neighbours, whatever these are (`SiteTemplates`). Larger radii then split each site by what surrounds it.
 
     Parameters
     ----------
-    lenses : float or sequence of float
+    radii : float or sequence of float
         Growing radii in units of the nearest-neighbour distance, or one.
     rotation_invariant : bool
     n_motifs : int, optional
-        Cut the tree to so many; default: as the chosen lens has it.
+        Cut the tree to so many; default: as the chosen radius has it.
     min_motif_size : int, optional
-        Atoms of the smallest motif; default 5.
+        Fewest atoms of a motif, 5 or more.
     threshold : float
         Separation, in units of the spread within groups, below which two groups are one motif. Halves of a
         continuum come to 2.6 (Gaussian) to 3.5 (uniform); groups further apart need a valley between them as
@@ -61,35 +62,35 @@ class NestedLenses:
 
     Attributes
     ----------
-    lenses_ : tuple of float
+    radii_ : tuple of float
     labels_at_ : dict of float to ndarray of int32, shape (n,)
         0 is the most frequent.
     probabilities_at_ : dict of float to ndarray, shape (n,)
     layouts_ : dict of float to ndarray, shape (n, 2)
-    lens_ : float
-        The chosen lens.
+    radius_ : float
+        The chosen radius.
     reason_ : str
         Why it was chosen.
     labels_, probabilities_, layout_ : ndarray
-        Those of the chosen lens, or of the cut into `n_motifs`.
+        Those of the chosen radius, or of the cut into `n_motifs`.
     tree_ : MotifTree
-    sites_ : Sites or None
+    sites_ : SiteTemplates or None
         The sites, where a kind of atom has several frequent ones.
     """
 
     def __init__(
         self,
-        lenses: float | Sequence[float] = LENSES,
+        radii: float | Sequence[float] = RADII,
         *,
         rotation_invariant: bool = False,
         n_motifs: int | None = None,
-        min_motif_size: int | None = None,
+        min_motif_size: int = MIN_MOTIF_SIZE,
         threshold: float = 3.5,
         n_neighbors: int = 12,
         random_state: int = 0,
         progress: Callable[[float], None] | None = None,
     ) -> None:
-        self.lenses = lenses
+        self.radii = radii
         self.rotation_invariant = rotation_invariant
         self.n_motifs = n_motifs
         self.min_motif_size = min_motif_size
@@ -101,32 +102,30 @@ class NestedLenses:
     # Sums of BLAS depend on the number of its threads: one, so that the bits do not.
     @one_blas_thread()
     def fit(
-        self, moments_of: Callable[[float], MomentsLike], neighbours: Constellations | None = None
-    ) -> NestedLenses:
+        self, moments_of: Callable[[float], MomentsLike], neighbours: Neighbourhoods | None = None
+    ) -> NestedRadii:
         """Find the motifs.
 
         Parameters
         ----------
         moments_of : callable
-            Given a lens it returns the `zernike.Moments` of all atoms. It is asked for 1.2 too where a
-            smaller lens sees single columns.
-        neighbours : Constellations, optional
+            Given a radius it returns the `zernike.Moments` of all atoms. It is called with 1.2 too where a
+            smaller radius sees single columns.
+        neighbours : Neighbourhoods, optional
             Where the neighbours of the atoms are; without them sites are told by the image alone.
 
         Returns
         -------
-        NestedLenses
-            Itself, with the motifs of all lenses.
+        NestedRadii
+            Itself, with the motifs of all radii.
 
         Raises
         ------
         ValueError
-            If lenses do not grow, a motif may have fewer than two atoms, or no disc lies inside the image.
+            If radii do not grow, `min_motif_size` is below 5, or no disc lies inside the image.
         """
-        self.lenses_ = checked_lenses(self.lenses)
-        size = 5 if self.min_motif_size is None else int(self.min_motif_size)
-        if size < 2:
-            raise ValueError(f"min_motif_size={size}: a motif needs at least 2 atoms.")
+        self.radii_ = checked_lenses(self.radii)
+        size = check_min_motif_size(self.min_motif_size)
         self.labels_at_: dict[float, NDArray[np.int32]] = {}
         self.probabilities_at_: dict[float, NDArray[np.float64]] = {}
         self.layouts_: dict[float, NDArray[np.float32]] = {}
@@ -136,11 +135,11 @@ class NestedLenses:
         joins: list[tuple[float, int, int, float]] = []
         growth: Growth | None = None
         layout: NDArray[np.float32] | None = None
-        self.sites_: Sites | None = None
+        self.sites_: SiteTemplates | None = None
         self._site_parting: SiteParting | None = None
         self._first_merges: list[tuple[int, int, float]] = []
         ahead: dict[float, View] = {}
-        for step, lens in enumerate(self.lenses_):
+        for step, lens in enumerate(self.radii_):
             view = ahead.pop(lens) if lens in ahead else self._look(lens, moments_of)
             self._views[lens] = view.unit, view.leak
             if growth is None:
@@ -156,7 +155,7 @@ class NestedLenses:
                 groups, probabilities = self._part_all(
                     lens, view, layout, groups, probabilities, growth, size
                 )
-                wider = wider_lens(self.lenses_) if step == 0 and lens < _ONE_COLUMN else None
+                wider = wider_lens(self.radii_) if step == 0 and lens < _ONE_COLUMN else None
                 if wider is not None:
                     ahead[wider] = self._look(wider, moments_of)
                     parting = self._partings[lens][0]
@@ -170,7 +169,7 @@ class NestedLenses:
                 labels = self._name(lens, groups, probabilities)
                 joins += joins_of(lens, view, labels, self.random_state)
             self.layouts_[lens] = layout
-            if step == 0 and neighbours is not None and len(self.lenses_) > 1 and lens < _ONE_COLUMN:
+            if step == 0 and neighbours is not None and len(self.radii_) > 1 and lens < _ONE_COLUMN:
                 self.sites_, kind_of_group, self._first_merges = sites_of_kinds(
                     neighbours, groups, self._first_merges, self.rotation_invariant, size
                 )
@@ -179,17 +178,17 @@ class NestedLenses:
                     first = self._partings[lens][0]
                     self._partings[lens] = [replace(first, leaves=kind_of_group[first.leaves])]
             if self.progress is not None:
-                self.progress((step + 1) / len(self.lenses_))
+                self.progress((step + 1) / len(self.radii_))
         table = np.array(joins).reshape(-1, 4)
-        sought = neighbours is not None and self.lenses_[0] < _ONE_COLUMN
-        self.lens_, self.reason_, first_lens = choose_lens(
-            self.lenses_, self.labels_at_, table, self.sites_ is not None if sought else None
+        sought = neighbours is not None and self.radii_[0] < _ONE_COLUMN
+        self.radius_, self.reason_, first_lens = choose_lens(
+            self.radii_, self.labels_at_, table, self.sites_ is not None if sought else None
         )
         assert growth is not None
         self.tree_ = growth.tree(groups, table, first_lens)
-        self.layout_ = self.layouts_[self.lens_]
-        self.probabilities_ = self.probabilities_at_[self.lens_]
-        whole = self.labels_at_[self.lens_]
+        self.layout_ = self.layouts_[self.radius_]
+        self.probabilities_ = self.probabilities_at_[self.radius_]
+        whole = self.labels_at_[self.radius_]
         self.labels_ = whole if self.n_motifs is None else self.tree_.cut(int(self.n_motifs))
         return self
 
@@ -200,8 +199,8 @@ class NestedLenses:
     def predict(
         self,
         moments_of: Callable[[float], MomentsLike],
-        lens: float | None = None,
-        neighbours: Constellations | None = None,
+        radius: float | None = None,
+        neighbours: Neighbourhoods | None = None,
     ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
         """Give the atoms of another image the motifs of this one.
 
@@ -209,41 +208,41 @@ class NestedLenses:
         ----------
         moments_of : callable
             As for `fit`, of the other image.
-        lens : float, optional
-            One of `lenses_`; default the chosen one.
-        neighbours : Constellations, optional
+        radius : float, optional
+            One of `radii_`; default the chosen one.
+        neighbours : Neighbourhoods, optional
             Of the other image; needed where sites were found.
 
         Returns
         -------
         labels : ndarray of int32, shape (n,)
-            As in ``labels_at_[lens]``.
+            As in ``labels_at_[radius]``.
         probabilities : ndarray, shape (n,)
-        strangeness : ndarray, shape (n,)
+        outlier_score : ndarray, shape (n,)
             0 to 1: near 1 the atom is like none of the motifs.
         """
-        lens = self.lens_ if lens is None else float(lens)
-        if lens not in self.lenses_:
-            raise ValueError(f"lens={lens:g} is none of the fitted {self.lenses_}.")
-        steps = self.lenses_[: self.lenses_.index(lens) + 1]
-        return read_atoms(self, moments_of, steps, neighbours)[lens]
+        radius = self.radius_ if radius is None else float(radius)
+        if radius not in self.radii_:
+            raise ValueError(f"radius={radius:g} is none of the fitted {self.radii_}.")
+        steps = self.radii_[: self.radii_.index(radius) + 1]
+        return read_atoms(self, moments_of, steps, neighbours)[radius]
 
     def predict_all(
-        self, moments_of: Callable[[float], MomentsLike], neighbours: Constellations | None = None
+        self, moments_of: Callable[[float], MomentsLike], neighbours: Neighbourhoods | None = None
     ) -> dict[float, tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]]:
-        """As :meth:`predict`, through every lens: labels, probabilities and strangeness by lens."""
-        return read_atoms(self, moments_of, self.lenses_, neighbours)
+        """As :meth:`predict`, at every radius: labels, probabilities and outlier scores by radius."""
+        return read_atoms(self, moments_of, self.radii_, neighbours)
 
     def _part_into_sites(
         self,
         lens: float,
         view: View,
-        neighbours: Constellations,
+        neighbours: Neighbourhoods,
         kinds: NDArray[np.int32],
         layout: NDArray[np.float32] | None,
     ) -> tuple[Growth, NDArray[np.float32], NDArray[np.int32], list[tuple[float, int, int, float]]]:
         """Part the kinds of the first lens by their sites; the tree grows anew, as a few atoms change their kind."""
-        first = self.lenses_[0]
+        first = self.radii_[0]
         assert self.sites_ is not None
         self._site_parting, groups, kinds = SiteParting.fit(self.sites_, neighbours, kinds)
         growth = Growth(len(kinds))
@@ -277,7 +276,7 @@ class NestedLenses:
         valid = np.asarray(moments.valid, dtype=bool)
         if not valid.any():
             raise ValueError(
-                f"No atom has its disc of {lens:g} nearest-neighbour distances inside the image: use smaller lenses."
+                f"No atom has its disc of {lens:g} nearest-neighbour distances inside the image: use smaller radii."
             )
         sound = sound_atoms(valid, moments.coverage)
         X, doubt = features_and_doubt(moments, self.rotation_invariant, unit)
@@ -329,7 +328,7 @@ class NestedLenses:
             probabilities[parts.members] *= parts.odds
             new[parts.members] = parts.own + n_leaves
             n_here = len(parts.classes.means)
-            self._first_merges = parts.merges if lens == self.lenses_[0] else self._first_merges
+            self._first_merges = parts.merges if lens == self.radii_[0] else self._first_merges
             growth.part(group, lens, np.bincount(parts.own, minlength=n_here), parts.merges)
             leaves = np.arange(n_leaves, n_leaves + n_here, dtype=np.int32)
             self._partings[lens].append(Parting(parts.axes, parts.classes, leaves))

@@ -18,7 +18,7 @@ def part(
     X: NDArray[np.float64],
     layout: NDArray[np.floating],
     threshold: float = 3.5,
-    min_size: int = 5,
+    min_motif_size: int = 5,
     random_state: int = 0,
 ) -> NDArray[np.int32]:
     """Return the groups of points that differ by more than noise.
@@ -31,7 +31,7 @@ def part(
         Their relaxed layout.
     threshold : float
         Separation, in units of the spread within groups, from which two groups are two.
-    min_size : int
+    min_motif_size : int
         Points of the smallest group.
     random_state : int
 
@@ -40,7 +40,7 @@ def part(
     ndarray of int32, shape (n,)
         Groups 0.., every point in one.
     """
-    labels = fill(layout, density_clusters(layout, min_size))
+    labels = fill(layout, density_clusters(layout, min_motif_size))
     common = common_covariance(X, labels)
     for turn in range(_ROUNDS):
         labels = merge_alike(X, labels, threshold, random_state + turn, common)
@@ -48,7 +48,7 @@ def part(
             break
         classes = GaussianClasses.fit(X, labels)
         refined = classes.predict_proba(X).argmax(axis=1)
-        refined = _dissolve(classes, X, refined, min_size)
+        refined = _dissolve(classes, X, refined, min_motif_size)
         same = np.array_equal(refined, labels)
         labels = refined
         if same:
@@ -68,11 +68,11 @@ def fill(layout: NDArray[np.floating], labels: NDArray[np.int32]) -> NDArray[np.
 
 
 def _dissolve(
-    classes: GaussianClasses, X: NDArray[np.float64], labels: NDArray[np.integer], min_size: int
+    classes: GaussianClasses, X: NDArray[np.float64], labels: NDArray[np.integer], min_motif_size: int
 ) -> NDArray[np.int32]:
-    """Give the points of groups below `min_size` to the next likely group; number the rest 0.."""
+    """Give the points of groups below `min_motif_size` to the next likely group; number the rest 0.."""
     count = np.bincount(labels, minlength=len(classes.means))
-    large = count >= min_size
+    large = count >= min_motif_size
     if not large.any():
         large[count.argmax()] = True
     if not large.all():

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from ._constellations import SAME, Constellations, Patterns, fit_patterns
+from ._constellations import SAME, Neighbourhoods, Patterns, fit_patterns
 
 _USUAL = 0.3  # a place of the pattern is taken in three of ten atoms at least
 _ASKED = 40  # members of which the neighbours are taken for middles of places
@@ -16,7 +16,7 @@ _FEWEST_PLACES = 5  # that tell a strain
 
 
 def own_pattern(
-    atoms: Constellations, around: NDArray[np.int32], row: int
+    atoms: Neighbourhoods, around: NDArray[np.int32], row: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
     """Neighbours of one atom within the reach as a pattern."""
     inside = np.hypot(*atoms.offsets[row].T) < atoms.reach
@@ -122,7 +122,7 @@ def pattern_separations(
     if n < 2:
         return apart
     window = np.tile([-np.inf, np.inf, -np.inf, np.inf], (n, 1))
-    as_atoms = Constellations(patterns.places, np.zeros(patterns.kinds.shape, dtype=np.int32), window, reach)
+    as_atoms = Neighbourhoods(patterns.places, np.zeros(patterns.kinds.shape, dtype=np.int32), window, reach)
     fits = fit_patterns(
         as_atoms,
         patterns.kinds,

@@ -18,7 +18,7 @@ _MOST = 6000
 _SILENT, _SPEAKS = 0.25, 0.5
 
 
-def find_pieces(X: NDArray[np.float64]) -> NDArray[np.int32]:
+def mutual_knn_components(X: NDArray[np.float64]) -> NDArray[np.int32]:
     """Return the piece of each point: points are joined where each is among the six nearest of the other.
 
     Parameters
@@ -40,7 +40,7 @@ def find_pieces(X: NDArray[np.float64]) -> NDArray[np.int32]:
     return np.asarray(connected_components(directed.multiply(directed.T), directed=False)[1], dtype=np.int32)
 
 
-def inner_variation(X: NDArray[np.float64], contrast: float) -> float:
+def within_component_variance(X: NDArray[np.float64], contrast: float) -> float:
     r"""Return how much surroundings vary within the pieces that they fall into, as a share of their contrast.
 
     .. math:: v = \frac{\langle |x_i - \bar{x}_{P(i)}|^2 \rangle - d}{c}
@@ -64,7 +64,7 @@ def inner_variation(X: NDArray[np.float64], contrast: float) -> float:
     """
     n = len(X)
     chosen = X if n <= _MOST else X[np.linspace(0, n - 1, _MOST).astype(np.int64)]
-    piece = find_pieces(chosen)
+    piece = mutual_knn_components(chosen)
     size = np.bincount(piece)
     large = size[piece] >= _FEWEST
     if not large.any() or contrast <= 0:

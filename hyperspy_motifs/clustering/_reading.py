@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._classifier import GaussianClasses
-from ._constellations import Constellations
+from ._constellations import Neighbourhoods
 from ._doubt import Doubt, features_and_doubt
 from ._features import Axes, MomentsLike
 from ._wider_lens import WiderLens, wider_lens
 
 if TYPE_CHECKING:
-    from ._nested import NestedLenses
+    from ._nested import NestedRadii
 
 SURROUNDINGS = 1.2  # lens that sees the ring round a disc of one column
 
@@ -41,12 +41,12 @@ class Parting:
 
 
 def read_atoms(
-    model: NestedLenses,
+    model: NestedRadii,
     moments_of: Callable[[float], MomentsLike],
     lenses: Sequence[float],
-    neighbours: Constellations | None,
+    neighbours: Neighbourhoods | None,
 ) -> dict[float, tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]]:
-    """Labels, probabilities and strangeness of the atoms of another image through the first lenses of a fitted model."""
+    """Labels, probabilities and outlier_score of the atoms of another image through the first lenses of a fitted model."""
     if model._site_parting is not None and neighbours is None and len(lenses) > 1:
         raise ValueError("These motifs are sites: neighbours= of the other image is needed to tell them.")
 
@@ -61,18 +61,18 @@ def read_atoms(
 
     found = {}
     groups: NDArray[np.int32] | None = None
-    probabilities, strangeness = np.ones(0), np.zeros(0)
+    probabilities, outlier_score = np.ones(0), np.zeros(0)
     for step in lenses:
-        if model._site_parting is not None and neighbours is not None and step == model.lenses_[1]:
+        if model._site_parting is not None and neighbours is not None and step == model.radii_[1]:
             assert groups is not None
             groups, sure, strange = model._site_parting.predict(neighbours, groups)
-            probabilities, strangeness = probabilities * sure, np.maximum(strangeness, strange)
-            found[step] = model._names[step][groups], probabilities.copy(), strangeness.copy()
+            probabilities, outlier_score = probabilities * sure, np.maximum(outlier_score, strange)
+            found[step] = model._names[step][groups], probabilities.copy(), outlier_score.copy()
             continue
         X, valid, doubt = seen(step)
         if groups is None:
             groups = np.zeros(len(X), dtype=np.int32)
-            probabilities, strangeness = np.ones(len(X)), np.zeros(len(X))
+            probabilities, outlier_score = np.ones(len(X)), np.zeros(len(X))
         new = np.empty_like(groups)
         for group, parting in enumerate(model._partings[step]):
             members = np.flatnonzero(groups == group)
@@ -80,7 +80,7 @@ def read_atoms(
             uncertain = doubt.along(members, parting.axes)
             odds = parting.classes.predict_proba(components, uncertain)
             if parting.wider is not None:
-                beyond, inside, beyond_doubt = seen(wider_lens(model.lenses_))
+                beyond, inside, beyond_doubt = seen(wider_lens(model.radii_))
                 beyond = np.where(inside[:, None], beyond, parting.wider.axes.centre)
                 unsure = uncertain, beyond_doubt.along(members, parting.wider.axes)
                 odds = parting.wider.tell(components, odds, beyond[members], unsure)
@@ -88,8 +88,8 @@ def read_atoms(
             own = odds.argmax(axis=1)
             new[members] = leaves[own]
             probabilities[members] *= odds[np.arange(len(members)), own]
-            strange = parting.classes.strangeness(components, uncertain)
-            strangeness[members] = np.maximum(strangeness[members], np.where(valid[members], strange, 0))
+            strange = parting.classes.outlier_score(components, uncertain)
+            outlier_score[members] = np.maximum(outlier_score[members], np.where(valid[members], strange, 0))
         groups = new
-        found[step] = model._names[step][groups], probabilities.copy(), strangeness.copy()
+        found[step] = model._names[step][groups], probabilities.copy(), outlier_score.copy()
     return found

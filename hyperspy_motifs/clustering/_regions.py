@@ -15,7 +15,7 @@ from ._doubt import features_and_doubt
 from ._features import Axes, MomentsLike
 from ._growth import Growth
 from ._manifold import Manifold, manifold_features
-from ._nested import NestedLenses
+from ._nested import NestedRadii
 from ._reading import SURROUNDINGS, Parting
 from ._view import View, filled, sound_atoms, sound_members
 
@@ -107,9 +107,9 @@ def _squares(
 
 # Sums of BLAS depend on the number of its threads: one, so that the bits do not.
 @one_blas_thread()
-def part_continuum(
-    model: NestedLenses, moments_of: Callable[[float], MomentsLike], positions: ArrayLike
-) -> NestedLenses:
+def partition_manifold(
+    model: NestedRadii, moments_of: Callable[[float], MomentsLike], positions: ArrayLike
+) -> NestedRadii:
     """Put regions of the continuum in the place of the motifs that were found on it.
 
     Where surroundings change without a step, density clusters are where chance puts them: other random numbers, other
@@ -119,7 +119,7 @@ def part_continuum(
 
     Parameters
     ----------
-    model : NestedLenses
+    model : NestedRadii
         Fitted.
     moments_of : callable
         As it was fitted to.
@@ -128,25 +128,25 @@ def part_continuum(
 
     Returns
     -------
-    NestedLenses
+    NestedRadii
         A copy, with labels, probabilities, tree and predictions of the regions; layouts as before.
     """
     places = np.asarray(positions, dtype=np.float64)
-    widest = max(*model.lenses_, SURROUNDINGS)
+    widest = max(*model.radii_, SURROUNDINGS)
     manifold = Manifold().fit(manifold_features(moments_of(widest)).values, places)
     where = _before_the_gap(manifold)
     n = len(where)
     out = copy.copy(model)
     out.labels_at_, out.probabilities_at_, out._partings, out._names = {}, {}, {}, {}
     out.sites_ = out._site_parting = None
-    wide = [lens for lens in model.lenses_ if lens >= _ONE_COLUMN] or list(model.lenses_)
+    wide = [lens for lens in model.radii_ if lens >= _ONE_COLUMN] or list(model.radii_)
     wanted = N_REGIONS if model.n_motifs is None else max(N_REGIONS, int(model.n_motifs))
     first = wanted if len(wide) == 1 else max(N_REGIONS, -(-wanted // 2 ** (len(wide) - 1)))
     least = max(_SMALLEST, int(model.min_motif_size or 0))
     growth = Growth(n)
     groups, probabilities = np.zeros(n, dtype=np.int32), np.ones(n)
     joins: list[tuple[float, int, int, float]] = []
-    for lens in model.lenses_:
+    for lens in model.radii_:
         many = 1 if lens not in wide else first if lens == wide[0] else 2
         view = _view(model, lens, moments_of)
         new, probabilities = np.empty_like(groups), probabilities.copy()
@@ -166,14 +166,14 @@ def part_continuum(
         groups = new
         labels = out._name(lens, groups, probabilities)
         joins += [(lens, a, b, apart) for a, b, apart in _merges(where, labels)]
-    out.lens_ = wide[0]
+    out.radius_ = wide[0]
     out.reason_ = (
-        f"lens {out.lens_:.3g} ({int(out.labels_at_[out.lens_].max()) + 1} motifs): regions of a continuum, of like extent on "
-        "its manifold, not classes; larger lenses cut them finer"
+        f"radius {out.radius_:.3g} ({int(out.labels_at_[out.radius_].max()) + 1} motifs): regions of a continuum, of like "
+        "extent on its manifold, not classes; larger radii cut them finer"
     )
-    out.tree_ = growth.tree(groups, np.array(joins).reshape(-1, 4), out.lens_)
-    out.layout_, out.probabilities_ = out.layouts_[out.lens_], out.probabilities_at_[out.lens_]
-    whole = out.labels_at_[out.lens_]
+    out.tree_ = growth.tree(groups, np.array(joins).reshape(-1, 4), out.radius_)
+    out.layout_, out.probabilities_ = out.layouts_[out.radius_], out.probabilities_at_[out.radius_]
+    whole = out.labels_at_[out.radius_]
     out.labels_ = whole if model.n_motifs is None else out.tree_.cut(int(model.n_motifs))
     return out
 
@@ -185,7 +185,7 @@ def _before_the_gap(manifold: Manifold) -> NDArray[np.float64]:
     return np.asarray((manifold.coordinates_ * values)[:, :kept])
 
 
-def _view(model: NestedLenses, lens: float, moments_of: Callable[[float], MomentsLike]) -> View:
+def _view(model: NestedRadii, lens: float, moments_of: Callable[[float], MomentsLike]) -> View:
     unit, leak = model._views[lens]
     moments = moments_of(lens)
     wider = None if leak is None else moments_of(SURROUNDINGS)

@@ -18,7 +18,7 @@ _CLEAR = 0.7
 
 
 @dataclass(frozen=True)
-class PatchSites:
+class PatchCentres:
     """Centres of patches.
 
     Attributes
@@ -41,9 +41,9 @@ class PatchSites:
     spacing: float
 
 
-def choose_sites(
+def choose_patch_centres(
     image: ArrayLike, positions: ArrayLike | None = None, *, spacing: float | None = None
-) -> PatchSites:
+) -> PatchCentres:
     """Choose peaks or a grid as the centres of patches.
 
     Peaks are columns where between each and its nearest neighbour the image falls well below both. Where columns of
@@ -60,7 +60,7 @@ def choose_sites(
 
     Returns
     -------
-    PatchSites
+    PatchCentres
     """
     values = np.asarray(image, dtype=np.float64)
     if values.ndim != 2 or min(values.shape) < 8 or not np.isfinite(values).all():
@@ -79,7 +79,7 @@ def choose_sites(
     if len(peaks) < _FEWEST:
         step = spacing if spacing is not None else min(values.shape) / 20
         reason = f"only {len(peaks)} peaks were found"
-        return PatchSites(grid_sites(values.shape, step), "grid", reason, 0.5, float(step))
+        return PatchCentres(grid_centres(values.shape, step), "grid", reason, 0.5, float(step))
     distances, neighbours = cKDTree(peaks).query(peaks, k=7)
     apart = float(np.median(distances[:, 1])) if spacing is None else float(spacing)
     share = _separate(values, peaks, neighbours[:, 1:], distances[:, 1:], apart)
@@ -87,9 +87,9 @@ def choose_sites(
     percent = round(100 * share)
     if share >= _CLEAR:
         reason = f"the image falls clearly between {percent} % of the pairs of neighbouring peaks"
-        return PatchSites(peaks, "peaks", reason, certainty, apart)
+        return PatchCentres(peaks, "peaks", reason, certainty, apart)
     reason = f"the image falls clearly between only {percent} % of the pairs of neighbouring peaks: columns overlap"
-    return PatchSites(grid_sites(values.shape, apart / 2), "grid", reason, certainty, apart / 2)
+    return PatchCentres(grid_centres(values.shape, apart / 2), "grid", reason, certainty, apart / 2)
 
 
 def _separate(
@@ -140,7 +140,7 @@ def _contrast(values: NDArray[np.float64], apart: float) -> NDArray[np.float32]:
     return np.asarray(smooth, dtype=np.float32)
 
 
-def grid_sites(shape: tuple[int, ...], step: float) -> NDArray[np.float64]:
+def grid_centres(shape: tuple[int, ...], step: float) -> NDArray[np.float64]:
     """Return a triangular grid over an image, half a step from its border.
 
     Parameters

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ._constellations import Constellations, Fits, Patterns, fit_patterns
-from ._merging import valley
+from ._constellations import Fits, Neighbourhoods, Patterns, fit_patterns
+from ._merging import density_gap
 from ._patterns import main_difference, own_pattern, pattern_separations, turned_back, usual_places
-from ._sites import FREQUENT, Sites
+from ._sites import FREQUENT, SiteTemplates
 from ._sites import NEAR as _NEAR
 
 _TOLERANCE = 0.15
@@ -31,42 +31,42 @@ _VALLEY = 11.0
 
 
 def find_sites(
-    atoms: Constellations,
+    atoms: Neighbourhoods,
     kinds: NDArray[np.integer],
     *,
     rotation_invariant: bool,
-    min_size: int = 5,
+    min_motif_size: int = 5,
     random_state: int = 0,
-) -> Sites | None:
+) -> SiteTemplates | None:
     """Find the sites where a frequent kind of atom holds several of them.
 
     Parameters
     ----------
-    atoms : Constellations
+    atoms : Neighbourhoods
     kinds : ndarray of int, shape (n,)
         Kind of each atom, 0...
     rotation_invariant : bool
-    min_size : int
+    min_motif_size : int
         Atoms of the rarest site.
     random_state : int
         Of the sample in which sites are sought first.
 
     Returns
     -------
-    Sites or None
+    SiteTemplates or None
         None where every frequent kind of atom has one site that holds 60 % of it: the rest are then
         surroundings of defects.
     """
     around = atoms.kinds(kinds)
     count = np.bincount(kinds)
-    frequent = np.flatnonzero(count >= max(FREQUENT * len(kinds), 4 * min_size))
+    frequent = np.flatnonzero(count >= max(FREQUENT * len(kinds), 4 * min_motif_size))
     whole = atoms.whole
-    finder = SiteFinder(rotation_invariant, min_size)
+    finder = SiteFinder(rotation_invariant, min_motif_size)
     rng = np.random.default_rng(random_state)
     samples = {}
     for kind in frequent:
         inside = np.flatnonzero((kinds == kind) & whole)
-        if len(inside) < 4 * min_size:
+        if len(inside) < 4 * min_motif_size:
             continue
         samples[int(kind)] = np.sort(rng.permutation(inside)[:_SAMPLE])
     seeds = {kind: finder.seeds(atoms.take(sample), around[sample]) for kind, sample in samples.items()}
@@ -100,10 +100,10 @@ def find_sites(
 class SiteFinder:
     """From seeds to sites."""
 
-    def __init__(self, rotation_invariant: bool, min_size: int) -> None:
-        self.rotation_invariant, self.min_size = rotation_invariant, min_size
+    def __init__(self, rotation_invariant: bool, min_motif_size: int) -> None:
+        self.rotation_invariant, self.min_motif_size = rotation_invariant, min_motif_size
 
-    def seeds(self, atoms: Constellations, around: NDArray[np.int32]) -> list[int]:
+    def seeds(self, atoms: Neighbourhoods, around: NDArray[np.int32]) -> list[int]:
         """Return atoms of a sample, one or more for each site: the middle of each crowd, the largest first."""
         own = [own_pattern(atoms, around, i) for i in range(len(atoms.offsets))]
         # In units of the tolerance, as the spread is not known yet.
@@ -133,11 +133,11 @@ class SiteFinder:
             free &= ~near[seed]
         return found
 
-    def start(self, patterns: Patterns, own: NDArray[np.integer]) -> Sites:
+    def start(self, patterns: Patterns, own: NDArray[np.integer]) -> SiteTemplates:
         """Take patterns of single atoms for sites."""
         n = len(patterns)
         nothing = np.full((n, n), np.inf)
-        return Sites(
+        return SiteTemplates(
             patterns,
             own.astype(np.int32),
             np.ones(n, dtype=np.int64),
@@ -148,8 +148,12 @@ class SiteFinder:
         )
 
     def settle(
-        self, sites: Sites, atoms: Constellations, kinds: NDArray[np.integer], around: NDArray[np.int32]
-    ) -> Sites:
+        self,
+        sites: SiteTemplates,
+        atoms: Neighbourhoods,
+        kinds: NDArray[np.integer],
+        around: NDArray[np.int32],
+    ) -> SiteTemplates:
         """Tell the atoms the nearest pattern, make the patterns anew from them, join those that are alike; repeat."""
         before = np.full(len(kinds), -1)
         for _ in range(_ROUNDS):
@@ -162,17 +166,17 @@ class SiteFinder:
 
     def _renewed(
         self,
-        sites: Sites,
-        atoms: Constellations,
+        sites: SiteTemplates,
+        atoms: Neighbourhoods,
         around: NDArray[np.int32],
         labels: NDArray[np.int32],
         fits: Fits,
-    ) -> tuple[Sites, NDArray[np.int32]]:
+    ) -> tuple[SiteTemplates, NDArray[np.int32]]:
         """Patterns of the labelled atoms; small classes go, those less than five spreads apart join."""
         parts, own, sizes, kept, residuals = [], [], [], [], []
         for site in range(len(sites.patterns)):
             members = np.flatnonzero(labels == site)
-            if len(members) < self.min_size:
+            if len(members) < self.min_motif_size:
                 continue
             sizes.append(len(members))
             members = members[:: -(-len(members) // _MOST_MEMBERS)]
@@ -189,7 +193,7 @@ class SiteFinder:
         spread = max(spread, _NARROWEST)
         tolerance = float(np.clip(4 * spread, _TOLERANCE, _WIDEST))
         patterns = Patterns.stacked(parts)
-        renewed = Sites(
+        renewed = SiteTemplates(
             patterns,
             np.array(own, dtype=np.int32),
             np.array(sizes, dtype=np.int64),
@@ -206,8 +210,12 @@ class SiteFinder:
         return _joined(renewed, labels, renewed.separations < _APART)
 
     def parted(
-        self, sites: Sites, atoms: Constellations, kinds: NDArray[np.integer], around: NDArray[np.int32]
-    ) -> Sites:
+        self,
+        sites: SiteTemplates,
+        atoms: Neighbourhoods,
+        kinds: NDArray[np.integer],
+        around: NDArray[np.int32],
+    ) -> SiteTemplates:
         """Part every site of which the atoms fall into two, along the direction in which they differ most.
 
         Two sites that resemble each other may have had one seed, or two that were of the same one.
@@ -217,18 +225,18 @@ class SiteFinder:
         own, sizes = list(sites.kind), list(sites.sizes)
         for site in range(len(sites.patterns)):
             members = np.flatnonzero(labels == site)
-            if len(members) < 4 * self.min_size:
+            if len(members) < 4 * self.min_motif_size:
                 continue
             turned = turned_back(
                 atoms.offsets[members], fits.angles[members, site], fits.mirrored[members, site]
             )
             along = main_difference(turned, around[members], sites.patterns, site, sites.tolerance)
             lower = _halves(along)
-            if min(lower.sum(), (~lower).sum()) < self.min_size:
+            if min(lower.sum(), (~lower).sum()) < self.min_motif_size:
                 continue
             a, b = along[lower], along[~lower]
             spread = np.sqrt((len(a) * a.var() + len(b) * b.var()) / len(along))
-            if b.mean() - a.mean() < _PARTED * spread or valley(a / spread, b / spread) < _VALLEY:
+            if b.mean() - a.mean() < _PARTED * spread or density_gap(a / spread, b / spread) < _VALLEY:
                 continue
             halves = [
                 usual_places(turned[half], around[members[half]], atoms.reach, sites.tolerance)[0]
@@ -249,8 +257,12 @@ class SiteFinder:
         )
 
     def with_valleys(
-        self, sites: Sites, atoms: Constellations, kinds: NDArray[np.integer], around: NDArray[np.int32]
-    ) -> Sites:
+        self,
+        sites: SiteTemplates,
+        atoms: Neighbourhoods,
+        kinds: NDArray[np.integer],
+        around: NDArray[np.int32],
+    ) -> SiteTemplates:
         """Join sites that no valley parts: a continuum is not to be cut."""
         while len(sites.patterns) > 1:
             labels, _, fits = sites.assign(atoms, kinds, around)
@@ -259,7 +271,7 @@ class SiteFinder:
             near = (sites.separations < _NEAR) & np.equal.outer(sites.kind, sites.kind)
             for a, b in np.argwhere(np.triu(near, 1)):
                 along = (fits.costs[:, a] - fits.costs[:, b]) / sites.separations[a, b]
-                alike[a, b] = valley(along[labels == a], along[labels == b]) < _VALLEY
+                alike[a, b] = density_gap(along[labels == a], along[labels == b]) < _VALLEY
             sites, _ = _joined(sites, labels, alike)
             if len(sites.patterns) == n:
                 break
@@ -280,8 +292,8 @@ def _halves(along: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _joined(
-    sites: Sites, labels: NDArray[np.int32], alike: NDArray[np.bool_]
-) -> tuple[Sites, NDArray[np.int32]]:
+    sites: SiteTemplates, labels: NDArray[np.int32], alike: NDArray[np.bool_]
+) -> tuple[SiteTemplates, NDArray[np.int32]]:
     """Join sites of one kind that are alike (c, c), the smaller into the larger, the nearest pairs first."""
     stays = np.arange(len(sites.patterns))
     gone = np.zeros(len(stays), dtype=bool)
@@ -299,7 +311,7 @@ def _joined(
     number = np.full(len(stays), -1)
     number[kept] = np.arange(len(kept))
     patterns = Patterns(sites.patterns.places[kept], sites.patterns.kinds[kept])
-    joined = Sites(
+    joined = SiteTemplates(
         patterns,
         sites.kind[kept],
         sizes,

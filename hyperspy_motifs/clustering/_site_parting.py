@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from ._constellations import Constellations
+from ._constellations import Neighbourhoods
 from ._growth import Growth
 from ._site_finding import find_sites
-from ._sites import FREQUENT, Sites
+from ._sites import FREQUENT, SiteTemplates
 
 _FAR = 60.0
 _CLEAR = 5.0
@@ -25,20 +25,20 @@ class SiteParting:
 
     Attributes
     ----------
-    sites : Sites
+    sites : SiteTemplates
     group_of_site : ndarray of int32, shape (c,)
         -1 for a site that no atom has.
     group_of_kind : ndarray of int32, shape (k,)
         Of kinds without sites; -1 for the others.
     """
 
-    sites: Sites
+    sites: SiteTemplates
     group_of_site: NDArray[np.int32]
     group_of_kind: NDArray[np.int32]
 
     @classmethod
     def fit(
-        cls, sites: Sites, neighbours: Constellations, kinds: NDArray[np.int32]
+        cls, sites: SiteTemplates, neighbours: Neighbourhoods, kinds: NDArray[np.int32]
     ) -> tuple[SiteParting, NDArray[np.int32], NDArray[np.int32]]:
         """Return it with the group and the kind of every atom; a kind that the surroundings contradict is told anew."""
         n_kinds = int(kinds.max()) + 1
@@ -84,7 +84,7 @@ class SiteParting:
         last = int(names[group[0]])
         return joins + [(lens, last, int(names[other]), _FAR) for other in others]
 
-    def landmarks(self, neighbours: Constellations, kinds: NDArray[np.int32]) -> NDArray[np.float64]:
+    def landmarks(self, neighbours: Neighbourhoods, kinds: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return the distance of every atom to every site and to every kind without sites, as features (n, f)."""
         around = neighbours.kinds(kinds)
         _, _, fits = self.sites.assign(neighbours, kinds, around)
@@ -97,19 +97,19 @@ class SiteParting:
         return np.sqrt(np.column_stack([costs, other]))
 
     def predict(
-        self, neighbours: Constellations, kinds: NDArray[np.int32]
+        self, neighbours: Neighbourhoods, kinds: NDArray[np.int32]
     ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
-        """Return group, probability and strangeness of the atoms of an image; `kinds` are those of its atoms."""
+        """Return group, probability and outlier_score of the atoms of an image; `kinds` are those of its atoms."""
         own, odds, fits = self.sites.assign(neighbours, kinds, neighbours.kinds(kinds))
         sited = self.group_of_kind[kinds] < 0
         told = np.where(sited, self.sites.kind[own], kinds).astype(np.int32)
         rows = np.arange(len(own))
         n_places = np.isfinite(self.sites.patterns.places[..., 0]).sum(axis=1)
-        strangeness = chi2.cdf(2 * fits.costs[rows, own], 2 * n_places[own])
+        outlier_score = chi2.cdf(2 * fits.costs[rows, own], 2 * n_places[own])
         return (
             self._groups(own, told),
             np.where(sited, odds[rows, own], 1.0),
-            np.where(sited, strangeness, 0.0),
+            np.where(sited, outlier_score, 0.0),
         )
 
     def _groups(self, own: NDArray[np.int32], kinds: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -153,26 +153,26 @@ def clear_kinds(
 
 
 def sites_of_kinds(
-    neighbours: Constellations,
+    neighbours: Neighbourhoods,
     groups: NDArray[np.int32],
     merges: list[tuple[int, int, float]],
     rotation_invariant: bool,
-    min_size: int,
-) -> tuple[Sites | None, NDArray[np.int32], list[tuple[int, int, float]]]:
+    min_motif_size: int,
+) -> tuple[SiteTemplates | None, NDArray[np.int32], list[tuple[int, int, float]]]:
     """Find the sites of the groups of the first lens; groups that cut through sites, and hardly differ, are one kind.
 
     Parameters
     ----------
-    neighbours : Constellations
+    neighbours : Neighbourhoods
     groups : ndarray of int32, shape (n,)
     merges : list of (group that stays, group that joins it, separation)
     rotation_invariant : bool
-    min_size : int
+    min_motif_size : int
         Atoms of the rarest site.
 
     Returns
     -------
-    sites : Sites or None
+    sites : SiteTemplates or None
     kind_of_group : ndarray of int32
     merges : list
         Of the kinds.
@@ -180,12 +180,16 @@ def sites_of_kinds(
     n_groups = int(groups.max()) + 1
     each = np.arange(n_groups, dtype=np.int32)
     # The same atoms are looked at first whatever the seed: sites do not depend on it.
-    sites = find_sites(neighbours, groups, rotation_invariant=rotation_invariant, min_size=min_size)
+    sites = find_sites(
+        neighbours, groups, rotation_invariant=rotation_invariant, min_motif_size=min_motif_size
+    )
     kind_of_group, left = clear_kinds(merges, n_groups)
     if len(left) == len(merges):
         return sites, each, merges
     kinds = kind_of_group[groups]
-    wider = find_sites(neighbours, kinds, rotation_invariant=rotation_invariant, min_size=min_size)
+    wider = find_sites(
+        neighbours, kinds, rotation_invariant=rotation_invariant, min_motif_size=min_motif_size
+    )
     if wider is None:
         return sites, each, merges
     own, _, _ = wider.assign(neighbours, kinds, neighbours.kinds(kinds))

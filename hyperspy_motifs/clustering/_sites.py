@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ._constellations import Constellations, Fits, Patterns, fit_patterns
+from ._constellations import Fits, Neighbourhoods, Patterns, fit_patterns
 
 _ABSENT = 4.0  # one neighbour in fifty differs from the usual by chance
 _OTHER_KIND = 20.0
@@ -18,7 +18,7 @@ _BEYOND = 0.5 * NEAR**2 + 40
 
 
 @dataclass(frozen=True)
-class Sites:
+class SiteTemplates:
     """Patterns of neighbours, each of one kind of atom.
 
     Two atoms of a kind are on one site if their neighbours lie at the same places, up to a rotation (and
@@ -58,7 +58,7 @@ class Sites:
 
     def assign(
         self,
-        atoms: Constellations,
+        atoms: Neighbourhoods,
         kinds: NDArray[np.integer],
         around: NDArray[np.int32],
         other_kind: float = _OTHER_KIND,
@@ -67,7 +67,7 @@ class Sites:
 
         Parameters
         ----------
-        atoms : Constellations
+        atoms : Neighbourhoods
         kinds : ndarray of int, shape (n,)
             Of the atoms.
         around : ndarray of int32, shape (n, k)
@@ -114,7 +114,7 @@ class Sites:
             size[a], size[b] = total, 0
         return merges
 
-    def _fit(self, atoms: Constellations, around: NDArray[np.int32]) -> Fits:
+    def _fit(self, atoms: Neighbourhoods, around: NDArray[np.int32]) -> Fits:
         fits = fit_patterns(
             atoms,
             around,

@@ -12,22 +12,22 @@ from numpy.typing import NDArray
 from ._classifier import GaussianClasses
 from ._constellations import Patterns
 from ._features import Axes
-from ._nested import NestedLenses
+from ._nested import NestedRadii
 from ._reading import Parting
 from ._site_parting import SiteParting
-from ._sites import Sites
+from ._sites import SiteTemplates
 from ._surroundings import Leak
 from ._wider_lens import WiderLens
 
 
-def to_state(model: NestedLenses) -> dict[str, NDArray[Any]]:
-    """Return all that :meth:`NestedLenses.predict` reads, as arrays by name; no objects among them."""
+def to_state(model: NestedRadii) -> dict[str, NDArray[Any]]:
+    """Return all that :meth:`NestedRadii.predict` reads, as arrays by name; no objects among them."""
     out = {
-        "lenses": np.array(model.lenses_, dtype=np.float64),
-        "lens": np.array(model.lens_, dtype=np.float64),
+        "radii": np.array(model.radii_, dtype=np.float64),
+        "radius": np.array(model.radius_, dtype=np.float64),
         "rotation_invariant": np.array(bool(model.rotation_invariant)),
     }
-    for step, lens in enumerate(model.lenses_):
+    for step, lens in enumerate(model.radii_):
         unit, leak = model._views[lens]
         out[f"{step}/unit"] = unit
         out[f"{step}/names"] = model._names[lens]
@@ -43,7 +43,7 @@ def to_state(model: NestedLenses) -> dict[str, NDArray[Any]]:
                 out |= _flat(parting.wider.classes, f"{prefix}/wider/classes")
     if model._site_parting is not None:
         at = model._site_parting
-        sites = {f.name: getattr(at.sites, f.name) for f in fields(Sites) if f.name != "patterns"}
+        sites = {f.name: getattr(at.sites, f.name) for f in fields(SiteTemplates) if f.name != "patterns"}
         out |= {f"sites/{name}": np.asarray(value) for name, value in sites.items()}
         out |= _flat(at.sites.patterns, "sites/patterns")
         out["sites/group_of_site"] = at.group_of_site
@@ -51,7 +51,7 @@ def to_state(model: NestedLenses) -> dict[str, NDArray[Any]]:
     return out
 
 
-def from_state(state: Mapping[str, NDArray[Any]]) -> NestedLenses:
+def from_state(state: Mapping[str, NDArray[Any]]) -> NestedRadii:
     """Return nested lenses that predict as those of :func:`to_state` did; they have no atoms of their own.
 
     Raises
@@ -59,9 +59,9 @@ def from_state(state: Mapping[str, NDArray[Any]]) -> NestedLenses:
     KeyError
         If an array is missing.
     """
-    lenses = tuple(float(v) for v in state["lenses"])
-    model = NestedLenses(lenses, rotation_invariant=bool(state["rotation_invariant"]))
-    model.lenses_, model.lens_ = lenses, float(state["lens"])
+    lenses = tuple(float(v) for v in state["radii"])
+    model = NestedRadii(lenses, rotation_invariant=bool(state["rotation_invariant"]))
+    model.radii_, model.radius_ = lenses, float(state["radius"])
     model._views, model._partings, model._names = {}, {}, {}
     for step, lens in enumerate(lenses):
         has_leak = f"{step}/leak/inner" in state
@@ -91,7 +91,7 @@ def _parting(state: Mapping[str, NDArray[Any]], prefix: str) -> Parting:
 
 
 def _site_parting(state: Mapping[str, NDArray[Any]]) -> SiteParting:
-    sites = Sites(
+    sites = SiteTemplates(
         patterns=_restored(Patterns, state, "sites/patterns"),
         kind=np.asarray(state["sites/kind"], np.int32),
         sizes=np.asarray(state["sites/sizes"], np.int64),

@@ -1,4 +1,4 @@
-"""The tree of motifs over lenses and granularities."""
+"""The tree of motifs over radii and granularities."""
 
 from __future__ import annotations
 
@@ -10,59 +10,59 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class MotifTree:
-    """How motifs part, from all atoms (node 0) to the groups of the largest lens.
+    """How motifs part, from all atoms (node 0) to the groups of the largest radius.
 
     Attributes
     ----------
     parent : ndarray of int32, shape (k,)
         Parent of each node, -1 for the root. A parent comes before its children.
-    lens : ndarray of float64, shape (k,)
-        Lens through which the node was parted from its sibling; 0 for the root.
+    radius : ndarray of float64, shape (k,)
+        Radius at which the node was split from its sibling; 0 for the root.
     size : ndarray of int32, shape (k,)
         Atoms.
     height : ndarray of float64, shape (k,)
         Separation of the two children in units of the spread within them; 0 for a leaf.
     leaf_of : ndarray of int32, shape (n,)
         Node of each atom: the finest group.
-    joins : ndarray of float64, shape (j, 4)
-        How the motifs of each lens join when fewer are wanted: lens, label that stays, label that joins it,
-        separation; for every lens from the first join to the last.
-    first : float
-        Smallest lens that is cut.
+    merges : ndarray of float64, shape (j, 4)
+        How the motifs of each radius join when fewer are wanted: radius, label that stays, label that joins it,
+        separation; for every radius from the first join to the last.
+    base_radius : float
+        Smallest radius that is cut.
     """
 
     parent: NDArray[np.int32]
-    lens: NDArray[np.float64]
+    radius: NDArray[np.float64]
     size: NDArray[np.int32]
     height: NDArray[np.float64]
     leaf_of: NDArray[np.int32]
-    joins: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
-    first: float = 0.0
+    merges: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
+    base_radius: float = 0.0
 
     @property
     def n_leaves(self) -> int:
         """Number of finest groups."""
         return len(self.parent) - len(np.unique(self.parent[self.parent >= 0]))
 
-    def labels_at(self, lens: float) -> NDArray[np.int32]:
-        """Return the labels (n,) of the groups of one lens, most frequent first."""
+    def labels_at(self, radius: float) -> NDArray[np.int32]:
+        """Return the labels (n,) of the groups of one radius, most frequent first."""
         deepest = np.arange(len(self.parent))
         for node in range(1, len(self.parent)):
-            if self.lens[node] > lens:
+            if self.radius[node] > radius:
                 deepest[node] = deepest[self.parent[node]]
         return by_frequency(deepest[self.leaf_of])
 
-    def cut(self, n_motifs: int, lens: float | None = None) -> NDArray[np.int32]:
+    def cut(self, n_motifs: int, radius: float | None = None) -> NDArray[np.int32]:
         """Return the labels of `n_motifs` motifs, most frequent first.
 
-        The motifs of one lens join, the least separated first, until so many are left.
+        The motifs of one radius join, the least separated first, until so many are left.
 
         Parameters
         ----------
         n_motifs : int
-            At least 1; where no lens has so many, all motifs of the largest one are given.
-        lens : float, optional
-            Default: the first lens from `first` on that has enough motifs.
+            At least 1; where no radius has so many, all motifs of the largest one are given.
+        radius : float, optional
+            Default: the first radius from `base_radius` on that has enough motifs.
 
         Returns
         -------
@@ -75,14 +75,14 @@ class MotifTree:
         """
         if n_motifs < 1:
             raise ValueError(f"n_motifs={n_motifs}: at least one motif is needed.")
-        lenses = np.unique(self.lens[1:]) if lens is None else np.array([lens])
+        radii = np.unique(self.radius[1:]) if radius is None else np.array([radius])
         labels = np.zeros(len(self.leaf_of), dtype=np.int32)
-        for candidate in lenses[lenses >= min(self.first, lenses.max(initial=0))]:
+        for candidate in radii[radii >= min(self.base_radius, radii.max(initial=0))]:
             labels = self.labels_at(float(candidate))
             n_found = int(labels.max()) + 1
             if n_found >= n_motifs:
-                joins = self.joins[np.isclose(self.joins[:, 0], candidate)][: n_found - n_motifs]
-                for _, stays, joined, _ in joins:
+                merges = self.merges[np.isclose(self.merges[:, 0], candidate)][: n_found - n_motifs]
+                for _, stays, joined, _ in merges:
                     labels[labels == int(joined)] = int(stays)
                 break
         return by_frequency(labels)

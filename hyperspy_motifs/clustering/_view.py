@@ -13,7 +13,7 @@ from ._features import Axes
 from ._merging import merging_order
 from ._surroundings import Leak
 
-LENSES = (0.6, 1.2, 1.7, 2.4)
+RADII = (0.6, 1.2, 1.7, 2.4)
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,6 @@ def checked_lenses(lenses: float | Sequence[float]) -> tuple[float, ...]:
     values = tuple(float(v) for v in np.atleast_1d(np.asarray(lenses, dtype=float)))
     if not values or any(not 0 < v < np.inf for v in values) or any(np.diff(values) <= 0):
         raise ValueError(
-            f"lenses={lenses!r}: give growing positive radii in nearest-neighbour distances, such as {LENSES}."
+            f"radii={lenses!r}: give growing positive radii in nearest-neighbour distances, such as {RADII}."
         )
     return values

@@ -122,7 +122,7 @@ def judge_doubtful(
     view: View,
     wide: View,
     labels: NDArray[np.int32],
-    min_size: int,
+    min_motif_size: int,
 ) -> tuple[WiderLens, NDArray[np.int32], NDArray[np.float64]] | None:
     """Ask a wider lens about the atoms of which the first leaves the class in doubt.
 
@@ -134,7 +134,7 @@ def judge_doubtful(
         What the first lens and the wider one saw.
     labels : ndarray of int32, shape (n,)
         Classes of the first lens.
-    min_size : int
+    min_motif_size : int
         Atoms that a class keeps.
 
     Returns
@@ -152,7 +152,7 @@ def judge_doubtful(
     told = wider.tell(components, odds, wide.X, (uncertain, wide.doubt.along(everyone, wider.axes)))
     judged = np.where(wider.in_doubt(odds), told.argmax(axis=1), labels).astype(np.int32)
     before = np.bincount(labels)
-    if (np.bincount(judged, minlength=len(before)) < np.minimum(before, min_size)).any():
+    if (np.bincount(judged, minlength=len(before)) < np.minimum(before, min_motif_size)).any():
         return None
     return wider, judged, told[everyone, judged]
 

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 
 from ._image import axes_or_new, make_room
-from ._layout import add_colour_bar
+from ._layout_plot import add_colour_bar
 from ._types import short_name, type_nodes
 
 _WRITTEN = 12  # types whose scores fit into the fields
@@ -42,7 +42,7 @@ def plot_enrichment(
     level: float = 0.05,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the matrix of z-scores of neighbouring types: red favoured, blue frustrated.
+    """Draw the matrix of z-scores of neighbouring types: red enriched, blue depleted.
 
     Parameters
     ----------

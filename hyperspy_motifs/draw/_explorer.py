@@ -21,7 +21,7 @@ from ._explorer_arrays import ExplorerArrays
 from ._explorer_panels import AtomPanel, MeansPanel, PatchPanel
 from ._image import check_positions, plot_image
 from ._labelling import Labelling
-from ._layout import frame_layout
+from ._layout_plot import frame_layout
 
 # What a callback answers: labels, labels and names of the motifs, or nothing.
 NewLabels = ArrayLike | tuple[ArrayLike, Sequence[str]] | None

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from ._image import axes_or_new, check_length, make_room
-from ._layout import frame_layout, layout_marker_area
+from ._layout_plot import frame_layout, layout_marker_area
 from ._legend import add_motif_legend
-from ._motifs import drawing_order, scatter_motifs
+from ._motif_plot import drawing_order, scatter_motifs
 from ._palette import as_labels
 
 

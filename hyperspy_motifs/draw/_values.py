@@ -19,7 +19,7 @@ from ._image import (
     plot_image,
     prepare_field,
 )
-from ._layout import add_colour_bar, frame_layout, layout_marker_area
+from ._layout_plot import add_colour_bar, frame_layout, layout_marker_area
 from ._palette import RARE
 
 # OKLab to linear sRGB, by B. Ottosson, "A perceptual color space for image processing" (2020).

@@ -83,13 +83,13 @@ class GraphBuilder:
         ids = building.node_ids(schema.CELL, n)
         classes = building.node_ids(schema.CELL_CLASS, n_classes)
         types = building.take(classes, labels)
-        words = [building.word_text(word) for word in cells.words]
+        sequences = [building.sequence_text(sequence) for sequence in cells.corner_sequences]
         n_corners = np.asarray(cells.n_corners, dtype=np.int64)
         centres = np.asarray(cells.centres, dtype=float).reshape(-1, 2)
         areas = np.asarray(cells.areas, dtype=float)
         columns: dict[str, Any] = {
             "x": centres[:, 0], "y": centres[:, 1], "type": types, "size": n_corners, "n_corners": n_corners,
-            "word": words, "area": areas, "on_border": np.asarray(cells.on_border, dtype=bool),
+            "corner_sequence": sequences, "area": areas, "on_border": np.asarray(cells.on_border, dtype=bool),
         }  # fmt: skip
         for name, dtype in (("handedness", np.int64), ("orientation", float)):
             values = getattr(cells, name, None)
@@ -97,7 +97,7 @@ class GraphBuilder:
                 columns[name] = np.asarray(values).astype(dtype)
         constants = {"kind": schema.CELL, "level": 1}
         self.graph.add_nodes_from(building.nodes_from_columns(ids, constants, columns))
-        self._add_cell_classes(classes, labels, n_corners, words, areas)
+        self._add_cell_classes(classes, labels, n_corners, sequences, areas)
         self.graph.add_edges_from(building.edges_from_columns(ids, types, schema.INSTANCE_OF, {}))
         corners = np.concatenate(
             [np.asarray(p, dtype=np.int64) for p in cells.polygons] or [np.empty(0, int)]
@@ -105,7 +105,7 @@ class GraphBuilder:
         offsets = np.concatenate([[0], np.cumsum(n_corners)])
         sides = corners
         owner, share = corner_shares(self.positions, corners, offsets)
-        corners, owner, share = self._with_occupants(cells, corners, owner, share)
+        corners, owner, share = self._with_centre_atoms(cells, corners, owner, share)
         self._add_parts(self.atoms, ids, corners, owner, share)
         self._add_composition(classes, labels, corners, owner, share)
         self.add_bonds(*_bonds_with_cells(np.asarray(cells.bonds).reshape(-1, 2), sides, offsets))
@@ -173,11 +173,11 @@ class GraphBuilder:
         targets = met[pairs % max(len(met), 1)].tolist()
         self.graph.add_edges_from(building.edges_from_columns(sources, targets, schema.COMPOSED_OF, columns))
 
-    def _with_occupants(
+    def _with_centre_atoms(
         self, cells: Any, corners: np.ndarray, owner: np.ndarray, share: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Add the atoms inside of cells to the corners: they belong to their cell whole."""
-        number = np.asarray(getattr(cells, "n_occupants", np.zeros(len(cells.labels))))
+        number = np.asarray(getattr(cells, "n_centre_atoms", np.zeros(len(cells.labels))))
         full = np.flatnonzero(number > 0)
         if not len(full):
             return corners, owner, share
@@ -199,7 +199,7 @@ class GraphBuilder:
         classes: list[str],
         labels: np.ndarray,
         n_corners: np.ndarray,
-        words: list[str],
+        sequences: list[str],
         areas: np.ndarray,
     ) -> None:
         n = len(classes)
@@ -207,17 +207,17 @@ class GraphBuilder:
         first = np.zeros(n, dtype=np.int64)
         first[labels[::-1]] = np.arange(len(labels))[::-1]
         columns = {
-            "name": [self._word_name(words[i]) for i in first],
+            "name": [self._sequence_name(sequences[i]) for i in first],
             "size": sizes,
             "n_corners": n_corners[first],
-            "word": [words[i] for i in first],
+            "corner_sequence": [sequences[i] for i in first],
             "area": np.bincount(labels, areas, minlength=n) / np.maximum(sizes, 1),
         }
         constants = {"kind": schema.CELL_CLASS, "level": 1}
         self.graph.add_nodes_from(building.nodes_from_columns(classes, constants, columns))
 
-    def _word_name(self, word: str) -> str:
-        labels = [int(part) for part in word.split("-") if part]
+    def _sequence_name(self, sequence: str) -> str:
+        labels = [int(part) for part in sequence.split("-") if part]
         return " ".join(self.names[i] if 0 <= i < len(self.names) else str(i) for i in labels)
 
     def _add_parts(

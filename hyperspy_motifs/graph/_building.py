@@ -62,9 +62,9 @@ def take(ids: list[str], index: np.ndarray) -> list[str]:
     return [ids[i] for i in index.tolist()]
 
 
-def word_text(word: Iterable[int]) -> str:
-    """Return a cyclic word of labels as text: ``0-1-0-1``."""
-    return "-".join(str(int(label)) for label in word)
+def sequence_text(sequence: Iterable[int]) -> str:
+    """Return a cyclic sequence of labels as text: ``0-1-0-1``."""
+    return "-".join(str(int(label)) for label in sequence)
 
 
 def neighbour_edges(ids: dict[int, str], statistics: NeighbourStatistics) -> Edges:
@@ -74,13 +74,13 @@ def neighbour_edges(ids: dict[int, str], statistics: NeighbourStatistics) -> Edg
     graph of types complete.
     """
     s = statistics
-    told = (s.observed > 0) | (s.expected >= 1.0)
+    kept = (s.observed > 0) | (s.expected >= 1.0)
     columns = {
-        "observed": s.observed[told], "expected": s.expected[told], "z": s.z[told], "p": s.p[told],
-        "q": s.q[told],
+        "observed": s.observed[kept], "expected": s.expected[kept], "z": s.z[kept], "p": s.p[kept],
+        "q": s.q[kept],
     }  # fmt: skip
-    sources = [ids[i] for i in s.first[told].tolist()]
-    targets = [ids[i] for i in s.second[told].tolist()]
+    sources = [ids[i] for i in s.first[kept].tolist()]
+    targets = [ids[i] for i in s.second[kept].tolist()]
     return edges_from_columns(sources, targets, schema.NEIGHBOURS, columns)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
-from ._files import written_whole
+from ._text_files import written_whole
 
 _TYPES = {str: "string", int: "long", float: "double", bool: "boolean"}
 _HEADER = (

@@ -11,12 +11,12 @@ import numpy as np
 from . import _schema as schema
 from ._builder import GraphBuilder
 from ._collection import collection_paused
-from ._comparison import TypeComparison, compare_types
 from ._graphml_reader import read_graphml
 from ._graphml_writer import write_graphml
 from ._node_link import read_node_link, write_node_link
 from ._relations import RelationGraph
 from ._tables import write_tables
+from ._type_comparison import TypeComparison, compare_types
 
 
 class MotifGraph(RelationGraph):
@@ -110,11 +110,11 @@ class MotifGraph(RelationGraph):
     @property
     def types(self) -> MotifGraph:
         """The small graph of the types alone: motifs, classes, what composes them and their neighbours."""
-        return self._part([n for n, d in self._node.items() if schema.is_type_kind(d.get("kind", ""))])
+        return self._subgraph([n for n, d in self._node.items() if schema.is_type_kind(d.get("kind", ""))])
 
     def summary(self) -> str:
         """Return the graph in words: levels, types, compositions and what is not chance."""
-        from ._summary import summarise
+        from ._graph_summary import summarise
 
         return summarise(self)
 
@@ -139,9 +139,9 @@ class MotifGraph(RelationGraph):
             front = sorted(beside - near)
             near.update(front)
         near.update({t for n in near if (t := self.type_of(n)) is not None})
-        return self._part([n for n in self._node if n in near])
+        return self._subgraph([n for n in self._node if n in near])
 
-    def _part(self, kept: list[str]) -> MotifGraph:
+    def _subgraph(self, kept: list[str]) -> MotifGraph:
         """Return some nodes and the edges between them, copied."""
         part = type(self)(**self.graph)
         part.canvas = self.canvas

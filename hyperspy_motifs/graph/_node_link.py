@@ -11,8 +11,8 @@ from typing import Any
 import networkx as nx
 
 from . import _schema as schema
-from ._files import written_whole
 from ._graphml_writer import plain
+from ._text_files import written_whole
 
 
 def write_node_link(graph: nx.DiGraph, path: str | PathLike[str]) -> None:

@@ -96,9 +96,9 @@ class RelationGraph(nx.DiGraph):
 
     def _check_attribute(self, among: list[str] | None, name: str) -> None:
         """Refuse an attribute that none of the nodes has, if there are nodes."""
-        asked = [self._node[n] for n in (self._node if among is None else among)]
-        if asked and not any(name in attributes for attributes in asked):
-            known = ", ".join(sorted(set().union(*asked)))
+        nodes = [self._node[n] for n in (self._node if among is None else among)]
+        if nodes and not any(name in attributes for attributes in nodes):
+            known = ", ".join(sorted(set().union(*nodes)))
             raise ValueError(f"None of these nodes has the attribute {name!r}; they have {known}.")
 
     def _matching(self, among: list[str] | None, name: str, wanted: Any) -> list[str]:
@@ -118,9 +118,9 @@ class RelationGraph(nx.DiGraph):
             return [n for n in among if nodes[n].get(name, _MISSING) in wanted]
         return [n for n in among if nodes[n].get(name, _MISSING) == wanted]
 
-    def _types_meant(self, among: list[str] | None, asked: Any) -> set[str]:
+    def _types_meant(self, among: list[str] | None, nodes: Any) -> set[str]:
         """Return the types of the nodes `among` that are meant by their ids, names or numbers."""
-        wanted = asked if isinstance(asked, set | frozenset) else {asked}
+        wanted = nodes if isinstance(nodes, set | frozenset) else {nodes}
         met = {self._node[n].get("type") for n in (self._node if among is None else among)}
         found = set()
         for node in met:

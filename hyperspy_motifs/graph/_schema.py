@@ -28,7 +28,7 @@ NEIGHBOURS = "neighbours"
 #: What the attributes of the schema must be; any others are free, of the types that GraphML knows.
 NODE_TYPES: dict[str, type] = {
     "kind": str, "level": int, "x": float, "y": float, "type": str, "size": int, "name": str,
-    "probability": float, "frame": int, "n_corners": int, "word": str, "area": float, "on_border": bool,
+    "probability": float, "frame": int, "n_corners": int, "corner_sequence": str, "area": float, "on_border": bool,
 }  # fmt: skip
 EDGE_TYPES: dict[str, type] = {
     "kind": str, "fraction": float, "shared": int, "count": float, "observed": int, "expected": float,

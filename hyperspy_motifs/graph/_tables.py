@@ -10,7 +10,7 @@ from typing import Any
 
 import networkx as nx
 
-from ._files import written_whole
+from ._text_files import written_whole
 
 
 def write_tables(graph: nx.DiGraph, folder: str | PathLike[str]) -> None:

@@ -1,4 +1,4 @@
-from ._build import HierarchyChoices as HierarchyChoices
+from ._build import HierarchyOptions as HierarchyOptions
 from ._build import build_hierarchy as build_hierarchy
 from ._composites import Composites as Composites
 from ._composites import Rule as Rule
@@ -7,14 +7,13 @@ from ._composition import compositions as compositions
 from ._composition import formula as formula
 from ._description import Description as Description
 from ._description import describe as describe
-from ._disorder import Disorder as Disorder
-from ._disorder import bits_per_atom as bits_per_atom
 from ._domains import Domains as Domains
 from ._domains import atom_domains as atom_domains
 from ._domains import find_domains as find_domains
 from ._fourier_moire import FourierMoire as FourierMoire
 from ._fourier_moire import fourier_moire as fourier_moire
 from ._hierarchy import Hierarchy as Hierarchy
+from ._labelled_points import LabelledPoints as LabelledPoints
 from ._lattice import Lattice as Lattice
 from ._lattice import find_lattice as find_lattice
 from ._level import Level as Level
@@ -25,9 +24,10 @@ from ._orientations import CellOrientations as CellOrientations
 from ._orientations import cell_orientations as cell_orientations
 from ._shares import corner_shares as corner_shares
 from ._shares import polygon_shares as polygon_shares
-from ._sites import Sites as Sites
 from ._statistics import NeighbourStatistics as NeighbourStatistics
 from ._statistics import benjamini_hochberg as benjamini_hochberg
 from ._statistics import neighbour_statistics as neighbour_statistics
-from ._vertex_figures import figure_name as figure_name
-from ._vertex_figures import vertex_figures as vertex_figures
+from ._tiling_disorder import Disorder as Disorder
+from ._tiling_disorder import bits_per_atom as bits_per_atom
+from ._vertex_figure_level import figure_name as figure_name
+from ._vertex_figure_level import vertex_figures as vertex_figures

@@ -8,29 +8,29 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from hyperspy_motifs.cells import Cells, canonical_words
+from hyperspy_motifs.cells import Cells, canonical_sequences
 
 from ._coarse_graining import coarse_levels
 from ._composites import find_composites
 from ._continuation import LatticeContinuation
-from ._disorder import bits_per_atom
 from ._domains import Domains, atom_domains, find_domains
 from ._half_cells import half_cell_level
 from ._hierarchy import Hierarchy
+from ._labelled_points import LabelledPoints
 from ._lattice import Lattice, find_lattice
 from ._level import Level
 from ._orientations import cell_orientations
-from ._sites import Sites
 from ._sublattices import merge_by_sublattice
+from ._tiling_disorder import bits_per_atom
 from ._tiling_levels import composite_level, domain_levels, unit_cell_level
 from ._unit_cells import LatticePoints, lattice_points
-from ._vertex_figures import vertex_figures
+from ._vertex_figure_level import vertex_figures
 
-__all__ = ["HierarchyChoices", "build_hierarchy"]
+__all__ = ["HierarchyOptions", "build_hierarchy"]
 
 
 @dataclass(frozen=True)
-class HierarchyChoices:
+class HierarchyOptions:
     """What `build_hierarchy` shall look for.
 
     Attributes
@@ -67,7 +67,7 @@ def build_hierarchy(
     names: Sequence[str] | None = None,
     angles: np.ndarray | None = None,
     reflected: np.ndarray | None = None,
-    choices: HierarchyChoices | None = None,
+    options: HierarchyOptions | None = None,
 ) -> Hierarchy:
     """Build the levels above the cells, as far as the structure has any.
 
@@ -91,7 +91,7 @@ def build_hierarchy(
         equal but for a rotation. Not needed for the unit cell, which is found from the positions.
     reflected : array-like of bool, shape (n,), optional
         Whether the surroundings are the mirror image of the mean of the motif.
-    choices : HierarchyChoices, optional
+    options : HierarchyOptions, optional
         What to look for; everything by default.
 
     Returns
@@ -105,31 +105,31 @@ def build_hierarchy(
     ValueError
         If the lengths do not fit, or a cell has a corner that is no atom.
     """
-    choices = HierarchyChoices() if choices is None else choices
-    sites = _sites(positions, labels, angles, reflected, choices)
+    options = HierarchyOptions() if options is None else options
+    sites = _sites(positions, labels, angles, reflected, options)
     _check_cells(cells, len(sites))
     motif_names = _names(names, sites)
     levels: list[Level] = []
     scalars: dict[str, float] = {}
-    if choices.vertex_figures and len(cells):
+    if options.vertex_figures and len(cells):
         figures = vertex_figures(sites.positions, cells.vertices, cells.offsets, cells.bonds)
         levels += [figures] if len(figures) else []
     if len(cells):
-        levels += _described(sites, cells, motif_names, choices, scalars)
-    lattice, same = _lattice(sites, choices)
+        levels += _described(sites, cells, motif_names, options, scalars)
+    lattice, same = _lattice(sites, options)
     found = _domains(sites, same, cells, lattice) if len(cells) else None
     atoms = np.full(len(sites), -1)
     if found is not None:
         atoms = atom_domains(sites.positions, cells.vertices, cells.offsets, found.domain)
-    patches = _lattice_patches(sites, lattice, same, found, atoms, choices)
+    patches = _lattice_patches(sites, lattice, same, found, atoms, options)
     unit_cells = unit_cell_level(sites, patches, motif_names) if patches else None
     if unit_cells is not None:
         # Of several grains each has a lattice of its own: halves are looked for in a field with one.
         halves = half_cell_level(sites, patches[0][0], motif_names) if len(patches) == 1 else None
         levels += [unit_cells] if halves is None else [halves, unit_cells]
-    elif choices.coarse in ("auto", "centres"):
+    elif options.coarse in ("auto", "centres"):
         levels += coarse_levels(sites, cells, motif_names)
-    if choices.domains and found is not None and (lattice is not None or found.labels.max(initial=0) > 0):
+    if options.domains and found is not None and (lattice is not None or found.labels.max(initial=0) > 0):
         # Patches of one kind that no lattice tells apart are one crystal in pieces.
         levels += domain_levels(cells, found)
     return Hierarchy(tuple(levels), scalars, _reason(levels, bool(patches)), atoms)
@@ -140,17 +140,17 @@ def _sites(
     labels: np.ndarray,
     angles: np.ndarray | None,
     reflected: np.ndarray | None,
-    choices: HierarchyChoices,
-) -> Sites:
+    options: HierarchyOptions,
+) -> LabelledPoints:
     positions, labels = np.asarray(positions, dtype=float), np.asarray(labels)
     if len(labels) and not (np.issubdtype(labels.dtype, np.integer) and labels.min() >= 0):
         raise ValueError("The labels must be integers from 0.")
-    return Sites(
+    return LabelledPoints(
         positions.reshape(-1, 2) if not positions.size else positions,
         labels.astype(np.int64),
         None if angles is None else np.asarray(angles, dtype=float),
         None if reflected is None else np.asarray(reflected, dtype=bool),
-        np.array(choices.folds, dtype=np.int64) if choices.folds else None,
+        np.array(options.folds, dtype=np.int64) if options.folds else None,
     )
 
 
@@ -162,34 +162,38 @@ def _check_cells(cells: Cells, n: int) -> None:
         )
 
 
-def _names(names: Sequence[str] | None, sites: Sites) -> list[str]:
+def _names(names: Sequence[str] | None, sites: LabelledPoints) -> list[str]:
     n = int(sites.labels.max(initial=-1)) + 1
     given = [] if names is None else [str(name) for name in names]
     return given + [f"m{i}" for i in range(len(given), n)]
 
 
 def _described(
-    sites: Sites, cells: Cells, names: list[str], choices: HierarchyChoices, scalars: dict[str, float]
+    sites: LabelledPoints,
+    cells: Cells,
+    names: list[str],
+    options: HierarchyOptions,
+    scalars: dict[str, float],
 ) -> list[Level]:
     """Return the composites, and note how long the description of the cells is."""
     edges = cells.adjacency[:, :2]
     disorder = bits_per_atom(cells.labels, edges, cells.centres, len(sites))
     levels = []
     bits = disorder.bits_per_atom
-    if choices.composites:
+    if options.composites:
         found = find_composites(cells.labels, edges, cells.centres, cells.areas)
         bits = min(bits, (found.after.bits + found.rule_bits) / len(sites))
-        words = [" ".join(names[i] for i in c.word) for c in cells.classes]
-        level = composite_level(cells, found, words)
+        sequences = [" ".join(names[i] for i in c.corner_sequence) for c in cells.classes]
+        level = composite_level(cells, found, sequences)
         levels += [] if level is None else [level]
     scalars["bits_per_atom"] = float(bits)
     scalars["bits_per_atom_std"] = disorder.std
     return levels
 
 
-def _lattice(sites: Sites, choices: HierarchyChoices) -> tuple[Lattice | None, Sites]:
+def _lattice(sites: LabelledPoints, options: HierarchyOptions) -> tuple[Lattice | None, LabelledPoints]:
     """Return the translations and the sites that they were found on."""
-    if choices.coarse not in ("auto", "unit-cell"):
+    if options.coarse not in ("auto", "unit-cell"):
         return None, sites
     lattice = find_lattice(sites)
     if lattice is not None:
@@ -200,41 +204,41 @@ def _lattice(sites: Sites, choices: HierarchyChoices) -> tuple[Lattice | None, S
 
 
 def _lattice_patches(
-    sites: Sites,
+    sites: LabelledPoints,
     lattice: Lattice | None,
-    same: Sites,
+    same: LabelledPoints,
     domains: Domains | None,
     atoms: np.ndarray,
-    choices: HierarchyChoices,
+    options: HierarchyOptions,
 ) -> list[tuple[Lattice, LatticePoints]]:
     """Return the corners of the unit cells: of the whole field, or grain by grain where grains are turned."""
-    if choices.coarse not in ("auto", "unit-cell"):
+    if options.coarse not in ("auto", "unit-cell"):
         return []
     if lattice is not None:
-        points = lattice_points(same, lattice, choices.corner_motif)
+        points = lattice_points(same, lattice, options.corner_motif)
         return [] if points is None else [(lattice, points)]
     patches: list[tuple[Lattice, LatticePoints]] = []
     for domain in range(0 if domains is None else len(domains.labels)):
         members = np.flatnonzero(atoms == domain)
         grain = sites.subset(members)
-        own, grain = _lattice(grain, choices)
-        points = None if own is None else lattice_points(grain, own, choices.corner_motif)
+        own, grain = _lattice(grain, options)
+        points = None if own is None else lattice_points(grain, own, options.corner_motif)
         if own is not None and points is not None:
             patches.append((own, points.of_sites(members)))
-    return patches or _faint_patches(sites, choices)
+    return patches or _faint_patches(sites, options)
 
 
-def _faint_patches(sites: Sites, choices: HierarchyChoices) -> list[tuple[Lattice, LatticePoints]]:
+def _faint_patches(sites: LabelledPoints, options: HierarchyOptions) -> list[tuple[Lattice, LatticePoints]]:
     """Return the corners of the unit cells of a lattice that many sites are missing from."""
     for some in (sites, sites.without_kinds()):
         lattice = find_lattice(some, faint=True)
-        points = None if lattice is None else lattice_points(some, lattice, choices.corner_motif)
+        points = None if lattice is None else lattice_points(some, lattice, options.corner_motif)
         if lattice is not None and points is not None:
             return [(lattice, points)]
     return []
 
 
-def _domains(sites: Sites, same: Sites, cells: Cells, lattice: Lattice | None) -> Domains:
+def _domains(sites: LabelledPoints, same: LabelledPoints, cells: Cells, lattice: Lattice | None) -> Domains:
     """Return the domains; for them a dopant counts as the atom in whose place it is.
 
     `same` are the sites that the translations were found on: where these were of positions alone, motifs
@@ -242,16 +246,16 @@ def _domains(sites: Sites, same: Sites, cells: Cells, lattice: Lattice | None) -
     """
     labels = sites.labels if lattice is None else merge_by_sublattice(sites, lattice)
     merged = replace(sites, labels=labels) if same is sites else same
-    words = canonical_words(labels[cells.vertices], cells.offsets)
-    classes = _most_frequent_first(words.letters, cells)
+    sequences = canonical_sequences(labels[cells.vertices], cells.offsets)
+    classes = _most_frequent_first(sequences.letters, cells)
     turned = cell_orientations(sites.positions, labels, cells.vertices, cells.offsets, classes)
     continuation = None if lattice is None else LatticeContinuation(merged, lattice, cells)
     return find_domains(turned, cells.adjacency[:, :2], continuation)
 
 
 def _most_frequent_first(letters: np.ndarray, cells: Cells) -> np.ndarray:
-    """Return a class (m,) for each word, those of the cells' own classes where nothing was merged."""
-    texts = [tuple(word.tolist()) for word in np.split(letters, cells.offsets[1:-1])]
+    """Return a class (m,) for each sequence, those of the cells' own classes where nothing was merged."""
+    texts = [tuple(sequence.tolist()) for sequence in np.split(letters, cells.offsets[1:-1])]
     number = {text: k for k, (text, _) in enumerate(Counter(texts).most_common())}
     return np.array([number[text] for text in texts], dtype=np.int64)
 

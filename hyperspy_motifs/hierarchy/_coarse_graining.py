@@ -11,8 +11,8 @@ from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 from hyperspy_motifs.cells import Cells, find_cells
 
+from ._labelled_points import LabelledPoints
 from ._level import Level
-from ._sites import Sites
 from ._tiling_levels import coarse_level
 
 __all__ = ["coarse_levels"]
@@ -40,7 +40,7 @@ class _Candidate:
     spread: float
 
 
-def coarse_levels(sites: Sites, cells: Cells, names: list[str]) -> list[Level]:
+def coarse_levels(sites: LabelledPoints, cells: Cells, names: list[str]) -> list[Level]:
     """Go on to larger spacings as long as the centres of a class tile the field.
 
     The classes are the motifs, the classes of cells and the connected patches of a motif; of those whose
@@ -50,7 +50,7 @@ def coarse_levels(sites: Sites, cells: Cells, names: list[str]) -> list[Level]:
 
     Parameters
     ----------
-    sites : Sites
+    sites : LabelledPoints
         The atoms.
     cells : Cells
         The cells between them.
@@ -83,12 +83,12 @@ def coarse_levels(sites: Sites, cells: Cells, names: list[str]) -> list[Level]:
     return levels
 
 
-def _point_sets(sites: Sites, cells: Cells, names: list[str]) -> list[tuple[str, np.ndarray]]:
+def _point_sets(sites: LabelledPoints, cells: Cells, names: list[str]) -> list[tuple[str, np.ndarray]]:
     """Return the classes whose centres may be the next points."""
     sets = [(f"atoms of {names[k]}", sites.positions[sites.labels == k]) for k in range(len(names))]
     n_classes = int(cells.labels.max(initial=-1)) + 1
-    words = [" ".join(names[i] for i in c.word) for c in cells.classes]
-    sets += [(f"cells {words[k]}", cells.centres[cells.labels == k]) for k in range(n_classes)]
+    sequences = [" ".join(names[i] for i in c.corner_sequence) for c in cells.classes]
+    sets += [(f"cells {sequences[k]}", cells.centres[cells.labels == k]) for k in range(n_classes)]
     bonds = cells.bonds
     same = sites.labels[bonds[:, 0]] == sites.labels[bonds[:, 1]]
     n = len(sites)
@@ -113,7 +113,7 @@ def _candidate(name: str, points: np.ndarray, spacing: float, area: float) -> _C
     spread = float(np.std(distance[:, 1]) / max(typical, 1e-12))
     if typical < _LEAST_GROWTH * spacing or spread > _MOST_SPREAD:
         return None
-    cells = find_cells(points, wheels=False)
+    cells = find_cells(points, merge_centred_rings=False)
     kept = np.flatnonzero(cells.n_corners <= _MOST_CORNERS)
     if len(kept) < 2 or cells.areas[kept].sum() < _LEAST_COVER * area:
         return None

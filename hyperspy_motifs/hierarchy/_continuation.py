@@ -7,8 +7,8 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.cells import Cells
 
+from ._labelled_points import LabelledPoints
 from ._lattice import Lattice
-from ._sites import Sites
 
 __all__ = ["LatticeContinuation"]
 
@@ -25,7 +25,7 @@ class LatticeContinuation:
 
     Parameters
     ----------
-    sites : Sites
+    sites : LabelledPoints
         The atoms.
     lattice : Lattice
         Their translations.
@@ -33,7 +33,7 @@ class LatticeContinuation:
         The cells between them.
     """
 
-    def __init__(self, sites: Sites, lattice: Lattice, cells: Cells) -> None:
+    def __init__(self, sites: LabelledPoints, lattice: Lattice, cells: Cells) -> None:
         self.sites = sites
         self.lattice = lattice
         self.vertices = cells.vertices

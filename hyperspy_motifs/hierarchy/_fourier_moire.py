@@ -95,10 +95,10 @@ def fourier_moire(image: ArrayLike) -> FourierMoire | None:
         return None
     spots = beams[ring]
     spots = spots[np.argsort(np.arctan2(spots[:, 1], spots[:, 0]), kind="stable")]
-    parted = _two_layers(spots)
-    if parted is None:
+    split = _two_layers(spots)
+    if split is None:
         return None
-    lower, upper = parted
+    lower, upper = split
     for i in range(3):
         with one_blas_thread():
             lower[i], upper[i] = _fit_pair(windowed, windows, lower[i], upper[i])

@@ -8,9 +8,9 @@ from scipy.spatial import cKDTree
 from hyperspy_motifs.cells import find_cells
 
 from ._composition import compositions, formula
+from ._labelled_points import LabelledPoints
 from ._lattice import Lattice
 from ._level import Level
-from ._sites import Sites
 from ._tiling_levels import coarse_level
 
 __all__ = ["half_cell_level"]
@@ -28,7 +28,7 @@ _FALSE = 0.1
 _GRID = 48
 
 
-def half_cell_level(sites: Sites, lattice: Lattice, names: list[str]) -> Level | None:
+def half_cell_level(sites: LabelledPoints, lattice: Lattice, names: list[str]) -> Level | None:
     """Return the two triangles of a hexagonal cell as a level, if the largest holes are their corners.
 
     The largest hole of the pattern, folded into one cell, is the corner. The two triangles that the short
@@ -37,7 +37,7 @@ def half_cell_level(sites: Sites, lattice: Lattice, names: list[str]) -> Level |
 
     Parameters
     ----------
-    sites : Sites
+    sites : LabelledPoints
         The atoms.
     lattice : Lattice
         Their translations.
@@ -66,7 +66,7 @@ def half_cell_level(sites: Sites, lattice: Lattice, names: list[str]) -> Level |
     ]
     if len(pairs) < 3:
         return None
-    cells = find_cells(points, bonds=np.sort(np.array(pairs), axis=1), wheels=False)
+    cells = find_cells(points, bonds=np.sort(np.array(pairs), axis=1), merge_centred_rings=False)
     kept = np.flatnonzero(cells.n_corners == 3)
     if len(kept) < 2 or _share_on_sides(sites, vectors, hole) > _MOST_ON_SIDES:
         return None
@@ -91,7 +91,7 @@ def half_cell_level(sites: Sites, lattice: Lattice, names: list[str]) -> Level |
     return Level(**{**level.__dict__, "labels": labels, "names": halves, "reason": reason})
 
 
-def _largest_hole(sites: Sites, vectors: np.ndarray, n_cells: float) -> np.ndarray:
+def _largest_hole(sites: LabelledPoints, vectors: np.ndarray, n_cells: float) -> np.ndarray:
     """Return the place, in the cell at the origin, that is farthest from all but a few false sites."""
     folded = (sites.positions @ np.linalg.inv(vectors)) % 1.0
     around = np.array([(h, k) for h in (-1, 0, 1) for k in (-1, 0, 1)], dtype=float)
@@ -107,7 +107,9 @@ def _largest_hole(sites: Sites, vectors: np.ndarray, n_cells: float) -> np.ndarr
     return np.asarray((centre + offset[near].mean(axis=0)) @ vectors)
 
 
-def _lattice_in_field(sites: Sites, vectors: np.ndarray, hole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _lattice_in_field(
+    sites: LabelledPoints, vectors: np.ndarray, hole: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the holes in the field, x and y, and their multiples of the vectors."""
     low, high = sites.positions.min(axis=0), sites.positions.max(axis=0)
     corners = np.array([[low[0], low[1]], [low[0], high[1]], [high[0], low[1]], [high[0], high[1]]])
@@ -122,7 +124,7 @@ def _lattice_in_field(sites: Sites, vectors: np.ndarray, hole: np.ndarray) -> tu
     return points[inside], steps[inside]
 
 
-def _share_on_sides(sites: Sites, vectors: np.ndarray, hole: np.ndarray) -> float:
+def _share_on_sides(sites: LabelledPoints, vectors: np.ndarray, hole: np.ndarray) -> float:
     """Return the share of the sites that lie on the rows of holes, which are the sides of the triangles."""
     place = (sites.positions - hole) @ np.linalg.inv(vectors)
     area = abs(np.linalg.det(vectors))

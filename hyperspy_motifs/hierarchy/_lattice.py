@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ._sites import Sites
+from ._labelled_points import LabelledPoints
 
 __all__ = ["Lattice", "find_lattice"]
 
@@ -85,7 +85,7 @@ class Lattice:
         return float(abs(np.linalg.det(self.vectors)))
 
 
-def find_lattice(sites: Sites, faint: bool = False) -> Lattice | None:
+def find_lattice(sites: LabelledPoints, faint: bool = False) -> Lattice | None:
     """Find the translations that map the labelled pattern onto itself.
 
     Candidates are the differences between sites of one kind; each is scored by the share of all sites that it
@@ -94,7 +94,7 @@ def find_lattice(sites: Sites, faint: bool = False) -> Lattice | None:
 
     Parameters
     ----------
-    sites : Sites
+    sites : LabelledPoints
         Positions and kinds; where angles and handedness are given, translates must agree in them as well.
     faint : bool
         Also accept translations that map only two fifths of the sites, as in images with many missed or
@@ -137,7 +137,7 @@ class _Score(NamedTuple):
 class _Scorer:
     """Scores translations on an even sample of the sites."""
 
-    def __init__(self, sites: Sites, tolerance: float, faint: bool) -> None:
+    def __init__(self, sites: LabelledPoints, tolerance: float, faint: bool) -> None:
         self.sites = sites
         self.faint = faint
         self.least_match = _FAINT_MATCH if faint else _LEAST_MATCH

@@ -77,13 +77,13 @@ def cell_orientations(
     common = common[np.argsort(-count[common], kind="stable")]
     models: dict[int, np.ndarray] = {}
     for c in common.tolist():
-        word = _first_word(c, classes, labels, vertices, offsets)
-        if not any(_is_variant(word, models[k], count[c] / count[k]) for k in models):
-            models[c] = word
+        sequence = _first_sequence(c, classes, labels, vertices, offsets)
+        if not any(_is_variant(sequence, models[k], count[c] / count[k]) for k in models):
+            models[c] = sequence
     for size in np.unique(sizes).tolist():
         members = np.flatnonzero(sizes == size)
         corners = vertices[offsets[members][:, None] + np.arange(size)]
-        words = labels[corners]
+        sequences = labels[corners]
         angles = _corner_directions(points, corners)
         free = np.ones(len(members), dtype=bool)
         # Members of a common class first: their class is known, only the turn is not.
@@ -94,7 +94,7 @@ def cell_orientations(
                 rows = np.flatnonzero(free & (classes[members] == c) if exact else free)
                 if not len(rows):
                     continue
-                mismatch, turns, mirror = _best_turns(words[rows], model)
+                mismatch, turns, mirror = _best_turns(sequences[rows], model)
                 fits = mismatch <= (size if exact else int(_MOST_ODD * size))
                 rows, turns, mirror = rows[fits], turns[fits], mirror[fits]
                 r = int(turns.sum(axis=1).max(initial=1))
@@ -105,7 +105,7 @@ def cell_orientations(
     return CellOrientations(parent, phase, order, odd, _kinds(parent, mirrored, phase))
 
 
-def _first_word(
+def _first_sequence(
     c: int, classes: np.ndarray, labels: np.ndarray, vertices: np.ndarray, offsets: np.ndarray
 ) -> np.ndarray:
     """Return the motifs round the first cell of a class, as it lies."""
@@ -113,11 +113,11 @@ def _first_word(
     return labels[vertices[offsets[cell] : offsets[cell + 1]]]
 
 
-def _is_variant(word: np.ndarray, model: np.ndarray, ratio: float) -> bool:
+def _is_variant(sequence: np.ndarray, model: np.ndarray, ratio: float) -> bool:
     """Return whether a class is a rare variant of a commoner one, `ratio` times as frequent."""
-    if len(word) != len(model) or ratio > _RARE:
+    if len(sequence) != len(model) or ratio > _RARE:
         return False
-    return bool(_best_turns(word[None], model)[0][0] <= int(_MOST_ODD * len(model)))
+    return bool(_best_turns(sequence[None], model)[0][0] <= int(_MOST_ODD * len(model)))
 
 
 def _corner_directions(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
@@ -127,14 +127,14 @@ def _corner_directions(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
     return z / np.maximum(np.abs(z), 1e-12)
 
 
-def _best_turns(words: np.ndarray, model: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _best_turns(sequences: np.ndarray, model: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the least number of odd corners (k,), which turns (k, n) reach it, and whether mirrored (k,).
 
     The model is tried as it is and mirrored; a mirrored fit is taken only where it is better.
     """
     n = len(model)
     turned = (np.arange(n)[:, None] + np.arange(n)) % n
-    straight, mirrored = ((words[:, turned] != word).sum(axis=2) for word in (model, model[::-1]))
+    straight, mirrored = ((sequences[:, turned] != sequence).sum(axis=2) for sequence in (model, model[::-1]))
     mirror = mirrored.min(axis=1) < straight.min(axis=1)
     chosen = np.where(mirror[:, None], mirrored, straight)
     mismatch = chosen.min(axis=1)

@@ -34,8 +34,8 @@ class NeighbourStatistics:
     std : numpy.ndarray of float, shape (p,)
         Its standard deviation over all permutations of the labels (exact).
     z : numpy.ndarray of float, shape (p,)
-        ``(observed - expected) / std``; 0 where the labels leave no freedom. Positive: favoured; negative:
-        frustrated.
+        ``(observed - expected) / std``; 0 where the labels leave no freedom. Positive: enriched; negative:
+        depleted.
     p : numpy.ndarray of float, shape (p,)
         Two-sided probability of a count at least as extreme by chance.
     q : numpy.ndarray of float, shape (p,)

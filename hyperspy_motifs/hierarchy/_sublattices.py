@@ -7,8 +7,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from ._labelled_points import LabelledPoints
 from ._lattice import Lattice
-from ._sites import Sites
 
 __all__ = ["merge_by_sublattice"]
 
@@ -19,7 +19,7 @@ _GUEST = 0.5
 _MIXED = 0.2
 
 
-def merge_by_sublattice(sites: Sites, lattice: Lattice) -> np.ndarray:
+def merge_by_sublattice(sites: LabelledPoints, lattice: Lattice) -> np.ndarray:
     """Give motifs that take turns on one sublattice one label.
 
     A dopant or a vacancy is a guest on a sublattice of the host, and noise may split one site into two motifs:
@@ -27,7 +27,7 @@ def merge_by_sublattice(sites: Sites, lattice: Lattice) -> np.ndarray:
 
     Parameters
     ----------
-    sites : Sites
+    sites : LabelledPoints
         Positions and motifs.
     lattice : Lattice
         Their translations.

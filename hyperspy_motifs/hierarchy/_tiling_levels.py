@@ -9,10 +9,10 @@ from hyperspy_motifs.cells import Cells, find_cells
 from ._composites import Composites
 from ._composition import compositions, formula
 from ._domains import Domains
+from ._labelled_points import LabelledPoints
 from ._lattice import Lattice
 from ._level import Level
 from ._shares import polygon_shares
-from ._sites import Sites
 from ._unit_cells import LatticePoints
 
 __all__ = ["composite_level", "coarse_level", "domain_levels", "unit_cell_level"]
@@ -97,13 +97,13 @@ def _any(owner: np.ndarray, flags: np.ndarray, m: int) -> np.ndarray:
 
 
 def unit_cell_level(
-    sites: Sites, patches: list[tuple[Lattice, LatticePoints]], names: list[str]
+    sites: LabelledPoints, patches: list[tuple[Lattice, LatticePoints]], names: list[str]
 ) -> Level | None:
     """Return the unit cells as a level whose parts are the atoms; None if there is no whole cell.
 
     Parameters
     ----------
-    sites : Sites
+    sites : LabelledPoints
         The atoms.
     patches : list of (Lattice, LatticePoints)
         Translations and corners, for the whole field or for each grain.
@@ -115,7 +115,7 @@ def unit_cell_level(
     bonds = np.concatenate(
         [points.bonds + start for (_, points), start in zip(patches, starts, strict=False)]
     )
-    cells = find_cells(positions, bonds=bonds, wheels=False)
+    cells = find_cells(positions, bonds=bonds, merge_centred_rings=False)
     whole = np.flatnonzero(cells.n_corners == 4)
     if not len(whole):
         return None
@@ -141,14 +141,14 @@ def unit_cell_level(
     return Level(**{**level.__dict__, "scalars": scalars, "reason": reason})
 
 
-def _mean_content(level: Level, sites: Sites, n_labels: int) -> np.ndarray:
+def _mean_content(level: Level, sites: LabelledPoints, n_labels: int) -> np.ndarray:
     content = compositions(level.parts, level.fractions, sites.labels, len(level), n_labels)
     inner = ~level.columns["on_border"]
     return content[inner].mean(axis=0) if inner.any() else content.mean(axis=0)
 
 
 def coarse_level(
-    kind: str, sites: Sites, points: np.ndarray, cells: Cells, kept: np.ndarray, names: list[str]
+    kind: str, sites: LabelledPoints, points: np.ndarray, cells: Cells, kept: np.ndarray, names: list[str]
 ) -> Level:
     """Return cells between points of a larger spacing as a level whose parts are the atoms.
 
@@ -159,7 +159,7 @@ def coarse_level(
     ----------
     kind : str
         Kind of the level.
-    sites : Sites
+    sites : LabelledPoints
         The atoms.
     points : numpy.ndarray of float, shape (k, 2)
         Corners x, y.
@@ -221,7 +221,7 @@ def _content_classes(sizes: np.ndarray, content: np.ndarray) -> tuple[np.ndarray
     return rank[labels], [unique[models[k], 1:] for k in order]
 
 
-def _outside(sites: Sites, vertices: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+def _outside(sites: LabelledPoints, vertices: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Return which polygons reach over the box of the atoms, so that atoms of theirs were not seen."""
     low, high = sites.positions.min(axis=0), sites.positions.max(axis=0)
     margin = _ON_SIDE * sites.spacing

@@ -9,8 +9,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.spatial import cKDTree
 
+from ._labelled_points import LabelledPoints
 from ._lattice import Lattice
-from ._sites import Sites
 
 __all__ = ["LatticePoints", "lattice_points"]
 
@@ -51,7 +51,7 @@ class LatticePoints:
         return replace(self, site=np.where(self.site >= 0, members[self.site], -1))
 
 
-def lattice_points(sites: Sites, lattice: Lattice, kind: int | None = None) -> LatticePoints | None:
+def lattice_points(sites: LabelledPoints, lattice: Lattice, kind: int | None = None) -> LatticePoints | None:
     """Choose the sites that shall be the corners of the unit cells.
 
     Sites of one kind that a lattice vector connects are translates of one another; such a set is a patch.
@@ -61,7 +61,7 @@ def lattice_points(sites: Sites, lattice: Lattice, kind: int | None = None) -> L
 
     Parameters
     ----------
-    sites : Sites
+    sites : LabelledPoints
         Positions and kinds.
     lattice : Lattice
         Their translations.
@@ -99,7 +99,7 @@ def lattice_points(sites: Sites, lattice: Lattice, kind: int | None = None) -> L
     return points if len(points.bonds) >= 4 else None
 
 
-def _links(sites: Sites, lattice: Lattice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _links(sites: LabelledPoints, lattice: Lattice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return pairs of like sites one step apart, and the step (l, 2)."""
     tree = cKDTree(sites.positions)
     starts, ends, steps = [], [], []
@@ -138,7 +138,7 @@ def _indexed(members: np.ndarray, start: np.ndarray, end: np.ndarray, step: np.n
 
 
 def _filled(
-    sites: Sites, members: np.ndarray, index: np.ndarray, lattice: Lattice
+    sites: LabelledPoints, members: np.ndarray, index: np.ndarray, lattice: Lattice
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return positions, indices and sites of a patch, with the points that are missing between others."""
     positions = {tuple(i): sites.positions[m] for i, m in zip(index.tolist(), members, strict=True)}

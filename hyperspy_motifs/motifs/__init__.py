@@ -1,6 +1,6 @@
 """``Motifs``: the result that a user holds, a view on the metadata of its image.
 
-``Motifs``   atoms, labels, lenses, cells, graph; merge, split, name, undo; figures and the explorer
+``Motifs``   atoms, labels, radii, cells, graph; merge, split, name, undo; figures and the explorer
 """
 
 import lazy_loader

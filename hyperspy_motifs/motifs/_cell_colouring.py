@@ -17,7 +17,17 @@ _LABELS = {
     "strain_xy": r"strain $\varepsilon_{xy}$ (%)",
 }
 _HANDS = ("counter-clockwise", "achiral", "clockwise")
-CHOICES = ("class", "corners", "shape", "handedness", "occupant", "area", "orientation", "strain", *_STRAINS)
+CHOICES = (
+    "class",
+    "corners",
+    "shape",
+    "handedness",
+    "centre_atom",
+    "area",
+    "orientation",
+    "strain",
+    *_STRAINS,
+)
 
 
 def cell_colouring(
@@ -31,7 +41,7 @@ def cell_colouring(
     colour_by : str
         One of ``CHOICES``.
     labels, names
-        Motif of each atom and the motifs' names, for occupants.
+        Motif of each atom and the motifs' names, for centre atoms.
     units : str
         Of the positions.
 
@@ -49,8 +59,8 @@ def cell_colouring(
         return _named(table, np.unique(table).tolist())
     if colour_by == "handedness":
         return _named(-cells.handedness, [_HANDS[v + 1] for v in np.unique(-cells.handedness).tolist()])
-    if colour_by == "occupant":
-        held = np.where(cells.occupants >= 0, labels[cells.occupants], -1)
+    if colour_by == "centre_atom":
+        held = np.where(cells.centre_atoms >= 0, labels[cells.centre_atoms], -1)
         return _named(held, ["empty" if v < 0 else f"with {names[v]}" for v in np.unique(held).tolist()])
     if colour_by == "area":
         return cells.areas, {"label": f"area ({units}²)"}

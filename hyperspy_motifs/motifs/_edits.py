@@ -8,7 +8,7 @@ import numpy as np
 
 from hyperspy_motifs import store
 
-from ._view import MotifView
+from ._motif_view import MotifView
 
 
 class MotifEdits(MotifView):
@@ -34,14 +34,14 @@ class MotifEdits(MotifView):
         labels[np.isin(labels, chosen)] = chosen[0]
         return self._relabelled(labels)
 
-    def split(self, motif: int, *, min_motif_size: int | None = None, random_state: int = 0) -> Self:
+    def split(self, motif: int, *, min_motif_size: int = 5, random_state: int = 0) -> Self:
         """Relax the atoms of one motif again and part it where they fall into groups.
 
         Parameters
         ----------
         motif : int
         min_motif_size : int, optional
-            Fewest atoms of a part.
+            Fewest atoms of each of the new motifs, 5 or more.
         random_state : int, optional
 
         Returns
@@ -52,7 +52,7 @@ class MotifEdits(MotifView):
         Raises
         ------
         ValueError
-            If the motif does not fall into groups that differ by more than noise.
+            If the motif does not fall into groups that differ by more than noise, or `min_motif_size` is below 5.
         """
         from hyperspy_motifs.signals._motif_finding import split_motif
 
@@ -61,7 +61,7 @@ class MotifEdits(MotifView):
         if len(np.unique(parts)) < 2:
             raise ValueError(
                 f"Motif {motif} ({self.counts[chosen]} atoms) does not fall into groups that differ by more than noise at "
-                f"lens {self.lens:g}. A larger lens may part it: motifs.lenses."
+                f"radius {self.radius:g}. A larger radius may split it: motifs.radii."
             )
         labels, probabilities = self.labels.copy(), self.probabilities.copy()
         here = labels == chosen

@@ -53,7 +53,7 @@ class MotifFigures(HierarchyFigures):
         self,
         colour_by: Any = "motif",
         *,
-        lens: float | None = None,
+        radius: float | None = None,
         roi: Any = None,
         ax: Axes | None = None,
         **kwargs: Any,
@@ -63,8 +63,8 @@ class MotifFigures(HierarchyFigures):
         Parameters
         ----------
         colour_by : {"motif", "probability", "density"} or array of shape (n,), optional
-        lens : float, optional
-            One of ``lenses``; the chosen one if not given.
+        radius : float, optional
+            One of ``radii``; the chosen one if not given.
         roi : hyperspy.api.roi.RectangularROI, CircleROI, PolygonROI or SpanROI, optional
             Draw only the atoms in this region of the image, and follow it when it is moved:
             ``roi.add_widget(s)`` puts it on the plot of the image.
@@ -78,7 +78,7 @@ class MotifFigures(HierarchyFigures):
         """
         from hyperspy_motifs.draw import plot_layout
 
-        layout = self.layout if lens is None else self.layout_at(lens)
+        layout = self.layout if radius is None else self.layout_at(radius)
         choices = {"motif": self.labels, "probability": self.probabilities, "density": None}
         if isinstance(colour_by, str):
             if colour_by not in choices:
@@ -126,7 +126,7 @@ class MotifFigures(HierarchyFigures):
         Parameters
         ----------
         colour_by : str or array of shape (m,), optional
-            "class", "corners", "shape", "handedness" or "occupant", with a legend; "area"; "orientation", in
+            "class", "corners", "shape", "handedness" or "centre_atom", with a legend; "area"; "orientation", in
             cyclic colours; "strain" (the change of area) and its parts "strain_xx", "strain_yy",
             "strain_xy", against the mean of the class, in colours that diverge from zero.
         frame : int, optional
@@ -153,7 +153,7 @@ class MotifFigures(HierarchyFigures):
         return plot_cells(polygons, np.asarray(colour_by)[here], image, ax=ax, **{**where, **kwargs})
 
     def plot_tree(self, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
-        """Draw how motifs part from lens to lens.
+        """Draw how motifs split from radius to radius.
 
         Parameters
         ----------
@@ -169,7 +169,7 @@ class MotifFigures(HierarchyFigures):
 
         tree = self.tree
         motifs = {"labels": _motif_of_node(tree, self.labels), "names": self.names}
-        return plot_tree(tree.parent, tree.size, tree.lens, ax=ax, **{**motifs, **kwargs})
+        return plot_tree(tree.parent, tree.size, tree.radius, ax=ax, **{**motifs, **kwargs})
 
     def report(self, path: str | PathLike[str], *, title: str | None = None, frame: int = 0) -> Path:
         """Write one HTML file with the figures, tables, parameters and versions of this result.
@@ -220,11 +220,13 @@ class MotifFigures(HierarchyFigures):
         from hyperspy_motifs.relaxation import layouts_to_compare
 
         values, known = self._noise_units()
-        layouts = layouts_to_compare(values, random_state=self.parameters["asked"]["random_state"], umap=umap)
+        layouts = layouts_to_compare(
+            values, random_state=self.parameters["options"]["random_state"], umap=umap
+        )
         return compare_layouts(layouts, self.labels[known], names=self.names, figure=figure, **kwargs)
 
     def animate_relaxation(self, *, every: int = 2, ax: Axes | None = None, **kwargs: Any) -> Any:
-        """The relaxation of the atoms at the chosen lens as a film.
+        """The relaxation of the atoms at the chosen radius as a film.
 
         Parameters
         ----------
@@ -245,7 +247,7 @@ class MotifFigures(HierarchyFigures):
         return animate_relaxation(history, self.labels[known], names=self.names, ax=ax, **kwargs)
 
     def get_relaxation(self, *, every: int = 2, size: int = 256) -> Any:
-        """The relaxation of the atoms at the chosen lens as a HyperSpy stack: density of the layout, step by step.
+        """The relaxation of the atoms at the chosen radius as a HyperSpy stack: density of the layout, step by step.
 
         Parameters
         ----------
@@ -276,13 +278,13 @@ class MotifFigures(HierarchyFigures):
         return film
 
     def _noise_units(self) -> tuple[np.ndarray, np.ndarray]:
-        """Features of the chosen lens in units of noise, and the atoms that have them."""
+        """Features of the chosen radius in units of noise, and the atoms that have them."""
         from hyperspy_motifs.zernike import invariants, whiten
 
         moments = self.features.get_moments()
         known = np.flatnonzero(moments.valid)
         moments = moments.take(known)
-        turned = self.parameters["asked"]["rotation_invariant"]
+        turned = self.parameters["options"]["rotation_invariant"]
         values, noise = invariants(moments) if turned else (moments.values, moments.noise_std)
         return whiten(values, noise), known
 
@@ -292,7 +294,7 @@ class MotifFigures(HierarchyFigures):
         if int(every) != every or every < 1:
             raise ValueError(f"every is {every!r}; a whole number of steps from 1 is expected.")
         values, known = self._noise_units()
-        seed = self.parameters["asked"]["random_state"]
+        seed = self.parameters["options"]["random_state"]
         history = ForceRelaxedLayout(history=int(every), random_state=seed).fit(values).history_
         return np.asarray(history), known
 
@@ -310,7 +312,7 @@ class MotifFigures(HierarchyFigures):
         hyperspy_motifs.draw.Explorer
             Keep a reference to it while the window is open.
         """
-        from ._exploring import explore
+        from ._explorer_data import explore
 
         return explore(self, frame, figure)
 

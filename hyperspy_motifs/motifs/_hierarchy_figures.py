@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._view import MotifView
+from ._motif_view import MotifView
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperspy_motifs.graph._files import written_whole
+from hyperspy_motifs.graph._text_files import written_whole
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -122,7 +122,7 @@ def write_hierarchy(
         if nodes:
             reason = graph.graph.get(f"reason:{kind}", "")
             sections.append(_section(types, kind, level, nodes, pictures, str(reason)))
-    told = {node: _told(types, node) for node in types}
+    told = {node: _details_of(types, node) for node in types}
     # "<" as an escape, so that no name can end the element that holds the data.
     data = json.dumps(told).replace("<", "\\u003c")
     run = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
@@ -182,7 +182,7 @@ def _png(picture: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _told(types: Any, node: str) -> dict[str, Any]:
+def _details_of(types: Any, node: str) -> dict[str, Any]:
     """What the page tells of a class when it is pointed at."""
     attributes = types.nodes[node]
     parts = [(v, d["count"]) for v, d in types.succ[node].items() if d["kind"] == "composed_of"]
@@ -202,7 +202,7 @@ def _told(types: Any, node: str) -> dict[str, Any]:
         if d["kind"] == "neighbours" and d["q"] <= 0.05 and u != node:
             rules.append((-abs(d["z"]), u, d))
     for _, other, d in sorted(rules, key=lambda rule: rule[:2])[:6]:
-        how = "favoured" if d["z"] > 0 else "frustrated"
+        how = "enriched" if d["z"] > 0 else "depleted"
         lines.append(
             f"beside {_name(types, other)}: {d['observed']} times, {d['expected']:.1f} by chance, {how} (z = {d['z']:+.1f})"
         )

@@ -11,7 +11,7 @@ from hyperspy_motifs import store
 class ManifoldView:
     """The atoms of a result as points of a continuum, for images whose surroundings change without a step.
 
-    Computed when first asked for, from the moments through the largest lens with rotation invariance off: a shift between two
+    Computed when first asked for, from the moments at the largest radius with rotation invariance off: a shift between two
     layers is a vector, and invariants would lose its direction.
 
     Parameters
@@ -24,17 +24,17 @@ class ManifoldView:
         self._signal, self._record = signal, record
 
     @property
-    def _lens(self) -> float:
-        from hyperspy_motifs.signals._moment_source import lenses_at_hand
+    def _radius(self) -> float:
+        from hyperspy_motifs.signals._moment_source import available_radii
 
-        return max(lenses_at_hand(self._record))
+        return max(available_radii(self._record))
 
     @cached_property
     def _features(self) -> Any:
         from hyperspy_motifs.clustering import manifold_features
         from hyperspy_motifs.signals._moment_source import source_of
 
-        return manifold_features(source_of(self._signal, self._record)(self._lens))
+        return manifold_features(source_of(self._signal, self._record)(self._radius))
 
     @cached_property
     def fit(self) -> Any:
@@ -51,8 +51,8 @@ class ManifoldView:
     def transform(self, other: Any, atoms: Any = None) -> np.ndarray:
         """Coordinates of the atoms of another image on this continuum.
 
-        The other image is looked at as this one was: through the same lens, in units of the same noise, on the same axes. A
-        bilayer of another twist has other surroundings through a large lens, and is read the better the less it differs.
+        The other image is looked at as this one was: at the same radius, in units of the same noise, on the same axes. A
+        bilayer of another twist has other surroundings at a large radius, and is read the better the less it differs.
 
         Parameters
         ----------
@@ -78,7 +78,7 @@ class ManifoldView:
         if atoms is None and hasattr(other, "pixel_positions"):
             atoms = other
         source = source_like(self._record, getattr(other, "signal", other), atoms)
-        features = manifold_features(source(self._lens), like=self._features)
+        features = manifold_features(source(self._radius), like=self._features)
         return np.asarray(self.fit.transform(features.values, source.places()))
 
     @property

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from hyperspy_motifs.cells import Cells
     from hyperspy_motifs.clustering import Stability
     from hyperspy_motifs.graph import MotifGraph
+    from hyperspy_motifs.models import MotifModel
     from hyperspy_motifs.signals import AtomicImage, AtomPatches
-    from hyperspy_motifs.vocabulary import Vocabulary
 
 
 class Motifs(MotifEdits, ValueFigures, MotifMovies):
@@ -69,24 +69,24 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         store.write(self._signal, replace(record, cells=stored))
         return self.cells
 
-    def suggest_cell_motifs(self, **options: Any) -> list[Any]:
+    def rank_corner_motifs(self, **options: Any) -> list[Any]:
         """Which sets of motifs tile the field best, as all columns of an oxide rarely do.
 
         Parameters
         ----------
         **options
-            Passed to :func:`hyperspy_motifs.cells.suggest_cell_motifs`.
+            Passed to :func:`hyperspy_motifs.cells.rank_corner_motifs`.
 
         Returns
         -------
         list of hyperspy_motifs.cells.MotifSuggestion
             The best first; give its ``motifs`` to :meth:`find_cells`.
         """
-        from hyperspy_motifs.cells import suggest_cell_motifs
+        from hyperspy_motifs.cells import rank_corner_motifs
 
         record = self._refresh()
         here = record.frames == record.frames[0]
-        return suggest_cell_motifs(record.positions[here], record.labels[here], **options)
+        return rank_corner_motifs(record.positions[here], record.labels[here], **options)
 
     def ring_statistics(self, *, border: bool = False) -> Any:
         """Distribution of cell sizes, Aboav-Weaire and Lemaitre's law (:class:`hyperspy_motifs.cells.RingStatistics`).
@@ -173,13 +173,13 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
             features, patches.atoms, len(self.cells), rotation_invariant, n_clusters, random_state
         )
 
-    def build_hierarchy(self, **choices: Any) -> MotifGraph:
-        """Build the levels above the cells again, by other choices.
+    def build_hierarchy(self, **options: Any) -> MotifGraph:
+        """Build the levels above the cells again, with other options.
 
         Parameters
         ----------
-        **choices
-            Fields of :class:`~hyperspy_motifs.hierarchy.HierarchyChoices`: ``vertex_figures``, ``composites``, ``domains``
+        **options
+            Fields of :class:`~hyperspy_motifs.hierarchy.HierarchyOptions`: ``vertex_figures``, ``composites``, ``domains``
             (bool), ``coarse`` ("auto", "unit-cell", "centres" or "none"), ``corner_motif`` (int).
 
         Returns
@@ -187,12 +187,12 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         MotifGraph
             Also ``motifs.graph`` from now on; ``print(graph.summary())`` explains what was found and where it ends.
         """
-        from hyperspy_motifs.hierarchy import HierarchyChoices
+        from hyperspy_motifs.hierarchy import HierarchyOptions
         from hyperspy_motifs.signals._cell_finding import stored_form
 
-        HierarchyChoices(**choices)  # says which choice is not one, before anything is written
+        HierarchyOptions(**options)  # names an unknown option, before anything is written
         record = self._refresh()
-        parameters = {**record.parameters, "hierarchy": choices}
+        parameters = {**record.parameters, "hierarchy": options}
         store.write(self._signal, replace(record, cells=stored_form(record), parameters=parameters))
         return self.graph
 
@@ -212,25 +212,25 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         Returns
         -------
         Motifs
-            Of the other image, also there as ``other.motifs``. Its column ``strangeness`` (:meth:`to_dict`), 0 to 1, says how
-            far out an atom lies among the atoms of its motif: 1 - strangeness is a p-value, spread evenly for atoms that
+            Of the other image, also there as ``other.motifs``. Its column ``outlier_score`` (:meth:`to_dict`), 0 to 1, says how
+            far out an atom lies among the atoms of its motif: 1 - outlier_score is a p-value, spread evenly for atoms that
             belong, and below 1 / n for those that are like none of the motifs.
         """
         from hyperspy_motifs.signals._prediction import predict
 
         record = self._refresh()
-        predict(self.vocabulary, other, atoms, show_progressbar, record.parameters)
+        predict(self.model, other, atoms, show_progressbar, record.parameters)
         return type(self)(other)
 
     @property
-    def vocabulary(self) -> Vocabulary:
-        """What was learned, ready for other atoms (:class:`~hyperspy_motifs.vocabulary.Vocabulary`), edits included."""
-        from hyperspy_motifs.signals._vocabulary_making import vocabulary_of
+    def model(self) -> MotifModel:
+        """What was learned, ready for other atoms (:class:`~hyperspy_motifs.models.MotifModel`), edits included."""
+        from hyperspy_motifs.signals._model_building import motif_model_of
 
-        return self._cached("vocabulary", lambda: vocabulary_of(self._signal, self._refresh()))
+        return self._cached("model", lambda: motif_model_of(self._signal, self._refresh()))
 
-    def save_vocabulary(self, path: str | os.PathLike[str]) -> Path:
-        """Write what was learned to a file, for other images, other machines and the command ``hyperspy-motifs --vocabulary``.
+    def save_model(self, path: str | os.PathLike[str]) -> Path:
+        """Write what was learned to a file, for other images, other machines and the command ``hyperspy-motifs --model``.
 
         Parameters
         ----------
@@ -240,17 +240,17 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         Returns
         -------
         pathlib.Path
-            The file holds arrays alone (no pickled objects): lenses, basis, classes, known atoms, the noise of the image and
-            the version of this package. ``other.apply_vocabulary(path)`` reads it.
+            The file holds arrays alone (no pickled objects): radii, basis, classes, known atoms, the noise of the image and
+            the version of this package. ``other.apply_model(path)`` reads it.
         """
-        from hyperspy_motifs.vocabulary import save_vocabulary
+        from hyperspy_motifs.models import save_model
 
-        return save_vocabulary(self.vocabulary, path)
+        return save_model(self.model, path)
 
     def get_stability(self, n_seeds: int = 5) -> Stability:
         """Whether these motifs are there again with other random numbers.
 
-        The atoms are laid out and parted again from their features, with ``n_seeds`` other values of ``random_state``:
+        The atoms are laid out and split again from their features, with ``n_seeds`` other values of ``random_state``:
         it takes as long as ``find_motifs`` so many times without its search for atoms.
 
         Parameters
@@ -267,11 +267,11 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         Raises
         ------
         ValueError
-            If the motifs were not found in this image alone: learned on a sample of a stack, given by a vocabulary, or
+            If the motifs were not found in this image alone: learned on a sample of a stack, given by a model, or
             found in several detectors.
         """
         from hyperspy_motifs.clustering import estimate_stability
-        from hyperspy_motifs.signals._stability import labels_by_seed
+        from hyperspy_motifs.signals._seed_stability import labels_by_seed
 
         record = self._refresh()
         return estimate_stability(record.labels, labels_by_seed(self._signal, record, n_seeds))
@@ -279,7 +279,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
     def reconstruct(self) -> AtomicImage:
         """The image painted anew: the mean patch of its motif on every atom.
 
-        What differs between the image and this (``s - motifs.reconstruct()``) is noise, and what the vocabulary does
+        What differs between the image and this (``s - motifs.reconstruct()``) is noise, and what the model does
         not explain: a map of anomalies.
 
         Returns
@@ -302,10 +302,10 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
             "motif": record.labels,
             "name": names[record.labels],
             "probability": record.probabilities,
-            "near_border": self.near_border,
+            "truncated": self.truncated,
         }
-        for lens in self.lenses:
-            out[f"motif_at_{lens:g}"] = self.labels_at(lens)
+        for radius in self.radii:
+            out[f"motif_at_{radius:g}"] = self.labels_at(radius)
         for name, values in record.atoms.items():
             if values.ndim == 2:
                 out |= {f"{name}_x": values[:, 0], f"{name}_y": values[:, 1]}
@@ -330,15 +330,15 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         )
 
     def summary(self) -> str:
-        """The result in words: how many atoms, which lens and why, the motifs with their counts, the cells."""
+        """The result in words: how many atoms, which radius and why, the motifs with their counts, the cells."""
         from ._summary import summarise
 
         return summarise(self)
 
     def __repr__(self) -> str:
         return (
-            f"<Motifs: {len(self.labels)} atoms, {self.n_motifs} motifs at lens {self.lens:g} of "
-            f"{', '.join(f'{v:g}' for v in self.lenses)}; print(motifs.summary()) tells more>"
+            f"<Motifs: {len(self.labels)} atoms, {self.n_motifs} motifs at radius {self.radius:g} of "
+            f"{', '.join(f'{v:g}' for v in self.radii)}; print(motifs.summary()) tells more>"
         )
 
     def _repr_html_(self) -> str:

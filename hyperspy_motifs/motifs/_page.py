@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperspy_motifs.graph._files import written_whole
+from hyperspy_motifs.graph._text_files import written_whole
 
 # The page runs nothing and fetches nothing, whatever the names in it say.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

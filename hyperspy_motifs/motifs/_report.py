@@ -69,7 +69,7 @@ def _about(motifs: Any) -> str:
 
 def _motifs(page: Page, motifs: Any, frame: int) -> None:
     page.heading("Motifs")
-    page.paragraph(_how_looked_at(motifs))
+    page.paragraph(_radii_text(motifs))
     n_frames = len(np.unique(motifs.frames))
     of_frame = f" of frame {frame}" if n_frames > 1 else ""
     add_drawing(
@@ -99,25 +99,25 @@ def _motifs(page: Page, motifs: Any, frame: int) -> None:
     )
     if n_frames > 1:
         page.table("Atoms of each motif in each frame", *_frame_table(motifs))
-    if len(motifs.lenses) > 1:
+    if len(motifs.radii) > 1:
         add_drawing(
             page,
             motifs.plot_tree,
-            "Tree of the motifs at all lenses",
-            "How motifs part as more of the surroundings is looked at. Lenses are radii in nearest-neighbour distances.",
+            "Tree of the motifs at all radii",
+            "How motifs split as the radius grows. Radii are in nearest-neighbour distances.",
         )
 
 
-def _how_looked_at(motifs: Any) -> str:
-    lenses = ", ".join(f"{motifs.labels_at(lens).max() + 1} at {lens:g}" for lens in motifs.lenses)
+def _radii_text(motifs: Any) -> str:
+    radii = ", ".join(f"{motifs.labels_at(radius).max() + 1} at {radius:g}" for radius in motifs.radii)
     text = (
-        f"Every atom was looked at through discs of several radii (lenses, in nearest-neighbour distances); "
-        f"motifs found: {lenses}. Shown are those at {motifs.lens:g}"
-        if len(motifs.lenses) > 1
-        else f"Every atom was looked at through a disc of {motifs.lens:.3g} nearest-neighbour distances"
+        f"Atoms were compared within several radii (in nearest-neighbour distances); "
+        f"motifs found: {radii}. Shown are those at {motifs.radius:g}"
+        if len(motifs.radii) > 1
+        else f"Atoms were compared within {motifs.radius:.3g} nearest-neighbour distances"
     )
     reason = motifs.parameters.get("reason")
-    # The stored reason begins with the lens and the number of motifs, which stand in the text already.
+    # The stored reason begins with the radius and the number of motifs, which stand in the text already.
     text += f": {reason.split('): ', 1)[-1]}." if reason else "."
     if motifs.is_continuous:
         text += " Surroundings change without a step: the motifs are regions of a continuum, not classes of their own."
@@ -198,9 +198,11 @@ def _continuum(page: Page, motifs: Any, frame: int) -> None:
 def _how(page: Page, motifs: Any) -> None:
     page.heading("How it was done")
     parameters = dict(motifs.parameters)
-    asked = parameters.pop("asked", {})
+    options = parameters.pop("options", {})
     page.table(
-        "Asked for, in find_motifs", ["argument", "value"], [[k, _value(v)] for k, v in sorted(asked.items())]
+        "Asked for, in find_motifs",
+        ["argument", "value"],
+        [[k, _value(v)] for k, v in sorted(options.items())],
     )
     page.table(
         f"Estimated from the image (lengths in {motifs.units})",

@@ -98,7 +98,7 @@ def add_neighbours(page: Page, motifs: Any) -> None:
         page.paragraph("No two classes are neighbours more or less often than chance has it.")
         return
     page.paragraph(
-        "Pairs of classes that are neighbours more often (favoured) or less often (frustrated) than if the classes were dealt "
+        "Pairs of classes that are neighbours more often (enriched) or less often (depleted) than if the classes were dealt "
         "out at random over the same bonds, at a false discovery rate of 5 %. z is the difference in standard deviations."
     )
     found.sort(key=lambda item: item[0])
@@ -115,7 +115,7 @@ def add_neighbours(page: Page, motifs: Any) -> None:
                     float(d["expected"]),
                     float(d["z"]),
                     _rate(float(d["q"])),
-                    "favoured" if d["z"] > 0 else "frustrated",
+                    "enriched" if d["z"] > 0 else "depleted",
                 ]
                 for _, first, second, d in found
             ]

@@ -13,25 +13,25 @@ MOST_SHOWN = 12
 
 
 def summarise(motifs: Any) -> str:
-    """Atoms, lens and why, motifs with counts, and cells, as lines of text."""
+    """Atoms, radius and why, motifs with counts, and cells, as lines of text."""
     parameters = motifs.parameters
     lines = [_atoms(motifs, parameters)]
     if not len(motifs.labels):
         return "no atoms: none of those that were found lies in this part of the image"
-    lenses = ", ".join(f"{lens:.3g}: {motifs.labels_at(lens).max() + 1}" for lens in motifs.lenses)
-    lines.append(f"lens {motifs.lens:.3g} nearest-neighbour distances (motifs at each lens: {lenses})")
+    radii = ", ".join(f"{radius:.3g}: {motifs.labels_at(radius).max() + 1}" for radius in motifs.radii)
+    lines.append(f"radius {motifs.radius:.3g} nearest-neighbour distances (motifs at each radius: {radii})")
     if parameters.get("reason"):
         lines.append(f"  {parameters['reason']}")
     if motifs.is_continuous:
         lines.append(
             "  surroundings change without a step: the motifs are regions of a continuum, not classes"
         )
-    sites = parameters.get("sites", {})
-    if parameters.get("atoms") != "grid" and sites.get("kind") == "grid":
-        lines.append(f'  {sites["reason"]}; find_motifs(atoms="grid") takes patches on a grid instead')
+    centres = parameters.get("patch_centres", {})
+    if parameters.get("atoms") != "grid" and centres.get("kind") == "grid":
+        lines.append(f'  {centres["reason"]}; find_motifs(atoms="grid") takes patches on a grid instead')
     lines.append(f"{motifs.n_motifs} motifs")
     width = max(len(name) for name in motifs.names)
-    near_border = motifs.near_border
+    truncated = motifs.truncated
     for k, (name, count) in enumerate(zip(motifs.names, motifs.counts, strict=True)):
         if not count:
             continue
@@ -39,28 +39,28 @@ def summarise(motifs: Any) -> str:
         share = 100 * count / len(motifs.labels)
         line = f"  {name:>{width}}  {count:6d} atoms  {share:5.1f} %  mean probability {sure:.2f}"
         # A motif of cut surroundings is one of the border and not of the specimen.
-        cut = int(np.count_nonzero(near_border & (motifs.labels == k)))
+        cut = int(np.count_nonzero(truncated & (motifs.labels == k)))
         lines.append(f"{line}  ({cut} of them cut by the border)" if 2 * cut > count else line)
     lines.append(_cells(motifs))
     return "\n".join(lines)
 
 
-def chosen_lens(motifs: Any) -> str:
-    """The lens in use, how many motifs there are now, and why this lens was taken."""
+def chosen_radius(motifs: Any) -> str:
+    """The radius in use, how many motifs there are now, and why this radius was taken."""
     many = f"{motifs.n_motifs} motif{'s' if motifs.n_motifs != 1 else ''}"
     why = motifs.parameters.get("reason")
-    # The stored reason begins with the lens and the motifs that were found; these may have been edited since.
-    return f"lens {motifs.lens:.3g} ({many})" + (f": {why.split('): ', 1)[-1]}" if why else "")
+    # The stored reason begins with the radius and the motifs that were found; these may have been edited since.
+    return f"radius {motifs.radius:.3g} ({many})" + (f": {why.split('): ', 1)[-1]}" if why else "")
 
 
 def as_html(motifs: Any) -> str:
-    """What a notebook shows: atoms, lens and why, and the motifs in their colours with counts. Computes no cells."""
+    """What a notebook shows: atoms, radius and why, and the motifs in their colours with counts. Computes no cells."""
     from hyperspy_motifs.draw import motif_colour
 
     parameters = motifs.parameters
     if not len(motifs.labels):
         return "<p>Motifs: no atoms lie in this part of the image.</p>"
-    lines = [f"<b>Motifs</b> of {escape(_atoms(motifs, parameters))}", escape(chosen_lens(motifs))]
+    lines = [f"<b>Motifs</b> of {escape(_atoms(motifs, parameters))}", escape(chosen_radius(motifs))]
     if motifs.is_continuous:
         lines.append("surroundings change without a step: the motifs are regions of a continuum, not classes")
     rows = []

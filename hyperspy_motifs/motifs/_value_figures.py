@@ -32,7 +32,7 @@ class ValueFigures(MotifFigures):
         values : str or array of shape (n,) or (n, 2), optional
             "probability" of the motif; "disorder", the distance to the local manifold beyond noise; "manifold", the first
             two coordinates of the continuum; "roughness", how far the coordinates are from those of the neighbours;
-            "angle" in degrees, of rotation-invariant motifs; another column of :meth:`to_dict`, such as "strangeness"
+            "angle" in degrees, of rotation-invariant motifs; another column of :meth:`to_dict`, such as "outlier_score"
             after :meth:`predict`; or one or two values an atom.
         frame : int, optional
             Of a stack: which frame (flat index).
@@ -141,7 +141,7 @@ class ValueFigures(MotifFigures):
         if name not in columns:
             known = sorted({"manifold", "disorder", "roughness", "angle", *columns})
             raise ValueError(f"values is {name!r}; expected one of {known} or one value an atom.")
-        if name in ("probability", "strangeness"):
+        if name in ("probability", "outlier_score"):
             options |= {"vmin": 0, "vmax": 1}
         options["label"] = name
         return np.asarray(columns[name], dtype=float)

@@ -29,14 +29,14 @@ def typical_spacing(positions: ArrayLike) -> float:
     return float(np.median(distance))
 
 
-def estimate_patch_radius(positions: ArrayLike, lens: float = 1.2) -> float:
-    """Return the radius of a disc that looks as far as `lens` nearest-neighbour distances.
+def estimate_patch_radius(positions: ArrayLike, radius: float = 1.2) -> float:
+    """Return the radius of a disc that looks as far as `radius` nearest-neighbour distances.
 
     Parameters
     ----------
     positions : (n, 2) array_like
         x, y of all atoms, in pixels (or any unit: the radius comes in the same one).
-    lens : float
+    radius : float
         Reach in units of the median nearest-neighbour distance. 0.6 shows the column alone, 1.2 (the
         default) its nearest neighbours as well, 2.4 the second shell too.
 
@@ -48,7 +48,7 @@ def estimate_patch_radius(positions: ArrayLike, lens: float = 1.2) -> float:
     Raises
     ------
     ValueError
-        If there are fewer than two distinct positions or the lens is not positive.
+        If there are fewer than two distinct positions or the radius is not positive.
 
     Examples
     --------
@@ -56,6 +56,6 @@ def estimate_patch_radius(positions: ArrayLike, lens: float = 1.2) -> float:
     >>> estimate_patch_radius(10 * square)
     12.0
     """
-    if not np.isfinite(lens) or lens <= 0:
-        raise ValueError(f"The lens must be a positive number of neighbour distances, not {lens!r}.")
-    return lens * typical_spacing(positions)
+    if not np.isfinite(radius) or radius <= 0:
+        raise ValueError(f"The radius must be a positive number of neighbour distances, not {radius!r}.")
+    return radius * typical_spacing(positions)

@@ -1,10 +1,10 @@
-from ._comparison import film_frames as film_frames
-from ._comparison import layouts_to_compare as layouts_to_compare
 from ._graph import fuzzy_weights as fuzzy_weights
 from ._graph import neighbour_graph as neighbour_graph
 from ._layout import ForceRelaxedLayout as ForceRelaxedLayout
-from ._neighbours import nearest_in as nearest_in
-from ._neighbours import nearest_neighbours as nearest_neighbours
+from ._layout_comparison import film_frames as film_frames
+from ._layout_comparison import layouts_to_compare as layouts_to_compare
+from ._nearest_neighbours import nearest_in as nearest_in
+from ._nearest_neighbours import nearest_neighbours as nearest_neighbours
 from ._stages import STAGES as STAGES
 from ._stages import Relaxation as Relaxation
 from ._stages import Stage as Stage

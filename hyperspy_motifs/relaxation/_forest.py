@@ -62,7 +62,7 @@ def _grow_trees(
 
 
 @numba.njit(cache=True, **INNER)
-def _part_at(values, items, middle):  # type: ignore[no-untyped-def]
+def _partition_at(values, items, middle):  # type: ignore[no-untyped-def]
     """Change places until no value before `middle` exceeds one behind it (Hoare's selection); items move with the values."""
     low, high = 0, len(values) - 1
     while low < high:
@@ -124,7 +124,7 @@ def _grow(
             for d in range(dimensions):
                 total += points[order[start + i], d] * line[d]
             projection[i] = total
-        _part_at(projection[:size], order[start:stop], size // 2)
+        _partition_at(projection[:size], order[start:stop], size // 2)
         middle = start + size // 2
         open_[n_open, 0], open_[n_open, 1] = middle, stop
         open_[n_open + 1, 0], open_[n_open + 1, 1] = start, middle

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from hyperspy_motifs.compilation import OUTER
 from hyperspy_motifs.threads import over_rows
 
-from ._neighbours import nearest_neighbours
+from ._nearest_neighbours import nearest_neighbours
 
 
 def neighbour_graph(

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from hyperspy_motifs.threads import one_blas_thread
 
 from ._graph import fuzzy_weights
-from ._neighbours import nearest_in, nearest_neighbours
+from ._nearest_neighbours import nearest_in, nearest_neighbours
 from ._stages import STAGES, Stage, relax_layout
 
 _START_SPREAD = 10.0

@@ -8,22 +8,23 @@ from typing import Any
 import numpy as np
 
 from hyperspy_motifs import store
+from hyperspy_motifs.clustering import check_min_motif_size
 
 from ._checks import check_axes
 
-FEWEST_OF_A_MOTIF = 5
+RADIUS_UNITS = ("nn", "axes")
 REFINEMENTS = (True, False, "gaussian", "center_of_mass", "atomap")
 POLARITIES = ("auto", "bright", "dark")
 LARGEST_SEED = 2**32 - 1
 
 
-def check_arguments(signal: Any, asked: dict[str, Any], orders: tuple[str, ...]) -> None:
-    """Refuse what cannot be done before anything is done; numbers in `asked` become Python's own.
+def check_arguments(signal: Any, options: dict[str, Any], orders: tuple[str, ...]) -> None:
+    """Refuse what cannot be done before anything is done; numbers in `options` become Python's own.
 
     Parameters
     ----------
     signal : AtomicImage
-    asked : dict
+    options : dict
         The arguments of ``find_motifs`` by name.
     orders : tuple of str
         Words that ``n_max`` may be.
@@ -35,43 +36,46 @@ def check_arguments(signal: Any, asked: dict[str, Any], orders: tuple[str, ...])
     """
     check_axes(signal)
     stamp = store.Stamp.of(signal)
-    for name in ("separation", "patch_radius"):
-        if asked[name] is not None:
-            asked[name] = check_length(asked[name], name, stamp)
-    asked["random_state"] = _seed(asked["random_state"])
-    _check_choice("refine", asked["refine"], REFINEMENTS)
-    _check_choice("polarity", asked["polarity"], POLARITIES)
-    flag = asked["rotation_invariant"]
+    if options["separation"] is not None:
+        options["separation"] = check_length(options["separation"], "separation", stamp)
+    options["random_state"] = _seed(options["random_state"])
+    _check_choice("refine", options["refine"], REFINEMENTS)
+    _check_choice("polarity", options["polarity"], POLARITIES)
+    flag = options["rotation_invariant"]
     if not isinstance(flag, bool | np.bool_):
         raise ValueError(f"rotation_invariant is {_short(flag)}; True or False is expected.")
-    asked["rotation_invariant"] = bool(flag)
-    lens = asked["lens"]
-    if not (isinstance(lens, str) and lens == "auto"):
-        asked["lens"] = check_lens(lens, "'auto' or a radius")
-        if asked["patch_radius"] is not None:
-            raise ValueError(
-                "Give lens (in nearest-neighbour distances) or patch_radius (in axis units), not both."
-            )
-    for name, least in (("n_motifs", 1), ("min_motif_size", FEWEST_OF_A_MOTIF), ("n_max", 0)):
-        value = asked[name]
+    options["rotation_invariant"] = bool(flag)
+    if not (isinstance(options["radius"], str) and options["radius"] == "auto"):
+        options["radius"] = check_radius(
+            options["radius"], options["radius_units"], stamp, "'auto' or a radius"
+        )
+    else:
+        _check_choice("radius_units", options["radius_units"], RADIUS_UNITS)
+    options["min_motif_size"] = check_min_motif_size(options["min_motif_size"])
+    for name, least in (("n_motifs", 1), ("n_max", 0)):
+        value = options[name]
         if name == "n_max" and isinstance(value, str):
             if value not in orders:
                 raise ValueError(f"n_max is {value!r}; a whole number, 'auto' or None is expected.")
         elif value is not None:
-            asked[name] = check_count(value, name, least, 200 if name == "n_max" else 2**31 - 1)
+            options[name] = check_count(value, name, least, 200 if name == "n_max" else 2**31 - 1)
 
 
-def check_lens(value: Any, expected: str = "a radius") -> float:
-    """`value` as a radius of 0.2 to 10 nearest-neighbour distances.
+def check_radius(value: Any, units: Any, stamp: store.Stamp, expected: str = "a radius") -> float:
+    """`value` as a radius in `units`: "nn", 0.2 to 10 nearest-neighbour distances, or "axes", a length in axis units.
 
     Raises
     ------
     ValueError
         If it is none.
     """
+    _check_choice("radius_units", units, RADIUS_UNITS)
+    if units == "axes":
+        return check_length(value, "radius", stamp)
     if isinstance(value, bool) or not isinstance(value, Real) or not 0.2 <= float(value) <= 10:
         raise ValueError(
-            f"lens is {_short(value)}; expected {expected} of 0.2 to 10 nearest-neighbour distances."
+            f"radius is {_short(value)}; expected {expected} of 0.2 to 10 nearest-neighbour distances, or "
+            f"radius_units='axes' and a length in {stamp.units}."
         )
     return float(value)
 

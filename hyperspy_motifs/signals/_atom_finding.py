@@ -144,7 +144,7 @@ def _of_table(signal: Any, table: Any, stamp: store.Stamp) -> tuple[np.ndarray, 
 
 def stored_atoms(signal: Any) -> AtomTable | None:
     """The atoms that `signal` carries from an earlier ``find_atoms``, or None."""
-    kept = store.read_atoms(signal)
+    kept = store.load_atoms(signal)
     if kept is None or not len(kept[0]["positions"]):
         return None
     columns, facts = kept

@@ -65,7 +65,7 @@ class AtomicImage(ImageAtoms):
         return Motifs(self)
 
     def get_atom_patches(
-        self, atoms: Any = None, *, radius: float | None = None, lens: float = 1.2, normalise: bool = True
+        self, atoms: Any = None, *, radius: float = 1.2, radius_units: str = "nn", normalise: bool = True
     ) -> AtomPatches:
         """The disc round each atom, sampled at its sub-pixel centre.
 
@@ -74,9 +74,9 @@ class AtomicImage(ImageAtoms):
         atoms : optional
             As in :meth:`find_motifs`. If not given, those of ``s.motifs``, else those of ``s.atoms``, else they are found.
         radius : float, optional
-            Radius of the disc in axis units.
-        lens : float, optional
-            Radius in nearest-neighbour distances, used where `radius` is not given.
+            Radius of the disc.
+        radius_units : {"nn", "axes"}
+            Whether `radius` is in nearest-neighbour distances or in the units of the axes.
         normalise : bool, optional
             Divide by the local mean and remove slow background, as :meth:`find_motifs` does.
 
@@ -87,7 +87,7 @@ class AtomicImage(ImageAtoms):
         """
         from ._patch_extraction import get_atom_patches
 
-        return get_atom_patches(self, atoms, radius, lens, normalise)
+        return get_atom_patches(self, atoms, radius, radius_units, normalise)
 
     def get_zernike_map(self, n_max: int = 8, *, radius: float, modes: Any = None) -> Signal2D:
         """Zernike moments of the disc round every pixel, by fast Fourier transform.
@@ -114,16 +114,16 @@ class AtomicImage(ImageAtoms):
         self,
         atoms: Any = None,
         *,
-        also: Any = None,
+        detectors: Any = None,
         separation: float | None = None,
         polarity: str = "auto",
         refine: bool | str = True,
-        lens: str | float = "auto",
-        patch_radius: float | None = None,
+        radius: str | float = "auto",
+        radius_units: str = "nn",
         n_max: int | str | None = None,
         rotation_invariant: bool = False,
         n_motifs: int | None = None,
-        min_motif_size: int | None = None,
+        min_motif_size: int = 5,
         random_state: int = 0,
         mask: Any = None,
         checkpoint: Any = None,
@@ -133,9 +133,9 @@ class AtomicImage(ImageAtoms):
         """Find the motifs of the image: its atoms, classed by their local structure, without labels.
 
         Atoms are found and refined, the disc round each is described by Zernike moments, the moments are laid out by
-        attraction and repulsion [1]_ and the groups that differ by more than noise are the motifs. Discs of several radii
-        (*lenses*) are looked at in turn: through a small one an atom is its species, through larger ones its bonds and
-        its second shell. ``motifs.lenses`` names them, ``lens`` chooses which one gives the labels.
+        attraction and repulsion [1]_ and the groups that differ by more than noise are the motifs. Several radii
+        are compared in turn: within a small one an atom is its species, within larger ones its bonds and its second
+        shell. ``motifs.radii`` lists them, ``radius`` chooses which one gives the labels.
 
         Parameters
         ----------
@@ -144,7 +144,7 @@ class AtomicImage(ImageAtoms):
             given, atoms are searched, except where they were edited by hand (:meth:`add_atoms`, :meth:`remove_atoms`):
             then those are taken. "grid" takes patches on a triangular grid, for images in which columns overlap;
             ``print(motifs)`` says where that is so.
-        also : AtomicImage or list of AtomicImage, optional
+        detectors : AtomicImage or list of AtomicImage, optional
             Images of the same scan by other detectors. Atoms are found in this image; the features of all stand side by
             side, each in units of its own noise.
         separation : float, optional
@@ -153,22 +153,23 @@ class AtomicImage(ImageAtoms):
             Whether columns are bright or dark.
         refine : bool or {"gaussian", "center_of_mass", "atomap"}
             How positions are refined.
-        lens : "auto" or float
-            Radius of the disc, in nearest-neighbour distances, whose labels are taken; "auto" takes the smallest that
-            parts the frequent sites, and ``print(motifs)`` says which and why.
-        patch_radius : float, optional
-            One radius in axis units instead of several lenses.
+        radius : "auto" or float
+            Radius of the neighbourhood whose motifs are taken; "auto" takes the smallest that separates the frequent
+            sites, and ``print(motifs)`` says which and why.
+        radius_units : {"nn", "axes"}
+            With "nn" `radius` is in nearest-neighbour distances, and motifs are found at the default radii as well. With
+            "axes" it is in the units of the axes, and the only radius.
         n_max : int or "auto", optional
-            Highest radial order of the moments; 8 if not given, at every lens. Larger ones hold for the lenses whose
-            pixels can tell them apart (:func:`hyperspy_motifs.zernike.limit_n_max`). "auto" chooses it for each lens by signal
-            and noise (:func:`hyperspy_motifs.zernike.choose_basis`), which serves reconstruction and drawing;
+            Highest radial order of the moments; 8 if not given, at every radius. Larger ones hold for the radii whose
+            pixels can tell them apart (:func:`hyperspy_motifs.zernike.limit_n_max`). "auto" chooses it for each radius by
+            signal and noise (:func:`hyperspy_motifs.zernike.choose_basis`), which serves reconstruction and drawing;
             motifs are no better by it, as what they differ in lies in the lower orders.
         rotation_invariant : bool, optional
             Whether sites that are equal up to a rotation (or reflection) are one motif.
         n_motifs : int, optional
             Cut the tree of motifs to this number; a warning says where fewer differ by more than noise.
         min_motif_size : int, optional
-            Fewest atoms of a motif, 5 or more. Chosen from the number of atoms if not given.
+            Fewest atoms of a motif, 5 or more.
         random_state : int, optional
             The same image and number give the same labels, bit for bit.
         mask : array of bool (rows, columns), signal or HyperSpy ROI, optional
@@ -214,12 +215,12 @@ class AtomicImage(ImageAtoms):
 
         set_mask(self, mask)
         chosen: dict[str, Any] = dict(
-            also=also,
+            detectors=detectors,
             separation=separation,
             polarity=polarity,
             refine=refine,
-            lens=lens,
-            patch_radius=patch_radius,
+            radius=radius,
+            radius_units=radius_units,
             n_max=n_max,
             rotation_invariant=rotation_invariant,
             n_motifs=n_motifs,
@@ -236,15 +237,13 @@ class AtomicImage(ImageAtoms):
             return panel
         return find_motifs(self, atoms, **chosen)
 
-    def apply_vocabulary(
-        self, vocabulary: Any, *, atoms: Any = None, show_progressbar: bool | None = None
-    ) -> Motifs:
+    def apply_model(self, model: Any, *, atoms: Any = None, show_progressbar: bool | None = None) -> Motifs:
         """Give the atoms of this image the motifs that were learned on another.
 
         Parameters
         ----------
-        vocabulary : path or hyperspy_motifs.vocabulary.Vocabulary
-            File of :meth:`Motifs.save_vocabulary <hyperspy_motifs.motifs.Motifs.save_vocabulary>`, or ``motifs.vocabulary``.
+        model : path or hyperspy_motifs.models.MotifModel
+            File of :meth:`Motifs.save_model <hyperspy_motifs.motifs.Motifs.save_model>`, or ``motifs.model``.
         atoms : optional
             As in :meth:`find_motifs`; found if not given.
         show_progressbar : bool, optional
@@ -252,22 +251,22 @@ class AtomicImage(ImageAtoms):
         Returns
         -------
         Motifs
-            Under the numbers and names of the vocabulary; see :meth:`Motifs.predict
+            Under the numbers and names of the model; see :meth:`Motifs.predict
             <hyperspy_motifs.motifs.Motifs.predict>`.
 
         Raises
         ------
         ValueError
-            If the file is no vocabulary, or one of a later version of this package.
+            If the file is no model, or one of a later version of this package.
         """
+        from hyperspy_motifs.models import MotifModel, load_model
         from hyperspy_motifs.motifs import Motifs
-        from hyperspy_motifs.vocabulary import Vocabulary, load_vocabulary
 
         from ._prediction import predict
 
-        if not isinstance(vocabulary, Vocabulary):
-            vocabulary = load_vocabulary(vocabulary)
-        predict(vocabulary, self, atoms, show_progressbar)
+        if not isinstance(model, MotifModel):
+            model = load_model(model)
+        predict(model, self, atoms, show_progressbar)
         return Motifs(self)
 
     def plot_motifs(self, *, frame: int | None = None, cells: bool = False, **kwargs: Any) -> None:

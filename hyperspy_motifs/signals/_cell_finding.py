@@ -23,7 +23,7 @@ def find_cells(
     kept = {
         "bonds": simple,
         "motifs": None if motifs is None else [int(m) for m in motifs],
-        "wheels": options.get("wheels", "auto"),
+        "merge_centred_rings": options.get("merge_centred_rings", "auto"),
     }
     return {**cells.to_arrays(), OPTIONS: kept}
 
@@ -39,7 +39,7 @@ def cells_of_record(signal: Any, record: store.Record) -> Any:
     if record.kept is not None:
         cells = _remaining(cells, record.kept)
     if record.kept is not None or record.stretch != 1.0:
-        cells = _measured_anew(cells, record)
+        cells = _with_current_lengths(cells, record)
     return cells
 
 
@@ -54,7 +54,8 @@ def _remaining(cells: Any, kept: np.ndarray) -> Any:
     """Those of `cells` whose corners are all among the atoms `kept`, which are numbered anew."""
     n_old = (
         max(
-            [int(a.max()) for a in (cells.vertices, cells.bonds, cells.occupants, kept) if a.size], default=-1
+            [int(a.max()) for a in (cells.vertices, cells.bonds, cells.centre_atoms, kept) if a.size],
+            default=-1,
         )
         + 1
     )
@@ -70,7 +71,7 @@ def _remaining(cells: Any, kept: np.ndarray) -> Any:
     # A cell that lost a neighbour lies at the border now.
     border = cells.on_border.copy()
     border[pairs[:, :2][~both].ravel()] = True
-    rows = ("areas", "labels", "handedness", "orientation", "strain", "n_occupants", "n_holes", "centres")
+    rows = ("areas", "labels", "handedness", "orientation", "strain", "n_centre_atoms", "n_holes", "centres")
     chosen = [cells.polygons[i] for i in index]
     return dataclasses.replace(
         cells,
@@ -78,7 +79,7 @@ def _remaining(cells: Any, kept: np.ndarray) -> Any:
         vertices=new[np.concatenate(chosen)] if chosen else np.zeros(0, np.int64),
         offsets=np.r_[0, np.cumsum([len(p) for p in chosen])].astype(np.int64),
         on_border=border[index],
-        occupants=np.where(cells.occupants[index] >= 0, new[cells.occupants[index]], -1),
+        centre_atoms=np.where(cells.centre_atoms[index] >= 0, new[cells.centre_atoms[index]], -1),
         bonds=new[cells.bonds][(new[cells.bonds] >= 0).all(axis=1)],
         adjacency=np.column_stack([number[pairs[both, 0]], number[pairs[both, 1]], pairs[both, 2]]).reshape(
             -1, 3
@@ -86,7 +87,7 @@ def _remaining(cells: Any, kept: np.ndarray) -> Any:
     )
 
 
-def _measured_anew(cells: Any, record: store.Record) -> Any:
+def _with_current_lengths(cells: Any, record: store.Record) -> Any:
     """`cells` with centres and areas in the units that the image has now."""
     if not len(cells):
         return cells
@@ -96,13 +97,18 @@ def _measured_anew(cells: Any, record: store.Record) -> Any:
 
 
 def same_cells_relabelled(record: store.Record) -> dict[str, Any]:
-    """The stored cells of `record` on the same bonds, with the words that its labels give them now."""
+    """The stored cells of `record` on the same bonds, with the corner sequences that its labels give them now."""
     stored = stored_form(record)
     if not stored:
         return find_cells(record, "auto", None)
     options = dict(stored.get(OPTIONS, {}))
     # Corners stay where they are: motifs that were chosen by number may be others now.
-    cells = _find(record, np.asarray(stored["bonds"]), None, {"wheels": options.get("wheels", "auto")})
+    cells = _find(
+        record,
+        np.asarray(stored["bonds"]),
+        None,
+        {"merge_centred_rings": options.get("merge_centred_rings", "auto")},
+    )
     arrays = {
         **cells.to_arrays(),
         "rule": stored["rule"],
@@ -125,14 +131,14 @@ def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, option
         return find(record.positions, record.labels, bonds, motifs=motifs, extent=extent, **common)
     # Bonds frame by frame; then all frames side by side, far apart, so that classes are common to them.
     by_rule = isinstance(bonds, str | BondRule)
-    pairs, told = [], []
+    pairs, found_in_frames = [], []
     for number in numbers:
         here = np.flatnonzero(record.frames == number)
         wanted = here if motifs is None else here[np.isin(record.labels[here], motifs)]
         if len(wanted) > 2 and by_rule:
-            found = find(record.positions[wanted], record.labels[wanted], bonds, wheels=False)
+            found = find(record.positions[wanted], record.labels[wanted], bonds, merge_centred_rings=False)
             pairs.append(wanted[found.bonds])
-            told.append(found)
+            found_in_frames.append(found)
     joined = np.concatenate(pairs) if pairs else np.zeros((0, 2), int)
     if not by_rule:
         joined = np.asarray(bonds)
@@ -144,10 +150,10 @@ def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, option
         return cells
     first = cells.vertices[cells.offsets[:-1]]
     cells = dataclasses.replace(cells, centres=cells.centres - shift[first])
-    if not told:
+    if not found_in_frames:
         return cells
     # The frame that was least clear speaks for all.
-    doubtful = min(told, key=lambda frame: frame.clarity)
+    doubtful = min(found_in_frames, key=lambda frame: frame.clarity)
     return dataclasses.replace(
         cells,
         rule=doubtful.rule,

@@ -39,20 +39,20 @@ def predict_frame(
     number: int,
     pixels: np.ndarray,
     scale: float,
-    vocabulary: Mapping[str, np.ndarray],
+    motif_model: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
-    """Motifs of the atoms of one frame by a vocabulary in the form of arrays; `scale` is the size of a pixel."""
-    from hyperspy_motifs.vocabulary import DiscSource, from_arrays
+    """Motifs of the atoms of one frame by a model in the form of arrays; `scale` is the size of a pixel."""
+    from hyperspy_motifs.models import DiscSource, from_arrays
 
-    known = from_arrays(vocabulary)
+    known = from_arrays(motif_model)
     clean, masks = zip(*(clean_image(image, tell=False) for image in images), strict=True)
     source = DiscSource(clean, pixels, known.spacing / scale, known.orders, masks)
     found = known.predict(source)
     return {
         "labels": found.labels,
         "probabilities": found.probabilities.astype(np.float32),
-        "strangeness": found.strangeness.astype(np.float32),
-        "lens_labels": found.lens_labels,
-        "lens_probabilities": found.lens_probabilities.astype(np.float32),
+        "outlier_score": found.outlier_score.astype(np.float32),
+        "radius_labels": found.radius_labels,
+        "radius_probabilities": found.radius_probabilities.astype(np.float32),
         "layouts": found.layouts,
     }

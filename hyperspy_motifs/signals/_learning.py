@@ -12,7 +12,7 @@ import numpy as np
 from ._moment_source import KeptMoments, MomentSource, SampleSource
 
 REACH_OF_NEIGHBOURS = 1.1
-# Lenses up to here see the nearest neighbours and not much more.
+# Radii up to here see the nearest neighbours and not much more.
 NEIGHBOURS_ALONE, SURROUNDINGS = 1.5, 1.2
 
 
@@ -23,14 +23,14 @@ class Learned:
     Attributes
     ----------
     source : MomentSource
-        With the moments through all lenses.
-    model : hyperspy_motifs.clustering.NestedLenses
+        With the moments at all radii.
+    model : hyperspy_motifs.clustering.NestedRadii
     chosen : int
-        Index of the lens whose labels are taken.
+        Index of the radius whose labels are taken.
     labels, probabilities : ndarray of shape (n,)
-        Of the atoms at that lens, or where the tree was cut.
+        Of the atoms at that radius, or where the tree was cut.
     reason : str
-        Why that lens.
+        Why that radius.
     continuity : dict
         Whether the surroundings change without a step, and whether the motifs are regions for that reason.
     """
@@ -46,32 +46,32 @@ class Learned:
 
 def learn(
     source: MomentSource,
-    lenses: tuple[float, ...],
-    asked: dict[str, Any],
+    radii: tuple[float, ...],
+    options: dict[str, Any],
     neighbours: Any = None,
     progress: Callable[[float], None] | None = None,
 ) -> Learned:
-    """Motifs of the atoms of `source`; `asked` are the arguments of ``find_motifs``."""
-    from hyperspy_motifs.clustering import NestedLenses, part_continuum
+    """Motifs of the atoms of `source`; `options` are the arguments of ``find_motifs``."""
+    from hyperspy_motifs.clustering import NestedRadii, partition_manifold
 
-    model = NestedLenses(
-        lenses=lenses,
-        rotation_invariant=bool(asked["rotation_invariant"]),
-        n_motifs=asked["n_motifs"],
-        min_motif_size=asked["min_motif_size"],
-        random_state=int(asked["random_state"]),
+    model = NestedRadii(
+        radii=radii,
+        rotation_invariant=bool(options["rotation_invariant"]),
+        n_motifs=options["n_motifs"],
+        min_motif_size=options["min_motif_size"],
+        random_state=int(options["random_state"]),
         progress=progress,
     ).fit(source, neighbours)
     model.progress = None  # what draws the bar cannot be sent from process to process
-    found = estimate(source, model.lenses_, _choice(model, asked["lens"], asked["n_motifs"])[1])
+    found = estimate(source, model.radii_, _choice(model, options["radius"], options["n_motifs"])[1])
     continuity = {
         "continuous": bool(found.is_continuous),
         "continuity": {"kind": str(found.kind), "certainty": float(found.certainty)},
         "regions": bool(found.is_continuous),
     }
     if found.is_continuous:
-        model = part_continuum(model, source, source.places())
-    choice = _choice(model, asked["lens"], asked["n_motifs"], regions=bool(found.is_continuous))
+        model = partition_manifold(model, source, source.places())
+    choice = _choice(model, options["radius"], options["n_motifs"], regions=bool(found.is_continuous))
     return Learned(source, model, *choice, continuity)
 
 
@@ -81,29 +81,29 @@ def learn_on_sample(
     frames: np.ndarray,
     pixels: np.ndarray,
     spacing: float,
-    lenses: tuple[float, ...],
-    asked: dict[str, Any],
+    radii: tuple[float, ...],
+    options: dict[str, Any],
 ) -> Learned:
     """Motifs of the atoms of some frames, given by their images, detector by detector; a task for a worker.
 
     `frames` (n,) and `pixels` (n, 2) are the frame and the place of each atom, `spacing` is in pixels.
     """
-    source = SampleSource(images, pixels, frames, spacing, asked["n_max"])
-    learned = learn(source, lenses, asked)
+    source = SampleSource(images, pixels, frames, spacing, options["n_max"])
+    learned = learn(source, radii, options)
     source.forget_images()
     return learned
 
 
-def lenses_of(lens: str | float, patch_radius: float | None, spacing: float) -> tuple[float, ...]:
-    """Lenses to look through: the named ones, with the one the user asked for among them, or a single radius."""
-    from hyperspy_motifs.clustering import LENSES
+def radii_of(radius: str | float, units: str, spacing: float) -> tuple[float, ...]:
+    """Radii in nearest-neighbour distances: the default ones and the one that was chosen, or one in axis units alone."""
+    from hyperspy_motifs.clustering import RADII
 
-    if patch_radius is not None:
-        return (float(patch_radius) / spacing,)
-    if lens == "auto":
-        return LENSES
-    value = float(lens)
-    return tuple(sorted({*(v for v in LENSES if abs(v - value) > 0.05), value}))
+    if radius == "auto":
+        return RADII
+    if units == "axes":
+        return (float(radius) / spacing,)
+    value = float(radius)
+    return tuple(sorted({*(v for v in RADII if abs(v - value) > 0.05), value}))
 
 
 def warn_of_fewer(learned: Learned, n_motifs: int | None) -> None:
@@ -114,15 +114,15 @@ def warn_of_fewer(learned: Learned, n_motifs: int | None) -> None:
 
 
 def _choice(
-    model: Any, lens: str | float, n_motifs: int | None, regions: bool = False
+    model: Any, radius: str | float, n_motifs: int | None, regions: bool = False
 ) -> tuple[int, np.ndarray, np.ndarray, str]:
-    """Index of the lens whose labels are taken, the labels, their probabilities, and why."""
+    """Index of the radius whose labels are taken, the labels, their probabilities, and why."""
     taken = (
-        model.lens_
-        if lens == "auto"
-        else model.lenses_[int(np.argmin(np.abs(np.array(model.lenses_) - float(lens))))]
+        model.radius_
+        if radius == "auto"
+        else model.radii_[int(np.argmin(np.abs(np.array(model.radii_) - float(radius))))]
     )
-    index = model.lenses_.index(taken)
+    index = model.radii_.index(taken)
     if n_motifs is not None:
         n_found = int(model.labels_.max()) + 1
         reason = f"the tree of motifs was cut to n_motifs = {n_motifs}"
@@ -131,19 +131,19 @@ def _choice(
         elif n_found < n_motifs:
             reason = f"no more than {n_found} motifs differ by more than noise, {n_motifs} were asked for"
         return index, model.labels_, model.probabilities_, reason
-    reason = model.reason_ if lens == "auto" else "this lens was asked for"
+    reason = model.reason_ if radius == "auto" else "this radius was asked for"
     return index, model.labels_at_[taken], model.probabilities_at_[taken], reason
 
 
-def estimate(source: MomentSource, lenses: Sequence[float], labels: np.ndarray | None = None) -> Any:
+def estimate(source: MomentSource, radii: Sequence[float], labels: np.ndarray | None = None) -> Any:
     """:class:`hyperspy_motifs.clustering.Continuity` of the atoms of a source, and of each motif where labels are given."""
     from hyperspy_motifs.clustering import estimate_continuity, manifold_features
 
-    wide = sorted(float(v) for v in lenses if v >= REACH_OF_NEIGHBOURS) or [float(max(lenses))]
+    wide = sorted(float(v) for v in radii if v >= REACH_OF_NEIGHBOURS) or [float(max(radii))]
     if not REACH_OF_NEIGHBOURS <= wide[0] <= NEIGHBOURS_ALONE and not isinstance(source, KeptMoments):
-        # How much surroundings vary is told by the nearest neighbours, whatever lens was asked for.
+        # How much surroundings vary is told by the nearest neighbours, whatever radius was asked for.
         wide = sorted({SURROUNDINGS, *(v for v in wide if v > NEIGHBOURS_ALONE)})
-    found = [manifold_features(source(lens)) for lens in wide]
+    found = [manifold_features(source(radius)) for radius in wide]
     ok = np.all([np.isfinite(one.values).all(axis=1) for one in found], axis=0)
     smallest = found[0].values[ok]
     contrast = float((found[0].axes.centre ** 2).sum() + (smallest**2).sum() / max(len(smallest), 1))

@@ -1,4 +1,4 @@
-"""Moments of the atoms of an image, or of a stored result, through any lens."""
+"""Moments of the atoms of an image, or of a stored result, at any radius."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ AUTO = "auto"
 # Order of the moments where the user names none: enough for the twelve nearest columns of a disc of two shells, and the
 # clustering drops what carries only noise.
 N_MAX = 8
-# Frames of a stack are kept ready for the next lens while they hold no more pixels than this.
+# Frames of a stack are kept ready for the next radius while they hold no more pixels than this.
 MOST_KEPT_PIXELS = 2**24
 
 
 class MomentSource:
-    """Moments of the discs round the atoms of all frames, through any lens; kept, as several steps ask for them.
+    """Moments of the discs round the atoms of all frames, at any radius; kept, as several steps ask for them.
 
     Parameters
     ----------
@@ -34,10 +34,10 @@ class MomentSource:
     spacing : float
         Nearest-neighbour distance in pixels.
     n_max : int or "auto"
-        Highest radial order; "auto" chooses it for each lens by signal and noise. Beyond 8 no more at a lens than its
+        Highest radial order; "auto" chooses it for each radius by signal and noise. Beyond 8 no more at a radius than its
         pixels can tell apart.
     orders : mapping of float to int, optional
-        Orders at lenses where they are known already, as they were chosen for another image or another time.
+        Orders at radii where they are known already, as they were chosen for another image or another time.
     """
 
     def __init__(
@@ -61,17 +61,17 @@ class MomentSource:
         reach = 10 * (float(np.ptp(self.pixels[:, 0])) + 1) if len(self.pixels) else 0.0
         return self.pixels + np.column_stack([reach * self.frames, np.zeros(len(self.frames))])
 
-    def __call__(self, lens: float) -> Any:
-        if lens not in self._kept:
-            self._kept[lens] = self._compute(lens)
-        return self._kept[lens]
+    def __call__(self, radius: float) -> Any:
+        if radius not in self._kept:
+            self._kept[radius] = self._compute(radius)
+        return self._kept[radius]
 
     def neighbours(self) -> Any:
-        """:class:`hyperspy_motifs.clustering.Constellations` of the atoms."""
-        from hyperspy_motifs.clustering import Constellations
+        """:class:`hyperspy_motifs.clustering.Neighbourhoods` of the atoms."""
+        from hyperspy_motifs.clustering import Neighbourhoods
 
         columns, rows = self.signals[0].axes_manager.signal_shape
-        return Constellations.of(self.pixels, (rows, columns), self.spacing, frames=self.frames)
+        return Neighbourhoods.of(self.pixels, (rows, columns), self.spacing, frames=self.frames)
 
     @property
     def n_detectors(self) -> int:
@@ -86,26 +86,26 @@ class MomentSource:
         """Frame `number` of a detector without holes, and the mask of the holes."""
         return clean_image(data_frame(self.signals[detector], number), tell=False)
 
-    def _compute(self, lens: float) -> Any:
+    def _compute(self, radius: float) -> Any:
         from hyperspy_motifs.zernike import stack_moments, zernike_basis
 
-        if lens not in self.orders:
-            self.orders[lens] = self._order(lens)
-        basis = zernike_basis(self.orders[lens], lens * self.spacing)
+        if radius not in self.orders:
+            self.orders[radius] = self._order(radius)
+        basis = zernike_basis(self.orders[radius], radius * self.spacing)
         each = [self._of_detector(number, basis) for number in range(self.n_detectors)]
         return each[0] if len(each) == 1 else stack_moments(each)
 
-    def _order(self, lens: float) -> int:
-        """Highest radial order at a lens: the one given, as far as pixels carry it, or the largest above the noise."""
+    def _order(self, radius: float) -> int:
+        """Highest radial order at a radius: the one given, as far as pixels carry it, or the largest above the noise."""
         from hyperspy_motifs.zernike import choose_basis, limit_n_max
 
         if self.n_max != AUTO:
-            return min(int(self.n_max), max(N_MAX, limit_n_max(lens * self.spacing)))
+            return min(int(self.n_max), max(N_MAX, limit_n_max(radius * self.spacing)))
 
         first = self.frames == self.frames[0]
         number = int(self.frames[0])
         return max(
-            choose_basis(self._image(detector, number), self.pixels[first], lens * self.spacing)[0].n_max
+            choose_basis(self._image(detector, number), self.pixels[first], radius * self.spacing)[0].n_max
             for detector in range(self.n_detectors)
         )
 
@@ -125,7 +125,7 @@ class MomentSource:
         return dataclasses.replace(parts[0], **joined)
 
     def _ready(self, detector: int, number: int, n_frames: int) -> Any:
-        """A frame made ready for the moments of its discs; kept for the next lens where there are few."""
+        """A frame made ready for the moments of its discs; kept for the next radius where there are few."""
         from hyperspy_motifs.zernike import DiscImage
 
         known = self._prepared.get((detector, number))
@@ -181,18 +181,18 @@ class SampleSource(MomentSource):
 
 
 class KeptMoments(MomentSource):
-    """Moments of several detectors, of which only the image of one is at hand: those at the chosen lens were kept."""
+    """Moments of several detectors, of which only the image of one is at hand: those at the chosen radius were kept."""
 
     def __init__(
-        self, lens: float, moments: Any, signal: Any, pixels: np.ndarray, frames: np.ndarray, spacing: float
+        self, radius: float, moments: Any, signal: Any, pixels: np.ndarray, frames: np.ndarray, spacing: float
     ) -> None:
-        super().__init__([signal], pixels, frames, spacing, int(moments.n_max), {lens: int(moments.n_max)})
-        self._kept[lens] = moments
+        super().__init__([signal], pixels, frames, spacing, int(moments.n_max), {radius: int(moments.n_max)})
+        self._kept[radius] = moments
 
-    def _compute(self, lens: float) -> Any:
+    def _compute(self, radius: float) -> Any:
         raise ValueError(
-            "These motifs were found in several detectors, of which this image is one: only the features at the chosen lens "
-            "were kept. Call find_motifs(lens=..., also=...) for another lens."
+            "These motifs were found in several detectors, of which this image is one: only the features at the chosen radius "
+            "were kept. Call find_motifs(radius=..., detectors=...) for another radius."
         )
 
 
@@ -201,11 +201,11 @@ def n_detectors(record: store.Record) -> int:
     return int(record.parameters.get("detectors", 1))
 
 
-def lenses_at_hand(record: store.Record) -> tuple[float, ...]:
-    """Lenses through which the moments of a stored result can be had."""
+def available_radii(record: store.Record) -> tuple[float, ...]:
+    """Radii at which the moments of a stored result can be computed."""
     if n_detectors(record) > 1:
-        return (float(record.lenses[record.chosen]),)
-    return tuple(float(v) for v in record.lenses)
+        return (float(record.radii[record.chosen]),)
+    return tuple(float(v) for v in record.radii)
 
 
 def source_of(signal: Any, record: store.Record) -> MomentSource:
@@ -213,7 +213,7 @@ def source_of(signal: Any, record: store.Record) -> MomentSource:
     spacing = float(record.parameters["spacing"]) / abs(record.stamp.scale[0])
     pixels = record.stamp.to_pixels(record.positions)
     if n_detectors(record) > 1:
-        chosen = float(record.lenses[record.chosen])
+        chosen = float(record.radii[record.chosen])
         return KeptMoments(chosen, record.features.get_moments(), signal, pixels, record.frames, spacing)
     return MomentSource(
         [signal], pixels, record.frames, spacing, record_n_max(record), orders=record_orders(record)
@@ -221,12 +221,12 @@ def source_of(signal: Any, record: store.Record) -> MomentSource:
 
 
 def record_n_max(record: store.Record) -> int | str:
-    """What was asked as the highest order of the moments of a stored result, for lenses not looked through yet."""
-    asked = record.parameters["asked"].get("n_max")
-    return AUTO if asked == AUTO else int(record.parameters["n_max"])
+    """The option n_max of a stored result, for radii at which moments were not computed yet."""
+    n_max = record.parameters["options"].get("n_max")
+    return AUTO if n_max == AUTO else int(record.parameters["n_max"])
 
 
 def record_orders(record: store.Record) -> dict[float, int]:
-    """Highest order of the moments at each lens of a stored result; empty for one written before orders could differ."""
+    """Highest order of the moments at each radius of a stored result; empty for one written before orders could differ."""
     known = record.parameters.get("orders", {})
-    return {float(v): int(known[f"{v:g}"]) for v in record.lenses if f"{v:g}" in known}
+    return {float(v): int(known[f"{v:g}"]) for v in record.radii if f"{v:g}" in known}

@@ -11,60 +11,60 @@ from hyperspy.external.progressbar import progressbar
 
 from hyperspy_motifs import store
 
-from ._arguments import FEWEST_OF_A_MOTIF, check_arguments
+from ._arguments import check_arguments
 from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, quiet, stored_atoms
 from ._atom_table import AtomTable
 from ._cell_finding import find_cells
 from ._checks import check_axes
-from ._learning import REACH_OF_NEIGHBOURS, Learned, learn, lenses_of, warn_of_fewer
+from ._learning import REACH_OF_NEIGHBOURS, Learned, learn, radii_of, warn_of_fewer
+from ._model_building import fitted_motif_model
 from ._moment_source import AUTO, N_MAX, MomentSource, source_of
-from ._patch_sites import grid_table, judge_sites
-from ._sample_learning import SampleLearning, spacing_of, telling_frame
+from ._patch_centres import check_patch_centres, grid_table
+from ._sample_learning import SampleLearning, reference_frame, spacing_of
 from ._stack_finding import apply_to_all, is_large, open_checkpoint, order_by_frequency, sample_rows
-from ._vocabulary_making import learned_vocabulary
 
 
 def find_motifs(
     signal: Any,
     atoms: Any = None,
     *,
-    also: Any,
+    detectors: Any,
     separation: float | None,
     polarity: str,
     refine: bool | str,
-    lens: str | float,
-    patch_radius: float | None,
+    radius: str | float,
+    radius_units: str,
     n_max: int | str | None,
     rotation_invariant: bool,
     n_motifs: int | None,
-    min_motif_size: int | None,
+    min_motif_size: int,
     random_state: int,
     checkpoint: Any,
     show_progressbar: bool | None,
 ) -> Any:
     """See :meth:`hyperspy_motifs.signals.AtomicImage.find_motifs`."""
+    from hyperspy_motifs.models import to_bytes
     from hyperspy_motifs.motifs import Motifs
-    from hyperspy_motifs.vocabulary import to_bytes
 
-    asked = {
+    options = {
         "separation": separation,
         "polarity": polarity,
         "refine": refine,
-        "lens": lens,
-        "patch_radius": patch_radius,
+        "radius": radius,
+        "radius_units": radius_units,
         "n_max": n_max,
         "rotation_invariant": rotation_invariant,
         "n_motifs": n_motifs,
         "min_motif_size": min_motif_size,
         "random_state": random_state,
     }
-    check_arguments(signal, asked, (AUTO,))
-    detectors = _detectors(signal, also)
+    check_arguments(signal, options, (AUTO,))
+    detectors = _all_detectors(signal, detectors)
     stamp = store.Stamp.of(signal)
-    folder = open_checkpoint(checkpoint, detectors, asked)
-    meanwhile = SampleLearning(detectors, asked)
+    folder = open_checkpoint(checkpoint, detectors, options)
+    meanwhile = SampleLearning(detectors, options)
     try:
-        table, origin = _atoms(signal, atoms, asked, folder, show_progressbar, meanwhile.watch)
+        table, origin = _atoms(signal, atoms, options, folder, show_progressbar, meanwhile.watch)
         if len(table) < FEWEST_ATOMS:
             raise ValueError(
                 f"There are {len(table)} atoms, at least {FEWEST_ATOMS} are needed to compare their surroundings. Use a "
@@ -76,53 +76,53 @@ def find_motifs(
     finally:
         meanwhile.cancel()
     if learned is None:
-        learned = _learned(detectors, table, rows, asked, large, show_progressbar)
+        learned = _learned(detectors, table, rows, options, large, show_progressbar)
     warn_of_fewer(learned, n_motifs)
     source, model, chosen, reason = learned.source, learned.model, learned.chosen, learned.reason
     tree, columns = _tree_arrays(model.tree_), dict(table.columns)
     found = {
         "labels": learned.labels,
         "probabilities": learned.probabilities,
-        "lens_labels": np.array([model.labels_at_[v] for v in model.lenses_]),
-        "lens_probabilities": np.array([model.probabilities_at_[v] for v in model.lenses_]),
-        "layouts": np.array([model.layouts_[v] for v in model.lenses_]),
+        "radius_labels": np.array([model.labels_at_[v] for v in model.radii_]),
+        "radius_probabilities": np.array([model.probabilities_at_[v] for v in model.radii_]),
+        "layouts": np.array([model.layouts_[v] for v in model.radii_]),
     }
     kept = None
     if large:
-        facts = {**table.facts, **learned.continuity, "asked": asked, "detectors": len(detectors)}
-        vocabulary = learned_vocabulary(model, source, learned.labels, chosen, stamp, facts)
-        found = apply_to_all(detectors, table, vocabulary, folder, show_progressbar)
-        found, vocabulary, tree = order_by_frequency(found, vocabulary, tree)
-        columns["strangeness"] = found.pop("strangeness")
-        kept = to_bytes(vocabulary)
+        facts = {**table.facts, **learned.continuity, "options": options, "detectors": len(detectors)}
+        motif_model = fitted_motif_model(model, source, learned.labels, chosen, stamp, facts)
+        found = apply_to_all(detectors, table, motif_model, folder, show_progressbar)
+        found, motif_model, tree = order_by_frequency(found, motif_model, tree)
+        columns["outlier_score"] = found.pop("outlier_score")
+        kept = to_bytes(motif_model)
         reason = f"{reason}; learned on {len(rows)} atoms of {len(np.unique(table.frames[rows]))} frames"
     record = store.Record(
         positions=table.positions,
         frames=table.frames,
         labels=found["labels"],
         probabilities=found["probabilities"],
-        lenses=np.array(model.lenses_),
-        lens_labels=found["lens_labels"],
-        lens_probabilities=found["lens_probabilities"],
+        radii=np.array(model.radii_),
+        radius_labels=found["radius_labels"],
+        radius_probabilities=found["radius_probabilities"],
         layouts=found["layouts"],
         chosen=chosen,
         stamp=stamp,
         atoms=columns,
         tree=tree,
-        vocabulary=kept,
+        model=kept,
         parameters={
-            "asked": asked,
+            "options": options,
             "atoms": origin,
-            "sites": judge_sites(signal, table),
+            "patch_centres": check_patch_centres(signal, table),
             "spacing": source.spacing * abs(stamp.scale[0]),
-            "n_max": int(source.orders[float(model.lenses_[chosen])]),
-            "orders": {f"{lens:g}": int(source.orders[float(lens)]) for lens in model.lenses_},
+            "n_max": int(source.orders[float(model.radii_[chosen])]),
+            "orders": {f"{radius:g}": int(source.orders[float(radius)]) for radius in model.radii_},
             "detectors": len(detectors),
             "reason": reason,
             **{k: v for k, v in table.facts.items() if k != "edited"},
             **learned.continuity,
         },
-        features=None if large else features_signal(source(float(model.lenses_[chosen])), stamp),
+        features=None if large else features_signal(source(float(model.radii_[chosen])), stamp),
     )
     if rotation_invariant and not large:
         record = dataclasses.replace(record, atoms={**record.atoms, **_turns(source, record)})
@@ -142,36 +142,36 @@ def _learned(
     detectors: list[Any],
     table: AtomTable,
     rows: np.ndarray,
-    asked: dict[str, Any],
+    options: dict[str, Any],
     large: bool,
     show_progressbar: bool | None,
 ) -> Learned:
     """Motifs of the atoms `rows` of `table`, learned here."""
     scale = abs(store.Stamp.of(detectors[0]).scale[0])
     spacing = float(table.facts["separation"]) / scale
-    n_max, frames = asked["n_max"], table.frames[rows]
+    n_max, frames = options["n_max"], table.frames[rows]
     if large:
-        first = table.pixel_positions[rows[frames == telling_frame(frames)]]
+        first = table.pixel_positions[rows[frames == reference_frame(frames)]]
         # To the last bit what a worker takes, which knows the frames of the sample alone.
         spacing = spacing_of(first) if len(first) > 2 else spacing
     source = MomentSource(
         detectors, table.pixel_positions[rows], frames, spacing, N_MAX if n_max is None else n_max
     )
-    lenses = lenses_of(asked["lens"], asked["patch_radius"], spacing * scale)
+    radii = radii_of(options["radius"], options["radius_units"], spacing * scale)
     neighbours = None if large else source.neighbours()
     with progressbar(total=100, disable=quiet(show_progressbar), desc="Motifs", leave=False) as bar:
-        return learn(source, lenses, asked, neighbours, lambda done: bar.update(round(100 * done) - bar.n))
+        return learn(source, radii, options, neighbours, lambda done: bar.update(round(100 * done) - bar.n))
 
 
 def _turns(source: MomentSource, record: store.Record) -> dict[str, np.ndarray]:
     """Angle of each atom against the mean of its motif, and whether it is its mirror image.
 
-    Looked at through a lens that reaches the neighbours: a column alone is round.
+    Taken at a radius that reaches the neighbours: a column alone is round.
     """
     from hyperspy_motifs.zernike import align_classes
 
-    chosen = float(record.lenses[record.chosen])
-    wide = record.lenses[record.lenses >= max(chosen, REACH_OF_NEIGHBOURS)]
+    chosen = float(record.radii[record.chosen])
+    wide = record.radii[record.radii >= max(chosen, REACH_OF_NEIGHBOURS)]
     moments = source(float(wide[0]) if len(wide) else chosen)
     noise = np.sqrt(np.nanmean(np.asarray(moments.noise_std, float) ** 2, axis=0))
     weights = 1 / np.maximum(noise, 1e-3 * max(float(noise.max()), 1e-30))
@@ -196,59 +196,62 @@ def features_signal(moments: Any, stamp: store.Stamp) -> Any:
     return ZernikeFeatures.from_moments(moments, abs(stamp.scale[0]), stamp.units)
 
 
-def features_at(signal: Any, record: store.Record, lens: float) -> Any:
-    """Features of a stored result through another of its lenses, computed anew."""
-    return features_signal(source_of(signal, record)(float(lens)), record.stamp)
+def features_at(signal: Any, record: store.Record, radius: float) -> Any:
+    """Features of a stored result at another of its radii, computed anew."""
+    return features_signal(source_of(signal, record)(float(radius)), record.stamp)
 
 
-def moments_of(signal: Any, record: store.Record, lens: float) -> Any:
-    """Moments of a stored result through one of its lenses; those that were not kept are computed anew."""
-    if record.features is not None and np.isclose(lens, record.lenses[record.chosen]):
+def moments_of(signal: Any, record: store.Record, radius: float) -> Any:
+    """Moments of a stored result at one of its radii; those that were not kept are computed anew."""
+    if record.features is not None and np.isclose(radius, record.radii[record.chosen]):
         return record.features.get_moments()
-    return source_of(signal, record)(float(lens))
+    return source_of(signal, record)(float(radius))
 
 
 def split_motif(
-    signal: Any, record: store.Record, motif: int, min_motif_size: int | None, random_state: int
+    signal: Any, record: store.Record, motif: int, min_motif_size: int, random_state: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Parts of one motif, relaxed alone at the chosen lens: number of the part (0 first) and certainty of each member."""
-    from hyperspy_motifs.clustering import NestedLenses
+    """Parts of one motif, relaxed alone at the chosen radius: number of the part (0 first) and certainty of each member."""
+    from hyperspy_motifs.clustering import NestedRadii, check_min_motif_size
 
+    min_motif_size = check_min_motif_size(min_motif_size)
     members = np.flatnonzero(record.labels == motif)
-    if len(members) < 2 * FEWEST_OF_A_MOTIF:
+    if len(members) < 2 * min_motif_size:
         raise ValueError(
-            f"Motif {motif} has {len(members)} atoms: at least {2 * FEWEST_OF_A_MOTIF} are needed to part it."
+            f"Motif {motif} has {len(members)} atoms: at least {2 * min_motif_size} are needed to split it."
         )
-    lens = float(record.lenses[record.chosen])
-    moments = moments_of(signal, record, lens).take(members)
-    model = NestedLenses(
-        lenses=lens,
-        rotation_invariant=bool(record.parameters["asked"]["rotation_invariant"]),
+    radius = float(record.radii[record.chosen])
+    moments = moments_of(signal, record, radius).take(members)
+    model = NestedRadii(
+        radii=radius,
+        rotation_invariant=bool(record.parameters["options"]["rotation_invariant"]),
         min_motif_size=min_motif_size,
         random_state=random_state,
     ).fit(lambda _: moments)
-    return model.labels_at_[lens], model.probabilities_at_[lens]
+    return model.labels_at_[radius], model.probabilities_at_[radius]
 
 
-def _detectors(signal: Any, also: Any) -> list[Any]:
+def _all_detectors(signal: Any, detectors: Any) -> list[Any]:
     """`signal` and the images of the same field by other detectors."""
-    others = [] if also is None else list(also) if isinstance(also, list | tuple) else [also]
+    others = (
+        [] if detectors is None else list(detectors) if isinstance(detectors, list | tuple) else [detectors]
+    )
     stamp = store.Stamp.of(signal)
     for other in others:
         if not hasattr(other, "axes_manager"):
             raise TypeError(
-                f"also= holds a {type(other).__name__}; HyperSpy images of the same scan are expected."
+                f"detectors= holds a {type(other).__name__}; HyperSpy images of the same scan are expected."
             )
         check_axes(other)
         theirs = store.Stamp.of(other)
         if (theirs.shape, theirs.navigation_shape) != (stamp.shape, stamp.navigation_shape):
             raise ValueError(
-                f"An image in also= has {theirs.shape[0]} x {theirs.shape[1]} pixels, this one {stamp.shape[0]} x "
+                f"An image in detectors= has {theirs.shape[0]} x {theirs.shape[1]} pixels, this one {stamp.shape[0]} x "
                 f"{stamp.shape[1]}: detectors of one scan, pixel by pixel, are expected."
             )
         if not np.allclose(theirs.scale, stamp.scale) or theirs.units != stamp.units:
             raise ValueError(
-                "An image in also= is calibrated differently from this one: detectors of one scan are expected."
+                "An image in detectors= is calibrated differently from this one: detectors of one scan are expected."
             )
     return [signal, *others]
 
@@ -256,13 +259,13 @@ def _detectors(signal: Any, also: Any) -> list[Any]:
 def _atoms(
     signal: Any,
     atoms: Any,
-    asked: dict[str, Any],
+    options: dict[str, Any],
     folder: Any,
     show_progressbar: bool | None,
     watch: Any,
 ) -> tuple[AtomTable, str]:
     """The atoms to class, and where they come from."""
-    separation, polarity, refine = asked["separation"], asked["polarity"], asked["refine"]
+    separation, polarity, refine = options["separation"], options["polarity"], options["refine"]
     if isinstance(atoms, str):
         return grid_table(signal, atoms, separation, polarity, show_progressbar), "grid"
     if atoms is not None:
@@ -277,7 +280,7 @@ def _atoms(
             "No atom is left after refinement, so there are no motifs. Give the distance of neighbours as separation=, "
             "polarity= where columns are dark, or the positions as atoms=."
         )
-    # The lenses are measured by what was found, not by what was guessed before anything was found.
+    # The radii are measured by what was found, not by what was guessed before anything was found.
     first = table.pixel_positions[table.frames == table.frames[0]]
     spacing = spacing_of(first) if len(first) > 2 else table.facts["separation"]
     facts = {**table.facts, "separation": spacing * abs(store.Stamp.of(signal).scale[0])}
@@ -287,10 +290,10 @@ def _atoms(
 def _tree_arrays(tree: Any) -> dict[str, Any]:
     return {
         "parent": tree.parent,
-        "lens": tree.lens,
+        "radius": tree.radius,
         "size": tree.size,
         "height": tree.height,
         "atom_leaf": tree.leaf_of,
-        "joins": tree.joins,
-        "first": float(tree.first),
+        "merges": tree.merges,
+        "base_radius": float(tree.base_radius),
     }

@@ -28,8 +28,11 @@ class MotifPanel(t.HasTraits):
 
     Attributes
     ----------
-    separation, patch_radius : float or None
+    separation : float or None
         In axis units.
+    radius : float or None
+        In units of `radius_units`.
+    radius_units : {"nn", "axes"}
     polarity : {"auto", "bright", "dark"}
     n_max, n_motifs : int or None
     rotation_invariant : bool
@@ -47,15 +50,26 @@ class MotifPanel(t.HasTraits):
 
     separation = t.Union(None, t.Float)
     polarity = t.Enum("auto", "bright", "dark")
-    patch_radius = t.Union(None, t.Float)
+    radius = t.Union(None, t.Float)
+    radius_units = t.Enum("nn", "axes")
     n_max = t.Union(None, t.Int)
     rotation_invariant = t.Bool(False)
     n_motifs = t.Union(None, t.Int)
     part = t.Int(0)
 
-    PARAMETERS = ("separation", "polarity", "patch_radius", "n_max", "rotation_invariant", "n_motifs")
+    PARAMETERS = (
+        "separation",
+        "polarity",
+        "radius",
+        "radius_units",
+        "n_max",
+        "rotation_invariant",
+        "n_motifs",
+    )
 
     def __init__(self, signal: Any, **parameters: Any) -> None:
+        if parameters.get("radius") == "auto":
+            parameters["radius"] = None
         super().__init__(**{k: parameters.pop(k) for k in self.PARAMETERS if k in parameters})
         self.signal = signal
         self.motifs: Any = None
@@ -77,10 +91,7 @@ class MotifPanel(t.HasTraits):
     def arguments(self) -> dict[str, Any]:
         """Arguments of ``find_motifs`` as they are set now."""
         chosen = {**self._others, **{name: getattr(self, name) for name in self.PARAMETERS}}
-        if chosen["patch_radius"] is not None:
-            # One radius stands in place of a lens.
-            chosen["lens"] = "auto"
-        return chosen
+        return {**chosen, "radius": "auto" if self.radius is None else self.radius}
 
     def preview(self) -> Any:
         """The motifs of a part of the image, with the parameters as they are now; the image is left as it was.
@@ -95,10 +106,10 @@ class MotifPanel(t.HasTraits):
         part = self._cut(self.signal, window)
         if arguments.get("atoms") is not None:
             arguments["atoms"] = self._atoms_in(part, arguments)
-        if arguments.get("also") is not None:
-            also = arguments["also"]
-            others = list(also) if isinstance(also, list | tuple) else [also]
-            arguments["also"] = [self._cut(other, window) for other in others]
+        if arguments.get("detectors") is not None:
+            detectors = arguments["detectors"]
+            others = list(detectors) if isinstance(detectors, list | tuple) else [detectors]
+            arguments["detectors"] = [self._cut(other, window) for other in others]
         return part.find_motifs(**{**arguments, "show_progressbar": False})
 
     def find(self) -> Any:
@@ -183,7 +194,7 @@ def _parts(shape: tuple[int, int], size: tuple[int, ...]) -> list[tuple[int, int
 
 def try_preview(panel: MotifPanel) -> tuple[Any, str]:
     """The motifs of a part and a line about them, or None and the line that says what is wrong."""
-    from hyperspy_motifs.motifs._summary import chosen_lens
+    from hyperspy_motifs.motifs._summary import chosen_radius
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
@@ -191,6 +202,6 @@ def try_preview(panel: MotifPanel) -> tuple[Any, str]:
             motifs = panel.preview()
         except (ValueError, TypeError) as error:
             return None, str(error)
-    text = f"{len(motifs.labels)} atoms in this part; {chosen_lens(motifs)}"
+    text = f"{len(motifs.labels)} atoms in this part; {chosen_radius(motifs)}"
     said = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
     return motifs, ". ".join([text, *said])

@@ -24,9 +24,11 @@ def make_widgets(panel: MotifPanel) -> dict[str, Any]:
         ``widget``: the whole; ``wdict``: each by name, as tests and notebooks use them.
     """
     spacing, units = panel.spacing, panel.units
+    in_axes = panel.radius_units == "axes"
+    step, unit_of_radius = (spacing, units) if in_axes else (1.0, "neighbour distances")
     controls = {
-        "separation": _slider(panel, "separation", f"separation ({units})", spacing, 0.4, 2.5),
-        "patch_radius": _slider(panel, "patch_radius", f"patch radius ({units})", 1.2 * spacing, 0.3, 3.5),
+        "separation": _slider(panel, "separation", f"separation ({units})", spacing, 0.4, 2.5, spacing),
+        "radius": _slider(panel, "radius", f"radius ({unit_of_radius})", 1.2 * step, 0.3, 3.5, step),
         "n_max": _counter(panel, "n_max", "highest order", 8, 2, 16),
         "n_motifs": _counter(panel, "n_motifs", "number of motifs", 4, 1, 40),
     }
@@ -56,7 +58,7 @@ def make_widgets(panel: MotifPanel) -> dict[str, Any]:
             if motifs is not None:
                 picture.value = _picture(motifs)
 
-    def go_elsewhere(button: Any) -> None:
+    def next_part(button: Any) -> None:
         panel.part = (panel.part + 1) % panel.n_parts
 
     def find_all(button: Any) -> None:
@@ -71,7 +73,7 @@ def make_widgets(panel: MotifPanel) -> dict[str, Any]:
 
     panel.observe(refresh, [*panel.PARAMETERS, "part"])
     live.observe(refresh, "value")
-    another.on_click(go_elsewhere)
+    another.on_click(next_part)
     find.on_click(find_all)
     boxes = [box for box, _, _ in controls.values()]
     left = ipw.VBox([*boxes, polarity, rotation, live, ipw.HBox([another, find])])
@@ -84,13 +86,15 @@ def make_widgets(panel: MotifPanel) -> dict[str, Any]:
     return {"widget": whole, "wdict": wdict}
 
 
-def _slider(panel: MotifPanel, name: str, text: str, start: float, low: float, high: float) -> Any:
-    """Slider of a length from `low` to `high` times the spacing of the columns."""
+def _slider(
+    panel: MotifPanel, name: str, text: str, start: float, low: float, high: float, unit: float
+) -> Any:
+    """Slider of a length from `low` to `high` times `unit`."""
     now = getattr(panel, name)
     value = start if now is None else now
-    bounds = min(low * panel.spacing, value), max(high * panel.spacing, value)
+    bounds = min(low * unit, value), max(high * unit, value)
     slider = ipw.FloatSlider(
-        value=value, min=bounds[0], max=bounds[1], step=0.01 * panel.spacing, readout_format=".3g",
+        value=value, min=bounds[0], max=bounds[1], step=0.01 * unit, readout_format=".3g",
         description=text, continuous_update=False, style=_STYLE, layout=_WIDE,
     )  # fmt: skip
     return _optional(panel, name, slider)

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from hyperspy_motifs import store
 
-from ._arguments import check_length, check_lens
+from ._arguments import check_length, check_radius
 from ._atom_finding import find_atoms, given_atoms, stored_atoms
 from ._atom_patches import AtomPatches
 from ._checks import check_axes, clean_image
@@ -27,15 +27,12 @@ FEWEST_OF_A_KIND = 5
 
 
 def get_atom_patches(
-    signal: Any, atoms: Any, radius: float | None, lens: float, normalise: bool
+    signal: Any, atoms: Any, radius: float, radius_units: str, normalise: bool
 ) -> AtomPatches:
     """Patches round `atoms`, or round those that the image carries, or that are found in it."""
     check_axes(signal)
     stamp = store.Stamp.of(signal)
-    if radius is None:
-        lens = check_lens(lens)
-    else:
-        radius = check_length(radius, "radius", stamp)
+    radius = check_radius(radius, radius_units, stamp)
     if atoms is not None:
         table = given_atoms(signal, atoms, refine=False, polarity="auto")
         pixels, frames = table.pixel_positions, table.frames
@@ -45,10 +42,10 @@ def get_atom_patches(
     else:
         found = stored_atoms(signal) or find_atoms(signal, None, None)
         pixels, frames = found.pixel_positions, found.frames
-    if radius is None:
+    if radius_units == "nn":
         from hyperspy_motifs.patches import estimate_patch_radius
 
-        radius_px = estimate_patch_radius(pixels[frames == frames[0]], lens)
+        radius_px = estimate_patch_radius(pixels[frames == frames[0]], radius)
     else:
         radius_px = radius / abs(stamp.scale[0])
     return sample(signal, stamp, pixels, frames, radius_px, normalise, drop_outside=True)
@@ -107,9 +104,9 @@ def sample(
 
 
 def patches_of_record(signal: Any, record: store.Record) -> AtomPatches:
-    """The normalised patches of a result at its chosen lens, one an atom, in the order of its labels."""
+    """The normalised patches of a result at its chosen radius, one an atom, in the order of its labels."""
     pixels = record.stamp.to_pixels(record.positions)
-    radius_px = radius_of(record, float(record.lenses[record.chosen]))
+    radius_px = radius_in_pixels(record, float(record.radii[record.chosen]))
     patches = sample(
         signal, record.stamp, pixels, record.frames, radius_px, normalise=True, drop_outside=False
     )
@@ -117,9 +114,9 @@ def patches_of_record(signal: Any, record: store.Record) -> AtomPatches:
     return patches
 
 
-def radius_of(record: store.Record, lens: float) -> float:
-    """Radius in pixels of the disc of a lens: `lens` times the nearest-neighbour distance that was measured."""
-    return lens * float(record.parameters["spacing"]) / abs(record.stamp.scale[0])
+def radius_in_pixels(record: store.Record, radius: float) -> float:
+    """Radius in pixels: `radius` times the nearest-neighbour distance that was measured."""
+    return radius * float(record.parameters["spacing"]) / abs(record.stamp.scale[0])
 
 
 def has_whole_disc(record: store.Record, radius_px: float) -> np.ndarray:
@@ -140,7 +137,7 @@ def means_of_record(
 
     pixels = record.stamp.to_pixels(record.positions)
     if radius_px is None:
-        radius_px = radius_of(record, float(record.lenses[record.chosen]))
+        radius_px = radius_in_pixels(record, float(record.radii[record.chosen]))
     size = patch_size(radius_px)
     offset, scale = (
         _local_scale(signal, record) if normalise else (np.zeros(len(pixels)), np.ones(len(pixels)))
@@ -173,9 +170,9 @@ def reconstruct(signal: Any, record: store.Record) -> Any:
     """The image of `signal` painted from the mean of each atom's motif, on its local background and contrast."""
     from hyperspy_motifs.patches import paint_patches
 
-    spacing = radius_of(record, 1.0)
+    spacing = radius_in_pixels(record, 1.0)
     record = dataclasses.replace(record, labels=_kinds_with_surroundings(record))
-    reach = spacing * max(float(record.lenses[record.chosen]), LEAST_REACH)
+    reach = spacing * max(float(record.radii[record.chosen]), LEAST_REACH)
     means = np.asarray(means_of_record(signal, record, reach, normalise=True).data, float)
     offset, scale = _local_scale(signal, record)
     pixels = record.stamp.to_pixels(record.positions)
@@ -206,12 +203,12 @@ def reconstruct(signal: Any, record: store.Record) -> Any:
 
 
 def _kinds_with_surroundings(record: store.Record) -> np.ndarray:
-    """Labels parted by what the smallest lens that reaches the neighbours tells, where enough atoms agree.
+    """Labels split by what the smallest radius that reaches the neighbours tells, where enough atoms agree.
 
-    Through a smaller lens an atom does not know its neighbours, but its patch must be painted up to them.
+    At a smaller radius an atom does not know its neighbours, but its patch must be painted up to them.
     """
-    wide = np.flatnonzero(record.lenses >= LEAST_REACH - 1e-6)
-    around = record.lens_labels[wide[0] if len(wide) else len(record.lenses) - 1]
+    wide = np.flatnonzero(record.radii >= LEAST_REACH - 1e-6)
+    around = record.radius_labels[wide[0] if len(wide) else len(record.radii) - 1]
     pairs, kinds, counts = np.unique(
         np.column_stack([record.labels, around]), axis=0, return_inverse=True, return_counts=True
     )

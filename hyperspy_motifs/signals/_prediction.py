@@ -1,4 +1,4 @@
-"""A vocabulary learned on one image, applied to the next."""
+"""A model learned on one image, applied to the next."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ from ._stack_finding import apply_to_all
 
 
 def fitted_model(record: store.Record, source: Any, random_state: int | None = None) -> Any:
-    """The nested lenses of a stored result, fitted again to the atoms that it has now; by another seed if one is given."""
-    from hyperspy_motifs.clustering import NestedLenses, part_continuum
+    """The nested radii of a stored result, fitted again to the atoms that it has now; by another seed if one is given."""
+    from hyperspy_motifs.clustering import NestedRadii, partition_manifold
 
-    asked = record.parameters["asked"]
-    model = NestedLenses(
-        lenses=tuple(float(v) for v in record.lenses),
-        rotation_invariant=asked["rotation_invariant"],
-        n_motifs=asked["n_motifs"],
-        min_motif_size=asked["min_motif_size"],
-        random_state=asked["random_state"] if random_state is None else random_state,
+    options = record.parameters["options"]
+    model = NestedRadii(
+        radii=tuple(float(v) for v in record.radii),
+        rotation_invariant=options["rotation_invariant"],
+        n_motifs=options["n_motifs"],
+        min_motif_size=options["min_motif_size"],
+        random_state=options["random_state"] if random_state is None else random_state,
     ).fit(source, source.neighbours())
     # Continua of results of earlier versions were cut into motifs as all else.
-    return part_continuum(model, source, source.places()) if record.parameters.get("regions") else model
+    return partition_manifold(model, source, source.places()) if record.parameters.get("regions") else model
 
 
 def predict(
-    vocabulary: Any,
+    motif_model: Any,
     other: Any,
     atoms: Any,
     show_progressbar: bool | None,
     parameters: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the motifs of a vocabulary into the image or the stack `other`.
+    """Write the motifs of a model into the image or the stack `other`.
 
-    `parameters` are those of the result that the vocabulary comes from, where there is one.
+    `parameters` are those of the result that the model comes from, where there is one.
     """
-    from hyperspy_motifs.vocabulary import DiscSource
+    from hyperspy_motifs.models import DiscSource
 
     if getattr(other, "_signal_type", None) != "atomic_image":
         raise TypeError(
@@ -56,62 +56,62 @@ def predict(
             "signal.set_signal_type('atomic_image') makes one."
         )
     check_axes(other)
-    if int(vocabulary.facts.get("detectors", 1)) > 1:
+    if int(motif_model.facts.get("detectors", 1)) > 1:
         raise ValueError(
-            "This vocabulary was learned on several detectors, an image of one of them cannot be read by them. Learn one on a "
+            "This model was learned on several detectors, an image of one of them cannot be read by them. Learn one on a "
             "single image."
         )
     stamp = store.Stamp.of(other)
-    asked = vocabulary.facts["asked"]
-    refine = asked.get("refine", True)
+    options = motif_model.facts["options"]
+    refine = options.get("refine", True)
     if atoms is None:
-        polarity = str(vocabulary.facts.get("polarity", "auto"))
+        polarity = str(motif_model.facts.get("polarity", "auto"))
         table = find_atoms(other, None, show_progressbar, polarity=polarity, refine=refine)
     else:
-        table = given_atoms(other, atoms, refine, str(asked.get("polarity", "auto")))
+        table = given_atoms(other, atoms, refine, str(options.get("polarity", "auto")))
     if len(table) < FEWEST_ATOMS:
         raise ValueError(
             f"There are {len(table)} atoms, at least {FEWEST_ATOMS} are needed. Give atoms= if columns were missed."
         )
-    matched = dataclasses.replace(vocabulary, spacing=_spacing(vocabulary, stamp, table), units=stamp.units)
-    lens, scale = float(vocabulary.lens), abs(stamp.scale[0])
+    matched = dataclasses.replace(motif_model, spacing=_spacing(motif_model, stamp, table), units=stamp.units)
+    radius, scale = float(motif_model.radius), abs(stamp.scale[0])
     features = None
     if n_frames(other) == 1:
         image, missing = clean_image(data_frame(other, 0), tell=False)
         source = DiscSource(
-            [image], table.pixel_positions, matched.spacing / scale, vocabulary.orders, [missing]
+            [image], table.pixel_positions, matched.spacing / scale, motif_model.orders, [missing]
         )
         found = dataclasses.asdict(matched.predict(source))
-        features = features_signal(source(lens), stamp)
+        features = features_signal(source(radius), stamp)
     else:
         found = apply_to_all([other], table, matched, None, show_progressbar)
-    row, n = vocabulary.model.lenses_.index(lens), len(table)
+    row, n = motif_model.classifier.radii_.index(radius), len(table)
     result = store.Record(
         positions=table.positions,
         frames=table.frames,
         labels=found["labels"],
         probabilities=found["probabilities"],
-        lenses=np.array([lens]),
-        lens_labels=found["labels"][None],
-        lens_probabilities=found["lens_probabilities"][row : row + 1],
+        radii=np.array([radius]),
+        radius_labels=found["labels"][None],
+        radius_probabilities=found["radius_probabilities"][row : row + 1],
         layouts=found["layouts"][row : row + 1],
         chosen=0,
         stamp=stamp,
-        atoms={**table.columns, "strangeness": found["strangeness"]},
-        names=dict(vocabulary.names),
+        atoms={**table.columns, "outlier_score": found["outlier_score"]},
+        names=dict(motif_model.names),
         tree={
             "parent": np.array([-1]),
-            "lens": np.array([0.0]),
+            "radius": np.array([0.0]),
             "size": np.array([n]),
             "height": np.array([0.0]),
             "atom_leaf": np.zeros(n, np.int64),
         },
         parameters={
-            **(parameters or {"continuous": False, **vocabulary.facts}),
+            **(parameters or {"continuous": False, **motif_model.facts}),
             "spacing": matched.spacing,
-            "n_max": int(vocabulary.orders[lens]),
+            "n_max": int(motif_model.orders[radius]),
             "atoms": "given" if atoms is not None else "found",
-            "reason": f"the motifs of '{vocabulary.facts.get('title', '')}' were applied, under their numbers there",
+            "reason": f"the motifs of '{motif_model.facts.get('title', '')}' were applied, under their numbers there",
         },
         features=features,
     )
@@ -136,13 +136,13 @@ def source_like(record: store.Record, other: Any, atoms: Any = None) -> MomentSo
         )
     check_axes(other)
     stamp = store.Stamp.of(other)
-    asked = record.parameters["asked"]
+    options = record.parameters["options"]
     theirs = stored_atoms(other) if atoms is None else atoms
     if theirs is None:
         raise ValueError(
             "The other image has no atoms yet: call its find_atoms() or find_motifs(), or give atoms=."
         )
-    table = given_atoms(other, theirs, False, str(asked.get("polarity", "auto")))
+    table = given_atoms(other, theirs, False, str(options.get("polarity", "auto")))
     known = SimpleNamespace(spacing=float(record.parameters["spacing"]), units=record.stamp.units)
     return MomentSource(
         [other],
@@ -154,13 +154,13 @@ def source_like(record: store.Record, other: Any, atoms: Any = None) -> MomentSo
     )
 
 
-def _spacing(vocabulary: Any, stamp: store.Stamp, table: Any) -> float:
-    """Nearest-neighbour distance of the vocabulary in the units of the other image: discs must be of one size."""
-    if vocabulary.units == stamp.units != "px":
-        return float(vocabulary.spacing)
-    if vocabulary.units != stamp.units:
+def _spacing(motif_model: Any, stamp: store.Stamp, table: Any) -> float:
+    """Nearest-neighbour distance of the model in the units of the other image: discs must be of one size."""
+    if motif_model.units == stamp.units != "px":
+        return float(motif_model.spacing)
+    if motif_model.units != stamp.units:
         warnings.warn(
-            f"The vocabulary was learned in {vocabulary.units}, this image is calibrated in {stamp.units}: discs are "
+            f"The model was learned in {motif_model.units}, this image is calibrated in {stamp.units}: discs are "
             "matched by the nearest-neighbour distances of both instead.",
             UserWarning,
             stacklevel=4,

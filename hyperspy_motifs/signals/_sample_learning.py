@@ -1,4 +1,4 @@
-"""A vocabulary learned on a worker as soon as the frames of its sample have their atoms, while others work on the rest."""
+"""A model learned on a worker as soon as the frames of its sample have their atoms, while others work on the rest."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from hyperspy_motifs import store
-from hyperspy_motifs.stacks import Elsewhere, FrameSample, running_client
+from hyperspy_motifs.stacks import FrameSample, RemoteTask, running_client
 
 from . import _stack_finding as stack
 from ._frames import lazy_data_frame, n_frames
-from ._learning import Learned, learn_on_sample, lenses_of
+from ._learning import Learned, learn_on_sample, radii_of
 from ._moment_source import MOST_KEPT_PIXELS
 
 # The images of a sample go to a worker in one task while they hold no more pixels than this together, some 130 MB of four
@@ -21,7 +21,7 @@ MOST_SENT_PIXELS = 2 * MOST_KEPT_PIXELS
 
 
 class SampleLearning:
-    """Watches the atoms of frames as they come, and has the vocabulary learned once those of the sample are there.
+    """Watches the atoms of frames as they come, and has the model learned once those of the sample are there.
 
     Without a cluster, where the frames are all in the sample, and where those of the sample are too large to be sent, nothing
     is learned meanwhile: the result is None.
@@ -29,14 +29,14 @@ class SampleLearning:
     Parameters
     ----------
     detectors : sequence of AtomicImage
-    asked : dict
+    options : dict
         Arguments of ``find_motifs``.
     """
 
-    def __init__(self, detectors: Sequence[Any], asked: dict[str, Any]) -> None:
-        self._detectors, self._asked = detectors, asked
+    def __init__(self, detectors: Sequence[Any], options: dict[str, Any]) -> None:
+        self._detectors, self._options = detectors, options
         self._found: dict[int, np.ndarray] = {}
-        self._task: Elsewhere | None = None
+        self._task: RemoteTask | None = None
         self._sample = FrameSample(n_frames(detectors[0]), stack.SAMPLE_ATOMS)
         self._decided = running_client() is None
 
@@ -74,19 +74,19 @@ class SampleLearning:
     def _begin(self, sample: np.ndarray) -> None:
         places = [self._found[k] for k in sample.tolist()]
         frames, pixels = np.repeat(sample, [len(p) for p in places]), np.concatenate(places)
-        spacing = spacing_of(pixels[frames == telling_frame(frames)])
+        spacing = spacing_of(pixels[frames == reference_frame(frames)])
         scale = abs(store.Stamp.of(self._detectors[0]).scale[0])
-        lenses = lenses_of(self._asked["lens"], self._asked["patch_radius"], spacing * scale)
-        self._task = Elsewhere(
+        radii = radii_of(self._options["radius"], self._options["radius_units"], spacing * scale)
+        self._task = RemoteTask(
             running_client(),
             learn_on_sample,
             [lazy_data_frame(one, k) for one in self._detectors for k in sample.tolist()],
             int(sample[0]),
-            (frames, pixels, spacing, lenses, self._asked),
+            (frames, pixels, spacing, radii, self._options),
         )
 
 
-def telling_frame(frames: np.ndarray) -> int:
+def reference_frame(frames: np.ndarray) -> int:
     """The first frame with at least half as many atoms as any: what a dark one shows is no distance of neighbours.
 
     `frames` (n,) is the frame of each atom.
@@ -96,7 +96,7 @@ def telling_frame(frames: np.ndarray) -> int:
 
 
 def spacing_of(pixels: np.ndarray) -> float:
-    """Nearest-neighbour distance of the atoms of one frame, in pixels: lenses are measured by what was found."""
+    """Nearest-neighbour distance of the atoms of one frame, in pixels: radii are measured by what was found."""
     from hyperspy_motifs.atoms import nearest_neighbour_distance
 
     return nearest_neighbour_distance(pixels)

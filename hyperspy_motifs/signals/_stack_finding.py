@@ -19,12 +19,12 @@ from ._atom_table import AtomTable
 from ._frame_tasks import predict_frame
 from ._frames import frame, lazy_data_frame, n_frames
 
-# Atoms that a vocabulary is learned on: a motif of one atom in two thousand has ten among them, and their moments through
-# four lenses take some 100 MB.
+# Atoms that a model is learned on: a motif of one atom in two thousand has ten among them, and their moments through
+# four radii take some 100 MB.
 SAMPLE_ATOMS = 20_000
 
 
-def open_checkpoint(folder: Any, detectors: Sequence[Any], asked: dict[str, Any]) -> Checkpoint | None:
+def open_checkpoint(folder: Any, detectors: Sequence[Any], options: dict[str, Any]) -> Checkpoint | None:
     """The folder to keep results in, None if the user named none."""
     if folder is None:
         return None
@@ -35,7 +35,7 @@ def open_checkpoint(folder: Any, detectors: Sequence[Any], asked: dict[str, Any]
     ends = [frame(one, k) for one in detectors for k in sorted({0, last})]
     run = {
         "package": __version__,
-        "asked": asked,
+        "options": options,
         "shape": [int(n) for n in signal.data.shape],
         "axes": dataclasses.asdict(store.Stamp.of(signal)) | {"shape": None},
         # The first and the last frame tell one movie from another without reading it all.
@@ -45,7 +45,7 @@ def open_checkpoint(folder: Any, detectors: Sequence[Any], asked: dict[str, Any]
 
 
 def is_large(signal: Any, table: AtomTable, checkpoint: Any) -> bool:
-    """Whether a vocabulary is learned on a sample: of stacks with many atoms, and of those that are to be continued."""
+    """Whether a model is learned on a sample: of stacks with many atoms, and of those that are to be continued."""
     return n_frames(signal) > 1 and (len(table) > SAMPLE_ATOMS or checkpoint is not None)
 
 
@@ -60,18 +60,18 @@ def sample_rows(signal: Any, table: AtomTable) -> np.ndarray:
 def apply_to_all(
     detectors: Sequence[Any],
     table: AtomTable,
-    vocabulary: Any,
+    motif_model: Any,
     checkpoint: Checkpoint | None,
     show_progressbar: bool | None,
 ) -> dict[str, np.ndarray]:
-    """Labels, probabilities, strangeness and layouts of the atoms of all frames, in the order of `table`."""
-    from hyperspy_motifs.vocabulary import to_arrays
+    """Labels, probabilities, outlier_score and layouts of the atoms of all frames, in the order of `table`."""
+    from hyperspy_motifs.models import to_arrays
 
     scale = abs(store.Stamp.of(detectors[0]).scale[0])
-    arrays = to_arrays(vocabulary)
-    # Numbers of motifs mean nothing without the vocabulary, nor do results without the atoms they belong to; a title tells
+    arrays = to_arrays(motif_model)
+    # Numbers of motifs mean nothing without the model, nor do results without the atoms they belong to; a title tells
     # nothing of either.
-    known = to_arrays(dataclasses.replace(vocabulary, facts={}))
+    known = to_arrays(dataclasses.replace(motif_model, facts={}))
     key = digest_of(known | {"atoms": table.pixel_positions, "frames": table.frames})
     rows = {int(k): np.flatnonzero(table.frames == k) for k in np.unique(table.frames)}
     with progressbar(total=len(rows), disable=quiet(show_progressbar), desc="Frames", leave=False) as bar:
@@ -86,15 +86,15 @@ def apply_to_all(
     out: dict[str, np.ndarray] = {}
     for number, here in rows.items():
         for name, values in found.pop(number).items():
-            per_lens = values.ndim > 1
+            per_radius = values.ndim > 1
             if name not in out:
                 shape = (
                     (values.shape[0], len(table), *values.shape[2:])
-                    if per_lens
+                    if per_radius
                     else (len(table), *values.shape[1:])
                 )
                 out[name] = np.zeros(shape, values.dtype)
-            out[name][(slice(None), here) if per_lens else here] = values
+            out[name][(slice(None), here) if per_radius else here] = values
     return out
 
 
@@ -109,42 +109,48 @@ def digest_of(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def order_by_frequency(
-    found: dict[str, np.ndarray], vocabulary: Any, tree: dict[str, Any]
+    found: dict[str, np.ndarray], motif_model: Any, tree: dict[str, Any]
 ) -> tuple[dict[str, np.ndarray], Any, dict[str, Any]]:
-    """Number the motifs anew, 0 the most frequent over all frames, in the results, the vocabulary and the tree alike.
+    """Number the motifs anew, 0 the most frequent over all frames, in the results, the model and the tree alike.
 
     The tree of the sample gets the atoms of all frames on its leaves.
     """
-    model, lenses = vocabulary.model, vocabulary.model.lenses_
-    finest = found["lens_labels"][-1]
+    model, radii = motif_model.classifier, motif_model.classifier.radii_
+    finest = found["radius_labels"][-1]
     new = {
-        lens: _numbers(found["lens_labels"][row], int(model._names[lens].max()) + 1)
-        for row, lens in enumerate(lenses)
+        radius: _numbers(found["radius_labels"][row], int(model._names[radius].max()) + 1)
+        for row, radius in enumerate(radii)
     }
-    cut = vocabulary.finest_to_label
-    chosen = new[vocabulary.lens] if cut is None else _numbers(found["labels"], int(cut.max()) + 1)
+    cut = motif_model.finest_to_label
+    chosen = new[motif_model.radius] if cut is None else _numbers(found["labels"], int(cut.max()) + 1)
     tree = _tree_of_all(tree, _leaves(model)[finest], new)
     # A model of its own, with nothing of the atoms that it was fitted to.
     renamed = copy.copy(model)
-    renamed._names = {lens: new[lens][model._names[lens]] for lens in lenses}
+    renamed._names = {radius: new[radius][model._names[radius]] for radius in radii}
     if cut is not None:
         moved = np.empty_like(cut)
-        moved[new[lenses[-1]]] = chosen[cut]
+        moved[new[radii[-1]]] = chosen[cut]
         cut = moved
     anchors = {
-        lens: dataclasses.replace(
+        radius: dataclasses.replace(
             known,
-            fitted=new[lens][known.fitted],
-            labels=(chosen if lens == vocabulary.lens else new[lens])[known.labels],
+            fitted=new[radius][known.fitted],
+            labels=(chosen if radius == motif_model.radius else new[radius])[known.labels],
         )
-        for lens, known in vocabulary.anchors.items()
+        for radius, known in motif_model.anchors.items()
     }
     found = {
         **found,
         "labels": chosen[found["labels"]],
-        "lens_labels": np.array([new[lens][found["lens_labels"][row]] for row, lens in enumerate(lenses)]),
+        "radius_labels": np.array(
+            [new[radius][found["radius_labels"][row]] for row, radius in enumerate(radii)]
+        ),
     }
-    return found, dataclasses.replace(vocabulary, model=renamed, anchors=anchors, finest_to_label=cut), tree
+    return (
+        found,
+        dataclasses.replace(motif_model, classifier=renamed, anchors=anchors, finest_to_label=cut),
+        tree,
+    )
 
 
 def _numbers(labels: np.ndarray, n: int) -> np.ndarray:
@@ -159,8 +165,8 @@ def _numbers(labels: np.ndarray, n: int) -> np.ndarray:
 
 
 def _leaves(model: Any) -> np.ndarray:
-    """Node of the tree of each motif of the largest lens."""
-    labels = np.asarray(model.labels_at_[model.lenses_[-1]])
+    """Node of the tree of each motif of the largest radius."""
+    labels = np.asarray(model.labels_at_[model.radii_[-1]])
     numbers, first = np.unique(labels, return_index=True)
     out = np.zeros(int(labels.max()) + 1, np.int64)
     out[numbers] = np.asarray(model.tree_.leaf_of)[first]
@@ -172,8 +178,8 @@ def _tree_of_all(tree: dict[str, Any], leaf: np.ndarray, new: dict[float, np.nda
     # A parent comes before its children.
     for node in range(len(size) - 1, 0, -1):
         size[tree["parent"][node]] += size[node]
-    joins = np.array(tree["joins"], float)
-    for row in joins:
-        numbers = new[min(new, key=lambda lens: abs(lens - row[0]))]
+    merges = np.array(tree["merges"], float)
+    for row in merges:
+        numbers = new[min(new, key=lambda radius: abs(radius - row[0]))]
         row[1:3] = numbers[row[1:3].astype(int)]
-    return {**tree, "atom_leaf": leaf, "size": size, "joins": joins}
+    return {**tree, "atom_leaf": leaf, "size": size, "merges": merges}

@@ -86,7 +86,7 @@ def on_workers(
         _cancel(client, list(submitted))
 
 
-class Elsewhere:
+class RemoteTask:
     """One long task on a worker, before the frames that wait: it is begun here and its result asked for later.
 
     Parameters

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ._nodes import (
+from ._metadata_nodes import (
     array,
     frozen,
     mapping_from_node,
@@ -20,13 +20,14 @@ from ._nodes import (
     stamp_to_node,
     to_json,
 )
+from ._old_names import new_names, stored_key
 from ._record import Record, fit_to
 from ._stamp import Stamp
 
 NODE = "Motifs"
 ATOMS_NODE = "Atoms"
 MASK_NODE = "No_data"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # Frames of the stack that a slice of it holds: HyperSpy does not say which one inav[k] was.
 _PICKED = "picked"
 
@@ -54,9 +55,9 @@ def write(signal: Any, record: Record) -> None:
         "frames": frozen(record.frames, np.int64),
         "labels": frozen(record.labels, np.int64),
         "probabilities": frozen(record.probabilities, np.float64),
-        "lenses": frozen(record.lenses, np.float64),
-        "lens_labels": frozen(record.lens_labels, np.int64),
-        "lens_probabilities": frozen(record.lens_probabilities, np.float32),
+        "radii": frozen(record.radii, np.float64),
+        "radius_labels": frozen(record.radius_labels, np.int64),
+        "radius_probabilities": frozen(record.radius_probabilities, np.float32),
         "layouts": frozen(record.layouts, np.float32),
         "chosen": int(record.chosen),
         "names": to_json({str(k): v for k, v in record.names.items()}),
@@ -69,8 +70,8 @@ def write(signal: Any, record: Record) -> None:
     }
     if record.features is not None:
         node["features"] = record.features
-    if record.vocabulary is not None:
-        node["vocabulary"] = frozen(record.vocabulary, np.uint8)
+    if record.model is not None:
+        node["model"] = frozen(record.model, np.uint8)
     setattr(signal.metadata, NODE, node)
 
 
@@ -91,8 +92,13 @@ def read(signal: Any) -> Record:
             f"The motifs of this image were written by a later version of hyperspy_motifs (schema {version}, "
             f"this version reads up to {SCHEMA_VERSION}). Update hyperspy_motifs, or call find_motifs() again."
         )
+    if version < 2 and node.has_item("vocabulary"):
+        raise ValueError(
+            "The motifs of this stack were learned on a sample, and written by a development version of hyperspy_motifs whose "
+            "model this version does not read. Call find_motifs() again."
+        )
     try:
-        record = _record_of(node)
+        record = _record_of(node, version)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"The motifs of this image are damaged ({error}). Call find_motifs() again, or load the file anew."
@@ -110,26 +116,26 @@ def read(signal: Any) -> Record:
     return fit_to(record, now, picked)
 
 
-def _record_of(node: Any) -> Record:
+def _record_of(node: Any, version: int) -> Record:
     return Record(
         positions=array(node, "positions"),
         frames=array(node, "frames"),
         labels=array(node, "labels"),
         probabilities=array(node, "probabilities"),
-        lenses=array(node, "lenses"),
-        lens_labels=array(node, "lens_labels"),
-        lens_probabilities=array(node, "lens_probabilities"),
+        radii=array(node, stored_key("radii", version)),
+        radius_labels=array(node, stored_key("radius_labels", version)),
+        radius_probabilities=array(node, stored_key("radius_probabilities", version)),
         layouts=array(node, "layouts"),
         chosen=int(node.get_item("chosen")),
         stamp=stamp_from_node(node.get_item("stamp")),
-        atoms=mapping_from_node(node.get_item("atoms")),
+        atoms=new_names(mapping_from_node(node.get_item("atoms")), version),
         names={int(k): v for k, v in json.loads(node.get_item("names")).items()},
-        tree=mapping_from_node(node.get_item("tree")),
-        cells=mapping_from_node(node.get_item("cells")),
-        parameters=json.loads(node.get_item("parameters")),
+        tree=new_names(mapping_from_node(node.get_item("tree")), version),
+        cells=new_names(mapping_from_node(node.get_item("cells")), version),
+        parameters=new_names(json.loads(node.get_item("parameters")), version),
         previous=previous_from_node(node.get_item("previous")),
         features=node.get_item("features") if node.has_item("features") else None,
-        vocabulary=array(node, "vocabulary") if node.has_item("vocabulary") else None,
+        model=array(node, "model") if node.has_item("model") else None,
     )
 
 
@@ -150,7 +156,7 @@ def write_atoms(signal: Any, columns: Mapping[str, np.ndarray], facts: Mapping[s
     setattr(signal.metadata, ATOMS_NODE, node)
 
 
-def read_atoms(signal: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+def load_atoms(signal: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
     """Columns and facts of the atoms that `signal` carries, for the axes that it has now; None if there are none."""
     if not signal.metadata.has_item(f"{ATOMS_NODE}.columns"):
         return None
@@ -163,9 +169,9 @@ def read_atoms(signal: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]] | No
         frames=columns.pop("frames"),
         labels=empty.sum(axis=0),
         probabilities=empty.sum(axis=0),
-        lenses=np.zeros(0),
-        lens_labels=empty,
-        lens_probabilities=empty,
+        radii=np.zeros(0),
+        radius_labels=empty,
+        radius_probabilities=empty,
         layouts=np.zeros((*empty.shape, 2)),
         chosen=0,
         stamp=stamp_from_node(node.get_item("stamp")),

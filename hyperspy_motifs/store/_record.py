@@ -25,19 +25,19 @@ class Record:
     labels, probabilities : numpy.ndarray of shape (n,)
     names : dict of int to str
         Names that the user gave to motifs.
-    lenses : numpy.ndarray of shape (l,)
-        Radii of the lenses, in nearest-neighbour distances.
-    lens_labels, lens_probabilities : numpy.ndarray of shape (l, n)
+    radii : numpy.ndarray of shape (l,)
+        In nearest-neighbour distances.
+    radius_labels, radius_probabilities : numpy.ndarray of shape (l, n)
     layouts : numpy.ndarray of shape (l, n, 2)
     chosen : int
-        Index of the lens that `labels` come from.
+        Index of the radius that `labels` come from.
     tree : dict of str to numpy.ndarray
     cells : dict of str to numpy.ndarray, str or scalar
     features : signal or None
-        Features at the chosen lens, navigation axis: atoms. None for a large stack, whose features would fill the memory.
-    vocabulary : numpy.ndarray of uint8 or None
+        Features at the chosen radius, navigation axis: atoms. None for a large stack, whose features would fill the memory.
+    model : numpy.ndarray of uint8 or None
         For such a stack: what was learned on a sample of its frames, the bytes of
-        :func:`hyperspy_motifs.vocabulary.to_bytes`.
+        :func:`hyperspy_motifs.models.to_bytes`.
     kept : numpy.ndarray of int or None
         After a crop, the atoms of the stored result that remain: `cells` still counts the old ones.
     stretch : float
@@ -52,9 +52,9 @@ class Record:
     frames: np.ndarray
     labels: np.ndarray
     probabilities: np.ndarray
-    lenses: np.ndarray
-    lens_labels: np.ndarray
-    lens_probabilities: np.ndarray
+    radii: np.ndarray
+    radius_labels: np.ndarray
+    radius_probabilities: np.ndarray
     layouts: np.ndarray
     chosen: int
     stamp: Stamp
@@ -65,7 +65,7 @@ class Record:
     parameters: dict[str, Any] = field(default_factory=dict)
     previous: dict[str, Any] = field(default_factory=dict)
     features: Any = None
-    vocabulary: np.ndarray | None = None
+    model: np.ndarray | None = None
     kept: np.ndarray | None = None
     stretch: float = 1.0
 
@@ -83,8 +83,8 @@ class Record:
             frames=self.frames[index],
             labels=self.labels[index],
             probabilities=self.probabilities[index],
-            lens_labels=self.lens_labels[:, index],
-            lens_probabilities=self.lens_probabilities[:, index],
+            radius_labels=self.radius_labels[:, index],
+            radius_probabilities=self.radius_probabilities[:, index],
             layouts=self.layouts[:, index],
             atoms={k: v[index] for k, v in self.atoms.items()},
             tree=tree,
@@ -125,10 +125,12 @@ def fit_to(record: Record, stamp: Stamp, picked: np.ndarray | None = None) -> Re
 
 def _stretched(parameters: dict[str, Any], factor: float) -> dict[str, Any]:
     """Parameters whose lengths are in the units that the image has now."""
-    lengths = ("spacing", "separation", "patch_radius")
+    lengths: tuple[str, ...] = ("spacing", "separation")
+    if parameters.get("radius_units") == "axes" and parameters.get("radius") != "auto":
+        lengths = (*lengths, "radius")
     out = {k: v * factor if k in lengths and v is not None else v for k, v in parameters.items()}
-    if "asked" in out:
-        out["asked"] = _stretched(out["asked"], factor)
+    if "options" in out:
+        out["options"] = _stretched(out["options"], factor)
     return out
 
 

@@ -75,7 +75,7 @@ def test_chosen_motifs_keep_the_numbers_of_all_points(tiling):
     assert set(cells.n_corners.tolist()) == {3}
     assert (site[cells.vertices] == 1).all()
     assert (site[cells.bonds] == 1).all()
-    assert {c.word for c in cells.classes} == {(1, 1, 1)}
+    assert {c.corner_sequence for c in cells.classes} == {(1, 1, 1)}
 
 
 def test_vacancies_leave_larger_cells(tiling, census):
@@ -96,23 +96,23 @@ def test_doubtful_labels_do_not_multiply_classes(tiling):
     sure = find_cells(points, labels)
     assert len(sure.classes) > 15
     cells = find_cells(points, labels, probabilities=probabilities)
-    assert {c.word for c in cells.classes} == {(0, 1, 0, 1, 0, 1)}
+    assert {c.corner_sequence for c in cells.classes} == {(0, 1, 0, 1, 0, 1)}
     # A rare motif that is certain stays.
     probabilities[:] = 0.95
     assert len(find_cells(points, labels, probabilities=probabilities).classes) == len(sure.classes)
 
 
-def test_atom_without_bonds_is_an_occupant(tiling):
+def test_atom_without_bonds_is_a_centre_atom(tiling):
     points, site = tiling("kagome")
     cells = find_cells(points, site)
     hexagon = int(np.flatnonzero((cells.n_corners == 6) & ~cells.on_border)[0])
     filled = np.vstack([points, cells.centres[hexagon]])
     labels = np.append(site, 3)
     again = find_cells(filled, labels, bonds=cells.bonds)
-    host = np.flatnonzero(again.occupants >= 0)
-    assert again.occupants[host].tolist() == [len(points)]
+    host = np.flatnonzero(again.centre_atoms >= 0)
+    assert again.centre_atoms[host].tolist() == [len(points)]
     np.testing.assert_allclose(again.centres[host[0]], cells.centres[hexagon])
-    assert again.class_occupants[again.labels[host[0]]] == 3
+    assert again.class_centre_atoms[again.labels[host[0]]] == 3
 
 
 def test_large_faces_are_voids(tiling):
@@ -133,7 +133,7 @@ def test_arrays_rebuild_cells():
     again = Cells.from_arrays(cells.to_arrays())
     for name, value in cells.to_arrays().items():
         assert np.array_equal(value, getattr(again, name)), name
-    assert again.words == cells.words
+    assert again.corner_sequences == cells.corner_sequences
     assert again.classes == cells.classes
     broken = cells.to_arrays()
     del broken["areas"]
@@ -146,7 +146,9 @@ def test_table_has_a_row_a_cell(tiling, tmp_path):
     cells = find_cells(points, site % 2)
     table = cells.to_dict()
     assert {len(column) for column in table.values()} == {len(cells)}
-    assert [tuple(map(int, word.split("-"))) for word in table["word"]] == cells.words
+    assert [
+        tuple(map(int, sequence.split("-"))) for sequence in table["corner_sequence"]
+    ] == cells.corner_sequences
     assert [list(map(int, c.split("-"))) for c in table["corners"]] == [p.tolist() for p in cells.polygons]
     np.testing.assert_array_equal(table["strain_xy"], cells.strain[:, 2])
     np.testing.assert_allclose(np.radians(table["orientation"]), cells.orientation)
@@ -180,8 +182,8 @@ def test_labels_count_classes_in_order(tiling):
     counts = np.bincount(cells.labels)
     assert (np.diff(counts) <= 0).all()
     assert len(counts) == len(cells.classes)
-    for polygon, word in zip(cells.polygons, cells.words, strict=True):
-        assert sorted(word) == sorted((site % 2)[polygon].tolist())
+    for polygon, sequence in zip(cells.polygons, cells.corner_sequences, strict=True):
+        assert sorted(sequence) == sorted((site % 2)[polygon].tolist())
 
 
 @pytest.mark.parametrize(
@@ -191,7 +193,7 @@ def test_too_few_or_collinear_points_give_no_cells(points):
     cells = find_cells(points)
     assert len(cells) == 0
     assert cells.polygons == []
-    assert cells.words == []
+    assert cells.corner_sequences == []
     assert ("fewer than three" if len(points) < 3 else "no triangulation") in cells.reason
     assert Cells.from_arrays(cells.to_arrays()).centres.shape == (0, 2)
 
@@ -214,7 +216,7 @@ def test_same_place_is_told(tiling):
         ({"motifs": [7]}, "motif"),
         ({"bonds": "magic"}, "unknown bond rule"),
         ({"bonds": [[0, 99]]}, "99"),
-        ({"wheels": "perhaps"}, "wheels"),
+        ({"merge_centred_rings": "perhaps"}, "merge_centred_rings"),
     ],
 )
 def test_bad_input_is_told(change, message):

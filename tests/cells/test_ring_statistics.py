@@ -77,14 +77,14 @@ def test_vertex_figures_of_a_defective_honeycomb(shared_data):
 
 
 def test_chiral_figures_have_a_hand():
-    # A ring of 5, 6 and 7 corners round each atom of a 5-6-7 junction, drawn as a wheel with three sectors.
+    # A ring of 5, 6 and 7 corners round each atom of a 5-6-7 junction, drawn as a circle with three sectors.
     angles = np.linspace(0, 2 * np.pi, 13)[:-1]
     rim = np.column_stack([np.cos(angles), np.sin(angles)])
     points = np.vstack([[[0, 0]], rim])
     spokes = [(0, 1), (0, 4), (0, 8)]
     bonds = spokes + [(k, k % 12 + 1) for k in range(1, 13)]
-    here = vertex_figures(find_cells(points, bonds=bonds, wheels=False), 13)
-    there = vertex_figures(find_cells(points * [1, -1], bonds=bonds, wheels=False), 13)
+    here = vertex_figures(find_cells(points, bonds=bonds, merge_centred_rings=False), 13)
+    there = vertex_figures(find_cells(points * [1, -1], bonds=bonds, merge_centred_rings=False), 13)
     assert here.symbols == there.symbols == ["5.6.7"]
     assert here.labels.tolist() == [0] + [-1] * 12
     assert here.handedness[0] == -there.handedness[0] != 0

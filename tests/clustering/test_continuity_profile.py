@@ -8,20 +8,20 @@ from hyperspy_motifs.atoms import nearest_neighbour_distance
 from hyperspy_motifs.clustering import (
     dimension_profile,
     estimate_continuity,
-    find_pieces,
-    inner_variation,
     manifold_features,
+    mutual_knn_components,
+    within_component_variance,
 )
 from hyperspy_motifs.zernike import ZernikeBasis, get_moments
 
 
-def _features(simulated, lenses=(1.2, 2.4)):
+def _features(simulated, radii=(1.2, 2.4)):
     image, truth = simulated
     positions = truth.positions
     spacing = nearest_neighbour_distance(positions)
     found = [
-        manifold_features(get_moments(image.data, positions, ZernikeBasis(8, lens * spacing))).values
-        for lens in lenses
+        manifold_features(get_moments(image.data, positions, ZernikeBasis(8, radius * spacing))).values
+        for radius in radii
     ]
     known = np.all([np.isfinite(x).all(axis=1) for x in found], axis=0)
     return [x[known] for x in found]
@@ -173,10 +173,10 @@ def test_pieces():
     rng = np.random.default_rng(7)
     X = rng.normal(size=(300, 12))
     X[200:, 3] += 60
-    piece = find_pieces(X)
+    piece = mutual_knn_components(X)
     assert not set(piece[:200]) & set(piece[200:])
     # Noise is not variation: within its error of sqrt(2 d / n), in units of the contrast.
-    assert abs(inner_variation(X - X.mean(axis=0), 100.0)) < 0.05
+    assert abs(within_component_variance(X - X.mean(axis=0), 100.0)) < 0.05
 
 
 @pytest.mark.parametrize("seed", [100, 101])
@@ -205,8 +205,8 @@ def _judged(simulated):
     image, truth = simulated
     spacing = nearest_neighbour_distance(truth.positions)
     found = [
-        manifold_features(get_moments(image.data, truth.positions, ZernikeBasis(8, lens * spacing)))
-        for lens in (1.2, 2.4)
+        manifold_features(get_moments(image.data, truth.positions, ZernikeBasis(8, radius * spacing)))
+        for radius in (1.2, 2.4)
     ]
     known = np.all([np.isfinite(one.values).all(axis=1) for one in found], axis=0)
     contrast = (found[0].axes.centre ** 2).sum() + (found[0].values[known] ** 2).sum(axis=1).mean()
@@ -237,5 +237,5 @@ def test_a_piece_of_a_few_atoms_does_not_speak_for_many_classes():
     chain = rng.normal(size=(40, 20))
     chain[:, 0] += np.linspace(-30, 30, 40)
     X = np.concatenate([classes, chain])
-    assert inner_variation(X - X.mean(axis=0), 2000.0) == 0
-    assert inner_variation(chain - chain.mean(axis=0), 2000.0) > 0.1
+    assert within_component_variance(X - X.mean(axis=0), 2000.0) == 0
+    assert within_component_variance(chain - chain.mean(axis=0), 2000.0) > 0.1

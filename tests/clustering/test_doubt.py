@@ -38,8 +38,8 @@ def test_what_is_known_of_a_point_alone_tells_its_class(classes):
 def test_what_is_not_known_is_not_strange(classes):
     far = np.array([[4.0, 30.0, 0.0]])
     covariance = np.diag([0.0, 1e8, 0.0])[None]
-    assert classes.strangeness(far)[0] > 0.999
-    assert classes.strangeness(far, (np.array([0]), covariance))[0] < 0.999
+    assert classes.outlier_score(far)[0] > 0.999
+    assert classes.outlier_score(far, (np.array([0]), covariance))[0] < 0.999
 
 
 @pytest.mark.parametrize("rotation_invariant", [False, True])
@@ -78,7 +78,7 @@ def test_columns_cut_by_the_border_are_not_surely_wrong():
     on_edge, surely_wrong, wrong_inside, inner_probabilities = 0, 0, [], []
     for seed in (1, 3, 5):
         image, truth = data.monolayer(shape=(173, 186), random_state=seed, vacancies=0, metal_dopant=None)
-        motifs = image.find_motifs(lens=0.6, show_progressbar=False)
+        motifs = image.find_motifs(radius=0.6, show_progressbar=False)
         xy = motifs.pixel_positions
         distance, nearest = cKDTree(truth.positions).query(xy)
         spacing = float(np.median(cKDTree(truth.positions).query(truth.positions, 2)[0][:, 1]))

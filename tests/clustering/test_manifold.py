@@ -12,7 +12,7 @@ from hyperspy_motifs import data
 from hyperspy_motifs.atoms import nearest_neighbour_distance
 from hyperspy_motifs.clustering import (
     Manifold,
-    choose_sites,
+    choose_patch_centres,
     estimate_disorder,
     find_topology,
     manifold_features,
@@ -21,11 +21,11 @@ from hyperspy_motifs.data._imaging import Imaging, simulate
 from hyperspy_motifs.data._twisted_bilayer import OPTICS, twisted_bilayer_specimen
 from hyperspy_motifs.zernike import ZernikeBasis, get_moments
 
-LENS = 2.4
+RADIUS = 2.4
 
 
 def _moments(image, positions):
-    return get_moments(image, positions, ZernikeBasis(8, LENS * nearest_neighbour_distance(positions)))
+    return get_moments(image, positions, ZernikeBasis(8, RADIUS * nearest_neighbour_distance(positions)))
 
 
 def _explained(coordinates, registry):
@@ -200,7 +200,7 @@ def test_no_disorder_where_there_is_only_noise():
 
 def test_columns_that_stand_apart_are_taken_as_they_are():
     image, truth = data.monolayer(shape=(260, 300))
-    sites = choose_sites(image.data, truth.positions)
+    sites = choose_patch_centres(image.data, truth.positions)
     assert sites.kind == "peaks"
     assert len(sites.positions) == len(truth.positions)
 
@@ -210,14 +210,14 @@ def test_columns_stand_apart_on_a_slope_and_beside_a_blob_too():
     contrast = np.ptp(np.asarray(image.data))
     rows, columns = np.indices((232, 256))
     blob = np.exp(-((rows - 200) ** 2 + (columns - 30) ** 2) / (2 * 40**2))
-    sites = choose_sites(image.data + contrast * (4 * columns / 256 + 4 * blob), truth.positions)
+    sites = choose_patch_centres(image.data + contrast * (4 * columns / 256 + 4 * blob), truth.positions)
     assert sites.kind == "peaks"
-    assert choose_sites(np.asarray(image.data), truth.positions).kind == "peaks"
+    assert choose_patch_centres(np.asarray(image.data), truth.positions).kind == "peaks"
 
 
 def test_a_grid_where_columns_overlap():
     image, truth = data.twisted_bilayer(twist=6.0, shape=(320, 360))
-    sites = choose_sites(image.data, truth.positions)
+    sites = choose_patch_centres(image.data, truth.positions)
     assert sites.kind == "grid"
     assert "overlap" in sites.reason
     assert nearest_neighbour_distance(sites.positions) == pytest.approx(sites.spacing, rel=0.02)

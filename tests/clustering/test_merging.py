@@ -1,4 +1,4 @@
-"""One motif or two, density clusters, tree and choice of the lens."""
+"""One motif or two, density clusters, tree and choice of the radius."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hyperspy_motifs.clustering import (
     MotifTree,
     by_frequency,
     density_clusters,
-    valley,
+    density_gap,
 )
 from hyperspy_motifs.clustering._choice import choose_lens
 from hyperspy_motifs.clustering._classifier import GaussianClasses
@@ -40,7 +40,7 @@ def test_separation_of_one_cloud_is_none(rng):
 @pytest.mark.parametrize("sizes", [(400, 400), (2000, 40), (3000, 12)])
 def test_two_clouds_have_a_valley(sizes):
     rng = np.random.default_rng(sum(sizes))
-    assert valley(rng.normal(0, 1, sizes[0]), rng.normal(6.5, 1, sizes[1])) > 7
+    assert density_gap(rng.normal(0, 1, sizes[0]), rng.normal(6.5, 1, sizes[1])) > 7
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 40, 41])
@@ -57,7 +57,7 @@ def test_a_valley_is_sure_when_its_mean_over_the_halves_is(distance):
     labels = np.repeat([0, 1], [160, 80])
     X[labels == 1, 2] += distance
     judges = _Judges(X, labels, 0, None)
-    mean = np.mean([valley(*split.projections(0, 1)) for split in judges.splits])
+    mean = np.mean([density_gap(*split.projections(0, 1)) for split in judges.splits])
     assert judges.sees_valley(0, 1) == (mean >= 7)
 
 
@@ -75,7 +75,7 @@ def test_a_cut_continuum_is_close_or_has_none(kind, share):
     a, b = line[line < edge], line[line >= edge]
     spread = np.sqrt((a.var() + b.var()) / 2)
     close = abs(a.mean() - b.mean()) / spread < 3.5
-    assert close or valley(a / spread, b / spread) < 7
+    assert close or density_gap(a / spread, b / spread) < 7
 
 
 def test_drift_is_one_motif_and_a_rare_species_another(rng):
@@ -91,8 +91,8 @@ def test_drift_is_one_motif_and_a_rare_species_another(rng):
 
 def test_few_points_of_one_cloud_are_seldom_two_motifs_and_those_of_two_are():
     """The layout of few points proposes what suits them all; those that are held out afterwards chose it with the others."""
-    parted = {0.0: 0, 9.0: 0}
-    for distance in parted:
+    split = {0.0: 0, 9.0: 0}
+    for distance in split:
         for seed in range(60):
             noise = np.random.default_rng(seed)
             X = noise.normal(size=(45, 40))
@@ -100,9 +100,9 @@ def test_few_points_of_one_cloud_are_seldom_two_motifs_and_those_of_two_are():
             X[:15, 1] += distance
             components = Axes.fit(X).apply(X)
             layout = ForceRelaxedLayout().fit_transform(components)
-            parted[distance] += int(part(components, layout).max() > 0)
-    assert parted[0.0] <= 1
-    assert parted[9.0] >= 57
+            split[distance] += int(part(components, layout).max() > 0)
+    assert split[0.0] <= 1
+    assert split[9.0] >= 57
 
 
 def test_merging_order_is_that_of_separation(rng):
@@ -142,24 +142,24 @@ def test_classes_tell_strangers(rng):
     classes = GaussianClasses.fit(X, labels)
     assert (classes.predict_proba(X).argmax(axis=1) == labels).mean() > 0.99
     np.testing.assert_allclose(classes.predict_proba(X).sum(axis=1), 1)
-    assert np.median(classes.strangeness(X)) == pytest.approx(0.5, abs=0.02)
-    assert classes.strangeness(np.full((1, 8), 6.0))[0] > 0.9999
+    assert np.median(classes.outlier_score(X)) == pytest.approx(0.5, abs=0.02)
+    assert classes.outlier_score(np.full((1, 8), 6.0))[0] > 0.9999
 
 
 @pytest.fixture(scope="module")
 def tree():
-    """Lens 0.6 parts 10 atoms into 6 and 4, lens 1.2 the six into 3, 2 and 1."""
+    """Radius 0.6 parts 10 atoms into 6 and 4, radius 1.2 the six into 3, 2 and 1."""
     return MotifTree(
         parent=np.array([-1, 0, 0, 1, 1, 3, 3], np.int32),
-        lens=np.array([0, 0.6, 0.6, 1.2, 1.2, 1.2, 1.2]),
+        radius=np.array([0, 0.6, 0.6, 1.2, 1.2, 1.2, 1.2]),
         size=np.array([10, 6, 4, 5, 1, 3, 2], np.int32),
         height=np.array([9.0, 7, 0, 5, 0, 0, 0]),
         leaf_of=np.array([5, 5, 5, 6, 6, 4, 2, 2, 2, 2], np.int32),
-        joins=np.array([[0.6, 0, 1, 9], [1.2, 1, 2, 5], [1.2, 1, 3, 7], [1.2, 0, 1, 9]]),
+        merges=np.array([[0.6, 0, 1, 9], [1.2, 1, 2, 5], [1.2, 1, 3, 7], [1.2, 0, 1, 9]]),
     )
 
 
-def test_tree_gives_the_labels_of_every_lens(tree):
+def test_tree_gives_the_labels_of_every_radius(tree):
     assert tree.labels_at(0.6).tolist() == [0] * 6 + [1] * 4
     assert tree.labels_at(1.2).tolist() == [1, 1, 1, 2, 2, 3, 0, 0, 0, 0]
 
@@ -178,8 +178,8 @@ def test_choice_stops_where_only_defects_part():
     defects = np.repeat([0, 2, 1, 3], [55, 5, 37, 3]).astype(np.int32)
     apart = np.array([[1.2, 0, 1, 12.0], [1.2, 0, 2, 9], [1.2, 0, 3, 9]])
     mixed = np.zeros(100, np.int32)
-    lens, reason, _ = choose_lens((0.6, 1.2), {0.6: sites, 1.2: defects}, apart)
-    assert lens == 0.6
+    radius, reason, _ = choose_lens((0.6, 1.2), {0.6: sites, 1.2: defects}, apart)
+    assert radius == 0.6
     assert "2 motifs" in reason
     mixture = {
         0.6: by_frequency(np.repeat([0, 1], [90, 10])),
@@ -204,10 +204,10 @@ def test_choice_stops_where_only_defects_part():
         1.7: by_frequency(np.repeat([0, 1], [90, 10])),
     }
     assert choose_lens((0.6, 1.2, 1.7), late, apart)[::2] == (1.7, 1.7)
-    # A boundary of which one kind of vertex is told by the larger lens alone; and one of which that tells surroundings as well.
+    # A boundary of which the larger radius alone separates one kind of vertex; and one where it separates surroundings too.
     missing, crowd = (
         {0.6: mixed}
-        | {lens: by_frequency(np.repeat([0, 1, 2], [100 - n, n - 2, 2])) for lens, n in told.items()}
+        | {radius: by_frequency(np.repeat([0, 1, 2], [100 - n, n - 2, 2])) for radius, n in told.items()}
         for told in ({1.2: 4, 1.7: 7}, {1.2: 7, 1.7: 11})
     )
     assert choose_lens((0.6, 1.2, 1.7), missing, apart, False)[0] == 1.7

@@ -105,13 +105,13 @@ def test_coordinates_of_what_cannot_be_read(bilayer):
 
 def test_a_number_of_regions_can_be_asked_for(bilayer):
     with pytest.warns(UserWarning, match="continuum"):
-        motifs = bilayer[0].isig[:340, :340].find_motifs(n_motifs=5, lens=1.2, show_progressbar=False)
+        motifs = bilayer[0].isig[:340, :340].find_motifs(n_motifs=5, radius=1.2, show_progressbar=False)
     assert motifs.n_motifs == 5
 
 
 def test_it_is_said_why_there_are_fewer_regions(bilayer):
     with pytest.warns(UserWarning, match="continuum") as told:
-        motifs = bilayer[0].isig[:340, :340].find_motifs(n_motifs=300, lens=1.2, show_progressbar=False)
+        motifs = bilayer[0].isig[:340, :340].find_motifs(n_motifs=300, radius=1.2, show_progressbar=False)
     assert 5 < motifs.n_motifs < 300
     assert any("a region of a continuum needs" in str(one.message) for one in told)
 
@@ -120,9 +120,13 @@ def test_a_disc_of_one_column_does_not_change_the_verdict(bilayer):
     # How much surroundings vary is told by the nearest neighbours. The spacing of a crop is another by a per mille.
     image, spacing = bilayer[0].isig[:340, :340], bilayer[0].motifs.parameters["spacing"]
     found = []
-    for lens in (0.6, 1.2):
+    for radius in (0.6, 1.2):
         with pytest.warns(UserWarning, match="continuum"):
-            found.append(image.find_motifs(patch_radius=lens * spacing, show_progressbar=False).continuity)
+            found.append(
+                image.find_motifs(
+                    radius=radius * spacing, radius_units="axes", show_progressbar=False
+                ).continuity
+            )
     assert found[0].is_continuous
     assert found[0].variation == pytest.approx(found[1].variation, rel=0.01)
 
@@ -140,6 +144,6 @@ def test_probabilities_are_numbers_where_an_atom_is_far_from_all_others(bilayer,
     with pytest.warns(UserWarning, match="continuum"):
         motifs = bilayer[0].isig[:340, :340].find_motifs(show_progressbar=False)
     assert motifs.n_motifs == 3
-    for lens in motifs.lenses:
-        assert np.isfinite(motifs.probabilities_at(lens)).all()
-        assert np.bincount(motifs.labels_at(lens)).min() >= 5
+    for radius in motifs.radii:
+        assert np.isfinite(motifs.probabilities_at(radius)).all()
+        assert np.bincount(motifs.labels_at(radius)).min() >= 5

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from hyperspy_motifs.clustering import Constellations, NestedLenses, find_sites
+from hyperspy_motifs.clustering import Neighbourhoods, NestedRadii, find_sites
 from hyperspy_motifs.clustering._site_parting import clear_kinds, sites_of_kinds
 from hyperspy_motifs.data import m1_oxide
 
@@ -32,7 +32,7 @@ def crystal(turn=0.0, flip=1.0, shear=0.0, jitter=0.008, seed=0):
 
 
 def neighbours(points):
-    return Constellations.of(points, SHAPE, SPACING)
+    return Neighbourhoods.of(points, SHAPE, SPACING)
 
 
 def with_gaps(points, sites, site, share, seed=3):
@@ -101,7 +101,7 @@ def test_neighbours_of_two_kinds_do_not_make_two_sites():
     rng = np.random.default_rng(5)
     points = np.column_stack([i + 0.5, j + 0.5]) * SPACING + rng.normal(0, 0.2, (900, 2))
     kinds = (rng.random(900) < 0.5).astype(np.int32)
-    around = Constellations.of(points, (360, 360), SPACING)
+    around = Neighbourhoods.of(points, (360, 360), SPACING)
     assert find_sites(around, kinds, rotation_invariant=True) is None
 
 
@@ -118,7 +118,7 @@ def test_an_atom_onto_which_no_pattern_can_be_laid_is_as_far_from_all_sites():
 
 
 def test_groups_that_hardly_differ_and_cut_through_sites_are_one_kind():
-    """The first lens parted atoms by chance, at 3.6 spreads: sites do not follow that."""
+    """The first radius split atoms by chance, at 3.6 spreads: sites do not follow that."""
     points, truth = crystal(seed=6)
     groups = (np.random.default_rng(7).random(len(points)) < 0.5).astype(np.int32)
     around = neighbours(points)
@@ -140,7 +140,7 @@ def test_kinds_that_are_clear_stay():
 
 def test_neighbours_are_of_the_same_frame():
     points = np.array([[10.0, 10], [22, 10], [10, 10], [10, 22]])
-    around = Constellations.of(points, (40, 50), SPACING, frames=[0, 0, 1, 1])
+    around = Neighbourhoods.of(points, (40, 50), SPACING, frames=[0, 0, 1, 1])
     assert around.neighbours[:, 0].tolist() == [1, 0, 3, 2]
     np.testing.assert_allclose(around.offsets[:, 0], [[1, 0], [-1, 0], [0, 1], [0, -1]])
     assert around.kinds(np.array([7, 5, 3, 2]))[:, 0].tolist() == [5, 7, 2, 3]
@@ -165,7 +165,7 @@ def test_sites_of_the_oxide_come_first_and_fillings_of_channels_deeper(oxide):
     x, y = np.asarray(motifs.pixel_positions).T
     inside = (x > 50) & (x < 550) & (y > 50) & (y < 510)
     assert adjusted_rand_score(truth.labels[inside], motifs.labels[inside]) > 0.97
-    finest = motifs.labels_at(max(motifs.lenses))
+    finest = motifs.labels_at(max(motifs.radii))
     assert finest.max() > motifs.labels.max()
     for motif in np.unique(finest):
         assert len(np.unique(motifs.labels[finest == motif])) == 1
@@ -183,13 +183,13 @@ def test_sites_read_the_next_image_and_go_through_a_file(oxide, tmp_path):
     x, y = np.asarray(found.pixel_positions).T
     inside = (x > 50) & (x < 310) & (y > 50) & (y < 340)
     assert adjusted_rand_score(truth.labels[known][inside], found.labels[inside]) > 0.97
-    path = motifs.save_vocabulary(tmp_path / "oxide.npz")
-    again = other.apply_vocabulary(path, atoms=truth.positions[known] * PIXEL, show_progressbar=False)
+    path = motifs.save_model(tmp_path / "oxide.npz")
+    again = other.apply_model(path, atoms=truth.positions[known] * PIXEL, show_progressbar=False)
     np.testing.assert_array_equal(again.labels, found.labels)
 
 
 def test_sites_need_the_neighbours_of_the_next_image():
-    model = NestedLenses()
-    model.lenses_, model._site_parting = (0.6, 1.2), object()
+    model = NestedRadii()
+    model.radii_, model._site_parting = (0.6, 1.2), object()
     with pytest.raises(ValueError, match="neighbours= of the other image"):
-        model.predict(lambda lens: None, 1.2)
+        model.predict(lambda radius: None, 1.2)

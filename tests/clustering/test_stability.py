@@ -62,7 +62,7 @@ def test_shapes_that_do_not_fit():
 
 def test_motifs_of_an_image_are_there_again():
     image, _ = data.monolayer(shape=(180, 212), random_state=0)
-    motifs = image.find_motifs(lens=0.6, show_progressbar=False)
+    motifs = image.find_motifs(radius=0.6, show_progressbar=False)
     found = motifs.get_stability(2)
     assert found.labels.shape == (2, len(motifs.labels))
     assert found.mean_agreement > 0.98
@@ -78,6 +78,6 @@ def test_motifs_of_an_image_are_there_again():
     other, _ = data.monolayer(shape=(180, 212), random_state=5)
     with pytest.raises(ValueError, match="learned elsewhere"):
         motifs.predict(other, show_progressbar=False).get_stability()
-    both = image.deepcopy().find_motifs(also=image.deepcopy(), lens=0.6, show_progressbar=False)
+    both = image.deepcopy().find_motifs(detectors=image.deepcopy(), radius=0.6, show_progressbar=False)
     with pytest.raises(ValueError, match="several detectors"):
         both.get_stability()

@@ -1,18 +1,18 @@
-"""Atoms in doubt through the first lens are told by a wider one; those that are not keep their class."""
+"""Atoms in doubt at the first radius are told by a wider one; those that are not keep their class."""
 
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs import data
-from hyperspy_motifs.clustering import NestedLenses
+from hyperspy_motifs.clustering import NestedRadii
 from hyperspy_motifs.clustering._classifier import GaussianClasses
 from hyperspy_motifs.clustering._doubt import Doubt
 from hyperspy_motifs.clustering._features import Axes
 from hyperspy_motifs.clustering._state import from_state, to_state
 from hyperspy_motifs.clustering._view import View
 from hyperspy_motifs.clustering._wider_lens import WiderLens, _together, judge_doubtful, wider_lens
-from hyperspy_motifs.vocabulary import DiscSource
+from hyperspy_motifs.models import DiscSource
 
 
 def known(n, d):
@@ -26,7 +26,7 @@ def seen(X):
 
 @pytest.fixture(scope="module")
 def two_kinds():
-    """Two kinds, three spreads apart through the first lens and six through the wider one."""
+    """Two kinds, three spreads apart at the first radius and six at the wider one."""
     rng = np.random.default_rng(6)
     truth = np.repeat([0, 1], [500, 310])
     near, wide = rng.normal(size=(810, 4)), rng.normal(size=(810, 7))
@@ -79,7 +79,7 @@ def test_where_the_wider_lens_sees_nothing_the_first_decides(two_kinds):
 
 
 def test_a_rare_class_is_not_lost(two_kinds):
-    """Noise that was taken for a class of its own, and that the wider lens would give away, keeps its atoms."""
+    """Noise that was taken for a class of its own, and that the wider radius would give away, keeps its atoms."""
     truth, near, wide, axes, _, _ = two_kinds
     rng = np.random.default_rng(1)
     labels = truth.astype(np.int32)
@@ -90,11 +90,11 @@ def test_a_rare_class_is_not_lost(two_kinds):
 
 
 @pytest.mark.parametrize(
-    ("lenses", "expected"),
+    ("radii", "expected"),
     [((0.6, 1.2, 1.7, 2.4), 1.7), ((0.6, 1.2), 1.2), ((0.6, 2.4), None), ((0.6,), None)],
 )
-def test_it_reaches_to_the_second_neighbours(lenses, expected):
-    assert wider_lens(lenses) == expected
+def test_it_reaches_to_the_second_neighbours(radii, expected):
+    assert wider_lens(radii) == expected
 
 
 def wrong_displacements(labels, positions, truth):
@@ -114,7 +114,7 @@ def test_displaced_columns_of_a_noisy_ferroelectric():
         image, truth = data.perovskite(shape=(390, 410), dose=4e4, random_state=seed)
         found = image.find_motifs(show_progressbar=False)
         radius = 0.6 * found.parameters["spacing"]
-        single = image.deepcopy().find_motifs(patch_radius=radius, show_progressbar=False)
+        single = image.deepcopy().find_motifs(radius=radius, radius_units="axes", show_progressbar=False)
         wrong, n = wrong_displacements(found.labels_at(0.6), found.pixel_positions, truth)
         alone += wrong_displacements(single.labels, single.pixel_positions, truth)[0]
         together += wrong
@@ -129,7 +129,7 @@ def test_what_was_learned_comes_back_from_a_file():
     found = image.find_motifs(show_progressbar=False)
     spacing = found.parameters["spacing"] / image.axes_manager.signal_axes[0].scale
     source = DiscSource([np.asarray(image.data, float)], found.pixel_positions, spacing, {0.6: 8})
-    model = NestedLenses().fit(source)
+    model = NestedRadii().fit(source)
     assert model._partings[0.6][0].wider is not None
     again = from_state(to_state(model))
     labels, probabilities, _ = model.predict(source, 0.6)
@@ -139,7 +139,7 @@ def test_what_was_learned_comes_back_from_a_file():
     np.testing.assert_array_equal(labels, model.labels_at_[0.6])
 
 
-def test_doubts_of_both_lenses_stand_beside_each_other():
+def test_doubts_of_both_radii_stand_beside_each_other():
     rng = np.random.default_rng(3)
     rows = np.array([1, 2, 4, 7, 11, 12])
     uncertain = tuple(

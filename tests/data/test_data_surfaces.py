@@ -94,8 +94,8 @@ def scan():
         vacancies=0.025, reacted=0.04, rotation=23.0, drift=(6.0, -5.0), tilt=(0.05, -0.03), streaks=3,
         shape=(330, 360), random_state=4,
     )  # fmt: skip
-    # One lens that sees the adatom alone: heights part the halves and what has reacted.
-    return image, truth, image.find_motifs(patch_radius=0.4, show_progressbar=False)
+    # One radius that sees the adatom alone: heights part the halves and what has reacted.
+    return image, truth, image.find_motifs(radius=0.4, radius_units="axes", show_progressbar=False)
 
 
 def test_every_adatom_is_found_under_scan_lines_tilt_and_drift(scan):
@@ -107,7 +107,7 @@ def test_every_adatom_is_found_under_scan_lines_tilt_and_drift(scan):
     assert within(found[inside], truth.positions, 3.0).mean() > 0.995
 
 
-def test_reacted_adatoms_are_motifs_of_their_own_through_a_small_lens(scan):
+def test_reacted_adatoms_are_motifs_of_their_own_through_a_small_radius(scan):
     image, truth, motifs = scan
     # Not the maxima on the very edge, whose adatoms may lie outside of the frame.
     found = motifs.pixel_positions

@@ -82,7 +82,7 @@ def found_motifs(folder):
     from hyperspy_motifs import data
 
     signal, _ = data.monolayer(shape=(120, 150), random_state=3)
-    motifs = signal.find_motifs(lens=0.6, show_progressbar=False)
+    motifs = signal.find_motifs(radius=0.6, show_progressbar=False)
     signal.save(folder / "found.hspy")
     return motifs
 

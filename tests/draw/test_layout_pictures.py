@@ -194,11 +194,11 @@ def test_thirty_means_fit_on_a_page():
 
 PARENTS = [-1, 0, 0, 1, 1, 2]
 SIZES = [100, 70, 30, 60, 10, 30]
-LENSES = [0, 0.6, 0.6, 1.2, 1.2, 1.2]
+RADII = [0, 0.6, 0.6, 1.2, 1.2, 1.2]
 
 
-def test_tree_places_nodes_by_lens_and_parents_between_children():
-    ax = plot_tree(PARENTS, SIZES, LENSES, labels=[-1, -1, -1, 0, 2, 1], names=["Mo", "Se2", "vacancy"])
+def test_tree_places_nodes_by_radius_and_parents_between_children():
+    ax = plot_tree(PARENTS, SIZES, RADII, labels=[-1, -1, -1, 0, 2, 1], names=["Mo", "Se2", "vacancy"])
     (nodes,) = scatters(ax)
     x, y = np.asarray(nodes.get_offsets()).T
     np.testing.assert_array_equal(x, [0, 1, 1, 2, 2, 2])
@@ -214,13 +214,13 @@ def test_tree_places_nodes_by_lens_and_parents_between_children():
         np.testing.assert_array_equal(segment[-1], (x[child], y[child]))
 
 
-def test_tree_draws_steps_at_one_lens_as_one_fork_unless_one_is_a_motif():
+def test_tree_draws_steps_at_one_radius_as_one_fork_unless_one_is_a_motif():
     # All (60) part into 30 and 30 at 0.6, the second in two steps: 20 and 10, then 20 into 15 and 5, one of which at 1.2.
     parents, sizes = [-1, 0, 0, 2, 2, 3, 3, 5], [60, 30, 30, 20, 10, 15, 5, 15]
-    lenses = [0, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 1.2]
+    radii = [0, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 1.2]
 
     def drawn(motifs):
-        ax = plot_tree(parents, sizes, lenses, labels=motifs, names=["a", "b", "c"])
+        ax = plot_tree(parents, sizes, radii, labels=motifs, names=["a", "b", "c"])
         (lines,) = (c for c in ax.collections if isinstance(c, LineCollection))
         steps = [(float(s[0][0]), float(s[-1][0])) for s in lines.get_segments()]
         return sorted(steps), {t.get_text() for t in ax.texts}
@@ -237,10 +237,10 @@ def test_texts_of_a_tree_do_not_overlap_however_low_it_is():
     # 40 leaves in a picture of one column: motifs and large branches are named first.
     parents = [-1, *[0] * 8, *np.repeat(np.arange(1, 9), 5)]
     sizes = [400, *range(54, 46, -1), *np.tile([30, 9, 5, 4, 2], 8)]
-    lenses = [0, *[0.6] * 8, *[1.2] * 40]
+    radii = [0, *[0.6] * 8, *[1.2] * 40]
     motifs = [-1, *range(8), *[-1] * 40]
     _, ax = plt.subplots(figsize=(3.39, 2.7), layout="constrained")
-    plot_tree(parents, sizes, lenses, labels=motifs, ax=ax)
+    plot_tree(parents, sizes, radii, labels=motifs, ax=ax)
     assert overlapping(boxes(ax.texts)) == 0
     drawn = [t.get_text() for t in ax.texts]
     assert {f"motif {k} ({54 - k})" for k in range(8)} <= set(drawn)
@@ -251,7 +251,7 @@ def test_tree_refuses_what_is_no_tree():
     with pytest.raises(ValueError, match="do not describe a tree"):
         plot_tree([-1, 2, 1], [3, 2, 1], [0, 1, 2])
     with pytest.raises(ValueError, match="sizes must hold one value for each of 6"):
-        plot_tree(PARENTS, SIZES[:-1], LENSES)
+        plot_tree(PARENTS, SIZES[:-1], RADII)
 
 
 MODES = np.array([(n, m) for n in range(5) for m in range(-n, n + 1, 2)])

@@ -33,7 +33,7 @@ def make_honeycomb(n_columns, n_rows, a=20.0):
         n_corners=np.full(m, 6),
         centres=centres,
         labels=np.zeros(m, dtype=int),
-        words=[(0, 1) * 3] * m,
+        corner_sequences=[(0, 1) * 3] * m,
         areas=np.full(m, a**2 * np.sqrt(3) / 2),
         on_border=np.zeros(m, dtype=bool),
         handedness=np.zeros(m, dtype=np.int8),

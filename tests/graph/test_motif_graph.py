@@ -75,7 +75,7 @@ def test_find_takes_values_sets_functions_and_names(graph, honeycomb):
         graph.find(level="cell", kind="atom")
 
 
-def test_a_slip_in_a_question_is_no_empty_answer(graph):
+def test_an_error_in_a_question_is_no_empty_answer(graph):
     assert graph.find(level="moire-cell") == [] == graph.find(level="moire-cell", area=1.0)
     with pytest.raises(ValueError, match="no level 'cells'; the levels of this graph are atom, cell"):
         graph.find(level="cells")
@@ -93,7 +93,7 @@ def test_find_sees_what_was_edited(honeycomb):
     assert graph.find(level="cell", n_corners=5) == ["cell:999"]
 
 
-def test_alternation_is_favoured_and_equal_neighbours_frustrated(graph):
+def test_alternation_is_enriched_and_equal_neighbours_depleted(graph):
     assert graph["motif:0"]["motif:1"]["z"] > 5
     assert graph["motif:0"]["motif:1"]["q"] < 1e-6
     assert graph["motif:0"]["motif:0"]["z"] < -5
@@ -126,7 +126,7 @@ def test_summary_names_levels_and_formula(graph):
     text = graph.summary()
     assert "Level 1, cell" in text
     assert "Mo1 Se2" in text
-    assert "favoured" in text
+    assert "enriched" in text
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_ring_that_touches_itself_counts_both_corners():
     points = np.array([[0, 0], [4, 0], [4, 4], [0, 4], [1, 2], [2, 1]], dtype=float)
     cells = SimpleNamespace(
         polygons=[np.array([0, 1, 2, 3, 0, 4, 5])], n_corners=np.array([7]), centres=np.ones((1, 2)),
-        labels=np.zeros(1, dtype=int), words=[(0,) * 7], areas=np.array([14.5]), on_border=np.array([True]),
+        labels=np.zeros(1, dtype=int), corner_sequences=[(0,) * 7], areas=np.array([14.5]), on_border=np.array([True]),
         bonds=np.empty((0, 2), dtype=int), adjacency=np.empty((0, 3), dtype=int),
     )  # fmt: skip
     graph = MotifGraph.from_arrays(points, np.zeros(6, dtype=int), cells=cells, n_permutations=0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hyperspy_motifs.cells import find_cells
-from hyperspy_motifs.hierarchy import Hierarchy, HierarchyChoices, build_hierarchy, compositions
+from hyperspy_motifs.hierarchy import Hierarchy, HierarchyOptions, build_hierarchy, compositions
 
 
 @pytest.fixture(scope="module")
@@ -90,14 +90,14 @@ def test_comes_back_from_plain_arrays(m1_hierarchy):
 def test_choices_leave_levels_out(patterns):
     points, labels = patterns["honeycomb"]()
     cells = find_cells(points, labels)
-    choices = HierarchyChoices(vertex_figures=False, composites=False, coarse="none", domains=False)
-    assert build_hierarchy(points, labels, cells, choices=choices).levels == ()
-    corner = HierarchyChoices(corner_motif=1)
-    level = build_hierarchy(points, labels, cells, choices=corner).level("unit-cell")
+    options = HierarchyOptions(vertex_figures=False, composites=False, coarse="none", domains=False)
+    assert build_hierarchy(points, labels, cells, options=options).levels == ()
+    corner = HierarchyOptions(corner_motif=1)
+    level = build_hierarchy(points, labels, cells, options=corner).level("unit-cell")
     corners = np.unique(level.parts[level.fractions < 0.45, 0])
     assert set(labels[corners]) == {1}
     with pytest.raises(ValueError, match="coarse must be one of"):
-        HierarchyChoices(coarse="maybe")
+        HierarchyOptions(coarse="maybe")
 
 
 def test_centres_of_a_class_make_the_next_level():
@@ -112,8 +112,8 @@ def test_centres_of_a_class_make_the_next_level():
             points.append(point)
     points = np.array(points)
     labels = (np.arange(len(points)) >= len(marked)).astype(int)
-    choices = HierarchyChoices(coarse="centres", domains=False, composites=False)
-    hierarchy = build_hierarchy(points, labels, find_cells(points, labels), names=["A", "B"], choices=choices)
+    options = HierarchyOptions(coarse="centres", domains=False, composites=False)
+    hierarchy = build_hierarchy(points, labels, find_cells(points, labels), names=["A", "B"], options=options)
     level = hierarchy.level("coarse-cell")
     assert "atoms of A" in level.reason
     assert level.scalars["spacing"] == pytest.approx(4.0, rel=0.1)

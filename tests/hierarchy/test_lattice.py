@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hyperspy_motifs.data import square_triangle
-from hyperspy_motifs.hierarchy import Sites, find_lattice
+from hyperspy_motifs.hierarchy import LabelledPoints, find_lattice
 from hyperspy_motifs.hierarchy._lattice import reduced
 
 
@@ -12,7 +12,7 @@ from hyperspy_motifs.hierarchy._lattice import reduced
 @pytest.mark.parametrize(("share", "jitter"), [(0.0, 0.0), (0.05, 0.04)])
 def test_honeycomb(patterns, degrees, share, jitter):
     points, labels = patterns["corrupt"](*patterns["honeycomb"](degrees=degrees), share, jitter)
-    lattice = find_lattice(Sites(points, labels))
+    lattice = find_lattice(LabelledPoints(points, labels))
     np.testing.assert_allclose(lattice.lengths, 1.0, atol=0.01)
     assert lattice.angle == pytest.approx(120, abs=0.5)
     assert lattice.area == pytest.approx(np.sqrt(0.75), rel=0.01)
@@ -21,15 +21,17 @@ def test_honeycomb(patterns, degrees, share, jitter):
 
 def test_a_bond_is_no_translation_when_its_ends_differ(patterns):
     points, labels = patterns["honeycomb"]()
-    assert find_lattice(Sites(points, labels)).lengths[0] == pytest.approx(1.0, abs=1e-3)
+    assert find_lattice(LabelledPoints(points, labels)).lengths[0] == pytest.approx(1.0, abs=1e-3)
     # Without labels the two sites of a honeycomb still are no translates of one another.
-    assert find_lattice(Sites(points, labels).without_kinds()).lengths[0] == pytest.approx(1.0, abs=1e-3)
+    assert find_lattice(LabelledPoints(points, labels).without_kinds()).lengths[0] == pytest.approx(
+        1.0, abs=1e-3
+    )
 
 
 @pytest.mark.parametrize(("share", "jitter"), [(0.0, 0.0), (0.03, 0.008)])
 def test_the_large_cell_of_the_m1_oxide(m1, patterns, share, jitter):
     points, labels = patterns["corrupt"](*m1[:2], share, jitter)
-    lattice = find_lattice(Sites(points, labels))
+    lattice = find_lattice(LabelledPoints(points, labels))
     np.testing.assert_allclose(lattice.lengths, [2.113, 2.666], rtol=0.003)
     assert lattice.angle == pytest.approx(90, abs=0.3)
 
@@ -38,7 +40,7 @@ def test_the_m1_oxide_with_four_motifs_only(m1):
     points, labels, names = m1
     groups = {"unit_centre": 0, "unit_ring": 1, "linker": 2, "axis_linker": 2, "h": 3}
     coarse = np.array([next(g for key, g in groups.items() if name.startswith(key)) for name in names])
-    lattice = find_lattice(Sites(points, coarse[labels]))
+    lattice = find_lattice(LabelledPoints(points, coarse[labels]))
     np.testing.assert_allclose(lattice.lengths, [2.113, 2.666], rtol=0.003)
 
 
@@ -53,7 +55,7 @@ def test_adatoms_of_the_7x7_surface():
     points = (shifts[:, None] + cell).reshape(-1, 2) @ corner
     points = points[(np.abs(points) < [17.0, 16.0]).all(axis=1)]
     points = points + np.random.default_rng(3).normal(0, 0.05, points.shape)
-    lattice = find_lattice(Sites(points, np.zeros(len(points), dtype=int)))
+    lattice = find_lattice(LabelledPoints(points, np.zeros(len(points), dtype=int)))
     np.testing.assert_allclose(lattice.lengths, 7.0, rtol=0.01)
     assert lattice.angle == pytest.approx(120, abs=0.7)
 
@@ -63,7 +65,7 @@ def test_a_lattice_with_many_missing_and_false_sites_is_found_when_asked_for(pat
     rng = np.random.default_rng(4)
     kept = rng.random(len(points)) < 0.72
     false = rng.uniform(-1, 1, (30, 2)) * [20.0, 16.5]
-    sites = Sites(np.vstack([points[kept], false]), np.append(labels[kept], rng.integers(0, 2, 30)))
+    sites = LabelledPoints(np.vstack([points[kept], false]), np.append(labels[kept], rng.integers(0, 2, 30)))
     assert find_lattice(sites) is None
     np.testing.assert_allclose(find_lattice(sites, faint=True).lengths, 3.0, rtol=0.01)
 
@@ -71,9 +73,9 @@ def test_a_lattice_with_many_missing_and_false_sites_is_found_when_asked_for(pat
 def test_what_is_not_periodic_has_none(patterns):
     rng = np.random.default_rng(0)
     for faint in (False, True):
-        assert find_lattice(Sites(rng.random((600, 2)), np.zeros(600, dtype=int)), faint) is None
+        assert find_lattice(LabelledPoints(rng.random((600, 2)), np.zeros(600, dtype=int)), faint) is None
     points = patterns["square_triangle"]("random")
-    assert find_lattice(Sites(points, np.zeros(len(points), dtype=int))) is None
+    assert find_lattice(LabelledPoints(points, np.zeros(len(points), dtype=int))) is None
 
 
 def rhombs(n_fold, seed, half):
@@ -102,7 +104,7 @@ def test_quasiperiodic_tilings_have_none(n_fold, seed, half):
     points = rhombs(n_fold, seed, half)
     points = points + np.random.default_rng(seed).normal(0, 0.02, points.shape)
     for faint in (False, True):
-        assert find_lattice(Sites(points, np.zeros(len(points), dtype=int)), faint) is None
+        assert find_lattice(LabelledPoints(points, np.zeros(len(points), dtype=int)), faint) is None
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -110,19 +112,19 @@ def test_squares_and_triangles_without_period_have_none(patterns, seed):
     for kind in ("stampfli", "random"):
         points = patterns["square_triangle"](kind, seed=seed)
         for faint in (False, True):
-            assert find_lattice(Sites(points, np.zeros(len(points), dtype=int)), faint) is None, kind
+            assert find_lattice(LabelledPoints(points, np.zeros(len(points), dtype=int)), faint) is None, kind
 
 
 @pytest.mark.parametrize("seed", [3, 6])
 def test_a_translation_by_few_sites_that_maps_half_of_a_random_tiling_is_none(seed):
     # A cell of 7.6 sites maps 57 % of these two, twice and three times its vectors nearly as many.
     positions = square_triangle("random", shape=(640, 640), random_state=seed)[1].positions
-    assert find_lattice(Sites(positions, np.zeros(len(positions), dtype=int)), faint=True) is None
+    assert find_lattice(LabelledPoints(positions, np.zeros(len(positions), dtype=int)), faint=True) is None
 
 
 @pytest.mark.parametrize("n", [0, 1, 7])
 def test_few_sites_have_none(n):
-    assert find_lattice(Sites(np.arange(2.0 * n).reshape(n, 2), np.zeros(n, dtype=int))) is None
+    assert find_lattice(LabelledPoints(np.arange(2.0 * n).reshape(n, 2), np.zeros(n, dtype=int))) is None
 
 
 def test_angles_and_handedness_tell_copies_apart():
@@ -130,11 +132,11 @@ def test_angles_and_handedness_tell_copies_apart():
     h, k = (v.ravel() for v in np.meshgrid(np.arange(13), np.arange(11)))
     points, labels = np.column_stack([h, k]).astype(float), np.zeros(len(h), dtype=int)
     odd = (h + k) % 2
-    assert find_lattice(Sites(points, labels)).area == pytest.approx(1.0)
-    assert find_lattice(Sites(points, labels, angles=odd * 1.5)).area == pytest.approx(2.0)
-    assert find_lattice(Sites(points, labels, reflected=odd > 0)).area == pytest.approx(2.0)
+    assert find_lattice(LabelledPoints(points, labels)).area == pytest.approx(1.0)
+    assert find_lattice(LabelledPoints(points, labels, angles=odd * 1.5)).area == pytest.approx(2.0)
+    assert find_lattice(LabelledPoints(points, labels, reflected=odd > 0)).area == pytest.approx(2.0)
     # A turn by 90 degrees is no turn for a motif of four-fold symmetry.
-    four = Sites(points, labels, angles=odd * np.pi / 2, folds=np.array([4]))
+    four = LabelledPoints(points, labels, angles=odd * np.pi / 2, folds=np.array([4]))
     assert find_lattice(four).area == pytest.approx(1.0)
 
 

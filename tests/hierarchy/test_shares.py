@@ -64,7 +64,7 @@ def test_formula(composition, text):
 
 
 @pytest.mark.parametrize(
-    ("word", "name"),
+    ("sequence", "name"),
     [
         ((3, 3, 4, 3, 4), "3^2.4.3.4"),
         ((3, 3, 3, 4, 4), "3^3.4^2"),
@@ -73,5 +73,5 @@ def test_formula(composition, text):
         ((4, 3, 3, 4), "4^2.3^2"),
     ],
 )
-def test_symbols_of_vertex_figures(word, name):
-    assert figure_name(word) == name
+def test_symbols_of_vertex_figures(sequence, name):
+    assert figure_name(sequence) == name

@@ -26,7 +26,7 @@ def movie():
 
 @pytest.fixture(scope="module")
 def motifs(movie):
-    return movie[0].find_motifs(lens=0.6, show_progressbar=False)
+    return movie[0].find_motifs(radius=0.6, show_progressbar=False)
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,7 @@ def test_outside_is_filled(image):
 def test_radius_follows_the_first_shell():
     rows, columns = np.mgrid[:9, :12]
     hexagonal = 8.0 * np.stack([columns + rows / 2, rows * np.sqrt(3) / 2], axis=-1).reshape(-1, 2)
-    assert estimate_patch_radius(hexagonal, lens=2.4) == pytest.approx(19.2)
+    assert estimate_patch_radius(hexagonal, radius=2.4) == pytest.approx(19.2)
     assert patch_size(19.2) == 41
 
 
@@ -84,10 +84,10 @@ def test_bad_positions_are_named(positions, message):
         check_positions(positions, (41, 57))
 
 
-@pytest.mark.parametrize("lens", [0, -1, np.nan])
-def test_bad_lens(lens):
-    with pytest.raises(ValueError, match="lens"):
-        estimate_patch_radius([[0, 0], [1, 0]], lens)
+@pytest.mark.parametrize("radius", [0, -1, np.nan])
+def test_bad_radius(radius):
+    with pytest.raises(ValueError, match="radius"):
+        estimate_patch_radius([[0, 0], [1, 0]], radius)
 
 
 def test_one_position_has_no_spacing():

@@ -167,7 +167,7 @@ class TestEditor:
 
 class TestPatches:
     def test_patches_are_centred_on_the_atoms(self, searched):
-        patches = searched.get_atom_patches(lens=1.2)
+        patches = searched.get_atom_patches(radius=1.2)
         x = patches.axes_manager.signal_axes[0]
         assert x.offset == pytest.approx(-x.scale * (x.size - 1) / 2)
         assert str(x.units) == "nm"
@@ -178,7 +178,7 @@ class TestPatches:
     def test_features_of_patches_are_those_of_the_image(self, searched):
         from hyperspy_motifs.zernike import ZernikeBasis, get_moments
 
-        patches = searched.get_atom_patches(radius=0.12)
+        patches = searched.get_atom_patches(radius=0.12, radius_units="axes")
         features = patches.get_zernike_features(n_max=6)
         pixels = searched.atoms.pixel_positions[patches.atoms]
         moments = get_moments(
@@ -189,14 +189,14 @@ class TestPatches:
         np.testing.assert_allclose(features.data[whole], moments.values[whole], atol=0.02)
 
     def test_a_reconstruction_resembles_the_patch(self, searched):
-        patches = searched.get_atom_patches(lens=1.2)
+        patches = searched.get_atom_patches(radius=1.2)
         rebuilt = patches.get_zernike_features(n_max=10).reconstruct()
         disc = rebuilt.data[0] != 0
         error = (rebuilt.data - patches.data)[:, disc].std()
         assert error < 0.35 * patches.data[:, disc].std()
 
     def test_rotating_features_by_a_third_of_a_turn_leaves_a_honeycomb_site_as_it_is(self, searched):
-        patches = searched.get_atom_patches(lens=1.2)
+        patches = searched.get_atom_patches(radius=1.2)
         pixels = searched.atoms.pixel_positions[patches.atoms]
         features = patches.get_zernike_features(n_max=6)
         inner = np.all((pixels > 25) & (pixels < np.array([212, 180]) - 25), axis=1)
@@ -211,12 +211,12 @@ class TestPatches:
         assert np.linalg.norm(third) < 0.1 * np.linalg.norm(sixth)
 
     def test_hyperspy_decomposes_them(self, searched):
-        features = searched.get_atom_patches(lens=1.2).get_zernike_features(n_max=6)
+        features = searched.get_atom_patches(radius=1.2).get_zernike_features(n_max=6)
         features.decomposition(print_info=False)
         assert features.get_decomposition_factors().data.shape[-1] == 28
 
     def test_selected_modes_keep_their_meaning(self, searched):
-        features = searched.get_atom_patches(lens=1.2).get_zernike_features(n_max=6)
+        features = searched.get_atom_patches(radius=1.2).get_zernike_features(n_max=6)
         chosen = features.select(m=3)
         assert set(map(tuple, chosen.modes)) == {(3, -3), (3, 3), (5, -3), (5, 3)}
         column = features.modes.tolist().index([5, 3])
@@ -247,7 +247,7 @@ def x_scale(signal):
 
 
 def test_plot_motifs_draws_every_atom_in_the_colour_of_its_motif(image):
-    motifs = image.find_motifs(patch_radius=0.1)
+    motifs = image.find_motifs(radius=0.1, radius_units="axes")
     image.plot_motifs(cells=True)
     ax = image._plot.signal_plot.ax
     dots = [c for c in ax.collections if len(c.get_offsets()) > 1]
@@ -273,7 +273,7 @@ def test_given_atoms_at_the_border_stay_in_the_image():
         np.array([getattr(axis, name) for axis in cut.axes_manager.signal_axes])
         for name in ("scale", "offset")
     )
-    found = cut.find_motifs(offset + scale * points, lens=1.2, show_progressbar=False)
+    found = cut.find_motifs(offset + scale * points, radius=1.2, show_progressbar=False)
     assert len(found.positions) == len(points)
     assert found.pixel_positions.min() >= -0.5
     # Those that stayed where they were given were not fitted: nothing is said of their uncertainty.

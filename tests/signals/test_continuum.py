@@ -12,7 +12,7 @@ from hyperspy_motifs import data
 def bilayer():
     image, truth = data.twisted_bilayer(twist=6.0, shape=(560, 600), random_state=4)
     with pytest.warns(UserWarning, match="continuum"):
-        image.find_motifs(lens=2.4, show_progressbar=False)
+        image.find_motifs(radius=2.4, show_progressbar=False)
     return image, truth
 
 
@@ -38,9 +38,9 @@ def test_the_moire_cell_is_a_level_of_the_graph(bilayer):
 
 def test_a_crystal_has_no_moire_level():
     image, _ = data.monolayer(shape=(200, 224), random_state=0)
-    motifs = image.find_motifs(lens=1.2, show_progressbar=False)
+    motifs = image.find_motifs(radius=1.2, show_progressbar=False)
     assert "moire-cell" not in motifs.hierarchy.kinds
-    assert motifs.parameters["sites"]["kind"] == "peaks"
+    assert motifs.parameters["patch_centres"]["kind"] == "peaks"
     assert "overlap" not in str(motifs)
 
 
@@ -56,12 +56,12 @@ def test_roughness_is_drawn(bilayer):
 
 def test_overlapping_columns_are_said_and_a_grid_can_be_asked_for(bilayer):
     image, _ = bilayer
-    assert image.motifs.parameters["sites"]["kind"] == "grid"
+    assert image.motifs.parameters["patch_centres"]["kind"] == "grid"
     assert 'atoms="grid"' in str(image.motifs)
     s = image.isig[:320, :300]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = s.find_motifs("grid", lens=1.2, show_progressbar=False)
+        found = s.find_motifs("grid", radius=1.2, show_progressbar=False)
     assert found.parameters["atoms"] == "grid"
     assert "patches on a grid" in str(found)
     # Every place of the image is seen: the furthest from a triangular grid of step h is h / sqrt(3) away.

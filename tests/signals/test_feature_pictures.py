@@ -95,9 +95,9 @@ def test_orders_by_signal_and_noise(image):
     found = s.find_motifs(n_max="auto", show_progressbar=False)
     orders = {float(k): v for k, v in found.parameters["orders"].items()}
     # A larger disc holds more detail.
-    assert [orders[lens] for lens in found.lenses] == sorted(orders.values())
+    assert [orders[radius] for radius in found.radii] == sorted(orders.values())
     assert orders[0.6] < 8 < orders[2.4]
-    assert found.features.n_max == orders[found.lens]
+    assert found.features.n_max == orders[found.radius]
     assert found.features_at(2.4).n_max == orders[2.4]
     # Kept with the result: the same orders at another time.
     assert source_of(s, read(s))(1.2).n_max == orders[1.2]
@@ -119,10 +119,10 @@ def test_more_motifs_than_there_are(image):
     assert f"no more than {found.n_motifs} motifs" in found.summary()
 
 
-def test_patches_of_an_impossible_lens(image):
-    for lens in (0, 100, "auto", np.nan):
+def test_patches_of_an_impossible_radius(image):
+    for radius in (0, 100, "auto", np.nan):
         with pytest.raises(ValueError, match=r"0\.2 to 10"):
-            image.get_atom_patches(lens=lens)
+            image.get_atom_patches(radius=radius)
 
 
 def test_motifs_are_given_to_atomic_images(image):
@@ -141,13 +141,13 @@ def test_an_order_that_is_none(image):
 
 def test_two_detectors_have_a_verdict_but_no_one_patch(image):
     s, other = image.deepcopy(), image.deepcopy()
-    found = s.find_motifs(also=other, lens=1.2, show_progressbar=False)
+    found = s.find_motifs(detectors=other, radius=1.2, show_progressbar=False)
     assert found.features.data.shape[1] == 2 * image.motifs.features.data.shape[1]
-    # Judged by the moments that were kept: those through the chosen lens.
+    # Judged by the moments that were kept: those at the chosen radius.
     assert not found.continuity.is_continuous
     assert set(found.continuity.groups) == set(range(found.n_motifs))
     for picture in (found.features.reconstruct, lambda: found.features.plot_explanation(found.labels)):
         with pytest.raises(ValueError, match="several detectors"):
             picture()
-    with pytest.raises(ValueError, match="only the features at the chosen lens"):
+    with pytest.raises(ValueError, match="only the features at the chosen radius"):
         found.features_at(2.4)

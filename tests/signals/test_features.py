@@ -17,7 +17,9 @@ def image():
     signal, truth = data.monolayer(shape=(200, 224), random_state=3)
     near = np.all((truth.positions >= 0) & (truth.positions <= [223, 199]), axis=1)
     scale = signal.axes_manager.signal_axes[0].scale
-    signal.find_motifs(truth.positions[near] * scale, refine=False, patch_radius=0.24, n_max=N_MAX)
+    signal.find_motifs(
+        truth.positions[near] * scale, refine=False, radius=0.24, radius_units="axes", n_max=N_MAX
+    )
     return signal
 
 
@@ -149,7 +151,7 @@ def test_patches_have_the_features_of_the_image(image, features, unknown):
 
 
 def test_patches_and_their_features_are_of_the_same_atoms(image, unknown):
-    patches = image.get_atom_patches(radius=0.24)
+    patches = image.get_atom_patches(radius=0.24, radius_units="axes")
     np.testing.assert_array_equal(patches.atoms, np.flatnonzero(~unknown))
     features = patches.get_zernike_features(N_MAX)
     np.testing.assert_array_equal(features.atoms, patches.atoms)

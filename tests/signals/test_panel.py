@@ -47,21 +47,21 @@ def image():
 
 @pytest.fixture(scope="module")
 def panel(image):
-    # One radius: one lens, and so a quick preview.
-    return MotifPanel(image, patch_radius=0.2, random_state=3)
+    # One radius alone, and so a quick preview.
+    return MotifPanel(image, radius=0.2, radius_units="axes", random_state=3)
 
 
 @pytest.fixture
 def shown(panel):
     widgets = panel.gui(display=False, toolkit="ipywidgets")["ipywidgets"]["wdict"]
     yield panel, widgets
-    panel.trait_set(patch_radius=0.2, separation=None, n_motifs=None, rotation_invariant=False, part=0)
+    panel.trait_set(radius=0.2, separation=None, n_motifs=None, rotation_invariant=False, part=0)
 
 
 def test_a_part_of_the_image_is_tried_and_the_image_left_as_it_was(panel, image):
     before = image.data.copy()
     motifs = panel.preview()
-    # Bright and dim columns are parted, away from the border of the part.
+    # Bright and dim columns are split, away from the border of the part.
     i, j = np.round(motifs.positions / (SPACING * 0.02) - 0.6).astype(int).T
     inner = np.all(np.abs(motifs.positions / 0.02 - np.array([COLUMNS, ROWS]) / 2) < 50, axis=1)
     parity, labels = ((i + j) % 2)[inner], motifs.labels[inner]
@@ -80,8 +80,8 @@ def test_a_part_of_the_image_is_tried_and_the_image_left_as_it_was(panel, image)
 
 def test_widgets_begin_with_what_was_given(shown):
     _, widgets = shown
-    assert widgets["patch_radius"].value == pytest.approx(0.2)
-    assert not widgets["patch_radius_auto"].value
+    assert widgets["radius"].value == pytest.approx(0.2)
+    assert not widgets["radius_auto"].value
     assert widgets["separation_auto"].value
     assert widgets["separation"].disabled
     # Lengths begin at what the image says.
@@ -120,10 +120,23 @@ def test_traits_set_widgets(shown):
 
 def test_what_cannot_be_done_is_said_in_the_panel(shown):
     panel, widgets = shown
-    panel.patch_radius = 90.0
-    assert widgets["patch_radius"].value == 90
-    assert "patch_radius" in widgets["status"].value
+    panel.radius = 90.0
+    assert widgets["radius"].value == 90
+    assert "radius" in widgets["status"].value
     assert "atoms in this part" not in widgets["status"].value
+
+
+def test_a_radius_in_neighbour_distances(image):
+    panel = MotifPanel(image, radius="auto", min_motif_size=4)
+    assert panel.radius is None
+    assert panel.arguments()["radius"] == "auto"
+    panel.radius = 1.2
+    assert panel.arguments()["radius"] == 1.2
+    assert panel.arguments()["radius_units"] == "nn"
+    widgets = panel.gui(display=False, toolkit="ipywidgets")["ipywidgets"]["wdict"]
+    assert widgets["radius"].description == "radius (neighbour distances)"
+    assert (widgets["radius"].min, widgets["radius"].max) == (0.3, 3.5)
+    assert "min_motif_size is 4; a whole number of 5 or more" in widgets["status"].value
 
 
 def test_the_button_finds_the_motifs_of_the_whole_image(shown, image):
@@ -131,7 +144,7 @@ def test_the_button_finds_the_motifs_of_the_whole_image(shown, image):
     widgets["live"].value = False
     widgets["find"].click()
     assert store.has_result(image)
-    assert panel.motifs.parameters["asked"]["patch_radius"] == pytest.approx(0.2)
+    assert panel.motifs.parameters["options"]["radius"] == pytest.approx(0.2)
     assert len(panel.motifs.labels) > 300
     assert f"{len(panel.motifs.labels)} atoms" in widgets["status"].value
     store.remove(image)
@@ -140,7 +153,9 @@ def test_the_button_finds_the_motifs_of_the_whole_image(shown, image):
 def test_given_atoms_and_other_detectors_are_cut_with_the_image(image):
     x, y = np.meshgrid(np.arange(0.6, 20), np.arange(0.6, 17))
     atoms = np.column_stack([x.ravel(), y.ravel()]) * SPACING * 0.02
-    panel = MotifPanel(image, atoms=atoms, refine=False, also=image.deepcopy(), patch_radius=0.2)
+    panel = MotifPanel(
+        image, atoms=atoms, refine=False, detectors=image.deepcopy(), radius=0.2, radius_units="axes"
+    )
     motifs = panel.preview()
     distance = np.abs(motifs.positions[:, None] - atoms).sum(axis=2).min(axis=1)
     np.testing.assert_allclose(distance, 0, atol=1e-9)

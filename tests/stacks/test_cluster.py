@@ -15,7 +15,7 @@ import pytest
 import hyperspy_motifs as hm
 from hyperspy_motifs.signals import _sample_learning, _stack_finding
 from hyperspy_motifs.signals._frame_tasks import find_atoms_of_frame
-from hyperspy_motifs.stacks import Elsewhere, run_frames, running_client
+from hyperspy_motifs.stacks import RemoteTask, run_frames, running_client
 
 distributed = pytest.importorskip("distributed")
 
@@ -120,10 +120,10 @@ def test_motifs_of_a_stack_are_the_same_on_workers(local_client, monkeypatch):
     monkeypatch.setattr(_sample_learning, "MOST_SENT_PIXELS", 0)
     frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(3)]
     stack = hs.stack(frames, show_progressbar=False)
-    on_workers = stack.deepcopy().find_motifs(patch_radius=0.11, show_progressbar=False)
+    on_workers = stack.deepcopy().find_motifs(radius=0.11, radius_units="axes", show_progressbar=False)
     monkeypatch.setattr("hyperspy_motifs.stacks._runner.running_client", lambda: None)
     monkeypatch.setattr("hyperspy_motifs.signals._sample_learning.running_client", lambda: None)
-    here = stack.deepcopy().find_motifs(patch_radius=0.11, show_progressbar=False)
+    here = stack.deepcopy().find_motifs(radius=0.11, radius_units="axes", show_progressbar=False)
     np.testing.assert_array_equal(on_workers.positions, here.positions)
     np.testing.assert_array_equal(on_workers.labels, here.labels)
     np.testing.assert_array_equal(on_workers.layout, here.layout)
@@ -136,7 +136,7 @@ def test_motifs_are_learned_on_a_worker_while_others_find_atoms_and_are_the_same
     frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(6)]
     stack = hs.stack(frames, show_progressbar=False)
     # A folder from the workers serves a run without them, whatever the order in which its files came.
-    how = {"patch_radius": 0.11, "show_progressbar": False}
+    how = {"radius": 0.11, "radius_units": "axes", "show_progressbar": False}
     on_workers = stack.deepcopy().find_motifs(checkpoint=tmp_path / "run", **how)
     for file in (tmp_path / "run").glob("*_00000[134].npz"):
         file.unlink()
@@ -144,7 +144,7 @@ def test_motifs_are_learned_on_a_worker_while_others_find_atoms_and_are_the_same
     monkeypatch.setattr("hyperspy_motifs.signals._sample_learning.running_client", lambda: None)
     here = stack.deepcopy().find_motifs(**how)
     continued = stack.deepcopy().find_motifs(checkpoint=tmp_path / "run", **how)
-    # The vocabulary is the same to the last bit, with one thread there and with several here.
+    # The model is the same to the last bit, with one thread there and with several here.
     assert len({file.name.split("_")[0] for file in (tmp_path / "run").glob("motifs-*.npz")}) == 1
     for other in (here, continued):
         np.testing.assert_array_equal(on_workers.positions, other.positions)
@@ -161,12 +161,12 @@ def test_an_error_while_motifs_are_learned_on_a_worker_is_the_users(local_client
     frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(8)]
     stack = hs.stack(frames, show_progressbar=False)
     with pytest.raises(ValueError, match="These atoms cannot be told apart"):
-        stack.find_motifs(patch_radius=0.11, show_progressbar=False)
+        stack.find_motifs(radius=0.11, radius_units="axes", show_progressbar=False)
 
 
 def test_an_error_in_a_task_shows_before_its_result_is_asked_for(local_client, images):
-    failed = Elsewhere(local_client, fails, [images[0]], 0, ())
-    busy = Elsewhere(local_client, slow_sum, [images[1]], 1, (2.0,))
+    failed = RemoteTask(local_client, fails, [images[0]], 0, ())
+    busy = RemoteTask(local_client, slow_sum, [images[1]], 1, (2.0,))
     busy.raise_early()
     distributed.wait(failed._future)
     with pytest.raises(ValueError, match="These atoms cannot be told apart"):
@@ -186,7 +186,7 @@ def test_a_client_that_is_closed_hides_no_error(environment, images):
         ) as one,
         distributed.Client(one) as client,
     ):
-        task = Elsewhere(client, slow_sum, [images[0]], 0, (0.0,))
+        task = RemoteTask(client, slow_sum, [images[0]], 0, (0.0,))
         with pytest.raises(ValueError, match="This is what happened"):
             run_frames(
                 slow_sum, lambda k: [images[k]], [(k, (0.0,)) for k in range(N)], step="sum", found=closing
@@ -196,8 +196,8 @@ def test_a_client_that_is_closed_hides_no_error(environment, images):
 
 
 def test_a_task_that_is_lost_gives_nothing_and_one_that_is_done_its_result(local_client, images):
-    lost = Elsewhere(local_client, slow_sum, [images[0]], 0, (2.0,))
-    done = Elsewhere(local_client, slow_sum, [images[1]], 1, (0.0,))
+    lost = RemoteTask(local_client, slow_sum, [images[0]], 0, (2.0,))
+    done = RemoteTask(local_client, slow_sum, [images[1]], 1, (0.0,))
     lost.cancel()
     assert lost.result() is None
     np.testing.assert_allclose(done.result()["sum"], images[1].sum())

@@ -10,7 +10,7 @@ from hyperspy_motifs.stacks import spread_order
 
 N, ROWS, COLUMNS = 8, 20, 30
 ATOMS = np.argwhere(np.ones((5, 6)))[:, ::-1] * 5.0
-ASKED = {"lens": 0.6, "patch_radius": None, "n_max": None}
+OPTIONS = {"radius": 0.6, "radius_units": "nn", "n_max": None}
 LAST = "the last"
 
 
@@ -41,7 +41,7 @@ def cluster(monkeypatch):
         return begun[-1]
 
     monkeypatch.setattr(_sample_learning, "running_client", object)
-    monkeypatch.setattr(_sample_learning, "Elsewhere", task)
+    monkeypatch.setattr(_sample_learning, "RemoteTask", task)
     # Three frames of thirty atoms.
     monkeypatch.setattr(_stack_finding, "SAMPLE_ATOMS", 95)
     return begun
@@ -54,7 +54,7 @@ def detectors():
 
 
 def watch(detectors, numbers):
-    learning = SampleLearning(detectors, ASKED)
+    learning = SampleLearning(detectors, OPTIONS)
     for number in numbers:
         learning.watch(number, {"positions": ATOMS + number / 100})
     return learning
@@ -69,12 +69,12 @@ def test_learning_begins_once_the_frames_of_the_sample_are_there(cluster, detect
     [task] = cluster
     assert task.function is learn_on_sample
     assert [image[0, 0] for image in task.images] == [0, 2, 4, 0, -2, -4]
-    frames, pixels, spacing, lenses, asked = task.arguments
+    frames, pixels, spacing, radii, options = task.arguments
     np.testing.assert_array_equal(frames, np.repeat([0, 2, 4], len(ATOMS)))
     np.testing.assert_array_equal(pixels, np.concatenate([ATOMS, ATOMS + 0.02, ATOMS + 0.04]))
     assert spacing == pytest.approx(5)
-    assert 0.6 in lenses
-    assert asked is ASKED
+    assert 0.6 in radii
+    assert options is OPTIONS
     for number in (1, 5, 7):
         learning.watch(number, {"positions": ATOMS})
     assert len(cluster) == 1
@@ -110,7 +110,7 @@ def test_an_error_in_learning_ends_the_search_for_atoms(cluster, detectors):
 
 
 def test_a_dark_frame_does_not_tell_the_distance_of_neighbours(cluster, detectors):
-    learning = SampleLearning(detectors, ASKED)
+    learning = SampleLearning(detectors, OPTIONS)
     learning.watch(0, {"positions": ATOMS[:8] / 3})
     for number in (4, 2, 6, 1):
         learning.watch(number, {"positions": ATOMS})
@@ -126,6 +126,6 @@ def test_frames_are_read_in_the_order_of_the_sample_only_where_one_is_waited_for
     monkeypatch.setattr(_atom_finding, "running_client", object)
     monkeypatch.setattr(_atom_finding, "run_frames", told)
     for watched, order in ((None, list(range(N))), (lambda *found: None, spread_order(N).tolist())):
-        with pytest.raises(InterruptedError) as asked:
+        with pytest.raises(InterruptedError) as options:
             _atom_finding.find_atoms(detectors[0], None, False, watch=watched)
-        assert asked.value.args[0] == order
+        assert options.value.args[0] == order

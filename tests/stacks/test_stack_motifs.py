@@ -40,7 +40,7 @@ def movie():
 
 @pytest.fixture(scope="module")
 def whole(movie):
-    return movie.deepcopy().find_motifs(lens=0.6, show_progressbar=False)
+    return movie.deepcopy().find_motifs(radius=0.6, show_progressbar=False)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def sampled(movie, small_sample, folder):
     lazy = movie.deepcopy().as_lazy()
-    motifs = lazy.find_motifs(lens=0.6, checkpoint=folder, show_progressbar=False)
+    motifs = lazy.find_motifs(radius=0.6, checkpoint=folder, show_progressbar=False)
     return motifs
 
 
@@ -96,18 +96,18 @@ def test_an_interrupted_run_goes_on_where_it_stopped(movie, small_sample, sample
             return _function(images, number, *arguments)
 
         monkeypatch.setattr(module, name, counted)
-    again = movie.deepcopy().find_motifs(lens=0.6, checkpoint=folder, show_progressbar=False)
+    again = movie.deepcopy().find_motifs(radius=0.6, checkpoint=folder, show_progressbar=False)
     assert computed == [("find_atoms_of_frame", 1), ("predict_frame", 2)]
     np.testing.assert_array_equal(again.labels, sampled.labels)
     np.testing.assert_array_equal(again.layout, sampled.layout)
 
 
-def test_motifs_of_other_atoms_or_another_vocabulary_are_computed_anew(
+def test_motifs_of_other_atoms_or_another_model_are_computed_anew(
     movie, small_sample, sampled, folder, tmp_path, monkeypatch
 ):
-    """Files of another vocabulary, of which the numbers mean something else, lie in the folder and are left alone."""
+    """Files of another model, of which the numbers mean something else, lie in the folder and are left alone."""
     mixed = shutil.copytree(folder, tmp_path / "mixed")
-    how = {"lens": 0.6, "show_progressbar": False}
+    how = {"radius": 0.6, "show_progressbar": False}
     monkeypatch.setattr(_stack_finding, "SAMPLE_ATOMS", 150)
     other = movie.deepcopy().find_motifs(checkpoint=mixed, **how)
     alone = movie.deepcopy().find_motifs(checkpoint=tmp_path / "alone", **how)
@@ -130,7 +130,7 @@ def test_a_folder_that_was_written_before_the_sample_was_spread_is_refused(
     del run["format"]
     (old / "run.json").write_text(json.dumps(run), encoding="utf-8")
     with pytest.raises(ValueError, match="another state of this package"):
-        movie.deepcopy().find_motifs(lens=0.6, checkpoint=old, show_progressbar=False)
+        movie.deepcopy().find_motifs(radius=0.6, checkpoint=old, show_progressbar=False)
 
 
 def test_a_folder_of_another_run_is_refused_and_the_result_stays(movie, sampled, folder):
@@ -141,7 +141,7 @@ def test_a_folder_of_another_run_is_refused_and_the_result_stays(movie, sampled,
     np.testing.assert_array_equal(stack.motifs.labels, before)
 
 
-def test_a_sampled_stack_comes_back_from_a_file_with_its_vocabulary(sampled, tmp_path):
+def test_a_sampled_stack_comes_back_from_a_file_with_its_model(sampled, tmp_path):
     stack = sampled.signal
     stack.save(tmp_path / "stack.zspy", show_progressbar=False)
     loaded = hs.load(tmp_path / "stack.zspy", lazy=True)
@@ -196,7 +196,7 @@ def _double(images, number, offset):
 
 
 def test_what_was_done_before_an_interrupt_is_kept(tmp_path):
-    checkpoint = Checkpoint(tmp_path / "run", {"asked": 1})
+    checkpoint = Checkpoint(tmp_path / "run", {"options": 1})
     images = np.arange(5.0)[:, None, None] * np.ones((1, 2, 3))
     jobs = [(k, (k,)) for k in range(5)]
     with pytest.raises(KeyboardInterrupt):
@@ -209,4 +209,4 @@ def test_what_was_done_before_an_interrupt_is_kept(tmp_path):
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
     np.savez(tmp_path / "precious.npz", a=1)
     with pytest.raises(ValueError, match="other files"):
-        Checkpoint(tmp_path, {"asked": 1})
+        Checkpoint(tmp_path, {"options": 1})

@@ -172,11 +172,11 @@ ARGUMENTS = st.fixed_dictionaries(
     {},
     optional={
         "separation": junk(6.0, 0.12, 0.2), "polarity": junk("auto", "bright", "dark"),
-        "refine": junk(True, False, "center_of_mass", "gaussian"), "lens": junk("auto", 0.6, 1.2, 3),
-        "patch_radius": junk(0.1, 5.0), "n_max": junk(4, 8, 0), "rotation_invariant": junk(True, False),
+        "refine": junk(True, False, "center_of_mass", "gaussian"), "radius": junk("auto", 0.6, 1.2, 3),
+        "radius_units": junk("nn", "axes"), "n_max": junk(4, 8, 0), "rotation_invariant": junk(True, False),
         "n_motifs": junk(1, 2, 3), "min_motif_size": junk(5, 10), "random_state": junk(0, 7),
         "atoms": junk(np.zeros((0, 2)), np.zeros((3, 3)), np.full((20, 2), 0.1), np.arange(60).reshape(30, 2) * 0.01),
-        "also": junk(None),
+        "detectors": junk(None),
     },
 )  # fmt: skip
 OLD = {"positions": np.zeros((3, 2)), "note": "an earlier result"}

@@ -47,15 +47,15 @@ def tables(draw, columns):
 
 def test_few_points_of_noise_are_rarely_parted():
     """Many axes and few points fall into groups by chance; a tenth of such clouds is what is allowed."""
-    parted = {
+    split = {
         n: sum(
             MotifClustering().fit(np.random.default_rng(seed).normal(size=(n, 45))).labels_.max() > 0
             for seed in range(30)
         )
         for n in (20, 30, 63)
     }
-    assert sum(parted.values()) <= 9, parted
-    assert parted[63] <= 3, parted
+    assert sum(split.values()) <= 9, split
+    assert split[63] <= 3, split
 
 
 @settings(max_examples=150)

@@ -25,9 +25,9 @@ def image_of(n, dtype=np.float64):
         frames=np.zeros(n, int),
         labels=rng.integers(0, 3, n),
         probabilities=rng.random(n),
-        lenses=np.array([0.6, 1.2]),
-        lens_labels=rng.integers(0, 3, (2, n)),
-        lens_probabilities=rng.random((2, n)).astype(np.float32),
+        radii=np.array([0.6, 1.2]),
+        radius_labels=rng.integers(0, 3, (2, n)),
+        radius_probabilities=rng.random((2, n)).astype(np.float32),
         layouts=rng.random((2, n, 2)).astype(np.float32),
         chosen=1,
         stamp=store.Stamp.of(signal),
@@ -51,8 +51,8 @@ def test_a_result_of_any_size_comes_back(tmp_path, n, ending, lazy):
         "frames",
         "labels",
         "probabilities",
-        "lens_labels",
-        "lens_probabilities",
+        "radius_labels",
+        "radius_probabilities",
         "layouts",
     ):
         one, two = getattr(record, name), getattr(back, name)
@@ -82,8 +82,9 @@ def test_files_of_earlier_releases_are_read(path, lazy):
     kept = np.load(path.with_suffix(".npz"), allow_pickle=False)
     np.testing.assert_array_equal(motifs.labels, kept["labels"])
     np.testing.assert_array_equal(motifs.positions, kept["positions"])
-    for number, lens in enumerate(motifs.lenses):
-        np.testing.assert_array_equal(motifs.labels_at(lens), kept["lens_labels"][number])
+    for number, radius in enumerate(motifs.radii):
+        key = "radius_labels" if "radius_labels" in kept else "lens_labels"  # the name in schema 1
+        np.testing.assert_array_equal(motifs.labels_at(radius), kept[key][number])
     np.testing.assert_array_equal(motifs.cells.labels, kept["cells"])
     assert motifs.names[0] == "Mo–S₂"
     assert motifs.tree.cut(2).max() == 1
@@ -110,9 +111,9 @@ def test_a_result_that_was_damaged_by_hand_says_so():
 def test_labels_are_the_same_bits_after_save_and_load(tmp_path):
     image, _ = data.lattice("square", shape=(90, 110), random_state=0)
     image.save(tmp_path / "x.hspy")
-    direct = image.find_motifs(patch_radius=0.15)
+    direct = image.find_motifs(radius=0.15, radius_units="axes")
     image.save(tmp_path / "y.hspy")
-    again = hs.load(tmp_path / "x.hspy").find_motifs(patch_radius=0.15)
+    again = hs.load(tmp_path / "x.hspy").find_motifs(radius=0.15, radius_units="axes")
     stored = hs.load(tmp_path / "y.hspy").motifs
     for name in ("labels", "positions", "probabilities", "layout"):
         np.testing.assert_array_equal(getattr(again, name), getattr(direct, name))

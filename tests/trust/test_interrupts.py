@@ -31,10 +31,10 @@ def image():
 def finished(image):
     """An image with an earlier result, another result, and how long that takes."""
     first = image.deepcopy()
-    first.find_motifs(patch_radius=0.15)
+    first.find_motifs(radius=0.15, radius_units="axes")
     second = first.deepcopy()
     start = time.perf_counter()
-    second.find_motifs(lens=0.6, n_motifs=2)
+    second.find_motifs(radius=0.6, n_motifs=2)
     return first, second, time.perf_counter() - start
 
 
@@ -71,7 +71,7 @@ def test_an_interrupt_leaves_the_old_result_or_the_whole_new_one(finished):
             signal = first.deepcopy()
             try:
                 signals.setitimer(signals.ITIMER_REAL, moment.uniform(1e-4, took))
-                signal.find_motifs(lens=0.6, n_motifs=2)
+                signal.find_motifs(radius=0.6, n_motifs=2)
                 signals.setitimer(signals.ITIMER_REAL, 0)
             except KeyboardInterrupt:
                 pass
@@ -128,7 +128,7 @@ def test_a_file_that_is_interrupted_in_being_written_is_the_old_one(
     """The command, a second time over its own results, stopped while it writes."""
     image.save(tmp_path / "x.hspy")
     out = tmp_path / "out"
-    call = [str(tmp_path / "x.hspy"), "-o", str(out), "-q", "--lens", "0.6"]
+    call = [str(tmp_path / "x.hspy"), "-o", str(out), "-q", "--radius", "0.6"]
     out.mkdir()
     old = {name: f"old {name}".encode() for name in ("x.hspy", "x.graphml", "x_atoms.csv", "x_motifs.png")}
     for name, text in old.items():

@@ -21,6 +21,6 @@ np.savez_compressed(
     target.with_suffix(".npz"),
     labels=motifs.labels,
     positions=motifs.positions,
-    lens_labels=np.array([motifs.labels_at(lens) for lens in motifs.lenses]),
+    radius_labels=np.array([motifs.labels_at(radius) for radius in motifs.radii]),
     cells=motifs.cells.labels,
 )

@@ -1,0 +1,361 @@
+"""Rings with a centre atom: triangles round an inner column read as one polygon."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._corner_sequences import canonical_sequences, distinct_rows, sequence_ids
+from ._ring_geometry import odd_centred_rings, ring_features, rings_found_empty
+from ._shapes import shape_moments, split_by_gap
+
+#: Fewer copies are no kind of ring.
+_LEAST_COPIES = 4
+#: Mean side ratios within this of 1 make the triangles of a six-spoked centred ring those of a close-packed lattice.
+_LATTICE_TOLERANCE = 0.06
+#: This share of empty copies shows that a ring does not need its centre atom.
+_EMPTY_SHARE = 0.05
+
+
+class CentredRings(NamedTuple):
+    """Points all of whose cells are triangles, with the ring that these make.
+
+    Attributes
+    ----------
+    hubs : numpy.ndarray of int, shape (w,)
+        The inner point.
+    rim, offsets : numpy.ndarray of int
+        Ring of centred ring k, counter-clockwise: ``rim[offsets[k]:offsets[k + 1]]``.
+    cells : numpy.ndarray of int, shape of `rim`
+        The triangles, from the spoke to the same place in `rim` counter-clockwise.
+    """
+
+    hubs: NDArray[np.int64]
+    rim: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    cells: NDArray[np.int64]
+
+
+def all_centred_rings(
+    points: NDArray[np.float64],
+    vertices: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    bonds: NDArray[np.int64],
+) -> CentredRings:
+    """Every point with four spokes or more whose cells are triangles all the way round.
+
+    Parameters
+    ----------
+    points : numpy.ndarray, shape (n, 2)
+    vertices, offsets : numpy.ndarray of int
+        Cells.
+    bonds : numpy.ndarray of int, shape (b, 2)
+        The bonds that bound cells.
+    """
+    n = len(points)
+    degree = np.bincount(bonds.ravel(), minlength=n)
+    triangle = np.flatnonzero(np.diff(offsets) == 3)
+    corner = vertices[offsets[triangle][:, None] + np.arange(3)]
+    is_hub = (np.bincount(corner.ravel(), minlength=n) == degree) & (degree >= 4)
+    hub, rim, cell = corner.ravel(), np.roll(corner, -1, axis=1).ravel(), np.repeat(triangle, 3)
+    inside = is_hub[hub]
+    hub, rim, cell = hub[inside], rim[inside], cell[inside]
+    step = points[rim] - points[hub]
+    order = np.argsort(7.0 * hub + np.arctan2(step[:, 1], step[:, 0]), kind="stable")
+    hub, rim, cell = hub[order], rim[order], cell[order]
+    first = np.flatnonzero(np.r_[True, hub[1:] != hub[:-1]]) if len(hub) else np.zeros(0, dtype=np.int64)
+    return CentredRings(hub[first], rim, np.r_[first, len(hub)].astype(np.int64), cell)
+
+
+def choose_centred_rings(
+    points: NDArray[np.float64],
+    letters: NDArray[np.int64],
+    vertices: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    bonds: NDArray[np.int64],
+    *,
+    always: bool = False,
+) -> tuple[CentredRings, NDArray[np.int64]]:
+    r"""Centred rings to read as one ring with a centre atom.
+
+    Centred rings whose hubs agree in motif and number of spokes are one kind. A kind is a candidate when its rings
+    hold no hub of the same kind (so that its centred rings do not overlap) and are of other motifs for the most
+    part, and when most points of that motif and number of bonds are such hubs. It is taken when that shortens
+    the two-part description of the tiling,
+
+    .. math::
+
+        L = \sum_{c} \left[ (n_c + o_c) \log_2 (K + 1) + \tfrac12 \log_2 m \right]
+            + m \log_2 m - \sum_c m_c \log_2 m_c,
+
+    the classes (corners :math:`n_c` and centre atom :math:`o_c` spelled in K motifs, and a frequency) and the m
+    instances. One kind is taken after the other, that which saves most first. Centred rings of six equilateral
+    triangles are left alone, unless empty copies of their ring show that it does not need its centre atom: else
+    a dopant in a close-packed lattice, or a vertex of a square-triangle tiling, would be read as a channel.
+
+    Before that, geometry decides where it can, for labels may be split finer than sites: kinds whose ring is
+    found empty elsewhere with the same size and shape, and hubs with other than six spokes that do not touch
+    one another (a dislocation's do).
+
+    Last, single centred rings join the kinds that were taken, for their ring or for their hub: one misread motif
+    does not break a ring.
+
+    Returns
+    -------
+    merge_centred_rings : CentredRings
+        All of them.
+    taken : numpy.ndarray of int
+        Those to merge; no two share a triangle.
+    """
+    centred_rings = all_centred_rings(points, vertices, offsets, bonds)
+    if len(centred_rings.hubs) == 0:
+        return centred_rings, np.zeros(0, dtype=np.int64)
+    description = _Description(points, letters, vertices, offsets, bonds, centred_rings)
+    taken = description.take_kinds(always)
+    taken = description.join_single(taken)
+    return centred_rings, np.flatnonzero(taken)
+
+
+def merge_rings(
+    vertices: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    centred_rings: CentredRings,
+    taken: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Cells in which the triangles of the taken centred rings are one polygon, which come last.
+
+    Returns
+    -------
+    vertices, offsets : numpy.ndarray of int
+    new_cell : numpy.ndarray of int, shape (m,)
+        Where each of the old cells went.
+    """
+    sizes = np.diff(offsets)
+    spokes = np.diff(centred_rings.offsets)[taken]
+    member = np.repeat(centred_rings.offsets[:-1][taken] - np.r_[0, np.cumsum(spokes)[:-1]], spokes)
+    member = member + np.arange(spokes.sum())
+    keep = np.ones(len(sizes), dtype=bool)
+    keep[centred_rings.cells[member]] = False
+    new_cell = np.cumsum(keep) - 1
+    new_cell[centred_rings.cells[member]] = int(keep.sum()) + np.repeat(np.arange(len(taken)), spokes)
+    all_sizes = np.r_[sizes[keep], spokes]
+    all_vertices = np.r_[vertices[np.repeat(keep, sizes)], centred_rings.rim[member]]
+    return all_vertices, np.r_[0, np.cumsum(all_sizes)].astype(np.int64), new_cell
+
+
+class _Description:
+    """Kinds of centred rings and the length of the description with and without them."""
+
+    def __init__(
+        self,
+        points: NDArray[np.float64],
+        letters: NDArray[np.int64],
+        vertices: NDArray[np.int64],
+        offsets: NDArray[np.int64],
+        bonds: NDArray[np.int64],
+        centred_rings: CentredRings,
+    ) -> None:
+        n = len(points)
+        self.points, self.letters, self.centred_rings = points, letters, centred_rings
+        self.spokes = np.diff(centred_rings.offsets)
+        self.ring_of = np.repeat(np.arange(len(centred_rings.hubs)), self.spokes)
+        self.at_point = np.full(n, -1, dtype=np.int64)
+        self.at_point[centred_rings.hubs] = np.arange(len(centred_rings.hubs))
+        degree = np.bincount(bonds.ravel(), minlength=n)
+        kind_of_point = letters * (int(degree.max()) + 1) + degree
+        self.kind = kind_of_point[centred_rings.hubs]
+        own = kind_of_point[centred_rings.rim] == self.kind[self.ring_of]
+        alike = letters[centred_rings.rim] == letters[centred_rings.hubs][self.ring_of]
+        self.foreign = ~np.logical_or.reduceat(own, centred_rings.offsets[:-1])
+        # A motif that holds sites of both sorts may stand on the rim here and there.
+        self.other_motif = (
+            3 * np.add.reduceat(alike.astype(np.int64), centred_rings.offsets[:-1]) <= self.spokes
+        )
+        self.foreign &= self.other_motif
+        self.alike = np.zeros(len(centred_rings.hubs), dtype=bool)
+        self.letter_bits = np.log2(len(np.unique(letters)) + 1.0)
+        self.vertices, self.offsets = vertices, offsets
+        self._spell(vertices, offsets)
+        # Points at the border have too few bonds to be hubs of their kind; they do not count against it.
+        on_cells = np.bincount(vertices, minlength=n)
+        whole = (on_cells == degree) & (degree > 0)
+        kinds, counts = np.unique(kind_of_point[whole], return_counts=True)
+        self.whole = dict(zip(kinds.tolist(), counts.tolist(), strict=True))
+
+    def _spell(self, vertices: NDArray[np.int64], offsets: NDArray[np.int64]) -> None:
+        """Class of every cell, and of every centred ring were it one."""
+        sizes = np.diff(offsets)
+        m, w = len(sizes), len(self.spokes)
+        all_vertices = np.concatenate([vertices, self.centred_rings.rim])
+        all_offsets = np.r_[offsets, offsets[-1] + self.centred_rings.offsets[1:]]
+        sequences = canonical_sequences(self.letters[all_vertices], all_offsets)
+        sequence, names = sequence_ids(sequences.letters, all_offsets)
+        self.ring = sequence[m:]
+        shape = np.zeros(m + w, dtype=np.int64)
+        triangles = np.flatnonzero(sizes == 3)
+        corner = self.points[vertices[offsets[triangles][:, None] + np.arange(3)]]
+        shape[triangles] = split_by_gap(shape_moments(corner[..., 0] + 1j * corner[..., 1]))
+        centre_atom = np.r_[np.full(m, -1), self.letters[self.centred_rings.hubs]]
+        key = np.column_stack([sequence, centre_atom, shape])
+        first, inverse = distinct_rows(key)
+        unique = key[first]
+        self.cell_class, self.wheel_class = inverse[:m], inverse[m:]
+        length = np.array([len(name) for name in names])
+        self.class_bits = (length[unique[:, 0]] + (unique[:, 1] >= 0)) * self.letter_bits
+        self.counts = np.bincount(self.cell_class, minlength=len(unique)).astype(np.float64)
+        self.empty_rings = np.bincount(sequence[:m], minlength=len(names))
+
+    def length(self, counts: NDArray[np.floating]) -> float:
+        """Bits of classes and instances."""
+        present = counts > 0
+        c = counts[present]
+        m = c.sum()
+        bits = self.class_bits[present].sum() + 0.5 * np.log2(max(m, 1)) * len(c)
+        return float(bits + m * np.log2(max(m, 1)) - (c * np.log2(c)).sum())
+
+    def counts_with(self, members: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Counts of the classes after some centred rings are merged."""
+        size = len(self.counts)
+        gone = np.bincount(self.cell_class[self.centred_rings.cells[members[self.ring_of]]], minlength=size)
+        return self.counts - gone + np.bincount(self.wheel_class[members], minlength=size)
+
+    def overlapping(self, members: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Centred rings whose hub lies on the rim of a member (they share a triangle)."""
+        out = np.zeros(len(members), dtype=bool)
+        touched = self.at_point[self.centred_rings.rim[members[self.ring_of]]]
+        out[touched[touched >= 0]] = True
+        return out
+
+    def take_kinds(self, always: bool) -> NDArray[np.bool_]:
+        """Kinds of centred rings, one after the other, as long as one shortens the description."""
+        taken = np.zeros(len(self.kind), dtype=bool) if always else self.by_geometry()
+        blocked = taken | self.overlapping(taken)
+        self.counts = self.counts_with(taken)
+        kinds = [k for k in np.unique(self.kind).tolist() if self._is_candidate(k, always)]
+        while kinds:
+            gains = []
+            now = self.length(self.counts)
+            for k in kinds:
+                members = (self.kind == k) & self.foreign & ~blocked
+                if int(members.sum()) < _LEAST_COPIES:
+                    gains.append(-np.inf)
+                elif always:
+                    gains.append(float(members.sum()))
+                else:
+                    gains.append(now - self.length(self.counts_with(members)))
+            best = int(np.argmax(gains))
+            if not gains[best] > 0:
+                break
+            members = (self.kind == kinds.pop(best)) & self.foreign & ~blocked
+            self.counts = self.counts_with(members)
+            taken |= members
+            blocked |= members | self.overlapping(members)
+        return taken
+
+    def by_geometry(self) -> NDArray[np.bool_]:
+        """Kinds whose rings are found empty, then centred rings with other than six spokes."""
+        taken = np.zeros(len(self.kind), dtype=bool)
+        sizes = np.diff(self.offsets)
+        for n in np.unique(self.spokes):
+            index = np.flatnonzero(self.spokes == n)
+            faces = np.flatnonzero(sizes == n)
+            if len(faces) < 2:
+                continue
+            place = np.full(len(self.spokes), -1)
+            place[index] = np.arange(len(index))
+            rim = self.centred_rings.rim[self.centred_rings.offsets[index][:, None] + np.arange(n)]
+            hub = self.at_point[rim]
+            near = np.where(hub >= 0, place[hub], -1)
+            found = rings_found_empty(
+                ring_features(self.points, rim),
+                ring_features(self.points, self.vertices[self.offsets[faces][:, None] + np.arange(n)]),
+                self.kind[index],
+                self.foreign[index],
+                near,
+            )
+            taken[index] |= found.taken
+            self.alike[index] |= found.alike
+        free = ~(taken | self.overlapping(taken))
+        odd = (self.spokes != 6) & free
+        on_rim = self.at_point[self.centred_rings.rim]
+        beside = np.logical_or.reduceat((on_rim >= 0) & odd[on_rim], self.centred_rings.offsets[:-1])
+        remaining = np.ones(len(sizes), dtype=bool)
+        remaining[self.centred_rings.cells[taken[self.ring_of]]] = False
+        candidates = odd_centred_rings(
+            np.where(free, self.spokes, 6),
+            self.other_motif | taken.any(),
+            beside,
+            sizes[remaining],
+            len(self.points),
+        )
+        return taken | candidates
+
+    def _is_candidate(self, kind: int, always: bool) -> bool:
+        """Whether centred rings of a kind may be rings with a centre atom at all."""
+        members = (self.kind == kind) & self.foreign
+        copies = int(members.sum())
+        if copies < _LEAST_COPIES:
+            return False
+        if always:
+            return True
+        if copies < 0.5 * self.whole.get(kind, 0):
+            return False
+        return not self._is_lattice(members) or self._has_empty(members)
+
+    def _has_empty(self, members: NDArray[np.bool_]) -> bool:
+        """Whether rings of these sequences are found empty, too."""
+        rings = np.unique(self.ring[members])
+        empty = self.empty_rings[rings].sum()
+        # Round a dopant lies the same ring as round most atoms of its host, whose vacancies prove nothing.
+        own = members.sum() >= 0.5 * np.isin(self.ring, rings).sum()
+        return bool(own and empty >= max(2, _EMPTY_SHARE * members.sum()))
+
+    def _is_lattice(self, members: NDArray[np.bool_]) -> bool:
+        """Whether these are six equilateral triangles, on the average over centred rings of one ring."""
+        index = np.flatnonzero(members)
+        if self.spokes[index[0]] != 6:
+            return False
+        rim = self.centred_rings.rim[self.centred_rings.offsets[index][:, None] + np.arange(6)]
+        ring = canonical_sequences(self.letters[rim].ravel(), np.arange(0, 6 * len(index) + 1, 6))
+        k = np.arange(6)[None, :]
+        k = (ring.start[:, None] + np.where(ring.handedness[:, None] < 0, -k, k)) % 6
+        corner = self.points[np.take_along_axis(rim, k, axis=1)]
+        spoke = np.linalg.norm(corner - self.points[self.centred_rings.hubs[index]][:, None], axis=2)
+        side = np.linalg.norm(corner - np.roll(corner, -1, axis=1), axis=2)
+        lengths = np.hstack([spoke, side])
+        lengths /= lengths.mean(axis=1, keepdims=True)
+        sequences = self.ring[index]
+        commonest = np.bincount(sequences).argmax()
+        mean = lengths[sequences == commonest].mean(axis=0)
+        return bool(np.abs(mean - 1).max() < _LATTICE_TOLERANCE)
+
+    def join_single(self, taken: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Add centred rings that agree in ring, or in hub, with a kind that was taken, where no triangle is taken
+        yet.
+        """
+        if not taken.any():
+            return taken
+        hub = self.letters[self.centred_rings.hubs]
+        copies = np.bincount(self.ring)
+        often = 2 * np.bincount(self.ring[taken], minlength=len(copies)) >= copies
+        known_ring = np.isin(self.ring, self.ring[taken]) & often[self.ring]
+        pair = hub * 64 + self.spokes
+        _, pair, wheels_of_pair = np.unique(pair, return_inverse=True, return_counts=True)
+        known_hub = (2 * np.bincount(pair[taken], minlength=len(wheels_of_pair)) >= wheels_of_pair)[pair]
+        score = np.where(known_ring & known_hub, 3, np.where(known_ring, 2, np.where(known_hub, 1, 0)))
+        score = np.maximum(score, np.where(self.alike, 2, 0))
+        score[taken] = 0
+        taken = taken.copy()
+        blocked = self.overlapping(taken)
+        for k in np.lexsort((np.arange(len(score)), -score)):
+            if score[k] == 0:
+                break
+            if blocked[k]:
+                continue
+            taken[k] = True
+            rim = self.centred_rings.rim[self.centred_rings.offsets[k] : self.centred_rings.offsets[k + 1]]
+            near = self.at_point[rim]
+            blocked[near[near >= 0]] = True
+        return taken

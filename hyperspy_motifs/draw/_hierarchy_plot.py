@@ -1,0 +1,294 @@
+"""The hierarchy of types, and the neighbours within one of its levels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib as mpl
+import networkx as nx
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
+from matplotlib.patches import Rectangle
+from numpy.typing import ArrayLike
+
+from ._image import axes_or_new, make_room
+from ._layout_plot import add_colour_bar
+from ._types import is_type, short_name, type_nodes, type_number, type_style
+
+# In inches: columns of a page, their distance, half a picture, a line of a caption, room between levels, and
+# room for the names of the levels.
+_COLUMNS = 8
+_PITCH = 0.86
+_HALF = 0.27
+_LINE = 0.115
+_BETWEEN = 0.42
+_MARGIN = 1.5
+_READABLE = 0.85  # of these sizes: below it fewer types are drawn
+# Grey where chance explains the number.
+_SCORES = mpl.colormaps["RdBu_r"].with_extremes(bad="0.75")
+_LEVEL_NAMES = {
+    "boundary-class": "boundaries",
+    "boundary": "boundaries",
+    "motif": "motifs",
+    "cell-class": "cells",
+}
+
+
+def _draw_type(
+    ax: Axes, node: str, attributes: dict[str, Any], place: tuple[float, float], largest: int
+) -> None:
+    colour, marker = type_style(node, attributes)
+    area = 60 + 260 * np.sqrt(attributes.get("size", 1) / max(largest, 1))
+    ax.scatter(*place, s=area, color=[colour], marker=marker, edgecolors="0.2", linewidths=0.6, zorder=3)
+
+
+def plot_hierarchy(
+    graph: nx.DiGraph,
+    *,
+    pictures: Mapping[str, ArrayLike] | None = None,
+    most: int = 8,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw what is composed of what: motifs at the bottom, cell classes above, and so on upwards.
+
+    Parameters
+    ----------
+    graph : networkx.DiGraph
+        Motif graph, or its graph of types: nodes with ``kind``, ``level``, ``size``, ``name``, edges of kind
+        ``composed_of`` from a type to its parts with their mean ``count``.
+    pictures : mapping of str to array_like of shape (k, k), optional
+        What types look like; those without are drawn as a symbol.
+    most : int
+        Number of types drawn in each level, the most frequent ones; the number of the others is told. More
+        than eight take several lines.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default. On small axes fewer types are drawn, and all is smaller.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        A line's number is how many of the lower type are in one of the upper. Coordinates are inches of the
+        new figure.
+
+    Raises
+    ------
+    ValueError
+        If the graph has no types.
+    """
+    types = {node: attributes for node, attributes in graph.nodes(data=True) if is_type(attributes)}
+    if not types:
+        raise ValueError("the graph holds no types: nodes of kind 'motif' or '...-class' are missing.")
+    levels: dict[int, list[str]] = {}
+    for node, attributes in types.items():
+        levels.setdefault(int(attributes.get("level", 0)), []).append(node)
+    for nodes in levels.values():
+        nodes.sort(key=lambda node: (-types[node].get("size", 0), type_number(node)))
+    columns = min(_COLUMNS, max(min(len(nodes), most) for nodes in levels.values()))
+    texts = {node: _caption(node, types[node]) for nodes in levels.values() for node in nodes[:most]}
+    places, rows, height = _placed(levels, most, columns, texts)
+    size = 1.0
+    if ax is not None:
+        available = _size_of(ax)
+        size = _scale(available, columns, height)
+        while size < _READABLE and columns > 2:
+            # Pictures and letters that can be read are worth more than many of them.
+            columns -= 1
+            most = min(most, columns)
+            places, rows, height = _placed(levels, most, columns, texts)
+            size = _scale(available, columns, height)
+    ax = axes_or_new(ax, (_PITCH * columns + _MARGIN, height))
+    letters = {"name": 10.0 * size, "caption": 5.8 * size, "more": 8.3 * size}
+    pictures = {} if pictures is None else pictures
+    for level, y in rows.items():
+        kind = str(types[levels[level][0]].get("kind"))
+        name = _LEVEL_NAMES.get(kind, f"{kind.removesuffix('-class').replace('-', ' ')}s")
+        ax.text(-0.5 * _PITCH - 0.05, y, name, ha="right", va="center", fontsize=letters["name"])
+        left_out = len(levels[level]) - most
+        if left_out > 0:
+            x, y = places[levels[level][most - 1]]
+            ax.text(x + 0.36, y, f"+{left_out}", ha="left", va="center", fontsize=letters["more"])
+    for node, place in places.items():
+        largest = types[levels[int(types[node].get("level", 0))][0]].get("size", 1)
+        if node in pictures:
+            _draw_picture(
+                ax, np.asarray(pictures[node], dtype=float), place, type_style(node, types[node])[0]
+            )
+        else:
+            _draw_type(ax, node, types[node], place, largest)
+        ax.text(
+            place[0], place[1] - _HALF - 0.03, texts[node], ha="center", va="top",
+            fontsize=letters["caption"], linespacing=1.05, zorder=4,
+            bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
+        )  # fmt: skip
+    _draw_compositions(ax, graph, places, size)
+    ax.set_xlim(-0.5 * _PITCH - _MARGIN + 0.3, _PITCH * (columns - 0.5) + 0.3)
+    ax.set_ylim(
+        min(y for _, y in places.values()) - _HALF - 0.7, max(y for _, y in places.values()) + _HALF + 0.1
+    )
+    ax.set_aspect("equal", adjustable="box")
+    ax.set_axis_off()
+    return ax
+
+
+def _size_of(ax: Axes) -> tuple[float, float]:
+    """Width and height of axes in inches."""
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        return 7.0, 7.0
+    box = ax.get_window_extent()
+    return float(box.width / figure.dpi), float(box.height / figure.dpi)
+
+
+def _scale(available: tuple[float, float], columns: int, height: float) -> float:
+    """Size of everything, at most 1, at which so many columns and so much height fit."""
+    return min(available[0] / (_PITCH * columns + _MARGIN), available[1] / height, 1.0)
+
+
+def _caption(node: str, attributes: dict[str, Any]) -> str:
+    name = short_name(attributes.get("name", node), 13, lines=3)
+    return f"{name}\n({attributes.get('size', 0):,})"
+
+
+def _placed(
+    levels: dict[int, list[str]], most: int, columns: int, texts: dict[str, str]
+) -> tuple[dict[str, tuple[float, float]], dict[int, float], float]:
+    """Return the place of each type, the height of each level's name, and the height of all, in inches.
+
+    Every line is as high as its longest caption needs, so that nothing lies on anything.
+    """
+    places: dict[str, tuple[float, float]] = {}
+    rows: dict[int, float] = {}
+    y = 0.0
+    for level in sorted(levels):
+        shown = levels[level][:most]
+        lines = [shown[i : i + columns] for i in range(0, len(shown), columns)]
+        heights = []
+        for line in reversed(lines):
+            y += _LINE * max(1 + texts[node].count("\n") for node in line) + _HALF
+            for i, node in enumerate(line):
+                places[node] = ((columns - len(line)) / 2 * _PITCH + i * _PITCH, y)
+            heights.append(y)
+            y += _HALF + 0.12
+        rows[level] = float(np.mean(heights))
+        y += _BETWEEN
+    return places, rows, y + 0.3
+
+
+def _draw_picture(ax: Axes, picture: np.ndarray, place: tuple[float, float], colour: Any) -> None:
+    x, y = place
+    low, high = np.nanpercentile(picture, [1, 99.5])
+    box = (x - _HALF, x + _HALF, y - _HALF, y + _HALF)
+    ax.imshow(
+        picture, cmap="gray", vmin=low, vmax=max(high, low + 1e-12), extent=box, zorder=3, aspect="auto",
+        interpolation="bilinear",
+    )  # fmt: skip
+    corner, side = (x - _HALF, y - _HALF), 2 * _HALF
+    ax.add_patch(Rectangle(corner, side, side, facecolor="none", edgecolor=colour, linewidth=2.2, zorder=3.5))
+
+
+def _draw_compositions(
+    ax: Axes, graph: nx.DiGraph, places: dict[str, tuple[float, float]], size: float
+) -> None:
+    edges = [
+        (upper, lower, float(d.get("count", 1.0)), type_style(lower, graph.nodes[lower])[0])
+        for upper, lower, d in graph.edges(places, data=True)
+        if d.get("kind") == "composed_of" and lower in places
+    ]
+    if not edges:
+        return
+    segments = [(places[upper], places[lower]) for upper, lower, _, _ in edges]
+    widths = [float(np.clip(0.7 * count, 0.4, 4.0)) for _, _, count, _ in edges]
+    colours = [colour for *_, colour in edges]
+    # So many lines as a large hierarchy has are a background, not a thing to be followed one by one.
+    alpha = float(np.clip(0.7 * np.sqrt(24 / len(edges)), 0.15, 0.7))
+    ax.add_collection(LineCollection(segments, colors=colours, linewidths=widths, alpha=alpha, zorder=1))
+    if len(edges) > 24:
+        return
+    taken: list[np.ndarray] = []
+    for upper, lower, count, _ in edges:
+        # Above the lower type, where no caption is; a little farther up where another number is already.
+        start, end = np.array(places[lower]), np.array(places[upper])
+        rise = max(end[1] - start[1], 1e-6)
+        for step in range(6):
+            at = start + (end - start) * min((_HALF + 0.1 + 0.07 * step) / rise, 0.5)
+            if all(np.abs(at - other).max() > 0.11 for other in taken):
+                break
+        taken.append(at)
+        ax.text(
+            at[0], at[1], f"{count:.2g}", fontsize=5.8 * size, ha="center", va="center", zorder=2,
+            bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none"},
+        )  # fmt: skip
+
+
+def plot_type_graph(
+    graph: nx.DiGraph,
+    *,
+    kind: str = "cell-class",
+    most: int = 12,
+    level: float = 0.05,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the types of one level on a circle, joined where their instances are neighbours.
+
+    Parameters
+    ----------
+    graph : networkx.DiGraph
+        Motif graph, or its graph of types, with edges of kind ``neighbours`` (``observed``, ``z``, ``q``).
+    kind : str
+        Which types: ``'motif'``, ``'cell-class'`` or those of a higher level.
+    most : int
+        Number of types drawn, the most frequent ones.
+    level : float
+        False discovery rate up to which an edge is coloured, red where neighbours are enriched and blue where
+        they are depleted. Edges that chance explains are grey.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The width of a line goes with the logarithm of the number of neighbours observed.
+    """
+    nodes = sorted(type_nodes(graph, kind), key=lambda node: -graph.nodes[node].get("size", 0))[:most]
+    made_here = ax is None
+    ax = axes_or_new(ax, (4.0, 4.0))
+    angle = np.pi / 2 - 2 * np.pi * np.arange(len(nodes)) / len(nodes)
+    places = {n: (float(np.cos(a)), float(np.sin(a))) for n, a in zip(nodes, angle, strict=True)}
+    largest = max(graph.nodes[node].get("size", 1) for node in nodes)
+    pairs, scores, widths, sure = [], [], [], []
+    for source, target, d in graph.edges(nodes, data=True):
+        if d.get("kind") == "neighbours" and target in places and d.get("observed", 1) > 0:
+            loop = source == target
+            pairs.append(_loop(places[source]) if loop else np.array([places[source], places[target]]))
+            scores.append(float(d.get("z", 0.0)))
+            widths.append(0.4 + 0.6 * np.log10(max(d.get("observed", 1), 1)))
+            sure.append(d.get("q", 1.0) <= level)
+    coloured = np.array(sure, dtype=bool)
+    finite = np.abs(np.array(scores)[coloured]) if coloured.any() else np.ones(1)
+    limit = max(float(np.percentile(finite, 95)), 1.0)
+    lines = LineCollection(pairs, linewidths=widths, cmap=_SCORES, norm=Normalize(-limit, limit), zorder=1)
+    lines.set_array(np.where(coloured, scores, np.nan))
+    ax.add_collection(lines)
+    for node, (x, y) in places.items():
+        _draw_type(ax, node, graph.nodes[node], (x, y), largest)
+        text = f"{short_name(graph.nodes[node].get('name', node))}\n({graph.nodes[node].get('size', 0):,})"
+        side = "center" if abs(x) < 0.3 else "left" if x > 0 else "right"
+        level_side = "center" if abs(y) < 0.6 else "bottom" if y > 0 else "top"
+        ax.text(1.32 * x, 1.32 * y, text, ha=side, va=level_side, fontsize="x-small", zorder=4)
+    ax.set_xlim(-1.9, 1.9)
+    ax.set_ylim(-1.7, 1.7)
+    ax.set_aspect("equal")
+    ax.set_axis_off()
+    add_colour_bar(ax, lines, "z (observed against chance)")
+    make_room(ax, made_here=made_here)
+    return ax
+
+
+def _loop(place: tuple[float, float]) -> np.ndarray:
+    """Small circle outside the ring for neighbours of one type."""
+    centre = np.array(place) * 1.13
+    turn = np.linspace(0, 2 * np.pi, 40)
+    return centre + 0.13 * np.column_stack([np.cos(turn), np.sin(turn)])

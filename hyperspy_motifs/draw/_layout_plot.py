@@ -1,0 +1,254 @@
+"""The force-relaxed layout: by motif, by density, by any value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
+from numpy.typing import ArrayLike, NDArray
+
+from ._image import axes_or_new, check_length, check_positions, make_room
+from ._legend import add_motif_legend
+from ._motif_plot import drawing_order, scatter_motifs
+from ._palette import as_labels
+
+
+def is_categorical(values: NDArray[Any]) -> bool:
+    """Whether values are labels (integers or booleans) and not numbers on a scale."""
+    return bool(np.issubdtype(values.dtype, np.integer) or values.dtype == bool)
+
+
+def frame_layout(ax: Axes, layout: NDArray[np.float64], axis_label: str = "FR") -> None:
+    """Square, unticked axes round a layout: its units mean nothing."""
+    if len(layout):
+        low, high = layout.min(axis=0), layout.max(axis=0)
+        half = 0.54 * max(float((high - low).max()), np.finfo(float).tiny)
+        centre = (low + high) / 2
+        ax.set_xlim(centre[0] - half, centre[0] + half)
+        ax.set_ylim(centre[1] - half, centre[1] + half)
+    ax.set_aspect("equal")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.set_xlabel(f"{axis_label} 1", fontsize="small")
+    ax.set_ylabel(f"{axis_label} 2", fontsize="small")
+
+
+def layout_marker_area(n: int) -> float:
+    """Marker area in points squared: small enough that density still shows."""
+    return float(np.clip(16000 / max(n, 1), 3.0, 14.0))
+
+
+# Places of a number beside a small group, tried in turn: directions, and then the same farther off.
+_DIRECTIONS = np.array([(1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0)], dtype=float)
+_BESIDE = np.concatenate([9.0 * _DIRECTIONS, 17.0 * _DIRECTIONS])
+
+
+def _number_groups(ax: Axes, layout: NDArray[np.float64], motifs: NDArray[np.intp]) -> None:
+    """Write the number of each motif on its group, or beside it where it would hide a small one.
+
+    Numbers beside their groups are put where they hide no other number and no other group, as far as there is room.
+    """
+    ax.apply_aspect()
+    box = ax.get_window_extent()
+    scale = 72 / ax.figure.dpi
+    points = ax.transData.transform(layout) * scale
+    low, high = np.array([box.x0, box.y0]) * scale, np.array([box.x1, box.y1]) * scale
+    members = {int(k): points[motifs == k] for k in np.unique(motifs)}
+    centres = {
+        k: group[np.argmin(np.sum((group - np.median(group, axis=0)) ** 2, axis=1))]
+        for k, group in members.items()
+    }
+    half = {k: np.array([3.2 * len(str(k)) + 1.0, 5.0]) for k in members}
+    # A group is large where its middle half is wider than the number that would stand on it.
+    spans = {k: np.subtract(*np.percentile(group, [75, 25], axis=0)) for k, group in members.items()}
+    large = {k for k in members if np.all(spans[k] > 1.5 * half[k])}
+    placed = [(centres[k], half[k]) for k in large]
+    obstacles = np.array([centres[k] for k in members if k not in large]).reshape(-1, 2)
+    for k in members:
+        shift = np.zeros(2)
+        if k not in large:
+            # Wide numbers stand farther off to the sides.
+            shifts = _BESIDE * (half[k] / half[k][1] * 0.5 + 0.5)
+            crowding = [_crowding(centres[k] + s, half[k], placed, obstacles, low, high) for s in shifts]
+            shift = shifts[int(np.argmin(crowding))]
+            placed.append((centres[k] + shift, half[k]))
+        place = layout[motifs == k][np.argmin(np.sum((members[k] - centres[k]) ** 2, axis=1))]
+        ax.annotate(
+            str(k), place, xytext=(float(shift[0]), float(shift[1])), textcoords="offset points", ha="center", va="center",
+            fontsize="small", fontweight="bold", zorder=4,
+            path_effects=[withStroke(linewidth=2.2, foreground="white")],
+        )  # fmt: skip
+
+
+def _crowding(
+    place: NDArray[np.float64],
+    half: NDArray[np.float64],
+    placed: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    obstacles: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+) -> float:
+    """How much a number of half size `half` at `place` hides: numbers, small groups, and itself beyond the frame."""
+    hidden = sum(bool(np.all(np.abs(place - other) < half + size)) for other, size in placed)
+    covered = int(np.all(np.abs(obstacles - place) < half + 1.5, axis=1).sum())
+    outside = bool(np.any(place - half < low) or np.any(place + half > high))
+    return 3.0 * hidden + covered + 2.0 * outside
+
+
+def plot_layout(
+    layout: ArrayLike,
+    colour_by: ArrayLike | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    label: str | None = None,
+    ax: Axes | None = None,
+    legend: bool = True,
+    **kwargs: Any,
+) -> Axes:
+    """Draw a two-dimensional layout of the atoms' features.
+
+    Parameters
+    ----------
+    layout : array_like, shape (n, 2)
+        Coordinates of the atoms in the layout. They have no units.
+    colour_by : array_like, shape (n,), optional
+        Integers are motifs: each has its colour, its shape and its number. Floats (a probability, a moment,
+        an angle) are put on a colour scale. Without it the density of the atoms is drawn.
+    names : sequence of str, optional
+        Name of each motif for the legend.
+    label : str, optional
+        What the values are, for the colour bar.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+    legend : bool
+        Whether to add the legend or the colour bar.
+    **kwargs
+        To :meth:`matplotlib.axes.Axes.scatter`, or to :meth:`matplotlib.axes.Axes.hexbin` for the density.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Atoms of motifs are drawn the most frequent motif first, so that rare ones lie on top; atoms with
+        values in the order of the values.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit together, a label is negative or names are too few.
+    """
+    xy = check_positions(layout, "layout")
+    made_here = ax is None
+    ax = axes_or_new(ax, (3.7, 3.7))
+    frame_layout(ax, xy)
+    if colour_by is None:
+        _draw_density(ax, xy, label, legend, kwargs)
+    else:
+        _draw_atoms(ax, xy, np.asarray(colour_by), names, label, legend, kwargs)
+    if legend:
+        make_room(ax, made_here=made_here)
+    if colour_by is not None and is_categorical(np.asarray(colour_by)):
+        # Once the axes have their size: where a number has room depends on it.
+        _number_groups(ax, xy, as_labels(np.asarray(colour_by).astype(np.intp)))
+    return ax
+
+
+def _draw_density(
+    ax: Axes, xy: NDArray[np.float64], label: str | None, legend: bool, kwargs: dict[str, Any]
+) -> None:
+    defaults: dict[str, Any] = {
+        "gridsize": 60,
+        "bins": "log",
+        "cmap": "viridis",
+        "mincnt": 1,
+        "linewidths": 0.2,
+    }
+    density = ax.hexbin(xy[:, 0], xy[:, 1], **defaults | kwargs)
+    if legend:
+        bar = add_colour_bar(ax, density, label or "atoms")
+        bar.locator = LogLocator(subs=(1, 2, 5))
+        bar.formatter = FormatStrFormatter("%d")
+        bar.minorlocator = NullLocator()
+
+
+def _draw_atoms(
+    ax: Axes,
+    xy: NDArray[np.float64],
+    values: NDArray[Any],
+    names: Sequence[str] | None,
+    label: str | None,
+    legend: bool,
+    kwargs: dict[str, Any],
+) -> None:
+    check_length(values, len(xy), "colour_by")
+    kwargs.setdefault("s", layout_marker_area(len(xy)))
+    if is_categorical(values):
+        motifs = as_labels(values.astype(np.intp))
+        order = drawing_order(motifs)
+        scatter_motifs(ax, xy[order], motifs[order], **kwargs)
+        if legend:
+            add_motif_legend(ax, motifs, names, marker=kwargs.get("marker"))
+        return
+    order = np.argsort(values, kind="stable")
+    defaults: dict[str, Any] = {"cmap": "viridis", "linewidths": 0, "zorder": 2}
+    points = ax.scatter(xy[order, 0], xy[order, 1], c=values[order], **defaults | kwargs)
+    if legend:
+        add_colour_bar(ax, points, label)
+
+
+def add_colour_bar(ax: Axes, mappable: Any, label: str | None, extend: str | None = None) -> Colorbar:
+    """Slim colour bar on the right of `ax`."""
+    # An inset keeps the height of axes whose aspect is fixed; stolen room would be as high as the figure.
+    bar = ax.figure.colorbar(mappable, cax=ax.inset_axes((1.03, 0, 0.035, 1)), extend=extend)
+    bar.ax.tick_params(labelsize="small")
+    bar.outline.set_linewidth(0.5)
+    if label:
+        bar.set_label(label, fontsize="small")
+    return bar
+
+
+def compare_layouts(
+    layouts: Mapping[str, ArrayLike],
+    labels: ArrayLike,
+    *,
+    names: Sequence[str] | None = None,
+    figure: Any = None,
+    legend: bool = True,
+) -> NDArray[Any]:
+    """Draw layouts of the same atoms side by side (force-relaxed, PCA, UMAP), in the same colours.
+
+    Parameters
+    ----------
+    layouts : mapping of str to array_like of shape (n, 2)
+        Title and coordinates of each.
+    labels : array_like of int, shape (n,)
+        Motif of each atom.
+    names : sequence of str, optional
+        Name of each motif.
+    figure : matplotlib.figure.Figure or SubFigure, optional
+        Where to draw; a new figure by default.
+    legend : bool
+        Whether to add one legend for all, beside the last panel.
+
+    Returns
+    -------
+    numpy.ndarray of matplotlib.axes.Axes, shape (number of layouts,)
+    """
+    if not layouts:
+        raise ValueError("layouts is empty: give at least one layout with its title.")
+    if figure is None:
+        figure = plt.figure(figsize=(2.4 * len(layouts) + 0.9 * legend, 2.5), layout="constrained")
+    axes = figure.subplots(1, len(layouts), squeeze=False)[0]
+    for i, (title, layout) in enumerate(layouts.items()):
+        plot_layout(
+            layout, as_labels(labels), names=names, ax=axes[i], legend=legend and i == len(layouts) - 1
+        )
+        axes[i].set_title(title, fontsize="medium")
+        axes[i].set_xlabel("")
+        axes[i].set_ylabel("")
+    return axes

@@ -1,0 +1,166 @@
+"""Motifs in time: how many there are in each frame, and what turns into what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+from ._image import axes_or_new
+from ._layout_plot import add_colour_bar
+from ._palette import motif_colour, motif_marker
+
+# Below this a probability has the colour of none: one atom in ten thousand.
+_FAINTEST = 1e-4
+
+
+def plot_populations(
+    populations: ArrayLike,
+    *,
+    times: ArrayLike | None = None,
+    names: Sequence[str] | None = None,
+    fraction: bool = False,
+    label: str = "frame",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the number of atoms of each motif against time, in the colours and markers of the motifs.
+
+    Parameters
+    ----------
+    populations : array_like of int, shape (frames, k)
+        From :func:`hyperspy_motifs.movies.count_populations`.
+    times : array_like, shape (frames,), optional
+        The numbers of the frames by default.
+    names : sequence of str, optional
+        Of the motifs.
+    fraction : bool
+        Draw fractions of the atoms of each frame.
+    label : str
+        Of the x axis.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+    """
+    counts = np.asarray(populations, float)
+    x = np.arange(len(counts)) if times is None else np.asarray(times, float)
+    if counts.ndim != 2 or x.shape != counts.shape[:1]:
+        raise ValueError(
+            f"populations of shape (frames, motifs) and as many times are expected, got {counts.shape} and {x.shape}."
+        )
+    ax = axes_or_new(ax, (4.8, 3.2))
+    if fraction:
+        counts = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    texts = [str(k) for k in range(counts.shape[1])] if names is None else list(names)
+    for k, text in enumerate(texts):
+        ax.plot(
+            x,
+            counts[:, k],
+            marker=motif_marker(k),
+            ms=4,
+            lw=1.2,
+            color=motif_colour(k),
+            label=text,
+            clip_on=False,
+        )
+    ax.set_xlabel(label)
+    ax.set_ylabel("fraction of atoms" if fraction else "atoms")
+    ax.set_ylim(bottom=0)
+    ax.margins(x=0.02)
+    if times is None:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(title="motif", frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.02, 0.5))
+    return ax
+
+
+def plot_transitions(
+    probabilities: ArrayLike,
+    counts: ArrayLike | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    lag: int = 1,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the matrix of probabilities that an atom of one motif (row) is another one (column) later.
+
+    Parameters
+    ----------
+    probabilities : array_like, shape (k, k) or (k, k + 1)
+        NaN where unknown. A last column more is for atoms that are gone.
+    counts : array_like of int, of the same shape, optional
+        Atoms behind each; those with none are left empty.
+    names : sequence of str, optional
+        Of the motifs.
+    lag : int
+        Frames between before and after.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Probabilities are written into the fields where there are at most 12 motifs; colours are on a logarithmic scale.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+    """
+    matrix = np.asarray(probabilities, float)
+    if matrix.ndim != 2 or matrix.shape[1] - matrix.shape[0] not in (0, 1):
+        raise ValueError(f"probabilities of shape (k, k) or (k, k + 1) are expected, got {matrix.shape}.")
+    if counts is not None and np.shape(counts) != matrix.shape:
+        raise ValueError(f"counts have shape {np.shape(counts)}, the probabilities {matrix.shape}.")
+    k = len(matrix)
+    texts = [str(i) for i in range(k)] if names is None else list(names)[:k]
+    columns = [*texts, "gone"] if matrix.shape[1] > k else texts
+    known = np.isfinite(matrix) & (matrix > 0)
+    if counts is not None:
+        known &= np.asarray(counts) > 0
+    ax = axes_or_new(ax, (0.5 * len(columns) + 1.9, 0.5 * k + 1.1) if k > 3 else (3.6, 2.8))
+    shown = ax.imshow(
+        np.ma.masked_array(np.maximum(matrix, _FAINTEST), ~known), norm=LogNorm(_FAINTEST, 1), cmap="Blues"
+    )
+    if k <= 12:
+        for i, j in zip(*np.nonzero(known), strict=True):
+            dark = matrix[i, j] > 0.05
+            ax.text(
+                j,
+                i,
+                _short(matrix[i, j]),
+                ha="center",
+                va="center",
+                fontsize=7,
+                color="white" if dark else "black",
+            )
+    ax.set_xticks(range(len(columns)), columns)
+    ax.set_yticks(range(k), texts)
+    ax.set_xlabel("one frame later" if lag == 1 else f"{lag} frames later")
+    ax.set_ylabel("motif before")
+    ax.tick_params(length=0, labelsize="small")
+    ax.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)
+    ax.set_yticks(np.arange(k + 1) - 0.5, minor=True)
+    ax.grid(which="minor", color="0.85", lw=0.6)
+    ax.tick_params(which="minor", length=0)
+    add_colour_bar(ax, shown, "probability")
+    return ax
+
+
+def _short(value: float) -> str:
+    """Two digits that count, without a zero in front: a field is small."""
+    if value > 0.9995:
+        return "1"
+    text = f"{value:.3f}" if value < 0.0995 or value > 0.9 else f"{value:.2f}"
+    return text.lstrip("0") if float(text) else "<.001"

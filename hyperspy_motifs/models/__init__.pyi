@@ -1,0 +1,10 @@
+from ._anchors import Anchors as Anchors
+from ._disc_source import DiscSource as DiscSource
+from ._model_files import from_arrays as from_arrays
+from ._model_files import from_bytes as from_bytes
+from ._model_files import load_model as load_model
+from ._model_files import save_model as save_model
+from ._model_files import to_arrays as to_arrays
+from ._model_files import to_bytes as to_bytes
+from ._motif_model import MotifModel as MotifModel
+from ._motif_model import Prediction as Prediction

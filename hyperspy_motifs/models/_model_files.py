@@ -1,0 +1,147 @@
+"""A model as arrays, and those as a file: a zip of .npy, read without unpickling anything."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperspy_motifs.clustering import from_state, to_state
+
+from ._anchors import Anchors
+from ._motif_model import MotifModel
+
+_FORMAT = "hyperspy_motifs model"
+_VERSION = 1
+
+
+def to_arrays(motif_model: MotifModel) -> dict[str, NDArray[Any]]:
+    """Arrays by name: numbers and one text of JSON, no objects."""
+    header = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "radius": motif_model.radius,
+        "spacing": motif_model.spacing,
+        "units": motif_model.units,
+        "names": {str(k): v for k, v in motif_model.names.items()},
+        "facts": dict(motif_model.facts),
+    }
+    out: dict[str, NDArray[Any]] = {
+        # ASCII bytes: a text array takes four bytes a letter.
+        "header": np.frombuffer(json.dumps(header).encode("ascii"), np.uint8),
+        "orders": np.array(sorted(motif_model.orders.items()), float).reshape(-1, 2),
+    }
+    out |= {f"classifier/{k}": v for k, v in to_state(motif_model.classifier).items()}
+    out["anchors/radii"] = np.array(sorted(motif_model.anchors), float)
+    for number, radius in enumerate(sorted(motif_model.anchors)):
+        anchors = motif_model.anchors[radius]
+        out |= {f"anchors/{number}/{f.name}": getattr(anchors, f.name) for f in fields(Anchors)}
+    if motif_model.finest_to_label is not None:
+        out["finest_to_label"] = motif_model.finest_to_label
+    return out
+
+
+def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> MotifModel:
+    """The model of :func:`to_arrays`.
+
+    Raises
+    ------
+    ValueError
+        If the arrays are none of a model, or those of a later version of this package.
+    """
+    try:
+        header = json.loads(bytes(np.asarray(arrays["header"], np.uint8)).decode("ascii"))
+        if header["format"] != _FORMAT:
+            raise KeyError("format")
+        if int(header["version"]) > _VERSION:
+            raise ValueError(
+                f"This model was written by a later version of hyperspy_motifs (version {header['version']} of its "
+                f"format, this one reads up to {_VERSION}). Update hyperspy_motifs, or save the model again."
+            )
+        classifier = from_state(
+            {k.removeprefix("classifier/"): v for k, v in arrays.items() if k.startswith("classifier/")}
+        )
+        anchors = {
+            float(radius): Anchors(**{f.name: arrays[f"anchors/{number}/{f.name}"] for f in fields(Anchors)})
+            for number, radius in enumerate(arrays["anchors/radii"])
+        }
+        return MotifModel(
+            classifier=classifier,
+            radius=float(header["radius"]),
+            spacing=float(header["spacing"]),
+            units=str(header["units"]),
+            orders={float(radius): int(n) for radius, n in arrays["orders"]},
+            anchors=anchors,
+            finest_to_label=arrays.get("finest_to_label"),
+            names={int(k): str(v) for k, v in header["names"].items()},
+            facts=dict(header["facts"]),
+        )
+    except (KeyError, TypeError, IndexError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            "This is no model of hyperspy_motifs, or a damaged one: write one with motifs.save_model(path)."
+        ) from error
+
+
+def to_bytes(motif_model: MotifModel) -> NDArray[np.uint8]:
+    """The content of the file of a model."""
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **to_arrays(motif_model))  # type: ignore[arg-type]
+    return np.frombuffer(stream.getvalue(), np.uint8)
+
+
+def from_bytes(content: NDArray[np.uint8]) -> MotifModel:
+    """The model of :func:`to_bytes`."""
+    with np.load(io.BytesIO(np.asarray(content, np.uint8).tobytes()), allow_pickle=False) as stored:
+        return from_arrays({name: stored[name] for name in stored.files})
+
+
+def save_model(motif_model: MotifModel, path: str | os.PathLike[str]) -> Path:
+    """Write a model to a file; ``.npz`` is appended where the name has no ending.
+
+    Parameters
+    ----------
+    motif_model : MotifModel
+    path : path-like
+
+    Returns
+    -------
+    pathlib.Path
+        Of the file, which is there only once it is whole.
+    """
+    target = Path(path)
+    target = target if target.suffix else target.with_suffix(".npz")
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        partial.write_bytes(to_bytes(motif_model).tobytes())
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def load_model(path: str | os.PathLike[str]) -> MotifModel:
+    """Read the file of :func:`save_model`; nothing in it is executed.
+
+    Raises
+    ------
+    ValueError
+        If the file is none of a model.
+    OSError
+        If it cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise ValueError(
+            f"{path} is no model: a file written by motifs.save_model(path) is expected."
+        ) from error
+    return from_arrays(arrays)

@@ -1,0 +1,321 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hyperspy_motifs import store
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.cells import Cells
+    from hyperspy_motifs.clustering import MotifTree
+    from hyperspy_motifs.graph import MotifGraph
+    from hyperspy_motifs.hierarchy import Hierarchy
+    from hyperspy_motifs.signals import AtomicImage, AtomPatches, ZernikeFeatures
+
+    from ._manifold_view import ManifoldView
+
+
+class MotifView:
+    """What :class:`~hyperspy_motifs.motifs.Motifs` shows: the stored result, read anew after every edit."""
+
+    def __init__(self, signal: AtomicImage) -> None:
+        self._signal = signal
+        self._seen: tuple[Any, ...] = ()
+        self._cache: dict[str, Any] = {}
+        self._refresh()
+
+    def _refresh(self) -> store.Record:
+        now = (store.edition(self._signal), store.Stamp.of(self._signal))
+        if now != self._seen:
+            self._record = store.read(self._signal)
+            self._seen = now
+            self._cache.clear()
+        return self._record
+
+    def _cached(self, name: str, make: Callable[[], Any]) -> Any:
+        self._refresh()
+        if name not in self._cache:
+            self._cache[name] = make()
+        return self._cache[name]
+
+    # ------------------------------------------------------------------ the atoms
+
+    @property
+    def signal(self) -> AtomicImage:
+        """The image that the motifs belong to."""
+        return self._signal
+
+    @property
+    def positions(self) -> np.ndarray:
+        """Positions of the atoms, shape (n, 2): x, y in axis units."""
+        return self._refresh().positions
+
+    @property
+    def pixel_positions(self) -> np.ndarray:
+        """Positions of the atoms, shape (n, 2): column, row in pixels, pixel centres at integers."""
+        record = self._refresh()
+        return record.stamp.to_pixels(record.positions)
+
+    @property
+    def frames(self) -> np.ndarray:
+        """Flat index of the frame of each atom (C order of the navigation shape), shape (n,); 0 for a single image."""
+        return self._refresh().frames
+
+    @property
+    def units(self) -> str:
+        """Units of `positions`; "px" for an image without calibration."""
+        return self._refresh().stamp.units
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Motif of each atom, shape (n,); 0 is the most frequent."""
+        return self._refresh().labels
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """How sure the motif of each atom is, shape (n,), 0 to 1. Every atom has a motif; the least sure a low value."""
+        return self._refresh().probabilities
+
+    @property
+    def truncated(self) -> np.ndarray:
+        """Whether the disc of each atom at the chosen radius is cut by the border of the image, shape (n,).
+
+        What is seen of such an atom is a part of its surroundings. ``labels[~truncated]`` are those to count.
+        """
+        from hyperspy_motifs.signals._patch_extraction import has_whole_disc, radius_in_pixels
+
+        record = self._refresh()
+        return ~has_whole_disc(record, radius_in_pixels(record, self.radius))
+
+    @property
+    def angles(self) -> np.ndarray | None:
+        """Angle of each atom against the mean of its motif, shape (n,), radians from x towards y.
+
+        None unless the motifs were found with ``rotation_invariant=True``.
+        """
+        return self._refresh().atoms.get("motif_angle")
+
+    @property
+    def n_motifs(self) -> int:
+        """Number of motifs."""
+        return len(self.counts)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Number of atoms of each motif, shape (n_motifs,)."""
+        return np.bincount(self.labels)
+
+    @property
+    def names(self) -> list[str]:
+        """Name of each motif: what :meth:`relabel` gave it, else its number."""
+        given = self._refresh().names
+        return [given.get(i, str(i)) for i in range(self.n_motifs)]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What was asked for and what was estimated, by name."""
+        return dict(self._refresh().parameters)
+
+    # ------------------------------------------------------------------ radii, layout, features
+
+    @property
+    def radii(self) -> tuple[float, ...]:
+        """Radii at which motifs were found, in nearest-neighbour distances."""
+        return tuple(float(v) for v in self._refresh().radii)
+
+    @property
+    def radius(self) -> float:
+        """The radius whose motifs are `labels`."""
+        return self.radii[self._refresh().chosen]
+
+    def labels_at(self, radius: float) -> np.ndarray:
+        """Motif of each atom at one of `radii`, shape (n,)."""
+        return self._refresh().radius_labels[self._radius_index(radius)]
+
+    def probabilities_at(self, radius: float) -> np.ndarray:
+        """How sure the motif of each atom is at one of `radii`, shape (n,)."""
+        return self._refresh().radius_probabilities[self._radius_index(radius)]
+
+    @property
+    def layout(self) -> np.ndarray:
+        """Force-relaxed layout of the atoms at the chosen radius, shape (n, 2)."""
+        return self._refresh().layouts[self._refresh().chosen]
+
+    def layout_at(self, radius: float) -> np.ndarray:
+        """Force-relaxed layout of the atoms at one of `radii`, shape (n, 2)."""
+        return self._refresh().layouts[self._radius_index(radius)]
+
+    @property
+    def features(self) -> ZernikeFeatures:
+        """Zernike features of the atoms at the chosen radius; navigation axis: atoms, in the order of `labels`."""
+        return self._cached("features", self._calibrated_features)
+
+    def _calibrated_features(self) -> ZernikeFeatures:
+        from hyperspy_motifs.signals._motif_finding import features_at
+
+        record = self._refresh()
+        stamp = record.stamp
+        if record.features is None:
+            # Those of a large stack are not kept.
+            return features_at(self._signal, record, self.radius)
+        return record.features.calibrated(record.stretch, abs(stamp.scale[0]), stamp.units)
+
+    def features_at(self, radius: float) -> ZernikeFeatures:
+        """Zernike features of the atoms at one of `radii`."""
+        from hyperspy_motifs.signals._motif_finding import features_at
+
+        if self._radius_index(radius) == self._refresh().chosen:
+            return self.features
+        return features_at(self._signal, self._refresh(), radius)
+
+    @property
+    def patches(self) -> AtomPatches:
+        """The disc round each atom at the chosen radius; navigation axis: atoms, in the order of `labels`."""
+        from hyperspy_motifs.signals._patch_extraction import patches_of_record
+
+        return self._cached("patches", lambda: patches_of_record(self._signal, self._refresh()))
+
+    @property
+    def means(self) -> AtomPatches:
+        """Mean patch of each motif; navigation axis: motifs. Of rotation-invariant motifs the patches are turned first."""
+        from hyperspy_motifs.signals._patch_extraction import means_of_record
+
+        return self._cached("means", lambda: means_of_record(self._signal, self._refresh()))
+
+    @property
+    def symmetries(self) -> list[str]:
+        """Point group of the mean patch of each motif: 1, m, 2, 2mm, 3, 3m, 4, 4mm, 6 or 6mm.
+
+        A symmetry holds where the mean correlates with its copies under it to 0.85 or more, noise taken off. It is that of
+        the projection within the disc of the chosen radius; distortion of the scan lowers it.
+        """
+        from ._mean_symmetry import symmetries
+
+        return self._cached("symmetries", lambda: symmetries(self))
+
+    @property
+    def tree(self) -> MotifTree:
+        """How motifs split from radius to radius, at all granularities; ``tree.cut(k)`` gives labels of k motifs."""
+        from hyperspy_motifs.clustering import MotifTree
+
+        stored = self._refresh().tree
+        return MotifTree(**{"leaf_of" if k == "atom_leaf" else k: v for k, v in stored.items()})
+
+    @property
+    def is_continuous(self) -> bool:
+        """Whether surroundings change without a step, so that classes would be invented and motifs are regions."""
+        return bool(self._refresh().parameters.get("continuous", False))
+
+    @property
+    def continuity(self) -> Any:
+        """Whether the atoms fall into classes, with its certainty, and each motif for itself.
+
+        Judged at all radii that reach the neighbours, and through 1.2 nearest-neighbour distances where none of them
+        sees these alone; of several detectors, at the chosen one only. The smallest of these radii tells how much the
+        surroundings vary, all tell along how many dimensions.
+
+        Returns
+        -------
+        hyperspy_motifs.clustering.Continuity
+        """
+        from hyperspy_motifs.signals._learning import estimate
+        from hyperspy_motifs.signals._moment_source import available_radii, source_of
+
+        record = self._refresh()
+        return self._cached(
+            "continuity",
+            lambda: estimate(source_of(self._signal, record), available_radii(record), record.labels),
+        )
+
+    @property
+    def manifold(self) -> ManifoldView:
+        """The atoms as points of a continuum: coordinates, topology, disorder, moiré."""
+        from ._manifold_view import ManifoldView
+
+        return self._cached("manifold", lambda: ManifoldView(self._signal, self._refresh()))
+
+    def _radius_index(self, radius: float) -> int:
+        radii = np.array(self.radii)
+        close = np.flatnonzero(np.isclose(radii, float(radius)))
+        if not len(close):
+            raise ValueError(f"There is no radius {radius}; the radii of these motifs are {self.radii}.")
+        return int(close[0])
+
+    @property
+    def cells(self) -> Cells:
+        """The polygons that the atoms tile, in axis units (:class:`~hyperspy_motifs.cells.Cells`)."""
+        from hyperspy_motifs.signals._cell_finding import cells_of_record
+
+        return self._cached("cells", lambda: cells_of_record(self._signal, self._refresh()))
+
+    @property
+    def graph(self) -> MotifGraph:
+        """Atoms, cells, domains and their types as one networkx graph (:class:`~hyperspy_motifs.graph.MotifGraph`)."""
+        return self._cached("graph", self._make_graph)
+
+    def _make_graph(self) -> MotifGraph:
+        from hyperspy_motifs.graph import MotifGraph
+
+        record, signal = self._refresh(), self._signal
+        graph = MotifGraph.from_arrays(
+            positions=record.positions,
+            labels=record.labels,
+            probabilities=record.probabilities,
+            cells=self.cells if len(self.cells) else None,
+            hierarchy=self.hierarchy,
+            names=self.names,
+            units=record.stamp.units,
+            frames=record.frames if len(np.unique(record.frames)) > 1 else None,
+        )
+        graph.canvas = lambda: _canvas(signal)
+        return graph
+
+    @property
+    def hierarchy(self) -> Hierarchy | None:
+        """The levels above the cells (:class:`~hyperspy_motifs.hierarchy.Hierarchy`), as :meth:`build_hierarchy` was told.
+
+        None for a stack of images, whose frames are no common field, and where there are no cells.
+        """
+        return self._cached("hierarchy", self._make_hierarchy)
+
+    def _make_hierarchy(self) -> Hierarchy | None:
+        from hyperspy_motifs.hierarchy import HierarchyOptions, build_hierarchy
+
+        record = self._refresh()
+        if not len(self.cells) or len(np.unique(record.frames)) > 1:
+            return None
+        found = build_hierarchy(
+            record.positions,
+            record.labels,
+            self.cells,
+            names=self.names,
+            angles=record.atoms.get("motif_angle"),
+            reflected=record.atoms.get("motif_mirrored"),
+            options=HierarchyOptions(**record.parameters.get("hierarchy", {})),
+        )
+        return self._with_moire(found)
+
+    def _with_moire(self, found: Hierarchy) -> Hierarchy:
+        """The hierarchy with the moiré cells on top, where the atoms form a continuum that repeats."""
+        from hyperspy_motifs.hierarchy import moire_level
+
+        record = self._refresh()
+        moire = self.manifold.moire if self.is_continuous else None
+        level = None if moire is None else moire_level(moire, record.positions, record.stamp.units)
+        if level is None:
+            return found
+        reason = "It ends at the moiré cell: all above it are translations."
+        return replace(found, levels=(*found.levels, level), reason=reason)
+
+
+def _canvas(signal: AtomicImage) -> tuple[np.ndarray, tuple[float, float, float, float]]:
+    """The first frame of the image and its extent in axis units."""
+    from hyperspy_motifs.draw import image_extent
+    from hyperspy_motifs.signals._frames import frame
+
+    stamp = store.Stamp.of(signal)
+    image = np.asarray(frame(signal, 0), float)
+    return image, image_extent(image.shape, stamp.scale, stamp.offset)

@@ -1,0 +1,124 @@
+"""The model of a result: from a model that was just fitted, or from what is stored."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hyperspy_motifs import store
+
+# Known atoms that a radius of a stack keeps to place others in its layout.
+ANCHORS = 4_000
+
+
+def fitted_motif_model(
+    model: Any,
+    source: Any,
+    labels: np.ndarray,
+    chosen: int,
+    stamp: store.Stamp,
+    facts: Mapping[str, Any],
+) -> Any:
+    """The model of the atoms that `model` was fitted to; `labels` are theirs at the radius number `chosen`."""
+    from hyperspy_motifs.models import Anchors, MotifModel
+
+    radii = model.radii_
+    moments = {radius: source(radius) for radius in radii}
+    anchors = {}
+    for number, radius in enumerate(radii):
+        fitted = np.asarray(model.labels_at_[radius])
+        own = labels if number == chosen else fitted
+        anchors[radius] = Anchors.of(
+            moments[radius], model.layouts_[radius], fitted, own, bool(model.rotation_invariant), ANCHORS
+        )
+    return MotifModel(
+        classifier=model,
+        radius=float(radii[chosen]),
+        spacing=float(source.spacing) * abs(stamp.scale[0]),
+        units=stamp.units,
+        orders=dict(source.orders),
+        anchors=anchors,
+        finest_to_label=_cut(model, labels, float(radii[chosen])),
+        facts=_facts(facts, moments[radii[chosen]]),
+    )
+
+
+def motif_model_of(signal: Any, record: store.Record) -> Any:
+    """The model of a stored result, with the edits made to it since."""
+    from hyperspy_motifs.models import Anchors, MotifModel, from_bytes
+
+    from ._moment_source import source_of
+    from ._prediction import fitted_model
+
+    names = dict(record.names)
+    if record.model is not None:
+        known = from_bytes(record.model)
+        moved = {
+            radius: dataclasses.replace(anchors, labels=_as_now(record, radius, anchors.labels))
+            for radius, anchors in known.anchors.items()
+        }
+        return dataclasses.replace(known, names=names, anchors=moved)
+    source = source_of(signal, record)
+    model = fitted_model(record, source)
+    radius = float(record.radii[record.chosen])
+    moments = source(radius)
+    anchors = Anchors.of(
+        moments,
+        record.layouts[record.chosen],
+        model.labels_at_[radius],
+        record.labels,
+        bool(model.rotation_invariant),
+    )
+    return MotifModel(
+        classifier=model,
+        radius=radius,
+        spacing=float(record.parameters["spacing"]),
+        units=record.stamp.units,
+        orders=dict(source.orders),
+        anchors={radius: anchors},
+        names=names,
+        facts=_facts({**record.parameters, "title": signal.metadata.General.title}, moments),
+    )
+
+
+def _as_now(record: store.Record, radius: float, labels: np.ndarray) -> np.ndarray:
+    """Labels of anchors after motifs were merged by hand: what most atoms of each motif are called now."""
+    row = int(np.argmin(np.abs(record.radii - radius)))
+    if row != record.chosen or np.array_equal(record.radius_labels[row], record.labels):
+        return labels
+    out = labels.copy()
+    for motif in np.unique(labels):
+        owners = record.labels[record.radius_labels[row] == motif]
+        if len(owners):
+            out[labels == motif] = np.bincount(owners).argmax()
+    return out
+
+
+def _cut(model: Any, labels: np.ndarray, radius: float) -> np.ndarray | None:
+    """Label of each motif of the largest radius where the tree was cut to a number of motifs, else None."""
+    if np.array_equal(labels, model.labels_at_[radius]):
+        return None
+    finest = np.asarray(model.labels_at_[model.radii_[-1]])
+    out = np.zeros(int(finest.max()) + 1, np.int32)
+    out[finest] = labels
+    return out
+
+
+def _facts(parameters: Mapping[str, Any], moments: Any) -> dict[str, Any]:
+    """What a reader of the file may want to know, in JSON types."""
+    from hyperspy_motifs import __version__
+
+    noise = moments.noise
+    return {
+        "options": dict(parameters.get("options", {})),
+        "polarity": str(parameters.get("polarity", "auto")),
+        "title": str(parameters.get("title", "")),
+        "detectors": int(parameters.get("detectors", 1)),
+        "continuous": bool(parameters.get("continuous", False)),
+        "basis": "Zernike, integrated over pixels",
+        "noise": {"gain": float(noise.gain), "read_std": float(noise.read_std), "dark": float(noise.dark)},
+        "package": __version__,
+    }

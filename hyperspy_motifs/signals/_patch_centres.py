@@ -1,0 +1,59 @@
+"""Where patches are taken: at columns, or on a grid where columns overlap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hyperspy_motifs import store
+
+from ._atom_finding import check_length, find_atoms
+from ._atom_table import AtomTable
+from ._checks import check_axes, clean_image
+from ._frames import data_frame, n_frames
+
+GRID = "grid"
+# Steps of the grid between two columns: half a step off, a patch still shows what the nearest one shows.
+STEPS = 2
+
+
+def check_patch_centres(signal: Any, table: AtomTable) -> dict[str, Any]:
+    """Whether the peaks of the first frame stand for columns: ``kind`` ("peaks" or "grid"), ``reason``, ``certainty``."""
+    from hyperspy_motifs.clustering import choose_patch_centres
+
+    first = table.frames == table.frames[0]
+    image, _ = clean_image(data_frame(signal, int(table.frames[0])), tell=False)
+    if table.facts.get("polarity") == "dark":
+        image = -image
+    spacing = float(table.facts["separation"]) / abs(store.Stamp.of(signal).scale[0])
+    found = choose_patch_centres(image, table.pixel_positions[first], spacing=spacing)
+    return {"kind": found.kind, "reason": found.reason, "certainty": found.certainty}
+
+
+def grid_table(
+    signal: Any, word: str, separation: float | None, polarity: str, show_progressbar: bool | None
+) -> AtomTable:
+    """Points of a triangular grid in place of atoms, `STEPS` to a distance of columns, the same in every frame."""
+    from hyperspy_motifs.clustering import grid_centres
+
+    if word != GRID:
+        raise TypeError(
+            f"atoms is {word!r}; expected positions of shape (n, 2), an AtomTable, an atomap Sublattice or Atom_Lattice, or "
+            '"grid" for patches on a grid.'
+        )
+    check_axes(signal)
+    stamp = store.Stamp.of(signal)
+    scale = abs(stamp.scale[0])
+    facts: dict[str, Any] = {}
+    if separation is None:
+        found = find_atoms(signal, None, show_progressbar, polarity=polarity, refine=False)
+        facts = {k: v for k, v in found.facts.items() if k in ("separation", "polarity")}
+    else:
+        facts["separation"] = check_length(separation, "separation", stamp)
+    step = float(facts["separation"]) / scale / STEPS
+    points = grid_centres(stamp.shape[::-1], step)
+    n = n_frames(signal)
+    pixels = np.tile(points, (n, 1))
+    frames = np.repeat(np.arange(n), len(points))
+    return AtomTable(stamp.to_units(pixels), pixels, frames, {}, facts, stamp.units)
