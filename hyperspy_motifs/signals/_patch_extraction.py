@@ -61,7 +61,7 @@ def sample(
     drop_outside: bool,
 ) -> AtomPatches:
     """Patches of all atoms, in their order; those whose disc lies in the image to less than 70 % are left out on request."""
-    from hyperspy_motifs.patches import estimate_local_scale, patch_size, sample_patches
+    from hyperspy_motifs.patches import estimate_local_scale, patch_size, sample_patches, slow_background
     from hyperspy_motifs.zernike import (
         MIN_COVERAGE,
         ZernikeBasis,
@@ -81,11 +81,16 @@ def sample(
         image, _ = clean_image(data_frame(signal, int(index)))
         noise = estimate_noise(image)
         raw = sample_patches(image, pixels[here], radius_px)
+        variance = noise.variance(raw.mean(axis=(1, 2)))
         offset, scale = np.zeros(len(here)), np.ones(len(here))
         if normalise:
-            local = estimate_local_scale(image, pixels[here], gain=noise.gain, read_std=noise.read_std)
+            smooth, _ = slow_background(image, pixels[here])
+            raw = sample_patches(image - smooth, pixels[here], radius_px)
+            local = estimate_local_scale(
+                image - smooth, pixels[here], gain=noise.gain, read_std=noise.read_std, pedestal=smooth
+            )
             offset, scale = local.offset, local.scale
-        noise_std[here] = np.sqrt(noise.variance(raw.mean(axis=(1, 2)))) / scale
+        noise_std[here] = np.sqrt(variance) / scale
         patches[here] = (raw - offset[:, None, None].astype(np.float32)) / scale[:, None, None].astype(
             np.float32
         )

@@ -10,13 +10,14 @@ from hyperspy_motifs.patches import (
     check_positions,
     estimate_local_scale,
     iterate_patches,
+    slow_background,
     spline_coefficients,
 )
 from hyperspy_motifs.threads import one_blas_thread
 
 from ._disc_basis import DiscBasis, rotate_moments
 from ._disc_moments import disc_moments
-from ._noise import NoiseModel, estimate_noise
+from ._noise import NoiseModel, correlated_noise, estimate_noise, with_spectrum
 from ._partial import PartialDiscs
 
 # Part of the disc that must lie inside the image.
@@ -293,9 +294,20 @@ class DiscImage:
         self._shape = values.shape
         self._mask = None if mask is None else np.asarray(mask, bool)
         self._distance: NDArray[np.float64] | None = None
-        self._coefficients = spline_coefficients(values)
         self._points = check_positions(positions, values.shape)
-        self.noise = estimate_noise(values) if noise is None else noise
+        self.noise = with_spectrum(estimate_noise(values), values, self._points) if noise is None else noise
+        # What is smooth is no structure: it is taken off every pixel, not only in the middle of each disc.
+        self._smooth = np.zeros(len(self._points))
+        smooth, self._error = None, None
+        if background == "local" and contrast != "mean" and len(self._points):
+            smooth, error = slow_background(values, self._points, spacing=spacing)
+            self._error = spline_coefficients(error)
+            column, row = self._points.T
+            self._smooth = ndimage.map_coordinates(smooth, [row, column], order=1, mode="nearest").astype(
+                float
+            )
+            values = values - smooth
+        self._coefficients = spline_coefficients(values)
         self._local = estimate_local_scale(
             values,
             self._points,
@@ -305,6 +317,7 @@ class DiscImage:
             spacing=spacing,
             gain=self.noise.gain,
             read_std=self.noise.read_std,
+            pedestal=smooth,
         )
         # A level near the mean keeps single precision exact for images on a high pedestal.
         self._level = np.float32(np.median(self._local.offset)) if len(self._points) else np.float32(0)
@@ -340,7 +353,13 @@ class DiscImage:
         teachers = whole if len(whole) else np.arange(len(points))
         teachers = teachers[:: max(len(teachers) // _TEACHERS, 1)]
         known = _patches(coefficients, points[teachers], basis.size)
-        noise_std = _noise_std(basis, self.noise, mean + level, known.mean(axis=0) + level, scale)
+        smooth = self._smooth.astype(np.float32)
+        # The noise is that of the image as it was taken, with what is smooth.
+        typical = np.float32(level + self._smooth.mean()) if len(points) else level
+        noise_std = _noise_std(basis, self.noise, mean + level + smooth, known.mean(axis=0) + typical, scale)
+        if self._error is not None:
+            doubt = disc_moments(self._error, points, basis)[0] / scale[:, None]
+            noise_std = np.hypot(noise_std, doubt)
         valid = coverage >= min_coverage
         cut = np.flatnonzero(valid & (coverage < 1 - 1e-9))
         if len(cut):
@@ -362,7 +381,7 @@ class DiscImage:
             noise_std=noise_std,
             coverage=coverage,
             valid=valid,
-            offset=local.offset,
+            offset=local.offset + self._smooth,
             scale=local.scale,
             noise=self.noise,
         )
@@ -389,5 +408,8 @@ def _noise_std(basis, model, mean, mean_patch, scale):
     patch = mean_patch.ravel()[basis.pixels].astype(np.float64)
     variance = (basis.weights**2 * model.variance(patch)).sum(axis=1) * basis.interpolated_noise
     typical = float(model.variance(np.average(patch, weights=basis.areas)))
+    if model.spectrum is not None:
+        if typical > 0:
+            variance *= correlated_noise(basis, model.spectrum, typical)
     brightness = np.sqrt(model.variance(mean) / typical) if typical > 0 else np.ones(len(mean))
     return (brightness / scale).astype(np.float32)[:, None] * np.sqrt(variance).astype(np.float32)

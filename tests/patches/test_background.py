@@ -1,0 +1,66 @@
+"""What is smooth in an image is no structure."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from hyperspy_motifs import data
+from hyperspy_motifs.patches import slow_background
+from hyperspy_motifs.zernike import ZernikeBasis, get_moments
+
+
+def specimen(family, seed):
+    signal, truth = family(shape=(301, 322), dose=3e5, random_state=seed)
+    image = np.asarray(signal.data, float)
+    points = truth.positions[((truth.positions > 2) & (truth.positions < [319, 298])).all(axis=1)]
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+    patches = 3 * image.std() / (1 + np.exp((np.hypot(x - 110, y - 180) - 60) / 8))
+    patches += image.std() * (x / 160 + (y / 150) ** 2)
+    return image, points, patches
+
+
+def at(field, points):
+    return ndimage.map_coordinates(field, points.T[::-1], order=1)
+
+
+@pytest.mark.parametrize("family", [data.monolayer, data.perovskite])
+def test_patches_and_slopes_are_followed(family):
+    image, points, patches = specimen(family, 2)
+    before, after = slow_background(image, points), slow_background(image + patches, points)
+    left = at(patches - (after[0] - before[0]), points)
+    assert left.std() < 0.3 * at(patches, points).std()
+    # What is left is reported.
+    reported = at(after[1], points)
+    assert np.corrcoef(left, reported)[0, 1] > 0.5
+    assert 0.3 < left.std() / reported.std() < 2
+    # Defects of a lattice alone are no error of the background.
+    assert np.quantile(np.abs(at(before[1], points)), 0.97) < 0.02 * image.std()
+
+
+def test_moments_under_a_patch_are_those_without_it():
+    image, points, patches = specimen(data.monolayer, 3)
+    basis = ZernikeBasis(4, 9.0)
+    one, other = (get_moments(i, points, basis) for i in (image, image + patches))
+    both = one.valid & other.valid
+    change = (other.values - one.values)[both] / np.linalg.norm(one.values[both], axis=1)[:, None]
+    assert np.sqrt((change**2).sum(axis=1).mean()) < 0.35
+    away = np.abs(other.values - one.values)[both] / other.noise_std[both]
+    assert np.mean(away < 3) > 0.8
+
+
+def test_noise_of_moments_of_a_resampled_image():
+    rng = np.random.default_rng(5)
+    signal, truth = data.monolayer(shape=(150, 171), dose=None, random_state=1)
+    clean = np.asarray(signal.data, float)
+    clean *= 40 / clean.std()
+    points = truth.positions[((truth.positions > 25) & (truth.positions < [146, 125])).all(axis=1)]
+    made = []
+    for _ in range(6):
+        noisy = clean + rng.normal(0, 12, clean.shape)
+        zoomed = ndimage.zoom(noisy, 2, order=3, grid_mode=True, mode="grid-constant")
+        made.append(get_moments(zoomed, (points + 0.5) * 2 - 0.5, ZernikeBasis(5, 24.0)))
+    scatter = np.std([m.values for m in made], axis=0, ddof=1)
+    told = np.mean([m.noise_std for m in made], axis=0)
+    ratio = np.sqrt((scatter**2).mean(axis=0)) / np.sqrt((told**2).mean(axis=0))
+    # Taken as white from what second differences see, it would be thirty times too small.
+    assert 0.5 < np.median(ratio) < 1.6
