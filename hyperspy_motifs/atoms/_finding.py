@@ -19,6 +19,7 @@ from hyperspy_motifs.atoms._pairs import with_pairs
 from hyperspy_motifs.atoms._peaks import ScaleSpace, maxima_by_height
 from hyperspy_motifs.atoms._refinement import refine_atoms
 from hyperspy_motifs.atoms._visibility import VisibleMaxima
+from hyperspy_motifs.atoms._windows import block_means
 
 _LEAST_DISTANCE = 0.45
 # Pixels a separation beyond which an image is worked on in block means.
@@ -115,7 +116,7 @@ def find_atoms(
     _warn_when_unsure(scales)
     # Many pixels a column add no information that their means do not hold.
     step = max(1, int(scales.separation / _AMPLE)) if scales.separation >= 2 * _AMPLE else 1
-    small = data if step == 1 else _block_means(data, step)
+    small = block_means(data, step)
     reduced = replace(scales, separation=scales.separation / step, scale=scales.scale / step)
     small_mask = None if mask is None or not mask.any() else mask[step // 2 :: step, step // 2 :: step]
     fit = _find_columns(small, reduced, threshold)
@@ -188,11 +189,6 @@ def _box_of_data(mask):
     )
     shape = [s.stop - s.start for s in box]
     return box if tuple(shape) != mask.shape and min(shape) >= _SMALLEST else None
-
-
-def _block_means(image, step):
-    height, width = (n // step * step for n in image.shape)
-    return image[:height, :width].reshape(height // step, step, width // step, step).mean(axis=(1, 3))
 
 
 def _magnified(atoms, step):

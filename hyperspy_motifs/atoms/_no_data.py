@@ -82,6 +82,7 @@ def find_no_data(image: np.ndarray, mask: np.ndarray | None = None) -> NoData:
         if not counts["not finite"]
         else np.where(finite, image, np.median(image[finite]) if finite.any() else 0)
     )
+    spots = np.zeros_like(bad)
     if not bad.all() and min(image.shape) > _AREA and values.min() < values.max():
         filled = _fill(values, bad)
         if counts["not finite"] or mask is not None or filled.any():
@@ -93,10 +94,10 @@ def find_no_data(image: np.ndarray, mask: np.ndarray | None = None) -> NoData:
         spots = _spots(values, bad) & ~bad
         bad |= spots
         counts["hot or dead"] = int(spots.sum())
-    wide = bad
-    if bad.any():
-        framed = ndimage.binary_opening(np.pad(bad, _THIN, mode="edge"), np.ones((_THIN, _THIN)))
-        wide = framed[_THIN:-_THIN, _THIN:-_THIN] & bad
+    wide = bad & ~spots
+    if wide.any():
+        framed = ndimage.binary_opening(np.pad(wide, _THIN, mode="edge"), np.ones((_THIN, _THIN)))
+        wide = framed[_THIN:-_THIN, _THIN:-_THIN] & wide
     return NoData(bad, wide, {name: n for name, n in counts.items() if n})
 
 

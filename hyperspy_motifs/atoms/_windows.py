@@ -1,6 +1,8 @@
-"""Windows that stand for all of an image."""
+"""Windows that stand for all of an image, and means over blocks of pixels."""
 
 from __future__ import annotations
+
+import numpy as np
 
 _TILE = 512
 
@@ -16,3 +18,11 @@ def tiles(shape: tuple[int, int], size: int = _TILE) -> list[tuple[slice, slice]
             last = length - size - first
             starts.append([(first, first + size), (last, last + size)])
     return [(slice(*rows), slice(*columns)) for rows in starts[0] for columns in starts[1]]
+
+
+def block_means(image: np.ndarray, step: int) -> np.ndarray:
+    """Means over blocks of `step` x `step` pixels; what is left over at the right and at the bottom is cut off."""
+    if step == 1:
+        return image
+    height, width = (n // step * step for n in image.shape)
+    return image[:height, :width].reshape(height // step, step, width // step, step).mean(axis=(1, 3))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperspy_motifs.clustering import Neighbourhoods
-from hyperspy_motifs.zernike import LEAST_COVERAGE, DiscImage, stack_moments, zernike_basis
+from hyperspy_motifs.zernike import LEAST_COVERAGE, DiscImage, fine_step, stack_moments, zernike_basis
 
 
 class DiscSource:
@@ -46,7 +46,7 @@ class DiscSource:
             basis = zernike_basis(self.orders[nearest], radius * self.spacing)
             if not self._prepared:
                 self._prepared = [
-                    DiscImage(image, self.pixels, mask=mask)
+                    DiscImage(image, self.pixels, mask=mask, step=fine_step(self.spacing))
                     for image, mask in zip(self.images, self.masks, strict=True)
                 ]
             each = [image.moments(basis, LEAST_COVERAGE) for image in self._prepared]

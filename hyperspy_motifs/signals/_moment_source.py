@@ -126,7 +126,7 @@ class MomentSource:
 
     def _ready(self, detector: int, number: int, n_frames: int) -> Any:
         """A frame made ready for the moments of its discs; kept for the next radius where there are few."""
-        from hyperspy_motifs.zernike import DiscImage
+        from hyperspy_motifs.zernike import DiscImage, fine_step
 
         known = self._prepared.get((detector, number))
         if known is not None:
@@ -134,7 +134,11 @@ class MomentSource:
         image, missing = self._cleaned(detector, number)
         here = detector, number
         ready = DiscImage(
-            image, self.pixels[self.frames == number], noise=self._noise.get(here), mask=missing
+            image,
+            self.pixels[self.frames == number],
+            noise=self._noise.get(here),
+            mask=missing,
+            step=fine_step(self.spacing),
         )
         self._noise[here] = ready.noise
         if n_frames == 1 or image.size * n_frames * self.n_detectors <= MOST_KEPT_PIXELS:

@@ -61,7 +61,7 @@ def sample(
     drop_outside: bool,
 ) -> AtomPatches:
     """Patches of all atoms, in their order; those whose disc lies in the image to less than 70 % are left out on request."""
-    from hyperspy_motifs.patches import estimate_local_scale, patch_size, sample_patches, slow_background
+    from hyperspy_motifs.patches import estimate_local_scale, patch_size, sample_patches, smooth_patches
     from hyperspy_motifs.zernike import (
         MIN_COVERAGE,
         ZernikeBasis,
@@ -84,10 +84,13 @@ def sample(
         variance = noise.variance(raw.mean(axis=(1, 2)))
         offset, scale = np.zeros(len(here)), np.ones(len(here))
         if normalise:
-            smooth, _ = slow_background(image, pixels[here])
-            raw = sample_patches(image - smooth, pixels[here], radius_px)
+            patchy = smooth_patches(image, pixels[here])
+            smooth = None if patchy is None else patchy[0]
+            if smooth is not None:
+                image = image - smooth
+                raw = sample_patches(image, pixels[here], radius_px)
             local = estimate_local_scale(
-                image - smooth, pixels[here], gain=noise.gain, read_std=noise.read_std, pedestal=smooth
+                image, pixels[here], gain=noise.gain, read_std=noise.read_std, pedestal=smooth
             )
             offset, scale = local.offset, local.scale
         noise_std[here] = np.sqrt(variance) / scale

@@ -6,15 +6,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from hyperspy_motifs.atoms import block_means
 from hyperspy_motifs.patches import (
     check_positions,
     estimate_local_scale,
     iterate_patches,
-    slow_background,
+    smooth_patches,
     spline_coefficients,
 )
 from hyperspy_motifs.threads import one_blas_thread
 
+from ._basis import zernike_basis
 from ._disc_basis import DiscBasis, rotate_moments
 from ._disc_moments import disc_moments
 from ._noise import NoiseModel, correlated_noise, estimate_noise, with_spectrum
@@ -25,6 +27,8 @@ MIN_COVERAGE = 0.7
 # The same where motifs are found or given: a little more than half, so that the atom itself lies inside. What is not seen
 # counts as uncertainty.
 LEAST_COVERAGE = 0.55
+# Pixels a neighbour distance that hold all that moments show.
+_AMPLE = 16.0
 # Whole discs from which partial ones learn.
 _TEACHERS = 1000
 
@@ -261,6 +265,23 @@ def get_moments(
     return prepared.moments(basis, min_coverage)
 
 
+def fine_step(spacing: float) -> int:
+    """Pixels a side of the blocks over which a finely sampled image is averaged before its moments are taken.
+
+    Parameters
+    ----------
+    spacing : float
+        Distance of neighbours in pixels. From 32 on there are 16 or more of the blocks to it, as many as in images that are
+        sampled well.
+
+    Returns
+    -------
+    int
+        1 where nothing is averaged.
+    """
+    return int(spacing / _AMPLE) if spacing >= 2 * _AMPLE else 1
+
+
 class DiscImage:
     """An image and its atoms, ready to give the moments of discs of any size: what all have in common is done once.
 
@@ -271,7 +292,10 @@ class DiscImage:
     positions : (n, 2) array_like
         x (column), y (row) in pixels.
     background, contrast, reach, spacing, noise, mask
-        See :func:`get_moments`.
+        See :func:`get_moments`. `noise` is that of block means where there is a `step`.
+    step : int
+        Work on means over blocks of so many pixels a side (see :func:`fine_step`). Positions and radii stay in pixels of the
+        image.
 
     Attributes
     ----------
@@ -289,19 +313,34 @@ class DiscImage:
         spacing: float | None = None,
         noise: NoiseModel | None = None,
         mask: ArrayLike | None = None,
+        step: int = 1,
     ) -> None:
         values = np.asarray(image)
-        self._shape = values.shape
+        positions = check_positions(positions, values.shape)
         self._mask = None if mask is None else np.asarray(mask, bool)
+        self._step = step
+        if step > 1:
+            # Blocks that stick out at the right and at the bottom are continued.
+            over = [(0, -n % step) for n in values.shape]
+            if self._mask is not None:
+                self._mask = block_means(np.pad(self._mask, over, mode="edge"), step) > 0
+            values = block_means(np.pad(values, over, mode="edge"), step)
+            positions = (positions - (step - 1) / 2) / step
+            spacing = None if spacing is None else spacing / step
+        self._shape = values.shape
         self._distance: NDArray[np.float64] | None = None
         self._points = check_positions(positions, values.shape)
         self.noise = with_spectrum(estimate_noise(values), values, self._points) if noise is None else noise
         # What is smooth is no structure: it is taken off every pixel, not only in the middle of each disc.
         self._smooth = np.zeros(len(self._points))
-        smooth, self._error = None, None
-        if background == "local" and contrast != "mean" and len(self._points):
-            smooth, error = slow_background(values, self._points, spacing=spacing)
-            self._error = spline_coefficients(error)
+        self._error: NDArray[np.float32] | None = None
+        smooth = None
+        patchy = None
+        if background == "local" and contrast != "mean":
+            patchy = smooth_patches(values, self._points, spacing=spacing)
+        if patchy is not None:
+            smooth = patchy[0]
+            self._error = spline_coefficients(patchy[1])
             column, row = self._points.T
             self._smooth = ndimage.map_coordinates(smooth, [row, column], order=1, mode="nearest").astype(
                 float
@@ -337,6 +376,9 @@ class DiscImage:
         -------
         Moments
         """
+        radius = basis.radius
+        if self._step > 1:
+            basis = zernike_basis(basis.n_max, radius / self._step)
         coefficients, points, local, level = self._coefficients, self._points, self._local, self._level
         coverage = disc_coverage(points, self._shape, basis)
         if self._mask is not None:
@@ -376,7 +418,7 @@ class DiscImage:
         return Moments(
             values=moments,
             modes=basis.modes,
-            radius=basis.radius,
+            radius=radius,
             n_max=basis.n_max,
             noise_std=noise_std,
             coverage=coverage,
