@@ -72,7 +72,7 @@ def score(made, true, kind):
         warnings.simplefilter("always")
         table = signal.find_atoms(show_progressbar=False)
     seconds = time.perf_counter() - start
-    found = np.asarray(table.pixel_positions)
+    found = np.asarray(table.positions) / unit
 
     def at(field, points):
         i = np.clip(np.rint(points).astype(int), 0, np.array(made.shape[::-1]) - 1)

@@ -57,7 +57,12 @@ class MotifView:
     def pixel_positions(self) -> np.ndarray:
         """Positions of the atoms, shape (n, 2): column, row in pixels, pixel centres at integers."""
         record = self._refresh()
-        return record.stamp.to_pixels(record.positions)
+        pixels = record.stamp.to_pixels(record.positions)
+        if not store.is_oblong(self._signal):
+            return pixels
+        # The stamp is that of square pixels.
+        own = [abs(float(axis.scale)) for axis in self._signal.axes_manager.signal_axes]
+        return pixels * np.abs(record.stamp.scale) / own
 
     @property
     def frames(self) -> np.ndarray:

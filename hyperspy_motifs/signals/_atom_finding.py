@@ -127,11 +127,12 @@ def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTabl
 def _of_table(signal: Any, table: Any, stamp: store.Stamp) -> tuple[np.ndarray, np.ndarray]:
     """Pixels and frames of atoms that come as a table, where this image has them."""
     units = getattr(table, "units", stamp.units)
-    if units != stamp.units:
+    ratio = 1.0 if units == stamp.units else store.length_ratio(units, stamp.units)
+    if ratio is None:
         raise ValueError(
             f"The given atoms are in {units}, this image is in {stamp.units}. Give their positions in {stamp.units}."
         )
-    positions, frames = np.asarray(table.positions, float), np.asarray(table.frames)
+    positions, frames = ratio * np.asarray(table.positions, float), np.asarray(table.frames)
     if len(frames) and not 0 <= frames.min() <= frames.max() < n_frames(signal):
         raise ValueError(
             f"The given atoms belong to frames {frames.min()} to {frames.max()}, this image has {n_frames(signal)}."

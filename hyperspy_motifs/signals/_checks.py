@@ -7,25 +7,26 @@ from typing import Any
 
 import numpy as np
 
+from hyperspy_motifs import store
 from hyperspy_motifs.atoms import fill_no_data, find_no_data
 
 # Below this a nearest-neighbour shell, its patch and a margin no longer fit.
 MINIMUM_SIZE = 16
-# Non-square pixels within this are the calibration's rounding.
-PIXEL_TOLERANCE = 0.01
+# Pixels that are longer along one axis than along the other are resampled; beyond this a column falls between two of them.
+MOST_OBLONG = 4.0
 # Sums of fourth powers of pixels must be finite and not zero.
 LARGEST, SMALLEST = 1e60, 1e-60
 
 
 def check_axes(signal: Any) -> None:
-    """Refuse axes on which lengths, angles and patches would mean nothing.
+    """Refuse axes on which lengths, angles and patches would mean nothing; give both the same unit of length.
 
     Raises
     ------
     ValueError
-        If the signal space is not two-dimensional, an axis is not uniform, the two have different units or different
-        scales (pixels that are not square), a scale is 0 or not
-        finite, or the image is smaller than 16 pixels on a side.
+        If the signal space is not two-dimensional, an axis is not uniform, the two have different units that are no lengths,
+        pixels are more than four times as long as wide, a scale is 0 or not finite, or the image is smaller than 16 pixels on
+        a side.
     """
     axes = signal.axes_manager.signal_axes
     if len(axes) != 2:
@@ -49,14 +50,19 @@ def check_axes(signal: Any) -> None:
             )
     ax, ay = axes
     if str(ax.units) != str(ay.units):
+        ratio = store.length_ratio(str(ay.units), str(ax.units))
+        if ratio is None:
+            raise ValueError(
+                f"The signal axes have different units ('{ax.units}' and '{ay.units}'), of which one is no unit of length. Set "
+                "scale and units of both in signal.axes_manager."
+            )
+        # The same lengths in the units of the other axis.
+        ay.scale, ay.offset, ay.units = ay.scale * ratio, ay.offset * ratio, ax.units
+    longest = max(abs(ax.scale), abs(ay.scale)) / min(abs(ax.scale), abs(ay.scale))
+    if longest > MOST_OBLONG:
         raise ValueError(
-            f"The signal axes have different units ('{ax.units}' and '{ay.units}'). "
-            "Give both the same, e.g. with signal.axes_manager.signal_axes.set(units='nm')."
-        )
-    if not np.isclose(abs(ax.scale), abs(ay.scale), rtol=PIXEL_TOLERANCE, atol=0):
-        raise ValueError(
-            f"The pixels are not square: {ax.scale:g} along '{ax.name}' and {ay.scale:g} along '{ay.name}'. "
-            "Resample the image first, e.g. with signal.rebin(scale=...) or signal.interpolate_on_axis(...)."
+            f"The pixels are {longest:.3g} times as long along one axis as along the other: {ax.scale:g} along '{ax.name}' and "
+            f"{ay.scale:g} along '{ay.name}'. Up to {MOST_OBLONG:g} times are resampled; is the calibration right?"
         )
 
 
@@ -221,8 +227,6 @@ def _inside_roi(roi: Any, signal: Any) -> np.ndarray:
 
 def set_mask(signal: Any, mask: Any) -> None:
     """Keep the user's mask with `signal`: None leaves the one that it has, False forgets it."""
-    from hyperspy_motifs import store
-
     if mask is None:
         return
     store.write_mask(signal, None if mask is False else check_mask(mask, signal))

@@ -15,3 +15,5 @@ from ._record import Record as Record
 from ._record import fit_to as fit_to
 from ._stamp import Stamp as Stamp
 from ._stamp import axis_units as axis_units
+from ._stamp import is_oblong as is_oblong
+from ._stamp import length_ratio as length_ratio
