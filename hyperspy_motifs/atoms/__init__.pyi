@@ -13,4 +13,5 @@ from ._no_data import find_no_data as find_no_data
 from ._noise_spectrum import NoiseSpectrum as NoiseSpectrum
 from ._refinement import measure_noise as measure_noise
 from ._refinement import refine_atoms as refine_atoms
+from ._scan_lines import row_offsets as row_offsets
 from ._windows import block_means as block_means

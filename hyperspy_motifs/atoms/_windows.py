@@ -21,7 +21,18 @@ def tiles(shape: tuple[int, int], size: int = _TILE) -> list[tuple[slice, slice]
 
 
 def block_means(image: np.ndarray, step: int) -> np.ndarray:
-    """Means over blocks of `step` x `step` pixels; what is left over at the right and at the bottom is cut off."""
+    """Means over blocks of pixels; what is left over at the right and at the bottom is cut off.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns)
+    step : int
+        Pixels a side of a block.
+
+    Returns
+    -------
+    ndarray of shape (rows // step, columns // step)
+    """
     if step == 1:
         return image
     height, width = (n // step * step for n in image.shape)

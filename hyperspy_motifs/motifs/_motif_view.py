@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hyperspy_motifs.clustering import MotifTree
     from hyperspy_motifs.graph import MotifGraph
     from hyperspy_motifs.hierarchy import Hierarchy
-    from hyperspy_motifs.signals import AtomicImage, AtomPatches, ZernikeFeatures
+    from hyperspy_motifs.signals import AtomicImage, AtomPatches, ImageQuality, ZernikeFeatures
 
     from ._manifold_view import ManifoldView
 
@@ -52,6 +52,13 @@ class MotifView:
     def positions(self) -> np.ndarray:
         """Positions of the atoms, shape (n, 2): x, y in axis units."""
         return self._refresh().positions
+
+    @property
+    def quality(self) -> ImageQuality:
+        """What was found wrong with the image, and what was done about it (:class:`~hyperspy_motifs.signals.ImageQuality`)."""
+        from hyperspy_motifs.signals import ImageQuality
+
+        return ImageQuality.from_dict(self._refresh().parameters.get("quality", {}))
 
     @property
     def pixel_positions(self) -> np.ndarray:

@@ -64,6 +64,21 @@ class AtomicImage(ImageAtoms):
             raise AttributeError("This image has no motifs yet. Call find_motifs() first.")
         return Motifs(self)
 
+    def level_rows(self) -> AtomicImage:
+        """A copy of the image whose scan lines are level: none is brighter or darker than those beside it.
+
+        For topographs and for emission noise. Offsets that change over 25 lines or more are left to the background, which is
+        taken off anyway.
+
+        Returns
+        -------
+        AtomicImage
+            Of floating-point numbers.
+        """
+        from ._quality import level_rows
+
+        return level_rows(self)
+
     def get_atom_patches(
         self, atoms: Any = None, *, radius: float = 1.2, radius_units: str = "nn", normalise: bool = True
     ) -> AtomPatches:

@@ -124,6 +124,10 @@ class MomentSource:
         }
         return dataclasses.replace(parts[0], **joined)
 
+    def prepared(self, number: int) -> Any:
+        """Frame `number` of the first detector as it was made ready for its moments; None if that was not kept."""
+        return self._prepared.get((0, number))
+
     def _ready(self, detector: int, number: int, n_frames: int) -> Any:
         """A frame made ready for the moments of its discs; kept for the next radius where there are few."""
         from hyperspy_motifs.zernike import DiscImage, fine_step

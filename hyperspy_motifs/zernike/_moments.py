@@ -362,6 +362,17 @@ class DiscImage:
         self._level = np.float32(np.median(self._local.offset)) if len(self._points) else np.float32(0)
         self._coefficients -= self._level
 
+    def noise_correlation(self) -> float:
+        """Standard deviation of the noise over that which second differences show; 1 where it is not correlated."""
+        if self.noise.spectrum is None or not len(self._points):
+            return 1.0
+        level = self._local.offset.mean() + self._smooth.mean()
+        return float(np.sqrt(self.noise.spectrum.variance / max(float(self.noise.variance(level)), 1e-300)))
+
+    def share_of_patches(self) -> float:
+        """Part of the atoms that lie under soft patches, which were taken off."""
+        return float(np.mean(self._smooth != 0)) if len(self._smooth) else 0.0
+
     def moments(self, basis: DiscBasis, min_coverage: float = MIN_COVERAGE) -> Moments:
         """Return the moments of the discs of a basis.
 
