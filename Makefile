@@ -1,4 +1,4 @@
-# Two commands for a fresh machine that has Python 3.11 or later: `make demo` and `make test`.
+# The main commands are `make demo` and `make test`; they need Python 3.11 or later.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -39,18 +39,18 @@ docs: $(VENV)/.doc
 	$(BIN)/python -m sphinx -W --keep-going -b html -d docs/_build/doctrees $(SPHINXOPTS) docs docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -b doctest -D plot_gallery=0 -d docs/_build/doctrees $(SPHINXOPTS) docs docs/_build/doctest
 
-# HyperSpy's, atomap's and scikit-learn's tests beside this package; half an hour.
+# The tests of HyperSpy, atomap and scikit-learn with this package installed; half an hour.
 other-tests: $(VENV)/.dev
 	$(BIN)/python .ci/other_tests.py
 
-# The tests on the floors of pyproject.toml.
+# The tests on the oldest versions of pyproject.toml.
 oldest:
 	$(PYTHON) -m venv $(VENV)-oldest
 	$(VENV)-oldest/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)-oldest/bin/python -m pip install --quiet --constraint .ci/oldest.txt --editable ".[tests]"
 	$(VENV)-oldest/bin/python -m pytest $(PYTEST_ARGS)
 
-# Twenty times as many examples of anything as `make test` tries, and other ones each time; an hour.
+# Twenty times as many random examples as in `make test`, different in every run; an hour.
 trust: $(VENV)/.dev
 	TRUST_TIMES=20 $(BIN)/python -m pytest tests/trust $(PYTEST_ARGS) --timeout=7200
 

@@ -1,8 +1,8 @@
-"""Other people's tests beside this package: ``make other-tests``.
+"""Other people's tests next to this package: ``make other-tests``.
 
 - HyperSpy's own suite without this extension and with it: every test must end the same.
 - Its tests of Signal2D once more, with ``AtomicImage`` in the place of ``Signal2D``.
-- atomap's own suite without this package and beside it.
+- atomap's own suite without this package and next to it.
 - scikit-learn's checks of both estimators.
 
 The outcomes are compared test by test, and a difference is an error. Tests that need the network or a screen fail both
@@ -39,7 +39,7 @@ NAMES_THE_CLASS = {
 
 
 def main() -> int:
-    """Run what was asked for, print a table, and return the number of parts that went wrong."""
+    """Run the selected parts, print a table, and return the number of failures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", default=["hyperspy", "signal2d", "atomap", "estimators"])
     parser.add_argument(
@@ -49,7 +49,7 @@ def main() -> int:
     options = parser.parse_args()
     suites = Suites(options.folder.resolve(), options.n)
     wrong = [part for part in options.parts if not getattr(suites, part)()]
-    print(f"== {', '.join(wrong)} went wrong" if wrong else "== all as it should be")
+    print(f"== {', '.join(wrong)} failed" if wrong else "== all as expected")
     return len(wrong)
 
 
@@ -77,12 +77,12 @@ class Suites:
         self.must_be_known(False)
 
     def must_be_known(self, wanted: bool) -> None:
-        """Stop when HyperSpy does not know of the extension, or still does: the runs would be of one kind."""
+        """Stop if the registration of the extension in HyperSpy is not as expected: both runs would be equal."""
         code = "from hyperspy.extensions import ALL_EXTENSIONS as E; print('AtomicImage' in E['signals'])"
         known = subprocess.check_output([self.python, "-c", code], text=True, cwd=self.folder / "empty")
         if known.strip() != str(wanted):
             sys.exit(
-                f"HyperSpy {'does not know' if wanted else 'still knows'} the extension in {self.folder}"
+                f"HyperSpy {'does not register' if wanted else 'still registers'} the extension in {self.folder}"
             )
 
     def run(self, name: str, *arguments: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
     python benchmarks/bench_accuracy.py                    # prints the table
     python benchmarks/bench_accuracy.py -o docs/guide/accuracy.csv
 
-No argument of ``find_motifs`` is given except ``rotation_invariant`` where a site stands in several orientations. Seeds
+No argument of ``find_motifs`` is given except ``rotation_invariant`` where a site occurs in several orientations. Seeds
 are 101 and up; nothing in the package was tuned on them. Columns nearer to the edge of the image than half a
 nearest-neighbour distance are left out: half of them lies outside.
 """

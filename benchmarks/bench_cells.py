@@ -14,7 +14,7 @@ from hyperspy_motifs.cells import find_cells
 
 
 def honeycomb(n_atoms: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Honeycomb of about `n_atoms` points of bond length 1, jittered by 3 %, with 3 % of odd labels."""
+    """Honeycomb of about `n_atoms` points of bond length 1, jittered by 3 %, with 3 % of wrong labels."""
     rng = np.random.default_rng(seed)
     side = int(np.sqrt(n_atoms / 2))
     i, j = np.meshgrid(np.arange(side), np.arange(side))

@@ -1,4 +1,4 @@
-"""Discrete or continuous: is the verdict right, and is its certainty what it says?
+"""Test of discrete or continuous: its accuracy and the reliability of its certainty.
 
 Run as ``python benchmarks/bench_continuity.py [--seeds 200:206] [--only graphene]``. Every seed draws each family below
 once, with other parameters (twist, strain, dose, size of the pixels and of the field, distortions of the scan). Seeds
@@ -275,13 +275,13 @@ def cases(seeds: range, only: str = "") -> Iterator[tuple[int, str, str, Any]]:
 
 
 def reliability(certainty: np.ndarray, right: np.ndarray) -> Iterator[str]:
-    """Yield the rows of a table: of the verdicts of like certainty, how many are right."""
+    """Yield the rows of a table: number of correct results in ranges of certainty."""
     edges = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0001])
     for low, high in pairwise(edges):
         inside = (certainty >= low) & (certainty < high)
         if inside.any():
             yield (
-                f"  {low:.2f} to {min(high, 1):.2f}: {inside.sum():4d} verdicts, mean certainty "
+                f"  {low:.2f} to {min(high, 1):.2f}: {inside.sum():4d} results, mean certainty "
                 f"{certainty[inside].mean():.3f}, right {right[inside].mean():.3f}"
             )
 
@@ -289,8 +289,8 @@ def reliability(certainty: np.ndarray, right: np.ndarray) -> Iterator[str]:
 def main() -> None:
     """Print a line an image, and the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", default="200:206", help="first:last, the last left out")
-    parser.add_argument("--only", default="", help="families whose name holds this")
+    parser.add_argument("--seeds", default="200:206", help="first:last, without the last")
+    parser.add_argument("--only", default="", help="families whose name contains this")
     chosen = parser.parse_args()
     seeds = range(*(int(v) for v in chosen.seeds.split(":")))
     warnings.simplefilter("ignore")
@@ -299,7 +299,7 @@ def main() -> None:
         start = time.process_time()
         try:
             found = image.find_motifs(show_progressbar=False).parameters["continuity"]
-        except ValueError as error:  # such as too few columns that can be told apart
+        except ValueError as error:  # such as too few resolved columns
             print(f"{seed:4d} {name:28s} {error}"[:110], flush=True)
             continue
         # Classes some of which are continuous inside are classes.
@@ -316,8 +316,8 @@ def main() -> None:
     )
     for name in dict.fromkeys(row[0] for row in rows):
         of = np.array([row[0] == name for row in rows])
-        print(f"  {name:28s} {right[of].sum()} of {of.sum()}, least sure {certainty[of].min():.2f}")
-    print("of verdicts with a certainty of")
+        print(f"  {name:28s} {right[of].sum()} of {of.sum()}, least certainty {certainty[of].min():.2f}")
+    print("of results with a certainty of")
     print("\n".join(reliability(certainty, right)))
 
 

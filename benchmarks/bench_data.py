@@ -1,8 +1,8 @@
-"""Time the simulated images beside HyperSpy's own image of atomic resolution.
+"""Time the simulated images next to HyperSpy's own image of atomic resolution.
 
     python benchmarks/bench_data.py [--size 512]
 
-HyperSpy's image holds one kind of column on whole pixels, with noise and without truth; the ratio says what
+HyperSpy's image has one kind of column on whole pixels, with noise and without ground truth; the ratio shows what
 exact positions, classes, rings and counted electrons cost. Both are timed warm, the best of three.
 """
 

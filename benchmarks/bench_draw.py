@@ -1,4 +1,4 @@
-"""From click to light in the explorer, beside redrawing the figure; and 10,000 atoms on an image.
+"""From click to light in the explorer, next to redrawing the figure; and 10,000 atoms on an image.
 
 Run with ``python benchmarks/bench_draw.py [number of atoms]``. The peers are what matplotlib and HyperSpy users
 do: recolour a scatter plot and draw the figure again; add HyperSpy markers to a plot.
@@ -86,10 +86,10 @@ def main(n: int) -> None:
     peer = milliseconds(recolour, 5)
     print(f"{n} atoms, {N_MOTIFS} motifs; median of repeats")
     print(f"{'scatter recoloured, figure redrawn':45s} {peer:8.1f} ms   1")
-    for text, action in (("explorer, click to light", click), ("explorer, lasso to light", lasso)):
+    for text, action in (("explorer, click to highlight", click), ("explorer, lasso to highlight", lasso)):
         mine = milliseconds(action)
         print(f"{text:45s} {mine:8.1f} ms   {mine / peer:.3f}")
-    print(f"{'atoms lit by the lasso':45s} {len(explorer.selection):8d}")
+    print(f"{'atoms selected by the lasso':45s} {len(explorer.selection):8d}")
 
     def hyperspy_markers() -> None:
         signal = hs.signals.Signal2D(image)

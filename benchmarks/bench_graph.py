@@ -1,7 +1,7 @@
-"""Time and memory of the motif graph, beside networkx' and igraph's own GraphML.
+"""Time and memory of the motif graph, next to networkx' and igraph's own GraphML.
 
 Run as ``python benchmarks/bench_graph.py [number of unit cells along a side]``; the default makes 50,000 atoms.
-Times are wall clock, in brackets processor time: on a busy machine only the latter says much.
+Times are wall clock, in brackets processor time: on a busy machine only the latter is meaningful.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def main() -> None:
         ours, theirs = Path(folder) / "ours.graphml", Path(folder) / "theirs.graphml"
         timed("GraphML out", lambda: graph.to_graphml(ours), 8)
         back = timed("GraphML in", lambda: MotifGraph.from_graphml(ours), 12)
-        print(f"comes back equal: {nx.utils.graphs_equal(back, graph)}; {ours.stat().st_size / 1e6:.0f} MB")
+        print(
+            f"equal after reading: {nx.utils.graphs_equal(back, graph)}; {ours.stat().st_size / 1e6:.0f} MB"
+        )
         del back
         timed("JSON out", lambda: graph.to_json(Path(folder) / "graph.json"))
         timed("JSON in", lambda: MotifGraph.from_json(Path(folder) / "graph.json"))

@@ -93,7 +93,7 @@ def growth():
 
 
 def radii():
-    """Layouts, groups, merges and sites at the four radii, as find_motifs asks for them."""
+    """Layouts, groups, merges and sites at the four radii, as in find_motifs."""
     from hyperspy_motifs import data
     from hyperspy_motifs.clustering import RADII, NestedRadii
     from hyperspy_motifs.models import DiscSource

@@ -1,8 +1,9 @@
-"""Manifold coordinates of a twisted bilayer: how well they tell the registry, beside PCA, UMAP and motif-learn.
+"""Manifold coordinates of a twisted bilayer: their accuracy for the registry, compared with PCA, UMAP and
+motif-learn.
 
 Run as ``python benchmarks/bench_manifold.py [IMAGE.hspy TRUTH.npz]``; without files on a simulated image. The truth
 holds ``xy`` (n, 2) in pixels and ``registry`` (n, 2). With ``--disorder``: columns of one half of simulated bilayers are
-displaced at random, and the area under the curve says how surely a single atom tells in which half it lies.
+displaced at random, and the area under the ROC curve measures the classification of the half from a single atom.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python benchmarks/bench_refinement.py [--columns 150] [--image FILE.hspy]
 
-Without a file a honeycomb crystal of two species is drawn at a peak count of 60, roughly a monolayer at medium dose. With
-one, `FILE.truth.npz` beside it must hold `xy` (n, 2) and `noise_free`. atomap refines as many columns as said (it takes
-tens of milliseconds for each), the project all of them.
+Without a file a honeycomb crystal of two species is drawn at a peak count of 60, roughly a monolayer at medium dose.
+With one, `FILE.truth.npz` next to it must hold `xy` (n, 2) and `noise_free`. atomap refines the given number of
+columns (it takes tens of milliseconds for each), the project all of them.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def main():
     bound = cramer_rao_bound(expected, true, spacing)
     same = ours.positions[inner][: args.columns]
     print(f"columns {len(start)}, spacing {spacing:.1f} px")
-    print(f"time a column: project {1e6 * per_column:.0f} us, atomap {1e3 * per_column_atomap:.1f} ms, "
+    print(f"time per column: project {1e6 * per_column:.0f} us, atomap {1e3 * per_column_atomap:.1f} ms, "
           f"ratio {per_column_atomap / per_column:.0f}")  # fmt: skip
     print(f"Cramer-Rao bound of the median error: {bound:.4f} px")
     print(f"median error, all columns: project {error(ours.positions, true, image.shape, spacing):.4f} px, "

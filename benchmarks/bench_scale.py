@@ -1,4 +1,4 @@
-"""Every stage and the whole, from a thousand to a million atoms, each beside its peer in the same run.
+"""Every stage and the whole, from a thousand to a million atoms, each next to its peer in the same run.
 
     python benchmarks/bench_scale.py -o docs/guide/scale.csv                 # the table and the figure of the guide: an hour
     python benchmarks/bench_scale.py --sizes 2000 10000 --peers 10000 --figure scale.png
@@ -6,13 +6,13 @@
 A million atoms are 300 million pixels: each stage is measured, and 13 GB of memory are needed. The whole is measured up to
 ``--whole`` atoms.
 
-Each size runs in a process of its own, so that its peak memory is its own; kernels are compiled on a small image first and
+Each size runs in a separate process to measure its peak memory; kernels are compiled on a small image first and
 not timed. Peers get the same atoms: atomap's Gaussian fit (timed on 50 columns and scaled to all), motif-learn's patches,
 moments, layout and regions, umap-learn, HDBSCAN of motif-learn's layout, up to ``--peers`` atoms; the minimum cycle basis of
 networkx on 300 atoms of the smallest size. The whole of the peers is atomap's fit, motif-learn's patches, moments and layout,
 and HDBSCAN: no cells, no hierarchy, no graph; ours has them, and four radii. Seconds are wall clock and processor time of
 all threads; growth is the slope of the processor time between the smallest and the largest size on logarithmic scales.
-``--rows`` keeps what was measured: given again, sizes that are in it are not measured anew.
+``--rows`` keeps what was measured: given again, sizes that are in it are not measured again.
 """
 
 import argparse
@@ -29,9 +29,9 @@ import warnings
 import numpy as np
 
 SIZES = (1_000, 4_000, 15_000, 50_000, 200_000, 1_000_000)
-# Of Okabe and Ito, told apart by the colour-blind; ours first.
+# Colours of Okabe and Ito, suitable for colour blindness; this package first.
 COLOURS = ("#0072B2", "#D55E00", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#000000")
-SAME = 1.3  # atoms found over atoms asked for, or the other way round
+SAME = 1.3  # detected over requested atoms, or its inverse
 ATOMS_PER_PIXEL = 877 / 512**2  # of data.monolayer at its default sampling
 WHOLE = "whole, with cells and graph"
 PEERS = "atomap, motif-learn, HDBSCAN"
@@ -48,7 +48,7 @@ def peak_megabytes():
 
 
 class Table:
-    """Rows of stages as they are measured."""
+    """Rows of stages in the order of measurement."""
 
     def __init__(self):
         self.rows = []
@@ -248,12 +248,12 @@ def ratios(rows):
 
 
 def write_table(rows, path):
-    """Processor seconds, one line a stage and maker, one column a size; those an atom at the largest size of each."""
+    """Processor seconds, one line per stage and package, one column per size; seconds per atom at the largest size."""
     sizes = sorted({row[2] for row in rows if row[0] == "moments" and row[1] == OURS})
     slopes = growth(rows)
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["stage", "by", *(f"{n:,}" for n in sizes), "growth", "µs an atom"])
+        writer.writerow(["stage", "by", *(f"{n:,}" for n in sizes), "growth", "µs per atom"])
         for key in dict.fromkeys((row[0], row[1]) for row in rows):
             own = [row for row in rows if (row[0], row[1]) == key]
             cells = []
@@ -343,7 +343,7 @@ def write_rows(rows, path):
 
 
 def rows_of(n, options):
-    """Rows of one size as a process of its own measures them; said as they come."""
+    """Rows of one size measured in a separate process, printed immediately."""
     limits = ["--peers", str(options.peers), "--whole", str(options.whole)]
     command = [sys.executable, __file__, "--one", str(n), *limits]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -355,7 +355,7 @@ def rows_of(n, options):
             print(f"{stage:33s} {by:28s} {count:9d} {wall:10.2f} s {cpu:10.2f} s {peak:8.0f} MB", flush=True)
             yield row
     if process.returncode:
-        print(f"{n} atoms: ended with code {process.returncode}, as where the memory does not suffice")
+        print(f"{n} atoms: exit code {process.returncode}, as for insufficient memory")
 
 
 def main(arguments=None):
@@ -364,9 +364,9 @@ def main(arguments=None):
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N")
     parser.add_argument("--peers", type=int, default=50_000, metavar="N", help="largest size of the peers")
     parser.add_argument("--whole", type=int, default=200_000, metavar="N", help="largest size of the whole")
-    parser.add_argument("-o", "--output", metavar="FILE", help="table, .csv; the figure beside it as .png")
+    parser.add_argument("-o", "--output", metavar="FILE", help="table, .csv; the figure next to it as .png")
     parser.add_argument("--figure", metavar="FILE")
-    parser.add_argument("--rows", metavar="FILE", help="what was measured, .csv, read and written")
+    parser.add_argument("--rows", metavar="FILE", help="measurements, .csv, read and written")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.one:

@@ -1,4 +1,4 @@
-"""How far the smallest defects stand off the lattice, in features of several kinds.
+"""Separation of the smallest defects from the lattice, for features of several kinds.
 
 Run ``python benchmarks/bench_separability.py [IMAGE.hspy TRUTH.npz ...]``; without files on simulated MoSe2 at two doses. A
 truth holds ``xy`` (n, 2) in pixels, ``motif`` and ``motif_names``, and ``n_Se_vacancy_neighbours`` (n,).
@@ -7,9 +7,9 @@ Two figures for each kind of features, of Mo atoms with one neighbouring Se vaca
 Se2:
 
 - *graph*: distance of the two means over the root mean square distance of two atoms of the lattice: what a graph of
-  nearest neighbours sees. Noise in every further direction counts against it.
+  nearest neighbours sees. Noise in every further direction reduces it.
 - *line*: difference of the means over the spread, along the direction from one mean to the other as learned on the other half
-  of the atoms: what a test that knows where to look sees.
+  of the atoms: the separation for a test along a known direction.
 
 The squared distance of means is freed from its bias by noise. All features are of the same discs (1.2 nearest-neighbour
 distances), normalised alike, motif-learn's of discs at whole pixels, as it has them.
@@ -94,7 +94,7 @@ def kinds_of(image: np.ndarray, xy: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def separation(defects: np.ndarray, lattice: np.ndarray) -> tuple[float, float]:
-    """Return the separation that a graph sees and the one along the line of the means, held out."""
+    """Return the separation for a graph, and that along the line of the means, on held-out data."""
     difference = defects.mean(axis=0) - lattice.mean(axis=0)
     scatter = defects.var(axis=0, ddof=1) / len(defects) + lattice.var(axis=0, ddof=1) / len(lattice)
     squared = float((difference**2 - scatter).sum())
@@ -114,13 +114,13 @@ def groups_of(
     """Return masks of defect and lattice for each comparison with enough atoms."""
     number = {name: k for k, name in enumerate(names)}
     pairs = {
-        "one Se vacancy beside Mo": (
+        "one Se vacancy next to Mo": (
             (motif == number["Mo"]) & (neighbours == 1),
             (motif == number["Mo"]) & (neighbours == 0),
         ),
     }
     if "S2" in number:
-        pairs["S2 for Se2"] = (motif == number["S2"]), (motif == number["Se2"])
+        pairs["S2 instead of Se2"] = (motif == number["S2"]), (motif == number["Se2"])
     return {name: pair for name, pair in pairs.items() if pair[0].sum() >= FEWEST}
 
 

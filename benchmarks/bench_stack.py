@@ -3,14 +3,14 @@
     python benchmarks/bench_stack.py                                   # 256 frames of 1024 x 1024, in this process
     python benchmarks/bench_stack.py --frames 128 --workers 1 2 --repeats 2
 
-The stack is written frame by frame first, as a .zspy file in a temporary folder. Each measurement runs in a process of its own,
+The stack is written frame by frame first, as a .zspy file in a temporary folder. Each measurement runs in a separate process,
 whose peak memory is printed, that of each worker below it. With ``--workers``, a cluster of that many processes with one
 thread each is started before the clock and has its kernels compiled by a first small run. The numbers of workers take turns, so
 that other load on the machine meets them alike; the load is printed with every run. The model is learned on one of the
 workers while the others find atoms: a stack must be long for them all to be busy.
 
-Where other work shares the processors the wall clock says little. The processor seconds of the thread that calls and of the
-busiest worker together are what a run would take on processors of its own if no worker ever waited; their ratio is printed
+On shared processors the wall clock is not meaningful. The processor seconds of the thread that calls and of the
+busiest worker together are the time of a run on unshared processors without waiting; their ratio is printed
 as well.
 """
 
@@ -28,7 +28,7 @@ from bench_scale import peak_megabytes
 
 
 def write_stack(path, n_frames, side):
-    """Frames of one image, each shifted by some pixels and with noise of its own."""
+    """Frames of one image, each shifted by some pixels and with different noise."""
     import dask.array as da
     import hyperspy.api as hs
 
@@ -99,7 +99,7 @@ def main(arguments=None):
     parser.add_argument("--frames", type=int, default=256)
     parser.add_argument("--side", type=int, default=1024, help="pixels along x and along y")
     parser.add_argument(
-        "--workers", type=int, nargs="+", default=[0], help="processes of a cluster; 0 is none"
+        "--workers", type=int, nargs="+", default=[0], help="processes of a cluster; 0 for none"
     )
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
@@ -125,7 +125,7 @@ def main(arguments=None):
                 flush=True,
             )
             for cpu, peak in zip(row["workers"], row["peaks"], strict=True):
-                print(f"    a worker: {cpu:.1f} s of processor, peak {peak:.0f} MB")
+                print(f"    per worker: {cpu:.1f} s of processor, peak {peak:.0f} MB")
     for n in options.workers[1:]:
         first = options.workers[0]
         print(

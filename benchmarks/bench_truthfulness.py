@@ -4,7 +4,7 @@
 matter and one blob, in which nothing should be found; and perfect lattices of four kinds at several doses, in which every
 motif should be a site of the lattice. An answer counts as
 
-- refused: an error that says why;
+- refused: an error with the reason;
 - warned: a result that came with a warning, or is called a continuum;
 - one motif: atoms, all alike (no structure is claimed);
 - claimed: a result with several motifs and no warning.
@@ -51,7 +51,7 @@ def nothing(kind: str, seed: int):
 
 
 def answer(signal) -> tuple[str, object, list[str]]:
-    """How ``find_motifs`` answers, the motifs where there are any, and what it says."""
+    """The kind of result of ``find_motifs``, its motifs, and its messages."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -76,8 +76,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1000)
-    parser.add_argument("--verbose", action="store_true", help="say what was answered for every image")
-    parser.add_argument("-o", "--output", type=Path, help="write the table as CSV, as for the documentation")
+    parser.add_argument("--verbose", action="store_true", help="print the result for every image")
+    parser.add_argument("-o", "--output", type=Path, help="write the table as CSV for the documentation")
     options = parser.parse_args()
     empty, lattices = ("noise", "vacuum", "amorphous", "blob"), tuple(SITES)
     table: dict[str, Counter] = defaultdict(Counter)

@@ -179,6 +179,8 @@ MODULES = (
     "patches",
     "zernike",
     "relaxation",
+    "sites",
+    "manifold",
     "clustering",
     "models",
     "cells",

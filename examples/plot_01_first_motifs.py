@@ -2,7 +2,7 @@
 First motifs
 ============
 
-From an image to its motifs in one call, and what to look at afterwards.
+Finds the motifs of an image in one call and shows the results.
 """
 
 import matplotlib.pyplot as plt
@@ -10,46 +10,46 @@ import matplotlib.pyplot as plt
 import hyperspy_motifs as hm
 
 # %%
-# A simulated monolayer of MoSe\ :sub:`2` with vacancies and dopants. With an image of your own: ``s =
-# hs.load("image.dm4")`` and ``s.set_signal_type("atomic_image")``.
+# The image is a simulated monolayer of MoSe\ :sub:`2` with vacancies and dopants. To use another image,
+# replace this by ``s = hs.load("image.dm4")`` and ``s.set_signal_type("atomic_image")``.
 
 s, truth = hm.data.monolayer("MoSe2", shape=(420, 420), random_state=0)
 s
 
 # %%
-# One call. ``print`` tells what was found, at which radius, and why that one.
+# ``print`` lists the motifs, the chosen radius, and the reason for it.
 
 motifs = s.find_motifs(show_progressbar=False)
 print(motifs)
 
 # %%
-# The image with its atoms. At a prompt ``s.plot_motifs()`` does the same with HyperSpy's own plot and
+# The atoms on the image. ``s.plot_motifs()`` is an interactive alternative with HyperSpy's own plot and
 # markers.
 
 motifs.plot()
 plt.show()
 
 # %%
-# What the motifs look like: the mean of the discs of each. These pictures decide whether a motif is
-# something.
+# The mean patches show whether a motif is plausible.
 
 motifs.plot_means()
 plt.show()
 
 # %%
-# Where they lie in the force-relaxed layout. Near means alike; distances between groups mean nothing.
+# In the force-relaxed layout, atoms with similar features lie close together. Distances between groups
+# have no meaning.
 
 motifs.plot_layout()
 plt.show()
 
 # %%
-# Names are yours to give. They go with the motif through edits and files.
+# Names are kept through edits and files.
 
 motifs.relabel({0: "Mo", 1: "Se2"})
 print(motifs.names)
 
 # %%
-# Every atom has a row in a table, ready for pandas or a CSV file.
+# The table has one row per atom and can be used with pandas or saved as CSV.
 
 table = motifs.to_dict()
 print({name: column[0] for name, column in table.items()})

@@ -2,8 +2,8 @@
 Rare defects among thousands
 ============================
 
-A few dopants in thousands of atoms: found without being told that they are there, then counted against the
-truth.
+Finds a few dopants among thousands of atoms without prior information, and compares the counts with the
+ground truth.
 """
 
 import matplotlib.pyplot as plt
@@ -13,7 +13,8 @@ from scipy.spatial import cKDTree
 import hyperspy_motifs as hm
 
 # %%
-# WSe\ :sub:`2` with one percent of the metal replaced by chromium, and some single vacancies.
+# The specimen is WSe\ :sub:`2` with one per cent of the metal replaced by chromium, and some single
+# vacancies.
 
 s, truth = hm.data.monolayer(
     "WSe2",
@@ -29,8 +30,8 @@ motifs = s.find_motifs(show_progressbar=False)
 print(motifs)
 
 # %%
-# Each motif of the smallest radius against the truth of the simulation. Positions found and positions simulated
-# are matched by distance; maxima on the very edge of the image, whose columns lie outside, have no partner.
+# The motifs of the smallest radius are compared with the ground truth. Detected and simulated positions
+# are matched by distance. Maxima at the edge of the image, whose columns lie outside, have no match.
 
 distance, nearest = cKDTree(truth.positions).query(motifs.pixel_positions)
 matched = distance < 3
@@ -42,7 +43,7 @@ for k in range(labels.max() + 1):
     print(f"{k:5d} " + "".join(f"{count:8d}" for count in counts))
 
 # %%
-# Where the atoms of the rare motifs sit.
+# The positions of the rare motifs.
 
 extent = hm.draw.image_extent(s.data.shape, s.axes_manager.signal_axes[0].scale)
 ax = hm.draw.plot_image(s.data, extent=extent, units="nm")
@@ -55,8 +56,8 @@ ax.legend(title="rare motifs (atoms)", loc="upper left", bbox_to_anchor=(1, 1), 
 plt.show()
 
 # %%
-# What the model does not explain: the image minus the image painted from the means of its motifs. Noise,
-# if all is well.
+# The residual is the image minus its reconstruction from the means of the motifs. It should contain only
+# noise.
 
 painted = motifs.reconstruct()
 residual = s.data - painted.data

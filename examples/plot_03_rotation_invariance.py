@@ -3,7 +3,7 @@ Rotation invariance on and off
 ==============================
 
 A mirror twin boundary: on its two sides the same sites point in opposite directions. Without rotation
-invariance they are different motifs, with it they are the same, and the angle of every atom is kept.
+invariance they are different motifs. With it they are one motif, and the angle of every atom is stored.
 """
 
 import matplotlib.pyplot as plt
@@ -14,7 +14,7 @@ import hyperspy_motifs as hm
 # sphinx_gallery_thumbnail_number = 3
 
 # %%
-# A metal atom has three neighbours. Across the boundary, the triangle that they form is turned upside down.
+# A metal atom has three neighbours. The triangle of these neighbours is inverted across the boundary.
 
 s, truth = hm.data.twin_boundary("MoSe2", boundary="4|4P", vacancies=0.0, shape=(400, 400), random_state=0)
 
@@ -26,16 +26,16 @@ for invariant, axis in zip((False, True), axes, strict=True):
 plt.show()
 
 # %%
-# The means of the motifs found with invariance: the patches were turned onto each other before the mean was
-# taken.
+# The means of the motifs with rotation invariance. The patches were rotated onto each other before
+# averaging.
 
 motifs.plot_means()
 plt.show()
 
 # %%
-# The direction is not lost. A threefold site speaks in the moments of angular order m = 3, and a turn by an
-# angle shifts the phase of these by three times that angle. So the phase of the strongest of them says which
-# way each atom of the most frequent motif points: it tells the two sides apart.
+# The directions can be recovered. A threefold site has strong moments of angular order m = 3, and a
+# rotation shifts their phase by three times its angle. The phase of the strongest moment therefore gives
+# the direction of each atom of the most frequent motif and distinguishes the two sides.
 
 moments = motifs.features.select(m=3).get_moments()
 threefold, modes = hm.zernike.to_complex(moments.values, moments.modes)

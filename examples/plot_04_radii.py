@@ -1,8 +1,9 @@
 """
-Radii: how far one looks
-=========================
+Radii of the neighbourhood
+==========================
 
-What a motif is depends on how far one looks. The same image at four radii.
+Motifs depend on the radius of the compared neighbourhood. This example shows the same image at four
+radii.
 """
 
 import matplotlib.pyplot as plt
@@ -10,15 +11,15 @@ import matplotlib.pyplot as plt
 import hyperspy_motifs as hm
 
 # %%
-# Motifs are found at all radii in one call; each radius splits the groups of the one before.
+# One call finds the motifs at all radii. Each radius splits the groups of the previous one.
 
 s, truth = hm.data.monolayer("MoSe2", shape=(360, 360), random_state=3)
 motifs = s.find_motifs(show_progressbar=False)
 print(motifs)
 
 # %%
-# At the smallest an atom is its species; at larger ones the atoms beside a defect differ from those
-# that are not, too.
+# The smallest radius separates species. Larger radii also separate atoms next to a defect from the
+# others.
 
 extent = hm.draw.image_extent(s.data.shape, s.axes_manager.signal_axes[0].scale)
 figure, axes = plt.subplots(2, 2, figsize=(8.4, 8.8), layout="constrained")
@@ -29,13 +30,14 @@ for radius, axis in zip(motifs.radii, axes.flat, strict=True):
 plt.show()
 
 # %%
-# The same as a tree: from the left, what a small radius separates; to the right, larger radii.
+# The same as a tree. The left part shows the splits at a small radius, the right part those at larger
+# radii.
 
 motifs.plot_tree()
 plt.show()
 
 # %%
-# The layouts, atoms in the colours of the chosen radius.
+# The layouts of all radii, with atoms in the colours of the chosen radius.
 
 hm.draw.compare_layouts(
     {f"radius {radius:g}": motifs.layout_at(radius) for radius in motifs.radii}, motifs.labels

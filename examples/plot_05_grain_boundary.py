@@ -2,8 +2,8 @@
 Cells and rings of a grain boundary
 ===================================
 
-Graphene, two grains, and the pentagons and heptagons between them: counted, drawn, and checked against the
-simulated truth.
+Graphene with two grains, and the pentagons and heptagons between them. The rings are counted, drawn, and
+compared with the ground truth.
 """
 
 import matplotlib.pyplot as plt
@@ -12,7 +12,7 @@ import numpy as np
 import hyperspy_motifs as hm
 
 # %%
-# A ring belongs to no direction: rotation invariance on.
+# Rings occur in all directions, so rotation invariance is on.
 
 s, truth = hm.data.grain_boundary(21.8, shape=(480, 480), random_state=1)
 motifs = s.find_motifs(rotation_invariant=True, show_progressbar=False)
@@ -27,8 +27,8 @@ motifs.plot_cells("corners")
 plt.show()
 
 # %%
-# Against the truth. Rings that touch the border are not all known in either, so only those inside are
-# counted.
+# Comparison with the ground truth. Rings at the border are incomplete in both, so only rings inside the
+# border are counted.
 
 inside = ~cells.on_border
 found = {int(n): int(np.sum(cells.n_corners[inside] == n)) for n in np.unique(cells.n_corners[inside])}
@@ -39,7 +39,7 @@ print(
 )
 
 # %%
-# Ring statistics as people use them for two-dimensional glasses.
+# Ring statistics that are common for two-dimensional glasses.
 
 statistics = hm.cells.ring_statistics(cells)
 for size, share, around in zip(
@@ -48,15 +48,15 @@ for size, share, around in zip(
     print(f"rings of {size}: {100 * share:5.1f} %, neighbours of {around:.2f} corners on average")
 
 # %%
-# How each cell is strained against the mean of its class.
+# The strain of each cell relative to the mean of its class.
 
 polygons = [motifs.positions[p] for p in cells.polygons]
 hm.draw.plot_strain(polygons, cells.strain, units="nm")
 plt.show()
 
 # %%
-# Pentagons sit beside heptagons more often than chance has it: z-scores of neighbouring classes against
-# shuffled labels.
+# Pentagons are next to heptagons more often than by chance. The values are z-scores of neighbouring
+# classes relative to permuted labels.
 
 motifs.plot_enrichment(kind="cell-class", most=6)
 plt.show()

@@ -2,8 +2,9 @@
 The hierarchy of an M1 oxide
 ============================
 
-Thirteen metal sites, pentagonal units, hexagonal and heptagonal channels: a structure with levels. The image
-is that of an idealised model of the M1 phase of Mo-V-Te-Nb oxides, seen along its short axis.
+Thirteen metal sites, pentagonal units, hexagonal and heptagonal channels form a structure with several
+levels. The image is that of an idealised model of the M1 phase of Mo-V-Te-Nb oxides, viewed along its
+short axis.
 """
 
 import matplotlib.pyplot as plt
@@ -13,8 +14,8 @@ import hyperspy_motifs as hm
 # sphinx_gallery_thumbnail_number = 2
 
 # %%
-# Glide planes turn and mirror the sites, so copies of one site lie in four orientations: rotation invariance
-# on, to have each site once. There are thirteen of them, and nobody says so.
+# Glide planes rotate and mirror the sites, so each site occurs in four orientations. Rotation invariance
+# assigns them to one motif. The thirteen sites are found without a given number.
 
 s, truth = hm.data.m1_oxide(shape=(860, 860), random_state=0)
 motifs = s.find_motifs(rotation_invariant=True, show_progressbar=False)
@@ -26,22 +27,22 @@ motifs.plot(legend=False)
 plt.show()
 
 # %%
-# Cells. A column inside a ring would break it into triangles; where it pays, it is read as the centre atom of
-# the ring.
+# Cells. A column inside a ring would divide it into triangles. It becomes the centre atom of the ring if
+# this shortens the description.
 
 motifs.plot_cells("corners")
 plt.show()
 
 # %%
-# What the cells build, in words: vertex figures, the unit cell and what it holds. Composites are left out
-# here to keep the picture clear.
+# The levels above the cells as text: vertex figures, the unit cell and its composition. Composites are
+# omitted for clarity.
 
 graph = motifs.build_hierarchy(composites=False)
 print(graph.summary())
 
 # %%
-# The levels as rows: motifs at the bottom, classes of cells above, and so on; a line says what is made of
-# what.
+# The levels as rows, with motifs at the bottom and classes of cells above. Lines join a class to its
+# components.
 
 motifs.plot_hierarchy(most=5)
 plt.show()

@@ -1,9 +1,9 @@
 """
-Asking the graph
-================
+Queries of the graph
+====================
 
-Atoms, motifs, cells and what they build are nodes of one graph. It answers questions, and what it answers can
-be painted on the image.
+Atoms, motifs, cells and larger units are nodes of one graph. The results of queries can be drawn on the
+image.
 """
 
 import tempfile
@@ -22,14 +22,14 @@ print(graph)
 print(graph.levels)
 
 # %%
-# Nodes by their attributes. A condition is a value, a set of values, or a function.
+# Nodes are found by their attributes. A condition is a value, a set of values, or a function.
 
 pentagons = graph.find(level="cell", n_corners=5, on_border=False)
 large = graph.find(level="cell", n_corners=lambda n: n >= 7)
 print(len(pentagons), "pentagons inside,", len(large), "cells of seven corners or more")
 
 # %%
-# Steps: up to what a node is part of, down to its parts, sideways to its neighbours.
+# Parents, children and neighbours of a node.
 
 first = pentagons[0]
 print("atoms of", first, "are", graph.children(first))
@@ -37,7 +37,7 @@ print("its neighbours have", sorted(graph.nodes[n]["n_corners"] for n in graph.n
 print("its composition is", graph.composition(first))
 
 # %%
-# How many heptagons does a pentagon have beside it? Painted on the image.
+# The number of heptagons next to each pentagon, drawn on the image.
 
 heptagons = [sum(graph.nodes[n]["n_corners"] == 7 for n in graph.neighbours(p)) for p in pentagons]
 cells = motifs.cells
@@ -48,20 +48,20 @@ hm.draw.plot_cells(polygons, heptagons, s.data, extent=extent, units="nm", names
 plt.show()
 
 # %%
-# The graph of types is small: which classes there are, and which lie side by side more (red) or less often
-# (blue) than chance has it.
+# The graph of types contains the classes and their neighbours. Enriched pairs are red, depleted pairs
+# blue.
 
 hm.draw.plot_type_graph(graph.types, kind="cell-class", most=6)
 plt.show()
 
 # %%
-# With the extra ``query`` the same in openCypher.
+# A query in openCypher, with the extra ``query``.
 
 found = graph.query("MATCH (c:cell) WHERE c.n_corners = 7 RETURN c.area")
 print({name: len(values) for name, values in found.items()})
 
 # %%
-# For Gephi, Cytoscape, igraph or Graphviz: GraphML. It comes back equal.
+# GraphML can be read by Gephi, Cytoscape, igraph and Graphviz. Reading restores an equal graph.
 
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder) / "hierarchy.graphml"

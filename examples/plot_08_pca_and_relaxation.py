@@ -1,9 +1,9 @@
 """
-Principal components against the force-relaxed layout
-=====================================================
+Principal components and the force-relaxed layout
+=================================================
 
-The same features as principal components, after the repulsion-dominated stage, and after the attraction-
-dominated one; then the whole relaxation as a film.
+The same features as principal components, after the repulsion-dominated stage, and after the
+attraction-dominated stage, and the relaxation as a movie.
 """
 
 import matplotlib.pyplot as plt
@@ -12,8 +12,8 @@ import numpy as np
 import hyperspy_motifs as hm
 
 # %%
-# Zernike moments of the discs round all atoms, each in units of its noise. These are the functions below
-# ``find_motifs``, on plain arrays and in pixels.
+# Zernike moments of the discs around all atoms, each in units of its noise. These functions are used by
+# ``find_motifs``; they work on plain arrays and in pixels.
 
 s, truth = hm.data.monolayer("MoSe2", shape=(512, 512), random_state=2)
 positions = truth.positions
@@ -24,7 +24,7 @@ features = np.asarray(hm.zernike.whiten(moments.values[kept], moments.noise_std[
 print(features.shape)
 
 # %%
-# The layout, with its history.
+# The layout with its history.
 
 relaxation = hm.relaxation.ForceRelaxedLayout(history=5, random_state=0).fit(features)
 labels, names = truth.labels[kept], truth.names
@@ -40,7 +40,7 @@ hm.draw.compare_layouts(
 plt.show()
 
 # %%
-# The film.
+# The movie.
 
 film = hm.draw.animate_relaxation(relaxation.history_, labels, names=names, interval=120)
 plt.show()

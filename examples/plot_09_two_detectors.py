@@ -2,8 +2,8 @@
 Two detectors of one scan
 =========================
 
-What one detector cannot tell apart, another may: their features stand side by side, each in units of its own
-noise, and what either tells is told.
+Two detectors together separate species that one detector alone does not. Their features are combined,
+each in units of its own noise.
 """
 
 import hyperspy.api as hs
@@ -13,9 +13,10 @@ import numpy as np
 import hyperspy_motifs as hm
 
 # %%
-# MoSe\ :sub:`2` in which some columns of two selenium atoms have lost one, and some hold two sulphur atoms
-# instead. A detector at high angles sees atoms by about the power 1.7 of their number; one at lower angles by
-# a lower power. At 0.92 two sulphur atoms happen to be as bright as one of selenium.
+# The specimen is MoSe\ :sub:`2` in which some columns of two selenium atoms have lost one atom, and some
+# contain two sulphur atoms instead. The signal of a high-angle detector increases with about the power
+# 1.7 of the atomic number, that of a low-angle detector with a lower power. At a power of 0.92, two
+# sulphur atoms are as bright as one selenium atom.
 
 specimen = hm.data.monolayer_specimen(
     "MoSe2", reach=5, vacancies=0.05, double_vacancies=0, metal_dopant=None, chalcogen_dopant=("S", 0.05)
@@ -38,9 +39,9 @@ for axis, s, title in zip(axes, images, ("lower angles", "high angles"), strict=
 plt.show()
 
 # %%
-# Each alone, then both together, on the same positions. The table says what share of the atoms of each
-# species is in a motif where that species is the majority, at the smallest radius; atoms that the border cuts
-# are left out.
+# Each detector alone, then both together, at the same positions. The table gives, for each species, the
+# share of atoms in motifs with this species as the majority, at the smallest radius. Truncated atoms are
+# excluded.
 
 positions = truth.positions * imaging.pixel_size
 
@@ -64,7 +65,7 @@ for title, shares in (
     print(f"{title:8s}" + "".join(f"{share:7.2f}" for share in shares))
 
 # %%
-# The atoms of the low-angle image, by the motifs of both.
+# The atoms of the low-angle image with the motifs of both detectors.
 
 low.motifs.plot()
 plt.show()

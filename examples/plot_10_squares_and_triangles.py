@@ -2,9 +2,10 @@
 Squares and triangles: order, quasi-order, disorder
 ===================================================
 
-One kind of atom, two kinds of tile, and all the structure in how they lie. The sigma net repeats, and its
-cells need few bits to be told. The two others do not: the code that counts the bits predicts a cell from its
-neighbours, and an inflation rule of long range is as good as chance to it.
+Three tilings with one kind of atom and two kinds of tile differ only in the arrangement of the tiles.
+The sigma net is periodic, and its cells have a short description. For the two others the code, which
+predicts a cell from its neighbours, cannot use the long-range inflation rule, so both have a long
+description.
 """
 
 import matplotlib.pyplot as plt
@@ -13,9 +14,9 @@ import numpy as np
 import hyperspy_motifs as hm
 
 # %%
-# Three tilings: the sigma net, which repeats; a dodecagonal quasicrystal by inflation, which does not but is
-# not random; and the same inflation with random turns. Cells need no motifs, so they are built on the columns
-# found. The pictures show the middle of each field.
+# The tilings are the sigma net, which is periodic; a dodecagonal quasicrystal by inflation, which is
+# neither periodic nor random; and the same inflation with random rotations. Cells need no motifs, so
+# they are built on the detected columns. The figures show the centre of each field.
 
 figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.9), layout="constrained")
 found = {}
@@ -33,23 +34,23 @@ for kind, axis in zip(("sigma", "stampfli", "random"), axes, strict=True):
     hm.draw.plot_cells([points[p] for p in cells.polygons], number, s.data, names=names, ax=axis)
     axis.get_legend().remove()
     axis.set(xlim=(120, 480), ylim=(480, 120))
-    axis.set_title(f"{kind}: {hierarchy.scalars['bits_per_atom']:.2f} bits an atom")
+    axis.set_title(f"{kind}: {hierarchy.scalars['bits_per_atom']:.2f} bits per atom")
 plt.show()
 
 # %%
-# The vertex figures: which tiles meet at an atom. The sigma net has one, 3\ :sup:`2`.4.3.4.
+# The vertex figures, the tiles that meet at an atom. The sigma net has a single one, 3\ :sup:`2`.4.3.4.
 
 for kind, graph in found.items():
     figures = sorted(graph.find(kind="vertex-figure-class"), key=lambda t: -graph.nodes[t]["size"])[:4]
     print(f"{kind:10s}", ", ".join(f"{graph.nodes[f]['name']} ({graph.nodes[f]['size']})" for f in figures))
 
 # %%
-# Where each hierarchy ends, and why.
+# The last level of each hierarchy and its reason.
 
 for kind, graph in found.items():
     print(f"{kind:10s}", list(graph.levels.values()), graph.graph["reason"])
 
 # %%
-# What the quasicrystal and the random tiling have in common, and what not.
+# Comparison of the quasicrystal with the random tiling.
 
 print(found["stampfli"].compare(found["random"]).summary())

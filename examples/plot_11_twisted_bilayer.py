@@ -1,9 +1,9 @@
 """
-A twisted bilayer: a continuum, not classes
-===========================================
+A twisted bilayer: a continuum without classes
+==============================================
 
-Over a moiré the stacking changes from place to place without a step. Classes would be invented; coordinates
-are given instead, and the moiré cell is found in them.
+The stacking of a moiré changes gradually from place to place, so classes would be artificial. The result
+contains coordinates instead, and the moiré cell is found from them.
 """
 
 import matplotlib.pyplot as plt
@@ -13,8 +13,8 @@ import hyperspy_motifs as hm
 # sphinx_gallery_thumbnail_number = 2
 
 # %%
-# Two rigid layers of MoS\ :sub:`2`, turned against each other. The test of discrete against continuous gives
-# its verdict with a certainty: in fields that hold a small part of a moiré it is no more than a hint.
+# Two rigid layers of MoS\ :sub:`2` with a twist. The test of discrete or continuous neighbourhoods
+# returns a certainty, which is low in fields with a small part of a moiré.
 
 s, truth = hm.data.twisted_bilayer("MoS2", twist=3.0, shape=(720, 720), random_state=0)
 motifs = s.find_motifs(show_progressbar=False)
@@ -22,8 +22,8 @@ verdict = motifs.continuity
 print(f"{verdict.kind}, certainty {verdict.certainty:.2f}")
 
 # %%
-# Labels there are, as always: regions of the continuum of like extent, three at the chosen radius and twelve
-# at the largest. Their borders are arbitrary.
+# The labels are regions of the continuum with similar extent: three at the chosen radius and twelve at
+# the largest. Their boundaries are arbitrary.
 
 extent = hm.draw.image_extent(s.data.shape, s.axes_manager.signal_axes[0].scale)
 labels = motifs.labels_at(motifs.radii[-1])
@@ -31,8 +31,8 @@ hm.draw.plot_motifs(motifs.positions, labels, s.data, extent=extent, units="nm",
 plt.show()
 
 # %%
-# Coordinates on the continuum that the surroundings form, and the same colours on the image: a map that
-# repeats.
+# Coordinates on the continuum of neighbourhoods, and the same colours on the image. They repeat with the
+# moiré.
 
 manifold = motifs.manifold
 print(manifold)
@@ -44,7 +44,7 @@ hm.draw.plot_values(
 plt.show()
 
 # %%
-# The cell on which the coordinates repeat, against the truth of the simulation.
+# The cell on which the coordinates repeat, compared with the ground truth.
 
 moire = manifold.moire
 if moire is None:

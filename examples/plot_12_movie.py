@@ -1,9 +1,9 @@
 """
-A movie: one model, and transitions
-========================================
+A movie: one model and transitions
+==================================
 
-A monolayer loses chalcogen under the beam while it drifts. All frames share one model; atoms are followed
-from frame to frame, so that one can say what became what, and how often.
+A monolayer loses chalcogen under the beam while it drifts. All frames share one model. Atoms are tracked
+from frame to frame, and the transitions between motifs are counted.
 """
 
 import matplotlib.pyplot as plt
@@ -13,8 +13,8 @@ import hyperspy_motifs as hm
 # sphinx_gallery_thumbnail_number = 2
 
 # %%
-# Eight frames of one field of view. From frame to frame each selenium column loses one of its atoms with the
-# probability 0.04, and one that misses atoms gets one back with 0.15.
+# Eight frames of one field of view. From frame to frame each selenium column loses one of its atoms with
+# the probability 0.04, and an incomplete column regains an atom with the probability 0.15.
 
 s, truth = hm.data.beam_damage(
     "MoSe2", n_frames=8, knock_on=0.04, refill=0.15, drift=(0.02, -0.01), shape=(300, 320), random_state=1
@@ -22,20 +22,21 @@ s, truth = hm.data.beam_damage(
 s
 
 # %%
-# One call for the stack. The smallest radius: the question is how many atoms a column holds.
+# One call analyses the stack. The smallest radius is sufficient for the number of atoms in a column.
 
 motifs = s.find_motifs(radius=0.6, show_progressbar=False)
 print(motifs)
 
 # %%
-# Which is which: selenium pairs are the brightest, single ones the faintest.
+# Identification of the motifs: selenium pairs are the brightest columns, single selenium atoms the
+# faintest.
 
 motifs.plot_means()
 plt.show()
 motifs.relabel({0: "Mo", 1: "Se2", 2: "Se1"})
 
 # %%
-# How many there are, frame by frame.
+# The population of each motif in each frame.
 
 motifs.plot_populations()
 plt.show()
@@ -51,14 +52,15 @@ axes[1].set_title("last frame")
 plt.show()
 
 # %%
-# What became what. Drift is taken off, each atom is assigned to one of the next frame, and what has no partner
-# has vanished: a column that has lost both of its atoms. The errors are those of counting.
+# The transitions between motifs. The drift is subtracted, and each atom is assigned to an atom of the
+# next frame. Atoms without a partner have vanished: these columns have lost both atoms. The errors are
+# those of counting statistics.
 
 motifs.plot_transitions()
 plt.show()
 
 # %%
-# Against the truth: the rates that the movie was made with.
+# Comparison with the simulated rates.
 
 found = motifs.get_transitions()
 full, single = 1, 2

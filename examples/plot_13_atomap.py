@@ -1,8 +1,8 @@
 """
-atomap before and after
-=======================
+Exchange with atomap
+====================
 
-Positions from atomap go in, sublattices for atomap come out.
+Positions from atomap are used for motifs, and the motifs are converted to sublattices of atomap.
 """
 
 import atomap.api as am
@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import hyperspy_motifs as hm
 
 # %%
-# A perovskite, with A and B columns. atomap finds them and makes a sublattice of all.
+# A perovskite with A and B columns. atomap finds all columns as one sublattice.
 
 s, truth = hm.data.perovskite("SrTiO3", shape=(360, 360), random_state=0)
 separation = 0.4 * 0.276 / s.axes_manager.signal_axes[0].scale
@@ -20,15 +20,15 @@ sublattice = am.Sublattice(peaks, image=s.data, fix_negative_values=True)
 print(len(sublattice.atom_list), "atoms")
 
 # %%
-# Motifs on these atoms. ``refine=True`` fits them again, with the tails of their neighbours; ``refine=False``
-# would leave them where atomap has them.
+# The motifs of these atoms. ``refine=True`` fits the positions again, jointly with the neighbours;
+# ``refine=False`` keeps the positions of atomap.
 
 motifs = s.find_motifs(atoms=sublattice, refine=True, show_progressbar=False)
 motifs.plot()
 plt.show()
 
 # %%
-# Back to atomap: one sublattice a motif, in pixels, with names and colours.
+# Conversion to atomap: one sublattice per motif, in pixels, with names and colours.
 
 lattice = motifs.to_atom_lattice()
 print(lattice)

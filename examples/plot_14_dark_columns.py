@@ -2,7 +2,7 @@
 Dark columns: a ferroelectric wall in annular bright field
 ==========================================================
 
-In annular bright field columns are dark, oxygen among them. The polarity is decided from the image, and B
+Columns, including oxygen, are dark in annular bright field. The polarity is estimated from the image. B
 columns that are displaced up and down become different motifs.
 """
 
@@ -21,14 +21,14 @@ motifs.plot()
 plt.show()
 
 # %%
-# The means of the motifs: a column, and where its neighbours lie.
+# The means of the motifs show a column and its neighbours.
 
 motifs.plot_means()
 plt.show()
 
 # %%
-# The displacement itself: B columns against the mean of their four A columns, from the fitted positions. The
-# motifs say which columns are which; the physics is in the numbers.
+# The displacement of the B columns relative to the mean of their four A columns, from the fitted
+# positions. The motifs identify the columns.
 
 from scipy.spatial import cKDTree
 

@@ -2,8 +2,8 @@
 Symmetry of sites and symmetry maps
 ===================================
 
-How far is a site threefold, and where is it not? Scores of rotational symmetry from the moments, freed from
-the bias of noise.
+Scores of rotational symmetry from the moments, corrected for the bias by noise, measure the threefold
+symmetry of each site.
 """
 
 import matplotlib.pyplot as plt
@@ -12,7 +12,7 @@ import numpy as np
 import hyperspy_motifs as hm
 
 # %%
-# Round a vacancy the surroundings lose their threefold axis.
+# Sites next to a vacancy have no threefold axis.
 
 s, truth = hm.data.monolayer(
     "MoSe2", vacancies=0.03, double_vacancies=0.02, shape=(420, 420), random_state=11
@@ -32,7 +32,8 @@ hm.draw.plot_values(
 plt.show()
 
 # %%
-# The same for the disc round every pixel, without any atoms. Near the border there is no whole disc, and no score.
+# The same score for the disc around every pixel, without atoms. Pixels near the border have no complete
+# disc and no score.
 
 basis = hm.zernike.ZernikeBasis(n_max=8, radius=1.2 * hm.patches.typical_spacing(motifs.pixel_positions))
 maps = hm.zernike.get_symmetry_maps(s.data, basis, folds=(3,), noise=hm.zernike.estimate_noise(s.data))

@@ -1,9 +1,9 @@
 """
-One model for the next image
-=================================
+One model for several images
+============================
 
-Motifs learnt on one image, applied to another: under the same numbers and names, and with a number that says
-which atoms are like none of them.
+The motifs of one image are applied to another one, with the same numbers and names. The outlier score
+marks atoms that belong to no motif.
 """
 
 import matplotlib.pyplot as plt
@@ -13,8 +13,8 @@ import hyperspy_motifs as hm
 # sphinx_gallery_thumbnail_number = 2
 
 # %%
-# The first image is of the pure material with vacancies; the second, of another place, holds a dopant that
-# the first has never seen.
+# The first image shows the pure material with vacancies. The second image, of another area, contains a
+# dopant that is missing in the first.
 
 options = {"double_vacancies": 0, "chalcogen_dopant": None, "shape": (420, 420)}
 first, _ = hm.data.monolayer("WSe2", vacancies=0.05, metal_dopant=None, random_state=1, **options)
@@ -26,7 +26,7 @@ motifs = first.find_motifs(radius=0.6, show_progressbar=False)
 print(motifs)
 
 # %%
-# The second image by the model of the first.
+# The model of the first image is applied to the second.
 
 predicted = motifs.predict(second, show_progressbar=False)
 print(predicted.counts)
@@ -34,15 +34,16 @@ print(predicted.counts)
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 motifs.plot(ax=axes[0])
 predicted.plot(ax=axes[1])
-axes[0].set_title("learnt on this image")
-axes[1].set_title("applied to this one")
+axes[0].set_title("model fitted to this image")
+axes[1].set_title("model applied to this image")
 plt.show()
 
 # %%
-# The outlier score is the probability that an atom of the motif would lie nearer to its mean: of atoms that are
-# what they are called it is spread evenly from 0 to 1, so 1 - outlier_score is a p-value, and among n atoms
-# those below 1 / n are worth a look, atoms that the border cuts left out. Circles: these. Crosses: the dopants
-# of the simulation. A column beside a dopant may be an outlier as well, and one or two are so by chance.
+# The outlier score is the probability that an atom of the motif is closer to the mean of the motif. It
+# is uniformly distributed from 0 to 1 for atoms that belong to their motif, so 1 - outlier_score is a
+# p-value. Among n atoms, those with a p-value below 1 / n should be checked (truncated atoms are
+# excluded). Circles mark these atoms, crosses the simulated dopants. Columns next to a dopant can also
+# be outliers, and one or two atoms are outliers by chance.
 
 p_values = 1 - predicted.to_dict()["outlier_score"]
 outliers = (p_values < 1 / len(p_values)) & ~predicted.truncated

@@ -1,24 +1,26 @@
-"""Motifs of atomic-resolution images, and the hierarchy in which they compose.
+"""Motifs of atomic-resolution images, and the hierarchy that they form.
 
-The data's way, one module a step, each usable alone:
+Modules in the order of the data flow, each usable alone:
 
-:mod:`~hyperspy_motifs.data`        simulated images with their truth
-:mod:`~hyperspy_motifs.signals`     ``AtomicImage``, ``AtomPatches``, ``ZernikeFeatures``: where a user begins
+:mod:`~hyperspy_motifs.data`        simulated images with ground truth
+:mod:`~hyperspy_motifs.signals`     ``AtomicImage``, ``AtomPatches``, ``ZernikeFeatures``: signals for users
 :mod:`~hyperspy_motifs.atoms`       positions of the atomic columns
-:mod:`~hyperspy_motifs.patches`     the disc round each column
-:mod:`~hyperspy_motifs.zernike`     what the disc holds, as moments
+:mod:`~hyperspy_motifs.patches`     the disc around each column
+:mod:`~hyperspy_motifs.zernike`     moments of the discs
 :mod:`~hyperspy_motifs.relaxation`  the force-relaxed layout of the moments
+:mod:`~hyperspy_motifs.sites`       sites of atoms by the positions of their neighbours
+:mod:`~hyperspy_motifs.manifold`    continua: detection, coordinates, disorder, partitions
 :mod:`~hyperspy_motifs.clustering`  layout to motifs
-:mod:`~hyperspy_motifs.cells`       the polygons that the motifs tile
-:mod:`~hyperspy_motifs.hierarchy`   what the cells build, and its statistics
-:mod:`~hyperspy_motifs.graph`       all of it as one graph
-:mod:`~hyperspy_motifs.draw`        the pictures
-:mod:`~hyperspy_motifs.motifs`      ``Motifs``, the result that a user holds
+:mod:`~hyperspy_motifs.cells`       the polygons between the motifs
+:mod:`~hyperspy_motifs.hierarchy`   the levels above the cells, and their statistics
+:mod:`~hyperspy_motifs.graph`       atoms, cells and types as one graph
+:mod:`~hyperspy_motifs.draw`        figures
+:mod:`~hyperspy_motifs.motifs`      ``Motifs``, the result for users
 """
 
 import lazy_loader
 
 __version__ = "0.1.0.dev0"
 
-# HyperSpy imports this package at every start that needs one of its signals: nothing heavy here.
+# HyperSpy imports this package whenever it needs one of its signals, so no heavy imports here.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

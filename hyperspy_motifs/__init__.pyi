@@ -5,12 +5,14 @@ from . import data as data
 from . import draw as draw
 from . import graph as graph
 from . import hierarchy as hierarchy
+from . import manifold as manifold
 from . import models as models
 from . import motifs as motifs
 from . import movies as movies
 from . import patches as patches
 from . import relaxation as relaxation
 from . import signals as signals
+from . import sites as sites
 from . import stacks as stacks
 from . import zernike as zernike
 from .motifs import Motifs as Motifs

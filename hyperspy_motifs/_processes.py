@@ -1,4 +1,4 @@
-"""Files that the command works on at once, each in a process."""
+"""Parallel processing of files by the command, each in a process."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ _THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 
 
 def run_in_parallel(run: Callable[..., bool], files: Sequence[str], folder: Path, options: Any) -> int:
-    """Call ``run(file, prefix, folder, options)`` for every file, ``options.jobs`` at a time; return how many failed.
+    """Call ``run(file, prefix, folder, options)`` for every file, ``options.jobs`` at a time; return the number of
+    failures.
 
-    Files of one name get prefixes of their own, so that the results do not depend on which is finished first.
+    Files with the same name get different prefixes, so that the results do not depend on the order of completion.
     """
     n_jobs = min(options.jobs, len(files))
-    # A fresh process, as a forked one would inherit threads that do not run there.
+    # A new process, because a forked one would inherit threads that do not run.
     context = multiprocessing.get_context("spawn")
     with _threads_of_each(n_jobs), ProcessPoolExecutor(n_jobs, mp_context=context) as pool:
         tasks = [
@@ -48,7 +49,7 @@ def _prefixes(files: Sequence[str]) -> list[str]:
 
 @contextlib.contextmanager
 def _threads_of_each(n_jobs: int) -> Iterator[None]:
-    """Let processes that are started here share the processor; what the user has set stands."""
+    """Limit the threads of the new processes, unless the user has set them."""
     each = str(max((os.cpu_count() or 1) // n_jobs, 1))
     added = [name for name in _THREADS if name not in os.environ]
     os.environ.update(dict.fromkeys(added, each))

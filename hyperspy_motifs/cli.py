@@ -1,4 +1,4 @@
-"""The command ``hyperspy-motifs``: images in, motifs, graph, table and figures out."""
+"""The command ``hyperspy-motifs``, which writes motifs, graph, tables and figures of images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ._processes import run_in_parallel
-from .clustering import MIN_MOTIF_SIZE, check_min_motif_size
+from .clustering import CONSTANTS, MIN_MOTIF_SIZE, check_alpha, check_min_motif_size
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 ENDINGS_OF_ARRAYS = (".npy", ".npz")
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when every image gave its results, 1 when one did not, 2 for a wrong call, 130 after an interrupt.
+        0 if all images succeeded, 1 if one failed, 2 for a wrong call, 130 after an interrupt.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        return _complain(f"cannot make the folder {folder}: {error.strerror}")
+        return _complain(f"cannot create the folder {folder}: {error.strerror}")
     failed = 0
     used: set[str] = set()
     try:
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for name in options.images:
                 failed += not _guarded(name, _run_file, Path(name), folder, options, used)
     except KeyboardInterrupt:
-        print("hyperspy-motifs: interrupted; what was finished is kept", file=sys.stderr)
+        print("hyperspy-motifs: interrupted; finished results are kept", file=sys.stderr)
         return EXIT_INTERRUPTED
     return EXIT_FAILED if failed else EXIT_OK
 
@@ -64,54 +64,73 @@ def _parser() -> argparse.ArgumentParser:
         prog="hyperspy-motifs",
         usage="hyperspy-motifs IMAGE... [-o FOLDER] [options]\n       hyperspy-motifs demo [-o FOLDER]",
         description="Find the motifs of atomic-resolution images and the cells they tile. "
-        "Each image gives NAME.hspy, NAME.graphml, NAME_atoms.csv, NAME_cells.csv and figures. "
+        "The results of each image are NAME.hspy, NAME.graphml, NAME_atoms.csv, NAME_cells.csv and figures. "
         "'demo' runs on a simulated image.",
     )
     parser.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="any file that HyperSpy reads, .npy or .npz; or 'demo'"
+        "images", nargs="+", metavar="IMAGE", help="any file that HyperSpy can read, .npy or .npz; or 'demo'"
     )
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FOLDER", help="where the results go (default: motifs, or demo)"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="folder for the results (default: motifs, or demo)",
     )
     parser.add_argument(
-        "-r", "--rotation-invariant", action="store_true", help="sites equal up to a rotation are one motif"
+        "-r",
+        "--rotation-invariant",
+        action="store_true",
+        help="assign sites that differ by a rotation only to one motif",
     )
     parser.add_argument(
         "--grid",
         action="store_true",
-        help="look round the points of a grid, where columns overlap too much to be found",
+        help="use patches on a grid instead of atoms, for images whose columns overlap",
     )
     parser.add_argument(
-        "--separation", type=float, metavar="LENGTH", help="distance of nearest columns, in axis units"
+        "--separation", type=float, metavar="LENGTH", help="distance between nearest columns, in axis units"
     )
     parser.add_argument(
-        "--polarity", choices=["auto", "bright", "dark"], default="auto", help="of the atomic columns"
+        "--polarity",
+        choices=["auto", "bright", "dark"],
+        default="auto",
+        help="polarity of the atomic columns",
     )
     parser.add_argument(
         "--radius",
         type=_radius,
         default="auto",
-        help="radius of the neighbourhoods that are compared (default: auto)",
+        help="radius of the compared neighbourhoods (default: auto)",
     )
     parser.add_argument(
         "--radius-units",
         choices=["nn", "axes"],
         default="nn",
-        help="of --radius: nearest-neighbour distances, or the units of the axes (default: nn)",
+        help="units of --radius: nearest-neighbour distances, or those of the axes (default: nn)",
     )
-    parser.add_argument("--n-motifs", type=int, metavar="N", help="cut the tree of motifs to this number")
+    parser.add_argument(
+        "--n-motifs", type=int, metavar="N", help="number of motifs; the tree is cut at this number"
+    )
     parser.add_argument(
         "--min-motif-size",
         type=_min_motif_size,
         default=MIN_MOTIF_SIZE,
         metavar="N",
-        help=f"fewest atoms of a motif (default: {MIN_MOTIF_SIZE})",
+        help=f"smallest number of atoms of a motif (default: {MIN_MOTIF_SIZE})",
+    )
+    parser.add_argument(
+        "--alpha",
+        type=_alpha,
+        default=CONSTANTS.alpha,
+        metavar="P",
+        help=f"significance level of the splits into motifs (default: {CONSTANTS.alpha:g})",
     )
     parser.add_argument(
         "--model",
         type=Path,
         metavar="FILE",
-        help="apply these motifs, of motifs.save_model(FILE), instead of finding new ones",
+        help="apply the model in FILE, written by motifs.save_model(FILE), instead of finding new motifs",
     )
     parser.add_argument(
         "-j",
@@ -119,13 +138,13 @@ def _parser() -> argparse.ArgumentParser:
         type=_jobs,
         default=1,
         metavar="N",
-        help="images that are worked on at once (default: 1)",
+        help="number of images processed in parallel (default: 1)",
     )
     parser.add_argument("--seed", type=int, default=0, help="random state (default: 0)")
     parser.add_argument(
         "--report", action="store_true", help="also write NAME.html: figures and tables in one file"
     )
-    parser.add_argument("--no-figures", action="store_true", help="write no pictures")
+    parser.add_argument("--no-figures", action="store_true", help="write no figures")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bars, no summary")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
@@ -133,8 +152,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _jobs(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number of images, 1 or more")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of images (1 or more)")
     return int(text)
+
+
+def _alpha(text: str) -> float:
+    try:
+        return check_alpha(float(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _min_motif_size(text: str) -> int:
@@ -142,7 +168,7 @@ def _min_motif_size(text: str) -> int:
         return check_min_motif_size(float(text))
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text} is no number of atoms; {MIN_MOTIF_SIZE} or more are expected"
+            f"{text} is not a number of atoms; {MIN_MOTIF_SIZE} or more are expected"
         ) from None
 
 
@@ -159,11 +185,11 @@ def _run_demo(folder: Path, options: argparse.Namespace) -> None:
     image, _ = data.monolayer(random_state=options.seed)
     _analyse(image, "monolayer", folder, options)
     if not options.quiet:
-        print(f"Pictures, graph and table are in {folder.resolve()}")
+        print(f"Figures, graph and tables are in {folder.resolve()}")
 
 
 def _guarded(what: str, run: Any, *arguments: Any) -> bool:
-    """Whether `run` went through; if not, one line on the error stream says why."""
+    """Whether `run` succeeded; otherwise one line on the error stream gives the reason."""
     try:
         with _one_line_warnings():
             run(*arguments)
@@ -171,13 +197,13 @@ def _guarded(what: str, run: Any, *arguments: Any) -> bool:
         _complain(f"{what}: {' '.join(str(error).split())}")
         return False
     except MemoryError:
-        _complain(f"{what}: not enough memory; crop the image or give fewer at once")
+        _complain(f"{what}: not enough memory; crop the image or process fewer images in parallel")
         return False
     return True
 
 
 def _guarded_file(name: str, prefix: str, folder: Path, options: argparse.Namespace) -> bool:
-    """Whether one file of many that are worked on at once gave its results, under names that begin with `prefix`."""
+    """Process one of several files in parallel; return whether it succeeded. Names of results begin with `prefix`."""
     os.environ.setdefault("MPLBACKEND", "Agg")
     return _guarded(name, _run_file, Path(name), folder, options, set(), prefix)
 
@@ -185,33 +211,33 @@ def _guarded_file(name: str, prefix: str, folder: Path, options: argparse.Namesp
 def _run_file(
     path: Path, folder: Path, options: argparse.Namespace, used: set[str], prefix: str | None = None
 ) -> None:
-    """Results of the images of one file; names that occurred before get a number."""
+    """Results of the images of one file; repeated names get a number."""
     for stem, image in load_images(path):
         name, number = stem if prefix is None else prefix + stem[len(path.stem) :], 2
         while name in used:
             name, number = f"{stem}_{number}", number + 1
         used.add(name)
         if (folder / f"{name}.hspy").resolve() == path.resolve():
-            raise ValueError("the result would replace the image itself; give another folder with -o")
+            raise ValueError("the result would overwrite the image; choose another folder with -o")
         _analyse(image, name, folder, options)
 
 
 def load_images(path: Path) -> list[tuple[str, Any]]:
     """Every image of a file as an ``AtomicImage`` with a name for its results.
 
-    Colour pictures of microscopes' software become grey (mean of red, green and blue).
+    Colour images from microscope software are converted to grey values (mean of red, green and blue).
 
     Raises
     ------
     ValueError
-        If the file holds no image.
+        If the file contains no image.
     OSError
         If it cannot be read.
     """
     import hyperspy.api as hs
 
     if not path.exists():
-        raise FileNotFoundError(f"there is no such file (looked in {path.resolve().parent})")
+        raise FileNotFoundError(f"no such file (searched in {path.resolve().parent})")
     try:
         if path.suffix.lower() in ENDINGS_OF_ARRAYS:
             signals = [hs.signals.Signal2D(array) for array in _arrays(path)]
@@ -231,7 +257,7 @@ def load_images(path: Path) -> list[tuple[str, Any]]:
             signal.set_signal_type("atomic_image")
             images.append(signal)
     if not images:
-        raise ValueError("no image with two signal dimensions is in it")
+        raise ValueError("it contains no image with two signal dimensions")
     stems = [path.stem] if len(images) == 1 else [f"{path.stem}_{i}" for i in range(len(images))]
     return list(zip(stems, images, strict=True))
 
@@ -241,7 +267,7 @@ def _arrays(path: Path) -> list[np.ndarray]:
     arrays = [loaded] if isinstance(loaded, np.ndarray) else [loaded[k] for k in loaded.files]
     images = [a for a in arrays if a.ndim >= 2 and a.dtype.kind in "buif"]
     if not images:
-        raise ValueError("no two-dimensional array of numbers is in it")
+        raise ValueError("it contains no two-dimensional array of numbers")
     return images
 
 
@@ -276,13 +302,14 @@ def _find(image: Any, options: argparse.Namespace) -> Any:
         rotation_invariant=options.rotation_invariant,
         n_motifs=options.n_motifs,
         min_motif_size=options.min_motif_size,
+        alpha=options.alpha,
         random_state=options.seed,
         show_progressbar=not options.quiet,
     )
 
 
 def write_table(columns: dict[str, np.ndarray], path: Path) -> None:
-    """One row an atom or a cell, one column a quantity, as comma-separated values."""
+    """One row per atom or cell, one column per quantity, as comma-separated values."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
@@ -310,7 +337,7 @@ def save_figures(motifs: Any, folder: Path, name: str) -> list[Path]:
 
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; it takes the place of `path` only once it is whole."""
+    """A temporary path for writing, which replaces `path` only when it is complete."""
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
         yield partial
@@ -321,7 +348,7 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _one_line_warnings() -> Iterator[None]:
-    """Warnings as one line each on the error stream, without the line of code that raised them."""
+    """Warnings as one line each on the error stream, without the line of code."""
 
     def show(
         message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None

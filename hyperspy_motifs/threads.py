@@ -1,9 +1,9 @@
-"""Compiled kernels over the rows of arrays, on as many threads as numba may use.
+"""Compiled kernels over the rows of arrays, on the threads of numba.
 
-Kernels are compiled for one thread, release the GIL and fill the rows they are told to. Compared with
-``numba.njit(parallel=True)`` this compiles in half of the time, does not spin at a barrier where the processor is shared,
-and can be called from several threads at once, as the workers of dask do. A row is computed by one kernel call alone, so the
-result does not depend on the number of threads.
+Kernels are compiled for one thread, release the GIL and fill the given rows. Compared with
+``numba.njit(parallel=True)`` this compiles in half of the time, does not spin at a barrier on a shared processor, and
+can be called from several threads at once, such as the workers of dask. Each row is computed by a single kernel call,
+so the result does not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 import numba
 from threadpoolctl import LibController, ThreadpoolController
 
-# A task takes some 30 us to hand over; several a thread even out rows of unequal cost.
+# The overhead of a task is about 30 us; several tasks per thread balance rows of unequal cost.
 _TASKS_OF_A_THREAD = 4
 
 
@@ -31,19 +31,19 @@ def over_rows(kernel: Callable[..., Any], n: int, *arguments: Any, least: int = 
     Parameters
     ----------
     kernel : callable
-        It writes to the rows ``first`` to ``last`` (excluded) of its output alone. Only where it releases the GIL, as
-        compiled with ``nogil=True``, do its calls run at the same time.
+        It writes only to the rows ``first`` to ``last`` (excluded) of its output. Its calls run in parallel only if
+        it releases the GIL (compiled with ``nogil=True``).
     n : int
         Number of rows.
     *arguments
         Passed on.
     least : int
-        Rows that are worth a task of their own.
+        Least number of rows of a task.
 
     Notes
     -----
-    ``numba.set_num_threads`` and ``NUMBA_NUM_THREADS`` say how many threads there may be. An interrupt ends it after the
-    parts that run.
+    ``numba.set_num_threads`` and ``NUMBA_NUM_THREADS`` set the number of threads. An interrupt stops after the
+    running parts.
     """
     n_threads = int(numba.get_num_threads())
     n_parts = min(n_threads * _TASKS_OF_A_THREAD, n // least)
@@ -65,7 +65,7 @@ def over_rows(kernel: Callable[..., Any], n: int, *arguments: Any, least: int = 
                 parts.clear()
                 raise
 
-    # This thread works as well: it need not wait until another has woken up.
+    # This thread also works, without waiting for another thread to start.
     helpers = [_pool(os.getpid(), n_threads).submit(drain_queue) for _ in range(min(n_threads, n_parts) - 1)]
     try:
         drain_queue()
@@ -74,24 +74,25 @@ def over_rows(kernel: Callable[..., Any], n: int, *arguments: Any, least: int = 
                 helper.result()
     except BaseException:
         parts.clear()
-        # Who catches the error may use the arrays again: nobody writes to them any more.
+        # After the error the arrays can be used again: no thread writes to them.
         wait([helper for helper in helpers if not helper.cancel()])
         raise
 
 
 @lru_cache(maxsize=4)
 def _pool(pid: int, n_threads: int) -> ThreadPoolExecutor:
-    """Threads of this process: those of a process that was forked did not come along, so `pid` is part of the key."""
+    """Threads of this process: threads do not exist in forked processes, so `pid` is part of the key."""
     return ThreadPoolExecutor(n_threads, thread_name_prefix="hyperspy_motifs")
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Run products of matrices on one thread, as a context or a decorator: their sums depend on the number of threads.
+    """Run matrix products on one thread, as a context or a decorator, because their sums depend on the number of
+    threads.
 
-    Unlike ``threadpoolctl.threadpool_limits``, which takes milliseconds, this looks for the libraries once. The number of
-    threads is mostly one of the whole process: of several threads of it that are inside at once, the first sets it, and the
-    last one out gives back what was before.
+    Unlike ``threadpoolctl.threadpool_limits``, which takes milliseconds, this searches for the libraries once. For
+    most libraries the number of threads is a setting of the whole process: the first thread that enters the context
+    sets it, and the last one that leaves restores the previous value.
     """
     own, _ = _blas()
     before = [library.num_threads for library in own]
@@ -107,7 +108,7 @@ def one_blas_thread() -> Iterator[None]:
 
 
 class _SharedLimit:
-    """One thread for the libraries that have one number for the whole process, as long as anyone is inside."""
+    """One thread for the libraries with one setting for the whole process, as long as any thread is inside."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -130,7 +131,7 @@ class _SharedLimit:
     @staticmethod
     def _set(numbers: list[int]) -> None:
         for library, number in zip(_blas()[1], numbers, strict=True):
-            # Later versions of threadpoolctl let the first thread alone set the number, and ignore all others in silence.
+            # Later versions of threadpoolctl let only the first thread set the number, and silently ignore all others.
             release = getattr(library, "clear_controlling_thread", lambda **_: None)
             release(force=True)
             library.set_num_threads(number)
@@ -143,7 +144,7 @@ _SHARED = _SharedLimit()
 @lru_cache(maxsize=1)
 def _blas() -> tuple[list[LibController], list[LibController]]:
     """Libraries with a number for each thread, and those with one for the process."""
-    # SciPy has a BLAS of its own. A library that is loaded later is none that the package computes with.
+    # SciPy has a separate BLAS. The package does not use libraries that are loaded later.
     import scipy.linalg  # noqa: F401
 
     found = ThreadpoolController().select(user_api="blas").lib_controllers

@@ -109,7 +109,7 @@ def test_a_wrong_call_is_explained_with_code_two(capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main(["-j", "0", "image.dm4"])
     assert stop.value.code == cli.EXIT_USAGE
-    assert "0 is no number of images, 1 or more" in capsys.readouterr().err
+    assert "0 is not a number of images (1 or more)" in capsys.readouterr().err
     with pytest.raises(SystemExit) as stop:
         cli.main(["--min-motif-size", "4", "image.dm4"])
     assert stop.value.code == cli.EXIT_USAGE
@@ -169,7 +169,7 @@ def test_the_image_itself_is_never_replaced(tmp_path, capsys):
     signal, _ = data.lattice("square", shape=(120, 150), random_state=0)
     signal.save(tmp_path / "x.hspy")
     assert cli.main([str(tmp_path / "x.hspy"), "-o", str(tmp_path), "-q"]) == cli.EXIT_FAILED
-    assert "replace the image itself" in capsys.readouterr().err
+    assert "overwrite the image" in capsys.readouterr().err
 
 
 def test_empty_files_are_one_line_each(tmp_path, capsys):
@@ -221,4 +221,4 @@ def test_a_model_is_applied_to_many_images_at_once(tmp_path):
 def test_a_file_that_is_no_model_is_one_line(image_file, tmp_path, capsys):
     code = cli.main([str(image_file), "--model", str(image_file), "-q", "-o", str(tmp_path)])
     assert code == 1
-    assert "no model" in capsys.readouterr().err
+    assert "not a model" in capsys.readouterr().err

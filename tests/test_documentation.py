@@ -1,4 +1,4 @@
-"""Every public name says what it is, what it takes and what it gives, and has its place in the reference."""
+"""Every public name has a docstring with parameters and return values, and is in the reference."""
 
 import functools
 import importlib
@@ -61,7 +61,7 @@ def test_every_function_names_its_parameters_and_what_it_returns(module):
             continue
         text, names = documented(thing), parameters(thing)
         unnamed = [parameter for parameter in names if parameter not in text]
-        # One line may say all there is to a single parameter; more of them are listed.
+        # One line may describe a single parameter; several parameters are listed.
         if "." not in name and len(names) > 1 and "Parameters\n---" not in text:
             wrong.append(f"{name}: no list of its parameters")
         elif "Parameters\n---" in text and unnamed:

@@ -147,7 +147,7 @@ def test_a_motif_that_is_two_is_split_by_key_in_the_metadata(motifs):
     explorer.select(both[:1])
     press(explorer, "x")
     labels = store.read(motifs.signal).labels
-    # Mo and Se2, merged by hand, come apart again where they are seen whole, and no other atom is touched.
+    # Mo and Se2 that were merged are separated again if their discs are complete, and no other atom changes.
     first, second = (np.flatnonzero((before == motif) & ~motifs.truncated) for motif in (0, 1))
     assert min(len(first), len(second)) >= 40
     assert set(np.flatnonzero(np.isin(labels, labels[both]))) == set(both)
@@ -161,7 +161,7 @@ def test_a_motif_that_does_not_split_is_said_in_the_window(motifs):
     before = motifs.labels.copy()
     explorer.select(np.flatnonzero(before == 0)[:1])
     press(explorer, "x")
-    assert "does not fall into groups" in explorer._status.get_text()
+    assert "does not split into groups" in explorer._status.get_text()
     np.testing.assert_array_equal(store.read(motifs.signal).labels, before)
     press(explorer, "u")
     assert explorer._status.get_text() == "there is nothing to undo"

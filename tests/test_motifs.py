@@ -673,14 +673,14 @@ def test_atoms_whose_disc_is_cut_are_told_and_a_motif_of_them_is_named_so(found)
     )
     np.testing.assert_array_equal(signal.motifs.truncated, gap < radius)
     assert 0 < signal.motifs.truncated.sum() < 0.1 * len(gap)
-    assert "cut by the border" not in signal.motifs.summary()
+    assert "truncated by the border" not in signal.motifs.summary()
     np.testing.assert_array_equal(signal.motifs.to_dict()["truncated"], gap < radius)
 
     labels = np.where(gap < radius, signal.motifs.n_motifs, signal.motifs.labels)
     record = store.read(signal)
     store.write(signal, replace(record, labels=labels.astype(record.labels.dtype)))
     last = signal.motifs.summary().splitlines()[-2]
-    assert last.endswith(f"({int((gap < radius).sum())} of them cut by the border)")
+    assert last.endswith(f"({int((gap < radius).sum())} of them truncated by the border)")
 
 
 def test_a_crop_has_its_own_border(found):

@@ -11,7 +11,7 @@ pytest.importorskip("ipykernel")
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-# What a reader must see of the results, beside the pictures.
+# What a reader must see of the results, next to the pictures.
 SAYS = {
     "01_first_steps": "motif",
     "02_rare_defects_and_the_graph": "{'Cr': 10}",
@@ -35,7 +35,7 @@ def test_stored_notebooks_hold_no_results(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs_top_to_bottom(path, tmp_path, monkeypatch):
-    # The kernel draws into the notebook, whatever backend the tests have; and it finds this checkout.
+    # The kernel draws into the notebook, independent of the backend of the tests, and finds this checkout.
     monkeypatch.delenv("MPLBACKEND", raising=False)
     monkeypatch.setenv(
         "PYTHONPATH", os.pathsep.join([str(FOLDER.parent.parent), os.environ.get("PYTHONPATH", "")])

@@ -1,4 +1,4 @@
-"""The installed package: what HyperSpy sees of it, and what it costs to import."""
+"""The installed package: registration in HyperSpy, and cost of its import."""
 
 import importlib.metadata
 import importlib.resources

@@ -1,4 +1,4 @@
-"""The README's first five minutes, run as they stand on an image in a file."""
+"""The README's first five minutes, run unchanged on an image in a file."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The report holds what the result holds, opens without a network, and runs nothing that a name may say."""
+"""The report contains the result, needs no network, and does not execute code in names."""
 
 import base64
 import io
@@ -123,7 +123,7 @@ def test_cells_are_told_with_what_they_hold(page, found):
 
 
 def test_parameters_and_versions_are_told(page, found):
-    options = dict(page.table("Asked for"))
+    options = dict(page.table("Arguments of find_motifs"))
     assert options["radius"] == "0.6"
     assert options["n_motifs"] == "not given"
     estimated = dict(page.table("Estimated"))

@@ -1,4 +1,4 @@
-"""Kernels over the rows of an array: every row once, whatever the number of threads, from any thread."""
+"""Kernels over the rows of an array: every row once, for any number of threads, from any thread."""
 
 import threading
 import time
@@ -98,7 +98,7 @@ def test_blas_has_one_thread_inside_and_as_many_as_before_after(two_blas_threads
 def test_blas_has_one_thread_as_long_as_anyone_is_inside(two_blas_threads):
     before = blas_threads()
     first, second = one_blas_thread(), one_blas_thread()
-    # Each in a thread of its own, as workers of dask are: whoever comes first leaves first.
+    # Each in a separate thread, like workers of dask: the first to enter leaves first.
     with ThreadPoolExecutor(1) as a, ThreadPoolExecutor(1) as b:
         a.submit(first.__enter__).result()
         b.submit(second.__enter__).result()

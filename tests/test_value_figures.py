@@ -23,7 +23,7 @@ def motifs(found):
 
 
 def spots(places):
-    """Picture of Gaussian spots at places (k, 2), round one in the middle."""
+    """Picture of Gaussian spots at places (k, 2), around one in the middle."""
     v, u = np.mgrid[-14:15, -14:15]
     centres = np.vstack([[0.0, 0.0], places])
     return sum(np.exp(-((u - x) ** 2 + (v - y) ** 2) / 8) for x, y in centres)
@@ -140,12 +140,13 @@ def test_a_notebook_shows_what_was_found_in_an_image(motifs):
     plain, _ = data.monolayer(shape=(64, 64), random_state=0)
     assert "atoms" not in plain._repr_html_()
     assert "AtomicImage" in plain._repr_html_()
-    assert "no atoms are left" in signal.isig[:4, :4]._repr_html_()
+    assert "no atoms in it" in signal.isig[:4, :4]._repr_html_()
     assert repr(signal).startswith("<AtomicImage")
 
 
 def test_a_continuum_is_drawn_by_its_coordinates(motifs):
-    # Two values an atom stand for coordinates: colours of a plane, the same on the image as among the coordinates.
+    # Two values per atom are coordinates: two-dimensional colours, the same on the image and in the plot of
+    # coordinates.
     coordinates = np.column_stack(
         [np.linspace(0, 1, len(motifs.labels)), np.linspace(1, 0, len(motifs.labels)) ** 2]
     )

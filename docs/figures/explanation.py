@@ -1,4 +1,4 @@
-"""Which modes tell two motifs apart."""
+"""The modes that distinguish two motifs."""
 
 import hyperspy_motifs as hm
 

@@ -1,4 +1,4 @@
-"""Map of the modules, drawn from what they really import."""
+"""Map of the modules, drawn from their imports."""
 
 import ast
 import importlib.util
@@ -11,31 +11,35 @@ CHAIN = (
     "patches",
     "zernike",
     "relaxation",
+    "sites",
+    "manifold",
     "clustering",
     "models",
     "cells",
     "hierarchy",
     "graph",
 )
-# Numerics that stand beside the chain: they work on frames, whatever these hold.
+# Numerical modules outside the chain: they process frames independently of their content.
 BESIDE = ("stacks", "movies")
 TEXT = {
     "atoms": "positions of the columns",
-    "patches": "the disc round each",
+    "patches": "the disc around each",
     "zernike": "moments, noise, symmetry",
     "relaxation": "force-relaxed layout",
+    "sites": "positions of neighbours",
+    "manifold": "continua: coordinates, disorder",
     "clustering": "layout to motifs",
-    "models": "what was learned, as a file",
-    "stacks": "frames, here or on a cluster",
-    "movies": "what became what",
+    "models": "fitted models, files",
+    "stacks": "frames, local or on a cluster",
+    "movies": "tracking, transitions",
     "cells": "bonds, polygons, classes",
     "hierarchy": "levels, statistics",
-    "graph": "all of it as one graph",
+    "graph": "atoms, cells, types",
     "signals": "AtomicImage, AtomPatches,\nZernikeFeatures",
     "motifs": "Motifs: the result",
-    "draw": "pictures, explorer",
+    "draw": "plots, explorer",
     "store": "the metadata schema",
-    "data": "simulated images, truth",
+    "data": "simulated images",
     "cli": "the command",
 }
 OUTER_ORDER = ("data", "stacks", "signals", "store", "motifs", "draw", "cli", "movies")

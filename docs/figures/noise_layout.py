@@ -1,4 +1,4 @@
-"""Layouts of data without any structure."""
+"""Layouts of data without structure."""
 
 import matplotlib.pyplot as plt
 import numpy as np

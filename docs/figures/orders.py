@@ -1,4 +1,4 @@
-"""What each radial order carries, at two doses."""
+"""Power of each radial order at two doses."""
 
 import matplotlib.pyplot as plt
 

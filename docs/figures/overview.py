@@ -1,4 +1,4 @@
-"""The way from the image to the cells, in four panels."""
+"""From the image to the cells, in four panels."""
 
 import matplotlib.pyplot as plt
 

@@ -1,4 +1,4 @@
-"""How much features change when nothing changes: rotations and sub-pixel shifts of a model patch."""
+"""Scatter of the features of a model patch over rotations and sub-pixel shifts."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -59,7 +59,7 @@ for size in sizes:
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True, layout="constrained")
 axes[0].semilogy(sizes, sampled, "s--", color="0.5", label="polynomials sampled at pixel centres")
 axes[0].semilogy(sizes, integrated, "o-", label="integrated over pixels (this package)")
-axes[0].set(title="60 rotations", xlabel="width of the disc (px)", ylabel="scatter over norm")
+axes[0].set(title="60 rotations", xlabel="width of the disc (px)", ylabel="scatter / norm")
 axes[1].semilogy(sizes, rounded, "s--", color="0.5", label="centres rounded to pixels")
 axes[1].semilogy(sizes, exact, "o-", label="sub-pixel centres (this package)")
 axes[1].set(title="40 sub-pixel shifts", xlabel="width of the disc (px)")

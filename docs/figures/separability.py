@@ -1,4 +1,4 @@
-"""How far the smallest defects stand off the lattice: ``benchmarks/bench_separability.py`` as a picture."""
+"""Separation of the smallest defects from the lattice, from ``benchmarks/bench_separability.py``."""
 
 import runpy
 from pathlib import Path
@@ -17,7 +17,7 @@ for axis, title in zip(axes, tables[0], strict=True):
     for shift, dose, table, colour in zip((-0.2, 0.2), bench["DOSES"], tables, ("0.25", "0.65"), strict=True):
         rows = next(v for k, v in table.items() if k.split(" (")[0] == title.split(" (")[0])
         axis.barh(place + shift, [rows[k][0] for k in kinds], 0.38, color=colour, label=f"{dose:.0e} e/Å²")
-    axis.set(title=title, xlabel="distance over the spread of the lattice")
+    axis.set(title=title, xlabel="distance / spread of the lattice")
     axis.set_yticks(place, [k.strip() for k in kinds])
 axes[0].invert_yaxis()
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)

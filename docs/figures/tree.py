@@ -1,4 +1,4 @@
-"""How motifs split from radius to radius."""
+"""Splits of the motifs with increasing radius."""
 
 import hyperspy_motifs as hm
 

@@ -1,7 +1,7 @@
 """Bonds, faces and the classes of motif-cells.
 
 :func:`find_cells`                points and motifs to :class:`Cells`
-:func:`rank_corner_motifs`        which motifs tile the field
+:func:`rank_corner_motifs`        rank sets of motifs by their tiling of the field
 :func:`vertex_figures`            the cells around each point, as symbols such as 3^2.4.3.4
 :func:`ring_statistics`           distribution of ring sizes, Aboav-Weaire and Lemaitre laws
 :func:`bond_orientational_order`  psi_k of every point

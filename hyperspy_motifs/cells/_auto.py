@@ -17,25 +17,25 @@ from ._triangulation import Triangulation, mode_of_lengths
 
 _logger = logging.getLogger(__name__)
 
-#: Where the cut may lie, in log units of the first mode. Below it is the scatter of one bond length, above it
-#: the second shell of every tiling with polygons of up to four corners.
+#: Range of the cut, in log units of the first mode. Below it is the scatter of one bond length, above it the second
+#: shell of every tiling with polygons of up to four corners.
 _LENGTH_WINDOW = (float(np.log(1.08)), float(np.log(1.62)))
-#: A second shell that is absent (a perfect triangular lattice) counts as if it were here.
+#: Assumed position of a missing second shell (a perfect triangular lattice).
 _LENGTH_END = float(np.log(1.75))
 #: The same for lengths and angles together, where bonds of regular tilings lie at -0.4...0.2, diagonals from
 #: 1.5 on.
 _ANGLE_WINDOW, _ANGLE_END = (0.4, 1.7), 1.9
-#: A gap of lengths this wide (10 %) needs no angles, and no cut of their own for pairs of motifs.
+#: With a gap of lengths of this width (10 %), angles and separate cuts for pairs of motifs are not used.
 _CLEAR = float(np.log(1.1))
-#: A pair of motifs gets a cut of its own from this many neighbours on.
+#: Least number of neighbours of a pair of motifs for a separate cut.
 _LEAST_EDGES = 40
 
 
 class _Gap(NamedTuple):
     cut: float
     width: float
-    sharpness: float  # width over the scatter of what lies below
-    outliers: float  # share of edges that may lie inside
+    sharpness: float  # width over the scatter of the values below
+    outliers: float  # largest share of edges inside
 
     @property
     def score(self) -> float:
@@ -43,23 +43,23 @@ class _Gap(NamedTuple):
 
 
 class _Scale(NamedTuple):
-    """A number for every edge, low for bonds and high for diagonals, and where its gap may lie."""
+    """A number for every edge, low for bonds and high for diagonals, and the range of its gap."""
 
     values: NDArray[np.float64]
     window: tuple[float, float]
     end: float
     name: str
-    weight: float  # of its score, in comparison with others
+    weight: float  # of its score, relative to others
 
     def moved(self, by: float) -> _Scale:
         return self._replace(window=(self.window[0] + by, self.window[1] + by), end=self.end + by)
 
 
 def widest_gap(scale: _Scale, members: NDArray[np.bool_]) -> _Gap | None:
-    """Widest interval of the values of some edges that is almost empty and whose middle lies in the window.
+    """Widest interval of the values of some edges that is almost empty and has its centre in the window.
 
-    Up to 0.2 % of the values may lie inside it, as some of thousands of edges are misplaced; where no such
-    interval is as wide as the scatter below it, up to 1 % or 3 % (a boundary, defects).
+    It contains up to 0.2 % of the values, because some of thousands of edges are wrong. If no such interval is as
+    wide as the scatter below it, it contains up to 1 % or 3 % (a boundary, defects).
     """
     values = np.sort(scale.values[members])
     values = np.append(values[values < scale.end], scale.end)
@@ -75,7 +75,7 @@ def widest_gap(scale: _Scale, members: NDArray[np.bool_]) -> _Gap | None:
             break
         best = int(np.flatnonzero(allowed)[width[allowed].argmax()])
         below = values[: best + 1]
-        # By quantiles near the ends: when a second shell lies below the cut, too, the scatter is large.
+        # By quantiles near the ends: if a second shell is also below the cut, the scatter is large.
         low, high = np.quantile(below, (0.1, 0.9))
         scatter = max(float(high - low) / 2.563, 1e-3)
         gap = _Gap(float(middle[best]), float(width[best]), float(width[best]) / scatter, outliers)
@@ -88,31 +88,29 @@ def widest_gap(scale: _Scale, members: NDArray[np.bool_]) -> _Gap | None:
 class AutoBonds(BondRule):
     r"""Delaunay edges up to the widest gap of their length histogram after the first mode.
 
-    The lengths are taken in units of the commonest nearest-neighbour distance: one for the whole field or a
-    local one (median nearest distance of the `neighbours` points around), whichever leaves the wider gap. The
-    gap is the widest interval of :math:`\log(\text{length})`, centred between 1.08 and 1.62 units, that holds
-    no more than 0.2 % of the edges. Edges of the convex hull take no part in the choice. When such a cut
-    leaves pairs of points only, the next shells are tried.
+    The lengths are in units of the most frequent nearest-neighbour distance. This is one value for the whole field,
+    or a local one (median nearest distance of the `neighbours` points around), whichever gives the wider gap. The gap
+    is the widest interval of :math:`\log(\text{length})`, centred between 1.08 and 1.62 units, with at most 0.2 % of
+    the edges. Edges of the convex hull are ignored. If the cut gives only pairs of points, the next shells are tried.
 
-    Where the gap is below 10 % (positions scatter), the angles help: :math:`\theta`, the sum of the two
-    angles that face an edge across its triangles, is :math:`180^\circ` for every diagonal of a regular
-    polygon, and :math:`180^\circ / p + 180^\circ / q`, at most :math:`120^\circ`, for the bond between a
-    p-gon and a q-gon. Then the gap of :math:`\log_{\sqrt 2}(\text{length}) + \theta / 180^\circ - 1/2` is
-    taken instead, if it is the sharper one (wider in units of the scatter below it), and pairs of motifs with
-    enough edges get a cut of their own where their own gap is clearly wider.
+    If the gap is below 10 % (positions scatter), angles are also used: :math:`\theta`, the sum of the two angles that
+    face an edge across its triangles, is :math:`180^\circ` for every diagonal of a regular polygon, and
+    :math:`180^\circ / p + 180^\circ / q`, at most :math:`120^\circ`, for the bond between a p-gon and a q-gon. Then
+    the gap of :math:`\log_{\sqrt 2}(\text{length}) + \theta / 180^\circ - 1/2` is used if it is sharper (wider in
+    units of the scatter below it). Pairs of motifs with enough edges have a separate cut if their gap is clearly
+    wider.
 
-    Last, the short diagonals of rhombs go: edges that form, by their length relative to the four about equal
-    edges around them, a group of their own below the others (a Delaunay triangulation always holds the short
-    diagonal).
+    Finally, the short diagonals of rhombs are removed, which a Delaunay triangulation always contains. They are edges
+    whose length relative to the four nearly equal edges around them forms a separate group below the others.
 
     Parameters
     ----------
     local : bool, optional
-        Use local units always or never; None (default) chooses.
+        Use local units always or never; by default (None) automatic.
     per_pair : bool, optional
-        Cut pairs of motifs apart always or never; None (default) chooses.
+        Cut pairs of motifs separately always or never; by default (None) automatic.
     neighbours : int
-        Points over which the local unit is taken.
+        Number of points for the local unit.
     """
 
     local: bool | None = None
@@ -138,7 +136,7 @@ class AutoBonds(BondRule):
         reason = (
             f"Delaunay edges up to {ratio} {scale.name}, "
             f"at a gap {gap.sharpness:.1f} times as wide as their scatter"
-            + (f"; {own} pairs of motifs cut on their own" if own else "")
+            + (f"; {own} pairs of motifs cut separately" if own else "")
             + (f"; {int(diagonals.sum())} short diagonals left out" if diagonals.any() else "")
         )
         _logger.debug(reason)
@@ -155,12 +153,12 @@ class AutoBonds(BondRule):
             around = np.nanmedian(mesh.nearest[index], axis=1)
             unit = np.sqrt(around[mesh.edges[:, 0]] * around[mesh.edges[:, 1]])
             logs = np.log(mesh.lengths / unit / mode_of_lengths(mesh.nearest / around))
-            # It blurs structures of several bond lengths, so it must pay.
+            # It blurs structures with several bond lengths, so it is used only if it improves the gap.
             yield _Scale(logs, _LENGTH_WINDOW, _LENGTH_END, "of the local nearest distance", 0.8)
 
 
 def _best_gap(mesh: Triangulation, scales: Iterator[_Scale]) -> tuple[_Scale, _Gap]:
-    """The first scale if its gap is clear, else that with the sharpest one; its bonds close to cells."""
+    """The first scale if its gap is clear, otherwise that with the sharpest gap; its bonds must form cells."""
     known: list[_Scale] = []
     found: list[tuple[float, _Scale, _Gap]] = []
     for scale in scales:
@@ -175,7 +173,7 @@ def _best_gap(mesh: Triangulation, scales: Iterator[_Scale]) -> tuple[_Scale, _G
         gap = _closing_gap(mesh, mixed)
         if gap is not None:
             found.append((mixed.weight * gap.score, mixed, gap))
-    # When the first shell is one of pairs (dumbbells), the next ones are tried.
+    # If the first shell consists of pairs (dumbbells), the next ones are tried.
     for shift in (np.log(1.4), np.log(2.0)):
         for scale in known if not found else ():
             gap = _closing_gap(mesh, scale.moved(shift))
@@ -188,7 +186,7 @@ def _best_gap(mesh: Triangulation, scales: Iterator[_Scale]) -> tuple[_Scale, _G
 
 
 def _closing_gap(mesh: Triangulation, scale: _Scale) -> _Gap | None:
-    """The widest gap, if four of five points keep two bonds."""
+    """The widest gap for which four of five points keep two bonds."""
     gap = widest_gap(scale, mesh.inner)
     if gap is None or _share_with_two_bonds(mesh, scale.values <= gap.cut) < 0.8:
         return None
@@ -196,9 +194,7 @@ def _closing_gap(mesh: Triangulation, scale: _Scale) -> _Gap | None:
 
 
 def _with_angles(mesh: Triangulation, scale: _Scale) -> _Scale:
-    """Lengths in powers of the square root of 2, plus the angles that face the edge in half turns, less a
-    half.
-    """
+    """Lengths in powers of the square root of 2, plus the angles that face the edge in half turns, minus a half."""
     facing = np.zeros(len(mesh.edges))
     for side in (0, 1):
         # An edge of the hull has one triangle, whose angle counts twice.
@@ -206,14 +202,14 @@ def _with_angles(mesh: Triangulation, scale: _Scale) -> _Scale:
         u, v = mesh.points[mesh.edges[:, 0]] - tip, mesh.points[mesh.edges[:, 1]] - tip
         facing += np.abs(np.arctan2(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0], (u * v).sum(axis=1)))
     values = scale.values / np.log(np.sqrt(2)) + facing / np.pi - 0.5
-    # Angles blur irregular polygons, so they must pay.
+    # Angles blur irregular polygons, so they are used only if they improve the gap.
     return _Scale(
         values, _ANGLE_WINDOW, _ANGLE_END, "of length and facing angles " + scale.name, 0.8 * scale.weight
     )
 
 
 def _share_with_two_bonds(mesh: Triangulation, keep: NDArray[np.bool_]) -> float:
-    """Share of the points that keep two bonds or more when dangling bonds are pruned away."""
+    """Share of the points with two bonds or more after removal of dangling bonds."""
     edges = mesh.edges[keep]
     n = len(mesh.points)
     while len(edges):
@@ -228,7 +224,7 @@ def _share_with_two_bonds(mesh: Triangulation, keep: NDArray[np.bool_]) -> float
 def _cut_per_pair(
     mesh: Triangulation, scale: _Scale, labels: NDArray[np.integer], pooled: _Gap
 ) -> tuple[NDArray[np.float64], int]:
-    """Cut of every edge: the pair's own where its gap is wider than the pooled one."""
+    """Cut of every edge: that of its pair of motifs if its gap is wider than the common one."""
     low, high = np.sort(labels[mesh.edges], axis=1).T
     pair = low.astype(np.int64) * (int(labels.max()) + 1) + high
     cut = np.full(len(pair), pooled.cut)
@@ -268,7 +264,7 @@ def _short_diagonals(mesh: Triangulation, keep: NDArray[np.bool_]) -> NDArray[np
     ratio = np.log(mesh.lengths[index] / length.mean(axis=1))
     separation, cut = clearest_cut(np.sort(ratio))
     if separation <= LEAST_SEPARATION:
-        # Where only rhombs have triangles, their diagonals stand out against the other bonds.
+        # If only rhombs have triangles, their diagonals are compared with the other bonds.
         others = mesh.lengths[np.setdiff1d(np.flatnonzero(keep & mesh.inner), index)]
         others = np.log(others / np.median(mesh.lengths[keep]))
         separation, cut = clearest_cut(np.sort(np.concatenate([ratio, others])))

@@ -1,4 +1,4 @@
-"""The contract of every bond rule."""
+"""The interface of bond rules."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Bonds(NamedTuple):
     pairs : numpy.ndarray of int, shape (b, 2)
         Indices of the bonded points, the lower first, sorted, each bond once.
     clarity : float
-        0 to 1: how well the kept neighbour distances are set apart from those that were not kept. 1 when the
-        shortest distance left out exceeds the longest kept by half of it, 0 when they overlap.
+        0 to 1: separation of the kept neighbour distances from the others. 1 if the shortest rejected distance
+        exceeds the longest kept one by half of it, 0 if they overlap.
     reason : str
-        One sentence that says what was cut where.
+        One sentence on the cut.
     """
 
     pairs: NDArray[np.int64]
@@ -29,17 +29,17 @@ class Bonds(NamedTuple):
 
 
 class BondRule(ABC):
-    """Which points are bonded: called with points and motif labels, gives :class:`Bonds`.
+    """A bond rule: called with points and motif labels, it returns :class:`Bonds`.
 
-    A rule is a small object that holds its parameters. To add one, derive from this class and implement
-    ``__call__``; :func:`~hyperspy_motifs.cells.find_cells` takes any instance as ``bonds=``. Bonds may cross:
-    the tracing of faces leaves the shorter of two crossing bonds.
+    A rule is an object that holds its parameters. To add one, derive from this class and implement ``__call__``;
+    :func:`~hyperspy_motifs.cells.find_cells` accepts any instance as ``bonds=``. Bonds may cross: the shorter of two
+    crossing bonds is kept.
 
     Attributes
     ----------
     planar : bool
-        The rule promises that no bonds cross (a part of the Delaunay triangulation), which saves the search
-        for crossings.
+        Whether the rule guarantees that no bonds cross (a part of the Delaunay triangulation), so that crossings need
+        not be searched for.
     """
 
     planar: ClassVar[bool] = False
@@ -53,7 +53,7 @@ class BondRule(ABC):
         points : numpy.ndarray, shape (n, 2)
             Positions x, y in any unit.
         labels : numpy.ndarray of int, shape (n,), optional
-            Motif of each point. Only rules that cut per pair of motifs look at it.
+            Motif of each point, for rules with cuts per pair of motifs.
 
         Returns
         -------
@@ -62,10 +62,10 @@ class BondRule(ABC):
 
 
 def clarity_of_cut(kept: NDArray[np.floating], dropped: NDArray[np.floating]) -> float:
-    """How clear a cut through neighbour distances is, 0 to 1.
+    """Clarity of a cut of neighbour distances, 0 to 1.
 
     The log ratio of the 0.5 % quantile of the dropped to the 99.5 % quantile of the kept lengths, in units of
-    log(1.5), clipped to 0...1; 1 when nothing was dropped.
+    log(1.5), clipped to 0...1; 1 if nothing was dropped.
     """
     if len(kept) == 0:
         return 0.0

@@ -1,4 +1,4 @@
-"""The polygons that motifs tile."""
+"""Polygons with motifs at their corners."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class CellClass(NamedTuple):
     corner_sequence : tuple of int
         Canonical cyclic sequence of the corners' motifs.
     shape : str
-        "regular", "rhombic", "rectangular" and so on; a number follows where two shapes bear one name.
+        "regular", "rhombic", "rectangular" and so on; a number follows if two shapes have the same name.
     """
 
     n_corners: int
@@ -31,45 +31,43 @@ class CellClass(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """Motif-cells: the polygons that bonds draw between atoms, and their classes.
+    """Motif-cells: the polygons that bonds between atoms enclose, and their classes.
 
-    Made by :func:`~hyperspy_motifs.cells.find_cells`; holds arrays only, so that it can be stored. Lengths,
+    Created by :func:`~hyperspy_motifs.cells.find_cells`; contains only arrays, so that it can be stored. Lengths,
     areas and centres are in the unit of the points.
 
     Attributes
     ----------
     vertices, offsets : numpy.ndarray of int, shapes (v,) and (m + 1,)
-        Corners of cell k: ``vertices[offsets[k]:offsets[k + 1]]``, indices into the points, counter-clockwise
-        in (x, y): the shoelace area is positive. With y down, as an image is shown, they run clockwise on the
-        screen.
+        Corners of cell k: ``vertices[offsets[k]:offsets[k + 1]]``, indices into the points, counter-clockwise in (x,
+        y): the shoelace area is positive. On the screen, with y down, the order is clockwise.
     centres : numpy.ndarray, shape (m, 2)
         Mean of the corners, x, y.
     areas : numpy.ndarray, shape (m,)
-        Area inside the polygon, holes taken out.
+        Area inside the polygon without holes.
     labels : numpy.ndarray of int, shape (m,)
         Class of each cell, an index into :attr:`classes`; 0 = most frequent.
     handedness : numpy.ndarray of int8, shape (m,)
-        1 when the sequence of the class is read counter-clockwise, -1 clockwise (a mirror image), 0 when both are
-        the same.
+        1 if the sequence of the class is counter-clockwise, -1 if clockwise (a mirror image), 0 if both are equal.
     orientation : numpy.ndarray, shape (m,)
-        Angle in radians by which the mean polygon of the class (mirrored for -1) is turned from +x towards +y
-        to lie on the cell; of symmetric cells the angle of least magnitude.
+        Angle in radians of the rotation from +x towards +y of the mean polygon of the class (mirrored for -1) to the
+        cell; for symmetric cells the angle of least magnitude.
     strain : numpy.ndarray, shape (m, 3)
-        xx, yy and xy of the strain against the class mean, in the frame of the image.
+        xx, yy and xy of the strain relative to the class mean, in the frame of the image.
     on_border : numpy.ndarray of bool, shape (m,)
-        The cell touches the outer face (or a void) with a corner, so that not all cells round that corner are
-        known; with an extent given, also when the circle round its centre through its farthest corner leaves
-        the extent, so that an atom beyond the field could have changed it.
+        The cell touches the outer face (or a void) with a corner, so that not all cells around that corner are known;
+        with an extent also if the circle around its centre through its farthest corner leaves the extent, so that an
+        atom outside the field could change the cell.
     centre_atoms : numpy.ndarray of int, shape (m,)
         Atom inside the cell, -1 for none.
     n_centre_atoms, n_holes : numpy.ndarray of int, shape (m,)
         Atoms inside the cell, and connected parts of the bond graph inside it.
     bonds : numpy.ndarray of int, shape (b, 2)
-        Bonds, the lower index first, those inside of centred rings and dangling ones included.
+        Bonds, the lower index first, including those inside centred rings and dangling ones.
     adjacency : numpy.ndarray of int, shape (a, 3)
-        Cell, cell of higher index, number of bonds they share.
+        Cell, cell of higher index, number of shared bonds.
     class_corner_sequences, class_offsets : numpy.ndarray of int
-        Sequences of the classes one after the other, and where each begins.
+        Concatenated sequences of the classes, and the start of each.
     class_shapes : str
         Shapes of the classes, joined by line breaks.
     class_centre_atoms : numpy.ndarray of int, shape (c,)
@@ -77,9 +75,9 @@ class Cells:
     class_symmetry : numpy.ndarray of int, shape (c,)
         Order r of the rotational symmetry of the class: orientations are equal modulo 2 pi / r.
     rule, reason : str
-        Bond rule and what it cut where.
+        Bond rule and its cut.
     clarity : float
-        How clear the cut through the neighbour distances was, 0 to 1.
+        Clarity of the cut of the neighbour distances, 0 to 1.
     """
 
     vertices: NDArray[np.int64]
@@ -140,15 +138,14 @@ class Cells:
     def corner_sequences(self) -> list[tuple[int, ...]]:
         """Canonical cyclic sequence of motif labels of each cell.
 
-        Where corners of low probability were read as what most cells of that kind have, the sequence of the
-        class.
+        For cells with corners of low probability, the sequence of the class.
         """
         sequences = [c.corner_sequence for c in self.classes]
         return [sequences[k] for k in self.labels]
 
     @property
     def words(self) -> list[tuple[int, ...]]:
-        """The same as :attr:`corner_sequences`, under the term of the literature on tilings."""
+        """The same as :attr:`corner_sequences`; "words" is the term of the literature on tilings."""
         return self.corner_sequences
 
     @property
@@ -157,15 +154,15 @@ class Cells:
         return self.class_symmetry[self.labels]
 
     def to_dict(self) -> dict[str, NDArray[Any]]:
-        """Plain columns, one row a cell, ready for ``pandas.DataFrame`` or a CSV file.
+        """Plain columns, one row per cell, for ``pandas.DataFrame`` or a CSV file.
 
         Returns
         -------
         dict of str to numpy.ndarray, each of shape (m,)
             ``x``, ``y`` (centre) and ``area`` in the unit of the points; ``class``, ``n_corners``, ``corner_sequence`` and
             ``corners`` (motifs, and indices of the points, joined by hyphens), ``shape``; ``orientation`` in
-            degrees, which counts modulo 360 / ``symmetry``; ``handedness``; ``strain_xx``, ``strain_yy``,
-            ``strain_xy`` against the mean of the class; ``centre_atom`` (a point, or -1), ``n_centre_atoms``,
+            degrees, defined modulo 360 / ``symmetry``; ``handedness``; ``strain_xx``, ``strain_yy``,
+            ``strain_xy`` relative to the mean of the class; ``centre_atom`` (a point, or -1), ``n_centre_atoms``,
             ``n_holes``, ``on_border``.
         """
         shapes = np.array([c.shape for c in self.classes], dtype=str)
@@ -192,7 +189,7 @@ class Cells:
         }
 
     def to_csv(self, path: str | PathLike[str]) -> None:
-        """Write the columns of :meth:`to_dict` as a table of comma-separated values, UTF-8, one row a cell."""
+        """Write the columns of :meth:`to_dict` as a table of comma-separated values, UTF-8, one row per cell."""
         columns = self.to_dict()
         with open(path, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
@@ -205,14 +202,14 @@ class Cells:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, Any]) -> Cells:
-        """Cells from what :meth:`to_arrays` gave.
+        """Cells from the result of :meth:`to_arrays`.
 
         Raises
         ------
         ValueError
             If an attribute is missing.
         """
-        # Files of the first development version do not tell the symmetry: no turn is then taken for another.
+        # Files of the first development version do not contain the symmetry: rotations are then not identified.
         n_classes = len(np.atleast_1d(arrays.get("class_centre_atoms", [])))
         arrays = {"class_symmetry": np.ones(n_classes, dtype=np.int64), **arrays}
         names = [field.name for field in fields(cls)]

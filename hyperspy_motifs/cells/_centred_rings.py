@@ -1,4 +1,4 @@
-"""Rings with a centre atom: triangles round an inner column read as one polygon."""
+"""Rings with a centre atom: triangles around an inner column merged into one polygon."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ._corner_sequences import canonical_sequences, distinct_rows, sequence_ids
 from ._ring_geometry import odd_centred_rings, ring_features, rings_found_empty
 from ._shapes import shape_moments, split_by_gap
 
-#: Fewer copies are no kind of ring.
+#: Least number of copies of a kind of ring.
 _LEAST_COPIES = 4
-#: Mean side ratios within this of 1 make the triangles of a six-spoked centred ring those of a close-packed lattice.
+#: Largest deviation of mean side ratios from 1 for the triangles of a close-packed lattice.
 _LATTICE_TOLERANCE = 0.06
-#: This share of empty copies shows that a ring does not need its centre atom.
+#: Share of empty copies from which a ring does not require its centre atom.
 _EMPTY_SHARE = 0.05
 
 
 class CentredRings(NamedTuple):
-    """Points all of whose cells are triangles, with the ring that these make.
+    """Points with only triangles as cells, and the rings of these triangles.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class CentredRings(NamedTuple):
     rim, offsets : numpy.ndarray of int
         Ring of centred ring k, counter-clockwise: ``rim[offsets[k]:offsets[k + 1]]``.
     cells : numpy.ndarray of int, shape of `rim`
-        The triangles, from the spoke to the same place in `rim` counter-clockwise.
+        The triangles, counter-clockwise from the spoke to the same position in `rim`.
     """
 
     hubs: NDArray[np.int64]
@@ -44,7 +44,7 @@ def all_centred_rings(
     offsets: NDArray[np.int64],
     bonds: NDArray[np.int64],
 ) -> CentredRings:
-    """Every point with four spokes or more whose cells are triangles all the way round.
+    """Every point with four spokes or more that is surrounded by triangles.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def all_centred_rings(
     vertices, offsets : numpy.ndarray of int
         Cells.
     bonds : numpy.ndarray of int, shape (b, 2)
-        The bonds that bound cells.
+        The bonds at the boundaries of cells.
     """
     n = len(points)
     degree = np.bincount(bonds.ravel(), minlength=n)
@@ -78,36 +78,36 @@ def choose_centred_rings(
     *,
     always: bool = False,
 ) -> tuple[CentredRings, NDArray[np.int64]]:
-    r"""Centred rings to read as one ring with a centre atom.
+    r"""Centred rings to merge into one ring with a centre atom.
 
-    Centred rings whose hubs agree in motif and number of spokes are one kind. A kind is a candidate when its rings
-    hold no hub of the same kind (so that its centred rings do not overlap) and are of other motifs for the most
-    part, and when most points of that motif and number of bonds are such hubs. It is taken when that shortens
-    the two-part description of the tiling,
+    Centred rings whose hubs agree in motif and number of spokes are one kind. A kind is a candidate if its rings
+    contain no hub of the same kind (so that its centred rings do not overlap) and consist mostly of other motifs, and
+    if most points of that motif and number of bonds are such hubs. It is accepted if it shortens the two-part
+    description of the tiling,
 
     .. math::
 
         L = \sum_{c} \left[ (n_c + o_c) \log_2 (K + 1) + \tfrac12 \log_2 m \right]
             + m \log_2 m - \sum_c m_c \log_2 m_c,
 
-    the classes (corners :math:`n_c` and centre atom :math:`o_c` spelled in K motifs, and a frequency) and the m
-    instances. One kind is taken after the other, that which saves most first. Centred rings of six equilateral
-    triangles are left alone, unless empty copies of their ring show that it does not need its centre atom: else
-    a dopant in a close-packed lattice, or a vertex of a square-triangle tiling, would be read as a channel.
+    the classes (corners :math:`n_c` and centre atom :math:`o_c` written in K motifs, and a frequency) and the m
+    instances. Kinds are accepted one after the other in order of decreasing savings. Centred rings of six equilateral
+    triangles are not merged, unless empty copies of their ring exist. Otherwise a dopant in a close-packed lattice,
+    or a vertex of a square-triangle tiling, would become a channel.
 
-    Before that, geometry decides where it can, for labels may be split finer than sites: kinds whose ring is
-    found empty elsewhere with the same size and shape, and hubs with other than six spokes that do not touch
-    one another (a dislocation's do).
+    Before that, geometry is used, because labels may be finer than sites: it accepts kinds whose ring is empty
+    elsewhere with the same size and shape, and hubs with other than six spokes that do not touch one another (those
+    of a dislocation do).
 
-    Last, single centred rings join the kinds that were taken, for their ring or for their hub: one misread motif
-    does not break a ring.
+    Finally, single centred rings with the ring or the hub of an accepted kind are added, so that one wrong label does
+    not divide a ring.
 
     Returns
     -------
     merge_centred_rings : CentredRings
-        All of them.
+        All centred rings.
     taken : numpy.ndarray of int
-        Those to merge; no two share a triangle.
+        The centred rings to merge; no two share a triangle.
     """
     centred_rings = all_centred_rings(points, vertices, offsets, bonds)
     if len(centred_rings.hubs) == 0:
@@ -124,13 +124,13 @@ def merge_rings(
     centred_rings: CentredRings,
     taken: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Cells in which the triangles of the taken centred rings are one polygon, which come last.
+    """Cells with the triangles of the accepted centred rings merged into polygons, which are last.
 
     Returns
     -------
     vertices, offsets : numpy.ndarray of int
     new_cell : numpy.ndarray of int, shape (m,)
-        Where each of the old cells went.
+        New index of each of the old cells.
     """
     sizes = np.diff(offsets)
     spokes = np.diff(centred_rings.offsets)[taken]
@@ -146,7 +146,7 @@ def merge_rings(
 
 
 class _Description:
-    """Kinds of centred rings and the length of the description with and without them."""
+    """Kinds of centred rings, and the lengths of the description with and without them."""
 
     def __init__(
         self,
@@ -169,7 +169,7 @@ class _Description:
         own = kind_of_point[centred_rings.rim] == self.kind[self.ring_of]
         alike = letters[centred_rings.rim] == letters[centred_rings.hubs][self.ring_of]
         self.foreign = ~np.logical_or.reduceat(own, centred_rings.offsets[:-1])
-        # A motif that holds sites of both sorts may stand on the rim here and there.
+        # A motif with sites of both kinds may occasionally occur on the rim.
         self.other_motif = (
             3 * np.add.reduceat(alike.astype(np.int64), centred_rings.offsets[:-1]) <= self.spokes
         )
@@ -178,14 +178,14 @@ class _Description:
         self.letter_bits = np.log2(len(np.unique(letters)) + 1.0)
         self.vertices, self.offsets = vertices, offsets
         self._spell(vertices, offsets)
-        # Points at the border have too few bonds to be hubs of their kind; they do not count against it.
+        # Points at the border have too few bonds to be hubs of their kind and are ignored.
         on_cells = np.bincount(vertices, minlength=n)
         whole = (on_cells == degree) & (degree > 0)
         kinds, counts = np.unique(kind_of_point[whole], return_counts=True)
         self.whole = dict(zip(kinds.tolist(), counts.tolist(), strict=True))
 
     def _spell(self, vertices: NDArray[np.int64], offsets: NDArray[np.int64]) -> None:
-        """Class of every cell, and of every centred ring were it one."""
+        """Class of every cell, and of every centred ring as a cell."""
         sizes = np.diff(offsets)
         m, w = len(sizes), len(self.spokes)
         all_vertices = np.concatenate([vertices, self.centred_rings.rim])
@@ -222,14 +222,14 @@ class _Description:
         return self.counts - gone + np.bincount(self.wheel_class[members], minlength=size)
 
     def overlapping(self, members: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Centred rings whose hub lies on the rim of a member (they share a triangle)."""
+        """Centred rings with the hub on the rim of a member (they share a triangle)."""
         out = np.zeros(len(members), dtype=bool)
         touched = self.at_point[self.centred_rings.rim[members[self.ring_of]]]
         out[touched[touched >= 0]] = True
         return out
 
     def take_kinds(self, always: bool) -> NDArray[np.bool_]:
-        """Kinds of centred rings, one after the other, as long as one shortens the description."""
+        """Accept kinds of centred rings, one after the other, as long as one shortens the description."""
         taken = np.zeros(len(self.kind), dtype=bool) if always else self.by_geometry()
         blocked = taken | self.overlapping(taken)
         self.counts = self.counts_with(taken)
@@ -255,7 +255,7 @@ class _Description:
         return taken
 
     def by_geometry(self) -> NDArray[np.bool_]:
-        """Kinds whose rings are found empty, then centred rings with other than six spokes."""
+        """Kinds whose rings are also found empty, then centred rings with other than six spokes."""
         taken = np.zeros(len(self.kind), dtype=bool)
         sizes = np.diff(self.offsets)
         for n in np.unique(self.spokes):
@@ -293,7 +293,7 @@ class _Description:
         return taken | candidates
 
     def _is_candidate(self, kind: int, always: bool) -> bool:
-        """Whether centred rings of a kind may be rings with a centre atom at all."""
+        """Whether centred rings of a kind can be rings with a centre atom."""
         members = (self.kind == kind) & self.foreign
         copies = int(members.sum())
         if copies < _LEAST_COPIES:
@@ -305,15 +305,15 @@ class _Description:
         return not self._is_lattice(members) or self._has_empty(members)
 
     def _has_empty(self, members: NDArray[np.bool_]) -> bool:
-        """Whether rings of these sequences are found empty, too."""
+        """Whether rings of these sequences are also found empty."""
         rings = np.unique(self.ring[members])
         empty = self.empty_rings[rings].sum()
-        # Round a dopant lies the same ring as round most atoms of its host, whose vacancies prove nothing.
+        # A dopant has the same ring as most atoms of its host, so vacancies of the host are no evidence.
         own = members.sum() >= 0.5 * np.isin(self.ring, rings).sum()
         return bool(own and empty >= max(2, _EMPTY_SHARE * members.sum()))
 
     def _is_lattice(self, members: NDArray[np.bool_]) -> bool:
-        """Whether these are six equilateral triangles, on the average over centred rings of one ring."""
+        """Whether these are six equilateral triangles, on average over the centred rings of one ring."""
         index = np.flatnonzero(members)
         if self.spokes[index[0]] != 6:
             return False
@@ -332,9 +332,7 @@ class _Description:
         return bool(np.abs(mean - 1).max() < _LATTICE_TOLERANCE)
 
     def join_single(self, taken: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Add centred rings that agree in ring, or in hub, with a kind that was taken, where no triangle is taken
-        yet.
-        """
+        """Add centred rings with the ring or the hub of an accepted kind if none of their triangles is used."""
         if not taken.any():
             return taken
         hub = self.letters[self.centred_rings.hubs]

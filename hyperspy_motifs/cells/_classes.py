@@ -1,4 +1,4 @@
-"""Classes of cells: corners, sequence and shape; then what each cell is within its class."""
+"""Classes of cells by corners, sequence and shape; orientation and strain of each cell within its class."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ._shapes import affine_strain, align_to_mean, lay_on_mean, shape_moments, s
 
 
 class ClassTable(NamedTuple):
-    """What :func:`classify` finds; attributes as in :class:`~hyperspy_motifs.cells.Cells`."""
+    """Result of :func:`classify`; attributes as in :class:`~hyperspy_motifs.cells.Cells`."""
 
     centres: NDArray[np.float64]
     labels: NDArray[np.int64]
@@ -43,7 +43,7 @@ def classify(
     letters : numpy.ndarray of int, shape (n,)
         Motif of each point.
     doubt : numpy.ndarray of bool, shape (n,)
-        Points whose motif may be read as another.
+        Points with an uncertain motif.
     vertices, offsets : numpy.ndarray of int
         The polygons.
     centre_atoms : numpy.ndarray of int, shape (m,)
@@ -67,7 +67,7 @@ def classify(
     key = np.column_stack([sequence, occupied, shape])
     first, inverse = distinct_rows(key)
     count = np.bincount(inverse)
-    # Most frequent first; of equally frequent ones fewer corners, then the lower sequence.
+    # Most frequent first; among equally frequent ones fewer corners, then the lower sequence.
     order = np.argsort(-count, kind="stable")
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
@@ -89,7 +89,7 @@ def _settled_letters(
     vertices: NDArray[np.int64],
     offsets: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Letters of all corners, doubtful ones read so that the commonest sequence of certain corners comes out."""
+    """Letters of all corners, with uncertain ones chosen for the most frequent sequence of certain corners."""
     spelled = letters[vertices].copy()
     unsure = doubt[vertices]
     if not unsure.any():
@@ -107,7 +107,7 @@ def _settled_letters(
     for size, group in by_size.items():
         rows = np.array(group)
         turn = (np.arange(size)[None, :] + np.arange(size)[:, None]) % size
-        # Every sequence in all its rotations and reflections, the commonest sequence first.
+        # Every sequence in all its rotations and reflections, the most frequent sequence first.
         turned[size] = np.concatenate([rows[:, turn], rows[:, ::-1][:, turn]], axis=1).reshape(-1, size)
     for cell in np.flatnonzero(has_doubt):
         part = slice(offsets[cell], offsets[cell + 1])
@@ -129,7 +129,7 @@ def _canonical_corners(
 ) -> NDArray[np.complex128]:
     """Corners about their mean as complex numbers, in the order of the canonical sequence, shape (v,).
 
-    Cells of handedness -1 are mirrored (y reversed), so that all cells of a class turn the same way.
+    Cells of handedness -1 are mirrored (y reversed), so that all cells of a class have the same direction.
     """
     sizes = np.diff(offsets)
     cell = np.repeat(np.arange(len(sizes)), sizes)
@@ -158,8 +158,8 @@ def _within_classes(
     sequences: CanonicalSequences,
     n_classes: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str], NDArray[np.int64]]:
-    """Orientation (m,) and strain (m, 3) of each cell against the mean of its class; of that mean a name for its
-    shape, and the order of its rotational symmetry.
+    """Orientation (m,) and strain (m, 3) of each cell relative to the mean of its class; name of the shape of that
+    mean, and the order of its rotational symmetry.
     """
     offsets = np.r_[0, np.cumsum(sizes)]
     orientation, strain = np.zeros(len(sizes)), np.zeros((len(sizes), 3))
@@ -187,7 +187,7 @@ def _within_classes(
 
 
 def _symmetry_order(mean: NDArray[np.complexfloating], shifts: NDArray[np.integer]) -> int:
-    """Rotations, among those that the sequence allows, that leave the mean polygon as it is (to 5 %)."""
+    """Rotations that leave the sequence and, within 5 %, the mean polygon invariant."""
     n = len(mean)
     index = (np.arange(n)[None, :] + shifts[:, None]) % n
     overlap = np.abs(mean[index] @ mean.conj()) / float(np.sum(np.abs(mean) ** 2))
@@ -201,7 +201,7 @@ def _least_angle(angle: NDArray[np.floating], order: int) -> NDArray[np.floating
 
 
 def _distinct_names(names: list[str], keys: NDArray[np.int64]) -> list[str]:
-    """Shape names; where two classes agree in sequence, centre atom and name, a number parts them."""
+    """Shape names; a number distinguishes classes with the same sequence, centre atom and name."""
     seen: dict[tuple[int, int, str], int] = {}
     out = []
     for name, (sequence, centre_atom) in zip(names, keys.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""Which motifs tile the field."""
+"""Ranking of sets of motifs by their tiling of the field."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ._bond_rule import BondRule
 from ._cells import Cells
 from ._find import find_cells
 
-#: Up to this many motifs all sets are tried.
+#: Largest number of motifs for which all sets are tested.
 _ALL_SETS = 4
-#: Deviation from a regular polygon, as a share of its shape, that costs a factor e.
+#: Deviation from a regular polygon, as a share of its shape, that reduces the score by a factor e.
 _IRREGULARITY = 0.03
 
 
@@ -26,17 +26,17 @@ class MotifSuggestion(NamedTuple):
     ----------
     motifs : tuple of int
     score : float
-        0 to 1, the product of what follows, with the square of the coverage, the regularity as
+        0 to 1, the product of the following values, with the square of the coverage, the regularity as
         exp(-(1 - regularity) / 0.03) and the mean of 1 and the clarity.
     coverage : float
         Area of the cells over that of the convex hull of all points.
     regularity : float
-        Share of the cells' shapes (power of the Fourier moments of the corners) that is a regular polygon, by
-        area.
+        Share of a regular polygon in the shapes of the cells (power of the Fourier moments of the corners), weighted
+        by area.
     clarity : float
-        Of the bonds' cut.
+        Clarity of the cut of the bonds.
     share : float
-        Of the points that take part.
+        Share of the points that are used.
     """
 
     motifs: tuple[int, ...]
@@ -57,10 +57,10 @@ def rank_corner_motifs(
 ) -> list[MotifSuggestion]:
     """Sets of motifs whose points tile the field best.
 
-    All columns of an oxide or a boride rarely make one tiling, while its heavy columns do. A good set covers
-    the field with near-regular polygons, at a clear cut of the bonds, and leaves few atoms out. Up to four
-    motifs all sets are tried; of more, sets are grown from single motifs, and shrunk from all of them, as
-    long as the score rises.
+    The heavy columns of an oxide or a boride often form a tiling, whereas all columns together rarely do. A good set
+    covers the field with near-regular polygons, has a clear cut of the bonds, and includes most atoms. For up to four
+    motifs all sets are tested. For more motifs, sets are extended from single motifs, and reduced from all motifs, as
+    long as the score increases.
 
     Parameters
     ----------
@@ -71,14 +71,14 @@ def rank_corner_motifs(
     bonds : str or BondRule
         See :func:`~hyperspy_motifs.cells.bond_rule`.
     n_suggestions : int
-        How many sets to give.
+        Number of sets to return.
     max_points : int
-        Of more points, a window in the middle of the field with this many is looked at.
+        For more points, a window at the centre of the field with this number is used.
 
     Returns
     -------
     list of MotifSuggestion
-        The best first.
+        In order of decreasing score.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def rank_corner_motifs(
     if xy.ndim != 2 or xy.shape[1] != 2 or len(xy) < 3:
         raise ValueError(f"points must be of shape (n, 2) with at least three points; got {xy.shape}")
     if letters.shape != (len(xy),):
-        raise ValueError(f"labels must be of shape ({len(xy)},), one a point; got {letters.shape}")
+        raise ValueError(f"labels must be of shape ({len(xy)},), one per point; got {letters.shape}")
     if len(xy) > max_points:
         middle = np.median(xy, axis=0)
         reach = np.abs(xy - middle).max(axis=1)
@@ -112,7 +112,7 @@ def rank_corner_motifs(
 
 
 class _Search:
-    """Scores of sets of motifs, each worked out once."""
+    """Scores of sets of motifs, each computed once."""
 
     def __init__(
         self, points: NDArray[np.float64], labels: NDArray[np.integer], bonds: str | BondRule
@@ -138,7 +138,7 @@ class _Search:
         return MotifSuggestion(motifs, float(score), coverage, regular, cells.clarity, share)
 
     def shrink(self, motifs: tuple[int, ...]) -> None:
-        """Leave out the motif that hinders most, as long as the score rises."""
+        """Remove the motif with the largest benefit, as long as the score increases."""
         best = self.score(motifs)
         while len(best.motifs) > 1:
             options = [tuple(k for k in best.motifs if k != out) for out in best.motifs]
@@ -148,7 +148,7 @@ class _Search:
             best = top
 
     def grow(self, motifs: tuple[int, ...], candidates: list[int]) -> None:
-        """Add the motif that helps most, as long as the score rises."""
+        """Add the motif with the largest benefit, as long as the score increases."""
         best = self.score(motifs)
         while True:
             options = [(*best.motifs, k) for k in candidates if k not in best.motifs]
@@ -161,13 +161,13 @@ class _Search:
 
 
 def regularity(points: NDArray[np.floating], cells: Cells) -> NDArray[np.float64]:
-    r"""How regular each cell is: :math:`|C_1|^2 / \sum_{p \ge 1} |C_p|^2` of the Fourier moments of its
+    r"""Regularity of each cell: :math:`|C_1|^2 / \sum_{p \ge 1} |C_p|^2` of the Fourier moments of its
     corners.
 
     Parameters
     ----------
     points : numpy.ndarray, shape (n, 2)
-        The points on which the cells were found.
+        The points of the cells.
     cells : Cells
 
     Returns

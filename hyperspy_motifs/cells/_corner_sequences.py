@@ -1,4 +1,4 @@
-"""Canonical cyclic sequences of the motifs round a cell."""
+"""Canonical cyclic sequences of the motifs around a cell."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class CanonicalSequences(NamedTuple):
     Attributes
     ----------
     letters : numpy.ndarray of int, shape (v,)
-        Sequences one after the other, polygon k at ``offsets[k]:offsets[k + 1]``.
+        Concatenated sequences, polygon k at ``offsets[k]:offsets[k + 1]``.
     handedness : numpy.ndarray of int8, shape (m,)
-        1: read counter-clockwise, -1: read clockwise (the mirror image), 0: both read the same.
+        1: counter-clockwise, -1: clockwise (the mirror image), 0: both are equal.
     start : numpy.ndarray of int, shape (m,)
-        Corner of the polygon at which the sequence begins.
+        First corner of the sequence in the polygon.
     symmetry : numpy.ndarray of int, shape (m,)
-        Rotations that leave the sequence as it is (1 to n_corners).
+        Number of rotations that leave the sequence invariant (1 to n_corners).
     """
 
     letters: NDArray[np.int64]
@@ -91,17 +91,17 @@ def _canonical(
 
 
 def canonical_sequences(letters: NDArray[np.integer], offsets: NDArray[np.integer]) -> CanonicalSequences:
-    """Least rotation of each cyclic sequence, over both directions of reading.
+    """Least rotation of each cyclic sequence, over both directions.
 
     Two polygons have the same canonical sequence exactly when a rotation or reflection takes one's cyclic sequence
-    into the other's; which of the two is told by the handedness.
+    into the other's; the handedness distinguishes the two.
 
     Parameters
     ----------
     letters : numpy.ndarray of int, shape (v,)
         Letters of all sequences, counter-clockwise.
     offsets : numpy.ndarray of int, shape (m + 1,)
-        Where each sequence begins.
+        Start of each sequence.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def sequence_ids(
 
 
 def distinct_rows(rows: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where each distinct row occurs first, in lexicographic order, and which of them each row is.
+    """First occurrence of each distinct row, in lexicographic order, and the index of the distinct row of each row.
 
     Like ``np.unique(rows, axis=0)``; rows of small numbers are packed into one integer, which sorts ten times
     faster.

@@ -14,7 +14,7 @@ from ._triangulation import Triangulation, mode_of_lengths
 
 @dataclass(frozen=True)
 class DelaunayBonds(BondRule):
-    """Delaunay edges no longer than `factor` times the commonest nearest-neighbour distance.
+    """Delaunay edges up to `factor` times the most frequent nearest-neighbour distance.
 
     Parameters
     ----------

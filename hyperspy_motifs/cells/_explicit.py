@@ -1,4 +1,4 @@
-"""Bonds that are given."""
+"""Given bonds."""
 
 from __future__ import annotations
 

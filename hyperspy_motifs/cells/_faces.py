@@ -21,21 +21,21 @@ class Faces:
     Attributes
     ----------
     vertices : numpy.ndarray of int, shape (v,)
-        Corners of all faces one after the other, counter-clockwise in (x, y), y to the top (positive shoelace
+        Concatenated corners of all faces, counter-clockwise in (x, y), y to the top (positive shoelace
         area).
     offsets : numpy.ndarray of int, shape (m + 1,)
         Face k has the corners ``vertices[offsets[k]:offsets[k + 1]]``.
     areas : numpy.ndarray, shape (m,)
-        Area inside the polygon, holes taken out.
+        Area inside the polygon without holes.
     n_holes : numpy.ndarray of int, shape (m,)
-        Connected parts of the graph that lie inside the face without touching its polygon, or touch it in one
+        Number of connected components of the graph inside the face that do not touch its polygon, or touch it at one
         point.
     bonds : numpy.ndarray of int, shape (b, 2)
-        The bonds that bound faces: dangling bonds and bridges are pruned.
+        The bonds at the boundaries of faces, without dangling bonds and bridges.
     sides : numpy.ndarray of int, shape (b, 2)
         Face on the left and on the right of each bond (from lower to higher index), -1 for the outer face.
     n_components : int
-        Connected parts of the graph of `bonds`.
+        Number of connected components of the graph of `bonds`.
     """
 
     vertices: NDArray[np.int64]
@@ -80,25 +80,24 @@ def _cycles(following: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np
 def half_edge_cycles(
     points: NDArray[np.floating], bonds: NDArray[np.integer]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Walk round every face of a plane graph, the face on the left.
+    """Trace every face of a plane graph, with the face on the left.
 
-    Half-edge h < b runs from ``bonds[h, 0]`` to ``bonds[h, 1]``, half-edge h + b back. At its end, the next
-    one is that which comes before its twin in counter-clockwise order (the sharpest turn to the left).
+    Half-edge h < b runs from ``bonds[h, 0]`` to ``bonds[h, 1]``, half-edge h + b back. The next half-edge at its end
+    is the one before its twin in counter-clockwise order (the sharpest turn to the left).
 
     Returns
     -------
     origin : numpy.ndarray of int, shape (2 b,)
         First point of each half-edge.
     order, start, cycle : numpy.ndarray of int
-        Half-edges cycle by cycle, where each cycle starts in `order` (one more at the end), cycle of each
-        half-edge.
+        Half-edges cycle by cycle, start of each cycle in `order` (with one more at the end), cycle of each half-edge.
     """
     b = len(bonds)
     origin = np.concatenate([bonds[:, 0], bonds[:, 1]]).astype(np.int64)
     end = np.concatenate([bonds[:, 1], bonds[:, 0]])
     step = points[end] - points[origin]
     angle = np.arctan2(step[:, 1], step[:, 0])
-    # One number that sorts by origin and then by angle (seven is more than a turn) is faster than two keys.
+    # One number for the order by origin and angle (seven exceeds a full turn) is faster than two keys.
     rank = np.argsort(7.0 * origin + angle, kind="stable")
     position = np.empty(2 * b, dtype=np.int64)
     position[rank] = np.arange(2 * b)
@@ -122,18 +121,17 @@ def shoelace(
     following = np.arange(1, len(vertices) + 1)
     following[offsets[1:] - 1] = offsets[:-1]
     p = points[vertices]
-    # Relative to a point of each polygon: coordinates far from the origin would cost digits.
+    # Relative to a point of each polygon: coordinates far from the origin would lose precision.
     p = p - np.repeat(p[offsets[:-1]], np.diff(offsets), axis=0)
     q = p[following]
     return 0.5 * np.add.reduceat(p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0], offsets[:-1])
 
 
 def find_faces(points: NDArray[np.floating], bonds: NDArray[np.integer], *, planar: bool = False) -> Faces:
-    """Bounded faces of the graph that bonds draw in the plane.
+    """Bounded faces of the plane graph of bonds.
 
-    Of two crossing bonds the longer is removed first, then dangling bonds and bridges, which have the same
-    face on both sides, are pruned. For what remains Euler's formula holds: vertices - bonds + faces + 1
-    (outer) = 1 + components.
+    Of two crossing bonds the longer is removed first, then dangling bonds and bridges, which have the same face on
+    both sides. The remaining graph satisfies Euler's formula: vertices - bonds + faces + 1 (outer) = 1 + components.
 
     Parameters
     ----------
@@ -142,7 +140,7 @@ def find_faces(points: NDArray[np.floating], bonds: NDArray[np.integer], *, plan
     bonds : numpy.ndarray of int, shape (b, 2)
         Bonded points, each bond once.
     planar : bool
-        No bonds cross: do not search for crossings.
+        Whether no bonds cross, so that crossings are not searched for.
 
     Returns
     -------
@@ -168,8 +166,7 @@ def find_faces(points: NDArray[np.floating], bonds: NDArray[np.integer], *, plan
     areas = signed[bounded]
     n_holes = np.zeros(len(areas), dtype=np.int64)
     vertices, offsets, n_holes = split_pinched(points, vertices, offsets, n_holes)
-    # The outer walk of a part of the graph that lies inside a face bounds a hole of that face, not the outer
-    # face.
+    # The outer walk of a component inside a face is the boundary of a hole of that face, not of the outer face.
     outer = np.flatnonzero(~bounded)
     hosts = hole_of_components(
         points, vertices, offsets, [origin[order[start[c] : start[c + 1]]] for c in outer]

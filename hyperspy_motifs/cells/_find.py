@@ -1,4 +1,4 @@
-"""From points to motif-cells."""
+"""Motif-cells of points."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _RULES: dict[str, BondRule] = {
 
 
 def bond_rule(bonds: str | BondRule | ArrayLike = "auto") -> BondRule:
-    """Bond rule of a name, of given pairs, or the rule itself.
+    """Bond rule for a name, for given pairs, or the rule itself.
 
     Parameters
     ----------
@@ -74,9 +74,9 @@ def find_cells(
     merge_centred_rings: bool | str = "auto",
     max_corners: int = 24,
 ) -> Cells:
-    """Find the cells that points tile, and sort them into classes.
+    """Find the cells between points and classify them.
 
-    Bonds are drawn by a rule, their faces found, and each face is classed by its number of corners, the
+    Bonds are found by a rule. Their faces are classified by the number of corners, the
     canonical cyclic sequence of its corners' motifs and its shape.
 
     Parameters
@@ -84,33 +84,33 @@ def find_cells(
     points : array-like, shape (n, 2)
         Positions x, y in any unit.
     labels : array-like of int, shape (n,), optional
-        Motif of each point. Without, all are of one motif.
+        Motif of each point; one motif by default.
     bonds : str, BondRule or array-like of int, shape (b, 2)
         See :func:`bond_rule`.
     probabilities : array-like, shape (n,), optional
-        Of the labels, 0 to 1. A corner below 0.5 is read as the motif that makes the commonest sequence with
-        the other corners, so that doubtful atoms do not multiply the classes.
+        Of the labels, 0 to 1. A corner below 0.5 is assigned the motif that gives the most frequent sequence with the
+        other corners, so that uncertain atoms do not add classes.
     motifs : array-like of int, optional
-        Build cells on the points of these motifs alone. Indices in the result still count all points.
+        Build cells on the points of these motifs only. Indices in the result refer to all points.
     extent : (x0, x1, y0, y1), optional
         The field of view, in the unit of the points; only the flag ``on_border`` depends on it.
     merge_centred_rings : "auto" or bool
-        A column inside a ring breaks the ring into triangles. "auto" reads them as one ring with a centre atom
-        where this shortens the description of the tiling; True does so for every kind of ring with a foreign
-        centre atom, False never.
+        A column inside a ring divides the ring into triangles. "auto" merges them into one ring with a centre atom if
+        this shortens the description of the tiling; True does so for every kind of ring with a foreign centre atom,
+        False never.
     max_corners : int
-        Faces of more corners are voids, and are left out like the outer face.
+        Faces with more corners are voids and are omitted like the outer face.
 
     Returns
     -------
     Cells
-        Without any cell when there are fewer than three points or no bonds close.
+        Without cells if there are fewer than three points or if no bonds enclose a face.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit, positions are not finite, too large or too close together (1e30, 1e-30) to have an
-        area, or the rule is unknown.
+        If the shapes do not match, positions are not finite, too large or too close together (1e30, 1e-30) for the
+        computation of areas, or the rule is unknown.
     """
     xy, letters, uncertain = _checked(points, labels, probabilities)
     rule = bond_rule(bonds)
@@ -176,21 +176,21 @@ def find_cells(
     )
 
 
-# Circumcentres and second moments of area take fourth powers of distances: within this and its inverse they neither
-# overflow nor vanish, with room for distances far below the extent of the points.
+# Circumcentres and second moments of area need fourth powers of distances: within this and its inverse they neither
+# overflow nor vanish, with a margin for distances far below the extent of the points.
 _LONGEST = 1e30
 
 
 def _checked(
     points: ArrayLike, labels: ArrayLike | None, probabilities: ArrayLike | None
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Positions, labels and doubtful points, checked."""
+    """Validated positions, labels and uncertain points."""
     xy = np.asarray(points, dtype=np.float64)
     if xy.ndim != 2 or xy.shape[1] != 2:
         raise ValueError(f"points must be of shape (n, 2), columns x and y; got {xy.shape}")
     if not np.isfinite(xy).all():
         raise ValueError(
-            f"{int((~np.isfinite(xy)).any(axis=1).sum())} points are not finite; leave them out first"
+            f"{int((~np.isfinite(xy)).any(axis=1).sum())} points are not finite; remove them first"
         )
     largest = float(np.abs(xy).max(initial=0.0))
     extent = float(np.ptp(xy, axis=0).max()) if len(xy) and largest <= _LONGEST else 0.0
@@ -204,7 +204,7 @@ def _checked(
     else:
         given = np.asarray(labels)
         if given.shape != (len(xy),):
-            raise ValueError(f"labels must be of shape ({len(xy)},), one a point; got {given.shape}")
+            raise ValueError(f"labels must be of shape ({len(xy)},), one per point; got {given.shape}")
         letters = given.astype(np.int64)
         if np.any(letters != given):
             raise ValueError("labels must be whole numbers")
@@ -212,11 +212,11 @@ def _checked(
     if probabilities is not None:
         p = np.asarray(probabilities, dtype=np.float64)
         if p.shape != (len(xy),):
-            raise ValueError(f"probabilities must be of shape ({len(xy)},), one a point; got {p.shape}")
+            raise ValueError(f"probabilities must be of shape ({len(xy)},), one per point; got {p.shape}")
         uncertain = ~(p >= 0.5)
     if len(xy) and len(np.unique(xy[:, 0] + 1j * xy[:, 1])) < len(xy):
         warnings.warn(
-            "some points lie on the very same place; only one of each takes part in cells",
+            "some points coincide; only one of each group takes part in cells",
             UserWarning,
             stacklevel=3,
         )
@@ -224,7 +224,7 @@ def _checked(
 
 
 def _chosen(letters: NDArray[np.int64], motifs: ArrayLike | None, n: int) -> NDArray[np.int64]:
-    """Indices of the points of the chosen motifs."""
+    """Indices of the points of the selected motifs."""
     if motifs is None:
         return np.arange(n, dtype=np.int64)
     wanted = np.atleast_1d(np.asarray(motifs))
@@ -247,7 +247,7 @@ def take_faces(faces: Faces, kept: NDArray[np.integer]) -> tuple[NDArray[np.int6
 def _centre_atoms(
     points: NDArray[np.float64], faces: Faces, vertices: NDArray[np.int64], offsets: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Point inside each cell that is a corner of none (the nearest to the centre), and their number."""
+    """Point inside each cell that is not a corner (the nearest to the centre), and the number of such points."""
     m = len(offsets) - 1
     centre_atoms, count = np.full(m, -1, dtype=np.int64), np.zeros(m, dtype=np.int64)
     free = np.ones(len(points), dtype=bool)
@@ -274,7 +274,7 @@ def _on_border(
     centres: NDArray[np.float64],
     extent: tuple[float, float, float, float] | None,
 ) -> NDArray[np.bool_]:
-    """Cells with a corner on the outer face, or whose circle leaves the extent, shape (m,) bool."""
+    """Cells with a corner on the outer face, or with a circle that leaves the extent, shape (m,) bool."""
     m = len(offsets) - 1
     if m == 0:
         return np.zeros(0, dtype=bool)
@@ -291,7 +291,7 @@ def _on_border(
 
 
 def _adjacency(sides: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Pairs of cells that share bonds, and how many, shape (a, 3)."""
+    """Pairs of cells with shared bonds, and the number of these, shape (a, 3)."""
     pairs = np.sort(sides[(sides >= 0).all(axis=1) & (sides[:, 0] != sides[:, 1])], axis=1)
     if len(pairs) == 0:
         return np.zeros((0, 3), dtype=np.int64)

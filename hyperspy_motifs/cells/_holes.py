@@ -1,4 +1,4 @@
-"""Faces with holes: parts of the graph inside a face, and faces that touch themselves in a point."""
+"""Faces with holes: components of the graph inside a face, and faces that touch themselves at a point."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 
 def contains(polygon: NDArray[np.floating], points: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Which points lie inside a polygon (even-odd rule), shape (n,) bool."""
+    """Mask of the points inside a polygon (even-odd rule), shape (n,) bool."""
     a, b = polygon, np.roll(polygon, -1, axis=0)
     y = points[:, 1, None]
     crosses = (a[:, 1] > y) != (b[:, 1] > y)
@@ -31,7 +31,7 @@ def faces_of_points(
     low = np.minimum.reduceat(corner, offsets[:-1], axis=0)
     high = np.maximum.reduceat(corner, offsets[:-1], axis=0)
     middle, reach = 0.5 * (low + high), 0.5 * np.linalg.norm(high - low, axis=1)
-    # Few faces are large: they are asked one by one, so that the search for the many small ones stays short.
+    # The few large faces are tested one by one, so that the search radius for the many small ones stays short.
     common = float(np.quantile(reach, 0.99)) * 1.01
     large = np.flatnonzero(reach > common)
     best = np.full(len(queries), np.inf)
@@ -72,19 +72,19 @@ def hole_of_components(
     offsets: NDArray[np.integer],
     outlines: list[NDArray[np.int64]],
 ) -> NDArray[np.int64]:
-    """Face in which each part of the graph lies, -1 when it lies in none.
+    """Face that contains each component of the graph, -1 for none.
 
     Parameters
     ----------
     points, vertices, offsets
         The bounded faces.
     outlines : list of numpy.ndarray of int
-        The outer walk of each connected part.
+        The outer walk of each connected component.
     """
     hosts = np.full(len(outlines), -1, dtype=np.int64)
     if len(outlines) < 2:
         return hosts
-    # The leftmost point of a part is a corner of its own faces; a point just beside it lies in none of them.
+    # The leftmost point of a component is a corner of its own faces; a point just to its left lies in none of them.
     own = [outline[np.argmin(points[outline, 0])] for outline in outlines]
     span = np.ptp(points, axis=0).max()
     query = points[own] - np.array([1e-7 * span, 0.0])
@@ -97,9 +97,7 @@ def split_pinched(
     offsets: NDArray[np.int64],
     n_holes: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Leave of faces that pass a point twice the outer loop; what hangs inside at that point counts as a
-    hole.
-    """
+    """Reduce faces that pass a point twice to the outer loop; a loop inside at that point is counted as a hole."""
     m = len(offsets) - 1
     face = np.repeat(np.arange(m), np.diff(offsets))
     order = np.lexsort((vertices, face))
@@ -119,7 +117,7 @@ def split_pinched(
 
 
 def _simple_loops(walk: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Parts of a closed walk that pass no point twice."""
+    """Simple loops of a closed walk."""
     loops: list[NDArray[np.int64]] = []
     stack: list[int] = []
     place: dict[int, int] = {}

@@ -17,15 +17,16 @@ from ._voronoi import circumcircles
 class InterstitialBonds(BondRule):
     """Delaunay edges between two interstices that do not overlap.
 
-    An interstice is the circle round the circumcentre of a Delaunay triangle that touches three atoms of
-    equal radius (half the commonest nearest distance). Where the circles of two neighbouring triangles
-    overlap by more than `overlap` of the smaller radius, they are one hole and the edge between them is
-    dropped. The idea of polyhedra from interstices is Banadaki and Patala's (npj Comput. Mater. 3, 13, 2017).
+    An interstice is the circle around the circumcentre of a Delaunay triangle that touches three atoms of equal
+    radius (half the most frequent nearest distance). If the circles of two neighbouring triangles overlap by more
+    than `overlap` of the smaller radius, they form one hole and the edge between them is removed. Polyhedra from
+    interstices were introduced by Banadaki and Patala (npj Comput. Mater. 3, 13, 2017).
 
     Parameters
     ----------
     overlap : float
-        0 merges all that touch; 1 merges only when the smaller circle's centre lies deep inside the larger.
+        0 merges all circles that touch; 1 merges only circles whose smaller one has its centre deep inside the
+        larger.
     """
 
     overlap: float = 0.3

@@ -20,7 +20,7 @@ class NearestBonds(BondRule):
     k : int
         Neighbours of each point.
     mutual : bool
-        Keep a bond only when each of the two is among the nearest of the other.
+        Keep a bond only if each point is among the nearest neighbours of the other.
     """
 
     k: int
@@ -33,7 +33,7 @@ class NearestBonds(BondRule):
     def __call__(self, points: NDArray[np.floating], labels: NDArray[np.integer] | None = None) -> Bonds:
         n = len(points)
         k = min(self.k, n - 1)
-        # One more neighbour than kept tells how clear the cut is.
+        # One additional neighbour determines the clarity of the cut.
         distance, index = cKDTree(points).query(points, k=min(k + 2, n))
         start = np.repeat(np.arange(n), k)
         end = index[:, 1 : k + 1].ravel()

@@ -13,8 +13,8 @@ def crossing_pairs(points: NDArray[np.floating], bonds: NDArray[np.integer]) -> 
         return np.zeros((0, 2), dtype=np.int64)
     p, q = points[bonds[:, 0]], points[bonds[:, 1]]
     half = 0.5 * np.linalg.norm(p - q, axis=1)
-    # Two bonds that cross have their middles nearer than the sum of their halves. Long bonds are rare, and
-    # are asked apart, so that the search among the others stays local.
+    # The midpoints of two crossing bonds are closer than the sum of their half lengths. The rare long bonds are
+    # tested separately, so that the search among the others stays local.
     long = half > 2.5 * np.median(half)
     tree = cKDTree(0.5 * (p + q))
     pairs = tree.query_pairs(2 * float(half[~long].max()), output_type="ndarray")
@@ -43,10 +43,9 @@ def crossing_pairs(points: NDArray[np.floating], bonds: NDArray[np.integer]) -> 
 
 
 def without_crossings(points: NDArray[np.floating], bonds: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Bonds that are left when of two that cross the longer goes (of two equal ones that of higher index).
+    """Bonds that remain after removal of the longer of two crossing ones (of equal ones that of higher index).
 
-    The longest of all crossing bonds goes first, so that a bond is not removed for a crossing that is gone
-    already.
+    The longest crossing bond is removed first, so that no bond is removed for a crossing that no longer exists.
     """
     pairs = crossing_pairs(points, bonds)
     if len(pairs) == 0:

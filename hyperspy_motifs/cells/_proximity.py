@@ -1,4 +1,4 @@
-"""Proximity graphs: the beta-skeletons, with Gabriel's and the relative-neighbourhood graph among them."""
+"""Proximity graphs: the beta-skeletons, including the Gabriel graph and the relative-neighbourhood graph."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ._triangulation import Triangulation
 class BetaSkeletonBonds(BondRule):
     r"""Lune-based beta-skeleton (Kirkpatrick and Radke, 1985), for :math:`\beta \ge 1`.
 
-    Points p and q at distance d are bonded when no other point lies inside the lune, the intersection of the
+    Points p and q at distance d are bonded if no other point lies inside the lune, the intersection of the
     two discs of radius :math:`\beta d / 2` centred at
     :math:`(1 - \beta/2)\,p + (\beta/2)\,q` and :math:`(1 - \beta/2)\,q + (\beta/2)\,p`.
-    :math:`\beta = 1` is Gabriel's graph, :math:`\beta = 2` the relative-neighbourhood graph. All are parts of
+    :math:`\beta = 1` is the Gabriel graph, :math:`\beta = 2` the relative-neighbourhood graph. All are parts of
     the Delaunay triangulation, whose edges are the candidates.
 
-    Rings of a network need a beta near 2, while an equilateral triangle survives only below 2: no single
-    value suits all tilings.
+    Rings of a network need a beta near 2, while an equilateral triangle survives only below 2: no single value is
+    suitable for all tilings.
 
     Parameters
     ----------
@@ -48,10 +48,10 @@ class BetaSkeletonBonds(BondRule):
         half = 0.5 * self.beta
         first, second = (1 - half) * p + half * q, (1 - half) * q + half * p
         radius = half * mesh.lengths
-        # The lune lies inside the disc round the midpoint through its tips.
+        # The lune lies inside the disc around the midpoint through its tips.
         reach = mesh.lengths * np.sqrt(max(half - 0.25, 0.25))
-        # Whatever lies in the lune is likely to be one of the nearest to the midpoint; a few rounds of more
-        # neighbours make sure of the rest.
+        # Points in the lune are usually among the nearest to the midpoint; a few iterations with more neighbours find
+        # the others.
         tree = cKDTree(mesh.points)
         keep = np.ones(len(mesh.edges), dtype=bool)
         todo = np.arange(len(mesh.edges))
@@ -61,7 +61,7 @@ class BetaSkeletonBonds(BondRule):
             distance, index = tree.query(0.5 * (p[todo] + q[todo]), k=k)
             other = (index != mesh.edges[todo, 0, None]) & (index != mesh.edges[todo, 1, None])
             candidate = mesh.points[index]
-            # The tolerance keeps exact lattices, whose points lie on the lune's rim, from flickering.
+            # The tolerance makes the result stable for exact lattices, whose points lie on the boundary of the lune.
             limit = (radius[todo] * (1 - 1e-9))[:, None]
             inside = (
                 other

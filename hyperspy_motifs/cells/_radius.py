@@ -1,4 +1,4 @@
-"""All pairs nearer than a radius."""
+"""All pairs within a radius."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._triangulation import Triangulation
 
 @dataclass(frozen=True)
 class RadiusBonds(BondRule):
-    """All pairs no farther apart than a radius.
+    """All pairs up to a radius apart.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Rings with a centre atom that geometry alone gives away."""
+"""Rings with a centre atom, identified by geometry alone."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from numpy.typing import NDArray
 
 from ._shapes import shape_moments
 
-#: Shape moments and log size of two rings that are the same, at least and at most, in units of the radius.
+#: Least and largest tolerance of shape moments and log size for equal rings, in units of the radius.
 _LEAST_TOLERANCE, _MOST_TOLERANCE = 0.03, 0.05
-#: Empty copies among rings of one geometry; below, they may be accidents (a missing atom leaves a ring, too).
+#: Least share of empty copies among rings of one geometry; fewer may be accidental (a missing atom also leaves a
+#: ring).
 _EMPTY_SHARE = 0.08
 
 
 class RingGeometry(NamedTuple):
-    """What geometry says of centred rings.
+    """Centred rings identified by geometry.
 
     Attributes
     ----------
     taken : numpy.ndarray of bool, shape (w,)
-        Centred rings that are rings with a centre atom.
+        Mask of the centred rings that are rings with a centre atom.
     alike : numpy.ndarray of bool, shape (w,)
-        Centred rings whose ring has the size and shape of those.
+        Mask of the centred rings whose ring has the size and shape of those.
     """
 
     taken: NDArray[np.bool_]
@@ -46,12 +47,12 @@ def rings_found_empty(
     foreign: NDArray[np.bool_],
     neighbours: NDArray[np.int64],
 ) -> RingGeometry:
-    """Centred rings of one number of spokes whose rings are found empty elsewhere, with the same size and shape.
+    """Centred rings with one number of spokes whose rings are empty elsewhere, with the same size and shape.
 
-    All centred rings like the commonest empty ring are taken when few of them touch one another. Otherwise, a kind
-    of centred rings (hubs of one motif) is taken when empty faces agree with its ring, at least two and 8 %
-    of the centred rings that agree; when most of those do not touch one another; and when not nearly all centred rings of
-    that geometry have hubs that are also ring atoms of others, as in a close-packed lattice with vacancies.
+    All centred rings like the most frequent empty ring are accepted if few of them touch one another. Otherwise, a
+    kind of centred rings (hubs of one motif) is accepted under three conditions: at least two empty faces, and 8 % of
+    the matching centred rings, match its ring; most of these do not touch one another; and not nearly all centred
+    rings of that geometry have hubs that are also ring atoms of others, as in a close-packed lattice with vacancies.
 
     Parameters
     ----------
@@ -59,9 +60,9 @@ def rings_found_empty(
         :func:`ring_features` of the centred_rings' rings, and of empty faces of that size.
     kinds : numpy.ndarray of int, shape (w,)
     foreign : numpy.ndarray of bool, shape (w,)
-        The hub is no atom of the kind that its ring is made of.
+        Whether the motif of the hub differs from those of its ring.
     neighbours : numpy.ndarray of int, shape (w, n)
-        Centred rings, among these, whose hubs lie on the rim of each, -1 for none.
+        Centred rings, among these, with hubs on the rim of each, -1 for none.
     """
     taken = np.zeros(len(features), dtype=bool)
     alike = np.zeros(len(features), dtype=bool)
@@ -72,7 +73,7 @@ def rings_found_empty(
         around = neighbours[rivals]
         return float(((around >= 0) & rivals[around]).any(axis=1).mean())
 
-    # The commonest empty ring decides by itself where centred rings like it stand apart, whatever the motifs are.
+    # The most frequent empty ring is sufficient if centred rings like it are separate, regardless of motifs.
     sample = empty[:: max(1, len(empty) // 300)]
     close = np.linalg.norm(sample[:, None] - sample[None], axis=2) <= _LEAST_TOLERANCE
     middle = np.median(sample[close[int(close.sum(axis=1).argmax())]], axis=0)
@@ -96,7 +97,7 @@ def rings_found_empty(
         if touching(rivals) > 0.2 or (members & near).sum() < 0.5 * members.sum():
             continue
         taken |= members & near
-        # In a lattice the rings of all atoms are alike, which then says nothing.
+        # In a lattice the rings of all atoms are equal, which is no evidence.
         if rivals.sum() > 0.8 * near.sum():
             alike |= near
     return RingGeometry(taken, alike)
@@ -109,20 +110,20 @@ def odd_centred_rings(
     cell_sizes: NDArray[np.integer],
     n_points: int,
 ) -> NDArray[np.bool_]:
-    """Centred rings with other than six spokes, where reading them as one polygon shortens the description.
+    """Centred rings with other than six spokes that shorten the description as one polygon.
 
-    In a lattice, points with five and seven neighbours stand side by side in dislocations: centred rings that touch
-    another with other than six spokes are left out. Triangles round such a hub are of another shape (their
-    angle at the hub is a full turn over the number of spokes), so all triangles cost the bits that tell them
-    apart, while merged there are fewer.
+    In a lattice, points with five and seven neighbours are adjacent in dislocations: centred rings that touch another
+    one with other than six spokes are excluded. Triangles around such a hub have another shape (their angle at the
+    hub is a full turn over the number of spokes), so all triangles need bits to distinguish them, while there are
+    fewer after merging.
 
     Parameters
     ----------
     spokes : numpy.ndarray of int, shape (w,)
     other_motif : numpy.ndarray of bool, shape (w,)
-        The ring is of other motifs than the hub for the most part.
+        Whether the ring consists mostly of other motifs than the hub.
     touches_odd : numpy.ndarray of bool, shape (w,)
-        On its rim lies the hub of another centred ring with other than six spokes.
+        Whether its rim contains the hub of another centred ring with other than six spokes.
     cell_sizes : numpy.ndarray of int, shape (m,)
         Corners of all cells.
     n_points : int
@@ -143,6 +144,6 @@ def odd_centred_rings(
 
 
 def _instance_bits(counts: list[float]) -> float:
-    """Bits that tell which class each of many instances has."""
+    """Bits for the classes of many instances."""
     c = np.array([x for x in counts if x > 0], dtype=np.float64)
     return float(c.sum() * np.log2(c.sum()) - (c * np.log2(c)).sum()) if len(c) else 0.0

@@ -16,21 +16,21 @@ class RingStatistics(NamedTuple):
     Attributes
     ----------
     sizes, counts : numpy.ndarray of int, shape (k,)
-        Ring sizes and how many rings of each.
+        Ring sizes and numbers of rings.
     fractions : numpy.ndarray, shape (k,)
         :math:`p(n)`.
     mean, second_moment : float
         :math:`\langle n \rangle` and :math:`\mu_2 = \langle n^2 \rangle - \langle n \rangle^2`.
     neighbour_means : numpy.ndarray, shape (k,)
-        :math:`m(n)`, the mean size of the rings round rings of size n, NaN where none has all its neighbours.
+        :math:`m(n)`, the mean size of the rings around rings of size n, NaN if none has all its neighbours.
     aboav_weaire : float
         :math:`\alpha` of the Aboav-Weaire law
         :math:`n\,m(n) = \mu_2 + \langle n \rangle^2 + \langle n \rangle (1 - \alpha)(n - \langle n \rangle)`,
         fitted over all rings that have all their neighbours: 0 without correlation, positive when small rings
         have large neighbours (about 0.2 to 0.3 in silica and graphene).
     lemaitre_second_moment : float
-        What Lemaitre's law :math:`\mu_2 = 1 / (2 \pi p_6^2)` (maximum entropy; holds for :math:`0.34 < p_6 <
-        0.66`) expects from the fraction of hexagons.
+        Value of Lemaitre's law :math:`\mu_2 = 1 / (2 \pi p_6^2)` (maximum entropy; holds for :math:`0.34 < p_6 <
+        0.66`) for the fraction of hexagons.
     """
 
     sizes: NDArray[np.int64]
@@ -44,13 +44,13 @@ class RingStatistics(NamedTuple):
 
 
 def ring_statistics(cells: Cells, *, border: bool = True) -> RingStatistics:
-    """Distribution of ring sizes and what glass science reads from it.
+    """Distribution of ring sizes and its statistics in glass science.
 
     Parameters
     ----------
     cells : Cells
     border : bool
-        Count rings at the border, too. They are closed, but small rings are more likely to close there.
+        Whether to include rings at the border. They are complete, but small rings are overrepresented there.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def ring_statistics(cells: Cells, *, border: bool = True) -> RingStatistics:
     used = np.ones(len(n), dtype=bool) if border else ~cells.on_border
     if not used.any():
         raise ValueError(
-            "there are no rings to count; find cells on other bonds, or count those at the border"
+            "there are no rings to count; use another bond rule, or include the rings at the border"
         )
     sizes, counts = np.unique(n[used], return_counts=True)
     fractions = counts / counts.sum()
@@ -76,7 +76,7 @@ def ring_statistics(cells: Cells, *, border: bool = True) -> RingStatistics:
     around += np.bincount(other, weights=n[first] * shared, minlength=len(n))
     sides = np.bincount(first, weights=shared, minlength=len(n))
     sides += np.bincount(other, weights=shared, minlength=len(n))
-    # Rings that border on the outer face or on a void do not know all their neighbours.
+    # Rings at the outer face or at a void lack some of their neighbours.
     whole = used & (sides == n)
     neighbour_means = np.full(len(sizes), np.nan)
     for k, size in enumerate(sizes):
@@ -85,7 +85,7 @@ def ring_statistics(cells: Cells, *, border: bool = True) -> RingStatistics:
             neighbour_means[k] = around[members].sum() / (size * members.sum())
     alpha = np.nan
     if whole.any() and np.ptp(n[whole]) > 0:
-        # Weaire's sum rule fixes the line's height; its slope is the parameter.
+        # Weaire's sum rule fixes the offset of the line; its slope is the parameter.
         x = n[whole] - mean
         y = around[whole] - mean**2 - second
         alpha = 1 - float((x * y).sum() / (x * x).sum()) / mean
@@ -111,7 +111,7 @@ def bond_orientational_order(
     Returns
     -------
     numpy.ndarray of complex, shape (n,)
-        Magnitude 1 where all bonds fit a k-fold star, whose angle is the phase over k; 0 without bonds.
+        Magnitude 1 if all bonds fit a k-fold star, whose angle is the phase over k; 0 without bonds.
 
     References
     ----------
@@ -124,7 +124,7 @@ def bond_orientational_order(
     step = xy[pairs[:, 1]] - xy[pairs[:, 0]]
     wave = np.exp(1j * k * np.arctan2(step[:, 1], step[:, 0]))
     ends = np.concatenate([pairs[:, 0], pairs[:, 1]])
-    # Seen from the other end the bond has turned by pi.
+    # From the other end the bond is rotated by pi.
     waves = np.concatenate([wave, wave * (-1) ** (k % 2)])
     n = len(xy)
     total: NDArray[np.complex128] = np.zeros(n, dtype=np.complex128)

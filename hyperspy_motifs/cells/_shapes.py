@@ -1,14 +1,13 @@
-"""Shapes of polygons: Fourier moments, classes that a gap sets apart, class means, strain and orientation."""
+"""Shapes of polygons: Fourier moments, classes separated by gaps, class means, strain and orientation."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-#: Two shapes closer than this, in units of the polygon's radius, are one: half of it is the least scatter
-#: assumed.
+#: Shapes closer than this, in units of the polygon's radius, are equal: half of it is the least assumed scatter.
 _LEAST_SCATTER = 0.015
-#: Distance of two groups over twice their scatter. Halving one Gaussian gives 1.3, one uniform distribution
+#: Distance of two groups over twice their scatter. Division of one Gaussian gives 1.3, of one uniform distribution
 #: 1.7.
 LEAST_SEPARATION = 2.5
 _LEAST_MEMBERS = 5
@@ -17,14 +16,13 @@ _LEAST_MEMBERS = 5
 def shape_moments(corners: NDArray[np.complexfloating]) -> NDArray[np.float64]:
     r"""Invariants of polygons of n corners against translation, scale, rotation, reflection and first corner.
 
-    With the Fourier moments of the corners :math:`c_k = x_k + i y_k` about their mean,
-    :math:`C_p = \frac1n \sum_k c_k e^{-2 \pi i p k / n}`, a regular polygon has :math:`C_1` alone. The
-    relative moments :math:`a_p = C_p / C_1` do not change under translation, scale and rotation; another
-    first corner turns :math:`a_p` by :math:`2 \pi (p - 1) / n`, which leaves :math:`|a_p|` and
-    :math:`b_p = \operatorname{Re}(a_p^{g}) / |a_p|^{g - 1}` with g the least positive number for which
-    g (p - 1) is a multiple of n; a reflection conjugates :math:`a_p` and so keeps them, too. For n = 4,
-    :math:`b_{-1}` is positive for a rhomb and negative for a rectangle, :math:`a_2` tells a kite or
-    trapezoid.
+    With the Fourier moments of the corners :math:`c_k = x_k + i y_k` about their mean, :math:`C_p = \frac1n \sum_k
+    c_k e^{-2 \pi i p k / n}`, a regular polygon has only :math:`C_1`. The relative moments :math:`a_p = C_p / C_1` do
+    not change under translation, scale and rotation; another first corner turns :math:`a_p` by :math:`2 \pi (p - 1) /
+    n`, which leaves :math:`|a_p|` and :math:`b_p = \operatorname{Re}(a_p^{g}) / |a_p|^{g - 1}` with g the least
+    positive number for which g (p - 1) is a multiple of n; a reflection conjugates :math:`a_p` and so keeps them as
+    well. For n = 4, :math:`b_{-1}` is positive for a rhomb and negative for a rectangle, :math:`a_2` identifies a
+    kite or trapezoid.
 
     Parameters
     ----------
@@ -50,11 +48,11 @@ def shape_moments(corners: NDArray[np.complexfloating]) -> NDArray[np.float64]:
 
 
 def split_by_gap(features: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Group rows by gaps: a group is halved as long as two halves stand apart by more than their scatter.
+    """Group rows by gaps: a group is divided as long as its two parts are separated by more than their scatter.
 
-    Along each feature and the first principal components the best cut in two (least sum of squares) is
-    sought; it holds when the distance of the two means is more than 2.5 times twice the larger scatter (which
-    is taken to be at least 1.5 % of the polygon's radius), and each side has 5 members or more.
+    Along each feature and the first principal components the best cut (least sum of squares) is searched for; it is
+    accepted if the distance of the two means is more than 2.5 times twice the larger scatter (at least 1.5 % of the
+    polygon's radius), and each side has 5 members or more.
 
     Parameters
     ----------
@@ -83,7 +81,7 @@ def split_by_gap(features: NDArray[np.floating]) -> NDArray[np.int64]:
 
 
 def _best_halving(features: NDArray[np.floating]) -> NDArray[np.bool_] | None:
-    """Which rows lie above the clearest cut; None when no cut is clear."""
+    """Mask of the rows above the clearest cut; None if no cut is clear."""
     if len(features) < 2 * _LEAST_MEMBERS:
         return None
     centred = features - np.median(features, axis=0)
@@ -99,11 +97,10 @@ def _best_halving(features: NDArray[np.floating]) -> NDArray[np.bool_] | None:
 
 
 def clearest_cut(values: NDArray[np.floating]) -> tuple[float, float]:
-    """Separation and place of the best cut of sorted values in two groups.
+    """Separation and position of the best cut of sorted values into two groups.
 
-    Separation is the distance of the means over twice the larger scatter (not the sum of both: the far tail
-    of one group is narrow, and would pass for a group). The cut lies where both groups are equally many
-    scatters away.
+    Separation is the distance of the means over twice the larger scatter (not the sum of both, because the narrow
+    tail of one group would count as a group). The cut has equal distances from both groups in units of their scatter.
     """
     n = len(values)
     if n < 2 * _LEAST_MEMBERS:
@@ -130,36 +127,37 @@ def clearest_cut(values: NDArray[np.floating]) -> tuple[float, float]:
 def align_to_mean(
     corners: NDArray[np.complexfloating], shifts: NDArray[np.integer], mirror: bool, rounds: int = 4
 ) -> tuple[NDArray[np.complex128], NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
-    """Mean shape of polygons of one class, and how each is laid on it.
+    """Mean shape of polygons of one class, and the alignment of each polygon.
 
     Parameters
     ----------
     corners : numpy.ndarray of complex, shape (m, n)
         Corners about their mean, in the order of the canonical sequence.
     shifts : numpy.ndarray of int
-        First corners that the sequence's symmetry leaves open.
+        First corners that are equivalent by the symmetry of the sequence.
     mirror : bool
-        The sequence reads the same in both directions, so a polygon may also be laid on the mean as its mirror
-        image.
+        Whether the sequence is equal in both directions, so that the mirror image of a polygon may be aligned to the
+        mean.
     rounds : int
-        Rounds of laying all on the mean and averaging (generalised Procrustes analysis; Gower, 1975).
+        Iterations of alignment and averaging (generalised Procrustes analysis; Gower, 1975).
 
     Returns
     -------
     mean : numpy.ndarray of complex, shape (n,)
-        Of root mean square radius as the average polygon; its first corner or longest moment points along +x.
+        Its root mean square radius is that of the average polygon; its first corner or longest moment points along
+        +x.
     shift : numpy.ndarray of int, shape (m,)
-        First corner of each polygon when laid on the mean.
+        First corner of each polygon after alignment.
     mirrored : numpy.ndarray of bool, shape (m,)
     angle : numpy.ndarray, shape (m,)
-        Rotation that takes the mean to the polygon, in radians.
+        Rotation from the mean to the polygon, in radians.
     """
     m, n = corners.shape
     radius = np.sqrt(np.mean(np.abs(corners) ** 2, axis=1, keepdims=True))
     unit = corners / np.where(radius > 0, radius, 1.0)
-    # A sample, evenly spread, fixes the mean as well as all would.
+    # An evenly distributed sample is sufficient for the mean.
     sample = unit[:: max(1, m // 1000)]
-    # The polygon in the middle of the class begins, so that an outlier does not set the mean.
+    # The iteration starts with the central polygon of the class, so that an outlier does not determine the mean.
     deviation = np.abs(np.fft.fft(sample, axis=1)) / n
     middle = int(np.abs(deviation - np.median(deviation, axis=0)).sum(axis=1).argmin())
     mean = sample[middle]
@@ -179,9 +177,9 @@ def _lay(
     shifts: NDArray[np.integer],
     mirror: bool,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
-    """First corner, reflection and angle by which each polygon lies best on the mean."""
+    """First corner, reflection and angle of the best alignment of each polygon to the mean."""
     m, n = unit.shape
-    # Turning the mean backwards is the same as taking another first corner, and needs one product for all.
+    # Rotating the mean backwards is equivalent to another first corner, and needs one product for all.
     turned = mean[(np.arange(n)[None, :] - shifts[:, None]) % n].conj().T
     overlap = unit @ turned
     if mirror:
@@ -195,9 +193,9 @@ def _lay(
 def _significant(
     mean: NDArray[np.complexfloating], unit: NDArray[np.complexfloating]
 ) -> NDArray[np.complexfloating]:
-    """Mean polygon without the moments that noise alone would give.
+    """Mean polygon without the moments that noise alone would cause.
 
-    Laying noisy regular polygons on each other, longest side on longest side, makes their mean irregular. The
+    Alignment of noisy regular polygons, longest side to longest side, makes their mean irregular. The
     magnitude of a moment that is only noise has a Rayleigh distribution, whose mean is 1.9 of its standard
     deviations.
     """
@@ -215,7 +213,7 @@ def _significant(
 def lay_on_mean(
     corners: NDArray[np.complexfloating], shift: NDArray[np.integer], mirrored: NDArray[np.bool_]
 ) -> NDArray[np.complexfloating]:
-    """Corners in the order, and mirrored, as they lie on the mean, shape (m, n)."""
+    """Corners in the order, and mirrored, as aligned to the mean, shape (m, n)."""
     n = corners.shape[1]
     k = np.arange(n)[None, :] + shift[:, None]
     k = np.where(mirrored[:, None], -k, k) % n
@@ -226,11 +224,10 @@ def lay_on_mean(
 def affine_strain(
     mean: NDArray[np.complexfloating], laid: NDArray[np.complexfloating], angle: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    r"""Strain of polygons against their class mean, in the frame of the image.
+    r"""Strain of polygons relative to their class mean, in the frame of the image.
 
-    The mean, turned by `angle`, is taken to the polygon by the linear map F of least squares;
-    :math:`\varepsilon = V - 1` with the left stretch :math:`V = \sqrt{F F^T}`, which is blind to the rest of
-    the rotation.
+    F is the linear least-squares map from the mean, rotated by `angle`, to the polygon; :math:`\varepsilon = V - 1`
+    with the left stretch :math:`V = \sqrt{F F^T}`, which does not depend on the remaining rotation.
 
     Parameters
     ----------
@@ -271,7 +268,7 @@ def shape_name(mean: NDArray[np.complexfloating], tolerance: float = 0.06) -> st
     mean : numpy.ndarray of complex, shape (n,)
         Corners, counter-clockwise or clockwise.
     tolerance : float
-        Relative scatter of sides, and of angles in radians, up to which they are called equal.
+        Largest relative scatter of equal sides, and of equal angles in radians.
 
     Returns
     -------

@@ -12,9 +12,9 @@ from hyperspy_motifs.compilation import INNER, OUTER
 def sweep_triangulation(points: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     """Delaunay triangulation of points, ten times as fast as Qhull.
 
-    Points are added in the order of their distance from the circumcentre of a small first triangle, joined to
-    the part of the convex hull that they see, and edges are flipped until each circumcircle is empty
-    (Sinclair, S-hull, arXiv:1604.01428).
+    Points are added in the order of their distance from the circumcentre of a small first triangle, connected to the
+    visible part of the convex hull, and edges are flipped until each circumcircle is empty (Sinclair, S-hull,
+    arXiv:1604.01428).
 
     Parameters
     ----------
@@ -28,13 +28,14 @@ def sweep_triangulation(points: NDArray[np.float64]) -> tuple[NDArray[np.int64],
     twins : numpy.ndarray of int, shape (3 t,)
         The half-edge on the other side of each, -1 on the hull.
 
-        None when the result does not hold all points or does not fill the convex hull (points in one place or
-        on one line, or rounding): Qhull decides such cases.
+        None if the result does not contain all points or does not fill the convex hull (coincident or collinear
+        points, or rounding): Qhull is used in such cases.
     """
     n = len(points)
     if n < 4:
         return None
-    # To about 1 by a power of two, which changes no bit of a triangulation: fourth powers overflow otherwise.
+    # Scaled to about 1 by a power of two, which does not change the triangulation: fourth powers would overflow
+    # otherwise.
     points = np.ldexp(points, -int(np.frexp(np.abs(points).max())[1]))
     x, y = np.ascontiguousarray(points[:, 0]), np.ascontiguousarray(points[:, 1])
     middle = 0.5 * (points.min(axis=0) + points.max(axis=0))
@@ -43,7 +44,7 @@ def sweep_triangulation(points: NDArray[np.float64]) -> tuple[NDArray[np.int64],
     square[first] = np.inf
     second = int(square.argmin())
     u, v = points[second] - points[first], points - points[first]
-    # A pair much nearer than the others could not be told from one place in the products below.
+    # A pair much closer than the others could not be distinguished from one point in the products below.
     if not u @ u > 1e-24:
         return None
     cross = u[0] * v[:, 1] - u[1] * v[:, 0]
@@ -102,7 +103,7 @@ def _in_circle(x: NDArray[np.float64], y: NDArray[np.float64], a: int, b: int, c
     cx, cy = x[c] - x[d], y[c] - y[d]
     aa, bb, cc = ax * ax + ay * ay, bx * bx + by * by, cx * cx + cy * cy
     value = aa * (bx * cy - cx * by) - bb * (ax * cy - cx * ay) + cc * (ax * by - bx * ay)
-    # Well below what the flattest triangle that the hull takes in amounts to, above rounding.
+    # Well below the value of the flattest triangle of the hull, above rounding.
     return value > 1e-15 * (aa + bb + cc) ** 2
 
 
@@ -123,7 +124,7 @@ def _flip_until_empty(
     hull_edge: NDArray[np.int64],
     stack: NDArray[np.int64],
 ) -> None:
-    """Flip edges that face the newest point as long as the point beyond lies in their triangle's circle."""
+    """Flip edges opposite the newest point as long as the point beyond lies in the circumcircle of their triangle."""
     stack[0] = start
     height = 1
     while height > 0:
@@ -164,7 +165,8 @@ def _sweep(
     twins: NDArray[np.int64],
     work: tuple[NDArray[np.int64], ...],
 ) -> tuple[int, float, int]:
-    """Fill corners and twins; returns how many, twice the area inside the hull, and the hull's number of points.
+    """Fill corners and twins; return their number, twice the area inside the hull, and the number of points on the
+    hull.
 
     `work` holds, for every point, the next, the one before and the edge on the hull, then points by their direction
     (all -1), and a stack.
@@ -189,7 +191,7 @@ def _sweep(
                 break
         if start < 0 or following[start] < 0:
             continue
-        # Some hull point near in angle; the edges that are seen lie beside it.
+        # A hull point of similar angle; the visible edges are next to it.
         start = before[start]
         left = start
         while not _sees(x, y, point, left, following[left]):
@@ -206,7 +208,7 @@ def _sweep(
         last = -1
         here = left
         while True:
-            # Triangle of the edge that is seen, from here to right, and the new point.
+            # Triangle of the visible edge, from here to right, and the new point.
             corners[filled], corners[filled + 1], corners[filled + 2] = here, point, right
             _link(twins, filled + 2, hull_edge[here])
             twins[filled + 1] = -1

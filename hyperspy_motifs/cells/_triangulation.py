@@ -1,4 +1,4 @@
-"""Delaunay triangulation as flat arrays: edges, their lengths, the triangles on their two sides."""
+"""Delaunay triangulation as flat arrays: edges, their lengths, and the triangles on both sides."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Triangulation:
     edges : numpy.ndarray of int, shape (e, 2)
         Edges, lower index first, sorted.
     sides : numpy.ndarray of int, shape (e, 2)
-        The triangles on both sides of each edge, -1 where there is none (the convex hull).
+        The triangles on both sides of each edge, -1 for none (the convex hull).
     opposite : numpy.ndarray of int, shape (e, 2)
-        The corner of each of those triangles that is not on the edge, -1 where there is none.
+        The corner of each of those triangles that is not on the edge, -1 for none.
     """
 
     points: NDArray[np.float64]
@@ -38,7 +38,7 @@ class Triangulation:
 
     @classmethod
     def from_points(cls, points: NDArray[np.floating]) -> Triangulation:
-        """Triangulate; points that lie on one line have no triangle and no edge."""
+        """Triangulate; collinear points have no triangles and no edges."""
         xy = np.asarray(points, dtype=np.float64)
         n = len(xy)
         centred = xy - xy.mean(axis=0) if n else xy
@@ -55,7 +55,7 @@ class Triangulation:
         half = np.arange(len(start))
         base = half - half % 3
         end, third = start[base + (half + 1) % 3], start[base + (half + 2) % 3]
-        # Of the two half-edges of an edge that of lower index stands for it.
+        # The half-edge of lower index represents an edge.
         half = half[(twins < 0) | (half < twins)]
         key = np.minimum(start[half], end[half]) * n + np.maximum(start[half], end[half])
         order = np.argsort(key)
@@ -73,8 +73,7 @@ class Triangulation:
 
     @cached_property
     def nearest(self) -> NDArray[np.float64]:
-        """Distance of each point to its nearest other point, shape (n,); NaN for points on the place of
-        another.
+        """Distance of each point to its nearest other point, shape (n,); NaN for coincident points.
 
         The nearest neighbour is always one of the Delaunay neighbours.
         """
@@ -86,9 +85,7 @@ class Triangulation:
 
     @cached_property
     def inner(self) -> NDArray[np.bool_]:
-        """Edges with a triangle on both sides, shape (e,): those of the hull depend on where the field
-        ends.
-        """
+        """Edges with a triangle on both sides, shape (e,): those of the hull depend on the border of the field."""
         return self.sides[:, 1] >= 0
 
 

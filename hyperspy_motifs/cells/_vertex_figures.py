@@ -1,4 +1,4 @@
-"""Vertex figures: the cells round an atom."""
+"""Vertex figures: the cells around an atom."""
 
 from __future__ import annotations
 
@@ -21,15 +21,13 @@ class VertexFigures(NamedTuple):
     Attributes
     ----------
     labels : numpy.ndarray of int, shape (n,)
-        Figure of each point, an index into `symbols`, 0 = most frequent; -1 where cells do not close round
-        the point.
+        Figure of each point, an index into `symbols`, 0 = most frequent; -1 if the point is not surrounded by cells.
     symbols : list of str
         Gruenbaum-Shephard symbols such as "3^2.4.3.4".
     counts : numpy.ndarray of int
         Points of each figure.
     handedness : numpy.ndarray of int8, shape (n,)
-        1 when the symbol is read counter-clockwise, -1 clockwise, 0 when both are the same or there is no
-        figure.
+        1 if the symbol is counter-clockwise, -1 if clockwise, 0 if both are equal or there is no figure.
     """
 
     labels: NDArray[np.int64]
@@ -39,16 +37,16 @@ class VertexFigures(NamedTuple):
 
 
 def vertex_figures(cells: Cells, n_points: int | None = None) -> VertexFigures:
-    """Cyclic sequence of the numbers of corners of the cells round each point.
+    """Cyclic sequence of the numbers of corners of the cells around each point.
 
-    Of all rotations and both directions the least sequence is taken, and runs are written as powers
+    The least sequence of all rotations and both directions is used, and runs are written as powers
     (Gruenbaum and Shephard, Tilings and Patterns, 1987): a point of the snub square tiling is "3^2.4.3.4".
 
     Parameters
     ----------
     cells : Cells
     n_points : int, optional
-        Number of points on which the cells were found; by default up to the last that is part of a bond.
+        Number of points; by default up to the last point with a bond.
 
     Returns
     -------
@@ -84,14 +82,14 @@ def figure_symbol(sizes: tuple[int, ...]) -> str:
 def cells_round_points(
     cells: Cells, n_points: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Cells in counter-clockwise order round each point that is closed in by cells.
+    """Cells in counter-clockwise order around each point that is surrounded by cells.
 
     Returns
     -------
     order : numpy.ndarray of int
         Cells, point by point.
     offsets : numpy.ndarray of int, shape (p + 1,)
-        Where each point begins.
+        Start of each point.
     points : numpy.ndarray of int, shape (p,)
         The points.
     """
@@ -104,7 +102,7 @@ def cells_round_points(
     following[offsets[1:] - 1] = offsets[:-1]
     before[offsets[:-1]] = offsets[1:] - 1
     cell = np.repeat(np.arange(len(cells)), np.diff(offsets))
-    # A corner is left, counter-clockwise, for the cell whose next corner is this one's previous.
+    # The next cell counter-clockwise is the one whose next corner is the previous corner of this cell.
     key = vertices * n_points + vertices[following]
     rank = np.argsort(key, kind="stable")
     wanted = vertices * n_points + vertices[before]
@@ -119,7 +117,7 @@ def cells_round_points(
 def _closed_turns(
     vertices: NDArray[np.int64], successor: NDArray[np.int64], corners_at: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Corners in the order of a full turn round each point whose corners all belong to that one turn."""
+    """Corners in the order of a full turn around each point whose corners all belong to that one turn."""
     n = len(vertices)
     order = np.empty(n, np.int64)
     sizes = np.empty(n, np.int64)

@@ -1,4 +1,4 @@
-"""Neighbours that share a long enough Voronoi ridge."""
+"""Neighbours with a sufficiently long common Voronoi ridge."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def circumcircles(mesh: Triangulation) -> tuple[NDArray[np.float64], NDArray[np.
 
 @dataclass(frozen=True)
 class VoronoiBonds(BondRule):
-    """Voronoi neighbours whose common ridge is long enough.
+    """Voronoi neighbours with a sufficiently long common ridge.
 
-    The weight of a ridge is its length over the distance of the two points it parts, which is 0.58 for
-    hexagons, 1 for squares, and falls towards 0 where two Voronoi cells barely touch (a diagonal of a
-    square). Bonds are those with a weight of at least `weight`, and no longer than `longest` median nearest
-    distances (ridges across a hole are long, too).
+    The weight of a ridge is its length over the distance of its two points, which is 0.58 for hexagons, 1 for
+    squares, and falls towards 0 where two Voronoi cells barely touch (a diagonal of a square). Bonds are those with a
+    weight of at least `weight`, and a length of up to `longest` median nearest distances (ridges across a hole are
+    also long).
 
     Parameters
     ----------
     weight : float
         Least ridge length over distance.
     longest : float
-        In units of the median length of the edges that pass the weight.
+        In units of the median length of the edges with sufficient weight.
     """
 
     weight: float = 0.25

@@ -1,19 +1,20 @@
 """Motifs from features and layout.
 
 ===================  ======================================================================
-NestedRadii          motifs at growing radii, as one tree
-RADII                the default radii in nearest-neighbour distances
-Neighbourhoods       where the neighbours of every atom are
-find_sites           classes of atoms by the places of their neighbours, whatever these are: SiteTemplates
-MotifClustering      scikit-learn clusterer: features to groups that differ by more than noise
-MotifTree            how motifs split, over radii and granularities; cuts into any number
+NestedRadii          motifs at radii of growing size, and their environments, as one tree
+RADII                default radii in nearest-neighbour distances
+ManifoldRegions      regions of a continuum, behind the same interface
+MotifClustering      scikit-learn clusterer: features to groups that differ significantly
+split_evidence       one group or two: the logarithm of an e-value
+MotifMixture         the model of motifs: means, one scatter, noise of each atom, outliers
+Sublattices          which kinds replace one another, and where places are vacant
+MotifTree            how motifs divide, over radii and granularities; cuts into any number
 density_clusters     leaves of the density tree of a layout
-density_gap          how significant a gap in density between two groups on a line is
-estimate_continuity  discrete classes or a continuum
-partition_manifold   regions in the place of motifs, on a continuum
-Manifold             coordinates of atoms on a continuum
+estimate_stability   agreement of motifs over random numbers: Stability
 by_frequency         renumber labels, 0 the most frequent
-MIN_MOTIF_SIZE       fewest atoms of a motif
+to_state             a fitted model as named arrays
+from_state           the model of such arrays
+MIN_MOTIF_SIZE       the fewest atoms that a motif may have
 ===================  ======================================================================
 """
 

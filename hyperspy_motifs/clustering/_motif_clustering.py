@@ -10,28 +10,30 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from hyperspy_motifs.relaxation import ForceRelaxedLayout, nearest_neighbours
+from hyperspy_motifs.threads import one_blas_thread
 
-from ._classifier import GaussianClasses
-from ._features import Axes
-from ._merging import merging_order
-from ._parting import part
-from ._tree import by_frequency
+from ._axes import axes_of
+from ._constants import CONSTANTS
+from ._density import density_clusters
+from ._mixture import MotifMixture
+from ._motif_tree import by_frequency, merging_order
+from ._nested_radii import check_alpha
+from ._partition import PartitionOptions, partition
 
 
 class MotifClustering(ClusterMixin, BaseEstimator):
-    """Groups that differ by more than noise.
+    """Groups that differ significantly.
 
-    The force-relaxed layout of the points, its density clusters at the finest granularity, merged by a test
-    against noise: two groups are one motif unless a direction learned on half of each parts the other halves,
-    with a valley between them. Every point gets a motif.
+    The density clusters of the force-relaxed layout of the points, and halves of their principal axes, propose splits. Each
+    is tested by an e-value (see `split_evidence`); what is not significant is one group. Every point gets a group.
 
     Parameters
     ----------
     n_clusters : int, optional
-        Merge the least separated motifs until so many are left; default: what differs by more than noise.
+        Merge the least separated groups until so many are left; default: what differs significantly.
+    alpha : float, default 0.01
+        Probability that a group is invented where there is one.
     min_cluster_size : int, default 5
-    threshold : float, default 3.5
-        Separation, in units of the spread within groups, below which two groups are one.
     noise : float or array_like of shape (d,), optional
         Standard deviation of each feature by noise. Default: estimated from the differences of points to the
         mean of their five nearest neighbours.
@@ -44,9 +46,10 @@ class MotifClustering(ClusterMixin, BaseEstimator):
     labels_ : ndarray of int32, shape (n,)
         0 is the most frequent.
     probabilities_ : ndarray, shape (n,)
+        That the point belongs to the group and is no outlier.
     layout_ : ndarray, shape (n, 2)
     joins_ : ndarray, shape (k - 1, 3)
-        How the motifs join when fewer are wanted: label that stays, label that joins it, separation.
+        How the groups merge when fewer are wanted: label that stays, label that joins it, separation.
 
     Examples
     --------
@@ -62,63 +65,65 @@ class MotifClustering(ClusterMixin, BaseEstimator):
         self,
         n_clusters: int | None = None,
         *,
+        alpha: float = CONSTANTS.alpha,
         min_cluster_size: int = 5,
-        threshold: float = 3.5,
         noise: float | ArrayLike | None = None,
         n_neighbors: int = 12,
         random_state: int = 0,
     ) -> None:
         self.n_clusters = n_clusters
+        self.alpha = alpha
         self.min_cluster_size = min_cluster_size
-        self.threshold = threshold
         self.noise = noise
         self.n_neighbors = n_neighbors
         self.random_state = random_state
 
+    @one_blas_thread()
     def fit(self, X: ArrayLike, y: Any = None) -> MotifClustering:
         """Cluster the points `X` (n, d); at least two."""
+        check_alpha(self.alpha)
         points = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2).astype(
             np.float64
         )
-        seed = int(self.random_state)
+        seed, n = int(self.random_state), len(points)
         self.noise_ = (
             noise_of_neighbours(points) if self.noise is None else np.asarray(self.noise, dtype=float)
         )
         units = points / self.noise_
-        self._axes = Axes.fit(units)
-        components = self._axes.apply(units)
+        components = axes_of(units).apply(units)
         self.layout_ = ForceRelaxedLayout(self.n_neighbors, random_state=seed).fit_transform(components)
-        groups = part(components, self.layout_, self.threshold, self.min_cluster_size, seed)
-        joins = merging_order(components, groups, seed)
+        clusters = density_clusters(self.layout_, int(self.min_cluster_size))
+        nothing = np.zeros(n, dtype=np.int32)
+        options = PartitionOptions(float(self.alpha), 1, int(self.min_cluster_size), False, seed)
+        mixture = partition(units, np.ones(n, dtype=bool), clusters, nothing, options)[0][0]
+        groups = mixture.classify(units)[0]
         if self.n_clusters is not None:
-            n_joins = max(int(groups.max()) + 1 - int(self.n_clusters), 0)
-            for stays, joined, _ in joins[:n_joins]:
+            size = np.bincount(groups, minlength=mixture.n_motifs)
+            merges = merging_order(mixture.separations(), size)
+            for stays, joined, _ in merges[: max(mixture.n_motifs - int(self.n_clusters), 0)]:
                 groups[groups == joined] = stays
-            groups = np.unique(groups, return_inverse=True)[1].astype(np.int32)
-        labels = by_frequency(groups)
-        self.joins_ = np.array(merging_order(components, labels, seed)).reshape(-1, 3)
-        self._classes = GaussianClasses.fit(components, labels)
-        self.labels_ = labels
-        self.probabilities_ = self._classes.predict_proba(components)[np.arange(len(labels)), labels]
+        self._mixture = MotifMixture.fit(units, by_frequency(groups))
+        self.labels_, self.probabilities_, _ = self._mixture.classify(units)
+        size = np.bincount(self.labels_, minlength=self._mixture.n_motifs)
+        self.joins_ = np.array(merging_order(self._mixture.separations(), size)).reshape(-1, 3)
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.int32]:
-        """Return the motifs of new points (q, d)."""
-        return np.asarray(self._classes_of(X)[0].argmax(axis=1), dtype=np.int32)
+        """Return the groups of new points (q, d)."""
+        return self._classified(X)[0]
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return the probabilities (q, k) of the motifs of new points (q, d)."""
-        return self._classes_of(X)[0]
+    def predict_probabilities(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the probability (q,) that each new point (q, d) belongs to its group and is no outlier."""
+        return self._classified(X)[1]
 
     def outlier_score(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return 0 to 1 for new points (q, d): near 1 a point is like none of the motifs."""
-        return self._classes_of(X)[1]
+        """Return 0 to 1 for new points (q, d): 1 minus the p-value of a point of its group."""
+        return np.asarray(1 - self._classified(X)[2])
 
-    def _classes_of(self, X: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _classified(self, X: ArrayLike) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
         check_is_fitted(self)
         points = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        components = self._axes.apply(points.astype(np.float64) / self.noise_)
-        return self._classes.predict_proba(components), self._classes.outlier_score(components)
+        return self._mixture.classify(points.astype(np.float64) / self.noise_)
 
 
 def noise_of_neighbours(points: NDArray[np.float64], k: int = 5) -> NDArray[np.float64]:

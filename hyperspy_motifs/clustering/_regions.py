@@ -1,181 +1,264 @@
-"""Regions of a continuum: what is offered in place of motifs where surroundings fall into no classes."""
+"""Regions of a continuum: what is offered in place of motifs where neighbourhoods fall into no classes."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hyperspy_motifs.manifold import Manifold, manifold_features, partition_by_extent, partition_of_min_size
+from hyperspy_motifs.sites import Neighbourhoods
 from hyperspy_motifs.threads import one_blas_thread
+from hyperspy_motifs.zernike import MomentsLike, noise_unit
 
-from ._classifier import GaussianClasses
-from ._doubt import features_and_doubt
-from ._features import Axes, MomentsLike
-from ._growth import Growth
-from ._manifold import Manifold, manifold_features
-from ._nested import NestedRadii
-from ._reading import SURROUNDINGS, Parting
-from ._view import View, filled, sound_atoms, sound_members
+from ._constants import CONSTANTS
+from ._mixture import MotifMixture
+from ._motif_tree import MotifTree, by_frequency, merging_order
+from ._neighbourhood_features import NeighbourhoodFeatures, layout_of
+from ._nested_radii import RADII, Found, NestedRadii, checked_radii
+from ._tree_builder import TreeBuilder
 
 # The stackings of high symmetry of a moire are three (AA, AB, BA); of a ring or an interval it makes thirds.
 N_REGIONS = 3
-_ONE_COLUMN = 0.9
-_FEWEST = 40
-_ROUNDS = 100
-_SMALLEST = 5
+_FEWEST = 40  # atoms of a region
 # A region holds several sublattices, and each is a curved sheet: so many flat pieces stand for it when other atoms are read.
 _TILES = 40
 _POINTS_PER_TILE = 8
 
 
-def parts_of_like_extent(
-    points: NDArray[np.float64], k: int
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Cut a cloud of points into parts of like extent, the same way every time.
+class ManifoldRegions:
+    """Regions of a continuum at the radii that reach the neighbours, and the kinds of atoms at smaller ones.
 
-    Lloyd's algorithm (k-means) from the point furthest from the middle and, one after another, those furthest from all taken
-    so far (Gonzalez, Theor. Comput. Sci. 38 (1985) 293): no random number has a part in it. On diffusion coordinates it
-    is the partition that disturbs the diffusion least (Lafon and Lee, IEEE Trans. Pattern Anal. 28 (2006) 1393).
+    Where neighbourhoods change without a step, density clusters are where chance puts them: other random numbers, other
+    motifs. Regions are cut from the manifold coordinates, which no random number changes: three at the smallest radius that
+    reaches the neighbours, each cut in two at the next, and so on; more where `n_motifs` asks for them.
 
-    Parameters
-    ----------
-    points : ndarray, shape (n, d)
-    k : int
-        At most n.
-
-    Returns
-    -------
-    labels : ndarray of int32, shape (n,)
-    squares : ndarray, shape (n, k)
-        Squared distances to the middles of the parts.
+    The parameters are those of `NestedRadii`, and so are the attributes.
     """
-    points = points - points.mean(axis=0)
-    norm = (points**2).sum(axis=1)
-    seeds = [int(norm.argmax())]
-    nearest = _squares(points, norm, points[seeds])[:, 0]
-    while len(seeds) < k:
-        seeds.append(int(nearest.argmax()))
-        nearest = np.minimum(nearest, _squares(points, norm, points[seeds[-1:]])[:, 0])
-    middles = points[seeds]
-    labels = np.full(len(points), -1)
-    for _ in range(_ROUNDS):
-        squares = _squares(points, norm, middles)
-        now = squares.argmin(axis=1)
-        if np.array_equal(now, labels):
-            break
-        labels = now
-        count = np.bincount(labels, minlength=k)
-        sums = np.zeros_like(middles)
-        np.add.at(sums, labels, points)
-        middles = np.where(count[:, None] > 0, sums / np.maximum(count, 1)[:, None], middles)
-    return np.unique(labels, return_inverse=True)[1].astype(np.int32), squares[:, np.unique(labels)]
+
+    def __init__(
+        self,
+        radii: float | Sequence[float] = RADII,
+        *,
+        rotation_invariant: bool = False,
+        n_motifs: int | None = None,
+        min_motif_size: int = 5,
+        alpha: float = CONSTANTS.alpha,
+        n_neighbors: int = 12,
+        random_state: int = 0,
+        progress: Callable[[float], None] | None = None,
+    ) -> None:
+        self.radii = radii
+        self.rotation_invariant = rotation_invariant
+        self.n_motifs = n_motifs
+        self.min_motif_size = min_motif_size
+        self.alpha = alpha
+        self.n_neighbors = n_neighbors
+        self.random_state = random_state
+        self.progress = progress
+
+    # Sums of BLAS depend on the number of its threads: one, so that the bits do not.
+    @one_blas_thread()
+    def fit(
+        self,
+        moments_of: Callable[[float], MomentsLike],
+        neighbours: Neighbourhoods | None = None,
+        positions: ArrayLike | None = None,
+    ) -> ManifoldRegions:
+        """Find the kinds and the regions.
+
+        Parameters
+        ----------
+        moments_of, neighbours
+            As for `NestedRadii.fit`.
+        positions : array_like, shape (n, 2)
+            x, y of the atoms; those of several frames far apart.
+        """
+        self.radii_ = checked_radii(self.radii)
+        wide = [r for r in self.radii_ if r >= CONSTANTS.one_column] or list(self.radii_)
+        self.kinds_model_ = NestedRadii(
+            self.radii_[0],
+            rotation_invariant=self.rotation_invariant,
+            min_motif_size=self.min_motif_size,
+            alpha=self.alpha,
+            n_neighbors=self.n_neighbors,
+            random_state=self.random_state,
+        ).fit(moments_of, neighbours)
+        self.kinds_model_.radii_ = self.radii_
+        self.radius_ = self.kinds_model_.radius_ = wide[0]
+        for radius in self.radii_[1:]:
+            self.kinds_model_._models[radius] = type(self.kinds_model_._models[self.radii_[0]])(
+                noise_unit(moments_of(radius))
+            )
+        self.layouts_ = dict(self.kinds_model_.layouts_)
+        manifold = Manifold().fit(
+            manifold_features(moments_of(max(*self.radii_, CONSTANTS.ring_radius))).values,
+            np.asarray(positions, dtype=np.float64),
+        )
+        where = _before_the_gap(manifold)
+        groups = np.zeros(len(where), dtype=np.int32)
+        wanted = N_REGIONS if self.n_motifs is None else max(N_REGIONS, int(self.n_motifs))
+        first = wanted if len(wide) == 1 else max(N_REGIONS, -(-wanted // 2 ** (len(wide) - 1)))
+        self._tiles: dict[float, MotifMixture] = {}
+        self._region_of_tile: dict[float, NDArray[np.int32]] = {}
+        for radius in wide:
+            parts = np.empty_like(groups)
+            n_parts = 0
+            for group in range(int(groups.max()) + 1):
+                members = np.flatnonzero(groups == group)
+                k = min(first if radius == wide[0] else 2, max(len(members) // _FEWEST, 1))
+                own = partition_of_min_size(where[members], k, max(5, int(self.min_motif_size)))[0]
+                parts[members] = own + n_parts
+                n_parts += int(own.max()) + 1
+            groups = by_frequency(parts)
+            features = self._features(radius, moments_of)
+            self.layouts_.setdefault(
+                radius,
+                layout_of(
+                    features,
+                    np.zeros_like(groups),
+                    self.layouts_[max(self.layouts_)] if self.layouts_ else None,
+                    self.n_neighbors,
+                    int(self.random_state),
+                ),
+            )
+            self._tiles[radius], self._region_of_tile[radius] = _tiled(features, groups)
+        found = self._regions(moments_of, neighbours)
+        self.labels_at_ = {radius: labels for radius, (labels, _, _) in found.items()}
+        self.probabilities_at_ = {radius: sure for radius, (_, sure, _) in found.items()}
+        self.outlier_scores_ = 1 - found[self.radius_][2]
+        self.sites_ = None
+        self.tree_ = self._make_tree(where)
+        n_regions = int(self.labels_at_[self.radius_].max()) + 1
+        self.reason_ = (
+            f"radius {self.radius_:.3g} ({n_regions} motifs): regions of a continuum, of like extent on its manifold, not "
+            "classes; larger radii cut them finer"
+        )
+        self.layout_, self.probabilities_ = self.layouts_[self.radius_], self.probabilities_at_[self.radius_]
+        whole = self.labels_at_[self.radius_]
+        self.labels_ = whole if self.n_motifs is None else self.tree_.cut(int(self.n_motifs))
+        return self
+
+    def cut(self, n_motifs: int) -> NDArray[np.int32]:
+        """Return labels (n,) of `n_motifs` regions; see `MotifTree.cut`."""
+        return self.tree_.cut(n_motifs)
+
+    def predict(
+        self,
+        moments_of: Callable[[float], MomentsLike],
+        radius: float | None = None,
+        neighbours: Neighbourhoods | None = None,
+    ) -> Found:
+        """As `NestedRadii.predict`."""
+        return self.predict_all(moments_of, neighbours)[self.radius_ if radius is None else float(radius)]
+
+    @one_blas_thread()
+    def predict_all(
+        self, moments_of: Callable[[float], MomentsLike], neighbours: Neighbourhoods | None = None
+    ) -> dict[float, Found]:
+        """As `NestedRadii.predict_all`."""
+        found = self._regions(moments_of, neighbours)
+        return {radius: (labels, sure, 1 - p) for radius, (labels, sure, p) in found.items()}
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what prediction reads beside the kinds, by name."""
+        out: dict[str, NDArray[Any]] = {}
+        for step, radius in enumerate(self.radii_):
+            if radius in self._tiles:
+                arrays: dict[str, NDArray[Any]] = {
+                    **self._tiles[radius].to_arrays(),
+                    "region": self._region_of_tile[radius],
+                }
+                out |= {f"{step}/{name}": value for name, value in arrays.items()}
+        return out
+
+    @classmethod
+    def from_arrays(cls, kinds: NestedRadii, arrays: dict[str, NDArray[Any]]) -> ManifoldRegions:
+        """Return regions that predict as those of `to_arrays` did, with the fitted model of the kinds."""
+        model = cls(kinds.radii_, rotation_invariant=kinds.rotation_invariant)
+        model.kinds_model_, model.radii_, model.radius_ = kinds, kinds.radii_, kinds.radius_
+        model._tiles, model._region_of_tile = {}, {}
+        for step in sorted({int(name.split("/")[0]) for name in arrays}):
+            own = {n.split("/")[1]: v for n, v in arrays.items() if n.startswith(f"{step}/")}
+            radius = model.radii_[step]
+            model._region_of_tile[radius] = np.asarray(own.pop("region"), np.int32)
+            model._tiles[radius] = MotifMixture.from_arrays(own)
+        return model
+
+    @property
+    def _models(self):  # type: ignore[no-untyped-def]
+        return self.kinds_model_._models
+
+    def _features(self, radius: float, moments_of: Callable[[float], MomentsLike]) -> NeighbourhoodFeatures:
+        return self._models[radius].features(radius, moments_of, bool(self.rotation_invariant))
+
+    def _regions(
+        self, moments_of: Callable[[float], MomentsLike], neighbours: Neighbourhoods | None
+    ) -> dict[float, Found]:
+        found: dict[float, Found] = {}
+        first = self.radii_[0]
+        nothing = np.zeros(len(moments_of(first).values), dtype=np.int32)
+        for radius in self.radii_:
+            if radius not in self._tiles:
+                found[radius] = self.kinds_model_._find(first, moments_of, nothing, None)
+                continue
+            features = self._features(radius, moments_of)
+            tiles, sure, p_values = self._tiles[radius].classify(features.values, features.variance)
+            found[radius] = self._region_of_tile[radius][tiles], sure, p_values
+        return found
+
+    def _make_tree(self, where: NDArray[np.float64]) -> MotifTree:
+        n = len(where)
+        builder, groups = TreeBuilder(n), np.zeros(n, dtype=np.int32)
+        merges: list[tuple[float, int, int, float]] = []
+        for radius in sorted(self._tiles):
+            labels = self.labels_at_[radius]
+            apart = _separations(where, labels)
+            new, n_leaves = np.empty_like(groups), 0
+            for group in range(int(groups.max()) + 1):
+                members = groups == group
+                names, own = np.unique(labels[members], return_inverse=True)
+                size = np.bincount(own)
+                builder.divide(group, radius, size, merging_order(apart[np.ix_(names, names)], size))
+                new[members] = own + n_leaves
+                n_leaves += len(names)
+            builder.next_radius()
+            groups = new
+            size = np.bincount(labels, minlength=len(apart))
+            merges += [(radius, a, b, value) for a, b, value in merging_order(apart, size)]
+        return builder.tree(groups, np.array(merges).reshape(-1, 4), self.radius_)
 
 
-def parts_of_size(
-    points: NDArray[np.float64], k: int, least: int
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """As `parts_of_like_extent`, of `least` points or more each.
-
-    A few odd points far from all others would be parts of their own. The rest is cut without them, and they join the
-    part with the nearest middle.
-    """
-    rest = np.arange(len(points))
-    while True:
-        labels, squares = parts_of_like_extent(points[rest], min(k, max(len(rest) // least, 1)))
-        count = np.bincount(labels)
-        if count.min() >= least or len(count) == 1:
-            break
-        rest = rest[(count >= least)[labels]]
-    if len(rest) == len(points):
-        return labels, squares
-    middles = np.zeros((len(count), points.shape[1]))
-    np.add.at(middles, labels, points[rest])
-    middles /= count[:, None]
-    squares = _squares(points, (points**2).sum(axis=1), middles)
-    out = squares.argmin(axis=1).astype(np.int32)
-    out[rest] = labels
-    return out, squares
+def _tiled(
+    features: NeighbourhoodFeatures, regions: NDArray[np.int32]
+) -> tuple[MotifMixture, NDArray[np.int32]]:
+    """A mixture of flat pieces of all regions, and the region of each piece."""
+    X = features.filled()
+    sound = np.flatnonzero(features.sound)
+    tiles = np.zeros(len(sound), dtype=np.int32)
+    region_of_tile: list[int] = []
+    for region in np.unique(regions[sound]):
+        inside = np.flatnonzero(regions[sound] == region)
+        k = min(_TILES, max(len(inside) // _POINTS_PER_TILE, 1))
+        own = partition_by_extent(X[sound][inside], k)[0]
+        tiles[inside] = own + len(region_of_tile)
+        region_of_tile += [int(region)] * (int(own.max()) + 1)
+    return MotifMixture.fit(X[sound], tiles), np.array(region_of_tile, dtype=np.int32)
 
 
-def _squares(
-    points: NDArray[np.float64], norm: NDArray[np.float64], middles: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    return np.maximum(norm[:, None] - 2 * points @ middles.T + (middles**2).sum(axis=1), 0)
-
-
-# Sums of BLAS depend on the number of its threads: one, so that the bits do not.
-@one_blas_thread()
-def partition_manifold(
-    model: NestedRadii, moments_of: Callable[[float], MomentsLike], positions: ArrayLike
-) -> NestedRadii:
-    """Put regions of the continuum in the place of the motifs that were found on it.
-
-    Where surroundings change without a step, density clusters are where chance puts them: other random numbers, other
-    motifs. Regions are cut from the manifold coordinates, which no random number changes. Lenses that reach the neighbours
-    have them: three through the smallest, each cut in two through the next, and so on; more where `n_motifs` asks for them.
-    Through a smaller lens all atoms are one: what it tells of them, their species too, is not offered on a continuum.
-
-    Parameters
-    ----------
-    model : NestedRadii
-        Fitted.
-    moments_of : callable
-        As it was fitted to.
-    positions : array_like, shape (n, 2)
-        x, y of the atoms; those of several frames far apart.
-
-    Returns
-    -------
-    NestedRadii
-        A copy, with labels, probabilities, tree and predictions of the regions; layouts as before.
-    """
-    places = np.asarray(positions, dtype=np.float64)
-    widest = max(*model.radii_, SURROUNDINGS)
-    manifold = Manifold().fit(manifold_features(moments_of(widest)).values, places)
-    where = _before_the_gap(manifold)
-    n = len(where)
-    out = copy.copy(model)
-    out.labels_at_, out.probabilities_at_, out._partings, out._names = {}, {}, {}, {}
-    out.sites_ = out._site_parting = None
-    wide = [lens for lens in model.radii_ if lens >= _ONE_COLUMN] or list(model.radii_)
-    wanted = N_REGIONS if model.n_motifs is None else max(N_REGIONS, int(model.n_motifs))
-    first = wanted if len(wide) == 1 else max(N_REGIONS, -(-wanted // 2 ** (len(wide) - 1)))
-    least = max(_SMALLEST, int(model.min_motif_size or 0))
-    growth = Growth(n)
-    groups, probabilities = np.zeros(n, dtype=np.int32), np.ones(n)
-    joins: list[tuple[float, int, int, float]] = []
-    for lens in model.radii_:
-        many = 1 if lens not in wide else first if lens == wide[0] else 2
-        view = _view(model, lens, moments_of)
-        new, probabilities = np.empty_like(groups), probabilities.copy()
-        out._partings[lens] = []
-        n_leaves = 0
-        for group in range(int(groups.max()) + 1):
-            members = np.flatnonzero(groups == group)
-            k = min(many, max(len(members) // _FEWEST, 1))
-            parts, squares = parts_of_size(where[members], k, least)
-            near = 1 / np.maximum(squares, max(1e-12 * float(squares.max()), 1e-300))
-            probabilities[members] *= near[np.arange(len(members)), parts] / near.sum(axis=1)
-            growth.part(group, lens, np.bincount(parts), _merges(where[members], parts))
-            out._partings[lens].append(_parting(view, members, parts, n_leaves))
-            new[members] = parts + n_leaves
-            n_leaves += int(parts.max()) + 1
-        growth.next_lens()
-        groups = new
-        labels = out._name(lens, groups, probabilities)
-        joins += [(lens, a, b, apart) for a, b, apart in _merges(where, labels)]
-    out.radius_ = wide[0]
-    out.reason_ = (
-        f"radius {out.radius_:.3g} ({int(out.labels_at_[out.radius_].max()) + 1} motifs): regions of a continuum, of like "
-        "extent on its manifold, not classes; larger radii cut them finer"
-    )
-    out.tree_ = growth.tree(groups, np.array(joins).reshape(-1, 4), out.radius_)
-    out.layout_, out.probabilities_ = out.layouts_[out.radius_], out.probabilities_at_[out.radius_]
-    whole = out.labels_at_[out.radius_]
-    out.labels_ = whole if model.n_motifs is None else out.tree_.cut(int(model.n_motifs))
-    return out
+def _separations(points: NDArray[np.float64], labels: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Distances of the means of groups in units of their spread, infinite on the diagonal."""
+    n = int(labels.max()) + 1
+    count = np.bincount(labels, minlength=n).astype(float)
+    means = np.zeros((n, points.shape[1]))
+    np.add.at(means, labels, points)
+    means /= np.maximum(count, 1)[:, None]
+    spread = max(float(np.sqrt(((points - means[labels]) ** 2).sum(axis=1).mean())), 1e-300)
+    out = np.linalg.norm(means[:, None] - means[None], axis=2) / spread
+    np.fill_diagonal(out, np.inf)
+    return np.asarray(out)
 
 
 def _before_the_gap(manifold: Manifold) -> NDArray[np.float64]:
@@ -183,49 +266,3 @@ def _before_the_gap(manifold: Manifold) -> NDArray[np.float64]:
     values = manifold.eigenvalues_
     kept = int(np.argmin(values[2:] / np.maximum(values[1:-1], 1e-12))) + 2
     return np.asarray((manifold.coordinates_ * values)[:, :kept])
-
-
-def _view(model: NestedRadii, lens: float, moments_of: Callable[[float], MomentsLike]) -> View:
-    unit, leak = model._views[lens]
-    moments = moments_of(lens)
-    wider = None if leak is None else moments_of(SURROUNDINGS)
-    X, doubt = features_and_doubt(moments, model.rotation_invariant, unit, leak, wider)
-    valid = np.asarray(moments.valid, dtype=bool)
-    return View(unit, leak, filled(X, valid), sound_atoms(valid, moments.coverage), doubt)
-
-
-def _parting(view: View, members: NDArray[np.int64], parts: NDArray[np.int32], n_leaves: int) -> Parting:
-    """How to read the parts from the features of one lens: each is a number of tiles, the part of the likeliest is told."""
-    kept = sound_members(members, view)
-    of_kept = parts[np.searchsorted(members, kept)]
-    axes = Axes.fit(view.X[kept])
-    components = axes.apply(view.X[kept])
-    tiles = np.zeros(len(kept), dtype=np.int32)
-    leaves: list[int] = []
-    for part in np.unique(of_kept):
-        inside = np.flatnonzero(of_kept == part)
-        k = 1 if parts.max() == 0 else min(_TILES, max(len(inside) // _POINTS_PER_TILE, 1))
-        own = parts_of_like_extent(components[inside], k)[0]
-        tiles[inside] = own + len(leaves)
-        leaves += [int(part) + n_leaves] * (int(own.max()) + 1)
-    return Parting(axes, GaussianClasses.fit(components, tiles), np.array(leaves, dtype=np.int32))
-
-
-def _merges(points: NDArray[np.float64], labels: NDArray[np.int32]) -> list[tuple[int, int, float]]:
-    """How parts join, those with the nearest middles first: (part that stays, part that joins it, distance in spreads)."""
-    count = np.bincount(labels).astype(float)
-    middles = np.zeros((len(count), points.shape[1]))
-    np.add.at(middles, labels, points)
-    middles /= np.maximum(count, 1)[:, None]
-    spread = max(float(np.sqrt(((points - middles[labels]) ** 2).sum(axis=1).mean())), 1e-300)
-    out: list[tuple[int, int, float]] = []
-    left = list(range(len(count)))
-    while len(left) > 1:
-        pairs = [(a, b) for i, a in enumerate(left) for b in left[i + 1 :]]
-        apart = [float(np.linalg.norm(middles[a] - middles[b])) for a, b in pairs]
-        a, b = pairs[int(np.argmin(apart))]
-        out.append((a, b, min(apart) / spread))
-        middles[a] = (count[a] * middles[a] + count[b] * middles[b]) / (count[a] + count[b])
-        count[a] += count[b]
-        left.remove(b)
-    return out

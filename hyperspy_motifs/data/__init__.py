@@ -1,7 +1,7 @@
-"""Simulated images with their truth, for tests, examples and teaching.
+"""Simulated images with ground truth, for tests, examples and teaching.
 
-Incoherent-imaging models of atomic columns, fast and seeded (:class:`Imaging` says what they leave out), and
-heights of a surface as a :class:`Tip` traces them. Each of these returns an ``AtomicImage`` and a :class:`Truth`:
+Incoherent-imaging models of atomic columns (:class:`Imaging` lists their limits), and heights of a surface as
+recorded by a :class:`Tip`. Each function returns an ``AtomicImage`` and a :class:`Truth`:
 
 :func:`lattice`            a perfect lattice of one species
 :func:`monolayer`          a dichalcogenide with vacancies and dopants
@@ -11,14 +11,14 @@ heights of a surface as a :class:`Tip` traces them. Each of these returns an ``A
 :func:`m1_oxide`           an idealised complex oxide of thirteen sites
 :func:`perovskite`         a ferroelectric domain wall, columns bright or dark
 :func:`beam_damage`        a movie of a dichalcogenide that loses atoms from frame to frame
-:func:`twisted_bilayer`    a moire, whose stacking changes without a step
-:func:`silicon_7x7`        a surface traced by a scanning tunnelling microscope, with missing adatoms
-:func:`crystal_edge`       a crystal beside an amorphous rim and vacuum
-:func:`amorphous`          amorphous matter alone
-:func:`noise`              nothing but noise
+:func:`twisted_bilayer`    a moire, whose stacking changes gradually
+:func:`silicon_7x7`        a scanning tunnelling micrograph of a surface with missing adatoms
+:func:`crystal_edge`       a crystal next to an amorphous rim and vacuum
+:func:`amorphous`          amorphous material
+:func:`noise`              noise without structure
 
-Each ``..._specimen`` gives the columns alone, as arrays, and :func:`simulate` or :func:`topograph` makes an
-image of them without HyperSpy.
+Each ``..._specimen`` returns only the columns as arrays, and :func:`simulate` or :func:`topograph` computes an image
+of them without HyperSpy.
 """
 
 import lazy_loader

@@ -5,13 +5,13 @@ import math
 import numpy as np
 from numba import njit
 
-# Beyond so many standard deviations a Gaussian is below 4e-6 of its peak.
+# Number of standard deviations beyond which a Gaussian is below 4e-6 of its peak.
 REACH = 5.0
 
 
 @njit(cache=True)
 def add_gaussians(image, x, y, weights, sigma, row_shift):
-    """Add normalised Gaussians to an image, sampled at the pixel centres as a scanned probe samples them.
+    """Add normalised Gaussians to an image, sampled at the pixel centres as by a scanned probe.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def add_gaussians(image, x, y, weights, sigma, row_shift):
     sigma : float
         Standard deviation in pixels.
     row_shift : (rows,) float64 array
-        How far each row of the scan lies off along x, in pixels.
+        Shift of each row of the scan along x, in pixels.
     """
     rows, columns = image.shape
     reach = REACH * sigma
@@ -38,7 +38,7 @@ def add_gaussians(image, x, y, weights, sigma, row_shift):
             first = max(0, math.ceil(centre - reach))
             last = min(columns - 1, math.floor(centre + reach))
             offset = first - centre
-            # On a regular grid a Gaussian follows from its first value by two products a step, without exp.
+            # On a regular grid a Gaussian is computed from its first value by two products per step, without exp.
             value = height * math.exp(-((row - y[i]) ** 2 + offset**2) / (2.0 * sigma**2))
             ratio = math.exp(-(2.0 * offset + 1.0) / (2.0 * sigma**2))
             for column in range(first, last + 1):
@@ -67,7 +67,7 @@ def add_columns(
     profile : tuple of (share, sigma)
         Shares of the integral and standard deviations in pixels of the Gaussians.
     row_shift : (rows,) float64 array
-        How far each row of the scan lies off along x, in pixels.
+        Shift of each row of the scan along x, in pixels.
     """
     x, y = np.ascontiguousarray(positions[:, 0]), np.ascontiguousarray(positions[:, 1])
     for share, sigma in profile:

@@ -1,4 +1,4 @@
-"""What the simulators of all families share: the record in the metadata, and entries of their docstrings."""
+"""Common parts of the simulators of all families: the record in the metadata, and entries of their docstrings."""
 
 import functools
 import inspect
@@ -11,10 +11,10 @@ from ._truth import Truth
 P = ParamSpec("P")
 Simulated = tuple[Any, Truth]
 
-# Entries that mean the same in every family; a docstring has them where it says %(name)s.
+# Common entries; a docstring includes them by %(name)s.
 SHARED = {
     "model": (
-        "An incoherent-imaging model, no scattering simulation: see :class:`Imaging` for what it leaves out."
+        "An incoherent-imaging model, not a scattering simulation; :class:`Imaging` lists what it leaves out."
     ),
     "disorder": """disorder : float
         Root mean square static displacement along x and along y, in nm.""",
@@ -23,12 +23,12 @@ SHARED = {
     "imaging": """**imaging
         Parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``rotation``.""",
     "image": """image : AtomicImage
-        Axes x and y in nm. ``metadata.Simulation`` says what it was made with.""",
+        Axes x and y in nm. ``metadata.Simulation`` holds all parameters.""",
 }
 
 
 def family(simulator: Callable[P, Simulated]) -> Callable[P, Simulated]:
-    """Complete a simulator's docstring, and record in the metadata what it was called with.
+    """Complete a simulator's docstring, and record its arguments in the metadata.
 
     Parameters
     ----------

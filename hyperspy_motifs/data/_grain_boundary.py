@@ -19,7 +19,7 @@ BOND = 0.142
 
 
 def _ring_centres(misorientation: float, reach: float, spacing: float, shift: np.ndarray) -> np.ndarray:
-    """Centres of the rings: two triangular lattices that meet at x = 0, merged where they come too near."""
+    """Centres of the rings: two triangular lattices that meet at x = 0, merged where points are too close."""
     sides = []
     for sign in (-1, 1):
         angle = np.deg2rad(0.5 * sign * misorientation)
@@ -42,7 +42,7 @@ def _ring_centres(misorientation: float, reach: float, spacing: float, shift: np
 
 
 def _even_out(points: np.ndarray, spacing: float, reach: float, rounds: int = 6) -> np.ndarray:
-    """Points near the boundary spread by springs between Delaunay neighbours, so that no gap is left."""
+    """Points near the boundary, spread by springs between Delaunay neighbours to avoid gaps."""
     moving = (np.abs(points[:, 0]) < 3.0 * spacing) & (np.hypot(*points.T) < reach)
     points = points.copy()
     for _ in range(rounds):
@@ -56,7 +56,7 @@ def _even_out(points: np.ndarray, spacing: float, reach: float, rounds: int = 6)
 
 
 def _flip(triangles: np.ndarray, edge: tuple[int, int]) -> bool:
-    """Turn the common edge of two triangles, in place: a bond of the carbon net rotates by a right angle."""
+    """Flip the common edge of two triangles, in place: a bond of the carbon net rotates by a right angle."""
     a, b = edge
     pair = np.flatnonzero((triangles == a).any(axis=1) & (triangles == b).any(axis=1))
     if len(pair) != 2:
@@ -86,13 +86,13 @@ def _stone_wales(centres: np.ndarray, triangles: np.ndarray, number: int, reach:
             candidates = [c for c in candidates if away[c]]
     if done < number:
         raise ValueError(
-            f"Only {done} of {number} Stone-Wales defects fit between boundary and frame; ask for fewer "
-            "or a larger image."
+            f"Only {done} of {number} Stone-Wales defects fit between boundary and frame; use fewer "
+            "defects or a larger image."
         )
 
 
 def _carbon_net(centres: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The dual of a triangulation: an atom a triangle, a bond where two triangles share an edge."""
+    """The dual of a triangulation: an atom for each triangle, a bond for each common edge."""
     atoms = centres[triangles].mean(axis=1)
     edges = np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
     owner = np.repeat(np.arange(len(triangles)), 3)
@@ -162,7 +162,7 @@ def grain_boundary_specimen(
         raise ValueError(f"misorientation={misorientation} degrees must lie between 0 and 60.")
     if stone_wales < 0:
         raise ValueError(f"stone_wales={stone_wales} must be 0 or more.")
-    # The rim, where rings are cut, must lie outside the disc that is asked for.
+    # The rim with incomplete rings must lie outside the requested disc.
     outer = reach + 6.0 * BOND
     centres, triangles = _boundary(misorientation, outer, random_state)
     if stone_wales:
@@ -203,15 +203,15 @@ def grain_boundary(
 
     %(model)s The
     boundary runs through the middle of the image, along y where the rotation is 0. It is flat, and relaxed
-    by springs only: which rings it is made of is plausible, not of least energy.
+    by springs only: its rings are plausible, but not of least energy.
 
     Parameters
     ----------
     misorientation : float
-        Tilt of one grain against the other in degrees, 0 to 60.
+        Tilt between the grains in degrees, 0 to 60.
     stone_wales : int
-        Number of bonds inside the grains that are rotated by a right angle, each giving two pentagons and two
-        heptagons.
+        Number of bonds inside the grains that are rotated by a right angle, each of which creates two pentagons and
+        two heptagons.
     %(disorder)s
     %(random_state)s
     %(imaging)s

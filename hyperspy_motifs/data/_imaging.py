@@ -1,4 +1,4 @@
-"""The incoherent imaging model that all families of specimens share."""
+"""The common incoherent imaging model of all families of specimens."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -22,7 +22,7 @@ class Imaging:
     .. math:: F(r) = c(r) \sum_k w_k P(r - r_k) + b(r), \qquad w_k = s \sum_{i \in k} n_i Z_i^\gamma,
 
     where :math:`P` is a Gaussian core with a wider Gaussian as its tails (probe, source size and thermal
-    vibration together), :math:`c` a slow drift of the contrast and :math:`b` the background. In annular
+    vibration together), :math:`c` a slow variation of the contrast and :math:`b` the background. In annular
     bright field the columns absorb instead, :math:`F = e^{-c \sum w P}`: dark on a bright level. The pixel
     then counts electrons, Poisson with mean :math:`F` times dose times pixel area.
 
@@ -33,8 +33,7 @@ class Imaging:
     pixel_size : float
         In nm.
     dose : float or None
-        Electrons per square angstrom. None: no noise, the image is the fraction of the beam that is
-        collected.
+        Electrons per square angstrom. None: no noise, the image is the collected fraction of the beam.
     detector : {"ADF", "ABF"}
         Annular dark field (bright columns) or annular bright field (dark columns).
     probe_size : float
@@ -47,7 +46,7 @@ class Imaging:
         :math:`\gamma`. None: 1.7 for ADF [1]_; 1/3, a weak dependence as in ABF [2]_.
     scattering : float
         :math:`s`, cross section in square angstrom of an atom with Z = 1. The default gives the few percent
-        of the beam that a monolayer scatters at 60 kV; thick specimens at 200 kV take less an atom.
+        of the beam that a monolayer scatters at 60 kV; thick specimens at 200 kV need less per atom.
     background : float
         Uniform background, in units of the median peak of the columns. Not used in ABF.
     background_variation, contrast_variation : float
@@ -58,27 +57,25 @@ class Imaging:
     strain : float
         Largest element of a random linear distortion of the scan.
     wobble : float
-        Amplitude in pixels of a slow sinusoidal distortion of the rows. The truth follows it, as it follows
-        `strain`.
+        Amplitude in pixels of a slow sinusoidal distortion of the rows. The truth includes it, like `strain`.
     drift : (float, float)
-        How far the specimen moves along x and along y while the frame is scanned, in pixels. The truth
-        follows it.
+        Displacement of the specimen along x and along y during the frame, in pixels. The truth includes it.
     row_jitter : float
-        Root mean square shift of single rows along x, in pixels. The truth does not follow it.
+        Root mean square shift of single rows along x, in pixels. The truth does not include it.
     gain : float
         Counts per electron.
     read_noise : float
         Root mean square of Gaussian noise, in counts.
     frame : int
-        Number of the frame: with the same seed, another frame is the same field of view with other noise and
-        jitter, as of a series, or of a second detector (with another `z_exponent`).
+        Number of the frame: with the same seed, another frame shows the same field of view with other noise and
+        jitter, for a series, or for a second detector (with another `z_exponent`).
 
     Notes
     -----
     This is a model for tests and teaching, not a simulation of scattering: no channelling, no multislice, no
     cross-talk or coherence between columns, no thermal diffuse background, no aberrations, no saturation of
     thick or heavy columns. Positions of maxima, numbers of columns and the order of intensities are those of
-    incoherent images; absolute intensities are not to be trusted.
+    incoherent images; absolute intensities are not reliable.
 
     References
     ----------
@@ -122,7 +119,9 @@ class Imaging:
                 f"dose={self.dose} must be positive and finite, or None for an image without noise."
             )
         if not 0 <= self.tails <= 1:
-            raise ValueError(f"tails={self.tails} is the share of the profile in its tails: give 0 to 1.")
+            raise ValueError(
+                f"tails={self.tails} is the share of the profile in its tails; it must be 0 to 1."
+            )
         for name in (
             "background",
             "background_variation",
@@ -138,7 +137,7 @@ class Imaging:
                 f"drift={self.drift} must be pixels along x and y, less than {shape[0]} along y."
             )
         if max(self.contrast_variation, self.strain) >= 1:
-            raise ValueError("contrast_variation and strain are fractions: give less than 1.")
+            raise ValueError("contrast_variation and strain are fractions; they must be less than 1.")
 
     @classmethod
     def of(cls, defaults: dict[str, Any], changes: dict[str, Any]) -> "Imaging":
@@ -147,7 +146,7 @@ class Imaging:
         Parameters
         ----------
         defaults, changes : dict
-            Parameters by name; `changes` win.
+            Parameters by name; `changes` have priority.
 
         Returns
         -------
@@ -168,7 +167,7 @@ class Imaging:
 
     @property
     def reach(self) -> float:
-        """Radius in nm of the disc round the origin that a specimen must fill to fill the image."""
+        """Radius in nm of the disc around the origin that a specimen must cover."""
         diagonal = 0.5 * float(np.hypot(*self.shape)) * self.pixel_size / (1.0 - self.strain)
         widest = max(1.0, self.tail_size) * self.probe_size / FWHM
         moved = (2.0 * abs(self.wobble) + float(np.hypot(*self.drift))) * self.pixel_size
@@ -176,7 +175,7 @@ class Imaging:
 
     @property
     def exponent(self) -> float:
-        """Exponent of the atomic number that is in use."""
+        """Exponent of the atomic number."""
         if self.z_exponent is not None:
             return self.z_exponent
         return 1.7 if self.detector == "ADF" else 1.0 / 3.0
@@ -189,11 +188,11 @@ class Imaging:
 
     @property
     def electrons_per_pixel(self) -> float:
-        """Electrons of the beam that fall on one pixel, times the gain; 1 without a dose."""
+        """Electrons of the beam per pixel, times the gain; 1 without a dose."""
         return 1.0 if self.dose is None else self.gain * self.dose * (10.0 * self.pixel_size) ** 2
 
     def to_pixels(self, points: np.ndarray, random_state: int = 0) -> np.ndarray:
-        """Where points of the specimen come to lie in the image.
+        """Positions of points of the specimen in the image.
 
         Parameters
         ----------
@@ -215,7 +214,7 @@ class Imaging:
         return pixels
 
     def to_specimen(self, pixels: np.ndarray, random_state: int = 0) -> np.ndarray:
-        """Which points of the specimen lie at given points of the image: the inverse of :meth:`to_pixels`.
+        """Points of the specimen at given points of the image: the inverse of :meth:`to_pixels`.
 
         Parameters
         ----------
@@ -243,7 +242,7 @@ class Imaging:
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         linear = (np.eye(2) + self.strain * rng.uniform(-1.0, 1.0, (2, 2))) @ turn
         rows = self.shape[0]
-        # A point is met when the scan reaches its row; by then it has moved by that share of the drift.
+        # A point is imaged when the scan reaches its row; it has then moved by the corresponding share of the drift.
         moved = np.array([[1.0, 0.0], [self.drift[0] / rows, 1.0]])
         moved[1] /= 1.0 - self.drift[1] / rows
         return linear.T @ moved / self.pixel_size, rng.uniform(1.0, 2.5), rng.uniform(0.0, 2.0 * np.pi)
@@ -308,7 +307,7 @@ def expected_image(specimen: Specimen, imaging: Imaging, random_state: int = 0) 
 
 
 def detect(expected: np.ndarray, imaging: Imaging, random_state: int = 0) -> np.ndarray:
-    """Image that a detector counts.
+    """Image in counts of a detector.
 
     Parameters
     ----------
@@ -322,7 +321,7 @@ def detect(expected: np.ndarray, imaging: Imaging, random_state: int = 0) -> np.
     Returns
     -------
     (rows, columns) float32 array
-        Counts; without a dose the fraction of the beam itself, with no noise at all.
+        Counts; without a dose the fraction of the beam, without noise.
     """
     if imaging.dose is None:
         return expected.astype(np.float32)
@@ -334,7 +333,7 @@ def detect(expected: np.ndarray, imaging: Imaging, random_state: int = 0) -> np.
 
 
 def simulate(specimen: Specimen, imaging: Imaging, random_state: int = 0) -> tuple[np.ndarray, Truth]:
-    """Image of a specimen, and its truth, as arrays.
+    """Image of a specimen and its ground truth, as arrays.
 
     Parameters
     ----------
@@ -356,7 +355,7 @@ def simulate(specimen: Specimen, imaging: Imaging, random_state: int = 0) -> tup
 def visible_truth(
     specimen: Specimen, imaging: Imaging, noise_free: np.ndarray, random_state: int = 0
 ) -> Truth:
-    """What of a specimen lies in the image, in pixels.
+    """Ground truth of the part of a specimen inside the image, in pixels.
 
     Parameters
     ----------
@@ -378,7 +377,7 @@ def visible_truth(
         return (x >= 0) & (x <= columns - 1) & (y >= 0) & (y <= rows - 1)
 
     seen = specimen.where(inside)
-    # Columns without a label scatter, but are not listed; nor is a ring with such a corner.
+    # Columns without a label scatter, but are not listed, like rings with such a corner.
     seen = seen.select(seen.labels >= 0)
     extra: dict[str, Any] = {
         "noise_free": noise_free.astype(np.float32),

@@ -16,7 +16,7 @@ from ._truth import Truth
 OPTICS = {"shape": (768, 768), "pixel_size": 0.012, "dose": 2e4, "scattering": 1e-5}
 CELL = np.array([2.113, 2.666])
 CELLS_ALONG_BEAM = 15
-# Site: where the relaxation starts (fractions of the cell, two digits), fraction of vanadium, occupancy. The
+# Site: start of the relaxation (fractions of the cell, two digits), fraction of vanadium, occupancy. The
 # first six are the pentagonal unit, then the linkers, two of them on two-fold axes, then the centres of the
 # channels.
 SITES = {
@@ -37,14 +37,14 @@ SITES = {
 NAMES = list(SITES)
 CENTRE, AXIS, CHANNELS = 0, (9, 10), (11, 12)
 # Distances of metals in nm: centre to ring of a unit (shared edges), neighbours in its ring, shared corners
-# elsewhere, and from a channel's centre to the metals round it.
+# elsewhere, and from a channel's centre to the metals around it.
 UNIT, CORNER, HEXAGON, HEPTAGON = 0.33, 0.362, 0.348, 0.405
 UNIT_RING = 2.0 * UNIT * np.sin(np.pi / 5.0)
 LONGEST = 0.42
 
 
 def equivalent_sites(fractional: np.ndarray) -> np.ndarray:
-    """Positions that the plane group p2gg makes of each site.
+    """Equivalent positions of each site in the plane group p2gg.
 
     Parameters
     ----------
@@ -86,8 +86,8 @@ def _neighbours(fractional: np.ndarray) -> tuple[np.ndarray, ...]:
 def site_coordinates() -> np.ndarray:
     """Fractional coordinates of the thirteen sites, relaxed by springs.
 
-    An idealised model, not a refinement: the network of the M1 phase (which site has which neighbours),
-    with all distances of a kind drawn to one length. The two sites on two-fold axes stay there.
+    An idealised model, not a refinement: the network of neighbours of the M1 phase, with all distances of a kind
+    relaxed to one length. The two sites on two-fold axes stay there.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def site_coordinates() -> np.ndarray:
     start = np.array([SITES[name][0] for name in NAMES])
     first, second, operation, cell, ideal = _neighbours(start)
     free = np.setdiff1d(np.arange(len(start)), AXIS)
-    # Channels only keep their rings open: the metals are held by oxygen, what fills a channel is not.
+    # Channels only keep their rings open: oxygen holds the metals, but not the atoms in channels.
     stiffness = np.where(np.isin(first, CHANNELS) | np.isin(second, CHANNELS), 0.5, 1.0)
 
     def stretch(unknown: np.ndarray) -> np.ndarray:
@@ -132,18 +132,17 @@ def m1_oxide_specimen(
     Returns
     -------
     Specimen
-        Labels: the thirteen sites. Cells: pentagonal units (the corners of the ring, without the centre),
-        triangles, and hexagonal and heptagonal channels, filled or empty. ``per_column["operation"]`` is the
-        operation of the plane group that makes the column from its site (2 and 3 are glides),
-        ``per_column["vanadium"]`` the fraction of vanadium in the column, ``markers["vacancies"]`` the
-        centres of empty channels.
+        Labels: the thirteen sites. Cells: pentagonal units (the corners of the ring, without the centre), triangles,
+        and hexagonal and heptagonal channels, filled or empty. ``per_column["operation"]`` is the operation of the
+        plane group from the site to the column (2 and 3 are glides), ``per_column["vanadium"]`` the fraction of
+        vanadium in the column, ``markers["vacancies"]`` the centres of empty channels.
     """
     if not 0 <= empty_channels <= 1:
-        raise ValueError(f"empty_channels={empty_channels} is a fraction: give 0 to 1.")
+        raise ValueError(f"empty_channels={empty_channels} is a fraction; it must be 0 to 1.")
     copies = equivalent_sites(site_coordinates())
     site = np.tile(np.arange(len(NAMES)), 4)
     operation = np.repeat(np.arange(4), len(NAMES))
-    # The two operations that leave a two-fold axis where it is would count its column twice.
+    # The two operations that keep a two-fold axis would count its column twice.
     distinct = ~(np.isin(site, AXIS) & np.isin(operation, (1, 3)))
     basis = copies.reshape(-1, 2)[distinct]
     points, row = lattice_points(np.diag(CELL), basis, reach)
@@ -183,7 +182,7 @@ def _cells(
     plain = {3: 0, 5: 1, 6: 2, 7: 4}
     net = np.flatnonzero((labels != CENTRE) & ~np.isin(labels, CHANNELS))
     rings = [net[ring] for ring in find_rings(points[net], bonds_within(points[net], LONGEST))]
-    # At the rim of the disc rings of any size close by chance.
+    # At the rim of the disc rings of any size may occur.
     rings = [ring for ring in rings if len(ring) in plain]
     types = np.array([plain[len(ring)] for ring in rings], dtype=int)
     centres = np.array([points[ring].mean(axis=0) for ring in rings]).reshape(-1, 2)
@@ -205,16 +204,15 @@ def m1_oxide(
 ) -> tuple[Any, Truth]:
     """Simulate an idealised complex oxide of the M1 type (Mo-V-Te-Nb-O) along its short axis.
 
-    %(model)s
-    Oxygen is not in it. Pentagonal units, linked by further octahedra, leave channels of six and of seven
-    metals. The coordinates are those of an idealised model with the topology of the phase, relaxed by
-    springs, and not of a refined crystal structure: they may be off by some hundredths of a nanometre. So
-    are the fractions of vanadium and of the channels' filling: indicative.
+    %(model)s It does not include oxygen. Pentagonal units, linked by further octahedra, enclose channels of six and
+    of seven metals. The coordinates are those of an idealised model with the topology of the phase, relaxed by
+    springs, and not of a refined crystal structure: errors may be some hundredths of a nanometre. The fractions of
+    vanadium and of filled channels are only indicative.
 
     Parameters
     ----------
     metal, channel : str
-        Symbols of the main metal and of what fills the channels.
+        Symbols of the main metal and of the element in the channels.
     empty_channels : float
         Fraction of the channels, of six and of seven metals, that are empty.
     %(disorder)s

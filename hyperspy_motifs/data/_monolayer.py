@@ -76,9 +76,9 @@ def monolayer_specimen(
     Returns
     -------
     Specimen
-        Labels: metal, full chalcogen pair, then single vacancies and dopants, as far as asked for. Where both
-        atoms are missing no column is listed; the site is in ``markers["vacancies"]``. Cells: hexagons, and
-        the larger rings round double vacancies.
+        Labels: metal, full chalcogen pair, then single vacancies and dopants, if requested. Columns without atoms are
+        not listed; the site is in ``markers["vacancies"]``. Cells: hexagons, and the larger rings round double
+        vacancies.
     """
     parameter = dichalcogenide(material)[2]
     vectors = parameter * np.array([[1.0, 0.0], [0.5, np.sqrt(0.75)]])
@@ -98,7 +98,7 @@ def place_defects(
     chalcogen_dopant: Dopant = None,
     random_state: int = 0,
 ) -> tuple[np.ndarray, list[tuple[str, str, float]]]:
-    """Decide what stands on each site of a dichalcogenide.
+    """Choose the species on each site of a dichalcogenide.
 
     Parameters
     ----------
@@ -110,9 +110,9 @@ def place_defects(
     Returns
     -------
     labels : (n,) int array
-        Index into `species`, -1 where nothing is left.
+        Index into `species`, -1 for empty sites.
     species : list of (str, str, float)
-        Name, element and number of atoms of each class that was asked for.
+        Name, element and number of atoms of each requested class.
     """
     metal, chalcogen, _ = dichalcogenide(material)
     substitutes = []
@@ -208,7 +208,7 @@ def monolayer(
     """Simulate a monolayer of a transition metal dichalcogenide with point defects.
 
     %(model)s
-    Nothing relaxes round a defect.
+    There is no relaxation around defects.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A movie of a specimen that changes under the beam, with what became what."""
+"""A movie of a specimen that changes under the beam, with its transitions."""
 
 from typing import Any
 
@@ -27,8 +27,8 @@ def beam_damage(
 ) -> tuple[Any, Truth]:
     """Simulate a movie of a dichalcogenide that loses chalcogen under the beam.
 
-    From frame to frame every chalcogen column loses one of its atoms with the probability `knock_on`, whether it has two or
-    one, and a column that misses atoms gets one back with the probability `refill`.
+    From frame to frame every chalcogen column loses one of its atoms with the probability `knock_on`, if it has any,
+    and an incomplete column regains one with the probability `refill`.
 
     %(model)s
 
@@ -41,7 +41,7 @@ def beam_damage(
     vacancies : float
         Fraction of the chalcogen columns that miss one atom in the first frame.
     drift : (float, float)
-        How far the specimen moves from frame to frame along x and along y, in nm.
+        Displacement of the specimen from frame to frame along x and along y, in nm.
     %(disorder)s
         The same in all frames.
     %(random_state)s
@@ -52,9 +52,9 @@ def beam_damage(
     image : AtomicImage
         Navigation axis: frames; signal axes x and y in nm.
     truth : Truth
-        Columns of all frames, one frame after another. ``extra``: ``frame`` (n,) and ``site`` (n,), which is the same for a
-        column in all frames; ``transitions`` (4, 4), how often a site in the field went from one state to another: metal,
-        full pair, single vacancy, nothing.
+        Columns of all frames, one frame after another. ``extra``: ``frame`` (n,) and ``site`` (n,), which is the same
+        for a column in all frames; ``transitions`` (4, 4), the number of transitions of sites between states: metal,
+        full pair, single vacancy, empty.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def beam_damage(
     species = [(metal, metal, 1.0), (f"{chalcogen}2", chalcogen, 2.0), (f"{chalcogen}1", chalcogen, 1.0)]
     rng = np.random.default_rng([random_state, 11])
     pair = site == 1
-    # 0 metal, 1 full, 2 single vacancy, 3 nothing: one more is one atom less.
+    # 0 metal, 1 full, 2 single vacancy, 3 empty: each step from 1 removes one atom.
     state = np.where(pair, 1 + (rng.random(len(site)) < vacancies), 0)
     number = np.arange(len(points))
     frames, truths, seen_states = [], [], []

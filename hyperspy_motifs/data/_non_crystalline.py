@@ -1,4 +1,4 @@
-"""What is not crystal: vacuum, amorphous matter, and noise alone."""
+"""Non-crystalline images: vacuum, amorphous material, and noise."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from ._truth import Truth
 def amorphous_specimen(
     reach: float, areal_density: float = 300.0, element: str = "C", random_state: int = 0
 ) -> Specimen:
-    """Atoms at random positions in a disc, as a projection of amorphous matter shows them.
+    """Atoms at random positions in a disc, as in a projection of amorphous material.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def amorphous_specimen(
     Returns
     -------
     Specimen
-        None of its atoms is labelled.
+        Its atoms have no labels.
     """
     if not areal_density > 0:
         raise ValueError(f"areal_density={areal_density} atoms per nm^2 must be positive.")
@@ -51,15 +51,14 @@ def amorphous_specimen(
 def amorphous(
     *, areal_density: float = 300.0, element: str = "C", random_state: int = 0, **imaging: Any
 ) -> tuple[Any, Truth]:
-    """Simulate amorphous matter, in which there are no columns to find.
+    """Simulate amorphous material without columns.
 
-    %(model)s Atoms
-    are placed without regard to each other, so there is no short-range order.
+    %(model)s Atoms are placed independently, so there is no short-range order.
 
     Parameters
     ----------
     areal_density : float
-        Atoms per square nanometre; about 100 a nanometre of thickness for amorphous carbon.
+        Atoms per square nanometre; about 100 per nanometre of thickness for amorphous carbon.
     element : str
         Symbol of the element.
     %(random_state)s
@@ -70,7 +69,7 @@ def amorphous(
     -------
     %(image)s
     truth : Truth
-        Without any column.
+        Without columns.
 
     Examples
     --------
@@ -87,16 +86,16 @@ def amorphous(
 def crystal_edge_specimen(
     crystal: Specimen, matter: Specimen, width: float, vacuum: float, amorphous: float
 ) -> Specimen:
-    """A crystal that ends in a rim of amorphous matter, and vacuum beyond.
+    """A crystal with an amorphous rim, next to vacuum.
 
     Parameters
     ----------
     crystal, matter : Specimen
-        Both filling the field.
+        Both cover the field.
     width : float
         Width of the field in nm.
     vacuum, amorphous : float
-        Fractions of the field: vacuum on the right, the rim beside it. The boundaries are wavy.
+        Fractions of the field: vacuum on the right, the rim next to it. The boundaries are wavy.
 
     Returns
     -------
@@ -107,7 +106,7 @@ def crystal_edge_specimen(
             raise ValueError(f"{name} is {fraction} of the field; it must lie between 0 and 1.")
 
     def depth(points: np.ndarray) -> np.ndarray:
-        """How far points lie inside the edge of all matter, in units of the width."""
+        """Distance of points from the edge of all matter, in units of the width."""
         return 0.5 - vacuum - points[:, 0] / width + 0.02 * np.sin(12.0 * points[:, 1] / width)
 
     solid = crystal.where(lambda points: depth(points) >= amorphous)
@@ -127,10 +126,10 @@ def crystal_edge(
     random_state: int = 0,
     **imaging: Any,
 ) -> tuple[Any, Truth]:
-    """Simulate a crystal beside an amorphous rim and vacuum: only the crystal has columns to find.
+    """Simulate a crystal next to an amorphous rim and vacuum: only the crystal has columns.
 
     %(model)s The
-    rim holds as many atoms an area as the crystal, at random positions.
+    rim has the areal density of atoms of the crystal, at random positions.
 
     Parameters
     ----------
@@ -160,8 +159,7 @@ def crystal_edge(
     """
     optics = Imaging.of({}, imaging)
     crystal = lattice_specimen(kind, optics.reach, spacing, element).displaced(disorder, random_state)
-    # Carbon in such plenty that the rim is as bright as the crystal is on average: lone heavy atoms would be
-    # columns.
+    # The density of carbon makes the rim as bright as the crystal on average: single heavy atoms would be columns.
     ratio = (atomic_number(element) / atomic_number("C")) ** optics.exponent
     density = ratio * len(crystal.positions) / (np.pi * optics.reach**2)
     matter = amorphous_specimen(optics.reach, density, "C", random_state)
@@ -171,13 +169,13 @@ def crystal_edge(
 
 @family
 def noise(*, level: float = 0.005, random_state: int = 0, **imaging: Any) -> tuple[Any, Truth]:
-    """Simulate an image of nothing but noise.
+    """Simulate an image of noise without structure.
 
     Parameters
     ----------
     level : float
         Fraction of the beam that reaches the detector everywhere; ``background_variation`` of the imaging,
-        here in units of the level, lets it change slowly.
+        here in units of the level, makes it vary slowly.
     %(random_state)s
     **imaging
         Parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``read_noise``.
@@ -186,7 +184,7 @@ def noise(*, level: float = 0.005, random_state: int = 0, **imaging: Any) -> tup
     -------
     %(image)s
     truth : Truth
-        Without any column.
+        Without columns.
 
     Examples
     --------

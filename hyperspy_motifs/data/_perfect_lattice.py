@@ -33,9 +33,9 @@ def lattice_specimen(kind: str, reach: float, spacing: float = 0.25, element: st
     Returns
     -------
     Specimen
-        Sites of one lattice that no translation brings onto each other (the two of the honeycomb, the three
-        of the kagome lattice) have labels of their own, although a rotation makes them equal. Its cells are
-        the faces of the nearest-neighbour net.
+        Sites that are not related by a translation (the two of the honeycomb, the three of the kagome lattice) have
+        different labels, although they are equal up to a rotation. Its cells are the faces of the nearest-neighbour
+        net.
     """
     if kind not in LATTICES:
         raise ValueError(f"kind={kind!r} is unknown; choose one of {', '.join(LATTICES)}.")
@@ -76,7 +76,7 @@ def lattice(
     Parameters
     ----------
     kind : {"square", "triangular", "honeycomb", "kagome"}
-        The honeycomb has sites in two orientations, the kagome lattice in three; the labels say which.
+        The honeycomb has sites in two orientations, the kagome lattice in three; the labels distinguish them.
     spacing : float
         Distance of nearest neighbours in nm.
     element : str

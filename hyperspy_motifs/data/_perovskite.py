@@ -12,7 +12,7 @@ from ._truth import Truth
 
 # Lattice parameter in nm, A, B: cubic or nearly so.
 MATERIALS = {"SrTiO3": (0.3905, "Sr", "Ti"), "BaTiO3": (0.4, "Ba", "Ti"), "PbTiO3": (0.395, "Pb", "Ti")}
-# Twenty cells along the beam at 200 kV; an atom counts less than in a monolayer at 60 kV.
+# Twenty cells along the beam at 200 kV; an atom contributes less than in a monolayer at 60 kV.
 OPTICS = {
     "ADF": {"pixel_size": 0.014, "dose": 2e4, "scattering": 1e-5, "probe_size": 0.11},
     "ABF": {"pixel_size": 0.014, "dose": 2e4, "scattering": 5e-3, "probe_size": 0.09, "tails": 0.05},
@@ -36,12 +36,12 @@ def perovskite_specimen(
     reach : float
         Radius of the disc in nm.
     oxygen : bool
-        Whether the columns of oxygen alone are part of the truth. They are part of the specimen always.
+        Whether columns of oxygen only are part of the truth. They are always part of the specimen.
 
     Returns
     -------
     Specimen
-        Labels A, B displaced to larger y, B displaced to smaller y, and O where asked for. The displacement
+        Labels A, B displaced to larger y, B displaced to smaller y, and O if requested. The displacement
         of every column is in ``per_column["displacement"]``, x, y in nm. Cells: squares of four A columns.
     """
     if material not in MATERIALS:
@@ -59,7 +59,7 @@ def perovskite_specimen(
     if not oxygen:
         labels[labels == 3] = -1
     every = np.arange(len(points))
-    # Oxygen stands in the B columns and in columns of its own.
+    # Oxygen is in the B columns and in separate columns.
     own = np.array([atomic_number(a_site), atomic_number(b_site), 8, 8])[site]
     corners = _squares(points, site, parameter)
     return Specimen(
@@ -97,11 +97,11 @@ def perovskite(
     random_state: int = 0,
     **imaging: Any,
 ) -> tuple[Any, Truth]:
-    """Simulate a perovskite along [001] with a ferroelectric domain wall, in bright or in dark contrast.
+    """Simulate a perovskite along [001] with a ferroelectric domain wall, in bright or dark contrast.
 
-    %(model)s;
-    annular bright field above all is only an absorption that grows weakly with the atomic number. The wall
-    is ideal, runs through the middle of the image along y where the rotation is 0, and only B columns move.
+    %(model)s; annular bright field in particular is only an absorption that increases weakly with the atomic number.
+    The wall is ideal, runs through the centre of the image along y for a rotation of 0, and only B columns are
+    displaced.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def perovskite(
         Annular dark field: bright columns, those of oxygen too weak to be part of the truth. Annular bright
         field: dark columns, oxygen among them.
     displacement : float
-        How far the B column stands off the middle of its cell along y, in nm; the sign changes at the wall.
+        Displacement of the B column from the centre of its cell along y, in nm; the sign changes at the wall.
     wall_width : float
         The displacement follows tanh(x / `wall_width`), in nm.
     %(disorder)s

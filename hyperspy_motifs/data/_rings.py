@@ -1,11 +1,11 @@
-"""Rings of a known structure, from its known bonds."""
+"""Rings of a structure with known bonds."""
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 
 def bonds_within(points: np.ndarray, longest: float) -> np.ndarray:
-    """Pairs of points not farther apart than a bond is long.
+    """Pairs of points within the length of a bond.
 
     Parameters
     ----------
@@ -26,15 +26,15 @@ def bonds_within(points: np.ndarray, longest: float) -> np.ndarray:
 def find_rings(points: np.ndarray, bonds: np.ndarray) -> list[np.ndarray]:
     """Faces of a planar net of straight bonds.
 
-    Every bond is walked in both senses; at each point the walk leaves by the bond next clockwise to the one
-    it came by. Walks that close counter-clockwise are rings, those that close clockwise are the outside.
+    Every bond is traversed in both directions; at each point the walk continues with the next bond clockwise.
+    Counter-clockwise walks are rings, clockwise walks are the outside.
 
     Parameters
     ----------
     points : (n, 2) array
         x, y in any unit.
     bonds : (b, 2) int array
-        Pairs of points; no two bonds cross. Points with a single bond and what hangs on them are left out.
+        Pairs of points; no two bonds cross. Points with a single bond and the attached branches are ignored.
 
     Returns
     -------
@@ -88,15 +88,14 @@ def signed_area(corners: np.ndarray) -> float:
 
 
 def vertex_figures(n_points: int, points: np.ndarray, rings: list[np.ndarray]) -> list[str]:
-    """The cyclic sequence of the rings round each point, such as ``"3.3.4.3.4"``.
+    """The cyclic sequence of the rings around each point, such as ``"3.3.4.3.4"``.
 
-    Of all rotations and reflections of the sequence the least is taken, so that equal figures have equal
-    names.
+    The least of all rotations and reflections of the sequence is used, so that equal figures have equal names.
 
     Parameters
     ----------
     n_points : int
-        Number of points that names are wanted for: the first so many.
+        Number of points to name, from the first on.
     points : (n, 2) array
         x, y.
     rings : list of int arrays

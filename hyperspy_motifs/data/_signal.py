@@ -1,4 +1,4 @@
-"""From arrays to HyperSpy."""
+"""Conversion of arrays to HyperSpy signals."""
 
 import json
 from dataclasses import asdict
@@ -24,19 +24,19 @@ def image_signal(
     ----------
     image : (rows, columns) or (frames, rows, columns) array
     imaging : Imaging
-        Gives the pixel size; all of it is recorded in ``metadata.Simulation.imaging``, as JSON.
+        Contains the pixel size; all parameters are recorded in ``metadata.Simulation.imaging``, as JSON.
     title : str
         For ``metadata.General.title``.
     quantity : str
-        What a pixel is. If empty, counts or, without a dose, the fraction of the beam.
+        Quantity of a pixel. If empty, counts or, without a dose, the fraction of the beam.
     model : str
-        How the image came about, for ``metadata.Simulation.model``.
+        Method of the simulation, for ``metadata.Simulation.model``.
 
     Returns
     -------
     AtomicImage
     """
-    # Only here: the arrays beneath are of use without HyperSpy, whose import takes a second.
+    # Imported here, because the functions of arrays work without HyperSpy, whose import takes a second.
     import hyperspy.api as hs
 
     axes = [

@@ -1,4 +1,4 @@
-"""The 7x7 reconstruction of Si(111) as a scanning tunnelling microscope sees it."""
+"""The 7x7 reconstruction of Si(111) in scanning tunnelling microscopy."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ OPTICS = {"shape": (360, 400), "pixel_size": 0.045, "dose": None, "probe_size": 
 CORNERS = ((1, 1), (5, 1), (1, 5))
 CENTRES = ((3, 1), (1, 3), (3, 3))
 NAMES = ["faulted_corner", "faulted_centre", "unfaulted_corner", "unfaulted_centre"]
-# How far the adatoms stand out, in nm, in this order: filled states, where the halves differ.
+# Heights of the adatoms in nm, in this order, for filled states, in which the halves differ.
 HEIGHTS = np.array([0.125, 0.11, 0.095, 0.08])
 
 
@@ -87,24 +87,24 @@ def silicon_7x7(
 ) -> tuple[Any, Truth]:
     """Simulate a scanning tunnelling micrograph of Si(111)-(7x7), with missing adatoms.
 
-    The positions are those of the dimer-adatom-stacking-fault model [1]_ on ideal sites, twelve adatoms a
-    cell. The heights are indicative, of filled states, in which the faulted half looks higher [2]_: each
-    adatom is a bump as wide as the tip is blunt. No electronic structure is computed, and neither rest atoms
-    nor the depth of the corner holes are in it; :class:`Tip` adds what the scan does.
+    The positions are those of the dimer-adatom-stacking-fault model [1]_ on ideal sites, twelve adatoms per cell. The
+    heights are indicative, of filled states, in which the faulted half appears higher [2]_: each adatom is a bump
+    with the width of the tip. The model does not include electronic structure, rest atoms, or the depth of the corner
+    holes; :class:`Tip` adds the effects of the scan.
 
     Parameters
     ----------
     vacancies : float
         Fraction of the adatoms that are missing.
     reacted : float
-        Fraction of the adatoms that are there but dark, at 0.45 of their height, as after a reaction that
-        took their dangling bond.
+        Fraction of the adatoms that are present but dark, at 0.45 of their height, as after a reaction at their
+        dangling bond.
     noise, line_noise, tilt, streaks
         See :class:`Tip`, in nm.
     %(disorder)s
     %(random_state)s
     **imaging
-        Parameters of :class:`Imaging` that shape the frame: ``shape``, ``pixel_size``, ``rotation``,
+        Parameters of :class:`Imaging` for the frame: ``shape``, ``pixel_size``, ``rotation``,
         ``drift``, ``row_jitter``, and ``probe_size``, here the width of an adatom.
 
     Returns

@@ -1,4 +1,4 @@
-"""The specimen: columns in the plane and the atoms that they hold."""
+"""The specimen: columns in the plane and their atoms."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -27,32 +27,32 @@ def atomic_number(symbol: str) -> int:
     Raises
     ------
     ValueError
-        If there is no such element up to uranium.
+        If the symbol is not an element up to uranium.
     """
     if symbol not in ELEMENTS:
-        raise ValueError(f"{symbol!r} is no element up to uranium; give a symbol such as 'Mo' or 'Se'.")
+        raise ValueError(f"{symbol!r} is not an element up to uranium; give a symbol such as 'Mo' or 'Se'.")
     return ELEMENTS.index(symbol) + 1
 
 
 @dataclass(frozen=True, eq=False)
 class Specimen:
-    """Atomic columns seen along the beam, before any imaging.
+    """Atomic columns along the beam, before imaging.
 
     Attributes
     ----------
     positions : (n, 2) float64 array
-        x, y of the columns in nm; the origin comes to the centre of the image.
+        x, y of the columns in nm; the origin is at the centre of the image.
     labels : (n,) int array
-        Class of each column, an index into `names`; -1 for columns that scatter but are no part of the truth
-        (oxygen in ADF, amorphous matter).
+        Class of each column, an index into `names`; -1 for columns that scatter but are not part of the truth (oxygen
+        in ADF, amorphous material).
     names : list of str
         Names of the classes.
     column : (k,) int array
-        Which column each kind of atom stands in. A column may hold several kinds, or none.
+        Column of each kind of atom. A column may contain several kinds, or none.
     numbers : (k,) int array
         Atomic numbers.
     counts : (k,) float64 array
-        How many such atoms stand above each other in the column.
+        Number of these atoms in the column.
     cells : list of int arrays
         Rings of columns, counter-clockwise.
     cell_types : (m,) int array
@@ -60,7 +60,7 @@ class Specimen:
     cell_names : list of str
         Names of the classes of cells.
     per_column : dict of (n, ...) arrays
-        Further facts about each column.
+        Further values of each column.
     markers : dict of (j, 2) arrays
         Further points in nm, such as vacant sites.
     """
@@ -78,7 +78,7 @@ class Specimen:
     markers: dict[str, np.ndarray] = field(default_factory=dict)
 
     def displaced(self, rms: float, random_state: int) -> "Specimen":
-        """The specimen with every column moved at random: frozen static disorder.
+        """The specimen with random displacements of all columns (static disorder).
 
         Parameters
         ----------
@@ -97,7 +97,7 @@ class Specimen:
         return replace(self, positions=self.positions + rms * step)
 
     def where(self, keep: Callable[[np.ndarray], np.ndarray]) -> "Specimen":
-        """The part of the specimen that lies in a region; the rest becomes vacuum.
+        """The part of the specimen inside a region; the rest is vacuum.
 
         Parameters
         ----------
@@ -112,7 +112,7 @@ class Specimen:
         return replace(inside, markers={name: points[keep(points)] for name, points in self.markers.items()})
 
     def select(self, kept: np.ndarray) -> "Specimen":
-        """The specimen with some of its columns only, and the rings that are whole among them.
+        """The specimen with only some of its columns, and the rings with all corners among them.
 
         Parameters
         ----------
@@ -139,12 +139,12 @@ class Specimen:
         )
 
     def beside(self, matter: "Specimen") -> "Specimen":
-        """The specimen and other matter, no part of the truth, in one field of view.
+        """The specimen and other matter, which is not part of the truth, in one field of view.
 
         Parameters
         ----------
         matter : Specimen
-            Its columns scatter; they are not labelled.
+            Its columns scatter but have no labels.
 
         Returns
         -------
@@ -167,7 +167,7 @@ class Specimen:
 
 
 def lattice_points(vectors: np.ndarray, basis: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
-    """Points of a lattice with a basis inside a disc round the origin.
+    """Points of a lattice with a basis inside a disc around the origin.
 
     Parameters
     ----------
@@ -183,10 +183,10 @@ def lattice_points(vectors: np.ndarray, basis: np.ndarray, reach: float) -> tupl
     positions : (n, 2) float64 array
         x, y in nm.
     site : (n,) int array
-        Row of `basis` that each point belongs to.
+        Row of `basis` of each point.
     """
     vectors, basis = np.asarray(vectors, dtype=float), np.asarray(basis, dtype=float)
-    # The rows of the inverse tell how many cells fit along each vector, however skew they are.
+    # The rows of the inverse give the number of cells along each vector, also for oblique cells.
     n_cells = np.ceil(reach * np.linalg.norm(np.linalg.inv(vectors), axis=0)).astype(int) + 2
     i, j = np.meshgrid(
         np.arange(-n_cells[0], n_cells[0] + 1), np.arange(-n_cells[1], n_cells[1] + 1), indexing="ij"

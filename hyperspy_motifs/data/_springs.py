@@ -1,4 +1,4 @@
-"""Points that springs hold apart and together."""
+"""Relaxation of points connected by springs."""
 
 import math
 
@@ -8,7 +8,7 @@ from numba import njit
 
 @njit(cache=True)
 def relax_springs(points, pairs, rest, stiffness, moving, steps, inertia):
-    """Let points go where springs between them pull, with damping.
+    """Move points by the forces of springs between them, with damping.
 
     Parameters
     ----------
@@ -17,13 +17,13 @@ def relax_springs(points, pairs, rest, stiffness, moving, steps, inertia):
     pairs : (s, 2) int array
         Ends of the springs.
     rest, stiffness : (s,) float64 arrays
-        Length at rest, and how strongly each spring pulls; a sum of about 7 around a point is stable.
+        Length at rest, and stiffness of each spring; a sum of about 7 around a point is stable.
     moving : (n,) bool array
         Points that are free.
     steps : int
         Number of steps.
     inertia : float
-        Share of its velocity that a point keeps from step to step.
+        Share of the velocity of a point that is kept from step to step.
     """
     velocity = np.zeros_like(points)
     force = np.empty_like(points)

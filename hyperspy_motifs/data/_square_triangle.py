@@ -36,7 +36,7 @@ def _ring_of_points(number: int, radius: float, first: float) -> np.ndarray:
 
 
 def _distinct(points: np.ndarray) -> np.ndarray:
-    """Points that lie on each other counted once, the first of them kept."""
+    """Points without duplicates; the first of coincident points is kept."""
     pairs = cKDTree(points).query_pairs(0.1, output_type="ndarray")
     return np.delete(points, np.unique(pairs.max(axis=1)), axis=0) if len(pairs) else points
 
@@ -44,16 +44,16 @@ def _distinct(points: np.ndarray) -> np.ndarray:
 def inflate(vertices: np.ndarray, turned: np.ndarray) -> np.ndarray:
     """One Stampfli inflation of a tiling of squares and triangles with edge 1.
 
-    Every vertex becomes a dodecagon: a hexagon of six triangles in a ring of six squares and six triangles.
-    The dodecagons of neighbours share a side; what is left open between them is a triangle, or a square with
-    a triangle on each side, whose corners are corners of the dodecagons.
+    Every vertex becomes a dodecagon: a hexagon of six triangles in a ring of six squares and six triangles. The
+    dodecagons of neighbours share a side; a gap between them is a triangle, or a square with a triangle on each side,
+    whose corners are corners of the dodecagons.
 
     Parameters
     ----------
     vertices : (n, 2) array
         All edges have length 1 and run along multiples of 30 degrees.
     turned : (n,) bool array
-        Dodecagons whose inside is turned by 30 degrees: either choice gives a tiling.
+        Dodecagons whose interior is rotated by 30 degrees: both choices give a tiling.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def square_triangle_vertices(kind: str, radius: float, random_state: int = 0) ->
     for step in range(steps):
         turned = rng.random(len(vertices)) < 0.5 if kind == "random" else np.zeros(len(vertices), dtype=bool)
         vertices = inflate(vertices, turned)
-        # What the following inflations carry out of the disc need not be made.
+        # Points that the following inflations move out of the disc are omitted.
         needed = radius / INFLATION ** (steps - 1 - step) + 3.0
         vertices = vertices[np.hypot(vertices[:, 0], vertices[:, 1]) <= needed]
     return vertices[np.hypot(vertices[:, 0], vertices[:, 1]) <= radius]
@@ -128,11 +128,11 @@ def square_triangle_specimen(
     Returns
     -------
     Specimen
-        Labels: the sizes of the tiles round the vertex, such as ``"3.3.4.3.4"``. Cells: the tiles.
+        Labels: the sizes of the tiles around the vertex, such as ``"3.3.4.3.4"``. Cells: the tiles.
     """
     if not edge > 0:
         raise ValueError(f"edge={edge} nm must be positive.")
-    # Vertices at the rim lack tiles; they must lie outside the disc that is asked for.
+    # Vertices at the rim lack tiles; they must lie outside the requested disc.
     points = square_triangle_vertices(kind, reach / edge + 2.5, random_state)
     rings = find_rings(points, bonds_within(points, 1.2))
     figures = vertex_figures(len(points), points, rings)
@@ -172,10 +172,10 @@ def square_triangle(
     Parameters
     ----------
     kind : {"sigma", "elongated", "stampfli", "random"}
-        ``"sigma"``: the net 3.3.4.3.4 of the sigma phase, two triangles a square. ``"elongated"``:
-        3.3.3.4.4, rows of squares between rows of triangles. ``"stampfli"``: the dodecagonal quasi-crystal
-        by inflation [1]_, with 4 / sqrt(3) triangles a square in the limit. ``"random"``: the same
-        inflation, the inside of each dodecagon turned by 30 degrees or not at random.
+        ``"sigma"``: the net 3.3.4.3.4 of the sigma phase, two triangles per square. ``"elongated"``: 3.3.3.4.4, rows
+        of squares between rows of triangles. ``"stampfli"``: the dodecagonal quasi-crystal by inflation [1]_, with 4
+        / sqrt(3) triangles per square in the limit. ``"random"``: the same inflation with random rotations of the
+        interior of each dodecagon by 30 degrees.
     edge : float
         Edge of the tiles in nm.
     element : str
@@ -188,7 +188,7 @@ def square_triangle(
     -------
     %(image)s
     truth : Truth
-        Labels: the sizes of the tiles round the vertex. Cells: triangles and squares.
+        Labels: the sizes of the tiles around the vertex. Cells: triangles and squares.
 
     References
     ----------

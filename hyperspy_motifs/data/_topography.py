@@ -1,4 +1,4 @@
-"""Heights as a scanning probe traces them."""
+"""Height images of a scanning probe."""
 
 from dataclasses import dataclass
 
@@ -12,28 +12,28 @@ from ._truth import Truth
 
 @dataclass(frozen=True)
 class Tip:
-    r"""What a scanning probe and its feedback add to a height map.
+    r"""Effects of a scanning probe and its feedback on a height map.
 
     The map is a sum of bumps on a tilted plane,
 
     .. math:: z(r) = \sum_k h_k P(r - r_k) + t \cdot r + \ell_y + \epsilon,
 
-    where :math:`P` is 1 at its centre and as wide as the tip is blunt (``probe_size`` and ``tails`` of
-    :class:`Imaging`), :math:`\ell_y` the offset of a row and :math:`\epsilon` noise of the pixel. Offsets of
-    rows wander: the feedback remembers the last row.
+    where :math:`P` is 1 at its centre and has the width of the tip (``probe_size`` and ``tails`` of
+    :class:`Imaging`), :math:`\ell_y` the offset of a row and :math:`\epsilon` noise of the pixel. Offsets of rows are
+    correlated: the feedback depends on the previous row.
 
     Parameters
     ----------
     noise : float
         Root mean square noise of a pixel in nm.
     line_noise : float
-        Root mean square offset of a row from the next, in nm.
+        Root mean square offset between successive rows, in nm.
     memory : float
-        Share of its offset that a row hands to the next, 0 to less than 1.
+        Share of the offset of a row that the next row keeps, 0 to less than 1.
     tilt : (float, float)
-        How much higher the right and the lower edge of the frame are than the left and the upper edge, in nm.
+        Height differences of the right from the left edge and of the lower from the upper edge of the frame, in nm.
     streaks : float
-        Expected number in the frame of short horizontal streaks, where the tip loses its place.
+        Expected number of short horizontal streaks in the frame, where the tip is unstable.
     streak_height : float
         Root mean square height of a streak in nm.
     """
@@ -50,10 +50,10 @@ class Tip:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}={getattr(self, name)} must be 0 or more.")
         if not 0 <= self.memory < 1:
-            raise ValueError(f"memory={self.memory} is a share: give 0 to less than 1.")
+            raise ValueError(f"memory={self.memory} is a share; it must be 0 or more and less than 1.")
 
     def trace(self, heights: np.ndarray, random_state: int = 0, frame: int = 0) -> np.ndarray:
-        """Heights as this tip records them.
+        """Heights recorded by this tip.
 
         Parameters
         ----------
@@ -62,7 +62,7 @@ class Tip:
         random_state : int
             Seed.
         frame : int
-            Number of the frame: another one has other noise.
+            Number of the frame, which changes the noise.
 
         Returns
         -------
@@ -86,12 +86,12 @@ class Tip:
 def topograph(
     specimen: Specimen, imaging: Imaging, tip: Tip, random_state: int = 0
 ) -> tuple[np.ndarray, Truth]:
-    """Height map of a surface, and its truth, as arrays.
+    """Height map of a surface and its ground truth, as arrays.
 
     Parameters
     ----------
     specimen : Specimen
-        With ``per_column["height"]``, how far each atom stands out, in nm.
+        With ``per_column["height"]``, the height of each atom, in nm.
     imaging : Imaging
         Its frame, distortions, drift and ``probe_size`` are used; dose and detector are not.
     tip : Tip

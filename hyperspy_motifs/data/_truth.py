@@ -1,4 +1,4 @@
-"""What is known about a simulated image."""
+"""Ground truth of a simulated image."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,9 +8,9 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What a simulated image shows, exactly.
+    """Ground truth of a simulated image.
 
-    Only columns whose centre lies inside the frame are listed, and only cells all of whose corners do.
+    It lists only columns with the centre inside the frame, and cells with all corners inside.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Truth:
     cell_names : list of str
         Names of the classes of cells.
     extra : dict
-        What a family adds. Always there: ``noise_free``, the expected image (float32, in the units of the
+        Further values of a family. Always present: ``noise_free``, the expected image (float32, in the units of the
         image), and ``rotation``, in degrees.
     """
 

@@ -13,8 +13,8 @@ from ._specimen import Specimen, lattice_points
 from ._truth import Truth
 
 BOUNDARIES = ("4|4P", "8")
-# Metals that face each other over a 4|4P boundary stand off; 0.28 nm is between the metal and what is
-# reported.
+# Metals on both sides of a 4|4P boundary are farther apart; 0.28 nm is between the value of the metal and reported
+# values.
 FACING = 0.28
 
 
@@ -41,7 +41,7 @@ def twin_boundary_specimen(
     -------
     Specimen
         Labels by species. Cells: rings. ``per_column["domain"]``: 0 on the boundary, 1 and -1 on its sides;
-        ``per_column["figure"]``: sizes of the rings round the column.
+        ``per_column["figure"]``: sizes of the rings around the column.
     """
     if boundary not in BOUNDARIES:
         raise ValueError(f"boundary={boundary!r} is unknown; choose one of {', '.join(BOUNDARIES)}.")
@@ -49,7 +49,7 @@ def twin_boundary_specimen(
     vectors = parameter * np.array([[1.0, 0.0], [0.5, np.sqrt(0.75)]])
     outer = reach + 2.0 * parameter
     points, site = lattice_points(vectors, np.array([[0.0, 0.0], [1 / 3, 1 / 3]]), outer)
-    # A row of chalcogen columns comes to lie on the mirror; two metals or one of each side are bonded to it.
+    # A row of chalcogen columns lies on the mirror line, with bonds to two metals or one metal on each side.
     row = parameter / np.sqrt(12.0)
     points[:, 1] = row - points[:, 1] if boundary == "4|4P" else points[:, 1] - row
     upper, on = points[:, 1] > 0.5 * row, np.abs(points[:, 1]) < 0.5 * row
@@ -78,8 +78,7 @@ def twin_boundary(
 ) -> tuple[Any, Truth]:
     """Simulate a mirror twin boundary of a dichalcogenide monolayer, with its 4-rings or 8-rings.
 
-    %(model)s The
-    boundary runs through the middle of the image, along x where the rotation is 0. It is built by geometry,
+    %(model)s The boundary runs through the middle of the image, along x where the rotation is 0. It is geometric and
     not relaxed.
 
     Parameters
@@ -102,7 +101,7 @@ def twin_boundary(
     %(image)s
     truth : Truth
         Labels by species. Cells: the rings. ``extra["domain"]`` (n,): 0 on the boundary, 1 and -1 on its
-        sides; ``extra["figure"]`` (n,): sizes of the rings round the column, such as ``"4.6.4.6"``.
+        sides; ``extra["figure"]`` (n,): sizes of the rings around the column, such as ``"4.6.4.6"``.
 
     References
     ----------

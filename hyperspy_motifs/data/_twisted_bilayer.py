@@ -1,4 +1,4 @@
-"""Two monolayers turned against each other, and their moire."""
+"""Two monolayers with a relative rotation, and their moire."""
 
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,7 @@ from ._signal import image_signal
 from ._specimen import Specimen, atomic_number, lattice_points
 from ._truth import Truth
 
-# At 80 kV an atom counts less than at 60 kV.
+# At 80 kV an atom contributes less than at 60 kV.
 OPTICS = {"shape": (768, 768), "pixel_size": 0.011, "dose": 4e5, "scattering": 3e-5, "probe_size": 0.11}
 # Stackings of high symmetry: shift of the upper metal from the lower metal, in fractions of the lattice
 # vectors.
@@ -38,7 +38,7 @@ def lattice_vectors(parameter: float) -> np.ndarray:
 
 
 def _turn(degrees: float) -> np.ndarray:
-    """Matrix that turns row vectors from x towards y."""
+    """Matrix that rotates row vectors from x towards y."""
     angle = np.deg2rad(degrees)
     return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
 
@@ -74,7 +74,7 @@ def registry(points: np.ndarray, parameter: float, twist: float) -> np.ndarray:
     parameter : float
         Lattice parameter.
     twist : float
-        Degrees by which the upper layer is turned against the lower, half of it each.
+        Rotation of the upper relative to the lower layer in degrees, half of it for each.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def registry(points: np.ndarray, parameter: float, twist: float) -> np.ndarray:
 
 
 def registry_distance(shift: np.ndarray, parameter: float) -> np.ndarray:
-    """How far a registry is from each stacking of high symmetry.
+    """Distance of a registry from each stacking of high symmetry.
 
     Parameters
     ----------
@@ -118,13 +118,13 @@ def twisted_bilayer_specimen(material: str, reach: float, twist: float) -> Speci
     reach : float
         Radius of the disc in nm.
     twist : float
-        Degrees by which the upper layer is turned against the lower, half of it each, from parallel stacking.
+        Rotation of the upper relative to the lower layer in degrees, half of it for each, from parallel stacking.
 
     Returns
     -------
     Specimen
-        Columns of both layers, labelled by species, also where they overlap; ``per_column["layer"]`` is 0 or
-        1. Metal stands over metal at the origin.
+        Columns of both layers, labelled by species, including overlapping ones; ``per_column["layer"]`` is 0 or
+        1. Metal is above metal at the origin.
     """
     metal, chalcogen, parameter = dichalcogenide(material)
     z = np.array([atomic_number(metal), atomic_number(chalcogen)])
@@ -153,7 +153,7 @@ def find_maxima(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     (n, 2) float64 array
-        x, y in pixels. The parabolas go through the logarithms, so that a single Gaussian is placed exactly.
+        x, y in pixels. The parabolas fit the logarithms, so that the position of a single Gaussian is exact.
     """
     row, column = np.nonzero(image == maximum_filter(image, size=3))
     inside = (row > 0) & (row < image.shape[0] - 1) & (column > 0) & (column < image.shape[1] - 1)
@@ -178,17 +178,16 @@ def twisted_bilayer(
     random_state: int = 0,
     **imaging: Any,
 ) -> tuple[Any, Truth]:
-    """Simulate a twisted bilayer, whose local stacking changes without a step over the moire.
+    """Simulate a twisted bilayer, whose local stacking changes gradually across the moire.
 
     %(model)s The
-    layers are rigid: nothing relaxes towards the stackings of low energy.
+    layers are rigid: there is no relaxation towards stackings of low energy.
 
     Parameters
     ----------
     material : {"MoS2", "MoSe2", "MoTe2", "WS2", "WSe2", "NbSe2"}
     twist : float
-        Degrees by which the upper layer is turned against the lower from parallel stacking; more than 0, at
-        most 30.
+        Rotation of the upper relative to the lower layer in degrees, from parallel stacking; more than 0, at most 30.
     %(disorder)s
     %(random_state)s
     %(imaging)s
@@ -198,7 +197,7 @@ def twisted_bilayer(
     %(image)s
     truth : Truth
         Columns of the two layers overlap, so the positions are the maxima of the image without noise.
-        Labels: the nearest of the stackings AA, AB and BA, a coarse name of a continuous quantity. In
+        Labels: the nearest of the stackings AA, AB and BA, a discretisation of a continuous quantity. In
         ``extra``: ``registry`` (n, 2), the local shift of the upper metal from the lower in fractions of the
         lattice vectors; ``registry_distance`` (n, 3) to the three stackings in nm; ``moire_vectors`` (2, 2)
         as rows in nm, before rotation and distortion; ``moire_period`` in nm; ``columns`` (k, 2) in pixels,

@@ -6,21 +6,21 @@ from typing import Any
 
 import numpy as np
 
-# A click this near to an atom, in units of half the separation, means that atom.
+# Largest distance of a click from its atom, in units of half the separation.
 NEAR = 1.0
 
 
 class AtomEditor:
-    """The plot of an image on which a click removes the atom under it, or adds one where there is none.
+    """The plot of an image in which a click removes an atom, or adds one if there is none.
 
-    The left button edits, the key ``u`` takes the last edit back; while a tool of the toolbar (zoom, pan) is active,
-    clicks belong to it. Every edit is at once in ``signal.atoms``. Keep a reference to the editor while the figure is
+    The left button edits, the key ``u`` reverts the last edit. Clicks are ignored while a tool of the toolbar (zoom,
+    pan) is active. Every edit is written to ``signal.atoms``. Keep a reference to the editor while the figure is
     open.
 
     Parameters
     ----------
     signal : AtomicImage
-        One that has atoms (``find_atoms``) or none yet.
+        An image with or without atoms (``find_atoms``).
 
     Attributes
     ----------
@@ -46,14 +46,14 @@ class AtomEditor:
 
     @property
     def frame(self) -> int:
-        """Flat index of the frame that is shown."""
+        """Flat index of the displayed frame."""
         shape = self.signal.axes_manager.navigation_shape
         if not shape:
             return 0
         return int(np.ravel_multi_index(self.signal.axes_manager.indices[::-1], shape[::-1]))
 
     def toggle(self, x: float, y: float) -> None:
-        """Remove the atom at x, y (axis units), or add one where there is none."""
+        """Remove the atom at x, y (axis units), or add one if there is none."""
         here = self._positions()
         if len(here) > 1:
             distance = np.hypot(*(here - [x, y]).T)
@@ -67,13 +67,13 @@ class AtomEditor:
         self._apply("add", (float(x), float(y)), self.frame)
 
     def undo(self) -> None:
-        """Take the last edit back."""
+        """Revert the last edit."""
         if self._undo:
             kind, place, frame = self._undo.pop()
             self._edit("add" if kind == "remove" else "remove", place, frame)
 
     def close(self) -> None:
-        """Stop listening to the figure."""
+        """Disconnect from the figure."""
         for connection in self._connections:
             self.figure.canvas.mpl_disconnect(connection)
         self._connections = []

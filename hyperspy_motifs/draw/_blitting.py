@@ -1,4 +1,4 @@
-"""What moves, drawn over a stored picture of what does not."""
+"""Animated artists over a stored background."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from matplotlib.figure import Figure
 
 
 class MovingLayer:
-    """Animated artists of a figure, drawn over the stored rest of it: milliseconds, however much is below.
+    """Animated artists of a figure, drawn over a stored background in milliseconds.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
         The figure.
     artists : callable
-        Returns the artists that move, in the order in which they are drawn; each is animated, so that
-        matplotlib leaves it out.
+        Returns the animated artists in drawing order; matplotlib excludes them from normal drawing.
     """
 
     def __init__(self, figure: Figure, artists: Callable[[], Sequence[Artist]]) -> None:
@@ -30,11 +29,11 @@ class MovingLayer:
     def _on_draw(self, event: Any) -> None:
         canvas: Any = self.figure.canvas
         if canvas.is_saving():
-            # What moves goes into the file as it stands; the file's background is not that of the window.
+            # Animated artists are drawn normally in a file, whose background differs from that of the window.
             for artist in self._artists():
                 artist.draw(event.renderer)
             return
-        # Canvases that are not made of pixels (Cairo, vector output) cannot store a background.
+        # Canvases without pixels (Cairo, vector output) cannot store a background.
         if hasattr(canvas, "copy_from_bbox"):
             self._background = canvas.copy_from_bbox(self.figure.bbox)
         self._draw_artists()
@@ -44,7 +43,7 @@ class MovingLayer:
             self.figure.draw_artist(artist)
 
     def draw(self) -> None:
-        """Draw what moves anew."""
+        """Draw the animated artists again."""
         canvas: Any = self.figure.canvas
         if self._background is None or not hasattr(canvas, "restore_region"):
             canvas.draw_idle()

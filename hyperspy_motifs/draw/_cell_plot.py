@@ -1,4 +1,4 @@
-"""Cells over the image: by class, by number of corners, by area, strain or orientation."""
+"""Cells on the image by class, number of corners, area, strain or orientation."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from ._legend import add_motif_legend
 from ._palette import RARE, as_labels, cell_colours
 
 MOST_CLASSES = 20
-"""Number of classes that have a colour of their own; the rare ones beyond are one grey."""
+"""Number of classes with different colours; rarer ones are grey."""
 
 
 def rare_classes(classes: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Classes beyond the most frequent ones that the picture has colours for."""
+    """Classes that are too rare for a colour."""
     present, counts = np.unique(classes, return_counts=True)
     return present[np.argsort(-counts, kind="stable")][MOST_CLASSES:]
 
 
 def class_colours(classes: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Colours (m, 4) of cells by class, all the rare ones in one grey."""
+    """Colours (m, 4) of cells by class, with rare ones in grey."""
     faces = cell_colours(classes)
     faces[np.isin(classes, rare_classes(classes))] = RARE
     return faces
@@ -45,18 +45,17 @@ def plot_cells(
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
-    """Draw cells as translucent areas over the image.
+    """Draw cells as translucent areas on the image.
 
     Parameters
     ----------
     polygons : sequence of array_like, each of shape (k, 2)
         x, y of the corners of each cell in axis units: ``[xy[indices] for indices in cells.polygons]``.
     colour_by : array_like, shape (m,), optional
-        Integers are classes (of cells, or numbers of corners) with a legend, in which the classes beyond the
-        20 most frequent ones are one grey; floats (areas) are put on a colour scale. Outlines alone are
-        drawn without it.
+        Integers are classes (of cells, or numbers of corners) with a legend, in which classes beyond the 20 most
+        frequent ones are grey; floats (areas) have a colour scale. By default only outlines are drawn.
     image : array_like, shape (rows, columns), optional
-        Drawn below.
+        Background.
     extent : tuple of float, optional
         Left, right, bottom, top of the image in axis units; pixels by default.
     units : str
@@ -64,9 +63,9 @@ def plot_cells(
     names : sequence of str, optional
         Name of each class for the legend, indexed by the integers of `colour_by`.
     label : str, optional
-        What the values are, for the colour bar.
+        Label of the colour bar.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; a new figure by default.
     **kwargs
         To :class:`matplotlib.collections.PolyCollection`: ``alpha``, ``cmap``, ``clim``, ``linewidths``.
 
@@ -77,7 +76,7 @@ def plot_cells(
     Raises
     ------
     ValueError
-        If shapes do not fit together, a class is negative or names are too few.
+        If shapes do not match, a class is negative or there are too few names.
     """
     corners = [check_positions(polygon, "each polygon") for polygon in polygons]
     points = np.concatenate(corners) if corners else np.empty((0, 2))
@@ -99,7 +98,7 @@ def plot_cells(
         ax.add_collection(PolyCollection(corners, facecolors=faces, **kwargs))
         add_motif_legend(ax, classes, names, cells=True, others=rare_classes(classes))
     else:
-        # Less of the image than below classes: here shades of one scale are to be read.
+        # The image is fainter than for classes, so that shades of one scale are readable.
         collection = PolyCollection(corners, **{"cmap": "viridis", "alpha": max(alpha, 0.75)} | kwargs)
         collection.set_array(values)
         ax.add_collection(collection)
@@ -111,7 +110,7 @@ def plot_cells(
 
 
 def _ends(values: NDArray[Any], collection: PolyCollection) -> str:
-    """Which ends of the colour bar are points, since values lie beyond them."""
+    """Ends of the colour bar that are arrows because values lie beyond them."""
     low, high = collection.get_clim()
     if low is None or high is None or not np.isfinite(values).any():
         return "neither"
@@ -139,7 +138,7 @@ def plot_orientation(
     angles : array_like, shape (m,)
         Orientation of each in radians.
     image : array_like, shape (rows, columns), optional
-        Drawn below.
+        Background.
     n_fold : int
         Rotational symmetry of the cells: angles are equal modulo 2 pi / `n_fold`.
     extent, units, ax, **kwargs
@@ -180,7 +179,7 @@ def plot_strain(
     units : str
         Units of the axes, for the scale bars.
     figure : matplotlib.figure.Figure or SubFigure, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; a new figure by default.
 
     Returns
     -------

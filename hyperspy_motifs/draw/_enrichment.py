@@ -1,4 +1,4 @@
-"""Which types are neighbours more, or less, often than by chance."""
+"""Types that are neighbours more, or less, often than by chance."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._image import axes_or_new, make_room
 from ._layout_plot import add_colour_bar
 from ._types import short_name, type_nodes
 
-_WRITTEN = 12  # types whose scores fit into the fields
+_WRITTEN = 12  # largest number of types with scores in the fields
 
 
 def _matrices(
@@ -47,25 +47,25 @@ def plot_enrichment(
     Parameters
     ----------
     scores : array_like, shape (k, k), or networkx.DiGraph
-        Observed less expected number of neighbours, in standard deviations, NaN where unknown; or a motif
-        graph, whose ``neighbours`` edges between types tell it.
+        Observed minus expected number of neighbours, in standard deviations, NaN where unknown; or a motif graph with
+        ``neighbours`` edges between types.
     names : sequence of str, optional
         Name of each type.
     q : array_like, shape (k, k), optional
-        False discovery rate of each. Pairs at or below `level` are framed.
+        False discovery rate of each pair. Pairs at or below `level` are framed.
     kind : str
-        Of a graph: which types, ``'motif'``, ``'cell-class'`` or those of a higher level.
+        Kind of types of a graph: ``'motif'``, ``'cell-class'`` or one of a higher level.
     most : int
-        Of a graph: number of types drawn, the most frequent ones.
+        Number of types of a graph, the most frequent ones.
     level : float
         See `q`.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; a new figure by default.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The scores are written into the fields where there are at most 12 types.
+        The scores are written into the fields for up to 12 types.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def plot_enrichment(
     limit = max(float(np.percentile(finite, 95)), 1.0) if finite.size else 1.0
     shown = ax.imshow(z, cmap="RdBu_r", vmin=-limit, vmax=limit, origin="upper")
     ax.set_facecolor("0.9")
-    # A name of two lines has no room in a field of a large matrix.
+    # A name of two lines does not fit into a field of a large matrix.
     texts = [short_name(text, 10, lines=1) if k > _WRITTEN else text for text in texts]
     rotated = max((len(text) for text in texts), default=0) > (3 if k <= _WRITTEN else 2)
     fontsize = "small" if k <= _WRITTEN else "x-small" if k <= 20 else "xx-small"
@@ -115,6 +115,6 @@ def plot_enrichment(
                 color=colour,
             )
     extend = "both" if finite.size and finite.max() > limit else "neither"
-    add_colour_bar(ax, shown, "z (observed against chance)", extend=extend)
+    add_colour_bar(ax, shown, "z (observed versus random)", extend=extend)
     make_room(ax, made_here=made_here)
     return ax

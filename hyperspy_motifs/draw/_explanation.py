@@ -1,4 +1,4 @@
-"""What each radial order carries, and which modes tell two motifs apart."""
+"""Power of radial orders, and modes that distinguish two motifs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def plot_orders(
     n_max: int | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw what the moments of each radial order carry beside their noise.
+    """Draw the power of the moments of each radial order and that of their noise.
 
     Parameters
     ----------
@@ -34,11 +34,11 @@ def plot_orders(
         Mean square of the moments of an order without noise, and that of the noise
         (:class:`hyperspy_motifs.zernike.OrderSpectrum`). Values that are not positive are not drawn.
     variation : array_like, shape (N,), optional
-        Variance between atoms without noise: what tells patterns apart.
+        Variance between atoms without noise, which distinguishes patterns.
     n_max : int, optional
-        Highest order worth keeping; what lies beyond is shaded.
+        Highest order to keep; higher orders are shaded.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; a new figure by default.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def plot_orders(
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("radial order n")
     ax.set_ylabel("mean square of the moments")
-    # Above the axes: which part of them is empty depends on the data.
+    # Above the axes, because the empty part of them depends on the data.
     ax.legend(
         frameon=False,
         fontsize="small",
@@ -82,20 +82,20 @@ def plot_explanation(
     groups: tuple[int, int] | None = None,
     figure: Any = None,
 ) -> NDArray[Any]:
-    """Draw two motifs, their difference, and the modes that tell them apart.
+    """Draw two motifs, their difference, and the modes that distinguish them.
 
     Parameters
     ----------
     pictures : array_like, shape (3, size, size)
-        First motif, second motif (one grey scale), and the first less the second (red is more, blue less).
+        First motif, second motif (one grey scale), and the first minus the second (red is positive, blue negative).
     titles : sequence of str, length 3
     functions : array_like, shape (k, size, size)
-        Modes, the most telling first, each with the sign of its difference.
+        Modes in decreasing order of contribution, each with the sign of its difference.
     mode_titles : sequence of str, length k
     groups : (int, int), optional
         Numbers of the motifs, for the colours of their frames.
     figure : matplotlib.figure.Figure or SubFigure, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; a new figure by default.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def plot_explanation(
     Raises
     ------
     ValueError
-        If there are not three pictures, or a title is missing.
+        If there are not three images, or a title is missing.
     """
     shown, modes = np.asarray(pictures, dtype=float), np.asarray(functions, dtype=float)
     if shown.ndim != 3 or len(shown) != 3 or modes.ndim != 3:

@@ -1,4 +1,4 @@
-"""The linked explorer: image, layout and patches answer each other."""
+"""The explorer with linked image, layout and patches."""
 
 from __future__ import annotations
 
@@ -23,32 +23,31 @@ from ._image import check_positions, plot_image
 from ._labelling import Labelling
 from ._layout_plot import frame_layout
 
-# What a callback answers: labels, labels and names of the motifs, or nothing.
+# Result of a callback: labels, labels and names of the motifs, or None.
 NewLabels = ArrayLike | tuple[ArrayLike, Sequence[str]] | None
 
 _HELP = (
-    "click or draw round atoms · shift adds · a: whole motif · n: new motif · m: merge · x: split · "
+    "click or draw around atoms · shift adds · a: whole motif · n: new motif · m: merge · x: split · "
     "u: undo · esc: none"
 )
 
 
 class Explorer:
-    """Window in which image, layout and patches of the atoms answer each other.
+    """Window with linked image, layout and patches of the atoms.
 
-    Atoms are chosen by a click or by drawing round them, in the image or in the layout (with shift: added),
-    or by a click on the mean of their motif; they are lit everywhere. The chosen atoms can become a motif,
-    their motifs be merged, split and named, from buttons and from keys, and every step be undone. The patch
-    shown is that of the atom under the pointer.
+    Atoms are selected by a click or a lasso, in the image or in the layout (with shift: added), or by a click on the
+    mean of their motif; they are highlighted in all panels. The selected atoms can become a motif, and their motifs
+    can be merged, split and named, with buttons and keys. Every step can be undone. The patch is that of the atom
+    under the pointer.
 
-    Callbacks are told of every edit and may answer with labels (n,) of their own, or with a tuple of labels and
-    names where the motifs have been renumbered; these are then taken. Where they answer None (or are not
-    given), the explorer edits its labels itself. Splitting needs its callback. A ValueError of theirs is told in
-    the status line, and nothing is changed.
+    Callbacks are called for every edit and may return labels (n,), or a tuple of labels and names if the motifs were
+    renumbered; these are then used. If they return None (or are missing), the explorer edits its labels itself.
+    Splitting needs its callback. A ValueError of a callback is shown in the status line, and nothing is changed.
 
     Parameters
     ----------
     arrays : ExplorerArrays
-        What is shown.
+        The displayed data.
     on_new_motif : callable, optional
         Called with the indices of the atoms, an array of int.
     on_merge : callable, optional
@@ -58,16 +57,16 @@ class Explorer:
     on_name : callable, optional
         Called with the motif and its name.
     on_undo : callable, optional
-        Called with nothing; may answer with labels.
+        Called without arguments; may return labels.
     figure : matplotlib.figure.Figure, optional
-        Where to draw, emptied first; a new figure by default.
+        Figure to draw on, cleared first; a new figure by default.
 
     Attributes
     ----------
     labelling : Labelling
         Current labels and names.
     selection : numpy.ndarray of int
-        Indices of the chosen atoms, sorted.
+        Sorted indices of the selected atoms.
     figure : matplotlib.figure.Figure
     """
 
@@ -89,11 +88,11 @@ class Explorer:
         self._on_name, self._on_undo = on_name, on_undo
         self.figure = plt.figure(figsize=_size_of_window()) if figure is None else figure
         self.figure.clear()
-        # Callbacks are held weakly by matplotlib: without this the explorer would fall silent when the
-        # variable that holds it goes.
+        # matplotlib keeps weak references to callbacks: without this the explorer would stop when its last variable
+        # is deleted.
         self.figure._motif_explorer = self  # type: ignore[attr-defined]
         self._lasso: tuple[AtomPanel, list[tuple[float, float]]] | None = None
-        # Before the text box listens: it redraws the whole figure at every click that it is not kept from.
+        # Before the text box connects: it redraws the whole figure at every click that is not intercepted.
         self._connections = [self.figure.canvas.mpl_connect("button_press_event", self._on_press)]
         self._make_panels()
         self._make_buttons()
@@ -108,7 +107,7 @@ class Explorer:
             connect("key_press_event", self._on_key),
         ]
 
-    # Making the window
+    # Window
 
     def _make_panels(self) -> None:
         arrays = self.arrays
@@ -120,7 +119,7 @@ class Explorer:
         middle = 0.015 + 0.54 * (right - 0.015)
         image_ax = self.figure.add_axes((0.015, 0.31, middle - 0.025, 0.635))
         plot_image(arrays.image, extent=arrays.extent, units=arrays.units, ax=image_ax)
-        # Drawn last: the veil over atoms that are not chosen would hide it.
+        # Drawn last: the veil over unselected atoms would hide it.
         self._scale_bar = image_ax.artists[-1]
         self._scale_bar.set_animated(True)
         layout_ax = self.figure.add_axes((middle + 0.015, 0.31, right - middle - 0.02, 0.635))
@@ -143,7 +142,7 @@ class Explorer:
             panel: panel.ax.plot([], [], color="red", linewidth=1.0, animated=True, zorder=7)[0]
             for panel in self.atom_panels
         }
-        # Clear of the left edge, where the toolbar stands in a notebook.
+        # With a margin on the left for the toolbar in a notebook.
         self._status = self.figure.text(0.045, 0.965, "", fontsize="small", va="bottom", animated=True)
         self.figure.text(0.985, 0.965, _HELP, fontsize="x-small", ha="right", va="bottom", color="0.35")
 
@@ -168,17 +167,17 @@ class Explorer:
         self._name_box.label.set_fontsize("small")
         self._name_box.on_submit(self._on_submit)
 
-    # Choosing
+    # Selection
 
     def select(self, indices: ArrayLike, *, add: bool = False) -> None:
-        """Choose atoms and light them everywhere.
+        """Select atoms and highlight them in all panels.
 
         Parameters
         ----------
         indices : array_like of int
             Atoms.
         add : bool
-            Whether the atoms chosen before stay chosen.
+            Whether to keep the previous selection.
         """
         chosen = np.unique(np.asarray(indices, dtype=np.intp))
         if chosen.size and not 0 <= chosen[0] <= chosen[-1] < len(self.labelling.labels):
@@ -192,23 +191,23 @@ class Explorer:
         self._layer.draw()
 
     def select_motifs(self, motifs: Iterable[int], *, add: bool = False) -> None:
-        """Choose all atoms of the given motifs."""
+        """Select all atoms of the given motifs."""
         self.select(np.flatnonzero(np.isin(self.labelling.labels, list(motifs))), add=add)
 
     def clear(self) -> None:
-        """Choose no atom."""
+        """Clear the selection."""
         self.select([])
 
     @property
     def selected_motifs(self) -> list[int]:
-        """Motifs of the chosen atoms."""
+        """Motifs of the selected atoms."""
         return np.unique(self.labelling.labels[self.selection]).tolist()
 
     # Editing
 
     @refusing
     def new_motif(self) -> bool:
-        """Make the chosen atoms a motif; whether that was possible."""
+        """Make the selected atoms a motif; return whether this was possible."""
         if not len(self.selection):
             return self._refuse("choose the atoms of the new motif first")
         answer = self._on_new_motif(self.selection) if self._on_new_motif else None
@@ -216,7 +215,7 @@ class Explorer:
 
     @refusing
     def merge(self) -> bool:
-        """Merge the motifs of the chosen atoms; whether that was possible."""
+        """Merge the motifs of the selected atoms; return whether this was possible."""
         motifs = self.selected_motifs
         if len(motifs) < 2:
             return self._refuse("choose atoms of two motifs or more to merge them")
@@ -225,18 +224,18 @@ class Explorer:
 
     @refusing
     def split(self) -> bool:
-        """Split the motif of the chosen atoms; whether that was possible."""
+        """Split the motif of the selected atoms; return whether this was possible."""
         motifs = self.selected_motifs
         if len(motifs) != 1:
             return self._refuse("choose atoms of one motif to split it")
         answer = self._on_split(motifs[0]) if self._on_split else None
         if answer is None or np.array_equal(_labels_of(answer), self.labelling.labels):
-            return self._refuse(f"{self.labelling.names[motifs[0]]} does not split")
+            return self._refuse(f"{self.labelling.names[motifs[0]]} cannot be split")
         return self._take(answer)
 
     @refusing
     def rename(self, name: str) -> bool:
-        """Name the motif of the chosen atoms; whether that was possible."""
+        """Name the motif of the selected atoms; return whether this was possible."""
         motifs = self.selected_motifs
         if len(motifs) != 1:
             return self._refuse("choose atoms of one motif to name it")
@@ -248,7 +247,7 @@ class Explorer:
 
     @refusing
     def undo(self) -> bool:
-        """Take the last edit back; whether there was one."""
+        """Revert the last edit; return whether there was one."""
         if not self.labelling.can_undo:
             return self._refuse("there is nothing to undo")
         answer = self._on_undo() if self._on_undo else None
@@ -257,7 +256,7 @@ class Explorer:
         return True
 
     def close(self) -> None:
-        """Stop listening to the figure."""
+        """Disconnect from the figure."""
         for connection in self._connections:
             self.figure.canvas.mpl_disconnect(connection)
         self._connections = []
@@ -300,10 +299,10 @@ class Explorer:
         artists = [a for panel in (*self.atom_panels, self.patch_panel) for a in panel.moving]
         return [*artists, self._scale_bar, *self._lasso_lines.values(), self._status]
 
-    # Listening
+    # Events
 
     def _place(self, event: MouseEvent) -> tuple[AtomPanel, float, float] | None:
-        """Panel of atoms under the pointer and the data coordinates there."""
+        """Panel of atoms under the pointer, and the data coordinates of the pointer."""
         toolbar = getattr(self.figure.canvas, "toolbar", None)
         if toolbar is not None and str(getattr(toolbar, "mode", "")):
             return None  # panning or zooming
@@ -314,7 +313,7 @@ class Explorer:
 
     def _on_press(self, event: MouseEvent) -> None:
         if self._name_box.capturekeystrokes:
-            # Enters the name before the click chooses other atoms.
+            # Submits the name before the click selects other atoms.
             self._name_box.stop_typing()
         self._name_box.set_active(event.inaxes is self._name_box.ax)
         if event.button != 1:
@@ -349,7 +348,7 @@ class Explorer:
         self._lasso_lines[panel].set_data([], [])
         path = np.array([*trail, (event.x, event.y)], dtype=float)
         places = panel.ax.transData.inverted().transform(path)
-        if np.ptp(path, axis=0).max() < 5:  # a hand that trembles does not draw round anything
+        if np.ptp(path, axis=0).max() < 5:  # small movements are not a lasso
             index = panel.nearest(*places[0])
             self.select([] if index is None else [index], add=_adds(event))
         else:
@@ -371,13 +370,13 @@ class Explorer:
 
 
 def _size_of_window() -> tuple[float, float]:
-    """Inches of a new figure: a cell of a notebook is narrower than a screen, and does not show what lies beyond."""
+    """Inches of a new figure: a cell of a notebook is narrower than a screen and clips larger figures."""
     backend = mpl.get_backend().lower()
     return (9.4, 6.2) if "ipympl" in backend or backend == "widget" else (12.5, 7.2)
 
 
 def _labels_of(answer: Any) -> Any:
-    """Labels in the answer of a callback."""
+    """Labels in the result of a callback."""
     return answer[0] if isinstance(answer, tuple) else answer
 
 

@@ -1,4 +1,4 @@
-"""How the explorer's edits are called from buttons and keys."""
+"""Calls of the explorer's edits from buttons and keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.backend_bases import Event
 
 
 def refusing(edit: Callable[..., bool]) -> Callable[..., bool]:
-    """An edit that says in the status line why a callback cannot do it: an exception would be seen by nobody."""
+    """An edit that shows errors of callbacks in the status line, because exceptions would not be visible."""
 
     @functools.wraps(edit)
     def call(explorer: Any, *arguments: object) -> bool:
@@ -23,7 +23,7 @@ def refusing(edit: Callable[..., bool]) -> Callable[..., bool]:
 
 
 def without_event(action: Callable[[], object]) -> Callable[[Event], None]:
-    """`action` as a button calls it."""
+    """`action` as the callback of a button."""
 
     def call(event: Event) -> None:
         action()

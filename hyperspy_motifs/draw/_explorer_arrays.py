@@ -1,4 +1,4 @@
-"""What the explorer shows, as plain arrays."""
+"""Data of the explorer as plain arrays."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._image import Extent, check_length, check_positions
 
 @dataclass(frozen=True)
 class ExplorerArrays:
-    """What the explorer shows.
+    """Data of the explorer.
 
     Attributes
     ----------
@@ -27,10 +27,10 @@ class ExplorerArrays:
     layout : array_like, shape (n, 2)
         Force-relaxed layout of the atoms.
     patches, reconstructions : sequence of array_like of shape (size, size), optional
-        Patch of each atom, and the patch rebuilt from its moments: anything of length n that gives an array
-        for an index, read as the pointer moves.
+        Patch of each atom, and the patch reconstructed from its moments: any sequence of length n that returns an
+        array for an index, read on demand.
     turned : sequence of array_like of shape (size, size), optional
-        Patches for the means, where each is turned so that equal sites look equal; `patches` if not given.
+        Patches for the means, each rotated so that equal sites have equal patches; `patches` by default.
     moments : array_like, shape (n, K), optional
         Zernike moments of each atom, with `modes`.
     modes : array_like of int, shape (K, 2), optional
@@ -70,10 +70,10 @@ class ExplorerArrays:
             raise ValueError("moments and modes belong together: give both or neither.")
 
     def means(self, labels: NDArray[np.intp], most: int = 300) -> dict[int, NDArray[np.float64]]:
-        """Mean patch of each motif that occurs, over at most `most` of its atoms spread evenly.
+        """Mean patch of each motif that occurs, over an even sample of at most `most` of its atoms.
 
-        The mean of hundreds of patches looks like that of thousands, and is there at once. Atoms without moments,
-        whose disc leaves the image, are left out as long as there are others.
+        The mean of hundreds of patches is sufficient and fast. Atoms without moments, whose disc leaves the image,
+        are excluded if there are others.
         """
         result: dict[int, NDArray[np.float64]] = {}
         patches = self.patches if self.turned is None else self.turned

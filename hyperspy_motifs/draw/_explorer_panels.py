@@ -1,7 +1,7 @@
 """The panels of the explorer: atoms (in the image or the layout), one atom's patch, the means of all motifs.
 
-What changes with every motion of the pointer is in ``moving`` of each panel and drawn over a stored
-background; what changes with the labels is drawn by ``set_labels``, with the whole figure.
+Artists that depend on the pointer are in ``moving`` of each panel and are drawn over a stored background; artists
+that depend on the labels are drawn by ``set_labels`` with the whole figure.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from ._palette import contrast_colours, motif_colours
 from ._zernike import group_magnitudes
 
 REACH = 15.0
-"""Largest distance in screen pixels between the pointer and the atom that it means."""
+"""Largest distance in screen pixels between the pointer and its atom."""
 
 MOST_RINGS = 30
-"""Number of lit atoms up to which each is ringed."""
+"""Largest number of highlighted atoms with rings."""
 
 
 class AtomPanel:
-    """Atoms as points in one pair of axes, in the colours of their motifs, some of them lit.
+    """Atoms as points in one pair of axes, in the colours of their motifs, some of them highlighted.
 
     A few lit atoms are ringed. When there are more, a veil is drawn over all atoms and the lit ones above it:
-    rings of hundreds would hide what they mark.
+    rings of hundreds would hide the atoms.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-        With its limits set.
+        Axes with limits.
     points : numpy.ndarray, shape (n, 2)
         Coordinates of the atoms in these axes.
     size : float
@@ -71,7 +71,7 @@ class AtomPanel:
 
     @property
     def moving(self) -> list[Artist]:
-        """What is drawn over the stored background, in order."""
+        """Artists over the stored background, in order."""
         return [self._veil, *self._lit_lines.values(), self._rings, self._hover]
 
     def set_labels(self, labels: NDArray[np.intp]) -> None:
@@ -92,7 +92,7 @@ class AtomPanel:
         colour = motif_colours([motif])
         (line,) = self.ax.plot(
             [], [], linestyle="none", marker="o", markersize=self.size, markerfacecolor=colour[0],
-            # The outline of a small marker would be most of it.
+            # The outline would dominate a small marker.
             markeredgecolor=contrast_colours(colour)[0],
             markeredgewidth=0.3 if self.size > 3 else 0.0, **kwargs,
         )  # fmt: skip
@@ -104,7 +104,7 @@ class AtomPanel:
         return {k: size for k, size in sizes.items() if size}
 
     def light(self, indices: NDArray[np.intp]) -> None:
-        """Light the given atoms and no others."""
+        """Highlight only the given atoms."""
         self.lit = indices
         many = len(indices) > MOST_RINGS
         self._veil.set_visible(many)
@@ -120,16 +120,16 @@ class AtomPanel:
         self._rings.set_data(*self.points[indices[:0] if many else indices].T)
 
     def lit_points(self) -> NDArray[np.float64]:
-        """Coordinates (k, 2) of the atoms that are drawn as lit."""
+        """Coordinates (k, 2) of the highlighted atoms."""
         drawn = [self._rings, *self._lit_lines.values()]
         return np.concatenate([np.column_stack(line.get_data()) for line in drawn])
 
     def point_at(self, index: int | None) -> None:
-        """Ring the atom under the pointer, or none."""
+        """Draw a ring around the atom under the pointer, or none."""
         self._hover.set_data(*(self.points[[index]] if index is not None else np.empty((0, 2))).T)
 
     def nearest(self, x: float, y: float) -> int | None:
-        """Atom nearest to a place in data coordinates, if it is near it on the screen."""
+        """Atom nearest to a position in data coordinates, if it is close on the screen."""
         _, index = self._tree.query([x, y])
         there = self.ax.transData.transform(np.array([self.points[index], [x, y]]))
         return int(index) if np.hypot(*(there[0] - there[1])) <= REACH else None
@@ -144,7 +144,7 @@ class AtomPanel:
 
 
 class PatchPanel:
-    """Patch of one atom, what its moments make of it, and their spectrum."""
+    """Patch of one atom, its reconstruction from moments, and their spectrum."""
 
     def __init__(self, axes: dict[str, Axes], arrays: Any) -> None:
         self.arrays = arrays
@@ -196,7 +196,7 @@ class PatchPanel:
             self.moving.append(self._bars)
 
     def show(self, index: int | None) -> bool:
-        """Show another atom; False where it is shown already."""
+        """Show another atom; return False if it is already shown."""
         if index is None or index == self.shown:
             return False
         self.shown = index
@@ -221,7 +221,7 @@ class PatchPanel:
 
 
 class MeansPanel:
-    """Strip with the mean patch, name and count of every motif; a click chooses the motif."""
+    """Strip with the mean patch, name and count of every motif; a click selects the motif."""
 
     def __init__(self, ax: Axes) -> None:
         self.ax = ax
@@ -232,14 +232,14 @@ class MeansPanel:
     def set_labels(
         self, labels: NDArray[np.intp], names: tuple[str, ...], means: dict[int, NDArray[np.float64]]
     ) -> None:
-        """Draw the strip anew."""
+        """Draw the strip again."""
         ax = self.ax
         ax.clear()
         ax.set_axis_off()
         self.motifs, counts = np.unique(labels, return_counts=True)
         box = ax.get_window_extent()
         n = len(self.motifs)
-        # Fields a little higher than wide, so that 3 motifs and 40 motifs both fill the strip.
+        # Fields slightly higher than wide, so that the strip is filled for 3 and for 40 motifs.
         rows = max(1, int(np.round(np.sqrt(n * box.height / box.width / 1.5))))
         self.columns = -(-n // rows)
         side = min(0.9 * box.width / self.columns, 0.62 * box.height / rows)
@@ -270,7 +270,7 @@ class MeansPanel:
         ax.set_aspect("auto")
 
     def motif_at(self, x: float, y: float) -> int | None:
-        """Motif in the field at a place in data coordinates."""
+        """Motif in the field at a position in data coordinates."""
         i = int(y) * self.columns + int(x)
         inside = 0 <= x < self.columns and y >= 0 and i < len(self.motifs)
         return int(self.motifs[i]) if inside else None

@@ -18,16 +18,16 @@ from ._image import axes_or_new, make_room
 from ._layout_plot import add_colour_bar
 from ._types import is_type, short_name, type_nodes, type_number, type_style
 
-# In inches: columns of a page, their distance, half a picture, a line of a caption, room between levels, and
-# room for the names of the levels.
+# In inches: columns of a page, their distance, half an image, a line of a caption, space between levels, and space
+# for the names of the levels.
 _COLUMNS = 8
 _PITCH = 0.86
 _HALF = 0.27
 _LINE = 0.115
 _BETWEEN = 0.42
 _MARGIN = 1.5
-_READABLE = 0.85  # of these sizes: below it fewer types are drawn
-# Grey where chance explains the number.
+_READABLE = 0.85  # relative to these sizes: below it fewer types are drawn
+# Grey for numbers that do not differ from chance.
 _SCORES = mpl.colormaps["RdBu_r"].with_extremes(bad="0.75")
 _LEVEL_NAMES = {
     "boundary-class": "boundaries",
@@ -52,7 +52,7 @@ def plot_hierarchy(
     most: int = 8,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw what is composed of what: motifs at the bottom, cell classes above, and so on upwards.
+    """Draw the composition of the types: motifs at the bottom, cell classes and higher levels above.
 
     Parameters
     ----------
@@ -60,18 +60,18 @@ def plot_hierarchy(
         Motif graph, or its graph of types: nodes with ``kind``, ``level``, ``size``, ``name``, edges of kind
         ``composed_of`` from a type to its parts with their mean ``count``.
     pictures : mapping of str to array_like of shape (k, k), optional
-        What types look like; those without are drawn as a symbol.
+        Images of types; types without an image are drawn as a symbol.
     most : int
-        Number of types drawn in each level, the most frequent ones; the number of the others is told. More
-        than eight take several lines.
+        Number of types drawn in each level, the most frequent ones; the number of the others is given. More than
+        eight need several lines.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default. On small axes fewer types are drawn, and all is smaller.
+        Axes to draw on; a new figure by default. On small axes fewer types are drawn, at a smaller size.
 
     Returns
     -------
     matplotlib.axes.Axes
-        A line's number is how many of the lower type are in one of the upper. Coordinates are inches of the
-        new figure.
+        The number at a line is the count of the lower type in one instance of the upper. Coordinates are inches of
+        the new figure.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def plot_hierarchy(
     """
     types = {node: attributes for node, attributes in graph.nodes(data=True) if is_type(attributes)}
     if not types:
-        raise ValueError("the graph holds no types: nodes of kind 'motif' or '...-class' are missing.")
+        raise ValueError("the graph contains no types: nodes of kind 'motif' or '...-class' are missing.")
     levels: dict[int, list[str]] = {}
     for node, attributes in types.items():
         levels.setdefault(int(attributes.get("level", 0)), []).append(node)
@@ -94,7 +94,7 @@ def plot_hierarchy(
         available = _size_of(ax)
         size = _scale(available, columns, height)
         while size < _READABLE and columns > 2:
-            # Pictures and letters that can be read are worth more than many of them.
+            # Readable images and letters are preferred to a large number of them.
             columns -= 1
             most = min(most, columns)
             places, rows, height = _placed(levels, most, columns, texts)
@@ -143,7 +143,7 @@ def _size_of(ax: Axes) -> tuple[float, float]:
 
 
 def _scale(available: tuple[float, float], columns: int, height: float) -> float:
-    """Size of everything, at most 1, at which so many columns and so much height fit."""
+    """Scale, at most 1, at which this number of columns and this height fit."""
     return min(available[0] / (_PITCH * columns + _MARGIN), available[1] / height, 1.0)
 
 
@@ -155,9 +155,9 @@ def _caption(node: str, attributes: dict[str, Any]) -> str:
 def _placed(
     levels: dict[int, list[str]], most: int, columns: int, texts: dict[str, str]
 ) -> tuple[dict[str, tuple[float, float]], dict[int, float], float]:
-    """Return the place of each type, the height of each level's name, and the height of all, in inches.
+    """Return the position of each type, the height of each level's name, and the total height, in inches.
 
-    Every line is as high as its longest caption needs, so that nothing lies on anything.
+    The height of a line depends on its longest caption, so that nothing overlaps.
     """
     places: dict[str, tuple[float, float]] = {}
     rows: dict[int, float] = {}
@@ -202,14 +202,14 @@ def _draw_compositions(
     segments = [(places[upper], places[lower]) for upper, lower, _, _ in edges]
     widths = [float(np.clip(0.7 * count, 0.4, 4.0)) for _, _, count, _ in edges]
     colours = [colour for *_, colour in edges]
-    # So many lines as a large hierarchy has are a background, not a thing to be followed one by one.
+    # The many lines of a large hierarchy are drawn as a background.
     alpha = float(np.clip(0.7 * np.sqrt(24 / len(edges)), 0.15, 0.7))
     ax.add_collection(LineCollection(segments, colors=colours, linewidths=widths, alpha=alpha, zorder=1))
     if len(edges) > 24:
         return
     taken: list[np.ndarray] = []
     for upper, lower, count, _ in edges:
-        # Above the lower type, where no caption is; a little farther up where another number is already.
+        # Above the lower type, without captions; slightly higher if there is another number.
         start, end = np.array(places[lower]), np.array(places[upper])
         rise = max(end[1] - start[1], 1e-6)
         for step in range(6):
@@ -231,26 +231,26 @@ def plot_type_graph(
     level: float = 0.05,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the types of one level on a circle, joined where their instances are neighbours.
+    """Draw the types of one level on a circle, connected if their instances are neighbours.
 
     Parameters
     ----------
     graph : networkx.DiGraph
         Motif graph, or its graph of types, with edges of kind ``neighbours`` (``observed``, ``z``, ``q``).
     kind : str
-        Which types: ``'motif'``, ``'cell-class'`` or those of a higher level.
+        Kind of types: ``'motif'``, ``'cell-class'`` or one of a higher level.
     most : int
         Number of types drawn, the most frequent ones.
     level : float
-        False discovery rate up to which an edge is coloured, red where neighbours are enriched and blue where
-        they are depleted. Edges that chance explains are grey.
+        False discovery rate up to which an edge is coloured, red for enriched and blue for depleted neighbours. Other
+        edges are grey.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; a new figure by default.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The width of a line goes with the logarithm of the number of neighbours observed.
+        The width of a line is proportional to the logarithm of the observed number of neighbours.
     """
     nodes = sorted(type_nodes(graph, kind), key=lambda node: -graph.nodes[node].get("size", 0))[:most]
     made_here = ax is None
@@ -282,7 +282,7 @@ def plot_type_graph(
     ax.set_ylim(-1.7, 1.7)
     ax.set_aspect("equal")
     ax.set_axis_off()
-    add_colour_bar(ax, lines, "z (observed against chance)")
+    add_colour_bar(ax, lines, "z (observed versus random)")
     make_room(ax, made_here=made_here)
     return ax
 

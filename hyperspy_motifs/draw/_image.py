@@ -1,4 +1,4 @@
-"""The image below everything: grey, y down, a scale bar in place of ticks."""
+"""The image as background: grey, y down, with a scale bar instead of ticks."""
 
 from __future__ import annotations
 
@@ -43,27 +43,28 @@ def image_extent(shape: tuple[int, int], scale: ArrayLike = 1.0, offset: ArrayLi
 
 
 def axes_or_new(ax: Axes | None, figsize: tuple[float, float] = (4.8, 3.8)) -> Axes:
-    """`ax`, or the axes of a new figure that makes room for legends outside."""
+    """`ax`, or the axes of a new figure with space for legends outside."""
     if ax is not None:
         return ax
     ax = plt.subplots(figsize=figsize, layout="constrained")[1]
-    # Axes of fixed aspect stay on the left, so that all room to spare is where the legend is.
+    # Axes of fixed aspect are placed on the left, so that the free space is on the side of the legend.
     ax.set_anchor("W")
     return ax
 
 
 def field_size(extent: Extent) -> tuple[float, float]:
-    """Size in inches of a new figure that a field of view fills: at most two columns of a journal."""
+    """Size in inches of a new figure for a field of view: at most two columns of a journal."""
     aspect = abs(extent[3] - extent[2]) / abs(extent[1] - extent[0])
     width = min(5.0, 6.5 / aspect)
     return width + 0.1, max(width * aspect, 1.5) + 0.1
 
 
 def make_room(ax: Axes, *, made_here: bool) -> None:
-    """Make room for the legend or colour bar of `ax`: a figure made here is widened, in another one the axes shrink.
+    """Reserve space for the legend or colour bar of `ax`: a figure of this module is widened, in another one the axes
+    shrink.
 
-    Constrained layout alone takes the room from the axes and, where their aspect is fixed, too little of it: what it
-    takes off their place is in part what the axes do not fill. Each further round takes part of what is missing.
+    Constrained layout reduces the axes, but too little for a fixed aspect, because part of the reduction is not used
+    by the axes. Each further iteration reduces part of the remaining overlap.
     """
     root = ax.get_figure(root=True)
     engine = root.get_layout_engine() if root is not None else None
@@ -88,9 +89,9 @@ def _key_edge(ax: Axes) -> float | None:
 
 
 def shrink_for_key(ax: Axes) -> None:
-    """Take from axes of a figure without a layout engine what their legend or colour bar has beyond the figure.
+    """Shrink axes of a figure without a layout engine by the part of their legend or colour bar outside the figure.
 
-    No more than half of their width: a key that needs more belongs elsewhere.
+    At most half of their width.
     """
     root = cast(Figure, ax.get_figure(root=True))
     least = ax.get_position(original=True).width / 2
@@ -100,14 +101,14 @@ def shrink_for_key(ax: Axes) -> None:
         place = ax.get_position(original=True)
         if beyond < 1e-3 or place.width <= least:
             break
-        # Axes of fixed aspect that do not fill their width stay on the left, so that the key has the rest.
+        # Axes of fixed aspect are placed on the left, so that the rest is free for the key.
         ax.set_anchor("W")
         width = max(place.width - beyond, least)
         ax.set_position((place.x0, place.y0, width, place.height))
 
 
 def widen_for_key(ax: Axes) -> None:
-    """Widen a figure made here by what its legend or colour bar needs."""
+    """Widen a figure of this module for its legend or colour bar."""
     figure = cast(Figure, ax.figure)
     edge = _key_edge(ax)
     if edge is not None:
@@ -125,7 +126,7 @@ def check_positions(positions: ArrayLike, name: str = "positions") -> NDArray[np
 
 
 def check_length(values: NDArray[Any], n: int, name: str) -> None:
-    """Raise unless there is one value for each of `n` things."""
+    """Raise an error unless there is one value for each of `n` items."""
     if values.shape[:1] != (n,):
         raise ValueError(
             f"{name} must hold one value for each of {n} things drawn, got shape {values.shape}."
@@ -146,13 +147,13 @@ def plot_image(
     Parameters
     ----------
     image : array_like, shape (rows, columns)
-        Grey levels run from the 0.2th to the 99.8th percentile, so that single hot pixels do not darken all.
+        Grey levels run from the 0.2th to the 99.8th percentile, so that single hot pixels do not affect the contrast.
     extent : tuple of float, optional
         Left, right, bottom, top in axis units (:func:`image_extent`); pixels by default.
     units : str
         Units of the extent.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; a new figure by default.
     scale_bar : bool
         Whether to draw it.
     **kwargs
@@ -191,9 +192,9 @@ def prepare_field(
     units: object,
     ax: Axes | None,
 ) -> Axes:
-    """Axes ready for things drawn at `positions`: with the image, or empty where there is none.
+    """Axes for drawing at `positions`: with the image, or empty without one.
 
-    Axes that hold an image already are left as they are, so that one can draw on what another drew.
+    Axes with an image are not changed, so that several functions can draw on them.
     """
     if image is not None:
         return plot_image(image, extent=extent, units=units, ax=ax)
@@ -221,9 +222,9 @@ def marker_area(
 ) -> NDArray[np.float64]:
     """Marker areas in points squared such that markers span `fraction` of the atoms' mean spacing.
 
-    Markers of rare motifs are larger, by up to twice the area and at least 3.8 points across below 1 % of the
-    atoms, else a dopant among thousands of atoms would not be found in the picture; between 30 % and 1 % the
-    size goes with the logarithm of the share.
+    Markers of rare motifs are larger, by up to twice the area and at least 3.8 points across below 1 % of the atoms,
+    so that a dopant among thousands of atoms is visible; between 30 % and 1 % the size is proportional to the
+    logarithm of the share.
     """
     if not len(positions):
         return np.full(0, 9.0)

@@ -1,4 +1,4 @@
-"""Labels of atoms that a person edits, with undo."""
+"""Editable labels of atoms, with undo."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ._palette import as_labels
 
 
 class Labelling:
-    """Motif of each atom and name of each motif, edited step by step.
+    """Motif of each atom and name of each motif, with edits.
 
-    Numbers stay as they are while one works (a merged motif leaves a gap), so that colours do not jump.
+    Numbers do not change during the edits (a merged motif leaves a gap), so that colours are constant.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Labelling:
         self.names: tuple[str, ...] = ()
         self._past: list[tuple[NDArray[np.intp], tuple[str, ...]]] = []
         if names is not None and len(names) < self.n_motifs:
-            raise ValueError(f"names holds {len(names)} names, but there are {self.n_motifs} motifs.")
+            raise ValueError(f"names has {len(names)} names, but there are {self.n_motifs} motifs.")
         self.names = self._filled(tuple(names or ()))
 
     @property
@@ -45,7 +45,7 @@ class Labelling:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a step to take back."""
+        """Whether there is a step to undo."""
         return bool(self._past)
 
     def _filled(self, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ class Labelling:
         return names + tuple(f"motif {k}" for k in range(len(names), needed))
 
     def replace(self, labels: ArrayLike, names: Sequence[str] | None = None) -> None:
-        """Take other labels, and keep the present ones for undo.
+        """Set other labels, and store the current ones for undo.
 
         Raises
         ------
@@ -70,25 +70,25 @@ class Labelling:
         self.names = self._filled(tuple(names) if names is not None else self.names)
 
     def with_new_motif(self, indices: ArrayLike) -> NDArray[np.intp]:
-        """Labels in which the atoms `indices` are a motif of their own."""
+        """Labels with the atoms `indices` as a new motif."""
         labels = self.labels.copy()
         labels[np.asarray(indices, dtype=np.intp)] = self.n_motifs
         return labels
 
     def with_merged(self, motifs: Iterable[int]) -> NDArray[np.intp]:
-        """Labels in which the given motifs are one, that of the lowest number."""
+        """Labels with the given motifs merged into that of the lowest number."""
         wanted = sorted(set(motifs))
         return np.where(np.isin(self.labels, wanted), wanted[0], self.labels)
 
     def rename(self, motif: int, name: str) -> None:
-        """Name a motif, and keep the old name for undo."""
+        """Name a motif, and store the old name for undo."""
         if not 0 <= motif < self.n_motifs:
             raise ValueError(f"there is no motif {motif}: there are {self.n_motifs}.")
         self._past.append((self.labels, self.names))
         self.names = (*self.names[:motif], name, *self.names[motif + 1 :])
 
     def undo(self, labels: ArrayLike | None = None, names: Sequence[str] | None = None) -> None:
-        """Go back one step, where there is one; to `labels` and `names` if they are given."""
+        """Undo one step, if there is one; restore `labels` and `names` if they are given."""
         if not self._past:
             return
         before, names_before = self._past.pop()

@@ -1,4 +1,4 @@
-"""The force-relaxed layout: by motif, by density, by any value."""
+"""The force-relaxed layout by motif, density, or any value."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def is_categorical(values: NDArray[Any]) -> bool:
 
 
 def frame_layout(ax: Axes, layout: NDArray[np.float64], axis_label: str = "FR") -> None:
-    """Square, unticked axes round a layout: its units mean nothing."""
+    """Square axes without ticks for a layout, which has no units."""
     if len(layout):
         low, high = layout.min(axis=0), layout.max(axis=0)
         half = 0.54 * max(float((high - low).max()), np.finfo(float).tiny)
@@ -40,19 +40,19 @@ def frame_layout(ax: Axes, layout: NDArray[np.float64], axis_label: str = "FR") 
 
 
 def layout_marker_area(n: int) -> float:
-    """Marker area in points squared: small enough that density still shows."""
+    """Marker area in points squared: small enough to show density."""
     return float(np.clip(16000 / max(n, 1), 3.0, 14.0))
 
 
-# Places of a number beside a small group, tried in turn: directions, and then the same farther off.
+# Candidate positions of a number next to a small group: directions at increasing distances.
 _DIRECTIONS = np.array([(1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0)], dtype=float)
 _BESIDE = np.concatenate([9.0 * _DIRECTIONS, 17.0 * _DIRECTIONS])
 
 
 def _number_groups(ax: Axes, layout: NDArray[np.float64], motifs: NDArray[np.intp]) -> None:
-    """Write the number of each motif on its group, or beside it where it would hide a small one.
+    """Write the number of each motif on its group, or next to a small group.
 
-    Numbers beside their groups are put where they hide no other number and no other group, as far as there is room.
+    Numbers next to their groups are placed without overlap with other numbers and groups, if possible.
     """
     ax.apply_aspect()
     box = ax.get_window_extent()
@@ -65,7 +65,7 @@ def _number_groups(ax: Axes, layout: NDArray[np.float64], motifs: NDArray[np.int
         for k, group in members.items()
     }
     half = {k: np.array([3.2 * len(str(k)) + 1.0, 5.0]) for k in members}
-    # A group is large where its middle half is wider than the number that would stand on it.
+    # A group is large if its central half is wider than its number.
     spans = {k: np.subtract(*np.percentile(group, [75, 25], axis=0)) for k, group in members.items()}
     large = {k for k in members if np.all(spans[k] > 1.5 * half[k])}
     placed = [(centres[k], half[k]) for k in large]
@@ -73,7 +73,7 @@ def _number_groups(ax: Axes, layout: NDArray[np.float64], motifs: NDArray[np.int
     for k in members:
         shift = np.zeros(2)
         if k not in large:
-            # Wide numbers stand farther off to the sides.
+            # Wide numbers are placed farther to the sides.
             shifts = _BESIDE * (half[k] / half[k][1] * 0.5 + 0.5)
             crowding = [_crowding(centres[k] + s, half[k], placed, obstacles, low, high) for s in shifts]
             shift = shifts[int(np.argmin(crowding))]
@@ -94,7 +94,7 @@ def _crowding(
     low: NDArray[np.float64],
     high: NDArray[np.float64],
 ) -> float:
-    """How much a number of half size `half` at `place` hides: numbers, small groups, and itself beyond the frame."""
+    """Overlap of a number of half size `half` at `place` with numbers, small groups, and the outside of the frame."""
     hidden = sum(bool(np.all(np.abs(place - other) < half + size)) for other, size in placed)
     covered = int(np.all(np.abs(obstacles - place) < half + 1.5, axis=1).sum())
     outside = bool(np.any(place - half < low) or np.any(place + half > high))
@@ -118,14 +118,14 @@ def plot_layout(
     layout : array_like, shape (n, 2)
         Coordinates of the atoms in the layout. They have no units.
     colour_by : array_like, shape (n,), optional
-        Integers are motifs: each has its colour, its shape and its number. Floats (a probability, a moment,
-        an angle) are put on a colour scale. Without it the density of the atoms is drawn.
+        Integers are motifs: each has its colour, shape and number. Floats (a probability, a moment, an angle) have a
+        colour scale. By default the density of the atoms is drawn.
     names : sequence of str, optional
         Name of each motif for the legend.
     label : str, optional
-        What the values are, for the colour bar.
+        Label of the colour bar.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; a new figure by default.
     legend : bool
         Whether to add the legend or the colour bar.
     **kwargs
@@ -134,13 +134,13 @@ def plot_layout(
     Returns
     -------
     matplotlib.axes.Axes
-        Atoms of motifs are drawn the most frequent motif first, so that rare ones lie on top; atoms with
+        Atoms of motifs are drawn the most frequent motif first, so that rare ones are on top; atoms with
         values in the order of the values.
 
     Raises
     ------
     ValueError
-        If shapes do not fit together, a label is negative or names are too few.
+        If shapes do not match, a label is negative or there are too few names.
     """
     xy = check_positions(layout, "layout")
     made_here = ax is None
@@ -153,7 +153,7 @@ def plot_layout(
     if legend:
         make_room(ax, made_here=made_here)
     if colour_by is not None and is_categorical(np.asarray(colour_by)):
-        # Once the axes have their size: where a number has room depends on it.
+        # After the axes have their size, which determines the positions of numbers.
         _number_groups(ax, xy, as_labels(np.asarray(colour_by).astype(np.intp)))
     return ax
 
@@ -203,7 +203,7 @@ def _draw_atoms(
 
 def add_colour_bar(ax: Axes, mappable: Any, label: str | None, extend: str | None = None) -> Colorbar:
     """Slim colour bar on the right of `ax`."""
-    # An inset keeps the height of axes whose aspect is fixed; stolen room would be as high as the figure.
+    # An inset has the height of axes with fixed aspect, unlike new axes with the height of the figure.
     bar = ax.figure.colorbar(mappable, cax=ax.inset_axes((1.03, 0, 0.035, 1)), extend=extend)
     bar.ax.tick_params(labelsize="small")
     bar.outline.set_linewidth(0.5)
@@ -220,7 +220,7 @@ def compare_layouts(
     figure: Any = None,
     legend: bool = True,
 ) -> NDArray[Any]:
-    """Draw layouts of the same atoms side by side (force-relaxed, PCA, UMAP), in the same colours.
+    """Draw layouts of the same atoms next to each other (force-relaxed, PCA, UMAP), in the same colours.
 
     Parameters
     ----------
@@ -231,9 +231,9 @@ def compare_layouts(
     names : sequence of str, optional
         Name of each motif.
     figure : matplotlib.figure.Figure or SubFigure, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; a new figure by default.
     legend : bool
-        Whether to add one legend for all, beside the last panel.
+        Whether to add one legend for all, next to the last panel.
 
     Returns
     -------

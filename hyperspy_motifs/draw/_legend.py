@@ -17,10 +17,10 @@ from ._palette import RARE, as_labels, cell_colours, contrast_colours, motif_col
 
 
 def label_texts(labels: ArrayLike, names: Sequence[str] | None = None, kind: str = "motif") -> dict[int, str]:
-    """Text of each label that occurs: its name and how often it occurs."""
+    """Text of each label that occurs: its name and count."""
     present, counts = np.unique(as_labels(labels), return_counts=True)
     if names is not None and len(present) and len(names) <= present[-1]:
-        raise ValueError(f"names holds {len(names)} names, but there are labels up to {present[-1]}.")
+        raise ValueError(f"names has {len(names)} names, but there are labels up to {present[-1]}.")
     return {
         int(k): f"{names[k] if names is not None else f'{kind} {k}'} ({count:,})"
         for k, count in zip(present, counts, strict=True)
@@ -29,17 +29,18 @@ def label_texts(labels: ArrayLike, names: Sequence[str] | None = None, kind: str
 
 # Height of an entry of the legend in units of the font size of the figure.
 _LINE = {"small": 0.833 * 1.45, "x-small": 0.694 * 1.45}
-# Part of the place of the axes that a legend beside them may take.
+# Largest part of the space of the axes for a legend next to them.
 _MOST_OF_WIDTH = 0.55
 
 
 def _room(ax: Axes, lines: Sequence[str], outside: bool, size: str) -> tuple[int, int]:
-    """Rows of a legend that is not higher than the axes, its title taken off, and columns that leave the axes their room."""
+    """Largest numbers of rows and columns of a legend within the height of the axes (without title) and its share of
+    the width."""
     box = ax.get_window_extent()
     points = 72 / ax.figure.dpi
     font = float(mpl.rcParams["font.size"])
     rows = max(1, int(box.height * (1.0 if outside else 0.9) * points / (_LINE[size] * font)) - 1)
-    # Half an em a letter and three for the handle: the mean of the letters is not known before they are drawn.
+    # Estimated by half an em per letter and three for the handle.
     width = _LINE[size] / 1.45 * font * (3.0 + 0.55 * max(map(len, lines), default=0))
     columns = max(1, int(_MOST_OF_WIDTH * box.width * points / width))
     return rows, columns
@@ -65,18 +66,18 @@ def add_motif_legend(
     ax : matplotlib.axes.Axes
         Where to add it.
     labels : array_like of int, shape (n,)
-        Motif of each atom (or class of each cell). Motifs without an atom are left out.
+        Motif of each atom (or class of each cell). Motifs without atoms are omitted.
     names : sequence of str, optional
         Name of each motif; ``'motif 0'`` and so on by default.
     cells : bool
         Whether the labels are those of cells, drawn as coloured areas.
     marker : str, optional
-        One shape for all motifs in place of a shape for each.
+        One shape for all motifs instead of different ones.
     others : array_like of int
         Labels that are joined in one grey entry.
     location : str
-        ``'outside right'`` of the axes, where motifs for which there is no room are counted in one entry, or a
-        location that matplotlib knows.
+        ``'outside right'`` of the axes, with motifs that do not fit combined in one entry, or a location of
+        matplotlib.
     **kwargs
         To :meth:`matplotlib.axes.Axes.legend`.
 
@@ -100,7 +101,7 @@ def add_motif_legend(
     else:
         colours = motif_colours(present)
         for k, colour, edge in zip(present, colours, contrast_colours(colours), strict=True):
-            # A white outline is for dark images; a legend lies on white paper.
+            # A white outline is for dark images; the background of a legend is white.
             edge = edge if edge[0] == 0 else colour
             handles.append(
                 Line2D([], [], linestyle="none", marker=marker or motif_marker(k), markersize=5.5,
@@ -113,11 +114,11 @@ def add_motif_legend(
     outside = location == "outside right"
     if outside:
         kwargs.setdefault("bbox_to_anchor", (1.02, 1.0))
-    # Smaller letters before a second column: a column takes its width from the picture.
+    # Smaller letters are preferred to a second column, which would reduce the axes.
     size = "small" if len(lines) <= _room(ax, lines, outside, "small")[0] else "x-small"
     rows, most_columns = _room(ax, lines, outside, size)
     if outside and "ncols" not in kwargs and len(lines) > rows * most_columns:
-        # The entry of the others, if there is one, stays.
+        # The entry of the others, if any, is kept.
         kept = max(1, rows * most_columns - 1 - int(is_other.any()))
         left_out = present[kept:]
         more = f"{len(left_out)} more ({np.isin(labels, left_out).sum():,})"
@@ -133,7 +134,7 @@ def add_motif_legend(
     defaults["loc"] = "upper left" if outside else location
     legend = ax.legend(handles, lines, **defaults | kwargs)
     if hasattr(ax, "hspy_fig"):
-        # HyperSpy draws the image as an animated artist, over all that is not animated.
+        # HyperSpy draws the image as an animated artist above all other artists.
         legend.set_animated(ax.figure.canvas.supports_blit)
         ax.hspy_fig.render_figure()
     return legend

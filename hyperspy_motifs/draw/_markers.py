@@ -1,4 +1,4 @@
-"""Motifs and cells as HyperSpy markers, saved with the signal and switched one by one."""
+"""Motifs and cells as HyperSpy markers, saved with the signal and switched individually."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hyperspy.drawing._markers.polygons import Polygons
 
 
-# A marker whose name holds one would be written as nested groups, and the file could not be read again.
+# A marker with one of these in its name would be written as nested groups, and the file could not be read.
 _SEPARATORS = re.compile(r"[/.\\]")
 
 
@@ -43,9 +43,9 @@ def _by_frame(
 
 
 def _checked_frames(frames: ArrayLike, n: int, navigation_shape: tuple[int, ...]) -> NDArray[np.intp]:
-    """Frame of each of `n` things."""
+    """Frame of each of `n` items."""
     if not navigation_shape:
-        raise ValueError("frames are given: give navigation_shape=s.axes_manager.navigation_shape too.")
+        raise ValueError("frames= also needs navigation_shape=s.axes_manager.navigation_shape.")
     frame_of = as_labels(frames)
     check_length(frame_of, n, "frames")
     n_frames = int(np.prod(navigation_shape))
@@ -73,7 +73,7 @@ def motif_markers(
         Motif of each atom.
     names : sequence of str, optional
         Name of each motif; ``'motif 0'`` and so on by default. The key in ``metadata.Markers`` is the name
-        with what is not a letter or digit replaced, such as ``motif_0``. Slashes and dots become ``_``.
+        with characters other than letters and digits replaced, such as ``motif_0``. Slashes and dots become ``_``.
     size : float, optional
         Diameter in points; by default about half the spacing of the atoms.
     frames : array_like of int, shape (n,), optional
@@ -84,14 +84,14 @@ def motif_markers(
     Returns
     -------
     list of hyperspy.api.plot.markers.Points
-        To be given to :meth:`hyperspy.api.signals.BaseSignal.add_marker`. Colours are stored explicitly: they
-        come back from a file, which mapped values do not. Those of a stack should not be added with
-        ``permanent=True``: a file with markers that follow the navigator cannot be loaded with ``lazy=True``.
+        For :meth:`hyperspy.api.signals.BaseSignal.add_marker`. Colours are stored explicitly, because mapped values
+        are not restored from files. Markers of a stack should not be added with ``permanent=True``: a file with
+        markers that follow the navigator cannot be loaded with ``lazy=True``.
 
     Raises
     ------
     ValueError
-        If shapes do not fit together, a label is negative, names are too few or `frames` comes without
+        If shapes do not match, a label is negative, there are too few names or `frames` comes without
         `navigation_shape`.
 
     Examples
@@ -112,11 +112,11 @@ def motif_markers(
     check_length(motifs, len(xy), "labels")
     present = np.unique(motifs)
     if names is not None and len(present) and len(names) <= present[-1]:
-        raise ValueError(f"names holds {len(names)} names, but there are labels up to {present[-1]}.")
+        raise ValueError(f"names has {len(names)} names, but there are labels up to {present[-1]}.")
     frame_of = None
     if frames is not None:
         frame_of = _checked_frames(frames, len(xy), navigation_shape)
-    # All frames lie on top of each other: the spacing is that within one.
+    # Positions of frames overlap, so the spacing is that of one frame.
     diameter = size if size is not None else _marker_diameter(xy if frame_of is None else xy[frame_of == 0])
     markers = []
     for k in present:
@@ -166,8 +166,8 @@ def cell_markers(
     Returns
     -------
     hyperspy.api.plot.markers.Polygons
-        Its vertices are one rectangular array (m, most corners, 2): a cell with fewer corners repeats its
-        last. HyperSpy writes lists of more than ten polygons in another order than it reads them.
+        Its vertices are one rectangular array (m, most corners, 2): a cell with fewer corners repeats its last one.
+        HyperSpy writes lists of more than ten polygons in another order than it reads them.
 
     Raises
     ------

@@ -18,7 +18,7 @@ from ._scale_bar import add_scale_bar
 
 
 def _columns(n: int) -> int:
-    """Patches in a row: up to six in one, more in rows of like length, about twice as wide as high."""
+    """Patches per row: up to six in one row, more in rows of similar length, about twice as wide as high."""
     if n <= 6:
         return n
     rows = -(-n // int(np.ceil(np.sqrt(2 * n))))
@@ -41,7 +41,7 @@ def plot_means(
     Parameters
     ----------
     means : array_like, shape (n_motifs, size, size)
-        Mean patch of each motif; NaN (outside the disc) is left white.
+        Mean patch of each motif; NaN (outside the disc) is white.
     counts : array_like of int, shape (n_motifs,), optional
         Number of atoms of each motif.
     names : sequence of str, optional
@@ -51,11 +51,11 @@ def plot_means(
     pixel_size : float
         Size of a pixel in `units`.
     units : str
-        For the scale bar, which is drawn once.
+        Units of the scale bar, which is drawn once.
     n_columns : int, optional
-        Patches in a row; by default such that the grid is about twice as wide as high.
+        Patches per row; by default the grid is about twice as wide as high.
     figure : matplotlib.figure.Figure or SubFigure, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; a new figure by default.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def plot_means(
         if symmetries is not None:
             ax.set_xlabel(symmetries[k], fontsize="small", labelpad=2)
     bar = add_scale_bar(axes[0], units, location="lower center", background=None)
-    # No box behind the bar, which would hide a third of the patch, but a dark rim: patches are dark or light there.
+    # A dark outline instead of a box, which would hide a third of the patch.
     rim = [withStroke(linewidth=2, foreground="black")]
     for text_area in bar.findobj(Text):
         text_area.set(fontsize="x-small", path_effects=rim)

@@ -22,13 +22,13 @@ def scatter_motifs(ax: Axes, positions: ArrayLike, labels: ArrayLike, **kwargs: 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-        With its limits set: the default size follows the spacing.
+        Axes with limits: the default size depends on the spacing.
     positions : array_like, shape (n, 2)
         x, y in data coordinates.
     labels : array_like of int, shape (n,)
         Motif of each.
     **kwargs
-        To :meth:`matplotlib.axes.Axes.scatter`; ``marker`` gives all one shape.
+        To :meth:`matplotlib.axes.Axes.scatter`; ``marker`` sets one shape for all.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def scatter_motifs(ax: Axes, positions: ArrayLike, labels: ArrayLike, **kwargs: 
     own_shapes = "marker" not in kwargs
     area = kwargs.pop("s", None)
     area = marker_area(ax, xy, motifs) if area is None else area
-    # Outlines thin out with the markers, and go: a small marker would be all outline.
+    # The width of outlines decreases with the size of the markers to zero.
     diameter = np.sqrt(area)
     width = np.where(diameter < 2.5, 0.0, np.clip(0.09 * diameter, 0.1, 0.5))
     kwargs.setdefault("linewidths", width)
@@ -56,7 +56,7 @@ def scatter_motifs(ax: Axes, positions: ArrayLike, labels: ArrayLike, **kwargs: 
 
 
 def drawing_order(labels: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Order in which atoms are drawn: the most frequent motif first, so that rare ones lie on top."""
+    """Order in which atoms are drawn: the most frequent motif first, so that rare ones are on top."""
     if not len(labels):
         return np.empty(0, dtype=np.intp)
     counts = np.bincount(labels)
@@ -84,7 +84,7 @@ def plot_motifs(
     labels : array_like of int, shape (n,)
         Motif of each atom.
     image : array_like, shape (rows, columns), optional
-        Drawn below. Without one, the atoms alone are drawn (or on what `ax` shows already).
+        Background. Without an image only the atoms are drawn.
     extent : tuple of float, optional
         Left, right, bottom, top of the image in axis units (:func:`image_extent`); pixels by default.
     units : str
@@ -92,22 +92,22 @@ def plot_motifs(
     names : sequence of str, optional
         Name of each motif for the legend.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; a new figure by default.
     legend : bool
         Whether to add the legend with names and counts.
     **kwargs
-        To :meth:`matplotlib.axes.Axes.scatter`: ``s`` the area of a marker in points squared (by default it
-        follows the spacing, and rare motifs have larger markers), ``marker`` one shape for all motifs.
+        To :meth:`matplotlib.axes.Axes.scatter`: ``s`` the area of a marker in points squared (by default it depends
+        on the spacing, and rare motifs have larger markers), ``marker`` one shape for all motifs.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Its one new collection holds the atoms, those of the most frequent motif first.
+        It has one new collection with the atoms, those of the most frequent motif first.
 
     Raises
     ------
     ValueError
-        If shapes do not fit together, a label is negative or names are too few.
+        If shapes do not match, a label is negative or there are too few names.
 
     Examples
     --------

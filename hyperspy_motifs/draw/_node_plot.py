@@ -1,4 +1,4 @@
-"""Nodes of a motif graph, painted where they lie."""
+"""Nodes of a motif graph at their positions."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def plot_nodes(
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
-    """Paint nodes of a motif graph on the image: atoms as points, all that is made of them as areas.
+    """Draw nodes of a motif graph on the image: atoms as points, other nodes as areas.
 
     Parameters
     ----------
     graph : MotifGraph
     nodes : str, iterable of str, or dict
-        Ids, such as ``graph.find(...)`` gives; of types their instances are painted. Of a dict, as
-        ``graph.query(...)`` gives, all ids in it.
+        Ids, such as the result of ``graph.find(...)``; types are drawn by their instances. For a dict, such as the
+        result of ``graph.query(...)``, all ids in it.
     image : array_like, shape (rows, columns), optional
-        Drawn below; without it all atoms are, as grey points.
+        Drawn below; without it all atoms are drawn as grey points.
     colour_by : str
         "type", or an attribute that is a number, such as "area" or "probability".
     extent, units, ax
@@ -55,11 +55,11 @@ def plot_nodes(
     Raises
     ------
     ValueError
-        If there is no such node, none to paint, or a node has no such number.
+        If a node does not exist, there are no nodes, or a node has no such number.
     """
     wanted = instances_of(graph, nodes)
     if not wanted:
-        raise ValueError("There are no nodes to paint: nodes is empty.")
+        raise ValueError("There are no nodes to draw: nodes is empty.")
     atoms = [n for n in wanted if graph.nodes[n]["kind"] == "atom"]
     areas = [
         (n, polygon) for n in wanted if graph.nodes[n]["kind"] != "atom" for polygon in outlines(graph, n)
@@ -98,14 +98,14 @@ def instances_of(graph: Any, nodes: str | Iterable[str] | Mapping[str, Any]) -> 
 
 
 def outlines(graph: Any, node: str) -> list[NDArray[np.float64]]:
-    """Return the polygons that a node covers: of the cells that it is made of, else the hull of its atoms."""
+    """Return the polygons of a node: those of its cells, or the hull of its atoms."""
     kinds = {graph.nodes[child]["kind"] for child in graph.children(node)}
     if kinds - {"atom"}:
         return [p for child in graph.children(node) for p in outlines(graph, child)]
     if graph.nodes[node]["kind"] == "cell":
         corners = [child for child in graph.children(node) if graph.edges[child, node]["fraction"] < 1.0]
         places = graph.coordinates(corners)
-        # Round the middle of the corners: right for all cells that this middle sees whole.
+        # Sorted around the centre of the corners: correct for star-shaped cells.
         centre = np.array([graph.nodes[node]["x"], graph.nodes[node]["y"]])
         return [places[np.argsort(np.arctan2(*(places - centre).T[::-1]), kind="stable")]]
     places = graph.coordinates(graph.children(node))
@@ -116,7 +116,7 @@ def outlines(graph: Any, node: str) -> list[NDArray[np.float64]]:
 
 
 def _colours(graph: Any, nodes: list[str], colour_by: str) -> tuple[NDArray[Any], dict[str, Any]]:
-    """Return a class or a number for each node, and the names or the label that go with it."""
+    """Return a class or a number for each node, and the corresponding names or label."""
     if colour_by == "type":
         types = [graph.nodes[n].get("type", "") for n in nodes]
         numbers = np.array([type_number(t) for t in types], dtype=np.int64)
@@ -128,6 +128,8 @@ def _colours(graph: Any, nodes: list[str], colour_by: str) -> tuple[NDArray[Any]
     values = [graph.nodes[n].get(colour_by) for n in nodes]
     lacking = [n for n, v in zip(nodes, values, strict=True) if not isinstance(v, int | float)]
     if lacking:
-        raise ValueError(f"colour_by is {colour_by!r}, but {lacking[0]!r} has no number of that name.")
+        raise ValueError(
+            f"colour_by is {colour_by!r}, but {lacking[0]!r} has no numeric attribute of that name."
+        )
     label = f"area ({graph.graph.get('units', 'px')}²)" if colour_by == "area" else colour_by
     return np.array(values, dtype=float), {"label": label}

@@ -6,13 +6,13 @@ import numpy as np
 from matplotlib.colors import ListedColormap, to_rgba_array
 from numpy.typing import ArrayLike, NDArray
 
-# The first seven are those of Okabe and Ito (2008) without black, which is lost on a dark image. Each later
-# one is the colour, of a grid of 33 levels a channel in sRGB (OKLab lightness 0.36 to 0.91, chroma above
-# 0.07), that is farthest in OKLab from all before it, the distance being the least of three: as seen with
-# normal vision, and 1.5 times that seen with protanopia and with deuteranopia (matrices of Machado, Oliveira
-# and Fernandes 2009, severity 1, on linear RGB). As each depends only on those before it, motif k keeps its
-# colour whatever the number of motifs. Least distance (normal, protan, deutan): 0.156, 0.096, 0.076 for
-# 12 colours, 0.096, 0.063, 0.061 for 30 and 0.078, 0.051, 0.051 for all 40; 0.02 is just noticeable.
+# The first seven are those of Okabe and Ito (2008) without black, which is not visible on a dark image. Each later
+# one is the colour, of a grid of 33 levels a channel in sRGB (OKLab lightness 0.36 to 0.91, chroma above 0.07), that
+# is farthest in OKLab from all before it, the distance being the least of three: that with normal vision, and 1.5
+# times that with protanopia and with deuteranopia (matrices of Machado, Oliveira and Fernandes 2009, severity 1, on
+# linear RGB). Each depends only on those before it, so motif k has the same colour for any number of motifs. Least
+# distance (normal, protan, deutan): 0.156, 0.096, 0.076 for 12 colours, 0.096, 0.063, 0.061 for 30 and 0.078, 0.051,
+# 0.051 for all 40; 0.02 is just noticeable.
 PALETTE: tuple[str, ...] = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442", "#780040",
     "#3800A8", "#20F8D8", "#7810FF", "#705000", "#9078FF", "#B80078", "#90C090", "#D800C0",
@@ -24,11 +24,11 @@ PALETTE: tuple[str, ...] = (
 # Nine shapes and forty colours have no common divisor: colour and shape together repeat after 360 motifs.
 MARKERS: tuple[str, ...] = ("o", "s", "^", "D", "v", "P", "X", "p", "h")
 
-# Cells are drawn in tints that begin elsewhere in the palette, so that cell class 0 is not taken for motif 0.
+# Cells have tints that start elsewhere in the palette, so that cell class 0 is not confused with motif 0.
 _CELL_ORDER = (4, 6, 5, 2, 1, 3, 0, *range(7, len(PALETTE)))
 _CELL_TINT = 0.25
 
-# What is too rare for a colour of its own.
+# Colour of classes that are too rare for a separate colour.
 RARE = (0.75, 0.75, 0.75, 1.0)
 
 _RGBA = to_rgba_array(PALETTE)
@@ -63,12 +63,12 @@ def motif_colour(motif: int) -> str:
 
 
 def motif_marker(motif: int) -> str:
-    """Matplotlib's name of the marker shape of one motif: the second cue beside the colour."""
+    """Matplotlib's name of the marker shape of one motif: a second cue in addition to the colour."""
     return MARKERS[int(as_labels(motif)) % len(MARKERS)]
 
 
 def motif_colours(labels: ArrayLike) -> NDArray[np.float64]:
-    """Colours of motifs, the same for a motif in all figures and whatever their number.
+    """Colours of motifs, the same for a motif in all figures.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def motif_colours(labels: ArrayLike) -> NDArray[np.float64]:
 
 
 def cell_colours(labels: ArrayLike) -> NDArray[np.float64]:
-    """Colours of cell classes, (m, 4) RGBA: tints, in an order other than that of the motifs."""
+    """Colours of cell classes, (m, 4) RGBA: tints, in a different order from that of the motifs."""
     return _CELL_RGBA[as_labels(labels) % len(PALETTE)]
 
 
@@ -109,7 +109,7 @@ def motif_colormap(n_motifs: int) -> ListedColormap:
 
 
 def contrast_colours(colours: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Black or white outline (n, 4), whichever stands out from each fill (WCAG relative luminance)."""
+    """Black or white outline (n, 4), with the higher contrast to each fill (WCAG relative luminance)."""
     rgb = np.asarray(colours)[:, :3]
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     light = linear @ np.array([0.2126, 0.7152, 0.0722]) > 0.18

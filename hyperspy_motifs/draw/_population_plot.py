@@ -1,4 +1,4 @@
-"""Motifs in time: how many there are in each frame, and what turns into what."""
+"""Motifs in time: populations and transitions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._image import axes_or_new
 from ._layout_plot import add_colour_bar
 from ._palette import motif_colour, motif_marker
 
-# Below this a probability has the colour of none: one atom in ten thousand.
+# Probabilities below this have the colour of zero: one atom in ten thousand.
 _FAINTEST = 1e-4
 
 
@@ -27,7 +27,7 @@ def plot_populations(
     label: str = "frame",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the number of atoms of each motif against time, in the colours and markers of the motifs.
+    """Draw the number of atoms of each motif as a function of time, in the colours and markers of the motifs.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def plot_populations(
     label : str
         Of the x axis.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; a new figure by default.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def plot_populations(
     Raises
     ------
     ValueError
-        If the shapes do not fit.
+        If the shapes do not match.
     """
     counts = np.asarray(populations, float)
     x = np.arange(len(counts)) if times is None else np.asarray(times, float)
@@ -93,30 +93,30 @@ def plot_transitions(
     lag: int = 1,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the matrix of probabilities that an atom of one motif (row) is another one (column) later.
+    """Draw the matrix of probabilities of transitions from one motif (row) to another (column).
 
     Parameters
     ----------
     probabilities : array_like, shape (k, k) or (k, k + 1)
-        NaN where unknown. A last column more is for atoms that are gone.
+        NaN where unknown. An additional last column is for vanished atoms.
     counts : array_like of int, of the same shape, optional
-        Atoms behind each; those with none are left empty.
+        Number of atoms of each; fields without atoms are empty.
     names : sequence of str, optional
         Of the motifs.
     lag : int
-        Frames between before and after.
+        Number of frames between the two states.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; a new figure by default.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Probabilities are written into the fields where there are at most 12 motifs; colours are on a logarithmic scale.
+        Probabilities are written into the fields for up to 12 motifs; colours are on a logarithmic scale.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit.
+        If the shapes do not match.
     """
     matrix = np.asarray(probabilities, float)
     if matrix.ndim != 2 or matrix.shape[1] - matrix.shape[0] not in (0, 1):
@@ -159,7 +159,7 @@ def plot_transitions(
 
 
 def _short(value: float) -> str:
-    """Two digits that count, without a zero in front: a field is small."""
+    """Two significant digits, without a leading zero, because a field is small."""
     if value > 0.9995:
         return "1"
     text = f"{value:.3f}" if value < 0.0995 or value > 0.9 else f"{value:.2f}"

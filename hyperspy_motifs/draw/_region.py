@@ -1,4 +1,4 @@
-"""Atoms within a HyperSpy region of interest, and pictures that follow it."""
+"""Atoms within a HyperSpy region of interest, and plots that follow it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._image import check_positions
 
 
 def inside_roi(positions: ArrayLike, roi: Any) -> NDArray[np.bool_]:
-    """Which atoms lie within a region of interest.
+    """Mask of the atoms within a region of interest.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def inside_roi(positions: ArrayLike, roi: Any) -> NDArray[np.bool_]:
     TypeError
         If `roi` is not one of these.
     ValueError
-        If it has no place yet.
+        If it has no position yet.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def inside_roi(positions: ArrayLike, roi: Any) -> NDArray[np.bool_]:
         )
     if not roi.is_valid() or (isinstance(roi, hs.roi.PolygonROI) and not roi.vertices):
         raise ValueError(
-            "roi has no place yet: give it its bounds, or put it on the image with roi.add_widget(s)."
+            "roi has no position yet: set its bounds, or add it to the image with roi.add_widget(s)."
         )
     if isinstance(roi, hs.roi.RectangularROI):
         return (x >= roi.left) & (x < roi.right) & (y >= roi.top) & (y < roi.bottom)
@@ -65,12 +65,12 @@ def inside_roi(positions: ArrayLike, roi: Any) -> NDArray[np.bool_]:
 
 
 class RegionView:
-    """Axes that are drawn anew for the atoms in a region of interest whenever the region changes.
+    """Axes that are redrawn for the atoms in a region of interest when the region changes.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-        Emptied before each drawing; its limits are kept, so that what remains stays where it was.
+        Cleared before each drawing; its limits are kept.
     positions : array_like, shape (n, 2)
         x, y of the atoms in axis units.
     roi : HyperSpy ROI
@@ -81,7 +81,7 @@ class RegionView:
     Attributes
     ----------
     inside : numpy.ndarray of bool, shape (n,)
-        Atoms that are shown.
+        Displayed atoms.
     """
 
     def __init__(
@@ -92,12 +92,12 @@ class RegionView:
         self._limits = ax.get_xlim(), ax.get_ylim()
         roi.events.changed.connect(self.update, [])
         ax.figure.canvas.mpl_connect("close_event", self._on_close)
-        # matplotlib holds callbacks weakly: the view lives as long as its axes.
+        # matplotlib keeps weak references to callbacks: the view exists as long as its axes.
         ax._motif_region = self  # type: ignore[attr-defined]
         self.update()
 
     def update(self) -> None:
-        """Draw the atoms that are in the region now."""
+        """Draw the atoms in the current region."""
         self.inside = inside_roi(self._positions, self._roi)
         self._ax.clear()
         self._draw(self.inside)

@@ -1,4 +1,4 @@
-"""The film of a relaxation."""
+"""The movie of a relaxation."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def animate_relaxation(
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> FuncAnimation:
-    """Play how the layout relaxes, the atoms in the colours of the motifs that they end in.
+    """Animate the relaxation of the layout, with the atoms in the colours of their final motifs.
 
     Parameters
     ----------
     history : array_like, shape (n_frames, n, 2)
-        Layout at each kept iteration.
+        Layout at each stored iteration.
     labels : array_like of int, shape (n,)
         Motif of each atom.
     iterations : array_like of int, shape (n_frames,), optional
@@ -43,20 +43,20 @@ def animate_relaxation(
     interval : int
         Milliseconds between frames.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; a new figure by default.
     **kwargs
         To :class:`matplotlib.animation.FuncAnimation`, such as ``repeat=False``.
 
     Returns
     -------
     matplotlib.animation.FuncAnimation
-        Keep it in a variable while it plays; ``.save("relaxation.gif")`` writes it, ``.to_jshtml()`` shows it
+        Keep a reference to it while it runs; ``.save("relaxation.gif")`` writes it, ``.to_jshtml()`` shows it
         in a notebook.
 
     Raises
     ------
     ValueError
-        If shapes do not fit together.
+        If shapes do not match.
     """
     frames = np.asarray(history, dtype=float)
     if frames.ndim != 3 or frames.shape[2] != 2 or not len(frames):
@@ -67,10 +67,10 @@ def animate_relaxation(
     check_length(numbers, len(frames), "iterations")
     made_here = ax is None
     ax = axes_or_new(ax, (3.7, 3.9))
-    # The rare motifs on top, as in the still picture of the layout.
+    # The rare motifs on top, as in the figure of the layout.
     order = drawing_order(motifs)
     frames = frames[:, order]
-    # One frame for the whole film: a picture that rescales all the time hides the motion.
+    # Constant limits for the whole movie, because rescaling would hide the motion.
     frame_layout(ax, frames.reshape(-1, 2))
     atoms = scatter_motifs(ax, frames[0], motifs[order], s=layout_marker_area(len(motifs)))
     title = ax.set_title(f"iteration {numbers[0]}", fontsize="small")

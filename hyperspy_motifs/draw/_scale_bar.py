@@ -1,4 +1,4 @@
-"""Scale bar: a round length of about a fifth of the picture."""
+"""Scale bar: a round length of about a fifth of the image."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def readable_units(units: object) -> str:
 def round_length(width: float) -> float:
     """Largest of 1, 2, 5 times a power of ten that is at most a quarter of `width`."""
     if not (math.isfinite(width) and width > 0):
-        raise ValueError(f"the width of the picture must be positive and finite, got {width}.")
+        raise ValueError(f"the width of the figure must be positive and finite, got {width}.")
     target = width / 4
     power = 10.0 ** math.floor(math.log10(target))
-    # A hair of tolerance: 0.2 / 0.1 may come out as 1.9999.
+    # A small tolerance for rounding: 0.2 / 0.1 may be 1.9999.
     step = next(s for s in (5, 2, 1) if s * power <= target * (1 + 1e-9))
     return step * power
 
 
 def length_text(length: float, units: object) -> str:
-    """Length with its units, the prefix changed where the number would be 1000 or more or below 0.1."""
+    """Length with its units, with another prefix for numbers of 1000 or more or below 0.1."""
     name = readable_units(units)
     if name in _LENGTHS:
         rank = _LENGTHS.index(name)
@@ -62,15 +62,15 @@ def add_scale_bar(
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-        With its limits set.
+        Axes with limits.
     units : str
-        Units of the axes' coordinates. What HyperSpy calls undefined is taken as pixels.
+        Units of the axes' coordinates. Undefined units of HyperSpy mean pixels.
     length : float, optional
         Length of the bar in `units`; by default a round one of 1/10 to 1/4 of the width.
     location : str
         As for a legend of matplotlib.
     colour, background : str
-        Of the bar with its text, and of the translucent box behind it; no box where `background` is None.
+        Of the bar with its text, and of the translucent box behind it; no box if `background` is None.
 
     Returns
     -------

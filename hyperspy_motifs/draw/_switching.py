@@ -1,4 +1,4 @@
-"""Motifs switched on and off by a click on their entry in the legend."""
+"""Switching of motifs by a click on their entry in the legend."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class MotifSwitch:
     Parameters
     ----------
     legend : matplotlib.legend.Legend
-        As :func:`~hyperspy_motifs.draw.add_motif_legend` made it: one entry a motif that occurs, in their order.
+        Result of :func:`~hyperspy_motifs.draw.add_motif_legend`: one entry per motif that occurs, in their order.
     markers : dict of int to HyperSpy marker
         Marker of each motif, plotted (:func:`~hyperspy_motifs.draw.motif_markers`).
 
@@ -43,14 +43,14 @@ class MotifSwitch:
         figure: Any = legend.get_figure(root=True)
         self._canvas = figure.canvas
         self._canvas.mpl_connect("pick_event", self._on_pick)
-        # matplotlib holds callbacks weakly: the switch lives as long as its legend.
+        # matplotlib keeps weak references to callbacks: the switch exists as long as its legend.
         legend._motif_switch = self  # type: ignore[attr-defined]
 
     def toggle(self, motif: int) -> None:
         """Hide the atoms of `motif`, or show them again."""
         self.hidden ^= {motif}
         shown = motif not in self.hidden
-        # None once its figure is closed.
+        # None after its figure is closed.
         collection = self._markers[motif]._collection
         if collection is not None:
             collection.set_visible(shown)

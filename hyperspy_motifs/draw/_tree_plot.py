@@ -1,4 +1,4 @@
-"""How motifs split as one looks farther."""
+"""Splits of motifs with increasing radius."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._palette import motif_colours
 
 
 def _leaf_order(parents: NDArray[np.intp], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Height at which each node is drawn: leaves in turn, the larger branch first, parents half-way."""
+    """Height at which each node is drawn: leaves in order, the larger branch first, parents at the mean."""
     children: dict[int, list[int]] = {}
     for node in np.argsort(-sizes, kind="stable"):
         children.setdefault(int(parents[node]), []).append(int(node))
@@ -44,12 +44,12 @@ def _leaf_order(parents: NDArray[np.intp], sizes: NDArray[np.float64]) -> NDArra
 def _one_fork_a_radius(
     parent: NDArray[np.intp], radius: NDArray[np.float64], motif: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Nodes that are drawn, and their parents among these: what parts in several steps at one radius is one fork."""
+    """Nodes that are drawn, and their parents among these: several splits at one radius are one fork."""
     has_parent = parent >= 0
     same = has_parent & (radius == radius[parent])
     dissolved = np.zeros(len(parent), dtype=bool)
     dissolved[parent[same]] = True
-    # A root stays, as all the others come from it, and so does a node that is a motif.
+    # Roots and nodes that are motifs are kept.
     dissolved &= has_parent & (motif < 0)
     kept = np.flatnonzero(~dissolved)
     above = parent.copy()
@@ -71,7 +71,7 @@ def plot_tree(
     names: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the tree of motifs: from the left, what a small radius separates; to the right, larger radii.
+    """Draw the tree of motifs: splits at a small radius on the left, at larger radii on the right.
 
     Parameters
     ----------
@@ -82,17 +82,17 @@ def plot_tree(
     radii : array_like of float, shape (n_nodes,)
         Radius at which each node is split from its sibling, in nearest-neighbour distances (0 for the root).
     labels : array_like of int, shape (n_nodes,), optional
-        Motif of each node, whose colour it gets; -1 for nodes that are no motif, drawn in grey.
+        Motif of each node, for its colour; -1 for nodes that are not motifs, drawn in grey.
     names : sequence of str, optional
         Name of each motif.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; a new figure by default.
 
     Returns
     -------
     matplotlib.axes.Axes
-        What parts in several steps at one radius is drawn as one fork. Numbers are atoms; where there is no room
-        for all, those of small branches are left out.
+        Several splits at one radius are drawn as one fork. Numbers count atoms; those of small branches are omitted
+        if there is not enough space.
 
     Raises
     ------
@@ -106,13 +106,13 @@ def plot_tree(
     check_length(radius, len(parent), "radii")
     motif = np.full(len(parent), -1) if labels is None else np.asarray(labels, dtype=np.intp)
     check_length(motif, len(parent), "labels")
-    _leaf_order(parent, size)  # says what is no tree
+    _leaf_order(parent, size)  # raises an error if it is not a tree
     kept, parent = _one_fork_a_radius(parent, radius, motif)
     size, radius, motif = size[kept], radius[kept], motif[kept]
     y = _leaf_order(parent, size)
     is_leaf = ~np.isin(np.arange(len(parent)), parent)
     ax = axes_or_new(ax, (4.8, min(9.0, max(2.2, 0.6 + 0.22 * is_leaf.sum()))))
-    # Radii are drawn at equal steps: their ratios, not their differences, tell shells apart.
+    # Radii are drawn at equal steps: their ratios, not their differences, distinguish shells.
     levels, x = np.unique(radius, return_inverse=True)
     child = np.flatnonzero(parent >= 0)
     origin = parent[child]
@@ -145,7 +145,7 @@ def plot_tree(
     for node in np.flatnonzero(motif >= 0):
         name = names[motif[node]] if names is not None else f"motif {motif[node]}"
         texts[node] = f"{name} ({texts[node]})"
-    # What is told first stays where there is no room for all: motifs, then the branches with the most atoms.
+    # Priority of texts if space is limited: motifs, then the branches with most atoms.
     order = np.lexsort((-size, motif < 0))
     step = _row_step(ax, y[is_leaf])
     nodes.set_sizes(np.minimum(area, max(step, 3.0) ** 2))
@@ -154,7 +154,7 @@ def plot_tree(
 
 
 def _row_step(ax: Axes, rows: NDArray[np.float64]) -> float:
-    """Distance in points of the nearest of two rows at heights `rows`, with the layout of the figure made."""
+    """Least distance in points of rows at heights `rows`, after the layout of the figure."""
     root = ax.get_figure(root=True)
     engine = root.get_layout_engine() if root is not None else None
     if root is not None and engine is not None:
@@ -175,10 +175,10 @@ def _write_texts(
     first: NDArray[np.intp],
     step: float,
 ) -> None:
-    """Write the text of each node: beside a leaf, above a fork, or before it where that would hide something.
+    """Write the text of each node: next to a leaf, above a fork, or before it to avoid overlap.
 
-    Where rows are narrower than letters these are smaller, and texts that would still overlap one written before, in the
-    order `first`, are left out.
+    For narrow rows letters are smaller, and texts that still overlap previous ones, in the order `first`, are
+    omitted.
     """
     points = ax.transData.transform(places) * 72 / ax.figure.dpi
     base = float(mpl.rcParams["font.size"])

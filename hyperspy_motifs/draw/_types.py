@@ -1,4 +1,4 @@
-"""How the types of a motif graph are named, coloured and shaped."""
+"""Names, colours and shapes of the types of a motif graph."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def type_number(node: str) -> int:
 def short_name(name: str, width: int = 14, lines: int | None = None) -> str:
     """Name with repetitions written once (``Mo Se Mo Se`` is ``(Mo Se)×2``), broken into lines of `width`.
 
-    With `lines` no more than so many, the last of which ends in an ellipsis if something is left out.
+    With `lines` at most this number, the last of which ends in an ellipsis if the name is truncated.
     """
     words = str(name).split()
     for period in range(1, len(words) // 2 + 1):
@@ -51,7 +51,7 @@ def short_name(name: str, width: int = 14, lines: int | None = None) -> str:
 def type_style(node: str, attributes: dict[str, Any]) -> tuple[Any, Any]:
     """Colour and marker of a type: those of the motif, or a polygon with the corners of the cell class.
 
-    What lies above the cells is grey: colours of its own would be taken for those of cells.
+    Levels above the cells are grey, because other colours could be confused with those of cells.
     """
     number = type_number(node)
     if attributes.get("kind") == "motif":
@@ -60,5 +60,5 @@ def type_style(node: str, attributes: dict[str, Any]) -> tuple[Any, Any]:
         return "0.88", "o"
     corners = int(attributes.get("n_corners", 0))
     colour = tuple(cell_colours([number])[0])
-    # A square stands on its side, as squares are seen; other polygons on a corner.
+    # A square is drawn on its side, other polygons on a corner.
     return colour, (corners, 0, 45 if corners == 4 else 0) if corners >= 3 else "o"

@@ -42,18 +42,18 @@ _RGB_FROM_LMS = np.array(
 def plane_colours(coordinates: ArrayLike) -> NDArray[np.float64]:
     """Colours (n, 3) of points of the unit square: blue to yellow along x, dark to light along y.
 
-    The two directions are those that are left to eyes without red or green cones, so that both coordinates
-    can be read by all.
+    Both directions can be distinguished without red or green cones, so that both coordinates are readable with colour
+    blindness.
 
     Parameters
     ----------
     coordinates : array_like, shape (n, 2)
-        From 0 to 1; what lies outside is clipped, what is not a number is grey.
+        From 0 to 1; other values are clipped, NaN is grey.
     """
     points = np.asarray(coordinates, dtype=float)
     known: NDArray[np.bool_] = np.all(np.isfinite(points), axis=1)
     u, v = np.clip(points, 0, 1).T
-    # The middle of the first axis would be as grey as the image: red is added, which not all eyes need.
+    # The centre of the first axis would be as grey as the image, so red is added.
     lab = np.stack([0.35 + 0.53 * v, 0.13 * np.sin(np.pi * u), 0.13 * (2 * u - 1)], axis=-1)
     linear = np.clip((lab @ _LMS_FROM_LAB.T) ** 3 @ _RGB_FROM_LMS.T, 0, 1)
     colours = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
@@ -83,27 +83,27 @@ def plot_values(
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
-    """Draw a value of every atom (disorder, probability, a manifold coordinate, an angle) over the image.
+    """Draw a value of every atom (disorder, probability, a manifold coordinate, an angle) on the image.
 
     Parameters
     ----------
     positions : array_like, shape (n, 2)
         x, y of the atoms in axis units.
     values : array_like, shape (n,) or (n, 2)
-        One value an atom, or two, such as the first coordinates of a manifold: these are drawn in colours of
-        a plane, with their key in a corner of the picture.
+        One value per atom, or two, such as the first coordinates of a manifold: these are drawn in two-dimensional
+        colours, with a key in a corner.
     image : array_like, shape (rows, columns), optional
-        Drawn below.
+        Background.
     extent : tuple of float, optional
         Left, right, bottom, top of the image in axis units; pixels by default.
     units : str
         Units of the axes, for the scale bar.
     label : str, optional
-        What the values are.
+        Label of the values.
     period : float, optional
         Period of cyclic values, such as 60 for the angle of hexagons: 0 and `period` have one colour.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; a new figure by default.
     **kwargs
         To :meth:`matplotlib.axes.Axes.scatter`.
 
@@ -114,7 +114,7 @@ def plot_values(
     Raises
     ------
     ValueError
-        If shapes do not fit together, or `period` is not positive.
+        If shapes do not match, or `period` is not positive.
     """
     xy = check_positions(positions)
     array = np.asarray(values, dtype=float)
@@ -125,7 +125,7 @@ def plot_values(
         raise ValueError(f"period must be positive, got {period}.")
     made_here = ax is None
     ax = prepare_field(image, xy, extent, units, ax)
-    # All atoms are alike here: one size, large enough to make a closed picture.
+    # One size for all atoms, large enough to cover the image.
     size = marker_area(ax, xy, np.zeros(len(xy), dtype=np.intp), fraction=0.8)
     style: dict[str, Any] = {"s": size, "linewidths": 0, "zorder": 2} | kwargs
     if array.ndim == 2 and array.shape[1] == 2:
@@ -155,7 +155,7 @@ def _draw_plane_key(ax: Axes, label: str | None) -> None:
         spine.set(edgecolor="white", linewidth=1.5)
     box = key.get_window_extent()
     name = f"{label or 'value'} 1 →"
-    # In a small picture the name would be wider than the key.
+    # In a small figure the name would be wider than the key.
     if box.width * 72 / ax.figure.dpi < 0.62 * 0.694 * float(mpl.rcParams["font.size"]) * len(name):
         name = "1 →"
     text: dict[str, Any] = {"fontsize": "x-small", "ha": "center", "va": "center", "transform": key.transAxes}
@@ -178,17 +178,17 @@ def plot_map(
     Parameters
     ----------
     values : array_like, shape (rows, columns)
-        NaN is left white.
+        NaN is white.
     extent : tuple of float, optional
         Left, right, bottom, top in axis units; pixels by default.
     units : str
         Units of the axes, for the scale bar.
     label : str, optional
-        What the values are.
+        Label of the values.
     period : float, optional
         Period of cyclic values.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; a new figure by default.
     **kwargs
         To :meth:`matplotlib.axes.Axes.imshow`.
 
@@ -223,14 +223,13 @@ def plot_manifold(
     Parameters
     ----------
     coordinates : array_like, shape (n, d)
-        Manifold coordinates; with one only, their histogram is drawn.
+        Manifold coordinates; for a single one a histogram is drawn.
     colour_by : array_like, shape (n,), optional
-        Value for the colours. Without it the atoms have the colours that
-        ``plot_values(positions, coordinates[:, :2])`` gives them on the image.
+        Value for the colours. By default the colours of ``plot_values(positions, coordinates[:, :2])``.
     label : str, optional
-        What `colour_by` is.
+        Label of `colour_by`.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; a new figure by default.
     **kwargs
         To :meth:`matplotlib.axes.Axes.scatter` (or :meth:`~matplotlib.axes.Axes.hist`).
 

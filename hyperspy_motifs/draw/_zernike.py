@@ -30,7 +30,7 @@ def plot_basis(functions: ArrayLike, modes: ArrayLike, *, ax: Axes | None = None
     modes : array_like of int, shape (K, 2)
         Columns n, m of each; m < 0 are the sines.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; a new figure by default.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def plot_basis(functions: ArrayLike, modes: ArrayLike, *, ax: Axes | None = None
     check_length(pictures, len(orders), "functions")
     n_max = int(orders[:, 0].max())
     low, high = int(orders[:, 1].min()), int(orders[:, 1].max())
-    # A step of m is half as wide as one of n: neighbours in a row differ by two in m.
+    # A step of m has half the width of one of n, because neighbours in a row differ by two in m.
     step = min(0.3, 7.0 / (high - low + 2.2))
     ax = axes_or_new(ax, (step * (high - low + 2.2) + 0.6, 2 * step * (n_max + 1.2) + 0.6))
     half_width = min(0.95, 0.46 * (2 if n_max > 1 else 1))
@@ -89,7 +89,7 @@ def plot_zernike_spectrum(
     names: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the magnitudes of Zernike moments, which do not change as the patch turns.
+    """Draw the magnitudes of Zernike moments, which are invariant under rotations of the patch.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def plot_zernike_spectrum(
     names : sequence of str, optional
         Name of each motif.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; a new figure by default.
 
     Returns
     -------
@@ -150,7 +150,7 @@ def plot_zernike_spectrum(
         ax.axvline(start - 0.5, color="0.85", linewidth=0.6, zorder=0)
     ax.set_xticks((starts + ends - 1) / 2, [str(n) for n in pairs[starts, 0]])
     if len(pairs) <= 40:
-        # Otherwise the middle |m| of a group is left out, as its n stands below it.
+        # Otherwise the central |m| of a group is omitted, because its n is below it.
         ax.xaxis.remove_overlapping_locs = False
         ax.set_xticks(x, [str(m) for m in pairs[:, 1]], minor=True)
         ax.tick_params(axis="x", which="minor", labelsize=5.5, length=0, pad=1)

@@ -1,8 +1,8 @@
 """The hierarchy as one networkx graph.
 
 :class:`MotifGraph`      nodes and edges of all levels: queries, compositions, GraphML, JSON, tables
-:class:`RelationGraph`   what it answers about its nodes
-:func:`compare_types`, :class:`TypeComparison`, :class:`Difference`  the types of two graphs side by side
+:class:`RelationGraph` queries of its nodes
+:func:`compare_types`, :class:`TypeComparison`, :class:`Difference`  comparison of the types of two graphs
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""GraphBuilder: arrays in, nodes and edges into a motif graph."""
+"""GraphBuilder: nodes and edges of a motif graph from arrays."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import _schema as schema
 
 
 class GraphBuilder:
-    """Writes the atoms, the cells and the levels above them into a graph, whole columns at a time.
+    """Writes the atoms, the cells and the levels above them into a graph, one column at a time.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class GraphBuilder:
         self.atoms = building.node_ids(schema.ATOM, len(labels))
 
     def add_atoms(self, probabilities: np.ndarray, frames: np.ndarray | None) -> None:
-        """Add the atoms, the motifs and what connects them."""
+        """Add the atoms, the motifs and their edges."""
         motifs = building.node_ids(schema.MOTIF, len(self.names))
         types = building.take(motifs, self.labels)
         columns = {
@@ -77,7 +77,7 @@ class GraphBuilder:
         self._add_neighbours(schema.MOTIF, self.labels, bonds)
 
     def add_cells(self, cells: Any) -> None:
-        """Add the cells of a ``Cells`` object, their classes and what connects them."""
+        """Add the cells of a ``Cells`` object, their classes and their edges."""
         labels = np.asarray(cells.labels, dtype=np.int64)
         n, n_classes = len(labels), int(labels.max(initial=-1)) + 1
         ids = building.node_ids(schema.CELL, n)
@@ -156,7 +156,7 @@ class GraphBuilder:
         self.graph.graph.update({f"{level.kind}:{name}": v for name, v in level.scalars.items()})
 
     def _add_level_composition(self, classes: list[str], children: list[str], level: Any) -> None:
-        """Add how many parts of each type the classes of a level have on average."""
+        """Add the mean number of parts of each type for the classes of a level."""
         child_type = [self.graph.nodes[child]["type"] if child in self.graph else "" for child in children]
         met, of_child = np.unique(np.array(child_type, dtype=object).astype(str), return_inverse=True)
         n = len(classes) * len(met)
@@ -176,7 +176,7 @@ class GraphBuilder:
     def _with_centre_atoms(
         self, cells: Any, corners: np.ndarray, owner: np.ndarray, share: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Add the atoms inside of cells to the corners: they belong to their cell whole."""
+        """Add the atoms inside cells to the corners: they belong completely to their cell."""
         number = np.asarray(getattr(cells, "n_centre_atoms", np.zeros(len(cells.labels))))
         full = np.flatnonzero(number > 0)
         if not len(full):
@@ -228,7 +228,7 @@ class GraphBuilder:
         parent: np.ndarray,
         share: np.ndarray,
     ) -> None:
-        # A ring that touches itself has an atom at two of its corners: one edge holds both shares.
+        # A ring that touches itself has an atom at two of its corners: one edge has both fractions.
         pairs, inverse = np.unique(child * len(parents) + parent, return_inverse=True)
         if len(pairs) < len(child):
             share = np.bincount(inverse.ravel(), share)
@@ -245,7 +245,7 @@ class GraphBuilder:
         owner: np.ndarray,
         share: np.ndarray,
     ) -> None:
-        """Add how many corners of each motif a class has, and how much of the motif is its own."""
+        """Add the number of corners of each motif of a class, and the fractions of these motifs."""
         n_motifs = len(self.names)
         key = labels[owner] * n_motifs + self.labels[corners]
         n = len(classes) * n_motifs
@@ -276,7 +276,7 @@ class GraphBuilder:
 def _bonds_with_cells(
     bonds: np.ndarray, corners: np.ndarray, offsets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the bonds (b, 2), lower atom first, and the number of cells (b,) that each one bounds."""
+    """Return the bonds (b, 2), lower atom first, and the number of cells (b,) at each one."""
     counts = np.diff(offsets)
     index = np.arange(len(corners))
     last, first = np.repeat(offsets[1:], counts) - 1, np.repeat(offsets[:-1], counts)

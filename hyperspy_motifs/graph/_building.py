@@ -30,7 +30,7 @@ def nodes_from_columns(ids: list[str], constants: dict[str, Any], columns: dict[
     constants : dict
         Attributes that all nodes share.
     columns : dict of str to sequence
-        Attributes that differ, arrays or lists, one entry a node.
+        Attributes that differ, arrays or lists with one entry per node.
     """
     names = list(columns)
     for node, row in zip(ids, _rows(columns.values(), len(ids)), strict=True):
@@ -42,7 +42,7 @@ def edges_from_columns(sources: list[str], targets: list[str], kind: str, column
     names = list(columns)
     rows = _rows(columns.values(), len(sources))
     if len(names) == 1:
-        # Most edges are such, and there are millions.
+        # Most of the up to millions of edges are of this kind.
         [name] = names
         for source, target, (value,) in zip(sources, targets, rows, strict=True):
             yield source, target, {"kind": kind, name: value}
@@ -52,13 +52,13 @@ def edges_from_columns(sources: list[str], targets: list[str], kind: str, column
 
 
 def _rows(columns: Iterable[Any], n: int) -> Iterable[tuple[Any, ...]]:
-    # tolist() turns NumPy's scalars into Python's own, which is all that GraphML can name.
+    # tolist() converts NumPy's scalars to Python's own, the only types of GraphML.
     lists = [c.tolist() if isinstance(c, np.ndarray) else c for c in columns]
     return zip(*lists, strict=True) if lists else ((),) * n
 
 
 def take(ids: list[str], index: np.ndarray) -> list[str]:
-    """Return the ids at the places `index`."""
+    """Return the ids at the positions `index`."""
     return [ids[i] for i in index.tolist()]
 
 
@@ -68,10 +68,10 @@ def sequence_text(sequence: Iterable[int]) -> str:
 
 
 def neighbour_edges(ids: dict[int, str], statistics: NeighbourStatistics) -> Edges:
-    """Yield the ``neighbours`` edges between types, for the pairs that occur or might.
+    """Yield the ``neighbours`` edges between types, for pairs that occur or are expected.
 
-    Pairs that are neither seen nor expected even once are left out: they say nothing and would make the
-    graph of types complete.
+    Pairs that neither occur nor are expected at least once are omitted: they contain no information and would make
+    the graph of types complete.
     """
     s = statistics
     kept = (s.observed > 0) | (s.expected >= 1.0)
@@ -87,5 +87,5 @@ def neighbour_edges(ids: dict[int, str], statistics: NeighbourStatistics) -> Edg
 def type_statistics(
     labels: np.ndarray, edges: np.ndarray, n_permutations: int, random_state: int
 ) -> NeighbourStatistics:
-    """Return the statistics of one level; kept apart so that every level is treated alike."""
+    """Return the statistics of one level; a separate function treats all levels equally."""
     return neighbour_statistics(labels, edges, n_permutations, random_state)

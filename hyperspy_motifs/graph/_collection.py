@@ -1,4 +1,4 @@
-"""Building large graphs without the garbage collector walking them again and again."""
+"""Building large graphs without repeated garbage collection."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def collection_paused() -> Iterator[None]:
-    """Pause the cyclic garbage collector; reference counting goes on.
+    """Pause the cyclic garbage collector; reference counting continues.
 
-    Hundreds of thousands of dictionaries are made that all stay: looking for cycles among them takes
-    as long as making them.
+    Hundreds of thousands of permanent dictionaries are created: the search for cycles among them takes as long as
+    their creation.
     """
     enabled = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""Queries in openCypher, answered by grand-cypher."""
+"""Queries in openCypher with grand-cypher."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ def run_query(graph: nx.DiGraph, cypher: str) -> dict[str, list[Any]]:
     ImportError
         If grand-cypher is not installed.
     TypeError
-        If the query is no text.
+        If the query is not a string.
     ValueError
-        If the query cannot be understood or answered.
+        If the query cannot be parsed or executed.
     """
     if not isinstance(cypher, str):
-        raise TypeError(f"A query is a text in openCypher, not of the type {type(cypher).__name__}.")
+        raise TypeError(f"A query must be a string in openCypher, not {type(cypher).__name__}.")
     try:
         from grandcypher import GrandCypher
         from lark.exceptions import LarkError
     except ImportError as error:
         raise ImportError(
             "Queries in openCypher need grand-cypher: pip install 'hyperspy_motifs[query]'. "
-            "find() needs nothing more."
+            "find() works without it."
         ) from error
     host: nx.DiGraph = nx.DiGraph()
     for node, attributes in graph.nodes.items():
@@ -38,25 +38,25 @@ def run_query(graph: nx.DiGraph, cypher: str) -> dict[str, list[Any]]:
     try:
         found = GrandCypher(host).run(_double_quoted(cypher))
     except LarkError as error:
-        raise ValueError(f"The query cannot be understood: {_first_line(error)}") from error
+        raise ValueError(f"The query cannot be parsed: {_first_line(error)}") from error
     except Exception as error:
-        # grand-cypher says by exceptions of any kind what it does not know: KeyError, NotImplementedError ...
+        # grand-cypher raises various exceptions for unsupported queries: KeyError, NotImplementedError ...
         raise ValueError(
-            f"The query cannot be answered ({type(error).__name__}: {_first_line(error)}). find() may do it."
+            f"The query failed ({type(error).__name__}: {_first_line(error)}). Try find() instead."
         ) from error
     return {str(name): [_plain(value) for value in values] for name, values in found.items()}
 
 
-# Texts in double quotes, and in single ones; what a backslash protects ends neither.
+# Strings in double and in single quotes; an escaped quote does not end them.
 _TEXTS = re.compile(r""""(?:[^"\\]|\\.)*"|'((?:[^'\\]|\\.)*)'""", re.DOTALL)
 
-# What a quote becomes in double quotes; what else a backslash protects stays as it is.
+# Replacement of quotes inside double quotes; other escaped characters do not change.
 _MARKS = re.compile(r'\\.|"', re.DOTALL)
 _IN_DOUBLE = {"\\'": "'", '"': '\\"'}
 
 
 def _double_quoted(cypher: str) -> str:
-    """Return the query with its texts in double quotes, the only ones that grand-cypher reads; openCypher has both."""
+    """Return the query with its strings in double quotes, which grand-cypher requires; openCypher has both."""
 
     def quoted(text: re.Match[str]) -> str:
         inner = text.group(1)
@@ -68,7 +68,7 @@ def _double_quoted(cypher: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "no reason was given")
+    return next(iter(str(error).splitlines()), "no reason given")
 
 
 def _labels(attributes: dict[str, Any]) -> set[str]:

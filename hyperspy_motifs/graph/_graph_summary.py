@@ -1,4 +1,4 @@
-"""A motif graph in words."""
+"""A motif graph as text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def summarise(graph: MotifGraph, most: int = 8) -> str:
     graph : MotifGraph
         The graph.
     most : int
-        Number of types and rules to be told of per level.
+        Largest number of types and rules per level.
     """
     lines = [
         f"Motif graph of {len(graph.level(0))} atoms, {graph.number_of_edges()} edges, in {_units(graph)}"
@@ -56,7 +56,7 @@ def _describe(graph: MotifGraph, node: str, kind: str) -> str:
     text = f"{node} {_short(name)}: {attributes['size']}"
     if kind not in (schema.ATOM, "vertex-figure"):
         composition = graph.formula(node)
-        text += f", holds {_short(composition)}" if composition not in ("", name) else ""
+        text += f", contains {_short(composition)}" if composition not in ("", name) else ""
         if "area" in attributes:
             text += f", area {attributes['area']:.4g} {_units(graph)}²"
     return text
@@ -67,7 +67,7 @@ def _short(text: str, longest: int = 72) -> str:
 
 
 def _rules(graph: MotifGraph, types: list[str], most: int) -> list[str]:
-    """Return the neighbours that chance does not explain, the surest first."""
+    """Return the significant neighbours, the most significant first."""
     found = []
     for source in types:
         for target, d in graph.succ[source].items():
@@ -75,10 +75,10 @@ def _rules(graph: MotifGraph, types: list[str], most: int) -> list[str]:
                 found.append((-abs(d["z"]), source, target, d))
     found.sort(key=lambda item: item[:3])
     lines = [
-        f"{s} beside {t}: {d['observed']} times, {d['expected']:.1f} by chance, "
+        f"{s} next to {t}: {d['observed']} times, {d['expected']:.1f} expected by chance, "
         f"{'enriched' if d['z'] > 0 else 'depleted'} (z = {d['z']:+.1f})"
         for _, s, t, d in found[:most]
     ]
     if len(found) > most:
-        lines.append(f"and {len(found) - most} more pairs of classes that are not chance")
+        lines.append(f"and {len(found) - most} more pairs of classes that differ from chance")
     return lines

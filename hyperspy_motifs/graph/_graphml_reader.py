@@ -1,4 +1,4 @@
-"""GraphML to motif graphs, trusting nothing in the file."""
+"""Reading of motif graphs from untrusted GraphML files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 
 
 def unescape(text: str) -> str:
-    """Undo what the writer did to characters that XML cannot hold."""
+    """Restore characters that XML cannot represent."""
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "\\u" in text else text
 
 
@@ -44,7 +44,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
 
 
 class GraphMLReader:
-    """Reads one GraphML file with an event parser; memory grows with what is in it, not with what it claims.
+    """Reads one GraphML file with an event parser; memory depends on its content, not on declared sizes.
 
     Parameters
     ----------
@@ -70,13 +70,13 @@ class GraphMLReader:
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._characters
-        # Any document type is refused before an entity in it can be declared, let alone expanded.
+        # Any document type is rejected before an entity in it can be declared or expanded.
         self._parser.StartDoctypeDeclHandler = self._doctype
         self._parser.EntityDeclHandler = self._doctype
         self._parser.ExternalEntityRefHandler = self._doctype
 
     def read(self, path: str | PathLike[str]) -> None:
-        """Parse the file; raises ValueError with the line where it is wrong."""
+        """Parse the file; raise ValueError with the line of the error."""
         with open(path, "rb") as file:
             try:
                 while chunk := file.read(_CHUNK):
@@ -84,7 +84,7 @@ class GraphMLReader:
                 self._parser.Parse(b"", True)
             except expat.ExpatError as error:
                 raise ValueError(
-                    f"{self.name} is not well-formed GraphML, or was cut off: {error}. Export it again."
+                    f"{self.name} is not well-formed GraphML, or is truncated: {error}. Export it again."
                 ) from None
         self._check()
 
@@ -93,8 +93,8 @@ class GraphMLReader:
 
     def _doctype(self, *_: Any) -> NoReturn:
         self._fail(
-            "the file declares a document type or entities, which could be hostile and which no motif "
-            "graph has."
+            "the file declares a document type or entities, which could be malicious and which no "
+            "motif graph contains."
         )
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -116,7 +116,7 @@ class GraphMLReader:
             return
         else:
             self._fail(
-                f"there is an element <{tag[:40]}> in <{parent[:40]}>, which motif graphs do not have."
+                f"there is an element <{tag[:40]}> in <{parent[:40]}>, which motif graphs do not contain."
             )
         if len(path) > _MAX_DEPTH:
             self._fail("the elements are nested too deeply for a motif graph.")
@@ -140,7 +140,7 @@ class GraphMLReader:
             if tag == "node":
                 node = unescape(attributes["id"])
                 if node in self.nodes:
-                    self._fail(f"the node {node[:40]!r} is there twice.")
+                    self._fail(f"the node {node[:40]!r} occurs twice.")
                 self.nodes[node] = data
             else:
                 source, target = unescape(attributes["source"]), unescape(attributes["target"])
@@ -172,7 +172,7 @@ class GraphMLReader:
         for name in ("parse.nodes", "parse.edges"):
             if name in attributes:
                 if not attributes[name].isdecimal() or len(attributes[name]) > 18:
-                    self._fail(f"{name}={attributes[name][:40]!r} is not a number that can be.")
+                    self._fail(f"{name}={attributes[name][:40]!r} is not a possible value.")
                 self._announced[name] = int(attributes[name])
         self._owner = ("graph", self.attributes)
 
@@ -191,7 +191,7 @@ class GraphMLReader:
             try:
                 self._owner[1][name] = reader(text)
             except (ValueError, KeyError):
-                self._fail(f"{text[:40]!r} is not a value that the attribute {name[:40]!r} can have.")
+                self._fail(f"{text[:40]!r} is not a possible value of the attribute {name[:40]!r}.")
             self._key = None
         elif tag in ("node", "edge"):
             self._owner = ("graph", self.attributes)
@@ -199,12 +199,12 @@ class GraphMLReader:
             self._owner = None
 
     def _check(self) -> None:
-        """Refuse what is well-formed but no motif graph."""
+        """Reject well-formed files that are not motif graphs."""
         schema.check_graph(self.name, self.attributes)
         for name, found in (("parse.nodes", len(self.nodes)), ("parse.edges", len(self.edges))):
             if self._announced.get(name, found) != found:
                 raise ValueError(
-                    f"{self.name} announces {self._announced[name]} {name[6:]} but holds {found}: "
+                    f"{self.name} declares {self._announced[name]} {name[6:]} but contains {found}: "
                     "it is damaged."
                 )
         for node, attributes in self.nodes.items():
@@ -224,9 +224,9 @@ def read_graphml(graph: nx.DiGraph, path: str | PathLike[str]) -> None:
     Raises
     ------
     ValueError
-        If the file is not a motif graph, is damaged, or could be hostile.
+        If the file is not a motif graph, is damaged, or could be malicious.
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     """
     reader = GraphMLReader(os.path.basename(os.fspath(path)))
     reader.read(path)
@@ -234,4 +234,4 @@ def read_graphml(graph: nx.DiGraph, path: str | PathLike[str]) -> None:
     graph.add_nodes_from(reader.nodes.items())
     graph.add_edges_from(reader.edges)
     if graph.number_of_edges() != len(reader.edges):
-        raise ValueError(f"{reader.name} gives the same edge twice.")
+        raise ValueError(f"{reader.name} contains the same edge twice.")

@@ -1,4 +1,4 @@
-"""Motif graphs to GraphML, faster than networkx writes it and with strings that survive."""
+"""Writing of motif graphs as GraphML, faster than networkx and with all strings preserved."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HEADER = (
     'xsi:schemaLocation="http://graphml.graphdrawing.org/xmlns '
     'http://graphml.graphdrawing.org/xmlns/1.0/graphml.xsd">\n'
 )
-# What XML cannot hold, and what looks like the escape that stands for it.
+# Characters that XML cannot represent, and text that resembles their escape.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]|\\\\(?=u[0-9a-f]{4})")
 _SPECIAL = re.compile("[&<>\"'\t\n\r]")
 _ENTITIES = {
@@ -31,17 +31,17 @@ _ENTITIES = {
 
 
 def escape(text: str) -> str:
-    """Return `text` as it may stand in XML text and attributes.
+    """Return `text` escaped for XML text and attributes.
 
     Characters that XML 1.0 forbids (control characters, lone surrogates) become a backslash, ``u`` and four
-    hexadecimal digits; so does a backslash before text that looks like that, so that reading can undo it.
+    hexadecimal digits; so does a backslash before text of this form, so that reading can restore it.
     """
     text = _FORBIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     return _SPECIAL.sub(lambda match: _ENTITIES[match[0]], text)
 
 
 class _Keys:
-    """The attributes met so far, each with its key, and the values of strings already escaped."""
+    """The attributes so far with their keys, and the escaped values of strings."""
 
     def __init__(self) -> None:
         self.keys: dict[tuple[str, str], tuple[str, type]] = {}
@@ -75,7 +75,7 @@ class _Keys:
         if not isinstance(name, str):
             raise TypeError(f"The names of attributes must be strings, not {name!r}.")
         key, met = self.keys.setdefault((domain, name), (f"d{len(self.keys)}", kind))
-        # igraph takes one type for each attribute. Whole numbers may stand among others: 1 and 1.0 are equal.
+        # igraph supports one type per attribute. Integers may be mixed with floats: 1 and 1.0 are equal.
         if {kind, met} == {int, float}:
             self.keys[domain, name] = (key, float)
         elif kind is not met:
@@ -95,7 +95,7 @@ class _Keys:
 
 
 def plain(value: Any, name: Any, owner: Any) -> str | int | float | bool:
-    """Return an attribute as one of Python's own types; raises TypeError if it is nothing of the kind."""
+    """Return an attribute as one of Python's own types; raise TypeError if this is not possible."""
     if isinstance(value, bool | np.bool_):
         return bool(value)
     if isinstance(value, int | np.integer):
@@ -122,7 +122,7 @@ def write_graphml(graph: nx.DiGraph, path: str | PathLike[str]) -> None:
     """Write `graph` as GraphML in UTF-8.
 
     Node ids must be strings, and attributes str, int, float or bool (NumPy's scalars are converted).
-    The file appears under its name only when it is complete.
+    The file is renamed to its final name only when it is complete.
 
     Raises
     ------

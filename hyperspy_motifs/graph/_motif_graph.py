@@ -1,4 +1,4 @@
-"""MotifGraph: atoms, motifs, cells and what they build, as one graph."""
+"""MotifGraph: atoms, motifs, cells and larger units as one graph."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class MotifGraph(RelationGraph):
     - ``neighbours``, between types, each pair once, with the ``observed`` number of neighbours, the number
       ``expected`` by chance, ``z``, ``p`` and ``q``.
 
-    Everything that networkx does works on it; lengths are in ``graph["units"]``.
+    All functions of networkx can be used; lengths are in ``graph["units"]``.
 
     Examples
     --------
@@ -45,7 +45,7 @@ class MotifGraph(RelationGraph):
     ['atom:1']
     """
 
-    #: Gives the image (rows, columns) and its extent in axis units for `plot`; None if there is none.
+    #: Returns the image (rows, columns) and its extent in axis units for `plot`, or None.
     canvas: Callable[[], tuple[np.ndarray, tuple[float, float, float, float]]] | None = None
 
     @classmethod
@@ -74,17 +74,17 @@ class MotifGraph(RelationGraph):
         probabilities : array-like of float, shape (n,), optional
             Certainty of each label, 0 to 1.
         cells : Cells, optional
-            The motif-cells, as `hyperspy_motifs.cells.find_cells` gives them, in the same units.
+            The motif-cells of `hyperspy_motifs.cells.find_cells`, in the same units.
         hierarchy : Hierarchy, optional
-            The levels above the cells, as `hyperspy_motifs.hierarchy.build_hierarchy` gives them.
+            The levels above the cells from `hyperspy_motifs.hierarchy.build_hierarchy`.
         names : sequence of str or dict of int to str, optional
-            Names of the motifs; ``m0``, ``m1``, ... without.
+            Names of the motifs; ``m0``, ``m1``, ... by default.
         units : str
             Units of the positions.
         frames : array-like of int, shape (n,), optional
             Frame of each atom in a stack.
         n_permutations, random_state : int
-            Of the neighbour statistics; 0 permutations is quicker and takes the null as normal.
+            Of the neighbour statistics; 0 permutations is faster and assumes a normal distribution.
 
         Returns
         -------
@@ -109,24 +109,24 @@ class MotifGraph(RelationGraph):
 
     @property
     def types(self) -> MotifGraph:
-        """The small graph of the types alone: motifs, classes, what composes them and their neighbours."""
+        """The graph of the types only: motifs, classes, their components and neighbours."""
         return self._subgraph([n for n, d in self._node.items() if schema.is_type_kind(d.get("kind", ""))])
 
     def summary(self) -> str:
-        """Return the graph in words: levels, types, compositions and what is not chance."""
+        """Return the graph as text: levels, types, compositions and significant neighbours."""
         from ._graph_summary import summarise
 
         return summarise(self)
 
     def around(self, node: str, radius: int = 1) -> MotifGraph:
-        """Return the part of the graph near a node, with the types of what is in it.
+        """Return the part of the graph near a node, with the types of its instances.
 
         Parameters
         ----------
         node : str
-            Node in the middle.
+            Central node.
         radius : int
-            Number of steps, to parts, wholes and neighbours alike.
+            Number of steps along edges to parts, parents and neighbours.
 
         Returns
         -------
@@ -146,18 +146,18 @@ class MotifGraph(RelationGraph):
         part = type(self)(**self.graph)
         part.canvas = self.canvas
         part.add_nodes_from((n, dict(self._node[n])) for n in kept)
-        # Edge by edge from the kept nodes: a subgraph view would walk all edges of their neighbours.
+        # Edge by edge from the kept nodes: a subgraph view would visit all edges of their neighbours.
         part.add_edges_from(
             (u, v, dict(d)) for u in kept for v, d in self._succ[u].items() if v in part._node
         )
         return part
 
     def query(self, cypher: str) -> dict[str, list[Any]]:
-        """Return what a query in openCypher finds.
+        """Return the result of a query in openCypher.
 
         Node labels and relation types are the kinds of nodes and edges (``cell_class`` for ``cell-class``):
         ``MATCH (c:cell)-[:part_of]->(d:domain) WHERE c.n_corners = 5 RETURN id(c), d.area``.
-        The graph itself cannot be changed by a query. Large graphs are searched faster with `find`.
+        A query cannot change the graph. `find` is faster on large graphs.
 
         Parameters
         ----------
@@ -167,29 +167,29 @@ class MotifGraph(RelationGraph):
         Returns
         -------
         dict of str to list
-            A column for each thing returned.
+            A column for each returned expression.
 
         Raises
         ------
         ImportError
             If grand-cypher is not installed (the extra ``query``).
         ValueError
-            If the query cannot be understood.
+            If the query cannot be parsed.
         """
         from ._cypher import run_query
 
         return run_query(self, cypher)
 
     def plot(self, nodes: Any, image: Any = None, **kwargs: Any) -> Any:
-        """Paint nodes on the image: atoms as points, cells and all above as areas, in the colours of their types.
+        """Draw nodes on the image: atoms as points, cells and higher levels as areas, in the colours of their types.
 
         Parameters
         ----------
         nodes : str, iterable of str, or dict
-            What `find`, `children`, `paths`, ... or `query` gave: ids of nodes. Of types the instances are painted.
+            Result of `find`, `children`, `paths`, ... or `query`: ids of nodes. Types are drawn by their instances.
         image : array-like of shape (rows, columns), optional
-            Drawn below. ``motifs.graph`` knows its image; a graph that was read from a file has none, and all
-            its atoms are drawn as grey points unless `image` (with ``extent``) or ``ax`` is given.
+            Background. ``motifs.graph`` has its image. A graph from a file has none, and all its atoms are drawn as
+            grey points unless `image` (with ``extent``) or ``ax`` is given.
         **kwargs
             To :func:`hyperspy_motifs.draw.plot_nodes`: ``colour_by``, ``extent``, ``units``, ``ax``, ``alpha``, ...
 
@@ -205,7 +205,7 @@ class MotifGraph(RelationGraph):
         return plot_nodes(self, nodes, image, **kwargs)
 
     def compare(self, other: MotifGraph) -> TypeComparison:
-        """Compare the types of two graphs: which classes, numbers and neighbour rules differ.
+        """Compare the types of two graphs: classes, numbers and neighbour rules.
 
         Motifs are matched by name, other classes by kind and name.
         """
@@ -217,7 +217,7 @@ class MotifGraph(RelationGraph):
         Raises
         ------
         TypeError
-            As `to_graphml`.
+            As in `to_graphml`.
         """
         write_node_link(self, path)
 
@@ -236,9 +236,9 @@ class MotifGraph(RelationGraph):
         return graph
 
     def to_csv(self, folder: str | PathLike[str]) -> None:
-        """Write two tables, ``nodes.csv`` and ``edges.csv``, into a folder that is made if need be.
+        """Write two tables, ``nodes.csv`` and ``edges.csv``, into a folder, which is created if necessary.
 
-        The columns are the union of all attributes; what a node or an edge does not have is left empty.
+        The columns are the union of all attributes; missing attributes are empty.
         """
         write_tables(self, folder)
 
@@ -248,7 +248,7 @@ class MotifGraph(RelationGraph):
         Parameters
         ----------
         path : str or path
-            File to be written; an existing one is replaced only when all is written.
+            File to be written; an existing one is replaced by the complete new one.
 
         Raises
         ------

@@ -16,7 +16,7 @@ from ._text_files import written_whole
 
 
 def write_node_link(graph: nx.DiGraph, path: str | PathLike[str]) -> None:
-    """Write `graph` as node-link JSON, as networkx' ``node_link_data`` with ``edges="edges"`` has it.
+    """Write `graph` as node-link JSON, as networkx' ``node_link_data`` with ``edges="edges"``.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def read_node_link(graph: nx.DiGraph, path: str | PathLike[str]) -> None:
         try:
             data = json.load(file)
         except (ValueError, RecursionError) as error:
-            raise ValueError(f"{name} is not JSON, or was cut off: {error}. Export it again.") from None
+            raise ValueError(f"{name} is not JSON, or is truncated: {error}. Export it again.") from None
     if not isinstance(data, dict) or not isinstance(data.get("graph"), dict):
         raise ValueError(f"{name} is not a graph in node-link form.")
     attributes = _values(name, "the graph", data["graph"])
@@ -70,14 +70,14 @@ def read_node_link(graph: nx.DiGraph, path: str | PathLike[str]) -> None:
         node = row.pop("id", None)
         if not isinstance(node, str) or node in nodes:
             raise ValueError(
-                f"{name}: the id {str(node)[:40]!r} of a node is missing, no string, or there twice."
+                f"{name}: the id {str(node)[:40]!r} of a node is missing, not a string, or not unique."
             )
         nodes[node] = schema.checked(name, node, _values(name, node, row), schema.NODE_TYPES)
     edges = {}
     for row in _rows(name, data, "edges"):
         ends = row.pop("source", None), row.pop("target", None)
         if not all(isinstance(end, str) and end in nodes for end in ends) or ends in edges:
-            raise ValueError(f"{name}: an edge {str(ends)[:80]} is there twice, or not between nodes.")
+            raise ValueError(f"{name}: an edge {str(ends)[:80]} occurs twice, or does not connect nodes.")
         edges[ends] = schema.checked(name, ends, _values(name, ends, row), schema.EDGE_TYPES)
     graph.graph.update(attributes)
     graph.add_nodes_from(nodes.items())

@@ -1,4 +1,4 @@
-"""RelationGraph: what a graph of motifs answers about its nodes."""
+"""RelationGraph: queries of the nodes of a motif graph."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MISSING = object()
 
 
 class RelationGraph(nx.DiGraph):
-    """A directed graph in the schema of `MotifGraph`, and the questions that it answers."""
+    """A directed graph in the schema of `MotifGraph`, with queries."""
 
     @property
     def levels(self) -> dict[int, str]:
@@ -39,10 +39,9 @@ class RelationGraph(nx.DiGraph):
         Parameters
         ----------
         **conditions
-            Attribute and what it must be: a value; a set, list or tuple of allowed values; or a function
-            of the value that returns whether it will do. ``level`` takes the number of a level or its kind
-            and gives instances only, unless ``kind`` asks for types; ``type`` takes the id of a type, its
-            name or its number.
+            Attribute and condition: a value; a set, list or tuple of allowed values; or a function of the value that
+            returns a bool. ``level`` is the number of a level or its kind and selects only instances, unless ``kind``
+            selects types; ``type`` is the id of a type, its name or its number.
 
         Returns
         -------
@@ -52,7 +51,7 @@ class RelationGraph(nx.DiGraph):
         Raises
         ------
         ValueError
-            If there is no such level, or none of the nodes that meet the other conditions has such an attribute.
+            If the level does not exist, or if no node that meets the other conditions has the attribute.
 
         Examples
         --------
@@ -65,7 +64,7 @@ class RelationGraph(nx.DiGraph):
         level = conditions.pop("level", None)
         if isinstance(level, str):
             if conditions.setdefault("kind", level) != level:
-                raise ValueError(f"level={level!r} and kind={conditions['kind']!r} cannot both be met.")
+                raise ValueError(f"level={level!r} and kind={conditions['kind']!r} contradict each other.")
             self._check_level(level)
             level = None
         found: list[str] | None = None
@@ -85,7 +84,7 @@ class RelationGraph(nx.DiGraph):
         return list(self._node) if found is None else found
 
     def _check_level(self, kind: str) -> None:
-        """Refuse a level that is neither in this graph nor one that other graphs have: a slip, not a question."""
+        """Reject a level that does not exist in any graph: it is an error of the caller."""
         if kind in schema.INSTANCE_KINDS or schema.is_type_kind(kind):
             return
         present = sorted(set(self.levels.values()))
@@ -95,17 +94,17 @@ class RelationGraph(nx.DiGraph):
             )
 
     def _check_attribute(self, among: list[str] | None, name: str) -> None:
-        """Refuse an attribute that none of the nodes has, if there are nodes."""
+        """Reject an attribute that no node has, if there are nodes."""
         nodes = [self._node[n] for n in (self._node if among is None else among)]
         if nodes and not any(name in attributes for attributes in nodes):
             known = ", ".join(sorted(set().union(*nodes)))
             raise ValueError(f"None of these nodes has the attribute {name!r}; they have {known}.")
 
     def _matching(self, among: list[str] | None, name: str, wanted: Any) -> list[str]:
-        """Return the nodes whose attribute `name` is `wanted`, is in it, or passes it.
+        """Return the nodes whose attribute `name` meets the condition `wanted`.
 
-        The dictionaries themselves are looked at: columns kept beside them would be quicker still, but wrong
-        as soon as an attribute is edited. Lists of ids alone do not wake the garbage collector.
+        The dictionaries themselves are searched: separate columns would be faster, but wrong after an attribute is
+        edited. Lists of ids do not trigger the garbage collector.
         """
         nodes = self._node
         if among is None:
@@ -119,7 +118,7 @@ class RelationGraph(nx.DiGraph):
         return [n for n in among if nodes[n].get(name, _MISSING) == wanted]
 
     def _types_meant(self, among: list[str] | None, nodes: Any) -> set[str]:
-        """Return the types of the nodes `among` that are meant by their ids, names or numbers."""
+        """Return the types among the nodes `among` with the given ids, names or numbers."""
         wanted = nodes if isinstance(nodes, set | frozenset) else {nodes}
         met = {self._node[n].get("type") for n in (self._node if among is None else among)}
         found = set()
@@ -132,7 +131,7 @@ class RelationGraph(nx.DiGraph):
         return found
 
     def parents(self, node: str) -> list[str]:
-        """Return what `node` is part of; for a type, the types that are composed of it."""
+        """Return the nodes that contain `node`; for a type, the types that are composed of it."""
         out = [v for v, d in self._successors(node) if d.get("kind") == schema.PART_OF]
         return out + [u for u, d in self._predecessors(node) if d.get("kind") == schema.COMPOSED_OF]
 
@@ -142,14 +141,14 @@ class RelationGraph(nx.DiGraph):
         return out + [v for v, d in self._successors(node) if d.get("kind") == schema.COMPOSED_OF]
 
     def neighbours(self, node: str) -> list[str]:
-        """Return the nodes beside `node` in its level; for a type, the types that it was seen beside."""
+        """Return the nodes next to `node` in its level; for a type, the types that its instances are next to."""
         beside = (schema.ADJACENT, schema.NEIGHBOURS)
         found = [v for v, d in self._successors(node) if d.get("kind") in beside]
         found += [u for u, d in self._predecessors(node) if d.get("kind") in beside and u != node]
         return found
 
     def type_of(self, node: str) -> str | None:
-        """Return the type that `node` is an instance of; None for a type."""
+        """Return the type of `node`; None for a type."""
         types = [v for v, d in self._successors(node) if d.get("kind") == schema.INSTANCE_OF]
         return types[0] if types else None
 
@@ -172,7 +171,7 @@ class RelationGraph(nx.DiGraph):
     def atoms(self, node: str) -> dict[str, float]:
         """Return the atoms in `node` and the share of each one that belongs to it.
 
-        Parts of parts count by the product of their fractions.
+        The fraction of a part of a part is the product of both fractions.
         """
         self._require(node)
         shares: dict[str, float] = {}
@@ -188,9 +187,9 @@ class RelationGraph(nx.DiGraph):
         return shares
 
     def atom_indices(self, nodes: str | Iterable[str]) -> np.ndarray:
-        """Return the indices of the atoms in some nodes, or that are instances of some types.
+        """Return the indices of the atoms in some nodes, or of the instances of some types.
 
-        They index the arrays that the graph was made from, so that any answer can be painted on the image.
+        They refer to the arrays of the graph, so that any result can be drawn on the image.
 
         Parameters
         ----------
@@ -215,21 +214,21 @@ class RelationGraph(nx.DiGraph):
         Raises
         ------
         ValueError
-            If a node has no place, as types have none.
+            If a node has no position; types have none.
         """
         places = []
         for node in nodes:
             self._require(node)
             attributes = self._node[node]
             if "x" not in attributes or "y" not in attributes:
-                raise ValueError(f"{node!r} has no place in the image; its instances have.")
+                raise ValueError(f"{node!r} has no position in the image; its instances do.")
             places.append((attributes["x"], attributes["y"]))
         return np.array(places, dtype=float).reshape(-1, 2)
 
     def composition(self, node: str) -> dict[str, float]:
-        """Return how much of each motif is in `node`, shared atoms by their fraction.
+        """Return the amount of each motif in `node`, with shared atoms by their fraction.
 
-        For a type, the mean over its instances, without those at the border where there are others.
+        For a type, the mean over its instances, without those at the border if there are others.
 
         Returns
         -------
@@ -261,14 +260,14 @@ class RelationGraph(nx.DiGraph):
         source, target : str
             The ends.
         kinds : iterable of str
-            Kinds of edges that may be walked, either way.
+            Kinds of edges of the paths, in both directions.
         most : int
-            Number of paths after which to stop: on a lattice there are very many.
+            Largest number of paths: a lattice has very many.
 
         Returns
         -------
         list of list of str
-            Each from `source` to `target`; empty if there is no way.
+            Each from `source` to `target`; empty if there is no path.
         """
         self._require(source)
         self._require(target)

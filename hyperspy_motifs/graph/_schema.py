@@ -12,7 +12,7 @@ CELL = "cell"
 MOTIF = "motif"
 CELL_CLASS = "cell-class"
 
-#: Levels that a graph may have; an image has those that its structure has.
+#: Possible levels of a graph; the levels of an image depend on its structure.
 INSTANCE_KINDS = frozenset(
     (
         ATOM, CELL, "vertex-figure", "composite", "half-cell", "unit-cell", "coarse-cell", "domain", "boundary", "moire-cell",
@@ -25,7 +25,7 @@ INSTANCE_OF = "instance_of"
 COMPOSED_OF = "composed_of"
 NEIGHBOURS = "neighbours"
 
-#: What the attributes of the schema must be; any others are free, of the types that GraphML knows.
+#: Types of the attributes of the schema; other attributes may have any type of GraphML.
 NODE_TYPES: dict[str, type] = {
     "kind": str, "level": int, "x": float, "y": float, "type": str, "size": int, "name": str,
     "probability": float, "frame": int, "n_corners": int, "corner_sequence": str, "area": float, "on_border": bool,
@@ -37,7 +37,7 @@ EDGE_TYPES: dict[str, type] = {
 
 
 def class_kind(kind: str) -> str:
-    """Return the kind of the types that nodes of `kind` are instances of."""
+    """Return the kind of the types of nodes of `kind`."""
     return MOTIF if kind == ATOM else f"{kind}-class"
 
 
@@ -52,14 +52,14 @@ def motif_names(names: Any, n_motifs: int) -> list[str]:
     Parameters
     ----------
     names : None, sequence of str, or dict of int to str
-        Given names; the motifs without one are called ``m0``, ``m1``, ...
+        Given names; motifs without one are named ``m0``, ``m1``, ...
     n_motifs : int
         Number of motifs.
 
     Raises
     ------
     ValueError
-        If a name is not a string, or names no motif that exists.
+        If a name is not a string, or if its motif does not exist.
     """
     defaults = [f"m{i}" for i in range(n_motifs)]
     if names is None:
@@ -69,12 +69,12 @@ def motif_names(names: Any, n_motifs: int) -> list[str]:
         if not isinstance(name, str):
             raise ValueError(f"The name of motif {label} must be a string, not {name!r}.")
         if isinstance(names, dict) and not 0 <= int(label) < n_motifs:
-            raise ValueError(f"There is no motif {label} to be named {name!r}: there are {n_motifs} motifs.")
+            raise ValueError(f"There is no motif {label} for the name {name!r}: there are {n_motifs} motifs.")
     return [given.get(i, default) for i, default in enumerate(defaults)]
 
 
 def check_graph(name: str, attributes: dict[str, Any]) -> None:
-    """Refuse a file whose graph is not ours, or of a later version.
+    """Reject a file that is not a motif graph, or of a later version.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def check_graph(name: str, attributes: dict[str, Any]) -> None:
     Raises
     ------
     ValueError
-        If it is not a motif graph that this version reads.
+        If it is not a motif graph that this version can read.
     """
     if attributes.get("schema") != SCHEMA_NAME:
         raise ValueError(
@@ -104,12 +104,12 @@ def check_graph(name: str, attributes: dict[str, Any]) -> None:
 
 
 def checked(name: str, owner: Any, attributes: dict[str, Any], expected: dict[str, type]) -> dict[str, Any]:
-    """Return the attributes of a node or an edge, if those of the schema have the types of the schema.
+    """Return the attributes of a node or an edge after validation of their types.
 
     Raises
     ------
     ValueError
-        If one has not, or there is no kind.
+        If a type is wrong, or the kind is missing.
     """
     if "kind" not in attributes:
         raise ValueError(f"{name}: {str(owner)[:60]!r} has no kind.")

@@ -16,8 +16,8 @@ from ._text_files import written_whole
 def write_tables(graph: nx.DiGraph, folder: str | PathLike[str]) -> None:
     """Write ``nodes.csv`` and ``edges.csv`` into `folder`.
 
-    The first columns are ``id``, and ``source`` and ``target``; then come the attributes in the order in which
-    they are first met.
+    The first columns are ``id``, and ``source`` and ``target``; the attributes follow in the order of their first
+    occurrence.
     """
     os.makedirs(folder, exist_ok=True)
     _write(os.path.join(folder, "nodes.csv"), ["id"], (((n,), d) for n, d in graph.nodes.items()))

@@ -1,4 +1,4 @@
-"""Files that appear under their name only when they are complete."""
+"""Files that are renamed to their final name only when they are complete."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import TextIO
 
 @contextlib.contextmanager
 def written_whole(path: str | PathLike[str], newline: str = "\n") -> Iterator[TextIO]:
-    """Open a text file in UTF-8 for writing; an error or an interrupt leaves the former file untouched."""
+    """Open a text file in UTF-8 for writing; an error or an interrupt leaves the former file unchanged."""
     target = os.path.abspath(os.fspath(path))
     if not os.path.isdir(os.path.dirname(target)):
         raise FileNotFoundError(
-            f"There is no folder {os.path.dirname(target)} to write {os.path.basename(target)} to."
+            f"The folder {os.path.dirname(target)} for {os.path.basename(target)} does not exist."
         )
     handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".motifs-", suffix=".part")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline=newline) as file:
             yield file
-        # mkstemp makes files for the owner alone; a new file should be as open as any other.
+        # mkstemp creates files for the owner only; a new file should have the usual permissions.
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)

@@ -1,4 +1,4 @@
-"""What differs between the types of two graphs."""
+"""Differences between the types of two graphs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Difference(NamedTuple):
     z : float
         Difference of the shares in units of its standard deviation; positive: more in the second.
     q : float
-        False discovery rate at which the difference is flagged.
+        False discovery rate at which the difference is significant.
     """
 
     key: tuple[str, ...]
@@ -44,7 +44,7 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True)
 class TypeComparison:
-    """Classes and rules of two graphs side by side.
+    """Comparison of the classes and rules of two graphs.
 
     Attributes
     ----------
@@ -59,12 +59,12 @@ class TypeComparison:
 
     @property
     def only_first(self) -> list[tuple[str, ...]]:
-        """Classes of the first graph alone."""
+        """Classes that only the first graph has."""
         return [d.key for d in self.classes if d.second == 0]
 
     @property
     def only_second(self) -> list[tuple[str, ...]]:
-        """Classes of the second graph alone."""
+        """Classes that only the second graph has."""
         return [d.key for d in self.classes if d.first == 0]
 
     def differing(self, level: float = 0.05) -> list[Difference]:
@@ -72,7 +72,7 @@ class TypeComparison:
         return [d for d in (*self.classes, *self.rules) if d.q <= level]
 
     def summary(self) -> str:
-        """Return the differences in words."""
+        """Return the differences as text."""
         lines = [
             f"{len(self.classes)} classes, {len(self.only_first)} in the first graph only, "
             f"{len(self.only_second)} in the second only."
@@ -91,12 +91,12 @@ def compare_types(first: RelationGraph, second: RelationGraph) -> TypeComparison
     """Compare the numbers of all classes, and of their neighbours, as shares of their kind.
 
     Classes are the same if kind and name are. Shares are compared by the two-proportion z-test, the p-values
-    corrected after Benjamini and Hochberg.
+    corrected by the method of Benjamini and Hochberg.
 
     Parameters
     ----------
     first, second : RelationGraph
-        Graphs with types; those of the whole images, as a rule.
+        Graphs with types, usually those of whole images.
 
     Returns
     -------

@@ -1,15 +1,15 @@
 """Levels above the cells, and their statistics.
 
-:func:`build_hierarchy`, :class:`HierarchyOptions`  all levels, as far as the structure has any
+:func:`build_hierarchy`, :class:`HierarchyOptions`  all levels of the structure
 :class:`Hierarchy`, :class:`Level`                  the levels as arrays
-:func:`vertex_figures`, :func:`figure_name`         the cells round each atom
-:func:`find_composites`, :class:`Composites`        classes of cells that are described more briefly together
-:func:`describe`, :func:`bits_per_atom`             length of the description; disorder as one number
+:func:`vertex_figures`, :func:`figure_name`         the cells around each atom
+:func:`find_composites`, :class:`Composites`        classes of cells with a shorter joint description
+:func:`describe`, :func:`bits_per_atom`             length of the description; disorder
 :class:`LabelledPoints`, :func:`find_lattice`, :class:`Lattice`  translations that map the pattern onto itself
 :func:`cell_orientations`, :func:`find_domains`, :func:`atom_domains`  domains and boundaries
 :func:`neighbour_statistics`, :func:`benjamini_hochberg`  neighbours more or less often than by chance
-:func:`corner_shares`, :func:`polygon_shares`       how much of an atom belongs to which polygon
-:func:`compositions`, :func:`formula`               what nodes are made of, and how it is written
+:func:`corner_shares`, :func:`polygon_shares`       fractions of atoms that belong to polygons
+:func:`compositions`, :func:`formula`               compositions of nodes, and their notation
 """
 
 import lazy_loader

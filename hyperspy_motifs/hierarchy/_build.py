@@ -1,4 +1,4 @@
-"""From atoms, motifs and cells to all levels above them."""
+"""All levels above atoms, motifs and cells."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ __all__ = ["HierarchyOptions", "build_hierarchy"]
 
 @dataclass(frozen=True)
 class HierarchyOptions:
-    """What `build_hierarchy` shall look for.
+    """Options of `build_hierarchy`.
 
     Attributes
     ----------
     vertex_figures, composites, domains : bool
         Whether to build these levels.
     coarse : {"auto", "unit-cell", "centres", "none"}
-        How to go on to larger spacings: by the translations of the pattern, by the centres of a class, by
-        the one and, where there are no translations, the other ("auto"), or not at all.
+        Method for larger spacings: the translations of the pattern, the centres of a class, the former and, without
+        translations, the latter ("auto"), or none.
     corner_motif : int, optional
-        Motif at the corners of the unit cell, instead of the one with the largest unbroken lattice.
+        Motif at the corners of the unit cell, instead of that with the largest connected lattice.
     folds : tuple of int
-        Order of the rotational symmetry of each motif, for given angles; empty: 1.
+        Order of the rotational symmetry of each motif, for given angles; 1 if empty.
     """
 
     vertex_figures: bool = True
@@ -69,12 +69,12 @@ def build_hierarchy(
     reflected: np.ndarray | None = None,
     options: HierarchyOptions | None = None,
 ) -> Hierarchy:
-    """Build the levels above the cells, as far as the structure has any.
+    """Build the levels above the cells.
 
-    In this order: vertex figures (the cells round each atom); composites (classes of cells that are
-    described more briefly together); halves of a hexagonal cell, and unit cells, where translations map the
-    pattern onto itself, else cells between the centres of a class with a larger spacing, again and again;
-    domains, if there is more than one, and the boundaries between them.
+    The order is: vertex figures (the cells around each atom); composites (classes of cells with a shorter joint
+    description); halves of a hexagonal cell, and unit cells, if translations map the pattern onto itself, otherwise
+    cells between the centres of a class with a larger spacing, repeatedly; domains, if there is more than one, and
+    the boundaries between them.
 
     Parameters
     ----------
@@ -85,25 +85,24 @@ def build_hierarchy(
     cells : Cells
         Motif-cells of these atoms.
     names : sequence of str, optional
-        Names of the motifs; ``m0``, ``m1``, ... without.
+        Names of the motifs; ``m0``, ``m1``, ... by default.
     angles : array-like of float, shape (n,), optional
-        Angle of each atom's surroundings against the mean of its motif, radians: tells sites apart that are
-        equal but for a rotation. Not needed for the unit cell, which is found from the positions.
+        Angle of each atom's neighbourhood relative to the mean of its motif, in radians. It distinguishes sites that
+        are equal up to a rotation. The unit cell does not depend on it.
     reflected : array-like of bool, shape (n,), optional
-        Whether the surroundings are the mirror image of the mean of the motif.
+        Whether the neighbourhood is the mirror image of the mean of the motif.
     options : HierarchyOptions, optional
-        What to look for; everything by default.
+        Levels to build; all by default.
 
     Returns
     -------
     Hierarchy
-        Its ``scalars`` hold ``bits_per_atom`` and ``bits_per_atom_std``; its ``reason`` says where it ends
-        and why.
+        Its ``scalars`` contain ``bits_per_atom`` and ``bits_per_atom_std``; its ``reason`` explains the last level.
 
     Raises
     ------
     ValueError
-        If the lengths do not fit, or a cell has a corner that is no atom.
+        If the lengths do not match, or a corner of a cell is not an atom.
     """
     options = HierarchyOptions() if options is None else options
     sites = _sites(positions, labels, angles, reflected, options)
@@ -124,13 +123,13 @@ def build_hierarchy(
     patches = _lattice_patches(sites, lattice, same, found, atoms, options)
     unit_cells = unit_cell_level(sites, patches, motif_names) if patches else None
     if unit_cells is not None:
-        # Of several grains each has a lattice of its own: halves are looked for in a field with one.
+        # Several grains have separate lattices: halves are searched for only in a field with one lattice.
         halves = half_cell_level(sites, patches[0][0], motif_names) if len(patches) == 1 else None
         levels += [unit_cells] if halves is None else [halves, unit_cells]
     elif options.coarse in ("auto", "centres"):
         levels += coarse_levels(sites, cells, motif_names)
     if options.domains and found is not None and (lattice is not None or found.labels.max(initial=0) > 0):
-        # Patches of one kind that no lattice tells apart are one crystal in pieces.
+        # Patches of one kind with the same lattice are parts of one crystal.
         levels += domain_levels(cells, found)
     return Hierarchy(tuple(levels), scalars, _reason(levels, bool(patches)), atoms)
 
@@ -175,7 +174,7 @@ def _described(
     options: HierarchyOptions,
     scalars: dict[str, float],
 ) -> list[Level]:
-    """Return the composites, and note how long the description of the cells is."""
+    """Return the composites, and store the length of the description of the cells."""
     edges = cells.adjacency[:, :2]
     disorder = bits_per_atom(cells.labels, edges, cells.centres, len(sites))
     levels = []
@@ -192,13 +191,13 @@ def _described(
 
 
 def _lattice(sites: LabelledPoints, options: HierarchyOptions) -> tuple[Lattice | None, LabelledPoints]:
-    """Return the translations and the sites that they were found on."""
+    """Return the translations and the sites from which they were found."""
     if options.coarse not in ("auto", "unit-cell"):
         return None, sites
     lattice = find_lattice(sites)
     if lattice is not None:
         return lattice, sites
-    # A lattice whose sites are taken by motifs at random is a lattice all the same.
+    # A lattice with randomly distributed motifs is also a lattice.
     alike = sites.without_kinds()
     return find_lattice(alike), alike
 
@@ -211,7 +210,8 @@ def _lattice_patches(
     atoms: np.ndarray,
     options: HierarchyOptions,
 ) -> list[tuple[Lattice, LatticePoints]]:
-    """Return the corners of the unit cells: of the whole field, or grain by grain where grains are turned."""
+    """Return the corners of the unit cells of the whole field, or of each grain if grains have different
+    orientations."""
     if options.coarse not in ("auto", "unit-cell"):
         return []
     if lattice is not None:
@@ -229,7 +229,7 @@ def _lattice_patches(
 
 
 def _faint_patches(sites: LabelledPoints, options: HierarchyOptions) -> list[tuple[Lattice, LatticePoints]]:
-    """Return the corners of the unit cells of a lattice that many sites are missing from."""
+    """Return the corners of the unit cells of a lattice with many missing sites."""
     for some in (sites, sites.without_kinds()):
         lattice = find_lattice(some, faint=True)
         points = None if lattice is None else lattice_points(some, lattice, options.corner_motif)
@@ -239,10 +239,10 @@ def _faint_patches(sites: LabelledPoints, options: HierarchyOptions) -> list[tup
 
 
 def _domains(sites: LabelledPoints, same: LabelledPoints, cells: Cells, lattice: Lattice | None) -> Domains:
-    """Return the domains; for them a dopant counts as the atom in whose place it is.
+    """Return the domains; for them a dopant counts as the atom that it replaces.
 
-    `same` are the sites that the translations were found on: where these were of positions alone, motifs
-    cannot tell whether a lattice goes on.
+    `same` are the sites from which the translations were found: if they were found from positions alone, motifs do
+    not show whether a lattice continues.
     """
     labels = sites.labels if lattice is None else merge_by_sublattice(sites, lattice)
     merged = replace(sites, labels=labels) if same is sites else same
@@ -254,7 +254,7 @@ def _domains(sites: LabelledPoints, same: LabelledPoints, cells: Cells, lattice:
 
 
 def _most_frequent_first(letters: np.ndarray, cells: Cells) -> np.ndarray:
-    """Return a class (m,) for each sequence, those of the cells' own classes where nothing was merged."""
+    """Return a class (m,) for each sequence, those of the classes of the cells if nothing was merged."""
     texts = [tuple(sequence.tolist()) for sequence in np.split(letters, cells.offsets[1:-1])]
     number = {text: k for k, (text, _) in enumerate(Counter(texts).most_common())}
     return np.array([number[text] for text in texts], dtype=np.int64)
@@ -263,11 +263,11 @@ def _most_frequent_first(letters: np.ndarray, cells: Cells) -> np.ndarray:
 def _reason(levels: list[Level], periodic: bool) -> str:
     kinds = [level.kind for level in levels]
     if "domain" in kinds:
-        return "It ends at domains: nothing larger repeats."
+        return "The hierarchy ends at domains: no larger pattern repeats."
     if "unit-cell" in kinds:
-        return "It ends at the unit cell: all above it are translations."
+        return "The hierarchy ends at the unit cell: all larger units are translations of it."
     if "coarse-cell" in kinds:
-        return "It ends where the centres of no class tile the field at a larger spacing."
+        return "The hierarchy ends here: no class has centres that tile the field at a larger spacing."
     if periodic:
-        return "It ends here: the field holds no whole unit cell."
-    return "It ends here: no translation maps the pattern onto itself, no class tiles at a larger spacing."
+        return "The hierarchy ends here: the field contains no complete unit cell."
+    return "The hierarchy ends here: no translation maps the pattern onto itself, and no class tiles at a larger spacing."

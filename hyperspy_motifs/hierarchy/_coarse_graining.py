@@ -17,7 +17,7 @@ from ._tiling_levels import coarse_level
 
 __all__ = ["coarse_levels"]
 
-#: The next spacing is larger by this at least: below, it would be the same tiling again.
+#: Least ratio to the next spacing: below, the tiling would be the same.
 _LEAST_GROWTH = 1.5
 #: Share of the field that the larger cells must cover.
 _LEAST_COVER = 0.5
@@ -41,12 +41,12 @@ class _Candidate:
 
 
 def coarse_levels(sites: LabelledPoints, cells: Cells, names: list[str]) -> list[Level]:
-    """Go on to larger spacings as long as the centres of a class tile the field.
+    """Build cells of larger spacings as long as the centres of a class tile the field.
 
-    The classes are the motifs, the classes of cells and the connected patches of a motif; of those whose
-    centres lie evenly and are at least half as far again apart as the points of the level below, the one
-    with the smallest spacing makes the next level. Its cells are found by the same rule as those between
-    atoms, and their classes are the next to be tried.
+    The classes are the motifs, the classes of cells and the connected patches of a motif; of those with evenly
+    distributed centres and a spacing of at least 1.5 times that of the level below, the one with the smallest spacing
+    forms the next level. Its cells are found by the same rule as those between atoms, and their classes are tested
+    next.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def coarse_levels(sites: LabelledPoints, cells: Cells, names: list[str]) -> list
         level = coarse_level("coarse-cell", sites, best.points, best.cells, best.kept, names)
         reason = (
             f"The {len(best.points)} centres of {best.name} tile the field at a spacing of "
-            f"{best.spacing:.4g}, {best.spacing / spacing:.2f} times that below."
+            f"{best.spacing:.4g}, {best.spacing / spacing:.2f} times that of the level below."
         )
         levels.append(Level(**{**level.__dict__, "scalars": {"spacing": best.spacing}, "reason": reason}))
         spacing = best.spacing
@@ -84,7 +84,7 @@ def coarse_levels(sites: LabelledPoints, cells: Cells, names: list[str]) -> list
 
 
 def _point_sets(sites: LabelledPoints, cells: Cells, names: list[str]) -> list[tuple[str, np.ndarray]]:
-    """Return the classes whose centres may be the next points."""
+    """Return the classes whose centres can be the next points."""
     sets = [(f"atoms of {names[k]}", sites.positions[sites.labels == k]) for k in range(len(names))]
     n_classes = int(cells.labels.max(initial=-1)) + 1
     sequences = [" ".join(names[i] for i in c.corner_sequence) for c in cells.classes]

@@ -1,4 +1,4 @@
-"""Composites: classes of cells that are told more briefly together than apart."""
+"""Composites: classes of cells with a shorter joint description."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ._description import Description, describe
 
 __all__ = ["Composites", "Rule", "find_composites"]
 
-#: Pairs of classes tried in every round, the most frequent first.
+#: Number of pairs of classes tested in every iteration, the most frequent first.
 _N_TRIED = 6
 _MOST_ROUNDS = 40
-#: Directions in which the two parts of a composite may lie from one another.
+#: Number of directions between the two parts of a composite.
 _N_DIRECTIONS = 24
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One merge: nodes of class `first` with a neighbour of class `second` make one of class `made`.
+    """One merge: nodes of class `first` with a neighbour of class `second` form one of class `made`.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Rule:
     count : int
         Number of instances, none of which overlap.
     saved : float
-        Bits by which the description became shorter.
+        Bits saved in the description.
     """
 
     made: int
@@ -42,16 +42,16 @@ class Rule:
 
 @dataclass(frozen=True)
 class Composites:
-    """What is left when no merge makes the description shorter.
+    """Result of the merges, when no further one shortens the description.
 
     Attributes
     ----------
     node : numpy.ndarray of int, shape (m,)
-        Node (composite, or cell left alone) of each cell.
+        Node (composite or single cell) of each cell.
     classes : numpy.ndarray of int, shape (n,)
-        Class of each node: below `n_cell_classes` a cell left alone.
+        Class of each node: below `n_cell_classes` a single cell.
     rules : tuple of Rule
-        Merges in the order of their making.
+        Merges in order.
     n_cell_classes : int
         Number of classes of cells.
     before, after : Description
@@ -69,7 +69,7 @@ class Composites:
     rule_bits: float
 
     def parts(self, made: int) -> dict[int, int]:
-        """Return how many cells of each class a composite of class `made` holds."""
+        """Return the number of cells of each class in a composite of class `made`."""
         if made < self.n_cell_classes:
             return {made: 1}
         rule = self.rules[made - self.n_cell_classes]
@@ -82,7 +82,7 @@ class Composites:
 
 @dataclass(frozen=True)
 class _State:
-    """Nodes as they are after some merges."""
+    """Nodes after some merges."""
 
     node: np.ndarray
     classes: np.ndarray
@@ -92,7 +92,7 @@ class _State:
     sizes: np.ndarray
 
     def describe(self) -> Description:
-        # A composite says which way it lies as well: else the parts could not be told apart again.
+        # The code of a composite includes its orientation, which is needed to recover its parts.
         _, labels = np.unique(self.classes * (_N_DIRECTIONS + 1) + self.turns, return_inverse=True)
         return describe(labels.ravel(), self.edges, self.centres, int(labels.max(initial=-1)) + 1)
 
@@ -100,13 +100,12 @@ class _State:
 def find_composites(
     classes: np.ndarray, edges: np.ndarray, centres: np.ndarray, weights: np.ndarray
 ) -> Composites:
-    """Merge pairs of neighbouring classes as long as the description of the tiling gets shorter.
+    """Merge pairs of neighbouring classes as long as this shortens the description of the tiling.
 
-    In each round the most frequent pairs of classes are tried: their instances, chosen so that none
-    overlap, are replaced by one node each, and the length of the description of all nodes (class and, of
-    composites, direction) together with the rules is compared. The merge that saves most is kept; the search
-    ends when none saves. Where the cells follow a rule already, as in a crystal with one kind of cell,
-    nothing can be saved.
+    In each iteration the most frequent pairs of classes are tested. Their instances, chosen without overlap, are each
+    replaced by one node. The length of the description of all nodes (class and, for composites, direction) together
+    with the rules is compared. The merge with the largest saving is accepted; the search ends if no merge saves bits.
+    A crystal with one kind of cell already has a short description, which no merge shortens.
 
     Parameters
     ----------
@@ -117,7 +116,7 @@ def find_composites(
     centres : numpy.ndarray of float, shape (m, 2)
         Their centres x, y.
     weights : numpy.ndarray of float, shape (m,)
-        Their areas: the centre of a composite is the mean of its cells' by area.
+        Their areas: the centre of a composite is the mean of the centres of its cells, weighted by area.
 
     Returns
     -------
@@ -158,7 +157,7 @@ def find_composites(
 
 
 def _frequent_pairs(state: _State, n_classes: int) -> list[tuple[int, int]]:
-    """Return the pairs of classes that share most sides."""
+    """Return the pairs of classes with most shared sides."""
     ends = np.sort(state.classes[state.edges], axis=1)
     counts = np.bincount(ends[:, 0] * n_classes + ends[:, 1], minlength=1)
     order = np.lexsort((np.arange(len(counts)), -counts))[:_N_TRIED]
@@ -192,9 +191,9 @@ def _merged(state: _State, first: int, second: int, made: int) -> tuple[_State, 
 
 
 def _direction(away: np.ndarray, symmetric: bool) -> np.ndarray:
-    """Return which of the directions each vector has; of two equal parts only the line counts."""
+    """Return the index of the direction of each vector; modulo 180 degrees for two equal parts."""
     angle = np.arctan2(away[:, 1], away[:, 0])
-    # Turned so that the common directions lie in the middle of their bins, however the crystal lies.
+    # Rotated so that the common directions lie at the centres of their bins, for any orientation of the crystal.
     angle -= np.angle(np.exp(1j * _N_DIRECTIONS * angle).sum()) / _N_DIRECTIONS
     period = np.pi if symmetric else 2 * np.pi
     bins = np.round(np.mod(angle, period) / (2 * np.pi) * _N_DIRECTIONS).astype(np.int64)
@@ -202,10 +201,10 @@ def _direction(away: np.ndarray, symmetric: bool) -> np.ndarray:
 
 
 def _matching(pairs: np.ndarray, state: _State) -> np.ndarray:
-    """Return which pairs to merge so that none overlap.
+    """Return a mask of pairs to merge without overlap.
 
-    Pairs in the commonest direction come first, as in a crystal they tile it without gaps; within a
-    direction those with the fewest other choices, so that few nodes are left over.
+    Pairs in the most frequent direction come first, because they tile a crystal without gaps; within a direction
+    those with the fewest alternatives, so that few nodes remain.
     """
     away = state.centres[pairs[:, 1]] - state.centres[pairs[:, 0]]
     same = len(pairs) and state.classes[pairs[0, 0]] == state.classes[pairs[0, 1]]

@@ -1,4 +1,4 @@
-"""What nodes are made of, and how it is written."""
+"""Composition of nodes, and its notation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["compositions", "formula"]
 def compositions(
     parts: np.ndarray, fractions: np.ndarray, labels: np.ndarray, n_nodes: int, n_labels: int
 ) -> np.ndarray:
-    """Return how much of each label every node holds.
+    """Return the amount of each label in every node.
 
     Parameters
     ----------
@@ -41,13 +41,13 @@ def formula(composition: dict[str, float], decimals: int = 2) -> str:
     composition : dict of str to float
         Amount of each motif.
     decimals : int
-        Number of decimals; whole numbers are written without any. Amounts that round to 0 are left out.
+        Number of decimals; whole numbers are written without decimals. Amounts that round to 0 are omitted.
 
     Returns
     -------
     str
-        A name that ends in a digit stands alone for an amount of 1 (``Se2``) and else in brackets
-        (``(Se2)0.97``), so that it cannot be misread; a name that is a number is always in brackets.
+        A name that ends in a digit is written alone for an amount of 1 (``Se2``) and otherwise in brackets
+        (``(Se2)0.97``) to avoid ambiguity; a name that is a number is always in brackets.
     """
     parts = []
     for name, amount in composition.items():

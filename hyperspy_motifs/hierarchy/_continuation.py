@@ -1,4 +1,4 @@
-"""What the lattice says about cells: which pairs repeat, and which patches continue one another."""
+"""Information of the lattice on cells: repeated pairs, and patches that continue each other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._lattice import Lattice
 __all__ = ["LatticeContinuation"]
 
 _STEPS = np.array([[1, 0], [0, 1], [1, 1], [1, -1]])
-#: Share of the directions in which a pair of cells inside a crystal is repeated, at least.
+#: Least share of the directions in which a pair of cells inside a crystal is repeated.
 _MOST_DIRECTIONS = 0.5
 _REACH = 6
 _LEAST_MATCH = 0.6
@@ -21,7 +21,7 @@ _LEAST_SEEN = 6
 
 
 class LatticeContinuation:
-    """Tells which pairs of cells the lattice repeats, and which patches of cells it joins.
+    """Identifies pairs of cells that the lattice repeats, and patches of cells that it connects.
 
     Parameters
     ----------
@@ -45,9 +45,9 @@ class LatticeContinuation:
         self._order = vectors[np.argsort((vectors**2).sum(axis=1), kind="stable")]
 
     def repeated(self, kind: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Return which pairs of cells are there again, one lattice vector away, in most directions.
+        """Return a mask of the pairs of cells that are repeated, one lattice vector away, in most directions.
 
-        Inside a crystal every pair of neighbours is. A pair across a wall is there again along the wall only,
+        Inside a crystal every pair of neighbours is repeated. A pair across a wall is repeated only along the wall,
         which is a quarter of the directions.
 
         Parameters
@@ -62,8 +62,8 @@ class LatticeContinuation:
         for step in np.concatenate([_STEPS, -_STEPS]):
             distance, image = tree.query(self.centres + step @ self.lattice.vectors)
             same = (distance <= self.lattice.tolerance) & (kind >= 0) & (kind[image] == kind)
-            # Where there are cells but none in the place: the pattern does not repeat. Beyond the last
-            # cells nothing is known.
+            # If there are cells nearby but none at the position, the pattern is not repeated. Beyond the last cells
+            # nothing is known.
             there = distance <= 0.6 * self.lattice.lengths.max()
             seen += there[first] & there[second]
             again += same[first] & same[second]
@@ -75,14 +75,14 @@ class LatticeContinuation:
         return np.unique(np.concatenate([self.vertices[s:e] for s, e in zip(starts, ends, strict=True)]))
 
     def joins(self, first: np.ndarray, second: np.ndarray) -> bool:
-        """Return whether two patches of cells are of one lattice, whatever lies between.
+        """Return whether two patches of cells belong to one lattice.
 
-        The atoms of one patch are moved by lattice vectors into the other: in one crystal most of them meet
-        atoms of their kind there, across an antiphase or twin boundary they do not. Only short vectors are
-        used, so that strain and scan distortion do not add up.
+        The atoms of one patch are moved by lattice vectors into the other: in one crystal most of them coincide with
+        atoms of their kind, but not across an antiphase or twin boundary. Only short vectors are used, so that strain
+        and scan distortion do not accumulate.
         """
         one, two = self.atoms(first), self.atoms(second)
-        # Atoms of both sides tell nothing about what is between.
+        # Atoms on both sides give no information on the material between.
         one, two = np.setdiff1d(one, two), np.setdiff1d(two, one)
         if not len(one) or not len(two):
             return False
@@ -96,7 +96,7 @@ class LatticeContinuation:
             met = distance <= self.lattice.tolerance
             seen += int(inside.sum())
             matched += int(self.sites.alike(one[met], two[nearest[met]]).sum())
-            # The shortest vectors that reach across are enough.
+            # The shortest vectors across the gap are sufficient.
             if seen >= max(_LEAST_SEEN, len(one)):
                 break
         return seen >= _LEAST_SEEN and matched >= _LEAST_MATCH * seen

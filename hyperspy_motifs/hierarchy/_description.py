@@ -1,4 +1,4 @@
-"""How many bits it takes to tell which tile lies where."""
+"""Number of bits for the description of a tiling."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hyperspy_motifs.compilation import OUTER
 
 __all__ = ["Description", "describe"]
 
-#: Direction in which tiles are laid, in radians: along no row of any common lattice, so that tiles that
-#: are translates of one another have the same neighbours laid before them.
+#: Direction of the order of tiles, in radians: not parallel to a row of any common lattice, so that translated tiles
+#: have the same previous neighbours.
 _DIRECTION = 1.1729
-#: Most neighbours laid before that a tile is predicted from.
+#: Largest number of previous neighbours for the prediction of a tile.
 _MOST_NEIGHBOURS = 3
 #: Weight of an unseen label (Krichevsky and Trofimov 1981).
 _KT = 0.5
@@ -27,11 +27,11 @@ class Description:
     Attributes
     ----------
     bits : float
-        Bits of all labels together, the choice of the number of neighbours included.
+        Bits of all labels, including the choice of the number of neighbours.
     per_node : numpy.ndarray of float, shape (n,)
         Bits of each node.
     n_neighbours : int
-        Number of neighbours that predict best.
+        Number of neighbours with the best prediction.
     """
 
     bits: float
@@ -40,13 +40,12 @@ class Description:
 
 
 def describe(labels: np.ndarray, edges: np.ndarray, centres: np.ndarray, n_labels: int) -> Description:
-    """Return the length of a code that tells the label of every node.
+    """Return the length of a code for the labels of all nodes.
 
-    The tiles are laid one after the other across the field. Before each, the label is predicted from those
-    of up to three neighbours that were laid last, by how often each label followed these so far:
-    ``-log2 p`` bits are spent (prequential coding, Dawid 1984, with the estimator of Krichevsky and
-    Trofimov). The code needs no table of probabilities, so it is short only if there is a rule; of a
-    periodic tiling it grows with the logarithm of its size, of a random one in proportion.
+    The tiles are encoded one after the other across the field. Each label is predicted from those of up to three
+    previous neighbours, by the frequency of each label after these so far, and costs ``-log2 p`` bits (prequential
+    coding, Dawid 1984, with the estimator of Krichevsky and Trofimov). The code needs no table of probabilities. For
+    a periodic tiling its length increases with the logarithm of the size, for a random one in proportion to the size.
 
     Parameters
     ----------
@@ -57,7 +56,7 @@ def describe(labels: np.ndarray, edges: np.ndarray, centres: np.ndarray, n_label
     centres : numpy.ndarray of float, shape (n, 2)
         Positions x, y.
     n_labels : int
-        Number of labels that are possible.
+        Number of possible labels.
 
     Returns
     -------
@@ -96,7 +95,7 @@ def describe(labels: np.ndarray, edges: np.ndarray, centres: np.ndarray, n_label
 
 
 def _laid_before(labels: np.ndarray, edges: np.ndarray, n: int) -> np.ndarray:
-    """Return the labels (n, 3) of the neighbours laid last before each node; -1 for none."""
+    """Return the labels (n, 3) of the last neighbours before each node; -1 for none."""
     early, late = edges.min(axis=1), edges.max(axis=1)
     order = np.lexsort((-early, late))
     early, late = early[order], late[order]
@@ -110,7 +109,7 @@ def _laid_before(labels: np.ndarray, edges: np.ndarray, n: int) -> np.ndarray:
 
 @numba.njit(cache=True, **OUTER)
 def _prequential(labels, contexts, n_labels):
-    """Return the bits of each label, predicted from what followed the same context before."""
+    """Return the bits of each label, predicted from previous labels after the same context."""
     counts = np.zeros((contexts.max() + 1, n_labels))
     totals = np.zeros(contexts.max() + 1)
     bits = np.empty(len(labels))

@@ -1,4 +1,4 @@
-"""Domains: connected cells of one class that lie alike, and the boundaries between them."""
+"""Domains: connected cells of one class with the same orientation, and the boundaries between them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ._orientations import CellOrientations
 
 __all__ = ["Domains", "find_domains"]
 
-#: Neighbours lie alike if their phases (angle times the order of symmetry) differ by less than this.
+#: Neighbours have the same orientation if their phases (angle times the order of symmetry) differ by less than this.
 _ALIKE = np.pi / 4
-#: A patch of fewer cells is a defect, not a domain.
+#: A patch with fewer cells is a defect.
 _LEAST_CELLS = 9
-#: ... and so is one of less than this share of the largest.
+#: ... and so is one with less than this share of the largest.
 _LEAST_SHARE = 0.02
-#: Share of the cells of a domain that no other domain is within two steps of, at least.
+#: Least share of the cells of a domain that are more than two steps from any other domain.
 _LEAST_CORE = 0.05
-#: Share of its cells that a domain has of a kind of its own, at least.
+#: Least share of the cells of a domain for a kind to belong to it.
 _LEAST_KIND = 0.005
-#: Kinds make one phase if at least this share of the cells of either have a neighbour of the other.
+#: Kinds form one phase if at least this share of the cells of each has a neighbour of the other.
 _MUTUAL = 0.25
 
 
@@ -41,13 +41,13 @@ class Domains:
     between : tuple of tuple of int
         Domains that each boundary touches.
     labels : numpy.ndarray of int, shape (d,)
-        Kind of each domain: those of one class that lie alike are of one kind.
+        Kind of each domain: those of one class with the same orientation are of one kind.
     classes : numpy.ndarray of int, shape (d,)
         Class of the cells of each domain.
     angles : numpy.ndarray of float, shape (d,)
-        Mean turn of its cells in radians, from x towards y, between plus and minus half its period.
+        Mean angle of its cells in radians, from x towards y, between plus and minus half its period.
     orders : numpy.ndarray of int, shape (d,)
-        Order of the rotational symmetry of its cells: the period of the turn is ``2 pi / order``.
+        Order of the rotational symmetry of its cells: the period of the angle is ``2 pi / order``.
     """
 
     domain: np.ndarray
@@ -64,22 +64,21 @@ def find_domains(
     adjacency: np.ndarray,
     lattice: LatticeContinuation | None = None,
 ) -> Domains:
-    """Join cells of one class that lie alike into domains.
+    """Join cells of one class with the same orientation into domains.
 
-    Cells that are of another class are defects if they lie within one domain, and belong to it; between
-    two domains they are a boundary. Classes, or turns of one class, that are found beside one another
-    everywhere (a crystal of several kinds of cells) count as one: with a lattice, pairs that it repeats
-    in two directions; without, kinds most of whose cells have a neighbour of the other kind.
+    Cells of another class are defects of a domain if they lie within it, or a boundary if they lie between two
+    domains. Classes, or orientations of one class, that are neighbours everywhere (a crystal with several kinds of
+    cells) count as one: with a lattice, pairs that it repeats in two directions; without a lattice, kinds of which
+    most cells have a neighbour of the other kind.
 
     Parameters
     ----------
     cells : CellOrientations
-        Class and turn of the cells.
+        Class and orientation of the cells.
     adjacency : numpy.ndarray of int, shape (a, 2)
         Cells that share a side.
     lattice : LatticeContinuation, optional
-        Translations that hold over the whole field. Patches that it joins are one domain although defects
-        part them.
+        Translations of the whole field. Patches that it connects are one domain, even if defects separate them.
 
     Returns
     -------
@@ -105,7 +104,7 @@ def find_domains(
 def _seeds(patch: np.ndarray, known: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
     """Number the patches that are large enough to be domains, the largest 0; -1 elsewhere.
 
-    A domain has a core: cells that are two steps away from any other domain. A row of odd cells has none.
+    A domain has a core: cells that are two steps away from any other domain. A row of deviating cells has none.
     """
     size = np.bincount(patch, minlength=1)
     core = np.ones(len(patch), dtype=bool)
@@ -140,7 +139,7 @@ def _with_narrow_ones(seeds: np.ndarray, patch: np.ndarray, kind: np.ndarray) ->
 
 
 def _joined(seeds: np.ndarray, kind: np.ndarray, lattice: LatticeContinuation) -> np.ndarray:
-    """Join domains of one kind that continue one another's lattice; the largest stays 0."""
+    """Join domains of one kind that continue each other's lattice; the largest stays 0."""
     n = int(seeds.max(initial=-1)) + 1
     if n < 2:
         return seeds
@@ -158,15 +157,15 @@ def _joined(seeds: np.ndarray, kind: np.ndarray, lattice: LatticeContinuation) -
 
 
 def _of_one_kind(seeds: np.ndarray, kind: np.ndarray) -> np.ndarray:
-    """Return which domains (d, d) are alike: at least half of the one's cells are of kinds that the other has.
+    """Return a mask (d, d) of similar domains: at least half of the cells of one are of kinds of the other.
 
-    Half of the smaller one's: a small piece of a crystal with many kinds of cells cannot show them all.
+    Half of the smaller domain: a small part of a crystal with many kinds of cells does not contain all of them.
     """
     n, n_kinds = int(seeds.max(initial=-1)) + 1, int(kind.max(initial=-1)) + 1
     inside = (seeds >= 0) & (kind >= 0)
     counts = np.bincount(seeds[inside] * n_kinds + kind[inside], minlength=n * n_kinds).reshape(n, n_kinds)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    # A kind that a domain has only a few stray cells of is not one of its own.
+    # A kind with only a few cells in a domain does not belong to it.
     has = shares >= _LEAST_KIND
     within = shares @ has.T
     size = counts.sum(axis=1)
@@ -174,11 +173,11 @@ def _of_one_kind(seeds: np.ndarray, kind: np.ndarray) -> np.ndarray:
 
 
 def _phases_of_kinds(kind: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-    """Return the phase (in the sense of a phase of matter) that each kind of cells belongs to.
+    """Return the phase (as of matter) of each kind of cells.
 
-    Kinds that are found beside one another everywhere, the squares of two turns in a checkerboard or all
-    kinds of a complex crystal, make one phase. Kinds that meet at a wall only do not: few of their
-    cells have a neighbour of the other kind.
+    Kinds that are neighbours everywhere form one phase, such as the squares of two orientations in a checkerboard or
+    all kinds of a complex crystal. Kinds that meet only at a wall do not: few of their cells have a neighbour of the
+    other kind.
     """
     n = int(kind.max(initial=-1)) + 1
     size = np.bincount(kind[kind >= 0], minlength=n)
@@ -194,7 +193,7 @@ def _phases_of_kinds(kind: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarr
     share = both / np.maximum(size, 1)[:, None]
     mutual = np.minimum(share, share.T) >= _MUTUAL
     _, phase = connected_components(coo_array(mutual), directed=False)
-    # Cells of no kind look their phase up at -1: they get one that no kind has.
+    # Cells without a kind have the index -1: they get a separate phase.
     return np.append(phase, -1)
 
 
@@ -205,11 +204,10 @@ def _graph(i: np.ndarray, j: np.ndarray, m: int) -> coo_array:
 def _fill(
     seeds: np.ndarray, i: np.ndarray, j: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, list[tuple[int, ...]]]:
-    """Give defects to the domain round them; what touches several domains, or none, is a boundary."""
+    """Assign defects to the domain around them; patches that touch several domains, or none, are a boundary."""
     m = len(seeds)
     domain = seeds.copy()
-    # A defect all of whose neighbours in domains are of one domain is its own, even where it
-    # hangs together with a boundary through other defects.
+    # A defect with neighbours in a single domain belongs to it, even if other defects connect it with a boundary.
     n_domains = int(seeds.max(initial=-1)) + 1
     touched = np.zeros((m, max(n_domains, 1)), dtype=np.int64)
     for a, b in ((i, j), (j, i)):
@@ -235,7 +233,7 @@ def _fill(
     for c in sorted(beside):
         if len(beside[c]) != 1:
             walls.setdefault(tuple(sorted(beside[c])), []).append(c)
-    # Odd cells along one wall need not touch: all between the same domains are one boundary.
+    # Cells along one wall need not touch: all cells between the same domains are one boundary.
     sizes = {pair: int(np.isin(cluster, members).sum()) for pair, members in walls.items()}
     between = sorted(walls, key=lambda pair: (-sizes[pair], pair))
     for number, pair in enumerate(between):
@@ -248,7 +246,8 @@ def _described(
     seeds: np.ndarray,
     filled: tuple[np.ndarray, np.ndarray, list[tuple[int, ...]]],
 ) -> Domains:
-    """Return the domains with the turn of their commonest cells; those of like cells are of one kind."""
+    """Return the domains with the orientation of their most frequent cells; those with similar cells are of one
+    kind."""
     n = int(seeds.max(initial=-1)) + 1
     classes, orders = np.zeros(n, dtype=np.int64), np.ones(n, dtype=np.int64)
     means = np.zeros(n, dtype=complex)
@@ -272,22 +271,22 @@ def atom_domains(
 ) -> np.ndarray:
     """Return the domain of every atom.
 
-    An atom belongs to the domain of most of the cells round it; where that is a tie, or no domain, to that
-    of the nearest atom which does belong to one.
+    An atom belongs to the domain of most of the cells around it; for a tie, or without a domain, to that of the
+    nearest atom with a domain.
 
     Parameters
     ----------
     positions : numpy.ndarray of float, shape (n, 2)
         Positions x, y.
     vertices, offsets : numpy.ndarray of int
-        Corners of all cells and where each begins.
+        Corners of all cells and the start of each.
     domain : numpy.ndarray of int, shape (m,)
         Domain of each cell, -1 for none.
 
     Returns
     -------
     numpy.ndarray of int, shape (n,)
-        -1 only if there is no domain at all.
+        -1 only if there is no domain.
     """
     n, n_domains = len(positions), int(domain.max(initial=-1)) + 1
     atoms = np.full(n, -1)

@@ -16,7 +16,7 @@ from ._lattice import reduced
 __all__ = ["FourierMoire", "fourier_moire"]
 
 _PAD = 2
-# Peaks of one ring lie within this part of its radius: strain and drift, not another order.
+# Largest relative deviation of the radii of peaks in one ring, due to strain and drift.
 _RING = 0.12
 _SPOTS = 6
 _BOX = 4
@@ -36,7 +36,7 @@ class FourierMoire:
     twist : float
         Degrees, 0 to 30.
     heterostrain : numpy.ndarray of float, shape (2, 2)
-        Strain of one layer against the other, symmetric.
+        Strain of one layer relative to the other, symmetric.
     vectors : numpy.ndarray of float, shape (2, 2)
         Translations of the moire of first order, rows, pixels: its reciprocal vectors are the differences of those of
         the layers.
@@ -44,10 +44,9 @@ class FourierMoire:
         Mean of its three shortest translations.
     beat_period : float
         Period of the hexagonal net of the strongest peaks inside the first ring: at large twist, where the moire of
-        first order is hardly larger than the cells, a beat of higher order is what one sees. NaN where there is
-        none.
+        first order is hardly larger than the cells, a beat of higher order is visible. NaN if there is none.
     slow_period : float
-        Period at which two such nets, of nearly the same spacing, beat against each other; NaN where there are not two.
+        Period at which two such nets, of nearly the same spacing, beat with each other; NaN if there are not two.
     """
 
     layers: NDArray[np.float64]
@@ -66,7 +65,7 @@ class FourierMoire:
 
 
 def fourier_moire(image: ArrayLike) -> FourierMoire | None:
-    """Find two turned hexagonal lattices in an image, and their moire.
+    """Find two rotated hexagonal lattices in an image, and their moire.
 
     Parameters
     ----------
@@ -75,17 +74,17 @@ def fourier_moire(image: ArrayLike) -> FourierMoire | None:
     Returns
     -------
     FourierMoire or None
-        None where the strongest ring of Fourier peaks is not that of two hexagonal lattices, or where the field of
-        view is too small to tell their peaks apart (less than two moire periods).
+        None if the strongest ring of Fourier peaks is not that of two hexagonal lattices, or if the field of view is
+        too small to resolve their peaks (less than two moire periods).
 
     Notes
     -----
-    The six peaks of half of the ring belong to the layers by turns. Each pair of neighbours is fitted together, as the
-    transforms of two waves seen through the window, since their tails overlap.
+    The six peaks of half of the ring belong alternately to the two layers. Each pair of neighbours is fitted jointly
+    by the windowed transforms of two waves, because their tails overlap.
     """
     values = np.asarray(image, dtype=np.float64)
     if values.ndim != 2 or min(values.shape) < 32 or not np.isfinite(values).all():
-        raise ValueError(f"A finite image of 32 x 32 pixels at least is needed, not shape {values.shape}.")
+        raise ValueError(f"A finite image of 32 x 32 pixels or more is needed, not shape {values.shape}.")
     values = values - values.mean()
     windows = [np.hanning(s + 2)[1:-1] for s in values.shape]
     windowed = values * windows[0][:, None] * windows[1][None]
@@ -122,7 +121,7 @@ def fourier_moire(image: ArrayLike) -> FourierMoire | None:
 
 
 def _peaks(windowed: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Half of the peaks of the power spectrum, strongest first: x, y in periods a pixel, and their power."""
+    """Half of the peaks of the power spectrum, strongest first: x, y in periods per pixel, and their power."""
     size = tuple(_PAD * s for s in windowed.shape)
     power = np.abs(np.fft.fft2(windowed, s=size)) ** 2
     qy, qx = np.fft.fftfreq(size[0]), np.fft.fftfreq(size[1])
@@ -149,7 +148,7 @@ def _peaks(windowed: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
 
 
 def _strongest_ring(beams: NDArray[np.float64], power: NDArray[np.float64]) -> NDArray[np.int64] | None:
-    """Indices of the six strongest peaks of the ring that holds most power, or None."""
+    """Indices of the six strongest peaks of the ring with most power, or None."""
     radius = np.hypot(beams[:, 0], beams[:, 1])
     best, found = 0.0, None
     for start in radius[:40]:
@@ -161,7 +160,7 @@ def _strongest_ring(beams: NDArray[np.float64], power: NDArray[np.float64]) -> N
 
 
 def _two_layers(spots: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Three peaks of each layer, those of a pair at the same place, the first layer turned back; None if not hexagonal."""
+    """Three peaks of each layer, those of a pair at the same index, the first layer rotated back; None if not hexagonal."""
     angle = np.degrees(np.arctan2(spots[:, 1], spots[:, 0]))
     gaps = np.diff(np.append(angle, angle[0] + 180))
     if np.abs(gaps[::2] + gaps[1::2] - 60).max() > 12 or gaps.min() < 0.2:
@@ -177,7 +176,7 @@ def _fit_pair(
     first: NDArray[np.float64],
     second: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Frequencies of two waves whose windowed transforms make up the spectrum round them."""
+    """Frequencies of two waves whose windowed transforms fit the spectrum around them."""
     rows, columns = windowed.shape
     steps = np.array([columns, rows])
     centres = np.round(np.array([first, second]) * steps).astype(int)
@@ -227,9 +226,10 @@ def _hexagonal_period(vectors: NDArray[np.float64]) -> float:
 def _primitive(
     windowed: NDArray[np.float64], reciprocal: list[NDArray[np.float64]], strongest: float
 ) -> list[NDArray[np.float64]] | None:
-    """Go from a ring of higher order to the first; None if the layers differ too much in strength, or are too weak.
+    """Convert a ring of higher order to the first order; None if the layers differ too much in strength, or are too
+    weak.
 
-    A ring of high order of a single lattice, such as that of 2 b1 + b2, has six peaks too, but weak ones.
+    A ring of high order of a single lattice, such as that of 2 b1 + b2, also has six peaks, but weak ones.
     """
     rows, columns = (np.arange(n) for n in windowed.shape)
 
@@ -254,7 +254,7 @@ def _primitive(
 
 
 def _inner_ring(beams: NDArray[np.float64], power: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
-    """Up to six of the strongest peaks well inside the first ring of the layers, all of like length."""
+    """Up to six of the strongest peaks well inside the first ring of the layers, all of similar length."""
     length = np.hypot(beams[:, 0], beams[:, 1])
     inside = np.flatnonzero((length < 0.6 * radius) & (power > _FAINTEST * power[0]))
     if not len(inside):
@@ -267,7 +267,7 @@ def _beat_period(ring: NDArray[np.float64]) -> float:
 
 
 def _slow_period(ring: NDArray[np.float64]) -> float:
-    """Two nets of beams turned by a small angle: the moire of the moire."""
+    """Two nets of beams rotated by a small angle: the moire of the moire."""
     if len(ring) < 4:
         return float("nan")
     whole = np.concatenate([ring, -ring])

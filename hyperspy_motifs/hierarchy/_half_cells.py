@@ -15,15 +15,15 @@ from ._tiling_levels import coarse_level
 
 __all__ = ["half_cell_level"]
 
-#: A cell of fewer sites has no parts worth a level.
+#: Least number of sites of a cell with half cells.
 _LEAST_SITES = 8
-#: How far lengths (relative) and angle (degrees) may be from those of a hexagonal cell: images drift.
+#: Largest deviation of lengths (relative) and angle (degrees) from those of a hexagonal cell, because images drift.
 _MOST_UNEQUAL = 0.1
 _MOST_OBLIQUE = 8.0
-#: Share of the sites that may lie on the sides of the triangles: halves are parts if their sides run between sites.
+#: Largest share of the sites on the sides of the triangles.
 _MOST_ON_SIDES = 0.1
 _ON_SIDE = 0.2
-#: Share of false sites that a hole may hold.
+#: Largest share of false sites in a hole.
 _FALSE = 0.1
 _GRID = 48
 
@@ -31,9 +31,8 @@ _GRID = 48
 def half_cell_level(sites: LabelledPoints, lattice: Lattice, names: list[str]) -> Level | None:
     """Return the two triangles of a hexagonal cell as a level, if the largest holes are their corners.
 
-    The largest hole of the pattern, folded into one cell, is the corner. The two triangles that the short
-    diagonal makes of a cell, here the faulted and the unfaulted half, are mapped on each other by no
-    translation: each is a class.
+    The largest hole of the pattern, folded into one cell, is the corner. The short diagonal divides a cell into two
+    triangles, here the faulted and the unfaulted half. No translation maps one onto the other, so each is a class.
 
     Parameters
     ----------
@@ -85,21 +84,21 @@ def half_cell_level(sites: LabelledPoints, lattice: Lattice, names: list[str]) -
         texts.append(formula(dict(zip(names, mean.tolist(), strict=True)), decimals=1))
     reason = (
         f"The largest holes lie on the lattice, and the triangles between them cut no more than "
-        f"{100 * _MOST_ON_SIDES:.0f} % of the atoms: one half of the cell holds {texts[0]}, the other {texts[1]}."
+        f"{100 * _MOST_ON_SIDES:.0f} % of the atoms: one half of the cell contains {texts[0]}, the other {texts[1]}."
     )
     halves = (f"half 1: {texts[0]}", f"half 2: {texts[1]}")
     return Level(**{**level.__dict__, "labels": labels, "names": halves, "reason": reason})
 
 
 def _largest_hole(sites: LabelledPoints, vectors: np.ndarray, n_cells: float) -> np.ndarray:
-    """Return the place, in the cell at the origin, that is farthest from all but a few false sites."""
+    """Return the point in the cell at the origin that is farthest from all but a few false sites."""
     folded = (sites.positions @ np.linalg.inv(vectors)) % 1.0
     around = np.array([(h, k) for h in (-1, 0, 1) for k in (-1, 0, 1)], dtype=float)
     tree = cKDTree((folded[:, None] + around).reshape(-1, 2) @ vectors)
     grid = (np.stack(np.meshgrid(np.arange(_GRID), np.arange(_GRID)), axis=-1).reshape(-1, 2) + 0.5) / _GRID
     k = 1 + int(_FALSE * n_cells)
     distance = tree.query(grid @ vectors, k=[k])[0][:, 0]
-    # The middle of the plateau, not its first point: distances near the top differ by less than the grid.
+    # The centre of the plateau and not its first point: distances near the maximum differ by less than the grid.
     centre = grid[int(distance.argmax())]
     top = distance > 0.93 * distance.max()
     offset = (grid[top] - centre + 0.5) % 1.0 - 0.5

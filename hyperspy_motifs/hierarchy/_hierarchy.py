@@ -14,16 +14,16 @@ __all__ = ["Hierarchy"]
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """The levels above the cells, from below upwards.
+    """The levels above the cells, in ascending order.
 
     Attributes
     ----------
     levels : tuple of Level
         Level ``2 + i`` of the graph is ``levels[i]``: 0 are the atoms, 1 the cells.
     scalars : dict of str to float
-        What is known of the whole: ``bits_per_atom``, ``bits_per_atom_std``, ...
+        Values of the whole: ``bits_per_atom``, ``bits_per_atom_std``, ...
     reason : str
-        In words, why it ends where it ends.
+        Reason for the last level, as text.
     atom_domains : numpy.ndarray of int, shape (n,)
         Domain of each atom (node ``domain:i`` if there is a level of domains); -1 for none.
     """
@@ -39,7 +39,7 @@ class Hierarchy:
         Raises
         ------
         ValueError
-            If there is none.
+            If it does not exist.
         """
         for level in reversed(self.levels):
             if level.kind == kind:
@@ -49,11 +49,12 @@ class Hierarchy:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Kinds of the levels, from below upwards."""
+        """Kinds of the levels, in ascending order."""
         return tuple(level.kind for level in self.levels)
 
     def to_arrays(self) -> dict[str, Any]:
-        """Return a flat dictionary of arrays, strings and numbers, from which `from_arrays` rebuilds all."""
+        """Return a flat dictionary of arrays, strings and numbers, from which `from_arrays` restores the
+        hierarchy."""
         arrays: dict[str, Any] = {
             "n_levels": len(self.levels),
             "reason": self.reason,
@@ -66,7 +67,7 @@ class Hierarchy:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, Any]) -> Hierarchy:
-        """Build the hierarchy from what `to_arrays` gave."""
+        """Build the hierarchy from the result of `to_arrays`."""
         groups: dict[str, dict[str, Any]] = {}
         for name, value in arrays.items():
             group, _, entry = name.partition(".")

@@ -1,4 +1,4 @@
-"""Labelled points, and which of them are alike up to a translation."""
+"""Labelled points, and their equality up to a translation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 __all__ = ["LabelledPoints"]
 
-#: Two sites whose angles differ by more than this share of their motif's own period are no translates.
+#: Largest difference of the angles of translated sites, as a share of the period of their motif.
 _ANGLE_SHARE = 0.125
 
 
@@ -25,11 +25,11 @@ class LabelledPoints:
     labels : numpy.ndarray of int, shape (n,)
         Kind of each site.
     angles : numpy.ndarray of float, shape (n,), optional
-        Angle of each site against the mean of its kind, radians.
+        Angle of each site relative to the mean of its kind, in radians.
     reflected : numpy.ndarray of bool, shape (n,), optional
         Whether a site is the mirror image of the mean of its kind.
     folds : numpy.ndarray of int, shape (n_kinds,), optional
-        Order of the rotational symmetry of each kind: its angles are known up to ``2 pi / fold``. 1 without.
+        Order of the rotational symmetry of each kind: its angles are defined modulo ``2 pi / fold``. 1 by default.
     """
 
     positions: np.ndarray
@@ -45,7 +45,7 @@ class LabelledPoints:
         for name in ("labels", "angles", "reflected"):
             values = getattr(self, name)
             if values is not None and values.shape != (n,):
-                raise ValueError(f"There must be one of the {name} per site: {n}, not {values.shape}.")
+                raise ValueError(f"There must be one value of {name} per site: {n}, not {values.shape}.")
         if self.folds is not None and n and len(self.folds) <= self.labels.max():
             raise ValueError("There must be one order of rotation in folds for each label.")
 
@@ -66,7 +66,7 @@ class LabelledPoints:
         return np.split(order, np.flatnonzero(np.diff(self.labels[order])) + 1) if len(order) else []
 
     def alike(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Return whether the sites `first` and `second` (k,) could be translates of one another."""
+        """Return whether the sites `first` and `second` (k,) could be translations of each other."""
         same = self.labels[first] == self.labels[second]
         if self.reflected is not None:
             same &= self.reflected[first] == self.reflected[second]
@@ -83,5 +83,5 @@ class LabelledPoints:
         return LabelledPoints(self.positions[members], self.labels[members], angles, reflected, self.folds)
 
     def without_kinds(self) -> LabelledPoints:
-        """Return the sites as if they were all of one kind."""
+        """Return the sites with a single kind."""
         return LabelledPoints(self.positions, np.zeros_like(self.labels))

@@ -12,38 +12,39 @@ from ._labelled_points import LabelledPoints
 
 __all__ = ["Lattice", "find_lattice"]
 
-#: How far a translated atom may miss another one, in nearest-neighbour distances: less than half, so that
-#: neighbours stay apart, and more than the jitter and the distortion of an image.
+#: Largest distance of a translated atom from its match, in nearest-neighbour distances: less than half, to
+#: distinguish neighbours, and more than the scatter and the distortion of an image.
 _TOLERANCE = 0.25
-#: Share of the atoms that a translation must map onto atoms of their kind to be a translation at all.
+#: Least share of the atoms that a translation maps onto atoms of their kind.
 _LEAST_MATCH = 0.6
-#: Share of the atoms that it must map onto atoms at all. Vacancies and boundaries cost some; what maps fewer
-#: is a pseudo-translation, as quasiperiodic tilings have (0.75 in those of squares and triangles).
+#: Least share of the atoms that it maps onto any atoms, which vacancies and boundaries reduce. Vectors that map fewer
+#: are pseudo-translations, as in quasiperiodic tilings (0.75 in those of squares and triangles).
 _LEAST_PLACED = 0.8
-#: Share of the atoms mapped onto atoms above which this is clear; below, twice the translation must map nearly
-#: as many, since quasiperiodic tilings have long pseudo-translations that reach 0.85.
+#: Share of the atoms mapped onto atoms above which a translation is accepted; below, twice the translation must map
+#: nearly as many, because quasiperiodic tilings have long pseudo-translations with up to 0.85.
 _CLEARLY_PLACED = 0.9
 _LEAST_SEEN = 40
 #: Both shares for the faint translations of a pattern with many missed or false sites.
 _FAINT_MATCH = 0.4
-#: Share above which no longer translation is looked for.
+#: Share above which longer translations are not searched for.
 _CLEAR_MATCH = 0.85
-#: Vectors whose match is worse than the best by more than this share are pseudo-translations.
+#: Largest difference of the match of a translation from the best one.
 _MARGIN = 0.15
-#: A lattice goes on: translations by two and three steps miss no more sites than by one, times this. What a
-#: quasiperiodic tiling misses grows with the step, 1.7 to 2.6 times in those of 5-, 8-, 10- and 12-fold
-#: symmetry; vacancies, false sites and wrong labels are as frequent at any distance (1.0 to 1.3 in images).
+#: Largest ratio of mismatches by two and three steps to those by one step, for a lattice. In quasiperiodic tilings
+#: mismatches increase with the step, by 1.7 to 2.6 times in those of 5-, 8-, 10- and 12-fold symmetry; vacancies,
+#: false sites and wrong labels are equally frequent at all distances (1.0 to 1.3 in images).
 _MOST_GROWTH = 1.4
-#: Cells of fewer sites need not show it: no tiling without period maps on itself by so short a translation,
-#: while twins, whose walls longer translations cross more often, do.
+#: Cells with fewer sites are exempt: aperiodic tilings have no such short pseudo-translations, while twins, whose
+#: walls longer translations cross more often, fail the test.
 _LARGE_CELL = 12
-#: Faint ones of more than this must show it: translations by cells of 7 to 8 sites map 57 % of some random tilings of
-#: squares and triangles (2 of 17 seeds). Lattices of 9 sites a cell that have lost up to 35 % of them do show it.
+#: Weak lattices with more sites per cell are tested: translations by cells of 7 to 8 sites map 57 % of some random
+#: tilings of squares and triangles (2 of 17 seeds). Lattices of 9 sites per cell with up to 35 % missing sites pass
+#: the test.
 _LARGE_FAINT_CELL = 5
-#: Faint lattices of larger cells are not believed: among the many long translations of a random tiling of
-#: squares and triangles some map half of it.
+#: Largest cell of a weak lattice: among the many long translations of a random tiling of squares and triangles some
+#: map half of it.
 _LARGEST_FAINT_CELL = 16
-#: Share of misses that no conclusion is drawn from.
+#: Share of mismatches that is ignored.
 _FEW_MISSES = 0.03
 _N_SCORED = 1000
 _N_ANCHORS = 80
@@ -52,16 +53,16 @@ _N_CANDIDATES = 250
 
 @dataclass(frozen=True)
 class Lattice:
-    """Two translations, and how well they map the pattern onto itself.
+    """Two translations, and their match with the pattern.
 
     Attributes
     ----------
     vectors : numpy.ndarray of float, shape (2, 2)
         Rows a and b, columns x, y: the shortest pair, with an angle of 90 to 120 degrees between them.
     match : float
-        Share of the atoms that are mapped onto atoms of their kind.
+        Share of the atoms mapped onto atoms of their kind.
     tolerance : float
-        Distance within which an atom counts as mapped.
+        Largest distance of a mapped atom.
     """
 
     vectors: np.ndarray
@@ -88,23 +89,22 @@ class Lattice:
 def find_lattice(sites: LabelledPoints, faint: bool = False) -> Lattice | None:
     """Find the translations that map the labelled pattern onto itself.
 
-    Candidates are the differences between sites of one kind; each is scored by the share of all sites that it
-    maps onto a site of the same kind. Short ones are tried first. The lattice is spanned by the shortest
-    two that map nearly as well as the best does, and is refined on all pairs of sites that it connects.
+    Candidates are the differences between sites of one kind; the score of each is the share of all sites that it maps
+    onto a site of the same kind. Short ones are tested first. The shortest two that map nearly as many sites as the
+    best one span the lattice, which is refined on all pairs of sites that it connects.
 
     Parameters
     ----------
     sites : LabelledPoints
-        Positions and kinds; where angles and handedness are given, translates must agree in them as well.
+        Positions and kinds; if angles and handedness are given, translated sites must have the same values.
     faint : bool
-        Also accept translations that map only two fifths of the sites, as in images with many missed or
-        false atoms, if twice and three times the translation map nearly as many. In quasiperiodic
-        tilings they do not.
+        Also accept translations that map only two fifths of the sites, as in images with many missed or false atoms,
+        if twice and three times the translation map nearly as many, which excludes quasiperiodic tilings.
 
     Returns
     -------
     Lattice or None
-        None if no translation maps the pattern onto itself: it is not periodic over the field.
+        None if no translation maps the pattern onto itself: the pattern is not periodic over the field.
     """
     extent = np.ptp(sites.positions, axis=0) if len(sites) else np.zeros(2)
     spacing = sites.spacing
@@ -124,8 +124,8 @@ def find_lattice(sites: LabelledPoints, faint: bool = False) -> Lattice | None:
 
 
 class _Score(NamedTuple):
-    """Shares of the sites mapped onto their like and onto any site, the vector that does so, and how many
-    could have been mapped.
+    """Shares of the sites mapped onto sites of their kind and onto any site, the vector, and the number of sites that
+    could be mapped.
     """
 
     match: float
@@ -135,7 +135,7 @@ class _Score(NamedTuple):
 
 
 class _Scorer:
-    """Scores translations on an even sample of the sites."""
+    """Scores translations on an evenly distributed sample of the sites."""
 
     def __init__(self, sites: LabelledPoints, tolerance: float, faint: bool) -> None:
         self.sites = sites
@@ -148,7 +148,7 @@ class _Scorer:
         self.low, self.high = sites.positions.min(axis=0), sites.positions.max(axis=0)
 
     def accepts(self, score: _Score) -> bool:
-        """Return whether a translation maps enough sites, and one that misses some, as many when repeated."""
+        """Return whether a translation maps enough sites, also when repeated."""
         if score.match < self.least_match or score.placed < self.least_placed:
             return False
         if not self.faint:
@@ -164,12 +164,12 @@ class _Scorer:
         )
 
     def score(self, vector: np.ndarray) -> _Score:
-        """Return how well `vector` maps the sample onto the sites."""
+        """Return the match of `vector` for the sample."""
         index, target = self.sample, self.sites.positions[self.sample] + vector
         inside = ((target >= self.low) & (target <= self.high)).all(axis=1)
         index, target = index[inside], target[inside]
         distance, image = self.tree.query(target)
-        # A place far from every site is vacuum, not a site that fails to match.
+        # A point far from every site is vacuum and not a mismatch.
         seen = int((distance <= 1.5 * self.sites.spacing).sum())
         placed = distance <= self.tolerance
         index, image = index[placed], image[placed]
@@ -184,7 +184,7 @@ def _search(scorer: _Scorer, reach: float) -> Lattice | None:
     """Return the lattice among the translations no longer than `reach`."""
     scored = []
     for candidate in _candidates(scorer, reach):
-        # Twice, since the first vector is only as good as the bin that it was counted in.
+        # Twice, because the first vector has the accuracy of its bin.
         score = scorer.score(scorer.score(candidate).vector)
         if scorer.accepts(score):
             scored.append(score)
@@ -210,7 +210,7 @@ def _candidates(scorer: _Scorer, reach: float) -> np.ndarray:
         for anchor, others in zip(anchors, found, strict=True):
             differences.append(sites.positions[members[others]] - sites.positions[anchor])
     vectors = np.concatenate(differences) if differences else np.empty((0, 2))
-    # A translation and its inverse are one.
+    # A translation and its inverse are equivalent.
     vectors *= np.where((vectors[:, 1] < 0) | ((vectors[:, 1] == 0) & (vectors[:, 0] < 0)), -1, 1)[:, None]
     length = np.hypot(vectors[:, 0], vectors[:, 1])
     vectors = vectors[(length > 0.5 * sites.spacing) & (length <= reach)]
@@ -221,7 +221,7 @@ def _candidates(scorer: _Scorer, reach: float) -> np.ndarray:
     inverse = inverse.ravel()
     votes = np.bincount(inverse).astype(float)
     means = np.column_stack([np.bincount(inverse, vectors[:, i]) / votes for i in range(2)])
-    # Long vectors find their end outside the field more often.
+    # Long vectors more often end outside the field.
     extent = scorer.high - scorer.low
     votes /= np.prod(np.maximum(1 - np.abs(means) / extent, 0.25), axis=1)
     order = np.lexsort((index, -votes))
@@ -244,7 +244,7 @@ def _shortest_basis(vectors: np.ndarray, tolerance: float) -> np.ndarray | None:
     a = vectors[order[0]]
     for i in order[1:]:
         b = vectors[i]
-        # Off the line of a by more than the vectors' own uncertainty.
+        # Deviation from the line of a by more than the uncertainty of the vectors.
         if abs(a[0] * b[1] - a[1] * b[0]) > 2 * tolerance * length[order[0]]:
             return reduced(np.array([a, b]))
     return None
@@ -268,12 +268,12 @@ def reduced(basis: np.ndarray) -> np.ndarray:
         b = b - n * a
     if a @ b > 0:
         b = -b
-    # Of a and -a the one that points to larger x, so that equal crystals get equal vectors.
+    # The one of a and -a that points to larger x, so that equal crystals have equal vectors.
     return np.array([a, b]) * (-1 if (a[0], a[1]) < (0, 0) else 1)
 
 
 def _refined(scorer: _Scorer, basis: np.ndarray) -> Lattice | None:
-    """Return the lattice after a fit to ever longer translations; None if it does not hold over them."""
+    """Return the lattice after a fit to increasingly long translations; None if these do not match."""
     steps = np.array([[1, 0], [0, 1], [1, 1], [1, -1]])
     extent = float((scorer.high - scorer.low).min())
     match = 0.0
@@ -300,7 +300,7 @@ def _refined(scorer: _Scorer, basis: np.ndarray) -> Lattice | None:
 
 
 def _goes_on(scorer: _Scorer, lattice: Lattice) -> bool:
-    """Return whether the translations map the pattern as well over several steps as over one."""
+    """Return whether the translations match the pattern over several steps as well as over one."""
     sites = scorer.sites
     extent = scorer.high - scorer.low
     in_cell = len(sites) * lattice.area / float(extent.prod())
@@ -327,7 +327,7 @@ def _goes_on(scorer: _Scorer, lattice: Lattice) -> bool:
 
 
 def _local_vectors(scorer: _Scorer, lattice: Lattice) -> np.ndarray:
-    """Return the two vectors (n, 2, 2) as they are near each sampled site: images are strained and drift."""
+    """Return the two local vectors (n, 2, 2) near each sampled site, because images have strain and drift."""
     start = scorer.sites.positions[scorer.sample]
     near = cKDTree(start).query(start, k=min(40, len(start)))[1]
     vectors = np.empty((len(start), 2, 2))
@@ -345,5 +345,5 @@ def _local_vectors(scorer: _Scorer, lattice: Lattice) -> np.ndarray:
 
 
 def _even_sample(n: int, most: int) -> np.ndarray:
-    """Return up to `most` indices spread evenly over `n`: no random numbers where none are needed."""
+    """Return up to `most` indices spread evenly over `n`: without random numbers."""
     return np.arange(n) if n <= most else np.unique(np.linspace(0, n - 1, most).astype(np.int64))

@@ -1,4 +1,4 @@
-"""Level: what every level above the cells gives, whatever its kind."""
+"""Level: the common form of all levels above the cells."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Level"]
 
 @dataclass(frozen=True)
 class Level:
-    """One level of the hierarchy: its nodes, their classes and the parts that they are made of.
+    """One level of the hierarchy: its nodes, their classes and their parts.
 
     Attributes
     ----------
@@ -34,11 +34,11 @@ class Level:
     adjacency : numpy.ndarray of int, shape (a, 3)
         Columns node, node, number of shared sides; each pair once, the lower first.
     columns : dict of str to numpy.ndarray of shape (m,)
-        What else is known of each node (``area``, ``angle``, ``on_border``, ...): float, int or bool.
+        Further values of each node (``area``, ``angle``, ``on_border``, ...): float, int or bool.
     scalars : dict of str to float
-        What is known of the level as a whole (edges of the unit cell, ...).
+        Values of the whole level (edges of the unit cell, ...).
     reason : str
-        In words, why the level is there and what ended it.
+        Reason for the level and its end, as text.
     """
 
     kind: str
@@ -80,7 +80,7 @@ class Level:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, Any]) -> Level:
-        """Build the level from what `to_arrays` gave."""
+        """Build the level from the result of `to_arrays`."""
         plain: dict[str, Any] = {"columns": {}, "scalars": {}}
         for name, value in arrays.items():
             group, _, entry = name.partition(".")

@@ -1,4 +1,4 @@
-"""The moire of a continuous structure as a level: its cell, its sites, twist and heterostrain."""
+"""The moire of a continuum as a level: its cell, its sites, twist and heterostrain."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._lattice import reduced
 
 __all__ = ["Moire", "find_moire"]
 
-#: Combinations of the two reciprocal vectors in the model of the coordinates: the first star and what follows it.
+#: Combinations of the two reciprocal vectors in the model of the coordinates: the first star and higher orders.
 _ORDERS = ((1, 0), (0, 1), (1, 1), (1, -1), (2, 0), (0, 2))
 _PAD = 4
 _PEAKS = 24
@@ -35,11 +35,11 @@ class Moire:
     period : float
         Mean length of the three shortest translations of a hexagonal cell, of the two of a square one.
     period_error : float
-        Standard error of the period, by leaving out blocks of the image in turn.
+        Standard error of the period, by the jackknife over blocks of the image.
     explained : float
-        Part of the variance of the coordinates that the lattice explains, 0 to 1.
+        Share of the variance of the coordinates that the lattice explains, 0 to 1.
     certainty : float
-        0 to 1 that there is such a lattice.
+        Certainty, 0 to 1, that the lattice exists.
     origin : numpy.ndarray of float, shape (2,)
         An extremum of the coordinate, a site of kind 0.
     sites : numpy.ndarray of float, shape (m, 2)
@@ -48,9 +48,9 @@ class Moire:
         0 for the extrema of the coordinate, 1 and 2 for the other points of threefold symmetry of a hexagonal cell (AB and BA,
         if 0 is AA).
     twist : float
-        Degrees by which one layer is turned against the other, no sign; NaN where no lattice of the layers was given.
+        Rotation in degrees between the layers, without sign; NaN if no lattice of the layers was given.
     heterostrain : numpy.ndarray of float, shape (2, 2)
-        Strain of one layer against the other, symmetric; NaN likewise.
+        Strain of one layer relative to the other, symmetric; NaN in the same case.
     """
 
     vectors: NDArray[np.float64]
@@ -84,7 +84,7 @@ def find_moire(
     field: ArrayLike | None = None,
     start: ArrayLike | None = None,
 ) -> Moire | None:
-    """Find the lattice on which manifold coordinates repeat.
+    """Find the lattice on which the coordinates of a manifold repeat.
 
     Parameters
     ----------
@@ -93,30 +93,31 @@ def find_moire(
     coordinates : array_like, shape (n, d)
         Manifold coordinates, slowest first.
     lattice : array_like, shape (2, 2), optional
-        Translations of the layers' own lattice, the mean of both, as rows: then twist and heterostrain are told.
+        Translations of the layers' own lattice, the mean of both, as rows; needed for twist and heterostrain.
     field : array_like, shape (n,), optional
-        What has its extremum at the sites of kind 0; by default the first coordinate. The brightness of the atoms
-        puts them where columns coincide.
+        Values with an extremum at the sites of kind 0; by default the first coordinate. With the brightness of the
+        atoms these sites are where columns coincide.
     start : array_like, shape (2, 2), optional
-        Translations of a moire that something else tells, such as the Fourier peaks of the image, as rows. They are tried
-        beside the peaks of the coordinates' own spectrum, and what explains more of the coordinates is taken.
+        Translations of a moire from another source, such as the Fourier peaks of the image, as rows. They are tested
+        in addition to the peaks of the spectrum of the coordinates, and the one that explains more of the coordinates
+        is used.
 
     Returns
     -------
     Moire or None
-        None where the coordinates do not repeat within the field of view.
+        None if the coordinates do not repeat within the field of view.
 
     Raises
     ------
     ValueError
-        If shapes do not fit.
+        If shapes do not match.
 
     Notes
     -----
     Start: the pair of peaks of the power spectrum of the coordinates with most power in its star. Then the two
     reciprocal vectors are fitted so that the sum of their harmonics explains most of the coordinates' variance, the
     amplitudes being linear (variable projection). With B the reciprocal vectors of the layers' mean lattice and g
-    those of the moire as columns, g = T B, and (1 + T / 2) (1 - T / 2)^-1 takes one layer to the other: its polar
+    those of the moire as columns, g = T B, and (1 + T / 2) (1 - T / 2)^-1 maps one layer onto the other: its polar
     decomposition gives the twist and the heterostrain.
     """
     points = np.asarray(positions, dtype=np.float64)
@@ -128,7 +129,7 @@ def find_moire(
     known = np.isfinite(values).all(axis=1)
     scalar = values[:, 0] if field is None else np.asarray(field, dtype=np.float64)
     if scalar.shape != (len(points),):
-        raise ValueError(f"field has shape {scalar.shape}; expected {(len(points),)}, one number an atom.")
+        raise ValueError(f"field has shape {scalar.shape}; expected {(len(points),)}, one number per atom.")
     points, values, scalar = points[known], values[known], scalar[known]
     if len(points) < 40:
         return None
@@ -140,12 +141,12 @@ def find_moire(
         return None
     inner = _inner(points)
     points, values, scalar = points[inner], values[inner] - values[inner].mean(axis=0), scalar[inner]
-    # BLAS on several threads costs more than it gains on matrices of so few columns.
+    # BLAS with several threads is slower for matrices with so few columns.
     with one_blas_thread():
         beams = max((_refined(points, values, s) for s in found), key=lambda q: _explained(points, values, q))
         error = _period_error(points, values, beams)
     explained = _explained(points, values, beams)
-    # By chance as many sines explain their number over that of the atoms.
+    # By chance, sines explain a share equal to their number divided by that of the atoms.
     extent = np.ptp(points, axis=0)
     vectors = reduced(np.linalg.inv(beams).T)
     n_cells = float(np.prod(extent) / abs(np.linalg.det(vectors)))
@@ -162,7 +163,8 @@ def find_moire(
 
 
 def _inner(points: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Points further from the border than coordinates are averaged: nearer to it they lag behind and stretch the moire."""
+    """Points farther from the border than the averaging length of coordinates: closer to it the coordinates are
+    biased and stretch the moire."""
     low, high = points.min(axis=0), points.max(axis=0)
     spacing = np.sqrt(float(np.prod(high - low)) / len(points))
     margin = np.minimum(_BORDER * spacing, 0.12 * (high - low))
@@ -234,10 +236,10 @@ def _explained(points: NDArray[np.float64], values: NDArray[np.float64], beams: 
 def _refined(
     points: NDArray[np.float64], values: NDArray[np.float64], beams: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Reciprocal vectors that explain most, near those given."""
+    """Reciprocal vectors that explain most of the variance, near the given ones."""
     middle = points.mean(axis=0)
     scale = 1 / float(np.ptp(points, axis=0).max())
-    # What each residual weighs does not matter to the minimum; blocks keep their number small.
+    # The weights of residuals do not change the minimum; blocks keep their number small.
     fit = least_squares(
         lambda shift: np.sqrt(
             (_residual(points - middle, values, beams + shift.reshape(2, 2) * scale) ** 2).sum(axis=0)
@@ -281,7 +283,7 @@ def _extremum(
     beams: NDArray[np.float64],
     vectors: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Point of the cell in the middle of the field where the model of the scalar is furthest from its mean."""
+    """Point of the central cell of the field where the model of the scalar is farthest from its mean."""
     known = np.isfinite(scalar)
     amplitudes, *_ = np.linalg.lstsq(_design(points[known], beams), scalar[known], rcond=None)
     amplitudes[0] = 0
@@ -302,7 +304,7 @@ def _sites(
     grid = np.array(np.meshgrid(index, index)).reshape(2, -1).T
     a, b = vectors
     hexagonal = a @ b < -0.26 * np.sqrt((a @ a) * (b @ b))
-    # With 120 degrees between a and b these are the middles of the two triangles of the cell.
+    # With 120 degrees between a and b these are the centres of the two triangles of the cell.
     shifts = np.array([[0, 0], [2 / 3, 1 / 3], [1 / 3, 2 / 3]]) if hexagonal else np.zeros((1, 2))
     sites = np.concatenate([origin + (grid + shift) @ vectors for shift in shifts])
     kinds = np.repeat(np.arange(len(shifts), dtype=np.int8), len(grid))
@@ -323,7 +325,7 @@ def _twist(lattice: NDArray[np.float64], vectors: NDArray[np.float64]) -> tuple[
             image = np.array([first, second]) @ moire
             # Rows: image = atomic @ T'.
             transfer = (np.linalg.inv(atomic) @ image).T
-            # One layer at B + g / 2, the other at B - g / 2: exact, as a twist of degrees is not small.
+            # One layer at B + g / 2, the other at B - g / 2: exact, because a twist of degrees is not small.
             half = 0.5 * transfer
             u, stretches, v = np.linalg.svd((np.eye(2) + half) @ np.linalg.inv(np.eye(2) - half))
             rotation = u @ v

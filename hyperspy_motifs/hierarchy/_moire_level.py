@@ -21,13 +21,13 @@ def moire_level(moire: Moire, positions: ArrayLike, units: str = "") -> Level | 
     positions : array-like of float, shape (n, 2)
         Atoms x, y.
     units : str
-        For the reason.
+        For the text of the reason.
 
     Returns
     -------
     Level or None
-        Kind ``moire-cell``: the cells whose centre lies in the field of the atoms, each atom in one cell at most;
-        those that reach beyond the field are ``on_border``. None where no centre lies in it.
+        Kind ``moire-cell``: the cells with the centre inside the field of the atoms, each atom in at most one cell;
+        those that extend beyond the field are ``on_border``. None if there are no such cells.
     """
     points = np.asarray(positions, dtype=float).reshape(-1, 2)
     low, high = points.min(axis=0), points.max(axis=0)
@@ -58,7 +58,7 @@ def moire_level(moire: Moire, positions: ArrayLike, units: str = "") -> Level | 
         if np.isfinite(moire.heterostrain).all()
         else np.nan,
     }  # fmt: skip
-    twist = "" if np.isnan(moire.twist) else f", layers turned by {moire.twist:.2f} degrees"
+    twist = "" if np.isnan(moire.twist) else f", layers rotated by {moire.twist:.2f} degrees"
     return Level(
         kind="moire-cell",
         centres=centres,

@@ -1,4 +1,5 @@
-"""How cells lie: the turn of each cell against the common cells that it is one of, or nearly one of."""
+"""Orientations of cells: the rotation of each cell relative to the cells of its class, or of the class of which it is
+a variant."""
 
 from __future__ import annotations
 
@@ -8,31 +9,31 @@ import numpy as np
 
 __all__ = ["CellOrientations", "cell_orientations"]
 
-#: A class that is rarer than this is no phase of its own, but may be a variant of one.
+#: A class below this frequency is not a separate phase, but may be a variant of one.
 _LEAST_SHARE = 0.01
 _LEAST_CELLS = 5
-#: ... which it may be if it is no more frequent than this against that one.
+#: ... if its frequency relative to that of the phase is at most this.
 _RARE = 0.3
-#: Share of the corners that a variant may have of another motif than its class.
+#: Largest share of the corners of a variant with another motif than in its class.
 _MOST_ODD = 0.2
 
 
 @dataclass(frozen=True)
 class CellOrientations:
-    """Class and turn of the cells, those with an odd corner counted to the class they come from.
+    """Class and orientation of the cells; those with a deviating corner are assigned to the original class.
 
     Attributes
     ----------
     parent : numpy.ndarray of int, shape (m,)
         Class of the cell, or the common class that it is a variant of; -1 for neither.
     phase : numpy.ndarray of complex, shape (m,)
-        ``exp(i r t)`` for a cell turned by ``t``, where ``r`` is the order of its rotational symmetry.
+        ``exp(i r t)`` for a cell rotated by ``t``, where ``r`` is the order of its rotational symmetry.
     order : numpy.ndarray of int, shape (m,)
         That order.
     odd : numpy.ndarray of int, shape (m,)
         Number of corners of another motif than in the class.
     kind : numpy.ndarray of int, shape (m,)
-        Cells of one class, one handedness and nearly one turn are of one kind; -1 for no class.
+        Cells of one class, one handedness and similar orientation are of one kind; -1 for no class.
     """
 
     parent: np.ndarray
@@ -45,10 +46,10 @@ class CellOrientations:
 def cell_orientations(
     points: np.ndarray, labels: np.ndarray, vertices: np.ndarray, offsets: np.ndarray, classes: np.ndarray
 ) -> CellOrientations:
-    """Turn every cell against the common cells of as many corners.
+    """Find the orientation of every cell relative to the common cells with the same number of corners.
 
-    A class is common if 1 % of the cells or more are of it. A cell of another class is a variant of the
-    common class, and lies in the turn, from which the fewest of its corners differ: at most a fifth.
+    A class is common if it has 1 % of the cells or more. A cell of another class is a variant of the common class, in
+    the orientation, from which the fewest of its corners differ: at most a fifth.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ def cell_orientations(
     labels : numpy.ndarray of int, shape (n,)
         Motif of each point.
     vertices, offsets : numpy.ndarray of int
-        Corners of all cells, counter-clockwise, and where each cell begins.
+        Corners of all cells, counter-clockwise, and the start of each cell.
     classes : numpy.ndarray of int, shape (m,)
         Class of each cell.
 
@@ -86,7 +87,7 @@ def cell_orientations(
         sequences = labels[corners]
         angles = _corner_directions(points, corners)
         free = np.ones(len(members), dtype=bool)
-        # Members of a common class first: their class is known, only the turn is not.
+        # Members of a common class first: their class is known, only the orientation is not.
         for exact in (True, False):
             for c, model in models.items():
                 if len(model) != size:
@@ -108,13 +109,13 @@ def cell_orientations(
 def _first_sequence(
     c: int, classes: np.ndarray, labels: np.ndarray, vertices: np.ndarray, offsets: np.ndarray
 ) -> np.ndarray:
-    """Return the motifs round the first cell of a class, as it lies."""
+    """Return the motifs around the first cell of a class, in its orientation."""
     cell = int(np.argmax(classes == c))
     return labels[vertices[offsets[cell] : offsets[cell + 1]]]
 
 
 def _is_variant(sequence: np.ndarray, model: np.ndarray, ratio: float) -> bool:
-    """Return whether a class is a rare variant of a commoner one, `ratio` times as frequent."""
+    """Return whether a class is a rare variant of a more frequent one, `ratio` times as frequent."""
     if len(sequence) != len(model) or ratio > _RARE:
         return False
     return bool(_best_turns(sequence[None], model)[0][0] <= int(_MOST_ODD * len(model)))
@@ -128,9 +129,10 @@ def _corner_directions(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
 
 
 def _best_turns(sequences: np.ndarray, model: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the least number of odd corners (k,), which turns (k, n) reach it, and whether mirrored (k,).
+    """Return the least number of deviating corners (k,), the rotations (k, n) with this number, and whether mirrored
+    (k,).
 
-    The model is tried as it is and mirrored; a mirrored fit is taken only where it is better.
+    The model is tested unchanged and mirrored; a mirrored fit is used only if it is better.
     """
     n = len(model)
     turned = (np.arange(n)[:, None] + np.arange(n)) % n
@@ -142,7 +144,7 @@ def _best_turns(sequences: np.ndarray, model: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _kinds(parent: np.ndarray, mirrored: np.ndarray, phase: np.ndarray) -> np.ndarray:
-    """Number the classes, handednesses and modes of the turn that occur together."""
+    """Number the combinations of class, handedness and mode of the orientation."""
     kind = np.full(len(parent), -1)
     n = 0
     for p, h in sorted(set(zip(parent[parent >= 0].tolist(), mirrored[parent >= 0].tolist(), strict=True))):
@@ -155,10 +157,10 @@ def _kinds(parent: np.ndarray, mirrored: np.ndarray, phase: np.ndarray) -> np.nd
 
 
 def _modes(phase: np.ndarray) -> np.ndarray:
-    """Return the phases round which the given ones gather: peaks of their histogram on the circle."""
+    """Return the modes of the given phases: peaks of their histogram on the circle."""
     n_bins = 36
     centre = np.exp(2j * np.pi * (np.arange(n_bins) + 0.5) / n_bins)
-    # Von Mises kernel of about 15 degrees: neighbours that lie alike are not torn apart by noise.
+    # Von Mises kernel of about 15 degrees: noise does not separate neighbours with the same orientation.
     density = np.exp(15 * (np.real(centre[:, None] * phase.conj()) - 1)).sum(axis=1)
     higher = (density >= np.roll(density, 1)) & (density > np.roll(density, -1))
     peaks = np.flatnonzero(higher & (density >= 0.1 * density.max()))
@@ -166,6 +168,6 @@ def _modes(phase: np.ndarray) -> np.ndarray:
 
 
 def _phases(directions: np.ndarray, turns: np.ndarray, order: int) -> np.ndarray:
-    """Return the mean direction of the corners at which the model begins, to the power of its order."""
+    """Return the mean direction of the first corners of the model, to the power of its order."""
     total = (directions**order * turns).sum(axis=1)
     return total / np.maximum(np.abs(total), 1e-12)

@@ -1,4 +1,4 @@
-"""How much of each atom belongs to each polygon."""
+"""Fraction of each atom that belongs to each polygon."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ __all__ = ["corner_shares", "polygon_shares"]
 def corner_shares(
     points: np.ndarray, corners: np.ndarray, offsets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the share of every corner that lies in its polygon.
+    """Return the share of every corner in its polygon.
 
     The share is the inner angle over the full circle, so that the shares of an atom in all polygons
-    round it add up to 1, and a hexagon of alternating corners A and B holds one A and one B.
+    around it add up to 1, and a hexagon of alternating corners A and B contains one A and one B.
 
     Parameters
     ----------
     points : numpy.ndarray of float, shape (n, 2)
         Positions x, y.
     corners : numpy.ndarray of int, shape (c,)
-        Corners of all polygons, one after the other, counter-clockwise in x, y (positive shoelace area).
+        Concatenated corners of all polygons, counter-clockwise in x, y (positive shoelace area).
     offsets : numpy.ndarray of int, shape (m + 1,)
         Polygon ``i`` has the corners ``corners[offsets[i]:offsets[i + 1]]``.
 
@@ -50,17 +50,17 @@ def corner_shares(
 def polygon_shares(
     points: np.ndarray, vertices: np.ndarray, offsets: np.ndarray, tolerance: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return which points lie in which polygons, and by which share.
+    """Return the pairs of points and polygons that contain them, and the shares.
 
-    A point inside counts whole, one on a side by half, one on a corner by the inner angle over the full
-    circle: in a tiling the shares of a point add up to 1.
+    A point inside has the share 1, one on a side a half, one on a corner the inner angle over the full circle: in a
+    tiling the shares of a point add up to 1.
 
     Parameters
     ----------
     points : numpy.ndarray of float, shape (n, 2)
         Positions x, y.
     vertices : numpy.ndarray of float, shape (v, 2)
-        Corners of all polygons, one after the other, counter-clockwise in x, y.
+        Concatenated corners of all polygons, counter-clockwise in x, y.
     offsets : numpy.ndarray of int, shape (m + 1,)
         Polygon ``i`` has the corners ``vertices[offsets[i]:offsets[i + 1]]``.
     tolerance : float

@@ -1,4 +1,4 @@
-"""Which classes are neighbours more often, or less often, than chance would have it."""
+"""Classes that are neighbours more often, or less often, than by chance."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from hyperspy_motifs.threads import over_rows
 
 __all__ = ["NeighbourStatistics", "benjamini_hochberg", "neighbour_statistics"]
 
-#: Permutations at least as extreme from which on their share is the p-value: below, chance in the draw counts.
+#: Least number of extreme permutations whose share is used as the p-value, because smaller numbers are subject to
+#: sampling error.
 _MANY = 10
 
 
 @dataclass(frozen=True)
 class NeighbourStatistics:
-    """Neighbour counts of pairs of classes against random labels on the same graph.
+    """Neighbour counts of pairs of classes compared with random labels on the same graph.
 
     One entry per unordered pair of classes, ``first <= second``.
 
@@ -34,13 +35,13 @@ class NeighbourStatistics:
     std : numpy.ndarray of float, shape (p,)
         Its standard deviation over all permutations of the labels (exact).
     z : numpy.ndarray of float, shape (p,)
-        ``(observed - expected) / std``; 0 where the labels leave no freedom. Positive: enriched; negative:
+        ``(observed - expected) / std``; 0 if all permutations give the same count. Positive: enriched; negative:
         depleted.
     p : numpy.ndarray of float, shape (p,)
         Two-sided probability of a count at least as extreme by chance.
     q : numpy.ndarray of float, shape (p,)
-        `p` after the correction of Benjamini and Hochberg for tests that depend on one another: flag
-        ``q <= 0.05`` to keep the share of false flags below 5 %.
+        `p` after the correction of Benjamini and Hochberg for dependent tests: accept ``q <= 0.05`` for a false
+        discovery rate of up to 5 %.
     n_permutations : int
         Number of permutations drawn from the null.
     """
@@ -56,7 +57,7 @@ class NeighbourStatistics:
     n_permutations: int
 
     def flagged(self, level: float = 0.05) -> np.ndarray:
-        """Return the mask (p,) of pairs whose count is not chance, at a false discovery rate of `level`."""
+        """Return the mask (p,) of significant pairs, at a false discovery rate of `level`."""
         return self.q <= level
 
 
@@ -68,13 +69,13 @@ def benjamini_hochberg(p: np.ndarray, dependent: bool = False) -> np.ndarray:
     p : array-like of float, shape (n,)
         P-values, in any order.
     dependent : bool
-        With the factor 1 + 1/2 + ... + 1/n of Benjamini and Yekutieli, with which the rate is kept however
-        the tests depend on one another.
+        With the factor 1 + 1/2 + ... + 1/n of Benjamini and Yekutieli, which controls the rate for any dependence of
+        the tests.
 
     Returns
     -------
     numpy.ndarray of float, shape (n,)
-        The smallest false discovery rate at which each test is still flagged.
+        The smallest false discovery rate at which each test is significant.
 
     References
     ----------
@@ -98,25 +99,24 @@ def benjamini_hochberg(p: np.ndarray, dependent: bool = False) -> np.ndarray:
 def neighbour_statistics(
     labels: np.ndarray, edges: np.ndarray, n_permutations: int = 1000, random_state: int = 0
 ) -> NeighbourStatistics:
-    """Compare the classes that are neighbours with random labels on the same graph.
+    """Compare the neighbour counts of classes with those of random labels on the same graph.
 
-    The null hypothesis keeps the graph and the number of members of every class and permutes the labels.
-    Mean and variance of every count over all permutations are known in closed form (join-count statistics).
-    The p-value is that of the permutation test, ``(b + 1) / (n_permutations + 1)`` with b the permutations
-    that are at least as extreme on that side, doubled, as long as b is 10 or more. Beyond, where few
-    permutations reach, it is that of the Pearson distribution of type III with the two exact moments and the
-    skewness of the permutations, and where less than one is expected at least that of the Poisson distribution.
-    Counts of different pairs depend on one another, since they add up to the
-    number of edges: `q` allows for that.
+    The null hypothesis keeps the graph and the number of members of every class and permutes the labels. Mean and
+    variance of every count over all permutations are known in closed form (join-count statistics). The p-value is
+    that of the permutation test, ``(b + 1) / (n_permutations + 1)`` with b the permutations that are at least as
+    extreme on that side, doubled, as long as b is 10 or more. Beyond, where few permutations reach, it is that of the
+    Pearson distribution of type III with the two exact moments and the skewness of the permutations, and where less
+    than one is expected at least that of the Poisson distribution. Counts of different pairs are dependent, because
+    their sum is the number of edges: `q` accounts for this.
 
     Parameters
     ----------
     labels : array-like of int, shape (n,)
-        Class of each node, from 0. Nodes with a negative label take no part.
+        Class of each node, from 0. Nodes with a negative label are ignored.
     edges : array-like of int, shape (e, 2)
         Undirected edges, each once.
     n_permutations : int
-        Number of permutations, 1000 or more for exact p-values; 0 takes the null as normal.
+        Number of permutations, 1000 or more for exact p-values; 0 assumes a normal distribution.
     random_state : int
         Seed of the permutations. The result is the same for any number of threads.
 
@@ -128,7 +128,7 @@ def neighbour_statistics(
     Raises
     ------
     ValueError
-        If the shapes do not fit, or an edge points outside the nodes.
+        If the shapes do not match, or an edge refers to a missing node.
 
     References
     ----------
@@ -159,11 +159,11 @@ def neighbour_statistics(
         counts = _permuted_counts(compact, edges, k, n_permutations, random_state)[:, a * k + b]
         skewness = (((counts - expected) / safe) ** 3).mean(axis=0)
         as_high, as_low = (counts >= observed).sum(axis=0), (counts <= observed).sum(axis=0)
-    # Half a count towards the mean: the counts are whole numbers, the distribution is not.
+    # Continuity correction of half a count towards the mean.
     above = _pearson_tail((observed - 0.5 - expected) / safe, skewness)
     below = _pearson_tail(-(observed + 0.5 - expected) / safe, -skewness)
-    # Of neighbours that hardly any permutation has, the permutations tell no skewness. Such counts are those of rare
-    # events: the p-value is never below that of the Poisson distribution of the exact mean.
+    # The permutations do not give the skewness for pairs that occur in few of them. Such counts are rare events: the
+    # p-value is at least that of the Poisson distribution with the exact mean.
     rare = (expected < 1) & (observed > 0)
     poisson = special.pdtrc(np.maximum(observed - 1.0, 0.0), expected)
     above = np.where(rare, np.maximum(above, poisson), above)
@@ -175,7 +175,7 @@ def neighbour_statistics(
 
 
 def _validate(labels: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the labels of the nodes that take part, and the edges between them, renumbered."""
+    """Return the labels of the nodes that are used, and the edges between them, renumbered."""
     labels = np.asarray(labels)
     edges = np.asarray(edges)
     if labels.ndim != 1:
@@ -254,12 +254,12 @@ def _mix(state):
 
 @numba.njit(cache=True, **OUTER)
 def _count_permuted(first, last, labels, edges, k, seed, counts):
-    """Shuffle the labels and count the classes at the ends of the edges, one permutation a row."""
+    """Permute the labels and count the classes at the ends of the edges, one permutation per row."""
     n = len(labels)
     step = np.uint64(0x9E3779B97F4A7C15)
     for p in range(first, last):
         shuffled = labels.copy()
-        # Every permutation has a stream of its own, so that threads cannot change the outcome.
+        # Every permutation has a separate random stream, so that threads do not change the result.
         state = _mix(seed + np.uint64(p + 1) * step)
         for i in range(n - 1, 0, -1):
             state += step

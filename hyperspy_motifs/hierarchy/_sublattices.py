@@ -1,4 +1,4 @@
-"""Motifs that share a sublattice, read as one where only the lattice counts."""
+"""Motifs on a common sublattice, merged where only the lattice matters."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ._lattice import Lattice
 __all__ = ["merge_by_sublattice"]
 
 _STEPS = np.array([[1, 0], [0, 1], [1, 1], [1, -1]])
-#: A motif most of whose translates are of another one is a guest on that one's sublattice.
+#: Least share of the translated positions of a guest motif with the host motif.
 _GUEST = 0.5
-#: Motifs that are both this often among the translates of the other are mixed on one sublattice.
+#: Least share of each other among the translated positions of two motifs that are mixed on one sublattice.
 _MIXED = 0.2
 
 
 def merge_by_sublattice(sites: LabelledPoints, lattice: Lattice) -> np.ndarray:
-    """Give motifs that take turns on one sublattice one label.
+    """Give motifs on one sublattice one label.
 
-    A dopant or a vacancy is a guest on a sublattice of the host, and noise may split one site into two motifs:
-    either lies among translates of the other. Motifs that meet at a boundary only do not.
+    A dopant or a vacancy is a guest on a sublattice of the host, and noise may split one site into two motifs: both
+    occur at translated positions of the other. Motifs that meet only at a boundary do not.
 
     Parameters
     ----------

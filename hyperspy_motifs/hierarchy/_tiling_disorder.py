@@ -1,4 +1,4 @@
-"""Disorder of a tiling as one number: bits per atom."""
+"""Disorder of a tiling: bits per atom."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from ._description import Description, describe
 
 __all__ = ["Disorder", "bits_per_atom"]
 
-#: Blocks across the field for the standard error: large against a cell, small against the field.
+#: Number of blocks across the field for the standard error: blocks are large compared with a cell and small compared
+#: with the field.
 _N_BLOCKS = 6
 
 
@@ -21,8 +22,8 @@ class Disorder:
     Attributes
     ----------
     bits_per_atom : float
-        Length of the description over the number of atoms: 0 for a crystal without end, and the higher the
-        less each cell follows from its neighbours.
+        Length of the description over the number of atoms: 0 for an infinite crystal; it increases as cells become
+        less predictable from their neighbours.
     std : float
         Its standard error, from the spread between blocks of the field.
     """
@@ -51,7 +52,7 @@ def bits_per_atom(
     n_atoms : int
         Number of atoms.
     description : Description, optional
-        Description of the cells, if it is known already.
+        Description of the cells, if known.
 
     Returns
     -------
@@ -60,10 +61,10 @@ def bits_per_atom(
     Raises
     ------
     ValueError
-        If there is no atom.
+        If there are no atoms.
     """
     if n_atoms < 1:
-        raise ValueError("There must be atoms for the bits per atom.")
+        raise ValueError("The bits per atom need at least one atom.")
     if description is None:
         description = describe(labels, edges, centres, int(labels.max(initial=-1)) + 1)
     return Disorder(description.bits / n_atoms, _block_error(description.per_node, centres) / n_atoms)
@@ -78,7 +79,7 @@ def _block_error(bits: np.ndarray, centres: np.ndarray) -> float:
     block = place[:, 0] * _N_BLOCKS + place[:, 1]
     count = np.bincount(block, minlength=_N_BLOCKS**2)
     used = count > 0
-    # Blocks at a ragged edge are smaller: what counts is the excess over their share of the bits.
+    # Blocks at an irregular edge are smaller: the excess over their share of the bits is used.
     excess = np.bincount(block, bits, minlength=_N_BLOCKS**2)[used] - bits.mean() * count[used]
     n = int(used.sum())
     return float(np.sqrt((excess**2).sum() * n / max(n - 1, 1)))

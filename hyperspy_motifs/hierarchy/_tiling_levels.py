@@ -17,16 +17,16 @@ from ._unit_cells import LatticePoints
 
 __all__ = ["composite_level", "coarse_level", "domain_levels", "unit_cell_level"]
 
-#: Distance from a side, in nearest-neighbour distances, within which an atom is shared by both cells.
+#: Largest distance from a side, in nearest-neighbour distances, of an atom shared by both cells.
 _ON_SIDE = 0.15
-#: Share of the field that domains cover, at least.
+#: Least share of the field that domains cover.
 _LEAST_COVER = 0.5
-#: Share of its atoms by which a cell may differ from its class.
+#: Largest share of the atoms by which a cell differs from its class.
 _MOST_ODD = 0.1
 
 
 def composite_level(cells: Cells, found: Composites, class_names: list[str]) -> Level | None:
-    """Return the composites as a level; None if no merge made the description shorter.
+    """Return the composites as a level; None if no merge shortened the description.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def composite_level(cells: Cells, found: Composites, class_names: list[str]) -> 
 
 
 def _joined_adjacency(adjacency: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """Return the adjacency (a, 3) of groups of cells; cells of no group (-1) are left out."""
+    """Return the adjacency (a, 3) of groups of cells; cells of no group (-1) are ignored."""
     ends = np.sort(owner[adjacency[:, :2]], axis=1)
     outer = (ends[:, 0] >= 0) & (ends[:, 0] != ends[:, 1])
     pairs, inverse = np.unique(ends[outer], axis=0, return_inverse=True)
@@ -99,7 +99,7 @@ def _any(owner: np.ndarray, flags: np.ndarray, m: int) -> np.ndarray:
 def unit_cell_level(
     sites: LabelledPoints, patches: list[tuple[Lattice, LatticePoints]], names: list[str]
 ) -> Level | None:
-    """Return the unit cells as a level whose parts are the atoms; None if there is no whole cell.
+    """Return the unit cells as a level whose parts are the atoms; None if there is no complete cell.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def unit_cell_level(
     reason = (
         f"Translations of {a:.4g} and {b:.4g} at {lattice.angle:.1f} degrees map "
         f"{100 * lattice.match:.0f} % of {where} onto atoms of their motif. Corners are the atoms of "
-        f"{names[int(np.bincount(kinds).argmax())]}; on average a cell holds {content}."
+        f"{names[int(np.bincount(kinds).argmax())]}; on average a cell contains {content}."
     )
     return Level(**{**level.__dict__, "scalars": scalars, "reason": reason})
 
@@ -152,8 +152,8 @@ def coarse_level(
 ) -> Level:
     """Return cells between points of a larger spacing as a level whose parts are the atoms.
 
-    Atoms inside a cell count whole, those on a side by half, those on a corner by the angle. Cells of one
-    class have as many corners and hold the same, but for a tenth of their atoms.
+    Atoms inside a cell belong to it completely, those on a side by half, those on a corner by the angle. Cells of one
+    class have the same number of corners and the same composition up to a tenth of their atoms.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def coarse_level(
     cells : Cells
         The cells between these points.
     kept : numpy.ndarray of int
-        Which of them to take.
+        Indices of the cells to use.
     names : list of str
         Names of the motifs.
     """
@@ -198,9 +198,10 @@ def coarse_level(
 
 
 def _content_classes(sizes: np.ndarray, content: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Return the class (m,) of each cell, the most frequent 0, and the content that each class is named after.
+    """Return the class (m,) of each cell, the most frequent 0, and the composition in the name of each class.
 
-    The commonest contents found a class; a cell joins the first of which a tenth of its atoms or fewer differ.
+    The most frequent compositions define the classes; a cell is assigned to the first class from which at most a
+    tenth of its atoms differ.
     """
     key = np.column_stack([sizes, content])
     unique, inverse, count = np.unique(key, axis=0, return_inverse=True, return_counts=True)
@@ -222,7 +223,7 @@ def _content_classes(sizes: np.ndarray, content: np.ndarray) -> tuple[np.ndarray
 
 
 def _outside(sites: LabelledPoints, vertices: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Return which polygons reach over the box of the atoms, so that atoms of theirs were not seen."""
+    """Return a mask of polygons that extend beyond the box of the atoms, so that some of their atoms are unknown."""
     low, high = sites.positions.min(axis=0), sites.positions.max(axis=0)
     margin = _ON_SIDE * sites.spacing
     out = ((vertices < low - margin) | (vertices > high + margin)).any(axis=1)
@@ -232,15 +233,14 @@ def _outside(sites: LabelledPoints, vertices: np.ndarray, offsets: np.ndarray) -
 def domain_levels(cells: Cells, found: Domains) -> list[Level]:
     """Return the domains, and the boundaries if there are any, as levels.
 
-    None for a single domain, nor where domains are islands that cover less than half of the field: there is
-    nothing then that they divide.
+    None for a single domain, and for islands that cover less than half of the field.
 
     Parameters
     ----------
     cells : Cells
         The cells.
     found : Domains
-        Which domain or boundary each belongs to.
+        Domain or boundary of each cell.
     """
     n = len(found.labels)
     if n < 2 or cells.areas[found.domain >= 0].sum() < _LEAST_COVER * cells.areas.sum():

@@ -1,4 +1,4 @@
-"""Unit cells: sites of one kind that are translates of one another, and the cells between them."""
+"""Unit cells: sites of one kind that are translations of each other, and the cells between them."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from ._lattice import Lattice
 __all__ = ["LatticePoints", "lattice_points"]
 
 _STEPS = np.array([[1, 0], [0, 1], [1, 1], [1, -1]])
-#: A lattice that has lost more than this share of its points at one place is another one there.
+#: Largest share of points of a lattice that a local gap may remove.
 _MOST_COVERED = 0.3
 
 
 @dataclass(frozen=True)
 class LatticePoints:
-    """Points of one or more patches of a lattice, each patch on an origin of its own.
+    """Points of one or more patches of a lattice, each patch with its own origin.
 
     Attributes
     ----------
     positions : numpy.ndarray of float, shape (m, 2)
-        Positions x, y, those of the sites where there are sites.
+        Positions x, y, those of the sites if they exist.
     index : numpy.ndarray of int, shape (m, 2)
-        Multiples of the two lattice vectors, counted from the origin of the patch.
+        Multiples of the two lattice vectors, relative to the origin of the patch.
     patch : numpy.ndarray of int, shape (m,)
         Patch of each point, the largest first.
     site : numpy.ndarray of int, shape (m,)
-        Site at each point; -1 where the lattice goes on but no site is.
+        Site at each point; -1 for a lattice point without a site.
     kind : int
         Kind of the sites.
     bonds : numpy.ndarray of int, shape (b, 2)
@@ -47,17 +47,17 @@ class LatticePoints:
     bonds: np.ndarray
 
     def of_sites(self, members: np.ndarray) -> LatticePoints:
-        """Return the points with the sites counted among all of which `members` were a subset."""
+        """Return the points with indices of sites in the full set, of which `members` is a subset."""
         return replace(self, site=np.where(self.site >= 0, members[self.site], -1))
 
 
 def lattice_points(sites: LabelledPoints, lattice: Lattice, kind: int | None = None) -> LatticePoints | None:
-    """Choose the sites that shall be the corners of the unit cells.
+    """Choose the sites at the corners of the unit cells.
 
-    Sites of one kind that a lattice vector connects are translates of one another; such a set is a patch.
-    The kind of the largest patch is chosen, then further patches of that kind where no other one lies
-    (a kind that occurs four times in a cell makes four patches on the same ground: one is kept). Points that
-    are missing between others are added, so that a vacancy does not open the cells round it.
+    Sites of one kind that are connected by lattice vectors form a patch. The kind of the largest patch is chosen.
+    Further patches of that kind are added if they do not overlap with others (a kind that occurs four times in a cell
+    forms four overlapping patches, of which one is kept). Missing points between others are added, so that a vacancy
+    does not remove the cells around it.
 
     Parameters
     ----------
@@ -66,12 +66,12 @@ def lattice_points(sites: LabelledPoints, lattice: Lattice, kind: int | None = N
     lattice : Lattice
         Their translations.
     kind : int, optional
-        Kind to be taken instead of the one with the largest patch.
+        Kind to use instead of that with the largest patch.
 
     Returns
     -------
     LatticePoints or None
-        None if no patch holds a whole cell.
+        None if no patch contains a complete cell.
     """
     start, end, step = _links(sites, lattice)
     n = len(sites)
@@ -100,7 +100,7 @@ def lattice_points(sites: LabelledPoints, lattice: Lattice, kind: int | None = N
 
 
 def _links(sites: LabelledPoints, lattice: Lattice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return pairs of like sites one step apart, and the step (l, 2)."""
+    """Return pairs of equal sites one step apart, and the step (l, 2)."""
     tree = cKDTree(sites.positions)
     starts, ends, steps = [], [], []
     for step in _STEPS:
@@ -116,12 +116,12 @@ def _links(sites: LabelledPoints, lattice: Lattice) -> tuple[np.ndarray, np.ndar
 
 
 def _indexed(members: np.ndarray, start: np.ndarray, end: np.ndarray, step: np.ndarray, n: int) -> np.ndarray:
-    """Return the multiples (m, 2) of the lattice vectors at which the members of one patch lie."""
+    """Return the multiples (m, 2) of the lattice vectors of the members of one patch."""
     place = np.full(n, -1)
     place[members] = np.arange(len(members))
     inside = place[start] >= 0
     i, j, moved = place[start[inside]], place[end[inside]], step[inside]
-    # Steps 1 to 4 forwards, 5 to 8 backwards: the value of the link tells which one it is.
+    # Steps 1 to 4 forwards, 5 to 8 backwards: the value of the link identifies the step.
     code = 1 + (moved[:, None, :] == _STEPS).all(axis=2).argmax(axis=1)
     graph = coo_array(
         (np.concatenate([code, code + len(_STEPS)]), (np.concatenate([i, j]), np.concatenate([j, i]))),
@@ -140,7 +140,7 @@ def _indexed(members: np.ndarray, start: np.ndarray, end: np.ndarray, step: np.n
 def _filled(
     sites: LabelledPoints, members: np.ndarray, index: np.ndarray, lattice: Lattice
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return positions, indices and sites of a patch, with the points that are missing between others."""
+    """Return positions, indices and sites of a patch, with the missing points between others."""
     positions = {tuple(i): sites.positions[m] for i, m in zip(index.tolist(), members, strict=True)}
     site = {tuple(i): int(m) for i, m in zip(index.tolist(), members, strict=True)}
     tree = cKDTree(sites.positions)
@@ -149,7 +149,7 @@ def _filled(
     for h, k in sorted(missing):
         beside = {(i, j): site.get((h + i, k + j)) for i, j in around}
         known = [(i, j) for i, j in around if beside[i, j] is not None and beside[i, j] != -1]
-        # Only between two others: beyond the last one the lattice may have ended.
+        # Only between two others: the lattice may end at the last point.
         if not any((-i, -j) in known for i, j in known):
             continue
         place = np.mean(
@@ -171,7 +171,7 @@ def _filled(
 def _covered(
     positions: np.ndarray, chosen: list[tuple[np.ndarray, np.ndarray, np.ndarray]], lattice: Lattice
 ) -> bool:
-    """Return whether most of a patch lies on ground that another patch has already."""
+    """Return whether most of a patch overlaps with another patch."""
     if not chosen:
         return False
     taken = cKDTree(np.concatenate([entry[0] for entry in chosen]))

@@ -1,4 +1,4 @@
-"""Vertex figures: the cells round an atom, as a level."""
+"""Vertex figures: the cells around an atom, as a level."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["figure_name", "vertex_figures"]
 
 
 def figure_name(sequence: tuple[int, ...]) -> str:
-    """Return the symbol of a vertex figure: the corners of the cells round it, ``3^2.4.3.4``.
+    """Return the symbol of a vertex figure: the numbers of corners of the cells around it, ``3^2.4.3.4``.
 
     References
     ----------
     B. Grünbaum and G. C. Shephard, Tilings and Patterns, Freeman (1987), section 2.1.
     """
     runs = [(corners, len(list(run))) for corners, run in groupby(sequence)]
-    # A run that goes on over the end of the sequence is one run.
+    # A run across the end of the sequence is one run.
     if len(runs) > 1 and runs[0][0] == runs[-1][0]:
         runs = [(runs[0][0], runs[0][1] + runs[-1][1]), *runs[1:-1]]
     return ".".join(str(corners) if n == 1 else f"{corners}^{n}" for corners, n in runs)
@@ -31,15 +31,15 @@ def figure_name(sequence: tuple[int, ...]) -> str:
 def vertex_figures(points: np.ndarray, vertices: np.ndarray, offsets: np.ndarray, bonds: np.ndarray) -> Level:
     """Return the level of vertex figures.
 
-    Only atoms that are surrounded by cells have one. A cell of ``n`` corners belongs to each of its figures
-    by ``1 / n``.
+    Only atoms that are surrounded by cells have one. A cell with ``n`` corners belongs to each of its figures with
+    the share ``1 / n``.
 
     Parameters
     ----------
     points : numpy.ndarray of float, shape (n, 2)
         Positions x, y.
     vertices, offsets : numpy.ndarray of int
-        Corners of all cells, counter-clockwise, and where each cell begins.
+        Corners of all cells, counter-clockwise, and the start of each cell.
     bonds : numpy.ndarray of int, shape (b, 2)
         Bonds between the points: figures at the ends of a bond are neighbours.
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperspy_motifs.clustering import Neighbourhoods
+from hyperspy_motifs.sites import Neighbourhoods
 from hyperspy_motifs.zernike import LEAST_COVERAGE, DiscImage, fine_step, stack_moments, zernike_basis
 
 

@@ -86,7 +86,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> MotifModel:
         )
     except (KeyError, TypeError, IndexError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(
-            "This is no model of hyperspy_motifs, or a damaged one: write one with motifs.save_model(path)."
+            "This is not a model of hyperspy_motifs, or it is damaged. Write one with motifs.save_model(path)."
         ) from error
 
 
@@ -142,6 +142,6 @@ def load_model(path: str | os.PathLike[str]) -> MotifModel:
             arrays = {name: stored[name] for name in stored.files}
     except (ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise ValueError(
-            f"{path} is no model: a file written by motifs.save_model(path) is expected."
+            f"{path} is not a model: a file written by motifs.save_model(path) is expected."
         ) from error
     return from_arrays(arrays)

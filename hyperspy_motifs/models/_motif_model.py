@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperspy_motifs.clustering import NestedRadii
+from hyperspy_motifs.clustering import ManifoldRegions, NestedRadii
 from hyperspy_motifs.threads import one_blas_thread
 
 from ._anchors import Anchors
@@ -42,7 +42,7 @@ class MotifModel:
 
     Attributes
     ----------
-    classifier : NestedRadii
+    classifier : NestedRadii or ManifoldRegions
         Fitted.
     radius : float
         Chosen one of its radii.
@@ -63,7 +63,7 @@ class MotifModel:
         it was learned on), ``title``, ``package`` (version).
     """
 
-    classifier: NestedRadii
+    classifier: NestedRadii | ManifoldRegions
     radius: float
     spacing: float
     units: str
@@ -111,8 +111,7 @@ class MotifModel:
                 labels = anchors.relabel(labels, features)
         return Prediction(
             labels=np.asarray(labels, np.int32),
-            # 1 - outlier_score is a p-value: of n atoms that belong, one is expected below 1 / n.
-            probabilities=probabilities * np.minimum(1.0, n * (1 - outlier_score)),
+            probabilities=probabilities,
             outlier_score=outlier_score,
             radius_labels=np.array([found[radius][0] for radius in self.classifier.radii_], np.int32).reshape(
                 -1, n

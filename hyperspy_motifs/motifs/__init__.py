@@ -1,4 +1,4 @@
-"""``Motifs``: the result that a user holds, a view on the metadata of its image.
+"""``Motifs``: the result for users, a view of the metadata of its image.
 
 ``Motifs``   atoms, labels, radii, cells, graph; merge, split, name, undo; figures and the explorer
 """

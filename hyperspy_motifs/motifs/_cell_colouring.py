@@ -1,4 +1,4 @@
-"""What cells can be coloured by: names to values, and how these are drawn."""
+"""Values for colouring cells, and their display."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _STRAINS = {"strain_xx": 0, "strain_yy": 1, "strain_xy": 2}
 _LABELS = {
-    "strain": "change of area against the class (%)",
+    "strain": "change of area from the mean of its class (%)",
     "strain_xx": r"strain $\varepsilon_{xx}$ (%)",
     "strain_yy": r"strain $\varepsilon_{yy}$ (%)",
     "strain_xy": r"strain $\varepsilon_{xy}$ (%)",
@@ -33,7 +33,7 @@ CHOICES = (
 def cell_colouring(
     cells: Cells, colour_by: str, labels: np.ndarray, names: list[str], units: str
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Values of all cells (m,), and the options with which ``plot_cells`` draws them.
+    """Values of all cells (m,), and the options of ``plot_cells``.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def cell_colouring(
     Raises
     ------
     ValueError
-        If there is no such choice.
+        If the choice does not exist.
     """
     if colour_by == "class":
         return cells.labels, {}
@@ -70,7 +70,7 @@ def cell_colouring(
         strain = cells.strain
         part = strain[:, 0] + strain[:, 1] if colour_by == "strain" else strain[:, _STRAINS[colour_by]]
         return _diverging(100 * part, _LABELS[colour_by])
-    raise ValueError(f"colour_by is {colour_by!r}; expected one of {sorted(CHOICES)} or one value a cell.")
+    raise ValueError(f"colour_by is {colour_by!r}; expected one of {sorted(CHOICES)} or one value per cell.")
 
 
 def _named(values: np.ndarray, names: list[str]) -> tuple[np.ndarray, dict[str, Any]]:
@@ -81,7 +81,7 @@ def _named(values: np.ndarray, names: list[str]) -> tuple[np.ndarray, dict[str, 
 def _orientation(cells: Cells) -> tuple[np.ndarray, dict[str, Any]]:
     """Angles modulo the symmetry of each class, in cyclic colours.
 
-    Where classes differ in symmetry there is no common angle: the colours then go once round for each class.
+    If classes differ in symmetry there is no common angle: the full range of colours is then used for each class.
     """
     symmetry = cells.symmetry
     turned = np.mod(cells.orientation * symmetry / (2 * np.pi), 1.0)
@@ -94,7 +94,7 @@ def _orientation(cells: Cells) -> tuple[np.ndarray, dict[str, Any]]:
 
 
 def _diverging(values: np.ndarray, label: str) -> tuple[np.ndarray, dict[str, Any]]:
-    """A scale with its middle at zero, to the 98th percentile: a few odd cells shall not set it."""
+    """A scale symmetric about zero, to the 98th percentile, so that a few outliers do not determine it."""
     limit = float(np.nanpercentile(np.abs(values), 98)) if len(values) else 1.0
     limit = limit if limit > 0 else 1.0
     return values, {"label": label, "cmap": "RdBu_r", "clim": (-limit, limit)}

@@ -12,10 +12,11 @@ from ._motif_view import MotifView
 
 
 class MotifEdits(MotifView):
-    """The edits of :class:`~hyperspy_motifs.motifs.Motifs`: each writes to the metadata, and the last can be undone."""
+    """The edits of :class:`~hyperspy_motifs.motifs.Motifs`: each writes to the metadata, and the last one can be
+    undone."""
 
     def merge(self, motifs: Sequence[int]) -> Self:
-        """Make one motif of several.
+        """Merge motifs.
 
         Parameters
         ----------
@@ -25,7 +26,7 @@ class MotifEdits(MotifView):
         Returns
         -------
         Motifs
-            Itself; motifs are numbered by frequency again.
+            The same object; motifs are renumbered by frequency.
         """
         chosen = sorted(self._check_motifs(motifs))
         if len(chosen) < 2:
@@ -35,7 +36,7 @@ class MotifEdits(MotifView):
         return self._relabelled(labels)
 
     def split(self, motif: int, *, min_motif_size: int = 5, random_state: int = 0) -> Self:
-        """Relax the atoms of one motif again and part it where they fall into groups.
+        """Relax the atoms of one motif again and split it into groups.
 
         Parameters
         ----------
@@ -47,12 +48,12 @@ class MotifEdits(MotifView):
         Returns
         -------
         Motifs
-            Itself; motifs are numbered by frequency again.
+            The same object; motifs are renumbered by frequency.
 
         Raises
         ------
         ValueError
-            If the motif does not fall into groups that differ by more than noise, or `min_motif_size` is below 5.
+            If the motif does not split into groups that differ by more than noise, or `min_motif_size` is below 5.
         """
         from hyperspy_motifs.signals._motif_finding import split_motif
 
@@ -60,7 +61,7 @@ class MotifEdits(MotifView):
         parts, certainty = split_motif(self._signal, self._refresh(), chosen, min_motif_size, random_state)
         if len(np.unique(parts)) < 2:
             raise ValueError(
-                f"Motif {motif} ({self.counts[chosen]} atoms) does not fall into groups that differ by more than noise at "
+                f"Motif {motif} ({self.counts[chosen]} atoms) does not split into groups that differ by more than noise at "
                 f"radius {self.radius:g}. A larger radius may split it: motifs.radii."
             )
         labels, probabilities = self.labels.copy(), self.probabilities.copy()
@@ -70,7 +71,7 @@ class MotifEdits(MotifView):
         return self._relabelled(labels, probabilities)
 
     def relabel(self, names_or_labels: Mapping[int, str] | Any) -> Self:
-        """Name motifs, or give every atom a motif by hand.
+        """Name motifs, or set the motif of every atom.
 
         Parameters
         ----------
@@ -80,7 +81,7 @@ class MotifEdits(MotifView):
         Returns
         -------
         Motifs
-            Itself.
+            The same object.
         """
         if isinstance(names_or_labels, Mapping):
             self._check_motifs(list(names_or_labels))
@@ -91,13 +92,13 @@ class MotifEdits(MotifView):
         labels = np.asarray(names_or_labels)
         if labels.shape != self.labels.shape or labels.dtype.kind not in "iu" or (labels < 0).any():
             raise ValueError(
-                f"relabel expects a dict of names or one whole number from 0 an atom, shape {self.labels.shape}; "
+                f"relabel expects a dict of names or one whole number from 0 per atom, shape {self.labels.shape}; "
                 f"got shape {labels.shape} of {labels.dtype}."
             )
         return self._relabelled(labels.astype(np.int64))
 
     def undo(self) -> Self:
-        """Take back the last :meth:`merge`, :meth:`split` or :meth:`relabel`; once more brings it back."""
+        """Revert the last :meth:`merge`, :meth:`split` or :meth:`relabel`; a second call restores it."""
         record = self._refresh()
         if not record.previous:
             raise ValueError("There is nothing to undo: the motifs were not edited.")
@@ -112,7 +113,7 @@ class MotifEdits(MotifView):
         return chosen
 
     def _relabelled(self, labels: np.ndarray, probabilities: np.ndarray | None = None) -> Self:
-        """Write new labels, numbered by frequency (ties: by the older number); names go with the motif they mean."""
+        """Write new labels, numbered by frequency (ties: by the older number); motifs keep their names."""
         record = self._refresh()
         values, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
         order = np.lexsort((values, -counts))

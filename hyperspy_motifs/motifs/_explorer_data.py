@@ -1,4 +1,4 @@
-"""The explorer bound to a result: what is edited in the window is written to the metadata."""
+"""The explorer of a result: edits in the window are written to the metadata."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def explore(motifs: Any, frame: int, figure: Any) -> Any:
     here = np.flatnonzero(motifs.frames == frame)
     if not len(here):
         raise ValueError(
-            f"Frame {frame} has no atoms; there are atoms in {np.unique(motifs.frames).tolist()[:10]}."
+            f"Frame {frame} has no atoms; frames with atoms: {np.unique(motifs.frames).tolist()[:10]}."
         )
     image, where = motifs._image(frame)
     moments = motifs.features.get_moments()
@@ -29,14 +29,14 @@ def explore(motifs: Any, frame: int, figure: Any) -> Any:
         patches=_Rows(motifs.patches.data, here),
         turned=None if motifs.angles is None else _TurnedRows(motifs, image, here),
         reconstructions=_Reconstructions(moments, here),
-        # Discs that leave the image too far have no moments.
+        # Discs outside the image to a large part have no moments.
         moments=np.nan_to_num(np.asarray(moments.values)[here]),
         modes=moments.modes,
         names=motifs.names,
         **where,
     )
 
-    # Motifs remember one step back; a window should go back to where it began.
+    # Motifs store one step of undo; a window should be able to undo all its edits.
     steps: list[dict[str, Any]] = []
 
     def edited(edit: Any, *arguments: Any) -> tuple[np.ndarray, list[str]]:
@@ -84,7 +84,7 @@ class _Rows:
 
 
 class _TurnedRows:
-    """Patches of rotation-invariant motifs, each turned (and mirrored) to the mean of its motif, one at a time."""
+    """Patches of rotation-invariant motifs, each rotated (and mirrored) to the mean of its motif, one at a time."""
 
     def __init__(self, motifs: Any, image: np.ndarray, rows: np.ndarray) -> None:
         self._image = image
@@ -105,14 +105,14 @@ class _TurnedRows:
 
 
 class _Reconstructions:
-    """Patches rebuilt from their moments as the pointer asks for them."""
+    """Patches reconstructed from their moments on demand."""
 
     def __init__(self, moments: Any, rows: np.ndarray) -> None:
         from hyperspy_motifs.zernike import ZernikeBasis
 
         self._basis = ZernikeBasis(moments.n_max, moments.radius)
         order = {tuple(mode): k for k, mode in enumerate(self._basis.modes.tolist())}
-        # Of several detectors side by side the first is shown.
+        # The first of several detectors is shown.
         n_modes = len(self._basis.modes)
         self._columns = [order[tuple(mode)] for mode in moments.modes.tolist()[:n_modes]]
         self._values, self._rows = moments.values, rows

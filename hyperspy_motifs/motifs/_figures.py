@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class MotifFigures(HierarchyFigures):
-    """Figures of :class:`~hyperspy_motifs.motifs.Motifs`: each hands its arrays to a function of ``draw``."""
+    """Figures of :class:`~hyperspy_motifs.motifs.Motifs`: each passes its arrays to a function of ``draw``."""
 
     def _image(self, frame: int) -> tuple[np.ndarray, dict[str, Any]]:
         from hyperspy_motifs.draw import image_extent
@@ -31,9 +31,9 @@ class MotifFigures(HierarchyFigures):
         Parameters
         ----------
         frame : int, optional
-            Of a stack: which frame (flat index).
+            Flat index of the frame of a stack.
         ax : matplotlib.axes.Axes, optional
-            Where to draw; a new figure if not given.
+            Axes to draw on; a new figure by default.
         **kwargs
             Passed to :func:`hyperspy_motifs.draw.plot_motifs`.
 
@@ -64,10 +64,10 @@ class MotifFigures(HierarchyFigures):
         ----------
         colour_by : {"motif", "probability", "density"} or array of shape (n,), optional
         radius : float, optional
-            One of ``radii``; the chosen one if not given.
+            One of ``radii``; the chosen one by default.
         roi : hyperspy.api.roi.RectangularROI, CircleROI, PolygonROI or SpanROI, optional
             Draw only the atoms in this region of the image, and follow it when it is moved:
-            ``roi.add_widget(s)`` puts it on the plot of the image.
+            ``roi.add_widget(s)`` adds it to the plot of the image.
         ax : matplotlib.axes.Axes, optional
         **kwargs
             Passed to :func:`hyperspy_motifs.draw.plot_layout`.
@@ -83,7 +83,7 @@ class MotifFigures(HierarchyFigures):
         if isinstance(colour_by, str):
             if colour_by not in choices:
                 raise ValueError(
-                    f"colour_by is {colour_by!r}; expected one of {sorted(choices)} or one value an atom."
+                    f"colour_by is {colour_by!r}; expected one of {sorted(choices)} or one value per atom."
                 )
             if colour_by == "probability":
                 kwargs = {"label": "probability", "vmin": 0, "vmax": 1, **kwargs}
@@ -98,7 +98,7 @@ class MotifFigures(HierarchyFigures):
         Parameters
         ----------
         symmetry : bool, optional
-            Write the point group of each below it, :attr:`~hyperspy_motifs.motifs.Motifs.symmetries`.
+            Write the point group below each, :attr:`~hyperspy_motifs.motifs.Motifs.symmetries`.
         **kwargs
             Passed to :func:`hyperspy_motifs.draw.plot_means`.
 
@@ -127,10 +127,10 @@ class MotifFigures(HierarchyFigures):
         ----------
         colour_by : str or array of shape (m,), optional
             "class", "corners", "shape", "handedness" or "centre_atom", with a legend; "area"; "orientation", in
-            cyclic colours; "strain" (the change of area) and its parts "strain_xx", "strain_yy",
-            "strain_xy", against the mean of the class, in colours that diverge from zero.
+            cyclic colours; "strain" (the change of area) and its components "strain_xx", "strain_yy",
+            "strain_xy", relative to the mean of the class, in diverging colours.
         frame : int, optional
-            Of a stack: which frame (flat index).
+            Flat index of the frame of a stack.
         ax : matplotlib.axes.Axes, optional
         **kwargs
             Passed to :func:`hyperspy_motifs.draw.plot_cells`.
@@ -153,7 +153,7 @@ class MotifFigures(HierarchyFigures):
         return plot_cells(polygons, np.asarray(colour_by)[here], image, ax=ax, **{**where, **kwargs})
 
     def plot_tree(self, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
-        """Draw how motifs split from radius to radius.
+        """Draw the splits of the motifs with increasing radius.
 
         Parameters
         ----------
@@ -174,16 +174,16 @@ class MotifFigures(HierarchyFigures):
     def report(self, path: str | PathLike[str], *, title: str | None = None, frame: int = 0) -> Path:
         """Write one HTML file with the figures, tables, parameters and versions of this result.
 
-        It holds all it shows: it opens without a network, and runs no script.
+        The file is self-contained, needs no network, and contains no script.
 
         Parameters
         ----------
         path : str or path
-            The file; one that is there is replaced once the new one is whole.
+            The file; an existing one is replaced by the complete new one.
         title : str, optional
-            What the image is called; its ``metadata.General.title`` if not given.
+            Name of the image; its ``metadata.General.title`` by default.
         frame : int, optional
-            Of a stack: the frame that the figures show (flat index).
+            Flat index of the frame in the figures, for a stack.
 
         Returns
         -------
@@ -207,7 +207,7 @@ class MotifFigures(HierarchyFigures):
         Parameters
         ----------
         umap : bool, optional
-            Whether UMAP is among them; by default where umap-learn is installed.
+            Whether to include UMAP; by default if umap-learn is installed.
         figure : matplotlib.figure.Figure, optional
         **kwargs
             Passed to :func:`hyperspy_motifs.draw.compare_layouts`.
@@ -226,12 +226,12 @@ class MotifFigures(HierarchyFigures):
         return compare_layouts(layouts, self.labels[known], names=self.names, figure=figure, **kwargs)
 
     def animate_relaxation(self, *, every: int = 2, ax: Axes | None = None, **kwargs: Any) -> Any:
-        """The relaxation of the atoms at the chosen radius as a film.
+        """The relaxation of the atoms at the chosen radius as a movie.
 
         Parameters
         ----------
         every : int, optional
-            Steps from one picture to the next.
+            Steps between frames.
         ax : matplotlib.axes.Axes, optional
         **kwargs
             Passed to :func:`hyperspy_motifs.draw.animate_relaxation`.
@@ -239,7 +239,7 @@ class MotifFigures(HierarchyFigures):
         Returns
         -------
         matplotlib.animation.FuncAnimation
-            Keep a reference to it while it plays; its ``save`` writes a file.
+            Keep a reference to it while it runs; its ``save`` writes a file.
         """
         from hyperspy_motifs.draw import animate_relaxation
 
@@ -247,12 +247,12 @@ class MotifFigures(HierarchyFigures):
         return animate_relaxation(history, self.labels[known], names=self.names, ax=ax, **kwargs)
 
     def get_relaxation(self, *, every: int = 2, size: int = 256) -> Any:
-        """The relaxation of the atoms at the chosen radius as a HyperSpy stack: density of the layout, step by step.
+        """The relaxation of the atoms at the chosen radius as a HyperSpy stack: density of the layout at each step.
 
         Parameters
         ----------
         every : int, optional
-            Steps from one picture to the next.
+            Steps between frames.
         size : int, optional
             Pixels along a side.
 
@@ -299,12 +299,12 @@ class MotifFigures(HierarchyFigures):
         return np.asarray(history), known
 
     def explore(self, *, frame: int = 0, figure: Any = None) -> Any:
-        """Open the linked explorer: image, layout and patches answer each other; every edit reaches the motifs.
+        """Open the explorer with linked image, layout and patches; edits are applied to the motifs.
 
         Parameters
         ----------
         frame : int, optional
-            Of a stack: which frame (flat index).
+            Flat index of the frame of a stack.
         figure : matplotlib.figure.Figure, optional
 
         Returns
@@ -325,9 +325,9 @@ def _layout_in_region(
 
     positions, names = motifs.positions, motifs.names
     values = None if values is None else np.asarray(values)
-    inside_roi(positions[:0], roi)  # says what is wrong with it before anything is drawn
+    inside_roi(positions[:0], roi)  # raises an error before drawing
     if values is not None and values.dtype.kind == "f" and "norm" not in options:
-        # The colours of the atoms that remain shall not change.
+        # The colours of the remaining atoms must not change.
         options = {"vmin": values.min(), "vmax": values.max(), **options}
     axes = plot_layout(layout, values, names=names, ax=ax, **options)
 
@@ -342,7 +342,7 @@ def _layout_in_region(
 
 
 def _motif_of_node(tree: MotifTree, labels: np.ndarray) -> np.ndarray:
-    """Motif of each node of the tree whose atoms are those of the motif; -1 for nodes that hold more or fewer."""
+    """Motif of each node of the tree with the same atoms as the motif; -1 for other nodes."""
     parent, leaf = tree.parent, tree.leaf_of
     counts = np.zeros((len(parent), int(labels.max(initial=-1)) + 1), dtype=np.int64)
     node = leaf.copy()

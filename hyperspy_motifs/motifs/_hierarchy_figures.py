@@ -16,15 +16,15 @@ class HierarchyFigures(MotifView):
     """Figures of :class:`~hyperspy_motifs.motifs.Motifs` that show its graph."""
 
     def plot_hierarchy(self, *, pictures: bool = True, ax: Axes | None = None, **kwargs: Any) -> Axes:
-        """Draw the levels as rows, with the classes of each, what they look like and what they are made of.
+        """Draw the levels as rows of classes, with their images and components.
 
         Parameters
         ----------
         pictures : bool, optional
-            Whether classes are drawn by their mean picture in the image; else as symbols.
+            Whether classes are drawn as mean images instead of symbols.
         ax : matplotlib.axes.Axes, optional
         **kwargs
-            Passed to :func:`hyperspy_motifs.draw.plot_hierarchy`: ``most=30`` draws up to 30 classes a level.
+            Passed to :func:`hyperspy_motifs.draw.plot_hierarchy`: ``most=30`` draws up to 30 classes per level.
 
         Returns
         -------
@@ -42,17 +42,17 @@ class HierarchyFigures(MotifView):
         return self._cached("pictures", lambda: class_pictures(self.signal, self._refresh(), self.graph))
 
     def write_hierarchy(self, path: str | PathLike[str], *, title: str | None = None) -> Path:
-        """Write the hierarchy as one HTML page: classes by level, their pictures, what they are made of and where they are.
+        """Write the hierarchy as one HTML page: classes by level, their images, components and positions.
 
-        Pointing at a class lights its parts and what it is part of; a click holds it and tells the numbers. The
-        page holds all it shows and opens without a network.
+        Moving the pointer over a class highlights its parts and the classes that contain it; a click keeps the
+        selection and shows numbers. The page is self-contained and needs no network.
 
         Parameters
         ----------
         path : str or path
-            The file; one that is there is replaced once the new one is whole.
+            The file; an existing one is replaced by the complete new one.
         title : str, optional
-            What the image is called; its ``metadata.General.title`` if not given.
+            Name of the image; its ``metadata.General.title`` by default.
 
         Returns
         -------
@@ -64,7 +64,7 @@ class HierarchyFigures(MotifView):
         return write_hierarchy(self.graph, self._class_pictures(), path, title or _title(self.signal))
 
     def plot_enrichment(self, *, kind: str = "motif", ax: Axes | None = None, **kwargs: Any) -> Axes:
-        """Draw which classes are neighbours more or less often than chance has it.
+        """Draw the pairs of classes that are neighbours more or less often than by chance.
 
         Parameters
         ----------

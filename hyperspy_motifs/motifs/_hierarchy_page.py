@@ -1,4 +1,4 @@
-"""The hierarchy as one page: classes by level, lit by what they are made of."""
+"""The hierarchy as one page: classes by level, with highlighted components."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ button:focus-visible { outline: 3px dashed #1b1b1b; }
 #told p { margin: .4rem 0; font-size: .88rem; overflow-wrap: anywhere; }
 """
 
-# It writes text, never markup: no name of a motif can run anything.
+# It writes text, never markup, so that names of motifs cannot execute code.
 _SCRIPT = """
 'use strict';
 const types = JSON.parse(document.getElementById('types').textContent);
 const buttons = new Map([...document.querySelectorAll('button')].map(b => [b.dataset.id, b]));
-const told = document.getElementById('told');
+const details = document.getElementById('details');
 let held = null;
 function number(value) { return String(Number(Number(value).toPrecision(3))); }
 function mark(entries, name) {
@@ -67,7 +67,7 @@ function mark(entries, name) {
 function light(id) {
   document.body.classList.toggle('lit', id !== null);
   for (const button of buttons.values()) button.classList.remove('self', 'part', 'whole');
-  told.replaceChildren();
+  details.replaceChildren();
   if (id === null) return;
   const type = types[id];
   buttons.get(id).classList.add('self');
@@ -75,11 +75,11 @@ function light(id) {
   mark(type.wholes, 'whole');
   const head = document.createElement('h3');
   head.textContent = type.name + ' \\u2013 ' + type.size + ' of ' + id;
-  told.append(head);
+  details.append(head);
   for (const line of type.lines) {
     const p = document.createElement('p');
     p.textContent = line;
-    told.append(p);
+    details.append(p);
   }
 }
 for (const [id, button] of buttons) {
@@ -100,13 +100,13 @@ document.addEventListener('keydown', event => { if (event.key === 'Escape') { he
 def write_hierarchy(
     graph: Any, pictures: Mapping[str, np.ndarray], path: str | PathLike[str], title: str
 ) -> Path:
-    """Write the types of `graph` as a page that runs its own script only and fetches nothing.
+    """Write the types of `graph` as a page that runs only its own script and loads nothing.
 
     Parameters
     ----------
     graph : MotifGraph
     pictures : mapping of str to numpy.ndarray of shape (k, k)
-        What types look like.
+        Images of the types.
     path : str or path
     title : str
     """
@@ -123,13 +123,13 @@ def write_hierarchy(
             reason = graph.graph.get(f"reason:{kind}", "")
             sections.append(_section(types, kind, level, nodes, pictures, str(reason)))
     told = {node: _details_of(types, node) for node in types}
-    # "<" as an escape, so that no name can end the element that holds the data.
+    # "<" as an escape, so that no name can end the element of the data.
     data = json.dumps(told).replace("<", "\\u003c")
     run = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{run}'"
     about = (
-        "Point at a class: what it is made of is framed in blue, what it is part of in orange, with how many. "
-        "A click holds it, Escape lets go."
+        "Move the pointer over a class: its parts are framed in blue, the classes that contain it in orange, with their "
+        "numbers. A click keeps the selection, Escape clears it."
     )
     end = graph.graph.get("reason", "")
     text = (
@@ -138,7 +138,7 @@ def write_hierarchy(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n"
         f'<h1>{html.escape(title)}</h1><p class="about">{about}</p>\n'
-        f'{"".join(sections)}<p>{html.escape(str(end))}</p>\n<div id="told" aria-live="polite"></div>\n'
+        f'{"".join(sections)}<p>{html.escape(str(end))}</p>\n<div id="details" aria-live="polite"></div>\n'
         f'<script type="application/json" id="types">{data}</script>\n<script>{_SCRIPT}</script>\n</body></html>\n'
     )
     with written_whole(target) as file:
@@ -165,7 +165,7 @@ def _card(types: Any, node: str, picture: np.ndarray | None) -> str:
     colour = to_hex(type_style(node, attributes)[0])
     shown = '<span class="picture"></span>'
     if picture is not None:
-        shown = f'<img class="picture" alt="mean picture of {html.escape(node)}" src="{_png(picture)}">'
+        shown = f'<img class="picture" alt="mean image of {html.escape(node)}" src="{_png(picture)}">'
     return (
         f'<button type="button" data-id="{html.escape(node)}" style="--colour:{colour}">{shown}'
         f'<span class="name">{name}</span><span class="size">{attributes.get("size", 0):,}</span>'
@@ -183,7 +183,7 @@ def _png(picture: np.ndarray) -> str:
 
 
 def _details_of(types: Any, node: str) -> dict[str, Any]:
-    """What the page tells of a class when it is pointed at."""
+    """Details of a class for the page."""
     attributes = types.nodes[node]
     parts = [(v, d["count"]) for v, d in types.succ[node].items() if d["kind"] == "composed_of"]
     wholes = [(u, d["count"]) for u, d in types.pred[node].items() if d["kind"] == "composed_of"]
@@ -204,7 +204,8 @@ def _details_of(types: Any, node: str) -> dict[str, Any]:
     for _, other, d in sorted(rules, key=lambda rule: rule[:2])[:6]:
         how = "enriched" if d["z"] > 0 else "depleted"
         lines.append(
-            f"beside {_name(types, other)}: {d['observed']} times, {d['expected']:.1f} by chance, {how} (z = {d['z']:+.1f})"
+            f"next to {_name(types, other)}: {d['observed']} times, {d['expected']:.1f} expected by chance, "
+            f"{how} (z = {d['z']:+.1f})"
         )
     name = str(attributes.get("name", node))
     return {"name": name, "size": attributes.get("size", 0), "parts": parts, "wholes": wholes, "lines": lines}

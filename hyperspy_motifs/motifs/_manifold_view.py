@@ -31,15 +31,15 @@ class ManifoldView:
 
     @cached_property
     def _features(self) -> Any:
-        from hyperspy_motifs.clustering import manifold_features
+        from hyperspy_motifs.manifold import manifold_features
         from hyperspy_motifs.signals._moment_source import source_of
 
         return manifold_features(source_of(self._signal, self._record)(self._radius))
 
     @cached_property
     def fit(self) -> Any:
-        """The fitted :class:`hyperspy_motifs.clustering.Manifold`, with ``transform`` for other atoms."""
-        from hyperspy_motifs.clustering import Manifold
+        """The fitted :class:`hyperspy_motifs.manifold.Manifold`, with ``transform`` for other atoms."""
+        from hyperspy_motifs.manifold import Manifold
 
         return Manifold().fit(self._features.values, self._record.positions)
 
@@ -72,7 +72,7 @@ class ManifoldView:
         >>> other.find_motifs()                                                     # doctest: +SKIP
         >>> coordinates = motifs.manifold.transform(other.motifs)                   # doctest: +SKIP
         """
-        from hyperspy_motifs.clustering import manifold_features
+        from hyperspy_motifs.manifold import manifold_features
         from hyperspy_motifs.signals._prediction import source_like
 
         if atoms is None and hasattr(other, "pixel_positions"):
@@ -88,12 +88,12 @@ class ManifoldView:
 
     @cached_property
     def topology(self) -> Any:
-        """What the continuum closes to, where the data decide it (:class:`hyperspy_motifs.clustering.Topology`).
+        """What the continuum closes to, where the data decide it (:class:`hyperspy_motifs.manifold.Topology`).
 
         Told from the borders of the cloud of coordinates, or from the image, whichever is surer: coordinates that repeat on
         a lattice lie on a torus. The latter is as sure as the lattice, times the root of what it explains of them.
         """
-        from hyperspy_motifs.clustering import Topology
+        from hyperspy_motifs.manifold import Topology
 
         found, moire = self.fit.topology_, self.moire
         sure = 0.0 if moire is None else float(moire.certainty * np.sqrt(moire.explained))
@@ -104,7 +104,7 @@ class ManifoldView:
     @cached_property
     def disorder(self) -> Any:
         """Distance of each atom to the local manifold beyond its noise (``ManifoldDisorder``), and one number for the image."""
-        from hyperspy_motifs.clustering import estimate_disorder
+        from hyperspy_motifs.manifold import estimate_disorder
 
         return estimate_disorder(self._features.whole, self._record.positions, manifold=self.fit)
 

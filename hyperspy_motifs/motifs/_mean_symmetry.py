@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# A mean patch has a symmetry when it correlates with its copies under it by this much or more. Perfect sites have 1, on real
-# scans 0.95 and more; one that lacks one of three like neighbours, the smallest break that is common, has 0.5.
+# A mean patch has a symmetry if its correlation with its copies is at least this value. It is 1 for perfect sites,
+# 0.95 or more on real scans, and 0.5 for a site without one of three like neighbours, the smallest common deviation.
 LEAST_CORRELATION = 0.85
 
 _FOLDS = (2, 3, 4, 6)
 
 
 def mean_moments(motifs: Any) -> tuple[Any, list[int]]:
-    """Mean moments of the atoms of each motif, and the motifs of the rows; those without whole discs are left out.
+    """Mean moments of the atoms of each motif, and the motifs of the rows; motifs without complete discs are omitted.
 
-    Where motifs are rotation-invariant each atom is turned (and mirrored) to the mean of its motif first. Of several
-    detectors side by side the first is taken.
+    Atoms of rotation-invariant motifs are first rotated (and mirrored) to the mean of their motif. The first of
+    several detectors is used.
     """
     from hyperspy_motifs.zernike import rotate_moments
 
@@ -35,7 +35,7 @@ def mean_moments(motifs: Any) -> tuple[Any, list[int]]:
     if motifs.angles is not None:
         values = rotate_moments(values, moments.modes, -np.nan_to_num(motifs.angles))
         mirrored = np.asarray(motifs.to_dict()["motif_mirrored"], dtype=bool)
-        # The mean was mirrored (y to -y) before it was turned: that changes the sign of the sines.
+        # The mean was mirrored (y to -y) before the rotation, which changes the sign of the sines.
         values = np.where(mirrored[:, None] & (moments.modes[:, 1] < 0), -values, values)
     known = [k for k in range(motifs.n_motifs) if (moments.valid & (motifs.labels == k)).any()]
     rows = [np.flatnonzero(moments.valid & (motifs.labels == k)) for k in known]
@@ -43,7 +43,7 @@ def mean_moments(motifs: Any) -> tuple[Any, list[int]]:
     means = replace(
         moments.take(np.array([members[0] for members in rows], dtype=np.intp)),
         values=np.array([values[members].mean(axis=0) for members in rows]),
-        # Discs of neighbours overlap, so that their noise is not quite independent.
+        # Discs of neighbours overlap, so their noise is not independent.
         noise_std=np.array([np.sqrt((noise[members] ** 2).sum(axis=0)) / len(members) for members in rows]),
     )
     return means, known
@@ -76,7 +76,7 @@ def point_groups(moments: Any) -> list[str]:
 
 
 def symmetries(motifs: Any) -> list[str]:
-    """Point group of the mean of each motif; an empty text where no disc of it lies in the image."""
+    """Point group of the mean of each motif; an empty string if no disc of it lies in the image."""
     means, known = mean_moments(motifs)
     groups = dict(zip(known, point_groups(means), strict=True))
     return [groups.get(k, "") for k in range(motifs.n_motifs)]

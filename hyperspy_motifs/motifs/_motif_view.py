@@ -231,7 +231,7 @@ class MotifView:
 
         Returns
         -------
-        hyperspy_motifs.clustering.Continuity
+        hyperspy_motifs.manifold.Continuity
         """
         from hyperspy_motifs.signals._learning import estimate
         from hyperspy_motifs.signals._moment_source import available_radii, source_of
@@ -287,7 +287,7 @@ class MotifView:
 
     @property
     def hierarchy(self) -> Hierarchy | None:
-        """The levels above the cells (:class:`~hyperspy_motifs.hierarchy.Hierarchy`), as :meth:`build_hierarchy` was told.
+        """The levels above the cells (:class:`~hyperspy_motifs.hierarchy.Hierarchy`).
 
         None for a stack of images, whose frames are no common field, and where there are no cells.
         """
@@ -319,7 +319,7 @@ class MotifView:
         level = None if moire is None else moire_level(moire, record.positions, record.stamp.units)
         if level is None:
             return found
-        reason = "It ends at the moiré cell: all above it are translations."
+        reason = "The hierarchy ends at the moiré cell: all larger units are translations of it."
         return replace(found, levels=(*found.levels, level), reason=reason)
 
 

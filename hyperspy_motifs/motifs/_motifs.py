@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Motifs(MotifEdits, ValueFigures, MotifMovies):
     """The motifs of an image, its cells and its graph.
 
-    A view: what it shows lies in ``signal.metadata.Motifs``, is saved with the image and follows every edit. Arrays
-    have one row an atom and are read-only; the methods change them.
+    A view of ``signal.metadata.Motifs``, which is saved with the image. Arrays have one row per atom and are
+    read-only; methods change them.
 
     Parameters
     ----------
@@ -45,21 +45,21 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
     def find_cells(
         self, bonds: Any = "auto", *, motifs: Sequence[int] | None = None, **options: Any
     ) -> Cells:
-        """Build the cells again: by another bond rule, or on the atoms of chosen motifs.
+        """Build the cells again, with another bond rule or on the atoms of some motifs.
 
         Parameters
         ----------
         bonds : str, BondRule or array of shape (b, 2), optional
             As in :func:`hyperspy_motifs.cells.find_cells`.
         motifs : sequence of int, optional
-            Motifs whose atoms are the corners; all if not given. The polygons index all atoms either way.
+            Motifs whose atoms are the corners; all by default. Indices in polygons always refer to all atoms.
         **options
             Passed to :func:`hyperspy_motifs.cells.find_cells`.
 
         Returns
         -------
         Cells
-            Also ``motifs.cells`` from now on.
+            Also available as ``motifs.cells``.
         """
         from hyperspy_motifs.signals._cell_finding import find_cells
 
@@ -70,7 +70,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         return self.cells
 
     def rank_corner_motifs(self, **options: Any) -> list[Any]:
-        """Which sets of motifs tile the field best, as all columns of an oxide rarely do.
+        """Rank sets of motifs by how well they tile the field; all columns of an oxide rarely do.
 
         Parameters
         ----------
@@ -80,7 +80,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         Returns
         -------
         list of hyperspy_motifs.cells.MotifSuggestion
-            The best first; give its ``motifs`` to :meth:`find_cells`.
+            In order of decreasing quality; pass ``motifs`` of one to :meth:`find_cells`.
         """
         from hyperspy_motifs.cells import rank_corner_motifs
 
@@ -94,7 +94,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         Parameters
         ----------
         border : bool, optional
-            Whether cells at the border count.
+            Whether to include cells at the border.
 
         Returns
         -------
@@ -111,22 +111,21 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         radius: float | None = None,
         normalise: bool = True,
     ) -> AtomPatches:
-        """The disc round the centre of each cell: what the image shows inside, such as an empty or a filled channel.
+        """The disc around the centre of each cell, which shows for example an empty or a filled channel.
 
         Parameters
         ----------
         n_corners : int or sequence of int, optional
-            Cells with so many corners alone.
+            Only cells with this number of corners.
         radius : float, optional
-            In axis units; that of the disc with the area of the median cell if not given.
+            In axis units; by default the disc has the area of the median cell.
         normalise : bool, optional
             As in :meth:`~hyperspy_motifs.signals.AtomicImage.get_atom_patches`.
 
         Returns
         -------
         AtomPatches
-            Its ``atoms`` are the numbers of the cells. ``get_zernike_features()`` of it are the features of the
-            cells.
+            Its ``atoms`` are the numbers of the cells. ``get_zernike_features()`` gives the features of the cells.
         """
         from hyperspy_motifs.signals._cell_contents import cell_patches, chosen_cells
 
@@ -142,27 +141,27 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         rotation_invariant: bool = True,
         random_state: int = 0,
     ) -> np.ndarray:
-        """Group cells by what the image shows inside them, whatever their corners say.
+        """Group cells by the image inside them, independently of their corners.
 
-        The features of the discs round their centres are clustered as those of atoms are: empty and filled
-        channels fall apart, also where the column inside was not found as an atom.
+        The features of the discs around their centres are clustered like those of atoms. This separates empty and
+        filled channels, even if the column inside was not detected.
 
         Parameters
         ----------
         n_corners : int or sequence of int, optional
-            Cells with so many corners alone: each kind of ring is best looked at for itself.
+            Only cells with this number of corners. Each kind of ring should be analysed separately.
         radius : float, optional
-            In axis units; that of the disc with the area of the median cell if not given.
+            In axis units; by default the disc has the area of the median cell.
         n_clusters : int, optional
-            Number of groups; what differs by more than noise if not given.
+            Number of groups; by default groups that differ by more than noise.
         rotation_invariant : bool, optional
-            Whether cells that are turned against each other are alike.
+            Whether rotated cells are equivalent.
         random_state : int, optional
 
         Returns
         -------
         numpy.ndarray of int, shape (m,)
-            Group of each of ``motifs.cells``, 0 = most frequent; -1 for those that were not asked for and those
+            Group of each of ``motifs.cells``, 0 = most frequent; -1 for cells that were not selected and for cells
             whose disc leaves the image. ``motifs.plot_cells(groups)`` draws them.
         """
         from hyperspy_motifs.signals._cell_contents import cell_groups
@@ -185,12 +184,13 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         Returns
         -------
         MotifGraph
-            Also ``motifs.graph`` from now on; ``print(graph.summary())`` explains what was found and where it ends.
+            Also available as ``motifs.graph``; ``print(graph.summary())`` describes the levels and the end of the
+            hierarchy.
         """
         from hyperspy_motifs.hierarchy import HierarchyOptions
         from hyperspy_motifs.signals._cell_finding import stored_form
 
-        HierarchyOptions(**options)  # names an unknown option, before anything is written
+        HierarchyOptions(**options)  # raises an error for an unknown option before writing
         record = self._refresh()
         parameters = {**record.parameters, "hierarchy": options}
         store.write(self._signal, replace(record, cells=stored_form(record), parameters=parameters))
@@ -199,22 +199,22 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
     def predict(
         self, other: AtomicImage, *, atoms: Any = None, show_progressbar: bool | None = None
     ) -> Motifs:
-        """Apply these motifs to another image: its atoms get the motifs of this one, under the same numbers and names.
+        """Apply these motifs to another image, with the same numbers and names.
 
         Parameters
         ----------
         other : AtomicImage
-            An image of the same material, at the same polarity; calibrated in the same units, discs are of the same size.
+            An image of the same material, at the same polarity; if calibrated in the same units, discs have the same size.
         atoms : optional
-            Atoms of the other image, as in ``find_motifs``; found if not given.
+            Atoms of the other image, as in ``find_motifs``; found by default.
         show_progressbar : bool, optional
 
         Returns
         -------
         Motifs
-            Of the other image, also there as ``other.motifs``. Its column ``outlier_score`` (:meth:`to_dict`), 0 to 1, says how
-            far out an atom lies among the atoms of its motif: 1 - outlier_score is a p-value, spread evenly for atoms that
-            belong, and below 1 / n for those that are like none of the motifs.
+            Of the other image, also available as ``other.motifs``. Its column ``outlier_score`` (:meth:`to_dict`), 0
+            to 1, is near 1 for atoms that resemble no motif: 1 - outlier_score is a p-value, uniformly distributed
+            for atoms that belong to their motif, and below 1 / n for outliers.
         """
         from hyperspy_motifs.signals._prediction import predict
 
@@ -224,34 +224,34 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
 
     @property
     def model(self) -> MotifModel:
-        """What was learned, ready for other atoms (:class:`~hyperspy_motifs.models.MotifModel`), edits included."""
+        """The fitted model for other atoms (:class:`~hyperspy_motifs.models.MotifModel`), including edits."""
         from hyperspy_motifs.signals._model_building import motif_model_of
 
         return self._cached("model", lambda: motif_model_of(self._signal, self._refresh()))
 
     def save_model(self, path: str | os.PathLike[str]) -> Path:
-        """Write what was learned to a file, for other images, other machines and the command ``hyperspy-motifs --model``.
+        """Write the model to a file, for other images, other machines and the command ``hyperspy-motifs --model``.
 
         Parameters
         ----------
         path : path
-            ``.npz`` is appended where the name has no ending.
+            ``.npz`` is appended if the name has no extension.
 
         Returns
         -------
         pathlib.Path
-            The file holds arrays alone (no pickled objects): radii, basis, classes, known atoms, the noise of the image and
-            the version of this package. ``other.apply_model(path)`` reads it.
+            The file contains only arrays (no pickled objects): radii, basis, classes, reference atoms, the noise of
+            the image and the version of this package. ``other.apply_model(path)`` reads it.
         """
         from hyperspy_motifs.models import save_model
 
         return save_model(self.model, path)
 
     def get_stability(self, n_seeds: int = 5) -> Stability:
-        """Whether these motifs are there again with other random numbers.
+        """Agreement of these motifs with those of other random seeds.
 
-        The atoms are laid out and split again from their features, with ``n_seeds`` other values of ``random_state``:
-        it takes as long as ``find_motifs`` so many times without its search for atoms.
+        The layout and the splits are repeated with ``n_seeds`` other values of ``random_state``. Each run takes as
+        long as ``find_motifs`` without the search for atoms.
 
         Parameters
         ----------
@@ -261,13 +261,13 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         Returns
         -------
         hyperspy_motifs.clustering.Stability
-            ``mean_agreement`` of the runs, 1 where all are alike; ``motifs``, how far each of the motifs as they are now is
-            found again; ``atoms``, how often each atom falls into the same one.
+            ``mean_agreement`` of the runs, 1 if all are equal; ``motifs``, the agreement of each current motif;
+            ``atoms``, the fraction of runs with the same motif for each atom.
 
         Raises
         ------
         ValueError
-            If the motifs were not found in this image alone: learned on a sample of a stack, given by a model, or
+            If the motifs were not found in this image alone: fitted to a sample of a stack, assigned by a model, or
             found in several detectors.
         """
         from hyperspy_motifs.clustering import estimate_stability
@@ -277,22 +277,22 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         return estimate_stability(record.labels, labels_by_seed(self._signal, record, n_seeds))
 
     def reconstruct(self) -> AtomicImage:
-        """The image painted anew: the mean patch of its motif on every atom.
+        """The image reconstructed from the mean patches of the motifs.
 
-        What differs between the image and this (``s - motifs.reconstruct()``) is noise, and what the model does
-        not explain: a map of anomalies.
+        The residual (``s - motifs.reconstruct()``) contains noise and structure that the motifs do not explain. It is
+        a map of anomalies.
 
         Returns
         -------
         AtomicImage
-            NaN where no atom is near.
+            NaN far from all atoms.
         """
         from hyperspy_motifs.signals._patch_extraction import reconstruct
 
         return reconstruct(self._signal, self._refresh())
 
     def to_dict(self) -> dict[str, np.ndarray]:
-        """Plain columns, one row an atom, ready for ``pandas.DataFrame`` or a CSV file."""
+        """Plain columns, one row per atom, ready for ``pandas.DataFrame`` or a CSV file."""
         record = self._refresh()
         names = np.array(self.names)
         out = {
@@ -314,7 +314,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         return out
 
     def to_atom_lattice(self, frame: int = 0) -> Any:
-        """The atoms as an ``atomap.Atom_Lattice``, one sublattice a motif."""
+        """The atoms as an ``atomap.Atom_Lattice``, one sublattice per motif."""
         from hyperspy_motifs.atoms import to_atom_lattice
         from hyperspy_motifs.signals._frames import frame as image_of_frame
 
@@ -330,7 +330,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         )
 
     def summary(self) -> str:
-        """The result in words: how many atoms, which radius and why, the motifs with their counts, the cells."""
+        """A summary of the result: atoms, chosen radius with the reason, motifs with counts, cells."""
         from ._summary import summarise
 
         return summarise(self)
@@ -338,7 +338,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
     def __repr__(self) -> str:
         return (
             f"<Motifs: {len(self.labels)} atoms, {self.n_motifs} motifs at radius {self.radius:g} of "
-            f"{', '.join(f'{v:g}' for v in self.radii)}; print(motifs.summary()) tells more>"
+            f"{', '.join(f'{v:g}' for v in self.radii)}; print(motifs.summary()) gives details>"
         )
 
     def _repr_html_(self) -> str:

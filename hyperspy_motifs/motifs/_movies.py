@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
     from hyperspy_motifs.movies import Transitions
 
-# Of the nearest-neighbour distance: half of it, less what noise and drift may take.
+# Fraction of the nearest-neighbour distance: a half minus a margin for noise and drift.
 _REACH = 0.4
 
 
 class MotifMovies(MotifView):
-    """What becomes of the atoms of a stack: :class:`~hyperspy_motifs.motifs.Motifs` frame by frame, in flat order."""
+    """The atoms of a stack in time: :class:`~hyperspy_motifs.motifs.Motifs` frame by frame, in flat order."""
 
     @property
     def populations(self) -> np.ndarray:
@@ -28,20 +28,20 @@ class MotifMovies(MotifView):
     def link(
         self, reach: float | None = None, *, drift: Any = "auto", method: str = "assignment", memory: int = 0
     ) -> np.ndarray:
-        """Follow the atoms from frame to frame.
+        """Track the atoms from frame to frame.
 
         Parameters
         ----------
         reach : float, optional
-            Largest displacement from frame to frame in axis units, drift taken off; 0.4 nearest-neighbour distances if
-            not given.
+            Largest displacement from frame to frame in axis units, after correction for drift; 0.4 nearest-neighbour
+            distances by default.
         drift, method, memory
             As in :func:`hyperspy_motifs.movies.link_frames`.
 
         Returns
         -------
         numpy.ndarray of shape (n,)
-            Number of the track of each atom. :meth:`get_transitions` uses it from now on.
+            Number of the track of each atom, which :meth:`get_transitions` uses.
         """
         from hyperspy_motifs.movies import link_frames
 
@@ -57,12 +57,12 @@ class MotifMovies(MotifView):
 
     @property
     def tracks(self) -> np.ndarray:
-        """Number of the track of each atom, shape (n,): atoms of one track are one atom in several frames."""
+        """Number of the track of each atom, shape (n,): atoms of one track are the same atom in several frames."""
         self._refresh()
         return self._cache["tracks"] if "tracks" in self._cache else self.link()
 
     def get_transitions(self, lag: int = 1) -> Transitions:
-        """Count what the atoms of each motif are `lag` frames later.
+        """Count the transitions of the atoms between motifs over `lag` frames.
 
         Parameters
         ----------
@@ -71,8 +71,9 @@ class MotifMovies(MotifView):
         Returns
         -------
         hyperspy_motifs.movies.Transitions
-            ``counts``, ``probabilities`` with ``errors``, and the atoms that ``vanished`` or ``appeared``. Atoms within two
-            nearest-neighbour distances of the border are left out: their discs are cut, and drift takes them away.
+            ``counts``, ``probabilities`` with ``errors``, and the atoms that ``vanished`` or ``appeared``. Atoms
+            within two nearest-neighbour distances of the border are excluded: their discs are truncated, and drift
+            can move them out of the image.
         """
         from hyperspy_motifs.movies import count_transitions
 
@@ -83,14 +84,14 @@ class MotifMovies(MotifView):
         return count_transitions(record.labels, record.frames, tracks, self.n_motifs, lag=lag, inside=inside)
 
     def plot_populations(self, *, fraction: bool = False, times: Any = None, ax: Axes | None = None) -> Axes:
-        """Draw how many atoms of each motif there are, frame by frame.
+        """Draw the number of atoms of each motif in each frame.
 
         Parameters
         ----------
         fraction : bool, optional
             Draw fractions of the atoms of each frame instead of numbers.
         times : array-like of shape (frames,), optional
-            Place of each frame on the x axis; the navigation axis if there is one, else the number of the frame.
+            Position of each frame on the x axis; by default the navigation axis, or else the number of the frame.
         ax : matplotlib.axes.Axes, optional
 
         Returns
@@ -112,7 +113,7 @@ class MotifMovies(MotifView):
         )
 
     def plot_transitions(self, lag: int = 1, *, ax: Axes | None = None) -> Axes:
-        """Draw the probabilities that an atom of one motif is another one `lag` frames later.
+        """Draw the probabilities of transitions between motifs over `lag` frames.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""One HTML page that holds all it shows: text, tables, and figures as images within."""
+"""A self-contained HTML page with text, tables and figures."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import numpy as np
 
 from hyperspy_motifs.graph._text_files import written_whole
 
-# The page runs nothing and fetches nothing, whatever the names in it say.
+# The page runs and loads nothing, independent of the names in it.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 _DPI = 160
 
-# Rows of a table that a reader still reads; the graph and the table of atoms hold them all.
+# Largest number of rows of a table; the graph and the table of atoms contain all rows.
 MOST_ROWS = 24
 
 _STYLE = """
@@ -46,13 +46,13 @@ tbody th { font-weight: 400; }
 
 
 class Markup(str):
-    """Text that is HTML already, and is not escaped again."""
+    """HTML text, which is not escaped again."""
 
     __slots__ = ()
 
 
 def escape(value: Any) -> str:
-    """`value` as text of a page: numbers to four figures, everything that could be read as markup escaped."""
+    """`value` as text of a page: numbers with four digits, markup escaped."""
     if isinstance(value, Markup):
         return str(value)
     if value is None:
@@ -64,7 +64,7 @@ def escape(value: Any) -> str:
 
 
 def swatch(colour: str, text: str, *, inline: bool = False) -> Markup:
-    """`text` with a square of `colour` (hexadecimal RGB) before it; `inline` where the style of the page is not there."""
+    """`text` with a square of `colour` (hexadecimal RGB) before it; `inline` if the style sheet of the page is missing."""
     shape = "display:inline-block;width:.8em;height:.8em;border:1px solid #555;margin-right:.45em;"
     style = f"{shape if inline else ''}background:{escape(colour)}"
     return Markup(f'<span class="swatch" style="{style}"></span>{escape(text)}')
@@ -100,7 +100,7 @@ class Page:
         ----------
         figure : matplotlib.figure.Figure
         alternative : str
-            What it shows, for those who cannot see it.
+            Alternative text.
         caption : str
         """
         self.n_figures += 1
@@ -114,7 +114,7 @@ class Page:
         )
 
     def table(self, caption: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Add a table; the first column names the row, columns that hold numbers are aligned to the right.
+        """Add a table; the first column names the row, columns of numbers are right-aligned.
 
         Parameters
         ----------
@@ -143,7 +143,7 @@ class Page:
         )
 
     def write(self, path: str | PathLike[str]) -> None:
-        """Write the page; a former file at `path` is replaced once all is written."""
+        """Write the page; an existing file at `path` is replaced by the complete new one."""
         head = (
             '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
@@ -151,7 +151,7 @@ class Page:
             f"<title>{escape(self._title)}</title><style>{_STYLE}</style></head>\n<body>\n"
         )
         body = "\n".join(self._parts)
-        # A lone surrogate (of a file's name, say) cannot be written.
+        # A lone surrogate (for example in the name of a file) cannot be written.
         text = f"{head}{body}\n</body></html>\n".encode("utf-8", "replace").decode("utf-8")
         with written_whole(path) as file:
             file.write(text)
@@ -171,5 +171,5 @@ def add_drawing(
 
 
 def plain(name: str) -> str:
-    """A name of the graph or of a parameter in plain words."""
+    """A name of the graph or of a parameter as plain text."""
     return name.replace("-", " ").replace("_", " ")

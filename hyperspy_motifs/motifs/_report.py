@@ -29,15 +29,15 @@ def write_report(motifs: Any, path: str | PathLike[str], title: str | None = Non
             f"{target} is a folder; give the name of the file, such as {target / 'report.html'}."
         )
     if not target.absolute().parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {target.absolute().parent} to write the report into.")
+        raise FileNotFoundError(f"The folder {target.absolute().parent} for the report does not exist.")
     if not (motifs.frames == frame).any():
         raise ValueError(
-            f"Frame {frame} has no atoms; there are atoms in {np.unique(motifs.frames).tolist()[:10]}."
+            f"Frame {frame} has no atoms; frames with atoms: {np.unique(motifs.frames).tolist()[:10]}."
         )
     name = title or str(motifs.signal.metadata.General.title) or "untitled image"
     now = datetime.datetime.now(datetime.UTC)
     page = Page(f"Motifs of {name}", f"{_about(motifs)} Written {now:%Y-%m-%d %H:%M} UTC.")
-    # Figures are for the file: none shall appear as a window, or stay open.
+    # Figures are only for the file: no window is opened, and none stays open.
     with plt.ioff():
         _motifs(page, motifs, frame)
         # The continuum of several detectors cannot be computed from one of them.
@@ -76,22 +76,22 @@ def _motifs(page: Page, motifs: Any, frame: int) -> None:
         page,
         motifs.plot,
         f"The image{of_frame} with a coloured dot on each atom",
-        f"The image{of_frame}, its atoms coloured by motif. Numbers in brackets are atoms.",
+        f"The image{of_frame}, its atoms coloured by motif. Numbers in brackets count atoms.",
         frame=frame,
     )
     add_drawing(
         page,
         motifs.plot_means,
         "Mean patch of each motif",
-        "Mean of the patches round the atoms of each motif, all on one grey scale, framed in the colour of the motif, with "
-        "its point group below (of the projection, within this disc).",
+        "Mean of the patches around the atoms of each motif, all on one grey scale. The frame has the colour of the motif. "
+        "The point group below is that of the projection, within this disc.",
         symmetry=True,
     )
     add_drawing(
         page,
         motifs.plot_layout,
         "Scatter plot of all atoms in two dimensions, grouped by motif",
-        "Force-relaxed layout: atoms whose surroundings look alike lie together. Its axes have no units.",
+        "Force-relaxed layout: atoms with similar neighbourhoods lie close together. Its axes have no units.",
     )
     page.table(
         "The motifs, the most frequent first",
@@ -104,7 +104,7 @@ def _motifs(page: Page, motifs: Any, frame: int) -> None:
             page,
             motifs.plot_tree,
             "Tree of the motifs at all radii",
-            "How motifs split as the radius grows. Radii are in nearest-neighbour distances.",
+            "Splits of the motifs with increasing radius. Radii are in nearest-neighbour distances.",
         )
 
 
@@ -112,15 +112,15 @@ def _radii_text(motifs: Any) -> str:
     radii = ", ".join(f"{motifs.labels_at(radius).max() + 1} at {radius:g}" for radius in motifs.radii)
     text = (
         f"Atoms were compared within several radii (in nearest-neighbour distances); "
-        f"motifs found: {radii}. Shown are those at {motifs.radius:g}"
+        f"motifs found: {radii}. The figures show those at {motifs.radius:g}"
         if len(motifs.radii) > 1
         else f"Atoms were compared within {motifs.radius:.3g} nearest-neighbour distances"
     )
     reason = motifs.parameters.get("reason")
-    # The stored reason begins with the radius and the number of motifs, which stand in the text already.
+    # The stored reason begins with the radius and the number of motifs, which are in the text already.
     text += f": {reason.split('): ', 1)[-1]}." if reason else "."
     if motifs.is_continuous:
-        text += " Surroundings change without a step: the motifs are regions of a continuum, not classes of their own."
+        text += " The neighbourhoods change gradually: the motifs are regions of a continuum, not separate classes."
     return text
 
 
@@ -130,7 +130,7 @@ def _motif_table(motifs: Any) -> tuple[list[str], list[list[Any]]]:
     columns = ["motif", "atoms", "share (%)", "mean probability"]
     amplitude = motifs.to_dict().get("amplitude")
     if amplitude is not None:
-        columns += ["median height", "spread of height"]
+        columns += ["median height", "spread of heights"]
     rows: list[list[Any]] = []
     for k, name in enumerate(motifs.names):
         here = motifs.labels == k
@@ -142,7 +142,7 @@ def _motif_table(motifs: Any) -> tuple[list[str], list[list[Any]]]:
         ]
         if amplitude is not None:
             middle = float(np.median(amplitude[here]))
-            # Robust: one bad fit shall not make a motif look broad.
+            # Robust: one failed fit must not increase the spread.
             row += [middle, float(1.4826 * np.median(np.abs(amplitude[here] - middle)))]
         rows.append(row)
     return columns, rows
@@ -169,8 +169,8 @@ def _continuum(page: Page, motifs: Any, frame: int) -> None:
     values = coordinates if coordinates.shape[1] == 2 else coordinates[:, 0]
     page.heading("Continuum")
     page.paragraph(
-        f"Surroundings change without a step, along {manifold.dimension:.1f} dimensions. Coordinates along the "
-        "slowest of these (diffusion coordinates, without units) take the place of classes."
+        f"The neighbourhoods change gradually, along {manifold.dimension:.1f} dimensions. Coordinates along the "
+        "slowest of these (diffusion coordinates, without units) replace classes."
     )
     here = motifs.frames == frame
     image, where = motifs._image(frame)
@@ -178,8 +178,8 @@ def _continuum(page: Page, motifs: Any, frame: int) -> None:
         page,
         plot_values,
         "The image with its atoms in colours that change gradually",
-        f"The image, its atoms coloured by {'the first two' if values.ndim == 2 else 'their'} coordinates: like colours, like "
-        "surroundings.",
+        f"The image, its atoms coloured by {'the first two' if values.ndim == 2 else 'their'} coordinates. Similar colours "
+        "mean similar neighbourhoods.",
         motifs.positions[here],
         values[here],
         image,
@@ -196,11 +196,11 @@ def _continuum(page: Page, motifs: Any, frame: int) -> None:
 
 
 def _how(page: Page, motifs: Any) -> None:
-    page.heading("How it was done")
+    page.heading("Methods")
     parameters = dict(motifs.parameters)
     options = parameters.pop("options", {})
     page.table(
-        "Asked for, in find_motifs",
+        "Arguments of find_motifs",
         ["argument", "value"],
         [[k, _value(v)] for k, v in sorted(options.items())],
     )
@@ -220,13 +220,13 @@ def _how(page: Page, motifs: Any) -> None:
 
 
 def _value(value: Any) -> str:
-    """A parameter as text; unlike numbers of a table, booleans and choices stand beside each other."""
+    """A parameter as text."""
     if value is None:
         return "not given"
     if isinstance(value, float):
         return f"{value:.5g}"
     if isinstance(value, dict):
-        return ", ".join(f"{k}: {_value(v)}" for k, v in value.items()) or "as by default"
+        return ", ".join(f"{k}: {_value(v)}" for k, v in value.items()) or "default"
     return str(value)
 
 

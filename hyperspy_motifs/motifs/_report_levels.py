@@ -1,4 +1,4 @@
-"""Sections of the report that tell of cells, levels and neighbours."""
+"""Sections of the report on cells, levels and neighbours."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ def add_cells(page: Page, motifs: Any, frame: int) -> None:
         page.paragraph("The atoms form no closed cells.")
         return
     page.paragraph(
-        "Cells are the polygons that the bonds between atoms enclose. Cells with the same corners in the same order, and the "
-        "same shape, are of one class."
+        "Cells are the polygons that the bonds between atoms enclose. Cells with the same corners in the same order and the "
+        "same shape belong to one class."
     )
     if any(motifs.frames[polygon[0]] == frame for polygon in cells.polygons):
         add_drawing(
             page,
             motifs.plot_cells,
             "The image with its cells as coloured polygons",
-            "The cells over the image, coloured by class. Numbers in brackets are cells.",
+            "The cells over the image, coloured by class. Numbers in brackets count cells.",
             frame=frame,
         )
     graph = motifs.graph
     page.table(
-        "Classes of cells, the most frequent first; corners are motifs, and an atom counts in a cell by its angle there",
+        "Classes of cells, the most frequent first. Corners are motifs; an atom contributes to a cell by its angle in it",
         ["class", "cells", "corners", f"area ({motifs.units}²)", "composition"],
         _shortened(
             [
@@ -51,16 +51,16 @@ def add_levels(page: Page, motifs: Any) -> None:
     kinds = [kind for level, kind in sorted(graph.levels.items()) if level > 1]
     page.heading("Hierarchy")
     if not kinds:
-        page.paragraph("Nothing was built above the cells.")
+        page.paragraph("There are no levels above the cells.")
         return
     if graph.graph.get("reason"):
         page.paragraph(str(graph.graph["reason"]))
     add_drawing(
         page,
         motifs.plot_hierarchy,
-        "Levels as rows of symbols, joined by lines to what they are made of",
-        "The levels, from motifs at the bottom upwards. Lines join a class to what it is made of: the thicker, the more of it "
-        "(a number, where lines are few, says how many). Numbers in brackets are instances.",
+        "Levels as rows of symbols, joined by lines to their components",
+        "The levels, from motifs at the bottom upwards. Lines join a class to its components; their width "
+        "shows the number of components (given as a number where lines are few). Numbers in brackets count instances.",
     )
     for kind in kinds:
         reason = graph.graph.get(f"reason:{kind}")
@@ -69,24 +69,24 @@ def add_levels(page: Page, motifs: Any) -> None:
             "class": [_short(attributes["name"]) for _, attributes in classes],
             "instances": [attributes["size"] for _, attributes in classes],
         }
-        if kind != "vertex-figure":  # whose cells are shared by many: it has no composition of its own
+        if kind != "vertex-figure":  # its cells are shared by many vertex figures, so it has no composition
             columns["composition"] = [graph.formula(node) for node, _ in classes]
         if any("area" in attributes for _, attributes in classes):
             columns[f"area ({motifs.units}²)"] = [attributes.get("area") for _, attributes in classes]
         name = _plural(plain(kind).capitalize())
         if kind == "vertex-figure":
-            name += " (corners of the cells round an atom, in order: 3^2.6 are two triangles and a hexagon)"
+            name += " (corners of the cells around an atom, in order: 3^2.6 are two triangles and a hexagon)"
         rows = [list(row) for row in zip(*columns.values(), strict=True)]
         page.table(f"{name}. {reason}" if reason else name, list(columns), _shortened(rows))
     if "bits_per_atom" in graph.graph:
         bits, error = graph.graph["bits_per_atom"], graph.graph.get("bits_per_atom_std", 0.0)
         page.paragraph(
-            f"Disorder: {bits:.3f} ± {error:.3f} bits an atom to describe the cells; an endless crystal would need none."
+            f"Disorder: {bits:.3f} ± {error:.3f} bits per atom to describe the cells (0 for an infinite crystal)."
         )
 
 
 def add_neighbours(page: Page, motifs: Any) -> None:
-    """The section of what is beside what more or less often than by chance."""
+    """The section of classes that are neighbours more or less often than by chance."""
     graph = motifs.graph
     found = [
         (-abs(d["z"]), graph.nodes[u], graph.nodes[v], d)
@@ -95,16 +95,16 @@ def add_neighbours(page: Page, motifs: Any) -> None:
     ]
     page.heading("Neighbours")
     if not found:
-        page.paragraph("No two classes are neighbours more or less often than chance has it.")
+        page.paragraph("No two classes are neighbours more or less often than by chance.")
         return
     page.paragraph(
-        "Pairs of classes that are neighbours more often (enriched) or less often (depleted) than if the classes were dealt "
-        "out at random over the same bonds, at a false discovery rate of 5 %. z is the difference in standard deviations."
+        "Pairs of classes that are neighbours more often (enriched) or less often (depleted) than if the classes were "
+        "assigned at random on the same bonds, at a false discovery rate of 5 %. z is the difference in standard deviations."
     )
     found.sort(key=lambda item: item[0])
     page.table(
         "The largest differences first",
-        ["of", "class", "beside", "observed", "by chance", "z", "false discovery rate", ""],
+        ["of", "class", "next to", "observed", "by chance", "z", "false discovery rate", ""],
         _shortened(
             [
                 [
@@ -130,7 +130,7 @@ def _classes(graph: Any, kind: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _shortened(rows: list[list[Any]]) -> list[list[Any]]:
-    """The first rows, and one that tells how many more there are."""
+    """The first rows, and the number of the others."""
     if len(rows) <= MOST_ROWS:
         return rows
     return [*rows[:MOST_ROWS], [f"and {len(rows) - MOST_ROWS} more", *[None] * (len(rows[0]) - 1)]]
@@ -144,7 +144,7 @@ def _short(name: str) -> str:
 
 
 def _cell_class(node: str, attributes: dict[str, Any]) -> str:
-    """A class of cells in its colour, with the number that it has in the figure."""
+    """A class of cells in its colour, with its number in the figure."""
     from matplotlib.colors import to_hex
 
     from hyperspy_motifs.draw import cell_colours
@@ -159,5 +159,5 @@ def _plural(name: str) -> str:
 
 
 def _rate(q: float) -> str:
-    """A false discovery rate; far out in the tail of a normal distribution its figures mean nothing."""
+    """A false discovery rate; the digits are not meaningful far in the tail of a normal distribution."""
     return f"{q:.1g}" if q >= 1e-6 else "< 1e−6"

@@ -17,7 +17,7 @@ def summarise(motifs: Any) -> str:
     parameters = motifs.parameters
     lines = [_atoms(motifs, parameters)]
     if not len(motifs.labels):
-        return "no atoms: none of those that were found lies in this part of the image"
+        return "no atoms in this part of the image"
     quality = motifs.quality
     lines[:0] = [f"caution: {line}" for line in quality.refusals()]
     lines += [f"image: {line}" for line in quality.lines()]
@@ -27,11 +27,11 @@ def summarise(motifs: Any) -> str:
         lines.append(f"  {parameters['reason']}")
     if motifs.is_continuous:
         lines.append(
-            "  surroundings change without a step: the motifs are regions of a continuum, not classes"
+            "  the neighbourhoods change gradually: the motifs are regions of a continuum, not classes"
         )
     centres = parameters.get("patch_centres", {})
     if parameters.get("atoms") != "grid" and centres.get("kind") == "grid":
-        lines.append(f'  {centres["reason"]}; find_motifs(atoms="grid") takes patches on a grid instead')
+        lines.append(f'  {centres["reason"]}; find_motifs(atoms="grid") uses patches on a grid instead')
     lines.append(f"{motifs.n_motifs} motifs")
     width = max(len(name) for name in motifs.names)
     truncated = motifs.truncated
@@ -43,7 +43,8 @@ def summarise(motifs: Any) -> str:
         line = f"  {name:>{width}}  {count:6d} atoms  {share:5.1f} %  mean probability {sure:.2f}"
         # A motif of cut surroundings is one of the border and not of the specimen.
         cut = int(np.count_nonzero(truncated & (motifs.labels == k)))
-        lines.append(f"{line}  ({cut} of them cut by the border)" if 2 * cut > count else line)
+        lines.append(f"{line}  ({cut} of them truncated by the border)" if 2 * cut > count else line)
+    lines += _environments(motifs) + _uncertain(motifs)
     lines.append(_cells(motifs))
     return "\n".join(lines)
 
@@ -65,7 +66,9 @@ def as_html(motifs: Any) -> str:
         return "<p>Motifs: no atoms lie in this part of the image.</p>"
     lines = [f"<b>Motifs</b> of {escape(_atoms(motifs, parameters))}", escape(chosen_radius(motifs))]
     if motifs.is_continuous:
-        lines.append("surroundings change without a step: the motifs are regions of a continuum, not classes")
+        lines.append(
+            "the neighbourhoods change gradually: the motifs are regions of a continuum, not classes"
+        )
     rows = []
     present = np.flatnonzero(motifs.counts)
     for k in present[:MOST_SHOWN].tolist():
@@ -98,6 +101,24 @@ def _atoms(motifs: Any, parameters: dict[str, Any]) -> str:
     if parameters.get("polarity"):
         text += f", {parameters['polarity']} columns"
     return text
+
+
+def _environments(motifs: Any) -> list[str]:
+    """How many environments there are beyond the radius of the motifs."""
+    beyond = [(r, int(motifs.labels_at(r).max()) + 1) for r in motifs.radii if r > motifs.radius]
+    if not beyond or motifs.is_continuous or max(n for _, n in beyond) <= motifs.n_motifs:
+        return []
+    numbers = ", ".join(f"{n} at radius {r:.3g}" for r, n in beyond)
+    return [f"environments, which the kinds of the neighbours explain: {numbers}"]
+
+
+def _uncertain(motifs: Any) -> list[str]:
+    """Atoms that are uncertain, or truncated by the border."""
+    doubtful = int(np.count_nonzero(motifs.probabilities < 0.5))
+    truncated = int(np.count_nonzero(motifs.truncated))
+    return [
+        f"{doubtful} atoms are uncertain (probability below 0.5), {truncated} are truncated by the border"
+    ]
 
 
 def _cells(motifs: Any) -> str:

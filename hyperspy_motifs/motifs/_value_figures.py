@@ -10,12 +10,12 @@ from ._figures import MotifFigures
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Largest angle between atoms that their motif cannot tell apart is not known in general: angles are drawn over a whole turn.
+# The symmetry of the motifs is not known in general, so angles are drawn over a full turn.
 _TURN = 360.0
 
 
 class ValueFigures(MotifFigures):
-    """Figures of what changes from atom to atom: certainties, disorder, coordinates of a continuum, modes."""
+    """Figures of values of atoms: probability, disorder, coordinates of a continuum, modes."""
 
     def plot_values(
         self,
@@ -30,14 +30,14 @@ class ValueFigures(MotifFigures):
         Parameters
         ----------
         values : str or array of shape (n,) or (n, 2), optional
-            "probability" of the motif; "disorder", the distance to the local manifold beyond noise; "manifold", the first
-            two coordinates of the continuum; "roughness", how far the coordinates are from those of the neighbours;
-            "angle" in degrees, of rotation-invariant motifs; another column of :meth:`to_dict`, such as "outlier_score"
-            after :meth:`predict`; or one or two values an atom.
+            "probability" of the motif; "disorder", the distance to the local manifold beyond noise; "manifold", the
+            first two coordinates of the continuum; "roughness", the difference of the coordinates from those of the
+            neighbours; "angle" in degrees, of rotation-invariant motifs; another column of :meth:`to_dict`, such as
+            "outlier_score" after :meth:`predict`; or one or two values per atom.
         frame : int, optional
-            Of a stack: which frame (flat index).
+            Flat index of the frame of a stack.
         ax : matplotlib.axes.Axes, optional
-            Where to draw; a new figure if not given.
+            Axes to draw on; a new figure by default.
         **kwargs
             Passed to :func:`hyperspy_motifs.draw.plot_values`.
 
@@ -48,7 +48,7 @@ class ValueFigures(MotifFigures):
         Raises
         ------
         ValueError
-            If there are no such values, or not one an atom.
+            If there are no such values, or not one per atom.
         """
         from hyperspy_motifs.draw import plot_values
 
@@ -68,7 +68,7 @@ class ValueFigures(MotifFigures):
         Parameters
         ----------
         colour_by : array of shape (n,), optional
-            Values for the colours; the colours that ``plot_values("manifold")`` has on the image if not given.
+            Values for the colours; by default the colours of ``plot_values("manifold")``.
         ax : matplotlib.axes.Axes, optional
         **kwargs
             Passed to :func:`hyperspy_motifs.draw.plot_manifold`.
@@ -84,12 +84,13 @@ class ValueFigures(MotifFigures):
     def plot_spectrum(
         self, motifs: Sequence[int] | None = None, *, ax: Axes | None = None, **kwargs: Any
     ) -> Axes:
-        """Draw the mean Zernike spectrum of motifs: which orders tell them apart, whatever way they are turned.
+        """Draw the mean Zernike spectrum of motifs, which shows the orders that distinguish them regardless of
+        rotation.
 
         Parameters
         ----------
         motifs : sequence of int, optional
-            The six most frequent if not given: more lines hide each other.
+            The six most frequent by default, because more lines overlap.
         ax : matplotlib.axes.Axes, optional
         **kwargs
             Passed to :func:`hyperspy_motifs.draw.plot_zernike_spectrum`.
@@ -97,7 +98,7 @@ class ValueFigures(MotifFigures):
         Returns
         -------
         matplotlib.axes.Axes
-            Error bars are standard deviations of the mean by the noise of the image.
+            Error bars are standard deviations of the mean due to the noise of the image.
         """
         from hyperspy_motifs.draw import plot_zernike_spectrum
 
@@ -119,7 +120,7 @@ class ValueFigures(MotifFigures):
         return chosen
 
     def _named_values(self, name: str, options: dict[str, Any]) -> np.ndarray:
-        """Values by name; what they are and how they are drawn is added to `options`."""
+        """Values by name; their label and display are added to `options`."""
         if name == "manifold":
             coordinates = np.asarray(self.manifold.coordinates)[:, :2]
             options["label"] = "coordinate"
@@ -132,15 +133,13 @@ class ValueFigures(MotifFigures):
             return np.asarray(self.manifold.disorder.roughness)
         if name == "angle":
             if self.angles is None:
-                raise ValueError(
-                    "These motifs have no angles: they come with find_motifs(rotation_invariant=True)."
-                )
+                raise ValueError("These motifs have no angles; use find_motifs(rotation_invariant=True).")
             options |= {"label": "angle (°)", "period": _TURN}
             return np.degrees(self.angles)
         columns = {k: v for k, v in self.to_dict().items() if np.issubdtype(v.dtype, np.number)}  # type: ignore[attr-defined]
         if name not in columns:
             known = sorted({"manifold", "disorder", "roughness", "angle", *columns})
-            raise ValueError(f"values is {name!r}; expected one of {known} or one value an atom.")
+            raise ValueError(f"values is {name!r}; expected one of {known} or one value per atom.")
         if name in ("probability", "outlier_score"):
             options |= {"vmin": 0, "vmax": 1}
         options["label"] = name

@@ -1,6 +1,7 @@
-"""What becomes of atoms from frame to frame: which is which, how many there are of a kind, and what turns into what.
+"""Atoms of a stack in time: tracking, populations and transitions.
 
-Arrays in, arrays out: :func:`link_frames` follows atoms, :func:`count_populations` and :func:`count_transitions` count.
+The functions use plain arrays: :func:`link_frames` tracks atoms, :func:`count_populations` and
+:func:`count_transitions` count.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Which atom of a frame is which of the frame before."""
+"""Assignment of atoms between successive frames."""
 
 from __future__ import annotations
 
@@ -9,24 +9,23 @@ from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from scipy.spatial import cKDTree
 
 _ROUNDS = 5
-# A weight of exactly zero is no edge to scipy.
+# scipy treats a weight of exactly zero as no edge.
 _LEAST_COST = 1e-9
 
 
 def estimate_drift(before: ArrayLike, after: ArrayLike) -> NDArray[np.float64]:
-    """How far a field moved from one frame to the next, from the positions of its atoms.
+    """Displacement of a field from one frame to the next, from the positions of its atoms.
 
     Parameters
     ----------
     before, after : array_like, shape (n, 2), (m, 2)
-        x, y of the atoms.
-        A lattice looks the same after a step from atom to atom: a drift of more than half of the nearest-neighbour distance
-        cannot be told.
+        x, y of the atoms. A lattice is invariant under its translations: a drift of more than half of the
+        nearest-neighbour distance cannot be detected.
 
     Returns
     -------
     ndarray, shape (2,)
-        Median displacement of nearest atoms, taken off and measured again until it stays.
+        Median displacement of nearest atoms, subtracted and measured again until convergence.
     """
     old, new = np.asarray(before, float).reshape(-1, 2), np.asarray(after, float).reshape(-1, 2)
     drift = np.zeros(2)
@@ -51,10 +50,10 @@ def link_frames(
     method: str = "assignment",
     memory: int = 0,
 ) -> NDArray[np.int64]:
-    """Give every atom the number of its track: atoms of one track are one atom, seen in several frames.
+    """Number of the track of every atom: atoms of one track are the same atom in several frames.
 
-    From frame to frame the pairs are chosen that have the least sum of squared displacements, where an atom without a
-    partner costs as much as one at `reach` (linear assignment, as in Jaqaman et al., Nature Methods 5, 695 (2008)).
+    Between frames, pairs are chosen that minimise the sum of squared displacements, where an atom without a partner
+    has the cost of a displacement by `reach` (linear assignment, as in Jaqaman et al., Nature Methods 5, 695 (2008)).
 
     Parameters
     ----------
@@ -63,10 +62,10 @@ def link_frames(
     frames : array_like of int, shape (n,)
         Frame of each atom.
     reach : float
-        Largest displacement from frame to frame, in the units of the positions, after the drift is taken off.
+        Largest displacement from frame to frame, in the units of the positions, after correction for drift.
     drift : array_like of shape (frames, 2), "auto" or None
-        Place of the field in each frame, e.g. from a registration of the images; "auto" estimates it from the positions
-        (:func:`estimate_drift`); None takes none off.
+        Position of the field in each frame, e.g. from a registration of the images; "auto" estimates it from the
+        positions (:func:`estimate_drift`); None means no correction.
     method : {"assignment", "trackpy"}
         "trackpy" links by :func:`trackpy.link` (of the extra ``movies``), which can bridge frames.
     memory : int
@@ -75,19 +74,19 @@ def link_frames(
     Returns
     -------
     ndarray of int64, shape (n,)
-        Tracks 0.., numbered in the order in which they begin.
+        Tracks 0.., numbered in the order of their first frames.
 
     Raises
     ------
     ValueError
-        If `reach` is not positive, the method unknown, or the shapes do not fit.
+        If `reach` is not positive, the method unknown, or the shapes do not match.
     ImportError
-        If trackpy is asked for and not there.
+        If trackpy is requested but not installed.
     """
     points, numbers = np.asarray(positions, float).reshape(-1, 2), np.asarray(frames, int)
     if len(points) != len(numbers):
         raise ValueError(
-            f"There are {len(points)} positions and {len(numbers)} frames; one frame an atom is expected."
+            f"There are {len(points)} positions and {len(numbers)} frames; one frame per atom is expected."
         )
     if not np.isfinite(reach) or reach <= 0:
         raise ValueError(f"reach is {reach:g}; a positive length in the units of the positions is expected.")
@@ -115,7 +114,7 @@ def link_frames(
 def _places(
     points: NDArray[np.float64], numbers: NDArray[np.int64], drift: ArrayLike | str | None
 ) -> NDArray[np.float64]:
-    """Place of the field at every atom, (n, 2)."""
+    """Position of the field at every atom, (n, 2)."""
     n_frames = int(numbers.max(initial=-1)) + 1
     if drift is None:
         return np.zeros_like(points)
@@ -148,7 +147,7 @@ def _assign(
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     near = cKDTree(before).sparse_distance_matrix(cKDTree(after), reach, output_type="coo_matrix")
     cost = coo_array((near.data**2 / reach**2 + _LEAST_COST, (near.row, near.col)), shape=(n, m))
-    # Everyone may be matched with a stand-in of its own; two stand-ins cost nothing more.
+    # Every atom may be matched with its own dummy; a pair of two dummies has no cost.
     alone = 0.5 + _LEAST_COST
     rest = coo_array((np.full(cost.nnz, _LEAST_COST), (cost.col, cost.row)), shape=(m, n))
     whole = block_array(
@@ -167,7 +166,7 @@ def _by_trackpy(
         import trackpy
     except ImportError as error:
         raise ImportError(
-            "method='trackpy' needs trackpy: pip install 'hyperspy_motifs[movies]'. method='assignment' does without."
+            "method='trackpy' needs trackpy: pip install 'hyperspy_motifs[movies]'. method='assignment' works without it."
         ) from error
     table = pd.DataFrame(
         {"x": points[:, 0], "y": points[:, 1], "frame": numbers, "row": np.arange(len(points))}

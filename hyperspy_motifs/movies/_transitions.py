@@ -8,18 +8,18 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True)
 class Transitions:
-    """What became of the atoms of each motif.
+    """Transitions of the atoms of each motif.
 
     Attributes
     ----------
     counts : ndarray of int, shape (k, k)
         Atoms of motif i (row) that were motif j (column) `lag` frames later.
     vanished : ndarray of int, shape (k,)
-        Atoms of motif i of which nothing is there any more, though their place is well inside the frame.
+        Atoms of motif i that are missing later, although their position is well inside the frame.
     appeared : ndarray of int, shape (k,)
-        Atoms of motif j where nothing was before.
+        Atoms of motif j without a predecessor.
     lag : int
-        Frames between before and after.
+        Number of frames between the two states.
     """
 
     counts: NDArray[np.int64]
@@ -29,9 +29,10 @@ class Transitions:
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """Probability, per `lag` frames, that an atom of motif i is motif j then (columns) or nothing (last one), (k, k + 1).
+        """Probability, per `lag` frames, that an atom of motif i becomes motif j (columns) or vanishes (last column),
+        (k, k + 1).
 
-        Rows of motifs that were never seen before another frame are NaN.
+        Rows of motifs without a later frame are NaN.
         """
         all_ = np.column_stack([self.counts, self.vanished]).astype(float)
         total = all_.sum(axis=1, keepdims=True)
@@ -60,11 +61,12 @@ def count_transitions(
     Parameters
     ----------
     labels, frames, tracks : array_like of int, shape (n,)
-        Motif, frame and track of each atom; a track has one atom a frame at most.
+        Motif, frame and track of each atom; a track has at most one atom per frame.
     n_motifs : int
     lag : int
     inside : array_like of bool, shape (n,), optional
-        Atoms that count: so far from the border that their disc is whole and their place is in the other frame as well.
+        Atoms that are counted: far enough from the border that their disc is complete and their position is in the
+        other frame as well.
 
     Returns
     -------

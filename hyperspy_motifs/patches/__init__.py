@@ -1,4 +1,4 @@
-"""Discs round the columns, sampled at sub-pixel centres."""
+"""Discs around the columns, sampled at sub-pixel centres."""
 
 import lazy_loader
 

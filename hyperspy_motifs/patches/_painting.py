@@ -1,4 +1,4 @@
-"""An image painted from patches: the way back from motifs to pixels."""
+"""Reconstruction of an image from patches."""
 
 import numba as nb
 import numpy as np
@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hyperspy_motifs.compilation import INNER, OUTER
 
-# Beyond this many widths of the weight a patch has no say.
+# Number of widths of the weight beyond which a patch is ignored.
 _REACH = 3.0
 
 
@@ -23,7 +23,7 @@ def _cubic(t):
 
 @nb.njit(cache=True, **INNER)
 def _value(patch, row, column):
-    """Patch at a fractional place; NaN outside."""
+    """Patch at a fractional position; NaN outside."""
     size = patch.shape[0]
     r, c = int(np.floor(row)), int(np.floor(column))
     if r < 0 or c < 0 or r > size - 1 or c > size - 1:
@@ -77,10 +77,10 @@ def paint_patches(
     offset: ArrayLike | float = 0.0,
     scale: ArrayLike | float = 1.0,
 ) -> NDArray[np.float64]:
-    """Paint an image by laying a patch on every position and averaging where patches overlap.
+    """Reconstruct an image from a patch at every position, averaged where patches overlap.
 
-    The value of a pixel is the mean of what the patches round it say, each weighted by a Gaussian of the
-    distance to its centre: near an atom its own patch decides.
+    The value of a pixel is the mean of the patches around it, weighted by a Gaussian of the distance from their
+    centres: near an atom its own patch dominates.
 
     Parameters
     ----------
@@ -89,27 +89,27 @@ def paint_patches(
     positions : (n, 2) array_like
         x (column), y (row) of the atoms in pixels.
     kinds : (n,) array_like of int
-        Which patch lies on each.
+        Index of the patch of each atom.
     patches : (k, size, size) array_like
-        Patches, `size` odd, their middle pixel on the position.
+        Patches, `size` odd, with the central pixel at the position.
     width : float
         Standard deviation of the weight in pixels; about 0.3 nearest-neighbour distances.
     angles : (n,) array_like, optional
-        Turn of each patch in radians, from x towards y.
+        Rotation of each patch in radians, from x towards y.
     mirrored : (n,) array_like of bool, optional
-        Patches that are mirrored (y to -y) before they are turned.
+        Patches that are mirrored (y to -y) before the rotation.
     offset, scale : (n,) array_like or float, optional
-        The patch is painted as offset + scale x patch.
+        The patch is used as offset + scale x patch.
 
     Returns
     -------
     (rows, columns) array
-        NaN where no patch reaches.
+        NaN outside all patches.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit.
+        If the shapes do not match.
     """
     points = np.ascontiguousarray(positions, dtype=np.float64)
     stack = np.ascontiguousarray(patches, dtype=np.float64)

@@ -14,14 +14,14 @@ _POLE = np.float64(np.sqrt(3.0) - 2.0)
 _GAIN = np.float64(6.0)
 # |pole|^_REACH is below the resolution of float32.
 _REACH = 16
-# Lines filtered side by side: their recursions are independent, so the processor can overlap them.
+# Lines filtered together: their recursions are independent and can run in parallel.
 _LINES = 16
 # Columns filtered together: their rows stay in the cache of a core.
 _STRIP = 128
 
 
 def patch_size(radius: float) -> int:
-    """Return the side in pixels, always odd, of the window that holds a disc of `radius` pixels.
+    """Return the odd side in pixels of the window of a disc of `radius` pixels.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def _mirrored_start(line, z):
 
 @nb.njit(cache=True, **OUTER)
 def _filter_columns(first, last, image, out):
-    """Cubic spline filter down the columns, a strip of them at a time, so that memory is walked in order."""
+    """Cubic spline filter along the columns, in strips for contiguous memory access."""
     n_rows, n_columns = image.shape
     z, gain = np.float32(_POLE), np.float32(_GAIN * _GAIN)
     end = np.float32(_POLE / (_POLE * _POLE - 1.0))
@@ -73,7 +73,7 @@ def _filter_columns(first, last, image, out):
 
 @nb.njit(cache=True, **OUTER)
 def _filter_rows(first, last, out):
-    """Cubic spline filter along the rows, in place, several rows side by side."""
+    """Cubic spline filter along the rows, in place, several rows together."""
     n_rows, n_columns = out.shape
     z = np.float32(_POLE)
     end = np.float32(_POLE / (_POLE * _POLE - 1.0))
@@ -125,7 +125,7 @@ def spline_coefficients(image: ArrayLike) -> NDArray[np.float32]:
     -----
     Recursive filter of Unser, "Splines: a perfect fit for signal and image processing", IEEE Signal
     Processing Magazine 16 (1999) 22, the same as `scipy.ndimage.spline_filter` (order 3, mode "mirror") in
-    single precision. The image is filtered once, whatever the number of patches.
+    single precision. The image is filtered once for any number of patches.
     """
     values = np.asarray(image)
     if values.ndim != 2 or min(values.shape) < 2:
@@ -137,7 +137,7 @@ def spline_coefficients(image: ArrayLike) -> NDArray[np.float32]:
     values = np.ascontiguousarray(values, dtype=np.float32)
     if not np.isfinite(values.sum(dtype=np.float64)):
         raise ValueError(
-            "The image holds NaN or infinite pixels, which would spread over the whole field: fill them first."
+            "The image contains NaN or infinite pixels, which would spread over the whole field: fill them first."
         )
     out = np.empty_like(values)
     over_rows(_filter_columns, -(-out.shape[1] // _STRIP), values, out, least=1)
@@ -169,9 +169,9 @@ def _cubic_weights(t):
 
 @nb.njit(cache=True, **INNER)
 def sample_window(coefficients, x, y, out):
-    """Evaluate the spline on a unit grid round (x, y), into `out` (size, size); to be called from numba.
+    """Evaluate the spline on a unit grid around (x, y), into `out` (size, size); to be called from numba.
 
-    Beyond the image it goes on as its mirror image.
+    Outside the image it continues as the mirror image.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def sample_window(coefficients, x, y, out):
 
 @nb.njit(cache=True, **OUTER)
 def _sample(first, last, coefficients, x, y, out):
-    """Sample the window of each atom; one atom, one owner."""
+    """Sample the window of each atom; each thread writes its own atoms."""
     for i in range(first, last):
         sample_window(coefficients, x[i], y[i], out[i])
 
@@ -248,7 +248,7 @@ def check_positions(positions: ArrayLike, shape: tuple[int, int]) -> NDArray[np.
         raise ValueError(
             f"{outside.sum()} of {len(points)} positions are not finite or lie outside the image of "
             f"{shape[1]} x {shape[0]} pixels (the first is number {first}: {points[first]}). "
-            "Give x (column) and y (row) in pixels, and leave those out."
+            "Give x (column) and y (row) in pixels, and remove those positions."
         )
     return points
 
@@ -256,7 +256,7 @@ def check_positions(positions: ArrayLike, shape: tuple[int, int]) -> NDArray[np.
 def iterate_patches(
     coefficients: NDArray[np.float32], positions: NDArray[np.float64], size: int, block: int = 1024
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Yield blocks of patches, so that not all of them need to be in memory at once.
+    """Yield patches in blocks to limit memory.
 
     Parameters
     ----------
@@ -267,14 +267,14 @@ def iterate_patches(
     size : int
         Side of the windows in pixels, odd.
     block : int
-        Patches a block.
+        Patches per block.
 
     Yields
     ------
     slice
-        Which positions.
+        Indices of the positions.
     (b, size, size) float32 array
-        Their patches. The memory is used again for the next block: copy what is to be kept.
+        Their patches. The memory is reused for the next block: copy patches to keep them.
     """
     buffer = np.empty((min(block, max(len(positions), 1)), size, size), np.float32)
     for start in range(0, len(positions), block):
@@ -294,9 +294,9 @@ def iterate_patches(
 def sample_patches(
     image: ArrayLike, positions: ArrayLike, radius: float, *, outside: float | None = None
 ) -> NDArray[np.float32]:
-    """Sample square windows round sub-pixel centres by cubic-spline interpolation.
+    """Sample square windows around sub-pixel centres by cubic-spline interpolation.
 
-    Rounding centres to whole pixels moves the features of a patch as much as a missing atom does; here
+    Rounding centres to whole pixels changes the features of a patch as much as a missing atom does; here
     the pixel (size // 2, size // 2) of each patch lies exactly on its position.
 
     Parameters
@@ -306,7 +306,7 @@ def sample_patches(
     positions : (n, 2) array_like
         x (column), y (row) of the centres in pixels, pixel centres at whole numbers.
     radius : float
-        Radius in pixels of the disc to be held; the side is 2 ceil(radius) + 1.
+        Radius of the disc in pixels; the side is 2 ceil(radius) + 1.
     outside : float, optional
         Value of samples that lie outside the image. By default the image is mirrored about its edge.
 

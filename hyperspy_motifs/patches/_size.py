@@ -18,10 +18,10 @@ def typical_spacing(positions: ArrayLike) -> float:
     points = np.asarray(positions, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2:
         raise ValueError(
-            "Two positions at least, as an (n, 2) array, are needed to know their spacing, "
+            "At least two positions, as an (n, 2) array, are needed to know their spacing, "
             f"not an array of shape {points.shape}."
         )
-    # Some thousand atoms, evenly taken, have the median of all.
+    # An even sample of some thousand atoms is sufficient for the median.
     distance = cKDTree(points).query(points[:: max(len(points) // _SAMPLE, 1)], k=2)[0][:, 1]
     distance = distance[distance > 0]
     if not len(distance):
@@ -30,15 +30,15 @@ def typical_spacing(positions: ArrayLike) -> float:
 
 
 def estimate_patch_radius(positions: ArrayLike, radius: float = 1.2) -> float:
-    """Return the radius of a disc that looks as far as `radius` nearest-neighbour distances.
+    """Return the radius of a disc of `radius` nearest-neighbour distances.
 
     Parameters
     ----------
     positions : (n, 2) array_like
         x, y of all atoms, in pixels (or any unit: the radius comes in the same one).
     radius : float
-        Reach in units of the median nearest-neighbour distance. 0.6 shows the column alone, 1.2 (the
-        default) its nearest neighbours as well, 2.4 the second shell too.
+        Reach in units of the median nearest-neighbour distance. 0.6 includes only the column, 1.2 (the default) also
+        its nearest neighbours, 2.4 also the second shell.
 
     Returns
     -------

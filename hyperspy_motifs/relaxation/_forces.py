@@ -1,8 +1,8 @@
 """One step of the relaxation: forces on a range of vertices.
 
-The displacements of some vertices to all that act on them are laid out one after the other, so that the arithmetic runs over
-long rows of numbers, many at a time; only the sums of each vertex go one by one, always in the same order. Arrays of rows of
-several vertices are read by `ends`, where the row of each ends.
+The displacements from some vertices to all vertices that act on them are stored contiguously, so that the arithmetic
+is vectorised. Only the sums of each vertex are computed one by one, always in the same order. `ends` contains the end
+of the row of each vertex.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from hyperspy_motifs.compilation import INNER, OUTER
 
 from ._hash import random_integer
 
-_BLOCK = 64  # vertices at a time: their rows stay in the nearest cache
+_BLOCK = 64  # vertices per block: their rows stay in the first-level cache
 
 
 @numba.njit(cache=True, **INNER)
 def _displacements(coordinate, first, near, ends, apart):  # type: ignore[no-untyped-def]
-    """Coordinate of those that act on the vertices from `first` on, less that of the vertex."""
+    """Coordinates of the acting vertices minus that of the vertex, for the vertices from `first` on."""
     start = np.uint32(0)
     for row in range(len(ends)):
         stop = np.uint32(ends[row])
@@ -62,14 +62,14 @@ def _strengths(square, exponent, strength, out):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, **INNER)
 def _bounded_forces(strength, clip, apart):  # type: ignore[no-untyped-def]
-    """Turn displacements into forces."""
+    """Convert displacements to forces."""
     for p in range(len(strength)):
         apart[p] = min(max(strength[p] * apart[p], -clip), clip)
 
 
 @numba.njit(cache=True, **INNER)
 def _add_up(part, ends, sign, out):  # type: ignore[no-untyped-def]
-    """Add the row of each vertex, or take it away, to what it has."""
+    """Add the row of each vertex to its sum, or subtract it."""
     start = np.uint32(0)
     for row in range(len(ends)):
         stop = np.uint32(ends[row])
@@ -92,7 +92,7 @@ def _squares_apart(layout, first, near, ends, apart, square):  # type: ignore[no
 
 @numba.njit(cache=True, **INNER)
 def _sample(seed, step, first, n_rows, n_negatives, n, out):  # type: ignore[no-untyped-def]
-    """Vertices that push each of those from `first` on."""
+    """Vertices that repel each of those from `first` on."""
     for row in range(n_rows):
         for k in range(n_negatives):
             out[row * n_negatives + k] = random_integer(seed, step, np.uint64(first + row), np.uint64(k), n)
@@ -100,7 +100,8 @@ def _sample(seed, step, first, n_rows, n_negatives, n, out):  # type: ignore[no-
 
 @numba.njit(cache=True, **INNER)
 def _spare_neighbours(first, near, ends, sampled, n_negatives, seen, strength):  # type: ignore[no-untyped-def]
-    """Let those that pull not push; `seen` (n,) says which vertex last had another for its neighbour."""
+    """Exclude attracting vertices from the repulsion; `seen` (n,) stores the last vertex with each one as a
+    neighbour."""
     start = np.uint32(0)
     for row in range(len(ends)):
         stop, vertex = np.uint32(ends[row]), np.int32(first + row)
@@ -141,13 +142,13 @@ def step_rows(
     bounds : (2,) float32 array
         Length of the step and bound of a single force.
     n_negatives : int
-        Vertices that push each.
+        Number of repelling vertices for each.
     counter : (2,) uint64 array
         Seed and number of the step.
     new : (d, n) float32 array
         Filled with the layout after the step.
     work : (n,) float32 array
-        Filled with half the work of the forces on each vertex, attraction less repulsion.
+        Filled with half the work of the forces on each vertex, attraction minus repulsion.
     """
     dimensions, n = layout.shape
     rate, clip = bounds[0], bounds[1]
@@ -157,7 +158,7 @@ def step_rows(
     apart = np.empty((dimensions, room), dtype=np.float32)
     square, strength = np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32)
     sampled = np.empty(_BLOCK * n_negatives, dtype=np.int32)
-    # Loops, as expressions of arrays take long to compile.
+    # Loops, because array expressions take long to compile.
     row_ends, sampled_ends = np.empty(_BLOCK, dtype=np.int32), np.empty(_BLOCK, dtype=np.int32)
     for row in range(_BLOCK):
         sampled_ends[row] = (row + 1) * n_negatives

@@ -26,9 +26,9 @@ def forest_neighbours(
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Return indices (n, k) and squared distances (n, k) of near neighbours, nearest first.
 
-    Each round gives a point the best of its candidates, its neighbours, theirs, and the points it is a
-    neighbour of; points write to their own row only and read the previous round's, so that threads do not
-    matter.
+    In each iteration the neighbours of a point are the best of its candidates: its neighbours, their neighbours, and
+    the points of which it is a neighbour. Points write only to their own row and read the previous iteration, so that
+    the result does not depend on threads.
     """
     n = len(points)
     leaf = max(_LEAF, k + 1)
@@ -63,7 +63,7 @@ def _grow_trees(
 
 @numba.njit(cache=True, **INNER)
 def _partition_at(values, items, middle):  # type: ignore[no-untyped-def]
-    """Change places until no value before `middle` exceeds one behind it (Hoare's selection); items move with the values."""
+    """Exchange values until none before `middle` exceeds one after it (Hoare's selection); items move with the values."""
     low, high = 0, len(values) - 1
     while low < high:
         pivot = values[(low + high) // 2]
@@ -92,12 +92,12 @@ def _grow(
 ) -> NDArray[np.int64]:
     """Split at the median along the line through two random points until no leaf is larger than `leaf`.
 
-    Fills `order` (n,) with the points leaf by leaf and returns where each leaf starts, and the end.
+    Fill `order` (n,) with the points leaf by leaf, and return the start of each leaf and the end.
     """
     n, dimensions = points.shape
     for i in range(n):
         order[i] = i
-    # Halves of halves: as many leaves, and as many open ends on the way, at most.
+    # Repeated halving: largest numbers of leaves and of pending intervals.
     n_most = 2
     while n_most * leaf < 2 * n:
         n_most *= 2
@@ -129,14 +129,14 @@ def _grow(
         open_[n_open, 0], open_[n_open, 1] = middle, stop
         open_[n_open + 1, 0], open_[n_open + 1, 1] = start, middle
         n_open += 2
-    # The lower half is always taken first: the leaves come in order.
+    # The lower half is always processed first, so that the leaves are in order.
     edges[n_edges] = n
     return edges[: n_edges + 1]
 
 
 @numba.njit(cache=True, inline="always")
 def _insert(row_index, row_square, j, square):  # type: ignore[no-untyped-def]
-    """Insert j into a sorted row unless it is there already or too far."""
+    """Insert j into a sorted row unless it is present or too far."""
     k = len(row_index)
     if square >= row_square[k - 1]:
         return
@@ -154,7 +154,7 @@ def _insert(row_index, row_square, j, square):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, fastmath={"reassoc", "contract"}, **INNER)
 def _square(a, b):  # type: ignore[no-untyped-def]
-    """Squared distance; the order of the sum is left to the compiler, as it only ranks."""
+    """Squared distance; the compiler may reorder the sum, which is used only for ranking."""
     total = np.float32(0)
     for d in range(len(a)):
         step = a[d] - b[d]
@@ -176,7 +176,7 @@ def _search_leaves(
     widest = 0
     for cell in range(first, last):
         widest = max(widest, bounds[cell + 1] - bounds[cell])
-    # Coordinates of the points of a leaf, row by row: a point is measured against all of them at a time.
+    # Coordinates of the points of a leaf, row by row, for the distances of a point from all of them.
     inside, square = np.empty((dimensions, widest), dtype=np.float32), np.empty(widest, dtype=np.float32)
     for cell in range(first, last):
         members = order[bounds[cell] : bounds[cell + 1]]
@@ -198,7 +198,7 @@ def _search_leaves(
 
 @numba.njit(cache=True, **OUTER)
 def _reverse(indices: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """The points that each point is a neighbour of."""
+    """The points of which each point is a neighbour."""
     n, k = indices.shape
     offsets = np.zeros(n + 1, dtype=np.int64)
     for i in range(n):
@@ -228,7 +228,7 @@ def _improve(
     new_squares: NDArray[np.float32],
 ) -> None:
     k = indices.shape[1]
-    seen = np.full(len(points), -1, dtype=np.int32)  # by which point each was last measured
+    seen = np.full(len(points), -1, dtype=np.int32)  # last point whose distance to each was computed
     through = np.empty(3 * k, dtype=np.int32)
     for i in range(first, last):
         own_indices, own_squares, here = new_indices[i], new_squares[i], points[i]
@@ -260,7 +260,7 @@ def _put_in_order(
     indices: NDArray[np.int32],
     squares: NDArray[np.float32],
 ) -> None:
-    """Measure those that were found in double precision and sort them by distance, then by index."""
+    """Compute the distances in double precision and sort by distance, then by index."""
     k, dimensions = indices.shape[1], points.shape[1]
     exact = np.empty(k)
     for i in range(first, last):

@@ -1,4 +1,4 @@
-"""The neighbour graph whose edges pull."""
+"""The neighbour graph of the attraction."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def fuzzy_weights(indices: NDArray[np.int32], distances: NDArray[np.float32]) ->
     Raises
     ------
     ValueError
-        If an index is none of a point.
+        If an index is out of range.
     """
     n = len(indices)
-    # Compiled code does not check where it writes.
+    # Compiled code does not check bounds.
     if indices.size and not (0 <= indices.min() and indices.max() < n):
         raise ValueError(
-            f"Neighbours are numbered {indices.min()} to {indices.max()}; expected 0 to {n - 1}, as there are {n} points."
+            f"Neighbour indices run from {indices.min()} to {indices.max()}; expected 0 to {n - 1}, as there are {n} points."
         )
     distances = np.ascontiguousarray(distances, dtype=np.float32)
     memberships = np.empty_like(distances)
@@ -149,7 +149,7 @@ def _memberships(first: int, last: int, distances: NDArray[np.float32], out: NDA
             else:
                 low = sigma
                 sigma = 2 * sigma if high == np.inf else 0.5 * (low + high)
-        # Copies of one point have no scale of their own: a thousandth of the mean distance keeps the weights finite.
+        # Coincident points have no scale: a thousandth of the mean distance keeps the weights finite.
         sigma = max(sigma, 1e-3 * mean, 1e-12)
         for c in range(k):
             out[i, c] = max(np.exp(-(distances[i, c] - nearest) / sigma), 1e-8)

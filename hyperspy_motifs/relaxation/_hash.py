@@ -1,4 +1,4 @@
-"""Random numbers that depend on where they are used, not on the order in which threads come by.
+"""Random numbers that depend on a counter and not on the order of threads.
 
 Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011); the mixing function is
 the finaliser of SplitMix64 (Steele, Lea and Flood 2014).

@@ -23,13 +23,13 @@ _START_SPREAD = 10.0
 class ForceRelaxedLayout(TransformerMixin, BaseEstimator):
     r"""Relax points into a plane: first repulsion dominates, then attraction.
 
-    The neighbour graph of the points pulls, sampled other points push; stage 1 unfolds the layout, stage 2
-    draws each group together and lets the groups part. See `Stage` for the forces.
+    Neighbours in the graph attract, other sampled points repel. Stage 1 unfolds the layout; stage 2 contracts each
+    group and separates the groups. See `Stage` for the forces.
 
     Parameters
     ----------
     n_neighbors : int, default 12
-        Neighbours of each point in the graph; fewer are taken where there are fewer points.
+        Neighbours of each point in the graph; fewer if there are fewer points.
     metric : str, default "euclidean"
         See `nearest_neighbours`.
     n_components : int, default 2
@@ -43,7 +43,7 @@ class ForceRelaxedLayout(TransformerMixin, BaseEstimator):
     init : {"pca", "random"} or array_like of shape (n, n_components)
         Start of the relaxation.
     history : int, default 0
-        Keep every so many-th layout in `history_`; 0 keeps none.
+        Interval of steps between layouts stored in `history_`; 0 stores none.
     random_state : int, RandomState or None, default 0
         Same data and same integer: bit-identical layout, for any number of threads.
     progress : callable, optional
@@ -61,7 +61,7 @@ class ForceRelaxedLayout(TransformerMixin, BaseEstimator):
     Notes
     -----
     Method: Dan et al., Science Advances 8, eabk1005 (2022). Differences: Euclidean metric by default
-    (correlation forgets amplitudes), simultaneous instead of sequential updates, random numbers that depend
+    (correlation ignores amplitudes), simultaneous instead of sequential updates, random numbers that depend
     on (seed, step, point) only.
 
     Examples
@@ -99,7 +99,7 @@ class ForceRelaxedLayout(TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.progress = progress
 
-    # Sums of BLAS depend on the number of its threads: one, so that the bits do not.
+    # Sums of BLAS depend on the number of threads, so one thread is used.
     @one_blas_thread()
     def fit(self, X: ArrayLike, y: Any = None) -> ForceRelaxedLayout:
         """Relax the points `X` (n, d); needs at least two.
@@ -136,8 +136,8 @@ class ForceRelaxedLayout(TransformerMixin, BaseEstimator):
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
         """Place points `X` (q, d) in the relaxed layout.
 
-        A new point comes to the mean of its nearest fitted points, weighted as edges are; a point
-        that was fitted comes to its own place.
+        A new point is placed at the mean of its nearest fitted points, weighted like edges; a fitted point keeps its
+        position.
 
         Returns
         -------
@@ -170,7 +170,7 @@ class ForceRelaxedLayout(TransformerMixin, BaseEstimator):
         if not isinstance(self.init, str):
             start = np.asarray(self.init, dtype=np.float32)
             if start.shape != (n, d):
-                raise ValueError(f"init has shape {start.shape}; it must be {(n, d)}, one row a point.")
+                raise ValueError(f"init has shape {start.shape}; it must be {(n, d)}, one row per point.")
             return start
         if self.init not in ("pca", "random"):
             raise ValueError(
@@ -179,7 +179,7 @@ class ForceRelaxedLayout(TransformerMixin, BaseEstimator):
         generator = np.random.default_rng(seed)
         start = generator.uniform(-1, 1, (n, d)).astype(np.float32)
         if self.init == "pca":
-            start *= 1e-3  # equal points would never part
+            start *= 1e-3  # equal points would never separate
             principal = _principal_components(points, d)
             start[:, : principal.shape[1]] += principal
         return start * np.float32(_START_SPREAD)
@@ -188,8 +188,8 @@ class ForceRelaxedLayout(TransformerMixin, BaseEstimator):
 def _principal_components(points: NDArray[np.float32], d: int) -> NDArray[np.float64]:
     """First d principal components (n, min(d, features)), scaled to a largest absolute value of one.
 
-    By the covariance matrix in double precision; the sign is fixed by the largest loading, so that it does
-    not depend on LAPACK.
+    Computed from the covariance matrix in double precision; the largest loading determines the sign, independent of
+    LAPACK.
     """
     centred = points.astype(np.float64) - points.mean(axis=0, dtype=np.float64)
     covariance = centred.T @ centred

@@ -1,4 +1,4 @@
-"""Layouts of the same features by several ways, to be looked at side by side."""
+"""Layouts of the same features by several methods, for comparison."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._layout import ForceRelaxedLayout
 def layouts_to_compare(
     features: ArrayLike, *, random_state: int = 0, umap: bool | None = None
 ) -> dict[str, NDArray[np.floating]]:
-    """Lay out the same features by principal components, after each stage of the relaxation, and by UMAP.
+    """Compute layouts of the same features by principal components, after each stage of the relaxation, and by UMAP.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def layouts_to_compare(
         In units of their noise.
     random_state : int
     umap : bool, optional
-        Whether UMAP is among them; by default where umap-learn is installed.
+        Whether to include UMAP; by default if umap-learn is installed.
 
     Returns
     -------
@@ -31,7 +31,7 @@ def layouts_to_compare(
     Raises
     ------
     ImportError
-        If UMAP is asked for and not installed.
+        If UMAP is requested but not installed.
     """
     relaxed = ForceRelaxedLayout(random_state=random_state).fit(features)
     first, *others = relaxed.stage_embeddings_
@@ -50,7 +50,7 @@ def layouts_to_compare(
 
 
 def film_frames(history: NDArray[np.floating], size: int = 256) -> tuple[NDArray[np.float32], float, float]:
-    """Draw every kept layout of a relaxation as an image of the density of its points.
+    """Compute the density of the points of every stored layout of a relaxation.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def film_frames(history: NDArray[np.floating], size: int = 256) -> tuple[NDArray
     Returns
     -------
     images : ndarray of float32, shape (frames, size, size)
-        Points per pixel; rows are the second coordinate. All frames have one scale.
+        Points per pixel; rows are the second coordinate. All frames have the same scale.
     low : float
         Coordinate of the first pixel's edge, along both axes.
     step : float

@@ -13,8 +13,8 @@ from hyperspy_motifs.threads import one_blas_thread, over_rows
 from ._forest import forest_neighbours
 
 _BRUTE_FORCE_UP_TO = 30_000
-_SPARE = 8  # candidates beyond k: products of matrices round differently on other machines
-_RANKS = 500_000  # at a time: two megabytes, which caches hold
+_SPARE = 8  # candidates beyond k: rounding of matrix products depends on the machine
+_RANKS = 500_000  # block size: two megabytes, which fit into caches
 _MOST_ROWS = 64
 _STRIDE = 64
 
@@ -31,19 +31,19 @@ def nearest_neighbours(
     k : int
         Number of neighbours; at most n - 1.
     metric : str, default "euclidean"
-        "euclidean", "correlation" and "cosine" are fast; any other metric of scikit-learn works up to
-        moderate n. Correlation forgets the amplitude of a patch, hence its Z-contrast.
+        "euclidean", "correlation" and "cosine" are fast; other metrics of scikit-learn work up to moderate n.
+        Correlation ignores the amplitude of a patch, hence its Z-contrast.
     method : {"auto", "exact", "forest"}
         "exact" is brute force by matrix products; "forest" finds candidates in a few trees of random splits
-        and improves them by neighbours of neighbours: its time grows as n log n. "auto" is exact up to
+        and improves them by neighbours of neighbours: its time increases as n log n. "auto" is exact up to
         30,000 points.
     random_state : int
-        Of the forest.
+        Random state of the forest.
 
     Returns
     -------
     indices : ndarray of int32, shape (n, k)
-        Nearest first; the point itself is not among them.
+        Nearest first, without the point itself.
     distances : ndarray of float32, shape (n, k)
 
     Raises
@@ -53,15 +53,15 @@ def nearest_neighbours(
 
     Notes
     -----
-    Brute force ranks by ``|b|^2 - 2 a.b`` in single precision, keeps eight candidates too many and measures
-    these again, so that rounding does not decide.
+    Brute force ranks by ``|b|^2 - 2 a.b`` in single precision, keeps eight additional candidates and computes their
+    distances again, so that rounding does not determine the result.
     """
     points = np.asarray(X, dtype=np.float32)
     n = len(points)
     if not 1 <= k < n:
         raise ValueError(f"k={k} neighbours of {n} points: k must lie between 1 and {n - 1}.")
     if not np.isfinite(points).all():
-        raise ValueError("Points hold NaN or infinite values: leave these points out first.")
+        raise ValueError("Points hold NaN or infinite values: remove these points first.")
     if method not in ("auto", "exact", "forest"):
         raise ValueError(f"method={method!r} is unknown; use 'auto', 'exact' or 'forest'.")
     if metric in ("correlation", "cosine"):
@@ -88,7 +88,7 @@ def nearest_neighbours(
 def nearest_in(
     queries: NDArray[np.float32], points: NDArray[np.float32], k: int
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Return the `k` nearest of `points` (n, d) to every query (q, d): indices (q, k), distances (q, k).
+    """Return the `k` nearest `points` (n, d) of every query (q, d): indices (q, k), distances (q, k).
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def _search(
 
 @numba.njit(cache=True, **INNER)
 def _take_in(value, j, best, where):  # type: ignore[no-untyped-def]
-    """Put a rank that is less than the last of the best into its place."""
+    """Insert a rank that is less than the last of the best ones."""
     slot = len(best) - 1
     while slot > 0 and best[slot - 1] > value:
         best[slot] = best[slot - 1]
@@ -172,7 +172,7 @@ def _take_in(value, j, best, where):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, **INNER)
 def _bound(ranks, count, least):  # type: ignore[no-untyped-def]
-    """Return a rank that `count` others do not exceed, beside one that does not count: of as many columns the least."""
+    """Return an upper bound of the rank `count`, excluding one point: computed from the minima of columns."""
     for c in range(_STRIDE):
         least[c] = np.inf
     for start in range(np.uint32(0), np.uint32(len(ranks) // _STRIDE * _STRIDE), np.uint32(_STRIDE)):
@@ -191,7 +191,7 @@ def _bound(ranks, count, least):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, **INNER)
 def _least(ranks, itself, best, where, room):  # type: ignore[no-untyped-def]
-    """Fill `best` with the least of the ranks (n,), smallest first, and `where` with their places."""
+    """Fill `best` with the smallest ranks (n,) in ascending order, and `where` with their indices."""
     last = len(best) - 1
     for c in range(last + 1):
         best[c], where[c] = np.inf, -1
@@ -199,7 +199,7 @@ def _least(ranks, itself, best, where, room):  # type: ignore[no-untyped-def]
     if len(best) < _STRIDE // 2 and len(ranks) > 8 * _STRIDE:
         bound = _bound(ranks, len(best), room)
     whole = np.uint32(len(ranks) // _STRIDE * _STRIDE)
-    # Many at a time are asked whether any is among the best: hardly ever.
+    # Blocks of ranks are tested at once, because few of them are among the best.
     for start in range(np.uint32(0), whole, np.uint32(_STRIDE)):
         promising = 0
         for c in range(np.uint32(_STRIDE)):
@@ -236,7 +236,7 @@ def _select(
     indices: NDArray[np.int32],
     distances: NDArray[np.float32],
 ) -> None:
-    """Candidates by rank, measured again, sorted by distance and then by index."""
+    """Candidates by rank with recomputed distances, sorted by distance and then by index."""
     k = indices.shape[1]
     best = np.empty(n_candidates, dtype=np.float32)
     where = np.empty(n_candidates, dtype=np.int32)

@@ -13,7 +13,7 @@ from hyperspy_motifs.threads import over_rows
 
 from ._forces import step_rows
 
-# A row takes a tenth of a microsecond: fewer are done sooner than they are handed over.
+# A row takes a tenth of a microsecond: for fewer rows threads are slower.
 _ROWS = 1024
 
 
@@ -26,10 +26,10 @@ class Stage(NamedTuple):
     Attributes
     ----------
     attraction_exponent : float
-        N. With 0 the edges are springs; with 2 the pull fades beyond unit distance, so that a few wrong edges
-        cannot hold two groups together.
+        N. With 0 the edges are springs; with 2 the attraction decreases beyond unit distance, so that a few wrong
+        edges cannot connect two groups.
     repulsion_exponent : float
-        M. With 2 the push reaches far (as 1/d), with 4 it is short-ranged.
+        M. With 2 the repulsion is long-ranged (as 1/d), with 4 short-ranged.
     attraction, repulsion : float
         Strengths alpha and beta.
     n_iter : int
@@ -57,7 +57,7 @@ class Relaxation(NamedTuple):
         At the end of each stage.
     energies : list of ndarray, shape (n_iter,)
         Per stage: sum over the vertices of half the work of the forces along the displacement at every step
-        (attraction minus repulsion), per vertex. It falls as the layout comes to rest.
+        (attraction minus repulsion), per vertex. It decreases as the layout converges.
     history : ndarray, shape (frames, n, d), or None
     """
 
@@ -80,7 +80,7 @@ def relax_layout(
 ) -> Relaxation:
     """Relax a start layout on a weighted graph through the stages.
 
-    Every vertex sums the forces on itself from the positions of the step before (Jacobi), divided by the sum
+    The forces on every vertex are computed from the positions of the previous step (Jacobi), divided by the sum
     of its edge weights so that a spring never overshoots; its negatives come from a counter-based hash of
     (seed, step, vertex, k). The result is bit-identical for any number of threads.
 
@@ -91,7 +91,8 @@ def relax_layout(
     start : ndarray, shape (n, d)
     stages : sequence of Stage
     n_negatives : int
-        Vertices sampled for the repulsion at each step; they stand for as many as the published scheme takes.
+        Vertices sampled for the repulsion at each step; they are weighted to represent the number of the published
+        scheme.
     clip : float
         Bound of each component of a single force.
     random_state : int
@@ -104,7 +105,7 @@ def relax_layout(
     -------
     Relaxation
     """
-    # One row a coordinate: the kernels go through one coordinate of many vertices at a time.
+    # One row per coordinate: the kernels process one coordinate of many vertices at a time.
     layout = np.array(np.asarray(start, dtype=np.float32).T, order="C")
     n = layout.shape[1]
     indptr = np.ascontiguousarray(graph.indptr, dtype=np.int32)

@@ -1,12 +1,12 @@
-"""Signal classes: thin, they validate, call the numerics below and write metadata.
+"""Signal classes. They validate arguments, call the numerical modules and write metadata.
 
-``AtomicImage``      an atomic-resolution image or a stack of them: where a user begins
-``AtomPatches``      one disc an atom (navigation axis: atoms)
+``AtomicImage``      an atomic-resolution image or a stack of them
+``AtomPatches``      one disc per atom (navigation axis: atoms)
 ``ZernikeFeatures``  the moments of those discs (navigation axis: atoms)
-``AtomTable``        the atoms that were found, as columns
-``MotifPanel``       the parameters of ``find_motifs`` on a panel, with a preview
+``AtomTable``        the detected atoms as columns
+``MotifPanel``       a panel with the parameters of ``find_motifs`` and a preview
 
-Each signal has a lazy twin in a module of its own, so that eager use does not import dask.
+Each signal has a lazy variant in a separate module, so that eager use does not import dask.
 """
 
 import lazy_loader

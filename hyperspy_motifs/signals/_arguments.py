@@ -1,4 +1,4 @@
-"""Arguments of ``find_motifs``, refused before any work where they mean nothing."""
+"""Validation of the arguments of ``find_motifs`` before any computation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hyperspy_motifs import store
-from hyperspy_motifs.clustering import check_min_motif_size
+from hyperspy_motifs.clustering import check_alpha, check_min_motif_size
 
 from ._checks import check_axes
 
@@ -19,7 +19,7 @@ LARGEST_SEED = 2**32 - 1
 
 
 def check_arguments(signal: Any, options: dict[str, Any], orders: tuple[str, ...]) -> None:
-    """Refuse what cannot be done before anything is done; numbers in `options` become Python's own.
+    """Validate the arguments before any computation; numbers in `options` become Python's own.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def check_arguments(signal: Any, options: dict[str, Any], orders: tuple[str, ...
     options : dict
         The arguments of ``find_motifs`` by name.
     orders : tuple of str
-        Words that ``n_max`` may be.
+        Strings that ``n_max`` may be.
 
     Raises
     ------
@@ -52,6 +52,7 @@ def check_arguments(signal: Any, options: dict[str, Any], orders: tuple[str, ...
     else:
         _check_choice("radius_units", options["radius_units"], RADIUS_UNITS)
     options["min_motif_size"] = check_min_motif_size(options["min_motif_size"])
+    options["alpha"] = check_alpha(options["alpha"])
     for name, least in (("n_motifs", 1), ("n_max", 0)):
         value = options[name]
         if name == "n_max" and isinstance(value, str):
@@ -67,7 +68,7 @@ def check_radius(value: Any, units: Any, stamp: store.Stamp, expected: str = "a 
     Raises
     ------
     ValueError
-        If it is none.
+        If it is not valid.
     """
     _check_choice("radius_units", units, RADIUS_UNITS)
     if units == "axes":
@@ -86,7 +87,7 @@ def check_length(value: Any, name: str, stamp: store.Stamp) -> float:
     Raises
     ------
     ValueError
-        If it is none.
+        If it is not valid.
     """
     extent = min(abs(s) * n for s, n in zip(stamp.scale, stamp.shape, strict=True))
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < np.inf:
@@ -106,7 +107,7 @@ def check_count(value: Any, name: str, least: int, most: int) -> int:
     Raises
     ------
     ValueError
-        If it is none.
+        If it is not valid.
     """
     whole = not isinstance(value, bool) and isinstance(value, Real) and float(value).is_integer()
     if not whole or value < least:

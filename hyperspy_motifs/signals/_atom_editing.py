@@ -1,4 +1,4 @@
-"""Atoms added and removed by hand."""
+"""Atoms added and removed manually."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def add_atoms(signal: Any, positions: Any, refine: bool | str, frame: int) -> At
         if (distance < 0.5).any():
             x, y = stamp.to_units(here[nearest[distance.argmin()]][None])[0]
             raise ValueError(
-                f"There is an atom at x, y = {x:g}, {y:g} {stamp.units} already. Remove it first, or add at another place."
+                f"There is an atom at x, y = {x:g}, {y:g} {stamp.units} already. Remove it first, or choose another position."
             )
     n_old, n_new = len(old), len(new)
     columns = {}
     for name, values in old.columns.items():
-        # What the fit would know of an atom set by hand is unknown, not zero.
+        # The fit parameters of an atom that was added manually are unknown, not zero.
         blank = np.zeros((n_new, *values.shape[1:]), values.dtype)
         if values.dtype.kind == "f":
             blank[:] = np.nan
@@ -82,14 +82,14 @@ def remove_atoms(signal: Any, positions: Any, frame: int) -> AtomTable:
     keep = np.ones(len(table), bool)
     keep[here[nearest]] = False
     if not keep.any():
-        raise ValueError("That would remove every atom: nothing was removed.")
+        raise ValueError("This would remove all atoms; nothing was removed.")
     table = _pick(table, np.flatnonzero(keep), edited=True)
     keep_atoms(signal, table)
     return table
 
 
 def _refined(signal: Any, new: AtomTable, old: AtomTable | None, refine: bool | str) -> AtomTable:
-    """The new atoms refined among the old ones of their frame, whose tails reach into them."""
+    """The new atoms, refined jointly with the old atoms of their frame, whose tails overlap with them."""
     if old is None or not (old.frames == new.frames[0]).any():
         if len(new) < 2:
             raise ValueError(

@@ -11,7 +11,7 @@ NODE = "Patches"
 
 
 class AtomPatches(Signal2D):
-    """The discs round atoms as small images: navigation axis atoms, signal axes x and y with 0 at the atom."""
+    """The discs around atoms as small images: navigation axis atoms, signal axes x and y with 0 at the atom."""
 
     _signal_type = "atom_patches"
     _alias_signal_types = ("AtomPatches",)
@@ -41,7 +41,7 @@ class AtomPatches(Signal2D):
         noise_std : numpy.ndarray of shape (n,), optional
             Standard deviation of the noise of a pixel, in the units of the patches.
         atoms : numpy.ndarray of shape (n,), optional
-            Which atoms of the image they are.
+            Indices of the atoms in the image.
         limits : numpy.ndarray of int, shape (n, 4), optional
             First and past-last row, first and past-last column of each patch inside its image; all if not given.
 
@@ -84,18 +84,18 @@ class AtomPatches(Signal2D):
 
     @property
     def motifs(self) -> np.ndarray | None:
-        """Motif of each patch, shape (n,), as it was when the patches were taken; None if that is not known."""
+        """Motif of each patch at the time of extraction, shape (n,); None if unknown."""
         return self._of_each("motifs")
 
     def set_motifs(self, labels: np.ndarray, names: Mapping[int, str] | None = None) -> None:
-        """Tell the patches their motifs, to be navigated by in :meth:`plot`.
+        """Set the motifs of the patches for the navigator of :meth:`plot`.
 
         Parameters
         ----------
         labels : array-like of int, shape (n,)
             Motif of each patch.
         names : dict of int to str, optional
-            Names of motifs; their numbers where not given.
+            Names of motifs; numbers by default.
 
         Raises
         ------
@@ -120,13 +120,14 @@ class AtomPatches(Signal2D):
         )
 
     def plot(self, navigator: Any = "auto", axes_manager: Any = None, **kwargs: Any) -> None:
-        """Plot the patches one by one, with their motifs, or any score of theirs, to navigate by.
+        """Plot the patches one by one with a navigator of their motifs or of any score.
 
         Parameters
         ----------
-        navigator : "auto", "motif", array-like of shape (n,), or what :meth:`hyperspy.api.signals.Signal2D.plot` takes
-            "motif" shows the motif of each patch; it is the default for patches that know theirs, as ``motifs.patches``
-            do. An array is one number a patch, such as ``motifs.probabilities``.
+        navigator : "auto", "motif", array-like of shape (n,), or an argument of
+        :meth:`hyperspy.api.signals.Signal2D.plot`
+            "motif" shows the motif of each patch; it is the default for patches with motifs, such as
+            ``motifs.patches``. An array is one number per patch, such as ``motifs.probabilities``.
         axes_manager : optional
             As in HyperSpy.
         **kwargs
@@ -135,7 +136,7 @@ class AtomPatches(Signal2D):
         Raises
         ------
         ValueError
-            If the motifs are not known, or there is not one number a patch.
+            If the motifs are not known, or there is not one number per patch.
 
         Examples
         --------
@@ -152,7 +153,7 @@ class AtomPatches(Signal2D):
             show_points(self, points)
 
     def _numbers(self) -> np.ndarray:
-        """Which of the patches that were taken once remain, shape (n,), told by the navigation axis."""
+        """Indices of the original patches that remain after slicing, shape (n,), from the navigation axis."""
         if not self.axes_manager.navigation_dimension:
             return np.zeros(0, dtype=np.int64)
         return np.rint(self.axes_manager.navigation_axes[0].axis).astype(np.int64)
@@ -183,8 +184,9 @@ class AtomPatches(Signal2D):
         Returns
         -------
         ZernikeFeatures
-            One row a patch, in their order, under the same ``atoms``. Discs that the border of the image cuts by up to
-            30 % are described by their part inside, as :meth:`AtomicImage.find_motifs` has it; those cut further are NaN.
+            One row per patch, in the same order, with the same ``atoms``. Discs that the border of the image
+            truncates by up to 30 % are described by their part inside, as in :meth:`AtomicImage.find_motifs`;
+            features of other truncated discs are NaN.
         """
         from hyperspy_motifs.zernike import ZernikeBasis, get_patch_moments
 

@@ -23,12 +23,12 @@ class AtomTable:
     frames : numpy.ndarray of shape (n,)
         Flat index of the frame (C order of the navigation shape); 0 for a single image.
     columns : dict of str to numpy.ndarray
-        What the refinement knows of each atom: ``amplitude`` and ``background`` (units of the image), ``sigma`` and
+        Results of the refinement for each atom: ``amplitude`` and ``background`` (units of the image), ``sigma`` and
         ``uncertainty`` (n, 2; axis units), ``ellipticity``, ``angle`` (radians, from x towards y), ``fitted``
-        (False where the fit failed and the centre of mass stands in).
+        (False where the fit failed and the centre of mass is used).
     facts : dict
-        What was estimated on the way: ``separation`` (axis units), ``separation_certainty``, ``polarity``,
-        ``polarity_certainty``, ``edited`` (True once atoms were added or removed by hand).
+        Estimated values: ``separation`` (axis units), ``separation_certainty``, ``polarity``,
+        ``polarity_certainty``, ``edited`` (True once atoms were added or removed manually).
     units : str
     """
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class AtomicImage(ImageAtoms):
     """An image in which atomic columns are resolved, or a stack of such images.
 
-    Any HyperSpy image becomes one by ``s.set_signal_type("atomic_image")``. Results live in its metadata, so they are
-    saved with it and come back with it.
+    Any HyperSpy image becomes one by ``s.set_signal_type("atomic_image")``. Results are stored in its metadata and
+    are therefore saved and loaded with it.
 
     Examples
     --------
@@ -32,7 +32,7 @@ class AtomicImage(ImageAtoms):
     _alias_signal_types = ("AtomicImage", "atomic_resolution_image")
 
     def _slicer(self, slices: Any, isNavigation: bool | None = None, out: Any = None) -> Any:
-        # The one place that HyperSpy's inav and isel go through: what they leave of a stack is noted with its motifs.
+        # HyperSpy's inav and isel use this method only: it records the remaining frames of a stack with its motifs.
         sliced = super()._slicer(slices, isNavigation, out=out)
         if isNavigation and out is None and self.axes_manager.navigation_dimension:
             from ._frames import numbers_of_slice
@@ -49,7 +49,7 @@ class AtomicImage(ImageAtoms):
     def motifs(self) -> Motifs:
         """The motifs that were found in this image (:class:`~hyperspy_motifs.motifs.Motifs`).
 
-        After a crop they are those of the atoms that remain.
+        After a crop they contain only the remaining atoms.
 
         Raises
         ------
@@ -59,7 +59,7 @@ class AtomicImage(ImageAtoms):
         from hyperspy_motifs import store
         from hyperspy_motifs.motifs import Motifs
 
-        # AttributeError, so that hasattr and everything that inspects an object finds a property that is not there yet.
+        # AttributeError, so that hasattr and inspection treat a missing result as a missing attribute.
         if not store.has_result(self):
             raise AttributeError("This image has no motifs yet. Call find_motifs() first.")
         return Motifs(self)
@@ -82,12 +82,13 @@ class AtomicImage(ImageAtoms):
     def get_atom_patches(
         self, atoms: Any = None, *, radius: float = 1.2, radius_units: str = "nn", normalise: bool = True
     ) -> AtomPatches:
-        """The disc round each atom, sampled at its sub-pixel centre.
+        """The disc around each atom, sampled at its sub-pixel centre.
 
         Parameters
         ----------
         atoms : optional
-            As in :meth:`find_motifs`. If not given, those of ``s.motifs``, else those of ``s.atoms``, else they are found.
+            As in :meth:`find_motifs`. By default those of ``s.motifs``, or else those of ``s.atoms``, or else they
+            are found.
         radius : float, optional
             Radius of the disc.
         radius_units : {"nn", "axes"}
@@ -98,14 +99,15 @@ class AtomicImage(ImageAtoms):
         Returns
         -------
         AtomPatches
-            Navigation axis: the atoms whose disc lies in the image to 70 % or more; signal axes x, y with 0 at the atom.
+            Navigation axis: the atoms with at least 70 % of the disc inside the image; signal axes x, y with 0 at the
+            atom.
         """
         from ._patch_extraction import get_atom_patches
 
         return get_atom_patches(self, atoms, radius, radius_units, normalise)
 
     def get_zernike_map(self, n_max: int = 8, *, radius: float, modes: Any = None) -> Signal2D:
-        """Zernike moments of the disc round every pixel, by fast Fourier transform.
+        """Zernike moments of the disc around every pixel, by fast Fourier transform.
 
         Parameters
         ----------
@@ -139,29 +141,31 @@ class AtomicImage(ImageAtoms):
         rotation_invariant: bool = False,
         n_motifs: int | None = None,
         min_motif_size: int = 5,
+        alpha: float = 0.01,
         random_state: int = 0,
         mask: Any = None,
         checkpoint: Any = None,
         show_progressbar: bool | None = None,
         interactive: bool = False,
     ) -> Motifs | MotifPanel:
-        """Find the motifs of the image: its atoms, classed by their local structure, without labels.
+        """Find the motifs of the image: its atoms, classified by their local structure, without labels.
 
-        Atoms are found and refined, the disc round each is described by Zernike moments, the moments are laid out by
-        attraction and repulsion [1]_ and the groups that differ by more than noise are the motifs. Several radii
-        are compared in turn: within a small one an atom is its species, within larger ones its bonds and its second
-        shell. ``motifs.radii`` lists them, ``radius`` chooses which one gives the labels.
+        Atoms are found and refined. The disc around each atom is described by Zernike moments. A layout of the
+        moments is computed by attraction and repulsion [1]_. Groups that differ significantly are the motifs. The
+        smallest radius separates species. A group at a larger radius is a motif unless the kinds of the neighbours
+        explain it; in that case it is an environment. ``motifs.radii`` lists the radii, and ``radius`` chooses the one
+        of the labels.
 
         Parameters
         ----------
         atoms : array-like of shape (n, 2), AtomTable, atomap.Sublattice, atomap.Atom_Lattice or "grid", optional
-            x, y in the units of the axes. Given, nothing is searched, and with ``refine=False`` nothing is moved. Not
-            given, atoms are searched, except where they were edited by hand (:meth:`add_atoms`, :meth:`remove_atoms`):
-            then those are taken. "grid" takes patches on a triangular grid, for images in which columns overlap;
-            ``print(motifs)`` says where that is so.
+            x, y in the units of the axes. Given positions are used without a search, and with ``refine=False``
+            unchanged. By default atoms are searched for, unless they were edited manually (:meth:`add_atoms`,
+            :meth:`remove_atoms`); then the edited atoms are used. "grid" uses patches on a triangular grid, for
+            images in which columns overlap; ``print(motifs)`` reports overlap.
         detectors : AtomicImage or list of AtomicImage, optional
-            Images of the same scan by other detectors. Atoms are found in this image; the features of all stand side by
-            side, each in units of its own noise.
+            Images of the same scan by other detectors. Atoms are found in this image; the features of all detectors
+            are combined, each in units of its own noise.
         separation : float, optional
             Distance of nearest columns in axis units. Estimated if not given.
         polarity : {"auto", "bright", "dark"}
@@ -169,22 +173,24 @@ class AtomicImage(ImageAtoms):
         refine : bool or {"gaussian", "center_of_mass", "atomap"}
             How positions are refined.
         radius : "auto" or float
-            Radius of the neighbourhood whose motifs are taken; "auto" takes the smallest that separates the frequent
-            sites, and ``print(motifs)`` says which and why.
+            Radius of the compared neighbourhood; "auto" chooses that of the irreducible motifs, and
+            ``print(motifs)`` gives the reason.
         radius_units : {"nn", "axes"}
             With "nn" `radius` is in nearest-neighbour distances, and motifs are found at the default radii as well. With
             "axes" it is in the units of the axes, and the only radius.
         n_max : int or "auto", optional
-            Highest radial order of the moments; 8 if not given, at every radius. Larger ones hold for the radii whose
-            pixels can tell them apart (:func:`hyperspy_motifs.zernike.limit_n_max`). "auto" chooses it for each radius by
-            signal and noise (:func:`hyperspy_motifs.zernike.choose_basis`), which serves reconstruction and drawing;
-            motifs are no better by it, as what they differ in lies in the lower orders.
+            Highest radial order of the moments; 8 if not given, at every radius. Larger values are used at radii with
+            sufficient pixels (:func:`hyperspy_motifs.zernike.limit_n_max`). "auto" chooses it for each radius by
+            signal and noise (:func:`hyperspy_motifs.zernike.choose_basis`), which is useful for reconstruction and
+            drawing. It does not improve motifs, because they differ in the lower orders.
         rotation_invariant : bool, optional
             Whether sites that are equal up to a rotation (or reflection) are one motif.
         n_motifs : int, optional
-            Cut the tree of motifs to this number; a warning says where fewer differ by more than noise.
+            Number of motifs, at which the tree is cut; a warning is given if fewer differ significantly.
         min_motif_size : int, optional
             Fewest atoms of a motif, 5 or more.
+        alpha : float, optional
+            Significance level of the test of every split: the probability of a false split of a single motif.
         random_state : int, optional
             The same image and number give the same labels, bit for bit.
         mask : array of bool (rows, columns), signal or HyperSpy ROI, optional
@@ -192,25 +198,25 @@ class AtomicImage(ImageAtoms):
             it. It is kept with the image for later calls; False forgets it. NaN, fill, scale bars, dead and hot pixels are
             found without it.
         checkpoint : path, optional
-            Folder in which the results of every frame of a stack are kept as they come, so that a run that was interrupted
-            goes on where it stopped. A folder of another run is refused; when all is done it may be removed.
+            Folder in which the results of every frame of a stack are stored, so that an interrupted run can continue.
+            A folder of another run is rejected. The folder can be removed after the run.
         show_progressbar : bool, optional
             HyperSpy's preference if not given.
         interactive : bool, optional
-            In Jupyter: show a panel to set the parameters on, with a preview on a part of the image, and find the motifs
-            from there. Needs ipywidgets, of the extra ``gui-jupyter``.
+            In Jupyter: show a panel with the parameters and a preview on a part of the image. Needs ipywidgets from
+            the extra ``gui-jupyter``.
 
         Returns
         -------
         Motifs
-            Also there after a load, as ``s.motifs``. An earlier result is replaced only when all has succeeded.
-            With ``interactive=True`` the :class:`~hyperspy_motifs.signals.MotifPanel`, whose ``motifs`` they are once its
-            button was pressed.
+            Also available as ``s.motifs``, and after loading. An earlier result is replaced only after success. With
+            ``interactive=True`` the :class:`~hyperspy_motifs.signals.MotifPanel`, whose ``motifs`` are set by its
+            button.
 
         Raises
         ------
         ValueError, TypeError
-            If the image or an argument cannot be used; the message says what was expected and what to do.
+            If the image or an argument cannot be used; the message states the expected input and a remedy.
 
         References
         ----------
@@ -240,6 +246,7 @@ class AtomicImage(ImageAtoms):
             rotation_invariant=rotation_invariant,
             n_motifs=n_motifs,
             min_motif_size=min_motif_size,
+            alpha=alpha,
             random_state=random_state,
             checkpoint=checkpoint,
             show_progressbar=show_progressbar,
@@ -253,7 +260,7 @@ class AtomicImage(ImageAtoms):
         return find_motifs(self, atoms, **chosen)
 
     def apply_model(self, model: Any, *, atoms: Any = None, show_progressbar: bool | None = None) -> Motifs:
-        """Give the atoms of this image the motifs that were learned on another.
+        """Assign the atoms of this image to the motifs of a model.
 
         Parameters
         ----------
@@ -266,13 +273,13 @@ class AtomicImage(ImageAtoms):
         Returns
         -------
         Motifs
-            Under the numbers and names of the model; see :meth:`Motifs.predict
+            With the numbers and names of the model; see :meth:`Motifs.predict
             <hyperspy_motifs.motifs.Motifs.predict>`.
 
         Raises
         ------
         ValueError
-            If the file is no model, or one of a later version of this package.
+            If the file is not a model, or if it was written by a later version of this package.
         """
         from hyperspy_motifs.models import MotifModel, load_model
         from hyperspy_motifs.motifs import Motifs
@@ -285,7 +292,7 @@ class AtomicImage(ImageAtoms):
         return Motifs(self)
 
     def plot_motifs(self, *, frame: int | None = None, cells: bool = False, **kwargs: Any) -> None:
-        """Plot the image in HyperSpy's way, with one marker set a motif, in colour, and a legend with counts.
+        """Plot the image with HyperSpy, with one coloured set of markers per motif, and a legend with counts.
 
         Parameters
         ----------

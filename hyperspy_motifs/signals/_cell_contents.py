@@ -1,4 +1,4 @@
-"""What the image shows inside the cells: patches round their centres, and groups of cells by them."""
+"""Patches around the centres of cells, and groups of cells with similar patches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hyperspy_motifs import store
 
 
 def chosen_cells(cells: Any, n_corners: int | Sequence[int] | None) -> np.ndarray:
-    """Numbers of the cells with so many corners; of all if not given."""
+    """Numbers of the cells with `n_corners` corners; of all by default."""
     if n_corners is None:
         chosen = np.arange(len(cells))
     else:
@@ -19,7 +19,7 @@ def chosen_cells(cells: Any, n_corners: int | Sequence[int] | None) -> np.ndarra
     if not len(chosen):
         sizes = np.unique(cells.n_corners).tolist()
         raise ValueError(
-            f"There are no cells to look into: n_corners is {n_corners}, the cells have {sizes or 'none'}. "
+            f"No cells match: n_corners is {n_corners}, the cells have {sizes or 'none'}. "
             "motifs.find_cells(...) with another bond rule may find some."
         )
     return chosen
@@ -28,7 +28,7 @@ def chosen_cells(cells: Any, n_corners: int | Sequence[int] | None) -> np.ndarra
 def cell_patches(
     signal: Any, record: store.Record, cells: Any, chosen: np.ndarray, radius: float | None, normalise: bool
 ) -> Any:
-    """Discs round the centres of the `chosen` cells; those that leave the image are left out."""
+    """Discs around the centres of the `chosen` cells; discs that leave the image are omitted."""
     from ._atom_patches import NODE
     from ._patch_extraction import sample
 
@@ -60,7 +60,7 @@ def cell_groups(
     usable = np.flatnonzero(moments.valid)
     if len(usable) < 2:
         raise ValueError(
-            f"Only {len(usable)} of these cells lie in the image with their disc: too few to compare."
+            f"The discs of only {len(usable)} of these cells lie inside the image: too few to compare."
         )
     model = MotifClustering(n_clusters, noise=1.0, random_state=random_state)
     groups[numbers[usable]] = model.fit_predict(whiten(values, noise)[usable])

@@ -1,4 +1,4 @@
-"""The cells of a result, in the form in which they are stored; frames of a stack are kept apart."""
+"""The cells of a result in their stored form; cells do not connect frames of a stack."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from hyperspy_motifs import store
 
-# What the user chose, kept beside the arrays so that cells can be built the same way again.
+# Options of the user, stored with the arrays so that the cells can be built again.
 OPTIONS = "options"
 
 
@@ -29,7 +29,7 @@ def find_cells(
 
 
 def cells_of_record(signal: Any, record: store.Record) -> Any:
-    """Cells of a stored result; after a crop those whose corners all remain."""
+    """Cells of a stored result; after a crop only cells with all corners remain."""
     from hyperspy_motifs.cells import Cells
 
     stored = {k: v for k, v in record.cells.items() if k != OPTIONS}
@@ -44,14 +44,14 @@ def cells_of_record(signal: Any, record: store.Record) -> Any:
 
 
 def stored_form(record: store.Record) -> dict[str, Any]:
-    """The cells of `record` as they are to be written with its atoms, also after a crop."""
+    """The cells of `record` in the form for writing, also after a crop."""
     if not record.cells or (record.kept is None and record.stretch == 1.0):
         return record.cells
     return {**cells_of_record(None, record).to_arrays(), OPTIONS: record.cells.get(OPTIONS, {})}
 
 
 def _remaining(cells: Any, kept: np.ndarray) -> Any:
-    """Those of `cells` whose corners are all among the atoms `kept`, which are numbered anew."""
+    """The `cells` with all corners among the atoms `kept`, with new numbers of atoms."""
     n_old = (
         max(
             [int(a.max()) for a in (cells.vertices, cells.bonds, cells.centre_atoms, kept) if a.size],
@@ -88,7 +88,7 @@ def _remaining(cells: Any, kept: np.ndarray) -> Any:
 
 
 def _with_current_lengths(cells: Any, record: store.Record) -> Any:
-    """`cells` with centres and areas in the units that the image has now."""
+    """`cells` with centres and areas in the current units of the image."""
     if not len(cells):
         return cells
     corners = record.positions[cells.vertices]
@@ -97,12 +97,12 @@ def _with_current_lengths(cells: Any, record: store.Record) -> Any:
 
 
 def same_cells_relabelled(record: store.Record) -> dict[str, Any]:
-    """The stored cells of `record` on the same bonds, with the corner sequences that its labels give them now."""
+    """The stored cells of `record` with the same bonds and the corner sequences of its current labels."""
     stored = stored_form(record)
     if not stored:
         return find_cells(record, "auto", None)
     options = dict(stored.get(OPTIONS, {}))
-    # Corners stay where they are: motifs that were chosen by number may be others now.
+    # Corners do not change: numbers of motifs may have changed since the selection.
     cells = _find(
         record,
         np.asarray(stored["bonds"]),
@@ -129,7 +129,7 @@ def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, option
     numbers = np.unique(record.frames)
     if len(numbers) <= 1:
         return find(record.positions, record.labels, bonds, motifs=motifs, extent=extent, **common)
-    # Bonds frame by frame; then all frames side by side, far apart, so that classes are common to them.
+    # Bonds are found in each frame. Frames are then placed far apart in one plane, so that they share classes.
     by_rule = isinstance(bonds, str | BondRule)
     pairs, found_in_frames = [], []
     for number in numbers:
@@ -152,11 +152,11 @@ def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, option
     cells = dataclasses.replace(cells, centres=cells.centres - shift[first])
     if not found_in_frames:
         return cells
-    # The frame that was least clear speaks for all.
+    # The least clear frame determines the reason.
     doubtful = min(found_in_frames, key=lambda frame: frame.clarity)
     return dataclasses.replace(
         cells,
         rule=doubtful.rule,
         clarity=doubtful.clarity,
-        reason=f"{doubtful.reason} (frame by frame; of the least clear)",
+        reason=f"{doubtful.reason} (frame by frame; from the least clear frame)",
     )

@@ -13,7 +13,9 @@ from hyperspy_motifs.atoms import fill_no_data, find_no_data
 # Below this a nearest-neighbour shell, its patch and a margin no longer fit.
 MINIMUM_SIZE = 16
 # Pixels that are longer along one axis than along the other are resampled; beyond this a column falls between two of them.
-MOST_OBLONG = 4.0
+MOST_OBLONG = 8.0
+# Part of the field without data from which on it is told, where pixels are finite.
+WORTH_TELLING = 0.005
 # Sums of fourth powers of pixels must be finite and not zero.
 LARGEST, SMALLEST = 1e60, 1e-60
 
@@ -25,7 +27,7 @@ def check_axes(signal: Any) -> None:
     ------
     ValueError
         If the signal space is not two-dimensional, an axis is not uniform, the two have different units that are no lengths,
-        pixels are more than four times as long as wide, a scale is 0 or not finite, or the image is smaller than 16 pixels on
+        pixels are more than eight times as long as wide, a scale is 0 or not finite, or the image is smaller than 16 pixels on
         a side.
     """
     axes = signal.axes_manager.signal_axes
@@ -114,7 +116,8 @@ def clean_image(
         found = find_no_data(image)
     if found.mask.all():
         raise ValueError(f"{where} holds no data: every pixel is NaN, infinite or masked.")
-    if tell and found.wide.any():
+    # A row or two beside the border change no conclusion.
+    if tell and ("not finite" in found.counts or found.wide.mean() > WORTH_TELLING) and found.wide.any():
         share = 100 * found.wide.mean()
         warnings.warn(
             f"{where} has {int(found.wide.sum())} pixels ({share:.2g} %) without data, NaN or fill: they are masked out, and "

@@ -1,4 +1,4 @@
-"""What each class of the graph looks like in the image."""
+"""Images of the classes of the graph."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import numpy as np
 
 from hyperspy_motifs import store
 
-#: Instances that a mean is made of, and classes of one kind that get a picture: more would not be seen.
+#: Largest number of instances in a mean, and of classes of one kind with an image.
 _MOST_INSTANCES = 200
 _MOST_CLASSES = 60
-#: Pixels along a picture, about.
+#: Approximate size of an image in pixels.
 _SIZE = 96
-#: Room: disc of an atom in nearest distances; beyond the corners of a cell as much less one.
+#: Margin in nearest-neighbour distances around an atom; one less beyond the corners of a cell.
 _ROOM = 1.3
-#: Kinds whose instances lie alike or have a turn that is known; of others one example is shown.
+#: Kinds with instances of equal or known orientation; an example is shown for other kinds.
 _AVERAGED = ("motif", "cell-class", "unit-cell-class")
-#: What is as large as the field is no picture.
+#: No image is made of instances as large as the field.
 _WITHOUT = ("domain-class", "boundary-class")
 
 
 def class_pictures(signal: Any, record: store.Record, graph: Any) -> dict[str, np.ndarray]:
-    """A picture (square, in counts of the image) of each class of a graph, by its id.
+    """A square image (in counts) of each class of a graph, by its id.
 
-    Motifs, cells and unit cells: the mean of up to 200 instances, each turned back (and mirrored) as it lies.
-    Vertex figures, composites and coarse cells: the instance that is nearest to the middle of the field.
+    Motifs, cells and unit cells: the mean of up to 200 instances, each rotated back (and mirrored) by its
+    orientation. Vertex figures, composites and coarse cells: the instance closest to the centre of the field.
     """
     from ._frames import data_frame
     from ._patch_extraction import clean_image
@@ -50,7 +50,7 @@ def class_pictures(signal: Any, record: store.Record, graph: Any) -> dict[str, n
 
 
 def _radius(attributes: dict[str, Any], scale: float, spacing: float) -> float:
-    """Half the side of the picture of a class, in pixels: its corners and the atoms at them are in it."""
+    """Half the size of the image of a class in pixels; it includes the corners and their atoms."""
     area = attributes.get("area")
     if area is None:
         return _ROOM * spacing * (1.5 if attributes["kind"] == "vertex-figure-class" else 1.0)
@@ -60,7 +60,7 @@ def _radius(attributes: dict[str, Any], scale: float, spacing: float) -> float:
 
 
 def _in_first_frame(graph: Any, nodes: list[str]) -> list[str]:
-    """Instances in the first frame; all where the graph knows of one frame only."""
+    """Instances in the first frame; all instances if the graph has a single frame."""
     return [n for n in nodes if _frame_of(graph, n) == 0]
 
 
@@ -94,6 +94,6 @@ def _picture(
         flipped = np.array([d.get("handedness", 1) < 0 for d in chosen]) & averaged
     step = max(1, round(2 * radius / _SIZE))
     half = max(2, round(radius / step))
-    # Large pictures are sampled at every few pixels only.
+    # Large images are sampled in steps of several pixels.
     patches = _turned_patches(image, places[order], (2 * half + 1), (angles, flipped), step)
     return np.asarray(patches.mean(axis=0))

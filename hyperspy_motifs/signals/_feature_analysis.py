@@ -7,14 +7,14 @@ from hyperspy.signals import Signal1D
 
 
 class FeatureAnalysis(Signal1D):
-    """HyperSpy's analyses of features some of whose rows are not known: those rows are masked."""
+    """HyperSpy's analyses of features with missing rows, which are masked."""
 
     def _unknown(self) -> np.ndarray:
-        """Atoms that have no moments, as too much of their disc lies outside the image, shape (n,)."""
+        """Atoms without moments, whose disc lies outside the image to a large part, shape (n,)."""
         return ~np.isfinite(np.asarray(self.data)).all(axis=-1)
 
     def _without_unknown(self, options: dict[str, Any]) -> dict[str, Any]:
-        """`options` of an analysis of HyperSpy's with the atoms masked that have no moments."""
+        """`options` of an analysis of HyperSpy with a mask of the atoms without moments."""
         unknown = self._unknown()
         if unknown.ndim and unknown.any():
             mask = options.get("navigation_mask")
@@ -63,6 +63,6 @@ class FeatureAnalysis(Signal1D):
         Returns
         -------
         int
-            What HyperSpy takes for the best.
+            The best number according to HyperSpy.
         """
         return super().estimate_number_of_clusters(*args, **self._without_unknown(kwargs))

@@ -1,4 +1,4 @@
-"""Pictures of what tells motifs apart, from a ``ZernikeFeatures`` signal."""
+"""Figures of the differences between motifs, from a ``ZernikeFeatures`` signal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def plot_explanation(
     """See :meth:`hyperspy_motifs.signals.ZernikeFeatures.plot_explanation`."""
     modes = features.modes
     if len(np.unique(modes, axis=0)) < len(modes):
-        raise ValueError("Features of several detectors are no picture: draw those of one detector.")
+        raise ValueError("Features of several detectors have no image: draw those of one detector.")
     found = features.explain(labels, groups)
     basis = ZernikeBasis(int(modes[:, 0].max()), float(features.get_moments().radius))
     column = {tuple(mode): k for k, mode in enumerate(basis.modes.tolist())}
@@ -33,7 +33,7 @@ def plot_explanation(
     full[:, rows] = means
     outside = ~np.isfinite(_disc(basis))
     pictures = np.where(outside, np.nan, basis.reconstruct(full))
-    # The two parts of one (n, |m|) are one mode, turned: their shares add.
+    # The sine and cosine of one (n, |m|) are rotated copies of one mode: their shares are added.
     pairs = np.column_stack([found.modes[:, 0], np.abs(found.modes[:, 1])])
     kinds, index = np.unique(pairs, axis=0, return_inverse=True)
     share = np.bincount(index.ravel(), weights=found.share)

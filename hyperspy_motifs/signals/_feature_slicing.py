@@ -1,4 +1,4 @@
-"""What is known of the rows and columns of features goes with them through HyperSpy's slices."""
+"""Metadata of the rows and columns of features are sliced with them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hyperspy.signals import Signal1D
 
 
 def slice_node(features: Any, node: Any, slices: Any, rows: bool) -> None:
-    """Leave in `node` what belongs to the rows (or columns) of `features` that HyperSpy's `slices` keep."""
+    """Reduce `node` to the rows (or columns) of `features` that HyperSpy's `slices` keep."""
     axes = features.axes_manager
     axis = axes.navigation_axes[0] if rows else axes.signal_axes[0]
     if axis.size != len(features.atoms if rows else features.modes):

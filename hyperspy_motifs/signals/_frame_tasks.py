@@ -1,4 +1,4 @@
-"""What is done to one frame of a stack: functions of arrays, so that any process can run them."""
+"""Tasks for one frame of a stack: functions of arrays that any process can run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def find_atoms_of_frame(
     separation: float | None,
     options: Mapping[str, Any],
 ) -> dict[str, np.ndarray]:
-    """Atoms of one frame in pixels; `where` is what messages call it."""
+    """Atoms of one frame in pixels; `where` is its name in messages."""
     image, missing = clean_image(images[0], where)
     one = finding.find_atoms(image, separation=separation, mask=missing, **options)
     rows, columns = image.shape

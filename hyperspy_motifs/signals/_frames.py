@@ -1,4 +1,4 @@
-"""The frames of a signal, one at a time, whether it lies in memory or on disk."""
+"""The frames of a signal, one at a time, in memory or on disk."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _resampled(data, shape, steps):
 
 
 def numbers_of_slice(signal: Any, sliced: Any, slices: Any) -> None:
-    """Note in `sliced` which frames of `signal` HyperSpy's `slices` have left, where there are results to keep track of."""
+    """Record in `sliced` the frames of `signal` that HyperSpy's `slices` keep, if the signal has results."""
     from hyperspy.signals import BaseSignal
 
     from hyperspy_motifs import store

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 class ImageAtoms(Signal2D):
-    """The atoms of :class:`~hyperspy_motifs.signals.AtomicImage`: found, estimated, edited by hand."""
+    """The atoms of :class:`~hyperspy_motifs.signals.AtomicImage`: finding, estimation, editing."""
 
     @property
     def atoms(self) -> AtomTable:
-        """The atoms that :meth:`find_atoms` found, with what was added and removed by hand since.
+        """The atoms of :meth:`find_atoms`, including later edits.
 
         Raises
         ------
@@ -44,11 +44,12 @@ class ImageAtoms(Signal2D):
         separation : float, optional
             Distance of nearest columns in axis units. Estimated from the image if not given.
         polarity : {"auto", "bright", "dark"}
-            Whether columns are bright, or dark as in annular bright field. Decided from the image if "auto".
+            Whether columns are bright, or dark as in annular bright field. Estimated from the image if "auto".
         refine : bool or {"gaussian", "center_of_mass", "atomap"}
-            True is "gaussian": a batched fit of 2-D Gaussians on a local background. False leaves whole pixels.
+            True is "gaussian": a joint fit of 2-D Gaussians on a local background. False gives whole pixels.
         threshold : float, optional
-            Weakest column over the typical one, by its response to the band-pass; if not given 0.1, and above the noise.
+            Response of the weakest column to the band-pass filter, relative to a typical column; 0.1 by default, and
+            above the noise.
         mask : array of bool (rows, columns), signal or HyperSpy ROI, optional
             Where there is no data: True, or inside the ROI. No atoms are found there, and discs that reach into it are cut by
             it. It is kept with the image for later calls; False forgets it. NaN, fill, scale bars, dead and hot pixels are
@@ -59,12 +60,12 @@ class ImageAtoms(Signal2D):
         Returns
         -------
         AtomTable
-            Also kept in the metadata: ``s.atoms``.
+            Also stored in the metadata: ``s.atoms``.
 
         Raises
         ------
         ValueError, TypeError
-            If the image cannot be searched (see the message) or nothing is found in it.
+            If the image cannot be searched (see the message) or contains no columns.
 
         See Also
         --------
@@ -81,14 +82,14 @@ class ImageAtoms(Signal2D):
         return table
 
     def add_atoms(self, positions: Any, *, refine: bool | str = False, frame: int = 0) -> AtomTable:
-        """Add atoms by hand to those that were found.
+        """Add atoms to the detected ones.
 
         Parameters
         ----------
         positions : array-like of shape (k, 2)
             x, y in axis units.
         refine : bool or str, optional
-            Whether to refine the new ones as :meth:`find_atoms` does.
+            Whether to refine the new atoms as in :meth:`find_atoms`.
         frame : int, optional
             Flat index of the frame of a stack.
 
@@ -124,22 +125,22 @@ class ImageAtoms(Signal2D):
         Returns
         -------
         AtomEditor
-            Keep a reference to it while the figure is open. Every click is written to ``s.atoms`` at once; the key ``u``
-            undoes the last.
+            Keep a reference to it while the figure is open. Every click is written to ``s.atoms`` at once; the key
+            ``u`` undoes the last edit.
         """
         from hyperspy_motifs.draw._atom_editor import AtomEditor
 
         return AtomEditor(self)
 
     def estimate_atom_separation(self, polarity: str = "auto") -> tuple[float, float]:
-        """Distance of nearest atomic columns, estimated from the image alone.
+        """Distance of nearest atomic columns, estimated from the image.
 
         Returns
         -------
         separation : float
             In axis units.
         certainty : float
-            0 to 1; below 0.5 it is better given by hand.
+            0 to 1; below 0.5 the separation should be given.
         """
         from hyperspy_motifs import atoms, store
 
@@ -154,7 +155,7 @@ class ImageAtoms(Signal2D):
         return float(separation) * abs(store.Stamp.of(self).scale[0]), float(certainty)
 
     def estimate_polarity(self) -> tuple[str, float]:
-        """Whether the columns are bright or dark, decided from the image alone.
+        """Whether the columns are bright or dark, estimated from the image.
 
         Returns
         -------

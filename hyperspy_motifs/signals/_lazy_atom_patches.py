@@ -4,4 +4,4 @@ from ._atom_patches import AtomPatches
 
 
 class LazyAtomPatches(LazySignal2D, AtomPatches):
-    """AtomPatches whose data are a dask array: nothing is read before it is needed."""
+    """AtomPatches whose data are a dask array: data are read on demand."""

@@ -4,4 +4,4 @@ from ._atomic_image import AtomicImage
 
 
 class LazyAtomicImage(LazySignal2D, AtomicImage):
-    """AtomicImage whose data are a dask array: nothing is read before it is needed."""
+    """AtomicImage whose data are a dask array: data are read on demand."""

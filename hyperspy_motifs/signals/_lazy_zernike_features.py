@@ -6,9 +6,9 @@ from ._zernike_features import ZernikeFeatures
 
 
 class LazyZernikeFeatures(LazySignal1D, ZernikeFeatures):
-    """ZernikeFeatures whose data are a dask array: nothing is read before it is needed."""
+    """ZernikeFeatures whose data are a dask array: data are read on demand."""
 
-    # HyperSpy has a lazy decomposition of its own, which stands before that of ZernikeFeatures.
+    # HyperSpy's lazy decomposition precedes that of ZernikeFeatures in the method resolution order.
     def decomposition(self, *args: Any, **kwargs: Any) -> Any:
         """HyperSpy's lazy decomposition; atoms without moments (too near the border) are masked.
 

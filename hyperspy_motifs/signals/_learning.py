@@ -48,30 +48,35 @@ def learn(
     source: MomentSource,
     radii: tuple[float, ...],
     options: dict[str, Any],
-    neighbours: Any = None,
     progress: Callable[[float], None] | None = None,
 ) -> Learned:
     """Motifs of the atoms of `source`; `options` are the arguments of ``find_motifs``."""
-    from hyperspy_motifs.clustering import NestedRadii, partition_manifold
+    from hyperspy_motifs.clustering import ManifoldRegions, NestedRadii
 
-    model = NestedRadii(
+    found = estimate(source, radii)
+    continuous = bool(found.is_continuous)
+    strategy = ManifoldRegions if continuous else NestedRadii
+    model = strategy(
         radii=radii,
         rotation_invariant=bool(options["rotation_invariant"]),
         n_motifs=options["n_motifs"],
         min_motif_size=options["min_motif_size"],
+        alpha=float(options["alpha"]),
         random_state=int(options["random_state"]),
         progress=progress,
-    ).fit(source, neighbours)
+    )
+    neighbours = source.neighbours()
+    if isinstance(model, ManifoldRegions):
+        model.fit(source, neighbours, source.places())
+    else:
+        model.fit(source, neighbours)
     model.progress = None  # what draws the bar cannot be sent from process to process
-    found = estimate(source, model.radii_, _choice(model, options["radius"], options["n_motifs"])[1])
     continuity = {
-        "continuous": bool(found.is_continuous),
+        "continuous": continuous,
         "continuity": {"kind": str(found.kind), "certainty": float(found.certainty)},
-        "regions": bool(found.is_continuous),
+        "regions": continuous,
     }
-    if found.is_continuous:
-        model = partition_manifold(model, source, source.places())
-    choice = _choice(model, options["radius"], options["n_motifs"], regions=bool(found.is_continuous))
+    choice = _choice(model, options["radius"], options["n_motifs"], regions=continuous)
     return Learned(source, model, *choice, continuity)
 
 
@@ -127,17 +132,17 @@ def _choice(
         n_found = int(model.labels_.max()) + 1
         reason = f"the tree of motifs was cut to n_motifs = {n_motifs}"
         if n_found < n_motifs and regions:
-            reason = f"a region of a continuum needs dozens of atoms; {n_motifs} motifs were asked for"
+            reason = f"a region of a continuum needs dozens of atoms; {n_motifs} motifs were requested"
         elif n_found < n_motifs:
-            reason = f"no more than {n_found} motifs differ by more than noise, {n_motifs} were asked for"
+            reason = f"no more than {n_found} motifs differ by more than noise, {n_motifs} were requested"
         return index, model.labels_, model.probabilities_, reason
-    reason = model.reason_ if radius == "auto" else "this radius was asked for"
+    reason = model.reason_ if radius == "auto" else "this radius was given"
     return index, model.labels_at_[taken], model.probabilities_at_[taken], reason
 
 
 def estimate(source: MomentSource, radii: Sequence[float], labels: np.ndarray | None = None) -> Any:
-    """:class:`hyperspy_motifs.clustering.Continuity` of the atoms of a source, and of each motif where labels are given."""
-    from hyperspy_motifs.clustering import estimate_continuity, manifold_features
+    """:class:`hyperspy_motifs.manifold.Continuity` of the atoms of a source, and of each motif where labels are given."""
+    from hyperspy_motifs.manifold import estimate_continuity, manifold_features
 
     wide = sorted(float(v) for v in radii if v >= REACH_OF_NEIGHBOURS) or [float(max(radii))]
     if not REACH_OF_NEIGHBOURS <= wide[0] <= NEIGHBOURS_ALONE and not isinstance(source, KeptMoments):

@@ -21,14 +21,18 @@ def fitted_motif_model(
     chosen: int,
     stamp: store.Stamp,
     facts: Mapping[str, Any],
+    with_anchors: bool = True,
 ) -> Any:
-    """The model of the atoms that `model` was fitted to; `labels` are theirs at the radius number `chosen`."""
+    """The model of the atoms that `model` was fitted to; `labels` are theirs at the radius number `chosen`.
+
+    Without anchors it is small: those of a single image are its atoms, which are stored beside it.
+    """
     from hyperspy_motifs.models import Anchors, MotifModel
 
     radii = model.radii_
     moments = {radius: source(radius) for radius in radii}
     anchors = {}
-    for number, radius in enumerate(radii):
+    for number, radius in enumerate(radii) if with_anchors else ():
         fitted = np.asarray(model.labels_at_[radius])
         own = labels if number == chosen else fitted
         anchors[radius] = Anchors.of(
@@ -54,24 +58,27 @@ def motif_model_of(signal: Any, record: store.Record) -> Any:
     from ._prediction import fitted_model
 
     names = dict(record.names)
-    if record.model is not None:
-        known = from_bytes(record.model)
+    known = None if record.model is None else from_bytes(record.model)
+    if known is not None and known.anchors:
         moved = {
             radius: dataclasses.replace(anchors, labels=_as_now(record, radius, anchors.labels))
             for radius, anchors in known.anchors.items()
         }
         return dataclasses.replace(known, names=names, anchors=moved)
     source = source_of(signal, record)
-    model = fitted_model(record, source)
+    # Results of earlier versions hold no model: it is fitted again.
+    model = fitted_model(record, source) if known is None else known.classifier
     radius = float(record.radii[record.chosen])
     moments = source(radius)
     anchors = Anchors.of(
         moments,
         record.layouts[record.chosen],
-        model.labels_at_[radius],
+        record.radius_labels[record.chosen] if known is not None else model.labels_at_[radius],
         record.labels,
         bool(model.rotation_invariant),
     )
+    if known is not None:
+        return dataclasses.replace(known, names=names, anchors={radius: anchors})
     return MotifModel(
         classifier=model,
         radius=radius,

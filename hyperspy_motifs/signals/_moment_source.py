@@ -67,11 +67,15 @@ class MomentSource:
         return self._kept[radius]
 
     def neighbours(self) -> Any:
-        """:class:`hyperspy_motifs.clustering.Neighbourhoods` of the atoms."""
-        from hyperspy_motifs.clustering import Neighbourhoods
+        """:class:`hyperspy_motifs.sites.Neighbourhoods` of the atoms."""
+        from hyperspy_motifs.sites import Neighbourhoods
 
+        return Neighbourhoods.of(self.pixels, self._shape(), self.spacing, frames=self.frames)
+
+    def _shape(self) -> tuple[int, int]:
+        """Rows and columns of a frame."""
         columns, rows = self.signals[0].axes_manager.signal_shape
-        return Neighbourhoods.of(self.pixels, (rows, columns), self.spacing, frames=self.frames)
+        return int(rows), int(columns)
 
     @property
     def n_detectors(self) -> int:
@@ -181,6 +185,10 @@ class SampleSource(MomentSource):
     def _cleaned(self, detector: int, number: int) -> tuple[np.ndarray, np.ndarray | None]:
         place = detector * len(self._numbers) + self._numbers.index(number)
         return clean_image(self._images[place], tell=False)
+
+    def _shape(self) -> tuple[int, int]:
+        rows, columns = self._images[0].shape[-2:]
+        return int(rows), int(columns)
 
     def forget_images(self) -> None:
         """Keep the moments alone, to be sent elsewhere."""

@@ -39,6 +39,7 @@ def find_motifs(
     rotation_invariant: bool,
     n_motifs: int | None,
     min_motif_size: int,
+    alpha: float,
     random_state: int,
     checkpoint: Any,
     show_progressbar: bool | None,
@@ -57,6 +58,7 @@ def find_motifs(
         "rotation_invariant": rotation_invariant,
         "n_motifs": n_motifs,
         "min_motif_size": min_motif_size,
+        "alpha": alpha,
         "random_state": random_state,
     }
     check_arguments(signal, options, (AUTO,))
@@ -88,14 +90,13 @@ def find_motifs(
         "radius_probabilities": np.array([model.probabilities_at_[v] for v in model.radii_]),
         "layouts": np.array([model.layouts_[v] for v in model.radii_]),
     }
-    kept = None
+    facts = {**table.facts, **learned.continuity, "options": options, "detectors": len(detectors)}
+    motif_model = fitted_motif_model(model, source, learned.labels, chosen, stamp, facts, with_anchors=large)
+    columns["outlier_score"] = model.outlier_scores_
     if large:
-        facts = {**table.facts, **learned.continuity, "options": options, "detectors": len(detectors)}
-        motif_model = fitted_motif_model(model, source, learned.labels, chosen, stamp, facts)
         found = apply_to_all(detectors, table, motif_model, folder, show_progressbar)
         found, motif_model, tree = order_by_frequency(found, motif_model, tree)
         columns["outlier_score"] = found.pop("outlier_score")
-        kept = to_bytes(motif_model)
         reason = f"{reason}; learned on {len(rows)} atoms of {len(np.unique(table.frames[rows]))} frames"
     record = store.Record(
         positions=table.positions,
@@ -110,7 +111,7 @@ def find_motifs(
         stamp=stamp,
         atoms=columns,
         tree=tree,
-        model=kept,
+        model=to_bytes(motif_model),
         parameters={
             "options": options,
             "atoms": origin,
@@ -119,6 +120,7 @@ def find_motifs(
             "n_max": int(source.orders[float(model.radii_[chosen])]),
             "orders": {f"{radius:g}": int(source.orders[float(radius)]) for radius in model.radii_},
             "detectors": len(detectors),
+            "learned": "sample" if large else "here",
             "reason": reason,
             "quality": measure_quality(signal, source, table).as_dict(),
             **{k: v for k, v in table.facts.items() if k != "edited"},
@@ -132,7 +134,7 @@ def find_motifs(
     store.write(signal, record)
     if record.parameters["continuous"]:
         warnings.warn(
-            "The surroundings of the atoms change without a step: the motifs are regions of a continuum, and where one ends is "
+            "The neighbourhoods of the atoms change gradually: the motifs are regions of a continuum, and their boundaries are "
             "arbitrary. motifs.manifold gives its coordinates.",
             UserWarning,
             stacklevel=3,
@@ -160,9 +162,8 @@ def _learned(
         detectors, table.pixel_positions[rows], frames, spacing, N_MAX if n_max is None else n_max
     )
     radii = radii_of(options["radius"], options["radius_units"], spacing * scale)
-    neighbours = None if large else source.neighbours()
     with progressbar(total=100, disable=quiet(show_progressbar), desc="Motifs", leave=False) as bar:
-        return learn(source, radii, options, neighbours, lambda done: bar.update(round(100 * done) - bar.n))
+        return learn(source, radii, options, lambda done: bar.update(round(100 * done) - bar.n))
 
 
 def _turns(source: MomentSource, record: store.Record) -> dict[str, np.ndarray]:
@@ -242,14 +243,14 @@ def _all_detectors(signal: Any, detectors: Any) -> list[Any]:
     for other in others:
         if not hasattr(other, "axes_manager"):
             raise TypeError(
-                f"detectors= holds a {type(other).__name__}; HyperSpy images of the same scan are expected."
+                f"detectors= contains a {type(other).__name__}; HyperSpy images of the same scan are expected."
             )
         check_axes(other)
         theirs = store.Stamp.of(other)
         if (theirs.shape, theirs.navigation_shape) != (stamp.shape, stamp.navigation_shape):
             raise ValueError(
                 f"An image in detectors= has {theirs.shape[0]} x {theirs.shape[1]} pixels, this one {stamp.shape[0]} x "
-                f"{stamp.shape[1]}: detectors of one scan, pixel by pixel, are expected."
+                f"{stamp.shape[1]}: detectors of the same scan are expected."
             )
         if not np.allclose(theirs.scale, stamp.scale) or theirs.units != stamp.units:
             raise ValueError(
@@ -279,8 +280,8 @@ def _atoms(
     table = find_atoms(signal, separation, show_progressbar, folder, watch, polarity=polarity, refine=refine)
     if not len(table.frames):
         raise ValueError(
-            "No atom is left after refinement, so there are no motifs. Give the distance of neighbours as separation=, "
-            "polarity= where columns are dark, or the positions as atoms=."
+            "No atoms remain after refinement, so there are no motifs. Set separation= to the distance of neighbours, "
+            "polarity= for dark columns, or atoms= to the positions."
         )
     # The radii are measured by what was found, not by what was guessed before anything was found.
     first = table.pixel_positions[table.frames == table.frames[0]]

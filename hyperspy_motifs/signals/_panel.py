@@ -1,4 +1,4 @@
-"""The parameters of ``find_motifs`` on a panel, tried on a part of the image before all of it is done."""
+"""A panel with the parameters of ``find_motifs`` and a preview on a part of the image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import traits.api as t
 
 from hyperspy_motifs import store
 
-# Nearest-neighbour distances across the part that is tried: about 250 atoms, a few seconds.
+# Size of the preview in nearest-neighbour distances: about 250 atoms, a few seconds.
 PREVIEW_WIDTH = 16
 FEWEST_PIXELS = 64
 
@@ -18,13 +18,13 @@ FEWEST_PIXELS = 64
 class MotifPanel(t.HasTraits):
     """Parameters of :meth:`~hyperspy_motifs.signals.AtomicImage.find_motifs`, with a preview on a part of the image.
 
-    Made by ``s.find_motifs(interactive=True)``. None stands for what is estimated from the image.
+    Created by ``s.find_motifs(interactive=True)``. None means that a value is estimated from the image.
 
     Parameters
     ----------
     signal : AtomicImage
     parameters : dict
-        What the panel begins with: arguments of ``find_motifs`` by name.
+        Initial values: arguments of ``find_motifs`` by name.
 
     Attributes
     ----------
@@ -37,15 +37,15 @@ class MotifPanel(t.HasTraits):
     n_max, n_motifs : int or None
     rotation_invariant : bool
     part : int
-        Which part of the image is tried; 0 is its middle.
+        Index of the part of the image in the preview; 0 is the centre.
     motifs : Motifs or None
-        The result for the whole image, once :meth:`find` was called, by hand or by the button.
+        The result for the whole image after a call of :meth:`find`, directly or by the button.
 
     Notes
     -----
-    A tool in HyperSpy's way: traits that hold the parameters, and ``gui(display, toolkit)``. Its widgets are not entered in
-    HyperSpy's registry of toolkits: one ``ipywidgets`` widget there would make all other tools of HyperSpy say that they
-    have no interface, in place of which package to install for it.
+    A tool like those of HyperSpy: traits hold the parameters, and ``gui(display, toolkit)`` shows them. Its widgets
+    are not registered in HyperSpy's toolkits: with a single registered ``ipywidgets`` widget, all other tools of
+    HyperSpy would report a missing interface instead of the package to install.
     """
 
     separation = t.Union(None, t.Float)
@@ -76,7 +76,7 @@ class MotifPanel(t.HasTraits):
         self._others = parameters
         stamp = store.Stamp.of(signal)
         estimate = self.separation or signal.estimate_atom_separation(self.polarity)[0]
-        # What the sliders span must not follow what they are set to.
+        # The ranges of the sliders must not depend on their values.
         self.spacing = float(estimate)
         self.units = stamp.units
         wanted = max(FEWEST_PIXELS, round(PREVIEW_WIDTH * self.spacing / abs(stamp.scale[0])))
@@ -85,16 +85,16 @@ class MotifPanel(t.HasTraits):
 
     @property
     def n_parts(self) -> int:
-        """Number of parts of the image that can be tried."""
+        """Number of parts of the image for the preview."""
         return len(self._corners)
 
     def arguments(self) -> dict[str, Any]:
-        """Arguments of ``find_motifs`` as they are set now."""
+        """Current arguments of ``find_motifs``."""
         chosen = {**self._others, **{name: getattr(self, name) for name in self.PARAMETERS}}
         return {**chosen, "radius": "auto" if self.radius is None else self.radius}
 
     def preview(self) -> Any:
-        """The motifs of a part of the image, with the parameters as they are now; the image is left as it was.
+        """The motifs of a part of the image with the current parameters; the image is not changed.
 
         Returns
         -------
@@ -113,7 +113,7 @@ class MotifPanel(t.HasTraits):
         return part.find_motifs(**{**arguments, "show_progressbar": False})
 
     def find(self) -> Any:
-        """The motifs of the whole image, as ``s.find_motifs`` gives them; also kept as ``motifs``.
+        """The motifs of the whole image, as of ``s.find_motifs``; also stored as ``motifs``.
 
         Returns
         -------
@@ -130,23 +130,23 @@ class MotifPanel(t.HasTraits):
         display : bool, optional
             Show it in the notebook; if False, return its widgets.
         toolkit : str, iterable of str or None, optional
-            Only ``"ipywidgets"`` is there.
+            Only ``"ipywidgets"`` is supported.
 
         Returns
         -------
         dict or None
-            ``{"ipywidgets": {"widget": ..., "wdict": ...}}`` if not displayed, as HyperSpy's tools give it.
+            ``{"ipywidgets": {"widget": ..., "wdict": ...}}`` if not displayed, as for HyperSpy's tools.
 
         Raises
         ------
         ImportError
-            If ipywidgets is not installed; the message says which extra has it.
+            If ipywidgets is not installed; the message names the extra.
         ValueError
-            If another toolkit is asked for.
+            If another toolkit is requested.
         """
         wanted = (toolkit,) if isinstance(toolkit, str) else toolkit
         if wanted is not None and "ipywidgets" not in wanted:
-            raise ValueError(f"toolkit is {toolkit!r}; this panel is there for 'ipywidgets' only.")
+            raise ValueError(f"toolkit is {toolkit!r}; this panel supports only 'ipywidgets'.")
         try:
             from ._panel_widgets import make_widgets
         except ImportError as error:
@@ -163,7 +163,7 @@ class MotifPanel(t.HasTraits):
         return None
 
     def _cut(self, signal: Any, window: tuple[slice, slice]) -> Any:
-        # Of a stack the first frame: what is set on one frame is meant for all.
+        # The preview of a stack uses the first frame: the parameters apply to all frames.
         first = (0,) * signal.axes_manager.navigation_dimension
         part = signal.inav[first] if first else signal
         part = part.isig[window].deepcopy()
@@ -182,7 +182,7 @@ class MotifPanel(t.HasTraits):
 
 
 def _parts(shape: tuple[int, int], size: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Corners (x, y) of windows of `size` in an image of `shape` (columns, rows): in the middle, then round it."""
+    """Corners (x, y) of windows of `size` in an image of `shape` (columns, rows): at the centre, then around it."""
     starts = [
         np.unique(np.round(np.array([0.5, 0.0, 1.0]) * (n - w)).astype(int))
         for n, w in zip(shape, size, strict=True)
@@ -193,7 +193,7 @@ def _parts(shape: tuple[int, int], size: tuple[int, ...]) -> list[tuple[int, int
 
 
 def try_preview(panel: MotifPanel) -> tuple[Any, str]:
-    """The motifs of a part and a line about them, or None and the line that says what is wrong."""
+    """The motifs of a part and a line about them, or None and an error message."""
     from hyperspy_motifs.motifs._summary import chosen_radius
 
     with warnings.catch_warnings(record=True) as caught:

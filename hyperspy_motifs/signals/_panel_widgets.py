@@ -40,11 +40,11 @@ def make_widgets(panel: MotifPanel) -> dict[str, Any]:
         layout=_WIDE,
     )
     rotation = ipw.Checkbox(
-        value=panel.rotation_invariant, description="rotated sites are equal", indent=False, layout=_WIDE
+        value=panel.rotation_invariant, description="merge rotated sites", indent=False, layout=_WIDE
     )
     _bind(panel, "polarity", polarity)
     _bind(panel, "rotation_invariant", rotation)
-    live = ipw.Checkbox(value=True, description="preview at every change", indent=False)
+    live = ipw.Checkbox(value=True, description="update the preview at every change", indent=False)
     another = ipw.Button(description="another part", disabled=panel.n_parts < 2)
     find = ipw.Button(description="find motifs", button_style="primary", tooltip="in the whole image")
     picture = ipw.Image(format="png", width=640)
@@ -63,7 +63,7 @@ def make_widgets(panel: MotifPanel) -> dict[str, Any]:
 
     def find_all(button: Any) -> None:
         find.disabled = True
-        status.value = "looking at the whole image …"
+        status.value = "finding motifs in the whole image …"
         try:
             status.value = f"<pre>{html.escape(panel.find().summary())}</pre>"
         except (ValueError, TypeError) as error:
@@ -111,7 +111,7 @@ def _counter(panel: MotifPanel, name: str, text: str, start: int, low: int, high
 
 
 def _optional(panel: MotifPanel, name: str, slider: Any) -> tuple[Any, Any, Any]:
-    """A slider with a tick that leaves the value to the image; both follow the trait, and set it."""
+    """A slider with a checkbox for the estimated value; both follow and set the trait."""
     automatic = ipw.Checkbox(
         value=getattr(panel, name) is None, description="auto", indent=False, layout={"width": "5em"}
     )
@@ -124,7 +124,7 @@ def _optional(panel: MotifPanel, name: str, slider: Any) -> tuple[Any, Any, Any]
     def follow(event: Any) -> None:
         automatic.value = event.new is None
         if event.new is not None:
-            # A slider would cut what lies beyond its ends, and so change what was set.
+            # A slider would clip values outside its range, and so change the parameter.
             slider.min, slider.max = min(slider.min, event.new), max(slider.max, event.new)
             slider.value = event.new
 

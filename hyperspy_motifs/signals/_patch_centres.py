@@ -1,4 +1,4 @@
-"""Where patches are taken: at columns, or on a grid where columns overlap."""
+"""Centres of patches: at columns, or on a grid if columns overlap."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ._checks import check_axes, clean_image
 from ._frames import data_frame, n_frames
 
 GRID = "grid"
-# Steps of the grid between two columns: half a step off, a patch still shows what the nearest one shows.
+# Steps of the grid between two columns: the nearest patch is then never more than half a step away.
 STEPS = 2
 
 
 def check_patch_centres(signal: Any, table: AtomTable) -> dict[str, Any]:
-    """Whether the peaks of the first frame stand for columns: ``kind`` ("peaks" or "grid"), ``reason``, ``certainty``."""
-    from hyperspy_motifs.clustering import choose_patch_centres
+    """Whether the peaks of the first frame represent columns: ``kind`` ("peaks" or "grid"), ``reason``, ``certainty``."""
+    from hyperspy_motifs.sites import choose_patch_centres
 
     first = table.frames == table.frames[0]
     image, _ = clean_image(data_frame(signal, int(table.frames[0])), tell=False)
@@ -34,8 +34,8 @@ def check_patch_centres(signal: Any, table: AtomTable) -> dict[str, Any]:
 def grid_table(
     signal: Any, word: str, separation: float | None, polarity: str, show_progressbar: bool | None
 ) -> AtomTable:
-    """Points of a triangular grid in place of atoms, `STEPS` to a distance of columns, the same in every frame."""
-    from hyperspy_motifs.clustering import grid_centres
+    """Points of a triangular grid instead of atoms, `STEPS` per distance of columns, the same in every frame."""
+    from hyperspy_motifs.sites import grid_centres
 
     if word != GRID:
         raise TypeError(

@@ -1,4 +1,4 @@
-"""Patches and dense moment maps of an ``AtomicImage``: units and frames round ``patches`` and ``zernike``."""
+"""Patches and dense moment maps of an ``AtomicImage``: units and frames for ``patches`` and ``zernike``."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ._atom_patches import AtomPatches
 from ._checks import check_axes, clean_image
 from ._frames import data_frame, n_frames
 
-# A mean over more patches than this looks the same.
+# A mean over more patches than this is visually the same.
 PATCHES_OF_A_MEAN = 200
-# In nearest-neighbour distances: the middle of a hexagon is one away from its corners and must be painted as well, and an
-# atom's own patch must decide where it lies.
+# In nearest-neighbour distances: the centre of a hexagon is one distance from its corners and must be reconstructed
+# as well, and the patch of an atom must dominate at its position.
 LEAST_REACH = 1.2
 PAINT_WIDTH = 0.4
 FEWEST_OF_A_KIND = 5
@@ -29,7 +29,7 @@ FEWEST_OF_A_KIND = 5
 def get_atom_patches(
     signal: Any, atoms: Any, radius: float, radius_units: str, normalise: bool
 ) -> AtomPatches:
-    """Patches round `atoms`, or round those that the image carries, or that are found in it."""
+    """Patches around `atoms`, or around the stored atoms of the image, or around detected atoms."""
     check_axes(signal)
     stamp = store.Stamp.of(signal)
     radius = check_radius(radius, radius_units, stamp)
@@ -60,7 +60,7 @@ def sample(
     normalise: bool,
     drop_outside: bool,
 ) -> AtomPatches:
-    """Patches of all atoms, in their order; those whose disc lies in the image to less than 70 % are left out on request."""
+    """Patches of all atoms, in their order; those with less than 70 % of the disc inside the image are omitted on request."""
     from hyperspy_motifs.patches import estimate_local_scale, patch_size, sample_patches, smooth_patches
     from hyperspy_motifs.zernike import (
         MIN_COVERAGE,
@@ -112,7 +112,7 @@ def sample(
 
 
 def patches_of_record(signal: Any, record: store.Record) -> AtomPatches:
-    """The normalised patches of a result at its chosen radius, one an atom, in the order of its labels."""
+    """The normalised patches of a result at its chosen radius, one per atom, in the order of its labels."""
     pixels = record.stamp.to_pixels(record.positions)
     radius_px = radius_in_pixels(record, float(record.radii[record.chosen]))
     patches = sample(
@@ -123,12 +123,12 @@ def patches_of_record(signal: Any, record: store.Record) -> AtomPatches:
 
 
 def radius_in_pixels(record: store.Record, radius: float) -> float:
-    """Radius in pixels: `radius` times the nearest-neighbour distance that was measured."""
+    """Radius in pixels: `radius` times the measured nearest-neighbour distance."""
     return radius * float(record.parameters["spacing"]) / abs(record.stamp.scale[0])
 
 
 def has_whole_disc(record: store.Record, radius_px: float) -> np.ndarray:
-    """Whether the image holds all of the disc of `radius_px` round each atom, shape (n,)."""
+    """Whether the disc of `radius_px` around each atom lies completely inside the image, shape (n,)."""
     pixels = record.stamp.to_pixels(record.positions)
     last = np.array(record.stamp.shape) - 1
     return np.all((pixels >= radius_px) & (pixels <= last - radius_px), axis=1)
@@ -137,9 +137,9 @@ def has_whole_disc(record: store.Record, radius_px: float) -> np.ndarray:
 def means_of_record(
     signal: Any, record: store.Record, radius_px: float | None = None, normalise: bool = False
 ) -> AtomPatches:
-    """Mean patch of each motif in counts of the image; of rotation-invariant motifs each patch is turned back first.
+    """Mean patch of each motif in counts of the image; patches of rotation-invariant motifs are first rotated back.
 
-    With `normalise` slow background and contrast are taken out of each patch, as the features have it.
+    With `normalise` slow background and contrast are removed from each patch, as for the features.
     """
     from hyperspy_motifs.patches import patch_size
 
@@ -156,7 +156,8 @@ def means_of_record(
     whole = has_whole_disc(record, radius_px)
     for motif in range(n_motifs):
         members = np.flatnonzero(record.labels == motif)
-        # What lies beyond the border was not seen: it has no part in a mean as long as one atom has its whole disc.
+        # Pixels outside the image are unknown: truncated discs are excluded from a mean if one atom has a complete
+        # disc.
         members = members[whole[members]] if whole[members].any() else members
         members = members[np.argsort(-record.probabilities[members], kind="stable")][:PATCHES_OF_A_MEAN]
         for index in np.unique(record.frames[members]):
@@ -175,7 +176,7 @@ def means_of_record(
 
 
 def reconstruct(signal: Any, record: store.Record) -> Any:
-    """The image of `signal` painted from the mean of each atom's motif, on its local background and contrast."""
+    """The image of `signal` reconstructed from the mean of each atom's motif, with local background and contrast."""
     from hyperspy_motifs.patches import paint_patches
 
     spacing = radius_in_pixels(record, 1.0)
@@ -206,14 +207,14 @@ def reconstruct(signal: Any, record: store.Record) -> Any:
         painted = dask.array.from_array(painted)
     out = signal._deepcopy_with_new_data(painted)
     store.remove(out)
-    out.metadata.General.title = f"{signal.metadata.General.title} painted from its motifs".strip()
+    out.metadata.General.title = f"{signal.metadata.General.title} reconstructed from its motifs".strip()
     return out
 
 
 def _kinds_with_surroundings(record: store.Record) -> np.ndarray:
-    """Labels split by what the smallest radius that reaches the neighbours tells, where enough atoms agree.
+    """Labels split by those of the smallest radius that includes the neighbours, for groups of sufficient size.
 
-    At a smaller radius an atom does not know its neighbours, but its patch must be painted up to them.
+    A smaller radius does not include the neighbours, but the patch must be reconstructed up to them.
     """
     wide = np.flatnonzero(record.radii >= LEAST_REACH - 1e-6)
     around = record.radius_labels[wide[0] if len(wide) else len(record.radii) - 1]
@@ -257,14 +258,16 @@ def _angles(record: store.Record, here: np.ndarray) -> tuple[np.ndarray, np.ndar
 def _turned_patches(
     image: np.ndarray, pixels: np.ndarray, size: int, turn: tuple[np.ndarray, np.ndarray], step: int = 1
 ) -> np.ndarray:
-    """Patches sampled along axes turned by each atom's angle (and mirrored), so that equal sites come out equal.
+    """Patches sampled along axes that are rotated by each atom's angle (and mirrored), so that equal sites have equal
+    patches.
 
-    With a `step` above 1 only every so many pixels.
+    With a `step` above 1 only every `step`-th pixel.
     """
     angle, mirrored = turn
     offsets = step * (np.arange(size) - size // 2)
     v, u = np.meshgrid(offsets, offsets, indexing="ij")
-    # The reference is mirrored (y -> -y) before it is turned by the angle: sample where each of its pixels went.
+    # The reference is mirrored (y -> -y) before it is rotated by the angle: sample at the rotated positions of its
+    # pixels.
     v = np.where(mirrored[:, None, None], -v, v)
     cosine, sine = np.cos(angle)[:, None, None], np.sin(angle)[:, None, None]
     x = pixels[:, 0, None, None] + cosine * u - sine * v
@@ -273,13 +276,13 @@ def _turned_patches(
 
 
 def get_zernike_map(signal: Any, n_max: int, radius: float, modes: Any) -> Signal2D:
-    """Moments of the disc round every pixel; the result has the modes as its navigation axis."""
+    """Moments of the disc around every pixel; the result has the modes as its navigation axis."""
     from hyperspy_motifs.zernike import ZernikeBasis, dense_moments
 
     check_axes(signal)
     stamp = store.Stamp.of(signal)
     if signal.axes_manager.navigation_dimension:
-        raise ValueError("A map is made of one image: pick one with signal.inav[...] first.")
+        raise ValueError("A map needs a single image: select one with signal.inav[...] first.")
     image, _ = clean_image(data_frame(signal, 0))
     basis = ZernikeBasis(n_max, check_length(radius, "radius", stamp) / abs(stamp.scale[0]))
     wanted = basis.modes.tolist() if modes is None else [list(map(int, m)) for m in modes]

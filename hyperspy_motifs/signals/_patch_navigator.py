@@ -9,7 +9,7 @@ from hyperspy.signals import BaseSignal, Signal1D
 
 
 def choose_navigator(patches: Any, navigator: Any) -> tuple[Any, np.ndarray | None]:
-    """What HyperSpy shall navigate by, and the values to show as points, where they are ours.
+    """The navigator for HyperSpy, and the values to show as points for navigators of this package.
 
     Parameters
     ----------
@@ -32,13 +32,13 @@ def choose_navigator(patches: Any, navigator: Any) -> tuple[Any, np.ndarray | No
         if navigator not in ("auto", "motif"):
             return navigator, None
         if labels is None:
-            raise ValueError("These patches do not know their motifs: take those of motifs.patches.")
+            raise ValueError("These patches have no motifs: use motifs.patches.")
         return _navigator(patches, labels), labels
     values = np.asarray(navigator, float)
     n = patches.axes_manager.navigation_shape
     if values.shape != n:
         raise ValueError(
-            f"navigator has the shape {values.shape}; one number a patch is expected, shape {n}."
+            f"navigator has the shape {values.shape}; one number per patch is expected, shape {n}."
         )
     return _navigator(patches, values), values
 
@@ -49,7 +49,7 @@ def _navigator(patches: Any, values: np.ndarray) -> Signal1D:
 
 
 def show_points(patches: Any, values: np.ndarray) -> None:
-    """Points in place of the line of the navigator, as neighbours in a list are not neighbours in the image."""
+    """Points instead of the line of the navigator, because neighbours in a list are not neighbours in the image."""
     from hyperspy_motifs.draw import motif_colours
 
     plot = patches._plot.navigator_plot

@@ -1,4 +1,4 @@
-"""A result on HyperSpy's own plot of its image."""
+"""A result on HyperSpy's plot of its image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def plot_motifs(signal: Any, motifs: Any, frame: int | None, cells: bool, **kwargs: Any) -> None:
-    """Plot `signal` and add one marker set a motif, the cells on request, and a legend with counts."""
+    """Plot `signal` with one set of markers per motif, optionally the cells, and a legend with counts."""
     from hyperspy_motifs.draw import MotifSwitch, add_motif_legend, cell_markers, motif_markers
 
     navigation_shape = signal.axes_manager.navigation_shape
@@ -31,7 +31,7 @@ def plot_motifs(signal: Any, motifs: Any, frame: int | None, cells: bool, **kwar
     for marker in markers:
         signal.add_marker(marker, permanent=False, render_figure=False)
     ax = signal._plot.signal_plot.ax
-    # The legend stays as the navigator moves.
+    # The legend does not change when the navigator moves.
     counted: dict[str, Any] = {"title": "motif (atoms in all frames)"} if stack else {}
     legend = add_motif_legend(ax, motifs.labels, motifs.names, location="upper right", marker="o", **counted)
     MotifSwitch(legend, dict(zip(np.unique(motifs.labels).tolist(), markers, strict=True)))
@@ -39,7 +39,7 @@ def plot_motifs(signal: Any, motifs: Any, frame: int | None, cells: bool, **kwar
 
 
 def as_html(signal: Any) -> str:
-    """What a notebook shows of an image: HyperSpy's line, and what was found in it."""
+    """Representation of an image in a notebook: HyperSpy's line and the result."""
     from html import escape
 
     from hyperspy_motifs import store
@@ -50,10 +50,8 @@ def as_html(signal: Any) -> str:
         try:
             motifs = Motifs(signal)
             many = f"{motifs.n_motifs} motif{'s' if motifs.n_motifs != 1 else ''}"
-            lines.append(
-                f"{len(motifs.labels):,} atoms, {many}" if len(motifs.labels) else "no atoms are left in it"
-            )
+            lines.append(f"{len(motifs.labels):,} atoms, {many}" if len(motifs.labels) else "no atoms in it")
         except ValueError as error:
-            # A result that fits no longer must not keep the image from being shown.
+            # An invalid result must not prevent the display of the image.
             lines.append(str(error))
     return f"<pre>{escape(chr(10).join(lines))}</pre>"

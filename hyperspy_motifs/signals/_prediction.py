@@ -23,18 +23,21 @@ from ._stack_finding import apply_to_all
 
 def fitted_model(record: store.Record, source: Any, random_state: int | None = None) -> Any:
     """The nested radii of a stored result, fitted again to the atoms that it has now; by another seed if one is given."""
-    from hyperspy_motifs.clustering import NestedRadii, partition_manifold
+    from hyperspy_motifs.clustering import CONSTANTS, ManifoldRegions, NestedRadii
 
     options = record.parameters["options"]
-    model = NestedRadii(
+    strategy = ManifoldRegions if record.parameters.get("regions") else NestedRadii
+    model = strategy(
         radii=tuple(float(v) for v in record.radii),
         rotation_invariant=options["rotation_invariant"],
         n_motifs=options["n_motifs"],
         min_motif_size=options["min_motif_size"],
+        alpha=options.get("alpha", CONSTANTS.alpha),
         random_state=options["random_state"] if random_state is None else random_state,
-    ).fit(source, source.neighbours())
-    # Continua of results of earlier versions were cut into motifs as all else.
-    return partition_manifold(model, source, source.places()) if record.parameters.get("regions") else model
+    )
+    if isinstance(model, ManifoldRegions):
+        return model.fit(source, source.neighbours(), source.places())
+    return model.fit(source, source.neighbours())
 
 
 def predict(
@@ -52,14 +55,14 @@ def predict(
 
     if getattr(other, "_signal_type", None) != "atomic_image":
         raise TypeError(
-            f"Motifs are given to an AtomicImage, not to a {type(other).__name__}. Of an image in HyperSpy "
-            "signal.set_signal_type('atomic_image') makes one."
+            f"Motifs can be applied to an AtomicImage, not to a {type(other).__name__}. Convert a HyperSpy image with "
+            "signal.set_signal_type('atomic_image')."
         )
     check_axes(other)
     if int(motif_model.facts.get("detectors", 1)) > 1:
         raise ValueError(
-            "This model was learned on several detectors, an image of one of them cannot be read by them. Learn one on a "
-            "single image."
+            "This model was learned on several detectors; it cannot be applied to an image of one of them. Learn a "
+            "model on a single image."
         )
     stamp = store.Stamp.of(other)
     options = motif_model.facts["options"]
@@ -111,7 +114,8 @@ def predict(
             "spacing": matched.spacing,
             "n_max": int(motif_model.orders[radius]),
             "atoms": "given" if atoms is not None else "found",
-            "reason": f"the motifs of '{motif_model.facts.get('title', '')}' were applied, under their numbers there",
+            "learned": "model",
+            "reason": f"the motifs of '{motif_model.facts.get('title', '')}' were applied, with their numbers there",
         },
         features=features,
     )
@@ -123,12 +127,12 @@ def source_like(record: store.Record, other: Any, atoms: Any = None) -> MomentSo
     """Moments of the atoms of another image, given or stored, through discs of the size and the order of a result's."""
     if getattr(other, "_signal_type", None) != "atomic_image":
         raise TypeError(
-            f"Motifs or an AtomicImage are expected, not a {type(other).__name__}. Of an image in HyperSpy "
-            "signal.set_signal_type('atomic_image') makes one."
+            f"Motifs or an AtomicImage are expected, not a {type(other).__name__}. Convert a HyperSpy image with "
+            "signal.set_signal_type('atomic_image')."
         )
     if n_detectors(record) > 1:
         raise ValueError(
-            "These motifs were found in several detectors, an image of one of them cannot be read by it."
+            "These motifs were found in several detectors; they cannot be applied to an image of one of them."
         )
     if n_frames(other) > 1:
         raise ValueError(

@@ -16,10 +16,10 @@ from ._prediction import fitted_model
 def labels_by_seed(signal: Any, record: store.Record, n_seeds: int) -> np.ndarray:
     """Labels at the chosen radius by each of `n_seeds` other seeds, shape (n_seeds, n)."""
     number = check_count(n_seeds, "n_seeds", 2, 1000)
-    if record.model is not None or "outlier_score" in record.atoms:
+    if record.parameters.get("learned", "here") != "here":
         raise ValueError(
-            "These motifs were learned elsewhere, on a sample or on another image, and given to these atoms: no random "
-            "number had a part in it. Ask for the stability of motifs that find_motifs found in one image."
+            "These motifs were learned on a sample or on another image and then assigned to these atoms, without random "
+            "numbers. The stability can be estimated only for motifs that find_motifs found in one image."
         )
     if n_detectors(record) > 1:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Motifs of a stack too large to be looked at as a whole: learned on a sample of its frames, applied to each of them."""
+"""Motifs of a large stack: a model is fitted to a sample of its frames and applied to each frame."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ._atom_table import AtomTable
 from ._frame_tasks import predict_frame
 from ._frames import frame, lazy_data_frame, n_frames
 
-# Atoms that a model is learned on: a motif of one atom in two thousand has ten among them, and their moments through
-# four radii take some 100 MB.
+# Atoms for the fit of a model: a motif of one in two thousand atoms has ten of them, and their moments at four radii
+# need about 100 MB.
 SAMPLE_ATOMS = 20_000
 
 
 def open_checkpoint(folder: Any, detectors: Sequence[Any], options: dict[str, Any]) -> Checkpoint | None:
-    """The folder to keep results in, None if the user named none."""
+    """The folder for results, or None."""
     if folder is None:
         return None
     from hyperspy_motifs import __version__
@@ -38,14 +38,14 @@ def open_checkpoint(folder: Any, detectors: Sequence[Any], options: dict[str, An
         "options": options,
         "shape": [int(n) for n in signal.data.shape],
         "axes": dataclasses.asdict(store.Stamp.of(signal)) | {"shape": None},
-        # The first and the last frame tell one movie from another without reading it all.
+        # The first and the last frame identify a movie without reading all of it.
         "frames": [hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest() for image in ends],
     }
     return Checkpoint(folder, run)
 
 
 def is_large(signal: Any, table: AtomTable, checkpoint: Any) -> bool:
-    """Whether a model is learned on a sample: of stacks with many atoms, and of those that are to be continued."""
+    """Whether a model is fitted to a sample: for stacks with many atoms or with a checkpoint."""
     return n_frames(signal) > 1 and (len(table) > SAMPLE_ATOMS or checkpoint is not None)
 
 
@@ -69,8 +69,7 @@ def apply_to_all(
 
     scale = abs(store.Stamp.of(detectors[0]).scale[0])
     arrays = to_arrays(motif_model)
-    # Numbers of motifs mean nothing without the model, nor do results without the atoms they belong to; a title tells
-    # nothing of either.
+    # Numbers of motifs depend on the model, and results on the atoms; the title does not identify either.
     known = to_arrays(dataclasses.replace(motif_model, facts={}))
     key = digest_of(known | {"atoms": table.pixel_positions, "frames": table.frames})
     rows = {int(k): np.flatnonzero(table.frames == k) for k in np.unique(table.frames)}
@@ -99,7 +98,7 @@ def apply_to_all(
 
 
 def digest_of(arrays: Mapping[str, np.ndarray]) -> str:
-    """Eight hexadecimal digits that tell arrays from others, by their names, types, shapes and values to the last bit."""
+    """Eight hexadecimal digits that identify arrays by their names, types, shapes and exact values."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         values = np.ascontiguousarray(arrays[name])
@@ -111,9 +110,9 @@ def digest_of(arrays: Mapping[str, np.ndarray]) -> str:
 def order_by_frequency(
     found: dict[str, np.ndarray], motif_model: Any, tree: dict[str, Any]
 ) -> tuple[dict[str, np.ndarray], Any, dict[str, Any]]:
-    """Number the motifs anew, 0 the most frequent over all frames, in the results, the model and the tree alike.
+    """Number the motifs again, 0 the most frequent over all frames, in the results, the model and the tree alike.
 
-    The tree of the sample gets the atoms of all frames on its leaves.
+    The atoms of all frames are assigned to the leaves of the tree of the sample.
     """
     model, radii = motif_model.classifier, motif_model.classifier.radii_
     finest = found["radius_labels"][-1]
@@ -124,7 +123,7 @@ def order_by_frequency(
     cut = motif_model.finest_to_label
     chosen = new[motif_model.radius] if cut is None else _numbers(found["labels"], int(cut.max()) + 1)
     tree = _tree_of_all(tree, _leaves(model)[finest], new)
-    # A model of its own, with nothing of the atoms that it was fitted to.
+    # A separate model without the atoms of the fit.
     renamed = copy.copy(model)
     renamed._names = {radius: new[radius][model._names[radius]] for radius in radii}
     if cut is not None:
@@ -154,7 +153,7 @@ def order_by_frequency(
 
 
 def _numbers(labels: np.ndarray, n: int) -> np.ndarray:
-    """New number of each of `n` labels by frequency; those that occur nowhere come last."""
+    """New number of each of `n` labels by frequency; unused labels are last."""
     from hyperspy_motifs.clustering import by_frequency
 
     out = np.full(n, -1, np.int32)
@@ -175,7 +174,7 @@ def _leaves(model: Any) -> np.ndarray:
 
 def _tree_of_all(tree: dict[str, Any], leaf: np.ndarray, new: dict[float, np.ndarray]) -> dict[str, Any]:
     size = np.bincount(leaf, minlength=len(tree["parent"]))
-    # A parent comes before its children.
+    # Parents precede their children.
     for node in range(len(size) - 1, 0, -1):
         size[tree["parent"][node]] += size[node]
     merges = np.array(tree["merges"], float)

@@ -13,10 +13,10 @@ NODE = "Zernike"
 
 
 class ZernikeFeatures(FeatureAnalysis):
-    """Zernike moments of the discs round atoms: navigation axis atoms, signal axis modes.
+    """Zernike moments of the discs around atoms: navigation axis atoms, signal axis modes.
 
-    Being a ``Signal1D``, it takes HyperSpy's own ``decomposition``, ``cluster_analysis`` and plots. What each column
-    means, and its noise, lie in ``metadata.Zernike``.
+    As a ``Signal1D``, it supports HyperSpy's ``decomposition``, ``cluster_analysis`` and plots. ``metadata.Zernike``
+    holds the modes of the columns and their noise.
     """
 
     _signal_type = "zernike_features"
@@ -36,7 +36,7 @@ class ZernikeFeatures(FeatureAnalysis):
             Size of a pixel in `units`.
         units : str
         atoms : numpy.ndarray of int, shape (n,), optional
-            Which atoms of the image they are; all, in their order, if not given.
+            Indices of the atoms in the image; all atoms in order by default.
 
         Returns
         -------
@@ -76,7 +76,7 @@ class ZernikeFeatures(FeatureAnalysis):
 
     @property
     def noise_std(self) -> np.ndarray:
-        """Standard deviation of each moment by the noise of the image, shape (n, K) or (K,)."""
+        """Standard deviation of each moment due to the noise of the image, shape (n, K) or (K,)."""
         return np.asarray(self._node().get_item("noise_std"))
 
     @property
@@ -96,14 +96,14 @@ class ZernikeFeatures(FeatureAnalysis):
         return float(self._facts()["radius"])
 
     def take(self, index: Any, atoms: np.ndarray | None = None) -> ZernikeFeatures:
-        """The features of some atoms alone, in any order; HyperSpy's ``inav`` takes ranges only.
+        """The features of some atoms in any order; HyperSpy's ``inav`` supports only ranges.
 
         Parameters
         ----------
         index : array-like of int or bool
             Rows that are kept.
         atoms : numpy.ndarray of int, optional
-            Which atoms of the image they are from now on; those that they were if not given.
+            New indices of the atoms in the image; unchanged by default.
 
         Returns
         -------
@@ -112,10 +112,10 @@ class ZernikeFeatures(FeatureAnalysis):
         Raises
         ------
         ValueError
-            If these are the features of one atom alone, as of ``inav[3]``.
+            If these are the features of a single atom, such as ``inav[3]``.
         """
         if not self.axes_manager.navigation_dimension:
-            raise ValueError("These are the features of one atom: there is nothing to choose from.")
+            raise ValueError("These are the features of one atom: there is nothing to select.")
         chosen = np.asarray(index)
         rows = np.arange(len(self.data))[chosen if chosen.size else chosen.astype(np.int64)]
         axes = [axis.get_axis_dictionary() for axis in self.axes_manager._axes]
@@ -130,7 +130,7 @@ class ZernikeFeatures(FeatureAnalysis):
         return picked
 
     def _slicer(self, slices: Any, isNavigation: bool | None = None, out: Any = None) -> Any:
-        # The one place that HyperSpy's inav and isel go through: what is known of rows and columns goes with them.
+        # HyperSpy's inav and isel use this method only: it slices the metadata of rows and columns as well.
         sliced = super()._slicer(slices, isNavigation, out=out)
         if out is None and isinstance(sliced, ZernikeFeatures) and self.metadata.has_item(f"{NODE}.modes"):
             slice_node(self, sliced.metadata.get_item(NODE), slices, bool(isNavigation))
@@ -139,7 +139,7 @@ class ZernikeFeatures(FeatureAnalysis):
     def _node(self) -> Any:
         if not self.metadata.has_item(f"{NODE}.modes"):
             raise AttributeError(
-                "These features do not say what their columns are. Make them with patches.get_zernike_features()."
+                "These features do not record the modes of their columns. Make them with patches.get_zernike_features()."
             )
         return self.metadata.get_item(NODE)
 
@@ -166,12 +166,12 @@ class ZernikeFeatures(FeatureAnalysis):
         )
 
     def get_invariants(self, chirality: bool = False) -> Signal1D:
-        """Features that a rotation about the atom leaves as they are (see :func:`hyperspy_motifs.zernike.invariants`).
+        """Features that are invariant under rotations about the atom (see :func:`hyperspy_motifs.zernike.invariants`).
 
         Parameters
         ----------
         chirality : bool, optional
-            Append what tells a disc from its mirror image.
+            Append features that distinguish a disc from its mirror image.
 
         Returns
         -------
@@ -193,7 +193,7 @@ class ZernikeFeatures(FeatureAnalysis):
         Parameters
         ----------
         rotation_invariant : bool, optional
-            Lay out the rotation invariants instead of the moments.
+            Use the rotation invariants instead of the moments.
         random_state : int, optional
         **options
             Parameters of :class:`hyperspy_motifs.relaxation.ForceRelaxedLayout`.
@@ -214,7 +214,7 @@ class ZernikeFeatures(FeatureAnalysis):
         moments = self.get_moments()
         known = np.flatnonzero(moments.valid)
         if len(known) < 2:
-            raise ValueError(f"{len(known)} of these atoms have moments, a layout needs two at least.")
+            raise ValueError(f"{len(known)} of these atoms have moments, a layout needs at least two.")
         layout = np.full((len(moments), 2), np.nan, dtype=np.float32)
         moments = moments.take(known)
         values, noise = invariants(moments) if rotation_invariant else (moments.values, moments.noise_std)
@@ -223,7 +223,7 @@ class ZernikeFeatures(FeatureAnalysis):
         return layout
 
     def reconstruct(self) -> Any:
-        """The patches that the moments stand for (least squares).
+        """The patches reconstructed from the moments (least squares).
 
         Returns
         -------
@@ -236,7 +236,7 @@ class ZernikeFeatures(FeatureAnalysis):
         facts = self._facts()
         if len(np.unique(self.modes, axis=0)) < len(self.modes):
             raise ValueError(
-                "These features are of several detectors side by side, in units of their noise: they are no one patch. Make "
+                "These features are of several detectors side by side, in units of their noise: they do not form a patch. Make "
                 "features of one detector: image.get_atom_patches(...).get_zernike_features()."
             )
         basis = ZernikeBasis(self.n_max, facts["radius_px"])
@@ -254,7 +254,7 @@ class ZernikeFeatures(FeatureAnalysis):
         Parameters
         ----------
         angle : float or array-like of shape (n,)
-            Radians, from x towards y (clockwise as the image is shown).
+            Radians, from x towards y (clockwise on the screen).
 
         Returns
         -------
@@ -265,12 +265,12 @@ class ZernikeFeatures(FeatureAnalysis):
         return self._deepcopy_with_new_data(rotate_moments(np.asarray(self.data), self.modes, angle))
 
     def select(self, n: Any = None, m: Any = None) -> ZernikeFeatures:
-        """The features of some modes alone.
+        """The features of some modes.
 
         Parameters
         ----------
         n, m : int or sequence of int, optional
-            Radial and angular orders that are kept; the sign of m is not looked at, so that cosine and sine stay together.
+            Radial and angular orders that are kept, regardless of the sign of m, so that cosine and sine stay together.
 
         Returns
         -------
@@ -281,32 +281,32 @@ class ZernikeFeatures(FeatureAnalysis):
         return self.from_moments(kept, facts["radius"] / facts["radius_px"], facts["units"], self.atoms)
 
     def get_symmetry(self, folds: Any = (2, 3, 4, 6)) -> Any:
-        """How far each disc is symmetric under rotations and mirrors, freed from the bias of noise.
+        """Scores of the symmetry of each disc under rotations and reflections, corrected for the bias by noise.
 
         Parameters
         ----------
         folds : sequence of int, optional
-            Rotations to try.
+            Orders of rotation.
 
         Returns
         -------
         hyperspy_motifs.zernike.SymmetryScores
-            ``scores`` (n, len(folds)), ``mirror`` and ``axis`` (n,), each with its standard deviation by noise; formula and
-            source in :func:`hyperspy_motifs.zernike.get_symmetry`.
+            ``scores`` (n, len(folds)), ``mirror`` and ``axis`` (n,), each with its standard deviation due to noise;
+            formula and source in :func:`hyperspy_motifs.zernike.get_symmetry`.
         """
         from hyperspy_motifs.zernike import get_symmetry
 
         return get_symmetry(self.get_moments(), folds)
 
     def explain(self, labels: Any, groups: tuple[int, int] = (0, 1)) -> Any:
-        """Which modes tell two groups of atoms apart.
+        """The modes that distinguish two groups of atoms.
 
         Parameters
         ----------
         labels : array-like of int of shape (n,)
             Group of each atom, e.g. ``motifs.labels``.
         groups : (int, int), optional
-            The two to compare; -1 as the second one compares with all others.
+            The two groups; -1 as the second one means all others.
 
         Returns
         -------
@@ -319,7 +319,7 @@ class ZernikeFeatures(FeatureAnalysis):
     def plot_explanation(
         self, labels: Any, groups: tuple[int, int] = (0, 1), *, n_modes: int = 4, figure: Any = None
     ) -> Any:
-        """Draw the means of two groups of atoms, their difference, and the modes that tell them apart.
+        """Draw the means of two groups of atoms, their difference, and the modes that distinguish them.
 
         Parameters
         ----------
@@ -328,10 +328,10 @@ class ZernikeFeatures(FeatureAnalysis):
         groups : (int, int), optional
             As in :meth:`explain`.
         n_modes : int, optional
-            How many modes to show, the most telling first; cosine and sine of one (n, m) are shown as the one that they
-            make together.
+            Number of modes, in order of decreasing contribution; cosine and sine of one (n, m) are shown as their
+            sum.
         figure : matplotlib.figure.Figure or SubFigure, optional
-            Where to draw; a new figure if not given.
+            Axes to draw on; a new figure by default.
 
         Returns
         -------
@@ -342,12 +342,12 @@ class ZernikeFeatures(FeatureAnalysis):
         return plot_explanation(self, labels, groups, n_modes, figure)
 
     def plot_orders(self, *, ax: Any = None) -> Any:
-        """Draw what the moments of each radial order carry beside their noise.
+        """Draw the power of the moments of each radial order and that of their noise.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, optional
-            Where to draw; a new figure if not given.
+            Axes to draw on; a new figure by default.
 
         Returns
         -------
@@ -363,20 +363,20 @@ class ZernikeFeatures(FeatureAnalysis):
         )
 
     def calibrated(self, stretch: float, scale: float, units: str) -> ZernikeFeatures:
-        """The same features in the units that their image has now.
+        """The same features in the current units of their image.
 
         Parameters
         ----------
         stretch : float
-            Lengths in the units of now per unit of then.
+            Current units per former unit of length.
         scale : float
-            Size of a pixel, in the units of now.
+            Size of a pixel in current units.
         units : str
 
         Returns
         -------
         ZernikeFeatures
-            Itself where nothing has changed.
+            The same object if nothing has changed.
         """
         facts = self._facts()
         radius = facts["radius"] * stretch

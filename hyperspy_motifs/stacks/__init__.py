@@ -1,7 +1,7 @@
-"""The frames of a stack, one after another or on the workers of a cluster, with what is done already kept in a folder.
+"""Processing of the frames of a stack, locally or on the workers of a cluster, with results stored in a folder.
 
-:func:`run_frames` hands each frame to a function of arrays; with a client of ``dask.distributed`` in place the frames go
-to its workers. A :class:`Checkpoint` keeps the result of every frame, so that an interrupted run goes on where it stopped.
+:func:`run_frames` passes each frame to a function of arrays; if a client of ``dask.distributed`` exists, its workers
+process the frames. A :class:`Checkpoint` stores the result of every frame, so that an interrupted run can continue.
 """
 
 import lazy_loader

@@ -10,28 +10,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 _RUN = "run.json"
-# Of what the files of a run hold and which frames stand for all: raised with every change that makes older files no match for
-# new ones, as versions of the package are not told apart between releases.
+# Version of the content of the files and of the choice of the sample. It increases with every incompatible change,
+# because the version of the package changes only with releases.
 _FORMAT = 2
 
 
 class Checkpoint:
-    """A folder with one file for every step and frame that is done.
+    """A folder with one file for every completed step and frame.
 
-    One ``.npz`` a frame rather than one growing file: frames have different numbers of atoms, may come in any order, and a
-    file that is put in place by renaming is there whole or not at all, whenever a run is killed, on any file system.
+    One ``.npz`` per frame is used instead of one growing file: frames have different numbers of atoms and may be
+    completed in any order, and a file that is written by renaming is always complete on any file system.
 
     Parameters
     ----------
     folder : path
-        Made if it is not there.
+        Created if it does not exist.
     run : mapping
-        What the run was asked to do on which data, in JSON types: a folder of another run is refused.
+        Arguments and data of the run, in JSON types: a folder of another run is rejected.
 
     Raises
     ------
     ValueError
-        If the folder holds results of another run, or of the package as it was before.
+        If the folder contains results of another run, or of an incompatible version of the package.
     """
 
     def __init__(self, folder: str | os.PathLike[str], run: Mapping[str, Any]) -> None:
@@ -43,19 +43,19 @@ class Checkpoint:
             before, now = json.loads(path.read_text(encoding="utf-8")), json.loads(text)
             if before.get("format") != _FORMAT:
                 raise ValueError(
-                    f"The folder {self.folder} was written by another state of this package, with which its results cannot be "
-                    "continued. Give another folder as checkpoint=, or remove that one."
+                    f"The folder {self.folder} was written by another version of this package, and this version cannot "
+                    "continue its results. Use another folder for checkpoint=, or delete this one."
                 )
             if before != now:
                 differ = sorted(k for k in {*before, *now} if before.get(k) != now.get(k))
                 raise ValueError(
-                    f"The folder {self.folder} holds results of another run ({', '.join(differ)} differ). Give another folder "
-                    "as checkpoint=, or remove that one."
+                    f"The folder {self.folder} contains results of another run ({', '.join(differ)} differ). Use "
+                    "another folder for checkpoint=, or delete this one."
                 )
         else:
             if any(self.folder.glob("*.npz")):
                 raise ValueError(
-                    f"The folder {self.folder} holds other files. Give an empty one as checkpoint=."
+                    f"The folder {self.folder} contains other files. Use an empty folder for checkpoint=."
                 )
             self._put(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
@@ -64,7 +64,7 @@ class Checkpoint:
         return self.folder / f"{step}_{number:06d}.npz"
 
     def load(self, step: str, number: int) -> dict[str, NDArray[Any]] | None:
-        """The result of a step on a frame, None where it is not done."""
+        """The result of a step on a frame, or None."""
         path = self.path(step, number)
         if not path.exists():
             return None
@@ -72,7 +72,7 @@ class Checkpoint:
             return {name: stored[name] for name in stored.files}
 
     def save(self, step: str, number: int, result: Mapping[str, NDArray[Any]]) -> None:
-        """Keep the result of a step on a frame."""
+        """Store the result of a step on a frame."""
 
         def write(partial: Path) -> None:
             with open(partial, "wb") as file:

@@ -11,14 +11,14 @@ import numba
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-# Frames on their way for each thread of a worker: one that is computed, one whose pixels are there already.
+# Scheduled frames for each thread of a worker: one in computation, one with pixels already sent.
 _AHEAD = 2
-# A frame that took this many workers down with it is not tried again.
+# A frame during which this many workers failed is not tried again.
 _ATTEMPTS = 3
 
 
 def running_client() -> Any:
-    """The client of ``dask.distributed`` that is in place, or None."""
+    """The current client of ``dask.distributed``, or None."""
     distributed = sys.modules.get("distributed")
     if distributed is None:
         return None
@@ -31,7 +31,7 @@ def running_client() -> Any:
 def on_one_thread(
     function: Callable[..., Any], images: Sequence[Any], number: int, arguments: tuple[Any, ...]
 ) -> Any:
-    """Compute one frame as a task among others: the frames keep the processor busy, so its kernels get one thread."""
+    """Compute one frame as a task: frames are processed in parallel, so its kernels use one thread."""
     before = numba.get_num_threads()
     numba.set_num_threads(1)
     try:
@@ -47,9 +47,9 @@ def on_workers(
     images_of: Callable[[int], Sequence[Any]],
     jobs: Sequence[tuple[int, tuple[Any, ...]]],
 ) -> Generator[tuple[int, Any]]:
-    """Yield number and result of every frame as they are finished; a few of them are on their way at a time.
+    """Yield number and result of every frame on completion; a few frames are scheduled at a time.
 
-    The task of a frame carries all that it needs, so a worker that is lost costs no more than its frames' time.
+    The task of a frame contains all its inputs, so a lost worker costs only the time of its frames.
     """
     from distributed import as_completed
     from distributed.client import FutureCancelledError
@@ -87,13 +87,14 @@ def on_workers(
 
 
 class RemoteTask:
-    """One long task on a worker, before the frames that wait: it is begun here and its result asked for later.
+    """One long task on a worker with priority over waiting frames: it is started here, and its result is requested
+    later.
 
     Parameters
     ----------
     client : distributed.Client
     function, images, number, arguments
-        As :func:`run_frames` has them, of one call.
+        As in :func:`run_frames`, for one call.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class RemoteTask:
         self._future = _submit(client, function, images, number, arguments, priority=1)
 
     def result(self) -> Any:
-        """What the task returns, or None where it was lost with its workers."""
+        """Result of the task, or None if it was lost with its workers."""
         from distributed.client import FutureCancelledError
         from distributed.scheduler import KilledWorker
 
@@ -118,20 +119,20 @@ class RemoteTask:
             return None
 
     def raise_early(self) -> None:
-        """Raise what the task has raised, where it has failed by now."""
+        """Raise the exception of the task if it has failed."""
         if self._future.status == "error":
             self.result()
 
     def cancel(self) -> None:
-        """Leave it."""
+        """Cancel the task."""
         _cancel(self._client, [self._future])
 
 
 def _cancel(client: Any, futures: list[Any]) -> None:
-    """Cancel tasks, where there is still somebody to tell: else what ended the run is the error that counts."""
+    """Cancel tasks if the client is still connected; otherwise the error that ended the run is reported."""
     from distributed.client import ClosedClientError
 
-    # A closed client, a connection that is lost or silent, a closed loop.
+    # A closed client, a lost or unresponsive connection, a closed loop.
     with contextlib.suppress(ClosedClientError, OSError, RuntimeError):
         client.cancel(futures)
 
@@ -153,13 +154,13 @@ def _submit(
 
 
 def _sendable(image: Any) -> Any:
-    """A dask array as it is where a worker can read its file, else its pixels: an open HDF5 file cannot be sent."""
+    """The dask array itself if a worker can read its file, otherwise its pixels: an open HDF5 file cannot be sent."""
     if not hasattr(image, "dask"):
         return image
     from distributed.protocol.pickle import dumps
 
     try:
         dumps(image)
-    except Exception:  # whatever the object that holds the file raises, the pixels can be sent
+    except Exception:  # for any exception of the object of the file, the pixels can be sent
         return np.asarray(image.compute(scheduler="synchronous"))
     return image

@@ -26,20 +26,20 @@ def run_frames(
     Parameters
     ----------
     function : callable
-        Of a list of arrays of shape (rows, columns), one a detector; to be found by name in a module, as workers
-        import it. Its result is a mapping of arrays.
+        Of a list of arrays of shape (rows, columns), one per detector; defined in a module, because workers import it
+        by name. Its result is a mapping of arrays.
     images_of : callable
-        Gives the images of a frame by its number: NumPy or dask arrays, so that nothing is read before its turn.
+        Returns the images of a frame by its number: NumPy or dask arrays, so that frames are read on demand.
     jobs : sequence of (int, tuple)
         Numbers of the frames and further arguments.
     step : str
-        What the files of `checkpoint` are called.
+        Name of the files of `checkpoint`.
     checkpoint : Checkpoint, optional
-        Frames that it holds are not computed again; others are kept in it as they come.
+        Stored frames are not computed again; results of other frames are added.
     done : callable, optional
         Called after every frame.
     found : callable, optional
-        Called with number and result of every frame, in the order in which they come.
+        Called with number and result of every frame, in the order of completion.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def run_frames(
         if client is None
         else on_workers(client, function, images_of, left)
     )
-    # Tasks that wait are cancelled when a frame's error ends the loop, not when its traceback is let go.
+    # Waiting tasks are cancelled when an error ends the loop, and not when its traceback is released.
     with contextlib.closing(computed):
         for number, result in computed:
             if checkpoint is not None:

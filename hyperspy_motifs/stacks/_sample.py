@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 
 def spread_order(n: int) -> NDArray[np.int64]:
-    """Return the numbers 0 to n - 1 in an order of which every beginning is spread over all of them.
+    """Return the numbers 0 to n - 1 in an order in which every initial part is evenly distributed.
 
-    Van der Corput's sequence, the binary digits of 0, 1, 2... in reverse behind the point: the gaps that a beginning leaves
-    differ by no more than a factor of two, and what rounding adds.
+    Van der Corput's sequence, the binary digits of 0, 1, 2... in reverse behind the point: the gaps of an initial
+    part differ by at most a factor of two, apart from rounding.
 
     Examples
     --------
@@ -23,24 +23,26 @@ def spread_order(n: int) -> NDArray[np.int64]:
     for _ in range(digits):
         places, numbers = 2 * places + numbers % 2, numbers // 2
     frames = places * n >> digits
-    # Of no frames the sequence has its first place all the same.
+    # The sequence has a first element even without frames.
     return frames[np.sort(np.unique(frames, return_index=True)[1])][:n]
 
 
 class FrameSample:
-    """Frames, spread over a stack, that hold a number of atoms together, chosen while their atoms are being found.
+    """A sample of frames, distributed over a stack, with a given total number of atoms; it is chosen while atoms are
+    found.
 
-    Frames are taken in the order of :func:`spread_order` until the next one does not fit, so that the sample is known as soon
-    as its own frames are, whatever is found in the others. A frame that is too large for what is left is taken all the same
-    while less than half of the atoms are there: a few in a dark frame say nothing of the stack.
+    Frames are added in the order of :func:`spread_order` until the next one exceeds the limit, so that the sample
+    depends only on its own frames. While the sample has less than half of the atoms, a frame that exceeds the limit
+    is also added, because the few atoms of a dark frame do not represent the stack.
 
     Parameters
     ----------
     n_frames : int
         Frames of the stack.
     most : int
-        Atoms of the sample. All frames are taken where they hold no more than this; one frame is always taken. Else it holds at
-        least half of this, and no more unless one frame has more than half.
+        Largest number of atoms. All frames are used if they have no more atoms than this; one frame is always used.
+        Otherwise the sample has at least half of this number, and more than this number only if one frame has more
+        than half.
     """
 
     def __init__(self, n_frames: int, most: int) -> None:
@@ -51,17 +53,17 @@ class FrameSample:
         self._most = self._left = most
 
     def add(self, number: int, count: int) -> None:
-        """Take the number of atoms of one frame; frames may come in any order."""
+        """Add the number of atoms of one frame; frames may be added in any order."""
         self._counts[number] = count
         while self._next is not None and self._next in self._counts:
             self._decide(self._next, self._counts.pop(self._next))
 
     def frames(self) -> NDArray[np.int64] | None:
-        """Numbers of the frames, ascending, shape (k,); None while a frame that decides is not known."""
+        """Numbers of the frames, ascending, shape (k,); None while a required frame is missing."""
         return None if self._next is not None else np.array(sorted(self._chosen), np.int64)
 
     def _decide(self, number: int, count: int) -> None:
-        """Take the frame whose turn it is, or end the sample there."""
+        """Add the next frame, or end the sample."""
         fits = count <= self._left or 2 * self._left > self._most
         if fits and count:
             self._chosen.append(number)
@@ -71,19 +73,19 @@ class FrameSample:
 
 
 def sample_of_frames(counts: Mapping[int, int], n_frames: int, most: int) -> NDArray[np.int64] | None:
-    """Return the frames of a :class:`FrameSample` of which the atoms are counted.
+    """Return the frames of a :class:`FrameSample` with counted atoms.
 
     Parameters
     ----------
     counts : mapping of int to int
-        Atoms of the frames that are known, by number; frames without atoms are not taken.
+        Number of atoms of each known frame; frames without atoms are not used.
     n_frames, most : int
-        As :class:`FrameSample` has them.
+        As in :class:`FrameSample`.
 
     Returns
     -------
     (k,) int64 array or None
-        Ascending; None while a frame that decides is not known.
+        Ascending; None while a required frame is missing.
     """
     sample = FrameSample(n_frames, most)
     for number, count in counts.items():

@@ -1,14 +1,14 @@
-"""How a result lies in ``signal.metadata.Motifs``, and nothing else.
+"""Storage of a result in ``signal.metadata.Motifs``.
 
-This package alone knows that schema. HyperSpy copies metadata through every slice and every file, and drops whatever
-lies on a signal instance, so the result lives there as arrays of one dimension or more, ASCII strings, scalars and one
-nested signal. Lists and tuples are kept out: one of them makes HyperSpy forget the class of every signal beside it.
+Only this package depends on the schema. HyperSpy keeps metadata in every slice and every file, but not attributes of
+a signal instance. The result is therefore stored as arrays of one dimension or more, ASCII strings, scalars and one
+nested signal. Lists and tuples are avoided, because one of them removes the class of every signal in the same node.
 
-A *stamp* of the image's axes is written with the result. Where the axes have changed since,
+A *stamp* of the image's axes is written with the result. If the axes have changed since,
 
-- the same number of pixels means that the image was calibrated anew: pixel positions are the truth, and are converted;
-- another number of pixels means that it was cropped, rebinned or sliced: calibrated positions are the truth, and the
-  atoms that no longer lie in the image are left out.
+- the same number of pixels means that the image was calibrated again: pixel positions are kept, and values in axis
+units are converted; - another number of pixels means that it was cropped, rebinned or sliced: calibrated positions
+are kept, and atoms outside the image are removed.
 """
 
 import lazy_loader

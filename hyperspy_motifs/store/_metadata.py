@@ -28,25 +28,24 @@ NODE = "Motifs"
 ATOMS_NODE = "Atoms"
 MASK_NODE = "No_data"
 SCHEMA_VERSION = 2
-# Frames of the stack that a slice of it holds: HyperSpy does not say which one inav[k] was.
+# Frames of a stack in a slice of it: HyperSpy does not record the index of inav[k].
 _PICKED = "picked"
 
 
 def has_result(signal: Any) -> bool:
-    """Whether `signal` carries motifs."""
+    """Whether `signal` has motifs."""
     return bool(signal.metadata.has_item(NODE))
 
 
 def edition(signal: Any) -> int:
-    """Number of times that the result of `signal` was written: a view is stale when this has moved on."""
+    """Number of times that the result of `signal` was written: a view is outdated if this number has changed."""
     return int(signal.metadata.get_item(f"{NODE}.edition", default=0))
 
 
 def write(signal: Any, record: Record) -> None:
-    """Put `record` into the metadata of `signal`.
+    """Write `record` to the metadata of `signal`.
 
-    The node is made ready first and set by one assignment, so that an interrupt leaves the old or the new result, never
-    a mixture.
+    The complete node is set by one assignment, so that an interrupt leaves either the old or the new result.
     """
     node: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -76,12 +75,12 @@ def write(signal: Any, record: Record) -> None:
 
 
 def read(signal: Any) -> Record:
-    """Record of `signal`, for the axes that it has now.
+    """Record of `signal` for its current axes.
 
     Raises
     ------
     ValueError
-        If the signal carries no motifs, damaged ones, or those of a later version of this package.
+        If the signal has no motifs, damaged ones, or those of a later version of this package.
     """
     if not has_result(signal):
         raise ValueError("This image has no motifs yet. Call find_motifs() first.")
@@ -101,14 +100,14 @@ def read(signal: Any) -> Record:
         record = _record_of(node, version)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"The motifs of this image are damaged ({error}). Call find_motifs() again, or load the file anew."
+            f"The motifs of this image are damaged ({error}). Call find_motifs() again, or load the file again."
         ) from error
     now = Stamp.of(signal)
     picked = _picked(node)
     dropped = len(now.navigation_shape) < len(record.stamp.navigation_shape)
     if picked is None and dropped and len(record.frames):
         warnings.warn(
-            "A frame was picked out of a stack, and HyperSpy does not say which: its motifs cannot be told. "
+            "A frame was selected from a stack, but HyperSpy does not record which one: its motifs cannot be identified. "
             "Use s.inav[k : k + 1] instead of s.inav[k].",
             UserWarning,
             stacklevel=3,
@@ -140,13 +139,13 @@ def _record_of(node: Any, version: int) -> Record:
 
 
 def remove(signal: Any) -> None:
-    """Take the result out of the metadata of `signal`, if there is one."""
+    """Remove the result, if any, from the metadata of `signal`."""
     if has_result(signal):
         delattr(signal.metadata, NODE)
 
 
 def write_atoms(signal: Any, columns: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
-    """Put found atoms (`columns` of n rows) and what was estimated on the way (`facts`, JSON types) into the metadata."""
+    """Write the detected atoms (`columns` of n rows) and estimated values (`facts`, JSON types) to the metadata."""
     node = {
         "schema_version": SCHEMA_VERSION,
         "columns": {k: frozen(v) for k, v in columns.items()},
@@ -157,7 +156,7 @@ def write_atoms(signal: Any, columns: Mapping[str, np.ndarray], facts: Mapping[s
 
 
 def load_atoms(signal: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-    """Columns and facts of the atoms that `signal` carries, for the axes that it has now; None if there are none."""
+    """Columns and facts of the atoms of `signal` for its current axes; None if there are none."""
     if not signal.metadata.has_item(f"{ATOMS_NODE}.columns"):
         return None
     node = signal.metadata.get_item(ATOMS_NODE)
@@ -211,7 +210,7 @@ def read_mask(signal: Any) -> np.ndarray | None:
 
 
 def pick_frames(signal: Any, sliced: Any, numbers: np.ndarray) -> None:
-    """Note in `sliced`, a slice of `signal`, which of its frames (flat `numbers`) are left."""
+    """Record in `sliced`, a slice of `signal`, the remaining frames (flat `numbers`)."""
     shape = Stamp.of(signal).navigation_shape
     for name in (NODE, ATOMS_NODE):
         if not sliced.metadata.has_item(f"{name}.stamp"):

@@ -1,4 +1,4 @@
-"""Values as HyperSpy keeps them in metadata through every slice and file, and back."""
+"""Conversion of values to types that HyperSpy's metadata preserve, and back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ._stamp import Stamp
 
 
 def frozen(values: Any, dtype: Any = None) -> np.ndarray:
-    """A read-only copy of at least one dimension: a view handed to users cannot change the stored result."""
+    """A read-only copy of at least one dimension: users cannot change the stored result through it."""
     array = np.array(np.atleast_1d(np.asarray(values)), dtype=dtype, copy=True)
     array.flags.writeable = False
     return array
@@ -35,7 +35,7 @@ def _plain(value: Any) -> Any:
         return value.item()
     if isinstance(value, np.ndarray):
         return value.tolist()
-    raise TypeError(f"{type(value).__name__} cannot be kept with the motifs")
+    raise TypeError(f"{type(value).__name__} cannot be stored with the motifs")
 
 
 def mapping_to_node(mapping: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Names of earlier schemas as those of this one: the only place that knows them."""
+"""Names of earlier schemas and their current names."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _NEW = {
 
 
 def stored_key(key: str, version: int) -> str:
-    """Name under which schema `version` keeps `key`."""
+    """Name of `key` in schema `version`."""
     return _KEYS.get(key, key) if version < 2 else key
 
 
 def new_names(mapping: Mapping[str, Any], version: int) -> dict[str, Any]:
-    """What schema `version` keeps, under the names of this one; mappings within it as well."""
+    """Content of schema `version` with the current names, including nested mappings."""
     if version >= 2:
         return dict(mapping)
     out = {_NEW.get(k, k): new_names(v, version) if isinstance(v, Mapping) else v for k, v in mapping.items()}

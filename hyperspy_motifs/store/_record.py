@@ -1,4 +1,4 @@
-"""The result as plain arrays, and what becomes of it when the axes of its image change."""
+"""The result as plain arrays, and its conversion after a change of the axes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ._stamp import Stamp
 
 @dataclass(frozen=True)
 class Record:
-    """Everything that ``find_motifs`` found, as plain arrays.
+    """The result of ``find_motifs`` as plain arrays.
 
     Attributes
     ----------
@@ -24,26 +24,27 @@ class Record:
         Further columns of the atoms (amplitude, width, uncertainty ...).
     labels, probabilities : numpy.ndarray of shape (n,)
     names : dict of int to str
-        Names that the user gave to motifs.
+        Names of motifs that the user has set.
     radii : numpy.ndarray of shape (l,)
         In nearest-neighbour distances.
     radius_labels, radius_probabilities : numpy.ndarray of shape (l, n)
     layouts : numpy.ndarray of shape (l, n, 2)
     chosen : int
-        Index of the radius that `labels` come from.
+        Index of the radius of `labels`.
     tree : dict of str to numpy.ndarray
     cells : dict of str to numpy.ndarray, str or scalar
     features : signal or None
-        Features at the chosen radius, navigation axis: atoms. None for a large stack, whose features would fill the memory.
+        Features at the chosen radius, navigation axis: atoms. None for a large stack, whose features would need too
+        much memory.
     model : numpy.ndarray of uint8 or None
-        For such a stack: what was learned on a sample of its frames, the bytes of
+        For such a stack: the model that was fitted to a sample of its frames, as bytes of
         :func:`hyperspy_motifs.models.to_bytes`.
     kept : numpy.ndarray of int or None
-        After a crop, the atoms of the stored result that remain: `cells` still counts the old ones.
+        After a crop, the remaining atoms of the stored result: `cells` still refers to the original numbers.
     stretch : float
-        Lengths in the units that the image has now, per unit that it had when `cells` was made.
+        Current units of length per unit at the time of `cells`.
     parameters : dict
-        What was asked, and what was estimated; JSON types only.
+        Arguments and estimated values; JSON types only.
     previous : dict
         `labels`, `probabilities` and `names` before the last edit, for undo; empty if there was none.
     """
@@ -70,7 +71,7 @@ class Record:
     stretch: float = 1.0
 
     def subset(self, keep: np.ndarray) -> Record:
-        """The same record with the atoms of mask `keep` alone, which are remembered as `kept`."""
+        """The same record with only the atoms of mask `keep`, whose indices are stored as `kept`."""
         index = np.flatnonzero(keep)
         previous = dict(self.previous)
         for key in ("labels", "probabilities"):
@@ -95,7 +96,7 @@ class Record:
 
 
 def fit_to(record: Record, stamp: Stamp, picked: np.ndarray | None = None) -> Record:
-    """`record` as it holds for an image whose axes are those of `stamp`; `picked` are the frames that are left of it."""
+    """`record` for an image with the axes of `stamp`; `picked` are the remaining frames."""
     old = record.stamp
     if old == stamp:
         return record
@@ -124,7 +125,7 @@ def fit_to(record: Record, stamp: Stamp, picked: np.ndarray | None = None) -> Re
 
 
 def _stretched(parameters: dict[str, Any], factor: float) -> dict[str, Any]:
-    """Parameters whose lengths are in the units that the image has now."""
+    """Parameters with lengths in the current units of the image."""
     lengths: tuple[str, ...] = ("spacing", "separation")
     if parameters.get("radius_units") == "axes" and parameters.get("radius") != "auto":
         lengths = (*lengths, "radius")
@@ -137,7 +138,7 @@ def _stretched(parameters: dict[str, Any], factor: float) -> dict[str, Any]:
 def _move_frames(
     frames: np.ndarray, old: Stamp, new: Stamp, picked: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Flat frame numbers of `old` as those of `new`, and which of them are left."""
+    """Flat frame numbers of `old` as those of `new`, and a mask of the remaining ones."""
     if picked is not None and len(picked) == np.prod(new.navigation_shape, dtype=int):
         place = np.full(int(np.prod(old.navigation_shape, dtype=int)), -1)
         place[picked] = np.arange(len(picked))
@@ -146,7 +147,7 @@ def _move_frames(
     if old.navigation_shape == new.navigation_shape:
         return frames, np.ones(len(frames), bool)
     if len(old.navigation_shape) != len(new.navigation_shape):
-        # A frame picked out of a stack: HyperSpy no longer tells which, except where there was one to pick.
+        # A frame selected from a stack: HyperSpy does not record which one, unless there was only one.
         single = int(np.prod(old.navigation_shape, dtype=int)) == 1
         return np.zeros_like(frames), np.full(len(frames), single)
     # HyperSpy lists navigation axes fastest first; flat numbers are in C order, slowest first.

@@ -1,4 +1,4 @@
-"""The axes that a result belongs to."""
+"""The axes of a result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LENGTHS = {
 
 @dataclass(frozen=True)
 class Stamp:
-    """Axes of the image that a result belongs to: x then y, navigation axes in HyperSpy's order.
+    """Axes of the image of a result: x then y, navigation axes in HyperSpy's order.
 
     Where pixels are oblong they are those of the image resampled to the finer of the two scales.
     """
@@ -34,7 +34,7 @@ class Stamp:
 
     @classmethod
     def of(cls, signal: Any) -> Stamp:
-        """Stamp of the axes that `signal` has now."""
+        """Stamp of the current axes of `signal`."""
         ax, ay = signal.axes_manager.signal_axes
         navigation = signal.axes_manager.navigation_axes
         shape, scale = (int(ax.size), int(ay.size)), (float(ax.scale), float(ay.scale))
@@ -83,6 +83,6 @@ def length_ratio(one: str, other: str) -> float | None:
 
 
 def axis_units(axis: Any) -> str:
-    """Units of a HyperSpy axis as text; ``"px"`` where it has none."""
+    """Units of a HyperSpy axis as text; ``"px"`` if it has none."""
     units = str(axis.units)
     return _PIXELS if units in ("<undefined>", "", "t.Undefined", "None") else units

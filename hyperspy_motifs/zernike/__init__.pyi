@@ -36,6 +36,9 @@ from ._moments import window_limits as window_limits
 from ._noise import NoiseModel as NoiseModel
 from ._noise import estimate_noise as estimate_noise
 from ._noise import whiten as whiten
+from ._noise_units import MomentsLike as MomentsLike
+from ._noise_units import noise_unit as noise_unit
+from ._noise_units import noise_units as noise_units
 from ._orders import OrderSpectrum as OrderSpectrum
 from ._orders import choose_basis as choose_basis
 from ._orders import choose_n_max as choose_n_max
@@ -43,6 +46,7 @@ from ._orders import limit_n_max as limit_n_max
 from ._patch_moments import get_patch_moments as get_patch_moments
 from ._principal import PrincipalFeatures as PrincipalFeatures
 from ._principal import get_principal_features as get_principal_features
+from ._principal_axes import PrincipalAxes as PrincipalAxes
 from ._radial import radial_polynomials as radial_polynomials
 from ._stack import stack_moments as stack_moments
 from ._symmetry import SymmetryScores as SymmetryScores

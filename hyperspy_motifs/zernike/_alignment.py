@@ -1,4 +1,4 @@
-"""Distance of two patterns at the rotation (and reflection) that brings them nearest."""
+"""Distance of two patterns at the rotation (and reflection) of best fit."""
 
 from typing import NamedTuple
 
@@ -11,19 +11,19 @@ from hyperspy_motifs.threads import over_rows
 
 from ._modes import partner_columns, to_complex
 
-# Grid angles a period of the finest term: a maximum cannot hide between them.
+# Grid angles per period of the finest term: no maximum is missed between them.
 _PER_PERIOD = 8
-# Candidates: grid maxima that refinement could still lift to the top (1 - cos(pi / 8) = 0.076).
+# Candidates: grid maxima that could become the largest one after refinement (1 - cos(pi / 8) = 0.076).
 _SLACK = 0.08
 
 
 class Alignment(NamedTuple):
-    """Each of n patterns against each of r references.
+    """Alignment of n patterns to r references.
 
     Attributes
     ----------
     angles : (n, r) float64 array
-        Rotation in radians, -pi to pi, from x towards y, that brings the reference onto the pattern.
+        Rotation in radians, -pi to pi, from x towards y, from the reference to the pattern.
     reflected : (n, r) bool array
         Whether the reference was mirrored (y -> -y) before that rotation.
     distance : (n, r) float64 array
@@ -94,7 +94,7 @@ def _best_angle(re, im, cosine, sine, grid):
 
 @nb.njit(cache=True, fastmath={"contract"}, **INNER)
 def _align_pair(a, b, order, reflection, cosine, sine):
-    """Angle, whether reflected, and squared distance of one pattern against one reference."""
+    """Angle, reflection, and squared distance of one pattern from one reference."""
     grid = np.empty(cosine.shape[1], np.float32)
     norm = 0.0
     for k in range(len(order)):
@@ -111,7 +111,7 @@ def _align_pair(a, b, order, reflection, cosine, sine):
             re[order[k]] += x * u + y * v
             im[order[k]] += y * u - x * v
         value, angle = _best_angle(re, im, cosine, sine, grid)
-        # A pattern with a mirror axis fits both ways: it counts as not reflected.
+        # A pattern with a mirror axis fits both: it is then not reflected.
         if value > best + 1e-6 * norm:
             best, best_angle, mirrored = value, angle, mirror == 1
     return best_angle, mirrored, norm - 2.0 * best
@@ -132,9 +132,11 @@ def _complex(values, modes, weights):
     if weights is not None:
         scale = np.asarray(weights, dtype=real.dtype)
         if scale.shape != (real.shape[-1],):
-            raise ValueError(f"{real.shape[-1]} weights are needed, one a mode, not {scale.shape}.")
+            raise ValueError(f"{real.shape[-1]} weights are needed, one per mode, not {scale.shape}.")
         if not np.allclose(scale, scale[partner_columns(modes)], rtol=1e-3):
-            raise ValueError("Sine and cosine of one mode need the same weight, or it is no rotation.")
+            raise ValueError(
+                "Sine and cosine of one mode need the same weight, otherwise this is not a rotation."
+            )
         real = real * scale
     return to_complex(real, modes)
 
@@ -173,7 +175,7 @@ def align(
     reflection: bool = False,
     weights: ArrayLike | None = None,
 ) -> Alignment:
-    r"""Align many patterns with a few references.
+    r"""Align many patterns to a few references.
 
     Parameters
     ----------
@@ -184,7 +186,7 @@ def align(
     modes : (K, 2) int array
         (n, m) of the moments.
     reflection : bool
-        Try the mirror image of each reference as well.
+        Whether to include the mirror image of each reference.
     weights : (K,) array_like, optional
         Factor for each moment, for example 1 / noise, equal for sine and cosine of a mode.
 
@@ -202,10 +204,9 @@ def align(
             = |A|^2 + |B|^2 - 2 \max_\theta \Re \sum_m c_m e^{-i m \theta},
         \quad c_m = \sum_n A_{nm} B_{nm}^*,
 
-    a trigonometric polynomial of few terms (Revaud, Lavoué and Baskurt, IEEE TPAMI 31 (2009) 627). It is
-    evaluated on 8 angles a period of its finest term, and each grid maximum that could be the largest
-    is refined by Newton's method, so the result is exact. A reference with n-fold symmetry has n
-    equal angles; one of them is given.
+    a trigonometric polynomial of few terms (Revaud, Lavoué and Baskurt, IEEE TPAMI 31 (2009) 627). It is evaluated at
+    8 angles per period of its finest term, and each grid maximum that could be the largest is refined by Newton's
+    method, so the result is exact. A reference with n-fold symmetry has n equal angles; one of them is given.
     """
     a, kept = _complex(np.atleast_2d(np.asarray(moments)), modes, weights)
     b, _ = _complex(np.atleast_2d(np.asarray(references)), modes, weights)
@@ -220,7 +221,7 @@ def aligned_distance(
     reflection: bool = False,
     weights: ArrayLike | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return distance and angle of patterns, row by row, at the rotation that brings them nearest.
+    """Return distance and angle of patterns, row by row, at the rotation of best fit.
 
     Parameters
     ----------
@@ -234,7 +235,7 @@ def aligned_distance(
     distance : (n,) array
         Distance after alignment.
     angle : (n,) array
-        Rotation in radians that brings b onto a.
+        Rotation in radians from b to a.
     """
     first, second = np.broadcast_arrays(np.atleast_2d(np.asarray(a)), np.atleast_2d(np.asarray(b)))
     x, kept = _complex(first, modes, weights)

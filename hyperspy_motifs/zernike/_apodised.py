@@ -1,4 +1,4 @@
-"""Zernike polynomials under a Gaussian: a disc with a soft rim."""
+"""Zernike polynomials with a Gaussian weight: a disc with a soft edge."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,8 @@ from ._radial import radial_polynomials
 class ApodisedZernikeBasis(DiscBasis):
     """Zernike polynomials times a Gaussian, made orthonormal again within each angular order.
 
-    The Gaussian fades what lies near the rim, where a neighbour half inside the disc moves the moments of
-    the plain polynomials. See `DiscBasis` for the order of the modes, the normalisation and the
-    integration over pixels.
+    The Gaussian reduces the weight near the edge, where a neighbour partly inside the disc changes the moments of the
+    plain polynomials. See `DiscBasis` for the order of the modes, the normalisation and the integration over pixels.
 
     Parameters
     ----------
@@ -21,7 +20,7 @@ class ApodisedZernikeBasis(DiscBasis):
     radius : float
         Radius of the disc in pixels.
     width : float
-        Standard deviation of the Gaussian over the radius; 0.5 leaves exp(-2) = 0.14 at the rim.
+        Standard deviation of the Gaussian over the radius; 0.5 gives exp(-2) = 0.14 at the edge.
 
     Notes
     -----
@@ -32,7 +31,7 @@ class ApodisedZernikeBasis(DiscBasis):
 
     def __init__(self, n_max: int, radius: float, width: float = 0.5) -> None:
         if not np.isfinite(width) or width <= 0:
-            raise ValueError(f"The width must be a positive part of the radius, not {width!r}.")
+            raise ValueError(f"The width must be a positive fraction of the radius, not {width!r}.")
         super().__init__(n_max, radius)
         self.width = float(width)
         node, weight = np.polynomial.legendre.leggauss(2 * self.n_max + 32)
@@ -48,7 +47,7 @@ class ApodisedZernikeBasis(DiscBasis):
 
     @property
     def parameters(self) -> dict[str, float | int | str]:
-        """What makes an equal basis: the name of the class and its arguments."""
+        """Identity of a basis: the name of the class and its arguments."""
         return {**super().parameters, "width": self.width}
 
     def _gaussian(self, rho):

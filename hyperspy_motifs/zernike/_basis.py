@@ -43,7 +43,7 @@ class ZernikeBasis(DiscBasis):
 
 @lru_cache(maxsize=8)
 def zernike_basis(n_max: int, radius: float) -> ZernikeBasis:
-    """Return a basis that is kept for the next call: the frames of a stack share it.
+    """Return a cached basis, which the frames of a stack share.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ._modes import HasMoments, to_complex
 
-# Triples among the lowest modes only: they carry the pattern, and there are some hundreds of them.
+# Triples of the lowest modes only: they represent the pattern, and there are some hundreds of them.
 _N_MAX = 8
 
 
@@ -20,14 +20,14 @@ def _triples(modes):
         by_order.setdefault(int(modes[j, 1]), []).append(j)
     for i, j in combinations_with_replacement(low, 2):
         found += [(i, j, k) for k in by_order.get(int(modes[i, 1] + modes[j, 1]), [])]
-    # Pairs of one m and different n turn as well: A conj(B) is a rotation invariant of its own.
+    # Pairs of one m and different n are also used: A conj(B) is a rotation invariant.
     pairs = [pair for same in by_order.values() for pair in combinations_with_replacement(same, 2)]
     pairs = [(i, j) for i, j in pairs if i != j]
     return np.array(found, dtype=np.int64).reshape(-1, 3), np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
 def get_chirality(moments: HasMoments) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    r"""Return a number that a rotation leaves alone and a reflection turns round.
+    r"""Return a number that is invariant under rotation and changes sign under reflection.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def get_chirality(moments: HasMoments) -> tuple[NDArray[np.float64], NDArray[np.
     value : (n,) array
         -1 to 1; its sign is the handedness. 0 for a pattern with a mirror axis (not only for such).
     noise_std : (n,) array
-        Its standard deviation by the noise, to first order.
+        Its standard deviation due to noise, to first order.
 
     Notes
     -----
@@ -47,7 +47,7 @@ def get_chirality(moments: HasMoments) -> tuple[NDArray[np.float64], NDArray[np.
 
     over all triples with m_i + m_j = m_k up to n = 8, together with the pairs :math:`\Im (A_i A_j^*)` of
     equal m, s the root mean square of the moments (so that pairs and triples have one unit). Every term is
-    invariant under rotation, and complex conjugation (reflection) turns its sign round: Flusser, Pattern
+    invariant under rotation, and complex conjugation (reflection) changes its sign: Flusser, Pattern
     Recognition 33 (2000) 1405. A sum over all terms is 0 only by chance for a chiral pattern.
     """
     values, kept = to_complex(np.asarray(moments.values, np.float64), moments.modes)

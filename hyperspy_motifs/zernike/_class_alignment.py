@@ -1,4 +1,5 @@
-"""The mean of each class of patterns that are equal but for a rotation, and the angle of every pattern to it."""
+"""The mean of each class of patterns that are equal up to a rotation, and the angle of every pattern relative to
+it."""
 
 from __future__ import annotations
 
@@ -13,15 +14,15 @@ from ._modes import to_complex
 
 
 class ClassAlignment(NamedTuple):
-    """Patterns against the mean of their class.
+    """Alignment of patterns to the mean of their class.
 
     Attributes
     ----------
     means : (k, K) array
-        Mean moments of each class, after every member was turned back; NaN for a class without valid members.
+        Mean moments of each class, after every member was rotated back; NaN for a class without valid members.
     angles : (n,) array
-        Rotation in radians, from x towards y, that brings the mean of its class onto the pattern; NaN where the
-        moments are not known.
+        Rotation in radians, from x towards y, from the mean of its class to the pattern; NaN if the moments are
+        unknown.
     mirrored : (n,) bool array
         Whether the mean was mirrored (y to -y) before that rotation.
     distance : (n,) array
@@ -43,12 +44,12 @@ def align_classes(
     weights: ArrayLike | None = None,
     n_rounds: int = 3,
 ) -> ClassAlignment:
-    """Align the members of each class with the mean of that class, and make that mean from the aligned members.
+    """Align the members of each class to the mean of that class, which is computed from the aligned members.
 
     Parameters
     ----------
     moments : (n, K) array_like
-        Real moments; rows with NaN are left out of the means.
+        Real moments; rows with NaN are excluded from the means.
     labels : (n,) array_like of int
         Class of each pattern, from 0.
     modes : (K, 2) int array
@@ -58,7 +59,7 @@ def align_classes(
     weights : (K,) array_like, optional
         Factor for each moment, for example 1 / noise, equal for sine and cosine of a mode.
     n_rounds : int
-        How often the mean is made anew.
+        Number of iterations of the mean.
 
     Returns
     -------
@@ -66,9 +67,9 @@ def align_classes(
 
     Notes
     -----
-    Alignment to a reference that is made from what was aligned is the 2-D class average of electron cryomicroscopy
-    (Penczek, Radermacher and Frank, Ultramicroscopy 40 (1992) 33). It starts from the member whose rotation
-    invariants are nearest to the median of its class.
+    Alignment to a reference that is the mean of the aligned patterns is the 2-D class average of electron
+    cryomicroscopy (Penczek, Radermacher and Frank, Ultramicroscopy 40 (1992) 33). It starts from the member whose
+    rotation invariants are nearest to the median of its class.
     """
     values = np.asarray(moments, dtype=np.float64)
     classes = np.asarray(labels)

@@ -1,4 +1,4 @@
-"""Moments of the disc round every pixel, and symmetry maps made of them."""
+"""Moments of the disc around every pixel, and symmetry maps."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from ._modes import to_complex
 from ._noise import NoiseModel
 from ._symmetry import fold_weights, symmetry_of_pixels
 
-# Side of the tiles that are transformed at once; with its margin it should be a fast FFT length.
+# Side of the tiles of a transform; with its margin it should be a fast FFT length.
 _TILE = 512
 
 
 @dataclass(frozen=True)
 class SymmetryMaps:
-    """Symmetry of the disc round every pixel of an image; NaN where the disc leaves the image.
+    """Symmetry of the disc around every pixel of an image; NaN if the disc leaves the image.
 
     Attributes
     ----------
     folds : tuple of int
-        Rotations that were tried.
+        Orders of rotation.
     scores : (F, rows, columns) float32 array
         S_n of each (see `get_symmetry`).
     mirror : (rows, columns) float32 array
@@ -41,10 +41,10 @@ class SymmetryMaps:
 
 
 def _tile_moments(tile, functions, scale):
-    """Moments (K, r, c) of the discs that lie wholly inside a tile (r + size - 1, c + size - 1)."""
+    """Moments (K, r, c) of the discs completely inside a tile (r + size - 1, c + size - 1)."""
     size = functions.shape[-1]
     shape = [fft.next_fast_len(length, real=True) for length in tile.shape]
-    # Without its level the tile keeps its digits in single precision.
+    # Subtraction of the level preserves the precision in single precision.
     level = tile.mean(dtype=np.float64)
     spectrum = fft.rfft2(tile - np.float32(level), shape)
     rows, columns = (length - size + 1 for length in tile.shape)
@@ -85,7 +85,7 @@ def _maps(image: Any, basis: DiscBasis, function: Callable, n_maps: int, border:
     if hasattr(image, "dask"):
         import dask.array as da
 
-        # Chunks must not be thinner than the margin that neighbours lend them.
+        # Chunks must not be smaller than the margin from their neighbours.
         image = image.astype(np.float32)
         if any(min(chunks) <= margin for chunks in image.chunks):
             image = image.rechunk(max(4 * margin, _TILE))
@@ -122,27 +122,27 @@ def _block_maps(block, margin, function, n_maps):
 
 
 def dense_moments(image: Any, basis: DiscBasis, *, border: str = "mirror") -> Any:
-    """Return the moments of the disc round every pixel, by FFT.
+    """Return the moments of the disc around every pixel, by FFT.
 
     Parameters
     ----------
     image : (rows, columns) array_like or dask array
-        Real, finite image. A dask array gives a dask array, chunk by chunk with the margin it needs.
+        Real, finite image. A dask array gives a dask array, computed in chunks with margins.
     basis : DiscBasis
         Basis with K modes.
     border : {"mirror", "nan"}
-        What discs see outside the image: its mirror image (edge pixels repeated), or nothing: they are NaN.
+        Values outside the image: its mirror image (edge pixels repeated), or NaN.
 
     Returns
     -------
     (K, rows, columns) float32 array, or dask array
-        Moments in counts of the image; 4 K bytes a pixel. At whole pixels they are those that `get_moments`
-        gives without removal of background and contrast.
+        Moments in counts of the image; 4 K bytes per pixel. At whole pixels they are equal to those of `get_moments`
+        without removal of background and contrast.
 
     Raises
     ------
     ValueError
-        If the image is not two-dimensional or smaller than a disc, or the border not known.
+        If the image is not two-dimensional or smaller than a disc, or the border is unknown.
     """
     image = image if hasattr(image, "dask") else np.asarray(image)
     function = partial(
@@ -157,7 +157,7 @@ def _tile_symmetry(tile, functions, scale, modes, folds, noise):
     """Scores of each fold, mirror strength and axis (F + 2, r, c) of a tile with margin."""
     moments = _tile_moments(tile, functions, scale)
     rows, columns = moments.shape[1:]
-    # Indices stand for moments: the complex form of the column numbers tells which belong together.
+    # Indices represent moments: the complex form of the column numbers identifies pairs.
     pairs, kept = to_complex(np.arange(len(modes), dtype=np.float64), modes)
     used = kept[:, 1] >= 2
     orders = kept[used, 1]
@@ -185,9 +185,9 @@ def get_symmetry_maps(
     *,
     noise: NoiseModel | None = None,
 ) -> SymmetryMaps:
-    """Return maps of rotational and mirror symmetry of the disc round every pixel.
+    """Return maps of rotational and mirror symmetry of the disc around every pixel.
 
-    Moments are made and used tile by tile: memory holds the maps and the moments of one tile.
+    Moments are computed and used tile by tile: only the maps and the moments of one tile are in memory.
 
     Parameters
     ----------
@@ -196,9 +196,9 @@ def get_symmetry_maps(
     basis : DiscBasis
         Basis of the discs, to n_max 2 at least.
     folds : sequence of int
-        Rotations to try.
+        Orders of rotation.
     noise : NoiseModel, optional
-        Noise of the image, whose bias is removed (see `get_symmetry`); by default it is taken as none.
+        Noise of the image, whose bias is removed (see `get_symmetry`); none by default.
 
     Returns
     -------
@@ -210,7 +210,7 @@ def get_symmetry_maps(
         If the image is not two-dimensional or smaller than a disc, n_max is below 2 or a fold below 2.
     """
     if basis.n_max < 2:
-        raise ValueError("Symmetry needs angular orders of 2 or more: take n_max of 2 at least.")
+        raise ValueError("Symmetry needs angular orders of 2 or more: use n_max of at least 2.")
     folds = tuple(int(fold) for fold in folds)
     for fold in folds:
         fold_weights(np.array([2]), fold)

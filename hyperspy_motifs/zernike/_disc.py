@@ -1,4 +1,4 @@
-"""Integrals of smooth functions over the part of each pixel that lies in a disc."""
+"""Integrals of smooth functions over the part of each pixel inside a disc."""
 
 from functools import lru_cache
 from itertools import pairwise
@@ -21,7 +21,7 @@ class DiscNodes(NamedTuple):
 @lru_cache(maxsize=32)
 def _legendre(order):
     node, weight = np.polynomial.legendre.leggauss(order)
-    node.flags.writeable = weight.flags.writeable = False  # shared by all that ask
+    node.flags.writeable = weight.flags.writeable = False  # shared by all callers
     return node, weight
 
 
@@ -49,7 +49,7 @@ def _rim_pixel(row, column, radius, order):
     breaks = np.unique(cuts)
     parts = []
     for start, stop in pairwise(breaks):
-        # y = mean + half sin(pi t / 2) takes the square root at the top of the circle away.
+        # y = mean + half sin(pi t / 2) removes the square root at the top of the circle.
         angle = np.pi / 2 * node
         y = (start + stop) / 2 + (stop - start) / 2 * np.sin(angle)
         wy = (stop - start) / 2 * np.cos(angle) * np.pi / 2 * weight
@@ -68,18 +68,18 @@ def disc_nodes(radius: float, size: int, order: int) -> DiscNodes:
     Parameters
     ----------
     radius : float
-        Radius in pixels, about the centre of the middle pixel of a (size, size) window.
+        Radius in pixels, about the centre of the central pixel of a (size, size) window.
     size : int
         Odd side of the window.
     order : int
-        Gauss-Legendre order an axis, inside a pixel.
+        Gauss-Legendre order per axis, inside a pixel.
 
     Returns
     -------
     DiscNodes
-        x, y of the nodes in pixels from the centre, their weights (areas in square pixels), the number of
-        the pixel each belongs to (rising), and the flat indices of these pixels in the window: those of x,
-        y >= 0 that meet the disc.
+        x, y of the nodes in pixels from the centre, their weights (areas in square pixels), the number of the pixel
+        of each (ascending), and the flat indices of these pixels in the window: those of x, y >= 0 that overlap with
+        the disc.
     """
     half = size // 2
     rows, columns = (grid.ravel() for grid in np.mgrid[: half + 1, : half + 1])

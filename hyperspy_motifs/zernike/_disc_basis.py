@@ -1,4 +1,4 @@
-"""What every basis on the disc does, whatever its radial functions."""
+"""Base class of bases on the disc with any radial functions."""
 
 from abc import ABC, abstractmethod
 from functools import cached_property
@@ -11,7 +11,7 @@ from hyperspy_motifs.patches import patch_size
 from ._disc import disc_nodes
 from ._modes import partner_columns, zernike_modes
 
-# Values held at once while a basis is integrated (128 MB of float64).
+# Largest number of values in memory during the integration of a basis (128 MB of float64).
 _VALUES = 1 << 24
 # In pixels. Far smaller than any disc of use; the area of one of 1e-160 pixels is 0 in float64.
 _LEAST_RADIUS = 1e-3
@@ -20,7 +20,7 @@ _LEAST_RADIUS = 1e-3
 class DiscBasis(ABC):
     r"""Functions :math:`Z_{nm}(\rho, \theta)` on a disc: radial part times cos or sin of :math:`m \theta`.
 
-    Subclasses give the radial functions; integration over pixels, moments, reconstruction and rotation
+    Subclasses define the radial functions; integration over pixels, moments, reconstruction and rotation
     are the same for all.
 
     Parameters
@@ -33,24 +33,24 @@ class DiscBasis(ABC):
     Attributes
     ----------
     modes : (K, 2) int array
-        (n, m) of each function in OSA/ANSI order (n rising, m = -n ... n): m < 0 sine, m > 0 cosine.
+        (n, m) of each function in OSA/ANSI order (n ascending, m = -n ... n): m < 0 sine, m > 0 cosine.
     size : int
-        Side of the patches, 2 ceil(radius) + 1; the centre of the disc is that of the middle pixel.
+        Side of the patches, 2 ceil(radius) + 1; the centre of the disc is that of the central pixel.
 
     Notes
     -----
-    Angles run from x (columns) towards y (rows), clockwise as an image is shown. The functions are
+    Angles run from x (columns) towards y (rows), clockwise on the screen. The functions are
     normalised to a mean square of 1 over the disc, as Noll's and motif-learn's Zernike polynomials are,
     and moments are
 
     .. math:: a_{nm} = \frac{1}{\pi R^2} \int_{r < R} f Z_{nm} \,\mathrm{d}A,
 
-    so that a_00 is the mean of the patch, f = sum of a Z, and white noise of variance s^2 a pixel gives
-    every moment the variance s^2 / (pi R^2). Moments of the orthonormal functions of the unit disc are
-    sqrt(pi) times these.
+    so that a_00 is the mean of the patch, f = sum of a Z, and white noise of variance s^2 per pixel gives every
+    moment the variance s^2 / (pi R^2). Moments of the orthonormal functions of the unit disc are sqrt(pi) times
+    these.
 
-    Each function is integrated over the area of every pixel inside the disc (whole or part): sampling it
-    at pixel centres breaks the rotation invariance ten times more.
+    Each function is integrated over the area of every pixel inside the disc (whole or part): sampling at pixel
+    centres increases the violation of rotation invariance ten times.
     """
 
     def __init__(self, n_max: int, radius: float) -> None:
@@ -60,7 +60,7 @@ class DiscBasis(ABC):
         self.radius = float(radius)
         if self.radius < _LEAST_RADIUS:
             raise ValueError(
-                f"A disc with a radius of {self.radius:.3g} pixels holds no pixel; is it in the unit of the axes?"
+                f"A disc with a radius of {self.radius:.3g} pixels contains no pixel; was it given in axis units?"
             )
 
     def __repr__(self) -> str:
@@ -68,7 +68,7 @@ class DiscBasis(ABC):
 
     @property
     def parameters(self) -> dict[str, float | int | str]:
-        """What makes an equal basis: the name of the class and its arguments."""
+        """Identity of a basis: the name of the class and its arguments."""
         return {"basis": type(self).__name__, "n_max": self.n_max, "radius": self.radius}
 
     @abstractmethod
@@ -143,7 +143,7 @@ class DiscBasis(ABC):
 
     @property
     def pixels(self) -> NDArray[np.int64]:
-        """Flat indices (P,) into a (size, size) patch of the pixels that meet the disc."""
+        """Flat indices (P,) in a (size, size) patch of the pixels that overlap with the disc."""
         return self._integrals[2]
 
     @property
@@ -173,7 +173,7 @@ class DiscBasis(ABC):
 
     @cached_property
     def interpolated_noise(self) -> NDArray[np.float64]:
-        r"""Variance (K,) of each moment over that which white noise would give it on whole pixels.
+        r"""Variance (K,) of each moment divided by that of white noise at whole pixels.
 
         Cubic-spline interpolation damps noise between pixels. Averaged over sub-pixel centres its power
         response along an axis is :math:`\sum_g \mathrm{sinc}^8(f + g) / b(f)^2`, with
@@ -184,7 +184,7 @@ class DiscBasis(ABC):
         response = sum(np.sinc(frequency + g) ** 8 for g in range(-3, 4))
         response = response / ((2 + np.cos(2 * np.pi * frequency)) / 3) ** 2
         response = response[:, None] * response[: self.size + 1]
-        # Both halves of the spectrum of a real function count.
+        # Both halves of the spectrum of a real function contribute.
         fold = np.full(self.size + 1, 2.0)
         fold[[0, -1]] = 1.0
         ratio = np.empty(len(self.modes))
@@ -233,20 +233,19 @@ class DiscBasis(ABC):
         # Means over pixels as model values: sum over pixels of area (f - sum c Z)^2 is least.
         integrals, areas, _ = self._integrals
         gram = (integrals / areas) @ integrals.T / (np.pi * self.radius**2)
-        # More modes than the pixels can carry make the matrix singular: those get no weight.
+        # With more modes than the pixels determine the matrix is singular: these modes have no weight.
         return np.asarray(np.linalg.pinv(gram, rcond=1e-8, hermitian=True), dtype=np.float64)
 
     def reconstruct(self, moments: ArrayLike, *, least_squares: bool = True) -> NDArray[np.float64]:
-        """Return the patches (..., size, size) that moments (..., K) stand for; 0 outside the disc.
+        """Return the patches (..., size, size) of moments (..., K); 0 outside the disc.
 
         Parameters
         ----------
         moments : (..., K) array_like
-            Real moments, all modes of this basis (0 for those to be left out).
+            Real moments, all modes of this basis (0 for excluded modes).
         least_squares : bool
-            True (the default): the combination of the pixel-averaged functions whose difference to the
-            patch has the least squares, areas of pixels as weights. False: the plain sum of a Z, which is
-            the exact inverse only for a disc of many pixels.
+            True (the default): the least-squares combination of the pixel-averaged functions, with areas of pixels as
+            weights. False: the plain sum of a Z, which is the exact inverse only for a disc of many pixels.
 
         Returns
         -------
@@ -269,7 +268,7 @@ class DiscBasis(ABC):
         moments : (..., K) array_like
             Real moments.
         angle : float or (...) array_like
-            Angle in radians from x towards y (clockwise as shown), one or one a pattern.
+            Angle in radians from x towards y (clockwise on the screen), one or one per pattern.
 
         Returns
         -------
@@ -282,7 +281,7 @@ class DiscBasis(ABC):
 def rotate_moments(moments: ArrayLike, modes: NDArray[np.int64], angle: ArrayLike) -> NDArray[np.floating]:
     """Return real moments after a rotation of the patterns by `angle` (radians, from x towards y).
 
-    With A_nm = a_{n,m} + i a_{n,-m}, a rotation by theta makes A_nm exp(i m theta) of it.
+    With A_nm = a_{n,m} + i a_{n,-m}, a rotation by theta changes it to A_nm exp(i m theta).
 
     Parameters
     ----------
@@ -291,7 +290,7 @@ def rotate_moments(moments: ArrayLike, modes: NDArray[np.int64], angle: ArrayLik
     modes : (K, 2) int array
         Their (n, m); each sine mode needs its cosine mode.
     angle : float or (...) array_like
-        One angle, or one a pattern.
+        One angle, or one per pattern.
 
     Returns
     -------
@@ -301,7 +300,7 @@ def rotate_moments(moments: ArrayLike, modes: NDArray[np.int64], angle: ArrayLik
     Raises
     ------
     ValueError
-        If a mode lacks its partner of the opposite m, or there is not one angle, or one a pattern.
+        If a mode lacks its partner of the opposite m, or there is not one angle, or one per pattern.
     """
     values = np.asarray(moments)
     if values.dtype.kind != "f":
@@ -310,7 +309,7 @@ def rotate_moments(moments: ArrayLike, modes: NDArray[np.int64], angle: ArrayLik
     turns = np.shape(angle)
     if turns not in ((), (1,), values.shape[:-1]):
         raise ValueError(
-            f"Angles of shape {turns} do not belong to patterns of shape {values.shape[:-1]}: one, or one a pattern."
+            f"Angles of shape {turns} do not match patterns of shape {values.shape[:-1]}: one, or one per pattern."
         )
     phase = np.asarray(angle, dtype=np.float64)[..., None] * modes[:, 1]
     # cosine' = cosine cos - sine sin; sine' = sine cos + cosine sin: the sign is in m of the partner.

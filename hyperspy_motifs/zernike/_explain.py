@@ -1,4 +1,4 @@
-"""Which modes tell two groups of atoms apart."""
+"""The modes that distinguish two groups of atoms."""
 
 from dataclasses import dataclass
 
@@ -8,22 +8,22 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True)
 class Explanation:
-    """Modes in the order in which they tell two groups apart.
+    """Modes in the order of their contribution to the difference of two groups.
 
     Attributes
     ----------
     groups : tuple of int
-        The labels that are compared; -1 stands for all other atoms.
+        The compared labels; -1 means all other atoms.
     modes : (K, 2) int array
-        (n, m), most telling first.
+        (n, m), in decreasing order of contribution.
     columns : (K,) int array
         Their columns in the features.
     difference : (K,) array
-        Mean of the first group less mean of the second.
+        Mean of the first group minus mean of the second.
     separation : (K,) array
         That difference in units of the standard deviation within the groups (Cohen's d).
     certainty : (K,) array
-        That difference in units of its own standard error: below 3 it may be chance.
+        That difference in units of its standard error: below 3 it may be due to chance.
     share : (K,) array
         Part of the squared separation; sums to 1.
     """
@@ -43,9 +43,9 @@ class Explanation:
         return out
 
     def to_text(self, count: int = 5) -> str:
-        """Return the most telling modes in words, one a line."""
+        """Return the most important modes as text, one per line."""
         lines = [
-            f"n={n} m={m} ({_name(int(n), int(m))}): {d:+.2f} standard deviations, {100 * s:.0f} % of it all"
+            f"n={n} m={m} ({_name(int(n), int(m))}): {d:+.2f} standard deviations, {100 * s:.0f} % of the difference"
             for (n, m), d, s in zip(self.modes, self.separation, self.share, strict=True)
         ]
         return "\n".join(lines[:count])
@@ -59,18 +59,18 @@ def _name(n, m):
 
 
 def explain(values: ArrayLike, labels: ArrayLike, modes: ArrayLike, groups: tuple[int, int]) -> Explanation:
-    """Say which modes tell two groups of atoms apart.
+    """Find the modes that distinguish two groups of atoms.
 
     Parameters
     ----------
     values : (n, K) array_like
-        Moments, or invariants, of n atoms; atoms with NaN are left out.
+        Moments, or invariants, of n atoms; atoms with NaN are ignored.
     labels : (n,) array_like of int
         Group of each atom.
     modes : (K, 2) array_like of int
         (n, m) of the columns.
     groups : tuple of int
-        The two labels to compare; -1 as the second one compares with all other atoms.
+        The two labels to compare; -1 as the second one means all other atoms.
 
     Returns
     -------
@@ -79,26 +79,26 @@ def explain(values: ArrayLike, labels: ArrayLike, modes: ArrayLike, groups: tupl
     Raises
     ------
     ValueError
-        If shapes do not fit or a group has fewer than two atoms.
+        If shapes do not match or a group has fewer than two atoms.
 
     Notes
     -----
-    d = (mean_1 - mean_2) / s with the pooled standard deviation s within the groups: Cohen, Statistical
-    Power Analysis for the Behavioral Sciences (1988), chapter 2. s is kept from falling below a thousandth of
-    the typical one, so that a mode that is constant does not win.
+    d = (mean_1 - mean_2) / s with the pooled standard deviation s within the groups: Cohen, Statistical Power
+    Analysis for the Behavioral Sciences (1988), chapter 2. s is at least a thousandth of the typical one, so that
+    constant modes are not selected.
     """
     features, marks, pairs = np.asarray(values, dtype=np.float64), np.asarray(labels), np.asarray(modes)
     if features.ndim != 2 or marks.shape != (len(features),) or pairs.shape != (features.shape[1], 2):
         raise ValueError(
             f"Features of shape {features.shape}, labels of shape {marks.shape} and modes of shape "
-            f"{pairs.shape} do not belong together: (n, K), (n,) and (K, 2) are expected."
+            f"{pairs.shape} do not match: (n, K), (n,) and (K, 2) are expected."
         )
     first, second = groups
     known = np.isfinite(features).all(axis=1)
     a = features[known & (marks == first)]
     b = features[known & (marks != first if second == -1 else marks == second)]
     if len(a) < 2 or len(b) < 2:
-        raise ValueError(f"Groups of {len(a)} and {len(b)} atoms: two atoms at least are needed in each.")
+        raise ValueError(f"Groups of {len(a)} and {len(b)} atoms: at least two atoms are needed in each.")
     difference = a.mean(axis=0) - b.mean(axis=0)
     squares = ((a - a.mean(axis=0)) ** 2).sum(axis=0), ((b - b.mean(axis=0)) ** 2).sum(axis=0)
     pooled = np.sqrt((squares[0] + squares[1]) / (len(a) + len(b) - 2))

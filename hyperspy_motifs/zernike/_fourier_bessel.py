@@ -10,9 +10,9 @@ from ._disc_basis import DiscBasis
 class FourierBesselBasis(DiscBasis):
     """Fourier-Bessel functions N J_m(l rho) times cos(m theta), or sin(|m| theta) for m < 0.
 
-    Their radial resolution is the same everywhere, where Zernike polynomials see best at the rim. Modes are
-    counted as those of Zernike: the k-th radial function of angular order m has n = m + 2 (k - 1). See
-    `DiscBasis` for the order of the modes, the normalisation and the integration over pixels.
+    Their radial resolution is uniform, whereas that of Zernike polynomials is highest at the edge. Modes are numbered
+    as those of Zernike: the k-th radial function of angular order m has n = m + 2 (k - 1). See `DiscBasis` for the
+    order of the modes, the normalisation and the integration over pixels.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class FourierBesselBasis(DiscBasis):
         Radius of the disc in pixels.
     boundary : {"free", "zero"}
         Whether l are the zeros of the derivative J_m' ("free", the default: a constant patch is one mode) or
-        those of J_m ("zero": functions vanish at the rim).
+        those of J_m ("zero": functions vanish at the edge).
 
     Notes
     -----
@@ -45,7 +45,7 @@ class FourierBesselBasis(DiscBasis):
 
     @property
     def parameters(self) -> dict[str, float | int | str]:
-        """What makes an equal basis: the name of the class and its arguments."""
+        """Identity of a basis: the name of the class and its arguments."""
         return {**super().parameters, "boundary": self.boundary}
 
     def radial(self, rho: NDArray[np.float64]) -> dict[tuple[int, int], NDArray[np.float64]]:

@@ -8,7 +8,7 @@ from ._modes import HasMoments, to_complex
 
 
 def debiased_power(moments: HasMoments) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Return |A_nm|^2 without what noise adds to it on average, and the noise of its parts.
+    """Return |A_nm|^2 corrected for the mean contribution of noise, and the noise of its parts.
 
     Returns
     -------
@@ -29,28 +29,28 @@ def debiased_power(moments: HasMoments) -> tuple[NDArray[np.float64], NDArray[np
 def invariants(
     moments: HasMoments, *, chirality: bool = False, debias: bool = True
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return features that stay the same when a pattern is rotated about its centre.
+    """Return features that are invariant under rotations of a pattern about its centre.
 
     Parameters
     ----------
     moments : Moments
         Real moments of n atoms with their noise.
     chirality : bool
-        Append the chirality (see `get_chirality`), which tells a pattern from its mirror image. Without
-        it (the default) the features are the same for both.
+        Append the chirality (see `get_chirality`), which distinguishes a pattern from its mirror image. By default
+        the features are the same for both.
     debias : bool
-        Subtract from |A_nm|^2 what noise adds on average, before the root is drawn.
+        Subtract the mean contribution of noise from |A_nm|^2 before the square root.
 
     Returns
     -------
     values : (n, J) float32 array
-        A_n0 with its sign for m = 0, and |A_nm| for m > 0, n first; then the chirality if asked for.
+        A_n0 with its sign for m = 0, and |A_nm| for m > 0, n first; then the chirality if requested.
     noise_std : (n, J) float32 array
-        Their standard deviations by noise.
+        Their standard deviations due to noise.
 
     Notes
     -----
-    A rotation by theta turns A_nm into A_nm exp(i m theta): Teague, J. Opt. Soc. Am. 70 (1980) 920.
+    A rotation by theta changes A_nm to A_nm exp(i m theta): Teague, J. Opt. Soc. Am. 70 (1980) 920.
     """
     values, kept = to_complex(np.asarray(moments.values, np.float64), moments.modes)
     power, variance, _ = debiased_power(moments)

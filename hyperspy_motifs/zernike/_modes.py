@@ -21,7 +21,7 @@ class HasMoments(Protocol):
 def zernike_modes(n_max: int) -> NDArray[np.int64]:
     """Return all (n, m) up to radial order `n_max`, in the order used throughout: OSA/ANSI.
 
-    n rises from 0; within n, m runs over -n, -n + 2, ..., n. m < 0 are the sine modes, m > 0 the cosine
+    n increases from 0; within n, m takes the values -n, -n + 2, ..., n. m < 0 are the sine modes, m > 0 the cosine
     modes. motif-learn uses the same order.
 
     Parameters
@@ -51,7 +51,7 @@ def _check_modes(modes: ArrayLike) -> NDArray[np.int64]:
     n, m = pairs.T
     wrong = (n < 0) | (abs(m) > n) | ((n - m) % 2 != 0)
     if wrong.any():
-        raise ValueError(f"{tuple(pairs[wrong][0])} is no mode: |m| <= n and n - m even are needed.")
+        raise ValueError(f"{tuple(pairs[wrong][0])} is not a mode: |m| <= n and n - m even are needed.")
     return pairs
 
 
@@ -119,7 +119,7 @@ def _columns(
     modes: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Columns of the cosine and of the sine part of each complex mode, and the complex modes."""
-    # The same mode may come once for each detector: then its copies make a block each.
+    # A mode may occur once for each detector: its copies then form separate blocks.
     seen: dict[tuple[int, int], int] = {}
     column: dict[tuple[int, int, int], int] = {}
     for k, (n, m) in enumerate(modes.tolist()):
@@ -144,7 +144,7 @@ def partner_columns(modes: ArrayLike) -> NDArray[np.int64]:
     Raises
     ------
     ValueError
-        If a sine mode is there without its cosine mode, or the other way round.
+        If a sine mode has no cosine mode, or vice versa.
     """
     pairs = _check_modes(modes)
     cosine, sine, _ = _columns(pairs)
@@ -154,14 +154,14 @@ def partner_columns(modes: ArrayLike) -> NDArray[np.int64]:
 
 
 def complex_modes(modes: ArrayLike) -> NDArray[np.int64]:
-    """Return the (n, m >= 0) of the complex moments that a set of real modes makes, n first.
+    """Return the (n, m >= 0) of the complex moments of a set of real modes, n first.
 
-    Modes that come several times (detectors side by side) make one such block after another.
+    Modes that occur several times (several detectors) form successive blocks.
 
     Raises
     ------
     ValueError
-        If a sine mode is there without its cosine mode, or the other way round.
+        If a sine mode has no cosine mode, or vice versa.
     """
     return _columns(_check_modes(modes))[2]
 
@@ -189,7 +189,7 @@ def to_complex(values: ArrayLike, modes: ArrayLike) -> tuple[NDArray[np.complexf
     pairs = _check_modes(modes)
     real = np.asarray(values)
     if real.shape[-1] != len(pairs):
-        raise ValueError(f"{len(pairs)} modes do not belong to values of shape {real.shape}.")
+        raise ValueError(f"{len(pairs)} modes do not match values of shape {real.shape}.")
     cosine, sine, kept = _columns(pairs)
     return real[..., cosine] + 1j * np.where(kept[:, 1] > 0, real[..., sine], 0).astype(real.dtype), kept
 
@@ -200,9 +200,9 @@ def to_real(values: ArrayLike, modes: ArrayLike) -> NDArray[np.floating]:
     Parameters
     ----------
     values : (..., J) array_like of complex
-        Complex moments in the order that `complex_modes(modes)` gives.
+        Complex moments in the order of `complex_modes(modes)`.
     modes : (K, 2) array_like of int
-        (n, m) of the real moments that are wanted.
+        (n, m) of the requested real moments.
 
     Returns
     -------
@@ -213,7 +213,7 @@ def to_real(values: ArrayLike, modes: ArrayLike) -> NDArray[np.floating]:
     cosine, sine, kept = _columns(pairs)
     moments = np.asarray(values)
     if moments.shape[-1] != len(kept):
-        raise ValueError(f"{len(kept)} complex modes do not belong to values of shape {moments.shape}.")
+        raise ValueError(f"{len(kept)} complex modes do not match values of shape {moments.shape}.")
     real = np.empty((*moments.shape[:-1], len(pairs)), dtype=moments.real.dtype)
     real[..., sine] = moments.imag
     real[..., cosine] = moments.real

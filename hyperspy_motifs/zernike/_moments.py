@@ -1,4 +1,4 @@
-"""Moments of the discs round the atoms of an image."""
+"""Moments of the discs around the atoms of an image."""
 
 from dataclasses import dataclass, replace
 
@@ -22,25 +22,25 @@ from ._disc_moments import disc_moments
 from ._noise import NoiseModel, correlated_noise, estimate_noise, with_spectrum
 from ._partial import PartialDiscs
 
-# Part of the disc that must lie inside the image.
+# Least part of the disc inside the image.
 MIN_COVERAGE = 0.7
-# The same where motifs are found or given: a little more than half, so that the atom itself lies inside. What is not seen
-# counts as uncertainty.
+# The same for motifs: a little more than half, so that the atom itself lies inside. The missing part contributes to
+# the uncertainty.
 LEAST_COVERAGE = 0.55
 # Pixels a neighbour distance that hold all that moments show.
 _AMPLE = 16.0
-# Whole discs from which partial ones learn.
+# Number of complete discs for the model of partial ones.
 _TEACHERS = 1000
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Moments of the discs round n atoms, with their noise.
+    """Moments of the discs around n atoms, with their noise.
 
     Attributes
     ----------
     values : (n, K) float32 array
-        Real moments, in units of the contrast that the patches were divided by. NaN where not `valid`.
+        Real moments, in units of the contrast of the patches. NaN if not `valid`.
     modes : (K, 2) int array
         (n, m) of each; m < 0 sine, m > 0 cosine.
     radius : float
@@ -48,13 +48,13 @@ class Moments:
     n_max : int
         Largest radial order.
     noise_std : (n, K) float32 array
-        Standard deviation of each moment by the noise of the image, after the same normalisation.
+        Standard deviation of each moment due to the noise of the image, after the same normalisation.
     coverage : (n,) float64 array
         Part of the disc inside the image, 0 to 1.
     valid : (n,) bool array
         Whether the coverage is 0.7 or more.
     offset, scale : (n,) float64 arrays
-        What was subtracted from and divided out of each patch: (patch - offset) / scale.
+        Normalisation of each patch: (patch - offset) / scale.
     noise : NoiseModel
         Noise of the image.
     """
@@ -84,8 +84,8 @@ class Moments:
         Parameters
         ----------
         n, m : int or sequence of int, optional
-            Radial orders and angular orders that are kept; m is compared without its sign, so that cosine
-            and sine stay together. None keeps all.
+            Radial orders and angular orders that are kept; the sign of m is ignored, so that cosine and sine stay
+            together. None keeps all.
 
         Returns
         -------
@@ -114,7 +114,7 @@ class Moments:
 def disc_coverage(
     positions: NDArray[np.float64], shape: tuple[int, int], basis: DiscBasis
 ) -> NDArray[np.float64]:
-    """Return the part of each atom's disc that lies inside an image of `shape` (rows, columns).
+    """Return the part of each atom's disc inside an image of `shape` (rows, columns).
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def pixels_inside(
 def window_limits(
     positions: NDArray[np.float64], shape: tuple[int, int], size: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return which part of the window round each atom lies inside an image of `shape` (rows, columns).
+    """Return the part of the window around each atom inside an image of `shape` (rows, columns).
 
     Parameters
     ----------
@@ -213,12 +213,11 @@ def get_moments(
     mask: ArrayLike | None = None,
     min_coverage: float = MIN_COVERAGE,
 ) -> Moments:
-    """Return the moments of the discs round the atoms of an image, and their noise.
+    """Return the moments of the discs around the atoms of an image, and their noise.
 
-    The image is spline-filtered once; each window is sampled at its sub-pixel centre and turned into
-    moments at once, so that memory does not grow with the patches. Discs that stick out of the image
-    (by up to 30 % by default) get regularised least-squares moments from the part inside; those further out are
-    not `valid`.
+    The image is spline-filtered once; each window is sampled at its sub-pixel centre and immediately converted to
+    moments, so that patches do not accumulate in memory. Truncated discs (by up to 30 % by default) have regularised
+    least-squares moments from the part inside; others are not `valid`.
 
     Parameters
     ----------
@@ -229,14 +228,14 @@ def get_moments(
     basis : DiscBasis
         For example `ZernikeBasis(n_max=12, radius=14)`.
     background, contrast, reach, spacing
-        Removal of slow background and slow drift of contrast; see `patches.estimate_local_scale`. None
-        and None give moments of the image's own counts.
+        Removal of slow variations of background and contrast; see `patches.estimate_local_scale`. With None and None
+        the moments are in counts of the image.
     noise : NoiseModel, optional
         Noise of the image; estimated by default.
     mask : (rows, columns) bool array, optional
         Pixels without data: discs that reach into them are cut as those at the border are.
     min_coverage : float
-        Part of a disc that must lie inside the image. Of small parts `noise_std` is large.
+        Least part of a disc inside the image. For small parts `noise_std` is large.
 
     Returns
     -------
@@ -245,7 +244,7 @@ def get_moments(
     Raises
     ------
     ValueError
-        If positions lie outside the image, or the background or contrast cannot be had.
+        If positions lie outside the image, or the background or contrast cannot be estimated.
 
     Notes
     -----
@@ -283,7 +282,7 @@ def fine_step(spacing: float) -> int:
 
 
 class DiscImage:
-    """An image and its atoms, ready to give the moments of discs of any size: what all have in common is done once.
+    """An image and its atoms, for moments of discs of any size: common computations are done once.
 
     Parameters
     ----------
@@ -358,7 +357,7 @@ class DiscImage:
             read_std=self.noise.read_std,
             pedestal=smooth,
         )
-        # A level near the mean keeps single precision exact for images on a high pedestal.
+        # Subtraction of a level near the mean preserves single precision for images with a large offset.
         self._level = np.float32(np.median(self._local.offset)) if len(self._points) else np.float32(0)
         self._coefficients -= self._level
 
@@ -397,7 +396,7 @@ class DiscImage:
             seen = pixels_inside(points[reaching], self._mask, self._shape, basis)
             coverage[reaching] = seen @ basis.areas / basis.areas.sum()
         moments, mean = disc_moments(coefficients, points, basis)
-        # From counts to the comparable patches (f - offset) / scale: moments are linear.
+        # From counts to the normalised patches (f - offset) / scale: moments are linear.
         offset, scale = (local.offset - level).astype(np.float32), local.scale.astype(np.float32)
         moments -= offset[:, None] * basis.weights.sum(axis=1).astype(np.float32)
         moments /= scale[:, None]
@@ -421,7 +420,7 @@ class DiscImage:
                 group -= offset[atoms, None, None]
                 group /= scale[atoms, None, None]
             inside = pixels_inside(points[cut], self._mask, self._shape, basis)
-            # Many small systems: threads would only wait for each other, and could change the last bits.
+            # Many small systems: several threads would be slower and could change the last bits.
             with one_blas_thread():
                 solver = PartialDiscs(basis, known)
                 moments[cut], noise_std[cut] = solver.solve(patches, inside, noise_std[cut])
@@ -456,7 +455,7 @@ def _patches(coefficients, points, size):
 def _noise_std(basis, model, mean, mean_patch, scale):
     """Standard deviation (n, K) of each moment.
 
-    Exact for the mean patch of the image; that of each atom differs from it by the brightness of its disc.
+    Exact for the mean patch of the image; that of each atom depends on the brightness of its disc.
     """
     patch = mean_patch.ravel()[basis.pixels].astype(np.float64)
     variance = (basis.weights**2 * model.variance(patch)).sum(axis=1) * basis.interpolated_noise

@@ -1,4 +1,4 @@
-"""What each radial order carries, and how many orders are worth keeping."""
+"""Power of the radial orders, and choice of their number."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ from ._modes import HasMoments
 from ._moments import disc_coverage, get_moments
 from ._noise import NoiseModel
 
-# Part of the pattern that may be given up.
+# Part of the pattern that may be lost.
 _REST = 1e-3
 _LEAST = 4
-# Atoms that are looked at to choose a basis.
+# Number of atoms for the choice of a basis.
 _SAMPLE = 1000
 
 
@@ -28,15 +28,15 @@ class OrderSpectrum:
     n : (N,) int array
         Radial orders.
     signal : (N,) array
-        Mean square of the moments of the order over all atoms, without noise: what the patterns have.
+        Mean square of the moments of the order over all atoms, without noise.
     variation : (N,) array
-        Variance of these moments between atoms, without noise: what tells patterns apart.
+        Variance of these moments between atoms, without noise; it distinguishes patterns.
     noise : (N,) array
-        Variance of the moments by noise.
+        Variance of the moments due to noise.
     n_max : int
-        The order that was chosen.
+        The chosen order.
     reason : str
-        Why.
+        Reason for the choice.
     """
 
     n: NDArray[np.int64]
@@ -66,14 +66,14 @@ def choose_n_max(moments: HasMoments, *, threshold: float = 10.0) -> OrderSpectr
     Parameters
     ----------
     moments : Moments
-        Moments with their noise, to an n_max that is generous (20, say).
+        Moments with their noise, to a large n_max (such as 20).
     threshold : float
-        Least ratio of signal power to noise power that makes an order worth keeping.
+        Least ratio of signal power to noise power of the last order.
 
     Returns
     -------
     OrderSpectrum
-        What each order carries, with the `n_max` chosen and the reason.
+        Power of each order, with the chosen `n_max` and the reason.
 
     Raises
     ------
@@ -82,11 +82,11 @@ def choose_n_max(moments: HasMoments, *, threshold: float = 10.0) -> OrderSpectr
 
     Notes
     -----
-    Orders are kept up to the last whose power is `threshold` times its noise, or up to the one that completes
-    99.9 % of the signal if that comes first. A missing neighbour changes a pattern by about a third of its
-    amplitude, a tenth of its power: with the default threshold such a change still equals the noise in the
-    last order kept, and further orders would add more noise to the distance of two patterns than difference.
-    At least 4 orders are kept, where there are so many.
+    Orders are kept up to the last one with a power of `threshold` times its noise, or up to the one that completes
+    99.9 % of the signal if this is lower. A missing neighbour changes a pattern by about a third of its amplitude, a
+    tenth of its power: with the default threshold such a change still equals the noise in the last order kept, and
+    further orders would add more noise than signal to the distance of two patterns. At least 4 orders are kept, if
+    available.
     """
     values = np.asarray(moments.values, dtype=np.float64)
     noise = np.broadcast_to(np.asarray(moments.noise_std, np.float64), values.shape)
@@ -112,13 +112,11 @@ def choose_n_max(moments: HasMoments, *, threshold: float = 10.0) -> OrderSpectr
     least = int(orders[np.argmax(orders >= min(_LEAST, orders[-1]))])
     n_max = max(min(by_noise, by_signal), least)
     if n_max == least and min(by_noise, by_signal) < least:
-        reason = (
-            f"fewer than {_LEAST} orders stand out of the noise; orders up to {least} are kept as the least"
-        )
+        reason = f"fewer than {_LEAST} orders exceed the noise; orders up to {least}, the minimum, are kept"
     elif by_signal < by_noise:
         reason = f"orders up to {n_max} hold 99.9 % of the signal"
     elif by_noise == orders[-1]:
-        reason = f"every order up to {n_max}, the last one computed, stands out of the noise"
+        reason = f"every order up to {n_max}, the last one computed, exceeds the noise"
     else:
         reason = f"{n_max} is the last order whose power is {threshold:g} times its noise"
     return OrderSpectrum(orders, signal, variation, variance, n_max, reason)
@@ -155,18 +153,18 @@ def choose_basis(
     threshold: float = 10.0,
     noise: NoiseModel | None = None,
 ) -> tuple[ZernikeBasis, OrderSpectrum]:
-    """Choose the Zernike basis of the discs round the atoms of an image by signal and noise.
+    """Choose the Zernike basis of the discs around the atoms of an image by signal and noise.
 
     Parameters
     ----------
     image : (rows, columns) array_like
         Image.
     positions : (n, 2) array_like
-        x, y in pixels. Up to a thousand atoms whose discs lie wholly inside are looked at.
+        x, y in pixels. Up to a thousand atoms with complete discs are used.
     radius : float
         Radius of the discs in pixels.
     largest : int
-        Largest order to be considered; that which the pixels can carry (`limit_n_max`) holds as well.
+        Largest order; the limit by the pixels (`limit_n_max`) also applies.
     threshold : float
         See `choose_n_max`.
     noise : NoiseModel, optional
@@ -176,7 +174,7 @@ def choose_basis(
     -------
     basis : ZernikeBasis
     spectrum : OrderSpectrum
-        What each order carries, and why this n_max.
+        Power of each order, and the reason for n_max.
     """
     generous = ZernikeBasis(min(largest, limit_n_max(radius)), radius)
     values = np.asarray(image)

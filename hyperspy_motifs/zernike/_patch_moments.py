@@ -1,4 +1,4 @@
-"""Moments of patches that were cut out of an image already."""
+"""Moments of existing patches of an image."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,27 +20,27 @@ def get_patch_moments(
     noise_std: ArrayLike = 1.0,
     limits: NDArray[np.int64] | None = None,
 ) -> Moments:
-    """Return the moments of patches as they are: nothing is sampled, subtracted or divided.
+    """Return the moments of patches without sampling or normalisation.
 
     Parameters
     ----------
     patches : (n, size, size) array_like
-        Windows of ``basis.size`` pixels, the atom in the middle.
+        Windows of ``basis.size`` pixels with the atom at the centre.
     basis : DiscBasis
         For example `ZernikeBasis(n_max=8, radius=14)`.
     noise_std : float or (n,) array_like, optional
         Standard deviation of the noise of a pixel of the image, in the units of the patches.
     limits : (n, 4) int array, optional
-        First and past-last row, first and past-last column of each window inside its image; all if not given. Discs
-        that are cut by up to 30 % get moments from the part inside, as `get_moments` has it; those cut further are
-        NaN and not `valid`.
+        First and past-last row, first and past-last column of each window inside its image; all by default. Discs
+        truncated by up to 30 % have moments from the part inside, as in `get_moments`; others are NaN and not
+        `valid`.
 
     Returns
     -------
     Moments
     """
     windows = np.asarray(patches)
-    # The last bits of products of matrices depend on how many threads BLAS takes, and on nothing else here.
+    # The last bits of matrix products depend on the number of BLAS threads.
     with one_blas_thread():
         moments = np.array(basis.transform(windows), dtype=np.float32)
     n = len(moments)
@@ -52,10 +52,10 @@ def get_patch_moments(
     valid = coverage >= MIN_COVERAGE
     cut = np.flatnonzero(valid & ~whole)
     if len(cut) and limits is not None:
-        # Many small systems: threads would only wait for each other, and could change the last bits.
+        # Many small systems: several threads would be slower and could change the last bits.
         with one_blas_thread():
-            # A high pedestal would take the place that single precision has for the patterns. A level like that of the
-            # patterns is one of them: the model of a patch knows it.
+            # A large offset would reduce the precision of the patterns in single precision. A level of the order of
+            # the patterns is part of them and of the model of a patch.
             level = float(np.median(windows))
             if abs(level) < _PEDESTAL * float(np.std(windows)):
                 level = 0.0

@@ -1,4 +1,4 @@
-"""Principal components of features that stand out of the noise."""
+"""Principal components of features that exceed the noise."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from ._noise import whiten
 
 @dataclass(frozen=True)
 class PrincipalFeatures:
-    """Features in the directions in which atoms differ by more than noise.
+    """Features along the directions in which atoms differ by more than noise.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class PrincipalFeatures:
     variance : (d,) array
         Variance along each direction; noise alone has 1.
     damping : (d,) array
-        Factor of each direction, 0 to 1: the part of its variance that is not noise.
+        Factor of each direction, 0 to 1: the part of its variance without noise.
     """
 
     values: NDArray[np.float64]
@@ -36,20 +36,20 @@ class PrincipalFeatures:
 def get_principal_features(
     values: ArrayLike, noise_std: ArrayLike, *, damp: bool = True
 ) -> PrincipalFeatures:
-    r"""Return the principal components of whitened features whose variance noise cannot explain.
+    r"""Return the principal components of whitened features with a variance above that of noise.
 
-    Distances between atoms then hold less noise, as the directions in which atoms do not differ are gone. A
-    defect of few atoms among thousands may vary less over all atoms than noise does: those who hunt
-    for single atoms should keep all whitened features.
+    Distances between atoms then contain less noise, because the directions in which atoms do not differ are removed.
+    A defect of few atoms among thousands may contribute less variance than noise: use all whitened features to detect
+    single atoms.
 
     Parameters
     ----------
     values : (n, K) array_like
-        Moments or invariants; atoms with NaN do not count.
+        Moments or invariants; atoms with NaN are ignored.
     noise_std : (K,) or (n, K) array_like
-        Their standard deviations by noise.
+        Their standard deviations due to noise.
     damp : bool
-        Multiply each direction by 1 - 1 / variance (Wiener), so that those near the noise count less.
+        Multiply each direction by 1 - 1 / variance (Wiener), so that those near the noise have less weight.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def get_principal_features(
     known = np.isfinite(features).all(axis=1)
     count = int(known.sum())
     if count < 2:
-        raise ValueError(f"{count} atoms have features: two at least are needed to see how they differ.")
+        raise ValueError(f"{count} atoms have features: at least two are needed to compare them.")
     mean = features[known].mean(axis=0)
     deviation = features - mean
     variance, vectors = np.linalg.eigh(deviation[known].T @ deviation[known] / count)
@@ -80,7 +80,7 @@ def get_principal_features(
     n_kept = max(int((variance > edge).sum()), 1)
     variance = np.maximum(variance[::-1][:n_kept], 0)
     components = vectors[:, ::-1][:, :n_kept].T
-    # The sign of an eigenvector is an accident: its largest entry is made positive.
+    # The sign of an eigenvector is arbitrary: its largest entry is made positive.
     largest = np.abs(components).argmax(axis=1)
     components = components * np.sign(components[np.arange(n_kept), largest])[:, None]
     damping = np.clip(1 - 1 / np.maximum(variance, 1e-12), 1e-3, 1) if damp else np.ones(n_kept)

@@ -1,4 +1,4 @@
-"""Radial Zernike polynomials by a recurrence that stays exact at high order."""
+"""Radial Zernike polynomials by a recurrence that is accurate at high order."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,10 +21,10 @@ def radial_polynomials(n_max: int, rho: ArrayLike) -> dict[tuple[int, int], NDAr
 
     Notes
     -----
-    R_n^m = rho (R_{n-1}^{|m-1|} + R_{n-1}^{m+1}) - R_{n-2}^m, where polynomials that do not exist are 0:
-    Shakibaei and Paramesran, "Recursive formula to compute Zernike radial polynomials", Optics Letters
-    38 (2013) 2487. It has no divisions and no factorials; the sum of factorials of the definition has
-    lost all digits at n = 50, this recurrence none (1e-13).
+    R_n^m = rho (R_{n-1}^{|m-1|} + R_{n-1}^{m+1}) - R_{n-2}^m, where polynomials that do not exist are 0: Shakibaei
+    and Paramesran, "Recursive formula to compute Zernike radial polynomials", Optics Letters 38 (2013) 2487. It has
+    no divisions and no factorials; the sum of factorials of the definition loses all digits at n = 50, this
+    recurrence none (1e-13).
     """
     x = np.asarray(rho, dtype=np.float64)
     zero = np.zeros_like(x)

@@ -1,4 +1,4 @@
-"""Moments of several detectors of one field of view, side by side."""
+"""Combined moments of several detectors of one field of view."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from ._noise import whiten
 
 
 def stack_moments(detectors: Sequence[Moments]) -> Moments:
-    """Put the moments of several detectors of the same atoms side by side, each in units of its own noise.
+    """Combine the moments of several detectors of the same atoms, each in units of its own noise.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ def stack_moments(detectors: Sequence[Moments]) -> Moments:
     first = detectors[0]
     if any(len(other) != len(first) for other in detectors):
         raise ValueError(
-            f"The detectors have {[len(other) for other in detectors]} atoms: take the moments of all of "
-            "them at the same positions."
+            f"The detectors have {[len(other) for other in detectors]} atoms: compute all moments at "
+            "the same positions."
         )
     if any(not np.isclose(other.radius, first.radius) for other in detectors):
         raise ValueError(
@@ -60,6 +60,6 @@ def stack_moments(detectors: Sequence[Moments]) -> Moments:
 
 
 def _common_noise(moments):
-    """One noise a mode, equal for sine and cosine, so that whitened moments still rotate."""
+    """One noise value per mode, equal for sine and cosine, so that whitened moments can be rotated."""
     variance = np.nanmean(np.asarray(moments.noise_std, np.float64)[moments.valid] ** 2, axis=0)
     return np.sqrt((variance + variance[partner_columns(moments.modes)]) / 2)

@@ -22,15 +22,15 @@ class SymmetryScores:
     Attributes
     ----------
     folds : tuple of int
-        Rotations that were tried.
+        Orders of rotation.
     scores : (n, F) array
         S_n of each: 1 for a perfect n-fold axis, about 0 for none.
     scores_std : (n, F) array
-        Standard deviation of the scores by noise.
+        Standard deviation of the scores due to noise.
     mirror : (n,) array
         Strength of the best mirror axis: 1 for a perfect one.
     mirror_std : (n,) array
-        Its standard deviation by noise.
+        Its standard deviation due to noise.
     axis : (n,) array
         Angle of that axis in radians, 0 to pi, from x towards y.
     """
@@ -90,7 +90,7 @@ def _pixel_symmetry(first, last, moments, pairs, orders, weights, variance, chan
                 scores[k] += weights[k, j] * power
             re[orders[j]] += x * x - y * y
             im[orders[j]] += 2 * x * y
-        # As in `get_symmetry`: where noise is all there is, scores go to 0.
+        # As in `get_symmetry`: for noise alone, scores tend to 0.
         total = max(total, floor)
         total = total if total > 0 else 1.0
         for k in range(n_folds):
@@ -149,21 +149,21 @@ def _angle_tables(n_orders):
 
 
 def fold_weights(orders: NDArray[np.int64], fold: int) -> NDArray[np.float64]:
-    """Return 1 for angular orders that an n-fold rotation leaves alone, -1 / (n - 1) for the others."""
+    """Return 1 for angular orders that are invariant under an n-fold rotation, -1 / (n - 1) for the others."""
     if int(fold) != fold or fold < 2:
-        raise ValueError(f"A fold is a whole number, 2 or more, not {fold!r}.")
+        raise ValueError(f"A fold must be a whole number of 2 or more, not {fold!r}.")
     return np.where(orders % fold == 0, 1.0, -1.0 / (fold - 1))
 
 
 def get_symmetry(moments: HasMoments, folds: Sequence[int] = (2, 3, 4, 6)) -> SymmetryScores:
-    r"""Return scores of rotational and mirror symmetry, without the bias of noise.
+    r"""Return scores of rotational and mirror symmetry, corrected for the bias by noise.
 
     Parameters
     ----------
     moments : Moments
         Real moments of n atoms with their noise.
     folds : sequence of int
-        Rotations to try.
+        Orders of rotation.
 
     Returns
     -------
@@ -176,26 +176,25 @@ def get_symmetry(moments: HasMoments, folds: Sequence[int] = (2, 3, 4, 6)) -> Sy
 
     Notes
     -----
-    With :math:`A_{nm} = a_{n,m} + i a_{n,-m}` and the sums running over m >= 2 (m = 0 is symmetric
-    whatever the pattern, m = 1 is mostly an error of the centre),
+    With :math:`A_{nm} = a_{n,m} + i a_{n,-m}` and the sums running over m >= 2 (m = 0 is symmetric for any pattern, m
+    = 1 is mostly an error of the centre),
 
     .. math::
         S_n = \frac{\sum_{m \bmod n = 0} |A|^2 - \frac{1}{n-1} \sum_{m \bmod n \ne 0} |A|^2}{\sum |A|^2},
         \qquad
         M = \max_\varphi \frac{\Re \sum A^2 e^{-2 i m \varphi}}{\sum |A|^2},
 
-    S_n is the mean correlation of the pattern with its n - 1 rotated copies, M that with its mirror
-    image about the axis :math:`\varphi` (Dan et al., Chinese Physics B (2024), doi:10.1088/1674-1056/ad51f4).
-    Noise adds its variance to every |A|^2, which makes scores too small: it is subtracted here, in
-    numerator and denominator. It adds nothing to A^2 on average, but the largest of many angles profits
-    from it: the square of that is subtracted from the square of the mirror sum. Where the pattern does not
-    stand out of the noise by one standard deviation, the denominator is that, so that scores go to 0 and
-    not to infinity.
+    S_n is the mean correlation of the pattern with its n - 1 rotated copies, M that with its mirror image about the
+    axis :math:`\varphi` (Dan et al., Chinese Physics B (2024), doi:10.1088/1674-1056/ad51f4). Noise adds its variance
+    to every |A|^2, which makes scores too small: it is subtracted here, in numerator and denominator. It adds nothing
+    to A^2 on average, but it increases the maximum over many angles: the square of this increase is subtracted from
+    the square of the mirror sum. If the pattern does not exceed one standard deviation of the noise, the denominator
+    is this standard deviation, so that scores tend to 0 and not to infinity.
     """
     power, variance, kept = debiased_power(moments)
     used = kept[:, 1] >= 2
     if not used.any():
-        raise ValueError("No moment has an angular order of 2 or more: take a larger n_max.")
+        raise ValueError("No moment has an angular order of 2 or more: use a larger n_max.")
     values = to_complex(np.asarray(moments.values, np.float64), moments.modes)[0][:, used]
     power, variance, orders = power[:, used], variance[:, used], kept[used, 1]
 
@@ -212,11 +211,11 @@ def get_symmetry(moments: HasMoments, folds: Sequence[int] = (2, 3, 4, 6)) -> Sy
 
     by_order = (orders[:, None] == np.arange(int(orders.max()) + 1)).astype(np.float64)
     best, axis = mirror_axes(values**2 @ by_order)
-    # The largest of some 2 M independent angles rises with the noise, whose sum has this deviation.
+    # The largest of about 2 M independent angles increases with the noise, whose sum has this deviation.
     deviation = np.sqrt((variance**2).sum(axis=1))
     chance = deviation**2 * 2 * np.log(2.0 * orders.max())
     mirror = np.sqrt(np.maximum(best**2 - chance, 0)) / total
-    # Along the axis, numerator and denominator rise together; noise across it lowers the mirror.
+    # Along the axis, numerator and denominator increase together; noise across it lowers the mirror score.
     across = spread * (1 - np.clip(mirror, 0, 1)[:, None]) ** 2
     mirror_std = np.sqrt(across.sum(axis=1) + deviation**2) / total
     return SymmetryScores(

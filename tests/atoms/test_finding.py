@@ -220,7 +220,7 @@ def test_an_uncertain_guess_is_a_warning_that_says_what_to_give():
         try:
             find_atoms(image)
         except ValueError as error:
-            assert "separation=" in str(error)  # noqa: PT017 - either way the user is told
+            assert "separation=" in str(error)  # noqa: PT017 - the user is informed in both cases
     assert any("separation=" in str(w.message) for w in caught)
 
 
@@ -355,7 +355,7 @@ def test_light_columns_that_fade_make_the_separation_unsure():
 
 
 def test_columns_at_the_boundary_of_two_phases_are_no_disorder():
-    # A tiling with many vectors beside a dense lattice with few, whose displacements outnumber its own.
+    # A tiling with many vectors next to a dense lattice with few, whose displacements outnumber its own.
     from hyperspy_motifs.data._square_triangle import square_triangle_vertices
 
     tiling = square_triangle_vertices("sigma", 30, 0)

@@ -57,7 +57,7 @@ def test_maxima_of_the_lattice_are_asked_for_and_others_are_not(square):
     kept[[50, 97, 101]] = False
     more = VisibleMaxima(image, 0.01, points[kept], 13.0).unclaimed()
     assert sorted(map(tuple, more)) == sorted(map(tuple, points[~kept]))
-    # One maximum little above the noise is not asked for, a sublattice of such is.
+    # A single maximum slightly above the noise is rejected, a sublattice of such maxima is accepted.
     assert len(VisibleMaxima(image, 0.4, points[kept], 13.0).unclaimed()) == 0
     half = (points.sum(axis=1) / 13).astype(int) % 2 == 0
     more = VisibleMaxima(image, 0.4, points[half], 13.0 * np.sqrt(2)).unclaimed()

@@ -22,7 +22,7 @@ def test_filled_and_empty_channels_are_one_polygon(tiling, census):
     assert census(cells)[6] == channels
     assert (cells.centre_atoms >= 0).sum() == filled
     np.testing.assert_array_equal(labels[cells.centre_atoms[cells.centre_atoms >= 0]], 1)
-    # The same sequence and shape, told apart by the centre atom.
+    # The same sequence and shape, distinguished by the centre atom.
     hexagons = [k for k, c in enumerate(cells.classes) if c.n_corners == 6]
     assert {cells.classes[k] for k in hexagons} == {(6, (0,) * 6, "regular")}
     assert sorted(cells.class_centre_atoms[hexagons].tolist()) == [-1, 1]

@@ -200,7 +200,7 @@ def test_too_few_or_collinear_points_give_no_cells(points):
 
 def test_same_place_is_told(tiling):
     points, _ = tiling("square", 6.3, 5.1)
-    with pytest.warns(UserWarning, match="same place"):
+    with pytest.warns(UserWarning, match="coincide"):
         cells = find_cells(np.vstack([points, points[:2]]))
     assert set(cells.n_corners.tolist()) == {4}
 

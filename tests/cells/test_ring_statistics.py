@@ -14,7 +14,7 @@ def test_silica_follows_the_laws_of_glass(silica):
     assert found.second_moment == pytest.approx(
         np.average(found.sizes**2, weights=found.counts) - found.mean**2
     )
-    # Published for silica bilayers: 0.2 to 0.3; small rings sit beside large ones.
+    # Published for silica bilayers: 0.2 to 0.3; small rings sit next to large ones.
     assert 0.1 < found.aboav_weaire < 0.4
     assert (np.diff(found.neighbour_means[:4]) < 0).all()
     assert found.lemaitre_second_moment == pytest.approx(found.second_moment, rel=0.25)
@@ -77,7 +77,7 @@ def test_vertex_figures_of_a_defective_honeycomb(shared_data):
 
 
 def test_chiral_figures_have_a_hand():
-    # A ring of 5, 6 and 7 corners round each atom of a 5-6-7 junction, drawn as a circle with three sectors.
+    # A ring of 5, 6 and 7 corners around each atom of a 5-6-7 junction, drawn as a circle with three sectors.
     angles = np.linspace(0, 2 * np.pi, 13)[:-1]
     rim = np.column_stack([np.cos(angles), np.sin(angles)])
     points = np.vstack([[[0, 0]], rim])

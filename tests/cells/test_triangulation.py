@@ -41,7 +41,7 @@ def test_circles_are_empty_on_lattices(tiling, name, noise):
     away = np.linalg.norm(points[None] - (a + offset)[whole, None], axis=2)
     assert (away > np.linalg.norm(offset[whole], axis=1)[:, None] * (1 - 1e-5)).all()
     assert cross.sum() / 2 == pytest.approx(hull_area(points), rel=1e-6)
-    # Each edge knows its triangles and the corners beyond.
+    # Each edge has its triangles and the opposite corners.
     for (p, q), sides, beyond in zip(
         mesh.edges.tolist(), mesh.sides.tolist(), mesh.opposite.tolist(), strict=True
     ):

@@ -1,4 +1,4 @@
-"""Surfaces traced by a scanning probe: where adatoms stand, what the scan adds, and whether defects are found."""
+"""Surfaces traced by a scanning probe: positions of adatoms, effects of the scan, and detection of defects."""
 
 import numpy as np
 import pytest
@@ -94,7 +94,7 @@ def scan():
         vacancies=0.025, reacted=0.04, rotation=23.0, drift=(6.0, -5.0), tilt=(0.05, -0.03), streaks=3,
         shape=(330, 360), random_state=4,
     )  # fmt: skip
-    # One radius that sees the adatom alone: heights part the halves and what has reacted.
+    # A radius with only the adatom: heights separate the halves and reacted adatoms.
     return image, truth, image.find_motifs(radius=0.4, radius_units="axes", show_progressbar=False)
 
 

@@ -1,6 +1,6 @@
-"""Figures as they were when someone looked at them; a change of their look is to be looked at again.
+"""Comparison of figures with approved baselines; a change must be inspected.
 
-``HYPERSPY_MOTIFS_DRAW_BASELINES=1 pytest tests/draw/test_baselines.py`` draws the baselines anew.
+``HYPERSPY_MOTIFS_DRAW_BASELINES=1 pytest tests/draw/test_baselines.py`` draws new baselines.
 """
 
 import os

@@ -151,7 +151,7 @@ def test_a_click_and_a_key_in_the_browser_reach_the_motifs(lab, tmp_path):
     address, found = lab
 
     def state(event, name=None, value=None):
-        """What the notebook told last, if it was of this event (and has this value)."""
+        """The last message of the notebook, if it belongs to this event (and has this value)."""
         path = tmp_path / "state.json"
         told = json.loads(path.read_text()) if path.exists() else {"event": None}
         return told if told["event"] == event and (name is None or told[name] == value) else None

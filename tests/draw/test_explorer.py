@@ -334,7 +334,7 @@ def test_only_what_is_there_is_shown(arrays):
     assert explorer.selection.tolist() == [1]
     assert "split" not in explorer._buttons
     hand.press("x")
-    assert "does not split" in status(explorer)
+    assert "cannot be split" in status(explorer)
     assert explorer.labelling.names == ("motif 0", "motif 1", "motif 2")
     explorer.close()
     hand.click(explorer.image_panel.ax, arrays.positions[2])

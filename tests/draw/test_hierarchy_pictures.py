@@ -1,4 +1,4 @@
-"""The graph of types: what is composed of what, who is beside whom."""
+"""The graph of types: what is composed of what, who is next to whom."""
 
 import itertools
 
@@ -58,7 +58,7 @@ def test_hierarchy_shows_types_and_counts_and_no_atoms(types):
     (lines,) = of_kind(ax, LineCollection)
     assert len(lines.get_segments()) == 5
     assert sorted(t for t in texts if t.isdigit()) == ["1", "1", "2", "3", "3"]
-    # A line's width tells how many: three Mo in a hexagon, one in a square.
+    # The width of a line shows the number: three Mo in a hexagon, one in a square.
     widths = lines.get_linewidths()
     assert widths[0] > widths[2]
 
@@ -109,7 +109,7 @@ def test_a_hierarchy_on_given_axes_stays_within_them_and_can_be_read(many, size)
         assert frame.x0 <= box.x0
         assert box.x1 <= frame.x1
         assert not any(box.shrunk(0.98, 0.9).overlaps(other.shrunk(0.98, 0.9)) for other in boxes[:i])
-    # What is left out is told in every level.
+    # The number of omitted types is given in every level.
     drawn = {
         level: sum(f"({many.nodes[n]['size']})" in captions(ax) for n in many if n.startswith(level))
         for level in ("motif", "cell-class")
@@ -188,7 +188,7 @@ def test_a_real_motif_graph_is_drawn():
 def test_what_does_not_fit_is_refused(types):
     with pytest.raises(ValueError, match="no types of kind 'domain-class'; it has cell-class, motif"):
         plot_type_graph(types, kind="domain-class")
-    with pytest.raises(ValueError, match="holds no types"):
+    with pytest.raises(ValueError, match="contains no types"):
         plot_hierarchy(nx.DiGraph())
     with pytest.raises(ValueError, match="square matrices"):
         plot_enrichment(np.zeros((2, 3)))

@@ -40,7 +40,7 @@ def test_rare_motifs_lie_on_top_in_the_layout(layout):
     np.testing.assert_array_equal(atoms.get_offsets(), xy[order])
     np.testing.assert_allclose(atoms.get_facecolors(), motif_colours(labels[order]))
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["a (60)", "b (30)", "c (10)"]
-    # Each group bears its number, at one of its own atoms.
+    # Each group has its number, at one of its atoms.
     numbers = {int(text.get_text()): text.xy for text in ax.texts}
     assert set(numbers) == {0, 1, 2}
     for k, place in numbers.items():

@@ -70,7 +70,7 @@ def test_atoms_are_one_collection_in_the_colours_of_their_labels_the_rare_on_top
     paths = atoms.get_paths()
     assert len(paths) == len(labels)
     for k in range(3):
-        # Motifs have shapes of their own, atoms of one motif the same.
+        # Motifs have different shapes, atoms of one motif the same.
         assert len({paths[i].vertices.tobytes() for i in np.flatnonzero(labels == k)}) == 1
     assert len({p.vertices.tobytes() for p in paths}) == 3
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["Mo (30)", "Se2 (15)", "vacancy (5)"]

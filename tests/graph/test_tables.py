@@ -1,4 +1,4 @@
-"""JSON and tables beside GraphML."""
+"""JSON and tables next to GraphML."""
 
 import csv
 import json

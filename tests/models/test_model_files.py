@@ -1,4 +1,4 @@
-"""A model as a file: arrays alone, the same predictions, errors that say what it is not."""
+"""A model as a file: only arrays, the same predictions, clear errors for other files."""
 
 import dataclasses
 
@@ -92,14 +92,14 @@ def test_merged_motifs_stay_merged(learned, other):
 def test_other_files_are_refused(content, tmp_path, other):
     file = tmp_path / "other.npz"
     file.write_bytes(content)
-    with pytest.raises(ValueError, match="no model"):
+    with pytest.raises(ValueError, match="not a model"):
         other.apply_model(file)
     assert not other.metadata.has_item("Motifs")
 
 
 def test_other_arrays_and_later_versions_are_refused(path, tmp_path):
     np.savez(tmp_path / "a.npz", a=np.arange(3))
-    with pytest.raises(ValueError, match="no model"):
+    with pytest.raises(ValueError, match="not a model"):
         load_model(tmp_path / "a.npz")
     arrays = to_arrays(load_model(path))
     text = bytes(arrays["header"]).replace(b'"version": 1', b'"version": 2')

@@ -1,4 +1,4 @@
-"""Painting is the way back: the patches of an image, laid where they came from, give the image."""
+"""Reconstruction: the patches of an image at their positions give the image."""
 
 import numpy as np
 import pytest

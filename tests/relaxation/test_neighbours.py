@@ -77,7 +77,7 @@ def test_fuzzy_weights_are_a_symmetric_union(points):
 
 
 def test_memberships_sum_to_the_logarithm_of_k():
-    """Neighbours of a star do not choose each other, so that the union leaves the memberships as they are."""
+    """Neighbours of a star do not choose each other, so the union does not change the memberships."""
     k = 8
     distances = np.sort(np.random.default_rng(0).uniform(1, 3, (1, k)), axis=1).astype(np.float32)
     indices = np.arange(1, k + 1)[None]

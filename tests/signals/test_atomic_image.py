@@ -263,7 +263,7 @@ def test_plot_motifs_draws_every_atom_in_the_colour_of_its_motif(image):
 
 
 def test_given_atoms_at_the_border_stay_in_the_image():
-    """A column just outside draws the fit of an atom given at the border: it must not end as an error of its own making."""
+    """A column just outside attracts the fit of an atom given at the border, which must not raise an error."""
     image, truth = data.lattice("square", spacing=0.2, shape=(120, 140), random_state=0)
     first = int(np.ceil(truth.positions[:, 0].min()))
     cut = image.isig[first + 2 :]
@@ -276,7 +276,7 @@ def test_given_atoms_at_the_border_stay_in_the_image():
     found = cut.find_motifs(offset + scale * points, radius=1.2, show_progressbar=False)
     assert len(found.positions) == len(points)
     assert found.pixel_positions.min() >= -0.5
-    # Those that stayed where they were given were not fitted: nothing is said of their uncertainty.
+    # Atoms that keep their given positions are not fitted and have no uncertainty.
     table = given_atoms(cut, offset + scale * points, True, "auto")
     stayed = np.all(table.pixel_positions == points, axis=1)
     assert stayed.any()

@@ -1,4 +1,4 @@
-"""Bad input is refused before any work, with a message that says what to do."""
+"""Invalid input is rejected before any computation, with a remedy in the message."""
 
 import re
 import warnings
@@ -39,8 +39,8 @@ def test_other_units_of_length_are_converted():
 
 
 def test_pixels_that_are_far_from_square_are_refused():
-    with pytest.raises(ValueError, match=r"5 times as long"):
-        check_axes(image(scale=0.1))
+    with pytest.raises(ValueError, match=r"10 times as long"):
+        check_axes(image(scale=0.2))
 
 
 def test_oblong_pixels_give_results_in_axis_units():

@@ -1,4 +1,4 @@
-"""A twisted bilayer as a user meets it: said to be a continuum, with its moire as a level, patches where columns overlap."""
+"""A twisted bilayer for a user: reported as a continuum, with its moire as a level, patches where columns overlap."""
 
 import warnings
 
@@ -64,7 +64,7 @@ def test_overlapping_columns_are_said_and_a_grid_can_be_asked_for(bilayer):
         found = s.find_motifs("grid", radius=1.2, show_progressbar=False)
     assert found.parameters["atoms"] == "grid"
     assert "patches on a grid" in str(found)
-    # Every place of the image is seen: the furthest from a triangular grid of step h is h / sqrt(3) away.
+    # All points of the image are covered: the farthest from a triangular grid of step h is h / sqrt(3) away.
     apart = found.parameters["spacing"] / s.axes_manager[0].scale
     rng = np.random.default_rng(0)
     places = rng.uniform(apart, [320 - apart, 300 - apart], (200, 2))

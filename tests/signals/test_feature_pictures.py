@@ -1,4 +1,4 @@
-"""Features as a user sees them: what tells motifs apart, what orders carry, units after a new calibration."""
+"""Features for users: differences of motifs, power of orders, units after a new calibration."""
 
 import hyperspy.api as hs
 import matplotlib.pyplot as plt
@@ -38,7 +38,7 @@ def test_the_picture_of_a_difference(motifs):
     inside = ~np.ma.getmaskarray(difference)
     # Means, and their difference, are the same linear combination of the same functions.
     np.testing.assert_allclose(difference[inside], (first - second)[inside], atol=1e-5)
-    # Mo shines brighter than Se2 or less: whichever, the middle of the disc says so.
+    # Mo is brighter or darker than Se2, which the centre of the disc shows.
     middle = difference.shape[0] // 2
     assert abs(difference[middle, middle]) > 0.5 * abs(difference[inside]).max()
     shares = [int(ax.get_title().split("\n")[1].split()[0]) for ax in axes[3:]]
@@ -57,7 +57,7 @@ def test_orders_of_the_features(motifs):
     ax = motifs.features.plot_orders()
     patterns, _, noise = (line.get_ydata() for line in ax.lines)
     assert len(noise) == motifs.features.n_max + 1
-    # A lattice at this dose stands well out of its noise, in the order of its threefold sites above all.
+    # A lattice at this dose exceeds its noise, in particular in the order of its threefold sites.
     assert patterns[3] > 10 * noise[3]
 
 
@@ -114,7 +114,7 @@ def test_an_order_that_pixels_do_not_carry(image):
 
 def test_more_motifs_than_there_are(image):
     s = image.deepcopy()
-    with pytest.warns(UserWarning, match="5000 were asked for"):
+    with pytest.warns(UserWarning, match="5000 were requested"):
         found = s.find_motifs(n_motifs=5000, show_progressbar=False)
     assert f"no more than {found.n_motifs} motifs" in found.summary()
 

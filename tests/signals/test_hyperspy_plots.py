@@ -17,7 +17,7 @@ NAMES = {0: "Mo", 1: "Se2", 2: "Se/vacancy"}
 
 
 def image_with_motifs(n_frames=None, n=90):
-    """An image, or a stack, whose motifs were dealt out: what is drawn is all that matters here."""
+    """An image, or a stack, with arbitrary motifs for tests of drawing."""
     rng = np.random.default_rng(n)
     shape = (ROWS, COLUMNS) if n_frames is None else (n_frames, ROWS, COLUMNS)
     signal = hs.signals.Signal2D(rng.random(shape).astype(np.float32))
@@ -137,7 +137,7 @@ def test_patches_are_navigated_by_any_score(image):
     motifs.patches.plot(navigator=motifs.probabilities)
     navigator = motifs.patches._plot.navigator_plot
     np.testing.assert_allclose(navigator.ax_lines[0].line.get_ydata(), motifs.probabilities)
-    with pytest.raises(ValueError, match="one number a patch"):
+    with pytest.raises(ValueError, match="one number per patch"):
         motifs.patches.plot(navigator=motifs.probabilities[1:])
 
 
@@ -228,7 +228,7 @@ def test_the_layout_in_a_region_takes_any_colours(image):
         assert image.motifs.plot_layout(colour_by, roi=roi).collections
     with pytest.raises(TypeError, match="Point2DROI"):
         image.motifs.plot_layout(roi=hs.roi.Point2DROI(1, 2))
-    with pytest.raises(ValueError, match="no place"):
+    with pytest.raises(ValueError, match="no position"):
         image.motifs.plot_layout(roi=hs.roi.RectangularROI())
 
 

@@ -84,7 +84,7 @@ def test_widgets_begin_with_what_was_given(shown):
     assert not widgets["radius_auto"].value
     assert widgets["separation_auto"].value
     assert widgets["separation"].disabled
-    # Lengths begin at what the image says.
+    # Lengths start at the estimates from the image.
     assert widgets["separation"].value == pytest.approx(SPACING * 0.02, rel=0.03)
     assert bytes(widgets["picture"].value).startswith(b"\x89PNG")
     assert "atoms in this part" in widgets["status"].value

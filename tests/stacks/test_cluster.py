@@ -20,7 +20,7 @@ from hyperspy_motifs.stacks import RemoteTask, run_frames, running_client
 distributed = pytest.importorskip("distributed")
 
 HERE = Path(__file__).parent
-# Test modules are no package: workers find the functions of frames beside this file.
+# Test modules are no package: workers find the functions of frames next to this file.
 sys.path.insert(0, str(HERE))
 from frame_functions import fails, slow_sum  # noqa: E402
 
@@ -116,7 +116,7 @@ def test_an_error_in_a_frame_is_the_users(local_client):
 
 def test_motifs_of_a_stack_are_the_same_on_workers(local_client, monkeypatch):
     monkeypatch.setattr(_stack_finding, "SAMPLE_ATOMS", 100)
-    # The frames alone go to the workers: learning has a test of its own.
+    # Only frames are sent to the workers: another test covers the fit.
     monkeypatch.setattr(_sample_learning, "MOST_SENT_PIXELS", 0)
     frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(3)]
     stack = hs.stack(frames, show_progressbar=False)
@@ -135,7 +135,7 @@ def test_motifs_are_learned_on_a_worker_while_others_find_atoms_and_are_the_same
     monkeypatch.setattr(_stack_finding, "SAMPLE_ATOMS", 160)
     frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(6)]
     stack = hs.stack(frames, show_progressbar=False)
-    # A folder from the workers serves a run without them, whatever the order in which its files came.
+    # A run without workers can use a folder from the workers, for any order of its files.
     how = {"radius": 0.11, "radius_units": "axes", "show_progressbar": False}
     on_workers = stack.deepcopy().find_motifs(checkpoint=tmp_path / "run", **how)
     for file in (tmp_path / "run").glob("*_00000[134].npz"):

@@ -67,7 +67,7 @@ def test_a_sample_says_what_the_whole_says(whole, sampled):
     assert "2 frames" in sampled.summary()
     pixels = sampled.pixel_positions
     inner = np.all((pixels > 8) & (pixels < np.array([COLUMNS, ROWS]) - 9), axis=1)
-    # The same parts, whatever their numbers: a vacancy is a vacancy.
+    # The same partition with any numbers of the motifs.
     table = np.zeros((sampled.n_motifs, whole.n_motifs), int)
     np.add.at(table, (sampled.labels[inner], whole.labels[inner]), 1)
     assert table.max(axis=1).sum() >= 0.99 * inner.sum()
@@ -129,7 +129,7 @@ def test_a_folder_that_was_written_before_the_sample_was_spread_is_refused(
     run = json.loads((old / "run.json").read_text(encoding="utf-8"))
     del run["format"]
     (old / "run.json").write_text(json.dumps(run), encoding="utf-8")
-    with pytest.raises(ValueError, match="another state of this package"):
+    with pytest.raises(ValueError, match="another version of this package"):
         movie.deepcopy().find_motifs(radius=0.6, checkpoint=old, show_progressbar=False)
 
 
@@ -174,7 +174,7 @@ def test_a_dark_frame_is_no_sample_of_frames_that_are_large():
     counts = {0: 14} | dict.fromkeys(range(1, 16), 25_000)
     assert sample_of_frames(counts, 16, 20_000).tolist() == [0, 8]
     assert sample_of_frames({0: 14, 8: 25_000}, 16, 20_000).tolist() == [0, 8]
-    # Frames that are alike hold no more than asked, unless one does alone.
+    # Similar frames have at most the requested number, unless a single frame has more.
     for count in (1, 1500, 6000, 9000, 11_000, 19_000):
         chosen = sample_of_frames(dict.fromkeys(range(64), count), 64, 20_000)
         assert len(chosen) == min(20_000 // count, 64)

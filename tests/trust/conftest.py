@@ -1,6 +1,6 @@
 """What an error must be, and how many examples of everything are tried.
 
-``TRUST_TIMES=20 pytest tests/trust`` tries twenty times as many, other ones at every run.
+``TRUST_TIMES=20 pytest tests/trust`` runs twenty times as many, with new ones in every run.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items):
 def result_or_our_error():
     """Pass a result, and an error that this package raised itself and put into words; nothing else.
 
-    Numbers that overflow or become NaN on the way, which NumPy tells by a RuntimeWarning, do not pass.
+    Numbers that overflow or become NaN, which NumPy reports by a RuntimeWarning, fail the test.
     """
     try:
         with warnings.catch_warnings():

@@ -128,7 +128,7 @@ def test_millions_of_nodes_that_are_only_announced_cost_nothing(text, tmp_path, 
     )
     tracemalloc.start()
     start = time.process_time()
-    with pytest.raises(ValueError, match=f"announces {announced} nodes"):
+    with pytest.raises(ValueError, match=f"declares {announced} nodes"):
         MotifGraph.from_graphml(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

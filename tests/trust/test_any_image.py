@@ -183,7 +183,7 @@ OLD = {"positions": np.zeros((3, 2)), "note": "an earlier result"}
 
 
 def remember(signal):
-    """Give `signal` an earlier result, and tell how it looks."""
+    """Give `signal` an earlier result, and return its state."""
     signal.metadata.add_node(store.NODE)
     for name, value in OLD.items():
         setattr(getattr(signal.metadata, store.NODE), name, value)
@@ -305,6 +305,6 @@ def test_an_image_in_which_no_column_withstands_the_fit_says_so(lattice, monkeyp
 
     monkeypatch.setattr(finding, "find_atoms", none_left)
     signal = lattice.deepcopy()
-    with pytest.raises(ValueError, match="No atom is left after refinement"):
+    with pytest.raises(ValueError, match="No atoms remain after refinement"):
         signal.find_motifs()
     assert not signal.metadata.has_item(store.NODE)

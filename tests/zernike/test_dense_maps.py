@@ -81,7 +81,7 @@ def test_symmetry_map_of_a_star(fold, other):
 
 
 def test_symmetry_maps_hold_the_scores_of_the_pixels(basis):
-    """The map sees the same as an atom would, noise taken off by one level for all pixels."""
+    """The map equals the moments at an atom, with one level of noise subtracted for all pixels."""
     image = np.random.default_rng(3).poisson(900, (50, 60)).astype(float)
     image[20:32, 25:40] += 400
     noise = NoiseModel(0, 30)

@@ -69,7 +69,7 @@ def test_two_detectors_make_two_blocks():
 
 @pytest.mark.parametrize("modes", [[[2, 1]], [[1, 3]], [[-1, 1]]])
 def test_no_modes(modes):
-    with pytest.raises(ValueError, match="no mode"):
+    with pytest.raises(ValueError, match="not a mode"):
         osa_index(modes)
 
 

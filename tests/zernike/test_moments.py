@@ -1,4 +1,4 @@
-"""Moments of the discs round atoms: sub-pixel centres, noise, background, discs at the border."""
+"""Moments of the discs around atoms: sub-pixel centres, noise, background, discs at the border."""
 
 import numpy as np
 import pytest
@@ -191,7 +191,7 @@ def test_discs_at_the_border(cut_from_a_larger_image):
     assert (cut.coverage[~cut.valid] < 0.7).all()
     assert (~cut.valid).sum() > 0
     assert (cut.noise_std[partial] >= 0.99 * cut.noise_std[whole].min()).all()
-    # What is told of the missing part is as uncertain as it is said to be.
+    # The error of the missing part agrees with its estimated uncertainty.
     missed = (cut.values - truth.values)[partial] / cut.noise_std[partial]
     assert 0.5 < np.sqrt(np.mean(missed**2)) < 1.6
     further = get_moments(narrow, points, basis, noise=NoiseModel(0, 1), min_coverage=0.6, **RAW)
@@ -210,7 +210,7 @@ def test_what_frames_share_cannot_be_written_to():
 
 @pytest.mark.parametrize("neighbour", [(18, 0), (0, 18)])
 def test_a_cut_disc_still_shows_its_vacancy(cut_from_a_larger_image, neighbour):
-    """The prior must not paint a missing neighbour over: a vacancy inside the image stays seen."""
+    """The prior must not hide a missing neighbour: a vacancy inside the image stays visible."""
     basis = ZernikeBasis(8, 22.0)
     points, image = cut_from_a_larger_image
     edge = int(np.argmin(np.linalg.norm(points - [14, 155], axis=1)))
@@ -270,7 +270,7 @@ def test_principal_features_leave_noise_out():
     assert (found.variance > 20).all()
     assert_allclose(found.damping, 1 - 1 / found.variance)
     assert get_principal_features(sigma * rng.normal(size=(600, 10)), sigma).values.shape[1] == 1
-    with pytest.raises(ValueError, match="two at least"):
+    with pytest.raises(ValueError, match="at least two"):
         get_principal_features(values[:1], sigma)
 
 

@@ -194,5 +194,5 @@ def test_explain_names_the_mode_that_differs():
 def test_explain_needs_groups():
     with pytest.raises(ValueError, match="two atoms"):
         explain(np.ones((4, len(MODES))), np.array([0, 0, 0, 1]), MODES, (0, 1))
-    with pytest.raises(ValueError, match="belong together"):
+    with pytest.raises(ValueError, match="do not match"):
         explain(np.ones((4, 3)), np.zeros(4), MODES, (0, 1))

@@ -1,0 +1,78 @@
+"""Constants of the clustering: each with its unit, and with its source or the script that sets it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ClusteringConstants:
+    """Constants of the clustering.
+
+    Lengths named "distances" are nearest-neighbour distances. "Spread" is the standard deviation of a group along a
+    direction. Values without a source were set with ``benchmarks/bench_split_test.py`` on simulated specimens that are
+    used for nothing else.
+    """
+
+    #: Default probability that a motif is invented; the user's `alpha`.
+    alpha: float = 0.01
+    #: Principal axes that groups are sought in, tried one after another; the last is the largest number of axes.
+    dimensions: tuple[int, ...] = (5, 12, 30)
+    #: The same for fewer than `few` points.
+    few_dimensions: tuple[int, ...] = (2, 5)
+    #: Points below which `few_dimensions` are tried and twice as many folds are made.
+    few: int = 60
+    #: Points for each principal axis, at least: a covariance of fewer is not known.
+    points_per_axis: int = 8
+    #: Variance added to covariances of features, in squared units of the noise.
+    ridge: float = 0.2
+    #: Folds of the cross-fitting.
+    folds: int = 5
+    #: Random partitions into folds whose e-values are averaged.
+    splits: int = 2
+    #: Largest number of candidate groups from the layout that are tested in one group of atoms.
+    candidates: int = 24
+    #: Product of candidates and points that is tested at once: some 50 megabytes.
+    tested_at_once: int = 2_000_000
+    #: Points that a mixture is fitted to when a candidate is refined.
+    mixture_points: int = 1_500
+    #: Distance from the median, in spreads, from which a tail is bounded by `tail_exponent`.
+    tail_start: float = 2.5
+    #: The density of one group falls at least as fast as distance to the power of minus this. 1: each doubling of the
+    #: distance holds no more atoms than the one before; heavier than the tails of a Cauchy distribution (2).
+    tail_exponent: float = 1.0
+    #: Share of the broad component for atoms that are like no motif.
+    outlier_share: float = 0.02
+    #: Ratio of the scatter of the broad component to that of the motifs.
+    outlier_width: float = 3.0
+    #: Error of moments beside the noise of the image, as a share of their root mean square: sampling, scan distortion, what
+    #: remains of the tails of neighbours. Images with less noise get as much before motifs are sought.
+    systematic_error: float = 0.01
+    #: Radius below which a disc holds the centre of one column alone (distances).
+    one_column: float = 0.9
+    #: Radius whose outer ring shows what leaks into the disc of one column (distances).
+    ring_radius: float = 1.2
+    #: Neighbours within this distance are nearest neighbours (distances): a fifth beyond, and below the square root of 2.
+    bonded: float = 1.25
+    #: Total variation of the kinds of nearest neighbours below which two kinds share a sublattice: more alike than not.
+    same_sublattice: float = 0.5
+    #: Knots of the kernels of neighbours are this far apart (distances).
+    knot_spacing: float = 0.4
+    #: Neighbours up to this far beyond the radius reach into the disc with their tails (distances).
+    tail_reach: float = 0.8
+    #: Limits of the shells in which neighbours are counted (distances): between those of honeycomb, square and
+    #: triangular lattices (1, 1.41, 1.73, 2, 2.24, 2.65, 3).
+    shells: tuple[float, ...] = (0.6, 1.35, 1.85, 2.3, 2.8, 3.3)
+    #: Share of the neighbours of a place that must miss it before it counts as vacant: a majority.
+    vacancy_votes: float = 0.6
+    #: Two predictions of a vacant place within this distance are one (distances).
+    vacancy_radius: float = 0.35
+    #: Share of the atoms that an environment has at least.
+    environment_share: float = 0.005
+    #: The smallest radius that carries this share of the evidence of the best one gives the motifs.
+    evidence_share: float = 0.5
+    #: Exponent of the size in the order in which motifs merge: a handful of odd atoms merges before a frequent motif.
+    size_exponent: float = 0.25
+
+
+CONSTANTS = ClusteringConstants()

@@ -1,0 +1,182 @@
+"""What the surroundings leak into the disc of a single column, and its removal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperspy_motifs.zernike import MomentsLike, noise_unit, radial_polynomials, to_complex, to_real
+
+_MAX_ORDER = 6
+_ROUNDS = 4
+_OUTLIER = 5.0
+_FREQUENT = 0.15
+
+
+@dataclass(frozen=True)
+class NeighbourCrosstalk:
+    r"""How the surroundings of a column change the moments of its disc.
+
+    The tails of neighbouring columns reach into the disc. An isotropic probe carries them over order by
+    order:
+
+    .. math:: A_{nm} = a_{nm} + \sum_j b_{nmj} (z_{mj} - \bar z_{mj})
+
+    with real b and the moments z of the ring round the disc. The mean is taken over the atoms of the same
+    frequent site, so that only deviations from the usual surroundings are removed. b is fitted to all atoms
+    together; those that disagree by more than five typical residuals (other species) are left out by degrees
+    (Tukey's biweight). The column's own tails in the ring are weak, so its own difference stays.
+
+    Attributes
+    ----------
+    inner : float
+        Inner radius of the ring over its outer one.
+    noise : ndarray, shape (orders, 2)
+        Of the ring's moments.
+    typical : ndarray, shape (sites, features)
+        Surroundings of each frequent site, in units of the noise.
+    means : ndarray, shape (sites, orders, 2)
+    coefficients : ndarray, shape (J, 2)
+        b of every complex moment of the disc.
+    rotation_invariant : bool
+        Orientation of the sites is unknown: for m > 0 the whole ring is a deviation.
+    """
+
+    inner: float
+    noise: NDArray[np.float64]
+    typical: NDArray[np.float64]
+    means: NDArray[np.complex128]
+    coefficients: NDArray[np.float64]
+    rotation_invariant: bool
+
+    @classmethod
+    def fit(
+        cls,
+        moments: MomentsLike,
+        wider: MomentsLike,
+        labels: NDArray[np.integer],
+        inner: float,
+        rotation_invariant: bool,
+    ) -> NeighbourCrosstalk:
+        """Learn from the moments of the discs and of wider ones.
+
+        `labels` (n,) are groups of the atoms, negative for none; groups that hold 15 % of the atoms are
+        frequent sites.
+        """
+        valid = both_valid(moments, wider)
+        ring, noise = ring_moments(wider, inner)
+        flat = _flat(ring, noise, rotation_invariant)
+        count = np.bincount(labels[labels >= 0])
+        frequent = [
+            group
+            for group in np.flatnonzero(count >= _FREQUENT * count.sum())
+            if ((labels == group) & valid).any()
+        ]
+        members = [(labels == group) & valid for group in frequent] or [valid]
+        typical = np.stack([np.median(flat[inside], axis=0) for inside in members])
+        site = _nearest(flat, typical)
+        means = np.zeros((len(typical), *ring.shape[1:]), dtype=np.complex128)
+        values, kept = to_complex(np.asarray(moments.values, dtype=np.float64), moments.modes)
+        target = values[valid].copy()
+        for number in range(len(typical)):
+            inside = valid & (site == number)
+            if inside.any():
+                means[number] = _median(ring[inside])
+                own = site[valid] == number
+                offset = _median(values[inside])
+                if rotation_invariant:
+                    offset = np.where(kept[:, 1] == 0, offset, 0)
+                target[own] -= offset
+        if rotation_invariant:
+            means[:, 1:] = 0
+        source = ring[valid] - means[site[valid]]
+        coefficients = np.zeros((len(kept), 2))
+        for column, (_, m) in enumerate(kept):
+            if m < source.shape[1]:
+                coefficients[column] = _robust_fit(source[:, m], target[:, column])
+        return cls(inner, noise, typical, means, coefficients, rotation_invariant)
+
+    def remove(self, moments: MomentsLike, wider: MomentsLike) -> NDArray[np.float64]:
+        """Return the moments (atoms, K) of the discs without it; atoms at the border are left as they are."""
+        valid = both_valid(moments, wider)
+        ring, _ = ring_moments(wider, self.inner)
+        site = _nearest(_flat(ring, self.noise, self.rotation_invariant), self.typical)
+        values, kept = to_complex(np.asarray(moments.values, dtype=np.float64), moments.modes)
+        deviation = ring[valid] - self.means[site[valid]]
+        for column, (_, m) in enumerate(kept):
+            if m < deviation.shape[1]:
+                values[valid, column] -= (deviation[:, m] * self.coefficients[column]).sum(axis=1)
+        return np.asarray(to_real(values, moments.modes), dtype=np.float64)
+
+
+def both_valid(moments: MomentsLike, wider: MomentsLike) -> NDArray[np.bool_]:
+    """Return the atoms of which both discs lie inside the image, shape (n,)."""
+    return np.asarray(moments.valid, dtype=bool) & np.asarray(wider.valid, dtype=bool)
+
+
+def ring_moments(moments: MomentsLike, inner: float) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
+    r"""Return the moments of the ring outside `inner` times the radius, from those of the disc.
+
+    .. math:: z_{mj} = \sum_n A_{nm} \int_{\rho_0}^1 R_n^{m}(\rho) P_j(t(\rho)) \rho\, d\rho
+
+    with the Legendre polynomials P of degree 0 and 1 on the ring.
+
+    Returns
+    -------
+    values : ndarray of complex128, shape (atoms, m from 0 to 6, 2)
+    noise : ndarray, shape (m, 2)
+        Of the median atom.
+    """
+    values, kept = to_complex(np.asarray(moments.values, dtype=np.float64), moments.modes)
+    unit, _ = to_complex(noise_unit(moments)[None], moments.modes)
+    n_max = int(kept[:, 0].max())
+    rho = np.linspace(inner, 1, 65)
+    radial = radial_polynomials(n_max, rho)
+    t = 2 * (rho - inner) / (1 - inner) - 1
+    shapes = np.stack([np.ones_like(t), t]) * rho / len(rho)
+    n_orders = min(_MAX_ORDER, n_max) + 1
+    out = np.zeros((len(values), n_orders, 2), dtype=np.complex128)
+    variance = np.zeros((n_orders, 2))
+    for column, (n, m) in enumerate(kept):
+        if m < n_orders:
+            norm = np.sqrt(2 * (n + 1) if m else n + 1)
+            weights = norm * (shapes * radial[int(n), int(m)]).sum(axis=1)
+            out[:, m] += values[:, column, None] * weights
+            variance[m] += (weights * unit.real[0, column]) ** 2
+    return out, np.sqrt(variance)
+
+
+def _flat(
+    ring: NDArray[np.complex128], noise: NDArray[np.float64], rotation_invariant: bool
+) -> NDArray[np.float64]:
+    units = ring / noise
+    flat = np.abs(units) if rotation_invariant else np.concatenate([units.real, units.imag], axis=1)
+    return np.nan_to_num(flat.reshape(len(ring), -1))
+
+
+def _nearest(flat: NDArray[np.float64], typical: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.asarray(((flat[:, None] - typical[None]) ** 2).sum(axis=2).argmin(axis=1))
+
+
+def _median(values: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    return np.asarray(np.median(values.real, axis=0) + 1j * np.median(values.imag, axis=0))
+
+
+def _robust_fit(source: NDArray[np.complex128], target: NDArray[np.complexfloating]) -> NDArray[np.float64]:
+    """Real coefficients of target on source (atoms, 2) by reweighted least squares."""
+    weights = np.ones(len(target))
+    coefficients = np.zeros(source.shape[1])
+    for _ in range(_ROUNDS):
+        normal = np.einsum("ap,a,aq->pq", source.conj(), weights, source).real
+        ridge = 1e-9 * np.trace(normal) + 1e-300
+        coefficients = np.linalg.solve(
+            normal + ridge * np.eye(len(normal)), np.einsum("ap,a,a->p", source.conj(), weights, target).real
+        )
+        residual = np.abs(target - (source * coefficients).sum(axis=1))
+        scale = 1.4826 * np.median(residual)
+        if scale == 0:
+            break
+        weights = np.clip(1 - (residual / (_OUTLIER * scale)) ** 2, 0, None) ** 2
+    return coefficients

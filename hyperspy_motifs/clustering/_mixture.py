@@ -1,0 +1,213 @@
+"""The model of a motif: a mean, one scatter for all motifs, the noise of each atom, and a broad component for outliers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.stats import f as f_distribution
+
+from ._axes import axes_of
+from ._constants import CONSTANTS
+
+_STEPS = 15
+_FEWEST_DEGREES, _MOST_DEGREES = 3.0, 1000.0
+_UNKNOWN = 1e8  # variance of a feature that was not seen, in squared units of the noise
+_HALF, _UPPER = 0.5, 0.95  # quantiles of the distances that fix the tail
+
+
+@dataclass(frozen=True)
+class MotifMixture:
+    r"""A mixture of motifs.
+
+    An atom of motif g has features distributed as
+
+    .. math:: (1 - \epsilon) N(\mu_g, \Sigma + V) + \epsilon N(\mu_g, w^2 \Sigma + V)
+
+    with the scatter :math:`\Sigma` of all motifs, which includes the noise of whole discs, and V, what the noise of this atom
+    exceeds that by. The tails of the distances in this metric are those of an F distribution with k and `degrees` degrees
+    of freedom, times `scale`; both are fitted to distances of atoms that were left out of the means and the scatter, so that
+    one in a hundred of the atoms of the motifs has a p-value below 0.01.
+
+    Attributes
+    ----------
+    centre : ndarray, shape (d,)
+    vectors : ndarray, shape (d, k)
+        Principal axes of the features.
+    means : ndarray, shape (g, k)
+    covariance : ndarray, shape (k, k)
+    shares : ndarray, shape (g,)
+        Of each motif among the atoms; they sum to 1.
+    scale, degrees : float
+    """
+
+    centre: NDArray[np.float64]
+    vectors: NDArray[np.float64]
+    means: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    scale: float
+    degrees: float
+
+    @classmethod
+    def fit(cls, X: NDArray[np.float64], labels: NDArray[np.integer], settle: bool = False) -> MotifMixture:
+        """Fit to features (n, d) of atoms and their motifs 0..g-1, each with one atom or more.
+
+        With `settle` the expectation-maximisation algorithm moves the atoms between the motifs.
+        """
+        axes = axes_of(X)
+        P = axes.apply(X)
+        weights = np.zeros((len(P), int(labels.max()) + 1))
+        weights[np.arange(len(P)), labels] = 1
+        means, covariance, shares = _moments(P, weights)
+        for _ in range(_STEPS if settle else 0):
+            distance = _squares(P, means, covariance)
+            new = _posterior(distance, shares)
+            if (new.sum(axis=0) < 1).any():
+                break
+            settled = np.abs(new - weights).max() < 1e-3
+            weights = new
+            means, covariance, shares = _moments(P, weights)
+            if settled:
+                break
+        scale, degrees = _tails(P, weights)
+        return cls(axes.centre, axes.vectors, means, covariance, shares, scale, degrees)
+
+    @property
+    def n_motifs(self) -> int:
+        """Number of motifs."""
+        return len(self.means)
+
+    def settled_labels(self, X: NDArray[np.float64], labels: NDArray[np.integer]) -> NDArray[np.int32]:
+        """Return the motifs (n,) of the atoms of the fit after the expectation-maximisation algorithm."""
+        found = MotifMixture.fit(X, labels, settle=True).classify(X)[0]
+        return np.unique(found, return_inverse=True)[1].astype(np.int32)
+
+    def classify(
+        self, X: NDArray[np.float64], variance: NDArray[np.floating] | None = None
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
+        """Return motif, probability and p-value of atoms.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, d)
+            Features; NaN rows are atoms of which nothing is known.
+        variance : ndarray, shape (n, d), optional
+            What the variance of the noise of each feature exceeds that of whole discs by, in squared units of the noise.
+
+        Returns
+        -------
+        labels : ndarray of int32, shape (n,)
+        probabilities : ndarray, shape (n,)
+            That the atom belongs to the motif and is no outlier.
+        p_values : ndarray, shape (n,)
+            Share of the atoms of the motif that lie further out.
+        """
+        unknown = np.asarray(~np.isfinite(X).all(axis=1))
+        P = (np.where(unknown[:, None], self.centre, X) - self.centre) @ self.vectors
+        distance = _squares(P, self.means, self.covariance)
+        if variance is not None:
+            rows = np.flatnonzero((variance > 0).any(axis=1) | unknown)
+            added = np.where(unknown[rows, None], _UNKNOWN, np.minimum(variance[rows], _UNKNOWN))
+            spread = self.covariance + np.einsum(
+                "da,nd,db->nab", self.vectors, added, self.vectors, optimize=True
+            )
+            apart = P[rows, None, :] - self.means
+            solved = np.linalg.solve(spread, apart.swapaxes(1, 2)).swapaxes(1, 2)
+            distance[rows] = np.maximum((apart * solved).sum(axis=2), 0)
+        posterior = _posterior(distance, self.shares)
+        labels = posterior.argmax(axis=1)
+        at = np.arange(len(P)), labels
+        k = P.shape[1]
+        ratio = distance[at] / (k * self.scale)
+        p_values = f_distribution.sf(ratio, k, self.degrees)
+        width = CONSTANTS.outlier_width**2
+        inside = (1 - CONSTANTS.outlier_share) * f_distribution.pdf(ratio, k, self.degrees)
+        outside = CONSTANTS.outlier_share * f_distribution.pdf(ratio / width, k, self.degrees) / width
+        near = ratio < 1  # an atom nearer than most is no outlier, however few lie that near
+        belongs = np.where(near, 1.0, inside / np.maximum(inside + outside, 1e-300))
+        return labels.astype(np.int32), posterior[at] * belongs, p_values
+
+    def separations(self) -> NDArray[np.float64]:
+        """Return the distances (g, g) of the means in units of the scatter, infinite on the diagonal."""
+        apart = self.means[:, None] - self.means[None]
+        solved = np.linalg.solve(self.covariance, apart.reshape(-1, apart.shape[2]).T).T.reshape(apart.shape)
+        out = np.sqrt(np.maximum((apart * solved).sum(axis=2), 0))
+        np.fill_diagonal(out, np.inf)
+        return out
+
+    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
+        """Return the parameters by name."""
+        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[np.float64]]) -> MotifMixture:
+        """Return the mixture of `to_arrays`."""
+        centre, vectors, means, covariance, shares = (
+            np.asarray(arrays[n], np.float64) for n in ("centre", "vectors", "means", "covariance", "shares")
+        )
+        return cls(
+            centre, vectors, means, covariance, shares, float(arrays["scale"]), float(arrays["degrees"])
+        )
+
+
+def _moments(
+    P: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    size = weights.sum(axis=0)
+    means = weights.T @ P / np.maximum(size, 1e-9)[:, None]
+    covariance = (P.T @ P - (means.T * size) @ means) / len(P) + CONSTANTS.ridge * np.eye(P.shape[1])
+    return means, covariance, np.maximum(size, 1e-9) / len(P)
+
+
+def _squares(
+    P: NDArray[np.float64], means: NDArray[np.float64], covariance: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Squared distances (n, g) in units of the scatter."""
+    values, vectors = np.linalg.eigh(covariance)
+    whitener = vectors / np.sqrt(values)
+    a, b = P @ whitener, means @ whitener
+    return np.maximum((a**2).sum(axis=1)[:, None] - 2 * a @ b.T + (b**2).sum(axis=1), 0)
+
+
+def _posterior(distance: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    score = np.log(shares) - 0.5 * distance
+    score = np.exp(score - score.max(axis=1, keepdims=True))
+    return np.asarray(score / score.sum(axis=1, keepdims=True))
+
+
+def _tails(P: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:
+    """Scale and degrees of freedom of the distances of atoms from means that were found without them."""
+    n, k = P.shape
+    fold = np.arange(n) % CONSTANTS.folds
+    own = weights.argmax(axis=1)
+    distance = np.empty(n)
+    for number in range(CONSTANTS.folds):
+        held = fold == number
+        if held.all() or not held.any() or n < 2 * CONSTANTS.folds:
+            return 1.0, _MOST_DEGREES
+        means, covariance, _ = _moments(P[~held], weights[~held])
+        whole = weights[~held].sum(axis=0) < 1  # a motif whose atoms all lie in this fold
+        means[whole] = (weights.T @ P / np.maximum(weights.sum(axis=0), 1e-9)[:, None])[whole]
+        distance[held] = _squares(P[held], means, covariance)[np.arange(held.sum()), own[held]]
+    half, upper = np.quantile(distance / k, (_HALF, _UPPER))
+    degrees = _degrees_of(round(float(upper / max(half, 1e-12)), 3), k)
+    return max(float(half / f_distribution.ppf(_HALF, k, degrees)), 1e-12), degrees
+
+
+@lru_cache(maxsize=256)
+def _degrees_of(ratio: float, k: int) -> float:
+    """Degrees of freedom at which the quantiles 0.95 and 0.5 of an F distribution have a ratio."""
+
+    def excess(degrees: float) -> float:
+        upper, half = f_distribution.ppf((_UPPER, _HALF), k, degrees)
+        return float(upper / half) - ratio
+
+    if excess(_MOST_DEGREES) >= 0:
+        return _MOST_DEGREES
+    if excess(_FEWEST_DEGREES) <= 0:
+        return _FEWEST_DEGREES
+    return float(brentq(excess, _FEWEST_DEGREES, _MOST_DEGREES, xtol=1e-3))

@@ -1,0 +1,307 @@
+"""What minority kinds, vacant places and strain of the neighbours explain of features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperspy_motifs.sites import Neighbourhoods
+from hyperspy_motifs.zernike import MomentsLike, to_complex, to_real
+
+from ._constants import CONSTANTS
+from ._environment import Surroundings
+from ._neighbourhood_features import NeighbourhoodFeatures
+
+_MOST_COUNTED = 4  # neighbours of one kind in one shell: more are counted as so many
+_FEWEST_OF_A_COUNT = 3  # atoms that have a number of neighbours, before that number explains anything
+
+
+@dataclass(frozen=True)
+class NeighbourEffects:
+    r"""How minority kinds and vacant places around an atom change its moments.
+
+    Images of columns add up, so a neighbour that differs from the usual one at the distance r and the angle
+    :math:`\phi` changes the moment (n, m) by :math:`e^{i m \phi} \sum_s b_{nms} h_s(r)` with real b and hat functions h. They
+    are fitted to all atoms together by least squares.
+
+    Attributes
+    ----------
+    kinds : ndarray of int32, shape (q,)
+        Minority kinds, and the number of kinds for vacant places.
+    knots : ndarray, shape (s,)
+    coefficients : ndarray, shape (q * s, J)
+        Of every complex moment.
+    """
+
+    kinds: NDArray[np.int32]
+    knots: NDArray[np.float64]
+    coefficients: NDArray[np.float64]
+
+    @classmethod
+    def fit(
+        cls,
+        surroundings: Surroundings,
+        values: NDArray[np.floating],
+        modes: NDArray[np.integer],
+        labels: NDArray[np.integer],
+        known: NDArray[np.bool_],
+        radius: float,
+    ) -> NeighbourEffects:
+        """Fit them.
+
+        Parameters
+        ----------
+        surroundings : Surroundings
+        values : ndarray, shape (n, K)
+            Moments through a radius.
+        modes : ndarray of int, shape (K, 2)
+        labels : ndarray of int, shape (n,)
+            Kinds of the atoms; each has its own mean.
+        known : ndarray of bool, shape (n,)
+            Atoms with whole discs.
+        radius : float
+            Nearest-neighbour distances.
+        """
+        low, high = CONSTANTS.shells[0] - 0.1, radius + CONSTANTS.tail_reach
+        knots = np.linspace(low, high, max(3, int(np.ceil((high - low) / CONSTANTS.knot_spacing)) + 1))
+        kinds = np.unique(surroundings.kinds[surroundings.distance < high])
+        complex_values, kept = to_complex(np.nan_to_num(np.asarray(values, np.float64)), modes)
+        coefficients = np.zeros((len(kinds) * len(knots), len(kept)))
+        effects = cls(kinds.astype(np.int32), knots, coefficients)
+        if not len(kinds) or not known.any():
+            return effects
+        count = np.maximum(np.bincount(labels[known], minlength=int(labels.max()) + 1), 1)[:, None]
+        for m in np.unique(kept[:, 1]):
+            columns = np.flatnonzero(kept[:, 1] == m)
+            design, target = effects._design(surroundings, int(m)), complex_values[:, columns]
+            centred = []
+            for array in (design, target):
+                means = np.zeros((len(count), array.shape[1]), dtype=np.complex128)
+                np.add.at(means, labels[known], array[known])
+                centred.append(array[known] - (means / count)[labels[known]])
+            source, residual = centred
+            normal = (source.conj().T @ source).real + np.eye(source.shape[1])  # a prior of one atom
+            coefficients[:, columns] = np.linalg.solve(normal, (source.conj().T @ residual).real)
+        return effects
+
+    def remove(
+        self, surroundings: Surroundings, values: NDArray[np.floating], modes: NDArray[np.integer]
+    ) -> NDArray[np.float64]:
+        """Return moments (n, K) without these effects."""
+        out = np.asarray(values, dtype=np.float64)
+        if not len(self.kinds):
+            return out
+        moments, kept = to_complex(out, modes)
+        for m in np.unique(kept[:, 1]):
+            columns = np.flatnonzero(kept[:, 1] == m)
+            moments[:, columns] -= self._design(surroundings, int(m)) @ self.coefficients[:, columns]
+        return np.asarray(to_real(moments, modes), dtype=np.float64)
+
+    def _design(self, surroundings: Surroundings, m: int) -> NDArray[np.complex128]:
+        step = self.knots[1] - self.knots[0]
+        design = np.zeros((surroundings.n_atoms, len(self.kinds) * len(self.knots)), dtype=np.complex128)
+        for block, kind in enumerate(self.kinds):
+            here = surroundings.kinds == kind
+            hats = np.clip(1 - np.abs(surroundings.distance[here, None] - self.knots) / step, 0, None)
+            turned = hats * np.exp(1j * m * surroundings.angle[here])[:, None]
+            part = design[:, block * len(self.knots) : (block + 1) * len(self.knots)]
+            np.add.at(part, surroundings.atoms[here], turned)
+        return design
+
+
+@dataclass(frozen=True)
+class CountEffects:
+    """How features change with the numbers of minority kinds and vacant places around an atom: what is left by angles.
+
+    Attributes
+    ----------
+    columns : ndarray of int64, shape (c, 3)
+        Shell, kind and number of neighbours that each coefficient belongs to.
+    coefficients : ndarray, shape (g, c, f)
+        Of the features, for atoms of each kind.
+    """
+
+    columns: NDArray[np.int64]
+    coefficients: NDArray[np.float64]
+
+    @classmethod
+    def fit(
+        cls,
+        surroundings: Surroundings,
+        X: NDArray[np.float64],
+        labels: NDArray[np.integer],
+        known: NDArray[np.bool_],
+        radius: float,
+    ) -> CountEffects:
+        """Fit them to features (n, f) by least squares with a prior of one atom."""
+        columns = []
+        for shell, low in enumerate(CONSTANTS.shells[:-1]):
+            if low >= radius + CONSTANTS.tail_reach / 2:
+                break
+            for kind in np.unique(surroundings.kinds):
+                number = _counted(surroundings, shell, int(kind))
+                values, count = np.unique(number[known], return_counts=True)
+                enough = values[(values > 0) & (count >= _FEWEST_OF_A_COUNT)]
+                columns += [(shell, int(kind), int(value)) for value in enough]
+        table = np.array(columns, dtype=np.int64).reshape(-1, 3)
+        n_groups = int(labels.max()) + 1
+        effects = cls(table, np.zeros((n_groups, len(table), X.shape[1])))
+        if not len(table):
+            return effects
+        Z = effects._design(surroundings)
+        for group in range(n_groups):
+            members = known & (labels == group)
+            if members.sum() < _FEWEST_OF_A_COUNT:
+                continue
+            z, x = Z[members], X[members]
+            used = (z.sum(axis=0) >= _FEWEST_OF_A_COUNT) & (z.sum(axis=0) < len(z))
+            z = z[:, used] - z[:, used].mean(axis=0)
+            normal = z.T @ z + np.eye(z.shape[1])
+            effects.coefficients[group, used] = np.linalg.solve(normal, z.T @ (x - x.mean(axis=0)))
+        return effects
+
+    def remove(
+        self, surroundings: Surroundings, X: NDArray[np.float64], labels: NDArray[np.integer]
+    ) -> NDArray[np.float64]:
+        """Return features (n, f) without these effects; `labels` (n,) are the kinds of the atoms."""
+        if not len(self.columns):
+            return X
+        Z, out = self._design(surroundings), X.copy()
+        for group in range(len(self.coefficients)):
+            members = labels == group
+            out[members] -= Z[members] @ self.coefficients[group]
+        return out
+
+    def _design(self, surroundings: Surroundings) -> NDArray[np.float64]:
+        number = {
+            (s, k): _counted(surroundings, int(s), int(k)) for s, k in np.unique(self.columns[:, :2], axis=0)
+        }
+        return np.column_stack([number[s, k] == value for s, k, value in self.columns]).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class StrainEffects:
+    """How features change with the strain of the nearest neighbours: distortion of the scan and slow strain are no motifs.
+
+    Attributes
+    ----------
+    typical : ndarray, shape (g, s)
+        Median strain of atoms of each kind.
+    bound : ndarray, shape (g, s)
+        Strain beyond which it counts as so much.
+    coefficients : ndarray, shape (g, s, f)
+    rotation_invariant : bool
+    """
+
+    typical: NDArray[np.float64]
+    bound: NDArray[np.float64]
+    coefficients: NDArray[np.float64]
+    rotation_invariant: bool
+
+    @classmethod
+    def fit(
+        cls,
+        neighbours: Neighbourhoods,
+        X: NDArray[np.float64],
+        labels: NDArray[np.integer],
+        known: NDArray[np.bool_],
+        rotation_invariant: bool,
+    ) -> StrainEffects:
+        """Fit them to features (n, f) of atoms of kinds (n,) by least squares."""
+        strain = _strain(neighbours, rotation_invariant)
+        n_groups, n_strains = int(labels.max()) + 1, strain.shape[1]
+        typical, bound = np.zeros((n_groups, n_strains)), np.zeros((n_groups, n_strains))
+        effects = cls(typical, bound, np.zeros((n_groups, n_strains, X.shape[1])), rotation_invariant)
+        for group in range(n_groups):
+            members = known & (labels == group)
+            if members.sum() < CONSTANTS.points_per_axis * n_strains:
+                continue
+            typical[group] = np.median(strain[members], axis=0)
+            bound[group] = 3 * 1.4826 * np.median(np.abs(strain[members] - typical[group]), axis=0)
+            z, x = effects._bounded(strain[members], group), X[members]
+            z = z - z.mean(axis=0)
+            normal = z.T @ z + 1e-12 * np.eye(n_strains)
+            effects.coefficients[group] = np.linalg.solve(normal, z.T @ (x - x.mean(axis=0)))
+        return effects
+
+    def remove(
+        self, neighbours: Neighbourhoods, X: NDArray[np.float64], labels: NDArray[np.integer]
+    ) -> NDArray[np.float64]:
+        """Return features (n, f) without these effects."""
+        strain, out = _strain(neighbours, self.rotation_invariant), X.copy()
+        for group in range(len(self.typical)):
+            members = labels == group
+            out[members] -= self._bounded(strain[members], group) @ self.coefficients[group]
+        return out
+
+    def _bounded(self, strain: NDArray[np.float64], group: int) -> NDArray[np.float64]:
+        return np.clip(strain - self.typical[group], -self.bound[group], self.bound[group])
+
+
+def _strain(neighbours: Neighbourhoods, rotation_invariant: bool) -> NDArray[np.float64]:
+    """Mean second moments (n, 3) of the offsets of the nearest neighbours, or trace and anisotropy (n, 2) of them."""
+    x, y = np.moveaxis(neighbours.offsets, -1, 0)
+    near = (np.hypot(x, y) < CONSTANTS.bonded) & (neighbours.neighbours >= 0)
+    count = np.maximum(near.sum(axis=1), 1)
+    xx, xy, yy = (np.where(near, product, 0).sum(axis=1) / count for product in (x * x, x * y, y * y))
+    if rotation_invariant:
+        return np.column_stack([xx + yy, np.hypot(xx - yy, 2 * xy)])
+    return np.column_stack([xx, xy, yy])
+
+
+def _counted(surroundings: Surroundings, shell: int, kind: int) -> NDArray[np.int64]:
+    number = surroundings.counts(kind, CONSTANTS.shells[shell], CONSTANTS.shells[shell + 1])
+    return np.minimum(number, _MOST_COUNTED)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """All that neighbours explain of the features at one radius.
+
+    Attributes
+    ----------
+    neighbours : NeighbourEffects
+    counts : CountEffects
+    strain : StrainEffects
+    """
+
+    neighbours: NeighbourEffects
+    counts: CountEffects
+    strain: StrainEffects
+
+    @classmethod
+    def fit(
+        cls,
+        neighbours: Neighbourhoods,
+        surroundings: Surroundings,
+        moments: MomentsLike,
+        unit: NDArray[np.float64],
+        kinds: NDArray[np.integer],
+        radius: float,
+        rotation_invariant: bool,
+    ) -> Explanation:
+        """Fit it to the moments of atoms of kinds (n,), one effect after the other."""
+        raw = NeighbourhoodFeatures.of(moments, rotation_invariant, unit)
+        known = raw.valid & raw.sound
+        effects = NeighbourEffects.fit(surroundings, moments.values, moments.modes, kinds, known, radius)
+        freed = effects.remove(surroundings, moments.values, moments.modes)
+        X = NeighbourhoodFeatures.of(moments, rotation_invariant, unit, freed).values
+        counts = CountEffects.fit(surroundings, X, kinds, known, radius)
+        X = counts.remove(surroundings, X, kinds)
+        return cls(effects, counts, StrainEffects.fit(neighbours, X, kinds, known, rotation_invariant))
+
+    def features(
+        self,
+        neighbours: Neighbourhoods,
+        surroundings: Surroundings,
+        moments: MomentsLike,
+        unit: NDArray[np.float64],
+        kinds: NDArray[np.integer],
+    ) -> NeighbourhoodFeatures:
+        """Return the features of atoms without what it explains."""
+        values = self.neighbours.remove(surroundings, moments.values, moments.modes)
+        found = NeighbourhoodFeatures.of(moments, self.strain.rotation_invariant, unit, values)
+        X = self.counts.remove(surroundings, found.values, kinds)
+        return found.with_values(self.strain.remove(neighbours, X, kinds))

@@ -1,0 +1,508 @@
+"""Motifs through radii of growing size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperspy_motifs.sites import Neighbourhoods, SiteTemplates
+from hyperspy_motifs.threads import one_blas_thread
+from hyperspy_motifs.zernike import MomentsLike, noise_unit
+
+from ._constants import CONSTANTS
+from ._crosstalk import NeighbourCrosstalk
+from ._density import density_clusters
+from ._environment import Environments, Sublattices, Surroundings
+from ._mixture import MotifMixture
+from ._motif_size import MIN_MOTIF_SIZE, check_min_motif_size
+from ._motif_tree import MotifTree, merging_order
+from ._neighbour_effects import Explanation
+from ._neighbourhood_features import NeighbourhoodFeatures, fit_crosstalk, layout_of
+from ._partition import PartitionOptions, partition
+from ._site_classifier import SiteClassifier, sites_of_kinds
+from ._tree_builder import TreeBuilder
+
+RADII = (0.6, 1.2, 1.7, 2.4)
+_FEWEST_SITES = 3
+
+Found = tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]
+Around = tuple[Neighbourhoods, Surroundings]
+
+
+@dataclass(frozen=True)
+class RadiusModel:
+    """What was learned at one radius: all that is needed to find the same motifs among other atoms.
+
+    Attributes
+    ----------
+    unit : ndarray, shape (K,)
+        Noise of the moments of whole discs.
+    crosstalk : NeighbourCrosstalk or None
+    explanation : Explanation or None
+        At larger radii than the first.
+    mixtures : list of MotifMixture
+        One for each group of the radius before; empty where motifs are those of that radius.
+    names : ndarray of int32, shape (g,)
+        Label of each motif of the mixtures, in their order.
+    environments : Environments or None
+        At radii beyond that of the motifs.
+    """
+
+    unit: NDArray[np.float64]
+    crosstalk: NeighbourCrosstalk | None = None
+    explanation: Explanation | None = None
+    mixtures: list[MotifMixture] = field(default_factory=list)
+    names: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    environments: Environments | None = None
+
+    def features(
+        self,
+        radius: float,
+        moments_of: Callable[[float], MomentsLike],
+        rotation_invariant: bool,
+        around: Around | None = None,
+        kinds: NDArray[np.integer] | None = None,
+    ) -> NeighbourhoodFeatures:
+        """Return the features without what neighbours leak into them and without what they explain."""
+        moments = moments_of(radius)
+        if self.explanation is not None and around is not None and kinds is not None:
+            return self.explanation.features(*around, moments, self.unit, kinds)
+        values: NDArray[np.floating] = moments.values
+        if self.crosstalk is not None:
+            values = self.crosstalk.remove(moments, moments_of(CONSTANTS.ring_radius))
+        return NeighbourhoodFeatures.of(moments, rotation_invariant, self.unit, values)
+
+    def classify(self, features: NeighbourhoodFeatures, groups: NDArray[np.integer]) -> Found:
+        """Return labels, probabilities within the group, and p-values of atoms of known groups (n,)."""
+        n = len(groups)
+        labels, probabilities, p_values = np.zeros(n, np.int32), np.ones(n), np.ones(n)
+        first = 0
+        for group, mixture in enumerate(self.mixtures):
+            members = np.flatnonzero(groups == group)
+            if len(members):
+                variance = features.variance[members]
+                own, sure, p = mixture.classify(features.values[members], variance)
+                labels[members], probabilities[members], p_values[members] = self.names[first + own], sure, p
+            first += mixture.n_motifs
+        return labels, probabilities, p_values
+
+
+class NestedRadii:
+    """Find motifs, and the environments that their neighbours explain.
+
+    1. At the smallest radius the kinds of atoms are found: groups that differ significantly (`partition`).
+    2. Kinds that replace one another on a sublattice, and vacant places, are known then. At each larger radius the
+       features are freed from what the minority kinds among the neighbours explain (`NeighbourEffects`, `CountEffects`), and
+       each kind is divided again. What is found now is not explained by kinds: rings, sites, displacements.
+    3. The motifs are those of the smallest radius that carries `ClusteringConstants.evidence_share` of the evidence of the
+       best one; where no radius divides a kind, they are the kinds. Where the places of the neighbours show several sites
+       of one kind (`SiteTemplates`), these are the motifs.
+    4. At radii beyond, an environment is a motif with the minority kinds and vacant places among its neighbours.
+
+    Parameters
+    ----------
+    radii : float or sequence of float
+        Growing radii in nearest-neighbour distances, or one.
+    rotation_invariant : bool
+    n_motifs : int, optional
+        Cut the tree to so many.
+    min_motif_size : int, default 5
+        Atoms of the smallest motif.
+    alpha : float, default 0.01
+        Probability that a motif is invented where there is one.
+    n_neighbors : int
+        Of the neighbour graph of the layout.
+    random_state : int
+    progress : callable, optional
+        Called with the fraction done, 0 to 1.
+
+    Attributes
+    ----------
+    radii_ : tuple of float
+    labels_at_ : dict of float to ndarray of int32, shape (n,)
+        0 is the most frequent.
+    probabilities_at_ : dict of float to ndarray, shape (n,)
+    outlier_scores_ : ndarray, shape (n,)
+        1 minus the p-value of an atom of its motif.
+    layouts_ : dict of float to ndarray, shape (n, 2)
+    radius_ : float
+        The radius of the motifs.
+    reason_ : str
+        Why that radius.
+    labels_, probabilities_, layout_ : ndarray
+        Those of that radius, or of the cut into `n_motifs`.
+    tree_ : MotifTree
+    sites_ : SiteTemplates or None
+    """
+
+    def __init__(
+        self,
+        radii: float | Sequence[float] = RADII,
+        *,
+        rotation_invariant: bool = False,
+        n_motifs: int | None = None,
+        min_motif_size: int = MIN_MOTIF_SIZE,
+        alpha: float = CONSTANTS.alpha,
+        n_neighbors: int = 12,
+        random_state: int = 0,
+        progress: Callable[[float], None] | None = None,
+    ) -> None:
+        self.radii = radii
+        self.rotation_invariant = rotation_invariant
+        self.n_motifs = n_motifs
+        self.min_motif_size = min_motif_size
+        self.alpha = alpha
+        self.n_neighbors = n_neighbors
+        self.random_state = random_state
+        self.progress = progress
+
+    # Sums of BLAS depend on the number of its threads: one, so that the bits do not.
+    @one_blas_thread()
+    def fit(
+        self, moments_of: Callable[[float], MomentsLike], neighbours: Neighbourhoods | None = None
+    ) -> NestedRadii:
+        """Find the motifs.
+
+        Parameters
+        ----------
+        moments_of : callable
+            Given a radius it returns the `zernike.Moments` of all atoms. It is asked for 1.2 too where a smaller radius
+            holds single columns.
+        neighbours : Neighbourhoods, optional
+            Without them nothing is explained by neighbours, and sites are found by the image alone.
+
+        Returns
+        -------
+        NestedRadii
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If radii do not grow, `min_motif_size` or `alpha` is out of bounds, or no disc lies inside the image.
+        """
+        self.radii_ = checked_radii(self.radii)
+        self._min_size = check_min_motif_size(self.min_motif_size)
+        check_alpha(self.alpha)
+        self.layouts_: dict[float, NDArray[np.float32]] = {}
+        self._models: dict[float, RadiusModel] = {}
+        self._sites: SiteClassifier | None = None
+        first = self.radii_[0]
+        crosstalk = fit_crosstalk(
+            moments_of, first, bool(self.rotation_invariant), self.n_neighbors, int(self.random_state)
+        )
+        n = len(moments_of(first).values)
+        nothing = np.zeros(n, dtype=np.int32)
+        self._models[first], _ = self._learn(first, moments_of, nothing, None, crosstalk)
+        kinds = self._find(first, moments_of, nothing, None)[0]
+        self._sublattices = None if neighbours is None else Sublattices.of(neighbours, kinds)
+        around = self._around(neighbours, kinds)
+        self._report(1)
+        if neighbours is not None and len(self.radii_) > 1 and first < CONSTANTS.one_column:
+            self._sites = self._find_sites(neighbours, kinds)
+        evidence = {first: 0.0}
+        for radius in self.radii_[1:]:
+            # Where motifs are sites, larger radii give a layout alone.
+            model, gained = self._learn(radius, moments_of, kinds, around, None, self._sites is None)
+            self._models[radius] = model
+            divided = sum(m.n_motifs for m in model.mixtures) > int(kinds.max()) + 1
+            evidence[radius] = gained if divided else 0.0
+            self._report(1 + self.radii_.index(radius))
+        self.radius_ = (
+            self.radii_[1] if self._sites is not None else _first_with(evidence, CONSTANTS.evidence_share)
+        )
+        self.sites_: SiteTemplates | None = None if self._sites is None else self._sites.sites
+        self._drop_unused()
+        motifs = self._motif_labels(moments_of, neighbours)[self.radius_][0]
+        self._fit_environments(neighbours, motifs)
+        found = self._motif_labels(moments_of, neighbours)
+        self.labels_at_ = {radius: labels for radius, (labels, _, _) in found.items()}
+        self.probabilities_at_ = {radius: sure for radius, (_, sure, _) in found.items()}
+        self.outlier_scores_ = 1 - found[self.radius_][2]
+        self.tree_ = self._make_tree(moments_of)
+        self.reason_ = self._reason(evidence)
+        self.layout_, self.probabilities_ = self.layouts_[self.radius_], self.probabilities_at_[self.radius_]
+        whole = self.labels_at_[self.radius_]
+        self.labels_ = whole if self.n_motifs is None else self.tree_.cut(int(self.n_motifs))
+        self._report(len(self.radii_))
+        return self
+
+    def cut(self, n_motifs: int) -> NDArray[np.int32]:
+        """Return labels (n,) of `n_motifs` motifs; see `MotifTree.cut`."""
+        return self.tree_.cut(n_motifs)
+
+    def predict(
+        self,
+        moments_of: Callable[[float], MomentsLike],
+        radius: float | None = None,
+        neighbours: Neighbourhoods | None = None,
+    ) -> Found:
+        """Give the atoms of another image the motifs of this one; nothing is fitted again.
+
+        Parameters
+        ----------
+        moments_of : callable
+            As for `fit`, of the other image.
+        radius : float, optional
+            One of `radii_`; default that of the motifs.
+        neighbours : Neighbourhoods, optional
+            Of the other image; needed where `fit` had them.
+
+        Returns
+        -------
+        labels : ndarray of int32, shape (n,)
+            As in ``labels_at_[radius]``.
+        probabilities : ndarray, shape (n,)
+            That the atom belongs to the motif and is no outlier.
+        outlier_scores : ndarray, shape (n,)
+            1 minus the p-value of an atom of its motif.
+        """
+        radius = self.radius_ if radius is None else float(radius)
+        if radius not in self.radii_:
+            raise ValueError(f"radius={radius:g} is none of the fitted {self.radii_}.")
+        return self.predict_all(moments_of, neighbours)[radius]
+
+    @one_blas_thread()
+    def predict_all(
+        self, moments_of: Callable[[float], MomentsLike], neighbours: Neighbourhoods | None = None
+    ) -> dict[float, Found]:
+        """As :meth:`predict`, at every radius: labels, probabilities and outlier scores by radius."""
+        found = self._motif_labels(moments_of, neighbours)
+        return {radius: (labels, sure, 1 - p) for radius, (labels, sure, p) in found.items()}
+
+    # ------------------------------------------------------------------ steps of the fit
+
+    def _report(self, done: int) -> None:
+        if self.progress is not None:
+            self.progress(min(done / len(self.radii_), 1.0))
+
+    def _around(self, neighbours: Neighbourhoods | None, kinds: NDArray[np.integer]) -> Around | None:
+        if neighbours is None or self._sublattices is None:
+            return None
+        return neighbours, self._sublattices.surroundings(neighbours, kinds)
+
+    def _learn(
+        self,
+        radius: float,
+        moments_of: Callable[[float], MomentsLike],
+        kinds: NDArray[np.int32],
+        around: Around | None,
+        crosstalk: NeighbourCrosstalk | None,
+        divide: bool = True,
+    ) -> tuple[RadiusModel, float]:
+        """Learn the motifs of one radius within the kinds; return them and the evidence of the splits."""
+        moments, invariant = moments_of(radius), bool(self.rotation_invariant)
+        if not np.asarray(moments.valid).any():
+            raise ValueError(
+                f"No atom has its disc of {radius:g} nearest-neighbour distances inside the image: use smaller radii."
+            )
+        unit = noise_unit(moments)
+        explained = (
+            None if around is None else Explanation.fit(*around, moments, unit, kinds, radius, invariant)
+        )
+        model = RadiusModel(unit, crosstalk, explained)
+        features = model.features(radius, moments_of, invariant, around, kinds)
+        before = self.layouts_[max(self.layouts_)] if self.layouts_ else None
+        X = with_least_error(features, moments, unit, int(self.random_state))
+        self.layouts_[radius] = layout_of(
+            features.with_values(X), kinds, before, self.n_neighbors, int(self.random_state)
+        )
+        if not divide:
+            return model, 0.0
+        clusters = density_clusters(self.layouts_[radius], self._min_size)
+        options = PartitionOptions(
+            float(self.alpha),
+            len(self.radii_),
+            self._min_size,
+            radius < CONSTANTS.one_column,
+            int(self.random_state),
+        )
+        mixtures, evidence = partition(X, features.sound, clusters, kinds, options)
+        names = np.arange(sum(m.n_motifs for m in mixtures), dtype=np.int32)
+        model = RadiusModel(unit, crosstalk, explained, mixtures, names)
+        own = model.classify(features, kinds)[0]
+        size = np.bincount(own, minlength=len(names))
+        names[np.argsort(-size, kind="stable")] = np.arange(len(names), dtype=np.int32)
+        return model, evidence
+
+    def _find_sites(self, neighbours: Neighbourhoods, kinds: NDArray[np.int32]) -> SiteClassifier | None:
+        """Sites of the kinds, where a frequent kind has several; kinds that cut through sites are one."""
+        first = self._models[self.radii_[0]]
+        own = np.argsort(first.names)[: int(kinds.max()) + 1]  # components in the order of their labels
+        apart = first.mixtures[0].separations()[np.ix_(own, own)]
+        merges = merging_order(apart, np.bincount(kinds, minlength=len(own)))
+        sites, kind_of = sites_of_kinds(
+            neighbours, kinds, merges, bool(self.rotation_invariant), self._min_size
+        )
+        # Two sites are left to the image, which shows displacements as well.
+        if sites is None or np.bincount(sites.kind).max() < _FEWEST_SITES:
+            return None
+        self._models[self.radii_[0]] = RadiusModel(
+            first.unit,
+            first.crosstalk,
+            mixtures=first.mixtures,
+            names=kind_of[np.minimum(first.names, len(kind_of) - 1)],
+        )
+        return SiteClassifier.fit(sites, neighbours, kind_of[kinds])
+
+    def _drop_unused(self) -> None:
+        """Keep the mixtures of the radius of the motifs and of the kinds alone."""
+        for radius, model in self._models.items():
+            if radius == self.radii_[0] or (radius == self.radius_ and self._sites is None):
+                continue
+            self._models[radius] = RadiusModel(model.unit)
+
+    def _fit_environments(self, neighbours: Neighbourhoods | None, motifs: NDArray[np.int32]) -> None:
+        beyond = [radius for radius in self.radii_ if radius > self.radius_]
+        self._motif_sublattices = None
+        if neighbours is None or not beyond:
+            return
+        self._motif_sublattices = Sublattices.of(neighbours, motifs)
+        surroundings = self._motif_sublattices.surroundings(neighbours, motifs)
+        labels, inner = motifs, 0.0
+        least = max(self._min_size, int(CONSTANTS.environment_share * len(motifs)))
+        for radius in beyond:
+            environments, labels = Environments.fit(surroundings, labels, inner, radius, least)
+            model = self._models[radius]
+            self._models[radius] = RadiusModel(model.unit, environments=environments)
+            inner = radius
+
+    def _motif_labels(
+        self, moments_of: Callable[[float], MomentsLike], neighbours: Neighbourhoods | None
+    ) -> dict[float, Found]:
+        """Labels, probabilities and p-values at every radius, of the atoms of the fit or of others."""
+        first = self.radii_[0]
+        nothing = np.zeros(len(moments_of(first).values), dtype=np.int32)
+        kinds, sure, p_values = self._find(first, moments_of, nothing, None)
+        found = {first: (kinds, sure, p_values)}
+        motifs = found[first]
+        for radius in self.radii_[1:]:
+            model = self._models[radius]
+            if radius < self.radius_:
+                found[radius] = found[first]
+            elif radius == self.radius_:
+                motifs = self._find_motifs(radius, moments_of, neighbours, found[first])
+                found[radius] = motifs
+            elif model.environments is None or neighbours is None or self._motif_sublattices is None:
+                found[radius] = motifs
+            else:
+                surroundings = self._motif_sublattices.surroundings(neighbours, motifs[0])
+                before = found[self.radii_[self.radii_.index(radius) - 1]][0]
+                found[radius] = model.environments.classify(surroundings, before), motifs[1], motifs[2]
+        return found
+
+    def _find(
+        self,
+        radius: float,
+        moments_of: Callable[[float], MomentsLike],
+        groups: NDArray[np.int32],
+        around: Around | None,
+    ) -> Found:
+        model = self._models[radius]
+        features = model.features(radius, moments_of, bool(self.rotation_invariant), around, groups)
+        return model.classify(features, groups)
+
+    def _find_motifs(
+        self,
+        radius: float,
+        moments_of: Callable[[float], MomentsLike],
+        neighbours: Neighbourhoods | None,
+        kinds: Found,
+    ) -> Found:
+        if self._sites is not None:
+            if neighbours is None:
+                raise ValueError(
+                    "These motifs are sites: the neighbours of the atoms are needed to find them."
+                )
+            labels, sure, p_values = self._sites.classify(neighbours, kinds[0])
+            return labels, kinds[1] * sure, np.minimum(kinds[2], p_values)
+        around = self._around(neighbours, kinds[0])
+        labels, sure, p_values = self._find(radius, moments_of, kinds[0], around)
+        return labels, kinds[1] * sure, np.minimum(1.0, 2 * np.minimum(kinds[2], p_values))
+
+    # ------------------------------------------------------------------ the tree and the reason
+
+    def _make_tree(self, moments_of: Callable[[float], MomentsLike]) -> MotifTree:
+        """How motifs and environments divide from radius to radius."""
+        n = len(self.labels_at_[self.radii_[0]])
+        builder, groups = TreeBuilder(n), np.zeros(n, dtype=np.int32)
+        merges: list[tuple[float, int, int, float]] = []
+        for radius in self.radii_:
+            labels = self.labels_at_[radius]
+            features = NeighbourhoodFeatures.of(
+                moments_of(radius), bool(self.rotation_invariant), self._models[radius].unit
+            )
+            apart = MotifMixture.fit(features.filled(), labels).separations()
+            new = np.empty_like(groups)
+            n_leaves = 0
+            for group in range(int(groups.max()) + 1):
+                members = groups == group
+                names, own = np.unique(labels[members], return_inverse=True)
+                size = np.bincount(own)
+                builder.divide(group, radius, size, merging_order(apart[np.ix_(names, names)], size))
+                new[members] = own + n_leaves
+                n_leaves += len(names)
+            builder.next_radius()
+            groups = new
+            size = np.bincount(labels, minlength=len(apart))
+            merges += [(radius, a, b, value) for a, b, value in merging_order(apart, size)]
+        return builder.tree(groups, np.array(merges).reshape(-1, 4), self.radii_[0])
+
+    def _reason(self, evidence: dict[float, float]) -> str:
+        n_motifs = int(self.labels_at_[self.radius_].max()) + 1
+        motifs = "1 motif" if n_motifs == 1 else f"{n_motifs} motifs"
+        if len(self.radii_) == 1:
+            why = "the only radius"
+        elif self._sites is not None:
+            why = "atoms of one kind sit on several sites, which differ in the places of their neighbours"
+        elif self.radius_ == self.radii_[0]:
+            why = "the kinds of the neighbours explain what larger radii show"
+        else:
+            why = "the smallest radius with clear evidence for motifs that the kinds of the neighbours do not explain"
+        return f"radius {self.radius_:.3g} ({motifs}): {why}"
+
+
+def _first_with(evidence: dict[float, float], share: float) -> float:
+    """The smallest radius with a share of the largest evidence; the smallest of all if there is none."""
+    best = max(evidence.values())
+    return next(iter(evidence)) if best <= 0 else min(r for r, e in evidence.items() if e >= share * best)
+
+
+def with_least_error(
+    features: NeighbourhoodFeatures, moments: MomentsLike, unit: NDArray[np.float64], random_state: int
+) -> NDArray[np.float64]:
+    """Return features (n, f) with as much random error as makes up for noise below the systematic error."""
+    values = np.asarray(moments.values, dtype=np.float64)[features.valid]
+    error = CONSTANTS.systematic_error * float(np.sqrt(np.mean(values**2))) / float(np.sqrt(np.mean(unit**2)))
+    X = features.filled()
+    missing = float(np.sqrt(max(error**2 - 1, 0)))
+    return X + missing * np.random.default_rng(random_state).standard_normal(X.shape) if missing > 0 else X
+
+
+def checked_radii(radii: float | Sequence[float]) -> tuple[float, ...]:
+    """Return radii as a tuple; they must be positive and grow."""
+    values = tuple(float(v) for v in np.atleast_1d(np.asarray(radii, dtype=float)))
+    if not values or any(not 0 < v < np.inf for v in values) or any(np.diff(values) <= 0):
+        raise ValueError(
+            f"radii={radii!r}: give growing positive radii in nearest-neighbour distances, such as {RADII}."
+        )
+    return values
+
+
+def check_alpha(alpha: Any) -> float:
+    """Return `alpha` as a probability between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if isinstance(alpha, bool) or not isinstance(alpha, Real) or not 0 < float(alpha) < 1:
+        text = " ".join(repr(alpha).split())[:60]
+        raise ValueError(f"alpha is {text}; a probability between 0 and 1 is expected, such as 0.01.")
+    return float(alpha)

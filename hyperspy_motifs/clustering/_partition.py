@@ -1,0 +1,299 @@
+"""Divide points into motifs, one test of a split after another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._axes import axes_of, scatter, tried_dimensions
+from ._constants import CONSTANTS
+from ._mixture import MotifMixture
+from ._proposals import cut_between, first_candidates, refined_candidates
+from ._split_test import (
+    fold_numbers,
+    held_out_positions,
+    known_scatter_evidence,
+    log_mean,
+    split_evidence,
+    valley_evidence,
+)
+
+_HOPELESS = -1.0  # logarithm of the first e-value below which no further partition into folds is tried
+_KEPT = 12  # candidates of most evidence that are tested on further partitions into folds
+_KNOWN_TESTED = 4  # candidates that are tested against a known scatter
+_FEWEST_SPLIT = 10
+
+
+@dataclass(frozen=True)
+class PartitionOptions:
+    """How points are divided.
+
+    Attributes
+    ----------
+    alpha : float
+        Probability that a motif is invented.
+    n_radii : int
+        Radii that share it.
+    min_size : int
+        Points of the smallest motif.
+    known_scatter : bool
+        Whether motifs have one scatter, so that the frequent ones show that of the rare ones. At the smallest radius: at
+        larger ones strain adds to it.
+    random_state : int
+    """
+
+    alpha: float
+    n_radii: int
+    min_size: int
+    known_scatter: bool
+    random_state: int
+
+    def threshold(self, n_groups: int) -> float:
+        """Logarithm of the e-value that a split needs where `n_groups` groups are tested at one of the radii."""
+        return float(np.log(self.n_radii * n_groups / self.alpha))
+
+
+def divide(
+    X: NDArray[np.float64],
+    clusters: NDArray[np.integer],
+    groups: NDArray[np.integer],
+    options: PartitionOptions,
+) -> tuple[NDArray[np.int32], float]:
+    """Divide each group of points until no split is significant.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, d)
+        Features in units of their noise.
+    clusters : ndarray of int, shape (n,)
+        Density clusters of the layout: candidates. Negative for points between them.
+    groups : ndarray of int, shape (n,)
+        Groups 0.. to be divided.
+    options : PartitionOptions
+
+    Returns
+    -------
+    labels : ndarray of int32, shape (n,)
+        Motifs 0.., those of each group together.
+    evidence : float
+        Sum of the logarithms of the e-values of the splits.
+    """
+    labels, total = np.zeros(len(X), dtype=np.int32), 0.0
+    pending = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    done: list[NDArray[np.int64]] = []
+    while pending:
+        pending.sort(key=len)
+        members = pending.pop()
+        split = None
+        if len(members) >= max(_FEWEST_SPLIT, 2 * options.min_size):
+            larger = (
+                [m for m in done + pending if len(m) >= 2 * len(members)] if options.known_scatter else []
+            )
+            evidence, group = best_split(X[members], clusters[members], _residuals(X, larger), options)
+            split = group if evidence >= options.threshold(len(pending) + len(done) + 1) else None
+        if split is None:
+            done.append(members)
+        else:
+            total += evidence
+            pending += [members[split], members[~split]]
+    done.sort(key=lambda m: (groups[m[0]], -len(m), m[0]))
+    for number, members in enumerate(done):
+        labels[members] = number
+    return labels, total
+
+
+def best_split(
+    X: NDArray[np.float64],
+    clusters: NDArray[np.integer],
+    residuals: NDArray[np.float64] | None,
+    options: PartitionOptions,
+) -> tuple[float, NDArray[np.bool_]]:
+    """Return the logarithm of the e-value that points are two groups, and the rarer of the two.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, d)
+    clusters : ndarray of int, shape (n,)
+    residuals : ndarray, shape (m, d), or None
+        Of the points of more frequent motifs.
+    options : PartitionOptions
+    """
+    n = len(X)
+    axes = axes_of(X)
+    P = axes.apply(X)
+    fold, n_folds = fold_numbers(n, options.random_state, 0)
+    all_positions, all_groups, all_k = [], [], []
+    for k in tried_dimensions(n, P.shape[1]):
+        candidates = first_candidates(P[:, :k], clusters, 2 if n < CONSTANTS.few else 3)
+        positions, kept = held_out_positions(P[:, :k], candidates, fold, n_folds)
+        if not len(kept):
+            continue
+        candidates = candidates[kept]
+        evidence = valley_evidence(positions, candidates, fold, n_folds).each
+        refined = refined_candidates(P[:, :k], candidates, positions, evidence, 2)
+        more, kept = held_out_positions(P[:, :k], refined, fold, n_folds)
+        all_positions += [positions, more]
+        all_groups += [candidates, refined[kept]]
+        all_k += [k] * (len(candidates) + len(kept))
+    nothing = np.zeros(n, dtype=bool)
+    if not all_k:
+        return -np.inf, nothing
+    positions, groups, dimensions = np.concatenate(all_positions), np.concatenate(all_groups), np.array(all_k)
+    found = valley_evidence(positions, groups, fold, n_folds)
+    order = np.argsort(-found.each, kind="stable")
+    values = [found.joint]
+    for number in range(1, CONSTANTS.splits) if found.joint >= _HOPELESS else ():
+        values.append(_evidence_of(P, groups, dimensions, order[:_KEPT], options.random_state, number))
+    total = log_mean(values)
+    best = int(order[0])
+    group = cut_between(positions[best], groups[best], 2)
+    known = None if residuals is None else scatter(residuals @ axes.vectors)
+    if known is not None:
+        total, other = _with_known_scatter(
+            P, groups, dimensions, order[:_KNOWN_TESTED], known, total, options
+        )
+        group = group if other is None else other
+    if min(group.sum(), n - group.sum()) < options.min_size:
+        return -np.inf, nothing
+    return total, group if 2 * group.sum() <= n else ~group
+
+
+def _evidence_of(
+    P: NDArray[np.float64],
+    groups: NDArray[np.bool_],
+    dimensions: NDArray[np.int64],
+    chosen: NDArray[np.int64],
+    random_state: int,
+    number: int,
+) -> float:
+    fold, n_folds = fold_numbers(len(P), random_state, number)
+    positions, tested = [], []
+    for k in np.unique(dimensions[chosen]):
+        own = groups[chosen[dimensions[chosen] == k]]
+        found, kept = held_out_positions(P[:, :k], own, fold, n_folds)
+        positions.append(found)
+        tested.append(own[kept])
+    if not any(map(len, tested)):
+        return -np.inf
+    return valley_evidence(np.concatenate(positions), np.concatenate(tested), fold, n_folds).joint
+
+
+def _with_known_scatter(
+    P: NDArray[np.float64],
+    groups: NDArray[np.bool_],
+    dimensions: NDArray[np.int64],
+    chosen: NDArray[np.int64],
+    known: NDArray[np.float64],
+    evidence: float,
+    options: PartitionOptions,
+) -> tuple[float, NDArray[np.bool_] | None]:
+    """Evidence with that against a known scatter; the group if that is the stronger one."""
+    best, group = -np.inf, None
+    for number in chosen:
+        k = int(dimensions[number])
+        values = []
+        for partition in range(CONSTANTS.splits):
+            fold, n_folds = fold_numbers(len(P), options.random_state, partition)
+            values.append(known_scatter_evidence(P[:, :k], known[:k, :k], groups[number], fold, n_folds))
+        value = log_mean(values) - float(np.log(len(chosen)))
+        if value > best:
+            best, group = value, groups[number]
+    return log_mean([evidence, best]), group if best > evidence else None
+
+
+def merge_insignificant(
+    X: NDArray[np.float64], labels: NDArray[np.integer], options: PartitionOptions
+) -> NDArray[np.int32]:
+    """Merge motifs with the nearest more frequent one until all differ significantly.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, d)
+    labels : ndarray of int, shape (n,)
+        Motifs 0..
+    options : PartitionOptions
+
+    Returns
+    -------
+    ndarray of int32, shape (n,)
+    """
+    merged = np.array(labels, dtype=np.int32)
+    significant: set[tuple[int, int, int, int]] = set()
+    while merged.max() > 0:
+        mixture = MotifMixture.fit(X, merged)
+        apart, size = mixture.separations(), np.bincount(merged)
+        members = [np.flatnonzero(merged == name) for name in range(len(size))]
+        worst, pair = np.inf, (0, 0)
+        for name in np.lexsort((-np.arange(len(size)), size))[:-1].tolist():
+            larger = [o for o in range(len(size)) if (size[o], -o) > (size[name], -name)]
+            near = min(larger, key=lambda o: float(apart[name, o]))
+            key = (int(members[name][0]), int(members[near][0]), int(size[name]), int(size[near]))
+            if key in significant:
+                continue
+            value = -np.inf
+            if size[name] >= options.min_size:
+                both = np.concatenate([members[name], members[near]])
+                frequent = [m for m in members if len(m) >= 2 * len(both)] if options.known_scatter else []
+                own = np.arange(len(both)) < size[name]
+                value = split_evidence(X[both], own, options.random_state, _residuals(X, frequent))
+            if value >= np.log(1 / options.alpha):
+                significant.add(key)
+            elif value < worst or pair == (0, 0):
+                worst, pair = value, (name, near)
+        if pair == (0, 0):
+            break
+        merged[merged == pair[0]] = pair[1]
+        merged = np.unique(merged, return_inverse=True)[1].astype(np.int32)
+    return merged
+
+
+def partition(
+    X: NDArray[np.float64],
+    sound: NDArray[np.bool_],
+    clusters: NDArray[np.integer],
+    groups: NDArray[np.integer],
+    options: PartitionOptions,
+) -> tuple[list[MotifMixture], float]:
+    """Find the motifs of each group, as mixtures that classify all points.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, d)
+        Features in units of their noise.
+    sound : ndarray of bool, shape (n,)
+        Points that may found motifs.
+    clusters, groups : ndarray of int, shape (n,)
+    options : PartitionOptions
+
+    Returns
+    -------
+    mixtures : list of MotifMixture
+        One for each group 0..
+    evidence : float
+        Sum of the logarithms of the e-values of the splits.
+    """
+    inside = np.flatnonzero(sound)
+    labels = np.full(len(X), -1, dtype=np.int32)
+    evidence = 0.0
+    if len(inside):
+        labels[inside], evidence = divide(X[inside], clusters[inside], groups[inside], options)
+    mixtures = []
+    for group in range(int(groups.max()) + 1):
+        members = np.flatnonzero((groups == group) & sound)
+        if not len(members):
+            members = np.flatnonzero(groups == group)
+            own = np.zeros(len(members), dtype=np.int32)
+        else:
+            own = np.unique(labels[members], return_inverse=True)[1].astype(np.int32)
+        if own.max() > 0:
+            own = MotifMixture.fit(X[members], own).settled_labels(X[members], own)
+            own = merge_insignificant(X[members], own, options)
+        mixtures.append(MotifMixture.fit(X[members], own))
+    return mixtures, evidence
+
+
+def _residuals(X: NDArray[np.float64], groups: list[NDArray[np.int64]]) -> NDArray[np.float64] | None:
+    """Features of points about the means of their groups."""
+    return np.concatenate([X[m] - X[m].mean(axis=0) for m in groups]) if groups else None

@@ -1,0 +1,128 @@
+"""From the kinds of atoms to the sites that they sit on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2
+
+from hyperspy_motifs.sites import FREQUENT, Neighbourhoods, SiteTemplates, find_sites
+
+_CLEAR = 5.0  # spreads
+_WHOLE = 0.8  # of a site that is of one kind
+
+
+@dataclass(frozen=True)
+class SiteClassifier:
+    """Sites as the groups of one lens; a kind of atom too rare to have any is a group of its own.
+
+    Attributes
+    ----------
+    sites : SiteTemplates
+    group_of_site : ndarray of int32, shape (c,)
+        -1 for a site that no atom has.
+    group_of_kind : ndarray of int32, shape (k,)
+        Of kinds without sites; -1 for the others.
+    """
+
+    sites: SiteTemplates
+    group_of_site: NDArray[np.int32]
+    group_of_kind: NDArray[np.int32]
+
+    @classmethod
+    def fit(
+        cls, sites: SiteTemplates, neighbours: Neighbourhoods, kinds: NDArray[np.int32]
+    ) -> SiteClassifier:
+        """Number the sites that the atoms of `kinds` (n,) have, those of most atoms first."""
+        sited = np.isin(kinds, sites.kind)
+        own, _, _ = sites.assign(neighbours, kinds, neighbours.kinds(kinds), other_kind=np.inf)
+        keys = np.where(sited, own, len(sites.kind) + kinds)
+        names, count = np.unique(keys, return_counts=True)
+        order = names[np.argsort(-count, kind="stable")]
+        group_of_site = np.full(len(sites.kind), -1, dtype=np.int32)
+        group_of_kind = np.full(int(kinds.max()) + 1, -1, dtype=np.int32)
+        for group, key in enumerate(order):
+            if key < len(sites.kind):
+                group_of_site[key] = group
+            else:
+                group_of_kind[key - len(sites.kind)] = group
+        return cls(sites, group_of_site, group_of_kind)
+
+    def classify(
+        self, neighbours: Neighbourhoods, kinds: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
+        """Return the site (n,) of atoms of `kinds` (n,), its probability and the p-value of an atom of it.
+
+        The squared distances of the neighbours from the places of a site follow a chi-squared distribution.
+        """
+        own, odds, fits = self.sites.assign(neighbours, kinds, neighbours.kinds(kinds), other_kind=np.inf)
+        alone = self.group_of_kind[kinds]
+        sited = alone < 0
+        rows = np.arange(len(own))
+        n_places = np.isfinite(self.sites.patterns.places[..., 0]).sum(axis=1)
+        p_values = chi2.sf(2 * fits.costs[rows, own], 2 * n_places[own])
+        labels = np.where(sited, np.maximum(self.group_of_site[own], 0), alone).astype(np.int32)
+        return labels, np.where(sited, odds[rows, own], 1.0), np.where(sited, p_values, 1.0)
+
+
+def merged_kinds(merges: list[tuple[int, int, float]], n_kinds: int) -> NDArray[np.int32]:
+    """Return the number (k,) of each kind after those less than five spreads apart were merged.
+
+    `merges` are (kind that stays, kind that joins it, separation), from `merging_order`.
+    """
+    stays_in = np.arange(n_kinds)
+    for stays, joined, separation in merges:
+        if separation < _CLEAR:
+            stays_in[stays_in == stays_in[joined]] = stays_in[stays]
+    return np.unique(stays_in, return_inverse=True)[1].astype(np.int32)
+
+
+def sites_of_kinds(
+    neighbours: Neighbourhoods,
+    kinds: NDArray[np.int32],
+    merges: list[tuple[int, int, float]],
+    rotation_invariant: bool,
+    min_motif_size: int,
+) -> tuple[SiteTemplates | None, NDArray[np.int32]]:
+    """Find the sites of kinds of atoms; kinds that cut through sites, and are more than these, are one.
+
+    Parameters
+    ----------
+    neighbours : Neighbourhoods
+    kinds : ndarray of int32, shape (n,)
+    merges : list of (kind that stays, kind that joins it, separation)
+    rotation_invariant : bool
+    min_motif_size : int
+        Atoms of the rarest site.
+
+    Returns
+    -------
+    sites : SiteTemplates or None
+    kind_of : ndarray of int32, shape (k,)
+        Number of each kind after those were merged that cut through sites.
+    """
+    n_kinds = int(kinds.max()) + 1
+    kind_of = np.arange(n_kinds, dtype=np.int32)
+
+    def found(own: NDArray[np.int32]) -> SiteTemplates | None:
+        return find_sites(
+            neighbours, own, rotation_invariant=rotation_invariant, min_motif_size=min_motif_size
+        )
+
+    sites = found(kinds)
+    for coarser in (merged_kinds(merges, n_kinds), np.zeros(n_kinds, dtype=np.int32)):
+        if coarser.max() == kind_of.max():
+            continue
+        merged = coarser[kinds]
+        wider = found(merged)
+        if wider is None or len(wider.kind) >= n_kinds:
+            continue
+        own, _, _ = wider.assign(neighbours, merged, neighbours.kinds(merged))
+        table = np.zeros((len(wider.kind), n_kinds))
+        np.add.at(table, (own, kinds), 1)
+        size = table.sum(axis=1)
+        if ((size >= FREQUENT * len(kinds)) & (table.max(axis=1) < _WHOLE * size)).any():
+            sites, kind_of = wider, coarser
+    return sites, kind_of

@@ -1,0 +1,313 @@
+r"""One group or two: e-values of a split.
+
+Null hypothesis: along every direction the points have one mode, and beyond `tail_start` spreads their density falls at
+least as fast as distance to the power of minus `tail_exponent`. Noise, heavy tails, skewness, strain and slopes of
+brightness fulfil it. A second motif does not: between it and the first the density has a valley.
+
+For a proposed group the discriminant direction is learned on all folds but one. The points of that fold are projected, so
+that the first group has its median at 0 and the proposed one at 1. A stretch on the way (the valley) and one around 1 (the
+peak) are chosen on the other folds. Under the null hypothesis a point that lies in either lies in the peak with a
+probability of at most
+
+.. math:: q_0 = \int_{peak} g / \int_{peak \cup valley} g
+
+with g the slowest density that the null hypothesis allows. Let :math:`q_1` be learned on the other folds, p points lie in
+the peak and v in the valley. Then :math:`(q_1/q_0)^p ((1-q_1)/(1-q_0))^v` has an expectation of at most 1 under the null
+hypothesis: it is an e-value, and exceeds :math:`1/\alpha` with a probability of at most :math:`\alpha` (Markov). The same
+is computed for the peak around 0, as either peak may be the only one; the smaller of the two counts. E-values of several
+random partitions into folds are averaged, which keeps them e-values (Vovk and Wang, Annals of Statistics 49 (2021) 1736).
+See Wasserman, Ramdas and Balakrishnan, PNAS 117 (2020) 16880, for tests that learn the alternative on other points.
+
+Where the scatter of a motif is known from more frequent ones, "one Gaussian of that scatter" is a second null hypothesis
+(`known_scatter_evidence`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._axes import axes_of, scatter, tried_dimensions
+from ._constants import CONSTANTS
+
+# Stretches in units of the distance of the two medians: centre and half width of the peak, start and end of the valley.
+_PEAK_CENTRES, _PEAK_HALVES = (0.9, 1.0, 1.15), (0.08, 0.15, 0.3)
+_VALLEY_STARTS, _VALLEY_ENDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8), (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+_WINDOWS = np.array(
+    [
+        (start, end, centre, half)
+        for centre in _PEAK_CENTRES
+        for half in _PEAK_HALVES
+        for start in _VALLEY_STARTS
+        for end in _VALLEY_ENDS
+        if end - start > 0.05 and end <= centre - half + 1e-9
+    ]
+)
+_START, _END, _CENTRE, _HALF = _WINDOWS.T
+_EDGES = np.unique(
+    np.round(np.concatenate([_START, _END, _CENTRE - _HALF, _CENTRE + _HALF, -_HALF, _HALF]), 6)
+)
+_AT = [
+    np.searchsorted(_EDGES, np.round(v, 6))
+    for v in (_START, _END, _CENTRE - _HALF, _CENTRE + _HALF, -_HALF, _HALF)
+]
+_GAUSS = 1 / np.sqrt(2 * np.pi)
+_TENTH = 1.2816  # spreads of a Gaussian from the median to the quantile 0.9
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Evidence for two groups.
+
+    Attributes
+    ----------
+    joint : float
+        Logarithm of the e-value that takes the best candidate of the other folds for every fold.
+    each : ndarray, shape (c,)
+        Logarithm of the e-value of every candidate alone.
+    """
+
+    joint: float
+    each: NDArray[np.float64]
+
+
+def fold_numbers(n: int, random_state: int, number: int) -> tuple[NDArray[np.int64], int]:
+    """Return the fold of each of `n` points, and how many folds there are, for one of several random partitions."""
+    k = 2 * CONSTANTS.folds if n < CONSTANTS.few else CONSTANTS.folds
+    return np.random.default_rng([random_state, number]).permutation(n) % k, k
+
+
+def held_out_positions(
+    points: NDArray[np.float64], groups: NDArray[np.bool_], fold: NDArray[np.int64], n_folds: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the positions of points along discriminants that were learned without them.
+
+    Parameters
+    ----------
+    points : ndarray, shape (n, k)
+    groups : ndarray of bool, shape (c, n)
+        Candidate groups.
+    fold : ndarray of int, shape (n,)
+    n_folds : int
+
+    Returns
+    -------
+    positions : ndarray, shape (c', n)
+        The median of the rest at 0, that of the candidate at 1.
+    kept : ndarray of int, shape (c',)
+        Candidates that a direction separates from the rest.
+    """
+    n, k = points.shape
+    raw = np.full((len(groups), n), np.nan)
+    for number in range(n_folds):
+        held = fold == number
+        learned = points[~held]
+        middle = learned.mean(axis=0)
+        centred = learned - middle
+        covariance = centred.T @ centred / max(len(learned) - 1, 1) + CONSTANTS.ridge * np.eye(k)
+        inside = groups[:, ~held].astype(np.float64)
+        n_in = inside.sum(axis=1)
+        n_out = inside.shape[1] - n_in
+        total = inside @ centred
+        mean_in, mean_out = total / np.maximum(n_in, 1)[:, None], -total / np.maximum(n_out, 1)[:, None]
+        # With the total covariance instead of that within groups the direction is the same (Sherman and Morrison).
+        directions = np.linalg.solve(covariance, (mean_in - mean_out).T)
+        directions[:, (n_in < 1) | (n_out < 1)] = np.nan
+        low = np.einsum("ck,kc->c", mean_out, directions)
+        high = np.einsum("ck,kc->c", mean_in, directions)
+        raw[:, held] = (((points[held] - middle) @ directions - low) / np.maximum(high - low, 1e-12)).T
+    out, kept = [], []
+    for number in np.flatnonzero(np.isfinite(raw).all(axis=1)).tolist():
+        rest, own = np.median(raw[number][~groups[number]]), np.median(raw[number][groups[number]])
+        if own - rest > 1e-9:
+            out.append((raw[number] - rest) / (own - rest))
+            kept.append(number)
+    return np.array(out).reshape(-1, n), np.array(kept, dtype=np.int64)
+
+
+def valley_evidence(
+    positions: NDArray[np.float64], groups: NDArray[np.bool_], fold: NDArray[np.int64], n_folds: int
+) -> Evidence:
+    """Return the evidence that the density has a valley between 0 and 1; see the module.
+
+    Parameters
+    ----------
+    positions : ndarray, shape (c, n)
+        From `held_out_positions`.
+    groups : ndarray of bool, shape (c, n)
+    fold : ndarray of int, shape (n,)
+    n_folds : int
+    """
+    c, n_edges = len(positions), len(_EDGES)
+    bins = np.searchsorted(_EDGES, positions.ravel()).reshape(positions.shape)
+    key = (np.arange(c)[:, None] * n_folds + fold[None]) * (n_edges + 1) + bins
+    below = np.bincount(key.ravel(), minlength=c * n_folds * (n_edges + 1)).reshape(c, n_folds, n_edges + 1)
+    below = below.cumsum(axis=2).astype(np.float64)
+    start, end, left, right, host_left, host_right = (below[:, :, at] for at in _AT)
+    valley, peak, host = (
+        np.asarray(v, dtype=np.float64) for v in (end - start, right - left, host_right - host_left)
+    )
+    spread = np.array([_upper_spread(row[~group]) for row, group in zip(positions, groups, strict=True)])
+    bound = CONSTANTS.tail_start * spread[:, None]
+    in_valley, in_peak = (
+        _slowest_mass(_START, _END, bound),
+        _slowest_mass(_CENTRE - _HALF, _CENTRE + _HALF, bound),
+    )
+    q_peak = (in_peak / (in_peak + in_valley))[:, None, :]
+    q_host = np.broadcast_to(2 * _HALF / (2 * _HALF + _END - _START), valley.shape)
+    others_valley = valley.sum(axis=1, keepdims=True) - valley
+    learned_peak, own_peak = _log_e(peak, valley, others_valley, q_peak)
+    learned_host, own_host = _log_e(host, valley, others_valley, q_host)
+    learned = np.minimum(learned_peak, learned_host)
+    window = learned.argmax(axis=2)
+    rows, folds = np.ogrid[:c, :n_folds]
+    each = np.minimum(own_peak[rows, folds, window].sum(axis=1), own_host[rows, folds, window].sum(axis=1))
+    best = learned[rows, folds, window].argmax(axis=0)
+    numbers = np.arange(n_folds)
+    chosen = best, numbers, window[best, numbers]
+    return Evidence(float(min(own_peak[chosen].sum(), own_host[chosen].sum())), each)
+
+
+def _log_e(
+    peak: NDArray[np.float64],
+    valley: NDArray[np.float64],
+    others_valley: NDArray[np.float64],
+    q_0: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Logarithms of the e-values of the other folds, which choose, and of the own fold, which counts."""
+    others = peak.sum(axis=1, keepdims=True) - peak
+    # The estimate of Krichevsky and Trofimov (1981) for the share in the peak.
+    q_1 = np.maximum((others + 0.5) / (others + others_valley + 1), q_0)
+    gain, loss = np.log(q_1 / q_0), np.log((1 - q_1) / (1 - q_0))
+    return others * gain + others_valley * loss, peak * gain + valley * loss
+
+
+def _slowest_mass(
+    low: NDArray[np.float64], high: NDArray[np.float64], bound: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Integral from `low` to `high` of the slowest density under the null hypothesis: level to `bound`, then a power."""
+
+    def integral(y: NDArray[np.float64]) -> NDArray[np.float64]:
+        ratio = np.maximum(y / bound, 1)
+        p = CONSTANTS.tail_exponent
+        tail = np.log(ratio) if p == 1 else (1 - ratio ** (1 - p)) / (p - 1)
+        return np.where(y < bound, y, bound * (1 + tail))
+
+    return integral(high) - integral(low)
+
+
+def _upper_spread(values: NDArray[np.float64]) -> float:
+    """Spread of values with a median of 0 on the side of the other group."""
+    place = int(0.9 * (len(values) - 1))
+    return max(float(np.partition(values, place)[place]) / _TENTH, 1e-6)
+
+
+def known_scatter_evidence(
+    points: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    group: NDArray[np.bool_],
+    fold: NDArray[np.int64],
+    n_folds: int,
+) -> float:
+    r"""Return the logarithm of the e-value of two Gaussians of a known scatter against one.
+
+    The two means and the share are learned on the other folds. The null hypothesis takes the best mean for all points:
+    the ratio of the likelihoods is an e-value (Wasserman, Ramdas and Balakrishnan 2020). Both hypotheses have a broad
+    component, so that single outliers decide nothing.
+
+    Parameters
+    ----------
+    points : ndarray, shape (n, k)
+    covariance : ndarray, shape (k, k)
+        Scatter of a motif, noise included.
+    group : ndarray of bool, shape (n,)
+        One of the two groups.
+    fold : ndarray of int, shape (n,)
+    n_folds : int
+    """
+    whitened = np.linalg.solve(np.linalg.cholesky(covariance), points.T).T
+    share_out, broad = CONSTANTS.outlier_share, CONSTANTS.outlier_share / 20
+    total, places = 0.0, []
+    for number in range(n_folds):
+        held = fold == number
+        learned = whitened[~held]
+        weight = group[~held].astype(np.float64)
+        if min(weight.sum(), len(weight) - weight.sum()) < 2:
+            return -np.inf
+        for step in range(6):
+            n_a, n_b = weight.sum(), len(weight) - weight.sum()
+            if min(n_a, n_b) < 1.5:
+                return -np.inf
+            a, b = weight @ learned / n_a, (1 - weight) @ learned / n_b
+            share = float(np.clip(weight.mean(), 0.02, 0.98))
+            if step < 5:
+                weight = _logistic((learned - 0.5 * (a + b)) @ (a - b) + np.log(share / (1 - share)))
+        distance = float(np.linalg.norm(a - b))
+        if distance < 1e-6:
+            return -np.inf
+        y = (whitened[held] - 0.5 * (a + b)) @ ((a - b) / distance)
+        two = share * _normal(y - distance / 2) + (1 - share) * _normal(y + distance / 2)
+        total += float(np.log((1 - share_out) * two + broad).sum())
+        places.append(y)
+    y = np.concatenate(places)
+    grid = np.linspace(np.quantile(y, 0.05), np.quantile(y, 0.95), 81)
+    one = np.log((1 - share_out) * _normal(y[:, None] - grid) + broad).sum(axis=0).max()
+    return total - float(one)
+
+
+def split_evidence(
+    X: NDArray[np.float64],
+    group: NDArray[np.bool_],
+    random_state: int = 0,
+    residuals: NDArray[np.float64] | None = None,
+) -> float:
+    """Return the logarithm of the e-value that `group` and the rest of the points are two motifs.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, d)
+        Features in units of their noise.
+    group : ndarray of bool, shape (n,)
+    random_state : int
+        Of the folds.
+    residuals : ndarray, shape (m, d), optional
+        Of the atoms of more frequent motifs, where the scatter of a motif is known.
+
+    Returns
+    -------
+    float
+        At least ``log(1 / alpha)`` where one motif is rejected at the level alpha.
+    """
+    axes = axes_of(X)
+    P = axes.apply(X)
+    known = None if residuals is None else scatter(residuals @ axes.vectors)
+    found = []
+    for k in tried_dimensions(len(X), P.shape[1]):
+        for number in range(CONSTANTS.splits):
+            fold, n_folds = fold_numbers(len(X), random_state, number)
+            positions, kept = held_out_positions(P[:, :k], group[None], fold, n_folds)
+            found.append(
+                float(valley_evidence(positions, group[None], fold, n_folds).each[0])
+                if len(kept)
+                else -np.inf
+            )
+            if known is not None:
+                found.append(known_scatter_evidence(P[:, :k], known[:k, :k], group, fold, n_folds))
+    return log_mean(found)
+
+
+def log_mean(logarithms: list[float]) -> float:
+    """Return the logarithm of the mean of e-values, given their logarithms."""
+    values = np.asarray(logarithms, dtype=np.float64)
+    largest = float(values.max())
+    return largest + float(np.log(np.exp(values - largest).mean())) if np.isfinite(largest) else -np.inf
+
+
+def _logistic(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 1 / (1 + np.exp(-np.clip(x, -50, 50)))
+
+
+def _normal(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _GAUSS * np.exp(-0.5 * x * x)

@@ -1,0 +1,14 @@
+from ._components import mutual_knn_components as mutual_knn_components
+from ._components import within_component_variance as within_component_variance
+from ._continuity import Continuity as Continuity
+from ._continuity import dimension_profile as dimension_profile
+from ._continuity import estimate_continuity as estimate_continuity
+from ._extent_partition import partition_by_extent as partition_by_extent
+from ._extent_partition import partition_of_min_size as partition_of_min_size
+from ._manifold import Manifold as Manifold
+from ._manifold import ManifoldFeatures as ManifoldFeatures
+from ._manifold import manifold_features as manifold_features
+from ._manifold_disorder import ManifoldDisorder as ManifoldDisorder
+from ._manifold_disorder import estimate_disorder as estimate_disorder
+from ._topology import Topology as Topology
+from ._topology import find_topology as find_topology

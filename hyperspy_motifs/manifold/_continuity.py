@@ -1,0 +1,230 @@
+"""Detection of a continuum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hyperspy_motifs.threads import one_blas_thread, over_rows
+
+from ._components import within_component_variance
+
+_REFERENCES = 512
+_BLOCK = 64
+_BLOCK_SIZE = 250_000  # distances: two megabytes, which caches hold
+_MIN_POINTS = 40
+# A class, or all continuous classes together, represents the whole if it has at least this share of the points.
+_MIN_SHARE = 0.2
+_RATIO = 2.0
+_NEAREST = 8
+_FURTHEST = 0.75
+# Midpoints of the probability of a continuum in the variance within components (as a share of the contrast) and in the largest
+# dimension. Set on 18 families of simulated images, seeds 0 to 17 of benchmarks/bench_continuity.py, and perovskites of seeds
+# 20 to 49. Bilayers have a variance of 0.053 and more (one of 130 has 0.033) and dimensions up to 6.4; no crystal with a
+# variance above 0.033 has a dimension below 8.6. Widths are of the logarithms: half of the distance to the nearest image.
+_VARIANCE, _DIMENSION = 0.041, 7.4
+_VARIANCE_WIDTH, _DIMENSION_WIDTH = 0.17, 0.06
+_STEPS = 2
+# With more points, the distance to the nearest decreases towards the noise. This number is enough, as in those images.
+_MAX_POINTS = 3000
+# The dimension that few points can show is limited (Eckmann and Ruelle, Physica D 56 (1992) 185): the largest one of a cloud
+# of noise falls with their number n as exp(-7 / n^(3/4)); simulated in 12 to 20 dimensions, 45 to 600 points.
+_LIMITED, _POWER, _MANY = 7.0, 0.75, 600
+
+
+@dataclass(frozen=True)
+class Continuity:
+    """Whether points form discrete classes or a continuum.
+
+    Attributes
+    ----------
+    kind : {"discrete", "continuous", "partly continuous"}
+        Partly: groups with at least a fifth of the points are continuous.
+    certainty : float
+        Probability that `kind` is right; 0.5 means undecided.
+    probability : float
+        Probability that all points together form one continuum.
+    gap_dimension : float
+        Smallest local dimension over all scales, of the median point. Near 0 at the scale of a gap; 2 to 3 on a
+        surface without gaps. Not used for the decision, because gaps can separate the sublattices of a moire and do so in
+        small fields.
+    largest_dimension : float
+        Largest local dimension of the median point over the smallest scales. 8 and more within a class, where noise
+        dominates; 3 to 6 in a continuum that varies more than its noise.
+    share : float
+        Share of the points that belong to a continuum.
+    variation : float
+        Variance of surroundings within connected components, less that of the noise, as a share of their contrast.
+        A few percent at most in a crystal, tens of percent in a moire.
+    groups : dict of int to Continuity
+        The same for every group, where groups were given.
+    """
+
+    kind: str
+    certainty: float
+    probability: float
+    gap_dimension: float
+    largest_dimension: float
+    share: float
+    variation: float = float("nan")
+    groups: dict[int, Continuity] = field(default_factory=dict)
+
+    @property
+    def is_continuous(self) -> bool:
+        """Whether the points as a whole form a continuum."""
+        return self.kind == "continuous"
+
+
+def dimension_profile(X: ArrayLike) -> NDArray[np.float64]:
+    r"""Return the local dimension of point sets at growing scales.
+
+    .. math:: D_i(k) = \log(k'/k) / \log(r_{i,k'}/r_{i,k})
+
+    with :math:`r_{i,k}` the distance of point i to its k-th neighbour. This is the slope of the correlation integral
+    (Grassberger and Procaccia, Physica D 9 (1983) 189) of one point between two scales.
+
+    Parameters
+    ----------
+    X : array_like, shape (n, d)
+        Points, in units of their noise.
+
+    Returns
+    -------
+    ndarray, shape (references, scales)
+        Up to 512 points spread evenly over the list; numbers of neighbours from 8 to 0.75 n, each about
+        twice the last.
+    """
+    points = np.asarray(X, dtype=np.float64)
+    n = len(points)
+    points = points - points.mean(axis=0)
+    chosen = np.unique(np.linspace(0, n - 1, min(n, _REFERENCES)).astype(np.int64))
+    furthest = max(_FURTHEST * n, _NEAREST + 1)
+    # Smaller steps have more noise, and the smallest of many would be small by chance.
+    n_steps = max(int(np.ceil(np.log(furthest / _NEAREST) / np.log(_RATIO))), 2)
+    numbers = np.unique(np.geomspace(_NEAREST, furthest, n_steps + 1).astype(np.int64))
+    squares = (points**2).sum(axis=1)
+    apart = np.empty((len(chosen), len(numbers)))
+    # Blocks of one size, whatever the number of threads: sums in products of matrices depend on it.
+    rows = min(max(_BLOCK_SIZE // n, 1), _BLOCK)
+    with one_blas_thread():
+        over_rows(_distances, -(-len(chosen) // rows), rows, points, squares, chosen, numbers, apart, least=1)
+    logarithm = 0.5 * np.log(np.maximum(apart, 1e-12 * max(squares.max(), 1e-300)))
+    rise = np.diff(logarithm, axis=1)
+    return np.diff(np.log(numbers)) / np.maximum(rise, 1e-3)
+
+
+def _distances(
+    first: int,
+    last: int,
+    rows: int,
+    points: NDArray[np.float64],
+    squares: NDArray[np.float64],
+    chosen: NDArray[np.int64],
+    numbers: NDArray[np.int64],
+    out: NDArray[np.float64],
+) -> None:
+    """Squared distances of the chosen points to their neighbours of the given numbers, in blocks `first` to `last`."""
+    room = np.empty((rows, len(points)))
+    for start in range(first * rows, min(last * rows, len(chosen)), rows):
+        here = chosen[start : start + rows]
+        apart = np.matmul(-2 * points[here], points.T, out=room[: len(here)])
+        apart += squares
+        apart += squares[here, None]
+        # Sorting a row takes a quarter of the time that NumPy needs to find a dozen of its ranks.
+        apart.sort(axis=1)
+        out[start : start + rows] = np.maximum(apart[:, numbers], 0)
+
+
+def estimate_continuity(
+    X: ArrayLike | Sequence[ArrayLike], groups: ArrayLike | None = None, *, contrast: float | None = None
+) -> Continuity:
+    """Decide whether points form discrete classes, a continuum, or classes some of which are continuous.
+
+    A continuum fulfils two conditions. First, points vary within connected components by more than noise, static disorder
+    and distortions of the scan explain (see `within_component_variance`). Second, they vary along few dimensions, whereas
+    noise, or a mixture of many classes with few members each, has many: the number of neighbours of a point within a
+    growing distance rises with the power of a dimension that stays low at every scale.
+
+    Parameters
+    ----------
+    X : array_like, shape (n, d), or a list of such
+        Features in units of their noise, such as the first twenty principal axes of whitened moments. A list has one
+        array for each radius, the smallest first. The variance is that of the first array, because at a large radius the
+        combinations of discrete neighbours vary as well. The dimension must be low in all arrays.
+    groups : array_like of int, shape (n,), optional
+        Motifs. Each is classified separately as well.
+    contrast : float, optional
+        Mean square of the features at the smallest radius, their mean included. Default: the mean square after subtraction
+        of the mean.
+
+    Returns
+    -------
+    Continuity
+
+    Raises
+    ------
+    ValueError
+        If `X` is not finite or not two-dimensional, or `groups` does not fit.
+
+    Notes
+    -----
+    Fewer than 40 points are not enough: they are reported as discrete with a certainty of 0.5.
+    """
+    arrays = [np.asarray(x, dtype=np.float64) for x in (X if isinstance(X, (list, tuple)) else [X])]
+    n = len(arrays[0]) if arrays else 0
+    if not arrays or any(x.ndim != 2 or len(x) != n or not np.isfinite(x).all() for x in arrays):
+        raise ValueError(
+            "Features must be finite, of shape (atoms, features), and of the same atoms at every radius: "
+            "leave out atoms that are not valid."
+        )
+    whole = _classify(arrays, contrast)
+    if groups is None:
+        return whole
+    labels = np.asarray(groups)
+    if labels.shape != (n,):
+        raise ValueError(f"groups has shape {labels.shape}; expected {(n,)}, one number an atom.")
+    each = {int(g): _classify([x[labels == g] for x in arrays], contrast) for g in np.unique(labels)}
+    inside = [g for g, c in each.items() if c.is_continuous]
+    share = float(np.isin(labels, inside).mean())
+    if whole.is_continuous:
+        return replace(whole, groups=each)
+    if share < _MIN_SHARE:
+        # If the whole is discrete, no class is a continuum. The certainty is at most the lowest of the large classes.
+        large = [
+            c.probability for g, c in each.items() if (labels == g).sum() >= max(_MIN_POINTS, n * _MIN_SHARE)
+        ]
+        least = min([whole.certainty, *(1 - p for p in large)])
+        return replace(whole, certainty=least, share=share, groups=each)
+    # The whole is discrete and a class is continuous. The certainty is at most that of either.
+    certainty = min(whole.certainty, max(each[g].certainty for g in inside))
+    return replace(whole, kind="partly continuous", certainty=certainty, share=share, groups=each)
+
+
+def _classify(arrays: list[NDArray[np.float64]], contrast: float | None) -> Continuity:
+    n = len(arrays[0])
+    if n < _MIN_POINTS:
+        return Continuity("discrete", 0.5, 0.5, np.nan, np.nan, 0.0)
+    some = np.unique(np.linspace(0, n - 1, min(n, _MAX_POINTS)).astype(np.int64))
+    profiles = [dimension_profile(x[some]) for x in arrays]
+    gap = min(float(np.median(profile.min(axis=1))) for profile in profiles)
+    # The nearest two steps show the noise if there is nothing else; further steps reach gaps. The median point is used because
+    # points at a wall between classes have few dimensions.
+    largest = max(float(np.median(profile[:, :_STEPS], axis=0).max()) for profile in profiles)
+    few = _LIMITED * (min(n, _MANY) ** -_POWER - _MANY**-_POWER)
+    points = arrays[0] - arrays[0].mean(axis=0)
+    total = float((points**2).sum(axis=1).mean()) if contrast is None else float(contrast)
+    variation = within_component_variance(points, total)
+    probability = _logistic(np.log(max(variation, 1e-9) / _VARIANCE) / _VARIANCE_WIDTH) * _logistic(
+        (np.log(_DIMENSION / largest) - few) / _DIMENSION_WIDTH
+    )
+    continuous = probability > 0.5
+    certainty = probability if continuous else 1.0 - probability
+    kind = "continuous" if continuous else "discrete"
+    return Continuity(kind, certainty, probability, gap, largest, float(continuous), variation)
+
+
+def _logistic(x: float) -> float:
+    return float(1.0 / (1.0 + np.exp(-np.clip(x, -50, 50))))

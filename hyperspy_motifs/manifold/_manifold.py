@@ -1,0 +1,244 @@
+"""Manifold coordinates of atoms whose surroundings change continuously."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
+from scipy.spatial import cKDTree
+
+from hyperspy_motifs.relaxation._nearest_neighbours import nearest_in
+from hyperspy_motifs.threads import one_blas_thread
+from hyperspy_motifs.zernike import MomentsLike, PrincipalAxes, noise_unit, noise_units
+
+from ._diffusion import feature_kernel, slow_modes, space_kernel
+from ._topology import Topology, find_topology
+
+# Number of neighbours in the image, and of steps: a short walk where stackings change within a few atoms, a long one elsewhere.
+_WALKS = ((6, 1), (15, 2))
+_GAPS = 8
+# Where surroundings change from one atom to the next (twists near 30 degrees), neighbours have nothing in common, and a walk
+# among them would average the coordinates out. Below this eigenvalue the walk is left out.
+_MIN_EIGENVALUE = 0.45
+
+
+class ManifoldFeatures(NamedTuple):
+    """Features for a manifold.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n, d)
+        Principal axes of the moments in units of their noise; NaN where not valid.
+    axes : PrincipalAxes
+    unit : ndarray, shape (K,)
+        Noise of each moment.
+    whole : ndarray, shape (n, K)
+        All moments in units of their noise; NaN where not valid.
+    """
+
+    values: NDArray[np.float64]
+    axes: PrincipalAxes
+    unit: NDArray[np.float64]
+    whole: NDArray[np.float64]
+
+
+def manifold_features(moments: MomentsLike, like: ManifoldFeatures | None = None) -> ManifoldFeatures:
+    """Return the features that `Manifold` and `estimate_continuity` take.
+
+    Parameters
+    ----------
+    moments : zernike.Moments
+        Not rotation-invariant: a registry is a vector.
+    like : ManifoldFeatures, optional
+        Use their axes and units, for atoms of another image.
+
+    Returns
+    -------
+    ManifoldFeatures
+    """
+    valid = np.asarray(moments.valid, dtype=bool)
+    unit = noise_unit(moments) if like is None else like.unit
+    X = noise_units(moments, False, unit)
+    with one_blas_thread():
+        # All axes for any number of atoms: noise is distinguished from a continuum by its many dimensions.
+        axes = PrincipalAxes.fit(X[valid]) if like is None else like.axes
+        values = np.full((len(X), axes.vectors.shape[1]), np.nan)
+        values[valid] = axes.apply(X[valid])
+    return ManifoldFeatures(values, axes, unit, np.where(valid[:, None], X, np.nan))
+
+
+class Manifold:
+    """Manifold coordinates by alternating diffusion in features and in the image.
+
+    Parameters
+    ----------
+    n_coordinates : int
+        Six describe a hexagonal torus; eight allow for modes that noise puts in another order.
+    n_neighbors : int
+        Neighbours in feature space.
+
+    Attributes
+    ----------
+    coordinates_ : ndarray, shape (n, n_coordinates)
+        Modes in descending order of eigenvalue, with mean square 1 over the atoms with features. Atoms without valid
+        features have the mean of their neighbours in the image.
+    eigenvalues_ : ndarray, shape (n_coordinates,)
+    dimension_ : float
+        Intrinsic dimension.
+    topology_ : Topology
+        Kind of the manifold, with a certainty.
+    valid_ : ndarray of bool, shape (n,)
+    """
+
+    def __init__(self, n_coordinates: int = 8, *, n_neighbors: int = 8) -> None:
+        self.n_coordinates = n_coordinates
+        self.n_neighbors = n_neighbors
+
+    def fit(self, X: ArrayLike, positions: ArrayLike | None = None) -> Manifold:
+        """Compute the coordinates.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, d)
+            Features in units of their noise, NaN where not known. Not rotation-invariant: a registry is a vector.
+        positions : array_like, shape (n, 2), optional
+            x, y in any unit. With positions, the coordinates describe what neighbours in the image have in common, and
+            not the sublattice of an atom. Without them, they are those of a plain diffusion map.
+
+        Returns
+        -------
+        Manifold
+
+        Raises
+        ------
+        ValueError
+            If there are too few atoms with features, or shapes do not fit.
+        """
+        features, places = _checked(X, positions)
+        valid: NDArray[np.bool_] = np.asarray(np.isfinite(features).all(axis=1))
+        needed = max(3 * self.n_coordinates, 40)
+        if valid.sum() < needed:
+            raise ValueError(
+                f"{valid.sum()} atoms have features; a manifold of {self.n_coordinates} coordinates needs {needed}."
+            )
+        inside = features[valid]
+        kernel = feature_kernel(inside, self.n_neighbors, max(self.n_neighbors - 1, 1))
+        values, modes, space, repeats = self._walk(kernel.matrix, None if places is None else places[valid])
+        # The modes after half a step of the operator. Coordinates of new atoms are averages of these.
+        half = modes
+        if space is not None:
+            for _ in range(repeats):
+                half = space @ half
+        half = kernel.matrix @ half
+        raw = kernel.matrix @ half
+        self._gain = np.maximum((raw * modes).mean(axis=0), 1e-12)
+        self._half, self._features, self._kernel = half, inside, kernel
+        self._walked = (space_kernel_size(repeats), repeats)
+        self.eigenvalues_ = values
+        self.valid_ = valid
+        self.raw_coordinates_ = np.full((len(features), self.n_coordinates), np.nan)
+        self.raw_coordinates_[valid] = raw / self._gain
+        self.coordinates_ = _fill_missing(modes, valid, places)
+        self.topology_: Topology = find_topology(modes, values)
+        self.dimension_ = self.topology_.dimension
+        return self
+
+    def fit_transform(self, X: ArrayLike, positions: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Compute the coordinates and return them, shape (n, n_coordinates)."""
+        return self.fit(X, positions).coordinates_
+
+    def transform(self, X: ArrayLike, positions: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Return the coordinates of other atoms on the same manifold (Nystroem extension).
+
+        Parameters
+        ----------
+        X : array_like, shape (m, d)
+            Features in the same units and axes; NaN where not known.
+        positions : array_like, shape (m, 2), optional
+            With positions, the coordinates are averaged over neighbours as in the fit.
+
+        Returns
+        -------
+        ndarray, shape (m, n_coordinates)
+            NaN for atoms without features, if no positions are given or no atom has features.
+        """
+        features, places = _checked(X, positions)
+        if features.shape[1] != self._features.shape[1]:
+            raise ValueError(
+                f"{features.shape[1]} features; the manifold was found on {self._features.shape[1]}."
+            )
+        valid = np.asarray(np.isfinite(features).all(axis=1))
+        if not valid.any():
+            return np.full((len(features), self.n_coordinates), np.nan)
+        # An atom of the fit is a neighbour of itself.
+        with one_blas_thread():
+            indices, distances = nearest_in(
+                features[valid].astype(np.float32), self._features.astype(np.float32), self.n_neighbors + 1
+            )
+        apart = distances.astype(np.float64)
+        scale = np.maximum(apart[:, -1:], 1e-12)
+        weights = np.exp(-(apart**2) / (scale * self._kernel.scales[indices])) * self._kernel.weights[indices]
+        weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
+        raw = np.einsum("ij,ijk->ik", weights, self._half[indices])
+        size, repeats = self._walked
+        if places is None or repeats == 0 or valid.sum() <= size:
+            return _fill_missing(raw / self._gain, valid, places)
+        space = space_kernel(places[valid], size)
+        for _ in range(repeats):
+            raw = space @ raw
+        return _fill_missing(raw / np.maximum(self.eigenvalues_, 1e-12), valid, places)
+
+    def _walk(
+        self, features: csr_array, positions: NDArray[np.float64] | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], csr_array | None, int]:
+        """Modes of the short or the long walk in the image, whichever separates the first modes better from the rest."""
+        n_modes = max(self.n_coordinates, _GAPS) + 1
+        if positions is None:
+            values, modes = slow_modes(features, None, 0, n_modes)
+            return values[: self.n_coordinates], modes[:, : self.n_coordinates], None, 0
+        found = []
+        for size, repeats in _WALKS:
+            space = space_kernel(positions, min(size, len(positions) - 1))
+            values, modes = slow_modes(features, space, repeats, n_modes)
+            ratio = (values[1 : _GAPS + 1] / np.maximum(values[:_GAPS], 1e-12)).min()
+            found.append((ratio, values, modes, space, repeats))
+        _, values, modes, space, repeats = min(found, key=lambda entry: entry[0])
+        if values[0] < _MIN_EIGENVALUE:
+            return self._walk(features, None)
+        return values[: self.n_coordinates], modes[:, : self.n_coordinates], space, repeats
+
+
+def space_kernel_size(repeats: int) -> int:
+    """Return the number of neighbours of the walk with this number of steps."""
+    return next((size for size, steps in _WALKS if steps == repeats), 0)
+
+
+def _checked(
+    X: ArrayLike, positions: ArrayLike | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    features = np.asarray(X, dtype=np.float64)
+    if features.ndim != 2:
+        raise ValueError(f"Features of shape {features.shape}; expected (atoms, features).")
+    if positions is None:
+        return features, None
+    places = np.asarray(positions, dtype=np.float64)
+    if places.shape != (len(features), 2) or not np.isfinite(places).all():
+        raise ValueError(
+            f"positions must be finite and of shape {(len(features), 2)} (x, y), not {places.shape}."
+        )
+    return features, places
+
+
+def _fill_missing(
+    inside: NDArray[np.float64], valid: NDArray[np.bool_], positions: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """Set the coordinates of atoms without features to the mean of the six nearest atoms with features."""
+    out = np.full((len(valid), inside.shape[1]), np.nan)
+    out[valid] = inside
+    if positions is not None and not valid.all():
+        k = min(6, int(valid.sum()))
+        _, near = cKDTree(positions[valid]).query(positions[~valid], k=k)
+        out[~valid] = inside[np.reshape(near, (-1, k))].mean(axis=1)
+    return out

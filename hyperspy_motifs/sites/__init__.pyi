@@ -1,0 +1,11 @@
+from ._density_gap import density_gap as density_gap
+from ._grid_centres import PatchCentres as PatchCentres
+from ._grid_centres import choose_patch_centres as choose_patch_centres
+from ._grid_centres import grid_centres as grid_centres
+from ._neighbourhoods import Neighbourhoods as Neighbourhoods
+from ._site_finding import find_sites as find_sites
+from ._site_templates import FREQUENT as FREQUENT
+from ._site_templates import SiteTemplates as SiteTemplates
+from ._template_fit import NeighbourTemplates as NeighbourTemplates
+from ._template_fit import TemplateFits as TemplateFits
+from ._template_fit import fit_templates as fit_templates

@@ -1,0 +1,281 @@
+"""TemplateFits of neighbour templates to the neighbours of every atom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperspy_motifs.compilation import INNER, OUTER
+from hyperspy_motifs.threads import over_rows
+
+from ._neighbourhoods import Neighbourhoods
+
+SAME = 0.5  # nearer than this two places are one place of the template, in nearest-neighbour distances
+_ANCHORS = 3  # places of a template, from the centre, that are matched to neighbours to find the angle
+
+
+@dataclass(frozen=True)
+class NeighbourTemplates:
+    """Positions and kinds of the neighbours of each class of atoms.
+
+    Attributes
+    ----------
+    places : ndarray, shape (c, s, 2)
+        x, y relative to the atom, the nearest first; NaN beyond the last.
+    kinds : ndarray of int32, shape (c, s)
+        Most frequent kind of the atom at each place; -1 beyond the last.
+    """
+
+    places: NDArray[np.float64]
+    kinds: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @classmethod
+    def stacked(cls, templates: list[tuple[NDArray[np.float64], NDArray[np.int32]]]) -> NeighbourTemplates:
+        """Stack the places (s, 2) and kinds (s,) of several classes."""
+        width = max([len(places) for places, _ in templates] + [1])
+        places = np.full((len(templates), width, 2), np.nan)
+        kinds = np.full((len(templates), width), -1, dtype=np.int32)
+        for row, (place, kind) in enumerate(templates):
+            places[row, : len(place)] = place
+            kinds[row, : len(kind)] = kind
+        return cls(places, kinds)
+
+
+@dataclass(frozen=True)
+class TemplateFits:
+    """Fit of every template to every atom.
+
+    Attributes
+    ----------
+    costs : ndarray, shape (n, c)
+        Minus the logarithm of the likelihood, up to a constant.
+    angles : ndarray, shape (n, c)
+        Rotation in radians, from x towards y, that maps the template onto the neighbours of the atom.
+    mirrored : ndarray of bool, shape (n, c)
+        Whether the template is mirrored (y to -y) before the rotation.
+    """
+
+    costs: NDArray[np.float64]
+    angles: NDArray[np.float64]
+    mirrored: NDArray[np.bool_]
+
+
+def fit_templates(
+    atoms: Neighbourhoods,
+    kinds: NDArray[np.int32],
+    templates: NeighbourTemplates,
+    *,
+    spread: float,
+    tolerance: float,
+    absent: float,
+    rotation_invariant: bool,
+    beyond: float = np.inf,
+) -> TemplateFits:
+    r"""Fit templates to the neighbours of atoms.
+
+    A neighbour at a distance d from its place costs :math:`d^2 / 2\sigma^2`, at most the value at the tolerance. An
+    empty place, a neighbour of another kind and a neighbour without a place cost `absent` each: the neighbours of a site
+    can change while the site remains the same.
+
+    Parameters
+    ----------
+    atoms : Neighbourhoods
+    kinds : ndarray of int32, shape (n, k)
+        Kind of each neighbour.
+    templates : NeighbourTemplates
+    spread : float
+        Standard deviation of a place along x and along y, nearest-neighbour distances.
+    tolerance : float
+        Distance of a neighbour from its place above which the cost is constant.
+    absent : float
+        Cost of an absent or additional neighbour.
+    rotation_invariant : bool
+        Fit all rotations and the mirror image.
+    beyond : float
+        Costs that exceed the lowest of the atom by more than this are lower bounds.
+
+    Returns
+    -------
+    TemplateFits
+    """
+    n, c = len(atoms.offsets), len(templates)
+    costs, angles = np.empty((n, c)), np.zeros((n, c))
+    mirrored = np.zeros((n, c), dtype=np.bool_)
+    over_rows(
+        _fit_all,
+        n,
+        _polar(atoms.offsets),
+        np.ascontiguousarray(kinds),
+        np.ascontiguousarray(atoms.window),
+        _polar(templates.places),
+        templates.kinds,
+        np.array([spread, tolerance, absent, atoms.reach, beyond]),
+        rotation_invariant,
+        costs,
+        angles,
+        mirrored,
+    )
+    return TemplateFits(costs, angles, mirrored)
+
+
+def _polar(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Append radius and angle to x and y."""
+    x, y = points[..., 0], points[..., 1]
+    return np.ascontiguousarray(np.stack([x, y, np.hypot(x, y), np.arctan2(y, x)], axis=-1))
+
+
+@numba.njit(cache=True, **INNER)
+def _count(points):  # type: ignore[no-untyped-def]
+    k = 0
+    while k < len(points) and not np.isnan(points[k, 0]):
+        k += 1
+    return k
+
+
+@numba.njit(cache=True, **INNER)
+def _cost(offsets, kinds, n_atoms, window, places, frequent, n_places, turn, numbers, worst):  # type: ignore[no-untyped-def]
+    """Cost of a template at one angle. The sum ends where it exceeds `worst`."""
+    cosine, sine, flip = turn
+    spread, tolerance, absent, reach, _ = numbers
+    scale = 1 / (2 * spread**2)
+    ceiling = scale * tolerance**2
+    near = SAME**2
+    total = 0.0
+    first = 0
+    for i in range(n_places):
+        # Both lists are sorted by radius.
+        while first < n_atoms and offsets[first, 2] < places[i, 2] - SAME:
+            first += 1
+        px, py = places[i, 0], flip * places[i, 1]
+        x, y = cosine * px - sine * py, sine * px + cosine * py
+        if x < window[0] or x > window[1] or y < window[2] or y > window[3]:
+            continue
+        best, where = near, -1
+        for j in range(first, n_atoms):
+            if offsets[j, 2] > places[i, 2] + SAME:
+                break
+            dx, dy = offsets[j, 0] - x, offsets[j, 1] - y
+            square = dx * dx + dy * dy
+            if square < best:
+                best, where = square, j
+        if where < 0:
+            total += absent
+        else:
+            own = min(best * scale, ceiling)
+            total += own if kinds[where] == frequent[i] else absent
+        if total > worst:
+            return total
+    inner = reach - SAME
+    first = 0
+    for j in range(n_atoms):
+        if offsets[j, 2] > inner:
+            break
+        while first < n_places and places[first, 2] <= offsets[j, 2] - SAME:
+            first += 1
+        free = True
+        for i in range(first, n_places):
+            if places[i, 2] >= offsets[j, 2] + SAME:
+                break
+            px, py = places[i, 0], flip * places[i, 1]
+            x, y = cosine * px - sine * py, sine * px + cosine * py
+            if (offsets[j, 0] - x) ** 2 + (offsets[j, 1] - y) ** 2 < near:
+                free = False
+                break
+        if free:
+            total += absent
+    return total
+
+
+@numba.njit(cache=True, **INNER)
+def _further_rotation(offsets, n_atoms, places, n_places, turn, tolerance):  # type: ignore[no-untyped-def]
+    """Further rotation of the template by least squares, from the pairs within the tolerance."""
+    cosine, sine, flip = turn
+    along, across = 0.0, 0.0
+    for i in range(n_places):
+        px, py = places[i, 0], flip * places[i, 1]
+        x, y = cosine * px - sine * py, sine * px + cosine * py
+        best, where = tolerance**2, -1
+        for j in range(n_atoms):
+            if abs(offsets[j, 2] - places[i, 2]) > tolerance:
+                continue
+            square = (offsets[j, 0] - x) ** 2 + (offsets[j, 1] - y) ** 2
+            if square < best:
+                best, where = square, j
+        if where >= 0:
+            along += x * offsets[where, 0] + y * offsets[where, 1]
+            across += x * offsets[where, 1] - y * offsets[where, 0]
+    return np.arctan2(across, along)
+
+
+@numba.njit(cache=True, **INNER)
+def _fit(offsets, kinds, window, places, frequent, numbers, rotation_invariant, worst):  # type: ignore[no-untyped-def]
+    n_atoms, n_places = _count(offsets), _count(places)
+    if not rotation_invariant:
+        straight = (1.0, 0.0, 1.0)
+        cost = _cost(offsets, kinds, n_atoms, window, places, frequent, n_places, straight, numbers, worst)
+        return cost, 0.0, False
+    tolerance = numbers[1]
+    best, best_angle, mirrored = np.inf, 0.0, False
+    for mirror in range(2):
+        flip = 1.0 - 2.0 * mirror
+        cost, angle = worst, np.nan
+        for i in range(min(_ANCHORS, n_places)):
+            for j in range(n_atoms):
+                if abs(offsets[j, 2] - places[i, 2]) < tolerance:
+                    trial = offsets[j, 3] - flip * places[i, 3]
+                    turn = (np.cos(trial), np.sin(trial), flip)
+                    value = _cost(
+                        offsets, kinds, n_atoms, window, places, frequent, n_places, turn, numbers, cost
+                    )
+                    if value < cost:
+                        cost, angle = value, trial
+        if np.isnan(angle):
+            best = min(best, worst)
+            continue
+        for _ in range(2):
+            turn = (np.cos(angle), np.sin(angle), flip)
+            angle += _further_rotation(offsets, n_atoms, places, n_places, turn, tolerance)
+        turn = (np.cos(angle), np.sin(angle), flip)
+        cost = _cost(offsets, kinds, n_atoms, window, places, frequent, n_places, turn, numbers, worst)
+        # A template with a mirror axis fits in both ways and counts as not mirrored.
+        if cost < best - 1e-6:
+            best, best_angle, mirrored = cost, angle, mirror == 1
+    return best, best_angle, mirrored
+
+
+@numba.njit(cache=True, **OUTER)
+def _fit_all(
+    first,
+    last,
+    offsets,
+    kinds,
+    window,
+    places,
+    frequent,
+    numbers,
+    rotation_invariant,
+    costs,
+    angles,
+    mirrored,
+):  # type: ignore[no-untyped-def]
+    settings = (numbers[0], numbers[1], numbers[2], numbers[3], numbers[4])
+    for i in range(first, last):
+        lowest = np.inf
+        for c in range(len(places)):
+            costs[i, c], angles[i, c], mirrored[i, c] = _fit(
+                offsets[i],
+                kinds[i],
+                window[i],
+                places[c],
+                frequent[c],
+                settings,
+                rotation_invariant,
+                lowest + settings[4],
+            )
+            lowest = min(lowest, costs[i, c])
