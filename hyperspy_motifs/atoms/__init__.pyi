@@ -7,4 +7,11 @@ from ._estimation import estimate_scales as estimate_scales
 from ._estimation import estimate_separation as estimate_separation
 from ._finding import find_atoms as find_atoms
 from ._neighbours import nearest_neighbour_distance as nearest_neighbour_distance
+from ._no_data import NoData as NoData
+from ._no_data import fill_no_data as fill_no_data
+from ._no_data import find_no_data as find_no_data
+from ._noise_spectrum import NoiseSpectrum as NoiseSpectrum
+from ._refinement import measure_noise as measure_noise
 from ._refinement import refine_atoms as refine_atoms
+from ._scan_lines import row_offsets as row_offsets
+from ._windows import block_means as block_means

@@ -24,6 +24,8 @@ from hyperspy_motifs.atoms._kernels import (
     subtract_columns,
 )
 from hyperspy_motifs.atoms._neighbours import nearest_in_table, neighbour_table, subset_of_table
+from hyperspy_motifs.atoms._noise_spectrum import NoiseSpectrum
+from hyperspy_motifs.atoms._windows import tiles
 from hyperspy_motifs.threads import over_rows
 
 _START_WIDTH = 0.22
@@ -87,6 +89,7 @@ class ColumnFit:
         self.parameters[:, 1:3] = self.start
         self.parameters[:, 3] = self.parameters[:, 5] = self.common
         self._strength, self._scatter = 0.0, WIDEST_SHAPES
+        self.noise: NoiseSpectrum | None = None
         # Part of each step that is taken; less than 1 where whole steps overshoot.
         self._damping = 1.0
         self.table: tuple[np.ndarray, np.ndarray]
@@ -130,8 +133,33 @@ class ColumnFit:
         # The residual of one small disc is itself noisy: its mean with the typical one.
         noise = 0.5 * (self.variance + median_of_known(self.variance))[which]
         with np.errstate(divide="ignore", invalid="ignore"):
-            significance = self.parameters[which, 0] / np.sqrt(noise * variance[which, 1])
+            significance = self.parameters[which, 0] / np.sqrt(
+                noise * variance[which, 1] * self._correlation()[0]
+            )
         return np.nan_to_num(significance, posinf=np.inf)
+
+    def measure_noise(self) -> NoiseSpectrum:
+        """Measure the spectrum of the noise in what the columns leave of the image, and take it into account from here on."""
+        rest = self.residual()
+        self.noise = NoiseSpectrum.of_windows(rest[window] for window in tiles(rest.shape))
+        return self.noise
+
+    def _correlation(self):
+        """Variances of amplitude, x and y by the noise as it is, over those by white noise of the residual variance; 1 or more.
+
+        Correlated noise has more of its power where columns have theirs, and less of it shows in a disc.
+        """
+        misfit = median_of_known(self.variance)
+        if self.noise is None or not misfit > 0:
+            return np.ones(3)
+        radius, width = float(np.median(self.radii)), 1 / np.sqrt(self.common)
+        y, x = np.mgrid[-int(radius) : int(radius) + 1, -int(radius) : int(radius) + 1].astype(float)
+        disc = x * x + y * y <= radius * radius
+        column = np.where(disc, np.exp(-0.5 * (x * x + y * y) / width**2), 0.0)
+        level = np.where(disc, column - column[disc].mean(), 0.0)
+        weights = level, x * column, y * column
+        factors = [self.noise.variance_of_sum(w) / (misfit * (w**2).sum()) for w in weights]
+        return np.maximum(factors, 1.0)
 
     def refine(self, passes: int = _PASSES, final: bool = True) -> None:
         """Passes of Gaussian fits; columns whose fit fails get their centre of mass.
@@ -232,7 +260,10 @@ class ColumnFit:
                 spread,
             )
             self.variance = variance
+            if self.noise is None:
+                self.measure_noise()
             self.fitted &= np.isfinite(spread).all(axis=1)
+            spread[:, :2] *= self._correlation()[1:]
             self.uncertainty = np.where(self.fitted[:, None], np.sqrt(spread[:, :2]), np.nan)
         self.take_centres_of_mass(~self.fitted)
 

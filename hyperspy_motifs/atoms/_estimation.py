@@ -14,6 +14,9 @@ _SKEWNESS_SCALE = 0.2
 _BRIGHT_PRIOR = 0.3
 # Band-pass scale over separation: a compromise of signal to noise (coarser) and resolution (finer).
 _MATCHED_RATIO = 0.25
+# Order, see `order_of_sites`: noise has less than this; and the part of the highest that another scale must have.
+_GAS = 0.3
+_ORDERED = 0.5
 # What is left of the certainty where finer features answer almost as well.
 _TWO_DISTANCES = 0.3
 
@@ -53,8 +56,12 @@ def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
     """
     bright, dark, skewness = scan_scales(image)
     top = max(bright.responses.max(), dark.responses.max())
-    runs = {"bright": bright.plateau(0.2 * top), "dark": dark.plateau(0.2 * top)}
     scans = {"bright": bright, "dark": dark}
+    # Grain of correlated noise answers at several scales too, in no order: it loses against what is ordered.
+    least = 0.2 * top
+    most = max((s.order_of(run) for s in scans.values() for run in s.plateaus(least)), default=0.0)
+    order = _ORDERED * most if most > _GAS else 0.0
+    runs = {name: scan.plateau(least, order) for name, scan in scans.items()}
     if polarity == "auto":
         vote = _polarity_vote(scans, runs, skewness)
         chosen, polarity_certainty = ("bright" if vote >= 0 else "dark"), float(np.tanh(abs(vote)))
@@ -75,7 +82,7 @@ def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
     steadiness = np.clip(1.0 - np.clip(scan.slopes()[run], 0, None).min(), 0, 1)
     regularity = np.clip(1.0 - scan.spreads[run].min() / 0.25, 0, 1)
     certainty = float(np.sqrt(steadiness * max(regularity, 0.05)) * min(1.0, 0.5 + len(run) / 6))
-    if scan.finer_distance(run, 0.2 * top):
+    if scan.finer_distance(run, least, order):
         certainty *= _TWO_DISTANCES
     return ImageScales(separation, certainty, chosen, polarity_certainty, scale, float(scan.responses[k]))
 

@@ -6,6 +6,7 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.atoms._atomap import peaks_by_atomap
@@ -18,6 +19,7 @@ from hyperspy_motifs.atoms._pairs import with_pairs
 from hyperspy_motifs.atoms._peaks import ScaleSpace, maxima_by_height
 from hyperspy_motifs.atoms._refinement import refine_atoms
 from hyperspy_motifs.atoms._visibility import VisibleMaxima
+from hyperspy_motifs.atoms._windows import block_means
 
 _LEAST_DISTANCE = 0.45
 # Pixels a separation beyond which an image is worked on in block means.
@@ -42,11 +44,13 @@ _LEAST_TOGETHER = 0.25
 _LEAST_AGREEING = 0.85
 _SAME_DISTANCE = 0.15
 _LOW_CERTAINTY = 0.3
-# Part of the fits that may fail before it is said.
+# Part of the fits that may fail before it is said, or before sites added together are none.
 _MANY_FAILED = 0.25
 # Less order than this, where no scale stood out either, is what noise has.
 _GAS = 0.3
 _FINEST_SAMPLING = 3.5
+# Pixels of a side of the smallest image.
+_SMALLEST = 16
 # Nearer to the rim than this part of a separation, a maximum may be the flank of a column beyond it.
 _RIM = 0.5
 
@@ -58,6 +62,7 @@ def find_atoms(
     polarity: str = "auto",
     refine: bool | str = True,
     threshold: float | None = None,
+    mask: np.ndarray | None = None,
 ) -> Atoms:
     """Columns of an atomic-resolution image.
 
@@ -74,6 +79,9 @@ def find_atoms(
         Least response of a column to the band-pass over the typical one. By default 0.1, then fainter columns are
         added that stand out of the noise, and what lies in vacuum or amorphous matter is left out;
         given, nothing else decides.
+    mask : ndarray of bool of shape (rows, columns), optional
+        Pixels without data (see `find_no_data`), in which `image` holds something that continues it (`fill_no_data`): no
+        column lies there.
 
     Returns
     -------
@@ -85,6 +93,21 @@ def find_atoms(
         When the image is constant, an argument is out of range, or fewer than three columns are found.
     """
     data = _checked(image, separation, polarity, refine, threshold)
+    if mask is not None:
+        mask = np.asarray(mask, bool)
+        if mask.shape != data.shape:
+            raise ValueError(f"the mask has the shape {mask.shape}, the image {data.shape}")
+        box = _box_of_data(mask)
+        if box is not None:
+            part = find_atoms(
+                data[box],
+                separation=separation,
+                polarity=polarity,
+                refine=refine,
+                threshold=threshold,
+                mask=mask[box],
+            )
+            return replace(part, positions=part.positions + np.array([box[1].start, box[0].start]))
     scales = estimate_scales(data, polarity)
     if separation is not None:
         scales = ImageScales(
@@ -93,9 +116,13 @@ def find_atoms(
     _warn_when_unsure(scales)
     # Many pixels a column add no information that their means do not hold.
     step = max(1, int(scales.separation / _AMPLE)) if scales.separation >= 2 * _AMPLE else 1
-    small = data if step == 1 else _block_means(data, step)
+    small = block_means(data, step)
     reduced = replace(scales, separation=scales.separation / step, scale=scales.scale / step)
+    small_mask = None if mask is None or not mask.any() else mask[step // 2 :: step, step // 2 :: step]
     fit = _find_columns(small, reduced, threshold)
+    if small_mask is not None:
+        # Well within what is missing there are only mirror images.
+        fit.keep(_away_from(~small_mask, fit.start) < _RIM * fit.separation)
     if threshold is None and len(fit.start) >= _FEWEST:
         fit.keep(in_crystal(fit.parameters[:, 1:3], nearest_neighbour_distance(fit.parameters[:, 1:3])))
     if separation is None and scales.separation_certainty == 0 and _is_noise(fit.start, scales, step):
@@ -108,7 +135,7 @@ def find_atoms(
         )
     if refine in (True, "gaussian"):
         fit.refine()
-        fit.keep(_in_image(fit))
+        fit.keep(_in_image(fit, small_mask))
         atoms = _magnified(fit.atoms(), step)
         _warn_of_failed_fits(atoms, scales)
     else:
@@ -119,6 +146,8 @@ def find_atoms(
             separation=scales.separation,
             method="none" if refine is False else str(refine),
         )
+        if small_mask is not None:
+            atoms = atoms.select(_away_from(mask, atoms.positions) > 0)
     if separation is None and len(atoms) >= _FEWEST:
         scales = replace(scales, separation=nearest_neighbour_distance(atoms.positions))
     return replace(
@@ -130,20 +159,36 @@ def find_atoms(
     )
 
 
-def _in_image(fit):
-    """Mask of the columns whose centres lie in the image.
+def _in_image(fit, mask=None):
+    """Mask of the columns whose centres lie in the image, and not in pixels without data.
 
     The flank of a column beyond the rim is highest at the rim: its fit leaves the image, or moves too far and is lost. What
     could not be fitted within half a separation of the rim is taken for such a flank.
     """
     centres, beyond = fit.parameters[:, 1:3], np.array(fit.image.shape[::-1]) - 1
     inside = np.minimum(centres, beyond - centres).min(axis=1)
+    if mask is not None:
+        inside = np.minimum(inside, _away_from(mask, centres) - 1.0)
     return (inside > -0.5) & (fit.fitted | (inside > _RIM * fit.separation))
 
 
-def _block_means(image, step):
-    height, width = (n // step * step for n in image.shape)
-    return image[:height, :width].reshape(height // step, step, width // step, step).mean(axis=(1, 3))
+def _away_from(mask, positions):
+    """Distance of each position to the nearest pixel of a mask; infinite if there is none."""
+    if not mask.any():
+        return np.full(len(positions), np.inf)
+    away = ndimage.distance_transform_edt(~mask)
+    column, row = np.clip(np.rint(positions).astype(int), 0, np.array(mask.shape[::-1]) - 1).T
+    return away[row, column]
+
+
+def _box_of_data(mask):
+    """Rows and columns that hold data, where some at the border do not and the rest is large enough; else None."""
+    box = tuple(
+        slice(int(np.argmax(some)), len(some) - int(np.argmax(some[::-1])))
+        for some in ((~mask).any(axis=k) for k in (1, 0))
+    )
+    shape = [s.stop - s.start for s in box]
+    return box if tuple(shape) != mask.shape and min(shape) >= _SMALLEST else None
 
 
 def _magnified(atoms, step):
@@ -188,13 +233,24 @@ def _find_columns(image, scales, threshold):
     fit.refine(passes=2, final=False)
     if threshold is not None:
         return fit
+    space.noise = fit.measure_noise()
+    n_clear = len(fit.start)
     _add_faint(fit, peaks[~clear])
+    faint = slice(n_clear, len(fit.start))
     fit = _with_missed_sites(fit, space, scales.scale)
-    visible = VisibleMaxima(*space.denoised(sign), fit.parameters[:, 1:3], fit.separation)
+    visible = _visible(fit, space, white=True)
     # The residual beside a merged or lopsided column asks for one more, and so does noise on a bond: neither is a maximum.
-    fit.keep(visible.seen)
-    fit = _with_unclaimed(fit, visible.own[visible.seen], visible.unclaimed())
+    seen = visible.seen.copy()
+    # Faint columns were found one by one in what the others leave: each must be a maximum that noise does not make.
+    seen[faint] = visible.clear[faint]
+    fit.keep(seen)
+    fit = _with_unclaimed(fit, visible.own[seen], visible.unclaimed())
     return with_pairs(fit, space, scales.scale)
+
+
+def _visible(fit, space, *, white):
+    image, noise = space.denoised(fit.sign, white=white)
+    return VisibleMaxima(image, noise, fit.parameters[:, 1:3], fit.separation)
 
 
 def _with_unclaimed(fit, own, maxima):
@@ -208,6 +264,7 @@ def _with_unclaimed(fit, own, maxima):
     misplaced = np.hypot(*(fit.parameters[:, 1:3] - own).T) > _BESIDE * spacing
     if misplaced.mean() > _MANY_MISPLACED or not 1 / _RESCALED < spacing / fit.separation < _RESCALED:
         trial = ColumnFit(fit.image * fit.sign, sites, spacing, fit.sign)
+        trial.noise = fit.noise
     else:
         trial = fit.copy()
         trial.extend(maxima)
@@ -218,7 +275,9 @@ def _with_unclaimed(fit, own, maxima):
             return fit
     trial.measure_amplitudes()
     trial.refine(passes=2, final=False)
-    return trial if _bright_enough(trial, n) else fit
+    # Second maxima on columns, by noise that is correlated along the scan, cannot be fitted as columns.
+    sound = trial.fitted[n:].mean() > 1 - _MANY_FAILED
+    return trial if sound and _bright_enough(trial, n) else fit
 
 
 def _bright_enough(trial, n, part=1.0):
@@ -286,8 +345,8 @@ def _checked(image, separation, polarity, refine, threshold):
     data = np.asarray(data, np.float64)
     if not np.isfinite(data).all():
         raise ValueError("the image holds NaN or infinite pixels; replace them first")
-    if min(data.shape) < 16:
-        raise ValueError(f"the image must be at least 16 pixels wide and high, not {data.shape}")
+    if min(data.shape) < _SMALLEST:
+        raise ValueError(f"the image must be at least {_SMALLEST} pixels wide and high, not {data.shape}")
     if data.min() == data.max():
         raise ValueError(f"the image is constant (every pixel is {data.min():g}): there is nothing to find")
     if polarity not in ("auto", "bright", "dark"):

@@ -26,6 +26,9 @@ _LEAST_AMPLITUDE = 0.4
 # times it, at most so many columns have their nearest neighbour, as a part of the pairs.
 _GAP = 1.15
 _MOST_IN_GAP = 0.5
+# Structure that a fit explains sits where it was fitted; noise lies everywhere. What the fit of a share of the columns may
+# take off the power of noise, over that share: their discs cover the image about once.
+_UNEVEN = 2.0
 
 
 def with_pairs(fit: ColumnFit, space: ScaleSpace, scale: float) -> ColumnFit:
@@ -71,7 +74,7 @@ def _with_pairs_at(fit, space, finer):
     low = np.empty(len(one))
     lowest_between(response, peaks[one], peaks[other], low)
     dip = np.minimum(heights[one], heights[other]) - low
-    clear = dip > _DIP * space.noise_of_response(finer)
+    clear = dip > _DIP * space.noise_of_response(finer, white=True)
     one, other = one[clear], other[clear]
     n = len(fit.start)
     if len(one) < max(_FEWEST, _LEAST_PART * n):
@@ -90,6 +93,8 @@ def _with_pairs_at(fit, space, finer):
     sound = amplitude > _LEAST_AMPLITUDE * np.median(trial.parameters[:n, 0])
     if sound.mean() < 0.9:
         return fit
+    if _is_grain(dip[clear], fit, trial, space, finer, len(one) / len(fit.start)):
+        return fit
     places = trial.parameters[:, 1:3]
     apart = np.hypot(*(places[n : n + len(one)] - places[n + len(one) :]).T)
     nearest = np.sort(cKDTree(places).query(places, k=2)[0][:, 1])
@@ -97,3 +102,16 @@ def _with_pairs_at(fit, space, finer):
     low = nearest[(nearest > np.median(apart)) & (nearest < np.median(nearest) / _GAP)]
     within = np.searchsorted(nearest, _GAP * low) - np.searchsorted(nearest, low, "right")
     return trial if len(low) and within.min() <= _MOST_IN_GAP * len(one) else fit
+
+
+def _is_grain(dip, fit, trial, space, scale, share):
+    """Whether what looks like pairs are columns on which correlated noise has two maxima.
+
+    Then it is no deeper than this noise, and fitting it takes no more off the noise of the whole image than the `share` of the
+    columns that it concerns.
+    """
+    noise = []
+    for each in (fit, trial):
+        space.noise = each.measure_noise()
+        noise.append(space.noise_of_response(scale))
+    return np.median(dip) < _DIP * noise[1] and noise[1] ** 2 > (1 - _UNEVEN * share) * noise[0] ** 2

@@ -8,6 +8,7 @@ from numba import njit
 from scipy import fft
 from scipy.ndimage import gaussian_filter1d
 
+from hyperspy_motifs.atoms._noise_spectrum import NoiseSpectrum
 from hyperspy_motifs.compilation import INNER, OUTER
 
 # A filtered copy of the image is only meaningful where the filter does not wrap around: the image is
@@ -147,6 +148,12 @@ class ScaleSpace:
     image : ndarray of shape (rows, columns)
     largest_scale : float
         In pixels; decides how far the image is mirrored beyond its border.
+
+    Attributes
+    ----------
+    noise : NoiseSpectrum or None
+        Of the image. While it is not known, noise is taken as white, with the power just below the frequency where pixels
+        alternate.
     """
 
     def __init__(self, image: np.ndarray, largest_scale: float):
@@ -161,49 +168,59 @@ class ScaleSpace:
             (self.pad[1], self._full[1] - image.shape[1] - self.pad[1]),
         )
         self._spectrum = fft.rfft2(np.pad(centred, extra, mode="symmetric"), workers=numba.get_num_threads())
-        self._noise = float("nan")
+        self.noise: NoiseSpectrum | None = None
         self._q2_rows = (fft.fftfreq(self._full[0]) ** 2).astype(np.float32)
         self._q2_columns = (fft.rfftfreq(self._full[1]) ** 2).astype(np.float32)
 
-    def _power(self):
-        """Power averaged over rings of equal frequency and the ring of each element of the spectrum; notes that of noise."""
+    def _rings(self):
+        """Power of the spectrum, its mean over rings of equal frequency, and the ring of each element."""
         n = min(self._full) // 2
         rows, columns = np.sqrt(self._q2_rows)[:, None], np.sqrt(self._q2_columns)[None, :]
         ring = np.minimum(np.hypot(rows, columns) * np.float32(2 * n), n).astype(np.int32)
-        power = self._spectrum.real**2 + self._spectrum.imag**2
         pixels = np.maximum(np.bincount(ring.ravel(), minlength=n + 1), 1)
-        power = gaussian_filter1d(np.bincount(ring.ravel(), power.ravel(), minlength=n + 1) / pixels, 1.0)
-        self._noise = float(np.median(power[int(_NOISE_ALONE * n) : n]))
-        return power, ring
 
-    def noise_of_response(self, scale: float) -> float:
-        """Standard deviation that the noise of the image, taken as white, gives to the response at `scale` (pixels)."""
-        if np.isnan(self._noise):
-            self._power()
-        noise = self._noise / (self._full[0] * self._full[1])
-        return float(np.sqrt(noise / (2 * np.pi)) / scale)
+        def mean(values):
+            return gaussian_filter1d(np.bincount(ring.ravel(), values.ravel(), minlength=n + 1) / pixels, 1.0)
 
-    def denoised(self, sign: float = 1.0) -> tuple[np.ndarray, float]:
+        return mean(self._spectrum.real**2 + self._spectrum.imag**2), ring, mean
+
+    def _noise_power(self, white, power=None):
+        """Power that noise alone gives to each element of the spectrum: an array, or one number."""
+        pixels = self._full[0] * self._full[1]
+        if white or self.noise is None:
+            power = self._rings()[0] if power is None else power
+            return np.float32(np.median(power[int(_NOISE_ALONE * (len(power) - 1)) : len(power) - 1]))
+        return pixels * self.noise.at(fft.fftfreq(self._full[0]), fft.rfftfreq(self._full[1]))
+
+    def _deviation(self, weights, noise):
+        """Standard deviation of noise of a given power behind a filter: Parseval over half a spectrum."""
+        return float(np.sqrt(2.0 * np.sum(weights**2 * noise, dtype=float))) / (self._full[0] * self._full[1])
+
+    def noise_of_response(self, scale: float, *, white: bool = False) -> float:
+        """Standard deviation that noise, as it is or taken as `white`, gives to the response at `scale` (pixels)."""
+        return self._deviation(self._weights(scale), self._noise_power(white))
+
+    def denoised(self, sign: float = 1.0, *, white: bool = False) -> tuple[np.ndarray, float]:
         """``sign`` times the image less its mean, filtered by what its own spectrum holds of signal, and the noise left.
 
-        Wiener's filter: the spectrum of the signal is the power, averaged over rings of equal frequency, less that of the
-        noise, which is what is left just below the frequency where pixels alternate.
+        Noise is taken as it is, or as `white`. Wiener's filter: the spectrum of the signal is the power less that of the
+        noise, averaged over rings of equal frequency.
         """
-        power, ring = self._power()
-        noise = self._noise
-        signal = np.maximum(power - noise, 0.0)
-        weights = signal / (signal + _NOISE_WEIGHT * noise + np.finfo(float).tiny)
-        weights = (sign * weights).astype(np.float32)[ring]
-        # Parseval's theorem over half a spectrum, whose columns each stand for two.
-        left = np.sqrt(2.0 * noise * float(np.sum(weights**2, dtype=float))) / (self._full[0] * self._full[1])
-        return self._filtered(weights), left
+        power, ring, mean = self._rings()
+        noise = self._noise_power(white, power)
+        signal = np.maximum(power - (noise if np.ndim(noise) == 0 else mean(noise)), 0.0)[ring]
+        weights = (signal / (signal + _NOISE_WEIGHT * noise + np.finfo(np.float32).tiny)).astype(np.float32)
+        return self._filtered(np.float32(sign) * weights), self._deviation(weights, noise)
 
     def response(self, scale: float) -> np.ndarray:
         """Response at `scale` (pixels), an array of the image's shape."""
+        return self._filtered(self._weights(scale))
+
+    def _weights(self, scale):
         factor = np.float32(2 * np.pi**2 * scale**2)
         weights = np.exp(-factor * self._q2_rows)[:, None] * np.exp(-factor * self._q2_columns)[None, :]
         weights *= 2 * factor * (self._q2_rows[:, None] + self._q2_columns[None, :])
-        return self._filtered(weights)
+        return weights
 
     def _filtered(self, weights):
         # Each line is transformed by one thread: their number changes no bit.

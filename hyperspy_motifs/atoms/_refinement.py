@@ -7,6 +7,7 @@ import numpy as np
 from hyperspy_motifs.atoms._atoms import Atoms
 from hyperspy_motifs.atoms._column_fit import ColumnFit
 from hyperspy_motifs.atoms._neighbours import nearest_neighbour_distance
+from hyperspy_motifs.atoms._noise_spectrum import NoiseSpectrum
 
 _METHODS = ("gaussian", "center_of_mass", "atomap", "none")
 
@@ -71,3 +72,27 @@ def refine_atoms(
     elif method == "atomap":
         fit.refine_with_atomap()
     return fit.atoms()
+
+
+def measure_noise(image: np.ndarray, positions: np.ndarray) -> NoiseSpectrum:
+    """Spectrum of the noise of an image, from what a fit of its columns leaves of it.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns)
+        Finite and real.
+    positions : ndarray of shape (n, 2)
+        x, y of the columns in pixels.
+
+    Returns
+    -------
+    NoiseSpectrum
+    """
+    fit = ColumnFit(image, positions, nearest_neighbour_distance(positions), 1.0)
+    fit.measure_amplitudes()
+    # Of dark columns the amplitude is negative, which a fit of bright ones would take for a failure.
+    if np.median(fit.parameters[:, 0]) < 0:
+        fit = ColumnFit(image, positions, fit.separation, -1.0)
+        fit.measure_amplitudes()
+    fit.refine(passes=2, final=False)
+    return fit.measure_noise()

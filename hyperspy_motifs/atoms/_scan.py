@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.atoms._order import order_of_sites
 from hyperspy_motifs.atoms._peaks import ScaleSpace, local_maxima, third_moment
+from hyperspy_motifs.atoms._windows import tiles
 
-_TILE = 512
 _STEPS_PER_OCTAVE = 4
 _FINEST = 0.8
 #: A peak counts from this part of the typical peak's response on: well below a single vacancy beside full
@@ -29,6 +30,10 @@ _COARSEST_RATIO = 0.42
 _LEAST_RESPONSE = 0.2
 _FEWEST_PEAKS = 6
 _SAMPLE = 1000
+# Peaks of one window, all within one part of it, whose order is measured: that of noise is then below 0.15.
+_ORDER_SAMPLE = 1500
+# Lower maxima, over the standard deviation of the image, are rounding of single precision.
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class ScaleScan:
     counts, distances, spreads, responses : ndarray of shape (k,)
         Number of peaks, median nearest-neighbour distance in pixels, its mean absolute deviation over
         itself, and the typical peak response over the standard deviation of the image.
+    samples : tuple of k lists of ndarray of shape (m, 2)
+        Peaks of a part of each window, to a fraction of a pixel.
     """
 
     scales: np.ndarray
@@ -49,12 +56,14 @@ class ScaleScan:
     distances: np.ndarray
     spreads: np.ndarray
     responses: np.ndarray
+    samples: tuple[list[np.ndarray], ...] = field(default=(), repr=False)
+    _orders: dict[int, float] = field(default_factory=dict, repr=False)
 
     def slopes(self) -> np.ndarray:
         """``-d ln(count) / d ln(scale)``: 2 for noise, 0 while the same columns answer at each scale."""
         return -np.gradient(np.log(np.maximum(self.counts, 1)), np.log(self.scales))
 
-    def finer_distance(self, run: np.ndarray, least_response: float) -> float:
+    def finer_distance(self, run: np.ndarray, least_response: float, least_order: float = 0.0) -> float:
         """Distance of features finer than those of `run` that answer at two scales or more, if only just; 0 for none.
 
         Light columns beside heavy ones at low dose are such: they fade as the scale grows, yet slower than maxima of noise, and
@@ -72,10 +81,11 @@ class ScaleScan:
             & (np.abs(np.log(next_to)) < _SAME)
             & (self.distances[fine + 1] < self.distances[run].min() / _FINER)
         )
-        return float(self.distances[fine[like][-1]]) if like.any() else 0.0
+        found = [k for k in fine[like] if not self.samples or self._order(k) >= least_order]
+        return float(self.distances[found[-1]]) if found else 0.0
 
-    def plateau(self, least_response: float) -> np.ndarray:
-        """Indices of the finest run of scales at which the same features answer; may be empty."""
+    def plateaus(self, least_response: float) -> list[np.ndarray]:
+        """Indices of the runs of scales at which the same features answer, the finest first."""
         good = (
             (self.slopes() < _STEADY_SLOPE)
             & (self.counts >= _FEWEST_PEAKS)
@@ -87,24 +97,46 @@ class ScaleScan:
         runs = np.split(
             np.arange(len(good)), np.flatnonzero(np.diff(good.astype(int)).astype(bool) | jump) + 1
         )
-        runs = [run for run in runs if good[run[0]]]
+        return [run for run in runs if good[run[0]]]
+
+    def plateau(self, least_response: float, least_order: float = 0.0) -> np.ndarray:
+        """The finest of the `plateaus` at which the peaks have some order, and that is no shorter than others; may be empty."""
+        runs = [run for run in self.plateaus(least_response) if self.order_of(run) >= least_order]
         if not runs:
             return np.empty(0, int)
         longest = max(len(run) for run in runs)
         return next(run for run in runs if len(run) >= min(2, longest))
 
+    def order_of(self, run: np.ndarray) -> float:
+        """Order of the peaks (see `order_of_sites`) at the scale of `run` that has most: 0 in noise, 1 in a perfect crystal."""
+        if not self.samples:
+            return 0.0
+        return max(self._order(k) for k in run)
 
-def tiles(shape: tuple[int, int], size: int = _TILE) -> list[tuple[slice, slice]]:
-    """At most four windows of an image that together stand for all of it."""
-    starts = []
-    for length in shape:
-        if length <= size * 1.25:
-            starts.append([(0, length)])
-        else:
-            first = min(length // 4, (length - size) // 4)
-            last = length - size - first
-            starts.append([(first, first + size), (last, last + size)])
-    return [(slice(*rows), slice(*columns)) for rows in starts[0] for columns in starts[1]]
+    def _order(self, k):
+        if k not in self._orders:
+            windows = [p for p in self.samples[k] if len(p) >= _FEWEST_PEAKS]
+            order = [order_of_sites(p, self.distances[k]) for p in windows] if self.distances[k] > 0 else []
+            self._orders[k] = float(np.concatenate(order).mean()) if order else 0.0
+        return self._orders[k]
+
+
+def _some_of(positions, response, sign):
+    """Peaks of the middle part of a response, as many as tell their order, between pixels by parabolas."""
+    height, width = response.shape
+    part = 0.5 * min(1.0, np.sqrt(_ORDER_SAMPLE / max(len(positions), 1)))
+    away = np.abs(positions - np.array([width - 1, height - 1]) / 2)
+    some = positions[(away <= part * np.array([width, height])).all(axis=1)]
+    column, row = some.astype(int).T
+    fine = some.copy()
+    for axis, length in ((0, width), (1, height)):
+        step = np.array([1, 0]) if axis == 0 else np.array([0, 1])
+        inside = (some[:, axis] > 0) & (some[:, axis] < length - 1)
+        x, y = column[inside], row[inside]
+        before, here, after = (sign * response[y + k * step[1], x + k * step[0]] for k in (-1, 0, 1))
+        bend = np.maximum(2 * here - before - after, 1e-30)
+        fine[inside, axis] += np.clip(0.5 * (after - before) / bend, -0.5, 0.5)
+    return fine
 
 
 def scan_scales(image: np.ndarray) -> tuple[ScaleScan, ScaleScan, np.ndarray]:
@@ -128,7 +160,7 @@ def scan_scales(image: np.ndarray) -> tuple[ScaleScan, ScaleScan, np.ndarray]:
     scales = _FINEST * 2 ** (np.arange(n_scales) / _STEPS_PER_OCTAVE)
     table = np.zeros((2, n_scales, 4))
     skewness = np.zeros(n_scales)
-    total = np.zeros((2, n_scales))
+    samples: tuple[list[list[np.ndarray]], ...] = ([[] for _ in scales], [[] for _ in scales])
     for window in windows:
         part = image[window]
         deviation = float(part.std())
@@ -140,7 +172,7 @@ def scan_scales(image: np.ndarray) -> tuple[ScaleScan, ScaleScan, np.ndarray]:
             response = space.response(scale)
             skewness[k] += third_moment(response)
             for c, sign in enumerate((1, -1)):
-                positions, heights = local_maxima(response, sign)
+                positions, heights = local_maxima(response, sign, _ROUNDING * deviation)
                 if len(heights) < 3:
                     continue
                 typical = np.median(heights[heights > 0.3 * np.percentile(heights, 95)])
@@ -151,12 +183,15 @@ def scan_scales(image: np.ndarray) -> tuple[ScaleScan, ScaleScan, np.ndarray]:
                 some = positions[:: max(1, len(positions) // _SAMPLE)]
                 distance = cKDTree(positions).query(some, k=2)[0][:, 1]
                 middle = np.median(distance)
+                samples[c][k].append(_some_of(positions, response, sign))
                 n = len(positions)
                 table[c, k] += n * np.array(
                     [1, middle, np.abs(distance - middle).mean() / middle, typical / deviation]
                 )
-                total[c, k] += n
     counts = table[:, :, 0]
     means = table[:, :, 1:] / np.maximum(counts, 1)[:, :, None]
-    bright, dark = (ScaleScan(scales, counts[c], *means[c].T) for c in range(2))
+    bright, dark = (
+        ScaleScan(scales, counts[c], means[c, :, 0], means[c, :, 1], means[c, :, 2], tuple(samples[c]))
+        for c in range(2)
+    )
     return bright, dark, skewness / len(windows)

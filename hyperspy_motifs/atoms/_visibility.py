@@ -87,6 +87,8 @@ class VisibleMaxima:
     seen : ndarray of bool of shape (n,)
         Columns that have a maximum to themselves, with a dip between it and each higher one. The nearest column is the
         owner of a maximum.
+    clear : ndarray of bool of shape (n,)
+        Those of them whose dips are more than noise makes.
     own : ndarray of shape (n, 2)
         The maximum of each column; where it has none, the column itself.
     """
@@ -96,6 +98,7 @@ class VisibleMaxima:
         self._maxima, self._heights = local_maxima(image, 1, -np.inf)
         self._owned = np.zeros(len(self._maxima), bool)
         self.seen = np.zeros(len(positions), bool)
+        self.clear = np.zeros(len(positions), bool)
         self.own = np.array(positions, float)
         if not len(self._maxima) or not len(positions):
             return
@@ -111,7 +114,9 @@ class VisibleMaxima:
         low = np.percentile(image[:: max(1, len(image) // 256)], 5)
         self.own[owners] = self._maxima[nearest[owners]]
         self._flat = _FLAT * (np.median(self._heights[nearest[owners]]) - low)
-        self.seen[owners] = self._dips(nearest[owners]) > self._flat
+        dips = self._dips(nearest[owners])
+        self.seen[owners] = dips > self._flat
+        self.clear[owners] = dips > max(self._flat, _LEVELS[0][0] * noise)
         self._owned[nearest[owners]] = True
 
     def _dips(self, which: np.ndarray) -> np.ndarray:

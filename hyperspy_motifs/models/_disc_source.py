@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperspy_motifs.sites import Neighbourhoods
-from hyperspy_motifs.zernike import LEAST_COVERAGE, DiscImage, stack_moments, zernike_basis
+from hyperspy_motifs.zernike import LEAST_COVERAGE, DiscImage, fine_step, stack_moments, zernike_basis
 
 
 class DiscSource:
@@ -23,6 +23,8 @@ class DiscSource:
         Nearest-neighbour distance in pixels.
     orders : mapping of float to int
         Highest radial order of the moments at each radius; through others that of the nearest.
+    masks : sequence of ndarray of bool, shape (rows, columns), or None, optional
+        Pixels of each image that hold no data.
     """
 
     def __init__(
@@ -31,7 +33,9 @@ class DiscSource:
         pixels: NDArray[np.float64],
         spacing: float,
         orders: Mapping[float, int],
+        masks: Sequence[NDArray[np.bool_] | None] | None = None,
     ) -> None:
+        self.masks = [None] * len(images) if masks is None else list(masks)
         self.images, self.pixels, self.spacing, self.orders = list(images), pixels, spacing, dict(orders)
         self._kept: dict[float, Any] = {}
         self._prepared: list[DiscImage] = []
@@ -41,7 +45,10 @@ class DiscSource:
             nearest = min(self.orders, key=lambda known: abs(known - radius))
             basis = zernike_basis(self.orders[nearest], radius * self.spacing)
             if not self._prepared:
-                self._prepared = [DiscImage(image, self.pixels) for image in self.images]
+                self._prepared = [
+                    DiscImage(image, self.pixels, mask=mask, step=fine_step(self.spacing))
+                    for image, mask in zip(self.images, self.masks, strict=True)
+                ]
             each = [image.moments(basis, LEAST_COVERAGE) for image in self._prepared]
             self._kept[radius] = each[0] if len(each) == 1 else stack_moments(each)
         return self._kept[radius]

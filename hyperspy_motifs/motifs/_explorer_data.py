@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from hyperspy_motifs import store
+
 
 def explore(motifs: Any, frame: int, figure: Any) -> Any:
     """Open the explorer on one frame of `motifs`."""
@@ -85,7 +87,8 @@ class _TurnedRows:
     """Patches of rotation-invariant motifs, each rotated (and mirrored) to the mean of its motif, one at a time."""
 
     def __init__(self, motifs: Any, image: np.ndarray, rows: np.ndarray) -> None:
-        self._image, self._pixels = image, motifs.pixel_positions[rows]
+        self._image = image
+        self._pixels = store.Stamp.of(motifs.signal).to_pixels(motifs.positions[rows])
         self._size = int(motifs.patches.data.shape[-1])
         self._angles = np.nan_to_num(motifs.angles[rows])
         self._mirrored = np.asarray(motifs.to_dict()["motif_mirrored"])[rows].astype(bool)

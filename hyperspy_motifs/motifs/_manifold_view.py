@@ -132,9 +132,9 @@ class ManifoldView:
         """
         from hyperspy_motifs.hierarchy import fourier_moire
         from hyperspy_motifs.signals._checks import clean_image
-        from hyperspy_motifs.signals._frames import frame
+        from hyperspy_motifs.signals._frames import data_frame
 
-        image, _ = clean_image(frame(self._signal, int(self._record.frames[0])), tell=False)
+        image, _ = clean_image(data_frame(self._signal, int(self._record.frames[0])), tell=False)
         return fourier_moire(image)
 
     def __repr__(self) -> str:

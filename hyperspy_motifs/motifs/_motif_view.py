@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hyperspy_motifs.clustering import MotifTree
     from hyperspy_motifs.graph import MotifGraph
     from hyperspy_motifs.hierarchy import Hierarchy
-    from hyperspy_motifs.signals import AtomicImage, AtomPatches, ZernikeFeatures
+    from hyperspy_motifs.signals import AtomicImage, AtomPatches, ImageQuality, ZernikeFeatures
 
     from ._manifold_view import ManifoldView
 
@@ -54,10 +54,22 @@ class MotifView:
         return self._refresh().positions
 
     @property
+    def quality(self) -> ImageQuality:
+        """What was found wrong with the image, and what was done about it (:class:`~hyperspy_motifs.signals.ImageQuality`)."""
+        from hyperspy_motifs.signals import ImageQuality
+
+        return ImageQuality.from_dict(self._refresh().parameters.get("quality", {}))
+
+    @property
     def pixel_positions(self) -> np.ndarray:
         """Positions of the atoms, shape (n, 2): column, row in pixels, pixel centres at integers."""
         record = self._refresh()
-        return record.stamp.to_pixels(record.positions)
+        pixels = record.stamp.to_pixels(record.positions)
+        if not store.is_oblong(self._signal):
+            return pixels
+        # The stamp is that of square pixels.
+        own = [abs(float(axis.scale)) for axis in self._signal.axes_manager.signal_axes]
+        return pixels * np.abs(record.stamp.scale) / own
 
     @property
     def frames(self) -> np.ndarray:

@@ -322,7 +322,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         here = record.frames == frame
         return to_atom_lattice(
             np.asarray(image_of_frame(self._signal, frame), float),
-            self.pixel_positions[here],
+            record.stamp.to_pixels(record.positions[here]),
             record.labels[here],
             pixel_size=abs(record.stamp.scale[0]),
             units=record.stamp.units,

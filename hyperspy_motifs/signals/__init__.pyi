@@ -5,4 +5,5 @@ from ._lazy_atom_patches import LazyAtomPatches as LazyAtomPatches
 from ._lazy_atomic_image import LazyAtomicImage as LazyAtomicImage
 from ._lazy_zernike_features import LazyZernikeFeatures as LazyZernikeFeatures
 from ._panel import MotifPanel as MotifPanel
+from ._quality import ImageQuality as ImageQuality
 from ._zernike_features import ZernikeFeatures as ZernikeFeatures

@@ -17,7 +17,7 @@ from ._arguments import check_length
 from ._atom_table import AtomTable
 from ._checks import check_axes, check_positions, clean_image
 from ._frame_tasks import COLUMNS, find_atoms_of_frame
-from ._frames import frame, lazy_frame, n_frames
+from ._frames import data_frame, lazy_data_frame, n_frames
 
 # Fewer columns have no surroundings to compare.
 FEWEST_ATOMS = 12
@@ -46,7 +46,7 @@ def find_atoms(
     with progressbar(total=len(numbers), disable=quiet(show_progressbar), desc="Atoms", leave=False) as bar:
         found = run_frames(
             find_atoms_of_frame,
-            lambda number: [lazy_frame(signal, number)],
+            lambda number: [lazy_data_frame(signal, number)],
             [(number, (_name(signal, number), separation_px, options)) for number in order],
             step="atoms",
             checkpoint=checkpoint,
@@ -101,7 +101,7 @@ def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTabl
         method = "gaussian" if refine is True else refine
         moved, parts = pixels.copy(), []
         for index in np.unique(frames):
-            image, _ = clean_image(frame(signal, int(index)), _name(signal, int(index)))
+            image, _ = clean_image(data_frame(signal, int(index)), _name(signal, int(index)))
             here = np.flatnonzero(frames == index)
             sign = finding.estimate_polarity(image)[0] if polarity == "auto" else polarity
             one = finding.refine_atoms(image, pixels[here], polarity=sign, method=method)
@@ -127,11 +127,12 @@ def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTabl
 def _of_table(signal: Any, table: Any, stamp: store.Stamp) -> tuple[np.ndarray, np.ndarray]:
     """Pixels and frames of atoms that come as a table, where this image has them."""
     units = getattr(table, "units", stamp.units)
-    if units != stamp.units:
+    ratio = 1.0 if units == stamp.units else store.length_ratio(units, stamp.units)
+    if ratio is None:
         raise ValueError(
             f"The given atoms are in {units}, this image is in {stamp.units}. Give their positions in {stamp.units}."
         )
-    positions, frames = np.asarray(table.positions, float), np.asarray(table.frames)
+    positions, frames = ratio * np.asarray(table.positions, float), np.asarray(table.frames)
     if len(frames) and not 0 <= frames.min() <= frames.max() < n_frames(signal):
         raise ValueError(
             f"The given atoms belong to frames {frames.min()} to {frames.max()}, this image has {n_frames(signal)}."

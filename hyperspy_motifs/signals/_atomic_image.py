@@ -64,6 +64,21 @@ class AtomicImage(ImageAtoms):
             raise AttributeError("This image has no motifs yet. Call find_motifs() first.")
         return Motifs(self)
 
+    def level_rows(self) -> AtomicImage:
+        """A copy of the image whose scan lines are level: none is brighter or darker than those beside it.
+
+        For topographs and for emission noise. Offsets that change over 25 lines or more are left to the background, which is
+        taken off anyway.
+
+        Returns
+        -------
+        AtomicImage
+            Of floating-point numbers.
+        """
+        from ._quality import level_rows
+
+        return level_rows(self)
+
     def get_atom_patches(
         self, atoms: Any = None, *, radius: float = 1.2, radius_units: str = "nn", normalise: bool = True
     ) -> AtomPatches:
@@ -128,6 +143,7 @@ class AtomicImage(ImageAtoms):
         min_motif_size: int = 5,
         alpha: float = 0.01,
         random_state: int = 0,
+        mask: Any = None,
         checkpoint: Any = None,
         show_progressbar: bool | None = None,
         interactive: bool = False,
@@ -177,6 +193,10 @@ class AtomicImage(ImageAtoms):
             Significance level of the test of every split: the probability of a false split of a single motif.
         random_state : int, optional
             The same image and number give the same labels, bit for bit.
+        mask : array of bool (rows, columns), signal or HyperSpy ROI, optional
+            Where there is no data: True, or inside the ROI. No atoms are found there, and discs that reach into it are cut by
+            it. It is kept with the image for later calls; False forgets it. NaN, fill, scale bars, dead and hot pixels are
+            found without it.
         checkpoint : path, optional
             Folder in which the results of every frame of a stack are stored, so that an interrupted run can continue.
             A folder of another run is rejected. The folder can be removed after the run.
@@ -211,8 +231,10 @@ class AtomicImage(ImageAtoms):
         >>> len(motifs.labels) == len(motifs.positions)
         True
         """
+        from ._checks import set_mask
         from ._motif_finding import find_motifs
 
+        set_mask(self, mask)
         chosen: dict[str, Any] = dict(
             detectors=detectors,
             separation=separation,

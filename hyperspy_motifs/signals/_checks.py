@@ -6,27 +6,29 @@ import warnings
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
+
+from hyperspy_motifs import store
+from hyperspy_motifs.atoms import fill_no_data, find_no_data
 
 # Below this a nearest-neighbour shell, its patch and a margin no longer fit.
 MINIMUM_SIZE = 16
-# Non-square pixels within this are the calibration's rounding.
-PIXEL_TOLERANCE = 0.01
-# A hot line or a dead corner may be masked; where more is missing the statistics of the image are not the specimen's.
-MASKED_FRACTION = 0.05
+# Pixels that are longer along one axis than along the other are resampled; beyond this a column falls between two of them.
+MOST_OBLONG = 8.0
+# Part of the field without data from which on it is told, where pixels are finite.
+WORTH_TELLING = 0.005
 # Sums of fourth powers of pixels must be finite and not zero.
 LARGEST, SMALLEST = 1e60, 1e-60
 
 
 def check_axes(signal: Any) -> None:
-    """Refuse axes on which lengths, angles and patches would mean nothing.
+    """Refuse axes on which lengths, angles and patches would mean nothing; give both the same unit of length.
 
     Raises
     ------
     ValueError
-        If the signal space is not two-dimensional, an axis is not uniform, the two have different units or different
-        scales (pixels that are not square), a scale is 0 or not
-        finite, or the image is smaller than 16 pixels on a side.
+        If the signal space is not two-dimensional, an axis is not uniform, the two have different units that are no lengths,
+        pixels are more than eight times as long as wide, a scale is 0 or not finite, or the image is smaller than 16 pixels on
+        a side.
     """
     axes = signal.axes_manager.signal_axes
     if len(axes) != 2:
@@ -50,14 +52,19 @@ def check_axes(signal: Any) -> None:
             )
     ax, ay = axes
     if str(ax.units) != str(ay.units):
+        ratio = store.length_ratio(str(ay.units), str(ax.units))
+        if ratio is None:
+            raise ValueError(
+                f"The signal axes have different units ('{ax.units}' and '{ay.units}'), of which one is no unit of length. Set "
+                "scale and units of both in signal.axes_manager."
+            )
+        # The same lengths in the units of the other axis.
+        ay.scale, ay.offset, ay.units = ay.scale * ratio, ay.offset * ratio, ax.units
+    longest = max(abs(ax.scale), abs(ay.scale)) / min(abs(ax.scale), abs(ay.scale))
+    if longest > MOST_OBLONG:
         raise ValueError(
-            f"The signal axes have different units ('{ax.units}' and '{ay.units}'). "
-            "Give both the same, e.g. with signal.axes_manager.signal_axes.set(units='nm')."
-        )
-    if not np.isclose(abs(ax.scale), abs(ay.scale), rtol=PIXEL_TOLERANCE, atol=0):
-        raise ValueError(
-            f"The pixels are not square: {ax.scale:g} along '{ax.name}' and {ay.scale:g} along '{ay.name}'. "
-            "Resample the image first, e.g. with signal.rebin(scale=...) or signal.interpolate_on_axis(...)."
+            f"The pixels are {longest:.3g} times as long along one axis as along the other: {ax.scale:g} along '{ax.name}' and "
+            f"{ay.scale:g} along '{ay.name}'. Up to {MOST_OBLONG:g} times are resampled; is the calibration right?"
         )
 
 
@@ -78,14 +85,15 @@ def clean_image(
     -------
     image : numpy.ndarray of shape (rows, columns)
     missing : numpy.ndarray of bool of shape (rows, columns) or None
-        Pixels that were NaN or infinite; they hold the value of the nearest good pixel.
+        Wide areas without data: not finite, or fill, bars and captions (:func:`hyperspy_motifs.atoms.find_no_data`). They
+        hold the mirror image of what is beside them; hot and dead pixels and lines hold the mean of their surroundings.
 
     Raises
     ------
     TypeError
         If the pixels are RGB(A), complex or no numbers.
     ValueError
-        If there are no rows and columns, more than 5 % of the pixels are missing, all have the same value, or the values
+        If there are no rows and columns, no data, all pixels have the same value, or the values
         are beyond 1e60 or nearer to each other than 1e-60.
     """
     data = np.asarray(data)
@@ -100,29 +108,25 @@ def clean_image(
         )
     if data.dtype.kind not in "buif":
         raise TypeError(f"{where} has pixels of type '{data.dtype}', numbers are expected.")
-    if data.ndim < 2 or not data.size:
+    if data.ndim != 2 or not data.size:
         raise ValueError(f"{where} has the shape {data.shape}; rows and columns of pixels are expected.")
     with np.errstate(over="ignore"):
         image = np.array(data, dtype=np.float64, order="C")
-    finite = np.isfinite(image)
-    missing = None
-    if not finite.all():
-        n_missing = int(image.size - finite.sum())
-        if n_missing > MASKED_FRACTION * image.size:
-            raise ValueError(
-                f"{where} has {n_missing} pixels that are NaN or infinite ({100 * n_missing / image.size:.1f} %). "
-                f"Up to {100 * MASKED_FRACTION:.0f} % are masked out; crop the image (signal.isig[...]) or fill them first."
-            )
-        if tell:
-            warnings.warn(
-                f"{where} has {n_missing} pixels that are NaN or infinite: they are masked out, and atoms found on them are "
-                "left out.",
-                UserWarning,
-                stacklevel=3,
-            )
-        missing = ~finite
-        nearest = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
-        image = image[tuple(nearest)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = find_no_data(image)
+    if found.mask.all():
+        raise ValueError(f"{where} holds no data: every pixel is NaN, infinite or masked.")
+    # A row or two beside the border change no conclusion.
+    if tell and ("not finite" in found.counts or found.wide.mean() > WORTH_TELLING) and found.wide.any():
+        share = 100 * found.wide.mean()
+        warnings.warn(
+            f"{where} has {int(found.wide.sum())} pixels ({share:.2g} %) without data, NaN or fill: they are masked out, and "
+            "atoms found on them are left out.",
+            UserWarning,
+            stacklevel=3,
+        )
+    image = fill_no_data(image, found.mask, found.wide)
+    missing = found.wide if found.wide.any() else None
     low, high = float(image.min()), float(image.max())
     if not high - low > 1e-12 * max(abs(low), abs(high)):
         raise ValueError(f"{where} is constant (every pixel is {low:g}): there is nothing to find in it.")
@@ -178,3 +182,54 @@ def check_positions(positions: Any, stamp: Any) -> np.ndarray:
             "e.g. with numpy.unique(atoms, axis=0)."
         )
     return pixels
+
+
+def check_mask(mask: Any, signal: Any) -> np.ndarray:
+    """A mask of pixels without data as an array of bool of shape (rows, columns).
+
+    Parameters
+    ----------
+    mask : array-like, signal or HyperSpy ROI
+        True, or inside the ROI, where there is no data.
+    signal : AtomicImage
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none of these, or does not fit the image.
+    """
+    columns, rows = signal.axes_manager.signal_shape
+    if hasattr(mask, "vertices") or hasattr(mask, "cx") or (hasattr(mask, "left") and hasattr(mask, "top")):
+        return _inside_roi(mask, signal)
+    pixels = np.asarray(mask.data if hasattr(mask, "axes_manager") else mask)
+    if pixels.shape != (rows, columns):
+        raise ValueError(
+            f"mask has the shape {pixels.shape}; (rows, columns) = ({rows}, {columns}) is expected."
+        )
+    if pixels.dtype.kind not in "bui":
+        raise TypeError(
+            f"mask holds '{pixels.dtype}'; True is expected where there is no data, False elsewhere."
+        )
+    return pixels.astype(bool)
+
+
+def _inside_roi(roi: Any, signal: Any) -> np.ndarray:
+    x, y = (axis.axis for axis in signal.axes_manager.signal_axes)
+    x, y = x[None, :], y[:, None]
+    if hasattr(roi, "vertices"):
+        from matplotlib.path import Path
+
+        points = np.column_stack([v.ravel() for v in np.broadcast_arrays(x, y)])
+        return Path(np.asarray(roi.vertices)).contains_points(points).reshape(y.size, x.size)
+    if hasattr(roi, "cx"):
+        away = np.hypot(x - roi.cx, y - roi.cy)
+        inner = getattr(roi, "r_inner", 0.0)
+        return (away <= roi.r) & (away >= (inner if np.isfinite(float(inner or 0.0)) else 0.0))
+    return (x >= roi.left) & (x < roi.right) & (y >= roi.top) & (y < roi.bottom)
+
+
+def set_mask(signal: Any, mask: Any) -> None:
+    """Keep the user's mask with `signal`: None leaves the one that it has, False forgets it."""
+    if mask is None:
+        return
+    store.write_mask(signal, None if mask is False else check_mask(mask, signal))

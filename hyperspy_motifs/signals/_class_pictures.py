@@ -27,10 +27,10 @@ def class_pictures(signal: Any, record: store.Record, graph: Any) -> dict[str, n
     Motifs, cells and unit cells: the mean of up to 200 instances, each rotated back (and mirrored) by its
     orientation. Vertex figures, composites and coarse cells: the instance closest to the centre of the field.
     """
-    from ._frames import frame
+    from ._frames import data_frame
     from ._patch_extraction import clean_image
 
-    image, _ = clean_image(frame(signal, 0), tell=False)
+    image, _ = clean_image(data_frame(signal, 0), tell=False)
     scale = abs(record.stamp.scale[0])
     spacing = float(record.parameters["spacing"]) / scale
     pictures: dict[str, np.ndarray] = {}

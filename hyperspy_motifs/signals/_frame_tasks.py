@@ -24,10 +24,9 @@ def find_atoms_of_frame(
 ) -> dict[str, np.ndarray]:
     """Atoms of one frame in pixels; `where` is its name in messages."""
     image, missing = clean_image(images[0], where)
-    one = finding.find_atoms(image, separation=separation, **options)
+    one = finding.find_atoms(image, separation=separation, mask=missing, **options)
     rows, columns = image.shape
-    inside = np.all((one.positions >= -0.5) & (one.positions < np.array([columns, rows]) - 0.5), axis=1)
-    kept = inside & _on_good_pixels(one.positions, missing)
+    kept = np.all((one.positions >= -0.5) & (one.positions < np.array([columns, rows]) - 0.5), axis=1)
     out = {"positions": one.positions[kept]}
     out |= {name: np.asarray(getattr(one, name))[kept] for name in COLUMNS}
     out |= {name: np.array(float(getattr(one, name))) for name in FACTS}
@@ -46,8 +45,8 @@ def predict_frame(
     from hyperspy_motifs.models import DiscSource, from_arrays
 
     known = from_arrays(motif_model)
-    clean = [clean_image(image, tell=False)[0] for image in images]
-    source = DiscSource(clean, pixels, known.spacing / scale, known.orders)
+    clean, masks = zip(*(clean_image(image, tell=False) for image in images), strict=True)
+    source = DiscSource(clean, pixels, known.spacing / scale, known.orders, masks)
     found = known.predict(source)
     return {
         "labels": found.labels,
@@ -57,11 +56,3 @@ def predict_frame(
         "radius_probabilities": found.radius_probabilities.astype(np.float32),
         "layouts": found.layouts,
     }
-
-
-def _on_good_pixels(pixels: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
-    if missing is None:
-        return np.ones(len(pixels), bool)
-    column, row = np.rint(pixels).astype(int).T
-    rows, columns = missing.shape
-    return ~missing[np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)]

@@ -34,6 +34,7 @@ class ImageAtoms(Signal2D):
         polarity: str = "auto",
         refine: bool | str = True,
         threshold: float | None = None,
+        mask: Any = None,
         show_progressbar: bool | None = None,
     ) -> AtomTable:
         """Find the atomic columns and refine them to a fraction of a pixel.
@@ -49,6 +50,10 @@ class ImageAtoms(Signal2D):
         threshold : float, optional
             Response of the weakest column to the band-pass filter, relative to a typical column; 0.1 by default, and
             above the noise.
+        mask : array of bool (rows, columns), signal or HyperSpy ROI, optional
+            Where there is no data: True, or inside the ROI. No atoms are found there, and discs that reach into it are cut by
+            it. It is kept with the image for later calls; False forgets it. NaN, fill, scale bars, dead and hot pixels are
+            found without it.
         show_progressbar : bool, optional
             HyperSpy's preference if not given.
 
@@ -67,7 +72,9 @@ class ImageAtoms(Signal2D):
         find_motifs, add_atoms, remove_atoms, estimate_atom_separation, estimate_polarity
         """
         from ._atom_finding import find_atoms, keep_atoms
+        from ._checks import set_mask
 
+        set_mask(self, mask)
         table = find_atoms(
             self, separation, show_progressbar, polarity=polarity, refine=refine, threshold=threshold
         )
@@ -138,10 +145,10 @@ class ImageAtoms(Signal2D):
         from hyperspy_motifs import atoms, store
 
         from ._checks import check_axes, clean_image
-        from ._frames import frame
+        from ._frames import data_frame
 
         check_axes(self)
-        image, _ = clean_image(frame(self, 0))
+        image, _ = clean_image(data_frame(self, 0))
         if polarity == "auto":
             polarity, _ = atoms.estimate_polarity(image)
         separation, certainty = atoms.estimate_separation(image, polarity=polarity)
@@ -159,9 +166,9 @@ class ImageAtoms(Signal2D):
         from hyperspy_motifs import atoms
 
         from ._checks import check_axes, clean_image
-        from ._frames import frame
+        from ._frames import data_frame
 
         check_axes(self)
-        image, _ = clean_image(frame(self, 0))
+        image, _ = clean_image(data_frame(self, 0))
         polarity, certainty = atoms.estimate_polarity(image)
         return str(polarity), float(certainty)

@@ -11,7 +11,7 @@ import numpy as np
 from hyperspy_motifs import store
 
 from ._checks import clean_image
-from ._frames import frame
+from ._frames import data_frame
 
 AUTO = "auto"
 # Order of the moments where the user names none: enough for the twelve nearest columns of a disc of two shells, and the
@@ -84,7 +84,11 @@ class MomentSource:
 
     def _image(self, detector: int, number: int) -> np.ndarray:
         """Frame `number` of a detector, without holes."""
-        return clean_image(frame(self.signals[detector], number))[0]
+        return self._cleaned(detector, number)[0]
+
+    def _cleaned(self, detector: int, number: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Frame `number` of a detector without holes, and the mask of the holes."""
+        return clean_image(data_frame(self.signals[detector], number), tell=False)
 
     def _compute(self, radius: float) -> Any:
         from hyperspy_motifs.zernike import stack_moments, zernike_basis
@@ -124,16 +128,26 @@ class MomentSource:
         }
         return dataclasses.replace(parts[0], **joined)
 
+    def prepared(self, number: int) -> Any:
+        """Frame `number` of the first detector as it was made ready for its moments; None if that was not kept."""
+        return self._prepared.get((0, number))
+
     def _ready(self, detector: int, number: int, n_frames: int) -> Any:
         """A frame made ready for the moments of its discs; kept for the next radius where there are few."""
-        from hyperspy_motifs.zernike import DiscImage
+        from hyperspy_motifs.zernike import DiscImage, fine_step
 
         known = self._prepared.get((detector, number))
         if known is not None:
             return known
-        image = self._image(detector, number)
+        image, missing = self._cleaned(detector, number)
         here = detector, number
-        ready = DiscImage(image, self.pixels[self.frames == number], noise=self._noise.get(here))
+        ready = DiscImage(
+            image,
+            self.pixels[self.frames == number],
+            noise=self._noise.get(here),
+            mask=missing,
+            step=fine_step(self.spacing),
+        )
         self._noise[here] = ready.noise
         if n_frames == 1 or image.size * n_frames * self.n_detectors <= MOST_KEPT_PIXELS:
             self._prepared[here] = ready
@@ -168,9 +182,9 @@ class SampleSource(MomentSource):
     def n_detectors(self) -> int:
         return self._n_detectors
 
-    def _image(self, detector: int, number: int) -> np.ndarray:
+    def _cleaned(self, detector: int, number: int) -> tuple[np.ndarray, np.ndarray | None]:
         place = detector * len(self._numbers) + self._numbers.index(number)
-        return clean_image(self._images[place])[0]
+        return clean_image(self._images[place], tell=False)
 
     def _shape(self) -> tuple[int, int]:
         rows, columns = self._images[0].shape[-2:]

@@ -20,6 +20,7 @@ from ._learning import REACH_OF_NEIGHBOURS, Learned, learn, radii_of, warn_of_fe
 from ._model_building import fitted_motif_model
 from ._moment_source import AUTO, N_MAX, MomentSource, source_of
 from ._patch_centres import check_patch_centres, grid_table
+from ._quality import measure_quality
 from ._sample_learning import SampleLearning, reference_frame, spacing_of
 from ._stack_finding import apply_to_all, is_large, open_checkpoint, order_by_frequency, sample_rows
 
@@ -121,6 +122,7 @@ def find_motifs(
             "detectors": len(detectors),
             "learned": "sample" if large else "here",
             "reason": reason,
+            "quality": measure_quality(signal, source, table).as_dict(),
             **{k: v for k, v in table.facts.items() if k != "edited"},
             **learned.continuity,
         },

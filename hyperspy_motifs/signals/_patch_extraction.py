@@ -15,7 +15,7 @@ from ._arguments import check_length, check_radius
 from ._atom_finding import find_atoms, given_atoms, stored_atoms
 from ._atom_patches import AtomPatches
 from ._checks import check_axes, clean_image
-from ._frames import frame, n_frames
+from ._frames import data_frame, n_frames
 
 # A mean over more patches than this is visually the same.
 PATCHES_OF_A_MEAN = 200
@@ -61,7 +61,7 @@ def sample(
     drop_outside: bool,
 ) -> AtomPatches:
     """Patches of all atoms, in their order; those with less than 70 % of the disc inside the image are omitted on request."""
-    from hyperspy_motifs.patches import estimate_local_scale, patch_size, sample_patches
+    from hyperspy_motifs.patches import estimate_local_scale, patch_size, sample_patches, smooth_patches
     from hyperspy_motifs.zernike import (
         MIN_COVERAGE,
         ZernikeBasis,
@@ -78,14 +78,22 @@ def sample(
     basis = ZernikeBasis(0, radius_px)
     for index in np.unique(frames):
         here = np.flatnonzero(frames == index)
-        image, _ = clean_image(frame(signal, int(index)))
+        image, _ = clean_image(data_frame(signal, int(index)))
         noise = estimate_noise(image)
         raw = sample_patches(image, pixels[here], radius_px)
+        variance = noise.variance(raw.mean(axis=(1, 2)))
         offset, scale = np.zeros(len(here)), np.ones(len(here))
         if normalise:
-            local = estimate_local_scale(image, pixels[here], gain=noise.gain, read_std=noise.read_std)
+            patchy = smooth_patches(image, pixels[here])
+            smooth = None if patchy is None else patchy[0]
+            if smooth is not None:
+                image = image - smooth
+                raw = sample_patches(image, pixels[here], radius_px)
+            local = estimate_local_scale(
+                image, pixels[here], gain=noise.gain, read_std=noise.read_std, pedestal=smooth
+            )
             offset, scale = local.offset, local.scale
-        noise_std[here] = np.sqrt(noise.variance(raw.mean(axis=(1, 2)))) / scale
+        noise_std[here] = np.sqrt(variance) / scale
         patches[here] = (raw - offset[:, None, None].astype(np.float32)) / scale[:, None, None].astype(
             np.float32
         )
@@ -154,7 +162,7 @@ def means_of_record(
         members = members[np.argsort(-record.probabilities[members], kind="stable")][:PATCHES_OF_A_MEAN]
         for index in np.unique(record.frames[members]):
             here = members[record.frames[members] == index]
-            image, _ = clean_image(frame(signal, int(index)), tell=False)
+            image, _ = clean_image(data_frame(signal, int(index)), tell=False)
             patches = _turned_patches(image, pixels[here], size, _angles(record, here))
             total[motif] += ((patches - offset[here, None, None]) / scale[here, None, None]).sum(axis=0)
             count[motif] += len(here)
@@ -230,7 +238,7 @@ def _local_scale(signal: Any, record: store.Record) -> tuple[np.ndarray, np.ndar
     offset, scale = np.zeros(len(pixels)), np.ones(len(pixels))
     for index in np.unique(record.frames):
         here = np.flatnonzero(record.frames == index)
-        image, _ = clean_image(frame(signal, int(index)), tell=False)
+        image, _ = clean_image(data_frame(signal, int(index)), tell=False)
         noise = estimate_noise(image)
         local = estimate_local_scale(image, pixels[here], gain=noise.gain, read_std=noise.read_std)
         offset[here], scale[here] = local.offset, local.scale
@@ -275,7 +283,7 @@ def get_zernike_map(signal: Any, n_max: int, radius: float, modes: Any) -> Signa
     stamp = store.Stamp.of(signal)
     if signal.axes_manager.navigation_dimension:
         raise ValueError("A map needs a single image: select one with signal.inav[...] first.")
-    image, _ = clean_image(frame(signal, 0))
+    image, _ = clean_image(data_frame(signal, 0))
     basis = ZernikeBasis(n_max, check_length(radius, "radius", stamp) / abs(stamp.scale[0]))
     wanted = basis.modes.tolist() if modes is None else [list(map(int, m)) for m in modes]
     unknown = [m for m in wanted if m not in basis.modes.tolist()]

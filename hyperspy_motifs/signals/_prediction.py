@@ -15,7 +15,7 @@ from hyperspy_motifs import store
 from ._atom_finding import FEWEST_ATOMS, check_axes, find_atoms, given_atoms, stored_atoms
 from ._cell_finding import find_cells
 from ._checks import clean_image
-from ._frames import frame, n_frames
+from ._frames import data_frame, n_frames
 from ._moment_source import MomentSource, n_detectors, record_n_max, record_orders
 from ._motif_finding import features_signal
 from ._stack_finding import apply_to_all
@@ -80,8 +80,10 @@ def predict(
     radius, scale = float(motif_model.radius), abs(stamp.scale[0])
     features = None
     if n_frames(other) == 1:
-        image, _ = clean_image(frame(other, 0), tell=False)
-        source = DiscSource([image], table.pixel_positions, matched.spacing / scale, motif_model.orders)
+        image, missing = clean_image(data_frame(other, 0), tell=False)
+        source = DiscSource(
+            [image], table.pixel_positions, matched.spacing / scale, motif_model.orders, [missing]
+        )
         found = dataclasses.asdict(matched.predict(source))
         features = features_signal(source(radius), stamp)
     else:

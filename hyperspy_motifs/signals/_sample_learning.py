@@ -11,7 +11,7 @@ from hyperspy_motifs import store
 from hyperspy_motifs.stacks import FrameSample, RemoteTask, running_client
 
 from . import _stack_finding as stack
-from ._frames import lazy_frame, n_frames
+from ._frames import lazy_data_frame, n_frames
 from ._learning import Learned, learn_on_sample, radii_of
 from ._moment_source import MOST_KEPT_PIXELS
 
@@ -80,7 +80,7 @@ class SampleLearning:
         self._task = RemoteTask(
             running_client(),
             learn_on_sample,
-            [lazy_frame(one, k) for one in self._detectors for k in sample.tolist()],
+            [lazy_data_frame(one, k) for one in self._detectors for k in sample.tolist()],
             int(sample[0]),
             (frames, pixels, spacing, radii, self._options),
         )

@@ -17,7 +17,7 @@ from hyperspy_motifs.stacks import Checkpoint, run_frames, sample_of_frames
 from ._atom_finding import quiet
 from ._atom_table import AtomTable
 from ._frame_tasks import predict_frame
-from ._frames import frame, lazy_frame, n_frames
+from ._frames import frame, lazy_data_frame, n_frames
 
 # Atoms for the fit of a model: a motif of one in two thousand atoms has ten of them, and their moments at four radii
 # need about 100 MB.
@@ -76,7 +76,7 @@ def apply_to_all(
     with progressbar(total=len(rows), disable=quiet(show_progressbar), desc="Frames", leave=False) as bar:
         found = run_frames(
             predict_frame,
-            lambda number: [lazy_frame(one, number) for one in detectors],
+            lambda number: [lazy_data_frame(one, number) for one in detectors],
             [(k, (table.pixel_positions[here], scale, arrays)) for k, here in rows.items()],
             step=f"motifs-{key}",
             checkpoint=checkpoint,

@@ -6,10 +6,14 @@ from ._metadata import has_result as has_result
 from ._metadata import load_atoms as load_atoms
 from ._metadata import pick_frames as pick_frames
 from ._metadata import read as read
+from ._metadata import read_mask as read_mask
 from ._metadata import remove as remove
 from ._metadata import write as write
 from ._metadata import write_atoms as write_atoms
+from ._metadata import write_mask as write_mask
 from ._record import Record as Record
 from ._record import fit_to as fit_to
 from ._stamp import Stamp as Stamp
 from ._stamp import axis_units as axis_units
+from ._stamp import is_oblong as is_oblong
+from ._stamp import length_ratio as length_ratio

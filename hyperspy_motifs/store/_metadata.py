@@ -26,6 +26,7 @@ from ._stamp import Stamp
 
 NODE = "Motifs"
 ATOMS_NODE = "Atoms"
+MASK_NODE = "No_data"
 SCHEMA_VERSION = 2
 # Frames of a stack in a slice of it: HyperSpy does not record the index of inav[k].
 _PICKED = "picked"
@@ -178,6 +179,34 @@ def load_atoms(signal: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]] | No
     )
     record = fit_to(record, Stamp.of(signal), _picked(node))
     return {"positions": record.positions, "frames": record.frames, **record.atoms}, record.parameters
+
+
+def write_mask(signal: Any, mask: np.ndarray | None) -> None:
+    """Keep a mask of the pixels without data (rows, columns), or none, in the metadata of `signal`."""
+    if mask is None:
+        if signal.metadata.has_item(MASK_NODE):
+            delattr(signal.metadata, MASK_NODE)
+        return
+    node = {"pixels": frozen(mask, np.uint8), "stamp": stamp_to_node(Stamp.of(signal))}
+    setattr(signal.metadata, MASK_NODE, node)
+
+
+def read_mask(signal: Any) -> np.ndarray | None:
+    """Mask of the pixels without data (rows, columns) that `signal` carries, for the axes that it has now; None for none."""
+    if not signal.metadata.has_item(f"{MASK_NODE}.pixels"):
+        return None
+    node = signal.metadata.get_item(MASK_NODE)
+    pixels, before = array(node, "pixels").astype(bool), stamp_from_node(node.get_item("stamp"))
+    now = Stamp.of(signal)
+    if now.shape == before.shape:
+        return pixels
+    # After a crop: by the places of the pixels.
+    x = (np.arange(now.shape[0]) * now.scale[0] + now.offset[0] - before.offset[0]) / before.scale[0]
+    y = (np.arange(now.shape[1]) * now.scale[1] + now.offset[1] - before.offset[1]) / before.scale[1]
+    column, row = np.rint(x).astype(int), np.rint(y).astype(int)
+    there = ((row >= 0) & (row < before.shape[1]))[:, None] & ((column >= 0) & (column < before.shape[0]))
+    taken = pixels[np.clip(row, 0, before.shape[1] - 1)][:, np.clip(column, 0, before.shape[0] - 1)]
+    return taken & there
 
 
 def pick_frames(signal: Any, sliced: Any, numbers: np.ndarray) -> None:

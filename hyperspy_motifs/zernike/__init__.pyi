@@ -30,6 +30,7 @@ from ._moments import MIN_COVERAGE as MIN_COVERAGE
 from ._moments import DiscImage as DiscImage
 from ._moments import Moments as Moments
 from ._moments import disc_coverage as disc_coverage
+from ._moments import fine_step as fine_step
 from ._moments import get_moments as get_moments
 from ._moments import window_limits as window_limits
 from ._noise import NoiseModel as NoiseModel

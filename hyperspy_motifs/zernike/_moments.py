@@ -4,18 +4,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 
+from hyperspy_motifs.atoms import block_means
 from hyperspy_motifs.patches import (
     check_positions,
     estimate_local_scale,
     iterate_patches,
+    smooth_patches,
     spline_coefficients,
 )
 from hyperspy_motifs.threads import one_blas_thread
 
+from ._basis import zernike_basis
 from ._disc_basis import DiscBasis, rotate_moments
 from ._disc_moments import disc_moments
-from ._noise import NoiseModel, estimate_noise
+from ._noise import NoiseModel, correlated_noise, estimate_noise, with_spectrum
 from ._partial import PartialDiscs
 
 # Least part of the disc inside the image.
@@ -23,6 +27,8 @@ MIN_COVERAGE = 0.7
 # The same for motifs: a little more than half, so that the atom itself lies inside. The missing part contributes to
 # the uncertainty.
 LEAST_COVERAGE = 0.55
+# Pixels a neighbour distance that hold all that moments show.
+_AMPLE = 16.0
 # Number of complete discs for the model of partial ones.
 _TEACHERS = 1000
 
@@ -134,6 +140,37 @@ def disc_coverage(
     return inside / basis.areas.sum()
 
 
+def pixels_inside(
+    positions: NDArray[np.float64], mask: NDArray[np.bool_] | None, shape: tuple[int, int], basis: DiscBasis
+) -> NDArray[np.bool_]:
+    """Return which pixels of each disc lie inside an image of `shape` (rows, columns) and hold data.
+
+    Parameters
+    ----------
+    positions : (n, 2) array
+        x, y in pixels.
+    mask : (rows, columns) bool array or None
+        Pixels without data.
+    shape : (int, int)
+        Rows and columns of the image.
+    basis : DiscBasis
+        Basis of P pixels.
+
+    Returns
+    -------
+    (n, P) bool array
+    """
+    rows, columns = np.divmod(basis.pixels, basis.size)
+    top, bottom, left, right = (limit[:, None] for limit in window_limits(positions, shape, basis.size))
+    inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+    if mask is not None:
+        half = basis.size // 2
+        x = np.clip(np.rint(positions[:, :1] + columns - half).astype(int), 0, shape[1] - 1)
+        y = np.clip(np.rint(positions[:, 1:] + rows - half).astype(int), 0, shape[0] - 1)
+        inside &= ~mask[y, x]
+    return inside
+
+
 def window_limits(
     positions: NDArray[np.float64], shape: tuple[int, int], size: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -173,6 +210,7 @@ def get_moments(
     reach: float = 4.0,
     spacing: float | None = None,
     noise: NoiseModel | None = None,
+    mask: ArrayLike | None = None,
     min_coverage: float = MIN_COVERAGE,
 ) -> Moments:
     """Return the moments of the discs around the atoms of an image, and their noise.
@@ -194,6 +232,8 @@ def get_moments(
         the moments are in counts of the image.
     noise : NoiseModel, optional
         Noise of the image; estimated by default.
+    mask : (rows, columns) bool array, optional
+        Pixels without data: discs that reach into them are cut as those at the border are.
     min_coverage : float
         Least part of a disc inside the image. For small parts `noise_std` is large.
 
@@ -219,8 +259,26 @@ def get_moments(
         reach=reach,
         spacing=spacing,
         noise=noise,
+        mask=mask,
     )
     return prepared.moments(basis, min_coverage)
+
+
+def fine_step(spacing: float) -> int:
+    """Pixels a side of the blocks over which a finely sampled image is averaged before its moments are taken.
+
+    Parameters
+    ----------
+    spacing : float
+        Distance of neighbours in pixels. From 32 on there are 16 or more of the blocks to it, as many as in images that are
+        sampled well.
+
+    Returns
+    -------
+    int
+        1 where nothing is averaged.
+    """
+    return int(spacing / _AMPLE) if spacing >= 2 * _AMPLE else 1
 
 
 class DiscImage:
@@ -232,8 +290,11 @@ class DiscImage:
         Real, finite image.
     positions : (n, 2) array_like
         x (column), y (row) in pixels.
-    background, contrast, reach, spacing, noise
-        See :func:`get_moments`.
+    background, contrast, reach, spacing, noise, mask
+        See :func:`get_moments`. `noise` is that of block means where there is a `step`.
+    step : int
+        Work on means over blocks of so many pixels a side (see :func:`fine_step`). Positions and radii stay in pixels of the
+        image.
 
     Attributes
     ----------
@@ -250,12 +311,41 @@ class DiscImage:
         reach: float = 4.0,
         spacing: float | None = None,
         noise: NoiseModel | None = None,
+        mask: ArrayLike | None = None,
+        step: int = 1,
     ) -> None:
         values = np.asarray(image)
+        positions = check_positions(positions, values.shape)
+        self._mask = None if mask is None else np.asarray(mask, bool)
+        self._step = step
+        if step > 1:
+            # Blocks that stick out at the right and at the bottom are continued.
+            over = [(0, -n % step) for n in values.shape]
+            if self._mask is not None:
+                self._mask = block_means(np.pad(self._mask, over, mode="edge"), step) > 0
+            values = block_means(np.pad(values, over, mode="edge"), step)
+            positions = (positions - (step - 1) / 2) / step
+            spacing = None if spacing is None else spacing / step
         self._shape = values.shape
-        self._coefficients = spline_coefficients(values)
+        self._distance: NDArray[np.float64] | None = None
         self._points = check_positions(positions, values.shape)
-        self.noise = estimate_noise(values) if noise is None else noise
+        self.noise = with_spectrum(estimate_noise(values), values, self._points) if noise is None else noise
+        # What is smooth is no structure: it is taken off every pixel, not only in the middle of each disc.
+        self._smooth = np.zeros(len(self._points))
+        self._error: NDArray[np.float32] | None = None
+        smooth = None
+        patchy = None
+        if background == "local" and contrast != "mean":
+            patchy = smooth_patches(values, self._points, spacing=spacing)
+        if patchy is not None:
+            smooth = patchy[0]
+            self._error = spline_coefficients(patchy[1])
+            column, row = self._points.T
+            self._smooth = ndimage.map_coordinates(smooth, [row, column], order=1, mode="nearest").astype(
+                float
+            )
+            values = values - smooth
+        self._coefficients = spline_coefficients(values)
         self._local = estimate_local_scale(
             values,
             self._points,
@@ -265,10 +355,22 @@ class DiscImage:
             spacing=spacing,
             gain=self.noise.gain,
             read_std=self.noise.read_std,
+            pedestal=smooth,
         )
         # Subtraction of a level near the mean preserves single precision for images with a large offset.
         self._level = np.float32(np.median(self._local.offset)) if len(self._points) else np.float32(0)
         self._coefficients -= self._level
+
+    def noise_correlation(self) -> float:
+        """Standard deviation of the noise over that which second differences show; 1 where it is not correlated."""
+        if self.noise.spectrum is None or not len(self._points):
+            return 1.0
+        level = self._local.offset.mean() + self._smooth.mean()
+        return float(np.sqrt(self.noise.spectrum.variance / max(float(self.noise.variance(level)), 1e-300)))
+
+    def share_of_patches(self) -> float:
+        """Part of the atoms that lie under soft patches, which were taken off."""
+        return float(np.mean(self._smooth != 0)) if len(self._smooth) else 0.0
 
     def moments(self, basis: DiscBasis, min_coverage: float = MIN_COVERAGE) -> Moments:
         """Return the moments of the discs of a basis.
@@ -284,8 +386,15 @@ class DiscImage:
         -------
         Moments
         """
+        radius = basis.radius
+        if self._step > 1:
+            basis = zernike_basis(basis.n_max, radius / self._step)
         coefficients, points, local, level = self._coefficients, self._points, self._local, self._level
         coverage = disc_coverage(points, self._shape, basis)
+        if self._mask is not None:
+            reaching = np.flatnonzero(self._near_mask(self._mask, basis.size / 2))
+            seen = pixels_inside(points[reaching], self._mask, self._shape, basis)
+            coverage[reaching] = seen @ basis.areas / basis.areas.sum()
         moments, mean = disc_moments(coefficients, points, basis)
         # From counts to the normalised patches (f - offset) / scale: moments are linear.
         offset, scale = (local.offset - level).astype(np.float32), local.scale.astype(np.float32)
@@ -296,7 +405,13 @@ class DiscImage:
         teachers = whole if len(whole) else np.arange(len(points))
         teachers = teachers[:: max(len(teachers) // _TEACHERS, 1)]
         known = _patches(coefficients, points[teachers], basis.size)
-        noise_std = _noise_std(basis, self.noise, mean + level, known.mean(axis=0) + level, scale)
+        smooth = self._smooth.astype(np.float32)
+        # The noise is that of the image as it was taken, with what is smooth.
+        typical = np.float32(level + self._smooth.mean()) if len(points) else level
+        noise_std = _noise_std(basis, self.noise, mean + level + smooth, known.mean(axis=0) + typical, scale)
+        if self._error is not None:
+            doubt = disc_moments(self._error, points, basis)[0] / scale[:, None]
+            noise_std = np.hypot(noise_std, doubt)
         valid = coverage >= min_coverage
         cut = np.flatnonzero(valid & (coverage < 1 - 1e-9))
         if len(cut):
@@ -304,24 +419,32 @@ class DiscImage:
             for group, atoms in ((known, teachers), (patches, cut)):
                 group -= offset[atoms, None, None]
                 group /= scale[atoms, None, None]
-            limits = np.stack(window_limits(points[cut], self._shape, basis.size), axis=1)
+            inside = pixels_inside(points[cut], self._mask, self._shape, basis)
             # Many small systems: several threads would be slower and could change the last bits.
             with one_blas_thread():
                 solver = PartialDiscs(basis, known)
-                moments[cut], noise_std[cut] = solver.solve(patches, limits, noise_std[cut])
+                moments[cut], noise_std[cut] = solver.solve(patches, inside, noise_std[cut])
         moments[~valid] = np.nan
         return Moments(
             values=moments,
             modes=basis.modes,
-            radius=basis.radius,
+            radius=radius,
             n_max=basis.n_max,
             noise_std=noise_std,
             coverage=coverage,
             valid=valid,
-            offset=local.offset,
+            offset=local.offset + self._smooth,
             scale=local.scale,
             noise=self.noise,
         )
+
+    def _near_mask(self, mask, reach):
+        """Atoms whose disc may reach pixels without data."""
+        if self._distance is None:
+            away = ndimage.distance_transform_edt(~mask)
+            column, row = np.clip(np.rint(self._points).astype(int), 0, np.array(self._shape[::-1]) - 1).T
+            self._distance = away[row, column]
+        return self._distance < reach * np.sqrt(2) + 1
 
 
 def _patches(coefficients, points, size):
@@ -337,5 +460,8 @@ def _noise_std(basis, model, mean, mean_patch, scale):
     patch = mean_patch.ravel()[basis.pixels].astype(np.float64)
     variance = (basis.weights**2 * model.variance(patch)).sum(axis=1) * basis.interpolated_noise
     typical = float(model.variance(np.average(patch, weights=basis.areas)))
+    if model.spectrum is not None:
+        if typical > 0:
+            variance *= correlated_noise(basis, model.spectrum, typical)
     brightness = np.sqrt(model.variance(mean) / typical) if typical > 0 else np.ones(len(mean))
     return (brightness / scale).astype(np.float32)[:, None] * np.sqrt(variance).astype(np.float32)

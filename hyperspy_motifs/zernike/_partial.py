@@ -1,4 +1,4 @@
-"""Moments of discs that stick out of the image."""
+"""Moments of discs that stick out of the image, or are cut by pixels without data."""
 
 from functools import lru_cache
 
@@ -82,7 +82,7 @@ class PartialDiscs:
         self._variance = max(square / self._areas.sum(), 1e-6 * power.max())
 
     def solve(
-        self, patches: NDArray, limits: NDArray[np.int64], noise_std: NDArray
+        self, patches: NDArray, inside: NDArray[np.bool_], noise_std: NDArray
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return moments (b, K) and their noise (b, K) of cut discs.
 
@@ -90,13 +90,12 @@ class PartialDiscs:
         ----------
         patches : (b, size, size) array
             Normalised patches.
-        limits : (b, 4) int array
-            First and past-last row, first and past-last column inside the image.
+        inside : (b, P) bool array
+            Pixels of the discs that lie inside the image and hold data.
         noise_std : (b, K) array
             Noise that the moments of whole discs would have.
         """
         flat = patches.reshape(len(patches), -1)[:, self.basis.pixels]
-        rows, columns = np.divmod(self.basis.pixels, self.basis.size)
         moments = np.empty((len(patches), len(self.basis.modes)), np.float32)
         noise = noise_std.copy()
         weights = self.basis.weights
@@ -106,19 +105,22 @@ class PartialDiscs:
         means, per_noise = self._means * precision, weights / precision
         information = means @ means.T
         single = (self._means * precision**2).astype(np.float32)
-        groups, which = np.unique(limits, axis=0, return_inverse=True)
-        for g, (top, bottom, left, right) in enumerate(groups):
+        # Discs that are cut alike are solved together.
+        groups, first, which = np.unique(
+            np.packbits(inside, axis=1), axis=0, return_index=True, return_inverse=True
+        )
+        for g in range(len(groups)):
             members = np.flatnonzero(which.ravel() == g)
-            inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+            here = inside[first[g]]
             # What lies outside is the smaller part: it is taken from the sum over the whole disc.
-            lost = means[:, ~inside]
+            lost = means[:, ~here]
             seen = information - lost @ lost.T
-            beyond = per_noise[:, ~inside] @ lost.T
+            beyond = per_noise[:, ~here] @ lost.T
             learnt = cho_solve(cho_factor(self._prior + seen), beyond.T).T
             constant = (beyond - learnt @ seen) @ self._prior_mean
-            operator = learnt.astype(np.float32) @ single[:, inside]
-            operator += weights[:, inside]
-            moments[members] = flat[np.ix_(members, inside)] @ operator.T + constant
+            operator = learnt.astype(np.float32) @ single[:, here]
+            operator += weights[:, here]
+            moments[members] = flat[np.ix_(members, here)] @ operator.T + constant
             amplified = np.square(operator, dtype=np.float64).sum(axis=1) / whole
             unknown = (learnt * beyond).sum(axis=1)
             noise[members] = np.sqrt(noise[members].astype(np.float64) ** 2 * amplified + unknown)

@@ -61,7 +61,10 @@ def get_patch_moments(
                 level = 0.0
             lifted = (windows - level).astype(np.float32)
             solver = PartialDiscs(basis, lifted[whole] if whole.any() else lifted)
-            moments[cut], noise[cut] = solver.solve(lifted[cut], limits[cut], noise[cut])
+            rows, columns = np.divmod(basis.pixels, basis.size)
+            top, bottom, left, right = limits[cut].T[:, :, None]
+            inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+            moments[cut], noise[cut] = solver.solve(lifted[cut], inside, noise[cut])
             moments[cut] += (level * basis.weights.sum(axis=1)).astype(np.float32)
     moments[~valid] = np.nan
     return Moments(

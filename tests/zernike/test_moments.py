@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy import ndimage
 
 from hyperspy_motifs.patches import sample_patches
 from hyperspy_motifs.zernike import (
+    DiscImage,
     NoiseModel,
     ZernikeBasis,
     choose_basis,
@@ -135,9 +137,9 @@ def test_a_single_heavy_column_stays_visible_and_spoils_no_neighbour(basis, cont
     change = np.linalg.norm(after.values - before.values, axis=1) / np.linalg.norm(before.values, axis=1)
     distance = np.linalg.norm(points - points[dopant], axis=1)
     assert change[dopant] > 0.9
-    # Beyond its own disc the dopant leaves nothing behind.
+    # Beyond its own disc the dopant leaves next to nothing behind: a little in the background, over two neighbour distances.
     far = (distance > 2 * basis.radius + 9) & before.valid
-    assert change[far].max() < 0.02
+    assert change[far].max() < 0.04
 
 
 @pytest.mark.parametrize("transform", [lambda f: f, lambda f: 7 * f - 300, lambda f: -f])
@@ -359,3 +361,18 @@ def test_mean_contrast_needs_a_positive_mean(basis):
     points = lattice()
     with pytest.raises(ValueError, match="local mean is not positive"):
         get_moments(render(points) - 5, points, basis, contrast="mean")
+
+
+def test_moments_of_a_finely_sampled_image_are_those_of_its_block_means():
+    from hyperspy_motifs.zernike import fine_step
+
+    assert [fine_step(s) for s in (5.0, 14.6, 31.9, 33.0, 50.0, 179.0)] == [1, 1, 1, 2, 3, 11]
+    points = lattice(jitter=0.3)
+    coarse = 20 + 100 * render(points)
+    fine = ndimage.zoom(coarse, 3, order=5, grid_mode=True, mode="nearest")
+    quiet = NoiseModel(0, 1e-3)
+    one = get_moments(coarse, points, ZernikeBasis(6, 12.0), noise=quiet)
+    other = DiscImage(fine, (points + 0.5) * 3 - 0.5, noise=quiet, step=3).moments(ZernikeBasis(6, 36.0))
+    assert other.radius == 36.0
+    both = one.valid & other.valid & (one.coverage > 0.999)
+    assert_allclose(other.values[both], one.values[both], atol=0.02)

@@ -1,0 +1,53 @@
+"""What is left of soft patches after it was taken off, and whether the error that is reported is that of it.
+
+    python benchmarks/bench_background.py
+
+Patches with flat tops and flanks of one to three neighbour distances lie on lattices of three kinds. For each width: standard
+deviation over the atoms of the patches and of what is left of them, over that of the image; and what is left over the
+error that `smooth_patches` reports.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from hyperspy_motifs import data
+from hyperspy_motifs.patches import estimate_local_scale, smooth_patches
+
+
+def main():
+    print("lattice       flank/nn  patches   left  left/reported")
+    for name, family in (
+        ("MoSe2", data.monolayer),
+        ("graphene", data.grain_boundary),
+        ("perovskite", data.perovskite),
+    ):
+        signal, truth = family(shape=(420, 441), random_state=1)
+        image = np.asarray(signal.data, float)
+        points = truth.positions[((truth.positions > 2) & (truth.positions < [438, 417])).all(axis=1)]
+        spacing = np.median(np.sort(np.hypot(*(points[:, None] - points[None]).T), axis=0)[1])
+        y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+        print(
+            f"{name:12}   without: {'nothing' if smooth_patches(image, points) is None else 'patches'} found"
+        )
+        for flank in (1.0, 1.5, 2.0, 3.0):
+            patches = np.zeros(image.shape)
+            for cx, cy in ((110, 300), (330, 120)):
+                distance = np.hypot(x - cx, y - cy)
+                patches += 3 * image.std() / (1 + np.exp((distance - 5 * spacing) / (0.35 * flank * spacing)))
+            smooth, error = smooth_patches(image + patches, points)
+            slow = estimate_local_scale(image + patches - smooth, points).offset
+            slow -= estimate_local_scale(image, points).offset
+            left = (patches - smooth), patches, error
+            left, patch, error = (ndimage.map_coordinates(f, points.T[::-1], order=1) for f in left)
+            left -= slow
+            ratio = left.std() / error.std()
+            print(
+                f"{name:12}      {flank:4.1f}   {patch.std() / image.std():6.2f}  {left.std() / image.std():5.2f}"
+                f"          {ratio:5.2f}"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""The noise of an image as it is: how its variance is spread over spatial frequencies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from scipy import fft
+
+# Cells from zero to the highest frequency along an axis: fine enough for noise that was smoothed over some pixels (a Gaussian
+# of 2 px falls to 1/e within two cells), coarse enough for a median of a hundred values in a window of 256 pixels.
+_CELLS = 16
+# A window must hold two frequencies a cell.
+_SMALLEST = 4 * _CELLS
+
+
+class NoiseSpectrum:
+    """Spectral density of the noise of an image.
+
+    It is measured from what a fit of columns leaves of the image. In each cell of the plane of frequencies the median of
+    the power counts: what the columns have beyond their model repeats with the lattice, and stands in few
+    frequencies. Powers of noise are exponentially distributed, so that their mean is the median over ln 2.
+
+    Parameters
+    ----------
+    density : ndarray of shape (33, 17)
+        Variance per unit of frequency squared (cycles a pixel), along y from -1/2 to 1/2, along x from 0 to 1/2.
+    """
+
+    def __init__(self, density: np.ndarray):
+        self.density = np.asarray(density, float)
+
+    @classmethod
+    def white(cls, variance: float) -> NoiseSpectrum:
+        """Noise of that variance, independent from pixel to pixel."""
+        return cls(np.full((2 * _CELLS + 1, _CELLS + 1), float(variance)))
+
+    @classmethod
+    def of_windows(cls, windows: Iterable[np.ndarray]) -> NoiseSpectrum:
+        """Noise of windows of an image from which all columns were taken off, (rows, columns) each.
+
+        Windows of less than 64 pixels a side show the variance alone.
+        """
+        total, n = np.zeros((2 * _CELLS + 1, _CELLS + 1)), 0
+        smallest = []
+        for window in windows:
+            if min(window.shape) < _SMALLEST:
+                smallest.append(float(np.var(window)))
+                continue
+            total += _density(window)
+            n += 1
+        return cls(total / n) if n else cls.white(float(np.mean(smallest)) if smallest else 0.0)
+
+    @property
+    def variance(self) -> float:
+        """Variance of a pixel."""
+        return float(np.trapezoid(np.trapezoid(self.density, axis=1), axis=0) / (2 * _CELLS**2))
+
+    def at(self, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Density at the frequencies `y` (rows) and `x` (columns) of a grid, in cycles a pixel; float32 (len(y), len(x))."""
+        rows = _interpolation(np.asarray(y) * 2 * _CELLS + _CELLS, 2 * _CELLS + 1)
+        columns = _interpolation(np.abs(np.asarray(x)) * 2 * _CELLS, _CELLS + 1)
+        return (rows @ self.density.astype(np.float32)) @ columns.T
+
+    def variance_of_sum(self, weights: np.ndarray) -> float:
+        """Variance of the sum of the noise over pixels with `weights` (rows, columns)."""
+        shape = tuple(fft.next_fast_len(2 * n, real=True) for n in weights.shape)
+        power = np.abs(fft.rfft2(weights, shape)) ** 2
+        density = self.at(fft.fftfreq(shape[0]), fft.rfftfreq(shape[1]))
+        # Columns of half a spectrum stand for two, but for the first, and for the last of an even number.
+        twice = np.full(power.shape[1], 2.0)
+        twice[0] = 1.0
+        if shape[1] % 2 == 0:
+            twice[-1] = 1.0
+        return float((power * density) @ twice @ np.ones(len(power)) / np.prod(shape))
+
+
+def _interpolation(place, length):
+    """Matrix of linear interpolation at the places of an axis of `length` points."""
+    place = np.clip(place, 0, length - 1)
+    first = np.minimum(place.astype(int), length - 2)
+    matrix = np.zeros((len(place), length), np.float32)
+    index = np.arange(len(place))
+    matrix[index, first] = 1 - (place - first)
+    matrix[index, first + 1] += place - first
+    return matrix
+
+
+def _density(window):
+    """Medians of the periodogram in the cells, as a density."""
+    taper = [np.hanning(n + 2)[1:-1].astype(np.float32) for n in window.shape]
+    values = (window - window.mean()).astype(np.float32) * taper[0][:, None] * taper[1]
+    norm = float(np.sum(taper[0] ** 2, dtype=float) * np.sum(taper[1] ** 2, dtype=float))
+    power = np.abs(fft.rfft2(values)) ** 2 / (norm * np.log(2))
+    row = np.rint(fft.fftfreq(window.shape[0]) * 2 * _CELLS).astype(int) + _CELLS
+    column = np.rint(fft.rfftfreq(window.shape[1]) * 2 * _CELLS).astype(int)
+    cell = (row[:, None] * (_CELLS + 1) + column[None]).ravel()
+    order = np.argsort(cell, kind="stable")
+    parts = np.split(
+        power.ravel()[order], np.cumsum(np.bincount(cell, minlength=(2 * _CELLS + 1) * (_CELLS + 1)))[:-1]
+    )
+    density = np.array([np.median(p) if len(p) else np.nan for p in parts])
+    density = density.reshape(2 * _CELLS + 1, _CELLS + 1)
+    # The highest frequency of an even number of rows is listed once, as negative.
+    density[-1] = np.where(np.isnan(density[-1]), density[0], density[-1])
+    density[0] = np.where(np.isnan(density[0]), density[-1], density[0])
+    return np.where(np.isnan(density), np.nanmedian(density), density)

@@ -1,0 +1,39 @@
+"""Windows that stand for all of an image, and means over blocks of pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_TILE = 512
+
+
+def tiles(shape: tuple[int, int], size: int = _TILE) -> list[tuple[slice, slice]]:
+    """At most four windows of an image that together stand for all of it."""
+    starts = []
+    for length in shape:
+        if length <= size * 1.25:
+            starts.append([(0, length)])
+        else:
+            first = min(length // 4, (length - size) // 4)
+            last = length - size - first
+            starts.append([(first, first + size), (last, last + size)])
+    return [(slice(*rows), slice(*columns)) for rows in starts[0] for columns in starts[1]]
+
+
+def block_means(image: np.ndarray, step: int) -> np.ndarray:
+    """Means over blocks of pixels; what is left over at the right and at the bottom is cut off.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns)
+    step : int
+        Pixels a side of a block.
+
+    Returns
+    -------
+    ndarray of shape (rows // step, columns // step)
+    """
+    if step == 1:
+        return image
+    height, width = (n // step * step for n in image.shape)
+    return image[:height, :width].reshape(height // step, step, width // step, step).mean(axis=(1, 3))

@@ -1,0 +1,150 @@
+"""What was found wrong with an image, and what was done about it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+# Offsets of scan lines are told from this part of the contrast on.
+_OFFSETS = 0.1
+# The same certainty below which find_atoms warns.
+_LOW_CERTAINTY = 0.3
+# Part of the atoms under patches, and of the field without data, from which on they are told.
+_SOME = 0.001
+
+
+@dataclass(frozen=True)
+class ImageQuality:
+    """What was found wrong with an image, as numbers; ``lines()`` has it in words. Of a stack, its first frame with atoms.
+
+    Attributes
+    ----------
+    no_data : float
+        Part of the field without data, that was left out.
+    interpolated : int
+        Hot and dead pixels and lines, that were interpolated.
+    noise_correlation : float
+        Standard deviation of the noise over that which neighbouring pixels show; 1 where noise is independent.
+    patches : float
+        Part of the atoms that lie under soft patches, which were taken off.
+    row_offsets : float
+        Standard deviation of the offsets of scan lines over that of the image.
+    oblong : float
+        Longer over shorter side of the pixels, which were resampled; 1 for square ones.
+    averaged : int
+        Pixels a side of the blocks over which the image was averaged; 1 for none.
+    separation_certainty, polarity_certainty : float
+        0 to 1; 1 where nothing was estimated.
+    """
+
+    no_data: float = 0.0
+    interpolated: int = 0
+    noise_correlation: float = 1.0
+    patches: float = 0.0
+    row_offsets: float = 0.0
+    oblong: float = 1.0
+    averaged: int = 1
+    separation_certainty: float = 1.0
+    polarity_certainty: float = 1.0
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ImageQuality:
+        """From what ``as_dict`` gave; what is not known is left out."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
+
+    def as_dict(self) -> dict[str, float | int]:
+        """Names and numbers."""
+        return asdict(self)
+
+    def refusals(self) -> list[str]:
+        """What should be looked at before anything else is believed; a sentence each."""
+        lines = []
+        if self.separation_certainty < _LOW_CERTAINTY:
+            lines.append(
+                f"the separation of the columns is uncertain ({self.separation_certainty:.2f} of 1): look at the atoms"
+            )
+        if self.polarity_certainty < _LOW_CERTAINTY:
+            lines.append(
+                f"whether columns are bright or dark is uncertain ({self.polarity_certainty:.2f} of 1)"
+            )
+        return lines
+
+    def lines(self) -> list[str]:
+        """What was wrong and what was done, a sentence each; empty where nothing was."""
+        lines = []
+        if self.no_data > _SOME:
+            lines.append(f"{100 * self.no_data:.2g} % of the field without data, left out")
+        if self.interpolated:
+            lines.append(f"{self.interpolated} hot or dead pixels, interpolated")
+        if self.noise_correlation > 1:
+            lines.append(
+                f"noise correlated from pixel to pixel ({self.noise_correlation:.1f} times what neighbours show), taken "
+                "as it is"
+            )
+        if self.patches > _SOME:
+            lines.append(f"{100 * self.patches:.2g} % of the atoms under soft patches, taken off")
+        if self.row_offsets > _OFFSETS:
+            lines.append(
+                f"scan lines with offsets of {self.row_offsets:.2g} of the contrast; level_rows() takes them off"
+            )
+        if self.oblong > 1:
+            lines.append(f"pixels {self.oblong:.3g} times as long as wide, resampled")
+        if self.averaged > 1:
+            lines.append(f"{self.averaged} x {self.averaged} pixels averaged for the moments")
+        return lines
+
+
+def measure_quality(signal: Any, source: Any, table: Any) -> ImageQuality:
+    """Quality of the first frame of `signal` that has atoms.
+
+    Parameters
+    ----------
+    signal : AtomicImage
+    source : MomentSource
+        Of the atoms; what it prepared is read.
+    table : AtomTable
+    """
+    from hyperspy_motifs import store
+    from hyperspy_motifs.atoms import fill_no_data, find_no_data, row_offsets
+    from hyperspy_motifs.zernike import fine_step
+
+    from ._frames import data_frame
+
+    number = int(table.frames[0])
+    image = np.asarray(data_frame(signal, number), float)
+    missing = find_no_data(image)
+    wide = missing.wide
+    clean = fill_no_data(image, missing.mask, wide)
+    scales = [abs(float(axis.scale)) for axis in signal.axes_manager.signal_axes]
+    prepared = source.prepared(number)
+    return ImageQuality(
+        no_data=float(wide.mean()),
+        interpolated=int(missing.mask.sum() - wide.sum()),
+        noise_correlation=1.0 if prepared is None else prepared.noise_correlation(),
+        patches=0.0 if prepared is None else prepared.share_of_patches(),
+        row_offsets=float(row_offsets(clean).std() / max(clean.std(), 1e-300)),
+        oblong=max(scales) / min(scales) if store.is_oblong(signal) else 1.0,
+        averaged=fine_step(source.spacing),
+        separation_certainty=float(table.facts.get("separation_certainty", 1.0)),
+        polarity_certainty=float(table.facts.get("polarity_certainty", 1.0)),
+    )
+
+
+def level_rows(signal: Any) -> Any:
+    """See :meth:`hyperspy_motifs.signals.AtomicImage.level_rows`."""
+    from hyperspy_motifs.atoms import fill_no_data, find_no_data, row_offsets
+
+    from ._checks import check_axes
+
+    check_axes(signal)
+    data = signal.data.compute() if hasattr(signal.data, "compute") else signal.data
+    level = np.array(data, float)
+    for image in level.reshape(-1, *level.shape[-2:]):
+        missing = find_no_data(image)
+        image -= row_offsets(fill_no_data(image, missing.mask, missing.wide))[:, None]
+    out = signal._deepcopy_with_new_data(level)
+    out.set_signal_type("atomic_image")
+    return out

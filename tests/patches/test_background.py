@@ -1,0 +1,75 @@
+"""What is smooth in an image is no structure."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from hyperspy_motifs import data
+from hyperspy_motifs.patches import estimate_local_scale, smooth_patches
+from hyperspy_motifs.zernike import ZernikeBasis, get_moments
+
+
+def specimen(family, seed):
+    signal, truth = family(shape=(301, 322), dose=3e5, random_state=seed)
+    image = np.asarray(signal.data, float)
+    points = truth.positions[((truth.positions > 2) & (truth.positions < [319, 298])).all(axis=1)]
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+    patches = 3 * image.std() / (1 + np.exp((np.hypot(x - 110, y - 180) - 60) / 8))
+    patches += image.std() * (x / 160 + (y / 150) ** 2)
+    return image, points, patches
+
+
+def at(field, points):
+    return ndimage.map_coordinates(field, points.T[::-1], order=1)
+
+
+@pytest.mark.parametrize("family", [data.monolayer, data.perovskite])
+def test_patches_and_slopes_are_followed(family):
+    image, points, patches = specimen(family, 2)
+    smooth, error = smooth_patches(image + patches, points)
+    slow = (
+        estimate_local_scale(image + patches - smooth, points).offset
+        - estimate_local_scale(image, points).offset
+    )
+    left = at(patches - smooth, points) - slow
+    assert left.std() < 0.35 * at(patches, points).std()
+    # What is left is reported.
+    assert np.corrcoef(left, at(error, points))[0, 1] > 0.4
+    assert 0.3 < left.std() / at(error, points).std() < 2
+
+
+@pytest.mark.parametrize("family", [data.monolayer, data.perovskite, data.grain_boundary])
+@pytest.mark.parametrize("slope", [0.0, 2.0])
+def test_defects_and_slopes_are_no_patches(family, slope):
+    image, points, _ = specimen(family, 4)
+    image = image + slope * image.std() * np.linspace(-1, 1, image.shape[1])
+    assert smooth_patches(image, points) is None
+
+
+def test_moments_under_a_patch_are_those_without_it():
+    image, points, patches = specimen(data.monolayer, 3)
+    basis = ZernikeBasis(4, 9.0)
+    one, other = (get_moments(i, points, basis) for i in (image, image + patches))
+    both = one.valid & other.valid
+    change = (other.values - one.values)[both] / np.linalg.norm(one.values[both], axis=1)[:, None]
+    assert np.sqrt((change**2).sum(axis=1).mean()) < 0.35
+    away = np.abs(other.values - one.values)[both] / other.noise_std[both]
+    assert np.mean(away < 3) > 0.8
+
+
+def test_noise_of_moments_of_a_resampled_image():
+    rng = np.random.default_rng(5)
+    signal, truth = data.monolayer(shape=(150, 171), dose=None, random_state=1)
+    clean = np.asarray(signal.data, float)
+    clean *= 40 / clean.std()
+    points = truth.positions[((truth.positions > 25) & (truth.positions < [146, 125])).all(axis=1)]
+    made = []
+    for _ in range(6):
+        noisy = clean + rng.normal(0, 12, clean.shape)
+        zoomed = ndimage.zoom(noisy, 2, order=3, grid_mode=True, mode="grid-constant")
+        made.append(get_moments(zoomed, (points + 0.5) * 2 - 0.5, ZernikeBasis(5, 24.0)))
+    scatter = np.std([m.values for m in made], axis=0, ddof=1)
+    told = np.mean([m.noise_std for m in made], axis=0)
+    ratio = np.sqrt((scatter**2).mean(axis=0)) / np.sqrt((told**2).mean(axis=0))
+    # Taken as white from what second differences see, it would be thirty times too small.
+    assert 0.5 < np.median(ratio) < 1.6

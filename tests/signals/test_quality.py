@@ -1,0 +1,54 @@
+"""What was wrong with an image is told, and scan lines can be levelled."""
+
+import warnings
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+
+from hyperspy_motifs import data
+from hyperspy_motifs.atoms import row_offsets
+
+
+def image_of(array):
+    signal = hs.signals.Signal2D(np.asarray(array))
+    signal.set_signal_type("atomic_image")
+    return signal
+
+
+def test_offsets_of_scan_lines_are_taken_off():
+    rng = np.random.default_rng(0)
+    for family in (data.monolayer, data.perovskite):
+        signal, _ = family(shape=(211, 242), random_state=2)
+        image = np.asarray(signal.data, float)
+        offsets = rng.normal(0, 0.4 * image.std(), (len(image), 1))
+        level = image_of(image + offsets).level_rows().data
+        left = level - image
+        assert (left.mean(axis=1) - left.mean()).std() < 0.55 * offsets.std()
+        # An image without offsets keeps its columns.
+        assert row_offsets(image).std() < 0.06 * image.std()
+
+
+def test_quality_tells_what_was_done(tmp_path):
+    signal, _ = data.monolayer(shape=(180, 201), random_state=3)
+    clean = np.asarray(signal.data, float)
+    good = image_of(clean).find_motifs(show_progressbar=False)
+    assert good.quality.lines() == []
+    assert good.quality.refusals() == []
+    assert "image:" not in good.summary()
+    bad = clean.copy()
+    bad[:, -20:] = np.nan
+    bad[50, 60] = bad[90, 100] = 20 * clean.max()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        motifs = image_of(bad + np.random.default_rng(1).normal(0, 0.5 * clean.std(), (180, 1))).find_motifs(
+            show_progressbar=False
+        )
+    quality = motifs.quality
+    assert quality.no_data == pytest.approx(20 / 201, abs=0.01)
+    assert quality.interpolated == 2
+    assert quality.row_offsets > 0.2
+    assert "left out" in motifs.summary()
+    assert "level_rows" in motifs.summary()
+    motifs.signal.save(tmp_path / "bad.hspy")
+    assert hs.load(tmp_path / "bad.hspy").motifs.quality == quality
