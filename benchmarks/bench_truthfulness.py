@@ -109,7 +109,8 @@ def doped(size: int, counts: float, seed: int):
     xy = ij @ a + size / 2 + rng.uniform(0, spacing, 2)
     xy = xy[((xy > -margin) & (xy < size + margin)).all(axis=1)]
     inner = np.flatnonzero(((xy > margin) & (xy < size - margin)).all(axis=1))
-    bright = rng.permutation(inner)[: max(round(0.01 * len(inner)), 5)]
+    n_bright = round(0.01 * ((xy > 0) & (xy < size)).all(axis=1).sum())
+    bright = rng.permutation(inner)[:n_bright]
     weight = np.ones(len(xy))
     weight[bright] = 1.5
     image, half = np.zeros((size, size)), 9

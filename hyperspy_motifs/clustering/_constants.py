@@ -38,13 +38,18 @@ class ClusteringConstants:
     mixture_points: int = 1_500
     #: Distance from the median, in spreads, from which a tail is bounded by `tail_exponent`.
     tail_start: float = 2.5
-    #: The density of one group falls at least as fast as distance to the power of minus this. 1: each doubling of the
-    #: distance holds no more atoms than the one before; heavier than the tails of a Cauchy distribution (2).
-    tail_exponent: float = 1.0
+    #: Beyond `tail_start` the density of one group falls at least as fast as distance to the power of minus this: as fast as
+    #: the tails of a Cauchy distribution.
+    tail_exponent: float = 2.0
+    #: The same at radii that reach the neighbours, where strain has heavier tails: each doubling of the distance holds no
+    #: more atoms than the one before.
+    wide_tail_exponent: float = 1.0
     #: Share of the broad component for atoms that are like no motif.
     outlier_share: float = 0.02
     #: Ratio of the scatter of the broad component to that of the motifs.
     outlier_width: float = 3.0
+    #: Degrees of freedom of the broad component: those of a Cauchy distribution.
+    outlier_degrees: float = 1.0
     #: Error of moments beside the noise of the image, as a share of their root mean square: sampling, scan distortion, what
     #: remains of the tails of neighbours. Images with less noise get as much before motifs are sought.
     systematic_error: float = 0.01
@@ -52,7 +57,7 @@ class ClusteringConstants:
     one_column: float = 0.9
     #: Radius whose outer ring shows what leaks into the disc of one column (distances).
     ring_radius: float = 1.2
-    #: Neighbours within this distance are nearest neighbours (distances): a fifth beyond, and below the square root of 2.
+    #: Neighbours within this distance are nearest neighbours (distances): a quarter beyond, and below the square root of 2.
     bonded: float = 1.25
     #: Total variation of the kinds of nearest neighbours below which two kinds share a sublattice: more alike than not.
     same_sublattice: float = 0.5

@@ -109,6 +109,10 @@ class Sublattices:
         kinds : ndarray of int, shape (n,)
         p_values : ndarray, shape (n,)
             Of the atoms of their kinds. Outliers are a kind of their own.
+
+        Returns
+        -------
+        Surroundings
         """
         n_kinds = len(self.host) + 1
         what = np.where(p_values < CONSTANTS.outlier_level, n_kinds - 1, kinds)
@@ -250,7 +254,9 @@ class Environments:
         found = cls(inner, radius, rows)
         own = found.classify(surroundings, labels)
         size = np.bincount(own, minlength=len(rows))
-        order = np.argsort(-size, kind="stable")
+        first = np.full(len(rows), len(own))
+        np.minimum.at(first, own, np.arange(len(own)))
+        order = np.lexsort((first, -size))
         rank = np.empty(len(order), dtype=np.int32)
         rank[order] = np.arange(len(order))
         return cls(inner, radius, rows[order]), rank[own]

@@ -23,14 +23,15 @@ _HALF, _UPPER = 0.5, 0.95  # quantiles of the distances that fix the tail
 class MotifMixture:
     r"""A mixture of motifs.
 
-    An atom of motif g has features distributed as
+    An atom of motif g has features distributed as :math:`N(\mu_g, \Sigma + V)`, with the scatter :math:`\Sigma` of all motifs,
+    which includes the noise of whole discs, and V, what the noise of this atom exceeds that by. Its squared distance from
+    :math:`\mu_g` in this metric, divided by k and by `scale`, is distributed as
 
-    .. math:: (1 - \epsilon) N(\mu_g, \Sigma + V) + \epsilon N(\mu_g, w^2 \Sigma + V)
+    .. math:: (1 - \epsilon) F(k, \nu) + \epsilon w^2 F(k, 1)
 
-    with the scatter :math:`\Sigma` of all motifs, which includes the noise of whole discs, and V, what the noise of this atom
-    exceeds that by. The tails of the distances in this metric are those of an F distribution with k and `degrees` degrees
-    of freedom, times `scale`; both are fitted to distances of atoms that were left out of the means and the scatter, so that
-    one in a hundred of the atoms of the motifs has a p-value below 0.01.
+    The second term is the broad component of outliers. `scale` and the degrees of freedom :math:`\nu` are fitted to distances
+    of atoms that were left out of the means and the scatter, so that one in a hundred of the atoms of the motifs has a
+    p-value below 0.01.
 
     Attributes
     ----------
@@ -109,9 +110,11 @@ class MotifMixture:
         unknown = np.asarray(~np.isfinite(X).all(axis=1))
         P = (np.where(unknown[:, None], self.centre, X) - self.centre) @ self.vectors
         distance = _squares(P, self.means, self.covariance)
-        if variance is not None:
-            rows = np.flatnonzero((variance > 0).any(axis=1) | unknown)
-            added = np.where(unknown[rows, None], _UNKNOWN, np.minimum(variance[rows], _UNKNOWN))
+        more = np.zeros((len(X), 1)) if variance is None else variance
+        rows = np.flatnonzero((more > 0).any(axis=1) | unknown)
+        if len(rows):
+            added = np.where(unknown[rows, None], _UNKNOWN, np.minimum(more[rows], _UNKNOWN))
+            added = np.broadcast_to(added, (len(rows), X.shape[1]))
             spread = self.covariance + np.einsum(
                 "da,nd,db->nab", self.vectors, added, self.vectors, optimize=True
             )
@@ -126,7 +129,8 @@ class MotifMixture:
         p_values = f_distribution.sf(ratio, k, self.degrees)
         width = CONSTANTS.outlier_width**2
         inside = (1 - CONSTANTS.outlier_share) * f_distribution.pdf(ratio, k, self.degrees)
-        outside = CONSTANTS.outlier_share * f_distribution.pdf(ratio / width, k, self.degrees) / width
+        broad = f_distribution.pdf(ratio / width, k, CONSTANTS.outlier_degrees) / width
+        outside = CONSTANTS.outlier_share * broad
         near = ratio < 1  # an atom nearer than most is no outlier, however few lie that near
         belongs = np.where(near, 1.0, inside / np.maximum(inside + outside, 1e-300))
         return labels.astype(np.int32), posterior[at] * belongs, p_values

@@ -121,6 +121,11 @@ def merging_order(
         Symmetric, in units of the scatter; infinite on the diagonal.
     sizes : ndarray of int, shape (g,)
         Atoms of the groups.
+
+    Returns
+    -------
+    list of (int, int, float)
+        Group that stays, group that joins it, and their separation, in the order of the merges.
     """
     apart, size = np.array(separations, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
     np.fill_diagonal(apart, np.inf)

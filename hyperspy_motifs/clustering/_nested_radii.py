@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
@@ -108,11 +109,13 @@ class NestedRadii:
     ----------
     radii : float or sequence of float
         Growing radii in nearest-neighbour distances, or one.
+    radius : float, optional
+        The one of them whose motifs are taken; default: see step 3.
     rotation_invariant : bool
     n_motifs : int, optional
         Cut the tree to so many.
     min_motif_size : int, default 5
-        Atoms of the smallest motif.
+        Fewest atoms of a motif, 5 or more.
     alpha : float, default 0.01
         Probability that a motif is invented where there is one.
     n_neighbors : int
@@ -144,6 +147,7 @@ class NestedRadii:
         self,
         radii: float | Sequence[float] = RADII,
         *,
+        radius: float | None = None,
         rotation_invariant: bool = False,
         n_motifs: int | None = None,
         min_motif_size: int = MIN_MOTIF_SIZE,
@@ -153,6 +157,7 @@ class NestedRadii:
         progress: Callable[[float], None] | None = None,
     ) -> None:
         self.radii = radii
+        self.radius = radius
         self.rotation_invariant = rotation_invariant
         self.n_motifs = n_motifs
         self.min_motif_size = min_motif_size
@@ -174,7 +179,7 @@ class NestedRadii:
             Given a radius it returns the `zernike.Moments` of all atoms. It is asked for 1.2 too where a smaller radius
             holds single columns.
         neighbours : Neighbourhoods, optional
-            Without them nothing is explained by neighbours, and sites are found by the image alone.
+            Without them nothing is explained by neighbours, and no sites are sought.
 
         Returns
         -------
@@ -191,6 +196,7 @@ class NestedRadii:
         check_alpha(self.alpha)
         self.layouts_: dict[float, NDArray[np.float32]] = {}
         self._models: dict[float, RadiusModel] = {}
+        self._numbers: dict[float, NDArray[np.int32]] = {}
         self._sites: SiteClassifier | None = None
         first = self.radii_[0]
         crosstalk = fit_crosstalk(
@@ -203,7 +209,8 @@ class NestedRadii:
         self._sublattices = None if neighbours is None else Sublattices.of(neighbours, kinds)
         around = self._around(neighbours, kinds, p_values)
         self._report(1)
-        if neighbours is not None and len(self.radii_) > 1 and first < CONSTANTS.one_column:
+        asked = self.radius is None or (len(self.radii_) > 1 and float(self.radius) == self.radii_[1])
+        if neighbours is not None and len(self.radii_) > 1 and first < CONSTANTS.one_column and asked:
             self._sites = self._find_sites(neighbours, kinds)
         evidence = {first: 0.0}
         for radius in self.radii_[1:]:
@@ -213,9 +220,7 @@ class NestedRadii:
             divided = sum(m.n_motifs for m in model.mixtures) > int(kinds.max()) + 1
             evidence[radius] = gained if divided else 0.0
             self._report(1 + self.radii_.index(radius))
-        self.radius_ = (
-            self.radii_[1] if self._sites is not None else _first_with(evidence, CONSTANTS.evidence_share)
-        )
+        self.radius_ = self._chosen_radius(evidence)
         self.sites_: SiteTemplates | None = None if self._sites is None else self._sites.sites
         self._drop_unused()
         motifs, _, p_values = self._motif_labels(moments_of, neighbours)[self.radius_]
@@ -273,9 +278,26 @@ class NestedRadii:
     ) -> dict[float, Found]:
         """As :meth:`predict`, at every radius: labels, probabilities and outlier scores by radius."""
         found = self._motif_labels(moments_of, neighbours)
-        return {radius: (labels, sure, 1 - p) for radius, (labels, sure, p) in found.items()}
+        return {
+            radius: (self._numbers[radius][labels] if radius in self._numbers else labels, sure, 1 - p)
+            for radius, (labels, sure, p) in found.items()
+        }
+
+    def renumbered(self, numbers: Mapping[float, NDArray[np.int32]]) -> NestedRadii:
+        """Return a copy that predicts other numbers: `numbers` has the new one of each motif, by radius."""
+        out = copy.copy(self)
+        out._numbers = {
+            radius: np.asarray(new, np.int32)[self._numbers.get(radius, np.arange(len(new)))]
+            for radius, new in numbers.items()
+        }
+        return out
 
     # ------------------------------------------------------------------ steps of the fit
+
+    def _chosen_radius(self, evidence: dict[float, float]) -> float:
+        if self.radius is not None:
+            return min(self.radii_, key=lambda known: abs(known - float(self.radius or 0)))
+        return self.radii_[1] if self._sites is not None else _first_with(evidence, CONSTANTS.evidence_share)
 
     def _report(self, done: int) -> None:
         if self.progress is not None:
@@ -324,10 +346,14 @@ class NestedRadii:
             float(self.alpha),
             len(self.radii_),
             self._min_size,
-            radius < CONSTANTS.one_column,
+            single := radius < CONSTANTS.one_column,
             int(self.random_state),
+            CONSTANTS.tail_exponent if single else CONSTANTS.wide_tail_exponent,
         )
-        mixtures, evidence = partition(X, features.sound, clusters, kinds, options)
+        noise = np.mean((np.asarray(moments.noise_std, np.float64) / unit) ** 2, axis=-1)
+        mixtures, evidence = partition(
+            X, features.sound, clusters, kinds, options, np.broadcast_to(noise, len(X))
+        )
         names = np.arange(sum(m.n_motifs for m in mixtures), dtype=np.int32)
         model = RadiusModel(unit, crosstalk, explained, mixtures, names)
         own = model.classify(features, kinds)[0]
@@ -430,7 +456,7 @@ class NestedRadii:
                     "These motifs are sites: the neighbours of the atoms are needed to find them."
                 )
             labels, sure, p_values = self._sites.classify(neighbours, kinds[0])
-            return labels, kinds[1] * sure, np.minimum(kinds[2], p_values)
+            return labels, kinds[1] * sure, np.minimum(1.0, 2 * np.minimum(kinds[2], p_values))
         around = self._around(neighbours, kinds[0], kinds[2])
         labels, sure, p_values = self._find(radius, moments_of, kinds[0], around)
         return labels, kinds[1] * sure, np.minimum(1.0, 2 * np.minimum(kinds[2], p_values))
@@ -468,6 +494,8 @@ class NestedRadii:
         motifs = "1 motif" if n_motifs == 1 else f"{n_motifs} motifs"
         if len(self.radii_) == 1:
             why = "the only radius"
+        elif self.radius is not None:
+            why = "this radius was given"
         elif self._sites is not None:
             why = "atoms of one kind sit on several sites, which differ in the places of their neighbours"
         elif self.radius_ == self.radii_[0]:

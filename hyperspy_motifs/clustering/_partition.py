@@ -42,6 +42,8 @@ class PartitionOptions:
         Whether motifs have one scatter, so that the frequent ones show that of the rare ones. At the smallest radius: at
         larger ones strain adds to it.
     random_state : int
+    tail_exponent : float
+        See `valley_evidence`.
     """
 
     alpha: float
@@ -49,6 +51,7 @@ class PartitionOptions:
     min_size: int
     known_scatter: bool
     random_state: int
+    tail_exponent: float = CONSTANTS.tail_exponent
 
     def threshold(self, n_groups: int) -> float:
         """Logarithm of the e-value that a split needs where `n_groups` groups are tested at one of the radii."""
@@ -60,6 +63,7 @@ def divide(
     clusters: NDArray[np.integer],
     groups: NDArray[np.integer],
     options: PartitionOptions,
+    noise: NDArray[np.floating] | None = None,
 ) -> tuple[NDArray[np.int32], float]:
     """Divide each group of points until no split is significant.
 
@@ -72,6 +76,8 @@ def divide(
     groups : ndarray of int, shape (n,)
         Groups 0.. to be divided.
     options : PartitionOptions
+    noise : ndarray, shape (n,), optional
+        Variance of the noise of each point, relative to any: that of bright columns is larger.
 
     Returns
     -------
@@ -91,7 +97,9 @@ def divide(
             larger = (
                 [m for m in done + pending if len(m) >= 2 * len(members)] if options.known_scatter else []
             )
-            evidence, group = best_split(X[members], clusters[members], _residuals(X, larger), options)
+            evidence, group = best_split(
+                X[members], clusters[members], _residuals(X, larger, members, noise), options
+            )
             split = group if evidence >= options.threshold(len(pending) + len(done) + 1) else None
         if split is None:
             done.append(members)
@@ -131,7 +139,7 @@ def best_split(
         if not len(kept):
             continue
         candidates = candidates[kept]
-        evidence = valley_evidence(positions, candidates, fold, n_folds).each
+        evidence = valley_evidence(positions, candidates, fold, n_folds, options.tail_exponent).each
         refined = refined_candidates(P[:, :k], candidates, positions, evidence, 2)
         more, kept = held_out_positions(P[:, :k], refined, fold, n_folds)
         all_positions += [positions, more]
@@ -141,11 +149,11 @@ def best_split(
     if not all_k:
         return -np.inf, nothing
     positions, groups, dimensions = np.concatenate(all_positions), np.concatenate(all_groups), np.array(all_k)
-    found = valley_evidence(positions, groups, fold, n_folds)
+    found = valley_evidence(positions, groups, fold, n_folds, options.tail_exponent)
     order = np.argsort(-found.each, kind="stable")
     values = [found.joint]
     for number in range(1, CONSTANTS.splits) if found.joint >= _HOPELESS else ():
-        values.append(_evidence_of(P, groups, dimensions, order[:_KEPT], options.random_state, number))
+        values.append(_evidence_of(P, groups, dimensions, order[:_KEPT], options, number))
     total = log_mean(values)
     best = int(order[0])
     group = cut_between(positions[best], groups[best], 2)
@@ -165,10 +173,10 @@ def _evidence_of(
     groups: NDArray[np.bool_],
     dimensions: NDArray[np.int64],
     chosen: NDArray[np.int64],
-    random_state: int,
+    options: PartitionOptions,
     number: int,
 ) -> float:
-    fold, n_folds = fold_numbers(len(P), random_state, number)
+    fold, n_folds = fold_numbers(len(P), options.random_state, number)
     positions, tested = [], []
     for k in np.unique(dimensions[chosen]):
         own = groups[chosen[dimensions[chosen] == k]]
@@ -177,7 +185,9 @@ def _evidence_of(
         tested.append(own[kept])
     if not any(map(len, tested)):
         return -np.inf
-    return valley_evidence(np.concatenate(positions), np.concatenate(tested), fold, n_folds).joint
+    return valley_evidence(
+        np.concatenate(positions), np.concatenate(tested), fold, n_folds, options.tail_exponent
+    ).joint
 
 
 def _with_known_scatter(
@@ -204,7 +214,10 @@ def _with_known_scatter(
 
 
 def merge_insignificant(
-    X: NDArray[np.float64], labels: NDArray[np.integer], options: PartitionOptions
+    X: NDArray[np.float64],
+    labels: NDArray[np.integer],
+    options: PartitionOptions,
+    noise: NDArray[np.floating] | None = None,
 ) -> NDArray[np.int32]:
     """Merge motifs with the nearest more frequent one until all differ significantly.
 
@@ -214,6 +227,8 @@ def merge_insignificant(
     labels : ndarray of int, shape (n,)
         Motifs 0..
     options : PartitionOptions
+    noise : ndarray, shape (n,), optional
+        See `divide`.
 
     Returns
     -------
@@ -237,7 +252,13 @@ def merge_insignificant(
                 both = np.concatenate([members[name], members[near]])
                 frequent = [m for m in members if len(m) >= 2 * len(both)] if options.known_scatter else []
                 own = np.arange(len(both)) < size[name]
-                value = split_evidence(X[both], own, options.random_state, _residuals(X, frequent))
+                value = split_evidence(
+                    X[both],
+                    own,
+                    options.random_state,
+                    _residuals(X, frequent, both, noise),
+                    options.tail_exponent,
+                )
             if value >= np.log(1 / options.alpha):
                 significant.add(key)
             elif value < worst or pair == (0, 0):
@@ -255,6 +276,7 @@ def partition(
     clusters: NDArray[np.integer],
     groups: NDArray[np.integer],
     options: PartitionOptions,
+    noise: NDArray[np.floating] | None = None,
 ) -> tuple[list[MotifMixture], float]:
     """Find the motifs of each group, as mixtures that classify all points.
 
@@ -266,6 +288,8 @@ def partition(
         Points that may found motifs.
     clusters, groups : ndarray of int, shape (n,)
     options : PartitionOptions
+    noise : ndarray, shape (n,), optional
+        See `divide`.
 
     Returns
     -------
@@ -278,7 +302,8 @@ def partition(
     labels = np.full(len(X), -1, dtype=np.int32)
     evidence = 0.0
     if len(inside):
-        labels[inside], evidence = divide(X[inside], clusters[inside], groups[inside], options)
+        own_noise = None if noise is None else noise[inside]
+        labels[inside], evidence = divide(X[inside], clusters[inside], groups[inside], options, own_noise)
     mixtures = []
     for group in range(int(groups.max()) + 1):
         members = np.flatnonzero((groups == group) & sound)
@@ -289,11 +314,22 @@ def partition(
             own = np.unique(labels[members], return_inverse=True)[1].astype(np.int32)
         if own.max() > 0:
             own = MotifMixture.fit(X[members], own).settled_labels(X[members], own)
-            own = merge_insignificant(X[members], own, options)
+            own = merge_insignificant(X[members], own, options, None if noise is None else noise[members])
         mixtures.append(MotifMixture.fit(X[members], own))
     return mixtures, evidence
 
 
-def _residuals(X: NDArray[np.float64], groups: list[NDArray[np.int64]]) -> NDArray[np.float64] | None:
-    """Features of points about the means of their groups."""
-    return np.concatenate([X[m] - X[m].mean(axis=0) for m in groups]) if groups else None
+def _residuals(
+    X: NDArray[np.float64],
+    groups: list[NDArray[np.int64]],
+    members: NDArray[np.int64],
+    noise: NDArray[np.floating] | None,
+) -> NDArray[np.float64] | None:
+    """Features of points about the means of their groups, as though they had the noise of `members` if that is larger."""
+    if not groups:
+        return None
+    apart = np.concatenate([X[m] - X[m].mean(axis=0) for m in groups])
+    if noise is None:
+        return apart
+    ratio = float(np.mean(noise[members]) / np.mean(noise[np.concatenate(groups)]))
+    return apart * np.sqrt(max(ratio, 1.0))

@@ -18,7 +18,7 @@ _WHOLE = 0.8  # of a site that is of one kind
 
 @dataclass(frozen=True)
 class SiteClassifier:
-    """Sites as the groups of one lens; a kind of atom too rare to have any is a group of its own.
+    """Sites as motifs; a kind of atom too rare to have any is a group of its own.
 
     Attributes
     ----------

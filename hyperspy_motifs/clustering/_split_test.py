@@ -128,7 +128,11 @@ def held_out_positions(
 
 
 def valley_evidence(
-    positions: NDArray[np.float64], groups: NDArray[np.bool_], fold: NDArray[np.int64], n_folds: int
+    positions: NDArray[np.float64],
+    groups: NDArray[np.bool_],
+    fold: NDArray[np.int64],
+    n_folds: int,
+    tail_exponent: float = CONSTANTS.tail_exponent,
 ) -> Evidence:
     """Return the evidence that the density has a valley between 0 and 1; see the module.
 
@@ -139,6 +143,12 @@ def valley_evidence(
     groups : ndarray of bool, shape (c, n)
     fold : ndarray of int, shape (n,)
     n_folds : int
+    tail_exponent : float
+        Of the slowest density of one group, beyond ``CONSTANTS.tail_start`` spreads.
+
+    Returns
+    -------
+    Evidence
     """
     c, n_edges = len(positions), len(_EDGES)
     bins = np.searchsorted(_EDGES, positions.ravel()).reshape(positions.shape)
@@ -152,8 +162,8 @@ def valley_evidence(
     spread = np.array([_upper_spread(row[~group]) for row, group in zip(positions, groups, strict=True)])
     bound = CONSTANTS.tail_start * spread[:, None]
     in_valley, in_peak = (
-        _slowest_mass(_START, _END, bound),
-        _slowest_mass(_CENTRE - _HALF, _CENTRE + _HALF, bound),
+        _slowest_mass(_START, _END, bound, tail_exponent),
+        _slowest_mass(_CENTRE - _HALF, _CENTRE + _HALF, bound, tail_exponent),
     )
     q_peak = (in_peak / (in_peak + in_valley))[:, None, :]
     q_host = np.broadcast_to(2 * _HALF / (2 * _HALF + _END - _START), valley.shape)
@@ -185,13 +195,12 @@ def _log_e(
 
 
 def _slowest_mass(
-    low: NDArray[np.float64], high: NDArray[np.float64], bound: NDArray[np.float64]
+    low: NDArray[np.float64], high: NDArray[np.float64], bound: NDArray[np.float64], p: float
 ) -> NDArray[np.float64]:
     """Integral from `low` to `high` of the slowest density under the null hypothesis: level to `bound`, then a power."""
 
     def integral(y: NDArray[np.float64]) -> NDArray[np.float64]:
         ratio = np.maximum(y / bound, 1)
-        p = CONSTANTS.tail_exponent
         tail = np.log(ratio) if p == 1 else (1 - ratio ** (1 - p)) / (p - 1)
         return np.where(y < bound, y, bound * (1 + tail))
 
@@ -262,6 +271,7 @@ def split_evidence(
     group: NDArray[np.bool_],
     random_state: int = 0,
     residuals: NDArray[np.float64] | None = None,
+    tail_exponent: float = CONSTANTS.tail_exponent,
 ) -> float:
     """Return the logarithm of the e-value that `group` and the rest of the points are two motifs.
 
@@ -274,6 +284,8 @@ def split_evidence(
         Of the folds.
     residuals : ndarray, shape (m, d), optional
         Of the atoms of more frequent motifs, where the scatter of a motif is known.
+    tail_exponent : float
+        See `valley_evidence`.
 
     Returns
     -------
@@ -289,7 +301,7 @@ def split_evidence(
             fold, n_folds = fold_numbers(len(X), random_state, number)
             positions, kept = held_out_positions(P[:, :k], group[None], fold, n_folds)
             found.append(
-                float(valley_evidence(positions, group[None], fold, n_folds).each[0])
+                float(valley_evidence(positions, group[None], fold, n_folds, tail_exponent).each[0])
                 if len(kept)
                 else -np.inf
             )

@@ -93,27 +93,6 @@ class SiteTemplates:
             fits,
         )
 
-    def merging_order(self, members: NDArray[np.int64]) -> list[tuple[int, int, float]]:
-        """Return (kept site, merged site, separation) of every merge, the least separated first.
-
-        `members` are the numbers of the sites to merge. Kept and merged sites are indices into `members`. Rare sites merge
-        earlier than frequent ones of the same separation.
-        """
-        apart = self.separations[np.ix_(members, members)].copy()
-        size = self.sizes[members].astype(float)
-        merges: list[tuple[int, int, float]] = []
-        for _ in range(len(members) - 1):
-            weight = (2 * np.outer(size, size) / np.maximum(np.add.outer(size, size), 1e-9)) ** 0.25
-            a, b = sorted(divmod(int((apart * np.maximum(weight, 1e-9)).argmin()), len(apart)))
-            merges.append((a, b, float(apart[a, b])))
-            total = size[a] + size[b]
-            with np.errstate(invalid="ignore"):
-                apart[a] = apart[:, a] = (size[a] * apart[a] + size[b] * apart[b]) / total
-            apart[a, a] = np.inf
-            apart[b, :] = apart[:, b] = np.inf
-            size[a], size[b] = total, 0
-        return merges
-
     def _fit(self, atoms: Neighbourhoods, around: NDArray[np.int32]) -> TemplateFits:
         fits = fit_templates(
             atoms,

@@ -16,17 +16,34 @@ class MomentsLike(Protocol):
     """What is read of `zernike.Moments`."""
 
     @property
-    def values(self) -> NDArray[np.floating]: ...
+    def values(self) -> NDArray[np.floating]:
+        """Moments, shape (n, K)."""
+        ...
+
     @property
-    def modes(self) -> NDArray[np.integer]: ...
+    def modes(self) -> NDArray[np.integer]:
+        """(n, m) of each moment, shape (K, 2)."""
+        ...
+
     @property
-    def noise_std(self) -> NDArray[np.floating]: ...
+    def noise_std(self) -> NDArray[np.floating]:
+        """Standard deviation of each moment by noise, shape (n, K)."""
+        ...
+
     @property
-    def valid(self) -> NDArray[np.bool_]: ...
+    def valid(self) -> NDArray[np.bool_]:
+        """Whether enough of each disc is seen, shape (n,)."""
+        ...
+
     @property
-    def coverage(self) -> NDArray[np.floating]: ...
+    def coverage(self) -> NDArray[np.floating]:
+        """Part of each disc that is seen, shape (n,)."""
+        ...
+
     @property
-    def radius(self) -> float: ...
+    def radius(self) -> float:
+        """Radius of the discs in pixels."""
+        ...
 
 
 def noise_unit(moments: MomentsLike) -> NDArray[np.float64]:
