@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import copy
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +17,7 @@ from ._constants import CONSTANTS
 from ._mixture import MotifMixture
 from ._motif_tree import MotifTree, by_frequency, merging_order
 from ._neighbourhood_features import NeighbourhoodFeatures, layout_of
-from ._nested_radii import RADII, Found, NestedRadii, checked_radii
+from ._nested_radii import RADII, Found, NestedRadii, RadiusModel, checked_radii
 from ._tree_builder import TreeBuilder
 
 # The stackings of high symmetry of a moire are three (AA, AB, BA); of a ring or an interval it makes thirds.
@@ -43,6 +43,7 @@ class ManifoldRegions:
         radii: float | Sequence[float] = RADII,
         *,
         rotation_invariant: bool = False,
+        radius: float | None = None,
         n_motifs: int | None = None,
         min_motif_size: int = 5,
         alpha: float = CONSTANTS.alpha,
@@ -52,6 +53,7 @@ class ManifoldRegions:
     ) -> None:
         self.radii = radii
         self.rotation_invariant = rotation_invariant
+        self.radius = radius
         self.n_motifs = n_motifs
         self.min_motif_size = min_motif_size
         self.alpha = alpha
@@ -75,6 +77,11 @@ class ManifoldRegions:
             As for `NestedRadii.fit`.
         positions : array_like, shape (n, 2)
             x, y of the atoms; those of several frames far apart.
+
+        Returns
+        -------
+        ManifoldRegions
+            Itself.
         """
         self.radii_ = checked_radii(self.radii)
         wide = [r for r in self.radii_ if r >= CONSTANTS.one_column] or list(self.radii_)
@@ -88,10 +95,6 @@ class ManifoldRegions:
         ).fit(moments_of, neighbours)
         self.kinds_model_.radii_ = self.radii_
         self.radius_ = self.kinds_model_.radius_ = wide[0]
-        for radius in self.radii_[1:]:
-            self.kinds_model_._models[radius] = type(self.kinds_model_._models[self.radii_[0]])(
-                noise_unit(moments_of(radius))
-            )
         self.layouts_ = dict(self.kinds_model_.layouts_)
         manifold = Manifold().fit(
             manifold_features(moments_of(max(*self.radii_, CONSTANTS.ring_radius))).values,
@@ -101,8 +104,7 @@ class ManifoldRegions:
         groups = np.zeros(len(where), dtype=np.int32)
         wanted = N_REGIONS if self.n_motifs is None else max(N_REGIONS, int(self.n_motifs))
         first = wanted if len(wide) == 1 else max(N_REGIONS, -(-wanted // 2 ** (len(wide) - 1)))
-        self._tiles: dict[float, MotifMixture] = {}
-        self._region_of_tile: dict[float, NDArray[np.int32]] = {}
+        kinds = self.kinds_model_
         for radius in wide:
             parts = np.empty_like(groups)
             n_parts = 0
@@ -112,19 +114,16 @@ class ManifoldRegions:
                 own = partition_of_min_size(where[members], k, max(5, int(self.min_motif_size)))[0]
                 parts[members] = own + n_parts
                 n_parts += int(own.max()) + 1
-            groups = by_frequency(parts)
-            features = self._features(radius, moments_of)
-            self.layouts_.setdefault(
-                radius,
-                layout_of(
-                    features,
-                    np.zeros_like(groups),
-                    self.layouts_[max(self.layouts_)] if self.layouts_ else None,
-                    self.n_neighbors,
-                    int(self.random_state),
-                ),
+            regions = by_frequency(parts)
+            unit = noise_unit(moments_of(radius))
+            features = RadiusModel(unit).features(radius, moments_of, bool(self.rotation_invariant))
+            before = self.layouts_[max(self.layouts_)] if self.layouts_ else None
+            plain = np.zeros_like(groups)
+            self.layouts_[radius] = layout_of(
+                features, plain, before, self.n_neighbors, int(self.random_state)
             )
-            self._tiles[radius], self._region_of_tile[radius] = _tiled(features, groups)
+            kinds._models[radius] = _tiled(unit, features, groups, regions)
+            groups = regions
         found = self._regions(moments_of, neighbours)
         self.labels_at_ = {radius: labels for radius, (labels, _, _) in found.items()}
         self.probabilities_at_ = {radius: sure for radius, (_, sure, _) in found.items()}
@@ -159,61 +158,43 @@ class ManifoldRegions:
         self, moments_of: Callable[[float], MomentsLike], neighbours: Neighbourhoods | None = None
     ) -> dict[float, Found]:
         """As `NestedRadii.predict_all`."""
-        found = self._regions(moments_of, neighbours)
-        return {radius: (labels, sure, 1 - p) for radius, (labels, sure, p) in found.items()}
-
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return what prediction reads beside the kinds, by name."""
-        out: dict[str, NDArray[Any]] = {}
-        for step, radius in enumerate(self.radii_):
-            if radius in self._tiles:
-                arrays: dict[str, NDArray[Any]] = {
-                    **self._tiles[radius].to_arrays(),
-                    "region": self._region_of_tile[radius],
-                }
-                out |= {f"{step}/{name}": value for name, value in arrays.items()}
-        return out
+        numbers = self.kinds_model_._numbers
+        return {
+            radius: (numbers[radius][labels] if radius in numbers else labels, sure, 1 - p)
+            for radius, (labels, sure, p) in self._regions(moments_of, neighbours).items()
+        }
 
     @classmethod
-    def from_arrays(cls, kinds: NestedRadii, arrays: dict[str, NDArray[Any]]) -> ManifoldRegions:
-        """Return regions that predict as those of `to_arrays` did, with the fitted model of the kinds."""
+    def of_kinds(cls, kinds: NestedRadii) -> ManifoldRegions:
+        """Return regions that predict as those did whose models `kinds` holds."""
         model = cls(kinds.radii_, rotation_invariant=kinds.rotation_invariant)
         model.kinds_model_, model.radii_, model.radius_ = kinds, kinds.radii_, kinds.radius_
-        model._tiles, model._region_of_tile = {}, {}
-        for step in sorted({int(name.split("/")[0]) for name in arrays}):
-            own = {n.split("/")[1]: v for n, v in arrays.items() if n.startswith(f"{step}/")}
-            radius = model.radii_[step]
-            model._region_of_tile[radius] = np.asarray(own.pop("region"), np.int32)
-            model._tiles[radius] = MotifMixture.from_arrays(own)
         return model
 
-    @property
-    def _models(self):  # type: ignore[no-untyped-def]
-        return self.kinds_model_._models
-
-    def _features(self, radius: float, moments_of: Callable[[float], MomentsLike]) -> NeighbourhoodFeatures:
-        return self._models[radius].features(radius, moments_of, bool(self.rotation_invariant))
+    def renumbered(self, numbers: Mapping[float, NDArray[np.int32]]) -> ManifoldRegions:
+        """Return a copy that predicts other numbers: `numbers` has the new one of each region, by radius."""
+        out = copy.copy(self)
+        out.kinds_model_ = self.kinds_model_.renumbered(numbers)
+        return out
 
     def _regions(
         self, moments_of: Callable[[float], MomentsLike], neighbours: Neighbourhoods | None
     ) -> dict[float, Found]:
         found: dict[float, Found] = {}
-        first = self.radii_[0]
-        nothing = np.zeros(len(moments_of(first).values), dtype=np.int32)
+        groups = np.zeros(len(moments_of(self.radii_[0]).values), dtype=np.int32)
         for radius in self.radii_:
-            if radius not in self._tiles:
-                found[radius] = self.kinds_model_._find(first, moments_of, nothing, None)
+            if radius < self.radius_:
+                found[radius] = self.kinds_model_._find(radius, moments_of, groups, None)
                 continue
-            features = self._features(radius, moments_of)
-            tiles, sure, p_values = self._tiles[radius].classify(features.values, features.variance)
-            found[radius] = self._region_of_tile[radius][tiles], sure, p_values
+            before = found[max(found)][0] if found and max(found) >= self.radius_ else groups
+            found[radius] = self.kinds_model_._find(radius, moments_of, before, None)
         return found
 
     def _make_tree(self, where: NDArray[np.float64]) -> MotifTree:
         n = len(where)
         builder, groups = TreeBuilder(n), np.zeros(n, dtype=np.int32)
         merges: list[tuple[float, int, int, float]] = []
-        for radius in sorted(self._tiles):
+        for radius in (r for r in self.radii_ if r >= self.radius_):
             labels = self.labels_at_[radius]
             apart = _separations(where, labels)
             new, n_leaves = np.empty_like(groups), 0
@@ -232,20 +213,27 @@ class ManifoldRegions:
 
 
 def _tiled(
-    features: NeighbourhoodFeatures, regions: NDArray[np.int32]
-) -> tuple[MotifMixture, NDArray[np.int32]]:
-    """A mixture of flat pieces of all regions, and the region of each piece."""
-    X = features.filled()
-    sound = np.flatnonzero(features.sound)
-    tiles = np.zeros(len(sound), dtype=np.int32)
-    region_of_tile: list[int] = []
-    for region in np.unique(regions[sound]):
-        inside = np.flatnonzero(regions[sound] == region)
-        k = min(_TILES, max(len(inside) // _POINTS_PER_TILE, 1))
-        own = partition_by_extent(X[sound][inside], k)[0]
-        tiles[inside] = own + len(region_of_tile)
-        region_of_tile += [int(region)] * (int(own.max()) + 1)
-    return MotifMixture.fit(X[sound], tiles), np.array(region_of_tile, dtype=np.int32)
+    unit: NDArray[np.float64],
+    features: NeighbourhoodFeatures,
+    groups: NDArray[np.int32],
+    regions: NDArray[np.int32],
+) -> RadiusModel:
+    """A mixture of flat pieces of the regions within each group of the radius before; pieces are named by their region."""
+    X, mixtures, names = features.filled(), [], []
+    for group in range(int(groups.max()) + 1):
+        members = np.flatnonzero((groups == group) & features.sound)
+        members = members if len(members) > 1 else np.flatnonzero(groups == group)
+        tiles = np.zeros(len(members), dtype=np.int32)
+        own_names: list[int] = []
+        for region in np.unique(regions[members]):
+            inside = np.flatnonzero(regions[members] == region)
+            k = min(_TILES, max(len(inside) // _POINTS_PER_TILE, 1))
+            own = partition_by_extent(X[members][inside], k)[0]
+            tiles[inside] = own + len(own_names)
+            own_names += [int(region)] * (int(own.max()) + 1)
+        mixtures.append(MotifMixture.fit(X[members], tiles))
+        names += own_names
+    return RadiusModel(unit, mixtures=mixtures, names=np.array(names, dtype=np.int32))
 
 
 def _separations(points: NDArray[np.float64], labels: NDArray[np.int32]) -> NDArray[np.float64]:

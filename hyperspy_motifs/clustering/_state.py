@@ -27,7 +27,6 @@ def to_state(model: NestedRadii | ManifoldRegions) -> Arrays:
     """Return all that prediction reads, as arrays by name; no objects among them."""
     out: Arrays = {"regions": np.array(isinstance(model, ManifoldRegions))}
     if isinstance(model, ManifoldRegions):
-        out |= {f"tiles/{name}": value for name, value in model.to_arrays().items()}
         model = model.kinds_model_
     out |= {
         "radii": np.array(model.radii_, dtype=np.float64),
@@ -42,6 +41,8 @@ def to_state(model: NestedRadii | ManifoldRegions) -> Arrays:
             f"{step}/names": at.names,
             f"{step}/n_mixtures": np.array(len(at.mixtures)),
         }
+        if radius in model._numbers:
+            out[f"{step}/numbers"] = model._numbers[radius]
         for name in ("crosstalk", "environments"):
             out |= _flat(getattr(at, name), f"{step}/{name}")
         if at.explanation is not None:
@@ -77,6 +78,11 @@ def from_state(state: Mapping[str, NDArray[Any]]) -> NestedRadii | ManifoldRegio
     model._sublattices = _restored(Sublattices, state, "sublattices")
     model._motif_sublattices = _restored(Sublattices, state, "motif_sublattices")
     model._models = {}
+    model._numbers = {
+        radius: np.asarray(state[f"{step}/numbers"], np.int32)
+        for step, radius in enumerate(radii)
+        if f"{step}/numbers" in state
+    }
     for step, radius in enumerate(radii):
         mixtures = [
             _restored(MotifMixture, state, f"{step}/{n}") for n in range(int(state[f"{step}/n_mixtures"]))
@@ -90,10 +96,7 @@ def from_state(state: Mapping[str, NDArray[Any]]) -> NestedRadii | ManifoldRegio
             _restored(Environments, state, f"{step}/environments"),
         )
     model._sites = _site_classifier(state) if "sites/kind" in state else None
-    if not bool(state["regions"]):
-        return model
-    tiles = {key.removeprefix("tiles/"): value for key, value in state.items() if key.startswith("tiles/")}
-    return ManifoldRegions.from_arrays(model, tiles)
+    return ManifoldRegions.of_kinds(model) if bool(state["regions"]) else model
 
 
 def _explanation(state: Mapping[str, NDArray[Any]], prefix: str) -> Explanation | None:

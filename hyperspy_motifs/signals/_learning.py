@@ -58,6 +58,7 @@ def learn(
     strategy = ManifoldRegions if continuous else NestedRadii
     model = strategy(
         radii=radii,
+        radius=None if options["radius"] == "auto" or len(radii) == 1 else float(options["radius"]),
         rotation_invariant=bool(options["rotation_invariant"]),
         n_motifs=options["n_motifs"],
         min_motif_size=options["min_motif_size"],

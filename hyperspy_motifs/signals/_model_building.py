@@ -73,7 +73,7 @@ def motif_model_of(signal: Any, record: store.Record) -> Any:
     anchors = Anchors.of(
         moments,
         record.layouts[record.chosen],
-        record.radius_labels[record.chosen] if known is not None else model.labels_at_[radius],
+        model.labels_at_[radius] if known is None else _fitted_labels(record, known),
         record.labels,
         bool(model.rotation_invariant),
     )
@@ -89,6 +89,13 @@ def motif_model_of(signal: Any, record: store.Record) -> Any:
         names=names,
         facts=_facts({**record.parameters, "title": signal.metadata.General.title}, moments),
     )
+
+
+def _fitted_labels(record: store.Record, known: Any) -> np.ndarray:
+    """Labels (n,) of a stored result before it was edited by hand."""
+    if known.finest_to_label is None:
+        return record.radius_labels[record.chosen]
+    return np.asarray(known.finest_to_label)[record.radius_labels[-1]]
 
 
 def _as_now(record: store.Record, radius: float, labels: np.ndarray) -> np.ndarray:

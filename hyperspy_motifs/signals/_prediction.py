@@ -29,6 +29,7 @@ def fitted_model(record: store.Record, source: Any, random_state: int | None = N
     strategy = ManifoldRegions if record.parameters.get("regions") else NestedRadii
     model = strategy(
         radii=tuple(float(v) for v in record.radii),
+        radius=float(record.radii[record.chosen]),
         rotation_invariant=options["rotation_invariant"],
         n_motifs=options["n_motifs"],
         min_motif_size=options["min_motif_size"],

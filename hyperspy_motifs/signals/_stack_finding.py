@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -117,15 +116,14 @@ def order_by_frequency(
     model, radii = motif_model.classifier, motif_model.classifier.radii_
     finest = found["radius_labels"][-1]
     new = {
-        radius: _numbers(found["radius_labels"][row], int(model._names[radius].max()) + 1)
+        radius: _numbers(found["radius_labels"][row], int(np.max(model.labels_at_[radius])) + 1)
         for row, radius in enumerate(radii)
     }
     cut = motif_model.finest_to_label
     chosen = new[motif_model.radius] if cut is None else _numbers(found["labels"], int(cut.max()) + 1)
     tree = _tree_of_all(tree, _leaves(model)[finest], new)
     # A separate model without the atoms of the fit.
-    renamed = copy.copy(model)
-    renamed._names = {radius: new[radius][model._names[radius]] for radius in radii}
+    renamed = model.renumbered(new)
     if cut is not None:
         moved = np.empty_like(cut)
         moved[new[radii[-1]]] = chosen[cut]
