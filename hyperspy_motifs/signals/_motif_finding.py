@@ -215,7 +215,7 @@ def split_motif(
     signal: Any, record: store.Record, motif: int, min_motif_size: int, random_state: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Parts of one motif, relaxed alone at the chosen radius: number of the part (0 first) and certainty of each member."""
-    from hyperspy_motifs.clustering import NestedRadii, check_min_motif_size
+    from hyperspy_motifs.clustering import CONSTANTS, NestedRadii, check_min_motif_size
 
     min_motif_size = check_min_motif_size(min_motif_size)
     members = np.flatnonzero(record.labels == motif)
@@ -229,6 +229,7 @@ def split_motif(
         radii=radius,
         rotation_invariant=bool(record.parameters["options"]["rotation_invariant"]),
         min_motif_size=min_motif_size,
+        alpha=float(record.parameters["options"].get("alpha", CONSTANTS.alpha)),
         random_state=random_state,
     ).fit(lambda _: moments)
     return model.labels_at_[radius], model.probabilities_at_[radius]

@@ -52,7 +52,7 @@ def predict(
 
     `parameters` are those of the result that the model comes from, where there is one.
     """
-    from hyperspy_motifs.models import DiscSource
+    from hyperspy_motifs.models import DiscSource, to_bytes
 
     if getattr(other, "_signal_type", None) != "atomic_image":
         raise TypeError(
@@ -119,6 +119,7 @@ def predict(
             "reason": f"the motifs of '{motif_model.facts.get('title', '')}' were applied, with their numbers there",
         },
         features=features,
+        model=to_bytes(dataclasses.replace(motif_model, anchors={})),
     )
     result = dataclasses.replace(result, cells=find_cells(result, "auto", None))
     store.write(other, result)

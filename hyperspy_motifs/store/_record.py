@@ -37,7 +37,7 @@ class Record:
         Features at the chosen radius, navigation axis: atoms. None for a large stack, whose features would need too
         much memory.
     model : numpy.ndarray of uint8 or None
-        For such a stack: the model that was fitted to a sample of its frames, as bytes of
+        What was learned, ready for other atoms, as bytes of
         :func:`hyperspy_motifs.models.to_bytes`.
     kept : numpy.ndarray of int or None
         After a crop, the remaining atoms of the stored result: `cells` still refers to the original numbers.
