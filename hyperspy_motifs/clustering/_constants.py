@@ -36,6 +36,8 @@ class ClusteringConstants:
     tested_at_once: int = 2_000_000
     #: Points that a mixture is fitted to when a candidate is refined.
     mixture_points: int = 1_500
+    #: Motifs this many times as frequent as a group show its scatter: those of like frequency may be other sublattices.
+    rarity: int = 8
     #: Distance from the median, in spreads, from which a tail is bounded by `tail_exponent`.
     tail_start: float = 2.5
     #: Beyond `tail_start` the density of one group falls at least as fast as distance to the power of minus this: as fast as
