@@ -95,7 +95,9 @@ def divide(
         split = None
         if len(members) >= max(_FEWEST_SPLIT, 2 * options.min_size):
             larger = (
-                [m for m in done + pending if len(m) >= CONSTANTS.rarity * len(members)] if options.known_scatter else []
+                [m for m in done + pending if len(m) >= CONSTANTS.rarity * len(members)]
+                if options.known_scatter
+                else []
             )
             evidence, group = best_split(
                 X[members], clusters[members], _residuals(X, larger, members, noise), options
@@ -250,7 +252,11 @@ def merge_insignificant(
             value = -np.inf
             if size[name] >= options.min_size:
                 both = np.concatenate([members[name], members[near]])
-                frequent = [m for m in members if len(m) >= CONSTANTS.rarity * len(both)] if options.known_scatter else []
+                frequent = (
+                    [m for m in members if len(m) >= CONSTANTS.rarity * len(both)]
+                    if options.known_scatter
+                    else []
+                )
                 own = np.arange(len(both)) < size[name]
                 value = split_evidence(
                     X[both],

@@ -112,7 +112,7 @@ def test_neighbours_of_a_minority_kind_are_listed_with_distance_and_angle():
     dopant = int(cKDTree(points).query([180, 150])[1])
     kinds = kinds ^ kinds[dopant]  # the dopant replaces kind 0
     kinds[dopant] = 2
-    found = Sublattices.of(around(points), kinds).surroundings(around(points), kinds)
+    found = Sublattices.of(around(points), kinds).surroundings(around(points), kinds, np.ones(len(kinds)))
     assert (found.kinds == 2).all()
     assert (found.n_atoms, found.n_kinds) == (len(points), 3)
     offset = SPACING * found.distance[:, None] * np.column_stack([np.cos(found.angle), np.sin(found.angle)])
@@ -230,7 +230,7 @@ def test_what_a_substitution_changes_around_it_is_explained_and_removed(radius, 
     image, points, kinds = doped(missing)
     neighbours = around(points)
     moments = get_moments(image, points, ZernikeBasis(8, radius * SPACING), spacing=SPACING)
-    surroundings = Sublattices.of(neighbours, kinds).surroundings(neighbours, kinds)
+    surroundings = Sublattices.of(neighbours, kinds).surroundings(neighbours, kinds, np.ones(len(kinds)))
     known = np.asarray(moments.valid) & (np.asarray(moments.coverage) > 0.99)
     effects = NeighbourEffects.fit(surroundings, moments.values, moments.modes, kinds, known, radius)
     removed = effects.remove(surroundings, moments.values, moments.modes)
@@ -256,7 +256,12 @@ def test_effects_are_those_of_the_atoms_that_are_asked_about():
     for picture, xy in ((image, points), (turned, other)):
         neighbours = Neighbourhoods.of(xy, picture.shape, SPACING)
         moments = get_moments(picture, xy, ZernikeBasis(8, radius * SPACING), spacing=SPACING)
-        found.append((moments, Sublattices.of(neighbours, other_kinds).surroundings(neighbours, kinds)))
+        found.append(
+            (
+                moments,
+                Sublattices.of(neighbours, other_kinds).surroundings(neighbours, kinds, np.ones(len(kinds))),
+            )
+        )
     moments, surroundings = found[0]
     known = np.asarray(moments.coverage) > 0.99
     effects = NeighbourEffects.fit(surroundings, moments.values, moments.modes, kinds, known, radius)

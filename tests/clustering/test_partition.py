@@ -73,7 +73,8 @@ def test_bright_columns_scatter_more_and_are_one_motif():
         rng = np.random.default_rng(seed)
         X, truth = motifs((320, 300, 40), seed, 25.0)
         X[truth == 2] += rng.normal(size=(40, D)) * np.sqrt(3)
-        labels, _ = divide(X, truth, one(len(X)), options(True))
+        noise = np.where(truth == 2, 4.0, 1.0)
+        labels, _ = divide(X, truth, one(len(X)), options(True), noise)
         split += int(labels.max() > 2)
     assert split == 0
 

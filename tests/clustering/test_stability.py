@@ -76,7 +76,7 @@ def test_motifs_of_an_image_are_there_again():
     with pytest.raises(ValueError, match="n_seeds"):
         motifs.get_stability(1)
     other, _ = data.monolayer(shape=(180, 212), random_state=5)
-    with pytest.raises(ValueError, match="learned elsewhere"):
+    with pytest.raises(ValueError, match="on a sample or on another image"):
         motifs.predict(other, show_progressbar=False).get_stability()
     both = image.deepcopy().find_motifs(detectors=image.deepcopy(), radius=0.6, show_progressbar=False)
     with pytest.raises(ValueError, match="several detectors"):
