@@ -23,7 +23,7 @@ class ClusteringConstants:
     #: Points below which `few_dimensions` are tried and twice as many folds are made.
     few: int = 60
     #: Points for each principal axis, at least: a covariance of fewer is not known.
-    points_per_axis: int = 8
+    points_per_axis: int = 20
     #: Variance added to covariances of features, in squared units of the noise.
     ridge: float = 0.2
     #: Folds of the cross-fitting.

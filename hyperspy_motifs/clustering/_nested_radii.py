@@ -25,7 +25,7 @@ from ._motif_tree import MotifTree, merging_order
 from ._neighbour_effects import Explanation
 from ._neighbourhood_features import NeighbourhoodFeatures, fit_crosstalk, layout_of
 from ._partition import PartitionOptions, partition
-from ._site_classifier import SiteClassifier, sites_of_kinds
+from ._site_classifier import SiteClassifier, sites_mix, sites_of_kinds
 from ._tree_builder import TreeBuilder
 
 RADII = (0.6, 1.2, 1.7, 2.4)
@@ -373,13 +373,17 @@ class NestedRadii:
         # Two sites are left to the image, which shows displacements as well.
         if sites is None or np.bincount(sites.kind).max() < _FEWEST_SITES:
             return None
+        merged = kind_of[kinds]
+        found = SiteClassifier.fit(sites, neighbours, merged)
+        if not sites_mix(neighbours, merged, found.classify(neighbours, merged)[0]):
+            return None
         self._models[self.radii_[0]] = RadiusModel(
             first.unit,
             first.crosstalk,
             mixtures=first.mixtures,
             names=kind_of[np.minimum(first.names, len(kind_of) - 1)],
         )
-        return SiteClassifier.fit(sites, neighbours, kind_of[kinds])
+        return found
 
     def _drop_unused(self) -> None:
         """Keep the mixtures of the radius of the motifs and of the kinds alone."""

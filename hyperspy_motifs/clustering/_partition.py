@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ._axes import axes_of, scatter, tried_dimensions
+from ._axes import axes_of, tried_dimensions
 from ._constants import CONSTANTS
 from ._mixture import MotifMixture
 from ._proposals import cut_between, first_candidates, refined_candidates
 from ._split_test import (
+    FrequentMotifs,
     fold_numbers,
     held_out_positions,
     known_scatter_evidence,
@@ -100,7 +101,7 @@ def divide(
                 else []
             )
             evidence, group = best_split(
-                X[members], clusters[members], _residuals(X, larger, members, noise), options
+                X[members], clusters[members], _frequent(X, larger, members, noise), options
             )
             split = group if evidence >= options.threshold(len(pending) + len(done) + 1) else None
         if split is None:
@@ -117,7 +118,7 @@ def divide(
 def best_split(
     X: NDArray[np.float64],
     clusters: NDArray[np.integer],
-    residuals: NDArray[np.float64] | None,
+    frequent: FrequentMotifs | None,
     options: PartitionOptions,
 ) -> tuple[float, NDArray[np.bool_]]:
     """Return the logarithm of the e-value that points are two groups, and the rarer of the two.
@@ -126,8 +127,8 @@ def best_split(
     ----------
     X : ndarray, shape (n, d)
     clusters : ndarray of int, shape (n,)
-    residuals : ndarray, shape (m, d), or None
-        Of the points of more frequent motifs.
+    frequent : FrequentMotifs or None
+        More frequent motifs, where they show the scatter of a motif.
     options : PartitionOptions
     """
     n = len(X)
@@ -159,11 +160,9 @@ def best_split(
     total = log_mean(values)
     best = int(order[0])
     group = cut_between(positions[best], groups[best], 2)
-    known = None if residuals is None else scatter(residuals @ axes.vectors)
+    known = None if frequent is None else frequent.projected(X)
     if known is not None:
-        total, other = _with_known_scatter(
-            P, groups, dimensions, order[:_KNOWN_TESTED], known, total, options
-        )
+        total, other = _with_known_scatter(*known, groups[order[:_KNOWN_TESTED]], total, options)
         group = group if other is None else other
     if min(group.sum(), n - group.sum()) < options.min_size:
         return -np.inf, nothing
@@ -193,25 +192,23 @@ def _evidence_of(
 
 
 def _with_known_scatter(
-    P: NDArray[np.float64],
+    points: NDArray[np.float64],
+    covariance: NDArray[np.float64],
     groups: NDArray[np.bool_],
-    dimensions: NDArray[np.int64],
-    chosen: NDArray[np.int64],
-    known: NDArray[np.float64],
     evidence: float,
     options: PartitionOptions,
 ) -> tuple[float, NDArray[np.bool_] | None]:
     """Evidence with that against a known scatter; the group if that is the stronger one."""
     best, group = -np.inf, None
-    for number in chosen:
-        k = int(dimensions[number])
+    candidates = [*groups, points[:, 0] > np.median(points[:, 0])]
+    for candidate in candidates:
         values = []
         for partition in range(CONSTANTS.splits):
-            fold, n_folds = fold_numbers(len(P), options.random_state, partition)
-            values.append(known_scatter_evidence(P[:, :k], known[:k, :k], groups[number], fold, n_folds))
-        value = log_mean(values) - float(np.log(len(chosen)))
+            fold, n_folds = fold_numbers(len(points), options.random_state, partition)
+            values.append(known_scatter_evidence(points, covariance, candidate, fold, n_folds))
+        value = log_mean(values) - float(np.log(len(candidates)))
         if value > best:
-            best, group = value, groups[number]
+            best, group = value, cut_between(points[:, 0], candidate, 2)
     return log_mean([evidence, best]), group if best > evidence else None
 
 
@@ -262,7 +259,7 @@ def merge_insignificant(
                     X[both],
                     own,
                     options.random_state,
-                    _residuals(X, frequent, both, noise),
+                    _frequent(X, frequent, both, noise),
                     options.tail_exponent,
                 )
             if value >= np.log(1 / options.alpha):
@@ -325,17 +322,18 @@ def partition(
     return mixtures, evidence
 
 
-def _residuals(
+def _frequent(
     X: NDArray[np.float64],
     groups: list[NDArray[np.int64]],
     members: NDArray[np.int64],
     noise: NDArray[np.floating] | None,
-) -> NDArray[np.float64] | None:
-    """Features of points about the means of their groups, as though they had the noise of `members` if that is larger."""
+) -> FrequentMotifs | None:
+    """Motifs with the features of their points, as though these had the noise of `members` if that is larger."""
     if not groups:
         return None
-    apart = np.concatenate([X[m] - X[m].mean(axis=0) for m in groups])
+    means = np.array([X[m].mean(axis=0) for m in groups])
+    apart = np.concatenate([X[m] - mean for m, mean in zip(groups, means, strict=True)])
     if noise is None:
-        return apart
+        return FrequentMotifs(means, apart)
     ratio = float(np.mean(noise[members]) / np.mean(noise[np.concatenate(groups)]))
-    return apart * np.sqrt(max(ratio, 1.0))
+    return FrequentMotifs(means, apart * np.sqrt(max(ratio, 1.0)))

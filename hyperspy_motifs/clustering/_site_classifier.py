@@ -83,6 +83,23 @@ class SiteClassifier:
         return own, odds, 2 * fits.costs[np.arange(len(own)), own] / k[own], int(np.median(k))
 
 
+def sites_mix(neighbours: Neighbourhoods, kinds: NDArray[np.integer], sites: NDArray[np.integer]) -> bool:
+    """Whether neighbours of one kind share their site no more often than by chance, as in the cell of a crystal.
+
+    Where a lattice is strained, or its scan distorted, atoms that lie near one another, or in one row, look alike.
+    """
+    atom, place = np.nonzero((neighbours.neighbours >= 0) & np.isfinite(neighbours.offsets[..., 0]))
+    other = neighbours.neighbours[atom, place]
+    of_kind = kinds[atom] == kinds[other]
+    atom, other = atom[of_kind], other[of_kind]
+    chance = np.zeros(len(sites))
+    for kind in np.unique(kinds):
+        here = kinds == kind
+        share = np.bincount(sites[here]) / here.sum()
+        chance[here] = share[sites[here]]
+    return bool(np.mean(sites[atom] == sites[other]) <= np.mean(chance[atom])) if len(atom) else False
+
+
 def merged_kinds(merges: list[tuple[int, int, float]], n_kinds: int) -> NDArray[np.int32]:
     """Return the number (k,) of each kind after those less than five spreads apart were merged.
 

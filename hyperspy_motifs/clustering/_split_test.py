@@ -73,6 +73,30 @@ class Evidence:
     each: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class FrequentMotifs:
+    """Motifs that are so much more frequent than a group that they show the scatter of a motif.
+
+    Attributes
+    ----------
+    means : ndarray, shape (g, d)
+    residuals : ndarray, shape (m, d)
+        Features of their atoms about the means.
+    """
+
+    means: NDArray[np.float64]
+    residuals: NDArray[np.float64]
+
+    def projected(self, X: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Return the points (n, k) along the directions from these motifs to their mean, and the scatter (k, k) there.
+
+        The mean of a group says nothing of the scatter of its points, so that these directions are not chosen by it.
+        """
+        directions = np.linalg.qr((self.means - X.mean(axis=0)).T)[0]
+        known = scatter(self.residuals @ directions)
+        return None if known is None else ((X - X.mean(axis=0)) @ directions, known)
+
+
 def fold_numbers(n: int, random_state: int, number: int) -> tuple[NDArray[np.int64], int]:
     """Return the fold of each of `n` points, and how many folds there are, for one of several random partitions."""
     k = 2 * CONSTANTS.folds if n < CONSTANTS.few else CONSTANTS.folds
@@ -270,7 +294,7 @@ def split_evidence(
     X: NDArray[np.float64],
     group: NDArray[np.bool_],
     random_state: int = 0,
-    residuals: NDArray[np.float64] | None = None,
+    frequent: FrequentMotifs | None = None,
     tail_exponent: float = CONSTANTS.tail_exponent,
 ) -> float:
     """Return the logarithm of the e-value that `group` and the rest of the points are two motifs.
@@ -282,8 +306,8 @@ def split_evidence(
     group : ndarray of bool, shape (n,)
     random_state : int
         Of the folds.
-    residuals : ndarray, shape (m, d), optional
-        Of the atoms of more frequent motifs, where the scatter of a motif is known.
+    frequent : FrequentMotifs, optional
+        More frequent motifs, where they show the scatter of a motif.
     tail_exponent : float
         See `valley_evidence`.
 
@@ -292,21 +316,17 @@ def split_evidence(
     float
         At least ``log(1 / alpha)`` where one motif is rejected at the level alpha.
     """
-    axes = axes_of(X)
-    P = axes.apply(X)
-    known = None if residuals is None else scatter(residuals @ axes.vectors)
+    P = axes_of(X).apply(X)
+    known = None if frequent is None else frequent.projected(X)
     found = []
-    for k in tried_dimensions(len(X), P.shape[1]):
-        for number in range(CONSTANTS.splits):
-            fold, n_folds = fold_numbers(len(X), random_state, number)
+    for number in range(CONSTANTS.splits):
+        fold, n_folds = fold_numbers(len(X), random_state, number)
+        for k in tried_dimensions(len(X), P.shape[1]):
             positions, kept = held_out_positions(P[:, :k], group[None], fold, n_folds)
-            found.append(
-                float(valley_evidence(positions, group[None], fold, n_folds, tail_exponent).each[0])
-                if len(kept)
-                else -np.inf
-            )
-            if known is not None:
-                found.append(known_scatter_evidence(P[:, :k], known[:k, :k], group, fold, n_folds))
+            evidence = valley_evidence(positions, group[None], fold, n_folds, tail_exponent).each
+            found.append(float(evidence[0]) if len(kept) else -np.inf)
+        if known is not None:
+            found.append(known_scatter_evidence(*known, group, fold, n_folds))
     return log_mean(found)
 
 

@@ -113,11 +113,13 @@ def _environments(motifs: Any) -> list[str]:
 
 
 def _uncertain(motifs: Any) -> list[str]:
-    """Atoms that are uncertain, or truncated by the border."""
+    """How many atoms are uncertain, and how many are truncated."""
     doubtful = int(np.count_nonzero(motifs.probabilities < 0.5))
     truncated = int(np.count_nonzero(motifs.truncated))
+    if not doubtful and not truncated:
+        return []
     return [
-        f"{doubtful} atoms are uncertain (probability below 0.5), {truncated} are truncated by the border"
+        f"{doubtful} atoms are uncertain (probability below 0.5); the border cuts the discs of {truncated}"
     ]
 
 

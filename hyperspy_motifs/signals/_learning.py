@@ -77,8 +77,10 @@ def learn(
         "continuity": {"kind": str(found.kind), "certainty": float(found.certainty)},
         "regions": continuous,
     }
-    choice = _choice(model, options["radius"], options["n_motifs"], regions=continuous)
-    return Learned(source, model, *choice, continuity)
+    chosen, labels, sure, reason = _choice(model, options["radius"], options["n_motifs"], regions=continuous)
+    # In the precision that is stored for every radius.
+    probabilities = sure.astype(np.float32).astype(np.float64)
+    return Learned(source, model, chosen, labels, probabilities, reason, continuity)
 
 
 def learn_on_sample(

@@ -114,7 +114,7 @@ def test_neighbours_of_a_minority_kind_are_listed_with_distance_and_angle():
     kinds[dopant] = 2
     found = Sublattices.of(around(points), kinds).surroundings(around(points), kinds, np.ones(len(kinds)))
     assert (found.kinds == 2).all()
-    assert (found.n_atoms, found.n_kinds) == (len(points), 3)
+    assert (found.n_atoms, found.n_kinds) == (len(points), 4)  # outliers are a kind of their own
     offset = SPACING * found.distance[:, None] * np.column_stack([np.cos(found.angle), np.sin(found.angle)])
     assert_allclose(points[found.atoms] + offset, np.tile(points[dopant], (len(found.atoms), 1)), atol=1e-9)
     nearest = found.counts(2, 0.0, 1.2)
