@@ -5,6 +5,7 @@ import pytest
 
 from hyperspy_motifs.clustering import split_evidence
 from hyperspy_motifs.clustering._partition import PartitionOptions, best_split, divide
+from hyperspy_motifs.clustering._split_test import FrequentMotifs
 
 KINDS = ("Gaussian", "uniform", "skewed", "Student's t", "sloped")
 
@@ -114,22 +115,31 @@ def test_one_outlier_is_no_group():
         assert evidence < np.log(100)
 
 
+def frequent_along(X, group, seed):
+    """A frequent motif of unit scatter, further out in the direction in which the two halves of X differ."""
+    direction = X[group].mean(axis=0) - X[~group].mean(axis=0)
+    residuals = np.random.default_rng(100 + seed).normal(size=(1300, X.shape[1]))
+    return FrequentMotifs((X.mean(axis=0) + 4 * direction)[None], residuals)
+
+
 @pytest.mark.parametrize("spreads", [2.2, 2.5])
 def test_a_known_scatter_separates_what_the_density_does_not(spreads):
     """Two groups so near that there is no valley between them: their scatter alone shows that they are two."""
     for seed in range(5):
         X, group = two_groups((190, 120), spreads, seed)
-        residuals = np.random.default_rng(100 + seed).normal(size=(1300, X.shape[1]))
         assert split_evidence(X, group) < np.log(100)
-        assert split_evidence(X, group, residuals=residuals) > np.log(100)
+        assert split_evidence(X, group, frequent=frequent_along(X, group, seed)) > np.log(100)
 
 
 def test_a_known_scatter_does_not_divide_one_group():
     evidence = []
     for seed in range(60):
         X = cloud("Gaussian", 300 + seed, n=(60, 170)[seed % 2])
+        halves = cut(X, (0.5, 0.1)[seed % 3 == 0])
         residuals = np.random.default_rng(seed).normal(size=(900, X.shape[1]))
-        evidence.append(split_evidence(X, cut(X, (0.5, 0.1)[seed % 3 == 0]), residuals=residuals))
+        # Where another motif lies says nothing of these points.
+        frequent = FrequentMotifs(np.full((1, X.shape[1]), 9.0), residuals)
+        evidence.append(split_evidence(X, halves, frequent=frequent))
     for alpha in (0.1, 0.01):
         assert not too_many(evidence, alpha)
 

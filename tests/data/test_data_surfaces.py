@@ -91,7 +91,7 @@ def test_a_surface_refuses_what_cannot_be(wrong):
 @pytest.fixture(scope="module")
 def scan():
     image, truth = silicon_7x7(
-        vacancies=0.025, reacted=0.04, rotation=23.0, drift=(6.0, -5.0), tilt=(0.05, -0.03), streaks=3,
+        vacancies=0.025, reacted=0.1, rotation=23.0, drift=(6.0, -5.0), tilt=(0.05, -0.03), streaks=3,
         shape=(330, 360), random_state=4,
     )  # fmt: skip
     # A radius with only the adatom: heights separate the halves and reacted adatoms.
