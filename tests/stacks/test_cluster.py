@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import dask
 import dask.array as da
 import hyperspy.api as hs
 import numpy as np
@@ -31,6 +32,15 @@ N = 12
 def images():
     rng = np.random.default_rng(5)
     return rng.normal(size=(N, 20, 30))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def scheduler_of_before():
+    """Clients that are closed in another order than they were opened leave dask a scheduler that is gone."""
+    before = dask.config.get("scheduler", None)
+    yield
+    if before is None:
+        dask.config.config.pop("scheduler", None)
 
 
 @pytest.fixture(scope="module")
