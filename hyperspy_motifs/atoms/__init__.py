@@ -1,4 +1,4 @@
-"""Positions of atomic columns: separation, polarity, finding, sub-pixel refinement."""
+"""Positions of atomic columns: separation, polarity, detection, sub-pixel refinement."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The only place where atomap is imported, and only when it is used: its import takes seconds."""
+"""The only module that imports atomap, and only on use: the import takes seconds."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-# The finder makes several copies of what it is given: larger images are given to it in bands of so many pixels.
+# The finder makes several copies of its input: larger images are processed in bands of this many pixels.
 _BAND_PIXELS = 2**24
-# Okabe and Ito: eight colours that the colour-blind tell apart; black comes last.
+# Okabe and Ito: eight colours that colour-blind readers can distinguish; black comes last.
 _COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#000000")
 
 
 def peaks_by_atomap(response: np.ndarray) -> np.ndarray:
-    """All maxima of a prepared image by atomap's ``get_atom_positions``.
+    """Find all maxima of a prepared image with atomap's ``get_atom_positions``.
 
     Parameters
     ----------
@@ -33,11 +33,11 @@ def peaks_by_atomap(response: np.ndarray) -> np.ndarray:
     height = max(_BAND_PIXELS // response.shape[1], 1)
     bands = []
     for top in range(0, len(response), height):
-        # With a row of each neighbour: what is highest there is no maximum of this band.
+        # Each band includes one row of each neighbour, so that a maximum at its edge is compared with both sides.
         first, last = max(top - 1, 0), min(top + height + 1, len(response))
         # A larger separation would compare each maximum with the flanks of its neighbours and lose the faint
-        # ones: the prepared image is smooth, so its maxima are as far apart as columns are. The finder leaves
-        # out a frame as wide as the separation, where columns are as good as anywhere: hence the padding.
+        # ones. The prepared image is smooth, so its maxima are as far apart as columns are. The finder ignores a
+        # margin as wide as the separation, where columns are equally reliable: hence the padding.
         padded = np.pad(response[first:last] - lowest, 1)
         found = get_atom_positions(SimpleNamespace(data=padded), separation=1, threshold_rel=0.0)
         band = np.asarray(found, float).reshape(-1, 2) + np.array([-1.0, first - 1.0])
@@ -50,7 +50,7 @@ def peaks_by_atomap(response: np.ndarray) -> np.ndarray:
 
 
 def positions_from_atomap(lattice: Any) -> np.ndarray:
-    """Positions of an atomap ``Sublattice`` or of all sublattices of an ``Atom_Lattice``.
+    """Return the positions of an atomap ``Sublattice`` or of all sublattices of an ``Atom_Lattice``.
 
     Parameters
     ----------
@@ -59,12 +59,12 @@ def positions_from_atomap(lattice: Any) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n, 2)
-        x (column), y (row) in pixels, as atomap has them.
+        x (column), y (row) in pixels, in the order of atomap.
 
     Raises
     ------
     TypeError
-        When the object is neither.
+        If the object is neither.
     """
     if hasattr(lattice, "sublattice_list"):
         parts = [positions_from_atomap(sublattice) for sublattice in lattice.sublattice_list]
@@ -85,7 +85,7 @@ def to_atom_lattice(
     units: str = "pixel",
     names: Sequence[str] | None = None,
 ) -> Any:
-    """atomap's ``Atom_Lattice`` with one sublattice for each label.
+    """Create atomap's ``Atom_Lattice`` with one sublattice for each label.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def to_atom_lattice(
     positions : array_like of shape (n, 2)
         x (column), y (row) in pixels.
     labels : array_like of int of shape (n,), optional
-        By default all columns make one sublattice.
+        By default all columns form one sublattice.
     pixel_size : float
         In `units`.
     units : str
@@ -103,13 +103,13 @@ def to_atom_lattice(
     Returns
     -------
     atomap.atom_lattice.Atom_Lattice
-        Its sublattices are in the order of the labels. atomap's neighbour search, which comes before its zone
-        axes, asks for nine columns or more in a sublattice.
+        Its sublattices are in the order of the labels. atomap's neighbour search, which precedes its zone axes,
+        needs at least nine columns in a sublattice.
 
     Raises
     ------
     ValueError
-        When the numbers of positions, labels and names do not agree.
+        If the numbers of positions, labels and names do not agree.
     """
     points = np.asarray(positions, float).reshape(-1, 2)
     classes = np.zeros(len(points), int) if labels is None else np.asarray(labels)
@@ -140,23 +140,23 @@ def to_atom_lattice(
 
 
 def refine_by_atomap(image: np.ndarray, positions: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Fit parameters of atomap's own two-dimensional Gaussian refinement, one column after the other.
+    """Refine columns one by one with atomap's two-dimensional Gaussian fit, and return the parameters.
 
     Parameters
     ----------
     image : ndarray of shape (rows, columns)
-        With bright columns.
+        Image with bright columns.
     positions : ndarray of shape (n, 2)
         x, y in pixels.
     radii : ndarray of shape (n,)
-        Of the disc that is fitted, pixels.
+        Radius of the disc of each fit, in pixels.
 
     Returns
     -------
     ndarray of shape (n, 6)
         x, y, sigma_x, sigma_y, rotation (radians) and amplitude.
     """
-    # Not from atomap.sublattice: that import only works after others (it is circular).
+    # Not imported from atomap.sublattice: that import is circular and only works after others.
     from atomap.api import Sublattice
 
     data = np.asarray(image, float)

@@ -1,4 +1,4 @@
-"""What is known about the atomic columns of one image."""
+"""Measured properties of the atomic columns of one image."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class Atoms:
     positions : ndarray of shape (n, 2)
         Pixel centres lie at integers.
     amplitude : ndarray of shape (n,)
-        Height over the local background; negative for dark columns.
+        Height above the local background; negative for dark columns.
     sigma : ndarray of shape (n, 2)
         Standard deviations along the long and the short axis of the column.
     ellipticity : ndarray of shape (n,)
-        Long over short axis, 1 for a round column.
+        Ratio of the long to the short axis, 1 for a round column.
     angle : ndarray of shape (n,)
-        Of the long axis, radians from x towards y (downwards in the image), in [0, pi).
+        Angle of the long axis, radians from x towards y (downwards in the image), in [0, pi).
     background : ndarray of shape (n,)
     uncertainty : ndarray of shape (n, 2)
-        Standard deviation of x and y from the covariance of the fit; NaN where nothing was fitted.
+        Standard deviation of x and y from the covariance of the fit; NaN without a fit.
     fitted : ndarray of bool of shape (n,)
-        False where the fit failed and the position is the centre of mass, or where no fit was asked for.
+        False if the fit failed and the position is the centre of mass, or if no fit was requested.
     separation : float
         Typical nearest-neighbour distance.
     separation_certainty : float
@@ -54,7 +54,7 @@ class Atoms:
         return len(self.positions)
 
     def select(self, which: np.ndarray) -> Atoms:
-        """The atoms of a boolean mask or an index array."""
+        """Return the atoms of a boolean mask or an index array."""
         per_atom = (
             "positions", "amplitude", "sigma", "ellipticity", "angle", "background", "uncertainty", "fitted",
         )  # fmt: skip

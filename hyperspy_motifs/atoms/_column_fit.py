@@ -1,4 +1,4 @@
-"""Gaussian columns on local backgrounds, fitted to one image together."""
+"""Simultaneous fit of Gaussian columns on local backgrounds to one image."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ from hyperspy_motifs.threads import over_rows
 
 _START_WIDTH = 0.22
 _PASSES = 8
-# Passes end when positions move by less than this part of their uncertainty, or of a pixel.
+# Passes end when positions move by less than this fraction of their uncertainty, or of a pixel.
 _SETTLED = 0.1
 _SETTLED_PIXELS = 0.003
-# Levenberg-Marquardt steps in each pass, and the relative gain at which they end.
+# Levenberg-Marquardt steps in each pass, and the relative improvement below which they end.
 _STEPS = np.array([6.0, 1e-5])
 _LINEAR_PASSES = 3
-# A pass after which the typical residual variance is this many times the least so far is undone, and half of
-# each step taken from there on, down to the least part. Twice what three parameters of the shape can
-# explain of the noise in a disc is allowed for, as they are held more or less firmly from pass to pass.
+# If the typical residual variance after a pass is this many times the smallest so far, the pass is undone. From then
+# on half of each step is taken, down to the smallest fraction. The limit allows for twice the part of the noise in a
+# disc that three shape parameters can explain, because their constraint varies from pass to pass.
 _WORSE = 1.02
 _FREEDOM = 2 * 3 / np.pi
 _LEAST_DAMPING = 0.1
 _FURTHEST_SHIFT = 0.3
-# A fit that leaves less of a column than this part of the typical one has found none.
+# A fit that leaves less than this fraction of the typical column has not found a column.
 _LEAST_AMPLITUDE = 1e-3
 _REACH = 2.2
 
 
 class ColumnFit:
-    """Gaussian columns on local backgrounds, fitted to one image together.
+    """Simultaneous fit of Gaussian columns on local backgrounds to one image.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class ColumnFit:
     sign : 1.0 or -1.0
         -1 for dark columns.
     width : float, optional
-        Standard deviation of the columns in pixels to start from.
+        Initial standard deviation of the columns in pixels.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class ColumnFit:
         self.parameters[:, 3] = self.parameters[:, 5] = self.common
         self._strength, self._scatter = 0.0, WIDEST_SHAPES
         self.noise: NoiseSpectrum | None = None
-        # Part of each step that is taken; less than 1 where whole steps overshoot.
+        # Fraction of each step that is taken; less than 1 where full steps overshoot.
         self._damping = 1.0
         self.table: tuple[np.ndarray, np.ndarray]
         self._update_neighbours()
@@ -100,13 +100,13 @@ class ColumnFit:
 
     def _disc_radii(self):
         wide = np.clip(0.75 * self._nearest, max(2.0, 0.45 * self.separation), 0.9 * self.separation)
-        # Beyond 3 widths a disc holds nothing of the column and ever more of what lies between.
+        # Beyond 3 widths a disc contains no signal of the column, and more and more of the area between columns.
         return np.minimum(wide, np.maximum(3.0 / np.sqrt(self.common), 2.0))
 
     def measure_amplitudes(self, passes: int = _LINEAR_PASSES, which: np.ndarray | None = None) -> np.ndarray:
-        """Amplitudes at fixed places and shapes, of all columns or of the indices `which`.
+        """Measure amplitudes at fixed positions and shapes, of all columns or of the indices `which`.
 
-        Returns the significance of each over the noise.
+        Returns the significance of each amplitude relative to the noise.
         """
         if which is None:
             which = np.arange(len(self.start))
@@ -130,7 +130,7 @@ class ColumnFit:
             )
             self.parameters = new
         self.variance[which] = variance[which, 0]
-        # The residual of one small disc is itself noisy: its mean with the typical one.
+        # The residual of one small disc is noisy: it is averaged with the typical residual.
         noise = 0.5 * (self.variance + median_of_known(self.variance))[which]
         with np.errstate(divide="ignore", invalid="ignore"):
             significance = self.parameters[which, 0] / np.sqrt(
@@ -139,15 +139,16 @@ class ColumnFit:
         return np.nan_to_num(significance, posinf=np.inf)
 
     def measure_noise(self) -> NoiseSpectrum:
-        """Measure the spectrum of the noise in what the columns leave of the image, and take it into account from here on."""
+        """Measure the noise spectrum in the residual of the columns, and use it from then on."""
         rest = self.residual()
         self.noise = NoiseSpectrum.of_windows(rest[window] for window in tiles(rest.shape))
         return self.noise
 
     def _correlation(self):
-        """Variances of amplitude, x and y by the noise as it is, over those by white noise of the residual variance; 1 or more.
+        """Return the ratio, at least 1, of the variances of amplitude, x and y for the actual noise to those for white noise.
 
-        Correlated noise has more of its power where columns have theirs, and less of it shows in a disc.
+        The white noise has the residual variance. Correlated noise has more power at the frequencies of the columns, and
+        a disc shows less of it.
         """
         misfit = median_of_known(self.variance)
         if self.noise is None or not misfit > 0:
@@ -162,10 +163,10 @@ class ColumnFit:
         return np.maximum(factors, 1.0)
 
     def refine(self, passes: int = _PASSES, final: bool = True) -> None:
-        """Passes of Gaussian fits; columns whose fit fails get their centre of mass.
+        """Run passes of Gaussian fits; columns whose fit fails get their centre of mass.
 
-        What is known of the common shape is kept for the next call; unless that is the `final` one, uncertainties
-        are left out.
+        The estimate of the common shape is kept for the next call. Uncertainties are computed only if this call is
+        the `final` one.
         """
         n = len(self.parameters)
         sample = spread_sample(n)
@@ -227,7 +228,7 @@ class ColumnFit:
             self._strength = misfit / self._scatter**2
             radius = float(np.median(self.radii))
             if misfit > (_WORSE + _FREEDOM / radius**2) * best[0] and radius > 0.98 * best[1]:
-                # Columns that overlap much, each fitted to what the others leave, overshoot together.
+                # Columns with strong overlap, each fitted to the residual of the others, overshoot together.
                 _, _, self.parameters, lost, self.common, self._scatter, self._strength = best
                 self._damping *= 0.5
                 if self._damping < _LEAST_DAMPING:
@@ -235,7 +236,7 @@ class ColumnFit:
                 continue
             if misfit < best[0] or radius < 0.98 * best[1]:
                 best = self._state(misfit, lost)
-            # The uncertainty of the position of a Gaussian is its width times that of its amplitude, over it.
+            # Position uncertainty of a Gaussian: its width times the relative uncertainty of its amplitude.
             doubt = median_of_known(np.sqrt(spread[:, 0]) / new[chosen, 0]) / np.sqrt(self.common)
             if moved < max(_SETTLED * doubt, _SETTLED_PIXELS):
                 break
@@ -279,7 +280,7 @@ class ColumnFit:
         )
 
     def extend(self, positions: np.ndarray) -> None:
-        """Add columns of the common shape at `positions` (n, 2); their amplitudes are yet to be measured."""
+        """Add columns of the common shape at `positions` (n, 2); their amplitudes are still to be measured."""
         n = len(positions)
         added = np.zeros((n, 7))
         added[:, 1:3] = positions
@@ -294,12 +295,12 @@ class ColumnFit:
         self._update_neighbours()
 
     def rescale(self, separation: float) -> None:
-        """Work with another separation (pixels), as where sites between the columns were added."""
+        """Set another separation (pixels), for example after sites between the columns were added."""
         self.separation = separation
         self._update_neighbours()
 
     def with_neighbours(self, which: np.ndarray) -> np.ndarray:
-        """Indices, ascending, of the columns `which` and of all their neighbours."""
+        """Return the ascending indices of the columns `which` and of all their neighbours."""
         starts, neighbours = self.table
         mask = np.zeros(len(self.start), bool)
         mask[which] = True
@@ -308,7 +309,7 @@ class ColumnFit:
         return np.flatnonzero(mask)
 
     def keep(self, which: np.ndarray) -> None:
-        """Drop the columns that are not in the mask `which`."""
+        """Remove the columns that are not in the mask `which`."""
         if which.all():
             return
         for name in ("start", "parameters", "fitted", "variance", "uncertainty"):
@@ -318,14 +319,14 @@ class ColumnFit:
         self._update_radii()
 
     def copy(self) -> ColumnFit:
-        """The same columns on the same image; neither changes with the other."""
+        """Return an independent copy of the columns, on the same image."""
         twin = copy.copy(self)
         for name in ("start", "parameters", "fitted", "variance", "uncertainty"):
             setattr(twin, name, getattr(self, name).copy())
         return twin
 
     def residual(self) -> np.ndarray:
-        """``sign * image`` less all columns; their backgrounds stay."""
+        """Return ``sign * image`` minus all columns; their backgrounds remain."""
         rest = self.image.copy()
         subtract_columns(rest, self.parameters)
         return rest
@@ -363,7 +364,7 @@ class ColumnFit:
         self.parameters[indices, 1:3] = np.where(near[:, None], centres, start)
 
     def refine_with_atomap(self) -> None:
-        """Positions and shapes by atomap; its fits say nothing of their uncertainty."""
+        """Refine positions and shapes with atomap; its fits give no uncertainties."""
         nearest = cKDTree(self.start).query(self.start, k=2)[0][:, 1]
         found = refine_by_atomap(self.image, self.start, np.maximum(0.4 * nearest, 1.5))
         near = np.hypot(*(found[:, :2] - self.start).T) < _FURTHEST_SHIFT * self.separation
@@ -384,14 +385,14 @@ class ColumnFit:
         return ~sound | (shift > _FURTHEST_SHIFT * self.separation)
 
     def _restart(self, which):
-        """Parameters of columns set back to where they began, with the common shape."""
+        """Return the parameters of columns reset to their start positions, with the common shape."""
         back = self.parameters[which].copy()
         back[:, 1:3] = self.start[which]
         back[:, 3:6] = self.common, 0.0, self.common
         return back
 
     def atoms(self) -> Atoms:
-        """The columns as they stand."""
+        """Return the columns in their current state."""
         xx, xy, yy = self.parameters[:, 3:6].T
         middle, half = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
         sigma = 1 / np.sqrt(np.maximum(np.column_stack([middle - half, middle + half]), 1e-12))

@@ -1,18 +1,18 @@
-"""The shape that all columns of an image share, read from fits of each."""
+"""The common shape of all columns of an image, estimated from individual fits."""
 
 from __future__ import annotations
 
 import numpy as np
 
-# Bounds of the scatter of 1/sigma^2 among the columns of one image, over its common value.
+# Bounds of the scatter of 1/sigma^2 among the columns of one image, relative to its common value.
 NARROWEST_SHAPES = 0.05
 WIDEST_SHAPES = 0.4
-# Columns from which noise and common shape are read.
+# Number of columns from which noise and common shape are estimated.
 _SAMPLE = 4000
 
 
 def spread_sample(n):
-    """Indices of columns that stand for all `n`, in ascending order and in no step with any lattice."""
+    """Return ascending indices of columns that represent all `n`, without a period that matches a lattice."""
     if n <= _SAMPLE:
         return np.arange(n)
     golden = (np.sqrt(5) - 1) / 2
@@ -20,15 +20,15 @@ def spread_sample(n):
 
 
 def median_of_known(values):
-    """Median without what is NaN, as of fits that failed; NaN where all are."""
+    """Return the median without NaN, as from failed fits; NaN if all values are NaN."""
     known = values[~np.isnan(values)]
     return float(np.median(known)) if len(known) else float("nan")
 
 
 def shape_scatter(relative_precision, noise_variance, prior_scatter):
-    """True scatter of the columns' shapes: what is seen less what the noise of the fits accounts for.
+    """Estimate the true scatter of the columns' shapes: the observed scatter minus the noise of the fits.
 
-    The fits were drawn towards the common shape by a prior of `prior_scatter`, which is undone first.
+    A prior of `prior_scatter` drew the fits towards the common shape. Its effect is undone first.
     """
     noise = median_of_known(noise_variance)
     if not np.isfinite(noise):
@@ -39,6 +39,6 @@ def shape_scatter(relative_precision, noise_variance, prior_scatter):
 
 
 def common_precision(parameters):
-    """Median of the precisions over the stronger half of the columns."""
+    """Return the median of the precisions over the stronger half of the columns."""
     strong = parameters[parameters[:, 0] >= np.median(parameters[:, 0])]
     return float(np.median(np.sqrt(np.maximum(strong[:, 3] * strong[:, 5] - strong[:, 4] ** 2, 1e-12))))

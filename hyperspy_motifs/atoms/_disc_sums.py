@@ -1,7 +1,7 @@
-"""The pixels of the disc round a column, and sums over the Gaussian in it: compiled, for the kernels of the refinement.
+"""Pixels of the disc around a column, and sums over its Gaussian: compiled functions for the kernels of the refinement.
 
-Along a row of pixels a Gaussian obeys g(j+1) = g(j) r(j), r(j+1) = r(j) exp(-pxx): two exponentials a row instead of one a
-pixel. Rows are walked as parts of arrays: of these numba knows that no index is negative, else it looks at each.
+Along a row of pixels a Gaussian obeys g(j+1) = g(j) r(j), r(j+1) = r(j) exp(-pxx). A row thus needs two exponentials
+instead of one per pixel. Rows are accessed as array slices, so that numba can omit the check for negative indices.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from numba import njit
 
 from hyperspy_motifs.compilation import INNER
 
-#: exp(-8): what a neighbour adds beyond is left out.
+#: exp(-8): smaller contributions of a neighbour are neglected.
 FAINT = 8.0
 
 
 @njit(cache=True, **INNER)
 def open_disc(image, x, y, radius, values, spans):
-    """Copy the disc of `radius` round (x, y) to `values`; returns its top row, left column and height.
+    """Copy the disc of `radius` around (x, y) to `values`; returns its top row, left column and height.
 
-    `spans` (height, 2) takes the first and last column (excluded) of each row, from the left column on.
+    `spans` (height, 2) receives the first and last column (excluded) of each row, relative to the left column.
     """
     height, width = image.shape
     top = max(int(np.ceil(y - radius)), 0)
@@ -70,7 +70,7 @@ def subtract_neighbours(k, columns, radius, starts, neighbours, top, left, rows,
 
 @njit(cache=True, **INNER)
 def moments(p, top, left, rows, values, spans, square, plain, mixed):
-    """Moments of g^2 (to order 4), g and g times residual (to order 2); returns cost, sum of residuals, pixels."""
+    """Compute moments of g^2 (to order 4), g and g times residual (to order 2); returns cost, sum of residuals, pixels."""
     for a in range(5):
         for b in range(5):
             square[a, b] = 0.0
@@ -135,7 +135,7 @@ def moments(p, top, left, rows, values, spans, square, plain, mixed):
 
 @njit(cache=True, **INNER)
 def sums(p, top, left, rows, values, spans):
-    """Sums of g^2, g, g times residual, squared residual and residual, and the number of pixels."""
+    """Return sums of g^2, g, g times residual, squared residual and residual, and the number of pixels."""
     square = plain = mixed = cost = total = 0.0
     n = 0
     decay = np.exp(-p[3])

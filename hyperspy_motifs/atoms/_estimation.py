@@ -1,4 +1,4 @@
-"""Separation, polarity and band-pass scale, read from the image alone."""
+"""Estimation of separation, polarity and band-pass scale from the image alone."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import numpy as np
 
 from hyperspy_motifs.atoms._scan import ScaleScan, scan_scales
 
-# Where in units of the separation the sharper features of an image show in the skewness of its response.
+# Scale, in separations, at which the skewness of the response shows the sharper features of an image.
 _SKEWNESS_SCALE = 0.2
 # Dark columns are the exception (annular bright field).
 _BRIGHT_PRIOR = 0.3
-# Band-pass scale over separation: a compromise of signal to noise (coarser) and resolution (finer).
+# Ratio of band-pass scale to separation: a compromise between signal to noise (coarser) and resolution (finer).
 _MATCHED_RATIO = 0.25
-# Order, see `order_of_sites`: noise has less than this; and the part of the highest that another scale must have.
+# Order, see `order_of_sites`: noise has less than this; and the minimum fraction of the highest order for another scale.
 _GAS = 0.3
 _ORDERED = 0.5
-# What is left of the certainty where finer features answer almost as well.
+# Factor on the certainty if finer features respond almost as strongly.
 _TWO_DISTANCES = 0.3
 
 
 @dataclass(frozen=True)
 class ImageScales:
-    """Estimated separation (pixels), polarity, how sure each is (0 to 1), band-pass scale (pixels) and contrast.
+    """Estimated separation (pixels), polarity, certainty of each (0 to 1), band-pass scale (pixels) and contrast.
 
-    `contrast` is the typical response of a column over the standard deviation of the image.
+    `contrast` is the ratio of the typical response of a column to the standard deviation of the image.
     """
 
     separation: float
@@ -37,13 +37,13 @@ class ImageScales:
 
 
 def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
-    """Separation, polarity and scale of the columns of an image.
+    """Estimate separation, polarity and scale of the columns of an image.
 
-    Maxima and minima of Laplacians of Gaussians are counted over scales. Between the scale of the noise
-    and that of the lattice the same columns answer at every scale: their number and their distances stay. The
-    finest such plateau of each polarity gives the separation. The polarity is that of the sharper
-    features (sign of the third moment of the response), of those that appear at finer scales, and of those that
-    are arranged more regularly.
+    Maxima and minima of Laplacians of Gaussians are counted at each scale. Between the scale of the noise and
+    that of the lattice the same columns respond at every scale, so their number and their distances are constant.
+    The finest such plateau of each polarity gives the separation. The polarity is that of the sharper features
+    (sign of the third moment of the response), of those that appear at finer scales, and of those with the more
+    regular arrangement.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
     bright, dark, skewness = scan_scales(image)
     top = max(bright.responses.max(), dark.responses.max())
     scans = {"bright": bright, "dark": dark}
-    # Grain of correlated noise answers at several scales too, in no order: it loses against what is ordered.
+    # Grains of correlated noise also respond at several scales, but without order: ordered features are preferred.
     least = 0.2 * top
     most = max((s.order_of(run) for s in scans.values() for run in s.plateaus(least)), default=0.0)
     order = _ORDERED * most if most > _GAS else 0.0
@@ -69,7 +69,7 @@ def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
         chosen, polarity_certainty = polarity, 1.0
     scan, run = scans[chosen], runs[chosen]
     if not len(run):
-        # No scale at which the same features answer: the flattest one is a guess, and is said to be one.
+        # No scale at which the same features respond: the flattest scale is a guess and is reported as uncertain.
         slopes = np.where((scan.counts >= 3) & (scan.distances > 0), scan.slopes(), np.inf)
         k = int(np.argmin(slopes))
         distance = float(scan.distances[k]) if scan.distances[k] > 0 else 0.25 * min(image.shape)
@@ -88,7 +88,7 @@ def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
 
 
 def _polarity_vote(scans: dict[str, ScaleScan], runs: dict[str, np.ndarray], skewness: np.ndarray) -> float:
-    """Positive for bright columns, negative for dark ones."""
+    """Return a positive number for bright columns, a negative one for dark columns."""
     if not len(runs["bright"]) and not len(runs["dark"]):
         return 0.0
     scales = scans["bright"].scales
@@ -106,7 +106,7 @@ def _polarity_vote(scans: dict[str, ScaleScan], runs: dict[str, np.ndarray], ske
 
 
 def estimate_separation(image: np.ndarray, polarity: str = "auto") -> tuple[float, float]:
-    """Typical nearest-neighbour distance of the columns in pixels, and how sure it is (0 to 1).
+    """Estimate the typical nearest-neighbour distance of the columns in pixels, and its certainty (0 to 1).
 
     See `estimate_scales` for the method.
 
@@ -124,7 +124,7 @@ def estimate_separation(image: np.ndarray, polarity: str = "auto") -> tuple[floa
 
 
 def estimate_polarity(image: np.ndarray) -> tuple[str, float]:
-    """Whether columns are ``"bright"`` or ``"dark"``, and how sure that is (0 to 1).
+    """Estimate whether columns are ``"bright"`` or ``"dark"``, and the certainty of this (0 to 1).
 
     See `estimate_scales` for the method.
 

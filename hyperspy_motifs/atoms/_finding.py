@@ -1,4 +1,4 @@
-"""Finding the columns of an image without being told anything about it."""
+"""Detection of the columns of an image without prior knowledge."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from hyperspy_motifs.atoms._visibility import VisibleMaxima
 from hyperspy_motifs.atoms._windows import block_means
 
 _LEAST_DISTANCE = 0.45
-# Pixels a separation beyond which an image is worked on in block means.
+# If a separation spans more pixels than this, the image is processed in block means.
 _AMPLE = 10.0
 _WEAKEST = 0.1
 _FEWEST = 3
 _FAINTEST = 0.15
-# Of sites found together. Sulphur beside tungsten or phosphorus beside indium have 0.15; oxygen between the columns of a
-# perovskite in a dark-field image has 0.1 or less and shows in some cells only.
+# For sites found together. Sulphur beside tungsten and phosphorus beside indium have 0.15. Oxygen between the columns of
+# a perovskite in a dark-field image has 0.1 or less and is visible in some cells only.
 _FAINTEST_TOGETHER = 0.12
 _SIGNIFICANT = 4.0
-# Part of what is asked of a faint column that it must have before its neighbours are measured with it.
+# Fraction of the requirement on a faint column that it must reach before its neighbours are measured with it.
 _SCREEN = 0.5
-# Sites that were all missed, taken together: how much finer to look, how significant each, how many of the
-# columns found they must be, and which part of them must lie equally far from those.
+# Sites that were all missed, accepted together: how much finer the scale is, the significance of each, their minimum
+# number relative to the columns found, and the fraction of them that must lie equally far from those columns.
 _FINER = 1.6
 _BESIDE = 0.25
 _MANY_MISPLACED = 0.1
@@ -44,14 +44,14 @@ _LEAST_TOGETHER = 0.25
 _LEAST_AGREEING = 0.85
 _SAME_DISTANCE = 0.15
 _LOW_CERTAINTY = 0.3
-# Part of the fits that may fail before it is said, or before sites added together are none.
+# Fraction of fits that may fail before a warning is given, or before sites added together are rejected.
 _MANY_FAILED = 0.25
-# Less order than this, where no scale stood out either, is what noise has.
+# Noise has less order than this, if no scale stood out either.
 _GAS = 0.3
 _FINEST_SAMPLING = 3.5
-# Pixels of a side of the smallest image.
+# Smallest side of an image, in pixels.
 _SMALLEST = 16
-# Nearer to the rim than this part of a separation, a maximum may be the flank of a column beyond it.
+# A maximum closer to the border than this fraction of a separation may be the flank of a column beyond it.
 _RIM = 0.5
 
 
@@ -64,7 +64,7 @@ def find_atoms(
     threshold: float | None = None,
     mask: np.ndarray | None = None,
 ) -> Atoms:
-    """Columns of an atomic-resolution image.
+    """Find the columns of an atomic-resolution image.
 
     Parameters
     ----------
@@ -74,14 +74,14 @@ def find_atoms(
         Typical nearest-neighbour distance in pixels; estimated by default.
     polarity : {"auto", "bright", "dark"}
     refine : bool or {"gaussian", "center_of_mass", "atomap"}
-        True is ``"gaussian"``, see `refine_atoms`. False leaves the maxima as they are found.
+        True means ``"gaussian"``, see `refine_atoms`. False keeps the maxima unchanged.
     threshold : float, optional
-        Least response of a column to the band-pass over the typical one. By default 0.1, then fainter columns are
-        added that stand out of the noise, and what lies in vacuum or amorphous matter is left out;
-        given, nothing else decides.
+        Minimum response of a column to the band-pass, relative to the typical response. With the default, 0.1 is
+        used, fainter columns above the noise are added, and features in vacuum or amorphous matter are removed.
+        If a value is given, it is the only criterion.
     mask : ndarray of bool of shape (rows, columns), optional
-        Pixels without data (see `find_no_data`), in which `image` holds something that continues it (`fill_no_data`): no
-        column lies there.
+        Pixels without data (see `find_no_data`), where `image` is filled with a continuation (`fill_no_data`). These
+        pixels contain no columns.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def find_atoms(
     Raises
     ------
     ValueError
-        When the image is constant, an argument is out of range, or fewer than three columns are found.
+        If the image is constant, an argument is out of range, or fewer than three columns are found.
     """
     data = _checked(image, separation, polarity, refine, threshold)
     if mask is not None:
@@ -114,14 +114,14 @@ def find_atoms(
             separation, 1.0, scales.polarity, scales.polarity_certainty, 0.25 * separation, scales.contrast
         )
     _warn_when_unsure(scales)
-    # Many pixels a column add no information that their means do not hold.
+    # With many pixels per column, block means contain the same information.
     step = max(1, int(scales.separation / _AMPLE)) if scales.separation >= 2 * _AMPLE else 1
     small = block_means(data, step)
     reduced = replace(scales, separation=scales.separation / step, scale=scales.scale / step)
     small_mask = None if mask is None or not mask.any() else mask[step // 2 :: step, step // 2 :: step]
     fit = _find_columns(small, reduced, threshold)
     if small_mask is not None:
-        # Well within what is missing there are only mirror images.
+        # Well inside missing areas there are only mirror images.
         fit.keep(_away_from(~small_mask, fit.start) < _RIM * fit.separation)
     if threshold is None and len(fit.start) >= _FEWEST:
         fit.keep(in_crystal(fit.parameters[:, 1:3], nearest_neighbour_distance(fit.parameters[:, 1:3])))
@@ -160,10 +160,10 @@ def find_atoms(
 
 
 def _in_image(fit, mask=None):
-    """Mask of the columns whose centres lie in the image, and not in pixels without data.
+    """Return a mask of the columns whose centres lie in the image, and not in pixels without data.
 
-    The flank of a column beyond the rim is highest at the rim: its fit leaves the image, or moves too far and is lost. What
-    could not be fitted within half a separation of the rim is taken for such a flank.
+    The flank of a column beyond the border is highest at the border. Its fit leaves the image, or moves too far and
+    fails. A column within half a separation of the border whose fit failed is taken for such a flank.
     """
     centres, beyond = fit.parameters[:, 1:3], np.array(fit.image.shape[::-1]) - 1
     inside = np.minimum(centres, beyond - centres).min(axis=1)
@@ -173,7 +173,7 @@ def _in_image(fit, mask=None):
 
 
 def _away_from(mask, positions):
-    """Distance of each position to the nearest pixel of a mask; infinite if there is none."""
+    """Return the distance of each position to the nearest pixel of a mask; infinite if there is none."""
     if not mask.any():
         return np.full(len(positions), np.inf)
     away = ndimage.distance_transform_edt(~mask)
@@ -182,7 +182,7 @@ def _away_from(mask, positions):
 
 
 def _box_of_data(mask):
-    """Rows and columns that hold data, where some at the border do not and the rest is large enough; else None."""
+    """Return the rows and columns with data if some at the border have none and the rest is large enough; else None."""
     box = tuple(
         slice(int(np.argmax(some)), len(some) - int(np.argmax(some[::-1])))
         for some in ((~mask).any(axis=k) for k in (1, 0))
@@ -192,7 +192,7 @@ def _box_of_data(mask):
 
 
 def _magnified(atoms, step):
-    """Atoms of an image of block means in the pixels of the image itself."""
+    """Convert atoms of an image of block means to the pixels of the original image."""
     if step == 1:
         return atoms
     # The mean over a block widens a column by the variance of the block.
@@ -207,14 +207,14 @@ def _magnified(atoms, step):
 
 
 def _is_noise(positions, scales, step):
-    """Whether places found at no steady scale lie as maxima of noise do: every few pixels, or in no order."""
+    """Return whether positions without a stable scale are arranged like maxima of noise: every few pixels, or without order."""
     if scales.separation < _FINEST_SAMPLING or len(positions) < _FEWEST:
         return True
     return np.median(order_of_sites(positions, scales.separation / step)) < _GAS
 
 
 def _find_columns(image, scales, threshold):
-    """Columns of the image: clear maxima of its response, then faint ones that the clear do not explain."""
+    """Find the columns of the image: clear maxima of its response, then faint ones that the clear ones do not explain."""
     sign = 1.0 if scales.polarity == "bright" else -1.0
     space = ScaleSpace(image, scales.scale)
     response = sign * space.response(scales.scale)
@@ -239,9 +239,9 @@ def _find_columns(image, scales, threshold):
     faint = slice(n_clear, len(fit.start))
     fit = _with_missed_sites(fit, space, scales.scale)
     visible = _visible(fit, space, white=True)
-    # The residual beside a merged or lopsided column asks for one more, and so does noise on a bond: neither is a maximum.
+    # The residual beside a merged or asymmetric column, and noise on a bond, suggest one more column: neither is a maximum.
     seen = visible.seen.copy()
-    # Faint columns were found one by one in what the others leave: each must be a maximum that noise does not make.
+    # Faint columns were found one by one in the residual of the others: each must be a maximum that noise does not cause.
     seen[faint] = visible.clear[faint]
     fit.keep(seen)
     fit = _with_unclaimed(fit, visible.own[seen], visible.unclaimed())
@@ -254,13 +254,13 @@ def _visible(fit, space, *, white):
 
 
 def _with_unclaimed(fit, own, maxima):
-    """Sites of the lattice that no column claims, taken together or not at all, unless they are too faint to be told whole."""
+    """Add the unclaimed sites of the lattice, all or none of them, unless they are too faint to be found completely."""
     if not len(maxima):
         return fit
     n = len(own)
     sites = np.concatenate([own, maxima])
     spacing = nearest_neighbour_distance(sites)
-    # A column between two maxima, as in a dumbbell, belongs on its own; and what was fitted at another scale is of no use.
+    # A column between two maxima, as in a dumbbell, belongs on its own maximum. Fits at another scale do not apply.
     misplaced = np.hypot(*(fit.parameters[:, 1:3] - own).T) > _BESIDE * spacing
     if misplaced.mean() > _MANY_MISPLACED or not 1 / _RESCALED < spacing / fit.separation < _RESCALED:
         trial = ColumnFit(fit.image * fit.sign, sites, spacing, fit.sign)
@@ -269,28 +269,28 @@ def _with_unclaimed(fit, own, maxima):
         trial = fit.copy()
         trial.extend(maxima)
         trial.rescale(spacing)
-        # Most of what is no site shows so before all are fitted again.
+        # This rejects most false sites before all columns are fitted again.
         trial.measure_amplitudes(which=trial.with_neighbours(np.arange(n, len(sites))))
         if not _bright_enough(trial, n, _SCREEN):
             return fit
     trial.measure_amplitudes()
     trial.refine(passes=2, final=False)
-    # Second maxima on columns, by noise that is correlated along the scan, cannot be fitted as columns.
+    # Second maxima on columns, from noise correlated along the scan, cannot be fitted as columns.
     sound = trial.fitted[n:].mean() > 1 - _MANY_FAILED
     return trial if sound and _bright_enough(trial, n) else fit
 
 
 def _bright_enough(trial, n, part=1.0):
-    """Whether the columns from number `n` on have that `part` of what can be told beside those before, or more."""
+    """Return whether the columns from number `n` on reach that `part` of the detection limit beside the earlier ones."""
     old, new = (np.median(heights) for heights in np.split(trial.parameters[:, 0], [n]))
     return new > part * _FAINTEST_TOGETHER * old
 
 
 def _with_missed_sites(fit, space, scale):
-    """Sites between the columns found, which noise hid at their scale: taken together or not at all.
+    """Add sites between the columns found that noise hid at their scale: all or none of them.
 
-    At low dose the plateau of scales may be that of the heavy columns alone. The light ones then
-    show as maxima at a finer scale that all lie equally far from the heavy ones; maxima of noise do not.
+    At low dose the plateau of scales may be that of the heavy columns alone. The light columns then appear as
+    maxima at a finer scale that all lie equally far from the heavy ones. Maxima of noise do not.
     """
     finer = scale / _FINER
     if finer < 0.7:
@@ -316,7 +316,7 @@ def _with_missed_sites(fit, space, scale):
 
 
 def _add_faint(fit, candidates, significant=_SIGNIFICANT):
-    """Add the candidates that stand out of the noise and are no part of a column; returns their significance."""
+    """Add the candidates that exceed the noise and are not part of another column; returns their significance."""
     distance = cKDTree(fit.parameters[:, 1:3]).query(candidates)[0] if len(candidates) else np.empty(0)
     n = len(fit.start)
     least = _FAINTEST * np.median(fit.parameters[:, 0])
@@ -328,7 +328,7 @@ def _add_faint(fit, candidates, significant=_SIGNIFICANT):
         fit.keep(keep)
         return significance[keep[n:]]
 
-    # Most candidates are noise, which already shows when each alone is held against what the columns leave.
+    # Most candidates are noise. This already shows when each one is tested alone against the residual of the columns.
     significance = kept(fit.measure_amplitudes(1, np.arange(n, len(fit.start))), _SCREEN)
     if len(significance):
         which = fit.with_neighbours(np.arange(n, len(fit.start)))
@@ -348,7 +348,7 @@ def _checked(image, separation, polarity, refine, threshold):
     if min(data.shape) < _SMALLEST:
         raise ValueError(f"the image must be at least {_SMALLEST} pixels wide and high, not {data.shape}")
     if data.min() == data.max():
-        raise ValueError(f"the image is constant (every pixel is {data.min():g}): there is nothing to find")
+        raise ValueError(f"the image is constant (every pixel is {data.min():g}): it contains no columns")
     if polarity not in ("auto", "bright", "dark"):
         raise ValueError(f"polarity must be 'auto', 'bright' or 'dark', not {polarity!r}")
     if refine not in (True, False, "gaussian", "center_of_mass", "atomap"):
@@ -365,7 +365,7 @@ def _checked(image, separation, polarity, refine, threshold):
             )
     if threshold is not None and not 0 <= threshold < 10:
         raise ValueError(
-            f"threshold must be a positive part of the typical column's response, not {threshold!r}"
+            f"threshold must be a positive fraction of the typical column's response, not {threshold!r}"
         )
     return data
 
@@ -380,7 +380,7 @@ def _warn_when_unsure(scales):
         )
     if scales.polarity_certainty < _LOW_CERTAINTY:
         warnings.warn(
-            f"whether the columns are bright or dark is uncertain; {scales.polarity} is taken "
+            f"the polarity of the columns is uncertain; {scales.polarity} is assumed "
             f"({scales.polarity_certainty:.2f} of 1); give polarity= if it is wrong",
             UserWarning,
             stacklevel=3,
@@ -391,9 +391,9 @@ def _warn_of_failed_fits(atoms, scales):
     failed = int((~atoms.fitted).sum())
     if failed > _MANY_FAILED * len(atoms):
         warnings.warn(
-            f"{failed} of {len(atoms)} columns could not be fitted and have their centre of mass instead, as where "
-            f"places are no columns or are not {scales.separation:.1f} pixels apart; look at the positions and give "
-            "separation=, polarity= or a higher threshold=, or refine='center_of_mass' for features that are no "
+            f"{failed} of {len(atoms)} columns could not be fitted and have their centre of mass instead. Some "
+            f"positions may not be columns, or not be {scales.separation:.1f} pixels apart. Check the positions and give "
+            "separation=, polarity= or a higher threshold=, or refine='center_of_mass' for features that are not "
             "Gaussians",
             UserWarning,
             stacklevel=3,

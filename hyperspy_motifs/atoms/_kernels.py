@@ -1,8 +1,8 @@
 """Compiled kernels of the sub-pixel refinement: each fills the rows `first` to `last` of its output.
 
-A column is ``A exp(-(pxx dx^2 + 2 pxy dx dy + pyy dy^2) / 2) + b``, kept as the seven numbers A, x, y, pxx, pxy,
-pyy, b. The normal equations of its fit are made of moments of g and g^2 up to fourth order, which cost thirteen
-products a pixel.
+A column is ``A exp(-(pxx dx^2 + 2 pxy dx dy + pyy dy^2) / 2) + b``, stored as the seven numbers A, x, y, pxx, pxy,
+pyy, b. The normal equations of its fit consist of moments of g and g^2 up to fourth order, which take thirteen
+products per pixel.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from hyperspy_motifs.atoms._disc_sums import FAINT, moments, open_disc, subtract
 from hyperspy_motifs.compilation import INNER, OUTER
 
 _N = 7
-# Parameters whose variances are asked for: x, y, amplitude, precision along x.
+# Parameters whose variances are computed: x, y, amplitude, precision along x.
 _TARGETS = (1, 2, 0, 3)
 
 
 @njit(cache=True, **INNER)
 def _factorise(matrix):
-    """Cholesky factor in place; False when the matrix is not positive definite."""
+    """Compute the Cholesky factor in place; False if the matrix is not positive definite."""
     for i in range(len(matrix)):
         for j in range(i + 1):
             total = matrix[i, j]
@@ -37,7 +37,7 @@ def _factorise(matrix):
 
 @njit(cache=True, **INNER)
 def _substitute(factor, vector, out):
-    """Solution of the equations whose matrix has this Cholesky factor."""
+    """Solve the equations whose matrix has this Cholesky factor."""
     n = len(vector)
     for i in range(n):
         total = vector[i]
@@ -60,7 +60,7 @@ def _copy(source, target):
 
 @njit(cache=True, **INNER)
 def _combine(v, p, out):
-    """From g, g dx, g dy, g dx^2, g dx dy, g dy^2, 1 to the derivatives by A, x, y, pxx, pxy, pyy, b."""
+    """Convert g, g dx, g dy, g dx^2, g dx dy, g dy^2, 1 to the derivatives by A, x, y, pxx, pxy, pyy, b."""
     out[0], out[6] = v[0], v[6]
     out[1] = p[0] * (p[3] * v[1] + p[4] * v[2])
     out[2] = p[0] * (p[4] * v[1] + p[5] * v[2])
@@ -71,7 +71,7 @@ def _combine(v, p, out):
 
 @njit(cache=True, **INNER)
 def _normal_equations(p, disc, values, spans, prior, work, matrix, vector):
-    """Fill J^T J and J^T r, the pull towards the common shape included; returns cost and cost with the pull."""
+    """Fill J^T J and J^T r, with the prior on the common shape; returns the cost without and with the prior."""
     top, left, rows = disc
     square, plain, mixed, basis, crossed, half = work
     cost, total, n = moments(p, top, left, rows, values, spans, square, plain, mixed)
@@ -90,7 +90,7 @@ def _normal_equations(p, disc, values, spans, prior, work, matrix, vector):
     for i in range(_N):
         _combine(half[i], p, matrix[i])
     _combine(crossed, p, vector)
-    # All columns of an image share the probe: their shapes are drawn towards the common one.
+    # All columns of an image share the probe: a prior draws their shapes towards the common one.
     scale = prior[1] / (prior[0] * prior[0])
     pulled = cost
     for i, target, weight in ((3, prior[0], 1.0), (4, 0.0, 2.0), (5, prior[0], 1.0)):
@@ -109,7 +109,7 @@ def _workspace():
 
 @njit(cache=True, **INNER)
 def _minimise(p, disc, values, spans, prior, n_steps, tolerance):
-    """Levenberg-Marquardt steps on the parameters `p` of one column."""
+    """Take Levenberg-Marquardt steps on the parameters `p` of one column."""
     work = _workspace()
     matrix, new_matrix, damped = np.empty((_N, _N)), np.empty((_N, _N)), np.empty((_N, _N))
     vector, new_vector, step, trial = np.empty(_N), np.empty(_N), np.empty(_N), np.empty(_N)
@@ -125,7 +125,7 @@ def _minimise(p, disc, values, spans, prior, n_steps, tolerance):
             for i in range(_N):
                 trial[i] = p[i] + step[i]
             sound = trial[3] > 0.0 and trial[5] > 0.0 and trial[3] * trial[5] > trial[4] * trial[4]
-            # A step further than a width is no longer what the linear model speaks of.
+            # The linear model is not valid for a step longer than a width.
             sound = sound and p[3] * step[1] ** 2 + p[5] * step[2] ** 2 < 4.0
         if sound:
             new = _normal_equations(trial, disc, values, spans, prior, work, new_matrix, new_vector)[1]
@@ -146,9 +146,9 @@ def _minimise(p, disc, values, spans, prior, n_steps, tolerance):
 
 @njit(cache=True, **OUTER)
 def measure_columns(first, last, image, old, radii, starts, neighbours, which, new, variance):
-    """Amplitude and background of the columns `which` at fixed places and shapes.
+    """Measure amplitude and background of the columns `which` at fixed positions and shapes.
 
-    `variance` (n, 2) takes the residual variance and the variance of the amplitude over it.
+    `variance` (n, 2) receives the residual variance and the ratio of the variance of the amplitude to it.
     """
     for m in range(first, last):
         k = which[m]
@@ -173,10 +173,10 @@ def measure_columns(first, last, image, old, radii, starts, neighbours, which, n
 
 @njit(cache=True, **OUTER)
 def fit_columns(first, last, image, old, radii, starts, neighbours, prior, steps, new):
-    """One pass of fits: each column against the image less its neighbours of the last pass.
+    """Run one pass of fits: each column against the image minus its neighbours of the last pass.
 
-    `prior` holds the common precision and the strength of the pull towards it, `steps` the number of
-    steps and the relative gain at which they end.
+    `prior` holds the common precision and the weight of the prior. `steps` holds the number of steps and the
+    relative improvement below which they end.
     """
     for k in range(first, last):
         size = 2 * int(radii[k]) + 3
@@ -195,11 +195,11 @@ def fit_columns(first, last, image, old, radii, starts, neighbours, prior, steps
 
 @njit(cache=True, **OUTER)
 def fit_quality(first, last, image, columns, radii, starts, neighbours, which, prior, variance, spread):
-    """Residual variance of the fits `which` and the variances of x, y, amplitude and precision that follow.
+    """Compute the residual variance of the fits `which` and the resulting variances of x, y, amplitude and precision.
 
-    `spread` has a row for each of `which` and four entries in it, or two for the last two only. Those of x and y
-    are of the sandwich kind, H^-1 (sum r^2 J J^T) H^-1: counting noise sits where the column is bright, which one
-    variance for all pixels would miss (White, Econometrica 48, 817 (1980)).
+    `spread` has a row for each of `which` and four columns, or two for amplitude and precision only. The variances
+    of x and y use the sandwich estimator, H^-1 (sum r^2 J J^T) H^-1: counting noise is larger where the column is
+    bright, which a single variance for all pixels would not include (White, Econometrica 48, 817 (1980)).
     """
     for m in range(first, last):
         k = which[m]
@@ -246,7 +246,7 @@ def fit_quality(first, last, image, columns, radii, starts, neighbours, which, p
             line = values[i, spans[i, 0] : spans[i, 1]]
             for j in range(len(line)):
                 r = line[j] - p[0] * g - p[6]
-                # A row of H^-1 J^T is g times a polynomial in dx, whose coefficients hold along a row of pixels.
+                # A row of H^-1 J^T is g times a polynomial in dx, whose coefficients are constant along a row of pixels.
                 for c in range(2):
                     pull = r * (g * (row[c, 0] + dx * (row[c, 1] + dx * row[c, 2])) + inverse[c, 6])
                     spread[m, c] += pull * pull
@@ -259,7 +259,7 @@ def fit_quality(first, last, image, columns, radii, starts, neighbours, which, p
 
 @njit(cache=True, **OUTER)
 def centres_of_mass(first, last, image, columns, radii, starts, neighbours, which, out):
-    """Centre of mass over the discs of the columns `which`, their neighbours and the lowest value taken off."""
+    """Compute the centres of mass over the discs of the columns `which`, minus their neighbours and the lowest value."""
     for m in range(first, last):
         k = which[m]
         size = 2 * int(radii[k]) + 3
@@ -290,7 +290,7 @@ def centres_of_mass(first, last, image, columns, radii, starts, neighbours, whic
 
 @njit(cache=True, **OUTER)
 def subtract_columns(image, columns):
-    """Take all columns (not their backgrounds) off `image`, in place."""
+    """Subtract all columns (not their backgrounds) from `image`, in place."""
     height, width = image.shape
     for k in range(len(columns)):
         p = columns[k]

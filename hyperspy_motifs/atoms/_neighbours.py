@@ -7,10 +7,10 @@ from scipy.spatial import cKDTree
 
 
 def nearest_neighbour_distance(positions: np.ndarray) -> float:
-    """Typical distance of first neighbours, in the unit of `positions`.
+    """Return the typical distance of first neighbours, in the unit of `positions`.
 
-    The median of the nearest-neighbour distances: it is the bond length where all columns have the same
-    bonds, and stays a bond length of the structure where they have several.
+    This is the median of the nearest-neighbour distances. It is the bond length if all columns have the same
+    bonds, and one of the bond lengths of the structure if they have several.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def nearest_neighbour_distance(positions: np.ndarray) -> float:
     Raises
     ------
     ValueError
-        With fewer than two positions.
+        If there are fewer than two positions.
 
     Examples
     --------
@@ -36,15 +36,15 @@ def nearest_neighbour_distance(positions: np.ndarray) -> float:
     distances = cKDTree(points).query(points, k=2)[0][:, 1]
     positive = distances[distances > 0]
     if not len(positive):
-        raise ValueError("all positions coincide: there is no distance between neighbours")
+        raise ValueError("all positions coincide: the distance between neighbours is undefined")
     return float(np.median(positive))
 
 
 def neighbour_table(positions: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
-    """Neighbours within `reach` of each position, as CSR arrays ``(starts, indices)``, indices ascending."""
+    """Return the neighbours within `reach` of each position, as CSR arrays ``(starts, indices)``, indices ascending."""
     n = len(positions)
     pairs = cKDTree(positions).query_pairs(reach, output_type="ndarray")
-    # One number a pair, whose order is that of the table.
+    # One number per pair, in the order of the table.
     keys = np.sort(np.concatenate([pairs[:, 0] * n + pairs[:, 1], pairs[:, 1] * n + pairs[:, 0]]))
     first = keys // max(n, 1)
     counts = np.bincount(first, minlength=n)
@@ -52,7 +52,7 @@ def neighbour_table(positions: np.ndarray, reach: float) -> tuple[np.ndarray, np
 
 
 def nearest_in_table(positions: np.ndarray, starts: np.ndarray, indices: np.ndarray) -> np.ndarray:
-    """Distance from each position to the nearest of its neighbours in a table; infinite where it has none."""
+    """Return the distance from each position to its nearest neighbour in a table; infinite if it has none."""
     out = np.full(len(positions), np.inf)
     some = np.flatnonzero(np.diff(starts))
     if len(some):
@@ -64,7 +64,7 @@ def nearest_in_table(positions: np.ndarray, starts: np.ndarray, indices: np.ndar
 def subset_of_table(
     starts: np.ndarray, indices: np.ndarray, which: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Table of neighbours of the positions in the mask `which` among themselves, numbered anew."""
+    """Return the table of neighbours among the positions in the mask `which`, with indices relabelled sequentially."""
     first = np.repeat(np.arange(len(which)), np.diff(starts))
     kept = which[first] & which[indices]
     counts = np.bincount(first[kept], minlength=len(which))[which]
@@ -73,7 +73,7 @@ def subset_of_table(
 
 
 def drop_close(positions: np.ndarray, heights: np.ndarray, distance: float) -> np.ndarray:
-    """Mask that drops, highest first, every position nearer than `distance` to one that is kept."""
+    """Return a mask that removes, highest first, every position closer than `distance` to one that is kept."""
     keep = np.ones(len(positions), bool)
     if len(positions) < 2:
         return keep

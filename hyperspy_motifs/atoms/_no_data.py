@@ -1,4 +1,4 @@
-"""Pixels of an image that hold no data: fill, bars and letters, dead and hot pixels and lines; and what stands in for them."""
+"""Detection and filling of pixels without data: fill, bars and letters, dead and hot pixels and lines."""
 
 from __future__ import annotations
 
@@ -7,46 +7,47 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-# An area of one value is fill, a bar or a frame from so many pixels on in both directions, or from a thinner but longer one on.
+# An area of one value is fill, a bar or a frame if it has at least this size in both directions, or at least the size of a
+# thin bar in either orientation.
 _AREA = 9
 _BAR = (3, 32)
-# So far, in standard deviations of the image, its rim typically lies from its value. What was clipped comes near it instead.
+# Minimum typical distance of the rim from the value of the area, in standard deviations of the image. Clipped areas are closer.
 _LEAST_STEP = 0.25
-# Part of an area of one value that is left when what is thinner than 5 pixels is taken off: counts of zero make a sponge.
+# Fraction of an area of one value that remains after an opening of 5 pixels: counts of zero form a sponge.
 _LEAST_SOLID = 0.8
-# Part of a row or column that repeats the next, from the border on, where alignment continued the edge.
+# Fraction of a row or column at the border that repeats the next one, where alignment continued the edge.
 _REPEATED = 0.95
-# Part of the pixels that equal their neighbour from which on an image is one of few counts.
+# Fraction of pixels equal to their neighbour above which an image has few counts.
 _FEW_COUNTS = 0.5
-# A larger part of the lines being of one value is vacuum.
+# If a larger fraction of the lines has one value, the area is vacuum.
 _MOST_LINES = 0.2
-# Parts of an image that fill and bars cut off hold data if they have this part of the largest one.
+# Regions separated by fill and bars hold data if they have at least this fraction of the area of the largest one.
 _LEAST_PART = 0.1
-# How many times further from its neighbours than nearly all (99.5 %: 2.8 standard deviations of noise) a hot pixel is, and how
-# little of it its four neighbours share. Of a Gaussian half a pixel wide they have 0.14.
+# A hot pixel differs from its neighbours this many times more than nearly all pixels do (99.5 %: 2.8 standard deviations of
+# noise), and its four neighbours share less than this of it. For a Gaussian half a pixel wide they share 0.14.
 _HOT = 3.0
 _SHARED = 0.12
-# Letters stand within so many pixels of a bar and have its value; what lies between their strokes is none of the image.
+# Letters lie within this many pixels of a bar and have its value. The area between their strokes is not part of the image.
 _CAPTION = 64
 _STROKES = 5
-# Interpolation beside fill, as that of a rotation, changes pixels so far away.
+# Interpolation beside fill, for example by a rotation, changes pixels up to this distance.
 _RINGING = 2
-# Thinner gaps are interpolated, wider ones are left out of everything.
+# Thinner gaps are interpolated; wider ones are excluded from the analysis.
 _THIN = 3
 
 
 @dataclass(frozen=True)
 class NoData:
-    """What was found to hold no data.
+    """Pixels that hold no data.
 
     Attributes
     ----------
     mask : ndarray of bool of shape (rows, columns)
-        All of it.
+        All pixels without data.
     wide : ndarray of bool of shape (rows, columns)
-        What is too wide to be interpolated: atoms there are none, discs that reach into it are cut by it.
+        Areas too wide to be interpolated. They contain no atoms, and they truncate the discs that overlap them.
     counts : dict of str to int
-        Pixels of each kind: "not finite", "fill", "hot or dead".
+        Number of pixels of each kind: "not finite", "fill", "hot or dead".
     """
 
     mask: np.ndarray
@@ -55,16 +56,16 @@ class NoData:
 
 
 def find_no_data(image: np.ndarray, mask: np.ndarray | None = None) -> NoData:
-    """Pixels that hold no data.
+    """Find pixels that hold no data.
 
-    Found are NaN and infinities, areas of one value with a step at their rim (fill, scale bars and their captions, frames of
-    screenshots), edge rows that are repeated up to the border, single pixels far from all their neighbours, and rows or
-    columns of one value. Areas without a step, as dark vacuum or bright columns that were clipped, are data.
+    These are NaN and infinities, areas of one value with a step at their rim (fill, scale bars and their captions, frames
+    of screenshots), edge rows that are repeated up to the border, single pixels far from all their neighbours, and rows or
+    columns of one value. Areas without a step, such as dark vacuum or clipped bright columns, are data.
 
     Parameters
     ----------
     image : ndarray of shape (rows, columns)
-        Of real numbers.
+        Real numbers.
     mask : ndarray of bool of shape (rows, columns), optional
         Pixels that are known to hold no data.
 
@@ -102,14 +103,14 @@ def find_no_data(image: np.ndarray, mask: np.ndarray | None = None) -> NoData:
 
 
 def fill_no_data(image: np.ndarray, missing: np.ndarray, wide: np.ndarray | None = None) -> np.ndarray:
-    """An image in which what is missing is replaced: thin gaps by the mean of what surrounds them, wide ones by mirror images.
+    """Return an image with missing pixels filled: thin gaps by the mean of their surroundings, wide ones by mirror images.
 
     Parameters
     ----------
     image : ndarray of shape (rows, columns)
     missing : ndarray of bool of shape (rows, columns)
     wide : ndarray of bool of shape (rows, columns), optional
-        See :class:`NoData`; by default nothing is.
+        See :class:`NoData`; by default no area is wide.
 
     Returns
     -------
@@ -145,14 +146,14 @@ def fill_no_data(image: np.ndarray, missing: np.ndarray, wide: np.ndarray | None
         here = np.array(np.nonzero(left))
         edge = near[:, left]
         beyond = np.clip(2 * edge - here, 0, np.array(out.shape)[:, None] - 1)
-        # Where the mirror image is missing, too, the edge stands for all.
+        # If the mirror image is missing, too, the edge value is used.
         source = np.where(left[tuple(beyond)], edge, beyond)
         out[left] = out[tuple(source)]
     return out
 
 
 def _equal(image, axis):
-    """Whether each pixel equals the one before it."""
+    """Return whether each pixel equals the one before it."""
     same = np.zeros(image.shape, bool)
     if axis:
         np.equal(image[:, 1:], image[:, :-1], out=same[:, 1:])
@@ -162,7 +163,7 @@ def _equal(image, axis):
 
 
 def _holds(marks, shape):
-    """Whether marks fill a rectangle of that shape (rows, columns) anywhere."""
+    """Return whether marks fill a rectangle of that shape (rows, columns) anywhere."""
     if marks.sum() < shape[0] * shape[1] or min(np.subtract(marks.shape, shape)) < 0:
         return False
     total = np.zeros((marks.shape[0] + 1, marks.shape[1] + 1), np.int32)
@@ -187,14 +188,14 @@ def _fill(image, bad):
     spread = float(image[~bad].std())
     for values, same, along, marks in ((image, above, left, lines), (image.T, left.T, above.T, lines.T)):
         n = len(values)
-        # Dead lines have one value, far from those beside them.
+        # Dead lines have one value, far from that of the adjacent lines.
         dead = np.flatnonzero(along.sum(axis=1) >= values.shape[1] - 1)
         if len(dead) < _MOST_LINES * n:
             for k in dead.tolist():
                 beside = [i for i in (k - 1, k + 1) if 0 <= i < n]
                 step = max(np.median(np.abs(values[i] - values[k, 0])) for i in beside)
                 marks[k] |= step > _LEAST_STEP * spread
-        # An edge that was continued is no vacuum, which has one value as well.
+        # An edge that was continued is not vacuum, which has one value as well.
         share = same.mean(axis=1)
         for way, edge in ((1, 0), (-1, n - 1)):
             k = int(edge)
@@ -206,7 +207,7 @@ def _fill(image, bad):
 
 
 def _areas_of_one_value(image, one, bad):
-    """Areas of one value with a step at their rim, and the letters beside bars."""
+    """Return areas of one value with a step at their rim, and the letters beside bars."""
     # From "equal to those above and to the left" to all pixels of such squares.
     whole = one.copy()
     whole[:-1] |= one[1:]
@@ -238,7 +239,7 @@ def _areas_of_one_value(image, one, bad):
             continue
         out[box] |= area
         if not _touches(boxes[k - 1], image.shape):
-            # A bar: its letters have the same value and stand near.
+            # A bar: its letters have the same value and are close to it.
             near = tuple(
                 slice(max(s.start - _CAPTION, 0), min(s.stop + _CAPTION, m))
                 for s, m in zip(boxes[k - 1], image.shape, strict=True)
@@ -254,14 +255,14 @@ def _touches(box, shape):
 
 
 def _cut_off(bad):
-    """Small parts of an image that what is missing cuts off: ticks and letters outside the image of a screenshot."""
+    """Return small regions that missing pixels cut off, such as ticks and letters outside the image of a screenshot."""
     solid = ndimage.binary_opening(~bad, np.ones((_AREA, _AREA)))
     labels, n = ndimage.label(solid)
     if n == 0:
         return np.zeros_like(bad)
     sizes = np.bincount(labels.ravel())[1:]
     kept = np.flatnonzero(sizes >= _LEAST_PART * sizes.max()) + 1
-    # What the opening took off at the rim of a part belongs to it.
+    # Pixels that the opening removed at the rim of a region belong to it.
     part = ndimage.binary_dilation(
         np.isin(labels, kept), np.ones((3, 3)), iterations=_AREA // 2 + 1, mask=~bad
     )
@@ -269,14 +270,14 @@ def _cut_off(bad):
 
 
 def _spots(image, bad):
-    """Single pixels far above or below all their neighbours."""
+    """Return single pixels far above or below all their neighbours."""
     padded = np.pad(image, 2, mode="reflect")
     centre = padded[2:-2, 2:-2]
     beside = (padded[1:-3, 2:-2] + padded[3:-1, 2:-2] + padded[2:-2, 1:-3] + padded[2:-2, 3:-1]) / 4
     away = np.abs(centre - beside)
     good = away[~bad] if bad.any() else away.ravel()
     good = good[:: max(1, len(good) // 200_000)]
-    # Of those that differ at all: most pixels of an image of few counts do not.
+    # Only pixels that differ at all: most pixels of an image of few counts do not.
     good = good[good > 0]
     out = np.zeros(image.shape, bool)
     if not len(good):

@@ -1,4 +1,4 @@
-"""The noise of an image as it is: how its variance is spread over spatial frequencies."""
+"""Noise of an image: the distribution of its variance over spatial frequencies."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Iterable
 import numpy as np
 from scipy import fft
 
-# Cells from zero to the highest frequency along an axis: fine enough for noise that was smoothed over some pixels (a Gaussian
-# of 2 px falls to 1/e within two cells), coarse enough for a median of a hundred values in a window of 256 pixels.
+# Cells from zero to the highest frequency along an axis. They are fine enough for noise smoothed over some pixels (a
+# Gaussian of 2 px falls to 1/e within two cells), and coarse enough for a median of a hundred values in a window of 256 pixels.
 _CELLS = 16
-# A window must hold two frequencies a cell.
+# A window must contain two frequencies per cell.
 _SMALLEST = 4 * _CELLS
 
 
 class NoiseSpectrum:
     """Spectral density of the noise of an image.
 
-    It is measured from what a fit of columns leaves of the image. In each cell of the plane of frequencies the median of
-    the power counts: what the columns have beyond their model repeats with the lattice, and stands in few
-    frequencies. Powers of noise are exponentially distributed, so that their mean is the median over ln 2.
+    It is measured from the residual of a fit of columns. In each cell of the frequency plane the median of the power is
+    used: deviations of the columns from their model repeat with the lattice, and so affect few frequencies. The power of
+    noise is exponentially distributed, so that its mean is the median over ln 2.
 
     Parameters
     ----------
@@ -32,14 +32,14 @@ class NoiseSpectrum:
 
     @classmethod
     def white(cls, variance: float) -> NoiseSpectrum:
-        """Noise of that variance, independent from pixel to pixel."""
+        """Create the spectrum of noise of that variance, independent from pixel to pixel."""
         return cls(np.full((2 * _CELLS + 1, _CELLS + 1), float(variance)))
 
     @classmethod
     def of_windows(cls, windows: Iterable[np.ndarray]) -> NoiseSpectrum:
-        """Noise of windows of an image from which all columns were taken off, (rows, columns) each.
+        """Measure the noise in windows (rows, columns) of an image from which all columns were subtracted.
 
-        Windows of less than 64 pixels a side show the variance alone.
+        Windows of less than 64 pixels a side give the variance only.
         """
         total, n = np.zeros((2 * _CELLS + 1, _CELLS + 1)), 0
         smallest = []
@@ -57,17 +57,17 @@ class NoiseSpectrum:
         return float(np.trapezoid(np.trapezoid(self.density, axis=1), axis=0) / (2 * _CELLS**2))
 
     def at(self, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Density at the frequencies `y` (rows) and `x` (columns) of a grid, in cycles a pixel; float32 (len(y), len(x))."""
+        """Return the density at frequencies `y` (rows), `x` (columns) of a grid, cycles a pixel; float32 (len(y), len(x))."""
         rows = _interpolation(np.asarray(y) * 2 * _CELLS + _CELLS, 2 * _CELLS + 1)
         columns = _interpolation(np.abs(np.asarray(x)) * 2 * _CELLS, _CELLS + 1)
         return (rows @ self.density.astype(np.float32)) @ columns.T
 
     def variance_of_sum(self, weights: np.ndarray) -> float:
-        """Variance of the sum of the noise over pixels with `weights` (rows, columns)."""
+        """Return the variance of the sum of the noise over pixels with `weights` (rows, columns)."""
         shape = tuple(fft.next_fast_len(2 * n, real=True) for n in weights.shape)
         power = np.abs(fft.rfft2(weights, shape)) ** 2
         density = self.at(fft.fftfreq(shape[0]), fft.rfftfreq(shape[1]))
-        # Columns of half a spectrum stand for two, but for the first, and for the last of an even number.
+        # Columns of a half spectrum count twice, except the first, and the last of an even number.
         twice = np.full(power.shape[1], 2.0)
         twice[0] = 1.0
         if shape[1] % 2 == 0:
@@ -76,7 +76,7 @@ class NoiseSpectrum:
 
 
 def _interpolation(place, length):
-    """Matrix of linear interpolation at the places of an axis of `length` points."""
+    """Return the matrix of linear interpolation at positions on an axis of `length` points."""
     place = np.clip(place, 0, length - 1)
     first = np.minimum(place.astype(int), length - 2)
     matrix = np.zeros((len(place), length), np.float32)
@@ -87,7 +87,7 @@ def _interpolation(place, length):
 
 
 def _density(window):
-    """Medians of the periodogram in the cells, as a density."""
+    """Return the medians of the periodogram in the cells, as a density."""
     taper = [np.hanning(n + 2)[1:-1].astype(np.float32) for n in window.shape]
     values = (window - window.mean()).astype(np.float32) * taper[0][:, None] * taper[1]
     norm = float(np.sum(taper[0] ** 2, dtype=float) * np.sum(taper[1] ** 2, dtype=float))
@@ -101,7 +101,7 @@ def _density(window):
     )
     density = np.array([np.median(p) if len(p) else np.nan for p in parts])
     density = density.reshape(2 * _CELLS + 1, _CELLS + 1)
-    # The highest frequency of an even number of rows is listed once, as negative.
+    # The highest frequency of an even number of rows occurs once, as negative.
     density[-1] = np.where(np.isnan(density[-1]), density[0], density[-1])
     density[0] = np.where(np.isnan(density[0]), density[-1], density[0])
     return np.where(np.isnan(density), np.nanmedian(density), density)

@@ -1,4 +1,4 @@
-"""Telling columns of a crystal from bumps of vacuum and of amorphous matter, by how they are arranged."""
+"""Separation of columns of a crystal from features of vacuum and of amorphous matter, by their arrangement."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from scipy.spatial import cKDTree
 _REACH = 2.2
 _BIN = 0.1
 _BLOCK = 8.0
-# A displacement is one of the structure when it is this many times as frequent as in a gas of the same density.
+# A displacement belongs to the structure if it is this many times as frequent as in a gas of the same density.
 _FREQUENT = 3.0
 _NEIGHBOURHOOD = 2.2
 _CORE = 0.85
-# Below this typical part of displacements that belong to it, an image has no crystal to compare with.
+# If the typical fraction of displacements that belong to the structure is lower, the image has no crystal to compare with.
 _LEAST_ORDER = 0.7
 _FEWEST = 60
-# How far below the typical part that of a site amid disorder lies.
+# Distance below the typical fraction at which a site is disordered.
 _DISORDERED = 0.5
 _BESIDE_OTHERS = 0.2
 _FEWEST_PAIRS = 8
 
 
 def order_of_sites(positions: np.ndarray, separation: float, *, beside_others: bool = False) -> np.ndarray:
-    """Part of the displacements from each position to its neighbours that recur round about.
+    """Return the fraction of the displacements from each position to its neighbours that recur in its surroundings.
 
     The two-dimensional histogram of the displacements shorter than 2.2 separations has peaks at the vectors
-    of the structure (the Patterson map of the positions). It is taken over the block of 8 separations that a position
-    lies in and the blocks round it.
+    of the structure (the Patterson map of the positions). It is taken over the block of 8 separations that contains
+    the position, and the adjacent blocks.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ def order_of_sites(positions: np.ndarray, separation: float, *, beside_others: b
     separation : float
         Typical nearest-neighbour distance, in the unit of `positions`.
     beside_others : bool, optional
-        Of the four squares of 2 x 2 blocks that hold the position, take the one with the highest order: at a boundary
-        between two phases the vectors of the one drown among those of the other.
+        Use the highest order of the four squares of 2 x 2 blocks that contain the position. At a boundary between
+        two phases the vectors of one phase are otherwise hidden by those of the other.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def order_of_sites(positions: np.ndarray, separation: float, *, beside_others: b
     total = np.maximum(np.bincount(pairs.ravel(), minlength=n), 1)
     if beside_others:
         windows = [(2, (i, j, 0, 0)) for i in (0, -1) for j in (0, -1)]
-        # Of few pairs in a window each is more than is expected. One smoothed pair has a peak of 1 / 2 pi.
+        # With few pairs in a window, each exceeds the expected number. One smoothed pair has a peak of 1 / 2 pi.
         fewest = _FEWEST_PAIRS / (2 * np.pi)
     else:
         windows, fewest = [(3, (0, 0, 0, 0))], 0.0
@@ -80,9 +80,9 @@ def order_of_sites(positions: np.ndarray, separation: float, *, beside_others: b
 
 
 def in_crystal(positions: np.ndarray, separation: float) -> np.ndarray:
-    """Mask of the positions that do not lie amid disorder; all of them where the image is disordered throughout.
+    """Return a mask of the positions outside disordered areas; all positions if the image is disordered throughout.
 
-    Disorder must fill a disc of a few separations: defects and boundaries, which are points and lines, stay.
+    A disordered area must fill a disc of a few separations. Defects and boundaries, which are points and lines, are kept.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def in_crystal(positions: np.ndarray, separation: float) -> np.ndarray:
     if typical < _LEAST_ORDER:
         return np.ones(len(positions), bool)
     odd = order < typical - _DISORDERED
-    # The windows of this are small, and their order that of few pairs: more of it is asked for.
+    # These windows are small, and their order comes from few pairs: a higher order is required.
     odd &= order_of_sites(positions, separation, beside_others=True) < typical - _BESIDE_OTHERS
     pairs = cKDTree(positions).query_pairs(_NEIGHBOURHOOD * separation, output_type="ndarray")
     ends, others = pairs.ravel(), pairs[:, ::-1].ravel()

@@ -1,4 +1,4 @@
-"""Columns that are two: pairs so close that they share one maximum at the scale of the others."""
+"""Separation of pairs of columns that share one maximum at the scale of the other columns."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from hyperspy_motifs.atoms._column_fit import ColumnFit
 from hyperspy_motifs.atoms._peaks import ScaleSpace, maxima_by_height
 from hyperspy_motifs.atoms._visibility import lowest_between
 
-# Simulated on a square lattice of Gaussians 0.27 of its constant wide, three seeds: of pairs 0.6 of it apart, all of which
-# share one maximum, 83 % are split at a noise of 1 % of a column, 79 % at 3 %, few at 5 %; without pairs none is made.
-# How much finer than the others a pair is looked for, the least part of the typical response, how near to the column that
-# stands for both the two must lie, and how far, over the noise, the response must fall between them.
+# Simulated on a square lattice of Gaussians with a width of 0.27 of its constant, three seeds. Of pairs 0.6 of it apart, all
+# of which share one maximum, 83 % are split at a noise of 1 % of a column, 79 % at 3 %, few at 5 %. Without pairs none is made.
+# The constants: how much finer the scale for pairs is, the minimum fraction of the typical response, the maximum distance of
+# the two columns from their common maximum, and the minimum dip of the response between them, relative to the noise.
 _FINER = (1.3, 1.7)
 _LEAST_RESPONSE = 0.3
 _NEAR = 0.5
 _DIP = 5.0
-# So many columns, or such a part of all, must be pairs: a single one is a defect or a lopsided column.
+# Minimum number, or fraction, of columns that must be pairs: a single one is a defect or an asymmetric column.
 _FEWEST = 6
 _LEAST_PART = 0.01
-# After the fit each of the two has this part of the typical amplitude.
+# After the fit each of the two columns has at least this fraction of the typical amplitude.
 _LEAST_AMPLITUDE = 0.4
-# Pairs are a distance of the structure when there is a gap between it and the others: between some distance and so many
-# times it, at most so many columns have their nearest neighbour, as a part of the pairs.
+# Pairs are a distance of the structure if a gap separates it from the other distances. Between some distance and this many
+# times it, at most this number of columns, relative to the pairs, have their nearest neighbour.
 _GAP = 1.15
 _MOST_IN_GAP = 0.5
-# Structure that a fit explains sits where it was fitted; noise lies everywhere. What the fit of a share of the columns may
-# take off the power of noise, over that share: their discs cover the image about once.
+# Structure that a fit explains is localised at the fit; noise is everywhere. This limits the reduction of the noise power by
+# the fit of a fraction of the columns, relative to that fraction: their discs cover the image about once.
 _UNEVEN = 2.0
 
 
 def with_pairs(fit: ColumnFit, space: ScaleSpace, scale: float) -> ColumnFit:
-    """Part the columns that are pairs, all together or none.
+    """Split the columns that are pairs, all of them or none.
 
-    In a structure with one short distance, as between the tips of a rhomb among squares and triangles, some pairs have two
-    maxima and others one. Where distances take all values, as between two twisted layers, there is no telling, and what
-    is seen stays.
+    In a structure with one short distance, for example between the vertices of a rhomb among squares and triangles, some
+    pairs have two maxima and others one. If distances take all values, as between two twisted layers, pairs cannot be
+    identified, and the columns remain unchanged.
 
     Parameters
     ----------
@@ -44,12 +44,12 @@ def with_pairs(fit: ColumnFit, space: ScaleSpace, scale: float) -> ColumnFit:
     space : ScaleSpace
         Of the same image.
     scale : float
-        At which the columns were found, in pixels.
+        Scale at which the columns were found, in pixels.
 
     Returns
     -------
     ColumnFit
-        A new one, or `fit`.
+        A new fit, or `fit` itself.
     """
     for factor in _FINER:
         split = _with_pairs_at(fit, space, scale / factor)
@@ -66,7 +66,7 @@ def _with_pairs_at(fit, space, finer):
     peaks, heights = peaks[strong], heights[strong]
     distance, owner = cKDTree(fit.parameters[:, 1:3]).query(peaks)
     near = np.flatnonzero(distance < _NEAR * fit.separation)
-    # The two highest of each column.
+    # The two highest maxima of each column.
     near = near[np.lexsort((-heights[near], owner[near]))]
     first = np.flatnonzero(np.r_[True, np.diff(owner[near]) > 0])
     first = first[np.diff(np.r_[first, len(near)]) > 1]
@@ -98,17 +98,17 @@ def _with_pairs_at(fit, space, finer):
     places = trial.parameters[:, 1:3]
     apart = np.hypot(*(places[n : n + len(one)] - places[n + len(one) :]).T)
     nearest = np.sort(cKDTree(places).query(places, k=2)[0][:, 1])
-    # Windows from the typical pair to the typical distance of what is no pair.
+    # Windows from the typical distance of pairs to the typical distance of other columns.
     low = nearest[(nearest > np.median(apart)) & (nearest < np.median(nearest) / _GAP)]
     within = np.searchsorted(nearest, _GAP * low) - np.searchsorted(nearest, low, "right")
     return trial if len(low) and within.min() <= _MOST_IN_GAP * len(one) else fit
 
 
 def _is_grain(dip, fit, trial, space, scale, share):
-    """Whether what looks like pairs are columns on which correlated noise has two maxima.
+    """Return whether apparent pairs are columns on which correlated noise has two maxima.
 
-    Then it is no deeper than this noise, and fitting it takes no more off the noise of the whole image than the `share` of the
-    columns that it concerns.
+    Then the dip is no deeper than this noise, and the fit reduces the noise of the whole image by no more than
+    `_UNEVEN` times the `share` of columns concerned.
     """
     noise = []
     for each in (fit, trial):

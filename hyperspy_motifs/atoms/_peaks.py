@@ -11,19 +11,19 @@ from scipy.ndimage import gaussian_filter1d
 from hyperspy_motifs.atoms._noise_spectrum import NoiseSpectrum
 from hyperspy_motifs.compilation import INNER, OUTER
 
-# A filtered copy of the image is only meaningful where the filter does not wrap around: the image is
-# mirrored over this many filter widths first.
+# A filtered copy of the image is only valid where the filter does not wrap around. The image is first mirrored over this
+# many filter widths.
 _PADDING_SIGMAS = 3.0
-# Frequencies, over the highest of a row, from which on a ring of the spectrum holds noise alone.
+# Frequencies, relative to the highest of a row, above which a ring of the spectrum contains only noise.
 _NOISE_ALONE = 0.8
-# A maximum that noise raised is worse than one that it blurred: noise counts for more than in Wiener's optimum. Between 1 and
-# 10 the number of false and lost maxima of simulated images hardly changes.
+# A false maximum from noise is worse than a blurred one, so noise has a higher weight than in Wiener's optimum. Between 1 and
+# 10 the number of false and missed maxima in simulated images hardly changes.
 _NOISE_WEIGHT = 3.0
 
 
 @njit(cache=True, **INNER)
 def _mark(above, here, below, sign, marks):
-    """Mark the pixels of a row that are no lower than those beside, above and below them; the ends are always marked."""
+    """Mark the pixels of a row that are no lower than their neighbours left, right, above and below; always mark the ends."""
     # Without branches, so that many pixels are compared at a time.
     if sign > 0:
         for j in range(1, len(here) - 1):
@@ -45,7 +45,7 @@ def _mark(above, here, below, sign, marks):
 
 @njit(cache=True, **OUTER)
 def _local_maxima(response, sign, threshold, rows, columns, values):
-    """3x3 maxima of ``sign * response`` above `threshold`; returns how many."""
+    """Find 3x3 maxima of ``sign * response`` above `threshold`; returns their number."""
     n = 0
     height, width = response.shape
     marks = np.empty(width, np.bool_)
@@ -61,7 +61,7 @@ def _local_maxima(response, sign, threshold, rows, columns, values):
             v = sign * response[i, j]
             if v <= threshold:
                 continue
-            # On a plateau the first pixel in reading order stands for all of it.
+            # The first pixel of a plateau in reading order represents the plateau.
             if j > 0 and sign * response[i, j - 1] >= v:
                 continue
             if j + 1 < width and sign * response[i, j + 1] > v:
@@ -84,7 +84,7 @@ def _local_maxima(response, sign, threshold, rows, columns, values):
 
 @njit(cache=True, **OUTER)
 def third_moment(response):
-    """Skewness about zero: mean of the cubes over the 3/2 power of the mean of the squares."""
+    """Return the skewness about zero: the mean of the cubes over the 3/2 power of the mean of the squares."""
     square = cube = 0.0
     for i in range(response.shape[0]):
         for j in range(response.shape[1]):
@@ -97,7 +97,7 @@ def third_moment(response):
 def local_maxima(
     response: np.ndarray, sign: int = 1, threshold: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and heights of the 3 x 3 maxima of ``sign * response`` above `threshold`.
+    """Return positions and heights of the 3 x 3 maxima of ``sign * response`` above `threshold`.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def local_maxima(
 
 
 def maxima_by_height(response: np.ndarray) -> np.ndarray:
-    """All 3 x 3 maxima of a filtered image, the highest first.
+    """Return all 3 x 3 maxima of a filtered image, the highest first.
 
     Parameters
     ----------
@@ -139,21 +139,21 @@ def maxima_by_height(response: np.ndarray) -> np.ndarray:
 class ScaleSpace:
     """Scale-normalised Laplacians of Gaussians of one image.
 
-    The response at scale s is ``-s**2 * laplacian(gaussian(image, s))``: a column of amplitude A and width w
-    answers with 2 A s^2 w^2 / (w^2 + s^2)^2 at its centre, a linear background with nothing
+    The response at scale s is ``-s**2 * laplacian(gaussian(image, s))``. A column of amplitude A and width w
+    has the response 2 A s^2 w^2 / (w^2 + s^2)^2 at its centre; a linear background has none
     (Lindeberg, Int. J. Comput. Vis. 30, 79 (1998)).
 
     Parameters
     ----------
     image : ndarray of shape (rows, columns)
     largest_scale : float
-        In pixels; decides how far the image is mirrored beyond its border.
+        In pixels; sets the distance over which the image is mirrored beyond its border.
 
     Attributes
     ----------
     noise : NoiseSpectrum or None
-        Of the image. While it is not known, noise is taken as white, with the power just below the frequency where pixels
-        alternate.
+        Noise of the image. If it is None, white noise is assumed, with the power just below the frequency where
+        pixels alternate.
     """
 
     def __init__(self, image: np.ndarray, largest_scale: float):
@@ -173,7 +173,7 @@ class ScaleSpace:
         self._q2_columns = (fft.rfftfreq(self._full[1]) ** 2).astype(np.float32)
 
     def _rings(self):
-        """Power of the spectrum, its mean over rings of equal frequency, and the ring of each element."""
+        """Return the power of the spectrum, its mean over rings of equal frequency, and the ring of each element."""
         n = min(self._full) // 2
         rows, columns = np.sqrt(self._q2_rows)[:, None], np.sqrt(self._q2_columns)[None, :]
         ring = np.minimum(np.hypot(rows, columns) * np.float32(2 * n), n).astype(np.int32)
@@ -185,7 +185,7 @@ class ScaleSpace:
         return mean(self._spectrum.real**2 + self._spectrum.imag**2), ring, mean
 
     def _noise_power(self, white, power=None):
-        """Power that noise alone gives to each element of the spectrum: an array, or one number."""
+        """Return the noise power of each element of the spectrum: an array, or one number."""
         pixels = self._full[0] * self._full[1]
         if white or self.noise is None:
             power = self._rings()[0] if power is None else power
@@ -193,18 +193,18 @@ class ScaleSpace:
         return pixels * self.noise.at(fft.fftfreq(self._full[0]), fft.rfftfreq(self._full[1]))
 
     def _deviation(self, weights, noise):
-        """Standard deviation of noise of a given power behind a filter: Parseval over half a spectrum."""
+        """Return the standard deviation of noise of a given power after a filter: Parseval over half a spectrum."""
         return float(np.sqrt(2.0 * np.sum(weights**2 * noise, dtype=float))) / (self._full[0] * self._full[1])
 
     def noise_of_response(self, scale: float, *, white: bool = False) -> float:
-        """Standard deviation that noise, as it is or taken as `white`, gives to the response at `scale` (pixels)."""
+        """Return the standard deviation of the response at `scale` (pixels) for the actual noise, or for `white` noise."""
         return self._deviation(self._weights(scale), self._noise_power(white))
 
     def denoised(self, sign: float = 1.0, *, white: bool = False) -> tuple[np.ndarray, float]:
-        """``sign`` times the image less its mean, filtered by what its own spectrum holds of signal, and the noise left.
+        """Return ``sign`` times the image minus its mean, Wiener filtered, and the standard deviation of the remaining noise.
 
-        Noise is taken as it is, or as `white`. Wiener's filter: the spectrum of the signal is the power less that of the
-        noise, averaged over rings of equal frequency.
+        The filter uses the measured noise, or `white` noise. The spectrum of the signal is the power minus that of the noise,
+        averaged over rings of equal frequency.
         """
         power, ring, mean = self._rings()
         noise = self._noise_power(white, power)
@@ -213,7 +213,7 @@ class ScaleSpace:
         return self._filtered(np.float32(sign) * weights), self._deviation(weights, noise)
 
     def response(self, scale: float) -> np.ndarray:
-        """Response at `scale` (pixels), an array of the image's shape."""
+        """Return the response at `scale` (pixels), an array of the image's shape."""
         return self._filtered(self._weights(scale))
 
     def _weights(self, scale):
@@ -223,7 +223,7 @@ class ScaleSpace:
         return weights
 
     def _filtered(self, weights):
-        # Each line is transformed by one thread: their number changes no bit.
+        # Each line is transformed by one thread, so the number of threads does not change the result.
         weights = self._spectrum * weights
         padded = fft.irfft2(weights, self._full, overwrite_x=True, workers=numba.get_num_threads())
         (top, left), (height, width) = self.pad, self.shape

@@ -1,4 +1,4 @@
-"""Sub-pixel positions of all columns of an image at once."""
+"""Sub-pixel positions of all columns of an image in one fit."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ def refine_atoms(
 ) -> Atoms:
     """Fit a two-dimensional Gaussian on a local background to every column at once.
 
-    Each pass fits every column by Levenberg-Marquardt to the image less its neighbours as they were after the
-    last pass (Jacobi), so that the tails of neighbours do not pull positions and the result does not depend
-    on the order of the columns or the number of threads. The shape is drawn towards the shape common to all
-    columns, as strongly as the noise asks for (empirical Bayes: the scatter of the shapes is what is seen less
-    what noise accounts for).
+    Each pass fits every column by Levenberg-Marquardt to the image minus its neighbours from the last pass (Jacobi).
+    The tails of neighbours therefore do not shift positions, and the result does not depend on the order of the
+    columns or the number of threads. A prior draws the shape towards the common shape of all columns. Its strength
+    follows from the noise (empirical Bayes: the scatter of the shapes is the observed scatter minus that of the noise).
 
     Parameters
     ----------
@@ -37,8 +36,8 @@ def refine_atoms(
     separation : float, optional
         Typical nearest-neighbour distance in pixels; by default that of `positions`.
     method : {"gaussian", "center_of_mass", "atomap", "none"}
-        ``"center_of_mass"`` takes that of each disc, neighbours taken off; ``"atomap"`` is the Gaussian
-        refinement of atomap, some 200 times slower; ``"none"`` moves nothing and only measures amplitudes.
+        ``"center_of_mass"`` uses the centre of mass of each disc, with the neighbours subtracted. ``"atomap"`` is the
+        Gaussian refinement of atomap, some 200 times slower. ``"none"`` keeps positions and only measures amplitudes.
 
     Returns
     -------
@@ -47,7 +46,7 @@ def refine_atoms(
     Raises
     ------
     ValueError
-        When the positions are not finite, lie outside the image or the method is unknown.
+        If the positions are not finite or lie outside the image, or the method is unknown.
     """
     if method not in _METHODS:
         raise ValueError(f"method must be one of {', '.join(_METHODS)}, not {method!r}")
@@ -75,7 +74,7 @@ def refine_atoms(
 
 
 def measure_noise(image: np.ndarray, positions: np.ndarray) -> NoiseSpectrum:
-    """Spectrum of the noise of an image, from what a fit of its columns leaves of it.
+    """Measure the noise spectrum of an image in the residual of a fit of its columns.
 
     Parameters
     ----------
@@ -90,7 +89,7 @@ def measure_noise(image: np.ndarray, positions: np.ndarray) -> NoiseSpectrum:
     """
     fit = ColumnFit(image, positions, nearest_neighbour_distance(positions), 1.0)
     fit.measure_amplitudes()
-    # Of dark columns the amplitude is negative, which a fit of bright ones would take for a failure.
+    # The amplitude of dark columns is negative, which a fit of bright columns would treat as a failure.
     if np.median(fit.parameters[:, 0]) < 0:
         fit = ColumnFit(image, positions, fit.separation, -1.0)
         fit.measure_amplitudes()

@@ -1,4 +1,4 @@
-"""How the maxima and minima of an image behave over scales: separation and polarity are read from it."""
+"""Maxima and minima of an image as a function of scale; they give separation and polarity."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from hyperspy_motifs.atoms._windows import tiles
 
 _STEPS_PER_OCTAVE = 4
 _FINEST = 0.8
-#: A peak counts from this part of the typical peak's response on: well below a single vacancy beside full
+#: Minimum response of a peak relative to the typical one: well below a single vacancy beside full
 #: columns, above the ripples of a band-limited image.
 _WEAKEST = 0.1
-# Noise: the number of peaks falls as s^-2 (their mean distance is a multiple of the scale). Columns: it stays.
+# Noise: the number of peaks falls as s^-2 (their mean distance is a multiple of the scale). Columns: it is constant.
 _STEADY_SLOPE = 1.2
-# Light columns that noise drowns between two scales: they fade faster than columns, slower than noise (2).
+# Light columns that noise hides between two scales: they fade faster than columns, slower than noise (2).
 _FADING_SLOPE = 1.7
-# Maxima of noise are 2.7 to 3 scales apart; what keeps its distance is further apart than this, to within so much (log).
+# Maxima of noise are 2.7 to 3 scales apart. Other features are further apart than the first number of scales, and their
+# distance is constant to within the second number (log).
 _NOISE_DISTANCE = 4.0
 _SAME = 0.1
 _FINER = 1.2
-# Between neighbouring scales the same features keep their distance to within this (log).
+# Between neighbouring scales the distance of the same features is constant within this tolerance (log).
 _JUMP = 0.2
 _COARSEST_RATIO = 0.42
 _LEAST_RESPONSE = 0.2
 _FEWEST_PEAKS = 6
 _SAMPLE = 1000
-# Peaks of one window, all within one part of it, whose order is measured: that of noise is then below 0.15.
+# Number of peaks, from one region of a window, whose order is measured: that of noise is then below 0.15.
 _ORDER_SAMPLE = 1500
-# Lower maxima, over the standard deviation of the image, are rounding of single precision.
+# Lower maxima, relative to the standard deviation of the image, are rounding errors of single precision.
 _ROUNDING = 1e-5
 
 
@@ -45,10 +46,10 @@ class ScaleScan:
     scales : ndarray of shape (k,)
         Pixels.
     counts, distances, spreads, responses : ndarray of shape (k,)
-        Number of peaks, median nearest-neighbour distance in pixels, its mean absolute deviation over
-        itself, and the typical peak response over the standard deviation of the image.
+        Number of peaks, median nearest-neighbour distance in pixels, its relative mean absolute deviation, and
+        the ratio of the typical peak response to the standard deviation of the image.
     samples : tuple of k lists of ndarray of shape (m, 2)
-        Peaks of a part of each window, to a fraction of a pixel.
+        Peaks of a region of each window, with sub-pixel positions.
     """
 
     scales: np.ndarray
@@ -60,14 +61,14 @@ class ScaleScan:
     _orders: dict[int, float] = field(default_factory=dict, repr=False)
 
     def slopes(self) -> np.ndarray:
-        """``-d ln(count) / d ln(scale)``: 2 for noise, 0 while the same columns answer at each scale."""
+        """``-d ln(count) / d ln(scale)``: 2 for noise, 0 if the same columns respond at each scale."""
         return -np.gradient(np.log(np.maximum(self.counts, 1)), np.log(self.scales))
 
     def finer_distance(self, run: np.ndarray, least_response: float, least_order: float = 0.0) -> float:
-        """Distance of features finer than those of `run` that answer at two scales or more, if only just; 0 for none.
+        """Return the distance of features finer than those of `run` that respond at two scales or more; 0 if there are none.
 
-        Light columns beside heavy ones at low dose are such: they fade as the scale grows, yet slower than maxima of noise, and
-        keep their distance, which that of noise, a multiple of the scale, does not.
+        Light columns beside heavy ones at low dose are such features. They fade as the scale grows, but more slowly than
+        maxima of noise. Their distance is constant, while that of noise is a multiple of the scale.
         """
         fine = np.arange(max(run[0] - 1, 0))
         next_to = self.distances[fine + 1] / np.maximum(self.distances[fine], 1e-9)
@@ -85,14 +86,14 @@ class ScaleScan:
         return float(self.distances[found[-1]]) if found else 0.0
 
     def plateaus(self, least_response: float) -> list[np.ndarray]:
-        """Indices of the runs of scales at which the same features answer, the finest first."""
+        """Return the indices of the runs of scales at which the same features respond, the finest first."""
         good = (
             (self.slopes() < _STEADY_SLOPE)
             & (self.counts >= _FEWEST_PEAKS)
             & (self.scales < _COARSEST_RATIO * self.distances)
             & (self.responses > least_response)
         )
-        # Features that are suddenly much further apart are others: pairs that have merged.
+        # Features with a suddenly larger distance are other features: pairs that have merged.
         jump = np.abs(np.diff(np.log(np.maximum(self.distances, 1e-9)))) > _JUMP
         runs = np.split(
             np.arange(len(good)), np.flatnonzero(np.diff(good.astype(int)).astype(bool) | jump) + 1
@@ -100,7 +101,7 @@ class ScaleScan:
         return [run for run in runs if good[run[0]]]
 
     def plateau(self, least_response: float, least_order: float = 0.0) -> np.ndarray:
-        """The finest of the `plateaus` at which the peaks have some order, and that is no shorter than others; may be empty."""
+        """Return the finest of the `plateaus` whose peaks have some order and that is no shorter than others; may be empty."""
         runs = [run for run in self.plateaus(least_response) if self.order_of(run) >= least_order]
         if not runs:
             return np.empty(0, int)
@@ -108,7 +109,7 @@ class ScaleScan:
         return next(run for run in runs if len(run) >= min(2, longest))
 
     def order_of(self, run: np.ndarray) -> float:
-        """Order of the peaks (see `order_of_sites`) at the scale of `run` that has most: 0 in noise, 1 in a perfect crystal."""
+        """Return the highest order of the peaks (see `order_of_sites`) in `run`: 0 in noise, 1 in a perfect crystal."""
         if not self.samples:
             return 0.0
         return max(self._order(k) for k in run)
@@ -122,7 +123,7 @@ class ScaleScan:
 
 
 def _some_of(positions, response, sign):
-    """Peaks of the middle part of a response, as many as tell their order, between pixels by parabolas."""
+    """Return peaks of the middle of a response, enough to measure their order, with sub-pixel positions from parabolas."""
     height, width = response.shape
     part = 0.5 * min(1.0, np.sqrt(_ORDER_SAMPLE / max(len(positions), 1)))
     away = np.abs(positions - np.array([width - 1, height - 1]) / 2)
@@ -140,7 +141,7 @@ def _some_of(positions, response, sign):
 
 
 def scan_scales(image: np.ndarray) -> tuple[ScaleScan, ScaleScan, np.ndarray]:
-    """Peak statistics over scales.
+    """Compute peak statistics as a function of scale.
 
     Parameters
     ----------
@@ -149,7 +150,7 @@ def scan_scales(image: np.ndarray) -> tuple[ScaleScan, ScaleScan, np.ndarray]:
     Returns
     -------
     bright, dark : ScaleScan
-        Of the maxima and of the minima.
+        Statistics of the maxima and of the minima.
     skewness : ndarray of shape (k,)
         Third standardised moment of the response at each scale.
     """
@@ -166,7 +167,7 @@ def scan_scales(image: np.ndarray) -> tuple[ScaleScan, ScaleScan, np.ndarray]:
         deviation = float(part.std())
         if deviation == 0:
             continue
-        # A mirrored rim of a few of the middle scales does: counts hardly depend on what happens there.
+        # A mirrored margin of a few of the middle scales is sufficient: counts hardly depend on it.
         space = ScaleSpace(part, largest / 3)
         for k, scale in enumerate(scales):
             response = space.response(scale)
@@ -179,7 +180,7 @@ def scan_scales(image: np.ndarray) -> tuple[ScaleScan, ScaleScan, np.ndarray]:
                 positions = positions[heights > _WEAKEST * typical]
                 if len(positions) < 3:
                     continue
-                # A sample of the peaks tells how far apart they are.
+                # A sample of the peaks is sufficient for their distances.
                 some = positions[:: max(1, len(positions) // _SAMPLE)]
                 distance = cKDTree(positions).query(some, k=2)[0][:, 1]
                 middle = np.median(distance)

@@ -1,4 +1,4 @@
-"""Columns and the maxima of the image: which column has none of its own, and which maximum no column."""
+"""Assignment of columns and maxima of the image: columns without their own maximum, and maxima without a column."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from hyperspy_motifs.atoms._peaks import local_maxima
 from hyperspy_motifs.compilation import INNER, OUTER
 from hyperspy_motifs.threads import over_rows
 
-# How far from a column, in separations, its maximum may lie.
+# Maximum distance, in separations, of a column from its maximum.
 _OWN_REACH = 0.35
-# Neighbours to which a maximum must dip.
+# Number of neighbours to which a maximum must dip.
 _NEIGHBOURS = 8
-# A shallower dip towards a higher neighbour, over the height of a typical column, is no dip: less than one grey level of a
-# picture of eight bits.
+# A shallower dip towards a higher neighbour, relative to the height of a typical column, is ignored: it is less than one
+# grey level of an eight-bit picture.
 _FLAT = 1 / 256
-# Dips over the noise that maxima without a column must show, and which part of the columns the maxima that do must
-# be. On simulated monolayers, oxides and edges at doses of 1e4 to 3e5 electrons per square angstrom, sublattices of light
-# columns have 1 to 4; maxima of noise between columns reach 1 once in a hundred, those at vacancies and
-# beside amorphous rims (3 % of the columns) 2 to 4.
+# Required dip, relative to the noise, of maxima without a column, and the minimum ratio of such maxima to columns. On
+# simulated monolayers, oxides and edges at doses of 1e4 to 3e5 electrons per square angstrom, sublattices of light
+# columns have 1 to 4. Maxima of noise between columns reach 1 once in a hundred; those at vacancies and
+# beside amorphous rims (3 % of the columns) reach 2 to 4.
 _LEVELS = ((1.0, 0.25), (2.0, 0.06), (5.0, 0.0))
-# Median dip of a sublattice over the least that counts: with less, most of its sites are below that.
+# Median dip of a sublattice relative to the required dip: below this, most of its sites are below that limit.
 _WHOLE = 1.7
 # Order (see `order_of_sites`) of sites that belong to the lattice, and of those added beside a sublattice of such.
 _ORDERLY = 0.7
 _LEAST_ORDER = 0.5
 _FEWEST = 3
-# Nearer to a column, in separations, a second maximum is noise on its top.
+# A second maximum closer to a column than this, in separations, is noise on its top.
 _LEAST_DISTANCE = 0.45
 
 
 @njit(cache=True, **INNER)
 def _lowest_between(image, x0, y0, x1, y1):
-    """Least value of `image` on the straight line between two pixels, in steps of half a pixel."""
+    """Return the lowest value of `image` on the straight line between two pixels, in steps of half a pixel."""
     n = int(2 * np.hypot(x1 - x0, y1 - y0)) + 1
     lowest = np.inf
     for i in range(n + 1):
@@ -51,7 +51,7 @@ def _lowest_between(image, x0, y0, x1, y1):
 
 @njit(cache=True, **OUTER)
 def lowest_between(image, starts, ends, out):
-    """Least value of `image` on the straight lines between pixels `starts` and `ends`, (n, 2) each, into `out` (n,)."""
+    """Write the lowest value of `image` on the lines between pixels `starts` and `ends`, (n, 2) each, to `out` (n,)."""
     for k in range(len(starts)):
         out[k] = _lowest_between(image, starts[k, 0], starts[k, 1], ends[k, 0], ends[k, 1])
 
@@ -69,28 +69,28 @@ def _least_dips(first, last, image, maxima, heights, neighbours, out):
 
 
 class VisibleMaxima:
-    """The maxima of an image, and the columns that they belong to.
+    """The maxima of an image, and the columns to which they belong.
 
     Parameters
     ----------
     image : ndarray of shape (rows, columns)
-        With bright columns, its noise filtered out.
+        Image with bright columns, after a noise filter.
     noise : float
-        Standard deviation of the noise that is left.
+        Standard deviation of the remaining noise.
     positions : ndarray of shape (n, 2)
-        Columns that are claimed; x, y in pixels.
+        Known columns; x, y in pixels.
     separation : float
         Pixels.
 
     Attributes
     ----------
     seen : ndarray of bool of shape (n,)
-        Columns that have a maximum to themselves, with a dip between it and each higher one. The nearest column is the
-        owner of a maximum.
+        Columns that have their own maximum, with a dip between it and each higher one. A maximum belongs to the
+        nearest column.
     clear : ndarray of bool of shape (n,)
-        Those of them whose dips are more than noise makes.
+        Columns among `seen` whose dips exceed those of noise.
     own : ndarray of shape (n, 2)
-        The maximum of each column; where it has none, the column itself.
+        The maximum of each column, or the column itself if it has none.
     """
 
     def __init__(self, image: np.ndarray, noise: float, positions: np.ndarray, separation: float):
@@ -110,7 +110,7 @@ class VisibleMaxima:
         owners = owners[np.unique(nearest[owners], return_index=True)[1]]
         if not len(owners):
             return
-        # A part of the rows stands for the level between columns.
+        # A sample of the rows gives the level between columns.
         low = np.percentile(image[:: max(1, len(image) // 256)], 5)
         self.own[owners] = self._maxima[nearest[owners]]
         self._flat = _FLAT * (np.median(self._heights[nearest[owners]]) - low)
@@ -120,8 +120,8 @@ class VisibleMaxima:
         self._owned[nearest[owners]] = True
 
     def _dips(self, which: np.ndarray) -> np.ndarray:
-        """How far the image falls on the straight way from each of the maxima `which` to its higher neighbours
-        among them; the least of these."""
+        """Return the smallest dip of the image on the straight lines from each of the maxima `which` to its higher
+        neighbours among them."""
         maxima, heights, dips = self._maxima[which], self._heights[which], np.full(len(which), np.inf)
         n = min(_NEIGHBOURS + 1, len(which))
         if n > 1:
@@ -130,10 +130,10 @@ class VisibleMaxima:
         return dips
 
     def unclaimed(self) -> np.ndarray:
-        """Maxima that no column claims and that continue the lattice of the columns.
+        """Return maxima that no column claims and that continue the lattice of the columns.
 
-        A sublattice of light columns shows in many sites at once, each hardly above the noise; a single
-        site must stand clear of it.
+        A sublattice of light columns shows in many sites at once, each hardly above the noise. A single site must
+        exceed the noise clearly.
 
         Returns
         -------
@@ -145,7 +145,7 @@ class VisibleMaxima:
             return none
         own = self._owned
         others = np.ones(len(own), bool)
-        # Once the ripples are gone, what they hid stands against what they stood beside.
+        # After the ripples are removed, the maxima that they hid are compared with their neighbours.
         for _ in range(2):
             which = np.flatnonzero(own | others)
             dips = np.zeros(len(own))

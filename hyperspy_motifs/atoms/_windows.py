@@ -1,4 +1,4 @@
-"""Windows that stand for all of an image, and means over blocks of pixels."""
+"""Windows that represent the whole image, and means over blocks of pixels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _TILE = 512
 
 
 def tiles(shape: tuple[int, int], size: int = _TILE) -> list[tuple[slice, slice]]:
-    """At most four windows of an image that together stand for all of it."""
+    """Return at most four windows of an image that together represent all of it."""
     starts = []
     for length in shape:
         if length <= size * 1.25:
@@ -21,13 +21,13 @@ def tiles(shape: tuple[int, int], size: int = _TILE) -> list[tuple[slice, slice]
 
 
 def block_means(image: np.ndarray, step: int) -> np.ndarray:
-    """Means over blocks of pixels; what is left over at the right and at the bottom is cut off.
+    """Return means over blocks of pixels; remaining pixels at the right and at the bottom are cut off.
 
     Parameters
     ----------
     image : ndarray of shape (rows, columns)
     step : int
-        Pixels a side of a block.
+        Side of a block in pixels.
 
     Returns
     -------

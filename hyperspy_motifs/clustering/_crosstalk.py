@@ -1,4 +1,4 @@
-"""What the surroundings leak into the disc of a single column, and its removal."""
+"""Crosstalk: the contribution of the surroundings to the disc of a single column, and its removal."""
 
 from __future__ import annotations
 
@@ -10,38 +10,39 @@ from numpy.typing import NDArray
 from hyperspy_motifs.zernike import MomentsLike, noise_unit, radial_polynomials, to_complex, to_real
 
 _MAX_ORDER = 6
-_ROUNDS = 4
+_ITERATIONS = 4
 _OUTLIER = 5.0
 _FREQUENT = 0.15
 
 
 @dataclass(frozen=True)
 class NeighbourCrosstalk:
-    r"""How the surroundings of a column change the moments of its disc.
+    r"""Linear model of how the surroundings of a column change the moments of its disc.
 
-    The tails of neighbouring columns reach into the disc. An isotropic probe carries them over order by
-    order:
+    The tails of neighbouring columns reach into the disc. For an isotropic probe, each angular order m of the
+    surroundings contributes only to moments of the same order:
 
     .. math:: A_{nm} = a_{nm} + \sum_j b_{nmj} (z_{mj} - \bar z_{mj})
 
-    with real b and the moments z of the ring round the disc. The mean is taken over the atoms of the same
-    frequent site, so that only deviations from the usual surroundings are removed. b is fitted to all atoms
-    together; those that disagree by more than five typical residuals (other species) are left out by degrees
-    (Tukey's biweight). The column's own tails in the ring are weak, so its own difference stays.
+    The coefficients b are real. z are the moments of the ring around the disc. The mean is taken over the atoms
+    of the same frequent site, so that only deviations from the usual surroundings are removed. b is fitted to
+    all atoms together. Tukey's biweight reduces the weight of atoms with large residuals, such as other species,
+    to zero at five typical residuals. The tails of the column itself are weak in the ring, so its own deviation
+    remains.
 
     Attributes
     ----------
     inner : float
-        Inner radius of the ring over its outer one.
+        Ratio of the inner to the outer radius of the ring.
     noise : ndarray, shape (orders, 2)
-        Of the ring's moments.
+        Noise of the moments of the ring.
     typical : ndarray, shape (sites, features)
-        Surroundings of each frequent site, in units of the noise.
+        Typical surroundings of each frequent site, in units of the noise.
     means : ndarray, shape (sites, orders, 2)
     coefficients : ndarray, shape (J, 2)
-        b of every complex moment of the disc.
+        The coefficients b of every complex moment of the disc.
     rotation_invariant : bool
-        Orientation of the sites is unknown: for m > 0 the whole ring is a deviation.
+        The orientation of the sites is unknown: for m > 0 the whole ring is a deviation.
     """
 
     inner: float
@@ -60,10 +61,10 @@ class NeighbourCrosstalk:
         inner: float,
         rotation_invariant: bool,
     ) -> NeighbourCrosstalk:
-        """Learn from the moments of the discs and of wider ones.
+        """Fit the model to the moments of the discs and of wider discs.
 
-        `labels` (n,) are groups of the atoms, negative for none; groups that hold 15 % of the atoms are
-        frequent sites.
+        `labels` (n,) are the groups of the atoms; negative labels belong to no group. Groups that hold at least 15 %
+        of the atoms are frequent sites.
         """
         valid = both_valid(moments, wider)
         ring, noise = ring_moments(wider, inner)
@@ -99,7 +100,7 @@ class NeighbourCrosstalk:
         return cls(inner, noise, typical, means, coefficients, rotation_invariant)
 
     def remove(self, moments: MomentsLike, wider: MomentsLike) -> NDArray[np.float64]:
-        """Return the moments (atoms, K) of the discs without it; atoms at the border are left as they are."""
+        """Return the moments (atoms, K) without crosstalk; atoms at the border keep their moments."""
         valid = both_valid(moments, wider)
         ring, _ = ring_moments(wider, self.inner)
         site = _nearest(_flat(ring, self.noise, self.rotation_invariant), self.typical)
@@ -112,12 +113,12 @@ class NeighbourCrosstalk:
 
 
 def both_valid(moments: MomentsLike, wider: MomentsLike) -> NDArray[np.bool_]:
-    """Return the atoms of which both discs lie inside the image, shape (n,)."""
+    """Return a mask (n,) of the atoms whose two discs both lie inside the image."""
     return np.asarray(moments.valid, dtype=bool) & np.asarray(wider.valid, dtype=bool)
 
 
 def ring_moments(moments: MomentsLike, inner: float) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
-    r"""Return the moments of the ring outside `inner` times the radius, from those of the disc.
+    r"""Return the moments of the ring outside `inner` times the radius, computed from those of the disc.
 
     .. math:: z_{mj} = \sum_n A_{nm} \int_{\rho_0}^1 R_n^{m}(\rho) P_j(t(\rho)) \rho\, d\rho
 
@@ -127,7 +128,7 @@ def ring_moments(moments: MomentsLike, inner: float) -> tuple[NDArray[np.complex
     -------
     values : ndarray of complex128, shape (atoms, m from 0 to 6, 2)
     noise : ndarray, shape (m, 2)
-        Of the median atom.
+        Noise of the median atom.
     """
     values, kept = to_complex(np.asarray(moments.values, dtype=np.float64), moments.modes)
     unit, _ = to_complex(noise_unit(moments)[None], moments.modes)
@@ -165,10 +166,10 @@ def _median(values: NDArray[np.complex128]) -> NDArray[np.complex128]:
 
 
 def _robust_fit(source: NDArray[np.complex128], target: NDArray[np.complexfloating]) -> NDArray[np.float64]:
-    """Real coefficients of target on source (atoms, 2) by reweighted least squares."""
+    """Fit real coefficients of target on source (atoms, 2) by iteratively reweighted least squares."""
     weights = np.ones(len(target))
     coefficients = np.zeros(source.shape[1])
-    for _ in range(_ROUNDS):
+    for _ in range(_ITERATIONS):
         normal = np.einsum("ap,a,aq->pq", source.conj(), weights, source).real
         ridge = 1e-9 * np.trace(normal) + 1e-300
         coefficients = np.linalg.solve(

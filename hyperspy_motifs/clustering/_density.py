@@ -1,4 +1,4 @@
-"""Density clusters of a layout at their finest granularity."""
+"""Density clusters of a layout at the finest granularity."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ def density_clusters(
 ) -> NDArray[np.int32]:
     r"""Return the leaves of the density tree of a layout.
 
-    Points join in the order of their mutual reachability distance :math:`\max(c_i, c_j, d_{ij})`, with c the
-    distance to the `min_motif_size`-th neighbour (Campello, Moulavi and Sander, 2013). A branch that has reached
-    `min_motif_size` points and whose innermost distance is `prominence` times smaller than the one at which it
-    meets another such branch is a cluster; what meets with less prominence is one. The links are those of the
-    twelve nearest neighbours, so the time grows as n log n.
+    Points are merged in the order of their mutual reachability distance :math:`\max(c_i, c_j, d_{ij})`, where c is
+    the distance to the `min_motif_size`-th neighbour (Campello, Moulavi and Sander, 2013). A branch is a cluster if
+    it has at least `min_motif_size` points and its smallest distance is `prominence` times smaller than the distance
+    at which it meets another such branch. Branches that meet with less prominence form one cluster. Links connect
+    each point with its twelve nearest neighbours, so the run time grows as n log n.
 
     Parameters
     ----------
     layout : ndarray, shape (n, d)
     min_motif_size : int
-        Points of the smallest cluster.
+        Number of points of the smallest cluster.
     prominence : float
-        Ratio of distances, at least 1; 1 keeps every fluctuation.
+        Ratio of distances, at least 1. A value of 1 keeps every fluctuation.
 
     Returns
     -------
     ndarray of int32, shape (n,)
-        Cluster of each point, 0.., or -1 for points between clusters.
+        Cluster of each point, from 0, or -1 for points between clusters.
     """
     n = len(layout)
     if n <= max(min_motif_size, 2):
         return np.zeros(n, dtype=np.int32)
     k = min(max(_LINKS, min_motif_size) + 1, n)
-    # On several threads only where that pays: each place is found by itself.
+    # Several threads are used only for many points. Each point is queried independently.
     workers = int(numba.get_num_threads()) if n > _MANY else 1
     distances, indices = cKDTree(layout).query(layout, k=k, workers=workers)
     core = distances[:, min(min_motif_size, k - 1)]
@@ -73,13 +73,13 @@ def _leaves(
     min_motif_size: int,
     prominence: float,
 ) -> NDArray[np.int64]:
-    """Single linkage over sorted links. A component is young (too small), a leaf, or closed (holds finished leaves)."""
+    """Apply single linkage to sorted links. A component is young (too small), a leaf, or closed (has finished leaves)."""
     n = len(core)
-    # Filled by hand: what numpy has for it takes half a second to compile.
+    # Filled by a loop: the numpy functions for this take half a second to compile.
     parent, size, leaf_of = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
     birth = core.copy()  # innermost distance of the component
     closed = np.empty(n, np.bool_)
-    # Members of a component as a linked list, so that a leaf can be written down when it closes.
+    # The members of a component form a linked list, so that a leaf can be recorded when it closes.
     first, last, following = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
     for i in range(n):
         parent[i] = first[i] = last[i] = i

@@ -1,4 +1,4 @@
-"""Whether motifs are there again with other random numbers."""
+"""Reproducibility of motifs with other random numbers."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from sklearn.metrics import adjusted_rand_score
 
 @dataclass(frozen=True)
 class Stability:
-    """How alike the motifs of several runs are.
+    """Similarity of the motifs of several runs.
 
     Attributes
     ----------
     agreement : (s, s) ndarray
-        Adjusted Rand index of every two of s runs: 1 where they part the atoms alike, 0 as by chance.
+        Adjusted Rand index of every pair of the s runs: 1 for identical partitions of the atoms, 0 for chance agreement.
     motifs : (k,) ndarray
-        Per motif, 0 to 1: the overlap with the motif of a run that it shares most atoms with (atoms in both over atoms
-        in either, Jaccard), mean over the runs. 1: found again, atom by atom, in every run. NaN: it has no atoms.
+        Value of each motif, 0 to 1: its overlap with the most similar motif of each run, averaged over the runs. The
+        overlap is the Jaccard index (atoms in both over atoms in either). 1: every run has exactly this motif. NaN: the
+        motif has no atoms.
     atoms : (n,) ndarray
-        Per atom, 0 to 1: part of the runs in which it lies in that motif.
+        Value of each atom, 0 to 1: fraction of the runs in which the atom lies in the most similar motif.
     n_motifs : (s,) int ndarray
-        Motifs of each run.
+        Number of motifs of each run.
     labels : (s, n) int ndarray
         Labels of each run.
     """
@@ -43,14 +44,14 @@ class Stability:
 
 
 def estimate_stability(labels: ArrayLike, runs: ArrayLike) -> Stability:
-    """Compare motifs with those of other runs on the same atoms, whatever their numbers are.
+    """Compare motifs with those of other runs on the same atoms; the numbering of the motifs does not matter.
 
     Parameters
     ----------
     labels : (n,) array_like of int
         Motif of each atom, from 0.
     runs : (s, n) array_like of int
-        Labels of two other runs or more, from 0.
+        Labels of at least two other runs, from 0.
 
     Returns
     -------
@@ -59,12 +60,12 @@ def estimate_stability(labels: ArrayLike, runs: ArrayLike) -> Stability:
     Raises
     ------
     ValueError
-        If shapes do not fit, there are no atoms, or fewer than two runs.
+        If the shapes do not match, there are no atoms, or there are fewer than two runs.
 
     Notes
     -----
     Adjusted Rand index: Hubert and Arabie, Journal of Classification 2 (1985) 193. Overlap of each cluster with the
-    most similar one: Hennig, Computational Statistics and Data Analysis 52 (2007) 258.
+    most similar cluster: Hennig, Computational Statistics and Data Analysis 52 (2007) 258.
     """
     own, others = np.asarray(labels, dtype=np.int64), np.asarray(runs, dtype=np.int64)
     if own.ndim != 1 or others.ndim != 2 or others.shape[1] != own.size or len(others) < 2 or not own.size:

@@ -9,7 +9,7 @@ from ._motif_tree import MotifTree
 
 
 class TreeBuilder:
-    """Nodes of the tree from all `n` atoms on; the groups of the radius before are its leaves."""
+    """Collects the nodes of the tree, from the root with all `n` atoms. Its leaves are the groups of the previous radius."""
 
     def __init__(self, n: int) -> None:
         self._parent, self._radius, self._size, self._height = [-1], [0.0], [n], [0.0]
@@ -19,15 +19,15 @@ class TreeBuilder:
     def divide(
         self, group: int, radius: float, sizes: NDArray[np.int64], merges: list[tuple[int, int, float]]
     ) -> None:
-        """Hang the merges of one division, read from the last (widest) to the first, below the leaf of `group`.
+        """Add the merges of one division below the leaf of `group`, from the last (widest) merge to the first.
 
         Parameters
         ----------
         group : int
-            Group of the radius before.
+            Group of the previous radius.
         radius : float
         sizes : ndarray, shape (k,)
-            Atoms of every group.
+            Number of atoms of every group.
         merges : list of (group that stays, group that joins it, separation)
         """
         place = {0: self._leaves[group]}
@@ -47,7 +47,7 @@ class TreeBuilder:
         self._next.extend(place[k] for k in range(len(sizes)))
 
     def next_radius(self) -> None:
-        """Make the groups of this radius those that the next one divides."""
+        """Make the groups of this radius the leaves that the next radius divides."""
         self._leaves, self._next = self._next, []
 
     def tree(self, groups: NDArray[np.int32], joins: NDArray[np.float64], first: float) -> MotifTree:

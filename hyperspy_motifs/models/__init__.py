@@ -1,7 +1,7 @@
-"""What was learned on some atoms, to be applied to others: in this process, in another, or from a file.
+"""Fitted models of motifs, to be applied to other atoms: in this process, in another process, or from a file.
 
-:class:`MotifModel` holds fitted nested radii, the basis and the layout they were fitted with, and the names of the motifs;
-:func:`save_model` and :func:`load_model` keep it as arrays, without pickled objects.
+:class:`MotifModel` holds the fitted nested radii, the basis and the layout of the fit, and the names of the motifs.
+:func:`save_model` and :func:`load_model` store it as arrays, without pickled objects.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Known atoms of a model: where new ones lie in its layout, and what they are where it was edited by hand."""
+"""Known atoms of a model: they give the layout positions of new atoms, and the labels of motifs edited by hand."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from numpy.typing import NDArray
 from hyperspy_motifs.relaxation import nearest_in
 from hyperspy_motifs.zernike import invariants
 
-# Atoms that are asked where a motif was edited by hand, and where an atom lies in the layout.
+# Number of anchors that vote where a motif was edited by hand, and that determine the layout position of an atom.
 _N_VOTES = 7
 _N_PLACES = 3
 
 
 @dataclass(frozen=True)
 class Anchors:
-    """Atoms that the model was learned on, at one radius.
+    """Atoms that the model was fitted to, at one radius.
 
     Attributes
     ----------
     features : ndarray of float32, shape (a, d)
-        In units of the noise; rotation invariants where the model is invariant.
+        In units of the noise; rotation invariants if the model is rotation invariant.
     unit : ndarray of float64, shape (d,)
-        That noise.
+        The noise of each feature.
     layout : ndarray of float32, shape (a, 2)
     fitted : ndarray of int32, shape (a,)
-        Motif of each as the radii were fitted.
+        Motif of each atom in the fit.
     labels : ndarray of int32, shape (a,)
-        Motif of each as it is now: other than `fitted` where motifs were merged, split or assigned by hand.
+        Current motif of each atom. It differs from `fitted` where motifs were merged, split or assigned by hand.
     """
 
     features: NDArray[np.float32]
@@ -49,7 +49,7 @@ class Anchors:
         invariant: bool,
         most: int | None = None,
     ) -> Anchors:
-        """Anchors from the moments of atoms; `most` of them, as many of each motif as there are or its share allows."""
+        """Select at most `most` anchors from the moments of atoms; rare motifs keep all their atoms where possible."""
         chosen = np.arange(len(fitted)) if most is None else _share(labels, most)
         values, noise = _values(moments.take(chosen), invariant)
         unit = np.sqrt(np.nanmean(np.asarray(noise, float) ** 2, axis=0))
@@ -63,17 +63,17 @@ class Anchors:
         )
 
     def features_of(self, moments: Any, invariant: bool) -> NDArray[np.float32]:
-        """Features (n, d) of other atoms, in the units of these."""
+        """Return the features (n, d) of other atoms, in the units of the anchors."""
         values, _ = _values(moments, invariant)
         return np.nan_to_num(np.asarray(values, float) / self.unit).astype(np.float32)
 
     def places(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Places (n, 2) in the layout: the mean of the three nearest anchors by features."""
+        """Return the layout positions (n, 2): the mean of the three nearest anchors in feature space."""
         nearest = _nearest(features, self.features, _N_PLACES)
         return np.asarray(self.layout[nearest].mean(axis=1), np.float32)
 
     def relabel(self, labels: NDArray[np.integer], features: NDArray[np.float32]) -> NDArray[np.int32]:
-        """Fitted labels (n,) as those of now; where a motif was split, the nearest anchors of it vote."""
+        """Map fitted labels (n,) to the current ones; where a motif was split, its nearest anchors vote."""
         out = np.array(labels, np.int32)
         if np.array_equal(self.fitted, self.labels):
             return out
@@ -105,7 +105,7 @@ def _values(moments: Any, invariant: bool) -> tuple[NDArray[np.floating], NDArra
 
 
 def _share(labels: NDArray[np.integer], most: int) -> NDArray[np.int64]:
-    """Evenly spread members of every motif: all of the rare ones, and what is left over for the frequent ones."""
+    """Select evenly spaced members of every motif: all of the rare motifs, the remainder from the frequent ones."""
     kinds, count = np.unique(labels, return_counts=True)
     left, wanted = most, {}
     for turn, rank in enumerate(np.argsort(count, kind="stable")):

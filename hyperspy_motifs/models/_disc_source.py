@@ -11,18 +11,18 @@ from hyperspy_motifs.zernike import LEAST_COVERAGE, DiscImage, fine_step, stack_
 
 
 class DiscSource:
-    """Moments of the discs round the atoms of one field of view, at any radius; each is computed once.
+    """Moments of the discs around the atoms of one field of view, at any radius; each is computed once.
 
     Parameters
     ----------
     images : sequence of ndarray, shape (rows, columns)
-        Detectors of the field; their moments stand side by side.
+        Detectors of the field; their moments are concatenated.
     pixels : ndarray, shape (n, 2)
         x, y in pixels.
     spacing : float
         Nearest-neighbour distance in pixels.
     orders : mapping of float to int
-        Highest radial order of the moments at each radius; through others that of the nearest.
+        Highest radial order of the moments at each radius. Other radii use the order of the nearest one.
     masks : sequence of ndarray of bool, shape (rows, columns), or None, optional
         Pixels of each image that hold no data.
     """
@@ -54,6 +54,6 @@ class DiscSource:
         return self._kept[radius]
 
     def neighbours(self) -> Neighbourhoods:
-        """Where the neighbours of the atoms are."""
+        """Return the neighbours of the atoms."""
         rows, columns = self.images[0].shape
         return Neighbourhoods.of(self.pixels, (rows, columns), self.spacing)

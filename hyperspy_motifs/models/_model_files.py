@@ -1,4 +1,4 @@
-"""A model as arrays, and those as a file: a zip of .npy, read without unpickling anything."""
+"""Conversion of a model to arrays, and to a file: a zip archive of .npy files, read without unpickling."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _VERSION = 1
 
 
 def to_arrays(motif_model: MotifModel) -> dict[str, NDArray[Any]]:
-    """Arrays by name: numbers and one text of JSON, no objects."""
+    """Return the arrays of a model by name: numbers and one JSON text, no objects."""
     header = {
         "format": _FORMAT,
         "version": _VERSION,
@@ -35,7 +35,7 @@ def to_arrays(motif_model: MotifModel) -> dict[str, NDArray[Any]]:
         "facts": dict(motif_model.facts),
     }
     out: dict[str, NDArray[Any]] = {
-        # ASCII bytes: a text array takes four bytes a letter.
+        # Stored as ASCII bytes: a text array takes four bytes per letter.
         "header": np.frombuffer(json.dumps(header).encode("ascii"), np.uint8),
         "orders": np.array(sorted(motif_model.orders.items()), float).reshape(-1, 2),
     }
@@ -50,12 +50,12 @@ def to_arrays(motif_model: MotifModel) -> dict[str, NDArray[Any]]:
 
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> MotifModel:
-    """The model of :func:`to_arrays`.
+    """Return the model from the arrays of :func:`to_arrays`.
 
     Raises
     ------
     ValueError
-        If the arrays are none of a model, or those of a later version of this package.
+        If the arrays do not hold a model, or were written by a later version of this package.
     """
     try:
         header = json.loads(bytes(np.asarray(arrays["header"], np.uint8)).decode("ascii"))
@@ -86,25 +86,25 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> MotifModel:
         )
     except (KeyError, TypeError, IndexError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(
-            "This is not a model of hyperspy_motifs, or it is damaged. Write one with motifs.save_model(path)."
+            "This is not a model of hyperspy_motifs, or it is damaged. Create one with motifs.save_model(path)."
         ) from error
 
 
 def to_bytes(motif_model: MotifModel) -> NDArray[np.uint8]:
-    """The content of the file of a model."""
+    """Return the content of the file of a model."""
     stream = io.BytesIO()
     np.savez_compressed(stream, **to_arrays(motif_model))  # type: ignore[arg-type]
     return np.frombuffer(stream.getvalue(), np.uint8)
 
 
 def from_bytes(content: NDArray[np.uint8]) -> MotifModel:
-    """The model of :func:`to_bytes`."""
+    """Return the model from the content of :func:`to_bytes`."""
     with np.load(io.BytesIO(np.asarray(content, np.uint8).tobytes()), allow_pickle=False) as stored:
         return from_arrays({name: stored[name] for name in stored.files})
 
 
 def save_model(motif_model: MotifModel, path: str | os.PathLike[str]) -> Path:
-    """Write a model to a file; ``.npz`` is appended where the name has no ending.
+    """Write a model to a file; ``.npz`` is appended if the name has no extension.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def save_model(motif_model: MotifModel, path: str | os.PathLike[str]) -> Path:
     Returns
     -------
     pathlib.Path
-        Of the file, which is there only once it is whole.
+        Path of the file. The file appears only when it is complete.
     """
     target = Path(path)
     target = target if target.suffix else target.with_suffix(".npz")
@@ -128,14 +128,14 @@ def save_model(motif_model: MotifModel, path: str | os.PathLike[str]) -> Path:
 
 
 def load_model(path: str | os.PathLike[str]) -> MotifModel:
-    """Read the file of :func:`save_model`; nothing in it is executed.
+    """Read a file of :func:`save_model`; nothing in it is executed.
 
     Raises
     ------
     ValueError
-        If the file is none of a model.
+        If the file does not hold a model.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     try:
         with np.load(path, allow_pickle=False) as stored:

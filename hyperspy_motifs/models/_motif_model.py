@@ -15,17 +15,17 @@ from ._anchors import Anchors
 
 @dataclass(frozen=True)
 class Prediction:
-    """Motifs of n atoms by a model.
+    """Motifs of n atoms, predicted by a model.
 
     Attributes
     ----------
     labels, probabilities : ndarray, shape (n,)
-        At the chosen radius, edits included. The probability of an atom that is like none of the motifs is low.
+        At the chosen radius, after edits. The probability is low for an atom that resembles none of the motifs.
     outlier_score : ndarray, shape (n,)
-        1 - outlier_score is the p-value of an atom that belongs to its motif.
+        1 - outlier_score is the p-value of the hypothesis that the atom belongs to its motif.
     radius_labels, radius_probabilities : ndarray, shape (radii, n)
     layouts : ndarray, shape (radii, n, 2)
-        Places in the layout of the model; NaN at radii of which it kept none.
+        Positions in the layout of the model; NaN at radii without a stored layout.
     """
 
     labels: NDArray[np.int32]
@@ -38,29 +38,29 @@ class Prediction:
 
 @dataclass(frozen=True)
 class MotifModel:
-    """Motifs that were learned, ready for other atoms.
+    """Fitted motifs, ready to be applied to other atoms.
 
     Attributes
     ----------
     classifier : NestedRadii or ManifoldRegions
-        Fitted.
+        The fitted classifier.
     radius : float
-        Chosen one of its radii.
+        The chosen radius.
     spacing : float
-        Nearest-neighbour distance that radii are multiples of, in `units`.
+        Nearest-neighbour distance, the unit of the radii, in `units`.
     units : str
-        "px" where the image had no calibration.
+        "px" if the image had no calibration.
     orders : dict of float to int
         Highest radial order of the Zernike basis at each radius.
     anchors : dict of float to Anchors
-        Known atoms; at the chosen radius at least.
+        Known atoms, at least at the chosen radius.
     finest_to_label : ndarray of int32 or None
-        Where the tree was cut to a number of motifs: the label of each motif of the largest radius.
+        Label of each motif of the largest radius, if the tree was cut to a number of motifs.
     names : dict of int to str
-        That the user gave.
+        Names that the user gave to motifs.
     facts : dict
         JSON types: ``options`` (arguments of ``find_motifs``), ``polarity``, ``noise`` (gain, read_std, dark of the image
-        it was learned on), ``title``, ``package`` (version).
+        of the fit), ``title``, ``package`` (version).
     """
 
     classifier: NestedRadii | ManifoldRegions
@@ -78,16 +78,16 @@ class MotifModel:
         """Number of motifs at the chosen radius."""
         return int(self.anchors[self.radius].labels.max()) + 1
 
-    # Sums of BLAS depend on the number of its threads: one, so that the bits do not.
+    # BLAS sums depend on the number of threads. One thread makes the result reproducible to the last bit.
     @one_blas_thread()
     def predict(self, moments_of: Callable[[float], Any]) -> Prediction:
-        """Motifs of other atoms, at all radii.
+        """Predict the motifs of other atoms, at all radii.
 
         Parameters
         ----------
         moments_of : callable
-            Given a radius it returns the moments of the atoms, as :class:`DiscSource` does; where motifs are sites its
-            ``neighbours()`` are asked for too.
+            Returns the moments of the atoms at a given radius, as :class:`DiscSource` does. If motifs are sites, its
+            ``neighbours()`` is also called.
 
         Returns
         -------

@@ -9,9 +9,9 @@ from hyperspy_motifs import store
 
 
 class ManifoldView:
-    """The atoms of a result as points of a continuum, for images whose surroundings change without a step.
+    """The atoms of a result as points of a continuum, for images whose surroundings change continuously.
 
-    Computed when first asked for, from the moments at the largest radius with rotation invariance off: a shift between two
+    It is computed on first use, from the moments at the largest radius without rotation invariance: a shift between two
     layers is a vector, and invariants would lose its direction.
 
     Parameters
@@ -51,21 +51,21 @@ class ManifoldView:
     def transform(self, other: Any, atoms: Any = None) -> np.ndarray:
         """Coordinates of the atoms of another image on this continuum.
 
-        The other image is looked at as this one was: at the same radius, in units of the same noise, on the same axes. A
-        bilayer of another twist has other surroundings at a large radius, and is read the better the less it differs.
+        The other image is treated as this one was: the same radius, units of the same noise, the same axes. A bilayer of
+        another twist has other surroundings at a large radius. The result is more accurate the smaller the difference is.
 
         Parameters
         ----------
         other : Motifs or AtomicImage
-            Of a single image, of like resolution and brightness.
+            A single image, with similar resolution and brightness.
         atoms : array_like of shape (m, 2), optional
-            x, y in axis units, taken as they are. Default: the atoms of the motifs, or those that the image carries from
-            ``find_atoms()``.
+            x, y in axis units, used without refinement. Default: the atoms of the motifs, or those that the image stores
+            from ``find_atoms()``.
 
         Returns
         -------
         numpy.ndarray of shape (m, d)
-            In the order of the atoms.
+            Coordinates in the order of the atoms.
 
         Examples
         --------
@@ -83,15 +83,16 @@ class ManifoldView:
 
     @property
     def dimension(self) -> float:
-        """Intrinsic dimension, freed from noise."""
+        """Intrinsic dimension, corrected for noise."""
         return float(self.fit.dimension_)
 
     @cached_property
     def topology(self) -> Any:
-        """What the continuum closes to, where the data decide it (:class:`hyperspy_motifs.manifold.Topology`).
+        """Topology of the continuum, if the data determine it (:class:`hyperspy_motifs.manifold.Topology`).
 
-        Told from the borders of the cloud of coordinates, or from the image, whichever is surer: coordinates that repeat on
-        a lattice lie on a torus. The latter is as sure as the lattice, times the root of what it explains of them.
+        It follows from the borders of the cloud of coordinates, or from the image, whichever is more certain: coordinates that
+        repeat on a lattice lie on a torus. The certainty from the image is that of the lattice times the root of the fraction
+        of the coordinates that it explains.
         """
         from hyperspy_motifs.manifold import Topology
 
@@ -103,16 +104,16 @@ class ManifoldView:
 
     @cached_property
     def disorder(self) -> Any:
-        """Distance of each atom to the local manifold beyond its noise (``ManifoldDisorder``), and one number for the image."""
+        """Distance of each atom from the local manifold beyond noise (``ManifoldDisorder``), and one value for the image."""
         from hyperspy_motifs.manifold import estimate_disorder
 
         return estimate_disorder(self._features.whole, self._record.positions, manifold=self.fit)
 
     @cached_property
     def moire(self) -> Any:
-        """Moiré cell, twist and heterostrain (:class:`hyperspy_motifs.hierarchy.Moire`), or None where there is none.
+        """Moiré cell, twist and heterostrain (:class:`hyperspy_motifs.hierarchy.Moire`), or None if there is none.
 
-        The lattices of the two layers, without which there is no twist, are those of the image's Fourier peaks.
+        The twist requires the lattices of the two layers. They come from the Fourier peaks of the image.
         """
         from hyperspy_motifs.hierarchy import find_moire
 
@@ -126,9 +127,9 @@ class ManifoldView:
 
     @cached_property
     def fourier_moire(self) -> Any:
-        """Layers and moiré by the image's Fourier peaks, in pixels (:class:`hyperspy_motifs.hierarchy.FourierMoire`), or None.
+        """Layers and moiré from the Fourier peaks, in pixels (:class:`hyperspy_motifs.hierarchy.FourierMoire`), or None.
 
-        An answer that knows nothing of atoms, to hold `moire` against.
+        This result does not use the atoms and serves as an independent check of `moire`.
         """
         from hyperspy_motifs.hierarchy import fourier_moire
         from hyperspy_motifs.signals._checks import clean_image

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class MotifView:
-    """What :class:`~hyperspy_motifs.motifs.Motifs` shows: the stored result, read anew after every edit."""
+    """Read access of :class:`~hyperspy_motifs.motifs.Motifs` to the stored result, which is read again after every edit."""
 
     def __init__(self, signal: AtomicImage) -> None:
         self._signal = signal
@@ -55,7 +55,7 @@ class MotifView:
 
     @property
     def quality(self) -> ImageQuality:
-        """What was found wrong with the image, and what was done about it (:class:`~hyperspy_motifs.signals.ImageQuality`)."""
+        """Problems found in the image, and their treatment (:class:`~hyperspy_motifs.signals.ImageQuality`)."""
         from hyperspy_motifs.signals import ImageQuality
 
         return ImageQuality.from_dict(self._refresh().parameters.get("quality", {}))
@@ -67,7 +67,7 @@ class MotifView:
         pixels = record.stamp.to_pixels(record.positions)
         if not store.is_oblong(self._signal):
             return pixels
-        # The stamp is that of square pixels.
+        # The stored stamp refers to square pixels.
         own = [abs(float(axis.scale)) for axis in self._signal.axes_manager.signal_axes]
         return pixels * np.abs(record.stamp.scale) / own
 
@@ -88,14 +88,14 @@ class MotifView:
 
     @property
     def probabilities(self) -> np.ndarray:
-        """How sure the motif of each atom is, shape (n,), 0 to 1. Every atom has a motif; the least sure a low value."""
+        """Certainty of the motif of each atom, shape (n,), 0 to 1. Every atom has a motif; uncertain ones have a low value."""
         return self._refresh().probabilities
 
     @property
     def truncated(self) -> np.ndarray:
         """Whether the disc of each atom at the chosen radius is cut by the border of the image, shape (n,).
 
-        What is seen of such an atom is a part of its surroundings. ``labels[~truncated]`` are those to count.
+        The surroundings of such an atom are only partly visible. Use ``labels[~truncated]`` to count complete ones.
         """
         from hyperspy_motifs.signals._patch_extraction import has_whole_disc, radius_in_pixels
 
@@ -104,7 +104,7 @@ class MotifView:
 
     @property
     def angles(self) -> np.ndarray | None:
-        """Angle of each atom against the mean of its motif, shape (n,), radians from x towards y.
+        """Angle of each atom relative to the mean of its motif, shape (n,), radians from x towards y.
 
         None unless the motifs were found with ``rotation_invariant=True``.
         """
@@ -122,13 +122,13 @@ class MotifView:
 
     @property
     def names(self) -> list[str]:
-        """Name of each motif: what :meth:`relabel` gave it, else its number."""
+        """Name of each motif: the one given with :meth:`relabel`, else its number."""
         given = self._refresh().names
         return [given.get(i, str(i)) for i in range(self.n_motifs)]
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What was asked for and what was estimated, by name."""
+        """Requested options and estimated values, by name."""
         return dict(self._refresh().parameters)
 
     # ------------------------------------------------------------------ radii, layout, features
@@ -148,7 +148,7 @@ class MotifView:
         return self._refresh().radius_labels[self._radius_index(radius)]
 
     def probabilities_at(self, radius: float) -> np.ndarray:
-        """How sure the motif of each atom is at one of `radii`, shape (n,)."""
+        """Certainty of the motif of each atom at one of `radii`, shape (n,), 0 to 1."""
         return self._refresh().radius_probabilities[self._radius_index(radius)]
 
     @property
@@ -171,7 +171,7 @@ class MotifView:
         record = self._refresh()
         stamp = record.stamp
         if record.features is None:
-            # Those of a large stack are not kept.
+            # The features of a large stack are not stored.
             return features_at(self._signal, record, self.radius)
         return record.features.calibrated(record.stretch, abs(stamp.scale[0]), stamp.units)
 
@@ -185,14 +185,14 @@ class MotifView:
 
     @property
     def patches(self) -> AtomPatches:
-        """The disc round each atom at the chosen radius; navigation axis: atoms, in the order of `labels`."""
+        """The disc around each atom at the chosen radius; navigation axis: atoms, in the order of `labels`."""
         from hyperspy_motifs.signals._patch_extraction import patches_of_record
 
         return self._cached("patches", lambda: patches_of_record(self._signal, self._refresh()))
 
     @property
     def means(self) -> AtomPatches:
-        """Mean patch of each motif; navigation axis: motifs. Of rotation-invariant motifs the patches are turned first."""
+        """Mean patch of each motif; navigation axis: motifs. Patches of rotation-invariant motifs are rotated first."""
         from hyperspy_motifs.signals._patch_extraction import means_of_record
 
         return self._cached("means", lambda: means_of_record(self._signal, self._refresh()))
@@ -201,8 +201,8 @@ class MotifView:
     def symmetries(self) -> list[str]:
         """Point group of the mean patch of each motif: 1, m, 2, 2mm, 3, 3m, 4, 4mm, 6 or 6mm.
 
-        A symmetry holds where the mean correlates with its copies under it to 0.85 or more, noise taken off. It is that of
-        the projection within the disc of the chosen radius; distortion of the scan lowers it.
+        A symmetry is reported if the correlation of the mean with its copies under the symmetry is 0.85 or more, corrected for
+        noise. It is the symmetry of the projection within the disc of the chosen radius. Scan distortion lowers it.
         """
         from ._mean_symmetry import symmetries
 
@@ -210,7 +210,7 @@ class MotifView:
 
     @property
     def tree(self) -> MotifTree:
-        """How motifs split from radius to radius, at all granularities; ``tree.cut(k)`` gives labels of k motifs."""
+        """The tree of the splits of motifs from radius to radius; ``tree.cut(k)`` gives labels of k motifs."""
         from hyperspy_motifs.clustering import MotifTree
 
         stored = self._refresh().tree
@@ -218,16 +218,16 @@ class MotifView:
 
     @property
     def is_continuous(self) -> bool:
-        """Whether surroundings change without a step, so that classes would be invented and motifs are regions."""
+        """Whether surroundings change continuously, so that classes would be arbitrary and motifs are regions."""
         return bool(self._refresh().parameters.get("continuous", False))
 
     @property
     def continuity(self) -> Any:
-        """Whether the atoms fall into classes, with its certainty, and each motif for itself.
+        """Whether the atoms form classes, with the certainty of the answer, for all atoms and for each motif.
 
-        Judged at all radii that reach the neighbours, and through 1.2 nearest-neighbour distances where none of them
-        sees these alone; of several detectors, at the chosen one only. The smallest of these radii tells how much the
-        surroundings vary, all tell along how many dimensions.
+        All radii that reach the neighbours are used. A radius of 1.2 nearest-neighbour distances is added if no other radius
+        contains only the neighbours. With several detectors, only the chosen radius is used. The smallest of these radii gives
+        the variation of the surroundings. All of them give the number of dimensions.
 
         Returns
         -------
@@ -258,7 +258,7 @@ class MotifView:
 
     @property
     def cells(self) -> Cells:
-        """The polygons that the atoms tile, in axis units (:class:`~hyperspy_motifs.cells.Cells`)."""
+        """The polygons of the tiling by the atoms, in axis units (:class:`~hyperspy_motifs.cells.Cells`)."""
         from hyperspy_motifs.signals._cell_finding import cells_of_record
 
         return self._cached("cells", lambda: cells_of_record(self._signal, self._refresh()))
@@ -289,7 +289,7 @@ class MotifView:
     def hierarchy(self) -> Hierarchy | None:
         """The levels above the cells (:class:`~hyperspy_motifs.hierarchy.Hierarchy`).
 
-        None for a stack of images, whose frames are no common field, and where there are no cells.
+        None for a stack of images, whose frames have no common field, and if there are no cells.
         """
         return self._cached("hierarchy", self._make_hierarchy)
 
@@ -311,7 +311,7 @@ class MotifView:
         return self._with_moire(found)
 
     def _with_moire(self, found: Hierarchy) -> Hierarchy:
-        """The hierarchy with the moiré cells on top, where the atoms form a continuum that repeats."""
+        """Return the hierarchy with the moiré cells as the top level, if the atoms form a periodic continuum."""
         from hyperspy_motifs.hierarchy import moire_level
 
         record = self._refresh()
@@ -324,7 +324,7 @@ class MotifView:
 
 
 def _canvas(signal: AtomicImage) -> tuple[np.ndarray, tuple[float, float, float, float]]:
-    """The first frame of the image and its extent in axis units."""
+    """Return the first frame of the image and its extent in axis units."""
     from hyperspy_motifs.draw import image_extent
     from hyperspy_motifs.signals._frames import frame
 

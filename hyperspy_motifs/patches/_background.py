@@ -1,4 +1,4 @@
-"""Slow background and slow drift of contrast, estimated round the atoms."""
+"""Slow background and slow drift of contrast, estimated around the atoms."""
 
 from dataclasses import dataclass
 
@@ -13,30 +13,31 @@ from hyperspy_motifs.threads import over_rows
 
 from ._size import typical_spacing
 
-# Blocks a spacing of the grid on which the image is first averaged: finer than its lattice.
+# Blocks per spacing of the grid on which the image is first averaged: finer than its lattice.
 _BLOCKS = 2
-#: Neighbour distances over which a patch is smooth: standard deviation of the Gaussian that is taken for it. A column is a
-#: hundredth of the mean over it; soft patches of contamination, a few neighbours wide, are followed.
+#: Standard deviation, in neighbour distances, of the Gaussian for smooth patches. A column changes the mean over it by a
+#: hundredth; soft patches of contamination, a few neighbours wide, are followed.
 PATCH_REACH = 2.0
-# The same of the slow background.
+# The same for the slow background.
 _REACH = 4.0
 _ROUNDS = 2
-# What the last round adds, times this, is what it leaves of patches with flanks as steep as a neighbour distance, on three
-# lattices; of softer ones half as much (benchmarks/bench_background.py).
+# The last iteration's increment times this is the remaining error on patches with flanks as steep as a neighbour distance, on
+# three lattices; for softer ones the error is half as large (benchmarks/bench_background.py).
 _REMAINING = 1.5
-# Of the contrast: by how much (root mean square over the reach) the background over two neighbours differs from the slow one
-# where there is no patch: 0.03 to 0.12 on simulated monolayers, boundaries, oxides, perovskites and moire patterns of any
-# dose, with defects and slopes; under patches of three times the contrast 1 to 2. Between this and its double a part counts.
+# Relative to the contrast: the difference (root mean square over the reach) of the background over two neighbours from the
+# slow one without a patch. It is 0.03 to 0.12 on simulated monolayers, boundaries, oxides, perovskites and moire patterns of
+# any dose, with defects and slopes, and 1 to 2 under patches of three times the contrast. Between this value and its double
+# the difference counts partially.
 _USUAL = 0.15
-# Fewer atoms tell nothing about what lies on them.
+# With fewer atoms, patches on them cannot be estimated.
 _FEWEST = 30
-# Of the contrast: what a column of twice the intensity does to the mean of its cell, and the flank of a soft patch as well.
+# Relative to the contrast: the change of the mean of a cell by a column of twice the intensity, or the flank of a soft patch.
 _STANDS_OUT = 0.25
-# Tukey's constant: beyond this many standard deviations a cell has no say in the slow fields.
+# Tukey's constant: cells beyond this many standard deviations have no weight in the slow fields.
 _TUKEY = 4.685
-# Largest part of the variance that is taken for noise.
+# Largest fraction of the variance that is attributed to noise.
 _MOST_NOISE = 0.95
-# Ridge of the local planes, in squares of the reach: keeps slopes tame where atoms lie along a line.
+# Ridge of the local planes, in squares of the reach: limits slopes where atoms lie along a line.
 _RIDGE = 0.02
 
 
@@ -58,7 +59,7 @@ class LocalScale:
 
 @nb.njit(cache=True, **OUTER)
 def _block_means(first, last, image, level, block, mean, square):
-    """Mean of (image - level) and of its square over blocks; the last ones take what is left over."""
+    """Compute means of (image - level) and of its square over blocks; the last blocks include the remainder."""
     n_rows, n_columns = mean.shape
     for r in range(first, last):
         bottom = image.shape[0] if r == n_rows - 1 else (r + 1) * block
@@ -80,7 +81,7 @@ def _gaussian(values, sigma):
 
 
 def _local_plane(values, weight, sigma):
-    """Gaussian-weighted planes fitted round every point: a mean that borders and holes do not bias.
+    """Fit Gaussian-weighted planes around every point: a mean without bias from borders and holes.
 
     Local linear regression: Cleveland, J. Am. Stat. Assoc. 74 (1979) 829, with a Gaussian kernel.
     """
@@ -102,29 +103,29 @@ def _local_plane(values, weight, sigma):
 
 
 def _slow_field(values, weight, sigma, tolerance):
-    """Local planes through the cells, without the cells that stand out, such as a dopant or dirt.
+    """Fit local planes through the cells, without outlier cells such as a dopant or dirt.
 
-    Tukey's biweight by reweighting (Cleveland 1979); differences within `tolerance` count fully.
+    Outliers are removed by reweighting with Tukey's biweight (Cleveland 1979). Differences within `tolerance` have full weight.
     """
     field = _local_plane(values, weight, sigma)
     for _ in range(2):
         residual = values - field
         spread = max(1.4826 * float(np.median(np.abs(residual[weight > 0]))), tolerance)
         if spread == 0:
-            break  # every value lies on the planes: nothing can stand out
+            break  # every value lies on the planes: there are no outliers
         share = np.clip(1 - (residual / (_TUKEY * spread)) ** 2, 0, 1) ** 2
-        # Where everything stands out, nothing does.
+        # If every value is an outlier, none is.
         field = _local_plane(values, weight * np.maximum(share, 1e-3), sigma)
     return field
 
 
 class _SlowFields:
-    """Cell averages of an image, on a grid of one point a spacing, and the slow fields through them."""
+    """Cell averages of an image, on a grid of one point per spacing, and the slow fields through them."""
 
     def __init__(self, image: NDArray, points: NDArray[np.float64], spacing: float) -> None:
         block = max(round(spacing / _BLOCKS), 1)
         fine = spacing / block
-        # A level near the mean keeps the squares exact for images on a high pedestal.
+        # A level near the mean keeps the squares exact for images with a large offset.
         self.level = float(np.mean(image))
         shape = tuple(max(length // block, 1) for length in image.shape)
         mean, square = np.empty(shape), np.empty(shape)
@@ -134,7 +135,7 @@ class _SlowFields:
         place = np.clip((points[:, ::-1].T + 0.5) / block - 0.5, 0, np.array(shape)[:, None] - 1)
         near = np.zeros(shape, dtype=bool)
         near[tuple(np.rint(place).astype(int))] = True
-        # Blocks within a spacing of an atom: vacuum and holes have no say in the contrast of atoms.
+        # Blocks within a spacing of an atom: vacuum and holes do not affect the contrast of atoms.
         weight = (ndimage.distance_transform_edt(~near) <= fine).astype(np.float64)
         step = max(round(fine), 1)
         total = _gaussian(weight, fine)
@@ -162,17 +163,17 @@ class _SlowFields:
         variance = self.square - 2 * local_mean * self.mean + local_mean**2
         noise = noise_variance(self.mean + self.level)
         whole, known = self._typical(variance), self._typical(noise)
-        # A noise that is given too large must not eat up the contrast.
+        # A noise variance that is too large must not cancel the contrast.
         variance -= noise * min(1.0, _MOST_NOISE * whole / known) if known > 0 else 0.0
         typical = max(self._typical(variance), 0.0)
         if reach is None:
             return np.full(variance.shape, np.sqrt(typical))
         smooth = _slow_field(variance, self.weight, reach * self.spacing, 0.04 * typical)
-        # Never below a third of the typical contrast: flat places must not be blown up.
+        # At least a third of the typical contrast: flat areas must not be amplified.
         return np.sqrt(np.maximum(smooth, 0.1 * typical))
 
     def at_cells(self, values):
-        """Pixels in the middle of the cells; 0 where nothing is given."""
+        """Return the pixels at the centres of the cells; 0 where no value is given."""
         if values is None:
             return 0.0
         picked = np.asarray(values)
@@ -182,7 +183,7 @@ class _SlowFields:
         return picked
 
     def at_pixels(self, field, shape):
-        """A field at the pixels of the image, by cubic splines along rows and columns."""
+        """Interpolate a field at the pixels of the image, with cubic splines along rows and columns."""
         out = field
         for axis, length in enumerate(shape):
             n = field.shape[axis]
@@ -205,17 +206,17 @@ def smooth_patches(
     reach: float = PATCH_REACH,
     spacing: float | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-    """Estimate soft patches on an image, as of contamination or of amorphous matter, at every pixel.
+    """Estimate soft patches on an image, such as contamination or amorphous matter, at every pixel.
 
-    Gaussian-weighted planes are laid through the mean around each place, at a distance of two neighbours, and compared with the
-    slow background of :func:`estimate_local_scale`. Defects, boundaries and the sites of a lattice make the two differ by
-    a tenth of the contrast at most; where they differ by more there is a patch.
+    Gaussian-weighted planes are fitted to the mean around each point, with a width of two neighbour distances, and compared
+    with the slow background of :func:`estimate_local_scale`. Defects, boundaries and the sites of a lattice change the
+    difference by at most a tenth of the contrast. A larger difference indicates a patch.
 
     Parameters
     ----------
     image : (rows, columns) array_like
     positions : (n, 2) array_like
-        x, y of the atoms in pixels. Places without atoms do not enter.
+        x, y of the atoms in pixels. Areas without atoms are not used.
     reach : float
         Standard deviation of the Gaussian in neighbour distances.
     spacing : float, optional
@@ -224,9 +225,9 @@ def smooth_patches(
     Returns
     -------
     patches : (rows, columns) float32 array
-        0 where there is none; None in place of both if there is none at all.
+        0 outside patches; None in place of both arrays if there is no patch.
     error : (rows, columns) float32 array
-        By how much they may be wrong, with its sign: some of what bends within two neighbour distances is left.
+        Estimated error with its sign: curvature within two neighbour distances is only partly removed.
     """
     values = np.asarray(image)
     points = np.asarray(positions, dtype=np.float64)
@@ -236,7 +237,7 @@ def smooth_patches(
     smooth, last = np.zeros(values.shape, np.float32), np.zeros(values.shape, np.float32)
     slow = smooth
     for k in range(_ROUNDS):
-        # Twicing (Tukey, Exploratory Data Analysis, 1977): what bends is left by the first round, and shows in the second.
+        # Twicing (Tukey, Exploratory Data Analysis, 1977): the second iteration adds the curvature that the first misses.
         fields = _SlowFields(values - smooth if k else values, points, distance)
         if not k:
             slow = fields.at_pixels(fields.local_mean(_REACH), values.shape)
@@ -265,10 +266,10 @@ def estimate_local_scale(
 ) -> LocalScale:
     """Estimate the slow background and the slow drift of contrast at each atom.
 
-    Both fields are Gaussian-weighted planes over several neighbour distances round the atoms, so that a
-    single bright column or a vacancy changes neither: the contrast of single columns is kept. Places without
-    atoms do not enter, and cells that stand out from their surroundings (dopants, dirt) count less the more
-    they do.
+    Both fields are Gaussian-weighted planes over several neighbour distances around the atoms. A single bright
+    column or a vacancy therefore changes neither, and the contrast of single columns is preserved. Areas without
+    atoms are not used. Cells that differ from their surroundings (dopants, dirt) have lower weight the more they
+    differ.
 
     Parameters
     ----------
@@ -277,21 +278,21 @@ def estimate_local_scale(
     positions : (n, 2) array_like
         x, y of the atoms in pixels.
     background : {"local"}, float or None
-        What is subtracted: the slow local mean (the default), a number of counts, or nothing.
+        Value to subtract: the slow local mean (the default), a number of counts, or nothing.
     contrast : {"local", "mean", "global"}, float or None
-        What is divided by: the slow local standard deviation of the image without its noise (the default;
-        with the local background it undoes any slow change of gain and offset), the slow local mean
-        above the background (for images whose zero means no signal: keeps quantitative intensities),
+        Value to divide by: the slow local standard deviation of the image without its noise (the default;
+        with the local background it corrects any slow change of gain and offset), the slow local mean
+        above the background (for images whose zero means no signal: it keeps quantitative intensities),
         one standard deviation for the whole image, a number of counts, or nothing.
     reach : float
-        Standard deviation of the Gaussian of the background, in neighbour distances; that of the contrast
-        is 1.5 times this, since it takes more columns to know it.
+        Standard deviation of the Gaussian of the background, in neighbour distances. That of the contrast
+        is 1.5 times larger, because its estimate needs more columns.
     spacing : float, optional
         Neighbour distance in pixels; estimated from the positions by default.
     gain, read_std : float
-        Noise of the image (see `zernike.estimate_noise`): its variance is not contrast.
+        Noise of the image (see `zernike.estimate_noise`): its variance is not part of the contrast.
     pedestal : (rows, columns) array_like, optional
-        What was taken off the image before, and has noise as well.
+        Background that was subtracted from the image before; it contributes to the noise.
 
     Returns
     -------
@@ -300,7 +301,7 @@ def estimate_local_scale(
     Raises
     ------
     ValueError
-        If an option is not known, or the mean is asked for and is not positive everywhere.
+        If an option is unknown, or the mean is requested and is not positive everywhere.
     """
     values = np.asarray(image)
     points = np.asarray(positions, dtype=np.float64)
@@ -340,7 +341,7 @@ def estimate_local_scale(
         )
         scale = fields.at_atoms(field)
         if not scale.min() > 0:
-            raise ValueError("The image has no contrast round the atoms: all its values there are equal.")
+            raise ValueError("The image has no contrast around the atoms: all its values there are equal.")
     return LocalScale(offset, scale)
 
 

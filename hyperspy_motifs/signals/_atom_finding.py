@@ -1,4 +1,4 @@
-"""From an ``AtomicImage`` to its ``AtomTable``: validation, units and frames round :mod:`hyperspy_motifs.atoms`."""
+"""Find the ``AtomTable`` of an ``AtomicImage``: validation, units and frames around :mod:`hyperspy_motifs.atoms`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ._checks import check_axes, check_positions, clean_image
 from ._frame_tasks import COLUMNS, find_atoms_of_frame
 from ._frames import data_frame, lazy_data_frame, n_frames
 
-# Fewer columns have no surroundings to compare.
+# With fewer columns there are no surroundings to compare.
 FEWEST_ATOMS = 12
 LENGTHS = ("sigma", "uncertainty")
 
@@ -32,16 +32,16 @@ def find_atoms(
     watch: Callable[[int, Any], None] | None = None,
     **options: Any,
 ) -> AtomTable:
-    """Atoms of every frame; `separation` in axis units, `options` as :func:`hyperspy_motifs.atoms.find_atoms` takes them.
+    """Find the atoms of every frame; `separation` is in axis units, `options` as in :func:`hyperspy_motifs.atoms.find_atoms`.
 
-    `watch` is called with number and atoms (in pixels) of every frame as they come.
+    `watch` is called with the number and the atoms (in pixels) of every frame when they are available.
     """
     check_axes(signal)
     stamp = store.Stamp.of(signal)
     scale = abs(stamp.scale[0])
     separation_px = None if separation is None else check_length(separation, "separation", stamp) / scale
     numbers = range(n_frames(signal))
-    # On a cluster the frames that a sample is made of come first where somebody waits for them; else as they lie.
+    # On a cluster the frames of the sample are processed first if a fit waits for them; otherwise in their order.
     order = numbers if watch is None or running_client() is None else spread_order(len(numbers)).tolist()
     with progressbar(total=len(numbers), disable=quiet(show_progressbar), desc="Atoms", leave=False) as bar:
         found = run_frames(
@@ -72,7 +72,7 @@ def find_atoms(
 
 
 def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTable:
-    """Atoms that the user brings, checked and, unless `refine` is False, refined where they are."""
+    """Validate atoms given by the user, and refine them unless `refine` is False."""
     check_axes(signal)
     stamp = store.Stamp.of(signal)
     scale = abs(stamp.scale[0])
@@ -92,7 +92,7 @@ def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTabl
             f"atoms holds {len(pixels)} positions, at least {FEWEST_ATOMS} are needed to compare their surroundings."
         )
     if frames is None:
-        # One list of positions holds for every frame of a stack, as a registered movie has it.
+        # A single list of positions applies to every frame of a stack, as in a registered movie.
         n = n_frames(signal)
         frames = np.repeat(np.arange(n), len(pixels))
         pixels = np.tile(pixels, (n, 1))
@@ -105,7 +105,7 @@ def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTabl
             here = np.flatnonzero(frames == index)
             sign = finding.estimate_polarity(image)[0] if polarity == "auto" else polarity
             one = finding.refine_atoms(image, pixels[here], polarity=sign, method=method)
-            # A column beyond the border draws the fit there: such an atom stays where it was given.
+            # A column beyond the border attracts the fit: such an atom keeps its given position.
             limits = np.array([stamp.shape[1], stamp.shape[0]]) - 0.5
             inside = np.all((one.positions >= -0.5) & (one.positions <= limits), axis=1)
             moved[here] = np.where(inside[:, None], one.positions, pixels[here])
@@ -125,7 +125,7 @@ def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTabl
 
 
 def _of_table(signal: Any, table: Any, stamp: store.Stamp) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels and frames of atoms that come as a table, where this image has them."""
+    """Return the pixels and frames of atoms given as a table, converted to this image."""
     units = getattr(table, "units", stamp.units)
     ratio = 1.0 if units == stamp.units else store.length_ratio(units, stamp.units)
     if ratio is None:
@@ -144,7 +144,7 @@ def _of_table(signal: Any, table: Any, stamp: store.Stamp) -> tuple[np.ndarray, 
 
 
 def stored_atoms(signal: Any) -> AtomTable | None:
-    """The atoms that `signal` carries from an earlier ``find_atoms``, or None."""
+    """Return the atoms that `signal` stores from an earlier ``find_atoms``, or None."""
     kept = store.load_atoms(signal)
     if kept is None or not len(kept[0]["positions"]):
         return None
@@ -155,14 +155,14 @@ def stored_atoms(signal: Any) -> AtomTable | None:
 
 
 def keep_atoms(signal: Any, table: AtomTable) -> None:
-    """Write `table` into the metadata of `signal`."""
+    """Write `table` to the metadata of `signal`."""
     store.write_atoms(
         signal, {"positions": table.positions, "frames": table.frames, **table.columns}, table.facts
     )
 
 
 def quiet(show_progressbar: bool | None) -> bool:
-    """Whether to hide progress bars: as told, or as HyperSpy's preferences have it."""
+    """Return whether to hide progress bars: as given, or as set in HyperSpy's preferences."""
     if show_progressbar is None:
         from hyperspy.api import preferences
 

@@ -1,4 +1,4 @@
-"""What an image must be before any work begins on it."""
+"""Validation of images, positions and masks before the analysis."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import numpy as np
 from hyperspy_motifs import store
 from hyperspy_motifs.atoms import fill_no_data, find_no_data
 
-# Below this a nearest-neighbour shell, its patch and a margin no longer fit.
+# A smaller image has no room for a nearest-neighbour shell, its patch and a margin.
 MINIMUM_SIZE = 16
-# Pixels that are longer along one axis than along the other are resampled; beyond this a column falls between two of them.
+# Pixels with different lengths along the two axes are resampled. Beyond this ratio a column falls between two pixels.
 MOST_OBLONG = 8.0
-# Part of the field without data from which on it is told, where pixels are finite.
+# Fraction of the field without data above which a warning is given, if the pixels are finite.
 WORTH_TELLING = 0.005
-# Sums of fourth powers of pixels must be finite and not zero.
+# Sums of the fourth powers of pixels must be finite and not zero.
 LARGEST, SMALLEST = 1e60, 1e-60
 
 
 def check_axes(signal: Any) -> None:
-    """Refuse axes on which lengths, angles and patches would mean nothing; give both the same unit of length.
+    """Reject axes on which lengths, angles and patches are undefined; convert both to the same unit of length.
 
     Raises
     ------
     ValueError
-        If the signal space is not two-dimensional, an axis is not uniform, the two have different units that are no lengths,
-        pixels are more than eight times as long as wide, a scale is 0 or not finite, or the image is smaller than 16 pixels on
-        a side.
+        If the signal space is not two-dimensional, an axis is not uniform, the axes have different units that are not
+        lengths, pixels are more than eight times as long as wide, a scale is 0 or not finite, or the image is smaller than
+        16 pixels on a side.
     """
     axes = signal.axes_manager.signal_axes
     if len(axes) != 2:
@@ -58,43 +58,44 @@ def check_axes(signal: Any) -> None:
                 f"The signal axes have different units ('{ax.units}' and '{ay.units}'), of which one is no unit of length. Set "
                 "scale and units of both in signal.axes_manager."
             )
-        # The same lengths in the units of the other axis.
+        # The same length, expressed in the units of the other axis.
         ay.scale, ay.offset, ay.units = ay.scale * ratio, ay.offset * ratio, ax.units
     longest = max(abs(ax.scale), abs(ay.scale)) / min(abs(ax.scale), abs(ay.scale))
     if longest > MOST_OBLONG:
         raise ValueError(
             f"The pixels are {longest:.3g} times as long along one axis as along the other: {ax.scale:g} along '{ax.name}' and "
-            f"{ay.scale:g} along '{ay.name}'. Up to {MOST_OBLONG:g} times are resampled; is the calibration right?"
+            f"{ay.scale:g} along '{ay.name}'. Up to {MOST_OBLONG:g} times are resampled. Check the calibration."
         )
 
 
 def clean_image(
     data: Any, where: str = "The image", *, tell: bool = True
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """`data` as a finite float64 array in native byte order, and the mask of what was missing in it.
+    """Return `data` as a finite float64 array in native byte order, and the mask of missing pixels.
 
     Parameters
     ----------
     data : array-like of shape (rows, columns)
     where : str, optional
-        What the messages call it.
+        Name of the image in messages.
     tell : bool, optional
-        Whether to warn of missing pixels: where atoms were found on the same image before, it was said then.
+        Whether to warn about missing pixels. If atoms were found in the same image before, the warning was given then.
 
     Returns
     -------
     image : numpy.ndarray of shape (rows, columns)
     missing : numpy.ndarray of bool of shape (rows, columns) or None
         Wide areas without data: not finite, or fill, bars and captions (:func:`hyperspy_motifs.atoms.find_no_data`). They
-        hold the mirror image of what is beside them; hot and dead pixels and lines hold the mean of their surroundings.
+        are filled with the mirror image of the adjacent area. Hot and dead pixels and lines are replaced by the mean of
+        their surroundings.
 
     Raises
     ------
     TypeError
-        If the pixels are RGB(A), complex or no numbers.
+        If the pixels are RGB(A), complex or not numbers.
     ValueError
-        If there are no rows and columns, no data, all pixels have the same value, or the values
-        are beyond 1e60 or nearer to each other than 1e-60.
+        If there are no rows and columns, no data, all pixels have the same value, or the values are beyond 1e60 or
+        differ by less than 1e-60.
     """
     data = np.asarray(data)
     if data.dtype.names:
@@ -116,12 +117,12 @@ def clean_image(
         found = find_no_data(image)
     if found.mask.all():
         raise ValueError(f"{where} holds no data: every pixel is NaN, infinite or masked.")
-    # A row or two beside the border change no conclusion.
+    # One or two rows at the border do not affect the result.
     if tell and ("not finite" in found.counts or found.wide.mean() > WORTH_TELLING) and found.wide.any():
         share = 100 * found.wide.mean()
         warnings.warn(
-            f"{where} has {int(found.wide.sum())} pixels ({share:.2g} %) without data, NaN or fill: they are masked out, and "
-            "atoms found on them are left out.",
+            f"{where} has {int(found.wide.sum())} pixels ({share:.2g} %) without data (NaN or fill). They are masked, and "
+            "atoms found on them are removed.",
             UserWarning,
             stacklevel=3,
         )
@@ -129,26 +130,26 @@ def clean_image(
     missing = found.wide if found.wide.any() else None
     low, high = float(image.min()), float(image.max())
     if not high - low > 1e-12 * max(abs(low), abs(high)):
-        raise ValueError(f"{where} is constant (every pixel is {low:g}): there is nothing to find in it.")
+        raise ValueError(f"{where} is constant (every pixel is {low:g}): it contains no features.")
     if max(abs(low), abs(high)) > LARGEST or high - low < SMALLEST:
         raise ValueError(
-            f"{where} has values from {low:g} to {high:g}, whose squares no number can hold. Multiply it by a factor, "
+            f"{where} has values from {low:g} to {high:g}, whose squares exceed the range of float64. Multiply it by a factor, "
             "e.g. signal / signal.data.max()."
         )
     return image, missing
 
 
 def check_positions(positions: Any, stamp: Any) -> np.ndarray:
-    """Given positions (x, y in axis units) as an (n, 2) array of pixels.
+    """Return given positions (x, y in axis units) as an (n, 2) array of pixels.
 
     Raises
     ------
     ValueError
-        If they are not an (n, 2) array of finite numbers, lie outside the image, occur twice, or are none.
+        If they are empty, not an (n, 2) array of finite numbers, outside the image, or not unique.
     """
     try:
         if np.iscomplexobj(positions):
-            raise TypeError("complex numbers are no positions")
+            raise TypeError("complex numbers are not positions")
         positions = np.asarray(positions, dtype=float)
     except (TypeError, ValueError) as error:
         raise TypeError(
@@ -160,7 +161,7 @@ def check_positions(positions: Any, stamp: Any) -> np.ndarray:
             f"atoms has shape {positions.shape}; expected (n, 2): one row an atom, columns x and y in the units of the axes."
         )
     if len(positions) == 0:
-        raise ValueError("atoms holds no positions. Leave it out to have them found in the image.")
+        raise ValueError("atoms holds no positions. Omit it to find the atoms in the image.")
     if not np.isfinite(positions).all():
         bad = int((~np.isfinite(positions).all(axis=1)).sum())
         raise ValueError(
@@ -185,7 +186,7 @@ def check_positions(positions: Any, stamp: Any) -> np.ndarray:
 
 
 def check_mask(mask: Any, signal: Any) -> np.ndarray:
-    """A mask of pixels without data as an array of bool of shape (rows, columns).
+    """Return a mask of pixels without data as an array of bool of shape (rows, columns).
 
     Parameters
     ----------
@@ -196,7 +197,7 @@ def check_mask(mask: Any, signal: Any) -> np.ndarray:
     Raises
     ------
     TypeError, ValueError
-        If it is none of these, or does not fit the image.
+        If the mask has another type, or does not match the image.
     """
     columns, rows = signal.axes_manager.signal_shape
     if hasattr(mask, "vertices") or hasattr(mask, "cx") or (hasattr(mask, "left") and hasattr(mask, "top")):
@@ -229,7 +230,7 @@ def _inside_roi(roi: Any, signal: Any) -> np.ndarray:
 
 
 def set_mask(signal: Any, mask: Any) -> None:
-    """Keep the user's mask with `signal`: None leaves the one that it has, False forgets it."""
+    """Store the user's mask with `signal`: None keeps the stored mask, False removes it."""
     if mask is None:
         return
     store.write_mask(signal, None if mask is False else check_mask(mask, signal))

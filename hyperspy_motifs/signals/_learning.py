@@ -1,4 +1,4 @@
-"""Motifs learned from the moments of atoms: of an image, or of the frames of a sample, here or on a worker."""
+"""Fit motifs to the moments of the atoms of an image, or of the frames of a sample, in this process or on a worker."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ import numpy as np
 from ._moment_source import KeptMoments, MomentSource, SampleSource
 
 REACH_OF_NEIGHBOURS = 1.1
-# Radii up to here see the nearest neighbours and not much more.
+# Discs up to this radius contain little more than the nearest neighbours.
 NEIGHBOURS_ALONE, SURROUNDINGS = 1.5, 1.2
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What was learned of the atoms of a source.
+    """Result of a fit to the atoms of a source.
 
     Attributes
     ----------
     source : MomentSource
-        With the moments at all radii.
+        Source with the moments at all radii.
     model : hyperspy_motifs.clustering.NestedRadii
     chosen : int
-        Index of the radius whose labels are taken.
+        Index of the radius whose labels are used.
     labels, probabilities : ndarray of shape (n,)
-        Of the atoms at that radius, or where the tree was cut.
+        Labels and probabilities at that radius, or after the tree was cut.
     reason : str
-        Why that radius.
+        Reason for the choice of the radius.
     continuity : dict
-        Whether the surroundings change without a step, and whether the motifs are regions for that reason.
+        Whether the surroundings change continuously, and whether the motifs are therefore regions.
     """
 
     source: MomentSource
@@ -50,7 +50,7 @@ def learn(
     options: dict[str, Any],
     progress: Callable[[float], None] | None = None,
 ) -> Learned:
-    """Motifs of the atoms of `source`; `options` are the arguments of ``find_motifs``."""
+    """Find the motifs of the atoms of `source`; `options` are the arguments of ``find_motifs``."""
     from hyperspy_motifs.clustering import ManifoldRegions, NestedRadii
 
     found = estimate(source, radii)
@@ -78,7 +78,7 @@ def learn(
         "regions": continuous,
     }
     chosen, labels, sure, reason = _choice(model, options["radius"], options["n_motifs"], regions=continuous)
-    # In the precision that is stored for every radius.
+    # Rounded to the precision in which each radius is stored.
     probabilities = sure.astype(np.float32).astype(np.float64)
     return Learned(source, model, chosen, labels, probabilities, reason, continuity)
 
@@ -92,9 +92,9 @@ def learn_on_sample(
     radii: tuple[float, ...],
     options: dict[str, Any],
 ) -> Learned:
-    """Motifs of the atoms of some frames, given by their images, detector by detector; a task for a worker.
+    """Find the motifs of the atoms of some frames, given the images of each detector in turn; a task for a worker.
 
-    `frames` (n,) and `pixels` (n, 2) are the frame and the place of each atom, `spacing` is in pixels.
+    `frames` (n,) and `pixels` (n, 2) are the frame and the position of each atom. `spacing` is in pixels.
     """
     source = SampleSource(images, pixels, frames, spacing, options["n_max"])
     learned = learn(source, radii, options)
@@ -103,7 +103,7 @@ def learn_on_sample(
 
 
 def radii_of(radius: str | float, units: str, spacing: float) -> tuple[float, ...]:
-    """Radii in nearest-neighbour distances: the default ones and the one that was chosen, or one in axis units alone."""
+    """Return radii in nearest-neighbour distances: the default radii and the chosen one, or a single one in axis units."""
     from hyperspy_motifs.clustering import RADII
 
     if radius == "auto":
@@ -115,7 +115,7 @@ def radii_of(radius: str | float, units: str, spacing: float) -> tuple[float, ..
 
 
 def warn_of_fewer(learned: Learned, n_motifs: int | None) -> None:
-    """Say so where there are fewer motifs than were asked for."""
+    """Warn if there are fewer motifs than requested."""
     n_found = int(learned.model.labels_.max()) + 1
     if n_motifs is not None and n_found < n_motifs:
         warnings.warn(f"There are only {n_found} motifs: {learned.reason}.", UserWarning, stacklevel=4)
@@ -124,7 +124,7 @@ def warn_of_fewer(learned: Learned, n_motifs: int | None) -> None:
 def _choice(
     model: Any, radius: str | float, n_motifs: int | None, regions: bool = False
 ) -> tuple[int, np.ndarray, np.ndarray, str]:
-    """Index of the radius whose labels are taken, the labels, their probabilities, and why."""
+    """Return the index of the chosen radius, the labels, their probabilities, and the reason."""
     taken = (
         model.radius_
         if radius == "auto"
@@ -144,12 +144,12 @@ def _choice(
 
 
 def estimate(source: MomentSource, radii: Sequence[float], labels: np.ndarray | None = None) -> Any:
-    """:class:`hyperspy_motifs.manifold.Continuity` of the atoms of a source, and of each motif where labels are given."""
+    """:class:`hyperspy_motifs.manifold.Continuity` of the atoms of a source, and of each motif if labels are given."""
     from hyperspy_motifs.manifold import estimate_continuity, manifold_features
 
     wide = sorted(float(v) for v in radii if v >= REACH_OF_NEIGHBOURS) or [float(max(radii))]
     if not REACH_OF_NEIGHBOURS <= wide[0] <= NEIGHBOURS_ALONE and not isinstance(source, KeptMoments):
-        # How much surroundings vary is told by the nearest neighbours, whatever radius was asked for.
+        # The nearest neighbours show how much surroundings vary, whatever radius was requested.
         wide = sorted({SURROUNDINGS, *(v for v in wide if v > NEIGHBOURS_ALONE)})
     found = [manifold_features(source(radius)) for radius in wide]
     ok = np.all([np.isfinite(one.values).all(axis=1) for one in found], axis=0)

@@ -1,4 +1,4 @@
-"""The model of a result: from a model that was just fitted, or from what is stored."""
+"""Build the model of a result: from a model that was just fitted, or from stored data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from hyperspy_motifs import store
 
-# Known atoms that a radius of a stack keeps to place others in its layout.
+# Number of known atoms that are stored per radius of a stack, to position other atoms in its layout.
 ANCHORS = 4_000
 
 
@@ -23,9 +23,9 @@ def fitted_motif_model(
     facts: Mapping[str, Any],
     with_anchors: bool = True,
 ) -> Any:
-    """The model of the atoms that `model` was fitted to; `labels` are theirs at the radius number `chosen`.
+    """Return the model of the atoms that `model` was fitted to; `labels` are theirs at the radius number `chosen`.
 
-    Without anchors it is small: those of a single image are its atoms, which are stored beside it.
+    Without anchors the model is small. The anchors of a single image are its atoms, which are stored beside it.
     """
     from hyperspy_motifs.models import Anchors, MotifModel
 
@@ -51,7 +51,7 @@ def fitted_motif_model(
 
 
 def motif_model_of(signal: Any, record: store.Record) -> Any:
-    """The model of a stored result, with the edits made to it since."""
+    """Return the model of a stored result, including later edits."""
     from hyperspy_motifs.models import Anchors, MotifModel, from_bytes
 
     from ._moment_source import source_of
@@ -66,7 +66,7 @@ def motif_model_of(signal: Any, record: store.Record) -> Any:
         }
         return dataclasses.replace(known, names=names, anchors=moved)
     source = source_of(signal, record)
-    # Results of earlier versions hold no model: it is fitted again.
+    # Results of earlier versions hold no model, so it is fitted again.
     model = fitted_model(record, source) if known is None else known.classifier
     radius = float(record.radii[record.chosen])
     moments = source(radius)
@@ -92,14 +92,14 @@ def motif_model_of(signal: Any, record: store.Record) -> Any:
 
 
 def _fitted_labels(record: store.Record, known: Any) -> np.ndarray:
-    """Labels (n,) of a stored result before it was edited by hand."""
+    """Return the labels (n,) of a stored result before edits by hand."""
     if known.finest_to_label is None:
         return record.radius_labels[record.chosen]
     return np.asarray(known.finest_to_label)[record.radius_labels[-1]]
 
 
 def _as_now(record: store.Record, radius: float, labels: np.ndarray) -> np.ndarray:
-    """Labels of anchors after motifs were merged by hand: what most atoms of each motif are called now."""
+    """Update the labels of anchors after motifs were merged by hand: each takes the current label of most of its atoms."""
     row = int(np.argmin(np.abs(record.radii - radius)))
     if row != record.chosen or np.array_equal(record.radius_labels[row], record.labels):
         return labels
@@ -112,7 +112,7 @@ def _as_now(record: store.Record, radius: float, labels: np.ndarray) -> np.ndarr
 
 
 def _cut(model: Any, labels: np.ndarray, radius: float) -> np.ndarray | None:
-    """Label of each motif of the largest radius where the tree was cut to a number of motifs, else None."""
+    """Return the label of each motif of the largest radius if the tree was cut to a number of motifs, else None."""
     if np.array_equal(labels, model.labels_at_[radius]):
         return None
     finest = np.asarray(model.labels_at_[model.radii_[-1]])
@@ -122,7 +122,7 @@ def _cut(model: Any, labels: np.ndarray, radius: float) -> np.ndarray | None:
 
 
 def _facts(parameters: Mapping[str, Any], moments: Any) -> dict[str, Any]:
-    """What a reader of the file may want to know, in JSON types."""
+    """Return metadata for readers of the file, in JSON types."""
     from hyperspy_motifs import __version__
 
     noise = moments.noise

@@ -14,30 +14,30 @@ from ._checks import clean_image
 from ._frames import data_frame
 
 AUTO = "auto"
-# Order of the moments where the user names none: enough for the twelve nearest columns of a disc of two shells, and the
-# clustering drops what carries only noise.
+# Default order of the moments: sufficient for the twelve nearest columns in a disc of two shells. The clustering discards
+# features that carry only noise.
 N_MAX = 8
-# Frames of a stack are kept ready for the next radius while they hold no more pixels than this.
+# Frames of a stack stay prepared for the next radius if they hold no more pixels than this.
 MOST_KEPT_PIXELS = 2**24
 
 
 class MomentSource:
-    """Moments of the discs round the atoms of all frames, at any radius; kept, as several steps ask for them.
+    """Moments of the discs around the atoms of all frames, at any radius; they are cached, as several steps use them.
 
     Parameters
     ----------
     signals : sequence of AtomicImage
-        Detectors of one field of view; their moments stand side by side.
+        Detectors of one field of view; their moments are concatenated.
     pixels : numpy.ndarray of shape (n, 2)
         x, y in pixels.
     frames : numpy.ndarray of shape (n,)
     spacing : float
         Nearest-neighbour distance in pixels.
     n_max : int or "auto"
-        Highest radial order; "auto" chooses it for each radius by signal and noise. Beyond 8 no more at a radius than its
-        pixels can tell apart.
+        Highest radial order. "auto" chooses the order at each radius from signal and noise. Orders above 8 are limited to
+        what the pixels at a radius can resolve.
     orders : mapping of float to int, optional
-        Orders at radii where they are known already, as they were chosen for another image or another time.
+        Known orders at some radii, chosen for another image or in an earlier fit.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class MomentSource:
         self._noise: dict[tuple[int, int], Any] = {}
 
     def places(self) -> np.ndarray:
-        """Positions (n, 2) in pixels, those of each frame far from those of all others."""
+        """Positions (n, 2) in pixels; each frame is shifted far from all others."""
         reach = 10 * (float(np.ptp(self.pixels[:, 0])) + 1) if len(self.pixels) else 0.0
         return self.pixels + np.column_stack([reach * self.frames, np.zeros(len(self.frames))])
 
@@ -73,21 +73,21 @@ class MomentSource:
         return Neighbourhoods.of(self.pixels, self._shape(), self.spacing, frames=self.frames)
 
     def _shape(self) -> tuple[int, int]:
-        """Rows and columns of a frame."""
+        """Number of rows and columns of a frame."""
         columns, rows = self.signals[0].axes_manager.signal_shape
         return int(rows), int(columns)
 
     @property
     def n_detectors(self) -> int:
-        """Images of one field of view."""
+        """Number of images of one field of view."""
         return len(self.signals)
 
     def _image(self, detector: int, number: int) -> np.ndarray:
-        """Frame `number` of a detector, without holes."""
+        """Return frame `number` of a detector, with its holes filled."""
         return self._cleaned(detector, number)[0]
 
     def _cleaned(self, detector: int, number: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Frame `number` of a detector without holes, and the mask of the holes."""
+        """Return frame `number` of a detector with its holes filled, and the mask of the holes."""
         return clean_image(data_frame(self.signals[detector], number), tell=False)
 
     def _compute(self, radius: float) -> Any:
@@ -100,7 +100,7 @@ class MomentSource:
         return each[0] if len(each) == 1 else stack_moments(each)
 
     def _order(self, radius: float) -> int:
-        """Highest radial order at a radius: the one given, as far as pixels carry it, or the largest above the noise."""
+        """Return the highest radial order at a radius: the given one, limited by the pixels, or the largest above the noise."""
         from hyperspy_motifs.zernike import choose_basis, limit_n_max
 
         if self.n_max != AUTO:
@@ -120,7 +120,7 @@ class MomentSource:
         parts = [self._ready(detector, int(n), len(numbers)).moments(basis, LEAST_COVERAGE) for n in numbers]
         if len(parts) == 1:
             return parts[0]
-        # Atoms are listed frame by frame, but a list given by the user need not be.
+        # Atoms are usually listed frame by frame, but a list given by the user may not be.
         order = np.argsort(np.concatenate([np.flatnonzero(self.frames == number) for number in numbers]))
         fields = ("values", "noise_std", "coverage", "valid", "offset", "scale")
         joined: dict[str, Any] = {
@@ -129,11 +129,11 @@ class MomentSource:
         return dataclasses.replace(parts[0], **joined)
 
     def prepared(self, number: int) -> Any:
-        """Frame `number` of the first detector as it was made ready for its moments; None if that was not kept."""
+        """Return frame `number` of the first detector, prepared for its moments; None if it was not kept."""
         return self._prepared.get((0, number))
 
     def _ready(self, detector: int, number: int, n_frames: int) -> Any:
-        """A frame made ready for the moments of its discs; kept for the next radius where there are few."""
+        """Prepare a frame for the moments of its discs; it is kept for the next radius if there are few frames."""
         from hyperspy_motifs.zernike import DiscImage, fine_step
 
         known = self._prepared.get((detector, number))
@@ -155,12 +155,12 @@ class MomentSource:
 
 
 class SampleSource(MomentSource):
-    """Moments of the atoms of some frames whose images are given, as a worker gets them.
+    """Moments of the atoms of some frames whose images are given, as a worker receives them.
 
     Parameters
     ----------
     images : sequence of numpy.ndarray of shape (rows, columns)
-        The frames that `frames` names, in ascending order, of the first detector; then those of the next.
+        The frames named in `frames`, in ascending order, of the first detector, then those of the next.
     pixels, frames, spacing, n_max
         See :class:`MomentSource`.
     """
@@ -191,13 +191,13 @@ class SampleSource(MomentSource):
         return int(rows), int(columns)
 
     def forget_images(self) -> None:
-        """Keep the moments alone, to be sent elsewhere."""
+        """Keep only the moments, so that the source can be sent to another process."""
         self._images = []
         self._prepared = {}
 
 
 class KeptMoments(MomentSource):
-    """Moments of several detectors, of which only the image of one is at hand: those at the chosen radius were kept."""
+    """Stored moments of several detectors, of which only one image is available: only the chosen radius was kept."""
 
     def __init__(
         self, radius: float, moments: Any, signal: Any, pixels: np.ndarray, frames: np.ndarray, spacing: float
@@ -213,19 +213,19 @@ class KeptMoments(MomentSource):
 
 
 def n_detectors(record: store.Record) -> int:
-    """How many detectors the moments of a stored result come from."""
+    """Return the number of detectors of the moments of a stored result."""
     return int(record.parameters.get("detectors", 1))
 
 
 def available_radii(record: store.Record) -> tuple[float, ...]:
-    """Radii at which the moments of a stored result can be computed."""
+    """Return the radii at which the moments of a stored result can be computed."""
     if n_detectors(record) > 1:
         return (float(record.radii[record.chosen]),)
     return tuple(float(v) for v in record.radii)
 
 
 def source_of(signal: Any, record: store.Record) -> MomentSource:
-    """Where the moments of a stored result come from."""
+    """Return the source of the moments of a stored result."""
     spacing = float(record.parameters["spacing"]) / abs(record.stamp.scale[0])
     pixels = record.stamp.to_pixels(record.positions)
     if n_detectors(record) > 1:
@@ -237,12 +237,12 @@ def source_of(signal: Any, record: store.Record) -> MomentSource:
 
 
 def record_n_max(record: store.Record) -> int | str:
-    """The option n_max of a stored result, for radii at which moments were not computed yet."""
+    """Return the option n_max of a stored result, for radii without computed moments."""
     n_max = record.parameters["options"].get("n_max")
     return AUTO if n_max == AUTO else int(record.parameters["n_max"])
 
 
 def record_orders(record: store.Record) -> dict[float, int]:
-    """Highest order of the moments at each radius of a stored result; empty for one written before orders could differ."""
+    """Return the highest order of the moments at each radius of a stored result; empty for results of earlier versions."""
     known = record.parameters.get("orders", {})
     return {float(v): int(known[f"{v:g}"]) for v in record.radii if f"{v:g}" in known}

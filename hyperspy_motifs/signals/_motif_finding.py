@@ -1,4 +1,4 @@
-"""From an ``AtomicImage`` to its ``Motifs``: the chain atoms, moments, layout, motifs, cells, and the record of it."""
+"""Find the ``Motifs`` of an ``AtomicImage``: atoms, moments, layout, motifs, cells, and the record of the result."""
 
 from __future__ import annotations
 
@@ -150,13 +150,13 @@ def _learned(
     large: bool,
     show_progressbar: bool | None,
 ) -> Learned:
-    """Motifs of the atoms `rows` of `table`, learned here."""
+    """Find the motifs of the atoms `rows` of `table` in this process."""
     scale = abs(store.Stamp.of(detectors[0]).scale[0])
     spacing = float(table.facts["separation"]) / scale
     n_max, frames = options["n_max"], table.frames[rows]
     if large:
         first = table.pixel_positions[rows[frames == reference_frame(frames)]]
-        # To the last bit what a worker takes, which knows the frames of the sample alone.
+        # Bit-identical to the spacing that a worker uses, which has the frames of the sample only.
         spacing = spacing_of(first) if len(first) > 2 else spacing
     source = MomentSource(
         detectors, table.pixel_positions[rows], frames, spacing, N_MAX if n_max is None else n_max
@@ -167,9 +167,9 @@ def _learned(
 
 
 def _turns(source: MomentSource, record: store.Record) -> dict[str, np.ndarray]:
-    """Angle of each atom against the mean of its motif, and whether it is its mirror image.
+    """Return the angle of each atom relative to the mean of its motif, and whether it is the mirror image.
 
-    Taken at a radius that reaches the neighbours: a column alone is round.
+    The angle is measured at a radius that reaches the neighbours, because a single column is round.
     """
     from hyperspy_motifs.zernike import align_classes
 
@@ -187,7 +187,7 @@ def _turns(source: MomentSource, record: store.Record) -> dict[str, np.ndarray]:
 
 
 def features_signal(moments: Any, stamp: store.Stamp) -> Any:
-    """Moments as a ``ZernikeFeatures`` signal: of the atoms that have patches, as less is enough to tell a motif."""
+    """Return moments as a ``ZernikeFeatures`` signal, of the atoms that have patches: fewer suffice to identify a motif."""
     from hyperspy_motifs.zernike import MIN_COVERAGE
 
     from ._zernike_features import ZernikeFeatures
@@ -200,12 +200,12 @@ def features_signal(moments: Any, stamp: store.Stamp) -> Any:
 
 
 def features_at(signal: Any, record: store.Record, radius: float) -> Any:
-    """Features of a stored result at another of its radii, computed anew."""
+    """Return the features of a stored result at another of its radii, computed again."""
     return features_signal(source_of(signal, record)(float(radius)), record.stamp)
 
 
 def moments_of(signal: Any, record: store.Record, radius: float) -> Any:
-    """Moments of a stored result at one of its radii; those that were not kept are computed anew."""
+    """Return the moments of a stored result at one of its radii; moments that were not stored are computed again."""
     if record.features is not None and np.isclose(radius, record.radii[record.chosen]):
         return record.features.get_moments()
     return source_of(signal, record)(float(radius))
@@ -214,7 +214,7 @@ def moments_of(signal: Any, record: store.Record, radius: float) -> Any:
 def split_motif(
     signal: Any, record: store.Record, motif: int, min_motif_size: int, random_state: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Parts of one motif, relaxed alone at the chosen radius: number of the part (0 first) and certainty of each member."""
+    """Split one motif by a layout of its own at the chosen radius; return the group (from 0) and certainty of each member."""
     from hyperspy_motifs.clustering import CONSTANTS, NestedRadii, check_min_motif_size
 
     min_motif_size = check_min_motif_size(min_motif_size)
@@ -236,7 +236,7 @@ def split_motif(
 
 
 def _all_detectors(signal: Any, detectors: Any) -> list[Any]:
-    """`signal` and the images of the same field by other detectors."""
+    """Return `signal` and the images of the same field from other detectors."""
     others = (
         [] if detectors is None else list(detectors) if isinstance(detectors, list | tuple) else [detectors]
     )
@@ -268,7 +268,7 @@ def _atoms(
     show_progressbar: bool | None,
     watch: Any,
 ) -> tuple[AtomTable, str]:
-    """The atoms to class, and where they come from."""
+    """Return the atoms to classify, and their origin."""
     separation, polarity, refine = options["separation"], options["polarity"], options["refine"]
     if isinstance(atoms, str):
         return grid_table(signal, atoms, separation, polarity, show_progressbar), "grid"
@@ -276,7 +276,7 @@ def _atoms(
         return given_atoms(signal, atoms, refine, polarity), "given"
     kept = stored_atoms(signal)
     if kept is not None and kept.facts.get("edited"):
-        # Someone took the trouble to correct them: to search again would throw that work away.
+        # Stored atoms may have been corrected by hand: a new search would discard the corrections.
         return given_atoms(signal, kept, False, polarity), "edited"
     table = find_atoms(signal, separation, show_progressbar, folder, watch, polarity=polarity, refine=refine)
     if not len(table.frames):
@@ -284,7 +284,7 @@ def _atoms(
             "No atoms remain after refinement, so there are no motifs. Set separation= to the distance of neighbours, "
             "polarity= for dark columns, or atoms= to the positions."
         )
-    # The radii are measured by what was found, not by what was guessed before anything was found.
+    # Radii are multiples of the distance measured from the atoms found, not of the first estimate.
     first = table.pixel_positions[table.frames == table.frames[0]]
     spacing = spacing_of(first) if len(first) > 2 else table.facts["separation"]
     facts = {**table.facts, "separation": spacing * abs(store.Stamp.of(signal).scale[0])}

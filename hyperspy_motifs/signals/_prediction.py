@@ -1,4 +1,4 @@
-"""A model learned on one image, applied to the next."""
+"""Apply a model that was fitted to one image to another image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ._stack_finding import apply_to_all
 
 
 def fitted_model(record: store.Record, source: Any, random_state: int | None = None) -> Any:
-    """The nested radii of a stored result, fitted again to the atoms that it has now; by another seed if one is given."""
+    """Fit the nested radii of a stored result again to its current atoms; `random_state` replaces the seed."""
     from hyperspy_motifs.clustering import CONSTANTS, ManifoldRegions, NestedRadii
 
     options = record.parameters["options"]
@@ -50,7 +50,7 @@ def predict(
 ) -> None:
     """Write the motifs of a model into the image or the stack `other`.
 
-    `parameters` are those of the result that the model comes from, where there is one.
+    `parameters` are those of the result that the model comes from, if there is one.
     """
     from hyperspy_motifs.models import DiscSource, to_bytes
 
@@ -126,7 +126,7 @@ def predict(
 
 
 def source_like(record: store.Record, other: Any, atoms: Any = None) -> MomentSource:
-    """Moments of the atoms of another image, given or stored, through discs of the size and the order of a result's."""
+    """Return the moments of the atoms of another image, given or stored, with the disc size and order of a result."""
     if getattr(other, "_signal_type", None) != "atomic_image":
         raise TypeError(
             f"Motifs or an AtomicImage are expected, not a {type(other).__name__}. Convert a HyperSpy image with "
@@ -161,7 +161,7 @@ def source_like(record: store.Record, other: Any, atoms: Any = None) -> MomentSo
 
 
 def _spacing(motif_model: Any, stamp: store.Stamp, table: Any) -> float:
-    """Nearest-neighbour distance of the model in the units of the other image: discs must be of one size."""
+    """Return the nearest-neighbour distance of the model in the units of the other image: the disc sizes must match."""
     if motif_model.units == stamp.units != "px":
         return float(motif_model.spacing)
     if motif_model.units != stamp.units:

@@ -1,4 +1,4 @@
-"""A model learned on a worker as soon as the frames of its sample have their atoms, while others work on the rest."""
+"""Fit a model on a worker once the atoms of the sample are found, while other workers process the remaining frames."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ._frames import lazy_data_frame, n_frames
 from ._learning import Learned, learn_on_sample, radii_of
 from ._moment_source import MOST_KEPT_PIXELS
 
-# The images of a sample go to a worker in one task while they hold no more pixels than this together, some 130 MB of four
-# bytes each. Where they hold more they are read one at a time, by the process that asks.
+# The images of a sample are sent to a worker in one task if together they hold no more pixels than this, some 130 MB at four
+# bytes a pixel. Larger samples are read one image at a time, by the calling process.
 MOST_SENT_PIXELS = 2 * MOST_KEPT_PIXELS
 
 
 class SampleLearning:
-    """Watches the atoms of frames as they come, and has the model learned once those of the sample are there.
+    """Collects the atoms of frames as they arrive, and starts the fit once the frames of the sample are complete.
 
-    Without a cluster, where the frames are all in the sample, and where those of the sample are too large to be sent, nothing
-    is learned meanwhile: the result is None.
+    No fit is started, and the result is None, without a cluster, if the sample contains all frames, or if the images of
+    the sample are too large to be sent.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class SampleLearning:
         self._decided = running_client() is None
 
     def watch(self, number: int, result: Mapping[str, np.ndarray]) -> None:
-        """Take the atoms of one frame; raises what learning on those before it has raised."""
+        """Take the atoms of one frame; raises the exception of the fit if it failed."""
         if self._task is not None:
             self._task.raise_early()
         if self._decided:
@@ -57,16 +57,16 @@ class SampleLearning:
         self._found = {}
 
     def result(self) -> Learned | None:
-        """What was learned; None where that is yet to be done."""
+        """Return the result of the fit; None if the fit is still to be done."""
         return None if self._task is None else self._task.result()
 
     def cancel(self) -> None:
-        """Leave it, as nobody asks for the result."""
+        """Cancel the fit; its result is not needed."""
         if self._task is not None:
             self._task.cancel()
 
     def _can_be_sent(self, sample: np.ndarray) -> bool:
-        """Whether a worker can learn on these frames: their images are few, and one tells a distance of atoms."""
+        """Return whether a worker can fit these frames: their images are few, and one of them shows a distance of atoms."""
         rows, columns = self._detectors[0].data.shape[-2:]
         pixels = rows * columns * len(sample) * len(self._detectors)
         return 0 < pixels <= MOST_SENT_PIXELS and max(len(self._found[k]) for k in sample.tolist()) > 2
@@ -87,7 +87,7 @@ class SampleLearning:
 
 
 def reference_frame(frames: np.ndarray) -> int:
-    """The first frame with at least half as many atoms as any: what a dark one shows is no distance of neighbours.
+    """Return the first frame with at least half of the largest number of atoms: a dark frame gives no neighbour distance.
 
     `frames` (n,) is the frame of each atom.
     """
@@ -96,7 +96,7 @@ def reference_frame(frames: np.ndarray) -> int:
 
 
 def spacing_of(pixels: np.ndarray) -> float:
-    """Nearest-neighbour distance of the atoms of one frame, in pixels: radii are measured by what was found."""
+    """Return the nearest-neighbour distance of the atoms of one frame, in pixels, measured from the atoms found."""
     from hyperspy_motifs.atoms import nearest_neighbour_distance
 
     return nearest_neighbour_distance(pixels)

@@ -1,4 +1,4 @@
-"""Moments of many discs at once: spline sampling and sums over the disc in one pass, without patches."""
+"""Moments of many discs: spline sampling and sums over the disc in one pass, without patches."""
 
 import numba as nb
 import numpy as np
@@ -13,7 +13,7 @@ from ._disc_basis import DiscBasis
 
 @nb.njit(cache=True, fastmath={"contract"}, **INNER)
 def _fold(patch, rows, columns, folded):
-    """Sums and differences of the four mirror images of each pixel of the quarter disc."""
+    """Compute sums and differences of the four mirror images of each pixel of the quarter disc."""
     half = patch.shape[0] // 2
     for q in range(len(rows)):
         r, c = rows[q], columns[q]
@@ -27,7 +27,7 @@ def _fold(patch, rows, columns, folded):
 
 @nb.njit(cache=True, fastmath={"contract"}, **INNER)
 def _add_up(values, weights, columns, sums, out):
-    """Sums of four pixels at a time: the sums then come from memory a quarter as often."""
+    """Sum four pixels at a time, which reads the sums from memory a quarter as often."""
     n_padded = weights.shape[1]
     sums[:] = 0
     for q in range(0, len(values), 4):
@@ -41,7 +41,7 @@ def _add_up(values, weights, columns, sums, out):
 
 @nb.njit(cache=True, **OUTER)
 def _moments(first, last, coefficients, x, y, size, rows, columns, weights, modes, out):
-    """One atom, one owner; nothing but its moments is kept."""
+    """Compute the moments of atoms `first` to `last`; each atom is handled by one thread, and only its moments are kept."""
     for i in range(first, last):
         patch = np.empty((size, size), np.float32)
         sample_window(coefficients, x[i], y[i], patch)
@@ -53,7 +53,7 @@ def _moments(first, last, coefficients, x, y, size, rows, columns, weights, mode
 
 
 def _padded(weights):
-    """Weights with rows to a multiple of 4 and columns to one of 8, as processors like them."""
+    """Pad the weights to a multiple of 4 rows and of 8 columns, for vectorised loops."""
     rows, columns = (-(-length // step) * step for length, step in zip(weights.shape, (4, 8), strict=True))
     out = np.zeros((rows, max(columns, 8)), np.float32)
     out[: weights.shape[0], : weights.shape[1]] = weights
@@ -63,10 +63,10 @@ def _padded(weights):
 def disc_moments(
     coefficients: NDArray[np.float32], positions: NDArray[np.float64], basis: DiscBasis
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the moments (n, K) and the means (n,) of the discs round positions.
+    """Return the moments (n, K) and the means (n,) of the discs around positions.
 
-    Every mode is even or odd in x and in y, so a disc is first folded to a quarter, in four combinations of
-    sums and differences, and each mode sees one of them: a quarter of the work.
+    Every mode is even or odd in x and in y. A disc is therefore first folded to a quarter, in four combinations of
+    sums and differences. Each mode uses one of them, which takes a quarter of the operations.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def disc_moments(
     rows, columns = (index - half for index in np.divmod(basis.pixels, basis.size))
     quarter = np.flatnonzero((rows >= 0) & (columns >= 0))
     rows, columns = rows[quarter], columns[quarter]
-    # A pixel on an axis is its own mirror image: it must not count twice.
+    # A pixel on an axis is its own mirror image and must not count twice.
     share = np.where(rows == 0, 0.5, 1.0) * np.where(columns == 0, 0.5, 1.0)
     mean = (basis.areas / basis.areas.sum())[None, quarter]
     table = np.concatenate([basis.weights[:, quarter], mean]) * share

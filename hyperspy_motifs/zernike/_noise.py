@@ -1,4 +1,4 @@
-"""Noise of an image, and what it does to moments."""
+"""Noise of an image, and its effect on moments."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from hyperspy_motifs.atoms import NoiseSpectrum, measure_noise
 from ._disc_basis import DiscBasis
 
 _BINS = 24
-# Residuals that are looked at: they give the noise to 0.3 %.
+# Number of residuals that are used: they give the noise to 0.3 %.
 _ENOUGH = 400_000
-# Noise of this many times the variance that second differences see is correlated. A fit of columns leaves up to 1.4 times as
-# much of images with white noise, since columns are no Gaussians.
+# If the noise variance is this many times that of the second differences, the noise is correlated. For images with white noise
+# the residual of a fit of columns has up to 1.4 times the variance, because columns are not exact Gaussians.
 _CORRELATED = 2.0
-# Less of it, over the standard deviation of the image, is what columns have beyond Gaussians: 0.005 to 0.035 on simulated
-# monolayers, boundaries and oxides without any noise.
+# Lower noise, relative to the standard deviation of the image, is the deviation of columns from Gaussians: 0.005 to 0.035 on
+# simulated monolayers, boundaries and oxides without any noise.
 _MISFIT = 0.04
 _FEWEST_COLUMNS = 12
 
@@ -35,8 +35,8 @@ class NoiseModel(NamedTuple):
     dark : float
         Level of the image without signal, in its counts.
     spectrum : NoiseSpectrum or None
-        Where noise is correlated from pixel to pixel: how it is spread over spatial frequencies. The other three are then
-        what second differences see of it, which is less.
+        Distribution of correlated noise over spatial frequencies. The other three values then describe only the part of
+        the noise that second differences measure.
     """
 
     gain: float
@@ -50,7 +50,7 @@ class NoiseModel(NamedTuple):
 
 
 def with_spectrum(model: NoiseModel, image: ArrayLike, positions: ArrayLike) -> NoiseModel:
-    """Add the spectrum of the noise to its model, where it is correlated from pixel to pixel.
+    """Add the spectrum of the noise to its model, if the noise is correlated from pixel to pixel.
 
     Parameters
     ----------
@@ -58,12 +58,12 @@ def with_spectrum(model: NoiseModel, image: ArrayLike, positions: ArrayLike) -> 
         From :func:`estimate_noise`.
     image : (rows, columns) array_like
     positions : (n, 2) array_like
-        x, y of the columns in pixels. The noise is measured in what a fit of columns there leaves of the image.
+        x, y of the columns in pixels. The noise is measured in the residual of a fit of columns at these positions.
 
     Returns
     -------
     NoiseModel
-        The same one where second differences see the noise.
+        The model is unchanged if second differences measure the full noise.
     """
     points = np.asarray(positions, dtype=np.float64)
     if len(points) < _FEWEST_COLUMNS:
@@ -76,7 +76,7 @@ def with_spectrum(model: NoiseModel, image: ArrayLike, positions: ArrayLike) -> 
 
 
 def correlated_noise(basis: DiscBasis, spectrum: NoiseSpectrum, variance: float) -> NDArray[np.float64]:
-    """Variance (K,) of each moment by noise with a spectrum, over that by white noise of that variance a pixel.
+    """Return the ratio (K,) of the variance of each moment to that for white noise of `variance` a pixel.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def correlated_noise(basis: DiscBasis, spectrum: NoiseSpectrum, variance: float)
 
 
 def _second_differences(image):
-    """Immerkaer's residual (variance 1 for white noise of variance 1) and the local mean it belongs to."""
+    """Return Immerkaer's residual (variance 1 for white noise of variance 1) and the corresponding local mean."""
     corners = image[:-2, :-2] + image[:-2, 2:] + image[2:, :-2] + image[2:, 2:]
     sides = image[:-2, 1:-1] + image[2:, 1:-1] + image[1:-1, :-2] + image[1:-1, 2:]
     centre = image[1:-1, 1:-1]
@@ -105,7 +105,7 @@ def _second_differences(image):
 
 
 def _residuals(values):
-    """Residuals and means of the whole image, or of evenly spread bands of rows of a large one."""
+    """Return residuals and means of the whole image, or of evenly spaced bands of rows of a large one."""
     n_bands = 16
     height = max(_ENOUGH // (values.shape[1] * n_bands), 8)
     if height * n_bands >= values.shape[0]:
@@ -136,12 +136,11 @@ def estimate_noise(image: ArrayLike) -> NoiseModel:
 
     Notes
     -----
-    Second differences along rows and columns together (mask of Immerkaer, CVIU 64 (1996) 300) leave of
-    the image little but its noise. Their variance is measured in bins of the local mean, robustly (median
-    of absolute values), and a line is laid through it (weights by the expected scatter): slope = gain,
-    intercept = read_std ** 2; a line that meets zero at positive counts, and an image with negative ones, have
-    a dark level. Pixels whose noise is correlated (an image
-    that was smoothed or enlarged) make the estimate too low.
+    Second differences along rows and columns together (mask of Immerkaer, CVIU 64 (1996) 300) remove nearly all of the
+    image except its noise. Their variance is measured robustly in bins of the local mean (median of absolute values),
+    and a line is fitted to it (weights by the expected scatter): slope = gain, intercept = read_std ** 2. If the line
+    crosses zero at positive counts, or the image has negative counts, there is a dark level. Noise that is correlated
+    between pixels (an image that was smoothed or enlarged) makes the estimate too low.
     """
     values = np.asarray(image)
     if values.ndim != 2 or min(values.shape) < 8:
@@ -151,7 +150,7 @@ def estimate_noise(image: ArrayLike) -> NoiseModel:
     edges = np.quantile(mean, np.linspace(0, 1, _BINS + 1))
     if edges[-1] <= edges[0]:
         return NoiseModel(0.0, float(1.4826 * np.median(np.abs(residual))))
-    # In a byte, which is sorted in one pass.
+    # In one byte, which is sorted in one pass.
     which = np.clip(np.searchsorted(edges, mean, side="right") - 1, 0, _BINS - 1).astype(np.uint8)
     counts = np.bincount(which, minlength=_BINS)
     order = np.argsort(which, kind="stable")
@@ -160,13 +159,13 @@ def estimate_noise(image: ArrayLike) -> NoiseModel:
     used = counts >= 32
     variance = np.array([(1.4826 * np.median(np.abs(part))) ** 2 if len(part) else 0.0 for part in parts])
     if not used.any() or variance[used].max() <= 0:
-        # Too few pixels for a line, or most residuals are zero (flat or clipped): one variance for all.
+        # There are too few pixels for a line, or most residuals are zero (flat or clipped): one variance is used for all.
         return NoiseModel(0.0, float(np.sqrt(np.mean(residual**2))))
     return _fit_line(centres[used], variance[used], counts[used])
 
 
 def _fit_line(level, variance, counts):
-    """Line through variance against level, relative errors equal for equal counts."""
+    """Fit a line to variance against level, with equal relative errors for equal counts."""
     gain, intercept = 0.0, float(np.average(variance, weights=counts))
     for _ in range(8):
         expected = np.maximum(gain * level + intercept, 1e-3 * max(variance.max(), 1e-300))
@@ -179,7 +178,7 @@ def _fit_line(level, variance, counts):
     lowest = float(level.min())
     if gain == 0 or (intercept >= 0 and lowest >= 0):
         return NoiseModel(float(gain), float(np.sqrt(max(intercept, 0.0))))
-    # The line meets zero above zero counts: a dark level. It lies below whatever the image shows.
+    # The line crosses zero above zero counts: a dark level. It is lower than every value of the image.
     dark = min(-intercept / gain, lowest)
     return NoiseModel(float(gain), float(np.sqrt(max(intercept + gain * dark, 0.0))), float(dark))
 
@@ -192,8 +191,8 @@ def whiten(values: ArrayLike, noise_std: ArrayLike) -> NDArray[np.floating]:
     values : (n, K) array_like
         Features of n atoms.
     noise_std : (K,) or (n, K) array_like
-        Their standard deviations by noise. One common scale a feature is used (the root mean square over the
-        atoms): scales of their own would pull equal atoms apart.
+        Their standard deviations due to noise. Each feature has one common scale (the root mean square over the
+        atoms): individual scales would separate equal atoms.
 
     Returns
     -------
@@ -203,7 +202,7 @@ def whiten(values: ArrayLike, noise_std: ArrayLike) -> NDArray[np.floating]:
     Raises
     ------
     ValueError
-        If shapes do not fit or a noise is not positive.
+        If the shapes do not match or a noise is not positive.
     """
     features, noise = np.asarray(values), np.asarray(noise_std, dtype=np.float64)
     if noise.shape not in ((features.shape[-1],), features.shape):
@@ -213,6 +212,6 @@ def whiten(values: ArrayLike, noise_std: ArrayLike) -> NDArray[np.floating]:
     if not np.all(noise > 0):
         raise ValueError(
             "The noise of a feature is not positive. For an image without noise give a NoiseModel with the "
-            "precision that is wanted as read_std."
+            "required precision as read_std."
         )
     return features / noise.astype(features.dtype if features.dtype.kind == "f" else np.float64)
