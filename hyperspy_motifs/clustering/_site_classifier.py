@@ -119,7 +119,7 @@ def sites_of_kinds(
     rotation_invariant: bool,
     min_motif_size: int,
 ) -> tuple[SiteTemplates | None, NDArray[np.int32]]:
-    """Find the sites of kinds of atoms; kinds that cut through sites, and are more than these, are one.
+    """Find the sites of kinds of atoms; kinds that cut through more sites than there are kinds are one.
 
     Parameters
     ----------
@@ -150,12 +150,14 @@ def sites_of_kinds(
             continue
         merged = coarser[kinds]
         wider = found(merged)
-        if wider is None or len(wider.kind) >= n_kinds:
+        if wider is None:
             continue
         own, _, _ = wider.assign(neighbours, merged, neighbours.kinds(merged))
         table = np.zeros((len(wider.kind), n_kinds))
         np.add.at(table, (own, kinds), 1)
         size = table.sum(axis=1)
-        if ((size >= FREQUENT * len(kinds)) & (table.max(axis=1) < _WHOLE * size)).any():
+        frequent = size >= FREQUENT * len(kinds)
+        more = frequent.sum() > (table.sum(axis=0) >= FREQUENT * len(kinds)).sum()
+        if more and (table.max(axis=1) < _WHOLE * size)[frequent].any():
             sites, kind_of = wider, coarser
     return sites, kind_of
