@@ -89,17 +89,21 @@ class DiscBasis(ABC):
             Values; 0 outside the disc.
         """
         x, y = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(y, np.float64))
-        rho, theta = np.hypot(x, y), np.arctan2(y, x)
-        inside = rho <= 1 + 1e-12
+        rho = np.hypot(x, y)
         radial = self.radial(np.minimum(rho, 1))
+        # exp(i m theta) by repeated multiplication: the cosines and sines of every m would take most of the time.
+        there = rho > 0
+        direction = (np.where(there, x, 1) + 1j * y) / np.where(there, rho, 1)
+        phase = (rho <= 1 + 1e-12).astype(np.complex128)
         out = np.empty((len(self.modes), *rho.shape))
         for m in range(self.n_max + 1):
-            cosine, sine = np.cos(m * theta) * inside, np.sin(m * theta) * inside
+            cosine, sine = phase.real.copy(), phase.imag.copy()
             for n in range(m, self.n_max + 1, 2):
                 column = (n * (n + 2) + m) // 2
-                out[column] = radial[n, m] * cosine
+                np.multiply(radial[n, m], cosine, out=out[column])
                 if m:
-                    out[column - m] = radial[n, m] * sine
+                    np.multiply(radial[n, m], sine, out=out[column - m])
+            phase *= direction
         return out
 
     @cached_property
