@@ -5,19 +5,10 @@ from collections.abc import Iterator
 import numba as nb
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import spline_filter
 
 from hyperspy_motifs.compilation import INNER, OUTER
 from hyperspy_motifs.threads import over_rows
-
-# Pole of the cubic B-spline's inverse filter (Unser 1999, table 2) and its overall gain.
-_POLE = np.float64(np.sqrt(3.0) - 2.0)
-_GAIN = np.float64(6.0)
-# |pole|^_REACH is below the resolution of float32.
-_REACH = 16
-# Lines filtered together: their recursions are independent and can run in parallel.
-_LINES = 16
-# Columns filtered together: their rows stay in the cache of a core.
-_STRIP = 128
 
 
 def patch_size(radius: float) -> int:
@@ -31,75 +22,6 @@ def patch_size(radius: float) -> int:
     if not np.isfinite(radius) or radius <= 0:
         raise ValueError(f"The radius must be a positive number of pixels, not {radius!r}.")
     return 2 * int(np.ceil(radius)) + 1
-
-
-@nb.njit(cache=True, **INNER)
-def _mirrored_start(line, z):
-    """Sum of z^k over a signal mirrored about its first and last sample: the causal filter's first value."""
-    period = max(2 * (len(line) - 1), 1)
-    start, power = np.float64(line[0]), z
-    for k in range(1, _REACH):
-        index = k % period
-        if index >= len(line):
-            index = period - index
-        start += power * line[index]
-        power *= z
-    return start
-
-
-@nb.njit(cache=True, **OUTER)
-def _filter_columns(first, last, image, out):
-    """Cubic spline filter along the columns, in strips for contiguous memory access."""
-    n_rows, n_columns = image.shape
-    z, gain = np.float32(_POLE), np.float32(_GAIN * _GAIN)
-    end = np.float32(_POLE / (_POLE * _POLE - 1.0))
-    for b in range(first, last):
-        c0 = b * _STRIP
-        c1 = min(c0 + _STRIP, n_columns)
-        for c in range(c0, c1):
-            out[0, c] = gain * np.float32(_mirrored_start(image[:, c], _POLE))
-        for r in range(1, n_rows):
-            source, before, target = image[r, c0:c1], out[r - 1, c0:c1], out[r, c0:c1]
-            for c in range(len(source)):
-                target[c] = gain * source[c] + z * before[c]
-        last = n_rows - 1
-        for c in range(c0, c1):
-            out[last, c] = end * (out[last, c] + z * out[last - 1, c])
-        for r in range(last - 1, -1, -1):
-            after, target = out[r + 1, c0:c1], out[r, c0:c1]
-            for c in range(len(after)):
-                target[c] = z * (after[c] - target[c])
-
-
-@nb.njit(cache=True, **OUTER)
-def _filter_rows(first, last, out):
-    """Cubic spline filter along the rows, in place, several rows together."""
-    n_rows, n_columns = out.shape
-    z = np.float32(_POLE)
-    end = np.float32(_POLE / (_POLE * _POLE - 1.0))
-    for b in range(first, last):
-        r0 = b * _LINES
-        n = min(r0 + _LINES, n_rows) - r0
-        line = np.empty((n_columns, n), np.float32)
-        for r in range(n):
-            for c in range(n_columns):
-                line[c, r] = out[r0 + r, c]
-        for r in range(n):
-            line[0, r] = _mirrored_start(line[:, r], _POLE)
-        for c in range(1, n_columns):
-            before, target = line[c - 1], line[c]
-            for r in range(n):
-                target[r] += z * before[r]
-        last = n_columns - 1
-        for r in range(n):
-            line[last, r] = end * (line[last, r] + z * line[last - 1, r])
-        for c in range(last - 1, -1, -1):
-            after, target = line[c + 1], line[c]
-            for r in range(n):
-                target[r] = z * (after[r] - target[r])
-        for r in range(n):
-            for c in range(n_columns):
-                out[r0 + r, c] = line[c, r]
 
 
 def spline_coefficients(image: ArrayLike) -> NDArray[np.float32]:
@@ -123,9 +45,8 @@ def spline_coefficients(image: ArrayLike) -> NDArray[np.float32]:
 
     Notes
     -----
-    Recursive filter of Unser, "Splines: a perfect fit for signal and image processing", IEEE Signal
-    Processing Magazine 16 (1999) 22, the same as `scipy.ndimage.spline_filter` (order 3, mode "mirror") in
-    single precision. The image is filtered once for any number of patches.
+    `scipy.ndimage.spline_filter`, after Unser, "Splines: a perfect fit for signal and image processing", IEEE Signal
+    Processing Magazine 16 (1999) 22. The image is filtered once for any number of patches.
     """
     values = np.asarray(image)
     if values.ndim != 2 or min(values.shape) < 2:
@@ -139,10 +60,7 @@ def spline_coefficients(image: ArrayLike) -> NDArray[np.float32]:
         raise ValueError(
             "The image contains NaN or infinite pixels, which would spread over the whole field: fill them first."
         )
-    out = np.empty_like(values)
-    over_rows(_filter_columns, -(-out.shape[1] // _STRIP), values, out, least=1)
-    over_rows(_filter_rows, -(-len(out) // _LINES), out, least=1)
-    return out
+    return np.asarray(spline_filter(values, order=3, output=np.float32, mode="mirror"))
 
 
 @nb.njit(cache=True, inline="always")
