@@ -10,6 +10,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from .warm_up import warm_up
+
 _THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -20,6 +22,7 @@ def run_in_parallel(run: Callable[..., bool], files: Sequence[str], folder: Path
     Files with the same name get different prefixes, so that the results do not depend on the order of completion.
     """
     n_jobs = min(options.jobs, len(files))
+    warm_up()  # otherwise every process compiles all kernels
     # A new process, because a forked one would inherit threads that do not run.
     context = multiprocessing.get_context("spawn")
     with _threads_of_each(n_jobs), ProcessPoolExecutor(n_jobs, mp_context=context) as pool:

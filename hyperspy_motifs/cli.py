@@ -18,6 +18,7 @@ import numpy as np
 
 from ._processes import run_in_parallel
 from .clustering import CONSTANTS, MIN_MOTIF_SIZE, check_alpha, check_min_motif_size
+from .warm_up import warm_up
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 ENDINGS_OF_ARRAYS = (".npy", ".npz")
@@ -34,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.images == ["warm-up"]:
+        warm_up()
+        return EXIT_OK
     is_demo = options.images == ["demo"]
     folder = options.output or Path("demo" if is_demo else "motifs")
     os.environ.setdefault("MPLBACKEND", "Agg")
@@ -62,13 +66,18 @@ def _parser() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(
         prog="hyperspy-motifs",
-        usage="hyperspy-motifs IMAGE... [-o FOLDER] [options]\n       hyperspy-motifs demo [-o FOLDER]",
+        usage="hyperspy-motifs IMAGE... [-o FOLDER] [options]\n       hyperspy-motifs demo [-o FOLDER]\n"
+        "       hyperspy-motifs warm-up",
         description="Find the motifs of atomic-resolution images and the cells between them. "
         "The results of each image are NAME.hspy, NAME.graphml, NAME_atoms.csv, NAME_cells.csv and figures. "
-        "'demo' runs on a simulated image.",
+        "'demo' runs on a simulated image; 'warm-up' compiles once after an installation, "
+        "which the first image does otherwise.",
     )
     parser.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="any file that HyperSpy can read, .npy or .npz; or 'demo'"
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="any file that HyperSpy can read, .npy or .npz; or 'demo', or 'warm-up'",
     )
     parser.add_argument(
         "-o",

@@ -1,11 +1,14 @@
 """Fixtures and settings shared by all tests."""
 
+import os
 from pathlib import Path
 
 import matplotlib as mpl
 import pytest
 
 mpl.use("Agg")
+# The processes of the tests share the cores: each compiles what it needs, when it needs it.
+os.environ.setdefault("HYPERSPY_MOTIFS_WARM_UP", "0")
 
 
 @pytest.fixture(scope="session")

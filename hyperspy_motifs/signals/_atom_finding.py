@@ -12,6 +12,7 @@ from hyperspy.external.progressbar import progressbar
 from hyperspy_motifs import atoms as finding
 from hyperspy_motifs import store
 from hyperspy_motifs.stacks import run_frames, running_client, spread_order
+from hyperspy_motifs.warm_up import wait_for_warm_up
 
 from ._arguments import check_length
 from ._atom_table import AtomTable
@@ -37,6 +38,7 @@ def find_atoms(
     `watch` is called with the number and the atoms (in pixels) of every frame when they are available.
     """
     check_axes(signal)
+    wait_for_warm_up()
     stamp = store.Stamp.of(signal)
     scale = abs(stamp.scale[0])
     separation_px = None if separation is None else check_length(separation, "separation", stamp) / scale

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hyperspy_motifs.warm_up import start_warm_up
+
 from ._image_atoms import ImageAtoms
 
 if TYPE_CHECKING:
@@ -30,6 +32,10 @@ class AtomicImage(ImageAtoms):
 
     _signal_type = "atomic_image"
     _alias_signal_types = ("AtomicImage", "atomic_resolution_image")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        start_warm_up()
 
     def _slicer(self, slices: Any, isNavigation: bool | None = None, out: Any = None) -> Any:
         # HyperSpy's inav and isel use this method only: it records the remaining frames of a stack with its motifs.

@@ -10,6 +10,7 @@ import numpy as np
 from hyperspy.external.progressbar import progressbar
 
 from hyperspy_motifs import store
+from hyperspy_motifs.warm_up import wait_for_warm_up
 
 from ._arguments import check_arguments
 from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, quiet, stored_atoms
@@ -62,6 +63,7 @@ def find_motifs(
         "random_state": random_state,
     }
     check_arguments(signal, options, (AUTO,))
+    wait_for_warm_up()
     detectors = _all_detectors(signal, detectors)
     stamp = store.Stamp.of(signal)
     folder = open_checkpoint(checkpoint, detectors, options)

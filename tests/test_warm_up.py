@@ -1,0 +1,44 @@
+import os
+import subprocess
+import sys
+
+
+def _run(code, cache):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "HYPERSPY_MOTIFS_WARM_UP": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=300
+    )
+    return done.stdout.split()
+
+
+def test_a_share_compiles_the_kernels_it_is_named_after(tmp_path):
+    missing = "from hyperspy_motifs.warm_up import missing_shares; print(*missing_shares())"
+    assert _run(missing, tmp_path) == ["columns", "layout", "cells"]
+    _run("from hyperspy_motifs.warm_up import compile_share; compile_share('cells')", tmp_path)
+    assert _run(missing, tmp_path) == ["columns", "layout"]
+    # Cells of another process are found without compilation.
+    compiled = _run(
+        "import numpy as np\n"
+        "from numba.core import event\n"
+        "from hyperspy_motifs.cells import find_cells\n"
+        "x, y = np.meshgrid(np.arange(7.0), np.arange(9.0))\n"
+        "points = np.column_stack([(x + y / 2).ravel(), (0.866 * y).ravel()])\n"
+        "with event.install_recorder('numba:compile') as recorder:\n"
+        "    cells = find_cells(points, np.zeros(len(points), int))\n"
+        "print(len(recorder.buffer), len(cells.polygons) > 50)\n",
+        tmp_path,
+    )
+    assert compiled == ["0", "True"]
+
+
+def test_the_first_image_starts_the_compilation_and_the_analysis_waits_for_it(monkeypatch):
+    from hyperspy_motifs import data, warm_up
+
+    asked = []
+    monkeypatch.setenv(warm_up.SWITCH, "1")
+    monkeypatch.setattr(warm_up, "_background", warm_up._Background())
+    monkeypatch.setattr(warm_up, "warm_up", lambda: asked.append(True))
+    image, _ = data.monolayer(shape=(96, 112), random_state=0)
+    image.deepcopy()
+    image.find_atoms()
+    assert asked == [True]
