@@ -142,7 +142,22 @@ def write_csv(columns: dict[str, np.ndarray], path: str | os.PathLike[str]) -> P
 
 
 def outlier_kinds(p_values: np.ndarray, ratios: np.ndarray, bright: bool) -> np.ndarray:
-    """What differs most about each atom, from the p-values of intensity, place and shape, shape (k, 3)."""
+    """What differs most about each atom.
+
+    Parameters
+    ----------
+    p_values : ndarray of shape (k, 3)
+        Of intensity, place and shape; NaN where not tested.
+    ratios : ndarray of shape (k,)
+        Intensities relative to the counterparts.
+    bright : bool
+        Whether columns are bright; a weak dark column is brighter in the image.
+
+    Returns
+    -------
+    ndarray of str, shape (k,)
+        "darker", "brighter", "moved" or "other".
+    """
     test = np.where(np.isfinite(p_values), p_values, np.inf).argmin(axis=1)
     weaker = ratios < 1
     looks = np.where(weaker == bright, "darker", "brighter")
@@ -158,7 +173,29 @@ def describe_outlier(
     units: str,
     towards: str,
 ) -> str:
-    """What differs about an atom, in words and numbers; what is significant on its own at 0.001 is mentioned."""
+    """What differs about an atom, in words and numbers; what is significant on its own at 0.001 is mentioned.
+
+    Parameters
+    ----------
+    kind : str
+        See :func:`outlier_kinds`.
+    ratio : float
+        Intensity relative to the counterparts.
+    p_values : ndarray of shape (3,)
+        Of intensity, place and shape.
+    displacement : ndarray of shape (2,)
+        In `units`.
+    width : float
+        Relative to the counterparts.
+    units : str
+        Lengths in nm and pm are given in angstrom.
+    towards : str
+        Direction of the displacement (:func:`direction_words`).
+
+    Returns
+    -------
+    str
+    """
     words = []
     if kind in ("darker", "brighter") or p_values[0] < _MENTIONED:
         change = round(100 * abs(ratio - 1))
@@ -184,7 +221,20 @@ def _length(value: float, units: str) -> str:
 
 
 def direction_words(displacement: np.ndarray, neighbours: np.ndarray) -> str:
-    """Direction of a displacement relative to the neighbours at offsets (m, 2), angles from x towards y."""
+    """Direction of a displacement in words, relative to the neighbours.
+
+    Parameters
+    ----------
+    displacement : ndarray of shape (2,)
+        x, y.
+    neighbours : ndarray of shape (m, 2)
+        Offsets of the neighbours.
+
+    Returns
+    -------
+    str
+        With angles in degrees from x towards y.
+    """
     angle = np.degrees(np.arctan2(displacement[1], displacement[0]))
     around = np.degrees(np.arctan2(neighbours[:, 1], neighbours[:, 0]))
     off = np.abs((around - angle + 180) % 360 - 180)
