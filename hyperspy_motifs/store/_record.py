@@ -143,6 +143,10 @@ def _moved(record: Record, stamp: Stamp, movement: Movement) -> Record:
         elif name in ("angle", "motif_angle") and turned:
             full = np.pi if name == "angle" else 2 * np.pi
             atoms[name] = (angle + (-values if mirrored else values)) % full
+    cells = record.cells
+    if len(cells.get("empty_sites", ())):
+        empty = np.asarray(cells["empty_sites"], float).reshape(-1, 2)
+        cells = {**cells, "empty_sites": movement.to_units(empty, old, stamp)}
     features, model = record.features, record.model
     if turned:
         features = None if features is None else features.turned(angle, mirrored)
@@ -156,6 +160,7 @@ def _moved(record: Record, stamp: Stamp, movement: Movement) -> Record:
         record,
         positions=movement.to_units(record.positions, old, stamp),
         atoms=atoms,
+        cells=cells,
         stamp=stamp,
         stretch=record.stretch * length,
         distorted=record.distorted or bool(distorted),
