@@ -134,7 +134,10 @@ def _try(
             return None
         known = before.levels[sources]
         factor = np.divide(levels[:, 1], known[:, 1], out=np.ones(len(known)), where=known[:, 1] > 0)
-        gains = np.column_stack([factor, levels[:, 0] - factor * known[:, 0]])
+        offset = levels[:, 0] - factor * known[:, 0]
+        rounding = 1e-5 * known[:, 1] + 4 * np.finfo(np.float32).eps * np.abs(known[:, 0])
+        equal = (np.abs(factor - 1) < 1e-5) & (np.abs(offset) <= rounding)
+        gains = np.where(equal[:, None], [1.0, 0.0], np.column_stack([factor, offset]))
         return Movement(way.swapped, way.calibrated, sources, gains)
     if not way.calibrated or hint is None:
         return None
