@@ -16,6 +16,7 @@ Modules in the order of the data flow, each usable alone:
 :mod:`~hyperspy_motifs.defects`     single atoms and sites that differ from their counterparts
 :mod:`~hyperspy_motifs.graph`       atoms, cells and types as one graph
 :mod:`~hyperspy_motifs.draw`        figures
+:mod:`~hyperspy_motifs.exchange`    objects of other tools, read and written
 :mod:`~hyperspy_motifs.motifs`      ``Motifs``, the result for users
 """
 

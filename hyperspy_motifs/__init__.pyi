@@ -4,6 +4,7 @@ from . import clustering as clustering
 from . import data as data
 from . import defects as defects
 from . import draw as draw
+from . import exchange as exchange
 from . import graph as graph
 from . import hierarchy as hierarchy
 from . import manifold as manifold
