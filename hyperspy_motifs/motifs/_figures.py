@@ -147,9 +147,10 @@ class MotifFigures(HierarchyFigures):
         if isinstance(colour_by, str):
             colour_by, style = cell_colouring(cells, colour_by, self.labels, self.names, self.units)
             kwargs = {**style, **kwargs}
-        here = [i for i, p in enumerate(cells.polygons) if self.frames[p[0]] == frame]
+        here = np.flatnonzero(cells.of_points(self.frames) == frame).tolist()
         image, where = self._image(frame)
-        polygons = [self.positions[cells.polygons[i]] for i in here]
+        corners = cells.with_empty_sites(self.positions)
+        polygons = [corners[cells.polygons[i]] for i in here]
         return plot_cells(polygons, np.asarray(colour_by)[here], image, ax=ax, **{**where, **kwargs})
 
     def plot_tree(self, *, ax: Axes | None = None, **kwargs: Any) -> Axes:

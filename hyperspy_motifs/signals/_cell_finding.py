@@ -17,7 +17,10 @@ OPTIONS = "options"
 def find_cells(
     record: store.Record, bonds: Any, motifs: Sequence[int] | None, **options: Any
 ) -> dict[str, Any]:
-    """Cells of `record` as the arrays and scalars that are stored."""
+    """Cells of `record` as the arrays and scalars that are stored.
+
+    The options are those of `cells.find_cells`. For a stack, `empty_frames` is the frame of each empty site.
+    """
     cells = _find(record, bonds, motifs, options)
     simple = bonds if isinstance(bonds, str) else "given"
     kept = {
@@ -59,10 +62,17 @@ def _remaining(cells: Any, kept: np.ndarray) -> Any:
         )
         + 1
     )
+    n_old = max(n_old, cells.n_points + len(cells.empty_sites))
     new = np.full(n_old + 1, -1)
     new[kept] = np.arange(len(kept))
     m = len(cells)
-    whole = np.array([(new[p] >= 0).all() for p in cells.polygons], dtype=bool).reshape(m)
+    # An empty site remains where a cell does whose atoms all remain.
+    present = new >= 0
+    present[cells.n_points : cells.n_points + len(cells.empty_sites)] = True
+    whole = np.array([present[p].all() for p in cells.polygons], dtype=bool).reshape(m)
+    corners = cells.vertices[np.repeat(whole, cells.n_corners)]
+    vacant = np.unique(corners[corners >= cells.n_points])
+    new[vacant] = len(kept) + np.arange(len(vacant))
     index = np.flatnonzero(whole)
     number = np.full(m, -1)
     number[index] = np.arange(len(index))
@@ -79,6 +89,8 @@ def _remaining(cells: Any, kept: np.ndarray) -> Any:
         vertices=new[np.concatenate(chosen)] if chosen else np.zeros(0, np.int64),
         offsets=np.r_[0, np.cumsum([len(p) for p in chosen])].astype(np.int64),
         on_border=border[index],
+        n_points=len(kept),
+        empty_sites=cells.empty_sites[vacant - cells.n_points],
         centre_atoms=np.where(cells.centre_atoms[index] >= 0, new[cells.centre_atoms[index]], -1),
         bonds=new[cells.bonds][(new[cells.bonds] >= 0).all(axis=1)],
         adjacency=np.column_stack([number[pairs[both, 0]], number[pairs[both, 1]], pairs[both, 2]]).reshape(
@@ -91,7 +103,7 @@ def _with_current_lengths(cells: Any, record: store.Record) -> Any:
     """`cells` with centres and areas in the current units of the image."""
     if not len(cells):
         return cells
-    corners = record.positions[cells.vertices]
+    corners = cells.with_empty_sites(record.positions)[cells.vertices]
     centres = np.add.reduceat(corners, cells.offsets[:-1], axis=0) / cells.n_corners[:, None]
     return dataclasses.replace(cells, centres=centres, areas=cells.areas * record.stretch**2)
 
@@ -107,7 +119,11 @@ def same_cells_relabelled(record: store.Record) -> dict[str, Any]:
         record,
         np.asarray(stored["bonds"]),
         None,
-        {"merge_centred_rings": options.get("merge_centred_rings", "auto")},
+        {
+            "merge_centred_rings": options.get("merge_centred_rings", "auto"),
+            "empty": stored.get("empty_sites"),
+            "empty_frames": _frames_of_empty(stored, record),
+        },
     )
     arrays = {
         **cells.to_arrays(),
@@ -125,27 +141,41 @@ def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, option
     stamp = record.stamp
     corners = stamp.to_units(np.array([[-0.5, -0.5], np.array(stamp.shape) - 0.5]))
     extent = (corners[:, 0].min(), corners[:, 0].max(), corners[:, 1].min(), corners[:, 1].max())
+    options = dict(options)
+    empty_frames = options.pop("empty_frames", None)
+    empty = np.asarray([] if options.get("empty") is None else options["empty"], float).reshape(-1, 2)
     common = {"probabilities": record.probabilities, **options}
     numbers = np.unique(record.frames)
     if len(numbers) <= 1:
         return find(record.positions, record.labels, bonds, motifs=motifs, extent=extent, **common)
+    if len(empty) and empty_frames is None:
+        raise ValueError("the frame of each empty site must be given for a stack: empty_frames")
+    frames = np.concatenate([record.frames, np.asarray([] if empty_frames is None else empty_frames, int)])
     # Bonds are found in each frame. Frames are then placed far apart in one plane, so that they share classes.
     by_rule = isinstance(bonds, str | BondRule)
     pairs, found_in_frames = [], []
+    n = len(record.positions)
     for number in numbers:
-        here = np.flatnonzero(record.frames == number)
+        here = np.flatnonzero(frames == number)
+        here, vacant = here[here < n], here[here >= n]
         wanted = here if motifs is None else here[np.isin(record.labels[here], motifs)]
         if len(wanted) > 2 and by_rule:
-            found = find(record.positions[wanted], record.labels[wanted], bonds, merge_centred_rings=False)
-            pairs.append(wanted[found.bonds])
+            found = find(
+                record.positions[wanted], record.labels[wanted], bonds,
+                empty=empty[vacant - n], merge_centred_rings=False,
+            )  # fmt: skip
+            pairs.append(np.append(wanted, vacant)[found.bonds])
             found_in_frames.append(found)
     joined = np.concatenate(pairs) if pairs else np.zeros((0, 2), int)
     if not by_rule:
         joined = np.asarray(bonds)
     step = 2 * (extent[1] - extent[0])
-    shift = np.zeros_like(record.positions)
-    shift[:, 0] = step * np.searchsorted(numbers, record.frames)
-    cells = find(record.positions + shift, record.labels, joined, **common)
+    shift = np.zeros((len(frames), 2))
+    shift[:, 0] = step * np.searchsorted(numbers, frames)
+    cells = find(
+        record.positions + shift[:n], record.labels, joined, **{**common, "empty": empty + shift[n:]}
+    )
+    cells = dataclasses.replace(cells, empty_sites=empty)
     if not len(cells):
         return cells
     first = cells.vertices[cells.offsets[:-1]]
@@ -160,3 +190,19 @@ def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, option
         clarity=doubtful.clarity,
         reason=f"{doubtful.reason} (frame by frame; from the least clear frame)",
     )
+
+
+def _frames_of_empty(stored: dict[str, Any], record: store.Record) -> np.ndarray:
+    """Frame of each stored empty site: that of an atom to which it is bonded, directly or through other empty sites."""
+    n, k = int(stored.get("n_points", len(record.positions))), len(stored.get("empty_sites", ()))
+    frames = np.append(record.frames, np.full(k, -1))
+    bonds = np.asarray(stored["bonds"]).reshape(-1, 2)
+    for _ in range(k):
+        known = frames[bonds]
+        reached = (known < 0).any(axis=1) & (known >= 0).any(axis=1)
+        if not reached.any():
+            break
+        inner, outer = known[reached].max(axis=1), bonds[reached][known[reached] < 0]
+        frames[outer] = inner
+    # A site without bonds is in no cell: any frame is equally right for it.
+    return np.where(frames[n:] < 0, record.frames.min(initial=0), frames[n:])

@@ -22,10 +22,11 @@ def plot_motifs(signal: Any, motifs: Any, frame: int | None, cells: bool, **kwar
     signal.plot(**kwargs)
     stack = {"frames": motifs.frames, "navigation_shape": navigation_shape} if navigation_shape else {}
     if cells and len(motifs.cells.polygons):
-        polygons = [motifs.positions[p] for p in motifs.cells.polygons]
+        corners = motifs.cells.with_empty_sites(motifs.positions)
+        polygons = [corners[p] for p in motifs.cells.polygons]
         of_cells = dict(stack)
         if stack:
-            of_cells["frames"] = motifs.frames[[p[0] for p in motifs.cells.polygons]]
+            of_cells["frames"] = motifs.cells.of_points(motifs.frames)
         signal.add_marker(cell_markers(polygons, motifs.cells.labels, **of_cells), permanent=False)
     markers = motif_markers(motifs.positions, motifs.labels, motifs.names, **stack)
     for marker in markers:

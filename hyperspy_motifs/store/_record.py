@@ -100,14 +100,23 @@ def fit_to(record: Record, stamp: Stamp, picked: np.ndarray | None = None) -> Re
     old = record.stamp
     if old == stamp:
         return record
-    if old.shape == stamp.shape:
-        positions = stamp.to_units(old.to_pixels(record.positions))
+    same_pixels = old.shape == stamp.shape
+
+    def moved_positions(positions: np.ndarray) -> np.ndarray:
+        if same_pixels:
+            return stamp.to_units(old.to_pixels(positions))
+        return positions * _unit_factor(old.units, stamp.units)
+
+    positions = moved_positions(record.positions)
+    if same_pixels:
         factor = np.array(stamp.scale) / np.array(old.scale)
         keep = np.ones(len(positions), bool)
     else:
-        positions = record.positions * _unit_factor(old.units, stamp.units)
         factor = np.full(2, _unit_factor(old.units, stamp.units))
         keep = stamp.inside(positions)
+    cells = record.cells
+    if len(cells.get("empty_sites", ())):
+        cells = {**cells, "empty_sites": moved_positions(np.asarray(cells["empty_sites"]).reshape(-1, 2))}
     frames, frame_kept = _move_frames(record.frames, old, stamp, picked)
     factor = np.abs(factor)
     atoms = {k: v * factor if k in ("sigma", "uncertainty") else v for k, v in record.atoms.items()}
@@ -116,6 +125,7 @@ def fit_to(record: Record, stamp: Stamp, picked: np.ndarray | None = None) -> Re
         positions=positions,
         frames=frames,
         atoms=atoms,
+        cells=cells,
         stamp=stamp,
         stretch=float(factor[0]),
         parameters=_stretched(record.parameters, float(factor[0])),
