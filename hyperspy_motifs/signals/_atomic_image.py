@@ -55,7 +55,9 @@ class AtomicImage(ImageAtoms):
     def motifs(self) -> Motifs:
         """The motifs that were found in this image (:class:`~hyperspy_motifs.motifs.Motifs`).
 
-        After a crop they contain only the remaining atoms.
+        After a crop they contain only the remaining atoms. They follow a mirrored (``isig[::-1]``) or transposed image, and a
+        new calibration. If the pixels have changed otherwise, they are dropped with a warning; of a lazy image only the
+        axes are compared.
 
         Raises
         ------
@@ -68,7 +70,12 @@ class AtomicImage(ImageAtoms):
         # AttributeError, so that hasattr and inspection treat a missing result as a missing attribute.
         if not store.has_result(self):
             raise AttributeError("This image has no motifs yet. Call find_motifs() first.")
-        return Motifs(self)
+        try:
+            return Motifs(self)
+        except ValueError as error:
+            if store.has_result(self):
+                raise
+            raise AttributeError(str(error)) from error  # dropped: the image has changed
 
     def level_rows(self) -> AtomicImage:
         """A copy of the image without the offsets of its scan lines, as of topographs and of emission noise.
