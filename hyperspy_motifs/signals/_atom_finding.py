@@ -86,6 +86,8 @@ def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTabl
     scale = abs(stamp.scale[0])
     given = read_atoms(atoms, signal)
     columns, facts, frames = dict(given.columns), dict(given.facts), given.frames
+    if not facts:
+        facts["read_as"] = given.origin
     pixels = check_positions(given.positions, stamp) if frames is None else _of_frames(signal, given, stamp)
     if frames is None and len(pixels) < FEWEST_ATOMS:
         raise ValueError(

@@ -115,6 +115,7 @@ def predict(
             "spacing": matched.spacing,
             "n_max": int(motif_model.orders[radius]),
             "atoms": "given" if atoms is not None else "found",
+            "read_as": str(table.facts.get("read_as", "")),
             "learned": "model",
             "reason": f"the motifs of '{motif_model.facts.get('title', '')}' were applied, with their numbers there",
         },
