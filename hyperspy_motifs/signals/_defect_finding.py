@@ -20,7 +20,7 @@ from hyperspy_motifs.defects import (
 )
 
 from ._atom_finding import FEWEST_ATOMS
-from ._checks import clean_image
+from ._clean_image import clean_image
 from ._frames import data_frame
 from ._patch_extraction import radius_in_pixels, sample
 
@@ -43,7 +43,7 @@ def find_outliers(signal: Any, record: store.Record, fdr: float) -> Outliers:
         here = np.flatnonzero(record.frames == number)
         if len(here) < FEWEST_ATOMS:
             continue
-        image, _ = clean_image(data_frame(signal, int(number)))
+        image, _ = clean_image(data_frame(signal, int(number)), tell=False)
         tests.append((here, *_test_frame(image, pixels[here], record, here, bright, fdr)))
     return _collect(signal, record, pixels, tests, bright, fdr)
 
