@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
+from scipy.stats import binom
 
 from ._counterparts import Counterparts, median_of_known
 
@@ -37,6 +38,30 @@ class PredictedPlaces:
     neighbours: np.ndarray
     distances: np.ndarray
     deviations: np.ndarray
+
+    def unexpected(self, voters: np.ndarray) -> np.ndarray:
+        """p-value of each atom for standing in a place where its neighbours expect one, shape (n,).
+
+        A neighbour expects an atom if its counterparts have a neighbour in that place as well. The answers are compared with
+        a binomial distribution whose probability is the mean over all atoms: where much does not repeat, little is unexpected.
+
+        Parameters
+        ----------
+        voters : ndarray of bool, shape (n,)
+            Neighbours asked.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            1 for atoms with fewer than three neighbours to ask.
+        """
+        asked = (self.distances <= _REACHES[1]) & voters[:, None]
+        says = asked & np.isfinite(self.deviations).all(axis=-1)
+        n = len(voters)
+        votes = np.bincount(self.neighbours[asked], minlength=n)
+        yes = np.bincount(self.neighbours[says], minlength=n)
+        usual = yes.sum() / max(votes.sum(), 1)
+        return np.where(votes >= _FEWEST, binom.cdf(yes, votes, usual), 1.0)
 
     def displacements(self, left_out: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Mean deviation of each atom from the places that its neighbours predict.

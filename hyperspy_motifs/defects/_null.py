@@ -64,13 +64,15 @@ def fit_null(squares: np.ndarray, n_components: int) -> tuple[float, float]:
     return float(np.exp(found.x[0])), float(np.exp(found.x[1]))
 
 
-def null_p_values(residuals: np.ndarray) -> np.ndarray:
+def null_p_values(residuals: np.ndarray, heaviness: np.ndarray | float = 0.0) -> np.ndarray:
     """p-values of standardised residuals under the null that they show.
 
     Parameters
     ----------
     residuals : ndarray of shape (n, c)
         Uncorrelated and of equal scatter.
+    heaviness : ndarray of shape (n,), optional
+        Added to 1 / degrees of freedom of single residuals, such as those whose scatter is known from few others.
 
     Returns
     -------
@@ -89,7 +91,7 @@ def null_p_values(residuals: np.ndarray) -> np.ndarray:
         scale, degrees = min(
             nulls, key=lambda null: stats.f.isf(_TAIL, 1, null[1]) * null[0], default=(1.0, 200.0)
         )
-    return np.asarray(stats.f.sf(squares / n_components / scale, n_components, degrees))
+    return np.asarray(stats.f.sf(squares / n_components / scale, n_components, 1 / (1 / degrees + heaviness)))
 
 
 def combine_p_values(p_values: np.ndarray) -> np.ndarray:

@@ -93,10 +93,11 @@ def _collect(
     n = len(pixels)
     p_values, ratios, widths = np.full((n, 3), np.nan), np.full(n, np.nan), np.full(n, np.nan)
     combined, moved, expected = np.full(n, np.nan), np.full((n, 2), np.nan), record.labels.copy()
+    extra = np.zeros(n, bool)
     near_border = unlike = 0
     for here, found, _ in tests:
         p_values[here], ratios[here], widths[here] = found.p_values, found.ratios, found.widths
-        combined[here], moved[here] = found.combined, found.displacements
+        combined[here], moved[here], extra[here] = found.combined, found.displacements, found.extra
         expected[here] = _mode(record.labels[here][found.counterparts.index])
         near_border += int(found.near_border.sum())
         unlike += int(found.unlike.sum())
@@ -107,7 +108,7 @@ def _collect(
         q_values[tested] = false_discovery_control(combined[tested])
     chosen = np.flatnonzero(q_values <= fdr)
     chosen = chosen[np.lexsort((combined[chosen], q_values[chosen]))]
-    kinds = outlier_kinds(p_values[chosen], ratios[chosen], bright)
+    kinds = outlier_kinds(p_values[chosen], ratios[chosen], bright, extra[chosen])
     units, scale = record.stamp.units, np.array(record.stamp.scale)
     spacing_of_frame = {int(record.frames[here[0]]): spacing for here, _, spacing in tests}
     descriptions = []
