@@ -74,6 +74,8 @@ def compare_atoms(
     spacing: float,
     image_shape: tuple[int, int],
     fdr: float,
+    empty: np.ndarray | None = None,
+    cut: np.ndarray | None = None,
 ) -> OutlierTests:
     """Test every atom against its counterparts: its intensity, its place and its shape.
 
@@ -90,6 +92,10 @@ def compare_atoms(
         Rows and columns.
     fdr : float
         False discovery rate at which defects are left out of the predictions of others.
+    empty : ndarray of shape (k, 2), optional
+        Places of vacancies, whose neighbours are compared by their intensity only.
+    cut : ndarray of bool, shape (n,), optional
+        Atoms as close to an area without data as others to the border.
 
     Returns
     -------
@@ -109,6 +115,8 @@ def compare_atoms(
     extent = np.array([image_shape[1], image_shape[0]]) - 1
     edge = np.minimum(points, extent - points).min(axis=1)
     near_border = edge < BORDER * spacing
+    if cut is not None:
+        near_border |= cut
     tested = ~near_border & counterparts.comparable
     usable = np.where(tested, 1.0, np.nan)
     distance, near = cKDTree(points).query(points, k=min(_DRIFT_NEIGHBOURS, n - 1) + 1)
@@ -125,6 +133,9 @@ def compare_atoms(
     usable = np.where(tested, 1.0, np.nan)
     # The scatter of few counterparts is uncertain; that of the usual number is so in the estimate of the tails.
     few = np.maximum(1 / counterparts.count - 1 / counterparts.index.shape[1], 0.0)
+    by_vacancy = np.zeros(n, bool)
+    if empty is not None and len(empty):
+        by_vacancy = cKDTree(empty).query(points)[0] <= BESIDE * spacing
     found = np.zeros(n, bool)
     for _ in range(_ROUNDS):
         # Defects found are tested, but others are not compared with them.
@@ -142,7 +153,7 @@ def compare_atoms(
         combined = np.where(extra, presence, combine_p_values(p_values))
         # Beside a more significant defect, only the intensity is the atom's own.
         disturbed = (beside & found[near] & (combined[near] < combined[:, None])).any(axis=1)
-        p_values[disturbed, 1:] = np.nan
+        p_values[disturbed | by_vacancy, 1:] = np.nan
         combined = np.where(extra, presence, combine_p_values(p_values))
         q_values = np.ones(n)
         known = tested | extra
