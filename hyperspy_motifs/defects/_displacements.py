@@ -17,6 +17,8 @@ _SAME = 0.35
 # Counterparts of which the offsets of the neighbours are taken, and neighbours that are looked at.
 _TEMPLATES = 16
 _MOST_NEIGHBOURS = 18
+# Share of the neighbours of an atom that its counterparts must have as well if it is asked about a further one.
+_ALIKE = 0.7
 # Neighbours that must agree on a place.
 _FEWEST = 3
 _BLOCK = 256
@@ -55,8 +57,12 @@ class PredictedPlaces:
         ndarray of shape (n,)
             1 for atoms with fewer than three neighbours to ask.
         """
-        asked = (self.distances <= _REACHES[1]) & voters[:, None]
-        says = asked & np.isfinite(self.deviations).all(axis=-1)
+        near = self.distances <= _REACHES[1]
+        says = near & np.isfinite(self.deviations).all(axis=-1)
+        # An atom whose surroundings differ in more than the place in question does not know.
+        voters = voters & (says.sum(axis=1) >= _ALIKE * near.sum(axis=1))
+        asked = near & voters[:, None]
+        says &= asked
         n = len(voters)
         votes = np.bincount(self.neighbours[asked], minlength=n)
         yes = np.bincount(self.neighbours[says], minlength=n)

@@ -17,6 +17,8 @@ from ._null import combine_p_values, null_p_values
 BORDER = 1.5
 # An atom is tested as an extra one, and not by its counterparts, if its neighbours expect none at this level.
 _UNEXPECTED = 1e-3
+# Counterparts that an atom must have to be asked about its neighbours.
+_VOTERS = 24
 # Places for each atom at which noise could have been taken for a column: the area of an atom in areas of a column.
 _PLACES = 10
 # Neighbours over which a slow change of brightness is averaged.
@@ -123,7 +125,7 @@ def compare_atoms(
     distance, near = distance[:, 1:], near[:, 1:]
     beside = distance <= BESIDE * spacing
 
-    unexpected = predicted.unexpected(counterparts.comparable)
+    unexpected = predicted.unexpected(counterparts.comparable & (counterparts.count >= _VOTERS))
     extra = ~near_border & (unexpected < _UNEXPECTED)
     # Whether there is a column at all: its intensity against the scatter of those of the columns.
     first_ratios = _ratios(relative, usable, counterparts, near)
@@ -194,6 +196,9 @@ def _standardise(values: np.ndarray, reference: np.ndarray, counterparts: Counte
     residual = values - counterparts.median(values * reference[:, None])
     known = residual * reference[:, None]
     scatter = np.maximum(counterparts.scatter(known), np.finfo(float).tiny)
+    # Few that are compared with each other agree too well: their scatter is at least the usual one.
+    few = (counterparts.count < counterparts.index.shape[1])[:, None]
+    scatter = np.where(few, np.maximum(scatter, np.nanmedian(scatter, axis=0)), scatter)
     z = residual / scatter
     # The less alike the counterparts are, the less well they predict: the scatter as a function of their likeness.
     size = np.abs(z * reference[:, None]).mean(axis=1)

@@ -37,6 +37,8 @@ from ._patch_extraction import radius_in_pixels, sample
 _SHELL = 1.35
 # A motif is rare on a kind of site if it has less than this share of it: a vacancy or a dopant, and no part of an alloy.
 _RARE = 0.2
+# Most atoms of a rare motif differ from their counterparts at this level.
+_DIFFERENT = 1e-3
 # The false discovery rate of `motifs.defects`.
 FDR = 0.05
 
@@ -312,14 +314,18 @@ def _mode(labels: np.ndarray) -> np.ndarray:
 def _rare_atoms(record: store.Record, found: _Comparison) -> np.ndarray:
     """Mask of the atoms whose motif, at the chosen radius or a smaller one, is rare on the sites where they stand.
 
-    Motifs at larger radii are environments, which the neighbours explain.
+    Only motifs count of which most atoms differ from their counterparts: a few atoms between two motifs that overlap are
+    given the wrong one. Motifs at larger radii are environments, which the neighbours explain.
     """
     out = np.zeros(len(record.labels), bool)
     for labels in (*record.radius_labels[: record.chosen], record.labels):
-        table = np.zeros((int(found.expected.max(initial=0)) + 1, int(labels.max(initial=0)) + 1))
-        np.add.at(table, (found.expected, labels), found.comparable)
-        share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-        out |= found.comparable & (share[found.expected, labels] < _RARE)
+        for site in np.unique(found.expected[found.comparable]).tolist():
+            here = found.comparable & (found.expected == site)
+            counts = np.bincount(labels[here])
+            for motif in np.flatnonzero((counts > 0) & (counts < _RARE * counts.sum())).tolist():
+                members = here & (labels == motif)
+                if np.nanmedian(found.combined[members]) < _DIFFERENT:
+                    out |= members
     return out
 
 
