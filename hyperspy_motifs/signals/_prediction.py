@@ -14,7 +14,7 @@ from hyperspy_motifs import store
 
 from ._atom_finding import FEWEST_ATOMS, check_axes, find_atoms, given_atoms, stored_atoms
 from ._cell_finding import find_cells
-from ._checks import clean_image
+from ._clean_image import clean_image
 from ._frames import data_frame, n_frames
 from ._moment_source import MomentSource, n_detectors, record_n_max, record_orders
 from ._motif_finding import features_signal
