@@ -94,7 +94,9 @@ class Cells:
     rule, reason : str
         Bond rule and its cut.
     clarity : float
-        Clarity of the cut of the neighbour distances, 0 to 1.
+        0 to 1; of the automatic rule, the expected share of right cells.
+    is_doubtful : bool
+        Whether another rule describes the points as briefly.
     n_points : int
         Number n of the points. An index of n or more is an empty site.
     empty_sites : numpy.ndarray, shape (k, 2)
@@ -124,6 +126,7 @@ class Cells:
     rule: str
     reason: str
     clarity: float
+    is_doubtful: bool
     n_points: int
     empty_sites: NDArray[np.float64]
 
@@ -290,6 +293,7 @@ class Cells:
             "class_symmetry": np.ones(n_classes, dtype=np.int64),
             "n_points": int(max(vertices.max(initial=-1), np.max(arrays.get("bonds", -1), initial=-1))) + 1,
             "empty_sites": np.zeros((0, 2)),
+            "is_doubtful": False,
         }
         arrays = {**absent, **arrays}
         names = [field.name for field in fields(cls)]
@@ -303,6 +307,8 @@ class Cells:
                 values[field.name] = str(value)
             elif field.type == "float":
                 values[field.name] = float(value)
+            elif field.type == "bool":
+                values[field.name] = bool(value)
             elif field.type == "int":
                 values[field.name] = int(value)
             else:

@@ -130,6 +130,7 @@ def same_cells_relabelled(record: store.Record) -> dict[str, Any]:
         "rule": stored["rule"],
         "reason": stored["reason"],
         "clarity": stored["clarity"],
+        "is_doubtful": stored.get("is_doubtful", False),
     }
     return {**arrays, OPTIONS: {**options, "motifs": None}}
 
@@ -188,6 +189,7 @@ def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, option
         cells,
         rule=doubtful.rule,
         clarity=doubtful.clarity,
+        is_doubtful=any(frame.is_doubtful for frame in found_in_frames),
         reason=f"{doubtful.reason} (frame by frame; from the least clear frame)",
     )
 
