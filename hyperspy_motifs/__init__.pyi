@@ -3,6 +3,7 @@ from . import cells as cells
 from . import clustering as clustering
 from . import data as data
 from . import draw as draw
+from . import exchange as exchange
 from . import graph as graph
 from . import hierarchy as hierarchy
 from . import manifold as manifold

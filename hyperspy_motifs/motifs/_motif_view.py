@@ -28,9 +28,10 @@ class MotifView:
         self._refresh()
 
     def _refresh(self) -> store.Record:
-        now = (store.edition(self._signal), store.Stamp.of(self._signal))
+        signal = self._signal
+        now = (store.edition(signal), store.Stamp.of(signal), store.pixels_key(signal))
         if now != self._seen:
-            self._record = store.read(self._signal)
+            self._record = store.read(signal)
             self._seen = now
             self._cache.clear()
         return self._record

@@ -11,6 +11,7 @@ import numpy as np
 from hyperspy_motifs import store
 
 from ._edits import MotifEdits
+from ._exchange import MotifExchange
 from ._movies import MotifMovies
 from ._value_figures import ValueFigures
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from hyperspy_motifs.signals import AtomicImage, AtomPatches
 
 
-class Motifs(MotifEdits, ValueFigures, MotifMovies):
+class Motifs(MotifEdits, ValueFigures, MotifMovies, MotifExchange):
     """The motifs of an image, its cells and its graph.
 
     A view of ``signal.metadata.Motifs``, which is saved with the image. Arrays have one row per atom and are
@@ -290,44 +291,6 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         from hyperspy_motifs.signals._patch_extraction import reconstruct
 
         return reconstruct(self._signal, self._refresh())
-
-    def to_dict(self) -> dict[str, np.ndarray]:
-        """Plain columns, one row per atom, ready for ``pandas.DataFrame`` or a CSV file."""
-        record = self._refresh()
-        names = np.array(self.names)
-        out = {
-            "x": record.positions[:, 0],
-            "y": record.positions[:, 1],
-            "frame": record.frames,
-            "motif": record.labels,
-            "name": names[record.labels],
-            "probability": record.probabilities,
-            "truncated": self.truncated,
-        }
-        for radius in self.radii:
-            out[f"motif_at_{radius:g}"] = self.labels_at(radius)
-        for name, values in record.atoms.items():
-            if values.ndim == 2:
-                out |= {f"{name}_x": values[:, 0], f"{name}_y": values[:, 1]}
-            else:
-                out[name] = values
-        return out
-
-    def to_atom_lattice(self, frame: int = 0) -> Any:
-        """The atoms as an ``atomap.Atom_Lattice``, one sublattice per motif."""
-        from hyperspy_motifs.atoms import to_atom_lattice
-        from hyperspy_motifs.signals._frames import frame as image_of_frame
-
-        record = self._refresh()
-        here = record.frames == frame
-        return to_atom_lattice(
-            np.asarray(image_of_frame(self._signal, frame), float),
-            record.stamp.to_pixels(record.positions[here]),
-            record.labels[here],
-            pixel_size=abs(record.stamp.scale[0]),
-            units=record.stamp.units,
-            names=[self.names[k] for k in np.unique(record.labels[here])],
-        )
 
     def summary(self) -> str:
         """A summary of the result: atoms, chosen radius with the reason, motifs with counts, cells."""

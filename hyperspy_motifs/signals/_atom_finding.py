@@ -11,6 +11,7 @@ from hyperspy.external.progressbar import progressbar
 
 from hyperspy_motifs import atoms as finding
 from hyperspy_motifs import store
+from hyperspy_motifs.exchange import GivenAtoms, read_atoms
 from hyperspy_motifs.stacks import run_frames, running_client, spread_order
 from hyperspy_motifs.warm_up import wait_for_warm_up
 
@@ -78,17 +79,9 @@ def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTabl
     check_axes(signal)
     stamp = store.Stamp.of(signal)
     scale = abs(stamp.scale[0])
-    frames = None
-    columns: dict[str, np.ndarray] = {}
-    facts: dict[str, Any] = {}
-    if hasattr(atoms, "pixel_positions"):
-        pixels, frames = _of_table(signal, atoms, stamp)
-        columns = dict(getattr(atoms, "columns", {}))
-        facts = dict(getattr(atoms, "facts", {}))
-    elif hasattr(atoms, "sublattice_list") or hasattr(atoms, "atom_list"):
-        pixels = check_positions(stamp.to_units(finding.positions_from_atomap(atoms)), stamp)
-    else:
-        pixels = check_positions(atoms, stamp)
+    given = read_atoms(atoms, signal)
+    columns, facts, frames = dict(given.columns), dict(given.facts), given.frames
+    pixels = check_positions(given.positions, stamp) if frames is None else _of_frames(signal, given, stamp)
     if frames is None and len(pixels) < FEWEST_ATOMS:
         raise ValueError(
             f"atoms holds {len(pixels)} positions, at least {FEWEST_ATOMS} are needed to compare their surroundings."
@@ -126,23 +119,19 @@ def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTabl
     return AtomTable(stamp.to_units(pixels), pixels, frames, columns, facts, stamp.units)
 
 
-def _of_table(signal: Any, table: Any, stamp: store.Stamp) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pixels and frames of atoms given as a table, converted to this image."""
-    units = getattr(table, "units", stamp.units)
-    ratio = 1.0 if units == stamp.units else store.length_ratio(units, stamp.units)
-    if ratio is None:
-        raise ValueError(
-            f"The given atoms are in {units}, this image is in {stamp.units}. Give their positions in {stamp.units}."
-        )
-    positions, frames = ratio * np.asarray(table.positions, float), np.asarray(table.frames)
+def _of_frames(signal: Any, given: GivenAtoms, stamp: store.Stamp) -> np.ndarray:
+    """Return the pixels of atoms whose frames are known."""
+    positions, frames = given.positions, np.asarray(given.frames)
     if len(frames) and not 0 <= frames.min() <= frames.max() < n_frames(signal):
         raise ValueError(
             f"The given atoms belong to frames {frames.min()} to {frames.max()}, this image has {n_frames(signal)}."
         )
+    if n_frames(signal) == 1 or not len(positions):
+        return check_positions(positions, stamp)
     pixels = np.zeros_like(positions)
     for number in np.unique(frames):
         pixels[frames == number] = check_positions(positions[frames == number], stamp)
-    return pixels, frames
+    return pixels
 
 
 def stored_atoms(signal: Any) -> AtomTable | None:

@@ -55,7 +55,9 @@ class AtomicImage(ImageAtoms):
     def motifs(self) -> Motifs:
         """The motifs that were found in this image (:class:`~hyperspy_motifs.motifs.Motifs`).
 
-        After a crop they contain only the remaining atoms.
+        After a crop they contain only the remaining atoms. They follow a mirrored (``isig[::-1]``) or transposed image, and a
+        new calibration. If the pixels have changed otherwise, they are dropped with a warning; of a lazy image only the
+        axes are compared.
 
         Raises
         ------
@@ -68,7 +70,12 @@ class AtomicImage(ImageAtoms):
         # AttributeError, so that hasattr and inspection treat a missing result as a missing attribute.
         if not store.has_result(self):
             raise AttributeError("This image has no motifs yet. Call find_motifs() first.")
-        return Motifs(self)
+        try:
+            return Motifs(self)
+        except ValueError as error:
+            if store.has_result(self):
+                raise
+            raise AttributeError(str(error)) from error  # dropped: the image has changed
 
     def level_rows(self) -> AtomicImage:
         """A copy of the image whose scan lines are level: none is brighter or darker than those beside it.
@@ -164,11 +171,13 @@ class AtomicImage(ImageAtoms):
 
         Parameters
         ----------
-        atoms : array-like of shape (n, 2), AtomTable, atomap.Sublattice, atomap.Atom_Lattice or "grid", optional
-            x, y in the units of the axes. Given positions are used without a search, and with ``refine=False``
-            unchanged. By default atoms are searched for, unless they were edited manually (:meth:`add_atoms`,
-            :meth:`remove_atoms`); then the edited atoms are used. "grid" uses patches on a triangular grid, for
-            images in which columns overlap; ``print(motifs)`` reports overlap.
+        atoms : array-like of shape (n, 2), object or file of another tool, or "grid", optional
+            x, y in the units of the axes, or anything that :func:`hyperspy_motifs.exchange.read_atoms` reads: results of
+            ``find_peaks``, markers, data frames, ASE and pymatgen structures, atomap, AtomAI, StatSTEM, and their files.
+            Given positions are used without a search, and with ``refine=False`` unchanged. By default atoms are searched
+            for, unless they were edited manually (:meth:`add_atoms`, :meth:`remove_atoms`); then the edited atoms are used.
+            "grid" uses patches on a triangular grid, for images in which columns overlap; ``print(motifs)`` reports
+            overlap.
         detectors : AtomicImage or list of AtomicImage, optional
             Images of the same scan by other detectors. Atoms are found in this image; the features of all detectors
             are combined, each in units of its own noise.

@@ -41,6 +41,8 @@ def cells_of_record(signal: Any, record: store.Record) -> Any:
     cells = Cells.from_arrays(stored)
     if record.kept is not None:
         cells = _remaining(cells, record.kept)
+    if record.distorted:
+        return _with_same_bonds(record, cells)
     if record.kept is not None or record.stretch != 1.0:
         cells = _with_current_lengths(cells, record)
     return cells
@@ -48,7 +50,7 @@ def cells_of_record(signal: Any, record: store.Record) -> Any:
 
 def stored_form(record: store.Record) -> dict[str, Any]:
     """The cells of `record` in the form for writing, also after a crop."""
-    if not record.cells or (record.kept is None and record.stretch == 1.0):
+    if not record.cells or (record.kept is None and record.stretch == 1.0 and not record.distorted):
         return record.cells
     return {**cells_of_record(None, record).to_arrays(), OPTIONS: record.cells.get(OPTIONS, {})}
 
@@ -110,29 +112,29 @@ def _with_current_lengths(cells: Any, record: store.Record) -> Any:
 
 def same_cells_relabelled(record: store.Record) -> dict[str, Any]:
     """The stored cells of `record` with the same bonds and the corner sequences of its current labels."""
-    stored = stored_form(record)
-    if not stored:
+    if not record.cells:
         return find_cells(record, "auto", None)
-    options = dict(stored.get(OPTIONS, {}))
+    cells = _with_same_bonds(record, cells_of_record(None, record))
+    return {**cells.to_arrays(), OPTIONS: {**record.cells.get(OPTIONS, {}), "motifs": None}}
+
+
+def _with_same_bonds(record: store.Record, cells: Any) -> Any:
+    """The cells that the bonds of `cells` enclose at the present places and labels of the atoms."""
+    options = record.cells.get(OPTIONS, {})
     # Corners do not change: numbers of motifs may have changed since the selection.
-    cells = _find(
+    found = _find(
         record,
-        np.asarray(stored["bonds"]),
+        cells.bonds,
         None,
         {
             "merge_centred_rings": options.get("merge_centred_rings", "auto"),
-            "empty": stored.get("empty_sites"),
-            "empty_frames": _frames_of_empty(stored, record),
+            "empty": cells.empty_sites,
+            "empty_frames": _frames_of_empty(cells.to_arrays(), record),
         },
     )
-    arrays = {
-        **cells.to_arrays(),
-        "rule": stored["rule"],
-        "reason": stored["reason"],
-        "clarity": stored["clarity"],
-        "is_doubtful": stored.get("is_doubtful", False),
-    }
-    return {**arrays, OPTIONS: {**options, "motifs": None}}
+    return dataclasses.replace(
+        found, rule=cells.rule, reason=cells.reason, clarity=cells.clarity, is_doubtful=cells.is_doubtful
+    )
 
 
 def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, options: dict[str, Any]) -> Any:

@@ -20,7 +20,7 @@ from ._checks import check_axes
 from ._learning import REACH_OF_NEIGHBOURS, Learned, learn, radii_of, warn_of_fewer
 from ._model_building import fitted_motif_model
 from ._moment_source import AUTO, N_MAX, MomentSource, source_of
-from ._patch_centres import check_patch_centres, grid_table
+from ._patch_centres import GRID, check_patch_centres, grid_table
 from ._quality import measure_quality
 from ._sample_learning import SampleLearning, reference_frame, spacing_of
 from ._stack_finding import apply_to_all, is_large, open_checkpoint, order_by_frequency, sample_rows
@@ -272,8 +272,8 @@ def _atoms(
 ) -> tuple[AtomTable, str]:
     """Return the atoms to classify, and their origin."""
     separation, polarity, refine = options["separation"], options["polarity"], options["refine"]
-    if isinstance(atoms, str):
-        return grid_table(signal, atoms, separation, polarity, show_progressbar), "grid"
+    if isinstance(atoms, str) and atoms == GRID:
+        return grid_table(signal, separation, polarity, show_progressbar), "grid"
     if atoms is not None:
         return given_atoms(signal, atoms, refine, polarity), "given"
     kept = stored_atoms(signal)

@@ -32,16 +32,11 @@ def check_patch_centres(signal: Any, table: AtomTable) -> dict[str, Any]:
 
 
 def grid_table(
-    signal: Any, word: str, separation: float | None, polarity: str, show_progressbar: bool | None
+    signal: Any, separation: float | None, polarity: str, show_progressbar: bool | None
 ) -> AtomTable:
     """Points of a triangular grid instead of atoms, `STEPS` per distance of columns, the same in every frame."""
     from hyperspy_motifs.sites import grid_centres
 
-    if word != GRID:
-        raise TypeError(
-            f"atoms is {word!r}; expected positions of shape (n, 2), an AtomTable, an atomap Sublattice or Atom_Lattice, or "
-            '"grid" for patches on a grid.'
-        )
     check_axes(signal)
     stamp = store.Stamp.of(signal)
     scale = abs(stamp.scale[0])

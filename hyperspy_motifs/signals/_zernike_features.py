@@ -362,6 +362,34 @@ class ZernikeFeatures(FeatureAnalysis):
             found.n, found.signal, found.noise, variation=found.variation, n_max=found.n_max, ax=ax
         )
 
+    def turned(self, angle: float, mirrored: bool) -> ZernikeFeatures:
+        """The features of the same discs after their image was mirrored (y to -y) and then rotated by right angles.
+
+        Parameters
+        ----------
+        angle : float
+            Radians, from x towards y: a multiple of pi / 2.
+        mirrored : bool
+
+        Returns
+        -------
+        ZernikeFeatures
+        """
+        from hyperspy_motifs.zernike import partner_columns, rotate_moments
+
+        if not self.metadata.has_item(f"{NODE}.modes"):
+            return self
+        modes, noise = self.modes, self.noise_std
+        values = np.asarray(self.data)
+        if mirrored:
+            values = np.where(modes[:, 1] < 0, -values, values)
+        out = self._deepcopy_with_new_data(rotate_moments(values, modes, angle))
+        # A quarter of a turn exchanges cosine and sine of the odd orders.
+        exchanged = (round(angle / (np.pi / 2)) * modes[:, 1]) % 2 != 0
+        columns = np.where(exchanged, partner_columns(modes), np.arange(len(modes)))
+        out.metadata.get_item(NODE).set_item("noise_std", noise[..., columns])
+        return out
+
     def calibrated(self, stretch: float, scale: float, units: str) -> ZernikeFeatures:
         """The same features in the current units of their image.
 

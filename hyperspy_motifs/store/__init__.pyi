@@ -5,6 +5,7 @@ from ._metadata import edition as edition
 from ._metadata import has_result as has_result
 from ._metadata import load_atoms as load_atoms
 from ._metadata import pick_frames as pick_frames
+from ._metadata import pixels_key as pixels_key
 from ._metadata import read as read
 from ._metadata import read_mask as read_mask
 from ._metadata import remove as remove

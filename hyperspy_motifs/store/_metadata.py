@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ._fingerprint import Fingerprint, sample_places
+from ._joining import join
 from ._metadata_nodes import (
     array,
     frozen,
@@ -20,9 +22,10 @@ from ._metadata_nodes import (
     stamp_to_node,
     to_json,
 )
+from ._movement import find_movement, movement_by_axes
 from ._old_names import new_names, stored_key
 from ._record import Record, fit_to
-from ._stamp import Stamp
+from ._stamp import Stamp, unit_factor
 
 NODE = "Motifs"
 ATOMS_NODE = "Atoms"
@@ -30,6 +33,8 @@ MASK_NODE = "No_data"
 SCHEMA_VERSION = 2
 # Frames of a stack in a slice of it: HyperSpy does not record the index of inav[k].
 _PICKED = "picked"
+# Pixels of a quick look, in all frames together.
+_MOST_QUICK = 4096
 
 
 def has_result(signal: Any) -> bool:
@@ -71,6 +76,7 @@ def write(signal: Any, record: Record) -> None:
         node["features"] = record.features
     if record.model is not None:
         node["model"] = frozen(record.model, np.uint8)
+    node |= _pixels_node(signal)
     setattr(signal.metadata, NODE, node)
 
 
@@ -102,17 +108,81 @@ def read(signal: Any) -> Record:
         raise ValueError(
             f"The motifs of this image are damaged ({error}). Call find_motifs() again, or load the file again."
         ) from error
+    fitted = _fit(signal, node, record)
+    if isinstance(fitted, Record):
+        return fitted
+    reason = fitted
+    elements, frames = _records_of_stacked(signal), frames_of(signal)
+    if elements and frames is not None:
+        joined = join(Stamp.of(signal), frames, elements)
+        if isinstance(joined, Record):
+            return joined
+        reason = joined
+    remove(signal)
+    warnings.warn(
+        f"The motifs of this image were dropped: {reason}. Call find_motifs() again.",
+        UserWarning,
+        stacklevel=3,
+    )
+    raise ValueError(f"This image has no motifs any more: {reason}. Call find_motifs() again.")
+
+
+def frames_of(signal: Any) -> list[np.ndarray] | None:
+    """Views of the frames of `signal` in flat order; None for a lazy signal and for pixels that are not real numbers."""
+    data = signal.data
+    if signal._lazy or data.dtype.names or data.dtype.kind not in "buif":
+        return None
+    return list(data.reshape(-1, *data.shape[-2:]))
+
+
+def pixels_key(signal: Any) -> tuple[Any, ...]:
+    """What changes if the pixels of `signal` are replaced or changed in places: quick, but not every change is seen."""
+    frames = frames_of(signal)
+    if frames is None:
+        return ()
+    column, row = sample_places(frames[0].shape).T
+    step = max(len(frames) * len(row) // _MOST_QUICK, 1)
+    return id(signal.data), hash(np.array([frame[row[::step], column[::step]] for frame in frames]).tobytes())
+
+
+def _pixels_node(signal: Any) -> dict[str, Any]:
+    """What identifies the pixels of `signal`, for its node; nothing for a lazy signal."""
+    frames = frames_of(signal)
+    if frames is None:
+        return {}
+    found = Fingerprint.of(frames)
+    return {
+        "pixels": {
+            "checksums": frozen(found.checksums),
+            "levels": frozen(found.levels),
+            "samples": frozen(found.samples, np.float64),
+        }
+    }
+
+
+def _fingerprint(node: Any) -> Fingerprint | None:
+    if not node.has_item("pixels.checksums"):
+        return None
+    return Fingerprint(*(array(node, f"pixels.{name}") for name in ("checksums", "levels", "samples")))
+
+
+def _records_of_stacked(signal: Any) -> list[tuple[Record, Fingerprint | None]]:
+    """Results of the images that ``hyperspy.api.stack`` made `signal` of, from the metadata that it keeps of each."""
+    kept = signal.original_metadata.get_item("stack_elements")
+    found = []
+    for name in [] if kept is None else kept.keys():
+        node = kept.get_item(f"{name}.metadata.{NODE}")
+        if node is not None:
+            record = _record_of(node, int(node.get_item("schema_version", default=0)))
+            found.append((record, _fingerprint(node)))
+    return found
+
+
+def _fit(signal: Any, node: Any, record: Record) -> Record | str:
+    """`record` of `node` for the present state of `signal`, or the reason why it does not belong to it."""
     now = Stamp.of(signal)
-    picked = _picked(node)
-    dropped = len(now.navigation_shape) < len(record.stamp.navigation_shape)
-    if picked is None and dropped and len(record.frames):
-        warnings.warn(
-            "A frame was selected from a stack, but HyperSpy does not record which one: its motifs cannot be identified. "
-            "Use s.inav[k : k + 1] instead of s.inav[k].",
-            UserWarning,
-            stacklevel=3,
-        )
-    return fit_to(record, now, picked)
+    movement = find_movement(record.stamp, now, _fingerprint(node), frames_of(signal), _picked(node))
+    return movement if isinstance(movement, str) else fit_to(record, now, movement)
 
 
 def _record_of(node: Any, version: int) -> Record:
@@ -151,6 +221,7 @@ def write_atoms(signal: Any, columns: Mapping[str, np.ndarray], facts: Mapping[s
         "columns": {k: frozen(v) for k, v in columns.items()},
         "facts": to_json(dict(facts)),
         "stamp": stamp_to_node(Stamp.of(signal)),
+        **_pixels_node(signal),
     }
     setattr(signal.metadata, ATOMS_NODE, node)
 
@@ -177,7 +248,16 @@ def load_atoms(signal: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]] | No
         atoms=columns,
         parameters=facts,
     )
-    record = fit_to(record, Stamp.of(signal), _picked(node))
+    fitted = _fit(signal, node, record)
+    if isinstance(fitted, str):
+        delattr(signal.metadata, ATOMS_NODE)
+        warnings.warn(
+            f"The atoms of this image were dropped: {fitted}. Call find_atoms() again.",
+            UserWarning,
+            stacklevel=4,
+        )
+        return None
+    record = fitted
     return {"positions": record.positions, "frames": record.frames, **record.atoms}, record.parameters
 
 
@@ -187,26 +267,42 @@ def write_mask(signal: Any, mask: np.ndarray | None) -> None:
         if signal.metadata.has_item(MASK_NODE):
             delattr(signal.metadata, MASK_NODE)
         return
-    node = {"pixels": frozen(mask, np.uint8), "stamp": stamp_to_node(Stamp.of(signal))}
+    node = {
+        "mask": frozen(mask, np.uint8),
+        "stamp": stamp_to_node(Stamp.of(signal)),
+        **_pixels_node(signal),
+    }
     setattr(signal.metadata, MASK_NODE, node)
 
 
 def read_mask(signal: Any) -> np.ndarray | None:
     """Mask of the pixels without data (rows, columns) that `signal` carries, for the axes that it has now; None for none."""
-    if not signal.metadata.has_item(f"{MASK_NODE}.pixels"):
+    if not signal.metadata.has_item(f"{MASK_NODE}.mask"):
         return None
     node = signal.metadata.get_item(MASK_NODE)
-    pixels, before = array(node, "pixels").astype(bool), stamp_from_node(node.get_item("stamp"))
+    pixels, before = array(node, "mask").astype(bool), stamp_from_node(node.get_item("stamp"))
     now = Stamp.of(signal)
-    if now.shape == before.shape:
-        return pixels
+    single = not now.navigation_shape and not before.navigation_shape
+    way = find_movement(
+        before, now, _fingerprint(node) if single else None, frames_of(signal) if single else None
+    )
+    if isinstance(way, str):
+        # Pixels may change where the mask stays, e.g. where they are filled.
+        way = movement_by_axes(before, now)
+    if not way.calibrated:
+        return pixels.T if way.swapped else pixels
     # After a crop: by the places of the pixels.
-    x = (np.arange(now.shape[0]) * now.scale[0] + now.offset[0] - before.offset[0]) / before.scale[0]
-    y = (np.arange(now.shape[1]) * now.scale[1] + now.offset[1] - before.offset[1]) / before.scale[1]
-    column, row = np.rint(x).astype(int), np.rint(y).astype(int)
-    there = ((row >= 0) & (row < before.shape[1]))[:, None] & ((column >= 0) & (column < before.shape[0]))
-    taken = pixels[np.clip(row, 0, before.shape[1] - 1)][:, np.clip(column, 0, before.shape[0] - 1)]
-    return taken & there
+    order = [1, 0] if way.swapped else [0, 1]
+    factor, (columns, rows) = unit_factor(now.units, before.units), now.n_pixels
+    x, y = (
+        now.offset[k] + now.pixel_size[k] * np.arange(n) for k, n in zip((0, 1), (columns, rows), strict=True)
+    )
+    former = [factor * (x, y)[k] for k in order]
+    column, row = (np.rint((former[k] - before.offset[k]) / before.pixel_size[k]).astype(int) for k in (0, 1))
+    width, height = before.n_pixels
+    there = ((row >= 0) & (row < height))[:, None] & ((column >= 0) & (column < width))
+    taken = pixels[np.clip(row, 0, height - 1)][:, np.clip(column, 0, width - 1)] & there
+    return taken.T if way.swapped else taken
 
 
 def pick_frames(signal: Any, sliced: Any, numbers: np.ndarray) -> None:
