@@ -26,8 +26,8 @@ from ._triangulation import Triangulation
 
 _logger = logging.getLogger(__name__)
 
-#: Points among which rules are compared: more make it slower and not more certain.
-_POINTS = 2500
+#: Points among which rules are compared, if bonds and diagonals are clearly separate and if not.
+_POINTS, _POINTS_IF_UNCLEAR = 1500, 4000
 #: Bin of the histogram of `EdgeFeatures.scale`, and its smoothing in bins for the edges of 1,000 points: the width of a
 #: kernel decreases with the fifth root of the number of values.
 _BIN, _SMOOTHING, _EDGES = 0.04, 1.5, 3000
@@ -40,6 +40,8 @@ _RANGE = (0.2, 4.5)
 _MOST_CUTS = 4
 #: Bits for each point by which rings with a point in the centre can shorten a code.
 _REACH = 1.0
+#: Least coverage by cells, relative to that of other rules.
+_LEAST_COVERAGE = 0.5
 #: A cut between the bonds and the diagonals of all regular tilings, for positions that scatter too much for a valley.
 _REGULAR_CUT = 1.5
 #: A valley with fewer edges than this share within half its width needs no other unit of length.
@@ -66,8 +68,14 @@ class _Rule:
     def is_cut(self) -> bool:
         return self.without is None and self.model is None
 
-    def bonds(self, mesh: Triangulation, features: EdgeFeatures, kinds: NDArray[np.int64]) -> NDArray[np.bool_]:
-        kept = features.scale <= self.cut if self.model is None else self.model.log_odds(mesh, features, kinds) > 0
+    def bonds(
+        self, mesh: Triangulation, features: EdgeFeatures, kinds: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        kept = (
+            features.scale <= self.cut
+            if self.model is None
+            else self.model.log_odds(mesh, features, kinds) > 0
+        )
         if self.without is not None:
             kept[_diagonals(mesh, kept, self.without)] = False
         return kept
@@ -134,14 +142,20 @@ class _Choice:
         self.mesh, self.kinds, self.local = mesh, kinds, local
         self._units: dict[bool, NDArray[np.float64]] = {}
         self._features: dict[bool, EdgeFeatures] = {}
-        self.part, self.part_points, self.part_edges = mesh, np.arange(len(mesh.points)), np.arange(len(mesh.edges))
-        if len(mesh.points) > 1.2 * _POINTS:
-            self.part, self.part_points, self.part_edges = mesh.window(_windows(mesh.points))
+        self.part, self.part_points, self.part_edges = self._compared()
         self.part_kinds = kinds[self.part_points]
         self.deep_edges = np.flatnonzero(self.part.deep[self.part.edges].any(axis=1))
         self.known: list[_Candidate] = []
         self.is_final: list[bool] = []
         self.model: BondModel | None = None
+
+    def _compared(self) -> tuple[Triangulation, NDArray[np.int64], NDArray[np.int64]]:
+        """The part of the field in which rules are compared, and the indices of its points and edges."""
+        mesh, scale = self.mesh, self.features(bool(self.local)).scale[self.mesh.inner]
+        n = _POINTS if _is_clear(scale, valleys(scale)[0]) else _POINTS_IF_UNCLEAR
+        if len(mesh.points) <= 1.2 * n:
+            return mesh, np.arange(len(mesh.points)), np.arange(len(mesh.edges))
+        return mesh.window(_windows(mesh.points, n))
 
     def unit(self, local: bool) -> NDArray[np.float64]:
         if local not in self._units:
@@ -160,7 +174,11 @@ class _Choice:
         for k, other in enumerate(self.known):
             if np.array_equal(bonds[self.deep_edges], other.bonds[self.deep_edges]):
                 # Of cuts that differ at the hull only, the one with fewer bonds: slivers there are no cells.
-                if rule.is_cut and other.rule.is_cut and np.count_nonzero(bonds) < np.count_nonzero(other.bonds):
+                if (
+                    rule.is_cut
+                    and other.rule.is_cut
+                    and np.count_nonzero(bonds) < np.count_nonzero(other.bonds)
+                ):
                     self.known[k] = _Candidate(rule, bonds, other.code)
                 return
         code = network_code(self.part, bonds, self.part_kinds, merge_centred_rings=False)
@@ -169,7 +187,10 @@ class _Choice:
 
     def shortest(self) -> _Candidate:
         """The rule of the shortest code; that of rules within reach of it also has rings with a point in the centre."""
-        least = min(candidate.bits for candidate in self.known)
+        # A network that leaves most of the field out describes little, as briefly as it may.
+        most = max(candidate.code.coverage for candidate in self.known)
+        covering = [c.code.coverage >= _LEAST_COVERAGE * most for c in self.known]
+        least = min(c.bits for c, covers in zip(self.known, covering, strict=True) if covers)
         for k, (rule, bonds, code) in enumerate(self.known):
             if code.bits < least + _REACH * np.count_nonzero(self.part.deep) and not self.is_final[k]:
                 self.known[k] = _Candidate(rule, bonds, network_code(self.part, bonds, self.part_kinds))
@@ -183,8 +204,7 @@ class _Choice:
             for cut in [*valleys(scale), _REGULAR_CUT]:
                 self.add(_Rule(local, cut))
             best = self.simplest()
-            beside = np.mean(np.abs(scale - best.rule.cut) < _CLEAR_WIDTH)
-            if beside < _CLEAR_SHARE and best.code.coverage > _CLEAR_COVERAGE:
+            if _is_clear(scale, best.rule.cut) and best.code.coverage > _CLEAR_COVERAGE:
                 break
         best = self._without_diagonals(best)
         unit = self.unit(best.rule.local)[self.part_points]
@@ -196,18 +216,23 @@ class _Choice:
             best = self.simplest()
         n = np.count_nonzero(best.bonds)
         rivals = [c for c in self.known if np.count_nonzero(c.bonds != best.bonds) > _SAME_SHARE * n]
-        rivals = [c for c in rivals if self._as_good(c, best)]
+        least = _LEAST_COVERAGE * best.code.coverage
+        rivals = [c for c in rivals if c.code.coverage >= least and self._as_good(c, best)]
         return best, min(rivals, key=lambda c: c.bits, default=None)
 
     def simplest(self) -> _Candidate:
         """The first rule whose code is not significantly longer than the shortest one."""
-        least = min(candidate.bits for candidate in self.known)
+        # A network that leaves most of the field out describes little, as briefly as it may.
+        most = max(candidate.code.coverage for candidate in self.known)
+        covering = [c.code.coverage >= _LEAST_COVERAGE * most for c in self.known]
+        least = min(c.bits for c, covers in zip(self.known, covering, strict=True) if covers)
         for k, (rule, bonds, code) in enumerate(self.known):
             if code.bits < least + _REACH * np.count_nonzero(self.part.deep) and not self.is_final[k]:
                 self.known[k] = _Candidate(rule, bonds, network_code(self.part, bonds, self.part_kinds))
                 self.is_final[k] = True
-        shortest = min(self.known, key=lambda candidate: candidate.bits)
-        return next(c for c in self.known if c is shortest or self._as_good(c, shortest))
+        allowed = [c for c, covers in zip(self.known, covering, strict=True) if covers]
+        shortest = min(allowed, key=lambda candidate: candidate.bits)
+        return next(c for c in allowed if c is shortest or self._as_good(c, shortest))
 
     def _without_diagonals(self, best: _Candidate) -> _Candidate:
         """Leave out groups of edges that divide quadrilaterals, as long as this describes the points more briefly."""
@@ -325,18 +350,25 @@ def _diagonals(mesh: Triangulation, kept: NDArray[np.bool_], group: tuple[str, f
     i, j = mesh.edges[certain].T
     n = len(mesh.points)
     # Each point with both colours: a bond joins unlike ones.
-    graph = coo_array((np.ones(2 * len(i), dtype=np.int8), (np.r_[i, i + n], np.r_[j + n, j])), shape=(2 * n, 2 * n))
+    graph = coo_array(
+        (np.ones(2 * len(i), dtype=np.int8), (np.r_[i, i + n], np.r_[j + n, j])), shape=(2 * n, 2 * n)
+    )
     _, part = connected_components(graph, directed=False)
     a, b = mesh.edges[edges].T
     return edges[(part[a] == part[b]) & (part[a] != part[b + n])]
 
 
-def _windows(points: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _is_clear(scale: NDArray[np.float64], cut: float) -> bool:
+    """Whether almost no edge lies beside a cut."""
+    return bool(np.count_nonzero(np.abs(scale - cut) < _CLEAR_WIDTH) < _CLEAR_SHARE * len(scale))
+
+
+def _windows(points: NDArray[np.float64], n: int) -> NDArray[np.bool_]:
     """Points in four windows of equal numbers, the centres of the quarters of the field."""
     low, extent = points.min(axis=0), np.ptp(points, axis=0)
     chosen = np.zeros(len(points), dtype=bool)
     for a in (0.25, 0.75):
         for b in (0.25, 0.75):
             away = np.abs(points - low - extent * [a, b]).max(axis=1)
-            chosen |= away <= np.partition(away, _POINTS // 4)[_POINTS // 4]
+            chosen |= away <= np.partition(away, n // 4)[n // 4]
     return chosen

@@ -75,7 +75,9 @@ def local_unit(mesh: Triangulation) -> NDArray[np.float64]:
     i, j = mesh.edges[mesh.inner].T
     count = np.bincount(i, minlength=n) + np.bincount(j, minlength=n) + 1.0
     for _ in range(3):
-        around = (around + np.bincount(i, around[j], minlength=n) + np.bincount(j, around[i], minlength=n)) / count
+        around = (
+            around + np.bincount(i, around[j], minlength=n) + np.bincount(j, around[i], minlength=n)
+        ) / count
     around = np.exp(around)
     return around * mode_of_lengths(mesh.nearest / around)
 

@@ -161,7 +161,9 @@ class Cells:
                 f"bonds are unclear (clarity {self.clarity:.2f} of 1): look at plot_cells() before counting cells"
             )
         if self.is_doubtful:
-            lines.append("another bond rule describes the cells as well: look at plot_cells(); see cells.reason")
+            lines.append(
+                "another bond rule describes the cells as well: look at plot_cells(); see cells.reason"
+            )
         return lines
 
     @property

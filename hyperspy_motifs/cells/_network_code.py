@@ -43,14 +43,18 @@ class NetworkCode(NamedTuple):
 
 
 def network_code(
-    mesh: Triangulation, bonds: NDArray[np.bool_], kinds: NDArray[np.int64], *, merge_centred_rings: bool = True
+    mesh: Triangulation,
+    bonds: NDArray[np.bool_],
+    kinds: NDArray[np.int64],
+    *,
+    merge_centred_rings: bool = True,
 ) -> NetworkCode:
     r"""Code length of points given some of their Delaunay edges as bonds.
 
-    The points are described cell by cell. A cell of n corners is described by its class (the number of corners,
-    whether a point lies in its centre, and groups of shapes that a gap separates), and its shape, the Fourier moments :math:`a_p` of its corners relative to the
-    first, which vanish for a regular polygon. They are coded by a complex normal distribution of variance
-    :math:`s_{c,p}^2` in each class c:
+    The points are described cell by cell. A cell of n corners is described by its class (the number of corners, whether
+    a point lies in its centre, and groups of shapes that a gap separates), and by its shape. Its shape is the Fourier
+    moments :math:`a_p` of its corners relative to the first, which vanish for a regular polygon. They are coded by a
+    complex normal distribution of variance :math:`s_{c,p}^2` in each class c:
 
     .. math::
 
@@ -186,4 +190,5 @@ def _pairing(pairs: NDArray[np.int64], kinds: NDArray[np.int64]) -> NDArray[np.f
     chance = np.maximum(margin[:, None] * margin[None, :], 1e-12)
     # As many bonds by chance as there are kinds: rare kinds have no information.
     ratio = (joint + k * chance) / (joint.sum() + k) / chance
-    return -np.bincount(pairs.ravel(), np.repeat(0.5 * np.log(ratio)[first, second], 2), minlength=n)
+    gain = np.repeat(0.5 * np.log(ratio)[first, second], 2)
+    return -np.bincount(pairs.ravel(), gain, minlength=n).astype(np.float64)

@@ -126,7 +126,11 @@ class Triangulation:
         swap = sides[:, 0] < 0
         sides[swap], opposite[swap] = sides[swap, ::-1], opposite[swap, ::-1]
         mesh = Triangulation(
-            self.points[points], point_number[self.triangles[triangle]], point_number[self.edges[edges]], sides, opposite
+            self.points[points],
+            point_number[self.triangles[triangle]],
+            point_number[self.edges[edges]],
+            sides,
+            opposite,
         )
         return mesh, points, edges
 
