@@ -280,7 +280,7 @@ class _Choice:
         features = self.features(rule.local)
         typical = np.exp(np.quantile(features.length[bonds], (0.005, 0.995))) if bonds.any() else (0.0, 0.0)
         unit = "local nearest-neighbour distances" if rule.local else "nearest-neighbour distances"
-        text = f"bonds of {typical[0]:.2f} to {typical[1]:.2f} {unit}, for which the cells are most alike"
+        text = f"Delaunay edges of {typical[0]:.2f} to {typical[1]:.2f} {unit}, for which the cells are most alike"
         if rule.without:
             text += "; edges that divide quadrilaterals are left out"
         if rule.model is not None:
