@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,47 @@ def to_ase(
     if cell is not None:
         atoms.cell[:2, :2] = ratio * np.asarray(cell, float).reshape(2, 2)
     return atoms
+
+
+def write_extxyz(
+    path: str | PathLike[str], frames: Sequence[Any], *, box: ArrayLike | None = None, units: str = ANGSTROM
+) -> Path:
+    """Write atoms as extended XYZ, which OVITO, ASE and others read.
+
+    Parameters
+    ----------
+    path : path
+        ``.xyz`` is appended if the name has no extension.
+    frames : sequence of ase.Atoms
+        One structure for each frame.
+    box : array_like, shape (2, 2), optional
+        Smallest and largest x, y of the field of view in `units`. It becomes the cell of the file, 1 Å thick and without
+        periodic boundaries, and its corner the ``Origin`` that OVITO reads.
+    units : str, optional
+        A unit of length.
+
+    Returns
+    -------
+    pathlib.Path
+        The written file.
+
+    Raises
+    ------
+    ImportError
+        If ASE is not installed.
+    """
+    write = require("ase.io", "Extended XYZ", "ase").write
+    file = Path(path)
+    file = file if file.suffix else file.with_suffix(".xyz")
+    copies = [atoms.copy() for atoms in frames]
+    if box is not None:
+        low, high = (store.length_ratio(units, ANGSTROM) or 1.0) * np.asarray(box, float).reshape(2, 2)
+        for atoms in copies:
+            atoms.set_cell([high[0] - low[0], high[1] - low[1], 1.0])
+            # The plane of the atoms is the middle of the box.
+            atoms.info["Origin"] = np.array([low[0], low[1], -0.5])
+    write(file, copies, format="extxyz")
+    return file
 
 
 def _symbols(names: Sequence[str], species: Mapping[int | str, str]) -> list[str]:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,8 +72,8 @@ class MotifExchange(MotifView):
         -------
         ase.Atoms
             In ångström, at the x and y of the axes with their offset. As in the image, y points down: seen along +z (from
-            below) it looks like the image. ``tags`` are the motifs; ``arrays`` also hold ``probability`` and ``truncated``. The cell
-            is the unit cell of the hierarchy, if there is one, without periodic boundaries.
+            below) it looks like the image. ``tags`` are the motifs; ``arrays`` also hold ``probability`` and ``truncated``.
+            The cell is the unit cell of the hierarchy, if there is one, without periodic boundaries.
 
         Raises
         ------
@@ -93,6 +95,31 @@ class MotifExchange(MotifView):
         atoms.info["names"] = ", ".join(self.names)
         return atoms
 
+    def to_extxyz(self, path: str | PathLike[str], *, species: Mapping[int | str, str] | None = None) -> Path:
+        """Write the atoms as extended XYZ, for OVITO and other programs; one structure for each frame.
+
+        Parameters
+        ----------
+        path : path
+            ``.xyz`` is appended if the name has no extension.
+        species : mapping, optional
+            As in :meth:`to_ase`.
+
+        Returns
+        -------
+        pathlib.Path
+            Columns: species, position in ångström, ``tags`` (motif), ``probability``, ``truncated``. The cell is the field of
+            view. As in the image, y points down: choose the view from below (Bottom in OVITO).
+        """
+        from hyperspy_motifs.exchange import write_extxyz
+
+        stamp = self._refresh().stamp
+        numbers = range(int(np.prod(stamp.navigation_shape, dtype=int)))
+        corners = stamp.to_units(np.array([[-0.5, -0.5], np.array(stamp.shape) - 0.5]))
+        box = np.array([corners.min(axis=0), corners.max(axis=0)])
+        structures = [self.to_ase(number, species=species) for number in numbers]
+        return write_extxyz(path, structures, box=box, units=stamp.units)
+
     def to_atom_lattice(self, frame: int = 0) -> Any:
         """The atoms as an ``atomap.Atom_Lattice``, one sublattice per motif."""
         from hyperspy_motifs.atoms import to_atom_lattice
@@ -108,6 +135,121 @@ class MotifExchange(MotifView):
             units=record.stamp.units,
             names=[self.names[k] for k in np.unique(record.labels[here])],
         )
+
+    def to_markers(self, *, size: float | None = None, cells: bool = False) -> list[Any]:
+        """The atoms as HyperSpy markers, one set of points for each motif.
+
+        Parameters
+        ----------
+        size : float, optional
+            Diameter in points; by default about half the spacing of the atoms.
+        cells : bool, optional
+            Also the cells, as polygons, before the atoms.
+
+        Returns
+        -------
+        list of hyperspy.api.plot.markers.Points
+            Named after the motifs; for ``s.add_marker(markers)`` of this image, or of any other image of the same field.
+            Those of a stack follow the navigator.
+        """
+        from hyperspy_motifs.draw import cell_markers, motif_markers
+
+        shape = self._signal.axes_manager.navigation_shape
+        stack: dict[str, Any] = {"frames": self.frames, "navigation_shape": shape} if shape else {}
+        markers: list[Any] = []
+        polygons = self.cells.polygons if cells else []
+        if polygons:
+            of_cells = {**stack, "frames": self._frames_of_cells()} if stack else {}
+            corners = [self.positions[p] for p in polygons]
+            markers.append(cell_markers(corners, self.cells.labels, **of_cells))
+        return [*markers, *motif_markers(self.positions, self.labels, self.names, size=size, **stack)]
+
+    def to_anndata(self, radius: float | None = None) -> Any:
+        """Features, motifs, positions and bonds as an ``AnnData`` object, for scanpy and squidpy.
+
+        Parameters
+        ----------
+        radius : float, optional
+            One of ``radii``, of the features; by default that of the motifs.
+
+        Returns
+        -------
+        anndata.AnnData
+            ``X``: Zernike moments. ``obs``: ``motif`` (categorical, by name) and the other columns of :meth:`to_dict`.
+            ``obsm``: ``spatial`` (x, y in the units of the axes), ``pixels`` (column, row) and ``X_layout``. ``obsp``:
+            ``spatial_connectivities`` and ``spatial_distances``, the bonds of the cells, under the names that squidpy
+            expects. ``uns``: ``units``, ``motif_colors``.
+
+        Raises
+        ------
+        ImportError
+            If anndata is not installed.
+        """
+        from matplotlib.colors import to_hex
+
+        from hyperspy_motifs.draw import motif_colours
+        from hyperspy_motifs.exchange import to_anndata
+
+        chosen = self.radius if radius is None else radius
+        features = self.features_at(chosen)
+        columns = {k: v for k, v in self.to_dict().items() if k not in ("x", "y", "motif", "name")}
+        return to_anndata(
+            features.data,
+            features.modes,
+            self.positions,
+            self.labels,
+            names=self.names,
+            bonds=self.cells.bonds,
+            units=self.units,
+            colours=[to_hex(colour) for colour in motif_colours(range(self.n_motifs))],
+            obs=columns,
+            obsm={"pixels": self.pixel_positions, "X_layout": self.layout_at(chosen)},
+        )
+
+    def to_geodataframe(self) -> Any:
+        """The cells as a ``geopandas.GeoDataFrame`` of polygons.
+
+        Returns
+        -------
+        geopandas.GeoDataFrame
+            Columns of ``motifs.cells.to_dict()``, ``frame`` and ``geometry``, in the units of the axes (``attrs["units"]``),
+            without a coordinate reference system. As in the image, y points down: ``ax.invert_yaxis()`` after ``plot``.
+
+        Raises
+        ------
+        ImportError
+            If geopandas is not installed.
+        """
+        from hyperspy_motifs.exchange import to_geodataframe
+
+        return to_geodataframe(
+            self.positions, self.cells.polygons, self._columns_of_cells(), units=self.units
+        )
+
+    def to_geojson(self, path: str | PathLike[str] | None = None) -> dict[str, Any]:
+        """The cells as GeoJSON polygons.
+
+        Parameters
+        ----------
+        path : path, optional
+            Also write it to this file.
+
+        Returns
+        -------
+        dict
+            A ``FeatureCollection`` in the units of the axes, which it names as ``units``. As in the image, y points down.
+        """
+        from hyperspy_motifs.exchange import to_geojson
+
+        return to_geojson(
+            self.positions, self.cells.polygons, self._columns_of_cells(), units=self.units, path=path
+        )
+
+    def _columns_of_cells(self) -> dict[str, np.ndarray]:
+        return {**self.cells.to_dict(), "frame": self._frames_of_cells()}
+
+    def _frames_of_cells(self) -> np.ndarray:
+        return self.frames[np.array([p[0] for p in self.cells.polygons], dtype=np.int64)]
 
     def _atoms_of(self, frame: int) -> np.ndarray:
         """Mask of the atoms of a frame."""

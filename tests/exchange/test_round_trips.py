@@ -120,3 +120,162 @@ def test_a_missing_package_is_named(motifs, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match=r"needs pandas.*python -m pip install pandas.*\[exchange\]"):
         motifs.to_dataframe()
+
+
+# ------------------------------------------------------------------ extended XYZ
+
+
+def test_extended_xyz_has_the_field_of_view_as_its_box(motifs, tmp_path):
+    read = pytest.importorskip("ase.io").read
+    path = motifs.to_extxyz(tmp_path / "motifs")
+    assert path.name == "motifs.xyz"
+    atoms = read(path)
+    np.testing.assert_allclose(atoms.positions[:, :2], 10 * motifs.positions, atol=1e-7)
+    np.testing.assert_array_equal(atoms.get_tags(), motifs.labels)
+    np.testing.assert_allclose(atoms.arrays["probability"], motifs.probabilities, atol=1e-7)
+    np.testing.assert_array_equal(atoms.arrays["truncated"], motifs.truncated)
+    assert set(atoms.symbols[motifs.labels == 1]) == {"Mo"}
+    x, y = motifs.signal.axes_manager.signal_axes
+    np.testing.assert_allclose(atoms.cell.lengths()[:2], [10 * abs(a.scale) * a.size for a in (x, y)])
+    inside = atoms.positions - atoms.info["Origin"]
+    assert (inside >= 0).all()
+    assert (inside <= atoms.cell.lengths()).all()
+    np.testing.assert_allclose(read_atoms(path, motifs.signal), motifs.positions, atol=1e-8)
+
+
+def test_ovito_reads_the_extended_xyz(motifs, tmp_path):
+    ovito = pytest.importorskip("ovito.io")
+    data = ovito.import_file(str(motifs.to_extxyz(tmp_path / "motifs.xyz"))).compute()
+    particles = data.particles
+    np.testing.assert_allclose(particles.positions[:, :2], 10 * motifs.positions, atol=1e-7)
+    names = [particles.particle_types.type_by_id(i).name for i in particles.particle_types]
+    assert [{"Se": 0, "Mo": 1}[name] for name in names] == motifs.labels.tolist()
+    np.testing.assert_allclose(np.asarray(data.cell)[:2, 3], 10 * _corner(motifs), atol=1e-6)
+    assert not any(data.cell.pbc)
+
+
+def _corner(motifs):
+    axes = motifs.signal.axes_manager.signal_axes
+    return np.array([a.axis.min() - abs(a.scale) / 2 for a in axes])
+
+
+# ------------------------------------------------------------------ markers
+
+
+def test_markers_are_plotted_saved_and_read_again(motifs, tmp_path):
+    import hyperspy.api as hs
+
+    markers = motifs.to_markers()
+    assert [marker.name for marker in markers] == ["Se2", "Mo"]
+    order = np.argsort(motifs.labels, kind="stable")
+    np.testing.assert_array_equal(read_atoms(markers, motifs.signal), motifs.positions[order])
+    image = hs.signals.Signal2D(
+        motifs.signal.data, axes=list(motifs.signal.axes_manager.as_dictionary().values())
+    )
+    image.add_marker(markers, permanent=True, plot_marker=False)
+    image.plot()
+    image.save(tmp_path / "image.hspy")
+    loaded = hs.load(tmp_path / "image.hspy")
+    np.testing.assert_array_equal(
+        read_atoms(loaded.metadata.Markers.Mo, loaded), motifs.positions[motifs.labels == 1]
+    )
+    with_cells = motifs.to_markers(cells=True)
+    assert len(with_cells) == 3
+    assert len(with_cells[0]) == len(motifs.cells)
+
+
+# ------------------------------------------------------------------ annotated data
+
+
+def test_annotated_data_hold_features_labels_positions_and_bonds(motifs, tmp_path):
+    anndata = pytest.importorskip("anndata")
+    adata = motifs.to_anndata()
+    np.testing.assert_array_equal(adata.X, motifs.features.data)
+    assert [tuple(row) for row in adata.var[["n", "m"]].to_numpy()] == [
+        tuple(m) for m in motifs.features.modes
+    ]
+    assert adata.obs["motif"].cat.categories.tolist() == ["Se2", "Mo"]
+    np.testing.assert_array_equal(adata.obs["motif"].cat.codes, motifs.labels)
+    np.testing.assert_array_equal(adata.obs["probability"], motifs.probabilities)
+    np.testing.assert_array_equal(adata.obsm["spatial"], motifs.positions)
+    assert (adata.uns["units"], len(adata.uns["motif_colors"])) == ("nm", 2)
+    bonds = adata.obsp["spatial_connectivities"]
+    assert bonds.nnz == 2 * len(motifs.cells.bonds)
+    assert (bonds != bonds.T).nnz == 0
+    lengths = adata.obsp["spatial_distances"]
+    assert np.median(lengths.data) == pytest.approx(0.19, abs=0.005)
+    # A file of AnnData keeps all of it.
+    adata.write_h5ad(tmp_path / "motifs.h5ad")
+    loaded = anndata.read_h5ad(tmp_path / "motifs.h5ad")
+    np.testing.assert_array_equal(read_atoms(loaded, motifs.signal), motifs.positions)
+    assert loaded.obs["motif"].tolist() == adata.obs["motif"].tolist()
+
+
+def test_equal_names_stay_two_categories(motifs):
+    pytest.importorskip("anndata")
+    motifs.relabel({0: "Se", 1: "Se"})
+    assert motifs.to_anndata().obs["motif"].cat.categories.tolist() == ["Se (0)", "Se (1)"]
+
+
+def test_features_of_another_radius_can_be_chosen(motifs):
+    pytest.importorskip("anndata")
+    adata = motifs.to_anndata(radius=2.4)
+    np.testing.assert_array_equal(adata.X, motifs.features_at(2.4).data)
+    np.testing.assert_array_equal(adata.obsm["X_layout"], motifs.layout_at(2.4))
+
+
+def test_squidpy_counts_the_neighbours_that_the_graph_counts(motifs):
+    squidpy = pytest.importorskip("squidpy")
+    adata = motifs.to_anndata()
+    squidpy.gr.nhood_enrichment(adata, cluster_key="motif", seed=0, n_perms=200, show_progress_bar=False)
+    found = adata.uns["motif_nhood_enrichment"]
+    # In a honeycomb Mo has neighbours Se only: squidpy finds them enriched, and equal neighbours depleted.
+    assert found["zscore"][0, 1] > 5
+    assert found["zscore"][0, 0] < -5
+    a, b = motifs.labels[motifs.cells.bonds].T
+    assert found["count"][0, 1] == ((a == 0) & (b == 1)).sum() + ((a == 1) & (b == 0)).sum()
+    # Its own neighbours within a radius are in the units of the axes as well.
+    squidpy.gr.spatial_neighbors(adata, coord_type="generic", radius=0.25, key_added="near")
+    degrees = adata.obsp["near_connectivities"].sum(axis=1)
+    assert np.median(np.asarray(degrees)) == 3
+    squidpy.gr.interaction_matrix(adata, cluster_key="motif", normalized=True)
+    assert adata.uns["motif_interactions"][0, 1] > 0.95
+    squidpy.gr.spatial_autocorr(adata, mode="moran", n_jobs=1)
+    # The moment that separates the two species alternates from each atom to the next.
+    assert adata.uns["moranI"]["I"].min() < -0.6
+    squidpy.pl.spatial_scatter(adata, color="motif", shape=None)
+
+
+# ------------------------------------------------------------------ polygons
+
+
+def test_geopandas_measures_the_cells(motifs):
+    geopandas = pytest.importorskip("geopandas")
+    table = motifs.to_geodataframe()
+    assert isinstance(table, geopandas.GeoDataFrame)
+    assert (table.crs, table.attrs["units"], table.index.name) == (None, "nm", "cell")
+    np.testing.assert_allclose(table.area, motifs.cells.areas, rtol=1e-9)
+    assert table.geometry.exterior.is_ccw.all()
+    assert (table["n_corners"] == motifs.cells.n_corners).all()
+    # A spatial join: every inner atom of the honeycomb is a corner of three cells.
+    points = geopandas.GeoDataFrame(geometry=geopandas.points_from_xy(*motifs.positions.T)).buffer(0.01)
+    joined = geopandas.sjoin(geopandas.GeoDataFrame(geometry=points), table, predicate="intersects")
+    inner = np.bincount(np.concatenate(motifs.cells.polygons), minlength=len(motifs.positions)) == 3
+    assert inner.sum() > 20
+    assert (joined.groupby(level=0).size().loc[np.flatnonzero(inner)] == 3).all()
+
+
+def test_geojson_is_what_geopandas_reads(motifs, tmp_path):
+    import json
+
+    collection = motifs.to_geojson(tmp_path / "cells.geojson")
+    assert json.loads((tmp_path / "cells.geojson").read_text(encoding="utf-8")) == collection
+    assert collection["units"] == "nm"
+    assert len(collection["features"]) == len(motifs.cells)
+    ring = np.array(collection["features"][2]["geometry"]["coordinates"][0])
+    np.testing.assert_array_equal(ring[:-1], motifs.positions[motifs.cells.polygons[2]])
+    np.testing.assert_array_equal(ring[0], ring[-1])
+    geopandas = pytest.importorskip("geopandas")
+    loaded = geopandas.read_file(tmp_path / "cells.geojson")
+    np.testing.assert_allclose(loaded.area.to_numpy(), motifs.cells.areas, rtol=1e-9)
+    assert loaded["corner_sequence"].tolist() == motifs.cells.to_dict()["corner_sequence"].tolist()
