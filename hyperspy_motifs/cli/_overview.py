@@ -25,6 +25,7 @@ body { font: 15px/1.45 system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-seri
 h1 { font-size: 1.6rem; margin: 0 0 .2rem; }
 .about { color: #505050; margin: 0 0 1.2rem; }
 .failures { margin: 0 0 1.4rem; padding: .7rem 1rem; border-left: 4px solid #b3261e; background: #fbeeed; }
+.skipped { border-left-color: #8c8c8c; background: #f4f4f4; }
 .failures ul { margin: .3rem 0 0; padding-left: 1.2rem; }
 .images { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: 1rem; }
 .image { border: 1px solid #d4d4d4; border-radius: 6px; padding: .7rem; break-inside: avoid; }
@@ -72,12 +73,12 @@ def _page(rows: Sequence[Mapping[str, Any]]) -> str:
         "<h1>Motifs</h1>",
         f'<p class="about">{about}. All numbers are in <a href="summary.csv">summary.csv</a>.</p>',
     ]
-    for state, heading in (("failed", "Failed"), ("skipped", "Skipped")):
+    for state, heading, kind in (("failed", "Failed", ""), ("skipped", "Skipped", " skipped")):
         wrong = [row for row in rows if row["state"] == state]
         if wrong:
             lines = "".join(f"<li>{_text(_source(row))}: {_text(row['reason'])}</li>" for row in wrong)
             parts.append(
-                f'<section class="failures"><strong>{heading}: {len(wrong)}</strong><ul>{lines}</ul></section>'
+                f'<section class="failures{kind}"><strong>{heading}: {len(wrong)}</strong><ul>{lines}</ul></section>'
             )
     parts.append('<main class="images">')
     parts += [_card(row) for row in analysed]
