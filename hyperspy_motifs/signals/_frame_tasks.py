@@ -9,7 +9,7 @@ import numpy as np
 
 from hyperspy_motifs import atoms as finding
 
-from ._checks import clean_image
+from ._clean_image import CleanImage, clean_image, prepare_image
 
 COLUMNS = ("amplitude", "sigma", "ellipticity", "angle", "background", "uncertainty", "fitted")
 FACTS = ("separation", "separation_certainty", "polarity_certainty")
@@ -21,11 +21,12 @@ def find_atoms_of_frame(
     where: str,
     separation: float | None,
     options: Mapping[str, Any],
+    clean: CleanImage | None = None,
 ) -> dict[str, np.ndarray]:
-    """Atoms of one frame in pixels; `where` is its name in messages."""
-    image, missing = clean_image(images[0], where)
-    one = finding.find_atoms(image, separation=separation, mask=missing, **options)
-    rows, columns = image.shape
+    """Atoms of one frame in pixels; `where` is its name in messages, `clean` the frame if it was prepared before."""
+    clean = prepare_image(images[0], where) if clean is None else clean
+    one = finding.find_atoms(clean.data, separation=separation, mask=clean.missing, **options)
+    rows, columns = clean.data.shape
     kept = np.all((one.positions >= -0.5) & (one.positions < np.array([columns, rows]) - 0.5), axis=1)
     out = {"positions": one.positions[kept]}
     out |= {name: np.asarray(getattr(one, name))[kept] for name in COLUMNS}
