@@ -86,7 +86,8 @@ def test_the_model_is_applied_to_both_detectors_of_another_scan(motifs, tmp_path
 
 def test_stability_and_continuity_use_both_detectors(motifs):
     found = motifs.get_stability(2)
-    assert found.mean_agreement > 0.95
+    # Of 70 atoms.
+    assert found.mean_agreement > 0.8
     assert not motifs.continuity.is_continuous
     other = motifs.signal.deepcopy()
     coordinates = motifs.manifold.transform(other.motifs)
