@@ -1,6 +1,7 @@
 from ._atomap import positions_from_atomap as positions_from_atomap
 from ._atomap import to_atom_lattice as to_atom_lattice
 from ._atoms import Atoms as Atoms
+from ._column_fit import ColumnFit as ColumnFit
 from ._estimation import ImageScales as ImageScales
 from ._estimation import estimate_polarity as estimate_polarity
 from ._estimation import estimate_scales as estimate_scales

@@ -20,6 +20,7 @@ from ._atom_table import AtomTable
 from ._checks import check_axes, check_positions, clean_image
 from ._frame_tasks import COLUMNS, find_atoms_of_frame
 from ._frames import data_frame, lazy_data_frame, n_frames
+from ._site_measuring import joined_sites
 
 # With fewer columns there are no surroundings to compare.
 FEWEST_ATOMS = 12
@@ -32,9 +33,12 @@ def find_atoms(
     show_progressbar: bool | None,
     checkpoint: Any = None,
     watch: Callable[[int, Any], None] | None = None,
+    with_sites: bool = False,
     **options: Any,
 ) -> AtomTable:
     """Find the atoms of every frame; `separation` is in axis units, `options` as in :func:`hyperspy_motifs.atoms.find_atoms`.
+
+    With sites, the atoms are completed by what repeats (:func:`hyperspy_motifs.occupancy.complete`).
 
     `watch` is called with the number and the atoms (in pixels) of every frame when they are available.
     """
@@ -50,7 +54,7 @@ def find_atoms(
         found = run_frames(
             find_atoms_of_frame,
             lambda number: [lazy_data_frame(signal, number)],
-            [(number, (_name(signal, number), separation_px, options)) for number in order],
+            [(number, (_name(signal, number), separation_px, options, with_sites)) for number in order],
             step="atoms",
             checkpoint=checkpoint,
             done=bar.update,
@@ -71,7 +75,8 @@ def find_atoms(
         "polarity_certainty": min(float(found[i]["polarity_certainty"]) for i in numbers),
         "edited": False,
     }
-    return AtomTable(stamp.to_units(pixels), pixels, frames, columns, facts, stamp.units)
+    sites = joined_sites([found[i] for i in numbers], stamp) if with_sites else {}
+    return AtomTable(stamp.to_units(pixels), pixels, frames, columns, facts, stamp.units, sites)
 
 
 def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTable:

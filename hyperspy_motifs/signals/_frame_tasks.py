@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 
 from hyperspy_motifs import atoms as finding
+from hyperspy_motifs.occupancy import complete
 
 from ._checks import clean_image
 
 COLUMNS = ("amplitude", "sigma", "ellipticity", "angle", "background", "uncertainty", "fitted")
+SITE_COLUMNS = (
+    "positions", "uncertainty", "atoms", "probability", "amplitude", "amplitude_uncertainty", "expected_amplitude", "twins",
+)  # fmt: skip
 FACTS = ("separation", "separation_certainty", "polarity_certainty")
 
 
@@ -21,16 +25,28 @@ def find_atoms_of_frame(
     where: str,
     separation: float | None,
     options: Mapping[str, Any],
+    with_sites: bool = False,
 ) -> dict[str, np.ndarray]:
-    """Atoms of one frame in pixels; `where` is its name in messages."""
+    """Atoms of one frame in pixels; `where` is its name in messages.
+
+    With sites the atoms are completed by what repeats, and the columns of :class:`~hyperspy_motifs.occupancy.SiteTable` are
+    returned as well, by names with ``site_`` before them.
+    """
     image, missing = clean_image(images[0], where)
     one = finding.find_atoms(image, separation=separation, mask=missing, **options)
+    sites = None
+    if with_sites:
+        refine = options.get("refine", True) in (True, "gaussian")
+        one, sites = complete(image, one, mask=missing, refine=refine)
     rows, columns = image.shape
     kept = np.all((one.positions >= -0.5) & (one.positions < np.array([columns, rows]) - 0.5), axis=1)
     out = {"positions": one.positions[kept]}
     out |= {name: np.asarray(getattr(one, name))[kept] for name in COLUMNS}
     out |= {name: np.array(float(getattr(one, name))) for name in FACTS}
     out["bright"] = np.array(one.polarity == "bright")
+    if sites is not None:
+        sites = sites.with_atoms(kept)
+        out |= {f"site_{name}": getattr(sites, name) for name in SITE_COLUMNS}
     return out
 
 

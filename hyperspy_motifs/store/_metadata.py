@@ -68,6 +68,7 @@ def write(signal: Any, record: Record) -> None:
         "parameters": to_json(record.parameters),
         "stamp": stamp_to_node(record.stamp),
         "atoms": {k: frozen(v) for k, v in record.atoms.items()},
+        "sites": {k: frozen(v) for k, v in record.sites.items()},
         "tree": mapping_to_node(record.tree),
         "cells": mapping_to_node(record.cells),
         "previous": previous_to_node(record.previous),
@@ -203,6 +204,7 @@ def _record_of(node: Any, version: int) -> Record:
         cells=new_names(mapping_from_node(node.get_item("cells")), version),
         parameters=new_names(json.loads(node.get_item("parameters")), version),
         previous=previous_from_node(node.get_item("previous")),
+        sites=mapping_from_node(node.get_item("sites")) if node.has_item("sites") else {},
         features=node.get_item("features") if node.has_item("features") else None,
         model=array(node, "model") if node.has_item("model") else None,
     )
