@@ -125,7 +125,7 @@ def _enclosed(places, positions, spacing, has_data):
     """Return a mask of the places (m, 2) around which no wide angle is free of columns, and of the border of the data."""
     angles = np.deg2rad(np.arange(-180, 180, 10))
     circle = spacing * np.column_stack([np.cos(angles), np.sin(angles)])
-    outside = ~lies_in((places[:, None] + circle).reshape(-1, 2), has_data).reshape(len(places), -1)
+    outside = ~lies_in((places[:, None] + circle).reshape(-1, 2), has_data).reshape(len(places), len(circle))
     out = np.zeros(len(places), bool)
     tree = cKDTree(positions)
     for k, near in enumerate(tree.query_ball_point(places, _SHELLS * spacing)):

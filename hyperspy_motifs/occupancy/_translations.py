@@ -154,16 +154,18 @@ def _proposed(positions: np.ndarray, firsts: np.ndarray, displacements: np.ndarr
     part = mass / np.maximum(number, 1e-6)[:, :, None, None]
     peak &= (part > _TRIED) & (number > _FEWEST / 4)[:, :, None, None]
     at = np.argwhere(peak)
-    found = (at[:, 2:] - middle) * _BIN
     # The same vector of many windows, best first.
-    order = np.lexsort((found[:, 1], found[:, 0], -np.round(part[peak], 3)))
-    kept: list[np.ndarray] = []
-    for vector in found[order]:
-        if all(np.hypot(*(vector - other)) > TOLERANCE for other in kept):
-            kept.append(vector)
+    cells, number_of = np.unique(at[:, 2:] - middle, axis=0, return_inverse=True)
+    best = np.zeros(len(cells))
+    np.maximum.at(best, number_of.ravel(), part[peak])
+    found = cells * _BIN
+    kept = np.zeros((0, 2))
+    for k in np.lexsort((found[:, 1], found[:, 0], -np.round(best, 3))):
+        if not len(kept) or np.hypot(*(kept - found[k]).T).min() > TOLERANCE:
+            kept = np.concatenate([kept, found[k : k + 1]])
         if len(kept) == _MOST_VECTORS:
             break
-    return np.array(kept).reshape(-1, 2)
+    return kept
 
 
 def lies_in(points: np.ndarray, has_data: np.ndarray) -> np.ndarray:
