@@ -2,6 +2,7 @@ from . import atoms as atoms
 from . import cells as cells
 from . import clustering as clustering
 from . import data as data
+from . import defects as defects
 from . import draw as draw
 from . import exchange as exchange
 from . import graph as graph

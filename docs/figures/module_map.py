@@ -17,6 +17,7 @@ CHAIN = (
     "models",
     "cells",
     "hierarchy",
+    "defects",
     "graph",
 )
 # Numerical modules outside the chain: they process frames independently of their content.
@@ -34,6 +35,7 @@ TEXT = {
     "movies": "tracking, transitions",
     "cells": "bonds, polygons, classes",
     "hierarchy": "levels, statistics",
+    "defects": "outliers, their error rates",
     "graph": "atoms, cells, types",
     "signals": "AtomicImage, AtomPatches,\nZernikeFeatures",
     "motifs": "Motifs: the result",

@@ -14,5 +14,6 @@ from ._no_data import find_no_data as find_no_data
 from ._noise_spectrum import NoiseSpectrum as NoiseSpectrum
 from ._refinement import measure_noise as measure_noise
 from ._refinement import refine_atoms as refine_atoms
-from ._scan_lines import row_offsets as row_offsets
+from ._scan_lines import ScanLines as ScanLines
+from ._scan_lines import measure_scan_lines as measure_scan_lines
 from ._windows import block_means as block_means

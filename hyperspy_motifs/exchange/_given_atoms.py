@@ -14,7 +14,7 @@ from hyperspy_motifs import store
 ANGSTROM = "Å"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GivenAtoms:
     """Positions that were read from an object or a file; used as an array it is its positions.
 
@@ -39,6 +39,10 @@ class GivenAtoms:
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    def __repr__(self) -> str:
+        n = 1 if self.frames is None else len(np.unique(self.frames))
+        return f"<GivenAtoms: {len(self)} atoms{f' of {n} frames' if n > 1 else ''}; {self.origin}>"
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.positions, dtype=dtype, copy=copy)

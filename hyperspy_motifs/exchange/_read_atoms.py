@@ -98,7 +98,7 @@ def _read_array(source: Any, axes: ImageAxes) -> GivenAtoms:
         raise ValueError(
             f"atoms has shape {positions.shape}; expected (n, 2): one row an atom, columns x and y in the units of the axes."
         )
-    return GivenAtoms(positions)
+    return GivenAtoms(positions, None, f"array, x and y in {axes.units}")
 
 
 def _read_file(source: str | os.PathLike[str], axes: ImageAxes) -> GivenAtoms:

@@ -178,7 +178,8 @@ class MotifExchange(MotifView):
             ``X``: Zernike moments. ``obs``: ``motif`` (categorical, by name) and the other columns of :meth:`to_dict`.
             ``obsm``: ``spatial`` (x, y in the units of the axes), ``pixels`` (column, row) and ``X_layout``. ``obsp``:
             ``spatial_connectivities`` and ``spatial_distances``, the bonds of the cells, under the names that squidpy
-            expects. ``uns``: ``units``, ``motif_colors``.
+            expects. ``uns``: ``units``, ``motif_colors``. Clusters that were found there become motifs by
+            ``motifs.relabel(adata.obs["leiden"].cat.codes)``.
 
         Raises
         ------

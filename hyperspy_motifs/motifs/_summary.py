@@ -94,6 +94,8 @@ def _atoms(motifs: Any, parameters: dict[str, Any]) -> str:
         text = f"{len(motifs.labels)} patches on a grid, not atoms"
     else:
         text = f"{len(motifs.labels)} atoms"
+    if parameters.get("atoms") == "given" and parameters.get("read_as"):
+        text += f" (given: {parameters['read_as']})"
     if len(np.unique(motifs.frames)) > 1:
         text += f" in {len(np.unique(motifs.frames))} frames"
     if "spacing" in parameters:

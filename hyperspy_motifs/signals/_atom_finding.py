@@ -17,7 +17,8 @@ from hyperspy_motifs.warm_up import wait_for_warm_up
 
 from ._arguments import check_length
 from ._atom_table import AtomTable
-from ._checks import check_axes, check_positions, clean_image
+from ._checks import check_axes, check_positions
+from ._clean_image import CleanFrames, clean_image
 from ._frame_tasks import COLUMNS, find_atoms_of_frame
 from ._frames import data_frame, lazy_data_frame, n_frames
 from ._site_measuring import joined_sites
@@ -33,6 +34,7 @@ def find_atoms(
     show_progressbar: bool | None,
     checkpoint: Any = None,
     watch: Callable[[int, Any], None] | None = None,
+    clean: CleanFrames | None = None,
     with_sites: bool = False,
     **options: Any,
 ) -> AtomTable:
@@ -40,7 +42,8 @@ def find_atoms(
 
     With sites, the atoms are completed by what repeats (:func:`hyperspy_motifs.occupancy.complete`).
 
-    `watch` is called with the number and the atoms (in pixels) of every frame when they are available.
+    `watch` is called with the number and the atoms (in pixels) of every frame when they are available. A single frame is taken
+    from `clean`, if given.
     """
     check_axes(signal)
     wait_for_warm_up()
@@ -50,11 +53,16 @@ def find_atoms(
     numbers = range(n_frames(signal))
     # On a cluster the frames of the sample are processed first if a fit waits for them; otherwise in their order.
     order = numbers if watch is None or running_client() is None else spread_order(len(numbers)).tolist()
+    # Workers prepare the frames of a stack themselves.
+    ready = clean(0, 0, tell=True) if clean is not None and len(numbers) == 1 else None
     with progressbar(total=len(numbers), disable=quiet(show_progressbar), desc="Atoms", leave=False) as bar:
         found = run_frames(
             find_atoms_of_frame,
             lambda number: [lazy_data_frame(signal, number)],
-            [(number, (_name(signal, number), separation_px, options, with_sites)) for number in order],
+            [
+                (number, (_name(signal, number), separation_px, options, ready, with_sites))
+                for number in order
+            ],
             step="atoms",
             checkpoint=checkpoint,
             done=bar.update,
@@ -86,6 +94,8 @@ def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTabl
     scale = abs(stamp.scale[0])
     given = read_atoms(atoms, signal)
     columns, facts, frames = dict(given.columns), dict(given.facts), given.frames
+    if not facts:
+        facts["read_as"] = given.origin
     pixels = check_positions(given.positions, stamp) if frames is None else _of_frames(signal, given, stamp)
     if frames is None and len(pixels) < FEWEST_ATOMS:
         raise ValueError(

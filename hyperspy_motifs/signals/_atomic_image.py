@@ -78,10 +78,10 @@ class AtomicImage(ImageAtoms):
             raise AttributeError(str(error)) from error  # dropped: the image has changed
 
     def level_rows(self) -> AtomicImage:
-        """A copy of the image whose scan lines are level: none is brighter or darker than those beside it.
+        """A copy of the image without the offsets of its scan lines, as of topographs and of emission noise.
 
-        For topographs and for emission noise. Offsets that change over 25 lines or more are left to the background, which is
-        taken off anyway.
+        :meth:`find_atoms` and :meth:`find_motifs` do the same inside; this is for other uses of the image. An image in which
+        :func:`hyperspy_motifs.atoms.measure_scan_lines` finds no offsets is not changed.
 
         Returns
         -------

@@ -144,7 +144,8 @@ class ImageAtoms(Signal2D):
         """
         from hyperspy_motifs import atoms, store
 
-        from ._checks import check_axes, clean_image
+        from ._checks import check_axes
+        from ._clean_image import clean_image
         from ._frames import data_frame
 
         check_axes(self)
@@ -165,7 +166,8 @@ class ImageAtoms(Signal2D):
         """
         from hyperspy_motifs import atoms
 
-        from ._checks import check_axes, clean_image
+        from ._checks import check_axes
+        from ._clean_image import clean_image
         from ._frames import data_frame
 
         check_axes(self)

@@ -10,15 +10,12 @@ import numpy as np
 
 from hyperspy_motifs import store
 
-from ._checks import clean_image
-from ._frames import data_frame
+from ._clean_image import MOST_KEPT_PIXELS, CleanFrames, CleanImage, prepare_image
 
 AUTO = "auto"
 # Default order of the moments: sufficient for the twelve nearest columns in a disc of two shells. The clustering discards
 # features that carry only noise.
 N_MAX = 8
-# Frames of a stack stay prepared for the next radius if they hold no more pixels than this.
-MOST_KEPT_PIXELS = 2**24
 
 
 class MomentSource:
@@ -38,6 +35,8 @@ class MomentSource:
         what the pixels at a radius can resolve.
     orders : mapping of float to int, optional
         Known orders at some radii, chosen for another image or in an earlier fit.
+    clean : CleanFrames, optional
+        Frames of the detectors that are already prepared.
     """
 
     def __init__(
@@ -48,7 +47,9 @@ class MomentSource:
         spacing: float,
         n_max: int | str,
         orders: Mapping[float, int] | None = None,
+        clean: CleanFrames | None = None,
     ) -> None:
+        self._clean = CleanFrames(signals) if clean is None else clean
         self.signals, self.pixels, self.frames = signals, pixels, frames
         self.spacing, self.n_max = spacing, n_max
         self.orders: dict[float, int] = dict(orders or {})
@@ -83,12 +84,12 @@ class MomentSource:
         return len(self.signals)
 
     def _image(self, detector: int, number: int) -> np.ndarray:
-        """Return frame `number` of a detector, with its holes filled."""
-        return self._cleaned(detector, number)[0]
+        """Return the pixels of frame `number` of a detector."""
+        return self.cleaned(detector, number).data
 
-    def _cleaned(self, detector: int, number: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return frame `number` of a detector with its holes filled, and the mask of the holes."""
-        return clean_image(data_frame(self.signals[detector], number), tell=False)
+    def cleaned(self, detector: int, number: int) -> CleanImage:
+        """Return frame `number` of a detector with its holes filled and its scan lines level."""
+        return self._clean(detector, number)
 
     def _compute(self, radius: float) -> Any:
         from hyperspy_motifs.zernike import stack_moments, zernike_basis
@@ -139,17 +140,17 @@ class MomentSource:
         known = self._prepared.get((detector, number))
         if known is not None:
             return known
-        image, missing = self._cleaned(detector, number)
+        clean = self.cleaned(detector, number)
         here = detector, number
         ready = DiscImage(
-            image,
+            clean.data,
             self.pixels[self.frames == number],
             noise=self._noise.get(here),
-            mask=missing,
+            mask=clean.missing,
             step=fine_step(self.spacing),
         )
         self._noise[here] = ready.noise
-        if n_frames == 1 or image.size * n_frames * self.n_detectors <= MOST_KEPT_PIXELS:
+        if n_frames == 1 or clean.data.size * n_frames * self.n_detectors <= MOST_KEPT_PIXELS:
             self._prepared[here] = ready
         return ready
 
@@ -182,9 +183,9 @@ class SampleSource(MomentSource):
     def n_detectors(self) -> int:
         return self._n_detectors
 
-    def _cleaned(self, detector: int, number: int) -> tuple[np.ndarray, np.ndarray | None]:
+    def cleaned(self, detector: int, number: int) -> CleanImage:
         place = detector * len(self._numbers) + self._numbers.index(number)
-        return clean_image(self._images[place], tell=False)
+        return prepare_image(self._images[place], tell=False)
 
     def _shape(self) -> tuple[int, int]:
         rows, columns = self._images[0].shape[-2:]

@@ -17,6 +17,7 @@ from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, quiet, stored_
 from ._atom_table import AtomTable
 from ._cell_finding import find_cells
 from ._checks import check_axes
+from ._clean_image import CleanFrames
 from ._learning import REACH_OF_NEIGHBOURS, Learned, learn, radii_of, warn_of_fewer
 from ._model_building import fitted_motif_model
 from ._moment_source import AUTO, N_MAX, MomentSource, source_of
@@ -71,8 +72,9 @@ def find_motifs(
     stamp = store.Stamp.of(signal)
     folder = open_checkpoint(checkpoint, detectors, options)
     meanwhile = SampleLearning(detectors, options)
+    clean = CleanFrames(detectors)
     try:
-        table, origin = _atoms(signal, atoms, options, folder, show_progressbar, meanwhile.watch)
+        table, origin = _atoms(signal, atoms, options, folder, show_progressbar, meanwhile.watch, clean)
         if len(table) < FEWEST_ATOMS:
             raise ValueError(
                 f"There are {len(table)} atoms, at least {FEWEST_ATOMS} are needed to compare their surroundings. Use a "
@@ -84,7 +86,7 @@ def find_motifs(
     finally:
         meanwhile.cancel()
     if learned is None:
-        learned = _learned(detectors, table, rows, options, large, show_progressbar)
+        learned = _learned(clean, table, rows, options, large, show_progressbar)
     warn_of_fewer(learned, n_motifs)
     source, model, chosen, reason = learned.source, learned.model, learned.chosen, learned.reason
     tree, columns = _tree_arrays(model.tree_), dict(table.columns)
@@ -120,14 +122,14 @@ def find_motifs(
         parameters={
             "options": options,
             "atoms": origin,
-            "patch_centres": check_patch_centres(signal, table),
+            "patch_centres": check_patch_centres(signal, table, clean),
             "spacing": source.spacing * abs(stamp.scale[0]),
             "n_max": int(source.orders[float(model.radii_[chosen])]),
             "orders": {f"{radius:g}": int(source.orders[float(radius)]) for radius in model.radii_},
             "detectors": len(detectors),
             "learned": "sample" if large else "here",
             "reason": reason,
-            "quality": measure_quality(signal, source, table).as_dict(),
+            "quality": measure_quality(signal, source, table, clean).as_dict(),
             **{k: v for k, v in table.facts.items() if k != "edited"},
             **learned.continuity,
         },
@@ -149,7 +151,7 @@ def find_motifs(
 
 
 def _learned(
-    detectors: list[Any],
+    clean: CleanFrames,
     table: AtomTable,
     rows: np.ndarray,
     options: dict[str, Any],
@@ -157,6 +159,7 @@ def _learned(
     show_progressbar: bool | None,
 ) -> Learned:
     """Find the motifs of the atoms `rows` of `table` in this process."""
+    detectors = clean.signals
     scale = abs(store.Stamp.of(detectors[0]).scale[0])
     spacing = float(table.facts["separation"]) / scale
     n_max, frames = options["n_max"], table.frames[rows]
@@ -165,7 +168,12 @@ def _learned(
         # Bit-identical to the spacing that a worker uses, which has the frames of the sample only.
         spacing = spacing_of(first) if len(first) > 2 else spacing
     source = MomentSource(
-        detectors, table.pixel_positions[rows], frames, spacing, N_MAX if n_max is None else n_max
+        detectors,
+        table.pixel_positions[rows],
+        frames,
+        spacing,
+        N_MAX if n_max is None else n_max,
+        clean=clean,
     )
     radii = radii_of(options["radius"], options["radius_units"], spacing * scale)
     with progressbar(total=100, disable=quiet(show_progressbar), desc="Motifs", leave=False) as bar:
@@ -273,6 +281,7 @@ def _atoms(
     folder: Any,
     show_progressbar: bool | None,
     watch: Any,
+    clean: CleanFrames,
 ) -> tuple[AtomTable, str]:
     """Return the atoms to classify, and their origin."""
     separation, polarity, refine = options["separation"], options["polarity"], options["refine"]
@@ -290,6 +299,7 @@ def _atoms(
         show_progressbar,
         folder,
         watch,
+        clean,
         options["complete"],
         polarity=polarity,
         refine=refine,

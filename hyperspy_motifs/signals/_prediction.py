@@ -14,7 +14,7 @@ from hyperspy_motifs import store
 
 from ._atom_finding import FEWEST_ATOMS, check_axes, find_atoms, given_atoms, stored_atoms
 from ._cell_finding import find_cells
-from ._checks import clean_image
+from ._clean_image import clean_image
 from ._frames import data_frame, n_frames
 from ._moment_source import MomentSource, n_detectors, record_n_max, record_orders
 from ._motif_finding import features_signal
@@ -115,6 +115,7 @@ def predict(
             "spacing": matched.spacing,
             "n_max": int(motif_model.orders[radius]),
             "atoms": "given" if atoms is not None else "found",
+            "read_as": str(table.facts.get("read_as", "")),
             "learned": "model",
             "reason": f"the motifs of '{motif_model.facts.get('title', '')}' were applied, with their numbers there",
         },

@@ -13,7 +13,7 @@ from hyperspy_motifs import store
 from hyperspy_motifs.occupancy import Sites, complete, expected_labels
 
 from ._atom_table import AtomTable
-from ._checks import clean_image
+from ._clean_image import clean_image
 from ._frame_tasks import COLUMNS, SITE_COLUMNS
 from ._frames import data_frame
 

@@ -42,6 +42,9 @@ def test_motifs_are_found_at_the_atoms_of_a_file(motifs, tmp_path):
     again = motifs.signal.deepcopy().find_motifs(tmp_path / "atoms.csv", refine=False, radius=0.6)
     np.testing.assert_array_equal(again.positions, motifs.positions)
     np.testing.assert_array_equal(again.labels, motifs.labels)
+    # How the numbers were read is said first.
+    assert str(again).startswith(f"{len(again.labels)} atoms (given: table, columns x and y in nm)")
+    assert "(given" not in str(motifs)
 
 
 def test_dictionaries_keep_positions_and_frames(motifs):
@@ -211,6 +214,17 @@ def test_annotated_data_hold_features_labels_positions_and_bonds(motifs, tmp_pat
     assert loaded.obs["motif"].tolist() == adata.obs["motif"].tolist()
 
 
+def test_clusters_of_another_tool_become_motifs(motifs):
+    pandas = pytest.importorskip("pandas")
+    clusters = pandas.Categorical(
+        np.where(motifs.positions[:, 0] > motifs.positions[:, 0].mean(), "right", "left")
+    )
+    motifs.relabel(clusters.codes)
+    assert motifs.n_motifs == 2
+    right = motifs.positions[:, 0] > motifs.positions[:, 0].mean()
+    assert len(set(motifs.labels[right])) == len(set(motifs.labels[~right])) == 1
+
+
 def test_equal_names_stay_two_categories(motifs):
     pytest.importorskip("anndata")
     motifs.relabel({0: "Se", 1: "Se"})
@@ -235,7 +249,10 @@ def test_squidpy_counts_the_neighbours_that_the_graph_counts(motifs):
     a, b = motifs.labels[motifs.cells.bonds].T
     assert found["count"][0, 1] == ((a == 0) & (b == 1)).sum() + ((a == 1) & (b == 0)).sum()
     # Its own neighbours within a radius are in the units of the axes as well.
-    squidpy.gr.spatial_neighbors(adata, coord_type="generic", radius=0.25, key_added="near")
+    if hasattr(squidpy.gr, "spatial_neighbors_radius"):
+        squidpy.gr.spatial_neighbors_radius(adata, radius=0.25, key_added="near")
+    else:
+        squidpy.gr.spatial_neighbors(adata, coord_type="generic", radius=0.25, key_added="near")
     degrees = adata.obsp["near_connectivities"].sum(axis=1)
     assert np.median(np.asarray(degrees)) == 3
     squidpy.gr.interaction_matrix(adata, cluster_key="motif", normalized=True)
@@ -276,6 +293,7 @@ def test_geojson_is_what_geopandas_reads(motifs, tmp_path):
     np.testing.assert_array_equal(ring[:-1], motifs.positions[motifs.cells.polygons[2]])
     np.testing.assert_array_equal(ring[0], ring[-1])
     geopandas = pytest.importorskip("geopandas")
-    loaded = geopandas.read_file(tmp_path / "cells.geojson")
+    # It takes every GeoJSON for degrees on the Earth.
+    loaded = geopandas.read_file(tmp_path / "cells.geojson").set_crs(None, allow_override=True)
     np.testing.assert_allclose(loaded.area.to_numpy(), motifs.cells.areas, rtol=1e-9)
     assert loaded["corner_sequence"].tolist() == motifs.cells.to_dict()["corner_sequence"].tolist()

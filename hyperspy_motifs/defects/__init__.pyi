@@ -1,0 +1,14 @@
+from ._counterparts import Counterparts as Counterparts
+from ._counterparts import find_counterparts as find_counterparts
+from ._displacements import PredictedPlaces as PredictedPlaces
+from ._displacements import predict_places as predict_places
+from ._intensities import fit_intensities as fit_intensities
+from ._null import combine_p_values as combine_p_values
+from ._null import fit_null as fit_null
+from ._null import null_p_values as null_p_values
+from ._outlier_tests import OutlierTests as OutlierTests
+from ._outlier_tests import compare_atoms as compare_atoms
+from ._outliers import Outliers as Outliers
+from ._outliers import describe_outlier as describe_outlier
+from ._outliers import direction_words as direction_words
+from ._outliers import outlier_kinds as outlier_kinds

@@ -1,0 +1,67 @@
+"""Outliers of an image, through ``motifs.find_outliers``."""
+
+import csv
+from dataclasses import replace
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+
+from hyperspy_motifs.data import Imaging, monolayer_specimen, simulate
+
+IMAGING = Imaging(shape=(300, 340), pixel_size=0.0125, dose=1e5)
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """A monolayer with a dim metal column at the first place and a moved one at the second, in pixels."""
+    specimen = monolayer_specimen("MoSe2", IMAGING.reach, 0, 0, None, None)
+    metal = specimen.labels == 0
+    distance = [
+        np.where(metal, np.hypot(*(specimen.positions - p).T), np.inf) for p in ((-0.8, 0.3), (0.9, -0.4))
+    ]
+    dim, moved = (int(d.argmin()) for d in distance)
+    positions, counts = specimen.positions.copy(), specimen.counts.copy()
+    counts[specimen.column == dim] *= 0.6
+    positions[moved] += (0.03, 0.0)
+    image, _ = simulate(replace(specimen, positions=positions, counts=counts).displaced(0.001, 0), IMAGING, 0)
+    signal = hs.signals.Signal2D(image)
+    signal.set_signal_type("atomic_image")
+    signal.axes_manager.signal_axes.set(scale=0.0125, units="nm")
+    signal.find_motifs(show_progressbar=False)
+    return signal, IMAGING.to_pixels(specimen.positions[[dim, moved]])
+
+
+def test_two_single_atoms_are_found_typed_and_described(planted):
+    signal, places = planted
+    outliers = signal.motifs.find_outliers()
+    assert len(outliers) == 2
+    found = [int(np.hypot(*(outliers.pixel_positions - p).T).argmin()) for p in places]
+    assert np.abs(outliers.pixel_positions[found] - places).max() < 3
+    assert list(outliers.kinds[found]) == ["darker", "moved"]
+    assert outliers.ratios[found[0]] == pytest.approx(0.6, abs=0.1)
+    assert "% dimmer" in outliers.descriptions[found[0]]
+    assert outliers.displacements[found[1]] == pytest.approx([0.03, 0.0], abs=0.008)
+    assert "moved by 0.3" in outliers.descriptions[found[1]]
+    assert (outliers.q_values <= 0.05).all()
+    assert "2 outliers at 5 % false discoveries" in repr(outliers)
+
+
+def test_outliers_have_patches_and_a_table(planted, tmp_path):
+    outliers = planted[0].motifs.find_outliers()
+    assert outliers.patches.axes_manager.navigation_size == 2
+    with outliers.to_csv(tmp_path / "outliers.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["kind"] for row in rows] == list(outliers.kinds)
+    assert float(rows[0]["x"]) == pytest.approx(outliers.positions[0, 0])
+
+
+def test_a_stricter_rate_finds_fewer_or_as_many(planted):
+    motifs = planted[0].motifs
+    assert len(motifs.find_outliers(fdr=1e-12)) <= len(motifs.find_outliers(fdr=0.05))
+
+
+@pytest.mark.parametrize("fdr", [0, 1, -0.1, "low", None, True])
+def test_a_rate_that_is_none_is_refused(planted, fdr):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        planted[0].motifs.find_outliers(fdr=fdr)
