@@ -19,7 +19,7 @@ def summarise(motifs: Any) -> str:
     if not len(motifs.labels):
         return "no atoms in this part of the image"
     quality = motifs.quality
-    lines[:0] = [f"caution: {line}" for line in quality.refusals()]
+    lines[:0] = [f"caution: {line}" for line in [*quality.refusals(), *motifs.cells.cautions()]]
     lines += [f"image: {line}" for line in quality.lines()]
     radii = ", ".join(f"{radius:.3g}: {motifs.labels_at(radius).max() + 1}" for radius in motifs.radii)
     lines.append(f"radius {motifs.radius:.3g} nearest-neighbour distances (motifs at each radius: {radii})")
