@@ -140,6 +140,8 @@ def find_motifs(
         record = dataclasses.replace(record, atoms={**record.atoms, **_turns(source, record)})
     record = dataclasses.replace(record, cells=find_cells(record, "auto", None))
     store.write(signal, record)
+    if origin != "edited":
+        store.remove_atoms(signal)  # those of the motifs take their place
     if record.parameters["continuous"]:
         warnings.warn(
             "The neighbourhoods of the atoms change gradually: the motifs are regions of a continuum, and their boundaries are "
@@ -288,8 +290,9 @@ def _atoms(
     if isinstance(atoms, str) and atoms == GRID:
         return grid_table(signal, separation, polarity, show_progressbar), "grid"
     if atoms is not None:
-        return _with_sites(signal, given_atoms(signal, atoms, refine, polarity), options), "given"
-    kept = stored_atoms(signal)
+        given = given_atoms(signal, atoms, refine, polarity, check_columns=True)
+        return _with_sites(signal, given, options), "given"
+    kept = stored_atoms(signal, of_motifs=False)
     if kept is not None and kept.facts.get("edited"):
         # Stored atoms may have been corrected by hand: a new search would discard the corrections.
         return _with_sites(signal, given_atoms(signal, kept, False, polarity), options), "edited"

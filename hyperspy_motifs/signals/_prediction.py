@@ -72,7 +72,8 @@ def predict(
         polarity = str(motif_model.facts.get("polarity", "auto"))
         table = find_atoms(other, None, show_progressbar, polarity=polarity, refine=refine)
     else:
-        table = given_atoms(other, atoms, refine, str(options.get("polarity", "auto")))
+        polarity = str(options.get("polarity", "auto"))
+        table = given_atoms(other, atoms, refine, polarity, check_columns=True)
     if len(table) < FEWEST_ATOMS:
         raise ValueError(
             f"There are {len(table)} atoms, at least {FEWEST_ATOMS} are needed. Give atoms= if columns were missed."
@@ -124,6 +125,7 @@ def predict(
     )
     result = dataclasses.replace(result, cells=find_cells(result, "auto", None))
     store.write(other, result)
+    store.remove_atoms(other)
 
 
 def source_like(record: store.Record, other: Any, atoms: Any = None) -> MomentSource:

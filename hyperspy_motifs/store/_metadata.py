@@ -216,6 +216,12 @@ def remove(signal: Any) -> None:
         delattr(signal.metadata, NODE)
 
 
+def remove_atoms(signal: Any) -> None:
+    """Remove the atoms of ``find_atoms``, if any, from the metadata of `signal`."""
+    if signal.metadata.has_item(ATOMS_NODE):
+        delattr(signal.metadata, ATOMS_NODE)
+
+
 def write_atoms(signal: Any, columns: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
     """Write the detected atoms (`columns` of n rows) and estimated values (`facts`, JSON types) to the metadata."""
     node = {
