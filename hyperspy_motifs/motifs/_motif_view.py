@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hyperspy_motifs.clustering import MotifTree
     from hyperspy_motifs.graph import MotifGraph
     from hyperspy_motifs.hierarchy import Hierarchy
+    from hyperspy_motifs.occupancy import Sites
     from hyperspy_motifs.signals import AtomicImage, AtomPatches, ImageQuality, ZernikeFeatures
 
     from ._manifold_view import ManifoldView
@@ -84,12 +85,24 @@ class MotifView:
     def pixel_positions(self) -> np.ndarray:
         """Positions of the atoms, shape (n, 2): column, row in pixels, pixel centres at integers."""
         record = self._refresh()
-        pixels = record.stamp.to_pixels(record.positions)
+        return record.stamp.to_pixels(record.positions) * self._pixel_scale()
+
+    def _pixel_scale(self) -> np.ndarray:
+        """Return the number of pixels per pixel of the stored stamp, which refers to square pixels, along x and y."""
         if not store.is_oblong(self._signal):
-            return pixels
-        # The stored stamp refers to square pixels.
+            return np.ones(2)
         own = [abs(float(axis.scale)) for axis in self._signal.axes_manager.signal_axes]
-        return pixels * np.abs(record.stamp.scale) / own
+        return np.abs(self._refresh().stamp.scale) / own
+
+    @property
+    def sites(self) -> Sites:
+        """All sites, occupied or empty (:class:`~hyperspy_motifs.occupancy.Sites`).
+
+        A site is a place at which the structure repeats. The atoms are the occupied ones; an empty one is a vacancy.
+        """
+        from hyperspy_motifs.signals._site_measuring import sites_of_record
+
+        return self._cached("sites", lambda: sites_of_record(self._refresh(), self._pixel_scale()))
 
     @property
     def frames(self) -> np.ndarray:

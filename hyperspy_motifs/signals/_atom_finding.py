@@ -22,6 +22,7 @@ from ._checks import check_axes, check_positions
 from ._clean_image import CleanFrames, clean_image
 from ._frame_tasks import COLUMNS, find_atoms_of_frame
 from ._frames import data_frame, lazy_data_frame, n_frames
+from ._site_measuring import joined_sites
 
 # With fewer columns there are no surroundings to compare.
 FEWEST_ATOMS = 12
@@ -35,9 +36,12 @@ def find_atoms(
     checkpoint: Any = None,
     watch: Callable[[int, Any], None] | None = None,
     clean: CleanFrames | None = None,
+    with_sites: bool = False,
     **options: Any,
 ) -> AtomTable:
     """Find the atoms of every frame; `separation` is in axis units, `options` as in :func:`hyperspy_motifs.atoms.find_atoms`.
+
+    With sites, the atoms are completed by what repeats (:func:`hyperspy_motifs.occupancy.complete`).
 
     `watch` is called with the number and the atoms (in pixels) of every frame when they are available. A single frame is taken
     from `clean`, if given.
@@ -56,7 +60,10 @@ def find_atoms(
         found = run_frames(
             find_atoms_of_frame,
             lambda number: [lazy_data_frame(signal, number)],
-            [(number, (_name(signal, number), separation_px, options, ready)) for number in order],
+            [
+                (number, (_name(signal, number), separation_px, options, ready, with_sites))
+                for number in order
+            ],
             step="atoms",
             checkpoint=checkpoint,
             done=bar.update,
@@ -77,7 +84,8 @@ def find_atoms(
         "polarity_certainty": min(float(found[i]["polarity_certainty"]) for i in numbers),
         "edited": False,
     }
-    return AtomTable(stamp.to_units(pixels), pixels, frames, columns, facts, stamp.units)
+    sites = joined_sites([found[i] for i in numbers], stamp) if with_sites else {}
+    return AtomTable(stamp.to_units(pixels), pixels, frames, columns, facts, stamp.units, sites)
 
 
 def given_atoms(

@@ -24,6 +24,7 @@ from ._moment_source import AUTO, N_MAX, MomentSource, source_of
 from ._patch_centres import GRID, check_patch_centres, grid_table
 from ._quality import measure_quality
 from ._sample_learning import SampleLearning, reference_frame, spacing_of
+from ._site_measuring import sites_of_given
 from ._stack_finding import apply_to_all, is_large, open_checkpoint, order_by_frequency, sample_rows
 
 
@@ -43,6 +44,7 @@ def find_motifs(
     min_motif_size: int,
     alpha: float,
     random_state: int,
+    complete: bool,
     checkpoint: Any,
     show_progressbar: bool | None,
 ) -> Any:
@@ -62,6 +64,7 @@ def find_motifs(
         "min_motif_size": min_motif_size,
         "alpha": alpha,
         "random_state": random_state,
+        "complete": complete,
     }
     check_arguments(signal, options, (AUTO,))
     wait_for_warm_up()
@@ -132,6 +135,7 @@ def find_motifs(
         },
         detectors=images_to_keep(detectors),
         features=None if large else features_signal(source(float(model.radii_[chosen])), stamp),
+        sites=dict(table.sites),
     )
     if rotation_invariant and not large:
         record = dataclasses.replace(record, atoms={**record.atoms, **_turns(source, record)})
@@ -262,13 +266,22 @@ def _atoms(
     if isinstance(atoms, str) and atoms == GRID:
         return grid_table(signal, separation, polarity, show_progressbar), "grid"
     if atoms is not None:
-        return given_atoms(signal, atoms, refine, polarity, check_columns=True), "given"
+        given = given_atoms(signal, atoms, refine, polarity, check_columns=True)
+        return _with_sites(signal, given, options), "given"
     kept = stored_atoms(signal, of_motifs=False)
     if kept is not None and kept.facts.get("edited"):
         # Stored atoms may have been corrected by hand: a new search would discard the corrections.
-        return given_atoms(signal, kept, False, polarity), "edited"
+        return _with_sites(signal, given_atoms(signal, kept, False, polarity), options), "edited"
     table = find_atoms(
-        signal, separation, show_progressbar, folder, watch, clean, polarity=polarity, refine=refine
+        signal,
+        separation,
+        show_progressbar,
+        folder,
+        watch,
+        clean,
+        options["complete"],
+        polarity=polarity,
+        refine=refine,
     )
     if not len(table.frames):
         raise ValueError(
@@ -280,6 +293,11 @@ def _atoms(
     spacing = spacing_of(first) if len(first) > 2 else table.facts["separation"]
     facts = {**table.facts, "separation": spacing * abs(store.Stamp.of(signal).scale[0])}
     return dataclasses.replace(table, facts=facts), "found"
+
+
+def _with_sites(signal: Any, table: AtomTable, options: dict[str, Any]) -> AtomTable:
+    """Add the sites to atoms that were given."""
+    return dataclasses.replace(table, sites=sites_of_given(signal, table)) if options["complete"] else table
 
 
 def _tree_arrays(tree: Any) -> dict[str, Any]:
