@@ -54,7 +54,7 @@ class DefectView(MotifView):
         """
         from hyperspy_motifs.signals._defect_finding import find_outliers
 
-        return find_outliers(self._signal, self._refresh(), getattr(self, "sites", None), fdr)
+        return find_outliers(self._signal, self._refresh(), self.sites, fdr)
 
     @property
     def defects(self) -> Defects:
@@ -72,6 +72,6 @@ class DefectView(MotifView):
         record = self._refresh()
         defects = stored_defects(self._signal, record)
         if defects is None:
-            defects = find_defects(self._signal, record, getattr(self, "sites", None))
+            defects = find_defects(self._signal, record, self.sites)
             keep_defects(self._signal, defects)
         return defects

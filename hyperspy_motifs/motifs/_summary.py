@@ -20,7 +20,7 @@ def summarise(motifs: Any) -> str:
         return "no atoms in this part of the image"
     lines[:0] = _defects(motifs)
     quality = motifs.quality
-    lines[:0] = [f"caution: {line}" for line in quality.refusals()]
+    lines[:0] = [f"caution: {line}" for line in [*quality.refusals(), *motifs.cells.cautions()]]
     lines += [f"image: {line}" for line in quality.lines()]
     radii = ", ".join(f"{radius:.3g}: {motifs.labels_at(radius).max() + 1}" for radius in motifs.radii)
     lines.append(f"radius {motifs.radius:.3g} nearest-neighbour distances (motifs at each radius: {radii})")
@@ -45,7 +45,7 @@ def summarise(motifs: Any) -> str:
         # A motif of cut surroundings is one of the border and not of the specimen.
         cut = int(np.count_nonzero(truncated & (motifs.labels == k)))
         lines.append(f"{line}  ({cut} of them truncated by the border)" if 2 * cut > count else line)
-    lines += _environments(motifs) + _uncertain(motifs)
+    lines += _empty_sites(motifs) + _environments(motifs) + _uncertain(motifs)
     lines.append(_cells(motifs))
     return "\n".join(lines)
 
@@ -112,6 +112,19 @@ def _defects(motifs: Any) -> list[str]:
         return []
     many = f"{motifs.n_motifs} motif{'s' if motifs.n_motifs != 1 else ''}, {len(motifs.labels):,} atoms"
     return [f"{many}; {motifs.defects.headline(motifs.names)}"]
+
+
+def _empty_sites(motifs: Any) -> list[str]:
+    """How many sites of each motif are empty."""
+    sites = motifs.sites
+    empty = ~sites.occupied
+    if not empty.any():
+        return []
+    parts = []
+    for k in np.unique(sites.expected_motifs[empty]).tolist():
+        of_kind = sites.expected_motifs == k
+        parts.append(f"{int((of_kind & empty).sum())} of {int(of_kind.sum())} sites of {motifs.names[k]}")
+    return [f"empty sites: {', '.join(parts)}"]
 
 
 def _environments(motifs: Any) -> list[str]:
