@@ -95,7 +95,8 @@ def _find(found: FoundImage, options: argparse.Namespace) -> Any:
 
         if mask is not None:
             write_mask(image, mask)
-        return image.apply_model(options.model, atoms=atoms, show_progressbar=progress)
+        detectors = _detectors(options.detectors, image) or None
+        return image.apply_model(options.model, atoms=atoms, detectors=detectors, show_progressbar=progress)
     return image.find_motifs(
         atoms=atoms,
         detectors=_detectors(options.detectors, image) or None,

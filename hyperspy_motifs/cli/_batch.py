@@ -54,8 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     is_demo = options.images == ["demo"]
     if options.detectors and len(options.images) > 1:
         parser.error("--detectors needs a single IMAGE, to which the detectors belong")
-    if options.detectors and options.model is not None:
-        parser.error("--detectors and --model exclude each other")
     folder = options.output or Path("demo" if is_demo else "motifs")
     os.environ.setdefault("MPLBACKEND", "Agg")
     try:

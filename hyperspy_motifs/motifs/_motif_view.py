@@ -51,6 +51,25 @@ class MotifView:
         return self._signal
 
     @property
+    def detectors(self) -> list[AtomicImage]:
+        """The image, and those of the further detectors with which the motifs were found, in the order of the features.
+
+        Raises
+        ------
+        ValueError
+            If the images of further detectors were not kept, because they are large or lazy, or the image was resampled.
+        """
+        from hyperspy_motifs.signals._detectors import detectors_of
+
+        found = detectors_of(self._signal, self._refresh())
+        if found is None:
+            raise ValueError(
+                "The images of the further detectors were not kept with the result: they are large or lazy, or the image was "
+                "resampled since then. Use the images that were given to find_motifs."
+            )
+        return found
+
+    @property
     def positions(self) -> np.ndarray:
         """Positions of the atoms, shape (n, 2): x, y in axis units."""
         return self._refresh().positions
@@ -240,7 +259,7 @@ class MotifView:
         """Whether the atoms form classes, with the certainty of the answer, for all atoms and for each motif.
 
         All radii that reach the neighbours are used. A radius of 1.2 nearest-neighbour distances is added if no other radius
-        contains only the neighbours. With several detectors, only the chosen radius is used. The smallest of these radii gives
+        contains only the neighbours. The smallest of these radii gives
         the variation of the surroundings. All of them give the number of dimensions.
 
         Returns

@@ -280,7 +280,9 @@ class AtomicImage(ImageAtoms):
             return panel
         return find_motifs(self, atoms, **chosen)
 
-    def apply_model(self, model: Any, *, atoms: Any = None, show_progressbar: bool | None = None) -> Motifs:
+    def apply_model(
+        self, model: Any, *, atoms: Any = None, detectors: Any = None, show_progressbar: bool | None = None
+    ) -> Motifs:
         """Assign the atoms of this image to the motifs of a model.
 
         Parameters
@@ -289,6 +291,8 @@ class AtomicImage(ImageAtoms):
             File of :meth:`Motifs.save_model <hyperspy_motifs.motifs.Motifs.save_model>`, or ``motifs.model``.
         atoms : optional
             As in :meth:`find_motifs`; found if not given.
+        detectors : AtomicImage or list of AtomicImage, optional
+            Images of the same scan by the further detectors of the model, in the same order.
         show_progressbar : bool, optional
 
         Returns
@@ -309,7 +313,7 @@ class AtomicImage(ImageAtoms):
 
         if not isinstance(model, MotifModel):
             model = load_model(model)
-        predict(model, self, atoms, show_progressbar)
+        predict(model, self, atoms, show_progressbar, detectors=detectors)
         return Motifs(self)
 
     def plot_motifs(self, *, frame: int | None = None, cells: bool = False, **kwargs: Any) -> None:

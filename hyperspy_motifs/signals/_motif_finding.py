@@ -16,8 +16,8 @@ from ._arguments import check_arguments
 from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, quiet, stored_atoms
 from ._atom_table import AtomTable
 from ._cell_finding import find_cells
-from ._checks import check_axes
 from ._clean_image import CleanFrames
+from ._detectors import all_detectors, images_to_keep
 from ._learning import REACH_OF_NEIGHBOURS, Learned, learn, radii_of, warn_of_fewer
 from ._model_building import fitted_motif_model
 from ._moment_source import AUTO, N_MAX, MomentSource, source_of
@@ -68,7 +68,7 @@ def find_motifs(
     }
     check_arguments(signal, options, (AUTO,))
     wait_for_warm_up()
-    detectors = _all_detectors(signal, detectors)
+    detectors = all_detectors(signal, detectors)
     stamp = store.Stamp.of(signal)
     folder = open_checkpoint(checkpoint, detectors, options)
     meanwhile = SampleLearning(detectors, options)
@@ -133,6 +133,7 @@ def find_motifs(
             **{k: v for k, v in table.facts.items() if k != "edited"},
             **learned.continuity,
         },
+        detectors=images_to_keep(detectors),
         features=None if large else features_signal(source(float(model.radii_[chosen])), stamp),
         sites=dict(table.sites),
     )
@@ -249,31 +250,6 @@ def split_motif(
         random_state=random_state,
     ).fit(lambda _: moments)
     return model.labels_at_[radius], model.probabilities_at_[radius]
-
-
-def _all_detectors(signal: Any, detectors: Any) -> list[Any]:
-    """Return `signal` and the images of the same field from other detectors."""
-    others = (
-        [] if detectors is None else list(detectors) if isinstance(detectors, list | tuple) else [detectors]
-    )
-    stamp = store.Stamp.of(signal)
-    for other in others:
-        if not hasattr(other, "axes_manager"):
-            raise TypeError(
-                f"detectors= contains a {type(other).__name__}; HyperSpy images of the same scan are expected."
-            )
-        check_axes(other)
-        theirs = store.Stamp.of(other)
-        if (theirs.shape, theirs.navigation_shape) != (stamp.shape, stamp.navigation_shape):
-            raise ValueError(
-                f"An image in detectors= has {theirs.shape[0]} x {theirs.shape[1]} pixels, this one {stamp.shape[0]} x "
-                f"{stamp.shape[1]}: detectors of the same scan are expected."
-            )
-        if not np.allclose(theirs.scale, stamp.scale) or theirs.units != stamp.units:
-            raise ValueError(
-                "An image in detectors= is calibrated differently from this one: detectors of one scan are expected."
-            )
-    return [signal, *others]
 
 
 def _atoms(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import _site_columns as site_columns
-from ._movement import Movement
+from ._movement import Movement, is_resampled, moved_pixels
 from ._stamp import Stamp
 
 
@@ -41,6 +41,8 @@ class Record:
     model : numpy.ndarray of uint8 or None
         What was learned, ready for other atoms, as bytes of
         :func:`hyperspy_motifs.models.to_bytes`.
+    detectors : numpy.ndarray of shape (d, ..., rows, columns) or None
+        The images of the further detectors, with the frames of the signal. None if there are none, or if they are too large.
     kept : numpy.ndarray of int or None
         After a crop, the remaining atoms of the stored result: `cells` still refers to the original numbers.
     stretch : float
@@ -74,6 +76,7 @@ class Record:
     previous: dict[str, Any] = field(default_factory=dict)
     features: Any = None
     model: np.ndarray | None = None
+    detectors: np.ndarray | None = None
     kept: np.ndarray | None = None
     stretch: float = 1.0
     distorted: bool = False
@@ -126,6 +129,8 @@ def fit_to(record: Record, stamp: Stamp, movement: Movement) -> Record:
         if len(np.unique(index)) < len(index):
             # A frame that occurs twice: the cells are found again.
             out = replace(out, cells={}, kept=None, sites={})
+    if record.detectors is not None:
+        out = replace(out, detectors=_moved_detectors(record.detectors, movement, old, stamp))
     if movement.gains is not None and not _unchanged(movement.gains):
         sites = site_columns.brightened(out.sites, movement.gains)
         out = replace(out, atoms=_brightened(out.atoms, movement.gains[frames]), sites=sites)
@@ -180,6 +185,17 @@ def _moved(record: Record, stamp: Stamp, movement: Movement) -> Record:
         features=features,
         model=model,
     )
+
+
+def _moved_detectors(images: np.ndarray, movement: Movement, old: Stamp, new: Stamp) -> np.ndarray | None:
+    """Images of further detectors (d, ..., rows, columns), moved as the image; None if they cannot follow."""
+    if (movement.sources < 0).any() or is_resampled(movement, old, new):
+        return None
+    frames = images.reshape(len(images), -1, *images.shape[-2:])[:, movement.sources]
+    moved, there = moved_pixels(frames, movement, old, new)
+    if not there.all():
+        return None
+    return moved.reshape(len(images), *new.navigation_shape[::-1], *moved.shape[-2:])
 
 
 def _sites_of_frames(record: Record, movement: Movement, cropped: bool) -> dict[str, np.ndarray]:
