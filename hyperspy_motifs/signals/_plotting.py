@@ -33,7 +33,6 @@ def plot_motifs(signal: Any, motifs: Any, frame: int | None, cells: bool, **kwar
         motifs.names,
         location="upper right",
         marker="o",
-        n_vacancies=n_vacancies,
         **counted,
     )
     present = np.unique(motifs.labels).tolist()

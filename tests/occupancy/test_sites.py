@@ -68,7 +68,7 @@ def test_occupied_sites_are_the_atoms_in_their_order(monolayer):
 
 
 def test_empty_sites_are_corners_of_hexagons_and_nodes_of_the_graph():
-    image, truth = data.monolayer(**SPECIMEN)
+    image, _ = data.monolayer(**SPECIMEN)
     motifs = image.find_motifs(show_progressbar=False)
     cells = motifs.cells
     assert set(cells.n_corners) == {6}
