@@ -266,6 +266,18 @@ def test_atomap_and_its_files_are_in_pixels(image, pixels, positions, tmp_path):
     np.testing.assert_allclose(read_atoms(tmp_path / "lattice.hdf5", image), positions, rtol=1e-12)
 
 
+def test_atomap_of_the_image_resampled_to_square_pixels(image, pixels, positions):
+    from hyperspy_motifs.store import Stamp
+
+    # The y axis of the image is coarser than x: to_atom_lattice() resamples it.
+    square = Stamp.of(image).shape
+    assert square == (83, 70)
+    from atomap.api import Sublattice
+
+    lattice = Sublattice(pixels * [1.0, 1.5], np.zeros(square[::-1]))
+    np.testing.assert_allclose(read_atoms(lattice, image), positions, rtol=1e-12)
+
+
 def test_atomap_of_another_image_is_refused(image, pixels, tmp_path):
     lattice = atomap_lattice(pixels, image)
     lattice.save(str(tmp_path / "lattice.hdf5"))

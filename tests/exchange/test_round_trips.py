@@ -155,6 +155,10 @@ def test_ovito_reads_the_extended_xyz(motifs, tmp_path):
     assert [{"Se": 0, "Mo": 1}[name] for name in names] == motifs.labels.tolist()
     np.testing.assert_allclose(np.asarray(data.cell)[:2, 3], 10 * _corner(motifs), atol=1e-6)
     assert not any(data.cell.pbc)
+    # The view of the guide: x to the right and y down, as in the image.
+    vis = pytest.importorskip("ovito.vis")
+    view = vis.Viewport(type=vis.Viewport.Type.Ortho, camera_dir=(0, 0, 1), camera_up=(0, -1, 0))
+    np.testing.assert_allclose(np.asarray(view.camera_tm)[:, :3], np.diag([1, -1, -1]), atol=1e-9)
 
 
 def _corner(motifs):
