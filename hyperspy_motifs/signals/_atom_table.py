@@ -78,3 +78,25 @@ class AtomTable:
             else:
                 out[name] = values
         return out
+
+    def to_dataframe(self, backend: str = "pandas") -> Any:
+        """The columns of :meth:`to_dict` as a data frame.
+
+        Parameters
+        ----------
+        backend : {"pandas", "polars"}
+
+        Returns
+        -------
+        pandas.DataFrame or polars.DataFrame
+            Lengths in the units of the axes, which are in ``attrs["units"]`` (pandas). After a selection of rows
+            ``find_motifs(atoms=...)`` reads it.
+
+        Raises
+        ------
+        ImportError
+            If the package is not installed.
+        """
+        from hyperspy_motifs.exchange import to_dataframe
+
+        return to_dataframe(self.to_dict(), units=self.units, backend=backend)

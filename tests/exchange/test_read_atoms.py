@@ -330,7 +330,9 @@ def test_other_matlab_files_are_refused(image, tmp_path):
 @pytest.mark.parametrize(
     ("source", "error", "message"),
     [
-        (object(), TypeError, "expected AtomTable or Motifs, result of find_peaks"),
+        (object(), TypeError, r"expected \(n, 2\) array.*AtomTable or Motifs, result of find_peaks"),
+        (5, TypeError, r"atoms is a int; expected \(n, 2\) array"),
+        (hs.signals.Signal2D(np.zeros((7, 9))), TypeError, r"signal\.motifs, signal\.atoms"),
         ("gird", TypeError, '"grid" in find_motifs'),
         ("image.bmp", TypeError, r"ending .csv"),
         ("absent.csv", FileNotFoundError, "no file absent.csv"),
@@ -338,7 +340,7 @@ def test_other_matlab_files_are_refused(image, tmp_path):
         ({"x": ["a"], "y": [2.0]}, ValueError, "column x of the given atoms must hold numbers"),
         ({"x": [1.0], "y": [2.0], "frame": [0.5]}, ValueError, "whole numbers"),
         (np.zeros((3, 4)), ValueError, r"expected \(n, 2\)"),
-        ([[1.0, 2j]], TypeError, "expected AtomTable"),
+        ([[1.0, 2j]], TypeError, r"expected \(n, 2\) array"),
     ],
 )
 def test_the_error_says_what_is_expected(image, source, error, message):

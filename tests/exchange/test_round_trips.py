@@ -31,6 +31,16 @@ def test_data_frames_of_polars_hold_every_column(motifs):
     np.testing.assert_array_equal(read_atoms(frame, motifs.signal), motifs.positions)
 
 
+def test_rows_of_the_table_of_atoms_can_be_chosen(motifs):
+    pytest.importorskip("pandas")
+    image = motifs.signal.deepcopy()
+    table = image.find_atoms().to_dataframe()
+    bright = table[table["amplitude"] > table["amplitude"].median()]
+    given = read_atoms(bright, image)
+    assert len(given) == len(table) // 2
+    assert set(bright["x"]) == set(given.positions[:, 0])
+
+
 def test_a_data_frame_of_another_library_is_refused(motifs):
     with pytest.raises(ValueError, match="'pandas' or 'polars'"):
         motifs.to_dataframe("dask")
