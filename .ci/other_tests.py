@@ -139,7 +139,14 @@ class Suites:
         self.put_in()
         # Last: it may install other versions of shared packages.
         self.pip("install", f"{CHECKOUT}[tests,exchange-tests]")
-        found = self.run("exchange", "--pyargs", "hyperspy_motifs.tests.exchange")
+        package = Path(
+            subprocess.check_output(
+                [self.python, "-c", "import hyperspy_motifs as h; print(h.__path__[0])"], text=True,
+                cwd=self.folder / "empty",
+            ).strip()
+        )  # fmt: skip
+        cut = ["--confcutdir", str(package), "--rootdir", str(package)]
+        found = self.run("exchange", *cut, str(package / "tests" / "exchange"))
         skipped = [test for test, outcome in found.items() if outcome == "skipped"]
         # OVITO is large and not installed: its test runs where it is.
         return (

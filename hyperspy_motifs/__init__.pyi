@@ -11,6 +11,7 @@ from . import manifold as manifold
 from . import models as models
 from . import motifs as motifs
 from . import movies as movies
+from . import occupancy as occupancy
 from . import patches as patches
 from . import relaxation as relaxation
 from . import signals as signals

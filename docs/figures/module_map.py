@@ -41,11 +41,12 @@ TEXT = {
     "motifs": "Motifs: the result",
     "draw": "plots, explorer",
     "store": "the metadata schema",
+    "exchange": "objects of other tools",
     "data": "simulated images",
     "cli": "the command",
 }
-OUTER_ORDER = ("data", "stacks", "signals", "store", "motifs", "draw", "cli", "movies")
-OUTER = {name: (8.6, 7.2 - 7.2 / 7 * i) for i, name in enumerate(OUTER_ORDER)}
+OUTER_ORDER = ("data", "stacks", "signals", "store", "exchange", "motifs", "draw", "cli", "movies")
+OUTER = {name: (8.6, 7.2 - 7.2 / (len(OUTER_ORDER) - 1) * i) for i, name in enumerate(OUTER_ORDER)}
 
 
 def imports(module: str, root: Path) -> set[str]:

@@ -1,6 +1,10 @@
 from ._atomap import positions_from_atomap as positions_from_atomap
 from ._atomap import to_atom_lattice as to_atom_lattice
 from ._atoms import Atoms as Atoms
+from ._column_fit import ColumnFit as ColumnFit
+from ._columns_at import LEVEL_CONTRAST as LEVEL_CONTRAST
+from ._columns_at import ColumnCheck as ColumnCheck
+from ._columns_at import columns_at as columns_at
 from ._estimation import ImageScales as ImageScales
 from ._estimation import estimate_polarity as estimate_polarity
 from ._estimation import estimate_scales as estimate_scales

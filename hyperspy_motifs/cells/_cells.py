@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+#: Clarity below which numbers of cells mean little: of the automatic rule, an expected share of right cells, and of others.
+_LOW_CLARITY, _LOW_CLARITY_OF_CUTS = 0.8, 0.3
 #: Letter of an empty site in corner sequences.
 EMPTY_SITE = -1
 _POLYGONS = {3: "triangle", 4: "quadrilateral", 5: "pentagon", 6: "hexagon", 7: "heptagon", 8: "octagon"}
@@ -94,7 +96,9 @@ class Cells:
     rule, reason : str
         Bond rule and its cut.
     clarity : float
-        Clarity of the cut of the neighbour distances, 0 to 1.
+        0 to 1; of the automatic rule, the expected share of right cells.
+    is_doubtful : bool
+        Whether another rule describes the points as briefly.
     n_points : int
         Number n of the points. An index of n or more is an empty site.
     empty_sites : numpy.ndarray, shape (k, 2)
@@ -124,6 +128,7 @@ class Cells:
     rule: str
     reason: str
     clarity: float
+    is_doubtful: bool
     n_points: int
     empty_sites: NDArray[np.float64]
 
@@ -146,6 +151,20 @@ class Cells:
     def n_corners(self) -> NDArray[np.int64]:
         """Corners of each cell, shape (m,)."""
         return np.diff(self.offsets)
+
+    def cautions(self) -> list[str]:
+        """What should be looked at before cells are counted, a sentence each."""
+        lines = []
+        least = _LOW_CLARITY if self.rule in ("auto", "AutoBonds") else _LOW_CLARITY_OF_CUTS
+        if len(self) and self.clarity < least:
+            lines.append(
+                f"bonds are unclear (clarity {self.clarity:.2f} of 1): look at plot_cells() before counting cells"
+            )
+        if self.is_doubtful:
+            lines.append(
+                "another bond rule describes the cells as well: look at plot_cells(); see cells.reason"
+            )
+        return lines
 
     @property
     def empty(self) -> NDArray[np.bool_]:
@@ -290,6 +309,7 @@ class Cells:
             "class_symmetry": np.ones(n_classes, dtype=np.int64),
             "n_points": int(max(vertices.max(initial=-1), np.max(arrays.get("bonds", -1), initial=-1))) + 1,
             "empty_sites": np.zeros((0, 2)),
+            "is_doubtful": False,
         }
         arrays = {**absent, **arrays}
         names = [field.name for field in fields(cls)]
@@ -303,6 +323,8 @@ class Cells:
                 values[field.name] = str(value)
             elif field.type == "float":
                 values[field.name] = float(value)
+            elif field.type == "bool":
+                values[field.name] = bool(value)
             elif field.type == "int":
                 values[field.name] = int(value)
             else:

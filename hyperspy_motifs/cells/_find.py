@@ -187,6 +187,7 @@ def find_cells(
         rule=bonds if isinstance(bonds, str) else type(rule).__name__,
         reason=found.reason,
         clarity=found.clarity,
+        is_doubtful=found.is_doubtful,
         n_points=n_points,
         empty_sites=vacant,
     )

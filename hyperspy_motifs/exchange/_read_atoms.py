@@ -83,10 +83,17 @@ def _read_npy(path: Path, axes: ImageAxes) -> GivenAtoms:
 
 def _read_array(source: Any, axes: ImageAxes) -> GivenAtoms:
     """Positions as an array; its values are checked where it is used."""
+    if hasattr(source, "axes_manager"):
+        raise TypeError(
+            f"atoms is a {type(source).__name__}. Give its atoms: signal.motifs, signal.atoms or "
+            "signal.find_peaks(interactive=False)."
+        )
     try:
         if np.iscomplexobj(source):
             raise TypeError("complex numbers are not positions")
         positions = np.asarray(source, dtype=float)
+        if not positions.ndim:
+            raise TypeError("a number is no list of positions")
     except (TypeError, ValueError) as error:
         raise TypeError(f"atoms is a {type(source).__name__}; expected {_expected()}.") from error
     if positions.ndim == 2 and positions.shape[1] == 3:
@@ -114,7 +121,7 @@ def _read_file(source: str | os.PathLike[str], axes: ImageAxes) -> GivenAtoms:
 
 
 def _expected() -> str:
-    kinds = ", ".join(one.name for one in OBJECTS[1:])
+    kinds = ", ".join(one.name for one in (OBJECTS[-1], *OBJECTS[1:-1]))
     return f"{kinds}, or a file with the ending {', '.join(FILES)}"
 
 

@@ -71,8 +71,8 @@ class MotifExchange(MotifView):
         Returns
         -------
         ase.Atoms
-            In ångström, at the x and y of the axes with their offset. As in the image, y points down: seen along +z (from
-            below) it looks like the image. ``tags`` are the motifs; ``arrays`` also hold ``probability`` and ``truncated``.
+            In ångström, at the x and y of the axes with their offset. As in the image, y points down: seen along +z with -y
+            upwards it looks like the image. ``tags`` are the motifs; ``arrays`` also hold ``probability`` and ``truncated``.
             The cell is the unit cell of the hierarchy, if there is one, without periodic boundaries.
 
         Raises
@@ -109,7 +109,7 @@ class MotifExchange(MotifView):
         -------
         pathlib.Path
             Columns: species, position in ångström, ``tags`` (motif), ``probability``, ``truncated``. The cell is the field of
-            view. As in the image, y points down: choose the view from below (Bottom in OVITO).
+            view. As in the image, y points down: seen along +z with -y upwards it looks like the image.
         """
         from hyperspy_motifs.exchange import write_extxyz
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hyperspy_motifs.clustering import MotifTree
     from hyperspy_motifs.graph import MotifGraph
     from hyperspy_motifs.hierarchy import Hierarchy
+    from hyperspy_motifs.occupancy import Sites
     from hyperspy_motifs.signals import AtomicImage, AtomPatches, ImageQuality, ZernikeFeatures
 
     from ._manifold_view import ManifoldView
@@ -50,6 +51,25 @@ class MotifView:
         return self._signal
 
     @property
+    def detectors(self) -> list[AtomicImage]:
+        """The image, and those of the further detectors with which the motifs were found, in the order of the features.
+
+        Raises
+        ------
+        ValueError
+            If the images of further detectors were not kept, because they are large or lazy, or the image was resampled.
+        """
+        from hyperspy_motifs.signals._detectors import detectors_of
+
+        found = detectors_of(self._signal, self._refresh())
+        if found is None:
+            raise ValueError(
+                "The images of the further detectors were not kept with the result: they are large or lazy, or the image was "
+                "resampled since then. Use the images that were given to find_motifs."
+            )
+        return found
+
+    @property
     def positions(self) -> np.ndarray:
         """Positions of the atoms, shape (n, 2): x, y in axis units."""
         return self._refresh().positions
@@ -65,12 +85,24 @@ class MotifView:
     def pixel_positions(self) -> np.ndarray:
         """Positions of the atoms, shape (n, 2): column, row in pixels, pixel centres at integers."""
         record = self._refresh()
-        pixels = record.stamp.to_pixels(record.positions)
+        return record.stamp.to_pixels(record.positions) * self._pixel_scale()
+
+    def _pixel_scale(self) -> np.ndarray:
+        """Return the number of pixels per pixel of the stored stamp, which refers to square pixels, along x and y."""
         if not store.is_oblong(self._signal):
-            return pixels
-        # The stored stamp refers to square pixels.
+            return np.ones(2)
         own = [abs(float(axis.scale)) for axis in self._signal.axes_manager.signal_axes]
-        return pixels * np.abs(record.stamp.scale) / own
+        return np.abs(self._refresh().stamp.scale) / own
+
+    @property
+    def sites(self) -> Sites:
+        """All sites, occupied or empty (:class:`~hyperspy_motifs.occupancy.Sites`).
+
+        A site is a place at which the structure repeats. The atoms are the occupied ones; an empty one is a vacancy.
+        """
+        from hyperspy_motifs.signals._site_measuring import sites_of_record
+
+        return self._cached("sites", lambda: sites_of_record(self._refresh(), self._pixel_scale()))
 
     @property
     def frames(self) -> np.ndarray:
@@ -227,7 +259,7 @@ class MotifView:
         """Whether the atoms form classes, with the certainty of the answer, for all atoms and for each motif.
 
         All radii that reach the neighbours are used. A radius of 1.2 nearest-neighbour distances is added if no other radius
-        contains only the neighbours. With several detectors, only the chosen radius is used. The smallest of these radii gives
+        contains only the neighbours. The smallest of these radii gives
         the variation of the surroundings. All of them give the number of dimensions.
 
         Returns

@@ -199,7 +199,12 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies, MotifExchange):
         return self.graph
 
     def predict(
-        self, other: AtomicImage, *, atoms: Any = None, show_progressbar: bool | None = None
+        self,
+        other: AtomicImage,
+        *,
+        atoms: Any = None,
+        detectors: Any = None,
+        show_progressbar: bool | None = None,
     ) -> Motifs:
         """Apply these motifs to another image, with the same numbers and names.
 
@@ -209,6 +214,8 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies, MotifExchange):
             An image of the same material, at the same polarity; if calibrated in the same units, discs have the same size.
         atoms : optional
             Atoms of the other image, as in ``find_motifs``; found by default.
+        detectors : AtomicImage or list of AtomicImage, optional
+            Images of the same scan as `other` by the further detectors, if the motifs were found in several, in the same order.
         show_progressbar : bool, optional
 
         Returns
@@ -221,7 +228,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies, MotifExchange):
         from hyperspy_motifs.signals._prediction import predict
 
         record = self._refresh()
-        predict(self.model, other, atoms, show_progressbar, record.parameters)
+        predict(self.model, other, atoms, show_progressbar, record.parameters, detectors)
         return type(self)(other)
 
     @property
@@ -269,8 +276,8 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies, MotifExchange):
         Raises
         ------
         ValueError
-            If the motifs were not found in this image alone: fitted to a sample of a stack, assigned by a model, or
-            found in several detectors.
+            If the motifs were not found in this image alone: fitted to a sample of a stack, or assigned by a model; or
+            in several detectors, whose images were too large to be kept.
         """
         from hyperspy_motifs.clustering import estimate_stability
         from hyperspy_motifs.signals._seed_stability import labels_by_seed

@@ -19,7 +19,7 @@ def summarise(motifs: Any) -> str:
     if not len(motifs.labels):
         return "no atoms in this part of the image"
     quality = motifs.quality
-    lines[:0] = [f"caution: {line}" for line in quality.refusals()]
+    lines[:0] = [f"caution: {line}" for line in [*quality.refusals(), *motifs.cells.cautions()]]
     lines += [f"image: {line}" for line in quality.lines()]
     radii = ", ".join(f"{radius:.3g}: {motifs.labels_at(radius).max() + 1}" for radius in motifs.radii)
     lines.append(f"radius {motifs.radius:.3g} nearest-neighbour distances (motifs at each radius: {radii})")
@@ -44,7 +44,7 @@ def summarise(motifs: Any) -> str:
         # A motif of cut surroundings is one of the border and not of the specimen.
         cut = int(np.count_nonzero(truncated & (motifs.labels == k)))
         lines.append(f"{line}  ({cut} of them truncated by the border)" if 2 * cut > count else line)
-    lines += _environments(motifs) + _uncertain(motifs)
+    lines += _empty_sites(motifs) + _environments(motifs) + _uncertain(motifs)
     lines.append(_cells(motifs))
     return "\n".join(lines)
 
@@ -103,6 +103,19 @@ def _atoms(motifs: Any, parameters: dict[str, Any]) -> str:
     if parameters.get("polarity"):
         text += f", {parameters['polarity']} columns"
     return text
+
+
+def _empty_sites(motifs: Any) -> list[str]:
+    """How many sites of each motif are empty."""
+    sites = motifs.sites
+    empty = ~sites.occupied
+    if not empty.any():
+        return []
+    parts = []
+    for k in np.unique(sites.expected_motifs[empty]).tolist():
+        of_kind = sites.expected_motifs == k
+        parts.append(f"{int((of_kind & empty).sum())} of {int(of_kind.sum())} sites of {motifs.names[k]}")
+    return [f"empty sites: {', '.join(parts)}"]
 
 
 def _environments(motifs: Any) -> list[str]:

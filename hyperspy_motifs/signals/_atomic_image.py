@@ -156,6 +156,7 @@ class AtomicImage(ImageAtoms):
         min_motif_size: int = 5,
         alpha: float = 0.01,
         random_state: int = 0,
+        complete: bool = True,
         mask: Any = None,
         checkpoint: Any = None,
         show_progressbar: bool | None = None,
@@ -208,6 +209,10 @@ class AtomicImage(ImageAtoms):
             Significance level of the test of every split: the probability of a false split of a single motif.
         random_state : int, optional
             The same image and number give the same labels, bit for bit.
+        complete : bool, optional
+            Whether to complete the atoms by what repeats: places where the structure repeats are measured, missed columns are
+            added, false ones removed, and the places without a column are the empty ones of ``motifs.sites``. Given atoms
+            are not changed.
         mask : array of bool (rows, columns), signal or HyperSpy ROI, optional
             Where there is no data: True, or inside the ROI. No atoms are found there, and discs that reach into it are cut by
             it. It is kept with the image for later calls; False forgets it. NaN, fill, scale bars, dead and hot pixels are
@@ -263,6 +268,7 @@ class AtomicImage(ImageAtoms):
             min_motif_size=min_motif_size,
             alpha=alpha,
             random_state=random_state,
+            complete=complete,
             checkpoint=checkpoint,
             show_progressbar=show_progressbar,
         )
@@ -274,7 +280,9 @@ class AtomicImage(ImageAtoms):
             return panel
         return find_motifs(self, atoms, **chosen)
 
-    def apply_model(self, model: Any, *, atoms: Any = None, show_progressbar: bool | None = None) -> Motifs:
+    def apply_model(
+        self, model: Any, *, atoms: Any = None, detectors: Any = None, show_progressbar: bool | None = None
+    ) -> Motifs:
         """Assign the atoms of this image to the motifs of a model.
 
         Parameters
@@ -283,6 +291,8 @@ class AtomicImage(ImageAtoms):
             File of :meth:`Motifs.save_model <hyperspy_motifs.motifs.Motifs.save_model>`, or ``motifs.model``.
         atoms : optional
             As in :meth:`find_motifs`; found if not given.
+        detectors : AtomicImage or list of AtomicImage, optional
+            Images of the same scan by the further detectors of the model, in the same order.
         show_progressbar : bool, optional
 
         Returns
@@ -303,7 +313,7 @@ class AtomicImage(ImageAtoms):
 
         if not isinstance(model, MotifModel):
             model = load_model(model)
-        predict(model, self, atoms, show_progressbar)
+        predict(model, self, atoms, show_progressbar, detectors=detectors)
         return Motifs(self)
 
     def plot_motifs(self, *, frame: int | None = None, cells: bool = False, **kwargs: Any) -> None:

@@ -132,7 +132,9 @@ def _with_same_bonds(record: store.Record, cells: Any) -> Any:
             "empty_frames": _frames_of_empty(cells.to_arrays(), record),
         },
     )
-    return dataclasses.replace(found, rule=cells.rule, reason=cells.reason, clarity=cells.clarity)
+    return dataclasses.replace(
+        found, rule=cells.rule, reason=cells.reason, clarity=cells.clarity, is_doubtful=cells.is_doubtful
+    )
 
 
 def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, options: dict[str, Any]) -> Any:
@@ -189,6 +191,7 @@ def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, option
         cells,
         rule=doubtful.rule,
         clarity=doubtful.clarity,
+        is_doubtful=any(frame.is_doubtful for frame in found_in_frames),
         reason=f"{doubtful.reason} (frame by frame; from the least clear frame)",
     )
 

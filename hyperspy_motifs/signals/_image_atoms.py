@@ -13,7 +13,7 @@ class ImageAtoms(Signal2D):
 
     @property
     def atoms(self) -> AtomTable:
-        """The atoms of :meth:`find_atoms`, including later edits.
+        """The atoms of :meth:`find_atoms`, including later edits; or those of the motifs, if these are newer.
 
         Raises
         ------
@@ -121,6 +121,9 @@ class ImageAtoms(Signal2D):
 
     def edit_atoms(self) -> Any:
         """Plot the image with its atoms and edit them by mouse: click on an atom to remove it, elsewhere to add one.
+
+        The editor starts from ``s.atoms``, which are the atoms of the motifs after :meth:`find_motifs` or a load. The next
+        ``find_motifs()`` uses the edited atoms.
 
         Returns
         -------

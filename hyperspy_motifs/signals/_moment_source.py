@@ -11,6 +11,7 @@ import numpy as np
 from hyperspy_motifs import store
 
 from ._clean_image import MOST_KEPT_PIXELS, CleanFrames, CleanImage, prepare_image
+from ._detectors import detectors_of, n_detectors
 
 AUTO = "auto"
 # Default order of the moments: sufficient for the twelve nearest columns in a disc of two shells. The clustering discards
@@ -208,19 +209,14 @@ class KeptMoments(MomentSource):
 
     def _compute(self, radius: float) -> Any:
         raise ValueError(
-            "These motifs were found in several detectors, of which this image is one: only the features at the chosen radius "
-            "were kept. Call find_motifs(radius=..., detectors=...) for another radius."
+            "These motifs were found in several detectors, whose images were not kept (they are large or lazy, or the image "
+            "was resampled): only the features at the chosen radius are known. Call find_motifs(radius=..., detectors=...)."
         )
-
-
-def n_detectors(record: store.Record) -> int:
-    """Return the number of detectors of the moments of a stored result."""
-    return int(record.parameters.get("detectors", 1))
 
 
 def available_radii(record: store.Record) -> tuple[float, ...]:
     """Return the radii at which the moments of a stored result can be computed."""
-    if n_detectors(record) > 1:
+    if n_detectors(record) > 1 and record.detectors is None:
         return (float(record.radii[record.chosen]),)
     return tuple(float(v) for v in record.radii)
 
@@ -229,11 +225,17 @@ def source_of(signal: Any, record: store.Record) -> MomentSource:
     """Return the source of the moments of a stored result."""
     spacing = float(record.parameters["spacing"]) / abs(record.stamp.scale[0])
     pixels = record.stamp.to_pixels(record.positions)
-    if n_detectors(record) > 1:
+    detectors = detectors_of(signal, record)
+    if detectors is None:
+        if record.features is None:
+            raise ValueError(
+                "These motifs were found in several detectors of a large stack, whose images are not kept: their features "
+                "cannot be computed. Analyse some frames with find_motifs(detectors=...)."
+            )
         chosen = float(record.radii[record.chosen])
         return KeptMoments(chosen, record.features.get_moments(), signal, pixels, record.frames, spacing)
     return MomentSource(
-        [signal], pixels, record.frames, spacing, record_n_max(record), orders=record_orders(record)
+        detectors, pixels, record.frames, spacing, record_n_max(record), orders=record_orders(record)
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from . import _site_columns as site_columns
 from ._fingerprint import Fingerprint, same_frames
 from ._movement import Movement
 from ._record import Record, fit_to
@@ -104,6 +105,7 @@ def _joined(parts: Sequence[Record], stamp: Stamp) -> Record:
         stamp=stamp,
         atoms={name: np.concatenate([part.atoms[name] for part in parts]) for name in columns},
         names=dict(first.names),
+        sites=site_columns.together([part.sites for part in parts], [len(part.positions) for part in parts]),
         tree=tree,
         parameters={**first.parameters, "learned": "model" if "model" in learned else learned.pop()},
         model=first.model,

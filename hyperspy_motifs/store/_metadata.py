@@ -22,10 +22,10 @@ from ._metadata_nodes import (
     stamp_to_node,
     to_json,
 )
-from ._movement import find_movement, movement_by_axes
+from ._movement import find_movement, moved_pixels, movement_by_axes
 from ._old_names import new_names, stored_key
 from ._record import Record, fit_to
-from ._stamp import Stamp, unit_factor
+from ._stamp import Stamp
 
 NODE = "Motifs"
 ATOMS_NODE = "Atoms"
@@ -68,12 +68,15 @@ def write(signal: Any, record: Record) -> None:
         "parameters": to_json(record.parameters),
         "stamp": stamp_to_node(record.stamp),
         "atoms": {k: frozen(v) for k, v in record.atoms.items()},
+        "sites": {k: frozen(v) for k, v in record.sites.items()},
         "tree": mapping_to_node(record.tree),
         "cells": mapping_to_node(record.cells),
         "previous": previous_to_node(record.previous),
     }
     if record.features is not None:
         node["features"] = record.features
+    if record.detectors is not None:
+        node["detectors"] = frozen(record.detectors)
     if record.model is not None:
         node["model"] = frozen(record.model, np.uint8)
     node |= _pixels_node(signal)
@@ -203,8 +206,10 @@ def _record_of(node: Any, version: int) -> Record:
         cells=new_names(mapping_from_node(node.get_item("cells")), version),
         parameters=new_names(json.loads(node.get_item("parameters")), version),
         previous=previous_from_node(node.get_item("previous")),
+        sites=mapping_from_node(node.get_item("sites")) if node.has_item("sites") else {},
         features=node.get_item("features") if node.has_item("features") else None,
         model=array(node, "model") if node.has_item("model") else None,
+        detectors=array(node, "detectors") if node.has_item("detectors") else None,
     )
 
 
@@ -212,6 +217,12 @@ def remove(signal: Any) -> None:
     """Remove the result, if any, from the metadata of `signal`."""
     if has_result(signal):
         delattr(signal.metadata, NODE)
+
+
+def remove_atoms(signal: Any) -> None:
+    """Remove the atoms of ``find_atoms``, if any, from the metadata of `signal`."""
+    if signal.metadata.has_item(ATOMS_NODE):
+        delattr(signal.metadata, ATOMS_NODE)
 
 
 def write_atoms(signal: Any, columns: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
@@ -289,20 +300,8 @@ def read_mask(signal: Any) -> np.ndarray | None:
     if isinstance(way, str):
         # Pixels may change where the mask stays, e.g. where they are filled.
         way = movement_by_axes(before, now)
-    if not way.calibrated:
-        return pixels.T if way.swapped else pixels
-    # After a crop: by the places of the pixels.
-    order = [1, 0] if way.swapped else [0, 1]
-    factor, (columns, rows) = unit_factor(now.units, before.units), now.n_pixels
-    x, y = (
-        now.offset[k] + now.pixel_size[k] * np.arange(n) for k, n in zip((0, 1), (columns, rows), strict=True)
-    )
-    former = [factor * (x, y)[k] for k in order]
-    column, row = (np.rint((former[k] - before.offset[k]) / before.pixel_size[k]).astype(int) for k in (0, 1))
-    width, height = before.n_pixels
-    there = ((row >= 0) & (row < height))[:, None] & ((column >= 0) & (column < width))
-    taken = pixels[np.clip(row, 0, height - 1)][:, np.clip(column, 0, width - 1)] & there
-    return taken.T if way.swapped else taken
+    moved, there = moved_pixels(pixels, way, before, now)
+    return moved & there
 
 
 def pick_frames(signal: Any, sliced: Any, numbers: np.ndarray) -> None:

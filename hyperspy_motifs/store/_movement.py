@@ -142,7 +142,7 @@ def _try(
     if not way.calibrated or hint is None:
         return None
     try:
-        size = np.array(old.pixel_size) * unit_factor(old.units, new.units)
+        resampled = is_resampled(way, old, new)
     except ValueError:
         if way.swapped:
             return None
@@ -150,9 +150,6 @@ def _try(
     places = sample_places(old.n_pixels[::-1])
     units = way.to_units(places * np.array(old.pixel_size) + old.offset, old, new)
     pixels = (units - new.offset) / np.array(new.pixel_size)
-    resampled = not np.allclose(
-        np.abs(new.pixel_size), np.abs(size[::-1] if way.swapped else size), rtol=1e-4
-    )
     column, row = np.rint(pixels).astype(int).T
     inside = (column >= 0) & (column < new.n_pixels[0]) & (row >= 0) & (row < new.n_pixels[1])
     if not resampled and np.abs(pixels - np.rint(pixels)).max(initial=0) > _WHOLE:
@@ -192,6 +189,32 @@ def movement_by_axes(old: Stamp, new: Stamp, sources: NDArray[np.int64] | None =
     )
     same = np.isclose(new.pixel_size, scale) & np.isclose(new.offset, offset, atol=1e-6 * np.abs(scale).max())
     return Movement(swapped, bool(mirrored.any() and (mirrored | same).all()), sources)
+
+
+def moved_pixels(frames: NDArray, way: Movement, old: Stamp, new: Stamp) -> tuple[NDArray, NDArray[np.bool_]]:
+    """Frames (..., rows, columns) of the image of `old` as they are now, and where pixels were known, (rows, columns)."""
+    columns, rows = new.n_pixels
+    if not way.calibrated:
+        moved = np.swapaxes(frames, -1, -2) if way.swapped else frames
+        return moved, np.ones((rows, columns), bool)
+    order = [1, 0] if way.swapped else [0, 1]
+    factor = unit_factor(new.units, old.units)
+    places = [
+        factor * (new.offset[k] + new.pixel_size[k] * np.arange(n)) for k, n in enumerate((columns, rows))
+    ]
+    former = [np.rint((places[order[k]] - old.offset[k]) / old.pixel_size[k]).astype(int) for k in (0, 1)]
+    known = [(index >= 0) & (index < n) for index, n in zip(former, old.n_pixels, strict=True)]
+    column, row = (np.clip(index, 0, n - 1) for index, n in zip(former, old.n_pixels, strict=True))
+    moved, there = frames[..., row, :][..., column], known[1][:, None] & known[0]
+    return (np.swapaxes(moved, -1, -2), there.T) if way.swapped else (moved, there)
+
+
+def is_resampled(way: Movement, old: Stamp, new: Stamp) -> bool:
+    """Whether the present pixels are not those of the former image, but larger or smaller."""
+    if not way.calibrated:
+        return False
+    size = np.array(old.pixel_size)[[1, 0] if way.swapped else [0, 1]] * unit_factor(old.units, new.units)
+    return not np.allclose(np.abs(new.pixel_size), np.abs(size), rtol=1e-4)
 
 
 def source_frames(

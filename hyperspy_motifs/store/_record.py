@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ._movement import Movement
+from . import _site_columns as site_columns
+from ._movement import Movement, is_resampled, moved_pixels
 from ._stamp import Stamp
 
 
@@ -40,6 +41,8 @@ class Record:
     model : numpy.ndarray of uint8 or None
         What was learned, ready for other atoms, as bytes of
         :func:`hyperspy_motifs.models.to_bytes`.
+    detectors : numpy.ndarray of shape (d, ..., rows, columns) or None
+        The images of the further detectors, with the frames of the signal. None if there are none, or if they are too large.
     kept : numpy.ndarray of int or None
         After a crop, the remaining atoms of the stored result: `cells` still refers to the original numbers.
     stretch : float
@@ -49,6 +52,8 @@ class Record:
         directions of the cells have changed, and must be found again from their bonds.
     parameters : dict
         Arguments and estimated values; JSON types only.
+    sites : dict of str to numpy.ndarray
+        Columns of the sites, see ``_site_columns``; empty where sites were not looked for.
     previous : dict
         `labels`, `probabilities` and `names` before the last edit, for undo; empty if there was none.
     """
@@ -71,9 +76,11 @@ class Record:
     previous: dict[str, Any] = field(default_factory=dict)
     features: Any = None
     model: np.ndarray | None = None
+    detectors: np.ndarray | None = None
     kept: np.ndarray | None = None
     stretch: float = 1.0
     distorted: bool = False
+    sites: dict[str, np.ndarray] = field(default_factory=dict)
 
     def subset(self, index: np.ndarray) -> Record:
         """The same record with only the atoms `index` (m,), which are stored as `kept`."""
@@ -94,6 +101,7 @@ class Record:
             atoms={k: v[index] for k, v in self.atoms.items()},
             tree=tree,
             previous=previous,
+            sites=site_columns.with_atoms(self.sites, index, len(self.positions)),
             features=None if self.features is None else self.features.take(index, np.arange(len(index))),
             kept=index if self.kept is None else self.kept[index],
         )
@@ -113,15 +121,19 @@ def fit_to(record: Record, stamp: Stamp, movement: Movement) -> Record:
         else np.ones(len(index), bool)
     )
     index, frames = index[inside], frames[inside]
+    moved = replace(moved, sites=_sites_of_frames(moved, movement, _is_cropped(movement, old, stamp)))
     if np.array_equal(index, np.arange(len(record.frames))):
         out = replace(moved, frames=frames)
     else:
         out = replace(moved.subset(index), frames=frames)
         if len(np.unique(index)) < len(index):
             # A frame that occurs twice: the cells are found again.
-            out = replace(out, cells={}, kept=None)
+            out = replace(out, cells={}, kept=None, sites={})
+    if record.detectors is not None:
+        out = replace(out, detectors=_moved_detectors(record.detectors, movement, old, stamp))
     if movement.gains is not None and not _unchanged(movement.gains):
-        out = replace(out, atoms=_brightened(out.atoms, movement.gains[frames]))
+        sites = site_columns.brightened(out.sites, movement.gains)
+        out = replace(out, atoms=_brightened(out.atoms, movement.gains[frames]), sites=sites)
     return out
 
 
@@ -147,6 +159,10 @@ def _moved(record: Record, stamp: Stamp, movement: Movement) -> Record:
     if len(cells.get("empty_sites", ())):
         empty = np.asarray(cells["empty_sites"], float).reshape(-1, 2)
         cells = {**cells, "empty_sites": movement.to_units(empty, old, stamp)}
+    sites = dict(record.sites)
+    if sites:
+        sites["positions"] = movement.to_units(sites["positions"], old, stamp)
+        sites["position_uncertainty"] = sites["position_uncertainty"] * length
     features, model = record.features, record.model
     if turned:
         features = None if features is None else features.turned(angle, mirrored)
@@ -161,6 +177,7 @@ def _moved(record: Record, stamp: Stamp, movement: Movement) -> Record:
         positions=movement.to_units(record.positions, old, stamp),
         atoms=atoms,
         cells=cells,
+        sites=sites,
         stamp=stamp,
         stretch=record.stretch * length,
         distorted=record.distorted or bool(distorted),
@@ -168,6 +185,32 @@ def _moved(record: Record, stamp: Stamp, movement: Movement) -> Record:
         features=features,
         model=model,
     )
+
+
+def _moved_detectors(images: np.ndarray, movement: Movement, old: Stamp, new: Stamp) -> np.ndarray | None:
+    """Images of further detectors (d, ..., rows, columns), moved as the image; None if they cannot follow."""
+    if (movement.sources < 0).any() or is_resampled(movement, old, new):
+        return None
+    frames = images.reshape(len(images), -1, *images.shape[-2:])[:, movement.sources]
+    moved, there = moved_pixels(frames, movement, old, new)
+    if not there.all():
+        return None
+    return moved.reshape(len(images), *new.navigation_shape[::-1], *moved.shape[-2:])
+
+
+def _sites_of_frames(record: Record, movement: Movement, cropped: bool) -> dict[str, np.ndarray]:
+    """The moved sites of the remaining frames and the remaining part of the image; none if a frame occurs twice."""
+    sites = record.sites
+    kept = movement.sources[movement.sources >= 0]
+    if not sites or len(np.unique(kept)) < len(kept):
+        return {}
+    index, frames = _rows_of_frames(sites["frames"], movement.sources)
+    sites = {**site_columns.rows(sites, index), "frames": frames}
+    if not cropped:
+        return sites
+    # The atoms at the other sites decide whether these remain.
+    inside = record.stamp.inside(sites["positions"]) | (sites["atoms"] >= 0)
+    return site_columns.rows(sites, inside)
 
 
 def _brightened(atoms: dict[str, np.ndarray], gains: np.ndarray) -> dict[str, np.ndarray]:

@@ -21,7 +21,7 @@ def test_rings_of_silica_need_no_threshold(silica, census):
     assert {frozenset(p.tolist()) for p in cells.polygons} == {frozenset(p.tolist()) for p in given.polygons}
 
 
-@pytest.mark.parametrize("name", ["mose2_mirror_medium", "graphene_gb_medium"])
+@pytest.mark.parametrize("name", ["mose2_mirror_medium", "mose2_mirror_medium_b", "graphene_gb_medium"])
 @pytest.mark.parametrize("scatter", [0.0, 0.3])
 def test_rings_of_simulated_boundaries(shared_data, name, scatter):
     points, labels, true = case(shared_data, name)
@@ -29,6 +29,25 @@ def test_rings_of_simulated_boundaries(shared_data, name, scatter):
     cells = find_cells(points + rng.normal(0, scatter, points.shape), labels)
     assert {frozenset(p.tolist()) for p in cells.polygons} == true
     assert cells.clarity > 0.8
+
+
+def test_four_rings_that_share_edges_need_no_labels(shared_data):
+    # Their short diagonals, between like atoms, are shorter than some of their sides.
+    points, _, true = case(shared_data, "mose2_mirror_medium_b")
+    cells = find_cells(points)
+    assert {frozenset(p.tolist()) for p in cells.polygons} == true
+    assert np.sum(cells.n_corners == 4) == 44
+
+
+@pytest.mark.parametrize(("scatter", "least"), [(0.0, 1.0), (0.1, 0.93), (0.15, 0.85)])
+def test_rings_of_amorphous_carbon(shared_data, scatter, least):
+    truth = np.load(shared_data / "coordinates" / "sAMC500-100_crop.truth.npz")
+    true = [frozenset(v.tolist()) for v in np.split(truth["cell_vertices"], truth["cell_offsets"][1:-1])]
+    points = truth["xy"] + np.random.default_rng(4).normal(0, scatter, truth["xy"].shape)
+    found = [frozenset(p.tolist()) for p in find_cells(points).polygons]
+    for rings in (range(5, 10), range(10, 13)):
+        a, b = {r for r in true if len(r) in rings}, {r for r in found if len(r) in rings}
+        assert 2 * len(a & b) / (len(a) + len(b)) >= least
 
 
 def test_polygons_turn_counter_clockwise_and_cover_the_field(tiling, census):

@@ -266,6 +266,18 @@ def test_atomap_and_its_files_are_in_pixels(image, pixels, positions, tmp_path):
     np.testing.assert_allclose(read_atoms(tmp_path / "lattice.hdf5", image), positions, rtol=1e-12)
 
 
+def test_atomap_of_the_image_resampled_to_square_pixels(image, pixels, positions):
+    from hyperspy_motifs.store import Stamp
+
+    # The y axis of the image is coarser than x: to_atom_lattice() resamples it.
+    square = Stamp.of(image).shape
+    assert square == (83, 70)
+    from atomap.api import Sublattice
+
+    lattice = Sublattice(pixels * [1.0, 1.5], np.zeros(square[::-1]))
+    np.testing.assert_allclose(read_atoms(lattice, image), positions, rtol=1e-12)
+
+
 def test_atomap_of_another_image_is_refused(image, pixels, tmp_path):
     lattice = atomap_lattice(pixels, image)
     lattice.save(str(tmp_path / "lattice.hdf5"))
@@ -318,7 +330,9 @@ def test_other_matlab_files_are_refused(image, tmp_path):
 @pytest.mark.parametrize(
     ("source", "error", "message"),
     [
-        (object(), TypeError, "expected AtomTable or Motifs, result of find_peaks"),
+        (object(), TypeError, r"expected \(n, 2\) array.*AtomTable or Motifs, result of find_peaks"),
+        (5, TypeError, r"atoms is a int; expected \(n, 2\) array"),
+        (hs.signals.Signal2D(np.zeros((7, 9))), TypeError, r"signal\.motifs, signal\.atoms"),
         ("gird", TypeError, '"grid" in find_motifs'),
         ("image.bmp", TypeError, r"ending .csv"),
         ("absent.csv", FileNotFoundError, "no file absent.csv"),
@@ -326,7 +340,7 @@ def test_other_matlab_files_are_refused(image, tmp_path):
         ({"x": ["a"], "y": [2.0]}, ValueError, "column x of the given atoms must hold numbers"),
         ({"x": [1.0], "y": [2.0], "frame": [0.5]}, ValueError, "whole numbers"),
         (np.zeros((3, 4)), ValueError, r"expected \(n, 2\)"),
-        ([[1.0, 2j]], TypeError, "expected AtomTable"),
+        ([[1.0, 2j]], TypeError, r"expected \(n, 2\) array"),
     ],
 )
 def test_the_error_says_what_is_expected(image, source, error, message):

@@ -31,6 +31,16 @@ def test_data_frames_of_polars_hold_every_column(motifs):
     np.testing.assert_array_equal(read_atoms(frame, motifs.signal), motifs.positions)
 
 
+def test_rows_of_the_table_of_atoms_can_be_chosen(motifs):
+    pytest.importorskip("pandas")
+    image = motifs.signal.deepcopy()
+    table = image.find_atoms().to_dataframe()
+    bright = table[table["amplitude"] > table["amplitude"].median()]
+    given = read_atoms(bright, image)
+    assert len(given) == len(table) // 2
+    assert set(bright["x"]) == set(given.positions[:, 0])
+
+
 def test_a_data_frame_of_another_library_is_refused(motifs):
     with pytest.raises(ValueError, match="'pandas' or 'polars'"):
         motifs.to_dataframe("dask")
@@ -155,6 +165,10 @@ def test_ovito_reads_the_extended_xyz(motifs, tmp_path):
     assert [{"Se": 0, "Mo": 1}[name] for name in names] == motifs.labels.tolist()
     np.testing.assert_allclose(np.asarray(data.cell)[:2, 3], 10 * _corner(motifs), atol=1e-6)
     assert not any(data.cell.pbc)
+    # The view of the guide: x to the right and y down, as in the image.
+    vis = pytest.importorskip("ovito.vis")
+    view = vis.Viewport(type=vis.Viewport.Type.Ortho, camera_dir=(0, 0, 1), camera_up=(0, -1, 0))
+    np.testing.assert_allclose(np.asarray(view.camera_tm)[:, :3], np.diag([1, -1, -1]), atol=1e-9)
 
 
 def _corner(motifs):
