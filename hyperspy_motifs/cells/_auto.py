@@ -39,13 +39,15 @@ _RANGE = (0.2, 4.5)
 #: Most cuts that are compared for each unit of length, the deepest valleys of the histogram first.
 _MOST_CUTS = 4
 #: Bits for each point by which rings with a point in the centre can shorten a code.
-_REACH = 1.0
+_REACH = 3.0
 #: Least coverage by cells, relative to that of other rules.
 _LEAST_COVERAGE = 0.5
-#: A cut between the bonds and the diagonals of all regular tilings, for positions that scatter too much for a valley.
-_REGULAR_CUT = 1.5
-#: A valley with fewer edges than this share within half its width needs no other unit of length.
-_CLEAR_SHARE, _CLEAR_WIDTH, _CLEAR_COVERAGE = 0.002, 0.2, 0.9
+#: Cuts that are compared where no valley is clear, as positions scatter, and the step around the best one.
+_CUTS, _STEP = (1.3, 1.5, 1.7, 1.9, 2.1, 2.4, 2.7), 0.1
+#: A valley is clear with fewer edges than this share within this distance, and more than that share on both sides.
+_CLEAR_SHARE, _CLEAR_WIDTH, _CLEAR_SIDE = 0.002, 0.2, 0.05
+#: Coverage from which a clear valley needs no other unit of length.
+_CLEAR_COVERAGE = 0.9
 #: Least number of edges that divide quadrilaterals for groups of them.
 _LEAST_GROUP = 4
 #: Blocks for the comparison of two rules, along each axis, and the level of the test.
@@ -85,6 +87,8 @@ class _Candidate(NamedTuple):
     rule: _Rule
     bonds: NDArray[np.bool_]
     code: NetworkCode
+    #: Whether the code has rings with a point in the centre.
+    is_final: bool = False
 
     @property
     def bits(self) -> float:
@@ -146,13 +150,12 @@ class _Choice:
         self.part_kinds = kinds[self.part_points]
         self.deep_edges = np.flatnonzero(self.part.deep[self.part.edges].any(axis=1))
         self.known: list[_Candidate] = []
-        self.is_final: list[bool] = []
         self.model: BondModel | None = None
 
     def _compared(self) -> tuple[Triangulation, NDArray[np.int64], NDArray[np.int64]]:
         """The part of the field in which rules are compared, and the indices of its points and edges."""
         mesh, scale = self.mesh, self.features(bool(self.local)).scale[self.mesh.inner]
-        n = _POINTS if _is_clear(scale, valleys(scale)[0]) else _POINTS_IF_UNCLEAR
+        n = _POINTS if any(_is_clear(scale, cut) for cut in valleys(scale)) else _POINTS_IF_UNCLEAR
         if len(mesh.points) <= 1.2 * n:
             return mesh, np.arange(len(mesh.points)), np.arange(len(mesh.edges))
         return mesh.window(_windows(mesh.points, n))
@@ -171,19 +174,11 @@ class _Choice:
         """Find the code length of a rule, unless one with the same bonds is known."""
         features = self.features(rule.local).take(self.part_edges)
         bonds = rule.bonds(self.part, features, self.part_kinds)
-        for k, other in enumerate(self.known):
-            if np.array_equal(bonds[self.deep_edges], other.bonds[self.deep_edges]):
-                # Of cuts that differ at the hull only, the one with fewer bonds: slivers there are no cells.
-                if (
-                    rule.is_cut
-                    and other.rule.is_cut
-                    and np.count_nonzero(bonds) < np.count_nonzero(other.bonds)
-                ):
-                    self.known[k] = _Candidate(rule, bonds, other.code)
-                return
+        # Cuts that differ at the hull only are one.
+        if any(np.array_equal(bonds[self.deep_edges], other.bonds[self.deep_edges]) for other in self.known):
+            return
         code = network_code(self.part, bonds, self.part_kinds, merge_centred_rings=False)
         self.known.append(_Candidate(rule, bonds, code))
-        self.is_final.append(False)
 
     def shortest(self) -> _Candidate:
         """The rule of the shortest code; that of rules within reach of it also has rings with a point in the centre."""
@@ -191,21 +186,31 @@ class _Choice:
         most = max(candidate.code.coverage for candidate in self.known)
         covering = [c.code.coverage >= _LEAST_COVERAGE * most for c in self.known]
         least = min(c.bits for c, covers in zip(self.known, covering, strict=True) if covers)
-        for k, (rule, bonds, code) in enumerate(self.known):
-            if code.bits < least + _REACH * np.count_nonzero(self.part.deep) and not self.is_final[k]:
-                self.known[k] = _Candidate(rule, bonds, network_code(self.part, bonds, self.part_kinds))
-                self.is_final[k] = True
+        for k, (rule, bonds, code, is_final) in enumerate(self.known):
+            if code.bits < least + _REACH * np.count_nonzero(self.part.deep) and not is_final:
+                self.known[k] = _Candidate(rule, bonds, network_code(self.part, bonds, self.part_kinds), True)
         return min(self.known, key=lambda candidate: candidate.bits)
 
     def best(self) -> tuple[_Candidate, _Candidate | None]:
         """The simplest rule that describes the points as briefly as any, and another one that does so."""
         for local in (False, True) if self.local is None else (self.local,):
             scale = self.features(local).scale[self.mesh.inner]
-            for cut in [*valleys(scale), _REGULAR_CUT]:
+            found = valleys(scale)
+            clear = [cut for cut in found if _is_clear(scale, cut)]
+            for cut in clear:
                 self.add(_Rule(local, cut))
+            if clear:
+                best = self.simplest()
+                if best.code.coverage > _CLEAR_COVERAGE:
+                    break
+            known = len(self.known)
+            for cut in sorted([*found, *_CUTS]):
+                self.add(_Rule(local, cut))
+            near = min(self.known[known:] or self.known, key=lambda c: c.bits).rule.cut
+            for step in (-_STEP, _STEP):
+                self.add(_Rule(local, near + step))
+            self.known[known:] = sorted(self.known[known:], key=lambda c: c.bits)
             best = self.simplest()
-            if _is_clear(scale, best.rule.cut) and best.code.coverage > _CLEAR_COVERAGE:
-                break
         best = self._without_diagonals(best)
         unit = self.unit(best.rule.local)[self.part_points]
         whole = replace(best.rule, without=None)
@@ -214,8 +219,10 @@ class _Choice:
         if self.model is not None:
             self.add(replace(best.rule, model=self.model))
             best = self.simplest()
-        n = np.count_nonzero(best.bonds)
-        rivals = [c for c in self.known if np.count_nonzero(c.bonds != best.bonds) > _SAME_SHARE * n]
+        # Slivers at the hull make no other rule.
+        deep = self.deep_edges
+        n = np.count_nonzero(best.bonds[deep])
+        rivals = [c for c in self.known if np.count_nonzero((c.bonds != best.bonds)[deep]) > _SAME_SHARE * n]
         least = _LEAST_COVERAGE * best.code.coverage
         rivals = [c for c in rivals if c.code.coverage >= least and self._as_good(c, best)]
         return best, min(rivals, key=lambda c: c.bits, default=None)
@@ -226,10 +233,9 @@ class _Choice:
         most = max(candidate.code.coverage for candidate in self.known)
         covering = [c.code.coverage >= _LEAST_COVERAGE * most for c in self.known]
         least = min(c.bits for c, covers in zip(self.known, covering, strict=True) if covers)
-        for k, (rule, bonds, code) in enumerate(self.known):
-            if code.bits < least + _REACH * np.count_nonzero(self.part.deep) and not self.is_final[k]:
-                self.known[k] = _Candidate(rule, bonds, network_code(self.part, bonds, self.part_kinds))
-                self.is_final[k] = True
+        for k, (rule, bonds, code, is_final) in enumerate(self.known):
+            if code.bits < least + _REACH * np.count_nonzero(self.part.deep) and not is_final:
+                self.known[k] = _Candidate(rule, bonds, network_code(self.part, bonds, self.part_kinds), True)
         allowed = [c for c, covers in zip(self.known, covering, strict=True) if covers]
         shortest = min(allowed, key=lambda candidate: candidate.bits)
         return next(c for c in allowed if c is shortest or self._as_good(c, shortest))
@@ -359,8 +365,11 @@ def _diagonals(mesh: Triangulation, kept: NDArray[np.bool_], group: tuple[str, f
 
 
 def _is_clear(scale: NDArray[np.float64], cut: float) -> bool:
-    """Whether almost no edge lies beside a cut."""
-    return bool(np.count_nonzero(np.abs(scale - cut) < _CLEAR_WIDTH) < _CLEAR_SHARE * len(scale))
+    """Whether almost no edge lies beside a cut, and many on both sides of it."""
+    beside = np.count_nonzero(np.abs(scale - cut) < _CLEAR_WIDTH)
+    above = np.count_nonzero(scale > cut)
+    fewer = min(above, len(scale) - above)
+    return bool(beside < _CLEAR_SHARE * len(scale) and fewer > _CLEAR_SIDE * len(scale))
 
 
 def _windows(points: NDArray[np.float64], n: int) -> NDArray[np.bool_]:

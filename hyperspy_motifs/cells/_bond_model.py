@@ -53,10 +53,11 @@ def edge_features(mesh: Triangulation, unit: NDArray[np.float64]) -> EdgeFeature
     facing = np.zeros(len(mesh.edges))
     start, end = mesh.points[mesh.edges[:, 0]], mesh.points[mesh.edges[:, 1]]
     for side in (0, 1):
-        # An edge of the hull has one triangle, whose angle counts twice.
-        tip = mesh.points[np.where(mesh.inner, mesh.opposite[:, side], mesh.opposite[:, 0])]
+        tip = mesh.points[mesh.opposite[:, side]]
         u, v = start - tip, end - tip
-        facing += np.abs(np.arctan2(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0], (u * v).sum(axis=1)))
+        angle = np.abs(np.arctan2(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0], (u * v).sum(axis=1)))
+        # The other side of an edge of the hull is unknown: half of the angle of a diagonal.
+        facing += np.where(mesh.sides[:, side] >= 0, angle, np.pi / 2)
     return EdgeFeatures(np.log(np.maximum(mesh.lengths, 1e-300) / of_edge), facing / np.pi)
 
 

@@ -34,7 +34,7 @@ class NetworkCode(NamedTuple):
     share : numpy.ndarray, shape (n,)
         The part of each point, zero near the hull.
     coverage : float
-        Share of the triangles inside cells.
+        Share of the triangles inside cells and closed voids.
     """
 
     bits: float
@@ -82,7 +82,7 @@ def network_code(
     """
     n = len(mesh.points)
     place = mesh.points[:, 0] + 1j * mesh.points[:, 1]
-    groups, void = _classes_of_cells(mesh, bonds, kinds, merge_centred_rings)
+    groups, void, coverage = _classes_of_cells(mesh, bonds, kinds, merge_centred_rings)
     if len(void):
         groups.append((void, None))
     m = max(sum(len(rows) for rows, _ in groups), 1)
@@ -105,27 +105,27 @@ def network_code(
             n_parameters += 1 + moments.shape[1]
     share += _coordination(mesh, bonds, kinds) + _pairing(mesh.edges[bonds], kinds)
     share = np.where(mesh.deep, share, 0.0) / np.log(2)
-    coverage = 1 - len(void) / max(len(mesh.triangles), 1)
     return NetworkCode(float(share.sum() + 0.5 * n_parameters * np.log2(m)), share, coverage)
 
 
 def triangle_parts(
     mesh: Triangulation, bonds: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Face that contains each triangle (t,), and whether each face is one: closed, and not too large."""
+    """Face that contains each triangle (t,), and whether each face is closed."""
     t = len(mesh.triangles)
     joined = mesh.sides[~bonds & mesh.inner]
     graph = coo_array((np.ones(len(joined), dtype=np.int8), joined.T), shape=(t, t))
     count, part = connected_components(graph, directed=False)
-    closed = np.bincount(part, minlength=count) <= _MOST_CORNERS - 2
+    closed = np.ones(count, dtype=bool)
     closed[part[mesh.sides[~bonds & ~mesh.inner, 0]]] = False
     return part.astype(np.int64), closed
 
 
 def _classes_of_cells(
     mesh: Triangulation, bonds: NDArray[np.bool_], kinds: NDArray[np.int64], merge: bool
-) -> tuple[list[tuple[NDArray[np.int64], NDArray[np.int64] | None]], NDArray[np.int64]]:
-    """Corners (m, n) of the cells of each class and the points in their centres (m,); triangles in no cell (t, 3)."""
+) -> tuple[list[tuple[NDArray[np.int64], NDArray[np.int64] | None]], NDArray[np.int64], float]:
+    """Corners (m, n) of the cells of each class and the points in their centres (m,); triangles in no cell (t, 3); and
+    the share of triangles in cells and closed voids."""
     faces = find_faces(mesh.points, mesh.edges[bonds], planar=True)
     vertices, offsets = faces.vertices, faces.offsets
     hubs = np.zeros(0, dtype=np.int64)
@@ -144,7 +144,8 @@ def _classes_of_cells(
                 rows = vertices[offsets[members][:, None] + np.arange(size)]
                 groups.append((rows, hubs[members - (len(sizes) - len(hubs))] if filled else None))
     part, closed = triangle_parts(mesh, bonds)
-    return groups, mesh.triangles[~closed[part]]
+    cell = closed & (np.bincount(part, minlength=len(closed)) <= _MOST_CORNERS - 2)
+    return groups, mesh.triangles[~cell[part]], float(np.mean(closed[part]))
 
 
 def _shape_variance(power: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -16,6 +16,7 @@ from ._layout_plot import plot_layout as plot_layout
 from ._legend import add_motif_legend as add_motif_legend
 from ._markers import cell_markers as cell_markers
 from ._markers import motif_markers as motif_markers
+from ._markers import vacancy_markers as vacancy_markers
 from ._means import plot_means as plot_means
 from ._motif_plot import plot_motifs as plot_motifs
 from ._node_plot import plot_nodes as plot_nodes

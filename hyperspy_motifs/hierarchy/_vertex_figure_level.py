@@ -8,6 +8,7 @@ import numpy as np
 
 from hyperspy_motifs.cells import canonical_sequences
 
+from ._composites import unique_pairs
 from ._level import Level
 from ._shares import corner_shares
 
@@ -71,8 +72,8 @@ def vertex_figures(
     labels, names = _ranked(text)
     number = np.full(len(points), -1)
     number[atoms] = np.arange(len(atoms))
-    pairs = np.sort(number[bonds.reshape(-1, 2)], axis=1)
-    pairs = np.unique(pairs[(pairs >= 0).all(axis=1)], axis=0)
+    pairs = number[bonds.reshape(-1, 2)]
+    pairs = unique_pairs(pairs[(pairs >= 0).all(axis=1)], len(points))
     return Level(
         kind="vertex-figure",
         centres=points[atoms],

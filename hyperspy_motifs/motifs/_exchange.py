@@ -149,19 +149,24 @@ class MotifExchange(MotifView):
         Returns
         -------
         list of hyperspy.api.plot.markers.Points
-            Named after the motifs; for ``s.add_marker(markers)`` of this image, or of any other image of the same field.
+            Named after the motifs; before them the open circles of vacancies, if there are some.
+            For ``s.add_marker(markers)`` of this image, or of any other image of the same field.
             Those of a stack follow the navigator.
         """
-        from hyperspy_motifs.draw import cell_markers, motif_markers
+        from hyperspy_motifs.draw import cell_markers, motif_markers, vacancy_markers
 
         shape = self._signal.axes_manager.navigation_shape
         stack: dict[str, Any] = {"frames": self.frames, "navigation_shape": shape} if shape else {}
         markers: list[Any] = []
         polygons = self.cells.polygons if cells else []
+        places = self.cells.with_empty_sites(self.positions) if cells else self.positions
         if polygons:
             of_cells = {**stack, "frames": self._frames_of_cells()} if stack else {}
-            corners = [self.positions[p] for p in polygons]
+            corners = [places[p] for p in polygons]
             markers.append(cell_markers(corners, self.cells.labels, **of_cells))
+        if self.sites.vacant.any():
+            of_sites = {**stack, "frames": self.sites.frames[self.sites.vacant]} if stack else {}
+            markers.append(vacancy_markers(self.sites.positions[self.sites.vacant], size=size, **of_sites))
         return [*markers, *motif_markers(self.positions, self.labels, self.names, size=size, **stack)]
 
     def to_anndata(self, radius: float | None = None) -> Any:
@@ -192,7 +197,7 @@ class MotifExchange(MotifView):
         from hyperspy_motifs.exchange import to_anndata
 
         chosen = self.radius if radius is None else radius
-        features = self.features_at(chosen)
+        features, bonds = self.features_at(chosen), self.cells.bonds
         columns = {k: v for k, v in self.to_dict().items() if k not in ("x", "y", "motif", "name")}
         return to_anndata(
             features.data,
@@ -200,7 +205,7 @@ class MotifExchange(MotifView):
             self.positions,
             self.labels,
             names=self.names,
-            bonds=self.cells.bonds,
+            bonds=bonds[(bonds < len(self.labels)).all(axis=1)],
             units=self.units,
             colours=[to_hex(colour) for colour in motif_colours(range(self.n_motifs))],
             obs=columns,
@@ -224,7 +229,10 @@ class MotifExchange(MotifView):
         from hyperspy_motifs.exchange import to_geodataframe
 
         return to_geodataframe(
-            self.positions, self.cells.polygons, self._columns_of_cells(), units=self.units
+            self.cells.with_empty_sites(self.positions),
+            self.cells.polygons,
+            self._columns_of_cells(),
+            units=self.units,
         )
 
     def to_geojson(self, path: str | PathLike[str] | None = None) -> dict[str, Any]:
@@ -243,14 +251,18 @@ class MotifExchange(MotifView):
         from hyperspy_motifs.exchange import to_geojson
 
         return to_geojson(
-            self.positions, self.cells.polygons, self._columns_of_cells(), units=self.units, path=path
+            self.cells.with_empty_sites(self.positions),
+            self.cells.polygons,
+            self._columns_of_cells(),
+            units=self.units,
+            path=path,
         )
 
     def _columns_of_cells(self) -> dict[str, np.ndarray]:
         return {**self.cells.to_dict(), "frame": self._frames_of_cells()}
 
     def _frames_of_cells(self) -> np.ndarray:
-        return self.frames[np.array([p[0] for p in self.cells.polygons], dtype=np.int64)]
+        return self.cells.of_points(self.frames)
 
     def _atoms_of(self, frame: int) -> np.ndarray:
         """Mask of the atoms of a frame."""

@@ -26,7 +26,7 @@ class MotifFigures(HierarchyFigures):
         return image, {"extent": image_extent(image.shape, stamp.scale, stamp.offset), "units": stamp.units}
 
     def plot(self, *, frame: int = 0, ax: Axes | None = None, **kwargs: Any) -> Axes:
-        """Draw the image with its atoms coloured by motif, and a legend with counts.
+        """Draw the image with its atoms coloured by motif, open circles at vacancies, and a legend with counts.
 
         Parameters
         ----------
@@ -45,6 +45,8 @@ class MotifFigures(HierarchyFigures):
 
         here = self.frames == frame
         image, where = self._image(frame)
+        sites = self.sites
+        where["vacancies"] = sites.positions[sites.vacant & (sites.frames == frame)]
         return plot_motifs(
             self.positions[here], self.labels[here], image, names=self.names, ax=ax, **{**where, **kwargs}
         )

@@ -45,7 +45,12 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies, MotifExchange):
     """
 
     def find_cells(
-        self, bonds: Any = "auto", *, motifs: Sequence[int] | None = None, **options: Any
+        self,
+        bonds: Any = "auto",
+        *,
+        motifs: Sequence[int] | None = None,
+        vacancies: bool = True,
+        **options: Any,
     ) -> Cells:
         """Build the cells again, with another bond rule or on the atoms of some motifs.
 
@@ -55,6 +60,9 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies, MotifExchange):
             As in :func:`hyperspy_motifs.cells.find_cells`.
         motifs : sequence of int, optional
             Motifs whose atoms are the corners; all by default. Indices in polygons always refer to all atoms.
+        vacancies : bool, optional
+            Whether the empty sites (:attr:`sites`) carry bonds and are corners: a hexagon with a missing column is then a
+            "hexagon, 1 vacancy", otherwise the hole around the column. With given pairs of bonds there are none.
         **options
             Passed to :func:`hyperspy_motifs.cells.find_cells`.
 
@@ -67,7 +75,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies, MotifExchange):
 
         record = self._refresh()
         chosen = None if motifs is None else sorted(self._check_motifs(motifs))
-        stored = find_cells(record, bonds, chosen, **options)
+        stored = find_cells(record, bonds, chosen, vacancies=vacancies, **options)
         store.write(self._signal, replace(record, cells=stored))
         return self.cells
 

@@ -108,7 +108,7 @@ def _atoms(motifs: Any, parameters: dict[str, Any]) -> str:
 def _empty_sites(motifs: Any) -> list[str]:
     """How many sites of each motif are empty."""
     sites = motifs.sites
-    empty = ~sites.occupied
+    empty = sites.vacant
     if not empty.any():
         return []
     parts = []
@@ -145,4 +145,6 @@ def _cells(motifs: Any) -> str:
     sizes, counts = np.unique(cells.n_corners, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     named = ", ".join(f"{counts[i]} with {sizes[i]} corners" for i in order[:6])
-    return f"{len(cells.polygons)} cells: {named}" + (" and others" if len(order) > 6 else "")
+    text = f"{len(cells.polygons)} cells: {named}" + (" and others" if len(order) > 6 else "")
+    n_open = sum(bool((polygon >= cells.n_points).any()) for polygon in cells.polygons)
+    return f"{text}; {n_open} of them have an empty site as a corner" if n_open else text

@@ -104,6 +104,11 @@ class Sites:
     def __repr__(self) -> str:
         return f"<Sites: {len(self)}, of which {int((~self.occupied).sum())} are empty>"
 
+    @property
+    def vacant(self) -> np.ndarray:
+        """Mask (m,) of the vacancies: sites without an atom that are probably empty."""
+        return ~self.occupied & (self.probability <= 0.5)
+
     def select(self, which: Any) -> Sites:
         """Return the sites of a boolean mask or an index array."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}

@@ -9,18 +9,23 @@ from typing import Any
 import numpy as np
 
 from hyperspy_motifs import store
+from hyperspy_motifs.cells import BondRule
+from hyperspy_motifs.occupancy import expected_labels
 
 # Options of the user, stored with the arrays so that the cells can be built again.
 OPTIONS = "options"
 
 
 def find_cells(
-    record: store.Record, bonds: Any, motifs: Sequence[int] | None, **options: Any
+    record: store.Record, bonds: Any, motifs: Sequence[int] | None, *, vacancies: bool = True, **options: Any
 ) -> dict[str, Any]:
     """Cells of `record` as the arrays and scalars that are stored.
 
-    The options are those of `cells.find_cells`. For a stack, `empty_frames` is the frame of each empty site.
+    The options are those of `cells.find_cells`. For a stack, `empty_frames` is the frame of each empty site. With
+    `vacancies` the empty sites of the record are used unless others are given, or the bonds.
     """
+    if vacancies and "empty" not in options and isinstance(bonds, str | BondRule):
+        options |= _empty_sites(record, motifs)
     cells = _find(record, bonds, motifs, options)
     simple = bonds if isinstance(bonds, str) else "given"
     kept = {
@@ -31,13 +36,28 @@ def find_cells(
     return {**cells.to_arrays(), OPTIONS: kept}
 
 
+def _empty_sites(record: store.Record, motifs: Sequence[int] | None) -> dict[str, np.ndarray]:
+    """The empty sites of a record at which a column of the `motifs` is missing, and their frames."""
+    if not record.sites:
+        return {}
+    atoms, twins = record.sites["atoms"], record.sites["twins"]
+    # A site without a given atom at which the image shows a column is no vacancy.
+    chosen = (atoms < 0) & (record.sites["probability"] <= 0.5)
+    if motifs is not None:
+        chosen &= np.isin(expected_labels(record.labels, atoms, twins), motifs)
+    return {
+        "empty": record.sites["positions"][chosen],
+        "empty_frames": record.sites["frames"][chosen],
+    }
+
+
 def cells_of_record(signal: Any, record: store.Record) -> Any:
     """Cells of a stored result; after a crop only cells with all corners remain."""
     from hyperspy_motifs.cells import Cells
 
     stored = {k: v for k, v in record.cells.items() if k != OPTIONS}
     if not stored:
-        return _find(record, "auto", None, {})
+        return _find(record, "auto", None, _empty_sites(record, None))
     cells = Cells.from_arrays(stored)
     if record.kept is not None:
         cells = _remaining(cells, record.kept)
@@ -138,7 +158,6 @@ def _with_same_bonds(record: store.Record, cells: Any) -> Any:
 
 
 def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, options: dict[str, Any]) -> Any:
-    from hyperspy_motifs.cells import BondRule
     from hyperspy_motifs.cells import find_cells as find
 
     stamp = record.stamp

@@ -26,7 +26,15 @@ def plot_motifs(signal: Any, motifs: Any, frame: int | None, cells: bool, **kwar
     ax = signal._plot.signal_plot.ax
     # The legend does not change when the navigator moves.
     counted: dict[str, Any] = {"title": "motif (atoms in all frames)"} if navigation_shape else {}
-    legend = add_motif_legend(ax, motifs.labels, motifs.names, location="upper right", marker="o", **counted)
+    counted["n_vacancies"] = int(motifs.sites.vacant.sum())
+    legend = add_motif_legend(
+        ax,
+        motifs.labels,
+        motifs.names,
+        location="upper right",
+        marker="o",
+        **counted,
+    )
     present = np.unique(motifs.labels).tolist()
     MotifSwitch(legend, dict(zip(present, markers[len(markers) - len(present) :], strict=True)))
     ax.figure.canvas.draw_idle()

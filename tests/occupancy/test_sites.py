@@ -1,6 +1,7 @@
 """Sites: vacancies that were planted are found empty, missed columns return, false ones go, and disorder gains none."""
 
 import hyperspy.api as hs
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
@@ -64,6 +65,29 @@ def test_occupied_sites_are_the_atoms_in_their_order(monolayer):
     assert np.array_equal(sites.positions[:n], motifs.positions)
     assert np.allclose(sites.pixel_positions[:n], motifs.pixel_positions)
     assert "empty sites" in motifs.summary()
+
+
+def test_empty_sites_are_corners_of_hexagons_and_nodes_of_the_graph():
+    image, _ = data.monolayer(**SPECIMEN)
+    motifs = image.find_motifs(show_progressbar=False)
+    cells = motifs.cells
+    assert set(cells.n_corners) == {6}
+    open_corners = sum((polygon >= len(motifs.positions)).any() for polygon in cells.polygons)
+    assert open_corners > 8
+    assert "hexagon, 1 vacancy" in [c.name for c in cells.classes]
+    vacancies = list(motifs.graph.find(kind="vacancy"))
+    assert len(vacancies) == motifs.sites.vacant.sum()
+    ax = motifs.plot()
+    assert f"empty sites ({len(vacancies)})" in [t.get_text() for t in ax.get_legend().get_texts()]
+    plt.close(ax.figure)
+    names = [marker.name for marker in motifs.to_markers(cells=True)]
+    assert "vacancies" in names
+    # Corners of exported polygons are places in the image, also those of empty sites.
+    ring = motifs.to_geojson()["features"][0]["geometry"]["coordinates"][0]
+    assert len(ring) == 7
+    without = motifs.find_cells(vacancies=False)
+    assert without.n_corners.max() > 6
+    assert len(list(motifs.graph.find(kind="vacancy"))) == 0
 
 
 def test_sites_follow_files_crops_and_calibration(monolayer, tmp_path):
