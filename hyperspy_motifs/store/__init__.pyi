@@ -10,6 +10,7 @@ from ._metadata import read as read
 from ._metadata import read_mask as read_mask
 from ._metadata import remove as remove
 from ._metadata import remove_atoms as remove_atoms
+from ._metadata import why_missing as why_missing
 from ._metadata import write as write
 from ._metadata import write_atoms as write_atoms
 from ._metadata import write_mask as write_mask
