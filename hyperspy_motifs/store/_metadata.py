@@ -234,6 +234,22 @@ def remove(signal: Any) -> None:
         delattr(signal.metadata, NODE)
 
 
+def write_defects(signal: Any, columns: Mapping[str, Any]) -> None:
+    """Keep the defects of the current result of `signal` in its node; the next :func:`write` of a result forgets them."""
+    node = {"columns": mapping_to_node(columns), "stamp": stamp_to_node(Stamp.of(signal))}
+    signal.metadata.set_item(f"{NODE}.defects", node)
+
+
+def read_defects(signal: Any) -> dict[str, Any] | None:
+    """Defects of the current result of `signal`; None if there are none for its current axes."""
+    if not signal.metadata.has_item(f"{NODE}.defects.columns"):
+        return None
+    node = signal.metadata.get_item(f"{NODE}.defects")
+    if stamp_from_node(node.get_item("stamp")) != Stamp.of(signal):
+        return None
+    return mapping_from_node(node.get_item("columns"))
+
+
 def remove_atoms(signal: Any) -> None:
     """Remove the atoms of ``find_atoms``, if any, from the metadata of `signal`."""
     if signal.metadata.has_item(ATOMS_NODE):
