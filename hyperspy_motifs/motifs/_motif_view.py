@@ -303,6 +303,7 @@ class MotifView:
 
     def _make_graph(self) -> MotifGraph:
         from hyperspy_motifs.graph import MotifGraph
+        from hyperspy_motifs.signals._defect_finding import stored_defects
 
         record, signal = self._refresh(), self._signal
         graph = MotifGraph.from_arrays(
@@ -316,6 +317,11 @@ class MotifView:
             frames=record.frames if len(np.unique(record.frames)) > 1 else None,
         )
         graph.canvas = lambda: _canvas(signal)
+        defects = stored_defects(signal, record)
+        if defects is not None:
+            graph.add_defects(
+                defects.atoms, defects.positions, defects.kinds, defects.q_values, defects.spacing
+            )
         return graph
 
     @property
