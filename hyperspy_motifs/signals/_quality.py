@@ -106,7 +106,7 @@ class ImageQuality:
             )
         if self.row_jitter > _JITTER:
             lines.append(
-                f"scan lines displaced along x by {self.row_jitter:.2g} pixels (standard deviation), left"
+                f"scan lines displaced along x by {self.row_jitter:.2g} pixels or more (standard deviation), left"
             )
         if self.oblong > 1:
             lines.append(f"pixels {self.oblong:.3g} times as long as wide, resampled")
