@@ -15,6 +15,8 @@ _LEAST_SCATTER = 0.01
 _ADDED_SCATTER = 0.6
 #: Least number of edges of a pair of kinds with odds of its own.
 _LEAST_EDGES = 40
+#: Base of the numbers of pairs of kinds.
+_MOST_KINDS = 2**31
 #: Ridge of the logistic regression for all edges, which keeps a perfect separation finite, and for pairs of kinds,
 #: whose odds are shrunk towards the common ones, in nats per squared weight.
 _RIDGE, _PAIR_RIDGE = 1e-3, 1.0
@@ -91,7 +93,7 @@ class BondModel(NamedTuple):
     weights : numpy.ndarray, shape (3 + k,)
         Of a constant, the length, the angle, and k pairs of kinds.
     pairs : numpy.ndarray of int, shape (k,)
-        The pairs of kinds, lower * number of kinds + higher.
+        The pairs of kinds as numbers, see :func:`kind_pairs`, sorted.
     scatter : float
         Standard deviation of each coordinate of the points, in units of length.
     """
@@ -104,14 +106,19 @@ class BondModel(NamedTuple):
         self, mesh: Triangulation, features: EdgeFeatures, kinds: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """Logarithm of the odds of each edge, shape (e,)."""
-        odds: NDArray[np.float64] = _columns(features, kind_pairs(mesh, kinds), self.pairs) @ self.weights
+        constant, length, angle = self.weights[:3]
+        odds: NDArray[np.float64] = constant + length * features.length + angle * features.angle
+        if len(self.pairs):
+            pair = kind_pairs(mesh, kinds)
+            place = np.minimum(np.searchsorted(self.pairs, pair), len(self.pairs) - 1)
+            odds += np.where(self.pairs[place] == pair, self.weights[3:][place], 0.0)
         return odds
 
 
 def kind_pairs(mesh: Triangulation, kinds: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number of the pair of kinds at the ends of each edge, shape (e,)."""
+    """Number of the pair of kinds at the ends of each edge, shape (e,), the same in any part of a field."""
     ends = kinds[mesh.edges]
-    return ends.min(axis=1) * (int(kinds.max(initial=0)) + 1) + ends.max(axis=1)
+    return ends.min(axis=1) * _MOST_KINDS + ends.max(axis=1)
 
 
 def fit_bond_model(

@@ -1,3 +1,5 @@
+from ._clustering import Clustering as Clustering
+from ._clustering import compare_with_chance as compare_with_chance
 from ._counterparts import Counterparts as Counterparts
 from ._counterparts import find_counterparts as find_counterparts
 from ._displacements import PredictedPlaces as PredictedPlaces
@@ -6,9 +8,18 @@ from ._intensities import fit_intensities as fit_intensities
 from ._null import combine_p_values as combine_p_values
 from ._null import fit_null as fit_null
 from ._null import null_p_values as null_p_values
+from ._outlier_tests import BORDER as BORDER
 from ._outlier_tests import OutlierTests as OutlierTests
 from ._outlier_tests import compare_atoms as compare_atoms
 from ._outliers import Outliers as Outliers
 from ._outliers import describe_outlier as describe_outlier
 from ._outliers import direction_words as direction_words
 from ._outliers import outlier_kinds as outlier_kinds
+from ._table import COLUMNS as COLUMNS
+from ._table import KINDS as KINDS
+from ._table import RARE as RARE
+from ._table import VACANCY as VACANCY
+from ._table import Defects as Defects
+from ._table import Density as Density
+from ._table import bayesian_q_values as bayesian_q_values
+from ._table import merge_places as merge_places

@@ -19,6 +19,8 @@ _NEARBY = 1000
 # Surroundings differ by noise up to this many times the distance of the twelfth most similar. Without this allowance an atom
 # would be compared with those that happen to have moved as it has.
 _RANK, _SPREAD = 12, 3.0
+# Other surroundings begin where the distance of the next ones is larger by this factor, after this many.
+_GAP, _FEWEST = 1.1, 8
 _BLOCK = 128
 # Components of the surroundings that are compared: sites of a complex oxide need about as many as it has sites.
 _COMPONENTS = 16
@@ -33,14 +35,17 @@ class Counterparts:
     Attributes
     ----------
     index : ndarray of int, shape (n, k)
-        Counterparts of each atom, nearest first; never the atom itself.
+        Counterparts of each atom, never the atom itself; repeated where there are fewer than k.
     ratio : ndarray of shape (n,)
         Distance of the surroundings of the atom from those of its counterparts, in units of their own such distances: about
         1 where the surroundings repeat.
+    count : ndarray of int, shape (n,)
+        Number of different counterparts of each atom.
     """
 
     index: np.ndarray
     ratio: np.ndarray
+    count: np.ndarray
 
     @property
     def comparable(self) -> np.ndarray:
@@ -54,10 +59,10 @@ class Counterparts:
     def scatter(self, residuals: np.ndarray) -> np.ndarray:
         """Robust standard deviation of the counterparts' `residuals` (n, ...) for each atom.
 
-        From the deviation that 80 % of the counterparts have at most: more precise than the median of the deviations, and
-        indifferent to a fifth of defects. The median over the counterparts of their scatters is more precise again.
+        From the deviation that 68 % of the counterparts have at most: more precise than the median of the deviations, and
+        little changed by a fifth of defects. The median over the counterparts of their scatters is more precise again.
         """
-        own = quantile_of_known(np.abs(residuals)[self.index], 0.8) / 1.2816
+        own = quantile_of_known(np.abs(residuals)[self.index], 0.68) / 0.9945
         return self.median(own)
 
 
@@ -81,7 +86,11 @@ def quantile_of_known(values: np.ndarray, fraction: float) -> np.ndarray:
 
 
 def find_counterparts(
-    points: np.ndarray, intensities: np.ndarray, spacing: float, places: np.ndarray | None = None
+    points: np.ndarray,
+    intensities: np.ndarray,
+    spacing: float,
+    places: np.ndarray | None = None,
+    strict: bool = True,
 ) -> Counterparts:
     """Find the atoms with the same surroundings as each atom.
 
@@ -100,6 +109,10 @@ def find_counterparts(
         Places around which the surroundings are described; by default those of the atoms. An atom that has moved within its
         surroundings sees all of them moved.
 
+    strict : bool, optional
+        Whether surroundings beyond a gap in likeness are others. For a first comparison they may be those of atoms that have
+        not moved.
+
     Returns
     -------
     Counterparts
@@ -114,23 +127,35 @@ def find_counterparts(
     nearby = min(_NEARBY, n - 1)
     near = cKDTree(points).query(points, k=nearby + 1)[1][:, 1:]
     k, rank = min(N_COUNTERPARTS, nearby), min(_RANK, nearby) - 1
-    index, typical = np.empty((n, k), np.int64), np.empty(n)
+    index, typical, count = np.empty((n, k), np.int64), np.empty(n), np.empty(n, np.int64)
     squared = (main**2).sum(axis=1)
     for first in range(0, n, _BLOCK):
         rows = slice(first, first + _BLOCK)
         every = squared[rows, None] + squared - 2 * main[rows] @ main.T
         distance = np.sqrt(np.maximum(np.take_along_axis(every, near[rows], axis=1), 0.0))
-        typical[rows] = np.partition(distance, rank, axis=1)[:, rank]
-        same = distance <= _SPREAD * typical[rows, None]
-        # Of those with the same surroundings the nearest in space, and if there are too few, those most alike.
-        key = np.where(same, np.arange(nearby), nearby + distance)
-        chosen = (
-            np.argpartition(key, k - 1, axis=1)[:, :k] if k < nearby else np.tile(np.arange(k), (len(key), 1))
-        )
-        order = np.take_along_axis(key, chosen, axis=1).argsort(axis=1)
-        index[rows] = np.take_along_axis(near[rows], np.take_along_axis(chosen, order, axis=1), axis=1)
+        ordered = np.sort(distance, axis=1)
+        typical[rows] = ordered[:, rank]
+        limit = _SPREAD * typical[rows]
+        if strict:
+            limit = np.minimum(limit, _first_gap(ordered))
+        # Of those with the same surroundings the nearest in space.
+        same = distance <= limit[:, None]
+        count[rows] = np.minimum(same.sum(axis=1), k)
+        key = np.where(same, np.arange(nearby), nearby)
+        chosen = np.argsort(key, axis=1, kind="stable")[:, :k]
+        # Fewer are repeated.
+        repeated = np.arange(k) % count[rows, None]
+        index[rows] = np.take_along_axis(near[rows], np.take_along_axis(chosen, repeated, axis=1), axis=1)
     usual = np.median(typical[index], axis=1)
-    return Counterparts(index, typical / np.maximum(usual, np.finfo(float).tiny))
+    return Counterparts(index, typical / np.maximum(usual, np.finfo(float).tiny), count)
+
+
+def _first_gap(ordered: np.ndarray) -> np.ndarray:
+    """Distance at the first gap in each row of ascending distances; infinite where there is none."""
+    lower, upper = ordered[:, _FEWEST - 1 : -1], ordered[:, _FEWEST:]
+    gap = upper > _GAP * lower
+    first = gap.argmax(axis=1)
+    return np.where(gap.any(axis=1), lower[np.arange(len(lower)), first], np.inf)
 
 
 def describe_surroundings(points: np.ndarray, intensities: np.ndarray, centres: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
+from scipy.stats import binom
 
 from ._counterparts import Counterparts, median_of_known
 
@@ -16,6 +17,8 @@ _SAME = 0.35
 # Counterparts of which the offsets of the neighbours are taken, and neighbours that are looked at.
 _TEMPLATES = 16
 _MOST_NEIGHBOURS = 18
+# Share of the neighbours of an atom that its counterparts must have as well if it is asked about a further one.
+_ALIKE = 0.7
 # Neighbours that must agree on a place.
 _FEWEST = 3
 _BLOCK = 256
@@ -37,6 +40,34 @@ class PredictedPlaces:
     neighbours: np.ndarray
     distances: np.ndarray
     deviations: np.ndarray
+
+    def unexpected(self, voters: np.ndarray) -> np.ndarray:
+        """p-value of each atom for standing in a place where its neighbours expect one, shape (n,).
+
+        A neighbour expects an atom if its counterparts have a neighbour in that place as well. The answers are compared with
+        a binomial distribution whose probability is the mean over all atoms: where much does not repeat, little is unexpected.
+
+        Parameters
+        ----------
+        voters : ndarray of bool, shape (n,)
+            Neighbours asked.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            1 for atoms with fewer than three neighbours to ask.
+        """
+        near = self.distances <= _REACHES[1]
+        says = near & np.isfinite(self.deviations).all(axis=-1)
+        # An atom whose surroundings differ in more than the place in question does not know.
+        voters = voters & (says.sum(axis=1) >= _ALIKE * near.sum(axis=1))
+        asked = near & voters[:, None]
+        says &= asked
+        n = len(voters)
+        votes = np.bincount(self.neighbours[asked], minlength=n)
+        yes = np.bincount(self.neighbours[says], minlength=n)
+        usual = yes.sum() / max(votes.sum(), 1)
+        return np.where(votes >= _FEWEST, binom.cdf(yes, votes, usual), 1.0)
 
     def displacements(self, left_out: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Mean deviation of each atom from the places that its neighbours predict.

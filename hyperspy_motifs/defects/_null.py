@@ -7,8 +7,9 @@ from scipy import optimize, stats
 
 # Degrees of freedom of Student's t between which the tails are estimated; the largest is close to a normal distribution.
 _DEGREES = (3.0, 200.0)
-# Fraction of the smallest residuals from which the null is estimated: at least this part of the atoms is no defect.
-_CENTRAL = 0.97
+# Fraction of the smallest residuals from which the null is estimated: at least this part of the atoms is no defect. Vacancies
+# and dopants can be a few percent; atoms that have moved or have another shape, and are not beside a defect, are rarer.
+_CENTRAL, _CENTRAL_OF_SEVERAL = 0.97, 0.995
 # Prior of the logarithm of the degrees of freedom: mean and standard deviation. The tails of simulated MoSe2 and graphene
 # without defects, at three doses, are those of 50 degrees.
 _PRIOR_DEGREES, _PRIOR_WIDTH = 50.0, 0.7
@@ -20,10 +21,10 @@ def fit_null(squares: np.ndarray, n_components: int) -> tuple[float, float]:
     """Fit the null distribution of squared standardised residuals.
 
     The residuals are a scaled multivariate Student t: the sum of their squares over the number of components follows
-    scale times an F distribution. Only the smallest 97 % are used, as an outcome of the truncated distribution, so that
-    defects in the tail do not widen the null that they are tested against (the truncated maximum likelihood of Efron [1]_,
-    for a distribution with tails). The centre says little about the tails: a prior on the degrees of freedom decides where it
-    says nothing.
+    scale times an F distribution. Only the smallest 97 % (99.5 % of several components) are used, as an outcome of the
+    truncated distribution, so that defects in the tail do not widen the null that they are tested against. This is the
+    truncated maximum likelihood of Efron [1]_ for a distribution with tails. The centre says little about the tails: a
+    prior on the degrees of freedom decides where it says nothing.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def fit_null(squares: np.ndarray, n_components: int) -> tuple[float, float]:
     mean = np.sort(squares[np.isfinite(squares)]) / n_components
     if len(mean) < 2 or not mean[-1] > 0:
         return 1.0, _DEGREES[1]
-    limit = float(np.quantile(mean, _CENTRAL))
+    limit = float(np.quantile(mean, _CENTRAL if n_components == 1 else _CENTRAL_OF_SEVERAL))
     central = mean[mean <= limit]
     central = central[central > 0]
     start = float(np.median(mean)) / float(stats.f.median(n_components, _DEGREES[1]))
@@ -64,13 +65,15 @@ def fit_null(squares: np.ndarray, n_components: int) -> tuple[float, float]:
     return float(np.exp(found.x[0])), float(np.exp(found.x[1]))
 
 
-def null_p_values(residuals: np.ndarray) -> np.ndarray:
+def null_p_values(residuals: np.ndarray, heaviness: np.ndarray | float = 0.0) -> np.ndarray:
     """p-values of standardised residuals under the null that they show.
 
     Parameters
     ----------
     residuals : ndarray of shape (n, c)
         Uncorrelated and of equal scatter.
+    heaviness : ndarray of shape (n,), optional
+        Added to 1 / degrees of freedom of single residuals, such as those whose scatter is known from few others.
 
     Returns
     -------
@@ -89,7 +92,7 @@ def null_p_values(residuals: np.ndarray) -> np.ndarray:
         scale, degrees = min(
             nulls, key=lambda null: stats.f.isf(_TAIL, 1, null[1]) * null[0], default=(1.0, 200.0)
         )
-    return np.asarray(stats.f.sf(squares / n_components / scale, n_components, degrees))
+    return np.asarray(stats.f.sf(squares / n_components / scale, n_components, 1 / (1 / degrees + heaviness)))
 
 
 def combine_p_values(p_values: np.ndarray) -> np.ndarray:

@@ -31,7 +31,8 @@ class Outliers:
     pixel_positions : numpy.ndarray of shape (k, 2)
         Column, row in pixels.
     kinds : numpy.ndarray of str, shape (k,)
-        What differs most: "missing", "darker", "brighter" (in the image), "moved" or "other" (the shape).
+        What differs most: "missing", "extra", "darker", "brighter" (in the image), "moved" or "other" (the
+        shape).
     q_values : numpy.ndarray of shape (k,)
         Smallest false discovery rate at which the atom is an outlier.
     p_values : numpy.ndarray of shape (k, 3)
@@ -141,7 +142,7 @@ def write_csv(columns: dict[str, np.ndarray], path: str | os.PathLike[str]) -> P
     return path
 
 
-def outlier_kinds(p_values: np.ndarray, ratios: np.ndarray, bright: bool) -> np.ndarray:
+def outlier_kinds(p_values: np.ndarray, ratios: np.ndarray, bright: bool, extra: np.ndarray) -> np.ndarray:
     """What differs most about each atom.
 
     Parameters
@@ -152,16 +153,19 @@ def outlier_kinds(p_values: np.ndarray, ratios: np.ndarray, bright: bool) -> np.
         Intensities relative to the counterparts.
     bright : bool
         Whether columns are bright; a weak dark column is brighter in the image.
+    extra : ndarray of bool, shape (k,)
+        Atoms in places where there should be none.
 
     Returns
     -------
     ndarray of str, shape (k,)
-        "darker", "brighter", "moved" or "other".
+        "extra", "darker", "brighter", "moved" or "other".
     """
     test = np.where(np.isfinite(p_values), p_values, np.inf).argmin(axis=1)
     weaker = ratios < 1
     looks = np.where(weaker == bright, "darker", "brighter")
-    return np.where(test == 0, looks, np.array(["", "moved", "other"])[test])
+    kinds = np.where(test == 0, looks, np.array(["", "moved", "other"])[test])
+    return np.where(extra, "extra", kinds)
 
 
 def describe_outlier(
@@ -196,6 +200,8 @@ def describe_outlier(
     -------
     str
     """
+    if kind == "extra":
+        return "in a place where the surroundings have no atom elsewhere"
     words = []
     if kind in ("darker", "brighter") or p_values[0] < _MENTIONED:
         change = round(100 * abs(ratio - 1))

@@ -1,6 +1,7 @@
 from ._cell_plot import plot_cells as plot_cells
 from ._cell_plot import plot_orientation as plot_orientation
 from ._cell_plot import plot_strain as plot_strain
+from ._defect_plot import plot_defects as plot_defects
 from ._enrichment import plot_enrichment as plot_enrichment
 from ._explanation import plot_explanation as plot_explanation
 from ._explanation import plot_orders as plot_orders

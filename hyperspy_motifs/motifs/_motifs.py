@@ -18,7 +18,6 @@ from ._value_figures import ValueFigures
 if TYPE_CHECKING:
     from hyperspy_motifs.cells import Cells
     from hyperspy_motifs.clustering import Stability
-    from hyperspy_motifs.defects import Outliers
     from hyperspy_motifs.graph import MotifGraph
     from hyperspy_motifs.models import MotifModel
     from hyperspy_motifs.signals import AtomicImage, AtomPatches
@@ -292,51 +291,6 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies, MotifExchange):
 
         record = self._refresh()
         return estimate_stability(record.labels, labels_by_seed(self._signal, record, n_seeds))
-
-    def find_outliers(self, fdr: float = 0.05) -> Outliers:
-        """Find single atoms that differ from their counterparts, with their error rate.
-
-        A motif needs five atoms. Here every atom is tested alone, against its counterparts: the nearest atoms with the same
-        surroundings, whatever stands at their centre. Three things are compared: the intensity (of one linear fit of all
-        columns), the place relative to the neighbours, and the shape. The scatter and the tails of the null distribution
-        are those of the image itself; slow changes of brightness and distance are allowed for. The three p-values of an atom
-        are combined [2]_, and the false discovery rate over all atoms is controlled [1]_. An atom beside a more significant
-        outlier is compared by its intensity only, because its place and shape may be disturbed.
-
-        Parameters
-        ----------
-        fdr : float, optional
-            False discovery rate: the expected fraction of false ones among the outliers. In an image without any, it is the
-            probability that there is one.
-
-        Returns
-        -------
-        hyperspy_motifs.defects.Outliers
-            In order of significance; ``print`` lists them. Atoms closer than 1.5 nearest-neighbour distances to the border are
-            not tested, nor those whose surroundings do not repeat.
-
-        Raises
-        ------
-        ValueError
-            If `fdr` is not between 0 and 1, or the motifs are of patches on a grid.
-
-        References
-        ----------
-        .. [1] Y. Benjamini and Y. Hochberg, J. R. Stat. Soc. B 57, 289 (1995).
-        .. [2] Y. Liu and J. Xie, J. Am. Stat. Assoc. 115, 393 (2020).
-
-        Examples
-        --------
-        >>> import hyperspy_motifs as hm
-        >>> s, truth = hm.data.monolayer(shape=(160, 192), random_state=0)
-        >>> motifs = s.find_motifs(show_progressbar=False)
-        >>> outliers = motifs.find_outliers(fdr=0.05)
-        >>> len(outliers.kinds) == len(outliers.q_values)
-        True
-        """
-        from hyperspy_motifs.signals._defect_finding import find_outliers
-
-        return find_outliers(self._signal, self._refresh(), fdr)
 
     def reconstruct(self) -> AtomicImage:
         """The image reconstructed from the mean patches of the motifs.

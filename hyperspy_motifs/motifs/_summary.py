@@ -18,6 +18,7 @@ def summarise(motifs: Any) -> str:
     lines = [_atoms(motifs, parameters)]
     if not len(motifs.labels):
         return "no atoms in this part of the image"
+    lines[:0] = _defects(motifs)
     quality = motifs.quality
     lines[:0] = [f"caution: {line}" for line in [*quality.refusals(), *motifs.cells.cautions()]]
     lines += [f"image: {line}" for line in quality.lines()]
@@ -103,6 +104,14 @@ def _atoms(motifs: Any, parameters: dict[str, Any]) -> str:
     if parameters.get("polarity"):
         text += f", {parameters['polarity']} columns"
     return text
+
+
+def _defects(motifs: Any) -> list[str]:
+    """Numbers of motifs, atoms and defects, in one line."""
+    if motifs.parameters.get("atoms") == "grid" or len(np.unique(motifs.frames)) > 1:
+        return []
+    many = f"{motifs.n_motifs} motif{'s' if motifs.n_motifs != 1 else ''}, {len(motifs.labels):,} atoms"
+    return [f"{many}; {motifs.defects.headline(motifs.names)}"]
 
 
 def _empty_sites(motifs: Any) -> list[str]:

@@ -69,7 +69,7 @@ class AtomicImage(ImageAtoms):
 
         # AttributeError, so that hasattr and inspection treat a missing result as a missing attribute.
         if not store.has_result(self):
-            raise AttributeError("This image has no motifs yet. Call find_motifs() first.")
+            raise AttributeError(store.why_missing(self))
         try:
             return Motifs(self)
         except ValueError as error:

@@ -9,8 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from hyperspy_motifs.threads import one_blas_thread
+
 # One pixel in so many is sampled, and at least so many in all: a crop of 64 x 64 pixels then holds eight samples.
 PIXELS_OF_A_SAMPLE, FEWEST_SAMPLES = 512, 256
+# Rows that are read together.
+_ROWS = 64
 # Independent checksums of one frame.
 N_CHECKSUMS = 3
 # Largest difference of two checksums of equal pixels; they are of the order of 1. A change of one pixel by a standard
@@ -53,29 +57,47 @@ class Fingerprint:
         return cls(np.array(sums), np.array(levels), np.array(samples))
 
 
+# More threads of BLAS cost more than they save here, and its sums depend on their number.
+@one_blas_thread()
 def checksums(frame: NDArray) -> tuple[NDArray[np.float64], tuple[float, float]]:
     """Checksums (3,) of a frame (rows, columns), and mean and standard deviation of its finite pixels.
 
     Each is a^T Z b / sqrt(pixels), with the standardised pixels Z and two fixed sequences a and b of mean square 1. Every pixel
     counts, and sequences that no symmetry of a lattice shares tell an image from its mirror images.
     """
-    values = np.array(frame, dtype=np.float64)
-    finite = np.isfinite(values)
-    if not finite.all():
-        values[~finite] = 0.0
-    n = max(int(finite.sum()), 1)
-    mean = float(values.sum() / n)
-    values -= mean
-    if not finite.all():
-        values[~finite] = 0.0
-    std = float(np.sqrt((values**2).sum() / n))
-    rows, columns = values.shape
-    if std > 0:
-        values /= std
+    rows, columns = frame.shape
     left = np.array([_sequence(rows, k) for k in range(N_CHECKSUMS)])
     right = np.array([_sequence(columns, N_CHECKSUMS + k) for k in range(N_CHECKSUMS)])
-    sums = ((left @ values) * right).sum(axis=1) / np.sqrt(max(values.size, 1))
-    return sums, (mean, std)
+    first = np.asarray(frame[: max(rows // 16, 1)], np.float64)
+    some = first[np.isfinite(first)]
+    # Differences from a typical value: sums of large numbers would be rounded.
+    typical = float(some.mean()) if some.size else 0.0
+    total, squares, n = 0.0, 0.0, 0
+    weighted, weights = np.zeros((N_CHECKSUMS, columns)), np.zeros((N_CHECKSUMS, columns))
+    # Some rows at a time, so that they stay in the cache.
+    for start in range(0, rows, _ROWS):
+        part = slice(start, start + _ROWS)
+        values = np.asarray(frame[part], np.float64) - typical
+        added = float(values.sum())
+        if np.isfinite(added):
+            n += values.size
+            weights += left[:, part].sum(axis=1)[:, None]
+        else:
+            finite = np.isfinite(values)
+            values[~finite] = 0.0
+            added = float(values.sum())
+            n += int(finite.sum())
+            weights += left[:, part] @ finite.astype(np.float64)
+        total += added
+        squares += float(np.vdot(values, values))
+        weighted += left[:, part] @ values
+    n = max(n, 1)
+    mean = total / n
+    std = float(np.sqrt(max(squares / n - mean**2, 0.0)))
+    if std <= 1e-9 * abs(mean + typical):
+        return np.zeros(N_CHECKSUMS), (mean + typical, 0.0)
+    sums = ((weighted - mean * weights) * right).sum(axis=1) / (std * np.sqrt(max(rows * columns, 1)))
+    return sums, (mean + typical, std)
 
 
 def sample_places(shape: tuple[int, ...]) -> NDArray[np.int64]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from ._fingerprint import Fingerprint, sample_places
-from ._joining import join
+from ._joining import NOT_ALL, join
 from ._metadata_nodes import (
     array,
     frozen,
@@ -40,6 +40,13 @@ _MOST_QUICK = 4096
 def has_result(signal: Any) -> bool:
     """Whether `signal` has motifs."""
     return bool(signal.metadata.has_item(NODE))
+
+
+def why_missing(signal: Any) -> str:
+    """A sentence on why `signal` has no motifs, and what to do."""
+    if _records_of_stacked(signal):
+        return f"This image has no motifs: {NOT_ALL}. Call find_motifs()."
+    return "This image has no motifs yet. Call find_motifs() first."
 
 
 def edition(signal: Any) -> int:
@@ -92,7 +99,7 @@ def read(signal: Any) -> Record:
         If the signal has no motifs, damaged ones, or those of a later version of this package.
     """
     if not has_result(signal):
-        raise ValueError("This image has no motifs yet. Call find_motifs() first.")
+        raise ValueError(why_missing(signal))
     node = signal.metadata.get_item(NODE)
     version = int(node.get_item("schema_version", default=0))
     if version > SCHEMA_VERSION:
@@ -171,14 +178,22 @@ def _fingerprint(node: Any) -> Fingerprint | None:
 
 def _records_of_stacked(signal: Any) -> list[tuple[Record, Fingerprint | None]]:
     """Results of the images that ``hyperspy.api.stack`` made `signal` of, from the metadata that it keeps of each."""
-    kept = signal.original_metadata.get_item("stack_elements")
-    found = []
+    return [
+        (_record_of(node, int(node.get_item("schema_version", default=0))), _fingerprint(node))
+        for node in _stacked_nodes(signal.original_metadata)
+    ]
+
+
+def _stacked_nodes(original: Any) -> Iterator[Any]:
+    kept = original.get_item("stack_elements")
     for name in [] if kept is None else kept.keys():
         node = kept.get_item(f"{name}.metadata.{NODE}")
         if node is not None:
-            record = _record_of(node, int(node.get_item("schema_version", default=0)))
-            found.append((record, _fingerprint(node)))
-    return found
+            yield node
+        # A stack of stacks.
+        inner = kept.get_item(f"{name}.original_metadata")
+        if inner is not None:
+            yield from _stacked_nodes(inner)
 
 
 def _fit(signal: Any, node: Any, record: Record) -> Record | str:
@@ -217,6 +232,22 @@ def remove(signal: Any) -> None:
     """Remove the result, if any, from the metadata of `signal`."""
     if has_result(signal):
         delattr(signal.metadata, NODE)
+
+
+def write_defects(signal: Any, columns: Mapping[str, Any]) -> None:
+    """Keep the defects of the current result of `signal` in its node; the next :func:`write` of a result forgets them."""
+    node = {"columns": mapping_to_node(columns), "stamp": stamp_to_node(Stamp.of(signal))}
+    signal.metadata.set_item(f"{NODE}.defects", node)
+
+
+def read_defects(signal: Any) -> dict[str, Any] | None:
+    """Defects of the current result of `signal`; None if there are none for its current axes."""
+    if not signal.metadata.has_item(f"{NODE}.defects.columns"):
+        return None
+    node = signal.metadata.get_item(f"{NODE}.defects")
+    if stamp_from_node(node.get_item("stamp")) != Stamp.of(signal):
+        return None
+    return mapping_from_node(node.get_item("columns"))
 
 
 def remove_atoms(signal: Any) -> None:

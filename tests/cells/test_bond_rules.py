@@ -93,6 +93,18 @@ def test_auto_takes_each_phase_in_its_unit(tiling):
     assert np.mean(cells.n_corners[right] == 3) > 0.97
 
 
+def test_a_motif_in_one_corner_does_not_change_bonds_elsewhere(tiling):
+    # Rules are compared in parts of a large field, where rare motifs may be missing.
+    points, site = tiling("honeycomb", 110.3, 90.1)
+    points = points + np.random.default_rng(2).normal(0, 0.14, points.shape)
+    kinds = site + 1
+    odd = np.where((points < points.min(axis=0) + 3).all(axis=1), 0, kinds)
+    pairs = {tuple(b) for b in AutoBonds()(points, kinds).pairs.tolist()}
+    changed = pairs ^ {tuple(b) for b in AutoBonds()(points, odd).pairs.tolist()}
+    assert len(points) > 7000
+    assert len(changed) < 0.005 * len(pairs)
+
+
 @pytest.mark.parametrize("scatter", [0.02, 0.08, 0.12])
 def test_clarity_is_the_share_of_right_cells(tiling, scatter):
     points, _ = tiling("square", 41.3, 33.1)

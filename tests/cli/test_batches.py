@@ -233,3 +233,27 @@ def test_public_files_that_used_to_end_a_batch(shared_data, tmp_path, capsys):
     assert rows["Half FFT"]["state"] == "skipped"
     assert rows["HAADF"]["state"] in ("analysed", "failed")
     assert code == (cli.EXIT_FAILED if "failed" in {row["state"] for row in rows.values()} else cli.EXIT_OK)
+
+
+def test_a_process_that_the_system_ends_fails_alone(tmp_path, monkeypatch, capsys):
+    """Lack of memory ends a process without an exception, and with it the pool of all."""
+    import importlib
+    from types import SimpleNamespace
+
+    from hyperspy_motifs.cli._processes import run_in_parallel
+
+    (tmp_path / "ended_by_the_system.py").write_text(
+        "import os\n"
+        "def run(name, prefix, folder, options):\n"
+        "    if name == 'large': os._exit(9)\n"
+        "    return [{'name': prefix, 'file': name, 'state': 'analysed'}]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    run = importlib.import_module("ended_by_the_system").run
+    rows = {}
+    files = ["small", "large", "other"]
+    run_in_parallel(
+        run, files, tmp_path, SimpleNamespace(jobs=2), lambda number, found: rows.update({number: found[0]})
+    )
+    assert [rows[k]["state"] for k in range(3)] == ["analysed", "failed", "analysed"]
+    assert "large: its process was ended by the system" in capsys.readouterr().err

@@ -65,3 +65,64 @@ def test_a_stricter_rate_finds_fewer_or_as_many(planted):
 def test_a_rate_that_is_none_is_refused(planted, fdr):
     with pytest.raises(ValueError, match="between 0 and 1"):
         planted[0].motifs.find_outliers(fdr=fdr)
+
+
+def test_defects_are_one_table_that_is_saved_with_the_image(planted, tmp_path):
+    signal, places = planted
+    defects = signal.motifs.defects
+    assert len(defects) == len(places)
+    assert np.sort(defects.pixel_positions, axis=0) == pytest.approx(np.sort(places, axis=0), abs=3)
+    assert set(defects.kinds) == {"darker", "moved"}
+    signal.save(tmp_path / "image.hspy")
+    loaded = hs.load(tmp_path / "image.hspy")
+    assert loaded.metadata.has_item("Motifs.defects")
+    again = loaded.motifs.defects
+    for name in ("positions", "kinds", "q_values", "evidence", "sites", "atoms"):
+        assert np.array_equal(getattr(again, name), getattr(defects, name))
+    assert (again.area, again.units, again.n_near_border) == (defects.area, "nm", defects.n_near_border)
+
+
+def test_stored_defects_are_forgotten_by_a_crop_and_by_an_edit(planted):
+    signal = planted[0].deepcopy()
+    before = signal.motifs.defects
+    part = signal.isig[:, : int(planted[1][:, 1].min()) - 30]
+    assert len(part.motifs.defects) == 0
+    assert part.motifs.defects.n_tested < before.n_tested
+    signal.motifs.relabel({0: "Se2"})
+    assert not signal.metadata.has_item("Motifs.defects")
+    assert len(signal.motifs.defects) == len(before)
+
+
+def test_the_summary_says_defects_first(planted):
+    first = planted[0].motifs.summary().splitlines()[0]
+    assert "2 outliers at 5 % false discoveries" in first
+    assert "too close to the border" in first
+
+
+def test_defects_are_marked_on_the_image(planted):
+    motifs = planted[0].motifs
+    ax = motifs.plot_defects()
+    texts = sorted(text.get_text() for text in ax.get_legend().get_texts())
+    assert texts == ["darker (1)", "moved (1)"]
+    marked = np.concatenate([np.asarray(c.get_offsets()) for c in ax.collections])
+    assert np.sort(marked, axis=0) == pytest.approx(np.sort(motifs.defects.positions, axis=0))
+    assert motifs.plot_defects("moved").get_legend().get_texts()[0].get_text() == "moved (1)"
+
+
+def test_atoms_of_a_mirror_boundary_are_no_point_defects(shared_data):
+    signal = hs.load(shared_data / "simulated" / "mose2_mirror_medium.hspy")
+    signal.set_signal_type("atomic_image")
+    truth = np.load(shared_data / "simulated" / "mose2_mirror_medium.truth.npz")
+    names = [str(name) for name in truth["motif_names"]]
+    odd = truth["xy"][np.isin(truth["motif"], [names.index("W"), names.index("Se1")])]
+    found = signal.find_motifs(show_progressbar=False).defects.pixel_positions
+    distance = np.hypot(*(found[:, None] - odd).transpose(2, 0, 1))
+    assert (distance.min(axis=0) < 5).sum() >= 8
+    assert (distance.min(axis=1) >= 5).sum() <= 2
+
+
+def test_patches_on_a_grid_are_not_atoms(planted):
+    signal = planted[0].isig[:150, :130]
+    motifs = signal.deepcopy().find_motifs("grid", show_progressbar=False)
+    with pytest.raises(ValueError, match="patches on a grid"):
+        motifs.find_outliers()

@@ -287,6 +287,18 @@ def test_a_stack_of_images_with_other_models_has_none(pair):
     store.remove(other)
     with pytest.warns(UserWarning, match="not all analysed"):
         assert not hasattr(hs.stack([first, other], show_progressbar=False), "motifs")
+    with pytest.raises(AttributeError, match="not all analysed"):
+        _ = hs.stack([other, first], show_progressbar=False).motifs
+
+
+def test_frames_of_one_stack_are_stacked_again(pair):
+    frames = hs.stack(list(pair), show_progressbar=False)
+    both = frames.motifs
+    again = hs.stack([frames.inav[1:], frames.inav[:1]], axis=0, show_progressbar=False).motifs
+    for number in (0, 1):
+        np.testing.assert_array_equal(
+            again.labels[again.frames == number], both.labels[both.frames == 1 - number]
+        )
 
 
 def test_a_sum_over_frames_has_no_motifs_and_says_so(pair):
