@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array, csr_matrix
+from scipy.sparse import csr_matrix
 
 from ._optional import require
 
@@ -106,12 +106,11 @@ def unique_names(names: Sequence[str]) -> list[str]:
 
 
 def _neighbours(points: NDArray[np.float64], bonds: NDArray[np.int64]) -> tuple[csr_matrix, csr_matrix]:
-    """Symmetric matrices (n, n) of bonds and their lengths."""
-    n = len(points)
+    """Symmetric matrices (n, n) of bonds and of their lengths; matrices and not arrays, as squidpy makes them."""
     rows, columns = np.concatenate([bonds, bonds[:, ::-1]]).T
     lengths = np.linalg.norm(points[rows] - points[columns], axis=1)
-    # squidpy tests for matrices, not for arrays.
-    return tuple(
-        csr_matrix(csr_array((values, (rows, columns)), shape=(n, n)))
-        for values in (np.ones(len(rows)), lengths)
-    )  # type: ignore[return-value]
+    shape = (len(points), len(points))
+    return (
+        csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape),
+        csr_matrix((lengths, (rows, columns)), shape=shape),
+    )
