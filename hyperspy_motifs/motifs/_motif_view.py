@@ -303,6 +303,7 @@ class MotifView:
 
     def _make_graph(self) -> MotifGraph:
         from hyperspy_motifs.graph import MotifGraph
+        from hyperspy_motifs.signals._defect_finding import stored_defects
 
         record, signal = self._refresh(), self._signal
         graph = MotifGraph.from_arrays(
@@ -317,6 +318,11 @@ class MotifView:
         )
         self._describe_vacancies(graph)
         graph.canvas = lambda: _canvas(signal)
+        defects = stored_defects(signal, record)
+        if defects is not None:
+            graph.add_defects(
+                defects.atoms, defects.positions, defects.kinds, defects.q_values, defects.spacing
+            )
         return graph
 
     def _describe_vacancies(self, graph: MotifGraph) -> None:
