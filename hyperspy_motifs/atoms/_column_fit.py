@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 from hyperspy_motifs.atoms._atomap import refine_by_atomap
 from hyperspy_motifs.atoms._atoms import Atoms
 from hyperspy_motifs.atoms._common_shape import (
+    NARROWEST_SHAPES,
     WIDEST_SHAPES,
     common_precision,
     median_of_known,
@@ -112,6 +113,11 @@ class ColumnFit:
         fit.parameters[:, 5] = long * sine**2 + short * cosine**2
         fit.fitted, fit.uncertainty = atoms.fitted.copy(), atoms.uncertainty.copy()
         fit._update_radii()
+        # The shapes are held together as they were at the end of that fit.
+        precision = np.sqrt(long * short) / fit.common
+        seen = 1.4826 * float(np.median(np.abs(precision - np.median(precision))))
+        fit._scatter = float(np.clip(seen, NARROWEST_SHAPES, WIDEST_SHAPES))
+        fit._strength = fit.measure_noise().variance / fit._scatter**2
         return fit
 
     def _disc_radii(self):

@@ -60,9 +60,10 @@ class DefectView(MotifView):
     def defects(self) -> Defects:
         """What departs from the frequent motifs, each place once (:class:`~hyperspy_motifs.defects.Defects`).
 
-        Empty sites, atoms of motifs that are rare on their sites, and single outliers (:meth:`find_outliers`), each at a
-        false discovery rate of 5 %. It is computed when it is first read, and stored with the image. Atoms of a boundary are
-        compared with each other: its structure is no point defect.
+        Empty sites, atoms of motifs that are rare on their sites, and single outliers (:meth:`find_outliers`), at a false
+        discovery rate of 5 %. It is computed when it is first read or printed, and stored with the image. From then on the
+        nodes of ``motifs.graph`` have the attributes ``defect`` and ``q_value``. Atoms of a boundary are compared with each
+        other: its structure is no point defect.
         """
         return self._cached("defects", self._find_defects)
 
@@ -74,4 +75,6 @@ class DefectView(MotifView):
         if defects is None:
             defects = find_defects(self._signal, record, self.sites)
             keep_defects(self._signal, defects)
+            # The graph marks them from now on.
+            self._cache.pop("graph", None)
         return defects

@@ -303,6 +303,7 @@ class MotifView:
 
     def _make_graph(self) -> MotifGraph:
         from hyperspy_motifs.graph import MotifGraph
+        from hyperspy_motifs.signals._defect_finding import stored_defects
 
         record, signal = self._refresh(), self._signal
         graph = MotifGraph.from_arrays(
@@ -315,8 +316,28 @@ class MotifView:
             units=record.stamp.units,
             frames=record.frames if len(np.unique(record.frames)) > 1 else None,
         )
+        self._describe_vacancies(graph)
         graph.canvas = lambda: _canvas(signal)
+        defects = stored_defects(signal, record)
+        if defects is not None:
+            graph.add_defects(
+                defects.atoms, defects.positions, defects.kinds, defects.q_values, defects.spacing
+            )
         return graph
+
+    def _describe_vacancies(self, graph: MotifGraph) -> None:
+        """Add to the vacancies of a graph the motif that is missing, and the probability that the site is occupied."""
+        from scipy.spatial import cKDTree
+
+        sites, empty = self.sites, self.cells.empty_sites
+        if not len(empty) or not sites.vacant.any():
+            return
+        vacant = sites.select(sites.vacant)
+        distance, nearest = cKDTree(vacant.positions).query(empty)
+        for j in np.flatnonzero(distance < 1e-6 * float(np.ptp(sites.positions))).tolist():
+            node = graph.nodes[f"vacancy:{j}"]
+            node["missing"] = f"motif:{vacant.expected_motifs[nearest[j]]}"
+            node["probability"] = float(vacant.probability[nearest[j]])
 
     @property
     def hierarchy(self) -> Hierarchy | None:

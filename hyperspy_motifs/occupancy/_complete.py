@@ -26,8 +26,10 @@ _EVIDENCE = float(np.log(20.0))
 # Minimum number of places to which translations map a column before it may be called false.
 _FEWEST_PLACES = 4
 _REFINING_PASSES = 3
-# A displaced column with less than this fraction of the height that is expected at its place may be noise beside an empty site.
-_WEAK = 0.5
+# A column that is added is further from the border of the image, in nearest-neighbour distances: too little of others is seen.
+_RIM = 0.1
+# Probability below which a site is empty although a weak column stands beside it, which is then removed.
+_CLEARLY_EMPTY = 0.05
 # The maximum in the mean of a kind of sites: distance of the points around it and standard deviation of the filter, in
 # nearest-neighbour distances, and the decrease in standard errors of the mean.
 _RING, _SMOOTHING, _DIRECTIONS = 0.3, 0.12, 8
@@ -104,11 +106,14 @@ def complete(
     noise = fit.measure_noise()
     n_known = len(atoms)
     added = np.zeros(len(atoms), bool)
+    vectors = None
     for round_ in range(_ROUNDS + 1):
-        survey = _survey(fit, noise, has_data, added)
+        survey = _survey(fit, noise, has_data, added, vectors)
+        # Columns that are added follow the translations that are known.
+        vectors = survey.translations.proposed
         n = len(fit.start)
-        new = survey.occupied[n:]
-        false = (~survey.known[:n] & _unsupported(survey)) | (~survey.occupied[:n] & survey.weak)
+        new = survey.occupied[n:] & _inside(survey.places.positions, image.shape, _RIM * survey.spacing)
+        false = (~survey.known[:n] & _unsupported(survey)) | survey.weak
         false |= ~survey.occupied[:n] & added
         if not change or round_ == _ROUNDS or not (new.any() or false.any()):
             break
@@ -120,13 +125,8 @@ def complete(
         which = fit.with_neighbours(np.flatnonzero(added))
         fit.measure_amplitudes(which=which)
     if added.any() or len(added) < n_known:
-        predicted = fit.parameters[added, 1:3].copy()
         if refine:
-            fit.refine(passes=_REFINING_PASSES)
-            moved = np.hypot(*(fit.parameters[added, 1:3] - predicted).T)
-            lost = np.flatnonzero(added)[~fit.fitted[added] | (moved > TOLERANCE * survey.spacing)]
-            fit.parameters[lost, 1:3] = fit.start[lost]
-            fit.fitted[lost], fit.uncertainty[lost] = False, np.nan
+            _refine_near(fit, added, image.shape)
         atoms = replace(
             fit.atoms(),
             separation=atoms.separation,
@@ -137,13 +137,36 @@ def complete(
     return atoms, _table(atoms, survey, not change)
 
 
-def _survey(fit: ColumnFit, noise: NoiseSpectrum, has_data: np.ndarray, added: np.ndarray) -> _Survey:
+def _refine_near(fit: ColumnFit, added: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Fit the added columns and their neighbours; all others keep their fit, and lost columns the place that was predicted."""
+    before = fit.parameters.copy(), fit.fitted.copy(), fit.uncertainty.copy()
+    fit.refine(passes=_REFINING_PASSES)
+    moved = np.hypot(*(fit.parameters[:, 1:3] - before[0][:, 1:3]).T) > TOLERANCE * fit.separation
+    outside = ~_inside(fit.parameters[:, 1:3], shape, -0.5)
+    near = np.zeros(len(added), bool)
+    near[fit.with_neighbours(np.flatnonzero(added))] = True
+    kept = ~near | moved | outside | ~fit.fitted
+    fit.parameters[kept], fit.fitted[kept], fit.uncertainty[kept] = (values[kept] for values in before)
+
+
+def _inside(points: np.ndarray, shape: tuple[int, ...], margin: float) -> np.ndarray:
+    """Return a mask of the points x, y (m, 2) at least `margin` inside the outermost pixels of the image."""
+    return np.all((points >= margin) & (points <= np.array(shape[::-1]) - 1 - margin), axis=1)
+
+
+def _survey(
+    fit: ColumnFit,
+    noise: NoiseSpectrum,
+    has_data: np.ndarray,
+    added: np.ndarray,
+    vectors: np.ndarray | None,
+) -> _Survey:
     """Predict places from the columns of `fit`, measure them, and compare the two models of each site."""
     positions = fit.parameters[:, 1:3]
     amplitudes = np.maximum(fit.parameters[:, 0], 0.0)
     spacing = nearest_neighbour_distance(positions)
-    translations = local_translations(positions, amplitudes, spacing, has_data)
-    places = predict_places(positions, translations, spacing, has_data)
+    translations = local_translations(positions, amplitudes, spacing, has_data, vectors)
+    places = predict_places(positions, amplitudes, translations, spacing, has_data)
     n = len(positions)
     column, vector = np.nonzero(translations.valid & (translations.partners >= 0))
     pairs = np.column_stack([column, translations.partners[column, vector]])
@@ -173,8 +196,8 @@ def _survey(fit: ColumnFit, noise: NoiseSpectrum, has_data: np.ndarray, added: n
         fit.image, trial.parameters[:, 1:3], around, original, found.probability, noise, spacing
     )
     weak = np.zeros(n, bool)
-    weak[odd] = fit.parameters[odd, 0] < _WEAK * found.expected[odd]
-    weak[odd] &= places.surroundings_of_displaced >= _SAME_SURROUNDINGS
+    weak[odd] = places.surroundings_of_displaced >= _SAME_SURROUNDINGS
+    weak[:n] &= found.probability[:n] < _CLEARLY_EMPTY
     return _Survey(translations, places, measured, uncertainties, found, links, seen, alike, weak, spacing)
 
 

@@ -18,6 +18,8 @@ _FEWEST_PREDICTIONS = 2
 # A column further than this from the place that at least so many others predict is displaced.
 _DISPLACED = 0.1
 _FEWEST_FOR_DISPLACED = 4
+# With less than this fraction of the height of the others it may be noise beside an empty site.
+_WEAK = 0.5
 # Radius of the surroundings that are compared with those of the predicting columns: the first two shells.
 _SHELLS = 1.8
 # Largest angle, in degrees, between the directions of neighbouring columns around a place inside a structure. Three columns
@@ -42,7 +44,7 @@ class Places:
     links : ndarray of int of shape (l, 2)
         Pairs of a column and a place that it predicts.
     displaced : ndarray of int of shape (d,)
-        Columns that stand beside the place that others predict.
+        Weak columns that stand beside the place that others predict.
     places_of_displaced : ndarray of shape (d, 2)
         That place.
     surroundings_of_displaced : ndarray of shape (d,)
@@ -63,7 +65,11 @@ class Places:
 
 
 def predict_places(
-    positions: np.ndarray, translations: Translations, spacing: float, has_data: np.ndarray
+    positions: np.ndarray,
+    amplitudes: np.ndarray,
+    translations: Translations,
+    spacing: float,
+    has_data: np.ndarray,
 ) -> Places:
     """Combine what the columns predict by their local translations.
 
@@ -71,6 +77,8 @@ def predict_places(
     ----------
     positions : ndarray of shape (n, 2)
         x, y of the columns in pixels.
+    amplitudes : ndarray of shape (n,)
+        Heights of the columns, positive.
     translations : Translations
     spacing : float
         Nearest-neighbour distance in pixels.
@@ -88,7 +96,7 @@ def predict_places(
     distance, nearest = tree.query(ends)
     free = distance > _BLOCKED * spacing
     blocked = column[~free], vector[~free], nearest[~free]
-    displaced = _displaced(positions, tree, translations, blocked, spacing, has_data)
+    displaced = _displaced(positions, amplitudes, tree, translations, blocked, spacing, has_data)
     column, vector, ends = column[free], vector[free], ends[free]
     m = len(ends)
     if not m:
@@ -138,8 +146,8 @@ def _enclosed(places, positions, spacing, has_data):
     return out
 
 
-def _displaced(positions, tree, translations, blocked, spacing, has_data):
-    """Return the columns beside the places that others predict for them, these places, and the surroundings shared there.
+def _displaced(positions, amplitudes, tree, translations, blocked, spacing, has_data):
+    """Return weak columns beside the places that others predict for them, these places, and the surroundings shared there.
 
     A column that others map to itself stands at the mean of what they predict. One beside which more columns predict a place
     than at it is taken for the column of that place. `blocked` holds such predictions: column, vector, and the column beside.
@@ -160,6 +168,7 @@ def _displaced(positions, tree, translations, blocked, spacing, has_data):
     place = np.stack([np.bincount(target, ends[:, k], n) for k in (0, 1)], axis=1) / number[:, None]
     off = np.hypot(*(place - positions).T)
     displaced = (np.maximum(support, against) >= _FEWEST_FOR_DISPLACED) & (off > _DISPLACED * spacing)
+    displaced &= amplitudes < _WEAK * np.bincount(target, amplitudes[twins], n) / number
     which = np.flatnonzero(displaced)
     of = displaced[target]
     numbers = (np.cumsum(displaced) - 1)[target[of]]

@@ -51,6 +51,8 @@ class Translations:
         The column to which each column is mapped; -1 if there is none.
     inside : ndarray of bool of shape (n, t)
         Whether the column is mapped to a pixel with data.
+    proposed : ndarray of shape (t, 2)
+        The t vectors before they were fitted to each column.
     """
 
     vectors: np.ndarray
@@ -58,10 +60,15 @@ class Translations:
     valid: np.ndarray
     partners: np.ndarray
     inside: np.ndarray
+    proposed: np.ndarray
 
 
 def local_translations(
-    positions: np.ndarray, amplitudes: np.ndarray, spacing: float, has_data: np.ndarray
+    positions: np.ndarray,
+    amplitudes: np.ndarray,
+    spacing: float,
+    has_data: np.ndarray,
+    proposed: np.ndarray | None = None,
 ) -> Translations:
     """Estimate the translations of the crystal around every column.
 
@@ -79,6 +86,8 @@ def local_translations(
         Nearest-neighbour distance in pixels.
     has_data : ndarray of bool of shape (rows, columns)
         Pixels of the image with data.
+    proposed : ndarray of shape (t, 2), optional
+        Vectors to be tested, in pixels; by default those that recur.
 
     Returns
     -------
@@ -90,7 +99,10 @@ def local_translations(
     pairs = tree.query_pairs(_LONGEST * spacing, output_type="ndarray")
     firsts, seconds = pairs.ravel(), pairs[:, ::-1].ravel()
     displacements = (positions[seconds] - positions[firsts]) / spacing
-    vectors = _proposed(positions / spacing, firsts, displacements)
+    if proposed is None:
+        vectors = _proposed(positions / spacing, firsts, displacements)
+    else:
+        vectors = proposed / spacing
     if not len(vectors):
         return _none(n)
     # The column nearest to the end of each vector, by the deviation of the displacement.
@@ -121,14 +133,24 @@ def local_translations(
     variance = np.maximum(square - (mean**2).sum(axis=-1), 0.0) / 2 * least / np.maximum(least - 1, 1.0)
     used = valid.any(axis=0)
     return Translations(
-        mean[:, used], np.sqrt(variance[:, used]), valid[:, used], partners[:, used], inside[:, used]
+        mean[:, used],
+        np.sqrt(variance[:, used]),
+        valid[:, used],
+        partners[:, used],
+        inside[:, used],
+        spacing * vectors[used],
     )
 
 
 def _none(n: int) -> Translations:
     empty = np.zeros((n, 0))
     return Translations(
-        np.zeros((n, 0, 2)), empty, empty.astype(bool), empty.astype(np.int64), empty.astype(bool)
+        np.zeros((n, 0, 2)),
+        empty,
+        empty.astype(bool),
+        empty.astype(np.int64),
+        empty.astype(bool),
+        np.zeros((0, 2)),
     )
 
 

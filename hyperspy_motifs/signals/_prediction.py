@@ -69,7 +69,10 @@ def predict(
     refine = options.get("refine", True)
     if atoms is None:
         polarity = str(motif_model.facts.get("polarity", "auto"))
-        table = find_atoms(other, None, show_progressbar, polarity=polarity, refine=refine)
+        complete = bool(options.get("complete", False))
+        table = find_atoms(
+            other, None, show_progressbar, with_sites=complete, polarity=polarity, refine=refine
+        )
     else:
         polarity = str(options.get("polarity", "auto"))
         table = given_atoms(other, atoms, refine, polarity, check_columns=True)
@@ -121,6 +124,7 @@ def predict(
         },
         detectors=images_to_keep(images),
         features=features,
+        sites=dict(table.sites),
         model=to_bytes(dataclasses.replace(motif_model, anchors={})),
     )
     result = dataclasses.replace(result, cells=find_cells(result, "auto", None))

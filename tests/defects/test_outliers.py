@@ -126,3 +126,19 @@ def test_patches_on_a_grid_are_not_atoms(planted):
     motifs = signal.deepcopy().find_motifs("grid", show_progressbar=False)
     with pytest.raises(ValueError, match="patches on a grid"):
         motifs.find_outliers()
+
+
+def test_the_graph_marks_defects_and_vacancies(planted, tmp_path):
+    from hyperspy_motifs.graph import MotifGraph
+
+    motifs = planted[0].motifs
+    defects = motifs.defects
+    motifs.graph.to_graphml(tmp_path / "graph.graphml")
+    graph = MotifGraph.from_graphml(tmp_path / "graph.graphml")
+    marked = {
+        node: graph.nodes[node]["defect"] for node in graph.find(kind="atom") if "defect" in graph.nodes[node]
+    }
+    assert marked == {f"atom:{k}": kind for k, kind in zip(defects.atoms, defects.kinds, strict=True)}
+    graph.add_defects(np.array([-1]), np.array([[0.5, 0.7]]), np.array(["vacancy"]), np.array([0.01]), 0.19)
+    added = graph.find(kind="vacancy", defect="vacancy")
+    assert [(graph.nodes[v]["x"], graph.nodes[v]["y"]) for v in added] == [(0.5, 0.7)]

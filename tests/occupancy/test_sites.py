@@ -77,6 +77,9 @@ def test_empty_sites_are_corners_of_hexagons_and_nodes_of_the_graph():
     assert "hexagon, 1 vacancy" in [c.name for c in cells.classes]
     vacancies = list(motifs.graph.find(kind="vacancy"))
     assert len(vacancies) == motifs.sites.vacant.sum()
+    missing = {f"motif:{k}" for k in motifs.sites.expected_motifs[motifs.sites.vacant]}
+    assert {motifs.graph.nodes[node]["missing"] for node in vacancies} == missing
+    assert all(motifs.graph.nodes[node]["probability"] < 0.5 for node in vacancies)
     ax = motifs.plot()
     assert f"empty sites ({len(vacancies)})" in [t.get_text() for t in ax.get_legend().get_texts()]
     plt.close(ax.figure)
@@ -112,6 +115,17 @@ def test_sites_follow_files_crops_and_calibration(monolayer, tmp_path):
     assert np.allclose(
         other.motifs.sites.position_uncertainty, 2 * sites.position_uncertainty, equal_nan=True
     )
+
+
+def test_a_model_that_is_applied_completes_the_other_image(monolayer):
+    image, _, motifs = monolayer
+    other, truth = data.monolayer(**{**SPECIMEN, "random_state": 11})
+    found = motifs.predict(other, show_progressbar=False)
+    planted = inside(truth.extra["vacancies"], other.data.shape, 0.5)
+    empty = found.sites.pixel_positions[found.sites.vacant]
+    assert len(planted) > 3
+    assert (cKDTree(empty).query(planted)[0] < 2).all()
+    assert len(empty) == len(planted)
 
 
 def test_given_atoms_are_not_changed_and_their_gaps_are_empty_sites(monolayer):
