@@ -4,6 +4,7 @@
 - Its tests of Signal2D once more, with ``AtomicImage`` in the place of ``Signal2D``.
 - atomap's own suite without this package and next to it.
 - scikit-learn's checks of both estimators.
+- The round trips and examples of `tests/exchange` with everything installed, squidpy, scanpy and pymatgen as well.
 
 The outcomes are compared test by test, and a difference is an error. Tests that need the network or a screen fail both
 times where there is none, which is no difference. Long: half an hour on two cores.
@@ -41,7 +42,9 @@ NAMES_THE_CLASS = {
 def main() -> int:
     """Run the selected parts, print a table, and return the number of failures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", default=["hyperspy", "signal2d", "atomap", "estimators"])
+    parser.add_argument(
+        "parts", nargs="*", default=["hyperspy", "signal2d", "atomap", "estimators", "exchange"]
+    )
     parser.add_argument(
         "--folder", type=Path, default=CHECKOUT / ".venv-other", help="environment and results"
     )
@@ -131,6 +134,26 @@ class Suites:
         self.put_in()
         found = self.run("estimators", "--pyargs", "hyperspy_motifs.tests.trust.test_estimators")
         return bool(found) and set(found.values()) == {"passed"}
+
+    def exchange(self) -> bool:
+        self.put_in()
+        # Last: it may install other versions of shared packages.
+        self.pip("install", f"{CHECKOUT}[tests,exchange-tests]")
+        package = Path(
+            subprocess.check_output(
+                [self.python, "-c", "import hyperspy_motifs as h; print(h.__path__[0])"], text=True,
+                cwd=self.folder / "empty",
+            ).strip()
+        )  # fmt: skip
+        cut = ["--confcutdir", str(package), "--rootdir", str(package)]
+        found = self.run("exchange", *cut, str(package / "tests" / "exchange"))
+        skipped = [test for test, outcome in found.items() if outcome == "skipped"]
+        # OVITO is large and not installed: its test runs where it is.
+        return (
+            bool(found)
+            and all("ovito" in test for test in skipped)
+            and set(found.values()) <= {"passed", "skipped"}
+        )
 
 
 def environment() -> dict[str, str]:

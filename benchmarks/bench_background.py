@@ -42,7 +42,7 @@ def main():
             left = (patches - smooth), patches, error
             left, patch, error = (ndimage.map_coordinates(f, points.T[::-1], order=1) for f in left)
             left -= slow
-            ratio = left.std() / error.std()
+            ratio = left.std() / np.sqrt(np.mean(error**2))
             print(
                 f"{name:12}      {flank:4.1f}   {patch.std() / image.std():6.2f}  {left.std() / image.std():5.2f}"
                 f"          {ratio:5.2f}"

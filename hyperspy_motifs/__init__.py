@@ -5,6 +5,7 @@ Modules in the order of the data flow, each usable alone:
 :mod:`~hyperspy_motifs.data`        simulated images with ground truth
 :mod:`~hyperspy_motifs.signals`     ``AtomicImage``, ``AtomPatches``, ``ZernikeFeatures``: signals for users
 :mod:`~hyperspy_motifs.atoms`       positions of the atomic columns
+:mod:`~hyperspy_motifs.occupancy`   sites, occupied or empty, predicted by what repeats
 :mod:`~hyperspy_motifs.patches`     the disc around each column
 :mod:`~hyperspy_motifs.zernike`     moments of the discs
 :mod:`~hyperspy_motifs.relaxation`  the force-relaxed layout of the moments
@@ -13,8 +14,10 @@ Modules in the order of the data flow, each usable alone:
 :mod:`~hyperspy_motifs.clustering`  layout to motifs
 :mod:`~hyperspy_motifs.cells`       the polygons between the motifs
 :mod:`~hyperspy_motifs.hierarchy`   the levels above the cells, and their statistics
+:mod:`~hyperspy_motifs.defects`     single atoms and sites that differ from their counterparts
 :mod:`~hyperspy_motifs.graph`       atoms, cells and types as one graph
 :mod:`~hyperspy_motifs.draw`        figures
+:mod:`~hyperspy_motifs.exchange`    objects of other tools, read and written
 :mod:`~hyperspy_motifs.motifs`      ``Motifs``, the result for users
 """
 

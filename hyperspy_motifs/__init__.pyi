@@ -2,13 +2,16 @@ from . import atoms as atoms
 from . import cells as cells
 from . import clustering as clustering
 from . import data as data
+from . import defects as defects
 from . import draw as draw
+from . import exchange as exchange
 from . import graph as graph
 from . import hierarchy as hierarchy
 from . import manifold as manifold
 from . import models as models
 from . import motifs as motifs
 from . import movies as movies
+from . import occupancy as occupancy
 from . import patches as patches
 from . import relaxation as relaxation
 from . import signals as signals

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import hyperspy_motifs
-from hyperspy_motifs import cells, cli, clustering, motifs, signals, store
+from hyperspy_motifs import cells, clustering, motifs, signals, store
+from hyperspy_motifs.cli._options import make_parser
 
 MODULES = [name for name in hyperspy_motifs.__all__ if inspect.ismodule(getattr(hyperspy_motifs, name))]
 GUIDE = Path(__file__).resolve().parent.parent / "docs" / "guide"
@@ -91,7 +92,7 @@ def test_min_motif_size_is_one_number_everywhere():
         assert inspect.signature(function).parameters["min_motif_size"].default == clustering.MIN_MOTIF_SIZE
         assert "Fewest atoms of" in documented(function)
         assert f"{clustering.MIN_MOTIF_SIZE} or more" in documented(function)
-    assert cli._parser().parse_args(["image.dm4"]).min_motif_size == clustering.MIN_MOTIF_SIZE
+    assert make_parser().parse_args(["image.dm4"]).min_motif_size == clustering.MIN_MOTIF_SIZE
     assert clustering.check_min_motif_size(None) == clustering.MIN_MOTIF_SIZE
 
 

@@ -17,6 +17,7 @@ CHAIN = (
     "models",
     "cells",
     "hierarchy",
+    "defects",
     "graph",
 )
 # Numerical modules outside the chain: they process frames independently of their content.
@@ -34,16 +35,18 @@ TEXT = {
     "movies": "tracking, transitions",
     "cells": "bonds, polygons, classes",
     "hierarchy": "levels, statistics",
+    "defects": "outliers, their error rates",
     "graph": "atoms, cells, types",
     "signals": "AtomicImage, AtomPatches,\nZernikeFeatures",
     "motifs": "Motifs: the result",
     "draw": "plots, explorer",
     "store": "the metadata schema",
+    "exchange": "objects of other tools",
     "data": "simulated images",
     "cli": "the command",
 }
-OUTER_ORDER = ("data", "stacks", "signals", "store", "motifs", "draw", "cli", "movies")
-OUTER = {name: (8.6, 7.2 - 7.2 / 7 * i) for i, name in enumerate(OUTER_ORDER)}
+OUTER_ORDER = ("data", "stacks", "signals", "store", "exchange", "motifs", "draw", "cli", "movies")
+OUTER = {name: (8.6, 7.2 - 7.2 / (len(OUTER_ORDER) - 1) * i) for i, name in enumerate(OUTER_ORDER)}
 
 
 def imports(module: str, root: Path) -> set[str]:

@@ -1,6 +1,10 @@
 from ._atomap import positions_from_atomap as positions_from_atomap
 from ._atomap import to_atom_lattice as to_atom_lattice
 from ._atoms import Atoms as Atoms
+from ._column_fit import ColumnFit as ColumnFit
+from ._columns_at import LEVEL_CONTRAST as LEVEL_CONTRAST
+from ._columns_at import ColumnCheck as ColumnCheck
+from ._columns_at import columns_at as columns_at
 from ._estimation import ImageScales as ImageScales
 from ._estimation import estimate_polarity as estimate_polarity
 from ._estimation import estimate_scales as estimate_scales
@@ -11,7 +15,9 @@ from ._no_data import NoData as NoData
 from ._no_data import fill_no_data as fill_no_data
 from ._no_data import find_no_data as find_no_data
 from ._noise_spectrum import NoiseSpectrum as NoiseSpectrum
+from ._order import order_of_sites as order_of_sites
 from ._refinement import measure_noise as measure_noise
 from ._refinement import refine_atoms as refine_atoms
-from ._scan_lines import row_offsets as row_offsets
+from ._scan_lines import ScanLines as ScanLines
+from ._scan_lines import measure_scan_lines as measure_scan_lines
 from ._windows import block_means as block_means

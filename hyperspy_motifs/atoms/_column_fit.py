@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 from hyperspy_motifs.atoms._atomap import refine_by_atomap
 from hyperspy_motifs.atoms._atoms import Atoms
 from hyperspy_motifs.atoms._common_shape import (
+    NARROWEST_SHAPES,
     WIDEST_SHAPES,
     common_precision,
     median_of_known,
@@ -98,6 +99,27 @@ class ColumnFit:
         self.variance = np.full(n, np.nan)
         self.uncertainty = np.full((n, 2), np.nan)
 
+    @classmethod
+    def of_atoms(cls, image: np.ndarray, atoms: Atoms) -> ColumnFit:
+        """Return the state of a finished fit: the columns of `image` as `atoms` describes them."""
+        sign = 1.0 if atoms.polarity == "bright" else -1.0
+        width = float(np.median(np.sqrt(atoms.sigma.prod(axis=1))))
+        fit = cls(image, atoms.positions, atoms.separation, sign, width)
+        long, short = 1 / atoms.sigma.T**2
+        cosine, sine = np.cos(atoms.angle), np.sin(atoms.angle)
+        fit.parameters[:, 0], fit.parameters[:, 6] = sign * atoms.amplitude, sign * atoms.background
+        fit.parameters[:, 3] = long * cosine**2 + short * sine**2
+        fit.parameters[:, 4] = (long - short) * cosine * sine
+        fit.parameters[:, 5] = long * sine**2 + short * cosine**2
+        fit.fitted, fit.uncertainty = atoms.fitted.copy(), atoms.uncertainty.copy()
+        fit._update_radii()
+        # The shapes are held together as they were at the end of that fit.
+        precision = np.sqrt(long * short) / fit.common
+        seen = 1.4826 * float(np.median(np.abs(precision - np.median(precision))))
+        fit._scatter = float(np.clip(seen, NARROWEST_SHAPES, WIDEST_SHAPES))
+        fit._strength = fit.measure_noise().variance / fit._scatter**2
+        return fit
+
     def _disc_radii(self):
         wide = np.clip(0.75 * self._nearest, max(2.0, 0.45 * self.separation), 0.9 * self.separation)
         # Beyond 3 widths a disc contains no signal of the column, and more and more of the area between columns.
@@ -110,6 +132,13 @@ class ColumnFit:
         """
         if which is None:
             which = np.arange(len(self.start))
+        doubt = self.measure_with_uncertainty(passes, which)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            significance = self.parameters[which, 0] / doubt
+        return np.nan_to_num(significance, posinf=np.inf)
+
+    def measure_with_uncertainty(self, passes: int, which: np.ndarray) -> np.ndarray:
+        """Measure the amplitudes of the columns `which` at fixed positions and shapes; returns their standard deviations."""
         if not len(which):
             return np.empty(0)
         variance = np.full((len(self.parameters), 2), np.nan)
@@ -132,11 +161,7 @@ class ColumnFit:
         self.variance[which] = variance[which, 0]
         # The residual of one small disc is noisy: it is averaged with the typical residual.
         noise = 0.5 * (self.variance + median_of_known(self.variance))[which]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            significance = self.parameters[which, 0] / np.sqrt(
-                noise * variance[which, 1] * self._correlation()[0]
-            )
-        return np.nan_to_num(significance, posinf=np.inf)
+        return np.sqrt(noise * variance[which, 1] * self._correlation()[0])
 
     def measure_noise(self) -> NoiseSpectrum:
         """Measure the noise spectrum in the residual of the columns, and use it from then on."""

@@ -20,6 +20,8 @@ _FEWEST = 60
 _DISORDERED = 0.5
 _BESIDE_OTHERS = 0.2
 _FEWEST_PAIRS = 8
+# Height of the peak of one pair in the smoothed histogram.
+_PEAK = 1 / (2 * np.pi)
 
 
 def order_of_sites(positions: np.ndarray, separation: float, *, beside_others: bool = False) -> np.ndarray:
@@ -63,8 +65,8 @@ def order_of_sites(positions: np.ndarray, separation: float, *, beside_others: b
     total = np.maximum(np.bincount(pairs.ravel(), minlength=n), 1)
     if beside_others:
         windows = [(2, (i, j, 0, 0)) for i in (0, -1) for j in (0, -1)]
-        # With few pairs in a window, each exceeds the expected number. One smoothed pair has a peak of 1 / 2 pi.
-        fewest = _FEWEST_PAIRS / (2 * np.pi)
+        # With few pairs in a window, each exceeds the expected number.
+        fewest = _FEWEST_PAIRS * _PEAK
     else:
         windows, fewest = [(3, (0, 0, 0, 0))], 0.0
     order = np.zeros(n)
@@ -72,6 +74,8 @@ def order_of_sites(positions: np.ndarray, separation: float, *, beside_others: b
         around = uniform_filter(counts, (size, size, 0, 0), mode="constant", origin=origin)
         expected = around.sum(axis=(2, 3)) * _BIN**2 / (np.pi * _REACH**2)
         here = around[own[:, 0], own[:, 1], middle + bins[:, 0], middle + bins[:, 1]]
+        # A displacement recurs if others have it: its own peak is not counted.
+        here = here - _PEAK / size**2
         frequent = here > np.maximum(_FREQUENT * expected[own[:, 0], own[:, 1]], fewest / size**2)
         order = np.maximum(
             order, np.bincount(pairs.ravel(), np.repeat(frequent.astype(float), 2), minlength=n) / total

@@ -228,3 +228,28 @@ class ScaleSpace:
         padded = fft.irfft2(weights, self._full, overwrite_x=True, workers=numba.get_num_threads())
         (top, left), (height, width) = self.pad, self.shape
         return padded[top : top + height, left : left + width]
+
+
+def vertices(image: np.ndarray, positions: np.ndarray, sign: int = 1) -> np.ndarray:
+    """Return extrema of an image with sub-pixel positions: the vertices of parabolas along x and along y.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns)
+    positions : ndarray of shape (n, 2)
+        x, y of pixels that are maxima, or minima if `sign` is -1.
+
+    Returns
+    -------
+    ndarray of shape (n, 2)
+    """
+    fine = np.array(positions, float)
+    column, row = fine.astype(int).T
+    for axis in (0, 1):
+        dx, dy = (1, 0) if axis == 0 else (0, 1)
+        inside = (fine[:, axis] > 0) & (fine[:, axis] < image.shape[1 - axis] - 1)
+        x, y = column[inside], row[inside]
+        before, here, after = (sign * image[y + k * dy, x + k * dx] for k in (-1, 0, 1))
+        bend = np.maximum(2 * here - before - after, 1e-30)
+        fine[inside, axis] += np.clip(0.5 * (after - before) / bend, -0.5, 0.5)
+    return fine

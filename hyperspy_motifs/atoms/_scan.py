@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.atoms._order import order_of_sites
-from hyperspy_motifs.atoms._peaks import ScaleSpace, local_maxima, third_moment
+from hyperspy_motifs.atoms._peaks import ScaleSpace, local_maxima, third_moment, vertices
 from hyperspy_motifs.atoms._windows import tiles
 
 _STEPS_PER_OCTAVE = 4
@@ -128,16 +128,7 @@ def _some_of(positions, response, sign):
     part = 0.5 * min(1.0, np.sqrt(_ORDER_SAMPLE / max(len(positions), 1)))
     away = np.abs(positions - np.array([width - 1, height - 1]) / 2)
     some = positions[(away <= part * np.array([width, height])).all(axis=1)]
-    column, row = some.astype(int).T
-    fine = some.copy()
-    for axis, length in ((0, width), (1, height)):
-        step = np.array([1, 0]) if axis == 0 else np.array([0, 1])
-        inside = (some[:, axis] > 0) & (some[:, axis] < length - 1)
-        x, y = column[inside], row[inside]
-        before, here, after = (sign * response[y + k * step[1], x + k * step[0]] for k in (-1, 0, 1))
-        bend = np.maximum(2 * here - before - after, 1e-30)
-        fine[inside, axis] += np.clip(0.5 * (after - before) / bend, -0.5, 0.5)
-    return fine
+    return vertices(response, some, sign)
 
 
 def scan_scales(image: np.ndarray) -> tuple[ScaleScan, ScaleScan, np.ndarray]:

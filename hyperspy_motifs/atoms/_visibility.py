@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.atoms._neighbours import nearest_neighbour_distance
 from hyperspy_motifs.atoms._order import order_of_sites
-from hyperspy_motifs.atoms._peaks import local_maxima
+from hyperspy_motifs.atoms._peaks import local_maxima, vertices
 from hyperspy_motifs.compilation import INNER, OUTER
 from hyperspy_motifs.threads import over_rows
 
@@ -157,7 +157,8 @@ class VisibleMaxima:
         columns = self._positions[self.seen]
         spacing = nearest_neighbour_distance(np.concatenate([columns, self._maxima[found]]))
         found = found[cKDTree(columns).query(self._maxima[found])[0] > _LEAST_DISTANCE * spacing]
-        sites = np.concatenate([columns, self._maxima[found]])
+        # Whole pixels would repeat by themselves where maxima are a few pixels apart.
+        sites = np.concatenate([columns, vertices(self._image, self._maxima[found])])
         order = order_of_sites(sites, spacing)[len(columns) :]
         for level, part in _LEVELS:
             clear = dips[found] > level * self._noise

@@ -1,6 +1,7 @@
 from ._auto import AutoBonds as AutoBonds
 from ._bond_rule import BondRule as BondRule
 from ._bond_rule import Bonds as Bonds
+from ._cells import EMPTY_SITE as EMPTY_SITE
 from ._cells import CellClass as CellClass
 from ._cells import Cells as Cells
 from ._corner_motifs import MotifSuggestion as MotifSuggestion

@@ -1,121 +1,125 @@
-"""Bonds up to the widest gap of the neighbour distances."""
+"""Bonds chosen so that the cells are few in kind and alike."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+from scipy.ndimage import gaussian_filter1d
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
+from ._bond_model import (
+    BondModel,
+    EdgeFeatures,
+    edge_features,
+    field_unit,
+    fit_bond_model,
+    local_unit,
+)
 from ._bond_rule import BondRule, Bonds
-from ._shapes import LEAST_SEPARATION, clearest_cut
-from ._triangulation import Triangulation, mode_of_lengths
+from ._network_code import NetworkCode, network_code, triangle_parts
+from ._triangulation import Triangulation
 
 _logger = logging.getLogger(__name__)
 
-#: Range of the cut, in log units of the first mode. Below it is the scatter of one bond length, above it the second
-#: shell of every tiling with polygons of up to four corners.
-_LENGTH_WINDOW = (float(np.log(1.08)), float(np.log(1.62)))
-#: Assumed position of a missing second shell (a perfect triangular lattice).
-_LENGTH_END = float(np.log(1.75))
-#: The same for lengths and angles together, where bonds of regular tilings lie at -0.4...0.2, diagonals from
-#: 1.5 on.
-_ANGLE_WINDOW, _ANGLE_END = (0.4, 1.7), 1.9
-#: With a gap of lengths of this width (10 %), angles and separate cuts for pairs of motifs are not used.
-_CLEAR = float(np.log(1.1))
-#: Least number of neighbours of a pair of motifs for a separate cut.
-_LEAST_EDGES = 40
+#: Points among which rules are compared, if bonds and diagonals are clearly separate and if not.
+_POINTS, _POINTS_IF_UNCLEAR = 1500, 4000
+#: Bin of the histogram of `EdgeFeatures.scale`, and its smoothing in bins for the edges of 1,000 points: the width of a
+#: kernel decreases with the fifth root of the number of values.
+_BIN, _SMOOTHING, _EDGES = 0.04, 1.5, 3000
+#: A dent of less than this relative depth is no valley.
+_SHALLOW = 0.9
+#: Range of the cuts: 0.2 lies below all bonds of regular tilings, 4.5 above the distance of dumbbells in a cell three times
+#: as large.
+_RANGE = (0.2, 4.5)
+#: Most cuts that are compared for each unit of length, the deepest valleys of the histogram first.
+_MOST_CUTS = 4
+#: Bits for each point by which rings with a point in the centre can shorten a code.
+_REACH = 3.0
+#: Least coverage by cells, relative to that of other rules.
+_LEAST_COVERAGE = 0.5
+#: Cuts that are compared where no valley is clear, as positions scatter, and the step around the best one.
+_CUTS, _STEP = (1.3, 1.5, 1.7, 1.9, 2.1, 2.4, 2.7), 0.1
+#: A valley is clear with fewer edges than this share within this distance, and more than that share on both sides.
+_CLEAR_SHARE, _CLEAR_WIDTH, _CLEAR_SIDE = 0.002, 0.2, 0.05
+#: Coverage from which a clear valley needs no other unit of length.
+_CLEAR_COVERAGE = 0.9
+#: Least number of edges that divide quadrilaterals for groups of them.
+_LEAST_GROUP = 4
+#: Blocks for the comparison of two rules, along each axis, and the level of the test.
+_BLOCKS, _DOUBT_Z = 5, 1.64
+#: Rules that differ in a smaller share of their bonds are one rule.
+_SAME_SHARE = 0.02
 
 
-class _Gap(NamedTuple):
+@dataclass(frozen=True)
+class _Rule:
+    """Bonds as a condition on edges, which applies to any part of the field."""
+
+    local: bool
     cut: float
-    width: float
-    sharpness: float  # width over the scatter of the values below
-    outliers: float  # largest share of edges inside
+    #: Diagonals of quadrilaterals that are no bonds: shorter than a ratio, or those that make rings odd.
+    without: tuple[str, float] | None = None
+    model: BondModel | None = None
 
     @property
-    def score(self) -> float:
-        return self.sharpness * (1 - 15 * self.outliers)
+    def is_cut(self) -> bool:
+        return self.without is None and self.model is None
+
+    def bonds(
+        self, mesh: Triangulation, features: EdgeFeatures, kinds: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        kept = (
+            features.scale <= self.cut
+            if self.model is None
+            else self.model.log_odds(mesh, features, kinds) > 0
+        )
+        if self.without is not None:
+            kept[_diagonals(mesh, kept, self.without)] = False
+        return kept
 
 
-class _Scale(NamedTuple):
-    """A number for every edge, low for bonds and high for diagonals, and the range of its gap."""
+class _Candidate(NamedTuple):
+    rule: _Rule
+    bonds: NDArray[np.bool_]
+    code: NetworkCode
+    #: Whether the code has rings with a point in the centre.
+    is_final: bool = False
 
-    values: NDArray[np.float64]
-    window: tuple[float, float]
-    end: float
-    name: str
-    weight: float  # of its score, relative to others
-
-    def moved(self, by: float) -> _Scale:
-        return self._replace(window=(self.window[0] + by, self.window[1] + by), end=self.end + by)
-
-
-def widest_gap(scale: _Scale, members: NDArray[np.bool_]) -> _Gap | None:
-    """Widest interval of the values of some edges that is almost empty and has its centre in the window.
-
-    It contains up to 0.2 % of the values, because some of thousands of edges are wrong. If no such interval is as
-    wide as the scatter below it, it contains up to 1 % or 3 % (a boundary, defects).
-    """
-    values = np.sort(scale.values[members])
-    values = np.append(values[values < scale.end], scale.end)
-    gap = None
-    for outliers in (0.002, 0.01, 0.03):
-        step = int(outliers * len(values)) + 1
-        if len(values) <= step:
-            break
-        width = values[step:] - values[:-step]
-        middle = 0.5 * (values[step:] + values[:-step])
-        allowed = (middle >= scale.window[0]) & (middle <= scale.window[1])
-        if not allowed.any():
-            break
-        best = int(np.flatnonzero(allowed)[width[allowed].argmax()])
-        below = values[: best + 1]
-        # By quantiles near the ends: if a second shell is also below the cut, the scatter is large.
-        low, high = np.quantile(below, (0.1, 0.9))
-        scatter = max(float(high - low) / 2.563, 1e-3)
-        gap = _Gap(float(middle[best]), float(width[best]), float(width[best]) / scatter, outliers)
-        if gap.sharpness >= 1:
-            break
-    return gap
+    @property
+    def bits(self) -> float:
+        return self.code.bits
 
 
 @dataclass(frozen=True)
 class AutoBonds(BondRule):
-    r"""Delaunay edges up to the widest gap of their length histogram after the first mode.
+    r"""Delaunay edges under which the cells are few in kind, alike and regular.
 
-    The lengths are in units of the most frequent nearest-neighbour distance. This is one value for the whole field,
-    or a local one (median nearest distance of the `neighbours` points around), whichever gives the wider gap. The gap
-    is the widest interval of :math:`\log(\text{length})`, centred between 1.08 and 1.62 units, with at most 0.2 % of
-    the edges. Edges of the convex hull are ignored. If the cut gives only pairs of points, the next shells are tried.
+    Each edge of the Delaunay triangulation has a length, in units of the most frequent nearest distance (of the field,
+    or around the edge), and a sum of the two angles that face it, which is :math:`180^\circ` for every diagonal of a
+    regular polygon and at most :math:`120^\circ` for a bond of a regular tiling. Candidates for the rule are cuts of
+    both together in the valleys of their histogram, without or with groups of edges that divide quadrilaterals (short
+    relative to the sides, or in networks whose other rings are even).
 
-    If the gap is below 10 % (positions scatter), angles are also used: :math:`\theta`, the sum of the two angles that
-    face an edge across its triangles, is :math:`180^\circ` for every diagonal of a regular polygon, and
-    :math:`180^\circ / p + 180^\circ / q`, at most :math:`120^\circ`, for the bond between a p-gon and a q-gon. Then
-    the gap of :math:`\log_{\sqrt 2}(\text{length}) + \theta / 180^\circ - 1/2` is used if it is sharper (wider in
-    units of the scatter below it). Pairs of motifs with enough edges have a separate cut if their gap is clearly
-    wider.
+    That with the shortest description of the points is chosen (:func:`~hyperspy_motifs.cells._network_code.network_code`):
+    the number of corners and the shape of each cell, the number of bonds of each atom given its motif, and the motifs at
+    the ends of bonds. A logistic model of length, angle and motifs then gives each edge its odds of being a bond, with
+    weights that follow from the scatter of the positions (:func:`~hyperspy_motifs.cells._bond_model.fit_bond_model`).
 
-    Finally, the short diagonals of rhombs are removed, which a Delaunay triangulation always contains. They are edges
-    whose length relative to the four nearly equal edges around them forms a separate group below the others.
+    The clarity is the expected share of right cells. The choice is doubtful if another rule describes the points as
+    briefly, by a test of the differences in blocks of the field at the level of 5 %.
 
     Parameters
     ----------
     local : bool, optional
-        Use local units always or never; by default (None) automatic.
-    per_pair : bool, optional
-        Cut pairs of motifs separately always or never; by default (None) automatic.
-    neighbours : int
-        Number of points for the local unit.
+        Use local units always or never; by default (None) both are compared.
     """
 
     local: bool | None = None
-    per_pair: bool | None = None
-    neighbours: int = 24
 
     planar: ClassVar[bool] = True
 
@@ -123,152 +127,257 @@ class AutoBonds(BondRule):
         mesh = Triangulation.from_points(points)
         if len(mesh.edges) == 0:
             return Bonds(mesh.edges, 0.0, "the points have no triangulation")
-        scale, gap = _best_gap(mesh, self._scales(mesh))
-        cut = np.full(len(mesh.edges), gap.cut)
-        own = 0
-        unclear = gap.width < _CLEAR or scale.end == _ANGLE_END
-        if labels is not None and (self.per_pair or (self.per_pair is None and unclear)):
-            cut, own = _cut_per_pair(mesh, scale, np.asarray(labels), gap)
-        keep = scale.values <= cut
-        diagonals = _short_diagonals(mesh, keep)
-        keep &= ~diagonals
-        ratio = f"{np.exp(gap.cut):.3f}" if scale.end != _ANGLE_END else f"{gap.cut:.2f}"
-        reason = (
-            f"Delaunay edges up to {ratio} {scale.name}; "
-            f"the gap above them is {gap.sharpness:.1f} times their scatter"
-            + (f"; {own} pairs of motifs cut separately" if own else "")
-            + (f"; {int(diagonals.sum())} short diagonals removed" if diagonals.any() else "")
-        )
+        kinds = np.zeros(len(mesh.points), dtype=np.int64)
+        if labels is not None:
+            kinds = np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        choice = _Choice(mesh, kinds, self.local)
+        best, rival = choice.best()
+        bonds = best.rule.bonds(mesh, choice.features(best.rule.local), kinds)
+        clarity = choice.clarity(best.rule, bonds)
+        reason = choice.reason(best.rule, rival, bonds)
         _logger.debug(reason)
-        return Bonds(mesh.edges[keep], float(-np.expm1(-0.5 * gap.score)), reason)
-
-    def _scales(self, mesh: Triangulation) -> Iterator[_Scale]:
-        """Log lengths in one unit for the whole field, then in the local unit."""
-        if not self.local:
-            logs = np.log(mesh.lengths / mode_of_lengths(mesh.nearest))
-            yield _Scale(logs, _LENGTH_WINDOW, _LENGTH_END, "nearest-neighbour distances", 1.0)
-        if self.local or self.local is None:
-            k = min(self.neighbours, len(mesh.points))
-            index = cKDTree(mesh.points).query(mesh.points, k=k)[1]
-            around = np.nanmedian(mesh.nearest[index], axis=1)
-            unit = np.sqrt(around[mesh.edges[:, 0]] * around[mesh.edges[:, 1]])
-            logs = np.log(mesh.lengths / unit / mode_of_lengths(mesh.nearest / around))
-            # It blurs structures with several bond lengths, so it is used only if it improves the gap.
-            yield _Scale(logs, _LENGTH_WINDOW, _LENGTH_END, "local nearest-neighbour distances", 0.8)
+        return Bonds(mesh.edges[bonds], clarity, reason, rival is not None)
 
 
-def _best_gap(mesh: Triangulation, scales: Iterator[_Scale]) -> tuple[_Scale, _Gap]:
-    """The first scale if its gap is clear, otherwise that with the sharpest gap; its bonds must form cells."""
-    known: list[_Scale] = []
-    found: list[tuple[float, _Scale, _Gap]] = []
-    for scale in scales:
-        gap = _closing_gap(mesh, scale)
-        if gap is not None:
-            if not known and gap.width > _CLEAR and gap.outliers < 0.01:
-                return scale, gap
-            found.append((scale.weight * gap.score, scale, gap))
-        known.append(scale)
-    for scale in known:
-        mixed = _with_angles(mesh, scale)
-        gap = _closing_gap(mesh, mixed)
-        if gap is not None:
-            found.append((mixed.weight * gap.score, mixed, gap))
-    # If the first shell consists of pairs (dumbbells), the next ones are tried.
-    for shift in (np.log(1.4), np.log(2.0)):
-        for scale in known if not found else ():
-            gap = _closing_gap(mesh, scale.moved(shift))
-            if gap is not None:
-                found.append((scale.weight * gap.score, scale, gap))
-    if not found:
-        return known[0], _Gap(float(np.log(1.3)), 0.0, 0.0, 0.0)
-    best = max(range(len(found)), key=lambda k: found[k][0])
-    return found[best][1], found[best][2]
+class _Choice:
+    """Rules of one field and their code lengths in a part of it."""
+
+    def __init__(self, mesh: Triangulation, kinds: NDArray[np.int64], local: bool | None) -> None:
+        self.mesh, self.kinds, self.local = mesh, kinds, local
+        self._units: dict[bool, NDArray[np.float64]] = {}
+        self._features: dict[bool, EdgeFeatures] = {}
+        self.part, self.part_points, self.part_edges = self._compared()
+        self.part_kinds = kinds[self.part_points]
+        self.deep_edges = np.flatnonzero(self.part.deep[self.part.edges].any(axis=1))
+        self.known: list[_Candidate] = []
+        self.model: BondModel | None = None
+
+    def _compared(self) -> tuple[Triangulation, NDArray[np.int64], NDArray[np.int64]]:
+        """The part of the field in which rules are compared, and the indices of its points and edges."""
+        mesh, scale = self.mesh, self.features(bool(self.local)).scale[self.mesh.inner]
+        n = _POINTS if any(_is_clear(scale, cut) for cut in valleys(scale)) else _POINTS_IF_UNCLEAR
+        if len(mesh.points) <= 1.2 * n:
+            return mesh, np.arange(len(mesh.points)), np.arange(len(mesh.edges))
+        return mesh.window(_windows(mesh.points, n))
+
+    def unit(self, local: bool) -> NDArray[np.float64]:
+        if local not in self._units:
+            self._units[local] = local_unit(self.mesh) if local else field_unit(self.mesh)
+        return self._units[local]
+
+    def features(self, local: bool) -> EdgeFeatures:
+        if local not in self._features:
+            self._features[local] = edge_features(self.mesh, self.unit(local))
+        return self._features[local]
+
+    def add(self, rule: _Rule) -> None:
+        """Find the code length of a rule, unless one with the same bonds is known."""
+        features = self.features(rule.local).take(self.part_edges)
+        bonds = rule.bonds(self.part, features, self.part_kinds)
+        # Cuts that differ at the hull only are one.
+        if any(np.array_equal(bonds[self.deep_edges], other.bonds[self.deep_edges]) for other in self.known):
+            return
+        code = network_code(self.part, bonds, self.part_kinds, merge_centred_rings=False)
+        self.known.append(_Candidate(rule, bonds, code))
+
+    def shortest(self) -> _Candidate:
+        """The rule of the shortest code; that of rules within reach of it also has rings with a point in the centre."""
+        # A network that leaves most of the field out describes little, as briefly as it may.
+        most = max(candidate.code.coverage for candidate in self.known)
+        covering = [c.code.coverage >= _LEAST_COVERAGE * most for c in self.known]
+        least = min(c.bits for c, covers in zip(self.known, covering, strict=True) if covers)
+        for k, (rule, bonds, code, is_final) in enumerate(self.known):
+            if code.bits < least + _REACH * np.count_nonzero(self.part.deep) and not is_final:
+                self.known[k] = _Candidate(rule, bonds, network_code(self.part, bonds, self.part_kinds), True)
+        return min(self.known, key=lambda candidate: candidate.bits)
+
+    def best(self) -> tuple[_Candidate, _Candidate | None]:
+        """The simplest rule that describes the points as briefly as any, and another one that does so."""
+        for local in (False, True) if self.local is None else (self.local,):
+            scale = self.features(local).scale[self.mesh.inner]
+            found = valleys(scale)
+            clear = [cut for cut in found if _is_clear(scale, cut)]
+            for cut in clear:
+                self.add(_Rule(local, cut))
+            if clear:
+                best = self.simplest()
+                if best.code.coverage > _CLEAR_COVERAGE:
+                    break
+            known = len(self.known)
+            for cut in sorted([*found, *_CUTS]):
+                self.add(_Rule(local, cut))
+            near = min(self.known[known:] or self.known, key=lambda c: c.bits).rule.cut
+            for step in (-_STEP, _STEP):
+                self.add(_Rule(local, near + step))
+            self.known[known:] = sorted(self.known[known:], key=lambda c: c.bits)
+            best = self.simplest()
+        best = self._without_diagonals(best)
+        unit = self.unit(best.rule.local)[self.part_points]
+        whole = replace(best.rule, without=None)
+        bonds = whole.bonds(self.part, self.features(whole.local).take(self.part_edges), self.part_kinds)
+        self.model = fit_bond_model(self.part, bonds, self.part_kinds, unit)
+        if self.model is not None:
+            self.add(replace(best.rule, model=self.model))
+            best = self.simplest()
+        # Slivers at the hull make no other rule.
+        deep = self.deep_edges
+        n = np.count_nonzero(best.bonds[deep])
+        rivals = [c for c in self.known if np.count_nonzero((c.bonds != best.bonds)[deep]) > _SAME_SHARE * n]
+        least = _LEAST_COVERAGE * best.code.coverage
+        rivals = [c for c in rivals if c.code.coverage >= least and self._as_good(c, best)]
+        return best, min(rivals, key=lambda c: c.bits, default=None)
+
+    def simplest(self) -> _Candidate:
+        """The first rule whose code is not significantly longer than the shortest one."""
+        # A network that leaves most of the field out describes little, as briefly as it may.
+        most = max(candidate.code.coverage for candidate in self.known)
+        covering = [c.code.coverage >= _LEAST_COVERAGE * most for c in self.known]
+        least = min(c.bits for c, covers in zip(self.known, covering, strict=True) if covers)
+        for k, (rule, bonds, code, is_final) in enumerate(self.known):
+            if code.bits < least + _REACH * np.count_nonzero(self.part.deep) and not is_final:
+                self.known[k] = _Candidate(rule, bonds, network_code(self.part, bonds, self.part_kinds), True)
+        allowed = [c for c, covers in zip(self.known, covering, strict=True) if covers]
+        shortest = min(allowed, key=lambda candidate: candidate.bits)
+        return next(c for c in allowed if c is shortest or self._as_good(c, shortest))
+
+    def _without_diagonals(self, best: _Candidate) -> _Candidate:
+        """Leave out groups of edges that divide quadrilaterals, as long as this describes the points more briefly."""
+        edges, ratio = dividing_edges(self.part, best.bonds)
+        if len(edges) < _LEAST_GROUP:
+            return best
+        for cut in valleys(ratio / np.log(np.sqrt(2)) + 2):
+            if (cut - 2) * np.log(np.sqrt(2)) < ratio.max():
+                self.add(replace(best.rule, without=("ratio", float((cut - 2) * np.log(np.sqrt(2))))))
+        self.add(replace(best.rule, without=("even", 0.0)))
+        return self.simplest()
+
+    def _as_good(self, other: _Candidate, best: _Candidate) -> bool:
+        """Whether the code of another rule is not significantly longer, by a one-sided t-test over blocks."""
+        xy = self.part.points
+        low, extent = xy.min(axis=0), np.maximum(np.ptp(xy, axis=0), 1e-300)
+        place = np.minimum(((xy - low) / extent * _BLOCKS).astype(np.int64), _BLOCKS - 1)
+        block = place[:, 0] * _BLOCKS + place[:, 1]
+        size = np.bincount(block[self.part.deep], minlength=_BLOCKS**2)
+        longer = np.bincount(block, other.code.share - best.code.share, minlength=_BLOCKS**2)[size > 0]
+        if len(longer) < 2:
+            return other.bits <= best.bits
+        return bool(longer.mean() < _DOUBT_Z * longer.std(ddof=1) / np.sqrt(len(longer)))
+
+    def clarity(self, rule: _Rule, bonds: NDArray[np.bool_]) -> float:
+        """Expected share of right cells: all its bonds are bonds, and no other edge inside it is one."""
+        if self.model is None:
+            return 1.0
+        odds = self.model.log_odds(self.mesh, self.features(rule.local), self.kinds)
+        log_right = -np.logaddexp(0.0, np.where(bonds, -odds, odds))
+        if rule.without is not None:
+            # Diagonals are left out for what their group does to the cells, not for their own length and angles.
+            whole = replace(rule, without=None).bonds(self.mesh, self.features(rule.local), self.kinds)
+            log_right[whole & ~bonds] = 0.0
+        part, closed = triangle_parts(self.mesh, bonds)
+        code = np.zeros(len(closed))
+        inside = self.mesh.inner & ~bonds
+        code += np.bincount(part[self.mesh.sides[inside, 0]], log_right[inside], minlength=len(closed))
+        for side in (0, 1):
+            at = bonds & (self.mesh.sides[:, side] >= 0)
+            code += np.bincount(part[self.mesh.sides[at, side]], log_right[at], minlength=len(closed))
+        return float(np.exp(code[closed]).mean()) if closed.any() else 0.0
+
+    def reason(self, rule: _Rule, rival: _Candidate | None, bonds: NDArray[np.bool_]) -> str:
+        features = self.features(rule.local)
+        typical = np.exp(np.quantile(features.length[bonds], (0.005, 0.995))) if bonds.any() else (0.0, 0.0)
+        unit = "local nearest-neighbour distances" if rule.local else "nearest-neighbour distances"
+        text = f"Delaunay edges of {typical[0]:.2f} to {typical[1]:.2f} {unit}, for which the cells are most alike"
+        if rule.without:
+            text += "; edges that divide quadrilaterals are left out"
+        if rule.model is not None:
+            text += f"; positions scatter by {rule.model.scatter:.2f}"
+        if rival is not None:
+            more = np.count_nonzero(rival.bonds) - np.count_nonzero(bonds[self.part_edges])
+            text += f"; a rule with {'more' if more > 0 else 'fewer'} bonds describes the field as well"
+        return text
 
 
-def _closing_gap(mesh: Triangulation, scale: _Scale) -> _Gap | None:
-    """The widest gap for which four of five points keep two bonds."""
-    gap = widest_gap(scale, mesh.inner)
-    if gap is None or _share_with_two_bonds(mesh, scale.values <= gap.cut) < 0.8:
-        return None
-    return gap
+def valleys(values: NDArray[np.floating]) -> list[float]:
+    """Centres of the clearest valleys of the histogram of some values within the range of cuts, the clearest first.
+
+    A valley is clear if its density is low relative to the lower one of the highest ridges on both sides. The end of the
+    range counts as a ridge, so that a cut above all values is possible.
+    """
+    low, high = _RANGE
+    n_bins = int(np.ceil((high - low + 1) / _BIN))
+    number = np.clip((values - low + 1) / _BIN, 0, n_bins).astype(np.int64)
+    counts = np.bincount(number, minlength=n_bins + 1)[:n_bins].astype(np.float64)
+    width = _SMOOTHING * (_EDGES / max(len(values), 1)) ** 0.2
+    counts = np.round(gaussian_filter1d(counts, width, mode="constant", truncate=3.0), 6)
+    counts = np.append(counts, counts.max() + 1)
+    # Runs of equal density are valleys if both sides are higher.
+    start = np.flatnonzero(np.r_[True, np.diff(counts) != 0])
+    end = np.r_[start[1:], len(counts)] - 1
+    level = counts[start]
+    inner = np.arange(1, len(level) - 1)
+    inner = inner[(level[inner] < level[inner - 1]) & (level[inner] < level[inner + 1])]
+    ridge = np.minimum(np.maximum.accumulate(level), np.maximum.accumulate(level[::-1])[::-1])
+    depth = (level[inner] + 0.5) / (ridge[inner] + 0.5)
+    centre = (0.5 * (start[inner] + end[inner]) + 0.5) * _BIN + low - 1
+    found: list[float] = []
+    for k in np.lexsort((start[inner] - end[inner], depth)):
+        apart = all(abs(centre[k] - other) > _CLEAR_WIDTH for other in found)
+        if low <= centre[k] <= high and depth[k] < _SHALLOW and apart:
+            found.append(float(centre[k]))
+    return found[:_MOST_CUTS] or [0.5 * (low + high)]
 
 
-def _with_angles(mesh: Triangulation, scale: _Scale) -> _Scale:
-    """Lengths in powers of the square root of 2, plus the angles that face the edge in half turns, minus a half."""
-    facing = np.zeros(len(mesh.edges))
-    for side in (0, 1):
-        # An edge of the hull has one triangle, whose angle counts twice.
-        tip = mesh.points[np.where(mesh.inner, mesh.opposite[:, side], mesh.opposite[:, 0])]
-        u, v = mesh.points[mesh.edges[:, 0]] - tip, mesh.points[mesh.edges[:, 1]] - tip
-        facing += np.abs(np.arctan2(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0], (u * v).sum(axis=1)))
-    values = scale.values / np.log(np.sqrt(2)) + facing / np.pi - 0.5
-    # Angles blur irregular polygons, so they are used only if they improve the gap.
-    return _Scale(
-        values, _ANGLE_WINDOW, _ANGLE_END, "in length and facing angles, in " + scale.name, 0.8 * scale.weight
-    )
-
-
-def _share_with_two_bonds(mesh: Triangulation, keep: NDArray[np.bool_]) -> float:
-    """Share of the points with two bonds or more after removal of dangling bonds."""
-    edges = mesh.edges[keep]
-    n = len(mesh.points)
-    while len(edges):
-        degree = np.bincount(edges.ravel(), minlength=n)
-        closed = (degree[edges] >= 2).all(axis=1)
-        if closed.all():
-            return float(np.mean(degree >= 2))
-        edges = edges[closed]
-    return 0.0
-
-
-def _cut_per_pair(
-    mesh: Triangulation, scale: _Scale, labels: NDArray[np.integer], pooled: _Gap
-) -> tuple[NDArray[np.float64], int]:
-    """Cut of every edge: that of its pair of motifs if its gap is wider than the common one."""
-    low, high = np.sort(labels[mesh.edges], axis=1).T
-    pair = low.astype(np.int64) * (int(labels.max()) + 1) + high
-    cut = np.full(len(pair), pooled.cut)
-    own = 0
-    for value in np.unique(pair):
-        members = pair == value
-        used = members & mesh.inner & (scale.values < scale.end)
-        if int(used.sum()) < _LEAST_EDGES:
-            continue
-        gap = widest_gap(scale, used)
-        if gap is not None and gap.width > max(1.5 * pooled.width, _CLEAR):
-            cut[members] = gap.cut
-            own += 1
-    return cut, own
-
-
-def _short_diagonals(mesh: Triangulation, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Kept edges that are the short diagonal of a rhomb of four kept edges, shape (e,) bool."""
-    out = np.zeros(len(keep), dtype=bool)
-    index = np.flatnonzero(keep & mesh.inner)
-    if len(index) == 0:
-        return out
-    n = len(mesh.points)
-    key = mesh.edges[:, 0] * n + mesh.edges[:, 1]
-    corner, tip = mesh.edges[index], mesh.opposite[index]
-    sides = []
+def dividing_edges(
+    mesh: Triangulation, kept: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Kept edges between two triangles of kept edges, and the logarithm of their length relative to the four sides."""
+    whole = np.bincount(mesh.sides[kept & mesh.inner].ravel(), minlength=len(mesh.triangles))
+    hull = mesh.sides[kept & ~mesh.inner, 0]
+    np.add.at(whole, hull, 1)
+    edges = np.flatnonzero(kept & mesh.inner)
+    edges = edges[(whole[mesh.sides[edges]] == 3).all(axis=1)]
+    sides = np.zeros(len(edges))
     for c in (0, 1):
         for t in (0, 1):
-            a, b = corner[:, c], tip[:, t]
-            sides.append(np.searchsorted(key, np.minimum(a, b) * n + np.maximum(a, b)))
-    side = np.column_stack(sides)
-    length = mesh.lengths[side]
-    rhombic = keep[side].all(axis=1) & (length.max(axis=1) < 1.3 * length.min(axis=1))
-    index, length = index[rhombic], length[rhombic]
-    if len(index) == 0:
-        return out
-    ratio = np.log(mesh.lengths[index] / length.mean(axis=1))
-    separation, cut = clearest_cut(np.sort(ratio))
-    if separation <= LEAST_SEPARATION:
-        # If only rhombs have triangles, their diagonals are compared with the other bonds.
-        others = mesh.lengths[np.setdiff1d(np.flatnonzero(keep & mesh.inner), index)]
-        others = np.log(others / np.median(mesh.lengths[keep]))
-        separation, cut = clearest_cut(np.sort(np.concatenate([ratio, others])))
-    short = ratio < cut
-    if separation > LEAST_SEPARATION and short.any() and ratio[short].mean() < np.log(0.85):
-        out[index[short]] = True
-    return out
+            step = mesh.points[mesh.edges[edges, c]] - mesh.points[mesh.opposite[edges, t]]
+            sides += 0.25 * np.log(np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-300))
+    return edges, np.log(np.maximum(mesh.lengths[edges], 1e-300)) - sides
+
+
+def _diagonals(mesh: Triangulation, kept: NDArray[np.bool_], group: tuple[str, float]) -> NDArray[np.int64]:
+    """The edges of a group that divides quadrilaterals."""
+    edges, ratio = dividing_edges(mesh, kept)
+    name, value = group
+    if name == "ratio":
+        return edges[ratio < value]
+    # A network of even rings has points of two colours, which alternate along bonds.
+    certain = kept.copy()
+    certain[edges] = False
+    i, j = mesh.edges[certain].T
+    n = len(mesh.points)
+    # Each point with both colours: a bond joins unlike ones.
+    graph = coo_array(
+        (np.ones(2 * len(i), dtype=np.int8), (np.r_[i, i + n], np.r_[j + n, j])), shape=(2 * n, 2 * n)
+    )
+    _, part = connected_components(graph, directed=False)
+    a, b = mesh.edges[edges].T
+    return edges[(part[a] == part[b]) & (part[a] != part[b + n])]
+
+
+def _is_clear(scale: NDArray[np.float64], cut: float) -> bool:
+    """Whether almost no edge lies beside a cut, and many on both sides of it."""
+    beside = np.count_nonzero(np.abs(scale - cut) < _CLEAR_WIDTH)
+    above = np.count_nonzero(scale > cut)
+    fewer = min(above, len(scale) - above)
+    return bool(beside < _CLEAR_SHARE * len(scale) and fewer > _CLEAR_SIDE * len(scale))
+
+
+def _windows(points: NDArray[np.float64], n: int) -> NDArray[np.bool_]:
+    """Points in four windows of equal numbers, the centres of the quarters of the field."""
+    low, extent = points.min(axis=0), np.ptp(points, axis=0)
+    chosen = np.zeros(len(points), dtype=bool)
+    for a in (0.25, 0.75):
+        for b in (0.25, 0.75):
+            away = np.abs(points - low - extent * [a, b]).max(axis=1)
+            chosen |= away <= np.partition(away, n // 4)[n // 4]
+    return chosen

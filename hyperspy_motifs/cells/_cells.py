@@ -11,6 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+#: Clarity below which numbers of cells mean little: of the automatic rule, an expected share of right cells, and of others.
+_LOW_CLARITY, _LOW_CLARITY_OF_CUTS = 0.8, 0.3
+#: Letter of an empty site in corner sequences.
+EMPTY_SITE = -1
+_POLYGONS = {3: "triangle", 4: "quadrilateral", 5: "pentagon", 6: "hexagon", 7: "heptagon", 8: "octagon"}
+
 
 class CellClass(NamedTuple):
     """Class of cells.
@@ -19,7 +25,7 @@ class CellClass(NamedTuple):
     ----------
     n_corners : int
     corner_sequence : tuple of int
-        Canonical cyclic sequence of the corners' motifs.
+        Canonical cyclic sequence of the corners' motifs; :data:`EMPTY_SITE` (-1) for an empty site.
     shape : str
         "regular", "rhombic", "rectangular" and so on; a number follows if two shapes have the same name.
     """
@@ -27,6 +33,19 @@ class CellClass(NamedTuple):
     n_corners: int
     corner_sequence: tuple[int, ...]
     shape: str
+
+    @property
+    def n_empty(self) -> int:
+        """Number of corners that are empty sites."""
+        return self.corner_sequence.count(EMPTY_SITE)
+
+    @property
+    def name(self) -> str:
+        """The polygon and its empty corners, such as "hexagon" or "hexagon, 1 vacancy"."""
+        polygon = _POLYGONS.get(self.n_corners, f"{self.n_corners}-gon")
+        if not self.n_empty:
+            return polygon
+        return f"{polygon}, {self.n_empty} {'vacancy' if self.n_empty == 1 else 'vacancies'}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +96,14 @@ class Cells:
     rule, reason : str
         Bond rule and its cut.
     clarity : float
-        Clarity of the cut of the neighbour distances, 0 to 1.
+        0 to 1; of the automatic rule, the expected share of right cells.
+    is_doubtful : bool
+        Whether another rule describes the points as briefly.
+    n_points : int
+        Number n of the points. An index of n or more is an empty site.
+    empty_sites : numpy.ndarray, shape (k, 2)
+        Positions x, y of the empty sites among which cells were found; empty site j has the index n + j in
+        `vertices` and `bonds`.
     """
 
     vertices: NDArray[np.int64]
@@ -102,6 +128,9 @@ class Cells:
     rule: str
     reason: str
     clarity: float
+    is_doubtful: bool
+    n_points: int
+    empty_sites: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -122,6 +151,69 @@ class Cells:
     def n_corners(self) -> NDArray[np.int64]:
         """Corners of each cell, shape (m,)."""
         return np.diff(self.offsets)
+
+    def cautions(self) -> list[str]:
+        """What should be looked at before cells are counted, a sentence each."""
+        lines = []
+        least = _LOW_CLARITY if self.rule in ("auto", "AutoBonds") else _LOW_CLARITY_OF_CUTS
+        if len(self) and self.clarity < least:
+            lines.append(
+                f"bonds are unclear (clarity {self.clarity:.2f} of 1): look at plot_cells() before counting cells"
+            )
+        if self.is_doubtful:
+            lines.append(
+                "another bond rule describes the cells as well: look at plot_cells(); see cells.reason"
+            )
+        return lines
+
+    @property
+    def empty(self) -> NDArray[np.bool_]:
+        """Whether each corner is an empty site, shape of `vertices`."""
+        return self.vertices >= self.n_points
+
+    @property
+    def n_empty(self) -> NDArray[np.int64]:
+        """Corners of each cell that are empty sites, shape (m,)."""
+        if len(self) == 0:
+            return np.zeros(0, dtype=np.int64)
+        return np.add.reduceat(self.empty.astype(np.int64), self.offsets[:-1])
+
+    def with_empty_sites(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Positions to which `vertices` and `bonds` refer: those of the points, then those of the empty sites.
+
+        Parameters
+        ----------
+        points : numpy.ndarray, shape (n, 2)
+
+        Returns
+        -------
+        numpy.ndarray, shape (n + k, 2)
+        """
+        return np.vstack([np.asarray(points, dtype=np.float64).reshape(-1, 2), self.empty_sites])
+
+    def of_points(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Value of each cell from a property that all its corners share, such as the frame of a stack.
+
+        Parameters
+        ----------
+        values : numpy.ndarray, shape (n,)
+            Of the points.
+
+        Returns
+        -------
+        numpy.ndarray, shape (m,)
+            That of a corner; of a corner of a neighbouring cell, if all corners of a cell are empty sites.
+        """
+        point = np.minimum.reduceat(self.vertices, self.offsets[:-1]) if len(self) else self.vertices
+        pairs = np.vstack([self.adjacency[:, :2], self.adjacency[:, 1::-1]])
+        unknown = point >= self.n_points
+        while unknown.any():
+            reached = pairs[unknown[pairs[:, 0]] & ~unknown[pairs[:, 1]]]
+            if len(reached) == 0:
+                raise ValueError("a group of cells has no corner at a point, only at empty sites")
+            point[reached[:, 0]] = point[reached[:, 1]]
+            unknown = point >= self.n_points
+        return np.asarray(values)[point]
 
     @cached_property
     def classes(self) -> list[CellClass]:
@@ -163,10 +255,10 @@ class Cells:
             ``corners`` (motifs, and indices of the points, joined by hyphens), ``shape``; ``orientation`` in
             degrees, defined modulo 360 / ``symmetry``; ``handedness``; ``strain_xx``, ``strain_yy``,
             ``strain_xy`` relative to the mean of the class; ``centre_atom`` (a point, or -1), ``n_centre_atoms``,
-            ``n_holes``, ``on_border``.
+            ``n_holes``, ``on_border``; ``n_empty``, the corners that are empty sites ("v" in ``corner_sequence``).
         """
         shapes = np.array([c.shape for c in self.classes], dtype=str)
-        sequences = np.array(["-".join(map(str, c.corner_sequence)) for c in self.classes], dtype=str)
+        sequences = np.array([_spelled(c.corner_sequence) for c in self.classes], dtype=str)
         return {
             "x": self.centres[:, 0],
             "y": self.centres[:, 1],
@@ -185,6 +277,7 @@ class Cells:
             "n_centre_atoms": self.n_centre_atoms,
             "n_holes": self.n_holes,
             "on_border": self.on_border,
+            "n_empty": self.n_empty,
             "corners": np.array(["-".join(map(str, p.tolist())) for p in self.polygons], dtype=str),
         }
 
@@ -211,7 +304,14 @@ class Cells:
         """
         # Files of the first development version do not contain the symmetry: rotations are then not identified.
         n_classes = len(np.atleast_1d(arrays.get("class_centre_atoms", [])))
-        arrays = {"class_symmetry": np.ones(n_classes, dtype=np.int64), **arrays}
+        vertices = np.atleast_1d(arrays.get("vertices", []))
+        absent = {
+            "class_symmetry": np.ones(n_classes, dtype=np.int64),
+            "n_points": int(max(vertices.max(initial=-1), np.max(arrays.get("bonds", -1), initial=-1))) + 1,
+            "empty_sites": np.zeros((0, 2)),
+            "is_doubtful": False,
+        }
+        arrays = {**absent, **arrays}
         names = [field.name for field in fields(cls)]
         missing = sorted(set(names) - set(arrays))
         if missing:
@@ -223,10 +323,25 @@ class Cells:
                 values[field.name] = str(value)
             elif field.type == "float":
                 values[field.name] = float(value)
+            elif field.type == "bool":
+                values[field.name] = bool(value)
+            elif field.type == "int":
+                values[field.name] = int(value)
             else:
                 values[field.name] = np.asarray(value)
         values["handedness"] = values["handedness"].astype(np.int8)
         values["on_border"] = values["on_border"].astype(bool)
-        for name, columns in (("centres", 2), ("strain", 3), ("bonds", 2), ("adjacency", 3)):
+        for name, columns in (
+            ("centres", 2),
+            ("strain", 3),
+            ("bonds", 2),
+            ("adjacency", 3),
+            ("empty_sites", 2),
+        ):
             values[name] = values[name].reshape(-1, columns)
         return cls(**values)
+
+
+def _spelled(sequence: tuple[int, ...]) -> str:
+    """Corners of a sequence joined by hyphens, "v" for an empty site."""
+    return "-".join("v" if letter == EMPTY_SITE else str(letter) for letter in sequence)

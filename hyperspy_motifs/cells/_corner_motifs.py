@@ -175,7 +175,7 @@ def regularity(points: NDArray[np.floating], cells: Cells) -> NDArray[np.float64
     numpy.ndarray, shape (m,)
         1 for a regular polygon, 0.77 for a rhomb of 33 degrees, 0.94 for a rectangle of 1:1.7.
     """
-    xy = np.asarray(points, dtype=np.float64)
+    xy = cells.with_empty_sites(points)
     out = np.ones(len(cells))
     sizes = cells.n_corners
     for size in np.unique(sizes):

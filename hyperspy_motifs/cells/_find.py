@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._auto import AutoBonds
 from ._bond_rule import BondRule
-from ._cells import Cells
+from ._cells import EMPTY_SITE, Cells
 from ._centred_rings import choose_centred_rings, merge_rings
 from ._classes import classify
 from ._delaunay_cut import DelaunayBonds
@@ -70,6 +70,7 @@ def find_cells(
     *,
     probabilities: ArrayLike | None = None,
     motifs: ArrayLike | None = None,
+    empty: ArrayLike | None = None,
     extent: tuple[float, float, float, float] | None = None,
     merge_centred_rings: bool | str = "auto",
     max_corners: int = 24,
@@ -92,6 +93,11 @@ def find_cells(
         other corners, so that uncertain atoms do not add classes.
     motifs : array-like of int, optional
         Build cells on the points of these motifs only. Indices in the result refer to all points.
+    empty : array-like, shape (k, 2), optional
+        Positions x, y of empty sites (vacancies), in the unit of the points. They carry bonds and are corners of
+        cells like points: a hexagon with a missing atom remains a hexagon instead of opening into a larger ring.
+        Empty site j has the index n + j in ``vertices`` and ``bonds``, and the letter
+        :data:`~hyperspy_motifs.cells.EMPTY_SITE` in corner sequences.
     extent : (x0, x1, y0, y1), optional
         The field of view, in the unit of the points; only the flag ``on_border`` depends on it.
     merge_centred_rings : "auto" or bool
@@ -115,6 +121,11 @@ def find_cells(
     xy, letters, uncertain = _checked(points, labels, probabilities)
     rule = bond_rule(bonds)
     chosen = _chosen(letters, motifs, len(xy))
+    n_points = len(xy)
+    vacant = _empty_sites(empty)
+    if len(vacant):
+        xy, letters, uncertain = _with_empty(xy, letters, uncertain, vacant)
+        chosen = np.append(chosen, np.arange(n_points, len(xy)))
     if isinstance(rule, ExplicitBonds) and len(chosen) < len(xy):
         raise ValueError("explicit bonds count all points: give either bonds as pairs or motifs, not both")
     if merge_centred_rings not in (True, False, "auto"):
@@ -149,6 +160,9 @@ def find_cells(
             centre_atoms[new_cell] = inside
             centre_atoms[m - len(taken) :] = found_rings.hubs[taken]
             n_centre_atoms[m - len(taken) :] += 1
+    is_vacant = np.append(chosen >= n_points, False)[centre_atoms]
+    centre_atoms[is_vacant] = -1
+    n_centre_atoms[is_vacant] -= 1
     table = classify(sub, sub_letters, uncertain[chosen], vertices, offsets, centre_atoms)
     return Cells(
         vertices=chosen[vertices],
@@ -173,6 +187,9 @@ def find_cells(
         rule=bonds if isinstance(bonds, str) else type(rule).__name__,
         reason=found.reason,
         clarity=found.clarity,
+        is_doubtful=found.is_doubtful,
+        n_points=n_points,
+        empty_sites=vacant,
     )
 
 
@@ -221,6 +238,28 @@ def _checked(
             stacklevel=3,
         )
     return xy, letters, uncertain
+
+
+def _empty_sites(empty: ArrayLike | None) -> NDArray[np.float64]:
+    """Validated positions of empty sites, shape (k, 2)."""
+    sites = np.asarray([] if empty is None else empty, dtype=np.float64)
+    if sites.size == 0:
+        return np.zeros((0, 2))
+    if sites.ndim != 2 or sites.shape[1] != 2:
+        raise ValueError(f"empty must be of shape (k, 2), columns x and y of empty sites; got {sites.shape}")
+    return sites
+
+
+def _with_empty(
+    points: NDArray[np.float64],
+    letters: NDArray[np.int64],
+    uncertain: NDArray[np.bool_],
+    empty: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Points followed by the empty sites, which have a letter of their own that is certain."""
+    k = len(empty)
+    points, _, _ = _checked(np.vstack([points, empty]), None, None)
+    return points, np.append(letters, np.full(k, EMPTY_SITE)), np.append(uncertain, np.zeros(k, dtype=bool))
 
 
 def _chosen(letters: NDArray[np.int64], motifs: ArrayLike | None, n: int) -> NDArray[np.int64]:

@@ -94,7 +94,7 @@ def rings_found_empty(
         holes = int((np.linalg.norm(empty - middle, axis=1) <= reach).sum())
         if holes < max(2, _EMPTY_SHARE * rivals.sum()) or rivals.sum() < 0.2 * near.sum():
             continue
-        if touching(rivals) > 0.2 or (members & near).sum() < 0.5 * members.sum():
+        if not rivals.any() or touching(rivals) > 0.2 or (members & near).sum() < 0.5 * members.sum():
             continue
         taken |= members & near
         # In a lattice the rings of all atoms are equal, which is no evidence.

@@ -88,6 +88,52 @@ class Triangulation:
         """Edges with a triangle on both sides, shape (e,): those of the hull depend on the border of the field."""
         return self.sides[:, 1] >= 0
 
+    @cached_property
+    def deep(self) -> NDArray[np.bool_]:
+        """Points more than two edges from the hull, shape (n,), or fewer edges if these were less than a quarter."""
+        near = np.zeros(len(self.points), dtype=bool)
+        near[self.edges[~self.inner].ravel()] = True
+        deep = ~near if 4 * np.count_nonzero(near) < 3 * len(near) else np.ones(len(near), dtype=bool)
+        for _ in range(2):
+            near[self.edges[near[self.edges].any(axis=1)].ravel()] = True
+            if 4 * np.count_nonzero(near) < 3 * len(near):
+                deep = ~near
+        return deep
+
+    def window(self, chosen: NDArray[np.bool_]) -> tuple[Triangulation, NDArray[np.int64], NDArray[np.int64]]:
+        """The triangles between some of the points.
+
+        Parameters
+        ----------
+        chosen : numpy.ndarray of bool, shape (n,)
+
+        Returns
+        -------
+        mesh : Triangulation
+        points, edges : numpy.ndarray of int
+            Index of each of its points and edges in this triangulation.
+        """
+        triangle = chosen[self.triangles].all(axis=1)
+        # The last entries are those of "none", -1.
+        whole = np.append(triangle, False)
+        edges = np.flatnonzero(whole[self.sides].any(axis=1))
+        points = np.unique(self.edges[edges])
+        point_number = np.full(len(self.points) + 1, -1, dtype=np.int64)
+        point_number[points] = np.arange(len(points))
+        triangle_number = np.where(whole, np.cumsum(whole) - 1, -1)
+        sides, opposite = triangle_number[self.sides[edges]], self.opposite[edges]
+        opposite = np.where(sides >= 0, point_number[opposite], -1)
+        swap = sides[:, 0] < 0
+        sides[swap], opposite[swap] = sides[swap, ::-1], opposite[swap, ::-1]
+        mesh = Triangulation(
+            self.points[points],
+            point_number[self.triangles[triangle]],
+            point_number[self.edges[edges]],
+            sides,
+            opposite,
+        )
+        return mesh, points, edges
+
 
 def half_edges(triangles: NDArray[np.int64], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First corner of each half-edge of triangles (t, 3) of n points, and the half-edge on its other side or

@@ -1,6 +1,7 @@
 from ._cell_plot import plot_cells as plot_cells
 from ._cell_plot import plot_orientation as plot_orientation
 from ._cell_plot import plot_strain as plot_strain
+from ._defect_plot import plot_defects as plot_defects
 from ._enrichment import plot_enrichment as plot_enrichment
 from ._explanation import plot_explanation as plot_explanation
 from ._explanation import plot_orders as plot_orders
@@ -16,6 +17,7 @@ from ._layout_plot import plot_layout as plot_layout
 from ._legend import add_motif_legend as add_motif_legend
 from ._markers import cell_markers as cell_markers
 from ._markers import motif_markers as motif_markers
+from ._markers import vacancy_markers as vacancy_markers
 from ._means import plot_means as plot_means
 from ._motif_plot import plot_motifs as plot_motifs
 from ._node_plot import plot_nodes as plot_nodes

@@ -54,6 +54,7 @@ def add_motif_legend(
     cells: bool = False,
     marker: str | None = None,
     others: ArrayLike = (),
+    n_vacancies: int = 0,
     location: str = "outside right",
     **kwargs: Any,
 ) -> Legend:
@@ -75,6 +76,8 @@ def add_motif_legend(
         One shape for all motifs instead of different ones.
     others : array_like of int
         Labels that are joined in one grey entry.
+    n_vacancies : int
+        Number of empty sites; an open circle in the last entry unless it is 0.
     location : str
         ``'outside right'`` of the axes, with motifs that do not fit combined in one entry, or a location of
         matplotlib.
@@ -111,6 +114,19 @@ def add_motif_legend(
     if is_other.any():
         handles.append(Patch(facecolor=RARE, edgecolor="0.25", linewidth=0.5))
         lines.append(f"{len(joined)} others ({is_other.sum():,})")
+    if n_vacancies:
+        handles.append(
+            Line2D(
+                [],
+                [],
+                linestyle="none",
+                marker="o",
+                markersize=5.5,
+                markerfacecolor="none",
+                markeredgecolor="black",
+            )
+        )
+        lines.append(f"empty sites ({n_vacancies:,})")
     outside = location == "outside right"
     if outside:
         kwargs.setdefault("bbox_to_anchor", (1.02, 1.0))
@@ -119,7 +135,7 @@ def add_motif_legend(
     rows, most_columns = _room(ax, lines, outside, size)
     if outside and "ncols" not in kwargs and len(lines) > rows * most_columns:
         # The entry of the others, if any, is kept.
-        kept = max(1, rows * most_columns - 1 - int(is_other.any()))
+        kept = max(1, rows * most_columns - 1 - (len(lines) - len(present)))
         left_out = present[kept:]
         more = f"{len(left_out)} more ({np.isin(labels, left_out).sum():,})"
         lines = [*lines[:kept], more, *lines[len(present) :]]

@@ -137,6 +137,52 @@ def motif_markers(
     return markers
 
 
+def vacancy_markers(
+    positions: ArrayLike,
+    *,
+    size: float | None = None,
+    frames: ArrayLike | None = None,
+    navigation_shape: tuple[int, ...] = (),
+) -> Points:
+    """HyperSpy markers of empty sites: open circles.
+
+    Parameters
+    ----------
+    positions : array_like, shape (k, 2)
+        x, y in axis units.
+    size : float, optional
+        Diameter in points; 8 by default.
+    frames : array_like of int, shape (k,), optional
+        For a stack: frame of each site, counted in the order of the data (C order).
+    navigation_shape : tuple of int
+        For a stack: ``s.axes_manager.navigation_shape``.
+
+    Returns
+    -------
+    hyperspy.api.plot.markers.Points
+        Named ``vacancies``.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, or `frames` comes without `navigation_shape`.
+    """
+    import hyperspy.api as hs
+
+    xy = check_positions(positions)
+    offsets: Any = xy
+    if frames is not None:
+        offsets = _by_frame(xy, _checked_frames(frames, len(xy), navigation_shape), navigation_shape)
+    return hs.plot.markers.Points(
+        offsets=offsets,
+        sizes=np.array([8.0 if size is None else size]),
+        facecolors="none",
+        edgecolors="white",
+        linewidths=np.array([1.2]),
+        name="vacancies",
+    )
+
+
 def cell_markers(
     polygons: Sequence[ArrayLike],
     labels: ArrayLike,

@@ -55,6 +55,14 @@ def scatter_motifs(ax: Axes, positions: ArrayLike, labels: ArrayLike, **kwargs: 
     return collection
 
 
+def _scatter_vacancies(ax: Axes, positions: NDArray[np.float64], area: Any) -> None:
+    """Open circles in two colours, which show on bright and dark backgrounds."""
+    x, y = positions.T
+    width = float(np.clip(0.12 * np.sqrt(np.max(area)), 0.6, 1.5))
+    for colour, scale in (("black", 2.2), ("white", 1.0)):
+        ax.scatter(x, y, s=area, facecolors="none", edgecolors=colour, linewidths=scale * width, zorder=2.5)
+
+
 def drawing_order(labels: NDArray[np.intp]) -> NDArray[np.intp]:
     """Order in which atoms are drawn: the most frequent motif first, so that rare ones are on top."""
     if not len(labels):
@@ -73,6 +81,7 @@ def plot_motifs(
     names: Sequence[str] | None = None,
     ax: Axes | None = None,
     legend: bool = True,
+    vacancies: ArrayLike = (),
     **kwargs: Any,
 ) -> Axes:
     """Draw the image in grey and its atoms in the colours and shapes of their motifs.
@@ -95,6 +104,8 @@ def plot_motifs(
         Axes to draw on; a new figure by default.
     legend : bool
         Whether to add the legend with names and counts.
+    vacancies : array_like, shape (k, 2), optional
+        x, y of empty sites in axis units, drawn as open circles.
     **kwargs
         To :meth:`matplotlib.axes.Axes.scatter`: ``s`` the area of a marker in points squared (by default it depends
         on the spacing, and rare motifs have larger markers), ``marker`` one shape for all motifs.
@@ -102,7 +113,8 @@ def plot_motifs(
     Returns
     -------
     matplotlib.axes.Axes
-        It has one new collection with the atoms, those of the most frequent motif first.
+        It has one new collection with the atoms, those of the most frequent motif first, and another with the vacancies,
+        if there are some.
 
     Raises
     ------
@@ -125,7 +137,12 @@ def plot_motifs(
     check_length(motifs, len(xy), "labels")
     order = drawing_order(motifs)
     scatter_motifs(ax, xy[order], motifs[order], **kwargs)
+    empty = check_positions(np.asarray(vacancies, float).reshape(-1, 2))
+    if len(empty):
+        area = kwargs.get("s")
+        area = 2.5 * float(np.median(marker_area(ax, xy, motifs))) if area is None else area
+        _scatter_vacancies(ax, empty, area)
     if legend:
-        add_motif_legend(ax, labels, names, marker=kwargs.get("marker"))
+        add_motif_legend(ax, labels, names, marker=kwargs.get("marker"), n_vacancies=len(empty))
         make_room(ax, made_here=made_here)
     return ax

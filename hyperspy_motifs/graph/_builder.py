@@ -46,6 +46,9 @@ class GraphBuilder:
         self.n_permutations = n_permutations
         self.random_state = random_state
         self.atoms = building.node_ids(schema.ATOM, len(labels))
+        #: Nodes and positions of the corners of cells: the atoms, then the empty sites.
+        self.corners = self.atoms
+        self.corner_positions = positions
 
     def add_atoms(self, probabilities: np.ndarray, frames: np.ndarray | None) -> None:
         """Add the atoms, the motifs and their edges."""
@@ -68,16 +71,28 @@ class GraphBuilder:
         self.graph.add_nodes_from(building.nodes_from_columns(motifs, constants, columns))
         self.graph.add_edges_from(building.edges_from_columns(self.atoms, types, schema.INSTANCE_OF, {}))
 
+    def add_empty_sites(self, positions: np.ndarray) -> None:
+        """Add the empty sites (k, 2), which are corners of cells like atoms but have no motif."""
+        ids = building.node_ids(schema.VACANCY, len(positions))
+        columns = {"x": positions[:, 0], "y": positions[:, 1]}
+        constants = {"kind": schema.VACANCY, "level": 0, "size": 1}
+        self.graph.add_nodes_from(building.nodes_from_columns(ids, constants, columns))
+        self.corners = self.atoms + ids
+        self.corner_positions = np.vstack([self.positions, positions])
+
     def add_bonds(self, bonds: np.ndarray, edge_of: np.ndarray) -> None:
-        """Add the bonds (b, 2) between atoms, each shared by `edge_of` (b,) cells."""
+        """Add the bonds (b, 2) between atoms and empty sites, each shared by `edge_of` (b,) cells."""
         bonds = np.sort(bonds, axis=1)
-        sources, targets = building.take(self.atoms, bonds[:, 0]), building.take(self.atoms, bonds[:, 1])
+        sources, targets = building.take(self.corners, bonds[:, 0]), building.take(self.corners, bonds[:, 1])
         columns = {"shared": edge_of}
         self.graph.add_edges_from(building.edges_from_columns(sources, targets, schema.ADJACENT, columns))
-        self._add_neighbours(schema.MOTIF, self.labels, bonds)
+        self._add_neighbours(schema.MOTIF, self.labels, bonds[bonds[:, 1] < len(self.labels)])
 
     def add_cells(self, cells: Any) -> None:
-        """Add the cells of a ``Cells`` object, their classes and their edges."""
+        """Add the cells of a ``Cells`` object, their empty sites, their classes and their edges."""
+        empty = np.asarray(getattr(cells, "empty_sites", ())).reshape(-1, 2)
+        if len(empty):
+            self.add_empty_sites(empty)
         labels = np.asarray(cells.labels, dtype=np.int64)
         n, n_classes = len(labels), int(labels.max(initial=-1)) + 1
         ids = building.node_ids(schema.CELL, n)
@@ -104,10 +119,11 @@ class GraphBuilder:
         )
         offsets = np.concatenate([[0], np.cumsum(n_corners)])
         sides = corners
-        owner, share = corner_shares(self.positions, corners, offsets)
+        owner, share = corner_shares(self.corner_positions, corners, offsets)
         corners, owner, share = self._with_centre_atoms(cells, corners, owner, share)
-        self._add_parts(self.atoms, ids, corners, owner, share)
-        self._add_composition(classes, labels, corners, owner, share)
+        self._add_parts(self.corners, ids, corners, owner, share)
+        is_atom = corners < len(self.atoms)
+        self._add_composition(classes, labels, corners[is_atom], owner[is_atom], share[is_atom])
         self.add_bonds(*_bonds_with_cells(np.asarray(cells.bonds).reshape(-1, 2), sides, offsets))
         adjacency = np.asarray(cells.adjacency, dtype=np.int64).reshape(-1, 3)
         self._add_adjacency(ids, adjacency)
@@ -184,7 +200,7 @@ class GraphBuilder:
         sizes = [len(cells.polygons[k]) for k in full.tolist()]
         rings = np.concatenate([cells.polygons[k] for k in full.tolist()])
         offsets = np.concatenate([[0], np.cumsum(sizes)])
-        pairs, held = polygon_shares(self.positions, self.positions[rings], offsets, 0.0)
+        pairs, held = polygon_shares(self.positions, self.corner_positions[rings], offsets, 0.0)
         ring_owner = np.repeat(np.arange(len(full)), sizes)
         n = len(full)
         inside = ~np.isin(pairs[:, 0] * n + pairs[:, 1], rings * n + ring_owner) & (held == 1.0)
@@ -217,8 +233,8 @@ class GraphBuilder:
         self.graph.add_nodes_from(building.nodes_from_columns(classes, constants, columns))
 
     def _sequence_name(self, sequence: str) -> str:
-        labels = [int(part) for part in sequence.split("-") if part]
-        return " ".join(self.names[i] if 0 <= i < len(self.names) else str(i) for i in labels)
+        names = {"v": schema.VACANCY, **{str(i): name for i, name in enumerate(self.names)}}
+        return " ".join(names.get(part, part) for part in sequence.split("-") if part)
 
     def _add_parts(
         self,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hyperspy_motifs.cells import EMPTY_SITE
 from hyperspy_motifs.hierarchy import NeighbourStatistics, neighbour_statistics
 
 from . import _schema as schema
@@ -63,8 +64,8 @@ def take(ids: list[str], index: np.ndarray) -> list[str]:
 
 
 def sequence_text(sequence: Iterable[int]) -> str:
-    """Return a cyclic sequence of labels as text: ``0-1-0-1``."""
-    return "-".join(str(int(label)) for label in sequence)
+    """Return a cyclic sequence of labels as text: ``0-1-0-1``, with ``v`` for an empty site."""
+    return "-".join("v" if label == EMPTY_SITE else str(int(label)) for label in sequence)
 
 
 def neighbour_edges(ids: dict[int, str], statistics: NeighbourStatistics) -> Edges:

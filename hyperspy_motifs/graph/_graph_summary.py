@@ -20,11 +20,13 @@ def summarise(graph: MotifGraph, most: int = 8) -> str:
     most : int
         Largest number of types and rules per level.
     """
+    vacancies = len(graph.find(kind=schema.VACANCY))
+    empty = f" and {vacancies} empty sites" if vacancies else ""
     lines = [
-        f"Motif graph of {len(graph.level(0))} atoms, {graph.number_of_edges()} edges, in {_units(graph)}"
+        f"Motif graph of {len(graph.level(schema.ATOM))} atoms{empty}, {graph.number_of_edges()} edges, in {_units(graph)}"
     ]
     for number, kind in graph.levels.items():
-        nodes = graph.level(number)
+        nodes = graph.level(kind)
         types = sorted(graph.find(kind=schema.class_kind(kind)), key=lambda t: -graph.nodes[t]["size"])
         lines.append(f"Level {number}, {kind}: {len(nodes)} in {len(types)} {_plural('class', len(types))}")
         reason = graph.graph.get(f"reason:{kind}")

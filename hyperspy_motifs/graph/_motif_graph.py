@@ -141,6 +141,44 @@ class MotifGraph(RelationGraph):
         near.update({t for n in near if (t := self.type_of(n)) is not None})
         return self._subgraph([n for n in self._node if n in near])
 
+    def add_defects(
+        self,
+        atoms: np.ndarray,
+        positions: np.ndarray,
+        kinds: np.ndarray,
+        q_values: np.ndarray,
+        spacing: float,
+    ) -> None:
+        """Mark atoms and vacancies as defects: attributes ``defect`` (its kind) and ``q_value`` of their nodes.
+
+        Parameters
+        ----------
+        atoms : numpy.ndarray of int, shape (k,)
+            Number of each atom; -1 for a vacancy, which becomes a node if there is none at its place.
+        positions : numpy.ndarray of float, shape (k, 2)
+            x, y.
+        kinds : numpy.ndarray of str, shape (k,)
+        q_values : numpy.ndarray of float, shape (k,)
+        spacing : float
+            Nearest-neighbour distance.
+        """
+        empty = self.find(kind=schema.VACANCY)
+        places = np.array([[self.nodes[v]["x"], self.nodes[v]["y"]] for v in empty]).reshape(-1, 2)
+        n_empty = len(empty)
+        for atom, place, kind, q in zip(
+            atoms.tolist(), positions.tolist(), kinds.tolist(), q_values.tolist(), strict=True
+        ):
+            node = f"{schema.ATOM}:{atom}"
+            if atom < 0:
+                away = np.hypot(*(places - place).T) if len(places) else np.array([np.inf])
+                if away.min() <= 0.5 * spacing:
+                    node = empty[int(away.argmin())]
+                else:
+                    node, n_empty = f"{schema.VACANCY}:{n_empty}", n_empty + 1
+                    self.add_node(node, kind=schema.VACANCY, level=0, size=1, x=place[0], y=place[1])
+            if node in self.nodes:
+                self.nodes[node].update(defect=kind, q_value=q)
+
     def _subgraph(self, kept: list[str]) -> MotifGraph:
         """Return some nodes and the edges between them, copied."""
         part = type(self)(**self.graph)

@@ -8,6 +8,7 @@ SCHEMA_NAME = "hyperspy_motifs.graph"
 SCHEMA_VERSION = 1
 
 ATOM = "atom"
+VACANCY = "vacancy"
 CELL = "cell"
 MOTIF = "motif"
 CELL_CLASS = "cell-class"
@@ -15,7 +16,8 @@ CELL_CLASS = "cell-class"
 #: Possible levels of a graph; the levels of an image depend on its structure.
 INSTANCE_KINDS = frozenset(
     (
-        ATOM, CELL, "vertex-figure", "composite", "half-cell", "unit-cell", "coarse-cell", "domain", "boundary", "moire-cell",
+        ATOM, VACANCY, CELL, "vertex-figure", "composite", "half-cell", "unit-cell", "coarse-cell", "domain", "boundary",
+        "moire-cell",
     )
 )  # fmt: skip
 

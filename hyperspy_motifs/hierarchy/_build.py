@@ -10,7 +10,7 @@ import numpy as np
 
 from hyperspy_motifs.cells import Cells, canonical_sequences
 
-from ._coarse_graining import coarse_levels
+from ._coarse_graining import coarse_levels, corner_names
 from ._composites import find_composites
 from ._continuation import LatticeContinuation
 from ._domains import Domains, atom_domains, find_domains
@@ -110,16 +110,17 @@ def build_hierarchy(
     motif_names = _names(names, sites)
     levels: list[Level] = []
     scalars: dict[str, float] = {}
+    corners = _with_empty_sites(sites, cells)
     if options.vertex_figures and len(cells):
-        figures = vertex_figures(sites.positions, cells.vertices, cells.offsets, cells.bonds)
+        figures = vertex_figures(corners.positions, cells.vertices, cells.offsets, cells.bonds, len(sites))
         levels += [figures] if len(figures) else []
     if len(cells):
         levels += _described(sites, cells, motif_names, options, scalars)
     lattice, same = _lattice(sites, options)
-    found = _domains(sites, same, cells, lattice) if len(cells) else None
+    found = _domains(corners, same is sites, cells, lattice) if len(cells) else None
     atoms = np.full(len(sites), -1)
     if found is not None:
-        atoms = atom_domains(sites.positions, cells.vertices, cells.offsets, found.domain)
+        atoms = atom_domains(corners.positions, cells.vertices, cells.offsets, found.domain)[: len(sites)]
     patches = _lattice_patches(sites, lattice, same, found, atoms, options)
     unit_cells = unit_cell_level(sites, patches, motif_names) if patches else None
     if unit_cells is not None:
@@ -153,8 +154,28 @@ def _sites(
     )
 
 
+def _with_empty_sites(sites: LabelledPoints, cells: Cells) -> LabelledPoints:
+    """Return the corners of the cells: the atoms, then the empty sites, which are of one more kind."""
+    k = len(cells.empty_sites)
+    if not k:
+        return sites
+    kind = int(sites.labels.max(initial=-1)) + 1
+    return LabelledPoints(
+        cells.with_empty_sites(sites.positions),
+        np.append(sites.labels, np.full(k, kind)),
+        None if sites.angles is None else np.append(sites.angles, np.zeros(k)),
+        None if sites.reflected is None else np.append(sites.reflected, np.zeros(k, dtype=bool)),
+        None if sites.folds is None else np.append(sites.folds[:kind], 1),
+    )
+
+
 def _check_cells(cells: Cells, n: int) -> None:
-    if len(cells.vertices) and cells.vertices.max() >= n:
+    if len(cells.empty_sites) and cells.n_points != n:
+        raise ValueError(
+            f"The cells are those of {cells.n_points} atoms and {len(cells.empty_sites)} empty sites, but there are "
+            f"{n} atoms: give the cells of these atoms."
+        )
+    if len(cells.vertices) and cells.vertices.max() >= n + len(cells.empty_sites):
         raise ValueError(
             f"The cells have a corner at atom {cells.vertices.max()}, but there are {n} atoms: give the "
             "cells of these atoms."
@@ -182,7 +203,7 @@ def _described(
     if options.composites:
         found = find_composites(cells.labels, edges, cells.centres, cells.areas)
         bits = min(bits, (found.after.bits + found.rule_bits) / len(sites))
-        sequences = [" ".join(names[i] for i in c.corner_sequence) for c in cells.classes]
+        sequences = [corner_names(c.corner_sequence, names) for c in cells.classes]
         level = composite_level(cells, found, sequences)
         levels += [] if level is None else [level]
     scalars["bits_per_atom"] = float(bits)
@@ -238,17 +259,17 @@ def _faint_patches(sites: LabelledPoints, options: HierarchyOptions) -> list[tup
     return []
 
 
-def _domains(sites: LabelledPoints, same: LabelledPoints, cells: Cells, lattice: Lattice | None) -> Domains:
-    """Return the domains; for them a dopant counts as the atom that it replaces.
+def _domains(corners: LabelledPoints, kinds: bool, cells: Cells, lattice: Lattice | None) -> Domains:
+    """Return the domains; for them a dopant or a vacancy counts as the atom that it replaces.
 
-    `same` are the sites from which the translations were found: if they were found from positions alone, motifs do
+    `kinds` is whether the translations were found from the motifs: if they were found from positions alone, motifs do
     not show whether a lattice continues.
     """
-    labels = sites.labels if lattice is None else merge_by_sublattice(sites, lattice)
-    merged = replace(sites, labels=labels) if same is sites else same
+    labels = corners.labels if lattice is None else merge_by_sublattice(corners, lattice)
+    merged = replace(corners, labels=labels) if kinds else corners.without_kinds()
     sequences = canonical_sequences(labels[cells.vertices], cells.offsets)
     classes = _most_frequent_first(sequences.letters, cells)
-    turned = cell_orientations(sites.positions, labels, cells.vertices, cells.offsets, classes)
+    turned = cell_orientations(corners.positions, labels, cells.vertices, cells.offsets, classes)
     continuation = None if lattice is None else LatticeContinuation(merged, lattice, cells)
     return find_domains(turned, cells.adjacency[:, :2], continuation)
 

@@ -9,7 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
-from hyperspy_motifs.cells import Cells, find_cells
+from hyperspy_motifs.cells import EMPTY_SITE, Cells, find_cells
 
 from ._labelled_points import LabelledPoints
 from ._level import Level
@@ -87,9 +87,9 @@ def _point_sets(sites: LabelledPoints, cells: Cells, names: list[str]) -> list[t
     """Return the classes whose centres can be the next points."""
     sets = [(f"atoms of {names[k]}", sites.positions[sites.labels == k]) for k in range(len(names))]
     n_classes = int(cells.labels.max(initial=-1)) + 1
-    sequences = [" ".join(names[i] for i in c.corner_sequence) for c in cells.classes]
+    sequences = [corner_names(c.corner_sequence, names) for c in cells.classes]
     sets += [(f"cells {sequences[k]}", cells.centres[cells.labels == k]) for k in range(n_classes)]
-    bonds = cells.bonds
+    bonds = cells.bonds[(cells.bonds < len(sites)).all(axis=1)]
     same = sites.labels[bonds[:, 0]] == sites.labels[bonds[:, 1]]
     n = len(sites)
     graph = coo_array((np.ones(int(same.sum()), dtype=np.int8), bonds[same].T), shape=(n, n))
@@ -102,6 +102,11 @@ def _point_sets(sites: LabelledPoints, cells: Cells, names: list[str]) -> list[t
         members = (kind == k) & (size >= 3)
         sets.append((f"patches of {names[k]}", centres[members]))
     return sets
+
+
+def corner_names(sequence: tuple[int, ...], names: list[str]) -> str:
+    """Return the names of the motifs of a corner sequence; an empty site is a "vacancy"."""
+    return " ".join("vacancy" if i == EMPTY_SITE else names[i] for i in sequence)
 
 
 def _candidate(name: str, points: np.ndarray, spacing: float, area: float) -> _Candidate | None:

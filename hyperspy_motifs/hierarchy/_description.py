@@ -80,9 +80,11 @@ def describe(labels: np.ndarray, edges: np.ndarray, centres: np.ndarray, n_label
         context = np.zeros(n, dtype=np.int64)
         if k:
             # The order of the neighbours' labels does not matter.
-            nearest = np.sort(before[:, :k], axis=1)
-            _, context = np.unique(nearest, axis=0, return_inverse=True)
-        bits = _prequential(labels[order].astype(np.int64), context.ravel().astype(np.int64), n_labels)
+            nearest = np.sort(before[:, :k], axis=1) + 1
+            context = _numbered(nearest @ (np.int64(n_labels) + 1) ** np.arange(k))
+        # Of all pairs of context and label few occur, so that a table of them would be mostly empty.
+        pair = _numbered(context * n_labels + labels[order])
+        bits = _prequential(pair, context, n_labels)
         total = float(bits.sum()) + np.log2(_MOST_NEIGHBOURS + 1)
         if best is None or total < best.bits:
             per_node = np.empty(n)
@@ -107,15 +109,24 @@ def _laid_before(labels: np.ndarray, edges: np.ndarray, n: int) -> np.ndarray:
     return before
 
 
+def _numbered(values: np.ndarray) -> np.ndarray:
+    """Return the number of each value among the distinct ones, shape (n,)."""
+    number: np.ndarray = np.unique(values, return_inverse=True)[1].ravel().astype(np.int64)
+    return number
+
+
 @numba.njit(cache=True, **OUTER)
-def _prequential(labels, contexts, n_labels):
-    """Return the bits of each label, predicted from previous labels after the same context."""
-    counts = np.zeros((contexts.max() + 1, n_labels))
+def _prequential(pairs, contexts, n_labels):
+    """Return the bits of each label, predicted from previous labels after the same context.
+
+    `pairs` are the numbers of the pairs of context and label.
+    """
+    counts = np.zeros(pairs.max() + 1)
     totals = np.zeros(contexts.max() + 1)
-    bits = np.empty(len(labels))
-    for i in range(len(labels)):
-        c, x = contexts[i], labels[i]
-        bits[i] = -np.log2((counts[c, x] + _KT) / (totals[c] + _KT * n_labels))
-        counts[c, x] += 1.0
+    bits = np.empty(len(pairs))
+    for i in range(len(pairs)):
+        c, x = contexts[i], pairs[i]
+        bits[i] = -np.log2((counts[x] + _KT) / (totals[c] + _KT * n_labels))
+        counts[x] += 1.0
         totals[c] += 1.0
     return bits

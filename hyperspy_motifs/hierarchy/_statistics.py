@@ -156,9 +156,9 @@ def neighbour_statistics(
     skewness = np.zeros(len(a))
     as_high = as_low = np.zeros(len(a), dtype=np.int64)
     if n_permutations and len(edges):
-        counts = _permuted_counts(compact, edges, k, n_permutations, random_state)[:, a * k + b]
-        skewness = (((counts - expected) / safe) ** 3).mean(axis=0)
-        as_high, as_low = (counts >= observed).sum(axis=0), (counts <= observed).sum(axis=0)
+        counts = _permuted_counts(compact, edges, k, n_permutations, random_state)
+        skewness = _skewness(counts, expected, safe)
+        as_high, as_low = _as_extreme(counts, observed)
     # Continuity correction of half a count towards the mean.
     above = _pearson_tail((observed - 0.5 - expected) / safe, skewness)
     below = _pearson_tail(-(observed + 0.5 - expected) / safe, -skewness)
@@ -226,10 +226,42 @@ def _pearson_tail(z: np.ndarray, skewness: np.ndarray) -> np.ndarray:
     return np.where(skewed, np.where(skewness > 0, upper, lower), tail)
 
 
+#: Pairs of classes that are evaluated together, so that intermediate arrays stay in the processor's cache.
+_PAIRS = 256
+#: Counts below this are evaluated once and looked up: with many classes almost all counts are 0 or 1.
+_FEW = 32
+
+
+def _skewness(counts: np.ndarray, expected: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Return the mean cube of the standardised counts (n, p), shape (p,)."""
+    out = np.empty(counts.shape[1])
+    for start in range(0, len(out), _PAIRS):
+        here = slice(start, start + _PAIRS)
+        part = np.ascontiguousarray(counts[:, here].T)
+        most = int(part.max())
+        possible = np.arange(most + 1) if most < _FEW else part
+        cubes = ((possible - expected[here, None]) / std[here, None]) ** 3
+        out[here] = (np.take_along_axis(cubes, part, axis=1) if most < _FEW else cubes).mean(axis=1)
+    return out
+
+
+def _as_extreme(counts: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers (p,) of permutations (n, p) with counts at least, and at most, as high as observed."""
+    high, low = np.empty((2, counts.shape[1]), dtype=np.int64)
+    for start in range(0, len(high), _PAIRS):
+        here = slice(start, start + _PAIRS)
+        high[here] = (counts[:, here] >= observed[here]).sum(axis=0)
+        low[here] = (counts[:, here] <= observed[here]).sum(axis=0)
+    return high, low
+
+
 def _permuted_counts(labels: np.ndarray, edges: np.ndarray, k: int, n: int, seed: int) -> np.ndarray:
-    """Return the neighbour counts (n, k * k) of `n` permutations of the labels."""
+    """Return the neighbour counts of `n` permutations of the labels for each pair of classes, shape (n, k (k + 1) / 2).
+
+    The pairs are in the order of ``numpy.triu_indices``.
+    """
     generator_seed = np.uint64(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
-    counts = np.zeros((n, k * k), dtype=np.int32)
+    counts = np.zeros((n, k * (k + 1) // 2), dtype=np.int32)
     over_rows(
         _count_permuted,
         n,
@@ -269,7 +301,5 @@ def _count_permuted(first, last, labels, edges, k, seed, counts):
         for e in range(len(edges)):
             a = shuffled[edges[e, 0]]
             b = shuffled[edges[e, 1]]
-            if a <= b:
-                counts[p, a * k + b] += 1
-            else:
-                counts[p, b * k + a] += 1
+            low, high = np.int64(min(a, b)), np.int64(max(a, b))
+            counts[p, low * k - low * (low + 1) // 2 + high] += 1

@@ -8,6 +8,7 @@ import numpy as np
 
 from hyperspy_motifs.cells import canonical_sequences
 
+from ._composites import unique_pairs
 from ._level import Level
 from ._shares import corner_shares
 
@@ -28,7 +29,9 @@ def figure_name(sequence: tuple[int, ...]) -> str:
     return ".".join(str(corners) if n == 1 else f"{corners}^{n}" for corners, n in runs)
 
 
-def vertex_figures(points: np.ndarray, vertices: np.ndarray, offsets: np.ndarray, bonds: np.ndarray) -> Level:
+def vertex_figures(
+    points: np.ndarray, vertices: np.ndarray, offsets: np.ndarray, bonds: np.ndarray, n_atoms: int
+) -> Level:
     """Return the level of vertex figures.
 
     Only atoms that are surrounded by cells have one. A cell with ``n`` corners belongs to each of its figures with
@@ -37,11 +40,13 @@ def vertex_figures(points: np.ndarray, vertices: np.ndarray, offsets: np.ndarray
     Parameters
     ----------
     points : numpy.ndarray of float, shape (n, 2)
-        Positions x, y.
+        Positions x, y of the atoms, then those of empty sites.
     vertices, offsets : numpy.ndarray of int
         Corners of all cells, counter-clockwise, and the start of each cell.
     bonds : numpy.ndarray of int, shape (b, 2)
         Bonds between the points: figures at the ends of a bond are neighbours.
+    n_atoms : int
+        Number of atoms: an empty site has no figure.
 
     Returns
     -------
@@ -53,6 +58,7 @@ def vertex_figures(points: np.ndarray, vertices: np.ndarray, offsets: np.ndarray
     away = centres[cell] - points[vertices]
     order = np.lexsort((np.arctan2(away[:, 1], away[:, 0]), vertices))
     whole = np.bincount(vertices, share, minlength=len(points)) > 1 - 1e-6
+    whole[n_atoms:] = False
     order = order[whole[vertices[order]]]
     atom, cell = vertices[order], cell[order]
     atoms, starts = np.unique(atom, return_index=True)
@@ -66,8 +72,8 @@ def vertex_figures(points: np.ndarray, vertices: np.ndarray, offsets: np.ndarray
     labels, names = _ranked(text)
     number = np.full(len(points), -1)
     number[atoms] = np.arange(len(atoms))
-    pairs = np.sort(number[bonds.reshape(-1, 2)], axis=1)
-    pairs = np.unique(pairs[(pairs >= 0).all(axis=1)], axis=0)
+    pairs = number[bonds.reshape(-1, 2)]
+    pairs = unique_pairs(pairs[(pairs >= 0).all(axis=1)], len(points))
     return Level(
         kind="vertex-figure",
         centres=points[atoms],
@@ -78,7 +84,7 @@ def vertex_figures(points: np.ndarray, vertices: np.ndarray, offsets: np.ndarray
         fractions=1.0 / sizes[cell],
         adjacency=np.column_stack([pairs, np.ones(len(pairs), dtype=np.int64)]),
         columns={"atom": atoms, "n_cells": np.diff(begins)},
-        reason=f"{len(atoms)} of {len(points)} atoms are surrounded by cells. Different vertex figures: {len(names)}.",
+        reason=f"{len(atoms)} of {n_atoms} atoms are surrounded by cells. Different vertex figures: {len(names)}.",
     )
 
 

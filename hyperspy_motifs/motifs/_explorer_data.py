@@ -20,7 +20,7 @@ def explore(motifs: Any, frame: int, figure: Any) -> Any:
             f"Frame {frame} has no atoms; frames with atoms: {np.unique(motifs.frames).tolist()[:10]}."
         )
     image, where = motifs._image(frame)
-    moments = motifs.features.get_moments()
+    moments = motifs.features.of_detector(0).get_moments()
     arrays = ExplorerArrays(
         image,
         motifs.positions[here],
@@ -112,9 +112,7 @@ class _Reconstructions:
 
         self._basis = ZernikeBasis(moments.n_max, moments.radius)
         order = {tuple(mode): k for k, mode in enumerate(self._basis.modes.tolist())}
-        # The first of several detectors is shown.
-        n_modes = len(self._basis.modes)
-        self._columns = [order[tuple(mode)] for mode in moments.modes.tolist()[:n_modes]]
+        self._columns = [order[tuple(mode)] for mode in moments.modes.tolist()]
         self._values, self._rows = moments.values, rows
 
     def __len__(self) -> int:
@@ -123,5 +121,5 @@ class _Reconstructions:
     def __getitem__(self, index: int) -> np.ndarray:
         full = np.zeros(len(self._basis.modes))
         values = np.asarray(self._values[self._rows[index]], float)
-        full[self._columns] = np.nan_to_num(values[: len(self._columns)])
+        full[self._columns] = np.nan_to_num(values)
         return self._basis.reconstruct(full)

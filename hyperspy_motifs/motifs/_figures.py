@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._defect_view import DefectView
 from ._hierarchy_figures import HierarchyFigures
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from hyperspy_motifs.clustering import MotifTree
 
 
-class MotifFigures(HierarchyFigures):
+class MotifFigures(HierarchyFigures, DefectView):
     """Figures of :class:`~hyperspy_motifs.motifs.Motifs`: each passes its arrays to a function of ``draw``."""
 
     def _image(self, frame: int) -> tuple[np.ndarray, dict[str, Any]]:
@@ -26,7 +28,7 @@ class MotifFigures(HierarchyFigures):
         return image, {"extent": image_extent(image.shape, stamp.scale, stamp.offset), "units": stamp.units}
 
     def plot(self, *, frame: int = 0, ax: Axes | None = None, **kwargs: Any) -> Axes:
-        """Draw the image with its atoms coloured by motif, and a legend with counts.
+        """Draw the image with its atoms coloured by motif, open circles at vacancies, and a legend with counts.
 
         Parameters
         ----------
@@ -45,9 +47,45 @@ class MotifFigures(HierarchyFigures):
 
         here = self.frames == frame
         image, where = self._image(frame)
+        sites = self.sites
+        where["vacancies"] = sites.positions[sites.vacant & (sites.frames == frame)]
         return plot_motifs(
             self.positions[here], self.labels[here], image, names=self.names, ax=ax, **{**where, **kwargs}
         )
+
+    def plot_defects(
+        self,
+        kinds: str | Sequence[str] | None = None,
+        *,
+        frame: int = 0,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Axes:
+        """Mark the defects on a muted image, rare kinds on top.
+
+        Parameters
+        ----------
+        kinds : str or sequence of str, optional
+            Only these kinds of ``motifs.defects``.
+        frame : int, optional
+            Flat index of the frame of a stack.
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw on; a new figure by default.
+        **kwargs
+            Passed to :func:`hyperspy_motifs.draw.plot_defects`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from hyperspy_motifs.defects import KINDS
+        from hyperspy_motifs.draw import plot_defects
+
+        defects = self.defects if kinds is None else self.defects.select(kinds)
+        here = defects.frames == frame
+        image, where = self._image(frame)
+        options = {**where, "order": KINDS, **kwargs}
+        return plot_defects(defects.positions[here], defects.kinds[here], image, ax=ax, **options)
 
     def plot_layout(
         self,
@@ -147,9 +185,10 @@ class MotifFigures(HierarchyFigures):
         if isinstance(colour_by, str):
             colour_by, style = cell_colouring(cells, colour_by, self.labels, self.names, self.units)
             kwargs = {**style, **kwargs}
-        here = [i for i, p in enumerate(cells.polygons) if self.frames[p[0]] == frame]
+        here = np.flatnonzero(cells.of_points(self.frames) == frame).tolist()
         image, where = self._image(frame)
-        polygons = [self.positions[cells.polygons[i]] for i in here]
+        corners = cells.with_empty_sites(self.positions)
+        polygons = [corners[cells.polygons[i]] for i in here]
         return plot_cells(polygons, np.asarray(colour_by)[here], image, ax=ax, **{**where, **kwargs})
 
     def plot_tree(self, *, ax: Axes | None = None, **kwargs: Any) -> Axes:

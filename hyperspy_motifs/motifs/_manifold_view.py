@@ -132,7 +132,7 @@ class ManifoldView:
         This result does not use the atoms and serves as an independent check of `moire`.
         """
         from hyperspy_motifs.hierarchy import fourier_moire
-        from hyperspy_motifs.signals._checks import clean_image
+        from hyperspy_motifs.signals._clean_image import clean_image
         from hyperspy_motifs.signals._frames import data_frame
 
         image, _ = clean_image(data_frame(self._signal, int(self._record.frames[0])), tell=False)

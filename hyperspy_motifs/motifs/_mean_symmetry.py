@@ -23,14 +23,7 @@ def mean_moments(motifs: Any) -> tuple[Any, list[int]]:
     """
     from hyperspy_motifs.zernike import rotate_moments
 
-    moments = motifs.features.get_moments()
-    n_modes = len(moments.modes) // int(motifs.parameters.get("detectors", 1))
-    moments = replace(
-        moments,
-        modes=moments.modes[:n_modes],
-        values=moments.values[:, :n_modes],
-        noise_std=moments.noise_std[:, :n_modes],
-    )
+    moments = motifs.features.of_detector(0).get_moments()
     values = np.asarray(moments.values, dtype=float)
     if motifs.angles is not None:
         values = rotate_moments(values, moments.modes, -np.nan_to_num(motifs.angles))

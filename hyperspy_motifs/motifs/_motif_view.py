@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hyperspy_motifs.clustering import MotifTree
     from hyperspy_motifs.graph import MotifGraph
     from hyperspy_motifs.hierarchy import Hierarchy
+    from hyperspy_motifs.occupancy import Sites
     from hyperspy_motifs.signals import AtomicImage, AtomPatches, ImageQuality, ZernikeFeatures
 
     from ._manifold_view import ManifoldView
@@ -28,9 +29,10 @@ class MotifView:
         self._refresh()
 
     def _refresh(self) -> store.Record:
-        now = (store.edition(self._signal), store.Stamp.of(self._signal))
+        signal = self._signal
+        now = (store.edition(signal), store.Stamp.of(signal), store.pixels_key(signal))
         if now != self._seen:
-            self._record = store.read(self._signal)
+            self._record = store.read(signal)
             self._seen = now
             self._cache.clear()
         return self._record
@@ -49,6 +51,25 @@ class MotifView:
         return self._signal
 
     @property
+    def detectors(self) -> list[AtomicImage]:
+        """The image, and those of the further detectors with which the motifs were found, in the order of the features.
+
+        Raises
+        ------
+        ValueError
+            If the images of further detectors were not kept, because they are large or lazy, or the image was resampled.
+        """
+        from hyperspy_motifs.signals._detectors import detectors_of
+
+        found = detectors_of(self._signal, self._refresh())
+        if found is None:
+            raise ValueError(
+                "The images of the further detectors were not kept with the result: they are large or lazy, or the image was "
+                "resampled since then. Use the images that were given to find_motifs."
+            )
+        return found
+
+    @property
     def positions(self) -> np.ndarray:
         """Positions of the atoms, shape (n, 2): x, y in axis units."""
         return self._refresh().positions
@@ -64,12 +85,24 @@ class MotifView:
     def pixel_positions(self) -> np.ndarray:
         """Positions of the atoms, shape (n, 2): column, row in pixels, pixel centres at integers."""
         record = self._refresh()
-        pixels = record.stamp.to_pixels(record.positions)
+        return record.stamp.to_pixels(record.positions) * self._pixel_scale()
+
+    def _pixel_scale(self) -> np.ndarray:
+        """Return the number of pixels per pixel of the stored stamp, which refers to square pixels, along x and y."""
         if not store.is_oblong(self._signal):
-            return pixels
-        # The stored stamp refers to square pixels.
+            return np.ones(2)
         own = [abs(float(axis.scale)) for axis in self._signal.axes_manager.signal_axes]
-        return pixels * np.abs(record.stamp.scale) / own
+        return np.abs(self._refresh().stamp.scale) / own
+
+    @property
+    def sites(self) -> Sites:
+        """All sites, occupied or empty (:class:`~hyperspy_motifs.occupancy.Sites`).
+
+        A site is a place at which the structure repeats. The atoms are the occupied ones; an empty one is a vacancy.
+        """
+        from hyperspy_motifs.signals._site_measuring import sites_of_record
+
+        return self._cached("sites", lambda: sites_of_record(self._refresh(), self._pixel_scale()))
 
     @property
     def frames(self) -> np.ndarray:
@@ -226,7 +259,7 @@ class MotifView:
         """Whether the atoms form classes, with the certainty of the answer, for all atoms and for each motif.
 
         All radii that reach the neighbours are used. A radius of 1.2 nearest-neighbour distances is added if no other radius
-        contains only the neighbours. With several detectors, only the chosen radius is used. The smallest of these radii gives
+        contains only the neighbours. The smallest of these radii gives
         the variation of the surroundings. All of them give the number of dimensions.
 
         Returns
@@ -270,6 +303,7 @@ class MotifView:
 
     def _make_graph(self) -> MotifGraph:
         from hyperspy_motifs.graph import MotifGraph
+        from hyperspy_motifs.signals._defect_finding import stored_defects
 
         record, signal = self._refresh(), self._signal
         graph = MotifGraph.from_arrays(
@@ -282,8 +316,28 @@ class MotifView:
             units=record.stamp.units,
             frames=record.frames if len(np.unique(record.frames)) > 1 else None,
         )
+        self._describe_vacancies(graph)
         graph.canvas = lambda: _canvas(signal)
+        defects = stored_defects(signal, record)
+        if defects is not None:
+            graph.add_defects(
+                defects.atoms, defects.positions, defects.kinds, defects.q_values, defects.spacing
+            )
         return graph
+
+    def _describe_vacancies(self, graph: MotifGraph) -> None:
+        """Add to the vacancies of a graph the motif that is missing, and the probability that the site is occupied."""
+        from scipy.spatial import cKDTree
+
+        sites, empty = self.sites, self.cells.empty_sites
+        if not len(empty) or not sites.vacant.any():
+            return
+        vacant = sites.select(sites.vacant)
+        distance, nearest = cKDTree(vacant.positions).query(empty)
+        for j in np.flatnonzero(distance < 1e-6 * float(np.ptp(sites.positions))).tolist():
+            node = graph.nodes[f"vacancy:{j}"]
+            node["missing"] = f"motif:{vacant.expected_motifs[nearest[j]]}"
+            node["probability"] = float(vacant.probability[nearest[j]])
 
     @property
     def hierarchy(self) -> Hierarchy | None:

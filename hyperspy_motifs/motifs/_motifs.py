@@ -11,6 +11,7 @@ import numpy as np
 from hyperspy_motifs import store
 
 from ._edits import MotifEdits
+from ._exchange import MotifExchange
 from ._movies import MotifMovies
 from ._value_figures import ValueFigures
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from hyperspy_motifs.signals import AtomicImage, AtomPatches
 
 
-class Motifs(MotifEdits, ValueFigures, MotifMovies):
+class Motifs(MotifEdits, ValueFigures, MotifMovies, MotifExchange):
     """The motifs of an image, its cells and its graph.
 
     A view of ``signal.metadata.Motifs``, which is saved with the image. Arrays have one row per atom and are
@@ -43,7 +44,12 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
     """
 
     def find_cells(
-        self, bonds: Any = "auto", *, motifs: Sequence[int] | None = None, **options: Any
+        self,
+        bonds: Any = "auto",
+        *,
+        motifs: Sequence[int] | None = None,
+        vacancies: bool = True,
+        **options: Any,
     ) -> Cells:
         """Build the cells again, with another bond rule or on the atoms of some motifs.
 
@@ -53,6 +59,9 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
             As in :func:`hyperspy_motifs.cells.find_cells`.
         motifs : sequence of int, optional
             Motifs whose atoms are the corners; all by default. Indices in polygons always refer to all atoms.
+        vacancies : bool, optional
+            Whether the empty sites (:attr:`sites`) carry bonds and are corners: a hexagon with a missing column is then a
+            "hexagon, 1 vacancy", otherwise the hole around the column. With given pairs of bonds there are none.
         **options
             Passed to :func:`hyperspy_motifs.cells.find_cells`.
 
@@ -65,7 +74,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
 
         record = self._refresh()
         chosen = None if motifs is None else sorted(self._check_motifs(motifs))
-        stored = find_cells(record, bonds, chosen, **options)
+        stored = find_cells(record, bonds, chosen, vacancies=vacancies, **options)
         store.write(self._signal, replace(record, cells=stored))
         return self.cells
 
@@ -197,7 +206,12 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         return self.graph
 
     def predict(
-        self, other: AtomicImage, *, atoms: Any = None, show_progressbar: bool | None = None
+        self,
+        other: AtomicImage,
+        *,
+        atoms: Any = None,
+        detectors: Any = None,
+        show_progressbar: bool | None = None,
     ) -> Motifs:
         """Apply these motifs to another image, with the same numbers and names.
 
@@ -207,6 +221,8 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
             An image of the same material, at the same polarity; if calibrated in the same units, discs have the same size.
         atoms : optional
             Atoms of the other image, as in ``find_motifs``; found by default.
+        detectors : AtomicImage or list of AtomicImage, optional
+            Images of the same scan as `other` by the further detectors, if the motifs were found in several, in the same order.
         show_progressbar : bool, optional
 
         Returns
@@ -219,7 +235,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         from hyperspy_motifs.signals._prediction import predict
 
         record = self._refresh()
-        predict(self.model, other, atoms, show_progressbar, record.parameters)
+        predict(self.model, other, atoms, show_progressbar, record.parameters, detectors)
         return type(self)(other)
 
     @property
@@ -267,8 +283,8 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         Raises
         ------
         ValueError
-            If the motifs were not found in this image alone: fitted to a sample of a stack, assigned by a model, or
-            found in several detectors.
+            If the motifs were not found in this image alone: fitted to a sample of a stack, or assigned by a model; or
+            in several detectors, whose images were too large to be kept.
         """
         from hyperspy_motifs.clustering import estimate_stability
         from hyperspy_motifs.signals._seed_stability import labels_by_seed
@@ -290,44 +306,6 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies):
         from hyperspy_motifs.signals._patch_extraction import reconstruct
 
         return reconstruct(self._signal, self._refresh())
-
-    def to_dict(self) -> dict[str, np.ndarray]:
-        """Plain columns, one row per atom, ready for ``pandas.DataFrame`` or a CSV file."""
-        record = self._refresh()
-        names = np.array(self.names)
-        out = {
-            "x": record.positions[:, 0],
-            "y": record.positions[:, 1],
-            "frame": record.frames,
-            "motif": record.labels,
-            "name": names[record.labels],
-            "probability": record.probabilities,
-            "truncated": self.truncated,
-        }
-        for radius in self.radii:
-            out[f"motif_at_{radius:g}"] = self.labels_at(radius)
-        for name, values in record.atoms.items():
-            if values.ndim == 2:
-                out |= {f"{name}_x": values[:, 0], f"{name}_y": values[:, 1]}
-            else:
-                out[name] = values
-        return out
-
-    def to_atom_lattice(self, frame: int = 0) -> Any:
-        """The atoms as an ``atomap.Atom_Lattice``, one sublattice per motif."""
-        from hyperspy_motifs.atoms import to_atom_lattice
-        from hyperspy_motifs.signals._frames import frame as image_of_frame
-
-        record = self._refresh()
-        here = record.frames == frame
-        return to_atom_lattice(
-            np.asarray(image_of_frame(self._signal, frame), float),
-            record.stamp.to_pixels(record.positions[here]),
-            record.labels[here],
-            pixel_size=abs(record.stamp.scale[0]),
-            units=record.stamp.units,
-            names=[self.names[k] for k in np.unique(record.labels[here])],
-        )
 
     def summary(self) -> str:
         """A summary of the result: atoms, chosen radius with the reason, motifs with counts, cells."""

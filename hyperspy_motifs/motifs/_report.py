@@ -40,8 +40,7 @@ def write_report(motifs: Any, path: str | PathLike[str], title: str | None = Non
     # Figures are only for the file: no window is opened, and none stays open.
     with plt.ioff():
         _motifs(page, motifs, frame)
-        # The continuum of several detectors cannot be computed from one of them.
-        if motifs.is_continuous and int(motifs.parameters.get("detectors", 1)) == 1:
+        if motifs.is_continuous:
             _continuum(page, motifs, frame)
         add_cells(page, motifs, frame)
         add_levels(page, motifs)

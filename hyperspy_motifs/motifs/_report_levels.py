@@ -18,7 +18,7 @@ def add_cells(page: Page, motifs: Any, frame: int) -> None:
         "Cells are the polygons that the bonds between atoms enclose. Cells with the same corners in the same order and the "
         "same shape belong to one class."
     )
-    if any(motifs.frames[polygon[0]] == frame for polygon in cells.polygons):
+    if (cells.of_points(motifs.frames) == frame).any():
         add_drawing(
             page,
             motifs.plot_cells,

@@ -18,8 +18,9 @@ def summarise(motifs: Any) -> str:
     lines = [_atoms(motifs, parameters)]
     if not len(motifs.labels):
         return "no atoms in this part of the image"
+    lines[:0] = _defects(motifs)
     quality = motifs.quality
-    lines[:0] = [f"caution: {line}" for line in quality.refusals()]
+    lines[:0] = [f"caution: {line}" for line in [*quality.refusals(), *motifs.cells.cautions()]]
     lines += [f"image: {line}" for line in quality.lines()]
     radii = ", ".join(f"{radius:.3g}: {motifs.labels_at(radius).max() + 1}" for radius in motifs.radii)
     lines.append(f"radius {motifs.radius:.3g} nearest-neighbour distances (motifs at each radius: {radii})")
@@ -44,7 +45,7 @@ def summarise(motifs: Any) -> str:
         # A motif of cut surroundings is one of the border and not of the specimen.
         cut = int(np.count_nonzero(truncated & (motifs.labels == k)))
         lines.append(f"{line}  ({cut} of them truncated by the border)" if 2 * cut > count else line)
-    lines += _environments(motifs) + _uncertain(motifs)
+    lines += _empty_sites(motifs) + _environments(motifs) + _uncertain(motifs)
     lines.append(_cells(motifs))
     return "\n".join(lines)
 
@@ -94,6 +95,8 @@ def _atoms(motifs: Any, parameters: dict[str, Any]) -> str:
         text = f"{len(motifs.labels)} patches on a grid, not atoms"
     else:
         text = f"{len(motifs.labels)} atoms"
+    if parameters.get("atoms") == "given" and parameters.get("read_as"):
+        text += f" (given: {parameters['read_as']})"
     if len(np.unique(motifs.frames)) > 1:
         text += f" in {len(np.unique(motifs.frames))} frames"
     if "spacing" in parameters:
@@ -101,6 +104,27 @@ def _atoms(motifs: Any, parameters: dict[str, Any]) -> str:
     if parameters.get("polarity"):
         text += f", {parameters['polarity']} columns"
     return text
+
+
+def _defects(motifs: Any) -> list[str]:
+    """Numbers of motifs, atoms and defects, in one line."""
+    if motifs.parameters.get("atoms") == "grid" or len(np.unique(motifs.frames)) > 1:
+        return []
+    many = f"{motifs.n_motifs} motif{'s' if motifs.n_motifs != 1 else ''}, {len(motifs.labels):,} atoms"
+    return [f"{many}; {motifs.defects.headline(motifs.names)}"]
+
+
+def _empty_sites(motifs: Any) -> list[str]:
+    """How many sites of each motif are empty."""
+    sites = motifs.sites
+    empty = sites.vacant
+    if not empty.any():
+        return []
+    parts = []
+    for k in np.unique(sites.expected_motifs[empty]).tolist():
+        of_kind = sites.expected_motifs == k
+        parts.append(f"{int((of_kind & empty).sum())} of {int(of_kind.sum())} sites of {motifs.names[k]}")
+    return [f"empty sites: {', '.join(parts)}"]
 
 
 def _environments(motifs: Any) -> list[str]:
@@ -130,4 +154,6 @@ def _cells(motifs: Any) -> str:
     sizes, counts = np.unique(cells.n_corners, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     named = ", ".join(f"{counts[i]} with {sizes[i]} corners" for i in order[:6])
-    return f"{len(cells.polygons)} cells: {named}" + (" and others" if len(order) > 6 else "")
+    text = f"{len(cells.polygons)} cells: {named}" + (" and others" if len(order) > 6 else "")
+    n_open = sum(bool((polygon >= cells.n_points).any()) for polygon in cells.polygons)
+    return f"{text}; {n_open} of them have an empty site as a corner" if n_open else text

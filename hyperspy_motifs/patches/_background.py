@@ -21,9 +21,16 @@ PATCH_REACH = 2.0
 # The same for the slow background.
 _REACH = 4.0
 _ROUNDS = 2
-# The last iteration's increment times this is the remaining error on patches with flanks as steep as a neighbour distance, on
-# three lattices; for softer ones the error is half as large (benchmarks/bench_background.py).
-_REMAINING = 1.5
+# Estimates of the slow background, each without the patches that the previous one shows; the third changes little.
+_SLOW_ROUNDS = 3
+# Smallest weight, in the slow background, of places on a patch.
+_ON_PATCH = 1e-3
+# Reach for what is subtracted where a patch was found, relative to the reach at which it is found. Twice this leaves twice the
+# error on patches (benchmarks/bench_background.py); a defect loses more of its contrast at shorter reaches.
+_FINE = 0.5
+# The root mean square of the last iteration's increment around a place, times this, is the remaining error there: 0.5 to 1.5
+# of it on three lattices, for flanks of three to one neighbour distances (benchmarks/bench_background.py).
+_REMAINING = 1.0
 # Relative to the contrast: the difference (root mean square over the reach) of the background over two neighbours from the
 # slow one without a patch. It is 0.03 to 0.12 on simulated monolayers, boundaries, oxides, perovskites and moire patterns of
 # any dose, with defects and slopes, and 1 to 2 under patches of three times the contrast. Between this value and its double
@@ -151,9 +158,9 @@ class _SlowFields:
     def _typical(self, values):
         return float(np.average(values, weights=self.weight))
 
-    def local_mean(self, reach):
+    def local_mean(self, reach, outside=1.0):
         contrast = np.sqrt(self._typical(np.maximum(self.square - self.mean**2, 0)))
-        return _slow_field(self.mean, self.weight, reach * self.spacing, 0.02 * contrast)
+        return _slow_field(self.mean, self.weight * outside, reach * self.spacing, 0.02 * contrast)
 
     def background(self, reach):
         contrast = np.sqrt(self._typical(np.maximum(self.square - self.mean**2, 0)))
@@ -218,7 +225,8 @@ def smooth_patches(
     positions : (n, 2) array_like
         x, y of the atoms in pixels. Areas without atoms are not used.
     reach : float
-        Standard deviation of the Gaussian in neighbour distances.
+        Standard deviation of the Gaussian with which patches are found, in neighbour distances. What is subtracted follows
+        an image with half of it.
     spacing : float, optional
         Neighbour distance in pixels; estimated from the positions by default.
 
@@ -227,29 +235,41 @@ def smooth_patches(
     patches : (rows, columns) float32 array
         0 outside patches; None in place of both arrays if there is no patch.
     error : (rows, columns) float32 array
-        Estimated error with its sign: curvature within two neighbour distances is only partly removed.
+        Estimated standard deviation of the error: curvature within a neighbour distance is only partly removed.
     """
     values = np.asarray(image)
     points = np.asarray(positions, dtype=np.float64)
     if len(points) < _FEWEST:
         return None
     distance = _known_spacing(points, spacing, values.shape)
-    smooth, last = np.zeros(values.shape, np.float32), np.zeros(values.shape, np.float32)
+    first = _SlowFields(values, points, distance)
+    smooth, _ = _smooth_field(values, points, distance, reach, first)
+    column, row = np.clip(np.rint(points).astype(int), 0, np.array(values.shape[::-1]) - 1).T
+    spread, share = np.std(values - smooth), np.zeros(values.shape, np.float32)
     slow = smooth
+    for _ in range(_SLOW_ROUNDS):
+        # The slow background is that of the atoms outside patches.
+        outside = np.maximum(1 - first.at_cells(share), _ON_PATCH)
+        slow = first.at_pixels(first.local_mean(_REACH, outside), values.shape)
+        away = np.sqrt(ndimage.gaussian_filter((smooth - slow) ** 2, reach * distance, truncate=2.0))
+        share = np.clip(away / (_USUAL * spread) - 1, 0, 1).astype(np.float32)
+        if not share[row, column].any():
+            return None
+    smooth, last = _smooth_field(values, points, distance, _FINE * reach, first)
+    bump = smooth - slow
+    around = np.sqrt(ndimage.gaussian_filter(last**2, _FINE * reach * distance, truncate=2.0))
+    return share * bump, share * np.float32(_REMAINING) * around
+
+
+def _smooth_field(values, points, distance, reach, first):
+    """Return the smooth field of an image at every pixel, and the increment of its last iteration."""
+    smooth, last = np.zeros(values.shape, np.float32), np.zeros(values.shape, np.float32)
     for k in range(_ROUNDS):
         # Twicing (Tukey, Exploratory Data Analysis, 1977): the second iteration adds the curvature that the first misses.
-        fields = _SlowFields(values - smooth if k else values, points, distance)
-        if not k:
-            slow = fields.at_pixels(fields.local_mean(_REACH), values.shape)
+        fields = _SlowFields(values - smooth, points, distance) if k else first
         last = fields.at_pixels(fields.background(reach), values.shape)
         smooth = smooth + last
-    bump = smooth - slow
-    away = np.sqrt(ndimage.gaussian_filter(bump**2, reach * distance, truncate=2.0))
-    share = np.clip(away / (_USUAL * np.std(values - smooth)) - 1, 0, 1).astype(np.float32)
-    column, row = np.clip(np.rint(points).astype(int), 0, np.array(values.shape[::-1]) - 1).T
-    if not share[row, column].any():
-        return None
-    return share * bump, share * np.float32(_REMAINING) * last
+    return smooth, last
 
 
 def estimate_local_scale(

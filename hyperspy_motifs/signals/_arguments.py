@@ -41,10 +41,10 @@ def check_arguments(signal: Any, options: dict[str, Any], orders: tuple[str, ...
     options["random_state"] = _seed(options["random_state"])
     _check_choice("refine", options["refine"], REFINEMENTS)
     _check_choice("polarity", options["polarity"], POLARITIES)
-    flag = options["rotation_invariant"]
-    if not isinstance(flag, bool | np.bool_):
-        raise ValueError(f"rotation_invariant is {_short(flag)}; True or False is expected.")
-    options["rotation_invariant"] = bool(flag)
+    for name in ("rotation_invariant", "complete"):
+        if not isinstance(options[name], bool | np.bool_):
+            raise ValueError(f"{name} is {_short(options[name])}; True or False is expected.")
+        options[name] = bool(options[name])
     if not (isinstance(options["radius"], str) and options["radius"] == "auto"):
         options["radius"] = check_radius(
             options["radius"], options["radius_units"], stamp, "'auto' or a radius"

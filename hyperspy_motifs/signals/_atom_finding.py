@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,14 +12,17 @@ from hyperspy.external.progressbar import progressbar
 
 from hyperspy_motifs import atoms as finding
 from hyperspy_motifs import store
+from hyperspy_motifs.exchange import GivenAtoms, read_atoms
 from hyperspy_motifs.stacks import run_frames, running_client, spread_order
 from hyperspy_motifs.warm_up import wait_for_warm_up
 
 from ._arguments import check_length
 from ._atom_table import AtomTable
-from ._checks import check_axes, check_positions, clean_image
+from ._checks import check_axes, check_positions
+from ._clean_image import CleanFrames, clean_image
 from ._frame_tasks import COLUMNS, find_atoms_of_frame
 from ._frames import data_frame, lazy_data_frame, n_frames
+from ._site_measuring import joined_sites
 
 # With fewer columns there are no surroundings to compare.
 FEWEST_ATOMS = 12
@@ -31,11 +35,16 @@ def find_atoms(
     show_progressbar: bool | None,
     checkpoint: Any = None,
     watch: Callable[[int, Any], None] | None = None,
+    clean: CleanFrames | None = None,
+    with_sites: bool = False,
     **options: Any,
 ) -> AtomTable:
     """Find the atoms of every frame; `separation` is in axis units, `options` as in :func:`hyperspy_motifs.atoms.find_atoms`.
 
-    `watch` is called with the number and the atoms (in pixels) of every frame when they are available.
+    With sites, the atoms are completed by what repeats (:func:`hyperspy_motifs.occupancy.complete`).
+
+    `watch` is called with the number and the atoms (in pixels) of every frame when they are available. A single frame is taken
+    from `clean`, if given.
     """
     check_axes(signal)
     wait_for_warm_up()
@@ -45,11 +54,16 @@ def find_atoms(
     numbers = range(n_frames(signal))
     # On a cluster the frames of the sample are processed first if a fit waits for them; otherwise in their order.
     order = numbers if watch is None or running_client() is None else spread_order(len(numbers)).tolist()
+    # Workers prepare the frames of a stack themselves.
+    ready = clean(0, 0, tell=True) if clean is not None and len(numbers) == 1 else None
     with progressbar(total=len(numbers), disable=quiet(show_progressbar), desc="Atoms", leave=False) as bar:
         found = run_frames(
             find_atoms_of_frame,
             lambda number: [lazy_data_frame(signal, number)],
-            [(number, (_name(signal, number), separation_px, options)) for number in order],
+            [
+                (number, (_name(signal, number), separation_px, options, ready, with_sites))
+                for number in order
+            ],
             step="atoms",
             checkpoint=checkpoint,
             done=bar.update,
@@ -70,25 +84,25 @@ def find_atoms(
         "polarity_certainty": min(float(found[i]["polarity_certainty"]) for i in numbers),
         "edited": False,
     }
-    return AtomTable(stamp.to_units(pixels), pixels, frames, columns, facts, stamp.units)
+    sites = joined_sites([found[i] for i in numbers], stamp) if with_sites else {}
+    return AtomTable(stamp.to_units(pixels), pixels, frames, columns, facts, stamp.units, sites)
 
 
-def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTable:
-    """Validate atoms given by the user, and refine them unless `refine` is False."""
+def given_atoms(
+    signal: Any, atoms: Any, refine: Any, polarity: str, check_columns: bool = False
+) -> AtomTable:
+    """Validate atoms given by the user, and refine them unless `refine` is False.
+
+    With `check_columns` a warning is given if the image has no columns there.
+    """
     check_axes(signal)
     stamp = store.Stamp.of(signal)
     scale = abs(stamp.scale[0])
-    frames = None
-    columns: dict[str, np.ndarray] = {}
-    facts: dict[str, Any] = {}
-    if hasattr(atoms, "pixel_positions"):
-        pixels, frames = _of_table(signal, atoms, stamp)
-        columns = dict(getattr(atoms, "columns", {}))
-        facts = dict(getattr(atoms, "facts", {}))
-    elif hasattr(atoms, "sublattice_list") or hasattr(atoms, "atom_list"):
-        pixels = check_positions(stamp.to_units(finding.positions_from_atomap(atoms)), stamp)
-    else:
-        pixels = check_positions(atoms, stamp)
+    given = read_atoms(atoms, signal)
+    columns, facts, frames = dict(given.columns), dict(given.facts), given.frames
+    if not facts:
+        facts["read_as"] = given.origin
+    pixels = check_positions(given.positions, stamp) if frames is None else _of_frames(signal, given, stamp)
     if frames is None and len(pixels) < FEWEST_ATOMS:
         raise ValueError(
             f"atoms holds {len(pixels)} positions, at least {FEWEST_ATOMS} are needed to compare their surroundings."
@@ -99,6 +113,8 @@ def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTabl
         frames = np.repeat(np.arange(n), len(pixels))
         pixels = np.tile(pixels, (n, 1))
     facts.setdefault("edited", False)
+    if check_columns:
+        _warn_of_missing_columns(signal, pixels, frames, polarity, stamp)
     if refine:
         method = "gaussian" if refine is True else refine
         moved, parts = pixels.copy(), []
@@ -108,8 +124,7 @@ def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTabl
             sign = finding.estimate_polarity(image)[0] if polarity == "auto" else polarity
             one = finding.refine_atoms(image, pixels[here], polarity=sign, method=method)
             # A column beyond the border attracts the fit: such an atom keeps its given position.
-            limits = np.array([stamp.shape[1], stamp.shape[0]]) - 0.5
-            inside = np.all((one.positions >= -0.5) & (one.positions <= limits), axis=1)
+            inside = np.all((one.positions >= -0.5) & (one.positions < np.array(stamp.shape) - 0.5), axis=1)
             moved[here] = np.where(inside[:, None], one.positions, pixels[here])
             unsure = np.where(inside[:, None], one.uncertainty, np.nan)
             parts.append((here, replace(one, fitted=one.fitted & inside, uncertainty=unsure)))
@@ -126,34 +141,78 @@ def given_atoms(signal: Any, atoms: Any, refine: Any, polarity: str) -> AtomTabl
     return AtomTable(stamp.to_units(pixels), pixels, frames, columns, facts, stamp.units)
 
 
-def _of_table(signal: Any, table: Any, stamp: store.Stamp) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pixels and frames of atoms given as a table, converted to this image."""
-    units = getattr(table, "units", stamp.units)
-    ratio = 1.0 if units == stamp.units else store.length_ratio(units, stamp.units)
-    if ratio is None:
-        raise ValueError(
-            f"The given atoms are in {units}, this image is in {stamp.units}. Give their positions in {stamp.units}."
-        )
-    positions, frames = ratio * np.asarray(table.positions, float), np.asarray(table.frames)
+def _of_frames(signal: Any, given: GivenAtoms, stamp: store.Stamp) -> np.ndarray:
+    """Return the pixels of atoms whose frames are known."""
+    positions, frames = given.positions, np.asarray(given.frames)
     if len(frames) and not 0 <= frames.min() <= frames.max() < n_frames(signal):
         raise ValueError(
             f"The given atoms belong to frames {frames.min()} to {frames.max()}, this image has {n_frames(signal)}."
         )
+    if n_frames(signal) == 1 or not len(positions):
+        return check_positions(positions, stamp)
     pixels = np.zeros_like(positions)
     for number in np.unique(frames):
         pixels[frames == number] = check_positions(positions[frames == number], stamp)
-    return pixels, frames
+    return pixels
 
 
-def stored_atoms(signal: Any) -> AtomTable | None:
-    """Return the atoms that `signal` stores from an earlier ``find_atoms``, or None."""
+def _warn_of_missing_columns(
+    signal: Any, pixels: np.ndarray, frames: np.ndarray, polarity: str, stamp: store.Stamp
+) -> None:
+    """Warn if the positions in the first of the given frames do not lie on columns."""
+    here = frames == frames[0]
+    if here.sum() < FEWEST_ATOMS:
+        return
+    image, _ = clean_image(data_frame(signal, int(frames[0])), tell=False)
+    sign = finding.estimate_polarity(image)[0] if polarity == "auto" else polarity
+    found = finding.columns_at(image, pixels[here], sign)
+    if found.on_columns:
+        return
+    x, y = np.array(found.best_shift) * stamp.scale
+    more = "brighter" if sign == "bright" else "darker"
+    reason = f"it is not {more} at the given atoms than beside them (p = {found.p_contrast:.2g})"
+    if found.p_contrast < finding.LEVEL_CONTRAST:
+        reason = f"it is {more} where all atoms are shifted by x {x:+.3g}, y {y:+.3g} {stamp.units}"
+    warnings.warn(
+        f"The image has no columns there: {reason}. Columns x and y of atoms= in {stamp.units} are expected. Are they y first, "
+        "in pixels, shifted, or of another image? For dark columns give polarity='dark'.",
+        UserWarning,
+        stacklevel=5,
+    )
+
+
+# Columns of a result that are not of the atoms alone.
+_OF_MOTIFS = ("outlier_score", "motif_angle", "motif_mirrored")
+_FACTS = ("separation", "separation_certainty", "polarity", "polarity_certainty")
+
+
+def stored_atoms(signal: Any, of_motifs: bool = True) -> AtomTable | None:
+    """Return the atoms that `signal` stores: those of ``find_atoms`` or of edits, or else those of its motifs, or None."""
     kept = store.load_atoms(signal)
+    if kept is None and of_motifs and store.has_result(signal):
+        kept = _atoms_of_motifs(signal)
     if kept is None or not len(kept[0]["positions"]):
         return None
     columns, facts = kept
     stamp = store.Stamp.of(signal)
     positions, frames = columns.pop("positions"), columns.pop("frames")
     return AtomTable(positions, stamp.to_pixels(positions), frames, columns, facts, stamp.units)
+
+
+def _atoms_of_motifs(signal: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    """Return columns and facts of the atoms of the motifs of `signal`; None if these are patches on a grid."""
+    try:
+        record = store.read(signal)
+    except ValueError:
+        if store.has_result(signal):
+            raise
+        return None  # dropped, with a warning: the image has changed
+    if record.parameters.get("atoms") == "grid":
+        return None
+    columns = {name: values for name, values in record.atoms.items() if name not in _OF_MOTIFS}
+    facts = {name: record.parameters[name] for name in _FACTS if name in record.parameters}
+    facts.setdefault("separation", float(record.parameters.get("spacing", 0.0)))
+    return {"positions": record.positions, "frames": record.frames, **columns}, {**facts, "edited": False}
 
 
 def keep_atoms(signal: Any, table: AtomTable) -> None:

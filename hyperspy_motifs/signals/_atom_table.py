@@ -30,6 +30,8 @@ class AtomTable:
         Estimated values: ``separation`` (axis units), ``separation_certainty``, ``polarity``,
         ``polarity_certainty``, ``edited`` (True once atoms were added or removed manually).
     units : str
+    sites : dict of str to numpy.ndarray
+        Columns of the sites, occupied or empty, as in the stored result; empty if they were not looked for.
     """
 
     positions: np.ndarray
@@ -38,6 +40,7 @@ class AtomTable:
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     units: str = "px"
+    sites: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -46,7 +49,7 @@ class AtomTable:
         return np.array(self.positions, dtype=dtype, copy=copy)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name in ("columns", "facts"):
+        if name.startswith("__") or name in ("columns", "facts", "sites"):
             raise AttributeError(name)
         for source in (self.columns, self.facts):
             if name in source:
@@ -75,3 +78,25 @@ class AtomTable:
             else:
                 out[name] = values
         return out
+
+    def to_dataframe(self, backend: str = "pandas") -> Any:
+        """The columns of :meth:`to_dict` as a data frame.
+
+        Parameters
+        ----------
+        backend : {"pandas", "polars"}
+
+        Returns
+        -------
+        pandas.DataFrame or polars.DataFrame
+            Lengths in the units of the axes, which are in ``attrs["units"]`` (pandas). After a selection of rows
+            ``find_motifs(atoms=...)`` reads it.
+
+        Raises
+        ------
+        ImportError
+            If the package is not installed.
+        """
+        from hyperspy_motifs.exchange import to_dataframe
+
+        return to_dataframe(self.to_dict(), units=self.units, backend=backend)

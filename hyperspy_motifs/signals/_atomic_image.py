@@ -55,7 +55,9 @@ class AtomicImage(ImageAtoms):
     def motifs(self) -> Motifs:
         """The motifs that were found in this image (:class:`~hyperspy_motifs.motifs.Motifs`).
 
-        After a crop they contain only the remaining atoms.
+        After a crop they contain only the remaining atoms. They follow a mirrored (``isig[::-1]``) or transposed image, and a
+        new calibration. If the pixels have changed otherwise, they are dropped with a warning; of a lazy image only the
+        axes are compared.
 
         Raises
         ------
@@ -67,14 +69,19 @@ class AtomicImage(ImageAtoms):
 
         # AttributeError, so that hasattr and inspection treat a missing result as a missing attribute.
         if not store.has_result(self):
-            raise AttributeError("This image has no motifs yet. Call find_motifs() first.")
-        return Motifs(self)
+            raise AttributeError(store.why_missing(self))
+        try:
+            return Motifs(self)
+        except ValueError as error:
+            if store.has_result(self):
+                raise
+            raise AttributeError(str(error)) from error  # dropped: the image has changed
 
     def level_rows(self) -> AtomicImage:
-        """A copy of the image whose scan lines are level: none is brighter or darker than those beside it.
+        """A copy of the image without the offsets of its scan lines, as of topographs and of emission noise.
 
-        For topographs and for emission noise. Offsets that change over 25 lines or more are left to the background, which is
-        taken off anyway.
+        :meth:`find_atoms` and :meth:`find_motifs` do the same inside; this is for other uses of the image. An image in which
+        :func:`hyperspy_motifs.atoms.measure_scan_lines` finds no offsets is not changed.
 
         Returns
         -------
@@ -149,6 +156,7 @@ class AtomicImage(ImageAtoms):
         min_motif_size: int = 5,
         alpha: float = 0.01,
         random_state: int = 0,
+        complete: bool = True,
         mask: Any = None,
         checkpoint: Any = None,
         show_progressbar: bool | None = None,
@@ -164,11 +172,13 @@ class AtomicImage(ImageAtoms):
 
         Parameters
         ----------
-        atoms : array-like of shape (n, 2), AtomTable, atomap.Sublattice, atomap.Atom_Lattice or "grid", optional
-            x, y in the units of the axes. Given positions are used without a search, and with ``refine=False``
-            unchanged. By default atoms are searched for, unless they were edited manually (:meth:`add_atoms`,
-            :meth:`remove_atoms`); then the edited atoms are used. "grid" uses patches on a triangular grid, for
-            images in which columns overlap; ``print(motifs)`` reports overlap.
+        atoms : array-like of shape (n, 2), object or file of another tool, or "grid", optional
+            x, y in the units of the axes, or anything that :func:`hyperspy_motifs.exchange.read_atoms` reads: results of
+            ``find_peaks``, markers, data frames, ASE and pymatgen structures, atomap, AtomAI, StatSTEM, and their files.
+            Given positions are used without a search, and with ``refine=False`` unchanged. By default atoms are searched
+            for, unless they were edited manually (:meth:`add_atoms`, :meth:`remove_atoms`); then the edited atoms are used.
+            "grid" uses patches on a triangular grid, for images in which columns overlap; ``print(motifs)`` reports
+            overlap.
         detectors : AtomicImage or list of AtomicImage, optional
             Images of the same scan by other detectors. Atoms are found in this image; the features of all detectors
             are combined, each in units of its own noise.
@@ -199,6 +209,10 @@ class AtomicImage(ImageAtoms):
             Significance level of the test of every split: the probability of a false split of a single motif.
         random_state : int, optional
             The same image and number give the same labels, bit for bit.
+        complete : bool, optional
+            Whether to complete the atoms by what repeats: places where the structure repeats are measured, missed columns are
+            added, false ones removed, and the places without a column are the empty ones of ``motifs.sites``. Given atoms
+            are not changed.
         mask : array of bool (rows, columns), signal or HyperSpy ROI, optional
             Where there is no data: True, or inside the ROI. No atoms are found there, and discs that reach into it are cut by
             it. It is kept with the image for later calls; False forgets it. NaN, fill, scale bars, dead and hot pixels are
@@ -254,6 +268,7 @@ class AtomicImage(ImageAtoms):
             min_motif_size=min_motif_size,
             alpha=alpha,
             random_state=random_state,
+            complete=complete,
             checkpoint=checkpoint,
             show_progressbar=show_progressbar,
         )
@@ -265,7 +280,9 @@ class AtomicImage(ImageAtoms):
             return panel
         return find_motifs(self, atoms, **chosen)
 
-    def apply_model(self, model: Any, *, atoms: Any = None, show_progressbar: bool | None = None) -> Motifs:
+    def apply_model(
+        self, model: Any, *, atoms: Any = None, detectors: Any = None, show_progressbar: bool | None = None
+    ) -> Motifs:
         """Assign the atoms of this image to the motifs of a model.
 
         Parameters
@@ -274,6 +291,8 @@ class AtomicImage(ImageAtoms):
             File of :meth:`Motifs.save_model <hyperspy_motifs.motifs.Motifs.save_model>`, or ``motifs.model``.
         atoms : optional
             As in :meth:`find_motifs`; found if not given.
+        detectors : AtomicImage or list of AtomicImage, optional
+            Images of the same scan by the further detectors of the model, in the same order.
         show_progressbar : bool, optional
 
         Returns
@@ -294,7 +313,7 @@ class AtomicImage(ImageAtoms):
 
         if not isinstance(model, MotifModel):
             model = load_model(model)
-        predict(model, self, atoms, show_progressbar)
+        predict(model, self, atoms, show_progressbar, detectors=detectors)
         return Motifs(self)
 
     def plot_motifs(self, *, frame: int | None = None, cells: bool = False, **kwargs: Any) -> None:

@@ -34,7 +34,7 @@ def cell_patches(
 
     if radius is None:
         radius = float(np.sqrt(np.median(cells.areas[chosen]) / np.pi))
-    frames = record.frames[cells.vertices[cells.offsets[chosen]]]
+    frames = cells.of_points(record.frames)[chosen]
     pixels = record.stamp.to_pixels(cells.centres[chosen])
     scale = abs(record.stamp.scale[0])
     patches = sample(signal, record.stamp, pixels, frames, radius / scale, normalise, drop_outside=True)

@@ -1,23 +1,17 @@
-"""Validation of images, positions and masks before the analysis."""
+"""Validation of axes, positions and masks before the analysis."""
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
 from hyperspy_motifs import store
-from hyperspy_motifs.atoms import fill_no_data, find_no_data
 
 # A smaller image has no room for a nearest-neighbour shell, its patch and a margin.
 MINIMUM_SIZE = 16
 # Pixels with different lengths along the two axes are resampled. Beyond this ratio a column falls between two pixels.
 MOST_OBLONG = 8.0
-# Fraction of the field without data above which a warning is given, if the pixels are finite.
-WORTH_TELLING = 0.005
-# Sums of the fourth powers of pixels must be finite and not zero.
-LARGEST, SMALLEST = 1e60, 1e-60
 
 
 def check_axes(signal: Any) -> None:
@@ -66,77 +60,6 @@ def check_axes(signal: Any) -> None:
             f"The pixels are {longest:.3g} times as long along one axis as along the other: {ax.scale:g} along '{ax.name}' and "
             f"{ay.scale:g} along '{ay.name}'. Up to {MOST_OBLONG:g} times are resampled. Check the calibration."
         )
-
-
-def clean_image(
-    data: Any, where: str = "The image", *, tell: bool = True
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return `data` as a finite float64 array in native byte order, and the mask of missing pixels.
-
-    Parameters
-    ----------
-    data : array-like of shape (rows, columns)
-    where : str, optional
-        Name of the image in messages.
-    tell : bool, optional
-        Whether to warn about missing pixels. If atoms were found in the same image before, the warning was given then.
-
-    Returns
-    -------
-    image : numpy.ndarray of shape (rows, columns)
-    missing : numpy.ndarray of bool of shape (rows, columns) or None
-        Wide areas without data: not finite, or fill, bars and captions (:func:`hyperspy_motifs.atoms.find_no_data`). They
-        are filled with the mirror image of the adjacent area. Hot and dead pixels and lines are replaced by the mean of
-        their surroundings.
-
-    Raises
-    ------
-    TypeError
-        If the pixels are RGB(A), complex or not numbers.
-    ValueError
-        If there are no rows and columns, no data, all pixels have the same value, or the values are beyond 1e60 or
-        differ by less than 1e-60.
-    """
-    data = np.asarray(data)
-    if data.dtype.names:
-        raise TypeError(
-            f"{where} is a colour picture (RGB). One number a pixel is expected: "
-            "signal.change_dtype('uint8'); signal = signal.isig[:3].mean(-1).T makes it grey."
-        )
-    if data.dtype.kind == "c":
-        raise TypeError(
-            f"{where} is complex. One real number a pixel is expected: use signal.amplitude or signal.phase."
-        )
-    if data.dtype.kind not in "buif":
-        raise TypeError(f"{where} has pixels of type '{data.dtype}', numbers are expected.")
-    if data.ndim != 2 or not data.size:
-        raise ValueError(f"{where} has the shape {data.shape}; rows and columns of pixels are expected.")
-    with np.errstate(over="ignore"):
-        image = np.array(data, dtype=np.float64, order="C")
-    with np.errstate(over="ignore", invalid="ignore"):
-        found = find_no_data(image)
-    if found.mask.all():
-        raise ValueError(f"{where} holds no data: every pixel is NaN, infinite or masked.")
-    # One or two rows at the border do not affect the result.
-    if tell and ("not finite" in found.counts or found.wide.mean() > WORTH_TELLING) and found.wide.any():
-        share = 100 * found.wide.mean()
-        warnings.warn(
-            f"{where} has {int(found.wide.sum())} pixels ({share:.2g} %) without data (NaN or fill). They are masked, and "
-            "atoms found on them are removed.",
-            UserWarning,
-            stacklevel=3,
-        )
-    image = fill_no_data(image, found.mask, found.wide)
-    missing = found.wide if found.wide.any() else None
-    low, high = float(image.min()), float(image.max())
-    if not high - low > 1e-12 * max(abs(low), abs(high)):
-        raise ValueError(f"{where} is constant (every pixel is {low:g}): it contains no features.")
-    if max(abs(low), abs(high)) > LARGEST or high - low < SMALLEST:
-        raise ValueError(
-            f"{where} has values from {low:g} to {high:g}, whose squares exceed the range of float64. Multiply it by a factor, "
-            "e.g. signal / signal.data.max()."
-        )
-    return image, missing
 
 
 def check_positions(positions: Any, stamp: Any) -> np.ndarray:

@@ -15,8 +15,6 @@ def plot_explanation(
 ) -> np.ndarray:
     """See :meth:`hyperspy_motifs.signals.ZernikeFeatures.plot_explanation`."""
     modes = features.modes
-    if len(np.unique(modes, axis=0)) < len(modes):
-        raise ValueError("Features of several detectors have no image: draw those of one detector.")
     found = features.explain(labels, groups)
     basis = ZernikeBasis(int(modes[:, 0].max()), float(features.get_moments().radius))
     column = {tuple(mode): k for k, mode in enumerate(basis.modes.tolist())}

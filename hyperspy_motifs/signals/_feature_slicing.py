@@ -25,6 +25,8 @@ def slice_node(features: Any, node: Any, slices: Any, rows: bool) -> None:
         node.set_item("modes", modes)
         node.set_item("facts", json.dumps({**facts, "n_max": int(modes[:, 0].max())}))
         node.set_item("noise_std", noise[..., kept])
+        if node.has_item("unit"):
+            node.set_item("unit", np.asarray(node.get_item("unit"))[kept])
         return
     node.set_item("atoms", features.atoms[kept])
     if noise.ndim == 2:

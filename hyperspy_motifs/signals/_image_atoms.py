@@ -13,7 +13,7 @@ class ImageAtoms(Signal2D):
 
     @property
     def atoms(self) -> AtomTable:
-        """The atoms of :meth:`find_atoms`, including later edits.
+        """The atoms of :meth:`find_atoms`, including later edits; or those of the motifs, if these are newer.
 
         Raises
         ------
@@ -122,6 +122,9 @@ class ImageAtoms(Signal2D):
     def edit_atoms(self) -> Any:
         """Plot the image with its atoms and edit them by mouse: click on an atom to remove it, elsewhere to add one.
 
+        The editor starts from ``s.atoms``, which are the atoms of the motifs after :meth:`find_motifs` or a load. The next
+        ``find_motifs()`` uses the edited atoms.
+
         Returns
         -------
         AtomEditor
@@ -144,7 +147,8 @@ class ImageAtoms(Signal2D):
         """
         from hyperspy_motifs import atoms, store
 
-        from ._checks import check_axes, clean_image
+        from ._checks import check_axes
+        from ._clean_image import clean_image
         from ._frames import data_frame
 
         check_axes(self)
@@ -165,7 +169,8 @@ class ImageAtoms(Signal2D):
         """
         from hyperspy_motifs import atoms
 
-        from ._checks import check_axes, clean_image
+        from ._checks import check_axes
+        from ._clean_image import clean_image
         from ._frames import data_frame
 
         check_axes(self)

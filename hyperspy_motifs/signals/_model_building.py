@@ -65,6 +65,15 @@ def motif_model_of(signal: Any, record: store.Record) -> Any:
             for radius, anchors in known.anchors.items()
         }
         return dataclasses.replace(known, names=names, anchors=moved)
+    if (
+        known is None
+        and record.parameters.get("turned")
+        and record.parameters.get("learned", "here") == "model"
+    ):
+        raise ValueError(
+            "These motifs were assigned by a model, and their image was mirrored or transposed since then, which the model "
+            "does not follow. Use the model of the original image."
+        )
     source = source_of(signal, record)
     # Results of earlier versions hold no model, so it is fitted again.
     model = fitted_model(record, source) if known is None else known.classifier

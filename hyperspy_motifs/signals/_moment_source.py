@@ -10,15 +10,13 @@ import numpy as np
 
 from hyperspy_motifs import store
 
-from ._checks import clean_image
-from ._frames import data_frame
+from ._clean_image import MOST_KEPT_PIXELS, CleanFrames, CleanImage, prepare_image
+from ._detectors import detectors_of, n_detectors
 
 AUTO = "auto"
 # Default order of the moments: sufficient for the twelve nearest columns in a disc of two shells. The clustering discards
 # features that carry only noise.
 N_MAX = 8
-# Frames of a stack stay prepared for the next radius if they hold no more pixels than this.
-MOST_KEPT_PIXELS = 2**24
 
 
 class MomentSource:
@@ -38,6 +36,8 @@ class MomentSource:
         what the pixels at a radius can resolve.
     orders : mapping of float to int, optional
         Known orders at some radii, chosen for another image or in an earlier fit.
+    clean : CleanFrames, optional
+        Frames of the detectors that are already prepared.
     """
 
     def __init__(
@@ -48,7 +48,9 @@ class MomentSource:
         spacing: float,
         n_max: int | str,
         orders: Mapping[float, int] | None = None,
+        clean: CleanFrames | None = None,
     ) -> None:
+        self._clean = CleanFrames(signals) if clean is None else clean
         self.signals, self.pixels, self.frames = signals, pixels, frames
         self.spacing, self.n_max = spacing, n_max
         self.orders: dict[float, int] = dict(orders or {})
@@ -83,12 +85,12 @@ class MomentSource:
         return len(self.signals)
 
     def _image(self, detector: int, number: int) -> np.ndarray:
-        """Return frame `number` of a detector, with its holes filled."""
-        return self._cleaned(detector, number)[0]
+        """Return the pixels of frame `number` of a detector."""
+        return self.cleaned(detector, number).data
 
-    def _cleaned(self, detector: int, number: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return frame `number` of a detector with its holes filled, and the mask of the holes."""
-        return clean_image(data_frame(self.signals[detector], number), tell=False)
+    def cleaned(self, detector: int, number: int) -> CleanImage:
+        """Return frame `number` of a detector with its holes filled and its scan lines level."""
+        return self._clean(detector, number)
 
     def _compute(self, radius: float) -> Any:
         from hyperspy_motifs.zernike import stack_moments, zernike_basis
@@ -139,17 +141,17 @@ class MomentSource:
         known = self._prepared.get((detector, number))
         if known is not None:
             return known
-        image, missing = self._cleaned(detector, number)
+        clean = self.cleaned(detector, number)
         here = detector, number
         ready = DiscImage(
-            image,
+            clean.data,
             self.pixels[self.frames == number],
             noise=self._noise.get(here),
-            mask=missing,
+            mask=clean.missing,
             step=fine_step(self.spacing),
         )
         self._noise[here] = ready.noise
-        if n_frames == 1 or image.size * n_frames * self.n_detectors <= MOST_KEPT_PIXELS:
+        if n_frames == 1 or clean.data.size * n_frames * self.n_detectors <= MOST_KEPT_PIXELS:
             self._prepared[here] = ready
         return ready
 
@@ -182,9 +184,9 @@ class SampleSource(MomentSource):
     def n_detectors(self) -> int:
         return self._n_detectors
 
-    def _cleaned(self, detector: int, number: int) -> tuple[np.ndarray, np.ndarray | None]:
+    def cleaned(self, detector: int, number: int) -> CleanImage:
         place = detector * len(self._numbers) + self._numbers.index(number)
-        return clean_image(self._images[place], tell=False)
+        return prepare_image(self._images[place], tell=False)
 
     def _shape(self) -> tuple[int, int]:
         rows, columns = self._images[0].shape[-2:]
@@ -207,19 +209,14 @@ class KeptMoments(MomentSource):
 
     def _compute(self, radius: float) -> Any:
         raise ValueError(
-            "These motifs were found in several detectors, of which this image is one: only the features at the chosen radius "
-            "were kept. Call find_motifs(radius=..., detectors=...) for another radius."
+            "These motifs were found in several detectors, whose images were not kept (they are large or lazy, or the image "
+            "was resampled): only the features at the chosen radius are known. Call find_motifs(radius=..., detectors=...)."
         )
-
-
-def n_detectors(record: store.Record) -> int:
-    """Return the number of detectors of the moments of a stored result."""
-    return int(record.parameters.get("detectors", 1))
 
 
 def available_radii(record: store.Record) -> tuple[float, ...]:
     """Return the radii at which the moments of a stored result can be computed."""
-    if n_detectors(record) > 1:
+    if n_detectors(record) > 1 and record.detectors is None:
         return (float(record.radii[record.chosen]),)
     return tuple(float(v) for v in record.radii)
 
@@ -228,11 +225,17 @@ def source_of(signal: Any, record: store.Record) -> MomentSource:
     """Return the source of the moments of a stored result."""
     spacing = float(record.parameters["spacing"]) / abs(record.stamp.scale[0])
     pixels = record.stamp.to_pixels(record.positions)
-    if n_detectors(record) > 1:
+    detectors = detectors_of(signal, record)
+    if detectors is None:
+        if record.features is None:
+            raise ValueError(
+                "These motifs were found in several detectors of a large stack, whose images are not kept: their features "
+                "cannot be computed. Analyse some frames with find_motifs(detectors=...)."
+            )
         chosen = float(record.radii[record.chosen])
         return KeptMoments(chosen, record.features.get_moments(), signal, pixels, record.frames, spacing)
     return MomentSource(
-        [signal], pixels, record.frames, spacing, record_n_max(record), orders=record_orders(record)
+        detectors, pixels, record.frames, spacing, record_n_max(record), orders=record_orders(record)
     )
 
 

@@ -16,13 +16,15 @@ from ._arguments import check_arguments
 from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, quiet, stored_atoms
 from ._atom_table import AtomTable
 from ._cell_finding import find_cells
-from ._checks import check_axes
+from ._clean_image import CleanFrames
+from ._detectors import all_detectors, images_to_keep
 from ._learning import REACH_OF_NEIGHBOURS, Learned, learn, radii_of, warn_of_fewer
 from ._model_building import fitted_motif_model
 from ._moment_source import AUTO, N_MAX, MomentSource, source_of
-from ._patch_centres import check_patch_centres, grid_table
+from ._patch_centres import GRID, check_patch_centres, grid_table
 from ._quality import measure_quality
 from ._sample_learning import SampleLearning, reference_frame, spacing_of
+from ._site_measuring import sites_of_given
 from ._stack_finding import apply_to_all, is_large, open_checkpoint, order_by_frequency, sample_rows
 
 
@@ -42,6 +44,7 @@ def find_motifs(
     min_motif_size: int,
     alpha: float,
     random_state: int,
+    complete: bool,
     checkpoint: Any,
     show_progressbar: bool | None,
 ) -> Any:
@@ -61,15 +64,17 @@ def find_motifs(
         "min_motif_size": min_motif_size,
         "alpha": alpha,
         "random_state": random_state,
+        "complete": complete,
     }
     check_arguments(signal, options, (AUTO,))
     wait_for_warm_up()
-    detectors = _all_detectors(signal, detectors)
+    detectors = all_detectors(signal, detectors)
     stamp = store.Stamp.of(signal)
     folder = open_checkpoint(checkpoint, detectors, options)
     meanwhile = SampleLearning(detectors, options)
+    clean = CleanFrames(detectors)
     try:
-        table, origin = _atoms(signal, atoms, options, folder, show_progressbar, meanwhile.watch)
+        table, origin = _atoms(signal, atoms, options, folder, show_progressbar, meanwhile.watch, clean)
         if len(table) < FEWEST_ATOMS:
             raise ValueError(
                 f"There are {len(table)} atoms, at least {FEWEST_ATOMS} are needed to compare their surroundings. Use a "
@@ -81,7 +86,7 @@ def find_motifs(
     finally:
         meanwhile.cancel()
     if learned is None:
-        learned = _learned(detectors, table, rows, options, large, show_progressbar)
+        learned = _learned(clean, table, rows, options, large, show_progressbar)
     warn_of_fewer(learned, n_motifs)
     source, model, chosen, reason = learned.source, learned.model, learned.chosen, learned.reason
     tree, columns = _tree_arrays(model.tree_), dict(table.columns)
@@ -117,23 +122,27 @@ def find_motifs(
         parameters={
             "options": options,
             "atoms": origin,
-            "patch_centres": check_patch_centres(signal, table),
+            "patch_centres": check_patch_centres(signal, table, clean),
             "spacing": source.spacing * abs(stamp.scale[0]),
             "n_max": int(source.orders[float(model.radii_[chosen])]),
             "orders": {f"{radius:g}": int(source.orders[float(radius)]) for radius in model.radii_},
             "detectors": len(detectors),
             "learned": "sample" if large else "here",
             "reason": reason,
-            "quality": measure_quality(signal, source, table).as_dict(),
+            "quality": measure_quality(signal, source, table, clean).as_dict(),
             **{k: v for k, v in table.facts.items() if k != "edited"},
             **learned.continuity,
         },
+        detectors=images_to_keep(detectors),
         features=None if large else features_signal(source(float(model.radii_[chosen])), stamp),
+        sites=dict(table.sites),
     )
     if rotation_invariant and not large:
         record = dataclasses.replace(record, atoms={**record.atoms, **_turns(source, record)})
     record = dataclasses.replace(record, cells=find_cells(record, "auto", None))
     store.write(signal, record)
+    if origin != "edited":
+        store.remove_atoms(signal)  # those of the motifs take their place
     if record.parameters["continuous"]:
         warnings.warn(
             "The neighbourhoods of the atoms change gradually: the motifs are regions of a continuum, and their boundaries are "
@@ -145,7 +154,7 @@ def find_motifs(
 
 
 def _learned(
-    detectors: list[Any],
+    clean: CleanFrames,
     table: AtomTable,
     rows: np.ndarray,
     options: dict[str, Any],
@@ -153,6 +162,7 @@ def _learned(
     show_progressbar: bool | None,
 ) -> Learned:
     """Find the motifs of the atoms `rows` of `table` in this process."""
+    detectors = clean.signals
     scale = abs(store.Stamp.of(detectors[0]).scale[0])
     spacing = float(table.facts["separation"]) / scale
     n_max, frames = options["n_max"], table.frames[rows]
@@ -161,7 +171,12 @@ def _learned(
         # Bit-identical to the spacing that a worker uses, which has the frames of the sample only.
         spacing = spacing_of(first) if len(first) > 2 else spacing
     source = MomentSource(
-        detectors, table.pixel_positions[rows], frames, spacing, N_MAX if n_max is None else n_max
+        detectors,
+        table.pixel_positions[rows],
+        frames,
+        spacing,
+        N_MAX if n_max is None else n_max,
+        clean=clean,
     )
     radii = radii_of(options["radius"], options["radius_units"], spacing * scale)
     with progressbar(total=100, disable=quiet(show_progressbar), desc="Motifs", leave=False) as bar:
@@ -237,31 +252,6 @@ def split_motif(
     return model.labels_at_[radius], model.probabilities_at_[radius]
 
 
-def _all_detectors(signal: Any, detectors: Any) -> list[Any]:
-    """Return `signal` and the images of the same field from other detectors."""
-    others = (
-        [] if detectors is None else list(detectors) if isinstance(detectors, list | tuple) else [detectors]
-    )
-    stamp = store.Stamp.of(signal)
-    for other in others:
-        if not hasattr(other, "axes_manager"):
-            raise TypeError(
-                f"detectors= contains a {type(other).__name__}; HyperSpy images of the same scan are expected."
-            )
-        check_axes(other)
-        theirs = store.Stamp.of(other)
-        if (theirs.shape, theirs.navigation_shape) != (stamp.shape, stamp.navigation_shape):
-            raise ValueError(
-                f"An image in detectors= has {theirs.shape[0]} x {theirs.shape[1]} pixels, this one {stamp.shape[0]} x "
-                f"{stamp.shape[1]}: detectors of the same scan are expected."
-            )
-        if not np.allclose(theirs.scale, stamp.scale) or theirs.units != stamp.units:
-            raise ValueError(
-                "An image in detectors= is calibrated differently from this one: detectors of one scan are expected."
-            )
-    return [signal, *others]
-
-
 def _atoms(
     signal: Any,
     atoms: Any,
@@ -269,18 +259,30 @@ def _atoms(
     folder: Any,
     show_progressbar: bool | None,
     watch: Any,
+    clean: CleanFrames,
 ) -> tuple[AtomTable, str]:
     """Return the atoms to classify, and their origin."""
     separation, polarity, refine = options["separation"], options["polarity"], options["refine"]
-    if isinstance(atoms, str):
-        return grid_table(signal, atoms, separation, polarity, show_progressbar), "grid"
+    if isinstance(atoms, str) and atoms == GRID:
+        return grid_table(signal, separation, polarity, show_progressbar), "grid"
     if atoms is not None:
-        return given_atoms(signal, atoms, refine, polarity), "given"
-    kept = stored_atoms(signal)
+        given = given_atoms(signal, atoms, refine, polarity, check_columns=True)
+        return _with_sites(signal, given, options), "given"
+    kept = stored_atoms(signal, of_motifs=False)
     if kept is not None and kept.facts.get("edited"):
         # Stored atoms may have been corrected by hand: a new search would discard the corrections.
-        return given_atoms(signal, kept, False, polarity), "edited"
-    table = find_atoms(signal, separation, show_progressbar, folder, watch, polarity=polarity, refine=refine)
+        return _with_sites(signal, given_atoms(signal, kept, False, polarity), options), "edited"
+    table = find_atoms(
+        signal,
+        separation,
+        show_progressbar,
+        folder,
+        watch,
+        clean,
+        options["complete"],
+        polarity=polarity,
+        refine=refine,
+    )
     if not len(table.frames):
         raise ValueError(
             "No atoms remain after refinement, so there are no motifs. Set separation= to the distance of neighbours, "
@@ -291,6 +293,11 @@ def _atoms(
     spacing = spacing_of(first) if len(first) > 2 else table.facts["separation"]
     facts = {**table.facts, "separation": spacing * abs(store.Stamp.of(signal).scale[0])}
     return dataclasses.replace(table, facts=facts), "found"
+
+
+def _with_sites(signal: Any, table: AtomTable, options: dict[str, Any]) -> AtomTable:
+    """Add the sites to atoms that were given."""
+    return dataclasses.replace(table, sites=sites_of_given(signal, table)) if options["complete"] else table
 
 
 def _tree_arrays(tree: Any) -> dict[str, Any]:

@@ -10,20 +10,21 @@ from hyperspy_motifs import store
 
 from ._atom_finding import check_length, find_atoms
 from ._atom_table import AtomTable
-from ._checks import check_axes, clean_image
-from ._frames import data_frame, n_frames
+from ._checks import check_axes
+from ._clean_image import CleanFrames
+from ._frames import n_frames
 
 GRID = "grid"
 # Steps of the grid between two columns: the nearest patch is then never more than half a step away.
 STEPS = 2
 
 
-def check_patch_centres(signal: Any, table: AtomTable) -> dict[str, Any]:
+def check_patch_centres(signal: Any, table: AtomTable, clean: CleanFrames) -> dict[str, Any]:
     """Whether the peaks of the first frame represent columns: ``kind`` ("peaks" or "grid"), ``reason``, ``certainty``."""
     from hyperspy_motifs.sites import choose_patch_centres
 
     first = table.frames == table.frames[0]
-    image, _ = clean_image(data_frame(signal, int(table.frames[0])), tell=False)
+    image = clean(0, int(table.frames[0])).data
     if table.facts.get("polarity") == "dark":
         image = -image
     spacing = float(table.facts["separation"]) / abs(store.Stamp.of(signal).scale[0])
@@ -32,16 +33,11 @@ def check_patch_centres(signal: Any, table: AtomTable) -> dict[str, Any]:
 
 
 def grid_table(
-    signal: Any, word: str, separation: float | None, polarity: str, show_progressbar: bool | None
+    signal: Any, separation: float | None, polarity: str, show_progressbar: bool | None
 ) -> AtomTable:
     """Points of a triangular grid instead of atoms, `STEPS` per distance of columns, the same in every frame."""
     from hyperspy_motifs.sites import grid_centres
 
-    if word != GRID:
-        raise TypeError(
-            f"atoms is {word!r}; expected positions of shape (n, 2), an AtomTable, an atomap Sublattice or Atom_Lattice, or "
-            '"grid" for patches on a grid.'
-        )
     check_axes(signal)
     stamp = store.Stamp.of(signal)
     scale = abs(stamp.scale[0])

@@ -14,7 +14,8 @@ from hyperspy_motifs import store
 from ._arguments import check_length, check_radius
 from ._atom_finding import find_atoms, given_atoms, stored_atoms
 from ._atom_patches import AtomPatches
-from ._checks import check_axes, clean_image
+from ._checks import check_axes
+from ._clean_image import clean_image
 from ._frames import data_frame, n_frames
 
 # A mean over more patches than this is visually the same.

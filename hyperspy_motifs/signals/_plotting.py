@@ -9,7 +9,7 @@ import numpy as np
 
 def plot_motifs(signal: Any, motifs: Any, frame: int | None, cells: bool, **kwargs: Any) -> None:
     """Plot `signal` with one set of markers per motif, optionally the cells, and a legend with counts."""
-    from hyperspy_motifs.draw import MotifSwitch, add_motif_legend, cell_markers, motif_markers
+    from hyperspy_motifs.draw import MotifSwitch, add_motif_legend
 
     navigation_shape = signal.axes_manager.navigation_shape
     if frame is not None:
@@ -20,21 +20,23 @@ def plot_motifs(signal: Any, motifs: Any, frame: int | None, cells: bool, **kwar
         if navigation_shape:
             signal.axes_manager.indices = np.unravel_index(frame, navigation_shape[::-1])[::-1]
     signal.plot(**kwargs)
-    stack = {"frames": motifs.frames, "navigation_shape": navigation_shape} if navigation_shape else {}
-    if cells and len(motifs.cells.polygons):
-        polygons = [motifs.positions[p] for p in motifs.cells.polygons]
-        of_cells = dict(stack)
-        if stack:
-            of_cells["frames"] = motifs.frames[[p[0] for p in motifs.cells.polygons]]
-        signal.add_marker(cell_markers(polygons, motifs.cells.labels, **of_cells), permanent=False)
-    markers = motif_markers(motifs.positions, motifs.labels, motifs.names, **stack)
+    markers = motifs.to_markers(cells=cells)
     for marker in markers:
         signal.add_marker(marker, permanent=False, render_figure=False)
     ax = signal._plot.signal_plot.ax
     # The legend does not change when the navigator moves.
-    counted: dict[str, Any] = {"title": "motif (atoms in all frames)"} if stack else {}
-    legend = add_motif_legend(ax, motifs.labels, motifs.names, location="upper right", marker="o", **counted)
-    MotifSwitch(legend, dict(zip(np.unique(motifs.labels).tolist(), markers, strict=True)))
+    counted: dict[str, Any] = {"title": "motif (atoms in all frames)"} if navigation_shape else {}
+    counted["n_vacancies"] = int(motifs.sites.vacant.sum())
+    legend = add_motif_legend(
+        ax,
+        motifs.labels,
+        motifs.names,
+        location="upper right",
+        marker="o",
+        **counted,
+    )
+    present = np.unique(motifs.labels).tolist()
+    MotifSwitch(legend, dict(zip(present, markers[len(markers) - len(present) :], strict=True)))
     ax.figure.canvas.draw_idle()
 
 

@@ -14,9 +14,10 @@ from hyperspy_motifs import store
 
 from ._atom_finding import FEWEST_ATOMS, check_axes, find_atoms, given_atoms, stored_atoms
 from ._cell_finding import find_cells
-from ._checks import clean_image
+from ._clean_image import clean_image
+from ._detectors import all_detectors, check_number, detectors_of, images_to_keep, n_detectors
 from ._frames import data_frame, n_frames
-from ._moment_source import MomentSource, n_detectors, record_n_max, record_orders
+from ._moment_source import MomentSource, record_n_max, record_orders
 from ._motif_finding import features_signal
 from ._stack_finding import apply_to_all
 
@@ -47,8 +48,9 @@ def predict(
     atoms: Any,
     show_progressbar: bool | None,
     parameters: Mapping[str, Any] | None = None,
+    detectors: Any = None,
 ) -> None:
-    """Write the motifs of a model into the image or the stack `other`.
+    """Write the motifs of a model into the image or the stack `other`, the first of its `detectors`.
 
     `parameters` are those of the result that the model comes from, if there is one.
     """
@@ -60,19 +62,20 @@ def predict(
             "signal.set_signal_type('atomic_image')."
         )
     check_axes(other)
-    if int(motif_model.facts.get("detectors", 1)) > 1:
-        raise ValueError(
-            "This model was learned on several detectors; it cannot be applied to an image of one of them. Learn a "
-            "model on a single image."
-        )
+    images = all_detectors(other, detectors)
+    check_number(int(motif_model.facts.get("detectors", 1)), images)
     stamp = store.Stamp.of(other)
     options = motif_model.facts["options"]
     refine = options.get("refine", True)
     if atoms is None:
         polarity = str(motif_model.facts.get("polarity", "auto"))
-        table = find_atoms(other, None, show_progressbar, polarity=polarity, refine=refine)
+        complete = bool(options.get("complete", False))
+        table = find_atoms(
+            other, None, show_progressbar, with_sites=complete, polarity=polarity, refine=refine
+        )
     else:
-        table = given_atoms(other, atoms, refine, str(options.get("polarity", "auto")))
+        polarity = str(options.get("polarity", "auto"))
+        table = given_atoms(other, atoms, refine, polarity, check_columns=True)
     if len(table) < FEWEST_ATOMS:
         raise ValueError(
             f"There are {len(table)} atoms, at least {FEWEST_ATOMS} are needed. Give atoms= if columns were missed."
@@ -81,14 +84,13 @@ def predict(
     radius, scale = float(motif_model.radius), abs(stamp.scale[0])
     features = None
     if n_frames(other) == 1:
-        image, missing = clean_image(data_frame(other, 0), tell=False)
-        source = DiscSource(
-            [image], table.pixel_positions, matched.spacing / scale, motif_model.orders, [missing]
-        )
+        clean, masks = zip(*(clean_image(data_frame(image, 0), tell=False) for image in images), strict=True)
+        spacing = matched.spacing / scale
+        source = DiscSource(clean, table.pixel_positions, spacing, motif_model.orders, masks)
         found = dataclasses.asdict(matched.predict(source))
         features = features_signal(source(radius), stamp)
     else:
-        found = apply_to_all([other], table, matched, None, show_progressbar)
+        found = apply_to_all(images, table, matched, None, show_progressbar)
     row, n = motif_model.classifier.radii_.index(radius), len(table)
     result = store.Record(
         positions=table.positions,
@@ -112,17 +114,22 @@ def predict(
         },
         parameters={
             **(parameters or {"continuous": False, **motif_model.facts}),
+            "detectors": len(images),
             "spacing": matched.spacing,
             "n_max": int(motif_model.orders[radius]),
             "atoms": "given" if atoms is not None else "found",
+            "read_as": str(table.facts.get("read_as", "")),
             "learned": "model",
             "reason": f"the motifs of '{motif_model.facts.get('title', '')}' were applied, with their numbers there",
         },
+        detectors=images_to_keep(images),
         features=features,
+        sites=dict(table.sites),
         model=to_bytes(dataclasses.replace(motif_model, anchors={})),
     )
     result = dataclasses.replace(result, cells=find_cells(result, "auto", None))
     store.write(other, result)
+    store.remove_atoms(other)
 
 
 def source_like(record: store.Record, other: Any, atoms: Any = None) -> MomentSource:
@@ -132,10 +139,13 @@ def source_like(record: store.Record, other: Any, atoms: Any = None) -> MomentSo
             f"Motifs or an AtomicImage are expected, not a {type(other).__name__}. Convert a HyperSpy image with "
             "signal.set_signal_type('atomic_image')."
         )
-    if n_detectors(record) > 1:
-        raise ValueError(
-            "These motifs were found in several detectors; they cannot be applied to an image of one of them."
-        )
+    kept = (
+        detectors_of(other, store.read(other))
+        if store.has_result(other) and n_detectors(record) > 1
+        else None
+    )
+    images = [other] if kept is None else kept
+    check_number(n_detectors(record), images)
     if n_frames(other) > 1:
         raise ValueError(
             f"The other signal has {n_frames(other)} images; give one of them, such as other.inav[0]."
@@ -151,7 +161,7 @@ def source_like(record: store.Record, other: Any, atoms: Any = None) -> MomentSo
     table = given_atoms(other, theirs, False, str(options.get("polarity", "auto")))
     known = SimpleNamespace(spacing=float(record.parameters["spacing"]), units=record.stamp.units)
     return MomentSource(
-        [other],
+        images,
         table.pixel_positions,
         table.frames,
         _spacing(known, stamp, table) / abs(stamp.scale[0]),

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-# Offsets of scan lines are told from this part of the contrast on.
-_OFFSETS = 0.1
+from ._clean_image import CleanFrames
+
+# Offsets of scan lines are reported from this fraction of the contrast on.
+_OFFSETS = 0.01
 # The same certainty below which find_atoms warns.
 _LOW_CERTAINTY = 0.3
 # Part of the atoms under patches, and of the field without data, from which on they are told.
@@ -30,7 +32,10 @@ class ImageQuality:
     patches : float
         Part of the atoms that lie under soft patches, which were taken off.
     row_offsets : float
-        Standard deviation of the offsets of scan lines over that of the image.
+        Standard deviation of the offsets of scan lines, which were taken off, over that of the image; 0 where the test finds
+        none (:func:`hyperspy_motifs.atoms.measure_scan_lines`).
+    row_offsets_left : float
+        Estimated standard deviation of what is left of them, over that of the image.
     oblong : float
         Longer over shorter side of the pixels, which were resampled; 1 for square ones.
     averaged : int
@@ -44,6 +49,7 @@ class ImageQuality:
     noise_correlation: float = 1.0
     patches: float = 0.0
     row_offsets: float = 0.0
+    row_offsets_left: float = 0.0
     oblong: float = 1.0
     averaged: int = 1
     separation_certainty: float = 1.0
@@ -88,7 +94,8 @@ class ImageQuality:
             lines.append(f"{100 * self.patches:.2g} % of the atoms under soft patches, taken off")
         if self.row_offsets > _OFFSETS:
             lines.append(
-                f"scan lines with offsets of {self.row_offsets:.2g} of the contrast; level_rows() takes them off"
+                f"scan lines with offsets of {self.row_offsets:.2g} of the contrast, taken off but for "
+                f"{self.row_offsets_left:.2g}"
             )
         if self.oblong > 1:
             lines.append(f"pixels {self.oblong:.3g} times as long as wide, resampled")
@@ -97,7 +104,7 @@ class ImageQuality:
         return lines
 
 
-def measure_quality(signal: Any, source: Any, table: Any) -> ImageQuality:
+def measure_quality(signal: Any, source: Any, table: Any, clean: CleanFrames) -> ImageQuality:
     """Quality of the first frame of `signal` that has atoms.
 
     Parameters
@@ -106,26 +113,24 @@ def measure_quality(signal: Any, source: Any, table: Any) -> ImageQuality:
     source : MomentSource
         Of the atoms; what it prepared is read.
     table : AtomTable
+    clean : CleanFrames
+        The frames of `signal`.
     """
     from hyperspy_motifs import store
-    from hyperspy_motifs.atoms import fill_no_data, find_no_data, row_offsets
     from hyperspy_motifs.zernike import fine_step
 
-    from ._frames import data_frame
-
     number = int(table.frames[0])
-    image = np.asarray(data_frame(signal, number), float)
-    missing = find_no_data(image)
-    wide = missing.wide
-    clean = fill_no_data(image, missing.mask, wide)
+    image = clean(0, number)
+    lines, contrast = image.scan_lines, max(float(image.data.std()), 1e-300)
     scales = [abs(float(axis.scale)) for axis in signal.axes_manager.signal_axes]
     prepared = source.prepared(number)
     return ImageQuality(
-        no_data=float(wide.mean()),
-        interpolated=int(missing.mask.sum() - wide.sum()),
+        no_data=0.0 if image.missing is None else float(image.missing.mean()),
+        interpolated=image.interpolated,
         noise_correlation=1.0 if prepared is None else prepared.noise_correlation(),
         patches=0.0 if prepared is None else prepared.share_of_patches(),
-        row_offsets=float(row_offsets(clean).std() / max(clean.std(), 1e-300)),
+        row_offsets=lines.offset_std / contrast,
+        row_offsets_left=lines.offset_error / contrast,
         oblong=max(scales) / min(scales) if store.is_oblong(signal) else 1.0,
         averaged=fine_step(source.spacing),
         separation_certainty=float(table.facts.get("separation_certainty", 1.0)),
@@ -135,7 +140,7 @@ def measure_quality(signal: Any, source: Any, table: Any) -> ImageQuality:
 
 def level_rows(signal: Any) -> Any:
     """See :meth:`hyperspy_motifs.signals.AtomicImage.level_rows`."""
-    from hyperspy_motifs.atoms import fill_no_data, find_no_data, row_offsets
+    from hyperspy_motifs.atoms import fill_no_data, find_no_data, measure_scan_lines
 
     from ._checks import check_axes
 
@@ -144,7 +149,7 @@ def level_rows(signal: Any) -> Any:
     level = np.array(data, float)
     for image in level.reshape(-1, *level.shape[-2:]):
         missing = find_no_data(image)
-        image -= row_offsets(fill_no_data(image, missing.mask, missing.wide))[:, None]
+        image -= measure_scan_lines(fill_no_data(image, missing.mask, missing.wide)).offsets[:, None]
     out = signal._deepcopy_with_new_data(level)
     out.set_signal_type("atomic_image")
     return out

@@ -9,7 +9,8 @@ import numpy as np
 from hyperspy_motifs import store
 
 from ._arguments import LARGEST_SEED, check_count
-from ._moment_source import n_detectors, source_of
+from ._detectors import detectors_of
+from ._moment_source import source_of
 from ._prediction import fitted_model
 
 
@@ -21,9 +22,9 @@ def labels_by_seed(signal: Any, record: store.Record, n_seeds: int) -> np.ndarra
             "These motifs were learned on a sample or on another image and then assigned to these atoms, without random "
             "numbers. The stability can be estimated only for motifs that find_motifs found in one image."
         )
-    if n_detectors(record) > 1:
+    if detectors_of(signal, record) is None:
         raise ValueError(
-            "These motifs were found in several detectors, of which this image is one. Compare find_motifs(detectors=..., "
+            "These motifs were found in several detectors, whose images were not kept. Compare find_motifs(detectors=..., "
             "random_state=...) by other seeds with hyperspy_motifs.clustering.estimate_stability."
         )
     options = record.parameters["options"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,7 @@ class ZernikeFeatures(FeatureAnalysis):
                 "modes": np.array(moments.modes, dtype=np.int64),
                 "noise_std": np.array(np.atleast_1d(moments.noise_std), dtype=np.float32),
                 "atoms": np.array(np.arange(len(moments.values)) if atoms is None else atoms, dtype=np.int64),
+                **({} if moments.unit is None else {"unit": np.array(moments.unit, dtype=np.float64)}),
                 "facts": json.dumps(
                     {
                         "n_max": int(moments.n_max),
@@ -94,6 +96,58 @@ class ZernikeFeatures(FeatureAnalysis):
     def radius(self) -> float:
         """Radius of the disc in the units of the image."""
         return float(self._facts()["radius"])
+
+    @property
+    def n_detectors(self) -> int:
+        """Number of detectors whose moments stand side by side."""
+        return len(self.modes) // len(np.unique(self.modes, axis=0))
+
+    def of_detector(self, detector: int = 0) -> ZernikeFeatures:
+        """The features of one of several detectors, in units of the contrast of its patches instead of its noise.
+
+        Parameters
+        ----------
+        detector : int, optional
+            0 is the image itself, 1 the first of ``detectors=``.
+
+        Returns
+        -------
+        ZernikeFeatures
+
+        Raises
+        ------
+        ValueError
+            If there is no such detector.
+        """
+        n = self.n_detectors
+        if not 0 <= int(detector) < n:
+            raise ValueError(f"There is no detector {detector}: these features are of {n}, counted from 0.")
+        if n == 1:
+            return self
+        columns = self._columns_of(int(detector))
+        unit = self._unit()
+        scale = np.ones(len(columns)) if unit is None else unit[columns]
+        # HyperSpy slices ranges only, and the detectors may hold different modes.
+        moments = self.get_moments()
+        alone = replace(
+            moments,
+            values=(moments.values[:, columns] * scale).astype(np.float32),
+            noise_std=(moments.noise_std[:, columns] * scale).astype(np.float32),
+            modes=moments.modes[columns],
+            unit=None,
+            n_max=int(moments.modes[columns, 0].max()),
+        )
+        facts = self._facts()
+        return self.from_moments(alone, facts["radius"] / facts["radius_px"], facts["units"], self.atoms)
+
+    def _columns_of(self, detector: int) -> np.ndarray:
+        """Columns of a detector: the modes occur once for each, in the order of the detectors."""
+        seen: dict[tuple[int, int], int] = {}
+        number = []
+        for n, m in self.modes.tolist():
+            number.append(seen.get((n, m), 0))
+            seen[n, m] = number[-1] + 1
+        return np.flatnonzero(np.array(number) == detector)
 
     def take(self, index: Any, atoms: np.ndarray | None = None) -> ZernikeFeatures:
         """The features of some atoms in any order; HyperSpy's ``inav`` supports only ranges.
@@ -163,7 +217,12 @@ class ZernikeFeatures(FeatureAnalysis):
             offset=np.zeros(n),
             scale=np.ones(n),
             noise=NoiseModel(0.0, 0.0),
+            unit=self._unit(),
         )
+
+    def _unit(self) -> np.ndarray | None:
+        unit = self._node().get_item("unit")
+        return None if unit is None else np.asarray(unit)
 
     def get_invariants(self, chirality: bool = False) -> Signal1D:
         """Features that are invariant under rotations about the atom (see :func:`hyperspy_motifs.zernike.invariants`).
@@ -222,8 +281,13 @@ class ZernikeFeatures(FeatureAnalysis):
         layout[known] = model.fit_transform(whiten(values, noise))
         return layout
 
-    def reconstruct(self) -> Any:
+    def reconstruct(self, detector: int = 0) -> Any:
         """The patches reconstructed from the moments (least squares).
+
+        Parameters
+        ----------
+        detector : int, optional
+            Of the features of several detectors: the one whose patches are returned; 0 is the image itself.
 
         Returns
         -------
@@ -234,11 +298,8 @@ class ZernikeFeatures(FeatureAnalysis):
         from ._atom_patches import AtomPatches
 
         facts = self._facts()
-        if len(np.unique(self.modes, axis=0)) < len(self.modes):
-            raise ValueError(
-                "These features are of several detectors side by side, in units of their noise: they do not form a patch. Make "
-                "features of one detector: image.get_atom_patches(...).get_zernike_features()."
-            )
+        if self.n_detectors > 1:
+            return self.of_detector(detector).reconstruct()
         basis = ZernikeBasis(self.n_max, facts["radius_px"])
         column = {tuple(mode): k for k, mode in enumerate(basis.modes.tolist())}
         full = np.zeros((*self.data.shape[:-1], len(basis.modes)))
@@ -317,7 +378,13 @@ class ZernikeFeatures(FeatureAnalysis):
         return explain(np.asarray(self.data), labels, self.modes, groups)
 
     def plot_explanation(
-        self, labels: Any, groups: tuple[int, int] = (0, 1), *, n_modes: int = 4, figure: Any = None
+        self,
+        labels: Any,
+        groups: tuple[int, int] = (0, 1),
+        *,
+        n_modes: int = 4,
+        detector: int = 0,
+        figure: Any = None,
     ) -> Any:
         """Draw the means of two groups of atoms, their difference, and the modes that distinguish them.
 
@@ -330,6 +397,8 @@ class ZernikeFeatures(FeatureAnalysis):
         n_modes : int, optional
             Number of modes, in order of decreasing contribution; cosine and sine of one (n, m) are shown as their
             sum.
+        detector : int, optional
+            Of the features of several detectors: the one that is drawn; 0 is the image itself.
         figure : matplotlib.figure.Figure or SubFigure, optional
             Axes to draw on; a new figure by default.
 
@@ -339,7 +408,7 @@ class ZernikeFeatures(FeatureAnalysis):
         """
         from ._feature_pictures import plot_explanation
 
-        return plot_explanation(self, labels, groups, n_modes, figure)
+        return plot_explanation(self.of_detector(detector), labels, groups, n_modes, figure)
 
     def plot_orders(self, *, ax: Any = None) -> Any:
         """Draw the power of the moments of each radial order and that of their noise.
@@ -361,6 +430,34 @@ class ZernikeFeatures(FeatureAnalysis):
         return plot_orders(
             found.n, found.signal, found.noise, variation=found.variation, n_max=found.n_max, ax=ax
         )
+
+    def turned(self, angle: float, mirrored: bool) -> ZernikeFeatures:
+        """The features of the same discs after their image was mirrored (y to -y) and then rotated by right angles.
+
+        Parameters
+        ----------
+        angle : float
+            Radians, from x towards y: a multiple of pi / 2.
+        mirrored : bool
+
+        Returns
+        -------
+        ZernikeFeatures
+        """
+        from hyperspy_motifs.zernike import partner_columns, rotate_moments
+
+        if not self.metadata.has_item(f"{NODE}.modes"):
+            return self
+        modes, noise = self.modes, self.noise_std
+        values = np.asarray(self.data)
+        if mirrored:
+            values = np.where(modes[:, 1] < 0, -values, values)
+        out = self._deepcopy_with_new_data(rotate_moments(values, modes, angle))
+        # A quarter of a turn exchanges cosine and sine of the odd orders.
+        exchanged = (round(angle / (np.pi / 2)) * modes[:, 1]) % 2 != 0
+        columns = np.where(exchanged, partner_columns(modes), np.arange(len(modes)))
+        out.metadata.get_item(NODE).set_item("noise_std", noise[..., columns])
+        return out
 
     def calibrated(self, stretch: float, scale: float, units: str) -> ZernikeFeatures:
         """The same features in the current units of their image.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from ._fingerprint import Fingerprint, sample_places
+from ._joining import NOT_ALL, join
 from ._metadata_nodes import (
     array,
     frozen,
@@ -20,6 +22,7 @@ from ._metadata_nodes import (
     stamp_to_node,
     to_json,
 )
+from ._movement import find_movement, moved_pixels, movement_by_axes
 from ._old_names import new_names, stored_key
 from ._record import Record, fit_to
 from ._stamp import Stamp
@@ -30,11 +33,20 @@ MASK_NODE = "No_data"
 SCHEMA_VERSION = 2
 # Frames of a stack in a slice of it: HyperSpy does not record the index of inav[k].
 _PICKED = "picked"
+# Pixels of a quick look, in all frames together.
+_MOST_QUICK = 4096
 
 
 def has_result(signal: Any) -> bool:
     """Whether `signal` has motifs."""
     return bool(signal.metadata.has_item(NODE))
+
+
+def why_missing(signal: Any) -> str:
+    """A sentence on why `signal` has no motifs, and what to do."""
+    if _records_of_stacked(signal):
+        return f"This image has no motifs: {NOT_ALL}. Call find_motifs()."
+    return "This image has no motifs yet. Call find_motifs() first."
 
 
 def edition(signal: Any) -> int:
@@ -63,14 +75,18 @@ def write(signal: Any, record: Record) -> None:
         "parameters": to_json(record.parameters),
         "stamp": stamp_to_node(record.stamp),
         "atoms": {k: frozen(v) for k, v in record.atoms.items()},
+        "sites": {k: frozen(v) for k, v in record.sites.items()},
         "tree": mapping_to_node(record.tree),
         "cells": mapping_to_node(record.cells),
         "previous": previous_to_node(record.previous),
     }
     if record.features is not None:
         node["features"] = record.features
+    if record.detectors is not None:
+        node["detectors"] = frozen(record.detectors)
     if record.model is not None:
         node["model"] = frozen(record.model, np.uint8)
+    node |= _pixels_node(signal)
     setattr(signal.metadata, NODE, node)
 
 
@@ -83,7 +99,7 @@ def read(signal: Any) -> Record:
         If the signal has no motifs, damaged ones, or those of a later version of this package.
     """
     if not has_result(signal):
-        raise ValueError("This image has no motifs yet. Call find_motifs() first.")
+        raise ValueError(why_missing(signal))
     node = signal.metadata.get_item(NODE)
     version = int(node.get_item("schema_version", default=0))
     if version > SCHEMA_VERSION:
@@ -102,17 +118,89 @@ def read(signal: Any) -> Record:
         raise ValueError(
             f"The motifs of this image are damaged ({error}). Call find_motifs() again, or load the file again."
         ) from error
+    fitted = _fit(signal, node, record)
+    if isinstance(fitted, Record):
+        return fitted
+    reason = fitted
+    elements, frames = _records_of_stacked(signal), frames_of(signal)
+    if elements and frames is not None:
+        joined = join(Stamp.of(signal), frames, elements)
+        if isinstance(joined, Record):
+            return joined
+        reason = joined
+    remove(signal)
+    warnings.warn(
+        f"The motifs of this image were dropped: {reason}. Call find_motifs() again.",
+        UserWarning,
+        stacklevel=3,
+    )
+    raise ValueError(f"This image has no motifs any more: {reason}. Call find_motifs() again.")
+
+
+def frames_of(signal: Any) -> list[np.ndarray] | None:
+    """Views of the frames of `signal` in flat order; None for a lazy signal and for pixels that are not real numbers."""
+    data = signal.data
+    if signal._lazy or data.dtype.names or data.dtype.kind not in "buif":
+        return None
+    return list(data.reshape(-1, *data.shape[-2:]))
+
+
+def pixels_key(signal: Any) -> tuple[Any, ...]:
+    """What changes if the pixels of `signal` are replaced or changed in places: quick, but not every change is seen."""
+    frames = frames_of(signal)
+    if frames is None:
+        return ()
+    column, row = sample_places(frames[0].shape).T
+    step = max(len(frames) * len(row) // _MOST_QUICK, 1)
+    return id(signal.data), hash(np.array([frame[row[::step], column[::step]] for frame in frames]).tobytes())
+
+
+def _pixels_node(signal: Any) -> dict[str, Any]:
+    """What identifies the pixels of `signal`, for its node; nothing for a lazy signal."""
+    frames = frames_of(signal)
+    if frames is None:
+        return {}
+    found = Fingerprint.of(frames)
+    return {
+        "pixels": {
+            "checksums": frozen(found.checksums),
+            "levels": frozen(found.levels),
+            "samples": frozen(found.samples, np.float64),
+        }
+    }
+
+
+def _fingerprint(node: Any) -> Fingerprint | None:
+    if not node.has_item("pixels.checksums"):
+        return None
+    return Fingerprint(*(array(node, f"pixels.{name}") for name in ("checksums", "levels", "samples")))
+
+
+def _records_of_stacked(signal: Any) -> list[tuple[Record, Fingerprint | None]]:
+    """Results of the images that ``hyperspy.api.stack`` made `signal` of, from the metadata that it keeps of each."""
+    return [
+        (_record_of(node, int(node.get_item("schema_version", default=0))), _fingerprint(node))
+        for node in _stacked_nodes(signal.original_metadata)
+    ]
+
+
+def _stacked_nodes(original: Any) -> Iterator[Any]:
+    kept = original.get_item("stack_elements")
+    for name in [] if kept is None else kept.keys():
+        node = kept.get_item(f"{name}.metadata.{NODE}")
+        if node is not None:
+            yield node
+        # A stack of stacks.
+        inner = kept.get_item(f"{name}.original_metadata")
+        if inner is not None:
+            yield from _stacked_nodes(inner)
+
+
+def _fit(signal: Any, node: Any, record: Record) -> Record | str:
+    """`record` of `node` for the present state of `signal`, or the reason why it does not belong to it."""
     now = Stamp.of(signal)
-    picked = _picked(node)
-    dropped = len(now.navigation_shape) < len(record.stamp.navigation_shape)
-    if picked is None and dropped and len(record.frames):
-        warnings.warn(
-            "A frame was selected from a stack, but HyperSpy does not record which one: its motifs cannot be identified. "
-            "Use s.inav[k : k + 1] instead of s.inav[k].",
-            UserWarning,
-            stacklevel=3,
-        )
-    return fit_to(record, now, picked)
+    movement = find_movement(record.stamp, now, _fingerprint(node), frames_of(signal), _picked(node))
+    return movement if isinstance(movement, str) else fit_to(record, now, movement)
 
 
 def _record_of(node: Any, version: int) -> Record:
@@ -133,8 +221,10 @@ def _record_of(node: Any, version: int) -> Record:
         cells=new_names(mapping_from_node(node.get_item("cells")), version),
         parameters=new_names(json.loads(node.get_item("parameters")), version),
         previous=previous_from_node(node.get_item("previous")),
+        sites=mapping_from_node(node.get_item("sites")) if node.has_item("sites") else {},
         features=node.get_item("features") if node.has_item("features") else None,
         model=array(node, "model") if node.has_item("model") else None,
+        detectors=array(node, "detectors") if node.has_item("detectors") else None,
     )
 
 
@@ -144,6 +234,28 @@ def remove(signal: Any) -> None:
         delattr(signal.metadata, NODE)
 
 
+def write_defects(signal: Any, columns: Mapping[str, Any]) -> None:
+    """Keep the defects of the current result of `signal` in its node; the next :func:`write` of a result forgets them."""
+    node = {"columns": mapping_to_node(columns), "stamp": stamp_to_node(Stamp.of(signal))}
+    signal.metadata.set_item(f"{NODE}.defects", node)
+
+
+def read_defects(signal: Any) -> dict[str, Any] | None:
+    """Defects of the current result of `signal`; None if there are none for its current axes."""
+    if not signal.metadata.has_item(f"{NODE}.defects.columns"):
+        return None
+    node = signal.metadata.get_item(f"{NODE}.defects")
+    if stamp_from_node(node.get_item("stamp")) != Stamp.of(signal):
+        return None
+    return mapping_from_node(node.get_item("columns"))
+
+
+def remove_atoms(signal: Any) -> None:
+    """Remove the atoms of ``find_atoms``, if any, from the metadata of `signal`."""
+    if signal.metadata.has_item(ATOMS_NODE):
+        delattr(signal.metadata, ATOMS_NODE)
+
+
 def write_atoms(signal: Any, columns: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
     """Write the detected atoms (`columns` of n rows) and estimated values (`facts`, JSON types) to the metadata."""
     node = {
@@ -151,6 +263,7 @@ def write_atoms(signal: Any, columns: Mapping[str, np.ndarray], facts: Mapping[s
         "columns": {k: frozen(v) for k, v in columns.items()},
         "facts": to_json(dict(facts)),
         "stamp": stamp_to_node(Stamp.of(signal)),
+        **_pixels_node(signal),
     }
     setattr(signal.metadata, ATOMS_NODE, node)
 
@@ -177,7 +290,16 @@ def load_atoms(signal: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]] | No
         atoms=columns,
         parameters=facts,
     )
-    record = fit_to(record, Stamp.of(signal), _picked(node))
+    fitted = _fit(signal, node, record)
+    if isinstance(fitted, str):
+        delattr(signal.metadata, ATOMS_NODE)
+        warnings.warn(
+            f"The atoms of this image were dropped: {fitted}. Call find_atoms() again.",
+            UserWarning,
+            stacklevel=4,
+        )
+        return None
+    record = fitted
     return {"positions": record.positions, "frames": record.frames, **record.atoms}, record.parameters
 
 
@@ -187,26 +309,30 @@ def write_mask(signal: Any, mask: np.ndarray | None) -> None:
         if signal.metadata.has_item(MASK_NODE):
             delattr(signal.metadata, MASK_NODE)
         return
-    node = {"pixels": frozen(mask, np.uint8), "stamp": stamp_to_node(Stamp.of(signal))}
+    node = {
+        "mask": frozen(mask, np.uint8),
+        "stamp": stamp_to_node(Stamp.of(signal)),
+        **_pixels_node(signal),
+    }
     setattr(signal.metadata, MASK_NODE, node)
 
 
 def read_mask(signal: Any) -> np.ndarray | None:
     """Mask of the pixels without data (rows, columns) that `signal` carries, for the axes that it has now; None for none."""
-    if not signal.metadata.has_item(f"{MASK_NODE}.pixels"):
+    if not signal.metadata.has_item(f"{MASK_NODE}.mask"):
         return None
     node = signal.metadata.get_item(MASK_NODE)
-    pixels, before = array(node, "pixels").astype(bool), stamp_from_node(node.get_item("stamp"))
+    pixels, before = array(node, "mask").astype(bool), stamp_from_node(node.get_item("stamp"))
     now = Stamp.of(signal)
-    if now.shape == before.shape:
-        return pixels
-    # After a crop: by the places of the pixels.
-    x = (np.arange(now.shape[0]) * now.scale[0] + now.offset[0] - before.offset[0]) / before.scale[0]
-    y = (np.arange(now.shape[1]) * now.scale[1] + now.offset[1] - before.offset[1]) / before.scale[1]
-    column, row = np.rint(x).astype(int), np.rint(y).astype(int)
-    there = ((row >= 0) & (row < before.shape[1]))[:, None] & ((column >= 0) & (column < before.shape[0]))
-    taken = pixels[np.clip(row, 0, before.shape[1] - 1)][:, np.clip(column, 0, before.shape[0] - 1)]
-    return taken & there
+    single = not now.navigation_shape and not before.navigation_shape
+    way = find_movement(
+        before, now, _fingerprint(node) if single else None, frames_of(signal) if single else None
+    )
+    if isinstance(way, str):
+        # Pixels may change where the mask stays, e.g. where they are filled.
+        way = movement_by_axes(before, now)
+    moved, there = moved_pixels(pixels, way, before, now)
+    return moved & there
 
 
 def pick_frames(signal: Any, sliced: Any, numbers: np.ndarray) -> None:

@@ -78,6 +78,9 @@ def stamp_to_node(stamp: Stamp) -> dict[str, Any]:
                 "navigation_shape": stamp.navigation_shape,
                 "navigation_scale": stamp.navigation_scale,
                 "navigation_offset": stamp.navigation_offset,
+                "names": stamp.names,
+                "data_shape": stamp.data_shape,
+                "data_scale": stamp.data_scale,
             }
         )
     }

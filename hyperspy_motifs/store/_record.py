@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from . import _site_columns as site_columns
+from ._movement import Movement, is_resampled, moved_pixels
 from ._stamp import Stamp
 
 
@@ -39,12 +41,19 @@ class Record:
     model : numpy.ndarray of uint8 or None
         What was learned, ready for other atoms, as bytes of
         :func:`hyperspy_motifs.models.to_bytes`.
+    detectors : numpy.ndarray of shape (d, ..., rows, columns) or None
+        The images of the further detectors, with the frames of the signal. None if there are none, or if they are too large.
     kept : numpy.ndarray of int or None
         After a crop, the remaining atoms of the stored result: `cells` still refers to the original numbers.
     stretch : float
         Current units of length per unit at the time of `cells`.
+    distorted : bool
+        Whether the axes were exchanged, mirrored or stretched by different factors since the time of `cells`: shapes and
+        directions of the cells have changed, and must be found again from their bonds.
     parameters : dict
         Arguments and estimated values; JSON types only.
+    sites : dict of str to numpy.ndarray
+        Columns of the sites, see ``_site_columns``; empty where sites were not looked for.
     previous : dict
         `labels`, `probabilities` and `names` before the last edit, for undo; empty if there was none.
     """
@@ -67,12 +76,14 @@ class Record:
     previous: dict[str, Any] = field(default_factory=dict)
     features: Any = None
     model: np.ndarray | None = None
+    detectors: np.ndarray | None = None
     kept: np.ndarray | None = None
     stretch: float = 1.0
+    distorted: bool = False
+    sites: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def subset(self, keep: np.ndarray) -> Record:
-        """The same record with only the atoms of mask `keep`, whose indices are stored as `kept`."""
-        index = np.flatnonzero(keep)
+    def subset(self, index: np.ndarray) -> Record:
+        """The same record with only the atoms `index` (m,), which are stored as `kept`."""
         previous = dict(self.previous)
         for key in ("labels", "probabilities"):
             if key in previous:
@@ -90,38 +101,153 @@ class Record:
             atoms={k: v[index] for k, v in self.atoms.items()},
             tree=tree,
             previous=previous,
+            sites=site_columns.with_atoms(self.sites, index, len(self.positions)),
             features=None if self.features is None else self.features.take(index, np.arange(len(index))),
-            kept=index,
+            kept=index if self.kept is None else self.kept[index],
         )
 
 
-def fit_to(record: Record, stamp: Stamp, picked: np.ndarray | None = None) -> Record:
-    """`record` for an image with the axes of `stamp`; `picked` are the remaining frames."""
+def fit_to(record: Record, stamp: Stamp, movement: Movement) -> Record:
+    """`record` for an image with the axes of `stamp`, to which the pixels of its image moved by `movement`."""
     old = record.stamp
-    if old == stamp:
+    still = np.array_equal(movement.sources, np.arange(_n_frames(old)))
+    if old == stamp and still and not movement.swapped and _unchanged(movement.gains):
         return record
-    if old.shape == stamp.shape:
-        positions = stamp.to_units(old.to_pixels(record.positions))
-        factor = np.array(stamp.scale) / np.array(old.scale)
-        keep = np.ones(len(positions), bool)
-    else:
-        positions = record.positions * _unit_factor(old.units, stamp.units)
-        factor = np.full(2, _unit_factor(old.units, stamp.units))
-        keep = stamp.inside(positions)
-    frames, frame_kept = _move_frames(record.frames, old, stamp, picked)
-    factor = np.abs(factor)
-    atoms = {k: v * factor if k in ("sigma", "uncertainty") else v for k, v in record.atoms.items()}
-    moved = replace(
-        record,
-        positions=positions,
-        frames=frames,
-        atoms=atoms,
-        stamp=stamp,
-        stretch=float(factor[0]),
-        parameters=_stretched(record.parameters, float(factor[0])),
+    moved = _moved(record, stamp, movement)
+    index, frames = _rows_of_frames(record.frames, movement.sources)
+    inside = (
+        stamp.inside(moved.positions[index])
+        if _is_cropped(movement, old, stamp)
+        else np.ones(len(index), bool)
     )
-    keep = keep & frame_kept
-    return moved if keep.all() else moved.subset(keep)
+    index, frames = index[inside], frames[inside]
+    moved = replace(moved, sites=_sites_of_frames(moved, movement, _is_cropped(movement, old, stamp)))
+    if np.array_equal(index, np.arange(len(record.frames))):
+        out = replace(moved, frames=frames)
+    else:
+        out = replace(moved.subset(index), frames=frames)
+        if len(np.unique(index)) < len(index):
+            # A frame that occurs twice: the cells are found again.
+            out = replace(out, cells={}, kept=None, sites={})
+    if record.detectors is not None:
+        out = replace(out, detectors=_moved_detectors(record.detectors, movement, old, stamp))
+    if movement.gains is not None and not _unchanged(movement.gains):
+        sites = site_columns.brightened(out.sites, movement.gains)
+        out = replace(out, atoms=_brightened(out.atoms, movement.gains[frames]), sites=sites)
+    return out
+
+
+def _moved(record: Record, stamp: Stamp, movement: Movement) -> Record:
+    """All that depends on the places and directions of `record`, moved; every atom remains, with its former frame."""
+    old = record.stamp
+    factors, turn = movement.factors(old, stamp), movement.turn(old, stamp)
+    length = float(np.sqrt(np.abs(factors).prod()))
+    order = [1, 0] if movement.swapped else [0, 1]
+    angle = float(np.arctan2(turn[1, 0], turn[0, 0]))
+    mirrored = bool(np.linalg.det(turn) < 0)
+    turned = mirrored or abs(angle) > 1e-9
+    atoms = dict(record.atoms)
+    for name, values in record.atoms.items():
+        if name == "uncertainty":
+            atoms[name] = values[:, order] * np.abs(factors)
+        elif name == "sigma":
+            atoms[name] = values * length
+        elif name in ("angle", "motif_angle") and turned:
+            full = np.pi if name == "angle" else 2 * np.pi
+            atoms[name] = (angle + (-values if mirrored else values)) % full
+    cells = record.cells
+    if len(cells.get("empty_sites", ())):
+        empty = np.asarray(cells["empty_sites"], float).reshape(-1, 2)
+        cells = {**cells, "empty_sites": movement.to_units(empty, old, stamp)}
+    sites = dict(record.sites)
+    if sites:
+        sites["positions"] = movement.to_units(sites["positions"], old, stamp)
+        sites["position_uncertainty"] = sites["position_uncertainty"] * length
+    features, model = record.features, record.model
+    if turned:
+        features = None if features is None else features.turned(angle, mirrored)
+        model = None
+    # Cells in axis units stay as they are unless the axes themselves were exchanged or mirrored.
+    distorted = movement.swapped or (factors < 0).any() or not np.isclose(abs(factors[0]), abs(factors[1]))
+    parameters = _stretched(record.parameters, length)
+    if turned:
+        parameters["turned"] = True
+    return replace(
+        record,
+        positions=movement.to_units(record.positions, old, stamp),
+        atoms=atoms,
+        cells=cells,
+        sites=sites,
+        stamp=stamp,
+        stretch=record.stretch * length,
+        distorted=record.distorted or bool(distorted),
+        parameters=parameters,
+        features=features,
+        model=model,
+    )
+
+
+def _moved_detectors(images: np.ndarray, movement: Movement, old: Stamp, new: Stamp) -> np.ndarray | None:
+    """Images of further detectors (d, ..., rows, columns), moved as the image; None if they cannot follow."""
+    if (movement.sources < 0).any() or is_resampled(movement, old, new):
+        return None
+    frames = images.reshape(len(images), -1, *images.shape[-2:])[:, movement.sources]
+    moved, there = moved_pixels(frames, movement, old, new)
+    if not there.all():
+        return None
+    return moved.reshape(len(images), *new.navigation_shape[::-1], *moved.shape[-2:])
+
+
+def _sites_of_frames(record: Record, movement: Movement, cropped: bool) -> dict[str, np.ndarray]:
+    """The moved sites of the remaining frames and the remaining part of the image; none if a frame occurs twice."""
+    sites = record.sites
+    kept = movement.sources[movement.sources >= 0]
+    if not sites or len(np.unique(kept)) < len(kept):
+        return {}
+    index, frames = _rows_of_frames(sites["frames"], movement.sources)
+    sites = {**site_columns.rows(sites, index), "frames": frames}
+    if not cropped:
+        return sites
+    # The atoms at the other sites decide whether these remain.
+    inside = record.stamp.inside(sites["positions"]) | (sites["atoms"] >= 0)
+    return site_columns.rows(sites, inside)
+
+
+def _brightened(atoms: dict[str, np.ndarray], gains: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns of atoms after a linear change of brightness, `gains` (n, 2)."""
+    out = dict(atoms)
+    if "amplitude" in out:
+        out["amplitude"] = out["amplitude"] * gains[:, 0]
+    if "background" in out:
+        out["background"] = out["background"] * gains[:, 0] + gains[:, 1]
+    return out
+
+
+def _unchanged(gains: np.ndarray | None) -> bool:
+    return gains is None or bool((gains == [1.0, 0.0]).all())
+
+
+def _is_cropped(movement: Movement, old: Stamp, new: Stamp) -> bool:
+    was = old.n_pixels[::-1] if movement.swapped else old.n_pixels
+    return movement.calibrated and was != new.n_pixels
+
+
+def _n_frames(stamp: Stamp) -> int:
+    return int(np.prod(stamp.navigation_shape, dtype=int))
+
+
+def _rows_of_frames(frames: np.ndarray, sources: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Atoms of the former frames `sources`, and the present frame of each."""
+    if np.array_equal(sources, np.arange(len(sources))) and frames.max(initial=0) < len(sources):
+        return np.arange(len(frames)), frames
+    if len(sources) == len(np.unique(sources)):
+        # Atoms keep their order.
+        place = np.full(max(int(frames.max(initial=0)), int(sources.max(initial=0))) + 1, -1)
+        place[sources[sources >= 0]] = np.flatnonzero(sources >= 0)
+        rows = np.flatnonzero(place[frames] >= 0)
+        return rows, place[frames[rows]]
+    each = [np.flatnonzero(frames == source) for source in sources]
+    return np.concatenate(each), np.repeat(np.arange(len(sources)), [len(rows) for rows in each])
 
 
 def _stretched(parameters: dict[str, Any], factor: float) -> dict[str, Any]:
@@ -133,43 +259,3 @@ def _stretched(parameters: dict[str, Any], factor: float) -> dict[str, Any]:
     if "options" in out:
         out["options"] = _stretched(out["options"], factor)
     return out
-
-
-def _move_frames(
-    frames: np.ndarray, old: Stamp, new: Stamp, picked: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Flat frame numbers of `old` as those of `new`, and a mask of the remaining ones."""
-    if picked is not None and len(picked) == np.prod(new.navigation_shape, dtype=int):
-        place = np.full(int(np.prod(old.navigation_shape, dtype=int)), -1)
-        place[picked] = np.arange(len(picked))
-        moved_to = place[frames]
-        return np.maximum(moved_to, 0), moved_to >= 0
-    if old.navigation_shape == new.navigation_shape:
-        return frames, np.ones(len(frames), bool)
-    if len(old.navigation_shape) != len(new.navigation_shape):
-        # A frame selected from a stack: HyperSpy does not record which one, unless there was only one.
-        single = int(np.prod(old.navigation_shape, dtype=int)) == 1
-        return np.zeros_like(frames), np.full(len(frames), single)
-    # HyperSpy lists navigation axes fastest first; flat numbers are in C order, slowest first.
-    index = np.unravel_index(frames, old.navigation_shape[::-1])
-    moved, kept = [], np.ones(len(frames), bool)
-    for axis, i in zip(range(len(index) - 1, -1, -1), index, strict=True):
-        value = old.navigation_offset[axis] + old.navigation_scale[axis] * i
-        j = np.rint((value - new.navigation_offset[axis]) / new.navigation_scale[axis]).astype(int)
-        kept &= (j >= 0) & (j < new.navigation_shape[axis])
-        moved.append(np.clip(j, 0, new.navigation_shape[axis] - 1))
-    return np.ravel_multi_index(tuple(moved), new.navigation_shape[::-1]), kept
-
-
-def _unit_factor(old: str, new: str) -> float:
-    if old == new:
-        return 1.0
-    import pint
-
-    try:
-        return float(pint.UnitRegistry()(old).to(new).magnitude)
-    except (pint.PintError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"The motifs of this image were found in {old}, its axes are now in {new}, and its shape has changed as well: "
-            "their positions cannot be carried over. Set the units back, or call find_motifs() again."
-        ) from error

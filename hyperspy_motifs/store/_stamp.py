@@ -21,7 +21,8 @@ _LENGTHS = {
 class Stamp:
     """Axes of the image of a result: x then y, navigation axes in HyperSpy's order.
 
-    Where pixels are oblong they are those of the image resampled to the finer of the two scales.
+    Where pixels are oblong, `shape` and `scale` are those of the image resampled to the finer of the two scales, and
+    `data_shape` and `data_scale` those of the data. `names` are the names of the signal axes.
     """
 
     shape: tuple[int, int]
@@ -31,6 +32,19 @@ class Stamp:
     navigation_shape: tuple[int, ...] = ()
     navigation_scale: tuple[float, ...] = ()
     navigation_offset: tuple[float, ...] = ()
+    names: tuple[str, ...] = ()
+    data_shape: tuple[int, ...] = ()
+    data_scale: tuple[float, ...] = ()
+
+    @property
+    def n_pixels(self) -> tuple[int, int]:
+        """Number of pixels of the data along x and y, which may be oblong."""
+        return (int(self.data_shape[0]), int(self.data_shape[1])) if self.data_shape else self.shape
+
+    @property
+    def pixel_size(self) -> tuple[float, float]:
+        """Size of a pixel of the data along x and y, negative along a mirrored axis."""
+        return (float(self.data_scale[0]), float(self.data_scale[1])) if self.data_scale else self.scale
 
     @classmethod
     def of(cls, signal: Any) -> Stamp:
@@ -38,6 +52,7 @@ class Stamp:
         ax, ay = signal.axes_manager.signal_axes
         navigation = signal.axes_manager.navigation_axes
         shape, scale = (int(ax.size), int(ay.size)), (float(ax.scale), float(ay.scale))
+        data_shape, data_scale = shape, scale
         if is_oblong(signal):
             finest = min(abs(s) for s in scale)
             nx, ny = (int((n - 1) * abs(s) / finest + 1e-6) + 1 for n, s in zip(shape, scale, strict=True))
@@ -51,6 +66,9 @@ class Stamp:
             navigation_shape=tuple(int(a.size) for a in navigation),
             navigation_scale=tuple(float(getattr(a, "scale", 1.0)) for a in navigation),
             navigation_offset=tuple(float(getattr(a, "offset", 0.0)) for a in navigation),
+            names=(str(ax.name), str(ay.name)),
+            data_shape=data_shape,
+            data_scale=data_scale,
         )
 
     def to_pixels(self, positions: np.ndarray) -> np.ndarray:
@@ -86,3 +104,27 @@ def axis_units(axis: Any) -> str:
     """Units of a HyperSpy axis as text; ``"px"`` if it has none."""
     units = str(axis.units)
     return _PIXELS if units in ("<undefined>", "", "t.Undefined", "None") else units
+
+
+def unit_factor(old: str, new: str) -> float:
+    """How many `new` one `old` is.
+
+    Raises
+    ------
+    ValueError
+        If one cannot be converted to the other.
+    """
+    if old == new:
+        return 1.0
+    known = length_ratio(old, new)
+    if known is not None:
+        return known
+    import pint
+
+    try:
+        return float(pint.UnitRegistry()(old).to(new).magnitude)
+    except (pint.PintError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"The motifs of this image were found in {old}, its axes are now in {new}, and its shape has changed as well: "
+            "their positions cannot be carried over. Set the units back, or call find_motifs() again."
+        ) from error

@@ -22,6 +22,7 @@ from ._modes import modes_from_noll as modes_from_noll
 from ._modes import modes_from_osa as modes_from_osa
 from ._modes import noll_index as noll_index
 from ._modes import osa_index as osa_index
+from ._modes import partner_columns as partner_columns
 from ._modes import to_complex as to_complex
 from ._modes import to_real as to_real
 from ._modes import zernike_modes as zernike_modes

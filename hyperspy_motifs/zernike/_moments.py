@@ -57,6 +57,8 @@ class Moments:
         Normalisation of each patch: (patch - offset) / scale.
     noise : NoiseModel
         Noise of the image.
+    unit : (K,) float64 array or None
+        Unit of each column; None if it is the contrast of the patches. Moments of several detectors are in units of the noise.
     """
 
     values: NDArray[np.float32]
@@ -69,6 +71,7 @@ class Moments:
     offset: NDArray[np.float64]
     scale: NDArray[np.float64]
     noise: NoiseModel
+    unit: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -103,6 +106,7 @@ class Moments:
             values=self.values[:, kept],
             noise_std=self.noise_std[:, kept],
             modes=self.modes[kept],
+            unit=None if self.unit is None else self.unit[kept],
             n_max=int(self.modes[kept, 0].max()),
         )
 

@@ -23,7 +23,7 @@ def stack_moments(detectors: Sequence[Moments]) -> Moments:
     Moments
         Values (n, K1 + K2 + ...), whitened; `modes` holds the (n, m) of each detector one after another.
         Alignment, rotation, invariants and symmetry use all detectors together. `valid` where all are.
-        `offset`, `scale` and `noise` are those of the first detector.
+        `offset`, `scale` and `noise` are those of the first detector, `unit` is the noise of each column.
 
     Raises
     ------
@@ -43,16 +43,18 @@ def stack_moments(detectors: Sequence[Moments]) -> Moments:
             f"The discs have radii of {[other.radius for other in detectors]} px: use one basis for all of "
             "the detectors."
         )
-    values, noise = [], []
+    values, noise, units = [], [], []
     for moments in detectors:
         scale = _common_noise(moments)
         values.append(whiten(moments.values, scale))
         noise.append(moments.noise_std / scale.astype(np.float32))
+        units.append(scale)
     return replace(
         first,
         values=np.concatenate(values, axis=1),
         noise_std=np.concatenate(noise, axis=1),
         modes=np.concatenate([moments.modes for moments in detectors]),
+        unit=np.concatenate(units),
         n_max=max(moments.n_max for moments in detectors),
         coverage=np.min([moments.coverage for moments in detectors], axis=0),
         valid=np.all([moments.valid for moments in detectors], axis=0),

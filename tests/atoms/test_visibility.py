@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.atoms import find_atoms
+from hyperspy_motifs.atoms import find_atoms, order_of_sites
 from hyperspy_motifs.atoms._peaks import ScaleSpace
 from hyperspy_motifs.atoms._visibility import VisibleMaxima
 from hyperspy_motifs.data import Imaging, Specimen, grain_boundary, monolayer, simulate, twisted_bilayer
@@ -120,3 +121,26 @@ def test_dumbbells_of_two_elements_at_low_dose():
     assert atoms.separation == pytest.approx(apart / 0.0113, rel=0.08)
     false, missed = false_and_missed(atoms, truth.positions, image.shape)
     assert max(false, missed) < 0.02
+
+
+def test_a_few_pairs_do_not_repeat():
+    """Sites at random have no order, however few they are; a lattice has."""
+    rng = np.random.default_rng(4)
+    for n in (20, 60, 400):
+        points = rng.uniform(0, 200, (n, 2))
+        assert np.median(order_of_sites(points, 200 / np.sqrt(n) / 2)) < 0.2
+    y, x = np.mgrid[:9, :11] * 12.0
+    lattice = np.column_stack([x.ravel(), y.ravel()]) + rng.normal(0, 0.3, (99, 2))
+    assert np.median(order_of_sites(lattice, 12.0)) > 0.8
+
+
+@pytest.mark.parametrize("factor", [1.7, 2.3])
+def test_grain_of_an_enlarged_image_is_no_sublattice(factor):
+    signal, truth = grain_boundary(shape=(300, 321), random_state=32)
+    large = ndimage.zoom(
+        np.asarray(signal.data, float), factor, order=3, grid_mode=True, mode="grid-constant"
+    )
+    found = find_atoms(large).positions
+    true = (truth.positions + 0.5) * factor - 0.5
+    assert len(found) == pytest.approx(len(true), abs=25)
+    assert np.percentile(cKDTree(true).query(found)[0], 97) < 0.2 * 12 * factor

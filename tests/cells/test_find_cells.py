@@ -21,7 +21,7 @@ def test_rings_of_silica_need_no_threshold(silica, census):
     assert {frozenset(p.tolist()) for p in cells.polygons} == {frozenset(p.tolist()) for p in given.polygons}
 
 
-@pytest.mark.parametrize("name", ["mose2_mirror_medium", "graphene_gb_medium"])
+@pytest.mark.parametrize("name", ["mose2_mirror_medium", "mose2_mirror_medium_b", "graphene_gb_medium"])
 @pytest.mark.parametrize("scatter", [0.0, 0.3])
 def test_rings_of_simulated_boundaries(shared_data, name, scatter):
     points, labels, true = case(shared_data, name)
@@ -29,6 +29,25 @@ def test_rings_of_simulated_boundaries(shared_data, name, scatter):
     cells = find_cells(points + rng.normal(0, scatter, points.shape), labels)
     assert {frozenset(p.tolist()) for p in cells.polygons} == true
     assert cells.clarity > 0.8
+
+
+def test_four_rings_that_share_edges_need_no_labels(shared_data):
+    # Their short diagonals, between like atoms, are shorter than some of their sides.
+    points, _, true = case(shared_data, "mose2_mirror_medium_b")
+    cells = find_cells(points)
+    assert {frozenset(p.tolist()) for p in cells.polygons} == true
+    assert np.sum(cells.n_corners == 4) == 44
+
+
+@pytest.mark.parametrize(("scatter", "least"), [(0.0, 1.0), (0.1, 0.93), (0.15, 0.85)])
+def test_rings_of_amorphous_carbon(shared_data, scatter, least):
+    truth = np.load(shared_data / "coordinates" / "sAMC500-100_crop.truth.npz")
+    true = [frozenset(v.tolist()) for v in np.split(truth["cell_vertices"], truth["cell_offsets"][1:-1])]
+    points = truth["xy"] + np.random.default_rng(4).normal(0, scatter, truth["xy"].shape)
+    found = [frozenset(p.tolist()) for p in find_cells(points).polygons]
+    for rings in (range(5, 10), range(10, 13)):
+        a, b = {r for r in true if len(r) in rings}, {r for r in found if len(r) in rings}
+        assert 2 * len(a & b) / (len(a) + len(b)) >= least
 
 
 def test_polygons_turn_counter_clockwise_and_cover_the_field(tiling, census):
@@ -223,3 +242,58 @@ def test_bad_input_is_told(change, message):
     grid = np.stack(np.meshgrid(np.arange(6.0), np.arange(5.0)), axis=-1).reshape(-1, 2)
     with pytest.raises(ValueError, match=message):
         find_cells(**{"points": grid, **change})
+
+
+def honeycomb_with_vacancies(tiling):
+    """A honeycomb of two motifs without two of its inner points, the removed points and the complete points."""
+    points, site = tiling("honeycomb")
+    inner = np.flatnonzero((np.abs(points - points.mean(axis=0)) < [6, 4]).all(axis=1) & (site == 1))
+    gone = inner[[3, 20]]
+    return np.delete(points, gone, axis=0), np.delete(site, gone), points[gone], points
+
+
+def test_empty_sites_are_corners(tiling, census):
+    points, site, vacant, whole = honeycomb_with_vacancies(tiling)
+    opened = find_cells(points, site)
+    assert census(opened)[12] == 2
+    cells = find_cells(points, site, empty=vacant)
+    assert census(cells) == census(find_cells(whole))
+    assert cells.n_points == len(points)
+    np.testing.assert_array_equal(cells.empty_sites, vacant)
+    # Three hexagons meet at a site of a honeycomb, and three bonds.
+    assert cells.n_empty.sum() == cells.empty.sum() == 3 * len(vacant)
+    assert (cells.bonds >= len(points)).any(axis=1).sum() == 3 * len(vacant)
+    corners = cells.with_empty_sites(points)
+    centres = [corners[p].mean(axis=0) for p in cells.polygons]
+    np.testing.assert_allclose(cells.centres, centres, rtol=0, atol=1e-12)
+    names = {
+        c.name: (c.corner_sequence, int(n))
+        for c, n in zip(cells.classes, np.bincount(cells.labels), strict=True)
+    }
+    assert names["hexagon, 1 vacancy"] == ((-1, 0, 1, 0, 1, 0), 6)
+    assert names["hexagon"][0] == (0, 1, 0, 1, 0, 1)
+    table = cells.to_dict()
+    assert set(table["corner_sequence"][table["n_empty"] == 1]) == {"v-0-1-0-1-0"}
+    again = Cells.from_arrays(cells.to_arrays())
+    np.testing.assert_array_equal(again.n_empty, cells.n_empty)
+
+
+def test_empty_sites_take_part_in_any_choice_of_motifs(tiling):
+    points, site, vacant, _ = honeycomb_with_vacancies(tiling)
+    cells = find_cells(points, site, motifs=[1], empty=vacant)
+    assert set(cells.n_corners.tolist()) == {3}
+    # Six triangles meet at a site of the triangular sublattice.
+    assert (cells.n_empty > 0).sum() == 6 * len(vacant)
+    given = find_cells(points, site, bonds=cells.bonds, empty=vacant)
+    np.testing.assert_array_equal(given.vertices, cells.vertices)
+    with pytest.raises(ValueError, match="empty must be of shape"):
+        find_cells(points, empty=[0.0, 1.0, 2.0])
+
+
+def test_files_without_empty_sites_are_read(tiling):
+    points, _ = tiling("square", 8.3, 5.1)
+    cells = find_cells(points)
+    old = {k: v for k, v in cells.to_arrays().items() if k not in ("n_points", "empty_sites")}
+    again = Cells.from_arrays(old)
+    assert again.n_points == len(points)
+    assert not again.empty.any()

@@ -78,6 +78,3 @@ def test_motifs_of_an_image_are_there_again():
     other, _ = data.monolayer(shape=(180, 212), random_state=5)
     with pytest.raises(ValueError, match="on a sample or on another image"):
         motifs.predict(other, show_progressbar=False).get_stability()
-    both = image.deepcopy().find_motifs(detectors=image.deepcopy(), radius=0.6, show_progressbar=False)
-    with pytest.raises(ValueError, match="several detectors"):
-        both.get_stability()

@@ -327,3 +327,33 @@ class TestPlot:
 def polygon_area(corners):
     x, y = corners.T
     return abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+
+
+def test_empty_sites_are_nodes_and_corners():
+    root = np.sqrt(3)
+    i, j = (v.ravel() for v in np.meshgrid(np.arange(9), np.arange(7)))
+    origin = np.column_stack([root * (i + 0.5 * (j % 2)), 1.5 * j])
+    points = np.vstack([origin, origin + np.array([root / 2, 0.5])])
+    labels = np.repeat([0, 1], len(origin))
+    missing = len(origin) + 9 * 3 + 4
+    points, labels, vacant = np.delete(points, missing, axis=0), np.delete(labels, missing), points[[missing]]
+    cells = find_cells(points, labels, empty=vacant)
+    hierarchy = build_hierarchy(points, labels, cells, names=["Mo", "Se"])
+    built = MotifGraph.from_arrays(
+        points, labels, cells=cells, hierarchy=hierarchy, names=["Mo", "Se"], n_permutations=50
+    )
+    assert built.find(kind="vacancy") == ["vacancy:0"]
+    assert len(built.level("atom")) == len(points)
+    # Three bonds and the three hexagons around the empty site.
+    edges = [
+        d["kind"] for _, _, d in [*built.out_edges("vacancy:0", True), *built.in_edges("vacancy:0", True)]
+    ]
+    assert sorted(edges) == ["adjacent"] * 3 + ["part_of"] * 3
+    odd = built.find(kind="cell", corner_sequence="v-0-1-0-1-0")
+    assert len(odd) == 3
+    assert built.composition(odd[0]) == pytest.approx({"Mo": 1.0, "Se": 2 / 3})
+    assert built.nodes[built.nodes[odd[0]]["type"]]["name"] == "vacancy Mo Se Mo Se Mo"
+    assert "and 1 empty sites" in built.summary()
+    # The crystal continues across the vacancy.
+    assert hierarchy.level("unit-cell").names[0] == "Mo1 Se1"
+    assert set(hierarchy.atom_domains.tolist()) == {0}

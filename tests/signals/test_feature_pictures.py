@@ -139,15 +139,9 @@ def test_an_order_that_is_none(image):
     assert s.motifs.n_motifs == image.motifs.n_motifs
 
 
-def test_two_detectors_have_a_verdict_but_no_one_patch(image):
+def test_two_detectors_have_a_verdict_on_continuity(image):
     s, other = image.deepcopy(), image.deepcopy()
     found = s.find_motifs(detectors=other, radius=1.2, show_progressbar=False)
     assert found.features.data.shape[1] == 2 * image.motifs.features.data.shape[1]
-    # Judged by the moments that were kept: those at the chosen radius.
     assert not found.continuity.is_continuous
     assert set(found.continuity.groups) == set(range(found.n_motifs))
-    for picture in (found.features.reconstruct, lambda: found.features.plot_explanation(found.labels)):
-        with pytest.raises(ValueError, match="several detectors"):
-            picture()
-    with pytest.raises(ValueError, match="only the features at the chosen radius"):
-        found.features_at(2.4)

@@ -46,7 +46,11 @@ def test_it_writes_every_result_and_says_what_it_found(run):
     folder, done = run
     assert done.returncode == cli.EXIT_OK, done.stderr
     names = {p.name for p in folder.iterdir()}
+    assert names == {"monolayer", "index.html", "summary.csv"}
+    names = {p.name for p in (folder / "monolayer").iterdir()}
     expected = {
+        "summary.json",
+        "monolayer_small.png",
         "monolayer.hspy",
         "monolayer.graphml",
         "monolayer_atoms.csv",
@@ -55,18 +59,19 @@ def test_it_writes_every_result_and_says_what_it_found(run):
     }
     expected |= {f"monolayer_{kind}.png" for kind in ("motifs", "layout", "means", "cells")}
     assert names == expected
-    motifs = hs.load(folder / "monolayer.hspy").motifs
+    motifs = hs.load(folder / "monolayer" / "monolayer.hspy").motifs
     assert f"{len(motifs.labels)} atoms" in done.stdout
     assert f"{motifs.n_motifs} motifs" in done.stdout
-    assert f"written to {folder / 'monolayer'}.*" in done.stdout
+    assert f"written to {folder / 'monolayer'}" in done.stdout
+    assert f"1 image: 1 analysed; see {folder / 'index.html'}" in done.stdout
 
 
 def test_graph_and_table_tell_the_same_atoms_as_the_image(run):
     folder, _ = run
-    motifs = hs.load(folder / "monolayer.hspy").motifs
-    graph = MotifGraph.from_graphml(folder / "monolayer.graphml")
+    motifs = hs.load(folder / "monolayer" / "monolayer.hspy").motifs
+    graph = MotifGraph.from_graphml(folder / "monolayer" / "monolayer.graphml")
     assert len(graph.find(level="atom")) == len(motifs.labels)
-    with open(folder / "monolayer_atoms.csv", newline="") as file:
+    with open(folder / "monolayer" / "monolayer_atoms.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     np.testing.assert_allclose([float(r["x"]) for r in rows], motifs.positions[:, 0])
     np.testing.assert_array_equal([int(r["motif"]) for r in rows], motifs.labels)
@@ -83,7 +88,7 @@ def test_arrays_are_read(tmp_path):
         cli.main([str(tmp_path / "lattice.npy"), "-o", str(tmp_path / "out"), "-q", "--no-figures"])
         == cli.EXIT_OK
     )
-    assert len(hs.load(tmp_path / "out" / "lattice.hspy").motifs.labels) > 20
+    assert len(hs.load(tmp_path / "out" / "lattice" / "lattice.hspy").motifs.labels) > 20
 
 
 def test_one_bad_file_is_one_line_and_does_not_stop_the_others(tmp_path, capsys):
@@ -98,7 +103,7 @@ def test_one_bad_file_is_one_line_and_does_not_stop_the_others(tmp_path, capsys)
     assert [line.startswith("hyperspy-motifs: ") for line in lines] == [True] * 3
     assert "constant" in lines[0]
     assert "no such file" in lines[1]
-    assert (tmp_path / "out" / "good.hspy").exists()
+    assert (tmp_path / "out" / "good" / "good.hspy").exists()
 
 
 def test_a_wrong_call_is_explained_with_code_two(capsys):
@@ -116,26 +121,31 @@ def test_a_wrong_call_is_explained_with_code_two(capsys):
     assert "4 is not a number of atoms; 5 or more are expected" in capsys.readouterr().err
 
 
-def test_a_failed_save_leaves_the_old_file(tmp_path):
-    path = tmp_path / "result.txt"
-    path.write_text("old")
+def test_a_failed_save_leaves_the_old_folder(tmp_path):
+    folder = tmp_path / "result"
+    with cli.replacing_folder(folder) as partial:
+        (partial / "summary.json").write_text("old")
+        assert not folder.exists()
 
     def save():
-        with cli._replacing(path) as partial:
-            partial.write_text("half")
+        with cli.replacing_folder(folder) as partial:
+            (partial / "summary.json").write_text("half")
             raise RuntimeError("power lost")
 
     with pytest.raises(RuntimeError, match="power"):
         save()
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
+    assert (folder / "summary.json").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [folder]
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(FileExistsError, match="holds no results"), cli.replacing_folder(tmp_path / "mine"):
+        pass
 
 
 def test_an_interrupt_ends_with_its_own_code(tmp_path, monkeypatch, capsys):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_run_file", interrupted)
+    monkeypatch.setattr("hyperspy_motifs.cli._batch.run_file", interrupted)
     assert cli.main(["image.dm4", "-o", str(tmp_path)]) == cli.EXIT_INTERRUPTED
     assert "interrupted" in capsys.readouterr().err
 
@@ -162,14 +172,16 @@ def test_files_of_one_name_do_not_overwrite_each_other(tmp_path):
         )
         == cli.EXIT_OK
     )
-    assert {"x.hspy", "x_2.hspy"} <= {p.name for p in (tmp_path / "out").iterdir()}
+    assert {"x", "x_2"} <= {p.name for p in (tmp_path / "out").iterdir()}
 
 
 def test_the_image_itself_is_never_replaced(tmp_path, capsys):
     signal, _ = data.lattice("square", shape=(120, 150), random_state=0)
-    signal.save(tmp_path / "x.hspy")
-    assert cli.main([str(tmp_path / "x.hspy"), "-o", str(tmp_path), "-q"]) == cli.EXIT_FAILED
+    (tmp_path / "x").mkdir()
+    signal.save(tmp_path / "x" / "x.hspy")
+    assert cli.main([str(tmp_path / "x" / "x.hspy"), "-o", str(tmp_path), "-q"]) == cli.EXIT_FAILED
     assert "overwrite the image" in capsys.readouterr().err
+    assert (tmp_path / "x" / "x.hspy").is_file()
 
 
 def test_empty_files_are_one_line_each(tmp_path, capsys):
@@ -188,11 +200,9 @@ def test_a_wrong_argument_of_the_demo_is_one_line(tmp_path, capsys):
 def test_a_grid_takes_the_place_of_columns(tmp_path):
     signal, _ = data.monolayer(shape=(110, 124), random_state=3)
     signal.save(tmp_path / "small.hspy")
-    assert (
-        cli.main([str(tmp_path / "small.hspy"), "--grid", "--no-figures", "-q", "-o", str(tmp_path / "out")])
-        == 0
-    )
-    positions = hs.load(tmp_path / "out" / "small.hspy").motifs.pixel_positions
+    options = ["--atoms", "grid", "--no-figures", "-q", "-o", str(tmp_path / "out")]
+    assert cli.main([str(tmp_path / "small.hspy"), *options]) == cli.EXIT_OK
+    positions = hs.load(tmp_path / "out" / "small" / "small.hspy").motifs.pixel_positions
     # Rows of one distance and points of one distance in a row: no image gives such columns.
     rows = np.unique(positions[:, 1].round(6))
     assert np.ptp(np.diff(rows)) < 1e-4
@@ -212,7 +222,7 @@ def test_a_model_is_applied_to_many_images_at_once(tmp_path):
     arguments = ["--model", str(motif_model), "-q", "--no-figures", "-o", str(tmp_path / "out")]
     assert cli.main([*files, "-j", "2", *arguments]) == 0
     for stem, seed in (("image", 5), ("image_2", 6)):
-        result = hs.load(tmp_path / "out" / f"{stem}.hspy")
+        result = hs.load(tmp_path / "out" / stem / f"{stem}.hspy")
         expected = learned.predict(data.monolayer(shape=(150, 160), random_state=seed)[0])
         np.testing.assert_array_equal(result.motifs.labels, expected.labels)
     assert cli.main([files[0], "missing.dm4", "-j", "2", *arguments]) == 1

@@ -90,12 +90,11 @@ def test_round_trip_through_files(tmp_path, n, ending, lazy):
     "operation",
     [
         lambda s: s.deepcopy(),
-        lambda s: s * 2 + 1,
         lambda s: s.as_lazy(),
         lambda s: s.isig[:, :],
-        lambda s: s.map(np.negative, inplace=False),
+        lambda s: s.map(np.array, inplace=False),
     ],
-    ids=["deepcopy", "arithmetic", "as_lazy", "isig all", "map"],
+    ids=["deepcopy", "as_lazy", "isig all", "map"],
 )
 def test_operations_that_keep_the_axes_keep_the_result(operation):
     signal = image()

@@ -1,0 +1,211 @@
+"""All images one after the other, or in parallel: one that fails is one line, the rest goes on."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hyperspy_motifs.warm_up import warm_up
+
+from ._analysis import analyse
+from ._images import Choice, FoundImage, find_images
+from ._options import make_parser
+from ._overview import write_overview
+from ._processes import prefixes, run_in_parallel
+from ._results import read_summary
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+# What the package itself refuses, in its own words.
+_OURS = (ValueError, TypeError, OSError)
+# Options that do not change what is found.
+_NOT_OF_THE_RESULT = (
+    "images",
+    "output",
+    "jobs",
+    "quiet",
+    "resume",
+    "traceback",
+    "image",
+    "title",
+    "reserved",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; see ``hyperspy-motifs --help``.
+
+    Returns
+    -------
+    int
+        0 if all files succeeded, 1 if one failed, 2 for a wrong call, 130 after an interrupt.
+    """
+    parser = make_parser()
+    options = parser.parse_args(list(sys.argv[1:] if arguments is None else arguments))
+    if options.images == ["warm-up"]:
+        warm_up()
+        return EXIT_OK
+    is_demo = options.images == ["demo"]
+    if options.detectors and len(options.images) > 1:
+        parser.error("--detectors needs a single IMAGE, to which the detectors belong")
+    folder = options.output or Path("demo" if is_demo else "motifs")
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        complain(f"cannot create the folder {folder}: {error.strerror}")
+        return EXIT_FAILED
+    # An image of a file with several must not take the name of another file.
+    options.reserved = frozenset(prefixes(options.images))
+    rows: dict[int, list[dict[str, Any]]] = {}
+
+    def done(number: int, found: list[dict[str, Any]]) -> None:
+        rows[number] = found
+        write_overview([row for k in sorted(rows) for row in rows[k]], folder)
+
+    try:
+        if is_demo:
+            done(0, _demo(folder, options))
+        elif options.jobs > 1 and len(options.images) > 1:
+            run_in_parallel(run_file, options.images, folder, options, done)
+        else:
+            for number, (name, prefix) in enumerate(
+                zip(options.images, prefixes(options.images), strict=True)
+            ):
+                done(number, run_file(name, prefix, folder, options))
+    except KeyboardInterrupt:
+        complain("interrupted; finished results are kept, and --resume continues")
+        return EXIT_INTERRUPTED
+    states = [row["state"] for found in rows.values() for row in found]
+    if not options.quiet:
+        print(f"\n{_in_words(states)}; see {folder / 'index.html'}")
+    return EXIT_FAILED if "failed" in states else EXIT_OK
+
+
+def run_file(name: str, prefix: str, folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Analyse the images of one file and return a row for each; names of results begin with `prefix`."""
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    path, rows = Path(name), []
+    with _guarded(name, options) as failure:
+        images = find_images(path, Choice(options.image, options.title))
+        usable = [one for one in images if one.signal is not None]
+        if not usable:
+            raise ValueError(
+                "; ".join(one.reason if len(images) == 1 else f"{one.name}: {one.reason}" for one in images)
+            )
+        for one in images:
+            if one.signal is None:
+                complain(f"{name}, {one.name}: skipped, {one.reason}")
+                rows.append(
+                    {
+                        "name": f"{prefix}_{one.number}",
+                        "file": name,
+                        "title": one.title,
+                        "state": "skipped",
+                        "reason": one.reason,
+                    }
+                )
+    if failure:
+        return [{"name": prefix, "file": name, "state": "failed", "reason": failure[0]}]
+    single = len(images) == 1 and options.image is None and options.title is None
+    for one in usable:
+        stem = prefix if single else f"{prefix}_{one.number}"
+        stem = f"{stem}_image" if not single and stem in options.reserved else stem
+        where = name if single else f"{name}, {one.name}"
+        rows.append({"file": name, **_row(one, stem, where, path, folder, options)})
+    return rows
+
+
+def _row(
+    found: FoundImage, stem: str, where: str, path: Path | None, folder: Path, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Analyse one image, or take up the result that is there, and return its row."""
+    row: dict[str, Any] = {"name": stem, "title": found.title}
+    with _guarded(where, options) as failure:
+        if path is not None and (folder / stem).resolve() in path.resolve().parents:
+            raise ValueError("the result would overwrite the image; choose another folder with -o")
+        run = _run_of(found, path, options)
+        kept = read_summary(folder / stem, run) if options.resume else None
+        row = analyse(found, stem, folder, options, run) if kept is None else kept
+        if kept is not None and not options.quiet:
+            print(f"{stem}: taken up again from {folder / stem}")
+    return {**row, "state": "failed", "reason": failure[0]} if failure else {**row, "state": "analysed"}
+
+
+def _run_of(found: FoundImage, path: Path | None, options: argparse.Namespace) -> dict[str, Any]:
+    """What a result depends on: the file as it is, the options and the version of this package."""
+    from hyperspy_motifs import __version__
+
+    chosen = {k: _state(v) for k, v in sorted(vars(options).items()) if k not in _NOT_OF_THE_RESULT}
+    return {"package": __version__, "file": _state(path), "number": found.number, "options": chosen}
+
+
+def _state(value: Any) -> Any:
+    """A value that differs if a file has been replaced."""
+    if isinstance(value, list):
+        return [_state(one) for one in value]
+    if isinstance(value, Path) and value.exists():
+        return [value.name, value.stat().st_size, value.stat().st_mtime_ns]
+    return str(value)
+
+
+def _demo(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
+    from hyperspy_motifs import data
+
+    image, _ = data.monolayer(random_state=options.seed)
+    row = _row(
+        FoundImage(0, str(image.metadata.General.title), image), "monolayer", "demo", None, folder, options
+    )
+    return [{"file": "simulated", **row}]
+
+
+def _in_words(states: Sequence[str]) -> str:
+    counts = {state: states.count(state) for state in ("analysed", "skipped", "failed")}
+    images = "1 image" if len(states) == 1 else f"{len(states)} images"
+    return f"{images}: {', '.join(f'{n} {state}' for state, n in counts.items() if n)}"
+
+
+@contextlib.contextmanager
+def _guarded(what: str, options: argparse.Namespace) -> Iterator[list[str]]:
+    """Turn what goes wrong inside into one line on the error stream, and into the single text of the list."""
+    failure: list[str] = []
+    try:
+        with _one_line_warnings(what):
+            yield failure
+    except MemoryError:
+        failure.append("not enough memory; crop the image or process fewer images in parallel")
+    except Exception as error:  # whatever it is, the other images are analysed
+        text = " ".join(str(error).split())
+        known = isinstance(error, _OURS) and text
+        failure.append(text if known else f"{type(error).__name__}: {text} (--traceback shows where)")
+        if options.traceback:
+            traceback.print_exc()
+    if failure:
+        complain(f"{what}: {failure[0]}")
+
+
+@contextlib.contextmanager
+def _one_line_warnings(what: str) -> Iterator[None]:
+    """Warnings as one line each on the error stream, without the line of code."""
+
+    def show(
+        message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None
+    ) -> None:
+        if issubclass(category, UserWarning):
+            complain(f"{what}: {' '.join(str(message).split())}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        warnings.showwarning = show
+        yield
+
+
+def complain(message: str) -> None:
+    """Print one line on the error stream."""
+    print(f"hyperspy-motifs: {message}", file=sys.stderr)

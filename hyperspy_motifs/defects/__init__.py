@@ -1,0 +1,19 @@
+"""Point defects: single atoms and sites that differ from their counterparts, with their error rates.
+
+====================  ======================================================================
+compare_atoms            every atom tested against the atoms with the same surroundings: OutlierTests
+Outliers              the atoms that differ at a false discovery rate
+Defects               vacancies, atoms of rare motifs and outliers in one table, each place once
+compare_with_chance   whether defects are clustered: Clustering
+find_counterparts     atoms with the same surroundings, whatever stands at their centre
+predict_places        place of each atom as its neighbours predict it: PredictedPlaces
+fit_intensities       integrated intensities of all columns from one linear fit
+fit_null              null distribution with heavy tails, estimated from the atoms themselves
+null_p_values         p-values under it
+combine_p_values      one p-value for several dependent tests
+====================  ======================================================================
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,180 @@
+"""Counterparts of each atom: the atoms with the same surroundings, whatever stands at their centre."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+# Lengths in nearest-neighbour distances. The surroundings reach the second shell of a honeycomb (1.73).
+REACH = 1.85
+# Distance of the points at which the surroundings are described, and the blur, well above the scatter of positions.
+_GRID_STEP = 0.35
+_BLUR = 0.25
+# Counterparts of each atom. The median of 48 adds one percent to the scatter of a residual.
+N_COUNTERPARTS = 48
+# Counterparts are looked for among this many nearest atoms.
+_NEARBY = 1000
+# Surroundings differ by noise up to this many times the distance of the twelfth most similar. Without this allowance an atom
+# would be compared with those that happen to have moved as it has.
+_RANK, _SPREAD = 12, 3.0
+# Other surroundings begin where the distance of the next ones is larger by this factor, after this many.
+_GAP, _FEWEST = 1.1, 8
+_BLOCK = 128
+# Components of the surroundings that are compared: sites of a complex oxide need about as many as it has sites.
+_COMPONENTS = 16
+# Surroundings whose counterparts are this many times further away than those of the counterparts themselves are unlike any.
+UNLIKE = 2.5
+
+
+@dataclass(frozen=True)
+class Counterparts:
+    """Atoms with the same surroundings.
+
+    Attributes
+    ----------
+    index : ndarray of int, shape (n, k)
+        Counterparts of each atom, never the atom itself; repeated where there are fewer than k.
+    ratio : ndarray of shape (n,)
+        Distance of the surroundings of the atom from those of its counterparts, in units of their own such distances: about
+        1 where the surroundings repeat.
+    count : ndarray of int, shape (n,)
+        Number of different counterparts of each atom.
+    """
+
+    index: np.ndarray
+    ratio: np.ndarray
+    count: np.ndarray
+
+    @property
+    def comparable(self) -> np.ndarray:
+        """Whether the surroundings of each atom repeat, shape (n,)."""
+        return self.ratio < UNLIKE
+
+    def median(self, values: np.ndarray) -> np.ndarray:
+        """Median of the counterparts' `values` (n, ...) for each atom, NaN left out."""
+        return median_of_known(values[self.index])
+
+    def scatter(self, residuals: np.ndarray) -> np.ndarray:
+        """Robust standard deviation of the counterparts' `residuals` (n, ...) for each atom.
+
+        From the deviation that 68 % of the counterparts have at most: more precise than the median of the deviations, and
+        little changed by a fifth of defects. The median over the counterparts of their scatters is more precise again.
+        """
+        own = quantile_of_known(np.abs(residuals)[self.index], 0.68) / 0.9945
+        return self.median(own)
+
+
+def median_of_known(values: np.ndarray) -> np.ndarray:
+    """Median along the second axis of the values that are not NaN; NaN where there are none."""
+    return quantile_of_known(values, 0.5)
+
+
+def quantile_of_known(values: np.ndarray, fraction: float) -> np.ndarray:
+    """Quantile along the second axis of the values that are not NaN; NaN where there are none.
+
+    Faster than ``numpy.nanquantile`` on many short rows.
+    """
+    ordered = np.sort(values, axis=1)  # NaN last
+    count = np.isfinite(ordered).sum(axis=1, keepdims=True)
+    place = fraction * np.maximum(count - 1, 0)
+    first = np.floor(place).astype(np.int64)
+    low = np.take_along_axis(ordered, first, axis=1)
+    high = np.take_along_axis(ordered, np.minimum(first + 1, np.maximum(count - 1, 0)), axis=1)
+    return np.asarray((low + (place - first) * (high - low)).squeeze(axis=1))
+
+
+def find_counterparts(
+    points: np.ndarray,
+    intensities: np.ndarray,
+    spacing: float,
+    places: np.ndarray | None = None,
+    strict: bool = True,
+) -> Counterparts:
+    """Find the atoms with the same surroundings as each atom.
+
+    The surroundings are the neighbours up to 2.2 nearest-neighbour distances, blurred, without the atom itself. Their
+    principal components are compared. So an atom is compared with what stands in its place elsewhere, and not with what
+    looks like it.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, 2)
+    intensities : ndarray of shape (n,)
+        In units of the typical one.
+    spacing : float
+        Nearest-neighbour distance in the units of `points`.
+    places : ndarray of shape (n, 2), optional
+        Places around which the surroundings are described; by default those of the atoms. An atom that has moved within its
+        surroundings sees all of them moved.
+
+    strict : bool, optional
+        Whether surroundings beyond a gap in likeness are others. For a first comparison they may be those of atoms that have
+        not moved.
+
+    Returns
+    -------
+    Counterparts
+    """
+    n = len(points)
+    centres = points if places is None else places
+    described = describe_surroundings(points / spacing, intensities, centres / spacing)
+    described = described - described.mean(axis=0)
+    # Eigenvectors of the small covariance matrix: deterministic, and as exact as a decomposition of the table.
+    _, vectors = np.linalg.eigh(described.T @ described / n)
+    main = described @ vectors[:, ::-1][:, : min(_COMPONENTS, n - 1)]
+    nearby = min(_NEARBY, n - 1)
+    near = cKDTree(points).query(points, k=nearby + 1)[1][:, 1:]
+    k, rank = min(N_COUNTERPARTS, nearby), min(_RANK, nearby) - 1
+    index, typical, count = np.empty((n, k), np.int64), np.empty(n), np.empty(n, np.int64)
+    squared = (main**2).sum(axis=1)
+    for first in range(0, n, _BLOCK):
+        rows = slice(first, first + _BLOCK)
+        every = squared[rows, None] + squared - 2 * main[rows] @ main.T
+        distance = np.sqrt(np.maximum(np.take_along_axis(every, near[rows], axis=1), 0.0))
+        ordered = np.sort(distance, axis=1)
+        typical[rows] = ordered[:, rank]
+        limit = _SPREAD * typical[rows]
+        if strict:
+            limit = np.minimum(limit, _first_gap(ordered))
+        # Of those with the same surroundings the nearest in space.
+        same = distance <= limit[:, None]
+        count[rows] = np.minimum(same.sum(axis=1), k)
+        key = np.where(same, np.arange(nearby), nearby)
+        chosen = np.argsort(key, axis=1, kind="stable")[:, :k]
+        # Fewer are repeated.
+        repeated = np.arange(k) % count[rows, None]
+        index[rows] = np.take_along_axis(near[rows], np.take_along_axis(chosen, repeated, axis=1), axis=1)
+    usual = np.median(typical[index], axis=1)
+    return Counterparts(index, typical / np.maximum(usual, np.finfo(float).tiny), count)
+
+
+def _first_gap(ordered: np.ndarray) -> np.ndarray:
+    """Distance at the first gap in each row of ascending distances; infinite where there is none."""
+    lower, upper = ordered[:, _FEWEST - 1 : -1], ordered[:, _FEWEST:]
+    gap = upper > _GAP * lower
+    first = gap.argmax(axis=1)
+    return np.where(gap.any(axis=1), lower[np.arange(len(lower)), first], np.inf)
+
+
+def describe_surroundings(points: np.ndarray, intensities: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Blurred brightness of the neighbours of each atom on a grid around its centre, shape (n, g).
+
+    Lengths are in nearest-neighbour distances.
+    """
+    side = np.arange(-REACH, REACH + 1e-9, _GRID_STEP)
+    grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    grid = grid[np.hypot(*grid.T) <= REACH]
+    pairs = cKDTree(points).query_pairs(REACH, output_type="ndarray")
+    one, other = np.concatenate([pairs, pairs[:, ::-1]]).T
+    offset = points[other] - centres[one]
+    distance = np.hypot(*offset.T)
+    # Fades out towards the reach, so that a neighbour on the rim is not in or out by chance; the nearest count most.
+    weight = np.cos(0.5 * np.pi * np.minimum(distance / REACH, 1)) ** 2 * intensities[other]
+    out = np.zeros((len(points), len(grid)))
+    for g, point in enumerate(grid):
+        near = np.flatnonzero((np.abs(offset - point) < 3 * _BLUR).all(axis=1))
+        blurred = np.exp(-0.5 * ((offset[near] - point) ** 2).sum(axis=1) / _BLUR**2)
+        out[:, g] = np.bincount(one[near], weight[near] * blurred, len(points))
+    return out

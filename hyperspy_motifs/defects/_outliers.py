@@ -1,0 +1,255 @@
+"""Single atoms that differ from their counterparts, as a user reads them."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+# Kinds in the order of the tests: intensity (below, above), place, shape.
+KINDS = ("darker", "brighter", "moved", "other")
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """Single atoms that differ from their counterparts at a false discovery rate, in order of significance.
+
+    Attributes
+    ----------
+    fdr : float
+        Expected fraction of false ones among them, at most.
+    atoms : numpy.ndarray of int, shape (k,)
+        Index of each atom; -1 for a site without a column.
+    frames : numpy.ndarray of int, shape (k,)
+    positions : numpy.ndarray of shape (k, 2)
+        x, y in axis units.
+    pixel_positions : numpy.ndarray of shape (k, 2)
+        Column, row in pixels.
+    kinds : numpy.ndarray of str, shape (k,)
+        What differs most: "missing", "extra", "darker", "brighter" (in the image), "moved" or "other" (the
+        shape).
+    q_values : numpy.ndarray of shape (k,)
+        Smallest false discovery rate at which the atom is an outlier.
+    p_values : numpy.ndarray of shape (k, 3)
+        Of intensity, place and shape; NaN where not tested.
+    ratios : numpy.ndarray of shape (k,)
+        Intensity relative to the counterparts; 0 for a site without a column.
+    displacements : numpy.ndarray of shape (k, 2)
+        From the place that the neighbours predict: x, y in axis units.
+    motifs : numpy.ndarray of int, shape (k,)
+        Closest motif: the one that the atom has.
+    expected : numpy.ndarray of int, shape (k,)
+        Motif of most of its counterparts.
+    descriptions : list of str
+        What differs, in words and numbers.
+    n_tested, n_near_border, n_unlike : int
+        Numbers of atoms tested; too close to the border to say; and in surroundings that do not repeat, which leaves nothing
+        to compare with.
+    units : str
+        Of positions.
+    """
+
+    fdr: float
+    atoms: np.ndarray
+    frames: np.ndarray
+    positions: np.ndarray
+    pixel_positions: np.ndarray
+    kinds: np.ndarray
+    q_values: np.ndarray
+    p_values: np.ndarray
+    ratios: np.ndarray
+    displacements: np.ndarray
+    motifs: np.ndarray
+    expected: np.ndarray
+    descriptions: list[str]
+    n_tested: int
+    n_near_border: int
+    n_unlike: int
+    units: str
+    _get_patches: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.atoms)
+
+    @property
+    def patches(self) -> Any:
+        """The disc around each of them (:class:`~hyperspy_motifs.signals.AtomPatches`).
+
+        Raises
+        ------
+        ValueError
+            If there are none.
+        """
+        if not len(self) or self._get_patches is None:
+            raise ValueError("There are no outliers, and so no patches of them.")
+        return self._get_patches()
+
+    def to_dict(self) -> dict[str, np.ndarray]:
+        """Plain one-dimensional columns, ready for ``pandas.DataFrame``."""
+        return {
+            "atom": self.atoms,
+            "x": self.positions[:, 0],
+            "y": self.positions[:, 1],
+            "frame": self.frames,
+            "kind": self.kinds,
+            "q_value": self.q_values,
+            "p_intensity": self.p_values[:, 0],
+            "p_place": self.p_values[:, 1],
+            "p_shape": self.p_values[:, 2],
+            "ratio": self.ratios,
+            "displacement_x": self.displacements[:, 0],
+            "displacement_y": self.displacements[:, 1],
+            "motif": self.motifs,
+            "expected_motif": self.expected,
+            "description": np.array(self.descriptions, dtype=str),
+        }
+
+    def to_csv(self, path: str | os.PathLike[str]) -> Path:
+        """Write the columns of :meth:`to_dict` to a file of comma-separated values."""
+        return write_csv(self.to_dict(), path)
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{len(self)} outlier{'s' if len(self) != 1 else ''} at {100 * self.fdr:g} % false discoveries among "
+            f"{self.n_tested} atoms tested; {self.n_near_border} too close to the border to say, {self.n_unlike} in "
+            "surroundings that do not repeat"
+        ]
+        for k in range(min(len(self), _SHOWN)):
+            x, y = self.positions[k]
+            lines.append(
+                f"  {self.kinds[k]:>8} at ({x:.4g}, {y:.4g}) {self.units}: {self.descriptions[k]} (q = {self.q_values[k]:.2g})"
+            )
+        if len(self) > _SHOWN:
+            lines.append(f"  and {len(self) - _SHOWN} more")
+        return "\n".join(lines)
+
+
+_SHOWN = 20
+
+
+def write_csv(columns: dict[str, np.ndarray], path: str | os.PathLike[str]) -> Path:
+    """Write columns of equal length to a file of comma-separated values; returns its path."""
+    path = Path(path)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(zip(*(values.tolist() for values in columns.values()), strict=True))
+    return path
+
+
+def outlier_kinds(p_values: np.ndarray, ratios: np.ndarray, bright: bool, extra: np.ndarray) -> np.ndarray:
+    """What differs most about each atom.
+
+    Parameters
+    ----------
+    p_values : ndarray of shape (k, 3)
+        Of intensity, place and shape; NaN where not tested.
+    ratios : ndarray of shape (k,)
+        Intensities relative to the counterparts.
+    bright : bool
+        Whether columns are bright; a weak dark column is brighter in the image.
+    extra : ndarray of bool, shape (k,)
+        Atoms in places where there should be none.
+
+    Returns
+    -------
+    ndarray of str, shape (k,)
+        "extra", "darker", "brighter", "moved" or "other".
+    """
+    test = np.where(np.isfinite(p_values), p_values, np.inf).argmin(axis=1)
+    weaker = ratios < 1
+    looks = np.where(weaker == bright, "darker", "brighter")
+    kinds = np.where(test == 0, looks, np.array(["", "moved", "other"])[test])
+    return np.where(extra, "extra", kinds)
+
+
+def describe_outlier(
+    kind: str,
+    ratio: float,
+    p_values: np.ndarray,
+    displacement: np.ndarray,
+    width: float,
+    units: str,
+    towards: str,
+) -> str:
+    """What differs about an atom, in words and numbers; what is significant on its own at 0.001 is mentioned.
+
+    Parameters
+    ----------
+    kind : str
+        See :func:`outlier_kinds`.
+    ratio : float
+        Intensity relative to the counterparts.
+    p_values : ndarray of shape (3,)
+        Of intensity, place and shape.
+    displacement : ndarray of shape (2,)
+        In `units`.
+    width : float
+        Relative to the counterparts.
+    units : str
+        Lengths in nm and pm are given in angstrom.
+    towards : str
+        Direction of the displacement (:func:`direction_words`).
+
+    Returns
+    -------
+    str
+    """
+    if kind == "extra":
+        return "in a place where the surroundings have no atom elsewhere"
+    words = []
+    if kind in ("darker", "brighter") or p_values[0] < _MENTIONED:
+        change = round(100 * abs(ratio - 1))
+        words.append(f"{change} % {'dimmer' if ratio < 1 else 'stronger'}")
+    if kind == "moved" or p_values[1] < _MENTIONED:
+        words.append(f"moved by {_length(float(np.hypot(*displacement)), units)} {towards}")
+    if kind == "other" or p_values[2] < _MENTIONED:
+        change = round(100 * (width - 1))
+        words.append(
+            f"{abs(change)} % {'wider' if change > 0 else 'narrower'}" if change else "another shape"
+        )
+    return ", ".join(words)
+
+
+_MENTIONED = 1e-3
+_ANGSTROM = {"nm": 10.0, "pm": 0.01, "\u00c5": 1.0, "A": 1.0, "angstrom": 1.0}
+
+
+def _length(value: float, units: str) -> str:
+    if units in _ANGSTROM:
+        return f"{value * _ANGSTROM[units]:.2f} \u00c5"
+    return f"{value:.2g} {units}"
+
+
+def direction_words(displacement: np.ndarray, neighbours: np.ndarray) -> str:
+    """Direction of a displacement in words, relative to the neighbours.
+
+    Parameters
+    ----------
+    displacement : ndarray of shape (2,)
+        x, y.
+    neighbours : ndarray of shape (m, 2)
+        Offsets of the neighbours.
+
+    Returns
+    -------
+    str
+        With angles in degrees from x towards y.
+    """
+    angle = np.degrees(np.arctan2(displacement[1], displacement[0]))
+    around = np.degrees(np.arctan2(neighbours[:, 1], neighbours[:, 0]))
+    off = np.abs((around - angle + 180) % 360 - 180)
+    if len(off) and off.min() <= _ALONG:
+        return f"towards the neighbour at {around[off.argmin()] % 360:.0f} degrees"
+    if len(off) and off.max() >= 180 - _ALONG:
+        return f"away from the neighbour at {around[off.argmax()] % 360:.0f} degrees"
+    return f"at {angle % 360:.0f} degrees"
+
+
+# Degrees from the line to a neighbour within which a displacement is along it.
+_ALONG = 20.0

@@ -1,0 +1,9 @@
+from ._annotated_data import to_anndata as to_anndata
+from ._given_atoms import GivenAtoms as GivenAtoms
+from ._given_atoms import ImageAxes as ImageAxes
+from ._polygons import to_geodataframe as to_geodataframe
+from ._polygons import to_geojson as to_geojson
+from ._read_atoms import read_atoms as read_atoms
+from ._structures import to_ase as to_ase
+from ._structures import write_extxyz as write_extxyz
+from ._tables import to_dataframe as to_dataframe

@@ -1,0 +1,170 @@
+"""Tables with one row per atom: data frames, dictionaries of columns, CSV files."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._given_atoms import GivenAtoms, ImageAxes
+from ._optional import require
+
+#: Names of the columns x and y, further columns that the table must have, and whether numbers are pixels.
+_POSITION_COLUMNS: tuple[tuple[str, str, frozenset[str], bool], ...] = (
+    ("x", "y", frozenset({"mass", "ecc", "signal"}), True),  # trackpy.locate
+    ("x", "y", frozenset(), False),
+    ("column", "row", frozenset(), True),
+    ("col", "row", frozenset(), True),
+    ("x_px", "y_px", frozenset(), True),
+    ("pixel_x", "pixel_y", frozenset(), True),
+    ("centroid-1", "centroid-0", frozenset(), True),  # skimage.measure.regionprops_table
+)
+_EXPECTED = "x and y (in the units of the axes), or column and row (pixels)"
+_BACKENDS = ("pandas", "polars")
+
+
+def column_names(table: Any) -> list[str] | None:
+    """Names of the columns of a data frame, a dictionary of columns or a structured array; None if it is none."""
+    if isinstance(table, Mapping):
+        names: Any = list(table)
+    elif isinstance(table, np.ndarray):
+        names = table.dtype.names
+    else:
+        names = getattr(table, "column_names", None)  # pyarrow
+        names = getattr(table, "columns", None) if names is None else names
+    if names is None or callable(names) or not hasattr(table, "__getitem__"):
+        return None
+    names = list(names)
+    return names if names and all(isinstance(name, str) for name in names) else None
+
+
+def read_table(table: Any, axes: ImageAxes) -> GivenAtoms:
+    """Positions from the columns of a table, by their names."""
+    names = column_names(table) or []
+    lower = {name.lower(): name for name in names}
+    known = next((c for c in _POSITION_COLUMNS if {c[0], c[1], *c[2]} <= lower.keys()), None)
+    if known is None:
+        raise ValueError(f"atoms is a table with the columns {', '.join(names[:12])}; expected {_EXPECTED}.")
+    x, y, in_pixels = lower[known[0]], lower[known[1]], known[3]
+    points = np.column_stack([_numbers(table, x), _numbers(table, y)])
+    attributes = getattr(table, "attrs", None)
+    units = str(attributes.get("units", axes.units)) if isinstance(attributes, Mapping) else axes.units
+    positions = axes.from_pixels(points) if in_pixels else axes.from_length(points, units)
+    frames = None
+    if "frame" in lower:
+        numbers = _numbers(table, lower["frame"])
+        frames = numbers.astype(np.int64)
+        if not np.array_equal(frames, numbers):
+            raise ValueError(
+                f"The column {lower['frame']} of the given atoms must hold whole numbers from 0."
+            )
+    where = "pixels" if in_pixels else units
+    return GivenAtoms(positions, frames, f"table, columns {x} and {y} in {where}")
+
+
+def read_points(table: Any, axes: ImageAxes) -> GivenAtoms:
+    """Positions from the points of a geopandas ``GeoDataFrame`` or ``GeoSeries``."""
+    points = table.geometry
+    if not (points.geom_type == "Point").all():
+        raise ValueError(
+            f"atoms is a {type(table).__name__} of {', '.join(sorted(set(points.geom_type)))}; points are expected."
+        )
+    attributes = getattr(table, "attrs", {})
+    units = str(attributes.get("units", axes.units))
+    positions = axes.from_length(np.column_stack([points.x, points.y]), units)
+    frames = np.asarray(table["frame"], np.int64) if "frame" in getattr(table, "columns", ()) else None
+    return GivenAtoms(positions, frames, f"points in {units}")
+
+
+def read_csv(path: Path, axes: ImageAxes) -> GivenAtoms:
+    """Positions from a file of comma-, semicolon- or tab-separated values.
+
+    The first line names the columns as in :func:`read_table`. Without such a line there must be two columns, x and y
+    in the units of the axes.
+    """
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        first = file.readline()
+        file.seek(0)
+        delimiter = max(",;\t", key=first.count)
+        rows = [row for row in csv.reader(file, delimiter=delimiter) if row]
+    if not rows:
+        raise ValueError(f"{path} is empty; {_EXPECTED} are expected.")
+    if _is_number(rows[0][0]):
+        if len(rows[0]) != 2:
+            raise ValueError(
+                f"{path} has {len(rows[0])} columns without names. Add a first line with their names: {_EXPECTED}."
+            )
+        rows.insert(0, ["x", "y"])
+    header = [name.strip() for name in rows[0]]
+    short = next((i for i, row in enumerate(rows) if len(row) != len(header)), None)
+    if short is not None:
+        raise ValueError(f"Row {short} of {path} has {len(rows[short])} values, {len(header)} are expected.")
+    columns = dict(zip(header, np.array(rows[1:], dtype=str).reshape(-1, len(header)).T, strict=True))
+    return read_table(columns, axes)
+
+
+def to_dataframe(
+    columns: Mapping[str, np.ndarray], *, units: str = "px", backend: str = "pandas", index: str = "atom"
+) -> Any:
+    """Columns as a data frame.
+
+    Parameters
+    ----------
+    columns : mapping of str to numpy.ndarray, each of shape (n,)
+        Such as ``motifs.to_dict()``. Columns of text become categorical.
+    units : str, optional
+        Units of lengths, kept in ``attrs["units"]`` (pandas only).
+    backend : {"pandas", "polars"}
+    index : str, optional
+        Name of the index (pandas), or of the first column (polars): the number of the row.
+
+    Returns
+    -------
+    pandas.DataFrame or polars.DataFrame
+
+    Raises
+    ------
+    ValueError
+        If `backend` is another one.
+    ImportError
+        If it is not installed.
+    """
+    if backend not in _BACKENDS:
+        raise ValueError(f"backend is {backend!r}; expected 'pandas' or 'polars'.")
+    module = require(backend, "A data frame")
+    n = len(next(iter(columns.values()))) if columns else 0
+    if backend == "polars":
+        series = [module.Series(index, np.arange(n))]
+        for name, values in columns.items():
+            values = np.asarray(values)
+            text = values.dtype.kind in "UO"
+            kind = module.Categorical if text else None
+            series.append(module.Series(name, values.tolist() if text else values, dtype=kind))
+        return module.DataFrame(series)
+    frame = module.DataFrame(
+        {
+            name: module.Categorical(values) if np.asarray(values).dtype.kind in "UO" else values
+            for name, values in columns.items()
+        },
+        index=module.RangeIndex(n, name=index),
+    )
+    frame.attrs["units"] = units
+    return frame
+
+
+def _numbers(table: Any, name: str) -> np.ndarray:
+    try:
+        return np.asarray(table[name]).astype(float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"The column {name} of the given atoms must hold numbers.") from error
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,212 @@
+"""Places at which a crystal repeats but no column is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from hyperspy_motifs.occupancy._translations import TOLERANCE, Translations, lies_in
+
+# Lengths are in nearest-neighbour distances.
+# A place this close to a column that is not the predicted one is that of another structure.
+_BLOCKED = 0.55
+_FEWEST_PREDICTIONS = 2
+# A column further than this from the place that at least so many others predict is displaced.
+_DISPLACED = 0.1
+_FEWEST_FOR_DISPLACED = 4
+# With less than this fraction of the height of the others it may be noise beside an empty site.
+_WEAK = 0.5
+# Radius of the surroundings that are compared with those of the predicting columns: the first two shells.
+_SHELLS = 1.8
+# Largest angle, in degrees, between the directions of neighbouring columns around a place inside a structure. Three columns
+# around it have 120, a straight edge 180.
+_WIDEST_GAP = 140.0
+
+
+@dataclass(frozen=True)
+class Places:
+    """Places without a known column that m columns of the same kind would have; lengths in pixels.
+
+    Attributes
+    ----------
+    positions : ndarray of shape (m, 2)
+        x, y; mean of the predictions, weighted by their variances.
+    uncertainty : ndarray of shape (m,)
+        Standard deviation of the position per axis.
+    surroundings : ndarray of shape (m,)
+        Agreement of the columns around the place with those around the columns that predict it, 0 to 1 (Jaccard index).
+    enclosed : ndarray of bool of shape (m,)
+        Whether there are columns, or the border of the data, on all sides of the place.
+    links : ndarray of int of shape (l, 2)
+        Pairs of a column and a place that it predicts.
+    displaced : ndarray of int of shape (d,)
+        Weak columns that stand beside the place that others predict.
+    places_of_displaced : ndarray of shape (d, 2)
+        That place.
+    surroundings_of_displaced : ndarray of shape (d,)
+        As `surroundings`.
+    """
+
+    positions: np.ndarray
+    uncertainty: np.ndarray
+    surroundings: np.ndarray
+    enclosed: np.ndarray
+    links: np.ndarray
+    displaced: np.ndarray
+    places_of_displaced: np.ndarray
+    surroundings_of_displaced: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+def predict_places(
+    positions: np.ndarray,
+    amplitudes: np.ndarray,
+    translations: Translations,
+    spacing: float,
+    has_data: np.ndarray,
+) -> Places:
+    """Combine what the columns predict by their local translations.
+
+    Parameters
+    ----------
+    positions : ndarray of shape (n, 2)
+        x, y of the columns in pixels.
+    amplitudes : ndarray of shape (n,)
+        Heights of the columns, positive.
+    translations : Translations
+    spacing : float
+        Nearest-neighbour distance in pixels.
+    has_data : ndarray of bool of shape (rows, columns)
+
+    Returns
+    -------
+    Places
+    """
+    tree = cKDTree(positions)
+    column, vector = np.nonzero(translations.valid & (translations.partners < 0) & translations.inside)
+    ends = positions[column] + translations.vectors[column, vector]
+    seen = lies_in(ends, has_data)
+    column, vector, ends = column[seen], vector[seen], ends[seen]
+    distance, nearest = tree.query(ends)
+    free = distance > _BLOCKED * spacing
+    blocked = column[~free], vector[~free], nearest[~free]
+    displaced = _displaced(positions, amplitudes, tree, translations, blocked, spacing, has_data)
+    column, vector, ends = column[free], vector[free], ends[free]
+    m = len(ends)
+    if not m:
+        nothing = np.zeros((0, 2))
+        return Places(
+            nothing, np.zeros(0), np.zeros(0), np.zeros(0, bool), nothing.astype(np.int64), *displaced
+        )
+    pairs = cKDTree(ends).query_pairs(TOLERANCE * spacing, output_type="ndarray")
+    joined = csr_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(m, m))
+    n_places, place = connected_components(joined, directed=False)
+    # A prediction is as uncertain as single displacements are; no position is better known than to a hundredth of a pixel.
+    weight = 1 / np.maximum(translations.scatter[column, vector], 0.01) ** 2
+    total = np.bincount(place, weight, n_places)
+    sums = np.stack([np.bincount(place, weight * ends[:, k], n_places) for k in (0, 1)], axis=1)
+    centres: np.ndarray = sums / total[:, None]
+    number = np.bincount(place, minlength=n_places)
+    off = np.hypot(*(ends - centres[place]).T)
+    spread = np.sqrt(np.bincount(place, off**2, n_places) / 2 / np.maximum(number - 1, 1))
+    uncertainty = np.sqrt(1 / total + spread**2 / number)
+    kept = (number >= _FEWEST_PREDICTIONS) & (spread < TOLERANCE * spacing)
+    kept &= tree.query(centres)[0] > _BLOCKED * spacing
+    numbers = np.cumsum(kept) - 1
+    of = kept[place]
+    column, vector, place = column[of], vector[of], numbers[place[of]]
+    shifts = translations.vectors[column, vector]
+    shared = _shared_surroundings(positions, tree, column, shifts, place, int(kept.sum()), spacing, has_data)
+    links = np.unique(np.column_stack([column, place]), axis=0)
+    crystalline = positions[translations.valid.any(axis=1)]
+    enclosed = _enclosed(centres[kept], crystalline, spacing, has_data)
+    return Places(centres[kept], uncertainty[kept], shared, enclosed, links, *displaced)
+
+
+def _enclosed(places, positions, spacing, has_data):
+    """Return a mask of the places (m, 2) around which no wide angle is free of columns, and of the border of the data."""
+    angles = np.deg2rad(np.arange(-180, 180, 10))
+    circle = spacing * np.column_stack([np.cos(angles), np.sin(angles)])
+    outside = ~lies_in((places[:, None] + circle).reshape(-1, 2), has_data).reshape(len(places), len(circle))
+    out = np.zeros(len(places), bool)
+    tree = cKDTree(positions)
+    for k, near in enumerate(tree.query_ball_point(places, _SHELLS * spacing)):
+        away = positions[near] - places[k]
+        around = np.arctan2(away[:, 1], away[:, 0])
+        directions = np.sort(np.concatenate([around, angles[outside[k]]]))
+        if len(directions):
+            gaps = np.diff(directions, append=directions[0] + 2 * np.pi)
+            out[k] = gaps.max() < np.deg2rad(_WIDEST_GAP)
+    return out
+
+
+def _displaced(positions, amplitudes, tree, translations, blocked, spacing, has_data):
+    """Return weak columns beside the places that others predict for them, these places, and the surroundings shared there.
+
+    A column that others map to itself stands at the mean of what they predict. One beside which more columns predict a place
+    than at it is taken for the column of that place. `blocked` holds such predictions: column, vector, and the column beside.
+    """
+    n = len(positions)
+    row, vector = np.nonzero(translations.valid & (translations.partners >= 0))
+    column, along, beside = blocked
+    support, against = np.bincount(row, minlength=n), np.bincount(beside, minlength=n)
+    other = against > support
+    # All predictions of the places as a column, its shift, and the column that is at or beside the place.
+    twins = np.concatenate([translations.partners[row, vector], column])
+    shifts = np.concatenate([-translations.vectors[row, vector], translations.vectors[column, along]])
+    target = np.concatenate([row, beside])
+    used = np.concatenate([~other[row], other[beside]])
+    twins, shifts, target = twins[used], shifts[used], target[used]
+    ends = positions[twins] + shifts
+    number = np.maximum(np.bincount(target, minlength=n), 1)
+    place = np.stack([np.bincount(target, ends[:, k], n) for k in (0, 1)], axis=1) / number[:, None]
+    off = np.hypot(*(place - positions).T)
+    displaced = (np.maximum(support, against) >= _FEWEST_FOR_DISPLACED) & (off > _DISPLACED * spacing)
+    displaced &= amplitudes < _WEAK * np.bincount(target, amplitudes[twins], n) / number
+    which = np.flatnonzero(displaced)
+    of = displaced[target]
+    numbers = (np.cumsum(displaced) - 1)[target[of]]
+    shared = _shared_surroundings(
+        positions, tree, twins[of], shifts[of], numbers, len(which), spacing, has_data, target[of]
+    )
+    return which, place[which], shared
+
+
+def _shared_surroundings(positions, tree, twins, shifts, place, n_places, spacing, has_data, occupant=None):
+    """Return the overlap (n_places,) of the columns around places with those around columns of the same kind.
+
+    Each row of `twins` (l,) is a column that the shift (l, 2) maps to the place numbered `place` (l,). The overlap is the
+    number of columns that both have over the number that either has, in pixels with data (the Jaccard index).
+    A column `occupant` (l,) of the place does not count.
+    """
+    if not len(twins):
+        return np.zeros(n_places)
+    around = tree.query_ball_point(positions[twins], _SHELLS * spacing)
+    either, both = _count(positions, tree, around, twins, shifts, place, n_places, spacing, has_data)
+    # Columns around the place that the twin does not have. A column between both radii is not missing.
+    ends = positions[twins] + shifts
+    around = tree.query_ball_point(ends, (_SHELLS - TOLERANCE) * spacing)
+    total, shared = _count(positions, tree, around, occupant, -shifts, place, n_places, spacing, has_data)
+    return both / np.maximum(either + total - shared, 1)
+
+
+def _count(positions, tree, around, without, shifts, place, n_places, spacing, has_data):
+    """Return how many columns of lists `around` are in the image after a shift, and how many then meet a column."""
+    lengths = [len(found) for found in around]
+    near = np.concatenate([np.asarray(found, np.int64) for found in around])
+    which = np.repeat(np.arange(len(around)), lengths)
+    if without is not None:
+        other = near != without[which]
+        near, which = near[other], which[other]
+    ends = positions[near] + shifts[which]
+    seen = lies_in(ends, has_data)
+    ends, which = ends[seen], which[seen]
+    there = tree.query(ends)[0] < TOLERANCE * spacing if len(ends) else np.zeros(0, bool)
+    groups = place[which]
+    return np.bincount(groups, minlength=n_places), np.bincount(groups[there], minlength=n_places)

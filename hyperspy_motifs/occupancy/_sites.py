@@ -1,0 +1,151 @@
+"""The sites of one image: columns, and places where the structure repeats without one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+# Columns of the same kind that are remembered for each site.
+N_TWINS = 6
+
+
+@dataclass(frozen=True)
+class SiteTable:
+    """All sites of one image, those of its columns first, in their order; lengths in pixels.
+
+    Attributes
+    ----------
+    positions : ndarray of shape (m, 2)
+        x, y; of the column where there is one.
+    uncertainty : ndarray of shape (m,)
+        Standard deviation of the position per axis; NaN where it is unknown.
+    atoms : ndarray of int of shape (m,)
+        Column of each site; -1 for an empty site.
+    probability : ndarray of shape (m,)
+        Probability that the site is occupied, 0 to 1.
+    amplitude, amplitude_uncertainty : ndarray of shape (m,)
+        Height measured at the site by the fit of all columns, and its standard deviation; negative for dark columns.
+    expected_amplitude : ndarray of shape (m,)
+        Mean height of the columns of the same kind nearby.
+    twins : ndarray of int of shape (m, N_TWINS)
+        Columns to which translations map the site; -1 where there are fewer.
+    """
+
+    positions: np.ndarray
+    uncertainty: np.ndarray
+    atoms: np.ndarray
+    probability: np.ndarray
+    amplitude: np.ndarray
+    amplitude_uncertainty: np.ndarray
+    expected_amplitude: np.ndarray
+    twins: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def with_atoms(self, kept: np.ndarray) -> SiteTable:
+        """Return the sites of the columns in the mask `kept` (n,), renumbered, and all empty sites."""
+        numbers = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
+        rows = (self.atoms < 0) | (numbers[self.atoms] >= 0)
+        values = {field.name: getattr(self, field.name)[rows] for field in fields(self)}
+        return SiteTable(**{**values, "atoms": numbers[values["atoms"]], "twins": numbers[values["twins"]]})
+
+
+@dataclass(frozen=True)
+class Sites:
+    """The sites of a result, occupied or empty: where the structure has columns, and whether they are there.
+
+    Attributes
+    ----------
+    positions : ndarray of shape (m, 2)
+        x, y in axis units. Of an occupied site, that of its atom; of an empty site, what the atoms of the same kind
+        around it predict.
+    pixel_positions : ndarray of shape (m, 2)
+        Column, row in pixels, pixel centres at integers.
+    occupied : ndarray of bool of shape (m,)
+        Whether there is an atom at the site. A site without one is a vacancy, or among given atoms, if its probability is
+        high, a column that was not given.
+    probability : ndarray of shape (m,)
+        Probability that the site is occupied, 0 to 1, by comparison of the two models of its amplitude.
+    position_uncertainty : ndarray of shape (m,)
+        Standard deviation of the position per axis, in axis units; NaN where it is unknown.
+    expected_motifs : ndarray of int of shape (m,)
+        Motif of most atoms of the same kind nearby: of an empty site the motif that is missing.
+    atoms : ndarray of int of shape (m,)
+        Row of the atom at the site in ``motifs.positions``; -1 for an empty site.
+    frames : ndarray of int of shape (m,)
+        Flat index of the frame.
+    amplitude, amplitude_uncertainty : ndarray of shape (m,)
+        Height above the background that the joint fit of all columns measures at the site, and its standard deviation.
+    expected_amplitude : ndarray of shape (m,)
+        Mean height of the atoms of the same kind nearby.
+    units : str
+        Units of `positions`.
+    """
+
+    positions: np.ndarray
+    pixel_positions: np.ndarray
+    occupied: np.ndarray
+    probability: np.ndarray
+    position_uncertainty: np.ndarray
+    expected_motifs: np.ndarray
+    atoms: np.ndarray
+    frames: np.ndarray
+    amplitude: np.ndarray
+    amplitude_uncertainty: np.ndarray
+    expected_amplitude: np.ndarray
+    units: str
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __repr__(self) -> str:
+        return f"<Sites: {len(self)}, of which {int((~self.occupied).sum())} are empty>"
+
+    @property
+    def vacant(self) -> np.ndarray:
+        """Mask (m,) of the vacancies: sites without an atom that are probably empty."""
+        return ~self.occupied & (self.probability <= 0.5)
+
+    def select(self, which: Any) -> Sites:
+        """Return the sites of a boolean mask or an index array."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Sites(**{k: v if k == "units" else v[which] for k, v in values.items()})
+
+    def to_dict(self) -> dict[str, np.ndarray]:
+        """Plain one-dimensional columns, ready for ``pandas.DataFrame`` or a CSV file."""
+        names = (
+            "occupied", "probability", "position_uncertainty", "expected_motifs", "atoms", "frames", "amplitude",
+            "amplitude_uncertainty", "expected_amplitude",
+        )  # fmt: skip
+        x, y = self.positions.T
+        return {"x": x, "y": y, **{name: getattr(self, name) for name in names}}
+
+
+def expected_labels(labels: np.ndarray, atoms: np.ndarray, twins: np.ndarray) -> np.ndarray:
+    """Return the most frequent label among the twins of each site.
+
+    Parameters
+    ----------
+    labels : ndarray of int of shape (n,)
+        Motif of each column.
+    atoms : ndarray of int of shape (m,)
+        Column of each site; -1 for an empty site.
+    twins : ndarray of int of shape (m, k)
+        Columns of the same kind; -1 for none.
+
+    Returns
+    -------
+    ndarray of int of shape (m,)
+        The lowest label of equally frequent ones, the label of its own column for a site without twins; -1 if there is neither.
+    """
+    n_labels = int(labels.max()) + 1 if len(labels) else 1
+    counts = np.zeros((len(atoms), n_labels))
+    site, number = np.nonzero(twins >= 0)
+    np.add.at(counts, (site, labels[twins[site, number]]), 1.0)
+    # The own column decides between equal counts only.
+    own = np.flatnonzero(atoms >= 0)
+    counts[own, labels[atoms[own]]] += 0.5
+    return np.where(counts.any(axis=1), counts.argmax(axis=1), -1)

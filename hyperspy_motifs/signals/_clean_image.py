@@ -1,0 +1,140 @@
+"""Images as the analysis takes them: finite numbers, gaps filled, scan lines level."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hyperspy_motifs.atoms import ScanLines, fill_no_data, find_no_data, measure_scan_lines
+
+from ._frames import data_frame, n_frames
+
+# Fraction of the field without data above which a warning is given, if the pixels are finite.
+WORTH_TELLING = 0.005
+# Frames of a stack stay prepared if they hold no more pixels than this.
+MOST_KEPT_PIXELS = 2**24
+# Sums of the fourth powers of pixels must be finite and not zero.
+LARGEST, SMALLEST = 1e60, 1e-60
+
+
+@dataclass(frozen=True)
+class CleanImage:
+    """An image prepared for the analysis.
+
+    Attributes
+    ----------
+    data : numpy.ndarray of shape (rows, columns)
+        Finite float64. Hot and dead pixels and lines are replaced by the mean of their surroundings, areas without data by the
+        mirror image of the adjacent area, and offsets of scan lines are subtracted.
+    missing : numpy.ndarray of bool of shape (rows, columns) or None
+        Areas without data: not finite, or fill, bars and captions (:func:`hyperspy_motifs.atoms.find_no_data`).
+    interpolated : int
+        Number of hot and dead pixels.
+    scan_lines : hyperspy_motifs.atoms.ScanLines
+    """
+
+    data: np.ndarray
+    missing: np.ndarray | None
+    interpolated: int
+    scan_lines: ScanLines
+
+
+def prepare_image(data: Any, where: str = "The image", *, tell: bool = True) -> CleanImage:
+    """Prepare an image for the analysis.
+
+    Parameters
+    ----------
+    data : array-like of shape (rows, columns)
+    where : str, optional
+        Name of the image in messages.
+    tell : bool, optional
+        Whether to warn about missing pixels. If atoms were found in the same image before, the warning was given then.
+
+    Raises
+    ------
+    TypeError
+        If the pixels are RGB(A), complex or not numbers.
+    ValueError
+        If there are no rows and columns, no data, all pixels have the same value, or the values are beyond 1e60 or
+        differ by less than 1e-60.
+    """
+    data = np.asarray(data)
+    if data.dtype.names:
+        raise TypeError(
+            f"{where} is a colour picture (RGB). One number a pixel is expected: "
+            "signal.change_dtype('uint8'); signal = signal.isig[:3].mean(-1).T makes it grey."
+        )
+    if data.dtype.kind == "c":
+        raise TypeError(
+            f"{where} is complex. One real number a pixel is expected: use signal.amplitude or signal.phase."
+        )
+    if data.dtype.kind not in "buif":
+        raise TypeError(f"{where} has pixels of type '{data.dtype}', numbers are expected.")
+    if data.ndim != 2 or not data.size:
+        raise ValueError(f"{where} has the shape {data.shape}; rows and columns of pixels are expected.")
+    with np.errstate(over="ignore"):
+        image = np.array(data, dtype=np.float64, order="C")
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = find_no_data(image)
+    if found.mask.all():
+        raise ValueError(f"{where} holds no data: every pixel is NaN, infinite or masked.")
+    # One or two rows at the border do not affect the result.
+    if tell and ("not finite" in found.counts or found.wide.mean() > WORTH_TELLING) and found.wide.any():
+        share = 100 * found.wide.mean()
+        warnings.warn(
+            f"{where} has {int(found.wide.sum())} pixels ({share:.2g} %) without data (NaN or fill). They are masked, and "
+            "atoms found on them are removed.",
+            UserWarning,
+            stacklevel=3,
+        )
+    image = fill_no_data(image, found.mask, found.wide)
+    missing = found.wide if found.wide.any() else None
+    low, high = float(image.min()), float(image.max())
+    if not high - low > 1e-12 * max(abs(low), abs(high)):
+        raise ValueError(f"{where} is constant (every pixel is {low:g}): it contains no features.")
+    if max(abs(low), abs(high)) > LARGEST or high - low < SMALLEST:
+        raise ValueError(
+            f"{where} has values from {low:g} to {high:g}, whose squares exceed the range of float64. Multiply it by a factor, "
+            "e.g. signal / signal.data.max()."
+        )
+    scan_lines = measure_scan_lines(image)
+    if scan_lines.offset_std:
+        image -= scan_lines.offsets[:, None]
+    return CleanImage(image, missing, int(found.mask.sum() - found.wide.sum()), scan_lines)
+
+
+def clean_image(
+    data: Any, where: str = "The image", *, tell: bool = True
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the pixels and the mask of the areas without data of :func:`prepare_image`."""
+    clean = prepare_image(data, where, tell=tell)
+    return clean.data, clean.missing
+
+
+class CleanFrames:
+    """The frames of some detectors as :func:`prepare_image` returns them, each prepared once if there are few.
+
+    Parameters
+    ----------
+    signals : sequence of AtomicImage
+    """
+
+    def __init__(self, signals: Sequence[Any]) -> None:
+        self.signals = signals
+        self._kept: dict[tuple[int, int], CleanImage] = {}
+
+    def __call__(self, detector: int, number: int, *, tell: bool = False) -> CleanImage:
+        """Return frame `number` of a detector; `tell` whether to warn about missing pixels."""
+        here = detector, number
+        if here not in self._kept:
+            signal = self.signals[detector]
+            name = "The image" if n_frames(signal) == 1 else f"Frame {number}"
+            clean = prepare_image(data_frame(signal, number), name, tell=tell)
+            if clean.data.size * n_frames(signal) * len(self.signals) > MOST_KEPT_PIXELS:
+                return clean
+            self._kept[here] = clean
+        return self._kept[here]

@@ -1,0 +1,61 @@
+"""Offsets of scan lines are found where they are, and nowhere else."""
+
+import numpy as np
+import pytest
+
+from hyperspy_motifs import data
+from hyperspy_motifs.atoms import measure_scan_lines
+
+FAMILIES = (data.monolayer, data.perovskite, data.grain_boundary, data.twisted_bilayer)
+
+
+def image_of(family, seed):
+    signal, _ = family(shape=(211, 242), random_state=seed)
+    return np.asarray(signal.data, float)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.__name__)
+def test_images_without_offsets_are_not_changed(family):
+    for seed in range(3):
+        image = image_of(family, seed)
+        for noise in (0.0, 0.3, 1.0):
+            noisy = image + np.random.default_rng(seed).normal(0, noise * image.std(), image.shape)
+            found = measure_scan_lines(noisy)
+            # A specimen without noise may have rows of its own, far below its contrast.
+            assert found.offset_std < (0.01 * image.std() if noise == 0 else 1e-30)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.__name__)
+def test_offsets_are_measured(family):
+    rng = np.random.default_rng(7)
+    for seed in range(2):
+        image = image_of(family, seed)
+        noisy = image + rng.normal(0, 0.3 * image.std(), image.shape)
+        offsets = rng.normal(0, 0.25 * image.std(), len(image))
+        found = measure_scan_lines(noisy + offsets[:, None])
+        assert found.offset_p < 1e-6
+        assert found.offset_std == pytest.approx(offsets.std(), rel=0.35)
+        # Slow changes are not distinguished from the background; differences of adjacent rows are.
+        assert np.diff(offsets - found.offsets).std() < 0.25 * np.diff(offsets).std()
+
+
+def test_offsets_below_the_noise_of_a_row_are_left():
+    rng = np.random.default_rng(3)
+    noise = rng.normal(size=(190, 230))
+    # The mean of a row has a standard deviation of 1 / sqrt(230) = 0.066.
+    assert not measure_scan_lines(noise).offsets.any()
+    assert not measure_scan_lines(noise + rng.normal(0, 0.01, (190, 1))).offsets.any()
+    found = measure_scan_lines(noise + rng.normal(0, 0.3, (190, 1)))
+    assert found.offset_std == pytest.approx(0.3, rel=0.2)
+    assert found.offset_error < 0.1
+
+
+def test_level_on_noise():
+    rejected = sum(
+        measure_scan_lines(np.random.default_rng(k).normal(size=(96, 70))).offset_p < 0.05 for k in range(100)
+    )
+    assert rejected <= 5
+
+
+def test_small_images_are_not_tested():
+    assert not measure_scan_lines(np.random.default_rng(0).normal(size=(40, 200))).offsets.any()

@@ -1,0 +1,153 @@
+"""Atoms compared with their counterparts, on lattices of points with planted defects."""
+
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+
+from hyperspy_motifs.data import lattice_specimen
+from hyperspy_motifs.defects import (
+    combine_p_values,
+    compare_atoms,
+    find_counterparts,
+    fit_null,
+    null_p_values,
+    predict_places,
+)
+
+SPACING = 15.0
+SHAPE = (420, 470)
+NOISE = 0.05
+
+
+def honeycomb(seed):
+    """Two species on a honeycomb: points in pixels, intensities and shapes with noise, and the site of each."""
+    rng = np.random.default_rng(seed)
+    specimen = lattice_specimen("honeycomb", 400.0, SPACING)
+    points, site = specimen.positions + 0.5 * np.array(SHAPE[::-1]), specimen.labels
+    inside = (points > 0).all(axis=1) & (points < np.array(SHAPE[::-1]) - 1).all(axis=1)
+    points, site = points[inside], site[inside]
+    intensities = np.array([1.0, 1.6])[site] * (1 + NOISE * rng.standard_normal(len(points)))
+    shapes = 0.05 * rng.standard_normal((len(points), 3))
+    return points + 0.02 * SPACING * rng.standard_normal(points.shape), intensities, shapes, site
+
+
+def inner(points, n, seed):
+    """Atoms far from the border and from each other."""
+    rng = np.random.default_rng(seed)
+    extent = np.array(SHAPE[::-1]) - 1
+    order = rng.permutation(np.flatnonzero(np.minimum(points, extent - points).min(axis=1) > 4 * SPACING))
+    chosen = []
+    for k in order:
+        if all(np.hypot(*(points[k] - points[j])) > 5 * SPACING for j in chosen):
+            chosen.append(k)
+    return np.array(chosen[:n])
+
+
+def outliers(points, intensities, shapes):
+    found = compare_atoms(points, intensities, shapes, SPACING, SHAPE, 0.05)
+    return found, np.flatnonzero(found.q_values <= 0.05)
+
+
+def test_a_planted_defect_of_each_kind_is_found_alone_and_measured():
+    points, intensities, shapes, _ = honeycomb(0)
+    dim, bright, moved, wide = inner(points, 4, 0)
+    intensities[dim] *= 0.6
+    intensities[bright] *= 1.4
+    points[moved] += np.array([0.12, -0.09]) * SPACING
+    shapes[wide, 0] += 0.45
+    found, flagged = outliers(points, intensities, shapes)
+    # One in twenty of those found may be false.
+    assert {dim, bright, moved, wide} <= set(flagged)
+    assert len(flagged) <= 5
+    assert np.nanargmin(found.p_values[dim]) == np.nanargmin(found.p_values[bright]) == 0
+    assert np.nanargmin(found.p_values[moved]) == 1
+    assert np.nanargmin(found.p_values[wide]) == 2
+    assert found.ratios[dim] == pytest.approx(0.6, abs=0.12)
+    assert found.displacements[moved] == pytest.approx([0.12 * SPACING, -0.09 * SPACING], abs=0.06 * SPACING)
+
+
+def test_lattices_without_defects_rarely_have_outliers():
+    with_any = sum(len(outliers(*honeycomb(seed)[:3])[1]) > 0 for seed in range(8))
+    # At a rate of 0.05 three of eight have a probability of 0.6 %.
+    assert with_any <= 2
+
+
+def test_a_slope_of_brightness_is_no_defect():
+    points, intensities, shapes, _ = honeycomb(3)
+    dim = inner(points, 1, 3)[0]
+    intensities[dim] *= 0.6
+    intensities *= 0.6 + 0.8 * points[:, 0] / SHAPE[1]
+    _, flagged = outliers(points, intensities, shapes)
+    assert list(flagged) == [dim]
+
+
+def test_neighbours_of_a_vacancy_are_no_outliers_of_their_own():
+    points, intensities, shapes, _ = honeycomb(4)
+    empty = inner(points, 3, 4)
+    kept = np.setdiff1d(np.arange(len(points)), empty)
+    _, flagged = outliers(points[kept], intensities[kept], shapes[kept])
+    near = cKDTree(points[empty]).query(points[kept][flagged])[0] if len(flagged) else np.zeros(0)
+    assert not (near < 1.2 * SPACING).any()
+
+
+def test_atoms_at_the_border_are_not_tested():
+    points, intensities, shapes, _ = honeycomb(5)
+    found, _ = outliers(points, intensities, shapes)
+    extent = np.array(SHAPE[::-1]) - 1
+    close = np.minimum(points, extent - points).min(axis=1) < 1.5 * SPACING
+    assert np.array_equal(found.near_border, close)
+    assert np.isnan(found.p_values[close]).all()
+    assert (found.q_values[close] == 1).all()
+
+
+def test_counterparts_stand_on_the_same_site_whatever_stands_there():
+    points, intensities, _, site = honeycomb(6)
+    odd = inner(points, 1, 6)[0]
+    # A heavy atom on a light site is compared with light ones.
+    intensities[odd] = 1.6 if site[odd] == 0 else 1.0
+    counterparts = find_counterparts(points, intensities / np.median(intensities), SPACING)
+    middle = np.minimum(points, np.array(SHAPE[::-1]) - points).min(axis=1) > 3 * SPACING
+    assert (site[counterparts.index[middle]] == site[middle, None]).all()
+    assert (counterparts.index != np.arange(len(points))[:, None]).all()
+
+
+def test_predicted_places_do_not_follow_the_atom():
+    points, intensities, _, _ = honeycomb(7)
+    chosen = inner(points, 5, 7)
+    step = 0.1 * SPACING * np.array([np.cos(1.1), np.sin(1.1)])
+    before, after = points, points.copy()
+    after[chosen] += step
+    moved = [
+        predict_places(p, find_counterparts(p, intensities, SPACING), SPACING).displacements()[0]
+        for p in (before, after)
+    ]
+    assert np.mean(moved[1][chosen] - moved[0][chosen], axis=0) == pytest.approx(step, rel=0.15)
+
+
+def test_the_null_is_that_of_the_bulk_and_not_of_the_defects():
+    rng = np.random.default_rng(8)
+    z = 1.3 * rng.standard_normal((4000, 1))
+    z[:300] = -9.0
+    scale, _ = fit_null((z[z > 0] ** 2), 1)
+    assert np.sqrt(scale) == pytest.approx(1.3, rel=0.06)
+    p = null_p_values(z)
+    assert p[:300].max() < 1e-6
+    assert np.mean(p[300:] < 0.01) == pytest.approx(0.01, abs=0.005)
+
+
+def test_heavy_tails_are_seen():
+    rng = np.random.default_rng(9)
+    _, heavy = fit_null((rng.standard_t(4, (6000, 2)) ** 2).sum(axis=1), 2)
+    _, light = fit_null((rng.standard_normal((6000, 2)) ** 2).sum(axis=1), 2)
+    assert heavy < 10 < 30 < light
+
+
+def test_combined_p_values_are_uniform_under_dependence_and_keep_small_ones():
+    rng = np.random.default_rng(10)
+    from scipy.stats import norm
+
+    shared = rng.standard_normal((40000, 1))
+    p = norm.sf(np.sqrt(0.5) * shared + np.sqrt(0.5) * rng.standard_normal((40000, 3)))
+    assert np.mean(combine_p_values(p) < 0.001) == pytest.approx(0.001, abs=0.0005)
+    assert combine_p_values(np.array([[1e-200, 0.5, np.nan]]))[0] == pytest.approx(2e-200)
+    assert combine_p_values(np.full((1, 3), np.nan))[0] == 1

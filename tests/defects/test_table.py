@@ -1,0 +1,114 @@
+"""The table of defects, and whether they are clustered."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hyperspy_motifs.defects import (
+    RARE,
+    VACANCY,
+    Defects,
+    bayesian_q_values,
+    compare_with_chance,
+    merge_places,
+)
+
+
+def square_sites(rows=30, columns=40):
+    return np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1).reshape(-1, 2).astype(float)
+
+
+def table(positions, kinds):
+    k = len(positions)
+    positions = np.asarray(positions, float)
+    return Defects(
+        fdr=0.05,
+        positions=positions,
+        pixel_positions=10 * positions,
+        frames=np.zeros(k, int),
+        kinds=np.array(kinds),
+        q_values=np.linspace(0.001, 0.04, k),
+        atoms=np.where(np.array(kinds) == VACANCY, -1, np.arange(k)),
+        motifs=np.zeros(k, int),
+        expected=np.zeros(k, int),
+        ratios=np.full(k, 0.5),
+        evidence=np.array([f"evidence {i}" for i in range(k)]),
+        sites=square_sites(),
+        site_motifs=np.zeros(1200, int),
+        area=1131.0,
+        n_tested=1100,
+        n_near_border=61,
+        n_unlike=0,
+        spacing=1.0,
+        units="nm",
+    )
+
+
+def test_q_values_are_the_mean_error_of_all_that_are_as_certain():
+    error = np.array([0.3, 0.0, 0.02, 0.1])
+    assert bayesian_q_values(error) == pytest.approx([0.105, 0.0, 0.01, 0.04])
+
+
+def test_each_place_is_listed_once_with_all_its_evidence():
+    entries = {
+        "positions": np.array([[0.0, 0.0], [5.0, 5.0], [0.3, 0.0], [5.0, 5.1]]),
+        "frames": np.array([0, 0, 0, 1]),
+        "evidence": np.array(["empty", "dim", "moved", "in another frame"]),
+    }
+    merged = merge_places(entries, spacing=1.0)
+    assert merged["positions"].tolist() == [[0.0, 0.0], [5.0, 5.0], [5.0, 5.1]]
+    assert merged["evidence"].tolist() == ["empty; moved", "dim", "in another frame"]
+
+
+def test_the_headline_counts_vacancies_by_site_and_says_what_was_not_tested():
+    defects = table([[1, 1], [3, 4], [8, 2], [9, 9]], [VACANCY, VACANCY, RARE, "darker"])
+    text = defects.headline(["X"])
+    assert text.startswith("2 vacancies in 1,200 X sites (0.17 +- 0.1 %), 1 atom of rare motifs")
+    assert "1 outlier at 5 % false discoveries; 61 atoms too close to the border to say" in text
+
+
+def test_densities_have_exact_intervals():
+    density = table([[1, 1], [3, 4], [8, 2]], [VACANCY] * 3).densities()[VACANCY]
+    # Garwood's interval of three events is 0.619 to 8.767.
+    assert np.array(density.per_area_interval) * 1131 == pytest.approx([0.619, 8.767], abs=1e-3)
+    assert density.per_site == 3 / 1200
+    assert density.per_site_interval[0] < 3 / 1200 < density.per_site_interval[1]
+
+
+def test_selection_by_kind_and_an_unknown_kind():
+    defects = table([[1, 1], [3, 4], [8, 2]], [VACANCY, RARE, "darker"])
+    assert defects.select("darker").positions.tolist() == [[8, 2]]
+    assert len(defects.select([VACANCY, RARE])) == 2
+    with pytest.raises(ValueError, match="kinds of defects are vacancy"):
+        defects.select("holes")
+
+
+def test_pairs_of_defects_are_clustered_and_random_ones_are_not():
+    sites = square_sites()
+    rng = np.random.default_rng(0)
+    alone = sites[rng.choice(len(sites), 40, replace=False)]
+    first = sites[rng.choice(len(sites), 20, replace=False)]
+    step = np.where(first[:, :1] < 39, 1.0, -1.0) * [1.0, 0.0]
+    pairs = np.concatenate([first, first + step])
+    chance = [compare_with_chance(sites[rng.choice(1200, 40, replace=False)], sites, 1.0, n_permutations=99).p_value
+              for _ in range(20)]  # fmt: skip
+    assert compare_with_chance(pairs, sites, 1.0, n_permutations=199).kind == "clustered"
+    assert compare_with_chance(alone, sites, 1.0, n_permutations=199).p_value > 0.05
+    assert np.mean(np.array(chance) <= 0.05) <= 0.2
+
+
+def test_evenly_spread_defects_are_dispersed():
+    sites = square_sites()
+    even = sites[(sites[:, 0] % 5 == 2) & (sites[:, 1] % 5 == 2)]
+    assert compare_with_chance(even, sites, 1.0, n_permutations=199).kind == "dispersed"
+
+
+def test_three_defects_say_nothing_about_clustering():
+    assert table([[1, 1], [3, 4], [8, 2]], [VACANCY] * 3).test_clustering().kind == "too few"
+
+
+def test_frames_of_a_stack_have_no_common_field():
+    two = table([[1, 1], [3, 4], [8, 2], [6, 6]], [VACANCY] * 4)
+    with pytest.raises(ValueError, match="no common field"):
+        replace(two, frames=np.array([0, 0, 1, 1])).test_clustering()
