@@ -2,6 +2,7 @@
 
 import base64
 import io
+import warnings
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -181,3 +182,20 @@ def test_numbers_and_unwritable_text_of_a_page(tmp_path):
     page.write(tmp_path / "page.html")
     (table,) = Reader((tmp_path / "page.html").read_text(encoding="utf-8")).tables
     assert table == [["name", "a", "b"], ["one?", "−0.1235", "3"], ["two", "–", "–"]]
+
+
+def test_the_report_begins_with_what_is_wrong_with_the_image(tmp_path):
+    signal, _ = data.monolayer(shape=(210, 241), random_state=3)
+    image = np.asarray(signal.data, float)
+    image += np.random.default_rng(1).normal(0, 0.4 * image.std(), (210, 1))
+    image[:, -20:] = np.nan
+    signal.data = image
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        motifs = signal.find_motifs(radius=0.6, show_progressbar=False)
+    text = motifs.report(tmp_path / "out.html").read_text(encoding="utf-8")
+    assert text.index("<h2>Image</h2>") < text.index("<h2>Motifs</h2>")
+    told = text[text.index("<h2>Image</h2>") : text.index("<h2>Motifs</h2>")]
+    assert "without data" in told
+    assert "scan lines with offsets of" in told
+    assert all(line in told for line in motifs.quality.lines())
