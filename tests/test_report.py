@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from hyperspy_motifs import data
+from hyperspy_motifs.cells import RadiusBonds
 from hyperspy_motifs.motifs._page import Page
 
 HOSTILE = '<script>alert("1")</script> & <b>'
@@ -143,6 +144,20 @@ def test_a_continuum_is_shown_by_its_coordinates(found, tmp_path, monkeypatch, d
     text = found.report(tmp_path / "out.html").read_text(encoding="utf-8")
     assert len(Reader(text).images) == min(dimensions, 2)
     assert f"along {dimensions}." in text
+
+
+def test_unclear_cells_are_stated_first(found, tmp_path):
+    motifs = found.signal.deepcopy().motifs
+    assert "caution" not in motifs.summary()
+    ends = motifs.positions[motifs.cells.bonds]
+    lengths = np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1)
+    # A limit inside the distribution of one bond length.
+    cells = motifs.find_cells(RadiusBonds(float(np.quantile(lengths, 0.85))), vacancies=False)
+    assert len(cells)
+    assert cells.clarity < 0.3
+    assert motifs.summary().startswith("caution: bonds are unclear")
+    text = motifs.report(tmp_path / "unclear.html").read_text(encoding="utf-8")
+    assert text.index("Caution: bonds are unclear") < text.index("<h2>")
 
 
 def test_a_report_that_fails_leaves_the_old_one_and_no_window(found, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ import numpy as np
 
 from ._page import MOST_ROWS, Page, add_drawing, plain, swatch
 from ._report_levels import add_cells, add_levels, add_neighbours
+from ._summary import cautions
 
 PACKAGES = (
     "hyperspy_motifs", "hyperspy", "rosettasciio", "atomap", "numpy", "scipy", "scikit-learn", "numba", "networkx",
@@ -40,6 +41,8 @@ def write_report(motifs: Any, path: str | PathLike[str], title: str | None = Non
     name = title or str(motifs.signal.metadata.General.title) or "untitled image"
     now = datetime.datetime.now(datetime.UTC)
     page = Page(f"Motifs of {name}", f"{_about(motifs)} Written {now:%Y-%m-%d %H:%M} UTC.")
+    for line in cautions(motifs):
+        page.paragraph(f"Caution: {line}.")
     # Figures are only for the file: no window is opened, and none stays open.
     with plt.ioff():
         _image(page, motifs)
