@@ -17,10 +17,13 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent
+# Everything that this package needs is there both times: it alone makes the difference.
+REQUIREMENTS = (f"{CHECKOUT}[tests]", "hyperspy[tests]", "pytest-mpl")
 SIGNAL2D = (
     "signals/test_2D.py", "signals/test_2D_tools.py", "signals/test_image.py", "signals/test_find_peaks2D.py",
     "signals/test_fancy_indexing.py", "signals/test_map_method.py", "signals/test_transpose.py",
@@ -59,23 +62,27 @@ def main() -> int:
 class Suites:
     """The suites, in one environment in which this package is installed, taken out and put back."""
 
-    def __init__(self, folder: Path, n: str) -> None:
-        self.folder, self.n = folder, n
+    def __init__(self, folder: Path, n: str, requirements: Sequence[str] = REQUIREMENTS) -> None:
+        self.folder, self.n, self.requirements = folder, n, requirements
         self.python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+
+    def make(self) -> None:
+        """Make the environment, if it is not there."""
         if not self.python.exists():
-            subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-            # Everything that this package needs is there both times: it alone makes the difference.
-            self.pip("install", f"{CHECKOUT}[tests]", "hyperspy[tests]", "pytest-mpl")
-        (folder / "empty").mkdir(exist_ok=True)
+            subprocess.run([sys.executable, "-m", "venv", self.folder], check=True)
+            self.pip("install", *self.requirements)
+        (self.folder / "empty").mkdir(exist_ok=True)
 
     def pip(self, *arguments: str) -> None:
         subprocess.run([self.python, "-m", "pip", "--quiet", *arguments], check=True)
 
     def put_in(self) -> None:
+        self.make()
         self.pip("install", "--no-deps", "--force-reinstall", str(CHECKOUT))
         self.must_be_known(True)
 
     def take_out(self) -> None:
+        self.make()
         self.pip("uninstall", "-y", "hyperspy_motifs")
         self.must_be_known(False)
 
@@ -136,9 +143,11 @@ class Suites:
         return bool(found) and set(found.values()) == {"passed"}
 
     def exchange(self) -> bool:
+        # squidpy needs zarr 3, HyperSpy's .zspy files need zarr 2: an environment of its own.
+        return Suites(self.folder / "exchange", self.n, [f"{CHECKOUT}[exchange-tests]"]).round_trips()
+
+    def round_trips(self) -> bool:
         self.put_in()
-        # Last: it may install other versions of shared packages.
-        self.pip("install", f"{CHECKOUT}[tests,exchange-tests]")
         package = Path(
             subprocess.check_output(
                 [self.python, "-c", "import hyperspy_motifs as h; print(h.__path__[0])"], text=True,

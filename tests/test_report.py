@@ -2,6 +2,7 @@
 
 import base64
 import io
+import warnings
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from hyperspy_motifs import data
+from hyperspy_motifs.cells import RadiusBonds
 from hyperspy_motifs.motifs._page import Page
 
 HOSTILE = '<script>alert("1")</script> & <b>'
@@ -144,6 +146,20 @@ def test_a_continuum_is_shown_by_its_coordinates(found, tmp_path, monkeypatch, d
     assert f"along {dimensions}." in text
 
 
+def test_unclear_cells_are_stated_first(found, tmp_path):
+    motifs = found.signal.deepcopy().motifs
+    assert "caution" not in motifs.summary()
+    ends = motifs.positions[motifs.cells.bonds]
+    lengths = np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1)
+    # A limit inside the distribution of one bond length.
+    cells = motifs.find_cells(RadiusBonds(float(np.quantile(lengths, 0.85))), vacancies=False)
+    assert len(cells)
+    assert cells.clarity < 0.3
+    assert motifs.summary().startswith("caution: bonds are unclear")
+    text = motifs.report(tmp_path / "unclear.html").read_text(encoding="utf-8")
+    assert text.index("Caution: bonds are unclear") < text.index("<h2>")
+
+
 def test_a_report_that_fails_leaves_the_old_one_and_no_window(found, tmp_path, monkeypatch):
     path = tmp_path / "out.html"
     path.write_text("old")
@@ -181,3 +197,20 @@ def test_numbers_and_unwritable_text_of_a_page(tmp_path):
     page.write(tmp_path / "page.html")
     (table,) = Reader((tmp_path / "page.html").read_text(encoding="utf-8")).tables
     assert table == [["name", "a", "b"], ["one?", "−0.1235", "3"], ["two", "–", "–"]]
+
+
+def test_the_report_begins_with_what_is_wrong_with_the_image(tmp_path):
+    signal, _ = data.monolayer(shape=(210, 241), random_state=3)
+    image = np.asarray(signal.data, float)
+    image += np.random.default_rng(1).normal(0, 0.4 * image.std(), (210, 1))
+    image[:, -20:] = np.nan
+    signal.data = image
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        motifs = signal.find_motifs(radius=0.6, show_progressbar=False)
+    text = motifs.report(tmp_path / "out.html").read_text(encoding="utf-8")
+    assert text.index("<h2>Image</h2>") < text.index("<h2>Motifs</h2>")
+    told = text[text.index("<h2>Image</h2>") : text.index("<h2>Motifs</h2>")]
+    assert "without data" in told
+    assert "scan lines with offsets of" in told
+    assert all(line in told for line in motifs.quality.lines())

@@ -1,4 +1,4 @@
-"""Offsets of the brightness of scan lines, as a test with a level and a model of the rows."""
+"""Errors of the scan, line by line: offsets of brightness and jitter, each as a test with a level."""
 
 from __future__ import annotations
 
@@ -30,6 +30,14 @@ _SEARCHES = 8
 _SMOOTH = 31
 # Smallest number of rows, and of columns.
 _SMALLEST = 64
+# Blocks of columns whose signs are changed to find the power without jitter, and number of such changes.
+_BLOCKS = 32
+_CHANGES = 16
+# Lowest frequency along y, in cycles per pixel, at which displacements are compared: slower ones are removed by the
+# interpolation between rows.
+_FAST = 0.2
+# Smallest contrast of a row along x, relative to the typical row, by which a displacement is divided.
+_FAINT = 0.1
 
 
 @dataclass(frozen=True)
@@ -46,16 +54,23 @@ class ScanLines:
         Standard deviation of what is left after `offsets` are subtracted, in counts.
     offset_p : float
         Probability of as much power in the means of the rows without offsets.
+    jitter : float
+        Standard deviation of the displacement of single rows along x, in pixels; 0 where the test finds none. Too low where
+        noise is as strong as the contrast within a row.
+    jitter_p : float
+        Probability of as much power in the displacements without jitter.
     """
 
     offsets: np.ndarray
     offset_std: float = 0.0
     offset_error: float = 0.0
     offset_p: float = 1.0
+    jitter: float = 0.0
+    jitter_p: float = 1.0
 
 
 def measure_scan_lines(image: np.ndarray) -> ScanLines:
-    """Measure the offsets of the rows of an image.
+    """Measure the offsets and the jitter of the rows of an image.
 
     The mean of a row is the sum of its offset, of the specimen and of noise. Offsets have power at frequency zero
     along x only. Noise and disorder have the same power at zero and just beside it. The lattice has more power at zero only at
@@ -66,6 +81,11 @@ def measure_scan_lines(image: np.ndarray) -> ScanLines:
     If the test rejects, the means are modelled as the lines of a lattice, offsets that are independent from row to row, and
     noise. The lines are found in the periodogram and fitted together (a mixed spectrum: Thomson, Proc. IEEE 70 (1982) 1055),
     and the rest is divided between offsets and noise at each frequency (Wiener).
+
+    The displacement of a row is the projection of its difference to the rows around it, by cubic interpolation, on their
+    derivative along x. Noise and structure contribute to the projection over each block of columns with either sign, jitter
+    with the same sign. At each frequency along y the power of the displacements is ranked among that with half of the signs
+    changed.
 
     Parameters
     ----------
@@ -82,16 +102,17 @@ def measure_scan_lines(image: np.ndarray) -> ScanLines:
     if min(n, width) < _SMALLEST:
         return ScanLines(np.zeros(n))
     values = values - values.mean()
+    jitter, jitter_p = _jitter(values)
+    jitter = jitter if jitter_p < ALPHA else 0.0
     p, level, means, beside = _test_offsets(values)
     if p >= ALPHA or level <= 0:
-        return ScanLines(np.zeros(n), offset_p=p)
+        return ScanLines(np.zeros(n), offset_p=p, jitter=jitter, jitter_p=jitter_p)
     offsets, error = _offsets(means, level, beside)
-    return ScanLines(offsets, float(np.sqrt(level)), error, p)
+    return ScanLines(offsets, float(np.sqrt(level)), error, p, jitter, jitter_p)
 
 
 def _excess(power):
-    """Return the p-value of the first column of powers (rows // 2, 1 + k), against the others, at most frequencies."""
-    power = power[_FIRST:]
+    """Return the p-value of the first column of powers (frequencies, 1 + k), against the others, at most frequencies."""
     above = (power[:, 1:] >= power[:, :1]).sum(axis=1)
     chance = (1 + _ABOVE) / power.shape[1]
     expected = _STRUCTURED + (1 - _STRUCTURED) * chance
@@ -119,7 +140,7 @@ def _test_offsets(values):
     # Power is exponentially distributed: its mean is the median over ln 2.
     beside = np.median(power[:, 1:], axis=1) / np.log(2)
     level = float(np.median(power[_FIRST:, 0]) / np.log(2) - np.median(beside[_FIRST:]))
-    return _excess(power), level, series[:, 0].real, beside
+    return _excess(power[_FIRST:]), level, series[:, 0].real, beside
 
 
 def _offsets(means, level, beside):
@@ -163,3 +184,31 @@ def _lines(series, white):
         normal = waves.T @ waves + np.diag(white / variances)
         found = waves @ np.linalg.solve(normal, waves.T @ series)
     return found
+
+
+def _jitter(values):
+    """Return the standard deviation of the displacements of rows along x, in pixels, and the p-value of its test."""
+    width = values.shape[1]
+    between = (4 * (values[1:-3] + values[3:-1]) - (values[:-4] + values[4:])) / 6
+    away = values[2:-2] - between
+    power = np.mean(np.abs(np.fft.rfft(between * hann(width, sym=False), axis=1)) ** 2, axis=0)
+    # Wiener filter: the highest third of the frequencies holds noise.
+    noise = np.median(power[2 * len(power) // 3 :])
+    signal = np.clip(1 - noise / np.maximum(power, 1e-300), 0, 1)
+    derivative = 2j * np.pi * np.fft.rfftfreq(width) * np.fft.rfft(between, axis=1) * signal
+    contrast = np.sum(np.fft.irfft(derivative, width, axis=1) ** 2, axis=1)
+    slope = np.fft.irfft(derivative * signal, width, axis=1)
+    edges = np.linspace(0, width, _BLOCKS + 1).astype(int)[:-1]
+    shifts = -np.add.reduceat(away * slope, edges, axis=1)
+    least = max(_FAINT * float(np.median(contrast)), 1e-300)
+    shifts /= np.maximum(contrast, least)[:, None]
+    rng = np.random.default_rng(0)
+    signs = np.array([rng.permutation(np.repeat([1.0, -1.0], _BLOCKS // 2)) for _ in range(_CHANGES)]).T
+    periodograms = _periodograms(shifts @ np.column_stack([np.ones(_BLOCKS), signs]))
+    frequency = np.arange(len(periodograms)) / len(shifts)
+    first = int(np.searchsorted(frequency, _FAST))
+    # What the difference to the interpolated row leaves of a displacement.
+    kept = 1 - (8 * np.cos(2 * np.pi * frequency) - 2 * np.cos(4 * np.pi * frequency)) / 6
+    excess = periodograms[:, 0] - np.median(periodograms[:, 1:], axis=1)
+    variance = float(np.median(excess[first:] / kept[first:] ** 2)) / np.log(2)
+    return float(np.sqrt(max(variance, 0.0))), _excess(periodograms[first:])

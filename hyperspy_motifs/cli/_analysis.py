@@ -64,7 +64,7 @@ def key_figures(motifs: Any) -> dict[str, Any]:
         "median_probability": float(np.median(probabilities)),
         "uncertain": float(np.mean(probabilities < 0.5)),
         "continuous": bool(motifs.is_continuous),
-        "doubts": motifs.quality.refusals(),
+        "doubts": [*motifs.quality.refusals(), *motifs.cells.cautions()],
     }
 
 

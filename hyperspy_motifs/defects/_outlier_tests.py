@@ -25,6 +25,8 @@ _PLACES = 10
 _DRIFT_NEIGHBOURS = 24
 # An atom within this many nearest-neighbour distances of a defect may be moved or reshaped by it.
 BESIDE = 1.35
+# Relative scatter and intensities below this are rounding errors.
+_LEAST = 1e-9
 # Rounds in which defects found are left out of the predictions of others.
 _ROUNDS = 3
 # Atoms over which the scatter as a function of the likeness of the counterparts is averaged.
@@ -104,7 +106,8 @@ def compare_atoms(
     OutlierTests
     """
     n = len(points)
-    relative = intensities / np.median(intensities)
+    typical = float(np.median(intensities))
+    relative = intensities / (typical if abs(typical) > _LEAST else _LEAST)
     bright = np.clip(relative, 0, None)
     wide = find_counterparts(points, bright, spacing, strict=False)
     first, _ = predict_places(points, wide, spacing).displacements()
@@ -129,8 +132,8 @@ def compare_atoms(
     extra = ~near_border & (unexpected < _UNEXPECTED)
     # Whether there is a column at all: its intensity against the scatter of those of the columns.
     first_ratios = _ratios(relative, usable, counterparts, near)
-    spread = 1.4826 * np.nanmedian(np.abs(first_ratios * usable - 1) * counterparts.median(relative))
-    presence = np.maximum(np.minimum(_PLACES * norm.sf(relative / spread), 1.0), unexpected)
+    spread = 1.4826 * _median(np.abs(first_ratios * usable - 1) * counterparts.median(relative))
+    presence = np.maximum(np.minimum(_PLACES * norm.sf(relative / max(spread, _LEAST)), 1.0), unexpected)
     tested &= ~extra
     usable = np.where(tested, 1.0, np.nan)
     # The scatter of few counterparts is uncertain; that of the usual number is so in the estimate of the tails.
@@ -185,20 +188,32 @@ def _ratios(
     drift = np.ones(len(relative))
     for _ in range(2):
         level = relative / drift
-        ratio = level / counterparts.median(level * reference)
+        ratio = level / _nonzero(counterparts.median(level * reference))
         drift = drift * np.nan_to_num(median_of_known((ratio * reference)[near]), nan=1.0)
     level = relative / drift
-    return np.asarray(level / counterparts.median(level * reference))
+    return np.asarray(level / _nonzero(counterparts.median(level * reference)))
+
+
+def _nonzero(values: np.ndarray) -> np.ndarray:
+    """Values as divisors: those next to zero, of places without a column, become NaN."""
+    return np.where(np.abs(values) > _LEAST, values, np.nan)
+
+
+def _median(values: np.ndarray) -> float:
+    """Median of the known values, 0 if there are none."""
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else 0.0
 
 
 def _standardise(values: np.ndarray, reference: np.ndarray, counterparts: Counterparts) -> np.ndarray:
     """Residuals of `values` (n, c) in units of their local scatter, uncorrelated."""
     residual = values - counterparts.median(values * reference[:, None])
     known = residual * reference[:, None]
-    scatter = np.maximum(counterparts.scatter(known), np.finfo(float).tiny)
+    scatter = np.maximum(counterparts.scatter(known), _LEAST)
     # Few that are compared with each other agree too well: their scatter is at least the usual one.
     few = (counterparts.count < counterparts.index.shape[1])[:, None]
-    scatter = np.where(few, np.maximum(scatter, np.nanmedian(scatter, axis=0)), scatter)
+    usual = np.array([_median(column) for column in scatter.T])
+    scatter = np.where(few, np.maximum(scatter, usual), scatter)
     z = residual / scatter
     # The less alike the counterparts are, the less well they predict: the scatter as a function of their likeness.
     size = np.abs(z * reference[:, None]).mean(axis=1)

@@ -156,9 +156,13 @@ def neighbour_statistics(
     skewness = np.zeros(len(a))
     as_high = as_low = np.zeros(len(a), dtype=np.int64)
     if n_permutations and len(edges):
-        counts = _permuted_counts(compact, edges, k, n_permutations, random_state)
-        skewness = _skewness(counts, expected, safe)
-        as_high, as_low = _as_extreme(counts, observed)
+        as_high, as_low = np.empty((2, len(a)), dtype=np.int64)
+        # The permutations are repeated for every block of pairs, so that memory does not grow with their number.
+        for start in range(0, len(a), max(_MOST_COUNTS // n_permutations, 1)):
+            here = slice(start, min(start + max(_MOST_COUNTS // n_permutations, 1), len(a)))
+            counts = _permuted_counts(compact, edges, k, n_permutations, random_state, here)
+            skewness[here] = _skewness(counts, expected[here], safe[here])
+            as_high[here], as_low[here] = _as_extreme(counts, observed[here])
     # Continuity correction of half a count towards the mean.
     above = _pearson_tail((observed - 0.5 - expected) / safe, skewness)
     below = _pearson_tail(-(observed + 0.5 - expected) / safe, -skewness)
@@ -226,6 +230,8 @@ def _pearson_tail(z: np.ndarray, skewness: np.ndarray) -> np.ndarray:
     return np.where(skewed, np.where(skewness > 0, upper, lower), tail)
 
 
+#: Counts of all permutations that are held at a time: a gigabyte.
+_MOST_COUNTS = 2**28
 #: Pairs of classes that are evaluated together, so that intermediate arrays stay in the processor's cache.
 _PAIRS = 256
 #: Counts below this are evaluated once and looked up: with many classes almost all counts are 0 or 1.
@@ -255,13 +261,15 @@ def _as_extreme(counts: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, n
     return high, low
 
 
-def _permuted_counts(labels: np.ndarray, edges: np.ndarray, k: int, n: int, seed: int) -> np.ndarray:
-    """Return the neighbour counts of `n` permutations of the labels for each pair of classes, shape (n, k (k + 1) / 2).
+def _permuted_counts(
+    labels: np.ndarray, edges: np.ndarray, k: int, n: int, seed: int, pairs: slice
+) -> np.ndarray:
+    """Return the neighbour counts of `n` permutations of the labels for some pairs of classes, shape (n, p).
 
-    The pairs are in the order of ``numpy.triu_indices``.
+    The pairs are numbered in the order of ``numpy.triu_indices``.
     """
     generator_seed = np.uint64(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
-    counts = np.zeros((n, k * (k + 1) // 2), dtype=np.int32)
+    counts = np.zeros((n, pairs.stop - pairs.start), dtype=np.int32)
     over_rows(
         _count_permuted,
         n,
@@ -269,6 +277,7 @@ def _permuted_counts(labels: np.ndarray, edges: np.ndarray, k: int, n: int, seed
         np.ascontiguousarray(edges.astype(np.int32)),
         k,
         generator_seed,
+        pairs.start,
         counts,
         least=4,
     )
@@ -285,7 +294,7 @@ def _mix(state):
 
 
 @numba.njit(cache=True, **OUTER)
-def _count_permuted(first, last, labels, edges, k, seed, counts):
+def _count_permuted(first, last, labels, edges, k, seed, start, counts):
     """Permute the labels and count the classes at the ends of the edges, one permutation per row."""
     n = len(labels)
     step = np.uint64(0x9E3779B97F4A7C15)
@@ -302,4 +311,6 @@ def _count_permuted(first, last, labels, edges, k, seed, counts):
             a = shuffled[edges[e, 0]]
             b = shuffled[edges[e, 1]]
             low, high = np.int64(min(a, b)), np.int64(max(a, b))
-            counts[p, low * k - low * (low + 1) // 2 + high] += 1
+            pair = low * k - low * (low + 1) // 2 + high - start
+            if 0 <= pair < counts.shape[1]:
+                counts[p, pair] += 1

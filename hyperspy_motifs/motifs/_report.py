@@ -12,11 +12,15 @@ import numpy as np
 
 from ._page import MOST_ROWS, Page, add_drawing, plain, swatch
 from ._report_levels import add_cells, add_levels, add_neighbours
+from ._summary import cautions
 
 PACKAGES = (
     "hyperspy_motifs", "hyperspy", "rosettasciio", "atomap", "numpy", "scipy", "scikit-learn", "numba", "networkx",
     "matplotlib",
 )  # fmt: skip
+
+# Fraction of the atoms that the translations of a unit cell map onto atoms of their motif; below it, the report says so first.
+_LEAST_MATCH = 0.7
 
 
 def write_report(motifs: Any, path: str | PathLike[str], title: str | None = None, frame: int = 0) -> Path:
@@ -37,8 +41,11 @@ def write_report(motifs: Any, path: str | PathLike[str], title: str | None = Non
     name = title or str(motifs.signal.metadata.General.title) or "untitled image"
     now = datetime.datetime.now(datetime.UTC)
     page = Page(f"Motifs of {name}", f"{_about(motifs)} Written {now:%Y-%m-%d %H:%M} UTC.")
+    for line in cautions(motifs):
+        page.paragraph(f"Caution: {line}.")
     # Figures are only for the file: no window is opened, and none stays open.
     with plt.ioff():
+        _image(page, motifs)
         _motifs(page, motifs, frame)
         if motifs.is_continuous:
             _continuum(page, motifs, frame)
@@ -64,6 +71,30 @@ def _about(motifs: Any) -> str:
 
 
 # ---------------------------------------------------------------------- sections
+
+
+def _image(page: Page, motifs: Any) -> None:
+    """What is uncertain or refused, and what was found wrong with the image, before any result."""
+    cautions = [*motifs.quality.refusals(), *motifs.cells.cautions(), *_uncertain_levels(motifs)]
+    if cautions:
+        page.heading("Caution")
+        for line in cautions:
+            page.paragraph(f"{line[:1].upper()}{line[1:]}.")
+    found = motifs.quality.lines()
+    if found:
+        page.heading("Image")
+        page.paragraph(f"Found in the image: {'; '.join(found)}.")
+
+
+def _uncertain_levels(motifs: Any) -> list[str]:
+    """Unit cells whose translations map too few atoms onto atoms of their motif."""
+    levels = [] if motifs.hierarchy is None else motifs.hierarchy.levels
+    return [
+        f"the translations of the unit cells map only {100 * level.scalars['match']:.0f} % of the atoms onto atoms of their "
+        "motif"
+        for level in levels
+        if level.scalars.get("match", 1.0) < _LEAST_MATCH
+    ]
 
 
 def _motifs(page: Page, motifs: Any, frame: int) -> None:

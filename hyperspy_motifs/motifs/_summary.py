@@ -12,6 +12,11 @@ from ._page import escape, swatch
 MOST_SHOWN = 12
 
 
+def cautions(motifs: Any) -> list[str]:
+    """What may make a result wrong, a sentence each: to be read before anything else."""
+    return [*motifs.quality.refusals(), *motifs.cells.cautions()]
+
+
 def summarise(motifs: Any) -> str:
     """Atoms, radius and why, motifs with counts, and cells, as lines of text."""
     parameters = motifs.parameters
@@ -20,7 +25,7 @@ def summarise(motifs: Any) -> str:
         return "no atoms in this part of the image"
     lines[:0] = _defects(motifs)
     quality = motifs.quality
-    lines[:0] = [f"caution: {line}" for line in [*quality.refusals(), *motifs.cells.cautions()]]
+    lines[:0] = [f"caution: {line}" for line in cautions(motifs)]
     lines += [f"image: {line}" for line in quality.lines()]
     radii = ", ".join(f"{radius:.3g}: {motifs.labels_at(radius).max() + 1}" for radius in motifs.radii)
     lines.append(f"radius {motifs.radius:.3g} nearest-neighbour distances (motifs at each radius: {radii})")

@@ -35,6 +35,8 @@ from ._patch_extraction import radius_in_pixels, sample
 
 # A neighbour of an atom is at most this many nearest-neighbour distances away.
 _SHELL = 1.35
+# Width of columns whose fit gave none, in nearest-neighbour distances.
+_WIDTH = 0.22
 # A motif is rare on a kind of site if it has less than this share of it: a vacancy or a dopant, and no part of an alloy.
 _RARE = 0.2
 # Most atoms of a rare motif differ from their counterparts at this level.
@@ -264,7 +266,7 @@ def _compare_frame(
         sigma, ellipticity, angle = columns["sigma"] / scale, columns["ellipticity"], columns["angle"]
     known = np.isfinite(sigma).all(axis=1) & (sigma > 0).all(axis=1)
     width = np.sqrt(np.where(known, np.abs(sigma).prod(axis=1), np.nan))
-    typical = float(np.nanmedian(width))
+    typical = float(np.nanmedian(width)) if known.any() else _WIDTH * spacing
     sign = 1.0 if bright else -1.0
     intensities = fit_intensities(sign * image, points, np.full(len(points), typical), spacing)
     long = np.where(known, ellipticity - 1, np.nan)

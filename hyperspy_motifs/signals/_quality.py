@@ -9,6 +9,9 @@ import numpy as np
 
 from ._clean_image import CleanFrames
 
+# Jitter of scan lines is reported from this number of pixels on: a column covers several rows, and its position is the mean of
+# theirs.
+_JITTER = 0.1
 # Offsets of scan lines are reported from this fraction of the contrast on.
 _OFFSETS = 0.01
 # The same certainty below which find_atoms warns.
@@ -36,6 +39,9 @@ class ImageQuality:
         none (:func:`hyperspy_motifs.atoms.measure_scan_lines`).
     row_offsets_left : float
         Estimated standard deviation of what is left of them, over that of the image.
+    row_jitter : float
+        Standard deviation of the displacement of single scan lines along x, in pixels, which was left; 0 where the test finds
+        none.
     oblong : float
         Longer over shorter side of the pixels, which were resampled; 1 for square ones.
     averaged : int
@@ -50,6 +56,7 @@ class ImageQuality:
     patches: float = 0.0
     row_offsets: float = 0.0
     row_offsets_left: float = 0.0
+    row_jitter: float = 0.0
     oblong: float = 1.0
     averaged: int = 1
     separation_certainty: float = 1.0
@@ -97,6 +104,10 @@ class ImageQuality:
                 f"scan lines with offsets of {self.row_offsets:.2g} of the contrast, taken off but for "
                 f"{self.row_offsets_left:.2g}"
             )
+        if self.row_jitter > _JITTER:
+            lines.append(
+                f"scan lines displaced along x by {self.row_jitter:.2g} pixels or more (standard deviation), left"
+            )
         if self.oblong > 1:
             lines.append(f"pixels {self.oblong:.3g} times as long as wide, resampled")
         if self.averaged > 1:
@@ -131,6 +142,7 @@ def measure_quality(signal: Any, source: Any, table: Any, clean: CleanFrames) ->
         patches=0.0 if prepared is None else prepared.share_of_patches(),
         row_offsets=lines.offset_std / contrast,
         row_offsets_left=lines.offset_error / contrast,
+        row_jitter=lines.jitter,
         oblong=max(scales) / min(scales) if store.is_oblong(signal) else 1.0,
         averaged=fine_step(source.spacing),
         separation_certainty=float(table.facts.get("separation_certainty", 1.0)),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from hyperspy_motifs import data
 from hyperspy_motifs.atoms import measure_scan_lines
@@ -59,3 +60,28 @@ def test_level_on_noise():
 
 def test_small_images_are_not_tested():
     assert not measure_scan_lines(np.random.default_rng(0).normal(size=(40, 200))).offsets.any()
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.__name__)
+def test_jitter_is_found_where_it_is(family):
+    rng = np.random.default_rng(5)
+    for seed in range(2):
+        image = image_of(family, seed)
+        noisy = image + rng.normal(0, 0.2 * image.std(), image.shape)
+        assert measure_scan_lines(image).jitter < 0.02
+        assert measure_scan_lines(noisy).jitter == 0
+        moved = np.array([ndimage.shift(row, rng.normal(0, 0.5), order=3, mode="nearest") for row in image])
+        found = measure_scan_lines(moved)
+        assert found.jitter_p < 1e-3
+        # A lower bound: the images have the noise of counts.
+        assert 0.15 < found.jitter < 0.6
+        assert not found.offsets.any()
+
+
+def test_noise_of_counts_is_no_jitter():
+    """Noise is highest on the columns, whose edges show jitter."""
+    rng = np.random.default_rng(6)
+    for seed in range(6):
+        image = image_of(data.monolayer, seed)
+        counts = rng.poisson(30 * (image - image.min()) / np.ptp(image)).astype(float)
+        assert measure_scan_lines(counts).jitter == 0

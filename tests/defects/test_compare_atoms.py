@@ -151,3 +151,14 @@ def test_combined_p_values_are_uniform_under_dependence_and_keep_small_ones():
     assert np.mean(combine_p_values(p) < 0.001) == pytest.approx(0.001, abs=0.0005)
     assert combine_p_values(np.array([[1e-200, 0.5, np.nan]]))[0] == pytest.approx(2e-200)
     assert combine_p_values(np.full((1, 3), np.nan))[0] == 1
+
+
+@pytest.mark.parametrize("n", [12, 13, 40])
+@pytest.mark.filterwarnings("error")
+def test_few_equal_or_coincident_atoms_have_no_outliers(n):
+    rng = np.random.default_rng(n)
+    anywhere = rng.uniform(0, 100, (n, 2))
+    for points in (anywhere, np.repeat(anywhere[: n // 2 + 1], 2, axis=0)[:n]):
+        for shape in ((105, 101), (33, 30)):
+            found = compare_atoms(points, np.ones(n), np.zeros((n, 3)), 10.0, shape, 0.05)
+            assert (found.q_values > 0.05).all()

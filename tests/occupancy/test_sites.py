@@ -118,7 +118,7 @@ def test_sites_follow_files_crops_and_calibration(monolayer, tmp_path):
 
 
 def test_a_model_that_is_applied_completes_the_other_image(monolayer):
-    image, _, motifs = monolayer
+    _, _, motifs = monolayer
     other, truth = data.monolayer(**{**SPECIMEN, "random_state": 11})
     found = motifs.predict(other, show_progressbar=False)
     planted = inside(truth.extra["vacancies"], other.data.shape, 0.5)
