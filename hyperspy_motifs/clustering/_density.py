@@ -9,12 +9,14 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.compilation import OUTER
 
+from ._parameters import MIN_MOTIF_SIZE
+
 _LINKS = 12
 _MANY = 4000
 
 
 def density_clusters(
-    layout: NDArray[np.floating], min_motif_size: int = 5, prominence: float = 1.3
+    layout: NDArray[np.floating], min_motif_size: int = MIN_MOTIF_SIZE, prominence: float = 1.3
 ) -> NDArray[np.int32]:
     r"""Return the leaves of the density tree of a layout.
 

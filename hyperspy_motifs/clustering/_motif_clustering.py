@@ -17,7 +17,7 @@ from ._constants import CONSTANTS
 from ._density import density_clusters
 from ._mixture import MotifMixture
 from ._motif_tree import by_frequency, merging_order
-from ._nested_radii import check_alpha
+from ._parameters import check_alpha
 from ._partition import PartitionOptions, partition
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from numbers import Real
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,79 +15,18 @@ from hyperspy_motifs.zernike import MomentsLike, noise_unit
 from ._constants import CONSTANTS
 from ._crosstalk import NeighbourCrosstalk
 from ._density import density_clusters
-from ._environment import Environments, Sublattices, Surroundings
+from ._environment import Environments, Sublattices
 from ._mixture import MotifMixture
-from ._motif_size import MIN_MOTIF_SIZE, check_min_motif_size
 from ._motif_tree import MotifTree, merging_order
 from ._neighbour_effects import Explanation
 from ._neighbourhood_features import NeighbourhoodFeatures, fit_crosstalk, layout_of
+from ._parameters import MIN_MOTIF_SIZE, RADII, check_alpha, check_min_motif_size, checked_radii
 from ._partition import PartitionOptions, partition
+from ._radius_model import Around, Found, RadiusModel, with_least_error
 from ._site_classifier import SiteClassifier, sites_mix, sites_of_kinds
 from ._tree_builder import TreeBuilder
 
-RADII = (0.6, 1.2, 1.7, 2.4)
 _FEWEST_SITES = 3
-
-Found = tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]
-Around = tuple[Neighbourhoods, Surroundings]
-
-
-@dataclass(frozen=True)
-class RadiusModel:
-    """What was learned at one radius: all that is needed to find the same motifs among other atoms.
-
-    Attributes
-    ----------
-    unit : ndarray, shape (K,)
-        Noise of the moments of whole discs.
-    crosstalk : NeighbourCrosstalk or None
-    explanation : Explanation or None
-        At larger radii than the first.
-    mixtures : list of MotifMixture
-        One for each group of the radius before; empty where motifs are those of that radius.
-    names : ndarray of int32, shape (g,)
-        Label of each motif of the mixtures, in their order.
-    environments : Environments or None
-        At radii beyond that of the motifs.
-    """
-
-    unit: NDArray[np.float64]
-    crosstalk: NeighbourCrosstalk | None = None
-    explanation: Explanation | None = None
-    mixtures: list[MotifMixture] = field(default_factory=list)
-    names: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    environments: Environments | None = None
-
-    def features(
-        self,
-        radius: float,
-        moments_of: Callable[[float], MomentsLike],
-        rotation_invariant: bool,
-        around: Around | None = None,
-        kinds: NDArray[np.integer] | None = None,
-    ) -> NeighbourhoodFeatures:
-        """Return the features without what neighbours leak into them and without what they explain."""
-        moments = moments_of(radius)
-        if self.explanation is not None and around is not None and kinds is not None:
-            return self.explanation.features(*around, moments, self.unit, kinds)
-        values: NDArray[np.floating] = moments.values
-        if self.crosstalk is not None:
-            values = self.crosstalk.remove(moments, moments_of(CONSTANTS.ring_radius))
-        return NeighbourhoodFeatures.of(moments, rotation_invariant, self.unit, values)
-
-    def classify(self, features: NeighbourhoodFeatures, groups: NDArray[np.integer]) -> Found:
-        """Return labels, probabilities within the group, and p-values of atoms of known groups (n,)."""
-        n = len(groups)
-        labels, probabilities, p_values = np.zeros(n, np.int32), np.ones(n), np.ones(n)
-        first = 0
-        for group, mixture in enumerate(self.mixtures):
-            members = np.flatnonzero(groups == group)
-            if len(members):
-                variance = features.variance[members]
-                own, sure, p = mixture.classify(features.values[members], variance)
-                labels[members], probabilities[members], p_values[members] = self.names[first + own], sure, p
-            first += mixture.n_motifs
-        return labels, probabilities, p_values
 
 
 class NestedRadii:
@@ -98,11 +34,11 @@ class NestedRadii:
 
     1. At the smallest radius the kinds of atoms are found: groups that differ significantly (`partition`).
     2. Kinds that replace one another on a sublattice, and vacant places, are known then. At each larger radius the
-       features are freed from what the minority kinds among the neighbours explain (`NeighbourEffects`, `CountEffects`), and
-       each kind is divided again. What is found now is not explained by kinds: rings, sites, displacements.
-    3. The motifs are those of the smallest radius that carries `ClusteringConstants.evidence_share` of the evidence of the
-       best one; where no radius divides a kind, they are the kinds. Where the places of the neighbours show several sites
-       of one kind (`SiteTemplates`), these are the motifs.
+       features are freed from what the minority kinds among the neighbours explain (`NeighbourEffects`, `CountEffects`),
+       and each kind is divided again. What is found now is not explained by kinds: rings, sites, displacements.
+    3. The motifs are those of the radius, up to the second shell, whose splits have the most evidence; those of a larger
+       radius if none of these divides a kind, and the kinds if no radius does. Where the places of the neighbours show
+       several sites of one kind (`SiteTemplates`), these are the motifs.
     4. At radii beyond, an environment is a motif with the minority kinds and vacant places among its neighbours.
 
     Parameters
@@ -212,15 +148,7 @@ class NestedRadii:
         asked = self.radius is None or (len(self.radii_) > 1 and float(self.radius) == self.radii_[1])
         if neighbours is not None and len(self.radii_) > 1 and first < CONSTANTS.one_column and asked:
             self._sites = self._find_sites(neighbours, kinds)
-        evidence = {first: 0.0}
-        for radius in self.radii_[1:]:
-            # Where motifs are sites, larger radii give a layout alone.
-            model, gained = self._learn(radius, moments_of, kinds, around, None, self._sites is None)
-            self._models[radius] = model
-            divided = sum(m.n_motifs for m in model.mixtures) > int(kinds.max()) + 1
-            evidence[radius] = gained if divided else 0.0
-            self._report(1 + self.radii_.index(radius))
-        self.radius_ = self._chosen_radius(evidence)
+        self._search(moments_of, kinds, around)
         self.sites_: SiteTemplates | None = None if self._sites is None else self._sites.sites
         self._drop_unused()
         motifs, _, p_values = self._motif_labels(moments_of, neighbours)[self.radius_]
@@ -230,7 +158,7 @@ class NestedRadii:
         self.probabilities_at_ = {radius: sure for radius, (_, sure, _) in found.items()}
         self.outlier_scores_ = 1 - found[self.radius_][2]
         self.tree_ = self._make_tree(moments_of)
-        self.reason_ = self._reason(evidence)
+        self.reason_ = self._reason()
         self.layout_, self.probabilities_ = self.layouts_[self.radius_], self.probabilities_at_[self.radius_]
         whole = self.labels_at_[self.radius_]
         self.labels_ = whole if self.n_motifs is None else self.tree_.cut(int(self.n_motifs))
@@ -294,10 +222,26 @@ class NestedRadii:
 
     # ------------------------------------------------------------------ steps of the fit
 
-    def _chosen_radius(self, evidence: dict[float, float]) -> float:
-        if self.radius is not None:
-            return min(self.radii_, key=lambda known: abs(known - float(self.radius or 0)))
-        return self.radii_[1] if self._sites is not None else _first_with(evidence, CONSTANTS.evidence_share)
+    def _search(
+        self, moments_of: Callable[[float], MomentsLike], kinds: NDArray[np.int32], around: Around | None
+    ) -> None:
+        """Learn the larger radii and choose that of the motifs; `kinds` (n,) are those of the smallest radius."""
+        given = (
+            None if self.radius is None else min(self.radii_, key=lambda r: abs(r - float(self.radius or 0)))
+        )
+        self.radius_, most = self.radii_[0], 0.0
+        for radius in self.radii_[1:]:
+            asked = (most == 0 or radius <= CONSTANTS.second_shell) if given is None else radius == given
+            # Where motifs are sites, and at the other radii, a layout is all that is needed.
+            divide = self._sites is None and asked
+            self._models[radius], evidence = self._learn(radius, moments_of, kinds, around, None, divide)
+            if evidence > most:
+                self.radius_, most = radius, evidence
+            self._report(1 + self.radii_.index(radius))
+        if given is not None:
+            self.radius_ = given
+        elif self._sites is not None:
+            self.radius_ = self.radii_[1]
 
     def _report(self, done: int) -> None:
         if self.progress is not None:
@@ -342,24 +286,28 @@ class NestedRadii:
         if not divide:
             return model, 0.0
         clusters = density_clusters(self.layouts_[radius], self._min_size)
-        options = PartitionOptions(
-            float(self.alpha),
-            len(self.radii_),
-            self._min_size,
-            single := radius < CONSTANTS.one_column,
-            int(self.random_state),
-            CONSTANTS.tail_exponent if single else CONSTANTS.wide_tail_exponent,
-        )
         noise = np.mean((np.asarray(moments.noise_std, np.float64) / unit) ** 2, axis=-1)
         mixtures, evidence = partition(
-            X, features.sound, clusters, kinds, options, np.broadcast_to(noise, len(X))
+            X, features.sound, clusters, kinds, self._options(radius), np.broadcast_to(noise, len(X))
         )
         names = np.arange(sum(m.n_motifs for m in mixtures), dtype=np.int32)
         model = RadiusModel(unit, crosstalk, explained, mixtures, names)
         own = model.classify(features, kinds)[0]
         size = np.bincount(own, minlength=len(names))
         names[np.argsort(-size, kind="stable")] = np.arange(len(names), dtype=np.int32)
-        return model, evidence
+        # Groups that the mixture has merged again are no evidence.
+        return model, evidence if len(names) > int(kinds.max()) + 1 else 0.0
+
+    def _options(self, radius: float) -> PartitionOptions:
+        single = radius < CONSTANTS.one_column
+        return PartitionOptions(
+            float(self.alpha),
+            len(self.radii_),
+            self._min_size,
+            single,
+            int(self.random_state),
+            CONSTANTS.tail_exponent if single else CONSTANTS.wide_tail_exponent,
+        )
 
     def _find_sites(self, neighbours: Neighbourhoods, kinds: NDArray[np.int32]) -> SiteClassifier | None:
         """Sites of the kinds, where a frequent kind has several; kinds that cut through sites are one."""
@@ -493,7 +441,7 @@ class NestedRadii:
             merges += [(radius, a, b, value) for a, b, value in merging_order(apart, size)]
         return builder.tree(groups, np.array(merges).reshape(-1, 4), self.radii_[0])
 
-    def _reason(self, evidence: dict[float, float]) -> str:
+    def _reason(self) -> str:
         n_motifs = int(self.labels_at_[self.radius_].max()) + 1
         motifs = "1 motif" if n_motifs == 1 else f"{n_motifs} motifs"
         if len(self.radii_) == 1:
@@ -505,46 +453,5 @@ class NestedRadii:
         elif self.radius_ == self.radii_[0]:
             why = "the kinds of the neighbours explain what larger radii show"
         else:
-            why = "the smallest radius with clear evidence for motifs that the kinds of the neighbours do not explain"
+            why = "most evidence for motifs that the kinds of the neighbours do not explain"
         return f"radius {self.radius_:.3g} ({motifs}): {why}"
-
-
-def _first_with(evidence: dict[float, float], share: float) -> float:
-    """The smallest radius with a share of the largest evidence; the smallest of all if there is none."""
-    best = max(evidence.values())
-    return next(iter(evidence)) if best <= 0 else min(r for r, e in evidence.items() if e >= share * best)
-
-
-def with_least_error(
-    features: NeighbourhoodFeatures, moments: MomentsLike, unit: NDArray[np.float64], random_state: int
-) -> NDArray[np.float64]:
-    """Return features (n, f) with as much random error as makes up for noise below the systematic error."""
-    values = np.asarray(moments.values, dtype=np.float64)[features.valid]
-    error = CONSTANTS.systematic_error * float(np.sqrt(np.mean(values**2))) / float(np.sqrt(np.mean(unit**2)))
-    X = features.filled()
-    missing = float(np.sqrt(max(error**2 - 1, 0)))
-    return X + missing * np.random.default_rng(random_state).standard_normal(X.shape) if missing > 0 else X
-
-
-def checked_radii(radii: float | Sequence[float]) -> tuple[float, ...]:
-    """Return radii as a tuple; they must be positive and grow."""
-    values = tuple(float(v) for v in np.atleast_1d(np.asarray(radii, dtype=float)))
-    if not values or any(not 0 < v < np.inf for v in values) or any(np.diff(values) <= 0):
-        raise ValueError(
-            f"radii={radii!r}: give growing positive radii in nearest-neighbour distances, such as {RADII}."
-        )
-    return values
-
-
-def check_alpha(alpha: Any) -> float:
-    """Return `alpha` as a probability between 0 and 1.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
-    if isinstance(alpha, bool) or not isinstance(alpha, Real) or not 0 < float(alpha) < 1:
-        text = " ".join(repr(alpha).split())[:60]
-        raise ValueError(f"alpha is {text}; a probability between 0 and 1 is expected, such as 0.01.")
-    return float(alpha)

@@ -17,7 +17,9 @@ from ._constants import CONSTANTS
 from ._mixture import MotifMixture
 from ._motif_tree import MotifTree, by_frequency, merging_order
 from ._neighbourhood_features import NeighbourhoodFeatures, layout_of
-from ._nested_radii import RADII, Found, NestedRadii, RadiusModel, checked_radii
+from ._nested_radii import NestedRadii
+from ._parameters import MIN_MOTIF_SIZE, RADII, checked_radii
+from ._radius_model import Found, RadiusModel
 from ._tree_builder import TreeBuilder
 
 # The stackings of high symmetry of a moire are three (AA, AB, BA); of a ring or an interval it makes thirds.
@@ -45,7 +47,7 @@ class ManifoldRegions:
         rotation_invariant: bool = False,
         radius: float | None = None,
         n_motifs: int | None = None,
-        min_motif_size: int = 5,
+        min_motif_size: int = MIN_MOTIF_SIZE,
         alpha: float = CONSTANTS.alpha,
         n_neighbors: int = 12,
         random_state: int = 0,

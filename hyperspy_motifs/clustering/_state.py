@@ -15,7 +15,8 @@ from ._crosstalk import NeighbourCrosstalk
 from ._environment import Environments, Sublattices
 from ._mixture import MotifMixture
 from ._neighbour_effects import CountEffects, Explanation, NeighbourEffects, StrainEffects
-from ._nested_radii import NestedRadii, RadiusModel
+from ._nested_radii import NestedRadii
+from ._radius_model import RadiusModel
 from ._regions import ManifoldRegions
 from ._site_classifier import SiteClassifier
 

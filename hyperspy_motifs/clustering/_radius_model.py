@@ -1,0 +1,91 @@
+"""What is learned at one radius."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperspy_motifs.sites import Neighbourhoods
+from hyperspy_motifs.zernike import MomentsLike
+
+from ._constants import CONSTANTS
+from ._crosstalk import NeighbourCrosstalk
+from ._environment import Environments, Surroundings
+from ._mixture import MotifMixture
+from ._neighbour_effects import Explanation
+from ._neighbourhood_features import NeighbourhoodFeatures
+
+Found = tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]
+Around = tuple[Neighbourhoods, Surroundings]
+
+
+@dataclass(frozen=True)
+class RadiusModel:
+    """What was learned at one radius: all that is needed to find the same motifs among other atoms.
+
+    Attributes
+    ----------
+    unit : ndarray, shape (K,)
+        Noise of the moments of whole discs.
+    crosstalk : NeighbourCrosstalk or None
+    explanation : Explanation or None
+        At larger radii than the first.
+    mixtures : list of MotifMixture
+        One for each group of the radius before; empty where motifs are those of that radius.
+    names : ndarray of int32, shape (g,)
+        Label of each motif of the mixtures, in their order.
+    environments : Environments or None
+        At radii beyond that of the motifs.
+    """
+
+    unit: NDArray[np.float64]
+    crosstalk: NeighbourCrosstalk | None = None
+    explanation: Explanation | None = None
+    mixtures: list[MotifMixture] = field(default_factory=list)
+    names: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    environments: Environments | None = None
+
+    def features(
+        self,
+        radius: float,
+        moments_of: Callable[[float], MomentsLike],
+        rotation_invariant: bool,
+        around: Around | None = None,
+        kinds: NDArray[np.integer] | None = None,
+    ) -> NeighbourhoodFeatures:
+        """Return the features without what neighbours leak into them and without what they explain."""
+        moments = moments_of(radius)
+        if self.explanation is not None and around is not None and kinds is not None:
+            return self.explanation.features(*around, moments, self.unit, kinds)
+        values: NDArray[np.floating] = moments.values
+        if self.crosstalk is not None:
+            values = self.crosstalk.remove(moments, moments_of(CONSTANTS.ring_radius))
+        return NeighbourhoodFeatures.of(moments, rotation_invariant, self.unit, values)
+
+    def classify(self, features: NeighbourhoodFeatures, groups: NDArray[np.integer]) -> Found:
+        """Return labels, probabilities within the group, and p-values of atoms of known groups (n,)."""
+        n = len(groups)
+        labels, probabilities, p_values = np.zeros(n, np.int32), np.ones(n), np.ones(n)
+        first = 0
+        for group, mixture in enumerate(self.mixtures):
+            members = np.flatnonzero(groups == group)
+            if len(members):
+                variance = features.variance[members]
+                own, sure, p = mixture.classify(features.values[members], variance)
+                labels[members], probabilities[members], p_values[members] = self.names[first + own], sure, p
+            first += mixture.n_motifs
+        return labels, probabilities, p_values
+
+
+def with_least_error(
+    features: NeighbourhoodFeatures, moments: MomentsLike, unit: NDArray[np.float64], random_state: int
+) -> NDArray[np.float64]:
+    """Return features (n, f) with as much random error as makes up for noise below the systematic error."""
+    values = np.asarray(moments.values, dtype=np.float64)[features.valid]
+    error = CONSTANTS.systematic_error * float(np.sqrt(np.mean(values**2))) / float(np.sqrt(np.mean(unit**2)))
+    X = features.filled()
+    missing = float(np.sqrt(max(error**2 - 1, 0)))
+    return X + missing * np.random.default_rng(random_state).standard_normal(X.shape) if missing > 0 else X
