@@ -2,10 +2,12 @@
 
     python benchmarks/bench_sites.py [--half tuning|held-out] [--only WORD] [--seeds 2]
 
-The constants of `hyperspy_motifs.occupancy` were chosen on the half ``tuning`` (odd seeds) and on real images; ``held-out`` has
-even seeds. `found`, `false` and `planted` count empty sites, a match within 0.3 nearest-neighbour distances. `F1 before` and
-`after` are those of the columns, before and after completion, 0.5 distances or more inside the image. `cost` is the time of
-the completion relative to the search for columns.
+The constants of `hyperspy_motifs.occupancy` were set by looking at images of the shared collection, real and simulated, not by
+this script, and not on odd seeds alone. ``tuning`` has odd seeds and ``held-out`` even ones: a change that is tried on the
+first half can be checked on the other, but neither measures how the constants do on specimens of other kinds. `found`,
+`false` and `planted` count empty sites, a match within 0.3 nearest-neighbour distances. `F1 before` and `after` are those of
+the columns, before and after completion, 0.5 distances or more inside the image. `cost` is the time of the completion relative
+to the search for columns.
 """
 
 from __future__ import annotations

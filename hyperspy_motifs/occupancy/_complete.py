@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from hyperspy_motifs.atoms import Atoms, ColumnFit, NoiseSpectrum, nearest_neighbour_distance
 from hyperspy_motifs.occupancy._models import Occupancy, compare_models, same_kind
-from hyperspy_motifs.occupancy._places import Places, predict_places
+from hyperspy_motifs.occupancy._places import Places, predict_places, repeating_places
 from hyperspy_motifs.occupancy._sites import N_TWINS, SiteTable
 from hyperspy_motifs.occupancy._translations import TOLERANCE, Translations, local_translations
 
@@ -51,6 +51,7 @@ class _Survey:
     links: np.ndarray
     seen: np.ndarray
     alike: np.ndarray
+    repeating: np.ndarray
     weak: np.ndarray
     spacing: float
 
@@ -60,9 +61,14 @@ class _Survey:
         return (self.occupancy.evidence > _EVIDENCE) & self.seen
 
     @property
-    def occupied(self) -> np.ndarray:
-        """Mask of the sites that are occupied, of a known kind."""
+    def measured(self) -> np.ndarray:
+        """Mask of the sites that are occupied, of a known kind, by what the image shows there."""
         return (self.occupancy.probability > 0.5) & self.known & self.alike
+
+    @property
+    def occupied(self) -> np.ndarray:
+        """Mask of the sites that are occupied; a place is one only where the structure repeats."""
+        return self.measured & self.repeating
 
 
 def complete(
@@ -198,7 +204,22 @@ def _survey(
     weak = np.zeros(n, bool)
     weak[odd] = places.surroundings_of_displaced >= _SAME_SURROUNDINGS
     weak[:n] &= found.probability[:n] < _CLEARLY_EMPTY
-    return _Survey(translations, places, measured, uncertainties, found, links, seen, alike, weak, spacing)
+    survey = _Survey(
+        translations,
+        places,
+        measured,
+        uncertainties,
+        found,
+        links,
+        seen,
+        alike,
+        np.ones(len(every), bool),
+        weak,
+        spacing,
+    )
+    repeating = survey.repeating.copy()
+    repeating[n:] = repeating_places(places, survey.measured[n:], positions, translations, spacing, has_data)
+    return replace(survey, repeating=repeating)
 
 
 def _seen(

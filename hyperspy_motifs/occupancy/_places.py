@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.occupancy._translations import TOLERANCE, Translations, lies_in
+from hyperspy_motifs.occupancy._translations import RECURRING, TOLERANCE, Translations, lies_in
 
 # Lengths are in nearest-neighbour distances.
 # A place this close to a column that is not the predicted one is that of another structure.
@@ -127,6 +127,60 @@ def predict_places(
     crystalline = positions[translations.valid.any(axis=1)]
     enclosed = _enclosed(centres[kept], crystalline, spacing, has_data)
     return Places(centres[kept], uncertainty[kept], shared, enclosed, links, *displaced)
+
+
+def repeating_places(
+    places: Places,
+    occupied: np.ndarray,
+    positions: np.ndarray,
+    translations: Translations,
+    spacing: float,
+    has_data: np.ndarray,
+) -> np.ndarray:
+    """Return a mask of the occupied places at which the translations that hold there lead to sites that are occupied.
+
+    A translation is accepted around a column if it maps most columns to columns. The same is required of a place: most of its
+    translations end at columns, or at other occupied places. Between two lattices that are superimposed, such as the layers
+    of a twisted bilayer, a few columns predict a place, and most translations from there end beside columns or at none.
+
+    Parameters
+    ----------
+    places : Places
+        m places.
+    occupied : ndarray of bool of shape (m,)
+        Places that are occupied by what is measured there.
+    positions : ndarray of shape (n, 2)
+        x, y of the columns in pixels.
+    translations : Translations
+        Those of the n columns.
+    spacing : float
+        Nearest-neighbour distance in pixels.
+    has_data : ndarray of bool of shape (rows, columns)
+
+    Returns
+    -------
+    ndarray of bool of shape (m,)
+    """
+    m, reach = len(places), TOLERANCE * spacing
+    if not occupied.any():
+        return np.zeros(m, bool)
+    column, place = places.links.T
+    predicting = csr_array((np.ones(len(column)), (place, column)), shape=(m, len(positions)))
+    held = predicting @ translations.valid.astype(float)
+    # Translations of at least half of the columns that predict the place, with the mean of their vectors.
+    which, vector = np.nonzero(held >= np.maximum(0.5 * predicting.sum(axis=1), 1.0)[:, None])
+    sums = [predicting @ (translations.vectors[..., k] * translations.valid) for k in (0, 1)]
+    steps = np.stack([total[which, vector] for total in sums], axis=1) / held[which, vector][:, None]
+    ends = places.positions[which] + steps
+    inside = lies_in(ends, has_data)
+    at_site = cKDTree(positions).query(ends)[0] < reach
+    at_site |= cKDTree(places.positions[occupied]).query(ends)[0] < reach
+    # Fewer columns predict the sites beside the border of the data: that none is known there says nothing.
+    for shift in spacing * np.array([(1, 0), (-1, 0), (0, 1), (0, -1)]):
+        inside &= at_site | lies_in(ends + shift, has_data)
+    hits = np.bincount(which[inside], at_site[inside], m)
+    number = np.bincount(which[inside], minlength=m)
+    return occupied & (hits >= RECURRING * number)
 
 
 def _enclosed(places, positions, spacing, has_data):

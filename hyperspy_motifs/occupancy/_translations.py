@@ -24,7 +24,7 @@ _TRIED = 0.4
 # Fraction of the columns around one that a translation of the crystal maps to columns. A vector between the two
 # columns of a cell with equal columns, as in graphene, has a half. One sublattice of which any fraction is missed leaves
 # 0.83 or more.
-_RECURRING = 0.7
+RECURRING = 0.7
 _FEWEST = 8
 # A translation preserves the kind of the columns: the mean difference of the amplitudes that it joins, relative to the
 # smallest such difference of all vectors. Differences, relative to the typical amplitude, count up to that of two kinds,
@@ -125,7 +125,7 @@ def local_translations(
     change = np.minimum(np.abs(amplitudes[there] - amplitudes[:, None]) / scale, _MOST_DIFFERENCE)
     least = np.maximum(found, 1.0)
     difference = (around @ change) / least
-    recurring = (found >= _RECURRING * eligible) & (found >= _FEWEST)
+    recurring = (found >= RECURRING * eligible) & (found >= _FEWEST)
     smallest = np.where(recurring, difference, np.inf).min(axis=1, keepdims=True)
     valid = recurring & (difference <= _SAME_KIND * np.maximum(smallest, _LEAST_DIFFERENCE))
     mean = np.stack([around @ (steps[..., k] * matched) for k in (0, 1)], axis=-1) / least[..., None]
