@@ -130,7 +130,10 @@ class ManifoldRegions:
         # Atoms near a cut are classified to either side of it, so that other regions may be the most frequent.
         ranks = {radius: _ranks(found[radius][0], kinds._models[radius].names) for radius in wide}
         self.kinds_model_ = kinds.renumbered(ranks)
-        self.labels_at_ = {r: ranks[r][labels] if r in ranks else labels for r, (labels, _, _) in found.items()}
+        self.labels_at_ = {
+            radius: ranks[radius][labels] if radius in ranks else labels
+            for radius, (labels, _, _) in found.items()
+        }
         self.probabilities_at_ = {radius: sure for radius, (_, sure, _) in found.items()}
         self.outlier_scores_ = 1 - found[self.radius_][2]
         self.sites_ = None
