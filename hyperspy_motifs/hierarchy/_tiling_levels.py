@@ -171,7 +171,7 @@ def coarse_level(
     names : list of str
         Names of the motifs.
     """
-    polygons = [cells.polygons[k] for k in kept.tolist()]
+    polygons = [cells.corners[k] for k in kept.tolist()]
     sizes = np.array([len(p) for p in polygons])
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     vertices = points[np.concatenate(polygons)]

@@ -167,13 +167,13 @@ def _uncertain(motifs: Any) -> list[str]:
 
 def _cells(motifs: Any) -> str:
     cells = motifs.cells
-    if not len(cells.polygons):
+    if not len(cells):
         return "no cells"
     sizes, counts = np.unique(cells.n_corners, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     named = ", ".join(f"{counts[i]:,} with {sizes[i]} corners" for i in order[:6])
-    text = f"{_counted(len(cells.polygons), 'cell')}: {named}" + (" and others" if len(order) > 6 else "")
-    n_open = sum(bool((polygon >= cells.n_points).any()) for polygon in cells.polygons)
+    text = f"{_counted(len(cells), 'cell')}: {named}" + (" and others" if len(order) > 6 else "")
+    n_open = sum(bool((polygon >= cells.n_points).any()) for polygon in cells.corners)
     return f"{text}; {n_open} of them have an empty site as a corner" if n_open else text
 
 

@@ -208,7 +208,7 @@ def test_a_ring_that_touches_itself_counts_both_corners():
     # A square with a triangle in its corner: what is left between them has that corner twice.
     points = np.array([[0, 0], [4, 0], [4, 4], [0, 4], [1, 2], [2, 1]], dtype=float)
     cells = SimpleNamespace(
-        polygons=[np.array([0, 1, 2, 3, 0, 4, 5])], n_corners=np.array([7]), centres=np.ones((1, 2)),
+        corners=[np.array([0, 1, 2, 3, 0, 4, 5])], n_corners=np.array([7]), centres=np.ones((1, 2)),
         labels=np.zeros(1, dtype=int), corner_sequences=[(0,) * 7], areas=np.array([14.5]), on_border=np.array([True]),
         bonds=np.empty((0, 2), dtype=int), adjacency=np.empty((0, 3), dtype=int),
     )  # fmt: skip
