@@ -24,7 +24,9 @@ _FEWEST_PAIRS = 8
 _PEAK = 1 / (2 * np.pi)
 
 
-def order_of_sites(positions: np.ndarray, separation: float, *, beside_others: bool = False) -> np.ndarray:
+def order_of_sites(
+    positions: np.ndarray, separation: float, *, beside_others: bool = False, by_others: bool = False
+) -> np.ndarray:
     """Return the fraction of the displacements from each position to its neighbours that recur in its surroundings.
 
     The two-dimensional histogram of the displacements shorter than 2.2 separations has peaks at the vectors
@@ -39,6 +41,9 @@ def order_of_sites(positions: np.ndarray, separation: float, *, beside_others: b
     beside_others : bool, optional
         Use the highest order of the four squares of 2 x 2 blocks that contain the position. At a boundary between
         two phases the vectors of one phase are otherwise hidden by those of the other.
+    by_others : bool, optional
+        Count a displacement as recurring only if other pairs have it. Few positions, such as noise between the columns of a
+        small field, otherwise seem ordered; so do the few columns of a small, distorted crystal, which are.
 
     Returns
     -------
@@ -74,8 +79,8 @@ def order_of_sites(positions: np.ndarray, separation: float, *, beside_others: b
         around = uniform_filter(counts, (size, size, 0, 0), mode="constant", origin=origin)
         expected = around.sum(axis=(2, 3)) * _BIN**2 / (np.pi * _REACH**2)
         here = around[own[:, 0], own[:, 1], middle + bins[:, 0], middle + bins[:, 1]]
-        # A displacement recurs if others have it: its own peak is not counted.
-        here = here - _PEAK / size**2
+        if by_others:
+            here = here - _PEAK / size**2
         frequent = here > np.maximum(_FREQUENT * expected[own[:, 0], own[:, 1]], fewest / size**2)
         order = np.maximum(
             order, np.bincount(pairs.ravel(), np.repeat(frequent.astype(float), 2), minlength=n) / total

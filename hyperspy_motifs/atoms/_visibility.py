@@ -159,7 +159,7 @@ class VisibleMaxima:
         found = found[cKDTree(columns).query(self._maxima[found])[0] > _LEAST_DISTANCE * spacing]
         # Whole pixels would repeat by themselves where maxima are a few pixels apart.
         sites = np.concatenate([columns, vertices(self._image, self._maxima[found])])
-        order = order_of_sites(sites, spacing)[len(columns) :]
+        order = order_of_sites(sites, spacing, by_others=True)[len(columns) :]
         for level, part in _LEVELS:
             clear = dips[found] > level * self._noise
             if (clear & (order > _ORDERLY)).sum() <= part * len(columns):

@@ -143,9 +143,18 @@ class Cells:
         )
 
     @cached_property
-    def polygons(self) -> list[NDArray[np.int64]]:
-        """Corners of each cell, indices into the points, counter-clockwise in (x, y)."""
+    def corners(self) -> list[NDArray[np.int64]]:
+        """Corners of each cell, counter-clockwise in (x, y): indices into :meth:`with_empty_sites`."""
         return np.split(self.vertices, self.offsets[1:-1]) if len(self) else []
+
+    @cached_property
+    def polygons(self) -> list[NDArray[np.int64]]:
+        """Corners of each cell that are points, indices into the points, counter-clockwise in (x, y).
+
+        ``points[cells.polygons[k]]`` is the outline of cell k, unless one of its corners is an empty site: see
+        :attr:`corners` for all of them.
+        """
+        return [corners[corners < self.n_points] for corners in self.corners]
 
     @property
     def n_corners(self) -> NDArray[np.int64]:
@@ -278,7 +287,7 @@ class Cells:
             "n_holes": self.n_holes,
             "on_border": self.on_border,
             "n_empty": self.n_empty,
-            "corners": np.array(["-".join(map(str, p.tolist())) for p in self.polygons], dtype=str),
+            "corners": np.array(["-".join(map(str, p.tolist())) for p in self.corners], dtype=str),
         }
 
     def to_csv(self, path: str | PathLike[str]) -> None:

@@ -27,7 +27,7 @@ def make_parser() -> argparse.ArgumentParser:
         nargs="+",
         metavar="IMAGE",
         help="any file that HyperSpy can read, .npy, .npz, or an atom lattice of atomap (.hdf5), which is analysed with its "
-        "atoms; or 'demo', or 'warm-up'",
+        "atoms; a folder, for the images in it; or 'demo', or 'warm-up'",
     )
     parser.add_argument(
         "-o",

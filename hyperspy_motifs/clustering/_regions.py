@@ -127,7 +127,13 @@ class ManifoldRegions:
             kinds._models[radius] = _tiled(unit, features, groups, regions)
             groups = regions
         found = self._regions(moments_of, neighbours)
-        self.labels_at_ = {radius: labels for radius, (labels, _, _) in found.items()}
+        # Atoms near a cut are classified to either side of it, so that other regions may be the most frequent.
+        ranks = {radius: _ranks(found[radius][0], kinds._models[radius].names) for radius in wide}
+        self.kinds_model_ = kinds.renumbered(ranks)
+        self.labels_at_ = {
+            radius: ranks[radius][labels] if radius in ranks else labels
+            for radius, (labels, _, _) in found.items()
+        }
         self.probabilities_at_ = {radius: sure for radius, (_, sure, _) in found.items()}
         self.outlier_scores_ = 1 - found[self.radius_][2]
         self.sites_ = None
@@ -236,6 +242,14 @@ def _tiled(
         mixtures.append(MotifMixture.fit(X[members], tiles))
         names += own_names
     return RadiusModel(unit, mixtures=mixtures, names=np.array(names, dtype=np.int32))
+
+
+def _ranks(labels: NDArray[np.int32], names: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Number of each name in the order of frequency among labels (n,)."""
+    size = np.bincount(labels, minlength=int(names.max()) + 1)
+    ranks = np.empty(len(size), dtype=np.int32)
+    ranks[np.argsort(-size, kind="stable")] = np.arange(len(size), dtype=np.int32)
+    return ranks
 
 
 def _separations(points: NDArray[np.float64], labels: NDArray[np.int32]) -> NDArray[np.float64]:

@@ -114,9 +114,7 @@ class GraphBuilder:
         self.graph.add_nodes_from(building.nodes_from_columns(ids, constants, columns))
         self._add_cell_classes(classes, labels, n_corners, sequences, areas)
         self.graph.add_edges_from(building.edges_from_columns(ids, types, schema.INSTANCE_OF, {}))
-        corners = np.concatenate(
-            [np.asarray(p, dtype=np.int64) for p in cells.polygons] or [np.empty(0, int)]
-        )
+        corners = np.concatenate([np.asarray(p, dtype=np.int64) for p in cells.corners] or [np.empty(0, int)])
         offsets = np.concatenate([[0], np.cumsum(n_corners)])
         sides = corners
         owner, share = corner_shares(self.corner_positions, corners, offsets)
@@ -197,8 +195,8 @@ class GraphBuilder:
         full = np.flatnonzero(number > 0)
         if not len(full):
             return corners, owner, share
-        sizes = [len(cells.polygons[k]) for k in full.tolist()]
-        rings = np.concatenate([cells.polygons[k] for k in full.tolist()])
+        sizes = [len(cells.corners[k]) for k in full.tolist()]
+        rings = np.concatenate([cells.corners[k] for k in full.tolist()])
         offsets = np.concatenate([[0], np.cumsum(sizes)])
         pairs, held = polygon_shares(self.positions, self.corner_positions[rings], offsets, 0.0)
         ring_owner = np.repeat(np.arange(len(full)), sizes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hyperspy_motifs.cells import Cells, find_cells
+from hyperspy_motifs.naming import motif_name
 
 from ._composites import Composites
 from ._composition import compositions, formula
@@ -136,7 +137,7 @@ def unit_cell_level(
     reason = (
         f"Translations of {a:.4g} and {b:.4g} at {lattice.angle:.1f} degrees map "
         f"{100 * lattice.match:.0f} % of {where} onto atoms of their motif. Corners are the atoms of "
-        f"{names[int(np.bincount(kinds).argmax())]}; on average a cell contains {content}."
+        f"{motif_name(int(np.bincount(kinds).argmax()), names)}; on average a cell contains {content}."
     )
     return Level(**{**level.__dict__, "scalars": scalars, "reason": reason})
 
@@ -170,7 +171,7 @@ def coarse_level(
     names : list of str
         Names of the motifs.
     """
-    polygons = [cells.polygons[k] for k in kept.tolist()]
+    polygons = [cells.corners[k] for k in kept.tolist()]
     sizes = np.array([len(p) for p in polygons])
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     vertices = points[np.concatenate(polygons)]

@@ -158,7 +158,7 @@ class MotifExchange(MotifView):
         shape = self._signal.axes_manager.navigation_shape
         stack: dict[str, Any] = {"frames": self.frames, "navigation_shape": shape} if shape else {}
         markers: list[Any] = []
-        polygons = self.cells.polygons if cells else []
+        polygons = self.cells.corners if cells else []
         places = self.cells.with_empty_sites(self.positions) if cells else self.positions
         if polygons:
             of_cells = {**stack, "frames": self._frames_of_cells()} if stack else {}
@@ -230,7 +230,7 @@ class MotifExchange(MotifView):
 
         return to_geodataframe(
             self.cells.with_empty_sites(self.positions),
-            self.cells.polygons,
+            self.cells.corners,
             self._columns_of_cells(),
             units=self.units,
         )
@@ -252,7 +252,7 @@ class MotifExchange(MotifView):
 
         return to_geojson(
             self.cells.with_empty_sites(self.positions),
-            self.cells.polygons,
+            self.cells.corners,
             self._columns_of_cells(),
             units=self.units,
             path=path,

@@ -188,7 +188,7 @@ class MotifFigures(HierarchyFigures, DefectView):
         here = np.flatnonzero(cells.of_points(self.frames) == frame).tolist()
         image, where = self._image(frame)
         corners = cells.with_empty_sites(self.positions)
-        polygons = [corners[cells.polygons[i]] for i in here]
+        polygons = [corners[cells.corners[i]] for i in here]
         return plot_cells(polygons, np.asarray(colour_by)[here], image, ax=ax, **{**where, **kwargs})
 
     def plot_tree(self, *, ax: Axes | None = None, **kwargs: Any) -> Axes:

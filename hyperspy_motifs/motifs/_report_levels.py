@@ -11,7 +11,7 @@ def add_cells(page: Page, motifs: Any, frame: int) -> None:
     """The section of the cells and their classes."""
     cells = motifs.cells
     page.heading("Cells")
-    if not len(cells.polygons):
+    if not len(cells):
         page.paragraph("The atoms form no closed cells.")
         return
     page.paragraph(

@@ -91,7 +91,7 @@ def _remaining(cells: Any, kept: np.ndarray) -> Any:
     # An empty site remains where a cell does whose atoms all remain.
     present = new >= 0
     present[cells.n_points : cells.n_points + len(cells.empty_sites)] = True
-    whole = np.array([present[p].all() for p in cells.polygons], dtype=bool).reshape(m)
+    whole = np.array([present[p].all() for p in cells.corners], dtype=bool).reshape(m)
     corners = cells.vertices[np.repeat(whole, cells.n_corners)]
     vacant = np.unique(corners[corners >= cells.n_points])
     new[vacant] = len(kept) + np.arange(len(vacant))
@@ -104,7 +104,7 @@ def _remaining(cells: Any, kept: np.ndarray) -> Any:
     border = cells.on_border.copy()
     border[pairs[:, :2][~both].ravel()] = True
     rows = ("areas", "labels", "handedness", "orientation", "strain", "n_centre_atoms", "n_holes", "centres")
-    chosen = [cells.polygons[i] for i in index]
+    chosen = [cells.corners[i] for i in index]
     return dataclasses.replace(
         cells,
         **{name: getattr(cells, name)[index] for name in rows},

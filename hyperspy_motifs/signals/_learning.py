@@ -118,7 +118,8 @@ def warn_of_fewer(learned: Learned, n_motifs: int | None) -> None:
     """Warn if there are fewer motifs than requested."""
     n_found = int(learned.model.labels_.max()) + 1
     if n_motifs is not None and n_found < n_motifs:
-        warnings.warn(f"There are only {n_found} motifs: {learned.reason}.", UserWarning, stacklevel=4)
+        found = "is only 1 motif" if n_found == 1 else f"are only {n_found} motifs"
+        warnings.warn(f"There {found}: {learned.reason}.", UserWarning, stacklevel=4)
 
 
 def _choice(

@@ -94,7 +94,7 @@ def choose_patch_centres(
     if share >= _CLEAR:
         reason = f"the image falls clearly between {percent} % of the pairs of neighbouring peaks"
         return PatchCentres(peaks, "peaks", reason, certainty, apart)
-    order = float(np.median(order_of_sites(peaks, apart)))
+    order = float(np.median(order_of_sites(peaks, apart, by_others=True)))
     if order >= _ORDERED:
         certainty = float(1 / (1 + np.exp(-12 * (order - _ORDERED))))
         reason = (

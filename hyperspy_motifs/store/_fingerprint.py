@@ -59,6 +59,7 @@ class Fingerprint:
 
 # More threads of BLAS cost more than they save here, and its sums depend on their number.
 @one_blas_thread()
+@np.errstate(over="ignore", invalid="ignore")
 def checksums(frame: NDArray) -> tuple[NDArray[np.float64], tuple[float, float]]:
     """Checksums (3,) of a frame (rows, columns), and mean and standard deviation of its finite pixels.
 

@@ -243,6 +243,15 @@ def test_simulated_images_with_truth(shared_data):
         assert min(precision, recall) > least, stem
 
 
+@pytest.mark.parametrize("stem", ["real/graphene_gb_a", "simulated/nion_graphene_1"])
+def test_small_distorted_fields_of_graphene(shared_data, stem):
+    """Rings are no dark columns, and few columns in a field are no disorder."""
+    image, truth = np.load(shared_data / f"{stem}.npy"), np.load(shared_data / f"{stem}.truth.npz")
+    spacing = float(np.median(cKDTree(truth["xy"]).query(truth["xy"], k=2)[0][:, 1]))
+    precision, recall = score(find_atoms(image).positions, truth["xy"], image.shape, spacing)
+    assert min(precision, recall) > 0.9
+
+
 def test_many_failed_fits_are_a_warning_that_says_what_to_do():
     # Bumps much wider than the columns of the separation that is given.
     bumps = gaussian_filter(np.random.default_rng(12).normal(size=(120, 131)), 3.0)

@@ -128,10 +128,10 @@ def test_a_few_pairs_do_not_repeat():
     rng = np.random.default_rng(4)
     for n in (20, 60, 400):
         points = rng.uniform(0, 200, (n, 2))
-        assert np.median(order_of_sites(points, 200 / np.sqrt(n) / 2)) < 0.2
+        assert np.median(order_of_sites(points, 200 / np.sqrt(n) / 2, by_others=True)) < 0.2
     y, x = np.mgrid[:9, :11] * 12.0
     lattice = np.column_stack([x.ravel(), y.ravel()]) + rng.normal(0, 0.3, (99, 2))
-    assert np.median(order_of_sites(lattice, 12.0)) > 0.8
+    assert np.median(order_of_sites(lattice, 12.0, by_others=True)) > 0.8
 
 
 @pytest.mark.parametrize("factor", [1.7, 2.3])

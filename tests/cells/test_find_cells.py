@@ -264,7 +264,7 @@ def test_empty_sites_are_corners(tiling, census):
     assert cells.n_empty.sum() == cells.empty.sum() == 3 * len(vacant)
     assert (cells.bonds >= len(points)).any(axis=1).sum() == 3 * len(vacant)
     corners = cells.with_empty_sites(points)
-    centres = [corners[p].mean(axis=0) for p in cells.polygons]
+    centres = [corners[p].mean(axis=0) for p in cells.corners]
     np.testing.assert_allclose(cells.centres, centres, rtol=0, atol=1e-12)
     names = {
         c.name: (c.corner_sequence, int(n))

@@ -117,11 +117,12 @@ def test_reacted_adatoms_are_motifs_of_their_own_through_a_small_radius(scan):
     reacted = (truth.labels[nearest] == truth.names.index("reacted")) & (distance < 3)
     assert reacted.sum() >= 10
     share = np.array([reacted[labels == k].mean() for k in range(labels.max() + 1)])
-    assert reacted[share[labels] > 0.5].sum() >= 0.9 * reacted.sum()
+    # The offsets of the scan lines are taken off with an error of a few per cent of the contrast.
+    assert reacted[share[labels] > 0.5].sum() >= 0.85 * reacted.sum()
     assert reacted[share[labels] > 0.5].mean() > 0.9
 
 
-def test_cells_with_more_corners_than_a_corner_hole_are_the_missing_adatoms(scan):
+def test_empty_sites_and_cells_with_more_corners_than_a_corner_hole_are_the_missing_adatoms(scan):
     image, truth, motifs = scan
     spacing = np.sqrt(3) / 7 * CELL / image.axes_manager.signal_axes[0].scale
     vacancies = truth.extra["vacancies"]
@@ -129,7 +130,10 @@ def test_cells_with_more_corners_than_a_corner_hole_are_the_missing_adatoms(scan
     frame = np.array(image.data.shape[::-1]) - margin
     inner = vacancies[((vacancies > margin) & (vacancies < frame)).all(axis=1)]
     assert len(inner) >= 5
-    cells = motifs.cells
+    empty = motifs.sites.pixel_positions[~motifs.sites.occupied]
+    assert within(inner, empty, 0.2 * spacing).all()
+    assert within(empty, vacancies, 0.2 * spacing).all()
+    cells = motifs.find_cells(vacancies=False)
     scale = image.axes_manager.signal_axes[0].scale
     large = cells.centres[cells.n_corners > 6] / scale
     hexagons = cells.centres[cells.n_corners == 6] / scale

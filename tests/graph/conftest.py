@@ -30,6 +30,7 @@ def make_honeycomb(n_columns, n_rows, a=20.0):
     m = len(polygons)
     cells = SimpleNamespace(
         polygons=list(polygons),
+        corners=list(polygons),
         n_corners=np.full(m, 6),
         centres=centres,
         labels=np.zeros(m, dtype=int),

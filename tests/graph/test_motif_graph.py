@@ -29,6 +29,15 @@ def test_a_hexagon_of_alternating_corners_holds_one_of_each(graph):
     assert graph.formula("cell-class:0") == "Mo1 Se2"
 
 
+def test_a_graph_shows_its_levels_and_a_motif_without_a_name_its_number_once(graph, honeycomb):
+    positions, labels, cells = honeycomb
+    assert repr(graph).startswith(f"<MotifGraph: {len(positions):,} atom, {len(cells.labels):,} cell; ")
+    assert repr(MotifGraph()).startswith("<MotifGraph: empty; 0 edges")
+    assert f"  motif:1 Se2: {np.sum(labels == 1)}" in graph.summary().splitlines()
+    bare = MotifGraph.from_arrays(positions, labels, names=["0", "1"], n_permutations=20)
+    assert f"  motif:1: {np.sum(labels == 1)}" in bare.summary().splitlines()
+
+
 def test_levels_and_counts_are_those_of_the_arrays(graph, honeycomb):
     positions, labels, cells = honeycomb
     assert graph.levels == {0: "atom", 1: "cell"}
@@ -199,7 +208,7 @@ def test_a_ring_that_touches_itself_counts_both_corners():
     # A square with a triangle in its corner: what is left between them has that corner twice.
     points = np.array([[0, 0], [4, 0], [4, 4], [0, 4], [1, 2], [2, 1]], dtype=float)
     cells = SimpleNamespace(
-        polygons=[np.array([0, 1, 2, 3, 0, 4, 5])], n_corners=np.array([7]), centres=np.ones((1, 2)),
+        corners=[np.array([0, 1, 2, 3, 0, 4, 5])], n_corners=np.array([7]), centres=np.ones((1, 2)),
         labels=np.zeros(1, dtype=int), corner_sequences=[(0,) * 7], areas=np.array([14.5]), on_border=np.array([True]),
         bonds=np.empty((0, 2), dtype=int), adjacency=np.empty((0, 3), dtype=int),
     )  # fmt: skip

@@ -64,7 +64,12 @@ def test_occupied_sites_are_the_atoms_in_their_order(monolayer):
     assert np.array_equal(sites.atoms[sites.occupied], np.arange(n))
     assert np.array_equal(sites.positions[:n], motifs.positions)
     assert np.allclose(sites.pixel_positions[:n], motifs.pixel_positions)
-    assert "empty sites" in motifs.summary()
+    text = motifs.summary()
+    empty = np.unique(sites.expected_motifs[sites.vacant])
+    assert all(f"sites of motif {k}" in text for k in empty)
+    uncounted = sites.vacant.sum() - motifs.defects.counts["vacancy"]
+    assert uncounted > 0
+    assert f"too uncertain or too close to the border: {uncounted}" in text
 
 
 def test_empty_sites_are_corners_of_hexagons_and_nodes_of_the_graph():
@@ -72,8 +77,10 @@ def test_empty_sites_are_corners_of_hexagons_and_nodes_of_the_graph():
     motifs = image.find_motifs(show_progressbar=False)
     cells = motifs.cells
     assert set(cells.n_corners) == {6}
-    open_corners = sum((polygon >= len(motifs.positions)).any() for polygon in cells.polygons)
+    open_corners = sum((polygon >= len(motifs.positions)).any() for polygon in cells.corners)
     assert open_corners > 8
+    # Polygons are those of the atoms: they index the positions.
+    assert [len(motifs.positions[polygon]) for polygon in cells.polygons] == (6 - cells.n_empty).tolist()
     assert "hexagon, 1 vacancy" in [c.name for c in cells.classes]
     vacancies = list(motifs.graph.find(kind="vacancy"))
     assert len(vacancies) == motifs.sites.vacant.sum()

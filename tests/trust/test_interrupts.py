@@ -6,6 +6,7 @@ import signal as signals
 import sys
 import threading
 import time
+from pathlib import Path
 
 import hyperspy.api as hs
 import numpy as np
@@ -121,40 +122,35 @@ def test_an_interrupt_at_any_line_of_the_assignment_leaves_one_of_both(finished)
     assert ends == {True, False}
 
 
-@pytest.mark.parametrize("ending", ["hspy", "graphml", "csv", "png"])
-def test_a_file_that_is_interrupted_in_being_written_is_the_old_one(
-    tmp_path, image, ending, monkeypatch, capsys
+@pytest.mark.parametrize(
+    "writer",
+    [
+        "hyperspy.signal.BaseSignal.save",
+        "hyperspy_motifs.graph.MotifGraph.to_graphml",
+        "hyperspy_motifs.cli._analysis.write_table",
+        "hyperspy_motifs.cli._analysis.write_summary",
+    ],
+)
+def test_results_that_are_interrupted_in_being_written_are_the_old_ones(
+    tmp_path, image, writer, monkeypatch, capsys
 ):
     """The command, a second time over its own results, stopped while it writes."""
     image.save(tmp_path / "x.hspy")
     out = tmp_path / "out"
-    call = [str(tmp_path / "x.hspy"), "-o", str(out), "-q", "--radius", "0.6"]
-    out.mkdir()
-    old = {name: f"old {name}".encode() for name in ("x.hspy", "x.graphml", "x_atoms.csv", "x_motifs.png")}
-    for name, text in old.items():
-        (out / name).write_bytes(text)
-    replacing = cli._replacing
+    call = [str(tmp_path / "x.hspy"), "-o", str(out), "-q", "--radius", "0.6", "--no-figures"]
+    assert cli.main(call) == cli.EXIT_OK
+    old = {path.name: path.read_bytes() for path in (out / "x").iterdir()}
+    assert {"x.hspy", "x.graphml", "x_atoms.csv"} <= set(old)
 
-    class Stopped:
-        def __init__(self, path):
-            self.inner, self.stops = replacing(path), path.suffix == f".{ending}"
+    def stopped(*arguments, **options):
+        paths = [a for a in arguments if isinstance(a, Path)]
+        (paths[0] / "half" if paths[0].is_dir() else paths[0]).write_bytes(b"half")
+        raise KeyboardInterrupt
 
-        def __enter__(self):
-            path = self.inner.__enter__()
-            if self.stops:
-                path.write_bytes(b"half")
-                self.inner.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
-                raise KeyboardInterrupt
-            return path
-
-        def __exit__(self, *error):
-            return self.inner.__exit__(*error)
-
-    monkeypatch.setattr(cli, "_replacing", Stopped)
-    assert cli.main(call) == cli.EXIT_INTERRUPTED
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, stopped)
+        assert cli.main(call) == cli.EXIT_INTERRUPTED
     assert "interrupted" in capsys.readouterr().err
-    stopped = next(name for name in old if name.endswith(ending))
-    assert (out / stopped).read_bytes() == old[stopped]
-    assert not [p for p in out.iterdir() if "partial" in p.name]
-    if ending != "hspy":
-        assert len(hs.load(out / "x.hspy").motifs.labels) > 11
+    assert {path.name: path.read_bytes() for path in (out / "x").iterdir()} == old
+    assert not [p for p in out.rglob("*") if "partial" in p.name]
+    assert len(hs.load(out / "x" / "x.hspy").motifs.labels) > 11
