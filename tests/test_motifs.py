@@ -183,6 +183,8 @@ class TestEdits:
         assert (motifs.labels[merged][0] != motifs.labels[~merged]).all()
         assert motifs.names[motifs.labels[before == 0][0]] == "metal"
         assert motifs.names[motifs.labels[before == last][0]] == "rarest"
+        # The summary speaks of the motifs that there are now.
+        assert f"  radius {motifs.radius:.3g} ({last} motif" in motifs.summary()
 
     def test_cells_are_named_anew_after_a_merge(self, motifs):
         bonds = motifs.cells.bonds.copy()

@@ -26,6 +26,9 @@ def analyse(
     motifs = _find(found, options)
     row = {"name": name, "title": found.title, **key_figures(motifs)}
     with replacing_folder(folder / name) as partial:
+        if _has_defects(motifs):
+            # Before the image is saved and the graph is made, which then hold them.
+            motifs.defects.to_csv(partial / f"{name}_defects.csv")
         image.save(partial / f"{name}.hspy", overwrite=True)
         motifs.graph.to_graphml(partial / f"{name}.graphml")
         write_table(motifs.to_dict(), partial / f"{name}_atoms.csv")
@@ -72,18 +75,26 @@ def save_figures(motifs: Any, folder: Path, name: str) -> None:
     """Save the figures of a result as PNG files, and a small one for the overview."""
     import matplotlib.pyplot as plt
 
-    for kind, draw in (
-        ("motifs", motifs.plot),
-        ("layout", motifs.plot_layout),
-        ("means", motifs.plot_means),
-        ("cells", motifs.plot_cells),
-    ):
+    draws = {
+        "motifs": motifs.plot,
+        "layout": motifs.plot_layout,
+        "means": motifs.plot_means,
+        "cells": motifs.plot_cells,
+    }
+    if _has_defects(motifs):
+        draws["defects"] = motifs.plot_defects
+    for kind, draw in draws.items():
         figure = np.ravel(draw())[0].figure
         figure.savefig(folder / f"{name}_{kind}.png", dpi=200, bbox_inches="tight")
         if kind == "motifs":
             dpi = _THUMBNAIL_DPI * _THUMBNAIL_INCHES / figure.get_figwidth()
             figure.savefig(folder / f"{name}_small.png", dpi=dpi, bbox_inches="tight")
         plt.close(figure)
+
+
+def _has_defects(motifs: Any) -> bool:
+    """Whether the summary counts defects: those of the atoms of a single image."""
+    return motifs.parameters.get("atoms") != "grid" and len(np.unique(motifs.frames)) == 1
 
 
 def _find(found: FoundImage, options: argparse.Namespace) -> Any:

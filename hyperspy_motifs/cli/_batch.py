@@ -15,7 +15,7 @@ from typing import Any
 from hyperspy_motifs.warm_up import warm_up
 
 from ._analysis import analyse
-from ._images import Choice, FoundImage, find_images
+from ._images import Choice, FoundImage, files_of, find_images
 from ._options import make_parser
 from ._overview import write_overview
 from ._processes import prefixes, run_in_parallel
@@ -52,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warm_up()
         return EXIT_OK
     is_demo = options.images == ["demo"]
+    if not is_demo:
+        options.images = files_of(options.images)
     if options.detectors and len(options.images) > 1:
         parser.error("--detectors needs a single IMAGE, to which the detectors belong")
     folder = options.output or Path("demo" if is_demo else "motifs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import numpy as np
 
 ENDINGS_OF_ARRAYS = (".npy", ".npz")
 ENDINGS_OF_HDF5 = (".hdf5", ".h5")
+# HyperSpy reads some of these as spectra or settings.
+ENDINGS_OF_TABLES = {".csv", ".xml", ".msa", ".ems", ".emsa"}
 # A smaller image is refused by find_motifs.
 FEWEST_PIXELS = 16
 
@@ -78,6 +81,8 @@ def find_images(path: Path, choice: Choice) -> list[FoundImage]:
     """
     if not path.exists():
         raise FileNotFoundError(f"no such file (searched in {path.resolve().parent})")
+    if path.is_dir() and not any(path.iterdir()):
+        raise ValueError("this folder is empty; expected the file of an image, or a folder of such files")
     atoms = path if is_atomap_file(path) else None
     found = []
     for number, signal in enumerate(_signals(path, atoms is not None)):
@@ -88,6 +93,30 @@ def find_images(path: Path, choice: Choice) -> list[FoundImage]:
         wanted = f"number {choice.number}" if choice.title is None else f"a title with '{choice.title}'"
         raise ValueError(f"it contains no image of {wanted}" if choice.is_given else "it contains no image")
     return found
+
+
+def files_of(names: Sequence[str]) -> list[str]:
+    """The files that are named, and for a folder the files of images in it, by name.
+
+    Those are the files with an ending that HyperSpy reads, and .npy and .npz; not the tables, nor what lies in folders of the
+    folder. A folder without any stays as it is, and so does one that is itself a file for HyperSpy (.zspy).
+    """
+    import rsciio
+
+    readable = {f".{e.lower()}" for plugin in rsciio.IO_PLUGINS for e in plugin["file_extensions"]}
+    readable = (readable | set(ENDINGS_OF_ARRAYS)) - ENDINGS_OF_TABLES
+    out = []
+    for name in names:
+        path = Path(name)
+        inside = []
+        if path.is_dir() and path.suffix.lower() not in readable:
+            inside = [
+                str(one)
+                for one in sorted(path.iterdir())
+                if one.suffix.lower() in readable and not one.name.startswith(".")
+            ]
+        out += inside or [name]
+    return out
 
 
 def is_atomap_file(path: Path) -> bool:

@@ -17,7 +17,8 @@ def make_parser() -> argparse.ArgumentParser:
         usage="hyperspy-motifs IMAGE... [-o FOLDER] [options]\n       hyperspy-motifs demo [-o FOLDER]\n"
         "       hyperspy-motifs warm-up",
         description="Find the motifs of atomic-resolution images and the cells between them. "
-        "Each image gets a folder NAME with NAME.hspy, NAME.graphml, NAME_atoms.csv, NAME_cells.csv and figures; index.html "
+        "Each image gets a folder NAME with NAME.hspy, NAME.graphml, NAME_atoms.csv, NAME_cells.csv, of a "
+        "single image NAME_defects.csv, and figures; index.html "
         "and summary.csv show all images. An image that fails is one line on the error stream, and the rest goes on. "
         "'demo' runs on a simulated image; 'warm-up' compiles once after an installation, "
         "which the first image does otherwise.",
@@ -27,7 +28,7 @@ def make_parser() -> argparse.ArgumentParser:
         nargs="+",
         metavar="IMAGE",
         help="any file that HyperSpy can read, .npy, .npz, or an atom lattice of atomap (.hdf5), which is analysed with its "
-        "atoms; or 'demo', or 'warm-up'",
+        "atoms; a folder, for the images in it; or 'demo', or 'warm-up'",
     )
     parser.add_argument(
         "-o",

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Truth:
     """Ground truth of a simulated image.
 
@@ -39,6 +39,11 @@ class Truth:
     cell_types: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
     cell_names: list[str] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        columns = ", ".join(f"{name}: {n:,}" for name, n in self.counts().items())
+        cells = f"; {len(self.cells):,} cells" if self.cells else ""
+        return f"<Truth: {len(self.positions):,} columns ({columns}){cells}>"
 
     def counts(self) -> dict[str, int]:
         """Number of columns of each class.

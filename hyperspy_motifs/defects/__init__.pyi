@@ -2,6 +2,8 @@ from ._clustering import Clustering as Clustering
 from ._clustering import compare_with_chance as compare_with_chance
 from ._counterparts import Counterparts as Counterparts
 from ._counterparts import find_counterparts as find_counterparts
+from ._densities import Densities as Densities
+from ._densities import Density as Density
 from ._displacements import PredictedPlaces as PredictedPlaces
 from ._displacements import predict_places as predict_places
 from ._intensities import fit_intensities as fit_intensities
@@ -20,6 +22,5 @@ from ._table import KINDS as KINDS
 from ._table import RARE as RARE
 from ._table import VACANCY as VACANCY
 from ._table import Defects as Defects
-from ._table import Density as Density
 from ._table import bayesian_q_values as bayesian_q_values
 from ._table import merge_places as merge_places

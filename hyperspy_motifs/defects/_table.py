@@ -6,13 +6,16 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy import stats
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.naming import motif_name
+
 from ._clustering import Clustering, compare_with_chance
+from ._densities import Densities, Density
 from ._outliers import write_csv
 
 VACANCY, RARE = "vacancy", "rare motif"
@@ -20,31 +23,6 @@ VACANCY, RARE = "vacancy", "rare motif"
 KINDS = (VACANCY, RARE, "extra", "darker", "brighter", "moved", "other")
 # Two entries within this many nearest-neighbour distances are one place.
 _SAME_PLACE = 0.5
-
-
-class Density(NamedTuple):
-    """Number and density of defects of one kind, with 95 % confidence intervals.
-
-    Attributes
-    ----------
-    number : int
-    per_area : float
-        Per square unit of the axes.
-    per_area_interval : tuple of float
-        Of the mean of a Poisson distribution (Garwood).
-    n_sites : int
-        Sites on which there could be one.
-    per_site : float
-    per_site_interval : tuple of float
-        Of a binomial fraction (Clopper and Pearson).
-    """
-
-    number: int
-    per_area: float
-    per_area_interval: tuple[float, float]
-    n_sites: int
-    per_site: float
-    per_site_interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -136,15 +114,16 @@ class Defects:
         rest = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in per_row}
         return Defects(**per_row, **rest)
 
-    def densities(self) -> dict[str, Density]:
+    def densities(self) -> Densities:
         """Density of each kind that occurs, per area and per site, with 95 % confidence intervals.
 
         Returns
         -------
-        dict of str to Density
-            The sites of a kind are those on which the same motif is expected as on the sites of its defects.
+        Densities
+            From the kind to its :class:`Density`; printed, one line per kind. The sites of a kind are those
+            on which the same motif is expected as on the sites of its defects.
         """
-        out = {}
+        out = Densities(units=self.units)
         for kind, count in self.counts.items():
             here = np.unique(self.expected[self.kinds == kind])
             n_sites = max(int(np.isin(self.site_motifs, here).sum()), count)
@@ -237,22 +216,24 @@ class Defects:
             n_sites = max(int(np.count_nonzero(self.site_motifs == motif)), count)
             share = count / n_sites
             error = np.sqrt(max(share * (1 - share), 1 / n_sites) / n_sites)
-            name = names[motif] if names is not None and 0 <= motif < len(names) else str(motif)
             parts.append(
-                f"{count} {_plural('vacanc', count, 'y', 'ies')} in {n_sites:,} {name} sites "
-                f"({100 * share:.2g} +- {100 * error:.1g} %)"
+                f"{count} {_plural('vacanc', count, 'y', 'ies')} in {n_sites:,} sites of {motif_name(motif, names)} "
+                f"({100 * share:.2g} ± {100 * error:.1g} %)"
             )
         rare = int(np.count_nonzero(self.kinds == RARE))
         if rare:
             parts.append(f"{rare} {_plural('atom', rare)} of rare motifs on other sites")
         single = len(self) - rare - int(np.count_nonzero(self.kinds == VACANCY))
         parts.append(f"{single} {_plural('outlier', single)} at {100 * self.fdr:g} % false discoveries")
-        text = ", ".join(parts)
+        untested = []
         if self.n_near_border:
-            text += f"; {self.n_near_border} atoms too close to the border to say"
+            untested.append(
+                f"{self.n_near_border} {_plural('atom', self.n_near_border)} too close to the border to say"
+            )
         if self.n_unlike:
-            text += f", {self.n_unlike} in surroundings that do not repeat"
-        return text
+            atoms = "" if untested else f" {_plural('atom', self.n_unlike)}"
+            untested.append(f"{self.n_unlike}{atoms} in surroundings that do not repeat")
+        return "; ".join([", ".join(parts), *([", ".join(untested)] if untested else [])])
 
     def __repr__(self) -> str:
         lines = [self.headline()]

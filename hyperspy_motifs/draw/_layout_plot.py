@@ -18,6 +18,9 @@ from ._legend import add_motif_legend
 from ._motif_plot import drawing_order, scatter_motifs
 from ._palette import as_labels
 
+# Letters of a name inside the picture; the legend has it in full.
+_LONGEST_NAME = 8
+
 
 def is_categorical(values: NDArray[Any]) -> bool:
     """Whether values are labels (integers or booleans) and not numbers on a scale."""
@@ -49,10 +52,12 @@ _DIRECTIONS = np.array([(1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1), (1,
 _BESIDE = np.concatenate([9.0 * _DIRECTIONS, 17.0 * _DIRECTIONS])
 
 
-def _number_groups(ax: Axes, layout: NDArray[np.float64], motifs: NDArray[np.intp]) -> None:
-    """Write the number of each motif on its group, or next to a small group.
+def _name_groups(
+    ax: Axes, layout: NDArray[np.float64], motifs: NDArray[np.intp], names: Sequence[str] | None
+) -> None:
+    """Write the name of each motif, as the legend has it, on its group, or next to a small group; long ones shortened.
 
-    Numbers next to their groups are placed without overlap with other numbers and groups, if possible.
+    Names next to their groups are placed without overlap with other names and groups, if possible.
     """
     ax.apply_aspect()
     box = ax.get_window_extent()
@@ -64,8 +69,9 @@ def _number_groups(ax: Axes, layout: NDArray[np.float64], motifs: NDArray[np.int
         k: group[np.argmin(np.sum((group - np.median(group, axis=0)) ** 2, axis=1))]
         for k, group in members.items()
     }
-    half = {k: np.array([3.2 * len(str(k)) + 1.0, 5.0]) for k in members}
-    # A group is large if its central half is wider than its number.
+    text = {k: _short(str(k) if names is None else str(names[k])) for k in members}
+    half = {k: np.array([3.2 * len(text[k]) + 1.0, 5.0]) for k in members}
+    # A group is large if its central half is wider than its name.
     spans = {k: np.subtract(*np.percentile(group, [75, 25], axis=0)) for k, group in members.items()}
     large = {k for k in members if np.all(spans[k] > 1.5 * half[k])}
     placed = [(centres[k], half[k]) for k in large]
@@ -73,17 +79,22 @@ def _number_groups(ax: Axes, layout: NDArray[np.float64], motifs: NDArray[np.int
     for k in members:
         shift = np.zeros(2)
         if k not in large:
-            # Wide numbers are placed farther to the sides.
+            # Wide names are placed farther to the sides.
             shifts = _BESIDE * (half[k] / half[k][1] * 0.5 + 0.5)
             crowding = [_crowding(centres[k] + s, half[k], placed, obstacles, low, high) for s in shifts]
             shift = shifts[int(np.argmin(crowding))]
             placed.append((centres[k] + shift, half[k]))
         place = layout[motifs == k][np.argmin(np.sum((members[k] - centres[k]) ** 2, axis=1))]
         ax.annotate(
-            str(k), place, xytext=(float(shift[0]), float(shift[1])), textcoords="offset points", ha="center", va="center",
+            text[k], place, xytext=(float(shift[0]), float(shift[1])), textcoords="offset points", ha="center", va="center",
             fontsize="small", fontweight="bold", zorder=4,
             path_effects=[withStroke(linewidth=2.2, foreground="white")],
         )  # fmt: skip
+
+
+def _short(name: str) -> str:
+    """A name for the inside of a picture."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def _crowding(
@@ -94,7 +105,7 @@ def _crowding(
     low: NDArray[np.float64],
     high: NDArray[np.float64],
 ) -> float:
-    """Overlap of a number of half size `half` at `place` with numbers, small groups, and the outside of the frame."""
+    """Overlap of a name of half size `half` at `place` with names, small groups, and the outside of the frame."""
     hidden = sum(bool(np.all(np.abs(place - other) < half + size)) for other, size in placed)
     covered = int(np.all(np.abs(obstacles - place) < half + 1.5, axis=1).sum())
     outside = bool(np.any(place - half < low) or np.any(place + half > high))
@@ -118,10 +129,10 @@ def plot_layout(
     layout : array_like, shape (n, 2)
         Coordinates of the atoms in the layout. They have no units.
     colour_by : array_like, shape (n,), optional
-        Integers are motifs: each has its colour, shape and number. Floats (a probability, a moment, an angle) have a
+        Integers are motifs: each has its colour, shape and name. Floats (a probability, a moment, an angle) have a
         colour scale. By default the density of the atoms is drawn.
     names : sequence of str, optional
-        Name of each motif for the legend.
+        Name of each motif, for the legend and its group; the number by default.
     label : str, optional
         Label of the colour bar.
     ax : matplotlib.axes.Axes, optional
@@ -153,8 +164,8 @@ def plot_layout(
     if legend:
         make_room(ax, made_here=made_here)
     if colour_by is not None and is_categorical(np.asarray(colour_by)):
-        # After the axes have their size, which determines the positions of numbers.
-        _number_groups(ax, xy, as_labels(np.asarray(colour_by).astype(np.intp)))
+        # After the axes have their size, which determines the positions of names.
+        _name_groups(ax, xy, as_labels(np.asarray(colour_by).astype(np.intp)), names)
     return ax
 
 

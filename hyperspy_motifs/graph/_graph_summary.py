@@ -55,7 +55,9 @@ def _plural(word: str, n: int) -> str:
 def _describe(graph: MotifGraph, node: str, kind: str) -> str:
     attributes = graph.nodes[node]
     name = attributes.get("name", "")
-    text = f"{node} {_short(name)}: {attributes['size']}"
+    # The name of a motif without one is its number, which the node ends with.
+    called = "" if node.endswith(f":{name}") else f" {_short(name)}"
+    text = f"{node}{called}: {attributes['size']}"
     if kind not in (schema.ATOM, "vertex-figure"):
         composition = graph.formula(node)
         text += f", contains {_short(composition)}" if composition not in ("", name) else ""

@@ -48,6 +48,10 @@ class MotifGraph(RelationGraph):
     #: Returns the image (rows, columns) and its extent in axis units for `plot`, or None.
     canvas: Callable[[], tuple[np.ndarray, tuple[float, float, float, float]]] | None = None
 
+    def __repr__(self) -> str:
+        levels = ", ".join(f"{len(self.level(kind)):,} {kind}" for kind in self.levels.values())
+        return f"<MotifGraph: {levels or 'empty'}; {self.number_of_edges():,} edges; print(graph.summary()) gives details>"
+
     @classmethod
     def from_arrays(
         cls,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hyperspy_motifs.cells import Cells, find_cells
+from hyperspy_motifs.naming import motif_name
 
 from ._composites import Composites
 from ._composition import compositions, formula
@@ -136,7 +137,7 @@ def unit_cell_level(
     reason = (
         f"Translations of {a:.4g} and {b:.4g} at {lattice.angle:.1f} degrees map "
         f"{100 * lattice.match:.0f} % of {where} onto atoms of their motif. Corners are the atoms of "
-        f"{names[int(np.bincount(kinds).argmax())]}; on average a cell contains {content}."
+        f"{motif_name(int(np.bincount(kinds).argmax()), names)}; on average a cell contains {content}."
     )
     return Level(**{**level.__dict__, "scalars": scalars, "reason": reason})
 

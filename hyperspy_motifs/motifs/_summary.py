@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from hyperspy_motifs.defects import VACANCY
+from hyperspy_motifs.naming import motif_name
+
 from ._page import escape, swatch
 
 # Rows of the table in a notebook, which is a glance; the report has them all.
@@ -30,7 +33,7 @@ def summarise(motifs: Any) -> str:
     radii = ", ".join(f"{radius:.3g}: {motifs.labels_at(radius).max() + 1}" for radius in motifs.radii)
     lines.append(f"radius {motifs.radius:.3g} nearest-neighbour distances (motifs at each radius: {radii})")
     if parameters.get("reason"):
-        lines.append(f"  {parameters['reason']}")
+        lines.append(f"  {chosen_radius(motifs)}")
     if motifs.is_continuous:
         lines.append(
             "  the neighbourhoods change gradually: the motifs are regions of a continuum, not classes"
@@ -38,7 +41,7 @@ def summarise(motifs: Any) -> str:
     centres = parameters.get("patch_centres", {})
     if parameters.get("atoms") != "grid" and centres.get("kind") == "grid":
         lines.append(f'  {centres["reason"]}; find_motifs(atoms="grid") uses patches on a grid instead')
-    lines.append(f"{motifs.n_motifs} motifs")
+    lines.append(_counted(motifs.n_motifs, "motif"))
     width = max(len(name) for name in motifs.names)
     truncated = motifs.truncated
     for k, (name, count) in enumerate(zip(motifs.names, motifs.counts, strict=True)):
@@ -46,7 +49,8 @@ def summarise(motifs: Any) -> str:
             continue
         sure = float(np.mean(motifs.probabilities[motifs.labels == k]))
         share = 100 * count / len(motifs.labels)
-        line = f"  {name:>{width}}  {count:6d} atoms  {share:5.1f} %  mean probability {sure:.2f}"
+        atoms = "atom " if count == 1 else "atoms"
+        line = f"  {name:>{width}}  {count:6d} {atoms}  {share:5.1f} %  mean probability {sure:.2f}"
         # A motif of cut surroundings is one of the border and not of the specimen.
         cut = int(np.count_nonzero(truncated & (motifs.labels == k)))
         lines.append(f"{line}  ({cut} of them truncated by the border)" if 2 * cut > count else line)
@@ -57,7 +61,7 @@ def summarise(motifs: Any) -> str:
 
 def chosen_radius(motifs: Any) -> str:
     """The radius in use, how many motifs there are now, and why this radius was taken."""
-    many = f"{motifs.n_motifs} motif{'s' if motifs.n_motifs != 1 else ''}"
+    many = _counted(motifs.n_motifs, "motif")
     why = motifs.parameters.get("reason")
     # The stored reason begins with the radius and the motifs that were found; these may have been edited since.
     return f"radius {motifs.radius:.3g} ({many})" + (f": {why.split('): ', 1)[-1]}" if why else "")
@@ -97,9 +101,9 @@ def as_html(motifs: Any) -> str:
 
 def _atoms(motifs: Any, parameters: dict[str, Any]) -> str:
     if parameters.get("atoms") == "grid":
-        text = f"{len(motifs.labels)} patches on a grid, not atoms"
+        text = f"{len(motifs.labels):,} patches on a grid, not atoms"
     else:
-        text = f"{len(motifs.labels)} atoms"
+        text = _counted(len(motifs.labels), "atom")
     if parameters.get("atoms") == "given" and parameters.get("read_as"):
         text += f" (given: {parameters['read_as']})"
     if len(np.unique(motifs.frames)) > 1:
@@ -115,7 +119,7 @@ def _defects(motifs: Any) -> list[str]:
     """Numbers of motifs, atoms and defects, in one line."""
     if motifs.parameters.get("atoms") == "grid" or len(np.unique(motifs.frames)) > 1:
         return []
-    many = f"{motifs.n_motifs} motif{'s' if motifs.n_motifs != 1 else ''}, {len(motifs.labels):,} atoms"
+    many = f"{_counted(motifs.n_motifs, 'motif')}, {_counted(len(motifs.labels), 'atom')}"
     return [f"{many}; {motifs.defects.headline(motifs.names)}"]
 
 
@@ -128,8 +132,16 @@ def _empty_sites(motifs: Any) -> list[str]:
     parts = []
     for k in np.unique(sites.expected_motifs[empty]).tolist():
         of_kind = sites.expected_motifs == k
-        parts.append(f"{int((of_kind & empty).sum())} of {int(of_kind.sum())} sites of {motifs.names[k]}")
-    return [f"empty sites: {', '.join(parts)}"]
+        parts.append(
+            f"{int((of_kind & empty).sum()):,} of {int(of_kind.sum()):,} sites of {motif_name(k, motifs.names)}"
+        )
+    text = f"empty sites: {', '.join(parts)}"
+    if motifs.parameters.get("atoms") == "grid" or len(np.unique(motifs.frames)) > 1:
+        return [text]
+    unlisted = int(empty.sum()) - motifs.defects.counts.get(VACANCY, 0)
+    if unlisted > 0:
+        text += f"; not counted as vacancies, as too uncertain or too close to the border: {unlisted:,}"
+    return [text]
 
 
 def _environments(motifs: Any) -> list[str]:
@@ -147,9 +159,10 @@ def _uncertain(motifs: Any) -> list[str]:
     truncated = int(np.count_nonzero(motifs.truncated))
     if not doubtful and not truncated:
         return []
-    return [
-        f"{doubtful} atoms are uncertain (probability below 0.5); the border cuts the discs of {truncated}"
-    ]
+    uncertain = (
+        f"{_counted(doubtful, 'atom')} {'is' if doubtful == 1 else 'are'} uncertain (probability below 0.5)"
+    )
+    return [f"{uncertain}; the border cuts the discs of {truncated}"]
 
 
 def _cells(motifs: Any) -> str:
@@ -158,7 +171,12 @@ def _cells(motifs: Any) -> str:
         return "no cells"
     sizes, counts = np.unique(cells.n_corners, return_counts=True)
     order = np.argsort(-counts, kind="stable")
-    named = ", ".join(f"{counts[i]} with {sizes[i]} corners" for i in order[:6])
-    text = f"{len(cells)} cells: {named}" + (" and others" if len(order) > 6 else "")
+    named = ", ".join(f"{counts[i]:,} with {sizes[i]} corners" for i in order[:6])
+    text = f"{_counted(len(cells), 'cell')}: {named}" + (" and others" if len(order) > 6 else "")
     n_open = sum(bool((polygon >= cells.n_points).any()) for polygon in cells.corners)
     return f"{text}; {n_open} of them have an empty site as a corner" if n_open else text
+
+
+def _counted(number: int, word: str) -> str:
+    """A number with its word, in the plural but for one."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

@@ -27,6 +27,7 @@ from hyperspy_motifs.defects import (
     merge_places,
     outlier_kinds,
 )
+from hyperspy_motifs.naming import motif_name
 
 from ._atom_finding import FEWEST_ATOMS
 from ._clean_image import clean_image
@@ -357,15 +358,15 @@ def _descriptions(record: store.Record, found: _Comparison, chosen: np.ndarray) 
 
 
 def _of_rare(record: store.Record, found: _Comparison, rare: np.ndarray) -> list[str]:
-    names = record.names
+    names = [record.names.get(i, str(i)) for i in range(int(record.labels.max(initial=-1)) + 1)]
     out = []
     for k in rare.tolist():
         own, usual = int(record.labels[k]), int(found.expected[k])
         change = 100 * (found.ratios[k] - 1)
         words = (
-            f"motif {names.get(own, own)}, rare on its site"
+            f"{motif_name(own, names)}, rare on its site"
             if own == usual
-            else f"motif {names.get(own, own)} where {names.get(usual, usual)} is usual"
+            else f"{motif_name(own, names)} where {motif_name(usual, names)} is usual"
         )
         if np.isfinite(change):
             words += f", {abs(change):.0f} % {'dimmer' if change < 0 else 'stronger'}"

@@ -89,7 +89,7 @@ class ImageQuality:
         """What was wrong and what was done, a sentence each; empty where nothing was."""
         lines = []
         if self.no_data > _SOME:
-            lines.append(f"{100 * self.no_data:.2g} % of the field without data, left out")
+            lines.append(f"{_percent(self.no_data)} of the field without data, left out")
         if self.interpolated:
             lines.append(f"{self.interpolated} hot or dead pixels, interpolated")
         if self.noise_correlation > 1:
@@ -98,7 +98,7 @@ class ImageQuality:
                 "as it is"
             )
         if self.patches > _SOME:
-            lines.append(f"{100 * self.patches:.2g} % of the atoms under soft patches, taken off")
+            lines.append(f"{_percent(self.patches)} of the atoms under soft patches, taken off")
         if self.row_offsets > _OFFSETS:
             lines.append(
                 f"scan lines with offsets of {self.row_offsets:.2g} of the contrast, taken off but for "
@@ -165,3 +165,8 @@ def level_rows(signal: Any) -> Any:
     out = signal._deepcopy_with_new_data(level)
     out.set_signal_type("atomic_image")
     return out
+
+
+def _percent(part: float) -> str:
+    """A part of 1 in percent, with two digits, and 100 % in full."""
+    return f"{100 * part:.2g} %" if part < 0.995 else "100 %"

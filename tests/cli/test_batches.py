@@ -85,6 +85,23 @@ def test_each_real_image_of_a_file_is_tried_and_others_are_a_line(several, tmp_p
     assert len(hs.load(tmp_path / "several_5" / "several_5.hspy").motifs.labels) > 20
 
 
+def test_a_folder_stands_for_the_images_in_it(lattice, tmp_path, capsys):
+    inside = tmp_path / "measured"
+    (inside / "older").mkdir(parents=True)
+    for name in ("b", "a", "older/c"):
+        np.save(inside / f"{name}.npy", lattice[0].data)
+    (inside / "notes.txt").write_text("of the day")
+    (inside / "table.csv").write_text("x,y")
+    assert run(inside, "-o", tmp_path / "out", *FAST) == cli.EXIT_OK
+    assert [(row["name"], row["state"]) for row in rows_of(tmp_path / "out")] == [
+        ("a", "analysed"),
+        ("b", "analysed"),
+    ]
+    (tmp_path / "nothing").mkdir()
+    assert run(tmp_path / "nothing", "-o", tmp_path / "out", *FAST) == cli.EXIT_FAILED
+    assert "this folder is empty" in capsys.readouterr().err
+
+
 def test_one_image_of_a_file_is_picked_by_number_or_title(several, tmp_path, capsys):
     assert run(several, "--image", "5", "-o", tmp_path / "number", *FAST) == cli.EXIT_OK
     assert run(several, "--title", "AGAIN", "-o", tmp_path / "title", *FAST) == cli.EXIT_OK

@@ -55,15 +55,28 @@ def test_it_writes_every_result_and_says_what_it_found(run):
         "monolayer.graphml",
         "monolayer_atoms.csv",
         "monolayer_cells.csv",
+        "monolayer_defects.csv",
         "monolayer.html",
     }
-    expected |= {f"monolayer_{kind}.png" for kind in ("motifs", "layout", "means", "cells")}
+    expected |= {f"monolayer_{kind}.png" for kind in ("motifs", "layout", "means", "cells", "defects")}
     assert names == expected
     motifs = hs.load(folder / "monolayer" / "monolayer.hspy").motifs
     assert f"{len(motifs.labels)} atoms" in done.stdout
     assert f"{motifs.n_motifs} motifs" in done.stdout
     assert f"written to {folder / 'monolayer'}" in done.stdout
     assert f"1 image: 1 analysed; see {folder / 'index.html'}" in done.stdout
+
+
+def test_the_table_of_defects_is_that_of_the_image_and_its_graph(run):
+    folder, _ = run
+    motifs = hs.load(folder / "monolayer" / "monolayer.hspy").motifs
+    with open(folder / "monolayer" / "monolayer_defects.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["kind"] for row in rows] == motifs.defects.kinds.tolist()
+    assert len(rows) > 0
+    graph = MotifGraph.from_graphml(folder / "monolayer" / "monolayer.graphml")
+    marked = [node for node in graph.find(kind="atom") if graph.nodes[node].get("defect")]
+    assert len(marked) == (motifs.defects.atoms >= 0).sum()
 
 
 def test_graph_and_table_tell_the_same_atoms_as_the_image(run):

@@ -206,3 +206,10 @@ def test_oxygen_scatters_in_adf_though_it_is_not_listed(ferroelectric):
 def test_impossible_specimens_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_truth_shows_its_numbers_instead_of_its_arrays():
+    _, truth = monolayer(shape=(120, 141), random_state=1)
+    text = repr(truth)
+    assert text.startswith(f"<Truth: {len(truth.positions)} columns (Mo: {truth.counts()['Mo']}, ")
+    assert text.endswith(f"; {len(truth.cells)} cells>")

@@ -64,7 +64,8 @@ def test_each_place_is_listed_once_with_all_its_evidence():
 def test_the_headline_counts_vacancies_by_site_and_says_what_was_not_tested():
     defects = table([[1, 1], [3, 4], [8, 2], [9, 9]], [VACANCY, VACANCY, RARE, "darker"])
     text = defects.headline(["X"])
-    assert text.startswith("2 vacancies in 1,200 X sites (0.17 +- 0.1 %), 1 atom of rare motifs")
+    assert text.startswith("2 vacancies in 1,200 sites of X (0.17 ± 0.1 %), 1 atom of rare motifs")
+    assert defects.headline(["0"]) == defects.headline() == text.replace("sites of X", "sites of motif 0")
     assert "1 outlier at 5 % false discoveries; 61 atoms too close to the border to say" in text
 
 
@@ -73,6 +74,9 @@ def test_densities_have_exact_intervals():
     # Garwood's interval of three events is 0.619 to 8.767.
     assert np.array(density.per_area_interval) * 1131 == pytest.approx([0.619, 8.767], abs=1e-3)
     assert density.per_site == 3 / 1200
+    assert str(table([[1, 1], [3, 4], [8, 2]], [VACANCY] * 3).densities()).startswith(
+        "vacancy: 3 in 1,200 sites, 0.25 % ("
+    )
     assert density.per_site_interval[0] < 3 / 1200 < density.per_site_interval[1]
 
 

@@ -40,11 +40,13 @@ def test_rare_motifs_lie_on_top_in_the_layout(layout):
     np.testing.assert_array_equal(atoms.get_offsets(), xy[order])
     np.testing.assert_allclose(atoms.get_facecolors(), motif_colours(labels[order]))
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["a (60)", "b (30)", "c (10)"]
-    # Each group has its number, at one of its atoms.
-    numbers = {int(text.get_text()): text.xy for text in ax.texts}
-    assert set(numbers) == {0, 1, 2}
-    for k, place in numbers.items():
-        assert (xy[labels == k] == place).all(axis=1).any()
+    # Each group has its name, at one of its atoms.
+    places = {text.get_text(): text.xy for text in ax.texts}
+    assert set(places) == {"a", "b", "c"}
+    for k, name in enumerate("abc"):
+        assert (xy[labels == k] == places[name]).all(axis=1).any()
+    ax = plot_layout(xy, labels, names=["molybdenum", "Se2", "2"])
+    assert {text.get_text() for text in ax.texts} == {"molybde…", "Se2", "2"}
 
 
 def boxes(texts):

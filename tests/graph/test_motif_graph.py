@@ -29,6 +29,15 @@ def test_a_hexagon_of_alternating_corners_holds_one_of_each(graph):
     assert graph.formula("cell-class:0") == "Mo1 Se2"
 
 
+def test_a_graph_shows_its_levels_and_a_motif_without_a_name_its_number_once(graph, honeycomb):
+    positions, labels, cells = honeycomb
+    assert repr(graph).startswith(f"<MotifGraph: {len(positions):,} atom, {len(cells.labels):,} cell; ")
+    assert repr(MotifGraph()).startswith("<MotifGraph: empty; 0 edges")
+    assert f"  motif:1 Se2: {np.sum(labels == 1)}" in graph.summary().splitlines()
+    bare = MotifGraph.from_arrays(positions, labels, names=["0", "1"], n_permutations=20)
+    assert f"  motif:1: {np.sum(labels == 1)}" in bare.summary().splitlines()
+
+
 def test_levels_and_counts_are_those_of_the_arrays(graph, honeycomb):
     positions, labels, cells = honeycomb
     assert graph.levels == {0: "atom", 1: "cell"}

@@ -64,7 +64,12 @@ def test_occupied_sites_are_the_atoms_in_their_order(monolayer):
     assert np.array_equal(sites.atoms[sites.occupied], np.arange(n))
     assert np.array_equal(sites.positions[:n], motifs.positions)
     assert np.allclose(sites.pixel_positions[:n], motifs.pixel_positions)
-    assert "empty sites" in motifs.summary()
+    text = motifs.summary()
+    empty = np.unique(sites.expected_motifs[sites.vacant])
+    assert all(f"sites of motif {k}" in text for k in empty)
+    uncounted = sites.vacant.sum() - motifs.defects.counts["vacancy"]
+    assert uncounted > 0
+    assert f"too uncertain or too close to the border: {uncounted}" in text
 
 
 def test_empty_sites_are_corners_of_hexagons_and_nodes_of_the_graph():

@@ -8,6 +8,7 @@ import pytest
 
 from hyperspy_motifs import data
 from hyperspy_motifs.atoms import measure_scan_lines
+from hyperspy_motifs.signals import ImageQuality
 
 
 def image_of(array):
@@ -52,3 +53,8 @@ def test_quality_tells_what_was_done(tmp_path):
     assert "scan lines" in motifs.summary()
     motifs.signal.save(tmp_path / "bad.hspy")
     assert hs.load(tmp_path / "bad.hspy").motifs.quality == quality
+
+
+def test_a_part_is_told_in_percent():
+    assert ImageQuality(patches=0.997).lines() == ["100 % of the atoms under soft patches, taken off"]
+    assert ImageQuality(no_data=0.234).lines() == ["23 % of the field without data, left out"]
