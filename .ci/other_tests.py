@@ -140,7 +140,8 @@ class Suites:
     def estimators(self) -> bool:
         self.put_in()
         found = self.run("estimators", "--pyargs", "hyperspy_motifs.tests.trust.test_estimators")
-        return bool(found) and set(found.values()) == {"passed"}
+        # Of scikit-learn's checks some are skipped, those of array libraries that are not installed among them.
+        return "passed" in found.values() and set(found.values()) <= {"passed", "skipped"}
 
     def exchange(self) -> bool:
         # squidpy needs zarr 3, HyperSpy's .zspy files need zarr 2: an environment of its own.
