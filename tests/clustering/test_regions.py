@@ -89,16 +89,14 @@ def test_it_is_said_why_there_are_fewer_regions(bilayer):
 
 
 def test_a_disc_of_one_column_does_not_change_the_verdict(bilayer):
-    # How much surroundings vary is told by the nearest neighbours. The spacing of a crop is another by a per mille.
+    # How much surroundings vary is told by the nearest neighbours. A crop has a spacing of its own.
     image, spacing = bilayer[0].isig[:340, :340], bilayer[0].motifs.parameters["spacing"]
     found = []
     for radius in (0.6, 1.2):
         with pytest.warns(UserWarning, match="continuum"):
-            found.append(
-                image.find_motifs(
-                    radius=radius * spacing, radius_units="axes", show_progressbar=False
-                ).continuity
-            )
+            motifs = image.find_motifs(radius=radius * spacing, radius_units="axes", show_progressbar=False)
+        found.append(motifs.continuity)
+        spacing = motifs.parameters["spacing"]
     assert found[0].is_continuous
     assert found[0].variation == pytest.approx(found[1].variation, rel=0.015)
 
