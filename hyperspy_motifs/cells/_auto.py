@@ -180,17 +180,6 @@ class _Choice:
         code = network_code(self.part, bonds, self.part_kinds, merge_centred_rings=False)
         self.known.append(_Candidate(rule, bonds, code))
 
-    def shortest(self) -> _Candidate:
-        """The rule of the shortest code; that of rules within reach of it also has rings with a point in the centre."""
-        # A network that leaves most of the field out describes little, as briefly as it may.
-        most = max(candidate.code.coverage for candidate in self.known)
-        covering = [c.code.coverage >= _LEAST_COVERAGE * most for c in self.known]
-        least = min(c.bits for c, covers in zip(self.known, covering, strict=True) if covers)
-        for k, (rule, bonds, code, is_final) in enumerate(self.known):
-            if code.bits < least + _REACH * np.count_nonzero(self.part.deep) and not is_final:
-                self.known[k] = _Candidate(rule, bonds, network_code(self.part, bonds, self.part_kinds), True)
-        return min(self.known, key=lambda candidate: candidate.bits)
-
     def best(self) -> tuple[_Candidate, _Candidate | None]:
         """The simplest rule that describes the points as briefly as any, and another one that does so."""
         for local in (False, True) if self.local is None else (self.local,):

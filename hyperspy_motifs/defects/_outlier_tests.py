@@ -51,7 +51,7 @@ class OutlierTests:
         From the place that the neighbours predict, in pixels.
     widths : ndarray of shape (n,)
         Width relative to the counterparts.
-    near_border, unlike : ndarray of bool, shape (n,)
+    at_border, unlike : ndarray of bool, shape (n,)
         Atoms that were not tested: too close to the border, or with surroundings that do not repeat.
     extra : ndarray of bool, shape (n,)
         Atoms in places where the counterparts of their neighbours have none. Their p-value
@@ -65,7 +65,7 @@ class OutlierTests:
     ratios: np.ndarray
     displacements: np.ndarray
     widths: np.ndarray
-    near_border: np.ndarray
+    at_border: np.ndarray
     unlike: np.ndarray
     extra: np.ndarray
     counterparts: Counterparts
@@ -119,17 +119,17 @@ def compare_atoms(
     predicted = predict_places(points, counterparts, spacing)
     extent = np.array([image_shape[1], image_shape[0]]) - 1
     edge = np.minimum(points, extent - points).min(axis=1)
-    near_border = edge < BORDER * spacing
+    at_border = edge < BORDER * spacing
     if cut is not None:
-        near_border |= cut
-    tested = ~near_border & counterparts.comparable
+        at_border |= cut
+    tested = ~at_border & counterparts.comparable
     usable = np.where(tested, 1.0, np.nan)
     distance, near = cKDTree(points).query(points, k=min(_DRIFT_NEIGHBOURS, n - 1) + 1)
     distance, near = distance[:, 1:], near[:, 1:]
     beside = distance <= BESIDE * spacing
 
     unexpected = predicted.unexpected(counterparts.comparable & (counterparts.count >= _VOTERS))
-    extra = ~near_border & (unexpected < _UNEXPECTED)
+    extra = ~at_border & (unexpected < _UNEXPECTED)
     # Whether there is a column at all: its intensity against the scatter of those of the columns.
     first_ratios = _ratios(relative, usable, counterparts, near)
     spread = 1.4826 * _median(np.abs(first_ratios * usable - 1) * counterparts.median(relative))
@@ -174,8 +174,8 @@ def compare_atoms(
         ratios=ratios,
         displacements=moved,
         widths=np.exp(shape[:, 0]),
-        near_border=near_border,
-        unlike=~near_border & ~counterparts.comparable & ~extra,
+        at_border=at_border,
+        unlike=~at_border & ~counterparts.comparable & ~extra,
         extra=extra,
         counterparts=counterparts,
     )

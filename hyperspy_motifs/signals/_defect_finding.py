@@ -221,7 +221,7 @@ def _compare(signal: Any, record: store.Record, sites: Any, fdr: float) -> _Comp
     ratios, widths, moved = np.full(n, np.nan), np.full(n, np.nan), np.full((n, 2), np.nan)
     extra, comparable, spacing = np.zeros(n, bool), np.zeros(n, bool), np.full(n, 1.0)
     expected = record.labels.copy()
-    near_border = unlike = 0
+    at_border = unlike = 0
     for number in np.unique(record.frames):
         here = np.flatnonzero(record.frames == number)
         if len(here) < FEWEST_ATOMS:
@@ -231,12 +231,12 @@ def _compare(signal: Any, record: store.Record, sites: Any, fdr: float) -> _Comp
         found, spacing[here] = _compare_frame(image, missing, pixels[here], record, here, bright, fdr, gone)
         p_values[here], combined[here], extra[here] = found.p_values, found.combined, found.extra
         ratios[here], widths[here], moved[here] = found.ratios, found.widths, found.displacements
-        comparable[here] = ~found.near_border & ~found.unlike & ~found.extra
+        comparable[here] = ~found.at_border & ~found.unlike & ~found.extra
         expected[here] = _mode(record.labels[here][found.counterparts.index])
-        near_border += int(found.near_border.sum())
+        at_border += int(found.at_border.sum())
         unlike += int(found.unlike.sum())
     return _Comparison(
-        pixels, p_values, combined, ratios, widths, moved, extra, expected, comparable, spacing, near_border, unlike,
+        pixels, p_values, combined, ratios, widths, moved, extra, expected, comparable, spacing, at_border, unlike,
         bright, empty, empty_frames, empty_expected, empty_q, probability,
     )  # fmt: skip
 

@@ -95,7 +95,7 @@ def test_atoms_at_the_border_are_not_tested():
     found, _ = outliers(points, intensities, shapes)
     extent = np.array(SHAPE[::-1]) - 1
     close = np.minimum(points, extent - points).min(axis=1) < 1.5 * SPACING
-    assert np.array_equal(found.near_border, close)
+    assert np.array_equal(found.at_border, close)
     assert np.isnan(found.p_values[close]).all()
     assert (found.q_values[close] == 1).all()
 
