@@ -64,10 +64,27 @@ def key_figures(motifs: Any) -> dict[str, Any]:
         "radius": float(motifs.radius),
         "spacing": float(motifs.parameters["spacing"]),
         "cells": len(motifs.cells),
+        **_defect_figures(motifs),
         "median_probability": float(np.median(probabilities)),
         "uncertain": float(np.mean(probabilities < 0.5)),
         "continuous": bool(motifs.is_continuous),
         "doubts": [*motifs.quality.refusals(), *motifs.cells.cautions()],
+    }
+
+
+def _defect_figures(motifs: Any) -> dict[str, Any]:
+    from hyperspy_motifs.defects import RARE, VACANCY
+
+    if not _has_defects(motifs):
+        return {}
+    defects, densities = motifs.defects, motifs.defects.densities()
+    vacancies, rare = (defects.counts.get(kind, 0) for kind in (VACANCY, RARE))
+    return {
+        "vacancies": vacancies,
+        "vacancies_percent": 100 * densities[VACANCY].per_site if vacancies else 0.0,
+        "rare_atoms": rare,
+        "outliers": len(defects) - vacancies - rare,
+        "defects_per_area": len(defects) / defects.area,
     }
 
 

@@ -13,7 +13,8 @@ from ._results import replacing_file
 
 COLUMNS = (
     "name", "file", "title", "state", "reason", "columns", "rows", "frames", "pixel_size", "units", "atoms", "spacing",
-    "motifs", "counts", "radius", "cells", "median_probability", "uncertain", "continuous", "doubts", "seconds",
+    "motifs", "counts", "radius", "cells", "vacancies", "vacancies_percent", "rare_atoms", "outliers", "defects_per_area",
+    "median_probability", "uncertain", "continuous", "doubts", "seconds",
 )  # fmt: skip
 
 # The page runs nothing and loads only the pictures beside it.
@@ -106,6 +107,7 @@ def _card(row: Mapping[str, Any]) -> str:
         "atoms": f"{row['atoms']:,}, {row['spacing']:.4g} {units} apart",
         "motifs": f"{row['motifs']} at radius {row['radius']:g}: {shares}{more}",
         "cells": f"{row['cells']:,}",
+        "defects": _defects(row),
         "probability": f"median {row['median_probability']:.2f}; below 0.5: {100 * row['uncertain']:.2g} %",
     }
     listed = "".join(f"<dt>{key}</dt><dd>{_text(value)}</dd>" for key, value in facts.items())
@@ -117,12 +119,23 @@ def _card(row: Mapping[str, Any]) -> str:
     return f'<article class="image">{heading}{picture}<dl>{listed}</dl>{told}</article>'
 
 
+def _defects(row: Mapping[str, Any]) -> str:
+    if row.get("vacancies") is None:
+        return "not looked for"
+    kinds = [_count(row["vacancies"], "vacancy", "vacancies")]
+    if row["vacancies"]:
+        kinds[0] += f" ({row['vacancies_percent']:.2g} % of their sites)"
+    kinds.append(_count(row["rare_atoms"], "atom of rare motifs", "atoms of rare motifs"))
+    kinds.append(_count(row["outliers"], "outlier"))
+    return f"{', '.join(kinds)}; {row['defects_per_area']:.2g} per {row['units']}²"
+
+
 def _source(row: Mapping[str, Any]) -> str:
     return f"{row['file']}, '{row['title']}'" if row.get("title") else str(row["file"])
 
 
-def _count(n: int, what: str) -> str:
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+def _count(n: int, what: str, more: str = "") -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {more or what + 's'}"
 
 
 def _text(value: Any) -> str:

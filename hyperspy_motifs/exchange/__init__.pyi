@@ -6,4 +6,5 @@ from ._polygons import to_geojson as to_geojson
 from ._read_atoms import read_atoms as read_atoms
 from ._structures import to_ase as to_ase
 from ._structures import write_extxyz as write_extxyz
+from ._tables import flat_columns as flat_columns
 from ._tables import to_dataframe as to_dataframe

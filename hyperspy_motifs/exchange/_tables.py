@@ -41,6 +41,14 @@ def column_names(table: Any) -> list[str] | None:
     return names if names and all(isinstance(name, str) for name in names) else None
 
 
+def flat_columns(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return one-dimensional columns: one of shape (n, 2) becomes two, for x and y."""
+    out: dict[str, np.ndarray] = {}
+    for name, values in columns.items():
+        out |= {f"{name}_x": values[:, 0], f"{name}_y": values[:, 1]} if values.ndim == 2 else {name: values}
+    return out
+
+
 def read_table(table: Any, axes: ImageAxes) -> GivenAtoms:
     """Positions from the columns of a table, by their names."""
     names = column_names(table) or []

@@ -68,6 +68,7 @@ def build_hierarchy(
     angles: np.ndarray | None = None,
     reflected: np.ndarray | None = None,
     options: HierarchyOptions | None = None,
+    units: str = "",
 ) -> Hierarchy:
     """Build the levels above the cells.
 
@@ -93,6 +94,8 @@ def build_hierarchy(
         Whether the neighbourhood is the mirror image of the mean of the motif.
     options : HierarchyOptions, optional
         Levels to build; all by default.
+    units : str, optional
+        Unit of the positions, for the text of `reason`.
 
     Returns
     -------
@@ -122,7 +125,7 @@ def build_hierarchy(
     if found is not None:
         atoms = atom_domains(corners.positions, cells.vertices, cells.offsets, found.domain)[: len(sites)]
     patches = _lattice_patches(sites, lattice, same, found, atoms, options)
-    unit_cells = unit_cell_level(sites, patches, motif_names) if patches else None
+    unit_cells = unit_cell_level(sites, patches, motif_names, units) if patches else None
     if unit_cells is not None:
         # Several grains have separate lattices: halves are searched for only in a field with one lattice.
         halves = half_cell_level(sites, patches[0][0], motif_names) if len(patches) == 1 else None

@@ -98,7 +98,7 @@ def _any(owner: np.ndarray, flags: np.ndarray, m: int) -> np.ndarray:
 
 
 def unit_cell_level(
-    sites: LabelledPoints, patches: list[tuple[Lattice, LatticePoints]], names: list[str]
+    sites: LabelledPoints, patches: list[tuple[Lattice, LatticePoints]], names: list[str], units: str = ""
 ) -> Level | None:
     """Return the unit cells as a level whose parts are the atoms; None if there is no complete cell.
 
@@ -110,6 +110,8 @@ def unit_cell_level(
         Translations and corners, for the whole field or for each grain.
     names : list of str
         Names of the motifs.
+    units : str
+        Unit of the positions, for the reason.
     """
     positions = np.concatenate([points.positions for _, points in patches])
     starts = np.cumsum([0, *[len(points.positions) for _, points in patches]])
@@ -135,7 +137,7 @@ def unit_cell_level(
     }  # fmt: skip
     where = "the atoms" if len(patches) == 1 else f"the atoms of the largest of {len(patches)} grains"
     reason = (
-        f"Translations of {a:.4g} and {b:.4g} at {lattice.angle:.1f} degrees map "
+        f"Translations of {a:.4g} and {f'{b:.4g} {units}'.rstrip()} at {lattice.angle:.1f} degrees map "
         f"{100 * lattice.match:.0f} % of {where} onto atoms of their motif. Corners are the atoms of "
         f"{motif_name(int(np.bincount(kinds).argmax()), names)}; on average a cell contains {content}."
     )

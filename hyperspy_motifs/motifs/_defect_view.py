@@ -73,8 +73,7 @@ class DefectView(MotifView):
         record = self._refresh()
         defects = stored_defects(self._signal, record)
         if defects is None:
-            defects = find_defects(self._signal, record, self.sites)
-            keep_defects(self._signal, defects)
+            defects = keep_defects(self._signal, record, find_defects(self._signal, record, self.sites))
             # The graph marks them from now on.
             self._cache.pop("graph", None)
         return defects

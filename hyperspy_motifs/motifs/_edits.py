@@ -136,4 +136,4 @@ class MotifEdits(MotifView):
         previous = {"labels": now.labels, "probabilities": now.probabilities, "names": now.names}
         changed = not np.array_equal(record.labels, now.labels)
         cells = same_cells_relabelled(record) if changed else stored_form(record)
-        store.write(self._signal, replace(record, cells=cells, previous=previous))
+        store.write(self._signal, replace(record, cells=cells, previous=previous), same_atoms=not changed)

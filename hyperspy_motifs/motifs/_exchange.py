@@ -15,6 +15,8 @@ class MotifExchange(MotifView):
 
     def to_dict(self) -> dict[str, np.ndarray]:
         """Plain columns, one row per atom, ready for ``pandas.DataFrame`` or a CSV file."""
+        from hyperspy_motifs.exchange import flat_columns
+
         record = self._refresh()
         names = np.array(self.names)
         out = {
@@ -28,12 +30,7 @@ class MotifExchange(MotifView):
         }
         for radius in self.radii:
             out[f"motif_at_{radius:g}"] = self.labels_at(radius)
-        for name, values in record.atoms.items():
-            if values.ndim == 2:
-                out |= {f"{name}_x": values[:, 0], f"{name}_y": values[:, 1]}
-            else:
-                out[name] = values
-        return out
+        return out | flat_columns(record.atoms)
 
     def to_dataframe(self, backend: str = "pandas") -> Any:
         """The columns of :meth:`to_dict` as a data frame, one row per atom.

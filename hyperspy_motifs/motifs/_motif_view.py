@@ -361,6 +361,7 @@ class MotifView:
             angles=record.atoms.get("motif_angle"),
             reflected=record.atoms.get("motif_mirrored"),
             options=HierarchyOptions(**record.parameters.get("hierarchy", {})),
+            units=record.stamp.units,
         )
         return self._with_moire(found)
 

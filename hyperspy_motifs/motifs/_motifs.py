@@ -75,7 +75,7 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies, MotifExchange):
         record = self._refresh()
         chosen = None if motifs is None else sorted(self._check_motifs(motifs))
         stored = find_cells(record, bonds, chosen, vacancies=vacancies, **options)
-        store.write(self._signal, replace(record, cells=stored))
+        store.write(self._signal, replace(record, cells=stored), same_atoms=True)
         return self.cells
 
     def rank_corner_motifs(self, **options: Any) -> list[Any]:
@@ -202,7 +202,8 @@ class Motifs(MotifEdits, ValueFigures, MotifMovies, MotifExchange):
         HierarchyOptions(**options)  # raises an error for an unknown option before writing
         record = self._refresh()
         parameters = {**record.parameters, "hierarchy": options}
-        store.write(self._signal, replace(record, cells=stored_form(record), parameters=parameters))
+        changed = replace(record, cells=stored_form(record), parameters=parameters)
+        store.write(self._signal, changed, same_atoms=True)
         return self.graph
 
     def predict(

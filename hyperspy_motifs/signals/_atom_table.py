@@ -71,13 +71,10 @@ class AtomTable:
 
     def to_dict(self) -> dict[str, np.ndarray]:
         """Plain one-dimensional columns, ready for ``pandas.DataFrame`` or a CSV file."""
+        from hyperspy_motifs.exchange import flat_columns
+
         out = {"x": self.positions[:, 0], "y": self.positions[:, 1], "frame": self.frames}
-        for name, values in self.columns.items():
-            if values.ndim == 2:
-                out |= {f"{name}_x": values[:, 0], f"{name}_y": values[:, 1]}
-            else:
-                out[name] = values
-        return out
+        return out | flat_columns(self.columns)
 
     def to_dataframe(self, backend: str = "pandas") -> Any:
         """The columns of :meth:`to_dict` as a data frame.

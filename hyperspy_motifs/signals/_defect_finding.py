@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import re
+from dataclasses import dataclass, fields, replace
 from numbers import Real
 from typing import Any
 
@@ -126,7 +127,10 @@ def find_outliers(signal: Any, record: store.Record, sites: Any, fdr: float) -> 
 
 
 def find_defects(signal: Any, record: store.Record, sites: Any, fdr: float = FDR) -> Defects:
-    """See :attr:`hyperspy_motifs.motifs.Motifs.defects`; `sites` are those of the result, or None."""
+    """See :attr:`hyperspy_motifs.motifs.Motifs.defects`; `sites` are those of the result, or None.
+
+    In `evidence` the motif k is ``{motif k}``: its name may change, and :func:`stored_defects` inserts it.
+    """
     found = _compare(signal, record, sites, fdr)
     stamp = record.stamp
     empty = np.flatnonzero(found.empty_q <= fdr)
@@ -183,18 +187,19 @@ def stored_defects(signal: Any, record: store.Record) -> Defects | None:
     if stored is None:
         return None
     stored["kinds"] = np.array(KINDS)[stored["kinds"]]
-    stored["evidence"] = np.array(stored["evidence"], dtype=str)
+    stored["evidence"] = np.array([_with_names(text, record) for text in stored["evidence"]], dtype=str)
     return Defects(**stored, pixel_positions=record.stamp.to_pixels(stored["positions"]))
 
 
-def keep_defects(signal: Any, defects: Defects) -> None:
-    """Store the defects with the current result of `signal`."""
+def keep_defects(signal: Any, record: store.Record, defects: Defects) -> Defects:
+    """Store the defects with the current result of `signal`; return them with the names of the motifs."""
     columns = {field.name: getattr(defects, field.name) for field in fields(defects)}
     del columns["pixel_positions"]
     # Text is stored as JSON, and kinds as numbers.
     columns["evidence"] = defects.evidence.tolist()
     columns["kinds"] = np.array([KINDS.index(kind) for kind in defects.kinds.tolist()], dtype=np.int64)
     store.write_defects(signal, columns)
+    return replace(defects, evidence=np.array([_with_names(text, record) for text in defects.evidence], str))
 
 
 def check_fdr(fdr: Any) -> float:
@@ -358,20 +363,25 @@ def _descriptions(record: store.Record, found: _Comparison, chosen: np.ndarray) 
 
 
 def _of_rare(record: store.Record, found: _Comparison, rare: np.ndarray) -> list[str]:
-    names = [record.names.get(i, str(i)) for i in range(int(record.labels.max(initial=-1)) + 1)]
     out = []
     for k in rare.tolist():
         own, usual = int(record.labels[k]), int(found.expected[k])
         change = 100 * (found.ratios[k] - 1)
         words = (
-            f"{motif_name(own, names)}, rare on its site"
+            f"{{motif {own}}}, rare on its site"
             if own == usual
-            else f"{motif_name(own, names)} where {motif_name(usual, names)} is usual"
+            else f"{{motif {own}}} where {{motif {usual}}} is usual"
         )
         if np.isfinite(change):
             words += f", {abs(change):.0f} % {'dimmer' if change < 0 else 'stronger'}"
         out.append(words)
     return out
+
+
+def _with_names(text: str, record: store.Record) -> str:
+    """Insert the present names of motifs."""
+    names = [record.names.get(i, str(i)) for i in range(int(record.labels.max(initial=-1)) + 1)]
+    return re.sub(r"\{motif (\d+)\}", lambda found: motif_name(int(found[1]), names), text)
 
 
 def _of_empty(found: _Comparison, empty: np.ndarray) -> list[str]:

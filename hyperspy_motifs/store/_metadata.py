@@ -54,8 +54,8 @@ def edition(signal: Any) -> int:
     return int(signal.metadata.get_item(f"{NODE}.edition", default=0))
 
 
-def write(signal: Any, record: Record) -> None:
-    """Write `record` to the metadata of `signal`.
+def write(signal: Any, record: Record, *, same_atoms: bool = False) -> None:
+    """Write `record` to the metadata of `signal`; `same_atoms`: atoms and labels are those of before, so defects are kept.
 
     The complete node is set by one assignment, so that an interrupt leaves either the old or the new result.
     """
@@ -87,6 +87,9 @@ def write(signal: Any, record: Record) -> None:
     if record.model is not None:
         node["model"] = frozen(record.model, np.uint8)
     node |= _pixels_node(signal)
+    defects = read_defects(signal) if same_atoms else None
+    if defects is not None:
+        node["defects"] = _defects_node(signal, defects)
     setattr(signal.metadata, NODE, node)
 
 
@@ -235,9 +238,12 @@ def remove(signal: Any) -> None:
 
 
 def write_defects(signal: Any, columns: Mapping[str, Any]) -> None:
-    """Keep the defects of the current result of `signal` in its node; the next :func:`write` of a result forgets them."""
-    node = {"columns": mapping_to_node(columns), "stamp": stamp_to_node(Stamp.of(signal))}
-    signal.metadata.set_item(f"{NODE}.defects", node)
+    """Keep the defects of the current result of `signal` in its node, until its atoms or labels change."""
+    signal.metadata.set_item(f"{NODE}.defects", _defects_node(signal, columns))
+
+
+def _defects_node(signal: Any, columns: Mapping[str, Any]) -> dict[str, Any]:
+    return {"columns": mapping_to_node(columns), "stamp": stamp_to_node(Stamp.of(signal))}
 
 
 def read_defects(signal: Any) -> dict[str, Any] | None:

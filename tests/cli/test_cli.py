@@ -77,6 +77,21 @@ def test_the_table_of_defects_is_that_of_the_image_and_its_graph(run):
     graph = MotifGraph.from_graphml(folder / "monolayer" / "monolayer.graphml")
     marked = [node for node in graph.find(kind="atom") if graph.nodes[node].get("defect")]
     assert len(marked) == (motifs.defects.atoms >= 0).sum()
+    with open(folder / "summary.csv", newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    counts, n = motifs.defects.counts, len(motifs.defects)
+    vacancies, rare = counts.get("vacancy", 0), counts.get("rare motif", 0)
+    assert [int(row[k]) for k in ("vacancies", "rare_atoms", "outliers")] == [
+        vacancies,
+        rare,
+        n - vacancies - rare,
+    ]
+    assert float(row["defects_per_area"]) == pytest.approx(n / motifs.defects.area)
+    assert float(row["vacancies_percent"]) == (
+        pytest.approx(100 * motifs.defects.densities()["vacancy"].per_site) if vacancies else 0
+    )
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert f"outlier{'' if n - vacancies - rare == 1 else 's'}; {n / motifs.defects.area:.2g} per nm²" in page
 
 
 def test_graph_and_table_tell_the_same_atoms_as_the_image(run):

@@ -7,7 +7,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from hyperspy_motifs.data import Imaging, monolayer_specimen, simulate
+from hyperspy_motifs.data import Imaging, monolayer, monolayer_specimen, simulate
 
 IMAGING = Imaging(shape=(300, 340), pixel_size=0.0125, dose=1e5)
 
@@ -82,15 +82,40 @@ def test_defects_are_one_table_that_is_saved_with_the_image(planted, tmp_path):
     assert (again.area, again.units, again.n_near_border) == (defects.area, "nm", defects.n_near_border)
 
 
-def test_stored_defects_are_forgotten_by_a_crop_and_by_an_edit(planted):
+def test_stored_defects_are_forgotten_by_a_crop_and_by_other_labels(planted):
     signal = planted[0].deepcopy()
     before = signal.motifs.defects
     part = signal.isig[:, : int(planted[1][:, 1].min()) - 30]
     assert len(part.motifs.defects) == 0
     assert part.motifs.defects.n_tested < before.n_tested
-    signal.motifs.relabel({0: "Se2"})
+    signal.motifs.merge([0, 1])
     assert not signal.metadata.has_item("Motifs.defects")
     assert len(signal.motifs.defects) == len(before)
+
+
+def test_stored_defects_stay_where_atoms_and_labels_stay(planted, monkeypatch):
+    from hyperspy_motifs.signals import _defect_finding
+
+    signal = planted[0].deepcopy()
+    before = signal.motifs.defects
+    monkeypatch.setattr(_defect_finding, "find_defects", None)  # nothing is computed again
+    motifs = signal.motifs.relabel({0: "Se2"})
+    motifs.find_cells("delaunay")
+    motifs.build_hierarchy(composites=False)
+    motifs.undo()
+    np.testing.assert_array_equal(motifs.defects.positions, before.positions)
+    assert motifs.defects.evidence.tolist() == before.evidence.tolist()
+
+
+def test_the_evidence_has_the_present_names_of_the_motifs():
+    signal, _ = monolayer(shape=(300, 340), metal_dopant=("W", 0.06), random_state=2)
+    motifs = signal.find_motifs(show_progressbar=False)
+    rare = motifs.defects.select("rare motif")
+    assert len(rare) > 0
+    motif, usual = int(rare.motifs[0]), int(rare.expected[0])
+    assert f"motif {motif} where motif {usual} is usual" in rare.evidence[0]
+    motifs.relabel({motif: "W", usual: "Mo"})
+    assert "W where Mo is usual" in motifs.defects.select("rare motif").evidence[0]
 
 
 def test_the_summary_says_defects_first(planted):

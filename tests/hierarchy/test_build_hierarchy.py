@@ -15,8 +15,9 @@ def m1_hierarchy(m1):
 
 def test_a_compound_ends_at_a_unit_cell_with_its_formula(patterns):
     points, labels = patterns["honeycomb"]()
-    hierarchy = build_hierarchy(points, labels, find_cells(points, labels), names=["Mo", "Se2"])
+    hierarchy = build_hierarchy(points, labels, find_cells(points, labels), names=["Mo", "Se2"], units="nm")
     level = hierarchy.level("unit-cell")
+    assert level.reason.startswith("Translations of 1 and 1 nm at 120.0 degrees")
     assert level.names == ("Mo1 Se2",)
     assert level.scalars["area"] == pytest.approx(np.sqrt(0.75), rel=1e-3)
     content = compositions(level.parts, level.fractions, labels, len(level), 2)

@@ -77,6 +77,11 @@ def test_atoms_follow_a_mirrored_or_transposed_image(image, move):
     assert_cells_are_those_of_a_fresh_search(after)
 
 
+def test_what_hyperspy_makes_a_navigation_axis_has_motifs_again_when_it_is_turned_back(image):
+    assert not hasattr(image.T, "motifs")
+    np.testing.assert_array_equal(image.T.T.motifs.positions, image.motifs.positions)
+
+
 @pytest.mark.parametrize("move", MOVED.values(), ids=MOVED)
 def test_features_of_a_moved_image_are_those_of_its_pixels(image, move):
     moved = move(image)
