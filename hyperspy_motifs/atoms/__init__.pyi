@@ -5,6 +5,7 @@ from ._column_fit import ColumnFit as ColumnFit
 from ._columns_at import LEVEL_CONTRAST as LEVEL_CONTRAST
 from ._columns_at import ColumnCheck as ColumnCheck
 from ._columns_at import columns_at as columns_at
+from ._estimation import LOW_CERTAINTY as LOW_CERTAINTY
 from ._estimation import ImageScales as ImageScales
 from ._estimation import estimate_polarity as estimate_polarity
 from ._estimation import estimate_scales as estimate_scales

@@ -5,20 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import fft
 
-from hyperspy_motifs.atoms._scan import ScaleScan, scan_scales
+from hyperspy_motifs.atoms._column_fit import ColumnFit
+from hyperspy_motifs.atoms._neighbours import drop_close
+from hyperspy_motifs.atoms._noise_spectrum import NoiseSpectrum
+from hyperspy_motifs.atoms._peaks import ScaleSpace, local_maxima, typical_height, vertices
+from hyperspy_motifs.atoms._scan import LEAST_DISTANCE, LEAST_RESPONSE, WEAKEST, scan_scales
+from hyperspy_motifs.atoms._windows import AMPLE, block_means, central
 
-# Scale, in separations, at which the skewness of the response shows the sharper features of an image.
-_SKEWNESS_SCALE = 0.2
-# Dark columns are the exception (annular bright field).
-_BRIGHT_PRIOR = 0.3
 # Ratio of band-pass scale to separation: a compromise between signal to noise (coarser) and resolution (finer).
 _MATCHED_RATIO = 0.25
-# Order, see `order_of_sites`: noise has less than this; and the minimum fraction of the highest order for another scale.
-_GAS = 0.3
-_ORDERED = 0.5
-# Factor on the certainty if finer features respond almost as strongly.
-_TWO_DISTANCES = 0.3
+# Order, see `order_of_sites`: peaks of noise in a sample have less than this.
+_GAS = 0.2
+# Side of the window on which hypotheses are compared: at least so many pixels, and multiples of the finest separation.
+_SIDE = 128
+_ACROSS = 24
+# Probability that noise alone exceeds the limit at any frequency.
+_LEVEL = 0.01
+# Relative power below which differences are rounding errors of single precision.
+_EXACT = 1e-9
+# Periods of the window below which frequencies belong to the background.
+_SLOW = 3
+# Certainty below which two hypotheses are alike, and a warning is given.
+LOW_CERTAINTY = 0.25
 
 
 @dataclass(frozen=True)
@@ -36,14 +46,26 @@ class ImageScales:
     contrast: float
 
 
+@dataclass(frozen=True, eq=False)
+class _Hypothesis:
+    """Columns of one polarity that respond at a run of scales."""
+
+    polarity: str
+    run: np.ndarray
+    separation: float
+    scale: float
+
+
 def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
     """Estimate separation, polarity and scale of the columns of an image.
 
     Maxima and minima of Laplacians of Gaussians are counted at each scale. Between the scale of the noise and
     that of the lattice the same columns respond at every scale, so their number and their distances are constant.
-    The finest such plateau of each polarity gives the separation. The polarity is that of the sharper features
-    (sign of the third moment of the response), of those that appear at finer scales, and of those with the more
-    regular arrangement.
+    Each such plateau whose peaks are ordered is a hypothesis. Gaussian columns at its peaks are fitted to a window, and
+    the hypothesis with the smallest R factor is chosen: the sum of the amplitudes of the residual over that of the
+    image, at the frequencies where the image exceeds the noise. Heavy columns alone leave the reflections of the
+    light ones, the gaps between columns leave those of the sharper columns, and grain leaves nearly all.
+    The polarity is as certain as its R factor is below that of the other polarity.
 
     Parameters
     ----------
@@ -54,55 +76,92 @@ def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
     -------
     ImageScales
     """
-    bright, dark, skewness = scan_scales(image)
-    top = max(bright.responses.max(), dark.responses.max())
-    scans = {"bright": bright, "dark": dark}
-    # Grains of correlated noise also respond at several scales, but without order: ordered features are preferred.
-    least = 0.2 * top
-    most = max((s.order_of(run) for s in scans.values() for run in s.plateaus(least)), default=0.0)
-    order = _ORDERED * most if most > _GAS else 0.0
-    runs = {name: scan.plateau(least, order) for name, scan in scans.items()}
-    if polarity == "auto":
-        vote = _polarity_vote(scans, runs, skewness)
-        chosen, polarity_certainty = ("bright" if vote >= 0 else "dark"), float(np.tanh(abs(vote)))
-    else:
-        chosen, polarity_certainty = polarity, 1.0
-    scan, run = scans[chosen], runs[chosen]
-    if not len(run):
+    scans = dict(zip(("bright", "dark"), scan_scales(image), strict=True))
+    wanted = list(scans) if polarity == "auto" else [polarity]
+    least = LEAST_RESPONSE * max(scan.responses.max() for scan in scans.values())
+    plateaus = [(name, run) for name in scans for run in scans[name].plateaus(least)]
+    ordered = [(name, run) for name, run in plateaus if scans[name].order_of(run) > _GAS]
+    if not any(name in wanted for name, _ in ordered):
+        # Noise is as bright as it is dark: without order, columns show in that only.
+        ordered, plateaus = [], [(name, run) for _, run in plateaus for name in scans]
+    hypotheses = [_hypothesis(scans[name], name, run) for name, run in ordered or plateaus]
+    if not hypotheses:
         # No scale at which the same features respond: the flattest scale is a guess and is reported as uncertain.
+        scan = scans[wanted[0]]
         slopes = np.where((scan.counts >= 3) & (scan.distances > 0), scan.slopes(), np.inf)
         k = int(np.argmin(slopes))
         distance = float(scan.distances[k]) if scan.distances[k] > 0 else 0.25 * min(image.shape)
-        return ImageScales(
-            distance, 0.0, chosen, polarity_certainty, 0.25 * distance, float(scan.responses[k])
-        )
+        known = float(polarity != "auto")
+        return ImageScales(distance, 0.0, wanted[0], known, 0.25 * distance, float(scan.responses[k]))
+    factors = dict(zip(hypotheses, _r_factors(image, hypotheses), strict=True))
+    mine = {h: factor for h, factor in factors.items() if h.polarity in wanted}
+    # Hypotheses that explain the image about equally well: bright columns are the rule, and finer ones have their own maxima.
+    alike = [h for h, factor in mine.items() if 1 - min(mine.values()) / factor < LOW_CERTAINTY]
+    best = min(alike, key=lambda h: (h.polarity == "dark", h.separation))
+    factor = min(f for h, f in factors.items() if h.polarity == best.polarity)
+    other = min((f for h, f in factors.items() if h.polarity != best.polarity), default=1.0)
+    brighter = max(1 - factor / other, 0.0)
+    certainty = max(1 - factor, 0.0) if ordered else min(brighter, 1 - factor)
+    scan = scans[best.polarity]
+    response = float(scan.responses[np.argmin(np.abs(scan.scales - best.scale))])
+    known = brighter if polarity == "auto" else 1.0
+    return ImageScales(best.separation, certainty, best.polarity, known, best.scale, response)
+
+
+def _hypothesis(scan, polarity, run):
     separation = float(np.median(scan.distances[run]))
     scale = float(np.clip(_MATCHED_RATIO * separation, scan.scales[run[0]], scan.scales[run[-1]]))
-    k = int(np.argmin(np.abs(scan.scales - scale)))
-    steadiness = np.clip(1.0 - np.clip(scan.slopes()[run], 0, None).min(), 0, 1)
-    regularity = np.clip(1.0 - scan.spreads[run].min() / 0.25, 0, 1)
-    certainty = float(np.sqrt(steadiness * max(regularity, 0.05)) * min(1.0, 0.5 + len(run) / 6))
-    if scan.finer_distance(run, least, order):
-        certainty *= _TWO_DISTANCES
-    return ImageScales(separation, certainty, chosen, polarity_certainty, scale, float(scan.responses[k]))
+    return _Hypothesis(polarity, run, separation, scale)
 
 
-def _polarity_vote(scans: dict[str, ScaleScan], runs: dict[str, np.ndarray], skewness: np.ndarray) -> float:
-    """Return a positive number for bright columns, a negative one for dark columns."""
-    if not len(runs["bright"]) and not len(runs["dark"]):
-        return 0.0
-    scales = scans["bright"].scales
-    separation = min(float(np.median(scans[p].distances[runs[p]])) for p in runs if len(runs[p]))
-    skew = float(np.interp(_SKEWNESS_SCALE * separation, scales, skewness))
-    vote = _BRIGHT_PRIOR + float(np.tanh(skew / 0.2))
-    if len(runs["bright"]) and len(runs["dark"]):
-        onset = {p: np.log2(scales[runs[p][0]]) for p in runs}
-        spread = {p: scans[p].spreads[runs[p]].min() for p in runs}
-        vote += float(np.clip(onset["dark"] - onset["bright"], -1, 1))
-        vote += float(np.clip(5 * (spread["dark"] - spread["bright"]), -0.6, 0.6))
-    else:
-        vote += 0.5 if len(runs["bright"]) else -0.5
-    return vote
+def _r_factors(image, hypotheses):
+    """Return the R factor of each hypothesis: what its columns leave of the structure of the image, 0 to about 1.
+
+    The noise is the least that any hypothesis leaves at a frequency. Structure exceeds it everywhere with probability
+    `_LEVEL` only if there is none.
+    """
+    finest = min(h.separation for h in hypotheses)
+    part = central(image, int(max(_SIDE, _ACROSS * finest)))
+    step = max(1, int(finest / AMPLE))
+    part = block_means(part, step)
+    part = part - part.mean()
+    y, x = fft.fftfreq(part.shape[0]), fft.rfftfreq(part.shape[1])
+    whole = _power(part)
+    left, noise = [], np.inf
+    for h in hypotheses:
+        residual = _residual(part, h, step)
+        left.append(_power(residual))
+        noise = np.minimum(noise, NoiseSpectrum.of_windows([residual]).at(y, x))
+    structure = whole > np.maximum(noise, _EXACT * whole.max()) * np.log(whole.size / _LEVEL)
+    structure &= np.hypot(y[:, None], x) > _SLOW / min(part.shape)
+    if not structure.any():
+        return [1.0] * len(left)
+    amplitude = np.sqrt(whole[structure]).sum()
+    return [max(float(np.sqrt(power[structure]).sum() / amplitude), _EXACT) for power in left]
+
+
+def _power(part):
+    taper = [np.hanning(n + 2)[1:-1] for n in part.shape]
+    return np.abs(fft.rfft2(part * taper[0][:, None] * taper[1])) ** 2 / (
+        np.sum(taper[0] ** 2) * np.sum(taper[1] ** 2)
+    )
+
+
+def _residual(part, h, step):
+    """Return what columns at the peaks of a hypothesis leave of a window of block means."""
+    sign = 1.0 if h.polarity == "bright" else -1.0
+    separation, scale = h.separation / step, h.scale / step
+    response = sign * ScaleSpace(part, scale).response(scale)
+    peaks, heights = local_maxima(response)
+    apart = drop_close(peaks, heights, LEAST_DISTANCE * separation)
+    peaks, heights = peaks[apart], heights[apart]
+    if len(peaks) < 3:
+        return part
+    peaks = peaks[heights > WEAKEST * typical_height(heights)]
+    fit = ColumnFit(part, vertices(response, peaks), separation, sign)
+    fit.measure_amplitudes()
+    fit.refine(passes=2, final=False)
+    return fit.residual() * sign
 
 
 def estimate_separation(image: np.ndarray, polarity: str = "auto") -> tuple[float, float]:

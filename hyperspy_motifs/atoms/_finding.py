@@ -12,19 +12,16 @@ from scipy.spatial import cKDTree
 from hyperspy_motifs.atoms._atomap import peaks_by_atomap
 from hyperspy_motifs.atoms._atoms import Atoms
 from hyperspy_motifs.atoms._column_fit import ColumnFit
-from hyperspy_motifs.atoms._estimation import ImageScales, estimate_scales
+from hyperspy_motifs.atoms._estimation import LOW_CERTAINTY, ImageScales, estimate_scales
 from hyperspy_motifs.atoms._neighbours import drop_close, nearest_neighbour_distance
 from hyperspy_motifs.atoms._order import in_crystal, order_of_sites
 from hyperspy_motifs.atoms._pairs import with_pairs
-from hyperspy_motifs.atoms._peaks import ScaleSpace, maxima_by_height
+from hyperspy_motifs.atoms._peaks import ScaleSpace, maxima_by_height, typical_height
 from hyperspy_motifs.atoms._refinement import refine_atoms
+from hyperspy_motifs.atoms._scan import LEAST_DISTANCE, WEAKEST
 from hyperspy_motifs.atoms._visibility import VisibleMaxima
-from hyperspy_motifs.atoms._windows import block_means
+from hyperspy_motifs.atoms._windows import AMPLE, block_means
 
-_LEAST_DISTANCE = 0.45
-# If a separation spans more pixels than this, the image is processed in block means.
-_AMPLE = 10.0
-_WEAKEST = 0.1
 _FEWEST = 3
 _FAINTEST = 0.15
 # For sites found together. Sulphur beside tungsten and phosphorus beside indium have 0.15. Oxygen between the columns of
@@ -43,7 +40,6 @@ _SIGNIFICANT_TOGETHER = 2.0
 _LEAST_TOGETHER = 0.25
 _LEAST_AGREEING = 0.85
 _SAME_DISTANCE = 0.15
-_LOW_CERTAINTY = 0.3
 # Fraction of fits that may fail before a warning is given, or before sites added together are rejected.
 _MANY_FAILED = 0.25
 # Noise has less order than this, if no scale stood out either.
@@ -115,7 +111,7 @@ def find_atoms(
         )
     _warn_when_unsure(scales)
     # With many pixels per column, block means contain the same information.
-    step = max(1, int(scales.separation / _AMPLE)) if scales.separation >= 2 * _AMPLE else 1
+    step = max(1, int(scales.separation / AMPLE)) if scales.separation >= 2 * AMPLE else 1
     small = block_means(data, step)
     reduced = replace(scales, separation=scales.separation / step, scale=scales.scale / step)
     small_mask = None if mask is None or not mask.any() else mask[step // 2 :: step, step // 2 :: step]
@@ -125,7 +121,11 @@ def find_atoms(
         fit.keep(_away_from(~small_mask, fit.start) < _RIM * fit.separation)
     if threshold is None and len(fit.start) >= _FEWEST:
         fit.keep(in_crystal(fit.parameters[:, 1:3], nearest_neighbour_distance(fit.parameters[:, 1:3])))
-    if separation is None and scales.separation_certainty == 0 and _is_noise(fit.start, scales, step):
+    if (
+        separation is None
+        and scales.separation_certainty < LOW_CERTAINTY
+        and _is_noise(fit.start, scales, step)
+    ):
         fit.keep(np.zeros(len(fit.start), bool))
     if len(fit.start) < _FEWEST:
         raise ValueError(
@@ -220,12 +220,12 @@ def _find_columns(image, scales, threshold):
     response = sign * space.response(scales.scale)
     peaks = peaks_by_atomap(response)
     heights = response[peaks[:, 1].astype(int), peaks[:, 0].astype(int)]
-    apart = drop_close(peaks, heights, _LEAST_DISTANCE * scales.separation)
+    apart = drop_close(peaks, heights, LEAST_DISTANCE * scales.separation)
     peaks, heights = peaks[apart], heights[apart]
     if len(peaks) < _FEWEST:
         return ColumnFit(image, peaks, scales.separation, sign)
-    typical = np.median(heights[heights > 0.3 * np.percentile(heights, 95)])
-    clear = heights > (_WEAKEST if threshold is None else threshold) * typical
+    typical = typical_height(heights)
+    clear = heights > (WEAKEST if threshold is None else threshold) * typical
     fit = ColumnFit(image, peaks[clear], scales.separation, sign)
     if clear.sum() < _FEWEST:
         return fit
@@ -320,7 +320,7 @@ def _add_faint(fit, candidates, significant=_SIGNIFICANT):
     distance = cKDTree(fit.parameters[:, 1:3]).query(candidates)[0] if len(candidates) else np.empty(0)
     n = len(fit.start)
     least = _FAINTEST * np.median(fit.parameters[:, 0])
-    fit.extend(candidates[distance > _LEAST_DISTANCE * fit.separation])
+    fit.extend(candidates[distance > LEAST_DISTANCE * fit.separation])
 
     def kept(significance, part):
         keep = np.ones(len(fit.start), bool)
@@ -371,14 +371,14 @@ def _checked(image, separation, polarity, refine, threshold):
 
 
 def _warn_when_unsure(scales):
-    if scales.separation_certainty < _LOW_CERTAINTY:
+    if scales.separation_certainty < LOW_CERTAINTY:
         warnings.warn(
             f"the separation of the columns, {scales.separation:.1f} pixels, is uncertain "
             f"({scales.separation_certainty:.2f} of 1); give separation= if it is wrong",
             UserWarning,
             stacklevel=3,
         )
-    if scales.polarity_certainty < _LOW_CERTAINTY:
+    if scales.polarity_certainty < LOW_CERTAINTY:
         warnings.warn(
             f"the polarity of the columns is uncertain; {scales.polarity} is assumed "
             f"({scales.polarity_certainty:.2f} of 1); give polarity= if it is wrong",

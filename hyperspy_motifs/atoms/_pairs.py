@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.atoms._column_fit import ColumnFit
-from hyperspy_motifs.atoms._peaks import ScaleSpace, maxima_by_height
+from hyperspy_motifs.atoms._peaks import ScaleSpace, maxima_by_height, typical_height
 from hyperspy_motifs.atoms._visibility import lowest_between
 
 # Simulated on a square lattice of Gaussians with a width of 0.27 of its constant, three seeds. Of pairs 0.6 of it apart, all
@@ -62,7 +62,7 @@ def _with_pairs_at(fit, space, finer):
     response = fit.sign * space.response(finer)
     peaks = maxima_by_height(response)
     heights = response[peaks[:, 1].astype(int), peaks[:, 0].astype(int)]
-    strong = heights > _LEAST_RESPONSE * np.median(heights[heights > 0.3 * np.percentile(heights, 95)])
+    strong = heights > _LEAST_RESPONSE * typical_height(heights)
     peaks, heights = peaks[strong], heights[strong]
     distance, owner = cKDTree(fit.parameters[:, 1:3]).query(peaks)
     near = np.flatnonzero(distance < _NEAR * fit.separation)

@@ -82,18 +82,6 @@ def _local_maxima(response, sign, threshold, rows, columns, values):
     return n
 
 
-@njit(cache=True, **OUTER)
-def third_moment(response):
-    """Return the skewness about zero: the mean of the cubes over the 3/2 power of the mean of the squares."""
-    square = cube = 0.0
-    for i in range(response.shape[0]):
-        for j in range(response.shape[1]):
-            v = response[i, j]
-            square += v * v
-            cube += v * v * v
-    return cube / response.size / (square / response.size) ** 1.5 if square > 0.0 else 0.0
-
-
 def local_maxima(
     response: np.ndarray, sign: int = 1, threshold: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -134,6 +122,11 @@ def maxima_by_height(response: np.ndarray) -> np.ndarray:
     """
     positions, heights = local_maxima(response, 1, -np.inf)
     return positions[np.argsort(-heights, kind="stable")]
+
+
+def typical_height(heights: np.ndarray) -> float:
+    """Return the median of the heights of maxima without the low ones, below 0.3 of the 95th percentile."""
+    return float(np.median(heights[heights > 0.3 * np.percentile(heights, 95)]))
 
 
 class ScaleSpace:

@@ -8,28 +8,24 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.atoms._order import order_of_sites
-from hyperspy_motifs.atoms._peaks import ScaleSpace, local_maxima, third_moment, vertices
+from hyperspy_motifs.atoms._peaks import ScaleSpace, local_maxima, typical_height, vertices
 from hyperspy_motifs.atoms._windows import tiles
 
 _STEPS_PER_OCTAVE = 4
 _FINEST = 0.8
 #: Minimum response of a peak relative to the typical one: well below a single vacancy beside full
 #: columns, above the ripples of a band-limited image.
-_WEAKEST = 0.1
+WEAKEST = 0.1
 # Noise: the number of peaks falls as s^-2 (their mean distance is a multiple of the scale). Columns: it is constant.
 _STEADY_SLOPE = 1.2
-# Light columns that noise hides between two scales: they fade faster than columns, slower than noise (2).
-_FADING_SLOPE = 1.7
-# Maxima of noise are 2.7 to 3 scales apart. Other features are further apart than the first number of scales, and their
-# distance is constant to within the second number (log).
-_NOISE_DISTANCE = 4.0
-_SAME = 0.1
-_FINER = 1.2
 # Between neighbouring scales the distance of the same features is constant within this tolerance (log).
 _JUMP = 0.2
 _COARSEST_RATIO = 0.42
-_LEAST_RESPONSE = 0.2
+#: Minimum response of a plateau relative to the strongest.
+LEAST_RESPONSE = 0.2
 _FEWEST_PEAKS = 6
+#: Smallest distance of two columns in separations: closer maxima belong to one.
+LEAST_DISTANCE = 0.45
 _SAMPLE = 1000
 # Number of peaks, from one region of a window, whose order is measured: that of noise is then below 0.15.
 _ORDER_SAMPLE = 1500
@@ -64,27 +60,6 @@ class ScaleScan:
         """``-d ln(count) / d ln(scale)``: 2 for noise, 0 if the same columns respond at each scale."""
         return -np.gradient(np.log(np.maximum(self.counts, 1)), np.log(self.scales))
 
-    def finer_distance(self, run: np.ndarray, least_response: float, least_order: float = 0.0) -> float:
-        """Return the distance of features finer than those of `run` that respond at two scales or more; 0 if there are none.
-
-        Light columns beside heavy ones at low dose are such features. They fade as the scale grows, but more slowly than
-        maxima of noise. Their distance is constant, while that of noise is a multiple of the scale.
-        """
-        fine = np.arange(max(run[0] - 1, 0))
-        next_to = self.distances[fine + 1] / np.maximum(self.distances[fine], 1e-9)
-        slopes = self.slopes()
-        like = (
-            (np.minimum(slopes[fine], slopes[fine + 1]) < _STEADY_SLOPE)
-            & (np.maximum(slopes[fine], slopes[fine + 1]) < _FADING_SLOPE)
-            & (self.counts[fine + 1] >= _FEWEST_PEAKS)
-            & (self.responses[fine] > least_response)
-            & (self.distances[fine] > _NOISE_DISTANCE * self.scales[fine])
-            & (np.abs(np.log(next_to)) < _SAME)
-            & (self.distances[fine + 1] < self.distances[run].min() / _FINER)
-        )
-        found = [k for k in fine[like] if not self.samples or self._order(k) >= least_order]
-        return float(self.distances[found[-1]]) if found else 0.0
-
     def plateaus(self, least_response: float) -> list[np.ndarray]:
         """Return the indices of the runs of scales at which the same features respond, the finest first."""
         good = (
@@ -100,14 +75,6 @@ class ScaleScan:
         )
         return [run for run in runs if good[run[0]]]
 
-    def plateau(self, least_response: float, least_order: float = 0.0) -> np.ndarray:
-        """Return the finest of the `plateaus` whose peaks have some order and that is no shorter than others; may be empty."""
-        runs = [run for run in self.plateaus(least_response) if self.order_of(run) >= least_order]
-        if not runs:
-            return np.empty(0, int)
-        longest = max(len(run) for run in runs)
-        return next(run for run in runs if len(run) >= min(2, longest))
-
     def order_of(self, run: np.ndarray) -> float:
         """Return the highest order of the peaks (see `order_of_sites`) in `run`: 0 in noise, 1 in a perfect crystal."""
         if not self.samples:
@@ -117,7 +84,11 @@ class ScaleScan:
     def _order(self, k):
         if k not in self._orders:
             windows = [p for p in self.samples[k] if len(p) >= _FEWEST_PEAKS]
-            order = [order_of_sites(p, self.distances[k]) for p in windows] if self.distances[k] > 0 else []
+            order = (
+                [order_of_sites(p, self.distances[k], by_others=True) for p in windows]
+                if self.distances[k] > 0
+                else []
+            )
             self._orders[k] = float(np.concatenate(order).mean()) if order else 0.0
         return self._orders[k]
 
@@ -131,7 +102,7 @@ def _some_of(positions, response, sign):
     return vertices(response, some, sign)
 
 
-def scan_scales(image: np.ndarray) -> tuple[ScaleScan, ScaleScan, np.ndarray]:
+def scan_scales(image: np.ndarray) -> tuple[ScaleScan, ScaleScan]:
     """Compute peak statistics as a function of scale.
 
     Parameters
@@ -142,8 +113,6 @@ def scan_scales(image: np.ndarray) -> tuple[ScaleScan, ScaleScan, np.ndarray]:
     -------
     bright, dark : ScaleScan
         Statistics of the maxima and of the minima.
-    skewness : ndarray of shape (k,)
-        Third standardised moment of the response at each scale.
     """
     windows = tiles(image.shape)
     shortest = min(min(w.stop - w.start for w in window) for window in windows)
@@ -151,7 +120,6 @@ def scan_scales(image: np.ndarray) -> tuple[ScaleScan, ScaleScan, np.ndarray]:
     n_scales = max(3, int(np.floor(_STEPS_PER_OCTAVE * np.log2(largest / _FINEST))) + 1)
     scales = _FINEST * 2 ** (np.arange(n_scales) / _STEPS_PER_OCTAVE)
     table = np.zeros((2, n_scales, 4))
-    skewness = np.zeros(n_scales)
     samples: tuple[list[list[np.ndarray]], ...] = ([[] for _ in scales], [[] for _ in scales])
     for window in windows:
         part = image[window]
@@ -162,13 +130,12 @@ def scan_scales(image: np.ndarray) -> tuple[ScaleScan, ScaleScan, np.ndarray]:
         space = ScaleSpace(part, largest / 3)
         for k, scale in enumerate(scales):
             response = space.response(scale)
-            skewness[k] += third_moment(response)
             for c, sign in enumerate((1, -1)):
                 positions, heights = local_maxima(response, sign, _ROUNDING * deviation)
                 if len(heights) < 3:
                     continue
-                typical = np.median(heights[heights > 0.3 * np.percentile(heights, 95)])
-                positions = positions[heights > _WEAKEST * typical]
+                typical = typical_height(heights)
+                positions = positions[heights > WEAKEST * typical]
                 if len(positions) < 3:
                     continue
                 # A sample of the peaks is sufficient for their distances.
@@ -186,4 +153,4 @@ def scan_scales(image: np.ndarray) -> tuple[ScaleScan, ScaleScan, np.ndarray]:
         ScaleScan(scales, counts[c], means[c, :, 0], means[c, :, 1], means[c, :, 2], tuple(samples[c]))
         for c in range(2)
     )
-    return bright, dark, skewness / len(windows)
+    return bright, dark

@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 from hyperspy_motifs.atoms._neighbours import nearest_neighbour_distance
 from hyperspy_motifs.atoms._order import order_of_sites
 from hyperspy_motifs.atoms._peaks import local_maxima, vertices
+from hyperspy_motifs.atoms._scan import LEAST_DISTANCE
 from hyperspy_motifs.compilation import INNER, OUTER
 from hyperspy_motifs.threads import over_rows
 
@@ -30,8 +31,6 @@ _WHOLE = 1.7
 _ORDERLY = 0.7
 _LEAST_ORDER = 0.5
 _FEWEST = 3
-# A second maximum closer to a column than this, in separations, is noise on its top.
-_LEAST_DISTANCE = 0.45
 
 
 @njit(cache=True, **INNER)
@@ -156,7 +155,7 @@ class VisibleMaxima:
             return none
         columns = self._positions[self.seen]
         spacing = nearest_neighbour_distance(np.concatenate([columns, self._maxima[found]]))
-        found = found[cKDTree(columns).query(self._maxima[found])[0] > _LEAST_DISTANCE * spacing]
+        found = found[cKDTree(columns).query(self._maxima[found])[0] > LEAST_DISTANCE * spacing]
         # Whole pixels would repeat by themselves where maxima are a few pixels apart.
         sites = np.concatenate([columns, vertices(self._image, self._maxima[found])])
         order = order_of_sites(sites, spacing, by_others=True)[len(columns) :]

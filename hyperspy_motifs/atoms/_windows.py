@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 _TILE = 512
+#: Pixels of a separation that are ample: block means of more contain the same information.
+AMPLE = 10.0
 
 
 def tiles(shape: tuple[int, int], size: int = _TILE) -> list[tuple[slice, slice]]:
@@ -18,6 +20,15 @@ def tiles(shape: tuple[int, int], size: int = _TILE) -> list[tuple[slice, slice]
             last = length - size - first
             starts.append([(first, first + size), (last, last + size)])
     return [(slice(*rows), slice(*columns)) for rows in starts[0] for columns in starts[1]]
+
+
+def central(image: np.ndarray, side: int) -> np.ndarray:
+    """Return the central `side` x `side` pixels of an image, or as many as it has."""
+    window = []
+    for length in image.shape:
+        first = max((length - side) // 2, 0)
+        window.append(slice(first, min(first + side, length)))
+    return image[tuple(window)]
 
 
 def block_means(image: np.ndarray, step: int) -> np.ndarray:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from hyperspy_motifs.atoms import LOW_CERTAINTY
+
 from ._clean_image import CleanFrames
 
 # Jitter of scan lines is reported from this number of pixels on: a column covers several rows, and its position is the mean of
@@ -14,8 +16,6 @@ from ._clean_image import CleanFrames
 _JITTER = 0.1
 # Offsets of scan lines are reported from this fraction of the contrast on.
 _OFFSETS = 0.01
-# The same certainty below which find_atoms warns.
-_LOW_CERTAINTY = 0.3
 # Part of the atoms under patches, and of the field without data, from which on they are told.
 _SOME = 0.001
 
@@ -75,11 +75,11 @@ class ImageQuality:
     def refusals(self) -> list[str]:
         """What should be looked at before anything else is believed; a sentence each."""
         lines = []
-        if self.separation_certainty < _LOW_CERTAINTY:
+        if self.separation_certainty < LOW_CERTAINTY:
             lines.append(
                 f"the separation of the columns is uncertain ({self.separation_certainty:.2f} of 1): look at the atoms"
             )
-        if self.polarity_certainty < _LOW_CERTAINTY:
+        if self.polarity_certainty < LOW_CERTAINTY:
             lines.append(
                 f"whether columns are bright or dark is uncertain ({self.polarity_certainty:.2f} of 1)"
             )
