@@ -160,6 +160,18 @@ def test_unclear_cells_are_stated_first(found, tmp_path):
     assert text.index("Caution: bonds are unclear") < text.index("<h2>")
 
 
+def test_unit_cells_that_place_few_atoms_are_stated_first(found, tmp_path):
+    motifs = found.signal.deepcopy().motifs
+    level = next(level for level in motifs.hierarchy.levels if "match" in level.scalars)
+    assert level.scalars["match"] > 0.7
+    level.scalars["match"] = 0.64
+    assert motifs.summary().startswith(
+        "caution: the translations of the unit cells map only 64 % of the atoms"
+    )
+    text = motifs.report(tmp_path / "few.html").read_text(encoding="utf-8")
+    assert text.index("map only 64 %") < text.index("<h2>")
+
+
 def test_a_report_that_fails_leaves_the_old_one_and_no_window(found, tmp_path, monkeypatch):
     path = tmp_path / "out.html"
     path.write_text("old")

@@ -19,9 +19,6 @@ PACKAGES = (
     "matplotlib",
 )  # fmt: skip
 
-# Fraction of the atoms that the translations of a unit cell map onto atoms of their motif; below it, the report says so first.
-_LEAST_MATCH = 0.7
-
 
 def write_report(motifs: Any, path: str | PathLike[str], title: str | None = None, frame: int = 0) -> Path:
     """See :meth:`hyperspy_motifs.motifs.Motifs.report`."""
@@ -74,27 +71,11 @@ def _about(motifs: Any) -> str:
 
 
 def _image(page: Page, motifs: Any) -> None:
-    """What is uncertain or refused, and what was found wrong with the image, before any result."""
-    cautions = [*motifs.quality.refusals(), *motifs.cells.cautions(), *_uncertain_levels(motifs)]
-    if cautions:
-        page.heading("Caution")
-        for line in cautions:
-            page.paragraph(f"{line[:1].upper()}{line[1:]}.")
+    """What was found wrong with the image, before any result."""
     found = motifs.quality.lines()
     if found:
         page.heading("Image")
         page.paragraph(f"Found in the image: {'; '.join(found)}.")
-
-
-def _uncertain_levels(motifs: Any) -> list[str]:
-    """Unit cells whose translations map too few atoms onto atoms of their motif."""
-    levels = [] if motifs.hierarchy is None else motifs.hierarchy.levels
-    return [
-        f"the translations of the unit cells map only {100 * level.scalars['match']:.0f} % of the atoms onto atoms of their "
-        "motif"
-        for level in levels
-        if level.scalars.get("match", 1.0) < _LEAST_MATCH
-    ]
 
 
 def _motifs(page: Page, motifs: Any, frame: int) -> None:

@@ -13,11 +13,24 @@ from ._page import escape, swatch
 
 # Rows of the table in a notebook, which is a glance; the report has them all.
 MOST_SHOWN = 12
+# Fraction of the atoms that the translations of a unit cell map onto atoms of their motif; below it, this is said first.
+_LEAST_MATCH = 0.7
 
 
 def cautions(motifs: Any) -> list[str]:
     """What may make a result wrong, a sentence each: to be read before anything else."""
-    return [*motifs.quality.refusals(), *motifs.cells.cautions()]
+    return [*motifs.quality.refusals(), *motifs.cells.cautions(), *_uncertain_levels(motifs)]
+
+
+def _uncertain_levels(motifs: Any) -> list[str]:
+    """Unit cells whose translations map too few atoms onto atoms of their motif."""
+    levels = [] if motifs.hierarchy is None else motifs.hierarchy.levels
+    return [
+        f"the translations of the unit cells map only {100 * level.scalars['match']:.0f} % of the atoms onto atoms of their "
+        "motif"
+        for level in levels
+        if level.scalars.get("match", 1.0) < _LEAST_MATCH
+    ]
 
 
 def summarise(motifs: Any) -> str:
