@@ -19,6 +19,7 @@ Modules in the order of the data flow, each usable alone:
 :mod:`~hyperspy_motifs.draw`        figures
 :mod:`~hyperspy_motifs.exchange`    objects of other tools, read and written
 :mod:`~hyperspy_motifs.motifs`      ``Motifs``, the result for users
+:mod:`~hyperspy_motifs.collection`  many images with one model: ``find_motifs([image, ...])``
 """
 
 import lazy_loader

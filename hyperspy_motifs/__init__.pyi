@@ -1,6 +1,7 @@
 from . import atoms as atoms
 from . import cells as cells
 from . import clustering as clustering
+from . import collection as collection
 from . import data as data
 from . import defects as defects
 from . import draw as draw
@@ -18,6 +19,7 @@ from . import signals as signals
 from . import sites as sites
 from . import stacks as stacks
 from . import zernike as zernike
+from .collection import find_motifs as find_motifs
 from .motifs import Motifs as Motifs
 
 __version__: str

@@ -22,10 +22,30 @@ def fitted_motif_model(
     stamp: store.Stamp,
     facts: Mapping[str, Any],
     with_anchors: bool = True,
+    most: int = ANCHORS,
 ) -> Any:
-    """Return the model of the atoms that `model` was fitted to; `labels` are theirs at the radius number `chosen`.
+    """Return the model of the atoms that `model` was fitted to.
 
-    Without anchors the model is small. The anchors of a single image are its atoms, which are stored beside it.
+    Parameters
+    ----------
+    model : NestedRadii or ManifoldRegions
+    source : callable
+        Returns the moments at a radius; it has the ``orders`` and the ``spacing`` in pixels.
+    labels : ndarray of int, shape (n,)
+        Motifs at the radius number `chosen`.
+    chosen : int
+    stamp : hyperspy_motifs.store.Stamp
+        Axes of the image, for the units of the spacing.
+    facts : mapping
+        Parameters of the result.
+    with_anchors : bool
+        Without anchors the model is small. The anchors of a single image are its atoms, which are stored beside it.
+    most : int
+        Largest number of anchors at each radius.
+
+    Returns
+    -------
+    hyperspy_motifs.models.MotifModel
     """
     from hyperspy_motifs.models import Anchors, MotifModel
 
@@ -36,7 +56,7 @@ def fitted_motif_model(
         fitted = np.asarray(model.labels_at_[radius])
         own = labels if number == chosen else fitted
         anchors[radius] = Anchors.of(
-            moments[radius], model.layouts_[radius], fitted, own, bool(model.rotation_invariant), ANCHORS
+            moments[radius], model.layouts_[radius], fitted, own, bool(model.rotation_invariant), most
         )
     return MotifModel(
         classifier=model,

@@ -1,0 +1,315 @@
+"""The result of many images."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._group_comparison import GroupComparison, compare_groups
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from hyperspy_motifs.models import MotifModel
+    from hyperspy_motifs.motifs import Motifs
+
+FAMILIES = ("motif", "vacancy", "cell", "bond")
+
+
+class MotifCollection:
+    """Motifs of many images with one model: a motif has the same number in all of them.
+
+    ``len(collection)`` is the number of images, ``collection[i]`` the result of one, and ``for motifs in collection`` goes
+    through them. Images keep their results in their metadata.
+
+    Parameters
+    ----------
+    signals : sequence of AtomicImage
+        With results of one model.
+    model : MotifModel
+    names : sequence of str
+        Of the images.
+    orientations : sequence of (float, bool)
+        Angle in degrees by which the discs of each image were rotated to match those of the reference, and whether they were
+        mirrored.
+    """
+
+    def __init__(
+        self,
+        signals: Sequence[Any],
+        model: MotifModel,
+        *,
+        names: Sequence[str],
+        orientations: Sequence[tuple[float, bool]],
+    ) -> None:
+        self._signals = list(signals)
+        self._model = model
+        self._titles = _unique(names)
+        self.orientations = list(orientations)
+
+    def __len__(self) -> int:
+        return len(self._signals)
+
+    def __getitem__(self, number: int) -> Motifs:
+        return self._signals[number].motifs
+
+    def __iter__(self) -> Iterator[Motifs]:
+        return (signal.motifs for signal in self._signals)
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    # ------------------------------------------------------------------ what was found
+
+    @property
+    def model(self) -> MotifModel:
+        """The model, for :func:`~hyperspy_motifs.models.save_model`. Its moments are those of the reference orientation."""
+        return self._model
+
+    @property
+    def images(self) -> list[str]:
+        """Titles of the images, with numbers where they repeat."""
+        return list(self._titles)
+
+    @property
+    def n_motifs(self) -> int:
+        """Number of motifs in all images together."""
+        return max(int(motifs.labels.max()) for motifs in self) + 1
+
+    @property
+    def names(self) -> list[str]:
+        """Name of each motif: the one given with :meth:`relabel`, else its number."""
+        given: dict[int, str] = {}
+        for motifs in self:
+            given.update({k: name for k, name in enumerate(motifs.names) if name != str(k)})
+        return [given.get(k, str(k)) for k in range(self.n_motifs)]
+
+    def relabel(self, names: Mapping[int, str]) -> None:
+        """Name motifs in all images, as ``{0: "Mo", 1: "Se2"}``."""
+        for motifs in self:
+            motifs.relabel({k: name for k, name in names.items() if k < motifs.n_motifs})
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Number of atoms of each motif in each image, shape (images, n_motifs)."""
+        return np.array([np.bincount(motifs.labels, minlength=self.n_motifs) for motifs in self])
+
+    @property
+    def count_errors(self) -> NDArray[np.float64]:
+        """Standard errors of `counts`, shape (images, n_motifs).
+
+        Two independent parts: the counts of another field of the same specimen would differ as those of independent atoms
+        (binomial), and atoms are assigned with a probability.
+        """
+        counts, n = self.counts.astype(float), self.n_motifs
+        doubt = np.array(
+            [np.bincount(m.labels, m.probabilities * (1 - m.probabilities), minlength=n) for m in self]
+        )
+        return np.sqrt(counts * (1 - counts / counts.sum(axis=1, keepdims=True)) + doubt)
+
+    @property
+    def fractions(self) -> NDArray[np.float64]:
+        """`counts` divided by the atoms of the image, shape (images, n_motifs)."""
+        counts = self.counts
+        return counts / counts.sum(axis=1, keepdims=True)
+
+    def summary(self) -> str:
+        """The images and their motifs as lines of text."""
+        counts, names = self.counts, self.names
+        lines = [
+            f"{len(self)} images, {counts.sum():,} atoms, {self.n_motifs} motifs of one model "
+            f"(radius {self._model.radius:.3g} nearest-neighbour distances)"
+        ]
+        width = max(len(title) for title in self._titles)
+        for k, (title, row) in enumerate(zip(self._titles, counts, strict=True)):
+            angle, mirrored = self.orientations[k]
+            turned = (
+                f"  turned by {angle:.1f}°{' and mirrored' if mirrored else ''}" if angle or mirrored else ""
+            )
+            shares = ", ".join(f"{name}: {n:,}" for name, n in zip(names, row, strict=True) if n)
+            lines.append(f"  {title:<{width}}  {row.sum():7,} atoms  {shares}{turned}")
+        return "\n".join(lines)
+
+    # ------------------------------------------------------------------ comparisons
+
+    def compare(
+        self, groups: Sequence[Any], *, reference: Any = None, what: Sequence[str] = FAMILIES
+    ) -> GroupComparison:
+        """Compare the frequencies of motifs, vacancies, cells and bonds in groups of images.
+
+        Parameters
+        ----------
+        groups : sequence, length images
+            Group of each image, such as ``["before", "before", "after", "after"]``.
+        reference : optional
+            The group that the others are compared with; the first by default.
+        what : sequence of {"motif", "vacancy", "cell", "bond"}
+            Atoms of each motif among all atoms; empty sites among all sites of a motif; cells of each sequence of corners
+            among all cells; bonds between two motifs among all bonds.
+
+        Returns
+        -------
+        GroupComparison
+            With effect sizes and corrected p-values over all rows; ``print`` shows what differs. Images are the
+            samples, not atoms (:func:`~hyperspy_motifs.collection.compare_groups`).
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two groups, or not more images than groups.
+        """
+        wrong = sorted(set(what) - set(FAMILIES))
+        if wrong or isinstance(what, str):
+            raise ValueError(f"what is {what!r}; expected a list of {', '.join(FAMILIES)}.")
+        if len(groups) != len(self):
+            raise ValueError(f"{len(groups)} groups were given for {len(self)} images.")
+        tables = [self._table(family) for family in what]
+        return compare_groups(
+            np.concatenate([counts for _, counts, _ in tables], axis=1),
+            np.concatenate([totals for _, _, totals in tables], axis=1),
+            groups,
+            reference=reference,
+            names=[name for names, _, _ in tables for name in names],
+            families=[family for family, (names, _, _) in zip(what, tables, strict=True) for _ in names],
+        )
+
+    def _table(self, family: str) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
+        """Return names (k), counts and totals (images, k) of the units of a family."""
+        names = self.names
+        counted: list[Counter[str]] = []
+        totals: list[Counter[str]] = []
+        for motifs in self:
+            if family == "vacancy":
+                sites = motifs.sites
+                kinds = [names[k] for k in sites.expected_motifs.tolist()]
+                counted.append(
+                    Counter(k for k, empty in zip(kinds, sites.vacant.tolist(), strict=True) if empty)
+                )
+                totals.append(Counter(kinds))
+                continue
+            if family == "motif":
+                units = [names[k] for k in motifs.labels.tolist()]
+            elif family == "cell":
+                whole = np.flatnonzero(~motifs.cells.on_border)
+                units = [_sequence(motifs.cells.corner_sequences[k], names) for k in whole.tolist()]
+            else:
+                bonds = motifs.cells.bonds
+                ends = np.sort(motifs.labels[bonds[(bonds < len(motifs.labels)).all(axis=1)]], axis=1)
+                units = [f"{names[a]}-{names[b]}" for a, b in ends.tolist()]
+            counted.append(Counter(units))
+            totals.append(Counter())
+        if family == "motif":
+            kinds_of_units = list(names)
+        else:
+            kinds_of_units = sorted({unit for counter in (*counted, *totals) for unit in counter})
+        counts = np.array([[c[k] for k in kinds_of_units] for c in counted], np.int64).reshape(len(self), -1)
+        if family == "vacancy":
+            n = np.array([[c[k] for k in kinds_of_units] for c in totals], np.int64).reshape(len(self), -1)
+        else:
+            n = np.broadcast_to(counts.sum(axis=1, keepdims=True), counts.shape)
+        return kinds_of_units, counts, n
+
+    @property
+    def similarity(self) -> NDArray[np.float64]:
+        """Distances between images by their motifs, shape (images, images).
+
+        Hellinger distance of the fractions of the motifs, from 0 for equal ones to 1 for images without a common motif.
+        """
+        root = np.sqrt(self.fractions)
+        overlap = np.clip(root @ root.T, 0.0, 1.0)
+        np.fill_diagonal(overlap, 1.0)
+        return np.sqrt(1 - overlap)
+
+    # ------------------------------------------------------------------ tables and figures
+
+    def to_dict(self) -> dict[str, NDArray[Any]]:
+        """Plain columns, one row for each image and motif: image, motif, name, count, error, fraction."""
+        n_images, n = len(self), self.n_motifs
+        return {
+            "image": np.repeat(np.array(self._titles), n),
+            "motif": np.tile(np.arange(n), n_images),
+            "name": np.tile(np.array(self.names), n_images),
+            "count": self.counts.ravel(),
+            "error": self.count_errors.ravel(),
+            "fraction": self.fractions.ravel(),
+        }
+
+    def to_csv(self, path: str | os.PathLike[str]) -> Path:
+        """Write the columns of :meth:`to_dict` to a file of comma-separated values."""
+        columns = self.to_dict()
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            writer.writerows(zip(*(values.tolist() for values in columns.values()), strict=True))
+        return Path(path)
+
+    def plot_populations(self, *, groups: Sequence[Any] | None = None, ax: Axes | None = None) -> Axes:
+        """Draw the fraction of each motif in each image, with error bars.
+
+        Parameters
+        ----------
+        groups : sequence, length images, optional
+            Images are sorted by their group, which is written below.
+        ax : matplotlib.axes.Axes, optional
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from hyperspy_motifs.draw import plot_image_populations
+
+        errors = self.count_errors / self.counts.sum(axis=1, keepdims=True)
+        return plot_image_populations(self.fractions, errors, self.names, self._titles, groups=groups, ax=ax)
+
+    def plot_similarity(self, *, groups: Sequence[Any] | None = None, ax: Axes | None = None) -> Axes:
+        """Draw a map of the images: near to each other are images with like fractions of motifs.
+
+        Classical multidimensional scaling of :attr:`similarity`.
+
+        Parameters
+        ----------
+        groups : sequence, length images, optional
+            Drawn in one colour each.
+        ax : matplotlib.axes.Axes, optional
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from hyperspy_motifs.draw import plot_image_map
+
+        return plot_image_map(_scaled(self.similarity), self._titles, groups=groups, ax=ax)
+
+
+def _sequence(corners: Sequence[int], names: Sequence[str]) -> str:
+    return " ".join("vacancy" if k < 0 or k >= len(names) else names[k] for k in corners)
+
+
+def _scaled(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return positions (n, 2) by classical multidimensional scaling of distances (n, n).
+
+    Torgerson, Psychometrika 17, 401 (1952).
+    """
+    n = len(distances)
+    centring = np.eye(n) - 1 / n
+    values, vectors = np.linalg.eigh(-0.5 * centring @ distances**2 @ centring)
+    axes = vectors[:, ::-1][:, :2] * np.sqrt(np.maximum(values[::-1][:2], 0))
+    # The sign of an eigenvector is arbitrary: the largest entry is positive.
+    return np.asarray(axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])] + 1e-300))
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    seen = Counter(names)
+    number: Counter[str] = Counter()
+    out = []
+    for name in names:
+        number[name] += 1
+        out.append(name if seen[name] == 1 else f"{name} {number[name]}")
+    return out

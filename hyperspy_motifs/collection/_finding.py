@@ -1,0 +1,278 @@
+"""Motifs of many images with one model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._orientation import Orientation, find_orientation
+from ._pooled_moments import PooledMoments
+
+if TYPE_CHECKING:
+    from ._collection import MotifCollection
+
+# Atoms that the model of the collection keeps per radius, and each image with its result, to position other atoms.
+_ANCHORS, _ANCHORS_OF_IMAGE = 4_000, 500
+# Radius that reaches the neighbours, for the orientation.
+_ORIENTED_AT = 1.2
+
+
+def find_motifs(
+    images: Sequence[Any],
+    *,
+    align: bool = True,
+    mirrors: bool = False,
+    length: float | None = None,
+    separation: float | None = None,
+    polarity: str = "auto",
+    refine: bool | str = True,
+    radius: str | float = "auto",
+    n_motifs: int | None = None,
+    min_motif_size: int = 5,
+    alpha: float = 0.01,
+    random_state: int = 0,
+    complete: bool = True,
+    show_progressbar: bool | None = None,
+) -> MotifCollection:
+    """Find the motifs of many images with one model, so that a motif has one number in all of them.
+
+    The images may differ in pixel size, field of view, rotation, brightness, dose and type. Of each image the atoms are found
+    as by :meth:`AtomicImage.find_motifs <hyperspy_motifs.signals.AtomicImage.find_motifs>`, and their discs are measured in
+    units of its nearest-neighbour distance and of its contrast. Then
+
+    1. the discs are rotated into the orientation of the image with the least noise, which is found by comparing atoms,
+    2. the kinds of atoms are found at the smallest radius over the atoms of all images,
+    3. what an image changes in all atoms of a kind is removed at every radius, as far as other images have changes of the same
+       size (focus, thickness, calibration): :func:`~hyperspy_motifs.collection.image_effects`,
+    4. the motifs of all atoms are found at all radii. Each atom has the noise of its image.
+
+    Parameters
+    ----------
+    images : sequence of AtomicImage, Signal2D or path
+        Single images. Lazy ones and files are read one at a time; only their atoms and moments stay in memory.
+    align : bool
+        False if all images have the same orientation.
+    mirrors : bool
+        Also mirror images, if this makes them more like the reference: for flakes that were turned over.
+    length : float, optional
+        Unit of the radii in axis units, the same in all images, in place of the nearest-neighbour distance of each.
+    separation, polarity, refine, radius, n_motifs, min_motif_size, alpha, random_state, complete
+        As in :meth:`AtomicImage.find_motifs <hyperspy_motifs.signals.AtomicImage.find_motifs>`.
+    show_progressbar : bool, optional
+
+    Returns
+    -------
+    MotifCollection
+        ``collection[i]`` is the result of an image, which is also written into its metadata.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two images, an image cannot be used (the message names it), or some have bright and others dark
+        columns. The earlier results of the images stay.
+
+    Examples
+    --------
+    >>> import hyperspy_motifs as hm
+    >>> images = [hm.data.monolayer(shape=(160, 192), rotation=a, random_state=k)[0] for k, a in enumerate((0, 20))]
+    >>> collection = hm.find_motifs(images, show_progressbar=False)
+    >>> collection.counts.shape == (2, collection.n_motifs)
+    True
+    """
+    from hyperspy.external.progressbar import progressbar
+
+    from hyperspy_motifs.clustering import RADII
+    from hyperspy_motifs.models import to_bytes
+    from hyperspy_motifs.signals import fitted_motif_model, measure_image
+    from hyperspy_motifs.warm_up import wait_for_warm_up
+
+    from ._collection import MotifCollection
+
+    options: dict[str, Any] = {
+        "separation": separation, "polarity": polarity, "refine": refine, "radius": radius, "radius_units": "nn",
+        "n_max": None, "rotation_invariant": False, "n_motifs": n_motifs, "min_motif_size": min_motif_size,
+        "alpha": alpha, "random_state": random_state, "complete": complete,
+    }  # fmt: skip
+    signals = _signals(images)
+    wait_for_warm_up()
+    radii = tuple(RADII) if radius == "auto" else tuple(sorted({*RADII, float(radius)}))
+    measured = []
+    quiet = show_progressbar is False
+    with progressbar(total=len(signals), disable=quiet, desc="Images", leave=False) as bar:
+        for number, signal in enumerate(signals):
+            try:
+                measured.append(measure_image(signal, dict(options), sorted({*radii, _ORIENTED_AT}), length))
+            except (ValueError, TypeError) as error:
+                raise type(error)(f"Image {number} ({_title(signal)}): {error}") from error
+            bar.update(1)
+    polarities = {str(one.table.facts.get("polarity")) for one in measured}
+    if len(polarities) > 1:
+        raise ValueError(
+            "Some images have bright columns and others dark ones, which one model cannot describe: use images of one "
+            "detector, or give polarity=."
+        )
+    reference = _reference(measured)
+    orientations = [Orientation() for _ in measured]
+    if align:
+        target = measured[reference].moments[_ORIENTED_AT]
+        for number, one in enumerate(measured):
+            if number != reference:
+                orientations[number] = find_orientation(
+                    one.moments[_ORIENTED_AT], target, mirrors=mirrors, random_state=random_state
+                )
+    first = measured[reference]
+    pooled = PooledMoments(
+        [one.moments for one in measured],
+        [one.neighbours for one in measured],
+        orientations,
+        first.spacing / abs(first.stamp.scale[0]),
+        first.orders,
+    )
+    model = _fit(pooled, radii, options)
+    facts = {
+        "options": options,
+        "polarity": polarities.pop(),
+        "title": f"{len(signals)} images",
+        "learned": "collection",
+        "continuous": False,
+        "continuity": {"kind": "discrete", "certainty": 1.0},
+        "regions": False,
+        "reason": f"{model.reason_}; one model of {len(signals)} images",
+    }
+    learned, small = (
+        fitted_motif_model(
+            model, pooled, model.labels_, model.radii_.index(model.radius_), first.stamp, facts, most=most
+        )
+        for most in (_ANCHORS, _ANCHORS_OF_IMAGE)
+    )
+    _write(signals, measured, model, pooled.images, to_bytes(small), facts)
+    angles = [(np.degrees(one.angle), one.mirrored) for one in orientations]
+    return MotifCollection(signals, learned, names=[_title(s) for s in signals], orientations=angles)
+
+
+def _signals(images: Sequence[Any]) -> list[Any]:
+    """Return atomic images for signals and names of files."""
+    if isinstance(images, str | os.PathLike) or hasattr(images, "axes_manager"):
+        raise ValueError(
+            "A list of images is expected. For one image call its find_motifs(); for a stack, stack.find_motifs()."
+        )
+    images = list(images)
+    if len(images) < 2:
+        raise ValueError(
+            f"Two images or more are expected, got {len(images)}: for one call its find_motifs()."
+        )
+    out = []
+    for image in images:
+        signal = _loaded(Path(image)) if isinstance(image, str | os.PathLike) else image
+        if getattr(signal, "_signal_type", None) != "atomic_image" and hasattr(signal, "set_signal_type"):
+            signal.set_signal_type("atomic_image")
+        out.append(signal)
+    if len({id(signal) for signal in out}) < len(out):
+        raise ValueError("An image is given twice: it would count twice.")
+    return out
+
+
+def _loaded(path: Path) -> Any:
+    """Return the one image of a file, lazily where the reader can."""
+    import hyperspy.api as hs
+
+    try:
+        found = hs.load(path, lazy=True)
+    except (NotImplementedError, TypeError):
+        found = hs.load(path)
+    several = found if isinstance(found, list) else [found]
+    flat = [
+        one for one in several if one.axes_manager.signal_dimension == 2 and one.data.dtype.kind in "buif"
+    ]
+    if len(flat) != 1:
+        raise ValueError(
+            f"{path} holds {len(flat)} images; one is expected. Load it with hyperspy.api.load and give the wanted image."
+        )
+    return flat[0]
+
+
+def _title(signal: Any) -> str:
+    return str(signal.metadata.get_item("General.title", default="")) or "untitled"
+
+
+def _reference(measured: Sequence[Any]) -> int:
+    """Return the number of the image with the most atoms for their noise, to which the others are turned."""
+
+    def information(one: Any) -> float:
+        moments = one.moments[_ORIENTED_AT]
+        noise = float(np.nanmedian(np.asarray(moments.noise_std, float)[moments.valid]))
+        return int(np.count_nonzero(moments.coverage > 0.99)) / max(noise, 1e-12) ** 2
+
+    return int(np.argmax([information(one) for one in measured]))
+
+
+def _fit(pooled: PooledMoments, radii: tuple[float, ...], options: dict[str, Any]) -> Any:
+    from hyperspy_motifs.clustering import NestedRadii
+
+    def nested(radii: tuple[float, ...], radius: float | None, n_motifs: int | None) -> Any:
+        found = NestedRadii(
+            radii=radii,
+            radius=radius,
+            n_motifs=n_motifs,
+            min_motif_size=int(options["min_motif_size"]),
+            alpha=float(options["alpha"]),
+            random_state=int(options["random_state"]),
+        )
+        return found.fit(pooled, pooled.neighbours())
+
+    pooled.remove_image_effects(nested(radii[:1], None, None).labels_at_[radii[0]])
+    given = None if options["radius"] == "auto" else float(options["radius"])
+    return nested(radii, given, options["n_motifs"])
+
+
+def _write(
+    signals: Sequence[Any],
+    measured: Sequence[Any],
+    model: Any,
+    images: NDArray[np.integer],
+    small: NDArray[np.uint8],
+    facts: dict[str, Any],
+) -> None:
+    """Write the result of each image, with a small model."""
+    from hyperspy_motifs.signals import write_image
+
+    radii, tree = model.radii_, model.tree_
+    for number, (signal, one) in enumerate(zip(signals, measured, strict=True)):
+        here = np.flatnonzero(images == number)
+        chosen = radii.index(model.radius_)
+        labels: NDArray[np.int32] = np.asarray(model.labels_)[here]
+        write_image(
+            signal,
+            one,
+            {
+                "labels": labels,
+                "probabilities": np.asarray(model.probabilities_at_[model.radius_])[here],
+                "radii": np.array(radii),
+                "radius_labels": np.array([model.labels_at_[r][here] for r in radii]),
+                "radius_probabilities": np.array([model.probabilities_at_[r][here] for r in radii]),
+                "layouts": np.array([model.layouts_[r][here] for r in radii]),
+                "chosen": chosen,
+                "tree": {
+                    "parent": tree.parent, "radius": tree.radius, "height": tree.height, "merges": tree.merges,
+                    "base_radius": float(tree.base_radius), "atom_leaf": np.asarray(tree.leaf_of)[here],
+                    "size": _sizes(tree.parent, np.asarray(tree.leaf_of)[here]),
+                },
+                "outlier_score": np.asarray(model.outlier_scores_)[here],
+                "model": small,
+            },
+            facts,
+        )  # fmt: skip
+
+
+def _sizes(parent: NDArray[np.integer], leaves: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return the number of atoms below each node of the tree of motifs."""
+    size = np.bincount(leaves, minlength=len(parent)).astype(np.int64)
+    # Parents precede their children.
+    for node in range(len(size) - 1, 0, -1):
+        size[parent[node]] += size[node]
+    return size

@@ -1,0 +1,197 @@
+"""How often motifs occur in groups of images: the images are the samples, not the atoms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+from scipy.special import xlog1py, xlogy
+
+
+@dataclass(frozen=True)
+class GroupComparison:
+    """Frequencies in groups of images, one row for each kind of unit and each group beside the first.
+
+    Attributes
+    ----------
+    families, names : tuple of str
+        What was counted ("motif", "cell", ...) and which.
+    groups : tuple of str
+        The group that is compared with `reference`.
+    reference : str
+    fractions, reference_fractions : ndarray, shape (rows,)
+        Share of the counted units in either group.
+    errors, reference_errors : ndarray, shape (rows,)
+        Standard errors of both over images.
+    odds_ratios : ndarray, shape (rows,)
+        Odds in the group divided by the odds in the reference: the effect size.
+    intervals : ndarray, shape (rows, 2)
+        95 % confidence intervals of the odds ratios.
+    dispersions : ndarray, shape (rows,)
+        Variance over images relative to that of independent atoms, 1 or more.
+    p_values, q_values : ndarray, shape (rows,)
+        Of no difference; q is corrected for the number of rows (Benjamini and Hochberg).
+    """
+
+    families: tuple[str, ...]
+    names: tuple[str, ...]
+    groups: tuple[str, ...]
+    reference: str
+    fractions: NDArray[np.float64]
+    reference_fractions: NDArray[np.float64]
+    errors: NDArray[np.float64]
+    reference_errors: NDArray[np.float64]
+    odds_ratios: NDArray[np.float64]
+    intervals: NDArray[np.float64]
+    dispersions: NDArray[np.float64]
+    p_values: NDArray[np.float64]
+    q_values: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def significant(self, fdr: float = 0.05) -> NDArray[np.int64]:
+        """Return the rows that differ at a false discovery rate, the most significant first."""
+        order = np.argsort(self.p_values, kind="stable")
+        return order[self.q_values[order] <= fdr]
+
+    def to_dict(self) -> dict[str, NDArray[Any]]:
+        """Plain one-dimensional columns, ready for ``pandas.DataFrame``."""
+        return {
+            "family": np.array(self.families), "name": np.array(self.names), "group": np.array(self.groups),
+            "reference": np.array([self.reference] * len(self)),
+            "fraction": self.fractions, "error": self.errors,
+            "reference_fraction": self.reference_fractions, "reference_error": self.reference_errors,
+            "odds_ratio": self.odds_ratios, "odds_ratio_low": self.intervals[:, 0],
+            "odds_ratio_high": self.intervals[:, 1], "dispersion": self.dispersions,
+            "p_value": self.p_values, "q_value": self.q_values,
+        }  # fmt: skip
+
+    def __repr__(self) -> str:
+        rows = self.significant()
+        lines = [f"{len(rows)} of {len(self)} differ from group '{self.reference}' at 5 % false discoveries"]
+        for k in rows[:20].tolist():
+            low, high = self.intervals[k]
+            lines.append(
+                f"  {self.families[k]} {self.names[k]}: {100 * self.fractions[k]:.3g} ± {100 * self.errors[k]:.2g} % in "
+                f"'{self.groups[k]}', {100 * self.reference_fractions[k]:.3g} ± {100 * self.reference_errors[k]:.2g} % in "
+                f"'{self.reference}'; odds ratio {self.odds_ratios[k]:.3g} ({low:.3g} to {high:.3g}), "
+                f"q = {self.q_values[k]:.2g}"
+            )
+        return "\n".join(lines)
+
+
+def compare_groups(
+    counts: ArrayLike,
+    totals: ArrayLike,
+    groups: Sequence[Any],
+    *,
+    reference: Any = None,
+    names: Sequence[str] | None = None,
+    families: Sequence[str] | None = None,
+) -> GroupComparison:
+    r"""Compare how often units occur in groups of images.
+
+    The count in an image is quasi-binomial: its variance is :math:`\phi n p (1 - p)`, where p is the fraction in its group,
+    and the dispersion :math:`\phi \ge 1` is estimated from the images of all groups by Pearson's statistic. It is 1 if atoms
+    are independent, and larger if images of one group differ. Two groups are compared by the deviance divided by
+    :math:`\phi`, with the F distribution whose degrees of freedom are the number of images minus that of groups [1]_.
+
+    Parameters
+    ----------
+    counts : array_like of int, shape (images, k)
+        Number of units of each kind.
+    totals : array_like of int, shape (images, k) or (images,)
+        Number of which they are a part.
+    groups : sequence, length images
+        Group of each image.
+    reference : optional
+        The group that others are compared with; the first one by default.
+    names, families : sequence of str, length k, optional
+
+    Returns
+    -------
+    GroupComparison
+        Kinds that occur in no image of two compared groups are left out.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two groups, no group has two images, or the shapes do not match.
+
+    References
+    ----------
+    .. [1] P. McCullagh and J. A. Nelder, Generalized Linear Models, 2nd ed., section 4.5 (1989).
+    """
+    counts = np.asarray(counts, float)
+    n = np.broadcast_to(np.asarray(totals, float).reshape(len(counts), -1), counts.shape)
+    group_of = np.array([str(g) for g in groups])
+    if counts.ndim != 2 or len(group_of) != len(counts):
+        raise ValueError(
+            f"counts of shape (images, kinds) and one group per image are expected; got {counts.shape} and {len(group_of)} "
+            "groups."
+        )
+    known = list(dict.fromkeys(group_of.tolist()))
+    if reference is not None and str(reference) not in known:
+        raise ValueError(f"There is no group '{reference}'; the groups are {', '.join(known)}.")
+    first = known[0] if reference is None else str(reference)
+    others = [g for g in known if g != first]
+    df = len(counts) - len(known)
+    if not others or df < 1:
+        raise ValueError(
+            f"{len(known)} group(s) of {len(counts)} images cannot be compared: images are the samples, so two groups and more "
+            "images than groups are needed."
+        )
+    names = [str(k) for k in range(counts.shape[1])] if names is None else list(names)
+    families = ["motif"] * counts.shape[1] if families is None else list(families)
+    member = np.array([group_of == g for g in known])
+    k_of, n_of = member @ counts, member @ n
+    share = k_of / np.maximum(n_of, 1)
+    fitted = share[member.argmax(axis=0)]
+    variance = n * fitted * (1 - fitted)
+    pearson = np.where(variance > 0, (counts - n * fitted) ** 2 / np.maximum(variance, 1e-300), 0.0).sum(
+        axis=0
+    )
+    dispersion = np.maximum(pearson / df, 1.0)
+    errors = np.sqrt(dispersion * share * (1 - share) / np.maximum(n_of, 1))
+    rows: list[tuple[Any, ...]] = []
+    a = known.index(first)
+    for other in others:
+        b = known.index(other)
+        both = (k_of[a] + k_of[b]) / np.maximum(n_of[a] + n_of[b], 1)
+        deviance = 2 * sum(
+            _log_likelihood(k_of[g], n_of[g], share[g]) - _log_likelihood(k_of[g], n_of[g], both)
+            for g in (a, b)
+        )
+        p_values = stats.f.sf(np.maximum(deviance, 0) / dispersion, 1, df)
+        # Half a unit is added to each count (Haldane), so that the ratio is finite.
+        logs = [np.log((k_of[g] + 0.5) / (n_of[g] - k_of[g] + 0.5)) for g in (a, b)]
+        width = np.sqrt(dispersion * sum(1 / (k_of[g] + 0.5) + 1 / (n_of[g] - k_of[g] + 0.5) for g in (a, b)))
+        width = stats.t.ppf(0.975, df) * width
+        ratio = logs[1] - logs[0]
+        for k in np.flatnonzero((k_of[a] + k_of[b] > 0) & (n_of[a] > 0) & (n_of[b] > 0)).tolist():
+            rows.append((
+                families[k], names[k], other, share[b, k], share[a, k], errors[b, k], errors[a, k], np.exp(ratio[k]),
+                (np.exp(ratio[k] - width[k]), np.exp(ratio[k] + width[k])), dispersion[k], p_values[k],
+            ))  # fmt: skip
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 11
+    p = np.array(columns[10], float)
+    return GroupComparison(
+        families=tuple(columns[0]), names=tuple(columns[1]), groups=tuple(columns[2]), reference=first,
+        fractions=np.array(columns[3], float), reference_fractions=np.array(columns[4], float),
+        errors=np.array(columns[5], float), reference_errors=np.array(columns[6], float),
+        odds_ratios=np.array(columns[7], float), intervals=np.array(columns[8], float).reshape(-1, 2),
+        dispersions=np.array(columns[9], float), p_values=p,
+        q_values=stats.false_discovery_control(p) if len(p) else p,
+    )  # fmt: skip
+
+
+def _log_likelihood(
+    k: NDArray[np.float64], n: NDArray[np.float64], p: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the logarithm of the binomial likelihood without its constant."""
+    return np.asarray(xlogy(k, p) + xlog1py(n - k, -p))

@@ -1,0 +1,139 @@
+"""One model over images that differ in everything but the specimen."""
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+from sklearn.metrics import adjusted_rand_score
+
+import hyperspy_motifs
+from hyperspy_motifs.data import monolayer
+from hyperspy_motifs.models import load_model, save_model
+
+
+@pytest.fixture(scope="module")
+def analysed():
+    """Three images with 11, 14 and 19 pixels a bond, turned by 0, 23 and 71 degrees, one of 8 bits, and their truth."""
+    out = []
+    for k, (degrees, bond, dose, gain) in enumerate(((0, 11, 1e6, 1), (23, 14, 2e5, 40), (71, 19, 6e5, 1))):
+        size = 0.19 / bond
+        signal, truth = monolayer(
+            shape=(int(4.4 / size), int((5 - 0.3 * k) / size)), pixel_size=size, rotation=degrees, dose=dose, gain=gain,
+            random_state=k, double_vacancies=0,
+        )  # fmt: skip
+        if k == 2:
+            low, high = signal.data.min(), signal.data.max()
+            signal.data = np.round(255 * (signal.data - low) / (high - low)).astype(np.uint8)
+        out.append((signal, truth))
+    collection = hyperspy_motifs.find_motifs([signal for signal, _ in out], show_progressbar=False)
+    return collection, [truth for _, truth in out]
+
+
+def labels_and_truth(collection, truths):
+    found, true = [], []
+    for motifs, truth in zip(collection, truths, strict=True):
+        distance, nearest = cKDTree(truth.positions).query(motifs.pixel_positions)
+        spacing = motifs.parameters["spacing"] / motifs.signal.axes_manager[0].scale
+        # Of a column on the border half of the disc is unknown.
+        columns, rows = motifs.signal.axes_manager.signal_shape
+        inside = (
+            np.minimum(motifs.pixel_positions, [columns, rows] - motifs.pixel_positions).min(axis=1)
+            > 0.3 * spacing
+        )
+        near = (distance < 0.4 * spacing) & inside
+        found.append(motifs.labels[near])
+        true.append(truth.labels[nearest[near]])
+    return np.concatenate(found), np.concatenate(true)
+
+
+def test_every_atom_has_its_class_in_all_images(analysed):
+    found, true = labels_and_truth(*analysed)
+    assert adjusted_rand_score(true, found) > 0.99
+    # Each species is one motif of all images, and they are of one model.
+    for species in (0, 1):
+        assert np.mean(found[true == species] == np.bincount(found[true == species]).argmax()) > 0.98
+
+
+def test_the_rotation_of_each_image_is_found(analysed):
+    angles = np.array([angle for angle, _ in analysed[0].orientations])
+    relative = angles - angles[0] + [0, 23, 71]
+    assert (relative + 60) % 120 - 60 == pytest.approx(0, abs=0.5)
+
+
+def test_counts_are_those_of_the_images(analysed):
+    collection, _ = analysed
+    assert collection.counts.shape == (3, collection.n_motifs) == collection.count_errors.shape
+    for motifs, row in zip(collection, collection.counts, strict=True):
+        assert row.sum() == len(motifs.labels)
+        np.testing.assert_array_equal(row[: motifs.n_motifs], motifs.counts)
+    assert (collection.count_errors[collection.counts > 0] > 0).all()
+    np.testing.assert_allclose(collection.fractions.sum(axis=1), 1)
+    assert "3 images" in collection.summary()
+    assert collection.summary().count("Simulated MoSe2 monolayer") == 3
+
+
+def test_results_are_in_the_metadata_and_come_back_from_files(analysed, tmp_path):
+    collection, _ = analysed
+    collection[1].signal.save(tmp_path / "image.hspy")
+    again = hs.load(tmp_path / "image.hspy").motifs
+    np.testing.assert_array_equal(again.labels, collection[1].labels)
+    assert again.radii == collection[0].radii
+    assert "one model of 3 images" in again.summary()
+    assert len(again.cells) > 20
+    assert again.means.axes_manager.navigation_size == again.n_motifs
+
+
+def test_the_model_is_saved(analysed, tmp_path):
+    model = load_model(save_model(analysed[0].model, tmp_path / "model"))
+    assert model.facts["title"] == "3 images"
+    assert model.n_motifs == analysed[0].n_motifs
+
+
+def test_names_are_given_to_all_images(analysed):
+    collection, _ = analysed
+    collection.relabel({0: "Mo"})
+    assert collection.names[0] == "Mo"
+    assert all(motifs.names[0] == "Mo" for motifs in collection)
+
+
+def test_groups_of_images_are_compared(analysed):
+    found = analysed[0].compare(["a", "b", "a"], what=["motif", "bond", "cell", "vacancy"])
+    assert set(found.families) <= {"motif", "bond", "cell", "vacancy"}
+    assert "cell" in found.families
+    columns = found.to_dict()
+    assert all(len(values) == len(found) for values in columns.values())
+    with pytest.raises(ValueError, match="2 groups were given for 3 images"):
+        analysed[0].compare(["a", "b"])
+    with pytest.raises(ValueError, match="expected a list of motif"):
+        analysed[0].compare(["a", "b", "a"], what=["atoms"])
+
+
+def test_figures_and_tables(analysed, tmp_path):
+    collection, _ = analysed
+    ax = collection.plot_populations(groups=["a", "b", "a"])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == collection.names
+    ax = collection.plot_similarity(groups=["a", "b", "a"])
+    assert len(ax.texts) == 3
+    distances = collection.similarity
+    assert np.allclose(distances, distances.T)
+    assert not distances.diagonal().any()
+    rows = collection.to_csv(tmp_path / "counts.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 1 + 3 * collection.n_motifs
+
+
+@pytest.mark.parametrize("wrong", [[], "image.hspy", None])
+def test_less_than_two_images_are_refused(analysed, wrong):
+    images = [analysed[0][0].signal] if wrong is None else wrong
+    with pytest.raises(ValueError, match="expected"):
+        hyperspy_motifs.find_motifs(images)
+
+
+def test_an_image_that_fails_is_named_and_the_others_stay_as_they_are(analysed):
+    empty = hs.signals.Signal2D(np.zeros((60, 70)))
+    empty.set_signal_type("atomic_image")
+    empty.metadata.General.title = "dark"
+    image = analysed[0][0].signal
+    before = image.motifs.labels
+    with pytest.raises(ValueError, match=r"Image 1 \(dark\): .*constant"):
+        hyperspy_motifs.find_motifs([image, empty], show_progressbar=False)
+    np.testing.assert_array_equal(image.motifs.labels, before)
