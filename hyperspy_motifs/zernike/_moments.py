@@ -16,11 +16,10 @@ from hyperspy_motifs.patches import (
 )
 from hyperspy_motifs.threads import one_blas_thread
 
-from ._basis import zernike_basis
+from ._bases import zernike_basis
 from ._disc_basis import DiscBasis, rotate_moments
-from ._disc_moments import disc_moments
+from ._disc_moments import PartialDiscs, disc_moments
 from ._noise import NoiseModel, correlated_noise, estimate_noise, with_spectrum
-from ._partial import PartialDiscs
 
 # Least part of the disc inside the image.
 MIN_COVERAGE = 0.7

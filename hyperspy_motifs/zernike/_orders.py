@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hyperspy_motifs.patches import check_positions, typical_spacing
 
-from ._basis import ZernikeBasis
+from ._bases import ZernikeBasis
 from ._modes import HasMoments
 from ._moments import disc_coverage, get_moments
 from ._noise import NoiseModel

@@ -1,4 +1,6 @@
-"""Principal components of features that exceed the noise."""
+"""Principal components of features, and their axes."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -85,3 +87,25 @@ def get_principal_features(
     components = components * np.sign(components[np.arange(n_kept), largest])[:, None]
     damping = np.clip(1 - 1 / np.maximum(variance, 1e-12), 1e-3, 1) if damp else np.ones(n_kept)
     return PrincipalFeatures(deviation @ components.T * damping, components, mean, variance, damping)
+
+
+@dataclass(frozen=True)
+class PrincipalAxes:
+    """Centre (d,) and orthonormal vectors (d, k) of the axes of largest variance, the largest first."""
+
+    centre: NDArray[np.float64]
+    vectors: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, X: NDArray[np.float64], n_axes: int = 20) -> PrincipalAxes:
+        """Take the first `n_axes` axes, or all, of the points (n, d)."""
+        centre = X.mean(axis=0)
+        centred = X - centre
+        _, vectors = np.linalg.eigh(centred.T @ centred)
+        vectors = vectors[:, ::-1][:, :n_axes]
+        largest = np.abs(vectors).argmax(axis=0)
+        return cls(centre, vectors * np.sign(vectors[largest, np.arange(vectors.shape[1])]))
+
+    def apply(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the components (n, k) of points (n, d)."""
+        return np.asarray((X - self.centre) @ self.vectors)

@@ -20,8 +20,8 @@ from hyperspy_motifs.zernike import (
     stack_moments,
     whiten,
 )
-from hyperspy_motifs.zernike._disc import _legendre
-from hyperspy_motifs.zernike._partial import _model
+from hyperspy_motifs.zernike._disc_basis import _legendre
+from hyperspy_motifs.zernike._disc_moments import _model
 
 SHAPE = (310, 350)
 RAW = {"background": None, "contrast": None}
