@@ -19,8 +19,7 @@ import numpy as np
 
 from hyperspy_motifs import data
 from hyperspy_motifs.data import Imaging, Specimen, simulate
-from hyperspy_motifs.data._imaging import expected_image
-from hyperspy_motifs.data._signal import image_signal
+from hyperspy_motifs.data._imaging import expected_image, image_signal
 from hyperspy_motifs.data._specimen import atomic_number, lattice_points
 
 HONEYCOMB = ((0.0, 0.0), (1 / 3, 1 / 3))

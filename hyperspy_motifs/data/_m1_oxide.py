@@ -6,12 +6,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import least_squares
 
-from ._family import family
-from ._imaging import Imaging
+from ._imaging import Imaging, simulate_signal
 from ._rings import bonds_within, find_rings
-from ._signal import simulate_signal
-from ._specimen import Specimen, atomic_number, lattice_points
-from ._truth import Truth
+from ._specimen import Specimen, Truth, atomic_number, family, lattice_points
 
 OPTICS = {"shape": (768, 768), "pixel_size": 0.012, "dose": 2e4, "scattering": 1e-5}
 CELL = np.array([2.113, 2.666])

@@ -4,12 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from ._family import family
-from ._imaging import Imaging, detect, slow_field
-from ._perfect_lattice import lattice_specimen
-from ._signal import image_signal, simulate_signal
-from ._specimen import Specimen, atomic_number
-from ._truth import Truth
+from ._imaging import Imaging, detect, image_signal, simulate_signal, slow_field
+from ._lattices import lattice_specimen
+from ._specimen import Specimen, Truth, atomic_number, family
 
 
 def amorphous_specimen(

@@ -1,9 +1,148 @@
-"""The specimen: columns in the plane and their atoms."""
+"""A simulated specimen: its columns, its truth, and families of specimens."""
 
+import functools
+import inspect
+import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any, ParamSpec
 
 import numpy as np
+from numba import njit
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Truth:
+    """Ground truth of a simulated image.
+
+    It lists only columns with the centre inside the frame, and cells with all corners inside.
+
+    Attributes
+    ----------
+    positions : (n, 2) float64 array
+        Centres of the columns in pixels, x (column) then y (row), pixel centres at integers.
+    labels : (n,) int array
+        Class of each column, an index into `names`.
+    names : list of str
+        Names of the classes.
+    cells : list of int arrays
+        Rings of the structure: indices into `positions`, counter-clockwise in (x, y), that is with positive
+        shoelace area.
+    cell_types : (m,) int array
+        Class of each cell, an index into `cell_names`.
+    cell_names : list of str
+        Names of the classes of cells.
+    extra : dict
+        Further values of a family. Always present: ``noise_free``, the expected image (float32, in the units of the
+        image), and ``rotation``, in degrees.
+    """
+
+    positions: np.ndarray
+    labels: np.ndarray
+    names: list[str]
+    cells: list[np.ndarray] = field(default_factory=list)
+    cell_types: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
+    cell_names: list[str] = field(default_factory=list)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        columns = ", ".join(f"{name}: {n:,}" for name, n in self.counts().items())
+        cells = f"; {len(self.cells):,} cells" if self.cells else ""
+        return f"<Truth: {len(self.positions):,} columns ({columns}){cells}>"
+
+    def counts(self) -> dict[str, int]:
+        """Number of columns of each class.
+
+        Returns
+        -------
+        dict
+            From the name of the class to its count, in the order of `names`.
+        """
+        number = np.bincount(self.labels, minlength=len(self.names))
+        return {name: int(n) for name, n in zip(self.names, number, strict=True)}
+
+    def cell_counts(self) -> dict[str, int]:
+        """Number of cells of each class.
+
+        Returns
+        -------
+        dict
+            From the name of the class to its count, in the order of `cell_names`.
+        """
+        number = np.bincount(self.cell_types, minlength=len(self.cell_names))
+        return {name: int(n) for name, n in zip(self.cell_names, number, strict=True)}
+
+
+# Number of standard deviations beyond which a Gaussian is below 4e-6 of its peak.
+REACH = 5.0
+
+
+@njit(cache=True)
+def add_gaussians(image, x, y, weights, sigma, row_shift):
+    """Add normalised Gaussians to an image, sampled at the pixel centres as by a scanned probe.
+
+    Parameters
+    ----------
+    image : (rows, columns) float64 array
+        Changed in place.
+    x, y : (n,) float64 arrays
+        Centres in pixels.
+    weights : (n,) float64 arrays
+        Integral of each Gaussian.
+    sigma : float
+        Standard deviation in pixels.
+    row_shift : (rows,) float64 array
+        Shift of each row of the scan along x, in pixels.
+    """
+    rows, columns = image.shape
+    reach = REACH * sigma
+    curvature = math.exp(-1.0 / sigma**2)
+    for i in range(x.size):
+        first_row = max(0, math.ceil(y[i] - reach))
+        last_row = min(rows - 1, math.floor(y[i] + reach))
+        height = weights[i] / (2.0 * math.pi * sigma**2)
+        for row in range(first_row, last_row + 1):
+            centre = x[i] + row_shift[row]
+            first = max(0, math.ceil(centre - reach))
+            last = min(columns - 1, math.floor(centre + reach))
+            offset = first - centre
+            # On a regular grid a Gaussian is computed from its first value by two products per step, without exp.
+            value = height * math.exp(-((row - y[i]) ** 2 + offset**2) / (2.0 * sigma**2))
+            ratio = math.exp(-(2.0 * offset + 1.0) / (2.0 * sigma**2))
+            for column in range(first, last + 1):
+                image[row, column] += value
+                value *= ratio
+                ratio *= curvature
+
+
+def add_columns(
+    image: np.ndarray,
+    positions: np.ndarray,
+    weights: np.ndarray,
+    profile: tuple[tuple[float, float], ...],
+    row_shift: np.ndarray,
+) -> None:
+    """Add columns whose profile is a sum of Gaussians.
+
+    Parameters
+    ----------
+    image : (rows, columns) float64 array
+        Changed in place.
+    positions : (n, 2) float64 array
+        x, y in pixels.
+    weights : (n,) float64 array
+        Integral of each column.
+    profile : tuple of (share, sigma)
+        Shares of the integral and standard deviations in pixels of the Gaussians.
+    row_shift : (rows,) float64 array
+        Shift of each row of the scan along x, in pixels.
+    """
+    x, y = np.ascontiguousarray(positions[:, 0]), np.ascontiguousarray(positions[:, 1])
+    for share, sigma in profile:
+        if share > 0:
+            add_gaussians(image, x, y, share * weights, sigma, row_shift)
+
 
 ELEMENTS = (
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr "
@@ -196,3 +335,53 @@ def lattice_points(vectors: np.ndarray, basis: np.ndarray, reach: float) -> tupl
     site = np.tile(np.arange(len(basis)), len(cells))
     inside = np.hypot(points[:, 0], points[:, 1]) <= reach
     return points[inside], site[inside]
+
+
+P = ParamSpec("P")
+Simulated = tuple[Any, Truth]
+
+# Common entries; a docstring includes them by %(name)s.
+SHARED = {
+    "model": (
+        "An incoherent-imaging model, not a scattering simulation; :class:`Imaging` lists what it leaves out."
+    ),
+    "disorder": """disorder : float
+        Root mean square static displacement along x and along y, in nm.""",
+    "random_state": """random_state : int
+        Seed; the same seed gives the same image to the last bit.""",
+    "imaging": """**imaging
+        Parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``rotation``.""",
+    "image": """image : AtomicImage
+        Axes x and y in nm. ``metadata.Simulation`` holds all parameters.""",
+}
+
+
+def family(simulator: Callable[P, Simulated]) -> Callable[P, Simulated]:
+    """Complete a simulator's docstring, and record its arguments in the metadata.
+
+    Parameters
+    ----------
+    simulator : callable
+        Returns an ``AtomicImage`` and a :class:`Truth`; takes parameters of the imaging as ``**imaging``,
+        which :func:`image_signal` records.
+
+    Returns
+    -------
+    callable
+        With the same signature.
+    """
+    signature = inspect.signature(simulator)
+    for name, entry in SHARED.items():
+        simulator.__doc__ = (simulator.__doc__ or "").replace(f"%({name})s", entry)
+
+    @functools.wraps(simulator)
+    def recorded(*args: P.args, **kwargs: P.kwargs) -> Simulated:
+        image, truth = simulator(*args, **kwargs)
+        call = signature.bind(*args, **kwargs)
+        call.apply_defaults()
+        chosen = {name: value for name, value in call.arguments.items() if name != "imaging"}
+        record = json.dumps({"function": simulator.__name__, **chosen}, sort_keys=True)
+        image.metadata.set_item("Simulation.parameters", record)
+        return image, truth
+
+    return recorded

@@ -5,12 +5,9 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ._family import family
-from ._imaging import Imaging
+from ._imaging import Imaging, simulate_signal
 from ._rings import bonds_within, find_rings, group_names, vertex_figures
-from ._signal import simulate_signal
-from ._specimen import Specimen, atomic_number, lattice_points
-from ._truth import Truth
+from ._specimen import Specimen, Truth, atomic_number, family, lattice_points
 
 # Stampfli's inflation: vertices become dodecagons that share sides, so lengths grow by 2 + sqrt(3).
 INFLATION = 2.0 + np.sqrt(3.0)

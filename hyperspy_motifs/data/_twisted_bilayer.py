@@ -6,12 +6,9 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-from ._family import family
-from ._imaging import Imaging, expected_image, simulate
+from ._imaging import Imaging, expected_image, image_signal, simulate
 from ._monolayer import dichalcogenide
-from ._signal import image_signal
-from ._specimen import Specimen, atomic_number, lattice_points
-from ._truth import Truth
+from ._specimen import Specimen, Truth, atomic_number, family, lattice_points
 
 # At 80 kV an atom contributes less than at 60 kV.
 OPTICS = {"shape": (768, 768), "pixel_size": 0.011, "dose": 4e5, "scattering": 3e-5, "probe_size": 0.11}

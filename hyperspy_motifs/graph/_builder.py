@@ -1,16 +1,96 @@
-"""GraphBuilder: nodes and edges of a motif graph from arrays."""
+"""Build the graph of an image or a movie from its motifs, cells and levels."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import networkx as nx
 import numpy as np
 
-from hyperspy_motifs.hierarchy import corner_shares, polygon_shares
+from hyperspy_motifs.cells import EMPTY_SITE
+from hyperspy_motifs.hierarchy import NeighbourStatistics, corner_shares, neighbour_statistics, polygon_shares
 
-from . import _building as building
 from . import _schema as schema
+
+Nodes = Iterator[tuple[str, dict[str, Any]]]
+Edges = Iterator[tuple[str, str, dict[str, Any]]]
+
+
+def node_ids(kind: str, n: int) -> list[str]:
+    """Return the ids of the `n` nodes of one kind."""
+    return [f"{kind}:{i}" for i in range(n)]
+
+
+def nodes_from_columns(ids: list[str], constants: dict[str, Any], columns: dict[str, Any]) -> Nodes:
+    """Yield nodes with their attributes.
+
+    Parameters
+    ----------
+    ids : list of str
+        The node ids.
+    constants : dict
+        Attributes that all nodes share.
+    columns : dict of str to sequence
+        Attributes that differ, arrays or lists with one entry per node.
+    """
+    names = list(columns)
+    for node, row in zip(ids, _rows(columns.values(), len(ids)), strict=True):
+        yield node, {**constants, **dict(zip(names, row, strict=True))}
+
+
+def edges_from_columns(sources: list[str], targets: list[str], kind: str, columns: dict[str, Any]) -> Edges:
+    """Yield edges of one kind with their attributes, as `nodes_from_columns` does nodes."""
+    names = list(columns)
+    rows = _rows(columns.values(), len(sources))
+    if len(names) == 1:
+        # Most of the up to millions of edges are of this kind.
+        [name] = names
+        for source, target, (value,) in zip(sources, targets, rows, strict=True):
+            yield source, target, {"kind": kind, name: value}
+        return
+    for source, target, row in zip(sources, targets, rows, strict=True):
+        yield source, target, {"kind": kind, **dict(zip(names, row, strict=True))}
+
+
+def _rows(columns: Iterable[Any], n: int) -> Iterable[tuple[Any, ...]]:
+    # tolist() converts NumPy's scalars to Python's own, the only types of GraphML.
+    lists = [c.tolist() if isinstance(c, np.ndarray) else c for c in columns]
+    return zip(*lists, strict=True) if lists else ((),) * n
+
+
+def take(ids: list[str], index: np.ndarray) -> list[str]:
+    """Return the ids at the positions `index`."""
+    return [ids[i] for i in index.tolist()]
+
+
+def sequence_text(sequence: Iterable[int]) -> str:
+    """Return a cyclic sequence of labels as text: ``0-1-0-1``, with ``v`` for an empty site."""
+    return "-".join("v" if label == EMPTY_SITE else str(int(label)) for label in sequence)
+
+
+def neighbour_edges(ids: dict[int, str], statistics: NeighbourStatistics) -> Edges:
+    """Yield the ``neighbours`` edges between types, for pairs that occur or are expected.
+
+    Pairs that neither occur nor are expected at least once are omitted: they contain no information and would make
+    the graph of types complete.
+    """
+    s = statistics
+    kept = (s.observed > 0) | (s.expected >= 1.0)
+    columns = {
+        "observed": s.observed[kept], "expected": s.expected[kept], "z": s.z[kept], "p": s.p[kept],
+        "q": s.q[kept],
+    }  # fmt: skip
+    sources = [ids[i] for i in s.first[kept].tolist()]
+    targets = [ids[i] for i in s.second[kept].tolist()]
+    return edges_from_columns(sources, targets, schema.NEIGHBOURS, columns)
+
+
+def type_statistics(
+    labels: np.ndarray, edges: np.ndarray, n_permutations: int, random_state: int
+) -> NeighbourStatistics:
+    """Return the statistics of one level; a separate function treats all levels equally."""
+    return neighbour_statistics(labels, edges, n_permutations, random_state)
 
 
 class GraphBuilder:
@@ -45,15 +125,15 @@ class GraphBuilder:
         self.names = names
         self.n_permutations = n_permutations
         self.random_state = random_state
-        self.atoms = building.node_ids(schema.ATOM, len(labels))
+        self.atoms = node_ids(schema.ATOM, len(labels))
         #: Nodes and positions of the corners of cells: the atoms, then the empty sites.
         self.corners = self.atoms
         self.corner_positions = positions
 
     def add_atoms(self, probabilities: np.ndarray, frames: np.ndarray | None) -> None:
         """Add the atoms, the motifs and their edges."""
-        motifs = building.node_ids(schema.MOTIF, len(self.names))
-        types = building.take(motifs, self.labels)
+        motifs = node_ids(schema.MOTIF, len(self.names))
+        types = take(motifs, self.labels)
         columns = {
             "x": self.positions[:, 0],
             "y": self.positions[:, 1],
@@ -63,29 +143,29 @@ class GraphBuilder:
         if frames is not None:
             columns["frame"] = frames
         constants = {"kind": schema.ATOM, "level": 0, "size": 1}
-        self.graph.add_nodes_from(building.nodes_from_columns(self.atoms, constants, columns))
+        self.graph.add_nodes_from(nodes_from_columns(self.atoms, constants, columns))
         sizes = np.bincount(self.labels, minlength=len(motifs))
         certainty = np.bincount(self.labels, probabilities, minlength=len(motifs)) / np.maximum(sizes, 1)
         columns = {"name": self.names, "size": sizes, "probability": certainty}
         constants = {"kind": schema.MOTIF, "level": 0}
-        self.graph.add_nodes_from(building.nodes_from_columns(motifs, constants, columns))
-        self.graph.add_edges_from(building.edges_from_columns(self.atoms, types, schema.INSTANCE_OF, {}))
+        self.graph.add_nodes_from(nodes_from_columns(motifs, constants, columns))
+        self.graph.add_edges_from(edges_from_columns(self.atoms, types, schema.INSTANCE_OF, {}))
 
     def add_empty_sites(self, positions: np.ndarray) -> None:
         """Add the empty sites (k, 2), which are corners of cells like atoms but have no motif."""
-        ids = building.node_ids(schema.VACANCY, len(positions))
+        ids = node_ids(schema.VACANCY, len(positions))
         columns = {"x": positions[:, 0], "y": positions[:, 1]}
         constants = {"kind": schema.VACANCY, "level": 0, "size": 1}
-        self.graph.add_nodes_from(building.nodes_from_columns(ids, constants, columns))
+        self.graph.add_nodes_from(nodes_from_columns(ids, constants, columns))
         self.corners = self.atoms + ids
         self.corner_positions = np.vstack([self.positions, positions])
 
     def add_bonds(self, bonds: np.ndarray, edge_of: np.ndarray) -> None:
         """Add the bonds (b, 2) between atoms and empty sites, each shared by `edge_of` (b,) cells."""
         bonds = np.sort(bonds, axis=1)
-        sources, targets = building.take(self.corners, bonds[:, 0]), building.take(self.corners, bonds[:, 1])
+        sources, targets = take(self.corners, bonds[:, 0]), take(self.corners, bonds[:, 1])
         columns = {"shared": edge_of}
-        self.graph.add_edges_from(building.edges_from_columns(sources, targets, schema.ADJACENT, columns))
+        self.graph.add_edges_from(edges_from_columns(sources, targets, schema.ADJACENT, columns))
         self._add_neighbours(schema.MOTIF, self.labels, bonds[bonds[:, 1] < len(self.labels)])
 
     def add_cells(self, cells: Any) -> None:
@@ -95,10 +175,10 @@ class GraphBuilder:
             self.add_empty_sites(empty)
         labels = np.asarray(cells.labels, dtype=np.int64)
         n, n_classes = len(labels), int(labels.max(initial=-1)) + 1
-        ids = building.node_ids(schema.CELL, n)
-        classes = building.node_ids(schema.CELL_CLASS, n_classes)
-        types = building.take(classes, labels)
-        sequences = [building.sequence_text(sequence) for sequence in cells.corner_sequences]
+        ids = node_ids(schema.CELL, n)
+        classes = node_ids(schema.CELL_CLASS, n_classes)
+        types = take(classes, labels)
+        sequences = [sequence_text(sequence) for sequence in cells.corner_sequences]
         n_corners = np.asarray(cells.n_corners, dtype=np.int64)
         centres = np.asarray(cells.centres, dtype=float).reshape(-1, 2)
         areas = np.asarray(cells.areas, dtype=float)
@@ -111,9 +191,9 @@ class GraphBuilder:
             if values is not None:
                 columns[name] = np.asarray(values).astype(dtype)
         constants = {"kind": schema.CELL, "level": 1}
-        self.graph.add_nodes_from(building.nodes_from_columns(ids, constants, columns))
+        self.graph.add_nodes_from(nodes_from_columns(ids, constants, columns))
         self._add_cell_classes(classes, labels, n_corners, sequences, areas)
-        self.graph.add_edges_from(building.edges_from_columns(ids, types, schema.INSTANCE_OF, {}))
+        self.graph.add_edges_from(edges_from_columns(ids, types, schema.INSTANCE_OF, {}))
         corners = np.concatenate([np.asarray(p, dtype=np.int64) for p in cells.corners] or [np.empty(0, int)])
         offsets = np.concatenate([[0], np.cumsum(n_corners)])
         sides = corners
@@ -138,10 +218,10 @@ class GraphBuilder:
         self.graph.graph["reason"] = hierarchy.reason
 
     def _add_level(self, number: int, level: Any) -> None:
-        ids = building.node_ids(level.kind, len(level.labels))
+        ids = node_ids(level.kind, len(level.labels))
         kind = schema.class_kind(level.kind)
-        classes = building.node_ids(kind, len(level.names))
-        types = building.take(classes, level.labels)
+        classes = node_ids(kind, len(level.names))
+        types = take(classes, level.labels)
         owner = level.parts[:, 1]
         columns: dict[str, Any] = {
             "x": level.centres[:, 0],
@@ -151,7 +231,7 @@ class GraphBuilder:
             **level.columns,
         }
         constants = {"kind": level.kind, "level": number}
-        self.graph.add_nodes_from(building.nodes_from_columns(ids, constants, columns))
+        self.graph.add_nodes_from(nodes_from_columns(ids, constants, columns))
         sizes = np.bincount(level.labels, minlength=len(classes))
         columns = {"name": list(level.names), "size": sizes}
         for name in ("area",):
@@ -159,9 +239,9 @@ class GraphBuilder:
                 sums = np.bincount(level.labels, level.columns[name], minlength=len(classes))
                 columns[name] = sums / np.maximum(sizes, 1)
         constants = {"kind": kind, "level": number}
-        self.graph.add_nodes_from(building.nodes_from_columns(classes, constants, columns))
-        self.graph.add_edges_from(building.edges_from_columns(ids, types, schema.INSTANCE_OF, {}))
-        children = building.node_ids(level.child_kind, int(level.parts[:, 0].max(initial=-1)) + 1)
+        self.graph.add_nodes_from(nodes_from_columns(classes, constants, columns))
+        self.graph.add_edges_from(edges_from_columns(ids, types, schema.INSTANCE_OF, {}))
+        children = node_ids(level.child_kind, int(level.parts[:, 0].max(initial=-1)) + 1)
         self._add_parts(children, ids, level.parts[:, 0], owner, level.fractions)
         self._add_level_composition(classes, children, level)
         self._add_adjacency(ids, level.adjacency)
@@ -183,9 +263,9 @@ class GraphBuilder:
             "count": count[pairs] / members[of_class],
             "fraction": fraction[pairs] / members[of_class],
         }
-        sources = building.take(classes, of_class)
+        sources = take(classes, of_class)
         targets = met[pairs % max(len(met), 1)].tolist()
-        self.graph.add_edges_from(building.edges_from_columns(sources, targets, schema.COMPOSED_OF, columns))
+        self.graph.add_edges_from(edges_from_columns(sources, targets, schema.COMPOSED_OF, columns))
 
     def _with_centre_atoms(
         self, cells: Any, corners: np.ndarray, owner: np.ndarray, share: np.ndarray
@@ -228,7 +308,7 @@ class GraphBuilder:
             "area": np.bincount(labels, areas, minlength=n) / np.maximum(sizes, 1),
         }
         constants = {"kind": schema.CELL_CLASS, "level": 1}
-        self.graph.add_nodes_from(building.nodes_from_columns(classes, constants, columns))
+        self.graph.add_nodes_from(nodes_from_columns(classes, constants, columns))
 
     def _sequence_name(self, sequence: str) -> str:
         names = {"v": schema.VACANCY, **{str(i): name for i, name in enumerate(self.names)}}
@@ -247,9 +327,9 @@ class GraphBuilder:
         if len(pairs) < len(child):
             share = np.bincount(inverse.ravel(), share)
             child, parent = pairs // len(parents), pairs % len(parents)
-        sources, targets = building.take(children, child), building.take(parents, parent)
+        sources, targets = take(children, child), take(parents, parent)
         columns = {"fraction": share}
-        self.graph.add_edges_from(building.edges_from_columns(sources, targets, schema.PART_OF, columns))
+        self.graph.add_edges_from(edges_from_columns(sources, targets, schema.PART_OF, columns))
 
     def _add_composition(
         self,
@@ -271,20 +351,20 @@ class GraphBuilder:
             "count": count[pairs] / members[of_class],
             "fraction": fraction[pairs] / members[of_class],
         }
-        motifs = building.node_ids(schema.MOTIF, n_motifs)
-        sources, targets = building.take(classes, of_class), building.take(motifs, motif)
-        self.graph.add_edges_from(building.edges_from_columns(sources, targets, schema.COMPOSED_OF, columns))
+        motifs = node_ids(schema.MOTIF, n_motifs)
+        sources, targets = take(classes, of_class), take(motifs, motif)
+        self.graph.add_edges_from(edges_from_columns(sources, targets, schema.COMPOSED_OF, columns))
 
     def _add_adjacency(self, ids: list[str], adjacency: np.ndarray) -> None:
         low, high = adjacency[:, :2].min(axis=1), adjacency[:, :2].max(axis=1)
         columns = {"shared": adjacency[:, 2]}
-        sources, targets = building.take(ids, low), building.take(ids, high)
-        self.graph.add_edges_from(building.edges_from_columns(sources, targets, schema.ADJACENT, columns))
+        sources, targets = take(ids, low), take(ids, high)
+        self.graph.add_edges_from(edges_from_columns(sources, targets, schema.ADJACENT, columns))
 
     def _add_neighbours(self, kind: str, labels: np.ndarray, edges: np.ndarray) -> None:
         ids = {i: f"{kind}:{i}" for i in np.unique(labels).tolist()}
-        statistics = building.type_statistics(labels, edges, self.n_permutations, self.random_state)
-        self.graph.add_edges_from(building.neighbour_edges(ids, statistics))
+        statistics = type_statistics(labels, edges, self.n_permutations, self.random_state)
+        self.graph.add_edges_from(neighbour_edges(ids, statistics))
 
 
 def _bonds_with_cells(

@@ -1,8 +1,10 @@
-"""MotifGraph: atoms, motifs, cells and larger units as one graph."""
+"""The multiscale graph and its summary."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import gc
+from collections.abc import Callable, Iterator
 from os import PathLike
 from typing import Any
 
@@ -10,13 +12,25 @@ import numpy as np
 
 from . import _schema as schema
 from ._builder import GraphBuilder
-from ._collection import collection_paused
-from ._graphml_reader import read_graphml
-from ._graphml_writer import write_graphml
-from ._node_link import read_node_link, write_node_link
-from ._relations import RelationGraph
-from ._tables import write_tables
-from ._type_comparison import TypeComparison, compare_types
+from ._formats import read_node_link, write_node_link, write_tables
+from ._graphml import read_graphml, write_graphml
+from ._relations import RelationGraph, TypeComparison, compare_types
+
+
+@contextlib.contextmanager
+def collection_paused() -> Iterator[None]:
+    """Pause the cyclic garbage collector; reference counting continues.
+
+    Hundreds of thousands of permanent dictionaries are created: the search for cycles among them takes as long as
+    their creation.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class MotifGraph(RelationGraph):
@@ -118,8 +132,6 @@ class MotifGraph(RelationGraph):
 
     def summary(self) -> str:
         """Return the graph as text: levels, types, compositions and significant neighbours."""
-        from ._graph_summary import summarise
-
         return summarise(self)
 
     def around(self, node: str, radius: int = 1) -> MotifGraph:
@@ -218,7 +230,7 @@ class MotifGraph(RelationGraph):
         ValueError
             If the query cannot be parsed.
         """
-        from ._cypher import run_query
+        from ._formats import run_query
 
         return run_query(self, cypher)
 
@@ -345,3 +357,81 @@ def _validate(positions: Any, labels: Any, probabilities: Any) -> tuple[np.ndarr
     if probabilities.shape != (n,):
         raise ValueError(f"There must be one probability per atom: {n}, not the shape {probabilities.shape}.")
     return positions, labels.astype(np.int64), probabilities
+
+
+def summarise(graph: MotifGraph, most: int = 8) -> str:
+    """Return the levels, their types and their neighbour rules as text.
+
+    Parameters
+    ----------
+    graph : MotifGraph
+        The graph.
+    most : int
+        Largest number of types and rules per level.
+    """
+    vacancies = len(graph.find(kind=schema.VACANCY))
+    empty = f" and {vacancies} empty sites" if vacancies else ""
+    lines = [
+        f"Motif graph of {len(graph.level(schema.ATOM))} atoms{empty}, {graph.number_of_edges()} edges, in {_units(graph)}"
+    ]
+    for number, kind in graph.levels.items():
+        nodes = graph.level(kind)
+        types = sorted(graph.find(kind=schema.class_kind(kind)), key=lambda t: -graph.nodes[t]["size"])
+        lines.append(f"Level {number}, {kind}: {len(nodes)} in {len(types)} {_plural('class', len(types))}")
+        reason = graph.graph.get(f"reason:{kind}")
+        if reason:
+            lines.append(f"  {_short(reason, 200)}")
+        for node in types[:most]:
+            lines.append(f"  {_describe(graph, node, kind)}")
+        if len(types) > most:
+            lines.append(f"  and {len(types) - most} more")
+        lines += [f"  {rule}" for rule in _rules(graph, types, most // 2)]
+    if "bits_per_atom" in graph.graph:
+        bits, error = graph.graph["bits_per_atom"], graph.graph.get("bits_per_atom_std", 0.0)
+        lines.append(f"Disorder: {bits:.3f} ± {error:.3f} bits per atom")
+    end = graph.graph.get("reason")
+    return "\n".join([*lines, end] if end else lines)
+
+
+def _units(graph: MotifGraph) -> str:
+    return graph.graph.get("units", "px")
+
+
+def _plural(word: str, n: int) -> str:
+    return word if n == 1 else f"{word}es"
+
+
+def _describe(graph: MotifGraph, node: str, kind: str) -> str:
+    attributes = graph.nodes[node]
+    name = attributes.get("name", "")
+    # The name of a motif without one is its number, which the node ends with.
+    called = "" if node.endswith(f":{name}") else f" {_short(name)}"
+    text = f"{node}{called}: {attributes['size']}"
+    if kind not in (schema.ATOM, "vertex-figure"):
+        composition = graph.formula(node)
+        text += f", contains {_short(composition)}" if composition not in ("", name) else ""
+        if "area" in attributes:
+            text += f", area {attributes['area']:.4g} {_units(graph)}²"
+    return text
+
+
+def _short(text: str, longest: int = 72) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _rules(graph: MotifGraph, types: list[str], most: int) -> list[str]:
+    """Return the significant neighbours, the most significant first."""
+    found = []
+    for source in types:
+        for target, d in graph.succ[source].items():
+            if d["kind"] == schema.NEIGHBOURS and d["q"] <= 0.05:
+                found.append((-abs(d["z"]), source, target, d))
+    found.sort(key=lambda item: item[:3])
+    lines = [
+        f"{s} next to {t}: {d['observed']} times, {d['expected']:.1f} expected by chance, "
+        f"{'enriched' if d['z'] > 0 else 'depleted'} (z = {d['z']:+.1f})"
+        for _, s, t, d in found[:most]
+    ]
+    if len(found) > most:
+        lines.append(f"and {len(found) - most} more pairs of classes that differ from chance")
+    return lines

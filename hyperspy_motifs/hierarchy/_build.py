@@ -10,21 +10,14 @@ import numpy as np
 
 from hyperspy_motifs.cells import Cells, canonical_sequences
 
-from ._coarse_graining import coarse_levels, corner_names
 from ._composites import find_composites
-from ._continuation import LatticeContinuation
 from ._domains import Domains, atom_domains, find_domains
-from ._half_cells import half_cell_level
-from ._hierarchy import Hierarchy
-from ._labelled_points import LabelledPoints
-from ._lattice import Lattice, find_lattice
-from ._level import Level
+from ._hierarchy import Hierarchy, LabelledPoints, Level
+from ._larger_cells import coarse_levels, corner_names, half_cell_level
+from ._lattice import Lattice, LatticeContinuation, find_lattice
 from ._orientations import cell_orientations
-from ._sublattices import merge_by_sublattice
-from ._tiling_disorder import bits_per_atom
-from ._tiling_levels import composite_level, domain_levels, unit_cell_level
-from ._unit_cells import LatticePoints, lattice_points
-from ._vertex_figure_level import vertex_figures
+from ._tilings import bits_per_atom, composite_level, domain_levels, unit_cell_level, vertex_figures
+from ._unit_cells import LatticePoints, lattice_points, merge_by_sublattice
 
 __all__ = ["HierarchyOptions", "build_hierarchy"]
 

@@ -9,7 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from ._continuation import LatticeContinuation
+from ._lattice import LatticeContinuation
 from ._orientations import CellOrientations
 
 __all__ = ["Domains", "find_domains"]

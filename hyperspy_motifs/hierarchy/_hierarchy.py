@@ -1,15 +1,299 @@
-"""Hierarchy: the levels above the cells."""
+"""The hierarchy, its levels, and their description in words."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
+import numba
 import numpy as np
+from scipy.spatial import cKDTree
 
-from ._level import Level
+from hyperspy_motifs.compilation import OUTER
 
-__all__ = ["Hierarchy"]
+#: Largest difference of the angles of translated sites, as a share of the period of their motif.
+_ANGLE_SHARE = 0.125
+
+
+@dataclass(frozen=True)
+class LabelledPoints:
+    """Labelled points of the plane.
+
+    Attributes
+    ----------
+    positions : numpy.ndarray of float, shape (n, 2)
+        Positions x, y.
+    labels : numpy.ndarray of int, shape (n,)
+        Kind of each site.
+    angles : numpy.ndarray of float, shape (n,), optional
+        Angle of each site relative to the mean of its kind, in radians.
+    reflected : numpy.ndarray of bool, shape (n,), optional
+        Whether a site is the mirror image of the mean of its kind.
+    folds : numpy.ndarray of int, shape (n_kinds,), optional
+        Order of the rotational symmetry of each kind: its angles are defined modulo ``2 pi / fold``. 1 by default.
+    """
+
+    positions: np.ndarray
+    labels: np.ndarray
+    angles: np.ndarray | None = None
+    reflected: np.ndarray | None = None
+    folds: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.positions)
+        if self.positions.shape != (n, 2):
+            raise ValueError(f"The positions must have the shape (n, 2), not {self.positions.shape}.")
+        for name in ("labels", "angles", "reflected"):
+            values = getattr(self, name)
+            if values is not None and values.shape != (n,):
+                raise ValueError(f"There must be one value of {name} per site: {n}, not {values.shape}.")
+        if self.folds is not None and n and len(self.folds) <= self.labels.max():
+            raise ValueError("There must be one order of rotation in folds for each label.")
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @cached_property
+    def spacing(self) -> float:
+        """Median distance of the nearest neighbours."""
+        if len(self) < 2:
+            return 0.0
+        distance, _ = cKDTree(self.positions).query(self.positions, k=2)
+        return float(np.median(distance[:, 1]))
+
+    def groups(self) -> list[np.ndarray]:
+        """Return the indices of the sites of each kind, the kinds in order."""
+        order = np.argsort(self.labels, kind="stable")
+        return np.split(order, np.flatnonzero(np.diff(self.labels[order])) + 1) if len(order) else []
+
+    def alike(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Return whether the sites `first` and `second` (k,) could be translations of each other."""
+        same = self.labels[first] == self.labels[second]
+        if self.reflected is not None:
+            same &= self.reflected[first] == self.reflected[second]
+        if self.angles is not None:
+            period = 2 * np.pi / (1 if self.folds is None else self.folds[self.labels[first]])
+            turn = np.mod(self.angles[first] - self.angles[second] + period / 2, period) - period / 2
+            same &= np.abs(turn) <= _ANGLE_SHARE * period
+        return same
+
+    def subset(self, members: np.ndarray) -> LabelledPoints:
+        """Return some of the sites, given by their indices."""
+        angles = None if self.angles is None else self.angles[members]
+        reflected = None if self.reflected is None else self.reflected[members]
+        return LabelledPoints(self.positions[members], self.labels[members], angles, reflected, self.folds)
+
+    def without_kinds(self) -> LabelledPoints:
+        """Return the sites with a single kind."""
+        return LabelledPoints(self.positions, np.zeros_like(self.labels))
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of the hierarchy: its nodes, their classes and their parts.
+
+    Attributes
+    ----------
+    kind : str
+        ``vertex-figure``, ``composite``, ``half-cell``, ``unit-cell``, ``coarse-cell``, ``moire-cell``,
+        ``domain`` or ``boundary``.
+    centres : numpy.ndarray of float, shape (m, 2)
+        Centre x, y of each node, in the units of the atoms.
+    labels : numpy.ndarray of int, shape (m,)
+        Class of each node, 0 the most frequent.
+    names : tuple of str
+        A name for each class.
+    child_kind : str
+        Kind of the parts: ``atom``, ``cell`` or the kind of a lower level.
+    parts : numpy.ndarray of int, shape (p, 2)
+        Columns child, node.
+    fractions : numpy.ndarray of float, shape (p,)
+        Share of the child that belongs to the node.
+    adjacency : numpy.ndarray of int, shape (a, 3)
+        Columns node, node, number of shared sides; each pair once, the lower first.
+    columns : dict of str to numpy.ndarray of shape (m,)
+        Further values of each node (``area``, ``angle``, ``on_border``, ...): float, int or bool.
+    scalars : dict of str to float
+        Values of the whole level (edges of the unit cell, ...).
+    reason : str
+        Reason for the level and its end, as text.
+    """
+
+    kind: str
+    centres: np.ndarray
+    labels: np.ndarray
+    names: tuple[str, ...]
+    child_kind: str
+    parts: np.ndarray
+    fractions: np.ndarray
+    adjacency: np.ndarray
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
+    scalars: dict[str, float] = field(default_factory=dict)
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        m = len(self.labels)
+        if self.centres.shape != (m, 2):
+            raise ValueError(f"The centres must have the shape ({m}, 2), not {self.centres.shape}.")
+        if self.parts.shape != (len(self.fractions), 2):
+            raise ValueError("A level needs one fraction for each of its parts.")
+        if m and self.labels.max() >= len(self.names):
+            raise ValueError(f"A level of {self.labels.max() + 1} classes has {len(self.names)} names.")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to_arrays(self) -> dict[str, Any]:
+        """Return the level as a flat dictionary of arrays, strings and numbers."""
+        arrays: dict[str, Any] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, dict):
+                arrays.update({f"{item.name}.{name}": entry for name, entry in value.items()})
+            elif item.name == "names":
+                arrays["names"] = "\n".join(value)
+            else:
+                arrays[item.name] = value
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, Any]) -> Level:
+        """Build the level from the result of `to_arrays`."""
+        plain: dict[str, Any] = {"columns": {}, "scalars": {}}
+        for name, value in arrays.items():
+            group, _, entry = name.partition(".")
+            if not entry:
+                plain[name] = value
+            elif group == "columns":
+                plain["columns"][entry] = np.asarray(value)
+            else:
+                plain["scalars"][entry] = float(value)
+        plain["names"] = tuple(str(plain["names"]).split("\n"))
+        for name in ("centres", "labels", "parts", "fractions", "adjacency"):
+            plain[name] = np.asarray(plain[name])
+        return cls(**plain)
+
+
+#: Direction of the order of tiles, in radians: not parallel to a row of any common lattice, so that translated tiles
+#: have the same previous neighbours.
+_DIRECTION = 1.1729
+#: Largest number of previous neighbours for the prediction of a tile.
+_MOST_NEIGHBOURS = 3
+#: Weight of an unseen label (Krichevsky and Trofimov 1981).
+_KT = 0.5
+
+
+@dataclass(frozen=True)
+class Description:
+    """Length of the description of labels on a graph.
+
+    Attributes
+    ----------
+    bits : float
+        Bits of all labels, including the choice of the number of neighbours.
+    per_node : numpy.ndarray of float, shape (n,)
+        Bits of each node.
+    n_neighbours : int
+        Number of neighbours with the best prediction.
+    """
+
+    bits: float
+    per_node: np.ndarray
+    n_neighbours: int
+
+
+def describe(labels: np.ndarray, edges: np.ndarray, centres: np.ndarray, n_labels: int) -> Description:
+    """Return the length of a code for the labels of all nodes.
+
+    The tiles are encoded one after the other across the field. Each label is predicted from those of up to three
+    previous neighbours, by the frequency of each label after these so far, and costs ``-log2 p`` bits (prequential
+    coding, Dawid 1984, with the estimator of Krichevsky and Trofimov). The code needs no table of probabilities. For
+    a periodic tiling its length increases with the logarithm of the size, for a random one in proportion to the size.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray of int, shape (n,)
+        Label of each node, from 0.
+    edges : numpy.ndarray of int, shape (e, 2)
+        Neighbours.
+    centres : numpy.ndarray of float, shape (n, 2)
+        Positions x, y.
+    n_labels : int
+        Number of possible labels.
+
+    Returns
+    -------
+    Description
+
+    References
+    ----------
+    A. P. Dawid, J. R. Stat. Soc. A 147, 278 (1984); R. Krichevsky and V. Trofimov, IEEE Trans. Inf.
+    Theory 27, 199 (1981).
+    """
+    n = len(labels)
+    if n == 0:
+        return Description(0.0, np.empty(0), 0)
+    along = centres @ np.array([np.cos(_DIRECTION), np.sin(_DIRECTION)])
+    order = np.argsort(along, kind="stable")
+    rank = np.empty(n, dtype=np.int64)
+    rank[order] = np.arange(n)
+    before = _laid_before(labels[order], rank[edges].reshape(-1, 2), n)
+    best: Description | None = None
+    for k in range(_MOST_NEIGHBOURS + 1):
+        context = np.zeros(n, dtype=np.int64)
+        if k:
+            # The order of the neighbours' labels does not matter.
+            nearest = np.sort(before[:, :k], axis=1) + 1
+            context = _numbered(nearest @ (np.int64(n_labels) + 1) ** np.arange(k))
+        # Of all pairs of context and label few occur, so that a table of them would be mostly empty.
+        pair = _numbered(context * n_labels + labels[order])
+        bits = _prequential(pair, context, n_labels)
+        total = float(bits.sum()) + np.log2(_MOST_NEIGHBOURS + 1)
+        if best is None or total < best.bits:
+            per_node = np.empty(n)
+            per_node[order] = bits
+            best = Description(total, per_node, k)
+        if not len(edges):
+            break
+    assert best is not None
+    return best
+
+
+def _laid_before(labels: np.ndarray, edges: np.ndarray, n: int) -> np.ndarray:
+    """Return the labels (n, 3) of the last neighbours before each node; -1 for none."""
+    early, late = edges.min(axis=1), edges.max(axis=1)
+    order = np.lexsort((-early, late))
+    early, late = early[order], late[order]
+    starts = np.searchsorted(late, np.arange(n))
+    place = np.arange(len(late)) - starts[late]
+    before = np.full((n, _MOST_NEIGHBOURS), -1)
+    kept = place < _MOST_NEIGHBOURS
+    before[late[kept], place[kept]] = labels[early[kept]]
+    return before
+
+
+def _numbered(values: np.ndarray) -> np.ndarray:
+    """Return the number of each value among the distinct ones, shape (n,)."""
+    number: np.ndarray = np.unique(values, return_inverse=True)[1].ravel().astype(np.int64)
+    return number
+
+
+@numba.njit(cache=True, **OUTER)
+def _prequential(pairs, contexts, n_labels):
+    """Return the bits of each label, predicted from previous labels after the same context.
+
+    `pairs` are the numbers of the pairs of context and label.
+    """
+    counts = np.zeros(pairs.max() + 1)
+    totals = np.zeros(contexts.max() + 1)
+    bits = np.empty(len(pairs))
+    for i in range(len(pairs)):
+        c, x = contexts[i], pairs[i]
+        bits[i] = -np.log2((counts[x] + _KT) / (totals[c] + _KT * n_labels))
+        counts[x] += 1.0
+        totals[c] += 1.0
+    return bits
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-from ._linking import estimate_drift as estimate_drift
-from ._linking import link_frames as link_frames
-from ._populations import count_populations as count_populations
-from ._transitions import Transitions as Transitions
-from ._transitions import count_transitions as count_transitions
+from ._movies import Transitions as Transitions
+from ._movies import count_populations as count_populations
+from ._movies import count_transitions as count_transitions
+from ._movies import estimate_drift as estimate_drift
+from ._movies import link_frames as link_frames

@@ -9,7 +9,7 @@ from matplotlib.collections import PolyCollection
 
 from hyperspy_motifs.cells import find_cells
 from hyperspy_motifs.graph import MotifGraph
-from hyperspy_motifs.graph._cypher import _double_quoted
+from hyperspy_motifs.graph._formats import _double_quoted
 from hyperspy_motifs.hierarchy import build_hierarchy
 
 

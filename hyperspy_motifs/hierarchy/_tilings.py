@@ -1,22 +1,178 @@
-"""Composites, unit cells, domains and boundaries as levels."""
+"""Levels that tiles build: supertilings, vertex figures, and the disorder of a tiling."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import groupby
+
 import numpy as np
 
-from hyperspy_motifs.cells import Cells, find_cells
+from hyperspy_motifs.cells import Cells, canonical_sequences, find_cells
 from hyperspy_motifs.naming import motif_name
 
-from ._composites import Composites
-from ._composition import compositions, formula
+from ._composites import Composites, compositions, formula, unique_pairs
 from ._domains import Domains
-from ._labelled_points import LabelledPoints
+from ._hierarchy import Description, LabelledPoints, Level, describe
 from ._lattice import Lattice
-from ._level import Level
-from ._shares import polygon_shares
+from ._statistics import corner_shares, polygon_shares
 from ._unit_cells import LatticePoints
 
-__all__ = ["composite_level", "coarse_level", "domain_levels", "unit_cell_level"]
+#: Number of blocks across the field for the standard error: blocks are large compared with a cell and small compared
+#: with the field.
+_N_BLOCKS = 6
+
+
+@dataclass(frozen=True)
+class Disorder:
+    """Bits per atom.
+
+    Attributes
+    ----------
+    bits_per_atom : float
+        Length of the description over the number of atoms: 0 for an infinite crystal; it increases as cells become
+        less predictable from their neighbours.
+    std : float
+        Its standard error, from the spread between blocks of the field.
+    """
+
+    bits_per_atom: float
+    std: float
+
+
+def bits_per_atom(
+    labels: np.ndarray,
+    edges: np.ndarray,
+    centres: np.ndarray,
+    n_atoms: int,
+    description: Description | None = None,
+) -> Disorder:
+    """Return the length of the description of a tiling per atom.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray of int, shape (m,)
+        Class of each cell, from 0.
+    edges : numpy.ndarray of int, shape (e, 2)
+        Cells that share a side.
+    centres : numpy.ndarray of float, shape (m, 2)
+        Their centres x, y.
+    n_atoms : int
+        Number of atoms.
+    description : Description, optional
+        Description of the cells, if known.
+
+    Returns
+    -------
+    Disorder
+
+    Raises
+    ------
+    ValueError
+        If there are no atoms.
+    """
+    if n_atoms < 1:
+        raise ValueError("The bits per atom need at least one atom.")
+    if description is None:
+        description = describe(labels, edges, centres, int(labels.max(initial=-1)) + 1)
+    return Disorder(description.bits / n_atoms, _block_error(description.per_node, centres) / n_atoms)
+
+
+def _block_error(bits: np.ndarray, centres: np.ndarray) -> float:
+    """Return the standard error of the sum of `bits`, whose neighbours are correlated."""
+    if len(bits) < 2:
+        return 0.0
+    low, extent = centres.min(axis=0), np.maximum(np.ptp(centres, axis=0), 1e-12)
+    place = np.minimum((_N_BLOCKS * (centres - low) / extent).astype(np.int64), _N_BLOCKS - 1)
+    block = place[:, 0] * _N_BLOCKS + place[:, 1]
+    count = np.bincount(block, minlength=_N_BLOCKS**2)
+    used = count > 0
+    # Blocks at an irregular edge are smaller: the excess over their share of the bits is used.
+    excess = np.bincount(block, bits, minlength=_N_BLOCKS**2)[used] - bits.mean() * count[used]
+    n = int(used.sum())
+    return float(np.sqrt((excess**2).sum() * n / max(n - 1, 1)))
+
+
+def figure_name(sequence: tuple[int, ...]) -> str:
+    """Return the symbol of a vertex figure: the numbers of corners of the cells around it, ``3^2.4.3.4``.
+
+    References
+    ----------
+    B. Grünbaum and G. C. Shephard, Tilings and Patterns, Freeman (1987), section 2.1.
+    """
+    runs = [(corners, len(list(run))) for corners, run in groupby(sequence)]
+    # A run across the end of the sequence is one run.
+    if len(runs) > 1 and runs[0][0] == runs[-1][0]:
+        runs = [(runs[0][0], runs[0][1] + runs[-1][1]), *runs[1:-1]]
+    return ".".join(str(corners) if n == 1 else f"{corners}^{n}" for corners, n in runs)
+
+
+def vertex_figures(
+    points: np.ndarray, vertices: np.ndarray, offsets: np.ndarray, bonds: np.ndarray, n_atoms: int
+) -> Level:
+    """Return the level of vertex figures.
+
+    Only atoms that are surrounded by cells have one. A cell with ``n`` corners belongs to each of its figures with
+    the share ``1 / n``.
+
+    Parameters
+    ----------
+    points : numpy.ndarray of float, shape (n, 2)
+        Positions x, y of the atoms, then those of empty sites.
+    vertices, offsets : numpy.ndarray of int
+        Corners of all cells, counter-clockwise, and the start of each cell.
+    bonds : numpy.ndarray of int, shape (b, 2)
+        Bonds between the points: figures at the ends of a bond are neighbours.
+    n_atoms : int
+        Number of atoms: an empty site has no figure.
+
+    Returns
+    -------
+    Level
+    """
+    sizes = np.diff(offsets)
+    cell, share = corner_shares(points, vertices, offsets)
+    centres = np.column_stack([np.bincount(cell, points[vertices, i]) for i in range(2)]) / sizes[:, None]
+    away = centres[cell] - points[vertices]
+    order = np.lexsort((np.arctan2(away[:, 1], away[:, 0]), vertices))
+    whole = np.bincount(vertices, share, minlength=len(points)) > 1 - 1e-6
+    whole[n_atoms:] = False
+    order = order[whole[vertices[order]]]
+    atom, cell = vertices[order], cell[order]
+    atoms, starts = np.unique(atom, return_index=True)
+    begins = np.append(starts, len(atom))
+    sequences = canonical_sequences(sizes[cell], begins)
+    text = (
+        [figure_name(tuple(w.tolist())) for w in np.split(sequences.letters, begins[1:-1])]
+        if len(atoms)
+        else []
+    )
+    labels, names = _ranked(text)
+    number = np.full(len(points), -1)
+    number[atoms] = np.arange(len(atoms))
+    pairs = number[bonds.reshape(-1, 2)]
+    pairs = unique_pairs(pairs[(pairs >= 0).all(axis=1)], len(points))
+    return Level(
+        kind="vertex-figure",
+        centres=points[atoms],
+        labels=labels,
+        names=names,
+        child_kind="cell",
+        parts=np.column_stack([cell, number[atom]]),
+        fractions=1.0 / sizes[cell],
+        adjacency=np.column_stack([pairs, np.ones(len(pairs), dtype=np.int64)]),
+        columns={"atom": atoms, "n_cells": np.diff(begins)},
+        reason=f"{len(atoms)} of {n_atoms} atoms are surrounded by cells. Different vertex figures: {len(names)}.",
+    )
+
+
+def _ranked(text: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Number the names, the most frequent 0, and return them in that order."""
+    unique, inverse, count = np.unique(np.array(text, dtype=str), return_inverse=True, return_counts=True)
+    order = np.argsort(-count, kind="stable")
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return rank[inverse.ravel()] if len(text) else np.empty(0, dtype=np.int64), tuple(unique[order].tolist())
+
 
 #: Largest distance from a side, in nearest-neighbour distances, of an atom shared by both cells.
 _ON_SIDE = 0.15
