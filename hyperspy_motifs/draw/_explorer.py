@@ -15,12 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.widgets import Button, TextBox
 from numpy.typing import ArrayLike, NDArray
 
-from ._blitting import MovingLayer
-from ._explorer_actions import refusing, without_event
-from ._explorer_arrays import ExplorerArrays
-from ._explorer_panels import AtomPanel, MeansPanel, PatchPanel
+from ._explorer_panels import AtomPanel, ExplorerArrays, MeansPanel, PatchPanel, refusing, without_event
 from ._image import check_positions, plot_image
-from ._labelling import Labelling
+from ._interaction import Labelling, MovingLayer
 from ._layout_plot import frame_layout
 
 # Result of a callback: labels, labels and names of the motifs, or None.

@@ -1,24 +1,127 @@
-"""The panels of the explorer: atoms (in the image or the layout), one atom's patch, the means of all motifs.
-
-Artists that depend on the pointer are in ``moving`` of each panel and are drawn over a stored background; artists
-that depend on the labels are drawn by ``set_labels`` with the whole figure.
-"""
+"""The panels of the explorer, their arrays and their actions."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import Event
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
+from ._image import Extent, check_length, check_positions
 from ._palette import contrast_colours, motif_colours
 from ._zernike import group_magnitudes
+
+
+def refusing(edit: Callable[..., bool]) -> Callable[..., bool]:
+    """An edit that shows errors of callbacks in the status line, because exceptions would not be visible."""
+
+    @functools.wraps(edit)
+    def call(explorer: Any, *arguments: object) -> bool:
+        try:
+            return edit(explorer, *arguments)
+        except ValueError as error:
+            return explorer._refuse(str(error).split(". ")[0].rstrip("."))
+
+    return call
+
+
+def without_event(action: Callable[[], object]) -> Callable[[Event], None]:
+    """`action` as the callback of a button."""
+
+    def call(event: Event) -> None:
+        action()
+
+    return call
+
+
+@dataclass(frozen=True)
+class ExplorerArrays:
+    """Data of the explorer.
+
+    Attributes
+    ----------
+    image : array_like, shape (rows, columns)
+        The image.
+    positions : array_like, shape (n, 2)
+        x, y of the atoms in axis units.
+    labels : array_like of int, shape (n,)
+        Motif of each atom.
+    layout : array_like, shape (n, 2)
+        Force-relaxed layout of the atoms.
+    patches, reconstructions : sequence of array_like of shape (size, size), optional
+        Patch of each atom, and the patch reconstructed from its moments: any sequence of length n that returns an
+        array for an index, read on demand.
+    turned : sequence of array_like of shape (size, size), optional
+        Patches for the means, each rotated so that equal sites have equal patches; `patches` by default.
+    moments : array_like, shape (n, K), optional
+        Zernike moments of each atom, with `modes`.
+    modes : array_like of int, shape (K, 2), optional
+        Columns n, m of each moment.
+    names : sequence of str, optional
+        Name of each motif.
+    extent : tuple of float, optional
+        Left, right, bottom, top of the image in axis units; pixels by default.
+    units : str
+        Units of the image's axes.
+    """
+
+    image: ArrayLike
+    positions: ArrayLike
+    labels: ArrayLike
+    layout: ArrayLike
+    patches: Any = None
+    reconstructions: Any = None
+    turned: Any = None
+    moments: ArrayLike | None = None
+    modes: ArrayLike | None = None
+    names: Sequence[str] | None = None
+    extent: Extent | None = None
+    units: object = "px"
+
+    def __post_init__(self) -> None:
+        n = len(check_positions(self.positions))
+        if not n:
+            raise ValueError("there are no atoms to explore: positions is empty.")
+        check_length(check_positions(self.layout, "layout"), n, "layout")
+        check_length(np.asarray(self.labels), n, "labels")
+        for name in ("patches", "reconstructions", "turned", "moments"):
+            values = getattr(self, name)
+            if values is not None and len(values) != n:
+                raise ValueError(f"{name} must hold one entry for each of {n} atoms, got {len(values)}.")
+        if (self.moments is None) != (self.modes is None):
+            raise ValueError("moments and modes belong together: give both or neither.")
+
+    def means(self, labels: NDArray[np.intp], most: int = 300) -> dict[int, NDArray[np.float64]]:
+        """Mean patch of each motif that occurs, over an even sample of at most `most` of its atoms.
+
+        The mean of hundreds of patches is sufficient and fast. Atoms without moments, whose disc leaves the image,
+        are excluded if there are others.
+        """
+        result: dict[int, NDArray[np.float64]] = {}
+        patches = self.patches if self.turned is None else self.turned
+        if patches is None:
+            return result
+        known = np.ones(len(labels), dtype=bool) if self.moments is None else np.any(self.moments, axis=1)
+        for k in np.unique(labels):
+            members = np.flatnonzero(labels == k)
+            members = members[known[members]] if known[members].any() else members
+            chosen = members[np.linspace(0, len(members) - 1, min(most, len(members))).astype(np.intp)]
+            if isinstance(patches, np.ndarray):
+                result[int(k)] = patches[chosen].mean(axis=0, dtype=float)
+            else:
+                result[int(k)] = np.mean([np.asarray(patches[i], dtype=float) for i in chosen], axis=0)
+        return result
+
 
 REACH = 15.0
 """Largest distance in screen pixels between the pointer and its atom."""

@@ -1,11 +1,13 @@
-"""Legend of motifs with their counts."""
+"""Legends, and the styles of types of nodes."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
+import networkx as nx
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.legend import Legend
@@ -13,7 +15,69 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 
-from ._palette import RARE, as_labels, cell_colours, contrast_colours, motif_colours, motif_marker
+from ._palette import (
+    RARE,
+    as_labels,
+    cell_colours,
+    contrast_colours,
+    motif_colour,
+    motif_colours,
+    motif_marker,
+)
+
+
+def is_type(attributes: dict[str, Any]) -> bool:
+    """Whether a node of a motif graph is a type (a motif, a class) and not an instance of one."""
+    kind = str(attributes.get("kind", ""))
+    return kind == "motif" or kind.endswith("-class")
+
+
+def type_nodes(graph: nx.DiGraph, kind: str) -> list[str]:
+    """Nodes of the types of one kind, in the order of their numbers."""
+    nodes = [node for node, attributes in graph.nodes(data=True) if attributes.get("kind") == kind]
+    if not nodes:
+        kinds = sorted({str(a["kind"]) for _, a in graph.nodes(data=True) if is_type(a)})
+        raise ValueError(f"the graph has no types of kind {kind!r}; it has {', '.join(kinds) or 'none'}.")
+    return sorted(nodes, key=type_number)
+
+
+def type_number(node: str) -> int:
+    """Number of a type: 5 of ``'cell-class:5'``."""
+    number = str(node).rpartition(":")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+def short_name(name: str, width: int = 14, lines: int | None = None) -> str:
+    """Name with repetitions written once (``Mo Se Mo Se`` is ``(Mo Se)×2``), broken into lines of `width`.
+
+    With `lines` at most this number, the last of which ends in an ellipsis if the name is truncated.
+    """
+    words = str(name).split()
+    for period in range(1, len(words) // 2 + 1):
+        times, rest = divmod(len(words), period)
+        if not rest and words == words[:period] * times:
+            inner = " ".join(words[:period])
+            words = (f"({inner})×{times}" if period > 1 else f"{inner}×{times}").split()
+            break
+    text = " ".join(words)
+    broken = textwrap.wrap(text, width, max_lines=lines, placeholder=" …")
+    return "\n".join(broken) or str(name)
+
+
+def type_style(node: str, attributes: dict[str, Any]) -> tuple[Any, Any]:
+    """Colour and marker of a type: those of the motif, or a polygon with the corners of the cell class.
+
+    Levels above the cells are grey, because other colours could be confused with those of cells.
+    """
+    number = type_number(node)
+    if attributes.get("kind") == "motif":
+        return motif_colour(number), motif_marker(number)
+    if attributes.get("kind") != "cell-class":
+        return "0.88", "o"
+    corners = int(attributes.get("n_corners", 0))
+    colour = tuple(cell_colours([number])[0])
+    # A square is drawn on its side, other polygons on a corner.
+    return colour, (corners, 0, 45 if corners == 4 else 0) if corners >= 3 else "o"
 
 
 def label_texts(labels: ArrayLike, names: Sequence[str] | None = None, kind: str = "motif") -> dict[int, str]:

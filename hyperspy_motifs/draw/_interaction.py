@@ -1,0 +1,316 @@
+"""What moves in a plot: fast redrawing, switches, labels under the pointer, and regions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backend_bases import PickEvent
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.path import Path
+from numpy.typing import ArrayLike, NDArray
+
+from ._image import check_positions
+from ._palette import as_labels
+
+
+class MovingLayer:
+    """Animated artists of a figure, drawn over a stored background in milliseconds.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    artists : callable
+        Returns the animated artists in drawing order; matplotlib excludes them from normal drawing.
+    """
+
+    def __init__(self, figure: Figure, artists: Callable[[], Sequence[Artist]]) -> None:
+        self.figure = figure
+        self._artists = artists
+        self._background: Any = None
+        self.connection = figure.canvas.mpl_connect("draw_event", self._on_draw)
+
+    def _on_draw(self, event: Any) -> None:
+        canvas: Any = self.figure.canvas
+        if canvas.is_saving():
+            # Animated artists are drawn normally in a file, whose background differs from that of the window.
+            for artist in self._artists():
+                artist.draw(event.renderer)
+            return
+        # Canvases without pixels (Cairo, vector output) cannot store a background.
+        if hasattr(canvas, "copy_from_bbox"):
+            self._background = canvas.copy_from_bbox(self.figure.bbox)
+        self._draw_artists()
+
+    def _draw_artists(self) -> None:
+        for artist in self._artists():
+            self.figure.draw_artist(artist)
+
+    def draw(self) -> None:
+        """Draw the animated artists again."""
+        canvas: Any = self.figure.canvas
+        if self._background is None or not hasattr(canvas, "restore_region"):
+            canvas.draw_idle()
+            return
+        canvas.restore_region(self._background)
+        self._draw_artists()
+        canvas.blit(self.figure.bbox)
+
+
+_FAINT = 0.25
+
+
+class MotifSwitch:
+    """Entries of a legend that show and hide the HyperSpy markers of their motifs.
+
+    Parameters
+    ----------
+    legend : matplotlib.legend.Legend
+        Result of :func:`~hyperspy_motifs.draw.add_motif_legend`: one entry per motif that occurs, in their order.
+    markers : dict of int to HyperSpy marker
+        Marker of each motif, plotted (:func:`~hyperspy_motifs.draw.motif_markers`).
+
+    Attributes
+    ----------
+    hidden : set of int
+        Motifs that are switched off.
+    """
+
+    def __init__(self, legend: Legend, markers: Mapping[int, Any]) -> None:
+        self.hidden: set[int] = set()
+        self._markers = dict(markers)
+        self._entries: dict[int, tuple[Any, Any]] = {
+            motif: (handle, text)
+            for motif, handle, text in zip(
+                sorted(markers), legend.legend_handles, legend.get_texts(), strict=False
+            )
+        }
+        self._motif_of = {artist: motif for motif, entry in self._entries.items() for artist in entry}
+        for artist in self._motif_of:
+            artist.set_picker(5)
+        self._ax = legend.axes
+        figure: Any = legend.get_figure(root=True)
+        self._canvas = figure.canvas
+        self._canvas.mpl_connect("pick_event", self._on_pick)
+        # matplotlib keeps weak references to callbacks: the switch exists as long as its legend.
+        legend._motif_switch = self  # type: ignore[attr-defined]
+
+    def toggle(self, motif: int) -> None:
+        """Hide the atoms of `motif`, or show them again."""
+        self.hidden ^= {motif}
+        shown = motif not in self.hidden
+        # None after its figure is closed.
+        collection = self._markers[motif]._collection
+        if collection is not None:
+            collection.set_visible(shown)
+        for artist in self._entries[motif]:
+            artist.set_alpha(None if shown else _FAINT)
+        plot = getattr(self._ax, "hspy_fig", None)
+        if plot is not None:
+            plot.render_figure()
+        else:
+            self._canvas.draw_idle()
+
+    def _on_pick(self, event: PickEvent) -> None:
+        motif = self._motif_of.get(event.artist)
+        if motif is not None:
+            self.toggle(motif)
+
+
+class Labelling:
+    """Motif of each atom and name of each motif, with edits.
+
+    Numbers do not change during the edits (a merged motif leaves a gap), so that colours are constant.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (n,)
+        Motif of each atom.
+    names : sequence of str, optional
+        Name of each motif; ``'motif 0'`` and so on by default.
+
+    Attributes
+    ----------
+    labels : numpy.ndarray of int, shape (n,)
+        Current motif of each atom.
+    names : tuple of str
+        Current name of each motif.
+    """
+
+    def __init__(self, labels: ArrayLike, names: Sequence[str] | None = None) -> None:
+        self.labels: NDArray[np.intp] = as_labels(labels).copy()
+        self.names: tuple[str, ...] = ()
+        self._past: list[tuple[NDArray[np.intp], tuple[str, ...]]] = []
+        if names is not None and len(names) < self.n_motifs:
+            raise ValueError(f"names has {len(names)} names, but there are {self.n_motifs} motifs.")
+        self.names = self._filled(tuple(names or ()))
+
+    @property
+    def n_motifs(self) -> int:
+        """One more than the largest number in use, or the number of names if that is larger."""
+        return max(int(self.labels.max(initial=-1)) + 1, len(self.names))
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to undo."""
+        return bool(self._past)
+
+    def _filled(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        needed = int(self.labels.max(initial=-1)) + 1
+        return names + tuple(f"motif {k}" for k in range(len(names), needed))
+
+    def replace(self, labels: ArrayLike, names: Sequence[str] | None = None) -> None:
+        """Set other labels, and store the current ones for undo.
+
+        Raises
+        ------
+        ValueError
+            If there is not one label for each atom.
+        """
+        new = as_labels(labels)
+        if new.shape != self.labels.shape:
+            raise ValueError(
+                f"there must be one label for each of {len(self.labels)} atoms, got {new.shape}."
+            )
+        self._past.append((self.labels, self.names))
+        self.labels = new.copy()
+        self.names = self._filled(tuple(names) if names is not None else self.names)
+
+    def with_new_motif(self, indices: ArrayLike) -> NDArray[np.intp]:
+        """Labels with the atoms `indices` as a new motif."""
+        labels = self.labels.copy()
+        labels[np.asarray(indices, dtype=np.intp)] = self.n_motifs
+        return labels
+
+    def with_merged(self, motifs: Iterable[int]) -> NDArray[np.intp]:
+        """Labels with the given motifs merged into that of the lowest number."""
+        wanted = sorted(set(motifs))
+        return np.where(np.isin(self.labels, wanted), wanted[0], self.labels)
+
+    def rename(self, motif: int, name: str) -> None:
+        """Name a motif, and store the old name for undo."""
+        if not 0 <= motif < self.n_motifs:
+            raise ValueError(f"there is no motif {motif}: there are {self.n_motifs}.")
+        self._past.append((self.labels, self.names))
+        self.names = (*self.names[:motif], name, *self.names[motif + 1 :])
+
+    def undo(self, labels: ArrayLike | None = None, names: Sequence[str] | None = None) -> None:
+        """Undo one step, if there is one; restore `labels` and `names` if they are given."""
+        if not self._past:
+            return
+        before, names_before = self._past.pop()
+        if labels is not None:
+            given = as_labels(labels)
+            if given.shape != before.shape:
+                raise ValueError(
+                    f"there must be one label for each of {len(before)} atoms, got {given.shape}."
+                )
+            before = given.copy()
+        self.labels = before
+        self.names = self._filled(tuple(names) if names is not None else names_before)
+
+
+def inside_roi(positions: ArrayLike, roi: Any) -> NDArray[np.bool_]:
+    """Mask of the atoms within a region of interest.
+
+    Parameters
+    ----------
+    positions : array_like, shape (n, 2)
+        x, y in axis units.
+    roi : hyperspy.api.roi.RectangularROI, CircleROI, PolygonROI or SpanROI
+        In the same units; a span is along x.
+
+    Returns
+    -------
+    numpy.ndarray of bool, shape (n,)
+
+    Raises
+    ------
+    TypeError
+        If `roi` is not one of these.
+    ValueError
+        If it has no position yet.
+
+    Examples
+    --------
+    >>> import hyperspy.api as hs
+    >>> from hyperspy_motifs.draw import inside_roi
+    >>> roi = hs.roi.RectangularROI(left=0, top=0, right=2, bottom=1)
+    >>> inside_roi([[1.5, 0.5], [0.5, 1.5]], roi).tolist()
+    [True, False]
+    """
+    import hyperspy.api as hs
+
+    x, y = check_positions(positions).T
+    known = (hs.roi.RectangularROI, hs.roi.SpanROI, hs.roi.CircleROI, hs.roi.PolygonROI)
+    if not isinstance(roi, known):
+        raise TypeError(
+            f"roi is a {type(roi).__name__}; expected hyperspy.api.roi.RectangularROI, CircleROI, PolygonROI or SpanROI."
+        )
+    if not roi.is_valid() or (isinstance(roi, hs.roi.PolygonROI) and not roi.vertices):
+        raise ValueError(
+            "roi has no position yet: set its bounds, or add it to the image with roi.add_widget(s)."
+        )
+    if isinstance(roi, hs.roi.RectangularROI):
+        return (x >= roi.left) & (x < roi.right) & (y >= roi.top) & (y < roi.bottom)
+    if isinstance(roi, hs.roi.SpanROI):
+        return (x >= roi.left) & (x < roi.right)
+    if isinstance(roi, hs.roi.CircleROI):
+        distance = np.hypot(x - roi.cx, y - roi.cy)
+        return (distance <= roi.r) & (distance >= roi.r_inner)
+    return Path(np.asarray(roi.vertices, float)).contains_points(np.column_stack([x, y]))
+
+
+class RegionView:
+    """Axes that are redrawn for the atoms in a region of interest when the region changes.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Cleared before each drawing; its limits are kept.
+    positions : array_like, shape (n, 2)
+        x, y of the atoms in axis units.
+    roi : HyperSpy ROI
+        See :func:`inside_roi`.
+    draw : callable
+        Called with the mask of the atoms inside, shape (n,); draws on `ax`.
+
+    Attributes
+    ----------
+    inside : numpy.ndarray of bool, shape (n,)
+        Displayed atoms.
+    """
+
+    def __init__(
+        self, ax: Axes, positions: ArrayLike, roi: Any, draw: Callable[[NDArray[np.bool_]], object]
+    ) -> None:
+        self._ax, self._roi, self._draw = ax, roi, draw
+        self._positions = check_positions(positions)
+        self._limits = ax.get_xlim(), ax.get_ylim()
+        roi.events.changed.connect(self.update, [])
+        ax.figure.canvas.mpl_connect("close_event", self._on_close)
+        # matplotlib keeps weak references to callbacks: the view exists as long as its axes.
+        ax._motif_region = self  # type: ignore[attr-defined]
+        self.update()
+
+    def update(self) -> None:
+        """Draw the atoms in the current region."""
+        self.inside = inside_roi(self._positions, self._roi)
+        self._ax.clear()
+        self._draw(self.inside)
+        self._ax.set_xlim(self._limits[0])
+        self._ax.set_ylim(self._limits[1])
+        self._ax.figure.canvas.draw_idle()
+
+    def close(self) -> None:
+        """Stop following the region."""
+        if self.update in self._roi.events.changed.connected:
+            self._roi.events.changed.disconnect(self.update)
+
+    def _on_close(self, event: Any) -> None:
+        self.close()
