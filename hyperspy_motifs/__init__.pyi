@@ -8,6 +8,7 @@ from . import draw as draw
 from . import exchange as exchange
 from . import graph as graph
 from . import hierarchy as hierarchy
+from . import identify as identify
 from . import manifold as manifold
 from . import models as models
 from . import motifs as motifs

@@ -17,6 +17,8 @@ recorded by a :class:`Tip`. Each function returns an ``AtomicImage`` and a :clas
 :func:`amorphous`          amorphous material
 :func:`noise`              noise without structure
 
+:mod:`~hyperspy_motifs.data.structures` makes prototype structures as ASE ``Atoms``.
+
 Each ``..._specimen`` returns only the columns as arrays, and :func:`simulate` or :func:`topograph` computes an image
 of them without HyperSpy.
 """

@@ -1,6 +1,7 @@
 from ._annotated_data import to_anndata as to_anndata
 from ._given_atoms import GivenAtoms as GivenAtoms
 from ._given_atoms import ImageAxes as ImageAxes
+from ._optional import require as require
 from ._polygons import to_geodataframe as to_geodataframe
 from ._polygons import to_geojson as to_geojson
 from ._read_atoms import read_atoms as read_atoms

@@ -20,6 +20,10 @@ def require(module: str, purpose: str, package: str | None = None) -> Any:
     package : str, optional
         Name for pip, if it is not that of the module.
 
+    Returns
+    -------
+    module
+
     Raises
     ------
     ImportError

@@ -27,7 +27,8 @@ COLUMN_DISTANCE = 0.39
 _PLANES = {"z": (0, 1), "x": (1, 2), "y": (2, 0)}
 #: Endings of files that ASE reads.
 ENDINGS = (".xyz", ".extxyz", ".cif", ".vasp", ".poscar", ".pdb", ".xsf", ".traj")
-_SYMBOL = re.compile(r"([A-Z][a-z]?)\d*")
+#: A symbol with a number of atoms, and the number of the motif among those of one name.
+_SYMBOL = re.compile(r"([A-Z][a-z]?)\d*(?: \(\d+\))?")
 _UNKNOWN = "X"
 
 

@@ -1,1 +1,2 @@
+from ._identified import IdentifiedMotifs as IdentifiedMotifs
 from ._motifs import Motifs as Motifs

@@ -323,7 +323,11 @@ class MotifView:
             graph.add_defects(
                 defects.atoms, defects.positions, defects.kinds, defects.q_values, defects.spacing
             )
+        self._describe_species(graph)
         return graph
+
+    def _describe_species(self, graph: MotifGraph) -> None:
+        """Add the names of an identification to a graph; there is none here."""
 
     def _describe_vacancies(self, graph: MotifGraph) -> None:
         """Add to the vacancies of a graph the motif that is missing, and the probability that the site is occupied."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from hyperspy_motifs import store
 
-from ._edits import MotifEdits
 from ._exchange import MotifExchange
+from ._identified import MotifNames
 from ._movies import MotifMovies
 from ._value_figures import ValueFigures
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hyperspy_motifs.signals import AtomicImage, AtomPatches
 
 
-class Motifs(MotifEdits, ValueFigures, MotifMovies, MotifExchange):
+class Motifs(MotifNames, ValueFigures, MotifMovies, MotifExchange):
     """The motifs of an image, its cells and its graph.
 
     A view of ``signal.metadata.Motifs``, which is saved with the image. Arrays have one row per atom and are

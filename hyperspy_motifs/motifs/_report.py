@@ -44,6 +44,7 @@ def write_report(motifs: Any, path: str | PathLike[str], title: str | None = Non
     with plt.ioff():
         _image(page, motifs)
         _motifs(page, motifs, frame)
+        _species(page, motifs)
         if motifs.is_continuous:
             _continuum(page, motifs, frame)
         add_cells(page, motifs, frame)
@@ -117,6 +118,38 @@ def _motifs(page: Page, motifs: Any, frame: int) -> None:
             "Tree of the motifs at all radii",
             "Splits of the motifs with increasing radius. Radii are in nearest-neighbour distances.",
         )
+
+
+def _species(page: Page, motifs: Any) -> None:
+    """Names from a structure, if there are some."""
+    found = motifs._identification()
+    if found is None:
+        return
+    page.heading("Structure")
+    page.paragraph(f"{found.headline()}. By {found.method}.")
+    if found.refused:
+        return
+    page.paragraph(f"Stoichiometry: {found.formula()}.")
+    add_drawing(
+        page,
+        found.plot,
+        "The image with its atoms coloured by species",
+        "The image, its atoms coloured by species; open circles are sites of the structure without a column.",
+    )
+    page.table(
+        "The motifs with their names",
+        ["motif", "name", "atoms", "probability", "alternatives"],
+        [
+            [
+                str(row["motif"]),
+                row["name"],
+                f"{row['atoms']:,}",
+                f"{row['probability']:.2f}",
+                ", ".join(f"{name} {share:.2f}" for name, share in row["alternatives"]),
+            ]
+            for row in found.motif_table()
+        ],
+    )
 
 
 def _radii_text(motifs: Any) -> str:

@@ -40,6 +40,9 @@ def summarise(motifs: Any) -> str:
     if not len(motifs.labels):
         return "no atoms in this part of the image"
     lines[:0] = _defects(motifs)
+    identified = motifs._identification()
+    if identified is not None:
+        lines.insert(0, f"structure: {identified.headline()}")
     quality = motifs.quality
     lines[:0] = [f"caution: {line}" for line in cautions(motifs)]
     lines += [f"image: {line}" for line in quality.lines()]

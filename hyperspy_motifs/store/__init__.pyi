@@ -8,6 +8,7 @@ from ._metadata import pick_frames as pick_frames
 from ._metadata import pixels_key as pixels_key
 from ._metadata import read as read
 from ._metadata import read_defects as read_defects
+from ._metadata import read_identification as read_identification
 from ._metadata import read_mask as read_mask
 from ._metadata import remove as remove
 from ._metadata import remove_atoms as remove_atoms
@@ -15,6 +16,7 @@ from ._metadata import why_missing as why_missing
 from ._metadata import write as write
 from ._metadata import write_atoms as write_atoms
 from ._metadata import write_defects as write_defects
+from ._metadata import write_identification as write_identification
 from ._metadata import write_mask as write_mask
 from ._record import Record as Record
 from ._record import fit_to as fit_to

@@ -90,7 +90,19 @@ def write(signal: Any, record: Record, *, same_atoms: bool = False) -> None:
     defects = read_defects(signal) if same_atoms else None
     if defects is not None:
         node["defects"] = _defects_node(signal, defects)
+    identification = _kept_identification(signal, record)
+    if identification is not None:
+        node["identification"] = identification
     setattr(signal.metadata, NODE, node)
+
+
+def _kept_identification(signal: Any, record: Record) -> Any:
+    """The identification of `signal`, if `record` has the same atoms."""
+    if not signal.metadata.has_item(f"{NODE}.identification"):
+        return None
+    node = signal.metadata.get_item(NODE)
+    same = np.array_equal(array(node, "positions"), record.positions)
+    return node.get_item("identification") if same else None
 
 
 def read(signal: Any) -> Record:
@@ -235,6 +247,22 @@ def remove(signal: Any) -> None:
     """Remove the result, if any, from the metadata of `signal`."""
     if has_result(signal):
         delattr(signal.metadata, NODE)
+
+
+def write_identification(signal: Any, state: Mapping[str, Any]) -> None:
+    """Keep the identification of the atoms of `signal` in its node; results of the same atoms keep it."""
+    node = {"state": mapping_to_node(state), "stamp": stamp_to_node(Stamp.of(signal))}
+    signal.metadata.set_item(f"{NODE}.identification", node)
+
+
+def read_identification(signal: Any) -> dict[str, Any] | None:
+    """Identification of the atoms of `signal`; None if there is none for its current axes."""
+    if not signal.metadata.has_item(f"{NODE}.identification.state"):
+        return None
+    node = signal.metadata.get_item(f"{NODE}.identification")
+    if stamp_from_node(node.get_item("stamp")) != Stamp.of(signal):
+        return None
+    return mapping_from_node(node.get_item("state"))
 
 
 def write_defects(signal: Any, columns: Mapping[str, Any]) -> None:

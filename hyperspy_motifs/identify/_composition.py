@@ -1,0 +1,149 @@
+"""Composition of every column from its brightness: what its motif is, and whether it differs from its motif."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._candidates import Candidate
+from ._projection import Composition
+from ._scattering import Levels, fit_levels
+
+#: Prior probability that no candidate is right.
+UNEXPLAINED = 1e-3
+#: Prior probability that a column that differs from its motif is a host, for a motif of defects.
+_ASTRAY = 0.05
+#: How many columns the prior of the defects of a motif is worth.
+_PRIOR_COLUMNS, _N_STEPS = 100.0, 8
+# Motifs of a composition that is this certain, with as many columns, are used to fit the law of scattering.
+_CERTAIN, _ENOUGH = 0.9, 5
+
+
+@dataclass(frozen=True)
+class Compositions:
+    """Probabilities of the compositions of columns.
+
+    Attributes
+    ----------
+    compositions : list of compositions, length j
+    probabilities : ndarray of shape (n, j)
+        Of each column.
+    unexplained : ndarray of shape (n,)
+        Probability that none of them is right.
+    levels : Levels
+        Of the compositions.
+    """
+
+    compositions: list[Composition]
+    probabilities: NDArray[np.float64]
+    unexplained: NDArray[np.float64]
+    levels: Levels
+
+
+def compositions_by_brightness(
+    values: NDArray[np.float64],
+    errors: NDArray[np.float64],
+    hosts: NDArray[np.int64],
+    motifs: NDArray[np.int64],
+    candidates: Sequence[Sequence[Candidate]],
+    scatter: float,
+    layer: bool,
+) -> Compositions:
+    r"""Probability of each candidate composition of each column.
+
+    The columns of a motif on the sites of a host have one composition :math:`j`, whose prior is the weight of the candidate
+    and whose likelihood is that of their median brightness :math:`\bar I` under the law of scattering,
+    :math:`\mathcal N(\log\bar I;\,\log L_j,\,\delta_j^2 + \sigma^2/n)`. The error :math:`\delta_j` of the law
+    (:func:`fit_levels`, from the hosts and from motifs that are certain) is common to all of them, so that many columns are no
+    more certain of their name than a few. A single column has the composition of its motif, with brightness
+    :math:`\mathcal N(\bar I, u^2 + (\sigma\bar I)^2)`, or one of its own, or none of them. How many columns of the motif have
+    one of their own is learned by expectation maximisation, from a Dirichlet prior by the weights of the candidates.
+
+    Parameters
+    ----------
+    values, errors : ndarray of shape (n,)
+        Brightness without slow changes, and its standard deviation.
+    hosts : ndarray of int of shape (n,)
+        Number of the host; -1 for columns that are left out.
+    motifs : ndarray of int of shape (n,)
+    candidates : sequence of sequence of Candidate
+        Of each host, the host first.
+    scatter : float
+        Standard deviation of the brightness of equal columns, as a fraction.
+    layer : bool
+
+    Returns
+    -------
+    Compositions
+    """
+    every: list[Composition] = list(dict.fromkeys(c.composition for some in candidates for c in some))
+    place = {composition: j for j, composition in enumerate(every)}
+    n = len(values)
+    observed, counts = np.full(len(every), np.nan), np.zeros(len(every))
+    for h, some in enumerate(candidates):
+        here = hosts == h
+        if here.any():
+            j = place[some[0].composition]
+            observed[j], counts[j] = max(float(np.median(values[here])), 0.0), here.sum()
+    width = 1.3 * float(np.quantile(np.abs(values), 0.99)) + 1e-300 if n else 1.0
+    probabilities, unexplained = np.zeros((n, len(every))), np.ones(n)
+    levels = fit_levels(every, observed, counts, scatter, layer)
+    # The motifs that are certain at first, such as single vacancies, then add to what is known of the law.
+    for last in (False, True):
+        for h, some in enumerate(candidates):
+            weights = np.zeros(len(every))
+            for c in some:
+                weights[place[c.composition]] += c.weight
+            for motif in np.unique(motifs[hosts == h]).tolist():
+                here = np.flatnonzero((hosts == h) & (motifs == motif))
+                share, rest, identity = _of_motif(
+                    values[here], np.nan_to_num(errors[here]), weights, levels, scatter, UNEXPLAINED / width
+                )
+                probabilities[here], unexplained[here] = share, rest
+                j = int(identity.argmax())
+                if (
+                    not last
+                    and identity[j] > _CERTAIN
+                    and len(here) >= _ENOUGH
+                    and not np.isfinite(observed[j])
+                ):
+                    observed[j], counts[j] = max(float(np.median(values[here])), 0.0), len(here)
+        if not last:
+            levels = fit_levels(every, observed, counts, scatter, layer)
+    return Compositions(every, probabilities, unexplained, levels)
+
+
+def _of_motif(
+    values: NDArray, errors: NDArray, weights: NDArray, levels: Levels, scatter: float, alien: float
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Probabilities (n, j) of the columns of a motif on one host, that of none (n,), and those of the motif (j,)."""
+    n = len(values)
+    middle = max(float(np.median(values)), 1e-3 * float(levels.means.min()))
+    relative = np.hypot(levels.errors / levels.means, scatter / np.sqrt(n))
+    log_fit = -0.5 * (np.log(middle / levels.means) / relative) ** 2 - np.log(relative)
+    identity = np.where(
+        weights > 0, weights * np.exp(np.where(weights > 0, log_fit, -np.inf) - log_fit[weights > 0].max()), 0
+    )
+    identity /= identity.sum()
+    own = np.sqrt(errors**2 + (scatter * middle) ** 2)
+    member = _normal(values, middle, own)[:, None] * identity if n > 1 else np.zeros((1, len(weights)))
+    spread = np.sqrt(errors[:, None] ** 2 + (scatter * levels.means) ** 2 + levels.errors**2)
+    single = _normal(values[:, None], levels.means, spread)
+    prior = (
+        np.where(np.arange(len(weights)) == int(weights.argmax()), _ASTRAY if n > 1 else 1.0, 1.0) * weights
+    )
+    fractions, joint, total = prior, member, np.ones(n)
+    # How frequent columns are that differ from their motif is learned: their prior is worth a few columns only.
+    for _ in range(_N_STEPS):
+        joint = max(1 - fractions.sum(), 0.0) * member + fractions * single
+        total = joint.sum(axis=1) + alien
+        share = fractions * single / total[:, None]
+        fractions = (share.sum(axis=0) + _PRIOR_COLUMNS * prior) / (n + _PRIOR_COLUMNS)
+    return joint / total[:, None], alien / total, identity
+
+
+def _normal(x: NDArray, mean: NDArray | float, spread: NDArray) -> NDArray[np.float64]:
+    return np.exp(-0.5 * ((x - mean) / spread) ** 2) / (np.sqrt(2 * np.pi) * spread)

@@ -1,0 +1,199 @@
+"""What is seen at a column beside its position: its brightness, or only its motif."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from ._projection import Composition, reference_weights
+from ._scattering import EXPONENT, Levels, fit_levels
+
+#: Scatter of the brightness of equal columns as a fraction: at first, and its bounds. The lower one is what static
+#: disorder leaves at any dose.
+FIRST_SCATTER, SCATTER_BOUNDS = 0.2, (0.02, 0.25)
+#: Share of columns whose brightness the host does not explain.
+DEFECTIVE = 0.05
+#: Differences of the brightness of columns of one composition, as a fraction, by their surroundings.
+EQUAL = 0.05
+# Neighbours over which slow changes of the brightness are followed.
+_N_NEARBY = 24
+# Pseudo-count of the motifs of a column.
+_FEW = 0.5
+
+
+class Emission(Protocol):
+    """Log-likelihood ratio of what is seen at each point, for each kind of column."""
+
+    def update(self, belief: NDArray[np.float64]) -> NDArray[np.float64]:
+        """From the probabilities (n, t) that the points are columns of each kind, log ratios (n, t)."""
+
+    def log_prior(self) -> float:
+        """Logarithm of the prior of the parameters, relative to its maximum."""
+
+    def unequal(self, kind: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
+        """Logarithm of the likelihood ratio by which the columns of one kind (n,) differ from each other."""
+
+
+class Brightness:
+    """Brightness by composition (:func:`~hyperspy_motifs.identify.fit_levels`), against any brightness in the image.
+
+    Parameters
+    ----------
+    values, errors : ndarray of shape (n,)
+        Height of each column above the background, positive, and its standard deviation.
+    points : ndarray of shape (n, 2)
+        To follow slow changes of the brightness.
+    compositions : sequence of compositions
+    shares : ndarray of shape (t,)
+        Number of columns of each composition in a cell.
+    layer : bool
+    order : sequence of int, optional
+        At first, composition t has the brightness that the law gives to ``order[t]``: the start of an alternative, in which
+        compositions are exchanged.
+    """
+
+    def __init__(
+        self,
+        values: NDArray,
+        errors: NDArray,
+        points: NDArray,
+        compositions: Sequence[Composition],
+        shares: NDArray,
+        layer: bool,
+        order: Sequence[int] | None = None,
+    ) -> None:
+        self.raw, self.errors = np.asarray(values, float), np.nan_to_num(np.asarray(errors, float))
+        self.compositions, self.layer = list(compositions), layer
+        k = min(_N_NEARBY + 1, len(points))
+        self.nearby = cKDTree(points).query(points, k=k)[1].reshape(len(points), -1)
+        weights = reference_weights(compositions, EXPONENT)
+        weights = weights if order is None else weights[list(order)]
+        typical = float((weights * shares).sum() / shares.sum())
+        gain = float(np.clip(self.raw, 0, None).mean()) / typical
+        self.levels = Levels(gain * weights, 0.3 * gain * weights, EXPONENT, 0.0, gain, 0.0)
+        self.scatter = FIRST_SCATTER
+        self.local = np.ones(len(points))
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """Brightness without slow changes."""
+        return self.raw / self.local
+
+    def update(self, belief: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See :class:`Emission`; the levels, the scatter and the slow changes follow `belief`."""
+        kind = belief.argmax(axis=1)
+        sure = belief.max(axis=1) > 0.5
+        if sure.sum() >= 8:
+            self._follow(kind, sure)
+        return self.log_ratios()
+
+    def log_ratios(self) -> NDArray[np.float64]:
+        """Log ratios (n, t) by the present levels."""
+        values, levels = self.values, self.levels
+        spread = np.sqrt(
+            (self.errors / self.local)[:, None] ** 2 + (self.scatter * levels.means) ** 2 + levels.errors**2
+        )
+        z = (values[:, None] - levels.means) / spread
+        fit = np.exp(-0.5 * z**2) / (np.sqrt(2 * np.pi) * spread)
+        return np.log((1 - DEFECTIVE) * fit * self.range + DEFECTIVE)
+
+    @property
+    def range(self) -> float:
+        """Width of the distribution of any brightness."""
+        return 1.3 * float(np.quantile(np.abs(self.values), 0.99)) + 1e-300
+
+    def _follow(self, kind: NDArray, sure: NDArray) -> None:
+        ratio = self.raw / self.levels.means[kind]
+        usable = sure & (ratio > 0)
+        overall = float(np.median(ratio[usable])) if usable.any() else 1.0
+        near = np.sort(np.where(usable, ratio, np.inf)[self.nearby], axis=1)
+        number = usable[self.nearby].sum(axis=1)
+        middle = near[np.arange(len(near)), number // 2 - (number > 0) * (number % 2 == 0)]
+        self.local = np.where(number >= 6, middle, overall) / overall
+        values = self.values
+        counts = np.bincount(kind[sure], minlength=len(self.compositions)).astype(float)
+        observed = np.full(len(counts), np.nan)
+        for t in np.flatnonzero(counts >= 3):
+            observed[t] = np.median(values[sure & (kind == t)])
+        rest = values[sure] / observed[kind[sure]] - 1
+        rest = rest[np.isfinite(rest)]
+        if len(rest):
+            # The width of the bulk without its tails, which defects make.
+            bulk = np.abs(rest) <= 3 * 1.4826 * np.median(np.abs(rest))
+            self.scatter = float(np.clip(np.sqrt(np.mean(rest[bulk] ** 2)), *SCATTER_BOUNDS))
+        self.levels = fit_levels(self.compositions, observed, counts, self.scatter, self.layer)
+
+    def log_prior(self) -> float:
+        """See :class:`Emission`."""
+        return self.levels.log_prior
+
+    def unequal(self, kind: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
+        """See :class:`Emission`."""
+        # As measured: slow changes are those of all columns, and where two are unlike, they cannot be told from these.
+        total, values = 0.0, self.raw
+        for t in np.unique(kind[kind >= 0]).tolist():
+            parts = [values[columns == c] for c in np.unique(columns[kind == t]).tolist()]
+            middles = np.array([np.median(part) for part in parts])
+            scatter = np.array([np.median(np.abs(part - m)) for part, m in zip(parts, middles, strict=True)])
+            counts = np.array([len(part) for part in parts], dtype=float)
+            common = float((counts * middles).sum() / counts.sum())
+            variance = (1.4826 * scatter) ** 2 / counts + (EQUAL * common) ** 2
+            total += 0.5 * float(((middles - common) ** 2 / variance).sum())
+        return total
+
+
+class Kinds:
+    """Motifs as kinds without a meaning: columns of one kind have the same motifs. For images without a law of brightness.
+
+    Parameters
+    ----------
+    labels : ndarray of int of shape (n,)
+    n_types : int
+        Kinds of columns.
+    shares : ndarray of shape (t,)
+        Number of columns of each kind in a cell.
+    order : sequence of int
+        At first, kind t has the motifs that the frequencies suggest for ``order[t]``: the start of an alternative.
+    """
+
+    def __init__(self, labels: NDArray, shares: NDArray, order: Sequence[int]) -> None:
+        self.labels = np.asarray(labels)
+        self.n_labels = int(self.labels.max(initial=0)) + 1
+        self.share = np.bincount(self.labels, minlength=self.n_labels) / max(len(self.labels), 1)
+        expected, left = (
+            np.asarray(shares, float) / np.sum(shares),
+            np.asarray(shares, float) / np.sum(shares),
+        )
+        start = np.full((len(expected), self.n_labels), 0.1)
+        for motif in np.argsort(-self.share, kind="stable").tolist():
+            # The kind of which most columns have no motif yet.
+            kind = int(np.argmax(left))
+            start[kind, motif] = 10.0
+            left[kind] -= self.share[motif]
+        start = start[list(order)]
+        self.table = start / start.sum(axis=1, keepdims=True)
+
+    def update(self, belief: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See :class:`Emission`."""
+        if belief.sum() > 0:
+            counts = _FEW * self.share + np.stack(
+                [np.bincount(self.labels, belief[:, t], self.n_labels) for t in range(belief.shape[1])]
+            )
+            self.table = counts / counts.sum(axis=1, keepdims=True)
+        return self.log_ratios()
+
+    def log_ratios(self) -> NDArray[np.float64]:
+        """Log ratios (n, t) by the present table."""
+        return np.log(self.table[:, self.labels] / np.maximum(self.share[self.labels], 1e-12)).T
+
+    def log_prior(self) -> float:
+        """Zero: every table is as likely."""
+        return 0.0
+
+    def unequal(self, kind: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
+        """Zero: nothing is expected of the motifs."""
+        return 0.0

@@ -1,0 +1,276 @@
+"""Fit of one structure to one field: the columns that are seen, their orientation, and every point as one of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._emission import EQUAL, Brightness, Emission, Kinds
+from ._orientation import (
+    CALIBRATION_SPREAD,
+    DISTORTION_SPREAD,
+    FIRST_SCATTER,
+    Field,
+    Neighbourhood,
+    find_orientations,
+)
+from ._projection import Composition, ProjectedCell, reference_weights
+from ._registration import Registration, column_kinds, match_orientations, register
+from ._scattering import COHERENCE_SPREAD, EXPONENT, EXPONENT_SPREAD, MODEL_ERROR
+
+#: Columns below this brightness, as a share of the brightest, may not be seen.
+_FAINT = 0.5
+# Brightnesses with a smaller ratio are seen or not seen together.
+_GAP = 1.5
+#: Compositions with a larger ratio of brightness are not mistaken for each other: 3.5 standard deviations of the law.
+_MISTAKABLE = 2.0
+# Largest difference of the distances of neighbours, as a logarithm, for a calibrated image.
+_WRONG_SCALE = 0.25
+# Rotations of plane lattices in degrees, and the distance in ångström of columns that coincide.
+_ANGLES, _COINCIDENT = (0, 60, 90, 120, 180, 240, 270, 300), 0.3
+# More arrangements of kinds of columns are not compared.
+_MOST_ARRANGEMENTS = 6
+#: Ranges of another crystal: of the logarithm of the scale, of distortions, and of the logarithm of ratios of brightness.
+FREE_SCALE, FREE_DISTORTION, FREE_RATIO = 1.0, 0.3, np.log(10.0)
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What is measured in one field.
+
+    Attributes
+    ----------
+    field : Field
+        Points in ångström, or in any unit if `calibrated` is False; y up.
+    values, errors : ndarray of shape (n,)
+        Height of each column above the background and its standard deviation, positive.
+    motifs : ndarray of int of shape (n,)
+    calibrated : bool
+    by_brightness : bool
+        Whether the brightness follows the law of scattering (annular dark field). Otherwise columns are identified by geometry,
+        and by their motifs as kinds without a meaning.
+    """
+
+    field: Field
+    values: NDArray[np.float64]
+    errors: NDArray[np.float64]
+    motifs: NDArray[np.int64]
+    calibrated: bool
+    by_brightness: bool
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True)
+class StructureFit:
+    """The best fit of a structure, and the other arrangements of its kinds of columns.
+
+    Attributes
+    ----------
+    cell : ProjectedCell
+        With all columns.
+    registration : Registration or None
+        With the columns that are seen; None if no orientation fits.
+    kinds : list of compositions
+        Of the columns that are seen.
+    kind : ndarray of int of shape (n,)
+        Index into `kinds` of each point; -1 if the structure does not explain it.
+    arrangements : list of (tuple of int, float)
+        The kind that the columns of each kind are in this arrangement, and its probability; the first is the one of `kind`.
+    """
+
+    cell: ProjectedCell
+    registration: Registration | None
+    kinds: list[Composition]
+    kind: NDArray[np.int64]
+    arrangements: list[tuple[tuple[int, ...], float]]
+
+    @property
+    def log_evidence(self) -> float:
+        """Against points at random; minus infinity if no orientation fits."""
+        return -np.inf if self.registration is None else self.registration.log_evidence
+
+    @property
+    def explained(self) -> float:
+        """Share of the points that are columns of the structure."""
+        return 0.0 if self.registration is None else self.registration.explained
+
+    def log_odds(self, calibrated: bool) -> tuple[float, float]:
+        """Logarithm of the Bayes factor against another crystal with the same arrangement of columns: by scale and
+        distortion, and by brightness.
+
+        Another crystal has any scale and distortion, and any ratios of brightness (:data:`FREE_SCALE` and others).
+        """
+        found = self.registration
+        if found is None:
+            return -np.inf, -np.inf
+        root = np.sqrt(2 * np.pi)
+        shape = max(
+            (o.log_prior(calibrated) for j, o in enumerate(found.orientations) if (found.grains == j).any()),
+            default=-np.inf,
+        )
+        shape += 2 * np.log(2 * FREE_DISTORTION / (root * DISTORTION_SPREAD))
+        if calibrated:
+            shape += np.log(2 * FREE_SCALE / (root * CALIBRATION_SPREAD))
+        present, columns = (
+            len(np.unique(self.kind[self.kind >= 0])),
+            len(np.unique(found.columns[self.kind >= 0])),
+        )
+        if columns == 1:
+            # One column in the cell: any crystal of its shape has it.
+            return float(shape), np.inf
+        spread = float(np.sqrt(2 * MODEL_ERROR**2 + EXPONENT_SPREAD**2 / 4 + COHERENCE_SPREAD**2 / 4))
+        brightness = found.emission.log_prior() - found.emission.unequal(self.kind, found.columns)
+        brightness += (present - 1) * np.log(2 * FREE_RATIO / (root * spread))
+        brightness += (columns - present) * np.log(2 * FREE_RATIO / (root * EQUAL))
+        return float(shape), float(brightness)
+
+
+def fit_structure(observed: Observations, cell: ProjectedCell) -> StructureFit:
+    """Fit a projected structure to the points of a field.
+
+    Faint columns may not be seen: the brightest ones alone are tried first, then with the next ones. Arrangements in which
+    columns of like brightness are exchanged (all columns, where brightness is not used) are fitted as well, and compared by
+    their evidence.
+
+    Parameters
+    ----------
+    observed : Observations
+    cell : ProjectedCell
+
+    Returns
+    -------
+    StructureFit
+    """
+    best: list[Registration] = []
+    for shown in _visible_sets(cell):
+        found = _fit_visible(observed, cell.select(shown))
+        if found and (not best or found[0].log_evidence > best[0].log_evidence):
+            best = found
+    n = len(observed)
+    if not best:
+        return StructureFit(cell, None, [], np.full(n, -1), [])
+    registration = best[0]
+    kinds, number = column_kinds(registration.cell)
+    kind = np.where(registration.columns >= 0, number[registration.columns], -1)
+    evidence = np.array([r.log_evidence for r in best])
+    share = np.exp(evidence - evidence.max())
+    arrangements = [
+        (_exchange(kind, number, other, len(kinds)), float(s))
+        for other, s in zip(best, share / share.sum(), strict=True)
+    ]
+    return StructureFit(cell, registration, kinds, kind, arrangements)
+
+
+def _visible_sets(cell: ProjectedCell) -> list[list[int]]:
+    """Columns that are seen, the brightest ones first, then with fainter ones."""
+    weights = reference_weights(cell.compositions, EXPONENT)
+    levels = np.sort(weights)[::-1]
+    cuts = [levels[i] for i in range(len(levels)) if i + 1 == len(levels) or levels[i] > _GAP * levels[i + 1]]
+    cuts = [cut for cut in cuts if cut <= _FAINT * levels[0]] or [levels[-1]]
+    first = levels[levels > _FAINT * levels[0]].min()
+    return [np.flatnonzero(weights >= cut * (1 - 1e-9)).tolist() for cut in dict.fromkeys([first, *cuts])]
+
+
+def spacing_ratio(field: Field, around: Neighbourhood) -> float:
+    """Length in the image of one ångström, from the distances of the six nearest neighbours."""
+    k = min(6, len(field.points) - 1)
+    distance, _ = field.tree.query(field.points, k=k + 1)
+    lengths = np.where(around.listed, np.hypot(*np.moveaxis(around.vectors, 2, 0)), np.inf)
+    known = np.sort(lengths, axis=1)[:, :k]
+    return float(np.median(distance[:, 1:].mean(axis=1)) / np.median(known.mean(axis=1)))
+
+
+def _fit_visible(observed: Observations, cell: ProjectedCell) -> list[Registration]:
+    """Arrangements of the visible columns, the best first."""
+    around = Neighbourhood.of(cell)
+    ratio = spacing_ratio(observed.field, around)
+    if observed.calibrated and abs(np.log(ratio)) > _WRONG_SCALE:
+        return []
+    scale = 1.0 if observed.calibrated else ratio
+    orientations = find_orientations(observed.field, cell, around, scale, observed.calibrated)
+    if not orientations:
+        return []
+    kinds, number = column_kinds(cell)
+    scatter, matches = match_orientations(observed.field, around, orientations, FIRST_SCATTER)
+    out: list[Registration] = []
+    for order in _orders(cell, kinds, number, observed.by_brightness):
+        emission = _emission(observed, cell, kinds, number, order)
+        found = register(cell, around, orientations, matches, emission, observed.calibrated, scatter)
+        # An arrangement that relaxed to one that was found before is no other.
+        if (found.columns >= 0).any() and not any(_same(found, number, other) for other in out):
+            out.append(found)
+    return sorted(out, key=lambda r: -r.log_evidence)
+
+
+def _orders(
+    cell: ProjectedCell, kinds: list[Composition], number: NDArray, by_brightness: bool
+) -> list[tuple[int, ...]]:
+    """Arrangements to compare: the kind whose place each takes. Positions do not distinguish the kinds that are exchanged."""
+    usual = tuple(range(len(kinds)))
+    weights = reference_weights(kinds, EXPONENT)
+    orders = [usual]
+    for a, b in combinations(usual, 2):
+        alike = max(weights[a], weights[b]) < _MISTAKABLE * min(weights[a], weights[b])
+        if (alike or not by_brightness) and _can_be_exchanged(cell, number, a, b):
+            order = list(usual)
+            order[a], order[b] = b, a
+            orders.append(tuple(order))
+    return orders[:_MOST_ARRANGEMENTS]
+
+
+def _can_be_exchanged(cell: ProjectedCell, number: NDArray, a: int, b: int) -> bool:
+    """Whether a motion of the plane maps all columns onto columns, and those of one kind onto those of the other."""
+    here, there = np.flatnonzero(number == a), np.flatnonzero(number == b)
+    if len(here) != len(there):
+        return False
+    for angle in np.radians(_ANGLES):
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        turned = (cell.positions - cell.positions[here[0]]) @ turn.T
+        for target in there:
+            apart = cell.positions[None] - (turned + cell.positions[target])[:, None]
+            parts = np.linalg.solve(cell.vectors.T, apart.reshape(-1, 2).T).T
+            rest = ((parts - np.rint(parts)) @ cell.vectors).reshape(apart.shape)
+            onto = np.hypot(rest[..., 0], rest[..., 1]) < _COINCIDENT
+            if onto.any(axis=1).all() and (number[onto[here].argmax(axis=1)] == b).all():
+                return True
+    return False
+
+
+def _emission(
+    observed: Observations,
+    cell: ProjectedCell,
+    kinds: list[Composition],
+    number: NDArray,
+    order: tuple[int, ...],
+) -> Emission:
+    if observed.by_brightness:
+        return Brightness(
+            observed.values,
+            observed.errors,
+            observed.field.points,
+            kinds,
+            np.bincount(number),
+            cell.layer,
+            order,
+        )
+    return Kinds(observed.motifs, np.bincount(number), order)
+
+
+def _exchange(kind: NDArray, number: NDArray, other: Registration, n_kinds: int) -> tuple[int, ...]:
+    """Kind of most columns of each kind in another arrangement."""
+    both = (kind >= 0) & (other.columns >= 0)
+    out = list(range(n_kinds))
+    for k in np.unique(kind[both]).tolist():
+        out[k] = int(np.bincount(number[other.columns[both & (kind == k)]]).argmax())
+    return tuple(out)
+
+
+def _same(found: Registration, number: NDArray, other: Registration) -> bool:
+    """Whether the kinds of most points are equal."""
+    both = (found.columns >= 0) & (other.columns >= 0)
+    return bool(both.any()) and float((number[found.columns] == number[other.columns])[both].mean()) > 0.9

@@ -1,0 +1,399 @@
+"""What the points of a field are, from candidate structures: fits, phases, compositions and empty sites."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from ._candidates import HOST, KIND_VACANCY, Candidate, candidates_of, column_name, substitutes_of
+from ._composition import Compositions, compositions_by_brightness
+from ._emission import Brightness
+from ._fit import Observations, StructureFit, fit_structure
+from ._identification import MOSTLY, N_ALTERNATIVES, REFUSED, Identification, Species, StructureReport
+from ._projection import Composition, ProjectedCell, formula
+from ._registration import lattice_indices
+
+# Neighbours over which the evidence for a phase is summed.
+_N_NEARBY = 13
+#: Logarithm of the Bayes factor, beyond that of the number of places, by which another phase must fit a place better.
+_CLEARLY = 5.0
+# Nearest points of a point off the lattice that give its prior.
+_N_AROUND = 100
+# An empty place belongs to the column whose prediction is nearest, from this many points around it.
+_N_PREDICTORS = 8
+
+
+@dataclass(frozen=True)
+class Chemistry:
+    """What is known of the elements.
+
+    Attributes
+    ----------
+    symbols : sequence of str
+        By atomic number.
+    radii : sequence of float
+        Covalent radii in ångström by atomic number.
+    defects : bool
+        Whether columns may differ from those of the structure.
+    dopants : tuple of int or None
+        Atomic numbers of the only possible substitutes; None for all elements by rule.
+    """
+
+    symbols: Sequence[str]
+    radii: Sequence[float]
+    defects: bool = True
+    dopants: tuple[int, ...] | None = None
+
+
+def identify_columns(
+    observed: Observations,
+    cells: Sequence[ProjectedCell],
+    chemistry: Chemistry,
+    empty: NDArray[np.float64],
+    empty_probabilities: NDArray[np.float64],
+) -> Identification:
+    """Identify the columns of a field.
+
+    Parameters
+    ----------
+    observed : Observations
+    cells : sequence of ProjectedCell
+        Candidate structures.
+    chemistry : Chemistry
+    empty : ndarray of shape (e, 2)
+        Places without a column where the structure of the image repeats, in the units of the points.
+    empty_probabilities : ndarray of shape (e,)
+        That they are empty.
+
+    Returns
+    -------
+    Identification
+        Its `vacancies` are in the units of the points.
+    """
+    fits = [fit_structure(observed, cell) for cell in cells]
+    phases = _phases(observed, fits)
+    n = len(observed)
+    labels, grains = np.full(n, -1), np.full(n, -1)
+    columns, heights = np.full(n, -1), np.zeros(n)
+    probabilities = np.ones(n)
+    alternatives, alternative_probabilities = np.full((n, N_ALTERNATIVES), -1), np.zeros((n, N_ALTERNATIVES))
+    species: list[Species] = []
+    exponents = []
+    for number, fit in enumerate(fits):
+        here = np.flatnonzero(phases == number)
+        exponents.append(np.nan)
+        if fit.registration is None:
+            continue
+        grains[here], columns[here] = fit.registration.grains[here], fit.registration.columns[here]
+        heights[here] = _cell_heights(fit)[here]
+        candidates, found = _compositions(observed, fit, phases == number, chemistry)
+        if isinstance(fit.registration.emission, Brightness):
+            exponents[-1] = found.levels.exponent
+        own, table = _species_of(fit, number, candidates, found, here, chemistry.symbols)
+        shares = _by_species(own, found, fit, here)
+        # That the point is such a column at all is uncertain as well.
+        shares *= fit.registration.probabilities[here, None]
+        ranked = np.argsort(-shares, axis=1, kind="stable")[:, : N_ALTERNATIVES + 1]
+        values = np.take_along_axis(shares, ranked, axis=1)
+        unexplained = np.maximum(1 - shares.sum(axis=1), 0.0)
+        known = values[:, 0] >= unexplained
+        labels[here] = np.where(known, ranked[:, 0] + len(species), -1)
+        probabilities[here] = np.where(known, values[:, 0], unexplained)
+        more = ranked[:, 1:].shape[1]
+        later = np.where(known[:, None], ranked[:, 1:], ranked[:, :more])
+        later_values = np.where(known[:, None], values[:, 1:], values[:, :more])
+        alternatives[here[:, None], np.arange(more)] = np.where(later_values > 0, later + len(species), -1)
+        alternative_probabilities[here[:, None], np.arange(more)] = later_values
+        species += table
+    on_lattice = labels >= 0
+    for number, fit in enumerate(fits):
+        _name_off_lattice(observed, fit, number, phases, species, labels, probabilities)
+    places, place_labels = _vacancies(observed, fits, phases, species, empty)
+    reports = _reports(observed, fits, exponents, chemistry.symbols)
+    return Identification(
+        structures=reports,
+        species=species,
+        phases=np.where(on_lattice, phases, -1),
+        grains=grains,
+        labels=labels,
+        probabilities=probabilities,
+        alternatives=alternatives,
+        alternative_probabilities=alternative_probabilities,
+        vacancies=empty[places],
+        vacancy_labels=place_labels,
+        vacancy_probabilities=empty_probabilities[places],
+        motifs=np.asarray(observed.motifs, np.int64),
+        columns=columns,
+        heights=heights,
+        column_heights=[
+            [[(z, h) for z, _, h in atoms] for atoms in fit.registration.cell.heights]
+            if fit.registration
+            else []
+            for fit in fits
+        ],
+        repeats=[0.0 if cell.layer else cell.repeat for cell in cells],
+        method=(
+            "geometry, and brightness as a power of the atomic number"
+            if observed.by_brightness
+            else "geometry alone: the brightness of this kind of image has no simple law"
+        ),
+        refused=_refusal(reports, on_lattice),
+        symbols=chemistry.symbols,
+    )
+
+
+def _phases(observed: Observations, fits: Sequence[StructureFit]) -> NDArray[np.int64]:
+    """Structure of each point: the best one of the field, unless another fits the surroundings clearly better."""
+    n = len(observed)
+    evidence = np.array([fit.log_evidence for fit in fits])
+    if not np.isfinite(evidence).any():
+        return np.full(n, -1)
+    # Refused structures take part only if all are.
+    accepted = np.array([min(fit.log_odds(observed.calibrated)) >= np.log(REFUSED) for fit in fits])
+    evidence = np.where(accepted | ~accepted.any(), evidence, -np.inf)
+    best = int(np.argmax(evidence))
+    near = observed.field.tree.query(observed.field.points, k=min(_N_NEARBY, n))[1].reshape(n, -1)
+    local = np.array(
+        [
+            np.zeros(n) if fit.registration is None else fit.registration.evidence[near].sum(axis=1)
+            for fit in fits
+        ]
+    )
+    # A pair of points counts for both, and a place for the points around it.
+    local[~np.isfinite(evidence)] = -np.inf
+    better = local - local[best] - _CLEARLY - np.log(n)
+    better[best] = 0.0
+    chosen = better.argmax(axis=0)
+    kinds = np.array([fit.kind for fit in fits])
+    return np.where(kinds[chosen, np.arange(n)] >= 0, chosen, -1)
+
+
+def _cell_heights(fit: StructureFit) -> NDArray[np.float64]:
+    """Height of the unit cell of each point along the beam."""
+    found = fit.registration
+    assert found is not None
+    if found.cell.layer or not np.abs(found.cell.rise).max() > 1e-6:
+        return np.zeros(len(fit.kind))
+    indices, _ = lattice_indices(found)
+    return (indices @ found.cell.rise) % found.cell.repeat
+
+
+def _compositions(
+    observed: Observations, fit: StructureFit, here: NDArray[np.bool_], chemistry: Chemistry
+) -> tuple[list[list[Candidate]], Compositions]:
+    """Candidates of each kind of column, and the probability of each for the points of a phase."""
+    found = fit.registration
+    assert found is not None
+    emission = found.emission
+    elements = {z for host in fit.kinds for z, _ in host}
+    substitutes = {z: substitutes_of(z, chemistry.radii, chemistry.dopants) for z in elements}
+    by_brightness = isinstance(emission, Brightness)
+    candidates = [
+        candidates_of(host, fit.kinds, fit.cell.layer, substitutes, chemistry.defects and by_brightness)
+        for host in fit.kinds
+    ]
+    hosts = np.where(here, fit.kind, -1)
+    if isinstance(emission, Brightness):
+        return candidates, compositions_by_brightness(
+            emission.values, emission.errors / emission.local, hosts, observed.motifs, candidates, emission.scatter,
+            fit.cell.layer,
+        )  # fmt: skip
+    # Without a law of brightness every column is its host.
+    every = [some[0].composition for some in candidates]
+    shares = np.eye(len(every) + 1)[hosts][:, :-1]
+    levels = Brightness(np.ones(1), np.ones(1), np.zeros((1, 2)), every, np.ones(len(every)), True).levels
+    return candidates, Compositions(every, shares, 1 - shares.sum(axis=1), levels)
+
+
+def _species_of(
+    fit: StructureFit,
+    number: int,
+    candidates: Sequence[Sequence[Candidate]],
+    found: Compositions,
+    here: NDArray,
+    symbols: Sequence[str],
+) -> tuple[list[tuple[int, int]], list[Species]]:
+    """Kinds of column with their compositions, as numbers and as species, and the missing columns."""
+    numbers: list[tuple[int, int]] = []
+    table: list[Species] = []
+    for k, (host, some) in enumerate(zip(fit.kinds, candidates, strict=True)):
+        for candidate in some:
+            j = found.compositions.index(candidate.composition)
+            rows = here[fit.kind[here] == k]
+            if candidate.kind != HOST and not (found.probabilities[rows, j] > 1e-3).any():
+                continue
+            numbers.append((k, j))
+            name = column_name(candidate.composition, host, symbols)
+            table.append(Species(name, candidate.kind, candidate.composition, host, number))
+        numbers.append((k, -1))
+        table.append(Species(column_name((), host, symbols), KIND_VACANCY, (), host, number))
+    return numbers, table
+
+
+def _by_species(
+    numbers: Sequence[tuple[int, int]], found: Compositions, fit: StructureFit, here: NDArray
+) -> NDArray[np.float64]:
+    """Probability of each species for the points of a phase; other arrangements have their kinds without defects."""
+    out = np.zeros((len(here), len(numbers)))
+    hosts = {k: i for i, (k, _) in reversed(list(enumerate(numbers)))}
+    for i, (k, j) in enumerate(numbers):
+        rows = fit.kind[here] == k
+        if j >= 0:
+            out[rows, i] = found.probabilities[here[rows], j]
+    # Of two equally likely arrangements the one that is shown gives the names.
+    out *= fit.arrangements[0][1] * (1 + 1e-9)
+    for exchange, probability in fit.arrangements[1:]:
+        for k, other in enumerate(exchange):
+            out[fit.kind[here] == k, hosts[other]] += probability
+    return out
+
+
+def _name_off_lattice(
+    observed: Observations,
+    fit: StructureFit,
+    number: int,
+    phases: NDArray,
+    species: Sequence[Species],
+    labels: NDArray,
+    probabilities: NDArray,
+) -> None:
+    """Name points that are not at the places of a structure, as in a boundary, as hosts by their brightness alone.
+
+    The prior probability that such a point is one of the hosts is the share of the points around it that are at the places of
+    the structure. `labels` and `probabilities` are changed.
+    """
+    lost = np.flatnonzero((phases < 0) & (labels < 0))
+    hosts = [i for i, s in enumerate(species) if s.structure == number and s.kind == HOST]
+    if not len(lost) or not hosts or fit.registration is None:
+        return
+    emission = fit.registration.emission
+    if not isinstance(emission, Brightness):
+        return
+    near = observed.field.tree.query(observed.field.points[lost], k=min(_N_AROUND, len(observed)))[1]
+    inside = (phases[near.reshape(len(lost), -1)] == number).mean(axis=1)
+    kinds = [fit.kinds.index(species[i].host) for i in hosts]
+    frequency = np.bincount(fit.kind[fit.kind >= 0], minlength=len(fit.kinds))[kinds] / (fit.kind >= 0).sum()
+    joint = inside[:, None] * frequency * np.exp(emission.log_ratios()[lost][:, kinds])
+    best = joint.argmax(axis=1)
+    total = joint.sum(axis=1) + 1 - inside
+    value = joint[np.arange(len(lost)), best] / total
+    known = value > 0.5
+    labels[lost] = np.where(known, np.array(hosts)[best], -1)
+    probabilities[lost] = np.where(known, value, 1 - joint.sum(axis=1) / total)
+
+
+def _vacancies(
+    observed: Observations,
+    fits: Sequence[StructureFit],
+    phases: NDArray,
+    species: Sequence[Species],
+    empty: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Empty places at which a structure has a column, and the species (missing columns)."""
+    places, labels = [], []
+    known = np.flatnonzero(phases >= 0)
+    if not len(known) or not len(empty):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    near = _nearest(observed.field.points[known], empty, min(_N_PREDICTORS, len(known)))
+    for place, rows in enumerate(known[near]):
+        votes: dict[tuple[int, Composition], float] = {}
+        for point in rows.tolist():
+            found = fits[phases[point]].registration
+            assert found is not None
+            orientation = found.orientations[found.grains[point]]
+            apart = np.linalg.solve(orientation.matrix, empty[place] - observed.field.points[point])
+            reach = 1.5 * float(np.hypot(*apart)) + 0.1
+            vectors, columns = found.cell.neighbours(reach)[found.columns[point]]
+            if not len(vectors):
+                continue
+            distance = np.hypot(*(vectors - apart).T)
+            nearest = int(distance.argmin())
+            spacing = float(np.hypot(*vectors.T).min())
+            if distance[nearest] < 0.3 * spacing:
+                key = (int(phases[point]), found.cell.compositions[columns[nearest]])
+                votes[key] = votes.get(key, 0.0) + 1.0
+        if votes:
+            (structure, host), number = max(votes.items(), key=lambda item: item[1])
+            if number > 0.5 * len(rows):
+                places.append(place)
+                labels.append(
+                    next(
+                        i
+                        for i, s in enumerate(species)
+                        if s.structure == structure and s.host == host and not s.composition
+                    )
+                )
+    return np.array(places, np.int64), np.array(labels, np.int64)
+
+
+def _nearest(points: NDArray, places: NDArray, k: int) -> NDArray[np.int64]:
+    from scipy.spatial import cKDTree
+
+    return cKDTree(points).query(places, k=k)[1].reshape(len(places), -1)
+
+
+def _reports(
+    observed: Observations, fits: Sequence[StructureFit], exponents: Sequence[float], symbols: Sequence[str]
+) -> list[StructureReport]:
+    evidence = np.array([fit.log_evidence for fit in fits])
+    shares = softmax(evidence) if np.isfinite(evidence).any() else np.zeros(len(fits))
+    out = []
+    for fit, share, exponent in zip(fits, shares.tolist(), exponents, strict=True):
+        found = fit.registration
+        used = (
+            []
+            if found is None
+            else [o for j, o in enumerate(found.orientations) if (found.grains == j).any()]
+        )
+        shape, brightness = fit.log_odds(observed.calibrated)
+        seen = [] if found is None else list(found.cell.compositions)
+        unseen = list(dict.fromkeys(formula(c, symbols) for c in fit.cell.compositions if c not in seen))
+        columns: dict[str, int] = {}
+        for composition in seen:
+            name = formula(composition, symbols)
+            columns[name] = columns.get(name, 0) + 1
+        out.append(
+            StructureReport(
+                name=fit.cell.name,
+                explained=fit.explained,
+                log_evidence=fit.log_evidence,
+                probability=share,
+                shape_odds=shape,
+                brightness_odds=brightness,
+                rotations=[o.rotation for o in used],
+                mirrored=[o.mirrored for o in used],
+                orientations=[] if found is None else np.unique(found.grains[found.grains >= 0]).tolist(),
+                scales=[o.scale for o in used],
+                distortions=[float(np.abs(np.linalg.eigvalsh(o.strain)).max()) for o in used],
+                arrangements=[(_arrangement(fit.kinds, order, symbols), p) for order, p in fit.arrangements],
+                exponent=float(exponent),
+                unseen=unseen if found is not None else [],
+                cell_columns=columns,
+            )
+        )
+    return out
+
+
+def _arrangement(kinds: Sequence[Composition], exchange: Sequence[int], symbols: Sequence[str]) -> str:
+    """An arrangement in words, relative to the one that is shown."""
+    changes = [
+        f"{formula(kinds[other], symbols)} for {formula(kinds[k], symbols)}"
+        for k, other in enumerate(exchange)
+        if k != other
+    ]
+    return ", ".join(changes) or "as shown"
+
+
+def _refusal(reports: Sequence[StructureReport], on_lattice: NDArray[np.bool_]) -> str:
+    """Why no structure is accepted; empty if one is."""
+    accepted = [report for report in reports if not report.refusal]
+    explained = float(on_lattice.mean()) if len(on_lattice) else 0.0
+    if accepted and explained > MOSTLY:
+        return ""
+    if not accepted:
+        return "; ".join(f"{report.name}: {report.refusal}" for report in reports)
+    return f"the structures explain {100 * explained:.1f} % of {len(on_lattice):,} atoms"

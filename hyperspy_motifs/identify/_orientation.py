@@ -1,0 +1,363 @@
+"""Orientations in which a projected crystal fits points of an image: votes of pairs, then least squares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial import cKDTree
+
+from ._projection import ProjectedCell
+
+#: Share of the predicted neighbours that an image does not show: vacancies, missed columns, edges.
+MISSING = 0.05
+#: Share of neighbours that the crystal does not have: adsorbed atoms, false columns.
+ALIEN = 0.05
+#: Standard deviation of the distance of two neighbours, in nearest-neighbour distances: at first, and its bounds. Above
+#: the upper one, columns are no lattice (Lindemann's criterion of melting, 0.1 to 0.15).
+FIRST_SCATTER, SCATTER_BOUNDS = 0.08, (0.02, 0.1)
+#: Standard deviations of the calibration and of the distortion of a scan, as fractions. A. B. Yankovich et al., Nat. Commun.
+#: 5 (2014) 4155, correct distortions of this order.
+CALIBRATION_SPREAD, DISTORTION_SPREAD = 0.02, 0.015
+# Neighbours that a column is recognised by: the sixth, and others at its distance.
+_N_NEIGHBOURS = 6
+_MOST_NEIGHBOURS = 12
+# Points are looked for at less than the distance of the furthest neighbours by this, in nearest-neighbour distances.
+_RIM = 0.3
+_N_SAMPLED = 400
+# Bins of the histogram of angles, and the width of a peak, in degrees.
+_BIN, _PEAK_WIDTH, _APART = 0.5, 2.0, 6.0
+_N_PEAKS = 12
+# Largest difference of lengths of a pair that votes.
+_LENGTH_TOLERANCE = 0.08
+# Orientations with less support than this share of the best are no grains of the field.
+_LEAST_SUPPORT = 0.1
+# A rotation maps a projected crystal onto itself if its columns coincide to this, in nearest-neighbour distances.
+_SYMMETRY_TOLERANCE = 0.15
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """A linear map from a projected crystal to an image.
+
+    Attributes
+    ----------
+    matrix : ndarray of shape (2, 2)
+        ``vector @ matrix.T`` of the crystal, in ångström, is a vector in the image.
+    support : float
+        Logarithm of the likelihood ratio of the sampled points, positive ones only.
+    """
+
+    matrix: NDArray[np.float64]
+    support: float
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether the crystal is seen from below."""
+        return bool(np.linalg.det(self.matrix) < 0)
+
+    @property
+    def scale(self) -> float:
+        """Length in the image of one ångström."""
+        return float(np.sqrt(abs(np.linalg.det(self.matrix))))
+
+    @property
+    def rotation(self) -> float:
+        """Angle of the first vector of the crystal's frame, in degrees, counter-clockwise."""
+        u, _, vt = np.linalg.svd(self.matrix)
+        turn = u @ vt
+        return float(np.degrees(np.arctan2(turn[1, 0], turn[0, 0])))
+
+    @property
+    def strain(self) -> NDArray[np.float64]:
+        """Symmetric distortion beyond the scale, shape (2, 2), in the frame of the image."""
+        u, values, _ = np.linalg.svd(self.matrix)
+        return u @ np.diag(values / self.scale) @ u.T - np.eye(2)
+
+    def log_prior(self, calibrated: bool) -> float:
+        """Logarithm of the prior density, relative to its maximum: of the calibration and of the distortion."""
+        distortion = float(np.sqrt((self.strain**2).sum() / 2)) / DISTORTION_SPREAD
+        calibration = np.log(self.scale) / CALIBRATION_SPREAD if calibrated else 0.0
+        return -0.5 * float(distortion**2 + calibration**2)
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """Neighbours of the columns of a projected crystal, padded to one number.
+
+    Attributes
+    ----------
+    vectors : ndarray of shape (k, v, 2)
+        In ångström.
+    columns : ndarray of int of shape (k, v)
+        Column at the end of each vector.
+    listed : ndarray of bool of shape (k, v)
+        False for padding.
+    spacing : float
+        Mean distance of the nearest neighbours.
+    """
+
+    vectors: NDArray[np.float64]
+    columns: NDArray[np.int64]
+    listed: NDArray[np.bool_]
+    spacing: float
+
+    @classmethod
+    def of(cls, cell: ProjectedCell) -> Neighbourhood:
+        """Of each column of a projected crystal."""
+        reach = 1.5 * np.sqrt(cell.area / len(cell))
+        while True:
+            around = cell.neighbours(reach)
+            if min(len(columns) for _, columns in around) > _N_NEIGHBOURS:
+                break
+            reach *= 1.4
+        lengths = [np.hypot(*vectors.T) for vectors, _ in around]
+        numbers = [
+            min(int((length <= 1.02 * length[_N_NEIGHBOURS - 1]).sum()), _MOST_NEIGHBOURS)
+            for length in lengths
+        ]
+        shape = (len(cell), max(numbers))
+        vectors, columns, listed = np.zeros((*shape, 2)), np.zeros(shape, np.int64), np.zeros(shape, bool)
+        for k, n in enumerate(numbers):
+            vectors[k, :n], columns[k, :n], listed[k, :n] = around[k][0][:n], around[k][1][:n], True
+        return cls(vectors, columns, listed, float(np.mean([length[0] for length in lengths])))
+
+
+@dataclass(frozen=True)
+class Match:
+    """Points at the predicted neighbours of points, for each column that they may be.
+
+    Attributes
+    ----------
+    index : ndarray of int of shape (n, k, v)
+        Point at the place; -1 where there is none near.
+    log_ratio : ndarray of shape (n, k, v)
+        Logarithm of the likelihood ratio against points at random; 0 for places that the image does not show.
+    aliens : ndarray of int of shape (n, k)
+        Points among the neighbours, but not at a predicted place.
+    """
+
+    index: NDArray[np.int64]
+    log_ratio: NDArray[np.float64]
+    aliens: NDArray[np.int64]
+
+    @property
+    def geometry(self) -> NDArray[np.float64]:
+        """Logarithm of the likelihood ratio of each point, shape (n, k); each pair counts half for either end."""
+        return 0.5 * (self.log_ratio.sum(axis=2) + self.aliens * np.log(ALIEN))
+
+
+@dataclass(frozen=True)
+class Field:
+    """Points of an image.
+
+    Attributes
+    ----------
+    points : ndarray of shape (n, 2)
+        x to the right, y up.
+    box : ndarray of shape (2, 2)
+        Smallest and largest x, y that the image shows.
+    tree : scipy.spatial.cKDTree
+        Of the points.
+    """
+
+    points: NDArray[np.float64]
+    box: NDArray[np.float64]
+    tree: cKDTree
+
+    @classmethod
+    def of(cls, points: NDArray[np.float64], box: NDArray[np.float64]) -> Field:
+        """Of points and the limits of the image."""
+        return cls(points, box, cKDTree(points))
+
+    def match(
+        self, which: NDArray, around: Neighbourhood, matrix: NDArray, scatter: float, spacing: float
+    ) -> Match:
+        """Look for the neighbours that points would have in one orientation of a crystal.
+
+        Parameters
+        ----------
+        which : ndarray of int of shape (n,)
+            Points to look at.
+        around : Neighbourhood
+        matrix : ndarray of shape (2, 2)
+        scatter : float
+            Standard deviation of the distance per axis.
+        spacing : float
+            Nearest-neighbour distance, both in the units of the image.
+
+        Returns
+        -------
+        Match
+        """
+        places = self.points[which][:, None, None] + around.vectors @ matrix.T
+        reach = 0.5 * spacing
+        distance, index = self.tree.query(places.reshape(-1, 2), distance_upper_bound=reach)
+        distance, index = distance.reshape(places.shape[:3]), index.reshape(places.shape[:3])
+        found = np.isfinite(distance)
+        # Points at random at the mean density of a dense row of neighbours.
+        density = 1.0 / spacing**2
+        gain = (
+            -0.5 * (np.where(found, distance, 0) / scatter) ** 2
+            + np.pi * density * np.where(found, distance, 0) ** 2
+        )
+        gain = np.where(found, (1 - MISSING) * np.exp(gain) / (2 * np.pi * density * scatter**2), 0.0)
+        log_ratio = np.log(gain + MISSING)
+        shown = (places > self.box[0]).all(axis=3) & (places < self.box[1]).all(axis=3) & around.listed
+        log_ratio = np.where(shown | (found & around.listed), log_ratio, 0.0)
+        index = np.where(found & around.listed, index, -1)
+        return Match(index, log_ratio, self._aliens(which, around, index, spacing))
+
+    def _aliens(
+        self, which: NDArray, around: Neighbourhood, index: NDArray, spacing: float
+    ) -> NDArray[np.int64]:
+        """Points nearer than the furthest neighbours of each column that are none of these."""
+        lengths = np.where(around.listed, np.hypot(*np.moveaxis(around.vectors, 2, 0)), 0.0) / around.spacing
+        out = np.zeros(index.shape[:2], np.int64)
+        points = self.points[which]
+        for k, reach in enumerate(lengths.max(axis=1) - _RIM):
+            inside = self.tree.query_ball_point(points, reach * spacing, return_length=True) - 1
+            at_places = (index[:, k] >= 0) & (
+                np.hypot(*(self.points[index[:, k]] - points[:, None]).T).T < reach * spacing
+            )
+            out[:, k] = np.maximum(inside - at_places.sum(axis=1), 0)
+        return out
+
+
+def find_orientations(
+    field: Field, cell: ProjectedCell, around: Neighbourhood, scale: float, calibrated: bool
+) -> list[Orientation]:
+    """Orientations of grains of a crystal in an image.
+
+    Pairs of neighbouring points vote for the angle between them and the vectors of the crystal of the same length; each
+    peak of the votes is refined to a linear map by least squares. Orientations that a symmetry of the crystal connects are
+    one.
+
+    Parameters
+    ----------
+    field : Field
+    cell : ProjectedCell
+    around : Neighbourhood
+        Of the cell.
+    scale : float
+        Length in the image of one ångström.
+    calibrated : bool
+        Whether `scale` is known, apart from the error of a calibration.
+
+    Returns
+    -------
+    list of Orientation
+        The best first.
+    """
+    spacing = scale * around.spacing
+    sample = _sample(field)
+    first: list[Orientation] = []
+    for mirrored in (False, True):
+        for angle in _peaks(field, sample, around, scale, mirrored):
+            turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+            start = Orientation(scale * turn @ np.diag([1.0, -1.0 if mirrored else 1.0]), 0.0)
+            refined = _refine(field, sample, around, start, 2 * FIRST_SCATTER, spacing)
+            # Orientations that a symmetry connects are refined once.
+            if refined is not None and not any(
+                _are_equivalent(refined, o, cell, around.spacing) for o in first
+            ):
+                first.append(refined)
+    found: list[Orientation] = []
+    for one in first:
+        refined = _refine(field, sample, around, one, FIRST_SCATTER, spacing)
+        if refined is not None:
+            support = _support(field, sample, around, refined, spacing) + refined.log_prior(calibrated)
+            if support > 0:
+                found.append(replace(refined, support=support))
+    found.sort(key=lambda o: (-round(o.support, 6), o.mirrored))
+    kept: list[Orientation] = []
+    for one in found:
+        if one.support < _LEAST_SUPPORT * found[0].support:
+            break
+        if not any(_are_equivalent(one, other, cell, around.spacing) for other in kept):
+            kept.append(one)
+    return kept
+
+
+def _sample(field: Field) -> NDArray[np.int64]:
+    n = len(field.points)
+    return np.unique(np.linspace(0, n - 1, min(n, _N_SAMPLED)).astype(np.int64))
+
+
+def _peaks(
+    field: Field, sample: NDArray, around: Neighbourhood, scale: float, mirrored: bool
+) -> NDArray[np.float64]:
+    """Angles in radians with most votes."""
+    k = min(_MOST_NEIGHBOURS, len(field.points) - 1)
+    _, near = field.tree.query(field.points[sample], k=k + 1)
+    apart = (field.points[near[:, 1:]] - field.points[sample][:, None]).reshape(-1, 2)
+    vectors = scale * around.vectors[around.listed]
+    lengths, angles = np.hypot(*apart.T), np.arctan2(apart[:, 1], apart[:, 0])
+    known, directions = np.hypot(*vectors.T), np.arctan2(vectors[:, 1], vectors[:, 0])
+    alike = np.abs(np.log(lengths[:, None] / known)) < _LENGTH_TOLERANCE
+    turn = (angles[:, None] + (directions if mirrored else -directions))[alike]
+    bins = round(360 / _BIN)
+    votes = np.bincount(np.floor(np.degrees(turn) / _BIN).astype(int) % bins, minlength=bins).astype(float)
+    votes = gaussian_filter1d(votes, _PEAK_WIDTH / _BIN, mode="wrap")
+    chosen: list[int] = []
+    for number in np.argsort(-votes, kind="stable").tolist():
+        if votes[number] <= 0 or len(chosen) == _N_PEAKS:
+            break
+        if all(min(abs(number - c), bins - abs(number - c)) * _BIN > _APART for c in chosen):
+            chosen.append(number)
+    return np.radians((np.array(chosen, float) + 0.5) * _BIN)
+
+
+def _refine(
+    field: Field, sample: NDArray, around: Neighbourhood, start: Orientation, scatter: float, spacing: float
+) -> Orientation | None:
+    """Fit the linear map to the pairs of the points that agree with it; the support is that of `start`."""
+    match = field.match(sample, around, start.matrix, scatter * spacing, spacing)
+    score = match.geometry
+    column = score.argmax(axis=1)
+    good = np.flatnonzero(score.max(axis=1) > 0)
+    if len(good) < 3:
+        return None
+    index = match.index[good, column[good]]
+    vectors = around.vectors[column[good]]
+    apart = field.points[index] - field.points[sample[good]][:, None]
+    rest = apart - vectors @ start.matrix.T
+    close = (index >= 0) & (np.hypot(rest[..., 0], rest[..., 1]) < 2.5 * scatter * spacing)
+    if close.sum() < 6:
+        return None
+    solution, _, rank, _ = np.linalg.lstsq(vectors[close], apart[close], rcond=None)
+    return Orientation(solution.T, float(score.max(axis=1)[good].sum())) if rank == 2 else None
+
+
+def _support(
+    field: Field, sample: NDArray, around: Neighbourhood, orientation: Orientation, spacing: float
+) -> float:
+    """Logarithm of the likelihood ratio of the sampled points, positive ones only."""
+    score = field.match(sample, around, orientation.matrix, FIRST_SCATTER * spacing, spacing).geometry
+    return float(np.maximum(score.max(axis=1), 0).sum())
+
+
+def _are_equivalent(a: Orientation, b: Orientation, cell: ProjectedCell, spacing: float) -> bool:
+    """Whether the crystal in both orientations is the same, up to a shift."""
+    u, _, vt = np.linalg.svd(np.linalg.inv(a.matrix) @ b.matrix)
+    turn = u @ vt
+    turned = cell.positions @ turn.T
+    lattice = cell.vectors @ turn.T
+    fractions = np.linalg.solve(cell.vectors.T, lattice.T).T
+    if (np.abs((fractions - np.rint(fractions)) @ cell.vectors) > _SYMMETRY_TOLERANCE * spacing).any():
+        return False
+    kinds = np.array([cell.compositions.index(c) for c in cell.compositions])
+    rarest = min(set(kinds.tolist()), key=kinds.tolist().count)
+    first = int(np.flatnonzero(kinds == rarest)[0])
+    for start in np.flatnonzero(kinds == rarest):
+        apart = cell.positions[None] - (turned - turned[first] + cell.positions[start])[:, None]
+        parts = np.linalg.solve(cell.vectors.T, apart.reshape(-1, 2).T).T
+        rest = ((parts - np.rint(parts)) @ cell.vectors).reshape(apart.shape)
+        same = (np.hypot(rest[..., 0], rest[..., 1]) < 2 * _SYMMETRY_TOLERANCE * spacing) & (
+            kinds[:, None] == kinds[None]
+        )
+        if same.any(axis=1).all():
+            return True
+    return False

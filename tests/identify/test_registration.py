@@ -1,0 +1,123 @@
+"""Positions registered to structures: orientation, grains, distortion, empty places."""
+
+import numpy as np
+import pytest
+
+from hyperspy_motifs.identify import (
+    Field,
+    Observations,
+    fit_structure,
+    lattice_indices,
+    project,
+    read_crystal,
+)
+
+pytest.importorskip("ase")
+
+
+def field_of(
+    name, angle=0.0, size=(40, 33), noise=0.03, zone_axis=(0, 0, 1), mirror=False, strain=0.0, seed=0
+):
+    """Points, brightness and kinds (compositions) of a crystal in a rectangle, in ångström."""
+    cell = project(read_crystal(name), zone_axis)
+    rng = np.random.default_rng(seed)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = (np.eye(2) + strain * np.array([[1, 0.3], [0.3, -1]])) @ turn @ np.diag([1, -1 if mirror else 1])
+    n = 60
+    steps = np.stack(np.meshgrid(np.arange(-n, n), np.arange(-n, n)), -1).reshape(-1, 2) @ cell.vectors
+    points = ((steps[:, None] + cell.positions) @ matrix.T).reshape(-1, 2)
+    kind = np.tile(np.arange(len(cell)), len(steps))
+    inside = (np.abs(points) < 0.5 * np.array(size)).all(axis=1)
+    points, kind = points[inside] + rng.normal(0, noise, (inside.sum(), 2)), kind[inside]
+    weights = np.array([sum(number * z**1.7 for z, number in c) for c in cell.compositions])
+    return cell, points, kind, weights[kind] * rng.normal(1, 0.05, len(kind)), np.array(size)
+
+
+def observed(points, values, size, calibrated=True, by_brightness=True, motifs=None):
+    box = 0.5 * np.array([-size, size], float)
+    motifs = np.zeros(len(points), int) if motifs is None else motifs
+    return Observations(Field.of(points, box), values, 0.01 * values, motifs, calibrated, by_brightness)
+
+
+@pytest.mark.parametrize(("name", "mirror"), [("MoS2", False), ("WSe2", True), ("SrTiO3", True)])
+def test_every_column_is_found_in_any_orientation(name, mirror):
+    cell, points, kind, values, size = field_of(name, angle=0.4, mirror=mirror, strain=0.008)
+    visible = np.array([any(z > 8 for z, _ in c) for c in cell.compositions])[kind]
+    fit = fit_structure(observed(points[visible], values[visible], size), cell)
+    truth = [cell.compositions[k] for k in kind[visible]]
+    right = [fit.kinds[k] == t for k, t in zip(fit.kind, truth, strict=True) if k >= 0]
+    assert np.mean(right) == 1.0
+    assert fit.explained > 0.98
+    orientation = fit.registration.orientations[
+        int(np.bincount(fit.registration.grains[fit.kind >= 0]).argmax())
+    ]
+    assert orientation.scale == pytest.approx(1.0, abs=0.003)
+    assert fit.arrangements[0][1] > 0.99
+
+
+def test_polarity_that_brightness_hardly_shows_is_not_certain():
+    # The dumbbell of gallium arsenide: the two columns differ by 11 %, and the law of scattering is no better than that.
+    cell, points, _, values, size = field_of("GaAs", zone_axis=(1, 1, 0))
+    fit = fit_structure(observed(points, values, size), cell)
+    assert fit.explained > 0.95
+    assert 0.5 < fit.arrangements[0][1] < 0.95
+    assert len(fit.arrangements) == 2
+
+
+def test_grains_of_two_orientations_are_both_registered():
+    cell, points, kind, values, size = field_of("WSe2")
+    _, others, other_kind, other_values, _ = field_of("WSe2", angle=np.radians(21.8), seed=1)
+    left, right = points[:, 0] < -0.8, others[:, 0] > 0.8
+    both = np.concatenate([points[left], others[right]])
+    fit = fit_structure(observed(both, np.concatenate([values[left], other_values[right]]), size), cell)
+    truth = np.concatenate([kind[left], other_kind[right]])
+    known = fit.kind >= 0
+    assert known.mean() > 0.95
+    assert [fit.kinds[k] for k in fit.kind[known]] == [cell.compositions[k] for k in truth[known]]
+    away = np.abs(both[:, 0]) > 4
+    grain = fit.registration.grains[known & away]
+    assert len(np.unique(grain)) == 2
+    assert (np.diff(np.sort(np.unique(grain[both[known & away, 0] < 0]))) == 0).all()
+
+
+def test_geometry_alone_lists_what_it_cannot_distinguish():
+    cell, points, kind, values, size = field_of("WSe2")
+    fit = fit_structure(observed(points, values, size, by_brightness=False, motifs=kind), cell)
+    assert [p for _, p in fit.arrangements] == pytest.approx([0.5, 0.5], abs=0.05)
+    assert len(np.unique(fit.kind[kind == 0])) == 1
+
+
+def test_a_wrong_structure_is_refused_by_scale_or_by_brightness():
+    cell, points, _, values, size = field_of("graphene", size=(30, 23))
+    wrong = project(read_crystal("MoS2"))
+    assert fit_structure(observed(points, values, size), wrong).explained == 0
+    free = fit_structure(observed(points, values, size, calibrated=False), wrong)
+    # The net of honeycombs fits at some scale, but its two sites are equally bright.
+    assert free.explained > 0.9
+    assert free.log_odds(False)[1] < np.log(0.05)
+    right = fit_structure(observed(points, values, size), cell)
+    assert min(right.log_odds(True)) > 0
+    # Two kinds of column of unlike brightness are not graphene.
+    _, points, _, values, size = field_of("MoS2")
+    carbon = fit_structure(observed(points, values, size, calibrated=False), cell)
+    assert carbon.log_odds(False)[1] < np.log(0.05)
+
+
+def test_points_at_random_are_not_explained():
+    rng = np.random.default_rng(0)
+    points = rng.uniform(-30, 30, (600, 2))
+    size = np.array([60, 60])
+    fit = fit_structure(observed(points, rng.uniform(0.5, 1.5, 600), size), project(read_crystal("MoSe2")))
+    assert fit.explained < 0.5
+
+
+def test_lattice_indices_count_cells():
+    cell, points, _, values, size = field_of("MoSe2", angle=0.2)
+    fit = fit_structure(observed(points, values, size), cell)
+    indices, components = lattice_indices(fit.registration)
+    assert (components == components[0]).all()
+    same = fit.registration.columns == fit.registration.columns[0]
+    # Positions are an affine function of the cell.
+    design = np.column_stack([indices[same], np.ones(same.sum())])
+    rest = points[same] - design @ np.linalg.lstsq(design, points[same], rcond=None)[0]
+    assert np.abs(rest).max() < 0.2

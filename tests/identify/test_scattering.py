@@ -1,0 +1,114 @@
+"""Brightness by composition, and the candidates by rule."""
+
+import numpy as np
+import pytest
+
+from hyperspy_motifs.identify import candidates_of, compositions_by_brightness, fit_levels, substitutes_of
+
+data = pytest.importorskip("ase.data")
+MO, SE2, SE, W, S2 = ((42, 1.0),), ((34, 2.0),), ((34, 1.0),), ((74, 1.0),), ((16, 2.0),)
+
+
+def brightness(composition, exponent=1.7, gain=0.1):
+    return gain * sum(n * z**exponent for z, n in composition)
+
+
+def test_the_exponent_follows_from_columns_and_stays_in_its_bounds():
+    hosts = [MO, W, SE, S2, ((79, 1.0),), ((13, 1.0),)]
+    counts = np.full(len(hosts), 200.0)
+    for exponent in (1.6, 1.8):
+        seen = np.array([brightness(c, exponent) for c in hosts])
+        levels = fit_levels(hosts, seen, counts, 0.05, True)
+        # The prior counts as well.
+        assert levels.exponent == pytest.approx(exponent, abs=0.06)
+        assert (levels.exponent - 1.7) * (exponent - 1.7) > 0
+        assert levels.means == pytest.approx(seen, rel=0.01)
+    hosts, counts = hosts[:3], counts[:3]
+    # No power law describes these: the exponent stays possible, and the prior says that it is unlikely.
+    odd = fit_levels(hosts, np.array([1.0, 0.2, 3.0]), counts, 0.05, True)
+    assert 1.3 <= odd.exponent <= 2.0
+    assert odd.log_prior < -20
+
+
+def test_a_level_without_columns_is_as_uncertain_as_the_law():
+    levels = fit_levels(
+        [MO, SE2, W],
+        np.array([brightness(MO), brightness(SE2), np.nan]),
+        np.array([300.0, 290, 0]),
+        0.05,
+        True,
+    )
+    assert levels.means[2] == pytest.approx(brightness(W), rel=0.1)
+    assert 0.1 < levels.errors[2] / levels.means[2] < 0.3
+    assert levels.errors[0] / levels.means[0] < 0.01
+
+
+def test_substitutes_are_of_like_size_and_valence():
+    weights = substitutes_of(42, data.covalent_radii)
+    assert sum(weights.values()) == pytest.approx(1.0)
+    best = sorted(weights, key=weights.get, reverse=True)
+    assert best[0] == 74
+    assert {24, 41, 73} <= set(best)
+    assert not {43, 54, 8} & set(best)
+    assert substitutes_of(42, data.covalent_radii, [22, 42]) == {22: 1.0}
+
+
+def test_candidates_of_a_pair_hold_the_known_point_defects():
+    substitutes = {34: {16: 0.7, 52: 0.3}}
+    some = candidates_of(SE2, [MO, SE2], True, substitutes)
+    kinds = {c.composition: c.kind for c in some}
+    assert sum(c.weight for c in some) == pytest.approx(1.0)
+    assert kinds[SE] == "vacancy"
+    assert kinds[S2] == "substitution"
+    assert kinds[((42, 1.0), (34, 1.0))] == "antisite"
+    assert kinds[((34, 3.0),)] == "adatom"
+    # Columns of a crystal are changed as a whole.
+    assert SE not in {c.composition for c in candidates_of(SE2, [MO, SE2], False, substitutes)}
+    assert len(candidates_of(SE2, [MO, SE2], True, substitutes, defects=False)) == 1
+
+
+def named(values, motifs, scatter=0.05):
+    """The likeliest composition of selenium columns with these brightnesses, beside 200 molybdenum columns."""
+    substitutes = {z: substitutes_of(z, data.covalent_radii) for z in (42, 34)}
+    candidates = [candidates_of(host, [MO, SE2], True, substitutes) for host in (MO, SE2)]
+    metal = np.full(200, brightness(MO))
+    found = compositions_by_brightness(
+        np.concatenate([metal, values]),
+        np.zeros(200 + len(values)),
+        np.repeat([0, 1], [200, len(values)]),
+        np.concatenate([np.full(200, 9), motifs]),
+        candidates,
+        scatter,
+        True,
+    )
+    shares = found.probabilities[200:]
+    assert (shares.sum(axis=1) + found.unexplained[200:]) == pytest.approx(np.ones(len(values)))
+    return [found.compositions[j] for j in shares.argmax(axis=1)], shares.max(axis=1), found.unexplained[200:]
+
+
+def test_vacancies_are_named_with_and_without_a_motif_of_their_own():
+    rng = np.random.default_rng(3)
+    full, half = brightness(SE2) * rng.normal(1, 0.05, 150), brightness(SE) * rng.normal(1, 0.05, 12)
+    values = np.concatenate([full, half])
+    for motifs in (np.repeat([0, 1], [150, 12]), np.zeros(162, int)):
+        names, _, _ = named(values, motifs)
+        assert names == [SE2] * 150 + [SE] * 12
+
+
+def test_many_columns_are_not_more_certain_of_their_name_than_a_few():
+    # Pairs of sulphur and of phosphorus differ by 11 %, no more than the law of scattering errs.
+    shares = []
+    for n in (8, 80):
+        values = np.concatenate([np.full(300, brightness(SE2)), np.full(n, brightness(S2))])
+        names, share, _ = named(values, np.repeat([0, 1], [300, n]))
+        assert names[-1] == S2
+        shares.append(share[-1])
+    assert 0.4 < shares[1] < 0.9
+    assert abs(shares[1] - shares[0]) < 0.05
+
+
+def test_an_impossible_brightness_is_unexplained():
+    values = np.append(np.full(60, brightness(SE2)), 40 * brightness(SE2))
+    _, _, unexplained = named(values, np.zeros(61, int))
+    assert unexplained[-1] > 0.9
+    assert unexplained[:-1].max() < 0.1
