@@ -3,8 +3,6 @@ from ._boundaries import grain_boundary as grain_boundary
 from ._boundaries import grain_boundary_specimen as grain_boundary_specimen
 from ._boundaries import twin_boundary as twin_boundary
 from ._boundaries import twin_boundary_specimen as twin_boundary_specimen
-from ._grain_boundary import grain_boundary as grain_boundary
-from ._grain_boundary import grain_boundary_specimen as grain_boundary_specimen
 from ._imaging import Imaging as Imaging
 from ._imaging import simulate as simulate
 from ._lattices import lattice as lattice
