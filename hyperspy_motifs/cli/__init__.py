@@ -5,10 +5,12 @@
 - `_analysis`: one image, from its data to its folder of results
 - `_results`: a folder of results, complete or absent
 - `_overview`: ``index.html`` and ``summary.csv`` over all images
+- `_collect`: ``hyperspy-motifs collect``: many images with one model
 - `_batch`: all images one after the other, or in parallel (`_processes`)
 """
 
 from ._batch import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, main
+from ._collect import read_groups
 from ._images import Choice, FoundImage, find_images
 from ._results import replacing_folder, write_table
 
@@ -21,6 +23,7 @@ __all__ = [
     "FoundImage",
     "find_images",
     "main",
+    "read_groups",
     "replacing_folder",
     "write_table",
 ]

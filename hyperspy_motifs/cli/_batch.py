@@ -15,6 +15,7 @@ from typing import Any
 from hyperspy_motifs.warm_up import warm_up
 
 from ._analysis import analyse
+from ._collect import collect
 from ._images import Choice, FoundImage, files_of, find_images
 from ._options import make_parser
 from ._overview import write_overview
@@ -46,8 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0 if all files succeeded, 1 if one failed, 2 for a wrong call, 130 after an interrupt.
     """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["collect"]:
+        return _collect(given[1:])
     parser = make_parser()
-    options = parser.parse_args(list(sys.argv[1:] if arguments is None else arguments))
+    options = parser.parse_args(given)
     if options.images == ["warm-up"]:
         warm_up()
         return EXIT_OK
@@ -88,6 +92,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.quiet:
         print(f"\n{_in_words(states)}; see {folder / 'index.html'}")
     return EXIT_FAILED if "failed" in states else EXIT_OK
+
+
+def _collect(arguments: Sequence[str]) -> int:
+    options = argparse.Namespace(traceback="--traceback" in arguments)
+    try:
+        with _guarded("collect", options) as failure:
+            print(collect([text for text in arguments if text != "--traceback"]))
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return EXIT_INTERRUPTED
+    return EXIT_FAILED if failure else EXIT_OK
 
 
 def run_file(name: str, prefix: str, folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hyperspy-motifs",
         usage="hyperspy-motifs IMAGE... [-o FOLDER] [options]\n       hyperspy-motifs demo [-o FOLDER]\n"
+        "       hyperspy-motifs collect IMAGE... [--groups TABLE] [-o FOLDER]\n"
         "       hyperspy-motifs warm-up",
         description="Find the motifs of atomic-resolution images and the cells between them. "
         "Each image gets a folder NAME with NAME.hspy, NAME.graphml, NAME_atoms.csv, NAME_cells.csv, of a "
@@ -99,14 +100,14 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--min-motif-size",
-        type=_min_motif_size,
+        type=min_motif_size,
         default=MIN_MOTIF_SIZE,
         metavar="N",
         help=f"smallest number of atoms of a motif (default: {MIN_MOTIF_SIZE})",
     )
     parser.add_argument(
         "--alpha",
-        type=_alpha,
+        type=alpha,
         default=CONSTANTS.alpha,
         metavar="P",
         help=f"significance level of the splits into motifs (default: {CONSTANTS.alpha:g})",
@@ -161,14 +162,14 @@ def _atoms(text: str) -> str | Path:
     return Path(text)
 
 
-def _alpha(text: str) -> float:
+def alpha(text: str) -> float:
     try:
         return check_alpha(float(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _min_motif_size(text: str) -> int:
+def min_motif_size(text: str) -> int:
     try:
         return check_min_motif_size(float(text))
     except ValueError:

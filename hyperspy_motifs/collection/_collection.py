@@ -17,6 +17,7 @@ from ._group_comparison import GroupComparison, compare_groups
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from hyperspy_motifs.graph import MotifGraph
     from hyperspy_motifs.models import MotifModel
     from hyperspy_motifs.motifs import Motifs
 
@@ -75,8 +76,14 @@ class MotifCollection:
 
     @property
     def images(self) -> list[str]:
-        """Titles of the images, with numbers where they repeat."""
+        """Names of the images: their titles, with numbers where they repeat; others can be set."""
         return list(self._titles)
+
+    @images.setter
+    def images(self, names: Sequence[str]) -> None:
+        if len(names) != len(self):
+            raise ValueError(f"{len(names)} names were given for {len(self)} images.")
+        self._titles = _unique([str(name) for name in names])
 
     @property
     def n_motifs(self) -> int:
@@ -227,6 +234,16 @@ class MotifCollection:
         np.fill_diagonal(overlap, 1.0)
         return np.sqrt(1 - overlap)
 
+    @property
+    def graph(self) -> MotifGraph:
+        """Atoms, cells and larger units of all images as one graph, with the images as its highest level.
+
+        See :func:`hyperspy_motifs.graph.join_graphs`. ``graph.find(level="atom", image=2)`` finds the atoms of an image.
+        """
+        from hyperspy_motifs.graph import join_graphs
+
+        return join_graphs([motifs.graph for motifs in self], self._titles)
+
     # ------------------------------------------------------------------ tables and figures
 
     def to_dict(self) -> dict[str, NDArray[Any]]:
@@ -249,6 +266,26 @@ class MotifCollection:
             writer.writerow(columns)
             writer.writerows(zip(*(values.tolist() for values in columns.values()), strict=True))
         return Path(path)
+
+    def report(
+        self, path: str | os.PathLike[str], *, groups: Sequence[Any] | None = None, title: str | None = None
+    ) -> Path:
+        """Write one HTML file with the frequencies, the comparison of groups, and all images.
+
+        Parameters
+        ----------
+        path : path
+        groups : sequence, length images, optional
+            Compared as by :meth:`compare`.
+        title : str, optional
+
+        Returns
+        -------
+        pathlib.Path
+        """
+        from ._report import write_report
+
+        return write_report(self, path, groups, title)
 
     def plot_populations(self, *, groups: Sequence[Any] | None = None, ax: Axes | None = None) -> Axes:
         """Draw the fraction of each motif in each image, with error bars.

@@ -2,6 +2,7 @@
 
 :class:`MotifGraph`      nodes and edges of all levels: queries, compositions, GraphML, JSON, tables
 :class:`RelationGraph` queries of its nodes
+:func:`join_graphs`     graphs of images with one model as one, with a level of images
 :func:`compare_types`, :class:`TypeComparison`, :class:`Difference`  comparison of the types of two graphs
 """
 

@@ -1,3 +1,4 @@
+from ._joining import join_graphs as join_graphs
 from ._motif_graph import MotifGraph as MotifGraph
 from ._relations import Difference as Difference
 from ._relations import RelationGraph as RelationGraph

@@ -10,6 +10,7 @@ SCHEMA_VERSION = 1
 ATOM = "atom"
 VACANCY = "vacancy"
 CELL = "cell"
+IMAGE = "image"
 MOTIF = "motif"
 CELL_CLASS = "cell-class"
 
@@ -17,7 +18,7 @@ CELL_CLASS = "cell-class"
 INSTANCE_KINDS = frozenset(
     (
         ATOM, VACANCY, CELL, "vertex-figure", "composite", "half-cell", "unit-cell", "coarse-cell", "domain", "boundary",
-        "moire-cell",
+        "moire-cell", IMAGE,
     )
 )  # fmt: skip
 
@@ -30,7 +31,8 @@ NEIGHBOURS = "neighbours"
 #: Types of the attributes of the schema; other attributes may have any type of GraphML.
 NODE_TYPES: dict[str, type] = {
     "kind": str, "level": int, "x": float, "y": float, "type": str, "size": int, "name": str,
-    "probability": float, "frame": int, "n_corners": int, "corner_sequence": str, "area": float, "on_border": bool,
+    "probability": float, "frame": int, "image": int,
+    "n_corners": int, "corner_sequence": str, "area": float, "on_border": bool,
 }  # fmt: skip
 EDGE_TYPES: dict[str, type] = {
     "kind": str, "fraction": float, "shared": int, "count": float, "observed": int, "expected": float,

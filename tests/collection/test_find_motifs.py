@@ -137,3 +137,27 @@ def test_an_image_that_fails_is_named_and_the_others_stay_as_they_are(analysed):
     with pytest.raises(ValueError, match=r"Image 1 \(dark\): .*constant"):
         hyperspy_motifs.find_motifs([image, empty], show_progressbar=False)
     np.testing.assert_array_equal(image.motifs.labels, before)
+
+
+def test_the_graph_has_the_images_as_its_highest_level(analysed, tmp_path):
+    collection, _ = analysed
+    graph = collection.graph
+    assert (graph.levels[0], list(graph.levels.values())[-1]) == ("atom", "image")
+    assert graph.level("image") == ["image:0", "image:1", "image:2"]
+    for k, motifs in enumerate(collection):
+        assert len(graph.find(kind="atom", image=k)) == len(motifs.labels)
+        assert graph.nodes[f"image:{k}"]["name"] == collection.images[k]
+    # A motif is one node of all images, and all atoms are below an image.
+    assert graph.nodes["motif:0"]["size"] == collection.counts[:, 0].sum()
+    atom = graph.find(kind="atom", image=1)[50]
+    above = {atom}
+    while parents := {p for node in above for p in graph.parents(node)}:
+        above = parents
+    assert above == {"image:1"}
+    own = [motifs.graph.edges["motif:0", "motif:1"]["observed"] for motifs in collection]
+    ends = ("motif:0", "motif:1") if graph.has_edge("motif:0", "motif:1") else ("motif:1", "motif:0")
+    assert graph.edges[ends]["observed"] == sum(own)
+    graph.to_graphml(tmp_path / "collection.graphml")
+    again = type(graph).from_graphml(tmp_path / "collection.graphml")
+    assert again.nodes == graph.nodes
+    assert "image: 3 in 1 class" in graph.summary()

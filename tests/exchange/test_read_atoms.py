@@ -299,6 +299,18 @@ def test_coordinates_of_atomai_are_rows_and_columns(image, pixels, positions):
         read_atoms(rows, image)
 
 
+def test_coordinates_from_atomais_own_locator(image, pixels, positions):
+    predictors = pytest.importorskip("atomai.predictors")
+    rows, columns = np.mgrid[:47, :83]
+    probability = np.zeros((1, 47, 83, 3))  # of two classes, and of the background
+    for k, (x, y) in enumerate(pixels):
+        probability[0, :, :, k % 2] += np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * 2.5**2))
+    probability[..., 2] = 1 - probability[..., :2].sum(axis=-1)
+    found = read_atoms(predictors.Locator(threshold=0.5, dist_edge=2).run(probability), image)
+    order = np.lexsort(np.round(found, 6).T), np.lexsort(np.round(positions, 6).T)
+    np.testing.assert_allclose(np.asarray(found)[order[0]], positions[order[1]], atol=1e-9)
+
+
 @pytest.mark.parametrize("step", [1.0, 0.2])
 @pytest.mark.parametrize("with_output", [False, True])
 def test_files_of_statstem_count_pixels_from_one(image, pixels, positions, tmp_path, step, with_output):

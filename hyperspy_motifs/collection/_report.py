@@ -1,0 +1,85 @@
+"""One HTML page over all images."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hyperspy_motifs.motifs import Page, add_drawing
+
+if TYPE_CHECKING:
+    from ._collection import MotifCollection
+
+# Images whose atoms are drawn; all are in the tables.
+_MOST_DRAWN = 60
+
+
+def write_report(
+    collection: MotifCollection, path: str | PathLike[str], groups: Sequence[Any] | None, title: str | None
+) -> Path:
+    """See :meth:`MotifCollection.report`."""
+    import matplotlib.pyplot as plt
+
+    counts = collection.counts
+    now = datetime.datetime.now(datetime.UTC)
+    about = f"{len(collection)} images, {counts.sum():,} atoms, {collection.n_motifs} motifs of one model."
+    page = Page(
+        f"Motifs of {title or f'{len(collection)} images'}", f"{about} Written {now:%Y-%m-%d %H:%M} UTC."
+    )
+    with plt.ioff():
+        if groups is not None and len({str(g) for g in groups}) > 1:
+            _comparison(page, collection, groups)
+        page.heading("Frequencies")
+        add_drawing(
+            page, collection.plot_populations, "Fraction of each motif in each image",
+            "Fraction of the atoms of each image that belong to each motif, with standard errors.", groups=groups,
+        )  # fmt: skip
+        if len(collection) > 2:
+            add_drawing(
+                page, collection.plot_similarity, "Images as points, near to each other if alike",
+                "Map of the images: distances are Hellinger distances of their fractions of motifs.", groups=groups,
+            )  # fmt: skip
+        page.table("Atoms of each motif.", ["image", "atoms", *collection.names], _rows(collection, counts))
+        page.heading("Images")
+        for name, motifs in list(zip(collection.images, collection, strict=True))[:_MOST_DRAWN]:
+            add_drawing(page, motifs.plot, f"Image {name} with a coloured dot on each atom", f"{name}.")
+    if len(collection) > _MOST_DRAWN:
+        page.paragraph(f"The first {_MOST_DRAWN} of {len(collection)} images are shown.")
+    page.write(path)
+    return Path(path)
+
+
+def _rows(collection: MotifCollection, counts: np.ndarray) -> list[list[Any]]:
+    return [
+        [name, int(row.sum()), *(int(n) for n in row)]
+        for name, row in zip(collection.images, counts, strict=True)
+    ]
+
+
+def _comparison(page: Page, collection: MotifCollection, groups: Sequence[Any]) -> None:
+    found = collection.compare(groups)
+    rows = found.significant()
+    page.heading("Groups")
+    page.paragraph(
+        f"{len(rows)} of {len(found)} frequencies differ from group '{found.reference}' at a false discovery rate of 5 %. "
+        "Images are the samples, not atoms."
+    )
+    shown = rows.tolist() or np.argsort(found.p_values, kind="stable")[:5].tolist()
+    percent = (found.fractions, found.errors, found.reference_fractions, found.reference_errors)
+    page.table(
+        "What differs." if len(rows) else "The smallest p-values; none is significant.",
+        ["what", "group", "%", "± %", f"% in {found.reference}", "± %", "odds ratio", "from", "to", "q"],
+        [
+            [
+                f"{found.families[k]} {found.names[k]}", found.groups[k],
+                *(float(100 * values[k]) for values in percent),
+                *(float(values[k]) for values in (found.odds_ratios, *found.intervals.T, found.q_values)),
+            ]
+            for k in shown
+        ],
+    )  # fmt: skip

@@ -1,0 +1,65 @@
+"""``hyperspy-motifs collect``: files in, one model and a comparison out."""
+
+import csv
+
+import hyperspy.api as hs
+import pytest
+
+from hyperspy_motifs import cli, data
+from hyperspy_motifs.cli import read_groups
+from hyperspy_motifs.models import load_model
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Three small images, the last two with many vacancies."""
+    folder = tmp_path_factory.mktemp("images")
+    for k, (name, share) in enumerate({"a1": 0.03, "b1": 0.3, "b2": 0.3}.items()):
+        signal, _ = data.monolayer(
+            shape=(130 + 8 * k, 160), pixel_size=0.015 - 0.001 * k, rotation=9 * k, vacancies=share, double_vacancies=0,
+            metal_dopant=None, chalcogen_dopant=None, random_state=k,
+        )  # fmt: skip
+        signal.save(folder / f"{name}.hspy")
+    (folder / "groups.csv").write_text("file,group\na1.hspy,as grown\nb1.hspy,annealed\nb2,annealed\n")
+    return folder
+
+
+def test_a_study_is_written_with_its_comparison(files, tmp_path, capsys):
+    names = ("a1", "b1", "b2")
+    images = [str(files / f"{name}.hspy") for name in names]
+    code = cli.main(
+        ["collect", *images, "--groups", str(files / "groups.csv"), "-o", str(tmp_path / "study")]
+    )
+    assert code == cli.EXIT_OK
+    assert "3 images; see" in capsys.readouterr().out
+    study = tmp_path / "study"
+    assert {path.name for path in study.iterdir()} == {
+        *names, "counts.csv", "comparison.csv", "model.npz", "collection.graphml", "index.html",
+    }  # fmt: skip
+    with open(study / "comparison.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    # The columns with one selenium atom: the third motif, ten times as frequent in the second group.
+    vacancies = next(row for row in rows if row["family"] == "motif" and row["name"] == "2")
+    assert (vacancies["group"], vacancies["reference"]) == ("annealed", "as grown")
+    assert float(vacancies["odds_ratio"]) > 4
+    assert float(vacancies["fraction"]) == pytest.approx(0.15, abs=0.04)
+    page = (study / "index.html").read_text(encoding="utf-8")
+    assert "Motifs of study" in page
+    assert page.count("<figure>") == 2 + len(names)
+    assert "as grown" in page
+    motifs = hs.load(study / "b1" / "b1.hspy").motifs
+    assert load_model(study / "model.npz").n_motifs == 3
+    with open(study / "counts.csv", newline="", encoding="utf-8") as file:
+        counts = [int(row["count"]) for row in csv.DictReader(file) if row["image"] == "b1"]
+    assert counts == motifs.counts.tolist()
+
+
+def test_what_is_wrong_is_one_line(files, tmp_path, capsys):
+    assert cli.main(["collect", str(files / "a1.hspy"), "-o", str(tmp_path)]) == cli.EXIT_FAILED
+    assert "Two images or more are expected" in capsys.readouterr().err
+    (tmp_path / "groups.csv").write_text("file,group\na1,x\n")
+    with pytest.raises(ValueError, match=r"no group for .*a2"):
+        read_groups(tmp_path / "groups.csv", ["a1.hspy", "folder/a2.hspy"])
+    (tmp_path / "groups.csv").write_text("picture,kind\na1,x\n")
+    with pytest.raises(ValueError, match="columns file and group"):
+        read_groups(tmp_path / "groups.csv", ["a1.hspy"])
