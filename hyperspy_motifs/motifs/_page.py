@@ -160,7 +160,18 @@ class Page:
 def add_drawing(
     page: Page, draw: Callable[..., Any], alternative: str, caption: str, *args: Any, **kwargs: Any
 ) -> None:
-    """Draw a figure into the page and close it."""
+    """Draw a figure into the page and close it.
+
+    Parameters
+    ----------
+    page : Page
+    draw : callable
+        Returns axes.
+    alternative, caption : str
+        Alternative text and caption.
+    *args, **kwargs
+        Passed to `draw`.
+    """
     import matplotlib.pyplot as plt
 
     figure = np.ravel(draw(*args, **kwargs))[0].figure
