@@ -9,8 +9,7 @@ import numpy as np
 from scipy.stats import false_discovery_control, norm
 
 from . import _schema as schema
-from ._collection import collection_paused
-from ._motif_graph import MotifGraph
+from ._motif_graph import MotifGraph, collection_paused
 
 # The type of all images.
 _ALL = f"{schema.class_kind(schema.IMAGE)}:0"
