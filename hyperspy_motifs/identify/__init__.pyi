@@ -9,6 +9,7 @@ from ._emission import Brightness as Brightness
 from ._emission import Kinds as Kinds
 from ._fit import Observations as Observations
 from ._fit import StructureFit as StructureFit
+from ._fit import fit_jointly as fit_jointly
 from ._fit import fit_structure as fit_structure
 from ._identification import Identification as Identification
 from ._identification import Species as Species
@@ -23,8 +24,10 @@ from ._orientation import find_orientations as find_orientations
 from ._projection import Crystal as Crystal
 from ._projection import ProjectedCell as ProjectedCell
 from ._projection import project as project
+from ._registration import Pose as Pose
 from ._registration import Registration as Registration
 from ._registration import lattice_indices as lattice_indices
+from ._registration import match_poses as match_poses
 from ._registration import register as register
 from ._scattering import Levels as Levels
 from ._scattering import fit_levels as fit_levels

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -18,7 +19,7 @@ from ._orientation import (
     find_orientations,
 )
 from ._projection import Composition, ProjectedCell, reference_weights
-from ._registration import Registration, column_kinds, match_orientations, register
+from ._registration import Registration, column_kinds, match_poses, refitted, register
 from ._scattering import COHERENCE_SPREAD, EXPONENT, EXPONENT_SPREAD, MODEL_ERROR
 
 #: Columns below this brightness, as a share of the brightest, may not be seen.
@@ -27,6 +28,12 @@ _FAINT = 0.5
 _GAP = 1.5
 #: Compositions with a larger ratio of brightness are not mistaken for each other: 3.5 standard deviations of the law.
 _MISTAKABLE = 2.0
+#: A structure below this probability, against another crystal with the same arrangement of columns, is refused.
+REFUSED = 0.05
+#: Logarithm of the Bayes factor, beyond that of the number of places, by which two structures must fit better than one.
+CLEARLY = 5.0
+# Orientations of structures that share a field are fitted to their own points this often.
+_N_JOINT = 3
 # Largest difference of the distances of neighbours, as a logarithm, for a calibrated image.
 _WRONG_SCALE = 0.25
 # Rotations of plane lattices in degrees, and the distance in ångström of columns that coincide.
@@ -129,6 +136,10 @@ class StructureFit:
         brightness += (columns - present) * np.log(2 * FREE_RATIO / (root * EQUAL))
         return float(shape), float(brightness)
 
+    def is_accepted(self, calibrated: bool) -> bool:
+        """Whether the structure is at least as likely as :data:`REFUSED` against another crystal of its arrangement."""
+        return bool(1 / (1 + np.exp(-np.clip(min(self.log_odds(calibrated)), -700, 700))) >= REFUSED)
+
 
 def fit_structure(observed: Observations, cell: ProjectedCell) -> StructureFit:
     """Fit a projected structure to the points of a field.
@@ -196,11 +207,11 @@ def _fit_visible(observed: Observations, cell: ProjectedCell) -> list[Registrati
     if not orientations:
         return []
     kinds, number = column_kinds(cell)
-    scatter, matches = match_orientations(observed.field, around, orientations, FIRST_SCATTER)
+    poses, scatter = match_poses(observed.field, [(cell, around, number)], [orientations], FIRST_SCATTER)
     out: list[Registration] = []
     for order in _orders(cell, kinds, number, observed.by_brightness):
-        emission = _emission(observed, cell, kinds, number, order)
-        found = register(cell, around, orientations, matches, emission, observed.calibrated, scatter)
+        emission = _emission(observed, kinds, np.bincount(number), cell.layer, order)
+        (found,) = register(poses, emission, observed.calibrated, scatter)
         # An arrangement that relaxed to one that was found before is no other.
         if (found.columns >= 0).any() and not any(_same(found, number, other) for other in out):
             out.append(found)
@@ -242,23 +253,85 @@ def _can_be_exchanged(cell: ProjectedCell, number: NDArray, a: int, b: int) -> b
 
 
 def _emission(
-    observed: Observations,
-    cell: ProjectedCell,
-    kinds: list[Composition],
-    number: NDArray,
-    order: tuple[int, ...],
+    observed: Observations, kinds: list[Composition], shares: NDArray, layer: bool, order: tuple[int, ...]
 ) -> Emission:
     if observed.by_brightness:
-        return Brightness(
-            observed.values,
-            observed.errors,
-            observed.field.points,
-            kinds,
-            np.bincount(number),
-            cell.layer,
-            order,
-        )
-    return Kinds(observed.motifs, np.bincount(number), order)
+        points = observed.field.points
+        return Brightness(observed.values, observed.errors, points, kinds, shares, layer, order)
+    return Kinds(observed.motifs, shares, order)
+
+
+def fit_jointly(observed: Observations, fits: Sequence[StructureFit]) -> list[StructureFit] | None:
+    """Fit several structures to one field at once: which one fits where.
+
+    All structures have one gain and one law of scattering, and every point is a column of one of them. Where they were fitted
+    alone, each was stretched to the whole field; here their orientations are fitted again to the points that are theirs.
+
+    Parameters
+    ----------
+    observed : Observations
+    fits : sequence of StructureFit
+        Of each structure alone.
+
+    Returns
+    -------
+    list of StructureFit or None
+        In the same order; those that do not take part are unchanged. None if fewer than two take part, or if one structure
+        alone explains the field better, but for a factor of the number of places.
+    """
+    taking = [
+        i
+        for i, fit in enumerate(fits)
+        if fit.registration is not None and fit.is_accepted(observed.calibrated)
+    ]
+    if len(taking) < 2:
+        return None
+    kinds = list(dict.fromkeys(c for i in taking for c in fits[i].kinds))
+    crystals, orientations = [], []
+    shares = np.zeros(len(kinds))
+    for i in taking:
+        found = fits[i].registration
+        assert found is not None
+        number = np.array([kinds.index(c) for c in found.cell.compositions])
+        np.add.at(shares, number, 1 / found.cell.area)
+        crystals.append((found.cell, Neighbourhood.of(found.cell), number))
+        # Without the stretch of the whole field, which is not theirs.
+        used = np.unique(found.grains[found.grains >= 0]).tolist()
+        orientations.append([found.orientations[j].unstretched(observed.calibrated) for j in used])
+    layer = all(fits[i].cell.layer for i in taking)
+    joint: list[Registration] = []
+    for _ in range(_N_JOINT):
+        poses, scatter = match_poses(observed.field, crystals, orientations, FIRST_SCATTER)
+        emission = _emission(observed, kinds, shares, layer, tuple(range(len(kinds))))
+        joint = register(poses, emission, observed.calibrated, scatter)
+        orientations = [refitted(observed.field, found) for found in joint]
+    evidence = (
+        sum(float(found.evidence.sum()) + found.log_prior for found in joint) + joint[0].emission.log_prior()
+    )
+    single = max(fits[i].log_evidence for i in taking)
+    if evidence < single + CLEARLY + np.log(len(observed)):
+        return None
+    out = list(fits)
+    for i, found in zip(taking, joint, strict=True):
+        own = {kinds.index(c): k for k, c in enumerate(fits[i].kinds)}
+        number = np.array([own[kinds.index(c)] for c in found.cell.compositions])
+        kind = np.where(found.columns >= 0, number[found.columns], -1)
+        out[i] = replace(fits[i], registration=found, kind=kind, arrangements=_relative(fits[i], kind))
+    return out
+
+
+def _relative(fit: StructureFit, kind: NDArray) -> list[tuple[tuple[int, ...], float]]:
+    """Arrangements of a fit, relative to that of `kind`, which becomes the first one."""
+    n_kinds = len(fit.kinds)
+    shown = list(range(n_kinds))
+    for k in range(n_kinds):
+        here = kind[(fit.kind == k) & (kind >= 0)]
+        shown[k] = int(np.bincount(here).argmax()) if len(here) else k
+    if sorted(shown) != list(range(n_kinds)):
+        return fit.arrangements
+    back = np.argsort(shown)
+    moved = [(tuple(int(exchange[back[k]]) for k in range(n_kinds)), p) for exchange, p in fit.arrangements]
+    return sorted(moved, key=lambda item: item[0] != tuple(range(n_kinds)))
 
 
 def _exchange(kind: NDArray, number: NDArray, other: Registration, n_kinds: int) -> tuple[int, ...]:

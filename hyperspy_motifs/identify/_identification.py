@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._candidates import HOST
+from ._fit import REFUSED
 from ._projection import Composition
 
-#: A structure below this probability, against another crystal with the same arrangement of columns, is refused.
-REFUSED = 0.05
 #: The structures explain a field if they explain more than this share of its atoms.
 MOSTLY = 0.5
 #: Alternatives that are kept of each atom.
@@ -339,6 +338,8 @@ class Identification:
             (self.alternatives[rows], self.alternative_probabilities[rows]),
         ):
             np.add.at(shares, (np.arange(len(rows))[:, None], labels), weights)
+        # An exchange of hosts, as with the opposite polarity, leaves the stoichiometry as it is.
+        shares[:, :-1] *= of_host
         shares = shares[:, :-1] / np.maximum(shares[:, :-1].sum(axis=1, keepdims=True), 1e-300)
         group = self.motifs[rows] * (len(self.species) + 1) + self.labels[rows]
         # The smallest share of each name in a group is that of the name of its motif, which is common to its atoms.
@@ -390,7 +391,11 @@ class Identification:
         best = self.best
         if self.refused:
             return f"none of these: {self.refused}"
+        shares = [(self.explained_by(one), one.name) for one in self.structures if self.explained_by(one) > 0]
+        parts = ", ".join(f"{name} {100 * share:.1f} %" for share, name in sorted(shares, reverse=True))
         text = f"{best.name} explains {100 * self.explained_by(best):.1f} % of {len(self.labels):,} atoms"
+        if len(shares) > 1:
+            text = f"{parts} of {len(self.labels):,} atoms"
         changed = np.array([*(s.kind != HOST for s in self.species), False], dtype=bool)
         names, numbers = np.unique(
             np.concatenate([self.names[changed[self.labels]], self.vacancy_names]), return_counts=True

@@ -12,15 +12,11 @@ from scipy.special import softmax
 from ._candidates import HOST, KIND_VACANCY, Candidate, candidates_of, column_name, substitutes_of
 from ._composition import Compositions, compositions_by_brightness
 from ._emission import Brightness
-from ._fit import Observations, StructureFit, fit_structure
-from ._identification import MOSTLY, N_ALTERNATIVES, REFUSED, Identification, Species, StructureReport
+from ._fit import Observations, StructureFit, fit_jointly, fit_structure
+from ._identification import MOSTLY, N_ALTERNATIVES, Identification, Species, StructureReport
 from ._projection import Composition, ProjectedCell, formula
 from ._registration import lattice_indices
 
-# Neighbours over which the evidence for a phase is summed.
-_N_NEARBY = 13
-#: Logarithm of the Bayes factor, beyond that of the number of places, by which another phase must fit a place better.
-_CLEARLY = 5.0
 # Nearest points of a point off the lattice that give its prior.
 _N_AROUND = 100
 # An empty place belongs to the column whose prediction is nearest, from this many points around it.
@@ -74,9 +70,17 @@ def identify_columns(
     Identification
         Its `vacancies` are in the units of the points.
     """
-    fits = [fit_structure(observed, cell) for cell in cells]
-    phases = _phases(observed, fits)
     n = len(observed)
+    alone = [fit_structure(observed, cell) for cell in cells]
+    joint = fit_jointly(observed, alone)
+    fits = joint or alone
+    if joint is None:
+        phases = _phases(observed, fits)
+    else:
+        explains = np.array(
+            [(fit.kind >= 0) & (fit is not one) for fit, one in zip(joint, alone, strict=True)]
+        )
+        phases = np.where(explains.any(axis=0), explains.argmax(axis=0), -1)
     labels, grains = np.full(n, -1), np.full(n, -1)
     columns, heights = np.full(n, -1), np.zeros(n)
     probabilities = np.ones(n)
@@ -113,7 +117,7 @@ def identify_columns(
     for number, fit in enumerate(fits):
         _name_off_lattice(observed, fit, number, phases, species, labels, probabilities)
     places, place_labels = _vacancies(observed, fits, phases, species, empty)
-    reports = _reports(observed, fits, exponents, chemistry.symbols)
+    reports = _reports(observed, alone, exponents, chemistry.symbols)
     return Identification(
         structures=reports,
         species=species,
@@ -147,29 +151,14 @@ def identify_columns(
 
 
 def _phases(observed: Observations, fits: Sequence[StructureFit]) -> NDArray[np.int64]:
-    """Structure of each point: the best one of the field, unless another fits the surroundings clearly better."""
-    n = len(observed)
-    evidence = np.array([fit.log_evidence for fit in fits])
-    if not np.isfinite(evidence).any():
-        return np.full(n, -1)
-    # Refused structures take part only if all are.
-    accepted = np.array([min(fit.log_odds(observed.calibrated)) >= np.log(REFUSED) for fit in fits])
-    evidence = np.where(accepted | ~accepted.any(), evidence, -np.inf)
+    """Structure of each point: the one that explains the field best. Refused structures take part only if all are."""
+    accepted = [fit.is_accepted(observed.calibrated) for fit in fits]
+    evidence = [
+        fit.log_evidence if good or not any(accepted) else -np.inf
+        for fit, good in zip(fits, accepted, strict=True)
+    ]
     best = int(np.argmax(evidence))
-    near = observed.field.tree.query(observed.field.points, k=min(_N_NEARBY, n))[1].reshape(n, -1)
-    local = np.array(
-        [
-            np.zeros(n) if fit.registration is None else fit.registration.evidence[near].sum(axis=1)
-            for fit in fits
-        ]
-    )
-    # A pair of points counts for both, and a place for the points around it.
-    local[~np.isfinite(evidence)] = -np.inf
-    better = local - local[best] - _CLEARLY - np.log(n)
-    better[best] = 0.0
-    chosen = better.argmax(axis=0)
-    kinds = np.array([fit.kind for fit in fits])
-    return np.where(kinds[chosen, np.arange(n)] >= 0, chosen, -1)
+    return np.where(fits[best].kind >= 0, best, -1)
 
 
 def _cell_heights(fit: StructureFit) -> NDArray[np.float64]:

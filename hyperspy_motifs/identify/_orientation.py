@@ -34,6 +34,8 @@ _N_PEAKS = 12
 _LENGTH_TOLERANCE = 0.08
 # Orientations with less support than this share of the best are no grains of the field.
 _LEAST_SUPPORT = 0.1
+# Logarithm of the prior of an orientation, four standard deviations, below which it is used only if there is no other.
+_IMPOSSIBLE = -8.0
 # A rotation maps a projected crystal onto itself if its columns coincide to this, in nearest-neighbour distances.
 _SYMMETRY_TOLERANCE = 0.15
 
@@ -75,6 +77,11 @@ class Orientation:
         """Symmetric distortion beyond the scale, shape (2, 2), in the frame of the image."""
         u, values, _ = np.linalg.svd(self.matrix)
         return u @ np.diag(values / self.scale) @ u.T - np.eye(2)
+
+    def unstretched(self, calibrated: bool) -> Orientation:
+        """The same without distortion, and in a calibrated image with the scale of the calibration."""
+        u, _, vt = np.linalg.svd(self.matrix)
+        return replace(self, matrix=(1.0 if calibrated else self.scale) * u @ vt)
 
     def log_prior(self, calibrated: bool) -> float:
         """Logarithm of the prior density, relative to its maximum: of the calibration and of the distortion."""
@@ -271,6 +278,8 @@ def find_orientations(
             support = _support(field, sample, around, refined, spacing) + refined.log_prior(calibrated)
             if support > 0:
                 found.append(replace(refined, support=support))
+    likely = [o for o in found if o.log_prior(calibrated) > _IMPOSSIBLE]
+    found = likely or found
     found.sort(key=lambda o: (-round(o.support, 6), o.mirrored))
     kept: list[Orientation] = []
     for one in found:

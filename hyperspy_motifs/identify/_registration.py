@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ _DISAGREE = (0.5, 0.05)
 _N_STEPS = 12
 # Prior probability that a point is no column of the crystal.
 _ALIEN = 0.02
+# Bonds that a grain needs for a fit of its orientation.
+_FEWEST_BONDS = 12
 # Rows of a block of the sums over neighbours, to bound the memory.
 _BLOCK = 2000
 
@@ -45,7 +47,7 @@ class Registration:
         Logarithm of the likelihood ratio of each point, position and emission, against points at random; 0 if the crystal
         does not explain it.
     log_prior : float
-        Of the parameters.
+        Of the orientations.
     scatter : float
         Standard deviation of distances of neighbours per axis, in nearest-neighbour distances.
     emission : Emission
@@ -70,7 +72,7 @@ class Registration:
     @property
     def log_evidence(self) -> float:
         """Of the whole field, against points at random."""
-        return float(self.evidence.sum()) + self.log_prior
+        return float(self.evidence.sum()) + self.log_prior + self.emission.log_prior()
 
     @property
     def explained(self) -> float:
@@ -84,109 +86,175 @@ def column_kinds(cell: ProjectedCell) -> tuple[list, NDArray[np.int64]]:
     return kinds, np.array([kinds.index(c) for c in cell.compositions], dtype=np.int64)
 
 
-def match_orientations(
-    field: Field, around: Neighbourhood, orientations: Sequence[Orientation], first_scatter: float
-) -> tuple[float, list[Match]]:
-    """Neighbours of all points in each orientation, and the standard deviation of their distances.
+@dataclass(frozen=True)
+class Pose:
+    """A crystal in one orientation, and the points that are where it predicts neighbours.
+
+    Attributes
+    ----------
+    cell : ProjectedCell
+        With the columns that are seen.
+    around : Neighbourhood
+        Of the cell.
+    orientation : Orientation
+    match : Match
+        Of all points.
+    kinds : ndarray of int of shape (k,)
+        Kind of each column of the cell.
+    """
+
+    cell: ProjectedCell
+    around: Neighbourhood
+    orientation: Orientation
+    match: Match
+    kinds: NDArray[np.int64]
+
+
+def match_poses(
+    field: Field,
+    crystals: Sequence[tuple[ProjectedCell, Neighbourhood, NDArray[np.int64]]],
+    orientations: Sequence[Sequence[Orientation]],
+    first_scatter: float,
+) -> tuple[list[Pose], float]:
+    """Neighbours of all points for each orientation of each crystal, and the standard deviation of their distances.
 
     Parameters
     ----------
     field : Field
-    around : Neighbourhood
-    orientations : sequence of Orientation
+    crystals : sequence of (ProjectedCell, Neighbourhood, ndarray)
+        Cells, their neighbours, and the kind of each column.
+    orientations : sequence of sequence of Orientation
+        Of each crystal.
     first_scatter : float
         Standard deviation per axis to start with, in nearest-neighbour distances.
 
     Returns
     -------
+    poses : list of Pose
     scatter : float
         The measured one.
-    matches : list of Match
     """
     everything = np.arange(len(field.points))
 
-    def all_of_them(scatter: float) -> list[Match]:
-        return [
-            field.match(
-                everything, around, o.matrix, scatter * o.scale * around.spacing, o.scale * around.spacing
-            )
-            for o in orientations
-        ]
+    def all_of_them(scatter: float) -> list[Pose]:
+        poses = []
+        for (cell, around, kinds), some in zip(crystals, orientations, strict=True):
+            for o in some:
+                spacing = o.scale * around.spacing
+                match = field.match(everything, around, o.matrix, scatter * spacing, spacing)
+                poses.append(Pose(cell, around, o, match, kinds))
+        return poses
 
-    scatter = _measured_scatter(field, around, orientations, all_of_them(first_scatter), first_scatter)
-    return scatter, all_of_them(scatter)
+    scatter = _measured_scatter(field, all_of_them(first_scatter), first_scatter)
+    return all_of_them(scatter), scatter
 
 
 def register(
-    cell: ProjectedCell,
-    around: Neighbourhood,
-    orientations: Sequence[Orientation],
-    matches: Sequence[Match],
-    emission: Emission,
-    calibrated: bool,
-    scatter: float,
-) -> Registration:
+    poses: Sequence[Pose], emission: Emission, calibrated: bool, scatter: float
+) -> list[Registration]:
     """Find the column of each point.
 
-    The states of a point are the columns of the cell in each orientation. A state is likely if the neighbours that it
+    The states of a point are the columns of the crystals in each orientation. A state is likely if the neighbours that it
     predicts are there, if the emission agrees, and if the neighbours are in the states that it predicts for them, in turn
     (mean field of a Markov random field [1]_). Positions are compared within the neighbourhood only, so that slow distortions
     of a scan play no part.
 
     Parameters
     ----------
-    cell : ProjectedCell
-    around : Neighbourhood
-        Of the cell.
-    orientations : sequence of Orientation
-    matches : sequence of Match
-        Of each orientation.
+    poses : sequence of Pose
+        Those of one crystal one after the other.
     emission : Emission
-        Of the compositions in the order of :func:`column_kinds`; it is changed.
+        Of the kinds of columns; it is changed.
     calibrated : bool
     scatter : float
         Standard deviation of distances of neighbours per axis, in nearest-neighbour distances.
 
     Returns
     -------
-    Registration
+    list of Registration
+        One for each crystal, in the order of `poses`.
 
     References
     ----------
     .. [1] J. Zhang, IEEE Trans. Signal Process. 40, 2570 (1992).
     """
-    n, k = len(matches[0].index), len(cell)
+    n = len(poses[0].match.index)
     everything = np.arange(n)
-    _, kind = column_kinds(cell)
-    state_kind = np.tile(kind, len(orientations))
-    one_hot = np.eye(int(kind.max()) + 1)[state_kind]
-    geometry = np.concatenate([m.geometry for m in matches], axis=1)
+    sizes = [len(pose.cell) for pose in poses]
+    edges = np.cumsum([0, *sizes])
+    state_kind = np.concatenate([pose.kinds for pose in poses])
+    one_hot = np.eye(int(state_kind.max()) + 1)[state_kind]
+    geometry = np.concatenate([pose.match.geometry for pose in poses], axis=1)
     seen = emission.update(np.zeros((n, one_hot.shape[1])))
     belief = _normalised(geometry + seen[:, state_kind])
+    start, end = _DISAGREE
     for step in range(_N_STEPS):
         seen = emission.update(belief @ one_hot)
-        start, end = _DISAGREE
         disagree = start * (end / start) ** (step / (_N_STEPS - 1))
-        support = np.concatenate(
-            [_support(m, around, belief[:, j * k : (j + 1) * k], disagree) for j, m in enumerate(matches)],
-            axis=1,
-        )
-        belief = _normalised(geometry + seen[:, state_kind] + support)
+        support = [
+            _support(pose.match, pose.around, belief[:, low:high], disagree)
+            for pose, low, high in zip(poses, edges[:-1], edges[1:], strict=True)
+        ]
+        belief = _normalised(geometry + seen[:, state_kind] + np.concatenate(support, axis=1))
     seen = emission.update(belief @ one_hot)
     best = belief.argmax(axis=1)
     known = belief.sum(axis=1) > 0.5
     # The probability of the kind, whatever the orientation.
     of_kind = (belief @ one_hot)[everything, state_kind[best]]
-    evidence = np.where(known, (geometry + seen[:, state_kind])[everything, best], 0.0)
-    grains, columns = np.where(known, best // k, -1), np.where(known, best % k, -1)
-    bonds, vectors = _bonds(matches, around, grains, columns)
-    log_prior = emission.log_prior() + sum(
-        o.log_prior(calibrated) for j, o in enumerate(orientations) if (grains == j).any()
-    )
-    return Registration(
-        cell, tuple(orientations), grains, columns, np.where(known, of_kind, 1 - belief.sum(axis=1)), evidence, log_prior,
-        scatter, emission, bonds, vectors,
-    )  # fmt: skip
+    probability = np.where(known, of_kind, 1 - belief.sum(axis=1))
+    evidence = (geometry + seen[:, state_kind])[everything, best]
+    pose_of, column = np.repeat(np.arange(len(poses)), sizes)[best], best - edges[:-1].repeat(sizes)[best]
+    out = []
+    for cell in dict.fromkeys(id(pose.cell) for pose in poses):
+        own = [j for j, pose in enumerate(poses) if id(pose.cell) == cell]
+        here = known & np.isin(pose_of, own)
+        grains, columns = np.where(here, pose_of - own[0], -1), np.where(here, column, -1)
+        some = [poses[j] for j in own]
+        orientations = tuple(pose.orientation for pose in some)
+        bonds, vectors = _bonds([pose.match for pose in some], some[0].around, grains, columns)
+        log_prior = sum(o.log_prior(calibrated) for j, o in enumerate(orientations) if (grains == j).any())
+        out.append(
+            Registration(
+                some[0].cell,
+                orientations,
+                grains,
+                columns,
+                probability,
+                np.where(here, evidence, 0.0),
+                log_prior,
+                scatter,
+                emission,
+                bonds,
+                vectors,
+            )
+        )
+    return out
+
+
+def refitted(field: Field, found: Registration) -> list[Orientation]:
+    """Orientations of the grains that have points, fitted to their bonds.
+
+    Parameters
+    ----------
+    field : Field
+    found : Registration
+
+    Returns
+    -------
+    list of Orientation
+        The first one as it was if there are no bonds.
+    """
+    out = []
+    grain = found.grains[found.bonds[:, 0]]
+    for j, orientation in enumerate(found.orientations):
+        here = np.flatnonzero(grain == j)
+        if len(here) < _FEWEST_BONDS:
+            continue
+        first, second = found.bonds[here].T
+        apart = field.points[second] - field.points[first]
+        solution, _, rank, _ = np.linalg.lstsq(found.bond_vectors[here], apart, rcond=None)
+        out.append(replace(orientation, matrix=solution.T) if rank == 2 else orientation)
+    return out or [found.orientations[0]]
 
 
 def _normalised(score: NDArray) -> NDArray[np.float64]:
@@ -210,26 +278,19 @@ def _support(match: Match, around: Neighbourhood, belief: NDArray, disagree: flo
     return out
 
 
-def _measured_scatter(
-    field: Field,
-    around: Neighbourhood,
-    orientations: Sequence[Orientation],
-    matches: Sequence[Match],
-    first: float,
-) -> float:
+def _measured_scatter(field: Field, poses: Sequence[Pose], first: float) -> float:
     """Standard deviation per axis of the distances of neighbours, in nearest-neighbour distances."""
-    geometry = np.concatenate([m.geometry for m in matches], axis=1)
-    k = len(around.vectors)
-    best = geometry.argmax(axis=1)
-    rest = []
-    for j, (o, match) in enumerate(zip(orientations, matches, strict=True)):
-        here = np.flatnonzero((best // k == j) & (geometry.max(axis=1) > 0))
-        index = match.index[here, best[here] % k]
-        apart = (
-            field.points[index] - field.points[here][:, None] - around.vectors[best[here] % k] @ o.matrix.T
-        )
-        rest.append((apart[index >= 0] / (o.scale * around.spacing)).ravel())
-    values = np.abs(np.concatenate(rest)) if rest else np.empty(0)
+    score = np.column_stack([pose.match.geometry.max(axis=1) for pose in poses])
+    best = score.argmax(axis=1)
+    rest = [np.empty(0)]
+    for j, pose in enumerate(poses):
+        here = np.flatnonzero((best == j) & (score.max(axis=1) > 0))
+        column = pose.match.geometry[here].argmax(axis=1)
+        index = pose.match.index[here, column]
+        apart = field.points[index] - field.points[here][:, None]
+        apart -= pose.around.vectors[column] @ pose.orientation.matrix.T
+        rest.append((apart[index >= 0] / (pose.orientation.scale * pose.around.spacing)).ravel())
+    values = np.abs(np.concatenate(rest))
     return float(np.clip(1.4826 * np.median(values), *SCATTER_BOUNDS)) if len(values) else first
 
 

@@ -6,6 +6,7 @@ import pytest
 from hyperspy_motifs.identify import (
     Field,
     Observations,
+    fit_jointly,
     fit_structure,
     lattice_indices,
     project,
@@ -121,3 +122,24 @@ def test_lattice_indices_count_cells():
     design = np.column_stack([indices[same], np.ones(same.sum())])
     rest = points[same] - design @ np.linalg.lstsq(design, points[same], rcond=None)[0]
     assert np.abs(rest).max() < 0.2
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "axis"), [("MoS2", "WSe2", (0, 0, 1)), ("SrTiO3", "SrTiO3", (1, 1, 0))]
+)
+def test_two_phases_are_mapped_point_by_point(left, right, axis):
+    one, points, kind, values, size = field_of(left)
+    two, others, other_kind, other_values, _ = field_of(right, zone_axis=axis, seed=5)
+    seen = [np.array([any(z > 8 for z, _ in c) for c in cell.compositions]) for cell in (one, two)]
+    first, second = seen[0][kind] & (points[:, 0] < -0.9), seen[1][other_kind] & (others[:, 0] > 0.9)
+    both = np.concatenate([points[first], others[second]])
+    brightness = np.concatenate([values[first], other_values[second]])
+    field = observed(both, brightness, size)
+    joint = fit_jointly(field, [fit_structure(field, cell) for cell in (one, two)])
+    truth = np.repeat([0, 1], [first.sum(), second.sum()])
+    away = np.abs(both[:, 0]) > 2.5
+    for number, fit in enumerate(joint):
+        assert ((fit.kind >= 0) == (truth == number))[away].mean() > 0.98
+    # One crystal alone is not two.
+    alone = observed(points, values, size)
+    assert fit_jointly(alone, [fit_structure(alone, cell) for cell in (one, two)]) is None
