@@ -5,9 +5,6 @@ find_motifs          motifs of many images with one model: MotifCollection
 MotifCollection      results of the images, counts, comparison of groups, figures, graph
 GroupComparison      how often motifs occur in groups of images, tested over images
 compare_groups       the same for an array of counts
-Orientation          how an image is turned relative to another one
-find_orientation     the rotation between images, from the moments of their atoms
-image_effects        what an image changes in the moments of all atoms of a kind
 ===================  ======================================================================
 """
 

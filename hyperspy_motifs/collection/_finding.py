@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._orientation import Orientation, find_orientation
-from ._pooled_moments import PooledMoments
+from hyperspy_motifs.models import ORIENTED_AT, Orientation, PooledMoments, find_orientation
 
 if TYPE_CHECKING:
     from ._collection import MotifCollection
 
 # Atoms that the model of the collection keeps per radius, and each image with its result, to position other atoms.
 _ANCHORS, _ANCHORS_OF_IMAGE = 4_000, 500
-# Radius that reaches the neighbours, for the orientation.
-_ORIENTED_AT = 1.2
 
 
 def find_motifs(
@@ -48,7 +45,7 @@ def find_motifs(
     1. the discs are rotated into the orientation of the image with the least noise, which is found by comparing atoms,
     2. the kinds of atoms are found at the smallest radius over the atoms of all images,
     3. what an image changes in all atoms of a kind is removed at every radius, as far as other images have changes of the same
-       size (focus, thickness, calibration): :func:`~hyperspy_motifs.collection.image_effects`,
+       size (focus, thickness, calibration): :func:`~hyperspy_motifs.models.image_effects`,
     4. the motifs of all atoms are found at all radii. Each atom has the noise of its image.
 
     Parameters
@@ -106,7 +103,7 @@ def find_motifs(
     with progressbar(total=len(signals), disable=quiet, desc="Images", leave=False) as bar:
         for number, signal in enumerate(signals):
             try:
-                measured.append(measure_image(signal, dict(options), sorted({*radii, _ORIENTED_AT}), length))
+                measured.append(measure_image(signal, dict(options), sorted({*radii, ORIENTED_AT}), length))
             except (ValueError, TypeError) as error:
                 raise type(error)(f"Image {number} ({_title(signal)}): {error}") from error
             bar.update(1)
@@ -119,11 +116,11 @@ def find_motifs(
     reference = _reference(measured)
     orientations = [Orientation() for _ in measured]
     if align:
-        target = measured[reference].moments[_ORIENTED_AT]
+        target = measured[reference].moments[ORIENTED_AT]
         for number, one in enumerate(measured):
             if number != reference:
                 orientations[number] = find_orientation(
-                    one.moments[_ORIENTED_AT], target, mirrors=mirrors, random_state=random_state
+                    one.moments[ORIENTED_AT], target, mirrors=mirrors, random_state=random_state
                 )
     first = measured[reference]
     pooled = PooledMoments(
@@ -138,6 +135,7 @@ def find_motifs(
         "options": options,
         "polarity": polarities.pop(),
         "title": f"{len(signals)} images",
+        "aligned": align,
         "learned": "collection",
         "continuous": False,
         "continuity": {"kind": "discrete", "certainty": 1.0},
@@ -204,7 +202,7 @@ def _reference(measured: Sequence[Any]) -> int:
     """Return the number of the image with the most atoms for their noise, to which the others are turned."""
 
     def information(one: Any) -> float:
-        moments = one.moments[_ORIENTED_AT]
+        moments = one.moments[ORIENTED_AT]
         noise = float(np.nanmedian(np.asarray(moments.noise_std, float)[moments.valid]))
         return int(np.count_nonzero(moments.coverage > 0.99)) / max(noise, 1e-12) ** 2
 

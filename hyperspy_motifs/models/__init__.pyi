@@ -1,5 +1,8 @@
+from ._aligned_moments import ORIENTED_AT as ORIENTED_AT
+from ._aligned_moments import AlignedMoments as AlignedMoments
 from ._anchors import Anchors as Anchors
 from ._disc_source import DiscSource as DiscSource
+from ._image_effects import image_effects as image_effects
 from ._model_files import from_arrays as from_arrays
 from ._model_files import from_bytes as from_bytes
 from ._model_files import load_model as load_model
@@ -8,3 +11,6 @@ from ._model_files import to_arrays as to_arrays
 from ._model_files import to_bytes as to_bytes
 from ._motif_model import MotifModel as MotifModel
 from ._motif_model import Prediction as Prediction
+from ._orientation import Orientation as Orientation
+from ._orientation import find_orientation as find_orientation
+from ._pooled_moments import PooledMoments as PooledMoments

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from hyperspy_motifs.clustering import ManifoldRegions, NestedRadii
 from hyperspy_motifs.threads import one_blas_thread
 
+from ._aligned_moments import AlignedMoments
 from ._anchors import Anchors
 
 
@@ -60,7 +61,7 @@ class MotifModel:
         Names that the user gave to motifs.
     facts : dict
         JSON types: ``options`` (arguments of ``find_motifs``), ``polarity``, ``noise`` (gain, read_std, dark of the image
-        of the fit), ``title``, ``package`` (version).
+        of the fit), ``title``, ``aligned`` (whether images were turned), ``package`` (version).
     """
 
     classifier: NestedRadii | ManifoldRegions
@@ -87,7 +88,8 @@ class MotifModel:
         ----------
         moments_of : callable
             Returns the moments of the atoms at a given radius, as :class:`DiscSource` does. If motifs are sites, its
-            ``neighbours()`` is also called.
+            ``neighbours()`` is also called. A model of many images (``facts["aligned"]``) brings them into its own
+            frame first (:class:`AlignedMoments`).
 
         Returns
         -------
@@ -95,6 +97,12 @@ class MotifModel:
         """
         invariant = bool(self.classifier.rotation_invariant)
         where = getattr(moments_of, "neighbours", None)
+        if self.facts.get("aligned") and self.anchors and where is not None:
+            turned = AlignedMoments(self, moments_of)
+            first = self.classifier.predict_all(turned, turned.neighbours())
+            labels_of = {radius: labels for radius, (labels, _, _) in first.items()}
+            moments_of = AlignedMoments(self, moments_of, labels_of, turned.orientation)
+            where = moments_of.neighbours
         found = self.classifier.predict_all(moments_of, None if where is None else where())
         labels, probabilities, outlier_score = found[self.radius]
         n = len(labels)

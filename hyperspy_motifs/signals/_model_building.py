@@ -161,6 +161,7 @@ def _facts(parameters: Mapping[str, Any], moments: Any) -> dict[str, Any]:
         "title": str(parameters.get("title", "")),
         "detectors": int(parameters.get("detectors", 1)),
         "continuous": bool(parameters.get("continuous", False)),
+        "aligned": bool(parameters.get("aligned", False)),
         "basis": "Zernike, integrated over pixels",
         "noise": {"gain": float(noise.gain), "read_std": float(noise.read_std), "dark": float(noise.dark)},
         "package": __version__,

@@ -125,7 +125,10 @@ def predict(
         detectors=images_to_keep(images),
         features=features,
         sites=dict(table.sites),
-        model=to_bytes(dataclasses.replace(motif_model, anchors={})),
+        # The known atoms of a model of many images give the orientation of others.
+        model=to_bytes(
+            motif_model if motif_model.facts.get("aligned") else dataclasses.replace(motif_model, anchors={})
+        ),
     )
     result = dataclasses.replace(result, cells=find_cells(result, "auto", None))
     store.write(other, result)
@@ -172,6 +175,9 @@ def source_like(record: store.Record, other: Any, atoms: Any = None) -> MomentSo
 
 def _spacing(motif_model: Any, stamp: store.Stamp, table: Any) -> float:
     """Return the nearest-neighbour distance of the model in the units of the other image: the disc sizes must match."""
+    if getattr(motif_model, "facts", {}).get("aligned"):
+        # Images of different magnifications: each has its own distance.
+        return float(table.facts["separation"])
     if motif_model.units == stamp.units != "px":
         return float(motif_model.spacing)
     if motif_model.units != stamp.units:

@@ -161,3 +161,21 @@ def test_the_graph_has_the_images_as_its_highest_level(analysed, tmp_path):
     again = type(graph).from_graphml(tmp_path / "collection.graphml")
     assert again.nodes == graph.nodes
     assert "image: 3 in 1 class" in graph.summary()
+
+
+def test_the_model_is_applied_to_another_turned_image(analysed, tmp_path):
+    """Another pixel size, dose and rotation than those of the collection: the numbers mean the same."""
+    collection, truths = analysed
+    size = 0.19 / 16
+    signal, truth = monolayer(
+        shape=(int(3.8 / size), int(4.3 / size)), pixel_size=size, rotation=112, dose=4e5, gain=7, random_state=9,
+        double_vacancies=0,
+    )  # fmt: skip
+    signal.apply_model(save_model(collection.model, tmp_path / "model.npz"), show_progressbar=False)
+    found, true = labels_and_truth([signal.motifs], [truth])
+    assert adjusted_rand_score(true, found) > 0.99
+    own, own_truth = labels_and_truth(collection, truths)
+    for species in (0, 1, 2):
+        assert np.bincount(found[true == species]).argmax() == np.bincount(own[own_truth == species]).argmax()
+    # The result carries the known atoms, so that it can be applied again.
+    assert signal.motifs.model.facts["aligned"]

@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hyperspy_motifs.collection import find_orientation, image_effects
 from hyperspy_motifs.data import monolayer
-from hyperspy_motifs.models import DiscSource
+from hyperspy_motifs.models import DiscSource, find_orientation, image_effects
 
 
 @pytest.fixture(scope="module")
