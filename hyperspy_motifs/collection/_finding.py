@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperspy_motifs.models import ORIENTED_AT, Orientation, PooledMoments, find_orientation
+from hyperspy_motifs.models import ORIENTED_AT, AlignedMoments, Orientation, PooledMoments, find_orientation
 
 if TYPE_CHECKING:
+    from hyperspy_motifs.models import MotifModel
+
     from ._collection import MotifCollection
 
 # Atoms that the model of the collection keeps per radius, and each image with its result, to position other atoms.
 _ANCHORS, _ANCHORS_OF_IMAGE = 4_000, 500
+# Atoms for the fit of a model; further images are assigned one at a time. Their moments at four radii need some 1.5 kB each,
+# twice during the fit.
+_SAMPLE_ATOMS = 40_000
 
 
 def find_motifs(
@@ -47,6 +52,9 @@ def find_motifs(
     3. what an image changes in all atoms of a kind is removed at every radius, as far as other images have changes of the same
        size (focus, thickness, calibration): :func:`~hyperspy_motifs.models.image_effects`,
     4. the motifs of all atoms are found at all radii. Each atom has the noise of its image.
+
+    With more than 40,000 atoms the model is learned on images that are evenly distributed over the list, and the other images
+    are assigned to its motifs one at a time, so that memory does not grow with their number.
 
     Parameters
     ----------
@@ -85,7 +93,8 @@ def find_motifs(
 
     from hyperspy_motifs.clustering import RADII
     from hyperspy_motifs.models import to_bytes
-    from hyperspy_motifs.signals import fitted_motif_model, measure_image
+    from hyperspy_motifs.signals import fitted_motif_model, measure_image, write_image
+    from hyperspy_motifs.stacks import spread_order
     from hyperspy_motifs.warm_up import wait_for_warm_up
 
     from ._collection import MotifCollection
@@ -98,15 +107,22 @@ def find_motifs(
     signals = _signals(images)
     wait_for_warm_up()
     radii = tuple(RADII) if radius == "auto" else tuple(sorted({*RADII, float(radius)}))
-    measured = []
+
+    def measure(number: int) -> Any:
+        try:
+            return measure_image(signals[number], dict(options), sorted({*radii, ORIENTED_AT}), length)
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"Image {number} ({_title(signals[number])}): {error}") from error
+
     quiet = show_progressbar is False
     with progressbar(total=len(signals), disable=quiet, desc="Images", leave=False) as bar:
-        for number, signal in enumerate(signals):
-            try:
-                measured.append(measure_image(signal, dict(options), sorted({*radii, ORIENTED_AT}), length))
-            except (ValueError, TypeError) as error:
-                raise type(error)(f"Image {number} ({_title(signal)}): {error}") from error
-            bar.update(1)
+        by_number: dict[int, Any] = {}
+        for number in spread_order(len(signals)).tolist():
+            if sum(len(one.table) for one in by_number.values()) < _SAMPLE_ATOMS:
+                by_number[number] = measure(number)
+                bar.update(1)
+    learnt = sorted(by_number)
+    measured = [by_number[number] for number in learnt]
     polarities = {str(one.table.facts.get("polarity")) for one in measured}
     if len(polarities) > 1:
         raise ValueError(
@@ -140,7 +156,7 @@ def find_motifs(
         "continuous": False,
         "continuity": {"kind": "discrete", "certainty": 1.0},
         "regions": False,
-        "reason": f"{model.reason_}; one model of {len(signals)} images",
+        "reason": f"{model.reason_}; one model of {_in_words(len(learnt), len(signals))}",
     }
     learned, small = (
         fitted_motif_model(
@@ -148,9 +164,23 @@ def find_motifs(
         )
         for most in (_ANCHORS, _ANCHORS_OF_IMAGE)
     )
-    _write(signals, measured, model, pooled.images, to_bytes(small), facts)
-    angles = [(np.degrees(one.angle), one.mirrored) for one in orientations]
-    return MotifCollection(signals, learned, names=[_title(s) for s in signals], orientations=angles)
+    content = to_bytes(small)
+    with progressbar(total=len(signals) - len(learnt), disable=quiet, desc="Assignment", leave=False) as bar:
+        angles = dict(zip(learnt, orientations, strict=True))
+        for row, number in enumerate(learnt):
+            here = pooled.images == row
+            write_image(signals[number], measured[row], {**_of_fit(model, here), "model": content}, facts)
+        for number in sorted(set(range(len(signals))) - set(learnt)):
+            one = measure(number)
+            found, angles[number] = _of_other(learned, one)
+            write_image(signals[number], one, {**found, "model": content}, facts)
+            bar.update(1)
+    turned = [(float(np.degrees(angles[k].angle)), angles[k].mirrored) for k in range(len(signals))]
+    return MotifCollection(signals, learned, names=[_title(s) for s in signals], orientations=turned)
+
+
+def _in_words(n_learnt: int, n: int) -> str:
+    return f"{n} images" + (f", learned on {n_learnt} of them" if n_learnt < n else "")
 
 
 def _signals(images: Sequence[Any]) -> list[Any]:
@@ -228,49 +258,50 @@ def _fit(pooled: PooledMoments, radii: tuple[float, ...], options: dict[str, Any
     return nested(radii, given, options["n_motifs"])
 
 
-def _write(
-    signals: Sequence[Any],
-    measured: Sequence[Any],
-    model: Any,
-    images: NDArray[np.integer],
-    small: NDArray[np.uint8],
-    facts: dict[str, Any],
-) -> None:
-    """Write the result of each image, with a small model."""
-    from hyperspy_motifs.signals import write_image
-
-    radii, tree = model.radii_, model.tree_
-    for number, (signal, one) in enumerate(zip(signals, measured, strict=True)):
-        here = np.flatnonzero(images == number)
-        chosen = radii.index(model.radius_)
-        labels: NDArray[np.int32] = np.asarray(model.labels_)[here]
-        write_image(
-            signal,
-            one,
-            {
-                "labels": labels,
-                "probabilities": np.asarray(model.probabilities_at_[model.radius_])[here],
-                "radii": np.array(radii),
-                "radius_labels": np.array([model.labels_at_[r][here] for r in radii]),
-                "radius_probabilities": np.array([model.probabilities_at_[r][here] for r in radii]),
-                "layouts": np.array([model.layouts_[r][here] for r in radii]),
-                "chosen": chosen,
-                "tree": {
-                    "parent": tree.parent, "radius": tree.radius, "height": tree.height, "merges": tree.merges,
-                    "base_radius": float(tree.base_radius), "atom_leaf": np.asarray(tree.leaf_of)[here],
-                    "size": _sizes(tree.parent, np.asarray(tree.leaf_of)[here]),
-                },
-                "outlier_score": np.asarray(model.outlier_scores_)[here],
-                "model": small,
-            },
-            facts,
-        )  # fmt: skip
+def _of_fit(model: Any, here: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return the fields of the result of the atoms `here` (n,) among those of the fit."""
+    radii = model.radii_
+    return {
+        "labels": np.asarray(model.labels_)[here],
+        "probabilities": np.asarray(model.probabilities_at_[model.radius_])[here],
+        "radii": np.array(radii),
+        "radius_labels": np.array([model.labels_at_[r][here] for r in radii]),
+        "radius_probabilities": np.array([model.probabilities_at_[r][here] for r in radii]),
+        "layouts": np.array([model.layouts_[r][here] for r in radii]),
+        "chosen": radii.index(model.radius_),
+        "tree": _tree(model.tree_, np.asarray(model.tree_.leaf_of)[here]),
+        "outlier_score": np.asarray(model.outlier_scores_)[here],
+    }
 
 
-def _sizes(parent: NDArray[np.integer], leaves: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Return the number of atoms below each node of the tree of motifs."""
-    size = np.bincount(leaves, minlength=len(parent)).astype(np.int64)
+def _of_other(learned: MotifModel, one: Any) -> tuple[dict[str, Any], Orientation]:
+    """Return the same for the atoms of an image that was not in the fit, and how it is turned."""
+    source = PooledMoments([one.moments], [one.neighbours], [Orientation()], 1.0, one.orders)
+    found, model = learned.predict(source), learned.classifier
+    leaves = np.zeros(int(model.labels_at_[model.radii_[-1]].max()) + 1, np.int64)
+    leaves[model.labels_at_[model.radii_[-1]]] = model.tree_.leaf_of
+    fields = {
+        "labels": found.labels,
+        "probabilities": found.probabilities,
+        "radii": np.array(model.radii_),
+        "radius_labels": found.radius_labels,
+        "radius_probabilities": found.radius_probabilities,
+        "layouts": found.layouts,
+        "chosen": model.radii_.index(learned.radius),
+        "tree": _tree(model.tree_, leaves[found.radius_labels[-1]]),
+        "outlier_score": found.outlier_score,
+    }
+    aligned = learned.facts.get("aligned")
+    return fields, AlignedMoments(learned, source).orientation if aligned else Orientation()
+
+
+def _tree(tree: Any, leaves: NDArray[np.integer]) -> dict[str, Any]:
+    """Return the tree of motifs with the leaf of each atom of an image, and the number of its atoms below each node."""
+    size = np.bincount(leaves, minlength=len(tree.parent)).astype(np.int64)
     # Parents precede their children.
     for node in range(len(size) - 1, 0, -1):
-        size[parent[node]] += size[node]
-    return size
+        size[tree.parent[node]] += size[node]
+    return {
+        "parent": tree.parent, "radius": tree.radius, "height": tree.height, "merges": tree.merges,
+        "base_radius": float(tree.base_radius), "atom_leaf": leaves, "size": size,
+    }  # fmt: skip

@@ -13,12 +13,12 @@ from hyperspy_motifs.models import load_model, save_model
 
 @pytest.fixture(scope="module")
 def analysed():
-    """Three images with 11, 14 and 19 pixels a bond, turned by 0, 23 and 71 degrees, one of 8 bits, and their truth."""
+    """Three images with 10, 12 and 15 pixels a bond, turned by 0, 23 and 71 degrees, one of 8 bits, and their truth."""
     out = []
-    for k, (degrees, bond, dose, gain) in enumerate(((0, 11, 1e6, 1), (23, 14, 2e5, 40), (71, 19, 6e5, 1))):
+    for k, (degrees, bond, dose, gain) in enumerate(((0, 10, 1e6, 1), (23, 12, 2e5, 40), (71, 15, 6e5, 1))):
         size = 0.19 / bond
         signal, truth = monolayer(
-            shape=(int(4.4 / size), int((5 - 0.3 * k) / size)), pixel_size=size, rotation=degrees, dose=dose, gain=gain,
+            shape=(int(3.8 / size), int((4.4 - 0.2 * k) / size)), pixel_size=size, rotation=degrees, dose=dose, gain=gain,
             random_state=k, double_vacancies=0,
         )  # fmt: skip
         if k == 2:
@@ -179,3 +179,24 @@ def test_the_model_is_applied_to_another_turned_image(analysed, tmp_path):
         assert np.bincount(found[true == species]).argmax() == np.bincount(own[own_truth == species]).argmax()
     # The result carries the known atoms, so that it can be applied again.
     assert signal.motifs.model.facts["aligned"]
+
+
+def test_images_beyond_the_sample_are_assigned_to_its_motifs(monkeypatch):
+    """Learned on the first of two turned images, as for hundreds of them."""
+    from hyperspy_motifs.collection import _finding
+
+    monkeypatch.setattr(_finding, "_SAMPLE_ATOMS", 100)
+    images = [
+        monolayer(
+            shape=(190, 210 + 20 * k), pixel_size=0.0165, rotation=31 * k, random_state=k, double_vacancies=0
+        )
+        for k in range(2)
+    ]
+    collection = hyperspy_motifs.find_motifs([signal for signal, _ in images], show_progressbar=False)
+    assert "2 images, learned on 1 of them" in collection[1].summary()
+    found, true = labels_and_truth(collection, [truth for _, truth in images])
+    assert adjusted_rand_score(true, found) > 0.98
+    assert (
+        collection.orientations[1][0] - collection.orientations[0][0] + 31 + 60
+    ) % 120 - 60 == pytest.approx(0, abs=0.5)
+    assert collection[1].radii == collection[0].radii
