@@ -32,7 +32,7 @@ class GroupComparison:
     intervals : ndarray, shape (rows, 2)
         95 % confidence intervals of the odds ratios.
     dispersions : ndarray, shape (rows,)
-        Variance over images relative to that of independent atoms, 1 or more.
+        Variance over images relative to that of independent atoms.
     p_values, q_values : ndarray, shape (rows,)
         Of no difference; q is corrected for the number of rows (Benjamini and Hochberg).
     """
@@ -97,9 +97,11 @@ def compare_groups(
     r"""Compare how often units occur in groups of images.
 
     The count in an image is quasi-binomial: its variance is :math:`\phi n p (1 - p)`, where p is the fraction in its group,
-    and the dispersion :math:`\phi \ge 1` is estimated from the images of all groups by Pearson's statistic. It is 1 if atoms
+    and the dispersion :math:`\phi` is estimated from the images of all groups by Pearson's statistic. It is 1 if atoms
     are independent, and larger if images of one group differ. Two groups are compared by the deviance divided by
-    :math:`\phi`, with the F distribution whose degrees of freedom are the number of images minus that of groups [1]_.
+    :math:`\phi`, with the F distribution whose degrees of freedom are the number of images minus that of groups [1]_. No
+    p-value is smaller than that of independent atoms, of the deviance itself and the chi-squared distribution: a dispersion
+    below 1 is chance.
 
     Parameters
     ----------
@@ -156,8 +158,8 @@ def compare_groups(
     pearson = np.where(variance > 0, (counts - n * fitted) ** 2 / np.maximum(variance, 1e-300), 0.0).sum(
         axis=0
     )
-    dispersion = np.maximum(pearson / df, 1.0)
-    errors = np.sqrt(dispersion * share * (1 - share) / np.maximum(n_of, 1))
+    dispersion = pearson / df
+    errors = np.sqrt(np.maximum(dispersion, 1.0) * share * (1 - share) / np.maximum(n_of, 1))
     rows: list[tuple[Any, ...]] = []
     a = known.index(first)
     for other in others:
@@ -167,11 +169,13 @@ def compare_groups(
             _log_likelihood(k_of[g], n_of[g], share[g]) - _log_likelihood(k_of[g], n_of[g], both)
             for g in (a, b)
         )
-        p_values = stats.f.sf(np.maximum(deviance, 0) / dispersion, 1, df)
+        deviance = np.maximum(deviance, 0)
+        ratio_of_variances = deviance / np.maximum(dispersion, 1e-12)
+        p_values = np.maximum(stats.f.sf(ratio_of_variances, 1, df), stats.chi2.sf(deviance, 1))
         # Half a unit is added to each count (Haldane), so that the ratio is finite.
         logs = [np.log((k_of[g] + 0.5) / (n_of[g] - k_of[g] + 0.5)) for g in (a, b)]
-        width = np.sqrt(dispersion * sum(1 / (k_of[g] + 0.5) + 1 / (n_of[g] - k_of[g] + 0.5) for g in (a, b)))
-        width = stats.t.ppf(0.975, df) * width
+        error = np.sqrt(sum(1 / (k_of[g] + 0.5) + 1 / (n_of[g] - k_of[g] + 0.5) for g in (a, b)))
+        width = error * np.maximum(stats.t.ppf(0.975, df) * np.sqrt(dispersion), stats.norm.ppf(0.975))
         ratio = logs[1] - logs[0]
         for k in np.flatnonzero((k_of[a] + k_of[b] > 0) & (n_of[a] > 0) & (n_of[b] > 0)).tolist():
             rows.append((
