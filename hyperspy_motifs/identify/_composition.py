@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaln, logsumexp
 
 from ._candidates import Candidate
+from ._emission import EQUAL
 from ._projection import Composition
 from ._scattering import Levels, fit_levels
 
@@ -35,12 +37,16 @@ class Compositions:
         Probability that none of them is right.
     levels : Levels
         Of the compositions.
+    log_evidence : float
+        Logarithm of the probability of the median brightness and of the number of columns of all motifs that are no hosts,
+        under the Dirichlet prior by the weights of the candidates.
     """
 
     compositions: list[Composition]
     probabilities: NDArray[np.float64]
     unexplained: NDArray[np.float64]
     levels: Levels
+    log_evidence: float
 
 
 def compositions_by_brightness(
@@ -56,11 +62,12 @@ def compositions_by_brightness(
 
     The columns of a motif on the sites of a host have one composition :math:`j`, whose prior is the weight of the candidate
     and whose likelihood is that of their median brightness :math:`\bar I` under the law of scattering,
-    :math:`\mathcal N(\log\bar I;\,\log L_j,\,\delta_j^2 + \sigma^2/n)`. The error :math:`\delta_j` of the law
+    :math:`\mathcal N(\log\bar I;\,\log L_j,\,\delta_j^2 + \sigma^2/n + 0.05^2)`. The error :math:`\delta_j` of the law
     (:func:`fit_levels`, from the hosts and from motifs that are certain) is common to all of them, so that many columns are no
-    more certain of their name than a few. A single column has the composition of its motif, with brightness
-    :math:`\mathcal N(\bar I, u^2 + (\sigma\bar I)^2)`, or one of its own, or none of them. How many columns of the motif have
-    one of their own is learned by expectation maximisation, from a Dirichlet prior by the weights of the candidates.
+    more certain of their name than a few; the last term is for their surroundings. A single column has the composition of its
+    motif, with brightness :math:`\mathcal N(\bar I, u^2 + (\sigma\bar I)^2)`, or one of its own, or none of them. How many
+    columns of the motif have one of their own is learned by expectation maximisation, from a Dirichlet prior by the weights
+    of the candidates.
 
     Parameters
     ----------
@@ -90,19 +97,21 @@ def compositions_by_brightness(
             observed[j], counts[j] = max(float(np.median(values[here])), 0.0), here.sum()
     width = 1.3 * float(np.quantile(np.abs(values), 0.99)) + 1e-300 if n else 1.0
     probabilities, unexplained = np.zeros((n, len(every))), np.ones(n)
-    levels = fit_levels(every, observed, counts, scatter, layer)
+    levels, evidence = fit_levels(every, observed, counts, scatter, layer), 0.0
     # The motifs that are certain at first, such as single vacancies, then add to what is known of the law.
     for last in (False, True):
+        evidence = 0.0
         for h, some in enumerate(candidates):
             weights = np.zeros(len(every))
             for c in some:
                 weights[place[c.composition]] += c.weight
             for motif in np.unique(motifs[hosts == h]).tolist():
                 here = np.flatnonzero((hosts == h) & (motifs == motif))
-                share, rest, identity = _of_motif(
+                share, rest, identity, log_sum = _of_motif(
                     values[here], np.nan_to_num(errors[here]), weights, levels, scatter, UNEXPLAINED / width
                 )
                 probabilities[here], unexplained[here] = share, rest
+                evidence += log_sum
                 j = int(identity.argmax())
                 if (
                     not last
@@ -113,16 +122,16 @@ def compositions_by_brightness(
                     observed[j], counts[j] = max(float(np.median(values[here])), 0.0), len(here)
         if not last:
             levels = fit_levels(every, observed, counts, scatter, layer)
-    return Compositions(every, probabilities, unexplained, levels)
+    return Compositions(every, probabilities, unexplained, levels, evidence)
 
 
 def _of_motif(
     values: NDArray, errors: NDArray, weights: NDArray, levels: Levels, scatter: float, alien: float
-) -> tuple[NDArray, NDArray, NDArray]:
-    """Probabilities (n, j) of the columns of a motif on one host, that of none (n,), and those of the motif (j,)."""
+) -> tuple[NDArray, NDArray, NDArray, float]:
+    """Probabilities (n, j) of the columns of a motif on one host, that of none (n,), those of the motif (j,), and evidence."""
     n = len(values)
     middle = max(float(np.median(values)), 1e-3 * float(levels.means.min()))
-    relative = np.hypot(levels.errors / levels.means, scatter / np.sqrt(n))
+    relative = np.sqrt((levels.errors / levels.means) ** 2 + scatter**2 / n + EQUAL**2)
     log_fit = -0.5 * (np.log(middle / levels.means) / relative) ** 2 - np.log(relative)
     identity = np.where(
         weights > 0, weights * np.exp(np.where(weights > 0, log_fit, -np.inf) - log_fit[weights > 0].max()), 0
@@ -142,7 +151,13 @@ def _of_motif(
         total = joint.sum(axis=1) + alien
         share = fractions * single / total[:, None]
         fractions = (share.sum(axis=0) + _PRIOR_COLUMNS * prior) / (n + _PRIOR_COLUMNS)
-    return joint / total[:, None], alien / total, identity
+    host = int(weights.argmax())
+    if identity[host] > 0.5:
+        return joint / total[:, None], alien / total, identity, 0.0
+    others = (weights > 0) & (np.arange(len(weights)) != host)
+    few = _PRIOR_COLUMNS * weights[others]
+    log_number = gammaln(few + n) - gammaln(few) - gammaln(_PRIOR_COLUMNS + n) + gammaln(_PRIOR_COLUMNS)
+    return joint / total[:, None], alien / total, identity, float(logsumexp(log_fit[others] + log_number))
 
 
 def _normal(x: NDArray, mean: NDArray | float, spread: NDArray) -> NDArray[np.float64]:

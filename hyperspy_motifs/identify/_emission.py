@@ -37,6 +37,9 @@ class Emission(Protocol):
     def unequal(self, kind: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
         """Logarithm of the likelihood ratio by which the columns of one kind (n,) differ from each other."""
 
+    def log_ratios_of_kinds(self, kind: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Logarithms of the brightness of the kinds that are there relative to the brightest one, which is left out."""
+
 
 class Brightness:
     """Brightness by composition (:func:`~hyperspy_motifs.identify.fit_levels`), against any brightness in the image.
@@ -145,6 +148,12 @@ class Brightness:
             total += 0.5 * float(((middles - common) ** 2 / variance).sum())
         return total
 
+    def log_ratios_of_kinds(self, kind: NDArray[np.int64]) -> NDArray[np.float64]:
+        """See :class:`Emission`."""
+        present = np.unique(kind[kind >= 0])
+        middles = np.sort([max(float(np.median(self.raw[kind == t])), np.finfo(float).tiny) for t in present])
+        return np.log(middles[:-1] / middles[-1])
+
 
 class Kinds:
     """Motifs as kinds without a meaning: columns of one kind have the same motifs. For images without a law of brightness.
@@ -197,3 +206,7 @@ class Kinds:
     def unequal(self, kind: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
         """Zero: nothing is expected of the motifs."""
         return 0.0
+
+    def log_ratios_of_kinds(self, kind: NDArray[np.int64]) -> NDArray[np.float64]:
+        """None: brightness is not used."""
+        return np.zeros(0)

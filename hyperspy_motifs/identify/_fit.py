@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -88,6 +88,8 @@ class StructureFit:
         Index into `kinds` of each point; -1 if the structure does not explain it.
     arrangements : list of (tuple of int, float)
         The kind that the columns of each kind are in this arrangement, and its probability; the first is the one of `kind`.
+    others : list of Registration
+        Of the other arrangements, in their order.
     """
 
     cell: ProjectedCell
@@ -95,6 +97,23 @@ class StructureFit:
     kinds: list[Composition]
     kind: NDArray[np.int64]
     arrangements: list[tuple[tuple[int, ...], float]]
+    others: list[Registration] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls, cell: ProjectedCell, found: Sequence[Registration], evidence: NDArray[np.float64]
+    ) -> StructureFit:
+        """From the registrations of all arrangements and the logarithms of their evidence."""
+        order = np.argsort(-evidence, kind="stable")
+        some = [found[k] for k in order]
+        kinds, number = column_kinds(some[0].cell)
+        kind = np.where(some[0].columns >= 0, number[some[0].columns], -1)
+        share = np.exp(evidence[order] - evidence.max())
+        arrangements = [
+            (_exchange(kind, number, other, len(kinds)), float(s))
+            for other, s in zip(some, share / share.sum(), strict=True)
+        ]
+        return cls(cell, some[0], kinds, kind, arrangements, some[1:])
 
     @property
     def log_evidence(self) -> float:
@@ -110,7 +129,8 @@ class StructureFit:
         """Logarithm of the Bayes factor against another crystal with the same arrangement of columns: by scale and
         distortion, and by brightness.
 
-        Another crystal has any scale and distortion, and any ratios of brightness (:data:`FREE_SCALE` and others).
+        Another crystal has any scale and distortion (:data:`FREE_SCALE` and others), and columns that are equal or have any
+        ratio of brightness.
         """
         found = self.registration
         if found is None:
@@ -132,7 +152,10 @@ class StructureFit:
             return float(shape), np.inf
         spread = float(np.sqrt(2 * MODEL_ERROR**2 + EXPONENT_SPREAD**2 / 4 + COHERENCE_SPREAD**2 / 4))
         brightness = found.emission.log_prior() - found.emission.unequal(self.kind, found.columns)
-        brightness += (present - 1) * np.log(2 * FREE_RATIO / (root * spread))
+        brightness -= (present - 1) * np.log(root * spread)
+        # The kinds of another crystal are equal or have any ratio.
+        equal = np.exp(-0.5 * (found.emission.log_ratios_of_kinds(self.kind) / EQUAL) ** 2) / (root * EQUAL)
+        brightness -= float(np.log(0.5 * equal + 0.25 / FREE_RATIO).sum())
         brightness += (columns - present) * np.log(2 * FREE_RATIO / (root * EQUAL))
         return float(shape), float(brightness)
 
@@ -165,16 +188,7 @@ def fit_structure(observed: Observations, cell: ProjectedCell) -> StructureFit:
     n = len(observed)
     if not best:
         return StructureFit(cell, None, [], np.full(n, -1), [])
-    registration = best[0]
-    kinds, number = column_kinds(registration.cell)
-    kind = np.where(registration.columns >= 0, number[registration.columns], -1)
-    evidence = np.array([r.log_evidence for r in best])
-    share = np.exp(evidence - evidence.max())
-    arrangements = [
-        (_exchange(kind, number, other, len(kinds)), float(s))
-        for other, s in zip(best, share / share.sum(), strict=True)
-    ]
-    return StructureFit(cell, registration, kinds, kind, arrangements)
+    return StructureFit.of(cell, best, np.array([r.log_evidence for r in best]))
 
 
 def _visible_sets(cell: ProjectedCell) -> list[list[int]]:

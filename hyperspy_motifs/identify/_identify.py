@@ -71,7 +71,7 @@ def identify_columns(
         Its `vacancies` are in the units of the points.
     """
     n = len(observed)
-    alone = [fit_structure(observed, cell) for cell in cells]
+    alone = [_weighed(observed, fit_structure(observed, cell), chemistry) for cell in cells]
     joint = fit_jointly(observed, alone)
     fits = joint or alone
     if joint is None:
@@ -150,6 +150,21 @@ def identify_columns(
     )
 
 
+def _weighed(observed: Observations, fit: StructureFit, chemistry: Chemistry) -> StructureFit:
+    """A fit with its arrangements compared by the defects that each needs: frequent vacancies are likelier than dopants."""
+    if fit.registration is None or not fit.others or not observed.by_brightness:
+        return fit
+    every = [fit.registration, *fit.others]
+    evidence = []
+    for found in every:
+        one = StructureFit.of(fit.cell, [found], np.zeros(1))
+        _, names = _compositions(observed, one, one.kind >= 0, chemistry)
+        evidence.append(
+            float(found.evidence.sum()) + found.log_prior + names.levels.log_prior + names.log_evidence
+        )
+    return StructureFit.of(fit.cell, every, np.array(evidence))
+
+
 def _phases(observed: Observations, fits: Sequence[StructureFit]) -> NDArray[np.int64]:
     """Structure of each point: the one that explains the field best. Refused structures take part only if all are."""
     accepted = [fit.is_accepted(observed.calibrated) for fit in fits]
@@ -195,7 +210,7 @@ def _compositions(
     every = [some[0].composition for some in candidates]
     shares = np.eye(len(every) + 1)[hosts][:, :-1]
     levels = Brightness(np.ones(1), np.ones(1), np.zeros((1, 2)), every, np.ones(len(every)), True).levels
-    return candidates, Compositions(every, shares, 1 - shares.sum(axis=1), levels)
+    return candidates, Compositions(every, shares, 1 - shares.sum(axis=1), levels, 0.0)
 
 
 def _species_of(

@@ -11,9 +11,10 @@ from scipy.optimize import least_squares
 
 from ._projection import Composition, reference_weights
 
-#: Mean, standard deviation and bounds of the exponent of the atomic number. O. L. Krivanek et al., Nature 464 (2010) 571,
-#: measured 1.64; P. Hartel et al., Ultramicroscopy 63 (1996) 93, give 1.6 to 1.9 for usual inner angles.
-EXPONENT, EXPONENT_SPREAD, EXPONENT_BOUNDS = 1.7, 0.1, (1.3, 2.0)
+#: Centre and half width of the Cauchy prior of the exponent of the atomic number, and its bounds. O. L. Krivanek et al.,
+#: Nature 464 (2010) 571, measured 1.64; P. Hartel et al., Ultramicroscopy 63 (1996) 93, give 1.6 to 1.9 for usual inner
+#: angles. Small ones, which an image does not show, give less, hence the tails.
+EXPONENT, EXPONENT_SPREAD, EXPONENT_BOUNDS = 1.7, 0.15, (0.6, 2.0)
 #: Exponent of the number of atoms of a column of a layer beyond the incoherent sum: 0 for incoherent scattering, 1 for
 #: atoms in phase (M. M. J. Treacy and J. M. Gibson, Ultramicroscopy 52 (1993) 31). Between them in annular dark field.
 COHERENCE, COHERENCE_SPREAD = 0.15, 0.2
@@ -61,8 +62,9 @@ def fit_levels(
 
     .. math:: \log L_t = \log g + \log \sum_i n_i Z_i^\gamma + \kappa \log N_t + \epsilon_t
 
-    with normal priors of the exponents :math:`\gamma` and :math:`\kappa` and of the errors :math:`\epsilon`; :math:`\kappa` is
-    0 for crystals that repeat along the beam. The maximum of the posterior density is found by least squares.
+    with a Cauchy prior of the exponent :math:`\gamma`, and normal priors of :math:`\kappa` and of the errors
+    :math:`\epsilon`; :math:`\kappa` is 0 for crystals that repeat along the beam. The maximum of the posterior density is
+    found by least squares.
 
     Parameters
     ----------
@@ -93,9 +95,10 @@ def fit_levels(
 
     def residuals(p: NDArray) -> NDArray:
         misfit = (log_observed - predicted(p))[known] / spread[known]
-        return np.concatenate(
-            [misfit, [(p[1] - EXPONENT) / EXPONENT_SPREAD, (p[2] - COHERENCE) / COHERENCE_SPREAD]]
-        )
+        exponent = (p[1] - EXPONENT) / EXPONENT_SPREAD
+        # Half its square is the logarithm of a Cauchy density.
+        exponent = np.sign(exponent) * np.sqrt(2 * np.log1p(exponent**2))
+        return np.concatenate([misfit, [exponent, (p[2] - COHERENCE) / COHERENCE_SPREAD]])
 
     start = np.array([0.0, EXPONENT, COHERENCE])
     if known.any():
