@@ -4,6 +4,7 @@ Modules in the order of the data flow, each usable alone:
 
 :mod:`~hyperspy_motifs.data`        simulated images with ground truth
 :mod:`~hyperspy_motifs.signals`     ``AtomicImage``, ``AtomPatches``, ``ZernikeFeatures``: signals for users
+:mod:`~hyperspy_motifs.pipeline`    the steps from an image to its motifs, sites, defects and cells
 :mod:`~hyperspy_motifs.atoms`       positions of the atomic columns
 :mod:`~hyperspy_motifs.occupancy`   sites, occupied or empty, predicted by what repeats
 :mod:`~hyperspy_motifs.patches`     the disc around each column

@@ -1,9 +1,11 @@
 """The installed package: registration in HyperSpy, and cost of its import."""
 
+import ast
 import importlib.metadata
 import importlib.resources
 import subprocess
 import sys
+from pathlib import Path
 
 import hyperspy.api as hs
 import numpy as np
@@ -12,6 +14,7 @@ import yaml
 
 import hyperspy_motifs
 
+PACKAGE = Path(hyperspy_motifs.__file__).parent
 SIGNALS = {
     "atomic_image": ("AtomicImage", 2),
     "atom_patches": ("AtomPatches", 2),
@@ -76,3 +79,23 @@ def test_every_name_in_the_table_of_contents_can_be_had():
         module = getattr(hyperspy_motifs, module_name)
         for name in getattr(module, "__all__", []):
             assert getattr(module, name) is not None, f"{module_name}.{name}"
+
+
+def test_no_package_imports_the_inside_of_another():
+    """What a package offers stands in its `__init__`; modules that begin with _ are its own."""
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        own = ".".join(path.relative_to(PACKAGE.parent).parts[:2])
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.ImportFrom)
+                and node.level == 0
+                and (node.module or "").startswith("hyperspy_motifs.")
+            ):
+                inside = any(
+                    part.startswith("_")
+                    for part in [*node.module.split("."), *(alias.name for alias in node.names)]
+                )
+                if inside and not f"{node.module}.".startswith(f"{own}."):
+                    found.append(f"{path.relative_to(PACKAGE)}:{node.lineno}: {ast.unparse(node)}")
+    assert not found

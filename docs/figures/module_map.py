@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 
 CHAIN = (
     "atoms",
+    "occupancy",
     "patches",
     "zernike",
     "relaxation",
@@ -24,6 +25,7 @@ CHAIN = (
 BESIDE = ("stacks", "movies")
 TEXT = {
     "atoms": "positions of the columns",
+    "occupancy": "sites, occupied or empty",
     "patches": "the disc around each",
     "zernike": "moments, noise, symmetry",
     "relaxation": "force-relaxed layout",
@@ -38,14 +40,28 @@ TEXT = {
     "defects": "outliers, their error rates",
     "graph": "atoms, cells, types",
     "signals": "AtomicImage, AtomPatches,\nZernikeFeatures",
+    "pipeline": "the steps from image to motifs",
     "motifs": "Motifs: the result",
+    "collection": "many images, one model",
     "draw": "plots, explorer",
     "store": "the metadata schema",
     "exchange": "objects of other tools",
     "data": "simulated images",
     "cli": "the command",
 }
-OUTER_ORDER = ("data", "stacks", "signals", "store", "exchange", "motifs", "draw", "cli", "movies")
+OUTER_ORDER = (
+    "data",
+    "stacks",
+    "store",
+    "pipeline",
+    "signals",
+    "exchange",
+    "motifs",
+    "draw",
+    "collection",
+    "cli",
+    "movies",
+)
 OUTER = {name: (8.6, 7.2 - 7.2 / (len(OUTER_ORDER) - 1) * i) for i, name in enumerate(OUTER_ORDER)}
 
 

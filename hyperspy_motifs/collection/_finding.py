@@ -93,7 +93,7 @@ def find_motifs(
 
     from hyperspy_motifs.clustering import RADII
     from hyperspy_motifs.models import to_bytes
-    from hyperspy_motifs.signals import fitted_motif_model, measure_image, write_image
+    from hyperspy_motifs.pipeline import fitted_motif_model, measure_image, write_image
     from hyperspy_motifs.stacks import spread_order
     from hyperspy_motifs.warm_up import wait_for_warm_up
 

@@ -1,3 +1,4 @@
+from ._atom_editor import AtomEditor as AtomEditor
 from ._cell_plot import plot_cells as plot_cells
 from ._cell_plot import plot_orientation as plot_orientation
 from ._cell_plot import plot_strain as plot_strain
@@ -20,6 +21,9 @@ from ._layout_plot import animate_relaxation as animate_relaxation
 from ._layout_plot import compare_layouts as compare_layouts
 from ._layout_plot import plot_layout as plot_layout
 from ._legend import add_motif_legend as add_motif_legend
+from ._legend import short_name as short_name
+from ._legend import type_number as type_number
+from ._legend import type_style as type_style
 from ._markers import cell_markers as cell_markers
 from ._markers import motif_markers as motif_markers
 from ._markers import vacancy_markers as vacancy_markers

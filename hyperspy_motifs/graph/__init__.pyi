@@ -4,3 +4,5 @@ from ._relations import Difference as Difference
 from ._relations import RelationGraph as RelationGraph
 from ._relations import TypeComparison as TypeComparison
 from ._relations import compare_types as compare_types
+from ._schema import class_kind as class_kind
+from ._text_files import written_whole as written_whole

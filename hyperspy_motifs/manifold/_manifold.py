@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.relaxation._nearest_neighbours import nearest_in
+from hyperspy_motifs.relaxation import nearest_in
 from hyperspy_motifs.threads import one_blas_thread
 from hyperspy_motifs.zernike import MomentsLike, PrincipalAxes, noise_unit, noise_units
 

@@ -52,7 +52,7 @@ class DefectView(MotifView):
         >>> len(outliers.kinds) == len(outliers.q_values)
         True
         """
-        from hyperspy_motifs.signals._defect_finding import find_outliers
+        from hyperspy_motifs.pipeline import find_outliers
 
         return find_outliers(self._signal, self._refresh(), self.sites, fdr)
 
@@ -68,7 +68,7 @@ class DefectView(MotifView):
         return self._cached("defects", self._find_defects)
 
     def _find_defects(self) -> Defects:
-        from hyperspy_motifs.signals._defect_finding import find_defects, keep_defects, stored_defects
+        from hyperspy_motifs.pipeline import find_defects, keep_defects, stored_defects
 
         record = self._refresh()
         defects = stored_defects(self._signal, record)

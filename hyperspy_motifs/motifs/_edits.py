@@ -55,7 +55,7 @@ class MotifEdits(MotifView):
         ValueError
             If the motif does not split into groups that differ by more than noise, or `min_motif_size` is below 5.
         """
-        from hyperspy_motifs.signals._motif_finding import split_motif
+        from hyperspy_motifs.pipeline import split_motif
 
         (chosen,) = self._check_motifs([motif])
         parts, certainty = split_motif(self._signal, self._refresh(), chosen, min_motif_size, random_state)
@@ -130,7 +130,7 @@ class MotifEdits(MotifView):
         return self
 
     def _write(self, record: store.Record) -> None:
-        from hyperspy_motifs.signals._cell_finding import same_cells_relabelled, stored_form
+        from hyperspy_motifs.pipeline import same_cells_relabelled, stored_form
 
         now = self._refresh()
         previous = {"labels": now.labels, "probabilities": now.probabilities, "names": now.names}

@@ -120,7 +120,7 @@ class MotifExchange(MotifView):
     def to_atom_lattice(self, frame: int = 0) -> Any:
         """The atoms as an ``atomap.Atom_Lattice``, one sublattice per motif."""
         from hyperspy_motifs.atoms import to_atom_lattice
-        from hyperspy_motifs.signals._frames import frame as image_of_frame
+        from hyperspy_motifs.pipeline import frame as image_of_frame
 
         record = self._refresh()
         here = self._atoms_of(frame)

@@ -97,11 +97,11 @@ class _TurnedRows:
         return len(self._pixels)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        from hyperspy_motifs.signals._patch_extraction import _turned_patches
+        from hyperspy_motifs.pipeline import turned_patches
 
         one = slice(index, index + 1)
         turn = self._angles[one], self._mirrored[one]
-        return np.asarray(_turned_patches(self._image, self._pixels[one], self._size, turn)[0])
+        return np.asarray(turned_patches(self._image, self._pixels[one], self._size, turn)[0])
 
 
 class _Reconstructions:

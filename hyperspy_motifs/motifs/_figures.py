@@ -21,7 +21,7 @@ class MotifFigures(HierarchyFigures, DefectView):
 
     def _image(self, frame: int) -> tuple[np.ndarray, dict[str, Any]]:
         from hyperspy_motifs.draw import image_extent
-        from hyperspy_motifs.signals._frames import frame as image_of_frame
+        from hyperspy_motifs.pipeline import frame as image_of_frame
 
         stamp = self._refresh().stamp
         image = np.asarray(image_of_frame(self.signal, frame), float)

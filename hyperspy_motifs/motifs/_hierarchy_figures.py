@@ -37,7 +37,7 @@ class HierarchyFigures(MotifView):
         return plot_hierarchy(self.graph, ax=ax, **kwargs)
 
     def _class_pictures(self) -> dict[str, np.ndarray]:
-        from hyperspy_motifs.signals._class_pictures import class_pictures
+        from hyperspy_motifs.pipeline import class_pictures
 
         return self._cached("pictures", lambda: class_pictures(self.signal, self._refresh(), self.graph))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperspy_motifs.graph._text_files import written_whole
+from hyperspy_motifs.graph import written_whole
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -113,7 +113,7 @@ def write_hierarchy(
     target = Path(path)
     if target.is_dir():
         raise ValueError(f"{target} is a folder; give the name of the file to write.")
-    from hyperspy_motifs.graph._schema import class_kind
+    from hyperspy_motifs.graph import class_kind
 
     types = graph.types
     sections = []
@@ -158,7 +158,7 @@ def _section(
 def _card(types: Any, node: str, picture: np.ndarray | None) -> str:
     from matplotlib.colors import to_hex
 
-    from hyperspy_motifs.draw._legend import short_name, type_style
+    from hyperspy_motifs.draw import short_name, type_style
 
     attributes = types.nodes[node]
     name = html.escape(short_name(attributes.get("name", node), 200))
@@ -212,6 +212,6 @@ def _details_of(types: Any, node: str) -> dict[str, Any]:
 
 
 def _name(types: Any, node: str) -> str:
-    from hyperspy_motifs.draw._legend import short_name
+    from hyperspy_motifs.draw import short_name
 
     return f"{short_name(types.nodes[node].get('name', node), 200)} ({node})"

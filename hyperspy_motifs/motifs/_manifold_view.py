@@ -25,14 +25,14 @@ class ManifoldView:
 
     @property
     def _radius(self) -> float:
-        from hyperspy_motifs.signals._moment_source import available_radii
+        from hyperspy_motifs.pipeline import available_radii
 
         return max(available_radii(self._record))
 
     @cached_property
     def _features(self) -> Any:
         from hyperspy_motifs.manifold import manifold_features
-        from hyperspy_motifs.signals._moment_source import source_of
+        from hyperspy_motifs.pipeline import source_of
 
         return manifold_features(source_of(self._signal, self._record)(self._radius))
 
@@ -73,7 +73,7 @@ class ManifoldView:
         >>> coordinates = motifs.manifold.transform(other.motifs)                   # doctest: +SKIP
         """
         from hyperspy_motifs.manifold import manifold_features
-        from hyperspy_motifs.signals._prediction import source_like
+        from hyperspy_motifs.pipeline import source_like
 
         if atoms is None and hasattr(other, "pixel_positions"):
             atoms = other
@@ -132,8 +132,7 @@ class ManifoldView:
         This result does not use the atoms and serves as an independent check of `moire`.
         """
         from hyperspy_motifs.hierarchy import fourier_moire
-        from hyperspy_motifs.signals._clean_image import clean_image
-        from hyperspy_motifs.signals._frames import data_frame
+        from hyperspy_motifs.pipeline import clean_image, data_frame
 
         image, _ = clean_image(data_frame(self._signal, int(self._record.frames[0])), tell=False)
         return fourier_moire(image)

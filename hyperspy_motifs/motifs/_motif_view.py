@@ -59,7 +59,7 @@ class MotifView:
         ValueError
             If the images of further detectors were not kept, because they are large or lazy, or the image was resampled.
         """
-        from hyperspy_motifs.signals._detectors import detectors_of
+        from hyperspy_motifs.pipeline import detectors_of
 
         found = detectors_of(self._signal, self._refresh())
         if found is None:
@@ -100,7 +100,7 @@ class MotifView:
 
         A site is a place at which the structure repeats. The atoms are the occupied ones; an empty one is a vacancy.
         """
-        from hyperspy_motifs.signals._site_measuring import sites_of_record
+        from hyperspy_motifs.pipeline import sites_of_record
 
         return self._cached("sites", lambda: sites_of_record(self._refresh(), self._pixel_scale()))
 
@@ -130,7 +130,7 @@ class MotifView:
 
         The surroundings of such an atom are only partly visible. Use ``labels[~truncated]`` to count complete ones.
         """
-        from hyperspy_motifs.signals._patch_extraction import has_whole_disc, radius_in_pixels
+        from hyperspy_motifs.pipeline import has_whole_disc, radius_in_pixels
 
         record = self._refresh()
         return ~has_whole_disc(record, radius_in_pixels(record, self.radius))
@@ -199,7 +199,7 @@ class MotifView:
         return self._cached("features", self._calibrated_features)
 
     def _calibrated_features(self) -> ZernikeFeatures:
-        from hyperspy_motifs.signals._motif_finding import features_at
+        from hyperspy_motifs.pipeline import features_at
 
         record = self._refresh()
         stamp = record.stamp
@@ -210,7 +210,7 @@ class MotifView:
 
     def features_at(self, radius: float) -> ZernikeFeatures:
         """Zernike features of the atoms at one of `radii`."""
-        from hyperspy_motifs.signals._motif_finding import features_at
+        from hyperspy_motifs.pipeline import features_at
 
         if self._radius_index(radius) == self._refresh().chosen:
             return self.features
@@ -219,14 +219,14 @@ class MotifView:
     @property
     def patches(self) -> AtomPatches:
         """The disc around each atom at the chosen radius; navigation axis: atoms, in the order of `labels`."""
-        from hyperspy_motifs.signals._patch_extraction import patches_of_record
+        from hyperspy_motifs.pipeline import patches_of_record
 
         return self._cached("patches", lambda: patches_of_record(self._signal, self._refresh()))
 
     @property
     def means(self) -> AtomPatches:
         """Mean patch of each motif; navigation axis: motifs. Patches of rotation-invariant motifs are rotated first."""
-        from hyperspy_motifs.signals._patch_extraction import means_of_record
+        from hyperspy_motifs.pipeline import means_of_record
 
         return self._cached("means", lambda: means_of_record(self._signal, self._refresh()))
 
@@ -266,8 +266,7 @@ class MotifView:
         -------
         hyperspy_motifs.manifold.Continuity
         """
-        from hyperspy_motifs.signals._learning import estimate
-        from hyperspy_motifs.signals._moment_source import available_radii, source_of
+        from hyperspy_motifs.pipeline import available_radii, estimate, source_of
 
         record = self._refresh()
         return self._cached(
@@ -292,7 +291,7 @@ class MotifView:
     @property
     def cells(self) -> Cells:
         """The polygons of the tiling by the atoms, in axis units (:class:`~hyperspy_motifs.cells.Cells`)."""
-        from hyperspy_motifs.signals._cell_finding import cells_of_record
+        from hyperspy_motifs.pipeline import cells_of_record
 
         return self._cached("cells", lambda: cells_of_record(self._signal, self._refresh()))
 
@@ -303,7 +302,7 @@ class MotifView:
 
     def _make_graph(self) -> MotifGraph:
         from hyperspy_motifs.graph import MotifGraph
-        from hyperspy_motifs.signals._defect_finding import stored_defects
+        from hyperspy_motifs.pipeline import stored_defects
 
         record, signal = self._refresh(), self._signal
         graph = MotifGraph.from_arrays(
@@ -385,7 +384,7 @@ class MotifView:
 def _canvas(signal: AtomicImage) -> tuple[np.ndarray, tuple[float, float, float, float]]:
     """Return the first frame of the image and its extent in axis units."""
     from hyperspy_motifs.draw import image_extent
-    from hyperspy_motifs.signals._frames import frame
+    from hyperspy_motifs.pipeline import frame
 
     stamp = store.Stamp.of(signal)
     image = np.asarray(frame(signal, 0), float)

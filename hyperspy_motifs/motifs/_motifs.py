@@ -70,7 +70,7 @@ class Motifs(MotifNames, ValueFigures, MotifMovies, MotifExchange):
         Cells
             Also available as ``motifs.cells``.
         """
-        from hyperspy_motifs.signals._cell_finding import find_cells
+        from hyperspy_motifs.pipeline import find_cells
 
         record = self._refresh()
         chosen = None if motifs is None else sorted(self._check_motifs(motifs))
@@ -136,7 +136,7 @@ class Motifs(MotifNames, ValueFigures, MotifMovies, MotifExchange):
         AtomPatches
             Its ``atoms`` are the numbers of the cells. ``get_zernike_features()`` gives the features of the cells.
         """
-        from hyperspy_motifs.signals._cell_contents import cell_patches, chosen_cells
+        from hyperspy_motifs.pipeline import cell_patches, chosen_cells
 
         record, cells = self._refresh(), self.cells
         return cell_patches(self._signal, record, cells, chosen_cells(cells, n_corners), radius, normalise)
@@ -173,7 +173,7 @@ class Motifs(MotifNames, ValueFigures, MotifMovies, MotifExchange):
             Group of each of ``motifs.cells``, 0 = most frequent; -1 for cells that were not selected and for cells
             whose disc leaves the image. ``motifs.plot_cells(groups)`` draws them.
         """
-        from hyperspy_motifs.signals._cell_contents import cell_groups
+        from hyperspy_motifs.pipeline import cell_groups
 
         patches = self.get_cell_patches(n_corners=n_corners, radius=radius)
         features = patches.get_zernike_features()
@@ -197,7 +197,7 @@ class Motifs(MotifNames, ValueFigures, MotifMovies, MotifExchange):
             hierarchy.
         """
         from hyperspy_motifs.hierarchy import HierarchyOptions
-        from hyperspy_motifs.signals._cell_finding import stored_form
+        from hyperspy_motifs.pipeline import stored_form
 
         HierarchyOptions(**options)  # raises an error for an unknown option before writing
         record = self._refresh()
@@ -233,7 +233,7 @@ class Motifs(MotifNames, ValueFigures, MotifMovies, MotifExchange):
             to 1, is near 1 for atoms that resemble no motif: 1 - outlier_score is a p-value, uniformly distributed
             for atoms that belong to their motif, and below 1 / n for outliers.
         """
-        from hyperspy_motifs.signals._prediction import predict
+        from hyperspy_motifs.pipeline import predict
 
         record = self._refresh()
         predict(self.model, other, atoms, show_progressbar, record.parameters, detectors)
@@ -242,7 +242,7 @@ class Motifs(MotifNames, ValueFigures, MotifMovies, MotifExchange):
     @property
     def model(self) -> MotifModel:
         """The fitted model for other atoms (:class:`~hyperspy_motifs.models.MotifModel`), including edits."""
-        from hyperspy_motifs.signals._model_building import motif_model_of
+        from hyperspy_motifs.pipeline import motif_model_of
 
         return self._cached("model", lambda: motif_model_of(self._signal, self._refresh()))
 
@@ -288,7 +288,7 @@ class Motifs(MotifNames, ValueFigures, MotifMovies, MotifExchange):
             in several detectors, whose images were too large to be kept.
         """
         from hyperspy_motifs.clustering import estimate_stability
-        from hyperspy_motifs.signals._seed_stability import labels_by_seed
+        from hyperspy_motifs.pipeline import labels_by_seed
 
         record = self._refresh()
         return estimate_stability(record.labels, labels_by_seed(self._signal, record, n_seeds))
@@ -304,7 +304,7 @@ class Motifs(MotifNames, ValueFigures, MotifMovies, MotifExchange):
         AtomicImage
             NaN far from all atoms.
         """
-        from hyperspy_motifs.signals._patch_extraction import reconstruct
+        from hyperspy_motifs.pipeline import reconstruct
 
         return reconstruct(self._signal, self._refresh())
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperspy_motifs.graph._text_files import written_whole
+from hyperspy_motifs.graph import written_whole
 
 # The page runs and loads nothing, independent of the names in it.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

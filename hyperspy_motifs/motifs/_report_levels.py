@@ -138,7 +138,7 @@ def _shortened(rows: list[list[Any]]) -> list[list[Any]]:
 
 def _short(name: str) -> str:
     """Name with repetitions written once, ``(Mo Se)×3``, on one line."""
-    from hyperspy_motifs.draw._legend import short_name
+    from hyperspy_motifs.draw import short_name
 
     return short_name(name, 10_000)
 
@@ -147,8 +147,7 @@ def _cell_class(node: str, attributes: dict[str, Any]) -> str:
     """A class of cells in its colour, with its number in the figure."""
     from matplotlib.colors import to_hex
 
-    from hyperspy_motifs.draw import cell_colours
-    from hyperspy_motifs.draw._legend import type_number
+    from hyperspy_motifs.draw import cell_colours, type_number
 
     number = type_number(node)
     return swatch(to_hex(cell_colours([number])[0]), f"{number}: {_short(attributes['name'])}")

@@ -1,13 +1,10 @@
+from ._atom_patches import PATCHES_NODE as PATCHES_NODE
 from ._atom_patches import AtomPatches as AtomPatches
 from ._atom_table import AtomTable as AtomTable
 from ._atomic_image import AtomicImage as AtomicImage
-from ._image_measuring import MeasuredImage as MeasuredImage
-from ._image_measuring import measure_image as measure_image
-from ._image_measuring import write_image as write_image
 from ._lazy_atom_patches import LazyAtomPatches as LazyAtomPatches
 from ._lazy_atomic_image import LazyAtomicImage as LazyAtomicImage
 from ._lazy_zernike_features import LazyZernikeFeatures as LazyZernikeFeatures
-from ._model_building import fitted_motif_model as fitted_motif_model
 from ._panel import MotifPanel as MotifPanel
 from ._quality import ImageQuality as ImageQuality
 from ._zernike_features import ZernikeFeatures as ZernikeFeatures

@@ -8,11 +8,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs import store
+from hyperspy_motifs.pipeline import check_positions, given_atoms, keep_atoms, n_frames, stored_atoms
 
-from ._atom_finding import given_atoms, keep_atoms, stored_atoms
 from ._atom_table import AtomTable
-from ._checks import check_positions
-from ._frames import n_frames
 
 
 def add_atoms(signal: Any, positions: Any, refine: bool | str, frame: int) -> AtomTable:

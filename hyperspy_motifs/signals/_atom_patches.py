@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from hyperspy.signals import Signal2D
 
-NODE = "Patches"
+PATCHES_NODE = "Patches"
 
 
 class AtomPatches(Signal2D):
@@ -68,7 +68,7 @@ class AtomPatches(Signal2D):
             node["atoms"] = np.array(atoms, dtype=np.int64)
         if limits is not None:
             node["limits"] = np.array(limits, dtype=np.int64)
-        setattr(signal.metadata, NODE, node)
+        setattr(signal.metadata, PATCHES_NODE, node)
         return signal
 
     @property
@@ -110,12 +110,12 @@ class AtomPatches(Signal2D):
             )
         if not np.array_equal(self._numbers(), np.arange(n)):
             raise ValueError("These patches are a slice of others: set the motifs before slicing.")
-        node = self.metadata.get_item(NODE)
+        node = self.metadata.get_item(PATCHES_NODE)
         facts = self._facts() | {"names": {str(k): str(v) for k, v in (names or {}).items()}}
         kept = {} if node is None else node.as_dictionary()
         setattr(
             self.metadata,
-            NODE,
+            PATCHES_NODE,
             {**kept, "facts": json.dumps(facts), "motifs": np.array(values, dtype=np.int64)},
         )
 
@@ -160,7 +160,7 @@ class AtomPatches(Signal2D):
 
     def _of_each(self, name: str) -> np.ndarray | None:
         """A column of the metadata for the patches that remain after slicing; None if it has none, or they are not known."""
-        kept = self.metadata.get_item(f"{NODE}.{name}")
+        kept = self.metadata.get_item(f"{PATCHES_NODE}.{name}")
         if kept is None:
             return None
         numbers = self._numbers()
@@ -169,7 +169,7 @@ class AtomPatches(Signal2D):
         return np.asarray(kept)[numbers]
 
     def _facts(self) -> dict[str, Any]:
-        text = self.metadata.get_item(f"{NODE}.facts")
+        text = self.metadata.get_item(f"{PATCHES_NODE}.facts")
         half = (self.axes_manager.signal_axes[0].size - 1) / 2
         return {"radius_px": half} if text is None else json.loads(text)
 

@@ -41,7 +41,7 @@ class AtomicImage(ImageAtoms):
         # HyperSpy's inav and isel use this method only: it records the remaining frames of a stack with its motifs.
         sliced = super()._slicer(slices, isNavigation, out=out)
         if isNavigation and out is None and self.axes_manager.navigation_dimension:
-            from ._frames import numbers_of_slice
+            from hyperspy_motifs.pipeline import numbers_of_slice
 
             numbers_of_slice(self, sliced, slices)
         return sliced
@@ -88,7 +88,7 @@ class AtomicImage(ImageAtoms):
         AtomicImage
             Of floating-point numbers.
         """
-        from ._quality import level_rows
+        from hyperspy_motifs.pipeline import level_rows
 
         return level_rows(self)
 
@@ -115,7 +115,7 @@ class AtomicImage(ImageAtoms):
             Navigation axis: the atoms with at least 70 % of the disc inside the image; signal axes x, y with 0 at the
             atom.
         """
-        from ._patch_extraction import get_atom_patches
+        from hyperspy_motifs.pipeline import get_atom_patches
 
         return get_atom_patches(self, atoms, radius, radius_units, normalise)
 
@@ -136,7 +136,7 @@ class AtomicImage(ImageAtoms):
         hyperspy.signals.Signal2D
             Navigation axis: modes; signal axes: those of the image.
         """
-        from ._patch_extraction import get_zernike_map
+        from hyperspy_motifs.pipeline import get_zernike_map
 
         return get_zernike_map(self, n_max, radius, modes)
 
@@ -251,8 +251,7 @@ class AtomicImage(ImageAtoms):
         >>> len(motifs.labels) == len(motifs.positions)
         True
         """
-        from ._checks import set_mask
-        from ._motif_finding import find_motifs
+        from hyperspy_motifs.pipeline import find_motifs, set_mask
 
         set_mask(self, mask)
         chosen: dict[str, Any] = dict(
@@ -308,8 +307,7 @@ class AtomicImage(ImageAtoms):
         """
         from hyperspy_motifs.models import MotifModel, load_model
         from hyperspy_motifs.motifs import Motifs
-
-        from ._prediction import predict
+        from hyperspy_motifs.pipeline import predict
 
         if not isinstance(model, MotifModel):
             model = load_model(model)

@@ -20,7 +20,7 @@ class ImageAtoms(Signal2D):
         AttributeError
             If none were found yet.
         """
-        from ._atom_finding import stored_atoms
+        from hyperspy_motifs.pipeline import stored_atoms
 
         table = stored_atoms(self)
         if table is None:
@@ -71,8 +71,7 @@ class ImageAtoms(Signal2D):
         --------
         find_motifs, add_atoms, remove_atoms, estimate_atom_separation, estimate_polarity
         """
-        from ._atom_finding import find_atoms, keep_atoms
-        from ._checks import set_mask
+        from hyperspy_motifs.pipeline import find_atoms, keep_atoms, set_mask
 
         set_mask(self, mask)
         table = find_atoms(
@@ -131,7 +130,7 @@ class ImageAtoms(Signal2D):
             Keep a reference to it while the figure is open. Every click is written to ``s.atoms`` at once; the key
             ``u`` undoes the last edit.
         """
-        from hyperspy_motifs.draw._atom_editor import AtomEditor
+        from hyperspy_motifs.draw import AtomEditor
 
         return AtomEditor(self)
 
@@ -146,10 +145,7 @@ class ImageAtoms(Signal2D):
             0 to 1; below 0.5 the separation should be given.
         """
         from hyperspy_motifs import atoms, store
-
-        from ._checks import check_axes
-        from ._clean_image import clean_image
-        from ._frames import data_frame
+        from hyperspy_motifs.pipeline import check_axes, clean_image, data_frame
 
         check_axes(self)
         image, _ = clean_image(data_frame(self, 0))
@@ -168,10 +164,7 @@ class ImageAtoms(Signal2D):
             0 to 1.
         """
         from hyperspy_motifs import atoms
-
-        from ._checks import check_axes
-        from ._clean_image import clean_image
-        from ._frames import data_frame
+        from hyperspy_motifs.pipeline import check_axes, clean_image, data_frame
 
         check_axes(self)
         image, _ = clean_image(data_frame(self, 0))

@@ -174,7 +174,7 @@ class MotifPanel(t.HasTraits):
 
     def _atoms_in(self, part: Any, arguments: dict[str, Any]) -> Any:
         """Positions given by the user that lie in the part."""
-        from ._atom_finding import given_atoms
+        from hyperspy_motifs.pipeline import given_atoms
 
         given = given_atoms(self.signal, arguments["atoms"], False, "auto")
         positions = given.positions[given.frames == 0]
@@ -194,7 +194,7 @@ def _parts(shape: tuple[int, int], size: tuple[int, ...]) -> list[tuple[int, int
 
 def try_preview(panel: MotifPanel) -> tuple[Any, str]:
     """The motifs of a part and a line about them, or None and an error message."""
-    from hyperspy_motifs.motifs._summary import chosen_radius
+    from hyperspy_motifs.motifs import chosen_radius
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)

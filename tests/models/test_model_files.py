@@ -7,7 +7,7 @@ import pytest
 
 import hyperspy_motifs as hm
 from hyperspy_motifs.models import DiscSource, from_arrays, load_model, to_arrays
-from hyperspy_motifs.signals._moment_source import MomentSource
+from hyperspy_motifs.pipeline import MomentSource
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.backend_bases import KeyEvent, MouseEvent
 
 from hyperspy_motifs import data
-from hyperspy_motifs.signals._atom_finding import given_atoms
+from hyperspy_motifs.pipeline import given_atoms
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from hyperspy_motifs import data
 from hyperspy_motifs.draw import plot_explanation, plot_orders
-from hyperspy_motifs.signals._moment_source import MomentSource, source_of
+from hyperspy_motifs.pipeline import MomentSource, source_of
 from hyperspy_motifs.store import read
 from hyperspy_motifs.zernike import limit_n_max
 

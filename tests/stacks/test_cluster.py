@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import hyperspy_motifs as hm
+from hyperspy_motifs.pipeline._frame_tasks import find_atoms_of_frame
 from hyperspy_motifs.signals import _sample_learning, _stack_finding
-from hyperspy_motifs.signals._frame_tasks import find_atoms_of_frame
 from hyperspy_motifs.stacks import RemoteTask, run_frames, running_client
 
 distributed = pytest.importorskip("distributed")
@@ -132,7 +132,7 @@ def test_motifs_of_a_stack_are_the_same_on_workers(local_client, monkeypatch):
     stack = hs.stack(frames, show_progressbar=False)
     on_workers = stack.deepcopy().find_motifs(radius=0.11, radius_units="axes", show_progressbar=False)
     monkeypatch.setattr("hyperspy_motifs.stacks._runner.running_client", lambda: None)
-    monkeypatch.setattr("hyperspy_motifs.signals._sample_learning.running_client", lambda: None)
+    monkeypatch.setattr("hyperspy_motifs.pipeline._learning.running_client", lambda: None)
     here = stack.deepcopy().find_motifs(radius=0.11, radius_units="axes", show_progressbar=False)
     np.testing.assert_array_equal(on_workers.positions, here.positions)
     np.testing.assert_array_equal(on_workers.labels, here.labels)
@@ -151,7 +151,7 @@ def test_motifs_are_learned_on_a_worker_while_others_find_atoms_and_are_the_same
     for file in (tmp_path / "run").glob("*_00000[134].npz"):
         file.unlink()
     monkeypatch.setattr("hyperspy_motifs.stacks._runner.running_client", lambda: None)
-    monkeypatch.setattr("hyperspy_motifs.signals._sample_learning.running_client", lambda: None)
+    monkeypatch.setattr("hyperspy_motifs.pipeline._learning.running_client", lambda: None)
     here = stack.deepcopy().find_motifs(**how)
     continued = stack.deepcopy().find_motifs(checkpoint=tmp_path / "run", **how)
     # The model is the same to the last bit, with one thread there and with several here.

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
+from hyperspy_motifs.pipeline._learning import SampleLearning, learn_on_sample
 from hyperspy_motifs.signals import AtomicImage, _atom_finding, _sample_learning, _stack_finding
-from hyperspy_motifs.signals._learning import learn_on_sample
-from hyperspy_motifs.signals._sample_learning import SampleLearning
 from hyperspy_motifs.stacks import spread_order
 
 N, ROWS, COLUMNS = 8, 20, 30

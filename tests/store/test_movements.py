@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hyperspy_motifs import data, store
-from hyperspy_motifs.signals._motif_finding import features_at
+from hyperspy_motifs.pipeline import features_at
 
 DROPPED = "were dropped"
 

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hyperspy_motifs import store
-from hyperspy_motifs.signals._checks import check_axes, check_positions
-from hyperspy_motifs.signals._clean_image import clean_image
+from hyperspy_motifs.pipeline import check_axes, check_positions, clean_image
 
 NUMBERS = [
     "bool",

@@ -10,20 +10,28 @@ import numpy as np
 from hyperspy.external.progressbar import progressbar
 
 from hyperspy_motifs import store
+from hyperspy_motifs.signals import AtomTable
 from hyperspy_motifs.warm_up import wait_for_warm_up
 
-from ._arguments import check_arguments
 from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, quiet, stored_atoms
-from ._atom_table import AtomTable
 from ._cell_finding import find_cells
+from ._checks import check_arguments
 from ._clean_image import CleanFrames
 from ._detectors import all_detectors, images_to_keep
-from ._learning import REACH_OF_NEIGHBOURS, Learned, learn, radii_of, warn_of_fewer
+from ._learning import (
+    REACH_OF_NEIGHBOURS,
+    Learned,
+    SampleLearning,
+    learn,
+    radii_of,
+    reference_frame,
+    spacing_of,
+    warn_of_fewer,
+)
 from ._model_building import fitted_motif_model
 from ._moment_source import AUTO, N_MAX, MomentSource, source_of
 from ._patch_centres import GRID, check_patch_centres, grid_table
 from ._quality import measure_quality
-from ._sample_learning import SampleLearning, reference_frame, spacing_of
 from ._site_measuring import sites_of_given
 from ._stack_finding import apply_to_all, is_large, open_checkpoint, order_by_frequency, sample_rows
 
@@ -205,9 +213,8 @@ def _turns(source: MomentSource, record: store.Record) -> dict[str, np.ndarray]:
 
 def features_signal(moments: Any, stamp: store.Stamp) -> Any:
     """Return moments as a ``ZernikeFeatures`` signal, of the atoms that have patches: fewer suffice to identify a motif."""
+    from hyperspy_motifs.signals import ZernikeFeatures
     from hyperspy_motifs.zernike import MIN_COVERAGE
-
-    from ._zernike_features import ZernikeFeatures
 
     seen = np.asarray(moments.coverage) >= MIN_COVERAGE
     if not seen.all():

@@ -7,19 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hyperspy_motifs import store
+from hyperspy_motifs.signals import AtomTable
 
-from ._arguments import check_arguments
 from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, stored_atoms
-from ._atom_table import AtomTable
 from ._cell_finding import find_cells
-from ._checks import check_axes
-from ._clean_image import CleanFrames
-from ._frames import n_frames
+from ._checks import check_arguments, check_axes
+from ._clean_image import CleanFrames, n_frames
+from ._learning import spacing_of
 from ._moment_source import N_MAX, MomentSource
 from ._motif_finding import features_signal
 from ._patch_centres import check_patch_centres
 from ._quality import measure_quality
-from ._sample_learning import spacing_of
 from ._site_measuring import sites_of_given
 
 

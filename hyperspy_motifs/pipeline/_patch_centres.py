@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from hyperspy_motifs import store
+from hyperspy_motifs.signals import AtomTable
 
 from ._atom_finding import check_length, find_atoms
-from ._atom_table import AtomTable
 from ._checks import check_axes
-from ._clean_image import CleanFrames
-from ._frames import n_frames
+from ._clean_image import CleanFrames, n_frames
 
 GRID = "grid"
 # Steps of the grid between two columns: the nearest patch is then never more than half a step away.

@@ -7,8 +7,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from hyperspy_motifs.signals._checks import check_axes, check_positions
-from hyperspy_motifs.signals._clean_image import clean_image
+from hyperspy_motifs.pipeline import check_axes, check_positions, clean_image
 from hyperspy_motifs.store import Stamp
 
 

@@ -1,4 +1,4 @@
-"""Apply a model that was fitted to one image to another image."""
+"""Motifs that a model predicts, and the stability of motifs under other seeds."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hyperspy_motifs import store
 
 from ._atom_finding import FEWEST_ATOMS, check_axes, find_atoms, given_atoms, stored_atoms
 from ._cell_finding import find_cells
-from ._clean_image import clean_image
+from ._checks import LARGEST_SEED, check_count
+from ._clean_image import clean_image, data_frame, n_frames
 from ._detectors import all_detectors, check_number, detectors_of, images_to_keep, n_detectors
-from ._frames import data_frame, n_frames
-from ._moment_source import MomentSource, record_n_max, record_orders
+from ._moment_source import MomentSource, record_n_max, record_orders, source_of
 from ._motif_finding import features_signal
 from ._stack_finding import apply_to_all
 
@@ -188,3 +188,27 @@ def _spacing(motif_model: Any, stamp: store.Stamp, table: Any) -> float:
             stacklevel=4,
         )
     return float(table.facts["separation"])
+
+
+def labels_by_seed(signal: Any, record: store.Record, n_seeds: int) -> np.ndarray:
+    """Labels at the chosen radius by each of `n_seeds` other seeds, shape (n_seeds, n)."""
+    number = check_count(n_seeds, "n_seeds", 2, 1000)
+    if record.parameters.get("learned", "here") != "here":
+        raise ValueError(
+            "These motifs were learned on a sample or on another image and then assigned to these atoms, without random "
+            "numbers. The stability can be estimated only for motifs that find_motifs found in one image."
+        )
+    if detectors_of(signal, record) is None:
+        raise ValueError(
+            "These motifs were found in several detectors, whose images were not kept. Compare find_motifs(detectors=..., "
+            "random_state=...) by other seeds with hyperspy_motifs.clustering.estimate_stability."
+        )
+    options = record.parameters["options"]
+    first = int(options["random_state"])
+    radius = float(record.radii[record.chosen])
+    source = source_of(signal, record)
+    found = []
+    for step in range(1, number + 1):
+        model = fitted_model(record, source, (first + step) % (LARGEST_SEED + 1))
+        found.append(model.labels_at_[radius] if options["n_motifs"] is None else model.labels_)
+    return np.array(found)

@@ -31,8 +31,7 @@ from hyperspy_motifs.defects import (
 from hyperspy_motifs.naming import motif_name
 
 from ._atom_finding import FEWEST_ATOMS
-from ._clean_image import clean_image
-from ._frames import data_frame
+from ._clean_image import clean_image, data_frame
 from ._patch_extraction import radius_in_pixels, sample
 
 # A neighbour of an atom is at most this many nearest-neighbour distances away.
