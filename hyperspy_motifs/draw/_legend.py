@@ -42,15 +42,25 @@ def type_nodes(graph: nx.DiGraph, kind: str) -> list[str]:
 
 
 def type_number(node: str) -> int:
-    """Number of a type: 5 of ``'cell-class:5'``."""
+    """Return the number of a type from its id `node`: 5 of ``'cell-class:5'``."""
     number = str(node).rpartition(":")[2]
     return int(number) if number.isdecimal() else 0
 
 
 def short_name(name: str, width: int = 14, lines: int | None = None) -> str:
-    """Name with repetitions written once (``Mo Se Mo Se`` is ``(Mo Se)×2``), broken into lines of `width`.
+    """Write repetitions in a name once (``Mo Se Mo Se`` is ``(Mo Se)×2``), and break it into lines.
 
-    With `lines` at most this number, the last of which ends in an ellipsis if the name is truncated.
+    Parameters
+    ----------
+    name : str
+    width : int
+        Characters of a line.
+    lines : int, optional
+        Largest number of lines; the last one ends in an ellipsis if the name is truncated.
+
+    Returns
+    -------
+    str
     """
     words = str(name).split()
     for period in range(1, len(words) // 2 + 1):
@@ -65,9 +75,22 @@ def short_name(name: str, width: int = 14, lines: int | None = None) -> str:
 
 
 def type_style(node: str, attributes: dict[str, Any]) -> tuple[Any, Any]:
-    """Colour and marker of a type: those of the motif, or a polygon with the corners of the cell class.
+    """Return colour and marker of a type: those of the motif, or a polygon with the corners of the cell class.
 
     Levels above the cells are grey, because other colours could be confused with those of cells.
+
+    Parameters
+    ----------
+    node : str
+        Id of the type in a graph, such as ``"cell-class:5"``.
+    attributes : dict
+        Attributes of the node: ``kind``, and ``n_corners`` of a class of cells.
+
+    Returns
+    -------
+    colour : matplotlib colour
+    marker : str or tuple
+        Marker of matplotlib.
     """
     number = type_number(node)
     if attributes.get("kind") == "motif":

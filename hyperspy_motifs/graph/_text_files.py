@@ -12,7 +12,24 @@ from typing import TextIO
 
 @contextlib.contextmanager
 def written_whole(path: str | PathLike[str], newline: str = "\n") -> Iterator[TextIO]:
-    """Open a text file in UTF-8 for writing; an error or an interrupt leaves the former file unchanged."""
+    """Open a text file in UTF-8 for writing; an error or an interrupt leaves the former file unchanged.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; it is replaced when all is written.
+    newline : str
+        What a line ends in.
+
+    Yields
+    ------
+    text file
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder does not exist.
+    """
     target = os.path.abspath(os.fspath(path))
     if not os.path.isdir(os.path.dirname(target)):
         raise FileNotFoundError(

@@ -76,7 +76,7 @@ def summarise(motifs: Any) -> str:
 
 
 def chosen_radius(motifs: Any) -> str:
-    """The radius in use, how many motifs there are now, and why this radius was taken."""
+    """Return in words the radius in use, how many `motifs` there are now, and why this radius was taken."""
     many = _counted(motifs.n_motifs, "motif")
     why = motifs.parameters.get("reason")
     # The stored reason begins with the radius and the motifs that were found; these may have been edited since.
