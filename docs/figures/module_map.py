@@ -19,6 +19,7 @@ CHAIN = (
     "cells",
     "hierarchy",
     "defects",
+    "identify",
     "graph",
 )
 # Numerical modules outside the chain: they process frames independently of their content.
@@ -38,6 +39,7 @@ TEXT = {
     "cells": "bonds, polygons, classes",
     "hierarchy": "levels, statistics",
     "defects": "outliers, their error rates",
+    "identify": "names from a structure",
     "graph": "atoms, cells, types",
     "signals": "AtomicImage, AtomPatches,\nZernikeFeatures",
     "pipeline": "the steps from image to motifs",

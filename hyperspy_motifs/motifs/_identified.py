@@ -204,7 +204,7 @@ class MotifNames(MotifEdits):
         ['Mo', 'Se2']
         """
         from hyperspy_motifs import store
-        from hyperspy_motifs.signals._identifying import identify, place_in_image
+        from hyperspy_motifs.pipeline import identify, place_in_image
 
         several = isinstance(structure, list | tuple)
         record = self._refresh()
@@ -250,7 +250,7 @@ class MotifNames(MotifEdits):
                 graph.nodes[f"cell:{i}"]["composition"] = name
 
     def _identification(self) -> IdentifiedMotifs | None:
-        from hyperspy_motifs.signals._identifying import stored_identification
+        from hyperspy_motifs.pipeline import stored_identification
 
         def read() -> IdentifiedMotifs | None:
             stored = stored_identification(self._signal, self._refresh())

@@ -5,6 +5,7 @@ discs      ``get_atom_patches``, ``patches_of_record``, ``means_of_record``, ``g
 motifs     ``find_motifs``, ``split_motif``, ``features_at``, ``estimate``, ``labels_by_seed``
 models     ``motif_model_of``, ``predict``
 sites      ``sites_of_record``, ``find_outliers``, ``find_defects``
+names      ``identify``, ``stored_identification``, ``place_in_image``
 cells      ``find_cells``, ``cells_of_record``, ``cell_patches``, ``cell_groups``
 images     ``clean_image``, ``frame``, ``level_rows``
 

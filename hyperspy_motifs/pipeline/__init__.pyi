@@ -22,6 +22,9 @@ from ._defect_finding import find_outliers as find_outliers
 from ._defect_finding import keep_defects as keep_defects
 from ._defect_finding import stored_defects as stored_defects
 from ._detectors import detectors_of as detectors_of
+from ._identifying import identify as identify
+from ._identifying import place_in_image as place_in_image
+from ._identifying import stored_identification as stored_identification
 from ._image_measuring import MeasuredImage as MeasuredImage
 from ._image_measuring import measure_image as measure_image
 from ._image_measuring import write_image as write_image
