@@ -94,7 +94,7 @@ def test_stored_defects_are_forgotten_by_a_crop_and_by_other_labels(planted):
 
 
 def test_stored_defects_stay_where_atoms_and_labels_stay(planted, monkeypatch):
-    from hyperspy_motifs.signals import _defect_finding
+    from hyperspy_motifs.pipeline import _defect_finding
 
     signal = planted[0].deepcopy()
     before = signal.motifs.defects

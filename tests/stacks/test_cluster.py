@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import hyperspy_motifs as hm
+from hyperspy_motifs.pipeline import _learning, _stack_finding
 from hyperspy_motifs.pipeline._frame_tasks import find_atoms_of_frame
-from hyperspy_motifs.signals import _sample_learning, _stack_finding
 from hyperspy_motifs.stacks import RemoteTask, run_frames, running_client
 
 distributed = pytest.importorskip("distributed")
@@ -127,7 +127,7 @@ def test_an_error_in_a_frame_is_the_users(local_client):
 def test_motifs_of_a_stack_are_the_same_on_workers(local_client, monkeypatch):
     monkeypatch.setattr(_stack_finding, "SAMPLE_ATOMS", 100)
     # Only frames are sent to the workers: another test covers the fit.
-    monkeypatch.setattr(_sample_learning, "MOST_SENT_PIXELS", 0)
+    monkeypatch.setattr(_learning, "MOST_SENT_PIXELS", 0)
     frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(3)]
     stack = hs.stack(frames, show_progressbar=False)
     on_workers = stack.deepcopy().find_motifs(radius=0.11, radius_units="axes", show_progressbar=False)
@@ -166,7 +166,7 @@ def test_motifs_are_learned_on_a_worker_while_others_find_atoms_and_are_the_same
 
 def test_an_error_while_motifs_are_learned_on_a_worker_is_the_users(local_client, monkeypatch):
     monkeypatch.setattr(_stack_finding, "SAMPLE_ATOMS", 100)
-    monkeypatch.setattr(_sample_learning, "learn_on_sample", fails)
+    monkeypatch.setattr(_learning, "learn_on_sample", fails)
     # The first frame alone is the sample: its task is begun while others wait.
     frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(8)]
     stack = hs.stack(frames, show_progressbar=False)

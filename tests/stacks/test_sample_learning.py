@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from hyperspy_motifs.pipeline import _atom_finding, _learning, _stack_finding
 from hyperspy_motifs.pipeline._learning import SampleLearning, learn_on_sample
-from hyperspy_motifs.signals import AtomicImage, _atom_finding, _sample_learning, _stack_finding
+from hyperspy_motifs.signals import AtomicImage
 from hyperspy_motifs.stacks import spread_order
 
 N, ROWS, COLUMNS = 8, 20, 30
@@ -39,8 +40,8 @@ def cluster(monkeypatch):
         begun.append(Task(*arguments))
         return begun[-1]
 
-    monkeypatch.setattr(_sample_learning, "running_client", object)
-    monkeypatch.setattr(_sample_learning, "RemoteTask", task)
+    monkeypatch.setattr(_learning, "running_client", object)
+    monkeypatch.setattr(_learning, "RemoteTask", task)
     # Three frames of thirty atoms.
     monkeypatch.setattr(_stack_finding, "SAMPLE_ATOMS", 95)
     return begun
@@ -88,14 +89,14 @@ def test_nothing_is_learned_meanwhile_where_the_sample_is_known_last(cluster, de
 
 
 def test_nothing_is_learned_meanwhile_without_a_cluster(cluster, detectors, monkeypatch):
-    monkeypatch.setattr(_sample_learning, "running_client", lambda: None)
+    monkeypatch.setattr(_learning, "running_client", lambda: None)
     assert watch(detectors, range(N)).result() is None
     assert not cluster
 
 
 @pytest.mark.parametrize(("less", "begun"), [(0, 1), (1, 0)])
 def test_images_of_more_pixels_than_can_be_sent_stay_here(cluster, detectors, monkeypatch, less, begun):
-    monkeypatch.setattr(_sample_learning, "MOST_SENT_PIXELS", 2 * 3 * ROWS * COLUMNS - less)
+    monkeypatch.setattr(_learning, "MOST_SENT_PIXELS", 2 * 3 * ROWS * COLUMNS - less)
     assert watch(detectors, [0, 4, 2, 6]).result() == (LAST if begun else None)
     assert len(cluster) == begun
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import hyperspy_motifs as hm
-from hyperspy_motifs.signals import _stack_finding
+from hyperspy_motifs.pipeline import _atom_finding, _stack_finding
 from hyperspy_motifs.stacks import Checkpoint, run_frames, sample_of_frames, spread_order
 
 ROWS, COLUMNS = 180, 200
@@ -88,7 +88,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(movie, small_sample, sample
     (folder / "atoms_000001.npz").unlink()
     computed = []
     for name in ("find_atoms_of_frame", "predict_frame"):
-        module = _stack_finding if name == "predict_frame" else hm.signals._atom_finding
+        module = _stack_finding if name == "predict_frame" else _atom_finding
         function = getattr(module, name)
 
         def counted(images, number, *arguments, _name=name, _function=function):

@@ -288,7 +288,7 @@ def test_any_image_with_any_arguments(ours, signal, arguments):
 
 
 def test_an_image_in_which_no_column_withstands_the_fit_says_so(lattice, monkeypatch):
-    from hyperspy_motifs.signals import _motif_finding as finding
+    from hyperspy_motifs.pipeline import _motif_finding as finding
 
     found = finding.find_atoms
 
