@@ -4,6 +4,7 @@ from ._candidates import substitutes_of as substitutes_of
 from ._composition import Compositions as Compositions
 from ._composition import compositions_by_brightness as compositions_by_brightness
 from ._crystals import chemistry_of as chemistry_of
+from ._crystals import effective_numbers as effective_numbers
 from ._crystals import read_crystal as read_crystal
 from ._emission import Brightness as Brightness
 from ._emission import Kinds as Kinds

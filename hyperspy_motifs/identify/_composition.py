@@ -11,7 +11,7 @@ from scipy.special import gammaln, logsumexp
 
 from ._candidates import Candidate
 from ._emission import EQUAL
-from ._projection import Composition
+from ._projection import ATOMIC_NUMBERS, Composition
 from ._scattering import Levels, fit_levels
 
 #: Prior probability that no candidate is right.
@@ -57,6 +57,7 @@ def compositions_by_brightness(
     candidates: Sequence[Sequence[Candidate]],
     scatter: float,
     layer: bool,
+    effective: NDArray[np.float64] = ATOMIC_NUMBERS,
 ) -> Compositions:
     r"""Probability of each candidate composition of each column.
 
@@ -81,6 +82,8 @@ def compositions_by_brightness(
     scatter : float
         Standard deviation of the brightness of equal columns, as a fraction.
     layer : bool
+    effective : ndarray, optional
+        As in :func:`fit_levels`.
 
     Returns
     -------
@@ -97,11 +100,15 @@ def compositions_by_brightness(
             observed[j], counts[j] = max(float(np.median(values[here])), 0.0), here.sum()
     width = 1.3 * float(np.quantile(np.abs(values), 0.99)) + 1e-300 if n else 1.0
     probabilities, unexplained = np.zeros((n, len(every))), np.ones(n)
-    levels, evidence = fit_levels(every, observed, counts, scatter, layer), 0.0
+    levels, evidence = fit_levels(every, observed, counts, scatter, layer, effective), 0.0
     # The motifs that are certain at first, such as single vacancies, then add to what is known of the law.
     for last in (False, True):
         evidence = 0.0
         for h, some in enumerate(candidates):
+            if len(some) == 1:
+                # Nothing to choose from, as for columns of mixed occupancy, whose brightness varies.
+                probabilities[hosts == h, place[some[0].composition]], unexplained[hosts == h] = 1.0, 0.0
+                continue
             weights = np.zeros(len(every))
             for c in some:
                 weights[place[c.composition]] += c.weight
@@ -121,7 +128,7 @@ def compositions_by_brightness(
                 ):
                     observed[j], counts[j] = max(float(np.median(values[here])), 0.0), len(here)
         if not last:
-            levels = fit_levels(every, observed, counts, scatter, layer)
+            levels = fit_levels(every, observed, counts, scatter, layer, effective)
     return Compositions(every, probabilities, unexplained, levels, evidence)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ._identify import Chemistry
-from ._projection import Crystal
+from ._projection import ATOMIC_NUMBERS, Crystal
+from ._scattering import EXPONENT
 
 
 def read_crystal(structure: Any) -> Crystal:
@@ -144,3 +145,38 @@ def chemistry_of(defects: str | Sequence[str] | None) -> Chemistry:
             f'defects has {wrong[0]!r}; expected "auto", None, or symbols of elements such as ["W", "S"].'
         )
     return Chemistry(*tables, dopants=tuple(data.atomic_numbers[symbol] for symbol in defects))
+
+
+def effective_numbers(scattering: Mapping[str, float] | None) -> np.ndarray:
+    """Effective atomic numbers that reproduce a table of scattering.
+
+    Parameters
+    ----------
+    scattering : mapping of str to float, or None
+        Brightness of single atoms by their symbol, in any unit. Elements that are not listed follow the power law, with the
+        mean gain of the listed ones.
+
+    Returns
+    -------
+    ndarray
+        By atomic number; the atomic numbers themselves without a table.
+
+    Raises
+    ------
+    ValueError
+        For an unknown symbol or a value that is not positive.
+    """
+    if not scattering:
+        return ATOMIC_NUMBERS
+    from hyperspy_motifs.exchange import require
+
+    numbers = require("ase.data", "Identification").atomic_numbers
+    wrong = [symbol for symbol, value in scattering.items() if symbol not in numbers or not value > 0]
+    if wrong:
+        raise ValueError(f"scattering has {wrong[0]!r}; expected symbols of elements with positive values.")
+    z = np.array([numbers[symbol] for symbol in scattering], float)
+    own = np.array(list(scattering.values()), float) ** (1 / EXPONENT)
+    out = ATOMIC_NUMBERS.copy()
+    # The gain of an image is free, so that a table may have any unit.
+    out[z.astype(int)] = own * np.exp(np.mean(np.log(z / own)))
+    return out

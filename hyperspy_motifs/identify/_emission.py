@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from ._projection import Composition, reference_weights
+from ._projection import ATOMIC_NUMBERS, Composition, reference_weights
 from ._scattering import EXPONENT, Levels, fit_levels
 
 #: Scatter of the brightness of equal columns as a fraction: at first, and its bounds. The lower one is what static
@@ -57,6 +57,8 @@ class Brightness:
     order : sequence of int, optional
         At first, composition t has the brightness that the law gives to ``order[t]``: the start of an alternative, in which
         compositions are exchanged.
+    effective : ndarray, optional
+        As in :func:`~hyperspy_motifs.identify.fit_levels`.
     """
 
     def __init__(
@@ -68,12 +70,14 @@ class Brightness:
         shares: NDArray,
         layer: bool,
         order: Sequence[int] | None = None,
+        effective: NDArray[np.float64] = ATOMIC_NUMBERS,
     ) -> None:
         self.raw, self.errors = np.asarray(values, float), np.nan_to_num(np.asarray(errors, float))
         self.compositions, self.layer = list(compositions), layer
         k = min(_N_NEARBY + 1, len(points))
         self.nearby = cKDTree(points).query(points, k=k)[1].reshape(len(points), -1)
-        weights = reference_weights(compositions, EXPONENT)
+        self.effective = effective
+        weights = reference_weights(compositions, EXPONENT, effective)
         weights = weights if order is None else weights[list(order)]
         typical = float((weights * shares).sum() / shares.sum())
         gain = float(np.clip(self.raw, 0, None).mean()) / typical
@@ -128,7 +132,9 @@ class Brightness:
             # The width of the bulk without its tails, which defects make.
             bulk = np.abs(rest) <= 3 * 1.4826 * np.median(np.abs(rest))
             self.scatter = float(np.clip(np.sqrt(np.mean(rest[bulk] ** 2)), *SCATTER_BOUNDS))
-        self.levels = fit_levels(self.compositions, observed, counts, self.scatter, self.layer)
+        self.levels = fit_levels(
+            self.compositions, observed, counts, self.scatter, self.layer, self.effective
+        )
 
     def log_prior(self) -> float:
         """See :class:`Emission`."""

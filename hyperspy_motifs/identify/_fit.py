@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -18,7 +19,7 @@ from ._orientation import (
     Neighbourhood,
     find_orientations,
 )
-from ._projection import Composition, ProjectedCell, reference_weights
+from ._projection import ATOMIC_NUMBERS, Composition, ProjectedCell, reference_weights
 from ._registration import Registration, column_kinds, match_poses, refitted, register
 from ._scattering import COHERENCE_SPREAD, EXPONENT, EXPONENT_SPREAD, MODEL_ERROR
 
@@ -59,6 +60,8 @@ class Observations:
     by_brightness : bool
         Whether the brightness follows the law of scattering (annular dark field). Otherwise columns are identified by geometry,
         and by their motifs as kinds without a meaning.
+    effective : ndarray, optional
+        Effective atomic number by atomic number, as in :func:`fit_levels`.
     """
 
     field: Field
@@ -67,6 +70,7 @@ class Observations:
     motifs: NDArray[np.int64]
     calibrated: bool
     by_brightness: bool
+    effective: NDArray[np.float64] = dataclasses.field(default_factory=lambda: ATOMIC_NUMBERS)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -97,7 +101,7 @@ class StructureFit:
     kinds: list[Composition]
     kind: NDArray[np.int64]
     arrangements: list[tuple[tuple[int, ...], float]]
-    others: list[Registration] = field(default_factory=list)
+    others: list[Registration] = dataclasses.field(default_factory=list)
 
     @classmethod
     def of(
@@ -181,7 +185,7 @@ def fit_structure(observed: Observations, cell: ProjectedCell) -> StructureFit:
     StructureFit
     """
     best: list[Registration] = []
-    for shown in _visible_sets(cell):
+    for shown in _visible_sets(cell, observed.effective):
         found = _fit_visible(observed, cell.select(shown))
         if found and (not best or found[0].log_evidence > best[0].log_evidence):
             best = found
@@ -191,9 +195,9 @@ def fit_structure(observed: Observations, cell: ProjectedCell) -> StructureFit:
     return StructureFit.of(cell, best, np.array([r.log_evidence for r in best]))
 
 
-def _visible_sets(cell: ProjectedCell) -> list[list[int]]:
+def _visible_sets(cell: ProjectedCell, effective: NDArray) -> list[list[int]]:
     """Columns that are seen, the brightest ones first, then with fainter ones."""
-    weights = reference_weights(cell.compositions, EXPONENT)
+    weights = reference_weights(cell.compositions, EXPONENT, effective)
     levels = np.sort(weights)[::-1]
     cuts = [levels[i] for i in range(len(levels)) if i + 1 == len(levels) or levels[i] > _GAP * levels[i + 1]]
     cuts = [cut for cut in cuts if cut <= _FAINT * levels[0]] or [levels[-1]]
@@ -223,7 +227,7 @@ def _fit_visible(observed: Observations, cell: ProjectedCell) -> list[Registrati
     kinds, number = column_kinds(cell)
     poses, scatter = match_poses(observed.field, [(cell, around, number)], [orientations], FIRST_SCATTER)
     out: list[Registration] = []
-    for order in _orders(cell, kinds, number, observed.by_brightness):
+    for order in _orders(cell, kinds, number, observed):
         emission = _emission(observed, kinds, np.bincount(number), cell.layer, order)
         (found,) = register(poses, emission, observed.calibrated, scatter)
         # An arrangement that relaxed to one that was found before is no other.
@@ -233,15 +237,15 @@ def _fit_visible(observed: Observations, cell: ProjectedCell) -> list[Registrati
 
 
 def _orders(
-    cell: ProjectedCell, kinds: list[Composition], number: NDArray, by_brightness: bool
+    cell: ProjectedCell, kinds: list[Composition], number: NDArray, observed: Observations
 ) -> list[tuple[int, ...]]:
     """Arrangements to compare: the kind whose place each takes. Positions do not distinguish the kinds that are exchanged."""
     usual = tuple(range(len(kinds)))
-    weights = reference_weights(kinds, EXPONENT)
+    weights = reference_weights(kinds, EXPONENT, observed.effective)
     orders = [usual]
     for a, b in combinations(usual, 2):
         alike = max(weights[a], weights[b]) < _MISTAKABLE * min(weights[a], weights[b])
-        if (alike or not by_brightness) and _can_be_exchanged(cell, number, a, b):
+        if (alike or not observed.by_brightness) and _can_be_exchanged(cell, number, a, b):
             order = list(usual)
             order[a], order[b] = b, a
             orders.append(tuple(order))
@@ -271,7 +275,9 @@ def _emission(
 ) -> Emission:
     if observed.by_brightness:
         points = observed.field.points
-        return Brightness(observed.values, observed.errors, points, kinds, shares, layer, order)
+        return Brightness(
+            observed.values, observed.errors, points, kinds, shares, layer, order, observed.effective
+        )
     return Kinds(observed.motifs, shares, order)
 
 

@@ -204,7 +204,7 @@ def _compositions(
     if isinstance(emission, Brightness):
         return candidates, compositions_by_brightness(
             emission.values, emission.errors / emission.local, hosts, observed.motifs, candidates, emission.scatter,
-            fit.cell.layer,
+            fit.cell.layer, emission.effective,
         )  # fmt: skip
     # Without a law of brightness every column is its host.
     every = [some[0].composition for some in candidates]

@@ -316,9 +316,17 @@ def _lattice_of(translations: list[NDArray], repeat: float) -> tuple[NDArray, ND
     return plane, rise - repeat * np.rint(rise / repeat)
 
 
-def reference_weights(compositions: Sequence[Composition], exponent: float) -> NDArray[np.float64]:
-    """Sum of Z to an exponent over the atoms of each column."""
-    return np.array([sum(n * z**exponent for z, n in composition) for composition in compositions])
+#: Atomic numbers by atomic number: what scatters, unless a table says otherwise.
+ATOMIC_NUMBERS = np.arange(120.0)
+
+
+def reference_weights(
+    compositions: Sequence[Composition], exponent: float, effective: NDArray[np.float64] = ATOMIC_NUMBERS
+) -> NDArray[np.float64]:
+    """Sum over the atoms of each column of their effective atomic number, by atomic number, to an exponent."""
+    return np.array(
+        [sum(n * effective[z] ** exponent for z, n in composition) for composition in compositions]
+    )
 
 
 def formula(composition: Composition, symbols: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from ._projection import Composition, reference_weights
+from ._projection import ATOMIC_NUMBERS, Composition, reference_weights
 
 #: Centre and half width of the Cauchy prior of the exponent of the atomic number, and its bounds. O. L. Krivanek et al.,
 #: Nature 464 (2010) 571, measured 1.64; P. Hartel et al., Ultramicroscopy 63 (1996) 93, give 1.6 to 1.9 for usual inner
@@ -57,6 +57,7 @@ def fit_levels(
     counts: NDArray[np.float64],
     scatter: float,
     layer: bool,
+    effective: NDArray[np.float64] = ATOMIC_NUMBERS,
 ) -> Levels:
     r"""Brightness of compositions from the mean brightness of columns.
 
@@ -77,6 +78,8 @@ def fit_levels(
         Standard deviation of the brightness of one column, as a fraction.
     layer : bool
         Whether the crystal is a layer, whose columns have a known number of atoms.
+    effective : ndarray, optional
+        Effective atomic number by atomic number, for another table of scattering.
 
     Returns
     -------
@@ -91,7 +94,7 @@ def fit_levels(
     spread = np.hypot(error, noise)
 
     def predicted(p: NDArray) -> NDArray:
-        return p[0] + np.log(reference_weights(compositions, p[1])) + p[2] * log_number
+        return p[0] + np.log(reference_weights(compositions, p[1], effective)) + p[2] * log_number
 
     def residuals(p: NDArray) -> NDArray:
         misfit = (log_observed - predicted(p))[known] / spread[known]
@@ -108,7 +111,9 @@ def fit_levels(
     model = predicted(best.x)
     # The parameters are uncertain, which matters to levels without columns.
     covariance = np.linalg.pinv(best.jac.T @ best.jac)
-    slopes = np.column_stack([np.ones(len(number)), _log_slope(compositions, best.x[1]), log_number])
+    slopes = np.column_stack(
+        [np.ones(len(number)), _log_slope(compositions, best.x[1], effective), log_number]
+    )
     of_model = np.hypot(error, np.sqrt(np.einsum("ij,jk,ik->i", slopes, covariance, slopes)))
     # Of the two estimates of a level, by the model and by its columns, each counts by its precision.
     weight = np.where(known, of_model**2 / (of_model**2 + noise**2), 0.0)
@@ -123,7 +128,14 @@ def fit_levels(
     )
 
 
-def _log_slope(compositions: Sequence[Composition], exponent: float) -> NDArray[np.float64]:
+def _log_slope(
+    compositions: Sequence[Composition], exponent: float, effective: NDArray
+) -> NDArray[np.float64]:
     """Derivative of the logarithm of the weights by the exponent."""
-    weights = reference_weights(compositions, exponent)
-    return np.array([sum(n * z**exponent * np.log(z) for z, n in c) for c in compositions]) / weights
+    weights = reference_weights(compositions, exponent, effective)
+    return (
+        np.array(
+            [sum(n * effective[z] ** exponent * np.log(effective[z]) for z, n in c) for c in compositions]
+        )
+        / weights
+    )

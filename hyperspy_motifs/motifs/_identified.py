@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +60,13 @@ class IdentifiedMotifs(Identification):
         rank = np.argsort(order)
         image, where = self._motifs._image(int(self._motifs.frames[0]))
         options = {**where, "vacancies": self.vacancies, **kwargs}
-        return plot_motifs(
+        drawn = plot_motifs(
             self._motifs.positions, rank[index], image, names=[str(names[k]) for k in order], ax=ax, **options
         )
+        legend = drawn.get_legend()
+        if legend is not None:
+            legend.set_title(f"{colour_by} (atoms)")
+        return drawn
 
     def cell_names(self) -> list[str]:
         """Composition of the corners of each of ``motifs.cells``, such as ``"hexagon Mo3 Se5"``."""
@@ -156,6 +161,7 @@ class MotifNames(MotifEdits):
         defects: Any = "auto",
         *,
         detector: str = "auto",
+        scattering: Mapping[str, float] | None = None,
         relabel: bool = True,
     ) -> IdentifiedMotifs:
         """Say which column of a structure every motif, every atom and every empty site is.
@@ -178,6 +184,9 @@ class MotifNames(MotifEdits):
         detector : {"auto", "ADF", "ABF", "STM"}, optional
             ``"auto"`` is ADF for bright columns and ABF for dark ones. Brightness is used for ADF only; otherwise names follow
             from geometry alone, and assignments that it cannot distinguish are listed with equal probabilities.
+        scattering : mapping of str to float, optional
+            Brightness of single atoms by their symbol, in any unit, such as ``{"Mo": 5.1, "Se": 3.6}``, from a simulation with
+            the detector of the image. By default a power of the atomic number, which is fitted in any case.
         relabel : bool, optional
             Whether the motifs get their names (:meth:`relabel`), for legends, graph, report and files. Not if the
             structures are refused.
@@ -209,7 +218,13 @@ class MotifNames(MotifEdits):
         several = isinstance(structure, list | tuple)
         record = self._refresh()
         found = identify(
-            record, self.sites, list(structure) if several else [structure], zone_axis, defects, detector
+            record,
+            self.sites,
+            list(structure) if several else [structure],
+            zone_axis,
+            defects,
+            detector,
+            scattering,
         )
         found = place_in_image(found, record)
         if relabel and not found.refused:

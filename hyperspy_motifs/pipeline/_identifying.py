@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from hyperspy_motifs.identify import (
     Identification,
     Observations,
     chemistry_of,
+    effective_numbers,
     identify_columns,
     project,
     read_crystal,
@@ -32,6 +33,7 @@ def identify(
     zone_axis: Any,
     defects: Any,
     detector: str,
+    scattering: Mapping[str, float] | None,
 ) -> Identification:
     """See :meth:`hyperspy_motifs.motifs.Motifs.identify`; `sites` are those of the result."""
     if detector not in DETECTORS:
@@ -64,6 +66,7 @@ def identify(
         motifs=record.labels,
         calibrated=ratio is not None,
         by_brightness=bool(by_brightness),
+        effective=effective_numbers(scattering),
     )
     empty = sites.vacant
     return identify_columns(

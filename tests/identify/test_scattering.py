@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from hyperspy_motifs.identify import candidates_of, compositions_by_brightness, fit_levels, substitutes_of
+from hyperspy_motifs.identify import (
+    candidates_of,
+    compositions_by_brightness,
+    effective_numbers,
+    fit_levels,
+    substitutes_of,
+)
 
 data = pytest.importorskip("ase.data")
 MO, SE2, SE, W, S2 = ((42, 1.0),), ((34, 2.0),), ((34, 1.0),), ((74, 1.0),), ((16, 2.0),)
@@ -112,3 +118,17 @@ def test_an_impossible_brightness_is_unexplained():
     _, _, unexplained = named(values, np.zeros(61, int))
     assert unexplained[-1] > 0.9
     assert unexplained[:-1].max() < 0.1
+
+
+def test_a_table_replaces_the_power_of_the_atomic_number():
+    table = {"Mo": 10.0, "Se": 9.0, "S": 1.0}
+    effective = effective_numbers(table)
+    seen = np.array([20.0, 36.0, np.nan])
+    levels = fit_levels([MO, SE2, S2], seen, np.array([200.0, 200, 0]), 0.05, True, effective)
+    # One atom of selenium is 0.9 of molybdenum, as the columns show; two of sulphur are then a ninth of two of selenium.
+    assert levels.log_prior > -0.6
+    assert levels.means[2] == pytest.approx(4.0, rel=0.15)
+    assert fit_levels([MO, SE2, S2], seen, np.array([200.0, 200, 0]), 0.05, True).log_prior < levels.log_prior
+    assert (effective_numbers(None) == np.arange(120)).all()
+    with pytest.raises(ValueError, match="positive"):
+        effective_numbers({"Mo": 0.0})
