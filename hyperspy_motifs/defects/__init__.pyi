@@ -2,6 +2,7 @@ from ._clustering import Clustering as Clustering
 from ._clustering import compare_with_chance as compare_with_chance
 from ._counterparts import Counterparts as Counterparts
 from ._counterparts import find_counterparts as find_counterparts
+from ._counterparts import site_kinds as site_kinds
 from ._densities import Densities as Densities
 from ._densities import Density as Density
 from ._displacements import PredictedPlaces as PredictedPlaces
@@ -10,7 +11,6 @@ from ._intensities import fit_intensities as fit_intensities
 from ._null import combine_p_values as combine_p_values
 from ._null import fit_null as fit_null
 from ._null import null_p_values as null_p_values
-from ._outlier_tests import BORDER as BORDER
 from ._outlier_tests import OutlierTests as OutlierTests
 from ._outlier_tests import compare_atoms as compare_atoms
 from ._outliers import Outliers as Outliers
@@ -22,5 +22,4 @@ from ._table import KINDS as KINDS
 from ._table import RARE as RARE
 from ._table import VACANCY as VACANCY
 from ._table import Defects as Defects
-from ._table import bayesian_q_values as bayesian_q_values
 from ._table import merge_places as merge_places

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 # Lengths in nearest-neighbour distances. The surroundings reach the second shell of a honeycomb (1.73).
@@ -56,6 +58,38 @@ class Counterparts:
         """Median of the counterparts' `values` (n, ...) for each atom, NaN left out."""
         return median_of_known(values[self.index])
 
+    def of_twins(
+        self, which: np.ndarray, twins: np.ndarray, usable: np.ndarray, values: np.ndarray
+    ) -> tuple[Counterparts, np.ndarray]:
+        """Compare the sites `which` with the counterparts of a twin, whose own surroundings are complete.
+
+        Parameters
+        ----------
+        which : ndarray of bool, shape (n,)
+        twins : ndarray of int, shape (n, t)
+            Sites to which translations map each; -1 for none.
+        usable : ndarray of bool, shape (n,)
+            Sites that may be such twins.
+        values : ndarray of shape (n,)
+            What is compared. Of twins that differ, the one with the most similar counterparts is taken: a defect differs from
+            every kind of atom that could stand there.
+
+        Returns
+        -------
+        counterparts : Counterparts
+        with_twin : ndarray of bool, shape (n,)
+            Those of `which` that have a usable twin.
+        """
+        off = np.abs(self.median(values)[twins] - values[:, None])
+        off[(twins < 0) | ~usable[twins]] = np.inf
+        with_twin = which & np.isfinite(off).any(axis=1)
+        rows = np.flatnonzero(with_twin)
+        twin = twins[rows, off[rows].argmin(axis=1)]
+        index, ratio, count = self.index.copy(), self.ratio.copy(), self.count.copy()
+        index[rows], ratio[rows], count[rows] = self.index[twin], self.ratio[twin], self.count[twin]
+        index[rows, -1] = twin
+        return Counterparts(index, ratio, count), with_twin
+
     def scatter(self, residuals: np.ndarray) -> np.ndarray:
         """Robust standard deviation of the counterparts' `residuals` (n, ...) for each atom.
 
@@ -91,6 +125,7 @@ def find_counterparts(
     spacing: float,
     places: np.ndarray | None = None,
     strict: bool = True,
+    kinds: np.ndarray | None = None,
 ) -> Counterparts:
     """Find the atoms with the same surroundings as each atom.
 
@@ -112,6 +147,9 @@ def find_counterparts(
     strict : bool, optional
         Whether surroundings beyond a gap in likeness are others. For a first comparison they may be those of atoms that have
         not moved.
+    kinds : ndarray of int, shape (n,), optional
+        Kinds of sites (:func:`site_kinds`). Atoms on sites of different kinds are no counterparts, however noise makes their
+        surroundings look.
 
     Returns
     -------
@@ -133,14 +171,17 @@ def find_counterparts(
         rows = slice(first, first + _BLOCK)
         every = squared[rows, None] + squared - 2 * main[rows] @ main.T
         distance = np.sqrt(np.maximum(np.take_along_axis(every, near[rows], axis=1), 0.0))
+        if kinds is not None:
+            own, theirs = kinds[rows, None], kinds[near[rows]]
+            distance[(own >= 0) & (theirs >= 0) & (own != theirs)] = np.inf
         ordered = np.sort(distance, axis=1)
         typical[rows] = ordered[:, rank]
         limit = _SPREAD * typical[rows]
         if strict:
             limit = np.minimum(limit, _first_gap(ordered))
         # Of those with the same surroundings the nearest in space.
-        same = distance <= limit[:, None]
-        count[rows] = np.minimum(same.sum(axis=1), k)
+        same = (distance <= limit[:, None]) & np.isfinite(distance)
+        count[rows] = np.clip(same.sum(axis=1), 1, k)
         key = np.where(same, np.arange(nearby), nearby)
         chosen = np.argsort(key, axis=1, kind="stable")[:, :k]
         # Fewer are repeated.
@@ -148,6 +189,26 @@ def find_counterparts(
         index[rows] = np.take_along_axis(near[rows], np.take_along_axis(chosen, repeated, axis=1), axis=1)
     usual = np.median(typical[index], axis=1)
     return Counterparts(index, typical / np.maximum(usual, np.finfo(float).tiny), count)
+
+
+def site_kinds(twins: np.ndarray) -> np.ndarray:
+    """Kinds of the sites that translations join, directly or through others.
+
+    Parameters
+    ----------
+    twins : ndarray of int, shape (n, k)
+        Sites to which translations map each; -1 for none.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Number of the kind; -1 where fewer sites are joined than a comparison needs.
+    """
+    n = len(twins)
+    site, number = np.nonzero(twins >= 0)
+    joined = coo_array((np.ones(len(site)), (site, twins[site, number])), shape=(n, n))
+    _, kinds = connected_components(joined, directed=False)
+    return np.where(np.bincount(kinds, minlength=n)[kinds] > N_COUNTERPARTS, kinds, -1)
 
 
 def _first_gap(ordered: np.ndarray) -> np.ndarray:

@@ -65,13 +65,17 @@ def fit_null(squares: np.ndarray, n_components: int) -> tuple[float, float]:
     return float(np.exp(found.x[0])), float(np.exp(found.x[1]))
 
 
-def null_p_values(residuals: np.ndarray, heaviness: np.ndarray | float = 0.0) -> np.ndarray:
+def null_p_values(
+    residuals: np.ndarray, reference: np.ndarray | None = None, heaviness: np.ndarray | float = 0.0
+) -> np.ndarray:
     """p-values of standardised residuals under the null that they show.
 
     Parameters
     ----------
     residuals : ndarray of shape (n, c)
         Uncorrelated and of equal scatter.
+    reference : ndarray of bool, shape (n,), optional
+        Those from which the null is estimated; all by default.
     heaviness : ndarray of shape (n,), optional
         Added to 1 / degrees of freedom of single residuals, such as those whose scatter is known from few others.
 
@@ -84,10 +88,11 @@ def null_p_values(residuals: np.ndarray, heaviness: np.ndarray | float = 0.0) ->
     """
     n_components = residuals.shape[1]
     squares = (residuals**2).sum(axis=1)
+    used = np.ones(len(residuals), bool) if reference is None else reference
     if n_components > 1:
-        scale, degrees = fit_null(squares, n_components)
+        scale, degrees = fit_null(squares[used], n_components)
     else:
-        sides = [squares[residuals[:, 0] * sign > 0] for sign in (1, -1)]
+        sides = [squares[used & (residuals[:, 0] * sign > 0)] for sign in (1, -1)]
         nulls = [fit_null(side, 1) for side in sides if len(side)]
         scale, degrees = min(
             nulls, key=lambda null: stats.f.isf(_TAIL, 1, null[1]) * null[0], default=(1.0, 200.0)

@@ -9,12 +9,13 @@ from scipy.ndimage import median_filter
 from scipy.spatial import cKDTree
 from scipy.stats import false_discovery_control, norm
 
-from ._counterparts import Counterparts, find_counterparts, median_of_known
+from ._counterparts import Counterparts, find_counterparts, median_of_known, site_kinds
 from ._displacements import predict_places
 from ._null import combine_p_values, null_p_values
 
-# Atoms this close to the border of the image, in nearest-neighbour distances, lack neighbours to be compared by.
-BORDER = 1.5
+# Atoms this close to the border of the image, in nearest-neighbour distances, lack neighbours to be compared by. Those that a
+# translation maps to others are compared by their intensity up to a distance at which a whole column is in the image.
+BORDER, EDGE = 1.5, 0.75
 # An atom is tested as an extra one, and not by its counterparts, if its neighbours expect none at this level.
 _UNEXPECTED = 1e-3
 # Counterparts that an atom must have to be asked about its neighbours.
@@ -40,7 +41,8 @@ class OutlierTests:
     Attributes
     ----------
     p_values : ndarray of shape (n, 3)
-        Of intensity, place and shape; NaN where an atom cannot be tested.
+        Of intensity, place and shape; NaN where an atom cannot be tested. Empty sites, and atoms near the border, are tested
+        by their intensity only.
     combined : ndarray of shape (n,)
         One p-value for the tests of each atom; NaN where it cannot be tested.
     q_values : ndarray of shape (n,)
@@ -78,15 +80,19 @@ def compare_atoms(
     spacing: float,
     image_shape: tuple[int, int],
     fdr: float,
+    *,
     empty: np.ndarray | None = None,
+    twins: np.ndarray | None = None,
     cut: np.ndarray | None = None,
 ) -> OutlierTests:
     """Test every atom against its counterparts: its intensity, its place and its shape.
 
+    An empty site is tested in the same way, by its intensity: one list has one error rate.
+
     Parameters
     ----------
     points : ndarray of shape (n, 2)
-        x, y in pixels.
+        x, y in pixels, of atoms and empty sites.
     intensities : ndarray of shape (n,)
     shapes : ndarray of shape (n, 3)
         Logarithm of the width, and the two components of the elongation.
@@ -96,69 +102,87 @@ def compare_atoms(
         Rows and columns.
     fdr : float
         False discovery rate at which defects are left out of the predictions of others.
-    empty : ndarray of shape (k, 2), optional
-        Places of vacancies, whose neighbours are compared by their intensity only.
-    cut : ndarray of bool, shape (n,), optional
-        Atoms as close to an area without data as others to the border.
+    empty : ndarray of bool, shape (n,), optional
+        Sites without an atom.
+    twins : ndarray of int, shape (n, k), optional
+        Atoms to which translations map each site; -1 for none.
+    cut : ndarray of shape (n,), optional
+        Distance of each to an area without data, in pixels.
 
     Returns
     -------
     OutlierTests
     """
     n = len(points)
-    typical = float(np.median(intensities))
+    empty = np.zeros(n, bool) if empty is None else empty
+    twins = np.full((n, 1), -1) if twins is None else twins
+    kinds = site_kinds(twins)
+    held = ~empty
+    typical = float(np.median(intensities[held]))
     relative = intensities / (typical if abs(typical) > _LEAST else _LEAST)
     bright = np.clip(relative, 0, None)
-    wide = find_counterparts(points, bright, spacing, strict=False)
-    first, _ = predict_places(points, wide, spacing).displacements()
-    places = points - np.where(np.isfinite(first), first, 0.0)
+    wide = find_counterparts(points, bright, spacing, strict=False, kinds=kinds)
+    first, _ = predict_places(points, wide, spacing).displacements(empty)
+    places = points - np.where(np.isfinite(first) & held[:, None], first, 0.0)
     # The surroundings are then described by what stands there usually, around the places where the atoms should be: a bright
-    # neighbour makes them no others.
-    usual = find_counterparts(points, bright, spacing, places).median(bright)
-    counterparts = find_counterparts(points, usual, spacing, places)
+    # or a missing neighbour makes them no others.
+    usual = find_counterparts(points, bright, spacing, places, kinds=kinds).median(bright)
+    counterparts = find_counterparts(points, usual, spacing, places, kinds=kinds)
     predicted = predict_places(points, counterparts, spacing)
     extent = np.array([image_shape[1], image_shape[0]]) - 1
     edge = np.minimum(points, extent - points).min(axis=1)
-    at_border = edge < BORDER * spacing
     if cut is not None:
-        at_border |= cut
-    tested = ~at_border & counterparts.comparable
-    usable = np.where(tested, 1.0, np.nan)
+        edge = np.minimum(edge, cut)
+    near_border = edge < BORDER * spacing
+    inner = ~near_border & counterparts.comparable
+    # The surroundings of the others are cut, but not those of the atoms that a translation maps to them.
+    by_twins = (near_border | empty) & (edge >= EDGE * spacing) & ~inner
+    counterparts, by_twins = counterparts.of_twins(by_twins, twins, inner & held, relative)
+    tested = inner | by_twins
+    at_border = near_border & ~by_twins
     distance, near = cKDTree(points).query(points, k=min(_DRIFT_NEIGHBOURS, n - 1) + 1)
     distance, near = distance[:, 1:], near[:, 1:]
     beside = distance <= BESIDE * spacing
 
-    unexpected = predicted.unexpected(counterparts.comparable & (counterparts.count >= _VOTERS))
-    extra = ~at_border & (unexpected < _UNEXPECTED)
+    unexpected = predicted.unexpected(inner & held & (counterparts.count >= _VOTERS))
+    extra = held & (edge >= EDGE * spacing) & (unexpected < _UNEXPECTED)
     # Whether there is a column at all: its intensity against the scatter of those of the columns.
-    first_ratios = _ratios(relative, usable, counterparts, near)
-    spread = 1.4826 * _median(np.abs(first_ratios * usable - 1) * counterparts.median(relative))
+    reference = np.where(inner & held, 1.0, np.nan)
+    first_ratios = _ratios(relative, reference, counterparts, near)
+    spread = 1.4826 * _median(np.abs(first_ratios * reference - 1) * counterparts.median(relative))
     presence = np.maximum(np.minimum(_PLACES * norm.sf(relative / max(spread, _LEAST)), 1.0), unexpected)
     tested &= ~extra
+    at_border &= ~extra
     usable = np.where(tested, 1.0, np.nan)
     # The scatter of few counterparts is uncertain; that of the usual number is so in the estimate of the tails.
     few = np.maximum(1 / counterparts.count - 1 / counterparts.index.shape[1], 0.0)
-    by_vacancy = np.zeros(n, bool)
-    if empty is not None and len(empty):
-        by_vacancy = cKDTree(empty).query(points)[0] <= BESIDE * spacing
     found = np.zeros(n, bool)
     for _ in range(_ROUNDS):
         # Defects found are tested, but others are not compared with them.
-        reference = np.where(tested & ~found, 1.0, np.nan)
+        reference = np.where(inner & held & ~extra & ~found, 1.0, np.nan)
         ratios = _ratios(relative, reference, counterparts, near) * usable
         shape = (shapes - counterparts.median(shapes * reference[:, None])) * usable[:, None]
-        moved, noise = predicted.displacements(found)
+        moved, noise = predicted.displacements(found | empty)
         place = moved * (usable / noise)[:, None]
+        intensity = _standardise(ratios[:, None], reference, counterparts)
+        # Near the border the fit has fewer pixels, and what lies beyond it is not in the model.
+        rim = by_twins & held & ~extra & ~found
+        if rim.any():
+            intensity[by_twins] /= max(float(np.nanquantile(np.abs(intensity[rim]), 0.68)), 1.0)
         p_values = np.column_stack(
             [
-                null_p_values(_standardise(values, reference, counterparts), few)
-                for values in (ratios[:, None], place, shape)
+                null_p_values(intensity, held & inner, few),
+                *(
+                    null_p_values(_standardise(values, reference, counterparts), held & inner, few)
+                    for values in (place, shape)
+                ),
             ]
         )
+        p_values[empty | by_twins, 1:] = np.nan
         combined = np.where(extra, presence, combine_p_values(p_values))
         # Beside a more significant defect, only the intensity is the atom's own.
         disturbed = (beside & found[near] & (combined[near] < combined[:, None])).any(axis=1)
-        p_values[disturbed | by_vacancy, 1:] = np.nan
+        p_values[disturbed, 1:] = np.nan
         combined = np.where(extra, presence, combine_p_values(p_values))
         q_values = np.ones(n)
         known = tested | extra
@@ -174,8 +198,8 @@ def compare_atoms(
         ratios=ratios,
         displacements=moved,
         widths=np.exp(shape[:, 0]),
-        at_border=at_border,
-        unlike=~at_border & ~counterparts.comparable & ~extra,
+        at_border=at_border & held,
+        unlike=held & ~near_border & ~counterparts.comparable & ~extra,
         extra=extra,
         counterparts=counterparts,
     )

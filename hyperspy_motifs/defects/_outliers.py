@@ -176,6 +176,7 @@ def describe_outlier(
     width: float,
     units: str,
     towards: str,
+    bright: bool = True,
 ) -> str:
     """What differs about an atom, in words and numbers; what is significant on its own at 0.001 is mentioned.
 
@@ -195,6 +196,8 @@ def describe_outlier(
         Lengths in nm and pm are given in angstrom.
     towards : str
         Direction of the displacement (:func:`direction_words`).
+    bright : bool, optional
+        Whether columns are bright; a weak dark column is brighter in the image.
 
     Returns
     -------
@@ -205,7 +208,7 @@ def describe_outlier(
     words = []
     if kind in ("darker", "brighter") or p_values[0] < _MENTIONED:
         change = round(100 * abs(ratio - 1))
-        words.append(f"{change} % {'dimmer' if ratio < 1 else 'stronger'}")
+        words.append(f"{change} % {'darker' if (ratio < 1) == bright else 'brighter'}")
     if kind == "moved" or p_values[1] < _MENTIONED:
         words.append(f"moved by {_length(float(np.hypot(*displacement)), units)} {towards}")
     if kind == "other" or p_values[2] < _MENTIONED:

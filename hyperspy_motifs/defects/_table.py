@@ -32,7 +32,7 @@ class Defects:
     Attributes
     ----------
     fdr : float
-        False discovery rate of each of the three sources: empty sites, rare motifs, outliers.
+        False discovery rate over all entries.
     positions : numpy.ndarray of shape (k, 2)
         x, y in axis units.
     pixel_positions : numpy.ndarray of shape (k, 2)
@@ -256,25 +256,6 @@ _SHOWN = 20
 
 def _plural(word: str, count: int, one: str = "", more: str = "s") -> str:
     return word + (one if count == 1 else more)
-
-
-def bayesian_q_values(error: np.ndarray) -> np.ndarray:
-    """q-values from the probabilities that single statements are wrong.
-
-    Parameters
-    ----------
-    error : ndarray of shape (n,)
-        Probability that each is wrong.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Mean of the probabilities of all that are at least as certain: the expected fraction of wrong ones among them.
-    """
-    order = np.argsort(error, kind="stable")
-    out = np.empty(len(error))
-    out[order] = np.cumsum(error[order]) / np.arange(1, len(error) + 1)
-    return out
 
 
 def merge_places(entries: dict[str, np.ndarray], spacing: float) -> dict[str, np.ndarray]:

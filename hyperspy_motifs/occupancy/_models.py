@@ -91,18 +91,23 @@ def compare_models(
     """
     m = len(amplitudes)
     number = around @ np.ones(m)
-    probability = np.where(claimed, 1.0, 0.5)
-    relative = _LEAST_SCATTER
+    probability = claimed.astype(float)
     typical = float(np.median(amplitudes[claimed]))
     for _ in range(_ITERATIONS):
         weight = around @ probability
-        mean = np.maximum((around @ (probability * amplitudes)) / np.maximum(weight, 1e-9), 1e-3 * typical)
+        known = np.maximum(weight, 1e-9)
+        mean = np.maximum(around @ (probability * amplitudes) / known, 1e-3 * typical)
         share = (weight + 1) / (number + 2)
-        relative = _scatter(amplitudes, uncertainties, mean, probability * (number > 3), relative)
-        width = np.hypot(uncertainties, relative * mean)
+        # Scatter of the occupied sites of this kind beyond their noise.
+        square = around @ (probability * (amplitudes**2 - uncertainties**2)) / known
+        scatter = np.sqrt(np.maximum(square - mean**2, (_LEAST_SCATTER * mean) ** 2))
+        width = np.hypot(uncertainties, scatter)
         occupied = norm.pdf(amplitudes, mean, width) * (1 - _OTHER_AMPLITUDE)
-        occupied += _OTHER_AMPLITUDE * norm.cdf(amplitudes / width) / (2 * mean)
-        empty = norm.pdf(amplitudes, 0.0, width)
+        # Any other amplitude up to twice the mean, in proportion to it: a column of next to nothing is none.
+        noise = np.hypot(uncertainties, _LEAST_SCATTER * mean)
+        z = amplitudes / noise
+        occupied += _OTHER_AMPLITUDE * noise * (z * norm.cdf(z) + norm.pdf(z)) / (2 * mean**2)
+        empty = norm.pdf(amplitudes, 0.0, noise)
         with np.errstate(divide="ignore"):
             ratio = np.log(np.maximum(occupied, 1e-300)) - np.log(np.maximum(empty, 1e-300))
         new = expit(np.log(share / (1 - share)) + ratio)
@@ -113,13 +118,3 @@ def compare_models(
     gain = np.logaddexp(np.log(share) + ratio, np.log1p(-share))
     evidence = around @ gain - np.log(number)
     return Occupancy(probability, share, mean, evidence)
-
-
-def _scatter(amplitudes, uncertainties, mean, probability, before):
-    """Return the relative standard deviation of the amplitudes of occupied sites about their mean, without the noise."""
-    sure = probability > 0.5
-    if sure.sum() < 8:
-        return before
-    seen = 1.4826 * np.median(np.abs(amplitudes[sure] / mean[sure] - 1))
-    noise = float(np.median(uncertainties[sure] / mean[sure]))
-    return float(np.sqrt(max(seen**2 - noise**2, _LEAST_SCATTER**2)))

@@ -27,10 +27,11 @@ _TRIED = 0.4
 RECURRING = 0.7
 _FEWEST = 8
 # A translation preserves the kind of the columns: the mean difference of the amplitudes that it joins, relative to the
-# smallest such difference of all vectors. Differences, relative to the typical amplitude, count up to that of two kinds,
-# so that a few defects do not decide.
-_SAME_KIND = 2.0
-_LEAST_DIFFERENCE = 0.05
+# smallest such difference of all vectors. The mean of a hundred has a standard error of 7 %, and the smallest of twenty is
+# two of them too small. Differences, relative to the typical amplitude, count up to that of two kinds, so that a few defects
+# do not decide.
+_SAME_KIND = 1.5
+_LEAST_DIFFERENCE = 0.1
 _MOST_DIFFERENCE = 0.3
 _MOST_VECTORS = 128
 
@@ -124,10 +125,12 @@ def local_translations(
     scale = float(np.median(amplitudes))
     change = np.minimum(np.abs(amplitudes[there] - amplitudes[:, None]) / scale, _MOST_DIFFERENCE)
     least = np.maximum(found, 1.0)
-    difference = (around @ change) / least
     recurring = (found >= RECURRING * eligible) & (found >= _FEWEST)
+    # The mean over the surroundings of the surroundings, which is precise enough to separate kinds by noisy amplitudes.
+    number = around @ (found * recurring)
+    difference = (around @ ((around @ change) * recurring)) / np.maximum(number, 1.0)
     smallest = np.where(recurring, difference, np.inf).min(axis=1, keepdims=True)
-    valid = recurring & (difference <= _SAME_KIND * np.maximum(smallest, _LEAST_DIFFERENCE))
+    valid = recurring & (difference <= np.maximum(_SAME_KIND * smallest, _LEAST_DIFFERENCE))
     mean = np.stack([around @ (steps[..., k] * matched) for k in (0, 1)], axis=-1) / least[..., None]
     square = around @ ((steps**2).sum(axis=-1) * matched) / least
     variance = np.maximum(square - (mean**2).sum(axis=-1), 0.0) / 2 * least / np.maximum(least - 1, 1.0)

@@ -13,14 +13,12 @@ from scipy.stats import false_discovery_control
 
 from hyperspy_motifs import store
 from hyperspy_motifs.defects import (
-    BORDER,
     KINDS,
     RARE,
     VACANCY,
     Defects,
     Outliers,
     OutlierTests,
-    bayesian_q_values,
     compare_atoms,
     describe_outlier,
     direction_words,
@@ -40,82 +38,75 @@ _SHELL = 1.35
 _WIDTH = 0.22
 # A motif is rare on a kind of site if it has less than this share of it: a vacancy or a dopant, and no part of an alloy.
 _RARE = 0.2
-# Most atoms of a rare motif differ from their counterparts at this level.
-_DIFFERENT = 1e-3
 # The false discovery rate of `motifs.defects`.
 FDR = 0.05
 
 
 @dataclass(frozen=True)
 class _Comparison:
-    """Every atom of a result compared with its counterparts, and the empty sites; lengths in pixels."""
+    """Every atom of a result, and then every empty site, compared with its counterparts; lengths in pixels."""
 
     pixels: np.ndarray
+    frames: np.ndarray
+    motifs: np.ndarray
+    expected: np.ndarray
     p_values: np.ndarray
     combined: np.ndarray
     ratios: np.ndarray
     widths: np.ndarray
     moved: np.ndarray
     extra: np.ndarray
-    expected: np.ndarray
     comparable: np.ndarray
     spacing: np.ndarray
     n_near_border: int
     n_unlike: int
     bright: bool
-    empty: np.ndarray
-    empty_frames: np.ndarray
-    empty_expected: np.ndarray
-    empty_q: np.ndarray
-    empty_probability: np.ndarray
 
-    def q_values(self, likely: np.ndarray | None = None) -> np.ndarray:
-        """Over the atoms of all frames at once; 1 for atoms that were not tested.
+    @property
+    def empty(self) -> np.ndarray:
+        """Mask of the empty sites."""
+        return self.motifs < 0
 
-        Half of the permitted false discoveries is reserved for the atoms of the mask `likely`, if given: weighted p-values
-        (C. R. Genovese, K. Roeder and L. Wasserman, Biometrika 93, 509 (2006)).
-        """
-        tested = np.isfinite(self.combined)
+    @property
+    def tested(self) -> np.ndarray:
+        return np.isfinite(self.combined)
+
+    def q_values(self) -> np.ndarray:
+        """Over the atoms and empty sites of all frames at once; 1 for those that were not tested."""
         q_values = np.ones(len(self.combined))
-        if not tested.any():
-            return q_values
-        weights = np.ones(len(q_values))
-        if likely is not None and (likely & tested).any() and (tested & ~likely).any():
-            for part in (likely, ~likely):
-                weights[part] = 0.5 * tested.sum() / (part & tested).sum()
-        q_values[tested] = false_discovery_control(np.minimum(self.combined[tested] / weights[tested], 1.0))
+        if self.tested.any():
+            q_values[self.tested] = false_discovery_control(self.combined[self.tested])
         return q_values
+
+    def listed(self, fdr: float) -> tuple[np.ndarray, np.ndarray]:
+        """Rows in order of significance, and the q-values of all rows."""
+        q_values = self.q_values()
+        chosen = np.flatnonzero(q_values <= fdr)
+        return chosen[np.lexsort((self.combined[chosen], q_values[chosen]))], q_values
 
 
 def find_outliers(signal: Any, record: store.Record, sites: Any, fdr: float) -> Outliers:
     """See :meth:`hyperspy_motifs.motifs.Motifs.find_outliers`; `sites` are those of the result, or None."""
     fdr = check_fdr(fdr)
     found = _compare(signal, record, sites, fdr)
-    q_values = found.q_values()
-    chosen = np.flatnonzero(q_values <= fdr)
-    chosen = chosen[np.lexsort((found.combined[chosen], q_values[chosen]))]
-    empty = np.flatnonzero(found.empty_q <= fdr)
-    empty = empty[np.argsort(found.empty_q[empty], kind="stable")]
-    stamp, none = record.stamp, np.full(len(empty), -1)
-    unknown = np.full((len(empty), 3), np.nan)
-    pixels = np.concatenate([found.empty[empty], found.pixels[chosen]])
-    frames = np.concatenate([found.empty_frames[empty], record.frames[chosen]])
+    chosen, q_values = found.listed(fdr)
+    stamp, pixels, frames = record.stamp, found.pixels[chosen], found.frames[chosen]
     radius_px = radius_in_pixels(record, float(record.radii[record.chosen]))
     return Outliers(
         fdr=fdr,
-        atoms=np.concatenate([none, chosen]),
+        atoms=np.where(found.empty[chosen], -1, chosen),
         frames=frames,
         positions=stamp.to_units(pixels),
         pixel_positions=pixels,
-        kinds=np.concatenate([np.full(len(empty), "missing"), _kinds(found, chosen)]).astype(str),
-        q_values=np.concatenate([found.empty_q[empty], q_values[chosen]]),
-        p_values=np.concatenate([unknown, found.p_values[chosen]]),
-        ratios=np.concatenate([np.zeros(len(empty)), found.ratios[chosen]]),
-        displacements=np.concatenate([unknown[:, :2], found.moved[chosen] * np.array(stamp.scale)]),
-        motifs=np.concatenate([none, record.labels[chosen]]),
-        expected=np.concatenate([found.empty_expected[empty], found.expected[chosen]]),
-        descriptions=_of_empty(found, empty) + _descriptions(record, found, chosen),
-        n_tested=int(np.isfinite(found.combined).sum()),
+        kinds=np.where(found.empty[chosen], "missing", _kinds(found, chosen)).astype(str),
+        q_values=q_values[chosen],
+        p_values=found.p_values[chosen],
+        ratios=found.ratios[chosen],
+        displacements=found.moved[chosen] * np.array(stamp.scale),
+        motifs=found.motifs[chosen],
+        expected=found.expected[chosen],
+        descriptions=_descriptions(record, found, chosen, found.empty & (q_values <= fdr)),
+        n_tested=int((found.tested & ~found.empty).sum()),
         n_near_border=found.n_near_border,
         n_unlike=found.n_unlike,
         units=stamp.units,
@@ -132,47 +123,35 @@ def find_defects(signal: Any, record: store.Record, sites: Any, fdr: float = FDR
     """
     found = _compare(signal, record, sites, fdr)
     stamp = record.stamp
-    empty = np.flatnonzero(found.empty_q <= fdr)
-    has_rare = _rare_atoms(record, found)
-    q_values = found.q_values(has_rare)
-    listed = q_values <= fdr
-    rare, single = np.flatnonzero(listed & has_rare), np.flatnonzero(listed & ~has_rare)
-    none = np.full(len(empty), -1)
-    atoms = np.concatenate([none, rare, single])
-    held = atoms >= 0
-    pixels = np.concatenate([found.empty[empty], found.pixels[rare], found.pixels[single]])
+    chosen, q_values = found.listed(fdr)
+    rare = _rare_atoms(record, found)
+    kinds = np.where(found.empty[chosen], VACANCY, np.where(rare[chosen], RARE, _kinds(found, chosen)))
+    words = _descriptions(record, found, chosen, found.empty & (q_values <= fdr))
     columns = {
-        "positions": stamp.to_units(pixels),
-        "pixel_positions": pixels,
-        "frames": np.concatenate([found.empty_frames[empty], record.frames[rare], record.frames[single]]),
-        "kinds": np.concatenate(
-            [np.full(len(empty), VACANCY), np.full(len(rare), RARE), _kinds(found, single)]
-        ).astype(str),
-        "q_values": np.concatenate([found.empty_q[empty], q_values[rare], q_values[single]]),
-        "atoms": atoms,
-        "motifs": np.where(held, record.labels[atoms], -1),
-        "expected": np.where(
-            held, found.expected[atoms], np.concatenate([found.empty_expected[empty], atoms[len(empty) :]])
-        ),
-        "ratios": np.where(held, found.ratios[atoms], 0.0),
-        "evidence": np.array(
-            _of_empty(found, empty) + _of_rare(record, found, rare) + _descriptions(record, found, single),
-            dtype=str,
-        ),
+        "positions": stamp.to_units(found.pixels[chosen]),
+        "pixel_positions": found.pixels[chosen],
+        "frames": found.frames[chosen],
+        "kinds": kinds.astype(str),
+        "q_values": q_values[chosen],
+        "atoms": np.where(found.empty[chosen], -1, chosen),
+        "motifs": found.motifs[chosen],
+        "expected": found.expected[chosen],
+        "ratios": found.ratios[chosen],
+        "evidence": np.array(_with_motifs(found, chosen, rare, words), dtype=str),
     }
     spacing = float(np.median(found.spacing)) * abs(stamp.scale[0])
-    # The most significant first among those of a source.
-    order = np.lexsort((columns["q_values"], np.repeat([0, 1, 2], [len(empty), len(rare), len(single)])))
+    # By kind, the most significant first: of two at one place the first is listed.
+    rank = np.array([KINDS.index(kind) for kind in kinds.tolist()], dtype=np.int64)
+    order = np.argsort(rank, kind="stable")
     columns = merge_places({name: values[order] for name, values in columns.items()}, spacing)
-    inside = _inside(record, found.pixels, found.spacing)
-    site_pixels = np.concatenate([found.pixels[inside], found.empty])
+    tested = found.tested
     return Defects(
         fdr=fdr,
         **columns,
-        sites=stamp.to_units(site_pixels),
-        site_motifs=np.concatenate([found.expected[inside], found.empty_expected]),
-        area=_area(record, spacing),
-        n_tested=int(np.isfinite(found.combined).sum()),
+        sites=stamp.to_units(found.pixels[tested]),
+        site_motifs=found.expected[tested],
+        area=_area(record) * float(tested.mean() if len(tested) else 0.0),
+        n_tested=int((tested & ~found.empty).sum()),
         n_near_border=found.n_near_border,
         n_unlike=found.n_unlike,
         spacing=spacing,
@@ -218,30 +197,39 @@ def _compare(signal: Any, record: store.Record, sites: Any, fdr: float) -> _Comp
             'atoms="grid" on an image with resolved columns.'
         )
     bright = record.parameters.get("polarity", "bright") != "dark"
-    n, pixels = len(record.positions), record.stamp.to_pixels(record.positions)
-    empty, empty_frames, empty_expected, probability = _empty_sites(record, sites)
-    empty_q = bayesian_q_values(probability)
-    p_values, combined = np.full((n, 3), np.nan), np.full(n, np.nan)
-    ratios, widths, moved = np.full(n, np.nan), np.full(n, np.nan), np.full((n, 2), np.nan)
-    extra, comparable, spacing = np.zeros(n, bool), np.zeros(n, bool), np.full(n, 1.0)
-    expected = record.labels.copy()
+    n = len(record.positions)
+    vacant = sites.select(np.flatnonzero(sites.vacant)) if sites is not None else None
+    pixels, frames, motifs = record.stamp.to_pixels(record.positions), record.frames, record.labels
+    if vacant is not None and len(vacant):
+        pixels = np.concatenate([pixels, record.stamp.to_pixels(vacant.positions)])
+        frames = np.concatenate([frames, vacant.frames])
+        motifs = np.concatenate([motifs, np.full(len(vacant), -1)])
+    twins = _twins(record, n, len(pixels))
+    m = len(pixels)
+    p_values, combined = np.full((m, 3), np.nan), np.full(m, np.nan)
+    ratios, widths, moved = np.full(m, np.nan), np.full(m, np.nan), np.full((m, 2), np.nan)
+    extra, comparable, spacing = np.zeros(m, bool), np.zeros(m, bool), np.full(m, 1.0)
+    expected = motifs.copy()
     at_border = unlike = 0
     for number in np.unique(record.frames):
-        here = np.flatnonzero(record.frames == number)
-        if len(here) < FEWEST_ATOMS:
+        here = np.flatnonzero(frames == number)
+        if np.count_nonzero(motifs[here] >= 0) < FEWEST_ATOMS:
             continue
         image, missing = clean_image(data_frame(signal, int(number)), tell=False)
-        gone = empty[(empty_frames == number) & (empty_q <= fdr)]
-        found, spacing[here] = _compare_frame(image, missing, pixels[here], record, here, bright, fdr, gone)
+        own = np.full(m + 1, -1)
+        own[here] = np.arange(len(here))
+        found, spacing[here] = _compare_frame(
+            image, missing, pixels[here], record, here[motifs[here] >= 0], bright, fdr, own[twins[here]]
+        )
         p_values[here], combined[here], extra[here] = found.p_values, found.combined, found.extra
         ratios[here], widths[here], moved[here] = found.ratios, found.widths, found.displacements
-        comparable[here] = ~found.at_border & ~found.unlike & ~found.extra
-        expected[here] = _mode(record.labels[here][found.counterparts.index])
+        comparable[here] = np.isfinite(found.combined) & ~found.extra & (motifs[here] >= 0)
+        expected[here] = _mode(motifs[here][found.counterparts.index])
         at_border += int(found.at_border.sum())
         unlike += int(found.unlike.sum())
     return _Comparison(
-        pixels, p_values, combined, ratios, widths, moved, extra, expected, comparable, spacing, at_border, unlike,
-        bright, empty, empty_frames, empty_expected, empty_q, probability,
+        pixels, frames, motifs, expected, p_values, combined, ratios, widths, moved, extra, comparable, spacing, at_border,
+        unlike, bright,
     )  # fmt: skip
 
 
@@ -250,22 +238,23 @@ def _compare_frame(
     missing: np.ndarray | None,
     pixels: np.ndarray,
     record: store.Record,
-    here: np.ndarray,
+    atoms: np.ndarray,
     bright: bool,
     fdr: float,
-    empty: np.ndarray,
+    twins: np.ndarray,
 ) -> tuple[OutlierTests, float]:
-    """Tests of the atoms `here` of one frame, and their nearest-neighbour distance in pixels."""
+    """Tests of the `atoms` of one frame and of its empty sites after them, and the nearest-neighbour distance in pixels."""
     from hyperspy_motifs.atoms import nearest_neighbour_distance, refine_atoms
 
-    spacing = nearest_neighbour_distance(pixels)
+    n = len(atoms)
+    spacing = nearest_neighbour_distance(pixels[:n])
     scale = abs(record.stamp.scale[0])
-    columns = {k: record.atoms[k][here] for k in ("sigma", "ellipticity", "angle") if k in record.atoms}
-    points = pixels
+    columns = {k: record.atoms[k][atoms] for k in ("sigma", "ellipticity", "angle") if k in record.atoms}
+    points = pixels.copy()
     if len(columns) < 3:
         # Positions given without a fit may be whole pixels: places are compared at the fitted ones.
-        fitted = refine_atoms(image, pixels, polarity="bright" if bright else "dark", separation=spacing)
-        points = np.where(fitted.fitted[:, None], fitted.positions, pixels)
+        fitted = refine_atoms(image, pixels[:n], polarity="bright" if bright else "dark", separation=spacing)
+        points[:n] = np.where(fitted.fitted[:, None], fitted.positions, pixels[:n])
         sigma, ellipticity, angle = fitted.sigma, fitted.ellipticity, fitted.angle
     else:
         sigma, ellipticity, angle = columns["sigma"] / scale, columns["ellipticity"], columns["angle"]
@@ -275,45 +264,39 @@ def _compare_frame(
     sign = 1.0 if bright else -1.0
     intensities = fit_intensities(sign * image, points, np.full(len(points), typical), spacing)
     long = np.where(known, ellipticity - 1, np.nan)
-    shapes = np.column_stack([np.log(width), long * np.cos(2 * angle), long * np.sin(2 * angle)])
-    cut = np.zeros(len(points), bool)
+    shapes = np.full((len(points), 3), np.nan)
+    shapes[:n] = np.column_stack([np.log(width), long * np.cos(2 * angle), long * np.sin(2 * angle)])
+    cut = None
     if missing is not None:
         rows, columns_of = np.nonzero(missing)
-        cut = cKDTree(np.column_stack([columns_of, rows])).query(points)[0] < BORDER * spacing
-    tests = compare_atoms(points, intensities, shapes, spacing, image.shape, fdr, empty, cut)
+        cut = cKDTree(np.column_stack([columns_of, rows])).query(points)[0]
+    empty = np.arange(len(points)) >= n
+    tests = compare_atoms(
+        points, intensities, shapes, spacing, image.shape, fdr, empty=empty, twins=twins, cut=cut
+    )
     return tests, spacing
 
 
-def _empty_sites(record: store.Record, sites: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Pixels, frames, expected motifs and probabilities of being occupied of the empty sites that are not at the border."""
-    if sites is None or not len(sites):
-        return np.empty((0, 2)), np.empty(0, int), np.empty(0, int), np.empty(0)
-    which = np.flatnonzero(~sites.occupied)
-    pixels = record.stamp.to_pixels(sites.positions[which])
-    spacing = np.full(len(which), record.parameters.get("spacing", 0.0) / abs(record.stamp.scale[0]))
-    which = which[_inside(record, pixels, spacing)]
-    return (
-        record.stamp.to_pixels(sites.positions[which]),
-        sites.frames[which],
-        sites.expected_motifs[which],
-        sites.probability[which],
-    )
+def _twins(record: store.Record, n: int, m: int) -> np.ndarray:
+    """Atoms to which translations map each of the n atoms and the vacancies after them, shape (m, k)."""
+    if not record.sites:
+        return np.full((m, 1), -1)
+    atoms, stored = record.sites["atoms"], record.sites["twins"]
+    out = np.full((m, stored.shape[1]), -1)
+    held = atoms >= 0
+    out[atoms[held]] = stored[held]
+    out[n:] = stored[~held & (record.sites["probability"] <= 0.5)]
+    return out
 
 
-def _inside(record: store.Record, pixels: np.ndarray, spacing: np.ndarray) -> np.ndarray:
-    extent = np.array(record.stamp.shape) - 1
-    return np.minimum(pixels, extent - pixels).min(axis=1, initial=np.inf) >= BORDER * spacing
-
-
-def _area(record: store.Record, spacing: float) -> float:
-    """Area of the field without its border, in square axis units, over all frames."""
+def _area(record: store.Record) -> float:
+    """Area of the image in square axis units, over all frames."""
     size = np.array(record.stamp.shape) * np.abs(record.stamp.scale)
-    frames = max(len(np.unique(record.frames)), 1)
-    return float(np.prod(np.maximum(size - 2 * BORDER * spacing, spacing)) * frames)
+    return float(np.prod(size) * max(len(np.unique(record.frames)), 1))
 
 
 def _mode(labels: np.ndarray) -> np.ndarray:
-    """Most frequent label of each row."""
+    """Most frequent label of each row; empty sites, with -1, do not count."""
     counts = np.stack([(labels == k).sum(axis=1) for k in range(int(labels.max()) + 1)], axis=1)
     return counts.argmax(axis=1)
 
@@ -321,18 +304,16 @@ def _mode(labels: np.ndarray) -> np.ndarray:
 def _rare_atoms(record: store.Record, found: _Comparison) -> np.ndarray:
     """Mask of the atoms whose motif, at the chosen radius or a smaller one, is rare on the sites where they stand.
 
-    Only motifs count of which most atoms differ from their counterparts: a few atoms between two motifs that overlap are
-    given the wrong one. Motifs at larger radii are environments, which the neighbours explain.
+    Motifs at larger radii are environments, which the neighbours explain.
     """
-    out = np.zeros(len(record.labels), bool)
+    out = np.zeros(len(found.pixels), bool)
+    comparable, expected = found.comparable[: len(record.labels)], found.expected[: len(record.labels)]
     for labels in (*record.radius_labels[: record.chosen], record.labels):
-        for site in np.unique(found.expected[found.comparable]).tolist():
-            here = found.comparable & (found.expected == site)
+        for site in np.unique(expected[comparable]).tolist():
+            here = comparable & (expected == site)
             counts = np.bincount(labels[here])
-            for motif in np.flatnonzero((counts > 0) & (counts < _RARE * counts.sum())).tolist():
-                members = here & (labels == motif)
-                if np.nanmedian(found.combined[members]) < _DIFFERENT:
-                    out |= members
+            rare = (counts > 0) & (counts < _RARE * counts.sum())
+            out[: len(labels)][here] |= rare[labels[here]]
     return out
 
 
@@ -343,37 +324,32 @@ def _kinds(found: _Comparison, chosen: np.ndarray) -> np.ndarray:
     return outlier_kinds(found.p_values[chosen], found.ratios[chosen], found.bright, found.extra[chosen])
 
 
-def _descriptions(record: store.Record, found: _Comparison, chosen: np.ndarray) -> list[str]:
+def _descriptions(
+    record: store.Record, found: _Comparison, chosen: np.ndarray, gone: np.ndarray
+) -> list[str]:
+    """What differs about the rows `chosen`; `gone` is a mask of the vacancies."""
     scale, units = np.array(record.stamp.scale), record.stamp.units
     out = []
     for k, kind in zip(chosen.tolist(), _kinds(found, chosen).tolist(), strict=True):
+        if found.empty[k]:
+            out.append(f"empty site, {max(found.ratios[k], 0):.0%} of the usual intensity")
+            continue
         distance = np.hypot(*(found.pixels - found.pixels[k]).T)
-        reach = _SHELL * found.spacing[k]
-        near = (record.frames == record.frames[k]) & (distance > 0) & (distance <= reach)
-        towards = direction_words(found.moved[k] * scale, (found.pixels[near] - found.pixels[k]) * scale)
+        near = (found.frames == found.frames[k]) & (distance > 0) & (distance <= _SHELL * found.spacing[k])
+        towards = direction_words(
+            found.moved[k] * scale, (found.pixels[near & ~found.empty] - found.pixels[k]) * scale
+        )
         words = describe_outlier(
-            kind, found.ratios[k], found.p_values[k], found.moved[k] * scale, found.widths[k], units, towards
+            kind,
+            found.ratios[k],
+            found.p_values[k],
+            found.moved[k] * scale,
+            found.widths[k],
+            units,
+            towards,
+            found.bright,
         )
-        gone = (found.empty_frames == record.frames[k]) & (
-            np.hypot(*(found.empty - found.pixels[k]).T) <= reach
-        )
-        out.append(words + (", neighbour missing" if gone.any() else ""))
-    return out
-
-
-def _of_rare(record: store.Record, found: _Comparison, rare: np.ndarray) -> list[str]:
-    out = []
-    for k in rare.tolist():
-        own, usual = int(record.labels[k]), int(found.expected[k])
-        change = 100 * (found.ratios[k] - 1)
-        words = (
-            f"{{motif {own}}}, rare on its site"
-            if own == usual
-            else f"{{motif {own}}} where {{motif {usual}}} is usual"
-        )
-        if np.isfinite(change):
-            words += f", {abs(change):.0f} % {'dimmer' if change < 0 else 'stronger'}"
-        out.append(words)
+        out.append(words + (", neighbour missing" if (near & gone).any() else ""))
     return out
 
 
@@ -383,7 +359,18 @@ def _with_names(text: str, record: store.Record) -> str:
     return re.sub(r"\{motif (\d+)\}", lambda found: motif_name(int(found[1]), names), text)
 
 
-def _of_empty(found: _Comparison, empty: np.ndarray) -> list[str]:
-    return [
-        f"empty site, probability {found.empty_probability[k]:.2g} of being occupied" for k in empty.tolist()
-    ]
+def _with_motifs(found: _Comparison, chosen: np.ndarray, rare: np.ndarray, words: list[str]) -> list[str]:
+    """The `words` about each row, with the motif of those that have a rare one, or of the one that is missing."""
+    out = []
+    for k, said in zip(chosen.tolist(), words, strict=True):
+        own, usual = f"{{motif {found.motifs[k]}}}", f"{{motif {found.expected[k]}}}"
+        if found.empty[k]:
+            said = f"{usual} missing: {said}"
+        elif rare[k]:
+            said = (
+                f"{own}, rare on its site, {said}"
+                if own == usual
+                else f"{own} where {usual} is usual, {said}"
+            )
+        out.append(said)
+    return out

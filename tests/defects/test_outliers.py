@@ -40,7 +40,7 @@ def test_two_single_atoms_are_found_typed_and_described(planted):
     assert np.abs(outliers.pixel_positions[found] - places).max() < 3
     assert list(outliers.kinds[found]) == ["darker", "moved"]
     assert outliers.ratios[found[0]] == pytest.approx(0.6, abs=0.1)
-    assert "% dimmer" in outliers.descriptions[found[0]]
+    assert "% darker" in outliers.descriptions[found[0]]
     assert outliers.displacements[found[1]] == pytest.approx([0.03, 0.0], abs=0.008)
     assert "moved by 0.3" in outliers.descriptions[found[1]]
     assert (outliers.q_values <= 0.05).all()

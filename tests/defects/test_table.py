@@ -9,7 +9,6 @@ from hyperspy_motifs.defects import (
     RARE,
     VACANCY,
     Defects,
-    bayesian_q_values,
     compare_with_chance,
     merge_places,
 )
@@ -43,11 +42,6 @@ def table(positions, kinds):
         spacing=1.0,
         units="nm",
     )
-
-
-def test_q_values_are_the_mean_error_of_all_that_are_as_certain():
-    error = np.array([0.3, 0.0, 0.02, 0.1])
-    assert bayesian_q_values(error) == pytest.approx([0.105, 0.0, 0.01, 0.04])
 
 
 def test_each_place_is_listed_once_with_all_its_evidence():
