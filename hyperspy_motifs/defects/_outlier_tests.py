@@ -169,14 +169,11 @@ def compare_atoms(
         rim = by_twins & held & ~extra & ~found
         if rim.any():
             intensity[by_twins] /= max(float(np.nanquantile(np.abs(intensity[rim]), 0.68)), 1.0)
+        # Place and shape of a weak column are as much less precise as it is weak.
+        precision = np.clip(ratios, 0.0, 1.0)[:, None]
+        rest = [_standardise(values, reference, counterparts) * precision for values in (place, shape)]
         p_values = np.column_stack(
-            [
-                null_p_values(intensity, held & inner, few),
-                *(
-                    null_p_values(_standardise(values, reference, counterparts), held & inner, few)
-                    for values in (place, shape)
-                ),
-            ]
+            [null_p_values(values, held & inner, few) for values in (intensity, *rest)]
         )
         p_values[empty | by_twins, 1:] = np.nan
         combined = np.where(extra, presence, combine_p_values(p_values))
