@@ -10,14 +10,18 @@ _DEGREES = (3.0, 200.0)
 # Fraction of the smallest residuals from which the null is estimated: at least this part of the atoms is no defect. Vacancies
 # and dopants can be a few percent; atoms that have moved or have another shape, and are not beside a defect, are rarer.
 _CENTRAL, _CENTRAL_OF_SEVERAL = 0.97, 0.995
-# Prior of the logarithm of the degrees of freedom: mean and standard deviation. The tails of simulated MoSe2 and graphene
-# without defects, at three doses, are those of 50 degrees.
-_PRIOR_DEGREES, _PRIOR_WIDTH = 50.0, 0.7
+# Prior of the degrees of freedom, and standard deviation of its logarithm. Without defects the tails of intensities and places
+# are lighter than those of 50 degrees in simulated MoSe2, SrTiO3 and graphene at three doses each. Those of shapes are of 30 to
+# 300 degrees, and at the lowest doses, where fits fail, of 5 to 12.
+PRIOR_DEGREES, PRIOR_DEGREES_OF_SHAPES = 50.0, 20.0
+_PRIOR_WIDTH = 0.7
 # Where the tails of two nulls are compared.
 _TAIL = 1e-4
 
 
-def fit_null(squares: np.ndarray, n_components: int) -> tuple[float, float]:
+def fit_null(
+    squares: np.ndarray, n_components: int, prior_degrees: float = PRIOR_DEGREES
+) -> tuple[float, float]:
     """Fit the null distribution of squared standardised residuals.
 
     The residuals are a scaled multivariate Student t: the sum of their squares over the number of components follows
@@ -31,6 +35,8 @@ def fit_null(squares: np.ndarray, n_components: int) -> tuple[float, float]:
     squares : ndarray of shape (n,)
         Sum of the squares of `n_components` standardised residuals.
     n_components : int
+    prior_degrees : float, optional
+        Prior of the degrees of freedom.
 
     Returns
     -------
@@ -55,10 +61,10 @@ def fit_null(squares: np.ndarray, n_components: int) -> tuple[float, float]:
     def cost(p: np.ndarray) -> float:
         law = {"dfn": n_components, "dfd": np.exp(p[1]), "scale": np.exp(p[0])}
         likelihood = stats.f.logpdf(central, **law).sum() - len(central) * stats.f.logcdf(limit, **law)
-        return float(0.5 * ((p[1] - np.log(_PRIOR_DEGREES)) / _PRIOR_WIDTH) ** 2 - likelihood)
+        return float(0.5 * ((p[1] - np.log(prior_degrees)) / _PRIOR_WIDTH) ** 2 - likelihood)
 
     bounds = [(np.log(start) - 2, np.log(start) + 2), tuple(np.log(_DEGREES))]
-    first = np.log([start, _PRIOR_DEGREES])
+    first = np.log([start, prior_degrees])
     found = optimize.minimize(
         cost, first, bounds=bounds, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-3}
     )
@@ -66,7 +72,10 @@ def fit_null(squares: np.ndarray, n_components: int) -> tuple[float, float]:
 
 
 def null_p_values(
-    residuals: np.ndarray, reference: np.ndarray | None = None, heaviness: np.ndarray | float = 0.0
+    residuals: np.ndarray,
+    reference: np.ndarray | None = None,
+    heaviness: np.ndarray | float = 0.0,
+    prior_degrees: float = PRIOR_DEGREES,
 ) -> np.ndarray:
     """p-values of standardised residuals under the null that they show.
 
@@ -78,6 +87,8 @@ def null_p_values(
         Those from which the null is estimated; all by default.
     heaviness : ndarray of shape (n,), optional
         Added to 1 / degrees of freedom of single residuals, such as those whose scatter is known from few others.
+    prior_degrees : float, optional
+        Prior of the degrees of freedom.
 
     Returns
     -------
@@ -90,10 +101,10 @@ def null_p_values(
     squares = (residuals**2).sum(axis=1)
     used = np.ones(len(residuals), bool) if reference is None else reference
     if n_components > 1:
-        scale, degrees = fit_null(squares[used], n_components)
+        scale, degrees = fit_null(squares[used], n_components, prior_degrees)
     else:
         sides = [squares[used & (residuals[:, 0] * sign > 0)] for sign in (1, -1)]
-        nulls = [fit_null(side, 1) for side in sides if len(side)]
+        nulls = [fit_null(side, 1, prior_degrees) for side in sides if len(side)]
         scale, degrees = min(
             nulls, key=lambda null: stats.f.isf(_TAIL, 1, null[1]) * null[0], default=(1.0, 200.0)
         )

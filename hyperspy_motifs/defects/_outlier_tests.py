@@ -11,7 +11,7 @@ from scipy.stats import false_discovery_control, norm
 
 from ._counterparts import Counterparts, find_counterparts, median_of_known, site_kinds
 from ._displacements import predict_places
-from ._null import combine_p_values, null_p_values
+from ._null import PRIOR_DEGREES, PRIOR_DEGREES_OF_SHAPES, combine_p_values, null_p_values
 
 # Atoms this close to the border of the image, in nearest-neighbour distances, lack neighbours to be compared by. Those that a
 # translation maps to others are compared by their intensity up to a distance at which a whole column is in the image.
@@ -171,9 +171,13 @@ def compare_atoms(
             intensity[by_twins] /= max(float(np.nanquantile(np.abs(intensity[rim]), 0.68)), 1.0)
         # Place and shape of a weak column are as much less precise as it is weak.
         precision = np.clip(ratios, 0.0, 1.0)[:, None]
-        rest = [_standardise(values, reference, counterparts) * precision for values in (place, shape)]
+        weighed = (
+            (intensity, PRIOR_DEGREES),
+            (_standardise(place, reference, counterparts) * precision, PRIOR_DEGREES),
+            (_standardise(shape, reference, counterparts) * precision, PRIOR_DEGREES_OF_SHAPES),
+        )
         p_values = np.column_stack(
-            [null_p_values(values, held & inner, few) for values in (intensity, *rest)]
+            [null_p_values(values, held & inner, few, degrees) for values, degrees in weighed]
         )
         p_values[empty | by_twins, 1:] = np.nan
         combined = np.where(extra, presence, combine_p_values(p_values))
