@@ -7,25 +7,19 @@ from scipy import optimize, stats
 
 # Degrees of freedom of Student's t between which the tails are estimated; the largest is close to a normal distribution.
 _DEGREES = (3.0, 200.0)
-# Fraction of the smallest residuals from which the null is estimated: at least this part of the atoms is no defect. Vacancies
-# and dopants can be a few percent; atoms that have moved or have another shape, and are not beside a defect, are rarer.
-_CENTRAL, _CENTRAL_OF_SEVERAL = 0.97, 0.995
-# Prior of the degrees of freedom, and standard deviation of its logarithm. Without defects the tails of intensities and places
-# are lighter than those of 50 degrees in simulated MoSe2, SrTiO3 and graphene at three doses each. Those of shapes are of 30 to
-# 300 degrees, and at the lowest doses, where fits fail, of 5 to 12.
-PRIOR_DEGREES, PRIOR_DEGREES_OF_SHAPES = 50.0, 20.0
+# Standard deviation of the logarithm of the degrees of freedom in their prior.
 _PRIOR_WIDTH = 0.7
 # Where the tails of two nulls are compared.
 _TAIL = 1e-4
 
 
 def fit_null(
-    squares: np.ndarray, n_components: int, prior_degrees: float = PRIOR_DEGREES
+    squares: np.ndarray, n_components: int, central: float = 1.0, prior_degrees: float = 50.0
 ) -> tuple[float, float]:
     """Fit the null distribution of squared standardised residuals.
 
     The residuals are a scaled multivariate Student t: the sum of their squares over the number of components follows
-    scale times an F distribution. Only the smallest 97 % (99.5 % of several components) are used, as an outcome of the
+    scale times an F distribution. Only the `central` fraction of the smallest is used, as an outcome of the
     truncated distribution, so that defects in the tail do not widen the null that they are tested against. This is the
     truncated maximum likelihood of Efron [1]_ for a distribution with tails. The centre says little about the tails: a
     prior on the degrees of freedom decides where it says nothing.
@@ -35,8 +29,8 @@ def fit_null(
     squares : ndarray of shape (n,)
         Sum of the squares of `n_components` standardised residuals.
     n_components : int
-    prior_degrees : float, optional
-        Prior of the degrees of freedom.
+    central, prior_degrees : float, optional
+        Fraction of the smallest that is used, and prior of the degrees of freedom.
 
     Returns
     -------
@@ -53,14 +47,15 @@ def fit_null(
     mean = np.sort(squares[np.isfinite(squares)]) / n_components
     if len(mean) < 2 or not mean[-1] > 0:
         return 1.0, _DEGREES[1]
-    limit = float(np.quantile(mean, _CENTRAL if n_components == 1 else _CENTRAL_OF_SEVERAL))
-    central = mean[mean <= limit]
-    central = central[central > 0]
+    limit = float(np.quantile(mean, central))
+    used = mean[(mean <= limit) & (mean > 0)]
     start = float(np.median(mean)) / float(stats.f.median(n_components, _DEGREES[1]))
 
     def cost(p: np.ndarray) -> float:
         law = {"dfn": n_components, "dfd": np.exp(p[1]), "scale": np.exp(p[0])}
-        likelihood = stats.f.logpdf(central, **law).sum() - len(central) * stats.f.logcdf(limit, **law)
+        likelihood = stats.f.logpdf(used, **law).sum()
+        if central < 1:
+            likelihood -= len(used) * stats.f.logcdf(limit, **law)
         return float(0.5 * ((p[1] - np.log(prior_degrees)) / _PRIOR_WIDTH) ** 2 - likelihood)
 
     bounds = [(np.log(start) - 2, np.log(start) + 2), tuple(np.log(_DEGREES))]
@@ -75,7 +70,8 @@ def null_p_values(
     residuals: np.ndarray,
     reference: np.ndarray | None = None,
     heaviness: np.ndarray | float = 0.0,
-    prior_degrees: float = PRIOR_DEGREES,
+    central: float = 1.0,
+    prior_degrees: float = 50.0,
 ) -> np.ndarray:
     """p-values of standardised residuals under the null that they show.
 
@@ -87,8 +83,8 @@ def null_p_values(
         Those from which the null is estimated; all by default.
     heaviness : ndarray of shape (n,), optional
         Added to 1 / degrees of freedom of single residuals, such as those whose scatter is known from few others.
-    prior_degrees : float, optional
-        Prior of the degrees of freedom.
+    central, prior_degrees : float, optional
+        See :func:`fit_null`.
 
     Returns
     -------
@@ -101,30 +97,31 @@ def null_p_values(
     squares = (residuals**2).sum(axis=1)
     used = np.ones(len(residuals), bool) if reference is None else reference
     if n_components > 1:
-        scale, degrees = fit_null(squares[used], n_components, prior_degrees)
+        scale, degrees = fit_null(squares[used], n_components, central, prior_degrees)
     else:
         sides = [squares[used & (residuals[:, 0] * sign > 0)] for sign in (1, -1)]
-        nulls = [fit_null(side, 1, prior_degrees) for side in sides if len(side)]
+        nulls = [fit_null(side, 1, central, prior_degrees) for side in sides if len(side)]
         scale, degrees = min(
             nulls, key=lambda null: stats.f.isf(_TAIL, 1, null[1]) * null[0], default=(1.0, 200.0)
         )
     return np.asarray(stats.f.sf(squares / n_components / scale, n_components, 1 / (1 / degrees + heaviness)))
 
 
-def combine_p_values(p_values: np.ndarray) -> np.ndarray:
+def combine_p_values(p_values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """Combine the p-values of several tests of one atom, shape (n, tests), into one each; NaN are left out.
 
-    The Cauchy combination [1]_, valid in the tail under any dependence of the tests. An atom without a test has 1.
+    The Cauchy combination [1]_, valid in the tail under any dependence of the tests, with the `weights` (tests,) of the tests,
+    equal by default. An atom without a test has 1.
 
     References
     ----------
     .. [1] Y. Liu and J. Xie, "Cauchy combination test", J. Am. Stat. Assoc. 115, 393 (2020).
     """
-    known = np.isfinite(p_values)
+    weight = np.isfinite(p_values) * (1.0 if weights is None else weights)
     # Below 1e-15 the tangent of Cauchy's quantile is 1 / (pi p) to machine precision, and cannot be computed otherwise.
-    p = np.where(known, np.clip(p_values, 1e-300, 1 - 1e-9), 0.5)
+    p = np.where(weight > 0, np.clip(p_values, 1e-300, 1 - 1e-9), 0.5)
     quantile = np.where(p < 1e-15, 1 / (np.pi * p), np.tan((0.5 - np.maximum(p, 1e-15)) * np.pi))
-    count = known.sum(axis=1)
-    mean = np.where(known, quantile, 0.0).sum(axis=1) / np.maximum(count, 1)
+    total = weight.sum(axis=1)
+    mean = (weight * quantile).sum(axis=1) / np.maximum(total, 1e-9)
     combined = np.where(mean > 1e14, 1 / (np.pi * np.maximum(mean, 1.0)), stats.cauchy.sf(mean))
-    return np.where(count > 0, np.clip(combined, 0.0, 1.0), 1.0)
+    return np.where(total > 0, np.clip(combined, 0.0, 1.0), 1.0)

@@ -38,6 +38,8 @@ _SHELL = 1.35
 _WIDTH = 0.22
 # A motif is rare on a kind of site if it has less than this share of it: a vacancy or a dopant, and no part of an alloy.
 _RARE = 0.2
+# Most atoms of a rare motif differ from their counterparts at this level.
+_DIFFERENT = 1e-3
 # The false discovery rate of `motifs.defects`.
 FDR = 0.05
 
@@ -69,18 +71,23 @@ class _Comparison:
 
     @property
     def tested(self) -> np.ndarray:
+        """Mask of the rows that could be compared."""
         return np.isfinite(self.combined)
 
-    def q_values(self) -> np.ndarray:
-        """Over the atoms and empty sites of all frames at once; 1 for those that were not tested."""
-        q_values = np.ones(len(self.combined))
-        if self.tested.any():
-            q_values[self.tested] = false_discovery_control(self.combined[self.tested])
-        return q_values
+    def listed(self, fdr: float, likely: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Rows at a false discovery rate by significance, and the q-values of all; 1 for those that were not tested.
 
-    def listed(self, fdr: float) -> tuple[np.ndarray, np.ndarray]:
-        """Rows in order of significance, and the q-values of all rows."""
-        q_values = self.q_values()
+        Over the atoms and empty sites of all frames at once. Half of the permitted false discoveries is reserved for the rows
+        of the mask `likely`, if given: weighted p-values (Genovese, Roeder and Wasserman, Biometrika 93, 509 (2006)).
+        """
+        tested = self.tested
+        q_values = np.ones(len(tested))
+        if tested.any():
+            p_values = self.combined[tested]
+            if likely is not None and 0 < likely[tested].sum() < tested.sum():
+                share = np.where(likely[tested], likely[tested].mean(), 1 - likely[tested].mean())
+                p_values = np.minimum(2 * share * p_values, 1.0)
+            q_values[tested] = false_discovery_control(p_values)
         chosen = np.flatnonzero(q_values <= fdr)
         return chosen[np.lexsort((self.combined[chosen], q_values[chosen]))], q_values
 
@@ -123,8 +130,8 @@ def find_defects(signal: Any, record: store.Record, sites: Any, fdr: float = FDR
     """
     found = _compare(signal, record, sites, fdr)
     stamp = record.stamp
-    chosen, q_values = found.listed(fdr)
     rare = _rare_atoms(record, found)
+    chosen, q_values = found.listed(fdr, rare)
     kinds = np.where(found.empty[chosen], VACANCY, np.where(rare[chosen], RARE, _kinds(found, chosen)))
     words = _descriptions(record, found, chosen, found.empty & (q_values <= fdr))
     columns = {
@@ -304,7 +311,8 @@ def _mode(labels: np.ndarray) -> np.ndarray:
 def _rare_atoms(record: store.Record, found: _Comparison) -> np.ndarray:
     """Mask of the atoms whose motif, at the chosen radius or a smaller one, is rare on the sites where they stand.
 
-    Motifs at larger radii are environments, which the neighbours explain.
+    Only motifs count of which most atoms differ from their counterparts: a few atoms between two motifs that overlap are
+    given the wrong one. Motifs at larger radii are environments, which the neighbours explain.
     """
     out = np.zeros(len(found.pixels), bool)
     comparable, expected = found.comparable[: len(record.labels)], found.expected[: len(record.labels)]
@@ -312,8 +320,9 @@ def _rare_atoms(record: store.Record, found: _Comparison) -> np.ndarray:
         for site in np.unique(expected[comparable]).tolist():
             here = comparable & (expected == site)
             counts = np.bincount(labels[here])
-            rare = (counts > 0) & (counts < _RARE * counts.sum())
-            out[: len(labels)][here] |= rare[labels[here]]
+            for motif in np.flatnonzero((counts > 0) & (counts < _RARE * counts.sum())).tolist():
+                members = np.flatnonzero(here & (labels == motif))
+                out[members] |= bool(np.nanmedian(found.combined[members]) < _DIFFERENT)
     return out
 
 
