@@ -181,7 +181,7 @@ def test_the_model_is_applied_to_another_turned_image(analysed, tmp_path):
     assert signal.motifs.model.facts["aligned"]
 
 
-def test_images_beyond_the_sample_are_assigned_to_its_motifs(monkeypatch):
+def test_images_beyond_the_sample_are_read_from_files_and_assigned_to_its_motifs(monkeypatch, tmp_path):
     """Learned on the first of two turned images, as for hundreds of them."""
     from hyperspy_motifs.collection import _finding
 
@@ -192,7 +192,11 @@ def test_images_beyond_the_sample_are_assigned_to_its_motifs(monkeypatch):
         )
         for k in range(2)
     ]
-    collection = hyperspy_motifs.find_motifs([signal for signal, _ in images], show_progressbar=False)
+    for k, (signal, _) in enumerate(images):
+        signal.save(tmp_path / f"{k}.hspy")
+    files = [tmp_path / "0.hspy", str(tmp_path / "1.hspy")]
+    collection = hyperspy_motifs.find_motifs(files, show_progressbar=False)
+    assert all(motifs.signal._lazy for motifs in collection)
     assert "2 images, learned on 1 of them" in collection[1].summary()
     found, true = labels_and_truth(collection, [truth for _, truth in images])
     assert adjusted_rand_score(true, found) > 0.98
