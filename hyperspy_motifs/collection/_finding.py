@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperspy_motifs.models import ORIENTED_AT, AlignedMoments, Orientation, PooledMoments, find_orientation
+from hyperspy_motifs.models import (
+    ORIENTED_AT,
+    AlignedMoments,
+    Orientation,
+    PooledMoments,
+    find_orientation,
+    informative_images,
+)
 
 if TYPE_CHECKING:
     from hyperspy_motifs.models import MotifModel
@@ -49,9 +56,12 @@ def find_motifs(
 
     1. the discs are rotated into the orientation of the image with the least noise, which is found by comparing atoms,
     2. the kinds of atoms are found at the smallest radius over the atoms of all images,
-    3. what an image changes in all atoms of a kind is removed at every radius, as far as other images have changes of the same
+    3. images with so much noise that they would hide differences, which the others show, are left out of the fit
+       (:func:`~hyperspy_motifs.models.informative_images`),
+    4. what an image changes in all atoms of a kind is removed at every radius, as far as other images have changes of the same
        size (focus, thickness, calibration): :func:`~hyperspy_motifs.models.image_effects`,
-    4. the motifs of all atoms are found at all radii. Each atom has the noise of its image.
+    5. the motifs of these atoms are found at all radii, and all other atoms are assigned to them, each with the noise of its
+       image.
 
     With more than 40,000 atoms the model is learned on images that are evenly distributed over the list, and the other images
     are assigned to its motifs one at a time, so that memory does not grow with their number.
@@ -121,32 +131,23 @@ def find_motifs(
             if sum(len(one.table) for one in by_number.values()) < _SAMPLE_ATOMS:
                 by_number[number] = measure(number)
                 bar.update(1)
-    learnt = sorted(by_number)
-    measured = [by_number[number] for number in learnt]
-    polarities = {str(one.table.facts.get("polarity")) for one in measured}
+    polarities = {str(one.table.facts.get("polarity")) for one in by_number.values()}
     if len(polarities) > 1:
         raise ValueError(
             "Some images have bright columns and others dark ones, which one model cannot describe: use images of one "
             "detector, or give polarity=."
         )
-    reference = _reference(measured)
-    orientations = [Orientation() for _ in measured]
-    if align:
-        target = measured[reference].moments[ORIENTED_AT]
-        for number, one in enumerate(measured):
-            if number != reference:
-                orientations[number] = find_orientation(
-                    one.moments[ORIENTED_AT], target, mirrors=mirrors, random_state=random_state
-                )
-    first = measured[reference]
-    pooled = PooledMoments(
-        [one.moments for one in measured],
-        [one.neighbours for one in measured],
-        orientations,
-        first.spacing / abs(first.stamp.scale[0]),
-        first.orders,
-    )
-    model = _fit(pooled, radii, options)
+    reference = _reference(by_number)
+    angles = {number: Orientation() for number in sorted(by_number)}
+    for number in sorted(set(by_number) - {reference}) if align else ():
+        angles[number] = find_orientation(
+            by_number[number].moments[ORIENTED_AT],
+            by_number[reference].moments[ORIENTED_AT],
+            mirrors=mirrors,
+            random_state=random_state,
+        )
+    learnt, pooled, model = _fit(by_number, angles, radii, options)
+    first = by_number[reference]
     facts = {
         "options": options,
         "polarity": polarities.pop(),
@@ -165,15 +166,14 @@ def find_motifs(
         for most in (_ANCHORS, _ANCHORS_OF_IMAGE)
     )
     content = to_bytes(small)
-    with progressbar(total=len(signals) - len(learnt), disable=quiet, desc="Assignment", leave=False) as bar:
-        angles = dict(zip(learnt, orientations, strict=True))
-        for row, number in enumerate(learnt):
-            here = pooled.images == row
-            write_image(signals[number], measured[row], {**_of_fit(model, here), "model": content}, facts)
-        for number in sorted(set(range(len(signals))) - set(learnt)):
-            one = measure(number)
-            found, angles[number] = _of_other(learned, one)
-            write_image(signals[number], one, {**found, "model": content}, facts)
+    with progressbar(total=len(signals), disable=quiet, desc="Results", leave=False) as bar:
+        for number, signal in enumerate(signals):
+            one = by_number[number] if number in by_number else measure(number)
+            if number in learnt:
+                found = _of_fit(model, pooled.images == learnt.index(number))
+            else:
+                found, angles[number] = _of_other(learned, one)
+            write_image(signal, one, {**found, "model": content}, facts)
             bar.update(1)
     turned = [(float(np.degrees(angles[k].angle)), angles[k].mirrored) for k in range(len(signals))]
     return MotifCollection(signals, learned, names=[_title(s) for s in signals], orientations=turned)
@@ -228,19 +228,35 @@ def _title(signal: Any) -> str:
     return str(signal.metadata.get_item("General.title", default="")) or "untitled"
 
 
-def _reference(measured: Sequence[Any]) -> int:
+def _reference(measured: Mapping[int, Any]) -> int:
     """Return the number of the image with the most atoms for their noise, to which the others are turned."""
 
-    def information(one: Any) -> float:
-        moments = one.moments[ORIENTED_AT]
+    def information(number: int) -> float:
+        moments = measured[number].moments[ORIENTED_AT]
         noise = float(np.nanmedian(np.asarray(moments.noise_std, float)[moments.valid]))
         return int(np.count_nonzero(moments.coverage > 0.99)) / max(noise, 1e-12) ** 2
 
-    return int(np.argmax([information(one) for one in measured]))
+    return max(sorted(measured), key=information)
 
 
-def _fit(pooled: PooledMoments, radii: tuple[float, ...], options: dict[str, Any]) -> Any:
+def _fit(
+    measured: Mapping[int, Any],
+    orientations: Mapping[int, Orientation],
+    radii: tuple[float, ...],
+    options: dict[str, Any],
+) -> tuple[list[int], PooledMoments, Any]:
+    """Return the numbers of the images that the model is learned on, their moments, and the model."""
     from hyperspy_motifs.clustering import NestedRadii
+
+    def pool(numbers: list[int]) -> PooledMoments:
+        each = [measured[number] for number in numbers]
+        return PooledMoments(
+            [one.moments for one in each],
+            [one.neighbours for one in each],
+            [orientations[number] for number in numbers],
+            each[0].spacing / abs(each[0].stamp.scale[0]),
+            each[0].orders,
+        )
 
     def nested(radii: tuple[float, ...], radius: float | None, n_motifs: int | None) -> Any:
         found = NestedRadii(
@@ -253,9 +269,17 @@ def _fit(pooled: PooledMoments, radii: tuple[float, ...], options: dict[str, Any
         )
         return found.fit(pooled, pooled.neighbours())
 
-    pooled.remove_image_effects(nested(radii[:1], None, None).labels_at_[radii[0]])
+    numbers = sorted(measured)
+    pooled, first = pool(numbers), radii[0]
+    kinds = nested(radii[:1], None, None).labels_at_[first]
+    kept = informative_images(pooled(first).values, kinds, pooled.images, pooled.sound(first))
+    if len(kept) < len(numbers):
+        numbers = [numbers[row] for row in kept.tolist()]
+        pooled = pool(numbers)
+        kinds = nested(radii[:1], None, None).labels_at_[first]
+    pooled.remove_image_effects(kinds)
     given = None if options["radius"] == "auto" else float(options["radius"])
-    return nested(radii, given, options["n_motifs"])
+    return numbers, pooled, nested(radii, given, options["n_motifs"])
 
 
 def _of_fit(model: Any, here: NDArray[np.bool_]) -> dict[str, Any]:

@@ -3,6 +3,7 @@ from ._aligned_moments import AlignedMoments as AlignedMoments
 from ._anchors import Anchors as Anchors
 from ._disc_source import DiscSource as DiscSource
 from ._image_effects import image_effects as image_effects
+from ._image_effects import informative_images as informative_images
 from ._model_files import from_arrays as from_arrays
 from ._model_files import from_bytes as from_bytes
 from ._model_files import load_model as load_model

@@ -70,6 +70,12 @@ class PooledMoments:
         self._kinds = kinds
         self._kept = {}
 
+    def sound(self, radius: float) -> NDArray[np.bool_]:
+        """Return which atoms have whole discs, shape (n,)."""
+        return np.concatenate(
+            [m.valid & (m.coverage > _ALMOST_WHOLE) for m in (one[radius] for one in self._moments)]
+        )
+
     def _pooled(self, radius: float) -> Moments:
         each = [one[radius] for one in self._moments]
         joined: dict[str, Any] = {
@@ -79,8 +85,7 @@ class PooledMoments:
             [o.apply(m.values, m.modes) for o, m in zip(self._orientations, each, strict=True)]
         )
         if self._kinds is not None:
-            sound = joined["valid"] & (joined["coverage"] > _ALMOST_WHOLE)
-            effects = image_effects(joined["values"], self._kinds, self.images, sound)
+            effects = image_effects(joined["values"], self._kinds, self.images, self.sound(radius))
             joined["values"] = joined["values"] - effects[self.images, self._kinds].astype(np.float32)
         joined["coverage"] = np.minimum(joined["coverage"], _ALMOST_WHOLE)
         return dataclasses.replace(each[0], **joined)

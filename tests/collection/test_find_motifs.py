@@ -204,3 +204,22 @@ def test_images_beyond_the_sample_are_read_from_files_and_assigned_to_its_motifs
         collection.orientations[1][0] - collection.orientations[0][0] + 31 + 60
     ) % 120 - 60 == pytest.approx(0, abs=0.5)
     assert collection[1].radii == collection[0].radii
+
+
+def test_a_noisy_image_does_not_hide_a_rare_motif_of_another():
+    """Ruthenium is 8 % brighter than molybdenum: seen at a high dose, unless the noise of the other image is mixed in."""
+    images = [
+        monolayer(
+            shape=(190, 230), pixel_size=0.019, rotation=25 * k, dose=dose, vacancies=0, double_vacancies=0,
+            metal_dopant=("Ru", 0.1), chalcogen_dopant=None, random_state=k,
+        )
+        for k, dose in enumerate((2e6, 4e4))
+    ]  # fmt: skip
+    collection = hyperspy_motifs.find_motifs(
+        [signal for signal, _ in images], complete=False, show_progressbar=False
+    )
+    found, true = labels_and_truth([collection[0]], [images[0][1]])
+    assert adjusted_rand_score(true, found) == 1
+    assert collection.n_motifs == 3
+    found, true = labels_and_truth([collection[1]], [images[1][1]])
+    assert np.mean(found[true == 1] == 2) < 0.1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hyperspy_motifs.data import monolayer
-from hyperspy_motifs.models import DiscSource, find_orientation, image_effects
+from hyperspy_motifs.models import DiscSource, find_orientation, image_effects, informative_images
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +85,23 @@ def test_a_single_image_has_no_effect():
     rng = np.random.default_rng(3)
     values, kinds, images = planted(rng, np.zeros((1, 3, 7)))
     assert not image_effects(values, kinds, images, np.ones(len(values), bool)).any()
+
+
+@pytest.mark.parametrize(
+    ("noise", "expected"),
+    [
+        ([0.05] * 6, [0, 1, 2, 3, 4, 5]),
+        ([0.05, 0.06, 0.05, 0.07, 0.06, 0.05], [0, 1, 2, 3, 4, 5]),
+        ([0.05, 0.5, 0.05, 0.05, 0.05, 0.5], [0, 2, 3, 4]),
+        ([0.5, 0.02, 0.5, 0.5, 0.5, 0.5], [1]),
+    ],
+)
+def test_images_whose_noise_would_hide_differences_are_found(noise, expected):
+    rng = np.random.default_rng(4)
+    values, kinds, images = planted(rng, np.zeros((6, 3, 7)))
+    values = values + rng.normal(0, 1, values.shape) * np.array(noise)[images, None]
+    # A rare motif that is not separated yet, and atoms of which nothing is known.
+    values[::40] += 1.0
+    sound = rng.random(len(values)) < 0.9
+    values[~sound] = np.nan
+    assert informative_images(values, kinds, images, sound).tolist() == expected
