@@ -172,7 +172,7 @@ def find_motifs(
             if number in learnt:
                 found = _of_fit(model, pooled.images == learnt.index(number))
             else:
-                found, angles[number] = _of_other(learned, one)
+                found, angles[number] = _of_other(learned, one, angles.get(number))
             write_image(signal, one, {**found, "model": content}, facts)
             bar.update(1)
     turned = [(float(np.degrees(angles[k].angle)), angles[k].mirrored) for k in range(len(signals))]
@@ -298,10 +298,15 @@ def _of_fit(model: Any, here: NDArray[np.bool_]) -> dict[str, Any]:
     }
 
 
-def _of_other(learned: MotifModel, one: Any) -> tuple[dict[str, Any], Orientation]:
-    """Return the same for the atoms of an image that was not in the fit, and how it is turned."""
+def _of_other(
+    learned: MotifModel, one: Any, orientation: Orientation | None
+) -> tuple[dict[str, Any], Orientation]:
+    """Return the same for the atoms of an image that was not in the fit, and how it is turned; found if not known."""
     source = PooledMoments([one.moments], [one.neighbours], [Orientation()], 1.0, one.orders)
-    found, model = learned.predict(source), learned.classifier
+    if orientation is None:
+        aligned = learned.facts.get("aligned")
+        orientation = AlignedMoments(learned, source).orientation if aligned else Orientation()
+    found, model = learned.predict(source, orientation), learned.classifier
     leaves = np.zeros(int(model.labels_at_[model.radii_[-1]].max()) + 1, np.int64)
     leaves[model.labels_at_[model.radii_[-1]]] = model.tree_.leaf_of
     fields = {
@@ -315,8 +320,7 @@ def _of_other(learned: MotifModel, one: Any) -> tuple[dict[str, Any], Orientatio
         "tree": _tree(model.tree_, leaves[found.radius_labels[-1]]),
         "outlier_score": found.outlier_score,
     }
-    aligned = learned.facts.get("aligned")
-    return fields, AlignedMoments(learned, source).orientation if aligned else Orientation()
+    return fields, orientation
 
 
 def _tree(tree: Any, leaves: NDArray[np.integer]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from hyperspy_motifs.threads import one_blas_thread
 
 from ._aligned_moments import AlignedMoments
 from ._anchors import Anchors
+from ._orientation import Orientation
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,9 @@ class MotifModel:
 
     # BLAS sums depend on the number of threads. One thread makes the result reproducible to the last bit.
     @one_blas_thread()
-    def predict(self, moments_of: Callable[[float], Any]) -> Prediction:
+    def predict(
+        self, moments_of: Callable[[float], Any], orientation: Orientation | None = None
+    ) -> Prediction:
         """Predict the motifs of other atoms, at all radii.
 
         Parameters
@@ -90,6 +93,8 @@ class MotifModel:
             Returns the moments of the atoms at a given radius, as :class:`DiscSource` does. If motifs are sites, its
             ``neighbours()`` is also called. A model of many images (``facts["aligned"]``) brings them into its own
             frame first (:class:`AlignedMoments`).
+        orientation : Orientation, optional
+            How the image is turned, for a model of many images; found if not given.
 
         Returns
         -------
@@ -98,7 +103,7 @@ class MotifModel:
         invariant = bool(self.classifier.rotation_invariant)
         where = getattr(moments_of, "neighbours", None)
         if self.facts.get("aligned") and self.anchors and where is not None:
-            turned = AlignedMoments(self, moments_of)
+            turned = AlignedMoments(self, moments_of, orientation=orientation)
             first = self.classifier.predict_all(turned, turned.neighbours())
             labels_of = {radius: labels for radius, (labels, _, _) in first.items()}
             moments_of = AlignedMoments(self, moments_of, labels_of, turned.orientation)
