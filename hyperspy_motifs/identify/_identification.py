@@ -391,7 +391,10 @@ class Identification:
         best = self.best
         if self.refused:
             return f"none of these: {self.refused}"
-        shares = [(self.explained_by(one), one.name) for one in self.structures if self.explained_by(one) > 0]
+        parts_of = [float((self.phases == k).mean()) for k in range(len(self.structures))]
+        shares = [
+            (share, one.name) for share, one in zip(parts_of, self.structures, strict=True) if share > 0
+        ]
         parts = ", ".join(f"{name} {100 * share:.1f} %" for share, name in sorted(shares, reverse=True))
         text = f"{best.name} explains {100 * self.explained_by(best):.1f} % of {len(self.labels):,} atoms"
         if len(shares) > 1:

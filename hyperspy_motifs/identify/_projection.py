@@ -161,6 +161,8 @@ def project(crystal: Crystal, zone_axis: Sequence[int] = (0, 0, 1)) -> Projected
         ]
         for k in range(len(centres))
     ]
+    if not layer:
+        members, repeat = _shortest_repeat(members, repeat)
     compositions = [_composition(atoms) for atoms in members]
     vectors, kept, rise = _reduced(vectors, step, centres, compositions, members, repeat)
     if layer:
@@ -256,6 +258,26 @@ def _columns(points: NDArray, vectors: NDArray) -> tuple[NDArray[np.int64], NDAr
     first = [int(np.flatnonzero(column == k)[0]) for k in range(n)]
     centres = np.array([points[f] + apart[f, column == k].mean(axis=0) for k, f in enumerate(first)])
     return column.astype(np.int64), centres.reshape(-1, 2)
+
+
+def _shortest_repeat(
+    members: list[list[tuple[int, float, float]]], repeat: float
+) -> tuple[list[list[tuple[int, float, float]]], float]:
+    """Atoms of the columns over the shortest repeat along the beam: that of a centred cell is a part of its vector."""
+    for parts in range(min(len(atoms) for atoms in members), 1, -1):
+        shorter = repeat / parts
+        out = []
+        for atoms in members:
+            places = {
+                (z, share, round(h % shorter / _SAME) % round(shorter / _SAME)) for z, share, h in atoms
+            }
+            if len(places) * parts != len(atoms):
+                break
+            first = sorted(atoms, key=lambda atom: atom[2] % repeat)[: len(places)]
+            out.append([(z, share, h % shorter) for z, share, h in first])
+        else:
+            return out, shorter
+    return members, repeat
 
 
 def _composition(atoms: Sequence[tuple[int, float, float]]) -> Composition:

@@ -53,6 +53,23 @@ def test_zone_axes_of_crystals(name, axis, area, columns, distance):
     assert nearest == pytest.approx(distance, rel=1e-6)
 
 
+def test_columns_have_the_atoms_of_the_shortest_repeat():
+    # Along [110] a face-centred crystal repeats after half of the face diagonal.
+    for name, expected in (("Au", {((79, 1.0),)}), ("GaAs", {((31, 1.0),), ((33, 1.0),)})):
+        cell = cell_of(name, (1, 1, 0))
+        assert set(cell.compositions) == expected
+        crystal = read_crystal(name)
+        assert cell.repeat == pytest.approx(crystal.cell[0, 0] / np.sqrt(2))
+        # The number of atoms per volume is that of the crystal.
+        density = len(crystal.numbers) / abs(np.linalg.det(crystal.cell))
+        assert len(cell) / (cell.area * cell.repeat) == pytest.approx(density)
+    assert set(cell_of("SrTiO3", (1, 1, 0)).compositions) == {
+        ((38, 1.0), (8, 1.0)),
+        ((22, 1.0),),
+        ((8, 2.0),),
+    }
+
+
 def test_heights_rise_from_cell_to_cell_where_columns_are_equivalent():
     # Columns of a face-centred crystal along [001] are at the heights 0 and a / 2 in turn.
     cell = cell_of("Au")
