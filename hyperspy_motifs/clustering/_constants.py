@@ -43,9 +43,8 @@ class ClusteringConstants:
     #: Beyond `tail_start` the density of one group falls at least as fast as distance to the power of minus this: as fast as
     #: the tails of a Cauchy distribution.
     tail_exponent: float = 2.0
-    #: The same at radii that reach the neighbours, where strain has heavier tails: each doubling of the distance holds no
-    #: more atoms than the one before.
-    wide_tail_exponent: float = 1.0
+    #: The same at radii that reach the neighbours, where strain has heavier tails.
+    wide_tail_exponent: float = 1.5
     #: Share of the broad component for atoms that are like no motif.
     outlier_share: float = 0.02
     #: Ratio of the scatter of the broad component to that of the motifs.
@@ -65,6 +64,11 @@ class ClusteringConstants:
     same_sublattice: float = 0.5
     #: P-value below which an atom is an outlier of its kind, so that it explains what its neighbours show.
     outlier_level: float = 0.001
+    #: Share of a difference of columns that their inner half shows at least: tails of neighbours show less there.
+    core_share: float = 0.1
+    #: Distance of the nearest neighbours from the places of another motif, beyond the scatter there (distances): the relaxation
+    #: beside boundaries is less.
+    displaced: float = 0.0125
     #: Knots of the kernels of neighbours are this far apart (distances).
     knot_spacing: float = 0.4
     #: Neighbours up to this far beyond the radius reach into the disc with their tails (distances).

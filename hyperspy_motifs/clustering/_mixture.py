@@ -88,7 +88,10 @@ class MotifMixture:
         return np.unique(found, return_inverse=True)[1].astype(np.int32)
 
     def classify(
-        self, X: NDArray[np.float64], variance: NDArray[np.floating] | None = None
+        self,
+        X: NDArray[np.float64],
+        variance: NDArray[np.floating] | None = None,
+        names: NDArray[np.integer] | None = None,
     ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
         """Return motif, probability and p-value of atoms.
 
@@ -98,6 +101,8 @@ class MotifMixture:
             Features; NaN rows are atoms of which nothing is known.
         variance : ndarray, shape (n, d), optional
             What the variance of the noise of each feature exceeds that of whole discs by, in squared units of the noise.
+        names : ndarray of int, shape (g,), optional
+            Components of one name are one motif, with the sum of their probabilities.
 
         Returns
         -------
@@ -133,7 +138,10 @@ class MotifMixture:
         outside = CONSTANTS.outlier_share * broad
         near = ratio < 1  # an atom nearer than most is no outlier, however few lie that near
         belongs = np.where(near, 1.0, inside / np.maximum(inside + outside, 1e-300))
-        return labels.astype(np.int32), posterior[at] * belongs, p_values
+        own = posterior[at]
+        if names is not None:
+            own = np.where(names == names[labels][:, None], posterior, 0).sum(axis=1)
+        return labels.astype(np.int32), own * belongs, p_values
 
     def separations(self) -> NDArray[np.float64]:
         """Return the distances (g, g) of the means in units of the scatter, infinite on the diagonal."""

@@ -15,6 +15,7 @@ from ._environment import Surroundings
 from ._neighbourhood_features import NeighbourhoodFeatures
 
 _MOST_COUNTED = 4  # neighbours of one kind in one shell: more are counted as so many
+_SOFT = 0.3  # distances from the first to the last neighbour that counts in part
 _FEWEST_OF_A_COUNT = 3  # atoms that have a number of neighbours, before that number explains anything
 
 
@@ -190,7 +191,7 @@ class StrainEffects:
     typical : ndarray, shape (g, s)
         Median strain of atoms of each kind.
     bound : ndarray, shape (g, s)
-        Strain beyond which it counts as so much.
+        Three robust standard deviations: atoms with more strain do not determine the coefficients.
     coefficients : ndarray, shape (g, s, f)
     rotation_invariant : bool
     """
@@ -215,13 +216,14 @@ class StrainEffects:
         typical, bound = np.zeros((n_groups, n_strains)), np.zeros((n_groups, n_strains))
         effects = cls(typical, bound, np.zeros((n_groups, n_strains, X.shape[1])), rotation_invariant)
         for group in range(n_groups):
-            members = known & (labels == group)
+            members = known & (labels == group) & np.isfinite(strain).all(axis=1)
             if members.sum() < CONSTANTS.points_per_axis * n_strains:
                 continue
             typical[group] = np.median(strain[members], axis=0)
             bound[group] = 3 * 1.4826 * np.median(np.abs(strain[members] - typical[group]), axis=0)
-            z, x = effects._bounded(strain[members], group), X[members]
-            z = z - z.mean(axis=0)
+            z, x = effects._damped(strain[members], group), X[members]
+            inside = (np.abs(strain[members] - typical[group]) <= bound[group]).all(axis=1)
+            z, x = z[inside] - z[inside].mean(axis=0), x[inside]
             normal = z.T @ z + 1e-12 * np.eye(n_strains)
             effects.coefficients[group] = np.linalg.solve(normal, z.T @ (x - x.mean(axis=0)))
         return effects
@@ -233,19 +235,27 @@ class StrainEffects:
         strain, out = _strain(neighbours, self.rotation_invariant), X.copy()
         for group in range(len(self.typical)):
             members = labels == group
-            out[members] -= self._bounded(strain[members], group) @ self.coefficients[group]
+            out[members] -= self._damped(strain[members], group) @ self.coefficients[group]
         return out
 
-    def _bounded(self, strain: NDArray[np.float64], group: int) -> NDArray[np.float64]:
-        return np.clip(strain - self.typical[group], -self.bound[group], self.bound[group])
+    def _damped(self, strain: NDArray[np.float64], group: int) -> NDArray[np.float64]:
+        """Strain relative to the usual one. Atoms beyond twice the bound are not strained but different: Tukey's biweight."""
+        apart = strain - self.typical[group]
+        square = ((apart / np.maximum(self.bound[group], 1e-12)) ** 2).sum(axis=1, keepdims=True)
+        return np.nan_to_num(apart * np.clip(1 - square / 4, 0, None) ** 2)
 
 
 def _strain(neighbours: Neighbourhoods, rotation_invariant: bool) -> NDArray[np.float64]:
     """Mean second moments (n, 3) of the offsets of the nearest neighbours, or trace and anisotropy (n, 2) of them."""
-    x, y = np.moveaxis(neighbours.offsets, -1, 0)
-    near = (np.hypot(x, y) < CONSTANTS.bonded) & (neighbours.neighbours >= 0)
-    count = np.maximum(near.sum(axis=1), 1)
-    xx, xy, yy = (np.where(near, product, 0).sum(axis=1) / count for product in (x * x, x * y, y * y))
+    x, y = np.moveaxis(np.nan_to_num(neighbours.offsets), -1, 0)
+    # A neighbour at the limit does not change the strain in a jump, which would divide the atoms.
+    weight = np.clip(0.5 + (CONSTANTS.bonded - np.hypot(x, y)) / _SOFT, 0, 1)
+    weight = np.where(neighbours.neighbours >= 0, weight, 0)
+    total = np.maximum(weight.sum(axis=1), 1e-9)
+    total[(np.abs(neighbours.window) < CONSTANTS.bonded).any(axis=1)] = (
+        np.nan
+    )  # a neighbour may lie outside the image
+    xx, xy, yy = ((weight * product).sum(axis=1) / total for product in (x * x, x * y, y * y))
     if rotation_invariant:
         return np.column_stack([xx + yy, np.hypot(xx - yy, 2 * xy)])
     return np.column_stack([xx, xy, yy])

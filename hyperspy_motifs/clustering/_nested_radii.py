@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from hyperspy_motifs.sites import Neighbourhoods, SiteTemplates
 from hyperspy_motifs.threads import one_blas_thread
 from hyperspy_motifs.zernike import MomentsLike, noise_unit
 
+from ._at_the_atom import AtTheAtom, core_features
 from ._constants import CONSTANTS
 from ._crosstalk import NeighbourCrosstalk
 from ._density import density_clusters
@@ -29,6 +31,29 @@ from ._tree_builder import TreeBuilder
 _FEWEST_SITES = 3
 
 
+@dataclass(frozen=True)
+class _View:
+    """What is seen of the atoms through one radius.
+
+    Attributes
+    ----------
+    radius : float
+    model : RadiusModel
+        Without motifs.
+    features : NeighbourhoodFeatures
+    X : ndarray, shape (n, f)
+        Features from which groups are formed.
+    noise : ndarray, shape (n,)
+        Variance of the noise of each atom, relative to any.
+    """
+
+    radius: float
+    model: RadiusModel
+    features: NeighbourhoodFeatures
+    X: NDArray[np.float64]
+    noise: NDArray[np.floating]
+
+
 class NestedRadii:
     """Find motifs, and the environments that their neighbours explain.
 
@@ -36,9 +61,10 @@ class NestedRadii:
     2. Kinds that replace one another on a sublattice, and vacant places, are known then. At each larger radius the
        features are freed from what the minority kinds among the neighbours explain (`NeighbourEffects`, `CountEffects`),
        and each kind is divided again. What is found now is not explained by kinds: rings, sites, displacements.
-    3. The motifs are those of the radius, up to the second shell, whose splits have the most evidence; those of a larger
-       radius if none of these divides a kind, and the kinds if no radius does. Where the places of the neighbours show
-       several sites of one kind (`SiteTemplates`), these are the motifs.
+    3. Groups that do not differ at the atom, in its column or in the places of its nearest neighbours, differ in what
+       surrounds them, and are one motif (`AtTheAtom`). This holds for the kinds, too. Radii up to the second shell divide the
+       kinds one after the other, first that which shows most motifs; larger ones only if those show none. Where the
+       places of the neighbours show several sites of one kind (`SiteTemplates`), these are the motifs.
     4. At radii beyond, an environment is a motif with the minority kinds and vacant places among its neighbours.
 
     Parameters
@@ -46,7 +72,7 @@ class NestedRadii:
     radii : float or sequence of float
         Growing radii in nearest-neighbour distances, or one.
     radius : float, optional
-        The one of them whose motifs are taken; default: see step 3.
+        The only one that divides the kinds; default: see step 3.
     rotation_invariant : bool
     n_motifs : int, optional
         Cut the tree to so many.
@@ -70,7 +96,7 @@ class NestedRadii:
         1 minus the p-value of an atom of its motif.
     layouts_ : dict of float to ndarray, shape (n, 2)
     radius_ : float
-        The radius of the motifs.
+        The radius of the motifs: the largest of those that divide the kinds.
     reason_ : str
         Why that radius.
     labels_, probabilities_, layout_ : ndarray
@@ -138,19 +164,24 @@ class NestedRadii:
         crosstalk = fit_crosstalk(
             moments_of, first, bool(self.rotation_invariant), self.n_neighbors, int(self.random_state)
         )
-        n = len(moments_of(first).values)
-        nothing = np.zeros(n, dtype=np.int32)
-        self._models[first], _ = self._learn(first, moments_of, nothing, None, crosstalk)
+        nothing = np.zeros(len(moments_of(first).values), dtype=np.int32)
+        view = self._view(first, moments_of, nothing, None, crosstalk)
+        self._models[first] = self._divide(view, nothing, nothing, None)
         kinds, _, p_values = self._find(first, moments_of, nothing, None)
+        at_atoms = None
+        if neighbours is not None and len(self.radii_) > 1 and first < CONSTANTS.one_column:
+            at_atoms = self._at_the_atom(moments_of, neighbours, crosstalk, kinds)
+            self._models[first] = self._divide(view, nothing, nothing, at_atoms, self._models[first])
+            kinds, _, p_values = self._find(first, moments_of, nothing, None)
+            at_atoms = replace(at_atoms, kinds=kinds)
         self._sublattices = None if neighbours is None else Sublattices.of(neighbours, kinds)
         around = self._around(neighbours, kinds, p_values)
         self._report(1)
         asked = self.radius is None or (len(self.radii_) > 1 and float(self.radius) == self.radii_[1])
         if neighbours is not None and len(self.radii_) > 1 and first < CONSTANTS.one_column and asked:
             self._sites = self._find_sites(neighbours, kinds)
-        self._search(moments_of, kinds, around)
+        self._search(moments_of, kinds, around, at_atoms)
         self.sites_: SiteTemplates | None = None if self._sites is None else self._sites.sites
-        self._drop_unused()
         motifs, _, p_values = self._motif_labels(moments_of, neighbours)[self.radius_]
         self._fit_environments(neighbours, motifs, p_values)
         found = self._motif_labels(moments_of, neighbours)
@@ -223,25 +254,60 @@ class NestedRadii:
     # ------------------------------------------------------------------ steps of the fit
 
     def _search(
-        self, moments_of: Callable[[float], MomentsLike], kinds: NDArray[np.int32], around: Around | None
+        self,
+        moments_of: Callable[[float], MomentsLike],
+        kinds: NDArray[np.int32],
+        around: Around | None,
+        at_atoms: AtTheAtom | None,
     ) -> None:
-        """Learn the larger radii and choose that of the motifs; `kinds` (n,) are those of the smallest radius."""
+        """Divide the kinds (n,) of the smallest radius at larger ones, first at that which shows most motifs."""
         given = (
             None if self.radius is None else min(self.radii_, key=lambda r: abs(r - float(self.radius or 0)))
         )
-        self.radius_, most = self.radii_[0], 0.0
+        self.radius_ = self.radii_[0]
+        self._order: tuple[float, ...] = ()
+        views: dict[float, _View] = {}
+        found: dict[float, RadiusModel] = {}
         for radius in self.radii_[1:]:
-            asked = (most == 0 or radius <= CONSTANTS.second_shell) if given is None else radius == given
             # Where motifs are sites, and at the other radii, a layout is all that is needed.
-            divide = self._sites is None and asked
-            self._models[radius], evidence = self._learn(radius, moments_of, kinds, around, None, divide)
-            if evidence > most:
-                self.radius_, most = radius, evidence
+            view = self._view(radius, moments_of, kinds, around, None)
+            self._models[radius] = RadiusModel(view.model.unit)
+            asked = (not found or radius <= CONSTANTS.second_shell) if given is None else radius == given
+            if asked and self._sites is None:
+                model = self._divide(view, kinds, kinds, None if given is not None else at_atoms)
+                if model.n_motifs > int(kinds.max()) + 1 or given is not None:
+                    views[radius], found[radius] = view, model
             self._report(1 + self.radii_.index(radius))
+        motifs = kinds
+        for radius in sorted(found, key=lambda r: (-found[r].n_motifs, r)):
+            model = self._divide(views[radius], motifs, kinds, at_atoms) if self._order else found[radius]
+            if model.n_motifs > int(motifs.max()) + 1 or given is not None:
+                self._order += (radius,)
+                self._models[radius] = model
+                motifs = model.classify(views[radius].features, motifs)[0]
         if given is not None:
             self.radius_ = given
         elif self._sites is not None:
             self.radius_ = self.radii_[1]
+        else:
+            self.radius_ = max((self.radii_[0], *self._order))
+
+    def _at_the_atom(
+        self,
+        moments_of: Callable[[float], MomentsLike],
+        neighbours: Neighbourhoods,
+        crosstalk: NeighbourCrosstalk | None,
+        kinds: NDArray[np.int32],
+    ) -> AtTheAtom:
+        first, invariant = moments_of(self.radii_[0]), bool(self.rotation_invariant)
+        values, unit = first.values, self._models[self.radii_[0]].unit
+        wider = moments_of(CONSTANTS.ring_radius)
+        if crosstalk is not None:
+            values = crosstalk.remove(first, wider)
+        features = NeighbourhoodFeatures.of(first, invariant, unit, values)
+        known = features.sound & np.asarray(wider.valid, bool)
+        core = core_features(first, values, unit, invariant)
+        return AtTheAtom(features.filled(), core, neighbours, known, invariant, kinds)
 
     def _report(self, done: int) -> None:
         if self.progress is not None:
@@ -257,16 +323,15 @@ class NestedRadii:
             return None
         return neighbours, self._sublattices.surroundings(neighbours, kinds, p_values)
 
-    def _learn(
+    def _view(
         self,
         radius: float,
         moments_of: Callable[[float], MomentsLike],
         kinds: NDArray[np.int32],
         around: Around | None,
         crosstalk: NeighbourCrosstalk | None,
-        divide: bool = True,
-    ) -> tuple[RadiusModel, float]:
-        """Learn the motifs of one radius within the kinds; return them and the evidence of the splits."""
+    ) -> _View:
+        """Return what is seen through one radius, and keep its layout."""
         moments, invariant = moments_of(radius), bool(self.rotation_invariant)
         if not np.asarray(moments.valid).any():
             raise ValueError(
@@ -283,20 +348,45 @@ class NestedRadii:
         self.layouts_[radius] = layout_of(
             features.with_values(X), kinds, before, self.n_neighbors, int(self.random_state)
         )
-        if not divide:
-            return model, 0.0
-        clusters = density_clusters(self.layouts_[radius], self._min_size)
         noise = np.mean((np.asarray(moments.noise_std, np.float64) / unit) ** 2, axis=-1)
-        mixtures, evidence = partition(
-            X, features.sound, clusters, kinds, self._options(radius), np.broadcast_to(noise, len(X))
-        )
+        return _View(radius, model, features, X, np.broadcast_to(noise, len(X)))
+
+    def _divide(
+        self,
+        view: _View,
+        groups: NDArray[np.int32],
+        kinds: NDArray[np.int32],
+        at_atoms: AtTheAtom | None,
+        divided: RadiusModel | None = None,
+    ) -> RadiusModel:
+        """Divide groups (n,) of atoms and return the motifs; those of one kind that do not differ at the atom are one.
+
+        `divided` has the groups if they were found before.
+        """
+        if divided is None:
+            clusters = density_clusters(self.layouts_[view.radius], self._min_size)
+            mixtures = partition(
+                view.X, view.features.sound, clusters, groups, self._options(view.radius), view.noise
+            )
+        else:
+            mixtures = divided.mixtures
         names = np.arange(sum(m.n_motifs for m in mixtures), dtype=np.int32)
-        model = RadiusModel(unit, crosstalk, explained, mixtures, names)
-        own = model.classify(features, kinds)[0]
-        size = np.bincount(own, minlength=len(names))
-        names[np.argsort(-size, kind="stable")] = np.arange(len(names), dtype=np.int32)
-        # Groups that the mixture has merged again are no evidence.
-        return model, evidence if len(names) > int(kinds.max()) + 1 else 0.0
+        model = replace(view.model, mixtures=mixtures, names=names)
+        own = model.classify(view.features, groups)[0]
+        if at_atoms is not None:
+            merged = names.copy()
+            for kind in range(int(kinds.max()) + 1):
+                present = np.unique(own[kinds == kind])
+                within = np.full(len(own), -1)
+                members = kinds == kind
+                within[members] = np.searchsorted(present, own[members])
+                merged[present] = present[at_atoms.merged(within)]
+            names = merged
+        labels = names[own]
+        size = np.bincount(labels, minlength=len(names))
+        rank = np.empty(len(names), dtype=np.int32)
+        rank[np.argsort(-size, kind="stable")] = np.arange(len(names), dtype=np.int32)
+        return replace(model, names=rank[names])
 
     def _options(self, radius: float) -> PartitionOptions:
         single = radius < CONSTANTS.one_column
@@ -312,7 +402,7 @@ class NestedRadii:
     def _find_sites(self, neighbours: Neighbourhoods, kinds: NDArray[np.int32]) -> SiteClassifier | None:
         """Sites of the kinds, where a frequent kind has several; kinds that cut through sites are one."""
         first = self._models[self.radii_[0]]
-        own = np.argsort(first.names)[: int(kinds.max()) + 1]  # components in the order of their labels
+        own = np.unique(first.names, return_index=True)[1][: int(kinds.max()) + 1]  # a component of each
         apart = first.mixtures[0].separations()[np.ix_(own, own)]
         merges = merging_order(apart, np.bincount(kinds, minlength=len(own)))
         sites, kind_of = sites_of_kinds(
@@ -332,13 +422,6 @@ class NestedRadii:
             names=kind_of[np.minimum(first.names, len(kind_of) - 1)],
         )
         return found
-
-    def _drop_unused(self) -> None:
-        """Keep the mixtures of the radius of the motifs and of the kinds alone."""
-        for radius, model in self._models.items():
-            if radius == self.radii_[0] or (radius == self.radius_ and self._sites is None):
-                continue
-            self._models[radius] = RadiusModel(model.unit)
 
     def _fit_environments(
         self,
@@ -374,7 +457,7 @@ class NestedRadii:
             if radius < self.radius_:
                 found[radius] = found[first]
             elif radius == self.radius_:
-                motifs = self._find_motifs(radius, moments_of, neighbours, found[first])
+                motifs = self._find_motifs(moments_of, neighbours, found[first])
                 found[radius] = motifs
             elif model.environments is None or neighbours is None or self._motif_sublattices is None:
                 found[radius] = motifs
@@ -397,7 +480,6 @@ class NestedRadii:
 
     def _find_motifs(
         self,
-        radius: float,
         moments_of: Callable[[float], MomentsLike],
         neighbours: Neighbourhoods | None,
         kinds: Found,
@@ -410,8 +492,13 @@ class NestedRadii:
             labels, sure, p_values = self._sites.classify(neighbours, kinds[0])
             return labels, kinds[1] * sure, np.minimum(1.0, 2 * np.minimum(kinds[2], p_values))
         around = self._around(neighbours, kinds[0], kinds[2])
-        labels, sure, p_values = self._find(radius, moments_of, kinds[0], around)
-        return labels, kinds[1] * sure, np.minimum(1.0, 2 * np.minimum(kinds[2], p_values))
+        labels, sure, p_values = kinds
+        for radius in self._order:
+            model = self._models[radius]
+            features = model.features(radius, moments_of, bool(self.rotation_invariant), around, kinds[0])
+            labels, more, p = model.classify(features, labels)
+            sure, p_values = sure * more, np.minimum(p_values, p)
+        return labels, sure, np.minimum(1.0, (1 + len(self._order)) * p_values)
 
     # ------------------------------------------------------------------ the tree and the reason
 
@@ -453,5 +540,5 @@ class NestedRadii:
         elif self.radius_ == self.radii_[0]:
             why = "the kinds of the neighbours explain what larger radii show"
         else:
-            why = "most evidence for motifs that the kinds of the neighbours do not explain"
+            why = "motifs differ at the atom or its nearest neighbours, and the kinds of the neighbours do not explain it"
         return f"radius {self.radius_:.3g} ({motifs}): {why}"

@@ -280,7 +280,7 @@ def partition(
     groups: NDArray[np.integer],
     options: PartitionOptions,
     noise: NDArray[np.floating] | None = None,
-) -> tuple[list[MotifMixture], float]:
+) -> list[MotifMixture]:
     """Find the motifs of each group, as mixtures that classify all points.
 
     Parameters
@@ -296,17 +296,14 @@ def partition(
 
     Returns
     -------
-    mixtures : list of MotifMixture
+    list of MotifMixture
         One for each group 0..
-    evidence : float
-        Sum of the logarithms of the e-values of the splits.
     """
     inside = np.flatnonzero(sound)
     labels = np.full(len(X), -1, dtype=np.int32)
-    evidence = 0.0
     if len(inside):
         own_noise = None if noise is None else noise[inside]
-        labels[inside], evidence = divide(X[inside], clusters[inside], groups[inside], options, own_noise)
+        labels[inside] = divide(X[inside], clusters[inside], groups[inside], options, own_noise)[0]
     mixtures = []
     for group in range(int(groups.max()) + 1):
         members = np.flatnonzero((groups == group) & sound)
@@ -319,7 +316,7 @@ def partition(
             own = MotifMixture.fit(X[members], own).settled_labels(X[members], own)
             own = merge_insignificant(X[members], own, options, None if noise is None else noise[members])
         mixtures.append(MotifMixture.fit(X[members], own))
-    return mixtures, evidence
+    return mixtures
 
 
 def _frequent(

@@ -34,9 +34,9 @@ class RadiusModel:
     explanation : Explanation or None
         At larger radii than the first.
     mixtures : list of MotifMixture
-        One for each group of the radius before; empty where motifs are those of that radius.
+        One for each group that this radius divides; empty where motifs are those of another radius.
     names : ndarray of int32, shape (g,)
-        Label of each motif of the mixtures, in their order.
+        Motif of each component of the mixtures, in their order. A motif has several components if its surroundings differ.
     environments : Environments or None
         At radii beyond that of the motifs.
     """
@@ -47,6 +47,11 @@ class RadiusModel:
     mixtures: list[MotifMixture] = field(default_factory=list)
     names: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     environments: Environments | None = None
+
+    @property
+    def n_motifs(self) -> int:
+        """Number of motifs."""
+        return len(np.unique(self.names))
 
     def features(
         self,
@@ -74,8 +79,9 @@ class RadiusModel:
             members = np.flatnonzero(groups == group)
             if len(members):
                 variance = features.variance[members]
-                own, sure, p = mixture.classify(features.values[members], variance)
-                labels[members], probabilities[members], p_values[members] = self.names[first + own], sure, p
+                names = self.names[first : first + mixture.n_motifs]
+                own, sure, p = mixture.classify(features.values[members], variance, names)
+                labels[members], probabilities[members], p_values[members] = names[own], sure, p
             first += mixture.n_motifs
         return labels, probabilities, p_values
 

@@ -32,6 +32,7 @@ def to_state(model: NestedRadii | ManifoldRegions) -> Arrays:
     out |= {
         "radii": np.array(model.radii_, dtype=np.float64),
         "radius": np.array(model.radius_, dtype=np.float64),
+        "order": np.array(model._order, dtype=np.float64),
         "rotation_invariant": np.array(bool(model.rotation_invariant)),
     }
     out |= _flat(model._sublattices, "sublattices") | _flat(model._motif_sublattices, "motif_sublattices")
@@ -76,6 +77,7 @@ def from_state(state: Mapping[str, NDArray[Any]]) -> NestedRadii | ManifoldRegio
     radii = tuple(float(v) for v in state["radii"])
     model = NestedRadii(radii, rotation_invariant=bool(state["rotation_invariant"]))
     model.radii_, model.radius_ = radii, float(state["radius"])
+    model._order = tuple(float(v) for v in state["order"])
     model._sublattices = _restored(Sublattices, state, "sublattices")
     model._motif_sublattices = _restored(Sublattices, state, "motif_sublattices")
     model._models = {}

@@ -2,6 +2,8 @@ from ._density_gap import density_gap as density_gap
 from ._grid_centres import PatchCentres as PatchCentres
 from ._grid_centres import choose_patch_centres as choose_patch_centres
 from ._grid_centres import grid_centres as grid_centres
+from ._nearest_places import distances_from_places as distances_from_places
+from ._nearest_places import nearest_places as nearest_places
 from ._neighbourhoods import Neighbourhoods as Neighbourhoods
 from ._site_finding import find_sites as find_sites
 from ._site_templates import FREQUENT as FREQUENT

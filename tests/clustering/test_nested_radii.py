@@ -356,3 +356,40 @@ def test_other_bad_arguments_are_refused(alloy, fitted):
     unseen = replace(moments, valid=np.zeros(len(moments.values), dtype=bool))
     with pytest.raises(ValueError, match="No atom has its disc"):
         NestedRadii(0.6).fit(lambda radius: unseen)
+
+
+def test_added_columns_are_a_motif_and_the_atoms_beside_them_are_not():
+    """Twelve columns of the bright species in the middle of a square of two species: their neighbours see a tail of them."""
+    positions, shape, species = square_lattice(27, 24, 5)
+    deep = (positions > 25).all(axis=1) & (positions < np.array(shape)[::-1] - 25).all(axis=1)
+    chosen = np.random.default_rng(6).permutation(np.flatnonzero(deep & (species == 0)))
+    places: list[np.ndarray] = []
+    for place in positions[chosen] + SPACING / 2:
+        if all(np.hypot(*(place - other)) > 3 * SPACING for other in places) and len(places) < 12:
+            places.append(place)
+    positions = np.concatenate([positions, places])
+    truth = np.concatenate([species, np.full(len(places), 2)])
+    found = seen(positions, np.array([1.0, 0.6, 1.0])[truth], shape, 200, 7, width=1.6)
+    truth = truth[inside(positions, shape)]
+    model = NestedRadii().fit(*found)
+    assert model.labels_.max() == 2
+    assert adjusted_rand_score(truth, model.labels_) > 0.99
+    assert len(np.unique(model.labels_[truth == 2])) == 1
+
+
+def test_rows_beside_a_boundary_are_surroundings():
+    """Two halves of a lattice are shifted along the boundary: the neighbours of its rows have moved, those of others not."""
+    rows, columns = 20, 22
+    i, j = np.mgrid[-2 : rows + 2, -2 : columns + 2]
+    positions = np.column_stack([(j + 0.5 * (i % 2)).ravel(), i.ravel() * np.sqrt(0.75)]) * SPACING + 3.7
+    upper = (i >= rows // 2).ravel()
+    positions[upper, 0] += 0.5 * SPACING
+    positions += np.random.default_rng(8).normal(0, 0.1, positions.shape)
+    shape = (round(rows * SPACING * np.sqrt(0.75)), columns * 9)
+    moments, neighbours = seen(positions, np.ones(len(positions)), shape, 80, 9)
+    model = NestedRadii(rotation_invariant=True).fit(moments, neighbours)
+    row = i.ravel()[inside(positions, shape)]
+    at_boundary = np.isin(row, (rows // 2 - 1, rows // 2))
+    rest = np.unique(model.labels_[~at_boundary], return_counts=True)[1]
+    assert rest.max() > 0.98 * rest.sum()
+    assert model.labels_.max() <= 2

@@ -1,0 +1,217 @@
+"""What is different at the atom itself: its column, and the places of its nearest neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+from hyperspy_motifs.sites import Neighbourhoods, distances_from_places, nearest_places
+from hyperspy_motifs.zernike import MomentsLike, radial_polynomials, to_complex
+
+from ._axes import axes_of
+from ._constants import CONSTANTS
+from ._split_test import fold_numbers
+
+_CORE = 0.5  # of the radius
+_CORE_ORDER = 4
+_FEWEST = 4  # atoms with known surroundings, from which two groups are compared
+_SAMPLED = 60  # atoms that places are computed from
+_OTHER_SUBLATTICE = (
+    0.75  # total variation of the kinds of nearest neighbours; half of them differ at an interface
+)
+_COMPARED = 2000  # atoms of a group that are compared
+
+
+@dataclass(frozen=True)
+class _Group:
+    """A group of atoms.
+
+    Attributes
+    ----------
+    members, sample : ndarray of int64
+        Indices of all of them, and of those that are compared.
+    places : ndarray, shape (s, 2)
+        Of the nearest neighbours.
+    nearest : ndarray, shape (k,)
+        Share of each kind among the nearest neighbours.
+    """
+
+    members: NDArray[np.int64]
+    sample: NDArray[np.int64]
+    places: NDArray[np.float64]
+    nearest: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class AtTheAtom:
+    """Compares groups of atoms by their columns and the places of their nearest neighbours.
+
+    Two groups that differ only beyond have different surroundings: they are one motif.
+
+    Attributes
+    ----------
+    column : ndarray, shape (n, f)
+        Features through the smallest radius.
+    core : ndarray, shape (n, c)
+        Features of the inner half of that disc. The tails of neighbours end outside it.
+    neighbours : Neighbourhoods
+    known : ndarray of bool, shape (n,)
+        Atoms with whole discs.
+    rotation_invariant : bool
+    kinds : ndarray of int, shape (n,)
+    """
+
+    column: NDArray[np.float64]
+    core: NDArray[np.float64]
+    neighbours: Neighbourhoods
+    known: NDArray[np.bool_]
+    rotation_invariant: bool
+    kinds: NDArray[np.integer]
+
+    def merged(self, groups: NDArray[np.integer]) -> NDArray[np.int32]:
+        """Return the number (g,) of each group after those that do not differ at the atom were merged, the nearest first.
+
+        `groups` (n,) are 0..g-1, negative for atoms of other groups.
+        """
+        count = int(groups.max()) + 1
+        to = np.arange(count)
+        if count < 2:
+            return to.astype(np.int32)
+        found = [self._group(np.flatnonzero((groups == g) & self.known)) for g in range(count)]
+        apart = np.full((count, count), np.inf)
+        pairs = [(a, b) for a in range(count) for b in range(a + 1, count)]
+        while True:
+            for a, b in pairs:
+                apart[a, b] = self._difference(found[a], found[b])
+            a, b = (int(i) for i in np.unravel_index(apart.argmin(), apart.shape))
+            if apart[a, b] >= 1:
+                return np.unique(to, return_inverse=True)[1].astype(np.int32)
+            to[to == b] = a
+            found[a] = self._group(np.sort(np.concatenate([found[a].members, found[b].members])))
+            apart[b], apart[:, b] = np.inf, np.inf
+            pairs = [(min(a, o), max(a, o)) for o in np.unique(to).tolist() if o != a]
+
+    def _group(self, members: NDArray[np.int64]) -> _Group:
+        sample = members[:: max(1, -(-len(members) // _COMPARED))]
+        atoms = self.neighbours.take(members[:: max(1, -(-len(members) // _SAMPLED))])
+        places = nearest_places(atoms, CONSTANTS.bonded, rotation_invariant=self.rotation_invariant)
+        near = np.hypot(*np.moveaxis(atoms.offsets, -1, 0)) < CONSTANTS.bonded
+        around = atoms.kinds(self.kinds)[near & (atoms.neighbours >= 0)]
+        nearest = np.bincount(around, minlength=int(self.kinds.max()) + 1) / max(len(around), 1)
+        return _Group(members, sample, places, nearest)
+
+    def _difference(self, a: _Group, b: _Group) -> float:
+        """Return how much two groups differ at the atom: 1 or more if they are two motifs."""
+        if min(len(a.members), len(b.members)) < _FEWEST:
+            return np.inf
+        column = self._column_difference(a, b)
+        nearest = 0.5 * float(np.abs(a.nearest - b.nearest).sum()) / _OTHER_SUBLATTICE
+        found = max(column, nearest)
+        return found if found >= 1 else max(found, self._displacement(a, b))
+
+    def _column_difference(self, a: _Group, b: _Group) -> float:
+        """Whether the two have two modes together, and whether the core shows them too: tails of neighbours end before."""
+        whole = squared_separation(self.column[a.sample], self.column[b.sample])
+        if whole <= 0:
+            return 0.0
+        core = squared_separation(self.core[a.sample], self.core[b.sample])
+        sizes = sorted((len(a.members), len(b.members)))
+        modes = separation_of_two_modes(sizes[0] / sum(sizes))
+        return min(whole / modes**2, core / (CONSTANTS.core_share * whole))
+
+    def _displacement(self, a: _Group, b: _Group) -> float:
+        """How much further the neighbours of either group are from the places of the other than from their own."""
+        if not len(a.places) or not len(b.places):
+            return 0.0 if len(a.places) == len(b.places) else np.inf
+        total = 0.0
+        for own, other in ((a, b), (b, a)):
+            usual, off = self._off(own, own.places), self._off(own, other.places)
+            error = usual / min(len(other.members), _SAMPLED)  # of the places, where the scatter is similar
+            total += max(off - usual - error, 0.0) / 2
+        return float(np.sqrt(total)) / CONSTANTS.displaced
+
+    def _off(self, group: _Group, places: NDArray[np.float64]) -> float:
+        """Median squared distance of the nearest neighbours of a group from places."""
+        atoms = self.neighbours.take(group.sample)
+        found = distances_from_places(
+            atoms, places, CONSTANTS.bonded, rotation_invariant=self.rotation_invariant
+        )
+        return float(np.median(found**2))
+
+
+def squared_separation(A: NDArray[np.float64], B: NDArray[np.float64]) -> float:
+    r"""Return the squared distance of the means of two groups (n, d) in units of their scatter, without bias.
+
+    The products of the differences of the means of one fold and of the others have the expectation of the square.
+    """
+    X = np.concatenate([A, B])
+    P = axes_of(X).apply(X)[:, : CONSTANTS.dimensions[1]]
+    own = np.arange(len(P)) >= len(A)
+    centred = np.where(own[:, None], P - P[own].mean(axis=0), P - P[~own].mean(axis=0))
+    scatter = centred.T @ centred / max(len(P) - 2, 1) + CONSTANTS.ridge * np.eye(P.shape[1])
+    fold = np.concatenate([fold_numbers(len(part), 0, 0)[0] for part in (A, B)]) % CONSTANTS.folds
+    total, weight = 0.0, 0
+    for number in range(CONSTANTS.folds):
+        held = fold == number
+        if not (held & own).any() or not (held & ~own).any() or not (own & ~held).any():
+            continue
+        learned, other = (P[own & s].mean(axis=0) - P[~own & s].mean(axis=0) for s in (~held, held))
+        size = int((held & own).sum())
+        total += size * float(learned @ np.linalg.solve(scatter, other))
+        weight += size
+    return total / max(weight, 1)
+
+
+def separation_of_two_modes(share: float) -> float:
+    """Return the distance of two Gaussians of one scatter, in spreads, from which their mixture has two modes.
+
+    The rarer of the two has a `share` of the points, above 0 and at most 0.5 (Behboodian, Technometrics 12 (1970) 131).
+    """
+    odds = float(np.log((1 - share) / share))
+
+    def excess(half: float) -> float:
+        root = np.sqrt(half**2 - 1)
+        return float(2 * np.log(half - root) + 2 * half * root) - odds
+
+    return 2 * float(brentq(excess, 1.0, 6.0)) if odds > 0 else 2.0
+
+
+def core_features(
+    moments: MomentsLike, values: NDArray[np.floating], unit: NDArray[np.float64], rotation_invariant: bool
+) -> NDArray[np.float64]:
+    r"""Return the moments of the inner half of discs, in units of their noise, shape (n, c).
+
+    .. math:: B_{km} = \sum_n A_{nm}\, N_{nm} N_{km} \int_0^1 R_n^m(\rho s)\, R_k^m(s)\, s\, \mathrm{d}s, \quad \rho = 1/2
+
+    Parameters
+    ----------
+    moments : Moments
+    values : ndarray, shape (n, K)
+        In place of those of `moments`.
+    unit : ndarray, shape (K,)
+        Noise of the moments.
+    rotation_invariant : bool
+    """
+    whole, kept = to_complex(np.nan_to_num(np.asarray(values, np.float64)), moments.modes)
+    noise = np.abs(to_complex(unit[None], moments.modes)[0][0])
+    s = np.linspace(0, 1, 201)
+    weight = np.full(len(s), s[1])
+    weight[[0, -1]] /= 2
+    outer, inner = radial_polynomials(int(kept[:, 0].max()), _CORE * s), radial_polynomials(_CORE_ORDER, s)
+    columns = []
+    for k in range(_CORE_ORDER + 1):
+        for m in range(k % 2, k + 1, 2):
+            rows = np.flatnonzero(kept[:, 1] == m)
+            two = 2 if m else 1
+            norms = two * np.sqrt((kept[rows, 0] + 1.0) * (k + 1))
+            factors = norms * np.array(
+                [(outer[int(n), m] * inner[k, m] * s * weight).sum() for n in kept[rows, 0]]
+            )
+            core = whole[:, rows] @ factors / np.sqrt((factors**2 * noise[rows] ** 2).sum() / two)
+            columns += (
+                [core.real] if m == 0 else [np.abs(core)] if rotation_invariant else [core.real, core.imag]
+            )
+    return np.column_stack(columns)
