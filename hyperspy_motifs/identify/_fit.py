@@ -216,6 +216,8 @@ def spacing_ratio(field: Field, around: Neighbourhood) -> float:
 
 def _fit_visible(observed: Observations, cell: ProjectedCell) -> list[Registration]:
     """Arrangements of the visible columns, the best first."""
+    if len(observed) < 2:
+        return []
     around = Neighbourhood.of(cell)
     ratio = spacing_ratio(observed.field, around)
     if observed.calibrated and abs(np.log(ratio)) > _WRONG_SCALE:

@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 
 from ._identification import Identification
 
-#: Distance in ångström of an adatom above its column, in terms of the sum of the covalent radii.
-_BOND = 1.0
-
 
 def build_model(
     identification: Identification,
@@ -87,5 +84,5 @@ def _placed(
                 out.append((z, free.pop(0)))
             else:
                 top = max(out, key=lambda atom: atom[1])
-                out.append((z, top[1] + _BOND * (radii[z] + radii[top[0]])))
+                out.append((z, top[1] + radii[z] + radii[top[0]]))
     return out

@@ -104,11 +104,12 @@ def test_a_wrong_structure_is_refused_by_scale_or_by_brightness():
     assert carbon.log_odds(False)[1] < np.log(0.05)
 
 
-def test_points_at_random_are_not_explained():
+@pytest.mark.parametrize("n", [1, 5, 600])
+def test_points_at_random_are_not_explained(n):
     rng = np.random.default_rng(0)
-    points = rng.uniform(-30, 30, (600, 2))
+    points = rng.uniform(-30, 30, (n, 2))
     size = np.array([60, 60])
-    fit = fit_structure(observed(points, rng.uniform(0.5, 1.5, 600), size), project(read_crystal("MoSe2")))
+    fit = fit_structure(observed(points, rng.uniform(0.5, 1.5, n), size), project(read_crystal("MoSe2")))
     assert fit.explained < 0.5
 
 
@@ -128,8 +129,8 @@ def test_lattice_indices_count_cells():
     ("left", "right", "axis"), [("MoS2", "WSe2", (0, 0, 1)), ("SrTiO3", "SrTiO3", (1, 1, 0))]
 )
 def test_two_phases_are_mapped_point_by_point(left, right, axis):
-    one, points, kind, values, size = field_of(left)
-    two, others, other_kind, other_values, _ = field_of(right, zone_axis=axis, seed=5)
+    one, points, kind, values, size = field_of(left, size=(36, 25))
+    two, others, other_kind, other_values, _ = field_of(right, size=(36, 25), zone_axis=axis, seed=5)
     seen = [np.array([any(z > 8 for z, _ in c) for c in cell.compositions]) for cell in (one, two)]
     first, second = seen[0][kind] & (points[:, 0] < -0.9), seen[1][other_kind] & (others[:, 0] > 0.9)
     both = np.concatenate([points[first], others[second]])
