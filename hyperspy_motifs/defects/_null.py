@@ -108,10 +108,21 @@ def null_p_values(
 
 
 def combine_p_values(p_values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """Combine the p-values of several tests of one atom, shape (n, tests), into one each; NaN are left out.
+    """Combine the p-values of several tests of one atom into one each, by the Cauchy combination [1]_.
 
-    The Cauchy combination [1]_, valid in the tail under any dependence of the tests, with the `weights` (tests,) of the tests,
-    equal by default. An atom without a test has 1.
+    It is valid in the tail under any dependence of the tests.
+
+    Parameters
+    ----------
+    p_values : ndarray, shape (n, tests)
+        NaN are left out.
+    weights : ndarray, shape (tests,), optional
+        Of the tests; equal by default.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        1 for an atom without a test.
 
     References
     ----------
