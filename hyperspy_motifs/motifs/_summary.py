@@ -15,6 +15,8 @@ from ._page import escape, swatch
 MOST_SHOWN = 12
 # Fraction of the atoms that the translations of a unit cell map onto atoms of their motif; below it, this is said first.
 _LEAST_MATCH = 0.7
+# Relative difference of the two lengths of a unit cell, and of its angle in degrees from 60 or 90, that drift explains.
+_SAME_LENGTH, _SAME_ANGLE = 0.04, 3.0
 
 
 def cautions(motifs: Any) -> list[str]:
@@ -132,11 +134,31 @@ def _atoms(motifs: Any, parameters: dict[str, Any]) -> str:
 
 
 def _defects(motifs: Any) -> list[str]:
-    """Numbers of motifs, atoms and defects, in one line."""
+    """Lattice, numbers of motifs and atoms, and defects, in one line."""
     if motifs.parameters.get("atoms") == "grid" or len(np.unique(motifs.frames)) > 1:
         return []
-    many = f"{_counted(motifs.n_motifs, 'motif')}, {_counted(len(motifs.labels), 'atom')}"
-    return [f"{many}; {motifs.defects.headline(motifs.names)}"]
+    many = [*_lattice(motifs), _counted(motifs.n_motifs, "motif"), _counted(len(motifs.labels), "atom")]
+    return [f"{', '.join(many)}; {motifs.defects.headline(motifs.names)}"]
+
+
+def _lattice(motifs: Any) -> list[str]:
+    """The lattice of the unit cells, of the largest grain if there are several, and its parameters in words."""
+    levels = [] if motifs.hierarchy is None else motifs.hierarchy.levels
+    cell = next((level.scalars for level in levels if level.kind == "unit-cell"), None)
+    if cell is None or cell["match"] < _LEAST_MATCH:
+        return []
+    a, b, angle = cell["a"], cell["b"], cell["angle"]
+    equal = abs(a - b) <= _SAME_LENGTH * max(a, b)
+    if equal and min(abs(angle - 60), abs(angle - 120)) <= _SAME_ANGLE:
+        corners = motifs.cells.n_corners
+        name = "honeycomb" if 2 * np.count_nonzero(corners == 6) > len(corners) else "hexagonal lattice"
+    elif abs(angle - 90) <= _SAME_ANGLE:
+        name = "square lattice" if equal else "rectangular lattice"
+    else:
+        name = "rhombic lattice" if equal else "oblique lattice"
+    if equal:
+        return [name, f"a = {(a + b) / 2:.3g} {motifs.units}"]
+    return [name, f"a = {a:.3g} {motifs.units}", f"b = {b:.3g} {motifs.units}"]
 
 
 def _empty_sites(motifs: Any) -> list[str]:
@@ -190,7 +212,11 @@ def _cells(motifs: Any) -> str:
     named = ", ".join(f"{counts[i]:,} with {sizes[i]} corners" for i in order[:6])
     text = f"{_counted(len(cells), 'cell')}: {named}" + (" and others" if len(order) > 6 else "")
     n_open = sum(bool((polygon >= cells.n_points).any()) for polygon in cells.corners)
-    return f"{text}; {n_open} of them have an empty site as a corner" if n_open else text
+    if not n_open:
+        return text
+    sites = motifs.sites
+    missing = [motif_name(k, motifs.names) for k in np.unique(sites.expected_motifs[sites.vacant]).tolist()]
+    return f"{text}; {n_open} of them have an empty site of {' or '.join(missing)} as a corner"
 
 
 def _counted(number: int, word: str) -> str:

@@ -12,6 +12,7 @@ from hyperspy_motifs.defects import (
     fit_null,
     null_p_values,
     predict_places,
+    site_kinds,
 )
 
 SPACING = 15.0
@@ -90,6 +91,52 @@ def test_neighbours_of_a_vacancy_are_no_outliers_of_their_own():
     assert not (near < 1.2 * SPACING).any()
 
 
+def test_an_empty_site_is_listed_with_atoms_and_its_neighbours_are_not():
+    points, intensities, shapes, _ = honeycomb(4)
+    gone, dim = inner(points, 2, 4)
+    empty = np.arange(len(points)) == gone
+    intensities[gone] = 0.03
+    intensities[dim] *= 0.6
+    shapes[gone] = np.nan
+    found = compare_atoms(points, intensities, shapes, SPACING, SHAPE, 0.05, empty=empty)
+    flagged = np.flatnonzero(found.q_values <= 0.05)
+    # One in twenty of those found may be false.
+    assert {gone, dim} <= set(flagged)
+    assert len(flagged) <= 3
+    assert abs(found.ratios[gone]) < 0.1
+    assert np.isnan(found.p_values[gone, 1:]).all()
+    # The neighbours of the empty site are compared like all others.
+    near = (np.hypot(*(points - points[gone]).T) < 1.2 * SPACING) & ~empty
+    assert np.isfinite(found.p_values[near, 0]).all()
+    assert not near[flagged].any()
+
+
+def test_near_the_border_intensities_are_compared_by_translations():
+    points, intensities, shapes, site = honeycomb(6)
+    extent = np.array(SHAPE[::-1]) - 1
+    edge = np.minimum(points, extent - points).min(axis=1)
+    # Translations join the atoms of a species; here with six random ones, those in the middle among them.
+    rng = np.random.default_rng(6)
+    deep = [np.flatnonzero((site == k) & (edge > 3 * SPACING)) for k in (0, 1)]
+    twins = np.stack([rng.choice(deep[k], 6, replace=False) for k in site])
+    close = np.flatnonzero((edge > 0.9 * SPACING) & (edge < 1.4 * SPACING) & (site == 1))[5]
+    intensities[close] *= 0.4
+    found = compare_atoms(points, intensities, shapes, SPACING, SHAPE, 0.05, twins=twins)
+    assert list(np.flatnonzero(found.q_values <= 0.05)) == [close]
+    assert found.ratios[close] == pytest.approx(0.4, abs=0.1)
+    assert np.array_equal(found.at_border, edge < 0.75 * SPACING)
+
+
+def test_sites_that_no_translation_joins_are_of_different_kinds():
+    ring = np.arange(60)
+    twins = np.concatenate([(ring + 1) % 60, 60 + (ring + 7) % 60, [121, 120]])[:, None]
+    kinds = site_kinds(twins)
+    assert len(set(kinds[:60])) == len(set(kinds[60:120])) == 1
+    assert kinds[0] != kinds[60]
+    # Two sites are too few for a comparison.
+    assert (kinds[120:] == -1).all()
+
+
 def test_atoms_at_the_border_are_not_tested():
     points, intensities, shapes, _ = honeycomb(5)
     found, _ = outliers(points, intensities, shapes)
@@ -128,9 +175,9 @@ def test_the_null_is_that_of_the_bulk_and_not_of_the_defects():
     rng = np.random.default_rng(8)
     z = 1.3 * rng.standard_normal((4000, 1))
     z[:300] = -9.0
-    scale, _ = fit_null((z[z > 0] ** 2), 1)
+    scale, _ = fit_null((z[z > 0] ** 2), 1, central=0.97)
     assert np.sqrt(scale) == pytest.approx(1.3, rel=0.06)
-    p = null_p_values(z)
+    p = null_p_values(z, central=0.97)
     assert p[:300].max() < 1e-6
     assert np.mean(p[300:] < 0.01) == pytest.approx(0.01, abs=0.005)
 
