@@ -166,11 +166,10 @@ def find_counterparts(
     near = cKDTree(points).query(points, k=nearby + 1)[1][:, 1:]
     k, rank = min(N_COUNTERPARTS, nearby), min(_RANK, nearby) - 1
     index, typical, count = np.empty((n, k), np.int64), np.empty(n), np.empty(n, np.int64)
-    squared = (main**2).sum(axis=1)
+    main = main.astype(np.float32)
     for first in range(0, n, _BLOCK):
         rows = slice(first, first + _BLOCK)
-        every = squared[rows, None] + squared - 2 * main[rows] @ main.T
-        distance = np.sqrt(np.maximum(np.take_along_axis(every, near[rows], axis=1), 0.0))
+        distance = np.linalg.norm(main[near[rows]] - main[rows, None], axis=2)
         if kinds is not None:
             own, theirs = kinds[rows, None], kinds[near[rows]]
             distance[(own >= 0) & (theirs >= 0) & (own != theirs)] = np.inf
@@ -182,7 +181,8 @@ def find_counterparts(
         # Of those with the same surroundings the nearest in space.
         same = (distance <= limit[:, None]) & np.isfinite(distance)
         count[rows] = np.clip(same.sum(axis=1), 1, k)
-        key = np.where(same, np.arange(nearby), nearby)
+        # Sixteen bits are sorted by radix, several times faster.
+        key = np.where(same, np.arange(nearby), nearby).astype(np.int16)
         chosen = np.argsort(key, axis=1, kind="stable")[:, :k]
         # Fewer are repeated.
         repeated = np.arange(k) % count[rows, None]
