@@ -189,17 +189,15 @@ class MotifCollection:
 
     def _table(self, family: str) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
         """Return names (k), counts and totals (images, k) of the units of a family."""
-        names = self.names
+        # Motifs with equal names stay two.
+        names = _unique(self.names)
         counted: list[Counter[str]] = []
         totals: list[Counter[str]] = []
         for motifs in self:
             if family == "vacancy":
-                sites = motifs.sites
-                kinds = [names[k] for k in sites.expected_motifs.tolist()]
-                counted.append(
-                    Counter(k for k, empty in zip(kinds, sites.vacant.tolist(), strict=True) if empty)
-                )
-                totals.append(Counter(kinds))
+                expected, vacant = motifs.sites.expected_motifs, motifs.sites.vacant
+                counted.append(Counter(names[k] for k in expected[vacant & (expected >= 0)].tolist()))
+                totals.append(Counter(names[k] for k in expected[expected >= 0].tolist()))
                 continue
             if family == "motif":
                 units = [names[k] for k in motifs.labels.tolist()]

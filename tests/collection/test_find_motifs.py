@@ -100,6 +100,14 @@ def test_groups_of_images_are_compared(analysed):
     found = analysed[0].compare(["a", "b", "a"], what=["motif", "bond", "cell", "vacancy"])
     assert set(found.families) <= {"motif", "bond", "cell", "vacancy"}
     assert "cell" in found.families
+    counts, names = analysed[0].counts, analysed[0].names
+    for k, (family, name) in enumerate(zip(found.families, found.names, strict=True)):
+        if family == "motif":
+            number = names.index(name)
+            assert found.fractions[k] == pytest.approx(counts[1, number] / counts[1].sum())
+            assert found.reference_fractions[k] == pytest.approx(
+                counts[::2, number].sum() / counts[::2].sum()
+            )
     columns = found.to_dict()
     assert all(len(values) == len(found) for values in columns.values())
     with pytest.raises(ValueError, match="2 groups were given for 3 images"):
