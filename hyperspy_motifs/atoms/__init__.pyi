@@ -15,10 +15,13 @@ from ._neighbours import nearest_neighbour_distance as nearest_neighbour_distanc
 from ._no_data import NoData as NoData
 from ._no_data import fill_no_data as fill_no_data
 from ._no_data import find_no_data as find_no_data
+from ._noise_spectrum import MISFIT as MISFIT
 from ._noise_spectrum import NoiseSpectrum as NoiseSpectrum
 from ._order import order_of_sites as order_of_sites
 from ._refinement import measure_noise as measure_noise
 from ._refinement import refine_atoms as refine_atoms
 from ._scan_lines import ScanLines as ScanLines
 from ._scan_lines import measure_scan_lines as measure_scan_lines
+from ._smoothing import measure_smoothing as measure_smoothing
+from ._smoothing import sharpen as sharpen
 from ._windows import block_means as block_means

@@ -47,6 +47,8 @@ _FURTHEST_SHIFT = 0.3
 # A fit that leaves less than this fraction of the typical column has not found a column.
 _LEAST_AMPLITUDE = 1e-3
 _REACH = 2.2
+#: Frequency, times the separation, up to which fitted columns take up noise: a third of it at that of a separation.
+TAKEN_UP = 1.3
 
 
 class ColumnFit:
@@ -164,9 +166,14 @@ class ColumnFit:
         return np.sqrt(noise * variance[which, 1] * self._correlation()[0])
 
     def measure_noise(self) -> NoiseSpectrum:
-        """Measure the noise spectrum in the residual of the columns, and use it from then on."""
+        """Measure the noise spectrum in the residual of the columns, and use it from then on.
+
+        Below the frequency of the columns the residual holds their backgrounds, and lacks the noise that they take up.
+        Recorded noise is white, and smoothing leaves the slow part of it: there it is as at that frequency.
+        """
         rest = self.residual()
-        self.noise = NoiseSpectrum.of_windows(rest[window] for window in tiles(rest.shape))
+        measured = NoiseSpectrum.of_windows(rest[window] for window in tiles(rest.shape))
+        self.noise = measured.level_below(TAKEN_UP / self.separation)
         return self.noise
 
     def _correlation(self):

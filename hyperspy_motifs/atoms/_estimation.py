@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-from hyperspy_motifs.atoms._column_fit import ColumnFit
+from hyperspy_motifs.atoms._column_fit import TAKEN_UP, ColumnFit
 from hyperspy_motifs.atoms._neighbours import drop_close
-from hyperspy_motifs.atoms._noise_spectrum import NoiseSpectrum
+from hyperspy_motifs.atoms._noise_spectrum import MISFIT, NoiseSpectrum
 from hyperspy_motifs.atoms._peaks import ScaleSpace, local_maxima, typical_height, vertices
 from hyperspy_motifs.atoms._scan import LEAST_DISTANCE, LEAST_RESPONSE, WEAKEST, scan_scales
 from hyperspy_motifs.atoms._windows import AMPLE, block_means, central
@@ -35,7 +35,8 @@ LOW_CERTAINTY = 0.25
 class ImageScales:
     """Estimated separation (pixels), polarity, certainty of each (0 to 1), band-pass scale (pixels) and contrast.
 
-    `contrast` is the ratio of the typical response of a column to the standard deviation of the image.
+    `contrast` is the ratio of the typical response of a column to the standard deviation of the image. `smoothing` is the
+    standard deviation (pixels) of the Gaussian with which the noise was smoothed; 0 if it was not, or is too weak to tell.
     """
 
     separation: float
@@ -44,6 +45,7 @@ class ImageScales:
     polarity_certainty: float
     scale: float
     contrast: float
+    smoothing: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +95,8 @@ def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
         distance = float(scan.distances[k]) if scan.distances[k] > 0 else 0.25 * min(image.shape)
         known = float(polarity != "auto")
         return ImageScales(distance, 0.0, wanted[0], known, 0.25 * distance, float(scan.responses[k]))
-    factors = dict(zip(hypotheses, _r_factors(image, hypotheses), strict=True))
+    found = _r_factors(image, hypotheses)
+    factors = {h: factor for h, (factor, _) in zip(hypotheses, found, strict=True)}
     mine = {h: factor for h, factor in factors.items() if h.polarity in wanted}
     # Hypotheses that explain the image about equally well: bright columns are the rule, and finer ones have their own maxima.
     alike = [h for h, factor in mine.items() if 1 - min(mine.values()) / factor < LOW_CERTAINTY]
@@ -105,7 +108,8 @@ def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
     scan = scans[best.polarity]
     response = float(scan.responses[np.argmin(np.abs(scan.scales - best.scale))])
     known = brighter if polarity == "auto" else 1.0
-    return ImageScales(best.separation, certainty, best.polarity, known, best.scale, response)
+    smoothing = found[hypotheses.index(best)][1]
+    return ImageScales(best.separation, certainty, best.polarity, known, best.scale, response, smoothing)
 
 
 def _hypothesis(scan, polarity, run):
@@ -115,7 +119,8 @@ def _hypothesis(scan, polarity, run):
 
 
 def _r_factors(image, hypotheses):
-    """Return the R factor of each hypothesis: what its columns leave of the structure of the image, 0 to about 1.
+    """Return the R factor of each hypothesis, what its columns leave of the structure of the image (0 to about 1), and the
+    smoothing of what is left in pixels.
 
     The noise is the least that any hypothesis leaves at a frequency. Structure exceeds it everywhere with probability
     `_LEVEL` only if there is none.
@@ -127,17 +132,22 @@ def _r_factors(image, hypotheses):
     part = part - part.mean()
     y, x = fft.fftfreq(part.shape[0]), fft.rfftfreq(part.shape[1])
     whole = _power(part)
-    left, noise = [], np.inf
+    left, noise, smoothing = [], np.inf, []
     for h in hypotheses:
         residual = _residual(part, h, step)
         left.append(_power(residual))
-        noise = np.minimum(noise, NoiseSpectrum.of_windows([residual]).at(y, x))
+        spectrum = NoiseSpectrum.of_windows([residual])
+        noise = np.minimum(noise, spectrum.at(y, x))
+        # In means over blocks it does not show.
+        seen = step == 1 and spectrum.variance > MISFIT**2 * part.var()
+        smoothing.append(spectrum.smoothing(TAKEN_UP / h.separation) if seen else 0.0)
     structure = whole > np.maximum(noise, _EXACT * whole.max()) * np.log(whole.size / _LEVEL)
     structure &= np.hypot(y[:, None], x) > _SLOW / min(part.shape)
     if not structure.any():
-        return [1.0] * len(left)
+        return [(1.0, width) for width in smoothing]
     amplitude = np.sqrt(whole[structure]).sum()
-    return [max(float(np.sqrt(power[structure]).sum() / amplitude), _EXACT) for power in left]
+    factors = [float(np.sqrt(power[structure]).sum() / amplitude) for power in left]
+    return [(max(factor, _EXACT), width) for factor, width in zip(factors, smoothing, strict=True)]
 
 
 def _power(part):

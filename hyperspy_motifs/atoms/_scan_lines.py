@@ -157,12 +157,14 @@ def _offsets(means, level, beside):
 def _lines(series, white):
     """Return the sum of the sinusoids that stand out of a series of which the rest is white, with that variance."""
     n = len(series)
-    taper = hann(n, sym=False)
     row = np.arange(n)
     least = white * np.log(n / 2 / _LINE)
     waves, variances = np.empty((n, 0)), np.empty(0)
     found = np.zeros(n)
-    for _ in range(_SEARCHES):
+    for search in range(_SEARCHES):
+        # A taper keeps the strong lines from hiding the weak ones. It also hides the ends, where a boundary may change the
+        # lattice: without the strong lines it is not needed.
+        taper = np.ones(n) if search else hann(n, sym=False)
         power = np.abs(np.fft.rfft((series - found) * taper, _POINTS * n)) ** 2 / np.sum(taper**2)
         # The main lobe of a line spans two frequencies on either side: of each such stretch the highest point is taken.
         stretch = 4 * _POINTS

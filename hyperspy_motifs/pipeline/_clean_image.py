@@ -9,7 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from hyperspy_motifs.atoms import ScanLines, fill_no_data, find_no_data, measure_scan_lines
+from hyperspy_motifs.atoms import (
+    ScanLines,
+    fill_no_data,
+    find_no_data,
+    measure_scan_lines,
+    measure_smoothing,
+    sharpen,
+)
 
 
 def n_frames(signal: Any) -> int:
@@ -129,18 +136,21 @@ class CleanImage:
     ----------
     data : numpy.ndarray of shape (rows, columns)
         Finite float64. Hot and dead pixels and lines are replaced by the mean of their surroundings, areas without data by the
-        mirror image of the adjacent area, and offsets of scan lines are subtracted.
+        mirror image of the adjacent area, offsets of scan lines are subtracted, and smoothing that the noise shows is removed.
     missing : numpy.ndarray of bool of shape (rows, columns) or None
         Areas without data: not finite, or fill, bars and captions (:func:`hyperspy_motifs.atoms.find_no_data`).
     interpolated : int
         Number of hot and dead pixels.
     scan_lines : hyperspy_motifs.atoms.ScanLines
+    smoothing : float
+        Standard deviation, in pixels, of the Gaussian smoothing that was removed.
     """
 
     data: np.ndarray
     missing: np.ndarray | None
     interpolated: int
     scan_lines: ScanLines
+    smoothing: float
 
 
 def prepare_image(data: Any, where: str = "The image", *, tell: bool = True) -> CleanImage:
@@ -204,7 +214,10 @@ def prepare_image(data: Any, where: str = "The image", *, tell: bool = True) -> 
     scan_lines = measure_scan_lines(image)
     if scan_lines.offset_std:
         image -= scan_lines.offsets[:, None]
-    return CleanImage(image, missing, int(found.mask.sum() - found.wide.sum()), scan_lines)
+    smoothing = measure_smoothing(image)
+    if smoothing:
+        image = sharpen(image, smoothing)
+    return CleanImage(image, missing, int(found.mask.sum() - found.wide.sum()), scan_lines, smoothing)
 
 
 def clean_image(

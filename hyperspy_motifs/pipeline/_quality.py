@@ -39,6 +39,7 @@ def measure_quality(signal: Any, source: Any, table: Any, clean: CleanFrames) ->
         row_offsets=lines.offset_std / contrast,
         row_offsets_left=lines.offset_error / contrast,
         row_jitter=lines.jitter,
+        smoothing=image.smoothing,
         oblong=max(scales) / min(scales) if store.is_oblong(signal) else 1.0,
         averaged=fine_step(source.spacing),
         separation_certainty=float(table.facts.get("separation_certainty", 1.0)),

@@ -38,6 +38,8 @@ class ImageQuality:
     row_jitter : float
         Standard deviation of the displacement of single scan lines along x, in pixels, which was left; 0 where the test finds
         none.
+    smoothing : float
+        Standard deviation, in pixels, of the Gaussian that the image was smoothed with after it was recorded; it was removed.
     oblong : float
         Longer over shorter side of the pixels, which were resampled; 1 for square ones.
     averaged : int
@@ -53,6 +55,7 @@ class ImageQuality:
     row_offsets: float = 0.0
     row_offsets_left: float = 0.0
     row_jitter: float = 0.0
+    smoothing: float = 0.0
     oblong: float = 1.0
     averaged: int = 1
     separation_certainty: float = 1.0
@@ -103,6 +106,10 @@ class ImageQuality:
         if self.row_jitter > _JITTER:
             lines.append(
                 f"scan lines displaced along x by {self.row_jitter:.2g} pixels or more (standard deviation), left"
+            )
+        if self.smoothing:
+            lines.append(
+                f"smoothed by a Gaussian of {self.smoothing:.2g} pixels after it was recorded, as its noise shows; removed"
             )
         if self.oblong > 1:
             lines.append(f"pixels {self.oblong:.3g} times as long as wide, resampled")

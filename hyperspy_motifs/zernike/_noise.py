@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hyperspy_motifs.atoms import NoiseSpectrum, measure_noise
+from hyperspy_motifs.atoms import MISFIT, NoiseSpectrum, measure_noise
 
 from ._disc_basis import DiscBasis
 from ._modes import to_complex
@@ -18,9 +18,6 @@ _ENOUGH = 400_000
 # If the noise variance is this many times that of the second differences, the noise is correlated. For images with white noise
 # the residual of a fit of columns has up to 1.4 times the variance, because columns are not exact Gaussians.
 _CORRELATED = 2.0
-# Lower noise, relative to the standard deviation of the image, is the deviation of columns from Gaussians: 0.005 to 0.035 on
-# simulated monolayers, boundaries and oxides without any noise.
-_MISFIT = 0.04
 _FEWEST_COLUMNS = 12
 
 
@@ -71,7 +68,7 @@ def with_spectrum(model: NoiseModel, image: ArrayLike, positions: ArrayLike) -> 
         return model
     spectrum = measure_noise(np.asarray(image, np.float64), points)
     seen = float(np.mean(model.variance(np.asarray(image))))
-    if not spectrum.variance > max(_CORRELATED * seen, _MISFIT**2 * float(np.asarray(image).var())):
+    if not spectrum.variance > max(_CORRELATED * seen, MISFIT**2 * float(np.asarray(image).var())):
         return model
     return model._replace(spectrum=spectrum)
 

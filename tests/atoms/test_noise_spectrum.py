@@ -31,6 +31,16 @@ def test_a_lattice_beneath_the_noise_is_no_noise():
     assert spectrum.variance == pytest.approx(4.0, rel=0.1)
 
 
+def test_the_slow_noise_is_that_of_the_next_frequency():
+    rng = np.random.default_rng(2)
+    shape = (260, 280)
+    background = 30 * ndimage.gaussian_filter(rng.normal(size=shape), 12)
+    spectrum = NoiseSpectrum.of_windows([background + rng.normal(0, 2.0, shape)])
+    slow = np.exp(-((np.mgrid[-9:10, -11:12] / 6) ** 2).sum(axis=0))
+    assert spectrum.variance_of_sum(slow) > 2 * 4.0 * (slow**2).sum()
+    assert spectrum.level_below(0.15).variance_of_sum(slow) == pytest.approx(4.0 * (slow**2).sum(), rel=0.15)
+
+
 def f1(found, truth, shape, separation):
     height, width = shape
     inside = lambda p: ((p > 2 * separation) & (p < np.array([width, height]) - 2 * separation)).all(axis=1)  # noqa: E731

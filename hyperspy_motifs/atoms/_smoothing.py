@@ -1,0 +1,58 @@
+"""Smoothing of an image after it was recorded: its measurement in the noise, and its removal."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import fft
+
+from hyperspy_motifs.atoms._estimation import estimate_scales
+from hyperspy_motifs.atoms._noise_spectrum import LEAST_POWER, NoiseSpectrum
+from hyperspy_motifs.atoms._windows import central
+
+#: Smaller standard deviations, in pixels, change neither columns nor moments.
+LEAST_SMOOTHING = 0.5
+# Side of the window, in pixels, on which smoothing is looked for.
+_SIDE = 512
+# Images are mirrored over so many pixels, where the inverse filter would wrap around.
+_PADDING = 32
+
+
+def measure_smoothing(image: np.ndarray) -> float:
+    """Return the standard deviation of the Gaussian that an image was smoothed with after it was recorded, in pixels.
+
+    Noise is recorded pixel by pixel, so that its spectrum is flat. After a filter it is the square of the transfer
+    function of that filter. The noise is measured in the residual of columns.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns)
+        Finite values.
+
+    Returns
+    -------
+    float
+        0 if the noise is flat, falls otherwise than a Gaussian (a cut-off, splines), or is too weak to be measured.
+    """
+    if min(image.shape) < _PADDING:
+        return 0.0
+    # Without noise at the highest frequencies the image may have been smoothed; else there is nothing to measure.
+    high, middle = NoiseSpectrum.of_windows([central(image, _SIDE)]).rings()[[-1, -8]]
+    if high > middle * np.exp(-((2 * np.pi * LEAST_SMOOTHING) ** 2) * (0.5**2 - 0.28**2)):
+        return 0.0
+    smoothing = estimate_scales(image).smoothing
+    return smoothing if smoothing >= LEAST_SMOOTHING else 0.0
+
+
+def sharpen(image: np.ndarray, smoothing: float) -> np.ndarray:
+    """Return an image from which a Gaussian smoothing (standard deviation in pixels) is removed.
+
+    Frequencies of which the smoothing left less than the measurable part are set to zero.
+    """
+    padding = [min(_PADDING, n - 1) for n in image.shape]
+    level = float(image.mean())
+    padded = np.pad(image - level, [(p, p) for p in padding], mode="symmetric")
+    y, x = fft.fftfreq(padded.shape[0])[:, None], fft.rfftfreq(padded.shape[1])[None]
+    transfer = np.exp(-2 * (np.pi * smoothing) ** 2 * (y**2 + x**2))
+    inverse = np.where(transfer**2 > LEAST_POWER, 1 / np.maximum(transfer, LEAST_POWER), 0.0)
+    out = fft.irfft2(fft.rfft2(padded) * inverse, padded.shape)
+    return level + out[padding[0] : padding[0] + image.shape[0], padding[1] : padding[1] + image.shape[1]]
