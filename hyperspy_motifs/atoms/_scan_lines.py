@@ -11,6 +11,9 @@ from scipy.stats import binom
 
 #: Level of the tests of this module, per image.
 ALPHA = 1e-3
+# Smallest offsets that are corrected, relative to the standard deviation of the image: less changes no result, and an image
+# without noise shows offsets as small as its rounding.
+_LEAST_OFFSET = 0.01
 # Frequencies along x, in cycles per image, that are compared with zero. A Hann window keeps a slope and a bow of the
 # background below 3.
 _BESIDE = np.arange(3, 11)
@@ -105,7 +108,7 @@ def measure_scan_lines(image: np.ndarray) -> ScanLines:
     jitter, jitter_p = _jitter(values)
     jitter = jitter if jitter_p < ALPHA else 0.0
     p, level, means, beside = _test_offsets(values)
-    if p >= ALPHA or level <= 0:
+    if p >= ALPHA or level < (_LEAST_OFFSET * values.std()) ** 2:
         return ScanLines(np.zeros(n), offset_p=p, jitter=jitter, jitter_p=jitter_p)
     offsets, error = _offsets(means, level, beside)
     return ScanLines(offsets, float(np.sqrt(level)), error, p, jitter, jitter_p)

@@ -10,8 +10,6 @@ from hyperspy_motifs.atoms import LOW_CERTAINTY
 # Jitter of scan lines is reported from this number of pixels on: a column covers several rows, and its position is the mean of
 # theirs.
 _JITTER = 0.1
-# Offsets of scan lines are reported from this fraction of the contrast on.
-_OFFSETS = 0.01
 # Part of the atoms under patches, and of the field without data, from which on they are told.
 _SOME = 0.001
 
@@ -98,7 +96,7 @@ class ImageQuality:
             )
         if self.patches > _SOME:
             lines.append(f"{_percent(self.patches)} of the atoms under soft patches, taken off")
-        if self.row_offsets > _OFFSETS:
+        if self.row_offsets:
             lines.append(
                 f"scan lines with offsets of {self.row_offsets:.2g} of the contrast, taken off but for "
                 f"{self.row_offsets_left:.2g}"
