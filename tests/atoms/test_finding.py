@@ -385,6 +385,15 @@ def test_bright_columns_that_blur_joins_stay_bright():
     assert score(atoms.positions, points, image.shape, 4.5)[0] > 0.95
 
 
+def test_a_wide_grain_boundary_is_no_disorder():
+    from hyperspy_motifs import data
+
+    signal, truth = data.grain_boundary(shape=(420, 441), random_state=47)
+    found = find_atoms(np.asarray(signal.data, float)).positions
+    inner = ((truth.positions > 18) & (truth.positions < np.array([441, 420]) - 18)).all(axis=1)
+    assert cKDTree(found).query(truth.positions[inner])[0].max() < 5.0
+
+
 def test_columns_at_the_boundary_of_two_phases_are_no_disorder():
     # A tiling with many vectors next to a dense lattice with few, whose displacements outnumber its own.
     from hyperspy_motifs.data._square_triangle import square_triangle_vertices
