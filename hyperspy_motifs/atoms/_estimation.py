@@ -27,7 +27,9 @@ _LEVEL = 0.01
 _EXACT = 1e-9
 # Periods of the window below which frequencies belong to the background.
 _SLOW = 3
-# Certainty below which two hypotheses are alike, and a warning is given.
+# R factors of one polarity, relative to the smallest, that are as good.
+_AS_GOOD = 1.1
+# Certainty below which two polarities are alike, and a warning is given.
 LOW_CERTAINTY = 0.25
 
 
@@ -98,10 +100,13 @@ def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
     found = _r_factors(image, hypotheses)
     factors = {h: factor for h, (factor, _) in zip(hypotheses, found, strict=True)}
     mine = {h: factor for h, factor in factors.items() if h.polarity in wanted}
-    # Hypotheses that explain the image about equally well: bright columns are the rule, and finer ones have their own maxima.
+    # Bright columns are the rule: they need not explain more than dark ones.
     alike = [h for h, factor in mine.items() if 1 - min(mine.values()) / factor < LOW_CERTAINTY]
-    best = min(alike, key=lambda h: (h.polarity == "dark", h.separation))
-    factor = min(f for h, f in factors.items() if h.polarity == best.polarity)
+    chosen = min(h.polarity for h in alike)
+    mine = {h: factor for h, factor in mine.items() if h.polarity == chosen}
+    # Of what explains as much, the columns are what responds at most scales: ripples of a cut-off do at few.
+    best = max((h for h, f in mine.items() if f < _AS_GOOD * min(mine.values())), key=lambda h: len(h.run))
+    factor = min(mine.values())
     other = min((f for h, f in factors.items() if h.polarity != best.polarity), default=1.0)
     brighter = max(1 - factor / other, 0.0)
     certainty = max(1 - factor, 0.0) if ordered else min(brighter, 1 - factor)

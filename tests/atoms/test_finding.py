@@ -385,6 +385,15 @@ def test_bright_columns_that_blur_joins_stay_bright():
     assert score(atoms.positions, points, image.shape, 4.5)[0] > 0.95
 
 
+def test_ripples_of_a_cut_off_between_columns_are_no_columns(shared_data):
+    import hyperspy.api as hs
+
+    image = np.asarray(hs.load(shared_data / "simulated" / "sto_ferro_medium.hspy").data, float)
+    y, x = (np.fft.fftfreq(n) for n in image.shape)
+    cut = np.fft.ifft2(np.fft.fft2(image) * (np.hypot(y[:, None], x) < 0.16)).real
+    assert estimate_separation(cut)[0] == pytest.approx(19.1, rel=0.05)
+
+
 def test_a_wide_grain_boundary_is_no_disorder():
     from hyperspy_motifs import data
 
