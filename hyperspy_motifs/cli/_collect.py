@@ -5,13 +5,18 @@ from __future__ import annotations
 import argparse
 import csv
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ._images import Choice, files_of, find_images
 from ._options import alpha, min_motif_size
 from ._processes import prefixes
 from ._results import replacing_file, replacing_folder, write_summary, write_table
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.collection import MotifCollection
 
 _FILES = ("file", "image", "name")
 
@@ -44,6 +49,12 @@ def collect(arguments: Sequence[str]) -> str:
         signals.append(usable[0].signal)
         names.append(prefix)
     groups = None if options.groups is None else read_groups(options.groups, files)
+    if groups is not None and 1 < len(set(groups)) == len(groups):
+        # Before the images are analysed, which may take hours.
+        raise ValueError(
+            f"{options.groups} has a group of its own for each image, and these cannot be compared: images are the samples, so "
+            "more images than groups are needed"
+        )
     collection = find_motifs(
         signals,
         align=not options.no_align,
@@ -65,8 +76,7 @@ def collect(arguments: Sequence[str]) -> str:
         collection.to_csv(path)
     with replacing_file(options.output / "model.npz") as path:
         save_model(collection.model, path)
-    with replacing_file(options.output / "collection.graphml") as path:
-        collection.graph.to_graphml(path)
+    _write_graph(collection, options.output / "collection.graphml")
     comparison = None
     if groups is not None and len(set(groups)) > 1:
         comparison = collection.compare(groups)
@@ -81,6 +91,20 @@ def collect(arguments: Sequence[str]) -> str:
     return f"{len(names)} images; see {options.output / 'index.html'}"
 
 
+def _write_graph(collection: MotifCollection, target: Path) -> None:
+    """Write the graph of all images, which needs one unit of length; without it the other results are complete."""
+    units = sorted({motifs.units for motifs in collection})
+    if len(units) > 1:
+        target.unlink(missing_ok=True)
+        warnings.warn(
+            f"{target.name} is not written, because the images have different units ({', '.join(units)}): convert their axes",
+            stacklevel=2,
+        )
+        return
+    with replacing_file(target) as path:
+        collection.graph.to_graphml(path)
+
+
 def read_groups(path: Path, files: Sequence[str]) -> list[str]:
     """Group of each file, from a table (CSV) with the columns ``file`` (or ``image``, ``name``) and ``group``.
 
@@ -93,7 +117,7 @@ def read_groups(path: Path, files: Sequence[str]) -> list[str]:
     """
     with open(path, newline="", encoding="utf-8-sig") as file:
         rows = [
-            {str(k).strip().lower(): (v or "").strip() for k, v in row.items()}
+            {str(k).strip().lower(): (v or "").strip() for k, v in row.items() if k is not None}
             for row in csv.DictReader(file)
         ]
     column = next((name for name in _FILES if rows and name in rows[0]), None)

@@ -6,6 +6,7 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ class MotifCollection:
         return len(self._signals)
 
     def __getitem__(self, number: int) -> Motifs:
-        return self._signals[number].motifs
+        return self._signals[index(number)].motifs
 
     def __iter__(self) -> Iterator[Motifs]:
         return (signal.motifs for signal in self._signals)
@@ -99,9 +100,23 @@ class MotifCollection:
         return [given.get(k, str(k)) for k in range(self.n_motifs)]
 
     def relabel(self, names: Mapping[int, str]) -> None:
-        """Name motifs in all images, as ``{0: "Mo", 1: "Se2"}``."""
+        """Name motifs in all images, as ``{0: "Mo", 1: "Se2"}``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such motif; no image is changed then.
+        """
+        wrong = [k for k in names if k not in range(self.n_motifs)]
+        if wrong:
+            raise ValueError(
+                f"There is no motif {', '.join(map(repr, wrong))}; motifs are 0 to {self.n_motifs - 1}."
+            )
         for motifs in self:
-            motifs.relabel({k: name for k, name in names.items() if k < motifs.n_motifs})
+            # A rare motif need not occur in every image.
+            present = {k: name for k, name in names.items() if k < motifs.n_motifs}
+            if present:
+                motifs.relabel(present)
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -172,11 +187,9 @@ class MotifCollection:
         ValueError
             If there are fewer than two groups, or not more images than groups.
         """
-        wrong = sorted(set(what) - set(FAMILIES))
-        if wrong or isinstance(what, str):
+        if isinstance(what, str) or not what or set(what) - set(FAMILIES):
             raise ValueError(f"what is {what!r}; expected a list of {', '.join(FAMILIES)}.")
-        if len(groups) != len(self):
-            raise ValueError(f"{len(groups)} groups were given for {len(self)} images.")
+        self._check(groups)
         tables = [self._table(family) for family in what]
         return compare_groups(
             np.concatenate([counts for _, counts, _ in tables], axis=1),
@@ -186,6 +199,13 @@ class MotifCollection:
             names=[name for names, _, _ in tables for name in names],
             families=[family for family, (names, _, _) in zip(what, tables, strict=True) for _ in names],
         )
+
+    def _check(self, groups: Sequence[Any]) -> None:
+        """Refuse groups that are not one for each image."""
+        if isinstance(groups, str) or not isinstance(groups, Sequence | np.ndarray):
+            raise ValueError(f"groups is {groups!r}; expected a list with the group of each image.")
+        if len(groups) != len(self):
+            raise ValueError(f"{len(groups)} groups were given for {len(self)} images.")
 
     def _table(self, family: str) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
         """Return names (k), counts and totals (images, k) of the units of a family."""
@@ -300,6 +320,8 @@ class MotifCollection:
         """
         from hyperspy_motifs.draw import plot_image_populations
 
+        if groups is not None:
+            self._check(groups)
         errors = self.count_errors / self.counts.sum(axis=1, keepdims=True)
         return plot_image_populations(self.fractions, errors, self.names, self._titles, groups=groups, ax=ax)
 
@@ -320,6 +342,8 @@ class MotifCollection:
         """
         from hyperspy_motifs.draw import plot_image_map
 
+        if groups is not None:
+            self._check(groups)
         return plot_image_map(_scaled(self.similarity), self._titles, groups=groups, ax=ax)
 
 
@@ -341,10 +365,14 @@ def _scaled(distances: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _unique(names: Sequence[str]) -> list[str]:
+    """Return the names, with numbers where they repeat that make no name a second time."""
     seen = Counter(names)
     number: Counter[str] = Counter()
     out = []
     for name in names:
-        number[name] += 1
-        out.append(name if seen[name] == 1 else f"{name} {number[name]}")
+        unique = name
+        while seen[name] > 1 and unique in seen:
+            number[name] += 1
+            unique = f"{name} {number[name]}"
+        out.append(unique)
     return out

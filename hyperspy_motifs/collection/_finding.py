@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -189,14 +189,21 @@ def _signals(images: Sequence[Any]) -> list[Any]:
         raise ValueError(
             "A list of images is expected. For one image call its find_motifs(); for a stack, stack.find_motifs()."
         )
+    if not isinstance(images, Iterable):
+        raise ValueError(f"A list of images is expected, not a {type(images).__name__}.")
     images = list(images)
     if len(images) < 2:
         raise ValueError(
             f"Two images or more are expected, got {len(images)}: for one call its find_motifs()."
         )
-    out = []
+    out: list[Any] = []
     for image in images:
         signal = _loaded(Path(image)) if isinstance(image, str | os.PathLike) else image
+        if not hasattr(signal, "axes_manager"):
+            raise TypeError(
+                f"Image {len(out)} is a {type(image).__name__}; expected a signal or the path of a file. An array becomes a "
+                "signal by hyperspy.api.signals.Signal2D(array)."
+            )
         if getattr(signal, "_signal_type", None) != "atomic_image" and hasattr(signal, "set_signal_type"):
             signal.set_signal_type("atomic_image")
         out.append(signal)

@@ -61,6 +61,8 @@ class Defects:
     spacing : float
         Nearest-neighbour distance in axis units.
     units : str
+    names : tuple of str
+        Name of each motif, for the texts; empty for numbers.
     """
 
     fdr: float
@@ -82,6 +84,7 @@ class Defects:
     n_unlike: int
     spacing: float
     units: str
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -105,6 +108,8 @@ class Defects:
         if isinstance(which, str):
             which = [which]
         which = np.asarray(which)
+        if not which.size:
+            which = which.astype(np.int64)
         if which.dtype.kind in "U":
             unknown = sorted(set(which.tolist()) - set(KINDS))
             if unknown:
@@ -198,18 +203,8 @@ class Defects:
         """
         return write_csv(self.to_dict(), path)
 
-    def headline(self, names: Sequence[str] | None = None) -> str:
-        """Numbers of defects in one line.
-
-        Parameters
-        ----------
-        names : sequence of str, optional
-            Names of the motifs, for the sites of vacancies.
-
-        Returns
-        -------
-        str
-        """
+    def headline(self) -> str:
+        """Numbers of defects in one line."""
         parts = []
         for motif in np.unique(self.expected[self.kinds == VACANCY]).tolist():
             count = int(np.count_nonzero((self.kinds == VACANCY) & (self.expected == motif)))
@@ -217,7 +212,7 @@ class Defects:
             share = count / n_sites
             error = np.sqrt(max(share * (1 - share), 1 / n_sites) / n_sites)
             parts.append(
-                f"{count} {_plural('vacanc', count, 'y', 'ies')} in {n_sites:,} sites of {motif_name(motif, names)} "
+                f"{count} {_plural('vacanc', count, 'y', 'ies')} in {n_sites:,} sites of {motif_name(motif, self.names)} "
                 f"({100 * share:.2g} ± {100 * error:.1g} %)"
             )
         rare = int(np.count_nonzero(self.kinds == RARE))

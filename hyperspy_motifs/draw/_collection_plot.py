@@ -42,14 +42,15 @@ def plot_image_populations(
     ax = axes_or_new(ax, (max(4.0, 1.6 + 0.45 * n_images), 3.4))
     labels = [str(g) for g in groups] if groups is not None else [""] * n_images
     order = sorted(range(n_images), key=lambda i: (list(dict.fromkeys(labels)).index(labels[i]), i))
+    handles: list[Any] = []
     for k in range(n_motifs):
         shown = [i for i in order if fractions[i, k] > 0]
         x = np.array([order.index(i) for i in shown]) + 0.5 * (k / max(n_motifs - 1, 1) - 0.5)
         y, e = fractions[shown, k], errors[shown, k]
-        ax.errorbar(
-            x, y, yerr=[np.minimum(e, 0.9 * y), e], fmt=motif_marker(k), ms=4, lw=1, color=motif_colour(k),
-            label=motif_names[k],
+        drawn = ax.errorbar(
+            x, y, yerr=[np.minimum(e, 0.9 * y), e], fmt=motif_marker(k), ms=4, lw=1, color=motif_colour(k)
         )  # fmt: skip
+        handles.append(drawn)
     ax.set_yscale("log")
     ax.set_xticks(range(n_images), [image_names[i] for i in order], rotation=45, ha="right")
     for place, (before, after) in enumerate(pairwise(order)):
@@ -60,7 +61,10 @@ def plot_image_populations(
             places = [place for place, i in enumerate(order) if labels[i] == name]
             ax.text(float(np.mean(places)), 1.02, name, transform=ax.get_xaxis_transform(), ha="center")
     ax.set_ylabel("fraction of atoms")
-    ax.legend(title="motif", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    # Names are given with the handles: as labels of artists, those that begin with an underscore are left out.
+    ax.legend(
+        handles, motif_names, title="motif", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False
+    )
     return ax
 
 
@@ -88,10 +92,11 @@ def plot_image_map(
     """
     ax = axes_or_new(ax, (4.4, 3.8))
     labels = np.array([str(g) for g in groups] if groups is not None else ["images"] * len(places))
-    for k, name in enumerate(dict.fromkeys(labels.tolist())):
-        here = labels == name
-        x, y = places[here].T
-        ax.scatter(x, y, color=motif_colour(k), marker=motif_marker(k), s=36, label=name)
+    names = list(dict.fromkeys(labels.tolist()))
+    handles = []
+    for k, name in enumerate(names):
+        x, y = places[labels == name].T
+        handles.append(ax.scatter(x, y, color=motif_colour(k), marker=motif_marker(k), s=36))
     for place, name in zip(places, image_names, strict=True):
         ax.annotate(name, tuple(place), xytext=(5, 3), textcoords="offset points", fontsize=8)
     ax.margins(0.15)
@@ -99,5 +104,6 @@ def plot_image_map(
     ax.set_xlabel("difference of motifs, axis 1")
     ax.set_ylabel("axis 2")
     if groups is not None:
-        ax.legend(frameon=False)
+        # Beside the axes: within them its markers would look like images.
+        ax.legend(handles, names, title="group", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return ax

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,10 @@ def read_crystal(structure: Any) -> Crystal:
             name = path.stem
             try:
                 structure = require("ase.io", f"Reading {path.name}", "ase").read(path)
-            except (OSError, ValueError, KeyError, IndexError) as error:
-                raise ValueError(f"{path} cannot be read as a structure by ASE: {error}") from error
+            # The readers of ASE raise whatever they stumble over, also StopIteration and errors of their own.
+            except Exception as error:
+                why = str(error) or type(error).__name__
+                raise ValueError(f"{path} cannot be read as a structure by ASE: {why}") from error
         else:
             raise ValueError(
                 f"{text!r} is neither a file nor a structure of this package. Give an ase.Atoms, the path of a CIF file, or "
@@ -139,6 +141,10 @@ def chemistry_of(defects: str | Sequence[str] | None) -> Chemistry:
         if defects == "auto":
             return Chemistry(*tables)
         defects = [defects]
+    if not isinstance(defects, Iterable):
+        raise ValueError(
+            f'defects is {defects!r}; expected "auto", None, or symbols of elements such as ["W", "S"].'
+        )
     wrong = [symbol for symbol in defects if symbol not in data.atomic_numbers]
     if wrong:
         raise ValueError(

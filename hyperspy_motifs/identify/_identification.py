@@ -428,7 +428,8 @@ class Identification:
             return "\n".join(lines)
         lines.append("motifs")
         for row in self.motif_table():
-            line = f"  {row['motif']}: {row['name']}  {row['atoms']:,} atoms  probability {row['probability']:.2f}"
+            atoms = "atom" if row["atoms"] == 1 else "atoms"
+            line = f"  {row['motif']}: {row['name']}  {row['atoms']:,} {atoms}  probability {row['probability']:.2f}"
             if row["alternatives"]:
                 line += "; or " + ", ".join(f"{k} {v:.2f}" for k, v in row["alternatives"])
             if row["others"]:
@@ -496,11 +497,12 @@ class Identification:
             "repeats": self.repeats,
             "method": self.method,
             "refused": self.refused,
+            "symbols": list(self.symbols),
             **{name: getattr(self, name) for name in _ARRAYS},
         }
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any], symbols: Sequence[str]) -> Identification:
+    def from_state(cls, state: Mapping[str, Any]) -> Identification:
         """The inverse of :meth:`state`."""
 
         def composition(value: Any) -> Composition:
@@ -522,7 +524,7 @@ class Identification:
             repeats=[float(v) for v in state["repeats"]],
             method=state["method"],
             refused=state["refused"],
-            symbols=symbols,
+            symbols=[str(symbol) for symbol in state["symbols"]],
             **{name: state[name] for name in _ARRAYS},
         )
 

@@ -138,7 +138,7 @@ def _defects(motifs: Any) -> list[str]:
     if motifs.parameters.get("atoms") == "grid" or len(np.unique(motifs.frames)) > 1:
         return []
     many = [*_lattice(motifs), _counted(motifs.n_motifs, "motif"), _counted(len(motifs.labels), "atom")]
-    return [f"{', '.join(many)}; {motifs.defects.headline(motifs.names)}"]
+    return [f"{', '.join(many)}; {motifs.defects.headline()}"]
 
 
 def _lattice(motifs: Any) -> list[str]:

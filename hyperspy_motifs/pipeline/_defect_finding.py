@@ -146,7 +146,7 @@ def find_defects(signal: Any, record: store.Record, sites: Any, fdr: float = FDR
         "ratios": found.ratios[chosen],
         "evidence": np.array(_with_motifs(found, chosen, rare, words), dtype=str),
     }
-    spacing = float(np.median(found.spacing)) * abs(stamp.scale[0])
+    spacing = float(np.median(found.spacing) if len(found.spacing) else np.nan) * abs(stamp.scale[0])
     # By kind, the most significant first: of two at one place the first is listed.
     rank = np.array([KINDS.index(kind) for kind in kinds.tolist()], dtype=np.int64)
     order = np.argsort(rank, kind="stable")
@@ -163,6 +163,7 @@ def find_defects(signal: Any, record: store.Record, sites: Any, fdr: float = FDR
         n_unlike=found.n_unlike,
         spacing=spacing,
         units=stamp.units,
+        names=(),
     )
 
 
@@ -172,19 +173,20 @@ def stored_defects(signal: Any, record: store.Record) -> Defects | None:
     if stored is None:
         return None
     stored["kinds"] = np.array(KINDS)[stored["kinds"]]
-    stored["evidence"] = np.array([_with_names(text, record) for text in stored["evidence"]], dtype=str)
-    return Defects(**stored, pixel_positions=record.stamp.to_pixels(stored["positions"]))
+    stored["evidence"] = np.array(stored["evidence"], dtype=str)
+    defects = Defects(**stored, pixel_positions=record.stamp.to_pixels(stored["positions"]))
+    return _with_names(defects, record)
 
 
 def keep_defects(signal: Any, record: store.Record, defects: Defects) -> Defects:
     """Store the defects with the current result of `signal`; return them with the names of the motifs."""
     columns = {field.name: getattr(defects, field.name) for field in fields(defects)}
-    del columns["pixel_positions"]
+    del columns["pixel_positions"], columns["names"]
     # Text is stored as JSON, and kinds as numbers.
     columns["evidence"] = defects.evidence.tolist()
     columns["kinds"] = np.array([KINDS.index(kind) for kind in defects.kinds.tolist()], dtype=np.int64)
     store.write_defects(signal, columns)
-    return replace(defects, evidence=np.array([_with_names(text, record) for text in defects.evidence], str))
+    return _with_names(defects, record)
 
 
 def check_fdr(fdr: Any) -> float:
@@ -362,10 +364,14 @@ def _descriptions(
     return out
 
 
-def _with_names(text: str, record: store.Record) -> str:
+def _with_names(defects: Defects, record: store.Record) -> Defects:
     """Insert the present names of motifs."""
-    names = [record.names.get(i, str(i)) for i in range(int(record.labels.max(initial=-1)) + 1)]
-    return re.sub(r"\{motif (\d+)\}", lambda found: motif_name(int(found[1]), names), text)
+    names = tuple(record.names.get(i, str(i)) for i in range(int(record.labels.max(initial=-1)) + 1))
+    texts = [
+        re.sub(r"\{motif (\d+)\}", lambda found: motif_name(int(found[1]), names), text)
+        for text in defects.evidence.tolist()
+    ]
+    return replace(defects, evidence=np.array(texts, dtype=str), names=names)
 
 
 def _with_motifs(found: _Comparison, chosen: np.ndarray, rare: np.ndarray, words: list[str]) -> list[str]:

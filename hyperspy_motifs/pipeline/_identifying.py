@@ -43,10 +43,16 @@ def identify(
             "These motifs are of patches on a grid, not of atoms: there are no columns to identify. Call find_motifs() on an "
             "image with resolved columns."
         )
+    if not len(record.frames):
+        raise ValueError("There are no atoms in this part of the image: there is nothing to identify.")
     if len(np.unique(record.frames)) != 1:
         raise ValueError(
             f"identify needs one image with atoms; this result has {len(np.unique(record.frames))} frames with atoms. Choose a "
             "frame: s.inav[k].motifs.identify(...)."
+        )
+    if not structures:
+        raise ValueError(
+            'The list of structures is empty; expected one or more, such as ["SrTiO3", "BaTiO3"].'
         )
     chemistry = chemistry_of(defects)
     axes = _zone_axes(zone_axis, len(structures))
@@ -109,11 +115,9 @@ def place_in_image(identification: Identification, record: store.Record) -> Iden
 
 def stored_identification(signal: Any, record: store.Record) -> Identification | None:
     """The identification that is stored with the result of `signal`; None if there is none for it."""
-    from hyperspy_motifs.exchange import require
-
     state = store.read_identification(signal)
-    if state is None or len(state["labels"]) != len(record.positions):
+    if state is None or "symbols" not in state or len(state["labels"]) != len(record.positions):
         return None
-    found = Identification.from_state(state, require("ase.data", "An identification").chemical_symbols)
+    found = Identification.from_state(state)
     # Motifs may have been merged or split since then.
     return replace(found, motifs=record.labels)

@@ -60,6 +60,35 @@ def test_what_is_wrong_is_one_line(files, tmp_path, capsys):
     (tmp_path / "groups.csv").write_text("file,group\na1,x\n")
     with pytest.raises(ValueError, match=r"no group for .*a2"):
         read_groups(tmp_path / "groups.csv", ["a1.hspy", "folder/a2.hspy"])
+    # A comma in a remark, as spreadsheets leave them.
+    (tmp_path / "groups.csv").write_text("file,group\na1,x,tilted, slightly\n")
+    assert read_groups(tmp_path / "groups.csv", ["a1.hspy"]) == ["x"]
     (tmp_path / "groups.csv").write_text("picture,kind\na1,x\n")
     with pytest.raises(ValueError, match="columns file and group"):
         read_groups(tmp_path / "groups.csv", ["a1.hspy"])
+
+
+def test_groups_that_cannot_be_compared_are_refused_before_the_analysis(files, tmp_path, capsys):
+    (tmp_path / "groups.csv").write_text("file,group\na1,x\nb1,y\n")
+    images = [str(files / f"{name}.hspy") for name in ("a1", "b1")]
+    code = cli.main(
+        ["collect", *images, "--groups", str(tmp_path / "groups.csv"), "-o", str(tmp_path / "study")]
+    )
+    assert code == cli.EXIT_FAILED
+    assert "a group of its own for each image" in capsys.readouterr().err
+    assert not (tmp_path / "study").exists()
+
+
+def test_images_of_different_units_have_all_results_but_the_graph(files, tmp_path, capsys):
+    image = hs.load(files / "b1.hspy")
+    image.axes_manager.signal_axes.set(units="px", scale=1)
+    image.save(tmp_path / "b1.hspy")
+    study = tmp_path / "study"
+    study.mkdir()
+    (study / "collection.graphml").write_text("of an earlier run")
+    code = cli.main(["collect", str(files / "a1.hspy"), str(tmp_path / "b1.hspy"), "-q", "-o", str(study)])
+    assert code == cli.EXIT_OK
+    assert "collection.graphml is not written, because the images have different units (nm, px)" in (
+        capsys.readouterr().err
+    )
+    assert {path.name for path in study.iterdir()} == {"a1", "b1", "counts.csv", "model.npz", "index.html"}

@@ -7,6 +7,7 @@ from scipy.spatial import cKDTree
 from sklearn.metrics import adjusted_rand_score
 
 import hyperspy_motifs
+from hyperspy_motifs.collection import MotifCollection
 from hyperspy_motifs.data import monolayer
 from hyperspy_motifs.models import load_model, save_model
 
@@ -94,6 +95,31 @@ def test_names_are_given_to_all_images(analysed):
     collection.relabel({0: "Mo"})
     assert collection.names[0] == "Mo"
     assert all(motifs.names[0] == "Mo" for motifs in collection)
+    with pytest.raises(ValueError, match=rf"no motif 99; motifs are 0 to {collection.n_motifs - 1}"):
+        collection.relabel({1: "Se2", 99: "none"})
+    assert collection.names[1] == "1"
+
+
+def test_a_motif_that_some_images_lack_can_be_named_alone(analysed):
+    """Of six motifs an image has the first two, and another has all."""
+    model = analysed[0].model
+    images = [monolayer(shape=(90, 100 + 10 * k), random_state=k)[0] for k in range(2)]
+    for k, image in enumerate(images):
+        labels = image.find_motifs(complete=False, show_progressbar=False).labels
+        image.motifs.relabel(np.arange(len(labels)) % (2 if k == 0 else 6))
+    collection = MotifCollection(images, model, names=["a", "b"], orientations=[(0.0, False)] * 2)
+    assert [motifs.n_motifs for motifs in collection] == [2, 6]
+    collection.relabel({5: "rare"})
+    assert collection.names == ["0", "1", "2", "3", "4", "rare"]
+    assert collection[0].names == ["0", "1"]
+
+
+def test_names_of_images_never_repeat(analysed):
+    collection, _ = analysed
+    before = collection.images
+    collection.images = ["a", "a", "a 1"]
+    assert collection.images == ["a 2", "a 3", "a 1"]
+    collection.images = before
 
 
 def test_groups_of_images_are_compared(analysed):
@@ -112,21 +138,40 @@ def test_groups_of_images_are_compared(analysed):
     assert all(len(values) == len(found) for values in columns.values())
     with pytest.raises(ValueError, match="2 groups were given for 3 images"):
         analysed[0].compare(["a", "b"])
-    with pytest.raises(ValueError, match="expected a list of motif"):
-        analysed[0].compare(["a", "b", "a"], what=["atoms"])
+    for groups in (None, "aba"):
+        with pytest.raises(ValueError, match="expected a list with the group of each image"):
+            analysed[0].compare(groups)
+    for what in (["atoms"], []):
+        with pytest.raises(ValueError, match="expected a list of motif"):
+            analysed[0].compare(["a", "b", "a"], what=what)
 
 
 def test_figures_and_tables(analysed, tmp_path):
     collection, _ = analysed
     ax = collection.plot_populations(groups=["a", "b", "a"])
     assert [text.get_text() for text in ax.get_legend().get_texts()] == collection.names
-    ax = collection.plot_similarity(groups=["a", "b", "a"])
+    # A name that begins with an underscore is in the legend like any other.
+    ax = collection.plot_similarity(groups=["_a", "b", "_a"])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["_a", "b"]
     assert len(ax.texts) == 3
+    for plot in (collection.plot_populations, collection.plot_similarity):
+        with pytest.raises(ValueError, match="2 groups were given for 3 images"):
+            plot(groups=["a", "b"])
     distances = collection.similarity
     assert np.allclose(distances, distances.T)
     assert not distances.diagonal().any()
     rows = collection.to_csv(tmp_path / "counts.csv").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 1 + 3 * collection.n_motifs
+
+
+def test_what_is_no_image_is_named(analysed):
+    image = analysed[0][0].signal
+    with pytest.raises(TypeError, match="Image 1 is a ndarray; expected a signal"):
+        hyperspy_motifs.find_motifs([image, np.zeros((60, 70))])
+    with pytest.raises(ValueError, match="list of images is expected, not a int"):
+        hyperspy_motifs.find_motifs(5)
+    with pytest.raises(TypeError, match="slice"):
+        analysed[0][0:2]
 
 
 @pytest.mark.parametrize("wrong", [[], "image.hspy", None])

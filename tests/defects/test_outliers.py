@@ -116,6 +116,8 @@ def test_the_evidence_has_the_present_names_of_the_motifs():
     assert f"motif {motif} where motif {usual} is usual" in rare.evidence[0]
     motifs.relabel({motif: "W", usual: "Mo"})
     assert "W where Mo is usual" in motifs.defects.select("rare motif").evidence[0]
+    assert motifs.defects.headline() in motifs.summary()
+    assert motifs.defects.names[motif] == "W"
 
 
 def test_the_summary_says_defects_first(planted):

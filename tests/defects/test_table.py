@@ -57,9 +57,10 @@ def test_each_place_is_listed_once_with_all_its_evidence():
 
 def test_the_headline_counts_vacancies_by_site_and_says_what_was_not_tested():
     defects = table([[1, 1], [3, 4], [8, 2], [9, 9]], [VACANCY, VACANCY, RARE, "darker"])
-    text = defects.headline(["X"])
+    text = replace(defects, names=("X",)).headline()
     assert text.startswith("2 vacancies in 1,200 sites of X (0.17 ± 0.1 %), 1 atom of rare motifs")
-    assert defects.headline(["0"]) == defects.headline() == text.replace("sites of X", "sites of motif 0")
+    numbered = replace(defects, names=("0",)).headline()
+    assert numbered == defects.headline() == text.replace("sites of X", "sites of motif 0")
     assert "1 outlier at 5 % false discoveries; 61 atoms too close to the border to say" in text
 
 
@@ -78,6 +79,7 @@ def test_selection_by_kind_and_an_unknown_kind():
     defects = table([[1, 1], [3, 4], [8, 2]], [VACANCY, RARE, "darker"])
     assert defects.select("darker").positions.tolist() == [[8, 2]]
     assert len(defects.select([VACANCY, RARE])) == 2
+    assert len(defects.select([])) == 0
     with pytest.raises(ValueError, match="kinds of defects are vacancy"):
         defects.select("holes")
 

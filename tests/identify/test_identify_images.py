@@ -1,5 +1,7 @@
 """From an image to names: motifs, defects, stored results, models."""
 
+import sys
+
 import hyperspy.api as hs
 import numpy as np
 import pytest
@@ -135,3 +137,22 @@ def test_wrong_arguments_are_explained(monolayer):
         motifs.identify("MoSe2", detector="TEM")
     with pytest.raises(ValueError, match="symbols of elements"):
         motifs.identify("MoSe2", defects=["tungsten"])
+    with pytest.raises(ValueError, match="symbols of elements"):
+        motifs.identify("MoSe2", defects=5)
+    with pytest.raises(ValueError, match="list of structures is empty"):
+        motifs.identify([])
+    nothing = motifs.signal.isig[:3, :2].motifs
+    assert not len(nothing.labels)
+    with pytest.raises(ValueError, match="no atoms in this part"):
+        nothing.identify("MoSe2")
+
+
+def test_stored_names_are_read_where_ase_is_not_installed(named, tmp_path, monkeypatch):
+    s, _, motifs, _ = named
+    s.save(tmp_path / "named.hspy")
+    before = str(motifs.identification)
+    for module in ("ase", "ase.data"):
+        monkeypatch.setitem(sys.modules, module, None)
+    again = hs.load(tmp_path / "named.hspy").motifs
+    assert "structure: MoSe2 [001] explains" in again.summary()
+    assert str(again.identification) == before

@@ -117,6 +117,11 @@ def test_what_is_no_structure_is_refused(tmp_path):
         read_crystal("unobtainium")
     with pytest.raises(ValueError, match="expected a name"):
         read_crystal(3.0)
+    # ASE raises StopIteration for a text that is no structure, and an error of its own for an unknown ending.
+    for name in ("notes.xyz", "notes.md"):
+        (tmp_path / name).write_text("no structure")
+        with pytest.raises(ValueError, match=rf"{name} cannot be read as a structure"):
+            read_crystal(tmp_path / name)
     with pytest.raises(ValueError, match="three whole numbers"):
         cell_of("Au", (0.5, 0, 1))
     import ase
