@@ -21,13 +21,18 @@ _NEARBY = 1000
 # Surroundings differ by noise up to this many times the distance of the twelfth most similar. Without this allowance an atom
 # would be compared with those that happen to have moved as it has.
 _RANK, _SPREAD = 12, 3.0
-# Other surroundings begin where the distance of the next ones is larger by this factor, after this many.
-_GAP, _FEWEST = 1.1, 8
+# Other surroundings begin where the distance of the next ones is larger by this factor, and by more than chance among equal
+# ones leaves at this level. Noise acts in about six dimensions on the surroundings of honeycombs, perovskites and M1.
+_GAP, _LEVEL, _DIMENSION = 1.1, 1e-4, 6
 _BLOCK = 128
 # Components of the surroundings that are compared: sites of a complex oxide need about as many as it has sites.
 _COMPONENTS = 16
 # Surroundings whose counterparts are this many times further away than those of the counterparts themselves are unlike any.
 UNLIKE = 2.5
+# Fewer counterparts say nothing of their scatter.
+_FEWEST = 4
+# Most counterparts of an atom are counterparts of each other.
+_ALIKE = 0.5
 
 
 @dataclass(frozen=True)
@@ -43,16 +48,20 @@ class Counterparts:
         1 where the surroundings repeat.
     count : ndarray of int, shape (n,)
         Number of different counterparts of each atom.
+    alike : ndarray of shape (n,)
+        Share of the counterparts of each atom that are so for each other: about 1, and less for an atom that resembles
+        none, and so atoms of many kinds equally.
     """
 
     index: np.ndarray
     ratio: np.ndarray
     count: np.ndarray
+    alike: np.ndarray
 
     @property
     def comparable(self) -> np.ndarray:
         """Whether the surroundings of each atom repeat, shape (n,)."""
-        return self.ratio < UNLIKE
+        return (self.ratio < UNLIKE) & (self.count >= _FEWEST) & (self.alike > _ALIKE)
 
     def median(self, values: np.ndarray) -> np.ndarray:
         """Median of the counterparts' `values` (n, ...) for each atom, NaN left out."""
@@ -85,10 +94,11 @@ class Counterparts:
         with_twin = which & np.isfinite(off).any(axis=1)
         rows = np.flatnonzero(with_twin)
         twin = twins[rows, off[rows].argmin(axis=1)]
-        index, ratio, count = self.index.copy(), self.ratio.copy(), self.count.copy()
-        index[rows], ratio[rows], count[rows] = self.index[twin], self.ratio[twin], self.count[twin]
+        index, ratio, count, alike = (x.copy() for x in (self.index, self.ratio, self.count, self.alike))
+        for own in (index, ratio, count, alike):
+            own[rows] = own[twin]
         index[rows, -1] = twin
-        return Counterparts(index, ratio, count), with_twin
+        return Counterparts(index, ratio, count, alike), with_twin
 
     def scatter(self, residuals: np.ndarray) -> np.ndarray:
         """Robust standard deviation of the counterparts' `residuals` (n, ...) for each atom.
@@ -166,6 +176,7 @@ def find_counterparts(
     near = cKDTree(points).query(points, k=nearby + 1)[1][:, 1:]
     k, rank = min(N_COUNTERPARTS, nearby), min(_RANK, nearby) - 1
     index, typical, count = np.empty((n, k), np.int64), np.empty(n), np.empty(n, np.int64)
+    limit = np.empty(n, np.float32)
     main = main.astype(np.float32)
     for first in range(0, n, _BLOCK):
         rows = slice(first, first + _BLOCK)
@@ -175,11 +186,12 @@ def find_counterparts(
             distance[(own >= 0) & (theirs >= 0) & (own != theirs)] = np.inf
         ordered = np.sort(distance, axis=1)
         typical[rows] = ordered[:, rank]
-        limit = _SPREAD * typical[rows]
+        limit[rows] = _SPREAD * typical[rows]
         if strict:
-            limit = np.minimum(limit, _first_gap(ordered))
+            limit[rows] = np.minimum(limit[rows], _first_gap(ordered))
+            typical[rows] = np.minimum(typical[rows], limit[rows])
         # Of those with the same surroundings the nearest in space.
-        same = (distance <= limit[:, None]) & np.isfinite(distance)
+        same = (distance <= limit[rows, None]) & np.isfinite(distance)
         count[rows] = np.clip(same.sum(axis=1), 1, k)
         # Sixteen bits are sorted by radix, several times faster.
         key = np.where(same, np.arange(nearby), nearby).astype(np.int16)
@@ -188,7 +200,20 @@ def find_counterparts(
         repeated = np.arange(k) % count[rows, None]
         index[rows] = np.take_along_axis(near[rows], np.take_along_axis(chosen, repeated, axis=1), axis=1)
     usual = np.median(typical[index], axis=1)
-    return Counterparts(index, typical / np.maximum(usual, np.finfo(float).tiny), count)
+    alike = _share_alike(main, index[:, : min(k, _RANK)], limit)
+    return Counterparts(index, typical / np.maximum(usual, np.finfo(float).tiny), count, alike)
+
+
+def _share_alike(main: np.ndarray, index: np.ndarray, limit: np.ndarray) -> np.ndarray:
+    """Share of the pairs of counterparts of each atom of which one is a counterpart of the other, shape (n,)."""
+    share = np.empty(len(index))
+    for first in range(0, len(index), _BLOCK):
+        chosen = index[first : first + _BLOCK]
+        distance = np.linalg.norm(main[chosen][:, :, None] - main[chosen][:, None], axis=-1)
+        pair = chosen[:, :, None] != chosen[:, None]
+        within = pair & (distance <= limit[chosen][:, :, None])
+        share[first : first + _BLOCK] = within.sum(axis=(1, 2)) / np.maximum(pair.sum(axis=(1, 2)), 1)
+    return share
 
 
 def site_kinds(twins: np.ndarray) -> np.ndarray:
@@ -212,9 +237,13 @@ def site_kinds(twins: np.ndarray) -> np.ndarray:
 
 
 def _first_gap(ordered: np.ndarray) -> np.ndarray:
-    """Distance at the first gap in each row of ascending distances; infinite where there is none."""
-    lower, upper = ordered[:, _FEWEST - 1 : -1], ordered[:, _FEWEST:]
-    gap = upper > _GAP * lower
+    """Distance at the first gap in each row of ascending distances; infinite where there is none.
+
+    Among surroundings that differ by noise in d dimensions, r d log(distance r + 1 / distance r) is exponential.
+    """
+    rank = np.arange(1, ordered.shape[1])
+    lower, upper = ordered[:, :-1], ordered[:, 1:]
+    gap = upper > lower * np.maximum(_GAP, _LEVEL ** (-1 / (rank * _DIMENSION)))
     first = gap.argmax(axis=1)
     return np.where(gap.any(axis=1), lower[np.arange(len(lower)), first], np.inf)
 

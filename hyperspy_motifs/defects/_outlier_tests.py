@@ -164,7 +164,7 @@ def compare_atoms(
     at_border &= ~extra
     usable = np.where(tested, 1.0, np.nan)
     # The scatter of few counterparts is uncertain; that of the usual number is so in the estimate of the tails.
-    few = np.maximum(1 / counterparts.count - 1 / counterparts.index.shape[1], 0.0)
+    few = 1 / np.maximum(counterparts.count - 1, 1) - 1 / (counterparts.index.shape[1] - 1)
     found = np.zeros(n, bool)
     for _ in range(_ROUNDS):
         # Defects found are tested, but others are not compared with them.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.data import lattice_specimen
+from hyperspy_motifs.data import lattice_specimen, m1_oxide_specimen
 from hyperspy_motifs.defects import (
     combine_p_values,
     compare_atoms,
@@ -30,6 +30,22 @@ def honeycomb(seed):
     intensities = np.array([1.0, 1.6])[site] * (1 + NOISE * rng.standard_normal(len(points)))
     shapes = 0.05 * rng.standard_normal((len(points), 3))
     return points + 0.02 * SPACING * rng.standard_normal(points.shape), intensities, shapes, site
+
+
+def m1_oxide(seed):
+    """M1 with vanadium and empty channels at random: as `honeycomb`, on a field of (720, 770) pixels."""
+    rng = np.random.default_rng(seed)
+    specimen = m1_oxide_specimen(8.0, random_state=seed)
+    n = len(specimen.positions)
+    site, operation = specimen.labels, specimen.per_column["operation"]
+    # Linkers on two-fold axes occur in two orientations.
+    site = 4 * site + np.where(np.isin(site, (9, 10)), operation // 2 * 2, operation)
+    intensities = np.bincount(specimen.column, specimen.counts * specimen.numbers**1.7, n)
+    intensities *= (1 + 0.03 * rng.standard_normal(n)) / np.median(intensities)
+    shapes = 0.05 * rng.standard_normal((n, 3))
+    points = specimen.positions / 0.012 + [385.0, 360.0] + 0.27 * rng.standard_normal((n, 2))
+    inside = (points > 0).all(axis=1) & (points < [769, 719]).all(axis=1)
+    return points[inside], intensities[inside], shapes[inside], site[inside]
 
 
 def inner(points, n, seed):
@@ -135,6 +151,23 @@ def test_sites_that_no_translation_joins_are_of_different_kinds():
     assert kinds[0] != kinds[60]
     # Two sites are too few for a comparison.
     assert (kinds[120:] == -1).all()
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+def test_atoms_with_few_of_their_kind_are_compared_with_those_or_not_at_all(seed):
+    points, intensities, shapes, site = m1_oxide(seed)
+    # Each of 48 sites occurs 9 to 19 times, and its surroundings repeat less often.
+    gone = np.flatnonzero((site == 0) & (np.hypot(*(points - [385, 360]).T) < 250))[0]
+    intensities[gone] = 0.1
+    found = compare_atoms(points, intensities, shapes, 27.5, (720, 770), 0.05)
+    assert list(np.flatnonzero(found.q_values <= 0.05)) == [gone]
+    tested = np.isfinite(found.combined)
+    right = (site[found.counterparts.index] == site[:, None]).mean(axis=1)
+    assert right[tested].mean() > 0.97
+    assert (found.counterparts.count[tested] >= 4).all()
+    # What cannot be compared is counted.
+    assert 0 < found.unlike.sum() < 0.25 * tested.sum()
+    assert np.array_equal(~tested, found.unlike | found.at_border)
 
 
 def test_atoms_at_the_border_are_not_tested():
