@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from operator import index
@@ -55,6 +56,7 @@ class MotifCollection:
         self._model = model
         self._titles = _unique(names)
         self.orientations = list(orientations)
+        self._labels = [motifs.labels.copy() for motifs in self]
 
     def __len__(self) -> int:
         return len(self._signals)
@@ -121,6 +123,7 @@ class MotifCollection:
     @property
     def counts(self) -> NDArray[np.int64]:
         """Number of atoms of each motif in each image, shape (images, n_motifs)."""
+        self._warn_of_edits()
         return np.array([np.bincount(motifs.labels, minlength=self.n_motifs) for motifs in self])
 
     @property
@@ -152,6 +155,7 @@ class MotifCollection:
         width = max(len(title) for title in self._titles)
         for k, (title, row) in enumerate(zip(self._titles, counts, strict=True)):
             angle, mirrored = self.orientations[k]
+            angle = round(angle, 1) % 360
             turned = (
                 f"  turned by {angle:.1f}°{' and mirrored' if mirrored else ''}" if angle or mirrored else ""
             )
@@ -190,6 +194,7 @@ class MotifCollection:
         if isinstance(what, str) or not what or set(what) - set(FAMILIES):
             raise ValueError(f"what is {what!r}; expected a list of {', '.join(FAMILIES)}.")
         self._check(groups)
+        self._warn_of_edits()
         tables = [self._table(family) for family in what]
         return compare_groups(
             np.concatenate([counts for _, counts, _ in tables], axis=1),
@@ -199,6 +204,20 @@ class MotifCollection:
             names=[name for names, _, _ in tables for name in names],
             families=[family for family, (names, _, _) in zip(what, tables, strict=True) for _ in names],
         )
+
+    def _warn_of_edits(self) -> None:
+        """Warn of images whose motifs were merged or split alone, which gives them numbers of their own."""
+        edited = [
+            title
+            for title, motifs, labels in zip(self._titles, self, self._labels, strict=True)
+            if not np.array_equal(motifs.labels, labels)
+        ]
+        if edited:
+            warnings.warn(
+                f"Motifs of {', '.join(edited)} were edited since the collection was made: their numbers may differ from those "
+                "of the other images. motifs.undo() takes the last edit back.",
+                stacklevel=3,
+            )
 
     def _check(self, groups: Sequence[Any]) -> None:
         """Refuse groups that are not one for each image."""
@@ -260,6 +279,7 @@ class MotifCollection:
         """
         from hyperspy_motifs.graph import join_graphs
 
+        self._warn_of_edits()
         return join_graphs([motifs.graph for motifs in self], self._titles)
 
     # ------------------------------------------------------------------ tables and figures

@@ -201,8 +201,8 @@ def _signals(images: Sequence[Any]) -> list[Any]:
         signal = _loaded(Path(image)) if isinstance(image, str | os.PathLike) else image
         if not hasattr(signal, "axes_manager"):
             raise TypeError(
-                f"Image {len(out)} is a {type(image).__name__}; expected a signal or the path of a file. An array becomes a "
-                "signal by hyperspy.api.signals.Signal2D(array)."
+                f"Image {len(out)} is a {type(image).__name__}; expected a signal, such as motifs.signal or "
+                "hyperspy.api.signals.Signal2D(array), or the path of a file."
             )
         if getattr(signal, "_signal_type", None) != "atomic_image" and hasattr(signal, "set_signal_type"):
             signal.set_signal_type("atomic_image")
@@ -228,6 +228,8 @@ def _loaded(path: Path) -> Any:
         raise ValueError(
             f"{path} holds {len(flat)} images; one is expected. Load it with hyperspy.api.load and give the wanted image."
         )
+    if not flat[0].metadata.get_item("General.title", default=""):
+        flat[0].metadata.set_item("General.title", path.stem)
     return flat[0]
 
 

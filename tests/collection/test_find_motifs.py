@@ -112,6 +112,13 @@ def test_a_motif_that_some_images_lack_can_be_named_alone(analysed):
     collection.relabel({5: "rare"})
     assert collection.names == ["0", "1", "2", "3", "4", "rare"]
     assert collection[0].names == ["0", "1"]
+    # Merged in one image alone, the numbers mean other motifs there.
+    before = collection.counts
+    collection[1].merge([0, 1])
+    with pytest.warns(UserWarning, match="Motifs of b were edited"):
+        assert collection.counts[1, 0] == before[1, :2].sum()
+    collection[1].undo()
+    np.testing.assert_array_equal(collection.counts, before)
 
 
 def test_names_of_images_never_repeat(analysed):
@@ -246,10 +253,12 @@ def test_images_beyond_the_sample_are_read_from_files_and_assigned_to_its_motifs
         for k in range(2)
     ]
     for k, (signal, _) in enumerate(images):
+        signal.metadata.General.title = ""
         signal.save(tmp_path / f"{k}.hspy")
     files = [tmp_path / "0.hspy", str(tmp_path / "1.hspy")]
     collection = hyperspy_motifs.find_motifs(files, show_progressbar=False)
     assert all(motifs.signal._lazy for motifs in collection)
+    assert collection.images == ["0", "1"]
     assert "2 images, learned on 1 of them" in collection[1].summary()
     found, true = labels_and_truth(collection, [truth for _, truth in images])
     assert adjusted_rand_score(true, found) > 0.98
