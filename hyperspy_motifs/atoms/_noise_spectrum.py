@@ -79,6 +79,10 @@ class NoiseSpectrum:
         ----------
         lowest : float
             Frequency in cycles a pixel from which on the spectrum holds noise alone.
+
+        Returns
+        -------
+        float
         """
         power, frequency = self.rings(), np.arange(_CELLS + 1) / (2 * _CELLS)
         inside = frequency > lowest

@@ -44,9 +44,19 @@ def measure_smoothing(image: np.ndarray) -> float:
 
 
 def sharpen(image: np.ndarray, smoothing: float) -> np.ndarray:
-    """Return an image from which a Gaussian smoothing (standard deviation in pixels) is removed.
+    """Return an image from which a Gaussian smoothing is removed.
 
     Frequencies of which the smoothing left less than the measurable part are set to zero.
+
+    Parameters
+    ----------
+    image : ndarray, shape (rows, columns)
+    smoothing : float
+        Standard deviation of the Gaussian in pixels.
+
+    Returns
+    -------
+    ndarray, shape (rows, columns)
     """
     padding = [min(_PADDING, n - 1) for n in image.shape]
     level = float(image.mean())

@@ -98,7 +98,12 @@ def plot_image_map(
         x, y = places[labels == name].T
         handles.append(ax.scatter(x, y, color=motif_colour(k), marker=motif_marker(k), s=36))
     for place, name in zip(places, image_names, strict=True):
-        ax.annotate(name, tuple(place), xytext=(5, 3), textcoords="offset points", fontsize=8)
+        # Towards the middle, where names stay within the axes.
+        side = -1 if place[0] > places[:, 0].mean() else 1
+        ax.annotate(
+            name, tuple(place), xytext=(5 * side, 3), textcoords="offset points", fontsize=8,
+            ha="left" if side > 0 else "right",
+        )  # fmt: skip
     ax.margins(0.15)
     ax.set_aspect("equal", adjustable="datalim")
     ax.set_xlabel("difference of motifs, axis 1")
