@@ -108,7 +108,8 @@ def _write_graph(collection: MotifCollection, target: Path) -> None:
 def read_groups(path: Path, files: Sequence[str]) -> list[str]:
     """Group of each file, from a table (CSV) with the columns ``file`` (or ``image``, ``name``) and ``group``.
 
-    A file is named in full, without its folder, or without its folder and its ending.
+    Columns are separated by commas, semicolons or tabs. A file is named in full, without its folder, or without its folder
+    and its ending.
 
     Raises
     ------
@@ -116,9 +117,13 @@ def read_groups(path: Path, files: Sequence[str]) -> list[str]:
         If the columns are missing, or the group of a file.
     """
     with open(path, newline="", encoding="utf-8-sig") as file:
+        # Spreadsheets write semicolons where the comma is the decimal sign.
+        head = file.readline()
+        file.seek(0)
+        table = csv.DictReader(file, delimiter=max(",;\t", key=head.count))
         rows = [
             {str(k).strip().lower(): (v or "").strip() for k, v in row.items() if k is not None}
-            for row in csv.DictReader(file)
+            for row in table
         ]
     column = next((name for name in _FILES if rows and name in rows[0]), None)
     if column is None or "group" not in rows[0]:

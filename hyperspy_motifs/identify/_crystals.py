@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +178,11 @@ def effective_numbers(scattering: Mapping[str, float] | None) -> np.ndarray:
     from hyperspy_motifs.exchange import require
 
     numbers = require("ase.data", "Identification").atomic_numbers
-    wrong = [symbol for symbol, value in scattering.items() if symbol not in numbers or not value > 0]
+    wrong = [
+        symbol
+        for symbol, value in scattering.items()
+        if symbol not in numbers or not isinstance(value, Real) or not value > 0
+    ]
     if wrong:
         raise ValueError(f"scattering has {wrong[0]!r}; expected symbols of elements with positive values.")
     z = np.array([numbers[symbol] for symbol in scattering], float)

@@ -425,6 +425,7 @@ class Identification:
                 others = ", ".join(f"{text} ({p:.2f})" for text, p in report.arrangements)
                 lines.append(f"    assignments that cannot be excluded: {others}")
         if self.refused:
+            lines.append("another structure or direction of view may fit: identify(..., zone_axis=(1, 1, 0))")
             return "\n".join(lines)
         lines.append("motifs")
         for row in self.motif_table():

@@ -63,6 +63,8 @@ def test_what_is_wrong_is_one_line(files, tmp_path, capsys):
     # A comma in a remark, as spreadsheets leave them.
     (tmp_path / "groups.csv").write_text("file,group\na1,x,tilted, slightly\n")
     assert read_groups(tmp_path / "groups.csv", ["a1.hspy"]) == ["x"]
+    (tmp_path / "groups.csv").write_text("\ufeffFile;Group;dose\na1;x;1,5\n", encoding="utf-8")
+    assert read_groups(tmp_path / "groups.csv", ["a1.hspy"]) == ["x"]
     (tmp_path / "groups.csv").write_text("picture,kind\na1,x\n")
     with pytest.raises(ValueError, match="columns file and group"):
         read_groups(tmp_path / "groups.csv", ["a1.hspy"])

@@ -112,6 +112,8 @@ def test_phases_are_compared_and_wrong_ones_refused(monolayer):
     assert found.structures[0].refusal
     wrong = motifs.identify("graphene", relabel=False)
     assert wrong.headline().startswith("none of these")
+    assert "direction of view may fit" in str(wrong)
+    assert "direction of view" not in str(found)
     assert (wrong.names == "?").all()
     with pytest.raises(ValueError, match="no structure was accepted"):
         wrong.to_ase()

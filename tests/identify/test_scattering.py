@@ -130,5 +130,6 @@ def test_a_table_replaces_the_power_of_the_atomic_number():
     assert levels.means[2] == pytest.approx(4.0, rel=0.15)
     assert fit_levels([MO, SE2, S2], seen, np.array([200.0, 200, 0]), 0.05, True).log_prior < levels.log_prior
     assert (effective_numbers(None) == np.arange(120)).all()
-    with pytest.raises(ValueError, match="positive"):
-        effective_numbers({"Mo": 0.0})
+    for value in (0.0, "5.1"):
+        with pytest.raises(ValueError, match="positive"):
+            effective_numbers({"Mo": value})
