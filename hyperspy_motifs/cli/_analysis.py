@@ -84,7 +84,7 @@ def _defect_figures(motifs: Any) -> dict[str, Any]:
         "vacancies_percent": 100 * densities[VACANCY].per_site if vacancies else 0.0,
         "rare_atoms": rare,
         "outliers": len(defects) - vacancies - rare,
-        "defects_per_area": len(defects) / defects.area,
+        "defects_per_area": len(defects) / defects.area if defects.area else None,
     }
 
 

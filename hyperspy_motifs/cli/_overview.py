@@ -122,6 +122,8 @@ def _card(row: Mapping[str, Any]) -> str:
 def _defects(row: Mapping[str, Any]) -> str:
     if row.get("vacancies") is None:
         return "not looked for"
+    if row["defects_per_area"] is None:
+        return "all atoms are too close to the border to say"
     kinds = [_count(row["vacancies"], "vacancy", "vacancies")]
     if row["vacancies"]:
         kinds[0] += f" ({row['vacancies_percent']:.2g} % of their sites)"

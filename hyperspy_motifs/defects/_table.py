@@ -126,9 +126,11 @@ class Defects:
         -------
         Densities
             From the kind to its :class:`Density`; printed, one line per kind. The sites of a kind are those
-            on which the same motif is expected as on the sites of its defects.
+            on which the same motif is expected as on the sites of its defects. Where no atom could be tested,
+            the density per area is NaN.
         """
         out = Densities(units=self.units)
+        area = self.area or np.nan
         for kind, count in self.counts.items():
             here = np.unique(self.expected[self.kinds == kind])
             n_sites = max(int(np.isin(self.site_motifs, here).sum()), count)
@@ -137,8 +139,8 @@ class Defects:
             fraction = stats.binomtest(count, n_sites).proportion_ci(0.95)
             out[kind] = Density(
                 count,
-                count / self.area,
-                (float(low / self.area), float(high / self.area)),
+                count / area,
+                (float(low / area), float(high / area)),
                 n_sites,
                 count / n_sites,
                 (float(fraction.low), float(fraction.high)),

@@ -197,6 +197,10 @@ def test_positions_and_a_mask_come_from_files(lattice, mixed, tmp_path):
     assert run(image, "--mask", tmp_path / "mask.npy", "-o", tmp_path / "masked", *FAST) == cli.EXIT_OK
     masked = hs.load(tmp_path / "masked" / "a" / "a.hspy").motifs
     assert masked.pixel_positions[:, 1].min() > 38
+    # So little of the image is left that no atom has enough of its kind around it.
+    assert "all atoms are too close to the border to say" in (tmp_path / "masked" / "index.html").read_text(
+        encoding="utf-8"
+    )
     with pytest.raises(SystemExit):
         run(image, "--atoms", tmp_path / "absent.csv", *FAST)
 
