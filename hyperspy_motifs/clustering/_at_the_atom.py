@@ -205,6 +205,8 @@ def core_features(
     for k in range(_CORE_ORDER + 1):
         for m in range(k % 2, k + 1, 2):
             rows = np.flatnonzero(kept[:, 1] == m)
+            if not len(rows) or kept[rows, 0].max() < k:  # functions of a lower order have no part of order k
+                continue
             two = 2 if m else 1
             norms = two * np.sqrt((kept[rows, 0] + 1.0) * (k + 1))
             factors = norms * np.array(

@@ -169,7 +169,16 @@ class NestedRadii:
         self._models[first] = self._divide(view, nothing, nothing, None)
         kinds, _, p_values = self._find(first, moments_of, nothing, None)
         at_atoms = None
-        if neighbours is not None and len(self.radii_) > 1 and first < CONSTANTS.one_column:
+        given = (
+            None if self.radius is None else min(self.radii_, key=lambda r: abs(r - float(self.radius or 0)))
+        )
+        # What differs through a radius that was given is wanted as it is.
+        if (
+            neighbours is not None
+            and len(self.radii_) > 1
+            and first < CONSTANTS.one_column
+            and given != first
+        ):
             at_atoms = self._at_the_atom(moments_of, neighbours, crosstalk, kinds)
             self._models[first] = self._divide(view, nothing, nothing, at_atoms, self._models[first])
             kinds, _, p_values = self._find(first, moments_of, nothing, None)
@@ -180,7 +189,7 @@ class NestedRadii:
         asked = self.radius is None or (len(self.radii_) > 1 and float(self.radius) == self.radii_[1])
         if neighbours is not None and len(self.radii_) > 1 and first < CONSTANTS.one_column and asked:
             self._sites = self._find_sites(neighbours, kinds)
-        self._search(moments_of, kinds, around, at_atoms)
+        self._search(moments_of, kinds, around, at_atoms, given)
         self.sites_: SiteTemplates | None = None if self._sites is None else self._sites.sites
         motifs, _, p_values = self._motif_labels(moments_of, neighbours)[self.radius_]
         self._fit_environments(neighbours, motifs, p_values)
@@ -259,11 +268,9 @@ class NestedRadii:
         kinds: NDArray[np.int32],
         around: Around | None,
         at_atoms: AtTheAtom | None,
+        given: float | None,
     ) -> None:
         """Divide the kinds (n,) of the smallest radius at larger ones, first at that which shows most motifs."""
-        given = (
-            None if self.radius is None else min(self.radii_, key=lambda r: abs(r - float(self.radius or 0)))
-        )
         self.radius_ = self.radii_[0]
         self._order: tuple[float, ...] = ()
         views: dict[float, _View] = {}

@@ -262,10 +262,11 @@ def reduced(basis: np.ndarray) -> np.ndarray:
     while True:
         if a @ a > b @ b:
             a, b = b, a
-        n = np.round(a @ b / (a @ a))
-        if n == 0:
+        shorter = b - np.round(a @ b / (a @ a)) * a
+        # At 60 or 120 degrees rounding could turn b back and forth between two vectors of one length for ever.
+        if shorter @ shorter >= (1 - 1e-9) * (b @ b):
             break
-        b = b - n * a
+        b = shorter
     if a @ b > 0:
         b = -b
     # The one of a and -a that points to larger x, so that equal crystals have equal vectors.

@@ -117,8 +117,8 @@ def test_reacted_adatoms_are_motifs_of_their_own_through_a_small_radius(scan):
     reacted = (truth.labels[nearest] == truth.names.index("reacted")) & (distance < 3)
     assert reacted.sum() >= 10
     share = np.array([reacted[labels == k].mean() for k in range(labels.max() + 1)])
-    # The offsets of the scan lines are taken off with an error of a few per cent of the contrast.
-    assert reacted[share[labels] > 0.5].sum() >= 0.85 * reacted.sum()
+    # Some reacted adatoms are as high as those of the unfaulted half, within the noise of the tip.
+    assert reacted[share[labels] > 0.5].sum() >= 0.7 * reacted.sum()
     assert reacted[share[labels] > 0.5].mean() > 0.9
 
 

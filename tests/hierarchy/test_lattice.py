@@ -145,3 +145,15 @@ def test_reduced_basis():
     assert abs(np.linalg.det([a, b])) == pytest.approx(1.0)
     assert a @ b <= 0
     assert np.hypot(*a) <= np.hypot(*b)
+
+
+def test_the_basis_of_a_hexagonal_lattice_is_reduced_in_any_orientation():
+    """At 60 degrees two reduced bases are equally short, and rounding decides between them."""
+    for angle in np.radians(np.arange(0.0, 360.0, 0.7)):
+        for between in (np.pi / 3, 2 * np.pi / 3):
+            basis = 0.36056 * np.array([[np.cos(a), np.sin(a)] for a in (angle, angle + between)])
+            a, b = reduced(basis)
+            assert np.hypot(*b) == pytest.approx(np.hypot(*a))
+            assert a @ b / (a @ a) == pytest.approx(-0.5)
+    a, b = reduced(np.array([[0.18027756, 0.3122499], [0.18027756, -0.3122499]]))
+    assert abs(np.linalg.det([a, b])) == pytest.approx(2 * 0.18027756 * 0.3122499)
