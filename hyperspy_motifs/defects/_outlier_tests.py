@@ -142,13 +142,13 @@ def compare_atoms(
     edge = np.minimum(points, extent - points).min(axis=1)
     if cut is not None:
         edge = np.minimum(edge, cut)
-    near_border = edge < BORDER * spacing
-    inner = ~near_border & counterparts.comparable
+    in_border = edge < BORDER * spacing
+    inner = ~in_border & counterparts.comparable
     # The surroundings of the others are cut, but not those of the atoms that a translation maps to them.
-    by_twins = (near_border | empty) & (edge >= EDGE * spacing) & ~inner
+    by_twins = (in_border | empty) & (edge >= EDGE * spacing) & ~inner
     counterparts, by_twins = counterparts.of_twins(by_twins, twins, inner & held, relative)
     tested = inner | by_twins
-    at_border = near_border & ~by_twins
+    at_border = in_border & ~by_twins
     distance, near = cKDTree(points).query(points, k=min(_DRIFT_NEIGHBOURS, n - 1) + 1)
     distance, near = distance[:, 1:], near[:, 1:]
     beside = distance <= BESIDE * spacing
@@ -212,7 +212,7 @@ def compare_atoms(
         displacements=moved,
         widths=np.exp(shape[:, 0]),
         at_border=at_border & held,
-        unlike=held & ~near_border & ~counterparts.comparable & ~extra,
+        unlike=held & ~in_border & ~counterparts.comparable & ~extra,
         extra=extra,
         counterparts=counterparts,
     )

@@ -47,7 +47,7 @@ class Outliers:
         Motif of most of its counterparts.
     descriptions : list of str
         What differs, in words and numbers.
-    n_tested, n_near_border, n_unlike : int
+    n_tested, n_at_border, n_unlike : int
         Numbers of atoms tested; too close to the border to say; and in surroundings that do not repeat, which leaves nothing
         to compare with.
     units : str
@@ -68,7 +68,7 @@ class Outliers:
     expected: np.ndarray
     descriptions: list[str]
     n_tested: int
-    n_near_border: int
+    n_at_border: int
     n_unlike: int
     units: str
     _get_patches: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
@@ -116,7 +116,7 @@ class Outliers:
     def __repr__(self) -> str:
         lines = [
             f"{len(self)} outlier{'s' if len(self) != 1 else ''} at {100 * self.fdr:g} % false discoveries among "
-            f"{self.n_tested} atoms tested; {self.n_near_border} too close to the border to say, {self.n_unlike} in "
+            f"{self.n_tested} atoms tested; {self.n_at_border} too close to the border to say, {self.n_unlike} in "
             "surroundings that do not repeat"
         ]
         for k in range(min(len(self), _SHOWN)):

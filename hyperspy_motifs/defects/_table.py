@@ -56,7 +56,7 @@ class Defects:
         Positions of all sites far enough from the border, and the motif expected on each.
     area : float
         Area of the field in which defects were looked for, in square axis units, over all frames.
-    n_tested, n_near_border, n_unlike : int
+    n_tested, n_at_border, n_unlike : int
         Numbers of atoms tested; too close to the border to say; in surroundings that do not repeat.
     spacing : float
         Nearest-neighbour distance in axis units.
@@ -80,7 +80,7 @@ class Defects:
     site_motifs: np.ndarray
     area: float
     n_tested: int
-    n_near_border: int
+    n_at_border: int
     n_unlike: int
     spacing: float
     units: str
@@ -223,9 +223,9 @@ class Defects:
         single = len(self) - rare - int(np.count_nonzero(self.kinds == VACANCY))
         parts.append(f"{single} {_plural('outlier', single)} at {100 * self.fdr:g} % false discoveries")
         untested = []
-        if self.n_near_border:
+        if self.n_at_border:
             untested.append(
-                f"{self.n_near_border} {_plural('atom', self.n_near_border)} too close to the border to say"
+                f"{self.n_at_border} {_plural('atom', self.n_at_border)} too close to the border to say"
             )
         if self.n_unlike:
             atoms = "" if untested else f" {_plural('atom', self.n_unlike)}"

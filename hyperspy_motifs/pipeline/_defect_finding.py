@@ -60,7 +60,7 @@ class _Comparison:
     extra: np.ndarray
     comparable: np.ndarray
     spacing: np.ndarray
-    n_near_border: int
+    n_at_border: int
     n_unlike: int
     bright: bool
 
@@ -114,7 +114,7 @@ def find_outliers(signal: Any, record: store.Record, sites: Any, fdr: float) -> 
         expected=found.expected[chosen],
         descriptions=_descriptions(record, found, chosen, found.empty & (q_values <= fdr)),
         n_tested=int((found.tested & ~found.empty).sum()),
-        n_near_border=found.n_near_border,
+        n_at_border=found.n_at_border,
         n_unlike=found.n_unlike,
         units=stamp.units,
         _get_patches=lambda: sample(
@@ -159,7 +159,7 @@ def find_defects(signal: Any, record: store.Record, sites: Any, fdr: float = FDR
         site_motifs=found.expected[tested],
         area=_area(record) * float(tested.mean() if len(tested) else 0.0),
         n_tested=int((tested & ~found.empty).sum()),
-        n_near_border=found.n_near_border,
+        n_at_border=found.n_at_border,
         n_unlike=found.n_unlike,
         spacing=spacing,
         units=stamp.units,

@@ -79,7 +79,7 @@ def test_defects_are_one_table_that_is_saved_with_the_image(planted, tmp_path):
     again = loaded.motifs.defects
     for name in ("positions", "kinds", "q_values", "evidence", "sites", "atoms"):
         assert np.array_equal(getattr(again, name), getattr(defects, name))
-    assert (again.area, again.units, again.n_near_border) == (defects.area, "nm", defects.n_near_border)
+    assert (again.area, again.units, again.n_at_border) == (defects.area, "nm", defects.n_at_border)
 
 
 def test_stored_defects_are_forgotten_by_a_crop_and_by_other_labels(planted):

@@ -37,7 +37,7 @@ def table(positions, kinds):
         site_motifs=np.zeros(1200, int),
         area=1131.0,
         n_tested=1100,
-        n_near_border=61,
+        n_at_border=61,
         n_unlike=0,
         spacing=1.0,
         units="nm",
