@@ -7,16 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._constants import CONSTANTS
 from ._projection import Composition, formula
 
-#: Prior probability that a column has a defect of each kind, before the image says how frequent they are: the order of
-#: the densities of point defects in monolayers, J. Hong et al., Nat. Commun. 6 (2015) 6293. Adatoms move under the beam.
-VACANCY, SUBSTITUTE, ANTISITE, ADATOM = 0.03, 0.03, 0.01, 0.0005
-#: Spread of the difference of radii, as a fraction, and of the difference of groups of the periodic table that a substitute
-#: has: Goldschmidt's rules, V. M. Goldschmidt, Naturwissenschaften 14 (1926) 477.
-RADIUS_SPREAD, GROUP_SPREAD = 0.15, 0.7
-# Candidates below this share of the likeliest substitute are left out.
-_LEAST = 0.02
 #: Elements without a stable or long-lived isotope, and noble gases, do not occur as substitutes.
 _UNSTABLE = frozenset({43, 61, *range(84, 90), 91})
 _HEAVIEST = 92
@@ -97,29 +90,31 @@ def candidates_of(
         n_atoms = sum(own.values())
         for z in own:
             without = {**own, z: own[z] - 1}
-            add(without, KIND_VACANCY, VACANCY)
+            add(without, KIND_VACANCY, CONSTANTS.vacancy)
             for other, share in substitutes[z].items():
-                weight = SUBSTITUTE * share
+                weight = CONSTANTS.substitute * share
                 # One atom, all atoms of the element, or one atom beside a vacancy.
                 add({**without, other: without.get(other, 0) + 1}, KIND_SUBSTITUTE, weight)
                 if own[z] > 1:
                     add({**own, z: 0, other: own[z]}, KIND_SUBSTITUTE, weight)
-                    add({**own, z: 0, other: 1}, KIND_SUBSTITUTE, weight * VACANCY)
+                    add({**own, z: 0, other: 1}, KIND_SUBSTITUTE, weight * CONSTANTS.vacancy)
             for other in elements:
                 if other == z:
                     continue
-                add({**without, other: without.get(other, 0) + 1}, KIND_ANTISITE, ANTISITE)
+                add({**without, other: without.get(other, 0) + 1}, KIND_ANTISITE, CONSTANTS.antisite)
                 if n_atoms > 1:
-                    add({other: 1}, KIND_ANTISITE, 0.5 * ANTISITE)
+                    add({other: 1}, KIND_ANTISITE, 0.5 * CONSTANTS.antisite)
         for other in elements:
-            add({**own, other: own.get(other, 0) + 1}, KIND_ADATOM, ADATOM)
+            add({**own, other: own.get(other, 0) + 1}, KIND_ADATOM, CONSTANTS.adatom)
     elif defects and ordered:
         for composition in hosts:
             if all(abs(n - round(n)) < 1e-6 for _, n in composition):
-                add(dict(composition), KIND_ANTISITE, ANTISITE)
+                add(dict(composition), KIND_ANTISITE, CONSTANTS.antisite)
         for z, n in own.items():
             for other, share in substitutes[z].items():
-                add({**own, z: 0, other: own.get(other, 0) + n}, KIND_SUBSTITUTE, SUBSTITUTE * share)
+                add(
+                    {**own, z: 0, other: own.get(other, 0) + n}, KIND_SUBSTITUTE, CONSTANTS.substitute * share
+                )
     total = sum(weight for weight, _ in found.values())
     first = Candidate(host, HOST, 1.0 - total)
     return [
@@ -157,10 +152,13 @@ def substitutes_of(
             continue
         difference = (radii[z] - radii[number]) / radii[number]
         weights[z] = float(
-            np.exp(-0.5 * (difference / RADIUS_SPREAD) ** 2 - abs(_group(z) - group) / GROUP_SPREAD)
+            np.exp(
+                -0.5 * (difference / CONSTANTS.radius_spread) ** 2
+                - abs(_group(z) - group) / CONSTANTS.group_spread
+            )
         )
     top = max(weights.values())
-    kept = {z: w for z, w in weights.items() if w >= _LEAST * top}
+    kept = {z: w for z, w in weights.items() if w >= CONSTANTS.least_substitute * top}
     total = sum(kept.values())
     return {z: w / total for z, w in kept.items()}
 

@@ -10,18 +10,12 @@ from numpy.typing import NDArray
 from scipy.special import gammaln, logsumexp
 
 from ._candidates import Candidate
-from ._emission import EQUAL
+from ._constants import CONSTANTS
 from ._projection import ATOMIC_NUMBERS, Composition
 from ._scattering import Levels, fit_levels
 
-#: Prior probability that no candidate is right.
-UNEXPLAINED = 1e-3
-#: Prior probability that a column that differs from its motif is a host, for a motif of defects.
-_ASTRAY = 0.05
-#: How many columns the prior of the defects of a motif is worth.
-_PRIOR_COLUMNS, _N_STEPS = 100.0, 8
-# Motifs of a composition that is this certain, with as many columns, are used to fit the law of scattering.
-_CERTAIN, _ENOUGH = 0.9, 5
+# Steps of the expectation maximisation, which converges in a few.
+_EM_STEPS = 8
 
 
 @dataclass(frozen=True)
@@ -115,17 +109,17 @@ def compositions_by_brightness(
             for motif in np.unique(motifs[hosts == h]).tolist():
                 here = np.flatnonzero((hosts == h) & (motifs == motif))
                 share, rest, identity, log_sum = _of_motif(
-                    values[here], np.nan_to_num(errors[here]), weights, levels, scatter, UNEXPLAINED / width
+                    values[here],
+                    np.nan_to_num(errors[here]),
+                    weights,
+                    levels,
+                    scatter,
+                    CONSTANTS.unexplained / width,
                 )
                 probabilities[here], unexplained[here] = share, rest
                 evidence += log_sum
                 j = int(identity.argmax())
-                if (
-                    not last
-                    and identity[j] > _CERTAIN
-                    and len(here) >= _ENOUGH
-                    and not np.isfinite(observed[j])
-                ):
+                if not last and identity[j] > CONSTANTS.certain and not np.isfinite(observed[j]):
                     observed[j], counts[j] = max(float(np.median(values[here])), 0.0), len(here)
         if not last:
             levels = fit_levels(every, observed, counts, scatter, layer, effective)
@@ -138,7 +132,7 @@ def _of_motif(
     """Probabilities (n, j) of the columns of a motif on one host, that of none (n,), those of the motif (j,), and evidence."""
     n = len(values)
     middle = max(float(np.median(values)), 1e-3 * float(levels.means.min()))
-    relative = np.sqrt((levels.errors / levels.means) ** 2 + scatter**2 / n + EQUAL**2)
+    relative = np.sqrt((levels.errors / levels.means) ** 2 + scatter**2 / n + CONSTANTS.equal**2)
     log_fit = -0.5 * (np.log(middle / levels.means) / relative) ** 2 - np.log(relative)
     identity = np.where(
         weights > 0, weights * np.exp(np.where(weights > 0, log_fit, -np.inf) - log_fit[weights > 0].max()), 0
@@ -149,21 +143,27 @@ def _of_motif(
     spread = np.sqrt(errors[:, None] ** 2 + (scatter * levels.means) ** 2 + levels.errors**2)
     single = _normal(values[:, None], levels.means, spread)
     prior = (
-        np.where(np.arange(len(weights)) == int(weights.argmax()), _ASTRAY if n > 1 else 1.0, 1.0) * weights
+        np.where(np.arange(len(weights)) == int(weights.argmax()), CONSTANTS.irregular if n > 1 else 1.0, 1.0)
+        * weights
     )
     fractions, joint, total = prior, member, np.ones(n)
     # How frequent columns are that differ from their motif is learned: their prior is worth a few columns only.
-    for _ in range(_N_STEPS):
+    for _ in range(_EM_STEPS):
         joint = max(1 - fractions.sum(), 0.0) * member + fractions * single
         total = joint.sum(axis=1) + alien
         share = fractions * single / total[:, None]
-        fractions = (share.sum(axis=0) + _PRIOR_COLUMNS * prior) / (n + _PRIOR_COLUMNS)
+        fractions = (share.sum(axis=0) + CONSTANTS.prior_columns * prior) / (n + CONSTANTS.prior_columns)
     host = int(weights.argmax())
     if identity[host] > 0.5:
         return joint / total[:, None], alien / total, identity, 0.0
     others = (weights > 0) & (np.arange(len(weights)) != host)
-    few = _PRIOR_COLUMNS * weights[others]
-    log_number = gammaln(few + n) - gammaln(few) - gammaln(_PRIOR_COLUMNS + n) + gammaln(_PRIOR_COLUMNS)
+    few = CONSTANTS.prior_columns * weights[others]
+    log_number = (
+        gammaln(few + n)
+        - gammaln(few)
+        - gammaln(CONSTANTS.prior_columns + n)
+        + gammaln(CONSTANTS.prior_columns)
+    )
     return joint / total[:, None], alien / total, identity, float(logsumexp(log_fit[others] + log_number))
 
 

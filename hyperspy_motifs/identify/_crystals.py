@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ._constants import CONSTANTS
 from ._identify import Chemistry
 from ._projection import ATOMIC_NUMBERS, Crystal
-from ._scattering import EXPONENT
 
 
 def read_crystal(structure: Any) -> Crystal:
@@ -186,7 +186,7 @@ def effective_numbers(scattering: Mapping[str, float] | None) -> np.ndarray:
     if wrong:
         raise ValueError(f"scattering has {wrong[0]!r}; expected symbols of elements with positive values.")
     z = np.array([numbers[symbol] for symbol in scattering], float)
-    own = np.array(list(scattering.values()), float) ** (1 / EXPONENT)
+    own = np.array(list(scattering.values()), float) ** (1 / CONSTANTS.exponent)
     out = ATOMIC_NUMBERS.copy()
     # The gain of an image is free, so that a table may have any unit.
     out[z.astype(int)] = own * np.exp(np.mean(np.log(z / own)))

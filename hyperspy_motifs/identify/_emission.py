@@ -9,18 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from ._constants import CONSTANTS
 from ._projection import ATOMIC_NUMBERS, Composition, reference_weights
-from ._scattering import EXPONENT, Levels, fit_levels
+from ._scattering import Levels, fit_levels
 
-#: Scatter of the brightness of equal columns as a fraction: at first, and its bounds. The lower one is what static
-#: disorder leaves at any dose.
-FIRST_SCATTER, SCATTER_BOUNDS = 0.2, (0.02, 0.25)
-#: Share of columns whose brightness the host does not explain.
-DEFECTIVE = 0.05
-#: Differences of the brightness of columns of one composition, as a fraction, by their surroundings.
-EQUAL = 0.05
-# Neighbours over which slow changes of the brightness are followed.
-_N_NEARBY = 24
 # Pseudo-count of the motifs of a column.
 _FEW = 0.5
 
@@ -74,15 +66,15 @@ class Brightness:
     ) -> None:
         self.raw, self.errors = np.asarray(values, float), np.nan_to_num(np.asarray(errors, float))
         self.compositions, self.layer = list(compositions), layer
-        k = min(_N_NEARBY + 1, len(points))
+        k = min(CONSTANTS.nearby + 1, len(points))
         self.nearby = cKDTree(points).query(points, k=k)[1].reshape(len(points), -1)
         self.effective = effective
-        weights = reference_weights(compositions, EXPONENT, effective)
+        weights = reference_weights(compositions, CONSTANTS.exponent, effective)
         weights = weights if order is None else weights[list(order)]
         typical = float((weights * shares).sum() / shares.sum())
         gain = float(np.clip(self.raw, 0, None).mean()) / typical
-        self.levels = Levels(gain * weights, 0.3 * gain * weights, EXPONENT, 0.0, gain, 0.0)
-        self.scatter = FIRST_SCATTER
+        self.levels = Levels(gain * weights, 0.3 * gain * weights, CONSTANTS.exponent, 0.0, gain, 0.0)
+        self.scatter = CONSTANTS.scatter[1]
         self.local = np.ones(len(points))
 
     @property
@@ -106,7 +98,7 @@ class Brightness:
         )
         z = (values[:, None] - levels.means) / spread
         fit = np.exp(-0.5 * z**2) / (np.sqrt(2 * np.pi) * spread)
-        return np.log((1 - DEFECTIVE) * fit * self.range + DEFECTIVE)
+        return np.log((1 - CONSTANTS.irregular) * fit * self.range + CONSTANTS.irregular)
 
     @property
     def range(self) -> float:
@@ -126,12 +118,14 @@ class Brightness:
         observed = np.full(len(counts), np.nan)
         for t in np.flatnonzero(counts >= 3):
             observed[t] = np.median(values[sure & (kind == t)])
-        rest = values[sure] / observed[kind[sure]] - 1
-        rest = rest[np.isfinite(rest)]
-        if len(rest):
-            # The width of the bulk without its tails, which defects make.
-            bulk = np.abs(rest) <= 3 * 1.4826 * np.median(np.abs(rest))
-            self.scatter = float(np.clip(np.sqrt(np.mean(rest[bulk] ** 2)), *SCATTER_BOUNDS))
+        rest = values / observed[kind] - 1
+        noise = self.errors / self.local / observed[kind]
+        bulk = sure & np.isfinite(rest)
+        if bulk.any():
+            # The width of the bulk without its tails, which defects make, and without the noise, which is known.
+            bulk &= np.abs(rest) <= 3 * 1.4826 * np.median(np.abs(rest[bulk]))
+            variance = np.mean(rest[bulk] ** 2 - noise[bulk] ** 2)
+            self.scatter = float(np.clip(np.sqrt(max(variance, 0.0)), *CONSTANTS.scatter))
         self.levels = fit_levels(
             self.compositions, observed, counts, self.scatter, self.layer, self.effective
         )
@@ -150,7 +144,7 @@ class Brightness:
             scatter = np.array([np.median(np.abs(part - m)) for part, m in zip(parts, middles, strict=True)])
             counts = np.array([len(part) for part in parts], dtype=float)
             common = float((counts * middles).sum() / counts.sum())
-            variance = (1.4826 * scatter) ** 2 / counts + (EQUAL * common) ** 2
+            variance = (1.4826 * scatter) ** 2 / counts + (CONSTANTS.equal * common) ** 2
             total += 0.5 * float(((middles - common) ** 2 / variance).sum())
         return total
 

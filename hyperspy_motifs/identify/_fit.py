@@ -5,44 +5,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._emission import EQUAL, Brightness, Emission, Kinds
-from ._orientation import (
-    CALIBRATION_SPREAD,
-    DISTORTION_SPREAD,
-    FIRST_SCATTER,
-    Field,
-    Neighbourhood,
-    find_orientations,
-)
+from ._constants import CONSTANTS
+from ._emission import Brightness, Emission, Kinds
+from ._orientation import Field, Neighbourhood, find_orientations
 from ._projection import ATOMIC_NUMBERS, Composition, ProjectedCell, reference_weights
 from ._registration import Registration, column_kinds, match_poses, refitted, register
-from ._scattering import COHERENCE_SPREAD, EXPONENT, EXPONENT_SPREAD, MODEL_ERROR
 
-#: Columns below this brightness, as a share of the brightest, may not be seen.
-_FAINT = 0.5
-# Brightnesses with a smaller ratio are seen or not seen together.
-_GAP = 1.5
-#: Compositions with a larger ratio of brightness are not mistaken for each other: 3.5 standard deviations of the law.
-_MISTAKABLE = 2.0
-#: A structure below this probability, against another crystal with the same arrangement of columns, is refused.
-REFUSED = 0.05
-#: Logarithm of the Bayes factor, beyond that of the number of places, by which two structures must fit better than one.
-CLEARLY = 5.0
 # Orientations of structures that share a field are fitted to their own points this often.
 _N_JOINT = 3
-# Largest difference of the distances of neighbours, as a logarithm, for a calibrated image.
-_WRONG_SCALE = 0.25
-# Rotations of plane lattices in degrees, and the distance in ångström of columns that coincide.
-_ANGLES, _COINCIDENT = (0, 60, 90, 120, 180, 240, 270, 300), 0.3
-# More arrangements of kinds of columns are not compared.
-_MOST_ARRANGEMENTS = 6
-#: Ranges of another crystal: of the logarithm of the scale, of distortions, and of the logarithm of ratios of brightness.
-FREE_SCALE, FREE_DISTORTION, FREE_RATIO = 1.0, 0.3, np.log(10.0)
+# Rotations of plane lattices in degrees.
+_ROTATIONS = (0, 60, 90, 120, 180, 240, 270, 300)
 
 
 @dataclass(frozen=True)
@@ -144,9 +121,9 @@ class StructureFit:
             (o.log_prior(calibrated) for j, o in enumerate(found.orientations) if (found.grains == j).any()),
             default=-np.inf,
         )
-        shape += 2 * np.log(2 * FREE_DISTORTION / (root * DISTORTION_SPREAD))
+        shape += 2 * np.log(2 * CONSTANTS.free_distortion / (root * CONSTANTS.distortion))
         if calibrated:
-            shape += np.log(2 * FREE_SCALE / (root * CALIBRATION_SPREAD))
+            shape += np.log(2 * CONSTANTS.free_scale / (root * CONSTANTS.calibration))
         present, columns = (
             len(np.unique(self.kind[self.kind >= 0])),
             len(np.unique(found.columns[self.kind >= 0])),
@@ -154,18 +131,28 @@ class StructureFit:
         if columns == 1:
             # One column in the cell: any crystal of its shape has it.
             return float(shape), np.inf
-        spread = float(np.sqrt(2 * MODEL_ERROR**2 + EXPONENT_SPREAD**2 / 4 + COHERENCE_SPREAD**2 / 4))
+        spread = float(
+            np.sqrt(
+                2 * CONSTANTS.model_error**2
+                + CONSTANTS.exponent_spread**2 / 4
+                + CONSTANTS.coherence_spread**2 / 4
+            )
+        )
         brightness = found.emission.log_prior() - found.emission.unequal(self.kind, found.columns)
         brightness -= (present - 1) * np.log(root * spread)
         # The kinds of another crystal are equal or have any ratio.
-        equal = np.exp(-0.5 * (found.emission.log_ratios_of_kinds(self.kind) / EQUAL) ** 2) / (root * EQUAL)
-        brightness -= float(np.log(0.5 * equal + 0.25 / FREE_RATIO).sum())
-        brightness += (columns - present) * np.log(2 * FREE_RATIO / (root * EQUAL))
+        equal = np.exp(-0.5 * (found.emission.log_ratios_of_kinds(self.kind) / CONSTANTS.equal) ** 2) / (
+            root * CONSTANTS.equal
+        )
+        brightness -= float(np.log(0.5 * equal + 0.25 / CONSTANTS.free_ratio).sum())
+        brightness += (columns - present) * np.log(2 * CONSTANTS.free_ratio / (root * CONSTANTS.equal))
         return float(shape), float(brightness)
 
     def is_accepted(self, calibrated: bool) -> bool:
         """Whether the structure is at least as likely as :data:`REFUSED` against another crystal of its arrangement."""
-        return bool(1 / (1 + np.exp(-np.clip(min(self.log_odds(calibrated)), -700, 700))) >= REFUSED)
+        return bool(
+            1 / (1 + np.exp(-np.clip(min(self.log_odds(calibrated)), -700, 700))) >= CONSTANTS.refused
+        )
 
 
 def fit_structure(observed: Observations, cell: ProjectedCell) -> StructureFit:
@@ -197,12 +184,12 @@ def fit_structure(observed: Observations, cell: ProjectedCell) -> StructureFit:
 
 def _visible_sets(cell: ProjectedCell, effective: NDArray) -> list[list[int]]:
     """Columns that are seen, the brightest ones first, then with fainter ones."""
-    weights = reference_weights(cell.compositions, EXPONENT, effective)
+    weights = reference_weights(cell.compositions, CONSTANTS.exponent, effective)
     levels = np.sort(weights)[::-1]
-    cuts = [levels[i] for i in range(len(levels)) if i + 1 == len(levels) or levels[i] > _GAP * levels[i + 1]]
-    cuts = [cut for cut in cuts if cut <= _FAINT * levels[0]] or [levels[-1]]
-    first = levels[levels > _FAINT * levels[0]].min()
-    return [np.flatnonzero(weights >= cut * (1 - 1e-9)).tolist() for cut in dict.fromkeys([first, *cuts])]
+    # The bright ones, and then down to each gap.
+    cuts = [levels[levels * CONSTANTS.mistakable > levels[0]][-1]]
+    cuts += [a for a, b in pairwise([*levels, 0.0]) if a < cuts[0] and a > CONSTANTS.mistakable * b]
+    return [np.flatnonzero(weights >= cut * (1 - 1e-9)).tolist() for cut in cuts]
 
 
 def spacing_ratio(field: Field, around: Neighbourhood) -> float:
@@ -220,14 +207,16 @@ def _fit_visible(observed: Observations, cell: ProjectedCell) -> list[Registrati
         return []
     around = Neighbourhood.of(cell)
     ratio = spacing_ratio(observed.field, around)
-    if observed.calibrated and abs(np.log(ratio)) > _WRONG_SCALE:
+    if observed.calibrated and abs(np.log(ratio)) > CONSTANTS.near:
         return []
     scale = 1.0 if observed.calibrated else ratio
     orientations = find_orientations(observed.field, cell, around, scale, observed.calibrated)
     if not orientations:
         return []
     kinds, number = column_kinds(cell)
-    poses, scatter = match_poses(observed.field, [(cell, around, number)], [orientations], FIRST_SCATTER)
+    poses, scatter = match_poses(
+        observed.field, [(cell, around, number)], [orientations], CONSTANTS.displacement[1]
+    )
     out: list[Registration] = []
     for order in _orders(cell, kinds, number, observed):
         emission = _emission(observed, kinds, np.bincount(number), cell.layer, order)
@@ -243,15 +232,15 @@ def _orders(
 ) -> list[tuple[int, ...]]:
     """Arrangements to compare: the kind whose place each takes. Positions do not distinguish the kinds that are exchanged."""
     usual = tuple(range(len(kinds)))
-    weights = reference_weights(kinds, EXPONENT, observed.effective)
+    weights = reference_weights(kinds, CONSTANTS.exponent, observed.effective)
     orders = [usual]
     for a, b in combinations(usual, 2):
-        alike = max(weights[a], weights[b]) < _MISTAKABLE * min(weights[a], weights[b])
+        alike = max(weights[a], weights[b]) < CONSTANTS.mistakable * min(weights[a], weights[b])
         if (alike or not observed.by_brightness) and _can_be_exchanged(cell, number, a, b):
             order = list(usual)
             order[a], order[b] = b, a
             orders.append(tuple(order))
-    return orders[:_MOST_ARRANGEMENTS]
+    return orders[: CONSTANTS.arrangements]
 
 
 def _can_be_exchanged(cell: ProjectedCell, number: NDArray, a: int, b: int) -> bool:
@@ -259,14 +248,11 @@ def _can_be_exchanged(cell: ProjectedCell, number: NDArray, a: int, b: int) -> b
     here, there = np.flatnonzero(number == a), np.flatnonzero(number == b)
     if len(here) != len(there):
         return False
-    for angle in np.radians(_ANGLES):
+    for angle in np.radians(_ROTATIONS):
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         turned = (cell.positions - cell.positions[here[0]]) @ turn.T
         for target in there:
-            apart = cell.positions[None] - (turned + cell.positions[target])[:, None]
-            parts = np.linalg.solve(cell.vectors.T, apart.reshape(-1, 2).T).T
-            rest = ((parts - np.rint(parts)) @ cell.vectors).reshape(apart.shape)
-            onto = np.hypot(rest[..., 0], rest[..., 1]) < _COINCIDENT
+            onto = cell.coincident(turned + cell.positions[target])
             if onto.any(axis=1).all() and (number[onto[here].argmax(axis=1)] == b).all():
                 return True
     return False
@@ -283,7 +269,9 @@ def _emission(
     return Kinds(observed.motifs, shares, order)
 
 
-def fit_jointly(observed: Observations, fits: Sequence[StructureFit]) -> list[StructureFit] | None:
+def fit_jointly(
+    observed: Observations, fits: Sequence[StructureFit]
+) -> tuple[list[StructureFit], float] | None:
     """Fit several structures to one field at once: which one fits where.
 
     All structures have one gain and one law of scattering, and every point is a column of one of them. Where they were fitted
@@ -297,9 +285,10 @@ def fit_jointly(observed: Observations, fits: Sequence[StructureFit]) -> list[St
 
     Returns
     -------
-    list of StructureFit or None
-        In the same order; those that do not take part are unchanged. None if fewer than two take part, or if one structure
-        alone explains the field better, but for a factor of the number of places.
+    tuple of (list of StructureFit, float), or None
+        The fits in the same order, of which those that do not take part are unchanged, and the logarithm of their Bayes factor
+        against the best structure alone. None if fewer than two take part, or if one structure alone explains the field
+        better, but for a factor of the number of places.
     """
     taking = [
         i
@@ -323,15 +312,15 @@ def fit_jointly(observed: Observations, fits: Sequence[StructureFit]) -> list[St
     layer = all(fits[i].cell.layer for i in taking)
     joint: list[Registration] = []
     for _ in range(_N_JOINT):
-        poses, scatter = match_poses(observed.field, crystals, orientations, FIRST_SCATTER)
+        poses, scatter = match_poses(observed.field, crystals, orientations, CONSTANTS.displacement[1])
         emission = _emission(observed, kinds, shares, layer, tuple(range(len(kinds))))
         joint = register(poses, emission, observed.calibrated, scatter)
         orientations = [refitted(observed.field, found) for found in joint]
     evidence = (
         sum(float(found.evidence.sum()) + found.log_prior for found in joint) + joint[0].emission.log_prior()
     )
-    single = max(fits[i].log_evidence for i in taking)
-    if evidence < single + CLEARLY + np.log(len(observed)):
+    factor = evidence - max(fits[i].log_evidence for i in taking)
+    if factor < CONSTANTS.clearly + np.log(len(observed)):
         return None
     out = list(fits)
     for i, found in zip(taking, joint, strict=True):
@@ -339,7 +328,7 @@ def fit_jointly(observed: Observations, fits: Sequence[StructureFit]) -> list[St
         number = np.array([own[kinds.index(c)] for c in found.cell.compositions])
         kind = np.where(found.columns >= 0, number[found.columns], -1)
         out[i] = replace(fits[i], registration=found, kind=kind, arrangements=_relative(fits[i], kind))
-    return out
+    return out, factor
 
 
 def _relative(fit: StructureFit, kind: NDArray) -> list[tuple[tuple[int, ...], float]]:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import gcd
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._candidates import HOST
-from ._fit import REFUSED
+from ._constants import CONSTANTS
 from ._projection import Composition
+from ._stoichiometry import stoichiometry
+from ._wording import headline, summary
 
 #: The structures explain a field if they explain more than this share of its atoms.
 MOSTLY = 0.5
 #: Alternatives that are kept of each atom.
 N_ALTERNATIVES = 3
 _UNKNOWN = "?"
-# Names of defects in the first line.
-_MOST_NAMED = 6
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,8 @@ class StructureReport:
     orientations : list of int
         Number of each orientation, as in `Identification.grains`.
     scales : list of float
-        Length in the image over that of the structure; meaningless without a calibration.
+        Length in the image, in ångström, over that of the structure. Without a calibration, units of the axes for one
+        ångström, which is a calibration if the structure is right.
     distortions : list of float
         Largest strain of each grain beyond the scale.
     arrangements : list of (str, float)
@@ -110,15 +109,14 @@ class StructureReport:
         """Why the structure is refused; empty if it is not."""
         if self.explained == 0:
             return "no orientation of it fits"
-        if self.fit_probability >= REFUSED:
+        if self.fit_probability >= CONSTANTS.refused:
             return ""
-        what = (
-            "scale and distortion" if self.shape_odds < self.brightness_odds else "brightness of the columns"
+        shape = self.shape_odds < self.brightness_odds
+        text = (
+            f"its columns lie in the right places but the {'scale and distortion' if shape else 'brightness of the columns'} "
+            f"would be unlikely, probability {self.fit_probability:.2g} against another crystal of the same arrangement"
         )
-        return (
-            f"its columns lie in the right places but the {what} would be unlikely, probability "
-            f"{self.fit_probability:.2g} against another crystal of the same arrangement"
-        )
+        return text if shape else f'{text}; if this is no annular dark field, give detector="STM" or "ABF"'
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +160,10 @@ class Identification:
         What was used: brightness and geometry, or geometry.
     refused : str
         Why no structure is accepted; empty if one is.
+    map_log_factor : float
+        Logarithm of the Bayes factor of a map of several structures against the best one alone; 0 without a map.
+    calibrated : bool
+        Whether the image has a unit of length, so that the scale counts.
     """
 
     structures: list[StructureReport]
@@ -182,6 +184,8 @@ class Identification:
     repeats: list[float]
     method: str
     refused: str
+    map_log_factor: float
+    calibrated: bool
     symbols: Sequence[str] = field(repr=False, default=())
 
     # ------------------------------------------------------------------ names
@@ -206,6 +210,18 @@ class Identification:
     def best(self) -> StructureReport:
         """The most probable structure."""
         return max(self.structures, key=lambda s: (s.probability, s.log_evidence))
+
+    def _number_of(self, structure: int | str | None) -> int:
+        """Number of a structure by its number or name, by default the best one."""
+        names = [report.name for report in self.structures]
+        if structure is None:
+            return self.structures.index(self.best)
+        if isinstance(structure, str) and structure in names:
+            return names.index(structure)
+        if isinstance(structure, int | np.integer) and 0 <= structure < len(names):
+            return int(structure)
+        known = ", ".join(f"{k} ({name!r})" for k, name in enumerate(names))
+        raise ValueError(f"There is no structure {structure!r}; choose one of {known}.")
 
     def counts(self) -> dict[str, int]:
         """Number of atoms and empty sites of each name, the most frequent first."""
@@ -276,7 +292,7 @@ class Identification:
 
     # ------------------------------------------------------------------ stoichiometry
 
-    def stoichiometry(self, structure: int | None = None) -> dict[str, tuple[float, float]]:
+    def stoichiometry(self, structure: int | str | None = None) -> dict[str, tuple[float, float]]:
         """Number of atoms of each element for a formula unit of the columns that are seen, and its standard deviation.
 
         Every kind of site has its mean composition, and counts as often as in the unit cell, so that the border of the field
@@ -284,84 +300,25 @@ class Identification:
 
         Parameters
         ----------
-        structure : int, optional
-            Number of the structure; by default the best one.
+        structure : int or str, optional
+            Number of the structure in the call, or its name; by default the best one.
 
         Returns
         -------
         dict of str to (float, float)
-            The elements of the structure first.
+            The elements of the structure first. Empty if the structure explains no atom.
+
+        Raises
+        ------
+        ValueError
+            If there is no such structure.
         """
-        number = self.structures.index(self.best) if structure is None else structure
-        columns = self.structures[number].cell_columns
-        unit = gcd(*columns.values()) if columns else 1
-        hosts = {s.host for s in self.species if s.structure == number}
-        total: dict[int, float] = {}
-        variance: dict[int, float] = {}
-        for host in sorted(hosts, reverse=True):
-            name = self._host_name(host, number)
-            if name not in columns:
-                continue
-            amounts, errors = self._mean_composition(host, number)
-            share = columns[name] / unit
-            for z, amount in amounts.items():
-                total[z] = total.get(z, 0.0) + share * amount
-                variance[z] = variance.get(z, 0.0) + (share * errors[z]) ** 2
-        own = {z for host in hosts for z, _ in host}
-        order = sorted(total, key=lambda z: (z not in own, -z))
-        return {self.symbols[z]: (total[z], float(np.sqrt(variance[z]))) for z in order if total[z] > 0.0005}
+        return stoichiometry(self, self._number_of(structure))
 
-    def _host_name(self, host: Composition, structure: int) -> str:
-        return next(
-            (
-                s.name
-                for s in self.species
-                if s.host == host and s.structure == structure and s.kind == "host"
-            ),
-            "",
-        )
-
-    def _mean_composition(
-        self, host: Composition, structure: int
-    ) -> tuple[dict[int, float], dict[int, float]]:
-        """Mean number of atoms of each element on the sites of a host, and its standard deviation."""
-        of_host = np.array([s.host == host and s.structure == structure for s in self.species], dtype=bool)
-        rows = np.flatnonzero((self.labels >= 0) & np.append(of_host, False)[self.labels])
-        empty = int(of_host[self.vacancy_labels].sum()) if len(self.vacancy_labels) else 0
-        n_sites = max(len(rows) + empty, 1)
-        elements = sorted(
-            {z for s, here in zip(self.species, of_host, strict=True) if here for z, _ in s.composition}
-        )
-        shares = np.zeros((len(rows), len(self.species) + 1))
-        for labels, weights in (
-            (self.labels[rows, None], self.probabilities[rows, None]),
-            (self.alternatives[rows], self.alternative_probabilities[rows]),
-        ):
-            np.add.at(shares, (np.arange(len(rows))[:, None], labels), weights)
-        # An exchange of hosts, as with the opposite polarity, leaves the stoichiometry as it is.
-        shares[:, :-1] *= of_host
-        shares = shares[:, :-1] / np.maximum(shares[:, :-1].sum(axis=1, keepdims=True), 1e-300)
-        group = self.motifs[rows] * (len(self.species) + 1) + self.labels[rows]
-        # The smallest share of each name in a group is that of the name of its motif, which is common to its atoms.
-        groups = [
-            (shares[group == member], shares[group == member].min(axis=0)) for member in np.unique(group)
-        ]
-        amounts, errors = {}, {}
-        for z in elements:
-            number = np.array([dict(s.composition).get(z, 0.0) for s in self.species])
-            amounts[z] = float((shares @ number).sum()) / n_sites
-            total = 0.0
-            for each, common in groups:
-                own = _variance(number, each)
-                shared = min(float(_variance(number, common[None])[0]), float(own.min()))
-                total += float((own - shared).sum()) + len(each) ** 2 * shared
-            errors[z] = float(np.sqrt(total)) / n_sites
-        return amounts, errors
-
-    def formula(self, structure: int | None = None) -> str:
+    def formula(self, structure: int | str | None = None) -> str:
         """The stoichiometry in words, such as ``Mo 0.98 ± 0.01, Se 1.95 ± 0.02``."""
         parts = self.stoichiometry(structure)
-        number = self.structures.index(self.best) if structure is None else structure
+        number = self._number_of(structure)
         own = {self.symbols[z] for s in self.species if s.structure == number for z, _ in s.host}
         shown = {k: v for k, v in parts.items() if k in own or v[0] > v[1]}
         text = ", ".join(f"{name} {value:.3f} ± {error:.3f}" for name, (value, error) in shown.items())
@@ -388,28 +345,7 @@ class Identification:
 
     def headline(self) -> str:
         """The result in one line."""
-        best = self.best
-        if self.refused:
-            return f"none of these: {self.refused}"
-        parts_of = [float((self.phases == k).mean()) for k in range(len(self.structures))]
-        shares = [
-            (share, one.name) for share, one in zip(parts_of, self.structures, strict=True) if share > 0
-        ]
-        parts = ", ".join(f"{name} {100 * share:.1f} %" for share, name in sorted(shares, reverse=True))
-        text = f"{best.name} explains {100 * self.explained_by(best):.1f} % of {len(self.labels):,} atoms"
-        if len(shares) > 1:
-            text = f"{parts} of {len(self.labels):,} atoms"
-        changed = np.array([*(s.kind != HOST for s in self.species), False], dtype=bool)
-        names, numbers = np.unique(
-            np.concatenate([self.names[changed[self.labels]], self.vacancy_names]), return_counts=True
-        )
-        if len(names):
-            first = np.lexsort((names, -numbers))[:_MOST_NAMED]
-            text += "; " + ", ".join(f"{numbers[k]} {names[k]}" for k in first)
-        named, unknown = int(((self.phases < 0) & (self.labels >= 0)).sum()), int((self.labels < 0).sum())
-        if named:
-            text += f"; {named} off the lattice, named by brightness alone"
-        return f"{text}; {unknown} unexplained" if unknown else text
+        return headline(self)
 
     def explained_by(self, report: StructureReport) -> float:
         """Share of the atoms that one of the structures explains where it is the most probable."""
@@ -418,35 +354,7 @@ class Identification:
 
     def summary(self) -> str:
         """The result in words: structures, motifs with alternatives, stoichiometry."""
-        lines = [self.headline(), f"by {self.method}"]
-        for report in self.structures:
-            lines.append(f"  {_structure_line(report)}")
-            if report.arrangements and report.arrangements[0][1] < 0.99:
-                others = ", ".join(f"{text} ({p:.2f})" for text, p in report.arrangements)
-                lines.append(f"    assignments that cannot be excluded: {others}")
-        if self.refused:
-            lines.append("another structure or direction of view may fit: identify(..., zone_axis=(1, 1, 0))")
-            return "\n".join(lines)
-        lines.append("motifs")
-        for row in self.motif_table():
-            atoms = "atom" if row["atoms"] == 1 else "atoms"
-            line = f"  {row['motif']}: {row['name']}  {row['atoms']:,} {atoms}  probability {row['probability']:.2f}"
-            if row["alternatives"]:
-                line += "; or " + ", ".join(f"{k} {v:.2f}" for k, v in row["alternatives"])
-            if row["others"]:
-                line += "; among them " + ", ".join(f"{v} {k}" for k, v in row["others"].items())
-            lines.append(line)
-        if len(self.vacancy_labels):
-            names, numbers = np.unique(self.vacancy_names, return_counts=True)
-            lines.append("empty sites: " + ", ".join(f"{n} {k}" for k, n in zip(names, numbers, strict=True)))
-        if np.unique(self.phases[self.phases >= 0]).size > 1:
-            for k, report in enumerate(self.structures):
-                lines.append(f"stoichiometry of {report.name}: {self.formula(k)}")
-        else:
-            lines.append(f"stoichiometry: {self.formula()}")
-        if self.best.unseen:
-            lines.append(f"columns that are not seen: {', '.join(self.best.unseen)}")
-        return "\n".join(lines)
+        return summary(self)
 
     def __str__(self) -> str:
         return self.summary()
@@ -498,6 +406,8 @@ class Identification:
             "repeats": self.repeats,
             "method": self.method,
             "refused": self.refused,
+            "map_log_factor": self.map_log_factor,
+            "calibrated": self.calibrated,
             "symbols": list(self.symbols),
             **{name: getattr(self, name) for name in _ARRAYS},
         }
@@ -525,6 +435,8 @@ class Identification:
             repeats=[float(v) for v in state["repeats"]],
             method=state["method"],
             refused=state["refused"],
+            map_log_factor=float(state["map_log_factor"]),
+            calibrated=bool(state["calibrated"]),
             symbols=[str(symbol) for symbol in state["symbols"]],
             **{name: state[name] for name in _ARRAYS},
         )
@@ -534,22 +446,3 @@ _ARRAYS = (
     "phases", "grains", "labels", "probabilities", "alternatives", "alternative_probabilities", "vacancies",
     "vacancy_labels", "vacancy_probabilities", "motifs", "columns", "heights",
 )  # fmt: skip
-
-
-def _variance(number: NDArray, shares: NDArray) -> NDArray[np.float64]:
-    """Variance of numbers (k,) by shares (n, k)."""
-    shares = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
-    return np.maximum(shares @ number**2 - (shares @ number) ** 2, 0.0)
-
-
-def _structure_line(report: StructureReport) -> str:
-    text = f"{report.name}: explains {100 * report.explained:.1f} %"
-    if report.explained == 0:
-        return f"{text}; {report.refusal}"
-    text += f", log Bayes factor {report.log_evidence:,.0f} against random places"
-    text += f", probability {report.probability:.3g} among these, {report.fit_probability:.2g} against another crystal"
-    angles = ", ".join(f"{angle:.1f}" for angle in report.rotations)
-    text += f"; rotated by {angles} degrees, scale {report.scales[0]:.4g}, distortion {100 * max(report.distortions):.1f} %"
-    if np.isfinite(report.exponent):
-        text += f"; brightness as Z^{report.exponent:.2f}"
-    return text

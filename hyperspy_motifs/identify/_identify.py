@@ -11,16 +11,12 @@ from scipy.special import softmax
 
 from ._candidates import HOST, KIND_VACANCY, Candidate, candidates_of, column_name, substitutes_of
 from ._composition import Compositions, compositions_by_brightness
+from ._constants import CONSTANTS
 from ._emission import Brightness
 from ._fit import Observations, StructureFit, fit_jointly, fit_structure
 from ._identification import MOSTLY, N_ALTERNATIVES, Identification, Species, StructureReport
 from ._projection import Composition, ProjectedCell, formula
 from ._registration import lattice_indices
-
-# Nearest points of a point off the lattice that give its prior.
-_N_AROUND = 100
-# An empty place belongs to the column whose prediction is nearest, from this many points around it.
-_N_PREDICTORS = 8
 
 
 @dataclass(frozen=True)
@@ -73,12 +69,12 @@ def identify_columns(
     n = len(observed)
     alone = [_weighed(observed, fit_structure(observed, cell), chemistry) for cell in cells]
     joint = fit_jointly(observed, alone)
-    fits = joint or alone
+    fits, map_factor = joint or (alone, 0.0)
     if joint is None:
         phases = _phases(observed, fits)
     else:
         explains = np.array(
-            [(fit.kind >= 0) & (fit is not one) for fit, one in zip(joint, alone, strict=True)]
+            [(fit.kind >= 0) & (fit is not one) for fit, one in zip(fits, alone, strict=True)]
         )
         phases = np.where(explains.any(axis=0), explains.argmax(axis=0), -1)
     labels, grains = np.full(n, -1), np.full(n, -1)
@@ -141,11 +137,13 @@ def identify_columns(
         ],
         repeats=[0.0 if cell.layer else cell.repeat for cell in cells],
         method=(
-            "geometry, and brightness as a power of the atomic number"
+            "geometry, and brightness as a power of the atomic number, taken as annular dark field"
             if observed.by_brightness
             else "geometry alone: the brightness of this kind of image has no simple law"
         ),
         refused=_refusal(reports, on_lattice),
+        map_log_factor=map_factor,
+        calibrated=observed.calibrated,
         symbols=chemistry.symbols,
     )
 
@@ -277,7 +275,7 @@ def _name_off_lattice(
     emission = fit.registration.emission
     if not isinstance(emission, Brightness):
         return
-    near = observed.field.tree.query(observed.field.points[lost], k=min(_N_AROUND, len(observed)))[1]
+    near = observed.field.tree.query(observed.field.points[lost], k=min(CONSTANTS.nearby, len(observed)))[1]
     inside = (phases[near.reshape(len(lost), -1)] == number).mean(axis=1)
     kinds = [fit.kinds.index(species[i].host) for i in hosts]
     frequency = np.bincount(fit.kind[fit.kind >= 0], minlength=len(fit.kinds))[kinds] / (fit.kind >= 0).sum()
@@ -302,7 +300,7 @@ def _vacancies(
     known = np.flatnonzero(phases >= 0)
     if not len(known) or not len(empty):
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    near = _nearest(observed.field.points[known], empty, min(_N_PREDICTORS, len(known)))
+    near = _nearest(observed.field.points[known], empty, min(CONSTANTS.neighbours, len(known)))
     for place, rows in enumerate(known[near]):
         votes: dict[tuple[int, Composition], float] = {}
         for point in rows.tolist():
@@ -317,7 +315,7 @@ def _vacancies(
             distance = np.hypot(*(vectors - apart).T)
             nearest = int(distance.argmin())
             spacing = float(np.hypot(*vectors.T).min())
-            if distance[nearest] < 0.3 * spacing:
+            if distance[nearest] < CONSTANTS.near * spacing:
                 key = (int(phases[point]), found.cell.compositions[columns[nearest]])
                 votes[key] = votes.get(key, 0.0) + 1.0
         if votes:

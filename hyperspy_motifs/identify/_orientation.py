@@ -9,35 +9,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
+from ._constants import CONSTANTS
 from ._projection import ProjectedCell
-
-#: Share of the predicted neighbours that an image does not show: vacancies, missed columns, edges.
-MISSING = 0.05
-#: Share of neighbours that the crystal does not have: adsorbed atoms, false columns.
-ALIEN = 0.05
-#: Standard deviation of the distance of two neighbours, in nearest-neighbour distances: at first, and its bounds. Above
-#: the upper one, columns are no lattice (Lindemann's criterion of melting, 0.1 to 0.15).
-FIRST_SCATTER, SCATTER_BOUNDS = 0.08, (0.02, 0.1)
-#: Standard deviations of the calibration and of the distortion of a scan, as fractions. A. B. Yankovich et al., Nat. Commun.
-#: 5 (2014) 4155, correct distortions of this order.
-CALIBRATION_SPREAD, DISTORTION_SPREAD = 0.02, 0.015
-# Neighbours that a column is recognised by: the sixth, and others at its distance.
-_N_NEIGHBOURS = 6
-_MOST_NEIGHBOURS = 12
-# Points are looked for at less than the distance of the furthest neighbours by this, in nearest-neighbour distances.
-_RIM = 0.3
-_N_SAMPLED = 400
-# Bins of the histogram of angles, and the width of a peak, in degrees.
-_BIN, _PEAK_WIDTH, _APART = 0.5, 2.0, 6.0
-_N_PEAKS = 12
-# Largest difference of lengths of a pair that votes.
-_LENGTH_TOLERANCE = 0.08
-# Orientations with less support than this share of the best are no grains of the field.
-_LEAST_SUPPORT = 0.1
-# Logarithm of the prior of an orientation, four standard deviations, below which it is used only if there is no other.
-_IMPOSSIBLE = -8.0
-# A rotation maps a projected crystal onto itself if its columns coincide to this, in nearest-neighbour distances.
-_SYMMETRY_TOLERANCE = 0.15
 
 
 @dataclass(frozen=True)
@@ -85,8 +58,8 @@ class Orientation:
 
     def log_prior(self, calibrated: bool) -> float:
         """Logarithm of the prior density, relative to its maximum: of the calibration and of the distortion."""
-        distortion = float(np.sqrt((self.strain**2).sum() / 2)) / DISTORTION_SPREAD
-        calibration = np.log(self.scale) / CALIBRATION_SPREAD if calibrated else 0.0
+        distortion = float(np.sqrt((self.strain**2).sum() / 2)) / CONSTANTS.distortion
+        calibration = np.log(self.scale) / CONSTANTS.calibration if calibrated else 0.0
         return -0.5 * float(distortion**2 + calibration**2)
 
 
@@ -117,12 +90,12 @@ class Neighbourhood:
         reach = 1.5 * np.sqrt(cell.area / len(cell))
         while True:
             around = cell.neighbours(reach)
-            if min(len(columns) for _, columns in around) > _N_NEIGHBOURS:
+            if min(len(columns) for _, columns in around) > CONSTANTS.neighbours:
                 break
             reach *= 1.4
         lengths = [np.hypot(*vectors.T) for vectors, _ in around]
         numbers = [
-            min(int((length <= 1.02 * length[_N_NEIGHBOURS - 1]).sum()), _MOST_NEIGHBOURS)
+            min(int((length <= 1.02 * length[CONSTANTS.neighbours - 1]).sum()), CONSTANTS.most_neighbours)
             for length in lengths
         ]
         shape = (len(cell), max(numbers))
@@ -153,7 +126,7 @@ class Match:
     @property
     def geometry(self) -> NDArray[np.float64]:
         """Logarithm of the likelihood ratio of each point, shape (n, k); each pair counts half for either end."""
-        return 0.5 * (self.log_ratio.sum(axis=2) + self.aliens * np.log(ALIEN))
+        return 0.5 * (self.log_ratio.sum(axis=2) + self.aliens * np.log(CONSTANTS.irregular))
 
 
 @dataclass(frozen=True)
@@ -210,8 +183,10 @@ class Field:
             -0.5 * (np.where(found, distance, 0) / scatter) ** 2
             + np.pi * density * np.where(found, distance, 0) ** 2
         )
-        gain = np.where(found, (1 - MISSING) * np.exp(gain) / (2 * np.pi * density * scatter**2), 0.0)
-        log_ratio = np.log(gain + MISSING)
+        gain = np.where(
+            found, (1 - CONSTANTS.irregular) * np.exp(gain) / (2 * np.pi * density * scatter**2), 0.0
+        )
+        log_ratio = np.log(gain + CONSTANTS.irregular)
         shown = (places > self.box[0]).all(axis=3) & (places < self.box[1]).all(axis=3) & around.listed
         log_ratio = np.where(shown | (found & around.listed), log_ratio, 0.0)
         index = np.where(found & around.listed, index, -1)
@@ -224,7 +199,7 @@ class Field:
         lengths = np.where(around.listed, np.hypot(*np.moveaxis(around.vectors, 2, 0)), 0.0) / around.spacing
         out = np.zeros(index.shape[:2], np.int64)
         points = self.points[which]
-        for k, reach in enumerate(lengths.max(axis=1) - _RIM):
+        for k, reach in enumerate(lengths.max(axis=1) - CONSTANTS.near):
             inside = self.tree.query_ball_point(points, reach * spacing, return_length=True) - 1
             at_places = (index[:, k] >= 0) & (
                 np.hypot(*(self.points[index[:, k]] - points[:, None]).T).T < reach * spacing
@@ -265,58 +240,55 @@ def find_orientations(
         for angle in _peaks(field, sample, around, scale, mirrored):
             turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
             start = Orientation(scale * turn @ np.diag([1.0, -1.0 if mirrored else 1.0]), 0.0)
-            refined = _refine(field, sample, around, start, 2 * FIRST_SCATTER, spacing)
+            refined = _refine(field, sample, around, start, 2 * CONSTANTS.displacement[1], spacing)
             # Orientations that a symmetry connects are refined once.
-            if refined is not None and not any(
-                _are_equivalent(refined, o, cell, around.spacing) for o in first
-            ):
+            if refined is not None and not any(_are_equivalent(refined, o, cell) for o in first):
                 first.append(refined)
     found: list[Orientation] = []
     for one in first:
-        refined = _refine(field, sample, around, one, FIRST_SCATTER, spacing)
+        refined = _refine(field, sample, around, one, CONSTANTS.displacement[1], spacing)
         if refined is not None:
             support = _support(field, sample, around, refined, spacing) + refined.log_prior(calibrated)
             if support > 0:
                 found.append(replace(refined, support=support))
-    likely = [o for o in found if o.log_prior(calibrated) > _IMPOSSIBLE]
+    likely = [o for o in found if o.log_prior(calibrated) > CONSTANTS.impossible]
     found = likely or found
     found.sort(key=lambda o: (-round(o.support, 6), o.mirrored))
     kept: list[Orientation] = []
     for one in found:
-        if one.support < _LEAST_SUPPORT * found[0].support:
+        if one.support < CONSTANTS.grain_share * found[0].support:
             break
-        if not any(_are_equivalent(one, other, cell, around.spacing) for other in kept):
+        if not any(_are_equivalent(one, other, cell) for other in kept):
             kept.append(one)
     return kept
 
 
 def _sample(field: Field) -> NDArray[np.int64]:
     n = len(field.points)
-    return np.unique(np.linspace(0, n - 1, min(n, _N_SAMPLED)).astype(np.int64))
+    return np.unique(np.linspace(0, n - 1, min(n, CONSTANTS.sampled)).astype(np.int64))
 
 
 def _peaks(
     field: Field, sample: NDArray, around: Neighbourhood, scale: float, mirrored: bool
 ) -> NDArray[np.float64]:
     """Angles in radians with most votes."""
-    k = min(_MOST_NEIGHBOURS, len(field.points) - 1)
+    k = min(CONSTANTS.most_neighbours, len(field.points) - 1)
     _, near = field.tree.query(field.points[sample], k=k + 1)
     apart = (field.points[near[:, 1:]] - field.points[sample][:, None]).reshape(-1, 2)
     vectors = scale * around.vectors[around.listed]
     lengths, angles = np.hypot(*apart.T), np.arctan2(apart[:, 1], apart[:, 0])
     known, directions = np.hypot(*vectors.T), np.arctan2(vectors[:, 1], vectors[:, 0])
-    alike = np.abs(np.log(lengths[:, None] / known)) < _LENGTH_TOLERANCE
+    alike = np.abs(np.log(lengths[:, None] / known)) < 4 * CONSTANTS.calibration
     turn = (angles[:, None] + (directions if mirrored else -directions))[alike]
-    bins = round(360 / _BIN)
-    votes = np.bincount(np.floor(np.degrees(turn) / _BIN).astype(int) % bins, minlength=bins).astype(float)
-    votes = gaussian_filter1d(votes, _PEAK_WIDTH / _BIN, mode="wrap")
+    votes = np.bincount(np.floor(np.degrees(turn)).astype(int) % 360, minlength=360).astype(float)
+    votes = gaussian_filter1d(votes, CONSTANTS.peak_width, mode="wrap")
     chosen: list[int] = []
     for number in np.argsort(-votes, kind="stable").tolist():
-        if votes[number] <= 0 or len(chosen) == _N_PEAKS:
+        if votes[number] <= 0 or len(chosen) == CONSTANTS.peaks:
             break
-        if all(min(abs(number - c), bins - abs(number - c)) * _BIN > _APART for c in chosen):
+        if all(min(abs(number - c), 360 - abs(number - c)) > 3 * CONSTANTS.peak_width for c in chosen):
             chosen.append(number)
-    return np.radians((np.array(chosen, float) + 0.5) * _BIN)
+    return np.radians(np.array(chosen, float) + 0.5)
 
 
 def _refine(
@@ -344,29 +316,27 @@ def _support(
     field: Field, sample: NDArray, around: Neighbourhood, orientation: Orientation, spacing: float
 ) -> float:
     """Logarithm of the likelihood ratio of the sampled points, positive ones only."""
-    score = field.match(sample, around, orientation.matrix, FIRST_SCATTER * spacing, spacing).geometry
+    score = field.match(
+        sample, around, orientation.matrix, CONSTANTS.displacement[1] * spacing, spacing
+    ).geometry
     return float(np.maximum(score.max(axis=1), 0).sum())
 
 
-def _are_equivalent(a: Orientation, b: Orientation, cell: ProjectedCell, spacing: float) -> bool:
+def _are_equivalent(a: Orientation, b: Orientation, cell: ProjectedCell) -> bool:
     """Whether the crystal in both orientations is the same, up to a shift."""
     u, _, vt = np.linalg.svd(np.linalg.inv(a.matrix) @ b.matrix)
     turn = u @ vt
     turned = cell.positions @ turn.T
     lattice = cell.vectors @ turn.T
     fractions = np.linalg.solve(cell.vectors.T, lattice.T).T
-    if (np.abs((fractions - np.rint(fractions)) @ cell.vectors) > _SYMMETRY_TOLERANCE * spacing).any():
+    if (np.abs((fractions - np.rint(fractions)) @ cell.vectors) > CONSTANTS.column_distance).any():
         return False
     kinds = np.array([cell.compositions.index(c) for c in cell.compositions])
     rarest = min(set(kinds.tolist()), key=kinds.tolist().count)
     first = int(np.flatnonzero(kinds == rarest)[0])
     for start in np.flatnonzero(kinds == rarest):
-        apart = cell.positions[None] - (turned - turned[first] + cell.positions[start])[:, None]
-        parts = np.linalg.solve(cell.vectors.T, apart.reshape(-1, 2).T).T
-        rest = ((parts - np.rint(parts)) @ cell.vectors).reshape(apart.shape)
-        same = (np.hypot(rest[..., 0], rest[..., 1]) < 2 * _SYMMETRY_TOLERANCE * spacing) & (
-            kinds[:, None] == kinds[None]
-        )
+        same = cell.coincident(turned - turned[first] + cell.positions[start])
+        same &= kinds[:, None] == kinds[None]
         if same.any(axis=1).all():
             return True
     return False

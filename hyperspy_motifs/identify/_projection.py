@@ -12,14 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-#: Atoms whose projections are closer belong to one column, in ångström: columns at this distance are not resolved even
-#: by electron ptychography (Jiang et al., Nature 559, 343 (2018), doi:10.1038/s41586-018-0298-5).
-COLUMN_DISTANCE = 0.39
-#: A gap along the beam without atoms that is longer, in ångström, separates a layer from its periodic image: the largest
-#: distance of atoms in contact, twice the van der Waals radius of caesium (3.4 Å).
-_VACUUM = 6.8
-#: Two projected sites are equivalent if they coincide to this, in ångström.
-_SAME = 0.05
+from ._constants import CONSTANTS
 
 Composition = tuple[tuple[int, float], ...]
 
@@ -99,6 +92,11 @@ class ProjectedCell:
             self.name, self.vectors, self.positions[list(kept)], tuple(self.compositions[k] for k in kept),
             tuple(self.heights[k] for k in kept), self.repeat, self.layer, self.rise,
         )  # fmt: skip
+
+    def coincident(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether each of some points (n, 2) lies on each of the columns, up to a translation, shape (n, k)."""
+        apart = _wrapped(self.positions[None] - points[:, None], self.vectors)
+        return np.asarray(np.hypot(apart[..., 0], apart[..., 1]) < CONSTANTS.column_distance)
 
     def neighbours(self, reach: float) -> list[tuple[NDArray[np.float64], NDArray[np.int64]]]:
         """Vectors from each column to the columns around it within `reach` ångström, and the columns they lead to."""
@@ -211,7 +209,7 @@ def _is_layer(crystal: Crystal, axis: NDArray[np.int64], heights: NDArray, repea
         return True
     inside = np.sort(heights % repeat)
     gaps = np.diff(np.append(inside, inside[0] + repeat))
-    return bool(gaps.max() > _VACUUM)
+    return bool(gaps.max() > CONSTANTS.vacuum)
 
 
 def _without_wrap(heights: NDArray, repeat: float) -> NDArray:
@@ -253,7 +251,7 @@ def _wrapped(apart: NDArray, vectors: NDArray) -> NDArray:
 def _columns(points: NDArray, vectors: NDArray) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Column of each projected atom, and the mean position of each column, in the order of the first atoms."""
     apart = _wrapped(points[None] - points[:, None], vectors)
-    close = np.hypot(apart[..., 0], apart[..., 1]) < COLUMN_DISTANCE
+    close = np.hypot(apart[..., 0], apart[..., 1]) < CONSTANTS.column_distance
     n, column = connected_components(coo_array(close), directed=False)
     first = [int(np.flatnonzero(column == k)[0]) for k in range(n)]
     centres = np.array([points[f] + apart[f, column == k].mean(axis=0) for k, f in enumerate(first)])
@@ -269,7 +267,8 @@ def _shortest_repeat(
         out = []
         for atoms in members:
             places = {
-                (z, share, round(h % shorter / _SAME) % round(shorter / _SAME)) for z, share, h in atoms
+                (z, share, round(h % shorter / CONSTANTS.same) % round(shorter / CONSTANTS.same))
+                for z, share, h in atoms
             }
             if len(places) * parts != len(atoms):
                 break
@@ -304,7 +303,7 @@ def _reduced(
             continue
         t = _wrapped(centres[k] - centres[first], vectors)
         apart = _wrapped(centres[None] - (centres + t)[:, None], vectors)
-        match = np.hypot(apart[..., 0], apart[..., 1]) < _SAME
+        match = np.hypot(apart[..., 0], apart[..., 1]) < CONSTANTS.same
         same = np.array([[a == b for b in compositions] for a in compositions])
         if (match & same).any(axis=1).all():
             # Which lattice vector the wrapped translation contains decides its change of height.
@@ -315,7 +314,7 @@ def _reduced(
     kept: list[int] = []
     for k in range(len(centres)):
         apart = _wrapped(centres[kept] - centres[k], plane) if kept else np.empty((0, 2))
-        if not (np.hypot(apart[:, 0], apart[:, 1]) < _SAME).any():
+        if not (np.hypot(apart[:, 0], apart[:, 1]) < CONSTANTS.same).any():
             kept.append(k)
     return plane, kept, rises
 
@@ -327,12 +326,12 @@ def _lattice_of(translations: list[NDArray], repeat: float) -> tuple[NDArray, ND
         for t in (*translations[2:], np.zeros(3))
         for i, j in product((-2, -1, 0, 1, 2), repeat=2)
     ]
-    longer = [t for t in combined if np.hypot(t[0], t[1]) > _SAME]
+    longer = [t for t in combined if np.hypot(t[0], t[1]) > CONSTANTS.same]
     longer.sort(
         key=lambda t: (round(float(np.hypot(t[0], t[1])), 4), -round(float(t[0]), 4), -round(float(t[1]), 4))
     )
     a = longer[0]
-    parallel = [abs(a[0] * t[1] - a[1] * t[0]) < _SAME * np.hypot(a[0], a[1]) for t in longer]
+    parallel = [abs(a[0] * t[1] - a[1] * t[0]) < CONSTANTS.same * np.hypot(a[0], a[1]) for t in longer]
     b = longer[parallel.index(False)]
     plane, rise = _gauss_reduced(np.array([a[:2], b[:2]]), np.array([a[2], b[2]]))
     return plane, rise - repeat * np.rint(rise / repeat)

@@ -11,18 +11,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.special import logsumexp
 
+from ._constants import CONSTANTS
 from ._emission import Emission
-from ._orientation import SCATTER_BOUNDS, Field, Match, Neighbourhood, Orientation
+from ._orientation import Field, Match, Neighbourhood, Orientation
 from ._projection import ProjectedCell
 
-# Share of neighbours that may be in another grain: it falls from the first value to the second, so that grains grow from
-# where the image is clear.
-_DISAGREE = (0.5, 0.05)
-_N_STEPS = 12
-# Prior probability that a point is no column of the crystal.
-_ALIEN = 0.02
-# Bonds that a grain needs for a fit of its orientation.
-_FEWEST_BONDS = 12
 # Rows of a block of the sums over neighbours, to bound the memory.
 _BLOCK = 2000
 
@@ -187,10 +180,11 @@ def register(
     geometry = np.concatenate([pose.match.geometry for pose in poses], axis=1)
     seen = emission.update(np.zeros((n, one_hot.shape[1])))
     belief = _normalised(geometry + seen[:, state_kind])
-    start, end = _DISAGREE
-    for step in range(_N_STEPS):
+    # Share of neighbours that may be in another grain: it falls, so that grains grow from where the image is clear.
+    start, end = 0.5, CONSTANTS.irregular
+    for step in range(CONSTANTS.field_steps):
         seen = emission.update(belief @ one_hot)
-        disagree = start * (end / start) ** (step / (_N_STEPS - 1))
+        disagree = start * (end / start) ** (step / (CONSTANTS.field_steps - 1))
         support = [
             _support(pose.match, pose.around, belief[:, low:high], disagree)
             for pose, low, high in zip(poses, edges[:-1], edges[1:], strict=True)
@@ -248,7 +242,7 @@ def refitted(field: Field, found: Registration) -> list[Orientation]:
     grain = found.grains[found.bonds[:, 0]]
     for j, orientation in enumerate(found.orientations):
         here = np.flatnonzero(grain == j)
-        if len(here) < _FEWEST_BONDS:
+        if len(here) < CONSTANTS.most_neighbours:
             continue
         first, second = found.bonds[here].T
         apart = field.points[second] - field.points[first]
@@ -259,8 +253,10 @@ def refitted(field: Field, found: Registration) -> list[Orientation]:
 
 def _normalised(score: NDArray) -> NDArray[np.float64]:
     """Probabilities of the states, of which none is one more."""
-    log_prior = np.log((1 - _ALIEN) / score.shape[1])
-    total = logsumexp(np.column_stack([score + log_prior, np.full(len(score), np.log(_ALIEN))]), axis=1)
+    log_prior = np.log((1 - CONSTANTS.irregular) / score.shape[1])
+    total = logsumexp(
+        np.column_stack([score + log_prior, np.full(len(score), np.log(CONSTANTS.irregular))]), axis=1
+    )
     return np.asarray(np.exp(score + log_prior - total[:, None]))
 
 
@@ -291,7 +287,7 @@ def _measured_scatter(field: Field, poses: Sequence[Pose], first: float) -> floa
         apart -= pose.around.vectors[column] @ pose.orientation.matrix.T
         rest.append((apart[index >= 0] / (pose.orientation.scale * pose.around.spacing)).ravel())
     values = np.abs(np.concatenate(rest))
-    return float(np.clip(1.4826 * np.median(values), *SCATTER_BOUNDS)) if len(values) else first
+    return float(np.clip(1.4826 * np.median(values), *CONSTANTS.displacement)) if len(values) else first
 
 
 def _bonds(

@@ -9,18 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
+from ._constants import CONSTANTS
 from ._projection import ATOMIC_NUMBERS, Composition, reference_weights
-
-#: Centre and half width of the Cauchy prior of the exponent of the atomic number, and its bounds. O. L. Krivanek et al.,
-#: Nature 464 (2010) 571, measured 1.64; P. Hartel et al., Ultramicroscopy 63 (1996) 93, give 1.6 to 1.9 for usual inner
-#: angles. Small ones, which an image does not show, give less, hence the tails.
-EXPONENT, EXPONENT_SPREAD, EXPONENT_BOUNDS = 1.7, 0.15, (0.6, 2.0)
-#: Exponent of the number of atoms of a column of a layer beyond the incoherent sum: 0 for incoherent scattering, 1 for
-#: atoms in phase (M. M. J. Treacy and J. M. Gibson, Ultramicroscopy 52 (1993) 31). Between them in annular dark field.
-COHERENCE, COHERENCE_SPREAD = 0.15, 0.2
-#: Error of the power law for a column, as a fraction. Heights of multislice images of W, S2 and TiO columns depart from it
-#: by 0.03 to 0.16.
-MODEL_ERROR = 0.12
 
 
 @dataclass(frozen=True)
@@ -85,7 +75,7 @@ def fit_levels(
     -------
     Levels
     """
-    error = MODEL_ERROR
+    error = CONSTANTS.model_error
     number = np.array([sum(n for _, n in composition) for composition in compositions])
     log_number = np.log(number) if layer else np.zeros(len(number))
     known = np.isfinite(observed) & (observed > 0) & (counts >= 1)
@@ -98,15 +88,15 @@ def fit_levels(
 
     def residuals(p: NDArray) -> NDArray:
         misfit = (log_observed - predicted(p))[known] / spread[known]
-        exponent = (p[1] - EXPONENT) / EXPONENT_SPREAD
+        exponent = (p[1] - CONSTANTS.exponent) / CONSTANTS.exponent_spread
         # Half its square is the logarithm of a Cauchy density.
         exponent = np.sign(exponent) * np.sqrt(2 * np.log1p(exponent**2))
-        return np.concatenate([misfit, [exponent, (p[2] - COHERENCE) / COHERENCE_SPREAD]])
+        return np.concatenate([misfit, [exponent, (p[2] - CONSTANTS.coherence) / CONSTANTS.coherence_spread]])
 
-    start = np.array([0.0, EXPONENT, COHERENCE])
+    start = np.array([0.0, CONSTANTS.exponent, CONSTANTS.coherence])
     if known.any():
         start[0] = float(np.median((log_observed - predicted(start))[known]))
-    bounds = ([-np.inf, EXPONENT_BOUNDS[0], -1.0], [np.inf, EXPONENT_BOUNDS[1], 1.5])
+    bounds = ([-np.inf, CONSTANTS.exponent_bounds[0], -1.0], [np.inf, CONSTANTS.exponent_bounds[1], 1.5])
     best = least_squares(residuals, start, bounds=bounds)
     model = predicted(best.x)
     # The parameters are uncertain, which matters to levels without columns.

@@ -108,7 +108,7 @@ class IdentifiedMotifs(Identification):
         ratio = store.length_ratio(self._motifs.units, "Å")
         if ratio is None:
             raise ValueError(
-                f"A model is in ångström, the positions are in {self._motifs.units}. Calibrate the image first: "
+                "A model is in ångström, but the axes of the image have no unit of length. Calibrate it first: "
                 "s.axes_manager.signal_axes.set(scale=..., units='nm')."
             )
         if self.refused:
@@ -182,8 +182,9 @@ class MotifNames(MotifEdits):
             ``"auto"``: substitutes are all elements of like size and valence. A list of symbols: only these. None: every column
             is one of the structure.
         detector : {"auto", "ADF", "ABF", "STM"}, optional
-            ``"auto"`` is ADF for bright columns and ABF for dark ones. Brightness is used for ADF only; otherwise names follow
-            from geometry alone, and assignments that it cannot distinguish are listed with equal probabilities.
+            ``"auto"`` is ABF for dark columns, STM where ``metadata.Signal.quantity`` is a height such as "Height (nm)", and ADF
+            otherwise. Brightness is used for ADF only; otherwise names follow from geometry alone, and assignments that it
+            cannot distinguish are listed with equal probabilities.
         scattering : mapping of str to float, optional
             Brightness of single atoms by their symbol, in any unit, such as ``{"Mo": 5.1, "Se": 3.6}``, from a simulation with
             the detector of the image. By default a power of the atomic number, which is fitted in any case.
@@ -225,6 +226,7 @@ class MotifNames(MotifEdits):
             defects,
             detector,
             scattering,
+            str(self._signal.metadata.get_item("Signal.quantity", "") or ""),
         )
         found = place_in_image(found, record)
         if relabel and not found.refused:

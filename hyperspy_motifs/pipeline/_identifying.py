@@ -34,8 +34,9 @@ def identify(
     defects: Any,
     detector: str,
     scattering: Mapping[str, float] | None,
+    quantity: str = "",
 ) -> Identification:
-    """See :meth:`hyperspy_motifs.motifs.Motifs.identify`; `sites` are those of the result."""
+    """See :meth:`hyperspy_motifs.motifs.Motifs.identify`; `sites` are those of the result, `quantity` that of the pixels."""
     if detector not in DETECTORS:
         raise ValueError(f"detector={detector!r} is unknown; choose one of {', '.join(DETECTORS)}.")
     if record.parameters.get("atoms") == "grid":
@@ -61,7 +62,8 @@ def identify(
     factor = _to_plane(record)
     values, errors = _brightness(record, sites)
     dark = record.parameters.get("polarity", "bright") == "dark"
-    by_brightness = detector == "ADF" or (detector == "auto" and not dark and np.isfinite(values).all())
+    if detector == "auto":
+        detector = "ABF" if dark else "STM" if _is_height(quantity) else "ADF"
     corners = record.stamp.to_units(np.array([[0.0, 0.0], np.array(record.stamp.shape) - 1.0])) * factor
     rim = _RIM * float(record.parameters.get("spacing") or 0.0) * abs(factor[0])
     box = np.array([corners.min(axis=0) + rim, corners.max(axis=0) - rim])
@@ -71,13 +73,18 @@ def identify(
         errors=np.nan_to_num(errors),
         motifs=record.labels,
         calibrated=ratio is not None,
-        by_brightness=bool(by_brightness),
+        by_brightness=detector == "ADF" and bool(np.isfinite(values).all()),
         effective=effective_numbers(scattering),
     )
     empty = sites.vacant
     return identify_columns(
         observed, cells, chemistry, sites.positions[empty] * factor, 1 - sites.probability[empty]
     )
+
+
+def _is_height(quantity: str) -> bool:
+    """Whether the unit of a quantity, as in "Height (nm)", is one of length: the image is a topography."""
+    return store.length_ratio(quantity.rpartition("(")[2].rstrip(") "), "m") is not None
 
 
 def _to_plane(record: store.Record) -> np.ndarray:

@@ -136,7 +136,8 @@ def test_two_phases_are_mapped_point_by_point(left, right, axis):
     both = np.concatenate([points[first], others[second]])
     brightness = np.concatenate([values[first], other_values[second]])
     field = observed(both, brightness, size)
-    joint = fit_jointly(field, [fit_structure(field, cell) for cell in (one, two)])
+    joint, factor = fit_jointly(field, [fit_structure(field, cell) for cell in (one, two)])
+    assert factor > 100
     truth = np.repeat([0, 1], [first.sum(), second.sum()])
     away = np.abs(both[:, 0]) > 2.5
     for number, fit in enumerate(joint):
