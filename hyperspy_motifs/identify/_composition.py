@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, logsumexp
+from scipy.special import digamma, gammaln, logsumexp
 
 from ._candidates import Candidate
 from ._constants import CONSTANTS
@@ -85,6 +85,13 @@ def compositions_by_brightness(
     """
     every: list[Composition] = list(dict.fromkeys(c.composition for some in candidates for c in some))
     place = {composition: j for j, composition in enumerate(every)}
+    # A host stands on its own site, other compositions on that of the first host that they are a candidate of.
+    sites = np.empty(len(every), np.int64)
+    for h, some in [
+        *reversed([*enumerate(candidates)]),
+        *((h, some[:1]) for h, some in enumerate(candidates)),
+    ]:
+        sites[[place[c.composition] for c in some]] = h
     n = len(values)
     observed, counts = np.full(len(every), np.nan), np.zeros(len(every))
     for h, some in enumerate(candidates):
@@ -94,7 +101,7 @@ def compositions_by_brightness(
             observed[j], counts[j] = max(float(np.median(values[here])), 0.0), here.sum()
     width = 1.3 * float(np.quantile(np.abs(values), 0.99)) + 1e-300 if n else 1.0
     probabilities, unexplained = np.zeros((n, len(every))), np.ones(n)
-    levels, evidence = fit_levels(every, observed, counts, scatter, layer, effective), 0.0
+    levels, evidence = fit_levels(every, observed, counts, scatter, layer, effective, sites), 0.0
     # The motifs that are certain at first, such as single vacancies, then add to what is known of the law.
     for last in (False, True):
         evidence = 0.0
@@ -122,7 +129,7 @@ def compositions_by_brightness(
                 if not last and identity[j] > CONSTANTS.certain and not np.isfinite(observed[j]):
                     observed[j], counts[j] = max(float(np.median(values[here])), 0.0), len(here)
         if not last:
-            levels = fit_levels(every, observed, counts, scatter, layer, effective)
+            levels = fit_levels(every, observed, counts, scatter, layer, effective, sites)
     return Compositions(every, probabilities, unexplained, levels, evidence)
 
 
@@ -152,7 +159,9 @@ def _of_motif(
         joint = max(1 - fractions.sum(), 0.0) * member + fractions * single
         total = joint.sum(axis=1) + alien
         share = fractions * single / total[:, None]
-        fractions = (share.sum(axis=0) + CONSTANTS.prior_columns * prior) / (n + CONSTANTS.prior_columns)
+        # The variational mean: one column alone is little reason to believe that there are such.
+        number = np.maximum(share.sum(axis=0) + CONSTANTS.prior_columns * prior, 1e-9)
+        fractions = np.where(prior > 0, np.exp(digamma(number)), 0.0) / (n + CONSTANTS.prior_columns)
     host = int(weights.argmax())
     if identity[host] > 0.5:
         return joint / total[:, None], alien / total, identity, 0.0

@@ -74,6 +74,9 @@ class IdentificationConstants:
     #: Error of the power law for a column, as a fraction. Heights of multislice images of W, S2 and TiO columns depart from it
     #: by 0.03 to 0.16.
     model_error: float = 0.12
+    #: Difference of the logarithms of two atomic numbers at which the errors of the law have a correlation of exp(-1/2): that
+    #: of one period of the table.
+    error_range: float = 0.5
     #: Bounds of the scatter of the brightness of equal columns, as a fraction. Static disorder leaves the lower one at any
     #: dose; above the upper one, with which the search starts, brightness distinguishes no elements.
     scatter: tuple[float, float] = (0.02, 0.25)

@@ -26,11 +26,11 @@ class Emission(Protocol):
     def log_prior(self) -> float:
         """Logarithm of the prior of the parameters, relative to its maximum."""
 
-    def unequal(self, kind: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
-        """Logarithm of the likelihood ratio by which the columns of one kind (n,) differ from each other."""
+    def log_odds(self, kind: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
+        """Logarithm of the Bayes factor of the brightness of kinds and columns (n,) against that of another crystal.
 
-    def log_ratios_of_kinds(self, kind: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Logarithms of the brightness of the kinds that are there relative to the brightest one, which is left out."""
+        Columns of another crystal are equal or have any ratio of brightness (`free_ratio`).
+        """
 
 
 class Brightness:
@@ -134,25 +134,24 @@ class Brightness:
         """See :class:`Emission`."""
         return self.levels.log_prior
 
-    def unequal(self, kind: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
+    def log_odds(self, kind: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
         """See :class:`Emission`."""
         # As measured: slow changes are those of all columns, and where two are unlike, they cannot be told from these.
-        total, values = 0.0, self.raw
+        any_ratio, equal = np.log(2 * CONSTANTS.free_ratio), np.log(np.sqrt(2 * np.pi) * CONSTANTS.equal)
+        total, levels = self.levels.log_prior - self.levels.log_volume, []
         for t in np.unique(kind[kind >= 0]).tolist():
-            parts = [values[columns == c] for c in np.unique(columns[kind == t]).tolist()]
+            parts = [self.raw[columns == c] for c in np.unique(columns[kind == t]).tolist()]
             middles = np.array([np.median(part) for part in parts])
             scatter = np.array([np.median(np.abs(part - m)) for part, m in zip(parts, middles, strict=True)])
             counts = np.array([len(part) for part in parts], dtype=float)
-            common = float((counts * middles).sum() / counts.sum())
+            common = max(float((counts * middles).sum() / counts.sum()), np.finfo(float).tiny)
             variance = (1.4826 * scatter) ** 2 / counts + (CONSTANTS.equal * common) ** 2
-            total += 0.5 * float(((middles - common) ** 2 / variance).sum())
-        return total
-
-    def log_ratios_of_kinds(self, kind: NDArray[np.int64]) -> NDArray[np.float64]:
-        """See :class:`Emission`."""
-        present = np.unique(kind[kind >= 0])
-        middles = np.sort([max(float(np.median(self.raw[kind == t])), np.finfo(float).tiny) for t in present])
-        return np.log(middles[:-1] / middles[-1])
+            total -= 0.5 * float(((middles - common) ** 2 / variance).sum())
+            total += (len(parts) - 1) * (any_ratio - equal)
+            levels.append(np.log(common))
+        ratios = np.sort(levels)[:-1] - max(levels)
+        other = np.logaddexp(-0.5 * (ratios / CONSTANTS.equal) ** 2 - equal, -any_ratio) - np.log(2)
+        return float(total - other.sum())
 
 
 class Kinds:
@@ -203,10 +202,6 @@ class Kinds:
         """Zero: every table is as likely."""
         return 0.0
 
-    def unequal(self, kind: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
-        """Zero: nothing is expected of the motifs."""
-        return 0.0
-
-    def log_ratios_of_kinds(self, kind: NDArray[np.int64]) -> NDArray[np.float64]:
-        """None: brightness is not used."""
-        return np.zeros(0)
+    def log_odds(self, kind: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
+        """Infinite: brightness is not used."""
+        return np.inf

@@ -110,8 +110,8 @@ class StructureFit:
         """Logarithm of the Bayes factor against another crystal with the same arrangement of columns: by scale and
         distortion, and by brightness.
 
-        Another crystal has any scale and distortion (:data:`FREE_SCALE` and others), and columns that are equal or have any
-        ratio of brightness.
+        Another crystal has any scale and distortion (`free_scale`, `free_distortion`), and columns that are equal or have any
+        ratio of brightness (`free_ratio`).
         """
         found = self.registration
         if found is None:
@@ -124,29 +124,10 @@ class StructureFit:
         shape += 2 * np.log(2 * CONSTANTS.free_distortion / (root * CONSTANTS.distortion))
         if calibrated:
             shape += np.log(2 * CONSTANTS.free_scale / (root * CONSTANTS.calibration))
-        present, columns = (
-            len(np.unique(self.kind[self.kind >= 0])),
-            len(np.unique(found.columns[self.kind >= 0])),
-        )
-        if columns == 1:
-            # One column in the cell: any crystal of its shape has it.
-            return float(shape), np.inf
-        spread = float(
-            np.sqrt(
-                2 * CONSTANTS.model_error**2
-                + CONSTANTS.exponent_spread**2 / 4
-                + CONSTANTS.coherence_spread**2 / 4
-            )
-        )
-        brightness = found.emission.log_prior() - found.emission.unequal(self.kind, found.columns)
-        brightness -= (present - 1) * np.log(root * spread)
-        # The kinds of another crystal are equal or have any ratio.
-        equal = np.exp(-0.5 * (found.emission.log_ratios_of_kinds(self.kind) / CONSTANTS.equal) ** 2) / (
-            root * CONSTANTS.equal
-        )
-        brightness -= float(np.log(0.5 * equal + 0.25 / CONSTANTS.free_ratio).sum())
-        brightness += (columns - present) * np.log(2 * CONSTANTS.free_ratio / (root * CONSTANTS.equal))
-        return float(shape), float(brightness)
+        used = self.kind >= 0
+        # One column in the cell: any crystal of its shape has it.
+        alone = len(np.unique(found.columns[used])) == 1
+        return float(shape), np.inf if alone else found.emission.log_odds(self.kind, found.columns)
 
     def is_accepted(self, calibrated: bool) -> bool:
         """Whether the structure is at least as likely as :data:`REFUSED` against another crystal of its arrangement."""

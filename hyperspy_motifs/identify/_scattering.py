@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 from scipy.optimize import least_squares
 
 from ._constants import CONSTANTS
@@ -31,6 +32,8 @@ class Levels:
         Brightness of an atom of hydrogen.
     log_prior : float
         Logarithm of the prior density of the parameters relative to its maximum: minus half the sum of squares.
+    log_volume : float
+        Logarithm of the integral of that density over the ratios of the levels that are seen.
     """
 
     means: NDArray[np.float64]
@@ -39,6 +42,7 @@ class Levels:
     coherence: float
     gain: float
     log_prior: float
+    log_volume: float = 0.0
 
 
 def fit_levels(
@@ -48,14 +52,15 @@ def fit_levels(
     scatter: float,
     layer: bool,
     effective: NDArray[np.float64] = ATOMIC_NUMBERS,
+    sites: NDArray[np.int64] | None = None,
 ) -> Levels:
     r"""Brightness of compositions from the mean brightness of columns.
 
     .. math:: \log L_t = \log g + \log \sum_i n_i Z_i^\gamma + \kappa \log N_t + \epsilon_t
 
     with a Cauchy prior of the exponent :math:`\gamma`, and normal priors of :math:`\kappa` and of the errors
-    :math:`\epsilon`; :math:`\kappa` is 0 for crystals that repeat along the beam. The maximum of the posterior density is
-    found by least squares.
+    :math:`\epsilon`, which are alike on one site and for elements of like atomic number (a Gaussian process); :math:`\kappa` is
+    0 for crystals that repeat along the beam. The maximum of the posterior density is found by least squares.
 
     Parameters
     ----------
@@ -70,52 +75,83 @@ def fit_levels(
         Whether the crystal is a layer, whose columns have a known number of atoms.
     effective : ndarray, optional
         Effective atomic number by atomic number, for another table of scattering.
+    sites : ndarray of int of shape (t,), optional
+        Site of each composition; by default each has one of its own.
 
     Returns
     -------
     Levels
     """
-    error = CONSTANTS.model_error
     number = np.array([sum(n for _, n in composition) for composition in compositions])
     log_number = np.log(number) if layer else np.zeros(len(number))
-    known = np.isfinite(observed) & (observed > 0) & (counts >= 1)
-    log_observed = np.log(np.where(known, observed, 1.0))
-    noise = scatter / np.sqrt(np.maximum(counts, 1.0))
-    spread = np.hypot(error, noise)
+    known = np.flatnonzero(np.isfinite(observed) & (observed > 0) & (counts >= 1))
+    log_observed = np.log(observed[known])
+    noise = scatter / np.sqrt(np.maximum(counts[known], 1.0))
+    covariance = _errors_of_law(compositions, np.arange(len(number)) if sites is None else sites)
+    seen = covariance[np.ix_(known, known)] + np.diag(noise**2)
+    root = np.linalg.cholesky(seen)
 
     def predicted(p: NDArray) -> NDArray:
         return p[0] + np.log(reference_weights(compositions, p[1], effective)) + p[2] * log_number
 
     def residuals(p: NDArray) -> NDArray:
-        misfit = (log_observed - predicted(p))[known] / spread[known]
+        misfit = solve_triangular(root, log_observed - predicted(p)[known], lower=True)
         exponent = (p[1] - CONSTANTS.exponent) / CONSTANTS.exponent_spread
         # Half its square is the logarithm of a Cauchy density.
         exponent = np.sign(exponent) * np.sqrt(2 * np.log1p(exponent**2))
         return np.concatenate([misfit, [exponent, (p[2] - CONSTANTS.coherence) / CONSTANTS.coherence_spread]])
 
     start = np.array([0.0, CONSTANTS.exponent, CONSTANTS.coherence])
-    if known.any():
-        start[0] = float(np.median((log_observed - predicted(start))[known]))
+    if len(known):
+        start[0] = float(np.median(log_observed - predicted(start)[known]))
     bounds = ([-np.inf, CONSTANTS.exponent_bounds[0], -1.0], [np.inf, CONSTANTS.exponent_bounds[1], 1.5])
     best = least_squares(residuals, start, bounds=bounds)
     model = predicted(best.x)
-    # The parameters are uncertain, which matters to levels without columns.
-    covariance = np.linalg.pinv(best.jac.T @ best.jac)
     slopes = np.column_stack(
         [np.ones(len(number)), _log_slope(compositions, best.x[1], effective), log_number]
     )
-    of_model = np.hypot(error, np.sqrt(np.einsum("ij,jk,ik->i", slopes, covariance, slopes)))
-    # Of the two estimates of a level, by the model and by its columns, each counts by its precision.
-    weight = np.where(known, of_model**2 / (of_model**2 + noise**2), 0.0)
-    log_means = model + weight * np.where(known, log_observed - model, 0.0)
+    # Where columns are seen, the law is corrected, and for the other compositions as far as its errors are alike.
+    weight = np.linalg.solve(seen, covariance[known]).T
+    log_means = model + weight @ (log_observed - model[known])
+    rest = slopes - weight @ slopes[known]
+    variance = np.diag(covariance) - (weight * covariance[:, known]).sum(axis=1)
+    variance += np.einsum("ij,jk,ik->i", rest, np.linalg.pinv(best.jac.T @ best.jac), rest)
+    means = np.exp(log_means)
     return Levels(
-        np.exp(log_means),
-        np.exp(log_means) * np.where(known, np.sqrt(weight) * noise, of_model),
+        means,
+        means * np.sqrt(np.maximum(variance, 0.0)),
         float(best.x[1]),
         float(best.x[2]) if layer else 0.0,
         float(np.exp(best.x[0])),
         -float(best.cost),
+        _log_volume(seen, slopes[known]),
     )
+
+
+def _errors_of_law(compositions: Sequence[Composition], sites: NDArray) -> NDArray[np.float64]:
+    """Covariance of the errors of the logarithm of the brightness, shape (t, t).
+
+    Half of their variance is that of the site: its vibrations, its neighbours, the spread of the beam. The other half is of
+    the elements, each by its share of the brightness, and is alike for elements of like atomic number.
+    """
+    elements = sorted({z for composition in compositions for z, _ in composition})
+    log_z = np.log(elements)
+    alike = np.exp(-0.5 * ((log_z[:, None] - log_z) / CONSTANTS.error_range) ** 2)
+    shares = np.array([[dict(c).get(z, 0.0) * z**CONSTANTS.exponent for z in elements] for c in compositions])
+    shares /= shares.sum(axis=1, keepdims=True)
+    of_law = 0.5 * CONSTANTS.model_error**2 * (shares @ alike @ shares.T + (sites[:, None] == sites))
+    # What static disorder leaves is each composition's own.
+    return np.asarray(of_law + CONSTANTS.scatter[0] ** 2 * np.eye(len(shares)))
+
+
+def _log_volume(seen: NDArray, slopes: NDArray) -> float:
+    """Logarithm of the volume that the law leaves to the logarithms of the ratios of the levels."""
+    if len(seen) < 2:
+        return 0.0
+    spread = np.array([0.0, CONSTANTS.exponent_spread, CONSTANTS.coherence_spread])
+    contrast = np.column_stack([-np.ones(len(seen) - 1), np.eye(len(seen) - 1)])
+    total = contrast @ (seen + (slopes * spread**2) @ slopes.T) @ contrast.T
+    return 0.5 * float(np.linalg.slogdet(2 * np.pi * total)[1])
 
 
 def _log_slope(

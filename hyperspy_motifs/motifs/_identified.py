@@ -182,7 +182,7 @@ class MotifNames(MotifEdits):
             ``"auto"``: substitutes are all elements of like size and valence. A list of symbols: only these. None: every column
             is one of the structure.
         detector : {"auto", "ADF", "ABF", "STM"}, optional
-            ``"auto"`` is ABF for dark columns, STM where ``metadata.Signal.quantity`` is a height such as "Height (nm)", and ADF
+            ``"auto"`` is ABF for dark columns, STM where ``metadata.Signal.quantity`` is a height, as "Height (nm)", and ADF
             otherwise. Brightness is used for ADF only; otherwise names follow from geometry alone, and assignments that it
             cannot distinguish are listed with equal probabilities.
         scattering : mapping of str to float, optional
