@@ -22,6 +22,8 @@ class IdentificationConstants:
     #: A gap along the beam without atoms that is longer, in ångström, separates a layer from its periodic image: the largest
     #: distance of atoms in contact, twice the van der Waals radius of caesium (3.4 Å).
     vacuum: float = 6.8
+    #: Standard deviation of the places of columns in an idealised or relaxed structure from those in the crystal, in ångström.
+    relaxation: float = 0.1
     #: Two projected sites are equivalent if they coincide to this, in ångström: the last digit of published coordinates.
     same: float = 0.05
 
@@ -32,6 +34,9 @@ class IdentificationConstants:
     #: Bounds of the standard deviation of the distance of two neighbours per axis (distances). Above the upper one, with
     #: which the search starts, columns are no lattice (Lindemann's criterion of melting, 0.1 to 0.15).
     displacement: tuple[float, float] = (0.02, 0.1)
+    #: Degrees of freedom of the distribution of these distances: the strain around a dislocation falls as the inverse of the
+    #: distance, so that its density has a tail of the power -3.
+    strain_freedom: float = 2.0
     #: Standard deviations of the logarithm of the scale of a calibrated image, and of the distortion of a scan. A. B. Yankovich
     #: et al., Nat. Commun. 5 (2014) 4155, correct distortions of this order.
     calibration: float = 0.02

@@ -14,7 +14,7 @@ from ._constants import CONSTANTS
 from ._emission import Brightness, Emission, Kinds
 from ._orientation import Field, Neighbourhood, find_orientations
 from ._projection import ATOMIC_NUMBERS, Composition, ProjectedCell, reference_weights
-from ._registration import Registration, column_kinds, match_poses, refitted, register
+from ._registration import Registration, column_kinds, displacements, match_poses, refitted, register
 
 # Orientations of structures that share a field are fitted to their own points this often.
 _N_JOINT = 3
@@ -139,9 +139,9 @@ class StructureFit:
 def fit_structure(observed: Observations, cell: ProjectedCell) -> StructureFit:
     """Fit a projected structure to the points of a field.
 
-    Faint columns may not be seen: the brightest ones alone are tried first, then with the next ones. Arrangements in which
-    columns of like brightness are exchanged (all columns, where brightness is not used) are fitted as well, and compared by
-    their evidence.
+    Columns of the crystal may be displaced from those of the structure, all equivalent ones alike. Faint columns may not be
+    seen: the brightest ones alone are tried first, then with the next ones. Arrangements in which columns of like brightness
+    are exchanged (all columns, where brightness is not used) are fitted as well, and compared by their evidence.
 
     Parameters
     ----------
@@ -160,6 +160,13 @@ def fit_structure(observed: Observations, cell: ProjectedCell) -> StructureFit:
     n = len(observed)
     if not best:
         return StructureFit(cell, None, [], np.full(n, -1), [])
+    moved = displacements(observed.field, best[0])
+    if np.hypot(*moved.T).max() > best[0].scatter * Neighbourhood.of(best[0].cell).spacing:
+        penalty = 0.5 * float((moved**2).sum()) / CONSTANTS.relaxation**2
+        relaxed = replace(best[0].cell, positions=best[0].cell.positions + moved)
+        again = [replace(r, log_prior=r.log_prior - penalty) for r in _fit_visible(observed, relaxed)]
+        if again and again[0].log_evidence > best[0].log_evidence:
+            best = again
     return StructureFit.of(cell, best, np.array([r.log_evidence for r in best]))
 
 

@@ -275,7 +275,9 @@ def _name_off_lattice(
     emission = fit.registration.emission
     if not isinstance(emission, Brightness):
         return
-    near = observed.field.tree.query(observed.field.points[lost], k=min(CONSTANTS.nearby, len(observed)))[1]
+    near = observed.field.tree.query(observed.field.points[lost], k=min(4 * CONSTANTS.nearby, len(observed)))[
+        1
+    ]
     inside = (phases[near.reshape(len(lost), -1)] == number).mean(axis=1)
     kinds = [fit.kinds.index(species[i].host) for i in hosts]
     frequency = np.bincount(fit.kind[fit.kind >= 0], minlength=len(fit.kinds))[kinds] / (fit.kind >= 0).sum()

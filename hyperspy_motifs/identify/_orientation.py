@@ -179,13 +179,11 @@ class Field:
         found = np.isfinite(distance)
         # Points at random at the mean density of a dense row of neighbours.
         density = 1.0 / spacing**2
-        gain = (
-            -0.5 * (np.where(found, distance, 0) / scatter) ** 2
-            + np.pi * density * np.where(found, distance, 0) ** 2
-        )
-        gain = np.where(
-            found, (1 - CONSTANTS.irregular) * np.exp(gain) / (2 * np.pi * density * scatter**2), 0.0
-        )
+        # Student's distribution: near defects and boundaries distances are strained.
+        nu = CONSTANTS.strain_freedom
+        square = np.where(found, distance, 0.0) ** 2
+        gain = (1 + square / (nu * scatter**2)) ** (-nu / 2 - 1) * np.exp(np.pi * density * square)
+        gain *= np.where(found, (1 - CONSTANTS.irregular) / (2 * np.pi * density * scatter**2), 0.0)
         log_ratio = np.log(gain + CONSTANTS.irregular)
         shown = (places > self.box[0]).all(axis=3) & (places < self.box[1]).all(axis=3) & around.listed
         log_ratio = np.where(shown | (found & around.listed), log_ratio, 0.0)

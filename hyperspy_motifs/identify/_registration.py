@@ -251,6 +251,25 @@ def refitted(field: Field, found: Registration) -> list[Orientation]:
     return out or [found.orientations[0]]
 
 
+def displacements(field: Field, found: Registration) -> NDArray[np.float64]:
+    """Mean displacement of the columns of an image from those of the structure, in ångström, shape (k, 2).
+
+    Least squares of the vectors of all bonds, with a normal prior (`relaxation`).
+    """
+    k = len(found.cell)
+    first, second = found.columns[found.bonds].T
+    turns = np.array([np.linalg.inv(o.matrix) for o in found.orientations])[found.grains[found.bonds[:, 0]]]
+    apart = field.points[found.bonds[:, 1]] - field.points[found.bonds[:, 0]]
+    rest = np.einsum("bij,bj->bi", turns, apart) - found.bond_vectors
+    normal, right = np.zeros((k, k)), np.zeros((k, 2))
+    for one, other, sign in ((second, first, 1.0), (first, second, -1.0)):
+        np.add.at(normal, (one, one), 1.0)
+        np.add.at(normal, (one, other), -1.0)
+        np.add.at(right, one, sign * rest)
+    error = found.scatter * Neighbourhood.of(found.cell).spacing
+    return np.asarray(np.linalg.solve(normal + (error / CONSTANTS.relaxation) ** 2 * np.eye(k), right), float)
+
+
 def _normalised(score: NDArray) -> NDArray[np.float64]:
     """Probabilities of the states, of which none is one more."""
     log_prior = np.log((1 - CONSTANTS.irregular) / score.shape[1])
