@@ -144,11 +144,12 @@ def _density(window):
     row = np.rint(fft.fftfreq(window.shape[0]) * 2 * _CELLS).astype(int) + _CELLS
     column = np.rint(fft.rfftfreq(window.shape[1]) * 2 * _CELLS).astype(int)
     cell = (row[:, None] * (_CELLS + 1) + column[None]).ravel()
-    order = np.argsort(cell, kind="stable")
-    parts = np.split(
-        power.ravel()[order], np.cumsum(np.bincount(cell, minlength=(2 * _CELLS + 1) * (_CELLS + 1)))[:-1]
-    )
-    density = np.array([np.median(p) if len(p) else np.nan for p in parts])
+    # The medians of all cells at once: sorted by cell, then by power.
+    ordered = power.ravel()[np.lexsort((power.ravel(), cell))]
+    n = np.bincount(cell, minlength=(2 * _CELLS + 1) * (_CELLS + 1))
+    first = np.cumsum(n) - n
+    lower, upper = first + np.maximum(n - 1, 0) // 2, np.minimum(first + n // 2, len(ordered) - 1)
+    density = np.where(n > 0, (ordered[np.minimum(lower, len(ordered) - 1)] + ordered[upper]) / 2, np.nan)
     density = density.reshape(2 * _CELLS + 1, _CELLS + 1)
     # The highest frequency of an even number of rows occurs once, as negative.
     density[-1] = np.where(np.isnan(density[-1]), density[0], density[-1])

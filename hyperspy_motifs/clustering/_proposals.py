@@ -76,39 +76,56 @@ def refined_candidates(
     n = len(points)
     halves = np.flatnonzero(np.abs(candidates.sum(axis=1) - n / 2) <= 1)[:_HALVED]
     chosen = dict.fromkeys([*np.argsort(-evidence, kind="stable")[:_REFINED].tolist(), *halves.tolist()])
-    out = []
-    for number in chosen:
-        out += [positions[number] > 0.5, mixture_of_two(points, candidates[number])]
-    return np.array([g for g in out if min_size <= g.sum() <= n - min_size], dtype=bool).reshape(-1, n)
+    numbers = np.array(list(chosen), dtype=np.int64)
+    mixed = mixtures_of_two(points, candidates[numbers])
+    out = np.stack([positions[numbers] > 0.5, mixed], axis=1).reshape(-1, n)
+    sizes = out.sum(axis=1)
+    return out[(min_size <= sizes) & (sizes <= n - min_size)]
 
 
-def mixture_of_two(points: NDArray[np.float64], group: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the rarer of the two groups of a mixture of Gaussians of one covariance, started from `group`.
+def mixtures_of_two(points: NDArray[np.float64], groups: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the rarer of the two groups of a mixture of Gaussians of one covariance, started from each of `groups`.
 
-    It is fitted to evenly spaced points where there are many.
+    It is fitted to evenly spaced points where there are many. A mixture of which one group empties is left as it was.
+
+    Parameters
+    ----------
+    points : ndarray, shape (n, k)
+    groups : ndarray of bool, shape (c, n)
+
+    Returns
+    -------
+    ndarray of bool, shape (c, n)
     """
     n, k = points.shape
     some = slice(None, None, max(n // CONSTANTS.mixture_points, 1))
-    fitted, weight = points[some], group[some].astype(np.float64)
-    square = fitted.T @ fitted
-    direction, offset = np.zeros(k), 0.0
+    fitted, weights = points[some], groups[:, some].astype(np.float64)
+    square, total, m = fitted.T @ fitted, fitted.sum(axis=0), len(fitted)
+    square = square / m + CONSTANTS.ridge * np.eye(k)
+    out = groups.copy()
+    directions, offsets = np.zeros((len(groups), k)), np.zeros(len(groups))
+    going = np.arange(len(groups))
     for _ in range(_STEPS):
-        n_a, n_b = weight.sum(), len(weight) - weight.sum()
-        if min(n_a, n_b) < 2:
-            return group
-        a, b = weight @ fitted / n_a, (1 - weight) @ fitted / n_b
-        covariance = (square - n_a * np.outer(a, a) - n_b * np.outer(b, b)) / len(
-            fitted
-        ) + CONSTANTS.ridge * np.eye(k)
-        direction = np.linalg.solve(covariance, a - b)
-        offset = float(np.log(n_a / n_b) - 0.5 * (a + b) @ direction)
-        new = 1 / (1 + np.exp(-np.clip(fitted @ direction + offset, -50, 50)))
-        settled = np.abs(new - weight).max() < 1e-3
-        weight = new
-        if settled:
+        weight = weights[going]
+        n_a = weight.sum(axis=1)
+        full = np.minimum(n_a, m - n_a) >= 2
+        directions[going[~full]] = np.nan
+        going, weight, n_a = going[full], weight[full], n_a[full]
+        if not len(going):
             break
-    inside = points @ direction + offset > 0
-    return inside if 2 * inside.sum() <= n else ~inside
+        n_b, sums = m - n_a, weight @ fitted
+        a, b = sums / n_a[:, None], (total - sums) / n_b[:, None]
+        between = n_a[:, None, None] * a[:, :, None] * a[:, None] + n_b[:, None, None] * b[:, :, None] * b[:, None]
+        direction = np.linalg.solve(square - between / m, (a - b)[..., None])[..., 0]
+        directions[going] = direction
+        offsets[going] = np.log(n_a / n_b) - 0.5 * ((a + b) * direction).sum(axis=1)
+        new = 1 / (1 + np.exp(-np.clip(direction @ fitted.T + offsets[going, None], -50, 50)))
+        weights[going] = new
+        going = going[np.abs(new - weight).max(axis=1) >= 1e-3]
+    kept = np.isfinite(directions).all(axis=1)
+    inside = directions[kept] @ points.T + offsets[kept, None] > 0
+    out[kept] = np.where(2 * inside.sum(axis=1, keepdims=True) <= n, inside, ~inside)
+    return out
 
 
 def cut_between(positions: NDArray[np.float64], group: NDArray[np.bool_], min_size: int) -> NDArray[np.bool_]:
