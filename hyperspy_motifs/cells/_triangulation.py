@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import Delaunay, QhullError
 
-from ._sweep import sweep_triangulation
-
 
 @dataclass(frozen=True)
 class Triangulation:
@@ -41,17 +39,18 @@ class Triangulation:
         """Triangulate; collinear points have no triangles and no edges."""
         xy = np.asarray(points, dtype=np.float64)
         n = len(xy)
-        centred = xy - xy.mean(axis=0) if n else xy
-        swept = sweep_triangulation(centred)
-        if swept is not None:
-            start, twins = swept
-        else:
-            try:
-                triangles = Delaunay(centred).simplices
-            except (QhullError, ValueError):
-                none = np.zeros((0, 2), dtype=np.int64)
-                return cls(xy, np.zeros((0, 3), dtype=np.int64), none, none, none)
-            start, twins = half_edges(triangles.astype(np.int64), n)
+        none = np.zeros((0, 2), dtype=np.int64)
+        empty = cls(xy, np.zeros((0, 3), dtype=np.int64), none, none, none)
+        if n < 3:
+            return empty
+        centred = xy - xy.mean(axis=0)
+        # Scaled to about 1 by a power of two, which changes no bit of the result: fourth powers would overflow otherwise.
+        scaled = np.ldexp(centred, -int(np.frexp(np.abs(centred).max())[1]))
+        try:
+            triangles = Delaunay(scaled).simplices.astype(np.int64)
+        except (QhullError, ValueError):
+            return empty
+        start, twins = half_edges(triangles, n)
         half = np.arange(len(start))
         base = half - half % 3
         end, third = start[base + (half + 1) % 3], start[base + (half + 2) % 3]
