@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-from numba import njit
 from scipy import fft
 from scipy.ndimage import gaussian_filter1d
 
 from hyperspy_motifs.atoms._noise_spectrum import NoiseSpectrum
-from hyperspy_motifs.compilation import INNER, OUTER
 
 # A filtered copy of the image is only valid where the filter does not wrap around. The image is first mirrored over this
 # many filter widths.
@@ -19,67 +17,6 @@ _NOISE_ALONE = 0.8
 # A false maximum from noise is worse than a blurred one, so noise has a higher weight than in Wiener's optimum. Between 1 and
 # 10 the number of false and missed maxima in simulated images hardly changes.
 _NOISE_WEIGHT = 3.0
-
-
-@njit(cache=True, **INNER)
-def _mark(above, here, below, sign, marks):
-    """Mark the pixels of a row that are no lower than their neighbours left, right, above and below; always mark the ends."""
-    # Without branches, so that many pixels are compared at a time.
-    if sign > 0:
-        for j in range(1, len(here) - 1):
-            marks[j] = (
-                (here[j] > here[j - 1])
-                & (here[j] >= here[j + 1])
-                & (here[j] > above[j])
-                & (here[j] >= below[j])
-            )
-    else:
-        for j in range(1, len(here) - 1):
-            marks[j] = (
-                (here[j] < here[j - 1])
-                & (here[j] <= here[j + 1])
-                & (here[j] < above[j])
-                & (here[j] <= below[j])
-            )
-
-
-@njit(cache=True, **OUTER)
-def _local_maxima(response, sign, threshold, rows, columns, values):
-    """Find 3x3 maxima of ``sign * response`` above `threshold`; returns their number."""
-    n = 0
-    height, width = response.shape
-    marks = np.empty(width, np.bool_)
-    marks[:] = True
-    for i in range(height):
-        if 0 < i < height - 1:
-            _mark(response[i - 1], response[i], response[i + 1], sign, marks)
-        else:
-            marks[:] = True
-        for j in range(width):
-            if not marks[j]:
-                continue
-            v = sign * response[i, j]
-            if v <= threshold:
-                continue
-            # The first pixel of a plateau in reading order represents the plateau.
-            if j > 0 and sign * response[i, j - 1] >= v:
-                continue
-            if j + 1 < width and sign * response[i, j + 1] > v:
-                continue
-            is_peak = True
-            for k in range(max(j - 1, 0), min(j + 2, width)):
-                if i > 0 and sign * response[i - 1, k] >= v:
-                    is_peak = False
-                    break
-                if i + 1 < height and sign * response[i + 1, k] > v:
-                    is_peak = False
-                    break
-            if is_peak:
-                rows[n] = i
-                columns[n] = j
-                values[n] = v
-                n += 1
-    return n
 
 
 def local_maxima(
@@ -100,12 +37,19 @@ def local_maxima(
         x (column) and y (row) in pixels.
     heights : ndarray of shape (n,)
     """
-    size = response.size // 4 + response.shape[0] + response.shape[1] + 1
-    rows = np.empty(size, np.int64)
-    columns = np.empty(size, np.int64)
-    values = np.empty(size, np.float64)
-    n = _local_maxima(response, sign, threshold, rows, columns, values)
-    return np.column_stack([columns[:n], rows[:n]]).astype(float), values[:n]
+    height, width = response.shape
+    padded = np.full((height + 2, width + 2), -np.inf, response.dtype)
+    np.multiply(response, sign, out=padded[1:-1, 1:-1])
+    here = padded[1:-1, 1:-1]
+    # The first pixel of a plateau in reading order represents the plateau.
+    highest = (here > padded[1:-1, :-2]) & (here >= padded[1:-1, 2:])
+    highest &= (here > padded[:-2, 1:-1]) & (here >= padded[2:, 1:-1]) & (here > threshold)
+    rows, columns = np.nonzero(highest)
+    values = here[rows, columns]
+    above = np.maximum(padded[rows, columns], padded[rows, columns + 2])
+    below = np.maximum(padded[rows + 2, columns], padded[rows + 2, columns + 2])
+    kept = (values > above) & (values >= below)
+    return np.column_stack([columns[kept], rows[kept]]).astype(float), values[kept].astype(float)
 
 
 def maxima_by_height(response: np.ndarray) -> np.ndarray:
