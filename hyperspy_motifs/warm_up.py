@@ -79,7 +79,7 @@ def _compile_cells() -> None:
 SHARES: dict[str, tuple[Callable[[], None], str, str]] = {
     "columns": (_compile_columns, "hyperspy_motifs.atoms._kernels", "fit_columns"),
     "layout": (_compile_layout, "hyperspy_motifs.clustering._density", "_leaves"),
-    "cells": (_compile_cells, "hyperspy_motifs.cells._corner_sequences", "_canonical"),
+    "cells": (_compile_cells, "hyperspy_motifs.cells._faces", "_cycles"),
 }
 
 

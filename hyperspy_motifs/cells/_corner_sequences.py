@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
-
-from hyperspy_motifs.compilation import INNER, OUTER
 
 
 class CanonicalSequences(NamedTuple):
@@ -32,62 +29,20 @@ class CanonicalSequences(NamedTuple):
     symmetry: NDArray[np.int64]
 
 
-@nb.njit(cache=True, **INNER)
-def _least_rotation(sequence: NDArray[np.int64]) -> int:
-    """Start of the lexicographically least rotation (two-pointer form of Booth's algorithm, O(n))."""
+def _canonical(sequence: tuple[int, ...]) -> tuple[tuple[int, ...], int, int, int]:
+    """Least rotation of one sequence over both directions, its handedness, first corner and symmetry."""
     n = len(sequence)
-    i, j, k = 0, 1, 0
-    while i < n and j < n and k < n:
-        a, b = sequence[(i + k) % n], sequence[(j + k) % n]
-        if a == b:
-            k += 1
-            continue
-        if a > b:
-            i += k + 1
-        else:
-            j += k + 1
-        if i == j:
-            j += 1
-        k = 0
-    return min(i, j)
-
-
-@nb.njit(cache=True, **OUTER)
-def _canonical(
-    letters: NDArray[np.int64],
-    offsets: NDArray[np.int64],
-    out: NDArray[np.int64],
-    handedness: NDArray[np.int8],
-    start: NDArray[np.int64],
-    symmetry: NDArray[np.int64],
-) -> None:
-    for k in range(len(offsets) - 1):
-        begin = offsets[k]
-        n = offsets[k + 1] - begin
-        sequence = letters[begin : begin + n]
-        back = sequence[::-1].copy()
-        s, t = _least_rotation(sequence), _least_rotation(back)
-        sign = 0
-        for c in range(n):
-            a, b = sequence[(s + c) % n], back[(t + c) % n]
-            if a != b:
-                sign = 1 if a < b else -1
-                break
-        handedness[k] = sign
-        start[k] = s if sign >= 0 else n - 1 - t
-        for c in range(n):
-            out[begin + c] = sequence[(s + c) % n] if sign >= 0 else back[(t + c) % n]
-        for period in range(1, n + 1):
-            if n % period:
-                continue
-            same = True
-            for c in range(n):
-                if out[begin + c] != out[begin + (c + period) % n]:
-                    same = False
-                    break
-            if same:
-                symmetry[k] = n // period
-                break
+    if n == 0:
+        return (), 0, 0, 1
+    forth, back = sequence + sequence, sequence[::-1] + sequence[::-1]
+    s = min(range(n), key=lambda i: forth[i : i + n])
+    t = min(range(n), key=lambda i: back[i : i + n])
+    ahead, behind = forth[s : s + n], back[t : t + n]
+    least = min(ahead, behind)
+    handedness = (behind > ahead) - (ahead > behind)
+    twice = least + least
+    period = next(p for p in range(1, n + 1) if n % p == 0 and twice[p : p + n] == least)
+    return least, handedness, s if handedness >= 0 else n - 1 - t, n // period
 
 
 def canonical_sequences(letters: NDArray[np.integer], offsets: NDArray[np.integer]) -> CanonicalSequences:
@@ -107,15 +62,13 @@ def canonical_sequences(letters: NDArray[np.integer], offsets: NDArray[np.intege
     -------
     CanonicalSequences
     """
-    spelled: NDArray[np.int64] = np.ascontiguousarray(letters, dtype=np.int64)
-    begins: NDArray[np.int64] = np.ascontiguousarray(offsets, dtype=np.int64)
-    m = len(begins) - 1
-    out = np.empty_like(spelled)
-    handedness = np.zeros(m, dtype=np.int8)
-    start = np.zeros(m, dtype=np.int64)
-    symmetry = np.ones(m, dtype=np.int64)
-    _canonical(spelled, begins, out, handedness, start, symmetry)
-    return CanonicalSequences(out, handedness, start, symmetry)
+    ids, sequences = sequence_ids(letters, offsets)
+    found = [_canonical(sequence) for sequence in sequences]
+    m = len(offsets) - 1
+    numbers = np.array([(h, s, n) for _, h, s, n in found], dtype=np.int64).reshape(-1, 3)[ids]
+    spelled = [np.array(least, dtype=np.int64) for least, *_ in found]
+    out = np.concatenate([spelled[k] for k in ids]) if m else np.zeros(0, dtype=np.int64)
+    return CanonicalSequences(out, numbers[:, 0].astype(np.int8), numbers[:, 1], numbers[:, 2])
 
 
 def sequence_ids(
