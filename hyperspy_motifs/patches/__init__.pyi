@@ -6,7 +6,7 @@ from ._sampling import check_positions as check_positions
 from ._sampling import iterate_patches as iterate_patches
 from ._sampling import patch_size as patch_size
 from ._sampling import sample_patches as sample_patches
-from ._sampling import sample_window as sample_window
+from ._sampling import sample_windows as sample_windows
 from ._sampling import spline_coefficients as spline_coefficients
 from ._size import estimate_patch_radius as estimate_patch_radius
 from ._size import typical_spacing as typical_spacing

@@ -86,20 +86,8 @@ def _cubic_weights(t):
 
 
 @nb.njit(cache=True, **INNER)
-def sample_window(coefficients, x, y, out):
-    """Evaluate the spline on a unit grid around (x, y), into `out` (size, size); to be called from numba.
-
-    Outside the image it continues as the mirror image.
-
-    Parameters
-    ----------
-    coefficients : (rows, columns) array
-        Of the cubic spline, :func:`spline_coefficients`.
-    x, y : float
-        Centre in pixels.
-    out : (size, size) array
-        Changed in place.
-    """
+def _sample_window(coefficients, x, y, out):
+    """Evaluate the spline on a unit grid around (x, y), into `out` (size, size)."""
     n_rows, n_columns = coefficients.shape
     size = out.shape[0]
     half = size // 2
@@ -134,7 +122,33 @@ def sample_window(coefficients, x, y, out):
 def _sample(first, last, coefficients, x, y, out):
     """Sample the window of each atom; each thread writes its own atoms."""
     for i in range(first, last):
-        sample_window(coefficients, x[i], y[i], out[i])
+        _sample_window(coefficients, x[i], y[i], out[i])
+
+
+def sample_windows(
+    coefficients: NDArray[np.float32], positions: NDArray[np.float64], size: int
+) -> NDArray[np.float32]:
+    """Evaluate the spline on unit grids around positions, on one thread.
+
+    Outside the image it continues as the mirror image.
+
+    Parameters
+    ----------
+    coefficients : (rows, columns) float32 array
+        Of the cubic spline, :func:`spline_coefficients`.
+    positions : (n, 2) array
+        x, y of the centres in pixels.
+    size : int
+        Side of the windows in pixels, odd.
+
+    Returns
+    -------
+    (n, size, size) float32 array
+    """
+    x, y = (np.ascontiguousarray(coordinate) for coordinate in positions.T)
+    out = np.empty((len(positions), size, size), np.float32)
+    _sample(0, len(out), coefficients, x, y, out)
+    return out
 
 
 def check_positions(positions: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float64]:
