@@ -115,7 +115,9 @@ def mixtures_of_two(points: NDArray[np.float64], groups: NDArray[np.bool_]) -> N
             break
         n_b, sums = m - n_a, weight @ fitted
         a, b = sums / n_a[:, None], (total - sums) / n_b[:, None]
-        between = n_a[:, None, None] * a[:, :, None] * a[:, None] + n_b[:, None, None] * b[:, :, None] * b[:, None]
+        between = (
+            n_a[:, None, None] * a[:, :, None] * a[:, None] + n_b[:, None, None] * b[:, :, None] * b[:, None]
+        )
         direction = np.linalg.solve(square - between / m, (a - b)[..., None])[..., 0]
         directions[going] = direction
         offsets[going] = np.log(n_a / n_b) - 0.5 * ((a + b) * direction).sum(axis=1)

@@ -12,7 +12,6 @@ from hyperspy_motifs.threads import one_blas_thread, over_rows
 from ._bases import ZernikeBasis
 from ._disc_basis import DiscBasis
 
-
 # Discs whose moments are one matrix product. A fixed number: the rounding of a product depends on its size.
 _BLOCK = 64
 
