@@ -17,7 +17,7 @@ _BLUR = 0.25
 # Counterparts of each atom. The median of 48 adds one percent to the scatter of a residual.
 N_COUNTERPARTS = 48
 # Counterparts are looked for among this many nearest atoms.
-_NEARBY = 1000
+NEARBY = 1000
 # Surroundings differ by noise up to this many times the distance of the twelfth most similar. Without this allowance an atom
 # would be compared with those that happen to have moved as it has.
 _RANK, _SPREAD = 12, 3.0
@@ -67,38 +67,41 @@ class Counterparts:
         """Median of the counterparts' `values` (n, ...) for each atom, NaN left out."""
         return median_of_known(values[self.index])
 
-    def of_twins(
-        self, which: np.ndarray, twins: np.ndarray, usable: np.ndarray, values: np.ndarray
+    def of_others(
+        self, which: np.ndarray, others: np.ndarray, usable: np.ndarray, values: np.ndarray
     ) -> tuple[Counterparts, np.ndarray]:
-        """Compare the sites `which` with the counterparts of a twin, whose own surroundings are complete.
+        """Compare the sites `which` with the counterparts of another, whose own surroundings are complete and repeat.
 
         Parameters
         ----------
-        which : ndarray of bool, shape (n,)
-        twins : ndarray of int, shape (n, t)
-            Sites to which translations map each; -1 for none.
+        which : ndarray of int, shape (m,)
+        others : ndarray of int, shape (m, t)
+            Sites that may be of the same kind as each; -1 for none.
         usable : ndarray of bool, shape (n,)
-            Sites that may be such twins.
+            Sites that may be compared with.
         values : ndarray of shape (n,)
-            What is compared. Of twins that differ, the one with the most similar counterparts is taken: a defect differs from
-            every kind of atom that could stand there.
+            What is compared. Of kinds that differ, the one most similar in value is taken: a defect differs from every kind of
+            atom that could stand there.
 
         Returns
         -------
         counterparts : Counterparts
-        with_twin : ndarray of bool, shape (n,)
-            Those of `which` that have a usable twin.
+        with_other : ndarray of bool, shape (n,)
+            Those of `which` that have a usable one.
         """
-        off = np.abs(self.median(values)[twins] - values[:, None])
-        off[(twins < 0) | ~usable[twins]] = np.inf
-        with_twin = which & np.isfinite(off).any(axis=1)
-        rows = np.flatnonzero(with_twin)
-        twin = twins[rows, off[rows].argmin(axis=1)]
+        with_other = np.zeros(len(usable), bool)
         index, ratio, count, alike = (x.copy() for x in (self.index, self.ratio, self.count, self.alike))
-        for own in (index, ratio, count, alike):
-            own[rows] = own[twin]
-        index[rows, -1] = twin
-        return Counterparts(index, ratio, count, alike), with_twin
+        if others.size:
+            off = np.abs(self.median(values)[others] - values[which, None])
+            off[(others < 0) | ~usable[others]] = np.inf
+            best = off.argmin(axis=1)
+            found = np.isfinite(off).any(axis=1)
+            rows, other = which[found], others[found, best[found]]
+            with_other[rows] = True
+            for own in (index, ratio, count, alike):
+                own[rows] = own[other]
+            index[rows, -1] = other
+        return Counterparts(index, ratio, count, alike), with_other
 
     def scatter(self, residuals: np.ndarray) -> np.ndarray:
         """Robust standard deviation of the counterparts' `residuals` (n, ...) for each atom.
@@ -134,7 +137,7 @@ def find_counterparts(
     intensities: np.ndarray,
     spacing: float,
     places: np.ndarray | None = None,
-    strict: bool = True,
+    fewest: int | None = 1,
     kinds: np.ndarray | None = None,
 ) -> Counterparts:
     """Find the atoms with the same surroundings as each atom.
@@ -154,9 +157,10 @@ def find_counterparts(
         Places around which the surroundings are described; by default those of the atoms. An atom that has moved within its
         surroundings sees all of them moved.
 
-    strict : bool, optional
-        Whether surroundings beyond a gap in likeness are others. For a first comparison they may be those of atoms that have
-        not moved.
+    fewest : int or None, optional
+        Surroundings beyond the first gap in likeness after this many atoms are others; with None, at no gap. A majority of
+        the atoms on a site is needed for what usually stands there: beside an odd neighbour the most alike are the few atoms
+        that have such a neighbour as well.
     kinds : ndarray of int, shape (n,), optional
         Kinds of sites (:func:`site_kinds`). Atoms on sites of different kinds are no counterparts, however noise makes their
         surroundings look.
@@ -172,7 +176,7 @@ def find_counterparts(
     # Eigenvectors of the small covariance matrix: deterministic, and as exact as a decomposition of the table.
     _, vectors = np.linalg.eigh(described.T @ described / n)
     main = described @ vectors[:, ::-1][:, : min(_COMPONENTS, n - 1)]
-    nearby = min(_NEARBY, n - 1)
+    nearby = min(NEARBY, n - 1)
     near = cKDTree(points).query(points, k=nearby + 1)[1][:, 1:]
     k, rank = min(N_COUNTERPARTS, nearby), min(_RANK, nearby) - 1
     index, typical, count = np.empty((n, k), np.int64), np.empty(n), np.empty(n, np.int64)
@@ -187,8 +191,8 @@ def find_counterparts(
         ordered = np.sort(distance, axis=1)
         typical[rows] = ordered[:, rank]
         limit[rows] = _SPREAD * typical[rows]
-        if strict:
-            limit[rows] = np.minimum(limit[rows], _first_gap(ordered))
+        if fewest is not None:
+            limit[rows] = np.minimum(limit[rows], _first_gap(ordered, fewest))
             typical[rows] = np.minimum(typical[rows], limit[rows])
         # Of those with the same surroundings the nearest in space.
         same = (distance <= limit[rows, None]) & np.isfinite(distance)
@@ -236,13 +240,13 @@ def site_kinds(twins: np.ndarray) -> np.ndarray:
     return np.where(np.bincount(kinds, minlength=n)[kinds] > N_COUNTERPARTS, kinds, -1)
 
 
-def _first_gap(ordered: np.ndarray) -> np.ndarray:
-    """Distance at the first gap in each row of ascending distances; infinite where there is none.
+def _first_gap(ordered: np.ndarray, fewest: int) -> np.ndarray:
+    """Distance at the first gap after `fewest` in each row of ascending distances; infinite where there is none.
 
     Among surroundings that differ by noise in d dimensions, r d log(distance r + 1 / distance r) is exponential.
     """
-    rank = np.arange(1, ordered.shape[1])
-    lower, upper = ordered[:, :-1], ordered[:, 1:]
+    rank = np.arange(fewest, ordered.shape[1])
+    lower, upper = ordered[:, fewest - 1 : -1], ordered[:, fewest:]
     gap = upper > lower * np.maximum(_GAP, _LEVEL ** (-1 / (rank * _DIMENSION)))
     first = gap.argmax(axis=1)
     return np.where(gap.any(axis=1), lower[np.arange(len(lower)), first], np.inf)

@@ -9,7 +9,7 @@ from scipy.ndimage import median_filter
 from scipy.spatial import cKDTree
 from scipy.stats import false_discovery_control, norm
 
-from ._counterparts import Counterparts, find_counterparts, median_of_known, site_kinds
+from ._counterparts import NEARBY, Counterparts, find_counterparts, median_of_known, site_kinds
 from ._displacements import predict_places
 from ._null import combine_p_values, null_p_values
 
@@ -22,6 +22,8 @@ _UNEXPECTED = 1e-3
 _VOTERS = 24
 # Places for each atom at which noise could have been taken for a column: the area of an atom in areas of a column.
 _PLACES = 10
+# Atoms of which the median is what usually stands on a site, though one or two of them have something else.
+_MAJORITY = 8
 # Neighbours over which a slow change of brightness is averaged.
 _DRIFT_NEIGHBOURS = 24
 # An atom within this many nearest-neighbour distances of a defect may be moved or reshaped by it.
@@ -50,8 +52,8 @@ class OutlierTests:
     Attributes
     ----------
     p_values : ndarray of shape (n, 3)
-        Of intensity, place and shape; NaN where an atom cannot be tested. Empty sites, and atoms near the border, are tested
-        by their intensity only.
+        Of intensity, place and shape; NaN where an atom cannot be tested. Empty sites, atoms near the border, and atoms in
+        surroundings that do not repeat, are tested by their intensity only.
     combined : ndarray of shape (n,)
         One p-value for the tests of each atom; NaN where it cannot be tested.
     q_values : ndarray of shape (n,)
@@ -63,7 +65,8 @@ class OutlierTests:
     widths : ndarray of shape (n,)
         Width relative to the counterparts.
     at_border, unlike : ndarray of bool, shape (n,)
-        Atoms that were not tested: too close to the border, or with surroundings that do not repeat.
+        Atoms too close to the border to be tested; and in surroundings that do not repeat, which are compared with every kind
+        of atom nearby by their intensity.
     extra : ndarray of bool, shape (n,)
         Atoms in places where the counterparts of their neighbours have none. Their p-value
         is the larger of those of the place being expected, and of the column being noise.
@@ -130,12 +133,12 @@ def compare_atoms(
     typical = float(np.median(intensities[held]))
     relative = intensities / (typical if abs(typical) > _LEAST else _LEAST)
     bright = np.clip(relative, 0, None)
-    wide = find_counterparts(points, bright, spacing, strict=False, kinds=kinds)
+    wide = find_counterparts(points, bright, spacing, fewest=None, kinds=kinds)
     first, _ = predict_places(points, wide, spacing).displacements(empty)
     places = points - np.where(np.isfinite(first) & held[:, None], first, 0.0)
     # The surroundings are then described by what stands there usually, around the places where the atoms should be: a bright
     # or a missing neighbour makes them no others.
-    usual = find_counterparts(points, bright, spacing, places, kinds=kinds).median(bright)
+    usual = find_counterparts(points, bright, spacing, places, _MAJORITY, kinds).median(bright)
     counterparts = find_counterparts(points, usual, spacing, places, kinds=kinds)
     predicted = predict_places(points, counterparts, spacing)
     extent = np.array([image_shape[1], image_shape[0]]) - 1
@@ -144,10 +147,18 @@ def compare_atoms(
         edge = np.minimum(edge, cut)
     in_border = edge < BORDER * spacing
     inner = ~in_border & counterparts.comparable
+    unlike = held & ~in_border & ~inner
     # The surroundings of the others are cut, but not those of the atoms that a translation maps to them.
-    by_twins = (in_border | empty) & (edge >= EDGE * spacing) & ~inner
-    counterparts, by_twins = counterparts.of_twins(by_twins, twins, inner & held, relative)
-    tested = inner | by_twins
+    rows = np.flatnonzero((in_border | empty) & (edge >= EDGE * spacing) & ~inner)
+    counterparts, by_twins = counterparts.of_others(rows, twins[rows], inner & held, relative)
+    # An atom in surroundings that do not repeat may be on a site of any kind that is near.
+    rows = np.flatnonzero(unlike)
+    others = cKDTree(points).query(points[rows], k=min(NEARBY, n - 1) + 1)[1][:, 1:]
+    counterparts, alone = counterparts.of_others(rows, others, inner & held, relative)
+    # The less alike the counterparts are, the less well they predict, and these are less alike than any.
+    counterparts.ratio[alone] = np.inf
+    by_intensity = by_twins | alone
+    tested = inner | by_intensity
     at_border = in_border & ~by_twins
     distance, near = cKDTree(points).query(points, k=min(_DRIFT_NEIGHBOURS, n - 1) + 1)
     distance, near = distance[:, 1:], near[:, 1:]
@@ -191,7 +202,7 @@ def compare_atoms(
                 for values, central, degrees in zip(residuals, _CENTRAL, _PRIOR_DEGREES, strict=True)
             ]
         )
-        p_values[empty | by_twins, 1:] = np.nan
+        p_values[empty | by_intensity, 1:] = np.nan
         combined = np.where(extra, presence, combine_p_values(p_values, _WEIGHTS))
         # Beside a more significant defect, only the intensity is the atom's own.
         disturbed = (beside & found[near] & (combined[near] < combined[:, None])).any(axis=1)
@@ -212,7 +223,7 @@ def compare_atoms(
         displacements=moved,
         widths=np.exp(shape[:, 0]),
         at_border=at_border & held,
-        unlike=held & ~in_border & ~counterparts.comparable & ~extra,
+        unlike=unlike & ~extra,
         extra=extra,
         counterparts=counterparts,
     )

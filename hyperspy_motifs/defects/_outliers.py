@@ -48,8 +48,8 @@ class Outliers:
     descriptions : list of str
         What differs, in words and numbers.
     n_tested, n_at_border, n_unlike : int
-        Numbers of atoms tested; too close to the border to say; and in surroundings that do not repeat, which leaves nothing
-        to compare with.
+        Numbers of atoms tested; too close to the border to say; and in surroundings that do not repeat, of which at most the
+        intensity is compared, with that of every kind of atom nearby.
     units : str
         Of positions.
     """
@@ -117,7 +117,7 @@ class Outliers:
         lines = [
             f"{len(self)} outlier{'s' if len(self) != 1 else ''} at {100 * self.fdr:g} % false discoveries among "
             f"{self.n_tested} atoms tested; {self.n_at_border} too close to the border to say, {self.n_unlike} in "
-            "surroundings that do not repeat"
+            "surroundings that do not repeat (tested by their intensity at most)"
         ]
         for k in range(min(len(self), _SHOWN)):
             x, y = self.positions[k]

@@ -57,7 +57,8 @@ class Defects:
     area : float
         Area of the field in which defects were looked for, in square axis units, over all frames.
     n_tested, n_at_border, n_unlike : int
-        Numbers of atoms tested; too close to the border to say; in surroundings that do not repeat.
+        Numbers of atoms tested; too close to the border to say; in surroundings that do not repeat, of which at most the
+        intensity is compared, with that of every kind of atom nearby.
     spacing : float
         Nearest-neighbour distance in axis units.
     units : str
@@ -229,7 +230,9 @@ class Defects:
             )
         if self.n_unlike:
             atoms = "" if untested else f" {_plural('atom', self.n_unlike)}"
-            untested.append(f"{self.n_unlike}{atoms} in surroundings that do not repeat")
+            untested.append(
+                f"{self.n_unlike}{atoms} in surroundings that do not repeat (tested by their intensity at most)"
+            )
         return "; ".join([", ".join(parts), *([", ".join(untested)] if untested else [])])
 
     def __repr__(self) -> str:

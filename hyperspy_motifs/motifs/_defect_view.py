@@ -31,7 +31,7 @@ class DefectView(MotifView):
         -------
         hyperspy_motifs.defects.Outliers
             In order of significance; ``print`` lists them. Atoms closer than 1.5 nearest-neighbour distances to the border are
-            not tested, nor those whose surroundings do not repeat.
+            not tested; those whose surroundings do not repeat only by their intensity, against every kind of atom nearby.
 
         Raises
         ------

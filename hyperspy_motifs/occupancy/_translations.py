@@ -122,7 +122,9 @@ def local_translations(
     eligible, found = around @ inside.astype(float), around @ matched.astype(float)
     there = np.where(matched, partners, np.arange(n)[:, None])
     steps = positions[there] - positions[:, None]
-    scale = float(np.median(amplitudes))
+    # Atoms that are given beside the columns have no amplitude.
+    positive = amplitudes[amplitudes > 0]
+    scale = float(np.median(positive)) if len(positive) else 1.0
     change = np.minimum(np.abs(amplitudes[there] - amplitudes[:, None]) / scale, _MOST_DIFFERENCE)
     least = np.maximum(found, 1.0)
     recurring = (found >= RECURRING * eligible) & (found >= _FEWEST)

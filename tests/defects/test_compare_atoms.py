@@ -154,7 +154,7 @@ def test_sites_that_no_translation_joins_are_of_different_kinds():
 
 
 @pytest.mark.parametrize("seed", [1, 4])
-def test_atoms_with_few_of_their_kind_are_compared_with_those_or_not_at_all(seed):
+def test_atoms_with_few_of_their_kind_are_compared_with_those_or_by_intensity_with_all(seed):
     points, intensities, shapes, site = m1_oxide(seed)
     # Each of 48 sites occurs 9 to 19 times, and its surroundings repeat less often.
     gone = np.flatnonzero((site == 0) & (np.hypot(*(points - [385, 360]).T) < 250))[0]
@@ -162,12 +162,31 @@ def test_atoms_with_few_of_their_kind_are_compared_with_those_or_not_at_all(seed
     found = compare_atoms(points, intensities, shapes, 27.5, (720, 770), 0.05)
     assert list(np.flatnonzero(found.q_values <= 0.05)) == [gone]
     tested = np.isfinite(found.combined)
+    alike = tested & ~found.unlike
     right = (site[found.counterparts.index] == site[:, None]).mean(axis=1)
-    assert right[tested].mean() > 0.97
-    assert (found.counterparts.count[tested] >= 4).all()
-    # What cannot be compared is counted.
+    assert right[alike].mean() > 0.97
+    assert (found.counterparts.count[alike] >= 4).all()
+    # Those in surroundings that do not repeat are counted, and compared with any kind of atom by their intensity.
     assert 0 < found.unlike.sum() < 0.25 * tested.sum()
-    assert np.array_equal(~tested, found.unlike | found.at_border)
+    assert np.array_equal(~tested, found.at_border)
+    assert np.isnan(found.p_values[found.unlike, 1:]).all()
+    odd = np.flatnonzero(found.unlike)[0]
+    intensities[odd] = 1.6 * intensities.max()
+    found = compare_atoms(points, intensities, shapes, 27.5, (720, 770), 0.05)
+    assert set(np.flatnonzero(found.q_values <= 0.05)) == {gone, odd}
+
+
+def test_heavy_dopants_do_not_hide_each_other():
+    points, intensities, shapes, site = honeycomb(4)
+    # Beside each a light site at the same angle, one of them empty: these sites resemble each other most.
+    heavy = np.flatnonzero(site == 1)[inner(points[site == 1], 3, 4)]
+    intensities[heavy] *= 2.7
+    gone = cKDTree(points).query(points[heavy[0]] + [0, SPACING])[1]
+    intensities[gone] = 0.03
+    empty = np.arange(len(points)) == gone
+    found = compare_atoms(points, intensities, shapes, SPACING, SHAPE, 0.05, empty=empty)
+    assert {gone, *heavy} <= set(np.flatnonzero(found.q_values <= 0.05))
+    assert found.unlike.sum() == 0
 
 
 def test_atoms_at_the_border_are_not_tested():

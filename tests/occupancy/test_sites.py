@@ -268,3 +268,18 @@ def test_probability_separates_empty_and_occupied_sites_by_their_noise():
     assert abs(wrong.mean() - ((found.probability > 0.5) != occupied).mean()) < 0.02
     assert unsure.mean() < 0.15
     assert np.median(np.abs(found.expected - 1)) < 0.1
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_atoms_given_in_hollows_have_no_amplitude(monolayer):
+    image, truth, _ = monolayer
+    pixels = np.asarray(image.data, float)
+    metal, pair = (truth.positions[truth.labels == k] for k in (0, 1))
+    bond = pair[cKDTree(pair).query(metal[len(metal) // 2])[1]] - metal[len(metal) // 2]
+    # Twice the bond from a metal atom is the middle of a hexagon.
+    hollows = inside(metal + 2 * bond, pixels.shape, 6)
+    given = atoms.refine_atoms(pixels, hollows)
+    unchanged, sites = complete(pixels, given, change=False)
+    assert (given.amplitude < 0).mean() > 0.9
+    assert np.array_equal(unchanged.positions, given.positions)
+    assert np.array_equal(sites.atoms[: len(given)], np.arange(len(given)))
