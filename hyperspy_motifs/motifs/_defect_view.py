@@ -61,19 +61,25 @@ class DefectView(MotifView):
         """What departs from the frequent motifs, each place once (:class:`~hyperspy_motifs.defects.Defects`).
 
         Empty sites, atoms of motifs that are rare on their sites, and single outliers (:meth:`find_outliers`), at a false
-        discovery rate of 5 %. It is computed when it is first read or printed, and stored with the image. From then on the
-        nodes of ``motifs.graph`` have the attributes ``defect`` and ``q_value``. Atoms of a boundary are compared with each
-        other: its structure is no point defect.
+        discovery rate of 5 %. It is computed when it is first read (or printed, for a single image), and stored with the
+        image. From then on the nodes of ``motifs.graph`` have the attributes ``defect`` and ``q_value``. Atoms of a boundary
+        are compared with each other: its structure is no point defect.
         """
         return self._cached("defects", self._find_defects)
 
     def _find_defects(self) -> Defects:
-        from hyperspy_motifs.pipeline import find_defects, keep_defects, stored_defects
+        from hyperspy_motifs.pipeline import find_defects, keep_defects
 
-        record = self._refresh()
-        defects = stored_defects(self._signal, record)
+        defects = self._stored_defects()
         if defects is None:
+            record = self._refresh()
             defects = keep_defects(self._signal, record, find_defects(self._signal, record, self.sites))
             # The graph marks them from now on.
             self._cache.pop("graph", None)
         return defects
+
+    def _stored_defects(self) -> Defects | None:
+        """The defects if they have been looked for; in a stack that takes a while."""
+        from hyperspy_motifs.pipeline import stored_defects
+
+        return stored_defects(self._signal, self._refresh())

@@ -134,11 +134,17 @@ def _atoms(motifs: Any, parameters: dict[str, Any]) -> str:
 
 
 def _defects(motifs: Any) -> list[str]:
-    """Lattice, numbers of motifs and atoms, and defects, in one line."""
-    if motifs.parameters.get("atoms") == "grid" or len(np.unique(motifs.frames)) > 1:
+    """Lattice, numbers of motifs and atoms, and defects, in one line; in a stack defects that have been looked for."""
+    if motifs.parameters.get("atoms") == "grid":
         return []
-    many = [*_lattice(motifs), _counted(motifs.n_motifs, "motif"), _counted(len(motifs.labels), "atom")]
-    return [f"{', '.join(many)}; {motifs.defects.headline()}"]
+    if len(np.unique(motifs.frames)) > 1:
+        known = motifs._stored_defects()
+        many = [_counted(motifs.n_motifs, "motif"), _counted(len(motifs.labels), "atom")]
+        found = "motifs.defects has not been read yet" if known is None else known.headline()
+    else:
+        many = [*_lattice(motifs), _counted(motifs.n_motifs, "motif"), _counted(len(motifs.labels), "atom")]
+        found = motifs.defects.headline()
+    return [f"{', '.join(many)}; {found}"]
 
 
 def _lattice(motifs: Any) -> list[str]:

@@ -74,6 +74,12 @@ def test_a_sample_says_what_the_whole_says(whole, sampled):
     assert np.all(np.diff(sampled.counts) <= 0)
 
 
+def test_the_summary_of_a_stack_says_its_defects_once_they_were_read(whole):
+    assert "atoms; motifs.defects has not been read yet" in whole.summary()
+    assert len(whole.defects.select("rare motif")) > 10
+    assert f"atoms; {whole.defects.headline()}" in whole.summary()
+
+
 def test_the_numbers_of_a_sampled_stack_are_one(sampled):
     np.testing.assert_array_equal(sampled.labels, sampled.labels_at(0.6))
     np.testing.assert_array_equal(sampled.tree.labels_at(0.6), sampled.labels)
