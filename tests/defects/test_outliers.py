@@ -149,6 +149,17 @@ def test_atoms_of_a_mirror_boundary_are_no_point_defects(shared_data):
     assert (distance.min(axis=1) >= 5).sum() <= 2
 
 
+@pytest.mark.parametrize("frame", [0, 7])
+def test_silicon_in_graphene_is_listed_though_dopants_are_near_each_other(shared_data, frame):
+    found = np.load(shared_data / "real" / "si_graphene.npz")
+    signal = hs.signals.Signal2D(found["images"][frame])
+    signal.set_signal_type("atomic_image")
+    listed = signal.find_motifs(show_progressbar=False).defects.pixel_positions
+    silicon = found["si_xy"][found["si_frame"] == frame]
+    assert len(silicon) == 3
+    assert np.hypot(*(listed[:, None] - silicon).transpose(2, 0, 1)).min(axis=0).max() < 6
+
+
 def test_patches_on_a_grid_are_not_atoms(planted):
     signal = planted[0].isig[:150, :130]
     motifs = signal.deepcopy().find_motifs("grid", show_progressbar=False)
