@@ -8,6 +8,7 @@ lattice_indices             the unit cell of every point
 fit_levels                  brightness by composition, with the error of the law: Levels
 candidates_of               compositions that a column may have: Candidate
 compositions_by_brightness  the probability of each
+EmptyPlaces                 places at which it has a column and the image none
 fit_structure               the fit of one structure to one field: StructureFit
 identify_columns            the names of a field from several structures: Identification
 build_model                 atoms in three dimensions

@@ -8,6 +8,7 @@ from ._crystals import effective_numbers as effective_numbers
 from ._crystals import read_crystal as read_crystal
 from ._emission import Brightness as Brightness
 from ._emission import Kinds as Kinds
+from ._empty_places import EmptyPlaces as EmptyPlaces
 from ._fit import Observations as Observations
 from ._fit import StructureFit as StructureFit
 from ._fit import fit_jointly as fit_jointly

@@ -9,10 +9,12 @@ from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from ._constants import CONSTANTS
 from ._emission import Brightness, Emission, Kinds
-from ._orientation import Field, Neighbourhood, find_orientations
+from ._empty_places import EmptyPlaces
+from ._orientation import Field, Neighbourhood, Orientation, find_orientations
 from ._projection import ATOMIC_NUMBERS, Composition, ProjectedCell, reference_weights
 from ._registration import Registration, column_kinds, displacements, match_poses, refitted, register
 
@@ -51,6 +53,11 @@ class Observations:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def spacing(self, cell: ProjectedCell) -> float:
+        """Distance of neighbours over that of the brightest columns of a crystal."""
+        brightest = cell.select(_visible_sets(cell, self.effective)[0])
+        return spacing_ratio(self.field, Neighbourhood.of(brightest)) if len(self) > 1 else np.nan
 
 
 @dataclass(frozen=True)
@@ -106,33 +113,40 @@ class StructureFit:
         """Share of the points that are columns of the structure."""
         return 0.0 if self.registration is None else self.registration.explained
 
-    def log_odds(self, calibrated: bool) -> tuple[float, float]:
-        """Logarithm of the Bayes factor against another crystal with the same arrangement of columns: by scale and
-        distortion, and by brightness.
+    def log_odds(self, observed: Observations) -> dict[str, float]:
+        """Logarithms of the Bayes factors against another crystal with the same arrangement of columns, by what is compared.
 
-        Another crystal has any scale and distortion (`free_scale`, `free_distortion`), and columns that are equal or have any
-        ratio of brightness (`free_ratio`).
+        Another crystal has any scale and distortion (`free_scale`, `free_distortion`), columns that are equal or have any
+        ratio of brightness (`free_ratio`), and any share of empty or crowded places. Empty if no orientation fits.
         """
         found = self.registration
         if found is None:
-            return -np.inf, -np.inf
+            return {}
         root = np.sqrt(2 * np.pi)
         shape = max(
-            (o.log_prior(calibrated) for j, o in enumerate(found.orientations) if (found.grains == j).any()),
+            (
+                o.log_prior(observed.calibrated)
+                for j, o in enumerate(found.orientations)
+                if (found.grains == j).any()
+            ),
             default=-np.inf,
         )
         shape += 2 * np.log(2 * CONSTANTS.free_distortion / (root * CONSTANTS.distortion))
-        if calibrated:
+        if observed.calibrated:
             shape += np.log(2 * CONSTANTS.free_scale / (root * CONSTANTS.calibration))
-        used = self.kind >= 0
+        odds = {
+            "scale and distortion": float(shape),
+            "share of wrong places": EmptyPlaces.of(observed.field, found).log_odds(observed.field, found),
+        }
         # One column in the cell: any crystal of its shape has it.
-        alone = len(np.unique(found.columns[used])) == 1
-        return float(shape), np.inf if alone else found.emission.log_odds(self.kind, found.columns)
+        if len(np.unique(found.columns[self.kind >= 0])) > 1:
+            odds["brightness of the columns"] = found.emission.log_odds(self.kind, found.columns)
+        return odds
 
-    def is_accepted(self, calibrated: bool) -> bool:
-        """Whether the structure is at least as likely as :data:`REFUSED` against another crystal of its arrangement."""
-        return bool(
-            1 / (1 + np.exp(-np.clip(min(self.log_odds(calibrated)), -700, 700))) >= CONSTANTS.refused
+    def is_accepted(self, observed: Observations) -> bool:
+        """Whether the structure is at least as likely as `refused` against another crystal of its arrangement."""
+        return self.registration is not None and all(
+            expit(value) >= CONSTANTS.refused for value in self.log_odds(observed).values()
         )
 
 
@@ -164,7 +178,10 @@ def fit_structure(observed: Observations, cell: ProjectedCell) -> StructureFit:
     if np.hypot(*moved.T).max() > best[0].scatter * Neighbourhood.of(best[0].cell).spacing:
         penalty = 0.5 * float((moved**2).sum()) / CONSTANTS.relaxation**2
         relaxed = replace(best[0].cell, positions=best[0].cell.positions + moved)
-        again = [replace(r, log_prior=r.log_prior - penalty) for r in _fit_visible(observed, relaxed)]
+        again = [
+            replace(r, log_prior=r.log_prior - penalty)
+            for r in _fit_visible(observed, relaxed, best[0].orientations)
+        ]
         if again and again[0].log_evidence > best[0].log_evidence:
             best = again
     return StructureFit.of(cell, best, np.array([r.log_evidence for r in best]))
@@ -189,8 +206,10 @@ def spacing_ratio(field: Field, around: Neighbourhood) -> float:
     return float(np.median(distance[:, 1:].mean(axis=1)) / np.median(known.mean(axis=1)))
 
 
-def _fit_visible(observed: Observations, cell: ProjectedCell) -> list[Registration]:
-    """Arrangements of the visible columns, the best first."""
+def _fit_visible(
+    observed: Observations, cell: ProjectedCell, known: Sequence[Orientation] = ()
+) -> list[Registration]:
+    """Arrangements of the visible columns, the best first; in known orientations, if some are given."""
     if len(observed) < 2:
         return []
     around = Neighbourhood.of(cell)
@@ -198,7 +217,7 @@ def _fit_visible(observed: Observations, cell: ProjectedCell) -> list[Registrati
     if observed.calibrated and abs(np.log(ratio)) > CONSTANTS.near:
         return []
     scale = 1.0 if observed.calibrated else ratio
-    orientations = find_orientations(observed.field, cell, around, scale, observed.calibrated)
+    orientations = list(known) or find_orientations(observed.field, cell, around, scale, observed.calibrated)
     if not orientations:
         return []
     kinds, number = column_kinds(cell)
@@ -278,11 +297,7 @@ def fit_jointly(
         against the best structure alone. None if fewer than two take part, or if one structure alone explains the field
         better, but for a factor of the number of places.
     """
-    taking = [
-        i
-        for i, fit in enumerate(fits)
-        if fit.registration is not None and fit.is_accepted(observed.calibrated)
-    ]
+    taking = [i for i, fit in enumerate(fits) if fit.is_accepted(observed)]
     if len(taking) < 2:
         return None
     kinds = list(dict.fromkeys(c for i in taking for c in fits[i].kinds))

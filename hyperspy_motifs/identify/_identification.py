@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from ._constants import CONSTANTS
 from ._projection import Composition
@@ -58,9 +59,11 @@ class StructureReport:
         Logarithm of the Bayes factor against points at random. The difference of two structures is that of these.
     probability : float
         Against the other structures of the same call.
-    shape_odds, brightness_odds : float
-        Logarithm of the Bayes factor against another crystal with the same arrangement of columns, by the scale and
-        distortion, and by the brightness that the structure would have.
+    odds : dict of str to float
+        Logarithms of the Bayes factors against another crystal with the same arrangement of columns, by what is compared: scale
+        and distortion, brightness of the columns, share of wrong places. Empty if no orientation fits.
+    spacing : float
+        Mean distance of neighbours in a calibrated image over that in the structure, if no orientation fits; else 1.
     rotations : list of float
         Orientations of the grains in degrees, counter-clockwise as the image is seen.
     mirrored : list of bool
@@ -86,8 +89,8 @@ class StructureReport:
     explained: float
     log_evidence: float
     probability: float
-    shape_odds: float
-    brightness_odds: float
+    odds: dict[str, float]
+    spacing: float
     rotations: list[float]
     mirrored: list[bool]
     orientations: list[int]
@@ -100,23 +103,23 @@ class StructureReport:
 
     @property
     def fit_probability(self) -> float:
-        """Probability against another crystal with the same arrangement of columns, by the worse of the two tests."""
-        odds = min(self.shape_odds, self.brightness_odds)
-        return float(1 / (1 + np.exp(-np.clip(odds, -700, 700))))
+        """Probability against another crystal with the same arrangement of columns, by the worst of the tests."""
+        return float(expit(min(self.odds.values(), default=-np.inf)))
 
     @property
     def refusal(self) -> str:
         """Why the structure is refused; empty if it is not."""
         if self.explained == 0:
-            return "no orientation of it fits"
+            return f"no orientation of it fits, neighbours are {self.spacing:.2f} times as far apart as in it"
         if self.fit_probability >= CONSTANTS.refused:
             return ""
-        shape = self.shape_odds < self.brightness_odds
+        worst = min(self.odds, key=lambda what: self.odds[what])
         text = (
-            f"its columns lie in the right places but the {'scale and distortion' if shape else 'brightness of the columns'} "
-            f"would be unlikely, probability {self.fit_probability:.2g} against another crystal of the same arrangement"
+            f"its columns fit but the {worst} would be unlikely, probability {self.fit_probability:.2g} "
+            "against another crystal of the same arrangement"
         )
-        return text if shape else f'{text}; if this is no annular dark field, give detector="STM" or "ABF"'
+        bright = worst == "brightness of the columns"
+        return f'{text}; if this is no annular dark field, give detector="STM" or "ABF"' if bright else text
 
 
 @dataclass(frozen=True, eq=False)

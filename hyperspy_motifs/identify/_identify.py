@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from scipy.special import softmax
 
 from ._candidates import HOST, KIND_VACANCY, Candidate, candidates_of, column_name, substitutes_of
 from ._composition import Compositions, compositions_by_brightness
 from ._constants import CONSTANTS
 from ._emission import Brightness
+from ._empty_places import EmptyPlaces
 from ._fit import Observations, StructureFit, fit_jointly, fit_structure
 from ._identification import MOSTLY, N_ALTERNATIVES, Identification, Species, StructureReport
 from ._projection import Composition, ProjectedCell, formula
@@ -112,7 +114,9 @@ def identify_columns(
     on_lattice = labels >= 0
     for number, fit in enumerate(fits):
         _name_off_lattice(observed, fit, number, phases, species, labels, probabilities)
-    places, place_labels = _vacancies(observed, fits, phases, species, empty)
+    vacancies, vacancy_labels, vacancy_probabilities = _vacancies(
+        observed, fits, phases, species, empty, empty_probabilities
+    )
     reports = _reports(observed, alone, exponents, chemistry.symbols)
     return Identification(
         structures=reports,
@@ -123,9 +127,9 @@ def identify_columns(
         probabilities=probabilities,
         alternatives=alternatives,
         alternative_probabilities=alternative_probabilities,
-        vacancies=empty[places],
-        vacancy_labels=place_labels,
-        vacancy_probabilities=empty_probabilities[places],
+        vacancies=vacancies,
+        vacancy_labels=vacancy_labels,
+        vacancy_probabilities=vacancy_probabilities,
         motifs=np.asarray(observed.motifs, np.int64),
         columns=columns,
         heights=heights,
@@ -165,7 +169,7 @@ def _weighed(observed: Observations, fit: StructureFit, chemistry: Chemistry) ->
 
 def _phases(observed: Observations, fits: Sequence[StructureFit]) -> NDArray[np.int64]:
     """Structure of each point: the one that explains the field best. Refused structures take part only if all are."""
-    accepted = [fit.is_accepted(observed.calibrated) for fit in fits]
+    accepted = [fit.is_accepted(observed) for fit in fits]
     evidence = [
         fit.log_evidence if good or not any(accepted) else -np.inf
         for fit, good in zip(fits, accepted, strict=True)
@@ -296,48 +300,34 @@ def _vacancies(
     phases: NDArray,
     species: Sequence[Species],
     empty: NDArray[np.float64],
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Empty places at which a structure has a column, and the species (missing columns)."""
-    places, labels = [], []
-    known = np.flatnonzero(phases >= 0)
-    if not len(known) or not len(empty):
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    near = _nearest(observed.field.points[known], empty, min(CONSTANTS.neighbours, len(known)))
-    for place, rows in enumerate(known[near]):
-        votes: dict[tuple[int, Composition], float] = {}
-        for point in rows.tolist():
-            found = fits[phases[point]].registration
-            assert found is not None
-            orientation = found.orientations[found.grains[point]]
-            apart = np.linalg.solve(orientation.matrix, empty[place] - observed.field.points[point])
-            reach = 1.5 * float(np.hypot(*apart)) + 0.1
-            vectors, columns = found.cell.neighbours(reach)[found.columns[point]]
-            if not len(vectors):
-                continue
-            distance = np.hypot(*(vectors - apart).T)
-            nearest = int(distance.argmin())
-            spacing = float(np.hypot(*vectors.T).min())
-            if distance[nearest] < CONSTANTS.near * spacing:
-                key = (int(phases[point]), found.cell.compositions[columns[nearest]])
-                votes[key] = votes.get(key, 0.0) + 1.0
-        if votes:
-            (structure, host), number = max(votes.items(), key=lambda item: item[1])
-            if number > 0.5 * len(rows):
-                places.append(place)
-                labels.append(
-                    next(
-                        i
-                        for i, s in enumerate(species)
-                        if s.structure == structure and s.host == host and not s.composition
-                    )
-                )
-    return np.array(places, np.int64), np.array(labels, np.int64)
+    empty_probabilities: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+    """Places at which a structure has a column and the image none, the species (missing columns) and their probabilities.
 
-
-def _nearest(points: NDArray, places: NDArray, k: int) -> NDArray[np.int64]:
-    from scipy.spatial import cKDTree
-
-    return cKDTree(points).query(places, k=k)[1].reshape(len(places), -1)
+    Where the image was found to be empty (`empty`), the place and the probability are those that were measured; elsewhere the
+    probability is the share of the columns around that predict the place.
+    """
+    places, labels, probabilities = [np.empty((0, 2))], [np.empty(0, np.int64)], [np.empty(0)]
+    for number, fit in enumerate(fits):
+        found = fit.registration
+        if found is None or not (phases == number).any():
+            continue
+        found = replace(found, columns=np.where(phases == number, found.columns, -1))
+        missing = EmptyPlaces.of(observed.field, found)
+        lost = {s.host: i for i, s in enumerate(species) if s.structure == number and not s.composition}
+        index = np.array([lost[host] for host in found.cell.compositions], np.int64)
+        where, probability = missing.places.copy(), missing.agreement.copy()
+        if len(empty) and len(where):
+            distance, nearest = cKDTree(empty).query(where)
+            measured = distance < 0.5 * found.spacing
+            where[measured], probability[measured] = (
+                empty[nearest[measured]],
+                empty_probabilities[nearest[measured]],
+            )
+        places.append(where)
+        labels.append(index[missing.columns])
+        probabilities.append(probability)
+    return np.concatenate(places), np.concatenate(labels), np.concatenate(probabilities)
 
 
 def _reports(
@@ -353,7 +343,6 @@ def _reports(
             if found is None
             else [o for j, o in enumerate(found.orientations) if (found.grains == j).any()]
         )
-        shape, brightness = fit.log_odds(observed.calibrated)
         seen = [] if found is None else list(found.cell.compositions)
         unseen = list(dict.fromkeys(formula(c, symbols) for c in fit.cell.compositions if c not in seen))
         columns: dict[str, int] = {}
@@ -366,8 +355,8 @@ def _reports(
                 explained=fit.explained,
                 log_evidence=fit.log_evidence,
                 probability=share,
-                shape_odds=shape,
-                brightness_odds=brightness,
+                odds=fit.log_odds(observed),
+                spacing=observed.spacing(fit.cell) if found is None else 1.0,
                 rotations=[o.rotation for o in used],
                 mirrored=[o.mirrored for o in used],
                 orientations=[] if found is None else np.unique(found.grains[found.grains >= 0]).tolist(),

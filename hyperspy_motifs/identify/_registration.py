@@ -68,6 +68,11 @@ class Registration:
         return float(self.evidence.sum()) + self.log_prior + self.emission.log_prior()
 
     @property
+    def spacing(self) -> float:
+        """Mean distance of nearest neighbours of the crystal in the image."""
+        return Neighbourhood.of(self.cell).spacing * float(np.median([o.scale for o in self.orientations]))
+
+    @property
     def explained(self) -> float:
         """Share of the points that are columns of the crystal."""
         return float((self.columns >= 0).mean()) if len(self.columns) else 0.0

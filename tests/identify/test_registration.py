@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hyperspy_motifs.identify import (
+    EmptyPlaces,
     Field,
     Observations,
     fit_jointly,
@@ -92,16 +93,18 @@ def test_a_wrong_structure_is_refused_by_scale_or_by_brightness():
     cell, points, _, values, size = field_of("graphene", size=(30, 23))
     wrong = project(read_crystal("MoS2"))
     assert fit_structure(observed(points, values, size), wrong).explained == 0
-    free = fit_structure(observed(points, values, size, calibrated=False), wrong)
+    uncalibrated = observed(points, values, size, calibrated=False)
+    free = fit_structure(uncalibrated, wrong)
     # The net of honeycombs fits at some scale, but its two sites are equally bright.
     assert free.explained > 0.9
-    assert free.log_odds(False)[1] < np.log(0.05)
+    assert free.log_odds(uncalibrated)["brightness of the columns"] < np.log(0.05)
     right = fit_structure(observed(points, values, size), cell)
-    assert min(right.log_odds(True)) > 0
+    assert min(right.log_odds(observed(points, values, size)).values()) > 0
     # Two kinds of column of unlike brightness are not graphene.
     _, points, _, values, size = field_of("MoS2")
-    carbon = fit_structure(observed(points, values, size, calibrated=False), cell)
-    assert carbon.log_odds(False)[1] < np.log(0.05)
+    uncalibrated = observed(points, values, size, calibrated=False)
+    carbon = fit_structure(uncalibrated, cell)
+    assert carbon.log_odds(uncalibrated)["brightness of the columns"] < np.log(0.05)
 
 
 @pytest.mark.parametrize("n", [1, 5, 600])
@@ -145,3 +148,41 @@ def test_two_phases_are_mapped_point_by_point(left, right, axis):
     # One crystal alone is not two.
     alone = observed(points, values, size)
     assert fit_jointly(alone, [fit_structure(alone, cell) for cell in (one, two)]) is None
+
+
+def test_columns_that_are_missing_are_found_by_their_neighbours():
+    cell, points, kind, values, size = field_of("SrTiO3", angle=0.3)
+    seen = np.array([any(z > 8 for z, _ in c) for c in cell.compositions])[kind]
+    points, kind, values = points[seen], kind[seen], values[seen]
+    inside = np.flatnonzero((np.abs(points) < 0.4 * size).all(axis=1))
+    lost = inside[[3, 40, 77]]
+    left = np.delete(np.arange(len(points)), lost)
+    field = observed(points[left], values[left], size)
+    fit = fit_structure(field, cell)
+    empty = EmptyPlaces.of(field.field, fit.registration)
+    found = np.hypot(*(empty.places[:, None] - points[lost]).transpose(2, 0, 1)).min(axis=0)
+    assert len(empty.places) == 3
+    assert found.max() < 0.1
+    assert fit.is_accepted(field)
+
+
+def test_a_structure_whose_columns_are_displaced_is_fitted():
+    cell, points, kind, values, size = field_of("MoSe2", size=(40, 31))
+    away = np.array([[0.0, 0.0], [0.4, 0.1]])
+    fit = fit_structure(observed(points + away[kind], values, size), cell)
+    assert fit.explained > 0.97
+    # What is left is the noise, 0.03 Å of each column, and not the displacement of 0.4 Å.
+    spacing = 3.29 / np.sqrt(3)
+    assert fit.registration.scatter * spacing == pytest.approx(0.03 * np.sqrt(2), rel=0.4)
+    apart = np.diff(fit.registration.cell.positions - cell.positions, axis=0)[0]
+    assert np.hypot(*apart) == pytest.approx(np.hypot(0.4, 0.1), abs=0.03)
+
+
+def test_a_honeycomb_is_no_pair_of_triangular_lattices():
+    # One sublattice of graphene alone is the lattice of molybdenum in MoS2, at another scale.
+    _, points, _, values, size = field_of("graphene", size=(30, 23))
+    values = values * np.random.default_rng(1).uniform(0.5, 1.5, len(values))
+    field = observed(points, values, size, calibrated=False)
+    metal = project(read_crystal("MoS2"))
+    fit = fit_structure(field, metal.select([k for k, c in enumerate(metal.compositions) if c[0][0] == 42]))
+    assert fit.registration is None or not fit.is_accepted(field)
