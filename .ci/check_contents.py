@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-KEPT = (".py", ".pyi", ".yaml", ".typed", ".hspy", ".npz", ".json")
+KEPT = (".py", ".pyi", ".yaml", ".typed", ".hspy", ".npz", ".json", ".jinja")
 
 
 def main(folder: Path) -> None:

@@ -16,6 +16,7 @@ Modules in the order of the data flow, each usable alone:
 :mod:`~hyperspy_motifs.cells`       the polygons between the motifs
 :mod:`~hyperspy_motifs.hierarchy`   the levels above the cells, and their statistics
 :mod:`~hyperspy_motifs.defects`     single atoms and sites that differ from their counterparts
+:mod:`~hyperspy_motifs.describe`    what each motif is: neighbours, brightness, symmetry, place, in words
 :mod:`~hyperspy_motifs.identify`    names of the columns from candidate structures
 :mod:`~hyperspy_motifs.graph`       atoms, cells and types as one graph
 :mod:`~hyperspy_motifs.draw`        figures

@@ -4,6 +4,7 @@ from . import clustering as clustering
 from . import collection as collection
 from . import data as data
 from . import defects as defects
+from . import describe as describe
 from . import draw as draw
 from . import exchange as exchange
 from . import graph as graph

@@ -1,7 +1,12 @@
-"""The report contains the result, needs no network, and does not execute code in names."""
+"""The report answers in words, is clicked in, needs no network, and does not execute code in names."""
 
 import base64
+import html
+import importlib.util
 import io
+import json
+import re
+import shutil
 import warnings
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -15,28 +20,26 @@ from hyperspy_motifs import data
 from hyperspy_motifs.cells import RadiusBonds
 from hyperspy_motifs.motifs._page import Page
 
-HOSTILE = '<script>alert("1")</script> & <b>'
+HOSTILE = '</script><script>alert("1")</script> & <b>'
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None
+)
 
 
 class Reader(HTMLParser):
-    """Tags that are open, sources, text, and tables as lists of rows of texts."""
-
-    EMPTY = frozenset({"meta", "img", "br"})
+    """Tags, sources, pictures, static tables as lists of rows of texts, and the text outside scripts."""
 
     def __init__(self, text):
         super().__init__(convert_charrefs=True)
         self.tags, self.links, self.images, self.tables, self.captions = [], [], [], [], []
-        self._open = []
-        self.policy = ""
+        self.policy, self.text, self._open = "", "", []
         self.feed(text)
         self.close()
-        assert self._open == []
 
     def handle_starttag(self, tag, attributes):
         values = dict(attributes)
         self.tags.append(tag)
-        if tag not in self.EMPTY:
-            self._open.append(tag)
+        self._open.append(tag)
         self.links += [v for k, v in attributes if k in ("src", "href", "srcset", "action", "data")]
         assert not [k for k in values if k.startswith("on")]
         if values.get("http-equiv") == "Content-Security-Policy":
@@ -53,10 +56,13 @@ class Reader(HTMLParser):
             self.captions.append("")
 
     def handle_endtag(self, tag):
-        assert self._open.pop() == tag
+        while self._open.pop() != tag:
+            pass
 
     def handle_data(self, text):
-        if "td" in self._open or "th" in self._open:
+        if not {"script", "style"} & set(self._open):
+            self.text += text
+        if {"td", "th"} & set(self._open):
             self.tables[-1][-1][-1] += text
         if "caption" in self._open:
             self.captions[-1] += text
@@ -64,6 +70,26 @@ class Reader(HTMLParser):
     def table(self, beginning):
         (index,) = [i for i, caption in enumerate(self.captions) if caption.startswith(beginning)]
         return self.tables[index]
+
+
+def models(text, name):
+    """All models of one kind in the linked views of a page, as dicts of their attributes with their id."""
+    written = re.search(r"docs_json = '(.*?)';\n", text)[1]
+    document = json.loads(html.unescape(written.encode().decode("unicode_escape")))
+    found = []
+
+    def walk(value):
+        if isinstance(value, dict):
+            if value.get("name") == name:
+                found.append({"id": value["id"], **value.get("attributes", {})})
+            for inner in value.values():
+                walk(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                walk(inner)
+
+    walk(document)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +114,14 @@ def page(written):
     return Reader(written.read_text(encoding="utf-8"))
 
 
-def test_the_page_fetches_and_runs_nothing(page):
+def test_the_page_fetches_nothing_and_names_cannot_run(page, written):
     assert page.links
-    assert all(link.startswith("data:image/png;base64,") for link in page.links)
-    assert not {"script", "link", "iframe", "object", "embed", "b"} & set(page.tags)
+    assert all(link.startswith("data:image/") for link in page.links)
+    assert not {"link", "iframe", "object", "embed", "b"} & set(page.tags)
     assert page.policy.startswith("default-src 'none'")
+    assert "http" not in page.policy
+    assert HOSTILE not in written.read_text(encoding="utf-8")
+    assert HOSTILE in page.text
 
 
 def test_every_figure_is_a_picture_with_words_for_those_who_cannot_see_it(page):
@@ -100,37 +129,70 @@ def test_every_figure_is_a_picture_with_words_for_those_who_cannot_see_it(page):
     for image in page.images:
         assert len(image["alt"]) > 15
         pixels = plt.imread(io.BytesIO(base64.b64decode(image["src"].partition(",")[2])))
-        assert pixels.shape[1] == pytest.approx(int(image["width"]) * 160 / 96, abs=2)
         # Something is drawn in it.
         assert np.ptp(pixels[..., :3]) > 0.5
 
 
-def test_motifs_are_told_with_their_numbers(page, found):
-    head, *rows = page.table("The motifs")
-    assert head[:3] == ["motif", "atoms", "share (%)"]
-    assert [row[0] for row in rows] == found.names
-    assert [int(row[1]) for row in rows] == found.counts.tolist()
-    assert sum(float(row[2]) for row in rows) == pytest.approx(100, abs=0.1)
+def test_page_one_answers_in_words_with_numbers(page, found):
+    first = page.text[: page.text.index("The image, the layout")]
+    for question in ("Structure", "Cell", "Motifs", "Defects", "Image", "Uncertain"):
+        assert question in first
+    assert f"motif 0: {found.counts[0]:,} atoms" in first
+    assert found.defects.headline() in first
+    assert "honeycomb" in first or "lattice" in first
+    assert f"per {found.units}²" in first
 
 
-def test_cells_are_told_with_what_they_hold(page, found):
-    head, *rows = page.table("Classes of cells")
-    sizes, areas = np.bincount(found.cells.labels), found.cells.areas
-    assert [int(row[head.index("cells")]) for row in rows[: len(sizes)]] == sizes.tolist()
-    expected = found.graph.nodes["cell-class:0"]["area"]
-    told = float(rows[0][head.index("area (nm²)")])
-    assert told == pytest.approx(expected, rel=1e-3)
-    assert areas.min() <= told <= areas.max()
-    assert rows[0][head.index("composition")] == found.graph.formula("cell-class:0")
+def test_views_and_tables_share_their_data(written, found):
+    text = written.read_text(encoding="utf-8")
+    sources = {s["id"]: s["data"]["entries"] for s in models(text, "ColumnDataSource")}
+    columns = {key: dict(entries) for key, entries in sources.items()}
+    (atoms,) = [key for key, held in columns.items() if "probability" in held and "u" in held]
+    assert len(columns[atoms]["name"]) == len(found.labels)
+    assert set(columns[atoms]["name"]) == set(np.array(found.names)[np.unique(found.labels)])
+    # Image, layout and the table of all atoms have the same source.
+    using = [m for kind in ("GlyphRenderer", "DataTable") for m in models(text, kind)]
+    of_atoms = [m for m in using if atoms in json.dumps(m.get("data_source", m.get("source")))]
+    assert len(of_atoms) >= 2 * len(np.unique(found.labels))
+    (motifs,) = [held for held in columns.values() if "coordination" in held]
+    assert motifs["name"] == found.names
+    for k, rows in enumerate(motifs["rows"]):
+        np.testing.assert_array_equal(rows, np.flatnonzero(found.labels == k))
 
 
-def test_parameters_and_versions_are_told(page, found):
-    options = dict(page.table("Arguments of find_motifs"))
-    assert options["radius"] == "0.6"
-    assert options["n_motifs"] == "not given"
+def test_the_page_can_be_reproduced_and_cited(page, found):
+    assert f"motifs = s.find_motifs(radius={found.parameters['options']['radius']!r})" in page.text
+    assert "doi:10.1126/sciadv.abk1005" in page.text
     estimated = dict(page.table("Estimated"))
     assert float(estimated["spacing"]) == pytest.approx(found.parameters["spacing"], rel=1e-4)
     assert dict(page.table("Versions"))["hyperspy"] == hyperspy.__version__
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+@pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="playwright is not installed")
+def test_a_click_on_a_row_of_a_table_selects_the_atoms_in_the_image(written, found):
+    from playwright.sync_api import sync_playwright
+
+    selected = """() => {
+      const source = Bokeh.documents[0]._all_models.values().find(m => m.type == 'ColumnDataSource' && 'u' in m.data);
+      return [...source.selected.indices];
+    }"""
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        try:
+            tab = browser.new_page(viewport={"width": 1300, "height": 1000})
+            errors = []
+            tab.on("pageerror", lambda error: errors.append(str(error)))
+            tab.goto(written.as_uri())
+            row = tab.locator(".slick-row").nth(1)
+            row.wait_for(timeout=30_000)
+            row.locator(".slick-cell").first.click()
+            tab.wait_for_function(f"({selected})().length > 0", timeout=10_000)
+            chosen = tab.evaluate(selected)
+            assert sorted(chosen) == np.flatnonzero(found.labels == 1).tolist()
+            assert errors == []
+        finally:
+            browser.close()
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 3])
@@ -139,7 +201,7 @@ def test_a_continuum_is_shown_by_its_coordinates(found, tmp_path, monkeypatch, d
     manifold = SimpleNamespace(coordinates=coordinates, dimension=1.04 * dimensions)
     monkeypatch.setattr(type(found), "is_continuous", True)
     monkeypatch.setattr(type(found), "manifold", manifold)
-    for section in ("_motifs", "add_cells", "add_levels", "add_neighbours", "_how"):
+    for section in ("_motifs", "_defects", "add_cells", "add_levels", "add_neighbours", "_how"):
         monkeypatch.setattr(f"hyperspy_motifs.motifs._report.{section}", lambda *_: None)
     text = found.report(tmp_path / "out.html").read_text(encoding="utf-8")
     assert len(Reader(text).images) == min(dimensions, 2)
@@ -180,8 +242,11 @@ def test_a_report_that_fails_leaves_the_old_one_and_no_window(found, tmp_path, m
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Page, "write", fail)
-    monkeypatch.setattr("hyperspy_motifs.motifs._report.add_cells", lambda *_: None)
-    monkeypatch.setattr("hyperspy_motifs.motifs._report.add_levels", lambda *_: None)
+    for section in ("_linked_views", "_motifs", "_defects", "add_cells", "add_levels"):
+        monkeypatch.setattr(
+            f"hyperspy_motifs.motifs._report.{section}",
+            lambda *_: SimpleNamespace(atoms=0, cells=0, defects=0),
+        )
     with pytest.raises(KeyboardInterrupt):
         found.report(path)
     assert path.read_text() == "old"
@@ -211,7 +276,7 @@ def test_numbers_and_unwritable_text_of_a_page(tmp_path):
     assert table == [["name", "a", "b"], ["one?", "−0.1235", "3"], ["two", "–", "–"]]
 
 
-def test_the_report_begins_with_what_is_wrong_with_the_image(tmp_path):
+def test_the_report_begins_with_what_is_wrong_with_the_image(tmp_path, monkeypatch):
     signal, _ = data.monolayer(shape=(210, 241), random_state=3)
     image = np.asarray(signal.data, float)
     image += np.random.default_rng(1).normal(0, 0.4 * image.std(), (210, 1))
@@ -220,9 +285,10 @@ def test_the_report_begins_with_what_is_wrong_with_the_image(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         motifs = signal.find_motifs(radius=0.6, show_progressbar=False)
-    text = motifs.report(tmp_path / "out.html").read_text(encoding="utf-8")
-    assert text.index("<h2>Image</h2>") < text.index("<h2>Motifs</h2>")
-    told = text[text.index("<h2>Image</h2>") : text.index("<h2>Motifs</h2>")]
+    views = SimpleNamespace(atoms=0, cells=0, defects=0)
+    for section in ("_linked_views", "_motifs", "_defects", "add_cells", "add_levels"):
+        monkeypatch.setattr(f"hyperspy_motifs.motifs._report.{section}", lambda *_: views)
+    told = Reader(motifs.report(tmp_path / "out.html").read_text(encoding="utf-8")).text
     assert "without data" in told
     assert "scan lines with offsets of" in told
     assert all(line in told for line in motifs.quality.lines())

@@ -60,14 +60,18 @@ def test_point_groups_of_sites_of_known_symmetry(turn):
         ),
         "1": ring(np.array([0, 65, 190]) + turn, np.array([[9.0], [6.0], [10.0]])),
     }
-    found = point_groups(moments_of([spots(places) for places in pictures.values()]))
+    found, scores = point_groups(moments_of([spots(places) for places in pictures.values()]))
     assert found == list(pictures)
+    for group, (fold, rotation, _, mirror, _) in zip(found, scores, strict=True):
+        assert (rotation > 0.85) == (group[0] in "2346")
+        assert (mirror > 0.85) == group.endswith("m")
+        assert rotation < 0.85 or str(fold) == group[0]
 
 
 def test_sites_of_a_monolayer_are_threefold_and_the_figure_says_so(motifs):
     assert motifs.symmetries[:2] == ["3m", "3m"]
     axes = motifs.plot_means(symmetry=True)
-    assert [ax.get_xlabel() for ax in axes] == motifs.symmetries
+    assert [ax.get_title().split("(")[1].split(")")[0] for ax in axes] == motifs.symmetries
 
 
 def test_turned_sites_are_turned_back_before_their_mean_is_taken():

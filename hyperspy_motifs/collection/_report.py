@@ -34,7 +34,7 @@ def write_report(
     with plt.ioff():
         if groups is not None and len({str(g) for g in groups}) > 1:
             _comparison(page, collection, groups)
-        page.heading("Frequencies")
+        page.add("heading", "Frequencies")
         add_drawing(
             page, collection.plot_populations, "Fraction of each motif in each image",
             "Fraction of the atoms of each image that belong to each motif, with standard errors.", groups=groups,
@@ -45,11 +45,11 @@ def write_report(
                 "Map of the images: distances are Hellinger distances of their fractions of motifs.", groups=groups,
             )  # fmt: skip
         page.table("Atoms of each motif.", ["image", "atoms", *collection.names], _rows(collection, counts))
-        page.heading("Images")
+        page.add("heading", "Images")
         for name, motifs in list(zip(collection.images, collection, strict=True))[:_MOST_DRAWN]:
             add_drawing(page, motifs.plot, f"Image {name} with a coloured dot on each atom", f"{name}.")
     if len(collection) > _MOST_DRAWN:
-        page.paragraph(f"The first {_MOST_DRAWN} of {len(collection)} images are shown.")
+        page.add("paragraph", f"The first {_MOST_DRAWN} of {len(collection)} images are shown.")
     page.write(path)
     return Path(path)
 
@@ -64,10 +64,11 @@ def _rows(collection: MotifCollection, counts: np.ndarray) -> list[list[Any]]:
 def _comparison(page: Page, collection: MotifCollection, groups: Sequence[Any]) -> None:
     found = collection.compare(groups)
     rows = found.significant()
-    page.heading("Groups")
-    page.paragraph(
+    page.add("heading", "Groups")
+    page.add(
+        "paragraph",
         f"{len(rows)} of {len(found)} frequencies differ from group '{found.reference}' at a false discovery rate of 5 %. "
-        "Images are the samples, not atoms."
+        "Images are the samples, not atoms.",
     )
     shown = rows.tolist() or np.argsort(found.p_values, kind="stable")[:5].tolist()
     percent = (found.fractions, found.errors, found.reference_fractions, found.reference_errors)

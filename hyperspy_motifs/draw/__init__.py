@@ -8,6 +8,8 @@ outside the axes: use ``layout="compressed"`` for figures of several axes.
 Colours
     :func:`motif_colour`, :func:`motif_colours`, :func:`motif_marker`, :func:`cell_colours`,
     :func:`motif_colormap`: motif k has the same colour and shape in all figures
+For a journal
+    :func:`journal_style` embeds fonts; ``ONE_COLUMN`` and ``TWO_COLUMNS`` are widths in inches
 On the image
     :func:`plot_image`, :func:`add_scale_bar`, :func:`add_motif_legend`, :func:`plot_motifs`,
     :func:`plot_cells`, :func:`plot_values`, :func:`plot_map`, :func:`plot_orientation`, :func:`plot_strain`
@@ -16,9 +18,12 @@ HyperSpy markers
 Feature space
     :func:`plot_layout`, :func:`compare_layouts`, :func:`animate_relaxation`, :func:`plot_manifold`
 Motifs
-    :func:`plot_means`, :func:`plot_tree`, :func:`plot_zernike_spectrum`, :func:`plot_basis`
+    :func:`plot_means`, :func:`plot_heights`, :func:`plot_tree`, :func:`plot_zernike_spectrum`, :func:`plot_basis`
 Hierarchy
-    :func:`plot_hierarchy`, :func:`plot_type_graph`, :func:`plot_enrichment`; :func:`plot_nodes`, on the image
+    :func:`plot_hierarchy`, :func:`plot_enrichment`; :func:`plot_nodes`, on the image
+Linked views in a page
+    :func:`linked_views`, :func:`linked_table` of :func:`linked_atoms`, :func:`linked_cells`, :func:`linked_source`
+    (Bokeh)
 Interaction
     :class:`Explorer` of :class:`ExplorerArrays`: linked image, layout and patches; :class:`Labelling`;
     :class:`RegionView`: a plot of the atoms in a region of interest (:func:`inside_roi`)

@@ -9,7 +9,6 @@ from ._explorer import Explorer as Explorer
 from ._explorer_panels import ExplorerArrays as ExplorerArrays
 from ._hierarchy_plot import plot_hierarchy as plot_hierarchy
 from ._hierarchy_plot import plot_nodes as plot_nodes
-from ._hierarchy_plot import plot_type_graph as plot_type_graph
 from ._image import add_scale_bar as add_scale_bar
 from ._image import image_extent as image_extent
 from ._image import plot_image as plot_image
@@ -24,6 +23,11 @@ from ._legend import add_motif_legend as add_motif_legend
 from ._legend import short_name as short_name
 from ._legend import type_number as type_number
 from ._legend import type_style as type_style
+from ._linked import linked_atoms as linked_atoms
+from ._linked import linked_cells as linked_cells
+from ._linked import linked_source as linked_source
+from ._linked import linked_table as linked_table
+from ._linked import linked_views as linked_views
 from ._markers import cell_markers as cell_markers
 from ._markers import motif_markers as motif_markers
 from ._markers import vacancy_markers as vacancy_markers
@@ -37,8 +41,12 @@ from ._palette import motif_colour as motif_colour
 from ._palette import motif_colours as motif_colours
 from ._palette import motif_marker as motif_marker
 from ._population_plot import plot_enrichment as plot_enrichment
+from ._population_plot import plot_heights as plot_heights
 from ._population_plot import plot_populations as plot_populations
 from ._population_plot import plot_transitions as plot_transitions
+from ._style import ONE_COLUMN as ONE_COLUMN
+from ._style import TWO_COLUMNS as TWO_COLUMNS
+from ._style import journal_style as journal_style
 from ._tree_plot import plot_tree as plot_tree
 from ._values import plot_manifold as plot_manifold
 from ._values import plot_map as plot_map

@@ -11,26 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from numpy.typing import ArrayLike, NDArray
 
-from ._image import Extent, check_length, check_positions, make_room, prepare_field
+from ._image import FADED, MANY, Extent, check_length, check_positions, make_room, prepare_field, rarity
 from ._layout_plot import add_colour_bar, is_categorical
 from ._legend import add_motif_legend
-from ._palette import RARE, as_labels, cell_colours
-
-MOST_CLASSES = 20
-"""Number of classes with different colours; rarer ones are grey."""
-
-
-def rare_classes(classes: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Classes that are too rare for a colour."""
-    present, counts = np.unique(classes, return_counts=True)
-    return present[np.argsort(-counts, kind="stable")][MOST_CLASSES:]
-
-
-def class_colours(classes: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Colours (m, 4) of cells by class, with rare ones in grey."""
-    faces = cell_colours(classes)
-    faces[np.isin(classes, rare_classes(classes))] = RARE
-    return faces
+from ._palette import as_labels, cell_colours
 
 
 def plot_cells(
@@ -45,15 +29,15 @@ def plot_cells(
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
-    """Draw cells as translucent areas on the image.
+    """Draw cells as translucent areas on the image; above 1,000 cells frequent classes are faded.
 
     Parameters
     ----------
     polygons : sequence of array_like, each of shape (k, 2)
         x, y of the corners of each cell in axis units: ``[xy[indices] for indices in cells.polygons]``.
     colour_by : array_like, shape (m,), optional
-        Integers are classes (of cells, or numbers of corners) with a legend, in which classes beyond the 20 most
-        frequent ones are grey; floats (areas) have a colour scale. By default only outlines are drawn.
+        Integers are classes with a legend, in which classes from 20 on are one grey; floats (areas) have a colour scale.
+        By default only outlines are drawn.
     image : array_like, shape (rows, columns), optional
         Background.
     extent : tuple of float, optional
@@ -84,8 +68,10 @@ def plot_cells(
     had_image = ax is not None and bool(ax.images)
     ax = prepare_field(image, points, extent, units, ax)
     on_image = image is not None or had_image
-    kwargs = {"linewidths": 0.5, "edgecolors": "white" if on_image else "0.35", "zorder": 1.5} | kwargs
-    alpha = kwargs.pop("alpha", 0.55 if on_image else 0.9)
+    # The lines of many cells would cover them.
+    width = 0.5 if len(corners) <= MANY else 0.2
+    kwargs = {"linewidths": width, "edgecolors": "white" if on_image else "0.35", "zorder": 1.5} | kwargs
+    alpha = kwargs.pop("alpha", (0.55 if len(corners) <= MANY else 0.85) if on_image else 0.9)
     values = None if colour_by is None else np.asarray(colour_by)
     if values is None:
         ax.add_collection(PolyCollection(corners, facecolors="none", **kwargs))
@@ -93,10 +79,12 @@ def plot_cells(
     check_length(values, len(corners), "colour_by")
     if is_categorical(values):
         classes = as_labels(values.astype(np.intp))
-        faces = class_colours(classes)
+        faces = cell_colours(classes)
         faces[:, 3] = alpha
+        if len(corners) > MANY:
+            faces[:, 3] *= FADED + (1 - FADED) * rarity(classes)
         ax.add_collection(PolyCollection(corners, facecolors=faces, **kwargs))
-        add_motif_legend(ax, classes, names, cells=True, others=rare_classes(classes))
+        add_motif_legend(ax, classes, names, cells=True)
     else:
         # The image is fainter than for classes, so that shades of one scale are readable.
         collection = PolyCollection(corners, **{"cmap": "viridis", "alpha": max(alpha, 0.75)} | kwargs)

@@ -6,34 +6,32 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import matplotlib as mpl
 import networkx as nx
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import ConvexHull, QhullError
 
 from ._cell_plot import plot_cells
 from ._image import Extent, axes_or_new, make_room, prepare_field
-from ._layout_plot import add_colour_bar
-from ._legend import is_type, short_name, type_nodes, type_number, type_style
+from ._legend import is_type, short_name, type_number, type_style
 from ._motif_plot import plot_motifs
+from ._style import TWO_COLUMNS
 from ._values import plot_values
 
-# In inches: columns of a page, their distance, half an image, a line of a caption, space between levels, and space
-# for the names of the levels.
-_COLUMNS = 8
-_PITCH = 0.86
+# A figure of two columns of a journal, in inches: columns of images, their distance, half an image, a line of a caption, space
+# between levels, and space for the names of the levels.
+_COLUMNS = 6
+_MARGIN = 1.4
+_PITCH = (TWO_COLUMNS - _MARGIN) / _COLUMNS
 _HALF = 0.27
-_LINE = 0.115
+_LINE = 0.12
 _BETWEEN = 0.42
-_MARGIN = 1.5
 _READABLE = 0.85  # relative to these sizes: below it fewer types are drawn
-# Grey for numbers that do not differ from chance.
-_SCORES = mpl.colormaps["RdBu_r"].with_extremes(bad="0.75")
+# Parts that are less than this share of what they compose have no line.
+_LEAST_SHARE = 0.15
 _LEVEL_NAMES = {
     "boundary-class": "boundaries",
     "boundary": "boundaries",
@@ -54,7 +52,8 @@ def plot_hierarchy(
     graph: nx.DiGraph,
     *,
     pictures: Mapping[str, ArrayLike] | None = None,
-    most: int = 8,
+    names: Mapping[str, str] | None = None,
+    most: int = 6,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the composition of the types: motifs at the bottom, cell classes and higher levels above.
@@ -66,17 +65,19 @@ def plot_hierarchy(
         ``composed_of`` from a type to its parts with their mean ``count``.
     pictures : mapping of str to array_like of shape (k, k), optional
         Images of types; types without an image are drawn as a symbol.
+    names : mapping of str to str, optional
+        Names of types, in place of their own.
     most : int
         Number of types drawn in each level, the most frequent ones; the number of the others is given. More than
-        eight need several lines.
+        six need several lines.
     ax : matplotlib.axes.Axes, optional
         Axes to draw on; a new figure by default. On small axes fewer types are drawn, at a smaller size.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The number at a line is the count of the lower type in one instance of the upper. Coordinates are inches of
-        the new figure.
+        A line joins a type to its parts that are at least 15 % of them; the number at it is their count in one instance, where
+        lines are few. Coordinates are inches of the new figure.
 
     Raises
     ------
@@ -92,7 +93,12 @@ def plot_hierarchy(
     for nodes in levels.values():
         nodes.sort(key=lambda node: (-types[node].get("size", 0), type_number(node)))
     columns = min(_COLUMNS, max(min(len(nodes), most) for nodes in levels.values()))
-    texts = {node: _caption(node, types[node]) for nodes in levels.values() for node in nodes[:most]}
+    called = {node: str(a.get("name", node)) for node, a in types.items()} | dict(names or {})
+    texts = {
+        node: f"{short_name(called[node], 14, lines=3)}\n({types[node].get('size', 0):,})"
+        for nodes in levels.values()
+        for node in nodes[:most]
+    }
     places, rows, height = _placed(levels, most, columns, texts)
     size = 1.0
     if ax is not None:
@@ -105,7 +111,7 @@ def plot_hierarchy(
             places, rows, height = _placed(levels, most, columns, texts)
             size = _scale(available, columns, height)
     ax = axes_or_new(ax, (_PITCH * columns + _MARGIN, height))
-    letters = {"name": 10.0 * size, "caption": 5.8 * size, "more": 8.3 * size}
+    letters = {"name": 9.0 * size, "caption": 6.5 * size, "more": 7.5 * size}
     pictures = {} if pictures is None else pictures
     for level, y in rows.items():
         kind = str(types[levels[level][0]].get("kind"))
@@ -113,8 +119,9 @@ def plot_hierarchy(
         ax.text(-0.5 * _PITCH - 0.05, y, name, ha="right", va="center", fontsize=letters["name"])
         left_out = len(levels[level]) - most
         if left_out > 0:
-            x, y = places[levels[level][most - 1]]
-            ax.text(x + 0.36, y, f"+{left_out}", ha="left", va="center", fontsize=letters["more"])
+            rarer = f"and {left_out:,}\nrarer {'one' if left_out == 1 else 'ones'}"
+            where = (-0.5 * _PITCH - 0.05, y - 0.09)
+            ax.text(*where, rarer, ha="right", va="top", fontsize=letters["more"], color="0.35")
     for node, place in places.items():
         largest = types[levels[int(types[node].get("level", 0))][0]].get("size", 1)
         if node in pictures:
@@ -150,11 +157,6 @@ def _size_of(ax: Axes) -> tuple[float, float]:
 def _scale(available: tuple[float, float], columns: int, height: float) -> float:
     """Scale, at most 1, at which this number of columns and this height fit."""
     return min(available[0] / (_PITCH * columns + _MARGIN), available[1] / height, 1.0)
-
-
-def _caption(node: str, attributes: dict[str, Any]) -> str:
-    name = short_name(attributes.get("name", node), 13, lines=3)
-    return f"{name}\n({attributes.get('size', 0):,})"
 
 
 def _placed(
@@ -197,11 +199,15 @@ def _draw_picture(ax: Axes, picture: np.ndarray, place: tuple[float, float], col
 def _draw_compositions(
     ax: Axes, graph: nx.DiGraph, places: dict[str, tuple[float, float]], size: float
 ) -> None:
-    edges = [
-        (upper, lower, float(d.get("count", 1.0)), type_style(lower, graph.nodes[lower])[0])
-        for upper, lower, d in graph.edges(places, data=True)
-        if d.get("kind") == "composed_of" and lower in places
-    ]
+    edges = []
+    for upper in places:
+        parts = [(v, d) for v, d in graph.adj[upper].items() if d.get("kind") == "composed_of"]
+        total = sum(float(d.get("count", 1.0)) for _, d in parts)
+        edges += [
+            (upper, lower, float(d.get("count", 1.0)), type_style(lower, graph.nodes[lower])[0])
+            for lower, d in parts
+            if lower in places and float(d.get("count", 1.0)) >= _LEAST_SHARE * total
+        ]
     if not edges:
         return
     segments = [(places[upper], places[lower]) for upper, lower, _, _ in edges]
@@ -223,80 +229,9 @@ def _draw_compositions(
                 break
         taken.append(at)
         ax.text(
-            at[0], at[1], f"{count:.2g}", fontsize=5.8 * size, ha="center", va="center", zorder=2,
+            at[0], at[1], f"{count:.2g}", fontsize=6.5 * size, ha="center", va="center", zorder=2,
             bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none"},
         )  # fmt: skip
-
-
-def plot_type_graph(
-    graph: nx.DiGraph,
-    *,
-    kind: str = "cell-class",
-    most: int = 12,
-    level: float = 0.05,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw the types of one level on a circle, connected if their instances are neighbours.
-
-    Parameters
-    ----------
-    graph : networkx.DiGraph
-        Motif graph, or its graph of types, with edges of kind ``neighbours`` (``observed``, ``z``, ``q``).
-    kind : str
-        Kind of types: ``'motif'``, ``'cell-class'`` or one of a higher level.
-    most : int
-        Number of types drawn, the most frequent ones.
-    level : float
-        False discovery rate up to which an edge is coloured, red for enriched and blue for depleted neighbours. Other
-        edges are grey.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The width of a line is proportional to the logarithm of the observed number of neighbours.
-    """
-    nodes = sorted(type_nodes(graph, kind), key=lambda node: -graph.nodes[node].get("size", 0))[:most]
-    made_here = ax is None
-    ax = axes_or_new(ax, (4.0, 4.0))
-    angle = np.pi / 2 - 2 * np.pi * np.arange(len(nodes)) / len(nodes)
-    places = {n: (float(np.cos(a)), float(np.sin(a))) for n, a in zip(nodes, angle, strict=True)}
-    largest = max(graph.nodes[node].get("size", 1) for node in nodes)
-    pairs, scores, widths, sure = [], [], [], []
-    for source, target, d in graph.edges(nodes, data=True):
-        if d.get("kind") == "neighbours" and target in places and d.get("observed", 1) > 0:
-            loop = source == target
-            pairs.append(_loop(places[source]) if loop else np.array([places[source], places[target]]))
-            scores.append(float(d.get("z", 0.0)))
-            widths.append(0.4 + 0.6 * np.log10(max(d.get("observed", 1), 1)))
-            sure.append(d.get("q", 1.0) <= level)
-    coloured = np.array(sure, dtype=bool)
-    finite = np.abs(np.array(scores)[coloured]) if coloured.any() else np.ones(1)
-    limit = max(float(np.percentile(finite, 95)), 1.0)
-    lines = LineCollection(pairs, linewidths=widths, cmap=_SCORES, norm=Normalize(-limit, limit), zorder=1)
-    lines.set_array(np.where(coloured, scores, np.nan))
-    ax.add_collection(lines)
-    for node, (x, y) in places.items():
-        _draw_type(ax, node, graph.nodes[node], (x, y), largest)
-        text = f"{short_name(graph.nodes[node].get('name', node))}\n({graph.nodes[node].get('size', 0):,})"
-        side = "center" if abs(x) < 0.3 else "left" if x > 0 else "right"
-        level_side = "center" if abs(y) < 0.6 else "bottom" if y > 0 else "top"
-        ax.text(1.32 * x, 1.32 * y, text, ha=side, va=level_side, fontsize="x-small", zorder=4)
-    ax.set_xlim(-1.9, 1.9)
-    ax.set_ylim(-1.7, 1.7)
-    ax.set_aspect("equal")
-    ax.set_axis_off()
-    add_colour_bar(ax, lines, "z (observed versus random)")
-    make_room(ax, made_here=made_here)
-    return ax
-
-
-def _loop(place: tuple[float, float]) -> np.ndarray:
-    """Small circle outside the ring for neighbours of one type."""
-    centre = np.array(place) * 1.13
-    turn = np.linspace(0, 2 * np.pi, 40)
-    return centre + 0.13 * np.column_stack([np.cos(turn), np.sin(turn)])
 
 
 _LONGEST_NAME = 40

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, cast
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,6 +14,11 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from numpy.typing import ArrayLike, NDArray
+
+from ._style import TWO_COLUMNS
+
+# Above this number of atoms or cells those of frequent kinds are faded, to this opacity.
+MANY, FADED = 1000, 0.25
 
 # Prefixes in steps of a thousand, so that 2000 pm reads 2 nm.
 _LENGTHS = ("pm", "nm", "µm", "mm", "m")
@@ -59,9 +65,8 @@ def add_scale_bar(
     units: object = "px",
     *,
     length: float | None = None,
-    location: str = "lower right",
-    colour: str = "white",
-    background: str | None = "black",
+    location: str = "below",
+    colour: str | None = None,
 ) -> AnchoredSizeBar:
     """Draw a scale bar on axes whose coordinates are lengths.
 
@@ -74,9 +79,9 @@ def add_scale_bar(
     length : float, optional
         Length of the bar in `units`; by default a round one of 1/10 to 1/4 of the width.
     location : str
-        As for a legend of matplotlib.
-    colour, background : str
-        Of the bar with its text, and of the translucent box behind it; no box if `background` is None.
+        ``"below"`` the axes, where it hides nothing; or within them, as for a legend of matplotlib.
+    colour : str, optional
+        Of the bar with its text; by default that of texts below the axes, white on a translucent box within them.
 
     Returns
     -------
@@ -94,25 +99,25 @@ def add_scale_bar(
         length = round_length(abs(x1 - x0))
     elif not length > 0:
         raise ValueError(f"the length of a scale bar must be positive, got {length}.")
+    below = location == "below"
+    place: dict[str, Any] = {"loc": location, "pad": 0.35, "borderpad": 0.5}
+    if below:
+        anchor = {"bbox_to_anchor": (1.0, 0.0), "bbox_transform": ax.transAxes}
+        place = {"loc": "upper right", "pad": 0.0, "borderpad": 0.4, **anchor}
     bar = AnchoredSizeBar(
         ax.transData,
         length,
         length_text(length, units),
-        loc=location,
-        pad=0.35,
-        borderpad=0.5,
         sep=3,
-        frameon=background is not None,
+        frameon=not below,
         size_vertical=abs(y1 - y0) * 0.01,
-        color=colour,
+        color=colour or (mpl.rcParams["text.color"] if below else "white"),
         fill_bar=True,
-        label_top=True,
+        label_top=not below,
         fontproperties=FontProperties(size="small"),
+        **place,
     )
-    if background is not None:
-        bar.patch.set(
-            facecolor=background, edgecolor="none", alpha=0.55, boxstyle="round,pad=0,rounding_size=0.2"
-        )
+    bar.patch.set(facecolor="black", edgecolor="none", alpha=0.55, boxstyle="round,pad=0,rounding_size=0.2")
     ax.add_artist(bar)
     return bar
 
@@ -157,10 +162,10 @@ def axes_or_new(ax: Axes | None, figsize: tuple[float, float] = (4.8, 3.8)) -> A
 
 
 def field_size(extent: Extent) -> tuple[float, float]:
-    """Size in inches of a new figure for a field of view: at most two columns of a journal."""
+    """Size in inches of a new figure for a field of view, with room for a scale bar; its key makes it wider."""
     aspect = abs(extent[3] - extent[2]) / abs(extent[1] - extent[0])
     width = min(5.0, 6.5 / aspect)
-    return width + 0.1, max(width * aspect, 1.5) + 0.1
+    return width + 0.1, max(width * aspect, 1.5) + 0.4
 
 
 def make_room(ax: Axes, *, made_here: bool) -> None:
@@ -212,13 +217,14 @@ def shrink_for_key(ax: Axes) -> None:
 
 
 def widen_for_key(ax: Axes) -> None:
-    """Widen a figure of this module for its legend or colour bar."""
+    """Widen a figure of this module for its legend or colour bar, to two columns of a journal at most."""
     figure = cast(Figure, ax.figure)
     edge = _key_edge(ax)
     if edge is not None:
         width, height = figure.get_size_inches()
-        beyond = edge - ax.get_window_extent().x1
-        figure.set_size_inches(width + beyond / figure.dpi + 0.15, height)
+        beyond = (edge - ax.get_window_extent().x1) / figure.dpi + 0.15
+        shrunk = min(1.0, max(TWO_COLUMNS - beyond, 0.5 * width) / width)
+        figure.set_size_inches(shrunk * width + beyond, shrunk * height)
 
 
 def check_positions(positions: ArrayLike, name: str = "positions") -> NDArray[np.float64]:
@@ -317,8 +323,14 @@ def prepare_field(
         ax.set_ylim(extent[2], extent[3])
         ax.set_xticks([])
         ax.set_yticks([])
-        add_scale_bar(ax, units, colour="black", background="white")
+        add_scale_bar(ax, units)
     return ax
+
+
+def rarity(labels: NDArray[np.intp]) -> NDArray[np.float64]:
+    """How rare the motif of each atom is: 0 from 30 % of the atoms on, 1 up to 3 %, between them by the logarithm."""
+    share = np.bincount(labels)[labels] / max(len(labels), 1)
+    return np.clip(np.log(share / 0.3) / np.log(0.03 / 0.3), 0, 1)
 
 
 def marker_area(
@@ -326,9 +338,8 @@ def marker_area(
 ) -> NDArray[np.float64]:
     """Marker areas in points squared such that markers span `fraction` of the atoms' mean spacing.
 
-    Markers of rare motifs are larger, by up to twice the area and at least 3.8 points across below 1 % of the atoms,
-    so that a dopant among thousands of atoms is visible; between 30 % and 1 % the size is proportional to the
-    logarithm of the share.
+    Markers of rare motifs (:func:`rarity`) are larger, by up to twice the area and at least 4.5 points across, so that a
+    dopant among thousands of atoms is visible.
     """
     if not len(positions):
         return np.full(0, 9.0)
@@ -338,7 +349,6 @@ def marker_area(
     points_per_unit = 72 / ax.figure.dpi * min(box.width / abs(x1 - x0), box.height / abs(y1 - y0))
     covered = max(float(np.prod(np.ptp(positions, axis=0))), np.finfo(float).tiny)
     spacing = np.sqrt(covered / len(positions)) * points_per_unit
-    share = np.bincount(labels)[labels] / len(labels)
-    rarity = np.clip(np.log(share / 0.3) / np.log(0.01 / 0.3), 0, 1)
-    diameter = np.clip(fraction * spacing, 1.2, 6.5) * np.sqrt(1 + rarity)
-    return np.maximum(diameter, 1.2 + 2.6 * rarity) ** 2
+    rare = rarity(labels)
+    diameter = np.clip(fraction * spacing, 1.2, 6.5) * np.sqrt(1 + rare)
+    return np.maximum(diameter, 1.2 + 3.3 * rare) ** 2

@@ -14,12 +14,18 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 
 from ._image import axes_or_new, check_length, check_positions, make_room
 from ._legend import add_motif_legend
 from ._motif_plot import drawing_order, scatter_motifs
 from ._palette import as_labels
 
+# Least ratio of the sides of the axes.
+_NARROWEST = 0.6
+# An island is what touches in a grid of squares with this part of the longer side of the layout. Islands of fewer atoms, or
+# of a smaller part of their motif, have no name in the picture.
+_STEP, _FEWEST, _LEAST_PART = 0.03, 5, 0.05
 # Letters of a name inside the picture; the legend has it in full.
 _LONGEST_NAME = 8
 
@@ -30,13 +36,12 @@ def is_categorical(values: NDArray[Any]) -> bool:
 
 
 def frame_layout(ax: Axes, layout: NDArray[np.float64], axis_label: str = "FR") -> None:
-    """Square axes without ticks for a layout, which has no units."""
+    """Axes of the shape of a layout, without ticks because it has no units."""
     if len(layout):
         low, high = layout.min(axis=0), layout.max(axis=0)
-        half = 0.54 * max(float((high - low).max()), np.finfo(float).tiny)
-        centre = (low + high) / 2
-        ax.set_xlim(centre[0] - half, centre[0] + half)
-        ax.set_ylim(centre[1] - half, centre[1] + half)
+        span = np.maximum(high - low, max(_NARROWEST * float((high - low).max()), np.finfo(float).tiny))
+        x, y = ((low + high) / 2)[:, None] + 0.54 * span[:, None] * np.array([-1, 1])
+        ax.set(xlim=x, ylim=y)
     ax.set_aspect("equal")
     ax.set_xticks([])
     ax.set_yticks([])
@@ -54,43 +59,60 @@ _DIRECTIONS = np.array([(1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1), (1,
 _BESIDE = np.concatenate([9.0 * _DIRECTIONS, 17.0 * _DIRECTIONS])
 
 
+def _islands(layout: NDArray[np.float64], motifs: NDArray[np.intp]) -> list[tuple[int, NDArray[np.intp]]]:
+    """Motif and atoms of each island of the layout that is large enough for a name."""
+    low = layout.min(axis=0)
+    # Of a few atoms the distances within an island are larger.
+    part = max(_STEP, 0.5 / np.sqrt(len(layout)))
+    step = max(part * float(np.ptp(layout, axis=0).max()), np.finfo(float).tiny)
+    squares = ((layout - low) / step).astype(np.intp)
+    out = []
+    for k in np.unique(motifs).tolist():
+        rows = np.flatnonzero(motifs == k)
+        held = np.zeros(squares.max(axis=0) + 1, dtype=bool)
+        held[tuple(squares[rows].T)] = True
+        island = ndimage.label(held, np.ones((3, 3)))[0][tuple(squares[rows].T)]
+        sizes = np.bincount(island)
+        for number in np.argsort(-sizes, kind="stable").tolist():
+            if sizes[number] >= max(_FEWEST, _LEAST_PART * len(rows)) or number == sizes.argmax():
+                out.append((k, rows[island == number]))
+    return out
+
+
 def _name_groups(
     ax: Axes, layout: NDArray[np.float64], motifs: NDArray[np.intp], names: Sequence[str] | None
 ) -> None:
-    """Write the name of each motif, as the legend has it, on its group, or next to a small group; long ones shortened.
+    """Write the name of each motif and its number of atoms on each of its islands, or next to a small one.
 
-    Names next to their groups are placed without overlap with other names and groups, if possible.
+    Names next to their islands are placed without overlap with other names and islands, if possible; long ones are shortened.
     """
     ax.apply_aspect()
     box = ax.get_window_extent()
     scale = 72 / ax.figure.dpi
     points = ax.transData.transform(layout) * scale
     low, high = np.array([box.x0, box.y0]) * scale, np.array([box.x1, box.y1]) * scale
-    members = {int(k): points[motifs == k] for k in np.unique(motifs)}
-    centres = {
-        k: group[np.argmin(np.sum((group - np.median(group, axis=0)) ** 2, axis=1))]
-        for k, group in members.items()
-    }
-    text = {k: _short(str(k) if names is None else str(names[k])) for k in members}
-    half = {k: np.array([3.2 * len(text[k]) + 1.0, 5.0]) for k in members}
-    # A group is large if its central half is wider than its name.
-    spans = {k: np.subtract(*np.percentile(group, [75, 25], axis=0)) for k, group in members.items()}
-    large = {k for k in members if np.all(spans[k] > 1.5 * half[k])}
-    placed = [(centres[k], half[k]) for k in large]
-    obstacles = np.array([centres[k] for k in members if k not in large]).reshape(-1, 2)
-    for k in members:
+    islands = _islands(layout, motifs)
+    centres, halves, texts, large = [], [], [], []
+    for k, rows in islands:
+        group = points[rows]
+        centres.append(rows[np.argmin(np.sum((group - np.median(group, axis=0)) ** 2, axis=1))])
+        texts.append(f"{_short(str(k) if names is None else str(names[k]))} ({len(rows):,})")
+        halves.append(np.array([2.7 * len(texts[-1]) + 1.0, 5.0]))
+        # An island is large if its central half is wider than its name.
+        large.append(bool(np.all(np.subtract(*np.percentile(group, [75, 25], axis=0)) > 1.5 * halves[-1])))
+    placed = [(points[c], half) for c, half, big in zip(centres, halves, large, strict=True) if big]
+    obstacles = points[[c for c, big in zip(centres, large, strict=True) if not big]].reshape(-1, 2)
+    for centre, half, text, big in zip(centres, halves, texts, large, strict=True):
         shift = np.zeros(2)
-        if k not in large:
+        if not big:
             # Wide names are placed farther to the sides.
-            shifts = _BESIDE * (half[k] / half[k][1] * 0.5 + 0.5)
-            crowding = [_crowding(centres[k] + s, half[k], placed, obstacles, low, high) for s in shifts]
+            shifts = _BESIDE * (half / half[1] * 0.5 + 0.5)
+            crowding = [_crowding(points[centre] + s, half, placed, obstacles, low, high) for s in shifts]
             shift = shifts[int(np.argmin(crowding))]
-            placed.append((centres[k] + shift, half[k]))
-        place = layout[motifs == k][np.argmin(np.sum((members[k] - centres[k]) ** 2, axis=1))]
+            placed.append((points[centre] + shift, half))
         ax.annotate(
-            text[k], place, xytext=(float(shift[0]), float(shift[1])), textcoords="offset points", ha="center", va="center",
-            fontsize="small", fontweight="bold", zorder=4,
-            path_effects=[withStroke(linewidth=2.2, foreground="white")],
+            text, layout[centre], xytext=(float(shift[0]), float(shift[1])), textcoords="offset points", ha="center",
+            va="center", fontsize="small", zorder=4, path_effects=[withStroke(linewidth=2.2, foreground="white")],
         )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 
 from ._palette import (
+    CELL_PALETTE,
     RARE,
     as_labels,
     cell_colours,
@@ -116,6 +117,8 @@ def label_texts(labels: ArrayLike, names: Sequence[str] | None = None, kind: str
 
 # Height of an entry of the legend in units of the font size of the figure.
 _LINE = {"small": 0.833 * 1.45, "x-small": 0.694 * 1.45}
+# Entries of a legend of cells, and letters of a line of them.
+_MOST_CELLS, _CELL_NAME = 12, 30
 # Largest part of the space of the axes for a legend next to them.
 _MOST_OF_WIDTH = 0.55
 
@@ -140,8 +143,8 @@ def add_motif_legend(
     *,
     cells: bool = False,
     marker: str | None = None,
-    others: ArrayLike = (),
     n_vacancies: int = 0,
+    n_outliers: int = 0,
     location: str = "outside right",
     **kwargs: Any,
 ) -> Legend:
@@ -158,13 +161,11 @@ def add_motif_legend(
     names : sequence of str, optional
         Name of each motif; ``'motif 0'`` and so on by default.
     cells : bool
-        Whether the labels are those of cells, drawn as coloured areas.
+        Whether the labels are those of cells, drawn as coloured areas. Those from 20 on are joined in one grey entry.
     marker : str, optional
         One shape for all motifs instead of different ones.
-    others : array_like of int
-        Labels that are joined in one grey entry.
-    n_vacancies : int
-        Number of empty sites; an open circle in the last entry unless it is 0.
+    n_vacancies, n_outliers : int
+        Numbers of empty sites and of outliers; open circles in the last entries unless they are 0.
     location : str
         ``'outside right'`` of the axes, with motifs that do not fit combined in one entry, or a location of
         matplotlib.
@@ -180,8 +181,8 @@ def add_motif_legend(
     ValueError
         If there are fewer names than labels.
     """
-    labels, joined = as_labels(labels), as_labels(others)
-    is_other = np.isin(labels, joined)
+    labels = as_labels(labels)
+    is_other = labels >= (len(CELL_PALETTE) if cells else np.inf)
     texts = label_texts(labels[~is_other], names, "cell" if cells else "motif")
     present = np.fromiter(texts, dtype=np.intp, count=len(texts))
     handles: list[Any] = []
@@ -200,31 +201,28 @@ def add_motif_legend(
     lines = list(texts.values())
     if is_other.any():
         handles.append(Patch(facecolor=RARE, edgecolor="0.25", linewidth=0.5))
-        lines.append(f"{len(joined)} others ({is_other.sum():,})")
-    if n_vacancies:
-        handles.append(
-            Line2D(
-                [],
-                [],
-                linestyle="none",
-                marker="o",
-                markersize=5.5,
-                markerfacecolor="none",
-                markeredgecolor="black",
-            )
-        )
-        lines.append(f"empty sites ({n_vacancies:,})")
+        lines.append(f"{len(np.unique(labels[is_other]))} rarer ones ({is_other.sum():,})")
+    for what, number, diameter in (("empty sites", n_vacancies, 5.5), ("outliers", n_outliers, 8.0)):
+        if number:
+            ring: dict[str, Any] = {"marker": "o", "markersize": diameter, "markerfacecolor": "none"}
+            handles.append(Line2D([], [], linestyle="none", markeredgecolor="black", **ring))
+            lines.append(f"{what} ({number:,})")
+    if cells:
+        lines = [textwrap.fill(line, _CELL_NAME) for line in lines]
     outside = location == "outside right"
     if outside:
         kwargs.setdefault("bbox_to_anchor", (1.02, 1.0))
     # Smaller letters are preferred to a second column, which would reduce the axes.
     size = "small" if len(lines) <= _room(ax, lines, outside, "small")[0] else "x-small"
     rows, most_columns = _room(ax, lines, outside, size)
+    if cells:
+        # Their names are long: the picture needs the room of further ones.
+        rows, most_columns = min(rows, _MOST_CELLS), 1
     if outside and "ncols" not in kwargs and len(lines) > rows * most_columns:
         # The entry of the others, if any, is kept.
         kept = max(1, rows * most_columns - 1 - (len(lines) - len(present)))
         left_out = present[kept:]
-        more = f"{len(left_out)} more ({np.isin(labels, left_out).sum():,})"
+        more = f"{len(left_out)} rarer ones ({np.isin(labels, left_out).sum():,})"
         lines = [*lines[:kept], more, *lines[len(present) :]]
         handles = [*handles[:kept], Line2D([], [], linestyle="none"), *handles[len(present) :]]
     kwargs.setdefault("ncols", -(-len(lines) // rows))

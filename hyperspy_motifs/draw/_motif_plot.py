@@ -10,13 +10,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.markers import MarkerStyle
-from matplotlib.patches import Rectangle
-from matplotlib.patheffects import withStroke
-from matplotlib.text import Text
+from matplotlib.patches import Circle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from ._image import (
+    FADED,
+    MANY,
     Extent,
     add_scale_bar,
     axes_or_new,
@@ -26,9 +26,11 @@ from ._image import (
     make_room,
     marker_area,
     prepare_field,
+    rarity,
 )
 from ._legend import add_motif_legend
 from ._palette import as_labels, contrast_colours, motif_colour, motif_colours, motif_marker
+from ._style import TWO_COLUMNS
 
 
 def _columns(n: int) -> int:
@@ -43,8 +45,10 @@ def plot_means(
     means: ArrayLike,
     counts: ArrayLike | None = None,
     *,
+    labels: ArrayLike | None = None,
     names: Sequence[str] | None = None,
     symmetries: Sequence[str] | None = None,
+    radius: float | None = None,
     pixel_size: float = 1.0,
     units: object = "px",
     n_columns: int | None = None,
@@ -58,10 +62,14 @@ def plot_means(
         Mean patch of each motif; NaN (outside the disc) is white.
     counts : array_like of int, shape (n_motifs,), optional
         Number of atoms of each motif.
+    labels : array_like of int, shape (n_motifs,), optional
+        Number of each motif, for its colour; 0, 1, ... by default.
     names : sequence of str, optional
-        Name of each motif; its number by default.
+        Name of each; its number by default.
     symmetries : sequence of str, optional
-        Point symmetry of each motif, such as ``'3m'``, written below its patch.
+        Point symmetry of each motif, such as ``'3m'``, written after its name.
+    radius : float, optional
+        Radius that was compared, in `units`: a circle on each patch.
     pixel_size : float
         Size of a pixel in `units`.
     units : str
@@ -87,12 +95,16 @@ def plot_means(
     for title, values in (("counts", counts), ("names", names), ("symmetries", symmetries)):
         if values is not None and len(values) < n:  # type: ignore[arg-type]
             raise ValueError(f"{title} must hold one value for each of {n} motifs, got {len(values)}.")  # type: ignore[arg-type]
+    numbers = np.arange(n) if labels is None else as_labels(labels)
+    check_length(numbers, n, "labels")
     columns = min(n, n_columns or _columns(n))
     rows = -(-n // columns)
     if figure is None:
-        height = 1.12 + 0.16 * (counts is not None) + 0.2 * (symmetries is not None)
-        width = min(7.2, 1.05 * columns)
-        figure = plt.figure(figsize=(width, height * rows * width / (1.05 * columns)), layout="constrained")
+        width = min(TWO_COLUMNS, 1.05 * columns)
+        side = width / columns
+        figure = plt.figure(
+            figsize=(width, rows * (side + 0.16 + 0.16 * (counts is not None)) + 0.2), layout="constrained"
+        )
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     finite = patches[np.isfinite(patches)]
     low, high = np.percentile(finite, [0.2, 99.8]) if finite.size else (0.0, 1.0)
@@ -105,20 +117,20 @@ def plot_means(
             continue
         ax.imshow(patches[k], cmap="gray", vmin=low, vmax=high, extent=extent, origin="upper")
         for spine in ax.spines.values():
-            spine.set(edgecolor=motif_colour(k), linewidth=2)
-        text = names[k] if names is not None else str(k)
+            spine.set(edgecolor=motif_colour(numbers[k]), linewidth=2)
+        text = names[k] if names is not None else str(numbers[k])
+        if symmetries is not None:
+            text += f" ({symmetries[k]})" if symmetries[k] else ""
         if counts is not None:
             text += f"\nn = {np.asarray(counts)[k]:,}"
         ax.set_title(text, fontsize="small", pad=3, linespacing=1.1)
-        if symmetries is not None:
-            ax.set_xlabel(symmetries[k], fontsize="small", labelpad=2)
-    bar = add_scale_bar(axes[0], units, location="lower center", background=None)
-    # A dark outline instead of a box, which would hide a third of the patch.
-    rim = [withStroke(linewidth=2, foreground="black")]
-    for text_area in bar.findobj(Text):
-        text_area.set(fontsize="x-small", path_effects=rim)
-    for rectangle in bar.findobj(Rectangle):
-        rectangle.set_path_effects(rim)
+        if radius is not None:
+            middle = (0.5 * (extent[0] + extent[1]), 0.5 * (extent[2] + extent[3]))
+            ax.add_patch(
+                Circle(middle, radius, fill=False, edgecolor=motif_colour(numbers[k]), linewidth=1.2)
+            )
+    # Below the first patch of the last row, where it moves no other.
+    add_scale_bar(axes[(rows - 1) * columns], units)
     return axes[:n]
 
 
@@ -283,10 +295,10 @@ def scatter_motifs(ax: Axes, positions: ArrayLike, labels: ArrayLike, **kwargs: 
     return collection
 
 
-def _scatter_vacancies(ax: Axes, positions: NDArray[np.float64], area: Any) -> None:
+def _ring(ax: Axes, positions: NDArray[np.float64], area: float) -> None:
     """Open circles in two colours, which show on bright and dark backgrounds."""
     x, y = positions.T
-    width = float(np.clip(0.12 * np.sqrt(np.max(area)), 0.6, 1.5))
+    width = float(np.clip(0.12 * np.sqrt(area), 0.6, 1.5))
     for colour, scale in (("black", 2.2), ("white", 1.0)):
         ax.scatter(x, y, s=area, facecolors="none", edgecolors=colour, linewidths=scale * width, zorder=2.5)
 
@@ -310,9 +322,11 @@ def plot_motifs(
     ax: Axes | None = None,
     legend: bool = True,
     vacancies: ArrayLike = (),
+    outliers: ArrayLike = (),
+    emphasis: str = "auto",
     **kwargs: Any,
 ) -> Axes:
-    """Draw the image in grey and its atoms in the colours and shapes of their motifs.
+    """Draw the image in grey and its atoms in the colours and shapes of their motifs, rare ones on top.
 
     Parameters
     ----------
@@ -334,6 +348,11 @@ def plot_motifs(
         Whether to add the legend with names and counts.
     vacancies : array_like, shape (k, 2), optional
         x, y of empty sites in axis units, drawn as open circles.
+    outliers : array_like of int, optional
+        Atoms that differ from their motif, drawn last, with a ring around them.
+    emphasis : {"auto", "rare", "none"}
+        ``"rare"`` fades atoms of frequent motifs, so that rare ones, outliers and empty sites are seen among thousands;
+        ``"auto"`` does so above 1,000 atoms.
     **kwargs
         To :meth:`matplotlib.axes.Axes.scatter`: ``s`` the area of a marker in points squared (by default it depends
         on the spacing, and rare motifs have larger markers), ``marker`` one shape for all motifs.
@@ -341,13 +360,13 @@ def plot_motifs(
     Returns
     -------
     matplotlib.axes.Axes
-        It has one new collection with the atoms, those of the most frequent motif first, and another with the vacancies,
-        if there are some.
+        Its first new collection has the atoms, those of the most frequent motif first; the rings around outliers and those
+        of empty sites follow.
 
     Raises
     ------
     ValueError
-        If shapes do not match, a label is negative or there are too few names.
+        If shapes do not match, a label is negative, there are too few names or there is no such emphasis.
 
     Examples
     --------
@@ -363,14 +382,25 @@ def plot_motifs(
     ax = prepare_field(image, xy, extent, units, ax)
     motifs = as_labels(labels)
     check_length(motifs, len(xy), "labels")
+    if emphasis not in ("auto", "rare", "none"):
+        raise ValueError(f"emphasis is {emphasis!r}; expected 'auto', 'rare' or 'none'.")
+    odd = np.zeros(len(xy), dtype=bool)
+    odd[np.asarray(outliers, dtype=np.intp)] = True
     order = drawing_order(motifs)
+    order = np.concatenate([order[~odd[order]], order[odd[order]]])
+    if emphasis == "rare" or (emphasis == "auto" and len(xy) > MANY):
+        opacity = np.where(odd, 1.0, FADED + (1 - FADED) * rarity(motifs))
+        kwargs = {"alpha": opacity[order], **kwargs}
     scatter_motifs(ax, xy[order], motifs[order], **kwargs)
     empty = check_positions(np.asarray(vacancies, float).reshape(-1, 2))
-    if len(empty):
+    if len(empty) or odd.any():
         area = kwargs.get("s")
-        area = 2.5 * float(np.median(marker_area(ax, xy, motifs))) if area is None else area
-        _scatter_vacancies(ax, empty, area)
+        area = float(np.median(marker_area(ax, xy, motifs)) if area is None else np.max(area))
+        for places, size in ((xy[odd], max(4.0 * area, 30.0)), (empty, max(2.5 * area, 14.0))):
+            _ring(ax, places, size)
     if legend:
-        add_motif_legend(ax, labels, names, marker=kwargs.get("marker"), n_vacancies=len(empty))
+        add_motif_legend(
+            ax, labels, names, marker=kwargs.get("marker"), n_vacancies=len(empty), n_outliers=int(odd.sum())
+        )
         make_room(ax, made_here=made_here)
     return ax

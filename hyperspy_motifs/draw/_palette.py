@@ -24,15 +24,20 @@ PALETTE: tuple[str, ...] = (
 # Nine shapes and forty colours have no common divisor: colour and shape together repeat after 360 motifs.
 MARKERS: tuple[str, ...] = ("o", "s", "^", "D", "v", "P", "X", "p", "h")
 
-# Cells have tints that start elsewhere in the palette, so that cell class 0 is not confused with motif 0.
-_CELL_ORDER = (4, 6, 5, 2, 1, 3, 0, *range(7, len(PALETTE)))
-_CELL_TINT = 0.25
+# Areas are lighter than atoms. The first seven are those of the scheme "light" of Paul Tol (SRON/EPS/TN/09-002, 2021), made
+# for filled areas, without grey and the blue that is motif 4. Each later one is the colour of the grid above (OKLab
+# lightness 0.62 to 0.95, chroma 0.05 to 0.17, at least 0.07 from the first eight motifs) farthest from all before it and
+# from RARE, in the distance above. Least distance (normal, protan, deutan): 0.094, 0.049, 0.053 for 16, 0.079 for all 20.
+CELL_PALETTE: tuple[str, ...] = (
+    "#EE8866", "#EEDD88", "#FFAABB", "#99DDFF", "#44BB99", "#BBCC33", "#AAAA00", "#7078E7", "#CF8FFF", "#C758A7",
+    "#B77800", "#87FFCF", "#8F9FC7", "#C76868", "#408FC7", "#B7B7F7", "#D7B778", "#C7F7FF", "#709F97", "#CFFFA7",
+)  # fmt: skip
 
 # Colour of classes that are too rare for a separate colour.
 RARE = (0.75, 0.75, 0.75, 1.0)
 
 _RGBA = to_rgba_array(PALETTE)
-_CELL_RGBA = _RGBA[list(_CELL_ORDER)] * (1 - _CELL_TINT) + _CELL_TINT
+_CELL_RGBA = np.vstack([to_rgba_array(CELL_PALETTE), RARE])
 
 
 def as_labels(labels: ArrayLike) -> NDArray[np.intp]:
@@ -97,8 +102,8 @@ def motif_colours(labels: ArrayLike) -> NDArray[np.float64]:
 
 
 def cell_colours(labels: ArrayLike) -> NDArray[np.float64]:
-    """Colours of cell classes, (m, 4) RGBA: tints, in a different order from that of the motifs."""
-    return _CELL_RGBA[as_labels(labels) % len(PALETTE)]
+    """Colours (m, 4) RGBA of cell classes, none of which is that of a motif; classes from 20 on are grey."""
+    return _CELL_RGBA[np.minimum(as_labels(labels), len(CELL_PALETTE))]
 
 
 def motif_colormap(n_motifs: int) -> ListedColormap:

@@ -1,28 +1,33 @@
-"""Populations of motifs, and the enrichment of pairs of neighbours."""
+"""Populations and heights of motifs, and the enrichment of pairs of neighbours."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import matplotlib as mpl
 import networkx as nx
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from ._image import axes_or_new, make_room
+from ._image import axes_or_new, check_length, make_room
 from ._layout_plot import add_colour_bar
 from ._legend import short_name, type_nodes
-from ._palette import motif_colour, motif_marker
+from ._palette import as_labels, motif_colour, motif_marker
+from ._style import ONE_COLUMN
 
+# Rows of a figure with one for each motif, and bins of a histogram.
+_MOST_ROWS, _BINS = 16, 60
 # Probabilities below this have the colour of zero: one atom in ten thousand.
 _FAINTEST = 1e-4
 
 
 def plot_populations(
     populations: ArrayLike,
+    errors: ArrayLike | None = None,
     *,
     times: ArrayLike | None = None,
     names: Sequence[str] | None = None,
@@ -30,12 +35,15 @@ def plot_populations(
     label: str = "frame",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the number of atoms of each motif as a function of time, in the colours and markers of the motifs.
+    """Draw the number of atoms of each motif as a function of time, or of one image, in the colours of the motifs.
 
     Parameters
     ----------
     populations : array_like of int, shape (frames, k)
-        From :func:`hyperspy_motifs.movies.count_populations`.
+        From :func:`hyperspy_motifs.movies.count_populations`. The numbers of one frame are drawn as points in a row for each
+        motif, on a logarithmic scale.
+    errors : array_like, same shape, optional
+        Standard error of each.
     times : array_like, shape (frames,), optional
         The numbers of the frames by default.
     names : sequence of str, optional
@@ -62,29 +70,122 @@ def plot_populations(
         raise ValueError(
             f"populations of shape (frames, motifs) and as many times are expected, got {counts.shape} and {x.shape}."
         )
-    ax = axes_or_new(ax, (4.8, 3.2))
+    spread = None if errors is None else np.asarray(errors, float)
+    if spread is not None and spread.shape != counts.shape:
+        raise ValueError(f"errors have shape {spread.shape}, the populations {counts.shape}.")
     if fraction:
-        counts = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        total = np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        counts, spread = counts / total, None if spread is None else spread / total
     texts = [str(k) for k in range(counts.shape[1])] if names is None else list(names)
+    what = "fraction of atoms" if fraction else "atoms"
+    if len(counts) == 1:
+        return _one_population(counts[0], None if spread is None else spread[0], texts, what, ax)
+    ax = axes_or_new(ax, (4.8, 3.2))
     for k, text in enumerate(texts):
-        ax.plot(
-            x,
-            counts[:, k],
-            marker=motif_marker(k),
-            ms=4,
-            lw=1.2,
-            color=motif_colour(k),
-            label=text,
-            clip_on=False,
-        )
+        ax.errorbar(
+            x, counts[:, k], yerr=None if spread is None else spread[:, k], marker=motif_marker(k), ms=4, lw=1.2,
+            elinewidth=0.8, color=motif_colour(k), label=text, clip_on=False,
+        )  # fmt: skip
     ax.set_xlabel(label)
-    ax.set_ylabel("fraction of atoms" if fraction else "atoms")
+    ax.set_ylabel(what)
     ax.set_ylim(bottom=0)
     ax.margins(x=0.02)
     if times is None:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(title="motif", frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.02, 0.5))
+    return ax
+
+
+def _one_population(
+    counts: NDArray[np.float64],
+    errors: NDArray[np.float64] | None,
+    texts: list[str],
+    what: str,
+    ax: Axes | None,
+) -> Axes:
+    """A row for each motif, the most frequent at the top."""
+    shown = np.arange(min(len(counts), _MOST_ROWS))
+    ax = axes_or_new(ax, (ONE_COLUMN, 0.22 * len(shown) + 0.7))
+    for k in shown.tolist():
+        low = None if errors is None else min(errors[k], 0.9 * counts[k])
+        ax.errorbar(
+            counts[k], k, xerr=None if errors is None else [[low], [errors[k]]], marker=motif_marker(k), ms=5,
+            color=motif_colour(k), capsize=2, linestyle="none",
+        )  # fmt: skip
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_yticks(shown, [short_name(texts[k], 24, lines=1) for k in shown.tolist()])
+    ax.set_ylim(len(shown) - 0.5, -0.5)
+    ax.set_xlabel(
+        what + (f"; and {len(counts) - len(shown)} rarer motifs" if len(shown) < len(counts) else "")
+    )
+    ax.grid(axis="x", color="0.9", linewidth=0.6)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def plot_heights(
+    heights: ArrayLike,
+    labels: ArrayLike,
+    *,
+    names: Sequence[str] | None = None,
+    label: str = "fitted height",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the histogram of a value of the atoms for each motif, one below the other on a common scale.
+
+    Parameters
+    ----------
+    heights : array_like, shape (n,)
+        Such as the fitted height of each column; NaN where it is unknown.
+    labels : array_like of int, shape (n,)
+        Motif of each atom.
+    names : sequence of str, optional
+        Of the motifs.
+    label : str
+        Of the x axis.
+    ax : matplotlib.axes.Axes, optional
+        Axes to draw on; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Each histogram has the same height; the tick below it is the median.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label for each value, or no value is known.
+    """
+    values, motifs = np.asarray(heights, float), as_labels(labels)
+    check_length(motifs, len(values), "labels")
+    known = np.isfinite(values)
+    if not known.any():
+        raise ValueError("No height is known: there is nothing to draw.")
+    present, counts = np.unique(motifs[known], return_counts=True)
+    rows = present[:_MOST_ROWS]
+    # A failed fit must not stretch the scale.
+    low, high = np.percentile(values[known], [0.1, 99.9])
+    edges = np.linspace(low, high, _BINS + 1)
+    ax = axes_or_new(ax, (ONE_COLUMN, 0.34 * len(rows) + 0.6))
+    for row, k in enumerate(rows.tolist()):
+        own = values[known & (motifs == k)]
+        bins = np.histogram(np.clip(own, low, high), edges)[0]
+        tops = row + 0.45 - 0.85 * bins / max(bins.max(), 1)
+        ax.stairs(tops, edges, baseline=row + 0.45, fill=True, color=motif_colour(k), linewidth=0)
+        ax.plot([np.median(own)] * 2, [row + 0.36, row + 0.52], color="black", linewidth=1)
+    called = [str(k) if names is None else names[k] for k in rows.tolist()]
+    texts = [f"{short_name(name, 18, lines=1)} ({n:,})" for name, n in zip(called, counts, strict=False)]
+    ax.set_yticks(range(len(rows)), texts)
+    ax.set_ylim(len(rows) - 0.4, -0.5)
+    ax.set_xlabel(
+        label + (f"; and {len(present) - len(rows)} rarer motifs" if len(rows) < len(present) else "")
+    )
+    ax.tick_params(axis="y", length=0)
+    ax.spines[["top", "right", "left"]].set_visible(False)
     return ax
 
 
@@ -169,7 +270,7 @@ def _short(value: float) -> str:
     return text.lstrip("0") if float(text) else "<.001"
 
 
-_WRITTEN = 12  # largest number of types with scores in the fields
+_WRITTEN = 12  # largest number of types with names of two lines
 
 
 def _matrices(
@@ -197,7 +298,7 @@ def plot_enrichment(
     level: float = 0.05,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the matrix of z-scores of neighbouring types: red enriched, blue depleted.
+    """Draw a bubble for each pair of neighbouring types: red enriched, blue depleted, larger for larger z-scores.
 
     Parameters
     ----------
@@ -207,7 +308,7 @@ def plot_enrichment(
     names : sequence of str, optional
         Name of each type.
     q : array_like, shape (k, k), optional
-        False discovery rate of each pair. Pairs at or below `level` are framed.
+        False discovery rate of each pair. Only pairs at or below `level` are filled.
     kind : str
         Kind of types of a graph: ``'motif'``, ``'cell-class'`` or one of a higher level.
     most : int
@@ -220,7 +321,7 @@ def plot_enrichment(
     Returns
     -------
     matplotlib.axes.Axes
-        The scores are written into the fields for up to 12 types.
+        The area of a bubble is proportional to the score, up to that of the colour bar's ends.
 
     Raises
     ------
@@ -244,8 +345,25 @@ def plot_enrichment(
     ax = axes_or_new(ax, (size, size))
     finite = np.abs(z[np.isfinite(z)])
     limit = max(float(np.percentile(finite, 95)), 1.0) if finite.size else 1.0
-    shown = ax.imshow(z, cmap="RdBu_r", vmin=-limit, vmax=limit, origin="upper")
-    ax.set_facecolor("0.9")
+    i, j = np.nonzero(np.isfinite(z))
+    sure = ~(rates[i, j] > level)
+    colours = mpl.colormaps["RdBu_r"](Normalize(-limit, limit)(z[i, j]))
+    # Diameter of the largest bubble in points: nearly the distance of two.
+    largest = 0.85 * 72 * min(ax.get_window_extent().size) / ax.figure.dpi / max(k, 1)
+    area = largest**2 * np.clip(np.abs(z[i, j]) / limit, 0.02, 1.0)
+    faces = np.where(sure[:, None], colours, np.array([1.0, 1.0, 1.0, 0.0]))
+    ax.scatter(
+        j,
+        i,
+        s=area,
+        facecolors=faces,
+        edgecolors=np.where(sure, "0.2", "0.7").tolist(),
+        linewidths=0.7,
+        zorder=2,
+    )
+    ax.set(xlim=(-0.5, k - 0.5), ylim=(k - 0.5, -0.5), aspect="equal")
+    ax.grid(color="0.92", linewidth=0.6)
+    ax.set_axisbelow(True)
     # A name of two lines does not fit into a field of a large matrix.
     texts = [short_name(text, 10, lines=1) if k > _WRITTEN else text for text in texts]
     rotated = max((len(text) for text in texts), default=0) > (3 if k <= _WRITTEN else 2)
@@ -253,23 +371,9 @@ def plot_enrichment(
     ax.set_xticks(range(k), texts, rotation=90 if rotated else 0, fontsize=fontsize)
     ax.set_yticks(range(k), texts, fontsize=fontsize)
     ax.tick_params(length=0)
-    for i, j in np.argwhere(rates <= level):
-        ax.add_patch(
-            Rectangle((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor="black", linewidth=0.8)
-        )
-    if k <= _WRITTEN:
-        for i, j in np.argwhere(np.isfinite(z)):
-            colour = "white" if abs(z[i, j]) > 0.6 * limit else "black"
-            ax.text(
-                j,
-                i,
-                f"{z[i, j]:+.0f}".replace("-", "−"),
-                ha="center",
-                va="center",
-                fontsize="x-small",
-                color=colour,
-            )
     extend = "both" if finite.size and finite.max() > limit else "neither"
-    add_colour_bar(ax, shown, "z (observed versus random)", extend=extend)
+    add_colour_bar(
+        ax, ScalarMappable(Normalize(-limit, limit), "RdBu_r"), "z (observed versus random)", extend=extend
+    )
     make_room(ax, made_here=made_here)
     return ax

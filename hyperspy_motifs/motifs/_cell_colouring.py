@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from hyperspy_motifs.cells import EMPTY_SITE
+from hyperspy_motifs.naming import motif_name
 
 if TYPE_CHECKING:
     from hyperspy_motifs.cells import Cells
@@ -31,7 +35,7 @@ CHOICES = (
 
 
 def cell_colouring(
-    cells: Cells, colour_by: str, labels: np.ndarray, names: list[str], units: str
+    cells: Cells, colour_by: str, labels: np.ndarray, names: list[str], units: str, missing: np.ndarray
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Values of all cells (m,), and the options of ``plot_cells``.
 
@@ -44,6 +48,8 @@ def cell_colouring(
         Motif of each atom and the motifs' names, for centre atoms.
     units : str
         Of the positions.
+    missing : array of int
+        Motif that is missing at each of ``cells.empty_sites``.
 
     Raises
     ------
@@ -51,7 +57,7 @@ def cell_colouring(
         If the choice does not exist.
     """
     if colour_by == "class":
-        return cells.labels, {}
+        return cells.labels, {"names": class_words(cells, names, missing)}
     if colour_by == "corners":
         return _named(cells.n_corners, [f"{v} corners" for v in np.unique(cells.n_corners)])
     if colour_by == "shape":
@@ -71,6 +77,52 @@ def cell_colouring(
         part = strain[:, 0] + strain[:, 1] if colour_by == "strain" else strain[:, _STRAINS[colour_by]]
         return _diverging(100 * part, _LABELS[colour_by])
     raise ValueError(f"colour_by is {colour_by!r}; expected one of {sorted(CHOICES)} or one value per cell.")
+
+
+def class_words(cells: Cells, names: list[str], missing: np.ndarray) -> list[str]:
+    """Each class of cells in words: "hexagon", "hexagon, 1 Se vacancy", "hexagon with Ti".
+
+    The most frequent class of a polygon has its name alone, others with one or two other corners say which; further ones have
+    the sequence of their corners.
+    """
+    from hyperspy_motifs.draw import short_name
+
+    missing_of = np.concatenate([np.full(cells.n_points, EMPTY_SITE), missing])
+    first_cell = np.unique(cells.labels, return_index=True)[1]
+    typical: dict[int, Counter[int]] = {}
+    words: list[str] = []
+    for found, cell in zip(cells.classes, first_cell, strict=True):
+        corners = [k for k in found.corner_sequence if k != EMPTY_SITE]
+        empty = [int(k) for k in missing_of[cells.corners[cell]] if k >= 0]
+        usual = typical.setdefault(found.n_corners, Counter(corners + empty))
+        other = Counter(corners + empty) - usual
+        unknown = (EMPTY_SITE,) * (found.n_empty - len(empty))
+        text = found._replace(corner_sequence=unknown).name
+        if other.total() > 2:
+            text += f" of {_listed(Counter(corners + empty), names)}"
+        elif other:
+            text += f" with {_listed(other, names)}"
+        for motif, count in Counter(empty).items():
+            name, plural = motif_name(motif, names), "y" if count == 1 else "ies"
+            own = f"{name} vacanc{plural}" if name == names[motif] else f"vacanc{plural} of {name}"
+            text += f", {count} {own}"
+        if text in words:
+            text += f" ({short_name(' '.join(_corner(k, names) for k in found.corner_sequence), 10_000)})"
+        if text in words:
+            text += f", {found.shape}"
+        words.append(text)
+    return words
+
+
+def _listed(counts: Counter[int], names: list[str]) -> str:
+    """Motifs with their numbers where there are several: "2 × Ti, motif 3"."""
+    return ", ".join(
+        f"{n} × {motif_name(k, names)}" if n > 1 else motif_name(k, names) for k, n in sorted(counts.items())
+    )
+
+
+def _corner(motif: int, names: list[str]) -> str:
+    return "empty" if motif == EMPTY_SITE else names[motif]
 
 
 def _named(values: np.ndarray, names: list[str]) -> tuple[np.ndarray, dict[str, Any]]:

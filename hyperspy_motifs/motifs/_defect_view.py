@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ._motif_view import MotifView
 
 if TYPE_CHECKING:
@@ -83,3 +85,12 @@ class DefectView(MotifView):
         from hyperspy_motifs.pipeline import stored_defects
 
         return stored_defects(self._signal, self._refresh())
+
+    def _known_outliers(self) -> np.ndarray:
+        """Rows of the atoms that are single outliers, if the defects have been looked for."""
+        from hyperspy_motifs.defects import RARE
+
+        defects = self._stored_defects()
+        if defects is None:
+            return np.empty(0, dtype=np.intp)
+        return defects.atoms[(defects.atoms >= 0) & (defects.kinds != RARE)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._defect_view import DefectView
+from ._described import DescribedMotifs
 from ._hierarchy_figures import HierarchyFigures
 
 if TYPE_CHECKING:
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from hyperspy_motifs.clustering import MotifTree
 
 
-class MotifFigures(HierarchyFigures, DefectView):
+# In nearest-neighbour distances: the second shell of a honeycomb or a triangular lattice is at 1.73, with half a column.
+_SECOND_SHELL = 2.1
+
+
+class MotifFigures(HierarchyFigures, DescribedMotifs):
     """Figures of :class:`~hyperspy_motifs.motifs.Motifs`: each passes its arrays to a function of ``draw``."""
 
     def _image(self, frame: int) -> tuple[np.ndarray, dict[str, Any]]:
@@ -28,7 +32,10 @@ class MotifFigures(HierarchyFigures, DefectView):
         return image, {"extent": image_extent(image.shape, stamp.scale, stamp.offset), "units": stamp.units}
 
     def plot(self, *, frame: int = 0, ax: Axes | None = None, **kwargs: Any) -> Axes:
-        """Draw the image with its atoms coloured by motif, open circles at vacancies, and a legend with counts.
+        """Draw the image with its atoms coloured by motif, open circles at empty sites, and a legend with counts.
+
+        Rare motifs are on top, and above 1,000 atoms frequent ones are faded. Outliers (``motifs.defects``) have a ring once
+        they have been found, as by ``print(motifs)``.
 
         Parameters
         ----------
@@ -49,6 +56,7 @@ class MotifFigures(HierarchyFigures, DefectView):
         image, where = self._image(frame)
         sites = self.sites
         where["vacancies"] = sites.positions[sites.vacant & (sites.frames == frame)]
+        where["outliers"] = np.flatnonzero(np.isin(np.flatnonzero(here), self._known_outliers()))
         return plot_motifs(
             self.positions[here], self.labels[here], image, names=self.names, ax=ax, **{**where, **kwargs}
         )
@@ -130,13 +138,15 @@ class MotifFigures(HierarchyFigures, DefectView):
             return plot_layout(layout, colour_by, names=self.names, ax=ax, **kwargs)
         return _layout_in_region(self, layout, colour_by, roi, ax, kwargs)
 
-    def plot_means(self, *, symmetry: bool = False, **kwargs: Any) -> Any:
-        """Draw the mean patch of each motif with its name and count.
+    def plot_means(self, *, symmetry: bool = True, **kwargs: Any) -> Any:
+        """Draw the mean patch of each motif with its surroundings, name, point group and count.
+
+        The patches reach to the second shell of neighbours; the circle is the radius within which the atoms were compared.
 
         Parameters
         ----------
         symmetry : bool, optional
-            Write the point group below each, :attr:`~hyperspy_motifs.motifs.Motifs.symmetries`.
+            Whether to write the point group, :attr:`~hyperspy_motifs.motifs.Motifs.symmetries`.
         **kwargs
             Passed to :func:`hyperspy_motifs.draw.plot_means`.
 
@@ -146,15 +156,24 @@ class MotifFigures(HierarchyFigures, DefectView):
         """
         from hyperspy_motifs.draw import plot_means
 
-        means = self.means
+        means = self._surroundings()
         if symmetry:
             kwargs.setdefault("symmetries", self.symmetries)
-        return plot_means(
-            np.asarray(means.data),
-            self.counts,
-            names=self.names,
-            **{"pixel_size": means.axes_manager.signal_axes[0].scale, "units": self.units, **kwargs},
-        )
+        pixel_size = means.axes_manager.signal_axes[0].scale
+        where = {
+            "pixel_size": pixel_size,
+            "units": self.units,
+            "radius": self.radius * self.parameters["spacing"],
+        }
+        return plot_means(np.asarray(means.data), self.counts, names=self.names, **{**where, **kwargs})
+
+    def _surroundings(self) -> Any:
+        """Mean patch of each motif to the second shell, or to the compared radius where that is larger."""
+        from hyperspy_motifs.pipeline import means_of_record, radius_in_pixels
+
+        record = self._refresh()
+        reach = radius_in_pixels(record, max(self.radius, _SECOND_SHELL))
+        return self._cached("surroundings", lambda: means_of_record(self.signal, record, reach))
 
     def plot_cells(
         self, colour_by: Any = "class", *, frame: int = 0, ax: Axes | None = None, **kwargs: Any
@@ -183,7 +202,9 @@ class MotifFigures(HierarchyFigures, DefectView):
 
         cells = self.cells
         if isinstance(colour_by, str):
-            colour_by, style = cell_colouring(cells, colour_by, self.labels, self.names, self.units)
+            colour_by, style = cell_colouring(
+                cells, colour_by, self.labels, self.names, self.units, self._missing_motifs()
+            )
             kwargs = {**style, **kwargs}
         here = np.flatnonzero(cells.of_points(self.frames) == frame).tolist()
         image, where = self._image(frame)

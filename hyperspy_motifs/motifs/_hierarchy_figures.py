@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._cell_colouring import class_words
 from ._motif_view import MotifView
 
 if TYPE_CHECKING:
@@ -32,6 +31,8 @@ class HierarchyFigures(MotifView):
         """
         from hyperspy_motifs.draw import plot_hierarchy
 
+        words = class_words(self.cells, self.names, self._missing_motifs())
+        kwargs = {"names": {f"cell-class:{k}": name for k, name in enumerate(words)}, **kwargs}
         if pictures:
             kwargs = {"pictures": self._class_pictures(), **kwargs}
         return plot_hierarchy(self.graph, ax=ax, **kwargs)
@@ -40,28 +41,6 @@ class HierarchyFigures(MotifView):
         from hyperspy_motifs.pipeline import class_pictures
 
         return self._cached("pictures", lambda: class_pictures(self.signal, self._refresh(), self.graph))
-
-    def write_hierarchy(self, path: str | PathLike[str], *, title: str | None = None) -> Path:
-        """Write the hierarchy as one HTML page: classes by level, their images, components and positions.
-
-        Moving the pointer over a class highlights its parts and the classes that contain it; a click keeps the
-        selection and shows numbers. The page is self-contained and needs no network.
-
-        Parameters
-        ----------
-        path : str or path
-            The file; an existing one is replaced by the complete new one.
-        title : str, optional
-            Name of the image; its ``metadata.General.title`` by default.
-
-        Returns
-        -------
-        pathlib.Path
-            The file that was written.
-        """
-        from ._hierarchy_page import write_hierarchy
-
-        return write_hierarchy(self.graph, self._class_pictures(), path, title or _title(self.signal))
 
     def plot_enrichment(self, *, kind: str = "motif", ax: Axes | None = None, **kwargs: Any) -> Axes:
         """Draw the pairs of classes that are neighbours more or less often than by chance.
@@ -81,7 +60,3 @@ class HierarchyFigures(MotifView):
         from hyperspy_motifs.draw import plot_enrichment
 
         return plot_enrichment(self.graph, kind=kind, ax=ax, **kwargs)
-
-
-def _title(signal: Any) -> str:
-    return str(signal.metadata.get_item("General.title") or "Hierarchy of motifs")

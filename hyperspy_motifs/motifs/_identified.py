@@ -134,7 +134,7 @@ class IdentifiedMotifs(Identification):
         return atoms
 
     def _repr_html_(self) -> str:
-        from ._page import escape
+        from html import escape
 
         rows = "".join(
             f"<tr><td>{row['motif']}</td><td>{escape(row['name'])}</td><td>{row['atoms']:,}</td>"

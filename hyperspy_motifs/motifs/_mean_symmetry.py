@@ -42,7 +42,10 @@ def mean_moments(motifs: Any) -> tuple[Any, list[int]]:
     return means, known
 
 
-def point_groups(moments: Any) -> list[str]:
+Score = tuple[int, float, float, float, float]
+
+
+def point_groups(moments: Any) -> tuple[list[str], list[Score]]:
     """Point group of each pattern in Hermann-Mauguin's short form: 1, 2, 3, 4, 6, m, 2mm, 3m, 4mm, 6mm.
 
     Parameters
@@ -52,24 +55,34 @@ def point_groups(moments: Any) -> list[str]:
 
     Returns
     -------
-    list of str, length n
+    groups : list of str, length n
+    scores : list of tuple, length n
+        Order of the rotation axis, or of the one that is nearest to hold, correlation with the rotated copies and its error,
+        that with the mirrored copy and its error.
     """
     from hyperspy_motifs.zernike import get_symmetry
 
     found = get_symmetry(moments, _FOLDS)
     holds: NDArray[np.bool_] = found.scores >= LEAST_CORRELATION
     mirrored = found.mirror >= LEAST_CORRELATION
-    groups = []
-    for folds, mirror in zip(holds, mirrored, strict=True):
-        fold = max((n for n, there in zip(_FOLDS, folds, strict=True) if there), default=1)
+    groups, scores = [], []
+    for k, (folds, mirror) in enumerate(zip(holds, mirrored, strict=True)):
+        held = np.flatnonzero(folds)
+        column = int(held[-1]) if len(held) else int(np.argmax(found.scores[k]))
+        fold = _FOLDS[column] if len(held) else 1
         # Odd folds have one kind of mirror axis, even ones two.
         axes = ("m" if fold % 2 else "mm") if mirror else ""
         groups.append("m" if fold == 1 and mirror else f"{fold}{axes}")
-    return groups
+        rotation, rotation_error = float(found.scores[k, column]), float(found.scores_std[k, column])
+        mirrors = float(found.mirror[k]), float(found.mirror_std[k])
+        scores.append((_FOLDS[column], rotation, rotation_error, *mirrors))
+    return groups, scores
 
 
-def symmetries(motifs: Any) -> list[str]:
-    """Point group of the mean of each motif; an empty string if no disc of it lies in the image."""
+def symmetries(motifs: Any) -> tuple[list[str], list[Score]]:
+    """Point group of the mean of each motif with its scores; an empty string and NaN if no disc of it lies in the image."""
     means, known = mean_moments(motifs)
-    groups = dict(zip(known, point_groups(means), strict=True))
-    return [groups.get(k, "") for k in range(motifs.n_motifs)]
+    found = {k: (group, score) for k, group, score in zip(known, *point_groups(means), strict=True)}
+    unknown: tuple[str, Score] = ("", (1, np.nan, np.nan, np.nan, np.nan))
+    rows = [found.get(k, unknown) for k in range(motifs.n_motifs)]
+    return [group for group, _ in rows], [score for _, score in rows]

@@ -237,6 +237,9 @@ class MotifView:
         A symmetry is reported if the correlation of the mean with its copies under the symmetry is 0.85 or more, corrected for
         noise. It is the symmetry of the projection within the disc of the chosen radius. Scan distortion lowers it.
         """
+        return self._symmetries()[0]
+
+    def _symmetries(self) -> Any:
         from ._mean_symmetry import symmetries
 
         return self._cached("symmetries", lambda: symmetries(self))
@@ -323,6 +326,8 @@ class MotifView:
                 defects.atoms, defects.positions, defects.kinds, defects.q_values, defects.spacing
             )
         self._describe_species(graph)
+        for description in self._cache.get("descriptions", ()):
+            graph.nodes[f"motif:{description.motif}"]["description"] = description.text
         return graph
 
     def _describe_species(self, graph: MotifGraph) -> None:
@@ -330,17 +335,27 @@ class MotifView:
 
     def _describe_vacancies(self, graph: MotifGraph) -> None:
         """Add to the vacancies of a graph the motif that is missing, and the probability that the site is occupied."""
+        for j, site in enumerate(self._sites_of_corners().tolist()):
+            if site >= 0:
+                missing = f"motif:{self.sites.expected_motifs[site]}"
+                graph.nodes[f"vacancy:{j}"].update(
+                    missing=missing, probability=float(self.sites.probability[site])
+                )
+
+    def _sites_of_corners(self) -> np.ndarray:
+        """Row in `sites` of each of ``cells.empty_sites``; -1 for none."""
         from scipy.spatial import cKDTree
 
-        sites, empty = self.sites, self.cells.empty_sites
-        if not len(empty) or not sites.vacant.any():
-            return
-        vacant = sites.select(sites.vacant)
-        distance, nearest = cKDTree(vacant.positions).query(empty)
-        for j in np.flatnonzero(distance < 1e-6 * float(np.ptp(sites.positions))).tolist():
-            node = graph.nodes[f"vacancy:{j}"]
-            node["missing"] = f"motif:{vacant.expected_motifs[nearest[j]]}"
-            node["probability"] = float(vacant.probability[nearest[j]])
+        empty, vacant = self.cells.empty_sites, np.flatnonzero(self.sites.vacant)
+        if not len(empty) or not len(vacant):
+            return np.full(len(empty), -1)
+        distance, nearest = cKDTree(self.sites.positions[vacant]).query(empty)
+        return np.where(distance < 1e-6 * float(np.ptp(self.sites.positions)), vacant[nearest], -1)
+
+    def _missing_motifs(self) -> np.ndarray:
+        """Motif that is missing at each of ``cells.empty_sites``; -1 where it is unknown."""
+        sites = self._sites_of_corners()
+        return np.append(self.sites.expected_motifs, -1)[sites]
 
     @property
     def hierarchy(self) -> Hierarchy | None:

@@ -84,7 +84,9 @@ class MotifMovies(MotifView):
         return count_transitions(record.labels, record.frames, tracks, self.n_motifs, lag=lag, inside=inside)
 
     def plot_populations(self, *, fraction: bool = False, times: Any = None, ax: Axes | None = None) -> Axes:
-        """Draw the number of atoms of each motif in each frame.
+        """Draw the number of atoms of each motif in each frame, or in one image.
+
+        Bars are standard errors: how much the number varies between fields of the same specimen (multinomial).
 
         Parameters
         ----------
@@ -108,8 +110,11 @@ class MotifMovies(MotifView):
             if units not in ("<undefined>", ""):
                 name = str(axes[0].name)
                 label = f"{'time' if name.startswith('<') else name} ({units})"
+        counts = self.populations
+        total = np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        errors = np.sqrt(counts * (1 - counts / total))
         return plot_populations(
-            self.populations, times=times, names=self.names, fraction=fraction, label=label, ax=ax
+            counts, errors, times=times, names=self.names, fraction=fraction, label=label, ax=ax
         )
 
     def plot_transitions(self, lag: int = 1, *, ax: Axes | None = None) -> Axes:

@@ -1,4 +1,4 @@
-"""The report of a result: one HTML file with its figures, tables, parameters and versions."""
+"""The report of a result: one HTML file with its answers, linked figures, tables, parameters and versions."""
 
 from __future__ import annotations
 
@@ -6,18 +6,26 @@ import datetime
 import importlib.metadata
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._page import MOST_ROWS, Page, add_drawing, plain, swatch
+from hyperspy_motifs.defects import RARE
+
+from ._page import Page, add_drawing, as_png, plain
 from ._report_levels import add_cells, add_levels, add_neighbours
-from ._summary import cautions
+from ._summary import answers, cautions
 
 PACKAGES = (
     "hyperspy_motifs", "hyperspy", "rosettasciio", "atomap", "numpy", "scipy", "scikit-learn", "numba", "networkx",
-    "matplotlib",
+    "matplotlib", "bokeh",
 )  # fmt: skip
+_CITATION = (
+    "J. Dan et al., “Learning motifs and their hierarchies in atomic resolution microscopy”, Science Advances 8, eabk1005 "
+    "(2022), doi:10.1126/sciadv.abk1005"
+)
+# Motifs with a picture and a paragraph; the table has all.
+_MOST_DESCRIBED = 24
 
 
 def write_report(motifs: Any, path: str | PathLike[str], title: str | None = None, frame: int = 0) -> Path:
@@ -39,16 +47,18 @@ def write_report(motifs: Any, path: str | PathLike[str], title: str | None = Non
     now = datetime.datetime.now(datetime.UTC)
     page = Page(f"Motifs of {name}", f"{_about(motifs)} Written {now:%Y-%m-%d %H:%M} UTC.")
     for line in cautions(motifs):
-        page.paragraph(f"Caution: {line}.")
+        page.add("caution", line)
+    page.add("facts", facts=answers(motifs))
     # Figures are only for the file: no window is opened, and none stays open.
     with plt.ioff():
-        _image(page, motifs)
-        _motifs(page, motifs, frame)
+        views = _linked_views(page, motifs, frame)
+        _motifs(page, motifs, views.atoms)
+        _defects(page, motifs, views.defects)
         _species(page, motifs)
         if motifs.is_continuous:
             _continuum(page, motifs, frame)
-        add_cells(page, motifs, frame)
-        add_levels(page, motifs)
+        add_cells(page, motifs, views.cells)
+        add_levels(page, motifs, views.atoms)
     add_neighbours(page, motifs)
     _how(page, motifs)
     page.write(target)
@@ -68,49 +78,108 @@ def _about(motifs: Any) -> str:
     return f"{text}, {len(motifs.labels):,} atoms, {motifs.n_motifs} motifs."
 
 
-# ---------------------------------------------------------------------- sections
+class _Views(NamedTuple):
+    """Data of the linked views: atoms and cells of one frame, and the defects, None where they are not looked for."""
+
+    atoms: Any
+    cells: Any
+    defects: Any
 
 
-def _image(page: Page, motifs: Any) -> None:
-    """What was found wrong with the image, before any result."""
-    found = motifs.quality.lines()
-    if found:
-        page.heading("Image")
-        page.paragraph(f"Found in the image: {'; '.join(found)}.")
+def _linked_views(page: Page, motifs: Any, frame: int) -> _Views:
+    """Add the image and the layout."""
+    from hyperspy_motifs.draw import linked_atoms, linked_cells, linked_source, linked_views
 
-
-def _motifs(page: Page, motifs: Any, frame: int) -> None:
-    page.heading("Motifs")
-    page.paragraph(_radii_text(motifs))
-    n_frames = len(np.unique(motifs.frames))
-    of_frame = f" of frame {frame}" if n_frames > 1 else ""
-    add_drawing(
-        page,
-        motifs.plot,
-        f"The image{of_frame} with a coloured dot on each atom",
-        f"The image{of_frame}, its atoms coloured by motif. Numbers in brackets count atoms.",
-        frame=frame,
+    here = np.flatnonzero(motifs.frames == frame)
+    columns = motifs.to_dict()
+    more = {}
+    if "amplitude" in columns:
+        heights = columns["amplitude"][here]
+        more["height"] = heights / np.nanmedian(heights)
+    atoms = linked_atoms(
+        motifs.positions[here], motifs.labels[here], motifs.names, motifs.layout[here],
+        {"probability": motifs.probabilities[here], "row": here, **more},
+    )  # fmt: skip
+    found = motifs.cells
+    inside = np.flatnonzero(found.of_points(motifs.frames) == frame) if len(found) else np.empty(0, int)
+    places = found.with_empty_sites(motifs.positions)
+    cells = linked_cells([places[found.corners[i]] for i in inside.tolist()], found.labels[inside])
+    cells.data["cell"] = inside
+    image, where = motifs._image(frame)
+    defects = None
+    if motifs.parameters.get("atoms") != "grid" and len(np.unique(motifs.frames)) == 1:
+        found, names = motifs.defects, np.array([*motifs.names, "none"])
+        defects = linked_source(
+            {
+                "kind": found.kinds.tolist(), "x": found.positions[:, 0], "y": found.positions[:, 1],
+                "motif": names[found.motifs].tolist(), "expected": names[found.expected].tolist(),
+                "q": found.q_values, "evidence": found.evidence.tolist(), "ring": np.where(found.kinds == RARE, 0.0, 1.0),
+            }
+        )  # fmt: skip
+    page.add("heading", "The image, the layout and what is selected in them")
+    spacing = float(motifs.parameters.get("spacing", np.ptp(motifs.positions[:, 0]) / np.sqrt(len(here))))
+    at = {"spacing": spacing, "cells": cells, "marks": defects}
+    page.linked(
+        linked_views(image, where["extent"], where["units"], atoms, **at),
+        "Left: the image, its atoms coloured by motif; rings are defects other than atoms of rare motifs. Right: the "
+        "force-relaxed layout, in which atoms with similar neighbourhoods lie close together; its axes have no units. Draw "
+        "around atoms to select them in both, turn the wheel to zoom, click on a name to hide a motif, point at an atom to see "
+        "its numbers. A click on a row of a table below selects what it counts.",
     )
+    return _Views(atoms, cells, defects)
+
+
+def _motifs(page: Page, motifs: Any, atoms: Any) -> None:
+    import matplotlib.pyplot as plt
+
+    from hyperspy_motifs.draw import linked_source, linked_table, motif_colour
+
+    page.add("heading", "Motifs")
+    page.add("paragraph", _radii_text(motifs))
+    descriptions = motifs.describe()
+    labels = motifs.labels[np.asarray(atoms.data["row"])]
+    rows = {
+        "name": list(motifs.names),
+        "atoms": motifs.counts,
+        "share": 100 * motifs.counts / len(motifs.labels),
+        "error": np.array([100 * d.share_error for d in descriptions]),
+        "probability": np.array([d.probability for d in descriptions]),
+        "brightness": np.array([d.brightness for d in descriptions]),
+        "group": [d.point_group for d in descriptions],
+        "coordination": np.array([np.nan if d.shell is None else sum(d.shell.numbers) for d in descriptions]),
+        "nearest": ["" if d.nearest < 0 else motifs.names[d.nearest] for d in descriptions],
+        "separation": np.array([d.separation for d in descriptions]),
+        "rows": [np.flatnonzero(labels == k).tolist() for k in range(motifs.n_motifs)],
+    }
+    titles = {
+        "name": "motif", "atoms": "atoms", "share": "share (%)", "error": "± %", "probability": "mean probability",
+        "brightness": "relative height", "group": "point group", "coordination": "neighbours", "nearest": "most similar",
+        "separation": "distance (std)",
+    }  # fmt: skip
+    page.linked(
+        linked_table(linked_source(rows), titles, lights=atoms),
+        "The motifs. A click on a row selects its atoms, one on a head sorts.",
+    )
+    for k in range(min(motifs.n_motifs, _MOST_DESCRIBED)):
+        if not motifs.counts[k]:
+            continue
+        compared = descriptions[k].nearest >= 0 and np.isfinite(descriptions[k].separation)
+        axes = motifs.plot_description(k, n_modes=2) if compared else motifs.plot_means()
+        figure = np.ravel(axes)[0].get_figure(root=True)
+        source, _ = as_png(figure)
+        plt.close(figure)
+        page.add(
+            "motif", descriptions[k].text, source=source, colour=motif_colour(k),
+            alternative=f"Mean patch of {motifs.names[k]}, the most similar motif, and their difference",
+        )  # fmt: skip
+    if motifs.n_motifs > _MOST_DESCRIBED:
+        page.add("paragraph", f"And {motifs.n_motifs - _MOST_DESCRIBED} rarer ones.")
     add_drawing(
         page,
         motifs.plot_means,
         "Mean patch of each motif",
-        "Mean of the patches around the atoms of each motif, all on one grey scale. The frame has the colour of the motif. "
-        "The point group below is that of the projection, within this disc.",
-        symmetry=True,
+        "Mean of the patches around the atoms of each motif, on one grey scale. The circle is the radius that was compared.",
     )
-    add_drawing(
-        page,
-        motifs.plot_layout,
-        "Scatter plot of all atoms in two dimensions, grouped by motif",
-        "Force-relaxed layout: atoms with similar neighbourhoods lie close together. Its axes have no units.",
-    )
-    page.table(
-        "The motifs, the most frequent first",
-        *_motif_table(motifs),
-    )
-    if n_frames > 1:
-        page.table("Atoms of each motif in each frame", *_frame_table(motifs))
     if len(motifs.radii) > 1:
         add_drawing(
             page,
@@ -118,6 +187,34 @@ def _motifs(page: Page, motifs: Any, frame: int) -> None:
             "Tree of the motifs at all radii",
             "Splits of the motifs with increasing radius. Radii are in nearest-neighbour distances.",
         )
+    columns = {
+        "number": "atom",
+        "name": "motif",
+        "probability": "probability",
+        "height": "height",
+        "x": "x",
+        "y": "y",
+    }
+    page.linked(
+        linked_table(atoms, columns, height=220),
+        f"All atoms; x and y in {motifs.units}, heights relative to the median.",
+    )
+
+
+def _defects(page: Page, motifs: Any, defects: Any) -> None:
+    """The table of defects; its rows are lit in the image, which has the same data."""
+    from hyperspy_motifs.draw import linked_table
+
+    if defects is None:
+        return
+    page.add("heading", "Defects")
+    page.add("paragraph", f"{motifs.defects.headline()}.")
+    if len(motifs.defects):
+        titles = {
+            "kind": "kind", "x": f"x ({motifs.units})", "y": f"y ({motifs.units})", "motif": "motif",
+            "expected": "expected", "q": "q", "evidence": "why",
+        }  # fmt: skip
+        page.linked(linked_table(defects, titles), "The defects. q is the false discovery rate.")
 
 
 def _species(page: Page, motifs: Any) -> None:
@@ -125,11 +222,11 @@ def _species(page: Page, motifs: Any) -> None:
     found = motifs._identification()
     if found is None:
         return
-    page.heading("Structure")
-    page.paragraph(f"{found.headline()}. By {found.method}.")
+    page.add("heading", "Structure")
+    page.add("paragraph", f"{found.headline()}. By {found.method}.")
     if found.refused:
         return
-    page.paragraph(f"Stoichiometry: {found.formula()}.")
+    page.add("paragraph", f"Stoichiometry: {found.formula()}.")
     add_drawing(
         page,
         found.plot,
@@ -168,41 +265,6 @@ def _radii_text(motifs: Any) -> str:
     return text
 
 
-def _motif_table(motifs: Any) -> tuple[list[str], list[list[Any]]]:
-    from hyperspy_motifs.draw import motif_colour
-
-    columns = ["motif", "atoms", "share (%)", "mean probability"]
-    amplitude = motifs.to_dict().get("amplitude")
-    if amplitude is not None:
-        columns += ["median height", "spread of heights"]
-    rows: list[list[Any]] = []
-    for k, name in enumerate(motifs.names):
-        here = motifs.labels == k
-        row = [
-            swatch(motif_colour(k), name),
-            int(here.sum()),
-            round(100 * float(here.mean()), 2),
-            round(float(motifs.probabilities[here].mean()), 3),
-        ]
-        if amplitude is not None:
-            middle = float(np.median(amplitude[here]))
-            # Robust: one failed fit must not increase the spread.
-            row += [middle, float(1.4826 * np.median(np.abs(amplitude[here] - middle)))]
-        rows.append(row)
-    return columns, rows
-
-
-def _frame_table(motifs: Any) -> tuple[list[str], list[list[Any]]]:
-    frames = np.unique(motifs.frames)
-    rows: list[list[Any]] = []
-    for number in frames[:MOST_ROWS].tolist():
-        counts = np.bincount(motifs.labels[motifs.frames == number], minlength=motifs.n_motifs)
-        rows.append([number, *counts.tolist()])
-    if len(frames) > MOST_ROWS:
-        rows.append([f"and {len(frames) - MOST_ROWS} more", *[None] * motifs.n_motifs])
-    return ["frame", *motifs.names], rows
-
-
 def _continuum(page: Page, motifs: Any, frame: int) -> None:
     from hyperspy_motifs.draw import plot_manifold, plot_values
 
@@ -211,10 +273,11 @@ def _continuum(page: Page, motifs: Any, frame: int) -> None:
     if not coordinates.shape[1]:
         return
     values = coordinates if coordinates.shape[1] == 2 else coordinates[:, 0]
-    page.heading("Continuum")
-    page.paragraph(
+    page.add("heading", "Continuum")
+    page.add(
+        "paragraph",
         f"The neighbourhoods change gradually, along {manifold.dimension:.1f} dimensions. Coordinates along the "
-        "slowest of these (diffusion coordinates, without units) replace classes."
+        "slowest of these (diffusion coordinates, without units) replace classes.",
     )
     here = motifs.frames == frame
     image, where = motifs._image(frame)
@@ -240,27 +303,64 @@ def _continuum(page: Page, motifs: Any, frame: int) -> None:
 
 
 def _how(page: Page, motifs: Any) -> None:
-    page.heading("Methods")
+    page.add("heading", "Methods")
+    page.add("paragraph", _methods(motifs))
+    page.add("paragraph", f"Please cite: {_CITATION}.")
     parameters = dict(motifs.parameters)
     options = parameters.pop("options", {})
-    page.table(
-        "Arguments of find_motifs",
-        ["argument", "value"],
-        [[k, _value(v)] for k, v in sorted(options.items())],
-    )
+    page.add("heading", "To reproduce it")
+    page.add("code", _recipe(motifs, options))
     page.table(
         f"Estimated from the image (lengths in {motifs.units})",
         ["quantity", "value"],
         [[plain(k), _value(v)] for k, v in sorted(parameters.items()) if k != "reason"],
     )
     page.table("Versions", ["package", "version"], [[name, _version(name)] for name in PACKAGES])
-    page.paragraph(
-        "Method: Dan et al., “Learning motifs and their hierarchies in atomic resolution microscopy”, Science Advances 8, "
-        "eabk1005 (2022), doi:10.1126/sciadv.abk1005."
+
+
+def _methods(motifs: Any) -> str:
+    """A paragraph for the methods section of a paper."""
+    parameters, options = motifs.parameters, motifs.parameters.get("options", {})
+    n = f"{len(motifs.labels):,}"
+    how = {"grid": f"{n} patches on a grid were taken", "given": f"{n} given atomic columns were used"}
+    text = how.get(
+        parameters.get("atoms"), f"{n} atomic columns were found and fitted by two-dimensional Gaussians"
+    )
+    orders = int(np.max(np.asarray(motifs.features.modes)[:, 0]))
+    radius = f"{motifs.radius:.3g} nearest-neighbour distances"
+    if "spacing" in parameters:
+        radius += f" ({motifs.radius * parameters['spacing']:.3g} {motifs.units})"
+    turned = "rotation-invariant combinations of " if options.get("rotation_invariant") else ""
+    return (
+        f"{text}. The discs around them with a radius of {radius} were described by {turned}Zernike moments up to the radial "
+        f"order {orders}, and grouped without labels into {motifs.n_motifs} motifs in the force-relaxed layout of the moments "
+        f"[1], with hyperspy_motifs {_version('hyperspy_motifs')}. Defects are at a false discovery rate of 5 %. "
+        f"[1] {_CITATION}."
     )
 
 
-# ---------------------------------------------------------------------- small things
+def _recipe(motifs: Any, options: dict[str, Any]) -> str:
+    """The calls that give this result again."""
+    import inspect
+
+    signal = motifs.signal
+    defaults = inspect.signature(type(signal).find_motifs).parameters
+    chosen = [
+        f"{name}={value!r}"
+        for name, value in options.items()
+        if name in defaults
+        and value != defaults[name].default
+        and isinstance(value, str | int | float | list)
+    ]
+    file = str(signal.metadata.get_item("General.original_filename") or "FILE")
+    lines = [
+        "import hyperspy.api as hs", f"s = hs.load({file!r})", 's.set_signal_type("atomic_image")',
+        f"motifs = s.find_motifs({', '.join(chosen)})",
+    ]  # fmt: skip
+    for number, name in enumerate(motifs.names):
+        if name != str(number):
+            lines.append(f"motifs.relabel({{{number}: {name!r}}})")
+    return "\n".join(lines)
 
 
 def _value(value: Any) -> str:

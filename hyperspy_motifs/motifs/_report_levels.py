@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._page import MOST_ROWS, Page, add_drawing, plain, swatch
+import numpy as np
+
+from ._cell_colouring import class_words
+from ._page import Page, add_drawing, plain
 
 
-def add_cells(page: Page, motifs: Any, frame: int) -> None:
-    """The section of the cells and their classes."""
-    cells = motifs.cells
-    page.heading("Cells")
+def add_cells(page: Page, motifs: Any, views: Any) -> None:
+    """The section of the cells and their classes; `views` has the cells of the image that is shown."""
+    from hyperspy_motifs.draw import linked_source, linked_table
+
+    cells, graph = motifs.cells, motifs.graph
+    page.add("heading", "Cells")
     if not len(cells):
-        page.paragraph("The atoms form no closed cells.")
+        page.add("paragraph", "The atoms form no closed cells.")
         return
-    page.paragraph(
+    page.add(
+        "paragraph",
         "Cells are the polygons that the bonds between atoms enclose. Cells with the same corners in the same order and the "
-        "same shape belong to one class."
+        "same shape belong to one class.",
     )
-    if (cells.of_points(motifs.frames) == frame).any():
+    if len(shown := np.asarray(views.data["cell"])):
+        frame = int(cells.of_points(motifs.frames)[shown[0]])
         add_drawing(
             page,
             motifs.plot_cells,
@@ -26,137 +33,129 @@ def add_cells(page: Page, motifs: Any, frame: int) -> None:
             "The cells over the image, coloured by class. Numbers in brackets count cells.",
             frame=frame,
         )
-    graph = motifs.graph
-    page.table(
-        "Classes of cells, the most frequent first. Corners are motifs; an atom contributes to a cell by its angle in it",
-        ["class", "cells", "corners", f"area ({motifs.units}²)", "composition"],
-        _shortened(
-            [
-                [
-                    _cell_class(node, attributes),
-                    attributes["size"],
-                    attributes.get("n_corners"),
-                    attributes.get("area"),
-                    graph.formula(node),
-                ]
-                for node, attributes in _classes(graph, "cell-class")
-            ]
-        ),
+    nodes = [f"cell-class:{k}" for k in range(len(cells.classes))]
+    labels = cells.labels[shown]
+    rows = {
+        "class": class_words(cells, motifs.names, motifs._missing_motifs()),
+        "size": np.array([graph.nodes[n]["size"] for n in nodes]),
+        "area": np.array([graph.nodes[n].get("area", np.nan) for n in nodes]),
+        "composition": [graph.formula(n) for n in nodes],
+        "rows": [np.flatnonzero(labels == k).tolist() for k in range(len(nodes))],
+    }
+    titles = {
+        "class": "class",
+        "size": "cells",
+        "area": f"area ({motifs.units}²)",
+        "composition": "composition",
+    }
+    page.linked(
+        linked_table(linked_source(rows), titles, lights=views),
+        "Classes of cells. An atom contributes to a cell by its angle in it. A click on a row shows its cells.",
     )
 
 
-def add_levels(page: Page, motifs: Any) -> None:
-    """The section of the levels above the cells."""
+def add_levels(page: Page, motifs: Any, views: Any) -> None:
+    """The section of the levels above the cells; `views` has the atoms of the image that is shown."""
+    from hyperspy_motifs.draw import linked_source, linked_table, short_name
+
     graph = motifs.graph
     kinds = [kind for level, kind in sorted(graph.levels.items()) if level > 1]
-    page.heading("Hierarchy")
+    page.add("heading", "Hierarchy")
     if not kinds:
-        page.paragraph("There are no levels above the cells.")
+        page.add("paragraph", "There are no levels above the cells.")
         return
     if graph.graph.get("reason"):
-        page.paragraph(str(graph.graph["reason"]))
+        page.add("paragraph", str(graph.graph["reason"]))
     add_drawing(
         page,
         motifs.plot_hierarchy,
         "Levels as rows of symbols, joined by lines to their components",
-        "The levels, from motifs at the bottom upwards. Lines join a class to its components; their width "
-        "shows the number of components (given as a number where lines are few). Numbers in brackets count instances.",
+        "The levels, from motifs at the bottom upwards. Lines join a class to its components; their width shows the number "
+        "of components. Numbers in brackets count instances.",
     )
+    row_of = {int(atom): row for row, atom in enumerate(views.data["row"])}
     for kind in kinds:
-        reason = graph.graph.get(f"reason:{kind}")
-        classes = _classes(graph, f"{kind}-class")
-        columns = {
-            "class": [_short(attributes["name"]) for _, attributes in classes],
-            "instances": [attributes["size"] for _, attributes in classes],
+        nodes = sorted(graph.find(kind=f"{kind}-class"), key=lambda n: -graph.nodes[n]["size"])
+        areas = np.array([graph.nodes[n].get("area", np.nan) for n in nodes])
+        rows = {
+            "class": [short_name(graph.nodes[n]["name"], 10_000) for n in nodes],
+            "size": np.array([graph.nodes[n]["size"] for n in nodes]),
+            "area": areas,
+            "composition": [graph.formula(n) for n in nodes],
+            "rows": [
+                sorted(row_of[a] for a in _atoms_of(graph, graph.instances(n)) if a in row_of) for n in nodes
+            ],
         }
+        titles = {"class": "class", "size": "instances"}
         if kind != "vertex-figure":  # its cells are shared by many vertex figures, so it has no composition
-            columns["composition"] = [graph.formula(node) for node, _ in classes]
-        if any("area" in attributes for _, attributes in classes):
-            columns[f"area ({motifs.units}²)"] = [attributes.get("area") for _, attributes in classes]
+            titles["composition"] = "composition"
+        if np.isfinite(areas).any():
+            titles["area"] = f"area ({motifs.units}²)"
         name = _plural(plain(kind).capitalize())
         if kind == "vertex-figure":
             name += " (corners of the cells around an atom, in order: 3^2.6 are two triangles and a hexagon)"
-        rows = [list(row) for row in zip(*columns.values(), strict=True)]
-        page.table(f"{name}. {reason}" if reason else name, list(columns), _shortened(rows))
+        reason = graph.graph.get(f"reason:{kind}")
+        page.linked(
+            linked_table(linked_source(rows), titles, lights=views),
+            f"{name}. {reason}" if reason else f"{name}.",
+        )
     if "bits_per_atom" in graph.graph:
         bits, error = graph.graph["bits_per_atom"], graph.graph.get("bits_per_atom_std", 0.0)
-        page.paragraph(
-            f"Disorder: {bits:.3f} ± {error:.3f} bits per atom to describe the cells (0 for an infinite crystal)."
+        page.add(
+            "paragraph",
+            f"Disorder: {bits:.3f} ± {error:.3f} bits per atom to describe the cells (0 for an infinite crystal).",
         )
+
+
+def _atoms_of(graph: Any, nodes: list[str]) -> set[int]:
+    """Numbers of the atoms in some nodes."""
+    seen, open_nodes = set(nodes), list(nodes)
+    while open_nodes:
+        children = [child for child in graph.children(open_nodes.pop()) if child not in seen]
+        seen.update(children)
+        open_nodes += children
+    return {int(node.partition(":")[2]) for node in seen if node.startswith("atom:")}
 
 
 def add_neighbours(page: Page, motifs: Any) -> None:
     """The section of classes that are neighbours more or less often than by chance."""
+    from hyperspy_motifs.draw import linked_source, linked_table, short_name
+
     graph = motifs.graph
     found = [
-        (-abs(d["z"]), graph.nodes[u], graph.nodes[v], d)
+        (d, graph.nodes[u], graph.nodes[v])
         for u, v, d in graph.types.edges(data=True)
         if d["kind"] == "neighbours" and d["q"] <= 0.05
     ]
-    page.heading("Neighbours")
+    page.add("heading", "Neighbours")
     if not found:
-        page.paragraph("No two classes are neighbours more or less often than by chance.")
+        page.add("paragraph", "No two classes are neighbours more or less often than by chance.")
         return
-    page.paragraph(
-        "Pairs of classes that are neighbours more often (enriched) or less often (depleted) than if the classes were "
-        "assigned at random on the same bonds, at a false discovery rate of 5 %. z is the difference in standard deviations."
+    found.sort(key=lambda item: -abs(item[0]["z"]))
+    if any(first["kind"] == "motif" for _, first, _ in found):
+        add_drawing(
+            page,
+            motifs.plot_enrichment,
+            "Bubbles for each pair of motifs, larger for pairs that differ more from chance",
+            "Motifs that are neighbours more often (red) or less often (blue) than by chance.",
+        )
+    rows = {
+        "kind": [plain(first["kind"].removesuffix("-class")) for _, first, _ in found],
+        "first": [short_name(first["name"], 10_000) for _, first, _ in found],
+        "second": [short_name(second["name"], 10_000) for _, _, second in found],
+        "how": ["enriched" if d["z"] > 0 else "depleted" for d, _, _ in found],
+        **{name: np.array([d[name] for d, _, _ in found]) for name in ("observed", "expected", "z", "q")},
+    }
+    titles = {
+        "kind": "of", "first": "class", "second": "next to", "how": "", "observed": "observed", "expected": "by chance",
+        "z": "z", "q": "q",
+    }  # fmt: skip
+    page.linked(
+        linked_table(linked_source(rows), titles),
+        "Pairs of classes that are neighbours more often (enriched) or less often (depleted) than if the classes were assigned "
+        "at random on the same bonds, at a false discovery rate q of 5 %. z is the difference in standard deviations.",
     )
-    found.sort(key=lambda item: item[0])
-    page.table(
-        "The largest differences first",
-        ["of", "class", "next to", "observed", "by chance", "z", "false discovery rate", ""],
-        _shortened(
-            [
-                [
-                    plain(first["kind"].removesuffix("-class")),
-                    _short(first["name"]),
-                    _short(second["name"]),
-                    d["observed"],
-                    float(d["expected"]),
-                    float(d["z"]),
-                    _rate(float(d["q"])),
-                    "enriched" if d["z"] > 0 else "depleted",
-                ]
-                for _, first, second, d in found
-            ]
-        ),
-    )
-
-
-def _classes(graph: Any, kind: str) -> list[tuple[str, dict[str, Any]]]:
-    """Nodes of the classes of one kind, the most frequent first."""
-    nodes = [(node, graph.nodes[node]) for node in graph.find(kind=kind)]
-    return sorted(nodes, key=lambda item: -item[1]["size"])
-
-
-def _shortened(rows: list[list[Any]]) -> list[list[Any]]:
-    """The first rows, and the number of the others."""
-    if len(rows) <= MOST_ROWS:
-        return rows
-    return [*rows[:MOST_ROWS], [f"and {len(rows) - MOST_ROWS} more", *[None] * (len(rows[0]) - 1)]]
-
-
-def _short(name: str) -> str:
-    """Name with repetitions written once, ``(Mo Se)×3``, on one line."""
-    from hyperspy_motifs.draw import short_name
-
-    return short_name(name, 10_000)
-
-
-def _cell_class(node: str, attributes: dict[str, Any]) -> str:
-    """A class of cells in its colour, with its number in the figure."""
-    from matplotlib.colors import to_hex
-
-    from hyperspy_motifs.draw import cell_colours, type_number
-
-    number = type_number(node)
-    return swatch(to_hex(cell_colours([number])[0]), f"{number}: {_short(attributes['name'])}")
 
 
 def _plural(name: str) -> str:
     return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
-
-
-def _rate(q: float) -> str:
-    """A false discovery rate; the digits are not meaningful far in the tail of a normal distribution."""
-    return f"{q:.1g}" if q >= 1e-6 else "< 1e−6"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import numpy as np
 
-from hyperspy_motifs.defects import VACANCY
+from hyperspy_motifs.defects import RARE, VACANCY
 from hyperspy_motifs.naming import motif_name
-
-from ._page import escape, swatch
 
 # Rows of the table in a notebook, which is a glance; the report has them all.
 MOST_SHOWN = 12
@@ -77,6 +76,37 @@ def summarise(motifs: Any) -> str:
     return "\n".join(lines)
 
 
+def answers(motifs: Any) -> list[tuple[str, list[str]]]:
+    """What was found, by question, each in a few lines: the first page of the report."""
+    identified = motifs._identification()
+    many = [
+        f"{motif_name(k, motifs.names)}: {motifs.counts[k]:,} atoms ({100 * motifs.counts[k] / len(motifs.labels):.2g} %)"
+        for k in range(min(motifs.n_motifs, MOST_SHOWN))
+    ]
+    if motifs.n_motifs > MOST_SHOWN:
+        many.append(f"and {motifs.n_motifs - MOST_SHOWN} rarer ones")
+    out = [
+        (
+            "Structure",
+            ["not identified: no structure was given" if identified is None else identified.headline()],
+        ),
+        ("Atoms", [_atoms(motifs, motifs.parameters)]),
+        ("Cell", [*([", ".join(lattice)] if (lattice := _lattice(motifs)) else []), _cells(motifs)]),
+        ("Motifs", [chosen_radius(motifs), *many]),
+    ]
+    if _defects(motifs):
+        defects = motifs.defects
+        found = [defects.headline(), *repr(defects.densities()).splitlines(), *_empty_sites(motifs)]
+        for kind in (VACANCY, RARE):
+            where = defects.test_clustering(kind, n_permutations=199)
+            if where.kind != "too few":
+                found.append(f"{kind}: {where.kind} on its sites (p = {where.p_value:.2g})")
+        out.append(("Defects", found))
+    quality = [*motifs.quality.lines()] or ["no fault was found in it"]
+    unsure = [*cautions(motifs), *_uncertain(motifs)] or ["no atom has a probability below 0.5"]
+    return [*out, ("Image", quality), ("Uncertain", unsure)]
+
+
 def chosen_radius(motifs: Any) -> str:
     """Return in words the radius in use, how many `motifs` there are now, and why this radius was taken."""
     many = _counted(motifs.n_motifs, "motif")
@@ -103,7 +133,7 @@ def as_html(motifs: Any) -> str:
         count = int(motifs.counts[k])
         share = 100 * count / len(motifs.labels)
         sure = float(np.mean(motifs.probabilities[motifs.labels == k]))
-        name = swatch(motif_colour(k), motifs.names[k], inline=True)
+        name = swatch(motif_colour(k), motifs.names[k])
         rows.append(
             f"<tr><td style='text-align:left'>{name}</td><td>{count:,}</td><td>{share:.1f} %</td><td>{sure:.2f}</td></tr>"
         )
@@ -115,6 +145,12 @@ def as_html(motifs: Any) -> str:
     return (
         f"<div>{'<br>'.join(lines)}</div><table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
     )
+
+
+def swatch(colour: str, text: str) -> str:
+    """`text` as HTML with a square of `colour` (hexadecimal RGB) before it."""
+    shape = "display:inline-block;width:.8em;height:.8em;border:1px solid #555;margin-right:.45em;background:"
+    return f'<span style="{shape}{colour}"></span>{escape(text)}'
 
 
 def _atoms(motifs: Any, parameters: dict[str, Any]) -> str:

@@ -62,6 +62,33 @@ class ValueFigures(MotifFigures):
         image, where = self._image(frame)
         return plot_values(self.positions[here], array[here], image, ax=ax, **{**where, **options, **kwargs})
 
+    def plot_heights(self, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
+        """Draw the histogram of the fitted heights of the columns of each motif.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+        **kwargs
+            Passed to :func:`hyperspy_motifs.draw.plot_heights`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        ValueError
+            If the atoms were not fitted, or are patches on a grid.
+        """
+        from hyperspy_motifs.draw import plot_heights
+
+        heights = self.to_dict().get("amplitude")  # type: ignore[attr-defined]
+        if heights is None:
+            raise ValueError(
+                "These atoms have no fitted heights: find_atoms(), or find_motifs() without atoms, fits them."
+            )
+        return plot_heights(heights, self.labels, ax=ax, **{"names": self.names, **kwargs})
+
     def plot_manifold(self, colour_by: Any = None, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
         """Draw the atoms in the first two coordinates of their continuum.
 

@@ -9,6 +9,8 @@ import numpy as np
 from hyperspy_motifs.draw import plot_explanation as draw_explanation
 from hyperspy_motifs.zernike import ZernikeBasis
 
+_LEAST_RADIUS = 20.0
+
 
 def plot_explanation(
     features: Any, labels: Any, groups: tuple[int, int], n_modes: int, figure: Any
@@ -16,7 +18,9 @@ def plot_explanation(
     """See :meth:`hyperspy_motifs.signals.ZernikeFeatures.plot_explanation`."""
     modes = features.modes
     found = features.explain(labels, groups)
-    basis = ZernikeBasis(int(modes[:, 0].max()), float(features.get_moments().radius))
+    # Smooth functions are drawn finer than the pixels of the image.
+    radius = max(float(features.get_moments().radius), _LEAST_RADIUS)
+    basis = ZernikeBasis(int(modes[:, 0].max()), radius)
     column = {tuple(mode): k for k, mode in enumerate(basis.modes.tolist())}
     rows = [column[tuple(mode)] for mode in modes.tolist()]
     values, marks = np.asarray(features.data), np.asarray(labels)

@@ -40,13 +40,21 @@ def test_rare_motifs_lie_on_top_in_the_layout(layout):
     np.testing.assert_array_equal(atoms.get_offsets(), xy[order])
     np.testing.assert_allclose(atoms.get_facecolors(), motif_colours(labels[order]))
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["a (60)", "b (30)", "c (10)"]
-    # Each group has its name, at one of its atoms.
-    places = {text.get_text(): text.xy for text in ax.texts}
+    # Each group has its name and number, at one of its atoms.
+    places = {text.get_text()[0]: text.xy for text in ax.texts}
     assert set(places) == {"a", "b", "c"}
     for k, name in enumerate("abc"):
         assert (xy[labels == k] == places[name]).all(axis=1).any()
     ax = plot_layout(xy, labels, names=["molybdenum", "Se2", "2"])
-    assert {text.get_text() for text in ax.texts} == {"molybde…", "Se2", "2"}
+    assert {text.get_text().split()[0] for text in ax.texts} == {"molybde…", "Se2", "2"}
+
+
+def test_islands_of_a_motif_have_their_numbers():
+    rng = np.random.default_rng(3)
+    centres = np.repeat([[0, 0], [9, 1], [4, 6]], [300, 120, 90], axis=0)
+    labels = np.repeat([0, 0, 1], [300, 120, 90])
+    ax = plot_layout(centres + 0.1 * rng.standard_normal((510, 2)), labels, names=["Mo", "Se"])
+    assert sorted(text.get_text() for text in ax.texts) == ["Mo (120)", "Mo (300)", "Se (90)"]
 
 
 def boxes(texts):
@@ -83,8 +91,8 @@ def test_numbers_of_small_groups_hide_no_other_and_stay_within_the_frame():
 
 def test_the_number_of_a_large_group_stands_on_it(layout):
     xy, labels = layout
-    numbers = {int(t.get_text()): t for t in plot_layout(xy, labels).texts}
-    assert numbers[0].xyann == (0, 0)
+    numbers = {t.get_text()[0]: t for t in plot_layout(4 * xy / (labels[:, None] + 1), labels).texts}
+    assert numbers["0"].xyann == (0, 0)
 
 
 @pytest.mark.parametrize("engine", ["constrained", "compressed"])
@@ -99,13 +107,16 @@ def test_legend_and_colour_bar_fit_into_a_figure_of_one_column(layout, engine):
         assert drawn.x1 < 3.39 + 0.02
 
 
-def test_layout_is_square_and_holds_all_atoms(layout):
-    xy, labels = layout
+@pytest.mark.parametrize("stretch", [1, 3])
+def test_layout_fills_its_axes_and_holds_all_atoms(layout, stretch):
+    xy, labels = layout[0] * [1, stretch], layout[1]
     ax = plot_layout(xy, labels)
     for limits, values in ((ax.get_xlim(), xy[:, 0]), (ax.get_ylim(), xy[:, 1])):
         assert limits[0] < values.min()
         assert limits[1] > values.max()
-    assert np.ptp(ax.get_xlim()) == pytest.approx(np.ptp(ax.get_ylim()))
+    filled = np.ptp(xy, axis=0) / [np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())]
+    assert filled.max() > 0.9
+    assert filled.min() > (0.9 if stretch == 1 else 0.5)
     assert ax.get_aspect() == 1
 
 
@@ -167,23 +178,28 @@ def test_means_are_framed_in_the_colour_of_their_motif_and_share_one_scale():
     patches[:, 0, 0] = np.nan
     axes = plot_means(
         patches, [1200, 50, 9, 8, 2], names=list("abcde"), symmetries=["3m", "m", "1", "2", "4"],
-        pixel_size=0.02, units="nm",
+        radius=0.06, pixel_size=0.02, units="nm",
     )  # fmt: skip
     assert axes.shape == (5,)
     assert [ax.get_title() for ax in axes] == [
-        "a\nn = 1,200",
-        "b\nn = 50",
-        "c\nn = 9",
-        "d\nn = 8",
-        "e\nn = 2",
+        "a (3m)\nn = 1,200",
+        "b (m)\nn = 50",
+        "c (1)\nn = 9",
+        "d (2)\nn = 8",
+        "e (4)\nn = 2",
     ]
-    assert axes[0].get_xlabel() == "3m"
     assert len({ax.images[0].get_clim() for ax in axes}) == 1
     for k, ax in enumerate(axes):
         np.testing.assert_array_equal(np.ma.filled(ax.images[0].get_array(), np.nan), patches[k])
         assert ax.spines["left"].get_edgecolor() == to_rgba(motif_colour(k))
         assert ax.images[0].get_extent() == pytest.approx((-0.01, 0.17, 0.17, -0.01))
-    assert [len(ax.artists) for ax in axes] == [1, 0, 0, 0, 0]
+        (compared,) = ax.patches
+        assert compared.center == pytest.approx((0.08, 0.08))
+        assert compared.radius == 0.06
+    # One scale bar, below the patches.
+    ((bar,),) = [ax.artists for ax in axes if ax.artists]
+    axes[0].figure.canvas.draw()
+    assert bar.get_window_extent().y1 < axes[0].get_window_extent().y0
 
 
 def test_thirty_means_fit_on_a_page():

@@ -1,5 +1,6 @@
 """What is drawn on the image: atoms, legend, scale bar, cells, values."""
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -8,10 +9,12 @@ from matplotlib.patches import Rectangle
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 
 from hyperspy_motifs.draw import (
+    TWO_COLUMNS,
     add_motif_legend,
     add_scale_bar,
     cell_colours,
     image_extent,
+    journal_style,
     motif_colours,
     plot_cells,
     plot_image,
@@ -126,7 +129,7 @@ def test_a_legend_leaves_the_picture_its_room_and_counts_what_it_leaves_out():
     assert ax.get_window_extent().width > 0.4 * figure.bbox.width
     *entries, last = [text.get_text() for text in ax.get_legend().get_texts()]
     assert entries == [f"motif {k} ({50 - k})" for k in range(len(entries))]
-    assert last == f"{40 - len(entries)} more ({sum(50 - k for k in range(len(entries), 40))})"
+    assert last == f"{40 - len(entries)} rarer ones ({sum(50 - k for k in range(len(entries), 40))})"
 
 
 def test_motifs_that_do_not_occur_are_left_out_and_keep_the_colours_of_the_others():
@@ -288,7 +291,7 @@ def test_what_does_not_fit_together_is_refused(field):
         plot_orientation([], [], n_fold=0)
 
 
-def test_rare_cell_classes_are_one_grey():
+def test_rare_cell_classes_are_one_grey_and_the_legend_leaves_the_picture_its_room():
     classes = np.r_[np.repeat(np.arange(20), 3), np.arange(20, 50)]
     triangles = [np.array([[0, 0], [1, 0], [0, 1]]) + divmod(i, 9) for i in range(len(classes))]
     ax = plot_cells(triangles, classes)
@@ -297,8 +300,54 @@ def test_rare_cell_classes_are_one_grey():
     np.testing.assert_allclose(faces[:60], cell_colours(classes[:60])[:, :3])
     assert len(np.unique(faces[60:], axis=0)) == 1
     texts = [t.get_text() for t in ax.get_legend().get_texts()]
-    assert texts[-1] == "30 others (30)"
-    assert len(texts) == 21
+    assert texts[-2:] == ["10 rarer ones (30)", "30 rarer ones (30)"]
+    assert len(texts) == 12
+
+
+@pytest.mark.parametrize(("n", "faded"), [(900, False), (4000, True)])
+def test_rare_atoms_outliers_and_empty_sites_stand_out_of_thousands(n, faded):
+    rng = np.random.default_rng(5)
+    xy, labels = rng.random((n, 2)), (np.arange(n) % 80 == 7).astype(int)
+    odd = [3, 500]
+    ax = plot_motifs(xy, labels, vacancies=[[0.5, 0.25]], outliers=odd)
+    atoms, *rings = collections(ax, PathCollection)
+    opacity = atoms.get_facecolors()[:, 3]
+    np.testing.assert_array_equal(atoms.get_offsets()[-2:], xy[odd])
+    assert (opacity[:-2].min() < 0.5) == faded
+    assert opacity[-2:].min() == opacity.max()
+    assert {tuple(p) for ring in rings for p in ring.get_offsets()} == {*map(tuple, xy[odd]), (0.5, 0.25)}
+    assert min(ring.get_zorder() for ring in rings) > atoms.get_zorder()
+    texts = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert texts[-2:] == ["empty sites (1)", "outliers (2)"]
+    even = collections(plot_motifs(xy, labels, emphasis="none"), PathCollection)[0]
+    assert even.get_facecolors()[:, 3].min() == 1
+    with pytest.raises(ValueError, match="emphasis is 'loud'"):
+        plot_motifs(xy, labels, emphasis="loud")
+
+
+def test_scale_bar_and_legend_hide_nothing(field):
+    image, positions, labels = field
+    ax = plot_motifs(positions, labels, image, extent=image_extent(image.shape, SCALE), units="nm")
+    ax.figure.canvas.draw()
+    picture = ax.get_window_extent()
+    (bar,) = (a for a in ax.artists if isinstance(a, AnchoredSizeBar))
+    for box in (bar.get_window_extent(), ax.get_legend().get_window_extent()):
+        assert not box.overlaps(picture)
+        assert box.x1 <= ax.figure.bbox.x1
+        assert box.y0 >= ax.figure.bbox.y0
+    assert ax.figure.get_size_inches()[0] <= TWO_COLUMNS + 0.01
+
+
+def test_fonts_of_a_journal_are_embedded_and_the_settings_come_back(tmp_path):
+    before = mpl.rcParams["pdf.fonttype"], mpl.rcParams["font.size"]
+    with journal_style(font_size=7):
+        ax = plot_motifs([[0, 0], [1, 0], [0, 1]], [0, 0, 1])
+        ax.figure.savefig(tmp_path / "a.pdf")
+        ax.figure.savefig(tmp_path / "a.svg")
+    assert b"/FontFile2" in (tmp_path / "a.pdf").read_bytes()
+    assert b"/Type3" not in (tmp_path / "a.pdf").read_bytes()
+    assert ">motif 0 (2)<" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert (mpl.rcParams["pdf.fonttype"], mpl.rcParams["font.size"]) == before
 
 
 def test_a_dense_map_has_its_colour_bar_and_scale_bar():

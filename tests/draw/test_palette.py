@@ -15,6 +15,10 @@ DEUTERANOPIA = np.array(
 )
 
 
+def linear(rgb):
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
 def oklab(linear):
     lms = np.array(
         [
@@ -34,17 +38,23 @@ def oklab(linear):
 
 
 def least_distance(rgb, view):
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    lab = oklab(np.clip(linear @ view.T, 0, 1))
+    lab = oklab(np.clip(linear(rgb) @ view.T, 0, 1))
     distance = np.linalg.norm(lab[:, None] - lab[None], axis=-1)
     return distance[np.triu_indices(len(rgb), 1)].min()
 
 
 @pytest.mark.parametrize(
-    ("n", "normal", "dichromat"), [(12, 0.15, 0.075), (30, 0.095, 0.06), (40, 0.075, 0.05)]
+    ("colours", "n", "normal", "dichromat"),
+    [
+        (motif_colours, 12, 0.15, 0.075),
+        (motif_colours, 30, 0.095, 0.06),
+        (motif_colours, 40, 0.075, 0.05),
+        (cell_colours, 16, 0.09, 0.045),
+        (cell_colours, 20, 0.075, 0.045),
+    ],
 )
-def test_colours_are_apart_for_all_eyes(n, normal, dichromat):
-    rgb = motif_colours(np.arange(n))[:, :3]
+def test_colours_are_apart_for_all_eyes(colours, n, normal, dichromat):
+    rgb = colours(np.arange(n))[:, :3]
     assert least_distance(rgb, np.eye(3)) > normal
     assert least_distance(rgb, PROTANOPIA) > dichromat
     assert least_distance(rgb, DEUTERANOPIA) > dichromat
@@ -61,10 +71,13 @@ def test_colour_and_shape_together_tell_a_hundred_motifs_apart():
     assert len({(motif_colour(k), motif_marker(k)) for k in range(100)}) == 100
 
 
-def test_cell_classes_do_not_look_like_the_motifs_of_their_number():
-    n = np.arange(40)
-    assert len(np.unique(cell_colours(n).round(4), axis=0)) == 40
-    assert np.abs(cell_colours(n[:7]) - motif_colours(n[:7])).max(axis=1).min() > 0.2
+def test_cell_classes_do_not_look_like_motifs_and_rare_ones_are_grey():
+    cells, motifs = cell_colours(np.arange(20))[:, :3], motif_colours(np.arange(8))[:, :3]
+    both = oklab(linear(np.vstack([cells, motifs])))
+    assert np.linalg.norm(both[:20, None] - both[None, 20:], axis=-1).min() > 0.05
+    grey = cell_colours([20, 47])
+    np.testing.assert_array_equal(grey[0], grey[1])
+    assert np.ptp(grey[0, :3]) == 0
 
 
 def test_labels_must_be_motifs():

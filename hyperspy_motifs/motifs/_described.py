@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hyperspy_motifs.describe import Descriptions
+
+from ._defect_view import DefectView
+
+# Moments that are named in a description.
+_MOST_MOMENTS = 2
+# Motifs whose means are nearest are compared atom by atom.
+_CANDIDATES = 4
+# Atoms below this probability are counted as uncertain.
+_CERTAIN = 0.9
+
+
+class DescribedMotifs(DefectView):
+    """What each motif of :class:`~hyperspy_motifs.motifs.Motifs` is."""
+
+    def describe(self) -> Descriptions:
+        """What each motif is: a paragraph that can be checked against the image.
+
+        How many atoms, on which sites, and whether they are at random there, clustered or along a line; the first shell of
+        neighbours; brightness; point group of the mean patch; the most similar motif, how far away it is and in which
+        moments the two differ; how certain the atoms are. From then on the motifs of ``motifs.graph`` have the attribute
+        ``description``.
+
+        Returns
+        -------
+        hyperspy_motifs.describe.Descriptions
+            ``print`` shows it; ``descriptions[k]`` is that of motif k, ``to_dict()`` gives a table.
+
+        Examples
+        --------
+        >>> import hyperspy_motifs as hm
+        >>> s, truth = hm.data.monolayer(shape=(160, 192), random_state=0)
+        >>> motifs = s.find_motifs(radius=0.6, show_progressbar=False)
+        >>> motifs.describe()[0].shell.motifs
+        (1,)
+        """
+        return self._cached("descriptions", self._find_descriptions)
+
+    def _find_descriptions(self) -> Descriptions:
+        found = _describe(self)
+        # The graph has them from now on.
+        self._cache.pop("graph", None)
+        return found
+
+    def plot_description(self, motif: int, *, n_modes: int = 2, figure: Any = None) -> Any:
+        """Draw a motif beside the most similar one, their difference, and the moments in which they differ.
+
+        First the two means with their surroundings, where circles are the radius that was compared; then what is compared: the
+        means within this radius as their moments give them, their difference, and the moments that contribute most to it. Of
+        rotation-invariant motifs the magnitudes of all moments are drawn.
+
+        Parameters
+        ----------
+        motif : int
+        n_modes : int, optional
+            Number of moments, the most important first.
+        figure : matplotlib.figure.Figure, optional
+
+        Returns
+        -------
+        numpy.ndarray of matplotlib.axes.Axes
+
+        Raises
+        ------
+        ValueError
+            If there is no such motif, or no other one to compare it with.
+        """
+        import matplotlib.pyplot as plt
+
+        from hyperspy_motifs.draw import TWO_COLUMNS, plot_means
+
+        if not 0 <= motif < self.n_motifs:
+            raise ValueError(f"There is no motif {motif}: there are {self.n_motifs}.")
+        nearest = self.describe()[motif].nearest
+        if nearest < 0:
+            raise ValueError(f"There is no motif to compare motif {motif} with.")
+        two = [motif, nearest]
+        means = self._surroundings()  # type: ignore[attr-defined]
+        if figure is None:
+            figure = plt.figure(figsize=(TWO_COLUMNS, 1.5), layout="constrained")
+        left, right = figure.subfigures(1, 2, width_ratios=(2, 3 + n_modes))
+        axes = plot_means(
+            np.asarray(means.data)[two], self.counts[two], labels=two, names=[self.names[k] for k in two], figure=left,
+            radius=self.radius * self.parameters["spacing"], units=self.units,
+            pixel_size=means.axes_manager.signal_axes[0].scale,
+        )  # fmt: skip
+        if self.angles is not None:
+            spectrum = self.plot_spectrum(two, ax=right.subplots())  # type: ignore[attr-defined]
+            spectrum.get_legend().remove()
+            return np.array([*axes, spectrum])
+        features = self.features.of_detector(0)
+        shown = features.plot_explanation(self.labels, (motif, nearest), n_modes=n_modes, figure=right)
+        return np.array([*axes, *shown])
+
+
+def _describe(motifs: Any) -> Descriptions:
+    from hyperspy_motifs.describe import MotifDescription
+
+    labels, names = motifs.labels, tuple(motifs.names)
+    neighbours = _Surroundings(motifs)
+    groups, rotations = motifs._symmetries()
+    similar = _most_similar(motifs)
+    truncated, probabilities = motifs.truncated, motifs.probabilities
+    out = []
+    for k, count in enumerate(motifs.counts.tolist()):
+        here = labels == k
+        share = count / len(labels)
+        site, place = neighbours.place(here)
+        reference, brightness, scatter = neighbours.brightness(k, site)
+        fold, rotation, rotation_error, mirror, mirror_error = rotations[k]
+        nearest, separation, differences = similar[k]
+        out.append(
+            MotifDescription(
+                k, names[k], names, motifs.units, count, share, float(np.sqrt(share * (1 - share) / len(labels))),
+                neighbours.shell(here), reference, brightness, scatter, groups[k], fold, rotation, rotation_error, mirror,
+                mirror_error, place, site, nearest, separation, differences,
+                float(probabilities[here].mean()) if count else np.nan,
+                int(np.count_nonzero(probabilities[here] < _CERTAIN)), int(np.count_nonzero(truncated[here])),
+            )
+        )  # fmt: skip
+    return Descriptions(out)
+
+
+class _Surroundings:
+    """Sites, heights and margins of all atoms of a result."""
+
+    def __init__(self, motifs: Any) -> None:
+        record, sites = motifs._refresh(), motifs.sites
+        self.labels = motifs.labels
+        n = len(self.labels)
+        pixels = record.stamp.to_pixels(record.positions)
+        last = np.array(record.stamp.shape) - 1
+        scale = abs(record.stamp.scale[0])
+        self.spacing = float(record.parameters.get("spacing", np.nan))
+        vacant = sites.vacant
+        frames = np.concatenate([motifs.frames, sites.frames[vacant]])
+        self.one_frame = len(np.unique(frames)) == 1
+        # Frames side by side, so far apart that no atom has a neighbour in another one.
+        aside = 3 * scale * float(last.max()) * frames[:, None] * np.array([1.0, 0.0])
+        self.points = np.concatenate([motifs.positions, sites.positions[vacant]]) + aside
+        self.kinds = np.append(self.labels, np.full(int(vacant.sum()), -1))
+        edge = np.minimum(pixels, last - pixels).min(axis=1) * scale
+        self.margin = np.append(edge, np.zeros(int(vacant.sum())))
+        held = sites.atoms >= 0
+        # What stands on most sites of the same kind; the motif itself where there are no sites.
+        self.expected = self.labels.astype(np.int64)
+        self.expected[sites.atoms[held]] = sites.expected_motifs[held]
+        self.sites = np.concatenate([motifs.positions, sites.positions[vacant]])
+        self.site_kinds = np.append(self.expected, sites.expected_motifs[vacant])
+        self.heights = np.asarray(motifs.to_dict().get("amplitude", np.full(n, np.nan)), dtype=float)
+
+    def shell(self, here: np.ndarray) -> Any:
+        from hyperspy_motifs.describe import find_shell
+
+        return find_shell(self.points, self.kinds, np.flatnonzero(here), self.margin) if here.any() else None
+
+    def place(self, here: np.ndarray) -> tuple[int, Any]:
+        """Motif that most sites of some atoms have, and where the atoms are among these sites."""
+        from hyperspy_motifs.describe import describe_place
+
+        if not here.any():
+            return -1, None
+        site = int(np.bincount(self.expected[here]).argmax())
+        if not self.one_frame:
+            return site, None
+        members = self.sites[: len(here)][here & (self.expected == site)]
+        return site, describe_place(members, self.sites[self.site_kinds == site], self.spacing)
+
+    def brightness(self, motif: int, site: int) -> tuple[int, float, float]:
+        """Motif to compare with, and the relative height."""
+        from hyperspy_motifs.describe import compare_brightness
+
+        reference = site
+        if reference == motif:
+            others = np.bincount(self.labels[self.expected != site], minlength=1)
+            others[motif : motif + 1] = 0
+            reference = int(others.argmax()) if others.any() else -1
+        if reference < 0:
+            return -1, np.nan, np.nan
+        ratio = compare_brightness(self.heights, self.labels == motif, self.labels == reference)
+        return (reference, *ratio)
+
+
+def _most_similar(motifs: Any) -> list[tuple[int, float, tuple[str, ...]]]:
+    """Most similar motif of each, its distance in standard deviations, and the moments that distinguish them."""
+    from hyperspy_motifs.describe import separate
+
+    values, known = motifs._noise_units()
+    labels = motifs.labels[known]
+    members = [values[labels == k] for k in range(motifs.n_motifs)]
+    means = np.array([m.mean(axis=0) if len(m) else np.full(values.shape[1], np.inf) for m in members])
+    out: list[tuple[int, float, tuple[str, ...]]] = []
+    for k, own in enumerate(members):
+        away = np.full(len(members), np.inf)
+        if len(own):
+            there = [j for j, m in enumerate(members) if len(m) and j != k]
+            away[there] = np.linalg.norm(means[there] - means[k], axis=1)
+        near = [int(j) for j in np.argsort(away, kind="stable")[:_CANDIDATES] if np.isfinite(away[j])]
+        distances = {j: separate(own, members[j]) for j in near}
+        finite = {j: d for j, d in distances.items() if np.isfinite(d)}
+        if not finite:
+            out.append((near[0] if near else -1, np.nan, ()))
+            continue
+        nearest = min(finite, key=lambda j: finite[j])
+        out.append((nearest, finite[nearest], _differences(motifs, k, nearest)))
+    return out
+
+
+def _differences(motifs: Any, motif: int, other: int) -> tuple[str, ...]:
+    """The moments that distinguish two motifs, in words; magnitudes, where motifs are rotated to each other."""
+    from hyperspy_motifs.zernike import explain, to_complex
+
+    features, labels = motifs.features.of_detector(0), motifs.labels
+    if motifs.angles is None:
+        return tuple(features.explain(labels, (motif, other)).to_text(_MOST_MOMENTS).split("\n"))
+    moments = features.get_moments()
+    values, orders = to_complex(np.asarray(moments.values, dtype=float), moments.modes)
+    text = explain(np.abs(values), labels, orders, (motif, other)).to_text(_MOST_MOMENTS)
+    return tuple(text.replace(", cosine", "").replace(", x", "").split("\n"))

@@ -1,0 +1,77 @@
+"""The paragraph of each motif tells what is in the image."""
+
+import numpy as np
+import pytest
+
+from hyperspy_motifs import data
+
+
+@pytest.fixture(scope="module")
+def motifs():
+    signal, _ = data.monolayer(
+        "MoSe2", vacancies=0.06, double_vacancies=0, shape=(300, 324), dose=8e4, random_state=5
+    )
+    return signal.find_motifs(radius=0.6, show_progressbar=False)
+
+
+@pytest.fixture(scope="module")
+def described(motifs):
+    return motifs.describe()
+
+
+def test_sites_have_three_neighbours_at_the_bond_length(motifs, described):
+    for k, other in ((0, 1), (1, 0)):
+        shell = described[k].shell
+        assert shell.motifs[0] == other
+        assert sum(shell.numbers) == pytest.approx(3, abs=0.05)
+        assert shell.distances[0] == pytest.approx(motifs.parameters["spacing"], rel=0.05)
+        assert described[k].point_group == "3m"
+        assert "three" in described[k].text
+
+
+def test_a_vacancy_is_told_by_its_place_and_brightness(motifs, described):
+    """One of two selenium atoms is missing in the third motif."""
+    vacancy = described[2]
+    selenium = vacancy.site
+    assert vacancy.reference == selenium == 1
+    assert vacancy.nearest in (0, 1)
+    # Of two selenium atoms the columns are 1, of one about 0.5.
+    assert 0.3 < vacancy.brightness < 0.75
+    assert vacancy.separation > 4
+    assert vacancy.place.kind == "random"
+    assert vacancy.place.n_sites == pytest.approx(len(motifs.labels) / 2, rel=0.1)
+    for said in ("at random", "sites of motif 1", "of motif 0"):
+        assert said in vacancy.text
+    assert described[selenium].place.kind == "everywhere"
+
+
+def test_names_are_used_and_the_graph_and_a_table_have_the_descriptions(motifs):
+    motifs.relabel({2: "V_Se"})
+    try:
+        found = motifs.describe()
+        assert found[2].text.startswith("V_Se: ")
+        node = motifs.graph.nodes["motif:2"]
+        assert node["description"] == found[2].text
+        table = found.to_dict()
+        assert {len(column) for column in table.values()} == {motifs.n_motifs}
+        np.testing.assert_array_equal(table["count"], motifs.counts)
+        assert table["coordination"][0] == pytest.approx(3, abs=0.05)
+        assert repr(found) == "\n\n".join(table["text"])
+    finally:
+        motifs.undo()
+
+
+def test_a_notebook_shows_names_as_text(motifs, described):
+    motifs.relabel({0: "<b>Mo</b>"})
+    try:
+        assert "<b>" not in motifs.describe()._repr_html_()
+    finally:
+        motifs.undo()
+
+
+def test_the_picture_shows_both_motifs_and_where_they_differ(motifs):
+    axes = motifs.plot_description(2)
+    assert [ax.get_title().split("\n")[0] for ax in axes[:2]] == ["2", str(motifs.describe()[2].nearest)]
+    assert axes[-1].get_title().endswith("%")
+    with pytest.raises(ValueError, match="There is no motif 17"):
+        motifs.plot_description(17)
