@@ -1,7 +1,6 @@
-"""From click to light in the explorer, next to redrawing the figure; and 10,000 atoms on an image.
+"""Atoms drawn on an image, next to HyperSpy's markers.
 
-Run with ``python benchmarks/bench_draw.py [number of atoms]``. The peers are what matplotlib and HyperSpy users
-do: recolour a scatter plot and draw the figure again; add HyperSpy markers to a plot.
+Run with ``python benchmarks/bench_draw.py [number of atoms]``.
 """
 
 from __future__ import annotations
@@ -17,9 +16,8 @@ mpl.use("Agg")
 import hyperspy.api as hs
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.backend_bases import MouseEvent
 
-from hyperspy_motifs.draw import Explorer, ExplorerArrays, motif_colours, motif_markers, plot_motifs
+from hyperspy_motifs.draw import motif_markers, plot_motifs
 
 N_MOTIFS = 12
 
@@ -41,55 +39,8 @@ def main(n: int) -> None:
     side = int(np.ceil(np.sqrt(n)))
     positions = (np.indices((side, side)).reshape(2, -1).T[:n] + 0.5) * 8.0
     labels = np.minimum(rng.geometric(0.4, n) - 1, N_MOTIFS - 1)
-    angle = 2 * np.pi * labels / N_MOTIFS
-    layout = 20 * np.column_stack([np.cos(angle), np.sin(angle)]) + rng.normal(size=(n, 2))
     image = rng.random((side * 8, side * 8)).astype(np.float32)
-    patches = np.broadcast_to(rng.random((31, 31)), (n, 31, 31))
-
-    explorer = Explorer(ExplorerArrays(image, positions, labels, layout, patches=patches))
-    canvas = explorer.figure.canvas
-    canvas.draw()
-    atoms = iter(rng.integers(0, n, 10_000))
-
-    def send(name: str, ax: plt.Axes, place: np.ndarray) -> None:
-        x, y = ax.transData.transform(place)
-        canvas.callbacks.process(name, MouseEvent(name, canvas, x, y, button=1))
-
-    def click() -> None:
-        place = positions[next(atoms)]
-        send("button_press_event", explorer.image_panel.ax, place)
-        send("button_release_event", explorer.image_panel.ax, place)
-
-    turn = np.linspace(0, 2 * np.pi, 40)
-    loop = [20, 0] + 5 * np.column_stack([np.cos(turn), np.sin(turn)])
-
-    def lasso() -> None:
-        send("button_press_event", explorer.layout_panel.ax, loop[0])
-        for place in loop[1:]:
-            explorer._lasso[1].append(tuple(explorer.layout_panel.ax.transData.transform(place)))
-        send("button_release_event", explorer.layout_panel.ax, loop[0])
-
-    figure, axes = plt.subplots(1, 2, figsize=(12.5, 7.2))
-    axes[0].imshow(image, cmap="gray")
-    scatters = [
-        ax.scatter(*points.T, s=9, c=motif_colours(labels))
-        for ax, points in zip(axes, (positions, layout), strict=True)
-    ]
-
-    def recolour() -> None:
-        colours = motif_colours(labels)
-        colours[next(atoms)] = (1, 0, 0, 1)
-        for scatter in scatters:
-            scatter.set_facecolors(colours)
-        figure.canvas.draw()
-
-    peer = milliseconds(recolour, 5)
     print(f"{n} atoms, {N_MOTIFS} motifs; median of repeats")
-    print(f"{'scatter recoloured, figure redrawn':45s} {peer:8.1f} ms   1")
-    for text, action in (("explorer, click to highlight", click), ("explorer, lasso to highlight", lasso)):
-        mine = milliseconds(action)
-        print(f"{text:45s} {mine:8.1f} ms   {mine / peer:.3f}")
-    print(f"{'atoms selected by the lasso':45s} {len(explorer.selection):8d}")
 
     def hyperspy_markers() -> None:
         signal = hs.signals.Signal2D(image)

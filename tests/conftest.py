@@ -33,3 +33,13 @@ def _quiet_hyperspy():
     import hyperspy.api as hs
 
     hs.preferences.General.show_progressbar = False
+
+
+@pytest.fixture(scope="session")
+def monolayer():
+    """Image of a hexagonal monolayer of two species with its motifs; edit a copy of it."""
+    from hyperspy_motifs import data
+
+    signal, _ = data.monolayer(shape=(170, 204), random_state=3)
+    signal.find_motifs(radius=0.6)
+    return signal

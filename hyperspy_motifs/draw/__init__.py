@@ -25,7 +25,7 @@ Linked views in a page
     :func:`linked_views`, :func:`linked_table` of :func:`linked_atoms`, :func:`linked_cells`, :func:`linked_source`
     (Bokeh)
 Interaction
-    :class:`Explorer` of :class:`ExplorerArrays`: linked image, layout and patches; :class:`Labelling`;
+    :class:`Explorer` in a window, :func:`open_notebook_explorer`: linked image, layout and patches;
     :class:`RegionView`: a plot of the atoms in a region of interest (:func:`inside_roi`)
 """
 

@@ -6,13 +6,12 @@ from ._collection_plot import plot_image_map as plot_image_map
 from ._collection_plot import plot_image_populations as plot_image_populations
 from ._defect_plot import plot_defects as plot_defects
 from ._explorer import Explorer as Explorer
-from ._explorer_panels import ExplorerArrays as ExplorerArrays
+from ._explorer import open_notebook_explorer as open_notebook_explorer
 from ._hierarchy_plot import plot_hierarchy as plot_hierarchy
 from ._hierarchy_plot import plot_nodes as plot_nodes
 from ._image import add_scale_bar as add_scale_bar
 from ._image import image_extent as image_extent
 from ._image import plot_image as plot_image
-from ._interaction import Labelling as Labelling
 from ._interaction import MotifSwitch as MotifSwitch
 from ._interaction import RegionView as RegionView
 from ._interaction import inside_roi as inside_roi

@@ -1,6 +1,7 @@
 """``Motifs``: the result for users, a view of the metadata of its image.
 
 ``Motifs``   atoms, labels, radii, cells, graph; merge, split, name, undo; figures and the explorer
+``ExplorerState``   what an explorer shows, selects and edits, for any view
 """
 
 import lazy_loader

@@ -1,3 +1,4 @@
+from ._explorer_state import ExplorerState as ExplorerState
 from ._identified import IdentifiedMotifs as IdentifiedMotifs
 from ._motifs import Motifs as Motifs
 from ._page import Page as Page

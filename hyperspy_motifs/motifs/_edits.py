@@ -129,11 +129,12 @@ class MotifEdits(MotifView):
         )
         return self
 
-    def _write(self, record: store.Record) -> None:
+    def _write(self, record: store.Record, has_cells: bool = False) -> None:
+        """Write a record; the corner sequences of its cells are found again if its labels are others, unless it `has_cells`."""
         from hyperspy_motifs.pipeline import same_cells_relabelled, stored_form
 
         now = self._refresh()
         previous = {"labels": now.labels, "probabilities": now.probabilities, "names": now.names}
         changed = not np.array_equal(record.labels, now.labels)
-        cells = same_cells_relabelled(record) if changed else stored_form(record)
+        cells = same_cells_relabelled(record) if changed and not has_cells else stored_form(record)
         store.write(self._signal, replace(record, cells=cells, previous=previous), same_atoms=not changed)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -358,23 +359,47 @@ class MotifFigures(HierarchyFigures, DescribedMotifs):
         history = ForceRelaxedLayout(history=int(every), random_state=seed).fit(values).history_
         return np.asarray(history), known
 
-    def explore(self, *, frame: int = 0, figure: Any = None) -> Any:
-        """Open the explorer with linked image, layout and patches; edits are applied to the motifs.
+    def explore(self, *, frame: int = 0, view: str = "auto", figure: Any = None) -> Any:
+        """Open the explorer: linked image, layout, mean patches and lists; edits are applied to the motifs.
 
         Parameters
         ----------
         frame : int, optional
             Flat index of the frame of a stack.
+        view : {"auto", "notebook", "window"}, optional
+            "notebook" is a widget that the browser draws; it needs the extra ``gui-jupyter``. "window" is a figure of
+            matplotlib, for Qt and other windows. "auto" takes the notebook in Jupyter, unless matplotlib has a window
+            (``%matplotlib qt``, ``%matplotlib widget``) or a figure is given.
         figure : matplotlib.figure.Figure, optional
 
         Returns
         -------
-        hyperspy_motifs.draw.Explorer
-            Keep a reference to it while the window is open.
-        """
-        from ._explorer_data import explore
+        hyperspy_motifs.draw.Explorer or NotebookExplorer
+            Its ``state`` (:class:`~hyperspy_motifs.motifs.ExplorerState`) selects, filters, edits and exports. The widget is
+            shown as the result of a cell; keep a reference to it while it is open.
 
-        return explore(self, frame, figure)
+        Raises
+        ------
+        ValueError
+            If the frame has no atoms, or there is no such view.
+        ImportError
+            If the widget is asked for and not installed.
+        """
+        from hyperspy_motifs.draw import Explorer, open_notebook_explorer
+
+        from ._explorer_state import ExplorerState, is_in_notebook
+
+        if view not in ("auto", "notebook", "window"):
+            raise ValueError(f'view is {view!r}; expected "auto", "notebook" or "window".')
+        state = ExplorerState(self, frame)
+        if view == "notebook" or (view == "auto" and figure is None and is_in_notebook()):
+            try:
+                return open_notebook_explorer(state)
+            except ImportError as error:
+                if view == "notebook":
+                    raise
+                warnings.warn(str(error), UserWarning, stacklevel=2)
+        return Explorer(state, figure=figure)
 
 
 def _layout_in_region(

@@ -239,6 +239,50 @@ class Motifs(MotifNames, ValueFigures, MotifMovies, MotifExchange):
         predict(self.model, other, atoms, show_progressbar, record.parameters, detectors)
         return type(self)(other)
 
+    def subset(self, atoms: Any) -> Motifs:
+        """Some of the atoms as motifs of a copy of the image, such as those of one grain or of a selection.
+
+        Parameters
+        ----------
+        atoms : array-like of int, or of bool of shape (n,)
+            Rows of :attr:`positions`, or a mask.
+
+        Returns
+        -------
+        Motifs
+            Motifs keep their numbers and names, atoms their order. Cells remain if all their corners do, and an empty
+            site if the atom nearest to it does. Defects are found again when they are read.
+
+        Raises
+        ------
+        ValueError
+            If no atom is left, or one of them does not exist.
+
+        Examples
+        --------
+        >>> import hyperspy_motifs as hm
+        >>> s, truth = hm.data.monolayer(shape=(160, 192), random_state=0)
+        >>> motifs = s.find_motifs(show_progressbar=False)
+        >>> left = motifs.subset(motifs.positions[:, 0] < motifs.positions[:, 0].mean())
+        >>> 0 < len(left.labels) < len(motifs.labels)
+        True
+        """
+        from hyperspy_motifs.pipeline import stored_form
+
+        given, n = np.asarray(atoms), len(self.labels)
+        if given.dtype == bool and given.shape == (n,):
+            given = np.flatnonzero(given)
+        if given.ndim != 1 or not given.size or given.dtype.kind not in "iu":
+            raise ValueError(
+                f"atoms must be rows of {n} atoms or a mask of the shape ({n},), with an atom or more."
+            )
+        if given.min() < 0 or given.max() >= n:
+            raise ValueError(f"There is no atom {given.max()}; atoms are 0 to {n - 1}.")
+        part = self._refresh().around(np.unique(given))
+        signal = self._signal.deepcopy()
+        store.write(signal, replace(part, cells=stored_form(part), kept=None, previous={}))
+        return type(self)(signal)
+
     @property
     def model(self) -> MotifModel:
         """The fitted model for other atoms (:class:`~hyperspy_motifs.models.MotifModel`), including edits."""

@@ -255,12 +255,18 @@ def _angles(record: store.Record, here: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def turned_patches(
-    image: np.ndarray, pixels: np.ndarray, size: int, turn: tuple[np.ndarray, np.ndarray], step: int = 1
+    image: np.ndarray,
+    pixels: np.ndarray,
+    size: int,
+    turn: tuple[np.ndarray, np.ndarray],
+    step: int = 1,
+    order: int = 3,
 ) -> np.ndarray:
     """Patches sampled along axes that are rotated by each atom's angle (and mirrored), so that equal sites have equal
     patches.
 
-    With a `step` above 1 only every `step`-th pixel.
+    With a `step` above 1 only every `step`-th pixel. `order` is that of the spline: 1 is quick, because no coefficients of
+    the whole image are computed.
     """
     angle, mirrored = turn
     offsets = step * (np.arange(size) - size // 2)
@@ -271,7 +277,7 @@ def turned_patches(
     cosine, sine = np.cos(angle)[:, None, None], np.sin(angle)[:, None, None]
     x = pixels[:, 0, None, None] + cosine * u - sine * v
     y = pixels[:, 1, None, None] + sine * u + cosine * v
-    return ndimage.map_coordinates(image, [y, x], order=3, mode="mirror", output=np.float32)
+    return ndimage.map_coordinates(image, [y, x], order=order, mode="mirror", output=np.float32)
 
 
 def get_zernike_map(signal: Any, n_max: int, radius: float, modes: Any) -> Signal2D:

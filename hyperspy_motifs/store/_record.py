@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from . import _site_columns as site_columns
 from ._movement import Movement, is_resampled, moved_pixels
@@ -105,6 +106,18 @@ class Record:
             features=None if self.features is None else self.features.take(index, np.arange(len(index))),
             kept=index if self.kept is None else self.kept[index],
         )
+
+    def around(self, index: np.ndarray) -> Record:
+        """The record of :meth:`subset` without the empty sites to which an atom that is left out is nearest."""
+        part = self.subset(index)
+        if not part.sites:
+            return part
+        # Frames are farther apart than any two atoms of one.
+        apart = 4 * float(np.abs(self.positions).max(initial=1.0))
+        tree = cKDTree(np.column_stack([self.positions, apart * self.frames]))
+        places = np.column_stack([part.sites["positions"], apart * part.sites["frames"]])
+        kept = (part.sites["atoms"] >= 0) | np.isin(tree.query(places)[1], index)
+        return replace(part, sites=site_columns.rows(part.sites, kept))
 
 
 def fit_to(record: Record, stamp: Stamp, movement: Movement) -> Record:

@@ -1,0 +1,153 @@
+"""From an event to the changed view in both explorers, next to redrawing a figure of matplotlib.
+
+Run with ``python benchmarks/bench_explorer.py [number of atoms]``. The time of the notebook is that of the kernel: the browser
+draws a selection and the text under the pointer without it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import hyperspy.api as hs
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.backend_bases import MouseEvent
+
+from hyperspy_motifs import store
+from hyperspy_motifs.draw import motif_colours
+from hyperspy_motifs.motifs import Motifs
+from hyperspy_motifs.pipeline import find_cells
+
+N_MOTIFS, SPACING = 12, 8.0
+
+
+def milliseconds(action: Callable[[], object], repeats: int = 7) -> float:
+    """Median time of `action`, after one run to warm up."""
+    action()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - start)
+    return 1e3 * float(np.median(times))
+
+
+def square_lattice(n: int) -> Motifs:
+    """Motifs of `n` atoms on a square lattice with random labels."""
+    rng = np.random.default_rng(0)
+    side = int(np.ceil(np.sqrt(n)))
+    positions = (np.indices((side, side)).reshape(2, -1).T[:n] + 0.5) * SPACING
+    labels = np.unique(np.minimum(rng.geometric(0.4, n) - 1, N_MOTIFS - 1), return_inverse=True)[1]
+    angle = 2 * np.pi * labels / N_MOTIFS
+    layout = 20 * np.column_stack([np.cos(angle), np.sin(angle)]) + rng.normal(size=(n, 2))
+    signal = hs.signals.Signal2D(rng.random((side * int(SPACING),) * 2).astype(np.float32))
+    signal.set_signal_type("atomic_image")
+    probabilities = rng.random(n)
+    record = store.Record(
+        positions=positions, frames=np.zeros(n, int), labels=labels, probabilities=probabilities,
+        radii=np.array([0.6, 1.2]), radius_labels=np.stack([labels, labels // 2]),
+        radius_probabilities=np.stack([probabilities, probabilities]), layouts=np.stack([layout, layout]), chosen=0,
+        stamp=store.Stamp.of(signal), atoms={"amplitude": rng.random(n)},
+        parameters={"spacing": SPACING, "n_max": 8, "options": {}},
+    )  # fmt: skip
+    bonds = np.argwhere(np.abs(np.diff(positions, axis=0)).sum(axis=1) == SPACING).ravel()
+    across = np.arange(n - side)
+    pairs = np.concatenate([np.column_stack([bonds, bonds + 1]), np.column_stack([across, across + side])])
+    store.write(signal, record)
+    store.write(signal, store.Record(**{**vars(record), "cells": find_cells(record, pairs, None)}))
+    return signal.motifs
+
+
+def main(n: int) -> None:
+    """Print the table."""
+    motifs = square_lattice(n)
+    rng = np.random.default_rng(1)
+    atoms = iter(rng.integers(0, n, 10_000))
+    print(f"{n} atoms, {len(motifs.cells)} cells, {motifs.n_motifs} motifs; median of repeats, ms")
+    start = time.perf_counter()
+    notebook = motifs.explore(view="notebook")
+    print(f"{'notebook: opened, in the kernel':55s} {1e3 * (time.perf_counter() - start):8.1f}")
+    selected = notebook.sources["atoms"].selected
+    state = notebook.state
+    some = [rng.choice(n, min(n, 5000), replace=False).tolist() for _ in range(2)]
+    turn = iter(range(10_000))
+
+    def lasso() -> None:
+        selected.indices = some[next(turn) % 2]
+
+    def merged() -> None:
+        state.select_motifs([0, 1])
+        state.merge()
+
+    def measure(view: str, actions: dict[str, Callable[[], Any]]) -> None:
+        for text, action in actions.items():
+            print(f"{view + ': ' + text:55s} {milliseconds(action):8.1f}")
+
+    def undone() -> None:
+        state.undo()
+        state.redo()
+
+    def other_radius() -> None:
+        state.radius = motifs.radii[1] if state.radius == motifs.radii[0] else motifs.radii[0]
+
+    def condition() -> None:
+        state.condition = "" if state.condition else "probability < 0.9 and motif == 2"
+
+    measure("notebook", {"lasso of 5,000": lasso, "radius": other_radius, "condition": condition})
+    state.radius, state.condition = motifs.radii[0], ""
+    merged()
+    measure("notebook", {"undo and redo, the two": undone})
+    state.undo()
+    state.close()
+
+    start = time.perf_counter()
+    window = motifs.explore(view="window")
+    canvas = window.figure.canvas
+    canvas.draw()
+    state = window.state
+    print(f"{'window: opened and drawn':55s} {1e3 * (time.perf_counter() - start):8.1f}")
+
+    def send(name: str, ax: plt.Axes, place: np.ndarray) -> None:
+        x, y = ax.transData.transform(place)
+        canvas.callbacks.process(name, MouseEvent(name, canvas, x, y, button=1))
+
+    def click() -> None:
+        place = motifs.positions[next(atoms)]
+        send("button_press_event", window.image_panel.ax, place)
+        send("button_release_event", window.image_panel.ax, place)
+
+    def drawn(action: Callable[[], None]) -> Callable[[], None]:
+        def call() -> None:
+            action()
+            canvas.draw()
+
+        return call
+
+    measure("window", {"click": click, "lasso of 5,000": lambda: state.select(some[next(turn) % 2])})
+    measure("window", {"radius": drawn(other_radius), "condition": drawn(condition)})
+    figure, axes = plt.subplots(1, 2, figsize=(12.5, 7.2))
+    axes[0].imshow(motifs.signal.data, cmap="gray")
+    scatters = [
+        ax.scatter(*points.T, s=9, c=motif_colours(motifs.labels))
+        for ax, points in zip(axes, (motifs.positions, motifs.layout), strict=True)
+    ]
+
+    def recolour() -> None:
+        colours = motif_colours(motifs.labels)
+        colours[next(atoms)] = (1, 0, 0, 1)
+        for scatter in scatters:
+            scatter.set_facecolors(colours)
+        figure.canvas.draw()
+
+    measure("matplotlib", {"two scatter plots recoloured and redrawn": recolour})
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 50_000)

@@ -1,0 +1,397 @@
+"""The explorer in a notebook: linked figures, tables and controls in the browser, drawn by Bokeh."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from bokeh.document.events import ModelChangedEvent
+from bokeh.events import DocumentReady, MouseEnter, MouseLeave
+from bokeh.layouts import column, row
+from bokeh.models import (
+    Button,
+    CategoricalSlider,
+    CheckboxGroup,
+    ColorPicker,
+    ColumnDataSource,
+    CustomJS,
+    Div,
+    Select,
+    Slider,
+    TabPanel,
+    Tabs,
+    TextInput,
+    UIElement,
+)
+from jupyter_bokeh import BokehModel
+
+from . import _notebook_parts as parts
+from ._explorer import KEYS, key_actions
+
+# Outlines of more cells are drawn slowly by a browser, so that the user has to ask for them.
+MANY_CELLS = 3000
+
+
+class Widget(BokehModel):
+    """Widget of a model of Bokeh, deaf to its own echo.
+
+    jupyter_bokeh 4.1 sends each change that the kernel made back to it. Late by a moment, an echo would take back what was
+    done since then.
+    """
+
+    def __init__(self, model: Any, **kwargs: Any) -> None:
+        self._told: dict[tuple[str, str], list[Any]] = {}
+        super().__init__(model, **kwargs)
+
+    def _document_patched(self, event: Any) -> None:
+        if event.setter is not self and isinstance(event, ModelChangedEvent):
+            self._told.setdefault((event.model.id, event.attr), []).append(event.new)
+        super()._document_patched(event)
+
+    def _sync_model(self, _model: Any, content: dict[str, Any], _buffers: Any) -> None:
+        if content.get("kind") == "ModelChanged":
+            told = self._told.get((content["model"]["id"], content["attr"]), [])
+            # A user edits cells of tables, never all data at once.
+            if content["attr"] == "data":
+                return
+            if content["new"] in told:
+                del told[: told.index(content["new"]) + 1]
+                return
+        super()._sync_model(_model, content, _buffers)
+
+
+class NotebookExplorer:
+    """Linked image, layout, table of motifs and list of defects in a notebook; edits are applied to the motifs.
+
+    Points are drawn by WebGL, and the linking of a selection, the text under the pointer and the magnifier are in the browser,
+    so that they do not wait for the kernel. Everything but the drawing is in `state`. Created by ``motifs.explore()``.
+
+    Parameters
+    ----------
+    state : hyperspy_motifs.motifs.ExplorerState
+
+    Attributes
+    ----------
+    state : hyperspy_motifs.motifs.ExplorerState
+        Selection, radius, frame, filter, edits and exports.
+    layout : bokeh.models.LayoutDOM
+        The whole, for another page of Bokeh or Panel.
+    controls : dict of str to bokeh.models.UIElement
+        Buttons, sliders, fields and tables by name.
+    sources : dict of str to bokeh.models.ColumnDataSource
+        Data in the browser by name.
+    exported : object
+        The last region or subset that a button made.
+    """
+
+    def __init__(self, state: Any) -> None:
+        self.state = state
+        self.exported: Any = None
+        self._quiet = False
+        self._widget: Any = None
+        columns, texts = parts.atom_columns(state)
+        self.sources = {
+            "atoms": ColumnDataSource(columns, tags=[texts]),
+            "motifs": ColumnDataSource(parts.motif_columns(state)),
+            "defects": ColumnDataSource({name: [] for name in ("kind", "atom", "x", "y", "q", "evidence")}),
+            "cells": ColumnDataSource({"xs": [], "ys": [], "colour": []}),
+            "sites": ColumnDataSource(parts.site_columns(state)),
+            "here": ColumnDataSource({"x": [], "y": []}),
+        }
+        self.figures = parts.make_figures(state, self.sources)
+        self.controls: dict[str, Any] = {}
+        self._status = Div(text="", width=860, height=22)
+        self._history = Div(text="", width=860)
+        self._make_controls()
+        self.layout = self._arrange()
+        sheet = parts.style_sheet()
+        for element in self.layout.select({"type": UIElement}):
+            if hasattr(element, "stylesheets"):
+                element.stylesheets = [*element.stylesheets, sheet]
+        self._connect()
+        self._show_cells(0 < len(state.cells[1]) <= MANY_CELLS)
+        self._write_status()
+        state.observe(self._on_change)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        from bokeh.document import Document
+        from bokeh.io import output_notebook
+        from bokeh.resources import INLINE
+
+        if self._widget is None:
+            # The scripts of Bokeh for the page; without a network too.
+            output_notebook(INLINE, hide_banner=True)
+            if self.layout.document is None:
+                Document().add_root(self.layout)
+            self.layout.document.js_on_event(DocumentReady, CustomJS(code=parts.LISTEN))
+            self._widget = Widget(self.layout)
+        return self._widget._repr_mimebundle_(**kwargs)
+
+    def close(self) -> None:
+        """Stop following the state."""
+        self.state.close()
+
+    # Window
+
+    def _make_controls(self) -> None:
+        state, make = self.state, self.controls
+        radii = [f"{r:g}" for r in state.motifs.radii]
+        if len(radii) > 1:
+            make["radius"] = CategoricalSlider(
+                title="radius (neighbour distances)", categories=radii, value=f"{state.radius:g}", width=190
+            )
+        if state.n_frames > 1:
+            make["frame"] = Slider(
+                title="frame", start=0, end=state.n_frames - 1, value=state.frame, step=1, width=190
+            )
+        make["colour_by"] = Select(
+            title="colour by", options=state.value_names, value=state.colour_by, width=150
+        )
+        make["condition"] = TextInput(
+            title="show where", placeholder="probability < 0.9 and motif == 2", width=250
+        )
+        make["find"] = TextInput(title="find atom", placeholder="number", width=80)
+        make["opacity"] = Slider(
+            title="atoms over image", start=0, end=1, value=parts.OPACITY, step=0.05, width=140
+        )
+        make["layers"] = CheckboxGroup(labels=["cells", "empty sites"], active=[1], inline=True, width=170)
+        for name, key in (
+            ("new motif", "n"), ("merge", "m"), ("split", "x"), ("undo", "u"), ("redo", "r"), ("whole motif", "a"),
+            ("hide", "h"), ("show all", "v"), ("none", "escape"),
+        ):  # fmt: skip
+            make[name] = Button(label=f"{name} ({'esc' if key == 'escape' else key})", width=None, height=30)
+        make["name"] = TextInput(placeholder="name of the motif", width=150)
+        make["colour"] = ColorPicker(width=50, color="#0072b2")
+        make["file"] = TextInput(title="file", value="selection.csv", width=200)
+        for name in ("CSV", "copy", "region", "subset", "save image"):
+            make[name] = Button(label=name, width=90)
+        make["clipboard"] = TextInput(visible=False)
+        make["key"] = TextInput(visible=False)
+        make["motifs"] = parts.motif_table(self.sources["motifs"])
+        make["defects"] = parts.defect_table(self.sources["defects"])
+
+    def _arrange(self) -> Any:
+        make, figures = self.controls, self.figures
+        first = [
+            make[k] for k in ("radius", "frame", "colour_by", "condition", "find", "opacity") if k in make
+        ]
+        edits = [
+            make[k]
+            for k in (
+                "new motif",
+                "merge",
+                "split",
+                "undo",
+                "redo",
+                "whole motif",
+                "hide",
+                "show all",
+                "none",
+            )
+        ]
+        keys = "".join(f"<tr><td><kbd>{key}</kbd></td><td>{text}</td></tr>" for key, text in KEYS.items())
+        help_text = (
+            "<p>Draw around atoms, or click on one: it is selected in every view. With shift atoms are added. The wheel zooms. "
+            "Keys act while the pointer is over a figure; Tab reaches every control.</p><table>"
+            + keys
+            + "</table>"
+        )
+        self._help = Div(text=help_text, width=860)
+        self.tabs = Tabs(
+            tabs=[
+                TabPanel(title="motifs", child=column(make["motifs"], row(make["name"], make["colour"]))),
+                TabPanel(title="defects", child=make["defects"]),
+                TabPanel(title="edits", child=self._history),
+                TabPanel(
+                    title="save",
+                    child=row(*[make[k] for k in ("file", "CSV", "copy", "region", "subset", "save image")]),
+                ),
+                TabPanel(title="?", child=self._help),
+            ]
+        )
+        return column(
+            row(*first, styles={"flex-wrap": "wrap", "max-width": "880px"}),
+            row(figures["image"], column(figures["layout"], row(figures["near"], make["layers"]))),
+            self._status,
+            row(*edits, styles={"flex-wrap": "wrap", "max-width": "880px"}),
+            self.tabs,
+            make["clipboard"],
+            make["key"],
+        )
+
+    def _connect(self) -> None:
+        state, make, figures = self.state, self.controls, self.figures
+        attempt = state.attempt
+        actions = {
+            **key_actions(state),
+            "?": lambda: self.tabs.update(active=0 if self.tabs.active == 4 else 4),
+        }
+        self._on("key", "value", lambda pressed: actions[pressed.split(" ")[0]]())
+        self._on("radius", "value", lambda radius: attempt(setattr, state, "radius", float(radius)))
+        self._on("frame", "value", lambda frame: attempt(setattr, state, "frame", frame))
+        self._on("colour_by", "value", lambda name: attempt(setattr, state, "colour_by", name))
+        self._on("condition", "value", lambda text: attempt(setattr, state, "condition", text))
+        self._on("find", "value", lambda text: text and attempt(state.find, text))
+        self._on("layers", "active", self._show_layers)
+        self._on("name", "value", lambda text: text and attempt(state.rename, text))
+        self._on("colour", "color", lambda colour: attempt(state.recolour, colour))
+        for name, key in (
+            ("new motif", "n"), ("merge", "m"), ("split", "x"), ("undo", "u"), ("redo", "r"), ("whole motif", "a"),
+            ("hide", "h"), ("show all", "v"), ("none", "escape"),
+        ):  # fmt: skip
+            make[name].on_click(actions[key])
+        make["CSV"].on_click(lambda: self._save(state.to_csv))
+        make["save image"].on_click(lambda: self._save(state.save))
+        make["copy"].on_click(self._copy)
+        make["region"].on_click(lambda: self._export(state.to_roi, "region of interest"))
+        make["subset"].on_click(lambda: self._export(state.subset, "subset"))
+        make["opacity"].js_link("value", figures["atoms"].glyph, "fill_alpha")
+        make["clipboard"].js_on_change("value", CustomJS(code=parts.COPY))
+        enter = CustomJS(args={"model": make["key"], "keys": list(KEYS)}, code=parts.LISTEN + parts.ENTER)
+        for name in ("image", "layout"):
+            figures[name].js_on_event(MouseEnter, enter)
+            figures[name].js_on_event(MouseLeave, CustomJS(code=parts.FORGET))
+        sources = self.sources
+        self._listen(sources["atoms"].selected, "indices", state.select)
+        self._listen(sources["motifs"].selected, "indices", state.select_motifs)
+        self._listen(sources["defects"].selected, "indices", self._select_defects)
+        self._listen(sources["motifs"], "data", self._table_edited)
+        self._listen(self.tabs, "active", lambda tab: self._list_defects() if tab == 1 else None)
+
+    def _on(self, control: str, attribute: str, action: Callable[[Any], object]) -> None:
+        if control in self.controls:
+            self._listen(self.controls[control], attribute, action)
+
+    def _listen(self, model: Any, attribute: str, action: Callable[[Any], object]) -> None:
+        """Call `action` with the new value of an attribute that the user changed, and not this program."""
+
+        def changed(attr: str, old: Any, new: Any) -> None:
+            if not self._quiet:
+                action(new)
+
+        model.on_change(attribute, changed)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        quiet, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = quiet
+
+    # From the state to the browser
+
+    def _on_change(self, change: str) -> None:
+        state, sources = self.state, self.sources
+        with self._writing():
+            if change == "frame":
+                sources["image"].data = parts.image_columns(state)
+                self.controls["frame"].value = state.frame
+                sources["here"].data = {"x": [], "y": []}
+            if change in ("frame", "labels"):
+                columns, texts = parts.atom_columns(state)
+                sources["atoms"].tags = [texts]
+                sources["atoms"].data = columns
+                sources["sites"].data = parts.site_columns(state)
+                self._show_cells(self.figures["cells"].visible)
+                if "radius" in self.controls:
+                    self.controls["radius"].value = f"{state.radius:g}"
+                if change == "frame" and self.tabs.active == 1:
+                    self._list_defects()
+            if change == "values":
+                sources["atoms"].data["value"] = state.values.astype(np.float32)
+                self.figures["bar"].visible = state.colour_by != "motif"
+                self.figures["bar"].title = state.colour_by
+                self.controls["colour_by"].value = state.colour_by
+            if change in ("frame", "labels", "values"):
+                self.figures["mapper"].update(**parts.scale_of_values(state))
+            if change == "shown":
+                sources["atoms"].data["shown"] = state.shown.astype(np.uint8)
+                visible = set(state.visible_motifs)
+                sources["motifs"].data["shown"] = [k in visible for k in range(len(state.names))]
+                self.controls["condition"].value = state.condition
+            if change in ("frame", "labels"):
+                sources["motifs"].data = parts.motif_columns(state)
+            if change != "message":
+                self._write_selection()
+            self._write_status()
+
+    def _write_selection(self) -> None:
+        state, selected = self.state, self.sources["atoms"].selected
+        if not np.array_equal(selected.indices, state.selection):
+            selected.indices = state.selection.tolist()
+        self.sources["motifs"].selected.indices = state.selected_motifs
+        chosen = state.positions[state.selection[:1] if len(state.selection) == 1 else []]
+        self.sources["here"].data = {"x": chosen[:, 0], "y": chosen[:, 1]}
+        if len(state.selected_motifs) == 1:
+            self.controls["name"].value = ""
+            self.controls["colour"].color = self.sources["motifs"].data["colour"][state.selected_motifs[0]]
+
+    def _write_status(self) -> None:
+        state = self.state
+        n = int(state.shown.sum())
+        hidden = "" if n == state.n_atoms else f" · {n:,} of {state.n_atoms:,} atoms shown"
+        self._status.text = html.escape(state.status + hidden)
+        done = "".join(f"<li>{html.escape(text)}</li>" for text in state.history)
+        undone = "".join(f"<li><s>{html.escape(text)}</s></li>" for text in state.undone)
+        self._history.text = f"<ol>{done}{undone}</ol>" if done or undone else "No edit yet."
+
+    def _show_layers(self, active: list[int]) -> None:
+        self._show_cells(0 in active)
+        self.figures["empty"].visible = 1 in active
+
+    def _show_cells(self, shown: bool) -> None:
+        """Outlines are sent when they are to be seen: those of many cells are the most of all data."""
+        with self._writing():
+            self.sources["cells"].data = (
+                parts.cell_columns(self.state) if shown else {"xs": [], "ys": [], "colour": []}
+            )
+            self.figures["cells"].visible = shown
+            others = [k for k in self.controls["layers"].active if k != 0]
+            self.controls["layers"].active = [0, *others] if shown else others
+
+    # From the browser to the state
+
+    def _select_defects(self, rows: list[int]) -> None:
+        data = self.sources["defects"].data
+        atoms = [data["atom"][k] for k in rows if data["atom"][k] is not None]
+        self.state.select(np.searchsorted(self.state.numbers, atoms))
+        with self._writing():
+            self.sources["here"].data = {axis: [data[axis][k] for k in rows] for axis in ("x", "y")}
+
+    def _list_defects(self) -> None:
+        self.state.attempt(
+            lambda: self.sources["defects"].update(data=parts.defect_columns(self.state.defects()))
+        )
+
+    def _table_edited(self, data: Any) -> None:
+        """Names and ticks that were changed in the table of motifs."""
+        state = self.state
+        for motif, name in enumerate(data["name"]):
+            if name != state.names[motif]:
+                state.attempt(state.rename, str(name), motif)
+                return
+        visible = [motif for motif, shown in enumerate(data["shown"]) if shown]
+        if visible != state.visible_motifs:
+            state.show_motifs(visible)
+
+    def _save(self, write: Callable[[str], object]) -> None:
+        path = self.controls["file"].value
+        try:
+            write(path)
+        except (OSError, ValueError) as error:
+            self.state.say(str(error))
+        else:
+            self.state.say(f"written to {path}")
+
+    def _copy(self) -> None:
+        self.controls["clipboard"].value = ""
+        self.controls["clipboard"].value = self.state.to_text()
+        self.state.say("table copied to the clipboard")
+
+    def _export(self, make: Callable[[], object], what: str) -> None:
+        if self.state.attempt(lambda: setattr(self, "exported", make())):
+            self.state.say(f"the {what} is the attribute `exported` of this explorer")

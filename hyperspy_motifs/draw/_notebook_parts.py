@@ -1,0 +1,391 @@
+"""Figures, tables and styles of the explorer of a notebook, as models of Bokeh."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from bokeh.models import (
+    BoxSelectTool,
+    CDSView,
+    CheckboxEditor,
+    ColorBar,
+    ColumnDataSource,
+    CustomJS,
+    CustomJSFilter,
+    CustomJSHover,
+    DataTable,
+    HoverTool,
+    HTMLTemplateFormatter,
+    InlineStyleSheet,
+    LassoSelectTool,
+    LinearColorMapper,
+    NumberFormatter,
+    PanTool,
+    Range1d,
+    ResetTool,
+    SaveTool,
+    ScientificFormatter,
+    StringEditor,
+    TableColumn,
+    TapTool,
+    WheelZoomTool,
+)
+from bokeh.plotting import figure
+from matplotlib.colors import to_hex
+from numpy.typing import NDArray
+
+from ._explorer_panels import identity_colours, value_limits
+from ._image import image_extent
+from ._palette import cell_colours, motif_colours
+
+# A notebook column is about 900 CSS pixels wide.
+IMAGE_SIZE = 500
+LAYOUT_SIZE = 300
+PATCH_SIZE = 48
+# Radius of the disc of an atom in nearest-neighbour distances: discs of neighbours leave as much of the image between them.
+DISC = 0.2
+OPACITY = 0.85
+# A larger image is sent as means of blocks of pixels: a screen shows no more.
+MOST_PIXELS = 2048
+
+# The colours of JupyterLab's theme, dark or light; elsewhere those that the browser prefers.
+STYLE = """
+:host {
+  --ink: var(--jp-content-font-color1, light-dark(#222, #ddd));
+  --paper: var(--jp-layout-color1, light-dark(#fff, #1c1c1c));
+  --line: var(--jp-border-color1, light-dark(#bbb, #555));
+  color-scheme: light dark; color: var(--ink);
+}
+.bk-input, .bk-btn, .bk-tab, .noUi-target { background: var(--paper); color: var(--ink); border-color: var(--line); }
+.bk-btn:focus-visible, .bk-input:focus-visible, .bk-tab:focus-visible { outline: 2px solid #E69F00; }
+.bk-active { border-color: #E69F00; }
+.slick-header-column, .slick-row, .slick-cell, .slick-viewport, .slick-header {
+  background: var(--paper) !important; color: var(--ink) !important; border-color: var(--line) !important; }
+.slick-cell.selected, .bk-cell-select.selected { background: color-mix(in srgb, var(--paper), #E69F00 30%) !important; }
+kbd { border: 1px solid var(--line); border-radius: 3px; padding: 0 0.3em; }
+s { opacity: 0.6; }
+"""
+
+# Keys act while the pointer is over a figure. JupyterLab, which listens to the document, must neither get these nor what is
+# typed in a field: of its own keys one cuts the cell.
+LISTEN = """
+if (!window.motif_explorer_listens) {
+  window.motif_explorer_listens = true;
+  window.addEventListener("keydown", (event) => {
+    const path = event.composedPath();
+    if (path[0].matches?.("input, textarea, select")) {
+      path.find((e) => e.classList?.contains("jp-OutputArea-output"))?.setAttribute("data-lm-suppress-shortcuts", "true");
+      return;
+    }
+    const target = window.motif_explorer;
+    const control = event.ctrlKey || event.metaKey;
+    const key = control ? {z: "u", y: "r"}[event.key] : event.key;
+    if (target == null || key == null || event.altKey || !target.keys.includes(key.toLowerCase())) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    target.model.value = key.toLowerCase() + " " + performance.now();
+  }, true);
+}
+"""
+ENTER = "window.motif_explorer = {model, keys};"
+FORGET = "window.motif_explorer = null;"
+
+COPY = """
+const text = cb_obj.value;
+if (text === "") return;
+const by_hand = () => {
+  const area = document.createElement("textarea");
+  area.value = text; document.body.append(area); area.select();
+  document.execCommand("copy"); area.remove();
+};
+if (navigator.clipboard == null) by_hand(); else navigator.clipboard.writeText(text).catch(by_hand);
+"""
+
+# The magnifier shows the surroundings of the atom under the pointer: its image is in the browser already.
+MAGNIFY = """
+const i = cb_data.index.indices[0];
+if (i == null) return;
+const [x, y] = [source.data.x[i], source.data.y[i]];
+if (near.x_range.start === x - reach) return;
+near.x_range.setv({start: x - reach, end: x + reach});
+near.y_range.setv({start: y + reach, end: y - reach});
+"""
+
+
+def atom_columns(state: Any) -> tuple[dict[str, NDArray[Any]], list[str]]:
+    """Columns of the atoms for the browser, one row per atom of the frame, and the texts to which column "why" refers."""
+    texts, why = np.unique(np.array(state.reasons, dtype=object).astype(str), return_inverse=True)
+    height = state.columns.get("amplitude", np.full(state.n_atoms, np.nan))
+    columns = {
+        "x": state.positions[:, 0], "y": state.positions[:, 1],
+        "u": state.layout[:, 0], "v": state.layout[:, 1],
+        "number": state.numbers.astype(np.int32), "motif": state.labels.astype(np.int32),
+        "probability": state.probabilities.astype(np.float32), "height": height.astype(np.float32),
+        "value": state.values.astype(np.float32), "shown": state.shown.astype(np.uint8),
+        "why": why.astype(np.int32),
+    }  # fmt: skip
+    return columns, texts.tolist()
+
+
+def scale_of_values(state: Any) -> dict[str, Any]:
+    """Palette and limits of the colour mapper."""
+    if state.colour_by == "motif":
+        palette = [to_hex(c) for c in identity_colours(state)]
+        return {"palette": palette, "low": -0.5, "high": len(palette) - 0.5}
+    from bokeh.palettes import Viridis256
+
+    low, high = value_limits(state.values)
+    return {"palette": list(Viridis256), "low": low, "high": high}
+
+
+def image_columns(state: Any) -> dict[str, list[Any]]:
+    """The image of the frame as 8-bit grey levels, and its corner and size in axis units."""
+    image = state.image
+    left, right, bottom, top = image_extent(image.shape, *state.extent)
+    step = -(-max(image.shape) // MOST_PIXELS)
+    if step > 1:
+        rows, columns = (n // step * step for n in image.shape)
+        blocks = image[:rows, :columns].reshape(rows // step, step, columns // step, step)
+        right, bottom = (
+            left + (right - left) * columns / image.shape[1],
+            top + (bottom - top) * rows / image.shape[0],
+        )
+        image = blocks.mean(axis=(1, 3))
+    low, high = np.nanpercentile(image, [0.1, 99.9])
+    grey = np.clip((np.nan_to_num(image, nan=low) - low) / max(high - low, 1e-12), 0, 1)
+    return {
+        "image": [np.round(255 * grey).astype(np.uint8)],
+        "x": [left], "y": [top], "width": [right - left], "height": [bottom - top],
+    }  # fmt: skip
+
+
+def motif_columns(state: Any) -> dict[str, list[Any]]:
+    """Rows of the table of motifs: colour, mean patch, number, name, atoms, probability, and whether it is shown."""
+    means, colours, visible = state.mean_patches(), identity_colours(state), set(state.visible_motifs)
+    limits = [f(m) for f, m in ((np.min, list(means.values())), (np.max, list(means.values())))]
+    total = max(int(state.counts.sum()), 1)
+    certain = np.bincount(state.labels, state.probabilities, minlength=len(state.names))
+    rows = range(len(state.names))
+    return {
+        "motif": list(rows),
+        "name": list(state.names),
+        "colour": [to_hex(colours[k]) for k in rows],
+        "patch": [_png(means[k], *limits) if k in means else "" for k in rows],
+        "circle": [100 * state.radius * state.spacing / state.patch_reach for _ in rows],
+        "atoms": state.counts.tolist(),
+        "share": (state.counts / total).tolist(),
+        "probability": (certain / np.maximum(state.counts, 1)).tolist(),
+        "shown": [k in visible for k in rows],
+    }
+
+
+def defect_columns(defects: Any) -> dict[str, list[Any]]:
+    """Rows of the list of defects, the most certain first."""
+    order = np.argsort(defects.q_values, kind="stable")
+    return {
+        "kind": defects.kinds[order].tolist(), "atom": [a if a >= 0 else None for a in defects.atoms[order].tolist()],
+        "x": defects.positions[order, 0].tolist(), "y": defects.positions[order, 1].tolist(),
+        "q": defects.q_values[order].tolist(), "evidence": defects.evidence[order].tolist(),
+    }  # fmt: skip
+
+
+def cell_columns(state: Any) -> dict[str, list[Any]]:
+    """Outlines and colours of the cells."""
+    outlines, classes = state.cells
+    colours = [to_hex(c) for c in cell_colours(classes)]
+    return {"xs": [p[:, 0] for p in outlines], "ys": [p[:, 1] for p in outlines], "colour": colours}
+
+
+def site_columns(state: Any) -> dict[str, Any]:
+    """Positions of the empty sites, what is missing there, and the probability that the site is empty."""
+    sites, colours = state.empty_sites, identity_colours(state)
+    expected = np.clip(sites.expected_motifs, 0, len(colours) - 1)
+    if not state.is_chosen_radius:
+        colours = motif_colours(np.arange(int(expected.max(initial=0)) + 1))
+    return {
+        "x": sites.positions[:, 0], "y": sites.positions[:, 1], "probability": 1 - sites.probability,
+        "missing": sites.expected_motifs, "colour": [to_hex(colours[k]) for k in expected],
+    }  # fmt: skip
+
+
+def make_figures(state: Any, sources: dict[str, ColumnDataSource]) -> dict[str, Any]:
+    """Image, layout and magnifier over the same sources, so that a selection in one is seen in all without the kernel."""
+    columns = image_columns(state)
+    sources["image"] = ColumnDataSource(columns)
+    left, top = columns["x"][0], columns["y"][0]
+    width, height = columns["width"][0], columns["height"][0]
+    scale = IMAGE_SIZE / max(abs(width), abs(height))
+    mapper = LinearColorMapper(nan_color="#888888", **scale_of_values(state))
+    view = CDSView(
+        filter=CustomJSFilter(
+            code="const out = []; const s = source.data.shown;"
+            " for (let i = 0; i < s.length; i++) if (s[i]) out.push(i); return out"
+        )
+    )
+    # While one draws, each selection would be sent to the kernel.
+    draw: dict[str, Any] = {"continuous": False}
+    plain: dict[str, Any] = {
+        "output_backend": "webgl",
+        "background_fill_color": None,
+        "border_fill_color": None,
+    }
+    picture = figure(
+        frame_width=round(abs(width) * scale), frame_height=round(abs(height) * scale),
+        x_range=Range1d(left, left + width), y_range=Range1d(top + height, top),
+        toolbar_location="above", **plain,
+    )  # fmt: skip
+    grey = picture.image(
+        "image", "x", "y", "width", "height", source=sources["image"], palette="Greys256", level="image"
+    )
+    grey.glyph.color_mapper.palette = [f"#{k:02x}{k:02x}{k:02x}" for k in range(256)]
+    cells = picture.patches(
+        "xs", "ys", source=sources["cells"], fill_color="colour", fill_alpha=0.35, line_color="colour", line_alpha=0.8,
+        visible=False,
+    )  # fmt: skip
+    # Discs that grow when one zooms in.
+    radius = DISC * state.spacing
+    size = float(np.clip(2 * radius * scale, 3, 12))
+    dots: dict[str, Any] = {
+        "source": sources["atoms"], "view": view, "line_color": None, "nonselection_fill_alpha": 0.15,
+        "fill_color": {"field": "value", "transform": mapper}, "selection_fill_alpha": 1.0,
+    }  # fmt: skip
+    atoms = picture.circle("x", "y", radius=radius, fill_alpha=OPACITY, **dots)
+    empty = picture.scatter(
+        "x",
+        "y",
+        source=sources["sites"],
+        size=size + 5,
+        marker="circle_x",
+        fill_color=None,
+        line_color="colour",
+        line_width=2,
+    )
+    picture.scatter(
+        "x", "y", source=sources["here"], size=26, fill_color=None, line_color="#ff2020", line_width=2
+    )
+    layout = figure(
+        frame_width=LAYOUT_SIZE, frame_height=LAYOUT_SIZE, match_aspect=True,
+        toolbar_location="above", **plain,
+    )  # fmt: skip
+    points = layout.scatter("u", "v", size=min(size, 5), fill_alpha=0.7, **dots)
+    bar = ColorBar(
+        color_mapper=mapper, visible=state.colour_by != "motif", height=8, background_fill_color=None,
+        major_label_text_color="#888888", title_text_color="#888888",
+    )  # fmt: skip
+    layout.add_layout(bar, "below")
+    near = figure(
+        frame_width=150,
+        frame_height=150,
+        x_range=Range1d(0, 1),
+        y_range=Range1d(1, 0),
+        tools=[],
+        toolbar_location=None,
+        **plain,
+    )
+    near.image(
+        "image", "x", "y", "width", "height", source=sources["image"], color_mapper=grey.glyph.color_mapper
+    )
+    reach = state.patch_reach
+    near.x_range.update(start=left, end=left + 2 * reach)
+    near.y_range.update(start=top + 2 * reach, end=top)
+    for fig, glyph in ((picture, atoms), (layout, points)):
+        wheel, lasso = WheelZoomTool(), LassoSelectTool(renderers=[glyph], **draw)
+        box, tap = BoxSelectTool(renderers=[glyph], **draw), TapTool(renderers=[glyph])
+        others = PanTool(), box, tap, ResetTool(), SaveTool()
+        fig.toolbar.tools = [lasso, wheel, *others, _hover(state, glyph, sources, near)]
+        fig.toolbar.update(active_drag=lasso, active_scroll=wheel)
+    picture.add_tools(
+        HoverTool(
+            renderers=[empty],
+            tooltips=[("empty site of motif", "@missing"), ("probability", "@probability{0.000}")],
+        )
+    )
+    for fig in (picture, layout, near):
+        fig.grid.visible = fig.axis.visible = False
+        fig.outline_line_color = "#888888"
+        fig.toolbar.logo = None
+    return {
+        "image": picture, "layout": layout, "near": near, "mapper": mapper, "bar": bar, "atoms": atoms, "cells": cells,
+        "empty": empty, "grey": grey,
+    }  # fmt: skip
+
+
+def _hover(state: Any, glyph: Any, sources: dict[str, ColumnDataSource], near: Any) -> HoverTool:
+    name = CustomJSHover(
+        args={"motifs": sources["motifs"]}, code="return `${value} (${motifs.data.name[value]})`"
+    )
+    why = CustomJSHover(args={"atoms": sources["atoms"]}, code="return atoms.tags[0][value]")
+    units = state.motifs.units
+    return HoverTool(
+        renderers=[glyph],
+        tooltips=[
+            ("atom", "@number"), ("motif", "@motif{custom}"), ("probability", "@probability{0.000}"), ("height", "@height"),
+            ("x, y", f"@x{{0.000}}, @y{{0.000}} {units}"), ("why", "@why{custom}"),
+        ],
+        formatters={"@motif": name, "@why": why},
+        callback=CustomJS(args={"source": sources["atoms"], "near": near, "reach": state.patch_reach}, code=MAGNIFY),
+    )  # fmt: skip
+
+
+def motif_table(source: ColumnDataSource) -> DataTable:
+    """The legend: a row for each motif with its mean patch, in which the circle is the compared radius."""
+    patch = f"""<div style="position:relative;width:{PATCH_SIZE}px;height:{PATCH_SIZE}px;border:3px solid <%= colour %>">
+      <img src="<%= patch %>" style="width:100%;height:100%;image-rendering:pixelated" alt="mean patch of motif <%= motif %>">
+      <div style="position:absolute;border:1px solid <%= colour %>;border-radius:50%;width:<%= circle %>%;
+      height:<%= circle %>%;left:calc(50% - <%= circle / 2 %>%);top:calc(50% - <%= circle / 2 %>%)"></div></div>"""
+    tick = HTMLTemplateFormatter(template='<span><%= value ? "&#9745;" : "&#9744;" %></span>')
+    columns = [
+        TableColumn(field="patch", title="mean", formatter=HTMLTemplateFormatter(template=patch), width=70),
+        TableColumn(field="motif", title="motif", width=50),
+        TableColumn(field="name", title="name (double click to change)", editor=StringEditor(), width=210),
+        TableColumn(field="shown", title="shown", formatter=tick, editor=CheckboxEditor(), width=60),
+        TableColumn(field="atoms", title="atoms", formatter=NumberFormatter(format="0,0"), width=80),
+        TableColumn(field="share", title="share", formatter=NumberFormatter(format="0.0 %"), width=80),
+        TableColumn(
+            field="probability", title="probability", formatter=NumberFormatter(format="0.000"), width=90
+        ),
+    ]
+    return DataTable(
+        source=source,
+        columns=columns,
+        editable=True,
+        index_position=None,
+        reorderable=False,
+        autosize_mode="none",
+        row_height=PATCH_SIZE + 10,
+        width=860,
+        height=260,
+    )
+
+
+def defect_table(source: ColumnDataSource) -> DataTable:
+    """The list of defects."""
+    number = NumberFormatter(format="0.000")
+    columns = [
+        TableColumn(field="kind", title="kind", width=100), TableColumn(field="atom", title="atom", width=60),
+        TableColumn(field="x", title="x", formatter=number, width=70),
+        TableColumn(field="y", title="y", formatter=number, width=70),
+        TableColumn(field="q", title="q", formatter=ScientificFormatter(precision=1), width=70),
+        TableColumn(field="evidence", title="evidence", width=480),
+    ]  # fmt: skip
+    return DataTable(
+        source=source, columns=columns, index_position=None, reorderable=False, width=860, height=260
+    )
+
+
+def style_sheet() -> InlineStyleSheet:
+    """Style of all widgets."""
+    return InlineStyleSheet(css=STYLE)
+
+
+def _png(array: NDArray[np.float64], low: float, high: float) -> str:
+    """A grey picture as a data URI."""
+    from PIL import Image
+
+    grey = np.clip((array - low) / max(high - low, 1e-12), 0, 1)
+    file = io.BytesIO()
+    Image.fromarray(np.round(255 * grey).astype(np.uint8)).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

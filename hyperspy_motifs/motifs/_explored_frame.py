@@ -1,0 +1,303 @@
+"""The atoms of a frame as an explorer shows them: labels, values, patches, cells."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from hyperspy_motifs import store
+
+# Half the side of a mean patch in nearest-neighbour distances: second neighbours are at up to 2 (square: 1.41,
+# hexagonal: 1.73).
+SURROUNDINGS = 2.0
+# Atoms of a mean patch: noise falls to an eighth, and a mean is ready at once.
+ATOMS_OF_A_MEAN = 64
+# Atoms nearest in the layout that explain an uncertain one.
+NEIGHBOURS_IN_LAYOUT = 10
+# Below this probability of being right, it is said what else the atom resembles.
+UNCERTAIN = 0.9
+
+
+class ExploredFrame:
+    """The atoms of one frame of motifs at one of their radii. Atoms are numbered within the frame, from 0.
+
+    Parameters
+    ----------
+    motifs : Motifs
+    frame : int
+        Flat index of the frame (C order of the navigation shape).
+
+    Attributes
+    ----------
+    numbers : numpy.ndarray of int, shape (n,)
+        Row of each atom in ``motifs.positions``.
+    positions, layout : numpy.ndarray, shape (n, 2)
+        x, y in axis units, and the force-relaxed layout at the shown radius.
+    labels, probabilities : numpy.ndarray, shape (n,)
+        Of the shown radius.
+    names, counts : tuple of str, numpy.ndarray of int, shape (n_motifs,)
+        Name of each motif, and its number of atoms in the frame.
+    ids : numpy.ndarray of int, shape (n_motifs,)
+        Identity of each motif. Numbers of motifs follow their frequency and change with an edit or another radius;
+        a motif keeps its identity, and so its colour, with most of its atoms.
+    """
+
+    def __init__(self, motifs: Any, frame: int) -> None:
+        self.motifs = motifs
+        self._radius = motifs.radius
+        self._chosen_ids = np.arange(motifs.n_motifs)
+        self._enter(frame)
+
+    def _enter(self, frame: int) -> None:
+        numbers = np.flatnonzero(self.motifs.frames == frame)
+        if not len(numbers):
+            present = np.unique(self.motifs.frames).tolist()[:10]
+            raise ValueError(f"Frame {frame} has no atoms; frames with atoms: {present}.")
+        self._frame, self.numbers = frame, numbers
+        self.positions = self.motifs.positions[numbers]
+        self._forget("image")
+        self._read()
+
+    @property
+    def is_chosen_radius(self) -> bool:
+        """Whether the shown labels are those of the motifs."""
+        return bool(np.isclose(self._radius, self.motifs.radius))
+
+    def _read(self) -> None:
+        """Read labels, names and layout of the shown radius."""
+        motifs = self.motifs
+        if self.is_chosen_radius:
+            labels, probabilities, names = motifs.labels, motifs.probabilities, tuple(motifs.names)
+            self.ids = self._chosen_ids
+        else:
+            labels, probabilities = motifs.labels_at(self._radius), motifs.probabilities_at(self._radius)
+            self.ids = carried_identities(motifs.labels, self._chosen_ids, labels)
+            names = tuple(str(k) for k in range(len(self.ids)))
+        here = self.numbers
+        self.labels, self.probabilities, self.names = labels[here], probabilities[here], names
+        self.layout = np.asarray(motifs.layout_at(self._radius)[here], dtype=float)
+        self.counts = np.bincount(self.labels, minlength=len(names))
+        self._forget("columns", "reasons", "cells", "shown")
+
+    def _forget(self, *names: str) -> None:
+        for name in names:
+            self.__dict__.pop(name, None)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames of the image."""
+        return int(np.prod(self.motifs.signal.axes_manager.navigation_shape, dtype=int))
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms of the frame."""
+        return len(self.numbers)
+
+    @cached_property
+    def image(self) -> np.ndarray:
+        """Image of the frame, shape (rows, columns)."""
+        from hyperspy_motifs.pipeline import frame
+
+        return np.asarray(frame(self.motifs.signal, self._frame), dtype=float)
+
+    @property
+    def spacing(self) -> float:
+        """Nearest-neighbour distance in axis units."""
+        return float(self.motifs.parameters["spacing"])
+
+    @property
+    def extent(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Size of a pixel along x, y, and place of the centre of the first one, in axis units."""
+        stamp = store.Stamp.of(self.motifs.signal)
+        return stamp.scale, stamp.offset
+
+    @cached_property
+    def columns(self) -> dict[str, np.ndarray]:
+        """Columns of the atoms of the frame by name: those of ``motifs.to_dict()`` at the shown radius, the number of the
+        atom, and means over the cells around it (``cell_area``, and ``dilatation``, the trace of their strain)."""
+        table = {name: np.asarray(values)[self.numbers] for name, values in self.motifs.to_dict().items()}
+        names = np.array(self.names)
+        table |= {"motif": self.labels, "name": names[self.labels], "probability": self.probabilities}
+        cells = self.motifs.cells
+        if len(cells):
+            n, at = len(self.motifs.frames), np.repeat(np.arange(len(cells)), cells.n_corners)
+            values = {"cell_area": cells.areas, "dilatation": cells.strain[:, 0] + cells.strain[:, 1]}
+            for name, of_cells in values.items():
+                table[name] = mean_at_corners(cells.vertices, of_cells[at], n)[self.numbers]
+        return {"number": self.numbers, **table}
+
+    @cached_property
+    def reasons(self) -> list[str]:
+        """Why each atom deserves a look: its defect, its cut disc, the motifs between which it lies; "" for most atoms."""
+        from hyperspy_motifs.pipeline import stored_defects
+
+        found: list[list[str]] = [[] for _ in range(self.n_atoms)]
+        defects = stored_defects(self.motifs.signal, self.motifs._refresh())
+        if defects is not None:
+            row = np.full(len(self.motifs.frames), -1)
+            row[self.numbers] = np.arange(self.n_atoms)
+            for atom, kind, evidence in zip(defects.atoms, defects.kinds, defects.evidence, strict=True):
+                if atom >= 0 and row[atom] >= 0:
+                    found[row[atom]].append(f"{kind}: {evidence}")
+        for i in np.flatnonzero(self.columns["truncated"]):
+            found[i].append("disc cut by the border")
+        uncertain = np.flatnonzero(self.probabilities < UNCERTAIN)
+        k = min(NEIGHBOURS_IN_LAYOUT, self.n_atoms - 1)
+        if len(uncertain) and k > 0:
+            # The first one is the atom itself.
+            near = self.labels[cKDTree(self.layout).query(self.layout[uncertain], k + 1)[1][:, 1:]]
+            votes = np.zeros((len(uncertain), len(self.names)), dtype=np.intp)
+            np.add.at(votes, (np.arange(len(uncertain))[:, None], near), 1)
+            for i, motif, n in zip(uncertain, votes.argmax(axis=1), votes.max(axis=1), strict=True):
+                found[i].append(f"uncertain: {n} of {k} nearest in the layout are {self.names[motif]}")
+        return ["; ".join(parts) for parts in found]
+
+    def mean_patches(self) -> dict[int, np.ndarray]:
+        """Mean patch of each motif that occurs, by its number: its most certain atoms with their surroundings.
+
+        Each is a square of :attr:`patch_reach` around the atom, in counts of the image. Patches of rotation-invariant
+        motifs are rotated onto each other.
+        """
+        from hyperspy_motifs.pipeline import turned_patches
+
+        reach = self.patch_reach / abs(self.extent[0][0])
+        size = 2 * int(np.ceil(reach)) + 1
+        pixels = store.Stamp.of(self.motifs.signal).to_pixels(self.positions)
+        last = np.array(self.image.shape[::-1]) - 1
+        whole = np.all((pixels >= reach) & (pixels <= last - reach), axis=1)
+        angles, mirrored = self._turns()
+        means = {}
+        for k in np.flatnonzero(self.counts):
+            members = np.flatnonzero(self.labels == k)
+            members = members[whole[members]] if whole[members].any() else members
+            best = members[np.argsort(-self.probabilities[members], kind="stable")][:ATOMS_OF_A_MEAN]
+            turn = angles[best], mirrored[best]
+            means[int(k)] = turned_patches(self.image, pixels[best], size, turn, order=1).mean(axis=0)
+        return means
+
+    @property
+    def patch_reach(self) -> float:
+        """Half the side of a mean patch in axis units."""
+        return max(SURROUNDINGS, self._radius) * self.spacing
+
+    def _turns(self) -> tuple[np.ndarray, np.ndarray]:
+        angles, table = self.motifs.angles, self.motifs.to_dict()
+        if angles is None:
+            return np.zeros(self.n_atoms), np.zeros(self.n_atoms, dtype=bool)
+        mirrored = np.asarray(table.get("motif_mirrored", np.zeros(len(angles))), dtype=bool)
+        return np.nan_to_num(angles[self.numbers]), mirrored[self.numbers]
+
+    @cached_property
+    def _basis(self) -> tuple[Any, Any, list[int]]:
+        from hyperspy_motifs.zernike import ZernikeBasis
+
+        moments = self.motifs.features.of_detector(0).get_moments()
+        basis = ZernikeBasis(moments.n_max, moments.radius)
+        order = {tuple(mode): k for k, mode in enumerate(basis.modes.tolist())}
+        return moments, basis, [order[tuple(mode)] for mode in moments.modes.tolist()]
+
+    @property
+    def modes(self) -> np.ndarray:
+        """Orders n, m of the Zernike moments, shape (K, 2)."""
+        return self._basis[0].modes
+
+    def moments(self, atom: int) -> np.ndarray:
+        """Zernike moments of an atom at the radius of the motifs, shape (K,); 0 if most of its disc is outside the image."""
+        return np.nan_to_num(np.asarray(self._basis[0].values[self.numbers[atom]], dtype=float))
+
+    def reconstruct(self, atom: int) -> np.ndarray:
+        """Normalised patch of an atom as its moments describe it, shape (size, size)."""
+        _, basis, places = self._basis
+        full = np.zeros(len(basis.modes))
+        full[places] = self.moments(atom)
+        return basis.reconstruct(full)
+
+    def patch(self, atom: int) -> np.ndarray:
+        """Normalised patch of an atom at the radius of the motifs, shape (size, size)."""
+        return np.asarray(self._patches[self.numbers[atom]])
+
+    @cached_property
+    def _patches(self) -> Any:
+        return self.motifs.patches.data
+
+    @cached_property
+    def cells(self) -> tuple[list[np.ndarray], np.ndarray]:
+        """Polygons (k, 2) of the cells of the frame in axis units, and the class of each."""
+        cells = self.motifs.cells
+        corners = cells.with_empty_sites(self.motifs.positions)
+        outlines = [corners[c] for c in cells.corners]
+        here = np.isin(cells.vertices[cells.offsets[:-1]], self.numbers) if len(cells) else np.zeros(0, bool)
+        if self.n_frames == 1:
+            here[:] = True
+        return [outlines[i] for i in np.flatnonzero(here)], cells.labels[here]
+
+    @property
+    def empty_sites(self) -> Any:
+        """The empty sites of the frame (:class:`~hyperspy_motifs.occupancy.Sites`)."""
+        sites = self.motifs.sites
+        return sites.select(sites.vacant & (sites.frames == self._frame))
+
+    def defects(self) -> Any:
+        """The defects of the frame (:class:`~hyperspy_motifs.defects.Defects`), computed when they are first asked for."""
+        defects = self.motifs.defects
+        self._forget("reasons")
+        return defects.select(defects.frames == self._frame)
+
+
+def carried_identities(old: np.ndarray, ids: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Identities of new classes: each old one goes to the class with most of its members, the largest overlap first.
+
+    Parameters
+    ----------
+    old, new : numpy.ndarray of int, shape (n,)
+        Class of each member before and after.
+    ids : numpy.ndarray of int, shape (old classes,)
+        Identity of each old class.
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (new classes,)
+        Classes without a predecessor have the lowest numbers that are free.
+
+    Examples
+    --------
+    >>> carried_identities(np.array([0, 0, 0, 1]), np.array([5, 7]), np.array([1, 1, 2, 0])).tolist()
+    [7, 5, 0]
+    """
+    n = int(new.max(initial=-1)) + 1
+    pairs, overlap = np.unique(old * n + new, return_counts=True)
+    out, free = np.full(n, -1), set(ids.tolist())
+    for pair in pairs[np.argsort(-overlap, kind="stable")]:
+        identity, k = int(ids[pair // n]), int(pair % n)
+        if identity in free and out[k] < 0:
+            out[k] = identity
+            free.remove(identity)
+    used = set(ids.tolist())
+    unused = (i for i in range(len(used) + n) if i not in used)
+    for new_class in np.flatnonzero(out < 0):
+        out[new_class] = next(unused)
+    return out
+
+
+def mean_at_corners(vertices: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
+    """Mean over the polygons around each of `n` points; NaN where there is none.
+
+    Parameters
+    ----------
+    vertices : numpy.ndarray of int, shape (v,)
+        Corners of all polygons; those from `n` are no points.
+    values : numpy.ndarray, shape (v,)
+        Value of the polygon of each corner.
+    n : int
+
+    Returns
+    -------
+    numpy.ndarray, shape (n,)
+    """
+    known = (vertices < n) & np.isfinite(values)
+    total = np.bincount(vertices[known], values[known], minlength=n)
+    number = np.bincount(vertices[known], minlength=n)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
