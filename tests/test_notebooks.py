@@ -33,21 +33,37 @@ def test_stored_notebooks_hold_no_results(path):
     assert all(not cell.outputs and cell.execution_count is None for cell in code)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs_top_to_bottom(path, tmp_path, monkeypatch):
-    # The kernel draws into the notebook, independent of the backend of the tests, and finds this checkout.
-    monkeypatch.delenv("MPLBACKEND", raising=False)
-    monkeypatch.setenv(
-        "PYTHONPATH", os.pathsep.join([str(FOLDER.parent.parent), os.environ.get("PYTHONPATH", "")])
-    )
-    notebook = nbformat.read(path, as_version=4)
-    nbclient.NotebookClient(
-        notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
-    ).execute()
-    outputs = [out for cell in notebook.cells if cell.cell_type == "code" for out in cell.outputs]
-    pictures = [out for out in outputs if "image/png" in out.get("data", {})]
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory):
+    """Outputs of each notebook. One kernel runs all of them, and forgets its variables in between: its imports take long."""
+    cells, begins = [], {}
+    for path in NOTEBOOKS:
+        cells.append(nbformat.v4.new_code_cell("%reset -f"))
+        begins[path.stem] = len(cells)
+        cells += nbformat.read(path, as_version=4).cells
+    together = nbformat.v4.new_notebook(cells=cells)
+    with pytest.MonkeyPatch.context() as patch:
+        # The kernel draws into the notebook, independent of the backend of the tests, and finds this checkout.
+        patch.delenv("MPLBACKEND", raising=False)
+        patch.setenv(
+            "PYTHONPATH", os.pathsep.join([str(FOLDER.parent.parent), os.environ.get("PYTHONPATH", "")])
+        )
+        folder = {"metadata": {"path": str(tmp_path_factory.mktemp("notebooks"))}}
+        nbclient.NotebookClient(together, timeout=240, kernel_name="python3", resources=folder).execute()
+    ends = [*list(begins.values())[1:], len(cells) + 1]
+    return {
+        stem: [out for cell in cells[begin : end - 1] if cell.cell_type == "code" for out in cell.outputs]
+        for (stem, begin), end in zip(begins.items(), ends, strict=True)
+    }
+
+
+@pytest.mark.parametrize("name", SAYS)
+def test_notebook_runs_top_to_bottom(name, outputs):
+    pictures = [out for out in outputs[name] if "image/png" in out.get("data", {})]
     assert len(pictures) >= 4
-    text = "\n".join(out.get("text", "") + out.get("data", {}).get("text/plain", "") for out in outputs)
-    assert SAYS[path.stem] in text
-    complaints = [out.text for out in outputs if out.get("name") == "stderr" and "Traceback" in out.text]
+    text = "\n".join(out.get("text", "") + out.get("data", {}).get("text/plain", "") for out in outputs[name])
+    assert SAYS[name] in text
+    complaints = [
+        out.text for out in outputs[name] if out.get("name") == "stderr" and "Traceback" in out.text
+    ]
     assert not complaints
