@@ -22,6 +22,7 @@ from . import sites as sites
 from . import stacks as stacks
 from . import zernike as zernike
 from .collection import find_motifs as find_motifs
+from .collection import open_collection as open_collection
 from .motifs import Motifs as Motifs
 
 __version__: str

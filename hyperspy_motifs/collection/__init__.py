@@ -2,6 +2,7 @@
 
 ===================  ======================================================================
 find_motifs          motifs of many images with one model: MotifCollection
+open_collection      the collection of images that have such motifs already
 MotifCollection      results of the images, counts, comparison of groups, figures, graph
 GroupComparison      how often motifs occur in groups of images, tested over images
 compare_groups       the same for an array of counts

@@ -155,9 +155,11 @@ class MotifCollection:
         width = max(len(title) for title in self._titles)
         for k, (title, row) in enumerate(zip(self._titles, counts, strict=True)):
             angle, mirrored = self.orientations[k]
-            angle = round(angle, 1) % 360
+            known = np.isfinite(angle) and (round(angle, 1) % 360 or mirrored)
             turned = (
-                f"  turned by {angle:.1f}°{' and mirrored' if mirrored else ''}" if angle or mirrored else ""
+                f"  turned by {round(angle, 1) % 360:.1f}°{' and mirrored' if mirrored else ''}"
+                if known
+                else ""
             )
             shares = ", ".join(f"{name}: {n:,}" for name, n in zip(names, row, strict=True) if n)
             lines.append(f"  {title:<{width}}  {row.sum():7,} atoms  {shares}{turned}")

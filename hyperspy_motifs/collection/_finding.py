@@ -173,10 +173,70 @@ def find_motifs(
                 found = _of_fit(model, pooled.images == learnt.index(number))
             else:
                 found, angles[number] = _of_other(learned, one, angles.get(number))
-            write_image(signal, one, {**found, "model": content}, facts)
+            turn = [float(np.degrees(angles[number].angle)), bool(angles[number].mirrored)]
+            write_image(signal, one, {**found, "model": content}, {**facts, "orientation": turn})
             bar.update(1)
     turned = [(float(np.degrees(angles[k].angle)), angles[k].mirrored) for k in range(len(signals))]
     return MotifCollection(signals, learned, names=[_title(s) for s in signals], orientations=turned)
+
+
+def open_collection(images: Sequence[Any]) -> MotifCollection:
+    """Return the collection of images that already have motifs of one model, without a new analysis.
+
+    These are images of :func:`find_motifs`, saved and loaded again, and others to which the model of the collection was applied
+    (:meth:`AtomicImage.apply_model <hyperspy_motifs.signals.AtomicImage.apply_model>`).
+
+    Parameters
+    ----------
+    images : sequence of AtomicImage or path
+
+    Returns
+    -------
+    MotifCollection
+        In the order of `images`. The orientation of an image to which the model was applied later is NaN.
+
+    Raises
+    ------
+    ValueError
+        If an image has no motifs, or those of another model; the message names it.
+
+    Examples
+    --------
+    >>> import hyperspy_motifs as hm
+    >>> images = [hm.data.monolayer(shape=(160, 192), rotation=a, random_state=k)[0] for k, a in enumerate((0, 20))]
+    >>> collection = hm.find_motifs(images, show_progressbar=False)
+    >>> (hm.open_collection(images).counts == collection.counts).all()
+    np.True_
+    """
+    from hyperspy_motifs import store
+    from hyperspy_motifs.clustering import to_state
+    from hyperspy_motifs.models import from_bytes
+
+    from ._collection import MotifCollection
+
+    signals = _signals(images)
+    model, first, turned = None, {}, []
+    for number, signal in enumerate(signals):
+        name = f"Image {number} ({_title(signal)})"
+        if not store.has_result(signal):
+            raise ValueError(
+                f"{name} has no motifs: hyperspy_motifs.find_motifs([...]) finds those of all images."
+            )
+        record = store.read(signal)
+        if record.parameters.get("learned") not in ("collection", "model") or record.model is None:
+            raise ValueError(
+                f"{name} has motifs of its own, not of the model of a collection: analyse all images with "
+                "hyperspy_motifs.find_motifs([...]), or apply the model to it with apply_model(collection.model)."
+            )
+        theirs = from_bytes(record.model)
+        state = to_state(theirs.classifier)
+        if model is None:
+            model, first = theirs, state
+        elif state.keys() != first.keys() or not all(np.array_equal(state[k], first[k]) for k in state):
+            raise ValueError(f"{name} has motifs of another model than image 0 ({_title(signals[0])}).")
+        angle, mirrored = record.parameters.get("orientation", (np.nan, False))
+        turned.append((float(angle), bool(mirrored)))
+    return MotifCollection(signals, model, names=[_title(s) for s in signals], orientations=turned)
 
 
 def _in_words(n_learnt: int, n: int) -> str:

@@ -84,6 +84,26 @@ def test_results_are_in_the_metadata_and_come_back_from_files(analysed, tmp_path
     assert again.means.axes_manager.navigation_size == again.n_motifs
 
 
+def test_saved_images_are_a_collection_again(analysed, tmp_path):
+    collection, _ = analysed
+    files = [tmp_path / f"{k}.hspy" for k in range(len(collection))]
+    for motifs, file in zip(collection, files, strict=True):
+        motifs.signal.save(file)
+    again = hyperspy_motifs.open_collection(files)
+    np.testing.assert_array_equal(again.counts, collection.counts)
+    assert again.orientations == collection.orientations
+    alone = monolayer(shape=(170, 192), random_state=9)[0]
+    with pytest.raises(ValueError, match=r"Image 1 .* has no motifs"):
+        hyperspy_motifs.open_collection([files[0], alone])
+    alone.find_motifs(show_progressbar=False)
+    with pytest.raises(ValueError, match="motifs of its own"):
+        hyperspy_motifs.open_collection([files[0], alone])
+    alone.apply_model(collection.model, show_progressbar=False)
+    wider = hyperspy_motifs.open_collection([*files, alone])
+    np.testing.assert_array_equal(wider[3].labels, alone.motifs.labels)
+    assert np.isnan(wider.orientations[3][0])
+
+
 def test_the_model_is_saved(analysed, tmp_path):
     model = load_model(save_model(analysed[0].model, tmp_path / "model"))
     assert model.facts["title"] == "3 images"
