@@ -215,7 +215,7 @@ def open_collection(images: Sequence[Any]) -> MotifCollection:
     from ._collection import MotifCollection
 
     signals = _signals(images)
-    model, first, turned = None, {}, []
+    models, states, turned = [], [], []
     for number, signal in enumerate(signals):
         name = f"Image {number} ({_title(signal)})"
         if not store.has_result(signal):
@@ -228,15 +228,14 @@ def open_collection(images: Sequence[Any]) -> MotifCollection:
                 f"{name} has motifs of its own, not of the model of a collection: analyse all images with "
                 "hyperspy_motifs.find_motifs([...]), or apply the model to it with apply_model(collection.model)."
             )
-        theirs = from_bytes(record.model)
-        state = to_state(theirs.classifier)
-        if model is None:
-            model, first = theirs, state
-        elif state.keys() != first.keys() or not all(np.array_equal(state[k], first[k]) for k in state):
+        models.append(from_bytes(record.model))
+        states.append(to_state(models[-1].classifier))
+        first, last = states[0], states[-1]
+        if last.keys() != first.keys() or not all(np.array_equal(last[k], first[k]) for k in first):
             raise ValueError(f"{name} has motifs of another model than image 0 ({_title(signals[0])}).")
         angle, mirrored = record.parameters.get("orientation", (np.nan, False))
         turned.append((float(angle), bool(mirrored)))
-    return MotifCollection(signals, model, names=[_title(s) for s in signals], orientations=turned)
+    return MotifCollection(signals, models[0], names=[_title(s) for s in signals], orientations=turned)
 
 
 def _in_words(n_learnt: int, n: int) -> str:
