@@ -24,7 +24,7 @@ class Emission(Protocol):
         """From the probabilities (n, t) that the points are columns of each kind, log ratios (n, t)."""
 
     def log_prior(self) -> float:
-        """Logarithm of the prior of the parameters, relative to its maximum."""
+        """Logarithm of the probability of the parameters, which are fitted to the points."""
 
     def log_odds(self, kind: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
         """Logarithm of the Bayes factor of the brightness of kinds and columns (n,) against that of another crystal.
@@ -73,7 +73,9 @@ class Brightness:
         weights = weights if order is None else weights[list(order)]
         typical = float((weights * shares).sum() / shares.sum())
         gain = float(np.clip(self.raw, 0, None).mean()) / typical
-        self.levels = Levels(gain * weights, 0.3 * gain * weights, CONSTANTS.exponent, 0.0, gain, 0.0)
+        self.levels = Levels(
+            gain * weights, 0.3 * gain * weights, CONSTANTS.exponent, 0.0, gain, 0.0, 0.0, 0.0
+        )
         self.scatter = CONSTANTS.scatter[1]
         self.local = np.ones(len(points))
 
@@ -132,7 +134,7 @@ class Brightness:
 
     def log_prior(self) -> float:
         """See :class:`Emission`."""
-        return self.levels.log_prior
+        return self.levels.log_evidence
 
     def log_odds(self, kind: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
         """See :class:`Emission`."""

@@ -190,18 +190,22 @@ def register(
     for step in range(CONSTANTS.field_steps):
         seen = emission.update(belief @ one_hot)
         disagree = start * (end / start) ** (step / (CONSTANTS.field_steps - 1))
-        support = [
-            _support(pose.match, pose.around, belief[:, low:high], disagree)
-            for pose, low, high in zip(poses, edges[:-1], edges[1:], strict=True)
-        ]
-        belief = _normalised(geometry + seen[:, state_kind] + np.concatenate(support, axis=1))
+        support = np.concatenate(
+            [
+                _support(pose.match, pose.around, belief[:, low:high], disagree)
+                for pose, low, high in zip(poses, edges[:-1], edges[1:], strict=True)
+            ],
+            axis=1,
+        )
+        belief = _normalised(geometry + seen[:, state_kind] + support)
     seen = emission.update(belief @ one_hot)
     best = belief.argmax(axis=1)
     known = belief.sum(axis=1) > 0.5
     # The probability of the kind, whatever the orientation.
     of_kind = (belief @ one_hot)[everything, state_kind[best]]
     probability = np.where(known, of_kind, 1 - belief.sum(axis=1))
-    evidence = (geometry + seen[:, state_kind])[everything, best]
+    # Each pair of neighbours that disagree counts half for either.
+    evidence = (geometry + seen[:, state_kind] + 0.5 * support)[everything, best]
     pose_of, column = np.repeat(np.arange(len(poses)), sizes)[best], best - edges[:-1].repeat(sizes)[best]
     out = []
     for cell in dict.fromkeys(id(pose.cell) for pose in poses):

@@ -32,8 +32,9 @@ class Levels:
         Brightness of an atom of hydrogen.
     log_prior : float
         Logarithm of the prior density of the parameters relative to its maximum: minus half the sum of squares.
-    log_volume : float
-        Logarithm of the integral of that density over the ratios of the levels that are seen.
+    log_volume, log_noise : float
+        Logarithm of the integral of that density over the ratios of the levels that are seen, and of the volume in which the
+        columns show them.
     """
 
     means: NDArray[np.float64]
@@ -42,7 +43,13 @@ class Levels:
     coherence: float
     gain: float
     log_prior: float
-    log_volume: float = 0.0
+    log_volume: float
+    log_noise: float
+
+    @property
+    def log_evidence(self) -> float:
+        """Logarithm of the probability of the levels, which are fitted to the columns, by the law."""
+        return self.log_prior - self.log_volume + self.log_noise
 
 
 def fit_levels(
@@ -124,7 +131,8 @@ def fit_levels(
         float(best.x[2]) if layer else 0.0,
         float(np.exp(best.x[0])),
         -float(best.cost),
-        _log_volume(seen, slopes[known]),
+        _log_volume(seen + (slopes[known] * _PRIOR_SPREAD**2) @ slopes[known].T),
+        _log_volume(np.diag(noise**2)),
     )
 
 
@@ -144,14 +152,17 @@ def _errors_of_law(compositions: Sequence[Composition], sites: NDArray) -> NDArr
     return np.asarray(of_law + CONSTANTS.scatter[0] ** 2 * np.eye(len(shares)))
 
 
-def _log_volume(seen: NDArray, slopes: NDArray) -> float:
-    """Logarithm of the volume that the law leaves to the logarithms of the ratios of the levels."""
-    if len(seen) < 2:
+# Standard deviations of the logarithm of the gain, which ratios do not contain, of the exponent, and of the coherence.
+_PRIOR_SPREAD = np.array([0.0, CONSTANTS.exponent_spread, CONSTANTS.coherence_spread])
+
+
+def _log_volume(covariance: NDArray) -> float:
+    """Logarithm of the volume of a normal density of logarithms of levels over their ratios."""
+    k = len(covariance) - 1
+    if k < 1:
         return 0.0
-    spread = np.array([0.0, CONSTANTS.exponent_spread, CONSTANTS.coherence_spread])
-    contrast = np.column_stack([-np.ones(len(seen) - 1), np.eye(len(seen) - 1)])
-    total = contrast @ (seen + (slopes * spread**2) @ slopes.T) @ contrast.T
-    return 0.5 * float(np.linalg.slogdet(2 * np.pi * total)[1])
+    contrast = np.column_stack([-np.ones(k), np.eye(k)])
+    return 0.5 * float(np.linalg.slogdet(2 * np.pi * contrast @ covariance @ contrast.T)[1])
 
 
 def _log_slope(
