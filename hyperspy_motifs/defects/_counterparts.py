@@ -118,6 +118,13 @@ def median_of_known(values: np.ndarray) -> np.ndarray:
     return quantile_of_known(values, 0.5)
 
 
+def trimean_of_known(values: np.ndarray) -> np.ndarray:
+    """Trimean along the second axis of the values that are not NaN: less noise than a median, nearly as robust."""
+    return (
+        quantile_of_known(values, 0.25) + 2 * quantile_of_known(values, 0.5) + quantile_of_known(values, 0.75)
+    ) / 4
+
+
 def quantile_of_known(values: np.ndarray, fraction: float) -> np.ndarray:
     """Quantile along the second axis of the values that are not NaN; NaN where there are none.
 

@@ -9,7 +9,7 @@ from scipy.ndimage import median_filter
 from scipy.spatial import cKDTree
 from scipy.stats import false_discovery_control, norm
 
-from ._counterparts import NEARBY, Counterparts, find_counterparts, median_of_known, site_kinds
+from ._counterparts import NEARBY, Counterparts, find_counterparts, site_kinds, trimean_of_known
 from ._displacements import predict_places
 from ._null import combine_p_values, null_p_values
 
@@ -235,9 +235,10 @@ def _ratios(
     """Intensity of each atom over that of its counterparts, without slow changes of brightness over the field."""
     drift = np.ones(len(relative))
     for _ in range(2):
+        # Estimated again from all of it: to correct the last estimate by what it leaves doubles its noise.
         level = relative / drift
-        ratio = level / _nonzero(counterparts.median(level * reference))
-        drift = drift * np.nan_to_num(median_of_known((ratio * reference)[near]), nan=1.0)
+        ratio = relative / _nonzero(counterparts.median(level * reference))
+        drift = np.nan_to_num(trimean_of_known((ratio * reference)[near]), nan=1.0)
     level = relative / drift
     return np.asarray(level / _nonzero(counterparts.median(level * reference)))
 
