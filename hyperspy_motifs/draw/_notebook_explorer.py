@@ -19,6 +19,7 @@ from bokeh.models import (
     ColumnDataSource,
     CustomJS,
     Div,
+    MultiChoice,
     Select,
     Slider,
     TabPanel,
@@ -54,7 +55,7 @@ class Widget(BokehModel):
     def _sync_model(self, _model: Any, content: dict[str, Any], _buffers: Any) -> None:
         if content.get("kind") == "ModelChanged":
             told = self._told.get((content["model"]["id"], content["attr"]), [])
-            # A user edits cells of tables, never all data at once.
+            # A user never changes data.
             if content["attr"] == "data":
                 return
             if content["new"] in told:
@@ -163,8 +164,9 @@ class NotebookExplorer:
             ("hide", "h"), ("show all", "v"), ("none", "escape"),
         ):  # fmt: skip
             make[name] = Button(label=f"{name} ({'esc' if key == 'escape' else key})", width=None, height=30)
-        make["name"] = TextInput(placeholder="name of the motif", width=150)
-        make["colour"] = ColorPicker(width=50, color="#0072b2")
+        make["shown"] = MultiChoice(title="shown motifs", width=480, **self._visible())
+        make["name"] = TextInput(title="selected motif", placeholder="name of the motif", width=150)
+        make["colour"] = ColorPicker(title="colour", width=60, color="#0072b2")
         make["file"] = TextInput(title="file", value="selection.csv", width=200)
         for name in ("CSV", "copy", "region", "subset", "save image"):
             make[name] = Button(label=name, width=90)
@@ -172,6 +174,11 @@ class NotebookExplorer:
         make["key"] = TextInput(visible=False)
         make["motifs"] = parts.motif_table(self.sources["motifs"])
         make["defects"] = parts.defect_table(self.sources["defects"])
+
+    def _visible(self) -> dict[str, Any]:
+        names = [f"{k} {name}" if name != str(k) else name for k, name in enumerate(self.state.names)]
+        options = [(str(k), name) for k, name in enumerate(names)]
+        return {"options": options, "value": [str(k) for k in self.state.visible_motifs]}
 
     def _arrange(self) -> Any:
         make, figures = self.controls, self.figures
@@ -202,7 +209,10 @@ class NotebookExplorer:
         self._help = Div(text=help_text, width=860)
         self.tabs = Tabs(
             tabs=[
-                TabPanel(title="motifs", child=column(make["motifs"], row(make["name"], make["colour"]))),
+                TabPanel(
+                    title="motifs",
+                    child=column(make["motifs"], row(make["shown"], make["name"], make["colour"])),
+                ),
                 TabPanel(title="defects", child=make["defects"]),
                 TabPanel(title="edits", child=self._history),
                 TabPanel(
@@ -220,6 +230,7 @@ class NotebookExplorer:
             self.tabs,
             make["clipboard"],
             make["key"],
+            css_classes=["motif-explorer"],
         )
 
     def _connect(self) -> None:
@@ -236,6 +247,7 @@ class NotebookExplorer:
         self._on("condition", "value", lambda text: attempt(setattr, state, "condition", text))
         self._on("find", "value", lambda text: text and attempt(state.find, text))
         self._on("layers", "active", self._show_layers)
+        self._on("shown", "value", lambda motifs: state.show_motifs(map(int, motifs)))
         self._on("name", "value", lambda text: text and attempt(state.rename, text))
         self._on("colour", "color", lambda colour: attempt(state.recolour, colour))
         for name, key in (
@@ -258,7 +270,6 @@ class NotebookExplorer:
         self._listen(sources["atoms"].selected, "indices", state.select)
         self._listen(sources["motifs"].selected, "indices", state.select_motifs)
         self._listen(sources["defects"].selected, "indices", self._select_defects)
-        self._listen(sources["motifs"], "data", self._table_edited)
         self._listen(self.tabs, "active", lambda tab: self._list_defects() if tab == 1 else None)
 
     def _on(self, control: str, attribute: str, action: Callable[[Any], object]) -> None:
@@ -310,11 +321,11 @@ class NotebookExplorer:
                 self.figures["mapper"].update(**parts.scale_of_values(state))
             if change == "shown":
                 sources["atoms"].data["shown"] = state.shown.astype(np.uint8)
-                visible = set(state.visible_motifs)
-                sources["motifs"].data["shown"] = [k in visible for k in range(len(state.names))]
                 self.controls["condition"].value = state.condition
             if change in ("frame", "labels"):
                 sources["motifs"].data = parts.motif_columns(state)
+            if change in ("frame", "labels", "shown"):
+                self.controls["shown"].update(**self._visible())
             if change != "message":
                 self._write_selection()
             self._write_status()
@@ -366,17 +377,6 @@ class NotebookExplorer:
         self.state.attempt(
             lambda: self.sources["defects"].update(data=parts.defect_columns(self.state.defects()))
         )
-
-    def _table_edited(self, data: Any) -> None:
-        """Names and ticks that were changed in the table of motifs."""
-        state = self.state
-        for motif, name in enumerate(data["name"]):
-            if name != state.names[motif]:
-                state.attempt(state.rename, str(name), motif)
-                return
-        visible = [motif for motif, shown in enumerate(data["shown"]) if shown]
-        if visible != state.visible_motifs:
-            state.show_motifs(visible)
 
     def _save(self, write: Callable[[str], object]) -> None:
         path = self.controls["file"].value

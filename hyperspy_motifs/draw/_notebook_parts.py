@@ -10,7 +10,6 @@ import numpy as np
 from bokeh.models import (
     BoxSelectTool,
     CDSView,
-    CheckboxEditor,
     ColorBar,
     ColumnDataSource,
     CustomJS,
@@ -28,7 +27,6 @@ from bokeh.models import (
     ResetTool,
     SaveTool,
     ScientificFormatter,
-    StringEditor,
     TableColumn,
     TapTool,
     WheelZoomTool,
@@ -70,23 +68,28 @@ s { opacity: 0.6; }
 """
 
 # Keys act while the pointer is over a figure. JupyterLab, which listens to the document, must neither get these nor what is
-# typed in a field: of its own keys one cuts the cell.
+# typed in a field: of its own keys one cuts the cell. A copy of the event reaches only the elements around the field.
 LISTEN = """
 if (!window.motif_explorer_listens) {
   window.motif_explorer_listens = true;
   window.addEventListener("keydown", (event) => {
     const path = event.composedPath();
-    if (path[0].matches?.("input, textarea, select")) {
-      path.find((e) => e.classList?.contains("jp-OutputArea-output"))?.setAttribute("data-lm-suppress-shortcuts", "true");
-      return;
-    }
     const target = window.motif_explorer;
+    const typed = path[0].matches?.("input, textarea, select") ?? false;
     const control = event.ctrlKey || event.metaKey;
-    const key = control ? {z: "u", y: "r"}[event.key] : event.key;
-    if (target == null || key == null || event.altKey || !target.keys.includes(key.toLowerCase())) return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    target.model.value = key.toLowerCase() + " " + performance.now();
+    const key = (control ? {z: "u", y: "r"}[event.key] ?? "" : event.key).toLowerCase();
+    if (target != null && !typed && !event.altKey && target.keys.includes(key)) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      target.model.value = key + " " + performance.now();
+    } else if (path.some((e) => e.classList?.contains("motif-explorer"))) {
+      event.stopImmediatePropagation();
+      const {key, code, keyCode, which, shiftKey, ctrlKey, altKey, metaKey} = event;
+      const copy = new KeyboardEvent("keydown", {
+        key, code, keyCode, which, shiftKey, ctrlKey, altKey, metaKey, bubbles: true, cancelable: true, composed: false,
+      });
+      if (!path[0].dispatchEvent(copy)) event.preventDefault();
+    }
   }, true);
 }
 """
@@ -163,8 +166,8 @@ def image_columns(state: Any) -> dict[str, list[Any]]:
 
 
 def motif_columns(state: Any) -> dict[str, list[Any]]:
-    """Rows of the table of motifs: colour, mean patch, number, name, atoms, probability, and whether it is shown."""
-    means, colours, visible = state.mean_patches(), identity_colours(state), set(state.visible_motifs)
+    """Rows of the table of motifs: colour, mean patch, number, name, atoms and probability."""
+    means, colours = state.mean_patches(), identity_colours(state)
     limits = [f(m) for f, m in ((np.min, list(means.values())), (np.max, list(means.values())))]
     total = max(int(state.counts.sum()), 1)
     certain = np.bincount(state.labels, state.probabilities, minlength=len(state.names))
@@ -178,7 +181,6 @@ def motif_columns(state: Any) -> dict[str, list[Any]]:
         "atoms": state.counts.tolist(),
         "share": (state.counts / total).tolist(),
         "probability": (certain / np.maximum(state.counts, 1)).tolist(),
-        "shown": [k in visible for k in rows],
     }
 
 
@@ -336,12 +338,10 @@ def motif_table(source: ColumnDataSource) -> DataTable:
       <img src="<%= patch %>" style="width:100%;height:100%;image-rendering:pixelated" alt="mean patch of motif <%= motif %>">
       <div style="position:absolute;border:1px solid <%= colour %>;border-radius:50%;width:<%= circle %>%;
       height:<%= circle %>%;left:calc(50% - <%= circle / 2 %>%);top:calc(50% - <%= circle / 2 %>%)"></div></div>"""
-    tick = HTMLTemplateFormatter(template='<span><%= value ? "&#9745;" : "&#9744;" %></span>')
     columns = [
         TableColumn(field="patch", title="mean", formatter=HTMLTemplateFormatter(template=patch), width=70),
         TableColumn(field="motif", title="motif", width=50),
-        TableColumn(field="name", title="name (double click to change)", editor=StringEditor(), width=210),
-        TableColumn(field="shown", title="shown", formatter=tick, editor=CheckboxEditor(), width=60),
+        TableColumn(field="name", title="name", width=240),
         TableColumn(field="atoms", title="atoms", formatter=NumberFormatter(format="0,0"), width=80),
         TableColumn(field="share", title="share", formatter=NumberFormatter(format="0.0 %"), width=80),
         TableColumn(
@@ -351,7 +351,6 @@ def motif_table(source: ColumnDataSource) -> DataTable:
     return DataTable(
         source=source,
         columns=columns,
-        editable=True,
         index_position=None,
         reorderable=False,
         autosize_mode="none",

@@ -273,6 +273,8 @@ class ExplorerState(ExploredFrame):
         chosen = self._one("name") if motif is None else int(motif)
         if not name.strip():
             raise ValueError("The name of a motif is empty; expected a text such as Mo.")
+        if name.strip() == self.names[chosen]:
+            return
         self._edit(f"name {self.names[chosen]} {name}", lambda: self.motifs.relabel({chosen: name.strip()}))
 
     def recolour(self, colour: str, motif: int | None = None) -> None:

@@ -64,10 +64,10 @@ def test_edits_by_button_key_and_table_reach_the_metadata(explorer, motifs):
     press(explorer, "u")
     np.testing.assert_array_equal(store.read(motifs.signal).labels, before)
     assert "<s>" in explorer._history.text
-    table.patch({"name": [(1, "Se2")]})
+    table.selected.indices = [1]
+    explorer.controls["name"].value = "Se2"
     assert motifs.names == ["0", "Se2"]
     assert table.data["name"] == ["0", "Se2"]
-    table.selected.indices = [1]
     explorer.controls["colour"].color = "#102030"
     assert explorer.figures["mapper"].palette[1] == "#102030"
     explorer.state.select([])
@@ -75,13 +75,13 @@ def test_edits_by_button_key_and_table_reach_the_metadata(explorer, motifs):
     assert explorer.state.message == "Select atoms of one motif to colour it."
 
 
-def test_what_is_shown_follows_ticks_conditions_and_values(explorer, motifs):
-    atoms, table = explorer.sources["atoms"], explorer.sources["motifs"]
-    table.patch({"shown": [(0, False)]})
+def test_what_is_shown_follows_choices_conditions_and_values(explorer, motifs):
+    atoms, shown = explorer.sources["atoms"], explorer.controls["shown"]
+    shown.value = ["1"]
     np.testing.assert_array_equal(atoms.data["shown"], motifs.labels == 1)
     press(explorer, "v")
     assert atoms.data["shown"].all()
-    assert table.data["shown"] == [True, True]
+    assert shown.value == ["0", "1"]
     explorer.controls["condition"].value = "motif == 1 and x < 1"
     np.testing.assert_array_equal(atoms.data["shown"], (motifs.labels == 1) & (motifs.positions[:, 0] < 1))
     explorer.controls["condition"].value = "no condition"
