@@ -4,7 +4,7 @@
 
 Patches with flat tops and flanks of one to three neighbour distances lie on lattices of three kinds. For each width: standard
 deviation over the atoms of the patches and of what is left of them, over that of the image; and what is left over the
-error that `smooth_patches` reports.
+error that `estimate_background` reports.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from hyperspy_motifs import data
-from hyperspy_motifs.patches import estimate_local_scale, smooth_patches
+from hyperspy_motifs.patches import estimate_background, estimate_local_scale
 
 
 def main():
@@ -28,15 +28,14 @@ def main():
         points = truth.positions[((truth.positions > 2) & (truth.positions < [438, 417])).all(axis=1)]
         spacing = np.median(np.sort(np.hypot(*(points[:, None] - points[None]).T), axis=0)[1])
         y, x = np.mgrid[: image.shape[0], : image.shape[1]]
-        print(
-            f"{name:12}   without: {'nothing' if smooth_patches(image, points) is None else 'patches'} found"
-        )
+        error = estimate_background(image, points)[1]
+        print(f"{name:12}   without: {'patches' if error.any() else 'nothing'} found")
         for flank in (1.0, 1.5, 2.0, 3.0):
             patches = np.zeros(image.shape)
             for cx, cy in ((110, 300), (330, 120)):
                 distance = np.hypot(x - cx, y - cy)
                 patches += 3 * image.std() / (1 + np.exp((distance - 5 * spacing) / (0.35 * flank * spacing)))
-            smooth, error = smooth_patches(image + patches, points)
+            smooth, error = estimate_background(image + patches, points)
             slow = estimate_local_scale(image + patches - smooth, points).offset
             slow -= estimate_local_scale(image, points).offset
             left = (patches - smooth), patches, error

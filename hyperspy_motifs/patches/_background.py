@@ -20,6 +20,8 @@ _BLOCKS = 2
 PATCH_REACH = 2.0
 # The same for the slow background.
 _REACH = 4.0
+# The same for what is subtracted at every pixel, if it varies more than the structure makes it vary.
+_WIDE = 8.0
 _ROUNDS = 2
 # Estimates of the slow background, each without the patches that the previous one shows; the third changes little.
 _SLOW_ROUNDS = 3
@@ -194,8 +196,9 @@ class _SlowFields:
         out = field
         for axis, length in enumerate(shape):
             n = field.shape[axis]
+            # Slopes continue up to the border.
             place = np.clip(
-                ((np.arange(length) + 0.5) / self._block - 0.5 - self._step // 2) / self._step, 0, n - 1
+                ((np.arange(length) + 0.5) / self._block - 0.5 - self._step // 2) / self._step, -1, n
             )
             spline = make_interp_spline(np.arange(n), np.eye(n), k=min(3, n - 1))
             matrix = spline(place) if n > 1 else np.ones((length, 1))
@@ -206,18 +209,19 @@ class _SlowFields:
         return ndimage.map_coordinates(field, self.coordinates, order=1, mode="nearest")
 
 
-def smooth_patches(
+def estimate_background(
     image: ArrayLike,
     positions: ArrayLike,
     *,
     reach: float = PATCH_REACH,
     spacing: float | None = None,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-    """Estimate soft patches on an image, such as contamination or amorphous matter, at every pixel.
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Estimate the background of an image at every pixel: slow variations, and soft patches such as contamination.
 
-    Gaussian-weighted planes are fitted to the mean around each point, with a width of two neighbour distances, and compared
-    with the slow background of :func:`estimate_local_scale`. Defects, boundaries and the sites of a lattice change the
-    difference by at most a tenth of the contrast. A larger difference indicates a patch.
+    Gaussian-weighted planes are fitted to the mean around each point. Their width is eight neighbour distances for slow
+    variations, which count if they exceed those of the structure. Planes with a width of two are compared with those with a
+    width of four. Defects, boundaries and the sites of a lattice change the difference by at most a tenth of the contrast. A
+    larger difference indicates a patch, which the background follows.
 
     Parameters
     ----------
@@ -232,33 +236,38 @@ def smooth_patches(
 
     Returns
     -------
-    patches : (rows, columns) float32 array
-        0 outside patches; None in place of both arrays if there is no patch.
+    background : (rows, columns) float32 array
     error : (rows, columns) float32 array
-        Estimated standard deviation of the error: curvature within a neighbour distance is only partly removed.
+        Estimated standard deviation of the error on patches, 0 elsewhere: curvature within a neighbour distance is only
+        partly removed.
     """
     values = np.asarray(image)
     points = np.asarray(positions, dtype=np.float64)
+    nothing = np.zeros(values.shape, np.float32)
     if len(points) < _FEWEST:
-        return None
+        return nothing, nothing
     distance = _known_spacing(points, spacing, values.shape)
     first = _SlowFields(values, points, distance)
     smooth, _ = _smooth_field(values, points, distance, reach, first)
     column, row = np.clip(np.rint(points).astype(int), 0, np.array(values.shape[::-1]) - 1).T
-    spread, share = np.std(values - smooth), np.zeros(values.shape, np.float32)
-    slow = smooth
+    usual, share = _USUAL * np.std(values - smooth), nothing
     for _ in range(_SLOW_ROUNDS):
-        # The slow background is that of the atoms outside patches.
+        # The slow variations are those of the atoms outside patches.
         outside = np.maximum(1 - first.at_cells(share), _ON_PATCH)
         slow = first.at_pixels(first.local_mean(_REACH, outside), values.shape)
         away = np.sqrt(ndimage.gaussian_filter((smooth - slow) ** 2, reach * distance, truncate=2.0))
-        share = np.clip(away / (_USUAL * spread) - 1, 0, 1).astype(np.float32)
+        share = np.clip(away / usual - 1, 0, 1).astype(np.float32)
         if not share[row, column].any():
-            return None
+            break
+    wide = first.at_pixels(first.local_mean(_WIDE, outside), values.shape)
+    varying = np.float32(np.clip(np.std(wide[row, column]) / usual - 1, 0, 1))
+    background = varying * wide
+    if not share[row, column].any():
+        return background, nothing
     smooth, last = _smooth_field(values, points, distance, _FINE * reach, first)
-    bump = smooth - slow
     around = np.sqrt(ndimage.gaussian_filter(last**2, _FINE * reach * distance, truncate=2.0))
-    return share * bump, share * np.float32(_REMAINING) * around
+    bump = smooth - (background + (1 - varying) * slow)
+    return background + share * bump, share * np.float32(_REMAINING) * around
 
 
 def _smooth_field(values, points, distance, reach, first):

@@ -60,7 +60,12 @@ def sample(
     drop_outside: bool,
 ) -> AtomPatches:
     """Patches of all atoms, in their order; those with less than 70 % of the disc inside the image are omitted on request."""
-    from hyperspy_motifs.patches import estimate_local_scale, patch_size, sample_patches, smooth_patches
+    from hyperspy_motifs.patches import (
+        estimate_background,
+        estimate_local_scale,
+        patch_size,
+        sample_patches,
+    )
     from hyperspy_motifs.zernike import (
         MIN_COVERAGE,
         ZernikeBasis,
@@ -83,11 +88,9 @@ def sample(
         variance = noise.variance(raw.mean(axis=(1, 2)))
         offset, scale = np.zeros(len(here)), np.ones(len(here))
         if normalise:
-            patchy = smooth_patches(image, pixels[here])
-            smooth = None if patchy is None else patchy[0]
-            if smooth is not None:
-                image = image - smooth
-                raw = sample_patches(image, pixels[here], radius_px)
+            smooth, _ = estimate_background(image, pixels[here])
+            image = image - smooth
+            raw = sample_patches(image, pixels[here], radius_px)
             local = estimate_local_scale(
                 image, pixels[here], gain=noise.gain, read_std=noise.read_std, pedestal=smooth
             )

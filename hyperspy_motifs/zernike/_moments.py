@@ -9,9 +9,9 @@ from scipy import ndimage
 from hyperspy_motifs.atoms import block_means
 from hyperspy_motifs.patches import (
     check_positions,
+    estimate_background,
     estimate_local_scale,
     iterate_patches,
-    smooth_patches,
     spline_coefficients,
 )
 from hyperspy_motifs.threads import one_blas_thread
@@ -336,17 +336,18 @@ class DiscImage:
         # What is smooth is no structure: it is taken off every pixel, not only in the middle of each disc.
         self._smooth = np.zeros(len(self._points))
         self._error: NDArray[np.float32] | None = None
+        self._share = 0.0
         smooth = None
-        patchy = None
         if background == "local" and contrast != "mean":
-            patchy = smooth_patches(values, self._points, spacing=spacing)
-        if patchy is not None:
-            smooth = patchy[0]
-            self._error = spline_coefficients(patchy[1])
+            smooth, error = estimate_background(values, self._points, spacing=spacing)
             column, row = self._points.T
             self._smooth = ndimage.map_coordinates(smooth, [row, column], order=1, mode="nearest").astype(
                 float
             )
+            column, row = np.clip(np.rint(self._points).astype(int), 0, np.array(values.shape[::-1]) - 1).T
+            self._share = float(np.mean(error[row, column] > 0)) if len(row) else 0.0
+            if self._share:
+                self._error = spline_coefficients(error)
             values = values - smooth
         self._coefficients = spline_coefficients(values)
         self._local = estimate_local_scale(
@@ -373,7 +374,7 @@ class DiscImage:
 
     def share_of_patches(self) -> float:
         """Part of the atoms that lie under soft patches, which were taken off."""
-        return float(np.mean(self._smooth != 0)) if len(self._smooth) else 0.0
+        return self._share
 
     def moments(self, basis: DiscBasis, min_coverage: float = MIN_COVERAGE) -> Moments:
         """Return the moments of the discs of a basis.
