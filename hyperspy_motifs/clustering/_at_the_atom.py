@@ -94,6 +94,41 @@ class AtTheAtom:
             apart[b], apart[:, b] = np.inf, np.inf
             pairs = [(min(a, o), max(a, o)) for o in np.unique(to).tolist() if o != a]
 
+    def without_deformed(self, labels: NDArray[np.integer]) -> NDArray[np.int32]:
+        """Return the motif that each motif (g,) belongs to after those were merged that a change of coordination explains.
+
+        The neighbours of an atom with another number of nearest neighbours than is usual for its kind are displaced, and so are
+        the next ones. Where such a motif among the nearest neighbours tells the atoms of another motif from the frequent motif
+        of their kind, and their columns do not, they are deformed surroundings.
+
+        `labels` (n,) are the motifs of all atoms, 0..g-1.
+        """
+        count = int(labels.max()) + 1
+        size = np.bincount(labels, minlength=count)
+        kind_of = np.array([np.bincount(self.kinds[labels == g]).argmax() for g in range(count)])
+        usual = np.array(
+            [np.flatnonzero(kind_of == kind)[size[kind_of == kind].argmax()] for kind in kind_of]
+        )
+        offsets, listed = self.neighbours.offsets, self.neighbours.neighbours
+        near = (np.hypot(*np.moveaxis(offsets, -1, 0)) < CONSTANTS.bonded) & (listed >= 0)
+        beside = np.zeros((len(labels), count), dtype=bool)
+        atom, place = np.nonzero(near)
+        beside[atom, labels[listed[atom, place]]] = True
+        members = [(labels == g) & self.known for g in range(count)]
+        bonds = np.array([np.median(near[own].sum(axis=1)) if own.any() else np.nan for own in members])
+        causes = [g for g in range(count) if abs(bonds[g] - bonds[usual[g]]) >= 1]
+        to = np.arange(count, dtype=np.int32)
+        for cause in causes:  # it grows: what is deformed deforms its own neighbours
+            for g in range(count):
+                if g in causes or g == usual[g] or not members[g].any():
+                    continue
+                told = beside[members[g], cause].mean() - beside[members[usual[g]], cause].mean()
+                groups = (self._group(np.flatnonzero(members[k])) for k in (g, usual[g]))
+                if told >= CONSTANTS.told and self._column_difference(*groups) < 1:
+                    to[g] = usual[g]
+                    causes.append(g)
+        return to
+
     def _group(self, members: NDArray[np.int64]) -> _Group:
         sample = members[:: max(1, -(-len(members) // _COMPARED))]
         atoms = self.neighbours.take(members[:: max(1, -(-len(members) // _SAMPLED))])

@@ -69,13 +69,13 @@ class ClusteringConstants:
     #: Distance of the nearest neighbours from the places of another motif, beyond the scatter there (distances): the relaxation
     #: beside boundaries is less.
     displaced: float = 0.0125
+    #: Share of the atoms of a motif that have a neighbour of another one, less the share of the frequent motif of their kind,
+    #: from which the neighbour tells them: nine of ten are told rightly in either.
+    told: float = 0.8
     #: Knots of the kernels of neighbours are this far apart (distances).
     knot_spacing: float = 0.4
     #: Neighbours up to this far beyond the radius reach into the disc with their tails (distances).
     tail_reach: float = 0.8
-    #: Limits of the shells in which neighbours are counted (distances): between those of honeycomb, square and
-    #: triangular lattices (1, 1.41, 1.73, 2, 2.24, 2.65, 3).
-    shells: tuple[float, ...] = (0.6, 1.35, 1.85, 2.3, 2.8, 3.3)
     #: Share of the neighbours of a place that must miss it before it counts as vacant: a majority.
     vacancy_votes: float = 0.6
     #: Two predictions of a vacant place within this distance are one (distances).

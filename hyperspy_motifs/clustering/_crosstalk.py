@@ -13,6 +13,9 @@ _MAX_ORDER = 6
 _ITERATIONS = 4
 _OUTLIER = 5.0
 _FREQUENT = 0.15
+_RING_WEIGHT = (
+    4.0  # of the logarithm: what surrounds a dopant or a vacancy tells its site better than its own disc
+)
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,10 @@ class NeighbourCrosstalk:
         Ratio of the inner to the outer radius of the ring.
     noise : ndarray, shape (orders, 2)
         Noise of the moments of the ring.
+    unit : ndarray, shape (J,)
+        Noise of the complex moments of the disc.
     typical : ndarray, shape (sites, features)
-        Typical surroundings of each frequent site, in units of the noise.
+        Typical moments of the disc, and then of the ring, of each frequent site, in units of the noise.
     means : ndarray, shape (sites, orders, 2)
     coefficients : ndarray, shape (J, 2)
         The coefficients b of every complex moment of the disc.
@@ -47,6 +52,7 @@ class NeighbourCrosstalk:
 
     inner: float
     noise: NDArray[np.float64]
+    unit: NDArray[np.float64]
     typical: NDArray[np.float64]
     means: NDArray[np.complex128]
     coefficients: NDArray[np.float64]
@@ -68,7 +74,9 @@ class NeighbourCrosstalk:
         """
         valid = both_valid(moments, wider)
         ring, noise = ring_moments(wider, inner)
-        flat = _flat(ring, noise, rotation_invariant)
+        values, kept = to_complex(np.asarray(moments.values, dtype=np.float64), moments.modes)
+        unit = np.abs(to_complex(noise_unit(moments)[None], moments.modes)[0][0])
+        flat = _flat(values, unit, ring, noise, rotation_invariant)
         count = np.bincount(labels[labels >= 0])
         frequent = [
             group
@@ -77,9 +85,8 @@ class NeighbourCrosstalk:
         ]
         members = [(labels == group) & valid for group in frequent] or [valid]
         typical = np.stack([np.median(flat[inside], axis=0) for inside in members])
-        site = _nearest(flat, typical)
+        site = _nearest(flat, typical, len(unit) * (1 if rotation_invariant else 2))
         means = np.zeros((len(typical), *ring.shape[1:]), dtype=np.complex128)
-        values, kept = to_complex(np.asarray(moments.values, dtype=np.float64), moments.modes)
         target = values[valid].copy()
         for number in range(len(typical)):
             inside = valid & (site == number)
@@ -97,14 +104,15 @@ class NeighbourCrosstalk:
         for column, (_, m) in enumerate(kept):
             if m < source.shape[1]:
                 coefficients[column] = _robust_fit(source[:, m], target[:, column])
-        return cls(inner, noise, typical, means, coefficients, rotation_invariant)
+        return cls(inner, noise, unit, typical, means, coefficients, rotation_invariant)
 
     def remove(self, moments: MomentsLike, wider: MomentsLike) -> NDArray[np.float64]:
         """Return the moments (atoms, K) without crosstalk; atoms at the border keep their moments."""
         valid = both_valid(moments, wider)
         ring, _ = ring_moments(wider, self.inner)
-        site = _nearest(_flat(ring, self.noise, self.rotation_invariant), self.typical)
         values, kept = to_complex(np.asarray(moments.values, dtype=np.float64), moments.modes)
+        flat = _flat(values, self.unit, ring, self.noise, self.rotation_invariant)
+        site = _nearest(flat, self.typical, len(self.unit) * (1 if self.rotation_invariant else 2))
         deviation = ring[valid] - self.means[site[valid]]
         for column, (_, m) in enumerate(kept):
             if m < deviation.shape[1]:
@@ -150,15 +158,23 @@ def ring_moments(moments: MomentsLike, inner: float) -> tuple[NDArray[np.complex
 
 
 def _flat(
-    ring: NDArray[np.complex128], noise: NDArray[np.float64], rotation_invariant: bool
+    disc: NDArray[np.complexfloating],
+    unit: NDArray[np.float64],
+    ring: NDArray[np.complex128],
+    noise: NDArray[np.float64],
+    rotation_invariant: bool,
 ) -> NDArray[np.float64]:
-    units = ring / noise
-    flat = np.abs(units) if rotation_invariant else np.concatenate([units.real, units.imag], axis=1)
-    return np.nan_to_num(flat.reshape(len(ring), -1))
+    """Disc and ring in units of their noise."""
+    both = [disc / unit, (ring / noise).reshape(len(ring), -1)]
+    parts = [np.abs(z) if rotation_invariant else np.column_stack([z.real, z.imag]) for z in both]
+    return np.nan_to_num(np.column_stack(parts))
 
 
-def _nearest(flat: NDArray[np.float64], typical: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.asarray(((flat[:, None] - typical[None]) ** 2).sum(axis=2).argmin(axis=1))
+def _nearest(flat: NDArray[np.float64], typical: NDArray[np.float64], n_disc: int) -> NDArray[np.int64]:
+    """Site of each atom; its disc may be unusual (a dopant) or its ring (a boundary): the tails are those of Student's t."""
+    square = (flat[:, None] - typical[None]) ** 2
+    disc, ring = (np.log1p(part.mean(axis=2)) for part in (square[..., :n_disc], square[..., n_disc:]))
+    return np.asarray((disc + _RING_WEIGHT * ring).argmin(axis=1))
 
 
 def _median(values: NDArray[np.complex128]) -> NDArray[np.complex128]:

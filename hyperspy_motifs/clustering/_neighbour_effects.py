@@ -14,9 +14,8 @@ from ._constants import CONSTANTS
 from ._environment import Surroundings
 from ._neighbourhood_features import NeighbourhoodFeatures
 
-_MOST_COUNTED = 4  # neighbours of one kind in one shell: more are counted as so many
+_NEAREST = 0.5  # distances: no two columns are nearer
 _SOFT = 0.3  # distances from the first to the last neighbour that counts in part
-_FEWEST_OF_A_COUNT = 3  # atoms that have a number of neighbours, before that number explains anything
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class NeighbourEffects:
         radius : float
             Nearest-neighbour distances.
         """
-        low, high = CONSTANTS.shells[0] - 0.1, radius + CONSTANTS.tail_reach
+        low, high = _NEAREST, radius + CONSTANTS.tail_reach
         knots = np.linspace(low, high, max(3, int(np.ceil((high - low) / CONSTANTS.knot_spacing)) + 1))
         kinds = np.unique(surroundings.kinds[surroundings.distance < high])
         complex_values, kept = to_complex(np.nan_to_num(np.asarray(values, np.float64)), modes)
@@ -110,76 +109,6 @@ class NeighbourEffects:
             part = design[:, block * len(self.knots) : (block + 1) * len(self.knots)]
             np.add.at(part, surroundings.atoms[here], turned)
         return design
-
-
-@dataclass(frozen=True)
-class CountEffects:
-    """How features change with the numbers of minority kinds and vacant places around an atom: what is left by angles.
-
-    Attributes
-    ----------
-    columns : ndarray of int64, shape (c, 3)
-        Shell, kind and number of neighbours that each coefficient belongs to.
-    coefficients : ndarray, shape (g, c, f)
-        Of the features, for atoms of each kind.
-    """
-
-    columns: NDArray[np.int64]
-    coefficients: NDArray[np.float64]
-
-    @classmethod
-    def fit(
-        cls,
-        surroundings: Surroundings,
-        X: NDArray[np.float64],
-        labels: NDArray[np.integer],
-        known: NDArray[np.bool_],
-        radius: float,
-    ) -> CountEffects:
-        """Fit them to features (n, f) by least squares with a prior of one atom."""
-        columns = []
-        for shell, low in enumerate(CONSTANTS.shells[:-1]):
-            if low >= radius + CONSTANTS.tail_reach / 2:
-                break
-            for kind in np.unique(surroundings.kinds):
-                number = _counted(surroundings, shell, int(kind))
-                values, count = np.unique(number[known], return_counts=True)
-                enough = values[(values > 0) & (count >= _FEWEST_OF_A_COUNT)]
-                columns += [(shell, int(kind), int(value)) for value in enough]
-        table = np.array(columns, dtype=np.int64).reshape(-1, 3)
-        n_groups = int(labels.max()) + 1
-        effects = cls(table, np.zeros((n_groups, len(table), X.shape[1])))
-        if not len(table):
-            return effects
-        Z = effects._design(surroundings)
-        for group in range(n_groups):
-            members = known & (labels == group)
-            if members.sum() < _FEWEST_OF_A_COUNT:
-                continue
-            z, x = Z[members], X[members]
-            used = (z.sum(axis=0) >= _FEWEST_OF_A_COUNT) & (z.sum(axis=0) < len(z))
-            z = z[:, used] - z[:, used].mean(axis=0)
-            normal = z.T @ z + np.eye(z.shape[1])
-            effects.coefficients[group, used] = np.linalg.solve(normal, z.T @ (x - x.mean(axis=0)))
-        return effects
-
-    def remove(
-        self, surroundings: Surroundings, X: NDArray[np.float64], labels: NDArray[np.integer]
-    ) -> NDArray[np.float64]:
-        """Return features (n, f) without these effects; `labels` (n,) are the kinds of the atoms."""
-        if not len(self.columns):
-            return X
-        Z, out = self._design(surroundings), X.copy()
-        for group in range(len(self.coefficients)):
-            members = labels == group
-            out[members] -= Z[members] @ self.coefficients[group]
-        return out
-
-    def _design(self, surroundings: Surroundings) -> NDArray[np.float64]:
-        number = {
-            (s, k): _counted(surroundings, int(s), int(k)) for s, k in np.unique(self.columns[:, :2], axis=0)
-        }
-        return np.column_stack([number[s, k] == value for s, k, value in self.columns]).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -261,11 +190,6 @@ def _strain(neighbours: Neighbourhoods, rotation_invariant: bool) -> NDArray[np.
     return np.column_stack([xx, xy, yy])
 
 
-def _counted(surroundings: Surroundings, shell: int, kind: int) -> NDArray[np.int64]:
-    number = surroundings.counts(kind, CONSTANTS.shells[shell], CONSTANTS.shells[shell + 1])
-    return np.minimum(number, _MOST_COUNTED)
-
-
 @dataclass(frozen=True)
 class Explanation:
     """All that neighbours explain of the features at one radius.
@@ -273,12 +197,10 @@ class Explanation:
     Attributes
     ----------
     neighbours : NeighbourEffects
-    counts : CountEffects
     strain : StrainEffects
     """
 
     neighbours: NeighbourEffects
-    counts: CountEffects
     strain: StrainEffects
 
     @classmethod
@@ -298,9 +220,7 @@ class Explanation:
         effects = NeighbourEffects.fit(surroundings, moments.values, moments.modes, kinds, known, radius)
         freed = effects.remove(surroundings, moments.values, moments.modes)
         X = NeighbourhoodFeatures.of(moments, rotation_invariant, unit, freed).values
-        counts = CountEffects.fit(surroundings, X, kinds, known, radius)
-        X = counts.remove(surroundings, X, kinds)
-        return cls(effects, counts, StrainEffects.fit(neighbours, X, kinds, known, rotation_invariant))
+        return cls(effects, StrainEffects.fit(neighbours, X, kinds, known, rotation_invariant))
 
     def features(
         self,
@@ -313,5 +233,4 @@ class Explanation:
         """Return the features of atoms without what it explains."""
         values = self.neighbours.remove(surroundings, moments.values, moments.modes)
         found = NeighbourhoodFeatures.of(moments, self.strain.rotation_invariant, unit, values)
-        X = self.counts.remove(surroundings, found.values, kinds)
-        return found.with_values(self.strain.remove(neighbours, X, kinds))
+        return found.with_values(self.strain.remove(neighbours, found.values, kinds))

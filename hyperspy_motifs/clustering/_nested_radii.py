@@ -26,7 +26,7 @@ from ._parameters import MIN_MOTIF_SIZE, RADII, check_alpha, check_min_motif_siz
 from ._partition import PartitionOptions, partition
 from ._radius_model import Around, Found, RadiusModel, with_least_error
 from ._site_classifier import SiteClassifier, sites_mix, sites_of_kinds
-from ._tree_builder import TreeBuilder
+from ._tree_builder import tree_of
 
 _FEWEST_SITES = 3
 
@@ -59,8 +59,8 @@ class NestedRadii:
 
     1. At the smallest radius the kinds of atoms are found: groups that differ significantly (`partition`).
     2. Kinds that replace one another on a sublattice, and vacant places, are known then. At each larger radius the
-       features are freed from what the minority kinds among the neighbours explain (`NeighbourEffects`, `CountEffects`),
-       and each kind is divided again. What is found now is not explained by kinds: rings, sites, displacements.
+       features are freed from what the minority kinds among the neighbours explain (`Explanation`), and
+       each kind is divided again. What is found now is not explained by kinds: rings, sites, displacements.
     3. Groups that do not differ at the atom, in its column or in the places of its nearest neighbours, differ in what
        surrounds them, and are one motif (`AtTheAtom`). This holds for the kinds, too. Radii up to the second shell divide the
        kinds one after the other, first that which shows most motifs; larger ones only if those show none. Where the
@@ -388,7 +388,8 @@ class NestedRadii:
                 members = kinds == kind
                 within[members] = np.searchsorted(present, own[members])
                 merged[present] = present[at_atoms.merged(within)]
-            names = merged
+            names = np.unique(merged, return_inverse=True)[1].astype(np.int32)
+            names = at_atoms.without_deformed(names[own])[names]
         labels = names[own]
         size = np.bincount(labels, minlength=len(names))
         rank = np.empty(len(names), dtype=np.int32)
@@ -511,29 +512,14 @@ class NestedRadii:
 
     def _make_tree(self, moments_of: Callable[[float], MomentsLike]) -> MotifTree:
         """How motifs and environments divide from radius to radius."""
-        n = len(self.labels_at_[self.radii_[0]])
-        builder, groups = TreeBuilder(n), np.zeros(n, dtype=np.int32)
-        merges: list[tuple[float, int, int, float]] = []
-        for radius in self.radii_:
-            labels = self.labels_at_[radius]
+
+        def separations(radius: float) -> NDArray[np.float64]:
             features = NeighbourhoodFeatures.of(
                 moments_of(radius), bool(self.rotation_invariant), self._models[radius].unit
             )
-            apart = MotifMixture.fit(features.filled(), labels).separations()
-            new = np.empty_like(groups)
-            n_leaves = 0
-            for group in range(int(groups.max()) + 1):
-                members = groups == group
-                names, own = np.unique(labels[members], return_inverse=True)
-                size = np.bincount(own)
-                builder.divide(group, radius, size, merging_order(apart[np.ix_(names, names)], size))
-                new[members] = own + n_leaves
-                n_leaves += len(names)
-            builder.next_radius()
-            groups = new
-            size = np.bincount(labels, minlength=len(apart))
-            merges += [(radius, a, b, value) for a, b, value in merging_order(apart, size)]
-        return builder.tree(groups, np.array(merges).reshape(-1, 4), self.radii_[0])
+            return MotifMixture.fit(features.filled(), self.labels_at_[radius]).separations()
+
+        return tree_of(self.labels_at_, separations)
 
     def _reason(self) -> str:
         n_motifs = int(self.labels_at_[self.radius_].max()) + 1

@@ -15,12 +15,12 @@ from hyperspy_motifs.zernike import MomentsLike, noise_unit
 
 from ._constants import CONSTANTS
 from ._mixture import MotifMixture
-from ._motif_tree import MotifTree, by_frequency, merging_order
+from ._motif_tree import by_frequency
 from ._neighbourhood_features import NeighbourhoodFeatures, layout_of
 from ._nested_radii import NestedRadii
 from ._parameters import MIN_MOTIF_SIZE, RADII, checked_radii
 from ._radius_model import Found, RadiusModel
-from ._tree_builder import TreeBuilder
+from ._tree_builder import tree_of
 
 # The stackings of high symmetry of a moire are three (AA, AB, BA); of a ring or an interval it makes thirds.
 N_REGIONS = 3
@@ -137,7 +137,8 @@ class ManifoldRegions:
         self.probabilities_at_ = {radius: sure for radius, (_, sure, _) in found.items()}
         self.outlier_scores_ = 1 - found[self.radius_][2]
         self.sites_ = None
-        self.tree_ = self._make_tree(where)
+        wide_labels = {radius: self.labels_at_[radius] for radius in wide}
+        self.tree_ = tree_of(wide_labels, lambda radius: _separations(where, wide_labels[radius]))
         n_regions = int(self.labels_at_[self.radius_].max()) + 1
         self.reason_ = (
             f"radius {self.radius_:.3g} ({n_regions} motifs): regions of a continuum, of like extent on its manifold, not "
@@ -197,27 +198,6 @@ class ManifoldRegions:
             before = found[max(found)][0] if found and max(found) >= self.radius_ else groups
             found[radius] = self.kinds_model_._find(radius, moments_of, before, None)
         return found
-
-    def _make_tree(self, where: NDArray[np.float64]) -> MotifTree:
-        n = len(where)
-        builder, groups = TreeBuilder(n), np.zeros(n, dtype=np.int32)
-        merges: list[tuple[float, int, int, float]] = []
-        for radius in (r for r in self.radii_ if r >= self.radius_):
-            labels = self.labels_at_[radius]
-            apart = _separations(where, labels)
-            new, n_leaves = np.empty_like(groups), 0
-            for group in range(int(groups.max()) + 1):
-                members = groups == group
-                names, own = np.unique(labels[members], return_inverse=True)
-                size = np.bincount(own)
-                builder.divide(group, radius, size, merging_order(apart[np.ix_(names, names)], size))
-                new[members] = own + n_leaves
-                n_leaves += len(names)
-            builder.next_radius()
-            groups = new
-            size = np.bincount(labels, minlength=len(apart))
-            merges += [(radius, a, b, value) for a, b, value in merging_order(apart, size)]
-        return builder.tree(groups, np.array(merges).reshape(-1, 4), self.radius_)
 
 
 def _tiled(

@@ -14,14 +14,14 @@ from hyperspy_motifs.sites import NeighbourTemplates, SiteTemplates
 from ._crosstalk import NeighbourCrosstalk
 from ._environment import Environments, Sublattices
 from ._mixture import MotifMixture
-from ._neighbour_effects import CountEffects, Explanation, NeighbourEffects, StrainEffects
+from ._neighbour_effects import Explanation, NeighbourEffects, StrainEffects
 from ._nested_radii import NestedRadii
 from ._radius_model import RadiusModel
 from ._regions import ManifoldRegions
 from ._site_classifier import SiteClassifier
 
 Arrays = dict[str, NDArray[Any]]
-_EFFECTS = (("neighbours", NeighbourEffects), ("counts", CountEffects), ("strain", StrainEffects))
+_EFFECTS = (("neighbours", NeighbourEffects), ("strain", StrainEffects))
 
 
 def to_state(model: NestedRadii | ManifoldRegions) -> Arrays:

@@ -2,62 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ._motif_tree import MotifTree
+from ._motif_tree import MotifTree, merging_order
 
 
-class TreeBuilder:
-    """Collects the nodes of the tree, from the root with all `n` atoms. Its leaves are the groups of the previous radius."""
+def tree_of(
+    labels_at: Mapping[float, NDArray[np.int32]], separations: Callable[[float], NDArray[np.float64]]
+) -> MotifTree:
+    """Return the tree of nested labels.
 
-    def __init__(self, n: int) -> None:
-        self._parent, self._radius, self._size, self._height = [-1], [0.0], [n], [0.0]
-        self._leaves: list[int] = [0]
-        self._next: list[int] = []
-
-    def divide(
-        self, group: int, radius: float, sizes: NDArray[np.int64], merges: list[tuple[int, int, float]]
-    ) -> None:
-        """Add the merges of one division below the leaf of `group`, from the last (widest) merge to the first.
-
-        Parameters
-        ----------
-        group : int
-            Group of the previous radius.
-        radius : float
-        sizes : ndarray, shape (k,)
-            Number of atoms of every group.
-        merges : list of (group that stays, group that joins it, separation)
-        """
-        place = {0: self._leaves[group]}
-        members = [{k} for k in range(len(sizes))]
-        for stays, joined, _ in merges:
-            members[stays] |= members[joined]
-        for stays, joined, value in reversed(merges):
-            node = place[stays]
-            members[stays] -= members[joined]
-            self._height[node] = value
-            for child in (stays, joined):
-                self._parent.append(node)
-                self._radius.append(radius)
-                self._size.append(int(sum(sizes[k] for k in members[child])))
-                self._height.append(0.0)
-                place[child] = len(self._parent) - 1
-        self._next.extend(place[k] for k in range(len(sizes)))
-
-    def next_radius(self) -> None:
-        """Make the groups of this radius the leaves that the next radius divides."""
-        self._leaves, self._next = self._next, []
-
-    def tree(self, groups: NDArray[np.int32], joins: NDArray[np.float64], first: float) -> MotifTree:
-        """Return the tree; `groups` (n,) are the groups of the last radius."""
-        return MotifTree(
-            np.array(self._parent, dtype=np.int32),
-            np.array(self._radius),
-            np.array(self._size, dtype=np.int32),
-            np.array(self._height),
-            np.array(self._leaves, dtype=np.int32)[groups],
-            joins,
-            first,
-        )
+    Parameters
+    ----------
+    labels_at : mapping of float to ndarray of int32, shape (n,)
+        Labels by radius, the smallest first; those of each radius divide those of the one before.
+    separations : callable
+        Given a radius it returns the separations (g, g) of its groups.
+    """
+    radii = list(labels_at)
+    n = len(labels_at[radii[0]])
+    parent, at, count, height = [-1], [0.0], [n], [0.0]
+    leaves, groups = [0], np.zeros(n, dtype=np.int64)
+    merges: list[tuple[float, int, int, float]] = []
+    for radius in radii:
+        labels, apart = labels_at[radius], separations(radius)
+        following: list[int] = []
+        new = np.empty_like(groups)
+        for group, leaf in enumerate(leaves):
+            inside = groups == group
+            names, own = np.unique(labels[inside], return_inverse=True)
+            sizes = np.bincount(own)
+            joins = merging_order(apart[np.ix_(names, names)], sizes)
+            place, members = {0: leaf}, [{k} for k in range(len(sizes))]
+            for stays, joined, _ in joins:
+                members[stays] |= members[joined]
+            for stays, joined, value in reversed(joins):  # the widest first
+                node = place[stays]
+                members[stays] -= members[joined]
+                height[node] = value
+                for child in (stays, joined):
+                    parent.append(node)
+                    at.append(radius)
+                    count.append(int(sum(sizes[k] for k in members[child])))
+                    height.append(0.0)
+                    place[child] = len(parent) - 1
+            new[inside] = own + len(following)
+            following += [place[k] for k in range(len(sizes))]
+        leaves, groups = following, new
+        size = np.bincount(labels, minlength=len(apart))
+        merges += [(radius, a, b, value) for a, b, value in merging_order(apart, size)]
+    return MotifTree(
+        np.array(parent, dtype=np.int32),
+        np.array(at),
+        np.array(count, dtype=np.int32),
+        np.array(height),
+        np.array(leaves, dtype=np.int32)[groups],
+        np.array(merges).reshape(-1, 4),
+        radii[0],
+    )

@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.clustering import Sublattices
 from hyperspy_motifs.clustering._environment import Environments, Surroundings, vacant_places
-from hyperspy_motifs.clustering._neighbour_effects import CountEffects, NeighbourEffects, StrainEffects
+from hyperspy_motifs.clustering._neighbour_effects import NeighbourEffects, StrainEffects
 from hyperspy_motifs.sites import Neighbourhoods
 from hyperspy_motifs.zernike import ZernikeBasis, get_moments
 
@@ -283,25 +283,6 @@ def planted(n, number, seed):
     return Surroundings(
         np.ones(len(atoms), np.int32), atoms, np.ones(len(atoms)), rng.uniform(-3, 3, len(atoms)), n, 3
     )
-
-
-def test_features_that_change_with_the_number_of_neighbours_are_freed_from_it():
-    rng = np.random.default_rng(1)
-    n = 700
-    labels, number = rng.integers(0, 2, n), rng.choice(4, n, p=[0.7, 0.15, 0.1, 0.05])
-    shift = np.array([[0, 2.0, 9.0, 4.0], [0, -5.0, -6.0, 7.0]])[labels, number]
-    X = rng.normal(size=(n, 5))
-    clean = X.copy()
-    X[:, 2] += shift
-    surroundings = planted(n, number, 2)
-    effects = CountEffects.fit(surroundings, X, labels, np.ones(n, bool), 1.2)
-    removed = effects.remove(surroundings, X, labels)
-    for kind in (0, 1):
-        for count in range(4):
-            here = (labels == kind) & (number == count)
-            error = 4 / np.sqrt(here.sum()) + 0.3
-            assert removed[here, 2].mean() == pytest.approx(clean[labels == kind, 2].mean(), abs=error)
-    assert_allclose(removed[:, [0, 1, 3, 4]], X[:, [0, 1, 3, 4]], atol=1.0)
 
 
 @pytest.mark.parametrize("rotation_invariant", [False, True])

@@ -8,6 +8,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from hyperspy_motifs.clustering import NestedRadii, from_state, to_state
+from hyperspy_motifs.data import twin_boundary_specimen
 from hyperspy_motifs.sites import Neighbourhoods
 from hyperspy_motifs.zernike import ZernikeBasis, get_moments
 
@@ -393,3 +394,21 @@ def test_rows_beside_a_boundary_are_surroundings():
     rest = np.unique(model.labels_[~at_boundary], return_counts=True)[1]
     assert rest.max() > 0.98 * rest.sum()
     assert model.labels_.max() <= 2
+
+
+def test_atoms_that_a_twin_boundary_deforms_are_surroundings_of_those_with_another_coordination():
+    """A row of 4-rings: its chalcogens have four neighbours, the metals beside them three at other places."""
+    net = twin_boundary_specimen("MoSe2", 2.8, vacancies=0.0)
+    shape = (round(20 * SPACING), round(23 * SPACING))
+    positions = net.positions / (0.329 / np.sqrt(3)) * SPACING + np.array(shape)[::-1] / 2
+    positions += np.random.default_rng(3).normal(0, 0.05, positions.shape)
+    metal = np.array(net.names)[net.labels] == "Mo"
+    found = seen(positions, np.where(metal, 0.7, 1.0), shape, 400, 4, width=1.6)
+    keep = inside(positions, shape)
+    row = (net.per_column["domain"] == 0)[keep]
+    model = NestedRadii(rotation_invariant=True).fit(*found)
+    truth = np.where(row, 2, metal[keep])
+    assert model.labels_.max() == 2
+    whole = found[1].whole
+    assert adjusted_rand_score(truth[whole], model.labels_[whole]) > 0.99
+    assert_predicts_itself(model, *found)
