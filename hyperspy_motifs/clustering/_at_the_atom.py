@@ -57,6 +57,8 @@ class AtTheAtom:
         Features through the smallest radius.
     core : ndarray, shape (n, c)
         Features of the inner half of that disc. The tails of neighbours end outside it.
+    error : float
+        Standard deviation that is added to the noise of both.
     neighbours : Neighbourhoods
     known : ndarray of bool, shape (n,)
         Atoms with whole discs.
@@ -66,6 +68,7 @@ class AtTheAtom:
 
     column: NDArray[np.float64]
     core: NDArray[np.float64]
+    error: float
     neighbours: Neighbourhoods
     known: NDArray[np.bool_]
     rotation_invariant: bool
@@ -149,10 +152,10 @@ class AtTheAtom:
 
     def _column_difference(self, a: _Group, b: _Group) -> float:
         """Whether the two have two modes together, and whether the core shows them too: tails of neighbours end before."""
-        whole = squared_separation(self.column[a.sample], self.column[b.sample])
+        whole = squared_separation(self.column[a.sample], self.column[b.sample], self.error)
         if whole <= 0:
             return 0.0
-        core = squared_separation(self.core[a.sample], self.core[b.sample])
+        core = squared_separation(self.core[a.sample], self.core[b.sample], self.error)
         sizes = sorted((len(a.members), len(b.members)))
         modes = separation_of_two_modes(sizes[0] / sum(sizes))
         return min(whole / modes**2, core / (CONSTANTS.core_share * whole))
@@ -177,16 +180,17 @@ class AtTheAtom:
         return float(np.median(found**2))
 
 
-def squared_separation(A: NDArray[np.float64], B: NDArray[np.float64]) -> float:
+def squared_separation(A: NDArray[np.float64], B: NDArray[np.float64], error: float = 0.0) -> float:
     r"""Return the squared distance of the means of two groups (n, d) in units of their scatter, without bias.
 
-    The products of the differences of the means of one fold and of the others have the expectation of the square.
+    The products of the differences of the means of one fold and of the others have the expectation of the square. An `error`
+    of every feature is added to the scatter.
     """
     X = np.concatenate([A, B])
     P = axes_of(X).apply(X)[:, : CONSTANTS.dimensions[1]]
     own = np.arange(len(P)) >= len(A)
     centred = np.where(own[:, None], P - P[own].mean(axis=0), P - P[~own].mean(axis=0))
-    scatter = centred.T @ centred / max(len(P) - 2, 1) + CONSTANTS.ridge * np.eye(P.shape[1])
+    scatter = centred.T @ centred / max(len(P) - 2, 1) + (CONSTANTS.ridge + error**2) * np.eye(P.shape[1])
     fold = np.concatenate([fold_numbers(len(part), 0, 0)[0] for part in (A, B)]) % CONSTANTS.folds
     total, weight = 0.0, 0
     for number in range(CONSTANTS.folds):

@@ -114,6 +114,21 @@ def standardized(
     )
 
 
+def missing_error(features: NeighbourhoodFeatures, moments: MomentsLike, unit: NDArray[np.float64]) -> float:
+    """Return the standard deviation by which the noise falls short of the systematic error, in units of the noise."""
+    values = np.asarray(moments.values, dtype=np.float64)[features.valid]
+    error = CONSTANTS.systematic_error * float(np.sqrt(np.mean(values**2))) / float(np.sqrt(np.mean(unit**2)))
+    return float(np.sqrt(max(error**2 - 1, 0)))
+
+
+def with_least_error(
+    features: NeighbourhoodFeatures, moments: MomentsLike, unit: NDArray[np.float64], random_state: int
+) -> NDArray[np.float64]:
+    """Return features (n, f) with as much random error as makes up for noise below the systematic error."""
+    X, missing = features.filled(), missing_error(features, moments, unit)
+    return X + missing * np.random.default_rng(random_state).standard_normal(X.shape) if missing > 0 else X
+
+
 def layout_of(
     features: NeighbourhoodFeatures,
     groups: NDArray[np.integer],
@@ -175,7 +190,7 @@ def fit_crosstalk(
     # Which kinds are frequent a part of many atoms shows as well.
     some = np.random.default_rng(random_state).permutation(len(features.valid))[:_PREVIEW]
     some = np.sort(some[features.sound[some]])
-    X = features.filled()[some]
+    X = with_least_error(features, moments, noise_unit(moments), random_state)[some]
     groups = np.zeros(len(some), dtype=np.int32)
     part = NeighbourhoodFeatures(X, features.variance[some], features.valid[some], features.sound[some])
     clusters = density_clusters(layout_of(part, groups, None, n_neighbors, random_state))

@@ -21,10 +21,16 @@ from ._environment import Environments, Sublattices
 from ._mixture import MotifMixture
 from ._motif_tree import MotifTree, merging_order
 from ._neighbour_effects import Explanation
-from ._neighbourhood_features import NeighbourhoodFeatures, fit_crosstalk, layout_of
+from ._neighbourhood_features import (
+    NeighbourhoodFeatures,
+    fit_crosstalk,
+    layout_of,
+    missing_error,
+    with_least_error,
+)
 from ._parameters import MIN_MOTIF_SIZE, RADII, check_alpha, check_min_motif_size, checked_radii
 from ._partition import PartitionOptions, partition
-from ._radius_model import Around, Found, RadiusModel, with_least_error
+from ._radius_model import Around, Found, RadiusModel
 from ._site_classifier import SiteClassifier, sites_mix, sites_of_kinds
 from ._tree_builder import tree_of
 
@@ -314,7 +320,8 @@ class NestedRadii:
         features = NeighbourhoodFeatures.of(first, invariant, unit, values)
         known = features.sound & np.asarray(wider.valid, bool)
         core = core_features(first, values, unit, invariant)
-        return AtTheAtom(features.filled(), core, neighbours, known, invariant, kinds)
+        error = missing_error(features, first, unit)
+        return AtTheAtom(features.filled(), core, error, neighbours, known, invariant, kinds)
 
     def _report(self, done: int) -> None:
         if self.progress is not None:

@@ -84,14 +84,3 @@ class RadiusModel:
                 labels[members], probabilities[members], p_values[members] = names[own], sure, p
             first += mixture.n_motifs
         return labels, probabilities, p_values
-
-
-def with_least_error(
-    features: NeighbourhoodFeatures, moments: MomentsLike, unit: NDArray[np.float64], random_state: int
-) -> NDArray[np.float64]:
-    """Return features (n, f) with as much random error as makes up for noise below the systematic error."""
-    values = np.asarray(moments.values, dtype=np.float64)[features.valid]
-    error = CONSTANTS.systematic_error * float(np.sqrt(np.mean(values**2))) / float(np.sqrt(np.mean(unit**2)))
-    X = features.filled()
-    missing = float(np.sqrt(max(error**2 - 1, 0)))
-    return X + missing * np.random.default_rng(random_state).standard_normal(X.shape) if missing > 0 else X
