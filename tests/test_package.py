@@ -101,3 +101,31 @@ def test_no_package_imports_the_inside_of_another():
                 if inside and not f"{node.module}.".startswith(f"{own}."):
                     found.append(f"{path.relative_to(PACKAGE)}:{node.lineno}: {ast.unparse(node)}")
     assert not found
+
+
+def test_imports_between_packages_go_one_way():
+    """Types alone (``if TYPE_CHECKING``) may point back: nothing runs there."""
+    imports: dict[str, set[str]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if own == "tests":  # in an installed package
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for_types = {
+            node
+            for block in ast.walk(tree)
+            if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+            for node in ast.walk(block)
+        }
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.ImportFrom) or node.level or node in for_types:
+                continue
+            names = (node.module or "").split(".")
+            if names[0] == PACKAGE.name:
+                others = names[1:2] or [alias.name for alias in node.names]
+                imports.setdefault(own, set()).update({*others} - {own, "__version__"})
+    # Packages whose imports are all known are taken away, until none is left or those of a cycle.
+    left = {name: set(others) for name, others in imports.items()}
+    while bottom := {name for name, others in left.items() if not others & left.keys()}:
+        left = {name: others for name, others in left.items() if name not in bottom}
+    assert not left

@@ -28,7 +28,7 @@ class GivenAtoms:
         What was recognised, and how its numbers were read.
     columns, facts : dict
         Further columns and estimated values, if the source is an
-        :class:`~hyperspy_motifs.signals.AtomTable`.
+        :class:`~hyperspy_motifs.pipeline.AtomTable`.
     """
 
     positions: NDArray[np.float64]

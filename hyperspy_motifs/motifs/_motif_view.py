@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from hyperspy_motifs.graph import MotifGraph
     from hyperspy_motifs.hierarchy import Hierarchy
     from hyperspy_motifs.occupancy import Sites
-    from hyperspy_motifs.signals import AtomicImage, AtomPatches, ImageQuality, ZernikeFeatures
+    from hyperspy_motifs.pipeline import ImageQuality
+    from hyperspy_motifs.signals import AtomicImage, AtomPatches, ZernikeFeatures
 
     from ._manifold_view import ManifoldView
 
@@ -76,8 +77,8 @@ class MotifView:
 
     @property
     def quality(self) -> ImageQuality:
-        """Problems found in the image, and their treatment (:class:`~hyperspy_motifs.signals.ImageQuality`)."""
-        from hyperspy_motifs.signals import ImageQuality
+        """Problems found in the image, and their treatment (:class:`~hyperspy_motifs.pipeline.ImageQuality`)."""
+        from hyperspy_motifs.pipeline import ImageQuality
 
         return ImageQuality.from_dict(self._refresh().parameters.get("quality", {}))
 

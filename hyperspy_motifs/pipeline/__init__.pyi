@@ -2,6 +2,7 @@ from ._atom_finding import find_atoms as find_atoms
 from ._atom_finding import given_atoms as given_atoms
 from ._atom_finding import keep_atoms as keep_atoms
 from ._atom_finding import stored_atoms as stored_atoms
+from ._atom_table import AtomTable as AtomTable
 from ._cell_finding import cell_groups as cell_groups
 from ._cell_finding import cell_patches as cell_patches
 from ._cell_finding import cells_of_record as cells_of_record
@@ -49,5 +50,6 @@ from ._patch_extraction import turned_patches as turned_patches
 from ._prediction import labels_by_seed as labels_by_seed
 from ._prediction import predict as predict
 from ._prediction import source_like as source_like
+from ._quality import ImageQuality as ImageQuality
 from ._quality import level_rows as level_rows
 from ._site_measuring import sites_of_record as sites_of_record

@@ -13,10 +13,10 @@ from hyperspy.external.progressbar import progressbar
 from hyperspy_motifs import atoms as finding
 from hyperspy_motifs import store
 from hyperspy_motifs.exchange import GivenAtoms, read_atoms
-from hyperspy_motifs.signals import AtomTable
 from hyperspy_motifs.stacks import run_frames, running_client, spread_order
 from hyperspy_motifs.warm_up import wait_for_warm_up
 
+from ._atom_table import AtomTable
 from ._checks import check_axes, check_length, check_positions
 from ._clean_image import CleanFrames, clean_image, data_frame, lazy_data_frame, n_frames
 from ._frame_tasks import COLUMNS, find_atoms_of_frame

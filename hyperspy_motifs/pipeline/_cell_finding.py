@@ -250,8 +250,6 @@ def cell_patches(
     signal: Any, record: store.Record, cells: Any, chosen: np.ndarray, radius: float | None, normalise: bool
 ) -> Any:
     """Discs around the centres of the `chosen` cells; discs that leave the image are omitted."""
-    from hyperspy_motifs.signals import PATCHES_NODE
-
     from ._patch_extraction import sample
 
     if radius is None:
@@ -260,7 +258,7 @@ def cell_patches(
     pixels = record.stamp.to_pixels(cells.centres[chosen])
     scale = abs(record.stamp.scale[0])
     patches = sample(signal, record.stamp, pixels, frames, radius / scale, normalise, drop_outside=True)
-    patches.metadata.set_item(f"{PATCHES_NODE}.atoms", chosen[patches.atoms])
+    patches.metadata.set_item(f"{store.PATCHES_NODE}.atoms", chosen[patches.atoms])
     return patches
 
 

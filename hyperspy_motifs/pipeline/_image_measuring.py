@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hyperspy_motifs import store
-from hyperspy_motifs.signals import AtomTable
 
 from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, stored_atoms
+from ._atom_table import AtomTable
 from ._cell_finding import find_cells
 from ._checks import check_arguments, check_axes
 from ._clean_image import CleanFrames, n_frames

@@ -10,10 +10,10 @@ import numpy as np
 from hyperspy.external.progressbar import progressbar
 
 from hyperspy_motifs import store
-from hyperspy_motifs.signals import AtomTable
 from hyperspy_motifs.warm_up import wait_for_warm_up
 
 from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, quiet, stored_atoms
+from ._atom_table import AtomTable
 from ._cell_finding import find_cells
 from ._checks import check_arguments
 from ._clean_image import CleanFrames
@@ -55,10 +55,11 @@ def find_motifs(
     complete: bool,
     checkpoint: Any,
     show_progressbar: bool | None,
-) -> Any:
-    """See :meth:`hyperspy_motifs.signals.AtomicImage.find_motifs`."""
+) -> None:
+    """Write the motifs of an image or a stack into its metadata; see
+    :meth:`hyperspy_motifs.signals.AtomicImage.find_motifs`.
+    """
     from hyperspy_motifs.models import to_bytes
-    from hyperspy_motifs.motifs import Motifs
 
     options = {
         "separation": separation,
@@ -158,7 +159,6 @@ def find_motifs(
             UserWarning,
             stacklevel=3,
         )
-    return Motifs(signal)
 
 
 def _learned(
@@ -213,14 +213,13 @@ def _turns(source: MomentSource, record: store.Record) -> dict[str, np.ndarray]:
 
 def features_signal(moments: Any, stamp: store.Stamp) -> Any:
     """Return moments as a ``ZernikeFeatures`` signal, of the atoms that have patches: fewer suffice to identify a motif."""
-    from hyperspy_motifs.signals import ZernikeFeatures
     from hyperspy_motifs.zernike import MIN_COVERAGE
 
     seen = np.asarray(moments.coverage) >= MIN_COVERAGE
     if not seen.all():
         values = np.where(seen[:, None], moments.values, np.float32(np.nan))
         moments = dataclasses.replace(moments, values=values, valid=moments.valid & seen)
-    return ZernikeFeatures.from_moments(moments, abs(stamp.scale[0]), stamp.units)
+    return store.moments_signal(moments, abs(stamp.scale[0]), stamp.units)
 
 
 def features_at(signal: Any, record: store.Record, radius: float) -> Any:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from hyperspy_motifs import store
-from hyperspy_motifs.signals import AtomTable
 
 from ._atom_finding import check_length, find_atoms
+from ._atom_table import AtomTable
 from ._checks import check_axes
 from ._clean_image import CleanFrames, n_frames
 

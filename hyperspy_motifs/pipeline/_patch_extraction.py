@@ -10,7 +10,6 @@ from hyperspy.signals import Signal2D
 from scipy import ndimage
 
 from hyperspy_motifs import store
-from hyperspy_motifs.signals import AtomPatches
 
 from ._atom_finding import find_atoms, given_atoms, stored_atoms
 from ._checks import check_axes, check_length, check_radius
@@ -25,9 +24,7 @@ PAINT_WIDTH = 0.4
 FEWEST_OF_A_KIND = 5
 
 
-def get_atom_patches(
-    signal: Any, atoms: Any, radius: float, radius_units: str, normalise: bool
-) -> AtomPatches:
+def get_atom_patches(signal: Any, atoms: Any, radius: float, radius_units: str, normalise: bool) -> Any:
     """Patches around `atoms`, or around the stored atoms of the image, or around detected atoms."""
     check_axes(signal)
     stamp = store.Stamp.of(signal)
@@ -58,7 +55,7 @@ def sample(
     radius_px: float,
     normalise: bool,
     drop_outside: bool,
-) -> AtomPatches:
+) -> Any:
     """Patches of all atoms, in their order; those with less than 70 % of the disc inside the image are omitted on request."""
     from hyperspy_motifs.patches import (
         estimate_background,
@@ -102,7 +99,7 @@ def sample(
         coverage[here] = disc_coverage(pixels[here], image.shape, basis)
         limits[here] = np.stack(window_limits(pixels[here], image.shape, size), axis=1)
     kept = np.flatnonzero(coverage >= MIN_COVERAGE) if drop_outside else np.arange(len(pixels))
-    return AtomPatches.from_array(
+    return store.patches_signal(
         patches[kept],
         abs(stamp.scale[0]),
         stamp.units,
@@ -113,7 +110,7 @@ def sample(
     )
 
 
-def patches_of_record(signal: Any, record: store.Record) -> AtomPatches:
+def patches_of_record(signal: Any, record: store.Record) -> Any:
     """The normalised patches of a result at its chosen radius, one per atom, in the order of its labels."""
     pixels = record.stamp.to_pixels(record.positions)
     radius_px = radius_in_pixels(record, float(record.radii[record.chosen]))
@@ -138,7 +135,7 @@ def has_whole_disc(record: store.Record, radius_px: float) -> np.ndarray:
 
 def means_of_record(
     signal: Any, record: store.Record, radius_px: float | None = None, normalise: bool = False
-) -> AtomPatches:
+) -> Any:
     """Mean patch of each motif in counts of the image; patches of rotation-invariant motifs are first rotated back.
 
     With `normalise` slow background and contrast are removed from each patch, as for the features.
@@ -169,7 +166,7 @@ def means_of_record(
             total[motif] += ((patches - offset[here, None, None]) / scale[here, None, None]).sum(axis=0)
             count[motif] += len(here)
     means = total / np.maximum(count, 1)[:, None, None]
-    out = AtomPatches.from_array(
+    out = store.patches_signal(
         means.astype(np.float32), abs(record.stamp.scale[0]), record.stamp.units, radius=radius_px
     )
     out.axes_manager[0].name = "motif"

@@ -1,14 +1,123 @@
-"""Measure what was found wrong with an image, and level its scan lines."""
+"""What was found wrong with an image, and what was done about it."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from hyperspy_motifs.signals import ImageQuality
+from hyperspy_motifs.atoms import LOW_CERTAINTY
 
 from ._clean_image import CleanFrames
+
+# Jitter of scan lines is reported from this number of pixels on: a column covers several rows, and its position is the mean of
+# theirs.
+_JITTER = 0.1
+# Part of the atoms under patches, and of the field without data, from which on they are told.
+_SOME = 0.001
+
+
+@dataclass(frozen=True)
+class ImageQuality:
+    """What was found wrong with an image, as numbers; ``lines()`` has it in words. Of a stack, its first frame with atoms.
+
+    Attributes
+    ----------
+    no_data : float
+        Part of the field without data, that was left out.
+    interpolated : int
+        Hot and dead pixels and lines, that were interpolated.
+    noise_correlation : float
+        Standard deviation of the noise over that which neighbouring pixels show; 1 where noise is independent.
+    patches : float
+        Part of the atoms that lie under soft patches, which were taken off.
+    row_offsets : float
+        Standard deviation of the offsets of scan lines, which were taken off, over that of the image; 0 where the test finds
+        none (:func:`hyperspy_motifs.atoms.measure_scan_lines`).
+    row_offsets_left : float
+        Estimated standard deviation of what is left of them, over that of the image.
+    row_jitter : float
+        Standard deviation of the displacement of single scan lines along x, in pixels, which was left; 0 where the test finds
+        none.
+    smoothing : float
+        Standard deviation, in pixels, of the Gaussian that the image was smoothed with after it was recorded; it was removed.
+    oblong : float
+        Longer over shorter side of the pixels, which were resampled; 1 for square ones.
+    averaged : int
+        Pixels a side of the blocks over which the image was averaged; 1 for none.
+    separation_certainty, polarity_certainty : float
+        0 to 1; 1 where nothing was estimated.
+    """
+
+    no_data: float = 0.0
+    interpolated: int = 0
+    noise_correlation: float = 1.0
+    patches: float = 0.0
+    row_offsets: float = 0.0
+    row_offsets_left: float = 0.0
+    row_jitter: float = 0.0
+    smoothing: float = 0.0
+    oblong: float = 1.0
+    averaged: int = 1
+    separation_certainty: float = 1.0
+    polarity_certainty: float = 1.0
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ImageQuality:
+        """From what ``as_dict`` gave; what is not known is left out."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
+
+    def as_dict(self) -> dict[str, float | int]:
+        """Names and numbers."""
+        return asdict(self)
+
+    def refusals(self) -> list[str]:
+        """What should be looked at before anything else is believed; a sentence each."""
+        lines = []
+        if self.separation_certainty < LOW_CERTAINTY:
+            lines.append(
+                f"the separation of the columns is uncertain ({self.separation_certainty:.2f} of 1): look at the atoms"
+            )
+        if self.polarity_certainty < LOW_CERTAINTY:
+            lines.append(
+                f"whether columns are bright or dark is uncertain ({self.polarity_certainty:.2f} of 1)"
+            )
+        return lines
+
+    def lines(self) -> list[str]:
+        """What was wrong and what was done, a sentence each; empty where nothing was."""
+        lines = []
+        if self.no_data > _SOME:
+            lines.append(f"{_percent(self.no_data)} of the field without data, left out")
+        if self.interpolated:
+            lines.append(f"{self.interpolated} hot or dead pixels, interpolated")
+        if self.noise_correlation > 1:
+            lines.append(
+                f"noise correlated from pixel to pixel ({self.noise_correlation:.1f} times what neighbours show), taken "
+                "as it is"
+            )
+        if self.patches > _SOME:
+            lines.append(f"{_percent(self.patches)} of the atoms under soft patches, taken off")
+        if self.row_offsets:
+            lines.append(
+                f"scan lines with offsets of {self.row_offsets:.2g} of the contrast, taken off but for "
+                f"{self.row_offsets_left:.2g}"
+            )
+        if self.row_jitter > _JITTER:
+            lines.append(
+                f"scan lines displaced along x by {self.row_jitter:.2g} pixels or more (standard deviation), left"
+            )
+        if self.smoothing:
+            lines.append(
+                f"smoothed by a Gaussian of {self.smoothing:.2g} pixels after it was recorded, as its noise shows; removed"
+            )
+        if self.oblong > 1:
+            lines.append(f"pixels {self.oblong:.3g} times as long as wide, resampled")
+        if self.averaged > 1:
+            lines.append(f"{self.averaged} x {self.averaged} pixels averaged for the moments")
+        return lines
 
 
 def measure_quality(signal: Any, source: Any, table: Any, clean: CleanFrames) -> ImageQuality:
@@ -62,3 +171,8 @@ def level_rows(signal: Any) -> Any:
     out = signal._deepcopy_with_new_data(level)
     out.set_signal_type("atomic_image")
     return out
+
+
+def _percent(part: float) -> str:
+    """A part of 1 in percent, with two digits, and 100 % in full."""
+    return f"{100 * part:.2g} %" if part < 0.995 else "100 %"

@@ -11,8 +11,8 @@ import numpy as np
 from hyperspy_motifs import atoms as finding
 from hyperspy_motifs import store
 from hyperspy_motifs.occupancy import Sites, complete, expected_labels
-from hyperspy_motifs.signals import AtomTable
 
+from ._atom_table import AtomTable
 from ._clean_image import clean_image, data_frame
 from ._frame_tasks import COLUMNS, SITE_COLUMNS
 

@@ -11,10 +11,10 @@ import numpy as np
 from hyperspy.external.progressbar import progressbar
 
 from hyperspy_motifs import store
-from hyperspy_motifs.signals import AtomTable
 from hyperspy_motifs.stacks import Checkpoint, run_frames, sample_of_frames
 
 from ._atom_finding import quiet
+from ._atom_table import AtomTable
 from ._clean_image import frame, lazy_data_frame, n_frames
 from ._frame_tasks import predict_frame
 

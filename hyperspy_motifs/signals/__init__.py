@@ -3,8 +3,6 @@
 ``AtomicImage``      an atomic-resolution image or a stack of them
 ``AtomPatches``      one disc per atom (navigation axis: atoms)
 ``ZernikeFeatures``  the moments of those discs (navigation axis: atoms)
-``AtomTable``        the detected atoms as columns
-``measure_image``    atoms and moments of one image of a collection; ``write_image`` its result
 ``MotifPanel``       a panel with the parameters of ``find_motifs`` and a preview
 
 Each signal has a lazy variant in a separate module, so that eager use does not import dask.

@@ -8,9 +8,14 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs import store
-from hyperspy_motifs.pipeline import check_positions, given_atoms, keep_atoms, n_frames, stored_atoms
-
-from ._atom_table import AtomTable
+from hyperspy_motifs.pipeline import (
+    AtomTable,
+    check_positions,
+    given_atoms,
+    keep_atoms,
+    n_frames,
+    stored_atoms,
+)
 
 
 def add_atoms(signal: Any, positions: Any, refine: bool | str, frame: int) -> AtomTable:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from hyperspy.signals import Signal2D
 
-PATCHES_NODE = "Patches"
+from hyperspy_motifs.store import PATCHES_NODE, moments_signal
 
 
 class AtomPatches(Signal2D):
@@ -15,61 +15,6 @@ class AtomPatches(Signal2D):
 
     _signal_type = "atom_patches"
     _alias_signal_types = ("AtomPatches",)
-
-    @classmethod
-    def from_array(
-        cls,
-        patches: np.ndarray,
-        scale: float,
-        units: str,
-        *,
-        radius: float | None = None,
-        noise_std: np.ndarray | None = None,
-        atoms: np.ndarray | None = None,
-        limits: np.ndarray | None = None,
-    ) -> AtomPatches:
-        """Patches from an array of shape (n, size, size).
-
-        Parameters
-        ----------
-        patches : numpy.ndarray of shape (n, size, size)
-        scale : float
-            Size of a pixel in `units`.
-        units : str
-        radius : float, optional
-            Radius of the disc in pixels; half the width of the patch if not given.
-        noise_std : numpy.ndarray of shape (n,), optional
-            Standard deviation of the noise of a pixel, in the units of the patches.
-        atoms : numpy.ndarray of shape (n,), optional
-            Indices of the atoms in the image.
-        limits : numpy.ndarray of int, shape (n, 4), optional
-            First and past-last row, first and past-last column of each patch inside its image; all if not given.
-
-        Returns
-        -------
-        AtomPatches
-        """
-        size = patches.shape[-1]
-        half = (size - 1) / 2
-        axis = {"scale": scale, "offset": -half * scale, "units": units, "size": size, "navigate": False}
-        signal = cls(
-            patches,
-            axes=[
-                {"name": "atom", "size": len(patches), "navigate": True},
-                {"name": "y", **axis},
-                {"name": "x", **axis},
-            ],
-        )
-        signal.metadata.General.title = "Patches"
-        node: dict[str, Any] = {"facts": json.dumps({"radius_px": float(half if radius is None else radius)})}
-        if noise_std is not None:
-            node["noise_std"] = np.array(noise_std, dtype=np.float32)
-        if atoms is not None:
-            node["atoms"] = np.array(atoms, dtype=np.int64)
-        if limits is not None:
-            node["limits"] = np.array(limits, dtype=np.int64)
-        setattr(signal.metadata, PATCHES_NODE, node)
-        return signal
 
     @property
     def radius(self) -> float:
@@ -190,13 +135,11 @@ class AtomPatches(Signal2D):
         """
         from hyperspy_motifs.zernike import ZernikeBasis, get_patch_moments
 
-        from ._zernike_features import ZernikeFeatures
-
         basis = ZernikeBasis(n_max, self._facts()["radius_px"])
         patches = np.asarray(self.data).reshape(-1, *self.data.shape[-2:])
         noise, limits = self._of_each("noise_std"), self._of_each("limits")
         moments = get_patch_moments(patches, basis, noise_std=1.0 if noise is None else noise, limits=limits)
         axis, atoms = self.axes_manager.signal_axes[0], self.atoms
-        return ZernikeFeatures.from_moments(
+        return moments_signal(
             moments, axis.scale, str(axis.units), atoms if len(atoms) == len(patches) else None
         )

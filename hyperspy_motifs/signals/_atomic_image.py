@@ -277,7 +277,8 @@ class AtomicImage(ImageAtoms):
             panel = MotifPanel(self, atoms=atoms, **chosen)
             panel.gui()
             return panel
-        return find_motifs(self, atoms, **chosen)
+        find_motifs(self, atoms, **chosen)
+        return self.motifs
 
     def apply_model(
         self, model: Any, *, atoms: Any = None, detectors: Any = None, show_progressbar: bool | None = None

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from hyperspy.signals import Signal2D
 
 if TYPE_CHECKING:
-    from ._atom_table import AtomTable
+    from hyperspy_motifs.pipeline import AtomTable
 
 
 class ImageAtoms(Signal2D):

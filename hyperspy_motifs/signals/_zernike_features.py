@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from hyperspy.signals import Signal1D
 
+from hyperspy_motifs.store import MOMENTS_NODE, moments_signal, patches_signal
+
 from ._feature_analysis import FeatureAnalysis
 from ._feature_slicing import slice_node
-
-NODE = "Zernike"
 
 
 class ZernikeFeatures(FeatureAnalysis):
@@ -22,54 +22,6 @@ class ZernikeFeatures(FeatureAnalysis):
 
     _signal_type = "zernike_features"
     _alias_signal_types = ("ZernikeFeatures",)
-
-    @classmethod
-    def from_moments(
-        cls, moments: Any, scale: float, units: str, atoms: np.ndarray | None = None
-    ) -> ZernikeFeatures:
-        """Features from moments.
-
-        Parameters
-        ----------
-        moments : hyperspy_motifs.zernike.Moments
-            Of n atoms, from :func:`hyperspy_motifs.zernike.get_moments`.
-        scale : float
-            Size of a pixel in `units`.
-        units : str
-        atoms : numpy.ndarray of int, shape (n,), optional
-            Indices of the atoms in the image; all atoms in order by default.
-
-        Returns
-        -------
-        ZernikeFeatures
-        """
-        signal = cls(
-            np.asarray(moments.values),
-            axes=[
-                {"name": "atom", "size": len(moments.values), "navigate": True},
-                {"name": "mode", "size": len(moments.modes), "navigate": False},
-            ],
-        )
-        signal.metadata.General.title = "Zernike moments"
-        setattr(
-            signal.metadata,
-            NODE,
-            {
-                "modes": np.array(moments.modes, dtype=np.int64),
-                "noise_std": np.array(np.atleast_1d(moments.noise_std), dtype=np.float32),
-                "atoms": np.array(np.arange(len(moments.values)) if atoms is None else atoms, dtype=np.int64),
-                **({} if moments.unit is None else {"unit": np.array(moments.unit, dtype=np.float64)}),
-                "facts": json.dumps(
-                    {
-                        "n_max": int(moments.n_max),
-                        "radius": float(moments.radius) * scale,
-                        "radius_px": float(moments.radius),
-                        "units": units,
-                    }
-                ),
-            },
-        )
-        return signal
 
     @property
     def modes(self) -> np.ndarray:
@@ -138,7 +90,7 @@ class ZernikeFeatures(FeatureAnalysis):
             n_max=int(moments.modes[columns, 0].max()),
         )
         facts = self._facts()
-        return self.from_moments(alone, facts["radius"] / facts["radius_px"], facts["units"], self.atoms)
+        return moments_signal(alone, facts["radius"] / facts["radius_px"], facts["units"], self.atoms)
 
     def _columns_of(self, detector: int) -> np.ndarray:
         """Columns of a detector: the modes occur once for each, in the order of the detectors."""
@@ -177,8 +129,8 @@ class ZernikeFeatures(FeatureAnalysis):
         picked = ZernikeFeatures(
             np.asarray(self.data)[rows], axes=axes, metadata=self.metadata.as_dictionary()
         )
-        if self.metadata.has_item(f"{NODE}.modes"):
-            node, noise = picked.metadata.get_item(NODE), self.noise_std
+        if self.metadata.has_item(f"{MOMENTS_NODE}.modes"):
+            node, noise = picked.metadata.get_item(MOMENTS_NODE), self.noise_std
             node.set_item("atoms", self.atoms[rows] if atoms is None else np.asarray(atoms))
             node.set_item("noise_std", noise[rows] if noise.ndim == 2 else noise)
         return picked
@@ -186,16 +138,20 @@ class ZernikeFeatures(FeatureAnalysis):
     def _slicer(self, slices: Any, isNavigation: bool | None = None, out: Any = None) -> Any:
         # HyperSpy's inav and isel use this method only: it slices the metadata of rows and columns as well.
         sliced = super()._slicer(slices, isNavigation, out=out)
-        if out is None and isinstance(sliced, ZernikeFeatures) and self.metadata.has_item(f"{NODE}.modes"):
-            slice_node(self, sliced.metadata.get_item(NODE), slices, bool(isNavigation))
+        if (
+            out is None
+            and isinstance(sliced, ZernikeFeatures)
+            and self.metadata.has_item(f"{MOMENTS_NODE}.modes")
+        ):
+            slice_node(self, sliced.metadata.get_item(MOMENTS_NODE), slices, bool(isNavigation))
         return sliced
 
     def _node(self) -> Any:
-        if not self.metadata.has_item(f"{NODE}.modes"):
+        if not self.metadata.has_item(f"{MOMENTS_NODE}.modes"):
             raise AttributeError(
                 "These features do not record the modes of their columns. Make them with patches.get_zernike_features()."
             )
-        return self.metadata.get_item(NODE)
+        return self.metadata.get_item(MOMENTS_NODE)
 
     def _facts(self) -> dict[str, Any]:
         return json.loads(self._node().get_item("facts"))
@@ -295,8 +251,6 @@ class ZernikeFeatures(FeatureAnalysis):
         """
         from hyperspy_motifs.zernike import ZernikeBasis
 
-        from ._atom_patches import AtomPatches
-
         facts = self._facts()
         if self.n_detectors > 1:
             return self.of_detector(detector).reconstruct()
@@ -305,9 +259,7 @@ class ZernikeFeatures(FeatureAnalysis):
         full = np.zeros((*self.data.shape[:-1], len(basis.modes)))
         full[..., [column[tuple(mode)] for mode in self.modes.tolist()]] = np.asarray(self.data)
         scale = facts["radius"] / facts["radius_px"]
-        return AtomPatches.from_array(
-            basis.reconstruct(full), scale, facts["units"], radius=facts["radius_px"]
-        )
+        return patches_signal(basis.reconstruct(full), scale, facts["units"], radius=facts["radius_px"])
 
     def rotate(self, angle: Any) -> ZernikeFeatures:
         """The features of the discs rotated by `angle`.
@@ -339,7 +291,7 @@ class ZernikeFeatures(FeatureAnalysis):
         """
         kept = self.get_moments().select(n=n, m=m)
         facts = self._facts()
-        return self.from_moments(kept, facts["radius"] / facts["radius_px"], facts["units"], self.atoms)
+        return moments_signal(kept, facts["radius"] / facts["radius_px"], facts["units"], self.atoms)
 
     def get_symmetry(self, folds: Any = (2, 3, 4, 6)) -> Any:
         """Scores of the symmetry of each disc under rotations and reflections, corrected for the bias by noise.
@@ -446,7 +398,7 @@ class ZernikeFeatures(FeatureAnalysis):
         """
         from hyperspy_motifs.zernike import partner_columns, rotate_moments
 
-        if not self.metadata.has_item(f"{NODE}.modes"):
+        if not self.metadata.has_item(f"{MOMENTS_NODE}.modes"):
             return self
         modes, noise = self.modes, self.noise_std
         values = np.asarray(self.data)
@@ -456,7 +408,7 @@ class ZernikeFeatures(FeatureAnalysis):
         # A quarter of a turn exchanges cosine and sine of the odd orders.
         exchanged = (round(angle / (np.pi / 2)) * modes[:, 1]) % 2 != 0
         columns = np.where(exchanged, partner_columns(modes), np.arange(len(modes)))
-        out.metadata.get_item(NODE).set_item("noise_std", noise[..., columns])
+        out.metadata.get_item(MOMENTS_NODE).set_item("noise_std", noise[..., columns])
         return out
 
     def calibrated(self, stretch: float, scale: float, units: str) -> ZernikeFeatures:
@@ -481,5 +433,5 @@ class ZernikeFeatures(FeatureAnalysis):
         if units == facts["units"] and np.allclose([new[k] / facts[k] for k in ("radius", "radius_px")], 1):
             return self
         out = self._deepcopy_with_new_data(self.data)
-        out.metadata.set_item(f"{NODE}.facts", json.dumps(new))
+        out.metadata.set_item(f"{MOMENTS_NODE}.facts", json.dumps(new))
         return out

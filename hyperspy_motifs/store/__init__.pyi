@@ -1,3 +1,7 @@
+from ._derived_signals import MOMENTS_NODE as MOMENTS_NODE
+from ._derived_signals import PATCHES_NODE as PATCHES_NODE
+from ._derived_signals import moments_signal as moments_signal
+from ._derived_signals import patches_signal as patches_signal
 from ._metadata import ATOMS_NODE as ATOMS_NODE
 from ._metadata import NODE as NODE
 from ._metadata import SCHEMA_VERSION as SCHEMA_VERSION

@@ -8,7 +8,7 @@ import pytest
 
 from hyperspy_motifs import data
 from hyperspy_motifs.atoms import measure_scan_lines
-from hyperspy_motifs.signals import ImageQuality
+from hyperspy_motifs.pipeline import ImageQuality
 
 
 def image_of(array):

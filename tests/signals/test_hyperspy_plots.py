@@ -11,6 +11,7 @@ from matplotlib.backend_bases import MouseEvent
 from hyperspy_motifs import store
 from hyperspy_motifs.draw import RegionView, inside_roi, motif_colours
 from hyperspy_motifs.signals import AtomPatches
+from hyperspy_motifs.store import patches_signal
 
 ROWS, COLUMNS = 60, 84
 NAMES = {0: "Mo", 1: "Se2", 2: "Se/vacancy"}
@@ -154,7 +155,7 @@ def test_motifs_of_patches_follow_slices_and_files(image, tmp_path):
 
 
 def test_patches_without_motifs_say_so():
-    patches = AtomPatches.from_array(np.zeros((4, 5, 5)), 0.1, "nm")
+    patches = patches_signal(np.zeros((4, 5, 5)), 0.1, "nm")
     patches.plot()
     with pytest.raises(ValueError, match=r"motifs\.patches"):
         patches.plot(navigator="motif")
