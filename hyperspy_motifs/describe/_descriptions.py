@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from math import erf, isfinite, sqrt
+from math import isfinite
 from typing import Any, overload
 
 import numpy as np
@@ -65,8 +65,8 @@ class MotifDescription:
         Motif that most sites of these atoms have.
     nearest : int
         Motif that is most similar; -1 for none.
-    separation : float
-        Its distance in standard deviations (:func:`hyperspy_motifs.describe.separate`).
+    separation, confused : float
+        Its distance in standard deviations, and the fraction of confused atoms (:func:`hyperspy_motifs.describe.separate`).
     differences : tuple of str
         Moments that distinguish the two, the most important first.
     probability : float
@@ -96,6 +96,7 @@ class MotifDescription:
     site: int
     nearest: int
     separation: float
+    confused: float
     differences: tuple[str, ...]
     probability: float
     n_uncertain: int
@@ -157,11 +158,8 @@ class MotifDescription:
         if where is None:
             return f"{text}{cut}."
         text += f", {where}"
-        if place.kind in ("clustered", "mixed") and place.largest > 1:
-            size = f"{place.length:.2g} {self.units} long and {place.width:.2g} {self.units} wide"
-            shape = "along a line" if place.is_line else "as an island"
-            groups = f"{place.n_groups:,} {'group' if place.n_groups == 1 else 'groups'}"
-            text += f" in {groups}, the largest of {place.largest} atoms {shape}, {size}"
+        if place.is_line:
+            text += f" along lines at {place.direction:.0f}° from x towards y (alignment {place.alignment:.2f} of 1)"
         return f"{text}{cut}."
 
     def _neighbours(self, shell: Shell) -> str:
@@ -203,9 +201,9 @@ class MotifDescription:
             return f"{text}."
         near = f"The most similar one is {self._called(self.nearest)}"
         if isfinite(self.separation):
-            confused = 0.5 * (1 - erf(self.separation / 2 / sqrt(2)))
-            share = f"{100 * confused:.1g} %" if confused > 1e-4 else "fewer than 0.01 %"
-            near += f", {self.separation:.1f} standard deviations away ({share} would be confused)"
+            share = f"{100 * self.confused:.2g} % of the" if self.confused > 0 else "no"
+            near += f", {self.separation:.1f} standard deviations away along the discriminant of their moments, which takes "
+            near += f"{share} atoms for the other in a cross-validation"
         if self.differences:
             near += f"; they differ in {'; '.join(self.differences)}"
         return f"{near}. {text}."

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.defects import compare_with_chance
@@ -22,8 +20,8 @@ _MAD = 1.4826
 _N_PERMUTATIONS = 199
 # Share of the sites from which on a motif is what the sites are made of, and its place is no question.
 _MOST_OF_SITES = 0.5
-# A group is a line if it is this many times longer than wide, the width being that of a row at least.
-_ELONGATED = 3.0
+# Alignment of the pairs within an ellipse with axes of 3 to 1.
+_ALIGNED = 0.5
 
 
 @dataclass(frozen=True)
@@ -147,25 +145,25 @@ class Place:
         :func:`hyperspy_motifs.defects.compare_with_chance` finds.
     p_value : float
         Of the test; 1 without one.
-    n_members, n_sites, n_groups : int
-        Numbers of the atoms, of the sites, and of groups of atoms on adjacent sites.
-    largest : int
-        Atoms of the largest group.
-    length, width : float
-        Of the largest group along and across its principal axis, in the units of the positions.
-    is_line : bool
-        Whether the largest group is a line: at least three times as long as wide, or as the distance of adjacent sites.
+    n_members, n_sites : int
+        Numbers of the atoms and of the sites.
+    alignment, direction : float
+        Of clustered atoms: length of the mean of exp(2i angle) over the directions of all pairs within 12 nearest-neighbour
+        distances, 0 for an island that is equally wide in all directions and 1 for a straight line; and the mean direction in
+        degrees from x towards y, -90 to 90.
     """
 
     kind: str
     p_value: float
     n_members: int
     n_sites: int
-    n_groups: int
-    largest: int
-    length: float
-    width: float
-    is_line: bool
+    alignment: float = 0.0
+    direction: float = 0.0
+
+    @property
+    def is_line(self) -> bool:
+        """Whether the atoms are along lines: aligned like an ellipse that is three times as long as wide, or more."""
+        return self.alignment > _ALIGNED
 
 
 def describe_place(
@@ -187,33 +185,26 @@ def describe_place(
     -------
     Place
     """
-    kind, p_value = "everywhere", 1.0
-    if len(points) <= _MOST_OF_SITES * len(sites):
-        found = compare_with_chance(
-            points, sites, spacing, n_permutations=_N_PERMUTATIONS, random_state=random_state
-        )
-        kind, p_value = found.kind, found.p_value
-    n_near = min(_N_NEIGHBOURS + 1, len(sites))
-    distances = cKDTree(sites).query(sites, n_near)[0][:, 1:] if n_near > 1 else np.full((1, 1), spacing)
-    pairs = cKDTree(points).query_pairs(_gap(distances), output_type="ndarray")
-    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(points), len(points)))
-    n_groups, group = connected_components(graph, directed=False)
-    sizes = np.bincount(group)
-    members = points[group == sizes.argmax()]
-    axes = np.linalg.svd(members - members.mean(axis=0), full_matrices=False)[2]
-    length, width = (float(v) for v in [*np.ptp(members @ axes.T, axis=0), 0.0][:2])
-    row = float(np.median(distances[:, 0]))
-    return Place(
-        kind, p_value, len(points), len(sites), int(n_groups), int(sizes.max()), length, width,
-        len(members) > 3 and length > _ELONGATED * max(width, row),
-    )  # fmt: skip
+    if len(points) > _MOST_OF_SITES * len(sites):
+        return Place("everywhere", 1.0, len(points), len(sites))
+    found = compare_with_chance(
+        points, sites, spacing, n_permutations=_N_PERMUTATIONS, random_state=random_state
+    )
+    place = Place(found.kind, found.p_value, len(points), len(sites))
+    if found.kind not in ("clustered", "mixed"):
+        return place
+    pairs = cKDTree(points).query_pairs(float(found.distances[-1]), output_type="ndarray")
+    x, y = (points[pairs[:, 1]] - points[pairs[:, 0]]).T
+    # Directions are equal modulo 180 degrees, so their double angle is averaged.
+    mean = np.mean(np.exp(2j * np.arctan2(y, x)))
+    return replace(place, alignment=float(abs(mean)), direction=float(np.degrees(np.angle(mean)) / 2))
 
 
-def separate(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    """Distance of two groups along the line that joins their means, in standard deviations within them.
+def separate(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[float, float]:
+    """How well two groups are told apart by a linear discriminant that has not seen the point it judges.
 
-    Every point is projected on the line that the other points give, so that the noise of the means of small groups does not
-    count as a distance (leave-one-out).
+    Fisher's discriminant with the shrinkage of Ledoit and Wolf, cross-validated in five parts (or as many as the smaller group
+    has points), so that the noise of small groups in many dimensions does not count as a difference.
 
     Parameters
     ----------
@@ -221,18 +212,22 @@ def separate(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
 
     Returns
     -------
-    float
-        NaN for groups of one atom.
+    distance : float
+        Of the means of the two along the discriminant, in standard deviations within them; NaN for groups of one point.
+    confused : float
+        Mean of the fractions of the points of either that are taken for the other.
     """
-    if len(a) < 2 or len(b) < 2:
-        return np.nan
-    means = a.mean(axis=0), b.mean(axis=0)
-    middle = (means[0] + means[1]) / 2
-    places = []
-    for group, own, other, sign in ((a, means[0], means[1], 1.0), (b, means[1], means[0], -1.0)):
-        line = (len(group) * own - group) / (len(group) - 1) - other
-        line /= np.maximum(np.linalg.norm(line, axis=1), np.finfo(float).tiny)[:, None]
-        places.append(sign * ((group - middle) * line).sum(axis=1))
-    squares = sum(len(p) * p.var() for p in places)
-    pooled = np.sqrt(squares / (len(a) + len(b) - 2))
-    return float((places[0].mean() - places[1].mean()) / max(pooled, np.finfo(float).tiny))
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+    parts = min(5, len(a), len(b))
+    if parts < 2:
+        return np.nan, np.nan
+    group = np.repeat([0, 1], [len(a), len(b)])
+    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=(0.5, 0.5))
+    folds = StratifiedKFold(parts, shuffle=True, random_state=0)
+    scores = cross_val_predict(model, np.vstack([a, b]), group, cv=folds, method="decision_function")
+    first, second = scores[group == 0], scores[group == 1]
+    pooled = np.sqrt((len(a) * first.var() + len(b) * second.var()) / (len(scores) - 2))
+    confused = (np.mean(first > 0) + np.mean(second <= 0)) / 2
+    return float((second.mean() - first.mean()) / max(pooled, np.finfo(float).tiny)), float(confused)

@@ -36,7 +36,7 @@ def plot_cells(
     polygons : sequence of array_like, each of shape (k, 2)
         x, y of the corners of each cell in axis units: ``[xy[indices] for indices in cells.polygons]``.
     colour_by : array_like, shape (m,), optional
-        Integers are classes with a legend, in which classes from 20 on are one grey; floats (areas) have a colour scale.
+        Integers are classes with a legend, in which classes from 12 on are one grey; floats (areas) have a colour scale.
         By default only outlines are drawn.
     image : array_like, shape (rows, columns), optional
         Background.

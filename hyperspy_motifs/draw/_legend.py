@@ -117,8 +117,8 @@ def label_texts(labels: ArrayLike, names: Sequence[str] | None = None, kind: str
 
 # Height of an entry of the legend in units of the font size of the figure.
 _LINE = {"small": 0.833 * 1.45, "x-small": 0.694 * 1.45}
-# Entries of a legend of cells, and letters of a line of them.
-_MOST_CELLS, _CELL_NAME = 12, 30
+# Letters of a line of a legend of cells.
+_CELL_NAME = 30
 # Largest part of the space of the axes for a legend next to them.
 _MOST_OF_WIDTH = 0.55
 
@@ -161,7 +161,7 @@ def add_motif_legend(
     names : sequence of str, optional
         Name of each motif; ``'motif 0'`` and so on by default.
     cells : bool
-        Whether the labels are those of cells, drawn as coloured areas. Those from 20 on are joined in one grey entry.
+        Whether the labels are those of cells, drawn as coloured areas. Those from 12 on are joined in one grey entry.
     marker : str, optional
         One shape for all motifs instead of different ones.
     n_vacancies, n_outliers : int
@@ -215,9 +215,6 @@ def add_motif_legend(
     # Smaller letters are preferred to a second column, which would reduce the axes.
     size = "small" if len(lines) <= _room(ax, lines, outside, "small")[0] else "x-small"
     rows, most_columns = _room(ax, lines, outside, size)
-    if cells:
-        # Their names are long: the picture needs the room of further ones.
-        rows, most_columns = min(rows, _MOST_CELLS), 1
     if outside and "ncols" not in kwargs and len(lines) > rows * most_columns:
         # The entry of the others, if any, is kept.
         kept = max(1, rows * most_columns - 1 - (len(lines) - len(present)))

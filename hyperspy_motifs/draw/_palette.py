@@ -27,10 +27,11 @@ MARKERS: tuple[str, ...] = ("o", "s", "^", "D", "v", "P", "X", "p", "h")
 # Areas are lighter than atoms. The first seven are those of the scheme "light" of Paul Tol (SRON/EPS/TN/09-002, 2021), made
 # for filled areas, without grey and the blue that is motif 4. Each later one is the colour of the grid above (OKLab
 # lightness 0.62 to 0.95, chroma 0.05 to 0.17, at least 0.07 from the first eight motifs) farthest from all before it and
-# from RARE, in the distance above. Least distance (normal, protan, deutan): 0.094, 0.049, 0.053 for 16, 0.079 for all 20.
+# from RARE, in the distance above. Least distance (normal, protan, deutan): 0.094, 0.049, 0.053. Rarer classes are grey: more
+# colours than these are not found in a legend.
 CELL_PALETTE: tuple[str, ...] = (
     "#EE8866", "#EEDD88", "#FFAABB", "#99DDFF", "#44BB99", "#BBCC33", "#AAAA00", "#7078E7", "#CF8FFF", "#C758A7",
-    "#B77800", "#87FFCF", "#8F9FC7", "#C76868", "#408FC7", "#B7B7F7", "#D7B778", "#C7F7FF", "#709F97", "#CFFFA7",
+    "#B77800", "#87FFCF",
 )  # fmt: skip
 
 # Colour of classes that are too rare for a separate colour.
@@ -102,7 +103,7 @@ def motif_colours(labels: ArrayLike) -> NDArray[np.float64]:
 
 
 def cell_colours(labels: ArrayLike) -> NDArray[np.float64]:
-    """Colours (m, 4) RGBA of cell classes, none of which is that of a motif; classes from 20 on are grey."""
+    """Colours (m, 4) RGBA of cell classes, none of which is that of a motif; classes from 12 on are grey."""
     return _CELL_RGBA[np.minimum(as_labels(labels), len(CELL_PALETTE))]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,10 @@ from ._defect_view import DefectView
 _MOST_MOMENTS = 2
 # Motifs whose means are nearest are compared atom by atom.
 _CANDIDATES = 4
+# Sites of a kind that are at most this part of all sites can be those of a boundary or an island.
+_MINORITY = 0.1
+# Atoms of a motif that are compared with another one.
+_ENOUGH = 400
 # Atoms below this probability are counted as uncertain.
 _CERTAIN = 0.9
 
@@ -114,12 +119,12 @@ def _describe(motifs: Any) -> Descriptions:
         site, place = neighbours.place(here)
         reference, brightness, scatter = neighbours.brightness(k, site)
         fold, rotation, rotation_error, mirror, mirror_error = rotations[k]
-        nearest, separation, differences = similar[k]
+        nearest, separation, confused, differences = similar[k]
         out.append(
             MotifDescription(
                 k, names[k], names, motifs.units, count, share, float(np.sqrt(share * (1 - share) / len(labels))),
                 neighbours.shell(here), reference, brightness, scatter, groups[k], fold, rotation, rotation_error, mirror,
-                mirror_error, place, site, nearest, separation, differences,
+                mirror_error, place, site, nearest, separation, confused, differences,
                 float(probabilities[here].mean()) if count else np.nan,
                 int(np.count_nonzero(probabilities[here] < _CERTAIN)), int(np.count_nonzero(truncated[here])),
             )
@@ -170,7 +175,14 @@ class _Surroundings:
         if not self.one_frame:
             return site, None
         members = self.sites[: len(here)][here & (self.expected == site)]
-        return site, describe_place(members, self.sites[self.site_kinds == site], self.spacing)
+        sites = self.sites[self.site_kinds == site]
+        found = describe_place(members, sites, self.spacing)
+        if found.kind == "everywhere" and len(members) <= _MINORITY * len(self.sites):
+            # A boundary has sites of its own: where are these among all?
+            among_all = describe_place(members, self.sites, self.spacing)
+            if among_all.kind == "clustered":
+                return site, replace(among_all, n_sites=len(sites))
+        return site, found
 
     def brightness(self, motif: int, site: int) -> tuple[int, float, float]:
         """Motif to compare with, and the relative height."""
@@ -187,28 +199,33 @@ class _Surroundings:
         return (reference, *ratio)
 
 
-def _most_similar(motifs: Any) -> list[tuple[int, float, tuple[str, ...]]]:
-    """Most similar motif of each, its distance in standard deviations, and the moments that distinguish them."""
+def _most_similar(motifs: Any) -> list[tuple[int, float, float, tuple[str, ...]]]:
+    """Most similar motif of each, its distance, the fraction of confused atoms, and the moments that distinguish the two."""
     from hyperspy_motifs.describe import separate
 
     values, known = motifs._noise_units()
     labels = motifs.labels[known]
-    members = [values[labels == k] for k in range(motifs.n_motifs)]
-    means = np.array([m.mean(axis=0) if len(m) else np.full(values.shape[1], np.inf) for m in members])
-    out: list[tuple[int, float, tuple[str, ...]]] = []
-    for k, own in enumerate(members):
-        away = np.full(len(members), np.inf)
-        if len(own):
-            there = [j for j, m in enumerate(members) if len(m) and j != k]
-            away[there] = np.linalg.norm(means[there] - means[k], axis=1)
+    order = np.random.default_rng(0).permutation(len(labels))
+    # A part of a frequent motif tells its distribution.
+    members = [values[order[labels[order] == k][:_ENOUGH]] for k in range(motifs.n_motifs)]
+    means = np.array([m.mean(axis=0) if len(m) else np.full(values.shape[1], np.nan) for m in members])
+    compared: dict[tuple[int, int], tuple[float, float]] = {}
+    out: list[tuple[int, float, float, tuple[str, ...]]] = []
+    for k in range(len(members)):
+        away = np.linalg.norm(means - means[k], axis=1)
+        away[k] = np.nan
         near = [int(j) for j in np.argsort(away, kind="stable")[:_CANDIDATES] if np.isfinite(away[j])]
-        distances = {j: separate(own, members[j]) for j in near}
-        finite = {j: d for j, d in distances.items() if np.isfinite(d)}
+        for j in near:
+            pair = (min(j, k), max(j, k))
+            if pair not in compared:
+                compared[pair] = separate(members[pair[0]], members[pair[1]])
+        found = {j: compared[min(j, k), max(j, k)] for j in near}
+        finite = {j: both for j, both in found.items() if np.isfinite(both[0])}
         if not finite:
-            out.append((near[0] if near else -1, np.nan, ()))
+            out.append((near[0] if near else -1, np.nan, np.nan, ()))
             continue
-        nearest = min(finite, key=lambda j: finite[j])
-        out.append((nearest, finite[nearest], _differences(motifs, k, nearest)))
+        nearest = min(finite, key=lambda j: finite[j][0])
+        out.append((nearest, *finite[nearest], _differences(motifs, k, nearest)))
     return out
 
 

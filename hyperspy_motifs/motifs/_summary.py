@@ -94,10 +94,13 @@ def answers(motifs: Any) -> list[tuple[str, list[str]]]:
         ("Cell", [*([", ".join(lattice)] if (lattice := _lattice(motifs)) else []), _cells(motifs)]),
         ("Motifs", [chosen_radius(motifs), *many]),
     ]
-    if _defects(motifs):
-        defects = motifs.defects
+    one_frame = len(np.unique(motifs.frames)) == 1
+    defects = None
+    if motifs.parameters.get("atoms") != "grid":
+        defects = motifs.defects if one_frame else motifs._stored_defects()
+    if defects is not None:
         found = [defects.headline(), *repr(defects.densities()).splitlines(), *_empty_sites(motifs)]
-        for kind in (VACANCY, RARE):
+        for kind in (VACANCY, RARE) if one_frame else ():
             where = defects.test_clustering(kind, n_permutations=199)
             if where.kind != "too few":
                 found.append(f"{kind}: {where.kind} on its sites (p = {where.p_value:.2g})")

@@ -119,7 +119,10 @@ class ImageAtoms(Signal2D):
         return remove_atoms(self, positions, frame)
 
     def edit_atoms(self) -> Any:
-        """Plot the image with its atoms and edit them by mouse: click on an atom to remove it, elsewhere to add one.
+        """Plot the image with its atoms and edit them by mouse.
+
+        A click removes an atom, or adds one where there is none; a drag moves it; a rectangle with the right button removes all
+        atoms in it. The slider marks weak atoms, which the key ``enter`` removes; ``u`` undoes.
 
         The editor starts from ``s.atoms``, which are the atoms of the motifs after :meth:`find_motifs` or a load. The next
         ``find_motifs()`` uses the edited atoms.
@@ -127,8 +130,7 @@ class ImageAtoms(Signal2D):
         Returns
         -------
         AtomEditor
-            Keep a reference to it while the figure is open. Every click is written to ``s.atoms`` at once; the key
-            ``u`` undoes the last edit.
+            Keep a reference to it while the figure is open. Every edit is written to ``s.atoms`` at once.
         """
         from hyperspy_motifs.draw import AtomEditor
 

@@ -62,9 +62,8 @@ def test_the_place_of_planted_atoms(planted):
     assert place.is_line == (planted == "line")
     assert place.n_sites == len(sites)
     if planted == "line":
-        assert (place.n_groups, place.largest) == (1, 24)
-        assert place.length == pytest.approx(23 * A)
-        assert place.width == pytest.approx(0, abs=1e-9)
+        assert place.alignment == pytest.approx(1)
+        assert place.direction == pytest.approx(0, abs=1e-6)
 
 
 def test_what_sites_are_made_of_is_not_tested():
@@ -85,11 +84,17 @@ def test_brightness_is_relative_and_ignores_what_is_unknown():
 
 def test_separation_is_that_of_the_distributions_also_for_a_few_points_in_many_dimensions():
     rng = np.random.default_rng(3)
-    shift = np.zeros(40)
-    shift[0] = 5.0
-    many = separate(rng.normal(size=(900, 40)), rng.normal(size=(700, 40)) + shift)
-    assert many == pytest.approx(5.0, abs=0.3)
-    same = [separate(rng.normal(size=(400, 40)), rng.normal(size=(6, 40))) for _ in range(20)]
-    # The means of six points are 2.6 standard deviations from the others by noise alone.
-    assert abs(np.mean(same)) < 0.5
-    assert np.isnan(separate(np.zeros((1, 3)), np.ones((5, 3))))
+    shift = np.zeros(20)
+    shift[3] = 4.0
+    # The largest scatter is not along the difference.
+    spread = np.where(np.arange(20) == 7, 9.0, 1.0)
+    distance, confused = separate(
+        rng.normal(size=(900, 20)) * spread, rng.normal(size=(700, 20)) * spread + shift
+    )
+    assert distance == pytest.approx(4.0, abs=0.3)
+    # Of two normal distributions at four standard deviations.
+    assert confused == pytest.approx(0.023, abs=0.01)
+    same = [separate(rng.normal(size=(200, 20)), rng.normal(size=(8, 20))) for _ in range(12)]
+    assert abs(np.mean([d for d, _ in same])) < 0.5
+    assert np.mean([c for _, c in same]) == pytest.approx(0.5, abs=0.12)
+    assert np.isnan(separate(np.zeros((1, 3)), np.ones((5, 3)))).all()

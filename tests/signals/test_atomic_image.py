@@ -133,11 +133,19 @@ class TestAtoms:
 
 
 class TestEditor:
+    def drag(self, editor, start, end, button=1):
+        for name, place in (("press", start), ("motion_notify", end), ("release", end)):
+            name = f"button_{name}_event" if name != "motion_notify" else f"{name}_event"
+            pixels = editor._ax.transData.transform(place)
+            event = MouseEvent(name, editor.figure.canvas, *pixels, button)
+            editor.figure.canvas.callbacks.process(name, event)
+
     def click(self, editor, x, y):
-        column, row = editor._ax.transData.transform([x, y])
-        editor.figure.canvas.callbacks.process(
-            "button_press_event", MouseEvent("button_press_event", editor.figure.canvas, column, row, 1)
-        )
+        self.drag(editor, (x, y), (x, y))
+
+    def press(self, editor, key):
+        event = KeyEvent("key_press_event", editor.figure.canvas, key)
+        editor.figure.canvas.callbacks.process("key_press_event", event)
 
     def test_a_click_on_an_atom_removes_it_and_u_brings_it_back(self, searched):
         signal = searched.deepcopy()
@@ -150,11 +158,45 @@ class TestEditor:
         self.click(editor, x, y)
         assert len(signal.atoms) == n
         for expected in (n - 1, n, n):
-            editor.figure.canvas.callbacks.process(
-                "key_press_event", KeyEvent("key_press_event", editor.figure.canvas, "u")
-            )
+            self.press(editor, "u")
             assert len(signal.atoms) == expected
         assert len(editor._dots.get_xdata()) == n
+
+    def test_an_atom_is_moved_and_a_box_is_emptied_in_one_step(self, searched):
+        signal = searched.deepcopy()
+        editor = signal.edit_atoms()
+        before = signal.atoms.positions
+        atom = before[np.argmin(np.hypot(*(signal.atoms.pixel_positions - [106, 90]).T))]
+        goal = atom + np.array([0.05, 0.02])
+        self.drag(editor, atom, goal)
+        moved = {tuple(p) for p in signal.atoms.positions.round(3)} - {tuple(p) for p in before.round(3)}
+        assert len(signal.atoms) == len(before)
+        np.testing.assert_allclose([*moved], [goal], atol=0.006)
+        self.press(editor, "u")
+        np.testing.assert_array_equal(signal.atoms.positions, before)
+        low, high = atom - 0.4, atom + np.array([0.5, 0.3])
+        self.drag(editor, low, high, button=3)
+        inside = np.all((before > low) & (before < high), axis=1)
+        assert inside.sum() > 3
+        np.testing.assert_array_equal(signal.atoms.positions, before[~inside])
+        self.press(editor, "u")
+        np.testing.assert_array_equal(signal.atoms.positions, before)
+
+    def test_the_slider_marks_weak_atoms_and_enter_removes_them(self, searched):
+        signal = searched.deepcopy()
+        editor = signal.edit_atoms()
+        heights = np.abs(signal.atoms.columns["amplitude"])
+        limit = np.sort(heights)[[6, 7]].mean() / np.median(heights)
+        weak = heights < limit * np.median(heights)
+        assert weak.sum() == 7
+        editor.slider.set_val(limit)
+        shown = np.column_stack(editor._weak.get_data())
+        np.testing.assert_array_equal(shown, signal.atoms.positions[weak])
+        assert len(signal.atoms) == len(weak)
+        self.press(editor, "enter")
+        assert len(signal.atoms) == len(weak) - weak.sum()
+        self.press(editor, "u")
+        assert len(signal.atoms) == len(weak)
 
     def test_clicks_after_closing_change_nothing(self, searched):
         signal = searched.deepcopy()
