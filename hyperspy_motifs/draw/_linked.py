@@ -262,7 +262,7 @@ def linked_table(
         else:
             formatter = StringFormatter()
             texts += [str(v) for v in values[:50]]
-        widths.append(30 + 6 * min(max(map(len, texts)), 90))
+        widths.append(max(66, 30 + 6 * min(max(map(len, texts)), 90)))
         shown.append(TableColumn(field=name, title=title, formatter=formatter, width=widths[-1]))
     n = len(next(iter(source.data.values())))
     table = DataTable(

@@ -12,7 +12,7 @@ import numpy as np
 
 from hyperspy_motifs.defects import RARE
 
-from ._page import Page, add_drawing, as_png, plain
+from ._page import Page, add_drawing, as_picture, plain
 from ._report_levels import add_cells, add_levels, add_neighbours
 from ._summary import answers, cautions
 
@@ -166,7 +166,7 @@ def _motifs(page: Page, motifs: Any, atoms: Any) -> None:
         compared = descriptions[k].nearest >= 0 and np.isfinite(descriptions[k].separation)
         axes = motifs.plot_description(k, n_modes=2) if compared else motifs.plot_means()
         figure = np.ravel(axes)[0].get_figure(root=True)
-        source, _ = as_png(figure)
+        source, _ = as_picture(figure)
         plt.close(figure)
         page.add(
             "motif", descriptions[k].text, source=source, colour=motif_colour(k),
