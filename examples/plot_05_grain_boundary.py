@@ -50,8 +50,9 @@ for size, share, around in zip(
 # %%
 # The strain of each cell relative to the mean of its class.
 
-polygons = [motifs.positions[p] for p in cells.polygons]
-hm.draw.plot_strain(polygons, cells.strain, units="nm")
+figure, axes = plt.subplots(1, 3, figsize=(hm.draw.TWO_COLUMNS, 2), layout="compressed")
+for component, ax in zip(("strain_xx", "strain_yy", "strain_xy"), axes, strict=True):
+    motifs.plot_cells(component, ax=ax)
 plt.show()
 
 # %%

@@ -7,9 +7,8 @@ import matplotlib as mpl
 mpl.use("Agg")
 
 import matplotlib.pyplot as plt
-import numpy as np
 
-from hyperspy_motifs import data, draw
+from hyperspy_motifs import data
 
 signal, _ = data.monolayer(
     "MoSe2", vacancies=0.05, double_vacancies=0.01, shape=(440, 440), dose=8e4, random_state=5
@@ -27,12 +26,5 @@ a, b = lower.subfigures(1, 2, width_ratios=[1, 2])
 axis = a.subplots()
 motifs.plot_layout(ax=axis, legend=False)
 axis.set_title("force-relaxed layout")
-draw.plot_means(
-    np.asarray(motifs.means.data),
-    motifs.counts,
-    names=motifs.names,
-    pixel_size=motifs.means.axes_manager.signal_axes[0].scale,
-    units=motifs.units,
-    figure=b,
-)
+motifs.plot_means(figure=b)
 figure.savefig(Path(__file__).with_name("first_light.png"), dpi=120)

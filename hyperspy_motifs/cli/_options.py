@@ -132,9 +132,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="keep the results that are there of the same files with the same options",
     )
     parser.add_argument("--seed", type=int, default=0, help="random state (default: 0)")
-    parser.add_argument(
-        "--report", action="store_true", help="also write NAME.html: figures and tables in one file"
-    )
+    parser.add_argument("--report", action="store_true", help="also write NAME.html: one page to click in")
     parser.add_argument("--no-figures", action="store_true", help="write no figures")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bars, no summary")
     parser.add_argument("--traceback", action="store_true", help="print where an error occurred")

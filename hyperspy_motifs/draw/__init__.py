@@ -12,7 +12,7 @@ For a journal
     :func:`journal_style` embeds fonts; ``ONE_COLUMN`` and ``TWO_COLUMNS`` are widths in inches
 On the image
     :func:`plot_image`, :func:`add_scale_bar`, :func:`add_motif_legend`, :func:`plot_motifs`,
-    :func:`plot_cells`, :func:`plot_values`, :func:`plot_map`, :func:`plot_orientation`, :func:`plot_strain`
+    :func:`plot_cells`, :func:`plot_values`, :func:`plot_map`
 HyperSpy markers
     :func:`motif_markers`, :func:`cell_markers`; :class:`MotifSwitch` shows and hides them from the legend
 Feature space

@@ -1,7 +1,5 @@
 from ._atom_editor import AtomEditor as AtomEditor
 from ._cell_plot import plot_cells as plot_cells
-from ._cell_plot import plot_orientation as plot_orientation
-from ._cell_plot import plot_strain as plot_strain
 from ._collection_plot import plot_image_map as plot_image_map
 from ._collection_plot import plot_image_populations as plot_image_populations
 from ._defect_plot import plot_defects as plot_defects

@@ -1,11 +1,10 @@
-"""Cells on the image by class, number of corners, area, strain or orientation."""
+"""Cells on the image by class or by a value."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
@@ -104,96 +103,3 @@ def _ends(values: NDArray[Any], collection: PolyCollection) -> str:
         return "neither"
     below, above = bool(np.nanmin(values) < low), bool(np.nanmax(values) > high)
     return {(True, True): "both", (True, False): "min", (False, True): "max"}.get((below, above), "neither")
-
-
-def plot_orientation(
-    polygons: Sequence[ArrayLike],
-    angles: ArrayLike,
-    image: ArrayLike | None = None,
-    *,
-    n_fold: int = 1,
-    extent: Extent | None = None,
-    units: object = "px",
-    ax: Axes | None = None,
-    **kwargs: Any,
-) -> Axes:
-    """Draw the orientation of cells in cyclic colours.
-
-    Parameters
-    ----------
-    polygons : sequence of array_like, each of shape (k, 2)
-        x, y of the corners of each cell in axis units.
-    angles : array_like, shape (m,)
-        Orientation of each in radians.
-    image : array_like, shape (rows, columns), optional
-        Background.
-    n_fold : int
-        Rotational symmetry of the cells: angles are equal modulo 2 pi / `n_fold`.
-    extent, units, ax, **kwargs
-        As in :func:`plot_cells`.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
-    if n_fold < 1:
-        raise ValueError(f"n_fold must be at least 1, got {n_fold}.")
-    period = 360 / n_fold
-    degrees = np.mod(np.degrees(np.asarray(angles, dtype=float)), period)
-    style: dict[str, Any] = {"cmap": "twilight", "clim": (0, period), "alpha": 0.75}
-    return plot_cells(
-        polygons, degrees, image, extent=extent, units=units, label="orientation (°)", ax=ax, **style | kwargs
-    )
-
-
-def plot_strain(
-    polygons: Sequence[ArrayLike],
-    strain: ArrayLike,
-    *,
-    limit: float | None = None,
-    units: object = "px",
-    figure: Any = None,
-) -> NDArray[Any]:
-    """Draw the three components of the strain of cells, on one scale.
-
-    Parameters
-    ----------
-    polygons : sequence of array_like, each of shape (k, 2)
-        x, y of the corners of each cell in axis units.
-    strain : array_like, shape (m, 3)
-        Components xx, yy and xy of each cell (as fractions; drawn in percent).
-    limit : float, optional
-        Largest strain of the scale, as a fraction; the 98th percentile of the absolute values by default.
-    units : str
-        Units of the axes, for the scale bars.
-    figure : matplotlib.figure.Figure or SubFigure, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    numpy.ndarray of matplotlib.axes.Axes, shape (3,)
-    """
-    values = np.asarray(strain, dtype=float)
-    if values.shape != (len(polygons), 3):
-        raise ValueError(
-            f"strain must have shape ({len(polygons)}, 3), columns xx, yy, xy, got {values.shape}."
-        )
-    if limit is None:
-        limit = float(np.nanpercentile(np.abs(values), 98)) if values.size else 1.0
-    if figure is None:
-        figure = plt.figure(figsize=(7.2, 2.4), layout="constrained")
-    axes = figure.subplots(1, 3)
-    corners = [check_positions(polygon, "each polygon") for polygon in polygons]
-    points = np.concatenate(corners) if corners else np.empty((0, 2))
-    collection = None
-    for ax, component, name in zip(axes, values.T, ("xx", "yy", "xy"), strict=True):
-        prepare_field(None, points, None, units, ax)
-        collection = PolyCollection(corners, cmap="RdBu_r", edgecolors="face", linewidths=0.2)
-        collection.set_array(100 * component)
-        collection.set_clim(-100 * limit, 100 * limit)
-        ax.add_collection(collection)
-        ax.set_title(rf"$\varepsilon_{{{name}}}$", fontsize="medium")
-    bar = figure.colorbar(collection, ax=list(axes), fraction=0.03, pad=0.02, extend="both")
-    bar.set_label("strain (%)", fontsize="small")
-    bar.ax.tick_params(labelsize="small")
-    return axes

@@ -119,21 +119,14 @@ def label_texts(labels: ArrayLike, names: Sequence[str] | None = None, kind: str
 _LINE = {"small": 0.833 * 1.45, "x-small": 0.694 * 1.45}
 # Letters of a line of a legend of cells.
 _CELL_NAME = 30
-# Largest part of the space of the axes for a legend next to them.
-_MOST_OF_WIDTH = 0.55
 
 
-def _room(ax: Axes, lines: Sequence[str], outside: bool, size: str) -> tuple[int, int]:
-    """Largest numbers of rows and columns of a legend within the height of the axes (without title) and its share of
-    the width."""
-    box = ax.get_window_extent()
-    points = 72 / ax.figure.dpi
-    font = float(mpl.rcParams["font.size"])
-    rows = max(1, int(box.height * (1.0 if outside else 0.9) * points / (_LINE[size] * font)) - 1)
-    # Estimated by half an em per letter and three for the handle.
-    width = _LINE[size] / 1.45 * font * (3.0 + 0.55 * max(map(len, lines), default=0))
-    columns = max(1, int(_MOST_OF_WIDTH * box.width * points / width))
-    return rows, columns
+def _rows(ax: Axes, outside: bool, size: str) -> int:
+    """Largest number of rows of a legend within the height of the axes, without its title."""
+    height = ax.get_window_extent().height * 72 / ax.figure.dpi
+    return max(
+        1, int(height * (1.0 if outside else 0.9) / (_LINE[size] * float(mpl.rcParams["font.size"]))) - 1
+    )
 
 
 def add_motif_legend(
@@ -212,21 +205,19 @@ def add_motif_legend(
     outside = location == "outside right"
     if outside:
         kwargs.setdefault("bbox_to_anchor", (1.02, 1.0))
-    # Smaller letters are preferred to a second column, which would reduce the axes.
-    size = "small" if len(lines) <= _room(ax, lines, outside, "small")[0] else "x-small"
-    rows, most_columns = _room(ax, lines, outside, size)
-    if outside and "ncols" not in kwargs and len(lines) > rows * most_columns:
-        # The entry of the others, if any, is kept.
-        kept = max(1, rows * most_columns - 1 - (len(lines) - len(present)))
+    size = "small" if len(lines) <= _rows(ax, outside, "small") else "x-small"
+    rows = _rows(ax, outside, size)
+    if outside and len(lines) > rows:
+        # The entries after the motifs, if any, are kept.
+        kept = max(1, rows - 1 - (len(lines) - len(present)))
         left_out = present[kept:]
         more = f"{len(left_out)} rarer ones ({np.isin(labels, left_out).sum():,})"
         lines = [*lines[:kept], more, *lines[len(present) :]]
         handles = [*handles[:kept], Line2D([], [], linestyle="none"), *handles[len(present) :]]
-    kwargs.setdefault("ncols", -(-len(lines) // rows))
     defaults: dict[str, Any] = {
         "title": None if cells else "motif (atoms)", "alignment": "left", "title_fontsize": size,
         "fontsize": size, "frameon": not outside, "borderaxespad": 0.0 if outside else 0.5,
-        "borderpad": 0.2 if outside else 0.4, "labelspacing": 0.35, "columnspacing": 0.8,
+        "borderpad": 0.2 if outside else 0.4, "labelspacing": 0.35,
         "handletextpad": 0.4 if cells else 0.2, "handlelength": 1.4,
     }  # fmt: skip
     defaults["loc"] = "upper left" if outside else location
