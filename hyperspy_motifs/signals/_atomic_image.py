@@ -280,6 +280,26 @@ class AtomicImage(ImageAtoms):
         find_motifs(self, atoms, **chosen)
         return self.motifs
 
+    def gui(self, **parameters: Any) -> MotifPanel:
+        """Show a panel with the parameters of :meth:`find_motifs` and a preview on a part of the image, in Jupyter.
+
+        Parameters
+        ----------
+        **parameters
+            Initial values: arguments of :meth:`find_motifs` by name.
+
+        Returns
+        -------
+        MotifPanel
+            Its ``motifs`` are set by its button.
+
+        Raises
+        ------
+        ImportError
+            If ipywidgets, from the extra ``gui-jupyter``, is not installed.
+        """
+        return self.find_motifs(**parameters, interactive=True)  # type: ignore[return-value]
+
     def apply_model(
         self, model: Any, *, atoms: Any = None, detectors: Any = None, show_progressbar: bool | None = None
     ) -> Motifs:

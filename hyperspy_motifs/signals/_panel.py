@@ -18,7 +18,7 @@ FEWEST_PIXELS = 64
 class MotifPanel(t.HasTraits):
     """Parameters of :meth:`~hyperspy_motifs.signals.AtomicImage.find_motifs`, with a preview on a part of the image.
 
-    Created by ``s.find_motifs(interactive=True)``. None means that a value is estimated from the image.
+    Created by ``s.gui()`` or ``s.find_motifs(interactive=True)``. None means that a value is estimated from the image.
 
     Parameters
     ----------
@@ -36,8 +36,16 @@ class MotifPanel(t.HasTraits):
     polarity : {"auto", "bright", "dark"}
     n_max, n_motifs : int or None
     rotation_invariant : bool
+    alpha : float
+        Significance level of the test of every split.
+    left_out : tuple of float or None
+        Rectangle without data: left, top, right, bottom in axis units. It takes the place of a mask of the image.
     part : int
         Index of the part of the image in the preview; 0 is the centre.
+    spacing : float
+        The separation that was given, or is estimated from the image, in axis units.
+    certainty : float or None
+        Of the estimated separation, 0 to 1; below 0.5 the separation should be given. None if it was given.
     motifs : Motifs or None
         The result for the whole image after a call of :meth:`find`, directly or by the button.
 
@@ -55,6 +63,8 @@ class MotifPanel(t.HasTraits):
     n_max = t.Union(None, t.Int)
     rotation_invariant = t.Bool(False)
     n_motifs = t.Union(None, t.Int)
+    alpha = t.Float(0.01)
+    left_out = t.Union(None, t.Tuple(t.Float, t.Float, t.Float, t.Float))
     part = t.Int(0)
 
     PARAMETERS = (
@@ -65,6 +75,7 @@ class MotifPanel(t.HasTraits):
         "n_max",
         "rotation_invariant",
         "n_motifs",
+        "alpha",
     )
 
     def __init__(self, signal: Any, **parameters: Any) -> None:
@@ -75,9 +86,11 @@ class MotifPanel(t.HasTraits):
         self.motifs: Any = None
         self._others = parameters
         stamp = store.Stamp.of(signal)
-        estimate = self.separation or signal.estimate_atom_separation(self.polarity)[0]
         # The ranges of the sliders must not depend on their values.
-        self.spacing = float(estimate)
+        self.spacing, self.certainty = self.separation, None
+        if self.spacing is None:
+            self.spacing, self.certainty = signal.estimate_atom_separation(self.polarity)
+        self._has_left_out = False
         self.units = stamp.units
         wanted = max(FEWEST_PIXELS, round(PREVIEW_WIDTH * self.spacing / abs(stamp.scale[0])))
         self._size = tuple(min(wanted, n) for n in stamp.shape)
@@ -91,7 +104,23 @@ class MotifPanel(t.HasTraits):
     def arguments(self) -> dict[str, Any]:
         """Current arguments of ``find_motifs``."""
         chosen = {**self._others, **{name: getattr(self, name) for name in self.PARAMETERS}}
-        return {**chosen, "radius": "auto" if self.radius is None else self.radius}
+        mask: Any = None
+        if self.left_out is not None:
+            import hyperspy.api as hs
+
+            left, top, right, bottom = self.left_out
+            mask = hs.roi.RectangularROI(left=left, top=top, right=right, bottom=bottom)
+        elif self._has_left_out:
+            mask = False
+        return {**chosen, "mask": mask, "radius": "auto" if self.radius is None else self.radius}
+
+    @property
+    def window(self) -> tuple[float, float, float, float]:
+        """The part of the image in the preview: left, top, right, bottom in axis units."""
+        corner = np.array(self._corners[self.part % self.n_parts])
+        ends = store.Stamp.of(self.signal).to_units(np.array([corner, corner + self._size]) - 0.5)
+        (left, top), (right, bottom) = ends.tolist()
+        return left, top, right, bottom
 
     def preview(self) -> Any:
         """The motifs of a part of the image with the current parameters; the image is not changed.
@@ -120,6 +149,7 @@ class MotifPanel(t.HasTraits):
         Motifs
         """
         self.motifs = self.signal.find_motifs(**self.arguments())
+        self._has_left_out = self.left_out is not None
         return self.motifs
 
     def gui(self, display: bool = True, toolkit: Any = None) -> dict[str, Any] | None:

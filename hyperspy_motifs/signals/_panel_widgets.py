@@ -8,11 +8,15 @@ from typing import Any
 
 import ipywidgets as ipw
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from hyperspy_motifs import store
 
 from ._panel import MotifPanel, try_preview
 
-_STYLE = {"description_width": "10em"}
-_WIDE = {"width": "28em"}
+_STYLE = {"description_width": "13em"}
+# Rows of widgets are flexible: without a fixed basis a slider shrinks to nothing beside a picture.
+_WIDE = {"width": "30em", "flex": "0 0 auto"}
 
 
 def make_widgets(panel: MotifPanel) -> dict[str, Any]:
@@ -42,12 +46,20 @@ def make_widgets(panel: MotifPanel) -> dict[str, Any]:
     rotation = ipw.Checkbox(
         value=panel.rotation_invariant, description="merge rotated sites", indent=False, layout=_WIDE
     )
+    alpha = ipw.FloatLogSlider(
+        value=panel.alpha, min=-5, max=-1, step=0.1, readout_format=".1e", description="alpha",
+        continuous_update=False, style=_STYLE, layout=_WIDE,
+        tooltip="probability of a false split of a single motif",
+    )  # fmt: skip
+    _bind(panel, "alpha", alpha)
+    masked, sides, overview = _rectangle(panel)
+    estimate = ipw.HTML(_about_separation(panel))
     _bind(panel, "polarity", polarity)
     _bind(panel, "rotation_invariant", rotation)
     live = ipw.Checkbox(value=True, description="update the preview at every change", indent=False)
     another = ipw.Button(description="another part", disabled=panel.n_parts < 2)
     find = ipw.Button(description="find motifs", button_style="primary", tooltip="in the whole image")
-    picture = ipw.Image(format="png", width=640)
+    picture = ipw.Image(format="png", width=560)
     status = ipw.HTML()
 
     def refresh(change: Any = None) -> None:
@@ -71,18 +83,22 @@ def make_widgets(panel: MotifPanel) -> dict[str, Any]:
         finally:
             find.disabled = False
 
-    panel.observe(refresh, [*panel.PARAMETERS, "part"])
+    panel.observe(refresh, [*panel.PARAMETERS, "part", "left_out"])
     live.observe(refresh, "value")
     another.on_click(next_part)
     find.on_click(find_all)
     boxes = [box for box, _, _ in controls.values()]
-    left = ipw.VBox([*boxes, polarity, rotation, live, ipw.HBox([another, find])])
-    whole = ipw.VBox([ipw.HBox([left, picture]), status])
+    buttons = ipw.HBox([another, find])
+    controls_box = [boxes[0], estimate, *boxes[1:], alpha, polarity, rotation, masked, *sides, overview]
+    left = ipw.VBox([*controls_box, live, buttons], layout={"flex": "0 0 auto"})
+    # In a narrow column the picture goes below.
+    whole = ipw.VBox([ipw.HBox([left, picture], layout={"flex_flow": "row wrap"}), status])
     refresh()
     wdict = {"polarity": polarity, "rotation_invariant": rotation, "live": live, "another_part": another}
     for name, (_, automatic, value) in controls.items():
         wdict |= {name: value, f"{name}_auto": automatic}
-    wdict |= {"find": find, "picture": picture, "status": status}
+    wdict |= {"alpha": alpha, "mask": masked, "mask_x": sides[0], "mask_y": sides[1], "estimate": estimate}
+    wdict |= {"find": find, "overview": overview, "picture": picture, "status": status}
     return {"widget": whole, "wdict": wdict}
 
 
@@ -134,6 +150,69 @@ def _optional(panel: MotifPanel, name: str, slider: Any) -> tuple[Any, Any, Any]
     return ipw.HBox([slider, automatic]), automatic, slider
 
 
+def _about_separation(panel: MotifPanel) -> str:
+    """The estimate of the separation and how certain it is."""
+    if panel.certainty is None:
+        return ""
+    text = f"estimated {panel.spacing:.4g} {panel.units}, certainty {panel.certainty:.2f}"
+    return html.escape(text) if panel.certainty >= 0.5 else f"<b>{html.escape(text)}: give the separation</b>"
+
+
+def _rectangle(panel: MotifPanel) -> tuple[Any, list[Any], Any]:
+    """Checkbox and sliders of the rectangle that is left out, and a view of the whole image with it and the preview's part."""
+    from hyperspy_motifs.draw import image_extent
+    from hyperspy_motifs.pipeline import frame
+
+    image = frame(panel.signal, 0)
+    stamp = store.Stamp.of(panel.signal)
+    left, right, bottom, top = image_extent(image.shape, stamp.scale, stamp.offset)
+    masked = ipw.Checkbox(
+        value=panel.left_out is not None, description="leave out a rectangle", indent=False, layout=_WIDE
+    )
+    sides = []
+    for axis, (start, end) in (("x", sorted((left, right))), ("y", sorted((top, bottom)))):
+        sides.append(
+            ipw.FloatRangeSlider(
+                value=(start, start + 0.2 * (end - start)), min=start, max=end, step=(end - start) / 200,
+                description=f"{axis} ({panel.units})", readout_format=".3g", continuous_update=False, style=_STYLE,
+                layout={**_WIDE, "display": "none"},
+            )
+        )  # fmt: skip
+    overview = ipw.Image(format="png", width=200)
+
+    def set_trait(change: Any) -> None:
+        (x0, x1), (y0, y1) = (side.value for side in sides)
+        panel.left_out = (x0, y0, x1, y1) if masked.value else None
+
+    def draw(event: Any = None) -> None:
+        for side in sides:
+            side.layout.display = None if masked.value else "none"
+        overview.value = _overview(image, (left, right, bottom, top), panel)
+
+    for widget in (masked, *sides):
+        widget.observe(set_trait, "value")
+    panel.observe(draw, ["part", "left_out"])
+    draw()
+    return masked, sides, overview
+
+
+def _overview(image: Any, extent: tuple[float, float, float, float], panel: MotifPanel) -> bytes:
+    """PNG of the whole image with the part of the preview, and the rectangle that is left out."""
+    figure = Figure(figsize=(2.0, 2.0), dpi=100)
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set_axis_off()
+    step = max(1, max(image.shape) // 256)
+    ax.imshow(image[::step, ::step], cmap="gray", extent=extent)
+    boxes: list[tuple[Any, dict[str, Any]]] = [
+        (panel.window, {"fill": False, "edgecolor": "#E69F00", "linewidth": 2}),
+        (panel.left_out, {"facecolor": "#D55E00", "alpha": 0.5}),
+    ]
+    for box, style in boxes:
+        if box is not None:
+            ax.add_patch(Rectangle(box[:2], box[2] - box[0], box[3] - box[1], **style))
+    return _png(figure)
+
+
 def _bind(panel: MotifPanel, name: str, widget: Any) -> None:
     def set_trait(change: Any) -> None:
         setattr(panel, name, change["new"])
@@ -152,6 +231,10 @@ def _picture(motifs: Any) -> bytes:
     above, below = parts
     motifs.plot(ax=above.subplots())
     motifs.plot_means(figure=below, n_columns=8)
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()

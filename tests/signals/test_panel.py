@@ -52,10 +52,10 @@ def panel(image):
 
 
 @pytest.fixture
-def shown(panel):
-    widgets = panel.gui(display=False, toolkit="ipywidgets")["ipywidgets"]["wdict"]
-    yield panel, widgets
-    panel.trait_set(radius=0.2, separation=None, n_motifs=None, rotation_invariant=False, part=0)
+def shown(image):
+    # Of its own: the widgets of other tests would make previews too.
+    panel = MotifPanel(image, radius=0.2, radius_units="axes", random_state=3)
+    return panel, panel.gui(display=False, toolkit="ipywidgets")["ipywidgets"]["wdict"]
 
 
 def test_a_part_of_the_image_is_tried_and_the_image_left_as_it_was(panel, image):
@@ -78,14 +78,18 @@ def test_a_part_of_the_image_is_tried_and_the_image_left_as_it_was(panel, image)
     assert not store.has_result(image)
 
 
-def test_widgets_begin_with_what_was_given(shown):
+def test_widgets_begin_with_what_was_given(shown, image):
     _, widgets = shown
     assert widgets["radius"].value == pytest.approx(0.2)
     assert not widgets["radius_auto"].value
     assert widgets["separation_auto"].value
     assert widgets["separation"].disabled
+    assert widgets["alpha"].value == pytest.approx(0.01)
     # Lengths start at the estimates from the image.
     assert widgets["separation"].value == pytest.approx(SPACING * 0.02, rel=0.03)
+    certainty = image.estimate_atom_separation()[1]
+    assert f"certainty {certainty:.2f}" in widgets["estimate"].value
+    assert "give the separation" not in widgets["estimate"].value
     assert bytes(widgets["picture"].value).startswith(b"\x89PNG")
     assert "atoms in this part" in widgets["status"].value
 
@@ -107,6 +111,26 @@ def test_widgets_set_parameters_and_the_preview_follows(shown):
     widgets["n_motifs_auto"].value = True
     assert panel.n_motifs is None
     assert panel.arguments()["random_state"] == 3
+
+
+def test_a_rectangle_is_left_out_of_the_preview_and_the_search(shown, image):
+    panel, widgets = shown
+    middle = (panel.window[0] + panel.window[2]) / 2
+    before = len(panel.preview().labels)
+    widgets["live"].value = False
+    view = bytes(widgets["overview"].value)
+    widgets["mask_x"].value, widgets["mask_y"].value = (0.0, middle), (0.0, ROWS * 0.02)
+    assert panel.left_out is None
+    widgets["mask"].value = True
+    assert panel.left_out[2] == pytest.approx(middle, abs=0.02)
+    assert bytes(widgets["overview"].value) != view
+    motifs = panel.preview()
+    assert 0.3 * before < len(motifs.labels) < 0.7 * before
+    assert motifs.positions[:, 0].min() > panel.left_out[2]
+    assert not store.has_result(image)
+    # All pixels are looked at again when the rectangle is taken away.
+    widgets["mask"].value = False
+    assert len(panel.preview().labels) == before
 
 
 def test_traits_set_widgets(shown):
@@ -182,7 +206,8 @@ def test_without_ipywidgets_the_extra_is_named(panel, monkeypatch):
 
 def test_interactive_returns_the_panel(image, monkeypatch):
     monkeypatch.setattr(MotifPanel, "gui", lambda self: setattr(self, "was_shown", True))
-    panel = image.find_motifs(interactive=True, n_motifs=3)
+    assert image.find_motifs(interactive=True, n_motifs=3).n_motifs == 3
+    panel = image.gui(n_motifs=3)
     assert isinstance(panel, MotifPanel)
     assert panel.was_shown
     assert panel.n_motifs == 3
