@@ -8,6 +8,8 @@ and from the border. Recall is in percent of each kind, in the order missing / d
 number of false ones per image without defects, and `any` the fraction of these images with any.
 
 defects           motifs.defects
+scilink           type_sublattice_defects of SciLink 0.0.83 with two sublattices, given our columns; only where it is
+                  installed with AtomAI, which need Python 3.12 and PyTorch
 robust z          height of the fit of a column against the median of its motif, 5 robust standard deviations
 isolation forest  scikit-learn's, on the Zernike features of motifs.features: the most outlying 0.2 % of the atoms
 oracle            likelihood ratio of the two expected images within two nearest-neighbour distances, with the place,
@@ -21,10 +23,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import hyperspy.api as hs
+import matplotlib.pyplot as plt
 import numpy as np
 from scipy.spatial import cKDTree
 from scipy.stats import norm
 from sklearn.ensemble import IsolationForest
+
+try:
+    from scilink.skills.image_analysis.atomic_stem.atom_finding import type_sublattice_defects
+except ImportError:
+    type_sublattice_defects = None
 
 from hyperspy_motifs.data import (
     Imaging,
@@ -36,7 +44,7 @@ from hyperspy_motifs.data import (
 )
 
 KINDS = ("missing", "dimmer", "brighter", "moved")
-METHODS = ("defects", "robust z", "isolation forest", "oracle")
+METHODS = ("defects", "scilink", "robust z", "isolation forest", "oracle")
 MATERIALS = {
     "MoSe2": ({"pixel_size": 0.0125}, (3e4, 1e5, 3e5)),
     "graphene": ({"pixel_size": 0.0094, "probe_size": 0.075}, (3e5, 1e6, 3e6)),
@@ -101,9 +109,20 @@ def find(image):
     score = IsolationForest(random_state=0).fit(features).score_samples(features)
     return {
         "defects": motifs.defects.pixel_positions,
+        **by_scilink(image, pixels),
         "robust z": pixels[np.abs(z) > 5],
         "isolation forest": pixels[score <= np.quantile(score, 0.002)],
     }
+
+
+def by_scilink(image, pixels):
+    """Vacancies and dopants by SciLink, if it is installed."""
+    if type_sublattice_defects is None:
+        return {}
+    found = type_sublattice_defects(image, pixels, n_sublattices=2)["metrics"]
+    listed = [(one["x"], one["y"]) for kind in ("vacancies", "dopants") for one in found.get(kind, [])]
+    plt.close("all")
+    return {"scilink": np.reshape(listed, (-1, 2))}
 
 
 def oracle(image, without, with_defects, places, spacing, n_columns):
@@ -159,6 +178,8 @@ def main():
         for dose in MATERIALS[material][1]:
             hits, false = measure(material, dose, range(options.seeds), options.size)
             for method in METHODS:
+                if method == "scilink" and type_sublattice_defects is None:
+                    continue
                 recall = "/".join(f"{100 * hit / options.seeds:.0f}" for hit in hits[method])
                 wrong = false.get(method, [])
                 rows.append(

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import optimize, stats
 
 # Degrees of freedom of Student's t between which the tails are estimated; the largest is close to a normal distribution.
-_DEGREES = (3.0, 200.0)
+_DEGREES = (1.0, 200.0)
 # Standard deviation of the logarithm of the degrees of freedom in their prior.
 _PRIOR_WIDTH = 0.7
 # Where the tails of two nulls are compared.
