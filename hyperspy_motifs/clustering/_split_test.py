@@ -124,24 +124,31 @@ def held_out_positions(
         Candidates that a direction separates from the rest.
     """
     n, k = points.shape
+    points = points - points.mean(axis=0)
+    members = [np.flatnonzero(fold == number) for number in range(n_folds)]
+    # Sums over all points but those of a fold are the sums over all minus those over the fold.
+    parts = [points[held] for held in members]
+    chosen = [groups[:, held].astype(np.float64) for held in members]
+    squares = np.array([part.T @ part for part in parts])
+    sums = np.array([part.sum(axis=0) for part in parts])
+    sums_in = np.array([group @ part for group, part in zip(chosen, parts, strict=True)])
+    counts_in = np.array([group.sum(axis=1) for group in chosen])
     raw = np.full((len(groups), n), np.nan)
-    for number in range(n_folds):
-        held = fold == number
-        learned = points[~held]
-        middle = learned.mean(axis=0)
-        centred = learned - middle
-        covariance = centred.T @ centred / max(len(learned) - 1, 1) + CONSTANTS.ridge * np.eye(k)
-        inside = groups[:, ~held].astype(np.float64)
-        n_in = inside.sum(axis=1)
-        n_out = inside.shape[1] - n_in
-        total = inside @ centred
+    for number, held in enumerate(members):
+        n_learned = n - len(held)
+        n_in = counts_in.sum(axis=0) - counts_in[number]
+        n_out = n_learned - n_in
+        middle = (sums.sum(axis=0) - sums[number]) / max(n_learned, 1)
+        square = squares.sum(axis=0) - squares[number] - n_learned * np.outer(middle, middle)
+        covariance = square / max(n_learned - 1, 1) + CONSTANTS.ridge * np.eye(k)
+        total = sums_in.sum(axis=0) - sums_in[number] - n_in[:, None] * middle
         mean_in, mean_out = total / np.maximum(n_in, 1)[:, None], -total / np.maximum(n_out, 1)[:, None]
         # With the total covariance instead of that within groups the direction is the same (Sherman and Morrison).
         directions = np.linalg.solve(covariance, (mean_in - mean_out).T)
         directions[:, (n_in < 1) | (n_out < 1)] = np.nan
         low = np.einsum("ck,kc->c", mean_out, directions)
         high = np.einsum("ck,kc->c", mean_in, directions)
-        raw[:, held] = (((points[held] - middle) @ directions - low) / np.maximum(high - low, 1e-12)).T
+        raw[:, held] = (((parts[number] - middle) @ directions - low) / np.maximum(high - low, 1e-12)).T
     out, kept = [], []
     for number in np.flatnonzero(np.isfinite(raw).all(axis=1)).tolist():
         rest, own = _median(raw[number][~groups[number]]), _median(raw[number][groups[number]])
