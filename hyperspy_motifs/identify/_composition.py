@@ -32,8 +32,8 @@ class Compositions:
     levels : Levels
         Of the compositions.
     log_evidence : float
-        Logarithm of the probability of the median brightness and of the number of columns of all motifs that are no hosts,
-        under the Dirichlet prior by the weights of the candidates.
+        Bound of the logarithm of the probability of the brightness of all columns, and of the number of columns of the motifs
+        that are no hosts, under the Dirichlet prior by the weights of the candidates.
     """
 
     compositions: list[Composition]
@@ -163,8 +163,16 @@ def _of_motif(
         number = np.maximum(share.sum(axis=0) + CONSTANTS.prior_columns * prior, 1e-9)
         fractions = np.where(prior > 0, np.exp(digamma(number)), 0.0) / (n + CONSTANTS.prior_columns)
     host = int(weights.argmax())
+    # The bound of the evidence: how well the columns are described, less what is learned of their frequencies. Irregular columns,
+    # which are more than those without any name, decide nothing.
+    before = np.append(
+        CONSTANTS.prior_columns * prior[prior > 0], CONSTANTS.prior_columns * (1 - prior.sum())
+    )
+    after = np.append(number[prior > 0], n + CONSTANTS.prior_columns - number.sum())
+    described = np.log(total + alien * (CONSTANTS.irregular / CONSTANTS.unexplained - 1))
+    bound = float(described.sum()) - (_divergence(after, before) if n > 1 else 0.0)
     if identity[host] > 0.5:
-        return joint / total[:, None], alien / total, identity, 0.0
+        return joint / total[:, None], alien / total, identity, bound
     others = (weights > 0) & (np.arange(len(weights)) != host)
     few = CONSTANTS.prior_columns * weights[others]
     log_number = (
@@ -173,7 +181,14 @@ def _of_motif(
         - gammaln(CONSTANTS.prior_columns + n)
         + gammaln(CONSTANTS.prior_columns)
     )
-    return joint / total[:, None], alien / total, identity, float(logsumexp(log_fit[others] + log_number))
+    log_identity = float(logsumexp(log_fit[others] + log_number))
+    return joint / total[:, None], alien / total, identity, bound + log_identity
+
+
+def _divergence(after: NDArray, before: NDArray) -> float:
+    """Kullback-Leibler divergence of two Dirichlet distributions."""
+    volume = gammaln(after.sum()) - gammaln(before.sum()) + (gammaln(before) - gammaln(after)).sum()
+    return float(volume + ((after - before) * (digamma(after) - digamma(after.sum()))).sum())
 
 
 def _normal(x: NDArray, mean: NDArray | float, spread: NDArray) -> NDArray[np.float64]:
