@@ -163,8 +163,8 @@ def _of_motif(
         number = np.maximum(share.sum(axis=0) + CONSTANTS.prior_columns * prior, 1e-9)
         fractions = np.where(prior > 0, np.exp(digamma(number)), 0.0) / (n + CONSTANTS.prior_columns)
     host = int(weights.argmax())
-    # The bound of the evidence: how well the columns are described, less what is learned of their frequencies. Irregular columns,
-    # which are more than those without any name, decide nothing.
+    # The bound of the evidence: how well the columns are described, less what is learned of their frequencies. Irregular
+    # columns, which are more than those without any name, decide nothing.
     before = np.append(
         CONSTANTS.prior_columns * prior[prior > 0], CONSTANTS.prior_columns * (1 - prior.sum())
     )

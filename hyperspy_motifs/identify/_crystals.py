@@ -71,6 +71,8 @@ def read_crystal(structure: Any) -> Crystal:
             "The structure has no unit cell; set three vectors: atoms.set_cell(...). A layer needs one along its normal, with "
             "vacuum: atoms.center(vacuum=10, axis=2)."
         )
+    if not len(structure):
+        raise ValueError("The structure has no atoms; expected a unit cell with one or more.")
     numbers, positions, occupancies = _with_occupancy(structure)
     name = name or str(structure.info.get("name", "")) or structure.get_chemical_formula(empirical=True)
     periodic = tuple(bool(p) for p in structure.pbc)
@@ -161,7 +163,7 @@ def effective_numbers(scattering: Mapping[str, float] | None) -> np.ndarray:
     ----------
     scattering : mapping of str to float, or None
         Brightness of single atoms by their symbol, in any unit. Elements that are not listed follow the power law, with the
-        mean gain of the listed ones.
+        gain of the listed ones around them.
 
     Returns
     -------
@@ -187,7 +189,7 @@ def effective_numbers(scattering: Mapping[str, float] | None) -> np.ndarray:
         raise ValueError(f"scattering has {wrong[0]!r}; expected symbols of elements with positive values.")
     z = np.array([numbers[symbol] for symbol in scattering], float)
     own = np.array(list(scattering.values()), float) ** (1 / CONSTANTS.exponent)
-    out = ATOMIC_NUMBERS.copy()
-    # The gain of an image is free, so that a table may have any unit.
-    out[z.astype(int)] = own * np.exp(np.mean(np.log(z / own)))
-    return out
+    # The gain of an image is free, so that a table may have any unit. Elements between the listed ones are like these.
+    order = np.argsort(z)
+    gain = np.log(own / z)[order]
+    return ATOMIC_NUMBERS * np.exp(np.interp(ATOMIC_NUMBERS, z[order], gain - gain.mean()))
