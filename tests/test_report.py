@@ -155,8 +155,8 @@ def test_views_and_tables_share_their_data(written, found):
     using = [m for kind in ("GlyphRenderer", "DataTable") for m in models(text, kind)]
     of_atoms = [m for m in using if atoms in json.dumps(m.get("data_source", m.get("source")))]
     assert len(of_atoms) >= 2 * len(np.unique(found.labels))
-    (motifs,) = [held for held in columns.values() if "coordination" in held]
-    assert motifs["name"] == found.names
+    (motifs,) = [held for held in columns.values() if "neighbours" in held]
+    assert motifs["motif"] == found.names
     for k, rows in enumerate(motifs["rows"]):
         np.testing.assert_array_equal(rows, np.flatnonzero(found.labels == k))
 
@@ -271,7 +271,7 @@ def test_a_frame_without_atoms_is_refused(found, tmp_path):
 
 def test_numbers_and_unwritable_text_of_a_page(tmp_path):
     page = Page("title", "about")
-    page.table("Numbers", ["name", "a", "b"], [["one\udcff", -0.123456, 3], ["two", float("nan"), None]])
+    page.table("Numbers", {"name": ["one\udcff", "two"], "a": [-0.123456, float("nan")], "b": [3, None]})
     page.write(tmp_path / "page.html")
     (table,) = Reader((tmp_path / "page.html").read_text(encoding="utf-8")).tables
     assert table == [["name", "a", "b"], ["one?", "−0.1235", "3"], ["two", "–", "–"]]

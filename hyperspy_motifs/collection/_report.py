@@ -44,7 +44,13 @@ def write_report(
                 page, collection.plot_similarity, "Images as points, near to each other if alike",
                 "Map of the images: distances are Hellinger distances of their fractions of motifs.", groups=groups,
             )  # fmt: skip
-        page.table("Atoms of each motif.", ["image", "atoms", *collection.names], _rows(collection, counts))
+        names = collection.names
+        heads = [name if names.count(name) == 1 else f"{name} ({k})" for k, name in enumerate(names)]
+        columns = dict(zip(heads, counts.T.tolist(), strict=True))
+        page.table(
+            "Atoms of each motif.",
+            {"image": collection.images, "atoms": counts.sum(axis=1).tolist(), **columns},
+        )
         page.add("heading", "Images")
         for name, motifs in list(zip(collection.images, collection, strict=True))[:_MOST_DRAWN]:
             add_drawing(page, motifs.plot, f"Image {name} with a coloured dot on each atom", f"{name}.")
@@ -52,13 +58,6 @@ def write_report(
         page.add("paragraph", f"The first {_MOST_DRAWN} of {len(collection)} images are shown.")
     page.write(path)
     return Path(path)
-
-
-def _rows(collection: MotifCollection, counts: np.ndarray) -> list[list[Any]]:
-    return [
-        [name, int(row.sum()), *(int(n) for n in row)]
-        for name, row in zip(collection.images, counts, strict=True)
-    ]
 
 
 def _comparison(page: Page, collection: MotifCollection, groups: Sequence[Any]) -> None:
@@ -71,16 +70,16 @@ def _comparison(page: Page, collection: MotifCollection, groups: Sequence[Any]) 
         "Images are the samples, not atoms.",
     )
     shown = rows.tolist() or np.argsort(found.p_values, kind="stable")[:5].tolist()
-    percent = (found.fractions, found.errors, found.reference_fractions, found.reference_errors)
+    numbers = {
+        "%": 100 * found.fractions, "± %": 100 * found.errors, f"% in {found.reference}": 100 * found.reference_fractions,
+        "error (%)": 100 * found.reference_errors, "odds ratio": found.odds_ratios, "from": found.intervals[:, 0],
+        "to": found.intervals[:, 1], "q": found.q_values,
+    }  # fmt: skip
     page.table(
         "What differs." if len(rows) else "The smallest p-values; none is significant.",
-        ["what", "group", "%", "± %", f"% in {found.reference}", "± %", "odds ratio", "from", "to", "q"],
-        [
-            [
-                f"{found.families[k]} {found.names[k]}", found.groups[k],
-                *(float(100 * values[k]) for values in percent),
-                *(float(values[k]) for values in (found.odds_ratios, *found.intervals.T, found.q_values)),
-            ]
-            for k in shown
-        ],
-    )  # fmt: skip
+        {
+            "what": [f"{found.families[k]} {found.names[k]}" for k in shown],
+            "group": [found.groups[k] for k in shown],
+            **{head: values[shown].tolist() for head, values in numbers.items()},
+        },
+    )

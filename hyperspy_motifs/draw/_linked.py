@@ -145,7 +145,7 @@ def linked_views(
     cells : bokeh.models.ColumnDataSource, optional
         From :func:`linked_cells`.
     marks : bokeh.models.ColumnDataSource, optional
-        With the columns x, y, kind, evidence and ring: defects, drawn as open circles where ``ring`` is 1, and all where they
+        With the columns x, y, kind, why and ring: defects, drawn as open circles where ``ring`` is 1, and all where they
         are selected.
 
     Returns
@@ -179,7 +179,7 @@ def linked_views(
             )
             for colour, width in (("black", 3.0), ("white", 1.3))
         ]  # fmt: skip
-        view.add_tools(HoverTool(tooltips=[("defect", "@kind"), ("why", "@evidence")], renderers=rings[1:]))
+        view.add_tools(HoverTool(tooltips=[("defect", "@kind"), ("why", "@why")], renderers=rings[1:]))
     layout = _view(x_axis_label="FR 1", y_axis_label="FR 2")
     layout.xaxis.ticker = layout.yaxis.ticker = []
     texts = np.array(atoms.data["name"], dtype=str)
@@ -232,15 +232,15 @@ def linked_cells(polygons: Sequence[ArrayLike], labels: ArrayLike) -> Any:
 
 
 def linked_table(
-    source: Any, columns: Mapping[str, str], *, lights: Any = None, height: int | None = None
+    source: Any, columns: Mapping[str, str] | None = None, *, lights: Any = None, height: int | None = None
 ) -> Any:
     """A table that is sorted by a click on the head of a column.
 
     Parameters
     ----------
     source : bokeh.models.ColumnDataSource
-    columns : mapping of str to str
-        Title of each column that is shown.
+    columns : mapping of str to str, optional
+        Title of each column that is shown; all but ``rows`` with their names by default.
     lights : bokeh.models.ColumnDataSource, optional
         Data in which the rows in the column ``rows`` of a selected row are selected, such as the atoms of a motif.
     height : int, optional
@@ -254,7 +254,7 @@ def linked_table(
     from bokeh.models.widgets.tables import DataTable, StringFormatter, TableColumn
 
     shown, widths = [], []
-    for name, title in columns.items():
+    for name, title in (columns or {name: name for name in source.data if name != "rows"}).items():
         values = source.data[name]
         texts = [title]
         if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -69,17 +69,10 @@ class Page:
         self._models[name] = model
         self.add("linked", model=name, caption=caption)
 
-    def table(self, caption: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Add a table; the first column names the row.
-
-        Parameters
-        ----------
-        caption : str
-        columns : sequence of str
-        rows : iterable of sequences, each as long as `columns`
-        """
-        texts = [[written(value) for value in row] for row in rows]
-        self.add("table", caption=caption, columns=list(columns), rows=texts)
+    def table(self, caption: str, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Add a table of columns by their heads; the first one names the rows."""
+        rows = [[written(value) for value in row] for row in zip(*columns.values(), strict=True)]
+        self.add("table", caption=caption, columns=list(columns), rows=rows)
 
     def write(self, path: str | PathLike[str]) -> None:
         """Write the page; an existing file at `path` is replaced by the complete new one."""

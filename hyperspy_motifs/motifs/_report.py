@@ -111,9 +111,9 @@ def _linked_views(page: Page, motifs: Any, frame: int) -> _Views:
         found, names = motifs.defects, np.array([*motifs.names, "none"])
         defects = linked_source(
             {
-                "kind": found.kinds.tolist(), "x": found.positions[:, 0], "y": found.positions[:, 1],
-                "motif": names[found.motifs].tolist(), "expected": names[found.expected].tolist(),
-                "q": found.q_values, "evidence": found.evidence.tolist(), "ring": np.where(found.kinds == RARE, 0.0, 1.0),
+                "kind": found.kinds, "x": found.positions[:, 0], "y": found.positions[:, 1], "motif": names[found.motifs],
+                "expected": names[found.expected], "q": found.q_values, "why": found.evidence,
+                "ring": np.where(found.kinds == RARE, 0.0, 1.0),
             }
         )  # fmt: skip
     page.add("heading", "The image, the layout and what is selected in them")
@@ -138,26 +138,16 @@ def _motifs(page: Page, motifs: Any, atoms: Any) -> None:
     page.add("paragraph", _radii_text(motifs))
     descriptions = motifs.describe()
     labels = motifs.labels[np.asarray(atoms.data["row"])]
-    rows = {
-        "name": list(motifs.names),
-        "atoms": motifs.counts,
-        "share": 100 * motifs.counts / len(motifs.labels),
-        "error": np.array([100 * d.share_error for d in descriptions]),
-        "probability": np.array([d.probability for d in descriptions]),
-        "brightness": np.array([d.brightness for d in descriptions]),
-        "group": [d.point_group for d in descriptions],
-        "coordination": np.array([np.nan if d.shell is None else sum(d.shell.numbers) for d in descriptions]),
-        "nearest": ["" if d.nearest < 0 else motifs.names[d.nearest] for d in descriptions],
-        "separation": np.array([d.separation for d in descriptions]),
+    facts = descriptions.to_dict()
+    table = {
+        "motif": motifs.names, "atoms": motifs.counts, "share (%)": 100 * facts["share"], "± %": 100 * facts["share_error"],
+        "mean probability": facts["probability"], "relative height": facts["brightness"], "point group": facts["point_group"],
+        "neighbours": facts["coordination"], "most similar": np.array([*motifs.names, ""])[facts["nearest"]],
+        "distance (std)": facts["separation"], "confused": facts["confused"],
         "rows": [np.flatnonzero(labels == k).tolist() for k in range(motifs.n_motifs)],
-    }
-    titles = {
-        "name": "motif", "atoms": "atoms", "share": "share (%)", "error": "± %", "probability": "mean probability",
-        "brightness": "relative height", "group": "point group", "coordination": "neighbours", "nearest": "most similar",
-        "separation": "distance (std)",
     }  # fmt: skip
     page.linked(
-        linked_table(linked_source(rows), titles, lights=atoms),
+        linked_table(linked_source(table), lights=atoms),
         "The motifs. A click on a row selects its atoms, one on a head sorts.",
     )
     for k in range(min(motifs.n_motifs, _MOST_DESCRIBED)):
@@ -187,18 +177,9 @@ def _motifs(page: Page, motifs: Any, atoms: Any) -> None:
             "Tree of the motifs at all radii",
             "Splits of the motifs with increasing radius. Radii are in nearest-neighbour distances.",
         )
-    columns = {
-        "number": "atom",
-        "name": "motif",
-        "probability": "probability",
-        "height": "height",
-        "x": "x",
-        "y": "y",
-    }
-    page.linked(
-        linked_table(atoms, columns, height=220),
-        f"All atoms; x and y in {motifs.units}, heights relative to the median.",
-    )
+    shown = {"number": "atom", "name": "motif"} | {k: k for k in ("probability", "height", "x", "y")}
+    caption = f"All atoms; x and y in {motifs.units}, heights relative to the median."
+    page.linked(linked_table(atoms, shown, height=220), caption)
 
 
 def _defects(page: Page, motifs: Any, defects: Any) -> None:
@@ -210,11 +191,9 @@ def _defects(page: Page, motifs: Any, defects: Any) -> None:
     page.add("heading", "Defects")
     page.add("paragraph", f"{motifs.defects.headline()}.")
     if len(motifs.defects):
-        titles = {
-            "kind": "kind", "x": f"x ({motifs.units})", "y": f"y ({motifs.units})", "motif": "motif",
-            "expected": "expected", "q": "q", "evidence": "why",
-        }  # fmt: skip
-        page.linked(linked_table(defects, titles), "The defects. q is the false discovery rate.")
+        shown = [name for name in defects.data if name != "ring"]
+        caption = f"The defects; x and y in {motifs.units}, q is the false discovery rate."
+        page.linked(linked_table(defects, dict(zip(shown, shown, strict=True))), caption)
 
 
 def _species(page: Page, motifs: Any) -> None:
@@ -233,20 +212,10 @@ def _species(page: Page, motifs: Any) -> None:
         "The image with its atoms coloured by species",
         "The image, its atoms coloured by species; open circles are sites of the structure without a column.",
     )
-    page.table(
-        "The motifs with their names",
-        ["motif", "name", "atoms", "probability", "alternatives"],
-        [
-            [
-                str(row["motif"]),
-                row["name"],
-                f"{row['atoms']:,}",
-                f"{row['probability']:.2f}",
-                ", ".join(f"{name} {share:.2f}" for name, share in row["alternatives"]),
-            ]
-            for row in found.motif_table()
-        ],
-    )
+    table = found.motif_table()
+    columns = {key: [row[key] for row in table] for key in ("motif", "name", "atoms", "probability")}
+    others = [", ".join(f"{name} {share:.2f}" for name, share in row["alternatives"]) for row in table]
+    page.table("The motifs with their names", {**columns, "alternatives": others})
 
 
 def _radii_text(motifs: Any) -> str:
@@ -310,12 +279,12 @@ def _how(page: Page, motifs: Any) -> None:
     options = parameters.pop("options", {})
     page.add("heading", "To reproduce it")
     page.add("code", _recipe(motifs, options))
+    estimated = {plain(k): _value(v) for k, v in sorted(parameters.items()) if k != "reason"}
     page.table(
         f"Estimated from the image (lengths in {motifs.units})",
-        ["quantity", "value"],
-        [[plain(k), _value(v)] for k, v in sorted(parameters.items()) if k != "reason"],
+        {"quantity": list(estimated), "value": list(estimated.values())},
     )
-    page.table("Versions", ["package", "version"], [[name, _version(name)] for name in PACKAGES])
+    page.table("Versions", {"package": PACKAGES, "version": [_version(name) for name in PACKAGES]})
 
 
 def _methods(motifs: Any) -> str:

@@ -35,23 +35,25 @@ def add_cells(page: Page, motifs: Any, views: Any) -> None:
         )
     nodes = [f"cell-class:{k}" for k in range(len(cells.classes))]
     labels = cells.labels[shown]
-    rows = {
+    table = {
         "class": class_words(cells, motifs.names, motifs._missing_motifs()),
-        "size": np.array([graph.nodes[n]["size"] for n in nodes]),
-        "area": np.array([graph.nodes[n].get("area", np.nan) for n in nodes]),
-        "composition": [graph.formula(n) for n in nodes],
+        **_columns(graph, nodes, "cells", motifs.units),
         "rows": [np.flatnonzero(labels == k).tolist() for k in range(len(nodes))],
     }
-    titles = {
-        "class": "class",
-        "size": "cells",
-        "area": f"area ({motifs.units}²)",
-        "composition": "composition",
-    }
     page.linked(
-        linked_table(linked_source(rows), titles, lights=views),
+        linked_table(linked_source(table), lights=views),
         "Classes of cells. An atom contributes to a cell by its angle in it. A click on a row shows its cells.",
     )
+
+
+def _columns(graph: Any, nodes: list[str], instances: str, units: str) -> dict[str, Any]:
+    """Columns of a table of types: number of instances, composition, and area where it is known."""
+    columns = {
+        instances: np.array([graph.nodes[n]["size"] for n in nodes]),
+        "composition": [graph.formula(n) for n in nodes],
+    }
+    areas = np.array([graph.nodes[n].get("area", np.nan) for n in nodes])
+    return columns | ({f"area ({units}²)": areas} if np.isfinite(areas).any() else {})
 
 
 def add_levels(page: Page, motifs: Any, views: Any) -> None:
@@ -76,27 +78,21 @@ def add_levels(page: Page, motifs: Any, views: Any) -> None:
     row_of = {int(atom): row for row, atom in enumerate(views.data["row"])}
     for kind in kinds:
         nodes = sorted(graph.find(kind=f"{kind}-class"), key=lambda n: -graph.nodes[n]["size"])
-        areas = np.array([graph.nodes[n].get("area", np.nan) for n in nodes])
-        rows = {
+        table = {
             "class": [short_name(graph.nodes[n]["name"], 10_000) for n in nodes],
-            "size": np.array([graph.nodes[n]["size"] for n in nodes]),
-            "area": areas,
-            "composition": [graph.formula(n) for n in nodes],
+            **_columns(graph, nodes, "instances", motifs.units),
             "rows": [
                 sorted(row_of[a] for a in _atoms_of(graph, graph.instances(n)) if a in row_of) for n in nodes
             ],
         }
-        titles = {"class": "class", "size": "instances"}
-        if kind != "vertex-figure":  # its cells are shared by many vertex figures, so it has no composition
-            titles["composition"] = "composition"
-        if np.isfinite(areas).any():
-            titles["area"] = f"area ({motifs.units}²)"
+        if kind == "vertex-figure":  # its cells are shared by many vertex figures, so it has no composition
+            del table["composition"]
         name = _plural(plain(kind).capitalize())
         if kind == "vertex-figure":
             name += " (corners of the cells around an atom, in order: 3^2.6 are two triangles and a hexagon)"
         reason = graph.graph.get(f"reason:{kind}")
         page.linked(
-            linked_table(linked_source(rows), titles, lights=views),
+            linked_table(linked_source(table), lights=views),
             f"{name}. {reason}" if reason else f"{name}.",
         )
     if "bits_per_atom" in graph.graph:
@@ -139,19 +135,15 @@ def add_neighbours(page: Page, motifs: Any) -> None:
             "Bubbles for each pair of motifs, larger for pairs that differ more from chance",
             "Motifs that are neighbours more often (red) or less often (blue) than by chance.",
         )
-    rows = {
-        "kind": [plain(first["kind"].removesuffix("-class")) for _, first, _ in found],
-        "first": [short_name(first["name"], 10_000) for _, first, _ in found],
-        "second": [short_name(second["name"], 10_000) for _, _, second in found],
-        "how": ["enriched" if d["z"] > 0 else "depleted" for d, _, _ in found],
+    table = {
+        "of": [plain(first["kind"].removesuffix("-class")) for _, first, _ in found],
+        "class": [short_name(first["name"], 10_000) for _, first, _ in found],
+        "next to": [short_name(second["name"], 10_000) for _, _, second in found],
+        "more or less": ["enriched" if d["z"] > 0 else "depleted" for d, _, _ in found],
         **{name: np.array([d[name] for d, _, _ in found]) for name in ("observed", "expected", "z", "q")},
     }
-    titles = {
-        "kind": "of", "first": "class", "second": "next to", "how": "", "observed": "observed", "expected": "by chance",
-        "z": "z", "q": "q",
-    }  # fmt: skip
     page.linked(
-        linked_table(linked_source(rows), titles),
+        linked_table(linked_source(table)),
         "Pairs of classes that are neighbours more often (enriched) or less often (depleted) than if the classes were assigned "
         "at random on the same bonds, at a false discovery rate q of 5 %. z is the difference in standard deviations.",
     )
