@@ -40,16 +40,18 @@ def milliseconds(action: Callable[[], object], repeats: int = 7) -> float:
 
 
 def square_lattice(n: int) -> Motifs:
-    """Motifs of `n` atoms on a square lattice with random labels."""
+    """Motifs of `n` atoms on a square lattice, a tenth of them uncertain."""
     rng = np.random.default_rng(0)
     side = int(np.ceil(np.sqrt(n)))
     positions = (np.indices((side, side)).reshape(2, -1).T[:n] + 0.5) * SPACING
-    labels = np.unique(np.minimum(rng.geometric(0.4, n) - 1, N_MOTIFS - 1), return_inverse=True)[1]
+    # Two species in turn, and 3 % of rare kinds in their places.
+    rare = rng.random(n) < 0.03
+    labels = np.where(rare, rng.integers(2, N_MOTIFS, n), (positions // SPACING).sum(axis=1).astype(int) % 2)
     angle = 2 * np.pi * labels / N_MOTIFS
     layout = 20 * np.column_stack([np.cos(angle), np.sin(angle)]) + rng.normal(size=(n, 2))
     signal = hs.signals.Signal2D(rng.random((side * int(SPACING),) * 2).astype(np.float32))
     signal.set_signal_type("atomic_image")
-    probabilities = rng.random(n)
+    probabilities = rng.random(n) ** 0.05
     record = store.Record(
         positions=positions, frames=np.zeros(n, int), labels=labels, probabilities=probabilities,
         radii=np.array([0.6, 1.2]), radius_labels=np.stack([labels, labels // 2]),

@@ -120,7 +120,8 @@ near.y_range.setv({start: y + reach, end: y - reach});
 
 def atom_columns(state: Any) -> tuple[dict[str, NDArray[Any]], list[str]]:
     """Columns of the atoms for the browser, one row per atom of the frame, and the texts to which column "why" refers."""
-    texts, why = np.unique(np.array(state.reasons, dtype=object).astype(str), return_inverse=True)
+    texts: dict[str, int] = {}
+    why = np.array([texts.setdefault(text, len(texts)) for text in state.reasons], dtype=np.int32)
     height = state.columns.get("amplitude", np.full(state.n_atoms, np.nan))
     columns = {
         "x": state.positions[:, 0], "y": state.positions[:, 1],
@@ -128,9 +129,9 @@ def atom_columns(state: Any) -> tuple[dict[str, NDArray[Any]], list[str]]:
         "number": state.numbers.astype(np.int32), "motif": state.labels.astype(np.int32),
         "probability": state.probabilities.astype(np.float32), "height": height.astype(np.float32),
         "value": state.values.astype(np.float32), "shown": state.shown.astype(np.uint8),
-        "why": why.astype(np.int32),
+        "why": why,
     }  # fmt: skip
-    return columns, texts.tolist()
+    return columns, list(texts)
 
 
 def scale_of_values(state: Any) -> dict[str, Any]:

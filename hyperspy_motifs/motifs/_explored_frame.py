@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import cached_property
 from typing import Any
 
@@ -134,15 +135,15 @@ class ExploredFrame:
         """Why each atom deserves a look: its defect, its cut disc, the motifs between which it lies; "" for most atoms."""
         from hyperspy_motifs.pipeline import stored_defects
 
-        found: list[list[str]] = [[] for _ in range(self.n_atoms)]
+        found: dict[int, list[str]] = defaultdict(list)
         defects = stored_defects(self.motifs.signal, self.motifs._refresh())
         if defects is not None:
             row = np.full(len(self.motifs.frames), -1)
             row[self.numbers] = np.arange(self.n_atoms)
             for atom, kind, evidence in zip(defects.atoms, defects.kinds, defects.evidence, strict=True):
                 if atom >= 0 and row[atom] >= 0:
-                    found[row[atom]].append(f"{kind}: {evidence}")
-        for i in np.flatnonzero(self.columns["truncated"]):
+                    found[int(row[atom])].append(f"{kind}: {evidence}")
+        for i in np.flatnonzero(self.columns["truncated"]).tolist():
             found[i].append("disc cut by the border")
         uncertain = np.flatnonzero(self.probabilities < UNCERTAIN)
         k = min(NEIGHBOURS_IN_LAYOUT, self.n_atoms - 1)
@@ -151,9 +152,13 @@ class ExploredFrame:
             near = self.labels[cKDTree(self.layout).query(self.layout[uncertain], k + 1)[1][:, 1:]]
             votes = np.zeros((len(uncertain), len(self.names)), dtype=np.intp)
             np.add.at(votes, (np.arange(len(uncertain))[:, None], near), 1)
-            for i, motif, n in zip(uncertain, votes.argmax(axis=1), votes.max(axis=1), strict=True):
+            rows = uncertain.tolist(), votes.argmax(axis=1).tolist(), votes.max(axis=1).tolist()
+            for i, motif, n in zip(*rows, strict=True):
                 found[i].append(f"uncertain: {n} of {k} nearest in the layout are {self.names[motif]}")
-        return ["; ".join(parts) for parts in found]
+        texts = [""] * self.n_atoms
+        for i, parts in found.items():
+            texts[i] = "; ".join(parts)
+        return texts
 
     def mean_patches(self) -> dict[int, np.ndarray]:
         """Mean patch of each motif that occurs, by its number: its most certain atoms with their surroundings.
