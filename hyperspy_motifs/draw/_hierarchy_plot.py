@@ -10,6 +10,7 @@ import networkx as nx
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgba_array
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import ConvexHull, QhullError
@@ -30,8 +31,10 @@ _HALF = 0.27
 _LINE = 0.12
 _BETWEEN = 0.42
 _READABLE = 0.85  # relative to these sizes: below it fewer types are drawn
-# Parts that are less than this share of what they compose have no line.
-_LEAST_SHARE = 0.15
+# Parts that are less frequent than this share of the most frequent part have no line.
+_LEAST_SHARE = 1 / 3
+# Width and opacity of a line that passes behind another level, relative to others.
+_BEHIND = 0.4
 _LEVEL_NAMES = {
     "boundary-class": "boundaries",
     "boundary": "boundaries",
@@ -76,8 +79,8 @@ def plot_hierarchy(
     Returns
     -------
     matplotlib.axes.Axes
-        A line joins a type to its parts that are at least 15 % of them; the number at it is their count in one instance, where
-        lines are few. Coordinates are inches of the new figure.
+        A line joins a type to its parts that are at least a third as frequent in it as the most frequent one; the number at it
+        is their count in one instance, where lines are few. Coordinates are inches of the new figure.
 
     Raises
     ------
@@ -202,20 +205,24 @@ def _draw_compositions(
     edges = []
     for upper in places:
         parts = [(v, d) for v, d in graph.adj[upper].items() if d.get("kind") == "composed_of"]
-        total = sum(float(d.get("count", 1.0)) for _, d in parts)
+        most = max((float(d.get("count", 1.0)) for _, d in parts), default=0.0)
         edges += [
             (upper, lower, float(d.get("count", 1.0)), type_style(lower, graph.nodes[lower])[0])
             for lower, d in parts
-            if lower in places and float(d.get("count", 1.0)) >= _LEAST_SHARE * total
+            if lower in places and float(d.get("count", 1.0)) >= _LEAST_SHARE * most
         ]
     if not edges:
         return
     segments = [(places[upper], places[lower]) for upper, lower, _, _ in edges]
-    widths = [float(np.clip(0.7 * count, 0.4, 4.0)) for _, _, count, _ in edges]
-    colours = [colour for *_, colour in edges]
-    # The many lines of a large hierarchy are drawn as a background.
-    alpha = float(np.clip(0.7 * np.sqrt(24 / len(edges)), 0.15, 0.7))
-    ax.add_collection(LineCollection(segments, colors=colours, linewidths=widths, alpha=alpha, zorder=1))
+    widths = np.clip([0.7 * count for _, _, count, _ in edges], 0.4, 4.0)
+    colours = to_rgba_array([colour for *_, colour in edges])
+    # The many lines of a large hierarchy are drawn as a background, as are those that pass behind another level.
+    colours[:, 3] = np.clip(0.7 * np.sqrt(24 / len(edges)), 0.15, 0.7)
+    heights = np.unique([y for _, y in places.values()])
+    passing = np.array([np.sum((heights > lower[1]) & (heights < upper[1])) > 0 for upper, lower in segments])
+    colours[passing, 3] *= _BEHIND
+    widths[passing] *= _BEHIND
+    ax.add_collection(LineCollection(segments, colors=colours, linewidths=widths, zorder=1))
     if len(edges) > 24:
         return
     taken: list[np.ndarray] = []

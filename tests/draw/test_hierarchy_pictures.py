@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.collections import LineCollection, PathCollection
 
-from hyperspy_motifs.draw import cell_colours, motif_colours, plot_enrichment, plot_hierarchy
+from hyperspy_motifs.draw import TWO_COLUMNS, cell_colours, motif_colours, plot_enrichment, plot_hierarchy
 from hyperspy_motifs.graph import MotifGraph
 
 SQUARE, HEXAGON = "cell-class:1", "cell-class:0"
@@ -60,6 +60,18 @@ def test_hierarchy_shows_types_and_counts_and_no_atoms(types):
     # The width of a line shows the number: three Mo in a hexagon, one in a square.
     widths = lines.get_linewidths()
     assert widths[0] > widths[2]
+
+
+def test_a_hierarchy_is_as_wide_as_a_page_and_has_no_line_for_a_minor_part(many):
+    before = len(of_kind(plot_hierarchy(many), LineCollection)[0].get_segments())
+    many.edges["cell-class:0", "motif:0"]["count"] = 0.3
+    ax = plot_hierarchy(many, names={"cell-class:0": "heptagon"})
+    (lines,) = of_kind(ax, LineCollection)
+    assert len(lines.get_segments()) == before - 1
+    assert ax.figure.get_size_inches()[0] == pytest.approx(TWO_COLUMNS)
+    assert min(text.get_fontsize() for text in ax.texts) >= 6
+    assert "and 24\nrarer ones" in {text.get_text() for text in ax.texts}
+    assert "heptagon\n(99)" in {text.get_text() for text in ax.texts}
 
 
 def test_hierarchy_tells_how_many_types_it_leaves_out(types):
