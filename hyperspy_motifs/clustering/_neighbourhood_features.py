@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import block_diag, csr_array
 
 from hyperspy_motifs.relaxation import fuzzy_weights, nearest_neighbours, relax_layout
 from hyperspy_motifs.zernike import MomentsLike, noise_unit, to_complex
@@ -15,7 +16,6 @@ from ._axes import axes_of
 from ._constants import CONSTANTS
 from ._crosstalk import NeighbourCrosstalk
 from ._density import density_clusters
-from ._group_layout import block_diagonal
 from ._partition import PartitionOptions, divide
 
 _UNSEEN = 1e8  # squared units of the noise: harmless to invert, beyond what separates any two motifs
@@ -154,8 +154,9 @@ def layout_of(
         sound = members[features.sound[members]]
         components = axes_of(X[sound if len(sound) > 1 else members]).apply(X[members])
         k = min(n_neighbors, len(members) - 1)
+        alone = csr_array((1, 1), dtype=np.float32)
         blocks.append(
-            fuzzy_weights(*nearest_neighbours(components, k, random_state=random_state)) if k > 0 else None
+            fuzzy_weights(*nearest_neighbours(components, k, random_state=random_state)) if k > 0 else alone
         )
         plane = np.zeros((len(members), 2))
         plane[:, : min(2, components.shape[1])] = components[:, :2]
@@ -165,7 +166,8 @@ def layout_of(
         start = 0.5 * start + before
     start += np.random.default_rng(random_state).uniform(-1e-2, 1e-2, (n, 2))
     permutation = np.concatenate(order)
-    graph = block_diagonal(blocks)
+    graph = csr_array(block_diag(blocks, format="csr"))
+    graph.sort_indices()
     relaxed = relax_layout(graph, start[permutation].astype(np.float32), random_state=random_state).layout
     layout = np.empty_like(relaxed)
     layout[permutation] = relaxed

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +17,7 @@ from ._mixture import MotifMixture
 from ._motif_tree import by_frequency
 from ._neighbourhood_features import NeighbourhoodFeatures, layout_of
 from ._nested_radii import NestedRadii
-from ._parameters import MIN_MOTIF_SIZE, RADII, checked_radii
+from ._parameters import checked_radii
 from ._radius_model import Found, RadiusModel
 from ._tree_builder import tree_of
 
@@ -30,7 +29,7 @@ _TILES = 40
 _POINTS_PER_TILE = 8
 
 
-class ManifoldRegions:
+class ManifoldRegions(NestedRadii):
     """Regions of a continuum at the radii that reach the neighbours, and the kinds of atoms at smaller ones.
 
     Where neighbourhoods change without a step, density clusters are where chance puts them: other random numbers, other
@@ -39,29 +38,6 @@ class ManifoldRegions:
 
     The parameters are those of `NestedRadii`, and so are the attributes.
     """
-
-    def __init__(
-        self,
-        radii: float | Sequence[float] = RADII,
-        *,
-        rotation_invariant: bool = False,
-        radius: float | None = None,
-        n_motifs: int | None = None,
-        min_motif_size: int = MIN_MOTIF_SIZE,
-        alpha: float = CONSTANTS.alpha,
-        n_neighbors: int = 12,
-        random_state: int = 0,
-        progress: Callable[[float], None] | None = None,
-    ) -> None:
-        self.radii = radii
-        self.rotation_invariant = rotation_invariant
-        self.radius = radius
-        self.n_motifs = n_motifs
-        self.min_motif_size = min_motif_size
-        self.alpha = alpha
-        self.n_neighbors = n_neighbors
-        self.random_state = random_state
-        self.progress = progress
 
     # Sums of BLAS depend on the number of its threads: one, so that the bits do not.
     @one_blas_thread()
@@ -87,7 +63,7 @@ class ManifoldRegions:
         """
         self.radii_ = checked_radii(self.radii)
         wide = [r for r in self.radii_ if r >= CONSTANTS.one_column] or list(self.radii_)
-        self.kinds_model_ = NestedRadii(
+        kinds = NestedRadii(
             self.radii_[0],
             rotation_invariant=self.rotation_invariant,
             min_motif_size=self.min_motif_size,
@@ -95,9 +71,10 @@ class ManifoldRegions:
             n_neighbors=self.n_neighbors,
             random_state=self.random_state,
         ).fit(moments_of, neighbours)
-        self.kinds_model_.radii_ = self.radii_
-        self.radius_ = self.kinds_model_.radius_ = wide[0]
-        self.layouts_ = dict(self.kinds_model_.layouts_)
+        self._models, self._numbers, self._order, self._sites = dict(kinds._models), {}, (), None
+        self._sublattices, self._motif_sublattices = kinds._sublattices, kinds._motif_sublattices
+        self.radius_ = wide[0]
+        self.layouts_ = dict(kinds.layouts_)
         manifold = Manifold().fit(
             manifold_features(moments_of(max(*self.radii_, CONSTANTS.ring_radius))).values,
             np.asarray(positions, dtype=np.float64),
@@ -106,7 +83,6 @@ class ManifoldRegions:
         groups = np.zeros(len(where), dtype=np.int32)
         wanted = N_REGIONS if self.n_motifs is None else max(N_REGIONS, int(self.n_motifs))
         first = wanted if len(wide) == 1 else max(N_REGIONS, -(-wanted // 2 ** (len(wide) - 1)))
-        kinds = self.kinds_model_
         for radius in wide:
             parts = np.empty_like(groups)
             n_parts = 0
@@ -124,12 +100,12 @@ class ManifoldRegions:
             self.layouts_[radius] = layout_of(
                 features, plain, before, self.n_neighbors, int(self.random_state)
             )
-            kinds._models[radius] = _tiled(unit, features, groups, regions)
+            self._models[radius] = _tiled(unit, features, groups, regions)
             groups = regions
-        found = self._regions(moments_of, neighbours)
+        found = self._motif_labels(moments_of, neighbours)
         # Atoms near a cut are classified to either side of it, so that other regions may be the most frequent.
-        ranks = {radius: _ranks(found[radius][0], kinds._models[radius].names) for radius in wide}
-        self.kinds_model_ = kinds.renumbered(ranks)
+        ranks = {radius: _ranks(found[radius][0], self._models[radius].names) for radius in wide}
+        self._numbers = self.renumbered(ranks)._numbers
         self.labels_at_ = {
             radius: ranks[radius][labels] if radius in ranks else labels
             for radius, (labels, _, _) in found.items()
@@ -149,54 +125,17 @@ class ManifoldRegions:
         self.labels_ = whole if self.n_motifs is None else self.tree_.cut(int(self.n_motifs))
         return self
 
-    def cut(self, n_motifs: int) -> NDArray[np.int32]:
-        """Return labels (n,) of `n_motifs` regions; see `MotifTree.cut`."""
-        return self.tree_.cut(n_motifs)
-
-    def predict(
-        self,
-        moments_of: Callable[[float], MomentsLike],
-        radius: float | None = None,
-        neighbours: Neighbourhoods | None = None,
-    ) -> Found:
-        """As `NestedRadii.predict`."""
-        return self.predict_all(moments_of, neighbours)[self.radius_ if radius is None else float(radius)]
-
-    @one_blas_thread()
-    def predict_all(
-        self, moments_of: Callable[[float], MomentsLike], neighbours: Neighbourhoods | None = None
-    ) -> dict[float, Found]:
-        """As `NestedRadii.predict_all`."""
-        numbers = self.kinds_model_._numbers
-        return {
-            radius: (numbers[radius][labels] if radius in numbers else labels, sure, 1 - p)
-            for radius, (labels, sure, p) in self._regions(moments_of, neighbours).items()
-        }
-
-    @classmethod
-    def of_kinds(cls, kinds: NestedRadii) -> ManifoldRegions:
-        """Return regions that predict as those did whose models `kinds` holds."""
-        model = cls(kinds.radii_, rotation_invariant=kinds.rotation_invariant)
-        model.kinds_model_, model.radii_, model.radius_ = kinds, kinds.radii_, kinds.radius_
-        return model
-
-    def renumbered(self, numbers: Mapping[float, NDArray[np.int32]]) -> ManifoldRegions:
-        """Return a copy that predicts other numbers: `numbers` has the new one of each region, by radius."""
-        out = copy.copy(self)
-        out.kinds_model_ = self.kinds_model_.renumbered(numbers)
-        return out
-
-    def _regions(
+    def _motif_labels(
         self, moments_of: Callable[[float], MomentsLike], neighbours: Neighbourhoods | None
     ) -> dict[float, Found]:
         found: dict[float, Found] = {}
         groups = np.zeros(len(moments_of(self.radii_[0]).values), dtype=np.int32)
         for radius in self.radii_:
             if radius < self.radius_:
-                found[radius] = self.kinds_model_._find(radius, moments_of, groups, None)
+                found[radius] = self._find(radius, moments_of, groups, None)
                 continue
             before = found[max(found)][0] if found and max(found) >= self.radius_ else groups
-            found[radius] = self.kinds_model_._find(radius, moments_of, before, None)
+            found[radius] = self._find(radius, moments_of, before, None)
         return found
 
 

@@ -24,11 +24,9 @@ Arrays = dict[str, NDArray[Any]]
 _EFFECTS = (("neighbours", NeighbourEffects), ("strain", StrainEffects))
 
 
-def to_state(model: NestedRadii | ManifoldRegions) -> Arrays:
+def to_state(model: NestedRadii) -> Arrays:
     """Return all that prediction reads, as arrays by name; no objects among them."""
     out: Arrays = {"regions": np.array(isinstance(model, ManifoldRegions))}
-    if isinstance(model, ManifoldRegions):
-        model = model.kinds_model_
     out |= {
         "radii": np.array(model.radii_, dtype=np.float64),
         "radius": np.array(model.radius_, dtype=np.float64),
@@ -66,7 +64,7 @@ def to_state(model: NestedRadii | ManifoldRegions) -> Arrays:
     return out
 
 
-def from_state(state: Mapping[str, NDArray[Any]]) -> NestedRadii | ManifoldRegions:
+def from_state(state: Mapping[str, NDArray[Any]]) -> NestedRadii:
     """Return a model that predicts as that of :func:`to_state` did; it has no atoms of its own.
 
     Raises
@@ -75,7 +73,8 @@ def from_state(state: Mapping[str, NDArray[Any]]) -> NestedRadii | ManifoldRegio
         If an array is missing.
     """
     radii = tuple(float(v) for v in state["radii"])
-    model = NestedRadii(radii, rotation_invariant=bool(state["rotation_invariant"]))
+    strategy = ManifoldRegions if bool(state["regions"]) else NestedRadii
+    model = strategy(radii, rotation_invariant=bool(state["rotation_invariant"]))
     model.radii_, model.radius_ = radii, float(state["radius"])
     model._order = tuple(float(v) for v in state["order"])
     model._sublattices = _restored(Sublattices, state, "sublattices")
@@ -99,7 +98,7 @@ def from_state(state: Mapping[str, NDArray[Any]]) -> NestedRadii | ManifoldRegio
             _restored(Environments, state, f"{step}/environments"),
         )
     model._sites = _site_classifier(state) if "sites/kind" in state else None
-    return ManifoldRegions.of_kinds(model) if bool(state["regions"]) else model
+    return model
 
 
 def _explanation(state: Mapping[str, NDArray[Any]], prefix: str) -> Explanation | None:
