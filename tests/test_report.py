@@ -115,6 +115,14 @@ def page(written):
     return Reader(written.read_text(encoding="utf-8"))
 
 
+@pytest.fixture
+def page_one(monkeypatch):
+    """Reports end after their answers, except for the sections on neighbours and methods."""
+    views = SimpleNamespace(atoms=0, cells=0, defects=0)
+    for section in ("_linked_views", "_motifs", "_defects", "add_cells", "add_levels"):
+        monkeypatch.setattr(f"hyperspy_motifs.motifs._report.{section}", lambda *_: views)
+
+
 def test_the_page_fetches_nothing_and_names_cannot_run(page, written):
     assert page.links
     assert all(link.startswith("data:image/") for link in page.links)
@@ -209,7 +217,7 @@ def test_a_continuum_is_shown_by_its_coordinates(found, tmp_path, monkeypatch, d
     assert f"along {dimensions}." in text
 
 
-def test_unclear_cells_are_stated_first(found, tmp_path):
+def test_unclear_cells_are_stated_first(found, tmp_path, page_one):
     motifs = found.signal.deepcopy().motifs
     assert "caution" not in motifs.summary()
     ends = motifs.positions[motifs.cells.bonds]
@@ -223,7 +231,7 @@ def test_unclear_cells_are_stated_first(found, tmp_path):
     assert text.index("Caution: bonds are unclear") < text.index("<h2>")
 
 
-def test_unit_cells_that_place_few_atoms_are_stated_first(found, tmp_path):
+def test_unit_cells_that_place_few_atoms_are_stated_first(found, tmp_path, page_one):
     motifs = found.signal.deepcopy().motifs
     level = next(level for level in motifs.hierarchy.levels if "match" in level.scalars)
     assert level.scalars["match"] > 0.7
@@ -235,7 +243,7 @@ def test_unit_cells_that_place_few_atoms_are_stated_first(found, tmp_path):
     assert text.index("map only 64 %") < text.index("<h2>")
 
 
-def test_a_report_that_fails_leaves_the_old_one_and_no_window(found, tmp_path, monkeypatch):
+def test_a_report_that_fails_leaves_the_old_one_and_no_window(found, tmp_path, monkeypatch, page_one):
     path = tmp_path / "out.html"
     path.write_text("old")
 
@@ -277,7 +285,7 @@ def test_numbers_and_unwritable_text_of_a_page(tmp_path):
     assert table == [["name", "a", "b"], ["one?", "−0.1235", "3"], ["two", "–", "–"]]
 
 
-def test_the_report_begins_with_what_is_wrong_with_the_image(tmp_path, monkeypatch):
+def test_the_report_begins_with_what_is_wrong_with_the_image(tmp_path, page_one):
     signal, _ = data.monolayer(shape=(210, 241), random_state=3)
     image = np.asarray(signal.data, float)
     image += np.random.default_rng(1).normal(0, 0.4 * image.std(), (210, 1))
@@ -286,9 +294,6 @@ def test_the_report_begins_with_what_is_wrong_with_the_image(tmp_path, monkeypat
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         motifs = signal.find_motifs(radius=0.6, show_progressbar=False)
-    views = SimpleNamespace(atoms=0, cells=0, defects=0)
-    for section in ("_linked_views", "_motifs", "_defects", "add_cells", "add_levels"):
-        monkeypatch.setattr(f"hyperspy_motifs.motifs._report.{section}", lambda *_: views)
     told = Reader(motifs.report(tmp_path / "out.html").read_text(encoding="utf-8")).text
     assert "without data" in told
     assert "scan lines with offsets of" in told
