@@ -542,7 +542,7 @@ class TestCells:
             motifs.plot_cells("colour")
         plt.close("all")
 
-    def test_graph_knows_its_image_and_classes_their_pictures(self, motifs, tmp_path):
+    def test_graph_knows_its_image_and_classes_their_pictures(self, motifs):
         import matplotlib.pyplot as plt
 
         ax = motifs.graph.plot(motifs.graph.find(level="cell")[:3])
@@ -557,8 +557,6 @@ class TestCells:
         picture = drawn.images[0].get_array()
         middle = np.array(picture.shape) // 2
         assert picture[tuple(middle)] > np.quantile(picture.data, 0.9)
-        page = motifs.write_hierarchy(tmp_path / "hierarchy.html").read_text(encoding="utf-8")
-        assert page.count("data:image/png") >= len(drawn.images)
         plt.close("all")
 
     def test_cells_are_grouped_by_what_the_image_shows_in_them(self, motifs):

@@ -48,7 +48,7 @@ class MotifDescription:
     share, share_error : float
         Fraction of all atoms, and its standard error from the number of atoms.
     shell : Shell or None
-        First shell of neighbours; None if all atoms are at the border.
+        First shell of neighbours; None if all atoms are at the border, and for patches on a grid.
     reference : int
         Motif with which the brightness is compared: the one that most sites of these atoms have, or of another kind of site
         where that is the motif itself; -1 for none.
@@ -176,7 +176,8 @@ class MotifDescription:
 
     def _coordination(self) -> str:
         if self.shell is None:
-            return "All its atoms are at the border, where neighbours are unknown."
+            alone = "All its atoms are at the border, where neighbours are unknown."
+            return alone if self.n_truncated == self.count else ""
         return f"Nearest neighbours: {self._neighbours(self.shell)}."
 
     def _brightness(self) -> str:
@@ -189,8 +190,8 @@ class MotifDescription:
     def _symmetry(self) -> str:
         if not self.point_group:
             return ""
-        rotation = f"{_FOLDS[self.fold]} rotation {self.rotation:.2f} ± {max(self.rotation_error, 0.005):.1g}"
-        mirror = f"mirror {self.mirror:.2f} ± {max(self.mirror_error, 0.005):.1g}"
+        rotation = f"{_FOLDS[self.fold]} rotation {min(self.rotation, 1.0):.2f} ± {max(self.rotation_error, 0.005):.1g}"
+        mirror = f"mirror {min(self.mirror, 1.0):.2f} ± {max(self.mirror_error, 0.005):.1g}"
         return f"Point group of the mean patch: {self.point_group} (correlations: {rotation}, {mirror})."
 
     def _similar(self) -> str:
@@ -217,8 +218,8 @@ def _many(number: float) -> str:
 
 def _length(value: float, scatter: float) -> str:
     """A value with its scatter, to the same digit: two of the scatter's where it begins with 1."""
-    if not isfinite(scatter) or scatter <= 0:
-        return f"{value:.3g}"
+    if not scatter > 1e-4 * abs(value):
+        return f"{value:.4g}"
     digits = max(0, -int(np.floor(np.log10(scatter))) + (1 if f"{scatter:.0e}"[0] == "1" else 0))
     return f"{value:.{digits}f} ± {scatter:.{digits}f}"
 

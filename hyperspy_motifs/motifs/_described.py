@@ -137,7 +137,7 @@ class _Surroundings:
 
     def __init__(self, motifs: Any) -> None:
         record, sites = motifs._refresh(), motifs.sites
-        self.labels = motifs.labels
+        self.labels, self.on_grid = motifs.labels, record.parameters.get("atoms") == "grid"
         n = len(self.labels)
         pixels = record.stamp.to_pixels(record.positions)
         last = np.array(record.stamp.shape) - 1
@@ -163,7 +163,9 @@ class _Surroundings:
     def shell(self, here: np.ndarray) -> Any:
         from hyperspy_motifs.describe import find_shell
 
-        return find_shell(self.points, self.kinds, np.flatnonzero(here), self.margin) if here.any() else None
+        if self.on_grid or not here.any():
+            return None
+        return find_shell(self.points, self.kinds, np.flatnonzero(here), self.margin)
 
     def place(self, here: np.ndarray) -> tuple[int, Any]:
         """Motif that most sites of some atoms have, and where the atoms are among these sites."""
