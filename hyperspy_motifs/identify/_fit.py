@@ -78,6 +78,8 @@ class StructureFit:
         The kind that the columns of each kind are in this arrangement, and its probability; the first is the one of `kind`.
     others : list of Registration
         Of the other arrangements, in their order.
+    weight : float
+        Logarithm of the evidence by which the fit is compared with those of other structures.
     """
 
     cell: ProjectedCell
@@ -86,6 +88,7 @@ class StructureFit:
     kind: NDArray[np.int64]
     arrangements: list[tuple[tuple[int, ...], float]]
     others: list[Registration] = dataclasses.field(default_factory=list)
+    weight: float = -np.inf
 
     @classmethod
     def of(
@@ -101,7 +104,7 @@ class StructureFit:
             (_exchange(kind, number, other, len(kinds)), float(s))
             for other, s in zip(some, share / share.sum(), strict=True)
         ]
-        return cls(cell, some[0], kinds, kind, arrangements, some[1:])
+        return cls(cell, some[0], kinds, kind, arrangements, some[1:], float(evidence.max()))
 
     @property
     def log_evidence(self) -> float:

@@ -154,7 +154,7 @@ def identify_columns(
 
 def _weighed(observed: Observations, fit: StructureFit, chemistry: Chemistry) -> StructureFit:
     """A fit with its arrangements compared by the defects that each needs: frequent vacancies are likelier than dopants."""
-    if fit.registration is None or not fit.others or not observed.by_brightness:
+    if fit.registration is None or not observed.by_brightness:
         return fit
     every = [fit.registration, *fit.others]
     evidence = []
@@ -162,17 +162,17 @@ def _weighed(observed: Observations, fit: StructureFit, chemistry: Chemistry) ->
         one = StructureFit.of(fit.cell, [found], np.zeros(1))
         _, names = _compositions(observed, one, one.kind >= 0, chemistry)
         evidence.append(
-            float(found.evidence.sum()) + found.log_prior + names.levels.log_prior + names.log_evidence
+            float(found.evidence.sum()) + found.log_prior + names.levels.log_evidence + names.log_evidence
         )
-    return StructureFit.of(fit.cell, every, np.array(evidence))
+    weighed = StructureFit.of(fit.cell, every, np.array(evidence))
+    return replace(weighed, weight=max(evidence))
 
 
 def _phases(observed: Observations, fits: Sequence[StructureFit]) -> NDArray[np.int64]:
     """Structure of each point: the one that explains the field best. Refused structures take part only if all are."""
     accepted = [fit.is_accepted(observed) for fit in fits]
     evidence = [
-        fit.log_evidence if good or not any(accepted) else -np.inf
-        for fit, good in zip(fits, accepted, strict=True)
+        fit.weight if good or not any(accepted) else -np.inf for fit, good in zip(fits, accepted, strict=True)
     ]
     best = int(np.argmax(evidence))
     return np.where(fits[best].kind >= 0, best, -1)
@@ -333,7 +333,7 @@ def _vacancies(
 def _reports(
     observed: Observations, fits: Sequence[StructureFit], exponents: Sequence[float], symbols: Sequence[str]
 ) -> list[StructureReport]:
-    evidence = np.array([fit.log_evidence for fit in fits])
+    evidence = np.array([fit.weight for fit in fits])
     shares = softmax(evidence) if np.isfinite(evidence).any() else np.zeros(len(fits))
     out = []
     for fit, share, exponent in zip(fits, shares.tolist(), exponents, strict=True):

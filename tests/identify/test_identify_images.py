@@ -20,7 +20,7 @@ def truth_of_atoms(motifs, truth):
 
 @pytest.fixture(scope="module")
 def monolayer():
-    s, truth = hm.data.monolayer("MoSe2", random_state=4, shape=(300, 330), rotation=11.0)
+    s, truth = hm.data.monolayer("MoSe2", random_state=4, shape=(260, 290), rotation=11.0)
     return s, truth, s.find_motifs()
 
 
@@ -38,7 +38,7 @@ def test_atoms_and_vacancies_get_their_names(named):
         both = ((found.names == name) & (true == name)).sum()
         assert 2 * both / ((found.names == name).sum() + (true == name).sum()) >= 0.9
     inside = truth.extra["vacancies"]
-    inside = inside[((inside > 25) & (inside < np.array([330, 300]) - 25)).all(axis=1)]
+    inside = inside[((inside > 25) & (inside < np.array([290, 260]) - 25)).all(axis=1)]
     places = found.vacancies / s.axes_manager[0].scale
     assert cKDTree(places).query(inside)[0].max() < 3
     assert set(found.vacancy_names) == {"V_Se2"}

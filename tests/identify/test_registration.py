@@ -132,8 +132,8 @@ def test_lattice_indices_count_cells():
     ("left", "right", "axis"), [("MoS2", "WSe2", (0, 0, 1)), ("SrTiO3", "SrTiO3", (1, 1, 0))]
 )
 def test_two_phases_are_mapped_point_by_point(left, right, axis):
-    one, points, kind, values, size = field_of(left, size=(36, 25))
-    two, others, other_kind, other_values, _ = field_of(right, size=(36, 25), zone_axis=axis, seed=5)
+    one, points, kind, values, size = field_of(left, size=(30, 21))
+    two, others, other_kind, other_values, _ = field_of(right, size=(30, 21), zone_axis=axis, seed=5)
     seen = [np.array([any(z > 8 for z, _ in c) for c in cell.compositions]) for cell in (one, two)]
     first, second = seen[0][kind] & (points[:, 0] < -0.9), seen[1][other_kind] & (others[:, 0] > 0.9)
     both = np.concatenate([points[first], others[second]])
