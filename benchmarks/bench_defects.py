@@ -128,6 +128,8 @@ def by_scilink(image, pixels):
 def oracle(image, without, with_defects, places, spacing, n_columns):
     """Whether the likelihood ratio shows each planted defect."""
     y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+    # The brightness of each simulation is normalised, and the defects, which change it, show at themselves only.
+    without = without * np.median(with_defects / without)
     shown = []
     for place in places:
         near = np.hypot(x - place[0], y - place[1]) < 2 * spacing
