@@ -59,7 +59,8 @@ STYLE = """
 }
 .bk-input, .bk-btn, .bk-tab, .noUi-target { background: var(--paper); color: var(--ink); border-color: var(--line); }
 .bk-btn:focus-visible, .bk-input:focus-visible, .bk-tab:focus-visible { outline: 2px solid #E69F00; }
-.bk-active { border-color: #E69F00; }
+.bk-tab.bk-active { background: var(--paper); color: var(--ink); border-color: #E69F00; }
+.choices__inner, .choices__input, .choices__list--dropdown { background: var(--paper) !important; color: var(--ink); }
 .slick-header-column, .slick-row, .slick-cell, .slick-viewport, .slick-header {
   background: var(--paper) !important; color: var(--ink) !important; border-color: var(--line) !important; }
 .slick-cell.selected, .bk-cell-select.selected { background: color-mix(in srgb, var(--paper), #E69F00 30%) !important; }
@@ -255,7 +256,8 @@ def make_figures(state: Any, sources: dict[str, ColumnDataSource]) -> dict[str, 
         "source": sources["atoms"], "view": view, "line_color": None, "nonselection_fill_alpha": 0.15,
         "fill_color": {"field": "value", "transform": mapper}, "selection_fill_alpha": 1.0,
     }  # fmt: skip
-    atoms = picture.circle("x", "y", radius=radius, fill_alpha=OPACITY, **dots)
+    # The pointer finds an atom up to half way to its neighbours.
+    atoms = picture.circle("x", "y", radius=radius, hit_dilation=0.5 / DISC, fill_alpha=OPACITY, **dots)
     empty = picture.scatter(
         "x",
         "y",
@@ -273,7 +275,7 @@ def make_figures(state: Any, sources: dict[str, ColumnDataSource]) -> dict[str, 
         frame_width=LAYOUT_SIZE, frame_height=LAYOUT_SIZE, match_aspect=True,
         toolbar_location="above", **plain,
     )  # fmt: skip
-    points = layout.scatter("u", "v", size=min(size, 5), fill_alpha=0.7, **dots)
+    points = layout.scatter("u", "v", size=min(size, 5), hit_dilation=2, fill_alpha=0.7, **dots)
     bar = ColorBar(
         color_mapper=mapper, visible=state.colour_by != "motif", height=8, background_fill_color=None,
         major_label_text_color="#888888", title_text_color="#888888",

@@ -44,6 +44,8 @@ def test_a_selection_in_the_browser_reaches_the_state_and_back(explorer, motifs)
     np.testing.assert_array_equal([explorer.sources["here"].data[a][0] for a in "xy"], motifs.positions[7])
     table.selected.indices = [1]
     np.testing.assert_array_equal(explorer.state.selection, np.flatnonzero(motifs.labels == 1))
+    press(explorer, "?")
+    assert explorer.tabs.tabs[explorer.tabs.active].title == "?"
     explorer.controls["find"].value = "9"
     assert atoms.selected.indices == [9]
 
