@@ -37,15 +37,24 @@ MANY_CELLS = 3000
 
 
 class Widget(BokehModel):
-    """Widget of a model of Bokeh, deaf to its own echo.
+    """Widget of a model of Bokeh that hears each change of the browser once, and not its own echo.
 
-    jupyter_bokeh 4.1 sends each change that the kernel made back to it. Late by a moment, an echo would take back what was
-    done since then.
+    jupyter_bokeh 4.1 calls the callbacks of a change twice. It also sends each change that the kernel made back to it; late
+    by a moment, an echo would take back what was done since then.
     """
 
     def __init__(self, model: Any, **kwargs: Any) -> None:
         self._told: dict[tuple[str, str], list[Any]] = {}
+        self._heard: set[tuple[str, str]] | None = None
         super().__init__(model, **kwargs)
+
+    def is_repeated(self, model: Any, attribute: str) -> bool:
+        """Whether a callback of the change that is being received was called before."""
+        if self._heard is None:
+            return False
+        known = (model.id, attribute) in self._heard
+        self._heard.add((model.id, attribute))
+        return known
 
     def _document_patched(self, event: Any) -> None:
         if event.setter is not self and isinstance(event, ModelChangedEvent):
@@ -61,7 +70,11 @@ class Widget(BokehModel):
             if content["new"] in told:
                 del told[: told.index(content["new"]) + 1]
                 return
-        super()._sync_model(_model, content, _buffers)
+        self._heard = set()
+        try:
+            super()._sync_model(_model, content, _buffers)
+        finally:
+            self._heard = None
 
 
 class NotebookExplorer:
@@ -268,8 +281,9 @@ class NotebookExplorer:
             figures[name].js_on_event(MouseLeave, CustomJS(code=parts.FORGET))
         sources = self.sources
         self._listen(sources["atoms"].selected, "indices", state.select)
-        self._listen(sources["motifs"].selected, "indices", state.select_motifs)
-        self._listen(sources["defects"].selected, "indices", self._select_defects)
+        # A table gives up its rows when its data change: that is no choice of the user.
+        self._listen(sources["motifs"].selected, "indices", lambda rows: rows and state.select_motifs(rows))
+        self._listen(sources["defects"].selected, "indices", lambda rows: rows and self._select_defects(rows))
         self._listen(self.tabs, "active", lambda tab: self._list_defects() if tab == 1 else None)
 
     def _on(self, control: str, attribute: str, action: Callable[[Any], object]) -> None:
@@ -280,7 +294,8 @@ class NotebookExplorer:
         """Call `action` with the new value of an attribute that the user changed, and not this program."""
 
         def changed(attr: str, old: Any, new: Any) -> None:
-            if not self._quiet:
+            repeated = self._widget is not None and self._widget.is_repeated(model, attr)
+            if not self._quiet and not repeated:
                 action(new)
 
         model.on_change(attribute, changed)

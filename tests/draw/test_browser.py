@@ -186,6 +186,10 @@ def test_a_click_and_a_key_in_the_browser_reach_the_motifs(lab, tmp_path):
             page.keyboard.press("u")
             undone = wait_for(lambda: state("labels", "labels", found.labels.tolist()), "the undoing")
             assert undone["names"] == found.names
+            assert undone["edits"] == []
+            page.keyboard.press("?")
+            page.get_by_text("select no atom").wait_for(timeout=1000 * SECONDS)
+            page.keyboard.press("?")
             page.get_by_placeholder("name of the motif").fill("Mo")
             page.keyboard.press("Enter")
             names = [*found.names]

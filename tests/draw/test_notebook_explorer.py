@@ -147,6 +147,30 @@ def test_the_widget_is_what_a_cell_shows(explorer):
     bundle = explorer._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle
     assert "application/vnd.jupyter.widget-view+json" in data
+    # Each change of the browser is heard once, and the echo of the kernel's own changes not at all.
+    widget, atoms = explorer._widget, explorer.sources["atoms"].selected
+
+    def receive(model, attribute, new):
+        content = {
+            "event": "jsevent",
+            "kind": "ModelChanged",
+            "model": model.ref,
+            "attr": attribute,
+            "new": new,
+        }
+        widget._sync_model(widget, content, [])
+
+    receive(atoms, "indices", [3, 4])
+    assert explorer.state.selection.tolist() == [3, 4]
+    receive(explorer.controls["key"], "value", "n 1")
+    assert explorer.state.history == ["new motif of 2 atoms"]
+    explorer.state.select([7])
+    explorer.state.select([9])
+    receive(atoms, "indices", [7])
+    assert explorer.state.selection.tolist() == [9]
+    receive(atoms, "indices", [9])
+    receive(atoms, "indices", [7])
+    assert explorer.state.selection.tolist() == [7]
     explorer.close()
 
 
