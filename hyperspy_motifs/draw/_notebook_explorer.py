@@ -281,9 +281,8 @@ class NotebookExplorer:
             figures[name].js_on_event(MouseLeave, CustomJS(code=parts.FORGET))
         sources = self.sources
         self._listen(sources["atoms"].selected, "indices", state.select)
-        # A table gives up its rows when its data change: that is no choice of the user.
-        self._listen(sources["motifs"].selected, "indices", lambda rows: rows and state.select_motifs(rows))
-        self._listen(sources["defects"].selected, "indices", lambda rows: rows and self._select_defects(rows))
+        self._listen(sources["motifs"].selected, "indices", self._select_motifs)
+        self._listen(sources["defects"].selected, "indices", self._select_defects)
         self._listen(self.tabs, "active", lambda tab: self._list_defects() if tab == 1 else None)
 
     def _on(self, control: str, attribute: str, action: Callable[[Any], object]) -> None:
@@ -381,7 +380,14 @@ class NotebookExplorer:
 
     # From the browser to the state
 
+    def _select_motifs(self, rows: list[int]) -> None:
+        # A table gives up its rows when its data change: that is no choice of the user.
+        if rows:
+            self.state.select_motifs(rows)
+
     def _select_defects(self, rows: list[int]) -> None:
+        if not rows:
+            return
         data = self.sources["defects"].data
         atoms = [data["atom"][k] for k in rows if data["atom"][k] is not None]
         self.state.select(np.searchsorted(self.state.numbers, atoms))
