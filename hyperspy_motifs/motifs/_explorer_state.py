@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -401,6 +402,8 @@ class ExplorerState(ExploredFrame):
 def is_in_notebook() -> bool:
     """Whether this is Jupyter, and matplotlib draws still pictures in it."""
     import matplotlib as mpl
-    from IPython import get_ipython
 
-    return hasattr(get_ipython(), "kernel") and mpl.get_backend().lower().endswith(("inline", "agg"))
+    # Jupyter has imported it; elsewhere it may be missing.
+    ipython = sys.modules.get("IPython")
+    kernel = ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+    return kernel and mpl.get_backend().lower().endswith(("inline", "agg"))

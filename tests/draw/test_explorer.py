@@ -239,5 +239,7 @@ def test_the_window_listens_though_nobody_holds_the_explorer(motifs):
     explorer = figure._motif_explorer
     Hand(explorer).click(explorer.image_panel.ax, motifs.positions[6])
     assert explorer.state.selection.tolist() == [6]
+    # Outside Jupyter "auto" is a window.
+    assert isinstance(motifs.explore(), Explorer)
     with pytest.raises(ValueError, match="view is 'qt'"):
         motifs.explore(view="qt")
