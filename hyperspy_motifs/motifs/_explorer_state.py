@@ -406,4 +406,5 @@ def is_in_notebook() -> bool:
     # Jupyter has imported it; elsewhere it may be missing.
     ipython = sys.modules.get("IPython")
     kernel = ipython is not None and hasattr(ipython.get_ipython(), "kernel")
-    return kernel and mpl.get_backend().lower().endswith(("inline", "agg"))
+    backend = mpl.get_backend().lower()
+    return kernel and (backend == "agg" or backend.endswith("inline"))

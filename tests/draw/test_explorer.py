@@ -1,7 +1,10 @@
 """The explorer in a window, worked by simulated events: clicks, lassos, keys, buttons."""
 
 import gc
+import sys
+from types import SimpleNamespace
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -239,7 +242,13 @@ def test_the_window_listens_though_nobody_holds_the_explorer(motifs):
     explorer = figure._motif_explorer
     Hand(explorer).click(explorer.image_panel.ax, motifs.positions[6])
     assert explorer.state.selection.tolist() == [6]
-    # Outside Jupyter "auto" is a window.
-    assert isinstance(motifs.explore(), Explorer)
     with pytest.raises(ValueError, match="view is 'qt'"):
         motifs.explore(view="qt")
+
+
+@pytest.mark.parametrize("backend", ["qtagg", "module://ipympl.backend_nbagg", "widget"])
+def test_a_window_of_matplotlib_in_jupyter_is_used(motifs, monkeypatch, backend):
+    jupyter = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object()))
+    monkeypatch.setitem(sys.modules, "IPython", jupyter)
+    monkeypatch.setattr(mpl, "get_backend", lambda: backend)
+    assert isinstance(motifs.explore(), Explorer)
