@@ -3,9 +3,17 @@
 import os
 from pathlib import Path
 
+# Each worker has a core: threads of the libraries would wait for each other. This holds for those that are loaded from now on.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
 import matplotlib as mpl
+import numba
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    numba.set_num_threads(1)
 mpl.use("Agg")
 # The processes of the tests share the cores: each compiles what it needs, when it needs it.
 os.environ.setdefault("HYPERSPY_MOTIFS_WARM_UP", "0")

@@ -108,6 +108,10 @@ class NoiseSpectrum:
         ----------
         lowest : float
             Frequency in cycles a pixel from which on the spectrum is that of noise; below, it is level.
+
+        Returns
+        -------
+        NoiseSpectrum
         """
         y, x = np.mgrid[-_CELLS : _CELLS + 1, : _CELLS + 1]
         ring = np.rint(np.hypot(y, x))

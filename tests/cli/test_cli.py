@@ -248,12 +248,11 @@ def test_a_model_is_applied_to_many_images_at_once(tmp_path):
         data.monolayer(shape=(150, 160), random_state=seed)[0].save(tmp_path / name / "image.hspy")
     files = [str(tmp_path / name / "image.hspy") for name in images]
     arguments = ["--model", str(motif_model), "-q", "--no-figures", "-o", str(tmp_path / "out")]
-    assert cli.main([*files, "-j", "2", *arguments]) == 0
+    assert cli.main([*files, "missing.dm4", "-j", "2", *arguments]) == 1
     for stem, seed in (("image", 5), ("image_2", 6)):
         result = hs.load(tmp_path / "out" / stem / f"{stem}.hspy")
         expected = learned.predict(data.monolayer(shape=(150, 160), random_state=seed)[0])
         np.testing.assert_array_equal(result.motifs.labels, expected.labels)
-    assert cli.main([files[0], "missing.dm4", "-j", "2", *arguments]) == 1
 
 
 def test_a_file_that_is_no_model_is_one_line(image_file, tmp_path, capsys):
