@@ -169,11 +169,11 @@ class ColumnFit:
         """Measure the noise spectrum in the residual of the columns, and use it from then on.
 
         Below the frequency of the columns the residual holds their backgrounds, and lacks the noise that they take up.
-        Recorded noise is white, and filters leave the slow part of it: there it is level.
+        Recorded noise is white, and smoothing leaves the slow part of it: there it is as at that frequency.
         """
         rest = self.residual()
         measured = NoiseSpectrum.of_windows(rest[window] for window in tiles(rest.shape))
-        self.noise = measured.filtered_white(TAKEN_UP / self.separation)
+        self.noise = measured.level_below(TAKEN_UP / self.separation)
         return self.noise
 
     def _correlation(self):

@@ -98,27 +98,12 @@ class NoiseSpectrum:
             return 0.0
         return float(np.sqrt(max(-slope, 0.0)) / (2 * np.pi))
 
-    def filtered_white(self, lowest: float) -> NoiseSpectrum:
-        """Return the spectrum of white noise after a filter: level at low frequencies, and nowhere above that level.
-
-        The level is the median over the rings with at least half of the highest density. What exceeds it is the deviation of
-        columns from their model.
-
-        Parameters
-        ----------
-        lowest : float
-            Frequency in cycles a pixel from which on the spectrum is that of noise; below, it is level.
-
-        Returns
-        -------
-        NoiseSpectrum
-        """
+    def level_below(self, lowest: float) -> NoiseSpectrum:
+        """Return the spectrum with the density below a frequency (cycles a pixel) replaced by the next higher one."""
         y, x = np.mgrid[-_CELLS : _CELLS + 1, : _CELLS + 1]
         ring = np.rint(np.hypot(y, x))
         first = min(int(np.ceil(2 * _CELLS * lowest)), _CELLS)
-        seen = self.rings()[first:]
-        level = np.median(seen[seen >= seen.max() / 2])
-        return NoiseSpectrum(np.where(ring < first, level, np.minimum(self.density, level)))
+        return NoiseSpectrum(np.where(ring < first, np.median(self.density[ring == first]), self.density))
 
     def at(self, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return the density at frequencies `y` (rows), `x` (columns) of a grid, cycles a pixel; float32 (len(y), len(x))."""

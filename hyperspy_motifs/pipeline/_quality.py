@@ -14,8 +14,6 @@ from ._clean_image import CleanFrames
 # Jitter of scan lines is reported from this number of pixels on: a column covers several rows, and its position is the mean of
 # theirs.
 _JITTER = 0.1
-# Less correlation of the noise is within the error of its measurement.
-_CORRELATED = 1.1
 # Part of the atoms under patches, and of the field without data, from which on they are told.
 _SOME = 0.001
 
@@ -95,7 +93,7 @@ class ImageQuality:
             lines.append(f"{_percent(self.no_data)} of the field without data, left out")
         if self.interpolated:
             lines.append(f"{self.interpolated} hot or dead pixels, interpolated")
-        if self.noise_correlation > _CORRELATED:
+        if self.noise_correlation > 1:
             lines.append(
                 f"noise correlated from pixel to pixel ({self.noise_correlation:.1f} times what neighbours show), taken "
                 "as it is"

@@ -15,6 +15,9 @@ from ._modes import to_complex
 _BINS = 24
 # Number of residuals that are used: they give the noise to 0.3 %.
 _ENOUGH = 400_000
+# If the noise variance is this many times that of the second differences, the noise is correlated. For images with white noise
+# the residual of a fit of columns has up to 1.4 times the variance, because columns are not exact Gaussians.
+_CORRELATED = 2.0
 _FEWEST_COLUMNS = 12
 
 
@@ -65,7 +68,7 @@ def with_spectrum(model: NoiseModel, image: ArrayLike, positions: ArrayLike) -> 
         return model
     spectrum = measure_noise(np.asarray(image, np.float64), points)
     seen = float(np.mean(model.variance(np.asarray(image))))
-    if not spectrum.variance > max(seen, MISFIT**2 * float(np.asarray(image).var())):
+    if not spectrum.variance > max(_CORRELATED * seen, MISFIT**2 * float(np.asarray(image).var())):
         return model
     return model._replace(spectrum=spectrum)
 

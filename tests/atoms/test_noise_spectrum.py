@@ -38,9 +38,7 @@ def test_the_slow_noise_is_that_of_the_next_frequency():
     spectrum = NoiseSpectrum.of_windows([background + rng.normal(0, 2.0, shape)])
     slow = np.exp(-((np.mgrid[-9:10, -11:12] / 6) ** 2).sum(axis=0))
     assert spectrum.variance_of_sum(slow) > 2 * 4.0 * (slow**2).sum()
-    assert spectrum.filtered_white(0.15).variance_of_sum(slow) == pytest.approx(
-        4.0 * (slow**2).sum(), rel=0.15
-    )
+    assert spectrum.level_below(0.15).variance_of_sum(slow) == pytest.approx(4.0 * (slow**2).sum(), rel=0.15)
 
 
 def f1(found, truth, shape, separation):

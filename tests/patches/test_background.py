@@ -77,22 +77,3 @@ def test_noise_of_moments_of_a_resampled_image():
     ratio = np.sqrt((scatter**2).mean(axis=0)) / np.sqrt((told**2).mean(axis=0))
     # Taken as white from what second differences see, it would be thirty times too small.
     assert 0.5 < np.median(ratio) < 1.6
-
-
-def test_noise_of_moments_of_a_turned_image():
-    """Interpolation hides noise from second differences, less than enlarging does."""
-    signal, truth = data.monolayer(shape=(190, 211), dose=3e4, random_state=4)
-    image = np.asarray(signal.data, float)
-    turned = ndimage.rotate(image, 7, reshape=False, order=3, mode="reflect")
-    angle, middle = np.deg2rad(7), (np.array(image.shape[::-1]) - 1) / 2
-    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    points = (truth.positions - middle) @ turn.T + middle
-    inside = ((points > 1) & (points < [209, 188]) & (truth.positions > 1)).all(axis=1)
-    inside &= (truth.positions < [209, 188]).all(axis=1)
-    far = np.hypot(*(points[inside] - middle).T) < 70
-    basis = ZernikeBasis(6, 9.0)
-    one = get_moments(image, truth.positions[inside], basis).take(far)
-    other = get_moments(turned, points[inside], basis).take(far)
-    ratio = np.median(other.noise_std, axis=0) / np.median(one.noise_std, axis=0)
-    # Second differences alone see 0.6 of it.
-    assert 0.7 < np.median(ratio) < 1.1
