@@ -11,7 +11,7 @@ from hyperspy_motifs.clustering import _regions
 
 @pytest.fixture(scope="module")
 def bilayer():
-    image, truth = data.twisted_bilayer(twist=6.0, shape=(560, 600), random_state=4)
+    image, truth = data.twisted_bilayer(twist=6.0, shape=(480, 500), random_state=4)
     with pytest.warns(UserWarning, match="continuum"):
         motifs = image.find_motifs(show_progressbar=False)
     return image, truth, motifs.labels.copy()
@@ -52,7 +52,7 @@ def test_finer_regions_are_parts_of_coarser_ones(bilayer):
 
 def test_another_exposure_of_the_field_is_read_alike(bilayer):
     image, _, labels = bilayer
-    other, _ = data.twisted_bilayer(twist=6.0, shape=(560, 600), random_state=4, frame=1)
+    other, _ = data.twisted_bilayer(twist=6.0, shape=(480, 500), random_state=4, frame=1)
     found = image.motifs.predict(other, show_progressbar=False)
     apart, nearest = cKDTree(image.motifs.pixel_positions).query(found.pixel_positions)
     same = (found.labels == labels[nearest])[apart < 2]

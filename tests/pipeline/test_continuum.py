@@ -10,7 +10,7 @@ from hyperspy_motifs import data
 
 @pytest.fixture(scope="module")
 def bilayer():
-    image, truth = data.twisted_bilayer(twist=6.0, shape=(560, 600), random_state=4)
+    image, truth = data.twisted_bilayer(twist=6.0, shape=(480, 500), random_state=4)
     with pytest.warns(UserWarning, match="continuum"):
         image.find_motifs(radius=2.4, show_progressbar=False)
     return image, truth
@@ -58,7 +58,7 @@ def test_overlapping_columns_are_said_and_a_grid_can_be_asked_for(bilayer):
     image, _ = bilayer
     assert image.motifs.parameters["patch_centres"]["kind"] == "grid"
     assert 'atoms="grid"' in str(image.motifs)
-    s = image.isig[:230, :210]
+    s = image.isig[:190, :180]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = s.find_motifs("grid", radius=1.2, show_progressbar=False)
@@ -67,7 +67,7 @@ def test_overlapping_columns_are_said_and_a_grid_can_be_asked_for(bilayer):
     # All points of the image are covered: the farthest from a triangular grid of step h is h / sqrt(3) away.
     apart = found.parameters["spacing"] / s.axes_manager[0].scale
     rng = np.random.default_rng(0)
-    places = rng.uniform(apart, [230 - apart, 210 - apart], (200, 2))
+    places = rng.uniform(apart, [190 - apart, 180 - apart], (200, 2))
     nearest = np.linalg.norm(places[:, None] - found.pixel_positions, axis=2).min(axis=1)
     assert nearest.max() < 0.3 * apart
 
