@@ -19,6 +19,7 @@ from PIL import Image
 
 from hyperspy_motifs import data
 from hyperspy_motifs.cells import RadiusBonds
+from hyperspy_motifs.draw import linked_source, linked_table
 from hyperspy_motifs.motifs._page import Page
 
 HOSTILE = '</script><script>alert("1")</script> & <b>'
@@ -167,6 +168,11 @@ def test_views_and_tables_share_their_data(written, found):
     assert motifs["motif"] == found.names
     for k, rows in enumerate(motifs["rows"]):
         np.testing.assert_array_equal(rows, np.flatnonzero(found.labels == k))
+
+
+def test_heads_of_tables_are_text():
+    table = linked_table(linked_source({"area (<b>²)": np.ones(3)}))
+    assert table.columns[0].title == "area (&lt;b&gt;²)"
 
 
 def test_the_page_can_be_reproduced_and_cited(page, found):

@@ -19,6 +19,7 @@ CHAIN = (
     "cells",
     "hierarchy",
     "defects",
+    "describe",
     "identify",
     "graph",
 )
@@ -39,6 +40,7 @@ TEXT = {
     "cells": "bonds, polygons, classes",
     "hierarchy": "levels, statistics",
     "defects": "outliers, their error rates",
+    "describe": "what each motif is, in words",
     "identify": "names from a structure",
     "graph": "atoms, cells, types",
     "signals": "AtomicImage, AtomPatches,\nZernikeFeatures",

@@ -288,14 +288,14 @@ def open_notebook_explorer(state: Any) -> Any:
     Raises
     ------
     ImportError
-        If Bokeh or jupyter_bokeh is not installed; the message names the extra.
+        If jupyter_bokeh is not installed; the message names the extra.
     """
     try:
         from ._notebook_explorer import NotebookExplorer
     except ImportError as error:
         raise ImportError(
-            "The explorer of a notebook needs Bokeh and jupyter_bokeh, which come with the extra gui-jupyter: "
-            'pip install "hyperspy_motifs[gui-jupyter]". Without them use explore(view="window"), which needs %matplotlib qt '
+            "The explorer of a notebook needs jupyter_bokeh, which comes with the extra gui-jupyter: "
+            'pip install "hyperspy_motifs[gui-jupyter]". Without it use explore(view="window"), which needs %matplotlib qt '
             "or %matplotlib widget."
         ) from error
     return NotebookExplorer(state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -75,7 +76,7 @@ def linked_atoms(
         Name of each motif.
     layout : array_like, shape (n, 2)
     columns : mapping of str to array_like of shape (n,)
-        Further columns, such as "probability" and "height".
+        Further columns, such as "probability" and "height", or other values of these: "number" is the row by default.
 
     Returns
     -------
@@ -263,7 +264,9 @@ def linked_table(
             formatter = StringFormatter()
             texts += [str(v) for v in values[:50]]
         widths.append(max(66, 30 + 6 * min(max(map(len, texts)), 90)))
-        shown.append(TableColumn(field=name, title=title, formatter=formatter, width=widths[-1]))
+        # A head is HTML, and may hold the unit of the axes.
+        head = html.escape(title)
+        shown.append(TableColumn(field=name, title=head, formatter=formatter, width=widths[-1]))
     n = len(next(iter(source.data.values())))
     table = DataTable(
         source=source, columns=shown, index_position=None, width=min(_PAGE, max(sum(widths), 300)),

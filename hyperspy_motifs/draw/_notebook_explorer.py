@@ -190,7 +190,8 @@ class NotebookExplorer:
 
     def _visible(self) -> dict[str, Any]:
         names = [f"{k} {name}" if name != str(k) else name for k, name in enumerate(self.state.names)]
-        options = [(str(k), name) for k, name in enumerate(names)]
+        # The labels of this control, unlike those of others, are HTML.
+        options = [(str(k), html.escape(name)) for k, name in enumerate(names)]
         return {"options": options, "value": [str(k) for k in self.state.visible_motifs]}
 
     def _arrange(self) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 from typing import Any
 
@@ -323,7 +324,7 @@ def _hover(state: Any, glyph: Any, sources: dict[str, ColumnDataSource], near: A
         args={"motifs": sources["motifs"]}, code="return `${value} (${motifs.data.name[value]})`"
     )
     why = CustomJSHover(args={"atoms": sources["atoms"]}, code="return atoms.tags[0][value]")
-    units = state.motifs.units
+    units = html.escape(state.motifs.units)
     return HoverTool(
         renderers=[glyph],
         tooltips=[

@@ -88,12 +88,17 @@ def class_words(cells: Cells, names: list[str], missing: np.ndarray) -> list[str
     from hyperspy_motifs.draw import short_name
 
     missing_of = np.concatenate([np.full(cells.n_points, EMPTY_SITE), missing])
-    first_cell = np.unique(cells.labels, return_index=True)[1]
+    present, first = np.unique(cells.labels, return_index=True)
+    first_cell = dict(zip(present.tolist(), first.tolist(), strict=True))
     typical: dict[int, Counter[int]] = {}
     words: list[str] = []
-    for found, cell in zip(cells.classes, first_cell, strict=True):
+    for number, found in enumerate(cells.classes):
+        if number not in first_cell:
+            # In a part of an image some classes have no cell left, and some motifs no atom.
+            words.append(found.name)
+            continue
         corners = [k for k in found.corner_sequence if k != EMPTY_SITE]
-        empty = [int(k) for k in missing_of[cells.corners[cell]] if k >= 0]
+        empty = [int(k) for k in missing_of[cells.corners[first_cell[number]]] if k >= 0]
         usual = typical.setdefault(found.n_corners, Counter(corners + empty))
         other = Counter(corners + empty) - usual
         unknown = (EMPTY_SITE,) * (found.n_empty - len(empty))

@@ -58,7 +58,7 @@ def rows_where(condition: str, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         tree = ast.parse(condition.strip(), mode="eval").body
         with np.errstate(invalid="ignore", divide="ignore"):
             rows = np.asarray(_value(tree, known))
-    except (SyntaxError, TypeError, RecursionError, MemoryError) as error:
+    except (SyntaxError, TypeError, OverflowError, RecursionError, MemoryError) as error:
         raise ValueError(
             f"{condition!r} is no condition: expected something like probability < 0.9 and motif == 2."
         ) from error

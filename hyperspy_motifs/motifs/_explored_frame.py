@@ -234,9 +234,7 @@ class ExploredFrame:
         cells = self.motifs.cells
         corners = cells.with_empty_sites(self.motifs.positions)
         outlines = [corners[c] for c in cells.corners]
-        here = np.isin(cells.vertices[cells.offsets[:-1]], self.numbers) if len(cells) else np.zeros(0, bool)
-        if self.n_frames == 1:
-            here[:] = True
+        here = cells.of_points(self.motifs.frames) == self._frame
         return [outlines[i] for i in np.flatnonzero(here)], cells.labels[here]
 
     @property

@@ -276,8 +276,8 @@ class Motifs(MotifNames, ValueFigures, MotifMovies, MotifExchange):
             raise ValueError(
                 f"atoms must be rows of {n} atoms or a mask of the shape ({n},), with an atom or more."
             )
-        if given.min() < 0 or given.max() >= n:
-            raise ValueError(f"There is no atom {given.max()}; atoms are 0 to {n - 1}.")
+        if len(absent := given[(given < 0) | (given >= n)]):
+            raise ValueError(f"There is no atom {absent[0]}; atoms are 0 to {n - 1}.")
         part = self._refresh().around(np.unique(given))
         signal = self._signal.deepcopy()
         store.write(signal, replace(part, cells=stored_form(part), kept=None, previous={}))

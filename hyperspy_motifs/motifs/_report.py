@@ -98,7 +98,7 @@ def _linked_views(page: Page, motifs: Any, frame: int) -> _Views:
         more["height"] = heights / np.nanmedian(heights)
     atoms = linked_atoms(
         motifs.positions[here], motifs.labels[here], motifs.names, motifs.layout[here],
-        {"probability": motifs.probabilities[here], "row": here, **more},
+        {"probability": motifs.probabilities[here], "number": here, **more},
     )  # fmt: skip
     found = motifs.cells
     inside = np.flatnonzero(found.of_points(motifs.frames) == frame) if len(found) else np.empty(0, int)
@@ -137,7 +137,7 @@ def _motifs(page: Page, motifs: Any, atoms: Any) -> None:
     page.add("heading", "Motifs")
     page.add("paragraph", _radii_text(motifs))
     descriptions = motifs.describe()
-    labels = motifs.labels[np.asarray(atoms.data["row"])]
+    labels = motifs.labels[np.asarray(atoms.data["number"])]
     facts = descriptions.to_dict()
     table = {
         "motif": motifs.names, "atoms": motifs.counts, "share (%)": 100 * facts["share"], "± %": 100 * facts["share_error"],

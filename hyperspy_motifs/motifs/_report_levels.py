@@ -33,12 +33,13 @@ def add_cells(page: Page, motifs: Any, views: Any) -> None:
             "The cells over the image, coloured by class. Numbers in brackets count cells.",
             frame=frame,
         )
-    nodes = [f"cell-class:{k}" for k in range(len(cells.classes))]
-    labels = cells.labels[shown]
+    # In a part of an image some classes have no cell left.
+    present, labels = np.unique(cells.labels).tolist(), cells.labels[shown]
+    words = class_words(cells, motifs.names, motifs._missing_motifs())
     table = {
-        "class": class_words(cells, motifs.names, motifs._missing_motifs()),
-        **_columns(graph, nodes, "cells", motifs.units),
-        "rows": [np.flatnonzero(labels == k).tolist() for k in range(len(nodes))],
+        "class": [words[k] for k in present],
+        **_columns(graph, [f"cell-class:{k}" for k in present], "cells", motifs.units),
+        "rows": [np.flatnonzero(labels == k).tolist() for k in present],
     }
     page.linked(
         linked_table(linked_source(table), lights=views),
@@ -75,7 +76,7 @@ def add_levels(page: Page, motifs: Any, views: Any) -> None:
         "The levels, from motifs at the bottom upwards. Lines join a class to its components; their width shows the number "
         "of components. Numbers in brackets count instances.",
     )
-    row_of = {int(atom): row for row, atom in enumerate(views.data["row"])}
+    row_of = {int(atom): row for row, atom in enumerate(views.data["number"])}
     for kind in kinds:
         nodes = sorted(graph.find(kind=f"{kind}-class"), key=lambda n: -graph.nodes[n]["size"])
         table = {

@@ -70,6 +70,9 @@ def test_edits_by_button_key_and_table_reach_the_metadata(explorer, motifs):
     explorer.controls["name"].value = "Se2"
     assert motifs.names == ["0", "Se2"]
     assert table.data["name"] == ["0", "Se2"]
+    # The labels of this control are HTML.
+    explorer.controls["name"].value = "<b>Se"
+    assert explorer.controls["shown"].options[1] == ("1", "1 &lt;b&gt;Se")
     explorer.controls["colour"].color = "#102030"
     assert explorer.figures["mapper"].palette[1] == "#102030"
     explorer.state.select([])

@@ -1,6 +1,7 @@
 """The state of an explorer: what is selected, shown, edited and exported, without any view."""
 
 import csv
+from dataclasses import replace
 
 import hyperspy.api as hs
 import numpy as np
@@ -126,7 +127,7 @@ def test_a_condition_in_words_shows_its_atoms(state, motifs, condition, expected
     [
         "__import__('os').getcwd()", "motif.__class__ == 1", "probability", "motif == ", "height < 3", "x if y else x",
         "9 ** 9 ** 9 > x", "'a' * 9999999999 == name", "[m for m in motif]", "x < 1 and y", "(" * 400 + "x" + ")" * 400,
-        "x < 1 or " * 100 + "x < 1",
+        "x < 1 or " * 100 + "x < 1", "x < " + 400 * "9",
     ],
 )  # fmt: skip
 def test_nothing_but_conditions_is_evaluated(state, text):
@@ -211,6 +212,18 @@ def test_a_selection_becomes_a_table_a_region_and_motifs_of_their_own(state, mot
     state.select([])
     with pytest.raises(ValueError, match="atoms of the region first"):
         state.to_roi()
+
+
+def test_cells_of_a_frame_are_shown_also_if_their_first_corner_is_an_empty_site(state, motifs, monkeypatch):
+    cells = motifs.cells
+    vertices = cells.vertices.copy()
+    vertices[0] = cells.n_points
+    place = motifs.positions[cells.vertices[:1]]
+    monkeypatch.setattr(type(motifs), "cells", replace(cells, vertices=vertices, empty_sites=place))
+    monkeypatch.setattr(ExplorerState, "n_frames", 2)
+    outlines, classes = state.cells
+    assert len(outlines) == len(classes) == len(cells)
+    np.testing.assert_allclose(outlines[0], motifs.positions[cells.corners[0]])
 
 
 def test_an_atom_is_found_by_its_number(state):
