@@ -81,8 +81,10 @@ def point_groups(moments: Any) -> tuple[list[str], list[Score]]:
 
 def symmetries(motifs: Any) -> tuple[list[str], list[Score]]:
     """Point group of the mean of each motif with its scores; an empty string and NaN if no disc of it lies in the image."""
-    means, known = mean_moments(motifs)
-    found = {k: (group, score) for k, group, score in zip(known, *point_groups(means), strict=True)}
     unknown: tuple[str, Score] = ("", (1, np.nan, np.nan, np.nan, np.nan))
+    found: dict[int, tuple[str, Score]] = {}
+    if motifs.features.of_detector(0).get_moments().valid.any():
+        means, known = mean_moments(motifs)
+        found = {k: (group, score) for k, group, score in zip(known, *point_groups(means), strict=True)}
     rows = [found.get(k, unknown) for k in range(motifs.n_motifs)]
     return [group for group, _ in rows], [score for _, score in rows]
