@@ -85,12 +85,12 @@ def find_shell(
     Returns
     -------
     Shell or None
-        None if all members are closer to the border than their shell is wide.
+        None if all members are closer to the border than their shell is wide, or there is no other point.
     """
+    if len(points) < 2:
+        return None
     distances, index = cKDTree(points).query(points[members], min(_N_NEIGHBOURS + 1, len(points)))
     distances, index = distances[:, 1:], index[:, 1:]
-    if not distances.size:
-        return None
     whole = margin[members] >= distances[:, -1]
     reach = _gap(distances[whole] if whole.any() else distances)
     inside = margin[members] >= reach

@@ -205,6 +205,9 @@ def _most_similar(motifs: Any) -> list[tuple[int, float, float, tuple[str, ...]]
     """Most similar motif of each, its distance, the fraction of confused atoms, and the moments that distinguish the two."""
     from hyperspy_motifs.describe import separate
 
+    if not motifs.features.of_detector(0).get_moments().valid.any():
+        # No disc lies in the image whole: there is nothing to compare.
+        return [(-1, np.nan, np.nan, ())] * motifs.n_motifs
     values, known = motifs._noise_units()
     labels = motifs.labels[known]
     order = np.random.default_rng(0).permutation(len(labels))

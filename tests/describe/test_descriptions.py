@@ -69,6 +69,16 @@ def test_a_notebook_shows_names_as_text(motifs, described):
         motifs.undo()
 
 
+def test_a_part_without_whole_discs_or_some_classes_of_cells_is_described_and_drawn(motifs):
+    alone = motifs.subset([int(np.argmin(motifs.positions.sum(axis=1)))])
+    assert "at the border" in repr(alone.describe())
+    left = np.flatnonzero(motifs.labels < 2)
+    part = motifs.subset(left)
+    assert 0 < len(np.unique(part.cells.labels)) < len(part.cells.classes)
+    whole, drawn = ([t.get_text() for t in m.plot_cells().get_legend().get_texts()] for m in (motifs, part))
+    assert {text.rpartition(" (")[0] for text in drawn} <= {text.rpartition(" (")[0] for text in whole}
+
+
 def test_the_picture_shows_both_motifs_and_where_they_differ(motifs):
     axes = motifs.plot_description(2)
     assert [ax.get_title().split("\n")[0] for ax in axes[:2]] == ["2", str(motifs.describe()[2].nearest)]

@@ -45,6 +45,7 @@ def test_an_empty_site_is_a_neighbour_and_a_border_hides_none():
     assert dict(zip(shell.motifs, shell.numbers, strict=True)) == {1: 2.0, -1: 1.0}
     corner = np.array([int(np.argmin(points.sum(axis=1)))])
     assert find_shell(points, labels, corner, margin(points)) is None
+    assert find_shell(points[:1], labels[:1], np.array([0]), np.ones(1)) is None
 
 
 @pytest.mark.parametrize("planted", ["random", "clustered", "line"])
