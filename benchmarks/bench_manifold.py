@@ -21,8 +21,8 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.neighbors import KNeighborsRegressor
 
 from hyperspy_motifs.atoms import find_atoms, nearest_neighbour_distance
-from hyperspy_motifs.clustering import Manifold, estimate_continuity, estimate_disorder, manifold_features
 from hyperspy_motifs.hierarchy import find_moire, fourier_moire
+from hyperspy_motifs.manifold import Manifold, estimate_continuity, estimate_disorder, manifold_features
 from hyperspy_motifs.relaxation import ForceRelaxedLayout
 from hyperspy_motifs.zernike import ZernikeBasis, get_moments
 

@@ -66,10 +66,6 @@ class _Rule:
     without: tuple[str, float] | None = None
     model: BondModel | None = None
 
-    @property
-    def is_cut(self) -> bool:
-        return self.without is None and self.model is None
-
     def bonds(
         self, mesh: Triangulation, features: EdgeFeatures, kinds: NDArray[np.int64]
     ) -> NDArray[np.bool_]:

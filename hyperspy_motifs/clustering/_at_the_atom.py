@@ -97,18 +97,19 @@ class AtTheAtom:
             apart[b], apart[:, b] = np.inf, np.inf
             pairs = [(min(a, o), max(a, o)) for o in np.unique(to).tolist() if o != a]
 
-    def without_deformed(self, labels: NDArray[np.integer]) -> NDArray[np.int32]:
+    def without_deformed(self, labels: NDArray[np.integer], count: int) -> NDArray[np.int32]:
         """Return the motif that each motif (g,) belongs to after those were merged that a change of coordination explains.
 
         The neighbours of an atom with another number of nearest neighbours than is usual for its kind are displaced, and so are
         the next ones. Where such a motif among the nearest neighbours tells the atoms of another motif from the frequent motif
         of their kind, and their columns do not, they are deformed surroundings.
 
-        `labels` (n,) are the motifs of all atoms, 0..g-1.
+        `labels` (n,) are the motifs of all atoms, 0..g-1 with g the `count`; a motif may have none.
         """
-        count = int(labels.max()) + 1
         size = np.bincount(labels, minlength=count)
-        kind_of = np.array([np.bincount(self.kinds[labels == g]).argmax() for g in range(count)])
+        own = np.zeros((count, int(self.kinds.max()) + 1), dtype=np.int64)
+        np.add.at(own, (labels, self.kinds), 1)
+        kind_of = own.argmax(axis=1)
         usual = np.array(
             [np.flatnonzero(kind_of == kind)[size[kind_of == kind].argmax()] for kind in kind_of]
         )
@@ -118,12 +119,12 @@ class AtTheAtom:
         atom, place = np.nonzero(near)
         beside[atom, labels[listed[atom, place]]] = True
         members = [(labels == g) & self.known for g in range(count)]
-        bonds = np.array([np.median(near[own].sum(axis=1)) if own.any() else np.nan for own in members])
+        bonds = np.array([np.median(near[m].sum(axis=1)) if m.any() else np.nan for m in members])
         causes = [g for g in range(count) if abs(bonds[g] - bonds[usual[g]]) >= 1]
         to = np.arange(count, dtype=np.int32)
         for cause in causes:  # it grows: what is deformed deforms its own neighbours
             for g in range(count):
-                if g in causes or g == usual[g] or not members[g].any():
+                if g in causes or g == usual[g] or not (members[g].any() and members[usual[g]].any()):
                     continue
                 told = beside[members[g], cause].mean() - beside[members[usual[g]], cause].mean()
                 groups = (self._group(np.flatnonzero(members[k])) for k in (g, usual[g]))

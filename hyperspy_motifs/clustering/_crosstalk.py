@@ -13,9 +13,8 @@ _MAX_ORDER = 6
 _ITERATIONS = 4
 _OUTLIER = 5.0
 _FREQUENT = 0.15
-_RING_WEIGHT = (
-    4.0  # of the logarithm: what surrounds a dopant or a vacancy tells its site better than its own disc
-)
+# Of the logarithm of the ring: what surrounds a dopant or a vacancy tells its site better than its own disc.
+_RING_WEIGHT = 4.0
 
 
 @dataclass(frozen=True)

@@ -396,7 +396,7 @@ class NestedRadii:
                 within[members] = np.searchsorted(present, own[members])
                 merged[present] = present[at_atoms.merged(within)]
             names = np.unique(merged, return_inverse=True)[1].astype(np.int32)
-            names = at_atoms.without_deformed(names[own])[names]
+            names = at_atoms.without_deformed(names[own], int(names.max()) + 1)[names]
         labels = names[own]
         size = np.bincount(labels, minlength=len(names))
         rank = np.empty(len(names), dtype=np.int32)

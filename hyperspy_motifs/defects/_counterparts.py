@@ -252,6 +252,8 @@ def _first_gap(ordered: np.ndarray, fewest: int) -> np.ndarray:
 
     Among surroundings that differ by noise in d dimensions, r d log(distance r + 1 / distance r) is exponential.
     """
+    if ordered.shape[1] <= fewest:
+        return np.full(len(ordered), np.inf)
     rank = np.arange(fewest, ordered.shape[1])
     lower, upper = ordered[:, fewest - 1 : -1], ordered[:, fewest:]
     gap = upper > lower * np.maximum(_GAP, _LEVEL ** (-1 / (rank * _DIMENSION)))

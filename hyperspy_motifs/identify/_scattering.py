@@ -102,7 +102,9 @@ def fit_levels(
         return p[0] + np.log(reference_weights(compositions, p[1], effective)) + p[2] * log_number
 
     def residuals(p: NDArray) -> NDArray:
-        misfit = solve_triangular(root, log_observed - predicted(p)[known], lower=True)
+        # Before SciPy 1.14 there is no solution without equations.
+        rest = log_observed - predicted(p)[known]
+        misfit = solve_triangular(root, rest, lower=True) if len(known) else rest
         exponent = (p[1] - CONSTANTS.exponent) / CONSTANTS.exponent_spread
         # Half its square is the logarithm of a Cauchy density.
         exponent = np.sign(exponent) * np.sqrt(2 * np.log1p(exponent**2))

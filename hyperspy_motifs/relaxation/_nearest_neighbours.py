@@ -213,7 +213,6 @@ def fuzzy_weights(indices: NDArray[np.int32], distances: NDArray[np.float32]) ->
         If an index is out of range.
     """
     n = len(indices)
-    # Compiled code does not check bounds.
     if indices.size and not (0 <= indices.min() and indices.max() < n):
         raise ValueError(
             f"Neighbour indices run from {indices.min()} to {indices.max()}; expected 0 to {n - 1}, as there are {n} points."
