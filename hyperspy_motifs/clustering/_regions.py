@@ -63,18 +63,21 @@ class ManifoldRegions(NestedRadii):
         """
         self.radii_ = checked_radii(self.radii)
         wide = [r for r in self.radii_ if r >= CONSTANTS.one_column] or list(self.radii_)
-        kinds = NestedRadii(
-            self.radii_[0],
-            rotation_invariant=self.rotation_invariant,
-            min_motif_size=self.min_motif_size,
-            alpha=self.alpha,
-            n_neighbors=self.n_neighbors,
-            random_state=self.random_state,
-        ).fit(moments_of, neighbours)
-        self._models, self._numbers, self._order, self._sites = dict(kinds._models), {}, (), None
-        self._sublattices, self._motif_sublattices = kinds._sublattices, kinds._motif_sublattices
         self.radius_ = wide[0]
-        self.layouts_ = dict(kinds.layouts_)
+        self._models, self._numbers, self._order, self._sites = {}, {}, (), None
+        self.layouts_ = {}
+        for radius in [r for r in self.radii_ if r < self.radius_] or self.radii_[:1]:
+            kinds = NestedRadii(
+                radius,
+                rotation_invariant=self.rotation_invariant,
+                min_motif_size=self.min_motif_size,
+                alpha=self.alpha,
+                n_neighbors=self.n_neighbors,
+                random_state=self.random_state,
+            ).fit(moments_of, neighbours)
+            self._models |= kinds._models
+            self.layouts_ |= kinds.layouts_
+            self._sublattices, self._motif_sublattices = kinds._sublattices, kinds._motif_sublattices
         manifold = Manifold().fit(
             manifold_features(moments_of(max(*self.radii_, CONSTANTS.ring_radius))).values,
             np.asarray(positions, dtype=np.float64),

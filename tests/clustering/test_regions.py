@@ -101,8 +101,9 @@ def test_a_disc_of_one_column_does_not_change_the_verdict(bilayer):
     assert found[0].variation == pytest.approx(found[1].variation, rel=0.015)
 
 
-@pytest.mark.parametrize("odd", [1, 2])
-def test_probabilities_are_numbers_where_an_atom_is_far_from_all_others(bilayer, monkeypatch, odd):
+# A radius of one column may be added to the usual ones: it shows kinds of atoms, as the smallest does.
+@pytest.mark.parametrize(("odd", "radius"), [(1, "auto"), (2, 0.7)])
+def test_probabilities_are_numbers_where_an_atom_is_far_from_all_others(bilayer, monkeypatch, odd, radius):
     told = _regions._before_the_gap
 
     def with_odd_ones(manifold):
@@ -112,8 +113,8 @@ def test_probabilities_are_numbers_where_an_atom_is_far_from_all_others(bilayer,
 
     monkeypatch.setattr(_regions, "_before_the_gap", with_odd_ones)
     with pytest.warns(UserWarning, match="continuum"):
-        motifs = bilayer[0].isig[:340, :340].find_motifs(show_progressbar=False)
-    assert motifs.n_motifs == 3
+        motifs = bilayer[0].isig[:340, :340].find_motifs(radius=radius, show_progressbar=False)
+    assert motifs.labels_at(1.2).max() == 2
     for radius in motifs.radii:
         assert np.isfinite(motifs.probabilities_at(radius)).all()
         assert np.bincount(motifs.labels_at(radius)).min() >= 5
