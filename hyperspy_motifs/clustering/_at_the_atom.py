@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from hyperspy_motifs.zernike import MomentsLike, radial_polynomials, to_complex
 
 from ._axes import axes_of
 from ._constants import CONSTANTS
+from ._crosstalk import NeighbourCrosstalk
+from ._neighbourhood_features import NeighbourhoodFeatures, missing_error
 from ._split_test import fold_numbers
 
 _CORE = 0.5  # of the radius
@@ -73,6 +76,26 @@ class AtTheAtom:
     known: NDArray[np.bool_]
     rotation_invariant: bool
     kinds: NDArray[np.integer]
+
+    @classmethod
+    def of(
+        cls,
+        moments_of: Callable[[float], MomentsLike],
+        radius: float,
+        unit: NDArray[np.float64],
+        crosstalk: NeighbourCrosstalk | None,
+        neighbours: Neighbourhoods,
+        kinds: NDArray[np.integer],
+        rotation_invariant: bool,
+    ) -> AtTheAtom:
+        """Return what is seen through the smallest `radius`, with moments in the `unit` (K,) of their noise."""
+        first, wider = moments_of(radius), moments_of(CONSTANTS.ring_radius)
+        values = first.values if crosstalk is None else crosstalk.remove(first, wider)
+        features = NeighbourhoodFeatures.of(first, rotation_invariant, unit, values)
+        known = features.sound & np.asarray(wider.valid, bool)
+        core = core_features(first, values, unit, rotation_invariant)
+        error = missing_error(features, first, unit)
+        return cls(features.filled(), core, error, neighbours, known, rotation_invariant, kinds)
 
     def merged(self, groups: NDArray[np.integer]) -> NDArray[np.int32]:
         """Return the number (g,) of each group after those that do not differ at the atom were merged, the nearest first.

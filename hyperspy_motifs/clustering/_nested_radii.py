@@ -13,28 +13,20 @@ from hyperspy_motifs.sites import Neighbourhoods, SiteTemplates
 from hyperspy_motifs.threads import one_blas_thread
 from hyperspy_motifs.zernike import MomentsLike, noise_unit
 
-from ._at_the_atom import AtTheAtom, core_features
+from ._at_the_atom import AtTheAtom
 from ._constants import CONSTANTS
 from ._crosstalk import NeighbourCrosstalk
 from ._density import density_clusters
 from ._environment import Environments, Sublattices
 from ._mixture import MotifMixture
-from ._motif_tree import MotifTree, merging_order
+from ._motif_tree import MotifTree
 from ._neighbour_effects import Explanation
-from ._neighbourhood_features import (
-    NeighbourhoodFeatures,
-    fit_crosstalk,
-    layout_of,
-    missing_error,
-    with_least_error,
-)
+from ._neighbourhood_features import NeighbourhoodFeatures, fit_crosstalk, layout_of, with_least_error
 from ._parameters import MIN_MOTIF_SIZE, RADII, check_alpha, check_min_motif_size, checked_radii
 from ._partition import PartitionOptions, partition
 from ._radius_model import Around, Found, RadiusModel
-from ._site_classifier import SiteClassifier, sites_mix, sites_of_kinds
+from ._site_classifier import SiteClassifier, mixed_sites
 from ._tree_builder import tree_of
-
-_FEWEST_SITES = 3
 
 
 @dataclass(frozen=True)
@@ -166,10 +158,8 @@ class NestedRadii:
         self._models: dict[float, RadiusModel] = {}
         self._numbers: dict[float, NDArray[np.int32]] = {}
         self._sites: SiteClassifier | None = None
-        first = self.radii_[0]
-        crosstalk = fit_crosstalk(
-            moments_of, first, bool(self.rotation_invariant), self.n_neighbors, int(self.random_state)
-        )
+        first, invariant = self.radii_[0], bool(self.rotation_invariant)
+        crosstalk = fit_crosstalk(moments_of, first, invariant, self.n_neighbors, int(self.random_state))
         nothing = np.zeros(len(moments_of(first).values), dtype=np.int32)
         view = self._view(first, moments_of, nothing, None, crosstalk)
         self._models[first] = self._divide(view, nothing, nothing, None)
@@ -185,7 +175,9 @@ class NestedRadii:
             and first < CONSTANTS.one_column
             and given != first
         ):
-            at_atoms = self._at_the_atom(moments_of, neighbours, crosstalk, kinds)
+            at_atoms = AtTheAtom.of(
+                moments_of, first, self._models[first].unit, crosstalk, neighbours, kinds, invariant
+            )
             self._models[first] = self._divide(view, nothing, nothing, at_atoms, self._models[first])
             kinds, _, p_values = self._find(first, moments_of, nothing, None)
             at_atoms = replace(at_atoms, kinds=kinds)
@@ -194,7 +186,9 @@ class NestedRadii:
         self._report(1)
         asked = self.radius is None or (len(self.radii_) > 1 and float(self.radius) == self.radii_[1])
         if neighbours is not None and len(self.radii_) > 1 and first < CONSTANTS.one_column and asked:
-            self._sites = self._find_sites(neighbours, kinds)
+            found_sites = mixed_sites(self._models[first], neighbours, kinds, invariant, self._min_size)
+            if found_sites is not None:
+                self._sites, self._models[first] = found_sites
         self._search(moments_of, kinds, around, at_atoms, given)
         self.sites_: SiteTemplates | None = None if self._sites is None else self._sites.sites
         motifs, _, p_values = self._motif_labels(moments_of, neighbours)[self.radius_]
@@ -305,24 +299,6 @@ class NestedRadii:
         else:
             self.radius_ = max((self.radii_[0], *self._order))
 
-    def _at_the_atom(
-        self,
-        moments_of: Callable[[float], MomentsLike],
-        neighbours: Neighbourhoods,
-        crosstalk: NeighbourCrosstalk | None,
-        kinds: NDArray[np.int32],
-    ) -> AtTheAtom:
-        first, invariant = moments_of(self.radii_[0]), bool(self.rotation_invariant)
-        values, unit = first.values, self._models[self.radii_[0]].unit
-        wider = moments_of(CONSTANTS.ring_radius)
-        if crosstalk is not None:
-            values = crosstalk.remove(first, wider)
-        features = NeighbourhoodFeatures.of(first, invariant, unit, values)
-        known = features.sound & np.asarray(wider.valid, bool)
-        core = core_features(first, values, unit, invariant)
-        error = missing_error(features, first, unit)
-        return AtTheAtom(features.filled(), core, error, neighbours, known, invariant, kinds)
-
     def _report(self, done: int) -> None:
         if self.progress is not None:
             self.progress(min(done / len(self.radii_), 1.0))
@@ -413,30 +389,6 @@ class NestedRadii:
             int(self.random_state),
             CONSTANTS.tail_exponent if single else CONSTANTS.wide_tail_exponent,
         )
-
-    def _find_sites(self, neighbours: Neighbourhoods, kinds: NDArray[np.int32]) -> SiteClassifier | None:
-        """Sites of the kinds, where a frequent kind has several; kinds that cut through sites are one."""
-        first = self._models[self.radii_[0]]
-        own = np.unique(first.names, return_index=True)[1][: int(kinds.max()) + 1]  # a component of each
-        apart = first.mixtures[0].separations()[np.ix_(own, own)]
-        merges = merging_order(apart, np.bincount(kinds, minlength=len(own)))
-        sites, kind_of = sites_of_kinds(
-            neighbours, kinds, merges, bool(self.rotation_invariant), self._min_size
-        )
-        # Two sites are left to the image, which shows displacements as well.
-        if sites is None or np.bincount(sites.kind).max() < _FEWEST_SITES:
-            return None
-        merged = kind_of[kinds]
-        found = SiteClassifier.fit(sites, neighbours, merged)
-        if not sites_mix(neighbours, merged, found.classify(neighbours, merged)[0]):
-            return None
-        self._models[self.radii_[0]] = RadiusModel(
-            first.unit,
-            first.crosstalk,
-            mixtures=first.mixtures,
-            names=kind_of[np.minimum(first.names, len(kind_of) - 1)],
-        )
-        return found
 
     def _fit_environments(
         self,

@@ -11,7 +11,10 @@ from scipy.stats import f as f_distribution
 from hyperspy_motifs.sites import FREQUENT, Neighbourhoods, SiteTemplates, find_sites
 
 from ._mixture import fitted_tails
+from ._motif_tree import merging_order
+from ._radius_model import RadiusModel
 
+_FEWEST_SITES = 3  # of a kind
 _CLEAR = 5.0  # spreads
 _WHOLE = 0.8  # of a site that is of one kind
 
@@ -161,3 +164,42 @@ def sites_of_kinds(
         if more and (table.max(axis=1) < _WHOLE * size)[frequent].any():
             sites, kind_of = wider, coarser
     return sites, kind_of
+
+
+def mixed_sites(
+    model: RadiusModel,
+    neighbours: Neighbourhoods,
+    kinds: NDArray[np.int32],
+    rotation_invariant: bool,
+    min_motif_size: int,
+) -> tuple[SiteClassifier, RadiusModel] | None:
+    """Find sites where a frequent kind has several of which neighbours mix; kinds that cut through sites are one.
+
+    Parameters
+    ----------
+    model : RadiusModel
+        Of the smallest radius.
+    neighbours : Neighbourhoods
+    kinds : ndarray of int32, shape (n,)
+    rotation_invariant : bool
+    min_motif_size : int
+        Atoms of the rarest site.
+
+    Returns
+    -------
+    tuple of (SiteClassifier, RadiusModel), or None
+        The sites, and the model with the names of the kinds that have them. None if sites are not the motifs.
+    """
+    own = np.unique(model.names, return_index=True)[1][: int(kinds.max()) + 1]  # a component of each
+    apart = model.mixtures[0].separations()[np.ix_(own, own)]
+    merges = merging_order(apart, np.bincount(kinds, minlength=len(own)))
+    sites, kind_of = sites_of_kinds(neighbours, kinds, merges, rotation_invariant, min_motif_size)
+    # Two sites are left to the image, which shows displacements as well.
+    if sites is None or np.bincount(sites.kind).max() < _FEWEST_SITES:
+        return None
+    merged = kind_of[kinds]
+    found = SiteClassifier.fit(sites, neighbours, merged)
+    if not sites_mix(neighbours, merged, found.classify(neighbours, merged)[0]):
+        return None
+    names = kind_of[np.minimum(model.names, len(kind_of) - 1)]
+    return found, RadiusModel(model.unit, model.crosstalk, mixtures=model.mixtures, names=names)
