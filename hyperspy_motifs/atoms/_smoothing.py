@@ -13,8 +13,8 @@ from hyperspy_motifs.atoms._windows import central
 LEAST_SMOOTHING = 0.5
 # Side of the window, in pixels, on which smoothing is looked for.
 _SIDE = 512
-# Images are mirrored over so many pixels, where the inverse filter would wrap around.
-_PADDING = 32
+# Smallest side of an image, in pixels, of which smoothing is measured.
+_SMALLEST = 32
 
 
 def measure_smoothing(image: np.ndarray) -> float:
@@ -33,7 +33,7 @@ def measure_smoothing(image: np.ndarray) -> float:
     float
         0 if the noise is flat, falls otherwise than a Gaussian (a cut-off, splines), or is too weak to be measured.
     """
-    if min(image.shape) < _PADDING:
+    if min(image.shape) < _SMALLEST:
         return 0.0
     # Without noise at the highest frequencies the image may have been smoothed; else there is nothing to measure.
     high, middle = NoiseSpectrum.of_windows([central(image, _SIDE)]).rings()[[-1, -8]]
@@ -58,11 +58,9 @@ def sharpen(image: np.ndarray, smoothing: float) -> np.ndarray:
     -------
     ndarray, shape (rows, columns)
     """
-    padding = [min(_PADDING, n - 1) for n in image.shape]
-    level = float(image.mean())
-    padded = np.pad(image - level, [(p, p) for p in padding], mode="symmetric")
-    y, x = fft.fftfreq(padded.shape[0])[:, None], fft.rfftfreq(padded.shape[1])[None]
-    transfer = np.exp(-2 * (np.pi * smoothing) ** 2 * (y**2 + x**2))
+    # The cosine transform continues the image by its mirror image, as filters do: a jump at the border, of which the inverse
+    # filter makes ripples across the field, does not arise.
+    y, x = (np.arange(n) / (2 * n) for n in image.shape)
+    transfer = np.exp(-2 * (np.pi * smoothing) ** 2 * (y[:, None] ** 2 + x**2))
     inverse = np.where(transfer**2 > LEAST_POWER, 1 / np.maximum(transfer, LEAST_POWER), 0.0)
-    out = fft.irfft2(fft.rfft2(padded) * inverse, padded.shape)
-    return level + out[padding[0] : padding[0] + image.shape[0], padding[1] : padding[1] + image.shape[1]]
+    return np.asarray(fft.idctn(fft.dctn(np.asarray(image, np.float64)) * inverse))
