@@ -77,7 +77,9 @@ def own_members(fullname: str) -> dict[str, list[str]]:
     module, _, name = fullname.rpartition(".")
     cls = getattr(importlib.import_module(module), name)
     members: dict[str, list[str]] = {"methods": [], "properties": []}
-    for key in sorted({k for base in cls.__mro__ for k in vars(base) if not k.startswith("_")}):
+    for key in sorted(
+        {k for base in cls.__mro__ for k in vars(base) if not k.startswith("_") or k == "__call__"}
+    ):
         owner = next(base for base in cls.__mro__ if key in vars(base))
         if not owner.__module__.startswith("hyperspy_motifs"):
             continue

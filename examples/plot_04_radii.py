@@ -34,13 +34,13 @@ plt.show()
 # %%
 # The same as a tree. The left part shows the motifs, the right part their environments at larger radii.
 
-motifs.plot_tree()
+motifs.plot.tree()
 plt.show()
 
 # %%
 # The layouts of all radii, with atoms in the colours of the chosen radius.
 
 hm.draw.compare_layouts(
-    {f"radius {radius:g}": motifs.layout_at(radius) for radius in motifs.radii}, motifs.labels
+    {f"radius {radius:g}": motifs.at(radius).layout for radius in motifs.radii}, motifs.labels
 )
 plt.show()

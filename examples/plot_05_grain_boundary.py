@@ -59,5 +59,5 @@ plt.show()
 # Pentagons are next to heptagons more often than by chance. The values are z-scores of neighbouring
 # classes relative to permuted labels.
 
-motifs.plot_enrichment(kind="cell-class", most=6)
+motifs.plot.enrichment(kind="cell-class", most=6)
 plt.show()

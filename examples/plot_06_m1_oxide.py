@@ -37,12 +37,12 @@ plt.show()
 # The levels above the cells as text: vertex figures, the unit cell and its composition. Composites are
 # omitted for clarity.
 
-graph = motifs.build_hierarchy(composites=False)
+graph = motifs.edit.hierarchy(composites=False)
 print(graph.summary())
 
 # %%
 # The levels as rows, with motifs at the bottom and classes of cells above. Lines join a class to its
 # components.
 
-motifs.plot_hierarchy(most=5)
+motifs.plot.hierarchy(most=5)
 plt.show()

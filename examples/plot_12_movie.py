@@ -38,7 +38,7 @@ motifs.relabel({0: "Mo", 1: "Se2", 2: "Se1"})
 # %%
 # The population of each motif in each frame.
 
-motifs.plot_populations()
+motifs.plot.populations()
 plt.show()
 
 # %%
@@ -56,13 +56,13 @@ plt.show()
 # next frame. Atoms without a partner have vanished: these columns have lost both atoms. The errors are
 # those of counting statistics.
 
-motifs.plot_transitions()
+motifs.plot.transitions()
 plt.show()
 
 # %%
 # Comparison with the simulated rates.
 
-found = motifs.get_transitions()
+found = motifs.movie.transitions()
 full, single = 1, 2
 for before, after, planted in ((full, single, 0.04), (single, full, 0.15 * 0.96)):
     rate, error = found.probabilities[before, after], found.errors[before, after]

@@ -30,7 +30,7 @@ plt.show()
 # %%
 # Conversion to atomap: one sublattice per motif, in pixels, with names and colours.
 
-lattice = motifs.to_atom_lattice()
+lattice = motifs.export.atom_lattice()
 print(lattice)
 for sub in lattice.sublattice_list:
     print(sub.name, len(sub.atom_list))

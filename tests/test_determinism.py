@@ -39,7 +39,7 @@ def test_every_radius_is_the_same(results):
     one, two = results.values()
     for radius in one.radii:
         np.testing.assert_array_equal(one.labels_at(radius), two.labels_at(radius))
-        np.testing.assert_array_equal(one.layout_at(radius), two.layout_at(radius))
+        np.testing.assert_array_equal(one.at(radius).layout, two.at(radius).layout)
 
 
 SCRIPT = """

@@ -88,7 +88,7 @@ def test_every_module_is_in_the_reference():
 
 def test_min_motif_size_is_one_number_everywhere():
     """In the signatures, the command and the guide: it is not chosen from the number of atoms."""
-    for function in (signals.AtomicImage.find_motifs, motifs.Motifs.split, clustering.NestedRadii):
+    for function in (signals.AtomicImage.find_motifs, motifs.MotifEdits.split, clustering.NestedRadii):
         assert inspect.signature(function).parameters["min_motif_size"].default == clustering.MIN_MOTIF_SIZE
         assert "Fewest atoms of" in documented(function)
         assert f"{clustering.MIN_MOTIF_SIZE} or more" in documented(function)

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from sklearn.metrics import adjusted_rand_score
 
 from hyperspy_motifs import data, store
+from hyperspy_motifs.cells import rank_corner_motifs, ring_statistics
 from hyperspy_motifs.motifs import Motifs
 
 SHAPE = (300, 364)
@@ -154,20 +155,20 @@ def test_patches_and_features_follow_the_order_of_the_labels(motifs):
 
 
 def test_features_through_another_radius_see_a_larger_disc(motifs):
-    assert motifs.features_at(1.2).radius == pytest.approx(2 * motifs.features.radius)
+    assert motifs.at(1.2).features.radius == pytest.approx(2 * motifs.features.radius)
     with pytest.raises(ValueError, match="no radius 5"):
         motifs.labels_at(5)
 
 
 def test_each_radius_has_its_certainties(motifs):
-    np.testing.assert_array_equal(motifs.probabilities_at(motifs.radius), motifs.probabilities)
+    np.testing.assert_array_equal(motifs.at(motifs.radius).probabilities, motifs.probabilities)
     for radius in motifs.radii:
-        p = motifs.probabilities_at(radius)
+        p = motifs.at(radius).probabilities
         assert p.shape == motifs.labels.shape
         assert 0 < p.min() <= p.max() <= 1
-    assert motifs.probabilities_at(2.4).min() < 1
+    assert motifs.at(2.4).probabilities.min() < 1
     with pytest.raises(ValueError, match="no radius 5"):
-        motifs.probabilities_at(5)
+        motifs.at(5)
 
 
 class TestEdits:
@@ -196,9 +197,9 @@ class TestEdits:
         before = motifs.labels.copy()
         motifs.merge([0, 1])
         merged = motifs.labels.copy()
-        motifs.undo()
+        motifs.edit.undo()
         np.testing.assert_array_equal(motifs.labels, before)
-        motifs.undo()
+        motifs.edit.undo()
         np.testing.assert_array_equal(motifs.labels, merged)
 
     def test_labels_by_hand_are_numbered_by_frequency(self, motifs):
@@ -231,7 +232,7 @@ class TestEdits:
             (lambda m: m.split(0, min_motif_size=4), "min_motif_size is 4; a whole number of 5 or more"),
             (lambda m: m.relabel({99: "x"}), "no motif"),
             (lambda m: m.relabel(np.zeros(3, int)), "one whole number"),
-            (lambda m: m.undo(), "nothing to undo"),
+            (lambda m: m.edit.undo(), "nothing to undo"),
         ],
     )
     def test_wrong_edits_change_nothing(self, motifs, edit, message):
@@ -512,7 +513,7 @@ class TestCells:
         assert len(motifs.cells) == len(cells)
 
     def test_patches_of_cells_are_dark_in_the_middle_of_a_hexagon(self, motifs):
-        patches = motifs.get_cell_patches(radius=0.15)
+        patches = motifs.export.cell_patches(radius=0.15)
         hexagons = motifs.cells.n_corners[patches.atoms] == 6
         mean = patches.data[hexagons].mean(axis=0)
         middle = mean.shape[0] // 2
@@ -547,7 +548,7 @@ class TestCells:
 
         ax = motifs.graph.plot(motifs.graph.find(level="cell")[:3])
         np.testing.assert_array_equal(ax.images[0].get_array(), motifs.signal.data)
-        drawn = motifs.plot_hierarchy(most=3)
+        drawn = motifs.plot.hierarchy(most=3)
         rows = {d["kind"] for _, d in motifs.graph.types.nodes(data=True)} - {
             "domain-class",
             "boundary-class",
@@ -568,15 +569,15 @@ class TestCells:
             motifs.cluster_cells(n_corners=11)
 
     def test_ring_statistics_and_suggestions_speak_of_these_cells(self, motifs):
-        sizes = motifs.ring_statistics(border=True).sizes
+        sizes = ring_statistics(motifs.cells, border=True).sizes
         assert 6 in sizes
-        best = motifs.rank_corner_motifs()[0]
+        best = rank_corner_motifs(motifs.positions, motifs.labels)[0]
         assert set(best.motifs) <= set(range(motifs.n_motifs))
         assert len(motifs.find_cells(motifs=best.motifs)) > 50
 
 
 def test_an_atom_lattice_has_one_sublattice_a_motif(motifs):
-    lattice = motifs.to_atom_lattice()
+    lattice = motifs.export.atom_lattice()
     assert len(lattice.sublattice_list) == motifs.n_motifs
     for sublattice, count in zip(lattice.sublattice_list, motifs.counts, strict=True):
         assert len(sublattice.x_position) == count
@@ -592,19 +593,19 @@ def test_an_atom_lattice_has_one_sublattice_a_motif(motifs):
 
 class TestRelaxation:
     def test_layouts_are_compared_on_the_same_atoms(self, motifs):
-        axes = motifs.compare_layouts(umap=False)
+        axes = motifs.plot.layouts(umap=False)
         titles = [ax.get_title() for ax in np.ravel(axes)]
         assert titles[:3] == ["principal components", "repulsion-dominated", "attraction-dominated"]
 
     def test_the_film_is_a_stack_and_an_animation(self, motifs):
-        film = motifs.get_relaxation(every=25, size=48)
+        film = motifs.export.relaxation(every=25, size=48)
         known = np.isfinite(motifs.features.data).all(axis=1).sum()
         np.testing.assert_array_equal(film.data.sum(axis=(1, 2)), known)
         assert film.axes_manager.navigation_axes[0].scale == 25
-        animation = motifs.animate_relaxation(every=25)
+        animation = motifs.plot.relaxation(every=25)
         animation._init_draw()
         with pytest.raises(ValueError, match="whole number"):
-            motifs.get_relaxation(every=0)
+            motifs.export.relaxation(every=0)
 
     def test_the_tree_cuts_to_any_number(self, motifs):
         tree = motifs.tree
@@ -624,7 +625,7 @@ class TestWhatAReaderFound:
         np.testing.assert_allclose(new.patches.data, old.patches.data)
         np.testing.assert_allclose(new.means.data, old.means.data)
         assert new.parameters["spacing"] == pytest.approx(1000 * old.parameters["spacing"])
-        assert new.features_at(1.2).data.shape == old.features_at(1.2).data.shape
+        assert new.at(1.2).features.data.shape == old.at(1.2).features.data.shape
 
     def test_a_table_of_a_larger_field_is_refused(self, simulated):
         signal = simulated[0].deepcopy()

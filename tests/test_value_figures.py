@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hyperspy_motifs import data
-from hyperspy_motifs.motifs._mean_symmetry import point_groups
+from hyperspy_motifs.motifs._moments import point_groups
 from hyperspy_motifs.zernike import Moments, NoiseModel, ZernikeBasis
 
 HOSTILE = "<script>alert(1)</script>"
@@ -93,7 +93,7 @@ def test_turned_sites_are_turned_back_before_their_mean_is_taken():
 
 @pytest.mark.parametrize(("values", "label"), [("probability", "probability"), ("amplitude", "amplitude")])
 def test_values_by_name_are_those_of_the_atoms(motifs, values, label):
-    ax = motifs.plot_values(values)
+    ax = motifs.plot.values(values)
     (atoms,) = ax.collections
     expected = motifs.to_dict()[values]
     np.testing.assert_allclose(atoms.get_array(), expected)
@@ -103,25 +103,25 @@ def test_values_by_name_are_those_of_the_atoms(motifs, values, label):
 
 def test_values_that_are_not_there_are_refused(motifs):
     with pytest.raises(ValueError, match="rotation_invariant=True"):
-        motifs.plot_values("angle")
+        motifs.plot.values("angle")
     with pytest.raises(ValueError, match="expected one of"):
-        motifs.plot_values("weight")
+        motifs.plot.values("weight")
     with pytest.raises(ValueError, match="one for each of"):
-        motifs.plot_values(np.zeros(3))
+        motifs.plot.values(np.zeros(3))
 
 
 def test_spectra_of_chosen_motifs_have_their_names_and_colours(motifs):
     from hyperspy_motifs.draw import motif_colour
 
     motifs.relabel({1: "Se2"})
-    ax = motifs.plot_spectrum([1, 0])
+    ax = motifs.plot.spectrum([1, 0])
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["Se2", motifs.names[0]]
     assert ax.lines[0].get_color() == motif_colour(1)
     # What does not change as a patch turns: the mean over the atoms of |A_00|, which is the moment itself.
     mine = np.asarray(motifs.features.data)[motifs.labels == 1][:, 0]
     assert ax.lines[0].get_ydata()[0] == pytest.approx(abs(np.nanmean(mine)), rel=0.02)
-    with pytest.raises(ValueError, match="numbers from 0 to"):
-        motifs.plot_spectrum([99])
+    with pytest.raises(ValueError, match=r"no motif \[99\]; motifs are 0 to"):
+        motifs.plot.spectrum([99])
 
 
 def test_a_notebook_shows_motifs_in_their_colours_and_escapes_names(motifs):
@@ -155,7 +155,7 @@ def test_a_continuum_is_drawn_by_its_coordinates(motifs):
         [np.linspace(0, 1, len(motifs.labels)), np.linspace(1, 0, len(motifs.labels)) ** 2]
     )
     figure, axes = plt.subplots(1, 2)
-    on_image = motifs.plot_values(coordinates, ax=axes[0]).collections[0].get_facecolors()
+    on_image = motifs.plot.values(coordinates, ax=axes[0]).collections[0].get_facecolors()
     from hyperspy_motifs.draw import plot_manifold
 
     among = plot_manifold(coordinates, ax=axes[1]).collections[0].get_facecolors()

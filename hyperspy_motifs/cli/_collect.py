@@ -32,7 +32,6 @@ def collect(arguments: Sequence[str]) -> str:
     options = _parser().parse_args(list(arguments))
     os.environ.setdefault("MPLBACKEND", "Agg")
     from hyperspy_motifs.collection import find_motifs
-    from hyperspy_motifs.models import save_model
 
     names, signals = [], []
     files = files_of(options.images)
@@ -75,7 +74,7 @@ def collect(arguments: Sequence[str]) -> str:
     with replacing_file(options.output / "counts.csv") as path:
         collection.to_csv(path)
     with replacing_file(options.output / "model.npz") as path:
-        save_model(collection.model, path)
+        collection.model.save(path)
     _write_graph(collection, options.output / "collection.graphml")
     comparison = None
     if groups is not None and len(set(groups)) > 1:

@@ -116,7 +116,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--model",
         type=Path,
         metavar="FILE",
-        help="apply the model in FILE, written by motifs.save_model(FILE), instead of finding new motifs",
+        help="apply the model in FILE, written by motifs.model.save(FILE), instead of finding new motifs",
     )
     parser.add_argument(
         "-j",

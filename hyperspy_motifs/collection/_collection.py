@@ -74,7 +74,7 @@ class MotifCollection:
 
     @property
     def model(self) -> MotifModel:
-        """The model, for :func:`~hyperspy_motifs.models.save_model`. Its moments are those of the reference orientation."""
+        """The model, with its method ``save``. Its moments are those of the reference orientation."""
         return self._model
 
     @property
@@ -217,7 +217,7 @@ class MotifCollection:
         if edited:
             warnings.warn(
                 f"Motifs of {', '.join(edited)} were edited since the collection was made: their numbers may differ from those "
-                "of the other images. motifs.undo() takes the last edit back.",
+                "of the other images. motifs.edit.undo() takes the last edit back.",
                 stacklevel=3,
             )
 

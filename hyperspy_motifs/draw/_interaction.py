@@ -15,6 +15,7 @@ from matplotlib.path import Path
 from numpy.typing import ArrayLike, NDArray
 
 from ._image import check_positions
+from ._layout_plot import plot_layout
 
 
 class MovingLayer:
@@ -220,3 +221,45 @@ class RegionView:
 
     def _on_close(self, event: Any) -> None:
         self.close()
+
+
+def plot_layout_in_region(
+    layout: np.ndarray,
+    positions: np.ndarray,
+    roi: Any,
+    values: ArrayLike | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    """Draw the layout of the atoms in a region of interest, on the axes of the whole layout.
+
+    Parameters
+    ----------
+    layout, positions : array of shape (n, 2)
+        Of the layout, and of the image (x, y).
+    roi : hyperspy.api.roi.RectangularROI, CircleROI, PolygonROI or SpanROI
+        The plot follows it when it is moved.
+    values, names, ax, **kwargs
+        As in :func:`plot_layout`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    values = None if values is None else np.asarray(values)
+    inside_roi(positions[:0], roi)  # raises an error before drawing
+    if values is not None and values.dtype.kind == "f" and "norm" not in kwargs:
+        # The colours of the remaining atoms must not change.
+        kwargs = {"vmin": values.min(), "vmax": values.max(), **kwargs}
+    axes = plot_layout(layout, values, names=names, ax=ax, **kwargs)
+
+    def draw(inside: np.ndarray) -> None:
+        axes.set(xticks=[], yticks=[])
+        if inside.any():
+            chosen = None if values is None else values[inside]
+            plot_layout(layout[inside], chosen, names=names, ax=axes, **kwargs)
+
+    RegionView(axes, positions, roi, draw)
+    return axes

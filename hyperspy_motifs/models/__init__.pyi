@@ -7,7 +7,6 @@ from ._image_effects import informative_images as informative_images
 from ._model_files import from_arrays as from_arrays
 from ._model_files import from_bytes as from_bytes
 from ._model_files import load_model as load_model
-from ._model_files import save_model as save_model
 from ._model_files import to_arrays as to_arrays
 from ._model_files import to_bytes as to_bytes
 from ._motif_model import MotifModel as MotifModel

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import fields
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -86,7 +85,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> MotifModel:
         )
     except (KeyError, TypeError, IndexError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(
-            "This is not a model of hyperspy_motifs, or it is damaged. Create one with motifs.save_model(path)."
+            "This is not a model of hyperspy_motifs, or it is damaged. Create one with motifs.model.save(path)."
         ) from error
 
 
@@ -103,32 +102,8 @@ def from_bytes(content: NDArray[np.uint8]) -> MotifModel:
         return from_arrays({name: stored[name] for name in stored.files})
 
 
-def save_model(motif_model: MotifModel, path: str | os.PathLike[str]) -> Path:
-    """Write a model to a file; ``.npz`` is appended if the name has no extension.
-
-    Parameters
-    ----------
-    motif_model : MotifModel
-    path : path-like
-
-    Returns
-    -------
-    pathlib.Path
-        Path of the file. The file appears only when it is complete.
-    """
-    target = Path(path)
-    target = target if target.suffix else target.with_suffix(".npz")
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        partial.write_bytes(to_bytes(motif_model).tobytes())
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return target
-
-
-def load_model(path: str | os.PathLike[str]) -> MotifModel:
-    """Read a file of :func:`save_model`; nothing in it is executed.
+def load_model(path: str | PathLike[str]) -> MotifModel:
+    """Read a file of :meth:`MotifModel.save`; nothing in it is executed.
 
     Raises
     ------
@@ -142,6 +117,6 @@ def load_model(path: str | os.PathLike[str]) -> MotifModel:
             arrays = {name: stored[name] for name in stored.files}
     except (ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise ValueError(
-            f"{path} is not a model: a file written by motifs.save_model(path) is expected."
+            f"{path} is not a model: a file written by motifs.model.save(path) is expected."
         ) from error
     return from_arrays(arrays)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,6 +81,32 @@ class MotifModel:
     def n_motifs(self) -> int:
         """Number of motifs at the chosen radius."""
         return int(self.anchors[self.radius].labels.max()) + 1
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the model to a file, for other images, other machines and the command ``hyperspy-motifs --model``.
+
+        Parameters
+        ----------
+        path : path
+            ``.npz`` is appended if the name has no extension.
+
+        Returns
+        -------
+        pathlib.Path
+            The file appears only when it is complete. It contains arrays without pickled objects: radii, basis, classes,
+            reference atoms, the noise of the image and the version of this package. ``other.apply_model(path)`` reads it.
+        """
+        from ._model_files import to_bytes
+
+        target = Path(path)
+        target = target if target.suffix else target.with_suffix(".npz")
+        partial = target.with_name(f".{target.name}.partial")
+        try:
+            partial.write_bytes(to_bytes(self).tobytes())
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
+        return target
 
     # BLAS sums depend on the number of threads. One thread makes the result reproducible to the last bit.
     @one_blas_thread()

@@ -1,6 +1,8 @@
 """``Motifs``: the result for users, a view of the metadata of its image.
 
-``Motifs``   atoms, labels, radii, cells, graph; merge, split, name, undo; figures and the explorer
+``Motifs``   atoms, labels, radii, cells, graph
+``MotifPlots``, ``MotifEdits``, ``MotifExports``, ``MotifMovie``   ``motifs.plot``, ``.edit``, ``.export``, ``.movie``
+``MotifsAtRadius``, ``ManifoldView``   ``motifs.at(radius)``, ``motifs.manifold``
 ``ExplorerState``   what an explorer shows, selects and edits, for any view
 """
 

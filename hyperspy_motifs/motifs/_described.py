@@ -1,3 +1,5 @@
+"""What each motif of a result is, from its image."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -7,7 +9,7 @@ import numpy as np
 
 from hyperspy_motifs.describe import Descriptions
 
-from ._defect_view import DefectView
+from ._moments import noise_units, surroundings
 
 # Moments that are named in a description.
 _MOST_MOMENTS = 2
@@ -21,90 +23,37 @@ _ENOUGH = 400
 _CERTAIN = 0.9
 
 
-class DescribedMotifs(DefectView):
-    """What each motif of :class:`~hyperspy_motifs.motifs.Motifs` is."""
+def draw_description(motifs: Any, motif: int, n_modes: int, figure: Any) -> Any:
+    """Draw a motif beside the most similar one."""
+    import matplotlib.pyplot as plt
 
-    def describe(self) -> Descriptions:
-        """What each motif is: a paragraph that can be checked against the image.
+    from hyperspy_motifs.draw import TWO_COLUMNS, plot_means
 
-        How many atoms, on which sites, and whether they are at random there, clustered or along a line; the first shell of
-        neighbours; brightness; point group of the mean patch; the most similar motif, how far away it is and in which
-        moments the two differ; how certain the atoms are. From then on the motifs of ``motifs.graph`` have the attribute
-        ``description``.
-
-        Returns
-        -------
-        hyperspy_motifs.describe.Descriptions
-            ``print`` shows it; ``descriptions[k]`` is that of motif k, ``to_dict()`` gives a table.
-
-        Examples
-        --------
-        >>> import hyperspy_motifs as hm
-        >>> s, truth = hm.data.monolayer(shape=(160, 192), random_state=0)
-        >>> motifs = s.find_motifs(radius=0.6, show_progressbar=False)
-        >>> motifs.describe()[0].shell.motifs
-        (1,)
-        """
-        return self._cached("descriptions", self._find_descriptions)
-
-    def _find_descriptions(self) -> Descriptions:
-        found = _describe(self)
-        # The graph has them from now on.
-        self._cache.pop("graph", None)
-        return found
-
-    def plot_description(self, motif: int, *, n_modes: int = 2, figure: Any = None) -> Any:
-        """Draw a motif beside the most similar one, their difference, and the moments in which they differ.
-
-        First the two means with their surroundings, where circles are the radius that was compared; then what is compared: the
-        means within this radius as their moments give them, their difference, and the moments that contribute most to it. Of
-        rotation-invariant motifs the magnitudes of all moments are drawn.
-
-        Parameters
-        ----------
-        motif : int
-        n_modes : int, optional
-            Number of moments, the most important first.
-        figure : matplotlib.figure.Figure, optional
-
-        Returns
-        -------
-        numpy.ndarray of matplotlib.axes.Axes
-
-        Raises
-        ------
-        ValueError
-            If there is no such motif, or no other one to compare it with.
-        """
-        import matplotlib.pyplot as plt
-
-        from hyperspy_motifs.draw import TWO_COLUMNS, plot_means
-
-        if not 0 <= motif < self.n_motifs:
-            raise ValueError(f"There is no motif {motif}: there are {self.n_motifs}.")
-        nearest = self.describe()[motif].nearest
-        if nearest < 0:
-            raise ValueError(f"There is no motif to compare motif {motif} with.")
-        two = [motif, nearest]
-        means = self._surroundings()  # type: ignore[attr-defined]
-        if figure is None:
-            figure = plt.figure(figsize=(TWO_COLUMNS, 1.5), layout="constrained")
-        left, right = figure.subfigures(1, 2, width_ratios=(2, 3 + n_modes))
-        axes = plot_means(
-            np.asarray(means.data)[two], self.counts[two], labels=two, names=[self.names[k] for k in two], figure=left,
-            radius=self.radius * self.parameters["spacing"], units=self.units,
-            pixel_size=means.axes_manager.signal_axes[0].scale,
-        )  # fmt: skip
-        if self.angles is not None:
-            spectrum = self.plot_spectrum(two, ax=right.subplots())  # type: ignore[attr-defined]
-            spectrum.get_legend().remove()
-            return np.array([*axes, spectrum])
-        features = self.features.of_detector(0)
-        shown = features.plot_explanation(self.labels, (motif, nearest), n_modes=n_modes, figure=right)
-        return np.array([*axes, *shown])
+    if not 0 <= motif < motifs.n_motifs:
+        raise ValueError(f"There is no motif {motif}: there are {motifs.n_motifs}.")
+    nearest = motifs.describe()[motif].nearest
+    if nearest < 0:
+        raise ValueError(f"There is no motif to compare motif {motif} with.")
+    two = [motif, nearest]
+    means = surroundings(motifs)
+    if figure is None:
+        figure = plt.figure(figsize=(TWO_COLUMNS, 1.5), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(2, 3 + n_modes))
+    axes = plot_means(
+        np.asarray(means.data)[two], motifs.counts[two], labels=two, names=[motifs.names[k] for k in two], figure=left,
+        radius=motifs.radius * motifs.parameters["spacing"], units=motifs.units,
+        pixel_size=means.axes_manager.signal_axes[0].scale,
+    )  # fmt: skip
+    if motifs.angles is not None:
+        spectrum = motifs.plot.spectrum(two, ax=right.subplots())
+        spectrum.get_legend().remove()
+        return np.array([*axes, spectrum])
+    features = motifs.features.of_detector(0)
+    shown = features.plot_explanation(motifs.labels, (motif, nearest), n_modes=n_modes, figure=right)
+    return np.array([*axes, *shown])
 
 
-def _describe(motifs: Any) -> Descriptions:
+def describe(motifs: Any) -> Descriptions:
     from hyperspy_motifs.describe import MotifDescription
 
     labels, names = motifs.labels, tuple(motifs.names)
@@ -208,7 +157,7 @@ def _most_similar(motifs: Any) -> list[tuple[int, float, float, tuple[str, ...]]
     if not motifs.features.of_detector(0).get_moments().valid.any():
         # No disc lies in the image whole: there is nothing to compare.
         return [(-1, np.nan, np.nan, ())] * motifs.n_motifs
-    values, known = motifs._noise_units()
+    values, known = noise_units(motifs)
     labels = motifs.labels[known]
     order = np.random.default_rng(0).permutation(len(labels))
     # A part of a frequent motif tells its distribution.

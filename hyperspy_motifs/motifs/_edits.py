@@ -2,20 +2,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hyperspy_motifs import store
 
-from ._motif_view import MotifView
+if TYPE_CHECKING:
+    from hyperspy_motifs.cells import Cells
+    from hyperspy_motifs.graph import MotifGraph
+
+    from ._motifs import Motifs
 
 
-class MotifEdits(MotifView):
-    """The edits of :class:`~hyperspy_motifs.motifs.Motifs`: each writes to the metadata, and the last one can be
-    undone."""
+class MotifEdits:
+    """``motifs.edit``: changes of a result. Each is written to the metadata of the image.
 
-    def merge(self, motifs: Sequence[int]) -> Self:
+    Parameters
+    ----------
+    motifs : Motifs
+
+    Examples
+    --------
+    >>> import hyperspy_motifs as hm
+    >>> s, truth = hm.data.monolayer(shape=(160, 192), random_state=0)
+    >>> motifs = s.find_motifs(show_progressbar=False)
+    >>> before = motifs.n_motifs
+    >>> motifs.edit.merge([0, 1]).n_motifs == before - 1
+    True
+    >>> motifs.edit.undo().n_motifs == before
+    True
+    """
+
+    def __init__(self, motifs: Motifs) -> None:
+        self._motifs = motifs
+
+    def merge(self, motifs: Sequence[int]) -> Motifs:
         """Merge motifs.
 
         Parameters
@@ -28,14 +50,14 @@ class MotifEdits(MotifView):
         Motifs
             The same object; motifs are renumbered by frequency.
         """
-        chosen = sorted(self._check_motifs(motifs))
+        chosen = sorted(self._motifs._check_motifs(motifs))
         if len(chosen) < 2:
             raise ValueError(f"merge needs two motifs or more, got {list(motifs)}.")
-        labels = self.labels.copy()
+        labels = self._motifs.labels.copy()
         labels[np.isin(labels, chosen)] = chosen[0]
         return self._relabelled(labels)
 
-    def split(self, motif: int, *, min_motif_size: int = 5, random_state: int = 0) -> Self:
+    def split(self, motif: int, *, min_motif_size: int = 5, random_state: int = 0) -> Motifs:
         """Relax the atoms of one motif again and split it into groups.
 
         Parameters
@@ -57,20 +79,23 @@ class MotifEdits(MotifView):
         """
         from hyperspy_motifs.pipeline import split_motif
 
-        (chosen,) = self._check_motifs([motif])
-        parts, certainty = split_motif(self._signal, self._refresh(), chosen, min_motif_size, random_state)
+        motifs = self._motifs
+        (chosen,) = motifs._check_motifs([motif])
+        parts, certainty = split_motif(
+            motifs._signal, motifs._refresh(), chosen, min_motif_size, random_state
+        )
         if len(np.unique(parts)) < 2:
             raise ValueError(
-                f"Motif {motif} ({self.counts[chosen]} atoms) does not split into groups that differ by more than noise at "
-                f"radius {self.radius:g}. A larger radius may split it: motifs.radii."
+                f"Motif {motif} ({motifs.counts[chosen]} atoms) does not split into groups that differ by more than noise at "
+                f"radius {motifs.radius:g}. A larger radius may split it: motifs.radii."
             )
-        labels, probabilities = self.labels.copy(), self.probabilities.copy()
+        labels, probabilities = motifs.labels.copy(), motifs.probabilities.copy()
         here = labels == chosen
-        labels[here] = np.where(parts == 0, chosen, self.n_motifs + parts - 1)
+        labels[here] = np.where(parts == 0, chosen, motifs.n_motifs + parts - 1)
         probabilities[here] = certainty
         return self._relabelled(labels, probabilities)
 
-    def relabel(self, names_or_labels: Mapping[int, str] | Any) -> Self:
+    def relabel(self, names_or_labels: Mapping[int, str] | Any) -> Motifs:
         """Name motifs, or set the motif of every atom.
 
         Parameters
@@ -83,38 +108,93 @@ class MotifEdits(MotifView):
         Motifs
             The same object.
         """
+        motifs = self._motifs
         if isinstance(names_or_labels, Mapping):
-            self._check_motifs(list(names_or_labels))
-            record = self._refresh()
+            motifs._check_motifs(list(names_or_labels))
+            record = motifs._refresh()
             names = {**record.names, **{int(k): str(v) for k, v in names_or_labels.items()}}
             self._write(replace(record, names=names))
-            return self
+            return motifs
         labels = np.asarray(names_or_labels)
-        if labels.shape != self.labels.shape or labels.dtype.kind not in "iu" or (labels < 0).any():
+        if labels.shape != motifs.labels.shape or labels.dtype.kind not in "iu" or (labels < 0).any():
             raise ValueError(
-                f"relabel expects a dict of names or one whole number from 0 per atom, shape {self.labels.shape}; "
+                f"relabel expects a dict of names or one whole number from 0 per atom, shape {motifs.labels.shape}; "
                 f"got shape {labels.shape} of {labels.dtype}."
             )
         return self._relabelled(labels.astype(np.int64))
 
-    def undo(self) -> Self:
+    def undo(self) -> Motifs:
         """Revert the last :meth:`merge`, :meth:`split` or :meth:`relabel`; a second call restores it."""
-        record = self._refresh()
+        record = self._motifs._refresh()
         if not record.previous:
             raise ValueError("There is nothing to undo: the motifs were not edited.")
         self._write(replace(record, **record.previous))
-        return self
+        return self._motifs
 
-    def _check_motifs(self, motifs: Sequence[int]) -> list[int]:
-        chosen = list(dict.fromkeys(int(m) for m in motifs))
-        wrong = [m for m in chosen if not 0 <= m < self.n_motifs]
-        if wrong or not chosen:
-            raise ValueError(f"There is no motif {wrong or motifs}; motifs are 0 to {self.n_motifs - 1}.")
-        return chosen
+    def cells(
+        self,
+        bonds: Any = "auto",
+        *,
+        motifs: Sequence[int] | None = None,
+        vacancies: bool = True,
+        **options: Any,
+    ) -> Cells:
+        """Build the cells again, with another bond rule or on the atoms of some motifs.
 
-    def _relabelled(self, labels: np.ndarray, probabilities: np.ndarray | None = None) -> Self:
+        Parameters
+        ----------
+        bonds : str, BondRule or array of shape (b, 2), optional
+            As in :func:`hyperspy_motifs.cells.find_cells`.
+        motifs : sequence of int, optional
+            Motifs whose atoms are the corners; all by default. Indices in polygons always refer to all atoms.
+        vacancies : bool, optional
+            Whether the empty sites (``motifs.sites``) carry bonds and are corners: a hexagon with a missing column is then a
+            "hexagon, 1 vacancy", otherwise the hole around the column. With given pairs of bonds there are none.
+        **options
+            Passed to :func:`hyperspy_motifs.cells.find_cells`.
+
+        Returns
+        -------
+        Cells
+            Also available as ``motifs.cells``.
+        """
+        from hyperspy_motifs.pipeline import find_cells
+
+        record = self._motifs._refresh()
+        chosen = None if motifs is None else sorted(self._motifs._check_motifs(motifs))
+        stored = find_cells(record, bonds, chosen, vacancies=vacancies, **options)
+        store.write(self._motifs._signal, replace(record, cells=stored), same_atoms=True)
+        return self._motifs.cells
+
+    def hierarchy(self, **options: Any) -> MotifGraph:
+        """Build the levels above the cells again, with other options.
+
+        Parameters
+        ----------
+        **options
+            Fields of :class:`~hyperspy_motifs.hierarchy.HierarchyOptions`: ``vertex_figures``, ``composites``, ``domains``
+            (bool), ``coarse`` ("auto", "unit-cell", "centres" or "none"), ``corner_motif`` (int).
+
+        Returns
+        -------
+        MotifGraph
+            Also available as ``motifs.graph``; ``print(graph.summary())`` describes the levels and the end of the
+            hierarchy.
+        """
+        from hyperspy_motifs.hierarchy import HierarchyOptions
+        from hyperspy_motifs.pipeline import stored_form
+
+        motifs = self._motifs
+        HierarchyOptions(**options)  # raises an error for an unknown option before writing
+        record = motifs._refresh()
+        parameters = {**record.parameters, "hierarchy": options}
+        changed = replace(record, cells=stored_form(record), parameters=parameters)
+        store.write(motifs._signal, changed, same_atoms=True)
+        return motifs.graph
+
+    def _relabelled(self, labels: np.ndarray, probabilities: np.ndarray | None = None) -> Motifs:
         """Write new labels, numbered by frequency (ties: by the older number); motifs keep their names."""
-        record = self._refresh()
+        record = self._motifs._refresh()
         values, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
         order = np.lexsort((values, -counts))
         rank = np.argsort(order)
@@ -127,14 +207,16 @@ class MotifEdits(MotifView):
                 names=names,
             )
         )
-        return self
+        return self._motifs
 
     def _write(self, record: store.Record, has_cells: bool = False) -> None:
         """Write a record; the corner sequences of its cells are found again if its labels are others, unless it `has_cells`."""
         from hyperspy_motifs.pipeline import same_cells_relabelled, stored_form
 
-        now = self._refresh()
+        now = self._motifs._refresh()
         previous = {"labels": now.labels, "probabilities": now.probabilities, "names": now.names}
         changed = not np.array_equal(record.labels, now.labels)
         cells = same_cells_relabelled(record) if changed and not has_cells else stored_form(record)
-        store.write(self._signal, replace(record, cells=cells, previous=previous), same_atoms=not changed)
+        store.write(
+            self._motifs._signal, replace(record, cells=cells, previous=previous), same_atoms=not changed
+        )

@@ -74,12 +74,12 @@ class ExploredFrame:
             labels, probabilities, names = motifs.labels, motifs.probabilities, tuple(motifs.names)
             self.ids = self._chosen_ids
         else:
-            labels, probabilities = motifs.labels_at(self._radius), motifs.probabilities_at(self._radius)
+            labels, probabilities = motifs.labels_at(self._radius), motifs.at(self._radius).probabilities
             self.ids = carried_identities(motifs.labels, self._chosen_ids, labels)
             names = tuple(str(k) for k in range(len(self.ids)))
         here = self.numbers
         self.labels, self.probabilities, self.names = labels[here], probabilities[here], names
-        self.layout = np.asarray(motifs.layout_at(self._radius)[here], dtype=float)
+        self.layout = np.asarray(motifs.at(self._radius).layout[here], dtype=float)
         self.counts = np.bincount(self.labels, minlength=len(names))
         self._forget("columns", "reasons", "cells", "shown")
 

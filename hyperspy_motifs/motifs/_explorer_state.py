@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +19,9 @@ from scipy.spatial import ConvexHull
 
 from ._conditions import rows_where
 from ._explored_frame import ExploredFrame, carried_identities
+
+if TYPE_CHECKING:
+    from ._motifs import Motifs
 
 
 @dataclass(frozen=True)
@@ -345,7 +349,7 @@ class ExplorerState(ExploredFrame):
             raise ValueError("The image has other atoms than before this edit. Open the explorer again.")
         source.pop()
         other.append(self._step(step.text))
-        self.motifs._write(replace(record, **step.record), has_cells=True)
+        self.motifs.edit._write(replace(record, **step.record), has_cells=True)
         self._chosen_ids, self.colours = step.ids, step.colours
         self._edited()
 
@@ -408,3 +412,20 @@ def is_in_notebook() -> bool:
     kernel = ipython is not None and hasattr(ipython.get_ipython(), "kernel")
     backend = mpl.get_backend().lower()
     return kernel and (backend == "agg" or backend.endswith("inline"))
+
+
+def open_explorer(motifs: Motifs, frame: int, view: str, figure: Any) -> Any:
+    """Open the explorer of motifs, in the notebook or in a window."""
+    from hyperspy_motifs.draw import Explorer, open_notebook_explorer
+
+    if view not in ("auto", "notebook", "window"):
+        raise ValueError(f'view is {view!r}; expected "auto", "notebook" or "window".')
+    state = ExplorerState(motifs, frame)
+    if view == "notebook" or (view == "auto" and figure is None and is_in_notebook()):
+        try:
+            return open_notebook_explorer(state)
+        except ImportError as error:
+            if view == "notebook":
+                raise
+            warnings.warn(str(error), UserWarning, stacklevel=3)
+    return Explorer(state, figure=figure)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -8,12 +7,8 @@ import numpy as np
 
 from hyperspy_motifs.identify import Identification
 
-from ._edits import MotifEdits
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from hyperspy_motifs.graph import MotifGraph
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -149,128 +144,3 @@ class IdentifiedMotifs(Identification):
 
 #: Vacuum below and above a model in ångström.
 _VACUUM = 8.0
-
-
-class MotifNames(MotifEdits):
-    """Names of the motifs of :class:`~hyperspy_motifs.motifs.Motifs` from candidate structures."""
-
-    def identify(
-        self,
-        structure: Any,
-        zone_axis: Any = (0, 0, 1),
-        defects: Any = "auto",
-        *,
-        detector: str = "auto",
-        scattering: Mapping[str, float] | None = None,
-        relabel: bool = True,
-    ) -> IdentifiedMotifs:
-        """Say which column of a structure every motif, every atom and every empty site is.
-
-        The structure is projected along the zone axis. Its orientation, distortion and grains are found from the positions of
-        the atoms; which column an atom is follows from its neighbours, and from its brightness as a power of the atomic number,
-        whose exponent is fitted. Candidates for atoms that differ from their column are made by rule: vacancies, substitutes,
-        antisites and adatoms. The guide "Names from a structure" has the model.
-
-        Parameters
-        ----------
-        structure : str, path, ase.Atoms, pymatgen.Structure, or a list of them
-            A name of :data:`hyperspy_motifs.data.structures.NAMES` such as ``"MoSe2"``, a CIF file, or an object. Of a list the
-            most probable one is taken, and where another one fits better, that one.
-        zone_axis : sequence of three int, optional
-            Direction [uvw] of the lattice that points to the observer; or a list with one for each structure.
-        defects : "auto", None or sequence of str, optional
-            ``"auto"``: substitutes are all elements of like size and valence. A list of symbols: only these. None: every column
-            is one of the structure.
-        detector : {"auto", "ADF", "ABF", "STM"}, optional
-            ``"auto"`` is ABF for dark columns, STM where ``metadata.Signal.quantity`` is a height, as "Height (nm)", and ADF
-            otherwise. Brightness is used for ADF only; otherwise names follow from geometry alone, and assignments that it
-            cannot distinguish are listed with equal probabilities.
-        scattering : mapping of str to float, optional
-            Brightness of single atoms by their symbol, in any unit, such as ``{"Mo": 5.1, "Se": 3.6}``, from a simulation with
-            the detector of the image. By default a power of the atomic number, which is fitted in any case.
-        relabel : bool, optional
-            Whether the motifs get their names (:meth:`relabel`), for legends, graph, report and files. Not if the
-            structures are refused.
-
-        Returns
-        -------
-        IdentifiedMotifs
-            ``print`` shows it. It is stored with the image: :attr:`identification`.
-
-        Raises
-        ------
-        ValueError
-            If a structure or an argument is not understood, or the result has several frames or patches on a grid.
-        ImportError
-            If ASE is not installed.
-
-        Examples
-        --------
-        >>> import hyperspy_motifs as hm
-        >>> s, truth = hm.data.monolayer("MoSe2", shape=(200, 220), random_state=0)
-        >>> motifs = s.find_motifs(show_progressbar=False)
-        >>> found = motifs.identify("MoSe2")
-        >>> motifs.names[:2]
-        ['Mo', 'Se2']
-        """
-        from hyperspy_motifs import store
-        from hyperspy_motifs.pipeline import identify, place_in_image
-
-        several = isinstance(structure, list | tuple)
-        record = self._refresh()
-        found = identify(
-            record,
-            self.sites,
-            list(structure) if several else [structure],
-            zone_axis,
-            defects,
-            detector,
-            scattering,
-            str(self._signal.metadata.get_item("Signal.quantity", "") or ""),
-        )
-        found = place_in_image(found, record)
-        if relabel and not found.refused:
-            self.relabel(found.motif_names())
-        store.write_identification(self._signal, found.state())
-        self._cache.pop("identification", None)
-        self._cache.pop("graph", None)
-        return self.identification
-
-    @property
-    def identification(self) -> IdentifiedMotifs:
-        """The last result of :meth:`identify`, stored with the image.
-
-        Raises
-        ------
-        ValueError
-            If the atoms were not identified, or have changed since then.
-        """
-        found = self._identification()
-        if found is None:
-            raise ValueError(
-                "These atoms were not identified, or have changed since then. Call motifs.identify with a structure, such as "
-                'motifs.identify("MoSe2").'
-            )
-        return found
-
-    def _describe_species(self, graph: MotifGraph) -> None:
-        """Add the names and their probabilities to the atoms of a graph, and compositions to its cells."""
-        found = self._identification()
-        if found is None:
-            return
-        for i, (name, probability) in enumerate(
-            zip(found.names.tolist(), found.probabilities.tolist(), strict=True)
-        ):
-            graph.nodes[f"atom:{i}"].update(species=name, species_probability=probability)
-        for i, name in enumerate(found.cell_names()):
-            if f"cell:{i}" in graph.nodes:
-                graph.nodes[f"cell:{i}"]["composition"] = name
-
-    def _identification(self) -> IdentifiedMotifs | None:
-        from hyperspy_motifs.pipeline import stored_identification
-
-        def read() -> IdentifiedMotifs | None:
-            stored = stored_identification(self._signal, self._refresh())
-            return None if stored is None else IdentifiedMotifs.of(stored, self)
-
-        return self._cached("identification", read)

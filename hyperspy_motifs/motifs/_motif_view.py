@@ -1,23 +1,25 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hyperspy_motifs import store
 
+from ._identified import IdentifiedMotifs
+from ._levels import make_graph, make_hierarchy
+from ._views import ManifoldView, MotifsAtRadius
+
 if TYPE_CHECKING:
     from hyperspy_motifs.cells import Cells
-    from hyperspy_motifs.clustering import MotifTree
+    from hyperspy_motifs.clustering import MotifTree, Stability
+    from hyperspy_motifs.defects import Defects
     from hyperspy_motifs.graph import MotifGraph
     from hyperspy_motifs.hierarchy import Hierarchy
     from hyperspy_motifs.occupancy import Sites
     from hyperspy_motifs.pipeline import ImageQuality
     from hyperspy_motifs.signals import AtomicImage, AtomPatches, ZernikeFeatures
-
-    from ._manifold_view import ManifoldView
 
 
 class MotifView:
@@ -156,7 +158,7 @@ class MotifView:
 
     @property
     def names(self) -> list[str]:
-        """Name of each motif: the one given with :meth:`relabel`, else its number."""
+        """Name of each motif: the one given with ``motifs.relabel``, else its number."""
         given = self._refresh().names
         return [given.get(i, str(i)) for i in range(self.n_motifs)]
 
@@ -177,22 +179,18 @@ class MotifView:
         """The radius whose motifs are `labels`."""
         return self.radii[self._refresh().chosen]
 
+    def at(self, radius: float) -> MotifsAtRadius:
+        """Motifs, layout and features at one of `radii`, in nearest-neighbour distances."""
+        return MotifsAtRadius(self, self._radius_index(radius))
+
     def labels_at(self, radius: float) -> np.ndarray:
         """Motif of each atom at one of `radii`, shape (n,)."""
-        return self._refresh().radius_labels[self._radius_index(radius)]
-
-    def probabilities_at(self, radius: float) -> np.ndarray:
-        """Certainty of the motif of each atom at one of `radii`, shape (n,), 0 to 1."""
-        return self._refresh().radius_probabilities[self._radius_index(radius)]
+        return self.at(radius).labels
 
     @property
     def layout(self) -> np.ndarray:
         """Force-relaxed layout of the atoms at the chosen radius, shape (n, 2)."""
         return self._refresh().layouts[self._refresh().chosen]
-
-    def layout_at(self, radius: float) -> np.ndarray:
-        """Force-relaxed layout of the atoms at one of `radii`, shape (n, 2)."""
-        return self._refresh().layouts[self._radius_index(radius)]
 
     @property
     def features(self) -> ZernikeFeatures:
@@ -208,14 +206,6 @@ class MotifView:
             # The features of a large stack are not stored.
             return features_at(self._signal, record, self.radius)
         return record.features.calibrated(record.stretch, abs(stamp.scale[0]), stamp.units)
-
-    def features_at(self, radius: float) -> ZernikeFeatures:
-        """Zernike features of the atoms at one of `radii`."""
-        from hyperspy_motifs.pipeline import features_at
-
-        if self._radius_index(radius) == self._refresh().chosen:
-            return self.features
-        return features_at(self._signal, self._refresh(), radius)
 
     @property
     def patches(self) -> AtomPatches:
@@ -241,7 +231,7 @@ class MotifView:
         return self._symmetries()[0]
 
     def _symmetries(self) -> Any:
-        from ._mean_symmetry import symmetries
+        from ._moments import symmetries
 
         return self._cached("symmetries", lambda: symmetries(self))
 
@@ -281,7 +271,6 @@ class MotifView:
     @property
     def manifold(self) -> ManifoldView:
         """The atoms as points of a continuum: coordinates, topology, disorder, moiré."""
-        from ._manifold_view import ManifoldView
 
         return self._cached("manifold", lambda: ManifoldView(self._signal, self._refresh()))
 
@@ -302,61 +291,7 @@ class MotifView:
     @property
     def graph(self) -> MotifGraph:
         """Atoms, cells, domains and their types as one networkx graph (:class:`~hyperspy_motifs.graph.MotifGraph`)."""
-        return self._cached("graph", self._make_graph)
-
-    def _make_graph(self) -> MotifGraph:
-        from hyperspy_motifs.graph import MotifGraph
-        from hyperspy_motifs.pipeline import stored_defects
-
-        record, signal = self._refresh(), self._signal
-        graph = MotifGraph.from_arrays(
-            positions=record.positions,
-            labels=record.labels,
-            probabilities=record.probabilities,
-            cells=self.cells if len(self.cells) else None,
-            hierarchy=self.hierarchy,
-            names=self.names,
-            units=record.stamp.units,
-            frames=record.frames if len(np.unique(record.frames)) > 1 else None,
-        )
-        self._describe_vacancies(graph)
-        graph.canvas = lambda: _canvas(signal)
-        defects = stored_defects(signal, record)
-        if defects is not None:
-            graph.add_defects(
-                defects.atoms, defects.positions, defects.kinds, defects.q_values, defects.spacing
-            )
-        self._describe_species(graph)
-        for description in self._cache.get("descriptions", ()):
-            graph.nodes[f"motif:{description.motif}"]["description"] = description.text
-        return graph
-
-    def _describe_species(self, graph: MotifGraph) -> None:
-        """Add the names of an identification to a graph; there is none here."""
-
-    def _describe_vacancies(self, graph: MotifGraph) -> None:
-        """Add to the vacancies of a graph the motif that is missing, and the probability that the site is occupied."""
-        for j, site in enumerate(self._sites_of_corners().tolist()):
-            if site >= 0:
-                missing = f"motif:{self.sites.expected_motifs[site]}"
-                graph.nodes[f"vacancy:{j}"].update(
-                    missing=missing, probability=float(self.sites.probability[site])
-                )
-
-    def _sites_of_corners(self) -> np.ndarray:
-        """Row in `sites` of each of ``cells.empty_sites``; -1 for none."""
-        from scipy.spatial import cKDTree
-
-        empty, vacant = self.cells.empty_sites, np.flatnonzero(self.sites.vacant)
-        if not len(empty) or not len(vacant):
-            return np.full(len(empty), -1)
-        distance, nearest = cKDTree(self.sites.positions[vacant]).query(empty)
-        return np.where(distance < 1e-6 * float(np.ptp(self.sites.positions)), vacant[nearest], -1)
-
-    def _missing_motifs(self) -> np.ndarray:
-        """Motif that is missing at each of ``cells.empty_sites``; -1 where it is unknown."""
-        sites = self._sites_of_corners()
-        return np.append(self.sites.expected_motifs, -1)[sites]
+        return self._cached("graph", lambda: make_graph(self))
 
     @property
     def hierarchy(self) -> Hierarchy | None:
@@ -364,44 +299,172 @@ class MotifView:
 
         None for a stack of images, whose frames have no common field, and if there are no cells.
         """
-        return self._cached("hierarchy", self._make_hierarchy)
+        return self._cached("hierarchy", lambda: make_hierarchy(self))
 
-    def _make_hierarchy(self) -> Hierarchy | None:
-        from hyperspy_motifs.hierarchy import HierarchyOptions, build_hierarchy
-
-        record = self._refresh()
-        if not len(self.cells) or len(np.unique(record.frames)) > 1:
-            return None
-        found = build_hierarchy(
-            record.positions,
-            record.labels,
-            self.cells,
-            names=self.names,
-            angles=record.atoms.get("motif_angle"),
-            reflected=record.atoms.get("motif_mirrored"),
-            options=HierarchyOptions(**record.parameters.get("hierarchy", {})),
-            units=record.stamp.units,
-        )
-        return self._with_moire(found)
-
-    def _with_moire(self, found: Hierarchy) -> Hierarchy:
-        """Return the hierarchy with the moiré cells as the top level, if the atoms form a periodic continuum."""
-        from hyperspy_motifs.hierarchy import moire_level
+    def to_dict(self) -> dict[str, np.ndarray]:
+        """Plain columns, one row per atom, ready for ``pandas.DataFrame`` or a CSV file."""
+        from hyperspy_motifs.exchange import flat_columns
 
         record = self._refresh()
-        moire = self.manifold.moire if self.is_continuous else None
-        level = None if moire is None else moire_level(moire, record.positions, record.stamp.units)
-        if level is None:
-            return found
-        reason = "The hierarchy ends at the moiré cell: all larger units are translations of it."
-        return replace(found, levels=(*found.levels, level), reason=reason)
+        names = np.array(self.names)
+        out = {
+            "x": record.positions[:, 0],
+            "y": record.positions[:, 1],
+            "frame": record.frames,
+            "motif": record.labels,
+            "name": names[record.labels],
+            "probability": record.probabilities,
+            "truncated": self.truncated,
+        }
+        for radius in self.radii:
+            out[f"motif_at_{radius:g}"] = self.labels_at(radius)
+        return out | flat_columns(record.atoms)
 
+    def to_dataframe(self, backend: str = "pandas") -> Any:
+        """The columns of :meth:`to_dict` as a data frame, one row per atom.
 
-def _canvas(signal: AtomicImage) -> tuple[np.ndarray, tuple[float, float, float, float]]:
-    """Return the first frame of the image and its extent in axis units."""
-    from hyperspy_motifs.draw import image_extent
-    from hyperspy_motifs.pipeline import frame
+        Parameters
+        ----------
+        backend : {"pandas", "polars"}
 
-    stamp = store.Stamp.of(signal)
-    image = np.asarray(frame(signal, 0), float)
-    return image, image_extent(image.shape, stamp.scale, stamp.offset)
+        Returns
+        -------
+        pandas.DataFrame or polars.DataFrame
+            x, y and other lengths are in the units of the axes, which are in ``attrs["units"]`` (pandas).
+            ``find_motifs(atoms=...)`` reads it.
+
+        Raises
+        ------
+        ImportError
+            If the package is not installed.
+        """
+        from hyperspy_motifs.exchange import to_dataframe
+
+        return to_dataframe(self.to_dict(), units=self.units, backend=backend)
+
+    @property
+    def defects(self) -> Defects:
+        """What departs from the frequent motifs, each place once (:class:`~hyperspy_motifs.defects.Defects`).
+
+        Empty sites, atoms of motifs that are rare on their sites, and single outliers (:meth:`find_outliers`), at a false
+        discovery rate of 5 %. It is computed when it is first read (or printed, for a single image), and stored with the
+        image. From then on the nodes of ``motifs.graph`` have the attributes ``defect`` and ``q_value``. Atoms of a boundary
+        are compared with each other: its structure is no point defect.
+        """
+        return self._cached("defects", self._find_defects)
+
+    def get_stability(self, n_seeds: int = 5) -> Stability:
+        """Agreement of these motifs with those of other random seeds.
+
+        The layout and the splits are repeated with ``n_seeds`` other values of ``random_state``. Each run takes as
+        long as ``find_motifs`` without the search for atoms.
+
+        Parameters
+        ----------
+        n_seeds : int, optional
+            Two or more.
+
+        Returns
+        -------
+        hyperspy_motifs.clustering.Stability
+            ``mean_agreement`` of the runs, 1 if all are equal; ``motifs``, the agreement of each current motif;
+            ``atoms``, the fraction of runs with the same motif for each atom.
+
+        Raises
+        ------
+        ValueError
+            If the motifs were not found in this image alone: fitted to a sample of a stack, or assigned by a model; or
+            in several detectors, whose images were too large to be kept.
+        """
+        from hyperspy_motifs.clustering import estimate_stability
+        from hyperspy_motifs.pipeline import labels_by_seed
+
+        record = self._refresh()
+        return estimate_stability(record.labels, labels_by_seed(self._signal, record, n_seeds))
+
+    def reconstruct(self) -> AtomicImage:
+        """The image reconstructed from the mean patches of the motifs.
+
+        The residual (``s - motifs.reconstruct()``) contains noise and structure that the motifs do not explain. It is
+        a map of anomalies.
+
+        Returns
+        -------
+        AtomicImage
+            NaN far from all atoms.
+        """
+        from hyperspy_motifs.pipeline import reconstruct
+
+        return reconstruct(self._signal, self._refresh())
+
+    def _find_defects(self) -> Defects:
+        from hyperspy_motifs.pipeline import find_defects, keep_defects
+
+        defects = self._stored_defects()
+        if defects is None:
+            record = self._refresh()
+            defects = keep_defects(self._signal, record, find_defects(self._signal, record, self.sites))
+            # The graph marks them from now on.
+            self._cache.pop("graph", None)
+        return defects
+
+    @property
+    def identification(self) -> IdentifiedMotifs:
+        """The last result of :meth:`Motifs.identify`, stored with the image.
+
+        Raises
+        ------
+        ValueError
+            If the atoms were not identified, or have changed since then.
+        """
+        found = self._identification()
+        if found is None:
+            raise ValueError(
+                "These atoms were not identified, or have changed since then. Call motifs.identify with a structure, such as "
+                'motifs.identify("MoSe2").'
+            )
+        return found
+
+    def _identification(self) -> IdentifiedMotifs | None:
+        from hyperspy_motifs.pipeline import stored_identification
+
+        def read() -> IdentifiedMotifs | None:
+            stored = stored_identification(self._signal, self._refresh())
+            return None if stored is None else IdentifiedMotifs.of(stored, self)
+
+        return self._cached("identification", read)
+
+    def _stored_defects(self) -> Defects | None:
+        """The defects if they have been looked for; in a stack that takes a while."""
+        from hyperspy_motifs.pipeline import stored_defects
+
+        return stored_defects(self._signal, self._refresh())
+
+    def _known_outliers(self) -> np.ndarray:
+        """Rows of the atoms that are single outliers, if the defects have been looked for."""
+        from hyperspy_motifs.defects import RARE
+
+        defects = self._stored_defects()
+        if defects is None:
+            return np.empty(0, dtype=np.intp)
+        return defects.atoms[(defects.atoms >= 0) & (defects.kinds != RARE)]
+
+    def _image(self, frame: int) -> tuple[np.ndarray, dict[str, Any]]:
+        from hyperspy_motifs.draw import image_extent
+        from hyperspy_motifs.pipeline import frame as image_of_frame
+
+        stamp = self._refresh().stamp
+        image = np.asarray(image_of_frame(self.signal, frame), float)
+        return image, {"extent": image_extent(image.shape, stamp.scale, stamp.offset), "units": stamp.units}
+
+    def _class_pictures(self) -> dict[str, np.ndarray]:
+        from hyperspy_motifs.pipeline import class_pictures
+
+        return self._cached("pictures", lambda: class_pictures(self._signal, self._refresh(), self.graph))
+
+    def _check_motifs(self, motifs: Sequence[int]) -> list[int]:
+        chosen = list(dict.fromkeys(int(m) for m in motifs))
+        wrong = [m for m in chosen if not 0 <= m < self.n_motifs]
+        if wrong or not chosen:
+            raise ValueError(f"There is no motif {wrong or motifs}; motifs are 0 to {self.n_motifs - 1}.")
+        return chosen

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,20 +10,24 @@ import numpy as np
 
 from hyperspy_motifs import store
 
-from ._exchange import MotifExchange
-from ._identified import MotifNames
-from ._movies import MotifMovies
-from ._value_figures import ValueFigures
+from ._edits import MotifEdits
+from ._exports import MotifExports
+from ._identified import IdentifiedMotifs
+from ._motif_view import MotifView
+from ._movies import MotifMovie
+from ._plots import MotifPlots
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from hyperspy_motifs.cells import Cells
-    from hyperspy_motifs.clustering import Stability
-    from hyperspy_motifs.graph import MotifGraph
+    from hyperspy_motifs.defects import Outliers
+    from hyperspy_motifs.describe import Descriptions
     from hyperspy_motifs.models import MotifModel
-    from hyperspy_motifs.signals import AtomicImage, AtomPatches
+    from hyperspy_motifs.signals import AtomicImage
 
 
-class Motifs(MotifNames, ValueFigures, MotifMovies, MotifExchange):
+class Motifs(MotifView):
     """The motifs of an image, its cells and its graph.
 
     A view of ``signal.metadata.Motifs``, which is saved with the image. Arrays have one row per atom and are
@@ -43,103 +47,229 @@ class Motifs(MotifNames, ValueFigures, MotifMovies, MotifExchange):
     True
     """
 
-    def find_cells(
+    # ------------------------------------------------------------------ groups of methods
+
+    @property
+    def plot(self) -> MotifPlots:
+        """Figures: ``motifs.plot()``, ``motifs.plot.layout()`` ... (:class:`~hyperspy_motifs.motifs.MotifPlots`)."""
+        return MotifPlots(self)
+
+    @property
+    def edit(self) -> MotifEdits:
+        """Changes: ``motifs.edit.merge([0, 1])``, ``motifs.edit.undo()`` ... (:class:`~hyperspy_motifs.motifs.MotifEdits`)."""
+        return MotifEdits(self)
+
+    @property
+    def export(self) -> MotifExports:
+        """Other tools: ``motifs.export.ase()`` ... (:class:`~hyperspy_motifs.motifs.MotifExports`)."""
+        return MotifExports(self)
+
+    @property
+    def movie(self) -> MotifMovie:
+        """Atoms in time: ``motifs.movie.transitions()`` ... (:class:`~hyperspy_motifs.motifs.MotifMovie`)."""
+        return MotifMovie(self)
+
+    # ------------------------------------------------------------------ aliases of what is called most
+
+    @property
+    def plot_layout(self) -> Callable[..., Axes]:
+        """Alias of ``motifs.plot.layout``."""
+        return self.plot.layout
+
+    @property
+    def plot_means(self) -> Callable[..., Any]:
+        """Alias of ``motifs.plot.means``."""
+        return self.plot.means
+
+    @property
+    def plot_cells(self) -> Callable[..., Axes]:
+        """Alias of ``motifs.plot.cells``."""
+        return self.plot.cells
+
+    @property
+    def plot_defects(self) -> Callable[..., Axes]:
+        """Alias of ``motifs.plot.defects``."""
+        return self.plot.defects
+
+    @property
+    def merge(self) -> Callable[..., Motifs]:
+        """Alias of ``motifs.edit.merge``."""
+        return self.edit.merge
+
+    @property
+    def split(self) -> Callable[..., Motifs]:
+        """Alias of ``motifs.edit.split``."""
+        return self.edit.split
+
+    @property
+    def relabel(self) -> Callable[..., Motifs]:
+        """Alias of ``motifs.edit.relabel``."""
+        return self.edit.relabel
+
+    @property
+    def find_cells(self) -> Callable[..., Cells]:
+        """Alias of ``motifs.edit.cells``."""
+        return self.edit.cells
+
+    # ------------------------------------------------------------------ analyses
+
+    def identify(
         self,
-        bonds: Any = "auto",
+        structure: Any,
+        zone_axis: Any = (0, 0, 1),
+        defects: Any = "auto",
         *,
-        motifs: Sequence[int] | None = None,
-        vacancies: bool = True,
-        **options: Any,
-    ) -> Cells:
-        """Build the cells again, with another bond rule or on the atoms of some motifs.
+        detector: str = "auto",
+        scattering: Mapping[str, float] | None = None,
+        relabel: bool = True,
+    ) -> IdentifiedMotifs:
+        """Say which column of a structure every motif, every atom and every empty site is.
+
+        The structure is projected along the zone axis. Its orientation, distortion and grains are found from the positions of
+        the atoms; which column an atom is follows from its neighbours, and from its brightness as a power of the atomic number,
+        whose exponent is fitted. Candidates for atoms that differ from their column are made by rule: vacancies, substitutes,
+        antisites and adatoms. The guide "Names from a structure" has the model.
 
         Parameters
         ----------
-        bonds : str, BondRule or array of shape (b, 2), optional
-            As in :func:`hyperspy_motifs.cells.find_cells`.
-        motifs : sequence of int, optional
-            Motifs whose atoms are the corners; all by default. Indices in polygons always refer to all atoms.
-        vacancies : bool, optional
-            Whether the empty sites (:attr:`sites`) carry bonds and are corners: a hexagon with a missing column is then a
-            "hexagon, 1 vacancy", otherwise the hole around the column. With given pairs of bonds there are none.
-        **options
-            Passed to :func:`hyperspy_motifs.cells.find_cells`.
+        structure : str, path, ase.Atoms, pymatgen.Structure, or a list of them
+            A name of :data:`hyperspy_motifs.data.structures.NAMES` such as ``"MoSe2"``, a CIF file, or an object. Of a list the
+            most probable one is taken, and where another one fits better, that one.
+        zone_axis : sequence of three int, optional
+            Direction [uvw] of the lattice that points to the observer; or a list with one for each structure.
+        defects : "auto", None or sequence of str, optional
+            ``"auto"``: substitutes are all elements of like size and valence. A list of symbols: only these. None: every column
+            is one of the structure.
+        detector : {"auto", "ADF", "ABF", "STM"}, optional
+            ``"auto"`` is ABF for dark columns, STM where ``metadata.Signal.quantity`` is a height, as "Height (nm)", and ADF
+            otherwise. Brightness is used for ADF only; otherwise names follow from geometry alone, and assignments that it
+            cannot distinguish are listed with equal probabilities.
+        scattering : mapping of str to float, optional
+            Brightness of single atoms by their symbol, in any unit, such as ``{"Mo": 5.1, "Se": 3.6}``, from a simulation with
+            the detector of the image. By default a power of the atomic number, which is fitted in any case.
+        relabel : bool, optional
+            Whether the motifs get their names (:meth:`relabel`), for legends, graph, report and files. Not if the
+            structures are refused.
 
         Returns
         -------
-        Cells
-            Also available as ``motifs.cells``.
-        """
-        from hyperspy_motifs.pipeline import find_cells
+        IdentifiedMotifs
+            ``print`` shows it. It is stored with the image: :attr:`identification`.
 
+        Raises
+        ------
+        ValueError
+            If a structure or an argument is not understood, or the result has several frames or patches on a grid.
+        ImportError
+            If ASE is not installed.
+
+        Examples
+        --------
+        >>> import hyperspy_motifs as hm
+        >>> s, truth = hm.data.monolayer("MoSe2", shape=(200, 220), random_state=0)
+        >>> motifs = s.find_motifs(show_progressbar=False)
+        >>> found = motifs.identify("MoSe2")
+        >>> motifs.names[:2]
+        ['Mo', 'Se2']
+        """
+        from hyperspy_motifs import store
+        from hyperspy_motifs.pipeline import identify, place_in_image
+
+        several = isinstance(structure, list | tuple)
         record = self._refresh()
-        chosen = None if motifs is None else sorted(self._check_motifs(motifs))
-        stored = find_cells(record, bonds, chosen, vacancies=vacancies, **options)
-        store.write(self._signal, replace(record, cells=stored), same_atoms=True)
-        return self.cells
+        found = identify(
+            record,
+            self.sites,
+            list(structure) if several else [structure],
+            zone_axis,
+            defects,
+            detector,
+            scattering,
+            str(self._signal.metadata.get_item("Signal.quantity", "") or ""),
+        )
+        found = place_in_image(found, record)
+        if relabel and not found.refused:
+            self.relabel(found.motif_names())
+        store.write_identification(self._signal, found.state())
+        self._cache.pop("identification", None)
+        self._cache.pop("graph", None)
+        return self.identification
 
-    def rank_corner_motifs(self, **options: Any) -> list[Any]:
-        """Rank sets of motifs by how well they tile the field; all columns of an oxide rarely do.
+    def describe(self) -> Descriptions:
+        """What each motif is: a paragraph that can be checked against the image.
 
-        Parameters
-        ----------
-        **options
-            Passed to :func:`hyperspy_motifs.cells.rank_corner_motifs`.
-
-        Returns
-        -------
-        list of hyperspy_motifs.cells.MotifSuggestion
-            In order of decreasing quality; pass ``motifs`` of one to :meth:`find_cells`.
-        """
-        from hyperspy_motifs.cells import rank_corner_motifs
-
-        record = self._refresh()
-        here = record.frames == record.frames[0]
-        return rank_corner_motifs(record.positions[here], record.labels[here], **options)
-
-    def ring_statistics(self, *, border: bool = False) -> Any:
-        """Distribution of cell sizes, Aboav-Weaire and Lemaitre's law (:class:`hyperspy_motifs.cells.RingStatistics`).
-
-        Parameters
-        ----------
-        border : bool, optional
-            Whether to include cells at the border.
+        How many atoms, on which sites, and whether they are at random there, clustered or along a line; the first shell of
+        neighbours; brightness; point group of the mean patch; the most similar motif, how far away it is and in which
+        moments the two differ; how certain the atoms are. From then on the motifs of ``motifs.graph`` have the attribute
+        ``description``.
 
         Returns
         -------
-        RingStatistics
+        hyperspy_motifs.describe.Descriptions
+            ``print`` shows it; ``descriptions[k]`` is that of motif k, ``to_dict()`` gives a table.
+
+        Examples
+        --------
+        >>> import hyperspy_motifs as hm
+        >>> s, truth = hm.data.monolayer(shape=(160, 192), random_state=0)
+        >>> motifs = s.find_motifs(radius=0.6, show_progressbar=False)
+        >>> motifs.describe()[0].shell.motifs
+        (1,)
         """
-        from hyperspy_motifs.cells import ring_statistics
+        return self._cached("descriptions", self._find_descriptions)
 
-        return ring_statistics(self.cells, border=border)
+    def _find_descriptions(self) -> Descriptions:
+        from ._described import describe
 
-    def get_cell_patches(
-        self,
-        *,
-        n_corners: int | Sequence[int] | None = None,
-        radius: float | None = None,
-        normalise: bool = True,
-    ) -> AtomPatches:
-        """The disc around the centre of each cell, which shows for example an empty or a filled channel.
+        found = describe(self)
+        # The graph has them from now on.
+        self._cache.pop("graph", None)
+        return found
+
+    def find_outliers(self, fdr: float = 0.05) -> Outliers:
+        """Find single atoms that differ from their counterparts, with their error rate.
+
+        A motif needs five atoms. Here every atom is tested alone, against its counterparts: the nearest atoms with the same
+        surroundings, whatever stands at their centre. Three things are compared: the intensity (of one linear fit of all
+        columns), the place relative to the neighbours, and the shape. The scatter and the tails of the null distribution
+        are those of the image itself; slow changes of brightness and distance are allowed for. The three p-values of an atom
+        are combined [2]_, and the false discovery rate over all atoms is controlled [1]_. An atom beside a more significant
+        outlier is compared by its intensity only, because its place and shape may be disturbed.
 
         Parameters
         ----------
-        n_corners : int or sequence of int, optional
-            Only cells with this number of corners.
-        radius : float, optional
-            In axis units; by default the disc has the area of the median cell.
-        normalise : bool, optional
-            As in :meth:`~hyperspy_motifs.signals.AtomicImage.get_atom_patches`.
+        fdr : float, optional
+            False discovery rate: the expected fraction of false ones among the outliers. In an image without any, it is the
+            probability that there is one.
 
         Returns
         -------
-        AtomPatches
-            Its ``atoms`` are the numbers of the cells. ``get_zernike_features()`` gives the features of the cells.
-        """
-        from hyperspy_motifs.pipeline import cell_patches, chosen_cells
+        hyperspy_motifs.defects.Outliers
+            In order of significance; ``print`` lists them. Atoms closer than 1.5 nearest-neighbour distances to the border are
+            not tested; those whose surroundings do not repeat only by their intensity, against every kind of atom nearby.
 
-        record, cells = self._refresh(), self.cells
-        return cell_patches(self._signal, record, cells, chosen_cells(cells, n_corners), radius, normalise)
+        Raises
+        ------
+        ValueError
+            If `fdr` is not between 0 and 1, or the motifs are of patches on a grid.
+
+        References
+        ----------
+        .. [1] Y. Benjamini and Y. Hochberg, J. R. Stat. Soc. B 57, 289 (1995).
+        .. [2] Y. Liu and J. Xie, J. Am. Stat. Assoc. 115, 393 (2020).
+
+        Examples
+        --------
+        >>> import hyperspy_motifs as hm
+        >>> s, truth = hm.data.monolayer(shape=(160, 192), random_state=0)
+        >>> motifs = s.find_motifs(show_progressbar=False)
+        >>> outliers = motifs.find_outliers(fdr=0.05)
+        >>> len(outliers.kinds) == len(outliers.q_values)
+        True
+        """
+        from hyperspy_motifs.pipeline import find_outliers
+
+        return find_outliers(self._signal, self._refresh(), self.sites, fdr)
 
     def cluster_cells(
         self,
@@ -175,36 +305,11 @@ class Motifs(MotifNames, ValueFigures, MotifMovies, MotifExchange):
         """
         from hyperspy_motifs.pipeline import cell_groups
 
-        patches = self.get_cell_patches(n_corners=n_corners, radius=radius)
+        patches = self.export.cell_patches(n_corners=n_corners, radius=radius)
         features = patches.get_zernike_features()
         return cell_groups(
             features, patches.atoms, len(self.cells), rotation_invariant, n_clusters, random_state
         )
-
-    def build_hierarchy(self, **options: Any) -> MotifGraph:
-        """Build the levels above the cells again, with other options.
-
-        Parameters
-        ----------
-        **options
-            Fields of :class:`~hyperspy_motifs.hierarchy.HierarchyOptions`: ``vertex_figures``, ``composites``, ``domains``
-            (bool), ``coarse`` ("auto", "unit-cell", "centres" or "none"), ``corner_motif`` (int).
-
-        Returns
-        -------
-        MotifGraph
-            Also available as ``motifs.graph``; ``print(graph.summary())`` describes the levels and the end of the
-            hierarchy.
-        """
-        from hyperspy_motifs.hierarchy import HierarchyOptions
-        from hyperspy_motifs.pipeline import stored_form
-
-        HierarchyOptions(**options)  # raises an error for an unknown option before writing
-        record = self._refresh()
-        parameters = {**record.parameters, "hierarchy": options}
-        changed = replace(record, cells=stored_form(record), parameters=parameters)
-        store.write(self._signal, changed, same_atoms=True)
-        return self.graph
 
     def predict(
         self,
@@ -290,67 +395,65 @@ class Motifs(MotifNames, ValueFigures, MotifMovies, MotifExchange):
 
         return self._cached("model", lambda: motif_model_of(self._signal, self._refresh()))
 
-    def save_model(self, path: str | os.PathLike[str]) -> Path:
-        """Write the model to a file, for other images, other machines and the command ``hyperspy-motifs --model``.
+    def report(self, path: str | PathLike[str], *, title: str | None = None, frame: int = 0) -> Path:
+        """Write one HTML file with the figures, tables, parameters and versions of this result.
+
+        The file is self-contained, needs no network, and contains no script.
 
         Parameters
         ----------
-        path : path
-            ``.npz`` is appended if the name has no extension.
+        path : str or path
+            The file; an existing one is replaced by the complete new one.
+        title : str, optional
+            Name of the image; its ``metadata.General.title`` by default.
+        frame : int, optional
+            Flat index of the frame in the figures, for a stack.
 
         Returns
         -------
         pathlib.Path
-            The file contains only arrays (no pickled objects): radii, basis, classes, reference atoms, the noise of
-            the image and the version of this package. ``other.apply_model(path)`` reads it.
-        """
-        from hyperspy_motifs.models import save_model
-
-        return save_model(self.model, path)
-
-    def get_stability(self, n_seeds: int = 5) -> Stability:
-        """Agreement of these motifs with those of other random seeds.
-
-        The layout and the splits are repeated with ``n_seeds`` other values of ``random_state``. Each run takes as
-        long as ``find_motifs`` without the search for atoms.
-
-        Parameters
-        ----------
-        n_seeds : int, optional
-            Two or more.
-
-        Returns
-        -------
-        hyperspy_motifs.clustering.Stability
-            ``mean_agreement`` of the runs, 1 if all are equal; ``motifs``, the agreement of each current motif;
-            ``atoms``, the fraction of runs with the same motif for each atom.
+            The file that was written.
 
         Raises
         ------
         ValueError
-            If the motifs were not found in this image alone: fitted to a sample of a stack, or assigned by a model; or
-            in several detectors, whose images were too large to be kept.
+            If `path` is a folder or the frame has no atoms.
+        FileNotFoundError
+            If the folder to write into does not exist.
         """
-        from hyperspy_motifs.clustering import estimate_stability
-        from hyperspy_motifs.pipeline import labels_by_seed
+        from ._report import write_report
 
-        record = self._refresh()
-        return estimate_stability(record.labels, labels_by_seed(self._signal, record, n_seeds))
+        return write_report(self, path, title, frame)
 
-    def reconstruct(self) -> AtomicImage:
-        """The image reconstructed from the mean patches of the motifs.
+    def explore(self, *, frame: int = 0, view: str = "auto", figure: Any = None) -> Any:
+        """Open the explorer: linked image, layout, mean patches and lists; edits are applied to the motifs.
 
-        The residual (``s - motifs.reconstruct()``) contains noise and structure that the motifs do not explain. It is
-        a map of anomalies.
+        Parameters
+        ----------
+        frame : int, optional
+            Flat index of the frame of a stack.
+        view : {"auto", "notebook", "window"}, optional
+            "notebook" is a widget that the browser draws; it needs the extra ``gui-jupyter``. "window" is a figure of
+            matplotlib, for Qt and other windows. "auto" takes the notebook in Jupyter, unless matplotlib has a window
+            (``%matplotlib qt``, ``%matplotlib widget``) or a figure is given.
+        figure : matplotlib.figure.Figure, optional
 
         Returns
         -------
-        AtomicImage
-            NaN far from all atoms.
-        """
-        from hyperspy_motifs.pipeline import reconstruct
+        hyperspy_motifs.draw.Explorer or NotebookExplorer
+            Its ``state`` (:class:`~hyperspy_motifs.motifs.ExplorerState`) selects, filters, edits and exports. The widget is
+            shown as the result of a cell; keep a reference to it while it is open.
 
-        return reconstruct(self._signal, self._refresh())
+        Raises
+        ------
+        ValueError
+            If the frame has no atoms, or there is no such view.
+        ImportError
+            If the widget is asked for and not installed.
+        """
+        from ._explorer_state import open_explorer
+
+        return open_explorer(self, frame, view, figure)
 
     def summary(self) -> str:
         """A summary of the result: atoms, chosen radius with the reason, motifs with counts, cells."""

@@ -154,7 +154,7 @@ def _motifs(page: Page, motifs: Any, atoms: Any) -> None:
         if not motifs.counts[k]:
             continue
         compared = descriptions[k].nearest >= 0 and np.isfinite(descriptions[k].separation)
-        axes = motifs.plot_description(k, n_modes=2) if compared else motifs.plot_means()
+        axes = motifs.plot.description(k, n_modes=2) if compared else motifs.plot_means()
         figure = np.ravel(axes)[0].get_figure(root=True)
         source, _ = as_picture(figure)
         plt.close(figure)
@@ -173,7 +173,7 @@ def _motifs(page: Page, motifs: Any, atoms: Any) -> None:
     if len(motifs.radii) > 1:
         add_drawing(
             page,
-            motifs.plot_tree,
+            motifs.plot.tree,
             "Tree of the motifs at all radii",
             "Splits of the motifs with increasing radius. Radii are in nearest-neighbour distances.",
         )

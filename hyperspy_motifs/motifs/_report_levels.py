@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ._cell_colouring import class_words
+from ._colouring import class_words
+from ._levels import missing_motifs
 from ._page import Page, add_drawing, plain
 
 
@@ -35,7 +36,7 @@ def add_cells(page: Page, motifs: Any, views: Any) -> None:
         )
     # In a part of an image some classes have no cell left.
     present, labels = np.unique(cells.labels).tolist(), cells.labels[shown]
-    words = class_words(cells, motifs.names, motifs._missing_motifs())
+    words = class_words(cells, motifs.names, missing_motifs(motifs))
     table = {
         "class": [words[k] for k in present],
         **_columns(graph, [f"cell-class:{k}" for k in present], "cells", motifs.units),
@@ -71,7 +72,7 @@ def add_levels(page: Page, motifs: Any, views: Any) -> None:
         page.add("paragraph", str(graph.graph["reason"]))
     add_drawing(
         page,
-        motifs.plot_hierarchy,
+        motifs.plot.hierarchy,
         "Levels as rows of symbols, joined by lines to their components",
         "The levels, from motifs at the bottom upwards. Lines join a class to its components; their width shows the number "
         "of components. Numbers in brackets count instances.",
@@ -132,7 +133,7 @@ def add_neighbours(page: Page, motifs: Any) -> None:
     if any(first["kind"] == "motif" for _, first, _ in found):
         add_drawing(
             page,
-            motifs.plot_enrichment,
+            motifs.plot.enrichment,
             "Bubbles for each pair of motifs, larger for pairs that differ more from chance",
             "Motifs that are neighbours more often (red) or less often (blue) than by chance.",
         )

@@ -308,7 +308,7 @@ class AtomicImage(ImageAtoms):
         Parameters
         ----------
         model : path or hyperspy_motifs.models.MotifModel
-            File of :meth:`Motifs.save_model <hyperspy_motifs.motifs.Motifs.save_model>`, or ``motifs.model``.
+            File of :meth:`MotifModel.save() <hyperspy_motifs.models.MotifModel.save>`, or ``motifs.model``.
         atoms : optional
             As in :meth:`find_motifs`; found if not given.
         detectors : AtomicImage or list of AtomicImage, optional

@@ -20,7 +20,7 @@ def plot_motifs(signal: Any, motifs: Any, frame: int | None, cells: bool, **kwar
         if navigation_shape:
             signal.axes_manager.indices = np.unravel_index(frame, navigation_shape[::-1])[::-1]
     signal.plot(**kwargs)
-    markers = motifs.to_markers(cells=cells)
+    markers = motifs.export.markers(cells=cells)
     for marker in markers:
         signal.add_marker(marker, permanent=False, render_figure=False)
     ax = signal._plot.signal_plot.ax

@@ -241,7 +241,7 @@ def test_a_model_is_applied_to_many_images_at_once(tmp_path):
     learned = data.monolayer(shape=(170, 200), random_state=3)[0].find_motifs(
         radius=0.6, show_progressbar=False
     )
-    motif_model = learned.save_model(tmp_path / "model.npz")
+    motif_model = learned.model.save(tmp_path / "model.npz")
     images = {"a": 5, "b": 6}
     for name, seed in images.items():
         (tmp_path / name).mkdir()

@@ -116,5 +116,5 @@ def test_probabilities_are_numbers_where_an_atom_is_far_from_all_others(bilayer,
         motifs = bilayer[0].isig[:340, :340].find_motifs(radius=radius, show_progressbar=False)
     assert motifs.labels_at(1.2).max() == 2
     for radius in motifs.radii:
-        assert np.isfinite(motifs.probabilities_at(radius)).all()
+        assert np.isfinite(motifs.at(radius).probabilities).all()
         assert np.bincount(motifs.labels_at(radius)).min() >= 5

@@ -9,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 import hyperspy_motifs
 from hyperspy_motifs.collection import MotifCollection
 from hyperspy_motifs.data import monolayer
-from hyperspy_motifs.models import load_model, save_model
+from hyperspy_motifs.models import load_model
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_saved_images_are_a_collection_again(analysed, tmp_path):
 
 
 def test_the_model_is_saved(analysed, tmp_path):
-    model = load_model(save_model(analysed[0].model, tmp_path / "model"))
+    model = load_model(analysed[0].model.save(tmp_path / "model"))
     assert model.facts["title"] == "3 images"
     assert model.n_motifs == analysed[0].n_motifs
 
@@ -137,7 +137,7 @@ def test_a_motif_that_some_images_lack_can_be_named_alone(analysed):
     collection[1].merge([0, 1])
     with pytest.warns(UserWarning, match="Motifs of b were edited"):
         assert collection.counts[1, 0] == before[1, :2].sum()
-    collection[1].undo()
+    collection[1].edit.undo()
     np.testing.assert_array_equal(collection.counts, before)
 
 
@@ -251,7 +251,7 @@ def test_the_model_is_applied_to_another_turned_image(analysed, tmp_path):
         shape=(int(3.8 / size), int(4.3 / size)), pixel_size=size, rotation=112, dose=4e5, gain=7, random_state=9,
         double_vacancies=0,
     )  # fmt: skip
-    signal.apply_model(save_model(collection.model, tmp_path / "model.npz"), show_progressbar=False)
+    signal.apply_model(collection.model.save(tmp_path / "model.npz"), show_progressbar=False)
     found, true = labels_and_truth([signal.motifs], [truth])
     assert adjusted_rand_score(true, found) > 0.99
     own, own_truth = labels_and_truth(collection, truths)

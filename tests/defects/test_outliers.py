@@ -101,8 +101,8 @@ def test_stored_defects_stay_where_atoms_and_labels_stay(planted, monkeypatch):
     monkeypatch.setattr(_defect_finding, "find_defects", None)  # nothing is computed again
     motifs = signal.motifs.relabel({0: "Se2"})
     motifs.find_cells("delaunay")
-    motifs.build_hierarchy(composites=False)
-    motifs.undo()
+    motifs.edit.hierarchy(composites=False)
+    motifs.edit.undo()
     np.testing.assert_array_equal(motifs.defects.positions, before.positions)
     assert motifs.defects.evidence.tolist() == before.evidence.tolist()
 

@@ -58,7 +58,7 @@ def test_names_are_used_and_the_graph_and_a_table_have_the_descriptions(motifs):
         assert table["coordination"][0] == pytest.approx(3, abs=0.05)
         assert repr(found) == "\n\n".join(table["text"])
     finally:
-        motifs.undo()
+        motifs.edit.undo()
 
 
 def test_a_notebook_shows_names_as_text(motifs, described):
@@ -66,7 +66,7 @@ def test_a_notebook_shows_names_as_text(motifs, described):
     try:
         assert "<b>" not in motifs.describe()._repr_html_()
     finally:
-        motifs.undo()
+        motifs.edit.undo()
 
 
 def test_a_part_without_whole_discs_or_some_classes_of_cells_is_described_and_drawn(motifs):
@@ -80,8 +80,8 @@ def test_a_part_without_whole_discs_or_some_classes_of_cells_is_described_and_dr
 
 
 def test_the_picture_shows_both_motifs_and_where_they_differ(motifs):
-    axes = motifs.plot_description(2)
+    axes = motifs.plot.description(2)
     assert [ax.get_title().split("\n")[0] for ax in axes[:2]] == ["2", str(motifs.describe()[2].nearest)]
     assert axes[-1].get_title().endswith("%")
     with pytest.raises(ValueError, match="There is no motif 17"):
-        motifs.plot_description(17)
+        motifs.plot.description(17)

@@ -205,7 +205,7 @@ def test_the_radius_slider_changes_labels_layout_and_means(explorer, motifs):
     explorer._radius_slider.set_val(motifs.radii[-1])
     labels = motifs.labels_at(motifs.radii[-1])
     assert explorer.image_panel.colour_counts() == dict(enumerate(np.bincount(labels).tolist()))
-    np.testing.assert_allclose(explorer.layout_panel.points, motifs.layout_at(motifs.radii[-1]))
+    np.testing.assert_allclose(explorer.layout_panel.points, motifs.at(motifs.radii[-1]).layout)
     explorer.state.radius = motifs.radius
     assert explorer._radius_slider.val == pytest.approx(motifs.radius)
 

@@ -102,7 +102,7 @@ def test_the_radius_slider_changes_all_columns(explorer, motifs):
     explorer.controls["radius"].value = f"{radius:g}"
     atoms = explorer.sources["atoms"].data
     np.testing.assert_array_equal(atoms["motif"], motifs.labels_at(radius))
-    np.testing.assert_allclose(np.column_stack([atoms["u"], atoms["v"]]), motifs.layout_at(radius))
+    np.testing.assert_allclose(np.column_stack([atoms["u"], atoms["v"]]), motifs.at(radius).layout)
     explorer.state.radius = motifs.radius
     assert explorer.controls["radius"].value == f"{motifs.radius:g}"
 

@@ -52,7 +52,7 @@ def test_hyperspy_decomposes_and_clusters_features_and_patches(motifs):
 
 def test_atomap_finds_planes_distances_and_ellipticity(motifs):
     """Guide: zone axes and planes, distances between monolayers, refinement, ellipticity."""
-    lattice = motifs.to_atom_lattice()
+    lattice = motifs.export.atom_lattice()
     metal = lattice.get_sublattice("Mo")
     metal.construct_zone_axes()
     zone = metal.zones_axis_average_distances[0]
@@ -71,11 +71,11 @@ def test_atomap_finds_planes_distances_and_ellipticity(motifs):
 
 def test_atomaps_own_structure_has_the_same_coordinates(motifs):
     """Guide: converting to ASE; both have x right, y down and ångström."""
-    lattice = motifs.to_atom_lattice()
+    lattice = motifs.export.atom_lattice()
     for sublattice in lattice.sublattice_list:
         sublattice.pixel_size *= 10
         sublattice.set_element_info({"Se2": "Se", "Mo": "Mo"}[sublattice.name], [0.0])
-    theirs, ours = lattice.convert_to_ase(), motifs.to_ase()
+    theirs, ours = lattice.convert_to_ase(), motifs.export.ase()
     order = np.argsort(motifs.labels, kind="stable")
     assert theirs.get_chemical_symbols() == ours[order].get_chemical_symbols()
     np.testing.assert_allclose(
@@ -89,7 +89,7 @@ def test_atomaps_own_structure_has_the_same_coordinates(motifs):
 def test_squidpy_describes_the_arrangement_of_motifs(motifs):
     """Tutorials: neighbourhood enrichment, co-occurrence, centrality, Ripley's statistics, interaction matrix."""
     squidpy = pytest.importorskip("squidpy")
-    adata = motifs.to_anndata()
+    adata = motifs.export.anndata()
     squidpy.gr.nhood_enrichment(adata, cluster_key="motif", seed=0, n_perms=200, show_progress_bar=False)
     squidpy.pl.nhood_enrichment(adata, cluster_key="motif")
     squidpy.gr.co_occurrence(adata, cluster_key="motif", interval=np.array([0.0, 0.25, 0.5, 1.0]))
@@ -107,7 +107,7 @@ def test_scanpy_clusters_the_features(motifs):
     scanpy = pytest.importorskip("scanpy")
     pytest.importorskip("igraph")
     metrics = pytest.importorskip("sklearn.metrics")
-    adata = motifs.to_anndata()
+    adata = motifs.export.anndata()
     whole = adata[~adata.obs["truncated"]].copy()
     scanpy.pp.pca(whole, n_comps=5)
     scanpy.pp.neighbors(whole, n_neighbors=12, random_state=0)

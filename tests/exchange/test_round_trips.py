@@ -74,7 +74,7 @@ def test_patches_and_models_take_the_same_objects(motifs):
 
 def test_atoms_of_ase_are_in_angstrom_and_named(motifs):
     ase = pytest.importorskip("ase")
-    atoms = motifs.to_ase()
+    atoms = motifs.export.ase()
     assert isinstance(atoms, ase.Atoms)
     np.testing.assert_allclose(atoms.positions[:, :2], 10 * motifs.positions, rtol=1e-12)
     assert not atoms.positions[:, 2].any()
@@ -90,37 +90,37 @@ def test_atoms_of_ase_are_in_angstrom_and_named(motifs):
 
 def test_the_cell_of_ase_is_the_unit_cell_of_the_hierarchy(motifs):
     pytest.importorskip("ase")
-    a, b, _, _, _, gamma = motifs.to_ase().cell.cellpar()
+    a, b, _, _, _, gamma = motifs.export.ase().cell.cellpar()
     # MoSe2: 3.29 Å; the simulated lattice is hexagonal.
     assert (a, b) == (pytest.approx(3.29, abs=0.04), pytest.approx(3.29, abs=0.04))
     assert gamma == pytest.approx(120, abs=1) or gamma == pytest.approx(60, abs=1)
-    assert not motifs.to_ase().pbc.any()
+    assert not motifs.export.ase().pbc.any()
 
 
 def test_species_can_be_given_by_number_or_name(motifs):
     pytest.importorskip("ase")
-    atoms = motifs.to_ase(species={0: "S", "Mo": "W"})
+    atoms = motifs.export.ase(species={0: "S", "Mo": "W"})
     assert set(atoms.symbols[motifs.labels == 0]) == {"S"}
     assert set(atoms.symbols[motifs.labels == 1]) == {"W"}
     motifs.relabel({0: "vacancy", 1: "Xy2"})
-    assert set(motifs.to_ase().symbols) == {"X"}
+    assert set(motifs.export.ase().symbols) == {"X"}
     with pytest.raises(ValueError, match="no chemical symbol"):
-        motifs.to_ase(species={0: "Chalcogen"})
+        motifs.export.ase(species={0: "Chalcogen"})
     with pytest.raises(ValueError, match="is no motif"):
-        motifs.to_ase(species={"W": "W"})
+        motifs.export.ase(species={"W": "W"})
     with pytest.raises(ValueError, match="frame is 1; this signal has 1 frames"):
-        motifs.to_ase(1)
+        motifs.export.ase(1)
 
 
 def test_a_structure_of_an_uncalibrated_image_is_refused(motifs):
     pytest.importorskip("ase")
     motifs.signal.axes_manager.signal_axes.set(units="")
     with pytest.raises(ValueError, match="Calibrate the image first"):
-        motifs.signal.motifs.to_ase()
+        motifs.signal.motifs.export.ase()
 
 
 def test_atomap_and_back(motifs, tmp_path):
-    lattice = motifs.to_atom_lattice()
+    lattice = motifs.export.atom_lattice()
     lattice.save(str(tmp_path / "motifs.hdf5"))
     order = np.argsort(motifs.labels, kind="stable")
     for source in (lattice, tmp_path / "motifs.hdf5"):
@@ -140,7 +140,7 @@ def test_a_missing_package_is_named(motifs, monkeypatch):
 
 def test_extended_xyz_has_the_field_of_view_as_its_box(motifs, tmp_path):
     read = pytest.importorskip("ase.io").read
-    path = motifs.to_extxyz(tmp_path / "motifs")
+    path = motifs.export.extxyz(tmp_path / "motifs")
     assert path.name == "motifs.xyz"
     atoms = read(path)
     np.testing.assert_allclose(atoms.positions[:, :2], 10 * motifs.positions, atol=1e-7)
@@ -158,7 +158,7 @@ def test_extended_xyz_has_the_field_of_view_as_its_box(motifs, tmp_path):
 
 def test_ovito_reads_the_extended_xyz(motifs, tmp_path):
     ovito = pytest.importorskip("ovito.io")
-    data = ovito.import_file(str(motifs.to_extxyz(tmp_path / "motifs.xyz"))).compute()
+    data = ovito.import_file(str(motifs.export.extxyz(tmp_path / "motifs.xyz"))).compute()
     particles = data.particles
     np.testing.assert_allclose(particles.positions[:, :2], 10 * motifs.positions, atol=1e-7)
     names = [particles.particle_types.type_by_id(i).name for i in particles.particle_types]
@@ -182,7 +182,7 @@ def _corner(motifs):
 def test_markers_are_plotted_saved_and_read_again(motifs, tmp_path):
     import hyperspy.api as hs
 
-    markers = motifs.to_markers()
+    markers = motifs.export.markers()
     assert [marker.name for marker in markers] == ["Se2", "Mo"]
     order = np.argsort(motifs.labels, kind="stable")
     np.testing.assert_array_equal(read_atoms(markers, motifs.signal), motifs.positions[order])
@@ -196,7 +196,7 @@ def test_markers_are_plotted_saved_and_read_again(motifs, tmp_path):
     np.testing.assert_array_equal(
         read_atoms(loaded.metadata.Markers.Mo, loaded), motifs.positions[motifs.labels == 1]
     )
-    with_cells = motifs.to_markers(cells=True)
+    with_cells = motifs.export.markers(cells=True)
     assert len(with_cells) == 3
     assert len(with_cells[0]) == len(motifs.cells)
 
@@ -206,7 +206,7 @@ def test_markers_are_plotted_saved_and_read_again(motifs, tmp_path):
 
 def test_annotated_data_hold_features_labels_positions_and_bonds(motifs, tmp_path):
     anndata = pytest.importorskip("anndata")
-    adata = motifs.to_anndata()
+    adata = motifs.export.anndata()
     np.testing.assert_array_equal(adata.X, motifs.features.data)
     assert [tuple(row) for row in adata.var[["n", "m"]].to_numpy()] == [
         tuple(m) for m in motifs.features.modes
@@ -242,19 +242,19 @@ def test_clusters_of_another_tool_become_motifs(motifs):
 def test_equal_names_stay_two_categories(motifs):
     pytest.importorskip("anndata")
     motifs.relabel({0: "Se", 1: "Se"})
-    assert motifs.to_anndata().obs["motif"].cat.categories.tolist() == ["Se (0)", "Se (1)"]
+    assert motifs.export.anndata().obs["motif"].cat.categories.tolist() == ["Se (0)", "Se (1)"]
 
 
 def test_features_of_another_radius_can_be_chosen(motifs):
     pytest.importorskip("anndata")
-    adata = motifs.to_anndata(radius=2.4)
-    np.testing.assert_array_equal(adata.X, motifs.features_at(2.4).data)
-    np.testing.assert_array_equal(adata.obsm["X_layout"], motifs.layout_at(2.4))
+    adata = motifs.export.anndata(radius=2.4)
+    np.testing.assert_array_equal(adata.X, motifs.at(2.4).features.data)
+    np.testing.assert_array_equal(adata.obsm["X_layout"], motifs.at(2.4).layout)
 
 
 def test_squidpy_counts_the_neighbours_that_the_graph_counts(motifs):
     squidpy = pytest.importorskip("squidpy")
-    adata = motifs.to_anndata()
+    adata = motifs.export.anndata()
     squidpy.gr.nhood_enrichment(adata, cluster_key="motif", seed=0, n_perms=200, show_progress_bar=False)
     found = adata.uns["motif_nhood_enrichment"]
     # In a honeycomb Mo has neighbours Se only: squidpy finds them enriched, and equal neighbours depleted.
@@ -282,7 +282,7 @@ def test_squidpy_counts_the_neighbours_that_the_graph_counts(motifs):
 
 def test_geopandas_measures_the_cells(motifs):
     geopandas = pytest.importorskip("geopandas")
-    table = motifs.to_geodataframe()
+    table = motifs.export.geodataframe()
     assert isinstance(table, geopandas.GeoDataFrame)
     assert (table.crs, table.attrs["units"], table.index.name) == (None, "nm", "cell")
     np.testing.assert_allclose(table.area, motifs.cells.areas, rtol=1e-9)
@@ -299,7 +299,7 @@ def test_geopandas_measures_the_cells(motifs):
 def test_geojson_is_what_geopandas_reads(motifs, tmp_path):
     import json
 
-    collection = motifs.to_geojson(tmp_path / "cells.geojson")
+    collection = motifs.export.geojson(tmp_path / "cells.geojson")
     assert json.loads((tmp_path / "cells.geojson").read_text(encoding="utf-8")) == collection
     assert collection["units"] == "nm"
     assert len(collection["features"]) == len(motifs.cells)

@@ -52,30 +52,30 @@ def test_motifs_are_found_at_the_atoms_of_every_frame(stack):
 def test_structures_are_those_of_one_frame_and_a_file_holds_all(stack, tmp_path):
     read = pytest.importorskip("ase.io").read
     motifs = stack.motifs
-    frames = read(motifs.to_extxyz(tmp_path / "movie.xyz"), ":")
+    frames = read(motifs.export.extxyz(tmp_path / "movie.xyz"), ":")
     assert len(frames) == 2
     for number, atoms in enumerate(frames):
         here = motifs.frames == number
         np.testing.assert_allclose(atoms.positions[:, :2], 10 * motifs.positions[here], atol=1e-7)
         np.testing.assert_array_equal(atoms.get_tags(), motifs.labels[here])
-        np.testing.assert_array_equal(motifs.to_ase(number).get_tags(), motifs.labels[here])
+        np.testing.assert_array_equal(motifs.export.ase(number).get_tags(), motifs.labels[here])
     with pytest.raises(ValueError, match="frame is 2; this signal has 2 frames"):
-        motifs.to_ase(2)
+        motifs.export.ase(2)
 
 
 def test_markers_follow_the_navigator_and_are_read_frame_by_frame(stack):
     motifs = stack.motifs
-    given = read_atoms(motifs.to_markers(), stack)
+    given = read_atoms(motifs.export.markers(), stack)
     for number in (0, 1):
         theirs = given.positions[given.frames == number]
         ours = motifs.positions[motifs.frames == number]
         np.testing.assert_array_equal(theirs[np.lexsort(theirs.T)], ours[np.lexsort(ours.T)])
-    assert len(motifs.to_markers(cells=True)) == motifs.n_motifs + 1
+    assert len(motifs.export.markers(cells=True)) == motifs.n_motifs + 1
 
 
 def test_cells_have_the_frame_of_their_atoms(stack):
     motifs = stack.motifs
-    features = motifs.to_geojson()["features"]
+    features = motifs.export.geojson()["features"]
     frames = [feature["properties"]["frame"] for feature in features]
     assert frames == [int(motifs.frames[p[0]]) for p in motifs.cells.polygons]
     assert set(frames) == {0, 1}
@@ -84,6 +84,6 @@ def test_cells_have_the_frame_of_their_atoms(stack):
 def test_bonds_of_annotated_data_do_not_connect_frames(stack):
     pytest.importorskip("anndata")
     motifs = stack.motifs
-    rows, columns = motifs.to_anndata().obsp["spatial_connectivities"].nonzero()
+    rows, columns = motifs.export.anndata().obsp["spatial_connectivities"].nonzero()
     assert len(rows) > 50
     np.testing.assert_array_equal(motifs.frames[rows], motifs.frames[columns])

@@ -19,7 +19,7 @@ def learned():
 @pytest.fixture(scope="module")
 def path(learned, tmp_path_factory):
     learned.relabel({0: "metal"})
-    return learned.save_model(tmp_path_factory.mktemp("model") / "mose2")
+    return learned.model.save(tmp_path_factory.mktemp("model") / "mose2")
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ def test_another_radius_shows_its_labels_and_allows_no_edit(state, motifs):
     radius = motifs.radii[-1]
     state.radius = radius
     np.testing.assert_array_equal(state.labels, motifs.labels_at(radius))
-    np.testing.assert_allclose(state.layout, motifs.layout_at(radius))
+    np.testing.assert_allclose(state.layout, motifs.at(radius).layout)
     np.testing.assert_array_equal(state.columns["motif"], state.labels)
     state.select([3])
     with pytest.raises(ValueError, match="go back first"):

@@ -58,7 +58,7 @@ def test_the_simulated_sites_change_at_the_planted_rates(movie):
 def test_tracks_are_the_sites_of_the_truth(movie, motifs, matched):
     _, truth = movie
     sure = matched >= 0
-    sites, tracks = truth.extra["site"][matched[sure]], motifs.tracks[sure]
+    sites, tracks = truth.extra["site"][matched[sure]], motifs.movie.tracks[sure]
     for track in np.unique(tracks):
         assert len(np.unique(sites[tracks == track])) == 1
     # A site that was always there is one track.
@@ -66,7 +66,7 @@ def test_tracks_are_the_sites_of_the_truth(movie, motifs, matched):
     stays = [s for s in np.unique(sites) if (sites == s).sum() == N_FRAMES]
     assert len(stays) > 100
     assert np.mean([len(np.unique(tracks[sites == s])) == 1 for s in stays]) > 0.99
-    assert len(pixels) == len(motifs.tracks)
+    assert len(pixels) == len(motifs.movie.tracks)
 
 
 def test_planted_rates_are_recovered_from_the_images(movie, motifs, matched):
@@ -76,7 +76,7 @@ def test_planted_rates_are_recovered_from_the_images(movie, motifs, matched):
     motif_of = {name: int(np.bincount(motifs.labels[sure][name_of == name]).argmax()) for name in truth.names}
     pair, vacancy = motif_of["Se2"], motif_of["Se1"]
     assert len({*motif_of.values()}) == 3
-    found = motifs.get_transitions()
+    found = motifs.movie.transitions()
     probability, error = found.probabilities, found.errors
     assert abs(probability[pair, vacancy] - KNOCK_ON) < 3 * error[pair, vacancy] + 0.01
     back = (1 - KNOCK_ON) * REFILL
@@ -86,18 +86,18 @@ def test_planted_rates_are_recovered_from_the_images(movie, motifs, matched):
 
 
 def test_populations_are_those_of_the_frames(motifs):
-    assert motifs.populations.shape == (N_FRAMES, motifs.n_motifs)
-    np.testing.assert_array_equal(motifs.populations.sum(axis=0), motifs.counts)
-    np.testing.assert_array_equal(motifs.populations.sum(axis=1), np.bincount(motifs.frames))
+    assert motifs.movie.populations.shape == (N_FRAMES, motifs.n_motifs)
+    np.testing.assert_array_equal(motifs.movie.populations.sum(axis=0), motifs.counts)
+    np.testing.assert_array_equal(motifs.movie.populations.sum(axis=1), np.bincount(motifs.frames))
 
 
 def test_pictures_show_the_numbers(motifs):
-    ax = motifs.plot_populations()
+    ax = motifs.plot.populations()
     lines = ax.get_lines()
-    np.testing.assert_array_equal([line.get_ydata() for line in lines], motifs.populations.T)
+    np.testing.assert_array_equal([line.get_ydata() for line in lines], motifs.movie.populations.T)
     assert ax.get_ylabel() == "atoms"
-    matrix = motifs.plot_transitions()
-    found = motifs.get_transitions()
+    matrix = motifs.plot.transitions()
+    found = motifs.movie.transitions()
     shown = matrix.images[0].get_array()
     assert shown.shape == (motifs.n_motifs, motifs.n_motifs + 1)
     assert shown[0, 0] == pytest.approx(found.probabilities[0, 0])

@@ -90,10 +90,10 @@ def test_empty_sites_are_corners_of_hexagons_and_nodes_of_the_graph():
     ax = motifs.plot()
     assert f"empty sites ({len(vacancies)})" in [t.get_text() for t in ax.get_legend().get_texts()]
     plt.close(ax.figure)
-    names = [marker.name for marker in motifs.to_markers(cells=True)]
+    names = [marker.name for marker in motifs.export.markers(cells=True)]
     assert "vacancies" in names
     # Corners of exported polygons are places in the image, also those of empty sites.
-    ring = motifs.to_geojson()["features"][0]["geometry"]["coordinates"][0]
+    ring = motifs.export.geojson()["features"][0]["geometry"]["coordinates"][0]
     assert len(ring) == 7
     without = motifs.find_cells(vacancies=False)
     assert without.n_corners.max() > 6

@@ -46,7 +46,7 @@ def test_a_crystal_has_no_moire_level():
 
 def test_roughness_is_drawn(bilayer):
     motifs = bilayer[0].motifs
-    ax = motifs.plot_values("roughness")
+    ax = motifs.plot.values("roughness")
     drawn = ax.collections[0].get_array()
     rough = motifs.manifold.disorder.roughness
     np.testing.assert_allclose(np.sort(np.ma.compressed(drawn)), np.sort(rough[np.isfinite(rough)]))

@@ -35,12 +35,12 @@ def motifs(learned, tmp_path):
 def test_features_at_every_radius_are_those_of_both_images(motifs, learned):
     np.testing.assert_array_equal(motifs.detectors[1].data, learned[1].data)
     for radius in motifs.radii:
-        features = motifs.features_at(radius)
+        features = motifs.at(radius).features
         assert features.n_detectors == 2
         assert features.data.shape == (len(motifs.labels), 2 * len(features.of_detector(1).modes))
     single = learned[1].deepcopy()
     alone = single.find_motifs(motifs.positions, refine=False, radius=2.4, **QUIET).features
-    both = motifs.features_at(2.4).of_detector(1)
+    both = motifs.at(2.4).features.of_detector(1)
     known = np.isfinite(alone.data).all(axis=1) & np.isfinite(both.data).all(axis=1)
     assert known.sum() > 20
     np.testing.assert_allclose(both.data[known], alone.data[known], atol=1e-4)
@@ -68,7 +68,7 @@ def test_patches_of_each_detector_are_reconstructed_and_explained(motifs, learne
 
 
 def test_the_model_is_applied_to_both_detectors_of_another_scan(motifs, tmp_path):
-    path = motifs.save_model(tmp_path / "model.npz")
+    path = motifs.model.save(tmp_path / "model.npz")
     first, second = two_detectors(4)
     found = motifs.predict(first, detectors=second, **QUIET)
     truth, _ = two_detectors(4)
@@ -101,7 +101,7 @@ def test_the_images_of_the_detectors_follow_the_first_one(learned, move):
     first, second = learned
     moved = move(first)
     np.testing.assert_array_equal(moved.motifs.detectors[1].data, move(second).data)
-    assert np.isfinite(moved.motifs.features_at(0.6).data).any()
+    assert np.isfinite(moved.motifs.at(0.6).features.data).any()
 
 
 def test_where_the_images_are_not_kept_only_the_chosen_radius_is_known(learned):
@@ -110,6 +110,6 @@ def test_where_the_images_are_not_kept_only_the_chosen_radius_is_known(learned):
     with pytest.raises(ValueError, match="not kept"):
         _ = smaller.motifs.detectors
     with pytest.raises(ValueError, match="only the features at the chosen radius"):
-        smaller.motifs.features_at(2.4)
+        _ = smaller.motifs.at(2.4).features
     record = store.read(smaller)
     assert record.detectors is None

@@ -98,7 +98,7 @@ def test_orders_by_signal_and_noise(image):
     assert [orders[radius] for radius in found.radii] == sorted(orders.values())
     assert orders[0.6] < 8 < orders[2.4]
     assert found.features.n_max == orders[found.radius]
-    assert found.features_at(2.4).n_max == orders[2.4]
+    assert found.at(2.4).features.n_max == orders[2.4]
     # Kept with the result: the same orders at another time.
     assert source_of(s, read(s))(1.2).n_max == orders[1.2]
     assert found.predict(image.deepcopy(), show_progressbar=False).features.n_max == found.features.n_max

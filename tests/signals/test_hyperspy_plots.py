@@ -248,7 +248,7 @@ def test_the_tree_shows_the_motifs_in_their_colours(image):
         "atom_leaf": leaf,
     }
     store.write(image, dataclasses.replace(record, tree=tree))
-    ax = image.motifs.plot_tree()
+    ax = image.motifs.plot.tree()
     texts = {t.get_text() for t in ax.texts}
     assert {f"Mo ({n[0]})", f"Se2 ({n[1]})", f"Se/vacancy ({n[2]})"} <= texts
     (nodes,) = [c for c in ax.collections if len(c.get_offsets()) == 6]

@@ -195,7 +195,7 @@ def test_sites_read_the_next_image_and_go_through_a_file(oxide, tmp_path):
     x, y = np.asarray(found.pixel_positions).T
     inside = (x > 50) & (x < 310) & (y > 50) & (y < 340)
     assert adjusted_rand_score(truth.labels[known][inside], found.labels[inside]) > 0.97
-    path = motifs.save_model(tmp_path / "oxide.npz")
+    path = motifs.model.save(tmp_path / "oxide.npz")
     again = other.apply_model(path, atoms=truth.positions[known] * PIXEL, show_progressbar=False)
     np.testing.assert_array_equal(again.labels, found.labels)
 

@@ -149,7 +149,7 @@ def test_the_radius_of_the_features_follows_the_units(image):
     for axis in image.axes_manager.signal_axes:
         axis.convert_to_units("pm")
     assert image.motifs.features.radius == pytest.approx(1000 * in_nm)
-    assert image.motifs.features_at(image.motifs.radius).radius == pytest.approx(1000 * in_nm)
+    assert image.motifs.at(image.motifs.radius).features.radius == pytest.approx(1000 * in_nm)
 
 
 def negate(s):
@@ -278,7 +278,7 @@ def test_a_stack_of_images_with_one_model_has_the_motifs_of_each_as_frames(pair)
         here = motifs.frames == number
         np.testing.assert_array_equal(motifs.labels[here], one.motifs.labels)
         np.testing.assert_allclose(motifs.positions[here], one.motifs.positions)
-    assert motifs.populations.shape == (2, motifs.n_motifs)
+    assert motifs.movie.populations.shape == (2, motifs.n_motifs)
     again = stack.inav[1].motifs
     np.testing.assert_array_equal(again.labels, first.motifs.labels)
 

@@ -1,11 +1,18 @@
+"""A result at one of its radii, and as a continuum."""
+
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hyperspy_motifs import store
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.signals import ZernikeFeatures
+
+    from ._motif_view import MotifView
 
 
 class ManifoldView:
@@ -139,3 +146,43 @@ class ManifoldView:
 
     def __repr__(self) -> str:
         return f"<Manifold of {len(self._record.labels)} atoms: dimension {self.dimension:.1f}, {self.topology.kind}>"
+
+
+class MotifsAtRadius:
+    """Motifs, layout and features at one radius.
+
+    Parameters
+    ----------
+    view : MotifView
+    number : int
+        Number of the radius in ``radii``.
+    """
+
+    def __init__(self, view: MotifView, number: int) -> None:
+        self._view, self._number = view, number
+        self.radius = view.radii[number]
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Motif of each atom, shape (n,)."""
+        return self._view._refresh().radius_labels[self._number]
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Certainty of the motif of each atom, shape (n,), 0 to 1."""
+        return self._view._refresh().radius_probabilities[self._number]
+
+    @property
+    def layout(self) -> np.ndarray:
+        """Force-relaxed layout of the atoms, shape (n, 2)."""
+        return self._view._refresh().layouts[self._number]
+
+    @property
+    def features(self) -> ZernikeFeatures:
+        """Zernike features of the atoms; navigation axis: atoms."""
+        from hyperspy_motifs.pipeline import features_at
+
+        view = self._view
+        if self.radius == view.radius:
+            return view.features
+        return features_at(view._signal, view._refresh(), self.radius)

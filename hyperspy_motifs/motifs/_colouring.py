@@ -1,4 +1,4 @@
-"""Values for colouring cells, and their display."""
+"""Values of atoms, cells and nodes of the tree for colours, and their display."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ import numpy as np
 from hyperspy_motifs.cells import EMPTY_SITE
 from hyperspy_motifs.naming import motif_name
 
+from ._levels import missing_motifs
+
 if TYPE_CHECKING:
     from hyperspy_motifs.cells import Cells
+    from hyperspy_motifs.clustering import MotifTree
+
+    from ._motifs import Motifs
 
 _STRAINS = {"strain_xx": 0, "strain_yy": 1, "strain_xy": 2}
 _LABELS = {
@@ -20,6 +25,8 @@ _LABELS = {
     "strain_yy": r"strain $\varepsilon_{yy}$ (%)",
     "strain_xy": r"strain $\varepsilon_{xy}$ (%)",
 }
+# The symmetry of the motifs is not known in general, so angles are drawn over a full turn.
+_TURN = 360.0
 _HANDS = ("counter-clockwise", "achiral", "clockwise")
 CHOICES = (
     "class",
@@ -34,30 +41,54 @@ CHOICES = (
 )
 
 
-def cell_colouring(
-    cells: Cells, colour_by: str, labels: np.ndarray, names: list[str], units: str, missing: np.ndarray
-) -> tuple[np.ndarray, dict[str, Any]]:
-    """Values of all cells (m,), and the options of ``plot_cells``.
+def named_values(motifs: Motifs, name: str, options: dict[str, Any]) -> np.ndarray:
+    """Values by name; their label and display are added to `options`."""
+    if name == "manifold":
+        coordinates = np.asarray(motifs.manifold.coordinates)[:, :2]
+        options["label"] = "coordinate"
+        return coordinates if coordinates.shape[1] == 2 else coordinates[:, 0]
+    if name == "disorder":
+        options["label"] = "distance to manifold (noise)"
+        return np.asarray(motifs.manifold.disorder.distance)
+    if name == "roughness":
+        options["label"] = "roughness of coordinates (std)"
+        return np.asarray(motifs.manifold.disorder.roughness)
+    if name == "angle":
+        if motifs.angles is None:
+            raise ValueError("These motifs have no angles; use find_motifs(rotation_invariant=True).")
+        options |= {"label": "angle (°)", "period": _TURN}
+        return np.degrees(motifs.angles)
+    columns = {k: v for k, v in motifs.to_dict().items() if np.issubdtype(v.dtype, np.number)}
+    if name not in columns:
+        known = sorted({"manifold", "disorder", "roughness", "angle", *columns})
+        raise ValueError(f"values is {name!r}; expected one of {known} or one value per atom.")
+    if name in ("probability", "outlier_score"):
+        options |= {"vmin": 0, "vmax": 1}
+    options["label"] = name
+    return np.asarray(columns[name], dtype=float)
 
-    Parameters
-    ----------
-    cells : Cells
-    colour_by : str
-        One of ``CHOICES``.
-    labels, names
-        Motif of each atom and the motifs' names, for centre atoms.
-    units : str
-        Of the positions.
-    missing : array of int
-        Motif that is missing at each of ``cells.empty_sites``.
+
+def layout_colouring(motifs: Motifs, colour_by: str) -> tuple[np.ndarray | None, dict[str, Any]]:
+    """Values of all atoms (n,) for the layout, and the options of ``plot_layout``."""
+    if colour_by == "probability":
+        return motifs.probabilities, {"label": "probability", "vmin": 0, "vmax": 1}
+    if colour_by in ("motif", "density"):
+        return (motifs.labels if colour_by == "motif" else None), {}
+    known = ["density", "motif", "probability"]
+    raise ValueError(f"colour_by is {colour_by!r}; expected one of {known} or one value per atom.")
+
+
+def cell_colouring(motifs: Motifs, colour_by: str) -> tuple[np.ndarray, dict[str, Any]]:
+    """Values of all cells (m,), and the options of ``plot_cells``; `colour_by` is one of ``CHOICES``.
 
     Raises
     ------
     ValueError
         If the choice does not exist.
     """
+    cells, names = motifs.cells, motifs.names
     if colour_by == "class":
-        return cells.labels, {"names": class_words(cells, names, missing)}
+        return cells.labels, {"names": class_words(cells, names, missing_motifs(motifs))}
     if colour_by == "corners":
         return _named(cells.n_corners, [f"{v} corners" for v in np.unique(cells.n_corners)])
     if colour_by == "shape":
@@ -66,10 +97,10 @@ def cell_colouring(
     if colour_by == "handedness":
         return _named(-cells.handedness, [_HANDS[v + 1] for v in np.unique(-cells.handedness).tolist()])
     if colour_by == "centre_atom":
-        held = np.where(cells.centre_atoms >= 0, labels[cells.centre_atoms], -1)
+        held = np.where(cells.centre_atoms >= 0, motifs.labels[cells.centre_atoms], -1)
         return _named(held, ["empty" if v < 0 else f"with {names[v]}" for v in np.unique(held).tolist()])
     if colour_by == "area":
-        return cells.areas, {"label": f"area ({units}²)"}
+        return cells.areas, {"label": f"area ({motifs.units}²)"}
     if colour_by == "orientation":
         return _orientation(cells)
     if colour_by in _LABELS:
@@ -155,3 +186,16 @@ def _diverging(values: np.ndarray, label: str) -> tuple[np.ndarray, dict[str, An
     limit = float(np.nanpercentile(np.abs(values), 98)) if len(values) else 1.0
     limit = limit if limit > 0 else 1.0
     return values, {"label": label, "cmap": "RdBu_r", "clim": (-limit, limit)}
+
+
+def motif_of_node(tree: MotifTree, labels: np.ndarray) -> np.ndarray:
+    """Motif of each node of the tree with the same atoms as the motif; -1 for other nodes."""
+    parent, leaf = tree.parent, tree.leaf_of
+    counts = np.zeros((len(parent), int(labels.max(initial=-1)) + 1), dtype=np.int64)
+    node = leaf.copy()
+    while (inside := node >= 0).any():
+        np.add.at(counts, (node[inside], labels[inside]), 1)
+        node = np.where(inside, parent[node], -1)
+    held = counts.sum(axis=1)
+    is_motif = (counts == held[:, None]) & (counts == np.bincount(labels)) & (held[:, None] > 0)
+    return np.where(is_motif.any(axis=1), is_motif.argmax(axis=1), -1)

@@ -1,4 +1,4 @@
-"""Moments of the mean patch of each motif, and its point symmetry."""
+"""Features of motifs: in units of noise, relaxed step by step, of the mean patches, and their point symmetry."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 LEAST_CORRELATION = 0.85
 
 _FOLDS = (2, 3, 4, 6)
+
+# In nearest-neighbour distances: the second shell of a honeycomb or a triangular lattice is at 1.73, with half a column.
+_SECOND_SHELL = 2.1
 
 
 def mean_moments(motifs: Any) -> tuple[Any, list[int]]:
@@ -88,3 +91,35 @@ def symmetries(motifs: Any) -> tuple[list[str], list[Score]]:
         found = {k: (group, score) for k, group, score in zip(known, *point_groups(means), strict=True)}
     rows = [found.get(k, unknown) for k in range(motifs.n_motifs)]
     return [group for group, _ in rows], [score for _, score in rows]
+
+
+def surroundings(motifs: Any) -> Any:
+    """Mean patch of each motif to the second shell, or to the compared radius where that is larger."""
+    from hyperspy_motifs.pipeline import means_of_record, radius_in_pixels
+
+    record = motifs._refresh()
+    reach = radius_in_pixels(record, max(motifs.radius, _SECOND_SHELL))
+    return motifs._cached("surroundings", lambda: means_of_record(motifs.signal, record, reach))
+
+
+def noise_units(motifs: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Features of the chosen radius in units of noise, and the atoms that have them."""
+    from hyperspy_motifs.zernike import invariants, whiten
+
+    moments = motifs.features.get_moments()
+    known = np.flatnonzero(moments.valid)
+    moments = moments.take(known)
+    turned = motifs.parameters["options"]["rotation_invariant"]
+    values, noise = invariants(moments) if turned else (moments.values, moments.noise_std)
+    return whiten(values, noise), known
+
+
+def relaxation_history(motifs: Any, every: int) -> tuple[np.ndarray, np.ndarray]:
+    from hyperspy_motifs.relaxation import ForceRelaxedLayout
+
+    if int(every) != every or every < 1:
+        raise ValueError(f"every is {every!r}; a whole number of steps from 1 is expected.")
+    values, known = noise_units(motifs)
+    seed = motifs.parameters["options"]["random_state"]
+    history = ForceRelaxedLayout(history=int(every), random_state=seed).fit(values).history_
+    return np.asarray(history), known

@@ -1,0 +1,135 @@
+"""The graph of a result, and its levels above the cells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hyperspy_motifs import store
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.graph import MotifGraph
+    from hyperspy_motifs.hierarchy import Hierarchy
+    from hyperspy_motifs.signals import AtomicImage
+
+    from ._motif_view import MotifView
+
+
+def make_graph(motifs: MotifView) -> MotifGraph:
+    from hyperspy_motifs.graph import MotifGraph
+    from hyperspy_motifs.pipeline import stored_defects
+
+    record, signal = motifs._refresh(), motifs._signal
+    graph = MotifGraph.from_arrays(
+        positions=record.positions,
+        labels=record.labels,
+        probabilities=record.probabilities,
+        cells=motifs.cells if len(motifs.cells) else None,
+        hierarchy=motifs.hierarchy,
+        names=motifs.names,
+        units=record.stamp.units,
+        frames=record.frames if len(np.unique(record.frames)) > 1 else None,
+    )
+    _describe_vacancies(motifs, graph)
+    graph.canvas = lambda: _canvas(signal)
+    defects = stored_defects(signal, record)
+    if defects is not None:
+        graph.add_defects(defects.atoms, defects.positions, defects.kinds, defects.q_values, defects.spacing)
+    _describe_species(motifs, graph)
+    for description in motifs._cache.get("descriptions", ()):
+        graph.nodes[f"motif:{description.motif}"]["description"] = description.text
+    return graph
+
+
+def _describe_vacancies(motifs: MotifView, graph: MotifGraph) -> None:
+    """Add to the vacancies of a graph the motif that is missing, and the probability that the site is occupied."""
+    for j, site in enumerate(_sites_of_corners(motifs).tolist()):
+        if site >= 0:
+            missing = f"motif:{motifs.sites.expected_motifs[site]}"
+            graph.nodes[f"vacancy:{j}"].update(
+                missing=missing, probability=float(motifs.sites.probability[site])
+            )
+
+
+def _describe_species(motifs: MotifView, graph: MotifGraph) -> None:
+    """Add the names and their probabilities to the atoms of a graph, and compositions to its cells."""
+    found = motifs._identification()
+    if found is None:
+        return
+    for i, (name, probability) in enumerate(
+        zip(found.names.tolist(), found.probabilities.tolist(), strict=True)
+    ):
+        graph.nodes[f"atom:{i}"].update(species=name, species_probability=probability)
+    for i, name in enumerate(found.cell_names()):
+        if f"cell:{i}" in graph.nodes:
+            graph.nodes[f"cell:{i}"]["composition"] = name
+
+
+def _sites_of_corners(motifs: MotifView) -> np.ndarray:
+    """Row in `sites` of each of ``cells.empty_sites``; -1 for none."""
+    from scipy.spatial import cKDTree
+
+    empty, vacant = motifs.cells.empty_sites, np.flatnonzero(motifs.sites.vacant)
+    if not len(empty) or not len(vacant):
+        return np.full(len(empty), -1)
+    distance, nearest = cKDTree(motifs.sites.positions[vacant]).query(empty)
+    return np.where(distance < 1e-6 * float(np.ptp(motifs.sites.positions)), vacant[nearest], -1)
+
+
+def missing_motifs(motifs: MotifView) -> np.ndarray:
+    """Motif that is missing at each of ``cells.empty_sites``; -1 where it is unknown."""
+    sites = _sites_of_corners(motifs)
+    return np.append(motifs.sites.expected_motifs, -1)[sites]
+
+
+def make_hierarchy(motifs: MotifView) -> Hierarchy | None:
+    from hyperspy_motifs.hierarchy import HierarchyOptions, build_hierarchy
+
+    record = motifs._refresh()
+    if not len(motifs.cells) or len(np.unique(record.frames)) > 1:
+        return None
+    found = build_hierarchy(
+        record.positions,
+        record.labels,
+        motifs.cells,
+        names=motifs.names,
+        angles=record.atoms.get("motif_angle"),
+        reflected=record.atoms.get("motif_mirrored"),
+        options=HierarchyOptions(**record.parameters.get("hierarchy", {})),
+        units=record.stamp.units,
+    )
+    return _with_moire(motifs, found)
+
+
+def _with_moire(motifs: MotifView, found: Hierarchy) -> Hierarchy:
+    """Return the hierarchy with the moiré cells as the top level, if the atoms form a periodic continuum."""
+    from hyperspy_motifs.hierarchy import moire_level
+
+    record = motifs._refresh()
+    moire = motifs.manifold.moire if motifs.is_continuous else None
+    level = None if moire is None else moire_level(moire, record.positions, record.stamp.units)
+    if level is None:
+        return found
+    reason = "The hierarchy ends at the moiré cell: all larger units are translations of it."
+    return replace(found, levels=(*found.levels, level), reason=reason)
+
+
+def unit_cell(motifs: MotifView) -> np.ndarray | None:
+    """Rows a and b of the unit cell in axis units, if the hierarchy has one."""
+    hierarchy = motifs.hierarchy
+    if hierarchy is None or "unit-cell" not in hierarchy.kinds:
+        return None
+    values = hierarchy.level("unit-cell").scalars
+    return np.array([[values["ax"], values["ay"]], [values["bx"], values["by"]]])
+
+
+def _canvas(signal: AtomicImage) -> tuple[np.ndarray, tuple[float, float, float, float]]:
+    """Return the first frame of the image and its extent in axis units."""
+    from hyperspy_motifs.draw import image_extent
+    from hyperspy_motifs.pipeline import frame
+
+    stamp = store.Stamp.of(signal)
+    image = np.asarray(frame(signal, 0), float)
+    return image, image_extent(image.shape, stamp.scale, stamp.offset)
