@@ -18,6 +18,9 @@ from ._no_data import find_no_data as find_no_data
 from ._noise_spectrum import MISFIT as MISFIT
 from ._noise_spectrum import NoiseSpectrum as NoiseSpectrum
 from ._order import order_of_sites as order_of_sites
+from ._peak_finders import PEAK_FINDERS as PEAK_FINDERS
+from ._peak_finders import PeakFinder as PeakFinder
+from ._peak_finders import atomap_peaks as atomap_peaks
 from ._refinement import measure_noise as measure_noise
 from ._refinement import refine_atoms as refine_atoms
 from ._scan_lines import ScanLines as ScanLines

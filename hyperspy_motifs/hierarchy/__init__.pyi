@@ -1,4 +1,5 @@
 from ._build import HierarchyOptions as HierarchyOptions
+from ._build import LevelBuilder as LevelBuilder
 from ._build import build_hierarchy as build_hierarchy
 from ._composites import Composites as Composites
 from ._composites import Rule as Rule

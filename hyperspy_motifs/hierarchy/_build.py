@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -18,8 +19,6 @@ from ._lattice import Lattice, LatticeContinuation, find_lattice
 from ._orientations import cell_orientations
 from ._tilings import bits_per_atom, composite_level, domain_levels, unit_cell_level, vertex_figures
 from ._unit_cells import LatticePoints, lattice_points, merge_by_sublattice
-
-__all__ = ["HierarchyOptions", "build_hierarchy"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,28 @@ class HierarchyOptions:
             raise ValueError(f"coarse must be one of {', '.join(allowed)}, not {self.coarse!r}.")
 
 
+class LevelBuilder(Protocol):
+    """Makes a level of the hierarchy; given as ``build_hierarchy(..., further=[builder])``."""
+
+    def __call__(self, positions: np.ndarray, labels: np.ndarray, cells: Cells) -> Level | None:
+        """Make the level, or return None where there is none.
+
+        Parameters
+        ----------
+        positions : ndarray of float, shape (n, 2)
+            x, y of the atoms in the unit of the cells.
+        labels : ndarray of int, shape (n,)
+            Motif of each atom.
+        cells : Cells
+
+        Returns
+        -------
+        Level or None
+            Its parts are atoms, cells or nodes of another level.
+        """
+        ...
+
+
 def build_hierarchy(
     positions: np.ndarray,
     labels: np.ndarray,
@@ -62,6 +83,7 @@ def build_hierarchy(
     reflected: np.ndarray | None = None,
     options: HierarchyOptions | None = None,
     units: str = "",
+    further: Sequence[LevelBuilder] = (),
 ) -> Hierarchy:
     """Build the levels above the cells.
 
@@ -89,6 +111,8 @@ def build_hierarchy(
         Levels to build; all by default.
     units : str, optional
         Unit of the positions, for the text of `reason`.
+    further : sequence of LevelBuilder, optional
+        Functions for levels of your own, above the others.
 
     Returns
     -------
@@ -128,7 +152,11 @@ def build_hierarchy(
     if options.domains and found is not None and (lattice is not None or found.labels.max(initial=0) > 0):
         # Patches of one kind with the same lattice are parts of one crystal.
         levels += domain_levels(cells, found)
-    return Hierarchy(tuple(levels), scalars, _reason(levels, bool(patches)), atoms)
+    reason = _reason(levels, bool(patches))
+    levels += [
+        level for build in further if (level := build(sites.positions, sites.labels, cells)) is not None
+    ]
+    return Hierarchy(tuple(levels), scalars, reason, atoms)
 
 
 def _sites(

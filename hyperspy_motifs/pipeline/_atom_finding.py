@@ -87,16 +87,26 @@ def find_atoms(
 
 
 def given_atoms(
-    signal: Any, atoms: Any, refine: Any, polarity: str, check_columns: bool = False
+    signal: Any,
+    atoms: Any,
+    refine: Any,
+    polarity: str,
+    check_columns: bool = False,
+    separation: float | None = None,
 ) -> AtomTable:
-    """Validate atoms given by the user, and refine them unless `refine` is False.
+    """Validate atoms given by the user, or found by a given peak finder, and refine them unless `refine` is False.
 
-    With `check_columns` a warning is given if the image has no columns there.
+    With `check_columns` a warning is given if the image has no columns there. A finder is told the `separation` (in axis
+    units), or an estimate.
     """
     check_axes(signal)
     stamp = store.Stamp.of(signal)
     scale = abs(stamp.scale[0])
-    given = read_atoms(atoms, signal)
+    finder = _peak_finder(atoms)
+    if finder is None:
+        given = read_atoms(atoms, signal)
+    else:
+        given = _found_by(finder, signal, polarity, None if separation is None else separation / scale)
     columns, facts, frames = dict(given.columns), dict(given.facts), given.frames
     if not facts:
         facts["read_as"] = given.origin
@@ -137,6 +147,31 @@ def given_atoms(
     first_frame = pixels[frames == frames[0]]
     facts["separation"] = finding.nearest_neighbour_distance(first_frame) * scale
     return AtomTable(stamp.to_units(pixels), pixels, frames, columns, facts, stamp.units)
+
+
+def _peak_finder(atoms: Any) -> finding.PeakFinder | None:
+    """Return the finder that is given in place of atoms, if it is one."""
+    if isinstance(atoms, str):
+        return finding.PEAK_FINDERS.get(atoms)
+    return atoms if callable(atoms) and not hasattr(atoms, "axes_manager") else None
+
+
+def _found_by(finder: finding.PeakFinder, signal: Any, polarity: str, separation: float | None) -> GivenAtoms:
+    """Find the atoms of every frame by a peak finder; `separation` is in pixels."""
+    stamp, parts = store.Stamp.of(signal), []
+    for number in range(n_frames(signal)):
+        image, _ = clean_image(data_frame(signal, number), _name(signal, number))
+        scales = finding.estimate_scales(image, polarity)
+        bright = np.asarray(image if scales.polarity == "bright" else -image, float)
+        found = np.asarray(finder(bright, scales.separation if separation is None else separation), float)
+        if found.ndim != 2 or found.shape[1] != 2 or len(found) < FEWEST_ATOMS:
+            raise ValueError(
+                f"The peak finder returned an array of shape {found.shape} for {_name(signal, number).lower()}; expected "
+                f"(n, 2), columns x and y in pixels, of {FEWEST_ATOMS} columns or more."
+            )
+        parts.append(found)
+    frames = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    return GivenAtoms(stamp.to_units(np.concatenate(parts)), frames, "peak finder")
 
 
 def _of_frames(signal: Any, given: GivenAtoms, stamp: store.Stamp) -> np.ndarray:

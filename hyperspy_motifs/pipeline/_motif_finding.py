@@ -272,7 +272,7 @@ def _atoms(
     if isinstance(atoms, str) and atoms == GRID:
         return grid_table(signal, separation, polarity, show_progressbar), "grid"
     if atoms is not None:
-        given = given_atoms(signal, atoms, refine, polarity, check_columns=True)
+        given = given_atoms(signal, atoms, refine, polarity, True, separation)
         return _with_sites(signal, given, options), "given"
     kept = stored_atoms(signal, of_motifs=False)
     if kept is not None and kept.facts.get("edited"):

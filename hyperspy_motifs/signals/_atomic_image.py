@@ -172,12 +172,13 @@ class AtomicImage(ImageAtoms):
 
         Parameters
         ----------
-        atoms : array-like of shape (n, 2), object or file of another tool, or "grid", optional
+        atoms : array-like of shape (n, 2), object or file of another tool, peak finder, or "grid", optional
             x, y in the units of the axes, or anything that :func:`hyperspy_motifs.exchange.read_atoms` reads: results of
             ``find_peaks``, markers, data frames, ASE and pymatgen structures, atomap, AtomAI, StatSTEM, and their files.
             Given positions are used without a search, and with ``refine=False`` unchanged. By default atoms are searched
             for, unless they were edited manually (:meth:`add_atoms`, :meth:`remove_atoms`); then the edited atoms are used.
-            "grid" uses patches on a triangular grid, for images in which columns overlap; ``print(motifs)`` reports
+            A peak finder (:class:`~hyperspy_motifs.atoms.PeakFinder`), ``"atomap"`` or a function, searches in place of the
+            package. "grid" uses patches on a triangular grid, for images in which columns overlap; ``print(motifs)`` reports
             overlap.
         detectors : AtomicImage or list of AtomicImage, optional
             Images of the same scan by other detectors. Atoms are found in this image; the features of all detectors
