@@ -69,7 +69,8 @@ def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
     the hypothesis with the smallest R factor is chosen: the sum of the amplitudes of the residual over that of the
     image, at the frequencies where the image exceeds the noise. Heavy columns alone leave the reflections of the
     light ones, the gaps between columns leave those of the sharper columns, and grain leaves nearly all.
-    The polarity is as certain as its R factor is below that of the other polarity.
+    The polarity is the one with the smaller R factor of all structure and of the fine structure, beyond the frequencies that
+    columns of either polarity take up (geometric mean), and as certain as its mean is below that of the other polarity.
 
     Parameters
     ----------
@@ -98,23 +99,28 @@ def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
         known = float(polarity != "auto")
         return ImageScales(distance, 0.0, wanted[0], known, 0.25 * distance, float(scan.responses[k]))
     found = _r_factors(image, hypotheses)
-    factors = {h: factor for h, (factor, _) in zip(hypotheses, found, strict=True)}
-    mine = {h: factor for h, factor in factors.items() if h.polarity in wanted}
+    of_polarity = dict.fromkeys(scans, 1.0)
+    of_polarity |= {h.polarity: mean for h, (_, mean, _) in _best_last(hypotheses, found)}
     # Bright columns are the rule: they need not explain more than dark ones.
-    alike = [h for h, factor in mine.items() if 1 - min(mine.values()) / factor < LOW_CERTAINTY]
-    chosen = min(h.polarity for h in alike)
-    mine = {h: factor for h, factor in mine.items() if h.polarity == chosen}
+    least = min(of_polarity[name] for name in wanted)
+    chosen = min(name for name in wanted if 1 - least / of_polarity[name] < LOW_CERTAINTY)
+    mine = {h: factor for h, (factor, _, _) in zip(hypotheses, found, strict=True) if h.polarity == chosen}
     # Of what explains as much, the columns are what responds at most scales: ripples of a cut-off do at few.
     best = max((h for h, f in mine.items() if f < _AS_GOOD * min(mine.values())), key=lambda h: len(h.run))
     factor = min(mine.values())
-    other = min((f for h, f in factors.items() if h.polarity != best.polarity), default=1.0)
-    brighter = max(1 - factor / other, 0.0)
+    other = max(mean for name, mean in of_polarity.items() if name != chosen)
+    brighter = max(1 - of_polarity[chosen] / other, 0.0)
     certainty = max(1 - factor, 0.0) if ordered else min(brighter, 1 - factor)
     scan = scans[best.polarity]
     response = float(scan.responses[np.argmin(np.abs(scan.scales - best.scale))])
     known = brighter if polarity == "auto" else 1.0
-    smoothing = found[hypotheses.index(best)][1]
+    smoothing = found[hypotheses.index(best)][2]
     return ImageScales(best.separation, certainty, best.polarity, known, best.scale, response, smoothing)
+
+
+def _best_last(hypotheses, found):
+    """Return pairs of hypotheses and what was found of each, that with the smallest R factor last."""
+    return sorted(zip(hypotheses, found, strict=True), key=lambda pair: pair[1], reverse=True)
 
 
 def _hypothesis(scan, polarity, run):
@@ -124,8 +130,11 @@ def _hypothesis(scan, polarity, run):
 
 
 def _r_factors(image, hypotheses):
-    """Return the R factor of each hypothesis, what its columns leave of the structure of the image (0 to about 1), and the
-    smoothing of what is left in pixels.
+    """Return the R factor of each hypothesis, what its columns leave of the structure of the image (0 to about 1); its
+    geometric mean with that of the fine structure; and the smoothing of what is left in pixels.
+
+    Columns of either polarity take up slow structure, whichever the specimen has. Fine structure is what even the more widely
+    spaced columns of the best of each polarity cannot take up. Without any, as with one order of reflections, the mean is 1.
 
     The noise is the least that any hypothesis leaves at a frequency. Structure exceeds it everywhere with probability
     `_LEVEL` only if there is none.
@@ -148,11 +157,17 @@ def _r_factors(image, hypotheses):
         smoothing.append(spectrum.smoothing(TAKEN_UP / h.separation) if seen else 0.0)
     structure = whole > np.maximum(noise, _EXACT * whole.max()) * np.log(whole.size / _LEVEL)
     structure &= np.hypot(y[:, None], x) > _SLOW / min(part.shape)
-    if not structure.any():
-        return [(1.0, width) for width in smoothing]
-    amplitude = np.sqrt(whole[structure]).sum()
-    factors = [float(np.sqrt(power[structure]).sum() / amplitude) for power in left]
-    return [(max(factor, _EXACT), width) for factor, width in zip(factors, smoothing, strict=True)]
+
+    def left_of(part):
+        total = np.sqrt(whole[part]).sum()
+        left_over = [float(np.sqrt(power[part]).sum() / total) if total else 1.0 for power in left]
+        return np.maximum(left_over, _EXACT)
+
+    factors = left_of(structure).tolist()
+    widest = max({h.polarity: h.separation for h, _ in _best_last(hypotheses, factors)}.values())
+    fine = structure & (np.hypot(y[:, None], x) > TAKEN_UP * step / widest)
+    means = np.sqrt(factors * left_of(fine)) if fine.any() else np.ones(len(factors))
+    return list(zip(factors, means.tolist(), smoothing, strict=True))
 
 
 def _power(part):

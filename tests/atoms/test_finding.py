@@ -7,7 +7,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.atoms import estimate_polarity, estimate_separation, find_atoms
+from hyperspy_motifs import data
+from hyperspy_motifs.atoms import LOW_CERTAINTY, estimate_polarity, estimate_separation, find_atoms
 from hyperspy_motifs.atoms._neighbours import nearest_neighbour_distance
 from hyperspy_motifs.atoms._order import in_crystal
 from hyperspy_motifs.atoms._scan import ScaleScan
@@ -113,6 +114,20 @@ def test_graphene_is_bright_though_its_dark_rings_are_the_clearer_lattice():
     atoms = find_atoms(counts)
     assert atoms.polarity == "bright"
     assert score(atoms.positions, points, shape, distance) == pytest.approx((1, 1), abs=0.02)
+
+
+@pytest.mark.parametrize("material", ["WSe2", "MoTe2"])
+def test_one_order_of_reflections_leaves_the_polarity_open(material):
+    signal, _ = data.monolayer(material, shape=(230, 254), random_state=1)
+    image = np.asarray(signal.data, float)
+    y, x = (np.fft.fftfreq(n, 0.0125) for n in image.shape)
+    first = 2 / np.sqrt(3) / 0.335
+    for cut, told in ((1.2, False), (2.2, True)):
+        made = np.fft.ifft2(np.fft.fft2(image) * (np.hypot(y[:, None], x) < cut * first)).real
+        for sign in (1, -1):
+            polarity, certainty = estimate_polarity(sign * made)
+            assert polarity == ("bright" if sign > 0 or not told else "dark")
+            assert (certainty > 0.8) if told else (certainty < LOW_CERTAINTY)
 
 
 def test_no_columns_in_vacuum_nor_in_an_amorphous_blob():
