@@ -7,6 +7,7 @@ import importlib
 import inspect
 import os
 import re
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ project_copyright = author
 release = hyperspy_motifs.__version__
 version = ".".join(release.split(".")[:2])
 
+sys.path.insert(0, str(here))
 extensions = [
+    "constants_table",
     "matplotlib.sphinxext.plot_directive",
     "numpydoc",
     "sphinx.ext.autodoc",

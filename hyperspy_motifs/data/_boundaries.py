@@ -12,6 +12,7 @@ from ._rings import as_springs, find_rings, group_names, relax_springs, vertex_f
 from ._specimen import Specimen, Truth, atomic_number, family, lattice_points
 
 OPTICS = {"pixel_size": 0.0115, "dose": 2e6, "probe_size": 0.1}
+# Length of a bond of graphene in nanometres.
 BOND = 0.142
 
 

@@ -108,6 +108,7 @@ OPTICS = {
     "ADF": {"pixel_size": 0.014, "dose": 2e4, "scattering": 1e-5, "probe_size": 0.11},
     "ABF": {"pixel_size": 0.014, "dose": 2e4, "scattering": 5e-3, "probe_size": 0.09, "tails": 0.05},
 }
+# Thickness of the specimen in unit cells: some 8 nm.
 CELLS_ALONG_BEAM = 20
 
 

@@ -12,6 +12,7 @@ from ._specimen import Specimen, Truth, atomic_number, family, lattice_points
 
 OPTICS = {"shape": (768, 768), "pixel_size": 0.012, "dose": 2e4, "scattering": 1e-5}
 CELL = np.array([2.113, 2.666])
+# Thickness of the specimen in unit cells: 6 nm.
 CELLS_ALONG_BEAM = 15
 # Site: start of the relaxation (fractions of the cell, two digits), fraction of vanadium, occupancy. The
 # first six are the pentagonal unit, then the linkers, two of them on two-fold axes, then the centres of the
@@ -37,6 +38,7 @@ CENTRE, AXIS, CHANNELS = 0, (9, 10), (11, 12)
 # elsewhere, and from a channel's centre to the metals around it.
 UNIT, CORNER, HEXAGON, HEPTAGON = 0.33, 0.362, 0.348, 0.405
 UNIT_RING = 2.0 * UNIT * np.sin(np.pi / 5.0)
+# Longest distance of bonded columns in nanometres.
 LONGEST = 0.42
 
 

@@ -241,6 +241,7 @@ def _draw_compositions(
         )  # fmt: skip
 
 
+# Letters of the name of a class.
 _LONGEST_NAME = 40
 
 

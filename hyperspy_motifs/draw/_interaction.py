@@ -62,6 +62,7 @@ class MovingLayer:
         canvas.blit(self.figure.bbox)
 
 
+# Opacity of the name of a class that is hidden.
 _FAINT = 0.25
 
 

@@ -158,6 +158,7 @@ def _body(graph: nx.DiGraph, keys: _Keys) -> Iterator[str]:
             yield f'<edge source="{source}" target="{ids[other]}">{data}</edge>\n'
 
 
+# A file may come from anywhere: bytes that are read at a time, and limits of what is declared, written and nested in it.
 _CHUNK = 1 << 20
 _MAX_KEYS = 10_000
 _MAX_TEXT = 1 << 20

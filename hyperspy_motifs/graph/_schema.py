@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 SCHEMA_NAME = "hyperspy_motifs.graph"
+# Grows with every change that an older version of this package cannot read.
 SCHEMA_VERSION = 1
 
 ATOM = "atom"

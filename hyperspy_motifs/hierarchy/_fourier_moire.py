@@ -15,6 +15,7 @@ from ._lattice import reduced
 
 __all__ = ["FourierMoire", "fourier_moire"]
 
+# Size of the transform in sizes of the image: peaks are sampled twice as finely.
 _PAD = 2
 # Largest relative deviation of the radii of peaks in one ring, due to strain and drift.
 _RING = 0.12

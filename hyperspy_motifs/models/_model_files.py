@@ -19,6 +19,7 @@ from ._anchors import Anchors
 from ._motif_model import MotifModel
 
 _FORMAT = "hyperspy_motifs model"
+# Grows with every change that an older version of this package cannot read.
 _VERSION = 1
 
 

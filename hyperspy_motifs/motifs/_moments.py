@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 # 0.95 or more on real scans, and 0.5 for a site without one of three like neighbours, the smallest common deviation.
 LEAST_CORRELATION = 0.85
 
+# Rotation axes of crystals.
 _FOLDS = (2, 3, 4, 6)
 
 # In nearest-neighbour distances: the second shell of a honeycomb or a triangular lattice is at 1.73, with half a column.

@@ -12,6 +12,7 @@ import numpy as np
 
 from hyperspy_motifs.graph import written_whole
 
+# Pixels of a picture in a report for each inch of its figure.
 _DPI = 130
 
 

@@ -10,6 +10,7 @@ from scipy.sparse import block_array, coo_array, diags_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from scipy.spatial import cKDTree
 
+# Largest number of iterations of the drift of a frame.
 _ROUNDS = 5
 # scipy treats a weight of exactly zero as no edge.
 _LEAST_COST = 1e-9

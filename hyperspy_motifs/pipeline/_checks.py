@@ -13,6 +13,7 @@ from hyperspy_motifs.clustering import check_alpha, check_min_motif_size
 RADIUS_UNITS = ("nn", "axes")
 REFINEMENTS = (True, False, "gaussian", "center_of_mass", "atomap")
 POLARITIES = ("auto", "bright", "dark")
+# Of the generators of scikit-learn.
 LARGEST_SEED = 2**32 - 1
 
 

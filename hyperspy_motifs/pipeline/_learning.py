@@ -16,6 +16,7 @@ from . import _stack_finding as stack
 from ._clean_image import lazy_data_frame, n_frames
 from ._moment_source import MOST_KEPT_PIXELS, KeptMoments, MomentSource, SampleSource
 
+# Radius from which on a disc holds the nearest neighbours, in their distances.
 REACH_OF_NEIGHBOURS = 1.1
 # Discs up to this radius contain little more than the nearest neighbours.
 NEIGHBOURS_ALONE, SURROUNDINGS = 1.5, 1.2

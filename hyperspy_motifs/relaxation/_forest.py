@@ -16,6 +16,7 @@ from hyperspy_motifs.threads import over_rows
 
 from ._hash import random_integer
 
+# Points of a leaf, number of trees, and iterations over the neighbours of neighbours.
 _LEAF = 48
 _TREES = 6
 _ROUNDS = 3

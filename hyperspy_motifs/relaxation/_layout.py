@@ -17,6 +17,7 @@ from hyperspy_motifs.threads import one_blas_thread
 from ._forces import STAGES, Stage, relax_layout
 from ._nearest_neighbours import fuzzy_weights, nearest_in, nearest_neighbours
 
+# Half the width of the first layout: that of umap-learn.
 _START_SPREAD = 10.0
 
 

@@ -13,6 +13,7 @@ from hyperspy_motifs.threads import one_blas_thread, over_rows
 
 from ._forest import forest_neighbours
 
+# Points from which on an approximate search is faster than all distances.
 _BRUTE_FORCE_UP_TO = 30_000
 _SPARE = 8  # candidates beyond k: rounding of matrix products depends on the machine
 _RANKS = 500_000  # block size: two megabytes, which fit into caches

@@ -9,6 +9,7 @@ import numpy as np
 from hyperspy_motifs.draw import plot_explanation as draw_explanation
 from hyperspy_motifs.zernike import ZernikeBasis
 
+# Least radius of the picture of a mode in pixels.
 _LEAST_RADIUS = 20.0
 
 

@@ -30,6 +30,7 @@ from ._stamp import Stamp
 NODE = "Motifs"
 ATOMS_NODE = "Atoms"
 MASK_NODE = "No_data"
+# Grows with every change that an older version of this package cannot read.
 SCHEMA_VERSION = 2
 # Frames of a stack in a slice of it: HyperSpy does not record the index of inav[k].
 _PICKED = "picked"

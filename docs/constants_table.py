@@ -1,0 +1,86 @@
+"""The directive ``constants``: a table of the numbers in the code, read from the code when the documentation is built.
+
+A constant is one number or several, with a name in capitals at the top of a module, or a field of a class ``...Constants``.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+PACKAGE = Path(__file__).resolve().parent.parent / "hyperspy_motifs"
+
+
+class Constant(NamedTuple):
+    module: str
+    name: str
+    value: str
+    comment: str
+
+
+_ASSIGNED = re.compile(r"\s*_?[A-Z][A-Z0-9_]* *(: [^=]+)?= ")
+
+
+def comment_of(lines: list[str], number: int) -> str:
+    """The comment behind a line (from 1), or that above it, which constants in consecutive lines share."""
+    if "  # " in lines[number - 1]:
+        return lines[number - 1].partition("  # ")[2]
+    row, text = number - 2, []
+    while row >= 0 and _ASSIGNED.match(lines[row]):
+        row -= 1
+    while row >= 0 and lines[row].lstrip().startswith("#"):
+        text.insert(0, lines[row].lstrip(" #:"))
+        row -= 1
+    return " ".join(text)
+
+
+def constants_of(path: Path) -> list[Constant]:
+    """The constants of a module, in its order."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    top = ast.parse("\n".join(lines)).body
+    classes = [node for node in top if isinstance(node, ast.ClassDef) and node.name.endswith("Constants")]
+    fields = [node for held in classes for node in held.body]
+    module, found = ".".join(path.relative_to(PACKAGE).with_suffix("").parts), []
+    for node, after in zip([*top, *fields], [*top[1:], None, *fields[1:], None], strict=False):
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if not isinstance(target, ast.Name) or not node.value or not (target.id.isupper() or node in fields):
+            continue
+        parts = list(ast.walk(node.value))
+        numbers = [part.value for part in parts if isinstance(part, ast.Constant)]
+        plain = not any(isinstance(part, ast.Name | ast.Call | ast.Dict) for part in parts)
+        if numbers and plain and all(type(number) in (int, float) for number in numbers):
+            behind = (
+                isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and after.value.value
+            )
+            comment = comment_of(lines, node.lineno) or str(behind or "")
+            found.append(Constant(module, target.id, ast.unparse(node.value), comment))
+    return found
+
+
+class ConstantsTable(SphinxDirective):
+    """A table of all constants by package; those without a comment come last in each."""
+
+    def run(self) -> list[nodes.Node]:
+        stages: dict[str, list[Constant]] = defaultdict(list)
+        for path in sorted(PACKAGE.rglob("*.py")):
+            for one in constants_of(path):
+                stages[one.module.partition(".")[0]].append(one)
+        rows = [("name", "value", "what it is, unit, source")]
+        for stage, constants in stages.items():
+            rows.append((f"**{stage}**", str(len(constants)), ""))
+            for _, name, value, comment in sorted(constants, key=lambda one: not one.comment):
+                rows.append((f"``{name}``", value, comment.replace("|", r"\|")))
+        text = [".. list-table::", "   :header-rows: 1", "   :widths: 26 14 60", ""]
+        text += [f"   * - {name}\n     - {value}\n     - {comment}" for name, value, comment in rows]
+        return self.parse_text_to_nodes("\n".join(text))
+
+
+def setup(app: Any) -> dict[str, bool]:
+    app.add_directive("constants", ConstantsTable)
+    return {"parallel_read_safe": True}
