@@ -82,8 +82,8 @@ class ClusteringConstants:
     vacancy_radius: float = 0.35
     #: Share of the atoms that an environment has at least.
     environment_share: float = 0.005
-    #: A disc of this radius holds the second shell (distances). Motifs are sought beyond it only if there are none up to it:
-    #: it would show the rows next to a boundary as well.
+    #: A disc of this radius holds the second shell (distances). Motifs are not sought beyond it: it would show the rows next
+    #: to a boundary as well.
     second_shell: float = 2.0
     #: Exponent of the size in the order in which motifs merge: a handful of odd atoms merges before a frequent motif.
     size_exponent: float = 0.25

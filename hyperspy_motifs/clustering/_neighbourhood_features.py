@@ -39,7 +39,7 @@ class NeighbourhoodFeatures:
     valid : ndarray of bool, shape (n,)
         Atoms of whose disc enough is seen.
     sound : ndarray of bool, shape (n,)
-        Atoms that may found motifs: those with whole discs, if these are the majority.
+        Atoms that may found motifs: those with whole discs, if there are any. Discs that are cut alike look alike.
     """
 
     values: NDArray[np.float64]
@@ -86,7 +86,7 @@ class NeighbourhoodFeatures:
         else:
             square = square / unit**2
         variance[cut] = np.minimum(square, _UNSEEN)
-        return cls(X, variance, valid, whole if 2 * whole.sum() > len(whole) else valid)
+        return cls(X, variance, valid, whole if whole.any() else valid)
 
     def filled(self) -> NDArray[np.float64]:
         """Return `values` with the median of the others for atoms of which nothing is known."""

@@ -61,8 +61,8 @@ class NestedRadii:
        each kind is divided again. What is found now is not explained by kinds: rings, sites, displacements.
     3. Groups that do not differ at the atom, in its column or in the places of its nearest neighbours, differ in what
        surrounds them, and are one motif (`AtTheAtom`). This holds for the kinds, too. Radii up to the second shell divide the
-       kinds one after the other, first that which shows most motifs; larger ones only if those show none. Where the
-       places of the neighbours show several sites of one kind (`SiteTemplates`), these are the motifs.
+       kinds one after the other, first that which shows most motifs. Where the places of the
+       neighbours show several sites of one kind (`SiteTemplates`), these are the motifs.
     4. At radii beyond, an environment is a motif with the minority kinds and vacant places among its neighbours.
 
     Parameters
@@ -279,7 +279,7 @@ class NestedRadii:
             # Where motifs are sites, and at the other radii, a layout is all that is needed.
             view = self._view(radius, moments_of, kinds, around, None)
             self._models[radius] = RadiusModel(view.model.unit)
-            asked = (not found or radius <= CONSTANTS.second_shell) if given is None else radius == given
+            asked = radius <= CONSTANTS.second_shell if given is None else radius == given
             if asked and self._sites is None:
                 model = self._divide(view, kinds, kinds, None if given is not None else at_atoms)
                 if model.n_motifs > int(kinds.max()) + 1 or given is not None:

@@ -10,6 +10,7 @@ from scipy.stats import f as f_distribution
 
 from hyperspy_motifs.sites import FREQUENT, Neighbourhoods, SiteTemplates, find_sites
 
+from ._constants import CONSTANTS
 from ._mixture import fitted_tails
 from ._motif_tree import merging_order
 from ._radius_model import RadiusModel
@@ -87,11 +88,13 @@ class SiteClassifier:
 
 
 def sites_mix(neighbours: Neighbourhoods, kinds: NDArray[np.integer], sites: NDArray[np.integer]) -> bool:
-    """Whether neighbours of one kind share their site no more often than by chance, as in the cell of a crystal.
+    """Whether nearest neighbours of one kind share their site no more often than by chance, as in the cell of a crystal.
 
-    Where a lattice is strained, or its scan distorted, atoms that lie near one another, or in one row, look alike.
+    Where a lattice is strained, or its scan distorted, atoms that lie beside one another, as in one row, look alike. Further
+    atoms may not: a distortion of a few rows comes back after as many.
     """
-    atom, place = np.nonzero((neighbours.neighbours >= 0) & np.isfinite(neighbours.offsets[..., 0]))
+    near = np.hypot(*np.moveaxis(neighbours.offsets, -1, 0)) < CONSTANTS.bonded
+    atom, place = np.nonzero((neighbours.neighbours >= 0) & near)
     other = neighbours.neighbours[atom, place]
     of_kind = kinds[atom] == kinds[other]
     atom, other = atom[of_kind], other[of_kind]

@@ -339,8 +339,11 @@ def split_evidence(
         fold, n_folds = fold_numbers(len(X), random_state, number)
         for k in tried_dimensions(len(X), P.shape[1]):
             positions, kept = held_out_positions(P[:, :k], group[None], fold, n_folds)
-            evidence = valley_evidence(positions, group[None][kept], fold, n_folds, tail_exponent).each
-            found.append(float(evidence[0]) if len(kept) else -np.inf)
+            if not len(kept):  # no direction separates the group
+                found.append(-np.inf)
+                continue
+            evidence = valley_evidence(positions, group[None], fold, n_folds, tail_exponent).each
+            found.append(float(evidence[0]))
         if known is not None:
             found.append(known_scatter_evidence(*known, group, fold, n_folds))
     return log_mean(found)

@@ -158,3 +158,12 @@ def test_evidence_does_not_depend_on_the_units_of_directions():
     rotation = np.linalg.qr(np.random.default_rng(4).normal(size=(6, 6)))[0]
     turned = split_evidence(X @ rotation + 17.0, group)
     assert turned == pytest.approx(split_evidence(X, group), rel=1e-6)
+
+
+def test_groups_that_no_direction_separates_are_one():
+    """A random group has no mean of its own: the direction that is learned points the wrong way in the fold left out."""
+    X = cloud("Gaussian", 5, n=48)
+    rng = np.random.default_rng(0)
+    found = [split_evidence(X, rng.permutation(len(X)) < 3, seed) for seed in range(40)]
+    assert max(found) < np.log(1 / 0.01)
+    assert -np.inf in found
