@@ -20,7 +20,7 @@ from ._bond_model import (
     fit_bond_model,
     local_unit,
 )
-from ._bond_rule import BondRule, Bonds
+from ._bond_rules import BondRule, Bonds
 from ._network_code import NetworkCode, network_code, triangle_parts
 from ._triangulation import Triangulation
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._corner_sequences import canonical_sequences, distinct_rows, sequence_ids
+from ._classes import canonical_sequences, distinct_rows, sequence_ids
 from ._ring_geometry import odd_centred_rings, ring_features, rings_found_empty
 from ._shapes import shape_moments, split_by_gap
 

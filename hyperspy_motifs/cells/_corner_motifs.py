@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import ConvexHull
 
-from ._bond_rule import BondRule
+from ._bond_rules import BondRule
 from ._cells import Cells
 from ._find import find_cells
 

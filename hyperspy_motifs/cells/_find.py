@@ -8,17 +8,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._auto import AutoBonds
-from ._bond_rule import BondRule
+from ._bond_rules import (
+    BetaSkeletonBonds,
+    BondRule,
+    DelaunayBonds,
+    ExplicitBonds,
+    InterstitialBonds,
+    VoronoiBonds,
+)
 from ._cells import EMPTY_SITE, Cells
 from ._centred_rings import choose_centred_rings, merge_rings
 from ._classes import classify
-from ._delaunay_cut import DelaunayBonds
-from ._explicit import ExplicitBonds
-from ._faces import Faces, find_faces
-from ._holes import faces_of_points
-from ._interstitial import InterstitialBonds
-from ._proximity import BetaSkeletonBonds
-from ._voronoi import VoronoiBonds
+from ._faces import Faces, faces_of_points, find_faces
 
 #: Rules that need no parameter, by name.
 _RULES: dict[str, BondRule] = {

@@ -14,13 +14,11 @@ from typing import Any
 
 from hyperspy_motifs.warm_up import warm_up
 
-from ._analysis import analyse
 from ._collect import collect
 from ._images import Choice, FoundImage, files_of, find_images
 from ._options import make_parser
-from ._overview import write_overview
 from ._processes import prefixes, run_in_parallel
-from ._results import read_summary
+from ._results import analyse, read_summary, write_overview
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 # What the package itself refuses, in its own words.

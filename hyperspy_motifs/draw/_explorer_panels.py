@@ -18,7 +18,7 @@ from matplotlib.path import Path
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from ._palette import contrast_colours, motif_colours
+from ._style import contrast_colours, motif_colours
 from ._zernike import group_magnitudes
 
 

@@ -17,9 +17,8 @@ from scipy.spatial import ConvexHull, QhullError
 
 from ._cell_plot import plot_cells
 from ._image import Extent, axes_or_new, make_room, prepare_field
-from ._legend import is_type, short_name, type_number, type_style
 from ._motif_plot import plot_motifs
-from ._style import TWO_COLUMNS
+from ._style import TWO_COLUMNS, is_type, short_name, type_number, type_style
 from ._values import plot_values
 
 # A figure of two columns of a journal, in inches: columns of images, their distance, half an image, a line of a caption, space

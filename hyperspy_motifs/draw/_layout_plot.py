@@ -17,9 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from ._image import axes_or_new, check_length, check_positions, make_room
-from ._legend import add_motif_legend
 from ._motif_plot import drawing_order, scatter_motifs
-from ._palette import as_labels
+from ._style import add_motif_legend, as_labels
 
 # Least ratio of the sides of the axes.
 _NARROWEST = 0.6

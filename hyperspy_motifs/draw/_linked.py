@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._image import Extent, rarity, readable_units
-from ._palette import as_labels, cell_colours, motif_colour, motif_marker
+from ._style import as_labels, cell_colours, motif_colour, motif_marker
 
 # Pixels along the longer side of an image, above which it is reduced: a page must stay small.
 _MOST_PIXELS = 1600

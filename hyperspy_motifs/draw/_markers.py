@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._image import check_length, check_positions
-from ._palette import as_labels, cell_colours, contrast_colours, motif_colours
+from ._style import as_labels, cell_colours, contrast_colours, motif_colours
 
 if TYPE_CHECKING:
     from hyperspy.drawing._markers.points import Points

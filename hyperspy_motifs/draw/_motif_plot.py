@@ -28,9 +28,15 @@ from ._image import (
     prepare_field,
     rarity,
 )
-from ._legend import add_motif_legend
-from ._palette import as_labels, contrast_colours, motif_colour, motif_colours, motif_marker
-from ._style import TWO_COLUMNS
+from ._style import (
+    TWO_COLUMNS,
+    add_motif_legend,
+    as_labels,
+    contrast_colours,
+    motif_colour,
+    motif_colours,
+    motif_marker,
+)
 
 
 def _columns(n: int) -> int:

@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 
 from ._explorer_panels import identity_colours, value_limits
 from ._image import image_extent
-from ._palette import cell_colours, motif_colours
+from ._style import cell_colours, motif_colours
 
 # A notebook column is about 900 CSS pixels wide.
 IMAGE_SIZE = 500

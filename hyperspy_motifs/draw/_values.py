@@ -20,7 +20,7 @@ from ._image import (
     prepare_field,
 )
 from ._layout_plot import add_colour_bar, frame_layout, layout_marker_area
-from ._palette import RARE
+from ._style import RARE
 
 # OKLab to linear sRGB, by B. Ottosson, "A perceptual color space for image processing" (2020).
 _LMS_FROM_LAB = np.array(

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
 from ._image import axes_or_new, check_length, make_room
-from ._palette import motif_colour, motif_marker
+from ._style import motif_colour, motif_marker
 
 
 def _check_modes(modes: ArrayLike) -> NDArray[np.intp]:

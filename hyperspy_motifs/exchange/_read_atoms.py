@@ -11,24 +11,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._column_tools import (
+    is_atom_table,
     is_atomai,
     is_atomap,
+    is_markers,
+    is_peaks,
     is_statstem,
+    read_atom_table,
     read_atomai,
     read_atomap,
     read_atomap_file,
+    read_markers,
+    read_peaks,
     read_statstem,
     read_statstem_file,
 )
 from ._given_atoms import GivenAtoms, ImageAxes
-from ._hyperspy_objects import (
-    is_atom_table,
-    is_markers,
-    is_peaks,
-    read_atom_table,
-    read_markers,
-    read_peaks,
-)
 from ._structures import ENDINGS, read_structure, read_structure_file
 from ._tables import column_names, read_csv, read_points, read_table
 

@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from hyperspy_motifs import store
 
 from ._given_atoms import ANGSTROM, GivenAtoms, ImageAxes
-from ._optional import require
+from ._tables import require
 
 #: Atoms whose projections are closer belong to one column, in ångström: columns at this distance are not resolved even
 #: by electron ptychography (Jiang et al., Nature 559, 343 (2018), doi:10.1038/s41586-018-0298-5).

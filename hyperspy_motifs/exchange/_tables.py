@@ -1,8 +1,9 @@
-"""Tables with one row per atom: data frames, dictionaries of columns, CSV files."""
+"""Tables: data frames, files with names of columns, and the check that an optional package is there."""
 
 from __future__ import annotations
 
 import csv
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,40 @@ from typing import Any
 import numpy as np
 
 from ._given_atoms import GivenAtoms, ImageAxes
-from ._optional import require
+
+EXTRA = "hyperspy_motifs[exchange]"
+
+
+def require(module: str, purpose: str, package: str | None = None) -> Any:
+    """Import and return `module`; if it is absent, the error names the package to install.
+
+    Parameters
+    ----------
+    module : str
+        Such as ``"ase.io"``.
+    purpose : str
+        What it is needed for, the start of the message.
+    package : str, optional
+        Name for pip, if it is not that of the module.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    ImportError
+        If the package is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        name = package or module.partition(".")[0]
+        raise ImportError(
+            f"{purpose} needs {name}, which is not installed: python -m pip install {name} "
+            f'(or python -m pip install "{EXTRA}" for all formats).'
+        ) from error
+
 
 #: Names of the columns x and y, further columns that the table must have, and whether numbers are pixels.
 _POSITION_COLUMNS: tuple[tuple[str, str, frozenset[str], bool], ...] = (

@@ -1,3 +1,4 @@
+from ._graphml import written_whole as written_whole
 from ._joining import join_graphs as join_graphs
 from ._motif_graph import MotifGraph as MotifGraph
 from ._relations import Difference as Difference
@@ -5,4 +6,3 @@ from ._relations import RelationGraph as RelationGraph
 from ._relations import TypeComparison as TypeComparison
 from ._relations import compare_types as compare_types
 from ._schema import class_kind as class_kind
-from ._text_files import written_whole as written_whole

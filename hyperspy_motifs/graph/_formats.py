@@ -14,8 +14,7 @@ from typing import Any
 import networkx as nx
 
 from . import _schema as schema
-from ._graphml import plain
-from ._text_files import written_whole
+from ._graphml import plain, written_whole
 
 
 def write_tables(graph: nx.DiGraph, folder: str | PathLike[str]) -> None:

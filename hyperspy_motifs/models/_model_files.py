@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from hyperspy_motifs.clustering import from_state, to_state
 
-from ._anchors import Anchors
-from ._motif_model import MotifModel
+from ._motif_model import Anchors, MotifModel
 
 _FORMAT = "hyperspy_motifs model"
 # Grows with every change that an older version of this package cannot read.

@@ -1,5 +1,8 @@
+"""The fitted model, the known atoms that it keeps, and moments in its frame."""
+
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,11 +13,214 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperspy_motifs.clustering import ManifoldRegions, NestedRadii
+from hyperspy_motifs.relaxation import nearest_in
 from hyperspy_motifs.threads import one_blas_thread
+from hyperspy_motifs.zernike import invariants
 
-from ._aligned_moments import AlignedMoments
-from ._anchors import Anchors
-from ._orientation import Orientation
+from ._moment_sources import Orientation, PooledMoments, find_orientation, image_effects
+
+# Number of anchors that vote where a motif was edited by hand, and that determine the layout position of an atom.
+_N_VOTES = 7
+_N_PLACES = 3
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """Atoms that the model was fitted to, at one radius.
+
+    Attributes
+    ----------
+    features : ndarray of float32, shape (a, d)
+        In units of the noise; rotation invariants if the model is rotation invariant.
+    unit : ndarray of float64, shape (d,)
+        The noise of each feature.
+    layout : ndarray of float32, shape (a, 2)
+    fitted : ndarray of int32, shape (a,)
+        Motif of each atom in the fit.
+    labels : ndarray of int32, shape (a,)
+        Current motif of each atom. It differs from `fitted` where motifs were merged, split or assigned by hand.
+    """
+
+    features: NDArray[np.float32]
+    unit: NDArray[np.float64]
+    layout: NDArray[np.float32]
+    fitted: NDArray[np.int32]
+    labels: NDArray[np.int32]
+
+    @classmethod
+    def of(
+        cls,
+        moments: Any,
+        layout: NDArray[np.floating],
+        fitted: NDArray[np.integer],
+        labels: NDArray[np.integer],
+        invariant: bool,
+        most: int | None = None,
+    ) -> Anchors:
+        """Select at most `most` anchors from the moments of atoms; rare motifs keep all their atoms where possible."""
+        chosen = np.arange(len(fitted)) if most is None else _share(labels, most)
+        values, noise = _values(moments.take(chosen), invariant)
+        unit = np.sqrt(np.nanmean(np.asarray(noise, float) ** 2, axis=0))
+        unit = np.maximum(unit, 1e-3 * max(float(np.nanmax(unit)), 1e-30))
+        return cls(
+            np.nan_to_num(np.asarray(values, float) / unit).astype(np.float32),
+            unit,
+            np.asarray(layout, np.float32)[chosen],
+            np.asarray(fitted, np.int32)[chosen],
+            np.asarray(labels, np.int32)[chosen],
+        )
+
+    def features_of(self, moments: Any, invariant: bool) -> NDArray[np.float32]:
+        """Return the features (n, d) of other atoms, in the units of the anchors."""
+        values, _ = _values(moments, invariant)
+        return np.nan_to_num(np.asarray(values, float) / self.unit).astype(np.float32)
+
+    def places(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the layout positions (n, 2): the mean of the three nearest anchors in feature space."""
+        nearest = _nearest(features, self.features, _N_PLACES)
+        return np.asarray(self.layout[nearest].mean(axis=1), np.float32)
+
+    def relabel(self, labels: NDArray[np.integer], features: NDArray[np.float32]) -> NDArray[np.int32]:
+        """Map fitted labels (n,) to the current ones; where a motif was split, its nearest anchors vote."""
+        out = np.array(labels, np.int32)
+        if np.array_equal(self.fitted, self.labels):
+            return out
+        for motif in np.unique(labels):
+            here = np.flatnonzero(labels == motif)
+            members = np.flatnonzero(self.fitted == motif)
+            if not len(members):
+                members = np.arange(len(self.fitted))
+            owners = np.unique(self.labels[members])
+            if len(owners) == 1:
+                out[here] = owners[0]
+                continue
+            nearest = _nearest(features[here], self.features[members], _N_VOTES)
+            out[here] = [np.bincount(v).argmax() for v in self.labels[members][nearest]]
+        return out
+
+
+def _nearest(queries: NDArray[np.float32], points: NDArray[np.float32], k: int) -> NDArray[np.int32]:
+    if not len(queries):
+        return np.zeros((0, min(k, len(points))), np.int32)
+    return nearest_in(queries, points, min(k, len(points)))[0]
+
+
+def _values(moments: Any, invariant: bool) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    if invariant:
+        values, noise = invariants(moments)
+        return values, noise
+    return moments.values, moments.noise_std
+
+
+def _share(labels: NDArray[np.integer], most: int) -> NDArray[np.int64]:
+    """Select evenly spaced members of every motif: all of the rare motifs, the remainder from the frequent ones."""
+    kinds, count = np.unique(labels, return_counts=True)
+    left, wanted = most, {}
+    for turn, rank in enumerate(np.argsort(count, kind="stable")):
+        wanted[int(kinds[rank])] = min(int(count[rank]), left // (len(kinds) - turn))
+        left -= wanted[int(kinds[rank])]
+    parts = []
+    for kind, n in wanted.items():
+        members = np.flatnonzero(labels == kind)
+        parts.append(members[np.linspace(0, len(members) - 1, n).astype(int)] if n else members[:0])
+    return np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
+
+
+# Radius that reaches the neighbours, for the orientation.
+ORIENTED_AT = 1.2
+
+
+class AlignedMoments:
+    """Moments of the atoms of an image, in the orientation and with the contrast of the known atoms of a model.
+
+    Parameters
+    ----------
+    motif_model : MotifModel
+        With anchors.
+    moments_of : callable
+        Moments of the atoms at a radius, with ``neighbours()``.
+    labels : dict of float to ndarray of int, shape (n,), optional
+        Preliminary motifs of the atoms at each radius. What the image changes in all atoms of a motif is then removed.
+    orientation : Orientation, optional
+        If it is known.
+    """
+
+    def __init__(
+        self,
+        motif_model: MotifModel,
+        moments_of: Callable[[float], Any],
+        labels: Mapping[float, NDArray[np.integer]] | None = None,
+        orientation: Orientation | None = None,
+    ) -> None:
+        self._model, self._labels = motif_model, {} if labels is None else dict(labels)
+        if orientation is None:
+            radius = min(motif_model.anchors, key=lambda known: abs(known - ORIENTED_AT))
+            orientation = find_orientation(
+                moments_of(radius), _known(motif_model, radius, moments_of(radius))
+            )
+        #: How the image is turned relative to the known atoms.
+        self.orientation = orientation
+        neighbours = moments_of.neighbours()  # type: ignore[attr-defined]
+        self._own = PooledMoments(
+            [_Lazy(moments_of)], [neighbours], [orientation], 1.0, dict(motif_model.orders)
+        )
+        self._kept: dict[float, Any] = {}
+
+    def __call__(self, radius: float) -> Any:
+        if radius not in self._kept:
+            self._kept[radius] = self._without_effects(radius)
+        return self._kept[radius]
+
+    def neighbours(self) -> Any:
+        """Return the neighbours of the atoms, in the orientation of the model."""
+        return self._own.neighbours()
+
+    def _without_effects(self, radius: float) -> Any:
+        moments = self._own(radius)
+        anchors = self._model.anchors.get(radius)
+        if anchors is None or radius not in self._labels:
+            return moments
+        known = _known(self._model, radius, moments)
+        own, n = np.asarray(self._labels[radius]), len(anchors.fitted)
+        effects = image_effects(
+            np.concatenate([known.values, moments.values]),
+            np.concatenate([anchors.fitted, own]),
+            np.repeat([0, 1], [n, len(own)]),
+            np.concatenate([np.ones(n, bool), moments.valid & (moments.coverage > 0.99)]),
+        )
+        change = (effects[1] - effects[0]).astype(np.float32)
+        return dataclasses.replace(moments, values=moments.values - change[own])
+
+
+class _Lazy(Mapping[float, Any]):
+    """A function of the radius as a mapping."""
+
+    def __init__(self, moments_of: Callable[[float], Any]) -> None:
+        self._moments_of = moments_of
+
+    def __getitem__(self, radius: float) -> Any:
+        return self._moments_of(radius)
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def _known(motif_model: MotifModel, radius: float, like: Any) -> Any:
+    """Return the moments of the known atoms of a model, with the modes of `like`."""
+    anchors = motif_model.anchors[radius]
+    n = len(anchors.features)
+    return dataclasses.replace(
+        like,
+        values=(anchors.features * anchors.unit).astype(np.float32),
+        noise_std=np.broadcast_to(anchors.unit.astype(np.float32), anchors.features.shape),
+        coverage=np.ones(n),
+        valid=np.ones(n, bool),
+        offset=np.zeros(n),
+        scale=np.ones(n),
+    )
 
 
 @dataclass(frozen=True)

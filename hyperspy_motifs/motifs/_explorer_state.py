@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial import ConvexHull
 
-from ._conditions import rows_where
-from ._explored_frame import ExploredFrame, carried_identities
+from ._explored_frame import ExploredFrame, carried_identities, rows_where
 
 if TYPE_CHECKING:
     from ._motifs import Motifs

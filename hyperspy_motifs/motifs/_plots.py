@@ -216,11 +216,6 @@ class MotifPlots:
         Returns
         -------
         matplotlib.axes.Axes
-
-        Raises
-        ------
-        ValueError
-            If there are no such values, or not one per atom.
         """
         from hyperspy_motifs.draw import plot_values
 
@@ -249,11 +244,6 @@ class MotifPlots:
         Returns
         -------
         matplotlib.axes.Axes
-
-        Raises
-        ------
-        ValueError
-            If the atoms were not fitted, or are patches on a grid.
         """
         from hyperspy_motifs.draw import plot_heights
 

@@ -15,6 +15,7 @@ from ._checks import check_positions as check_positions
 from ._checks import set_mask as set_mask
 from ._clean_image import clean_image as clean_image
 from ._clean_image import data_frame as data_frame
+from ._clean_image import detectors_of as detectors_of
 from ._clean_image import frame as frame
 from ._clean_image import n_frames as n_frames
 from ._clean_image import numbers_of_slice as numbers_of_slice
@@ -22,10 +23,6 @@ from ._defect_finding import find_defects as find_defects
 from ._defect_finding import find_outliers as find_outliers
 from ._defect_finding import keep_defects as keep_defects
 from ._defect_finding import stored_defects as stored_defects
-from ._detectors import detectors_of as detectors_of
-from ._identifying import identify as identify
-from ._identifying import place_in_image as place_in_image
-from ._identifying import stored_identification as stored_identification
 from ._image_measuring import MeasuredImage as MeasuredImage
 from ._image_measuring import measure_image as measure_image
 from ._image_measuring import write_image as write_image
@@ -52,4 +49,7 @@ from ._prediction import predict as predict
 from ._prediction import source_like as source_like
 from ._quality import ImageQuality as ImageQuality
 from ._quality import level_rows as level_rows
+from ._site_measuring import identify as identify
+from ._site_measuring import place_in_image as place_in_image
 from ._site_measuring import sites_of_record as sites_of_record
+from ._site_measuring import stored_identification as stored_identification

@@ -16,7 +16,7 @@ from ._clean_image import CleanFrames, n_frames
 from ._learning import spacing_of
 from ._moment_source import N_MAX, MomentSource
 from ._motif_finding import features_signal
-from ._patch_centres import check_patch_centres
+from ._patch_extraction import check_patch_centres
 from ._quality import measure_quality
 from ._site_measuring import sites_of_given
 

@@ -10,8 +10,7 @@ import numpy as np
 
 from hyperspy_motifs import store
 
-from ._clean_image import MOST_KEPT_PIXELS, CleanFrames, CleanImage, prepare_image
-from ._detectors import detectors_of, n_detectors
+from ._clean_image import MOST_KEPT_PIXELS, CleanFrames, CleanImage, detectors_of, n_detectors, prepare_image
 
 AUTO = "auto"
 # Default order of the moments: sufficient for the twelve nearest columns in a disc of two shells. The clustering discards

@@ -16,8 +16,7 @@ from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, quiet, stored_
 from ._atom_table import AtomTable
 from ._cell_finding import find_cells
 from ._checks import check_arguments
-from ._clean_image import CleanFrames
-from ._detectors import all_detectors, images_to_keep
+from ._clean_image import CleanFrames, all_detectors, images_to_keep
 from ._learning import (
     REACH_OF_NEIGHBOURS,
     Learned,
@@ -30,7 +29,7 @@ from ._learning import (
 )
 from ._model_building import fitted_motif_model
 from ._moment_source import AUTO, N_MAX, MomentSource, source_of
-from ._patch_centres import GRID, check_patch_centres, grid_table
+from ._patch_extraction import GRID, check_patch_centres, grid_table
 from ._quality import measure_quality
 from ._site_measuring import sites_of_given
 from ._stack_finding import apply_to_all, is_large, open_checkpoint, order_by_frequency, sample_rows

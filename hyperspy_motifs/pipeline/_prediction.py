@@ -15,8 +15,16 @@ from hyperspy_motifs import store
 from ._atom_finding import FEWEST_ATOMS, check_axes, find_atoms, given_atoms, stored_atoms
 from ._cell_finding import find_cells
 from ._checks import LARGEST_SEED, check_count
-from ._clean_image import clean_image, data_frame, n_frames
-from ._detectors import all_detectors, check_number, detectors_of, images_to_keep, n_detectors
+from ._clean_image import (
+    all_detectors,
+    check_number,
+    clean_image,
+    data_frame,
+    detectors_of,
+    images_to_keep,
+    n_detectors,
+    n_frames,
+)
 from ._moment_source import MomentSource, record_n_max, record_orders, source_of
 from ._motif_finding import features_signal
 from ._stack_finding import apply_to_all

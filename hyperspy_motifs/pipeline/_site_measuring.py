@@ -1,20 +1,29 @@
-"""The sites of all frames in axis units, of atoms that were found and of atoms that were given."""
+"""Sites of atoms, and their names from structures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
 from hyperspy_motifs import atoms as finding
 from hyperspy_motifs import store
+from hyperspy_motifs.identify import (
+    Field,
+    Identification,
+    Observations,
+    chemistry_of,
+    effective_numbers,
+    identify_columns,
+    project,
+    read_crystal,
+)
 from hyperspy_motifs.occupancy import Sites, complete, expected_labels
 
-from ._atom_table import AtomTable
+from ._atom_table import COLUMNS, SITE_COLUMNS, AtomTable
 from ._clean_image import clean_image, data_frame
-from ._frame_tasks import COLUMNS, SITE_COLUMNS
 
 
 def joined_sites(
@@ -104,3 +113,113 @@ def _atoms_alone(record: store.Record) -> dict[str, np.ndarray]:
         "expected_amplitude": unknown,
         "twins": np.full((n, 1), -1),
     }
+
+
+ANGSTROM = "Å"
+DETECTORS = ("auto", "ADF", "ABF", "STM")
+# Places nearer to the edge of the image, in nearest-neighbour distances, need not have been found.
+_RIM = 0.3
+
+
+def identify(
+    record: store.Record,
+    sites: Any,
+    structures: Sequence[Any],
+    zone_axis: Any,
+    defects: Any,
+    detector: str,
+    scattering: Mapping[str, float] | None,
+    quantity: str = "",
+) -> Identification:
+    """See :meth:`hyperspy_motifs.motifs.Motifs.identify`; `sites` are those of the result, `quantity` that of the pixels."""
+    if detector not in DETECTORS:
+        raise ValueError(f"detector={detector!r} is unknown; choose one of {', '.join(DETECTORS)}.")
+    if record.parameters.get("atoms") == "grid":
+        raise ValueError(
+            "These motifs are of patches on a grid, not of atoms: there are no columns to identify. Call find_motifs() on an "
+            "image with resolved columns."
+        )
+    if not len(record.frames):
+        raise ValueError("There are no atoms in this part of the image: there is nothing to identify.")
+    if len(np.unique(record.frames)) != 1:
+        raise ValueError(
+            f"identify needs one image with atoms; this result has {len(np.unique(record.frames))} frames with atoms. Choose a "
+            "frame: s.inav[k].motifs.identify(...)."
+        )
+    if not structures:
+        raise ValueError(
+            'The list of structures is empty; expected one or more, such as ["SrTiO3", "BaTiO3"].'
+        )
+    chemistry = chemistry_of(defects)
+    axes = _zone_axes(zone_axis, len(structures))
+    cells = [project(read_crystal(one), axis) for one, axis in zip(structures, axes, strict=True)]
+    ratio = store.length_ratio(record.stamp.units, ANGSTROM)
+    factor = _to_plane(record)
+    values, errors = _brightness(record, sites)
+    dark = record.parameters.get("polarity", "bright") == "dark"
+    if detector == "auto":
+        detector = "ABF" if dark else "STM" if _is_height(quantity) else "ADF"
+    corners = record.stamp.to_units(np.array([[0.0, 0.0], np.array(record.stamp.shape) - 1.0])) * factor
+    rim = _RIM * float(record.parameters.get("spacing") or 0.0) * abs(factor[0])
+    box = np.array([corners.min(axis=0) + rim, corners.max(axis=0) - rim])
+    observed = Observations(
+        field=Field.of(record.positions * factor, box),
+        values=np.nan_to_num(np.abs(values)) if dark else np.nan_to_num(values),
+        errors=np.nan_to_num(errors),
+        motifs=record.labels,
+        calibrated=ratio is not None,
+        by_brightness=detector == "ADF" and bool(np.isfinite(values).all()),
+        effective=effective_numbers(scattering),
+    )
+    empty = sites.vacant
+    return identify_columns(
+        observed, cells, chemistry, sites.positions[empty] * factor, 1 - sites.probability[empty]
+    )
+
+
+def _is_height(quantity: str) -> bool:
+    """Whether the unit of a quantity, as in "Height (nm)", is one of length: the image is a topography."""
+    return store.length_ratio(quantity.rpartition("(")[2].rstrip(") "), "m") is not None
+
+
+def _to_plane(record: store.Record) -> np.ndarray:
+    """Factors from x, y of the image, y down, to the plane of a structure, y up, in ångström if the image is calibrated."""
+    ratio = store.length_ratio(record.stamp.units, ANGSTROM)
+    return np.array([1.0, -1.0]) * (1.0 if ratio is None else ratio)
+
+
+def _zone_axes(zone_axis: Any, number: int) -> list[Any]:
+    """One zone axis for each structure: the same for all, or a list."""
+    values = np.asarray(zone_axis)
+    if values.ndim == 2:
+        if len(values) != number:
+            raise ValueError(f"zone_axis has {len(values)} axes for {number} structures.")
+        return [tuple(axis) for axis in values.tolist()]
+    return [zone_axis] * number
+
+
+def _brightness(record: store.Record, sites: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Height of each column and its standard deviation, by the fit of all columns where there is one."""
+    n = len(record.positions)
+    values, errors = np.full(n, np.nan), np.full(n, np.nan)
+    held = np.flatnonzero(sites.atoms >= 0)
+    values[sites.atoms[held]] = sites.amplitude[held]
+    errors[sites.atoms[held]] = sites.amplitude_uncertainty[held]
+    if "amplitude" in record.atoms:
+        values = np.where(np.isfinite(values), values, record.atoms["amplitude"])
+    return values, errors
+
+
+def place_in_image(identification: Identification, record: store.Record) -> Identification:
+    """The same with its vacancies in axis units."""
+    return replace(identification, vacancies=identification.vacancies / _to_plane(record))
+
+
+def stored_identification(signal: Any, record: store.Record) -> Identification | None:
+    """The identification that is stored with the result of `signal`; None if there is none for it."""
+    state = store.read_identification(signal)
+    if state is None or "symbols" not in state or len(state["labels"]) != len(record.positions):
+        return None
+    found = Identification.from_state(state)
+    # Motifs may have been merged or split since then.
+    return replace(found, motifs=record.labels)

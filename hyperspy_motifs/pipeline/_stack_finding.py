@@ -14,9 +14,8 @@ from hyperspy_motifs import store
 from hyperspy_motifs.stacks import Checkpoint, run_frames, sample_of_frames
 
 from ._atom_finding import quiet
-from ._atom_table import AtomTable
+from ._atom_table import AtomTable, predict_frame
 from ._clean_image import frame, lazy_data_frame, n_frames
-from ._frame_tasks import predict_frame
 
 # Atoms for the fit of a model: a motif of one in two thousand atoms has ten of them, and their moments at four radii
 # need about 100 MB.

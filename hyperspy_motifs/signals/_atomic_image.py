@@ -1,6 +1,10 @@
+"""``AtomicImage``, also lazy."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from hyperspy.signals import LazySignal2D
 
 from hyperspy_motifs.warm_up import start_warm_up
 
@@ -351,3 +355,7 @@ class AtomicImage(ImageAtoms):
         from ._plotting import plot_motifs
 
         plot_motifs(self, self.motifs, frame, cells, **kwargs)
+
+
+class LazyAtomicImage(LazySignal2D, AtomicImage):
+    """AtomicImage whose data are a dask array: data are read on demand."""

@@ -1,3 +1,5 @@
+"""``ZernikeFeatures``, also lazy."""
+
 from __future__ import annotations
 
 import json
@@ -5,12 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from hyperspy.signals import Signal1D
+from hyperspy.signals import LazySignal1D, Signal1D
 
 from hyperspy_motifs.store import MOMENTS_NODE, moments_signal, patches_signal
 
-from ._feature_analysis import FeatureAnalysis
-from ._feature_slicing import slice_node
+from ._feature_analysis import FeatureAnalysis, slice_node
 
 
 class ZernikeFeatures(FeatureAnalysis):
@@ -358,7 +359,7 @@ class ZernikeFeatures(FeatureAnalysis):
         -------
         numpy.ndarray of matplotlib.axes.Axes
         """
-        from ._feature_pictures import plot_explanation
+        from ._feature_analysis import plot_explanation
 
         return plot_explanation(self.of_detector(detector), labels, groups, n_modes, figure)
 
@@ -435,3 +436,23 @@ class ZernikeFeatures(FeatureAnalysis):
         out = self._deepcopy_with_new_data(self.data)
         out.metadata.set_item(f"{MOMENTS_NODE}.facts", json.dumps(new))
         return out
+
+
+class LazyZernikeFeatures(LazySignal1D, ZernikeFeatures):
+    """ZernikeFeatures whose data are a dask array: data are read on demand."""
+
+    # HyperSpy's lazy decomposition precedes that of ZernikeFeatures in the method resolution order.
+    def decomposition(self, *args: Any, **kwargs: Any) -> Any:
+        """HyperSpy's lazy decomposition; atoms without moments (too near the border) are masked.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            As of HyperSpy's lazy signals; ``navigation_mask`` by name.
+
+        Returns
+        -------
+        object
+            None, or what HyperSpy returns.
+        """
+        return super().decomposition(*args, **self._without_unknown(kwargs))

@@ -1,14 +1,184 @@
+"""Frames of a stack, one after another: the runner, its checkpoints and the sample."""
+
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._checkpoint import Checkpoint
 from ._cluster import on_workers, running_client
+
+_RUN = "run.json"
+# Version of the content of the files and of the choice of the sample. It increases with every incompatible change,
+# because the version of the package changes only with releases.
+_FORMAT = 2
+
+
+class Checkpoint:
+    """A folder with one file for every completed step and frame.
+
+    One ``.npz`` per frame is used instead of one growing file: frames have different numbers of atoms and may be
+    completed in any order, and a file that is written by renaming is always complete on any file system.
+
+    Parameters
+    ----------
+    folder : path
+        Created if it does not exist.
+    run : mapping
+        Arguments and data of the run, in JSON types: a folder of another run is rejected.
+
+    Raises
+    ------
+    ValueError
+        If the folder contains results of another run, or of an incompatible version of the package.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], run: Mapping[str, Any]) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({"format": _FORMAT, **run}, sort_keys=True, indent=1)
+        path = self.folder / _RUN
+        if path.exists():
+            before, now = json.loads(path.read_text(encoding="utf-8")), json.loads(text)
+            if before.get("format") != _FORMAT:
+                raise ValueError(
+                    f"The folder {self.folder} was written by another version of this package, and this version cannot "
+                    "continue its results. Use another folder for checkpoint=, or delete this one."
+                )
+            if before != now:
+                differ = sorted(k for k in {*before, *now} if before.get(k) != now.get(k))
+                raise ValueError(
+                    f"The folder {self.folder} contains results of another run ({', '.join(differ)} differ). Use "
+                    "another folder for checkpoint=, or delete this one."
+                )
+        else:
+            if any(self.folder.glob("*.npz")):
+                raise ValueError(
+                    f"The folder {self.folder} contains other files. Use an empty folder for checkpoint=."
+                )
+            self._put(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+    def path(self, step: str, number: int) -> Path:
+        """File of one step and frame."""
+        return self.folder / f"{step}_{number:06d}.npz"
+
+    def load(self, step: str, number: int) -> dict[str, NDArray[Any]] | None:
+        """The result of a step on a frame, or None."""
+        path = self.path(step, number)
+        if not path.exists():
+            return None
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+
+    def save(self, step: str, number: int, result: Mapping[str, NDArray[Any]]) -> None:
+        """Store the result of a step on a frame."""
+
+        def write(partial: Path) -> None:
+            with open(partial, "wb") as file:
+                np.savez(file, **result)  # type: ignore[arg-type]
+
+        self._put(self.path(step, number), write)
+
+    def _put(self, path: Path, write: Any) -> None:
+        partial = path.with_name(f".{path.name}.partial")
+        try:
+            write(partial)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def spread_order(n: int) -> NDArray[np.int64]:
+    """Return the numbers 0 to n - 1 in an order in which every initial part is evenly distributed.
+
+    Van der Corput's sequence, the binary digits of 0, 1, 2... in reverse behind the point: the gaps of an initial
+    part differ by at most a factor of two, apart from rounding.
+
+    Examples
+    --------
+    >>> spread_order(8).tolist()
+    [0, 4, 2, 6, 1, 5, 3, 7]
+    """
+    digits = max(int(n) - 1, 0).bit_length()
+    numbers = np.arange(2**digits)
+    places = np.zeros(len(numbers), np.int64)
+    for _ in range(digits):
+        places, numbers = 2 * places + numbers % 2, numbers // 2
+    frames = places * n >> digits
+    # The sequence has a first element even without frames.
+    return frames[np.sort(np.unique(frames, return_index=True)[1])][:n]
+
+
+class FrameSample:
+    """A sample of frames, distributed over a stack, with a given total number of atoms; it is chosen while atoms are
+    found.
+
+    Frames are added in the order of :func:`spread_order` until the next one exceeds the limit, so that the sample
+    depends only on its own frames. While the sample has less than half of the atoms, a frame that exceeds the limit
+    is also added, because the few atoms of a dark frame do not represent the stack.
+
+    Parameters
+    ----------
+    n_frames : int
+        Frames of the stack.
+    most : int
+        Largest number of atoms. All frames are used if they have no more atoms than this; one frame is always used.
+        Otherwise the sample has at least half of this number, and more than this number only if one frame has more
+        than half.
+    """
+
+    def __init__(self, n_frames: int, most: int) -> None:
+        self._waiting = iter(spread_order(n_frames).tolist())
+        self._next = next(self._waiting, None)
+        self._counts: dict[int, int] = {}
+        self._chosen: list[int] = []
+        self._most = self._left = most
+
+    def add(self, number: int, count: int) -> None:
+        """Add the number of atoms of one frame; frames may be added in any order."""
+        self._counts[number] = count
+        while self._next is not None and self._next in self._counts:
+            self._decide(self._next, self._counts.pop(self._next))
+
+    def frames(self) -> NDArray[np.int64] | None:
+        """Numbers of the frames, ascending, shape (k,); None while a required frame is missing."""
+        return None if self._next is not None else np.array(sorted(self._chosen), np.int64)
+
+    def _decide(self, number: int, count: int) -> None:
+        """Add the next frame, or end the sample."""
+        fits = count <= self._left or 2 * self._left > self._most
+        if fits and count:
+            self._chosen.append(number)
+            self._left -= count
+        full = not fits or self._left < 0
+        self._next = None if full else next(self._waiting, None)
+
+
+def sample_of_frames(counts: Mapping[int, int], n_frames: int, most: int) -> NDArray[np.int64] | None:
+    """Return the frames of a :class:`FrameSample` with counted atoms.
+
+    Parameters
+    ----------
+    counts : mapping of int to int
+        Number of atoms of each known frame; frames without atoms are not used.
+    n_frames, most : int
+        As in :class:`FrameSample`.
+
+    Returns
+    -------
+    (k,) int64 array or None
+        Ascending; None while a required frame is missing.
+    """
+    sample = FrameSample(n_frames, most)
+    for number, count in counts.items():
+        sample.add(number, count)
+    return sample.frames()
 
 
 def run_frames(

@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 
 from ._fingerprint import Fingerprint, sample_places
-from ._joining import NOT_ALL, join
 from ._metadata_nodes import (
     array,
     frozen,
     mapping_from_node,
     mapping_to_node,
+    new_names,
     previous_from_node,
     previous_to_node,
     stamp_from_node,
     stamp_to_node,
+    stored_key,
     to_json,
 )
 from ._movement import find_movement, moved_pixels, movement_by_axes
-from ._old_names import new_names, stored_key
-from ._record import Record, fit_to
+from ._record import NOT_ALL, Record, fit_to, join
 from ._stamp import Stamp
 
 NODE = "Motifs"

@@ -1,14 +1,48 @@
-"""Conversion of values to types that HyperSpy's metadata preserve, and back."""
+"""Nodes of the metadata: names, earlier names, and columns of sites."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ._stamp import Stamp
+
+# Before schema 2.
+_KEYS = {"radii": "lenses", "radius_labels": "lens_labels", "radius_probabilities": "lens_probabilities"}
+_NEW = {
+    "lens": "radius",
+    "joins": "merges",
+    "first": "base_radius",
+    "occupants": "centre_atoms",
+    "n_occupants": "n_centre_atoms",
+    "class_occupants": "class_centre_atoms",
+    "class_words": "class_corner_sequences",
+    "wheels": "merge_centred_rings",
+    "strangeness": "outlier_score",
+    "asked": "options",
+    "sites": "patch_centres",
+}
+
+
+def stored_key(key: str, version: int) -> str:
+    """Name of `key` in schema `version`."""
+    return _KEYS.get(key, key) if version < 2 else key
+
+
+def new_names(mapping: Mapping[str, Any], version: int) -> dict[str, Any]:
+    """Content of schema `version` with the current names, including nested mappings."""
+    if version >= 2:
+        return dict(mapping)
+    out = {_NEW.get(k, k): new_names(v, version) if isinstance(v, Mapping) else v for k, v in mapping.items()}
+    if "patch_radius" in out:
+        length = out.pop("patch_radius")
+        out |= {"radius_units": "nn"} if length is None else {"radius": length, "radius_units": "axes"}
+    if "min_motif_size" in out and out["min_motif_size"] is None:
+        out["min_motif_size"] = 5
+    return out
 
 
 def frozen(values: Any, dtype: Any = None) -> np.ndarray:
@@ -90,3 +124,48 @@ def stamp_from_node(node: Any) -> Stamp:
     axes: dict[str, Any] = json.loads(node.get_item("axes"))
     values: dict[str, Any] = {k: v if isinstance(v, str) else tuple(v) for k, v in axes.items()}
     return Stamp(**values)
+
+
+Columns = dict[str, np.ndarray]
+_AMPLITUDES = ("amplitude", "amplitude_uncertainty", "expected_amplitude")
+
+
+def rows(sites: Columns, index: np.ndarray) -> Columns:
+    """Return the sites `index` (indices or a mask)."""
+    return {name: values[index] for name, values in sites.items()}
+
+
+def with_atoms(sites: Columns, index: np.ndarray, n: int) -> Columns:
+    """Return the sites when only the atoms `index` of n remain: empty sites, and those of the atoms, in their new rows."""
+    if not sites:
+        return {}
+    place = np.full(n + 1, -1)
+    place[index] = np.arange(len(index))
+    # Row -1 is the last one: no atom.
+    atoms = place[sites["atoms"]]
+    moved = {**sites, "atoms": atoms, "twins": place[sites["twins"]]}
+    return rows(moved, (sites["atoms"] < 0) | (atoms >= 0))
+
+
+def brightened(sites: Columns, gains: np.ndarray) -> Columns:
+    """Return the sites after a linear change of brightness of each frame, `gains` (frames, 2)."""
+    if not sites:
+        return {}
+    factor = gains[sites["frames"], 0]
+    size = {"amplitude_uncertainty": np.abs(factor)}
+    return {k: v * size.get(k, factor) if k in _AMPLITUDES else v for k, v in sites.items()}
+
+
+def together(parts: Sequence[Columns], numbers_of_atoms: Sequence[int]) -> Columns:
+    """Return the sites of several frames as those of one stack; none if a frame has none."""
+    if not all(parts):
+        return {}
+    out = {k: np.concatenate([part[k] for part in parts]) for k in parts[0] if k not in ("atoms", "twins")}
+    starts = np.concatenate([[0], np.cumsum(numbers_of_atoms)])
+    for name in ("atoms", "twins"):
+        pairs = zip(parts, starts.tolist(), strict=False)
+        out[name] = np.concatenate(
+            [np.where(part[name] < 0, -1, part[name] + start) for part, start in pairs]
+        )
+    out["frames"] = np.repeat(np.arange(len(parts)), [len(part["atoms"]) for part in parts])
+    return out

@@ -15,7 +15,7 @@ import pytest
 
 import hyperspy_motifs as hm
 from hyperspy_motifs.pipeline import _learning, _stack_finding
-from hyperspy_motifs.pipeline._frame_tasks import find_atoms_of_frame
+from hyperspy_motifs.pipeline._atom_table import find_atoms_of_frame
 from hyperspy_motifs.stacks import RemoteTask, run_frames, running_client
 
 distributed = pytest.importorskip("distributed")

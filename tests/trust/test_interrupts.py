@@ -127,8 +127,8 @@ def test_an_interrupt_at_any_line_of_the_assignment_leaves_one_of_both(finished)
     [
         "hyperspy.signal.BaseSignal.save",
         "hyperspy_motifs.graph.MotifGraph.to_graphml",
-        "hyperspy_motifs.cli._analysis.write_table",
-        "hyperspy_motifs.cli._analysis.write_summary",
+        "hyperspy_motifs.cli._results.write_table",
+        "hyperspy_motifs.cli._results.write_summary",
     ],
 )
 def test_results_that_are_interrupted_in_being_written_are_the_old_ones(
