@@ -14,7 +14,11 @@ _TAIL = 1e-4
 
 
 def fit_null(
-    squares: np.ndarray, n_components: int, central: float = 1.0, prior_degrees: float = 50.0
+    squares: np.ndarray,
+    n_components: int,
+    central: float = 1.0,
+    prior_degrees: float = 50.0,
+    found: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """Fit the null distribution of squared standardised residuals.
 
@@ -31,6 +35,8 @@ def fit_null(
     n_components : int
     central, prior_degrees : float, optional
         Fraction of the smallest that is used, and prior of the degrees of freedom.
+    found : ndarray of bool, shape (n,), optional
+        Known defects: nothing beyond the largest of the others is used either.
 
     Returns
     -------
@@ -44,17 +50,20 @@ def fit_null(
     .. [1] B. Efron, "Large-scale simultaneous hypothesis testing: the choice of a null hypothesis", J. Am. Stat. Assoc. 99,
        96 (2004).
     """
-    mean = np.sort(squares[np.isfinite(squares)]) / n_components
-    if len(mean) < 2 or not mean[-1] > 0:
+    mean = squares / n_components
+    known = np.isfinite(mean)
+    others = mean[known if found is None else known & ~found]
+    mean = np.sort(mean[known])
+    if len(others) < 2 or not others.max() > 0:
         return 1.0, _DEGREES[1]
-    limit = float(np.quantile(mean, central))
+    limit = min(float(np.quantile(mean, central)), float(others.max()))
     used = mean[(mean <= limit) & (mean > 0)]
     start = float(np.median(mean)) / float(stats.f.median(n_components, _DEGREES[1]))
 
     def cost(p: np.ndarray) -> float:
         law = {"dfn": n_components, "dfd": np.exp(p[1]), "scale": np.exp(p[0])}
         likelihood = stats.f.logpdf(used, **law).sum()
-        if central < 1:
+        if limit < mean[-1]:
             likelihood -= len(used) * stats.f.logcdf(limit, **law)
         return float(0.5 * ((p[1] - np.log(prior_degrees)) / _PRIOR_WIDTH) ** 2 - likelihood)
 
@@ -72,6 +81,7 @@ def null_p_values(
     heaviness: np.ndarray | float = 0.0,
     central: float = 1.0,
     prior_degrees: float = 50.0,
+    found: np.ndarray | None = None,
 ) -> np.ndarray:
     """p-values of standardised residuals under the null that they show.
 
@@ -84,6 +94,7 @@ def null_p_values(
     heaviness : ndarray of shape (n,), optional
         Added to 1 / degrees of freedom of single residuals, such as those whose scatter is known from few others.
     central, prior_degrees : float, optional
+    found : ndarray of bool, shape (n,), optional
         See :func:`fit_null`.
 
     Returns
@@ -96,14 +107,12 @@ def null_p_values(
     n_components = residuals.shape[1]
     squares = (residuals**2).sum(axis=1)
     used = np.ones(len(residuals), bool) if reference is None else reference
-    if n_components > 1:
-        scale, degrees = fit_null(squares[used], n_components, central, prior_degrees)
-    else:
-        sides = [squares[used & (residuals[:, 0] * sign > 0)] for sign in (1, -1)]
-        nulls = [fit_null(side, 1, central, prior_degrees) for side in sides if len(side)]
-        scale, degrees = min(
-            nulls, key=lambda null: stats.f.isf(_TAIL, 1, null[1]) * null[0], default=(1.0, 200.0)
-        )
+    found = np.zeros(len(residuals), bool) if found is None else found
+    sides = [used] if n_components > 1 else [used & (residuals[:, 0] * sign > 0) for sign in (1, -1)]
+    nulls = [fit_null(squares[s], n_components, central, prior_degrees, found[s]) for s in sides if s.any()]
+    scale, degrees = min(
+        nulls, key=lambda null: stats.f.isf(_TAIL, n_components, null[1]) * null[0], default=(1.0, 200.0)
+    )
     return np.asarray(stats.f.sf(squares / n_components / scale, n_components, 1 / (1 / degrees + heaviness)))
 
 

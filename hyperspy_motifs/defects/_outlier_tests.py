@@ -198,7 +198,7 @@ def compare_atoms(
         )
         p_values = np.column_stack(
             [
-                null_p_values(values, held & inner, few, central, degrees)
+                null_p_values(values, held & inner, few, central, degrees, found)
                 for values, central, degrees in zip(residuals, _CENTRAL, _PRIOR_DEGREES, strict=True)
             ]
         )

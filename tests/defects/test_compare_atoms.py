@@ -235,6 +235,14 @@ def test_the_null_is_that_of_the_bulk_and_not_of_the_defects():
     assert np.mean(p[300:] < 0.01) == pytest.approx(0.01, abs=0.005)
 
 
+def test_defects_found_on_either_side_do_not_make_the_tails_heavy():
+    z = np.random.default_rng(11).standard_normal((1000, 1))
+    z[:40], z[40:90], z[90] = 24.0, -12.0, 4.5
+    found = np.abs(z[:, 0]) > 10
+    hidden, shown = (null_p_values(z, central=0.97, found=known)[90] for known in (None, found))
+    assert hidden > 1e-3 > 1e-4 > shown
+
+
 def test_heavy_tails_are_seen():
     rng = np.random.default_rng(9)
     _, heavy = fit_null((rng.standard_t(4, (6000, 2)) ** 2).sum(axis=1), 2)
