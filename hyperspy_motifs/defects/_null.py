@@ -69,10 +69,10 @@ def fit_null(
 
     bounds = [(np.log(start) - 2, np.log(start) + 2), tuple(np.log(_DEGREES))]
     first = np.log([start, prior_degrees])
-    found = optimize.minimize(
+    best = optimize.minimize(
         cost, first, bounds=bounds, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-3}
     )
-    return float(np.exp(found.x[0])), float(np.exp(found.x[1]))
+    return float(np.exp(best.x[0])), float(np.exp(best.x[1]))
 
 
 def null_p_values(
