@@ -32,8 +32,9 @@ class Compositions:
     levels : Levels
         Of the compositions.
     log_evidence : float
-        Bound of the logarithm of the probability of the brightness of all columns, and of the number of columns of the motifs
-        that are no hosts, under the Dirichlet prior by the weights of the candidates.
+        Bound of the logarithm of the likelihood ratio of the brightness of all columns against any brightness: that of the
+        hosts by the law, and that of every motif by the law and the hosts, under the Dirichlet prior of the numbers of
+        columns by the weights of the candidates.
     """
 
     compositions: list[Composition]
@@ -101,15 +102,11 @@ def compositions_by_brightness(
             observed[j], counts[j] = max(float(np.median(values[here])), 0.0), here.sum()
     width = 1.3 * float(np.quantile(np.abs(values), 0.99)) + 1e-300 if n else 1.0
     probabilities, unexplained = np.zeros((n, len(every))), np.ones(n)
-    levels, evidence = fit_levels(every, observed, counts, scatter, layer, effective, sites), 0.0
-    # The motifs that are certain at first, such as single vacancies, then add to what is known of the law.
-    for last in (False, True):
-        evidence = 0.0
+    levels = fit_levels(every, observed, counts, scatter, layer, effective, sites)
+    evidence = levels.log_evidence
+    for first in (True, False):
+        certain = False
         for h, some in enumerate(candidates):
-            if len(some) == 1:
-                # Nothing to choose from, as for columns of mixed occupancy, whose brightness varies.
-                probabilities[hosts == h, place[some[0].composition]], unexplained[hosts == h] = 1.0, 0.0
-                continue
             weights = np.zeros(len(every))
             for c in some:
                 weights[place[c.composition]] += c.weight
@@ -123,13 +120,18 @@ def compositions_by_brightness(
                     scatter,
                     CONSTANTS.unexplained / width,
                 )
-                probabilities[here], unexplained[here] = share, rest
-                evidence += log_sum
+                # With nothing to choose from, as for columns of mixed occupancy, brightness decides nothing.
+                probabilities[here], unexplained[here] = (share, rest) if len(some) > 1 else (weights, 0.0)
                 j = int(identity.argmax())
-                if not last and identity[j] > CONSTANTS.certain and not np.isfinite(observed[j]):
-                    observed[j], counts[j] = max(float(np.median(values[here])), 0.0), len(here)
-        if not last:
-            levels = fit_levels(every, observed, counts, scatter, layer, effective, sites)
+                if first:
+                    evidence += log_sum
+                    if identity[j] > CONSTANTS.certain and not np.isfinite(observed[j]):
+                        observed[j], counts[j] = max(float(np.median(values[here])), 0.0), len(here)
+                        certain = True
+        if not certain:
+            break
+        # Motifs that are certain, such as single vacancies, add to what is known of the law.
+        levels = fit_levels(every, observed, counts, scatter, layer, effective, sites)
     return Compositions(every, probabilities, unexplained, levels, evidence)
 
 
@@ -169,7 +171,7 @@ def _of_motif(
         CONSTANTS.prior_columns * prior[prior > 0], CONSTANTS.prior_columns * (1 - prior.sum())
     )
     after = np.append(number[prior > 0], n + CONSTANTS.prior_columns - number.sum())
-    described = np.log(total + alien * (CONSTANTS.irregular / CONSTANTS.unexplained - 1))
+    described = np.log(total / alien * CONSTANTS.unexplained + CONSTANTS.irregular - CONSTANTS.unexplained)
     bound = float(described.sum()) - (_divergence(after, before) if n > 1 else 0.0)
     if identity[host] > 0.5:
         return joint / total[:, None], alien / total, identity, bound

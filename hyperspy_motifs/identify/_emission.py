@@ -67,7 +67,8 @@ class Brightness:
         self.raw, self.errors = np.asarray(values, float), np.nan_to_num(np.asarray(errors, float))
         self.compositions, self.layer = list(compositions), layer
         k = min(CONSTANTS.nearby + 1, len(points))
-        self.nearby = cKDTree(points).query(points, k=k)[1].reshape(len(points), -1)
+        # Without the point itself, whose brightness would hold its own kind where it is.
+        self.nearby = cKDTree(points).query(points, k=k)[1].reshape(len(points), -1)[:, 1:]
         self.effective = effective
         weights = reference_weights(compositions, CONSTANTS.exponent, effective)
         weights = weights if order is None else weights[list(order)]

@@ -279,9 +279,7 @@ def _emission(
     return Kinds(observed.motifs, shares, order)
 
 
-def fit_jointly(
-    observed: Observations, fits: Sequence[StructureFit]
-) -> tuple[list[StructureFit], float] | None:
+def fit_jointly(observed: Observations, fits: Sequence[StructureFit]) -> list[StructureFit]:
     """Fit several structures to one field at once: which one fits where.
 
     All structures have one gain and one law of scattering, and every point is a column of one of them. Where they were fitted
@@ -291,23 +289,18 @@ def fit_jointly(
     ----------
     observed : Observations
     fits : sequence of StructureFit
-        Of each structure alone.
+        Of each structure alone, with a registration.
 
     Returns
     -------
-    tuple of (list of StructureFit, float), or None
-        The fits in the same order, of which those that do not take part are unchanged, and the logarithm of their Bayes factor
-        against the best structure alone. None if fewer than two take part, or if one structure alone explains the field
-        better, but for a factor of the number of places.
+    list of StructureFit
+        The fits in the same order.
     """
-    taking = [i for i, fit in enumerate(fits) if fit.is_accepted(observed)]
-    if len(taking) < 2:
-        return None
-    kinds = list(dict.fromkeys(c for i in taking for c in fits[i].kinds))
+    kinds = list(dict.fromkeys(c for fit in fits for c in fit.kinds))
     crystals, orientations = [], []
     shares = np.zeros(len(kinds))
-    for i in taking:
-        found = fits[i].registration
+    for fit in fits:
+        found = fit.registration
         assert found is not None
         number = np.array([kinds.index(c) for c in found.cell.compositions])
         np.add.at(shares, number, 1 / found.cell.area)
@@ -315,26 +308,20 @@ def fit_jointly(
         # Without the stretch of the whole field, which is not theirs.
         used = np.unique(found.grains[found.grains >= 0]).tolist()
         orientations.append([found.orientations[j].unstretched(observed.calibrated) for j in used])
-    layer = all(fits[i].cell.layer for i in taking)
+    layer = all(fit.cell.layer for fit in fits)
     joint: list[Registration] = []
     for _ in range(_N_JOINT):
         poses, scatter = match_poses(observed.field, crystals, orientations, CONSTANTS.displacement[1])
         emission = _emission(observed, kinds, shares, layer, tuple(range(len(kinds))))
         joint = register(poses, emission, observed.calibrated, scatter)
         orientations = [refitted(observed.field, found) for found in joint]
-    evidence = (
-        sum(float(found.evidence.sum()) + found.log_prior for found in joint) + joint[0].emission.log_prior()
-    )
-    factor = evidence - max(fits[i].log_evidence for i in taking)
-    if factor < CONSTANTS.clearly + np.log(len(observed)):
-        return None
-    out = list(fits)
-    for i, found in zip(taking, joint, strict=True):
-        own = {kinds.index(c): k for k, c in enumerate(fits[i].kinds)}
+    out = []
+    for fit, found in zip(fits, joint, strict=True):
+        own = {kinds.index(c): k for k, c in enumerate(fit.kinds)}
         number = np.array([own[kinds.index(c)] for c in found.cell.compositions])
         kind = np.where(found.columns >= 0, number[found.columns], -1)
-        out[i] = replace(fits[i], registration=found, kind=kind, arrangements=_relative(fits[i], kind))
-    return out, factor
+        out.append(replace(fit, registration=found, kind=kind, arrangements=_relative(fit, kind)))
+    return out
 
 
 def _relative(fit: StructureFit, kind: NDArray) -> list[tuple[tuple[int, ...], float]]:

@@ -70,15 +70,7 @@ def identify_columns(
     """
     n = len(observed)
     alone = [_weighed(observed, fit_structure(observed, cell), chemistry) for cell in cells]
-    joint = fit_jointly(observed, alone)
-    fits, map_factor = joint or (alone, 0.0)
-    if joint is None:
-        phases = _phases(observed, fits)
-    else:
-        explains = np.array(
-            [(fit.kind >= 0) & (fit is not one) for fit, one in zip(fits, alone, strict=True)]
-        )
-        phases = np.where(explains.any(axis=0), explains.argmax(axis=0), -1)
+    fits, phases, map_factor = _mapped(observed, alone, chemistry)
     labels, grains = np.full(n, -1), np.full(n, -1)
     columns, heights = np.full(n, -1), np.zeros(n)
     probabilities = np.ones(n)
@@ -157,15 +149,51 @@ def _weighed(observed: Observations, fit: StructureFit, chemistry: Chemistry) ->
     if fit.registration is None or not observed.by_brightness:
         return fit
     every = [fit.registration, *fit.others]
-    evidence = []
-    for found in every:
-        one = StructureFit.of(fit.cell, [found], np.zeros(1))
-        _, names = _compositions(observed, one, one.kind >= 0, chemistry)
-        evidence.append(
-            float(found.evidence.sum()) + found.log_prior + names.levels.log_evidence + names.log_evidence
-        )
+    each = [StructureFit.of(fit.cell, [found], np.zeros(1)) for found in every]
+    evidence = [_evidence(observed, [one], chemistry) for one in each]
     weighed = StructureFit.of(fit.cell, every, np.array(evidence))
     return replace(weighed, weight=max(evidence))
+
+
+def _mapped(
+    observed: Observations, alone: list[StructureFit], chemistry: Chemistry
+) -> tuple[list[StructureFit], NDArray[np.int64], float]:
+    """The fits that hold, the structure of each point, and the logarithm of the Bayes factor of a map of several structures.
+
+    A map is taken if it is better than the best structure alone, fitted in the same way and with the names that both need, by
+    more than the number of places.
+    """
+    taking = [i for i, fit in enumerate(alone) if fit.is_accepted(observed)]
+    joint = fit_jointly(observed, [alone[i] for i in taking]) if len(taking) > 1 else []
+    joint = [fit for fit in joint if (fit.kind >= 0).any()]
+    if len(joint) > 1:
+        best = fit_jointly(observed, [max((alone[i] for i in taking), key=lambda fit: fit.weight)])
+        factor = _evidence(observed, joint, chemistry) - _evidence(observed, best, chemistry)
+        if factor > CONSTANTS.clearly + np.log(len(observed)):
+            fits, phases = list(alone), np.full(len(observed), -1)
+            for fit in joint:
+                number = next(i for i in taking if alone[i].cell is fit.cell)
+                fits[number], phases[fit.kind >= 0] = fit, number
+            return fits, phases, factor
+    return alone, _phases(observed, alone), 0.0
+
+
+def _evidence(observed: Observations, fits: Sequence[StructureFit], chemistry: Chemistry) -> float:
+    """Logarithm of the evidence of structures that share a field, or of one, with the names that they need."""
+    found = [fit.registration for fit in fits if fit.registration is not None]
+    placed = sum(r.log_prior + float(r.evidence.sum()) for r in found)
+    emission = found[0].emission
+    if not isinstance(emission, Brightness):
+        return placed + emission.log_prior()
+    kinds = list(dict.fromkeys(kind for fit in fits for kind in fit.kinds))
+    hosts = np.full(len(observed), -1)
+    for fit in fits:
+        number = np.array([kinds.index(kind) for kind in fit.kinds])
+        hosts = np.where(fit.kind >= 0, number[fit.kind], hosts)
+    layer = all(fit.cell.layer for fit in fits)
+    _, names = _names(observed, emission, kinds, hosts, layer, chemistry)
+    # The brightness counts once, by the names.
+    return placed - sum(float(r.brightness.sum()) for r in found) + names.log_evidence
 
 
 def _phases(observed: Observations, fits: Sequence[StructureFit]) -> NDArray[np.int64]:
@@ -188,26 +216,34 @@ def _cell_heights(fit: StructureFit) -> NDArray[np.float64]:
     return (indices @ found.cell.rise) % found.cell.repeat
 
 
+def _names(
+    observed: Observations,
+    emission: Brightness,
+    kinds: Sequence[Composition],
+    hosts: NDArray,
+    layer: bool,
+    chemistry: Chemistry,
+) -> tuple[list[list[Candidate]], Compositions]:
+    """Candidates of each kind of column, and the probability of each for points on these hosts."""
+    elements = {z for host in kinds for z, _ in host}
+    substitutes = {z: substitutes_of(z, chemistry.radii, chemistry.dopants) for z in elements}
+    candidates = [candidates_of(host, kinds, layer, substitutes, chemistry.defects) for host in kinds]
+    return candidates, compositions_by_brightness(
+        emission.values, emission.errors / emission.local, hosts, observed.motifs, candidates, emission.scatter,
+        layer, emission.effective,
+    )  # fmt: skip
+
+
 def _compositions(
     observed: Observations, fit: StructureFit, here: NDArray[np.bool_], chemistry: Chemistry
 ) -> tuple[list[list[Candidate]], Compositions]:
     """Candidates of each kind of column, and the probability of each for the points of a phase."""
     found = fit.registration
     assert found is not None
-    emission = found.emission
-    elements = {z for host in fit.kinds for z, _ in host}
-    substitutes = {z: substitutes_of(z, chemistry.radii, chemistry.dopants) for z in elements}
-    by_brightness = isinstance(emission, Brightness)
-    candidates = [
-        candidates_of(host, fit.kinds, fit.cell.layer, substitutes, chemistry.defects and by_brightness)
-        for host in fit.kinds
-    ]
     hosts = np.where(here, fit.kind, -1)
-    if isinstance(emission, Brightness):
-        return candidates, compositions_by_brightness(
-            emission.values, emission.errors / emission.local, hosts, observed.motifs, candidates, emission.scatter,
-            fit.cell.layer, emission.effective,
-        )  # fmt: skip
+    if isinstance(found.emission, Brightness):
+        return _names(observed, found.emission, fit.kinds, hosts, fit.cell.layer, chemistry)
+    candidates = [[Candidate(host, HOST, 1.0)] for host in fit.kinds]
     # Without a law of brightness every column is its host.
     every = [some[0].composition for some in candidates]
     shares = np.eye(len(every) + 1)[hosts][:, :-1]

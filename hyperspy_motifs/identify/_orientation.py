@@ -12,6 +12,9 @@ from scipy.spatial import cKDTree
 from ._constants import CONSTANTS
 from ._projection import ProjectedCell
 
+# Refinements of an orientation at most.
+_REFINEMENTS = 8
+
 
 @dataclass(frozen=True)
 class Orientation:
@@ -231,22 +234,21 @@ def find_orientations(
     list of Orientation
         The best first.
     """
-    spacing = scale * around.spacing
     sample = _sample(field)
     first: list[Orientation] = []
     for mirrored in (False, True):
         for angle in _peaks(field, sample, around, scale, mirrored):
             turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
             start = Orientation(scale * turn @ np.diag([1.0, -1.0 if mirrored else 1.0]), 0.0)
-            refined = _refine(field, sample, around, start, 2 * CONSTANTS.displacement[1], spacing)
+            refined = _refine(field, sample, around, start, 2 * CONSTANTS.displacement[1])
             # Orientations that a symmetry connects are refined once.
             if refined is not None and not any(_are_equivalent(refined, o, cell) for o in first):
                 first.append(refined)
     found: list[Orientation] = []
     for one in first:
-        refined = _refine(field, sample, around, one, CONSTANTS.displacement[1], spacing)
+        refined = _converged(field, sample, around, one)
         if refined is not None:
-            support = _support(field, sample, around, refined, spacing) + refined.log_prior(calibrated)
+            support = _support(field, sample, around, refined) + refined.log_prior(calibrated)
             if support > 0:
                 found.append(replace(refined, support=support))
     likely = [o for o in found if o.log_prior(calibrated) > CONSTANTS.impossible]
@@ -290,9 +292,10 @@ def _peaks(
 
 
 def _refine(
-    field: Field, sample: NDArray, around: Neighbourhood, start: Orientation, scatter: float, spacing: float
+    field: Field, sample: NDArray, around: Neighbourhood, start: Orientation, scatter: float
 ) -> Orientation | None:
     """Fit the linear map to the pairs of the points that agree with it; the support is that of `start`."""
+    spacing = start.scale * around.spacing
     match = field.match(sample, around, start.matrix, scatter * spacing, spacing)
     score = match.geometry
     column = score.argmax(axis=1)
@@ -310,13 +313,23 @@ def _refine(
     return Orientation(solution.T, float(score.max(axis=1)[good].sum())) if rank == 2 else None
 
 
-def _support(
-    field: Field, sample: NDArray, around: Neighbourhood, orientation: Orientation, spacing: float
-) -> float:
+def _converged(
+    field: Field, sample: NDArray, around: Neighbourhood, start: Orientation
+) -> Orientation | None:
+    """Refined until it stays, so that structures of one geometry end in one map."""
+    for _ in range(_REFINEMENTS):
+        refined = _refine(field, sample, around, start, CONSTANTS.displacement[1])
+        if refined is None or np.allclose(refined.matrix, start.matrix, rtol=0, atol=1e-9 * start.scale):
+            return refined
+        start = refined
+    return start
+
+
+def _support(field: Field, sample: NDArray, around: Neighbourhood, orientation: Orientation) -> float:
     """Logarithm of the likelihood ratio of the sampled points, positive ones only."""
-    score = field.match(
-        sample, around, orientation.matrix, CONSTANTS.displacement[1] * spacing, spacing
-    ).geometry
+    spacing = orientation.scale * around.spacing
+    scatter = CONSTANTS.displacement[1] * spacing
+    score = field.match(sample, around, orientation.matrix, scatter, spacing).geometry
     return float(np.maximum(score.max(axis=1), 0).sum())
 
 

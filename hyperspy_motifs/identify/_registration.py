@@ -39,6 +39,8 @@ class Registration:
     evidence : ndarray of shape (n,)
         Logarithm of the likelihood ratio of each point, position and emission, against points at random; 0 if the crystal
         does not explain it.
+    brightness : ndarray of shape (n,)
+        The part of `evidence` that is of the emission.
     log_prior : float
         Of the orientations.
     scatter : float
@@ -56,6 +58,7 @@ class Registration:
     columns: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     evidence: NDArray[np.float64]
+    brightness: NDArray[np.float64]
     log_prior: float
     scatter: float
     emission: Emission
@@ -185,11 +188,9 @@ def register(
     geometry = np.concatenate([pose.match.geometry for pose in poses], axis=1)
     seen = emission.update(np.zeros((n, one_hot.shape[1])))
     belief = _normalised(geometry + seen[:, state_kind])
-    # Share of neighbours that may be in another grain: it falls, so that grains grow from where the image is clear.
-    start, end = 0.5, CONSTANTS.irregular
-    for step in range(CONSTANTS.field_steps):
-        seen = emission.update(belief @ one_hot)
-        disagree = start * (end / start) ** (step / (CONSTANTS.field_steps - 1))
+    pose_of = np.repeat(np.arange(len(poses)), sizes)
+
+    def relaxed(belief: NDArray, seen: NDArray, disagree: float, excluded: NDArray | float = 0.0) -> tuple:
         support = np.concatenate(
             [
                 _support(pose.match, pose.around, belief[:, low:high], disagree)
@@ -197,16 +198,37 @@ def register(
             ],
             axis=1,
         )
-        belief = _normalised(geometry + seen[:, state_kind] + support)
+        # Each pair of neighbours that disagree counts half for either.
+        evidence = geometry + seen[:, state_kind] + 0.5 * support
+        return _normalised(evidence + 0.5 * support + excluded), evidence
+
+    # Share of neighbours that may be in another grain: it falls, so that grains grow from where the image is clear.
+    start, end = 0.5, CONSTANTS.irregular
+    for step in range(CONSTANTS.field_steps):
+        seen = emission.update(belief @ one_hot)
+        belief, total = relaxed(belief, seen, start * (end / start) ** (step / (CONSTANTS.field_steps - 1)))
+    islands, beside = _islands(poses, belief, edges)
+    if islands.max(initial=-1) >= 0:
+        # The mean field does not leave an island by itself that is better in the orientation of those around it.
+        own = (islands[:, None] >= 0) & (pose_of == pose_of[belief.argmax(axis=1)][:, None])
+        before, without = _best(total, belief), np.where(own, -np.inf, 0.0)
+        moved = np.where((islands >= 0)[:, None], _normalised(geometry + without), belief)
+        for _ in range(CONSTANTS.field_steps):
+            moved, total = relaxed(moved, seen, end, without)
+        gain = np.where(beside >= 0, _best(total, moved) - before, 0.0)
+        better = np.append(np.bincount(beside + 1, gain)[1:] > 0, False)
+        excluded = np.where(own & better[islands][:, None], -np.inf, 0.0)
+        belief = np.where((excluded < 0).any(axis=1, keepdims=True), moved, belief)
+        for _ in range(CONSTANTS.field_steps // 2):
+            belief, total = relaxed(belief, seen, end, excluded)
     seen = emission.update(belief @ one_hot)
     best = belief.argmax(axis=1)
     known = belief.sum(axis=1) > 0.5
     # The probability of the kind, whatever the orientation.
     of_kind = (belief @ one_hot)[everything, state_kind[best]]
     probability = np.where(known, of_kind, 1 - belief.sum(axis=1))
-    # Each pair of neighbours that disagree counts half for either.
-    evidence = (geometry + seen[:, state_kind] + 0.5 * support)[everything, best]
-    pose_of, column = np.repeat(np.arange(len(poses)), sizes)[best], best - edges[:-1].repeat(sizes)[best]
+    brightness, evidence = seen[everything, state_kind[best]], total[everything, best]
+    pose_of, column = pose_of[best], best - edges[:-1].repeat(sizes)[best]
     out = []
     for cell in dict.fromkeys(id(pose.cell) for pose in poses):
         own = [j for j, pose in enumerate(poses) if id(pose.cell) == cell]
@@ -224,6 +246,7 @@ def register(
                 columns,
                 probability,
                 np.where(here, evidence, 0.0),
+                np.where(here, brightness, 0.0),
                 log_prior,
                 scatter,
                 emission,
@@ -277,6 +300,38 @@ def displacements(field: Field, found: Registration) -> NDArray[np.float64]:
         np.add.at(right, one, sign * rest)
     error = found.scatter * Neighbourhood.of(found.cell).spacing
     return np.asarray(np.linalg.solve(normal + (error / CONSTANTS.relaxation) ** 2 * np.eye(k), right), float)
+
+
+def _best(evidence: NDArray, belief: NDArray) -> NDArray[np.float64]:
+    """Evidence of the likeliest state of each point, 0 for a point without one."""
+    best = belief.argmax(axis=1)
+    return np.where(belief.sum(axis=1) > 0.5, evidence[np.arange(len(best)), best], 0.0)
+
+
+def _islands(
+    poses: Sequence[Pose], belief: NDArray, edges: NDArray
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Connected grains but for the largest one, by point, -1 outside; the second array holds their neighbours as well."""
+    n, best = len(belief), belief.argmax(axis=1)
+    pose_of = np.searchsorted(edges, best, side="right") - 1
+    pairs = [np.empty((0, 2), np.int64)]
+    for j, pose in enumerate(poses):
+        here = np.flatnonzero(pose_of == j)
+        index = pose.match.index[here, best[here] - edges[j]]
+        row, number = np.nonzero(index >= 0)
+        pairs.append(np.column_stack([here[row], index[row, number]]))
+    first, second = np.concatenate(pairs).T
+    known = belief.sum(axis=1) > 0.5
+    same = (pose_of[first] == pose_of[second]) & known[first] & known[second]
+    graph = coo_array((np.ones(int(same.sum())), (first[same], second[same])), shape=(n, n))
+    _, component = connected_components(graph, directed=False)
+    largest = np.bincount(component[known], minlength=1).argmax()
+    inside = known & (component != largest)
+    islands = np.full(n, -1)
+    islands[inside] = np.unique(component[inside], return_inverse=True)[1]
+    beside = islands.copy()
+    np.maximum.at(beside, first, np.where(inside[first], -1, islands[second]))
+    return islands, beside
 
 
 def _normalised(score: NDArray) -> NDArray[np.float64]:
