@@ -125,7 +125,6 @@ def test_the_table_of_the_cells_lists_what_there_is():
     first = [line[0] for row, line in zip(table, names, strict=True) if row.startswith(":")]
     assert first == [
         "find_cells",
-        "rank_corner_motifs",
         "vertex_figures",
         "ring_statistics",
         "bond_orientational_order",

@@ -4,7 +4,6 @@ from ._bond_rules import BondRule as BondRule
 from ._bond_rules import Bonds as Bonds
 from ._bond_rules import DelaunayBonds as DelaunayBonds
 from ._bond_rules import ExplicitBonds as ExplicitBonds
-from ._bond_rules import InterstitialBonds as InterstitialBonds
 from ._bond_rules import NearestBonds as NearestBonds
 from ._bond_rules import RadiusBonds as RadiusBonds
 from ._bond_rules import VoronoiBonds as VoronoiBonds
@@ -13,9 +12,6 @@ from ._cells import CellClass as CellClass
 from ._cells import Cells as Cells
 from ._classes import CanonicalSequences as CanonicalSequences
 from ._classes import canonical_sequences as canonical_sequences
-from ._corner_motifs import MotifSuggestion as MotifSuggestion
-from ._corner_motifs import rank_corner_motifs as rank_corner_motifs
-from ._corner_motifs import regularity as regularity
 from ._faces import Faces as Faces
 from ._faces import find_faces as find_faces
 from ._find import bond_rule as bond_rule

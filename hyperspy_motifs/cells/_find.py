@@ -13,7 +13,6 @@ from ._bond_rules import (
     BondRule,
     DelaunayBonds,
     ExplicitBonds,
-    InterstitialBonds,
     VoronoiBonds,
 )
 from ._cells import EMPTY_SITE, Cells
@@ -30,7 +29,6 @@ _RULES: dict[str, BondRule] = {
     "beta-skeleton": BetaSkeletonBonds(),
     "gabriel": BetaSkeletonBonds(1.0),
     "rng": BetaSkeletonBonds(2.0),
-    "interstitial": InterstitialBonds(),
 }
 
 

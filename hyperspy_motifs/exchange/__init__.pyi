@@ -6,6 +6,7 @@ from ._spatial_data import to_geodataframe as to_geodataframe
 from ._spatial_data import to_geojson as to_geojson
 from ._structures import to_ase as to_ase
 from ._structures import write_extxyz as write_extxyz
+from ._tables import AtomColumns as AtomColumns
 from ._tables import flat_columns as flat_columns
 from ._tables import require as require
 from ._tables import to_dataframe as to_dataframe

@@ -6,7 +6,7 @@ import csv
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -210,3 +210,34 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+class _HasColumns(Protocol):
+    @property
+    def units(self) -> str: ...
+
+    def to_dict(self) -> dict[str, np.ndarray]: ...
+
+
+class AtomColumns:
+    """Atoms with ``units`` and columns (``to_dict``), as a data frame."""
+
+    def to_dataframe(self: _HasColumns, backend: str = "pandas") -> Any:
+        """The columns of ``to_dict()`` as a data frame, one row per atom.
+
+        Parameters
+        ----------
+        backend : {"pandas", "polars"}
+
+        Returns
+        -------
+        pandas.DataFrame or polars.DataFrame
+            x, y and other lengths are in the units of the axes, which are in ``attrs["units"]`` (pandas).
+            ``find_motifs(atoms=...)`` reads it, also after a selection of rows.
+
+        Raises
+        ------
+        ImportError
+            If the package is not installed.
+        """
+        return to_dataframe(self.to_dict(), units=self.units, backend=backend)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hyperspy_motifs import store
+from hyperspy_motifs.exchange import AtomColumns
 
 from ._identified import IdentifiedMotifs
 from ._levels import make_graph, make_hierarchy
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from hyperspy_motifs.signals import AtomicImage, AtomPatches, ZernikeFeatures
 
 
-class MotifView:
+class MotifView(AtomColumns):
     """Read access of :class:`~hyperspy_motifs.motifs.Motifs` to the stored result, which is read again after every edit."""
 
     def __init__(self, signal: AtomicImage) -> None:
@@ -319,28 +320,6 @@ class MotifView:
         for radius in self.radii:
             out[f"motif_at_{radius:g}"] = self.labels_at(radius)
         return out | flat_columns(record.atoms)
-
-    def to_dataframe(self, backend: str = "pandas") -> Any:
-        """The columns of :meth:`to_dict` as a data frame, one row per atom.
-
-        Parameters
-        ----------
-        backend : {"pandas", "polars"}
-
-        Returns
-        -------
-        pandas.DataFrame or polars.DataFrame
-            x, y and other lengths are in the units of the axes, which are in ``attrs["units"]`` (pandas).
-            ``find_motifs(atoms=...)`` reads it.
-
-        Raises
-        ------
-        ImportError
-            If the package is not installed.
-        """
-        from hyperspy_motifs.exchange import to_dataframe
-
-        return to_dataframe(self.to_dict(), units=self.units, backend=backend)
 
     @property
     def defects(self) -> Defects:

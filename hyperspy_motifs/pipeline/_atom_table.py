@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from hyperspy_motifs import atoms as finding
+from hyperspy_motifs.exchange import AtomColumns
 from hyperspy_motifs.occupancy import complete
 
 from ._clean_image import CleanImage, clean_image, prepare_image
 
 
 @dataclass(frozen=True)
-class AtomTable:
+class AtomTable(AtomColumns):
     """The atoms of an image, one row each.
 
     Used as an array it is its positions, so it can be given to any function that takes an (n, 2) array, and to
@@ -82,28 +83,6 @@ class AtomTable:
 
         out = {"x": self.positions[:, 0], "y": self.positions[:, 1], "frame": self.frames}
         return out | flat_columns(self.columns)
-
-    def to_dataframe(self, backend: str = "pandas") -> Any:
-        """The columns of :meth:`to_dict` as a data frame.
-
-        Parameters
-        ----------
-        backend : {"pandas", "polars"}
-
-        Returns
-        -------
-        pandas.DataFrame or polars.DataFrame
-            Lengths in the units of the axes, which are in ``attrs["units"]`` (pandas). After a selection of rows
-            ``find_motifs(atoms=...)`` reads it.
-
-        Raises
-        ------
-        ImportError
-            If the package is not installed.
-        """
-        from hyperspy_motifs.exchange import to_dataframe
-
-        return to_dataframe(self.to_dict(), units=self.units, backend=backend)
 
 
 COLUMNS = ("amplitude", "sigma", "ellipticity", "angle", "background", "uncertainty", "fitted")

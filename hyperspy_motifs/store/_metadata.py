@@ -15,12 +15,10 @@ from ._metadata_nodes import (
     frozen,
     mapping_from_node,
     mapping_to_node,
-    new_names,
     previous_from_node,
     previous_to_node,
     stamp_from_node,
     stamp_to_node,
-    stored_key,
     to_json,
 )
 from ._movement import find_movement, moved_pixels, movement_by_axes
@@ -123,13 +121,13 @@ def read(signal: Any) -> Record:
             f"The motifs of this image were written by a later version of hyperspy_motifs (schema {version}, "
             f"this version reads up to {SCHEMA_VERSION}). Update hyperspy_motifs, or call find_motifs() again."
         )
-    if version < 2 and node.has_item("vocabulary"):
+    if version < SCHEMA_VERSION:
         raise ValueError(
-            "The motifs of this stack were learned on a sample, and written by a development version of hyperspy_motifs whose "
-            "model this version does not read. Call find_motifs() again."
+            "The motifs of this image were written by a development version of hyperspy_motifs, whose results this version "
+            "does not read. Call find_motifs() again."
         )
     try:
-        record = _record_of(node, version)
+        record = _record_of(node)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"The motifs of this image are damaged ({error}). Call find_motifs() again, or load the file again."
@@ -194,10 +192,7 @@ def _fingerprint(node: Any) -> Fingerprint | None:
 
 def _records_of_stacked(signal: Any) -> list[tuple[Record, Fingerprint | None]]:
     """Results of the images that ``hyperspy.api.stack`` made `signal` of, from the metadata that it keeps of each."""
-    return [
-        (_record_of(node, int(node.get_item("schema_version", default=0))), _fingerprint(node))
-        for node in _stacked_nodes(signal.original_metadata)
-    ]
+    return [(_record_of(node), _fingerprint(node)) for node in _stacked_nodes(signal.original_metadata)]
 
 
 def _stacked_nodes(original: Any) -> Iterator[Any]:
@@ -219,23 +214,23 @@ def _fit(signal: Any, node: Any, record: Record) -> Record | str:
     return movement if isinstance(movement, str) else fit_to(record, now, movement)
 
 
-def _record_of(node: Any, version: int) -> Record:
+def _record_of(node: Any) -> Record:
     return Record(
         positions=array(node, "positions"),
         frames=array(node, "frames"),
         labels=array(node, "labels"),
         probabilities=array(node, "probabilities"),
-        radii=array(node, stored_key("radii", version)),
-        radius_labels=array(node, stored_key("radius_labels", version)),
-        radius_probabilities=array(node, stored_key("radius_probabilities", version)),
+        radii=array(node, "radii"),
+        radius_labels=array(node, "radius_labels"),
+        radius_probabilities=array(node, "radius_probabilities"),
         layouts=array(node, "layouts"),
         chosen=int(node.get_item("chosen")),
         stamp=stamp_from_node(node.get_item("stamp")),
-        atoms=new_names(mapping_from_node(node.get_item("atoms")), version),
+        atoms=mapping_from_node(node.get_item("atoms")),
         names={int(k): v for k, v in json.loads(node.get_item("names")).items()},
-        tree=new_names(mapping_from_node(node.get_item("tree")), version),
-        cells=new_names(mapping_from_node(node.get_item("cells")), version),
-        parameters=new_names(json.loads(node.get_item("parameters")), version),
+        tree=mapping_from_node(node.get_item("tree")),
+        cells=mapping_from_node(node.get_item("cells")),
+        parameters=json.loads(node.get_item("parameters")),
         previous=previous_from_node(node.get_item("previous")),
         sites=mapping_from_node(node.get_item("sites")) if node.has_item("sites") else {},
         features=node.get_item("features") if node.has_item("features") else None,
