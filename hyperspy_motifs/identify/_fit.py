@@ -244,28 +244,32 @@ def _orders(
     usual = tuple(range(len(kinds)))
     weights = reference_weights(kinds, CONSTANTS.exponent, observed.effective)
     orders = [usual]
+    symmetries: list[NDArray] | None = None
     for a, b in combinations(usual, 2):
         alike = max(weights[a], weights[b]) < CONSTANTS.mistakable * min(weights[a], weights[b])
-        if (alike or not observed.by_brightness) and _can_be_exchanged(cell, number, a, b):
+        here = number == a
+        if here.sum() != (number == b).sum() or not (alike or not observed.by_brightness):
+            continue
+        symmetries = _symmetries(cell) if symmetries is None else symmetries
+        if any((number[onto[here]] == b).all() for onto in symmetries):
             order = list(usual)
             order[a], order[b] = b, a
             orders.append(tuple(order))
     return orders[: CONSTANTS.arrangements]
 
 
-def _can_be_exchanged(cell: ProjectedCell, number: NDArray, a: int, b: int) -> bool:
-    """Whether a motion of the plane maps all columns onto columns, and those of one kind onto those of the other."""
-    here, there = np.flatnonzero(number == a), np.flatnonzero(number == b)
-    if len(here) != len(there):
-        return False
+def _symmetries(cell: ProjectedCell) -> list[NDArray[np.int64]]:
+    """Motions of the plane that map all columns onto columns, whatever these are: the column onto which each comes."""
+    found = []
     for angle in np.radians(_ROTATIONS):
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        turned = (cell.positions - cell.positions[here[0]]) @ turn.T
-        for target in there:
-            onto = cell.coincident(turned + cell.positions[target])
-            if onto.any(axis=1).all() and (number[onto[here].argmax(axis=1)] == b).all():
-                return True
-    return False
+        if not cell.repeats_after(turn):
+            continue
+        turned = (cell.positions - cell.positions[0]) @ turn.T
+        onto = cell.coincident((turned + cell.positions[:, None]).reshape(-1, 2))
+        each = onto.reshape(len(cell), len(cell), len(cell))
+        found += [one.argmax(axis=1) for one in each if one.any(axis=1).all()]
+    return found
 
 
 def _emission(

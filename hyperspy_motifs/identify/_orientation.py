@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from scipy.spatial import cKDTree
 from ._constants import CONSTANTS
 from ._projection import ProjectedCell
 
+# Numbers of a block of distances, to bound the memory.
+_BLOCK = 2_000_000
 # Refinements of an orientation at most.
 _REFINEMENTS = 8
 
@@ -116,20 +119,38 @@ class Match:
     ----------
     index : ndarray of int of shape (n, k, v)
         Point at the place; -1 where there is none near.
-    log_ratio : ndarray of shape (n, k, v)
-        Logarithm of the likelihood ratio against points at random; 0 for places that the image does not show.
+    square : ndarray of shape (n, k, v)
+        Square of the distance of that point from the place.
+    shown : ndarray of bool of shape (n, k, v)
+        False for places that the image does not show.
     aliens : ndarray of int of shape (n, k)
         Points among the neighbours, but not at a predicted place.
+    scatter : float
+        Standard deviation of the distance per axis.
+    spacing : float
+        Nearest-neighbour distance; all lengths are in the units of the image.
     """
 
     index: NDArray[np.int64]
-    log_ratio: NDArray[np.float64]
+    square: NDArray[np.float64]
+    shown: NDArray[np.bool_]
     aliens: NDArray[np.int64]
+    scatter: float
+    spacing: float
 
-    @property
+    @cached_property
     def geometry(self) -> NDArray[np.float64]:
-        """Logarithm of the likelihood ratio of each point, shape (n, k); each pair counts half for either end."""
-        return 0.5 * (self.log_ratio.sum(axis=2) + self.aliens * np.log(CONSTANTS.irregular))
+        """Logarithm of the likelihood ratio of each point against points at random, shape (n, k); each pair counts half."""
+        # Points at random at the mean density of a dense row of neighbours.
+        density = 1.0 / self.spacing**2
+        # Student's distribution: near defects and boundaries distances are strained.
+        nu, found = CONSTANTS.strain_freedom, self.index >= 0
+        gain = (1 + self.square / (nu * self.scatter**2)) ** (-nu / 2 - 1) * np.exp(
+            np.pi * density * self.square
+        )
+        gain *= np.where(found, (1 - CONSTANTS.irregular) / (2 * np.pi * density * self.scatter**2), 0.0)
+        log_ratio = np.where(self.shown | found, np.log(gain + CONSTANTS.irregular), 0.0)
+        return 0.5 * (log_ratio.sum(axis=2) + self.aliens * np.log(CONSTANTS.irregular))
 
 
 @dataclass(frozen=True)
@@ -144,16 +165,23 @@ class Field:
         Smallest and largest x, y that the image shows.
     tree : scipy.spatial.cKDTree
         Of the points.
+    near, distance : ndarray of shape (n, m)
+        Nearest points of each point, itself the first, and their distances: predicted neighbours are looked for among them.
     """
 
     points: NDArray[np.float64]
     box: NDArray[np.float64]
     tree: cKDTree
+    near: NDArray[np.int64]
+    distance: NDArray[np.float64]
 
     @classmethod
     def of(cls, points: NDArray[np.float64], box: NDArray[np.float64]) -> Field:
         """Of points and the limits of the image."""
-        return cls(points, box, cKDTree(points))
+        tree = cKDTree(points)
+        k = min(3 * CONSTANTS.most_neighbours, len(points))
+        distance, near = tree.query(points, k=k)
+        return cls(points, box, tree, near.reshape(len(points), -1), distance.reshape(len(points), -1))
 
     def match(
         self, which: NDArray, around: Neighbourhood, matrix: NDArray, scatter: float, spacing: float
@@ -175,38 +203,36 @@ class Field:
         -------
         Match
         """
-        places = self.points[which][:, None, None] + around.vectors @ matrix.T
-        reach = 0.5 * spacing
-        distance, index = self.tree.query(places.reshape(-1, 2), distance_upper_bound=reach)
-        distance, index = distance.reshape(places.shape[:3]), index.reshape(places.shape[:3])
-        found = np.isfinite(distance)
-        # Points at random at the mean density of a dense row of neighbours.
-        density = 1.0 / spacing**2
-        # Student's distribution: near defects and boundaries distances are strained.
-        nu = CONSTANTS.strain_freedom
-        square = np.where(found, distance, 0.0) ** 2
-        gain = (1 + square / (nu * scatter**2)) ** (-nu / 2 - 1) * np.exp(np.pi * density * square)
-        gain *= np.where(found, (1 - CONSTANTS.irregular) / (2 * np.pi * density * scatter**2), 0.0)
-        log_ratio = np.log(gain + CONSTANTS.irregular)
-        shown = (places > self.box[0]).all(axis=3) & (places < self.box[1]).all(axis=3) & around.listed
-        log_ratio = np.where(shown | (found & around.listed), log_ratio, 0.0)
-        index = np.where(found & around.listed, index, -1)
-        return Match(index, log_ratio, self._aliens(which, around, index, spacing))
-
-    def _aliens(
-        self, which: NDArray, around: Neighbourhood, index: NDArray, spacing: float
-    ) -> NDArray[np.int64]:
-        """Points nearer than the furthest neighbours of each column that are none of these."""
+        shape = (len(which), *around.columns.shape)
+        vectors = (around.vectors @ matrix.T).reshape(-1, 2)
+        index, square = np.empty((shape[0], len(vectors)), np.int64), np.empty((shape[0], len(vectors)))
+        aliens = np.empty(shape[:2], np.int64)
         lengths = np.where(around.listed, np.hypot(*np.moveaxis(around.vectors, 2, 0)), 0.0) / around.spacing
-        out = np.zeros(index.shape[:2], np.int64)
-        points = self.points[which]
-        for k, reach in enumerate(lengths.max(axis=1) - CONSTANTS.near):
-            inside = self.tree.query_ball_point(points, reach * spacing, return_length=True) - 1
-            at_places = (index[:, k] >= 0) & (
-                np.hypot(*(self.points[index[:, k]] - points[:, None]).T).T < reach * spacing
-            )
-            out[:, k] = np.maximum(inside - at_places.sum(axis=1), 0)
-        return out
+        reach = (lengths.max(axis=1) - CONSTANTS.near) * spacing
+        inside = self.distance[which] < (lengths.max() + 0.5) * spacing
+        width = max(int(inside.sum(axis=1).max(initial=0)), 1)
+        step = max(_BLOCK // (len(vectors) * width), 1)
+        for start in range(0, len(which), step):
+            rows = slice(start, start + step)
+            near = self.near[which[rows], :width]
+            apart = self.points[near] - self.points[which[rows]][:, None]
+            # The square of the distance from each place, but for that of the place itself.
+            cost = (apart**2).sum(axis=2)[:, None] - 2 * vectors @ apart.transpose(0, 2, 1)
+            slot = cost.argmin(axis=2)
+            chosen = np.take_along_axis(apart, slot[:, :, None], axis=1)
+            square[rows] = ((chosen - vectors) ** 2).sum(axis=2)
+            at_place = (square[rows] < (0.5 * spacing) ** 2) & around.listed.ravel()
+            index[rows] = np.where(at_place, np.take_along_axis(near, slot, axis=1), -1)
+            around_it = (self.distance[which[rows], None, 1:width] < reach[:, None]).sum(axis=2)
+            taken = at_place.reshape(-1, *shape[1:])
+            taken &= np.hypot(*chosen.T).T.reshape(-1, *shape[1:]) < reach[:, None]
+            aliens[rows] = np.maximum(around_it - taken.sum(axis=2), 0)
+        shown = np.broadcast_to(around.listed, shape)
+        for axis in range(2):
+            place = self.points[which, axis][:, None] + vectors[:, axis]
+            shown = shown & ((place > self.box[0, axis]) & (place < self.box[1, axis])).reshape(shape)
+        index, square = index.reshape(shape), square.reshape(shape)
+        return Match(index, np.where(index >= 0, square, 0.0), shown, aliens, scatter, spacing)
 
 
 def find_orientations(
@@ -246,7 +272,7 @@ def find_orientations(
                 first.append(refined)
     found: list[Orientation] = []
     for one in first:
-        refined = _converged(field, sample, around, one)
+        refined = _refine(field, sample, around, one, CONSTANTS.displacement[1])
         if refined is not None:
             support = _support(field, sample, around, refined) + refined.log_prior(calibrated)
             if support > 0:
@@ -259,7 +285,7 @@ def find_orientations(
         if one.support < CONSTANTS.grain_share * found[0].support:
             break
         if not any(_are_equivalent(one, other, cell) for other in kept):
-            kept.append(one)
+            kept.append(_converged(field, sample, around, one))
     return kept
 
 
@@ -313,15 +339,13 @@ def _refine(
     return Orientation(solution.T, float(score.max(axis=1)[good].sum())) if rank == 2 else None
 
 
-def _converged(
-    field: Field, sample: NDArray, around: Neighbourhood, start: Orientation
-) -> Orientation | None:
+def _converged(field: Field, sample: NDArray, around: Neighbourhood, start: Orientation) -> Orientation:
     """Refined until it stays, so that structures of one geometry end in one map."""
     for _ in range(_REFINEMENTS):
         refined = _refine(field, sample, around, start, CONSTANTS.displacement[1])
         if refined is None or np.allclose(refined.matrix, start.matrix, rtol=0, atol=1e-9 * start.scale):
-            return refined
-        start = refined
+            break
+        start = replace(refined, support=start.support)
     return start
 
 
@@ -337,17 +361,13 @@ def _are_equivalent(a: Orientation, b: Orientation, cell: ProjectedCell) -> bool
     """Whether the crystal in both orientations is the same, up to a shift."""
     u, _, vt = np.linalg.svd(np.linalg.inv(a.matrix) @ b.matrix)
     turn = u @ vt
-    turned = cell.positions @ turn.T
-    lattice = cell.vectors @ turn.T
-    fractions = np.linalg.solve(cell.vectors.T, lattice.T).T
-    if (np.abs((fractions - np.rint(fractions)) @ cell.vectors) > CONSTANTS.column_distance).any():
+    if not cell.repeats_after(turn):
         return False
+    turned = cell.positions @ turn.T
     kinds = np.array([cell.compositions.index(c) for c in cell.compositions])
     rarest = min(set(kinds.tolist()), key=kinds.tolist().count)
     first = int(np.flatnonzero(kinds == rarest)[0])
-    for start in np.flatnonzero(kinds == rarest):
-        same = cell.coincident(turned - turned[first] + cell.positions[start])
-        same &= kinds[:, None] == kinds[None]
-        if same.any(axis=1).all():
-            return True
-    return False
+    starts = cell.positions[kinds == rarest]
+    same = cell.coincident((turned - turned[first] + starts[:, None]).reshape(-1, 2))
+    same = same.reshape(len(starts), len(cell), len(cell)) & (kinds[:, None] == kinds)
+    return bool(same.any(axis=2).all(axis=1).any())

@@ -98,6 +98,12 @@ class ProjectedCell:
         apart = _wrapped(self.positions[None] - points[:, None], self.vectors)
         return np.asarray(np.hypot(apart[..., 0], apart[..., 1]) < CONSTANTS.column_distance)
 
+    def repeats_after(self, turn: NDArray[np.float64]) -> bool:
+        """Whether a turn or a reflection (2, 2) maps the lattice onto itself."""
+        fractions = np.linalg.solve(self.vectors.T, turn @ self.vectors.T)
+        rest = (fractions - np.rint(fractions)).T @ self.vectors
+        return bool((np.abs(rest) <= CONSTANTS.column_distance).all())
+
     def neighbours(self, reach: float) -> list[tuple[NDArray[np.float64], NDArray[np.int64]]]:
         """Vectors from each column to the columns around it within `reach` ångström, and the columns they lead to."""
         out = []

@@ -136,18 +136,15 @@ def match_poses(
         The measured one.
     """
     everything = np.arange(len(field.points))
-
-    def all_of_them(scatter: float) -> list[Pose]:
-        poses = []
-        for (cell, around, kinds), some in zip(crystals, orientations, strict=True):
-            for o in some:
-                spacing = o.scale * around.spacing
-                match = field.match(everything, around, o.matrix, scatter * spacing, spacing)
-                poses.append(Pose(cell, around, o, match, kinds))
-        return poses
-
-    scatter = _measured_scatter(field, all_of_them(first_scatter), first_scatter)
-    return all_of_them(scatter), scatter
+    poses = []
+    for (cell, around, kinds), some in zip(crystals, orientations, strict=True):
+        for o in some:
+            spacing = o.scale * around.spacing
+            match = field.match(everything, around, o.matrix, first_scatter * spacing, spacing)
+            poses.append(Pose(cell, around, o, match, kinds))
+    scatter = _measured_scatter(field, poses, first_scatter)
+    measured = [replace(pose.match, scatter=scatter * pose.match.spacing) for pose in poses]
+    return [replace(pose, match=match) for pose, match in zip(poses, measured, strict=True)], scatter
 
 
 def register(
