@@ -3,8 +3,10 @@
 import ast
 import importlib.metadata
 import importlib.resources
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import hyperspy.api as hs
@@ -129,3 +131,19 @@ def test_imports_between_packages_go_one_way():
     while bottom := {name for name, others in left.items() if not others & left.keys()}:
         left = {name: others for name, others in left.items() if name not in bottom}
     assert not left
+
+
+def test_the_recipe_asks_for_what_the_package_needs():
+    root = Path(__file__).resolve().parent.parent
+    if not (root / "conda" / "meta.yaml").is_file():
+        pytest.skip("the recipe is not beside these tests")
+    declared = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = {re.sub(r"\[.*\]", "", one) for one in declared["dependencies"]}
+    # Packages of conda-forge without what the package does not use.
+    conda_names = {"dask": "dask-core", "hyperspy": "hyperspy-base", "matplotlib": "matplotlib-base"}
+    expected = {re.sub(r"^[\w-]+", lambda name: conda_names.get(name[0], name[0]), one) for one in needed}
+    recipe = (root / "conda" / "meta.yaml").read_text(encoding="utf-8")
+    run = re.search(r"\n  run:\n((?:    - .*\n)+)", recipe)[1]
+    listed = {line.removeprefix("    - ").replace(" ", "") for line in run.splitlines()}
+    python = f"python{declared['requires-python']}"
+    assert listed == expected | {python, "h5py"}  # h5py: the extra of rosettasciio for HDF5
