@@ -251,7 +251,7 @@ def compare_layouts(
     labels: ArrayLike,
     *,
     names: Sequence[str] | None = None,
-    figure: Any = None,
+    figure: Figure | None = None,
     legend: bool = True,
 ) -> NDArray[Any]:
     """Draw layouts of the same atoms next to each other (force-relaxed, PCA, UMAP), in the same colours.

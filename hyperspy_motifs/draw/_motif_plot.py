@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -38,6 +38,9 @@ from ._style import (
     motif_marker,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 def _columns(n: int) -> int:
     """Patches per row: up to six in one row, more in rows of similar length, about twice as wide as high."""
@@ -58,7 +61,7 @@ def plot_means(
     pixel_size: float = 1.0,
     units: object = "px",
     n_columns: int | None = None,
-    figure: Any = None,
+    figure: Figure | None = None,
 ) -> NDArray[Any]:
     """Draw the mean patch of each motif, framed in the motif's colour, all on one grey scale.
 
@@ -205,7 +208,7 @@ def plot_explanation(
     mode_titles: Sequence[str],
     *,
     groups: tuple[int, int] | None = None,
-    figure: Any = None,
+    figure: Figure | None = None,
 ) -> NDArray[Any]:
     """Draw two motifs, their difference, and the modes that distinguish them.
 

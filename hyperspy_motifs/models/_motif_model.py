@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from hyperspy_motifs.threads import one_blas_thread
 from hyperspy_motifs.zernike import invariants
 
 from ._moment_sources import Orientation, PooledMoments, find_orientation, image_effects
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.zernike import Moments
 
 # Number of anchors that vote where a motif was edited by hand, and that determine the layout position of an atom.
 _N_VOTES = 7
@@ -50,7 +53,7 @@ class Anchors:
     @classmethod
     def of(
         cls,
-        moments: Any,
+        moments: Moments,
         layout: NDArray[np.floating],
         fitted: NDArray[np.integer],
         labels: NDArray[np.integer],
@@ -70,7 +73,7 @@ class Anchors:
             np.asarray(labels, np.int32)[chosen],
         )
 
-    def features_of(self, moments: Any, invariant: bool) -> NDArray[np.float32]:
+    def features_of(self, moments: Moments, invariant: bool) -> NDArray[np.float32]:
         """Return the features (n, d) of other atoms, in the units of the anchors."""
         values, _ = _values(moments, invariant)
         return np.nan_to_num(np.asarray(values, float) / self.unit).astype(np.float32)
@@ -105,7 +108,7 @@ def _nearest(queries: NDArray[np.float32], points: NDArray[np.float32], k: int) 
     return nearest_in(queries, points, min(k, len(points)))[0]
 
 
-def _values(moments: Any, invariant: bool) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+def _values(moments: Moments, invariant: bool) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     if invariant:
         values, noise = invariants(moments)
         return values, noise

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hyperspy_motifs.describe import Descriptions
 
 from ._moments import noise_units, surroundings
+
+if TYPE_CHECKING:
+    from ._motifs import Motifs
 
 # Moments that are named in a description.
 _MOST_MOMENTS = 2
@@ -23,7 +26,7 @@ _ENOUGH = 400
 _CERTAIN = 0.9
 
 
-def draw_description(motifs: Any, motif: int, n_modes: int, figure: Any) -> Any:
+def draw_description(motifs: Motifs, motif: int, n_modes: int, figure: Any) -> Any:
     """Draw a motif beside the most similar one."""
     import matplotlib.pyplot as plt
 
@@ -46,14 +49,15 @@ def draw_description(motifs: Any, motif: int, n_modes: int, figure: Any) -> Any:
     )  # fmt: skip
     if motifs.angles is not None:
         spectrum = motifs.plot.spectrum(two, ax=right.subplots())
-        spectrum.get_legend().remove()
+        if legend := spectrum.get_legend():
+            legend.remove()
         return np.array([*axes, spectrum])
     features = motifs.features.of_detector(0)
     shown = features.plot_explanation(motifs.labels, (motif, nearest), n_modes=n_modes, figure=right)
     return np.array([*axes, *shown])
 
 
-def describe(motifs: Any) -> Descriptions:
+def describe(motifs: Motifs) -> Descriptions:
     from hyperspy_motifs.describe import MotifDescription
 
     labels, names = motifs.labels, tuple(motifs.names)
@@ -84,7 +88,7 @@ def describe(motifs: Any) -> Descriptions:
 class _Surroundings:
     """Sites, heights and margins of all atoms of a result."""
 
-    def __init__(self, motifs: Any) -> None:
+    def __init__(self, motifs: Motifs) -> None:
         record, sites = motifs._refresh(), motifs.sites
         self.labels, self.on_grid = motifs.labels, record.parameters.get("atoms") == "grid"
         n = len(self.labels)
@@ -150,7 +154,7 @@ class _Surroundings:
         return (reference, *ratio)
 
 
-def _most_similar(motifs: Any) -> list[tuple[int, float, float, tuple[str, ...]]]:
+def _most_similar(motifs: Motifs) -> list[tuple[int, float, float, tuple[str, ...]]]:
     """Most similar motif of each, its distance, the fraction of confused atoms, and the moments that distinguish the two."""
     from hyperspy_motifs.describe import separate
 
@@ -183,7 +187,7 @@ def _most_similar(motifs: Any) -> list[tuple[int, float, float, tuple[str, ...]]
     return out
 
 
-def _differences(motifs: Any, motif: int, other: int) -> tuple[str, ...]:
+def _differences(motifs: Motifs, motif: int, other: int) -> tuple[str, ...]:
     """The moments that distinguish two motifs, in words; magnitudes, where motifs are rotated to each other."""
     from hyperspy_motifs.zernike import explain, to_complex
 

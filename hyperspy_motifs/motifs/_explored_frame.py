@@ -8,12 +8,15 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs import store
+
+if TYPE_CHECKING:
+    from ._motifs import Motifs
 
 # An expression is written by hand: a longer one is a mistake, and deep nesting would exhaust the parser.
 LONGEST = 500
@@ -162,7 +165,7 @@ class ExploredFrame:
         a motif keeps its identity, and so its colour, with most of its atoms.
     """
 
-    def __init__(self, motifs: Any, frame: int) -> None:
+    def __init__(self, motifs: Motifs, frame: int) -> None:
         self.motifs = motifs
         self._radius = motifs.radius
         self._chosen_ids = np.arange(motifs.n_motifs)

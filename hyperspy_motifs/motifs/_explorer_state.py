@@ -63,7 +63,7 @@ class ExplorerState(ExploredFrame):
         If the frame has no atoms.
     """
 
-    def __init__(self, motifs: Any, frame: int = 0) -> None:
+    def __init__(self, motifs: Motifs, frame: int = 0) -> None:
         self.colours: dict[int, str] = {}
         self.message = ""
         self.selection = np.empty(0, dtype=np.intp)

@@ -10,6 +10,8 @@ from hyperspy_motifs.identify import Identification
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from ._motif_view import MotifView
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class IdentifiedMotifs(Identification):
@@ -21,7 +23,7 @@ class IdentifiedMotifs(Identification):
     _motifs: Any = None
 
     @classmethod
-    def of(cls, found: Identification, motifs: Any) -> IdentifiedMotifs:
+    def of(cls, found: Identification, motifs: MotifView) -> IdentifiedMotifs:
         """The same with the motifs of an image."""
         values = {f.name: getattr(found, f.name) for f in fields(Identification)}
         return cls(**values, _motifs=motifs)

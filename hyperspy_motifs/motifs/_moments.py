@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.zernike import Moments
+
+    from ._motif_view import MotifView
 
 # A mean patch has a symmetry if its correlation with its copies is at least this value. It is 1 for perfect sites,
 # 0.95 or more on real scans, and 0.5 for a site without one of three like neighbours, the smallest common deviation.
@@ -19,7 +24,7 @@ _FOLDS = (2, 3, 4, 6)
 _SECOND_SHELL = 2.1
 
 
-def mean_moments(motifs: Any) -> tuple[Any, list[int]]:
+def mean_moments(motifs: MotifView) -> tuple[Any, list[int]]:
     """Mean moments of the atoms of each motif, and the motifs of the rows; motifs without complete discs are omitted.
 
     Atoms of rotation-invariant motifs are first rotated (and mirrored) to the mean of their motif. The first of
@@ -49,7 +54,7 @@ def mean_moments(motifs: Any) -> tuple[Any, list[int]]:
 Score = tuple[int, float, float, float, float]
 
 
-def point_groups(moments: Any) -> tuple[list[str], list[Score]]:
+def point_groups(moments: Moments) -> tuple[list[str], list[Score]]:
     """Point group of each pattern in Hermann-Mauguin's short form: 1, 2, 3, 4, 6, m, 2mm, 3m, 4mm, 6mm.
 
     Parameters
@@ -83,7 +88,7 @@ def point_groups(moments: Any) -> tuple[list[str], list[Score]]:
     return groups, scores
 
 
-def symmetries(motifs: Any) -> tuple[list[str], list[Score]]:
+def symmetries(motifs: MotifView) -> tuple[list[str], list[Score]]:
     """Point group of the mean of each motif with its scores; an empty string and NaN if no disc of it lies in the image."""
     unknown: tuple[str, Score] = ("", (1, np.nan, np.nan, np.nan, np.nan))
     found: dict[int, tuple[str, Score]] = {}
@@ -94,7 +99,7 @@ def symmetries(motifs: Any) -> tuple[list[str], list[Score]]:
     return [group for group, _ in rows], [score for _, score in rows]
 
 
-def surroundings(motifs: Any) -> Any:
+def surroundings(motifs: MotifView) -> Any:
     """Mean patch of each motif to the second shell, or to the compared radius where that is larger."""
     from hyperspy_motifs.pipeline import means_of_record, radius_in_pixels
 
@@ -103,7 +108,7 @@ def surroundings(motifs: Any) -> Any:
     return motifs._cached("surroundings", lambda: means_of_record(motifs.signal, record, reach))
 
 
-def noise_units(motifs: Any) -> tuple[np.ndarray, np.ndarray]:
+def noise_units(motifs: MotifView) -> tuple[np.ndarray, np.ndarray]:
     """Features of the chosen radius in units of noise, and the atoms that have them."""
     from hyperspy_motifs.zernike import invariants, whiten
 
@@ -115,7 +120,7 @@ def noise_units(motifs: Any) -> tuple[np.ndarray, np.ndarray]:
     return whiten(values, noise), known
 
 
-def relaxation_history(motifs: Any, every: int) -> tuple[np.ndarray, np.ndarray]:
+def relaxation_history(motifs: MotifView, every: int) -> tuple[np.ndarray, np.ndarray]:
     from hyperspy_motifs.relaxation import ForceRelaxedLayout
 
     if int(every) != every or every < 1:

@@ -19,6 +19,7 @@ from ._plots import MotifPlots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from hyperspy_motifs.cells import Cells
     from hyperspy_motifs.defects import Outliers
@@ -425,7 +426,7 @@ class Motifs(MotifView):
 
         return write_report(self, path, title, frame)
 
-    def explore(self, *, frame: int = 0, view: str = "auto", figure: Any = None) -> Any:
+    def explore(self, *, frame: int = 0, view: str = "auto", figure: Figure | None = None) -> Any:
         """Open the explorer: linked image, layout, mean patches and lists; edits are applied to the motifs.
 
         Parameters

@@ -13,6 +13,7 @@ from ._movies import frame_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from ._motifs import Motifs
 
@@ -304,7 +305,7 @@ class MotifPlots:
             **{"labels": shown, "names": self._motifs.names, **kwargs}
         )  # fmt: skip
 
-    def description(self, motif: int, *, n_modes: int = 2, figure: Any = None) -> Any:
+    def description(self, motif: int, *, n_modes: int = 2, figure: Figure | None = None) -> Any:
         """Draw a motif beside the most similar one, their difference, and the moments in which they differ.
 
         First the two means with their surroundings, where circles are the radius that was compared; then what is compared: the
@@ -451,7 +452,7 @@ class MotifPlots:
         counts = np.column_stack([found.counts, found.vanished])
         return plot_transitions(found.probabilities, counts, names=self._motifs.names, lag=lag, ax=ax)
 
-    def layouts(self, *, umap: bool | None = None, figure: Any = None, **kwargs: Any) -> Any:
+    def layouts(self, *, umap: bool | None = None, figure: Figure | None = None, **kwargs: Any) -> Any:
         """Draw the same features by principal components, after each stage of the relaxation and, if installed, by UMAP.
 
         Parameters

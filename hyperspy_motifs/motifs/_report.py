@@ -6,7 +6,7 @@ import datetime
 import importlib.metadata
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from hyperspy_motifs.defects import RARE
 from ._page import Page, add_drawing, as_picture, plain
 from ._report_levels import add_cells, add_levels, add_neighbours
 from ._summary import answers, cautions
+
+if TYPE_CHECKING:
+    from ._motifs import Motifs
 
 PACKAGES = (
     "hyperspy_motifs", "hyperspy", "rosettasciio", "atomap", "numpy", "scipy", "scikit-learn", "numba", "networkx",
@@ -28,7 +31,7 @@ _CITATION = (
 _MOST_DESCRIBED = 24
 
 
-def write_report(motifs: Any, path: str | PathLike[str], title: str | None = None, frame: int = 0) -> Path:
+def write_report(motifs: Motifs, path: str | PathLike[str], title: str | None = None, frame: int = 0) -> Path:
     """See :meth:`hyperspy_motifs.motifs.Motifs.report`."""
     import matplotlib.pyplot as plt
 
@@ -65,7 +68,7 @@ def write_report(motifs: Any, path: str | PathLike[str], title: str | None = Non
     return target
 
 
-def _about(motifs: Any) -> str:
+def _about(motifs: Motifs) -> str:
     shape = motifs.signal.axes_manager
     rows, columns = shape.signal_shape[::-1]
     frames = int(np.prod(shape.navigation_shape, dtype=int))
@@ -86,7 +89,7 @@ class _Views(NamedTuple):
     defects: Any
 
 
-def _linked_views(page: Page, motifs: Any, frame: int) -> _Views:
+def _linked_views(page: Page, motifs: Motifs, frame: int) -> _Views:
     """Add the image and the layout."""
     from hyperspy_motifs.draw import linked_atoms, linked_cells, linked_source, linked_views
 
@@ -108,12 +111,12 @@ def _linked_views(page: Page, motifs: Any, frame: int) -> _Views:
     image, where = motifs._image(frame)
     defects = None
     if motifs.parameters.get("atoms") != "grid" and len(np.unique(motifs.frames)) == 1:
-        found, names = motifs.defects, np.array([*motifs.names, "none"])
+        odd, names = motifs.defects, np.array([*motifs.names, "none"])
         defects = linked_source(
             {
-                "kind": found.kinds, "x": found.positions[:, 0], "y": found.positions[:, 1], "motif": names[found.motifs],
-                "expected": names[found.expected], "q": found.q_values, "why": found.evidence,
-                "ring": np.where(found.kinds == RARE, 0.0, 1.0),
+                "kind": odd.kinds, "x": odd.positions[:, 0], "y": odd.positions[:, 1], "motif": names[odd.motifs],
+                "expected": names[odd.expected], "q": odd.q_values, "why": odd.evidence,
+                "ring": np.where(odd.kinds == RARE, 0.0, 1.0),
             }
         )  # fmt: skip
     page.add("heading", "The image, the layout and what is selected in them")
@@ -129,7 +132,7 @@ def _linked_views(page: Page, motifs: Any, frame: int) -> _Views:
     return _Views(atoms, cells, defects)
 
 
-def _motifs(page: Page, motifs: Any, atoms: Any) -> None:
+def _motifs(page: Page, motifs: Motifs, atoms: Any) -> None:
     import matplotlib.pyplot as plt
 
     from hyperspy_motifs.draw import linked_source, linked_table, motif_colour
@@ -182,7 +185,7 @@ def _motifs(page: Page, motifs: Any, atoms: Any) -> None:
     page.linked(linked_table(atoms, shown, height=220), caption)
 
 
-def _defects(page: Page, motifs: Any, defects: Any) -> None:
+def _defects(page: Page, motifs: Motifs, defects: Any) -> None:
     """The table of defects; its rows are lit in the image, which has the same data."""
     from hyperspy_motifs.draw import linked_table
 
@@ -196,7 +199,7 @@ def _defects(page: Page, motifs: Any, defects: Any) -> None:
         page.linked(linked_table(defects, dict(zip(shown, shown, strict=True))), caption)
 
 
-def _species(page: Page, motifs: Any) -> None:
+def _species(page: Page, motifs: Motifs) -> None:
     """Names from a structure, if there are some."""
     found = motifs._identification()
     if found is None:
@@ -218,7 +221,7 @@ def _species(page: Page, motifs: Any) -> None:
     page.table("The motifs with their names", {**columns, "alternatives": others})
 
 
-def _radii_text(motifs: Any) -> str:
+def _radii_text(motifs: Motifs) -> str:
     radii = ", ".join(f"{motifs.labels_at(radius).max() + 1} at {radius:g}" for radius in motifs.radii)
     text = (
         f"Atoms were compared within several radii (in nearest-neighbour distances); "
@@ -234,7 +237,7 @@ def _radii_text(motifs: Any) -> str:
     return text
 
 
-def _continuum(page: Page, motifs: Any, frame: int) -> None:
+def _continuum(page: Page, motifs: Motifs, frame: int) -> None:
     from hyperspy_motifs.draw import plot_manifold, plot_values
 
     manifold = motifs.manifold
@@ -271,7 +274,7 @@ def _continuum(page: Page, motifs: Any, frame: int) -> None:
         )
 
 
-def _how(page: Page, motifs: Any) -> None:
+def _how(page: Page, motifs: Motifs) -> None:
     page.add("heading", "Methods")
     page.add("paragraph", _methods(motifs))
     page.add("paragraph", f"Please cite: {_CITATION}.")
@@ -287,13 +290,13 @@ def _how(page: Page, motifs: Any) -> None:
     page.table("Versions", {"package": PACKAGES, "version": [_version(name) for name in PACKAGES]})
 
 
-def _methods(motifs: Any) -> str:
+def _methods(motifs: Motifs) -> str:
     """A paragraph for the methods section of a paper."""
     parameters, options = motifs.parameters, motifs.parameters.get("options", {})
     n = f"{len(motifs.labels):,}"
     how = {"grid": f"{n} patches on a grid were taken", "given": f"{n} given atomic columns were used"}
     text = how.get(
-        parameters.get("atoms"), f"{n} atomic columns were found and fitted by two-dimensional Gaussians"
+        str(parameters.get("atoms")), f"{n} atomic columns were found and fitted by two-dimensional Gaussians"
     )
     orders = int(np.max(np.asarray(motifs.features.modes)[:, 0]))
     radius = f"{motifs.radius:.3g} nearest-neighbour distances"
@@ -308,7 +311,7 @@ def _methods(motifs: Any) -> str:
     )
 
 
-def _recipe(motifs: Any, options: dict[str, Any]) -> str:
+def _recipe(motifs: Motifs, options: dict[str, Any]) -> str:
     """The calls that give this result again."""
     import inspect
 

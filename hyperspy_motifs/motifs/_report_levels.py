@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,8 +10,11 @@ from ._colouring import class_words
 from ._levels import missing_motifs
 from ._page import Page, add_drawing, plain
 
+if TYPE_CHECKING:
+    from ._motifs import Motifs
 
-def add_cells(page: Page, motifs: Any, views: Any) -> None:
+
+def add_cells(page: Page, motifs: Motifs, views: Any) -> None:
     """The section of the cells and their classes; `views` has the cells of the image that is shown."""
     from hyperspy_motifs.draw import linked_source, linked_table
 
@@ -58,7 +61,7 @@ def _columns(graph: Any, nodes: list[str], instances: str, units: str) -> dict[s
     return columns | ({f"area ({units}²)": areas} if np.isfinite(areas).any() else {})
 
 
-def add_levels(page: Page, motifs: Any, views: Any) -> None:
+def add_levels(page: Page, motifs: Motifs, views: Any) -> None:
     """The section of the levels above the cells; `views` has the atoms of the image that is shown."""
     from hyperspy_motifs.draw import linked_source, linked_table, short_name
 
@@ -115,7 +118,7 @@ def _atoms_of(graph: Any, nodes: list[str]) -> set[int]:
     return {int(node.partition(":")[2]) for node in seen if node.startswith("atom:")}
 
 
-def add_neighbours(page: Page, motifs: Any) -> None:
+def add_neighbours(page: Page, motifs: Motifs) -> None:
     """The section of classes that are neighbours more or less often than by chance."""
     from hyperspy_motifs.draw import linked_source, linked_table, short_name
 

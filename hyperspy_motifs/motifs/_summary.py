@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hyperspy_motifs.defects import RARE, VACANCY
 from hyperspy_motifs.naming import motif_name
+
+if TYPE_CHECKING:
+    from ._motifs import Motifs
 
 # Rows of the table in a notebook, which is a glance; the report has them all.
 MOST_SHOWN = 12
@@ -18,12 +21,12 @@ _LEAST_MATCH = 0.7
 _SAME_LENGTH, _SAME_ANGLE = 0.04, 3.0
 
 
-def cautions(motifs: Any) -> list[str]:
+def cautions(motifs: Motifs) -> list[str]:
     """What may make a result wrong, a sentence each: to be read before anything else."""
     return [*motifs.quality.refusals(), *motifs.cells.cautions(), *_uncertain_levels(motifs)]
 
 
-def _uncertain_levels(motifs: Any) -> list[str]:
+def _uncertain_levels(motifs: Motifs) -> list[str]:
     """Unit cells whose translations map too few atoms onto atoms of their motif."""
     levels = [] if motifs.hierarchy is None else motifs.hierarchy.levels
     return [
@@ -34,7 +37,7 @@ def _uncertain_levels(motifs: Any) -> list[str]:
     ]
 
 
-def summarise(motifs: Any) -> str:
+def summarise(motifs: Motifs) -> str:
     """Atoms, radius and why, motifs with counts, and cells, as lines of text."""
     parameters = motifs.parameters
     lines = [_atoms(motifs, parameters)]
@@ -76,7 +79,7 @@ def summarise(motifs: Any) -> str:
     return "\n".join(lines)
 
 
-def answers(motifs: Any) -> list[tuple[str, list[str]]]:
+def answers(motifs: Motifs) -> list[tuple[str, list[str]]]:
     """What was found, by question, each in a few lines: the first page of the report."""
     identified = motifs._identification()
     many = [
@@ -110,7 +113,7 @@ def answers(motifs: Any) -> list[tuple[str, list[str]]]:
     return [*out, ("Image", quality), ("Uncertain", unsure)]
 
 
-def chosen_radius(motifs: Any) -> str:
+def chosen_radius(motifs: Motifs) -> str:
     """Return in words the radius in use, how many `motifs` there are now, and why this radius was taken."""
     many = _counted(motifs.n_motifs, "motif")
     why = motifs.parameters.get("reason")
@@ -118,7 +121,7 @@ def chosen_radius(motifs: Any) -> str:
     return f"radius {motifs.radius:.3g} ({many})" + (f": {why.split('): ', 1)[-1]}" if why else "")
 
 
-def as_html(motifs: Any) -> str:
+def as_html(motifs: Motifs) -> str:
     """What a notebook shows: atoms, radius and why, and the motifs in their colours with counts. Computes no cells."""
     from hyperspy_motifs.draw import motif_colour
 
@@ -156,7 +159,7 @@ def swatch(colour: str, text: str) -> str:
     return f'<span style="{shape}{colour}"></span>{escape(text)}'
 
 
-def _atoms(motifs: Any, parameters: dict[str, Any]) -> str:
+def _atoms(motifs: Motifs, parameters: dict[str, Any]) -> str:
     if parameters.get("atoms") == "grid":
         text = f"{len(motifs.labels):,} patches on a grid, not atoms"
     else:
@@ -172,7 +175,7 @@ def _atoms(motifs: Any, parameters: dict[str, Any]) -> str:
     return text
 
 
-def _defects(motifs: Any) -> list[str]:
+def _defects(motifs: Motifs) -> list[str]:
     """Lattice, numbers of motifs and atoms, and defects, in one line; in a stack defects that have been looked for."""
     if motifs.parameters.get("atoms") == "grid":
         return []
@@ -186,7 +189,7 @@ def _defects(motifs: Any) -> list[str]:
     return [f"{', '.join(many)}; {found}"]
 
 
-def _lattice(motifs: Any) -> list[str]:
+def _lattice(motifs: Motifs) -> list[str]:
     """The lattice of the unit cells, of the largest grain if there are several, and its parameters in words."""
     levels = [] if motifs.hierarchy is None else motifs.hierarchy.levels
     cell = next((level.scalars for level in levels if level.kind == "unit-cell"), None)
@@ -206,7 +209,7 @@ def _lattice(motifs: Any) -> list[str]:
     return [name, f"a = {a:.3g} {motifs.units}", f"b = {b:.3g} {motifs.units}"]
 
 
-def _empty_sites(motifs: Any) -> list[str]:
+def _empty_sites(motifs: Motifs) -> list[str]:
     """How many sites of each motif are empty."""
     sites = motifs.sites
     empty = sites.vacant
@@ -227,7 +230,7 @@ def _empty_sites(motifs: Any) -> list[str]:
     return [text]
 
 
-def _environments(motifs: Any) -> list[str]:
+def _environments(motifs: Motifs) -> list[str]:
     """How many environments there are beyond the radius of the motifs."""
     beyond = [(r, int(motifs.labels_at(r).max()) + 1) for r in motifs.radii if r > motifs.radius]
     if not beyond or motifs.is_continuous or max(n for _, n in beyond) <= motifs.n_motifs:
@@ -236,7 +239,7 @@ def _environments(motifs: Any) -> list[str]:
     return [f"environments, which the kinds of the neighbours explain: {numbers}"]
 
 
-def _uncertain(motifs: Any) -> list[str]:
+def _uncertain(motifs: Motifs) -> list[str]:
     """How many atoms are uncertain, and how many are truncated."""
     doubtful = int(np.count_nonzero(motifs.probabilities < 0.5))
     truncated = int(np.count_nonzero(motifs.truncated))
@@ -248,7 +251,7 @@ def _uncertain(motifs: Any) -> list[str]:
     return [f"{uncertain}; the border cuts the discs of {truncated}"]
 
 
-def _cells(motifs: Any) -> str:
+def _cells(motifs: Motifs) -> str:
     cells = motifs.cells
     if not len(cells):
         return "no cells"

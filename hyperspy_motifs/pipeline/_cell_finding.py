@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hyperspy_motifs import store
-from hyperspy_motifs.cells import BondRule
+from hyperspy_motifs.cells import BondRule, Cells
 from hyperspy_motifs.occupancy import expected_labels
 
 # Options of the user, stored with the arrays so that the cells can be built again.
@@ -51,10 +51,8 @@ def _empty_sites(record: store.Record, motifs: Sequence[int] | None) -> dict[str
     }
 
 
-def cells_of_record(signal: Any, record: store.Record) -> Any:
+def cells_of_record(signal: Any, record: store.Record) -> Cells:
     """Cells of a stored result; after a crop only cells with all corners remain."""
-    from hyperspy_motifs.cells import Cells
-
     stored = {k: v for k, v in record.cells.items() if k != OPTIONS}
     if not stored:
         return _find(record, "auto", None, _empty_sites(record, None))
@@ -75,7 +73,7 @@ def stored_form(record: store.Record) -> dict[str, Any]:
     return {**cells_of_record(None, record).to_arrays(), OPTIONS: record.cells.get(OPTIONS, {})}
 
 
-def _remaining(cells: Any, kept: np.ndarray) -> Any:
+def _remaining(cells: Cells, kept: np.ndarray) -> Cells:
     """The `cells` with all corners among the atoms `kept`, with new numbers of atoms."""
     n_old = (
         max(
@@ -121,7 +119,7 @@ def _remaining(cells: Any, kept: np.ndarray) -> Any:
     )
 
 
-def _with_current_lengths(cells: Any, record: store.Record) -> Any:
+def _with_current_lengths(cells: Cells, record: store.Record) -> Cells:
     """`cells` with centres and areas in the current units of the image."""
     if not len(cells):
         return cells
@@ -138,7 +136,7 @@ def same_cells_relabelled(record: store.Record) -> dict[str, Any]:
     return {**cells.to_arrays(), OPTIONS: {**record.cells.get(OPTIONS, {}), "motifs": None}}
 
 
-def _with_same_bonds(record: store.Record, cells: Any) -> Any:
+def _with_same_bonds(record: store.Record, cells: Cells) -> Cells:
     """The cells that the bonds of `cells` enclose at the present places and labels of the atoms."""
     options = record.cells.get(OPTIONS, {})
     # Corners do not change: numbers of motifs may have changed since the selection.
@@ -231,7 +229,7 @@ def _frames_of_empty(stored: dict[str, Any], record: store.Record) -> np.ndarray
     return np.where(frames[n:] < 0, record.frames.min(initial=0), frames[n:])
 
 
-def chosen_cells(cells: Any, n_corners: int | Sequence[int] | None) -> np.ndarray:
+def chosen_cells(cells: Cells, n_corners: int | Sequence[int] | None) -> np.ndarray:
     """Numbers of the cells with `n_corners` corners; of all by default."""
     if n_corners is None:
         chosen = np.arange(len(cells))
@@ -247,7 +245,7 @@ def chosen_cells(cells: Any, n_corners: int | Sequence[int] | None) -> np.ndarra
 
 
 def cell_patches(
-    signal: Any, record: store.Record, cells: Any, chosen: np.ndarray, radius: float | None, normalise: bool
+    signal: Any, record: store.Record, cells: Cells, chosen: np.ndarray, radius: float | None, normalise: bool
 ) -> Any:
     """Discs around the centres of the `chosen` cells; discs that leave the image are omitted."""
     from ._patch_extraction import sample

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hyperspy_motifs import store
 
@@ -19,6 +19,9 @@ from ._motif_finding import features_signal
 from ._patch_extraction import check_patch_centres
 from ._quality import measure_quality
 from ._site_measuring import sites_of_given
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.zernike import Moments
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +47,7 @@ class MeasuredImage:
 
     table: AtomTable
     origin: str
-    moments: Mapping[float, Any]
+    moments: Mapping[float, Moments]
     orders: Mapping[float, int]
     neighbours: Any
     spacing: float

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hyperspy_motifs import store
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.models import MotifModel
+    from hyperspy_motifs.zernike import Moments
 
 # Number of known atoms that are stored per radius of a stack, to position other atoms in its layout.
 ANCHORS = 4_000
@@ -23,7 +27,7 @@ def fitted_motif_model(
     facts: Mapping[str, Any],
     with_anchors: bool = True,
     most: int = ANCHORS,
-) -> Any:
+) -> MotifModel:
     """Return the model of the atoms that `model` was fitted to.
 
     Parameters
@@ -70,7 +74,7 @@ def fitted_motif_model(
     )
 
 
-def motif_model_of(signal: Any, record: store.Record) -> Any:
+def motif_model_of(signal: Any, record: store.Record) -> MotifModel:
     """Return the model of a stored result, including later edits."""
     from hyperspy_motifs.models import Anchors, MotifModel, from_bytes
 
@@ -150,7 +154,7 @@ def _cut(model: Any, labels: np.ndarray, radius: float) -> np.ndarray | None:
     return out
 
 
-def _facts(parameters: Mapping[str, Any], moments: Any) -> dict[str, Any]:
+def _facts(parameters: Mapping[str, Any], moments: Moments) -> dict[str, Any]:
     """Return metadata for readers of the file, in JSON types."""
     from hyperspy_motifs import __version__
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hyperspy_motifs import store
 
 from ._clean_image import MOST_KEPT_PIXELS, CleanFrames, CleanImage, detectors_of, n_detectors, prepare_image
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.zernike import DiscBasis, Moments
 
 AUTO = "auto"
 # Default order of the moments: sufficient for the twelve nearest columns in a disc of two shells. The clustering discards
@@ -53,7 +56,7 @@ class MomentSource:
         self.signals, self.pixels, self.frames = signals, pixels, frames
         self.spacing, self.n_max = spacing, n_max
         self.orders: dict[float, int] = dict(orders or {})
-        self._kept: dict[float, Any] = {}
+        self._kept: dict[float, Moments] = {}
         self._prepared: dict[tuple[int, int], Any] = {}
         self._noise: dict[tuple[int, int], Any] = {}
 
@@ -62,7 +65,7 @@ class MomentSource:
         reach = 10 * (float(np.ptp(self.pixels[:, 0])) + 1) if len(self.pixels) else 0.0
         return self.pixels + np.column_stack([reach * self.frames, np.zeros(len(self.frames))])
 
-    def __call__(self, radius: float) -> Any:
+    def __call__(self, radius: float) -> Moments:
         if radius not in self._kept:
             self._kept[radius] = self._compute(radius)
         return self._kept[radius]
@@ -91,7 +94,7 @@ class MomentSource:
         """Return frame `number` of a detector with its holes filled and its scan lines level."""
         return self._clean(detector, number)
 
-    def _compute(self, radius: float) -> Any:
+    def _compute(self, radius: float) -> Moments:
         from hyperspy_motifs.zernike import stack_moments, zernike_basis
 
         if radius not in self.orders:
@@ -114,7 +117,7 @@ class MomentSource:
             for detector in range(self.n_detectors)
         )
 
-    def _of_detector(self, detector: int, basis: Any) -> Any:
+    def _of_detector(self, detector: int, basis: DiscBasis) -> Moments:
         from hyperspy_motifs.zernike import LEAST_COVERAGE
 
         numbers = np.unique(self.frames)
@@ -201,12 +204,18 @@ class KeptMoments(MomentSource):
     """Stored moments of several detectors, of which only one image is available: only the chosen radius was kept."""
 
     def __init__(
-        self, radius: float, moments: Any, signal: Any, pixels: np.ndarray, frames: np.ndarray, spacing: float
+        self,
+        radius: float,
+        moments: Moments,
+        signal: Any,
+        pixels: np.ndarray,
+        frames: np.ndarray,
+        spacing: float,
     ) -> None:
         super().__init__([signal], pixels, frames, spacing, int(moments.n_max), {radius: int(moments.n_max)})
         self._kept[radius] = moments
 
-    def _compute(self, radius: float) -> Any:
+    def _compute(self, radius: float) -> Moments:
         raise ValueError(
             "These motifs were found in several detectors, whose images were not kept (they are large or lazy, or the image "
             "was resampled): only the features at the chosen radius are known. Call find_motifs(radius=..., detectors=...)."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hyperspy.external.progressbar import progressbar
@@ -33,6 +33,9 @@ from ._patch_extraction import GRID, check_patch_centres, grid_table
 from ._quality import measure_quality
 from ._site_measuring import sites_of_given
 from ._stack_finding import apply_to_all, is_large, open_checkpoint, order_by_frequency, sample_rows
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.zernike import Moments
 
 
 def find_motifs(
@@ -210,7 +213,7 @@ def _turns(source: MomentSource, record: store.Record) -> dict[str, np.ndarray]:
     return {"motif_angle": found.angles, "motif_mirrored": found.mirrored}
 
 
-def features_signal(moments: Any, stamp: store.Stamp) -> Any:
+def features_signal(moments: Moments, stamp: store.Stamp) -> Any:
     """Return moments as a ``ZernikeFeatures`` signal, of the atoms that have patches: fewer suffice to identify a motif."""
     from hyperspy_motifs.zernike import MIN_COVERAGE
 

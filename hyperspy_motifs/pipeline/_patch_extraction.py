@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hyperspy.signals import Signal2D
@@ -15,6 +15,9 @@ from ._atom_finding import find_atoms, given_atoms, stored_atoms
 from ._atom_table import AtomTable
 from ._checks import check_axes, check_length, check_radius
 from ._clean_image import CleanFrames, clean_image, data_frame, n_frames
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.graph import MotifGraph
 
 GRID = "grid"
 # Steps of the grid between two columns: the nearest patch is then never more than half a step away.
@@ -359,7 +362,7 @@ _AVERAGED = ("motif", "cell-class", "unit-cell-class")
 _WITHOUT = ("domain-class", "boundary-class")
 
 
-def class_pictures(signal: Any, record: store.Record, graph: Any) -> dict[str, np.ndarray]:
+def class_pictures(signal: Any, record: store.Record, graph: MotifGraph) -> dict[str, np.ndarray]:
     """A square image (in counts) of each class of a graph, by its id.
 
     Motifs, cells and unit cells: the mean of up to 200 instances, each rotated back (and mirrored) by its
@@ -396,12 +399,12 @@ def _radius(attributes: dict[str, Any], scale: float, spacing: float) -> float:
     return float(np.sqrt(2 * area / (n * np.sin(2 * np.pi / n)))) / scale + (_ROOM - 1) * spacing
 
 
-def _in_first_frame(graph: Any, nodes: list[str]) -> list[str]:
+def _in_first_frame(graph: MotifGraph, nodes: list[str]) -> list[str]:
     """Instances in the first frame; all instances if the graph has a single frame."""
     return [n for n in nodes if _frame_of(graph, n) == 0]
 
 
-def _frame_of(graph: Any, node: str) -> int:
+def _frame_of(graph: MotifGraph, node: str) -> int:
     while "frame" not in graph.nodes[node]:
         children = graph.children(node)
         if not children:
@@ -411,7 +414,12 @@ def _frame_of(graph: Any, node: str) -> int:
 
 
 def _picture(
-    image: np.ndarray, record: store.Record, graph: Any, members: list[str], averaged: bool, radius: float
+    image: np.ndarray,
+    record: store.Record,
+    graph: MotifGraph,
+    members: list[str],
+    averaged: bool,
+    radius: float,
 ) -> np.ndarray:
 
     places = record.stamp.to_pixels(graph.coordinates(members))

@@ -6,7 +6,7 @@ import dataclasses
 import warnings
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from ._clean_image import (
 from ._moment_source import MomentSource, record_n_max, record_orders, source_of
 from ._motif_finding import features_signal
 from ._stack_finding import apply_to_all
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.models import MotifModel
 
 
 def fitted_model(record: store.Record, source: Any, random_state: int | None = None) -> Any:
@@ -51,7 +54,7 @@ def fitted_model(record: store.Record, source: Any, random_state: int | None = N
 
 
 def predict(
-    motif_model: Any,
+    motif_model: MotifModel,
     other: Any,
     atoms: Any,
     show_progressbar: bool | None,

@@ -123,7 +123,7 @@ _RIM = 0.3
 
 def identify(
     record: store.Record,
-    sites: Any,
+    sites: Sites,
     structures: Sequence[Any],
     zone_axis: Any,
     defects: Any,
@@ -198,7 +198,7 @@ def _zone_axes(zone_axis: Any, number: int) -> list[Any]:
     return [zone_axis] * number
 
 
-def _brightness(record: store.Record, sites: Any) -> tuple[np.ndarray, np.ndarray]:
+def _brightness(record: store.Record, sites: Sites) -> tuple[np.ndarray, np.ndarray]:
     """Height of each column and its standard deviation, by the fit of all columns where there is one."""
     n = len(record.positions)
     values, errors = np.full(n, np.nan), np.full(n, np.nan)

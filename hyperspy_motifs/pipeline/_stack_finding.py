@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hyperspy.external.progressbar import progressbar
@@ -16,6 +16,9 @@ from hyperspy_motifs.stacks import Checkpoint, run_frames, sample_of_frames
 from ._atom_finding import quiet
 from ._atom_table import AtomTable, predict_frame
 from ._clean_image import frame, lazy_data_frame, n_frames
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.models import MotifModel
 
 # Atoms for the fit of a model: a motif of one in two thousand atoms has ten of them, and their moments at four radii
 # need about 100 MB.
@@ -58,7 +61,7 @@ def sample_rows(signal: Any, table: AtomTable) -> np.ndarray:
 def apply_to_all(
     detectors: Sequence[Any],
     table: AtomTable,
-    motif_model: Any,
+    motif_model: MotifModel,
     checkpoint: Checkpoint | None,
     show_progressbar: bool | None,
 ) -> dict[str, np.ndarray]:
@@ -106,7 +109,7 @@ def digest_of(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def order_by_frequency(
-    found: dict[str, np.ndarray], motif_model: Any, tree: dict[str, Any]
+    found: dict[str, np.ndarray], motif_model: MotifModel, tree: dict[str, Any]
 ) -> tuple[dict[str, np.ndarray], Any, dict[str, Any]]:
     """Number the motifs again, 0 the most frequent over all frames, in the results, the model and the tree alike.
 

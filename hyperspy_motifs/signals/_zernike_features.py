@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hyperspy.signals import LazySignal1D, Signal1D
@@ -12,6 +12,9 @@ from hyperspy.signals import LazySignal1D, Signal1D
 from hyperspy_motifs.store import MOMENTS_NODE, moments_signal, patches_signal
 
 from ._feature_analysis import FeatureAnalysis, slice_node
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class ZernikeFeatures(FeatureAnalysis):
@@ -337,7 +340,7 @@ class ZernikeFeatures(FeatureAnalysis):
         *,
         n_modes: int = 4,
         detector: int = 0,
-        figure: Any = None,
+        figure: Figure | None = None,
     ) -> Any:
         """Draw the means of two groups of atoms, their difference, and the modes that distinguish them.
 
