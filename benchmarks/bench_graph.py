@@ -67,8 +67,6 @@ def main() -> None:
             f"equal after reading: {nx.utils.graphs_equal(back, graph)}; {ours.stat().st_size / 1e6:.0f} MB"
         )
         del back
-        timed("JSON out", lambda: graph.to_json(Path(folder) / "graph.json"))
-        timed("JSON in", lambda: MotifGraph.from_json(Path(folder) / "graph.json"))
         timed("find(level='cell', n_corners=6)", lambda: graph.find(level="cell", n_corners=6), 0.05)
         timed("find(level='atom', type=0)", lambda: graph.find(level="atom", type=0), 0.05)
         print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB, target 2 GB")

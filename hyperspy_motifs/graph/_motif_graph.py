@@ -12,7 +12,7 @@ import numpy as np
 
 from . import _schema as schema
 from ._builder import GraphBuilder
-from ._formats import read_node_link, write_node_link, write_tables
+from ._formats import write_tables
 from ._graphml import read_graphml, write_graphml
 from ._relations import RelationGraph, TypeComparison, compare_types
 
@@ -264,30 +264,6 @@ class MotifGraph(RelationGraph):
         Motifs are matched by name, other classes by kind and name.
         """
         return compare_types(self, other)
-
-    def to_json(self, path: str | PathLike[str]) -> None:
-        """Write the graph as JSON in networkx' node-link form; numbers that are not finite become null.
-
-        Raises
-        ------
-        TypeError
-            As in `to_graphml`.
-        """
-        write_node_link(self, path)
-
-    @classmethod
-    def from_json(cls, path: str | PathLike[str]) -> MotifGraph:
-        """Read a graph that `to_json` wrote; null becomes NaN.
-
-        Raises
-        ------
-        ValueError
-            If the file is not a motif graph, or is damaged.
-        """
-        graph = cls()
-        with collection_paused():
-            read_node_link(graph, path)
-        return graph
 
     def to_csv(self, folder: str | PathLike[str]) -> None:
         """Write two tables, ``nodes.csv`` and ``edges.csv``, into a folder, which is created if necessary.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._levels import unit_cell
-from ._moments import relaxation_history
 
 if TYPE_CHECKING:
     from hyperspy_motifs.signals import AtomPatches
@@ -283,34 +282,3 @@ class MotifExports:
         if not 0 <= frame < n:
             raise ValueError(f"frame is {frame}; this signal has {n} frames, from 0.")
         return self._motifs.frames == frame
-
-    def relaxation(self, *, every: int = 2, size: int = 256) -> Any:
-        """The relaxation of the atoms at the chosen radius as a HyperSpy stack: density of the layout at each step.
-
-        Parameters
-        ----------
-        every : int, optional
-            Steps between frames.
-        size : int, optional
-            Pixels along a side.
-
-        Returns
-        -------
-        hyperspy.signals.Signal2D
-            Navigation axis: steps; signal axes: the plane of the layout.
-        """
-        from hyperspy.signals import Signal2D
-
-        from hyperspy_motifs.relaxation import film_frames
-
-        history, _ = relaxation_history(self._motifs, every)
-        images, low, step = film_frames(history, size)
-        plane = {"scale": step, "offset": low + step / 2, "size": size, "navigate": False}
-        axes = [
-            {"name": "step", "size": len(images), "scale": every, "navigate": True},
-            {"name": "FR 2", **plane},
-            {"name": "FR 1", **plane},
-        ]
-        film = Signal2D(images, axes=axes)
-        film.metadata.General.title = "Force-relaxed layout, step by step"
-        return film

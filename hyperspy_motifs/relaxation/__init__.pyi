@@ -3,7 +3,6 @@ from ._forces import Relaxation as Relaxation
 from ._forces import Stage as Stage
 from ._forces import relax_layout as relax_layout
 from ._layout import ForceRelaxedLayout as ForceRelaxedLayout
-from ._layout import film_frames as film_frames
 from ._layout import layouts_to_compare as layouts_to_compare
 from ._nearest_neighbours import fuzzy_weights as fuzzy_weights
 from ._nearest_neighbours import nearest_in as nearest_in

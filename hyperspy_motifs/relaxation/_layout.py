@@ -240,33 +240,3 @@ def layouts_to_compare(
             raise ImportError("UMAP needs the package umap-learn: pip install umap-learn.") from error
         found["UMAP"] = UMAP(random_state=random_state, n_jobs=1).fit_transform(np.asarray(features))
     return found
-
-
-def film_frames(history: NDArray[np.floating], size: int = 256) -> tuple[NDArray[np.float32], float, float]:
-    """Compute the density of the points of every stored layout of a relaxation.
-
-    Parameters
-    ----------
-    history : ndarray of shape (frames, n, 2)
-    size : int
-        Pixels along a side.
-
-    Returns
-    -------
-    images : ndarray of float32, shape (frames, size, size)
-        Points per pixel; rows are the second coordinate. All frames have the same scale.
-    low : float
-        Coordinate of the first pixel's edge, along both axes.
-    step : float
-        Width of a pixel.
-    """
-    layouts = np.asarray(history, dtype=np.float64)
-    if layouts.ndim != 3 or layouts.shape[2] != 2:
-        raise ValueError(f"A history of shape (frames, n, 2) is expected, not {layouts.shape}.")
-    reach = 1.05 * float(np.abs(layouts).max()) or 1.0
-    step = 2 * reach / size
-    cells = np.clip(((layouts + reach) / step).astype(np.int64), 0, size - 1)
-    images = np.zeros((len(layouts), size * size), np.float32)
-    for image, cell in zip(images, cells, strict=True):
-        image += np.bincount(cell[:, 1] * size + cell[:, 0], minlength=size * size)
-    return images.reshape(-1, size, size), -reach, step

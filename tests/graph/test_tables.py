@@ -1,10 +1,7 @@
-"""JSON and tables next to GraphML."""
+"""Tables next to GraphML, and a file that could not be written."""
 
 import csv
-import json
-import math
 
-import networkx as nx
 import pytest
 
 from hyperspy_motifs.graph import MotifGraph
@@ -18,70 +15,16 @@ def graph(honeycomb):
     return graph
 
 
-def test_json_comes_back_equal(graph, tmp_path):
-    path = tmp_path / "graph.json"
-    graph.to_json(path)
-    back = MotifGraph.from_json(path)
-    assert nx.utils.graphs_equal(back, graph)
-    assert type(back.nodes["atom:3"]["x"]) is float
-    assert type(back.nodes["cell:3"]["on_border"]) is bool
-    other = nx.node_link_graph(json.loads(path.read_text()), edges="edges")
-    assert other.nodes["cell:2"] == graph.nodes["cell:2"]
-
-
-def test_what_is_not_finite_becomes_null(tmp_path):
-    graph = MotifGraph.from_arrays([[0.0, 0.0]], [0])
-    graph.nodes["atom:0"]["odd"] = math.inf
-    graph.to_json(tmp_path / "graph.json")
-    assert json.loads((tmp_path / "graph.json").read_text())["nodes"][0]["odd"] is None
-    assert math.isnan(MotifGraph.from_json(tmp_path / "graph.json").nodes["atom:0"]["odd"])
-
-
-def document(**changes):
-    data = {
-        "directed": True,
-        "multigraph": False,
-        "graph": {"schema": "hyperspy_motifs.graph", "schema_version": 1},
-        "nodes": [{"id": "atom:0", "kind": "atom", "x": 1.0}],
-        "edges": [],
-    }
-    return json.dumps({**data, **changes})
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (document()[:-9], "truncated"),
-        ("[" * 100_000, "not JSON"),
-        ("[1, 2]", "node-link"),
-        (document(graph={}), "not a motif graph"),
-        (document(directed=False), "not a directed"),
-        (document(nodes=[{"id": 3}]), "not a string"),
-        (document(nodes=[{"id": "a", "kind": "atom", "x": "1"}]), "of the type float"),
-        (document(nodes=[{"id": "a", "kind": "atom", "x": [1.0]}]), "neither text nor"),
-        (document(nodes=[{"id": "a"}]), "no kind"),
-        (document(nodes=7), "not a list"),
-        (document(edges=[{"source": "atom:0", "target": "atom:1", "kind": "a"}]), "not connect nodes"),
-    ],
-)
-def test_foreign_json_is_refused(text, message, tmp_path):
-    path = tmp_path / "graph.json"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=message):
-        MotifGraph.from_json(path)
-
-
 def test_an_error_leaves_the_former_file(graph, tmp_path):
-    path = tmp_path / "graph.json"
-    graph.to_json(path)
+    path = tmp_path / "graph.graphml"
+    graph.to_graphml(path)
     before = path.read_bytes()
     broken = graph.copy()
     broken.nodes["atom:0"]["odd"] = object()
-    for write in (broken.to_json, broken.to_graphml):
-        with pytest.raises(TypeError, match="odd"):
-            write(path)
+    with pytest.raises(TypeError, match="odd"):
+        broken.to_graphml(path)
     assert path.read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == ["graph.json"]
+    assert [p.name for p in tmp_path.iterdir()] == ["graph.graphml"]
 
 
 def test_tables_hold_every_node_and_edge(graph, tmp_path):
