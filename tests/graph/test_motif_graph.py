@@ -9,7 +9,6 @@ from matplotlib.collections import PolyCollection
 
 from hyperspy_motifs.cells import find_cells
 from hyperspy_motifs.graph import MotifGraph
-from hyperspy_motifs.graph._formats import _double_quoted
 from hyperspy_motifs.hierarchy import build_hierarchy
 
 
@@ -237,14 +236,23 @@ def test_queries_in_cypher(graph):
     assert "__labels__" not in graph.nodes["cell:0"]
 
 
-def test_queries_take_texts_in_either_quotes():
-    assert _double_quoted("a.x = 'it'") == 'a.x = "it"'
-    assert (
-        _double_quoted(r"""a.x = 'it\'s "so"' AND a.y = "it's" """)
-        == r"""a.x = "it's \"so\"" AND a.y = "it's" """
-    )
-    assert _double_quoted(r"""a.x = 'so \"it\" is \\' """) == r"""a.x = "so \"it\" is \\" """
-    assert _double_quoted("RETURN a.n > 3") == "RETURN a.n > 3"
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("it", "'it'"),
+        ("it", '"it"'),
+        ("it's", '"it' + "'" + 's"'),
+        ('it\'s "so"', r"""'it\'s "so"'"""),
+        ("so \\", r"""'so \\'"""),
+    ],
+)
+def test_queries_take_texts_in_either_quotes(graph, text, written):
+    pytest.importorskip("grandcypher")
+    remarked = graph.copy()
+    for number, remark in enumerate((text, text + "!", "other")):
+        remarked.nodes[f"atom:{number}"]["remark"] = remark
+    found = remarked.query(f"MATCH (a:atom) WHERE a.remark = {written} RETURN a.x")["a.x"]
+    assert found == [graph.nodes["atom:0"]["x"]]
 
 
 def test_levels_of_a_hierarchy_are_in_the_graph():

@@ -20,7 +20,7 @@ from PIL import Image
 from hyperspy_motifs import data
 from hyperspy_motifs.cells import RadiusBonds
 from hyperspy_motifs.draw import linked_source, linked_table
-from hyperspy_motifs.motifs._page import Page
+from hyperspy_motifs.motifs import Page
 
 HOSTILE = '</script><script>alert("1")</script> & <b>'
 CHROMIUM = next(
