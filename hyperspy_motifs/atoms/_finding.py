@@ -242,7 +242,7 @@ def _find_columns(image, scales, threshold):
     # The residual beside a merged or asymmetric column, and noise on a bond, suggest one more column: neither is a maximum.
     seen = visible.seen.copy()
     # Faint columns were found one by one in the residual of the others: each must be a maximum that noise does not cause.
-    seen[faint] = visible.clear[faint]
+    seen[faint] = visible.clear(faint)
     fit.keep(seen)
     fit = _with_unclaimed(fit, visible.own[seen], visible.unclaimed())
     return with_pairs(fit, space, scales.scale)

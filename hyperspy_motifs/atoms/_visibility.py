@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 from scipy.spatial import cKDTree
+from scipy.stats import false_discovery_control, norm
 
 from hyperspy_motifs.atoms._neighbours import nearest_neighbour_distance
 from hyperspy_motifs.atoms._order import order_of_sites
@@ -31,6 +32,9 @@ _WHOLE = 1.7
 _ORDERLY = 0.7
 _LEAST_ORDER = 0.5
 _FEWEST = 3
+# False discovery rate of faint columns, about the probability that noise exceeds the least level: where nearly all of them have
+# a maximum, the rate changes nothing.
+_FALSE = 0.2
 
 
 @njit(cache=True, **INNER)
@@ -86,8 +90,6 @@ class VisibleMaxima:
     seen : ndarray of bool of shape (n,)
         Columns that have their own maximum, with a dip between it and each higher one. A maximum belongs to the
         nearest column.
-    clear : ndarray of bool of shape (n,)
-        Columns among `seen` whose dips exceed those of noise.
     own : ndarray of shape (n, 2)
         The maximum of each column, or the column itself if it has none.
     """
@@ -97,7 +99,7 @@ class VisibleMaxima:
         self._maxima, self._heights = local_maxima(image, 1, -np.inf)
         self._owned = np.zeros(len(self._maxima), bool)
         self.seen = np.zeros(len(positions), bool)
-        self.clear = np.zeros(len(positions), bool)
+        self._depths = np.full(len(positions), -np.inf)
         self.own = np.array(positions, float)
         if not len(self._maxima) or not len(positions):
             return
@@ -113,10 +115,22 @@ class VisibleMaxima:
         low = np.percentile(image[:: max(1, len(image) // 256)], 5)
         self.own[owners] = self._maxima[nearest[owners]]
         self._flat = _FLAT * (np.median(self._heights[nearest[owners]]) - low)
-        dips = self._dips(nearest[owners])
-        self.seen[owners] = dips > self._flat
-        self.clear[owners] = dips > max(self._flat, _LEVELS[0][0] * noise)
+        self._depths[owners] = self._dips(nearest[owners])
+        self.seen = self._depths > self._flat
         self._owned[nearest[owners]] = True
+
+    def clear(self, which: slice) -> np.ndarray:
+        """Return which of some columns dip deeper than noise does; (m,).
+
+        Where many of them have no maximum, the others may be noise too: the false discovery rate is limited (Storey, J. R.
+        Stat. Soc. B 64 (2002) 479).
+        """
+        depths = self._depths[which]
+        clear = depths > max(self._flat, _LEVELS[0][0] * self._noise)
+        if clear.any() and self._noise > 0:
+            p = norm.sf(depths / self._noise)
+            clear &= min(2 * np.mean(p > 0.5), 1.0) * false_discovery_control(p) < _FALSE
+        return clear
 
     def _dips(self, which: np.ndarray) -> np.ndarray:
         """Return the smallest dip of the image on the straight lines from each of the maxima `which` to its higher

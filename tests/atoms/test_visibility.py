@@ -144,3 +144,19 @@ def test_grain_of_an_enlarged_image_is_no_sublattice(factor):
     true = (truth.positions + 0.5) * factor - 0.5
     assert len(found) == pytest.approx(len(true), abs=25)
     assert np.percentile(cKDTree(true).query(found)[0], 97) < 0.2 * 12 * factor
+
+
+def test_shallow_maxima_are_columns_unless_most_candidates_have_none(square):
+    points, image = square
+    noise = 0.02
+    flat = np.zeros(SHAPE)
+    flat[:, :110] = image[:, :110]
+    points = points[points[:, 0] < 100]
+    x, y = np.meshgrid(np.arange(134.0, 200, 9), np.arange(6.0, 180, 9))
+    places = np.column_stack([x.ravel(), y.ravel()])
+    bumps = places[:: len(places) // 10]
+    flat += columns_image(bumps, np.full(len(bumps), 2.2 * noise), 2.0)
+    for candidates, part in ((bumps, 1.0), (places, 0.0)):
+        visible = VisibleMaxima(flat, noise, np.concatenate([points, candidates]), 13.0)
+        assert visible.seen[len(points) :].sum() >= len(bumps)
+        assert visible.clear(slice(len(points), None)).mean() == part
