@@ -24,6 +24,7 @@ from ._peak_finders import atomap_peaks as atomap_peaks
 from ._refinement import measure_noise as measure_noise
 from ._refinement import refine_atoms as refine_atoms
 from ._scan_lines import ScanLines as ScanLines
+from ._scan_lines import measure_flyback as measure_flyback
 from ._scan_lines import measure_scan_lines as measure_scan_lines
 from ._smoothing import measure_smoothing as measure_smoothing
 from ._smoothing import sharpen as sharpen

@@ -1,13 +1,14 @@
-"""Errors of the scan, line by line: offsets of brightness and jitter, each as a test with a level."""
+"""Errors of the scan: offsets, jitter and jumps of its lines, and their flyback, each as a test with a level."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.ndimage import median_filter
 from scipy.signal.windows import hann
-from scipy.stats import binom
+from scipy.spatial import cKDTree
+from scipy.stats import binom, norm, t
 
 #: Level of the tests of this module, per image.
 ALPHA = 1e-3
@@ -41,6 +42,17 @@ _CHANGES = 16
 _FAST = 0.2
 # Smallest contrast of a row along x, relative to the typical row, by which a displacement is divided.
 _FAINT = 0.1
+# What the difference to the interpolated rows leaves of a jump by one pixel, in the two rows before it and the two after.
+_JUMP = np.array([1.0, -3.0, 3.0, -1.0]) / 6
+# Jumps closer than this number of rows are one: a large displacement reaches further than its pattern.
+_JUMP_REACH = 8
+# Widths in separations: of the strips at the left and right border whose pairs of columns are compared, and of the blocks of
+# rows that count as independent. Pairs are neighbours within that distance, and their vectors the same within that one.
+_STRIP = 3.0
+_ROWS = 4.0
+_PAIR = 1.6
+_SAME = 0.25
+_FEWEST = 4
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,8 @@ class ScanLines:
         noise is as strong as the contrast within a row.
     jitter_p : float
         Probability of as much power in the displacements without jitter.
+    jumps : ndarray of int of shape (n,)
+        Rows from which on all are displaced along x.
     """
 
     offsets: np.ndarray
@@ -70,6 +84,7 @@ class ScanLines:
     offset_p: float = 1.0
     jitter: float = 0.0
     jitter_p: float = 1.0
+    jumps: np.ndarray = field(default_factory=lambda: np.empty(0, int))
 
 
 def measure_scan_lines(image: np.ndarray) -> ScanLines:
@@ -90,6 +105,9 @@ def measure_scan_lines(image: np.ndarray) -> ScanLines:
     with the same sign. At each frequency along y the power of the displacements is ranked among that with half of the signs
     changed.
 
+    A jump leaves its pattern in the displacements of four rows, in all blocks of columns, and stands out of the jitter of the
+    other rows.
+
     Parameters
     ----------
     image : ndarray of shape (rows, columns)
@@ -105,13 +123,18 @@ def measure_scan_lines(image: np.ndarray) -> ScanLines:
     if min(n, width) < _SMALLEST:
         return ScanLines(np.zeros(n))
     values = values - values.mean()
-    jitter, jitter_p = _jitter(values)
+    shifts, contrast = _row_shifts(values)
+    jumps = _jumps(shifts, contrast)
+    # A jump is no jitter of the rows beside it.
+    for row in jumps:
+        shifts[max(row - 6, 0) : row + 2] = 0
+    jitter, jitter_p = _jitter(shifts)
     jitter = jitter if jitter_p < ALPHA else 0.0
     p, level, means, beside = _test_offsets(values)
     if p >= ALPHA or level < (_LEAST_OFFSET * values.std()) ** 2:
-        return ScanLines(np.zeros(n), offset_p=p, jitter=jitter, jitter_p=jitter_p)
+        return ScanLines(np.zeros(n), offset_p=p, jitter=jitter, jitter_p=jitter_p, jumps=jumps)
     offsets, error = _offsets(means, level, beside)
-    return ScanLines(offsets, float(np.sqrt(level)), error, p, jitter, jitter_p)
+    return ScanLines(offsets, float(np.sqrt(level)), error, p, jitter, jitter_p, jumps)
 
 
 def _excess(power):
@@ -191,8 +214,9 @@ def _lines(series, white):
     return found
 
 
-def _jitter(values):
-    """Return the standard deviation of the displacements of rows along x, in pixels, and the p-value of its test."""
+def _row_shifts(values):
+    """Return the displacements of rows relative to those around them, in pixels, and the contrast that shows them: the parts
+    of blocks of columns, each of shape (rows - 4, blocks)."""
     width = values.shape[1]
     between = (4 * (values[1:-3] + values[3:-1]) - (values[:-4] + values[4:])) / 6
     away = values[2:-2] - between
@@ -201,12 +225,40 @@ def _jitter(values):
     noise = np.median(power[2 * len(power) // 3 :])
     signal = np.clip(1 - noise / np.maximum(power, 1e-300), 0, 1)
     derivative = 2j * np.pi * np.fft.rfftfreq(width) * np.fft.rfft(between, axis=1) * signal
-    contrast = np.sum(np.fft.irfft(derivative, width, axis=1) ** 2, axis=1)
+    contrast = np.fft.irfft(derivative, width, axis=1) ** 2
     slope = np.fft.irfft(derivative * signal, width, axis=1)
     edges = np.linspace(0, width, _BLOCKS + 1).astype(int)[:-1]
     shifts = -np.add.reduceat(away * slope, edges, axis=1)
-    least = max(_FAINT * float(np.median(contrast)), 1e-300)
-    shifts /= np.maximum(contrast, least)[:, None]
+    contrast = np.add.reduceat(contrast, edges, axis=1)
+    whole = contrast.sum(axis=1, keepdims=True)
+    whole = np.maximum(whole, max(_FAINT * float(np.median(whole)), 1e-300))
+    return shifts / whole, contrast / whole
+
+
+def _jumps(shifts, contrast):
+    """Return the rows from which on all are displaced along x."""
+    n = len(shifts) - len(_JUMP) + 1
+    seen = sum(part * shifts[k : k + n] for k, part in enumerate(_JUMP))
+    shown = sum(part**2 * contrast[k : k + n] for k, part in enumerate(_JUMP))
+    size = seen.sum(axis=1)
+    # Structure and noise contribute to each block with either sign; blocks without structure, as in vacuum, do not count.
+    total = np.maximum(shown.sum(axis=1), 1e-300)
+    freedom = np.maximum(total**2 / np.maximum(np.sum(shown**2, axis=1), 1e-300) - 1, 0.5)
+    left = seen - (size / total)[:, None] * shown
+    by_blocks = size / np.maximum(np.sqrt(np.sum(left**2, axis=1) * (1 + 1 / freedom)), 1e-300)
+    # Jitter is as large in other rows.
+    by_rows = size / max(1.4826 * float(np.median(np.abs(size))), 1e-300)
+    p = 2 * n * np.maximum(t.sf(np.abs(by_blocks), freedom), norm.sf(np.abs(by_rows)))
+    rows: list[int] = []
+    for k in np.argsort(p):
+        if p[k] < ALPHA and all(abs(k - other) > _JUMP_REACH for other in rows):
+            rows.append(int(k))
+    # The pattern begins two rows before the jump, and the displacements begin at the third row.
+    return np.sort(np.array(rows, int)) + 4
+
+
+def _jitter(shifts):
+    """Return the standard deviation of the displacements of rows along x, in pixels, and the p-value of its test."""
     rng = np.random.default_rng(0)
     signs = np.array([rng.permutation(np.repeat([1.0, -1.0], _BLOCKS // 2)) for _ in range(_CHANGES)]).T
     periodograms = _periodograms(shifts @ np.column_stack([np.ones(_BLOCKS), signs]))
@@ -217,3 +269,57 @@ def _jitter(values):
     excess = periodograms[:, 0] - np.median(periodograms[:, 1:], axis=1)
     variance = float(np.median(excess[first:] / kept[first:] ** 2)) / np.log(2)
     return float(np.sqrt(max(variance, 0.0))), _excess(periodograms[first:])
+
+
+def measure_flyback(positions: np.ndarray, separation: float, width: float) -> float:
+    """Return the strain along x of the first columns of each row, which a scan has that does not start at once.
+
+    Each vector between neighbours in a strip at the left border is compared with the same vectors in the middle of the image,
+    those at the right border likewise. The difference of the two is free of what a border does to a fit. Its blocks of rows are
+    compared with zero (t-test).
+
+    Parameters
+    ----------
+    positions : ndarray of shape (n, 2)
+        x, y of columns.
+    separation : float
+        Typical nearest-neighbour distance.
+    width : float
+        Of the image, in the same unit.
+
+    Returns
+    -------
+    float
+        Negative where columns are compressed; 0 where the test finds none.
+    """
+    pairs = cKDTree(positions).query_pairs(_PAIR * separation, output_type="ndarray")
+    if not len(pairs):
+        return 0.0
+    vectors = positions[pairs[:, 1]] - positions[pairs[:, 0]]
+    vectors = np.where(vectors[:, :1] < 0, -vectors, vectors)
+    middle = positions[pairs].mean(axis=1)
+    long = vectors[:, 0] > 0.5 * separation
+    inner = long & (np.abs(middle[:, 0] - width / 2) < width / 4)
+    if not inner.any():
+        return 0.0
+    block = (middle[:, 1] / (_ROWS * separation)).astype(int)
+    tree, known = cKDTree(vectors[inner]), vectors[inner]
+    means = []
+    for strip in (middle[:, 0] < _STRIP * separation, middle[:, 0] > width - _STRIP * separation):
+        which = np.flatnonzero(strip & long)
+        usual = vectors[which]
+        # To the centre of the vectors that are the same (mean shift).
+        for _ in range(_FEWEST):
+            near = tree.query_ball_point(usual, _SAME * separation)
+            usual = np.array([known[k].mean(axis=0) if k else [np.nan, np.nan] for k in near]).reshape(-1, 2)
+            usual = np.where(np.isfinite(usual), usual, vectors[which])
+        strain = vectors[which, 0] / usual[:, 0] - 1
+        n = np.bincount(block[which], minlength=block.max() + 1)
+        total = np.bincount(block[which], strain, minlength=block.max() + 1)
+        means.append(np.where(n >= _FEWEST, total / np.maximum(n, 1), np.nan))
+    difference = means[0] - means[1]
+    difference = difference[np.isfinite(difference)]
+    if len(difference) < _FEWEST or not difference.std() > 0:
+        return 0.0
+    statistic = difference.mean() / (difference.std(ddof=1) / np.sqrt(len(difference)))
+    return float(difference.mean()) if 2 * t.sf(abs(statistic), len(difference) - 1) < ALPHA else 0.0

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperspy_motifs.atoms import LOW_CERTAINTY
+from hyperspy_motifs.atoms import LOW_CERTAINTY, measure_flyback, nearest_neighbour_distance
 
 from ._clean_image import CleanFrames
 
@@ -40,6 +40,11 @@ class ImageQuality:
     row_jitter : float
         Standard deviation of the displacement of single scan lines along x, in pixels, which was left; 0 where the test finds
         none.
+    row_jumps : int
+        Number of rows from which on all are displaced along x, which was left.
+    flyback : float
+        Strain along x of the first columns of each row, which was left; negative where they are compressed, 0 where the test
+        finds none (:func:`hyperspy_motifs.atoms.measure_flyback`).
     smoothing : float
         Standard deviation, in pixels, of the Gaussian that the image was smoothed with after it was recorded; it was removed.
     oblong : float
@@ -57,6 +62,8 @@ class ImageQuality:
     row_offsets: float = 0.0
     row_offsets_left: float = 0.0
     row_jitter: float = 0.0
+    row_jumps: int = 0
+    flyback: float = 0.0
     smoothing: float = 0.0
     oblong: float = 1.0
     averaged: int = 1
@@ -109,6 +116,14 @@ class ImageQuality:
             lines.append(
                 f"scan lines displaced along x by {self.row_jitter:.2g} pixels or more (standard deviation), left"
             )
+        if self.row_jumps:
+            rows = "row" if self.row_jumps == 1 else "rows"
+            lines.append(f"scan jumps along x at {self.row_jumps} {rows}, left")
+        if self.flyback:
+            change = "compressed" if self.flyback < 0 else "stretched"
+            lines.append(
+                f"first columns of each row {change} by {_percent(abs(self.flyback))} (flyback of the scan), left"
+            )
         if self.smoothing:
             lines.append(
                 f"smoothed by a Gaussian of {self.smoothing:.2g} pixels after it was recorded, as its noise shows; removed"
@@ -140,6 +155,7 @@ def measure_quality(signal: Any, source: Any, table: Any, clean: CleanFrames) ->
     lines, contrast = image.scan_lines, max(float(image.data.std()), 1e-300)
     scales = [abs(float(axis.scale)) for axis in signal.axes_manager.signal_axes]
     prepared = source.prepared(number)
+    here = table.pixel_positions[table.frames == number]
     return ImageQuality(
         no_data=0.0 if image.missing is None else float(image.missing.mean()),
         interpolated=image.interpolated,
@@ -148,6 +164,8 @@ def measure_quality(signal: Any, source: Any, table: Any, clean: CleanFrames) ->
         row_offsets=lines.offset_std / contrast,
         row_offsets_left=lines.offset_error / contrast,
         row_jitter=lines.jitter,
+        row_jumps=len(lines.jumps),
+        flyback=measure_flyback(here, nearest_neighbour_distance(here), image.data.shape[1]),
         smoothing=image.smoothing,
         oblong=max(scales) / min(scales) if store.is_oblong(signal) else 1.0,
         averaged=fine_step(source.spacing),

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from hyperspy_motifs import data
-from hyperspy_motifs.atoms import measure_scan_lines
+from hyperspy_motifs.atoms import measure_flyback, measure_scan_lines
 
 FAMILIES = (data.monolayer, data.perovskite, data.grain_boundary, data.twisted_bilayer)
 
@@ -85,3 +85,34 @@ def test_noise_of_counts_is_no_jitter():
         image = image_of(data.monolayer, seed)
         counts = rng.poisson(30 * (image - image.min()) / np.ptp(image)).astype(float)
         assert measure_scan_lines(counts).jitter == 0
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.__name__)
+def test_jumps_are_found_at_their_rows(family):
+    rng = np.random.default_rng(7)
+    for seed in range(2):
+        image = image_of(family, seed)
+        shaken = np.array([ndimage.shift(row, rng.normal(0, 0.4), order=3, mode="nearest") for row in image])
+        for steady in (image, shaken, image + rng.normal(0, 0.3 * image.std(), image.shape)):
+            assert not len(measure_scan_lines(steady).jumps)
+        # In the noise of the other images larger jumps alone show.
+        for size in (1.5, -3.0) if family is data.monolayer else ():
+            jumped = image.copy()
+            jumped[90:] = ndimage.shift(image, (0, size), order=3, mode="nearest")[90:]
+            assert measure_scan_lines(jumped).jumps == pytest.approx([90], abs=3)
+
+
+def test_flyback_is_the_strain_of_the_first_columns():
+    rng = np.random.default_rng(8)
+    for angle in (0.0, 0.3, 0.9):
+        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        x, y = np.meshgrid(np.arange(-60, 60), np.arange(-60, 60))
+        points = np.column_stack([x.ravel() + 0.5 * y.ravel(), np.sqrt(0.75) * y.ravel()]) @ turn * 11.0
+        points += rng.normal(0, 0.3, points.shape)
+        points = points[(points > 0).all(axis=1) & (points < (401, 322)).all(axis=1)]
+        assert measure_flyback(points, 11.0, 401) == 0
+        late = points - np.column_stack([4 * (1 - np.exp(-points[:, 0] / 30)), np.zeros(len(points))])
+        strain = 4 * (np.exp(-33 / 30) - 1) / 33
+        assert measure_flyback(late, 11.0, 397) == pytest.approx(strain, rel=0.4)
+        # A specimen that is strained throughout is no flyback.
+        assert measure_flyback(points * (1.05, 1), 11.0, 421) == 0

@@ -5,6 +5,7 @@ import warnings
 import hyperspy.api as hs
 import numpy as np
 import pytest
+from scipy.ndimage import map_coordinates, shift
 
 from hyperspy_motifs import data
 from hyperspy_motifs.atoms import measure_scan_lines
@@ -58,3 +59,18 @@ def test_quality_tells_what_was_done(tmp_path):
 def test_a_part_is_told_in_percent():
     assert ImageQuality(patches=0.997).lines() == ["100 % of the atoms under soft patches, taken off"]
     assert ImageQuality(no_data=0.234).lines() == ["23 % of the field without data, left out"]
+
+
+def test_jumps_and_flyback_of_the_scan_are_told():
+    signal, _ = data.monolayer(shape=(230, 261), random_state=5)
+    image = np.asarray(signal.data, float)
+    made = image.copy()
+    made[120:] = shift(image, (0, 2.5), order=3, mode="nearest")[120:]
+    jumped = image_of(made).find_motifs(show_progressbar=False)
+    assert jumped.quality.row_jumps == 1
+    assert jumped.quality.lines() == ["scan jumps along x at 1 row, left"]
+    y, x = np.mgrid[:230, :261].astype(float)
+    made = map_coordinates(image, [y, x - 5 * np.exp(-x / 25)], order=3, mode="nearest")
+    late = image_of(made).find_motifs(show_progressbar=False)
+    assert -0.2 < late.quality.flyback < -0.03
+    assert "compressed" in late.summary()
