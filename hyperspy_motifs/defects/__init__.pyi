@@ -11,6 +11,7 @@ from ._intensities import fit_intensities as fit_intensities
 from ._null import combine_p_values as combine_p_values
 from ._null import fit_null as fit_null
 from ._null import null_p_values as null_p_values
+from ._odd_cells import find_odd_cells as find_odd_cells
 from ._outlier_tests import OutlierTests as OutlierTests
 from ._outlier_tests import compare_atoms as compare_atoms
 from ._outliers import Outliers as Outliers
@@ -19,6 +20,7 @@ from ._outliers import direction_words as direction_words
 from ._outliers import outlier_kinds as outlier_kinds
 from ._table import COLUMNS as COLUMNS
 from ._table import KINDS as KINDS
+from ._table import ODD_CELLS as ODD_CELLS
 from ._table import RARE as RARE
 from ._table import VACANCY as VACANCY
 from ._table import Defects as Defects

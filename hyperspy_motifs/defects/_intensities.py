@@ -17,7 +17,9 @@ _RIM = 3.0
 _RIM_WEIGHT = 1e-3
 
 
-def fit_intensities(image: np.ndarray, points: np.ndarray, widths: np.ndarray, spacing: float) -> np.ndarray:
+def fit_intensities(
+    image: np.ndarray, points: np.ndarray, widths: np.ndarray, spacing: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Heights of all columns at fixed positions and widths, on one smooth background.
 
     All heights and a background of bilinear splines are the solution of one sparse least-squares problem. A fit of each
@@ -36,8 +38,10 @@ def fit_intensities(image: np.ndarray, points: np.ndarray, widths: np.ndarray, s
 
     Returns
     -------
-    ndarray of shape (n,)
+    intensities : ndarray of shape (n,)
         Height of each column times its squared width: proportional to the integral.
+    noise : ndarray of shape (n,)
+        Standard deviation of each by the noise of its pixels, all other columns known: larger at the border.
     """
     values = np.asarray(image, float).ravel()
     height, width = image.shape
@@ -48,12 +52,13 @@ def fit_intensities(image: np.ndarray, points: np.ndarray, widths: np.ndarray, s
     rim = max(int(np.ceil(_RIM * np.median(widths))), 1)
     inside[rim:-rim, rim:-rim] = 1.0
     weights = np.maximum(inside.ravel(), _RIM_WEIGHT)
-    solution = _solve(model, values, weights)
+    solution, _ = _solve(model, values, weights)
     fitted = model @ solution
     used = weights == 1
     variance = _noise_variance(fitted, values - fitted, used) if used.any() else np.ones(len(values))
-    solution = _solve(model, values, weights / variance)
-    return np.asarray(solution[: len(points)] * widths**2)
+    solution, precision = _solve(model, values, weights / variance)
+    n = len(points)
+    return solution[:n] * widths**2, widths**2 / np.sqrt(precision[:n])
 
 
 def _profiles(shape: tuple[int, ...], points: np.ndarray, widths: np.ndarray) -> sparse.csr_matrix:
@@ -84,12 +89,15 @@ def _splines(n: int, step: float) -> sparse.csr_matrix:
     )
 
 
-def _solve(model: sparse.csr_matrix, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _solve(
+    model: sparse.csr_matrix, values: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted least squares: the solution, and the diagonal of the normal matrix."""
     normal = (model.T @ model.multiply(weights[:, None]).tocsr()).tocsc()
     diagonal = normal.diagonal()
     # Two columns found at one place, or one outside the frame, leave a direction without information.
     normal = normal + sparse.diags(1e-6 * diagonal + 1e-12 * diagonal.max(), format="csc")
-    return np.asarray(splu(normal).solve(model.T @ (weights * values)))
+    return np.asarray(splu(normal).solve(model.T @ (weights * values))), np.asarray(normal.diagonal())
 
 
 def _noise_variance(fitted: np.ndarray, residual: np.ndarray, used: np.ndarray) -> np.ndarray:

@@ -93,6 +93,7 @@ def compare_atoms(
     image_shape: tuple[int, int],
     fdr: float,
     *,
+    noise: np.ndarray | None = None,
     empty: np.ndarray | None = None,
     twins: np.ndarray | None = None,
     cut: np.ndarray | None = None,
@@ -114,6 +115,8 @@ def compare_atoms(
         Rows and columns.
     fdr : float
         False discovery rate at which defects are left out of the predictions of others.
+    noise : ndarray of shape (n,), optional
+        Standard deviation of each intensity by the noise of its pixels (:func:`fit_intensities`); equal by default.
     empty : ndarray of bool, shape (n,), optional
         Sites without an atom.
     twins : ndarray of int, shape (n, k), optional
@@ -176,16 +179,19 @@ def compare_atoms(
     usable = np.where(tested, 1.0, np.nan)
     # The scatter of few counterparts is uncertain; that of the usual number is so in the estimate of the tails.
     few = 1 / np.maximum(counterparts.count - 1, 1) - 1 / (counterparts.index.shape[1] - 1)
+    noise = np.ones(n) if noise is None else noise
+    excess = np.where(by_twins & held, np.maximum(noise / counterparts.median(noise), 1.0), 1.0)
     found = np.zeros(n, bool)
     for _ in range(_ROUNDS):
         # Defects found are tested, but others are not compared with them.
         reference = np.where(inner & held & ~extra & ~found, 1.0, np.nan)
         ratios = _ratios(relative, reference, counterparts, near) * usable
         shape = (shapes - counterparts.median(shapes * reference[:, None])) * usable[:, None]
-        moved, noise = predicted.displacements(found | empty)
-        place = moved * (usable / noise)[:, None]
+        moved, uncertain = predicted.displacements(found | empty)
+        place = moved * (usable / uncertain)[:, None]
         intensity = _standardise(ratios[:, None], reference, counterparts)
         # Near the border the fit has fewer pixels, and what lies beyond it is not in the model.
+        intensity /= excess[:, None]
         rim = by_twins & held & ~extra & ~found
         if rim.any():
             intensity[by_twins] /= max(float(np.nanquantile(np.abs(intensity[rim]), 0.68)), 1.0)

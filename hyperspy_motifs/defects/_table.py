@@ -18,9 +18,9 @@ from ._clustering import Clustering, compare_with_chance
 from ._densities import Densities, Density
 from ._outliers import write_csv
 
-VACANCY, RARE = "vacancy", "rare motif"
+VACANCY, RARE, ODD_CELLS = "vacancy", "rare motif", "odd cells"
 #: Kinds in the order in which they are listed; what stands first is the kind of a place with several.
-KINDS = (VACANCY, RARE, "extra", "darker", "brighter", "moved", "other")
+KINDS = (VACANCY, RARE, "extra", "darker", "brighter", "moved", "other", ODD_CELLS)
 # Two entries within this many nearest-neighbour distances are one place.
 _SAME_PLACE = 0.5
 
@@ -39,15 +39,15 @@ class Defects:
         Column, row in pixels.
     frames : numpy.ndarray of int, shape (k,)
     kinds : numpy.ndarray of str, shape (k,)
-        "vacancy", "rare motif", "extra", "darker", "brighter", "moved" or "other".
+        "vacancy", "rare motif", "extra", "darker", "brighter", "moved", "other" or "odd cells".
     q_values : numpy.ndarray of shape (k,)
         Smallest false discovery rate at which the entry is listed.
     atoms : numpy.ndarray of int, shape (k,)
-        Row in ``motifs.positions``; -1 for a vacancy.
+        Row in ``motifs.positions``; -1 for a vacancy and for odd cells.
     motifs : numpy.ndarray of int, shape (k,)
-        Motif of the atom; -1 for a vacancy.
+        Motif of the atom; -1 for a vacancy and for odd cells.
     expected : numpy.ndarray of int, shape (k,)
-        Motif of most atoms with the same surroundings.
+        Motif of most atoms with the same surroundings; of most corners of odd cells.
     ratios : numpy.ndarray of shape (k,)
         Intensity relative to the counterparts; NaN where not measured.
     evidence : numpy.ndarray of str, shape (k,)
@@ -221,7 +221,10 @@ class Defects:
         rare = int(np.count_nonzero(self.kinds == RARE))
         if rare:
             parts.append(f"{rare} {_plural('atom', rare)} of rare motifs on other sites")
-        single = len(self) - rare - int(np.count_nonzero(self.kinds == VACANCY))
+        odd = int(np.count_nonzero(self.kinds == ODD_CELLS))
+        if odd:
+            parts.append(f"{odd} {_plural('group', odd)} of odd cells")
+        single = len(self) - rare - odd - int(np.count_nonzero(self.kinds == VACANCY))
         parts.append(f"{single} {_plural('outlier', single)} at {100 * self.fdr:g} % false discoveries")
         untested = []
         if self.n_at_border:

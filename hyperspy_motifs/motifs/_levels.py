@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 
 def make_graph(motifs: MotifView) -> MotifGraph:
+    from hyperspy_motifs.defects import ODD_CELLS
     from hyperspy_motifs.graph import MotifGraph
     from hyperspy_motifs.pipeline import stored_defects
+
+    from ._colouring import class_words
 
     record, signal = motifs._refresh(), motifs._signal
     graph = MotifGraph.from_arrays(
@@ -33,10 +36,14 @@ def make_graph(motifs: MotifView) -> MotifGraph:
         frames=record.frames if len(np.unique(record.frames)) > 1 else None,
     )
     _describe_vacancies(motifs, graph)
+    for k, words in enumerate(class_words(motifs.cells, motifs.names, missing_motifs(motifs))):
+        if f"cell-class:{k}" in graph.nodes:
+            graph.nodes[f"cell-class:{k}"]["description"] = words
     graph.canvas = lambda: _canvas(signal)
     defects = stored_defects(signal, record)
     if defects is not None:
-        graph.add_defects(defects.atoms, defects.positions, defects.kinds, defects.q_values, defects.spacing)
+        at = defects.select(defects.kinds != ODD_CELLS)
+        graph.add_defects(at.atoms, at.positions, at.kinds, at.q_values, at.spacing)
     _describe_species(motifs, graph)
     for description in motifs._cache.get("descriptions", ()):
         graph.nodes[f"motif:{description.motif}"]["description"] = description.text

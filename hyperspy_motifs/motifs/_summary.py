@@ -255,10 +255,14 @@ def _cells(motifs: Motifs) -> str:
     cells = motifs.cells
     if not len(cells):
         return "no cells"
-    sizes, counts = np.unique(cells.n_corners, return_counts=True)
+    # The border makes cells of other corners, unless there are no others.
+    inner = ~cells.on_border if not cells.on_border.all() else np.ones(len(cells), bool)
+    sizes, counts = np.unique(cells.n_corners[inner], return_counts=True)
     order = np.argsort(-counts, kind="stable")
     named = ", ".join(f"{counts[i]:,} with {sizes[i]} corners" for i in order[:6])
-    text = f"{_counted(len(cells), 'cell')}: {named}" + (" and others" if len(order) > 6 else "")
+    text = f"{_counted(int(inner.sum()), 'cell')}: {named}" + (" and others" if len(order) > 6 else "")
+    if not inner.all():
+        text += f"; {len(cells) - int(inner.sum()):,} more at the border"
     n_open = sum(bool((polygon >= cells.n_points).any()) for polygon in cells.corners)
     if not n_open:
         return text

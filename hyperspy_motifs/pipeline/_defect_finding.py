@@ -14,6 +14,7 @@ from scipy.stats import false_discovery_control
 from hyperspy_motifs import store
 from hyperspy_motifs.defects import (
     KINDS,
+    ODD_CELLS,
     RARE,
     VACANCY,
     Defects,
@@ -22,6 +23,7 @@ from hyperspy_motifs.defects import (
     compare_atoms,
     describe_outlier,
     direction_words,
+    find_odd_cells,
     fit_intensities,
     merge_places,
     outlier_kinds,
@@ -29,6 +31,7 @@ from hyperspy_motifs.defects import (
 from hyperspy_motifs.naming import motif_name
 
 from ._atom_finding import FEWEST_ATOMS
+from ._cell_finding import cells_of_record
 from ._clean_image import clean_image, data_frame
 from ._patch_extraction import radius_in_pixels, sample
 
@@ -151,6 +154,7 @@ def find_defects(signal: Any, record: store.Record, sites: Any, fdr: float = FDR
     rank = np.array([KINDS.index(kind) for kind in kinds.tolist()], dtype=np.int64)
     order = np.argsort(rank, kind="stable")
     columns = merge_places({name: values[order] for name, values in columns.items()}, spacing)
+    columns = _with_odd_cells(signal, record, columns, spacing, fdr)
     tested = found.tested
     return Defects(
         fdr=fdr,
@@ -165,6 +169,42 @@ def find_defects(signal: Any, record: store.Record, sites: Any, fdr: float = FDR
         units=stamp.units,
         names=(),
     )
+
+
+def _with_odd_cells(
+    signal: Any, record: store.Record, columns: dict[str, np.ndarray], spacing: float, fdr: float
+) -> dict[str, np.ndarray]:
+    """Add groups of odd cells: as evidence of the first entry at or inside each, or as entries if they are significant."""
+    cells = cells_of_record(signal, record)
+    groups, q_value = find_odd_cells(cells)
+    corners, frames = cells.with_empty_sites(record.positions), cells.of_points(record.frames)
+    evidence, rows = columns["evidence"].tolist(), []
+    for members in groups:
+        ring = np.unique(np.concatenate([cells.corners[k] for k in members.tolist()]))
+        centre_atoms = cells.centre_atoms[members]
+        inside = np.concatenate([corners[ring], record.positions[centre_atoms[centre_atoms >= 0]]])
+        sizes, counts = np.unique(cells.n_corners[members], return_counts=True)
+        words = "cells with " + ", ".join(f"{n} corners ({c})" for n, c in zip(sizes, counts, strict=True))
+        near = cKDTree(inside).query(columns["positions"])[0] if len(evidence) else np.zeros(0)
+        here = np.flatnonzero((near < 0.5 * spacing) & (columns["frames"] == frames[members[0]]))
+        if len(here):
+            evidence[here[0]] += f"; {words}"
+            continue
+        if q_value > fdr:
+            continue
+        labels = np.bincount(record.labels[ring[ring < len(record.labels)]], minlength=1)
+        rows.append((cells.centres[members].mean(axis=0), frames[members[0]], labels.argmax(), words))
+    columns = {**columns, "evidence": np.array(evidence, dtype=str)}
+    if not rows:
+        return columns
+    place, frame, usual, texts = zip(*rows, strict=True)
+    none = np.full(len(rows), -1)
+    own = {
+        "positions": place, "pixel_positions": record.stamp.to_pixels(np.array(place)), "frames": frame,
+        "kinds": [ODD_CELLS] * len(rows), "q_values": np.full(len(rows), q_value), "atoms": none, "motifs": none,
+        "expected": usual, "ratios": np.full(len(rows), np.nan), "evidence": texts,
+    }  # fmt: skip
+    return {name: np.concatenate([values, np.asarray(own[name])]) for name, values in columns.items()}
 
 
 def stored_defects(signal: Any, record: store.Record) -> Defects | None:
@@ -271,7 +311,7 @@ def _compare_frame(
     width = np.sqrt(np.where(known, np.abs(sigma).prod(axis=1), np.nan))
     typical = float(np.nanmedian(width)) if known.any() else _WIDTH * spacing
     sign = 1.0 if bright else -1.0
-    intensities = fit_intensities(sign * image, points, np.full(len(points), typical), spacing)
+    intensities, noise = fit_intensities(sign * image, points, np.full(len(points), typical), spacing)
     long = np.where(known, ellipticity - 1, np.nan)
     shapes = np.full((len(points), 3), np.nan)
     shapes[:n] = np.column_stack([np.log(width), long * np.cos(2 * angle), long * np.sin(2 * angle)])
@@ -281,7 +321,7 @@ def _compare_frame(
         cut = cKDTree(np.column_stack([columns_of, rows])).query(points)[0]
     empty = np.arange(len(points)) >= n
     tests = compare_atoms(
-        points, intensities, shapes, spacing, image.shape, fdr, empty=empty, twins=twins, cut=cut
+        points, intensities, shapes, spacing, image.shape, fdr, noise=noise, empty=empty, twins=twins, cut=cut
     )
     return tests, spacing
 

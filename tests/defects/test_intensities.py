@@ -18,7 +18,7 @@ def honeycomb():
 def test_all_columns_of_a_lattice_are_equal_within_counting_noise(honeycomb):
     image, points = honeycomb
     widths = np.full(len(points), 0.1 / 0.0125 / 2.3548)
-    intensities = fit_intensities(image, points, widths, 15.2)
+    intensities, noise = fit_intensities(image, points, widths, 15.2)
     extent = np.array(IMAGING.shape[::-1]) - 1
     inside = np.minimum(points, extent - points).min(axis=1) > 23
     expected = 5e-5 * 42**1.7 * IMAGING.dose / (2 * np.pi)
@@ -28,9 +28,14 @@ def test_all_columns_of_a_lattice_are_equal_within_counting_noise(honeycomb):
     assert 0.8 * expected < middle < 1.2 * expected
     # Counting noise of this dose alone is 4 %.
     assert 0.03 < scatter < 0.065
+    assert np.median(noise[inside]) / middle == pytest.approx(scatter, rel=0.15)
+    # Pixels near the border, which columns beyond it reach, hardly count.
+    assert np.median(noise[np.minimum(points, extent - points).min(axis=1) < 8]) > 2 * np.median(
+        noise[inside]
+    )
 
 
 def test_two_columns_at_one_place_do_not_fail(honeycomb):
     image, points = honeycomb
     twice = np.concatenate([points, points[40:41]])
-    assert np.isfinite(fit_intensities(image, twice, np.full(len(twice), 3.4), 15.2)).all()
+    assert np.isfinite(fit_intensities(image, twice, np.full(len(twice), 3.4), 15.2)[0]).all()

@@ -70,6 +70,8 @@ def test_occupied_sites_are_the_atoms_in_their_order(monolayer):
     uncounted = sites.vacant.sum() - motifs.defects.counts["vacancy"]
     assert uncounted > 0
     assert f"too uncertain or too close to the border: {uncounted}" in text
+    cut, n = int(motifs.cells.on_border.sum()), len(motifs.cells)
+    assert f"{n - cut} cells: {n - cut} with 6 corners; {cut} more at the border" in text
 
 
 def test_empty_sites_are_corners_of_hexagons_and_nodes_of_the_graph():
@@ -86,6 +88,9 @@ def test_empty_sites_are_corners_of_hexagons_and_nodes_of_the_graph():
     assert len(vacancies) == motifs.sites.vacant.sum()
     missing = {f"motif:{k}" for k in motifs.sites.expected_motifs[motifs.sites.vacant]}
     assert {motifs.graph.nodes[node]["missing"] for node in vacancies} == missing
+    motifs.relabel({int(sorted(missing)[0].split(":")[1]): "Se2"})
+    words = [motifs.graph.nodes[node]["description"] for node in motifs.graph.find(kind="cell-class")]
+    assert "hexagon, 1 Se2 vacancy" in words
     assert all(motifs.graph.nodes[node]["probability"] < 0.5 for node in vacancies)
     ax = motifs.plot()
     assert f"empty sites ({len(vacancies)})" in [t.get_text() for t in ax.get_legend().get_texts()]
