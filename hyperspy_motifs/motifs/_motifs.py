@@ -214,8 +214,8 @@ class Motifs(MotifView):
         >>> import hyperspy_motifs as hm
         >>> s, truth = hm.data.monolayer(shape=(160, 192), random_state=0)
         >>> motifs = s.find_motifs(radius=0.6, show_progressbar=False)
-        >>> motifs.describe()[0].shell.motifs
-        (1,)
+        >>> motifs.describe()[0].shell.motifs[0]  # the neighbours of most atoms
+        1
         """
         return self._cached("descriptions", self._find_descriptions)
 
