@@ -17,7 +17,7 @@ from hyperspy_motifs.warm_up import warm_up
 from ._collect import collect
 from ._images import Choice, FoundImage, files_of, find_images
 from ._options import make_parser
-from ._processes import prefixes, run_in_parallel
+from ._processes import complain, prefixes, run_in_parallel
 from ._results import analyse, read_summary, write_overview
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -219,8 +219,3 @@ def _one_line_warnings(what: str) -> Iterator[None]:
         warnings.simplefilter("default")
         warnings.showwarning = show
         yield
-
-
-def complain(message: str) -> None:
-    """Print one line on the error stream."""
-    print(f"hyperspy-motifs: {message}", file=sys.stderr)

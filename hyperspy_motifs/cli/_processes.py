@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -41,8 +42,6 @@ def run_in_parallel(
             if alone:
                 reason = "its process was ended by the system, probably for lack of memory"
                 done(number, [{"name": prefix, "file": name, "state": "failed", "reason": reason}])
-                from ._batch import complain
-
                 complain(f"{name}: {reason}")
 
 
@@ -98,3 +97,8 @@ def _threads_of_each(n_jobs: int) -> Iterator[None]:
     finally:
         for name in added:
             del os.environ[name]
+
+
+def complain(message: str) -> None:
+    """Print one line on the error stream."""
+    print(f"hyperspy-motifs: {message}", file=sys.stderr)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import matplotlib as mpl
@@ -13,36 +12,18 @@ from matplotlib.backend_bases import KeyEvent, MouseEvent
 from matplotlib.figure import Figure
 from matplotlib.widgets import Button, Slider, TextBox
 
-from ._explorer_panels import AtomPanel, MeansPanel, PatchPanel, classes_and_colours, without_event
+from ._explorer_panels import (
+    KEYS,
+    AtomPanel,
+    MeansPanel,
+    PatchPanel,
+    classes_and_colours,
+    key_actions,
+    without_event,
+)
 from ._image import image_extent, plot_image
 from ._interaction import MovingLayer
 from ._layout_plot import frame_layout
-
-KEYS = {
-    "a": "select the whole motifs of the selected atoms",
-    "f": "select all shown atoms",
-    "escape": "select no atom",
-    "n": "new motif of the selected atoms",
-    "m": "merge the motifs of the selected atoms",
-    "x": "split the motif of the selected atoms",
-    "u": "undo the last edit",
-    "r": "redo it",
-    "h": "hide the motifs of the selected atoms",
-    "v": "show all motifs",
-    "?": "show or hide this list",
-}
-"""Keys of both explorers, and what they do."""
-
-
-def key_actions(state: Any) -> dict[str, Callable[[], object]]:
-    """What each key does with an explorer's state; that of "?" is of the view."""
-    hide = lambda: state.show_motifs(set(state.visible_motifs) - set(state.selected_motifs))  # noqa: E731
-    actions: dict[str, Callable[[], object]] = {
-        "a": lambda: state.select_motifs(state.selected_motifs), "f": state.select_shown,
-        "escape": lambda: state.select([]), "n": state.new_motif, "m": state.merge, "x": state.split,
-        "u": state.undo, "r": state.redo, "h": hide, "v": state.show_motifs,
-    }  # fmt: skip
-    return {key: (lambda action=action: state.attempt(action)) for key, action in actions.items()}  # type: ignore[misc]
 
 
 class Explorer:

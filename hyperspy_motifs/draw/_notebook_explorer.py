@@ -30,7 +30,7 @@ from bokeh.models import (
 from jupyter_bokeh import BokehModel
 
 from . import _notebook_parts as parts
-from ._explorer import KEYS, key_actions
+from ._explorer_panels import KEYS, key_actions
 
 # Outlines of more cells are drawn slowly by a browser, so that the user has to ask for them.
 MANY_CELLS = 3000

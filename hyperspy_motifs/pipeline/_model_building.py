@@ -79,7 +79,6 @@ def motif_model_of(signal: Any, record: store.Record) -> MotifModel:
     from hyperspy_motifs.models import Anchors, MotifModel, from_bytes
 
     from ._moment_source import source_of
-    from ._prediction import fitted_model
 
     names = dict(record.names)
     known = None if record.model is None else from_bytes(record.model)
@@ -170,3 +169,23 @@ def _facts(parameters: Mapping[str, Any], moments: Moments) -> dict[str, Any]:
         "noise": {"gain": float(noise.gain), "read_std": float(noise.read_std), "dark": float(noise.dark)},
         "package": __version__,
     }
+
+
+def fitted_model(record: store.Record, source: Any, random_state: int | None = None) -> Any:
+    """Fit the nested radii of a stored result again to its current atoms; `random_state` replaces the seed."""
+    from hyperspy_motifs.clustering import CONSTANTS, ManifoldRegions, NestedRadii
+
+    options = record.parameters["options"]
+    strategy = ManifoldRegions if record.parameters.get("regions") else NestedRadii
+    model = strategy(
+        radii=tuple(float(v) for v in record.radii),
+        radius=float(record.radii[record.chosen]),
+        rotation_invariant=options["rotation_invariant"],
+        n_motifs=options["n_motifs"],
+        min_motif_size=options["min_motif_size"],
+        alpha=options.get("alpha", CONSTANTS.alpha),
+        random_state=options["random_state"] if random_state is None else random_state,
+    )
+    if isinstance(model, ManifoldRegions):
+        return model.fit(source, source.neighbours(), source.places())
+    return model.fit(source, source.neighbours())

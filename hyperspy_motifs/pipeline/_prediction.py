@@ -25,32 +25,13 @@ from ._clean_image import (
     n_detectors,
     n_frames,
 )
+from ._model_building import fitted_model
 from ._moment_source import MomentSource, record_n_max, record_orders, source_of
 from ._motif_finding import features_signal
 from ._stack_finding import apply_to_all
 
 if TYPE_CHECKING:
     from hyperspy_motifs.models import MotifModel
-
-
-def fitted_model(record: store.Record, source: Any, random_state: int | None = None) -> Any:
-    """Fit the nested radii of a stored result again to its current atoms; `random_state` replaces the seed."""
-    from hyperspy_motifs.clustering import CONSTANTS, ManifoldRegions, NestedRadii
-
-    options = record.parameters["options"]
-    strategy = ManifoldRegions if record.parameters.get("regions") else NestedRadii
-    model = strategy(
-        radii=tuple(float(v) for v in record.radii),
-        radius=float(record.radii[record.chosen]),
-        rotation_invariant=options["rotation_invariant"],
-        n_motifs=options["n_motifs"],
-        min_motif_size=options["min_motif_size"],
-        alpha=options.get("alpha", CONSTANTS.alpha),
-        random_state=options["random_state"] if random_state is None else random_state,
-    )
-    if isinstance(model, ManifoldRegions):
-        return model.fit(source, source.neighbours(), source.places())
-    return model.fit(source, source.neighbours())
 
 
 def predict(
