@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import defaultdict
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,15 +24,12 @@ class Constant(NamedTuple):
     comment: str
 
 
-_ASSIGNED = re.compile(r"\s*_?[A-Z][A-Z0-9_]* *(: [^=]+)?= ")
-
-
 def comment_of(lines: list[str], number: int) -> str:
     """The comment behind a line (from 1), or that above it, which constants in consecutive lines share."""
     if "  # " in lines[number - 1]:
         return lines[number - 1].partition("  # ")[2]
     row, text = number - 2, []
-    while row >= 0 and _ASSIGNED.match(lines[row]):
+    while row >= 0 and re.match(r"\s*_?[A-Z][A-Z0-9_]* *(: [^=]+)?= ", lines[row]):
         row -= 1
     while row >= 0 and lines[row].lstrip().startswith("#"):
         text.insert(0, lines[row].lstrip(" #:"))
@@ -42,12 +39,12 @@ def comment_of(lines: list[str], number: int) -> str:
 
 def constants_of(path: Path) -> list[Constant]:
     """The constants of a module, in its order."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    top = ast.parse("\n".join(lines)).body
-    classes = [node for node in top if isinstance(node, ast.ClassDef) and node.name.endswith("Constants")]
-    fields = [node for held in classes for node in held.body]
+    source = path.read_text(encoding="utf-8")
+    lines, top = source.splitlines(), ast.parse(source).body
+    held = [node for node in top if isinstance(node, ast.ClassDef) and node.name.endswith("Constants")]
+    fields = [field for node in held for field in node.body]
     module, found = ".".join(path.relative_to(PACKAGE).with_suffix("").parts), []
-    for node, after in zip([*top, *fields], [*top[1:], None, *fields[1:], None], strict=False):
+    for node in [*top, *fields]:
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         if not isinstance(target, ast.Name) or not node.value or not (target.id.isupper() or node in fields):
             continue
@@ -55,10 +52,7 @@ def constants_of(path: Path) -> list[Constant]:
         numbers = [part.value for part in parts if isinstance(part, ast.Constant)]
         plain = not any(isinstance(part, ast.Name | ast.Call | ast.Dict) for part in parts)
         if numbers and plain and all(type(number) in (int, float) for number in numbers):
-            behind = (
-                isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and after.value.value
-            )
-            comment = comment_of(lines, node.lineno) or str(behind or "")
+            comment = comment_of(lines, node.lineno)
             found.append(Constant(module, target.id, ast.unparse(node.value), comment))
     return found
 
@@ -67,16 +61,14 @@ class ConstantsTable(SphinxDirective):
     """A table of all constants by package; those without a comment come last in each."""
 
     def run(self) -> list[nodes.Node]:
-        stages: dict[str, list[Constant]] = defaultdict(list)
-        for path in sorted(PACKAGE.rglob("*.py")):
-            for one in constants_of(path):
-                stages[one.module.partition(".")[0]].append(one)
+        found = [one for path in sorted(PACKAGE.rglob("*.py")) for one in constants_of(path)]
         rows = [("name", "value", "what it is, unit, source")]
-        for stage, constants in stages.items():
+        for stage, those in groupby(found, key=lambda one: one.module.partition(".")[0]):
+            constants = list(those)
             rows.append((f"**{stage}**", str(len(constants)), ""))
             for _, name, value, comment in sorted(constants, key=lambda one: not one.comment):
                 rows.append((f"``{name}``", value, comment.replace("|", r"\|")))
-        text = [".. list-table::", "   :header-rows: 1", "   :widths: 26 14 60", ""]
+        text = [".. list-table::\n   :header-rows: 1\n   :widths: 26 14 60\n"]
         text += [f"   * - {name}\n     - {value}\n     - {comment}" for name, value, comment in rows]
         return self.parse_text_to_nodes("\n".join(text))
 

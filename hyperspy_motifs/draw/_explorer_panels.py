@@ -61,14 +61,14 @@ def classes_and_colours(state: Any) -> tuple[NDArray[np.intp], NDArray[np.float6
     )
 
 
+#: Colours of a continuous value: each is a line of markers, and neighbouring ones cannot be told apart.
 COLOUR_STEPS = 32
-"""Colours of a continuous value: each is a line of markers, and neighbouring ones cannot be told apart."""
 
+#: Largest distance in screen pixels between the pointer and its atom.
 REACH = 15.0
-"""Largest distance in screen pixels between the pointer and its atom."""
 
+#: Largest number of highlighted atoms with rings.
 MOST_RINGS = 30
-"""Largest number of highlighted atoms with rings."""
 
 
 class AtomPanel:
