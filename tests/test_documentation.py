@@ -4,12 +4,13 @@ import functools
 import importlib
 import inspect
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 import hyperspy_motifs
-from hyperspy_motifs import cells, clustering, motifs, signals, store
+from hyperspy_motifs import cells, clustering, motifs, pipeline, signals, store
 from hyperspy_motifs.cli._options import make_parser
 
 MODULES = [name for name in hyperspy_motifs.__all__ if inspect.ismodule(getattr(hyperspy_motifs, name))]
@@ -94,6 +95,19 @@ def test_min_motif_size_is_one_number_everywhere():
         assert f"{clustering.MIN_MOTIF_SIZE} or more" in documented(function)
     assert make_parser().parse_args(["image.dm4"]).min_motif_size == clustering.MIN_MOTIF_SIZE
     assert clustering.check_min_motif_size(None) == clustering.MIN_MOTIF_SIZE
+
+
+def test_options_of_find_motifs_have_one_default_everywhere():
+    defaults = asdict(pipeline.FindOptions())
+    arguments = vars(make_parser().parse_args(["image.dm4"]))
+    for function in (signals.AtomicImage.find_motifs, hyperspy_motifs.find_motifs):
+        signature = inspect.signature(function).parameters
+        shared = set(defaults) & set(signature)
+        assert {"min_motif_size", "alpha", "radius", "complete"} <= shared
+        assert {name: signature[name].default for name in shared} == {name: defaults[name] for name in shared}
+    shared = set(defaults) & set(arguments)
+    assert {"min_motif_size", "alpha", "radius"} <= shared
+    assert {name: arguments[name] for name in shared} == {name: defaults[name] for name in shared}
 
 
 @pytest.mark.parametrize("value", [4, 0, -5, 5.5, True, "5", [5], float("nan"), float("inf")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,17 +104,17 @@ def find_motifs(
 
     from hyperspy_motifs.clustering import RADII
     from hyperspy_motifs.models import to_bytes
-    from hyperspy_motifs.pipeline import fitted_motif_model, measure_image, write_image
+    from hyperspy_motifs.pipeline import FindOptions, fitted_motif_model, measure_image, write_image
     from hyperspy_motifs.stacks import spread_order
     from hyperspy_motifs.warm_up import wait_for_warm_up
 
     from ._collection import MotifCollection
 
-    options: dict[str, Any] = {
-        "separation": separation, "polarity": polarity, "refine": refine, "radius": radius, "radius_units": "nn",
-        "n_max": None, "rotation_invariant": False, "n_motifs": n_motifs, "min_motif_size": min_motif_size,
-        "alpha": alpha, "random_state": random_state, "complete": complete,
-    }  # fmt: skip
+    wanted = FindOptions(
+        separation, polarity, refine, radius, n_motifs=n_motifs, min_motif_size=min_motif_size, alpha=alpha,
+        random_state=random_state, complete=complete,
+    )  # fmt: skip
+    options = asdict(wanted)
     signals = _signals(images)
     wait_for_warm_up()
     radii = tuple(RADII) if radius == "auto" else tuple(sorted({*RADII, float(radius)}))

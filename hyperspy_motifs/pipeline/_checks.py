@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
 from hyperspy_motifs import store
-from hyperspy_motifs.clustering import check_alpha, check_min_motif_size
+from hyperspy_motifs.clustering import CONSTANTS, MIN_MOTIF_SIZE, check_alpha, check_min_motif_size
 
 RADIUS_UNITS = ("nn", "axes")
 REFINEMENTS = (True, False, "gaussian", "center_of_mass", "atomap")
 POLARITIES = ("auto", "bright", "dark")
 # Of the generators of scikit-learn.
 LARGEST_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class FindOptions:
+    """Options of ``find_motifs`` that a result depends on, with their defaults; it keeps them.
+
+    :meth:`~hyperspy_motifs.signals.AtomicImage.find_motifs` describes each.
+    """
+
+    separation: float | None = None
+    polarity: str = "auto"
+    refine: bool | str = True
+    radius: str | float = "auto"
+    radius_units: str = "nn"
+    n_max: int | str | None = None
+    rotation_invariant: bool = False
+    n_motifs: int | None = None
+    min_motif_size: int = MIN_MOTIF_SIZE
+    alpha: float = CONSTANTS.alpha
+    random_state: int = 0
+    complete: bool = True
 
 
 def check_arguments(signal: Any, options: dict[str, Any], orders: tuple[str, ...]) -> None:

@@ -15,7 +15,7 @@ from hyperspy_motifs.warm_up import wait_for_warm_up
 from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, quiet, stored_atoms
 from ._atom_table import AtomTable
 from ._cell_finding import find_cells
-from ._checks import check_arguments
+from ._checks import FindOptions, check_arguments
 from ._clean_image import CleanFrames, all_detectors, images_to_keep
 from ._learning import (
     REACH_OF_NEIGHBOURS,
@@ -40,21 +40,9 @@ if TYPE_CHECKING:
 
 def find_motifs(
     signal: Any,
-    atoms: Any = None,
-    *,
+    atoms: Any,
+    wanted: FindOptions,
     detectors: Any,
-    separation: float | None,
-    polarity: str,
-    refine: bool | str,
-    radius: str | float,
-    radius_units: str,
-    n_max: int | str | None,
-    rotation_invariant: bool,
-    n_motifs: int | None,
-    min_motif_size: int,
-    alpha: float,
-    random_state: int,
-    complete: bool,
     checkpoint: Any,
     show_progressbar: bool | None,
 ) -> None:
@@ -63,20 +51,7 @@ def find_motifs(
     """
     from hyperspy_motifs.models import to_bytes
 
-    options = {
-        "separation": separation,
-        "polarity": polarity,
-        "refine": refine,
-        "radius": radius,
-        "radius_units": radius_units,
-        "n_max": n_max,
-        "rotation_invariant": rotation_invariant,
-        "n_motifs": n_motifs,
-        "min_motif_size": min_motif_size,
-        "alpha": alpha,
-        "random_state": random_state,
-        "complete": complete,
-    }
+    options = dataclasses.asdict(wanted)
     check_arguments(signal, options, (AUTO,))
     wait_for_warm_up()
     detectors = all_detectors(signal, detectors)
@@ -98,7 +73,7 @@ def find_motifs(
         meanwhile.cancel()
     if learned is None:
         learned = _learned(clean, table, rows, options, large, show_progressbar)
-    warn_of_fewer(learned, n_motifs)
+    warn_of_fewer(learned, wanted.n_motifs)
     source, model, chosen, reason = learned.source, learned.model, learned.chosen, learned.reason
     tree, columns = _tree_arrays(model.tree_), dict(table.columns)
     found = {
@@ -148,7 +123,7 @@ def find_motifs(
         features=None if large else features_signal(source(float(model.radii_[chosen])), stamp),
         sites=dict(table.sites),
     )
-    if rotation_invariant and not large:
+    if wanted.rotation_invariant and not large:
         record = dataclasses.replace(record, atoms={**record.atoms, **_turns(source, record)})
     record = dataclasses.replace(record, cells=find_cells(record, "auto", None))
     store.write(signal, record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from hyperspy.signals import LazySignal2D
@@ -256,11 +257,10 @@ class AtomicImage(ImageAtoms):
         >>> len(motifs.labels) == len(motifs.positions)
         True
         """
-        from hyperspy_motifs.pipeline import find_motifs, set_mask
+        from hyperspy_motifs.pipeline import FindOptions, find_motifs, set_mask
 
         set_mask(self, mask)
-        chosen: dict[str, Any] = dict(
-            detectors=detectors,
+        options = FindOptions(
             separation=separation,
             polarity=polarity,
             refine=refine,
@@ -273,16 +273,15 @@ class AtomicImage(ImageAtoms):
             alpha=alpha,
             random_state=random_state,
             complete=complete,
-            checkpoint=checkpoint,
-            show_progressbar=show_progressbar,
         )
         if interactive:
             from ._panel import MotifPanel
 
-            panel = MotifPanel(self, atoms=atoms, **chosen)
+            others = {"detectors": detectors, "checkpoint": checkpoint, "show_progressbar": show_progressbar}
+            panel = MotifPanel(self, atoms=atoms, **asdict(options), **others)
             panel.gui()
             return panel
-        find_motifs(self, atoms, **chosen)
+        find_motifs(self, atoms, options, detectors, checkpoint, show_progressbar)
         return self.motifs
 
     def gui(self, **parameters: Any) -> MotifPanel:
