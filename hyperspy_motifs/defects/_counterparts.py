@@ -146,6 +146,7 @@ def find_counterparts(
     places: np.ndarray | None = None,
     fewest: int | None = 1,
     kinds: np.ndarray | None = None,
+    near: np.ndarray | None = None,
 ) -> Counterparts:
     """Find the atoms with the same surroundings as each atom.
 
@@ -171,6 +172,8 @@ def find_counterparts(
     kinds : ndarray of int, shape (n,), optional
         Kinds of sites (:func:`site_kinds`). Atoms on sites of different kinds are no counterparts, however noise makes their
         surroundings look.
+    near : ndarray of int, shape (n, m), optional
+        What :func:`nearest_atoms` returns, if it is known.
 
     Returns
     -------
@@ -183,15 +186,17 @@ def find_counterparts(
     # Eigenvectors of the small covariance matrix: deterministic, and as exact as a decomposition of the table.
     _, vectors = np.linalg.eigh(described.T @ described / n)
     main = described @ vectors[:, ::-1][:, : min(_COMPONENTS, n - 1)]
-    nearby = min(NEARBY, n - 1)
-    near = cKDTree(points).query(points, k=nearby + 1)[1][:, 1:]
+    near = nearest_atoms(points) if near is None else near
+    nearby = near.shape[1]
     k, rank = min(N_COUNTERPARTS, nearby), min(_RANK, nearby) - 1
     index, typical, count = np.empty((n, k), np.int64), np.empty(n), np.empty(n, np.int64)
     limit = np.empty(n, np.float32)
     main = main.astype(np.float32)
     for first in range(0, n, _BLOCK):
         rows = slice(first, first + _BLOCK)
-        distance = np.linalg.norm(main[near[rows]] - main[rows, None], axis=2)
+        offset = main[near[rows]]
+        offset -= main[rows, None]
+        distance = np.sqrt(np.einsum("ijk,ijk->ij", offset, offset))
         if kinds is not None:
             own, theirs = kinds[rows, None], kinds[near[rows]]
             distance[(own >= 0) & (theirs >= 0) & (own != theirs)] = np.inf
@@ -213,6 +218,12 @@ def find_counterparts(
     usual = np.median(typical[index], axis=1)
     alike = _share_alike(main, index[:, : min(k, _RANK)], limit)
     return Counterparts(index, typical / np.maximum(usual, np.finfo(float).tiny), count, alike)
+
+
+def nearest_atoms(points: np.ndarray) -> np.ndarray:
+    """Nearest atoms of each, among which its counterparts are looked for, by distance, shape (n, at most 1000)."""
+    k = min(NEARBY, len(points) - 1)
+    return np.asarray(cKDTree(points).query(points, k=k + 1)[1][:, 1:])
 
 
 def _share_alike(main: np.ndarray, index: np.ndarray, limit: np.ndarray) -> np.ndarray:

@@ -93,7 +93,9 @@ def _solve(
     model: sparse.csr_matrix, values: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weighted least squares: the solution, and the diagonal of the normal matrix."""
-    normal = (model.T @ model.multiply(weights[:, None]).tocsr()).tocsc()
+    weighted = model.copy()
+    weighted.data *= np.repeat(weights, np.diff(model.indptr))
+    normal = (model.T @ weighted).tocsc()
     diagonal = normal.diagonal()
     # Two columns found at one place, or one outside the frame, leave a direction without information.
     normal = normal + sparse.diags(1e-6 * diagonal + 1e-12 * diagonal.max(), format="csc")

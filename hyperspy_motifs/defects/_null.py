@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 # Degrees of freedom of Student's t between which the tails are estimated; the largest is close to a normal distribution.
 _DEGREES = (1.0, 200.0)
@@ -58,13 +58,17 @@ def fit_null(
         return 1.0, _DEGREES[1]
     limit = min(float(np.quantile(mean, central)), float(others.max()))
     used = mean[(mean <= limit) & (mean > 0)]
+    half = n_components / 2
     start = float(np.median(mean)) / float(stats.f.median(n_components, _DEGREES[1]))
 
     def cost(p: np.ndarray) -> float:
-        law = {"dfn": n_components, "dfd": np.exp(p[1]), "scale": np.exp(p[0])}
-        likelihood = stats.f.logpdf(used, **law).sum()
+        # The logarithm of the density of F, without its terms that depend on nothing fitted: scipy's is five times slower.
+        scale, degrees = np.exp(p)
+        share = n_components / degrees / scale
+        likelihood = len(used) * (half * np.log(share) - special.betaln(half, degrees / 2))
+        likelihood -= (half + degrees / 2) * np.log1p(share * used).sum()
         if limit < mean[-1]:
-            likelihood -= len(used) * stats.f.logcdf(limit, **law)
+            likelihood -= len(used) * np.log(special.fdtr(n_components, degrees, limit / scale))
         return float(0.5 * ((p[1] - np.log(prior_degrees)) / _PRIOR_WIDTH) ** 2 - likelihood)
 
     bounds = [(np.log(start) - 2, np.log(start) + 2), tuple(np.log(_DEGREES))]

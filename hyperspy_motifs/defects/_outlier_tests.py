@@ -9,7 +9,7 @@ from scipy.ndimage import median_filter
 from scipy.spatial import cKDTree
 from scipy.stats import false_discovery_control, norm
 
-from ._counterparts import NEARBY, Counterparts, find_counterparts, site_kinds, trimean_of_known
+from ._counterparts import Counterparts, find_counterparts, nearest_atoms, site_kinds, trimean_of_known
 from ._displacements import predict_places
 from ._null import combine_p_values, null_p_values
 
@@ -136,13 +136,14 @@ def compare_atoms(
     typical = float(np.median(intensities[held]))
     relative = intensities / (typical if abs(typical) > _LEAST else _LEAST)
     bright = np.clip(relative, 0, None)
-    wide = find_counterparts(points, bright, spacing, fewest=None, kinds=kinds)
+    everything = nearest_atoms(points)
+    wide = find_counterparts(points, bright, spacing, fewest=None, kinds=kinds, near=everything)
     first, _ = predict_places(points, wide, spacing).displacements(empty)
     places = points - np.where(np.isfinite(first) & held[:, None], first, 0.0)
     # The surroundings are then described by what stands there usually, around the places where the atoms should be: a bright
     # or a missing neighbour makes them no others.
-    usual = find_counterparts(points, bright, spacing, places, _MAJORITY, kinds).median(bright)
-    counterparts = find_counterparts(points, usual, spacing, places, kinds=kinds)
+    usual = find_counterparts(points, bright, spacing, places, _MAJORITY, kinds, everything).median(bright)
+    counterparts = find_counterparts(points, usual, spacing, places, kinds=kinds, near=everything)
     predicted = predict_places(points, counterparts, spacing)
     extent = np.array([image_shape[1], image_shape[0]]) - 1
     edge = np.minimum(points, extent - points).min(axis=1)
@@ -156,8 +157,7 @@ def compare_atoms(
     counterparts, by_twins = counterparts.of_others(rows, twins[rows], inner & held, relative)
     # An atom in surroundings that do not repeat may be on a site of any kind that is near.
     rows = np.flatnonzero(unlike)
-    others = cKDTree(points).query(points[rows], k=min(NEARBY, n - 1) + 1)[1][:, 1:]
-    counterparts, alone = counterparts.of_others(rows, others, inner & held, relative)
+    counterparts, alone = counterparts.of_others(rows, everything[rows], inner & held, relative)
     # The less alike the counterparts are, the less well they predict, and these are less alike than any.
     counterparts.ratio[alone] = np.inf
     by_intensity = by_twins | alone
