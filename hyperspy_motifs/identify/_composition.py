@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, gammaln, logsumexp
+from scipy.stats import betabinom
 
 from ._candidates import Candidate
 from ._constants import CONSTANTS
@@ -119,6 +120,7 @@ def compositions_by_brightness(
                     levels,
                     scatter,
                     CONSTANTS.unexplained / width,
+                    int((hosts == h).sum()),
                 )
                 # With nothing to choose from, as for columns of mixed occupancy, brightness decides nothing.
                 probabilities[here], unexplained[here] = (share, rest) if len(some) > 1 else (weights, 0.0)
@@ -136,7 +138,13 @@ def compositions_by_brightness(
 
 
 def _of_motif(
-    values: NDArray, errors: NDArray, weights: NDArray, levels: Levels, scatter: float, alien: float
+    values: NDArray,
+    errors: NDArray,
+    weights: NDArray,
+    levels: Levels,
+    scatter: float,
+    alien: float,
+    n_sites: int,
 ) -> tuple[NDArray, NDArray, NDArray, float]:
     """Probabilities (n, j) of the columns of a motif on one host, that of none (n,), those of the motif (j,), and evidence."""
     n = len(values)
@@ -173,18 +181,18 @@ def _of_motif(
     after = np.append(number[prior > 0], n + CONSTANTS.prior_columns - number.sum())
     described = np.log(total / alien * CONSTANTS.unexplained + CONSTANTS.irregular - CONSTANTS.unexplained)
     bound = float(described.sum()) - (_divergence(after, before) if n > 1 else 0.0)
-    if identity[host] > 0.5:
-        return joint / total[:, None], alien / total, identity, bound
-    others = (weights > 0) & (np.arange(len(weights)) != host)
-    few = CONSTANTS.prior_columns * weights[others]
-    log_number = (
-        gammaln(few + n)
-        - gammaln(few)
-        - gammaln(CONSTANTS.prior_columns + n)
-        + gammaln(CONSTANTS.prior_columns)
+    # The motif as a whole: one of the host, or of so many of its columns with another composition.
+    few = CONSTANTS.prior_columns * np.maximum(weights, 1e-300)
+    log_number = np.where(
+        weights > 0, betabinom.logpmf(n, n_sites, few, CONSTANTS.prior_columns - few), -np.inf
     )
-    log_identity = float(logsumexp(log_fit[others] + log_number))
-    return joint / total[:, None], alien / total, identity, bound + log_identity
+    log_number[host] = 0.0
+    return (
+        joint / total[:, None],
+        alien / total,
+        identity,
+        bound + float(logsumexp(log_fit + np.log(relative[host]) + log_number)),
+    )
 
 
 def _divergence(after: NDArray, before: NDArray) -> float:
