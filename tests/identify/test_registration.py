@@ -201,6 +201,18 @@ def test_positions_do_not_distinguish_structures_of_one_geometry():
     assert placed[1:] == pytest.approx([placed[0]] * 2, abs=0.5)
 
 
+def test_structures_of_like_brightness_are_not_told_apart():
+    # Without a scale, molybdenum and niobium differ by 4 % in brightness; graphene and MoS2 differ from both by far more.
+    _, points, _, values, size = field_of("MoSe2", angle=0.2)
+    field = observed(points, values, size, calibrated=False)
+    names = ("MoSe2", "NbSe2", "MoS2", "graphene")
+    cells = [project(read_crystal(name)) for name in names]
+    found = identify_columns(field, cells, chemistry_of("auto"), np.empty((0, 2)), np.empty(0))
+    share = {name: report.probability for name, report in zip(names, found.structures, strict=True)}
+    assert share["MoSe2"] == pytest.approx(share["NbSe2"], abs=0.2)
+    assert share["MoS2"] + share["graphene"] < 0.2
+
+
 def test_a_honeycomb_is_no_pair_of_triangular_lattices():
     # One sublattice of graphene alone is the lattice of molybdenum in MoS2, at another scale.
     _, points, _, values, size = field_of("graphene", size=(30, 23))
