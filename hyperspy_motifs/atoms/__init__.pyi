@@ -26,6 +26,7 @@ from ._refinement import refine_atoms as refine_atoms
 from ._scan_lines import ScanLines as ScanLines
 from ._scan_lines import measure_flyback as measure_flyback
 from ._scan_lines import measure_scan_lines as measure_scan_lines
+from ._smoothing import has_blocks as has_blocks
 from ._smoothing import measure_smoothing as measure_smoothing
 from ._smoothing import sharpen as sharpen
 from ._windows import block_means as block_means

@@ -1,9 +1,10 @@
-"""Smoothing of an image after it was recorded: its measurement in the noise, and its removal."""
+"""Processing of an image after it was recorded: smoothing, its measurement in the noise and its removal; blocks of a JPEG."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import fft
+from scipy.stats import t
 
 from hyperspy_motifs.atoms._estimation import estimate_scales
 from hyperspy_motifs.atoms._noise_spectrum import LEAST_POWER, NoiseSpectrum
@@ -15,6 +16,11 @@ LEAST_SMOOTHING = 0.5
 _SIDE = 512
 # Smallest side of an image, in pixels, of which smoothing is measured.
 _SMALLEST = 32
+# Pixels a side of the blocks of a JPEG (ITU-T T.81), and the level of their test, per axis.
+_BLOCK = 8
+_ALPHA = 1e-3
+# Fewest blocks along an axis.
+_FEWEST = 8
 
 
 def measure_smoothing(image: np.ndarray) -> float:
@@ -64,3 +70,34 @@ def sharpen(image: np.ndarray, smoothing: float) -> np.ndarray:
     transfer = np.exp(-2 * (np.pi * smoothing) ** 2 * (y[:, None] ** 2 + x**2))
     inverse = np.where(transfer**2 > LEAST_POWER, 1 / np.maximum(transfer, LEAST_POWER), 0.0)
     return np.asarray(fft.idctn(fft.dctn(np.asarray(image, np.float64)) * inverse))
+
+
+def has_blocks(image: np.ndarray) -> bool:
+    """Return whether an image was compressed in blocks of 8 x 8 pixels, as a JPEG is.
+
+    The step between two pixels of different blocks is larger than the steps beside it, and no other place of the eight is as
+    large: every second one is in an image enlarged twice. A column is wider than one step. Both axes are tested (t-test).
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns)
+
+    Returns
+    -------
+    bool
+    """
+    return all(_has_blocks_along(values) for values in (image, image.T))
+
+
+def _has_blocks_along(values):
+    step = np.diff(values, axis=1)
+    rough = np.abs(step[:, 1:-1] - (step[:, :-2] + step[:, 2:]) / 2).mean(axis=0)
+    excess = rough[1:-1] - (rough[:-2] + rough[2:]) / 2
+    n = len(excess) // _BLOCK
+    if n < _FEWEST:
+        return False
+    places = excess[: n * _BLOCK].reshape(n, _BLOCK)
+    mean, error = places.mean(axis=0), places.var(axis=0, ddof=1) / n
+    first, second = np.argsort(mean)[[-1, -2]]
+    statistic = (mean[first] - mean[second]) / max(float(np.sqrt(error[first] + error[second])), 1e-300)
+    return bool(mean[first] > 0 and _BLOCK * t.sf(statistic, n - 1) < _ALPHA)

@@ -14,6 +14,7 @@ from hyperspy_motifs.atoms import (
     ScanLines,
     fill_no_data,
     find_no_data,
+    has_blocks,
     measure_scan_lines,
     measure_smoothing,
     sharpen,
@@ -147,6 +148,8 @@ class CleanImage:
     scan_lines : hyperspy_motifs.atoms.ScanLines
     smoothing : float
         Standard deviation, in pixels, of the Gaussian smoothing that was removed.
+    blocks : bool
+        Whether the image was compressed in blocks, as a JPEG is.
     """
 
     data: np.ndarray
@@ -154,6 +157,7 @@ class CleanImage:
     interpolated: int
     scan_lines: ScanLines
     smoothing: float
+    blocks: bool = False
 
 
 def prepare_image(data: Any, where: str = "The image", *, tell: bool = True) -> CleanImage:
@@ -214,13 +218,15 @@ def prepare_image(data: Any, where: str = "The image", *, tell: bool = True) -> 
             f"{where} has values from {low:g} to {high:g}, whose squares exceed the range of float64. Multiply it by a factor, "
             "e.g. signal / signal.data.max()."
         )
+    blocks = has_blocks(image)
     scan_lines = measure_scan_lines(image)
     if scan_lines.offset_std:
         image -= scan_lines.offsets[:, None]
     smoothing = measure_smoothing(image)
     if smoothing:
         image = sharpen(image, smoothing)
-    return CleanImage(image, missing, int(found.mask.sum() - found.wide.sum()), scan_lines, smoothing)
+    interpolated = int(found.mask.sum() - found.wide.sum())
+    return CleanImage(image, missing, interpolated, scan_lines, smoothing, blocks)
 
 
 def clean_image(

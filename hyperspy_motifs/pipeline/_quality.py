@@ -47,6 +47,8 @@ class ImageQuality:
         finds none (:func:`hyperspy_motifs.atoms.measure_flyback`).
     smoothing : float
         Standard deviation, in pixels, of the Gaussian that the image was smoothed with after it was recorded; it was removed.
+    blocks : bool
+        Whether the image was compressed in blocks of 8 x 8 pixels, as a JPEG is, which was left.
     oblong : float
         Longer over shorter side of the pixels, which were resampled; 1 for square ones.
     averaged : int
@@ -65,6 +67,7 @@ class ImageQuality:
     row_jumps: int = 0
     flyback: float = 0.0
     smoothing: float = 0.0
+    blocks: bool = False
     oblong: float = 1.0
     averaged: int = 1
     separation_certainty: float = 1.0
@@ -128,6 +131,10 @@ class ImageQuality:
             lines.append(
                 f"smoothed by a Gaussian of {self.smoothing:.2g} pixels after it was recorded, as its noise shows; removed"
             )
+        if self.blocks:
+            lines.append(
+                "compressed in blocks of 8 x 8 pixels (JPEG), left: its noise is not that of the detector"
+            )
         if self.oblong > 1:
             lines.append(f"pixels {self.oblong:.3g} times as long as wide, resampled")
         if self.averaged > 1:
@@ -167,6 +174,7 @@ def measure_quality(signal: Any, source: Any, table: Any, clean: CleanFrames) ->
         row_jumps=len(lines.jumps),
         flyback=measure_flyback(here, nearest_neighbour_distance(here), image.data.shape[1]),
         smoothing=image.smoothing,
+        blocks=image.blocks,
         oblong=max(scales) / min(scales) if store.is_oblong(signal) else 1.0,
         averaged=fine_step(source.spacing),
         separation_certainty=float(table.facts.get("separation_certainty", 1.0)),

@@ -1,11 +1,14 @@
 """Smoothing after the record is measured in the noise, and removed."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import fft, ndimage
 
-from hyperspy_motifs.atoms import find_atoms, measure_smoothing, sharpen
-from hyperspy_motifs.data import monolayer
+from hyperspy_motifs.atoms import find_atoms, has_blocks, measure_smoothing, sharpen
+from hyperspy_motifs.data import m1_oxide, monolayer, perovskite
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +49,35 @@ def test_different_opposite_borders_make_no_ripples():
     # What was lost is part of the noise alone.
     assert np.abs(sharpen(blurred, 1.0) - image).max() < 5
     assert np.std(sharpen(blurred, 1.0) - image) < 1
+
+
+def as_jpeg(image, quality):
+    low, high = np.percentile(image, (0.1, 99.9))
+    with io.BytesIO() as memory:
+        pixels = (255 * np.clip((image - low) / (high - low), 0, 1)).astype(np.uint8)
+        Image.fromarray(pixels).save(memory, "JPEG", quality=quality)
+        memory.seek(0)
+        return np.asarray(Image.open(memory)).astype(float)
+
+
+@pytest.mark.parametrize("family", [monolayer, perovskite, m1_oxide], ids=lambda f: f.__name__)
+def test_blocks_of_a_jpeg_are_known(family):
+    signal, _ = family(shape=(251, 282), random_state=3)
+    image = np.asarray(signal.data, float)
+    assert has_blocks(as_jpeg(image, 40))
+    # Cut off, so that no block begins at the first pixel.
+    assert has_blocks(as_jpeg(image, 40)[3:, 5:])
+    for other in (image, image.round(), ndimage.zoom(image, 2, order=1), ndimage.gaussian_filter(image, 1)):
+        assert not has_blocks(other)
+
+
+def test_a_lattice_of_eight_pixels_has_no_blocks():
+    y, x = np.mgrid[:150, :171]
+    for width in (1.0, 2.0):
+        image = sum(
+            np.exp(-((x - a) ** 2 + (y - b) ** 2) / (2 * width**2))
+            for a in range(4, 171, 8)
+            for b in range(4, 150, 8)
+        )
+        assert not has_blocks(image)
+        assert not has_blocks(np.random.default_rng(0).poisson(40 * image + 5).astype(float))
