@@ -1,6 +1,8 @@
 from ._atomap import positions_from_atomap as positions_from_atomap
 from ._atomap import to_atom_lattice as to_atom_lattice
 from ._atoms import Atoms as Atoms
+from ._band_limit import band_limit as band_limit
+from ._band_limit import within_band as within_band
 from ._column_fit import ColumnFit as ColumnFit
 from ._columns_at import LEVEL_CONTRAST as LEVEL_CONTRAST
 from ._columns_at import ColumnCheck as ColumnCheck

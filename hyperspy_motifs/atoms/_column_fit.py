@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.atoms._atomap import refine_by_atomap
 from hyperspy_motifs.atoms._atoms import Atoms
+from hyperspy_motifs.atoms._band_limit import within_band
 from hyperspy_motifs.atoms._common_shape import (
     NARROWEST_SHAPES,
     WIDEST_SHAPES,
@@ -47,6 +48,8 @@ _FURTHEST_SHIFT = 0.3
 # A fit that leaves less than this fraction of the typical column has not found a column.
 _LEAST_AMPLITUDE = 1e-3
 _REACH = 2.2
+# Fits of the columns of an image with a band limit.
+_EXTRAPOLATIONS = 6
 #: Frequency, times the separation, up to which fitted columns take up noise: a third of it at that of a separation.
 TAKEN_UP = 1.3
 
@@ -299,6 +302,17 @@ class ColumnFit:
             spread[:, :2] *= self._correlation()[1:]
             self.uncertainty = np.where(self.fitted[:, None], np.sqrt(spread[:, :2]), np.nan)
         self.take_centres_of_mass(~self.fitted)
+
+    def extrapolate(self, limit: float) -> None:
+        """Add to the image what its columns have above the band limit (cycles a pixel), and fit them again.
+
+        A sharp cut-off surrounds each column with ripples, whose sums would be columns of their own.
+        """
+        recorded = self.image
+        for _ in range(_EXTRAPOLATIONS):
+            model = self.image - self.residual()
+            self.image = recorded + model - within_band(model, limit)
+            self.refine(passes=2, final=False)
 
     def _state(self, misfit, lost):
         return (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
+from hyperspy_motifs.atoms._band_limit import band_limit
 from hyperspy_motifs.atoms._column_fit import TAKEN_UP, ColumnFit
 from hyperspy_motifs.atoms._neighbours import drop_close
 from hyperspy_motifs.atoms._noise_spectrum import MISFIT, NoiseSpectrum
@@ -146,14 +147,14 @@ def _r_factors(image, hypotheses):
     part = part - part.mean()
     y, x = fft.fftfreq(part.shape[0]), fft.rfftfreq(part.shape[1])
     whole = _power(part)
-    left, noise, smoothing = [], np.inf, []
+    left, noise, smoothing, limit = [], np.inf, [], step * band_limit(image)
     for h in hypotheses:
-        residual = _residual(part, h, step)
+        residual = _residual(part, h, step, limit)
         left.append(_power(residual))
         spectrum = NoiseSpectrum.of_windows([residual])
         noise = np.minimum(noise, spectrum.at(y, x))
-        # In means over blocks it does not show.
-        seen = step == 1 and spectrum.variance > MISFIT**2 * part.var()
+        # In means over blocks, and below a band limit, it does not show.
+        seen = step == 1 and not np.isfinite(limit) and spectrum.variance > MISFIT**2 * part.var()
         smoothing.append(spectrum.smoothing(TAKEN_UP / h.separation) if seen else 0.0)
     structure = whole > np.maximum(noise, _EXACT * whole.max()) * np.log(whole.size / _LEVEL)
     structure &= np.hypot(y[:, None], x) > _SLOW / min(part.shape)
@@ -177,7 +178,7 @@ def _power(part):
     )
 
 
-def _residual(part, h, step):
+def _residual(part, h, step, limit):
     """Return what columns at the peaks of a hypothesis leave of a window of block means."""
     sign = 1.0 if h.polarity == "bright" else -1.0
     separation, scale = h.separation / step, h.scale / step
@@ -191,6 +192,8 @@ def _residual(part, h, step):
     fit = ColumnFit(part, vertices(response, peaks), separation, sign)
     fit.measure_amplitudes()
     fit.refine(passes=2, final=False)
+    if np.isfinite(limit):
+        fit.extrapolate(limit)
     return fit.residual() * sign
 
 

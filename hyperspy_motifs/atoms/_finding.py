@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.atoms._atomap import peaks_by_atomap
 from hyperspy_motifs.atoms._atoms import Atoms
+from hyperspy_motifs.atoms._band_limit import band_limit
 from hyperspy_motifs.atoms._column_fit import ColumnFit
 from hyperspy_motifs.atoms._estimation import LOW_CERTAINTY, ImageScales, estimate_scales
 from hyperspy_motifs.atoms._neighbours import drop_close, nearest_neighbour_distance
@@ -233,9 +234,15 @@ def _find_columns(image, scales, threshold):
     fit.refine(passes=2, final=False)
     if threshold is not None:
         return fit
+    faint_peaks = peaks[~clear]
+    limit = band_limit(image)
+    if np.isfinite(limit):
+        fit.extrapolate(limit)
+        space = ScaleSpace(sign * fit.image, scales.scale)
+        faint_peaks = maxima_by_height(sign * space.response(scales.scale))
     space.noise = fit.measure_noise()
     n_clear = len(fit.start)
-    _add_faint(fit, peaks[~clear])
+    _add_faint(fit, faint_peaks)
     faint = slice(n_clear, len(fit.start))
     fit = _with_missed_sites(fit, space, scales.scale)
     visible = _visible(fit, space, white=True)

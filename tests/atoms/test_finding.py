@@ -8,7 +8,13 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs import data
-from hyperspy_motifs.atoms import LOW_CERTAINTY, estimate_polarity, estimate_separation, find_atoms
+from hyperspy_motifs.atoms import (
+    LOW_CERTAINTY,
+    estimate_polarity,
+    estimate_separation,
+    find_atoms,
+    measure_smoothing,
+)
 from hyperspy_motifs.atoms._neighbours import nearest_neighbour_distance
 from hyperspy_motifs.atoms._order import in_crystal
 from hyperspy_motifs.atoms._scan import ScaleScan
@@ -128,6 +134,20 @@ def test_one_order_of_reflections_leaves_the_polarity_open(material):
             polarity, certainty = estimate_polarity(sign * made)
             assert polarity == ("bright" if sign > 0 or not told else "dark")
             assert (certainty > 0.8) if told else (certainty < LOW_CERTAINTY)
+
+
+@pytest.mark.parametrize(("material", "pixel"), [("MoSe2", 0.0125), ("MoTe2", 0.02)])
+def test_ripples_of_a_cut_off_are_no_columns(material, pixel):
+    signal, truth = data.monolayer(material, shape=(256, 277), pixel_size=pixel, dose=1e5, rotation=4.0)
+    image = np.asarray(signal.data, float)
+    y, x = (np.fft.fftfreq(n, pixel) for n in image.shape)
+    # The first two orders of reflections.
+    made = np.fft.ifft2(np.fft.fft2(image) * (np.hypot(y[:, None], x) < 2.0 * 2 / np.sqrt(3) / 0.33)).real
+    spacing = nearest_neighbour_distance(truth.positions)
+    assert score(find_atoms(made).positions, truth.positions, image.shape, spacing) == pytest.approx(
+        (1, 1), abs=0.01
+    )
+    assert measure_smoothing(made) == 0
 
 
 def test_no_columns_in_vacuum_nor_in_an_amorphous_blob():
