@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import fft
+from scipy.ndimage import minimum_filter1d
 
-# Ratio of the power in a ring of frequencies to that beyond the next one from which on there is a limit: the taper leaves the
-# power of one ring in the next.
+# Ratio of the lowest power in some rings of frequencies to the highest beyond the next ring from which on there is a limit: the
+# taper leaves the power of one ring in the next.
+_BELOW = 9
 _FALL = 100.0
 # Lowest limit in cycles an image: the spectrum of few columns, or of a background, falls as steeply below.
 _LOWEST = 16
@@ -32,8 +34,10 @@ def band_limit(image: np.ndarray) -> float:
     order = np.lexsort((power.ravel(), ring))
     n = np.bincount(ring)[: rings // 2]
     level = np.maximum(power.ravel()[order][np.cumsum(n) - n + n // 2], 1e-300)
+    # Between the reflections of a lattice without noise there is no power either.
+    within = minimum_filter1d(level, _BELOW, origin=(_BELOW - 1) // 2)
     beyond = np.maximum.accumulate(level[::-1])[::-1]
-    fall = np.where(level[:-2] > _LOST * level.max(), level[:-2] / beyond[2:], 0.0)
+    fall = np.where(level[:-2] > _LOST * level.max(), within[:-2] / beyond[2:], 0.0)
     fall[:_LOWEST] = 0
     k = int(np.argmax(fall))
     return (k - 0.5) / rings if fall[k] > _FALL else np.inf
