@@ -12,7 +12,7 @@ _BLOCK = 8.0
 # A displacement belongs to the structure if it is this many times as frequent as in a gas of the same density.
 _FREQUENT = 3.0
 # Radius, in separations, of the disc that a disordered area must fill. Of eight simulated grain boundaries of graphene four
-# lose columns at 2.2, one at 3.0, and none at 3.5.
+# lose columns at 2.2, one at 3.0, and none at 3.5. The edges of benchmarks/bench_finding.py are right at 2.5 and 3.5, not at 5.
 _NEIGHBOURHOOD = 3.5
 _CORE = 0.85
 # If the typical fraction of displacements that belong to the structure is lower, the image has no crystal to compare with.
