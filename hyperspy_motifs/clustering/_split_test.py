@@ -5,8 +5,8 @@ least as fast as distance to the power of minus `tail_exponent`. Noise, heavy ta
 brightness fulfil it. A second motif does not: between it and the first the density has a valley.
 
 For a proposed group the discriminant direction is learned on all folds but one. The points of that fold are projected, so
-that the first group has its median at 0 and the proposed one at 1. A stretch on the way (the valley) and one around 1 (the
-peak) are chosen on the other folds. Under the null hypothesis a point that lies in either lies in the peak with a
+that the first group has its median at 0 and the proposed one at 1. Pairs of a stretch on the way (the valley) and one around
+1 (the peak) are weighted by the other folds. Under the null hypothesis a point that lies in either lies in the peak with a
 probability of at most
 
 .. math:: q_0 = \int_{peak} g / \int_{peak \cup valley} g
@@ -28,6 +28,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from ._axes import axes_of, scatter, tried_dimensions
 from ._constants import CONSTANTS
@@ -64,7 +65,7 @@ class Evidence:
     Attributes
     ----------
     joint : float
-        Logarithm of the e-value that takes the best candidate of the other folds for every fold.
+        Logarithm of the e-value of all candidates together, weighted for every fold by the other folds.
     each : ndarray, shape (c,)
         Logarithm of the e-value of every candidate alone.
     """
@@ -210,14 +211,14 @@ def valley_evidence(
     others_valley = valley.sum(axis=1, keepdims=True) - valley
     learned_peak, own_peak = _log_e(peak, valley, others_valley, q_peak)
     learned_host, own_host = _log_e(host, valley, others_valley, q_host)
-    learned = np.minimum(learned_peak, learned_host)
-    window = learned.argmax(axis=2)
-    rows, folds = np.ogrid[:c, :n_folds]
-    each = np.minimum(own_peak[rows, folds, window].sum(axis=1), own_host[rows, folds, window].sum(axis=1))
-    best = learned[rows, folds, window].argmax(axis=0)
-    numbers = np.arange(n_folds)
-    chosen = best, numbers, window[best, numbers]
-    return Evidence(float(min(own_peak[chosen].sum(), own_host[chosen].sum())), each)
+    # Candidates and stretches are weighted by their e-values of the other folds. The best one alone would often be the best
+    # by chance, and nothing would be left of its evidence on the own fold.
+    weight = np.minimum(learned_peak, learned_host)
+    total = logsumexp(weight, axis=2)
+    own = np.array([logsumexp(weight + value, axis=2) - total for value in (own_peak, own_host)])
+    # The one mode may be on the side of the peak for one candidate and on that of the host for another.
+    joint = logsumexp(total + own.min(axis=0), axis=0) - logsumexp(total, axis=0)
+    return Evidence(float(joint.sum()), own.sum(axis=2).min(axis=0))
 
 
 def _log_e(
