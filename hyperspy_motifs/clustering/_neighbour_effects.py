@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, diags_array
 
 from hyperspy_motifs.sites import Neighbourhoods
 from hyperspy_motifs.zernike import MomentsLike, to_complex, to_real
@@ -139,7 +140,11 @@ class StrainEffects:
         known: NDArray[np.bool_],
         rotation_invariant: bool,
     ) -> StrainEffects:
-        """Fit them to features (n, f) of atoms of kinds (n,) by least squares."""
+        """Fit them to features (n, f) of atoms of kinds (n,) by least squares.
+
+        What counts is by how much an atom differs from those of its kind around it: two grains, or two domains, differ in
+        strain too, and are motifs.
+        """
         strain = _strain(neighbours, rotation_invariant)
         n_groups, n_strains = int(labels.max()) + 1, strain.shape[1]
         typical, bound = np.zeros((n_groups, n_strains)), np.zeros((n_groups, n_strains))
@@ -150,11 +155,11 @@ class StrainEffects:
                 continue
             typical[group] = np.median(strain[members], axis=0)
             bound[group] = 3 * 1.4826 * np.median(np.abs(strain[members] - typical[group]), axis=0)
-            z, x = effects._damped(strain[members], group), X[members]
-            inside = (np.abs(strain[members] - typical[group]) <= bound[group]).all(axis=1)
-            z, x = z[inside] - z[inside].mean(axis=0), x[inside]
+            members &= (np.abs(strain - typical[group]) <= bound[group]).all(axis=1)
+            contrast = _contrasts(neighbours, np.flatnonzero(members))
+            z, x = contrast @ effects._damped(strain[members], group), contrast @ X[members]
             normal = z.T @ z + 1e-12 * np.eye(n_strains)
-            effects.coefficients[group] = np.linalg.solve(normal, z.T @ (x - x.mean(axis=0)))
+            effects.coefficients[group] = np.linalg.solve(normal, z.T @ x)
         return effects
 
     def remove(
@@ -172,6 +177,18 @@ class StrainEffects:
         apart = strain - self.typical[group]
         square = ((apart / np.maximum(self.bound[group], 1e-12)) ** 2).sum(axis=1, keepdims=True)
         return np.nan_to_num(apart * np.clip(1 - square / 4, 0, None) ** 2)
+
+
+def _contrasts(neighbours: Neighbourhoods, members: NDArray[np.int64]) -> csr_array:
+    """Return the matrix (m, m) that subtracts the mean of the neighbours among the `members` from each of them."""
+    position = np.full(len(neighbours.neighbours), -1)
+    position[members] = np.arange(len(members))
+    listed = neighbours.neighbours[members]
+    column = np.where(listed >= 0, position[listed], -1)
+    row, place = np.nonzero(column >= 0)
+    near = csr_array((np.ones(len(row)), (row, column[row, place])), shape=(len(members),) * 2)
+    count = np.asarray(near.sum(axis=1))
+    return csr_array(diags_array((count > 0).astype(float)) - diags_array(1 / np.maximum(count, 1)) @ near)
 
 
 def _strain(neighbours: Neighbourhoods, rotation_invariant: bool) -> NDArray[np.float64]:
