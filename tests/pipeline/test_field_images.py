@@ -96,3 +96,9 @@ def test_both_grains_of_a_gold_boundary(shared_data):
     table = signal.find_atoms(show_progressbar=False)
     assert len(table) == pytest.approx(730, abs=15)
     assert table.facts["separation"] == pytest.approx(18.5, abs=0.5)
+    motifs = motifs_of(signal)
+    x = motifs.pixel_positions[:, 0]
+    left, right = (motifs.labels[side] for side in (x < 120, x > 350))
+    grains = [int(np.bincount(side).argmax()) for side in (left, right)]
+    assert grains[0] != grains[1]
+    assert min((left == grains[0]).mean(), (right == grains[1]).mean()) > 0.95
