@@ -155,7 +155,7 @@ class NotebookExplorer:
         radii = [f"{r:g}" for r in state.motifs.radii]
         if len(radii) > 1:
             make["radius"] = CategoricalSlider(
-                title="radius (neighbour distances)", categories=radii, value=f"{state.radius:g}", width=190
+                title="radius (neighbour distances)", categories=radii, value=f"{state.radius:g}", width=230
             )
         if state.n_frames > 1:
             make["frame"] = Slider(
@@ -165,7 +165,7 @@ class NotebookExplorer:
             title="colour by", options=state.value_names, value=state.colour_by, width=150
         )
         make["condition"] = TextInput(
-            title="show where", placeholder="probability < 0.9 and motif == 2", width=250
+            title="show where", placeholder="probability < 0.9", width=215
         )
         make["find"] = TextInput(title="find atom", placeholder="number", width=80)
         make["opacity"] = Slider(
