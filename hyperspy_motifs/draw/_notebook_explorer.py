@@ -164,9 +164,7 @@ class NotebookExplorer:
         make["colour_by"] = Select(
             title="colour by", options=state.value_names, value=state.colour_by, width=150
         )
-        make["condition"] = TextInput(
-            title="show where", placeholder="probability < 0.9", width=215
-        )
+        make["condition"] = TextInput(title="show where", placeholder="probability < 0.9", width=215)
         make["find"] = TextInput(title="find atom", placeholder="number", width=80)
         make["opacity"] = Slider(
             title="atoms over image", start=0, end=1, value=parts.OPACITY, step=0.05, width=140

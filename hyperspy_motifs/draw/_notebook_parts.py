@@ -369,7 +369,8 @@ def defect_table(source: ColumnDataSource) -> DataTable:
     """The list of defects."""
     number = NumberFormatter(format="0.000")
     columns = [
-        TableColumn(field="kind", title="kind", width=100), TableColumn(field="atom", title="atom", formatter=StringFormatter(null_format=""), width=60),
+        TableColumn(field="kind", title="kind", width=100),
+        TableColumn(field="atom", title="atom", formatter=StringFormatter(null_format=""), width=60),
         TableColumn(field="x", title="x", formatter=number, width=70),
         TableColumn(field="y", title="y", formatter=number, width=70),
         TableColumn(field="q", title="q", formatter=ScientificFormatter(precision=1), width=70),
