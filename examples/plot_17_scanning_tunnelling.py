@@ -35,7 +35,7 @@ print(motifs)
 
 # %%
 # The cells of all adatoms: triangles inside the halves, quadrangles across the rows of dimers between
-# them, a hexagon at each corner hole, and larger cells at missing adatoms.
+# them, and a hexagon at each corner hole. The places of missing adatoms are corners, too.
 
 ax = motifs.plot_cells("corners")
 vacancies = truth.extra["vacancies"] * s.axes_manager.signal_axes[0].scale
@@ -44,15 +44,14 @@ ax.set_title("crosses: missing adatoms")
 plt.show()
 
 # %%
-# The same as a query of the graph. A missing corner adatom merges with its corner hole. Vacancies at the
-# edge of the image are not inside a cell.
+# What repeats tells where adatoms are missing. Places at the edge of the image are too uncertain to say.
 
-graph = motifs.graph
-large = graph.find(level="cell", n_corners=lambda n: n > 6)
-centres = np.array([(graph.nodes[cell]["x"], graph.nodes[cell]["y"]) for cell in large])
-distance, _ = cKDTree(vacancies).query(centres)
-print(f"{len(large)} cells with more than six corners, {np.sum(distance < 0.6)} of them at one of the")
-print(f"{len(vacancies)} vacancies in the frame, including those at the edge")
+sites = motifs.sites
+empty = sites.positions[~sites.occupied]
+distance, _ = cKDTree(vacancies).query(empty)
+print(
+    f"{len(empty)} empty sites, {np.sum(distance < 0.3)} of them at one of the {len(vacancies)} missing adatoms"
+)
 
 # %%
 # The kinds of adatoms at the smallest radius, which compares only heights, compared with the ground truth.
