@@ -26,13 +26,11 @@ from sklearn.decomposition import PCA
 from hyperspy_motifs.atoms import nearest_neighbour_distance
 from hyperspy_motifs.patches import estimate_local_scale, sample_patches
 from hyperspy_motifs.zernike import (
-    ApodisedZernikeBasis,
     FourierBesselBasis,
     ZernikeBasis,
     choose_basis,
     estimate_noise,
     get_moments,
-    get_principal_features,
     invariants,
     whiten,
 )
@@ -67,22 +65,13 @@ def kinds_of(image: np.ndarray, xy: np.ndarray) -> dict[str, np.ndarray]:
         "PCA (20) of pixels": PCA(20, random_state=0).fit_transform(pixels),
         "Zernike, whitened, n_max 8": whiten(moments.values, moments.noise_std),
         f"Zernike, whitened, n_max auto ({chosen.n_max})": whiten(chosen.values, chosen.noise_std),
-        "  principal features": get_principal_features(moments.values, moments.noise_std).values,
         "  20 principal axes (find_motifs)": PCA(20, random_state=0).fit_transform(
             whiten(moments.values, moments.noise_std)
         ),
         "  rotation invariants": whiten(magnitudes, noise),
-        "  principal features of these": get_principal_features(magnitudes, noise).values,
     }
-    for name, basis in (
-        ("apodised Zernike", ApodisedZernikeBasis(8, radius)),
-        ("Fourier-Bessel", FourierBesselBasis(8, radius)),
-    ):
-        other = get_moments(image, xy, basis)
-        kinds[f"{name}, whitened"] = whiten(other.values, other.noise_std)
-        kinds["  principal features " + name[:1]] = get_principal_features(
-            other.values, other.noise_std
-        ).values
+    other = get_moments(image, xy, FourierBesselBasis(8, radius))
+    kinds["Fourier-Bessel, whitened"] = whiten(other.values, other.noise_std)
     try:
         from mtflearn.features import KeyPoints, ZPs
     except ImportError:

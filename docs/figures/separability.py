@@ -9,10 +9,9 @@ import numpy as np
 # Figures are made in their own folder.
 bench = runpy.run_path(str(Path("..", "..", "benchmarks", "bench_separability.py")))
 tables = [bench["table"](*bench["simulated"](dose)) for dose in bench["DOSES"]]
-left_out = ("  principal features a", "  principal features F", "motif-learn's moments, n_max 8")
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
 for axis, title in zip(axes, tables[0], strict=True):
-    kinds = [k for k in tables[0][title] if k not in left_out and "auto" not in k]
+    kinds = [k for k in tables[0][title] if not k.startswith("motif-learn") and "auto" not in k]
     place = np.arange(len(kinds))
     for shift, dose, table, colour in zip((-0.2, 0.2), bench["DOSES"], tables, ("0.25", "0.65"), strict=True):
         rows = next(v for k, v in table.items() if k.split(" (")[0] == title.split(" (")[0])

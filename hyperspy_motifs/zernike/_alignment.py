@@ -65,7 +65,7 @@ def _refine(re, im, angle, step):
 
 
 @nb.njit(cache=True, fastmath={"contract"}, **INNER)
-def _best_angle(re, im, cosine, sine, grid):
+def fit_angle(re, im, cosine, sine, grid):
     """Largest value and its angle of sum re cos(m t) + im sin(m t), a trigonometric polynomial."""
     n_angles = cosine.shape[1]
     grid[:] = np.float32(re[0])
@@ -113,7 +113,7 @@ def _align_pair(a, b, order, reflection, cosine, sine):
             v = -v if mirror else v
             re[order[k]] += x * u + y * v
             im[order[k]] += y * u - x * v
-        value, angle = _best_angle(re, im, cosine, sine, grid)
+        value, angle = fit_angle(re, im, cosine, sine, grid)
         # A pattern with a mirror axis fits both: it is then not reflected.
         if value > best + 1e-6 * norm:
             best, best_angle, mirrored = value, angle, mirror == 1
@@ -121,11 +121,10 @@ def _align_pair(a, b, order, reflection, cosine, sine):
 
 
 @nb.njit(cache=True, **OUTER)
-def _align(first, last, a, b, order, paired, reflection, cosine, sine, angles, reflected, squared):
+def _align(first, last, a, b, order, reflection, cosine, sine, angles, reflected, squared):
     for i in range(first, last):
         for j in range(angles.shape[1]):
-            reference = b[i] if paired else b[j]
-            angle, mirrored, value = _align_pair(a[i], reference, order, reflection, cosine, sine)
+            angle, mirrored, value = _align_pair(a[i], b[j], order, reflection, cosine, sine)
             angles[i, j], reflected[i, j], squared[i, j] = angle, mirrored, value
 
 
@@ -142,32 +141,6 @@ def _complex(values, modes, weights):
             )
         real = real * scale
     return to_complex(real, modes)
-
-
-def _run(a, b, kept, paired, reflection):
-    orders = kept[:, 1]
-    n_orders = int(orders.max()) + 1
-    n_angles = _PER_PERIOD * max(n_orders - 1, 2)
-    phase = 2 * np.pi / n_angles * np.outer(np.arange(n_orders), np.arange(n_angles))
-    shape = (len(a), 1 if paired else len(b))
-    angles, squared = np.zeros(shape), np.zeros(shape)
-    reflected = np.zeros(shape, dtype=bool)
-    over_rows(
-        _align,
-        len(a),
-        np.ascontiguousarray(a),
-        np.ascontiguousarray(b),
-        orders,
-        paired,
-        reflection,
-        np.cos(phase).astype(np.float32),
-        np.sin(phase).astype(np.float32),
-        angles,
-        reflected,
-        squared,
-    )
-    angles = (angles + np.pi) % (2 * np.pi) - np.pi
-    return Alignment(angles, reflected, np.sqrt(np.maximum(squared, 0)))
 
 
 def align(
@@ -213,38 +186,21 @@ def align(
     """
     a, kept = _complex(np.atleast_2d(np.asarray(moments)), modes, weights)
     b, _ = _complex(np.atleast_2d(np.asarray(references)), modes, weights)
-    return _run(a, b.astype(a.dtype), kept, False, reflection)
+    orders = kept[:, 1]
+    cosine, sine = angle_tables(int(orders.max()) + 1)
+    shape = (len(a), len(b))
+    angles, squared, reflected = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=bool)
+    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b.astype(a.dtype))
+    over_rows(_align, len(a), a, b, orders, reflection, cosine, sine, angles, reflected, squared)
+    angles = (angles + np.pi) % (2 * np.pi) - np.pi
+    return Alignment(angles, reflected, np.sqrt(np.maximum(squared, 0)))
 
 
-def aligned_distance(
-    a: ArrayLike,
-    b: ArrayLike,
-    modes: NDArray[np.int64],
-    *,
-    reflection: bool = False,
-    weights: ArrayLike | None = None,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return distance and angle of patterns, row by row, at the rotation of best fit.
-
-    Parameters
-    ----------
-    a, b : (n, K) or (K,) array_like
-        Real moments; one row is compared with every row of the other.
-    modes, reflection, weights
-        As in `align`.
-
-    Returns
-    -------
-    distance : (n,) array
-        Distance after alignment.
-    angle : (n,) array
-        Rotation in radians from b to a.
-    """
-    first, second = np.broadcast_arrays(np.atleast_2d(np.asarray(a)), np.atleast_2d(np.asarray(b)))
-    x, kept = _complex(first, modes, weights)
-    y, _ = _complex(second, modes, weights)
-    result = _run(x, y.astype(x.dtype), kept, True, reflection)
-    return result.distance[:, 0], result.angles[:, 0]
+def angle_tables(n_orders: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return cos(m t) and sin(m t) for the orders m (rows) at the angles t of the grid, 8 per period of the finest."""
+    n_angles = _PER_PERIOD * max(n_orders - 1, 2)
+    phase = 2 * np.pi / n_angles * np.outer(np.arange(n_orders), np.arange(n_angles))
+    return np.cos(phase).astype(np.float32), np.sin(phase).astype(np.float32)
 
 
 class ClassAlignment(NamedTuple):

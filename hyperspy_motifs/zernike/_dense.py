@@ -3,19 +3,20 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
 from ._disc_basis import DiscBasis
-from ._modes import to_complex
 from ._noise import NoiseModel
-from ._symmetry import fold_weights, symmetry_of_pixels
+from ._symmetry import get_symmetry
 
 # Side of the tiles of a transform; with its margin it should be a fast FFT length.
 _TILE = 512
+# Pixels whose symmetry is computed together, so that intermediate arrays stay small.
+_BLOCK = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,14 @@ class SymmetryMaps:
     scores: NDArray[np.float32]
     mirror: NDArray[np.float32]
     axis: NDArray[np.float32]
+
+
+class _PixelMoments(NamedTuple):
+    """Moments of pixels, with the noise that all have."""
+
+    values: NDArray[np.float32]
+    modes: NDArray[np.int64]
+    noise_std: NDArray[np.float64]
 
 
 def _tile_moments(tile, functions, scale):
@@ -157,25 +166,18 @@ def _tile_symmetry(tile, functions, scale, modes, folds, noise):
     """Scores of each fold, mirror strength and axis (F + 2, r, c) of a tile with margin."""
     moments = _tile_moments(tile, functions, scale)
     rows, columns = moments.shape[1:]
-    # Indices represent moments: the complex form of the column numbers identifies pairs.
-    pairs, kept = to_complex(np.arange(len(modes), dtype=np.float64), modes)
-    used = kept[:, 1] >= 2
-    orders = kept[used, 1]
-    variance = 0.0
+    noise_std = np.zeros(len(modes))
     if noise is not None:
         half = functions.shape[-1] // 2
         level = tile[half : half + rows, half : half + columns].mean()
-        variance = 2 * float(noise.variance(level)) * float(scale)
-    out = np.empty((rows * columns, len(folds) + 2), np.float32)
-    symmetry_of_pixels(
-        moments.reshape(len(modes), -1),
-        np.stack([pairs.real[used], pairs.imag[used]], axis=1).astype(np.int64),
-        orders,
-        np.stack([fold_weights(orders, fold) for fold in folds]).reshape(len(folds), -1),
-        variance,
-        out,
-    )
-    return out.T.reshape(-1, rows, columns)
+        noise_std[:] = np.sqrt(float(noise.variance(level)) * float(scale))
+    out = np.empty((len(folds) + 2, rows * columns), np.float32)
+    values = moments.reshape(len(modes), -1).T
+    for first in range(0, len(values), _BLOCK):
+        block = slice(first, first + _BLOCK)
+        found = get_symmetry(_PixelMoments(values[block], modes, noise_std), folds)
+        out[:-2, block], out[-2, block], out[-1, block] = found.scores.T, found.mirror, found.axis
+    return out.reshape(-1, rows, columns)
 
 
 def get_symmetry_maps(
@@ -209,11 +211,7 @@ def get_symmetry_maps(
     ValueError
         If the image is not two-dimensional or smaller than a disc, n_max is below 2 or a fold below 2.
     """
-    if basis.n_max < 2:
-        raise ValueError("Symmetry needs angular orders of 2 or more: use n_max of at least 2.")
     folds = tuple(int(fold) for fold in folds)
-    for fold in folds:
-        fold_weights(np.array([2]), fold)
     function = partial(
         _tile_symmetry,
         functions=basis.functions.astype(np.float32),

@@ -292,23 +292,6 @@ class DiscBasis(ABC):
             ratio[k] = (power * response).sum() / power.sum()
         return ratio
 
-    def noise_covariance(self, variance: ArrayLike) -> NDArray[np.float64]:
-        """Return the covariance (K, K) of the moments of patches whose pixels have independent noise.
-
-        Parameters
-        ----------
-        variance : float, or (size, size) array_like
-            Variance of each pixel, for example `NoiseModel.variance(patch)`.
-
-        Returns
-        -------
-        (K, K) float64 array
-        """
-        pixel = np.broadcast_to(np.asarray(variance, dtype=np.float64), (self.size, self.size))
-        damping = np.sqrt(self.interpolated_noise)
-        weights = self.weights * damping[:, None]
-        return np.asarray((weights * pixel.ravel()[self.pixels]) @ weights.T)
-
     def _check_patches(self, patches: ArrayLike) -> NDArray[np.floating]:
         values = np.asarray(patches)
         if values.ndim < 2 or values.shape[-2:] != (self.size, self.size):

@@ -47,6 +47,101 @@ def disc_moments(
     return out[:, :n_modes], out[:, n_modes]
 
 
+def disc_coverage(
+    positions: NDArray[np.float64], shape: tuple[int, int], basis: DiscBasis
+) -> NDArray[np.float64]:
+    """Return the part of each atom's disc inside an image of `shape` (rows, columns).
+
+    Parameters
+    ----------
+    positions : (n, 2) array
+        x, y in pixels.
+    shape : (int, int)
+        Rows and columns of the image.
+    basis : DiscBasis
+        Its radius is that of the discs.
+
+    Returns
+    -------
+    (n,) float64 array
+        0 to 1.
+    """
+    full = np.bincount(basis.pixels, weights=basis.areas, minlength=basis.size**2).reshape(
+        basis.size, basis.size
+    )
+    total = np.zeros((basis.size + 1, basis.size + 1))
+    total[1:, 1:] = full.cumsum(0).cumsum(1)
+    top, bottom, left, right = window_limits(positions, shape, basis.size)
+    inside = total[bottom, right] - total[top, right] - total[bottom, left] + total[top, left]
+    return inside / basis.areas.sum()
+
+
+def pixels_inside(
+    positions: NDArray[np.float64], mask: NDArray[np.bool_] | None, shape: tuple[int, int], basis: DiscBasis
+) -> NDArray[np.bool_]:
+    """Return which pixels of each disc lie inside an image of `shape` (rows, columns) and hold data.
+
+    Parameters
+    ----------
+    positions : (n, 2) array
+        x, y in pixels.
+    mask : (rows, columns) bool array or None
+        Pixels without data.
+    shape : (int, int)
+        Rows and columns of the image.
+    basis : DiscBasis
+        Basis of P pixels.
+
+    Returns
+    -------
+    (n, P) bool array
+    """
+    inside = pixels_within(np.stack(window_limits(positions, shape, basis.size), axis=1), basis)
+    if mask is not None:
+        rows, columns = np.divmod(basis.pixels, basis.size)
+        half = basis.size // 2
+        x = np.clip(np.rint(positions[:, :1] + columns - half).astype(int), 0, shape[1] - 1)
+        y = np.clip(np.rint(positions[:, 1:] + rows - half).astype(int), 0, shape[0] - 1)
+        inside &= ~mask[y, x]
+    return inside
+
+
+def pixels_within(limits: NDArray[np.integer], basis: DiscBasis) -> NDArray[np.bool_]:
+    """Return which pixels (n, P) of each disc lie within the first and past-last row and column (n, 4) of its window."""
+    rows, columns = np.divmod(basis.pixels, basis.size)
+    top, bottom, left, right = limits.T[:, :, None]
+    return (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+
+
+def window_limits(
+    positions: NDArray[np.float64], shape: tuple[int, int], size: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the part of the window around each atom inside an image of `shape` (rows, columns).
+
+    Parameters
+    ----------
+    positions : (n, 2) array
+        x, y in pixels.
+    shape : (int, int)
+        Rows and columns of the image.
+    size : int
+        Pixels of the windows along a side.
+
+    Returns
+    -------
+    top, bottom, left, right : (n,) int arrays
+        First and past-last row, first and past-last column whose sample points lie inside.
+    """
+    half = size // 2
+    x, y = positions.T
+    left, top = (np.clip(np.ceil(half - c - 0.5), 0, size).astype(int) for c in (x, y))
+    right, bottom = (
+        np.clip(np.floor(half - c + length - 0.5) + 1, 0, size).astype(int)
+        for c, length in ((x, shape[1]), (y, shape[0]))
+    )
+    return top, bottom, left, right
+
+
 # Variance of patterns that the whole discs do not contain, relative to the power of their patterns.
 _RARE = 0.01
 # Largest order of the model of a patch: 153 modes.

@@ -8,14 +8,22 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class HasMoments(Protocol):
-    """Anything with real moments (n, K), their modes (K, 2) and their noise, (K,) or (n, K)."""
+    """Anything with real moments."""
 
     @property
-    def values(self) -> NDArray: ...
+    def values(self) -> NDArray:
+        """Moments, shape (n, K)."""
+        ...
+
     @property
-    def modes(self) -> NDArray[np.int64]: ...
+    def modes(self) -> NDArray[np.int64]:
+        """(n, m) of each moment, shape (K, 2)."""
+        ...
+
     @property
-    def noise_std(self) -> NDArray: ...
+    def noise_std(self) -> NDArray:
+        """Standard deviation of each moment by noise, shape (K,) or (n, K)."""
+        ...
 
 
 def zernike_modes(n_max: int) -> NDArray[np.int64]:
@@ -53,66 +61,6 @@ def _check_modes(modes: ArrayLike) -> NDArray[np.int64]:
     if wrong.any():
         raise ValueError(f"{tuple(pairs[wrong][0])} is not a mode: |m| <= n and n - m even are needed.")
     return pairs
-
-
-def osa_index(modes: ArrayLike) -> NDArray[np.int64]:
-    """Return the OSA/ANSI single index, from 0: j = (n (n + 2) + m) / 2 (ANSI Z80.28).
-
-    Parameters
-    ----------
-    modes : (K, 2) array_like of int
-        (n, m).
-
-    Returns
-    -------
-    (K,) int64 array
-    """
-    n, m = _check_modes(modes).T
-    return (n * (n + 2) + m) // 2
-
-
-def noll_index(modes: ArrayLike) -> NDArray[np.int64]:
-    """Return the single index, from 1, of Noll, J. Opt. Soc. Am. 66 (1976) 207: even for cosine modes.
-
-    Parameters
-    ----------
-    modes : (K, 2) array_like of int
-        (n, m).
-
-    Returns
-    -------
-    (K,) int64 array
-
-    Examples
-    --------
-    >>> noll_index([[0, 0], [1, 1], [1, -1], [2, 0], [2, -2], [2, 2]]).tolist()
-    [1, 2, 3, 4, 5, 6]
-    """
-    n, m = _check_modes(modes).T
-    base = n * (n + 1) // 2 + abs(m)
-    cosine_first = n % 4 < 2
-    return base + np.where(m > 0, ~cosine_first, np.where(m < 0, cosine_first, 1)).astype(np.int64)
-
-
-def modes_from_osa(index: ArrayLike) -> NDArray[np.int64]:
-    """Return the (n, m) of OSA/ANSI indices (from 0); the inverse of `osa_index`."""
-    j = np.atleast_1d(np.asarray(index, dtype=np.int64))
-    if (j < 0).any():
-        raise ValueError("OSA/ANSI indices start at 0.")
-    n = np.ceil((-3 + np.sqrt(9 + 8 * j.astype(np.float64))) / 2 - 1e-9).astype(np.int64)
-    return np.stack([n, 2 * j - n * (n + 2)], axis=1)
-
-
-def modes_from_noll(index: ArrayLike) -> NDArray[np.int64]:
-    """Return the (n, m) of Noll indices (from 1); the inverse of `noll_index`."""
-    j = np.atleast_1d(np.asarray(index, dtype=np.int64))
-    if (j < 1).any():
-        raise ValueError("Noll indices start at 1.")
-    n_max = int(np.ceil(np.sqrt(2 * j.max())))
-    modes = zernike_modes(n_max)
-    found = np.empty(len(modes) + 1, dtype=np.int64)
-    found[noll_index(modes)] = np.arange(len(modes))
-    return modes[found[j]]
 
 
 def _columns(

@@ -1,5 +1,6 @@
-"""Moments of the discs around the atoms of an image."""
+"""Moments of the discs around the atoms of an image, of existing patches, and of several detectors together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,8 +19,10 @@ from hyperspy_motifs.threads import one_blas_thread
 
 from ._bases import zernike_basis
 from ._disc_basis import DiscBasis, rotate_moments
-from ._disc_moments import PartialDiscs, disc_moments
-from ._noise import NoiseModel, correlated_noise, estimate_noise, with_spectrum
+from ._disc_moments import PartialDiscs, disc_coverage, disc_moments, pixels_inside, pixels_within
+from ._features import whiten
+from ._modes import partner_columns
+from ._noise import NoiseModel, estimate_noise, noise_of_moments, with_spectrum
 
 # Least part of the disc inside the image.
 MIN_COVERAGE = 0.7
@@ -112,95 +115,6 @@ class Moments:
     def rotate(self, angle: ArrayLike) -> "Moments":
         """Return the moments after rotating each pattern by `angle` (radians, from x towards y)."""
         return replace(self, values=rotate_moments(self.values, self.modes, angle))
-
-
-def disc_coverage(
-    positions: NDArray[np.float64], shape: tuple[int, int], basis: DiscBasis
-) -> NDArray[np.float64]:
-    """Return the part of each atom's disc inside an image of `shape` (rows, columns).
-
-    Parameters
-    ----------
-    positions : (n, 2) array
-        x, y in pixels.
-    shape : (int, int)
-        Rows and columns of the image.
-    basis : DiscBasis
-        Its radius is that of the discs.
-
-    Returns
-    -------
-    (n,) float64 array
-        0 to 1.
-    """
-    full = np.bincount(basis.pixels, weights=basis.areas, minlength=basis.size**2).reshape(
-        basis.size, basis.size
-    )
-    total = np.zeros((basis.size + 1, basis.size + 1))
-    total[1:, 1:] = full.cumsum(0).cumsum(1)
-    top, bottom, left, right = window_limits(positions, shape, basis.size)
-    inside = total[bottom, right] - total[top, right] - total[bottom, left] + total[top, left]
-    return inside / basis.areas.sum()
-
-
-def pixels_inside(
-    positions: NDArray[np.float64], mask: NDArray[np.bool_] | None, shape: tuple[int, int], basis: DiscBasis
-) -> NDArray[np.bool_]:
-    """Return which pixels of each disc lie inside an image of `shape` (rows, columns) and hold data.
-
-    Parameters
-    ----------
-    positions : (n, 2) array
-        x, y in pixels.
-    mask : (rows, columns) bool array or None
-        Pixels without data.
-    shape : (int, int)
-        Rows and columns of the image.
-    basis : DiscBasis
-        Basis of P pixels.
-
-    Returns
-    -------
-    (n, P) bool array
-    """
-    rows, columns = np.divmod(basis.pixels, basis.size)
-    top, bottom, left, right = (limit[:, None] for limit in window_limits(positions, shape, basis.size))
-    inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
-    if mask is not None:
-        half = basis.size // 2
-        x = np.clip(np.rint(positions[:, :1] + columns - half).astype(int), 0, shape[1] - 1)
-        y = np.clip(np.rint(positions[:, 1:] + rows - half).astype(int), 0, shape[0] - 1)
-        inside &= ~mask[y, x]
-    return inside
-
-
-def window_limits(
-    positions: NDArray[np.float64], shape: tuple[int, int], size: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return the part of the window around each atom inside an image of `shape` (rows, columns).
-
-    Parameters
-    ----------
-    positions : (n, 2) array
-        x, y in pixels.
-    shape : (int, int)
-        Rows and columns of the image.
-    size : int
-        Pixels of the windows along a side.
-
-    Returns
-    -------
-    top, bottom, left, right : (n,) int arrays
-        First and past-last row, first and past-last column whose sample points lie inside.
-    """
-    half = size // 2
-    x, y = positions.T
-    left, top = (np.clip(np.ceil(half - c - 0.5), 0, size).astype(int) for c in (x, y))
-    right, bottom = (
-        np.clip(np.floor(half - c + length - 0.5) + 1, 0, size).astype(int)
-        for c, length in ((x, shape[1]), (y, shape[0]))
-    )
-    return top, bottom, left, right
 
 
 def get_moments(
@@ -412,7 +326,9 @@ class DiscImage:
         smooth = self._smooth.astype(np.float32)
         # The noise is that of the image as it was taken, with what is smooth.
         typical = np.float32(level + self._smooth.mean()) if len(points) else level
-        noise_std = _noise_std(basis, self.noise, mean + level + smooth, known.mean(axis=0) + typical, scale)
+        noise_std = noise_of_moments(
+            basis, self.noise, mean + level + smooth, known.mean(axis=0) + typical, scale
+        )
         if self._error is not None:
             doubt = disc_moments(self._error, points, basis)[0] / scale[:, None]
             noise_std = np.hypot(noise_std, doubt)
@@ -456,16 +372,131 @@ def _patches(coefficients, points, size):
     return np.concatenate(blocks) if blocks else np.zeros((1, size, size), np.float32)
 
 
-def _noise_std(basis, model, mean, mean_patch, scale):
-    """Standard deviation (n, K) of each moment.
+# A level below this many standard deviations of the patches is part of the patterns.
+_PEDESTAL = 10.0
 
-    Exact for the mean patch of the image; that of each atom depends on the brightness of its disc.
+
+def get_patch_moments(
+    patches: ArrayLike,
+    basis: DiscBasis,
+    *,
+    noise_std: ArrayLike = 1.0,
+    limits: NDArray[np.int64] | None = None,
+) -> Moments:
+    """Return the moments of patches without sampling or normalisation.
+
+    Parameters
+    ----------
+    patches : (n, size, size) array_like
+        Windows of ``basis.size`` pixels with the atom at the centre.
+    basis : DiscBasis
+        For example `ZernikeBasis(n_max=8, radius=14)`.
+    noise_std : float or (n,) array_like, optional
+        Standard deviation of the noise of a pixel of the image, in the units of the patches.
+    limits : (n, 4) int array, optional
+        First and past-last row, first and past-last column of each window inside its image; all by default. Discs
+        truncated by up to 30 % have moments from the part inside, as in `get_moments`; others are NaN and not
+        `valid`.
+
+    Returns
+    -------
+    Moments
     """
-    patch = mean_patch.ravel()[basis.pixels].astype(np.float64)
-    variance = (basis.weights**2 * model.variance(patch)).sum(axis=1) * basis.interpolated_noise
-    typical = float(model.variance(np.average(patch, weights=basis.areas)))
-    if model.spectrum is not None:
-        if typical > 0:
-            variance *= correlated_noise(basis, model.spectrum, typical)
-    brightness = np.sqrt(model.variance(mean) / typical) if typical > 0 else np.ones(len(mean))
-    return (brightness / scale).astype(np.float32)[:, None] * np.sqrt(variance).astype(np.float32)
+    windows = np.asarray(patches)
+    # The last bits of matrix products depend on the number of BLAS threads.
+    with one_blas_thread():
+        moments = np.array(basis.transform(windows), dtype=np.float32)
+    n = len(moments)
+    pixel = np.broadcast_to(np.asarray(noise_std, dtype=np.float32), (n,))
+    damped = np.sqrt((basis.weights**2).sum(axis=1) * basis.interpolated_noise)
+    noise = pixel[:, None] * damped.astype(np.float32)
+    coverage = (
+        np.ones(n) if limits is None else pixels_within(limits, basis) @ basis.areas / basis.areas.sum()
+    )
+    whole = coverage >= 1 - 1e-9
+    valid = coverage >= MIN_COVERAGE
+    cut = np.flatnonzero(valid & ~whole)
+    if len(cut) and limits is not None:
+        # Many small systems: several threads would be slower and could change the last bits.
+        with one_blas_thread():
+            # A large offset would reduce the precision of the patterns in single precision. A level of the order of
+            # the patterns is part of them and of the model of a patch.
+            level = float(np.median(windows))
+            if abs(level) < _PEDESTAL * float(np.std(windows)):
+                level = 0.0
+            lifted = (windows - level).astype(np.float32)
+            solver = PartialDiscs(basis, lifted[whole] if whole.any() else lifted)
+            moments[cut], noise[cut] = solver.solve(
+                lifted[cut], pixels_within(limits[cut], basis), noise[cut]
+            )
+            moments[cut] += (level * basis.weights.sum(axis=1)).astype(np.float32)
+    moments[~valid] = np.nan
+    return Moments(
+        values=moments,
+        modes=basis.modes,
+        radius=basis.radius,
+        n_max=basis.n_max,
+        noise_std=noise,
+        coverage=coverage,
+        valid=valid,
+        offset=np.zeros(n),
+        scale=np.ones(n),
+        noise=NoiseModel(0.0, 0.0),
+    )
+
+
+def stack_moments(detectors: Sequence[Moments]) -> Moments:
+    """Combine the moments of several detectors of the same atoms, each in units of its own noise.
+
+    Parameters
+    ----------
+    detectors : sequence of Moments
+        One for each detector: the same atoms in the same order.
+
+    Returns
+    -------
+    Moments
+        Values (n, K1 + K2 + ...), whitened; `modes` holds the (n, m) of each detector one after another.
+        Alignment, rotation, invariants and symmetry use all detectors together. `valid` where all are.
+        `offset`, `scale` and `noise` are those of the first detector, `unit` is the noise of each column.
+
+    Raises
+    ------
+    ValueError
+        If there is no detector, or the numbers of atoms or the radii differ.
+    """
+    if not detectors:
+        raise ValueError("No moments were given to stack.")
+    first = detectors[0]
+    if any(len(other) != len(first) for other in detectors):
+        raise ValueError(
+            f"The detectors have {[len(other) for other in detectors]} atoms: compute all moments at "
+            "the same positions."
+        )
+    if any(not np.isclose(other.radius, first.radius) for other in detectors):
+        raise ValueError(
+            f"The discs have radii of {[other.radius for other in detectors]} px: use one basis for all of "
+            "the detectors."
+        )
+    values, noise, units = [], [], []
+    for moments in detectors:
+        scale = _common_noise(moments)
+        values.append(whiten(moments.values, scale))
+        noise.append(moments.noise_std / scale.astype(np.float32))
+        units.append(scale)
+    return replace(
+        first,
+        values=np.concatenate(values, axis=1),
+        noise_std=np.concatenate(noise, axis=1),
+        modes=np.concatenate([moments.modes for moments in detectors]),
+        unit=np.concatenate(units),
+        n_max=max(moments.n_max for moments in detectors),
+        coverage=np.min([moments.coverage for moments in detectors], axis=0),
+        valid=np.all([moments.valid for moments in detectors], axis=0),
+    )
+
+
+def _common_noise(moments):
+    """One noise value per mode, equal for sine and cosine, so that whitened moments can be rotated."""
+    variance = np.nanmean(np.asarray(moments.noise_std, np.float64)[moments.valid] ** 2, axis=0)
+    return np.sqrt((variance + variance[partner_columns(moments.modes)]) / 2)

@@ -1,8 +1,8 @@
-"""The noise of an image, and moments in units of it."""
+"""The noise of an image."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from hyperspy_motifs.atoms import MISFIT, NoiseSpectrum, measure_noise
 
 from ._disc_basis import DiscBasis
-from ._modes import to_complex
 
 _BINS = 24
 # Number of residuals that are used: they give the noise to 0.3 %.
@@ -90,6 +89,26 @@ def correlated_noise(basis: DiscBasis, spectrum: NoiseSpectrum, variance: float)
         total = spectrum.variance_of_sum(window.reshape(basis.size, basis.size))
         ratio[k] = total / (variance * (weights**2).sum())
     return np.maximum(ratio, 1.0)
+
+
+def noise_of_moments(
+    basis: DiscBasis,
+    model: NoiseModel,
+    mean: NDArray[np.floating],
+    mean_patch: NDArray[np.floating],
+    scale: NDArray[np.floating],
+) -> NDArray[np.float32]:
+    """Return the standard deviation (n, K) of each moment of patches with given means (n,) and contrasts (n,).
+
+    Exact for the mean patch of the image; that of each atom depends on the brightness of its disc.
+    """
+    patch = mean_patch.ravel()[basis.pixels].astype(np.float64)
+    variance = (basis.weights**2 * model.variance(patch)).sum(axis=1) * basis.interpolated_noise
+    typical = float(model.variance(np.average(patch, weights=basis.areas)))
+    if model.spectrum is not None and typical > 0:
+        variance *= correlated_noise(basis, model.spectrum, typical)
+    brightness = np.sqrt(model.variance(mean) / typical) if typical > 0 else np.ones(len(mean))
+    return (brightness / scale).astype(np.float32)[:, None] * np.sqrt(variance).astype(np.float32)
 
 
 def _second_differences(image):
@@ -179,122 +198,3 @@ def _fit_line(level, variance, counts):
     # The line crosses zero above zero counts: a dark level. It is lower than every value of the image.
     dark = min(-intercept / gain, lowest)
     return NoiseModel(float(gain), float(np.sqrt(max(intercept + gain * dark, 0.0))), float(dark))
-
-
-def whiten(values: ArrayLike, noise_std: ArrayLike) -> NDArray[np.floating]:
-    """Divide each feature by its noise, so that distances are in units of noise.
-
-    Parameters
-    ----------
-    values : (n, K) array_like
-        Features of n atoms.
-    noise_std : (K,) or (n, K) array_like
-        Their standard deviations due to noise. Each feature has one common scale (the root mean square over the
-        atoms): individual scales would separate equal atoms.
-
-    Returns
-    -------
-    (n, K) array
-        Features without unit, in the precision of `values`.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not match or a noise is not positive.
-    """
-    features, noise = np.asarray(values), np.asarray(noise_std, dtype=np.float64)
-    if noise.shape not in ((features.shape[-1],), features.shape):
-        raise ValueError(f"Noise of shape {noise.shape} does not fit features of shape {features.shape}.")
-    if noise.ndim == 2:
-        noise = np.sqrt(np.nanmean(noise**2, axis=0))
-    if not np.all(noise > 0):
-        raise ValueError(
-            "The noise of a feature is not positive. For an image without noise give a NoiseModel with the "
-            "required precision as read_std."
-        )
-    return features / noise.astype(features.dtype if features.dtype.kind == "f" else np.float64)
-
-
-_FLOOR = 1e-3
-
-
-class MomentsLike(Protocol):
-    """What is read of `zernike.Moments`."""
-
-    @property
-    def values(self) -> NDArray[np.floating]:
-        """Moments, shape (n, K)."""
-        ...
-
-    @property
-    def modes(self) -> NDArray[np.integer]:
-        """(n, m) of each moment, shape (K, 2)."""
-        ...
-
-    @property
-    def noise_std(self) -> NDArray[np.floating]:
-        """Standard deviation of each moment by noise, shape (n, K)."""
-        ...
-
-    @property
-    def valid(self) -> NDArray[np.bool_]:
-        """Whether enough of each disc is seen, shape (n,)."""
-        ...
-
-    @property
-    def coverage(self) -> NDArray[np.floating]:
-        """Part of each disc that is seen, shape (n,)."""
-        ...
-
-    @property
-    def radius(self) -> float:
-        """Radius of the discs in pixels."""
-        ...
-
-
-def noise_unit(moments: MomentsLike) -> NDArray[np.float64]:
-    """Return the noise of the median atom for every mode, shape (K,), never zero."""
-    valid = np.asarray(moments.valid, dtype=bool)
-    values = np.asarray(moments.values, dtype=np.float64)[valid]
-    noise = np.asarray(moments.noise_std, dtype=np.float64)
-    unit = np.median(noise[valid], axis=0) if noise.ndim == 2 else noise
-    # Interpolation and rounding limit even a noise-free image.
-    floor = _FLOOR * float(np.sqrt(np.mean(values**2)))
-    return np.maximum(unit, max(floor, 1e-300))
-
-
-def noise_units(
-    moments: MomentsLike,
-    rotation_invariant: bool,
-    unit: NDArray[np.float64] | None = None,
-    values: NDArray[np.floating] | None = None,
-) -> NDArray[np.float64]:
-    r"""Return moments, or their magnitudes, in units of the noise.
-
-    Parameters
-    ----------
-    moments : zernike.Moments
-        Real form: (n, m) and (n, -m) are the cosine and the sine part.
-    rotation_invariant : bool
-        Magnitudes :math:`\sqrt{\max(|A|^2 - \sigma^2, 0)}` of the complex moments; m = 0 keeps its sign.
-    unit : ndarray, shape (K,), optional
-        Default: `noise_unit` of these moments.
-    values : ndarray, shape (atoms, K), optional
-        In place of the values of `moments`.
-
-    Returns
-    -------
-    ndarray, shape (atoms, features)
-        Each feature has unit noise (one unit for all atoms: the median atom's).
-    """
-    values = np.asarray(moments.values if values is None else values, dtype=np.float64)
-    unit = noise_unit(moments) if unit is None else unit
-    if not rotation_invariant:
-        return values / unit
-    moment, kept = to_complex(values, moments.modes)
-    noise, _ = to_complex(np.broadcast_to(moments.noise_std, values.shape).astype(np.float64), moments.modes)
-    units, _ = to_complex(unit, moments.modes)
-    power = np.abs(moment) ** 2 - np.abs(noise) ** 2
-    axial = kept[:, 1] == 0
-    size = np.where(axial, moment.real, np.sqrt(np.maximum(power, 0)))
-    return np.asarray(size / np.where(axial, units.real, np.abs(units) / np.sqrt(2)))

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from hyperspy_motifs.compilation import OUTER
 from hyperspy_motifs.threads import over_rows
 
-from ._alignment import _best_angle
-from ._invariants import debiased_power
+from ._alignment import angle_tables, fit_angle
+from ._features import debiased_power
 from ._modes import HasMoments, to_complex
 
 
@@ -48,15 +48,13 @@ def _mirror_axes(first, last, re, im, cosine, sine, value, axis):
     """Largest value over theta of sum re cos(m theta) + im sin(m theta); theta is twice the axis."""
     for i in range(first, last):
         grid = np.empty(cosine.shape[1], np.float32)
-        value[i], angle = _best_angle(re[i], im[i], cosine, sine, grid)
+        value[i], angle = fit_angle(re[i], im[i], cosine, sine, grid)
         axis[i] = 0.5 * (angle % (2 * np.pi))
 
 
-def mirror_axes(
-    sums: NDArray[np.complexfloating],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _best_mirrors(sums: NDArray[np.complexfloating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return max over theta of Re sum_m C_m exp(-i m theta), and theta / 2, for C (n, M + 1)."""
-    cosine, sine = _angle_tables(sums.shape[1])
+    cosine, sine = angle_tables(sums.shape[1])
     value, axis = np.zeros(len(sums)), np.zeros(len(sums))
     over_rows(
         _mirror_axes,
@@ -69,83 +67,6 @@ def mirror_axes(
         axis,
     )
     return value, axis
-
-
-@nb.njit(cache=True, **OUTER)
-def _pixel_symmetry(first, last, moments, pairs, orders, weights, variance, chance, cosine, sine, out):
-    n_folds = weights.shape[0]
-    floor = variance * np.sqrt(float(len(orders)))
-    for i in range(first, last):
-        grid = np.empty(cosine.shape[1], np.float32)
-        re = np.zeros(cosine.shape[0])
-        im = np.zeros(cosine.shape[0])
-        total = 0.0
-        scores = np.zeros(n_folds)
-        for j in range(len(orders)):
-            x = np.float64(moments[pairs[j, 0], i])
-            y = np.float64(moments[pairs[j, 1], i])
-            power = x * x + y * y - variance
-            total += power
-            for k in range(n_folds):
-                scores[k] += weights[k, j] * power
-            re[orders[j]] += x * x - y * y
-            im[orders[j]] += 2 * x * y
-        # As in `get_symmetry`: for noise alone, scores tend to 0.
-        total = max(total, floor)
-        total = total if total > 0 else 1.0
-        for k in range(n_folds):
-            out[i, k] = scores[k] / total
-        best, angle = _best_angle(re, im, cosine, sine, grid)
-        out[i, n_folds] = np.sqrt(max(best * best - chance, 0.0)) / total
-        out[i, n_folds + 1] = 0.5 * (angle % (2 * np.pi))
-
-
-def symmetry_of_pixels(
-    moments: NDArray[np.float32],
-    pairs: NDArray[np.int64],
-    orders: NDArray[np.int64],
-    weights: NDArray[np.float64],
-    variance: float,
-    out: NDArray[np.float32],
-) -> None:
-    """Write scores, mirror strength and axis of many pixels of equal noise (see `get_symmetry`).
-
-    Parameters
-    ----------
-    moments : (K, p) float32 array
-        Real moments.
-    pairs : (J, 2) int array
-        Rows of the cosine and the sine part of the modes that are used.
-    orders : (J,) int array
-        Their angular orders.
-    weights : (F, J) array
-        `fold_weights` of each fold.
-    variance : float
-        Noise of |A|^2.
-    out : (p, F + 2) float32 array
-        Result.
-    """
-    cosine, sine = _angle_tables(int(orders.max()) + 1)
-    chance = variance**2 * len(orders) * 2 * np.log(2.0 * orders.max())
-    over_rows(
-        _pixel_symmetry,
-        moments.shape[1],
-        moments,
-        pairs,
-        orders,
-        weights,
-        variance,
-        chance,
-        cosine,
-        sine,
-        out,
-    )
-
-
-def _angle_tables(n_orders):
-    n_angles = 8 * max(n_orders - 1, 2)
-    phase = 2 * np.pi / n_angles * np.outer(np.arange(n_orders), np.arange(n_angles))
-    return np.cos(phase).astype(np.float32), np.sin(phase).astype(np.float32)
 
 
 def fold_weights(orders: NDArray[np.int64], fold: int) -> NDArray[np.float64]:
@@ -210,7 +131,7 @@ def get_symmetry(moments: HasMoments, folds: Sequence[int] = (2, 3, 4, 6)) -> Sy
         deviations.append(np.sqrt((spread * (weight - score[:, None]) ** 2).sum(axis=1)) / total)
 
     by_order = (orders[:, None] == np.arange(int(orders.max()) + 1)).astype(np.float64)
-    best, axis = mirror_axes(values**2 @ by_order)
+    best, axis = _best_mirrors(values**2 @ by_order)
     # The largest of about 2 M independent angles increases with the noise, whose sum has this deviation.
     deviation = np.sqrt((variance**2).sum(axis=1))
     chance = deviation**2 * 2 * np.log(2.0 * orders.max())

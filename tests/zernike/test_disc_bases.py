@@ -8,7 +8,6 @@ from numpy.testing import assert_allclose
 from scipy.special import eval_jacobi
 
 from hyperspy_motifs.zernike import (
-    ApodisedZernikeBasis,
     FourierBesselBasis,
     ZernikeBasis,
     radial_polynomials,
@@ -20,9 +19,8 @@ BASES = [
     lambda n_max, radius: ZernikeBasis(n_max, radius),
     lambda n_max, radius: FourierBesselBasis(n_max, radius),
     lambda n_max, radius: FourierBesselBasis(n_max, radius, boundary="zero"),
-    lambda n_max, radius: ApodisedZernikeBasis(n_max, radius, width=0.6),
 ]
-NAMES = ["zernike", "fourier-bessel free", "fourier-bessel zero", "apodised"]
+NAMES = ["zernike", "fourier-bessel free", "fourier-bessel zero"]
 
 
 def honeycomb(x, y, angle=0.0, spacing=11.5, sigma=2.5):

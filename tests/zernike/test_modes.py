@@ -6,38 +6,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from hyperspy_motifs.zernike import (
     complex_modes,
-    modes_from_noll,
-    modes_from_osa,
-    noll_index,
-    osa_index,
     to_complex,
     to_real,
     zernike_modes,
 )
 from hyperspy_motifs.zernike._modes import partner_columns
-
-
-def test_osa_order_is_the_order_used():
-    modes = zernike_modes(9)
-    assert len(modes) == 55
-    assert_array_equal(osa_index(modes), np.arange(55))
-    assert_array_equal(modes_from_osa(np.arange(55)), modes)
-
-
-def test_noll_table():
-    """First fifteen of Noll (1976), table I: sign of m by even (cosine) and odd (sine) j."""
-    table = [
-        (0, 0), (1, 1), (1, -1), (2, 0), (2, -2), (2, 2), (3, -1), (3, 1), (3, -3), (3, 3),
-        (4, 0), (4, 2), (4, -2), (4, 4), (4, -4),
-    ]  # fmt: skip
-    assert_array_equal(noll_index(table), np.arange(1, 16))
-    assert_array_equal(modes_from_noll(np.arange(1, 16)), table)
-
-
-def test_noll_is_a_permutation():
-    modes = zernike_modes(20)
-    assert_array_equal(np.sort(noll_index(modes)), np.arange(1, len(modes) + 1))
-    assert_array_equal(modes_from_noll(noll_index(modes)), modes)
 
 
 def test_order_of_motif_learn():
@@ -70,7 +43,7 @@ def test_two_detectors_make_two_blocks():
 @pytest.mark.parametrize("modes", [[[2, 1]], [[1, 3]], [[-1, 1]]])
 def test_no_modes(modes):
     with pytest.raises(ValueError, match="not a mode"):
-        osa_index(modes)
+        complex_modes(modes)
 
 
 def test_lonely_sine_mode():

@@ -1,11 +1,121 @@
-"""Features that do not change when the pattern is rotated, and the sense of rotation."""
+"""Features from moments: in units of the noise, invariant under rotations, the sense of rotation, principal axes."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
 from itertools import combinations_with_replacement
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ._modes import HasMoments, to_complex
+
+
+def whiten(values: ArrayLike, noise_std: ArrayLike) -> NDArray[np.floating]:
+    """Divide each feature by its noise, so that distances are in units of noise.
+
+    Parameters
+    ----------
+    values : (n, K) array_like
+        Features of n atoms.
+    noise_std : (K,) or (n, K) array_like
+        Their standard deviations due to noise. Each feature has one common scale (the root mean square over the
+        atoms): individual scales would separate equal atoms.
+
+    Returns
+    -------
+    (n, K) array
+        Features without unit, in the precision of `values`.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match or a noise is not positive.
+    """
+    features, noise = np.asarray(values), np.asarray(noise_std, dtype=np.float64)
+    if noise.shape not in ((features.shape[-1],), features.shape):
+        raise ValueError(f"Noise of shape {noise.shape} does not fit features of shape {features.shape}.")
+    if noise.ndim == 2:
+        noise = np.sqrt(np.nanmean(noise**2, axis=0))
+    if not np.all(noise > 0):
+        raise ValueError(
+            "The noise of a feature is not positive. For an image without noise give a NoiseModel with the "
+            "required precision as read_std."
+        )
+    return features / noise.astype(features.dtype if features.dtype.kind == "f" else np.float64)
+
+
+# Noise of a moment is at least this share of the root mean square moment: interpolation and rounding limit even a
+# noise-free image.
+_FLOOR = 1e-3
+
+
+class MomentsLike(HasMoments, Protocol):
+    """What clustering reads of `zernike.Moments`."""
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """Whether enough of each disc is seen, shape (n,)."""
+        ...
+
+    @property
+    def coverage(self) -> NDArray[np.floating]:
+        """Part of each disc that is seen, shape (n,)."""
+        ...
+
+    @property
+    def radius(self) -> float:
+        """Radius of the discs in pixels."""
+        ...
+
+
+def noise_unit(moments: MomentsLike) -> NDArray[np.float64]:
+    """Return the noise of the median atom for every mode, shape (K,), never zero."""
+    valid = np.asarray(moments.valid, dtype=bool)
+    values = np.asarray(moments.values, dtype=np.float64)[valid]
+    noise = np.asarray(moments.noise_std, dtype=np.float64)
+    unit = np.median(noise[valid], axis=0) if noise.ndim == 2 else noise
+    floor = _FLOOR * float(np.sqrt(np.mean(values**2)))
+    return np.maximum(unit, max(floor, 1e-300))
+
+
+def noise_units(
+    moments: MomentsLike,
+    rotation_invariant: bool,
+    unit: NDArray[np.float64] | None = None,
+    values: NDArray[np.floating] | None = None,
+) -> NDArray[np.float64]:
+    r"""Return moments, or their magnitudes, in units of the noise.
+
+    Parameters
+    ----------
+    moments : zernike.Moments
+        Real form: (n, m) and (n, -m) are the cosine and the sine part.
+    rotation_invariant : bool
+        Magnitudes :math:`\sqrt{\max(|A|^2 - \sigma^2, 0)}` of the complex moments; m = 0 keeps its sign.
+    unit : ndarray, shape (K,), optional
+        Default: `noise_unit` of these moments.
+    values : ndarray, shape (atoms, K), optional
+        In place of the values of `moments`.
+
+    Returns
+    -------
+    ndarray, shape (atoms, features)
+        Each feature has unit noise (one unit for all atoms: the median atom's).
+    """
+    values = np.asarray(moments.values if values is None else values, dtype=np.float64)
+    unit = noise_unit(moments) if unit is None else unit
+    if not rotation_invariant:
+        return values / unit
+    moment, kept = to_complex(values, moments.modes)
+    noise, _ = to_complex(np.broadcast_to(moments.noise_std, values.shape).astype(np.float64), moments.modes)
+    units, _ = to_complex(unit, moments.modes)
+    power = np.abs(moment) ** 2 - np.abs(noise) ** 2
+    axial = kept[:, 1] == 0
+    size = np.where(axial, moment.real, np.sqrt(np.maximum(power, 0)))
+    return np.asarray(size / np.where(axial, units.real, np.abs(units) / np.sqrt(2)))
+
 
 # Triples of the lowest modes only: they represent the pattern, and there are some hundreds of them.
 _N_MAX = 8
@@ -134,3 +244,25 @@ def invariants(
         value, spread = get_chirality(moments)
         features, noise = np.column_stack([features, value]), np.column_stack([noise, spread])
     return features.astype(np.float32), noise.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class PrincipalAxes:
+    """Centre (d,) and orthonormal vectors (d, k) of the axes of largest variance, the largest first."""
+
+    centre: NDArray[np.float64]
+    vectors: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, X: NDArray[np.float64], n_axes: int = 20) -> PrincipalAxes:
+        """Take the first `n_axes` axes, or all, of the points (n, d)."""
+        centre = X.mean(axis=0)
+        centred = X - centre
+        _, vectors = np.linalg.eigh(centred.T @ centred)
+        vectors = vectors[:, ::-1][:, :n_axes]
+        largest = np.abs(vectors).argmax(axis=0)
+        return cls(centre, vectors * np.sign(vectors[largest, np.arange(vectors.shape[1])]))
+
+    def apply(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the components (n, k) of points (n, d)."""
+        return np.asarray((X - self.centre) @ self.vectors)
