@@ -8,8 +8,18 @@ from scipy.spatial import Delaunay, cKDTree
 
 from ._imaging import Imaging, simulate_signal
 from ._monolayer import Dopant, dichalcogenide, dichalcogenide_specimen, place_defects
-from ._rings import as_springs, find_rings, group_names, relax_springs, vertex_figures
-from ._specimen import Specimen, Truth, atomic_number, family, lattice_points
+from ._specimen import (
+    Specimen,
+    Truth,
+    as_springs,
+    atomic_number,
+    family,
+    find_rings,
+    lattice_points,
+    relax_springs,
+    specimen_of_net,
+    vertex_figures,
+)
 
 OPTICS = {"pixel_size": 0.0115, "dose": 2e6, "probe_size": 0.1}
 # Length of a bond of graphene in nanometres.
@@ -167,25 +177,7 @@ def grain_boundary_specimen(
         _stone_wales(centres, triangles, stone_wales, reach, random_state)
     atoms, bonds = _carbon_net(centres, triangles)
     atoms = _relax(atoms, bonds)
-    rings = find_rings(atoms, bonds)
-    figures = vertex_figures(len(atoms), atoms, rings)
-    kept = np.hypot(atoms[:, 0], atoms[:, 1]) <= reach
-    labels, names = group_names([figure for figure, ok in zip(figures, kept, strict=True) if ok])
-    index = np.cumsum(kept) - 1
-    rings = [index[ring] for ring in rings if kept[ring].all()]
-    cell_types, cell_names = group_names([f"ring{len(ring)}" for ring in rings])
-    n = len(labels)
-    return Specimen(
-        positions=atoms[kept],
-        labels=labels,
-        names=names,
-        column=np.arange(n),
-        numbers=np.full(n, atomic_number("C")),
-        counts=np.ones(n),
-        cells=rings,
-        cell_types=cell_types,
-        cell_names=cell_names,
-    )
+    return specimen_of_net(atoms, find_rings(atoms, bonds), reach, atomic_number("C"))
 
 
 @family
@@ -282,7 +274,7 @@ def twin_boundary_specimen(
     labels, species = place_defects(sites, material, vacancies, 0.0, metal_dopant, None, random_state)
     net = dichalcogenide_specimen(whole, sites, labels, species, 0.75 * parameter)
     net.per_column["domain"] = side
-    net.per_column["figure"] = np.array(vertex_figures(len(whole), whole, net.cells))
+    net.per_column["figure"] = np.array(vertex_figures(whole, net.cells))
     return net.where(lambda where: np.hypot(where[:, 0], where[:, 1]) <= reach)
 
 

@@ -140,22 +140,7 @@ class Imaging:
 
     @classmethod
     def of(cls, defaults: dict[str, Any], changes: dict[str, Any]) -> "Imaging":
-        """Imaging with a family's defaults and a user's changes.
-
-        Parameters
-        ----------
-        defaults, changes : dict
-            Parameters by name; `changes` have priority.
-
-        Returns
-        -------
-        Imaging
-
-        Raises
-        ------
-        TypeError
-            If a name is unknown.
-        """
+        """Imaging with a family's `defaults` and a user's `changes`; a TypeError names unknown parameters."""
         known = [entry.name for entry in fields(cls)]
         unknown = sorted(set(changes) - set(known))
         if unknown:
@@ -191,20 +176,7 @@ class Imaging:
         return 1.0 if self.dose is None else self.gain * self.dose * (10.0 * self.pixel_size) ** 2
 
     def to_pixels(self, points: np.ndarray, random_state: int = 0) -> np.ndarray:
-        """Positions of points of the specimen in the image.
-
-        Parameters
-        ----------
-        points : (n, 2) array
-            x, y in nm.
-        random_state : int
-            Seed of the distortions.
-
-        Returns
-        -------
-        (n, 2) float64 array
-            x, y in pixels.
-        """
+        """Positions x, y (n, 2) in pixels of points (n, 2) of the specimen in nm; `random_state` seeds the distortions."""
         linear, periods, phase = self._distortion(random_state)
         rows, columns = self.shape
         pixels = np.asarray(points, dtype=float).reshape(-1, 2) @ linear
@@ -213,20 +185,7 @@ class Imaging:
         return pixels
 
     def to_specimen(self, pixels: np.ndarray, random_state: int = 0) -> np.ndarray:
-        """Points of the specimen at given points of the image: the inverse of :meth:`to_pixels`.
-
-        Parameters
-        ----------
-        pixels : (n, 2) array
-            x, y in pixels.
-        random_state : int
-            Seed of the distortions.
-
-        Returns
-        -------
-        (n, 2) float64 array
-            x, y in nm.
-        """
+        """Points of the specimen in nm (n, 2) at points (n, 2) of the image in pixels: the inverse of :meth:`to_pixels`."""
         linear, periods, phase = self._distortion(random_state)
         rows, columns = self.shape
         points = np.array(pixels, dtype=float).reshape(-1, 2)
@@ -248,20 +207,7 @@ class Imaging:
 
 
 def slow_field(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """A random field that changes slowly over the image.
-
-    Parameters
-    ----------
-    shape : (int, int)
-        Rows and columns.
-    rng : numpy.random.Generator
-        Source of the coefficients.
-
-    Returns
-    -------
-    (rows, columns) float64 array
-        Between -1 and 1, its largest magnitude 1.
-    """
+    """A random field of `shape` (rows, columns) that changes slowly over the image, its largest magnitude 1."""
     y, x = (np.pi * np.arange(length) / length for length in shape)
     field = np.zeros(shape)
     for p, q in ((1, 0), (0, 1), (1, 1), (2, 0), (0, 2)):
@@ -270,19 +216,7 @@ def slow_field(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def expected_image(specimen: Specimen, imaging: Imaging, random_state: int = 0) -> np.ndarray:
-    """Image without noise: the fraction of the beam that reaches the detector.
-
-    Parameters
-    ----------
-    specimen : Specimen
-    imaging : Imaging
-    random_state : int
-        Seed of distortion, jitter and slow fields.
-
-    Returns
-    -------
-    (rows, columns) float64 array
-    """
+    """Image (rows, columns) without noise: the fraction of the beam that reaches the detector."""
     jitter = np.random.default_rng([random_state, 9, imaging.frame])
     row_shift = imaging.row_jitter * jitter.normal(size=imaging.shape[0])
     rng = np.random.default_rng([random_state, 2])
@@ -306,21 +240,9 @@ def expected_image(specimen: Specimen, imaging: Imaging, random_state: int = 0) 
 
 
 def detect(expected: np.ndarray, imaging: Imaging, random_state: int = 0) -> np.ndarray:
-    """Image in counts of a detector.
+    """Image in counts of a detector from the expected fraction of the beam, both (rows, columns).
 
-    Parameters
-    ----------
-    expected : (rows, columns) array
-        Fraction of the beam.
-    imaging : Imaging
-        Its dose, gain and read noise are used: the variance of a pixel is ``gain * mean + read_noise**2``.
-    random_state : int
-        Seed of the noise.
-
-    Returns
-    -------
-    (rows, columns) float32 array
-        Counts; without a dose the fraction of the beam, without noise.
+    The variance of a pixel is ``gain * mean + read_noise**2``. Without a dose it is the fraction of the beam, without noise.
     """
     if imaging.dose is None:
         return expected.astype(np.float32)
@@ -354,21 +276,7 @@ def simulate(specimen: Specimen, imaging: Imaging, random_state: int = 0) -> tup
 def visible_truth(
     specimen: Specimen, imaging: Imaging, noise_free: np.ndarray, random_state: int = 0
 ) -> Truth:
-    """Ground truth of the part of a specimen inside the image, in pixels.
-
-    Parameters
-    ----------
-    specimen : Specimen
-    imaging : Imaging
-    noise_free : (rows, columns) array
-        The image without noise, in the units of the image.
-    random_state : int
-        Seed of the distortions.
-
-    Returns
-    -------
-    Truth
-    """
+    """Ground truth, in pixels, of the part of a specimen inside the image; `noise_free` is kept in ``extra``."""
     rows, columns = imaging.shape
 
     def inside(points: np.ndarray) -> np.ndarray:
@@ -402,23 +310,10 @@ def image_signal(
     quantity: str = "",
     model: str = "incoherent sum of columns",
 ) -> Any:
-    """An image as ``AtomicImage`` with axes x and y in nm.
+    """An image, or frames of one, as ``AtomicImage`` with axes x and y in nm.
 
-    Parameters
-    ----------
-    image : (rows, columns) or (frames, rows, columns) array
-    imaging : Imaging
-        Contains the pixel size; all parameters are recorded in ``metadata.Simulation.imaging``, as JSON.
-    title : str
-        For ``metadata.General.title``.
-    quantity : str
-        Quantity of a pixel. If empty, counts or, without a dose, the fraction of the beam.
-    model : str
-        Method of the simulation, for ``metadata.Simulation.model``.
-
-    Returns
-    -------
-    AtomicImage
+    `quantity` is that of a pixel; if empty, counts or, without a dose, the fraction of the beam. The metadata node
+    ``Simulation`` records the method (`model`), and the parameters of the imaging as JSON.
     """
     # Imported here, because the functions of arrays work without HyperSpy, whose import takes a second.
     import hyperspy.api as hs
@@ -440,20 +335,6 @@ def image_signal(
 
 
 def simulate_signal(specimen: Specimen, imaging: Imaging, title: str, random_state: int) -> tuple[Any, Truth]:
-    """Image of a specimen as ``AtomicImage``, and its truth.
-
-    Parameters
-    ----------
-    specimen : Specimen
-    imaging : Imaging
-    title : str
-    random_state : int
-        Seed of everything random in the imaging.
-
-    Returns
-    -------
-    signal : AtomicImage
-    truth : Truth
-    """
+    """Image of a specimen as ``AtomicImage``, and its truth: see :func:`simulate`."""
     image, truth = simulate(specimen, imaging, random_state)
     return image_signal(image, imaging, title), truth

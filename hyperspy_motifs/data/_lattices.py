@@ -1,12 +1,23 @@
-"""Perfect lattices, and perovskites with displaced columns."""
+"""Perfect lattices, and tilings of squares and equilateral triangles, ordered and random."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ._imaging import Imaging, simulate_signal
-from ._rings import bonds_within, find_rings, group_names
-from ._specimen import Specimen, Truth, atomic_number, family, lattice_points
+from ._specimen import (
+    Specimen,
+    Truth,
+    atomic_number,
+    bonds_within,
+    family,
+    find_rings,
+    lattice_points,
+    specimen_of,
+    specimen_of_net,
+)
 
 # Vectors of the cell and sites in units of the nearest-neighbour distance; names of the sites.
 LATTICES = {
@@ -41,19 +52,7 @@ def lattice_specimen(kind: str, reach: float, spacing: float = 0.25, element: st
     vectors, basis, names = LATTICES[kind]
     points, site = lattice_points(spacing * np.array(vectors), np.array(basis), reach)
     rings = find_rings(points, bonds_within(points, 1.2 * spacing))
-    cell_types, cell_names = group_names([f"ring{len(ring)}" for ring in rings])
-    n = len(points)
-    return Specimen(
-        positions=points,
-        labels=site,
-        names=list(names),
-        column=np.arange(n),
-        numbers=np.full(n, atomic_number(element)),
-        counts=np.ones(n),
-        cells=rings,
-        cell_types=cell_types,
-        cell_names=cell_names,
-    )
+    return specimen_of(points, site, list(names), atomic_number(element), rings=rings)
 
 
 @family
@@ -101,131 +100,149 @@ def lattice(
     return simulate_signal(specimen, optics, f"Simulated {kind} lattice", random_state)
 
 
-# Lattice parameter in nm, A, B: cubic or nearly so.
-MATERIALS = {"SrTiO3": (0.3905, "Sr", "Ti"), "BaTiO3": (0.4, "Ba", "Ti"), "PbTiO3": (0.395, "Pb", "Ti")}
-# Twenty cells along the beam at 200 kV; an atom contributes less than in a monolayer at 60 kV.
-OPTICS = {
-    "ADF": {"pixel_size": 0.014, "dose": 2e4, "scattering": 1e-5, "probe_size": 0.11},
-    "ABF": {"pixel_size": 0.014, "dose": 2e4, "scattering": 5e-3, "probe_size": 0.09, "tails": 0.05},
+# Stampfli's inflation: vertices become dodecagons that share sides, so lengths grow by 2 + sqrt(3).
+INFLATION = 2.0 + np.sqrt(3.0)
+SNUB = 0.25 * (np.sqrt(3.0) - 1.0)
+# Vectors of the cell and its sites, in units of the edge.
+ORDERED = {
+    "sigma": (
+        np.sqrt(INFLATION) * np.eye(2),
+        [[SNUB, 0.5 + SNUB], [-SNUB, 0.5 - SNUB], [0.5 - SNUB, SNUB], [0.5 + SNUB, -SNUB]],
+    ),
+    # Rows of squares between rows of triangles; the second site lies one edge above the first.
+    "elongated": (
+        np.array([[1.0, 0.0], [0.5, 1.0 + np.sqrt(0.75)]]),
+        [[0.0, 0.0], [-0.5 / (1.0 + np.sqrt(0.75)), 1.0 / (1.0 + np.sqrt(0.75))]],
+    ),
 }
-# Thickness of the specimen in unit cells: some 8 nm.
-CELLS_ALONG_BEAM = 20
+KINDS = ("sigma", "elongated", "stampfli", "random")
 
 
-def perovskite_specimen(
-    material: str,
-    reach: float,
-    displacement: float = 0.013,
-    wall_width: float = 0.25,
-    oxygen: bool = False,
+def _ring_of_points(number: int, radius: float, first: float) -> np.ndarray:
+    angle = np.deg2rad(first + 360.0 / number * np.arange(number))
+    return radius * np.column_stack([np.cos(angle), np.sin(angle)])
+
+
+def _distinct(points: np.ndarray) -> np.ndarray:
+    """Points without duplicates; the first of coincident points is kept."""
+    pairs = cKDTree(points).query_pairs(0.1, output_type="ndarray")
+    return np.delete(points, np.unique(pairs.max(axis=1)), axis=0) if len(pairs) else points
+
+
+def inflate(vertices: np.ndarray, turned: np.ndarray) -> np.ndarray:
+    """One Stampfli inflation [1]_ of the vertices (n, 2) of a tiling of squares and triangles with edge 1.
+
+    Every vertex becomes a dodecagon: a hexagon of six triangles in a ring of six squares and six triangles. The
+    dodecagons of neighbours share a side; a gap between them is a triangle, or a square with a triangle on each side,
+    whose corners are corners of the dodecagons. The interior of the dodecagons `turned` (n,) is rotated by 30 degrees:
+    both choices give a tiling, as all edges run along multiples of 30 degrees.
+
+    .. [1] P. Stampfli, Helv. Phys. Acta 59 (1986) 1260.
+    """
+    outer = _ring_of_points(12, np.sqrt(INFLATION), 15.0)
+    inner = np.where(turned[:, None, None], _ring_of_points(6, 1.0, 30.0), _ring_of_points(6, 1.0, 0.0))
+    centres = INFLATION * vertices
+    parts = [centres[:, None], centres[:, None] + inner, centres[:, None] + outer]
+    return _distinct(np.concatenate(parts, axis=1).reshape(-1, 2))
+
+
+def square_triangle_vertices(kind: str, radius: float, random_state: int = 0) -> np.ndarray:
+    """Vertices (n, 2) of a tiling with edge 1 of the `kind` of :func:`square_triangle`, in a disc of `radius`."""
+    if kind not in KINDS:
+        raise ValueError(f"kind={kind!r} is unknown; choose one of {', '.join(KINDS)}.")
+    if kind in ORDERED:
+        vectors, basis = ORDERED[kind]
+        return lattice_points(vectors, np.array(basis), radius)[0]
+    rng = np.random.default_rng([random_state, 6])
+    steps = 1
+    while 1.5 * INFLATION**steps < radius:
+        steps += 1
+    vertices = inflate(np.zeros((1, 2)), np.zeros(1, dtype=bool))
+    for step in range(steps):
+        turned = rng.random(len(vertices)) < 0.5 if kind == "random" else np.zeros(len(vertices), dtype=bool)
+        vertices = inflate(vertices, turned)
+        # Points that the following inflations move out of the disc are omitted.
+        needed = radius / INFLATION ** (steps - 1 - step) + 3.0
+        vertices = vertices[np.hypot(vertices[:, 0], vertices[:, 1]) <= needed]
+    return vertices[np.hypot(vertices[:, 0], vertices[:, 1]) <= radius]
+
+
+def square_triangle_specimen(
+    kind: str, reach: float, edge: float = 0.3, element: str = "Mo", random_state: int = 0
 ) -> Specimen:
-    """Columns of a perovskite along [001] with a 180 degree domain wall at x = 0, in a disc.
+    """Columns on the vertices of a tiling of squares and triangles, in a disc.
 
     Parameters
     ----------
-    material, displacement, wall_width
-        See :func:`perovskite`.
+    kind, edge, element
+        See :func:`square_triangle`.
     reach : float
         Radius of the disc in nm.
-    oxygen : bool
-        Whether columns of oxygen only are part of the truth. They are always part of the specimen.
+    random_state : int
+        Seed of the random tiling.
 
     Returns
     -------
     Specimen
-        Labels A, B displaced to larger y, B displaced to smaller y, and O if requested. The displacement
-        of every column is in ``per_column["displacement"]``, x, y in nm. Cells: squares of four A columns.
+        Labels: the sizes of the tiles around the vertex, such as ``"3.3.4.3.4"``. Cells: the tiles.
     """
-    if material not in MATERIALS:
-        raise ValueError(f"material={material!r} is unknown; choose one of {', '.join(MATERIALS)}.")
-    if not wall_width > 0:
-        raise ValueError(f"wall_width={wall_width} nm must be positive.")
-    parameter, a_site, b_site = MATERIALS[material]
-    basis = np.array([[0.0, 0.0], [0.5, 0.5], [0.5, 0.0], [0.0, 0.5]])
-    points, site = lattice_points(parameter * np.eye(2), basis, reach)
-    b_column = site == 1
-    shift = np.zeros_like(points)
-    shift[b_column, 1] = displacement * np.tanh(points[b_column, 0] / wall_width)
-    labels = np.array([0, 1, 3, 3])[site]
-    labels[b_column & (shift[:, 1] < 0)] = 2
-    if not oxygen:
-        labels[labels == 3] = -1
-    every = np.arange(len(points))
-    # Oxygen is in the B columns and in separate columns.
-    own = np.array([atomic_number(a_site), atomic_number(b_site), 8, 8])[site]
-    corners = _squares(points, site, parameter)
-    return Specimen(
-        positions=points + shift,
-        labels=labels,
-        names=[a_site, f"{b_site}_plus_y", f"{b_site}_minus_y", *(["O"] if oxygen else [])],
-        column=np.concatenate([every, every[b_column]]),
-        numbers=np.concatenate([own, np.full(b_column.sum(), 8)]),
-        counts=np.full(len(points) + int(b_column.sum()), float(CELLS_ALONG_BEAM)),
-        cells=corners,
-        cell_types=np.zeros(len(corners), dtype=int),
-        cell_names=["A_square"],
-        per_column={"displacement": shift},
-    )
-
-
-def _squares(points: np.ndarray, site: np.ndarray, parameter: float) -> list[np.ndarray]:
-    """Squares of A columns, counter-clockwise."""
-    a_column = np.flatnonzero(site == 0)
-    cell = np.rint(points[a_column] / parameter).astype(int)
-    corner = {(int(i), int(j)): int(column) for column, (i, j) in zip(a_column, cell, strict=True)}
-    turn = ((0, 0), (1, 0), (1, 1), (0, 1))
-    rings = ([corner.get((i + di, j + dj)) for di, dj in turn] for i, j in corner)
-    return [np.array(ring) for ring in rings if None not in ring]
+    if not edge > 0:
+        raise ValueError(f"edge={edge} nm must be positive.")
+    # Vertices at the rim lack tiles; they must lie outside the requested disc.
+    points = square_triangle_vertices(kind, reach / edge + 2.5, random_state)
+    rings = find_rings(points, bonds_within(points, 1.2))
+    net = specimen_of_net(points, rings, reach / edge, atomic_number(element))
+    squares = np.array([len(cell) == 4 for cell in net.cells], dtype=int)
+    return replace(net, positions=edge * net.positions, cell_types=squares, cell_names=["triangle", "square"])
 
 
 @family
-def perovskite(
-    material: str = "SrTiO3",
+def square_triangle(
+    kind: str = "random",
     *,
-    detector: str = "ADF",
-    displacement: float = 0.013,
-    wall_width: float = 0.25,
-    disorder: float = 0.0015,
+    edge: float = 0.3,
+    element: str = "Mo",
+    disorder: float = 0.0,
     random_state: int = 0,
     **imaging: Any,
 ) -> tuple[Any, Truth]:
-    """Simulate a perovskite along [001] with a ferroelectric domain wall, in bright or dark contrast.
+    """Simulate columns on the vertices of a tiling of squares and equilateral triangles.
 
-    %(model)s; annular bright field in particular is only an absorption that increases weakly with the atomic number.
-    The wall is ideal, runs through the centre of the image along y for a rotation of 0, and only B columns are
-    displaced.
+    %(model)s
 
     Parameters
     ----------
-    material : {"SrTiO3", "BaTiO3", "PbTiO3"}
-    detector : {"ADF", "ABF"}
-        Annular dark field: bright columns, those of oxygen too weak to be part of the truth. Annular bright
-        field: dark columns, oxygen among them.
-    displacement : float
-        Displacement of the B column from the centre of its cell along y, in nm; the sign changes at the wall.
-    wall_width : float
-        The displacement follows tanh(x / `wall_width`), in nm.
+    kind : {"sigma", "elongated", "stampfli", "random"}
+        ``"sigma"``: the net 3.3.4.3.4 of the sigma phase, two triangles per square. ``"elongated"``: 3.3.3.4.4, rows
+        of squares between rows of triangles. ``"stampfli"``: the dodecagonal quasi-crystal by inflation [1]_, with 4
+        / sqrt(3) triangles per square in the limit. ``"random"``: the same inflation with random rotations of the
+        interior of each dodecagon by 30 degrees.
+    edge : float
+        Edge of the tiles in nm.
+    element : str
+        Symbol of the one element.
     %(disorder)s
     %(random_state)s
-    **imaging
-        Further parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``rotation``.
+    %(imaging)s
 
     Returns
     -------
     %(image)s
     truth : Truth
-        Labels: A, B displaced to larger or to smaller y, and O in annular bright field.
-        ``extra["displacement"]`` (n, 2) in nm, along the axes of the specimen. Cells: squares of four A
-        columns.
+        Labels: the sizes of the tiles around the vertex. Cells: triangles and squares.
+
+    References
+    ----------
+    .. [1] P. Stampfli, Helv. Phys. Acta 59 (1986) 1260.
 
     Examples
     --------
-    >>> from hyperspy_motifs.data import perovskite
-    >>> image, truth = perovskite(detector="ABF", shape=(200, 240))
+    >>> from hyperspy_motifs.data import square_triangle
+    >>> image, truth = square_triangle("sigma", shape=(200, 240))
     >>> truth.names
-    ['Sr', 'Ti_plus_y', 'Ti_minus_y', 'O']
+    ['3.3.4.3.4']
     """
-    optics = Imaging.of(OPTICS.get(detector, {}), {**imaging, "detector": detector})
-    specimen = perovskite_specimen(material, optics.reach, displacement, wall_width, detector == "ABF")
+    optics = Imaging.of({}, imaging)
+    specimen = square_triangle_specimen(kind, optics.reach, edge, element, random_state)
     specimen = specimen.displaced(disorder, random_state)
-    return simulate_signal(specimen, optics, f"Simulated {material} in {detector}", random_state)
+    return simulate_signal(specimen, optics, f"Simulated square-triangle tiling, {kind}", random_state)

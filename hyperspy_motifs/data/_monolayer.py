@@ -5,8 +5,16 @@ from typing import Any, Literal
 import numpy as np
 
 from ._imaging import Imaging, image_signal, simulate, simulate_signal
-from ._rings import bonds_within, find_rings, group_names
-from ._specimen import Specimen, Truth, atomic_number, family, lattice_points
+from ._specimen import (
+    Specimen,
+    Truth,
+    atomic_number,
+    bonds_within,
+    family,
+    find_rings,
+    lattice_points,
+    specimen_of,
+)
 
 # Metal, chalcogen, lattice parameter in nm: those of the 2H crystals, rounded. Of molybdenum after T. Boker et al.,
 # Phys. Rev. B 64 (2001) 235305; of tungsten after W. J. Schutte et al., J. Solid State Chem. 70 (1987) 207; NbSe2
@@ -27,24 +35,7 @@ ISOVALENT = {"Mo": "W", "W": "Mo", "Nb": "Ta", "S": "Se", "Se": "S", "Te": "Se"}
 
 
 def dichalcogenide(material: str) -> tuple[str, str, float]:
-    """Metal, chalcogen and lattice parameter of a dichalcogenide.
-
-    Parameters
-    ----------
-    material : str
-        For example ``"MoSe2"``.
-
-    Returns
-    -------
-    metal, chalcogen : str
-    parameter : float
-        In nm.
-
-    Raises
-    ------
-    ValueError
-        If the material is not in the table.
-    """
+    """Metal, chalcogen and lattice parameter in nm of a dichalcogenide, such as ``"MoSe2"``."""
     if material not in MATERIALS:
         raise ValueError(f"material={material!r} is unknown; choose one of {', '.join(MATERIALS)}.")
     return MATERIALS[material]
@@ -95,21 +86,10 @@ def place_defects(
     chalcogen_dopant: Dopant = None,
     random_state: int = 0,
 ) -> tuple[np.ndarray, list[tuple[str, str, float]]]:
-    """Choose the species on each site of a dichalcogenide.
+    """Choose the species on each site (n,) of a dichalcogenide: 0 for a metal site, 1 for a chalcogen column.
 
-    Parameters
-    ----------
-    site : (n,) int array
-        0 for a metal site, 1 for a chalcogen column.
-    material, vacancies, double_vacancies, metal_dopant, chalcogen_dopant, random_state
-        See :func:`monolayer_specimen`.
-
-    Returns
-    -------
-    labels : (n,) int array
-        Index into `species`, -1 for empty sites.
-    species : list of (str, str, float)
-        Name, element and number of atoms of each requested class.
+    Returns the index (n,) of each into the requested species, -1 for empty sites, and the name, element and number of atoms of
+    each of these. The other arguments are those of :func:`monolayer_specimen`.
     """
     metal, chalcogen, _ = dichalcogenide(material)
     substitutes = []
@@ -151,41 +131,22 @@ def dichalcogenide_specimen(
     species: list[tuple[str, str, float]],
     longest: float,
 ) -> Specimen:
-    """Columns of a dichalcogenide, and the rings of its bonds between metal and chalcogen.
+    """Columns of a dichalcogenide at points (n, 2) in nm, and the rings of bonds of metal and chalcogen up to `longest` nm.
 
-    Parameters
-    ----------
-    points : (n, 2) array
-        x, y of all sites in nm.
-    site : (n,) int array
-        0 for a metal site, 1 for a chalcogen column.
-    labels : (n,) int array
-        Index into `species`, -1 for an empty site, which becomes a marker.
-    species : list of (str, str, float)
-        Name, element and number of atoms of each class.
-    longest : float
-        Longest bond in nm.
-
-    Returns
-    -------
-    Specimen
+    `site`, `labels` (-1 for an empty site, which becomes a marker) and `species` are those of :func:`place_defects`.
     """
     occupied = labels >= 0
     kept, held = points[occupied], labels[occupied]
     bonds = bonds_within(kept, longest)
     side = site[occupied][bonds]
     rings = find_rings(kept, bonds[side[:, 0] != side[:, 1]])
-    cell_types, cell_names = group_names([f"ring{len(ring)}" for ring in rings])
-    return Specimen(
-        positions=kept,
-        labels=held,
-        names=[name for name, _, _ in species],
-        column=np.arange(len(kept)),
-        numbers=np.array([atomic_number(element) for _, element, _ in species])[held],
-        counts=np.array([number for _, _, number in species])[held],
-        cells=rings,
-        cell_types=cell_types,
-        cell_names=cell_names,
+    return specimen_of(
+        kept,
+        held,
+        [name for name, _, _ in species],
+        np.array([atomic_number(element) for _, element, _ in species])[held],
+        np.array([number for _, _, number in species])[held],
+        rings,
         markers={"vacancies": points[~occupied]},
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ._imaging import Imaging, detect, image_signal, simulate_signal, slow_field
 from ._lattices import lattice_specimen
-from ._specimen import Specimen, Truth, atomic_number, family
+from ._specimen import Specimen, Truth, atomic_number, family, specimen_of
 
 
 def amorphous_specimen(
@@ -34,14 +34,8 @@ def amorphous_specimen(
     n = rng.poisson(areal_density * np.pi * reach**2)
     # The square root makes the density uniform over the disc.
     radius, angle = reach * np.sqrt(rng.random(n)), 2.0 * np.pi * rng.random(n)
-    return Specimen(
-        positions=np.column_stack([radius * np.cos(angle), radius * np.sin(angle)]),
-        labels=np.full(n, -1),
-        names=[],
-        column=np.arange(n),
-        numbers=np.full(n, atomic_number(element)),
-        counts=np.ones(n),
-    )
+    points = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
+    return specimen_of(points, np.full(n, -1), [], atomic_number(element))
 
 
 @family

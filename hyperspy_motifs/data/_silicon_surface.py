@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ._imaging import Imaging, image_signal, visible_truth
-from ._specimen import Specimen, Truth, add_columns, atomic_number, family, lattice_points
+from ._specimen import Specimen, Truth, add_columns, atomic_number, family, lattice_points, specimen_of
 
 
 @dataclass(frozen=True)
@@ -52,21 +52,7 @@ class Tip:
             raise ValueError(f"memory={self.memory} is a share; it must be 0 or more and less than 1.")
 
     def trace(self, heights: np.ndarray, random_state: int = 0, frame: int = 0) -> np.ndarray:
-        """Heights recorded by this tip.
-
-        Parameters
-        ----------
-        heights : (rows, columns) array
-            Height map in nm, without noise.
-        random_state : int
-            Seed.
-        frame : int
-            Number of the frame, which changes the noise.
-
-        Returns
-        -------
-        (rows, columns) float32 array
-        """
+        """Heights (rows, columns) in nm recorded by this tip from a map without noise; `frame` changes the noise."""
         rng = np.random.default_rng([random_state, 10, frame])
         rows, columns = heights.shape
         y, x = np.ogrid[-0.5 : 0.5 : 1j * rows, -0.5 : 0.5 : 1j * columns]
@@ -161,14 +147,11 @@ def silicon_7x7_specimen(
     height[weak] *= 0.45
     labels[weak] = len(NAMES)
     kept = chance >= vacancies
-    n = int(kept.sum())
-    return Specimen(
-        positions=points[kept],
-        labels=labels[kept],
-        names=[*NAMES, *(["reacted"] if reacted > 0 else [])],
-        column=np.arange(n),
-        numbers=np.full(n, atomic_number("Si")),
-        counts=np.ones(n),
+    return specimen_of(
+        points[kept],
+        labels[kept],
+        [*NAMES, *(["reacted"] if reacted > 0 else [])],
+        atomic_number("Si"),
         per_column={"height": height[kept]},
         markers={"vacancies": points[~kept], "corner_holes": corner_holes},
     )

@@ -8,7 +8,7 @@ from scipy.ndimage import maximum_filter
 
 from ._imaging import Imaging, expected_image, image_signal, simulate
 from ._monolayer import dichalcogenide
-from ._specimen import Specimen, Truth, atomic_number, family, lattice_points
+from ._specimen import Specimen, Truth, atomic_number, family, lattice_points, specimen_of
 
 # At 80 kV an atom contributes less than at 60 kV.
 OPTICS = {"shape": (768, 768), "pixel_size": 0.011, "dose": 4e5, "scattering": 3e-5, "probe_size": 0.11}
@@ -19,18 +19,7 @@ CHALCOGEN = (1 / 3, 1 / 3)
 
 
 def lattice_vectors(parameter: float) -> np.ndarray:
-    """Vectors of a hexagonal layer, 60 degrees apart.
-
-    Parameters
-    ----------
-    parameter : float
-        Lattice parameter.
-
-    Returns
-    -------
-    (2, 2) float64 array
-        Vectors as rows.
-    """
+    """Vectors of a hexagonal layer, 60 degrees apart, as rows (2, 2)."""
     return parameter * np.array([[1.0, 0.0], [0.5, np.sqrt(0.75)]])
 
 
@@ -41,42 +30,16 @@ def _turn(degrees: float) -> np.ndarray:
 
 
 def moire_period(parameter: float, twist: float) -> float:
-    """Period of the moire of two equal lattices, a / (2 sin(twist / 2)).
-
-    Parameters
-    ----------
-    parameter : float
-        Lattice parameter.
-    twist : float
-        Degrees.
-
-    Returns
-    -------
-    float
-        In the unit of the parameter.
-    """
+    """Period of the moire of two equal lattices rotated by `twist` degrees, a / (2 sin(twist / 2))."""
     return parameter / (2.0 * float(np.sin(np.deg2rad(abs(twist)) / 2.0)))
 
 
 def registry(points: np.ndarray, parameter: float, twist: float) -> np.ndarray:
-    """Local shift of the upper metal from the lower metal.
+    """Local shift (n, 2) of the upper metal from the lower metal, in fractions 0 to 1 of the lattice vectors.
 
-    Where the lattice coordinates of a point in the lower and in the upper layer are f and g, the metals of
-    the layers lie where f and g are integers, and the upper ones are shifted by f - g.
-
-    Parameters
-    ----------
-    points : (n, 2) array
-        x, y in the unit of the parameter, the origin an axis through metal over metal.
-    parameter : float
-        Lattice parameter.
-    twist : float
-        Rotation of the upper relative to the lower layer in degrees, half of it for each.
-
-    Returns
-    -------
-    (n, 2) float64 array
-        Fractions of the lattice vectors, 0 to 1.
+    Where the lattice coordinates of a point (n, 2) in the lower and in the upper layer are f and g, the metals of the layers
+    lie where f and g are integers, and the upper ones are shifted by f - g. The origin is an axis through metal over metal, and
+    each layer is rotated by half of the twist in degrees.
     """
     inverse = np.linalg.inv(lattice_vectors(parameter))
     lower, upper = (points @ _turn(-side * twist / 2.0) @ inverse for side in (-1, 1))
@@ -84,20 +47,7 @@ def registry(points: np.ndarray, parameter: float, twist: float) -> np.ndarray:
 
 
 def registry_distance(shift: np.ndarray, parameter: float) -> np.ndarray:
-    """Distance of a registry from each stacking of high symmetry.
-
-    Parameters
-    ----------
-    shift : (n, 2) array
-        Registry, fractions of the lattice vectors.
-    parameter : float
-        Lattice parameter.
-
-    Returns
-    -------
-    (n, 3) float64 array
-        Distances to AA, AB and BA in the unit of the parameter.
-    """
+    """Distances (n, 3) of registries (n, 2), fractions of the lattice vectors, to the stackings AA, AB and BA."""
     vectors = lattice_vectors(parameter)
     images = np.array([[i, j] for i in (-1, 0, 1) for j in (-1, 0, 1)])
     stackings = np.array(list(STACKINGS.values()))
@@ -128,29 +78,15 @@ def twisted_bilayer_specimen(material: str, reach: float, twist: float) -> Speci
     points, site = lattice_points(lattice_vectors(parameter), np.array([(0.0, 0.0), CHALCOGEN]), reach)
     layer = np.repeat([0, 1], len(points))
     labels = np.tile(site, 2)
-    return Specimen(
-        positions=np.concatenate([points @ _turn(-twist / 2.0), points @ _turn(twist / 2.0)]),
-        labels=labels,
-        names=[metal, f"{chalcogen}2"],
-        column=np.arange(2 * len(points)),
-        numbers=z[labels],
-        counts=np.array([1.0, 2.0])[labels],
-        per_column={"layer": layer},
-    )
+    both = np.concatenate([points @ _turn(-twist / 2.0), points @ _turn(twist / 2.0)])
+    names, counts = [metal, f"{chalcogen}2"], np.array([1.0, 2.0])[labels]
+    return specimen_of(both, labels, names, z[labels], counts, per_column={"layer": layer})
 
 
 def find_maxima(image: np.ndarray) -> np.ndarray:
-    """Maxima of an image without noise, refined by parabolas along rows and columns.
+    """Maxima x, y (n, 2) in pixels of a positive image without noise.
 
-    Parameters
-    ----------
-    image : (rows, columns) array
-        Positive.
-
-    Returns
-    -------
-    (n, 2) float64 array
-        x, y in pixels. The parabolas fit the logarithms, so that the position of a single Gaussian is exact.
+    They are refined by parabolas along rows and columns through the logarithm, exact for a single Gaussian.
     """
     row, column = np.nonzero(image == maximum_filter(image, size=3))
     inside = (row > 0) & (row < image.shape[0] - 1) & (column > 0) & (column < image.shape[1] - 1)

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ._m1_oxide import CELL, SITES, equivalent_sites, site_coordinates
 from ._monolayer import MATERIALS as DICHALCOGENIDES
+from ._oxides import CELL, SITES, equivalent_sites, site_coordinates
 from ._silicon_surface import CENTRES, CORNERS, HEIGHTS, SURFACE_VECTOR
 
 __all__ = ["NAMES", "structure"]

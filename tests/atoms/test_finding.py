@@ -440,7 +440,7 @@ def test_a_wide_grain_boundary_is_no_disorder():
 
 def test_columns_at_the_boundary_of_two_phases_are_no_disorder():
     # A tiling with many vectors next to a dense lattice with few, whose displacements outnumber its own.
-    from hyperspy_motifs.data._square_triangle import square_triangle_vertices
+    from hyperspy_motifs.data._lattices import square_triangle_vertices
 
     tiling = square_triangle_vertices("sigma", 30, 0)
     tiling = tiling[(np.abs(tiling[:, 0]) < 20) & (tiling[:, 1] > 2) & (tiling[:, 1] < 16)]

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 from scipy.ndimage import maximum_filter
 
-from hyperspy_motifs.data import Imaging, Specimen, lattice, lattice_specimen, noise, simulate
+from hyperspy_motifs.data import (
+    Imaging,
+    Specimen,
+    grain_boundary_specimen,
+    lattice,
+    lattice_specimen,
+    m1_oxide_specimen,
+    noise,
+    simulate,
+)
 
 SHAPE = (150, 190)
 
@@ -204,6 +213,22 @@ def test_arrays_do_without_hyperspy():
         "sys.exit('hyperspy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("rotation", [0.0, 77.0, 200.0])
+def test_cells_are_counter_clockwise_in_the_image(rotation):
+    imaging = Imaging(shape=(160, 200), rotation=rotation, strain=0.02, wobble=1.0)
+    for specimen in (
+        lattice_specimen("honeycomb", imaging.reach),
+        m1_oxide_specimen(imaging.reach),
+        grain_boundary_specimen(15.0, imaging.reach),
+    ):
+        _, truth = simulate(specimen, imaging)
+        assert len(truth.cells) == len(truth.cell_types) > 3
+        for cell in truth.cells:
+            (x, y), (u, v) = truth.positions[cell].T, truth.positions[np.roll(cell, -1)].T
+            assert (x * v - u * y).sum() > 0
+        assert max(cell.max() for cell in truth.cells) < len(truth.positions)
 
 
 def test_disorder_has_the_rms_that_was_asked_for():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hyperspy_motifs.data import m1_oxide_specimen, twin_boundary_specimen
-from hyperspy_motifs.data._square_triangle import square_triangle_vertices
+from hyperspy_motifs.data._lattices import square_triangle_vertices
 
 
 def turn(points, degrees):

@@ -1,4 +1,4 @@
-"""An idealised complex oxide of the M1 type."""
+"""Oxides: perovskites with displaced columns, and an idealised complex oxide of the M1 type."""
 
 from functools import lru_cache
 from typing import Any
@@ -7,8 +7,137 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from ._imaging import Imaging, simulate_signal
-from ._rings import bonds_within, find_rings
-from ._specimen import Specimen, Truth, atomic_number, family, lattice_points
+from ._specimen import Specimen, Truth, atomic_number, bonds_within, family, find_rings, lattice_points
+
+# Lattice parameter in nm, A, B: cubic or nearly so.
+MATERIALS = {"SrTiO3": (0.3905, "Sr", "Ti"), "BaTiO3": (0.4, "Ba", "Ti"), "PbTiO3": (0.395, "Pb", "Ti")}
+# Twenty cells along the beam at 200 kV; an atom contributes less than in a monolayer at 60 kV.
+PEROVSKITE_OPTICS = {
+    "ADF": {"pixel_size": 0.014, "dose": 2e4, "scattering": 1e-5, "probe_size": 0.11},
+    "ABF": {"pixel_size": 0.014, "dose": 2e4, "scattering": 5e-3, "probe_size": 0.09, "tails": 0.05},
+}
+# Thickness of the specimen in unit cells: some 8 nm.
+PEROVSKITE_CELLS = 20
+
+
+def perovskite_specimen(
+    material: str,
+    reach: float,
+    displacement: float = 0.013,
+    wall_width: float = 0.25,
+    oxygen: bool = False,
+) -> Specimen:
+    """Columns of a perovskite along [001] with a 180 degree domain wall at x = 0, in a disc.
+
+    Parameters
+    ----------
+    material, displacement, wall_width
+        See :func:`perovskite`.
+    reach : float
+        Radius of the disc in nm.
+    oxygen : bool
+        Whether columns of oxygen only are part of the truth. They are always part of the specimen.
+
+    Returns
+    -------
+    Specimen
+        Labels A, B displaced to larger y, B displaced to smaller y, and O if requested. The displacement
+        of every column is in ``per_column["displacement"]``, x, y in nm. Cells: squares of four A columns.
+    """
+    if material not in MATERIALS:
+        raise ValueError(f"material={material!r} is unknown; choose one of {', '.join(MATERIALS)}.")
+    if not wall_width > 0:
+        raise ValueError(f"wall_width={wall_width} nm must be positive.")
+    parameter, a_site, b_site = MATERIALS[material]
+    basis = np.array([[0.0, 0.0], [0.5, 0.5], [0.5, 0.0], [0.0, 0.5]])
+    points, site = lattice_points(parameter * np.eye(2), basis, reach)
+    b_column = site == 1
+    shift = np.zeros_like(points)
+    shift[b_column, 1] = displacement * np.tanh(points[b_column, 0] / wall_width)
+    labels = np.array([0, 1, 3, 3])[site]
+    labels[b_column & (shift[:, 1] < 0)] = 2
+    if not oxygen:
+        labels[labels == 3] = -1
+    every = np.arange(len(points))
+    # Oxygen is in the B columns and in separate columns.
+    own = np.array([atomic_number(a_site), atomic_number(b_site), 8, 8])[site]
+    corners = _squares(points, site, parameter)
+    return Specimen(
+        positions=points + shift,
+        labels=labels,
+        names=[a_site, f"{b_site}_plus_y", f"{b_site}_minus_y", *(["O"] if oxygen else [])],
+        column=np.concatenate([every, every[b_column]]),
+        numbers=np.concatenate([own, np.full(b_column.sum(), 8)]),
+        counts=np.full(len(points) + int(b_column.sum()), float(PEROVSKITE_CELLS)),
+        cells=corners,
+        cell_types=np.zeros(len(corners), dtype=int),
+        cell_names=["A_square"],
+        per_column={"displacement": shift},
+    )
+
+
+def _squares(points: np.ndarray, site: np.ndarray, parameter: float) -> list[np.ndarray]:
+    """Squares of A columns, counter-clockwise."""
+    a_column = np.flatnonzero(site == 0)
+    cell = np.rint(points[a_column] / parameter).astype(int)
+    corner = {(int(i), int(j)): int(column) for column, (i, j) in zip(a_column, cell, strict=True)}
+    turn = ((0, 0), (1, 0), (1, 1), (0, 1))
+    rings = ([corner.get((i + di, j + dj)) for di, dj in turn] for i, j in corner)
+    return [np.array(ring) for ring in rings if None not in ring]
+
+
+@family
+def perovskite(
+    material: str = "SrTiO3",
+    *,
+    detector: str = "ADF",
+    displacement: float = 0.013,
+    wall_width: float = 0.25,
+    disorder: float = 0.0015,
+    random_state: int = 0,
+    **imaging: Any,
+) -> tuple[Any, Truth]:
+    """Simulate a perovskite along [001] with a ferroelectric domain wall, in bright or dark contrast.
+
+    %(model)s; annular bright field in particular is only an absorption that increases weakly with the atomic number.
+    The wall is ideal, runs through the centre of the image along y for a rotation of 0, and only B columns are
+    displaced.
+
+    Parameters
+    ----------
+    material : {"SrTiO3", "BaTiO3", "PbTiO3"}
+    detector : {"ADF", "ABF"}
+        Annular dark field: bright columns, those of oxygen too weak to be part of the truth. Annular bright
+        field: dark columns, oxygen among them.
+    displacement : float
+        Displacement of the B column from the centre of its cell along y, in nm; the sign changes at the wall.
+    wall_width : float
+        The displacement follows tanh(x / `wall_width`), in nm.
+    %(disorder)s
+    %(random_state)s
+    **imaging
+        Further parameters of :class:`Imaging`, such as ``shape``, ``pixel_size``, ``dose`` or ``rotation``.
+
+    Returns
+    -------
+    %(image)s
+    truth : Truth
+        Labels: A, B displaced to larger or to smaller y, and O in annular bright field.
+        ``extra["displacement"]`` (n, 2) in nm, along the axes of the specimen. Cells: squares of four A
+        columns.
+
+    Examples
+    --------
+    >>> from hyperspy_motifs.data import perovskite
+    >>> image, truth = perovskite(detector="ABF", shape=(200, 240))
+    >>> truth.names
+    ['Sr', 'Ti_plus_y', 'Ti_minus_y', 'O']
+    """
+    optics = Imaging.of(PEROVSKITE_OPTICS.get(detector, {}), {**imaging, "detector": detector})
+    specimen = perovskite_specimen(material, optics.reach, displacement, wall_width, detector == "ABF")
+    specimen = specimen.displaced(disorder, random_state)
+    return simulate_signal(specimen, optics, f"Simulated {material} in {detector}", random_state)
+
 
 OPTICS = {"shape": (768, 768), "pixel_size": 0.012, "dose": 2e4, "scattering": 1e-5}
 CELL = np.array([2.113, 2.666])
@@ -43,18 +172,7 @@ LONGEST = 0.42
 
 
 def equivalent_sites(fractional: np.ndarray) -> np.ndarray:
-    """Equivalent positions of each site in the plane group p2gg.
-
-    Parameters
-    ----------
-    fractional : (n, 2) array
-        Fractions of the cell.
-
-    Returns
-    -------
-    (4, n, 2) float64 array
-        Identity, two-fold rotation, and the two glides.
-    """
+    """Positions (4, n, 2) equivalent to fractional ones (n, 2) in p2gg: identity, two-fold rotation and two glides."""
     x, y = fractional.T
     copies = [(x, y), (-x, -y), (0.5 + x, 0.5 - y), (0.5 - x, 0.5 + y)]
     return np.stack([np.column_stack(copy) for copy in copies])
@@ -83,15 +201,10 @@ def _neighbours(fractional: np.ndarray) -> tuple[np.ndarray, ...]:
 
 @lru_cache(maxsize=1)
 def site_coordinates() -> np.ndarray:
-    """Fractional coordinates of the thirteen sites, relaxed by springs.
+    """Fractional coordinates (13, 2) of the sites in the order of `NAMES`, relaxed by springs.
 
-    An idealised model, not a refinement: the network of neighbours of the M1 phase, with all distances of a kind
-    relaxed to one length. The two sites on two-fold axes stay there.
-
-    Returns
-    -------
-    (13, 2) float64 array
-        Fractions of the cell, in the order of the names of the classes.
+    An idealised model, not a refinement: the network of neighbours of the M1 phase, with all distances of a kind relaxed to one
+    length. The two sites on two-fold axes stay there.
     """
     start = np.array([SITES[name][0] for name in NAMES])
     first, second, operation, cell, ideal = _neighbours(start)
