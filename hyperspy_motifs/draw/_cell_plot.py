@@ -69,7 +69,7 @@ def plot_cells(
     # The lines of many cells would cover them.
     width = 0.5 if len(corners) <= MANY else 0.2
     kwargs = {"linewidths": width, "edgecolors": "white" if on_image else "0.35", "zorder": 1.5} | kwargs
-    alpha = kwargs.pop("alpha", (0.55 if len(corners) <= MANY else 0.85) if on_image else 0.9)
+    alpha = kwargs.pop("alpha", (0.7 if len(corners) <= MANY else 0.85) if on_image else 0.9)
     values = None if colour_by is None else np.asarray(colour_by)
     if values is None:
         ax.add_collection(PolyCollection(corners, facecolors="none", **kwargs))

@@ -288,7 +288,7 @@ class MeansPanel:
             ax.add_patch(Rectangle((left, top), width, height, zorder=2, linewidth=2.5, **frame))
             middle = left + width / 2, top + height / 2
             ax.add_patch(Ellipse(middle, circle * width, circle * height, zorder=2, linewidth=0.8, **frame))
-            text = f"{state.names[k]}\nn = {state.counts[k]:,}"
+            text = f"{state.names[k]}\n{state.counts[k]:,} atoms"
             ax.text(left + width / 2, top + height + 0.04, text, ha="center", va="top", fontsize=size)
         ax.set_xlim(0, self.columns)
         ax.set_ylim(rows, 0)

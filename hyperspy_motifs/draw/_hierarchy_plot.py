@@ -21,12 +21,13 @@ from ._motif_plot import plot_motifs
 from ._style import TWO_COLUMNS, is_type, short_name, type_number, type_style
 from ._values import plot_values
 
-# A figure of two columns of a journal, in inches: columns of images, their distance, half an image, a line of a caption, space
-# between levels, and space for the names of the levels.
+# A figure of two columns of a journal, in inches: columns of images, their distance, half an image and half a symbol, a line of
+# a caption, space between levels, and space for the names of the levels.
 _COLUMNS = 6
 _MARGIN = 1.4
 _PITCH = (TWO_COLUMNS - _MARGIN) / _COLUMNS
 _HALF = 0.27
+_SYMBOL = 0.15
 _LINE = 0.12
 _BETWEEN = 0.42
 _READABLE = 0.85  # relative to these sizes: below it fewer types are drawn
@@ -133,15 +134,13 @@ def plot_hierarchy(
         else:
             _draw_type(ax, node, types[node], place, largest)
         ax.text(
-            place[0], place[1] - _HALF - 0.03, texts[node], ha="center", va="top",
+            place[0], place[1] - (_HALF if node in pictures else _SYMBOL) - 0.03, texts[node], ha="center", va="top",
             fontsize=letters["caption"], linespacing=1.05, zorder=4,
             bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
         )  # fmt: skip
     _draw_compositions(ax, graph, places, size)
     ax.set_xlim(-0.5 * _PITCH - _MARGIN + 0.3, _PITCH * (columns - 0.5) + 0.3)
-    ax.set_ylim(
-        min(y for _, y in places.values()) - _HALF - 0.7, max(y for _, y in places.values()) + _HALF + 0.1
-    )
+    ax.set_ylim(0, height)
     ax.set_aspect("equal", adjustable="box")
     ax.set_axis_off()
     return ax
@@ -183,7 +182,7 @@ def _placed(
             y += _HALF + 0.12
         rows[level] = float(np.mean(heights))
         y += _BETWEEN
-    return places, rows, y + 0.3
+    return places, rows, y - _BETWEEN
 
 
 def _draw_picture(ax: Axes, picture: np.ndarray, place: tuple[float, float], colour: Any) -> None:

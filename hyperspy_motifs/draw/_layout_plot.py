@@ -20,8 +20,6 @@ from ._image import axes_or_new, check_length, check_positions, make_room
 from ._motif_plot import drawing_order, scatter_motifs
 from ._style import add_motif_legend, as_labels
 
-# Least ratio of the sides of the axes.
-_NARROWEST = 0.6
 # An island is what touches in a grid of squares with this part of the longer side of the layout. Islands of fewer atoms, or
 # of a smaller part of their motif, have no name in the picture.
 _STEP, _FEWEST, _LEAST_PART = 0.03, 5, 0.05
@@ -35,11 +33,11 @@ def is_categorical(values: NDArray[Any]) -> bool:
 
 
 def frame_layout(ax: Axes, layout: NDArray[np.float64], axis_label: str = "FR") -> None:
-    """Axes of the shape of a layout, without ticks because it has no units."""
+    """Square axes for a layout, without ticks because it has no units."""
     if len(layout):
         low, high = layout.min(axis=0), layout.max(axis=0)
-        span = np.maximum(high - low, max(_NARROWEST * float((high - low).max()), np.finfo(float).tiny))
-        x, y = ((low + high) / 2)[:, None] + 0.54 * span[:, None] * np.array([-1, 1])
+        side = max(float((high - low).max()), np.finfo(float).tiny)
+        x, y = ((low + high) / 2)[:, None] + 0.54 * side * np.array([-1, 1])
         ax.set(xlim=x, ylim=y)
     ax.set_aspect("equal")
     ax.set_xticks([])
@@ -83,7 +81,7 @@ def _name_groups(
 ) -> None:
     """Write the name of each motif and its number of atoms on each of its islands, or next to a small one.
 
-    Names next to their islands are placed without overlap with other names and islands, if possible; long ones are shortened.
+    Long names are shortened. A name that would cover another one or leave the axes is left out; the legend has it.
     """
     ax.apply_aspect()
     box = ax.get_window_extent()
@@ -97,21 +95,26 @@ def _name_groups(
         centres.append(rows[np.argmin(np.sum((group - np.median(group, axis=0)) ** 2, axis=1))])
         texts.append(f"{_short(str(k) if names is None else str(names[k]))} ({len(rows):,})")
         halves.append(np.array([2.7 * len(texts[-1]) + 1.0, 5.0]))
-        # An island is large if its central half is wider than its name.
-        large.append(bool(np.all(np.subtract(*np.percentile(group, [75, 25], axis=0)) > 1.5 * halves[-1])))
-    placed = [(points[c], half) for c, half, big in zip(centres, halves, large, strict=True) if big]
+        # An island is large if its name covers no more than its core.
+        large.append(bool(np.all(np.subtract(*np.percentile(group, [90, 10], axis=0)) > 2 * halves[-1])))
     obstacles = points[[c for c, big in zip(centres, large, strict=True) if not big]].reshape(-1, 2)
-    for centre, half, text, big in zip(centres, halves, texts, large, strict=True):
-        shift = np.zeros(2)
-        if not big:
-            # Wide names are placed farther to the sides.
-            shifts = _BESIDE * (half / half[1] * 0.5 + 0.5)
-            crowding = [_crowding(points[centre] + s, half, placed, obstacles, low, high) for s in shifts]
-            shift = shifts[int(np.argmin(crowding))]
-            placed.append((points[centre] + shift, half))
+    placed: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    for i in np.argsort([-len(rows) for _, rows in islands], kind="stable").tolist():
+        centre, half, text = centres[i], halves[i], texts[i]
+        # Wide names are placed farther to the sides.
+        shifts = np.zeros((1, 2)) if large[i] else _BESIDE * (half / half[1] * 0.5 + 0.5)
+        shifts = [s for s in shifts if _is_free(points[centre] + s, half, placed, low, high)]
+        if not shifts:
+            continue
+        covered = [
+            int(np.all(np.abs(obstacles - points[centre] - s) < half + 1.5, axis=1).sum()) for s in shifts
+        ]
+        shift = shifts[int(np.argmin(covered))]
+        placed.append((points[centre] + shift, half))
         ax.annotate(
             text, layout[centre], xytext=(float(shift[0]), float(shift[1])), textcoords="offset points", ha="center",
             va="center", fontsize="small", zorder=4, path_effects=[withStroke(linewidth=2.2, foreground="white")],
+            arrowprops=None if large[i] else {"arrowstyle": "-", "color": "0.5", "linewidth": 0.5, "shrinkA": 0},
         )  # fmt: skip
 
 
@@ -120,19 +123,16 @@ def _short(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
-def _crowding(
+def _is_free(
     place: NDArray[np.float64],
     half: NDArray[np.float64],
     placed: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
-    obstacles: NDArray[np.float64],
     low: NDArray[np.float64],
     high: NDArray[np.float64],
-) -> float:
-    """Overlap of a name of half size `half` at `place` with names, small groups, and the outside of the frame."""
-    hidden = sum(bool(np.all(np.abs(place - other) < half + size)) for other, size in placed)
-    covered = int(np.all(np.abs(obstacles - place) < half + 1.5, axis=1).sum())
-    outside = bool(np.any(place - half < low) or np.any(place + half > high))
-    return 3.0 * hidden + covered + 2.0 * outside
+) -> bool:
+    """Whether a name of half size `half` at `place` covers no other name and lies within the frame."""
+    hidden = any(bool(np.all(np.abs(place - other) < half + size)) for other, size in placed)
+    return not hidden and bool(np.all(place - half >= low) and np.all(place + half <= high))
 
 
 def plot_layout(

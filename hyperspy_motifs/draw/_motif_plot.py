@@ -124,14 +124,16 @@ def plot_means(
         if k >= n:
             ax.set_visible(False)
             continue
-        ax.imshow(patches[k], cmap="gray", vmin=low, vmax=high, extent=extent, origin="upper")
+        ax.imshow(
+            patches[k], cmap="gray", vmin=low, vmax=high, extent=extent, origin="upper", interpolation="bilinear"
+        )  # fmt: skip
         for spine in ax.spines.values():
             spine.set(edgecolor=motif_colour(numbers[k]), linewidth=2)
         text = names[k] if names is not None else str(numbers[k])
         if symmetries is not None:
             text += f" ({symmetries[k]})" if symmetries[k] else ""
         if counts is not None:
-            text += f"\nn = {np.asarray(counts)[k]:,}"
+            text += f"\n{np.asarray(counts)[k]:,} atoms"
         ax.set_title(text, fontsize="small", pad=3, linespacing=1.1)
         if radius is not None:
             middle = (0.5 * (extent[0] + extent[1]), 0.5 * (extent[2] + extent[3]))

@@ -12,10 +12,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from ._image import axes_or_new, check_length, make_room
+from ._image import axes_or_new, check_length, make_room, round_length
 from ._layout_plot import add_colour_bar
 from ._style import ONE_COLUMN, as_labels, motif_colour, motif_marker, short_name, type_nodes
 
@@ -114,9 +114,14 @@ def _one_population(
             color=motif_colour(k), capsize=2, linestyle="none",
         )  # fmt: skip
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.xaxis.set_minor_locator(NullLocator())
+    # From one round number (of 1, 2 and 5) to another, so that there are at least two.
+    low, high = ax.get_xlim()
+    low, high = round_length(4 * low), 1 / round_length(4 / high)
+    ax.set_xlim(0.97 * low, 1.03 * high)
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    ax.xaxis.set_major_formatter("{x:,g}")
+    ax.xaxis.set_minor_locator(LogLocator(subs=range(2, 10)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_yticks(shown, [short_name(texts[k], 24, lines=1) for k in shown.tolist()])
     ax.set_ylim(len(shown) - 0.5, -0.5)
     ax.set_xlabel(
@@ -181,6 +186,11 @@ def plot_heights(
     texts = [f"{short_name(name, 18, lines=1)} ({n:,})" for name, n in zip(called, counts, strict=False)]
     ax.set_yticks(range(len(rows)), texts)
     ax.set_ylim(len(rows) - 0.4, -0.5)
+    # The power of ten of very large and small values is in the label: at the end of the axis it would cover it.
+    power = int(np.floor(np.log10(max(abs(low), abs(high), np.finfo(float).tiny))))
+    if not -3 <= power <= 3:
+        label += f" ($10^{{{power}}}$)"
+        ax.xaxis.set_major_formatter(lambda x, _: f"{x / 10.0**power:g}")
     ax.set_xlabel(
         label + (f"; and {len(present) - len(rows)} rarer motifs" if len(rows) < len(present) else "")
     )
@@ -371,6 +381,8 @@ def plot_enrichment(
     ax.set_xticks(range(k), texts, rotation=90 if rotated else 0, fontsize=fontsize)
     ax.set_yticks(range(k), texts, fontsize=fontsize)
     ax.tick_params(length=0)
+    if not sure.all():
+        ax.set_xlabel(f"open: not significant (q > {level:g})", fontsize="small")
     extend = "both" if finite.size and finite.max() > limit else "neither"
     add_colour_bar(
         ax, ScalarMappable(Normalize(-limit, limit), "RdBu_r"), "z (observed versus random)", extend=extend

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -211,8 +212,13 @@ def short_name(name: str, width: int = 14, lines: int | None = None) -> str:
             words = (f"({inner})×{times}" if period > 1 else f"{inner}×{times}").split()
             break
     text = " ".join(words)
-    broken = textwrap.wrap(text, width, max_lines=lines, placeholder=" …")
-    return "\n".join(broken) or str(name)
+    return wrapped(text, width, lines) or str(name)
+
+
+def wrapped(text: str, width: int, lines: int | None = None) -> str:
+    """Break a text into lines, but not within "2 × motif 3"."""
+    whole = re.sub(r"(motif|×|\d(?= ×)) ", "\\1\N{NO-BREAK SPACE}", text)
+    return "\n".join(textwrap.wrap(whole, width, max_lines=lines, placeholder=" …"))
 
 
 def type_style(node: str, attributes: dict[str, Any]) -> tuple[Any, Any]:
@@ -341,7 +347,7 @@ def add_motif_legend(
             handles.append(Line2D([], [], linestyle="none", markeredgecolor="black", **ring))
             lines.append(f"{what} ({number:,})")
     if cells:
-        lines = [textwrap.fill(line, _CELL_NAME) for line in lines]
+        lines = [wrapped(line, _CELL_NAME) for line in lines]
     outside = location == "outside right"
     if outside:
         kwargs.setdefault("bbox_to_anchor", (1.02, 1.0))

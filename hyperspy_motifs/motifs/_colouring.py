@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from ._levels import missing_motifs
 if TYPE_CHECKING:
     from hyperspy_motifs.cells import Cells
     from hyperspy_motifs.clustering import MotifTree
+    from hyperspy_motifs.graph import MotifGraph
 
     from ._motifs import Motifs
 
@@ -27,6 +29,9 @@ _LABELS = {
 }
 # The symmetry of the motifs is not known in general, so angles are drawn over a full turn.
 _TURN = 360.0
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+# A unit cell of more motifs has their number in place of its formula, which would be cut.
+_MOST_PARTS = 4
 _HANDS = ("counter-clockwise", "achiral", "clockwise")
 CHOICES = (
     "class",
@@ -148,6 +153,33 @@ def class_words(cells: Cells, names: list[str], missing: np.ndarray) -> list[str
             text += f", {found.shape}"
         words.append(text)
     return words
+
+
+def level_words(graph: MotifGraph, words: list[str]) -> dict[str, str]:
+    """Each class of the graph in words: "3³.4²", "2 × triangle, pentagon", "hexagon at 19.1 degrees".
+
+    Parameters
+    ----------
+    graph : MotifGraph
+    words : list of str
+        Those of the classes of cells (:func:`class_words`).
+    """
+    out = {f"cell-class:{k}": name for k, name in enumerate(words)}
+    for node, attributes in graph.types.nodes(data=True):
+        name, kind = str(attributes.get("name", node)), attributes["kind"]
+        parts = [v for v, edge in graph.adj[node].items() if edge["kind"] == "composed_of"]
+        if kind == "composite-class":
+            polygons: Counter[str] = Counter()
+            for part in parts:
+                polygons[re.split("[ ,]", out.get(part, part))[0]] += round(graph.edges[node, part]["count"])
+            name = ", ".join(f"{n} × {polygon}" if n > 1 else polygon for polygon, n in polygons.items())
+        elif len(parts) > _MOST_PARTS and kind in ("unit-cell-class", "half-cell-class"):
+            total = sum(graph.edges[node, part]["fraction"] for part in parts)
+            name = f"{total:.3g} atoms of {len(parts)} motifs"
+        name = re.sub("cell-class:[0-9]+", lambda found: out.get(found[0], found[0]), name)
+        name = re.sub(r"\^([0-9]+)", lambda found: found[1].translate(_SUPERSCRIPTS), name)
+        out.setdefault(node, name)
+    return out
 
 
 def _listed(counts: Counter[int], names: list[str]) -> str:

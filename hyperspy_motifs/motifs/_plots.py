@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._colouring import cell_colouring, class_words, layout_colouring, motif_of_node, named_values
+from ._colouring import (
+    cell_colouring,
+    class_words,
+    layout_colouring,
+    level_words,
+    motif_of_node,
+    named_values,
+)
 from ._described import draw_description
 from ._levels import missing_motifs
 from ._moments import mean_moments, noise_units, relaxation_history, surroundings
@@ -382,7 +389,7 @@ class MotifPlots:
 
         motifs = self._motifs
         words = class_words(motifs.cells, motifs.names, missing_motifs(motifs))
-        kwargs = {"names": {f"cell-class:{k}": name for k, name in enumerate(words)}, **kwargs}
+        kwargs = {"names": level_words(motifs.graph, words), **kwargs}
         if pictures:
             kwargs = {"pictures": motifs._class_pictures(), **kwargs}
         return plot_hierarchy(motifs.graph, ax=ax, **kwargs)

@@ -156,7 +156,7 @@ def test_a_motif_is_made_merged_and_taken_back_by_hand(explorer, hand, motifs):
     np.testing.assert_array_equal(np.flatnonzero(labels == labels[inside[0]]), inside)
     for panel in explorer.atom_panels:
         assert panel.colour_counts() == dict(enumerate(np.bincount(labels).tolist()))
-    assert explorer.means_panel.ax.texts[-1].get_text() == f"2\nn = {len(inside)}"
+    assert explorer.means_panel.ax.texts[-1].get_text() == f"2\n{len(inside)} atoms"
     hand.press("u", "ctrl+y")
     np.testing.assert_array_equal(store.read(motifs.signal).labels, labels)
     button = explorer._buttons["undo"].ax
