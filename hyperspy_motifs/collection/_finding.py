@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs import store
 from hyperspy_motifs.models import (
     ORIENTED_AT,
     AlignedMoments,
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from ._collection import MotifCollection
 
 # Atoms that the model of the collection keeps per radius, and each image with its result, to position other atoms.
-_ANCHORS, _ANCHORS_OF_IMAGE = 4_000, 500
+ANCHORS, _ANCHORS_OF_IMAGE = 4_000, 500
 # Atoms for the fit of a model; further images are assigned one at a time. Their moments at four radii need some 1.5 kB each,
 # twice during the fit.
 _SAMPLE_ATOMS = 40_000
@@ -123,7 +122,7 @@ def find_motifs(
         try:
             return measure_image(signals[number], dict(options), sorted({*radii, ORIENTED_AT}), length)
         except (ValueError, TypeError) as error:
-            raise type(error)(f"Image {number} ({_title(signals[number])}): {error}") from error
+            raise type(error)(f"Image {number} ({store.title_of(signals[number])}): {error}") from error
 
     quiet = show_progressbar is False
     with progressbar(total=len(signals), disable=quiet, desc="Images", leave=False) as bar:
@@ -147,7 +146,7 @@ def find_motifs(
             mirrors=mirrors,
             random_state=random_state,
         )
-    learnt, pooled, model = _fit(by_number, angles, radii, options)
+    learnt, pooled, model = fit_pooled(by_number, angles, radii, options)
     first = by_number[reference]
     facts = {
         "options": options,
@@ -162,9 +161,16 @@ def find_motifs(
     }
     learned, small = (
         fitted_motif_model(
-            model, pooled, model.labels_, model.radii_.index(model.radius_), first.stamp, facts, most=most
+            model,
+            pooled,
+            model.labels_,
+            model.radii_.index(model.radius_),
+            first.stamp,
+            facts,
+            most=most,
+            images=[by_number[number].stamp for number in learnt],
         )
-        for most in (_ANCHORS, _ANCHORS_OF_IMAGE)
+        for most in (ANCHORS, _ANCHORS_OF_IMAGE)
     )
     content = to_bytes(small)
     with progressbar(total=len(signals), disable=quiet, desc="Results", leave=False) as bar:
@@ -178,14 +184,14 @@ def find_motifs(
             write_image(signal, one, {**found, "model": content}, {**facts, "orientation": turn})
             bar.update(1)
     turned = [(float(np.degrees(angles[k].angle)), angles[k].mirrored) for k in range(len(signals))]
-    return MotifCollection(signals, learned, names=[_title(s) for s in signals], orientations=turned)
+    return MotifCollection(signals, learned, names=[store.title_of(s) for s in signals], orientations=turned)
 
 
 def open_collection(images: Sequence[Any]) -> MotifCollection:
     """Return the collection of images that already have motifs of one model, without a new analysis.
 
     These are images of :func:`find_motifs`, saved and loaded again, and others to which the model of the collection was applied
-    (:meth:`AtomicImage.apply_model <hyperspy_motifs.signals.AtomicImage.apply_model>`).
+    (:meth:`AtomicImage.apply_model <hyperspy_motifs.signals.AtomicImage.apply_model>`), also after an update of the model.
 
     Parameters
     ----------
@@ -209,7 +215,6 @@ def open_collection(images: Sequence[Any]) -> MotifCollection:
     >>> (hm.open_collection(images).counts == collection.counts).all()
     np.True_
     """
-    from hyperspy_motifs import store
     from hyperspy_motifs.clustering import to_state
     from hyperspy_motifs.models import from_bytes
 
@@ -218,7 +223,7 @@ def open_collection(images: Sequence[Any]) -> MotifCollection:
     signals = _signals(images)
     models, states, turned = [], [], []
     for number, signal in enumerate(signals):
-        name = f"Image {number} ({_title(signal)})"
+        name = f"Image {number} ({store.title_of(signal)})"
         if not store.has_result(signal):
             raise ValueError(
                 f"{name} has no motifs: hyperspy_motifs.find_motifs([...]) finds those of all images."
@@ -230,13 +235,18 @@ def open_collection(images: Sequence[Any]) -> MotifCollection:
                 "hyperspy_motifs.find_motifs([...]), or apply the model to it with apply_model(collection.model)."
             )
         models.append(from_bytes(record.model))
-        states.append(to_state(models[-1].classifier))
-        first, last = states[0], states[-1]
-        if last.keys() != first.keys() or not all(np.array_equal(last[k], first[k]) for k in first):
-            raise ValueError(f"{name} has motifs of another model than image 0 ({_title(signals[0])}).")
+        extensions = ({**to_state(one.model.classifier), "": one.numbers} for one in models[-1].extensions)
+        states.append([to_state(models[-1].classifier), *extensions])
+        # A model that was updated has the numbers of the one before.
+        for first, last in zip(states[0], states[-1], strict=False):
+            if last.keys() != first.keys() or not all(np.array_equal(last[k], first[k]) for k in first):
+                raise ValueError(
+                    f"{name} has motifs of another model than image 0 ({store.title_of(signals[0])})."
+                )
         angle, mirrored = record.parameters.get("orientation", (np.nan, False))
         turned.append((float(angle), bool(mirrored)))
-    return MotifCollection(signals, models[0], names=[_title(s) for s in signals], orientations=turned)
+    grown = max(models, key=lambda one: len(one.extensions))
+    return MotifCollection(signals, grown, names=[store.title_of(s) for s in signals], orientations=turned)
 
 
 def _in_words(n_learnt: int, n: int) -> str:
@@ -244,57 +254,13 @@ def _in_words(n_learnt: int, n: int) -> str:
 
 
 def _signals(images: Sequence[Any]) -> list[Any]:
-    """Return atomic images for signals and names of files."""
-    if isinstance(images, str | os.PathLike) or hasattr(images, "axes_manager"):
+    """Return two atomic images or more for signals and names of files."""
+    signals = store.open_images(images)
+    if len(signals) < 2:
         raise ValueError(
-            "A list of images is expected. For one image call its find_motifs(); for a stack, stack.find_motifs()."
+            f"Two images or more are expected, got {len(signals)}: for one call its find_motifs()."
         )
-    if not isinstance(images, Iterable):
-        raise ValueError(f"A list of images is expected, not a {type(images).__name__}.")
-    images = list(images)
-    if len(images) < 2:
-        raise ValueError(
-            f"Two images or more are expected, got {len(images)}: for one call its find_motifs()."
-        )
-    out: list[Any] = []
-    for image in images:
-        signal = _loaded(Path(image)) if isinstance(image, str | os.PathLike) else image
-        if not hasattr(signal, "axes_manager"):
-            raise TypeError(
-                f"Image {len(out)} is a {type(image).__name__}; expected a signal, such as motifs.signal or "
-                "hyperspy.api.signals.Signal2D(array), or the path of a file."
-            )
-        if getattr(signal, "_signal_type", None) != "atomic_image" and hasattr(signal, "set_signal_type"):
-            signal.set_signal_type("atomic_image")
-        out.append(signal)
-    if len({id(signal) for signal in out}) < len(out):
-        raise ValueError("An image is given twice: it would count twice.")
-    return out
-
-
-def _loaded(path: Path) -> Any:
-    """Return the one image of a file, lazily where the reader can."""
-    import hyperspy.api as hs
-
-    try:
-        found = hs.load(path, lazy=True)
-    except (NotImplementedError, TypeError):
-        found = hs.load(path)
-    several = found if isinstance(found, list) else [found]
-    flat = [
-        one for one in several if one.axes_manager.signal_dimension == 2 and one.data.dtype.kind in "buif"
-    ]
-    if len(flat) != 1:
-        raise ValueError(
-            f"{path} holds {len(flat)} images; one is expected. Load it with hyperspy.api.load and give the wanted image."
-        )
-    if not flat[0].metadata.get_item("General.title", default=""):
-        flat[0].metadata.set_item("General.title", path.stem)
-    return flat[0]
-
-
-def _title(signal: Any) -> str:
-    return str(signal.metadata.get_item("General.title", default="")) or "untitled"
+    return signals
 
 
 def _reference(measured: Mapping[int, Any]) -> int:
@@ -308,7 +274,7 @@ def _reference(measured: Mapping[int, Any]) -> int:
     return max(sorted(measured), key=information)
 
 
-def _fit(
+def fit_pooled(
     measured: Mapping[int, Any],
     orientations: Mapping[int, Orientation],
     radii: tuple[float, ...],
@@ -335,6 +301,7 @@ def _fit(
             min_motif_size=int(options["min_motif_size"]),
             alpha=float(options["alpha"]),
             random_state=int(options["random_state"]),
+            rotation_invariant=bool(options["rotation_invariant"]),
         )
         return found.fit(pooled, pooled.neighbours())
 

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from hyperspy_motifs.clustering import from_state, to_state
 
+from ._extensions import Extension
 from ._motif_model import Anchors, MotifModel
 
 _FORMAT = "hyperspy_motifs model"
-# Grows with every change that an older version of this package cannot read.
-_VERSION = 1
+# Grows with every change that an older version of this package cannot read; version 2 has extensions.
+_VERSION = 2
 
 
 def to_arrays(motif_model: MotifModel) -> dict[str, NDArray[Any]]:
@@ -45,6 +46,9 @@ def to_arrays(motif_model: MotifModel) -> dict[str, NDArray[Any]]:
         out |= {f"anchors/{number}/{f.name}": getattr(anchors, f.name) for f in fields(Anchors)}
     if motif_model.finest_to_label is not None:
         out["finest_to_label"] = motif_model.finest_to_label
+    for number, one in enumerate(motif_model.extensions):
+        out[f"extensions/{number}/numbers"] = one.numbers
+        out |= {f"extensions/{number}/model/{k}": v for k, v in to_arrays(one.model).items()}
     return out
 
 
@@ -72,6 +76,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> MotifModel:
             float(radius): Anchors(**{f.name: arrays[f"anchors/{number}/{f.name}"] for f in fields(Anchors)})
             for number, radius in enumerate(arrays["anchors/radii"])
         }
+        n_extensions = sum(k.startswith("extensions/") and k.endswith("/model/header") for k in arrays)
         return MotifModel(
             classifier=classifier,
             radius=float(header["radius"]),
@@ -82,11 +87,18 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> MotifModel:
             finest_to_label=arrays.get("finest_to_label"),
             names={int(k): str(v) for k, v in header["names"].items()},
             facts=dict(header["facts"]),
+            extensions=tuple(_extension(arrays, f"extensions/{k}/") for k in range(n_extensions)),
         )
     except (KeyError, TypeError, IndexError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(
             "This is not a model of hyperspy_motifs, or it is damaged. Create one with motifs.model.save(path)."
         ) from error
+
+
+def _extension(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Extension:
+    own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+    of_model = {k.removeprefix("model/"): v for k, v in own.items() if k.startswith("model/")}
+    return Extension(from_arrays(of_model), np.asarray(own["numbers"], np.int32))
 
 
 def to_bytes(motif_model: MotifModel) -> NDArray[np.uint8]:

@@ -31,6 +31,8 @@ _TURNED, _COMPARED = 300, 2_000
 # Highest azimuthal order 8 of the moments: 36 steps resolve a quarter of its period.
 _STEPS = 72
 _AXES = 12
+#: Radius that reaches the neighbours, for the orientation.
+ORIENTED_AT = 1.2
 
 
 @dataclass(frozen=True)

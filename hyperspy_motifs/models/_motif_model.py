@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs import store
 from hyperspy_motifs.clustering import ManifoldRegions, NestedRadii
 from hyperspy_motifs.relaxation import nearest_in
 from hyperspy_motifs.threads import one_blas_thread
 from hyperspy_motifs.zernike import invariants
 
-from ._moment_sources import Orientation, PooledMoments, find_orientation, image_effects
+from ._extensions import Extension, MotifComparison, extended, level_of
+from ._moment_sources import ORIENTED_AT, Orientation, PooledMoments, find_orientation, image_effects
 
 if TYPE_CHECKING:
     from hyperspy_motifs.zernike import Moments
@@ -127,10 +129,6 @@ def _share(labels: NDArray[np.integer], most: int) -> NDArray[np.int64]:
         members = np.flatnonzero(labels == kind)
         parts.append(members[np.linspace(0, len(members) - 1, n).astype(int)] if n else members[:0])
     return np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
-
-
-# Radius that reaches the neighbours, for the orientation.
-ORIENTED_AT = 1.2
 
 
 class AlignedMoments:
@@ -249,7 +247,7 @@ class Prediction:
     layouts: NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MotifModel:
     """Fitted motifs, ready to be applied to other atoms.
 
@@ -285,11 +283,127 @@ class MotifModel:
     finest_to_label: NDArray[np.int32] | None = None
     names: Mapping[int, str] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    extensions: tuple[Extension, ...] = ()
+
+    def __repr__(self) -> str:
+        learned, n = self.facts.get("learned_on", {}), self.n_motifs
+        lines = [f"Model of {n} motifs (radius {self.radius:.3g} nearest-neighbour distances)"]
+        if learned:
+            sizes, units = learned["pixel_sizes"], learned["units"]
+            of_pixels = f"{sizes[0]:.3g}" if len(sizes) == 1 else f"{sizes[0]:.3g} to {sizes[-1]:.3g}"
+            lines.append(
+                f"  learned on {learned['images']} images, {learned['atoms']:,} atoms, {of_pixels} {units} per pixel, "
+                f"{learned['date']}"
+            )
+        added = sum(int((one.numbers >= 0).sum()) for one in self.extensions)
+        if added:
+            lines.append(f"  {added} of the motifs were added later")
+        return "\n".join(lines)
 
     @property
     def n_motifs(self) -> int:
         """Number of motifs at the chosen radius."""
-        return int(self.anchors[self.radius].labels.max()) + 1
+        added = [int(one.numbers.max()) for one in self.extensions]
+        return max([int(self.anchors[self.radius].labels.max()), *added]) + 1
+
+    def update(self, images: Iterable[Any]) -> MotifModel:
+        """Learn the motifs of further images that this model does not know.
+
+        Motifs of the images are found as this model was, by the same tests at the same level. A motif is new if the median
+        of the p-values of its atoms, of the hypothesis that they belong to the motifs of this model, is below the level
+        ``alpha``. It takes the next free number.
+
+        Parameters
+        ----------
+        images : iterable of AtomicImage, Signal2D or path
+            Single images of one detector. They are not changed: :meth:`AtomicImage.apply_model
+            <hyperspy_motifs.signals.AtomicImage.apply_model>` writes their motifs.
+
+        Returns
+        -------
+        MotifModel
+            Known motifs keep their numbers, and atoms that belong to them at the level ``alpha`` their probabilities, to the
+            last bit. The same model if nothing is new.
+
+        Raises
+        ------
+        ValueError
+            If the model is that of several detectors or of a continuum, or an image cannot be used.
+
+        Examples
+        --------
+        >>> import hyperspy_motifs as hm
+        >>> pure, other = (
+        ...     hm.data.monolayer("MoSe2", shape=(160, 192), metal_dopant=None, chalcogen_dopant=dopant, random_state=0)[0]
+        ...     for dopant in (None, ("S", 0.1))
+        ... )
+        >>> model = pure.find_motifs(show_progressbar=False).model
+        >>> model.update([other]).n_motifs > model.n_motifs
+        True
+        """
+        signals = store.open_images(images)
+        if not signals:
+            raise ValueError("No image was given; a list of one or more is expected.")
+        # Images know how they are analysed; models do not.
+        return cast("MotifModel", signals[0]._update_model(self, signals))
+
+    def merge(self, other: MotifModel) -> MotifModel:
+        """Add the motifs of another model that this one does not know.
+
+        The known atoms of both are compared, in the orientation and the contrast of this model. A motif of the other is new
+        if the median of the p-values of its atoms is below the level ``alpha``, as for :meth:`update`.
+
+        Parameters
+        ----------
+        other : MotifModel
+
+        Returns
+        -------
+        MotifModel
+            As for :meth:`update`. Names of the new motifs are those of `other`.
+
+        Raises
+        ------
+        ValueError
+            If the models have no radius with the same moments in common.
+        """
+        if not isinstance(other, MotifModel):
+            raise TypeError(f"A MotifModel is expected, such as motifs.model, not a {type(other).__name__}.")
+        found = MotifComparison(self, other)
+        return extended(self, other, found.p_values, found.labels)
+
+    def nearest(self, motif: int, of: MotifModel | None = None) -> tuple[int, float]:
+        """Return the motif that is most like a given one.
+
+        Parameters
+        ----------
+        motif : int
+            Number of a motif of this model, or of another one.
+        of : MotifModel, optional
+            The other model; then its motif is compared with all motifs of this one.
+
+        Returns
+        -------
+        motif : int
+            Number in this model.
+        distance : float
+            Between the means of both, in units of the scatter of the atoms of a motif (Mahalanobis distance).
+
+        Raises
+        ------
+        ValueError
+            If there is no such motif, or the models have no radius with the same moments in common.
+        """
+        distances = MotifComparison(self, self if of is None else of).distances
+        if motif not in range(distances.shape[1]):
+            raise ValueError(f"There is no motif {motif!r}; motifs are 0 to {distances.shape[1] - 1}.")
+        apart = distances[:, motif].copy()
+        if of is None:
+            apart[motif] = np.inf
+        found = int(np.argmin(apart))
+        if not np.isfinite(apart[found]):
+            raise ValueError(f"No atoms are known to compare motif {motif} with another one.")
+        return found, float(apart[found])
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model to a file, for other images, other machines and the command ``hyperspy-motifs --model``.
@@ -337,7 +451,7 @@ class MotifModel:
         -------
         Prediction
         """
-        invariant = bool(self.classifier.rotation_invariant)
+        invariant, as_given = bool(self.classifier.rotation_invariant), moments_of
         where = getattr(moments_of, "neighbours", None)
         if self.facts.get("aligned") and self.anchors and where is not None:
             turned = AlignedMoments(self, moments_of, orientation=orientation)
@@ -359,7 +473,7 @@ class MotifModel:
             layouts[row] = anchors.places(features)
             if radius == self.radius:
                 labels = anchors.relabel(labels, features)
-        return Prediction(
+        prediction = Prediction(
             labels=np.asarray(labels, np.int32),
             probabilities=probabilities,
             outlier_score=outlier_score,
@@ -371,3 +485,7 @@ class MotifModel:
             ),
             layouts=layouts,
         )
+        row = self.classifier.radii_.index(self.radius)
+        for extension in self.extensions:
+            prediction = extension.apply(prediction, as_given, level_of(self), row)
+        return prediction

@@ -57,7 +57,11 @@ class MeasuredImage:
 
 
 def measure_image(
-    signal: Any, options: dict[str, Any], radii: Sequence[float], length: float | None = None
+    signal: Any,
+    options: dict[str, Any],
+    radii: Sequence[float],
+    length: float | None = None,
+    orders: Mapping[float, int] | None = None,
 ) -> MeasuredImage:
     """Find the atoms of a single image, and compute their moments at some radii.
 
@@ -71,6 +75,8 @@ def measure_image(
         In nearest-neighbour distances, or in units of `length`.
     length : float, optional
         Unit of the radii in axis units.
+    orders : dict of float to int, optional
+        Radial orders of the moments at some radii; 8 at others.
 
     Returns
     -------
@@ -104,7 +110,7 @@ def measure_image(
         raise ValueError(f"it has {len(table)} atoms; at least {FEWEST_ATOMS} are needed")
     spacing = spacing_of(table.pixel_positions)
     unit = spacing if length is None else length / scale
-    source = MomentSource([signal], table.pixel_positions, table.frames, unit, N_MAX, clean=clean)
+    source = MomentSource([signal], table.pixel_positions, table.frames, unit, N_MAX, orders, clean)
     moments = {radius: source(radius) for radius in radii}
     return MeasuredImage(
         table=dataclasses.replace(table, facts={**table.facts, "separation": spacing * scale}),

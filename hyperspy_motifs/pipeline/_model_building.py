@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import datetime
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ def fitted_motif_model(
     facts: Mapping[str, Any],
     with_anchors: bool = True,
     most: int = ANCHORS,
+    images: Sequence[store.Stamp] = (),
 ) -> MotifModel:
     """Return the model of the atoms that `model` was fitted to.
 
@@ -46,6 +48,8 @@ def fitted_motif_model(
         Without anchors the model is small. The anchors of a single image are its atoms, which are stored beside it.
     most : int
         Largest number of anchors at each radius.
+    images : sequence of hyperspy_motifs.store.Stamp
+        Axes of all images or frames of the fit, if there are several.
 
     Returns
     -------
@@ -70,7 +74,7 @@ def fitted_motif_model(
         orders=dict(source.orders),
         anchors=anchors,
         finest_to_label=_cut(model, labels, float(radii[chosen])),
-        facts=_facts(facts, moments[radii[chosen]]),
+        facts=_facts(facts, moments[radii[chosen]], len(labels), images or [stamp]),
     )
 
 
@@ -87,7 +91,7 @@ def motif_model_of(signal: Any, record: store.Record) -> MotifModel:
             radius: dataclasses.replace(anchors, labels=_as_now(record, radius, anchors.labels))
             for radius, anchors in known.anchors.items()
         }
-        return dataclasses.replace(known, names=names, anchors=moved)
+        return dataclasses.replace(known, names=names, anchors=moved, extensions=_extensions(record, known))
     if (
         known is None
         and record.parameters.get("turned")
@@ -110,7 +114,9 @@ def motif_model_of(signal: Any, record: store.Record) -> MotifModel:
         bool(model.rotation_invariant),
     )
     if known is not None:
-        return dataclasses.replace(known, names=names, anchors={radius: anchors})
+        return dataclasses.replace(
+            known, names=names, anchors={radius: anchors}, extensions=_extensions(record, known)
+        )
     return MotifModel(
         classifier=model,
         radius=radius,
@@ -119,7 +125,20 @@ def motif_model_of(signal: Any, record: store.Record) -> MotifModel:
         orders=dict(source.orders),
         anchors={radius: anchors},
         names=names,
-        facts=_facts({**record.parameters, "title": signal.metadata.General.title}, moments),
+        facts=_facts(
+            {**record.parameters, "title": signal.metadata.General.title},
+            moments,
+            len(record.labels),
+            [record.stamp],
+        ),
+    )
+
+
+def _extensions(record: store.Record, known: MotifModel) -> tuple[Any, ...]:
+    """Return the later motifs of a model with their numbers after edits by hand."""
+    return tuple(
+        dataclasses.replace(one, numbers=_as_now(record, known.radius, one.numbers))
+        for one in known.extensions
     )
 
 
@@ -153,7 +172,9 @@ def _cut(model: Any, labels: np.ndarray, radius: float) -> np.ndarray | None:
     return out
 
 
-def _facts(parameters: Mapping[str, Any], moments: Moments) -> dict[str, Any]:
+def _facts(
+    parameters: Mapping[str, Any], moments: Moments, n_atoms: int, stamps: Sequence[store.Stamp]
+) -> dict[str, Any]:
     """Return metadata for readers of the file, in JSON types."""
     from hyperspy_motifs import __version__
 
@@ -168,6 +189,13 @@ def _facts(parameters: Mapping[str, Any], moments: Moments) -> dict[str, Any]:
         "basis": "Zernike, integrated over pixels",
         "noise": {"gain": float(noise.gain), "read_std": float(noise.read_std), "dark": float(noise.dark)},
         "package": __version__,
+        "learned_on": {
+            "images": len(stamps),
+            "atoms": n_atoms,
+            "pixel_sizes": sorted({abs(float(one.scale[0])) for one in stamps}),
+            "units": ", ".join(sorted({one.units for one in stamps})),
+            "date": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
+        },
     }
 
 

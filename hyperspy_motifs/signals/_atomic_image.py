@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from ._image_atoms import ImageAtoms
 if TYPE_CHECKING:
     from hyperspy.signals import Signal2D
 
+    from hyperspy_motifs.models import MotifModel
     from hyperspy_motifs.motifs import Motifs
 
     from ._atom_patches import AtomPatches
@@ -338,6 +340,12 @@ class AtomicImage(ImageAtoms):
             model = load_model(model)
         predict(model, self, atoms, show_progressbar, detectors=detectors)
         return Motifs(self)
+
+    def _update_model(self, model: MotifModel, images: Sequence[Any]) -> MotifModel:
+        """See :meth:`hyperspy_motifs.models.MotifModel.update`, which calls it of the first of its images."""
+        from hyperspy_motifs.collection import update_model
+
+        return update_model(model, images)
 
     def plot_motifs(self, *, frame: int | None = None, cells: bool = False, **kwargs: Any) -> None:
         """Plot the image with HyperSpy, with one coloured set of markers per motif, and a legend with counts.

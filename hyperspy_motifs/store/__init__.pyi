@@ -2,6 +2,8 @@ from ._derived_signals import MOMENTS_NODE as MOMENTS_NODE
 from ._derived_signals import PATCHES_NODE as PATCHES_NODE
 from ._derived_signals import moments_signal as moments_signal
 from ._derived_signals import patches_signal as patches_signal
+from ._image_files import open_images as open_images
+from ._image_files import title_of as title_of
 from ._metadata import ATOMS_NODE as ATOMS_NODE
 from ._metadata import NODE as NODE
 from ._metadata import SCHEMA_VERSION as SCHEMA_VERSION

@@ -102,6 +102,6 @@ def test_other_arrays_and_later_versions_are_refused(path, tmp_path):
     with pytest.raises(ValueError, match="not a model"):
         load_model(tmp_path / "a.npz")
     arrays = to_arrays(load_model(path))
-    text = bytes(arrays["header"]).replace(b'"version": 1', b'"version": 2')
+    text = bytes(arrays["header"]).replace(b'"version": 2', b'"version": 3')
     with pytest.raises(ValueError, match="later version"):
         from_arrays({**arrays, "header": np.frombuffer(text, np.uint8)})

@@ -1,0 +1,230 @@
+"""Models that grow: motifs that were learned later, and the comparison of the motifs of two models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperspy_motifs.clustering import CONSTANTS, MotifMixture
+from hyperspy_motifs.zernike import zernike_modes
+
+from ._moment_sources import ORIENTED_AT, find_orientation, image_effects
+
+if TYPE_CHECKING:
+    from ._motif_model import MotifModel, Prediction
+
+
+@dataclass(frozen=True)
+class Extension:
+    """Motifs that a model did not know when it was fitted.
+
+    Attributes
+    ----------
+    model : MotifModel
+        Fitted to the images in which they occur, with all other motifs of these images.
+    numbers : ndarray of int32, shape (m,)
+        Number of each of its motifs in the extended model; -1 for motifs that were known before.
+    """
+
+    model: MotifModel
+    numbers: NDArray[np.int32]
+
+    def apply(
+        self, found: Prediction, moments_of: Callable[[float], Any], alpha: float, row: int
+    ) -> Prediction:
+        """Return the prediction after atoms that belong to no motif so far were compared with the new ones.
+
+        An atom takes a new motif if its p-value is below `alpha` for the known ones and larger for the new one; `row` is that
+        of the chosen radius. All others keep what `found` says, to the last bit.
+        """
+        outside = found.outlier_score > 1 - alpha
+        if not outside.any():
+            return found
+        own = self.model.predict(moments_of)
+        numbers = self.numbers[own.labels]
+        taken = outside & (numbers >= 0) & (own.outlier_score < found.outlier_score)
+
+        def joined(old: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
+            return np.where(taken, new, old).astype(old.dtype)
+
+        radius_labels, radius_probabilities = found.radius_labels.copy(), found.radius_probabilities.copy()
+        radius_labels[row] = joined(radius_labels[row], numbers)
+        radius_probabilities[row] = joined(radius_probabilities[row], own.probabilities)
+        return replace(
+            found,
+            labels=joined(found.labels, numbers),
+            probabilities=joined(found.probabilities, own.probabilities),
+            outlier_score=joined(found.outlier_score, own.outlier_score),
+            radius_labels=radius_labels,
+            radius_probabilities=radius_probabilities,
+        )
+
+
+def level_of(motif_model: MotifModel) -> float:
+    """Return the significance level at which the motifs of a model were found."""
+    return float(motif_model.facts.get("options", {}).get("alpha", CONSTANTS.alpha))
+
+
+def extended(
+    motif_model: MotifModel, other: MotifModel, p_values: NDArray[np.floating], labels: NDArray[np.integer]
+) -> MotifModel:
+    """Return a model with those motifs of another one that it does not know.
+
+    Parameters
+    ----------
+    motif_model, other : MotifModel
+    p_values : ndarray, shape (n,)
+        Of atoms of the other model, of the hypothesis that they belong to motifs of the first.
+    labels : ndarray of int, shape (n,)
+        Their motifs by the other model.
+
+    Returns
+    -------
+    MotifModel
+        A motif is new if the median of the p-values of its atoms is below the level of the model. The same object if none is.
+    """
+    alpha, n_known, n_other = level_of(motif_model), motif_model.n_motifs, other.n_motifs
+    numbers = np.full(n_other, -1, np.int32)
+    n_new = 0
+    for motif in range(n_other):
+        here = labels == motif
+        if here.any() and np.median(p_values[here]) < alpha:
+            numbers[motif] = n_known + n_new
+            n_new += 1
+    if not n_new:
+        return motif_model
+    added = [Extension(replace(other, extensions=()), numbers)]
+    for one in other.extensions:
+        added.append(
+            Extension(one.model, np.where(one.numbers >= 0, numbers[one.numbers], -1).astype(np.int32))
+        )
+    names = {int(numbers[k]): name for k, name in other.names.items() if k < n_other and numbers[k] >= 0}
+    return replace(
+        motif_model,
+        extensions=(*motif_model.extensions, *(one for one in added if (one.numbers >= 0).any())),
+        names={**motif_model.names, **names},
+        facts={**motif_model.facts, "learned_on": _learned_on(motif_model, other)},
+    )
+
+
+def _learned_on(first: MotifModel, second: MotifModel) -> dict[str, Any]:
+    """Return on what two models were learned together."""
+    a, b = (dict(one.facts.get("learned_on", {})) for one in (first, second))
+    if not a or not b:
+        return a or b
+    return {
+        "images": a["images"] + b["images"],
+        "atoms": a["atoms"] + b["atoms"],
+        "pixel_sizes": sorted({*a["pixel_sizes"], *b["pixel_sizes"]}),
+        "units": ", ".join(sorted({*a["units"].split(", "), *b["units"].split(", ")})),
+        "date": max(a["date"], b["date"]),
+    }
+
+
+class MotifComparison:
+    """The known atoms of two models in one space of features: that of the first, in units of its noise.
+
+    Parameters
+    ----------
+    first, second : MotifModel
+        With known atoms at a common radius.
+
+    Attributes
+    ----------
+    labels : ndarray of int, shape (n,)
+        Motifs of the known atoms of the second model.
+    p_values : ndarray, shape (n,)
+        Of the hypothesis that they belong to motifs of the first.
+    distances : ndarray, shape (motifs of the first, motifs of the second)
+        Between the means, in units of the scatter of the atoms of a motif.
+    """
+
+    def __init__(self, first: MotifModel, second: MotifModel) -> None:
+        radius = _common_radius(first, second)
+        known, unit, of_known = _atoms_at(first, radius)
+        other, other_unit, self.labels = _atoms_at(second, radius)
+        if second is not first:
+            other = _turned(other, second, first, radius)
+            nearest = MotifMixture.fit(known / unit, of_known).classify(other / unit)[0]
+            effects = image_effects(
+                np.concatenate([known, other]),
+                np.concatenate([of_known, nearest]),
+                np.repeat([0, 1], [len(known), len(other)]),
+                np.ones(len(known) + len(other), bool),
+            )
+            other = other - (effects[1] - effects[0])[nearest]
+        mixture = MotifMixture.fit(known / unit, of_known)
+        noisier = np.maximum((other_unit / unit) ** 2 - 1, 0)
+        self.p_values = mixture.classify(other / unit, np.broadcast_to(noisier, other.shape))[2]
+        means = np.array([(other / unit)[self.labels == k].mean(axis=0) for k in np.unique(self.labels)])
+        apart = (means - mixture.centre) @ mixture.vectors - mixture.means[:, None]
+        solved = np.linalg.solve(mixture.covariance, apart.reshape(-1, apart.shape[2]).T).T
+        self.distances = np.full((first.n_motifs, second.n_motifs), np.inf)
+        self.distances[np.ix_(np.unique(of_known), np.unique(self.labels))] = np.sqrt(
+            np.maximum((apart * solved.reshape(apart.shape)).sum(axis=2), 0)
+        )
+
+
+def _common_radius(first: MotifModel, second: MotifModel) -> float:
+    """Return the radius at which motifs of two models are compared.
+
+    Raises
+    ------
+    ValueError
+        If they have none in common, or their moments are not the same ones.
+    """
+    common = [r for r in (first.radius, second.radius) if r in first.anchors and r in second.anchors]
+    like = bool(first.classifier.rotation_invariant) == bool(second.classifier.rotation_invariant)
+    for radius in common if like else ():
+        shapes = (first.anchors[radius].features.shape[1], second.anchors[radius].features.shape[1])
+        if shapes[0] == shapes[1]:
+            return radius
+    raise ValueError(
+        "The known atoms of the two models have no moments in common: models of the same radius (find_motifs(radius=...)), "
+        "n_max, detectors and rotation_invariant are expected. model.update(images) needs only the images of the other model."
+    )
+
+
+def _atoms_at(
+    motif_model: MotifModel, radius: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Return moments (n, K), noise (K,) and current motifs (n,) of the known atoms of a model with its extensions."""
+    anchors = motif_model.anchors[radius]
+    values = [np.asarray(anchors.features, float) * anchors.unit]
+    labels = [np.asarray(anchors.labels, np.int64)]
+    for one in motif_model.extensions:
+        more = one.model.anchors[radius]
+        numbers = one.numbers[more.labels]
+        own = _turned(np.asarray(more.features, float) * more.unit, one.model, motif_model, radius)
+        values.append(own[numbers >= 0])
+        labels.append(numbers[numbers >= 0].astype(np.int64))
+    return np.concatenate(values), anchors.unit, np.concatenate(labels)
+
+
+def _turned(
+    values: NDArray[np.float64], of: MotifModel, to: MotifModel, radius: float
+) -> NDArray[np.float64]:
+    """Return moments (n, K) of known atoms of a model in the orientation of another one, if models of many images."""
+    at = ORIENTED_AT if ORIENTED_AT in of.anchors and ORIENTED_AT in to.anchors else radius
+    if not (of.facts.get("aligned") and to.facts.get("aligned")):
+        return values
+    orientation = find_orientation(_moments_at(of, at), _moments_at(to, at))
+    return np.asarray(orientation.apply(values, zernike_modes(of.orders[radius])), float)
+
+
+def _moments_at(motif_model: MotifModel, radius: float) -> Any:
+    """Return the moments of the known atoms as far as an orientation needs them."""
+    anchors = motif_model.anchors[radius]
+    n = len(anchors.features)
+    return SimpleNamespace(
+        values=anchors.features * anchors.unit,
+        modes=zernike_modes(motif_model.orders[radius]),
+        noise_std=np.broadcast_to(anchors.unit, anchors.features.shape),
+        valid=np.ones(n, bool),
+        coverage=np.ones(n),
+    )
