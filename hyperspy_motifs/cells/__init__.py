@@ -5,8 +5,8 @@
 :func:`ring_statistics`           distribution of ring sizes, Aboav-Weaire and Lemaitre laws
 :func:`bond_orientational_order`  psi_k of every point
 :class:`BondRule`                 base class of all bond rules: :class:`AutoBonds`, :class:`DelaunayBonds`,
-                                  :class:`VoronoiBonds`, :class:`BetaSkeletonBonds`, :class:`RadiusBonds`,
-                                  :class:`NearestBonds`, :class:`ExplicitBonds`
+                                  :class:`VoronoiBonds`, :class:`RadiusBonds`, :class:`NearestBonds`,
+                                  :class:`ExplicitBonds`
 :func:`find_faces`                faces of any bonds in the plane
 :func:`canonical_sequences`       least rotation of cyclic sequences over both directions
 """

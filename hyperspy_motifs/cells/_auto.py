@@ -15,14 +15,15 @@ from scipy.sparse.csgraph import connected_components
 from ._bond_model import (
     BondModel,
     EdgeFeatures,
+    NetworkCode,
     edge_features,
     field_unit,
     fit_bond_model,
     local_unit,
+    network_code,
+    triangle_parts,
 )
-from ._bond_rules import BondRule, Bonds
-from ._network_code import NetworkCode, network_code, triangle_parts
-from ._triangulation import Triangulation
+from ._bonds import BondRule, Bonds, Triangulation
 
 _logger = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ class AutoBonds(BondRule):
     both together in the valleys of their histogram, without or with groups of edges that divide quadrilaterals (short
     relative to the sides, or in networks whose other rings are even).
 
-    That with the shortest description of the points is chosen (:func:`~hyperspy_motifs.cells._network_code.network_code`):
+    That with the shortest description of the points is chosen (:func:`~hyperspy_motifs.cells._bond_model.network_code`):
     the number of corners and the shape of each cell, the number of bonds of each atom given its motif, and the motifs at
     the ends of bonds. A logistic model of length, angle and motifs then gives each edge its odds of being a bond, with
     weights that follow from the scatter of the positions (:func:`~hyperspy_motifs.cells._bond_model.fit_bond_model`).

@@ -311,42 +311,18 @@ class Cells:
         ValueError
             If an attribute is missing.
         """
-        # Files of the first development version do not contain the symmetry: rotations are then not identified.
-        n_classes = len(np.atleast_1d(arrays.get("class_centre_atoms", [])))
-        vertices = np.atleast_1d(arrays.get("vertices", []))
-        absent = {
-            "class_symmetry": np.ones(n_classes, dtype=np.int64),
-            "n_points": int(max(vertices.max(initial=-1), np.max(arrays.get("bonds", -1), initial=-1))) + 1,
-            "empty_sites": np.zeros((0, 2)),
-            "is_doubtful": False,
-        }
-        arrays = {**absent, **arrays}
-        names = [field.name for field in fields(cls)]
-        missing = sorted(set(names) - set(arrays))
+        missing = sorted({field.name for field in fields(cls)} - set(arrays))
         if missing:
             raise ValueError(f"the stored cells lack {', '.join(missing)}; find them again with find_cells")
         values: dict[str, Any] = {}
         for field in fields(cls):
             value = arrays[field.name]
-            if field.type == "str":
-                values[field.name] = str(value)
-            elif field.type == "float":
-                values[field.name] = float(value)
-            elif field.type == "bool":
-                values[field.name] = bool(value)
-            elif field.type == "int":
-                values[field.name] = int(value)
-            else:
-                values[field.name] = np.asarray(value)
+            plain = {"str": str, "float": float, "bool": bool, "int": int}.get(str(field.type), np.asarray)
+            values[field.name] = plain(value)
         values["handedness"] = values["handedness"].astype(np.int8)
         values["on_border"] = values["on_border"].astype(bool)
-        for name, columns in (
-            ("centres", 2),
-            ("strain", 3),
-            ("bonds", 2),
-            ("adjacency", 3),
-            ("empty_sites", 2),
-        ):
+        shapes = {"centres": 2, "strain": 3, "bonds": 2, "adjacency": 3, "empty_sites": 2}
+        for name, columns in shapes.items():
             values[name] = values[name].reshape(-1, columns)
         return cls(**values)
 

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._classes import canonical_sequences, distinct_rows, sequence_ids
-from ._ring_geometry import odd_centred_rings, ring_features, rings_found_empty
 from ._shapes import shape_moments, split_by_gap
 
 #: Least number of copies of a kind of ring.
@@ -20,16 +19,10 @@ _EMPTY_SHARE = 0.05
 
 
 class CentredRings(NamedTuple):
-    """Points with only triangles as cells, and the rings of these triangles.
+    """Points with only triangles as cells (hubs, (w,)), and the rings of these triangles.
 
-    Attributes
-    ----------
-    hubs : numpy.ndarray of int, shape (w,)
-        The inner point.
-    rim, offsets : numpy.ndarray of int
-        Ring of centred ring k, counter-clockwise: ``rim[offsets[k]:offsets[k + 1]]``.
-    cells : numpy.ndarray of int, shape of `rim`
-        The triangles, counter-clockwise from the spoke to the same position in `rim`.
+    The ring k, counter-clockwise, is ``rim[offsets[k]:offsets[k + 1]]``; `cells` are the triangles counter-clockwise from
+    the spoke to the same position in `rim`.
     """
 
     hubs: NDArray[np.int64]
@@ -44,16 +37,7 @@ def all_centred_rings(
     offsets: NDArray[np.int64],
     bonds: NDArray[np.int64],
 ) -> CentredRings:
-    """Every point with four spokes or more that is surrounded by triangles.
-
-    Parameters
-    ----------
-    points : numpy.ndarray, shape (n, 2)
-    vertices, offsets : numpy.ndarray of int
-        Cells.
-    bonds : numpy.ndarray of int, shape (b, 2)
-        The bonds at the boundaries of cells.
-    """
+    """Every point (n, 2) with four spokes or more that is surrounded by triangles; bonds (b, 2) bound the cells."""
     n = len(points)
     degree = np.bincount(bonds.ravel(), minlength=n)
     triangle = np.flatnonzero(np.diff(offsets) == 3)
@@ -78,7 +62,7 @@ def choose_centred_rings(
     *,
     always: bool = False,
 ) -> tuple[CentredRings, NDArray[np.int64]]:
-    r"""Centred rings to merge into one ring with a centre atom.
+    r"""All centred rings, and the indices of those to merge into one ring with a centre atom, of which no two share a triangle.
 
     Centred rings whose hubs agree in motif and number of spokes are one kind. A kind is a candidate if its rings
     contain no hub of the same kind (so that its centred rings do not overlap) and consist mostly of other motifs, and
@@ -100,14 +84,7 @@ def choose_centred_rings(
     of a dislocation do).
 
     Finally, single centred rings with the ring or the hub of an accepted kind are added, so that one wrong label does
-    not divide a ring.
-
-    Returns
-    -------
-    merge_centred_rings : CentredRings
-        All centred rings.
-    taken : numpy.ndarray of int
-        The centred rings to merge; no two share a triangle.
+    not divide a ring. With `always`, every kind of ring with a foreign centre atom is accepted.
     """
     centred_rings = all_centred_rings(points, vertices, offsets, bonds)
     if len(centred_rings.hubs) == 0:
@@ -124,14 +101,7 @@ def merge_rings(
     centred_rings: CentredRings,
     taken: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Cells with the triangles of the accepted centred rings merged into polygons, which are last.
-
-    Returns
-    -------
-    vertices, offsets : numpy.ndarray of int
-    new_cell : numpy.ndarray of int, shape (m,)
-        New index of each of the old cells.
-    """
+    """Cells with the triangles of the accepted rings merged into polygons, which are last; and the new index of each cell."""
     sizes = np.diff(offsets)
     spokes = np.diff(centred_rings.offsets)[taken]
     member = np.repeat(centred_rings.offsets[:-1][taken] - np.r_[0, np.cumsum(spokes)[:-1]], spokes)
@@ -357,3 +327,118 @@ class _Description:
             near = self.at_point[rim]
             blocked[near[near >= 0]] = True
         return taken
+
+
+#: Least and largest tolerance of shape moments and log size for equal rings, in units of the radius.
+_LEAST_TOLERANCE, _MOST_TOLERANCE = 0.03, 0.05
+#: Least share of empty copies among rings of one geometry; fewer may be accidental (a missing atom also leaves a
+#: ring).
+_EMPTY_SHARE_OF_SHAPE = 0.08
+
+
+class RingGeometry(NamedTuple):
+    """Masks (w,) of the centred rings that are rings with a centre atom (taken), and of those that are like them (alike)."""
+
+    taken: NDArray[np.bool_]
+    alike: NDArray[np.bool_]
+
+
+def ring_features(points: NDArray[np.float64], rings: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Log radius and magnitudes of the shape moments of rings of equal size, shape (r, n - 1)."""
+    z = points[rings][..., 0] + 1j * points[rings][..., 1]
+    z = z - z.mean(axis=1, keepdims=True)
+    n = z.shape[1]
+    radius = np.sqrt(np.mean(np.abs(z) ** 2, axis=1))
+    return np.column_stack([np.log(np.maximum(radius, 1e-300)), shape_moments(z)[:, : n - 2]])
+
+
+def rings_found_empty(
+    features: NDArray[np.float64],
+    empty: NDArray[np.float64],
+    kinds: NDArray[np.integer],
+    foreign: NDArray[np.bool_],
+    neighbours: NDArray[np.int64],
+) -> RingGeometry:
+    """Centred rings with one number of spokes whose rings are empty elsewhere, with the same size and shape.
+
+    All centred rings like the most frequent empty ring are accepted if few of them touch one another. Otherwise, a
+    kind of centred rings (hubs of one motif) is accepted under three conditions: at least two empty faces, and 8 % of
+    the matching centred rings, match its ring; most of these do not touch one another; and not nearly all centred
+    rings of that geometry have hubs that are also ring atoms of others, as in a close-packed lattice with vacancies.
+
+    `features` and `empty` are the :func:`ring_features` of the rings and of empty faces of that size. The motif of the hub
+    of a `foreign` (w,) ring differs from those of its ring, and `neighbours` (w, n) are the centred rings with hubs on the
+    rim of each, -1 for none.
+    """
+    taken = np.zeros(len(features), dtype=bool)
+    alike = np.zeros(len(features), dtype=bool)
+    if len(empty) < 2:
+        return RingGeometry(taken, alike)
+
+    def touching(rivals: NDArray[np.bool_]) -> float:
+        around = neighbours[rivals]
+        return float(((around >= 0) & rivals[around]).any(axis=1).mean())
+
+    # The most frequent empty ring is sufficient if centred rings like it are separate, regardless of motifs.
+    sample = empty[:: max(1, len(empty) // 300)]
+    close = np.linalg.norm(sample[:, None] - sample[None], axis=2) <= _LEAST_TOLERANCE
+    middle = np.median(sample[close[int(close.sum(axis=1).argmax())]], axis=0)
+    near = np.linalg.norm(features - middle, axis=1) <= _LEAST_TOLERANCE
+    holes = int((np.linalg.norm(empty - middle, axis=1) <= _LEAST_TOLERANCE).sum())
+    if near.any() and holes >= max(2, _EMPTY_SHARE_OF_SHAPE * near.sum()) and touching(near) <= 0.2:
+        taken |= near
+        alike |= near
+    for kind in np.unique(kinds[foreign]):
+        members = foreign & (kinds == kind) & ~taken
+        if members.sum() < 2:
+            continue
+        middle = np.median(features[members], axis=0)
+        away = np.linalg.norm(features - middle, axis=1)
+        reach = float(np.clip(3 * np.median(away[members]), _LEAST_TOLERANCE, _MOST_TOLERANCE))
+        near = away <= reach
+        rivals = near & foreign
+        holes = int((np.linalg.norm(empty - middle, axis=1) <= reach).sum())
+        if holes < max(2, _EMPTY_SHARE_OF_SHAPE * rivals.sum()) or rivals.sum() < 0.2 * near.sum():
+            continue
+        if not rivals.any() or touching(rivals) > 0.2 or (members & near).sum() < 0.5 * members.sum():
+            continue
+        taken |= members & near
+        # In a lattice the rings of all atoms are equal, which is no evidence.
+        if rivals.sum() > 0.8 * near.sum():
+            alike |= near
+    return RingGeometry(taken, alike)
+
+
+def odd_centred_rings(
+    spokes: NDArray[np.integer],
+    other_motif: NDArray[np.bool_],
+    touches_odd: NDArray[np.bool_],
+    cell_sizes: NDArray[np.integer],
+    n_points: int,
+) -> NDArray[np.bool_]:
+    """Centred rings with other than six spokes (w,) that shorten the description as one polygon.
+
+    In a lattice, points with five and seven neighbours are adjacent in dislocations: centred rings that touch another
+    one with other than six spokes (`touches_odd`) are excluded, and so are those that consist mostly of the motif of the
+    hub. Triangles around such a hub have another shape (their angle at the hub is a full turn over the number of spokes),
+    so all triangles need bits to distinguish them, while there are fewer after merging.
+    """
+    taken = np.zeros(len(spokes), dtype=bool)
+    sizes = np.bincount(cell_sizes).astype(np.float64)
+    for size in np.unique(spokes[spokes != 6]):
+        members = (spokes == size) & other_motif & ~touches_odd
+        copies = int(members.sum())
+        if copies < max(4, 0.005 * n_points) or copies < 0.5 * (spokes == size).sum():
+            continue
+        others = np.delete(sizes, 3).tolist()
+        rest = max(sizes[3] - copies * size, 0)
+        if _instance_bits([*others, rest, copies]) < _instance_bits([*others, rest, copies * size]):
+            taken |= members
+            sizes[3] = rest
+    return taken
+
+
+def _instance_bits(counts: list[float]) -> float:
+    """Bits for the classes of many instances."""
+    c = np.array([x for x in counts if x > 0], dtype=np.float64)
+    return float(c.sum() * np.log2(c.sum()) - (c * np.log2(c)).sum()) if len(c) else 0.0

@@ -137,20 +137,10 @@ def classify(
     offsets: NDArray[np.int64],
     centre_atoms: NDArray[np.int64],
 ) -> ClassTable:
-    """Sort polygons into classes of (corners, canonical sequence, centre atom's motif, shape), the most frequent
-    first.
+    """Sort polygons into classes of (corners, canonical sequence, centre atom's motif, shape), the most frequent first.
 
-    Parameters
-    ----------
-    points : numpy.ndarray, shape (n, 2)
-    letters : numpy.ndarray of int, shape (n,)
-        Motif of each point.
-    doubt : numpy.ndarray of bool, shape (n,)
-        Points with an uncertain motif.
-    vertices, offsets : numpy.ndarray of int
-        The polygons.
-    centre_atoms : numpy.ndarray of int, shape (m,)
-        Point inside each polygon, or -1.
+    `letters` (n,) are the motifs of the points, uncertain where `doubt` (n,), and `centre_atoms` (m,) the point inside each
+    polygon, or -1.
     """
     m = len(offsets) - 1
     if m == 0:

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.compilation import OUTER
 
-from ._triangulation import without_crossings
+from ._bonds import without_crossings
 
 
 def contains(polygon: NDArray[np.floating], points: NDArray[np.floating]) -> NDArray[np.bool_]:
@@ -79,15 +79,7 @@ def hole_of_components(
     offsets: NDArray[np.integer],
     outlines: list[NDArray[np.int64]],
 ) -> NDArray[np.int64]:
-    """Face that contains each component of the graph, -1 for none.
-
-    Parameters
-    ----------
-    points, vertices, offsets
-        The bounded faces.
-    outlines : list of numpy.ndarray of int
-        The outer walk of each connected component.
-    """
+    """Bounded face that contains each component of the graph, -1 for none, from the outer walk of each component."""
     hosts = np.full(len(outlines), -1, dtype=np.int64)
     if len(outlines) < 2:
         return hosts
@@ -216,14 +208,9 @@ def half_edge_cycles(
     """Trace every face of a plane graph, with the face on the left.
 
     Half-edge h < b runs from ``bonds[h, 0]`` to ``bonds[h, 1]``, half-edge h + b back. The next half-edge at its end
-    is the one before its twin in counter-clockwise order (the sharpest turn to the left).
-
-    Returns
-    -------
-    origin : numpy.ndarray of int, shape (2 b,)
-        First point of each half-edge.
-    order, start, cycle : numpy.ndarray of int
-        Half-edges cycle by cycle, start of each cycle in `order` (with one more at the end), cycle of each half-edge.
+    is the one before its twin in counter-clockwise order (the sharpest turn to the left). Returns the first point of each
+    half-edge (2 b,), the half-edges cycle by cycle, the start of each cycle in this order (with one more at the end), and the
+    cycle of each half-edge.
     """
     b = len(bonds)
     origin = np.concatenate([bonds[:, 0], bonds[:, 1]]).astype(np.int64)

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._auto import AutoBonds
-from ._bond_rules import (
-    BetaSkeletonBonds,
+from ._bonds import (
     BondRule,
     DelaunayBonds,
     ExplicitBonds,
@@ -25,10 +24,6 @@ _RULES: dict[str, BondRule] = {
     "auto": AutoBonds(),
     "delaunay": DelaunayBonds(),
     "voronoi": VoronoiBonds(),
-    "beta": BetaSkeletonBonds(),
-    "beta-skeleton": BetaSkeletonBonds(),
-    "gabriel": BetaSkeletonBonds(1.0),
-    "rng": BetaSkeletonBonds(2.0),
 }
 
 
@@ -38,8 +33,8 @@ def bond_rule(bonds: str | BondRule | ArrayLike = "auto") -> BondRule:
     Parameters
     ----------
     bonds : str, BondRule or array-like of int, shape (b, 2)
-        "auto", "delaunay", "voronoi", "beta-skeleton" (or "beta"), "gabriel", "rng" or "interstitial"; an instance such as
-        ``RadiusBonds(3.8)`` or ``NearestBonds(3)``; or pairs of indices into the points.
+        "auto", "delaunay" or "voronoi"; an instance such as ``RadiusBonds(3.8)`` or ``NearestBonds(3)``; or pairs of
+        indices into the points.
 
     Returns
     -------

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Shapes closer than this, in units of the polygon's radius, are equal: half of it is the least assumed scatter.
-_LEAST_SCATTER = 0.015
+LEAST_SCATTER = 0.015
 #: Distance of two groups over twice their scatter. Division of one Gaussian gives 1.3, of one uniform distribution
 #: 1.7.
 LEAST_SEPARATION = 2.5
@@ -14,7 +14,7 @@ _LEAST_MEMBERS = 5
 
 
 def shape_moments(corners: NDArray[np.complexfloating]) -> NDArray[np.float64]:
-    r"""Invariants of polygons of n corners against translation, scale, rotation, reflection and first corner.
+    r"""Invariants (m, 2 (n - 2)) of polygons (m, n) against translation, scale, rotation, reflection and first corner.
 
     With the Fourier moments of the corners :math:`c_k = x_k + i y_k` about their mean, :math:`C_p = \frac1n \sum_k
     c_k e^{-2 \pi i p k / n}`, a regular polygon has only :math:`C_1`. The relative moments :math:`a_p = C_p / C_1` do
@@ -22,16 +22,7 @@ def shape_moments(corners: NDArray[np.complexfloating]) -> NDArray[np.float64]:
     n`, which leaves :math:`|a_p|` and :math:`b_p = \operatorname{Re}(a_p^{g}) / |a_p|^{g - 1}` with g the least
     positive number for which g (p - 1) is a multiple of n; a reflection conjugates :math:`a_p` and so keeps them as
     well. For n = 4, :math:`b_{-1}` is positive for a rhomb and negative for a rectangle, :math:`a_2` identifies a
-    kite or trapezoid.
-
-    Parameters
-    ----------
-    corners : numpy.ndarray of complex, shape (m, n)
-
-    Returns
-    -------
-    numpy.ndarray, shape (m, 2 (n - 2))
-        :math:`|a_p|` and :math:`b_p` for p = 2...n-1, in units of the radius.
+    kite or trapezoid. The result holds :math:`|a_p|`, then :math:`b_p`, for p = 2...n-1, in units of the radius.
     """
     m, n = corners.shape
     moments = np.fft.fft(corners - corners.mean(axis=1, keepdims=True), axis=1) / n
@@ -48,21 +39,11 @@ def shape_moments(corners: NDArray[np.complexfloating]) -> NDArray[np.float64]:
 
 
 def split_by_gap(features: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Group rows by gaps: a group is divided as long as its two parts are separated by more than their scatter.
+    """Group (m,) of each row of features (m, f), 0 = largest: a group is divided while a gap separates its two parts.
 
     Along each feature and the first principal components the best cut (least sum of squares) is searched for; it is
     accepted if the distance of the two means is more than 2.5 times twice the larger scatter (at least 1.5 % of the
-    polygon's radius), and each side has 5 members or more.
-
-    Parameters
-    ----------
-    features : numpy.ndarray, shape (m, f)
-        In units of the polygon's radius.
-
-    Returns
-    -------
-    numpy.ndarray of int, shape (m,)
-        Group of each row, 0 = largest.
+    polygon's radius, the unit of the features), and each side has 5 members or more.
     """
     groups = np.zeros(len(features), dtype=np.int64)
     todo = [np.arange(len(features))]
@@ -110,8 +91,8 @@ def clearest_cut(values: NDArray[np.floating]) -> tuple[float, float]:
     low_mean, high_mean = total[:-1] / count, (total[-1] - total[:-1]) / (n - count)
     low_var = np.maximum(square[:-1] / count - low_mean**2, 0)
     high_var = np.maximum((square[-1] - square[:-1]) / (n - count) - high_mean**2, 0)
-    low = np.maximum(np.sqrt(low_var), _LEAST_SCATTER)
-    high = np.maximum(np.sqrt(high_var), _LEAST_SCATTER)
+    low = np.maximum(np.sqrt(low_var), LEAST_SCATTER)
+    high = np.maximum(np.sqrt(high_var), LEAST_SCATTER)
     valid = (count >= _LEAST_MEMBERS) & (n - count >= _LEAST_MEMBERS)
     separation = np.where(valid, (high_mean - low_mean) / (2 * np.maximum(low, high)), 0.0)
     k = int(separation.argmax())
@@ -127,30 +108,13 @@ def clearest_cut(values: NDArray[np.floating]) -> tuple[float, float]:
 def align_to_mean(
     corners: NDArray[np.complexfloating], shifts: NDArray[np.integer], mirror: bool, rounds: int = 4
 ) -> tuple[NDArray[np.complex128], NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
-    """Mean shape of polygons of one class, and the alignment of each polygon.
+    """Mean shape (n,) of polygons (m, n) of one class, and the first corner, reflection and angle of each polygon.
 
-    Parameters
-    ----------
-    corners : numpy.ndarray of complex, shape (m, n)
-        Corners about their mean, in the order of the canonical sequence.
-    shifts : numpy.ndarray of int
-        First corners that are equivalent by the symmetry of the sequence.
-    mirror : bool
-        Whether the sequence is equal in both directions, so that the mirror image of a polygon may be aligned to the
-        mean.
-    rounds : int
-        Iterations of alignment and averaging (generalised Procrustes analysis; Gower, 1975).
-
-    Returns
-    -------
-    mean : numpy.ndarray of complex, shape (n,)
-        Its root mean square radius is that of the average polygon; its first corner or longest moment points along
-        +x.
-    shift : numpy.ndarray of int, shape (m,)
-        First corner of each polygon after alignment.
-    mirrored : numpy.ndarray of bool, shape (m,)
-    angle : numpy.ndarray, shape (m,)
-        Rotation from the mean to the polygon, in radians.
+    The polygons are complex corners about their mean, in the order of the canonical sequence; `shifts` are the first corners
+    that its symmetry makes equivalent, and `mirror` allows the mirror image of a polygon, where the sequence is equal in both
+    directions. Alignment and averaging are iterated (generalised Procrustes analysis; Gower, 1975). The root mean square radius
+    of the mean is that of the average polygon, its first corner or longest moment points along +x, and the angles are rotations
+    from the mean to the polygon in radians.
     """
     m, n = corners.shape
     radius = np.sqrt(np.mean(np.abs(corners) ** 2, axis=1, keepdims=True))
@@ -224,22 +188,11 @@ def lay_on_mean(
 def affine_strain(
     mean: NDArray[np.complexfloating], laid: NDArray[np.complexfloating], angle: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    r"""Strain of polygons relative to their class mean, in the frame of the image.
+    r"""Strain xx, yy, xy (m, 3) of polygons relative to their class mean, in the frame of the image.
 
-    F is the linear least-squares map from the mean, rotated by `angle`, to the polygon; :math:`\varepsilon = V - 1`
-    with the left stretch :math:`V = \sqrt{F F^T}`, which does not depend on the remaining rotation.
-
-    Parameters
-    ----------
-    mean : numpy.ndarray of complex, shape (n,)
-    laid : numpy.ndarray of complex, shape (m, n)
-        Corners in the order of the mean.
-    angle : numpy.ndarray, shape (m,)
-
-    Returns
-    -------
-    numpy.ndarray, shape (m, 3)
-        :math:`\varepsilon_{xx}, \varepsilon_{yy}, \varepsilon_{xy}`.
+    F is the linear least-squares map from the mean (n,), rotated by `angle` (m,), to the polygon `laid` on it (m, n);
+    :math:`\varepsilon = V - 1` with the left stretch :math:`V = \sqrt{F F^T}`, which does not depend on the remaining
+    rotation.
     """
     turned = mean[None, :] * np.exp(1j * angle)[:, None]
     a = np.stack([turned.real, turned.imag], axis=1)
@@ -261,20 +214,10 @@ def affine_strain(
 
 
 def shape_name(mean: NDArray[np.complexfloating], tolerance: float = 0.06) -> str:
-    """Name of the shape of a polygon.
+    """Name of the shape of a polygon (n,), whose sides and angles are equal within a relative `tolerance`.
 
-    Parameters
-    ----------
-    mean : numpy.ndarray of complex, shape (n,)
-        Corners, counter-clockwise or clockwise.
-    tolerance : float
-        Largest relative scatter of equal sides, and of equal angles in radians.
-
-    Returns
-    -------
-    str
-        "regular", "isosceles", "scalene" (triangles), "rhombic", "rectangular", "parallelogram", "kite",
-        "trapezoid" (quadrilaterals), "equilateral", "equiangular", "concave" or "irregular".
+    "regular", "isosceles", "scalene" (triangles), "rhombic", "rectangular", "parallelogram", "kite", "trapezoid"
+    (quadrilaterals), "equilateral", "equiangular", "concave" or "irregular".
     """
     n = len(mean)
     step = np.roll(mean, -1) - mean

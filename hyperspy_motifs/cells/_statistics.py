@@ -204,17 +204,7 @@ def figure_symbol(sizes: tuple[int, ...]) -> str:
 def cells_round_points(
     cells: Cells, n_points: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Cells in counter-clockwise order around each point that is surrounded by cells.
-
-    Returns
-    -------
-    order : numpy.ndarray of int
-        Cells, point by point.
-    offsets : numpy.ndarray of int, shape (p + 1,)
-        Start of each point.
-    points : numpy.ndarray of int, shape (p,)
-        The points.
-    """
+    """Cells in counter-clockwise order around each point that is surrounded by cells, the start of each, and the points."""
     none = np.zeros(0, dtype=np.int64)
     if len(cells) == 0:
         return none, np.zeros(1, dtype=np.int64), none

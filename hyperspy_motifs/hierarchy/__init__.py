@@ -2,7 +2,6 @@
 
 :func:`build_hierarchy`, :class:`HierarchyOptions`  all levels of the structure
 :class:`Hierarchy`, :class:`Level`                  the levels as arrays
-:func:`vertex_figures`, :func:`figure_name`         the cells around each atom
 :func:`find_composites`, :class:`Composites`        classes of cells with a shorter joint description
 :func:`describe`, :func:`bits_per_atom`             length of the description; disorder
 :class:`LabelledPoints`, :func:`find_lattice`, :class:`Lattice`  translations that map the pattern onto itself

@@ -11,14 +11,12 @@ import numpy as np
 
 from hyperspy_motifs.cells import Cells, canonical_sequences
 
-from ._composites import find_composites
-from ._domains import Domains, atom_domains, find_domains
-from ._hierarchy import Hierarchy, LabelledPoints, Level
-from ._larger_cells import coarse_levels, corner_names, half_cell_level
+from ._composites import composite_level, find_composites
+from ._grains import Domains, atom_domains, cell_orientations, find_domains
+from ._hierarchy import Hierarchy, LabelledPoints, Level, bits_per_atom
 from ._lattice import Lattice, LatticeContinuation, find_lattice
-from ._orientations import cell_orientations
-from ._tilings import bits_per_atom, composite_level, domain_levels, unit_cell_level, vertex_figures
-from ._unit_cells import LatticePoints, lattice_points, merge_by_sublattice
+from ._supertilings import coarse_levels, corner_names, domain_levels, vertex_figure_level
+from ._unit_cells import LatticePoints, half_cell_level, lattice_points, merge_by_sublattice, unit_cell_level
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ def build_hierarchy(
     scalars: dict[str, float] = {}
     corners = _with_empty_sites(sites, cells)
     if options.vertex_figures and len(cells):
-        figures = vertex_figures(corners.positions, cells.vertices, cells.offsets, cells.bonds, len(sites))
+        figures = vertex_figure_level(cells, corners.positions, len(sites))
         levels += [figures] if len(figures) else []
     if len(cells):
         levels += _described(sites, cells, motif_names, options, scalars)

@@ -9,7 +9,9 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ._hierarchy import Description, describe
+from hyperspy_motifs.cells import Cells
+
+from ._hierarchy import Description, Level, describe
 
 
 def compositions(
@@ -286,3 +288,64 @@ def _matching(pairs: np.ndarray, state: _State) -> np.ndarray:
             taken[a] = taken[b] = True
             chosen.append(i)
     return np.array(chosen, dtype=np.int64)
+
+
+def composite_level(cells: Cells, found: Composites, class_names: list[str]) -> Level | None:
+    """Return the merges of cells as a level; None if no merge shortened the description."""
+    made = found.classes >= found.n_cell_classes
+    if not made.any():
+        return None
+    used, labels = np.unique(found.classes[made], return_inverse=True)
+    count = np.bincount(labels)
+    rank = np.argsort(np.argsort(-count, kind="stable"), kind="stable")
+    order = np.argsort(-count, kind="stable")
+    names = tuple(
+        " + ".join(f"{n} × ({class_names[c]})" for c, n in sorted(found.parts(int(used[k])).items()))
+        for k in order
+    )
+    number = np.full(len(found.classes), -1)
+    number[made] = np.arange(made.sum())
+    owner = number[found.node]
+    inside = np.flatnonzero(owner >= 0)
+    m = int(made.sum())
+    area = np.bincount(owner[inside], cells.areas[inside], minlength=m)
+    centres = np.column_stack(
+        [
+            np.bincount(owner[inside], (cells.centres[:, i] * cells.areas)[inside], minlength=m)
+            for i in range(2)
+        ]
+    )
+    saved = found.before.bits - found.after.bits - found.rule_bits
+    return Level(
+        kind="composite",
+        centres=centres / area[:, None],
+        labels=rank[labels.ravel()],
+        names=names,
+        child_kind="cell",
+        parts=np.column_stack([inside, owner[inside]]),
+        fractions=np.ones(len(inside)),
+        adjacency=joined_adjacency(cells.adjacency, owner),
+        columns={
+            "area": area,
+            "n_cells": np.bincount(owner[inside], minlength=m),
+            "on_border": _any(owner[inside], cells.on_border[inside], m),
+        },
+        scalars={"bits_saved": float(saved)},
+        reason=(
+            f"{len(found.rules)} merges of neighbouring classes shorten the description from "
+            f"{found.before.bits:.0f} to {found.after.bits + found.rule_bits:.0f} bits; no further one does."
+        ),
+    )
+
+
+def joined_adjacency(adjacency: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Return the adjacency (a, 3) of groups of cells; cells of no group (-1) are ignored."""
+    ends = np.sort(owner[adjacency[:, :2]], axis=1)
+    outer = (ends[:, 0] >= 0) & (ends[:, 0] != ends[:, 1])
+    pairs, inverse = np.unique(ends[outer], axis=0, return_inverse=True)
+    shared = np.bincount(inverse.ravel(), adjacency[outer, 2], minlength=len(pairs)).astype(np.int64)
+    return np.column_stack([pairs, shared])
+
+
+def _any(owner: np.ndarray, flags: np.ndarray, m: int) -> np.ndarray:
+    return np.bincount(owner, flags, minlength=m) > 0

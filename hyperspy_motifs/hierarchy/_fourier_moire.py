@@ -43,11 +43,6 @@ class FourierMoire:
         the layers.
     period : float
         Mean of its three shortest translations.
-    beat_period : float
-        Period of the hexagonal net of the strongest peaks inside the first ring: at large twist, where the moire of
-        first order is hardly larger than the cells, a beat of higher order is visible. NaN if there is none.
-    slow_period : float
-        Period at which two such nets, of nearly the same spacing, beat with each other; NaN if there are not two.
     """
 
     layers: NDArray[np.float64]
@@ -55,8 +50,6 @@ class FourierMoire:
     heterostrain: NDArray[np.float64]
     vectors: NDArray[np.float64]
     period: float
-    beat_period: float
-    slow_period: float
 
     @property
     def lattice(self) -> NDArray[np.float64]:
@@ -108,16 +101,12 @@ def fourier_moire(image: ArrayLike) -> FourierMoire | None:
     transfer = (np.linalg.inv(reciprocal[0]) @ reciprocal[1]).T
     turn, stretch = _polar(transfer)
     vectors = reduced(np.linalg.inv(reciprocal[1] - reciprocal[0]).T)
-    radius = float(np.hypot(*reciprocal[0].T).mean())
-    inner = _inner_ring(beams, power, radius)
     return FourierMoire(
         layers=np.array([np.linalg.inv(r).T for r in reciprocal]),
         twist=abs(float(np.degrees(turn))),
         heterostrain=-(stretch - np.eye(2)),
         vectors=vectors,
         period=_hexagonal_period(vectors),
-        beat_period=_beat_period(inner),
-        slow_period=_slow_period(inner),
     )
 
 
@@ -252,28 +241,3 @@ def _primitive(
             reciprocal, strength = shorter, weaker
             break
     return reciprocal if sum(strength) > _WEAKEST_RING * strongest else None
-
-
-def _inner_ring(beams: NDArray[np.float64], power: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
-    """Up to six of the strongest peaks well inside the first ring of the layers, all of similar length."""
-    length = np.hypot(beams[:, 0], beams[:, 1])
-    inside = np.flatnonzero((length < 0.6 * radius) & (power > _FAINTEST * power[0]))
-    if not len(inside):
-        return np.empty((0, 2))
-    return beams[inside[np.abs(length[inside] / length[inside[0]] - 1) < _RING][:_SPOTS]]
-
-
-def _beat_period(ring: NDArray[np.float64]) -> float:
-    return float(2 / np.sqrt(3) / np.hypot(*ring.T).mean()) if len(ring) >= 3 else float("nan")
-
-
-def _slow_period(ring: NDArray[np.float64]) -> float:
-    """Two nets of beams rotated by a small angle: the moire of the moire."""
-    if len(ring) < 4:
-        return float("nan")
-    whole = np.concatenate([ring, -ring])
-    apart = np.linalg.norm(whole[:, None] - whole, axis=-1)
-    np.fill_diagonal(apart, np.inf)
-    nearest = apart.min(axis=1)
-    close = nearest < 0.4 * np.hypot(*ring.T).mean()
-    return float(2 / np.sqrt(3) / nearest[close].mean()) if close.sum() >= 4 else float("nan")

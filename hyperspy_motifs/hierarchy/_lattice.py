@@ -251,13 +251,7 @@ def _shortest_basis(vectors: np.ndarray, tolerance: float) -> np.ndarray | None:
 
 
 def reduced(basis: np.ndarray) -> np.ndarray:
-    """Return the reduced basis of a plane lattice (Gauss 1801): a no longer than b, 90 to 120 degrees.
-
-    Parameters
-    ----------
-    basis : numpy.ndarray of float, shape (2, 2)
-        Rows a and b, columns x, y.
-    """
+    """Return the reduced basis of a plane lattice (Gauss 1801): a no longer than b (rows), at 90 to 120 degrees."""
     a, b = basis
     while True:
         if a @ a > b @ b:
@@ -359,17 +353,7 @@ _LEAST_SEEN_AT_RIM = 6
 
 
 class LatticeContinuation:
-    """Identifies pairs of cells that the lattice repeats, and patches of cells that it connects.
-
-    Parameters
-    ----------
-    sites : LabelledPoints
-        The atoms.
-    lattice : Lattice
-        Their translations.
-    cells : Cells
-        The cells between them.
-    """
+    """Identifies pairs of cells that the lattice repeats, and patches of cells that it connects."""
 
     def __init__(self, sites: LabelledPoints, lattice: Lattice, cells: Cells) -> None:
         self.sites = sites
@@ -383,17 +367,10 @@ class LatticeContinuation:
         self._order = vectors[np.argsort((vectors**2).sum(axis=1), kind="stable")]
 
     def repeated(self, kind: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Return a mask of the pairs of cells that are repeated, one lattice vector away, in most directions.
+        """Return a mask (e,) of the pairs of cells that are repeated, one lattice vector away, in most directions.
 
-        Inside a crystal every pair of neighbours is repeated. A pair across a wall is repeated only along the wall,
-        which is a quarter of the directions.
-
-        Parameters
-        ----------
-        kind : numpy.ndarray of int, shape (m,)
-            Kind of each cell, -1 for none.
-        first, second : numpy.ndarray of int, shape (e,)
-            The pairs.
+        Inside a crystal every pair of neighbours is repeated. A pair across a wall is repeated only along the wall, which is a
+        quarter of the directions. `kind` (m,) is that of each cell, -1 for none.
         """
         tree = cKDTree(self.centres)
         seen, again = np.zeros(len(first)), np.zeros(len(first))

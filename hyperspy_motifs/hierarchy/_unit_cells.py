@@ -1,4 +1,4 @@
-"""Unit cells of a lattice, and its sublattices."""
+"""Unit cells of a lattice, their halves, and its sublattices."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.spatial import cKDTree
 
-from ._hierarchy import LabelledPoints
+from hyperspy_motifs.cells import find_cells
+from hyperspy_motifs.naming import motif_name
+
+from ._composites import compositions, formula
+from ._hierarchy import LabelledPoints, Level
 from ._lattice import Lattice
+from ._supertilings import coarse_level
 
 _STEPS = np.array([[1, 0], [0, 1], [1, 1], [1, -1]])
 #: Least share of the translated positions of a guest motif with the host motif.
@@ -20,22 +25,10 @@ _MIXED = 0.2
 
 
 def merge_by_sublattice(sites: LabelledPoints, lattice: Lattice) -> np.ndarray:
-    """Give motifs on one sublattice one label.
+    """Give motifs on one sublattice one label (n,), the lowest of those that are merged.
 
     A dopant or a vacancy is a guest on a sublattice of the host, and noise may split one site into two motifs: both
     occur at translated positions of the other. Motifs that meet only at a boundary do not.
-
-    Parameters
-    ----------
-    sites : LabelledPoints
-        Positions and motifs.
-    lattice : Lattice
-        Their translations.
-
-    Returns
-    -------
-    numpy.ndarray of int, shape (n,)
-        Labels, each the lowest of those that were merged.
     """
     n = int(sites.labels.max(initial=-1)) + 1
     tree = cKDTree(sites.positions)
@@ -65,22 +58,11 @@ _MOST_COVERED = 0.3
 
 @dataclass(frozen=True)
 class LatticePoints:
-    """Points of one or more patches of a lattice, each patch with its own origin.
+    """Points x, y (m, 2) of one or more patches of a lattice, each patch with its own origin.
 
-    Attributes
-    ----------
-    positions : numpy.ndarray of float, shape (m, 2)
-        Positions x, y, those of the sites if they exist.
-    index : numpy.ndarray of int, shape (m, 2)
-        Multiples of the two lattice vectors, relative to the origin of the patch.
-    patch : numpy.ndarray of int, shape (m,)
-        Patch of each point, the largest first.
-    site : numpy.ndarray of int, shape (m,)
-        Site at each point; -1 for a lattice point without a site.
-    kind : int
-        Kind of the sites.
-    bonds : numpy.ndarray of int, shape (b, 2)
-        Points one lattice vector apart.
+    `index` (m, 2) are multiples of the two lattice vectors relative to the origin of the patch; `patch` (m,) is the patch of
+    each point, the largest first; `site` (m,) its site, -1 for none; `kind` the kind of the sites, and `bonds` (b, 2) join
+    points one lattice vector apart.
     """
 
     positions: np.ndarray
@@ -96,26 +78,12 @@ class LatticePoints:
 
 
 def lattice_points(sites: LabelledPoints, lattice: Lattice, kind: int | None = None) -> LatticePoints | None:
-    """Choose the sites at the corners of the unit cells.
+    """Choose the sites at the corners of the unit cells; None if no patch contains a complete cell.
 
-    Sites of one kind that are connected by lattice vectors form a patch. The kind of the largest patch is chosen.
-    Further patches of that kind are added if they do not overlap with others (a kind that occurs four times in a cell
-    forms four overlapping patches, of which one is kept). Missing points between others are added, so that a vacancy
+    Sites of one kind that are connected by lattice vectors form a patch. The kind of the largest patch is chosen, unless
+    one is given. Further patches of that kind are added if they do not overlap with others (a kind that occurs four times in
+    a cell forms four overlapping patches, of which one is kept). Missing points between others are added, so that a vacancy
     does not remove the cells around it.
-
-    Parameters
-    ----------
-    sites : LabelledPoints
-        Positions and kinds.
-    lattice : Lattice
-        Their translations.
-    kind : int, optional
-        Kind to use instead of that with the largest patch.
-
-    Returns
-    -------
-    LatticePoints or None
-        None if no patch contains a complete cell.
     """
     start, end, step = _links(sites, lattice)
     n = len(sites)
@@ -234,3 +202,159 @@ def _bonds(index: np.ndarray, patch: np.ndarray) -> np.ndarray:
         if (p, h + dh, k + dk) in place
     ]
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def unit_cell_level(
+    sites: LabelledPoints, patches: list[tuple[Lattice, LatticePoints]], names: list[str], units: str = ""
+) -> Level | None:
+    """Return the unit cells as a level whose parts are the atoms; None if there is no complete cell.
+
+    `patches` are the translations and corners of the whole field or of each grain, and `units` that of the positions.
+    """
+    positions = np.concatenate([points.positions for _, points in patches])
+    starts = np.cumsum([0, *[len(points.positions) for _, points in patches]])
+    bonds = np.concatenate(
+        [points.bonds + start for (_, points), start in zip(patches, starts, strict=False)]
+    )
+    cells = find_cells(positions, bonds=bonds, merge_centred_rings=False)
+    whole = np.flatnonzero(cells.n_corners == 4)
+    if not len(whole):
+        return None
+    level = coarse_level("unit-cell", sites, positions, cells, whole, names)
+    lattice, _ = max(patches, key=lambda patch: len(patch[1].positions))
+    corners = np.concatenate([points.site for _, points in patches])
+    kinds = sites.labels[corners[corners >= 0]]
+    a, b = lattice.lengths
+    mean = _mean_content(level, sites, len(names))
+    content = formula({name: v for name, v in zip(names, mean, strict=True)}, decimals=1)
+    scalars = {
+        "a": float(a), "b": float(b), "angle": lattice.angle, "area": lattice.area,
+        "ax": float(lattice.vectors[0, 0]), "ay": float(lattice.vectors[0, 1]),
+        "bx": float(lattice.vectors[1, 0]), "by": float(lattice.vectors[1, 1]),
+        "match": lattice.match, "n_atoms": float(mean.sum()), "n_lattices": float(len(patches)),
+    }  # fmt: skip
+    where = "the atoms" if len(patches) == 1 else f"the atoms of the largest of {len(patches)} grains"
+    reason = (
+        f"Translations of {a:.4g} and {f'{b:.4g} {units}'.rstrip()} at {lattice.angle:.1f} degrees map "
+        f"{100 * lattice.match:.0f} % of {where} onto atoms of their motif. Corners are the atoms of "
+        f"{motif_name(int(np.bincount(kinds).argmax()), names)}; on average a cell contains {content}."
+    )
+    return Level(**{**level.__dict__, "scalars": scalars, "reason": reason})
+
+
+def _mean_content(level: Level, sites: LabelledPoints, n_labels: int) -> np.ndarray:
+    content = compositions(level.parts, level.fractions, sites.labels, len(level), n_labels)
+    inner = ~level.columns["on_border"]
+    return content[inner].mean(axis=0) if inner.any() else content.mean(axis=0)
+
+
+#: Least number of sites of a cell with half cells.
+_LEAST_SITES = 8
+#: Largest deviation of lengths (relative) and angle (degrees) from those of a hexagonal cell, because images drift.
+_MOST_UNEQUAL = 0.1
+_MOST_OBLIQUE = 8.0
+#: Largest share of the sites on the sides of the triangles.
+_MOST_NEAR_SIDES = 0.1
+_NEAR_SIDE = 0.2
+#: Largest share of false sites in a hole.
+_FALSE = 0.1
+_GRID = 48
+
+
+def half_cell_level(sites: LabelledPoints, lattice: Lattice, names: list[str]) -> Level | None:
+    """Return the two triangles of a hexagonal cell as a level, if the largest holes are their corners.
+
+    The largest hole of the pattern, folded into one cell, is the corner. The short diagonal divides a cell into two
+    triangles, such as the faulted and the unfaulted half of Si(111)-(7x7). No translation maps one onto the other, so each is
+    a class. None if the cell is not hexagonal or small, or if sites lie on the sides of the triangles.
+    """
+    vectors, extent = lattice.vectors, np.ptp(sites.positions, axis=0)
+    in_cell = len(sites) * lattice.area / max(float(extent.prod()), 1e-300)
+    a, b = lattice.lengths
+    oblique = abs(lattice.angle - 120)
+    if in_cell < _LEAST_SITES or b > (1 + _MOST_UNEQUAL) * a or oblique > _MOST_OBLIQUE:
+        return None
+    hole = _largest_hole(sites, vectors, len(sites) / in_cell)
+    points, steps = _lattice_in_field(sites, vectors, hole)
+    index = {tuple(step): i for i, step in enumerate(steps.tolist())}
+    pairs = [
+        (i, index[h + dh, k + dk])
+        for (h, k), i in index.items()
+        for dh, dk in ((1, 0), (0, 1), (1, 1))
+        if (h + dh, k + dk) in index
+    ]
+    if len(pairs) < 3:
+        return None
+    cells = find_cells(points, bonds=np.sort(np.array(pairs), axis=1), merge_centred_rings=False)
+    kept = np.flatnonzero(cells.n_corners == 3)
+    if len(kept) < 2 or _share_on_sides(sites, vectors, hole) > _MOST_NEAR_SIDES:
+        return None
+    level = coarse_level("half-cell", sites, points, cells, kept, names)
+    turned = ((level.centres - hole) @ np.linalg.inv(vectors)) % 1.0
+    labels = (turned[:, 0] < turned[:, 1]).astype(np.int64)
+    labels = labels if 2 * labels.sum() <= len(labels) else 1 - labels
+    if labels.max() == 0:
+        return None
+    content = compositions(level.parts, level.fractions, sites.labels, len(level), len(names))
+    inner = ~level.columns["on_border"] if not level.columns["on_border"].all() else np.ones(len(level), bool)
+    texts = []
+    for label in (0, 1):
+        members = (labels == label) & inner if ((labels == label) & inner).any() else labels == label
+        mean = content[members].mean(axis=0)
+        texts.append(formula(dict(zip(names, mean.tolist(), strict=True)), decimals=1))
+    reason = (
+        f"The largest holes lie on the lattice, and the triangles between them cut no more than "
+        f"{100 * _MOST_NEAR_SIDES:.0f} % of the atoms: one half of the cell contains {texts[0]}, the other {texts[1]}."
+    )
+    halves = (f"half 1: {texts[0]}", f"half 2: {texts[1]}")
+    return Level(**{**level.__dict__, "labels": labels, "names": halves, "reason": reason})
+
+
+def _largest_hole(sites: LabelledPoints, vectors: np.ndarray, n_cells: float) -> np.ndarray:
+    """Return the point in the cell at the origin that is farthest from all but a few false sites."""
+    folded = (sites.positions @ np.linalg.inv(vectors)) % 1.0
+    around = np.array([(h, k) for h in (-1, 0, 1) for k in (-1, 0, 1)], dtype=float)
+    tree = cKDTree((folded[:, None] + around).reshape(-1, 2) @ vectors)
+    grid = (np.stack(np.meshgrid(np.arange(_GRID), np.arange(_GRID)), axis=-1).reshape(-1, 2) + 0.5) / _GRID
+    k = 1 + int(_FALSE * n_cells)
+    distance = tree.query(grid @ vectors, k=[k])[0][:, 0]
+    # The centre of the plateau and not its first point: distances near the maximum differ by less than the grid.
+    centre = grid[int(distance.argmax())]
+    top = distance > 0.93 * distance.max()
+    offset = (grid[top] - centre + 0.5) % 1.0 - 0.5
+    near = np.hypot(*(offset @ vectors).T) < distance.max()
+    return np.asarray((centre + offset[near].mean(axis=0)) @ vectors)
+
+
+def _lattice_in_field(
+    sites: LabelledPoints, vectors: np.ndarray, hole: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the holes in the field, x and y, and their multiples of the vectors."""
+    low, high = sites.positions.min(axis=0), sites.positions.max(axis=0)
+    corners = np.array([[low[0], low[1]], [low[0], high[1]], [high[0], low[1]], [high[0], high[1]]])
+    span = (corners - hole) @ np.linalg.inv(vectors)
+    first, last = np.floor(span.min(axis=0)).astype(int), np.ceil(span.max(axis=0)).astype(int)
+    h, k = (
+        v.ravel() for v in np.meshgrid(np.arange(first[0], last[0] + 1), np.arange(first[1], last[1] + 1))
+    )
+    steps = np.column_stack([h, k])
+    points = hole + steps @ vectors
+    inside = ((points >= low - sites.spacing) & (points <= high + sites.spacing)).all(axis=1)
+    return points[inside], steps[inside]
+
+
+def _share_on_sides(sites: LabelledPoints, vectors: np.ndarray, hole: np.ndarray) -> float:
+    """Return the share of the sites that lie on the rows of holes, which are the sides of the triangles."""
+    place = (sites.positions - hole) @ np.linalg.inv(vectors)
+    area = abs(np.linalg.det(vectors))
+    third = vectors[0] + vectors[1]
+    near = np.zeros(len(sites), dtype=bool)
+    # Along a the second coordinate is whole, along b the first, along a + b their difference.
+    for along, across in (
+        (vectors[0], place[:, 1]),
+        (vectors[1], place[:, 0]),
+        (third, place[:, 0] - place[:, 1]),
+    ):
+        distance = np.abs(across - np.round(across)) * area / np.hypot(*along)
+        near |= distance < _NEAR_SIDE * sites.spacing
+    return float(near.mean())

@@ -5,7 +5,6 @@ import pytest
 
 from hyperspy_motifs.cells import (
     AutoBonds,
-    BetaSkeletonBonds,
     BondRule,
     Bonds,
     DelaunayBonds,
@@ -127,8 +126,6 @@ def test_points_without_order_are_doubtful():
     [
         (DelaunayBonds(1.25), NAMES),
         (VoronoiBonds(), ["square", "triangular", "honeycomb", "snub"]),
-        (BetaSkeletonBonds(1.2), ["square", "triangular", "snub"]),
-        (BetaSkeletonBonds(1.9), ["square", "triangular", "honeycomb", "kagome", "truncated", "snub"]),
         (RadiusBonds(1.2), NAMES),
         (NearestBonds(3), ["honeycomb"]),
     ],
@@ -140,24 +137,6 @@ def test_rules_on_the_tilings_they_suit(tiling, rule, names):
         middle = (np.abs(points - points.mean(axis=0)) < 5).all(axis=1)
         found = {tuple(b) for b in rule(points).pairs.tolist() if middle[b].all()}
         assert found == {b for b in unit_bonds(points) if middle[list(b)].all()}, name
-
-
-@pytest.mark.parametrize("beta", [1.0, 1.3, 2.0])
-def test_beta_skeleton_against_its_definition(beta):
-    points = np.random.default_rng(4).random((70, 2)) * [7, 5]
-    expected = set()
-    for i in range(70):
-        for j in range(i + 1, 70):
-            p, q = points[i], points[j]
-            h, d = beta / 2, np.linalg.norm(points[i] - points[j])
-            c1, c2 = (1 - h) * p + h * q, (1 - h) * q + h * p
-            others = np.delete(points, [i, j], axis=0)
-            inside = (np.linalg.norm(others - c1, axis=1) < h * d) & (
-                np.linalg.norm(others - c2, axis=1) < h * d
-            )
-            if not inside.any():
-                expected.add((i, j))
-    assert {tuple(b) for b in BetaSkeletonBonds(beta)(points).pairs.tolist()} == expected
 
 
 def test_mutual_neighbours_are_fewer():
@@ -182,9 +161,8 @@ def test_own_rule_is_taken(tiling):
 
 
 def test_parameters_are_checked():
-    for make in (lambda: RadiusBonds(0), lambda: NearestBonds(0), lambda: BetaSkeletonBonds(0.5)):
-        with pytest.raises(ValueError, match=r"radius|k must|beta"):
+    for make in (lambda: RadiusBonds(0), lambda: NearestBonds(0)):
+        with pytest.raises(ValueError, match=r"radius|k must"):
             make()
-    assert isinstance(bond_rule("rng"), BetaSkeletonBonds)
     with pytest.raises(ValueError, match="itself"):
         bond_rule([[1, 1]])(np.zeros((3, 2)))

@@ -288,12 +288,3 @@ def test_empty_sites_take_part_in_any_choice_of_motifs(tiling):
     np.testing.assert_array_equal(given.vertices, cells.vertices)
     with pytest.raises(ValueError, match="empty must be of shape"):
         find_cells(points, empty=[0.0, 1.0, 2.0])
-
-
-def test_files_without_empty_sites_are_read(tiling):
-    points, _ = tiling("square", 8.3, 5.1)
-    cells = find_cells(points)
-    old = {k: v for k, v in cells.to_arrays().items() if k not in ("n_points", "empty_sites")}
-    again = Cells.from_arrays(old)
-    assert again.n_points == len(points)
-    assert not again.empty.any()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial import Delaunay
 
-from hyperspy_motifs.cells._triangulation import Triangulation
+from hyperspy_motifs.cells._bonds import Triangulation
 
 
 def edge_set(triangles):

@@ -86,25 +86,6 @@ def test_fourier_peaks_of_a_twisted_bilayer(twist, dose):
     assert np.abs(found.heterostrain).max() < 0.002
 
 
-def test_beats_inside_the_first_ring():
-    """Two layers at a large angle, with a net of a longer period between them in two orientations."""
-    y, x = np.mgrid[:500, :560]
-
-    def net(period, degrees):
-        directions = np.deg2rad(degrees + np.array([0, 60, 120]))
-        q = 4 * np.pi / np.sqrt(3) / period
-        return sum(np.cos(q * (x * np.cos(t) + y * np.sin(t))) for t in directions)
-
-    layers = net(9.0, 4.0) + net(9.0, 30.0)
-    image = layers + 0.4 * net(34.0, 17.0 - 3.5) + 0.4 * net(34.0, 17.0 + 3.5)
-    found = fourier_moire(image)
-    assert found.beat_period == pytest.approx(34.0, rel=0.02)
-    assert found.slow_period == pytest.approx(34.0 / (2 * np.sin(np.deg2rad(3.5))), rel=0.05)
-    quiet = fourier_moire(layers)
-    assert np.isnan([quiet.beat_period, quiet.slow_period]).all()
-    assert quiet.twist == pytest.approx(found.twist, abs=0.02) == pytest.approx(26.0, abs=0.1)
-
-
 def test_one_lattice_has_no_moire():
     image, _ = data.monolayer(shape=(360, 420))
     assert fourier_moire(image.data) is None

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hyperspy_motifs.hierarchy import compositions, corner_shares, figure_name, formula, polygon_shares
+from hyperspy_motifs.hierarchy import compositions, corner_shares, formula, polygon_shares
 
 
 def test_corners_of_a_square_and_a_reflex_corner():
@@ -61,17 +61,3 @@ def test_compositions_count_fractions():
 )
 def test_formula(composition, text):
     assert formula(composition) == text
-
-
-@pytest.mark.parametrize(
-    ("sequence", "name"),
-    [
-        ((3, 3, 4, 3, 4), "3^2.4.3.4"),
-        ((3, 3, 3, 4, 4), "3^3.4^2"),
-        ((6, 6, 6), "6^3"),
-        ((3, 6, 3, 6), "3.6.3.6"),
-        ((4, 3, 3, 4), "4^2.3^2"),
-    ],
-)
-def test_symbols_of_vertex_figures(sequence, name):
-    assert figure_name(sequence) == name
