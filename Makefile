@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PYTEST_ARGS ?= -n 2 --dist worksteal
 
-.PHONY: demo test lint docs clean other-tests oldest trust
+.PHONY: demo test examples lint docs clean other-tests oldest trust
 
 $(BIN)/python:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or later is needed: make PYTHON=python3.12 ...')"
@@ -28,6 +28,10 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# The scripts of the gallery; two minutes. FIGURES=folder saves their figures.
+examples: $(VENV)/.dev
+	$(BIN)/python .ci/run_examples.py $(FIGURES)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

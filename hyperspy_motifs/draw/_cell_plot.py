@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from numpy.typing import ArrayLike, NDArray
 
-from ._image import FADED, MANY, Extent, check_length, check_positions, make_room, prepare_field, rarity
+from ._image import MANY, Extent, check_length, check_positions, make_room, opacities, prepare_field
 from ._layout_plot import add_colour_bar, is_categorical
 from ._style import add_motif_legend, as_labels, cell_colours, motif_colour
 
@@ -80,7 +80,7 @@ def plot_cells(
         faces = cell_colours(classes)
         faces[:, 3] = alpha
         if len(corners) > MANY:
-            faces[:, 3] *= FADED + (1 - FADED) * rarity(classes)
+            faces[:, 3] *= opacities(classes)
         ax.add_collection(PolyCollection(corners, facecolors=faces, **kwargs))
         add_motif_legend(ax, classes, names, cells=True)
     else:

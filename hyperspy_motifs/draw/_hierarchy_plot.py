@@ -225,13 +225,15 @@ def _draw_compositions(
         return
     taken: list[np.ndarray] = []
     for upper, lower, count, _ in edges:
-        # Above the lower type, without captions; slightly higher if there is another number.
+        # Above the lower type, without captions; slightly higher if there is another number, and left out if there are many.
         start, end = np.array(places[lower]), np.array(places[upper])
         rise = max(end[1] - start[1], 1e-6)
         for step in range(6):
             at = start + (end - start) * min((_HALF + 0.1 + 0.07 * step) / rise, 0.5)
-            if all(np.abs(at - other).max() > 0.11 for other in taken):
+            if all(np.any(np.abs(at - other) > [0.24, 0.11]) for other in taken):
                 break
+        else:
+            continue
         taken.append(at)
         ax.text(
             at[0], at[1], f"{count:.2g}", fontsize=6.5 * size, ha="center", va="center", zorder=2,

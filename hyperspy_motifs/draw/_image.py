@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from ._style import TWO_COLUMNS
 
 # Above this number of atoms or cells those of frequent kinds are faded, to this opacity.
-MANY, FADED = 1000, 0.25
+MANY, _FADED = 1000, 0.25
 
 # Prefixes in steps of a thousand, so that 2000 pm reads 2 nm.
 _LENGTHS = ("pm", "nm", "µm", "mm", "m")
@@ -331,6 +331,12 @@ def rarity(labels: NDArray[np.intp]) -> NDArray[np.float64]:
     """How rare the motif of each atom is: 0 from 30 % of the atoms on, 1 up to 3 %, between them by the logarithm."""
     share = np.bincount(labels)[labels] / max(len(labels), 1)
     return np.clip(np.log(share / 0.3) / np.log(0.03 / 0.3), 0, 1)
+
+
+def opacities(labels: NDArray[np.intp], odd: ArrayLike = False) -> NDArray[np.float64]:
+    """Opacity of each atom that makes the rare and the odd ones stand out; 1 for all if there are none."""
+    rare = np.maximum(rarity(labels), odd)
+    return _FADED + (1 - _FADED) * rare if rare.any() else np.ones(len(labels))
 
 
 def marker_area(

@@ -15,7 +15,6 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from ._image import (
-    FADED,
     MANY,
     Extent,
     add_scale_bar,
@@ -25,8 +24,8 @@ from ._image import (
     image_extent,
     make_room,
     marker_area,
+    opacities,
     prepare_field,
-    rarity,
 )
 from ._style import (
     TWO_COLUMNS,
@@ -400,8 +399,7 @@ def plot_motifs(
     order = drawing_order(motifs)
     order = np.concatenate([order[~odd[order]], order[odd[order]]])
     if emphasis == "rare" or (emphasis == "auto" and len(xy) > MANY):
-        opacity = np.where(odd, 1.0, FADED + (1 - FADED) * rarity(motifs))
-        kwargs = {"alpha": opacity[order], **kwargs}
+        kwargs = {"alpha": opacities(motifs, odd)[order], **kwargs}
     scatter_motifs(ax, xy[order], motifs[order], **kwargs)
     empty = check_positions(np.asarray(vacancies, float).reshape(-1, 2))
     if len(empty) or odd.any():

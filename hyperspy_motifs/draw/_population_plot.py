@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -284,7 +284,7 @@ _WRITTEN = 12  # largest number of types with names of two lines
 
 
 def _matrices(
-    graph: nx.DiGraph, kind: str, most: int
+    graph: nx.DiGraph, kind: str, most: int, names: Mapping[str, str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
     """Matrices z and q (k, k) of the most frequent types, NaN where unknown, and their names."""
     nodes = sorted(type_nodes(graph, kind), key=lambda node: -graph.nodes[node].get("size", 0))[:most]
@@ -295,12 +295,12 @@ def _matrices(
             i, j = rank[source], rank[target]
             z[i, j] = z[j, i] = edge["z"]
             q[i, j] = q[j, i] = edge.get("q", np.nan)
-    return z, q, [short_name(graph.nodes[node].get("name", node)) for node in nodes]
+    return z, q, [names.get(node, str(graph.nodes[node].get("name", node))) for node in nodes]
 
 
 def plot_enrichment(
     scores: ArrayLike | nx.DiGraph,
-    names: Sequence[str] | None = None,
+    names: Sequence[str] | Mapping[str, str] | None = None,
     *,
     q: ArrayLike | None = None,
     kind: str = "motif",
@@ -315,8 +315,8 @@ def plot_enrichment(
     scores : array_like, shape (k, k), or networkx.DiGraph
         Observed minus expected number of neighbours, in standard deviations, NaN where unknown; or a motif graph with
         ``neighbours`` edges between types.
-    names : sequence of str, optional
-        Name of each type.
+    names : sequence of str, or mapping of str to str, optional
+        Name of each type; of a graph, names of types in place of their own.
     q : array_like, shape (k, k), optional
         False discovery rate of each pair. Only pairs at or below `level` are filled.
     kind : str
@@ -339,8 +339,9 @@ def plot_enrichment(
         If the scores are not a square matrix, or the graph has no types of that kind.
     """
     if isinstance(scores, nx.Graph):
-        z, rates, found = _matrices(scores, kind, most)
-        names = found if names is None else names
+        own = names if isinstance(names, Mapping) else {}
+        z, rates, found = _matrices(scores, kind, most, own)
+        names = found if names is None or isinstance(names, Mapping) else names
     else:
         z = np.asarray(scores, dtype=float)
         rates = np.full(z.shape, np.nan) if q is None else np.asarray(q, dtype=float)
@@ -375,7 +376,8 @@ def plot_enrichment(
     ax.grid(color="0.92", linewidth=0.6)
     ax.set_axisbelow(True)
     # A name of two lines does not fit into a field of a large matrix.
-    texts = [short_name(text, 10, lines=1) if k > _WRITTEN else text for text in texts]
+    width, lines = (10, 1) if k > _WRITTEN else (22, 2)
+    texts = [short_name(text, width, lines=lines) for text in texts]
     rotated = max((len(text) for text in texts), default=0) > (3 if k <= _WRITTEN else 2)
     fontsize = "small" if k <= _WRITTEN else "x-small" if k <= 20 else "xx-small"
     ax.set_xticks(range(k), texts, rotation=90 if rotated else 0, fontsize=fontsize)

@@ -16,7 +16,6 @@ from ._levels import missing_motifs
 if TYPE_CHECKING:
     from hyperspy_motifs.cells import Cells
     from hyperspy_motifs.clustering import MotifTree
-    from hyperspy_motifs.graph import MotifGraph
 
     from ._motifs import Motifs
 
@@ -155,15 +154,9 @@ def class_words(cells: Cells, names: list[str], missing: np.ndarray) -> list[str
     return words
 
 
-def level_words(graph: MotifGraph, words: list[str]) -> dict[str, str]:
-    """Each class of the graph in words: "3³.4²", "2 × triangle, pentagon", "hexagon at 19.1 degrees".
-
-    Parameters
-    ----------
-    graph : MotifGraph
-    words : list of str
-        Those of the classes of cells (:func:`class_words`).
-    """
+def level_words(motifs: Motifs) -> dict[str, str]:
+    """Each class of the graph in words, by its id: "3³.4²", "2 × triangle, pentagon", "hexagon at 19.1 degrees"."""
+    graph, words = motifs.graph, class_words(motifs.cells, motifs.names, missing_motifs(motifs))
     out = {f"cell-class:{k}": name for k, name in enumerate(words)}
     for node, attributes in graph.types.nodes(data=True):
         name, kind = str(attributes.get("name", node)), attributes["kind"]

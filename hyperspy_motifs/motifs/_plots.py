@@ -5,16 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._colouring import (
-    cell_colouring,
-    class_words,
-    layout_colouring,
-    level_words,
-    motif_of_node,
-    named_values,
-)
+from ._colouring import cell_colouring, layout_colouring, level_words, motif_of_node, named_values
 from ._described import draw_description
-from ._levels import missing_motifs
 from ._moments import mean_moments, noise_units, relaxation_history, surroundings
 from ._movies import frame_axis
 
@@ -388,8 +380,7 @@ class MotifPlots:
         from hyperspy_motifs.draw import plot_hierarchy
 
         motifs = self._motifs
-        words = class_words(motifs.cells, motifs.names, missing_motifs(motifs))
-        kwargs = {"names": level_words(motifs.graph, words), **kwargs}
+        kwargs = {"names": level_words(motifs), **kwargs}
         if pictures:
             kwargs = {"pictures": motifs._class_pictures(), **kwargs}
         return plot_hierarchy(motifs.graph, ax=ax, **kwargs)
@@ -411,6 +402,7 @@ class MotifPlots:
         """
         from hyperspy_motifs.draw import plot_enrichment
 
+        kwargs = {"names": level_words(self._motifs), **kwargs}
         return plot_enrichment(self._motifs.graph, kind=kind, ax=ax, **kwargs)
 
     def populations(self, *, fraction: bool = False, times: Any = None, ax: Axes | None = None) -> Axes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import platform
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -287,7 +288,8 @@ def _how(page: Page, motifs: Motifs) -> None:
         f"Estimated from the image (lengths in {motifs.units})",
         {"quantity": list(estimated), "value": list(estimated.values())},
     )
-    page.table("Versions", {"package": PACKAGES, "version": [_version(name) for name in PACKAGES]})
+    versions = [platform.python_version(), *(_version(name) for name in PACKAGES)]
+    page.table("Versions", {"package": ("Python", *PACKAGES), "version": versions})
 
 
 def _methods(motifs: Motifs) -> str:
@@ -312,7 +314,8 @@ def _methods(motifs: Motifs) -> str:
 
 
 def _recipe(motifs: Motifs, options: dict[str, Any]) -> str:
-    """The calls that give this result again."""
+    """The calls that give this result again, of the image with this checksum."""
+    import hashlib
     import inspect
 
     signal = motifs.signal
@@ -321,14 +324,17 @@ def _recipe(motifs: Motifs, options: dict[str, Any]) -> str:
         f"{name}={value!r}"
         for name, value in options.items()
         if name in defaults
-        and value != defaults[name].default
+        and (name == "random_state" or value != defaults[name].default)
         and isinstance(value, str | int | float | list)
     ]
+    given = {"given": "atoms=POSITIONS", "grid": 'atoms="grid"'}.get(str(motifs.parameters.get("atoms")))
+    chosen[:0] = [given] if given else []
     file = str(signal.metadata.get_item("General.original_filename") or "FILE")
-    lines = [
-        "import hyperspy.api as hs", f"s = hs.load({file!r})", 's.set_signal_type("atomic_image")',
-        f"motifs = s.find_motifs({', '.join(chosen)})",
-    ]  # fmt: skip
+    lines = ["import hashlib", "import hyperspy.api as hs", f"s = hs.load({file!r})"]
+    if not signal._lazy:
+        checksum = hashlib.sha256(signal.data.tobytes()).hexdigest()
+        lines.append(f"assert hashlib.sha256(s.data.tobytes()).hexdigest() == {checksum!r}")
+    lines += ['s.set_signal_type("atomic_image")', f"motifs = s.find_motifs({', '.join(chosen)})"]
     for number, name in enumerate(motifs.names):
         if name != str(number):
             lines.append(f"motifs.relabel({{{number}: {name!r}}})")

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._colouring import class_words
-from ._levels import missing_motifs
+from ._colouring import level_words
 from ._page import Page, add_drawing, plain
 
 if TYPE_CHECKING:
@@ -39,9 +38,9 @@ def add_cells(page: Page, motifs: Motifs, views: Any) -> None:
         )
     # In a part of an image some classes have no cell left.
     present, labels = np.unique(cells.labels).tolist(), cells.labels[shown]
-    words = class_words(cells, motifs.names, missing_motifs(motifs))
+    words = level_words(motifs)
     table = {
-        "class": [words[k] for k in present],
+        "class": [words[f"cell-class:{k}"] for k in present],
         **_columns(graph, [f"cell-class:{k}" for k in present], "cells", motifs.units),
         "rows": [np.flatnonzero(labels == k).tolist() for k in present],
     }
@@ -63,9 +62,9 @@ def _columns(graph: Any, nodes: list[str], instances: str, units: str) -> dict[s
 
 def add_levels(page: Page, motifs: Motifs, views: Any) -> None:
     """The section of the levels above the cells; `views` has the atoms of the image that is shown."""
-    from hyperspy_motifs.draw import linked_source, linked_table, short_name
+    from hyperspy_motifs.draw import linked_source, linked_table
 
-    graph = motifs.graph
+    graph, words = motifs.graph, level_words(motifs)
     kinds = [kind for level, kind in sorted(graph.levels.items()) if level > 1]
     page.add("heading", "Hierarchy")
     if not kinds:
@@ -84,7 +83,7 @@ def add_levels(page: Page, motifs: Motifs, views: Any) -> None:
     for kind in kinds:
         nodes = sorted(graph.find(kind=f"{kind}-class"), key=lambda n: -graph.nodes[n]["size"])
         table = {
-            "class": [short_name(graph.nodes[n]["name"], 10_000) for n in nodes],
+            "class": [words[n] for n in nodes],
             **_columns(graph, nodes, "instances", motifs.units),
             "rows": [
                 sorted(row_of[a] for a in _atoms_of(graph, graph.instances(n)) if a in row_of) for n in nodes
@@ -94,7 +93,7 @@ def add_levels(page: Page, motifs: Motifs, views: Any) -> None:
             del table["composition"]
         name = _plural(plain(kind).capitalize())
         if kind == "vertex-figure":
-            name += " (corners of the cells around an atom, in order: 3^2.6 are two triangles and a hexagon)"
+            name += " (corners of the cells around an atom, in order: 3².6 are two triangles and a hexagon)"
         reason = graph.graph.get(f"reason:{kind}")
         page.linked(
             linked_table(linked_source(table), lights=views),
@@ -120,20 +119,19 @@ def _atoms_of(graph: Any, nodes: list[str]) -> set[int]:
 
 def add_neighbours(page: Page, motifs: Motifs) -> None:
     """The section of classes that are neighbours more or less often than by chance."""
-    from hyperspy_motifs.draw import linked_source, linked_table, short_name
+    from hyperspy_motifs.draw import linked_source, linked_table
 
-    graph = motifs.graph
+    graph, words = motifs.graph, level_words(motifs)
     found = [
-        (d, graph.nodes[u], graph.nodes[v])
-        for u, v, d in graph.types.edges(data=True)
-        if d["kind"] == "neighbours" and d["q"] <= 0.05
+        (d, u, v) for u, v, d in graph.types.edges(data=True) if d["kind"] == "neighbours" and d["q"] <= 0.05
     ]
     page.add("heading", "Neighbours")
     if not found:
         page.add("paragraph", "No two classes are neighbours more or less often than by chance.")
         return
     found.sort(key=lambda item: -abs(item[0]["z"]))
-    if any(first["kind"] == "motif" for _, first, _ in found):
+    kinds = [str(graph.nodes[first]["kind"]).removesuffix("-class") for _, first, _ in found]
+    if "motif" in kinds:
         add_drawing(
             page,
             motifs.plot.enrichment,
@@ -141,9 +139,9 @@ def add_neighbours(page: Page, motifs: Motifs) -> None:
             "Motifs that are neighbours more often (red) or less often (blue) than by chance.",
         )
     table = {
-        "of": [plain(first["kind"].removesuffix("-class")) for _, first, _ in found],
-        "class": [short_name(first["name"], 10_000) for _, first, _ in found],
-        "next to": [short_name(second["name"], 10_000) for _, _, second in found],
+        "of": [plain(kind) for kind in kinds],
+        "class": [words[first] for _, first, _ in found],
+        "next to": [words[second] for _, _, second in found],
         "more or less": ["enriched" if d["z"] > 0 else "depleted" for d, _, _ in found],
         **{name: np.array([d[name] for d, _, _ in found]) for name in ("observed", "expected", "z", "q")},
     }

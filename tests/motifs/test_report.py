@@ -176,7 +176,15 @@ def test_heads_of_tables_are_text():
 
 
 def test_the_page_can_be_reproduced_and_cited(page, found):
-    assert f"motifs = s.find_motifs(radius={found.parameters['options']['radius']!r})" in page.text
+    code = page.text[page.text.index("import hashlib") : page.text.index("Estimated from the image")]
+    assert f"radius={found.parameters['options']['radius']!r}, random_state=0" in code
+    names = {"image": found.signal.deepcopy()}
+    exec(code.replace("hs.load('FILE')", "image"), names)
+    assert names["motifs"].signal is names["image"]
+    np.testing.assert_array_equal(names["motifs"].labels, found.labels)
+    names["image"].data[0, 0] += 1
+    with pytest.raises(AssertionError):
+        exec(code.replace("hs.load('FILE')", "image"), names)
     assert "doi:10.1126/sciadv.abk1005" in page.text
     estimated = dict(page.table("Estimated"))
     assert float(estimated["spacing"]) == pytest.approx(found.parameters["spacing"], rel=1e-4)
