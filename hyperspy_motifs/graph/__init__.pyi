@@ -1,4 +1,4 @@
-from ._graphml import written_whole as written_whole
+from ._files import written_whole as written_whole
 from ._joining import join_graphs as join_graphs
 from ._motif_graph import MotifGraph as MotifGraph
 from ._relations import Difference as Difference

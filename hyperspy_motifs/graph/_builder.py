@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import networkx as nx
 import numpy as np
 
-from hyperspy_motifs.cells import EMPTY_SITE
-from hyperspy_motifs.hierarchy import NeighbourStatistics, corner_shares, neighbour_statistics, polygon_shares
+from hyperspy_motifs.cells import EMPTY_SITE, Cells
+from hyperspy_motifs.hierarchy import (
+    Hierarchy,
+    Level,
+    NeighbourStatistics,
+    corner_shares,
+    neighbour_statistics,
+    polygon_shares,
+)
 
 from . import _schema as schema
+from ._schema import Value
 
-Nodes = Iterator[tuple[str, dict[str, Any]]]
-Edges = Iterator[tuple[str, str, dict[str, Any]]]
+Column = np.ndarray | Sequence[Value]
+Nodes = Iterator[tuple[str, dict[str, Value]]]
+Edges = Iterator[tuple[str, str, dict[str, Value]]]
 
 
 def node_ids(kind: str, n: int) -> list[str]:
@@ -22,24 +30,16 @@ def node_ids(kind: str, n: int) -> list[str]:
     return [f"{kind}:{i}" for i in range(n)]
 
 
-def nodes_from_columns(ids: list[str], constants: dict[str, Any], columns: dict[str, Any]) -> Nodes:
-    """Yield nodes with their attributes.
-
-    Parameters
-    ----------
-    ids : list of str
-        The node ids.
-    constants : dict
-        Attributes that all nodes share.
-    columns : dict of str to sequence
-        Attributes that differ, arrays or lists with one entry per node.
-    """
+def nodes_from_columns(ids: list[str], kind: str, level: int, columns: Mapping[str, Column]) -> Nodes:
+    """Yield nodes of one kind and level with their other attributes, arrays or lists with one entry per node."""
     names = list(columns)
     for node, row in zip(ids, _rows(columns.values(), len(ids)), strict=True):
-        yield node, {**constants, **dict(zip(names, row, strict=True))}
+        yield node, {"kind": kind, "level": level, **dict(zip(names, row, strict=True))}
 
 
-def edges_from_columns(sources: list[str], targets: list[str], kind: str, columns: dict[str, Any]) -> Edges:
+def edges_from_columns(
+    sources: list[str], targets: list[str], kind: str, columns: Mapping[str, Column]
+) -> Edges:
     """Yield edges of one kind with their attributes, as `nodes_from_columns` does nodes."""
     names = list(columns)
     rows = _rows(columns.values(), len(sources))
@@ -53,7 +53,7 @@ def edges_from_columns(sources: list[str], targets: list[str], kind: str, column
         yield source, target, {"kind": kind, **dict(zip(names, row, strict=True))}
 
 
-def _rows(columns: Iterable[Any], n: int) -> Iterable[tuple[Any, ...]]:
+def _rows(columns: Iterable[Column], n: int) -> Iterable[tuple[Value, ...]]:
     # tolist() converts NumPy's scalars to Python's own, the only types of GraphML.
     lists = [c.tolist() if isinstance(c, np.ndarray) else c for c in columns]
     return zip(*lists, strict=True) if lists else ((),) * n
@@ -77,7 +77,7 @@ def neighbour_edges(ids: dict[int, str], statistics: NeighbourStatistics) -> Edg
     """
     s = statistics
     kept = (s.observed > 0) | (s.expected >= 1.0)
-    columns = {
+    columns: dict[str, Column] = {
         "observed": s.observed[kept], "expected": s.expected[kept], "z": s.z[kept], "p": s.p[kept],
         "q": s.q[kept],
     }  # fmt: skip
@@ -86,28 +86,11 @@ def neighbour_edges(ids: dict[int, str], statistics: NeighbourStatistics) -> Edg
     return edges_from_columns(sources, targets, schema.NEIGHBOURS, columns)
 
 
-def type_statistics(
-    labels: np.ndarray, edges: np.ndarray, n_permutations: int, random_state: int
-) -> NeighbourStatistics:
-    """Return the statistics of one level; a separate function treats all levels equally."""
-    return neighbour_statistics(labels, edges, n_permutations, random_state)
-
-
 class GraphBuilder:
-    """Writes the atoms, the cells and the levels above them into a graph, one column at a time.
+    """Writes the atoms, the cells and the levels above them into an empty graph, one column at a time.
 
-    Parameters
-    ----------
-    graph : networkx.DiGraph
-        Empty graph to be filled.
-    positions : numpy.ndarray of float, shape (n, 2)
-        Positions x, y of the atoms.
-    labels : numpy.ndarray of int, shape (n,)
-        Motif of each atom, from 0.
-    names : list of str
-        Name of each motif.
-    n_permutations, random_state : int
-        Of the neighbour statistics.
+    Positions x, y (n, 2) and labels (n,) are those of the atoms; `n_permutations` and `random_state` those of the neighbour
+    statistics.
     """
 
     def __init__(
@@ -134,29 +117,27 @@ class GraphBuilder:
         """Add the atoms, the motifs and their edges."""
         motifs = node_ids(schema.MOTIF, len(self.names))
         types = take(motifs, self.labels)
-        columns = {
+        columns: dict[str, Column] = {
             "x": self.positions[:, 0],
             "y": self.positions[:, 1],
             "type": types,
+            "size": np.ones(len(types), dtype=np.int64),
             "probability": probabilities,
         }
         if frames is not None:
             columns["frame"] = frames
-        constants = {"kind": schema.ATOM, "level": 0, "size": 1}
-        self.graph.add_nodes_from(nodes_from_columns(self.atoms, constants, columns))
+        self.graph.add_nodes_from(nodes_from_columns(self.atoms, schema.ATOM, 0, columns))
         sizes = np.bincount(self.labels, minlength=len(motifs))
         certainty = np.bincount(self.labels, probabilities, minlength=len(motifs)) / np.maximum(sizes, 1)
         columns = {"name": self.names, "size": sizes, "probability": certainty}
-        constants = {"kind": schema.MOTIF, "level": 0}
-        self.graph.add_nodes_from(nodes_from_columns(motifs, constants, columns))
+        self.graph.add_nodes_from(nodes_from_columns(motifs, schema.MOTIF, 0, columns))
         self.graph.add_edges_from(edges_from_columns(self.atoms, types, schema.INSTANCE_OF, {}))
 
     def add_empty_sites(self, positions: np.ndarray) -> None:
         """Add the empty sites (k, 2), which are corners of cells like atoms but have no motif."""
         ids = node_ids(schema.VACANCY, len(positions))
-        columns = {"x": positions[:, 0], "y": positions[:, 1]}
-        constants = {"kind": schema.VACANCY, "level": 0, "size": 1}
-        self.graph.add_nodes_from(nodes_from_columns(ids, constants, columns))
+        columns = {"x": positions[:, 0], "y": positions[:, 1], "size": np.ones(len(ids), dtype=np.int64)}
+        self.graph.add_nodes_from(nodes_from_columns(ids, schema.VACANCY, 0, columns))
         self.corners = self.atoms + ids
         self.corner_positions = np.vstack([self.positions, positions])
 
@@ -168,47 +149,36 @@ class GraphBuilder:
         self.graph.add_edges_from(edges_from_columns(sources, targets, schema.ADJACENT, columns))
         self._add_neighbours(schema.MOTIF, self.labels, bonds[bonds[:, 1] < len(self.labels)])
 
-    def add_cells(self, cells: Any) -> None:
-        """Add the cells of a ``Cells`` object, their empty sites, their classes and their edges."""
-        empty = np.asarray(getattr(cells, "empty_sites", ())).reshape(-1, 2)
-        if len(empty):
-            self.add_empty_sites(empty)
-        labels = np.asarray(cells.labels, dtype=np.int64)
-        n, n_classes = len(labels), int(labels.max(initial=-1)) + 1
-        ids = node_ids(schema.CELL, n)
-        classes = node_ids(schema.CELL_CLASS, n_classes)
-        types = take(classes, labels)
+    def add_cells(self, cells: Cells) -> None:
+        """Add the cells, their empty sites, their classes and their edges."""
+        if len(cells.empty_sites):
+            self.add_empty_sites(cells.empty_sites)
+        ids = node_ids(schema.CELL, len(cells))
+        classes = node_ids(schema.CELL_CLASS, len(cells.classes))
+        types = take(classes, cells.labels)
         sequences = [sequence_text(sequence) for sequence in cells.corner_sequences]
-        n_corners = np.asarray(cells.n_corners, dtype=np.int64)
-        centres = np.asarray(cells.centres, dtype=float).reshape(-1, 2)
-        areas = np.asarray(cells.areas, dtype=float)
-        columns: dict[str, Any] = {
-            "x": centres[:, 0], "y": centres[:, 1], "type": types, "size": n_corners, "n_corners": n_corners,
-            "corner_sequence": sequences, "area": areas, "on_border": np.asarray(cells.on_border, dtype=bool),
+        columns: dict[str, Column] = {
+            "x": cells.centres[:, 0], "y": cells.centres[:, 1], "type": types, "size": cells.n_corners,
+            "n_corners": cells.n_corners, "corner_sequence": sequences, "area": cells.areas,
+            "on_border": cells.on_border, "handedness": cells.handedness, "orientation": cells.orientation,
         }  # fmt: skip
-        for name, dtype in (("handedness", np.int64), ("orientation", float)):
-            values = getattr(cells, name, None)
-            if values is not None:
-                columns[name] = np.asarray(values).astype(dtype)
-        constants = {"kind": schema.CELL, "level": 1}
-        self.graph.add_nodes_from(nodes_from_columns(ids, constants, columns))
-        self._add_cell_classes(classes, labels, n_corners, sequences, areas)
+        self.graph.add_nodes_from(nodes_from_columns(ids, schema.CELL, 1, columns))
+        self._add_cell_classes(classes, cells)
         self.graph.add_edges_from(edges_from_columns(ids, types, schema.INSTANCE_OF, {}))
-        corners = np.concatenate([np.asarray(p, dtype=np.int64) for p in cells.corners] or [np.empty(0, int)])
-        offsets = np.concatenate([[0], np.cumsum(n_corners)])
-        sides = corners
-        owner, share = corner_shares(self.corner_positions, corners, offsets)
-        corners, owner, share = self._with_centre_atoms(cells, corners, owner, share)
+        owner, share = corner_shares(self.corner_positions, cells.vertices, cells.offsets)
+        corners, owner, share = self._with_centre_atoms(cells, owner, share)
         self._add_parts(self.corners, ids, corners, owner, share)
         is_atom = corners < len(self.atoms)
-        self._add_composition(classes, labels, corners[is_atom], owner[is_atom], share[is_atom])
-        self.add_bonds(*_bonds_with_cells(np.asarray(cells.bonds).reshape(-1, 2), sides, offsets))
-        adjacency = np.asarray(cells.adjacency, dtype=np.int64).reshape(-1, 3)
-        self._add_adjacency(ids, adjacency)
-        self._add_neighbours(schema.CELL_CLASS, labels, adjacency[:, :2])
+        motifs = node_ids(schema.MOTIF, len(self.names))
+        self._add_composition(
+            classes, motifs, cells.labels, self.labels[corners[is_atom]], owner[is_atom], share[is_atom]
+        )
+        self.add_bonds(*_bonds_with_cells(cells.bonds, cells.vertices, cells.offsets))
+        self._add_adjacency(ids, cells.adjacency)
+        self._add_neighbours(schema.CELL_CLASS, cells.labels, cells.adjacency[:, :2])
 
-    def add_hierarchy(self, hierarchy: Any) -> None:
-        """Add the levels of a ``Hierarchy``."""
+    def add_hierarchy(self, hierarchy: Hierarchy) -> None:
+        """Add the levels above the cells."""
         for number, level in enumerate(hierarchy.levels, start=2):
             self._add_level(number, level)
         if any(level.kind == "domain" for level in hierarchy.levels):
@@ -217,65 +187,47 @@ class GraphBuilder:
         self.graph.graph.update(hierarchy.scalars)
         self.graph.graph["reason"] = hierarchy.reason
 
-    def _add_level(self, number: int, level: Any) -> None:
+    def _add_level(self, number: int, level: Level) -> None:
         ids = node_ids(level.kind, len(level.labels))
         kind = schema.class_kind(level.kind)
         classes = node_ids(kind, len(level.names))
         types = take(classes, level.labels)
         owner = level.parts[:, 1]
-        columns: dict[str, Any] = {
+        columns: dict[str, Column] = {
             "x": level.centres[:, 0],
             "y": level.centres[:, 1],
             "type": types,
             "size": np.bincount(owner, minlength=len(ids)),
             **level.columns,
         }
-        constants = {"kind": level.kind, "level": number}
-        self.graph.add_nodes_from(nodes_from_columns(ids, constants, columns))
+        self.graph.add_nodes_from(nodes_from_columns(ids, level.kind, number, columns))
         sizes = np.bincount(level.labels, minlength=len(classes))
         columns = {"name": list(level.names), "size": sizes}
-        for name in ("area",):
-            if name in level.columns:
-                sums = np.bincount(level.labels, level.columns[name], minlength=len(classes))
-                columns[name] = sums / np.maximum(sizes, 1)
-        constants = {"kind": kind, "level": number}
-        self.graph.add_nodes_from(nodes_from_columns(classes, constants, columns))
+        if "area" in level.columns:
+            sums = np.bincount(level.labels, level.columns["area"], minlength=len(classes))
+            columns["area"] = sums / np.maximum(sizes, 1)
+        self.graph.add_nodes_from(nodes_from_columns(classes, kind, number, columns))
         self.graph.add_edges_from(edges_from_columns(ids, types, schema.INSTANCE_OF, {}))
         children = node_ids(level.child_kind, int(level.parts[:, 0].max(initial=-1)) + 1)
         self._add_parts(children, ids, level.parts[:, 0], owner, level.fractions)
-        self._add_level_composition(classes, children, level)
+        child_type = [self.graph.nodes[child]["type"] if child in self.graph else "" for child in children]
+        met, of_child = np.unique(np.array(child_type, dtype=str), return_inverse=True)
+        child_labels = of_child.ravel()[level.parts[:, 0]]
+        self._add_composition(classes, met.tolist(), level.labels, child_labels, owner, level.fractions)
         self._add_adjacency(ids, level.adjacency)
         self._add_neighbours(kind, level.labels, level.adjacency[:, :2])
         self.graph.graph[f"reason:{level.kind}"] = level.reason
         self.graph.graph.update({f"{level.kind}:{name}": v for name, v in level.scalars.items()})
 
-    def _add_level_composition(self, classes: list[str], children: list[str], level: Any) -> None:
-        """Add the mean number of parts of each type for the classes of a level."""
-        child_type = [self.graph.nodes[child]["type"] if child in self.graph else "" for child in children]
-        met, of_child = np.unique(np.array(child_type, dtype=object).astype(str), return_inverse=True)
-        n = len(classes) * len(met)
-        key = level.labels[level.parts[:, 1]] * len(met) + of_child[level.parts[:, 0]]
-        count, fraction = np.bincount(key, minlength=n), np.bincount(key, level.fractions, minlength=n)
-        members = np.bincount(level.labels, minlength=len(classes))
-        pairs = np.flatnonzero(count)
-        of_class = pairs // max(len(met), 1)
-        columns = {
-            "count": count[pairs] / members[of_class],
-            "fraction": fraction[pairs] / members[of_class],
-        }
-        sources = take(classes, of_class)
-        targets = met[pairs % max(len(met), 1)].tolist()
-        self.graph.add_edges_from(edges_from_columns(sources, targets, schema.COMPOSED_OF, columns))
-
     def _with_centre_atoms(
-        self, cells: Any, corners: np.ndarray, owner: np.ndarray, share: np.ndarray
+        self, cells: Cells, owner: np.ndarray, share: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Add the atoms inside cells to the corners: they belong completely to their cell."""
-        number = np.asarray(getattr(cells, "n_centre_atoms", np.zeros(len(cells.labels))))
-        full = np.flatnonzero(number > 0)
+        """Return the corners, and the atoms inside cells, which belong completely to their cell."""
+        corners = cells.vertices
+        full = np.flatnonzero(cells.n_centre_atoms > 0)
         if not len(full):
             return corners, owner, share
-        sizes = [len(cells.corners[k]) for k in full.tolist()]
+        sizes = cells.n_corners[full]
         rings = np.concatenate([cells.corners[k] for k in full.tolist()])
         offsets = np.concatenate([[0], np.cumsum(sizes)])
         pairs, held = polygon_shares(self.positions, self.corner_positions[rings], offsets, 0.0)
@@ -288,27 +240,17 @@ class GraphBuilder:
             np.concatenate([share, held[inside]]),
         )
 
-    def _add_cell_classes(
-        self,
-        classes: list[str],
-        labels: np.ndarray,
-        n_corners: np.ndarray,
-        sequences: list[str],
-        areas: np.ndarray,
-    ) -> None:
-        n = len(classes)
-        sizes = np.bincount(labels, minlength=n)
-        first = np.zeros(n, dtype=np.int64)
-        first[labels[::-1]] = np.arange(len(labels))[::-1]
-        columns = {
-            "name": [self._sequence_name(sequences[i]) for i in first],
+    def _add_cell_classes(self, classes: list[str], cells: Cells) -> None:
+        sizes = np.bincount(cells.labels, minlength=len(classes))
+        sequences = [sequence_text(c.corner_sequence) for c in cells.classes]
+        columns: dict[str, Column] = {
+            "name": [self._sequence_name(sequence) for sequence in sequences],
             "size": sizes,
-            "n_corners": n_corners[first],
-            "corner_sequence": [sequences[i] for i in first],
-            "area": np.bincount(labels, areas, minlength=n) / np.maximum(sizes, 1),
+            "n_corners": [c.n_corners for c in cells.classes],
+            "corner_sequence": sequences,
+            "area": np.bincount(cells.labels, cells.areas, minlength=len(classes)) / np.maximum(sizes, 1),
         }
-        constants = {"kind": schema.CELL_CLASS, "level": 1}
-        self.graph.add_nodes_from(nodes_from_columns(classes, constants, columns))
+        self.graph.add_nodes_from(nodes_from_columns(classes, schema.CELL_CLASS, 1, columns))
 
     def _sequence_name(self, sequence: str) -> str:
         names = {"v": schema.VACANCY, **{str(i): name for i, name in enumerate(self.names)}}
@@ -322,11 +264,6 @@ class GraphBuilder:
         parent: np.ndarray,
         share: np.ndarray,
     ) -> None:
-        # A ring that touches itself has an atom at two of its corners: one edge has both fractions.
-        pairs, inverse = np.unique(child * len(parents) + parent, return_inverse=True)
-        if len(pairs) < len(child):
-            share = np.bincount(inverse.ravel(), share)
-            child, parent = pairs // len(parents), pairs % len(parents)
         sources, targets = take(children, child), take(parents, parent)
         columns = {"fraction": share}
         self.graph.add_edges_from(edges_from_columns(sources, targets, schema.PART_OF, columns))
@@ -334,25 +271,25 @@ class GraphBuilder:
     def _add_composition(
         self,
         classes: list[str],
+        parts: list[str],
         labels: np.ndarray,
-        corners: np.ndarray,
+        part_labels: np.ndarray,
         owner: np.ndarray,
         share: np.ndarray,
     ) -> None:
-        """Add the number of corners of each motif of a class, and the fractions of these motifs."""
-        n_motifs = len(self.names)
-        key = labels[owner] * n_motifs + self.labels[corners]
-        n = len(classes) * n_motifs
+        """Add the mean number and fraction of parts of each type for the classes of the nodes that own them."""
+        n_types = len(parts)
+        key = labels[owner] * n_types + part_labels
+        n = len(classes) * n_types
         count, fraction = np.bincount(key, minlength=n), np.bincount(key, share, minlength=n)
         members = np.bincount(labels, minlength=len(classes))
         pairs = np.flatnonzero(count)
-        of_class, motif = pairs // n_motifs, pairs % n_motifs
-        columns = {
+        of_class, of_type = pairs // max(n_types, 1), pairs % max(n_types, 1)
+        columns: dict[str, Column] = {
             "count": count[pairs] / members[of_class],
             "fraction": fraction[pairs] / members[of_class],
         }
-        motifs = node_ids(schema.MOTIF, n_motifs)
-        sources, targets = take(classes, of_class), take(motifs, motif)
+        sources, targets = take(classes, of_class), take(parts, of_type)
         self.graph.add_edges_from(edges_from_columns(sources, targets, schema.COMPOSED_OF, columns))
 
     def _add_adjacency(self, ids: list[str], adjacency: np.ndarray) -> None:
@@ -363,7 +300,7 @@ class GraphBuilder:
 
     def _add_neighbours(self, kind: str, labels: np.ndarray, edges: np.ndarray) -> None:
         ids = {i: f"{kind}:{i}" for i in np.unique(labels).tolist()}
-        statistics = type_statistics(labels, edges, self.n_permutations, self.random_state)
+        statistics = neighbour_statistics(labels, edges, self.n_permutations, self.random_state)
         self.graph.add_edges_from(neighbour_edges(ids, statistics))
 
 

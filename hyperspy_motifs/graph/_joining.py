@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from scipy.stats import false_discovery_control, norm
 
 from . import _schema as schema
 from ._motif_graph import MotifGraph, collection_paused
+from ._schema import Value
 
 # The type of all images.
 _ALL = f"{schema.class_kind(schema.IMAGE)}:0"
@@ -56,7 +56,7 @@ def join_graphs(graphs: Sequence[MotifGraph], names: Sequence[str]) -> MotifGrap
                     continue
                 kind, _, own = node.partition(":")
                 new[node] = f"{kind}:{number}.{own}"
-                changed: dict[str, Any] = {"level": level_of[attributes["kind"]], "image": number}
+                changed: dict[str, Value] = {"level": level_of[attributes["kind"]], "image": number}
                 if "type" in attributes:
                     changed["type"] = new[attributes["type"]]
                 out.add_node(new[node], **{**attributes, **changed})
@@ -110,8 +110,8 @@ class _Types:
     def __init__(self, levels: Mapping[str, int]) -> None:
         self._levels = levels
         self._ids: dict[tuple[str, str], str] = {}
-        self._nodes: dict[str, list[dict[str, Any]]] = {}
-        self._edges: dict[tuple[str, str, str], list[tuple[int, dict[str, Any]]]] = {}
+        self._nodes: dict[str, list[dict[str, Value]]] = {}
+        self._edges: dict[tuple[str, str, str], list[tuple[int, dict[str, Value]]]] = {}
 
     @staticmethod
     def between(kind: str) -> bool:
@@ -151,7 +151,7 @@ class _Types:
         """Add the types and their edges: sums of numbers, means over instances of the other values."""
         for node, each in self._nodes.items():
             sizes = np.array([d["size"] for d in each])
-            kind = each[0]["kind"]
+            kind = str(each[0]["kind"])
             instance = schema.ATOM if kind == schema.MOTIF else kind.removesuffix("-class")
             mean = {
                 name: float(np.average([d[name] for d in each], weights=np.maximum(sizes, 1e-9)))
@@ -172,12 +172,12 @@ class _Types:
         self._write_neighbours(out, rows)
 
     @staticmethod
-    def _write_neighbours(out: MotifGraph, rows: Sequence[tuple[str, str, list[dict[str, Any]]]]) -> None:
+    def _write_neighbours(out: MotifGraph, rows: Sequence[tuple[str, str, list[dict[str, Value]]]]) -> None:
         """Add the statistics of neighbours: the images are independent, so that their variances add up."""
         if not rows:
             return
-        observed = np.array([sum(d["observed"] for d in each) for _, _, each in rows])
-        expected = np.array([sum(d["expected"] for d in each) for _, _, each in rows], float)
+        observed = np.array([sum(int(d["observed"]) for d in each) for _, _, each in rows])
+        expected = np.array([sum(float(d["expected"]) for d in each) for _, _, each in rows], float)
         variance = np.array([sum(_variance(d) for d in each) for _, _, each in rows])
         z = (observed - expected) / np.sqrt(np.maximum(variance, 1e-12))
         p = 2 * norm.sf(np.abs(z))
@@ -188,7 +188,7 @@ class _Types:
             out.add_edge(a, b, kind=schema.NEIGHBOURS, **values)
 
 
-def _variance(edge: Mapping[str, Any]) -> float:
+def _variance(edge: Mapping[str, Value]) -> float:
     """Return the variance by chance of a number of neighbours; that of a Poisson distribution where z is 0."""
     apart = float(edge["observed"]) - float(edge["expected"])
     z = float(edge["z"])

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
+import networkx as nx
 import numpy as np
+from numpy.typing import ArrayLike
+
+from hyperspy_motifs.cells import Cells
+from hyperspy_motifs.hierarchy import Hierarchy
 
 from . import _schema as schema
 from ._builder import GraphBuilder
-from ._formats import write_tables
-from ._graphml import read_graphml, write_graphml
+from ._files import read_graphml, write_graphml, write_tables
 from ._relations import RelationGraph, TypeComparison, compare_types
+from ._schema import Value
 
 
 @contextlib.contextmanager
@@ -73,9 +79,9 @@ class MotifGraph(RelationGraph):
         labels: np.ndarray,
         probabilities: np.ndarray | None = None,
         *,
-        cells: Any = None,
-        hierarchy: Any = None,
-        names: Any = None,
+        cells: Cells | None = None,
+        hierarchy: Hierarchy | None = None,
+        names: Sequence[str] | Mapping[int, str] | None = None,
         units: str = "px",
         frames: np.ndarray | None = None,
         n_permutations: int = 1000,
@@ -230,8 +236,6 @@ class MotifGraph(RelationGraph):
         ValueError
             If the query cannot be parsed.
         """
-        from ._formats import run_query
-
         return run_query(self, cypher)
 
     def plot(self, nodes: Any, image: Any = None, **kwargs: Any) -> Any:
@@ -303,11 +307,11 @@ class MotifGraph(RelationGraph):
         return graph
 
 
-def _n_motifs(labels: np.ndarray, names: Any) -> int:
+def _n_motifs(labels: np.ndarray, names: Sequence[str] | Mapping[int, str] | None) -> int:
     n = int(labels.max(initial=-1)) + 1
     if names is None:
         return n
-    return max([n, *(int(i) + 1 for i in names)]) if isinstance(names, dict) else max(n, len(names))
+    return max([n, *(int(i) + 1 for i in names)]) if isinstance(names, Mapping) else max(n, len(names))
 
 
 def _frames(frames: np.ndarray, n: int) -> np.ndarray:
@@ -317,7 +321,9 @@ def _frames(frames: np.ndarray, n: int) -> np.ndarray:
     return frames.astype(np.int64)
 
 
-def _validate(positions: Any, labels: Any, probabilities: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _validate(
+    positions: ArrayLike, labels: ArrayLike, probabilities: ArrayLike | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     positions = np.asarray(positions, dtype=float)
     labels = np.asarray(labels)
     if positions.ndim != 2 or positions.shape[1] != 2:
@@ -336,15 +342,7 @@ def _validate(positions: Any, labels: Any, probabilities: Any) -> tuple[np.ndarr
 
 
 def summarise(graph: MotifGraph, most: int = 8) -> str:
-    """Return the levels, their types and their neighbour rules as text.
-
-    Parameters
-    ----------
-    graph : MotifGraph
-        The graph.
-    most : int
-        Largest number of types and rules per level.
-    """
+    """Return the levels, up to `most` of their types, and their neighbour rules as text."""
     vacancies = len(graph.find(kind=schema.VACANCY))
     empty = f" and {vacancies} empty sites" if vacancies else ""
     lines = [
@@ -411,3 +409,69 @@ def _rules(graph: MotifGraph, types: list[str], most: int) -> list[str]:
     if len(found) > most:
         lines.append(f"and {len(found) - most} more pairs of classes that differ from chance")
     return lines
+
+
+def run_query(graph: nx.DiGraph, cypher: str) -> dict[str, list[Any]]:
+    """Run a query on a copy of the graph in which kinds are labels."""
+    if not isinstance(cypher, str):
+        raise TypeError(f"A query must be a string in openCypher, not {type(cypher).__name__}.")
+    try:
+        from grandcypher import GrandCypher
+        from lark.exceptions import LarkError
+    except ImportError as error:
+        raise ImportError(
+            "Queries in openCypher need grand-cypher: pip install 'hyperspy_motifs[query]'. "
+            "find() works without it."
+        ) from error
+    host: nx.DiGraph = nx.DiGraph()
+    for node, attributes in graph.nodes.items():
+        host.add_node(node, **attributes, __labels__=_labels(attributes))
+    for u, v, attributes in graph.edges(data=True):
+        host.add_edge(u, v, **attributes, __labels__=_labels(attributes))
+    try:
+        found = GrandCypher(host).run(_double_quoted(cypher))
+    except LarkError as error:
+        raise ValueError(f"The query cannot be parsed: {_first_line(error)}") from error
+    except Exception as error:
+        # grand-cypher raises various exceptions for unsupported queries: KeyError, NotImplementedError ...
+        raise ValueError(
+            f"The query failed ({type(error).__name__}: {_first_line(error)}). Try find() instead."
+        ) from error
+    return {str(name): [_plain(value) for value in values] for name, values in found.items()}
+
+
+# Strings in double and in single quotes; an escaped quote does not end them.
+_TEXTS = re.compile(r""""(?:[^"\\]|\\.)*"|'((?:[^'\\]|\\.)*)'""", re.DOTALL)
+
+# Replacement of quotes inside double quotes; other escaped characters do not change.
+_MARKS = re.compile(r'\\.|"', re.DOTALL)
+_IN_DOUBLE = {"\\'": "'", '"': '\\"'}
+
+
+def _double_quoted(cypher: str) -> str:
+    """Return the query with its strings in double quotes, which grand-cypher requires; openCypher has both."""
+
+    def quoted(text: re.Match[str]) -> str:
+        inner = text.group(1)
+        if inner is None:
+            return text.group()
+        return '"' + _MARKS.sub(lambda mark: _IN_DOUBLE.get(mark.group(), mark.group()), inner) + '"'
+
+    return _TEXTS.sub(quoted, cypher)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "no reason given")
+
+
+def _labels(attributes: dict[str, Value]) -> set[str]:
+    kind = str(attributes.get("kind", ""))
+    # openCypher's names have no hyphens.
+    return {kind, kind.replace("-", "_")}
+
+
+def _plain(value: Any) -> Any:
+    """Return a found value without the labels that were added for the query."""
+    if isinstance(value, dict):
+        return {name: entry for name, entry in value.items() if name != "__labels__"}
+    return value

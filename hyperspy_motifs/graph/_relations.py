@@ -14,6 +14,7 @@ from scipy import special
 from hyperspy_motifs.hierarchy import benjamini_hochberg, formula
 
 from . import _schema as schema
+from ._schema import Value
 
 _MISSING = object()
 
@@ -158,11 +159,11 @@ class RelationGraph(nx.DiGraph):
         """Return the instances of a type."""
         return [u for u, d in self._predecessors(node) if d.get("kind") == schema.INSTANCE_OF]
 
-    def _successors(self, node: str) -> Iterable[tuple[str, dict[str, Any]]]:
+    def _successors(self, node: str) -> Iterable[tuple[str, dict[str, Value]]]:
         self._require(node)
         return self._succ[node].items()
 
-    def _predecessors(self, node: str) -> Iterable[tuple[str, dict[str, Any]]]:
+    def _predecessors(self, node: str) -> Iterable[tuple[str, dict[str, Value]]]:
         self._require(node)
         return self._pred[node].items()
 
@@ -293,7 +294,7 @@ class RelationGraph(nx.DiGraph):
         return self._node[node].get("kind", "")
 
 
-def _is_instance_kind(kind: Any) -> bool:
+def _is_instance_kind(kind: str) -> bool:
     return not schema.is_type_kind(kind)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+
+#: Types of attributes that GraphML knows.
+Value = str | int | float | bool
 
 SCHEMA_NAME = "hyperspy_motifs.graph"
 # Grows with every change that an older version of this package cannot read.
@@ -51,48 +54,22 @@ def is_type_kind(kind: str) -> bool:
     return kind == MOTIF or kind.endswith("-class")
 
 
-def motif_names(names: Any, n_motifs: int) -> list[str]:
-    """Return a name for every motif.
-
-    Parameters
-    ----------
-    names : None, sequence of str, or dict of int to str
-        Given names; motifs without one are named ``m0``, ``m1``, ...
-    n_motifs : int
-        Number of motifs.
-
-    Raises
-    ------
-    ValueError
-        If a name is not a string, or if its motif does not exist.
-    """
+def motif_names(names: Sequence[str] | Mapping[int, str] | None, n_motifs: int) -> list[str]:
+    """Return a name for every motif: the given ones, or ``m0``, ``m1``, ..."""
     defaults = [f"m{i}" for i in range(n_motifs)]
     if names is None:
         return defaults
-    given = dict(names) if isinstance(names, dict) else dict(enumerate(names))
+    given = dict(names) if isinstance(names, Mapping) else dict(enumerate(names))
     for label, name in given.items():
         if not isinstance(name, str):
             raise ValueError(f"The name of motif {label} must be a string, not {name!r}.")
-        if isinstance(names, dict) and not 0 <= int(label) < n_motifs:
+        if isinstance(names, Mapping) and not 0 <= int(label) < n_motifs:
             raise ValueError(f"There is no motif {label} for the name {name!r}: there are {n_motifs} motifs.")
     return [given.get(i, default) for i, default in enumerate(defaults)]
 
 
-def check_graph(name: str, attributes: dict[str, Any]) -> None:
-    """Reject a file that is not a motif graph, or of a later version.
-
-    Parameters
-    ----------
-    name : str
-        Name of the file, for the message.
-    attributes : dict
-        Attributes of its graph.
-
-    Raises
-    ------
-    ValueError
-        If it is not a motif graph that this version can read.
-    """
+def check_graph(name: str, attributes: Mapping[str, object]) -> None:
+    """Reject the attributes of a graph, read from the file `name`, that is no motif graph or one of a later version."""
     if attributes.get("schema") != SCHEMA_NAME:
         raise ValueError(
             f"{name} is not a motif graph: its graph has no attribute schema = {SCHEMA_NAME!r}. "
@@ -108,14 +85,10 @@ def check_graph(name: str, attributes: dict[str, Any]) -> None:
         )
 
 
-def checked(name: str, owner: Any, attributes: dict[str, Any], expected: dict[str, type]) -> dict[str, Any]:
-    """Return the attributes of a node or an edge after validation of their types.
-
-    Raises
-    ------
-    ValueError
-        If a type is wrong, or the kind is missing.
-    """
+def checked(
+    name: str, owner: object, attributes: dict[str, Value], expected: dict[str, type]
+) -> dict[str, Value]:
+    """Return the attributes of a node or an edge after validation of their types; the kind must not be missing."""
     if "kind" not in attributes:
         raise ValueError(f"{name}: {str(owner)[:60]!r} has no kind.")
     for attribute, value in attributes.items():

@@ -144,8 +144,6 @@ DTD = '<?xml version="1.0"?><!DOCTYPE graphml SYSTEM "http://127.0.0.1:9/evil.dt
         ("", "truncated"),
         ("nothing like it", "well-formed"),
         (b"\x89HDF\r\n\x1a\n" + bytes(100), "well-formed"),
-        (whole(graph='edgedefault="directed" parse.nodes="999999999999999"'), "declares"),
-        (whole(graph=f'edgedefault="directed" parse.nodes="{"9" * 400}"'), "not a possible value"),
         (whole(graph='edgedefault="undirected"'), "not directed"),
         (whole(ours=""), "not a motif graph"),
         (whole(ours=OURS.replace("hyperspy_motifs.graph", "another")), "not a motif graph"),
@@ -159,7 +157,6 @@ DTD = '<?xml version="1.0"?><!DOCTYPE graphml SYSTEM "http://127.0.0.1:9/evil.dt
         (whole('<node id="a"><data key="s">1</data></node>'), "attribute 'schema' of a graph"),
         (whole('<script href="x"/>'), "<script>"),
         (whole("<node id='a'>" + "<desc>" * 50 + "</desc>" * 50 + "</node>"), "element"),
-        (whole(f'<node id="a"><data key="k">{"a" * 2_000_000}</data></node>'), "longer than"),
         (whole().replace('<graph edge', '<graph edgedefault="directed"/><graph edge'), "more than one graph"),
     ],
 )  # fmt: skip

@@ -1,7 +1,5 @@
 """MotifGraph: what is built from arrays, and what it answers."""
 
-from types import SimpleNamespace
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -201,20 +199,6 @@ def test_answers_can_be_painted_on_the_image(graph, honeycomb):
     np.testing.assert_array_equal(graph.coordinates(["atom:5", "atom:2"]), positions[[5, 2]])
     with pytest.raises(ValueError, match="no position"):
         graph.coordinates(["motif:0"])
-
-
-def test_a_ring_that_touches_itself_counts_both_corners():
-    # A square with a triangle in its corner: what is left between them has that corner twice.
-    points = np.array([[0, 0], [4, 0], [4, 4], [0, 4], [1, 2], [2, 1]], dtype=float)
-    cells = SimpleNamespace(
-        corners=[np.array([0, 1, 2, 3, 0, 4, 5])], n_corners=np.array([7]), centres=np.ones((1, 2)),
-        labels=np.zeros(1, dtype=int), corner_sequences=[(0,) * 7], areas=np.array([14.5]), on_border=np.array([True]),
-        bonds=np.empty((0, 2), dtype=int), adjacency=np.empty((0, 3), dtype=int),
-    )  # fmt: skip
-    graph = MotifGraph.from_arrays(points, np.zeros(6, dtype=int), cells=cells, n_permutations=0)
-    assert graph["atom:0"]["cell:0"]["fraction"] == pytest.approx(2 * np.arctan2(1, 2) / (2 * np.pi))
-    # The inner angles of seven corners add up to five half turns.
-    assert graph.composition("cell:0") == pytest.approx({"m0": 2.5})
 
 
 def test_queries_in_cypher(graph):

@@ -1,7 +1,6 @@
 """Files and queries from anywhere: read rightly or refused, quickly, without running anything that is in them."""
 
 import ast
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -118,22 +117,6 @@ def test_a_damaged_graph_is_read_or_refused(ours, text, tmp_path_factory, damage
     with ours():
         graph = MotifGraph.from_graphml(path)
         assert all("kind" in attributes for _, attributes in graph.nodes(data=True))
-
-
-@pytest.mark.parametrize("announced", [10_000_000, 10**17])
-def test_millions_of_nodes_that_are_only_announced_cost_nothing(text, tmp_path, announced):
-    path = tmp_path / "boast.graphml"
-    path.write_bytes(
-        text.replace(b'edgedefault="directed"', b'edgedefault="directed" parse.nodes="%d"' % announced)
-    )
-    tracemalloc.start()
-    start = time.process_time()
-    with pytest.raises(ValueError, match=f"declares {announced} nodes"):
-        MotifGraph.from_graphml(path)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert time.process_time() - start < 2
-    assert peak < 20e6
 
 
 def test_a_billion_laughs_are_refused_before_the_first(tmp_path):

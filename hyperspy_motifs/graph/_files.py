@@ -1,21 +1,23 @@
-"""GraphML; files that are there whole or not at all."""
+"""Files of a graph, which are there whole or not at all: GraphML, and tables."""
 
 from __future__ import annotations
 
 import contextlib
+import csv
 import math
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
-from typing import Any, NoReturn, TextIO
+from typing import NoReturn, TextIO
 from xml.parsers import expat
 
 import networkx as nx
 import numpy as np
 
 from . import _schema as schema
+from ._schema import Value
 
 
 @contextlib.contextmanager
@@ -93,7 +95,7 @@ class _Keys:
         self._openings: dict[tuple[str, str, type], str] = {}
         self._escaped: dict[str, str] = {}
 
-    def data(self, domain: str, owner: Any, attributes: dict[Any, Any]) -> str:
+    def data(self, domain: str, owner: object, attributes: dict[str, Value]) -> str:
         """Return the data elements of one node, edge or graph."""
         parts = []
         for name, value in attributes.items():
@@ -103,20 +105,20 @@ class _Keys:
                 value = plain(value, name, owner)
                 kind = type(value)
                 opening = self._opening(domain, name, kind)
-            if kind is str:
+            if isinstance(value, str):
                 text = self._escaped.get(value)
                 if text is None:
                     text = self._escaped[value] = escape(value)
-            elif kind is float:
+            elif isinstance(value, float):
                 text = repr(value) if math.isfinite(value) else _not_finite(value)
-            elif kind is bool:
+            elif isinstance(value, bool):
                 text = "true" if value else "false"
             else:
                 text = str(value)
             parts.append(f"{opening}{text}</data>")
         return "".join(parts)
 
-    def _opening(self, domain: str, name: Any, kind: type) -> str:
+    def _opening(self, domain: str, name: str, kind: type) -> str:
         if not isinstance(name, str):
             raise TypeError(f"The names of attributes must be strings, not {name!r}.")
         key, met = self.keys.setdefault((domain, name), (f"d{len(self.keys)}", kind))
@@ -139,7 +141,7 @@ class _Keys:
         )
 
 
-def plain(value: Any, name: Any, owner: Any) -> str | int | float | bool:
+def plain(value: object, name: object, owner: object) -> Value:
     """Return an attribute as one of Python's own types; raise TypeError if this is not possible."""
     if isinstance(value, bool | np.bool_):
         return bool(value)
@@ -200,11 +202,8 @@ def _body(graph: nx.DiGraph, keys: _Keys) -> Iterator[str]:
             yield f'<edge source="{source}" target="{ids[other]}">{data}</edge>\n'
 
 
-# A file may come from anywhere: bytes that are read at a time, and limits of what is declared, written and nested in it.
+# Bytes that are read at a time.
 _CHUNK = 1 << 20
-_MAX_KEYS = 10_000
-_MAX_TEXT = 1 << 20
-_MAX_DEPTH = 8
 _ESCAPED = re.compile(r"\\u([0-9a-f]{4})")
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 
@@ -225,33 +224,25 @@ def _integer(text: str) -> int:
     return value
 
 
-_READERS: dict[str, Callable[[str], Any]] = {
+_READERS: dict[str, Callable[[str], Value]] = {
     "string": unescape, "int": _integer, "long": _integer, "float": float, "double": float,
     "boolean": _boolean,
 }  # fmt: skip
 
 
 class GraphMLReader:
-    """Reads one GraphML file with an event parser; memory depends on its content, not on declared sizes.
-
-    Parameters
-    ----------
-    name : str
-        Name of the file, for the messages.
-    """
+    """Reads one GraphML file with an event parser; the name of the file is for the messages."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.nodes: dict[str, dict[str, Any]] = {}
-        self.edges: list[tuple[str, str, dict[str, Any]]] = []
-        self.attributes: dict[str, Any] = {}
-        self._keys: dict[str, tuple[str, str, Callable[[str], Any]]] = {}
-        self._announced: dict[str, int] = {}
+        self.nodes: dict[str, dict[str, Value]] = {}
+        self.edges: list[tuple[str, str, dict[str, Value]]] = []
+        self.attributes: dict[str, Value] = {}
+        self._keys: dict[str, tuple[str, str, Callable[[str], Value]]] = {}
         self._path: list[str] = []
-        self._owner: tuple[str, dict[str, Any]] | None = None
-        self._key: tuple[str, Callable[[str], Any]] | None = None
+        self._owner: tuple[str, dict[str, Value]] | None = None
+        self._key: tuple[str, Callable[[str], Value]] | None = None
         self._text: list[str] = []
-        self._length = 0
         self._graphs = 0
         self._parser = expat.ParserCreate("utf-8")
         self._parser.buffer_text = True
@@ -279,7 +270,7 @@ class GraphMLReader:
     def _fail(self, problem: str) -> NoReturn:
         raise ValueError(f"{self.name}, line {self._parser.CurrentLineNumber}: {problem}")
 
-    def _doctype(self, *_: Any) -> NoReturn:
+    def _doctype(self, *_: object) -> NoReturn:
         self._fail(
             "the file declares a document type or entities, which could be malicious and which no "
             "motif graph contains."
@@ -306,8 +297,6 @@ class GraphMLReader:
             self._fail(
                 f"there is an element <{tag[:40]}> in <{parent[:40]}>, which motif graphs do not contain."
             )
-        if len(path) > _MAX_DEPTH:
-            self._fail("the elements are nested too deeply for a motif graph.")
 
     def _start_data(self, attributes: dict[str, str]) -> None:
         if self._owner is None or self._key is not None:
@@ -320,10 +309,9 @@ class GraphMLReader:
             self._fail(f"the attribute {name[:40]!r} of a {domain} is given to a {self._owner[0]}.")
         self._key = (name, reader)
         self._text.clear()
-        self._length = 0
 
     def _start_item(self, tag: str, attributes: dict[str, str]) -> None:
-        data: dict[str, Any] = {}
+        data: dict[str, Value] = {}
         try:
             if tag == "node":
                 node = unescape(attributes["id"])
@@ -340,8 +328,6 @@ class GraphMLReader:
         self._owner = (tag, data)
 
     def _start_key(self, attributes: dict[str, str]) -> None:
-        if len(self._keys) >= _MAX_KEYS:
-            self._fail(f"more than {_MAX_KEYS} attributes are declared.")
         kind = attributes.get("attr.type", "string")
         if kind not in _READERS:
             self._fail(f"the attribute type {kind[:40]!r} is not one of {', '.join(_READERS)}.")
@@ -357,18 +343,10 @@ class GraphMLReader:
             self._fail("there is more than one graph.")
         if attributes.get("edgedefault") != "directed":
             self._fail("the graph is not directed, but motif graphs are.")
-        for name in ("parse.nodes", "parse.edges"):
-            if name in attributes:
-                if not attributes[name].isdecimal() or len(attributes[name]) > 18:
-                    self._fail(f"{name}={attributes[name][:40]!r} is not a possible value.")
-                self._announced[name] = int(attributes[name])
         self._owner = ("graph", self.attributes)
 
     def _characters(self, text: str) -> None:
         if self._key is not None:
-            self._length += len(text)
-            if self._length > _MAX_TEXT:
-                self._fail(f"an attribute is longer than {_MAX_TEXT} characters.")
             self._text.append(text)
 
     def _end(self, tag: str) -> None:
@@ -389,12 +367,6 @@ class GraphMLReader:
     def _check(self) -> None:
         """Reject well-formed files that are not motif graphs."""
         schema.check_graph(self.name, self.attributes)
-        for name, found in (("parse.nodes", len(self.nodes)), ("parse.edges", len(self.edges))):
-            if self._announced.get(name, found) != found:
-                raise ValueError(
-                    f"{self.name} declares {self._announced[name]} {name[6:]} but contains {found}: "
-                    "it is damaged."
-                )
         for node, attributes in self.nodes.items():
             schema.checked(self.name, node, attributes, schema.NODE_TYPES)
         for source, target, attributes in self.edges:
@@ -423,3 +395,24 @@ def read_graphml(graph: nx.DiGraph, path: str | PathLike[str]) -> None:
     graph.add_edges_from(reader.edges)
     if graph.number_of_edges() != len(reader.edges):
         raise ValueError(f"{reader.name} contains the same edge twice.")
+
+
+def write_tables(graph: nx.DiGraph, folder: str | PathLike[str]) -> None:
+    """Write ``nodes.csv`` and ``edges.csv`` into `folder`.
+
+    The first columns are ``id``, and ``source`` and ``target``; the attributes follow in the order of their first
+    occurrence.
+    """
+    os.makedirs(folder, exist_ok=True)
+    _write(os.path.join(folder, "nodes.csv"), ["id"], (((n,), d) for n, d in graph.nodes.items()))
+    edges = (((u, v), d) for u, v, d in graph.edges(data=True))
+    _write(os.path.join(folder, "edges.csv"), ["source", "target"], edges)
+
+
+def _write(path: str, first: list[str], rows: Iterable[tuple[tuple[str, ...], dict[str, Value]]]) -> None:
+    kept = list(rows)
+    columns = list(dict.fromkeys(name for _, attributes in kept for name in attributes))
+    with written_whole(path, newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*first, *columns])
+        writer.writerows([*key, *(attributes.get(name, "") for name in columns)] for key, attributes in kept)
