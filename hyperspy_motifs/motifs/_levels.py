@@ -10,8 +10,9 @@ import numpy as np
 from hyperspy_motifs import store
 
 if TYPE_CHECKING:
+    from hyperspy_motifs.cells import Cells
     from hyperspy_motifs.graph import MotifGraph
-    from hyperspy_motifs.hierarchy import Hierarchy
+    from hyperspy_motifs.hierarchy import Hierarchy, HierarchyOptions, Level
     from hyperspy_motifs.signals import AtomicImage
 
     from ._motif_view import MotifView
@@ -92,22 +93,69 @@ def missing_motifs(motifs: MotifView) -> np.ndarray:
 
 
 def make_hierarchy(motifs: MotifView) -> Hierarchy | None:
-    from hyperspy_motifs.hierarchy import HierarchyOptions, build_hierarchy
+    from hyperspy_motifs.hierarchy import HierarchyOptions
 
-    record = motifs._refresh()
-    if not len(motifs.cells) or len(np.unique(record.frames)) > 1:
+    record, cells = motifs._refresh(), motifs.cells
+    if not len(cells):
         return None
-    found = build_hierarchy(
-        record.positions,
+    options = HierarchyOptions(**record.parameters.get("hierarchy", {}))
+    if len(np.unique(record.frames)) > 1:
+        return _of_frames(motifs, record, cells, options)
+    return _with_moire(motifs, _built(motifs, record, record.positions, cells, options))
+
+
+def _built(
+    motifs: MotifView, record: store.Record, positions: np.ndarray, cells: Cells, options: HierarchyOptions
+) -> Hierarchy:
+    from hyperspy_motifs.hierarchy import build_hierarchy
+
+    return build_hierarchy(
+        positions,
         record.labels,
-        motifs.cells,
+        cells,
         names=motifs.names,
         angles=record.atoms.get("motif_angle"),
         reflected=record.atoms.get("motif_mirrored"),
-        options=HierarchyOptions(**record.parameters.get("hierarchy", {})),
+        options=options,
         units=record.stamp.units,
     )
-    return _with_moire(motifs, found)
+
+
+def _of_frames(motifs: MotifView, record: store.Record, cells: Cells, options: HierarchyOptions) -> Hierarchy:
+    """Return the hierarchy of all frames, with common classes: of a field in which they lie side by side, far apart."""
+    step = 3 * float(np.ptp(record.positions[:, 0]))
+    frame_of_cell = cells.of_points(record.frames)
+    of_corners = np.zeros(len(record.frames) + len(cells.empty_sites))
+    of_corners[cells.vertices] = np.repeat(frame_of_cell, cells.n_corners)
+    start = float(record.positions[:, 0].min()) - step / 3
+
+    def moved(points: np.ndarray, frames: np.ndarray) -> np.ndarray:
+        return points + np.column_stack([step * frames, np.zeros(len(frames))])
+
+    apart = replace(
+        cells,
+        centres=moved(cells.centres, frame_of_cell),
+        empty_sites=moved(cells.empty_sites, of_corners[len(record.frames) :]),
+    )
+    positions = moved(record.positions, record.frames)
+
+    def frames_of(level: Level) -> np.ndarray:
+        return np.floor((level.centres[:, 0] - start) / step).astype(np.int64)
+
+    found = _built(motifs, record, positions, apart, options)
+    domains = [frames_of(level) for level in found.levels if level.kind == "domain"]
+    # Frames are not domains of one another.
+    if domains and np.bincount(domains[0]).max(initial=0) < 2:
+        found = _built(motifs, record, positions, apart, replace(options, domains=False))
+    levels = tuple(
+        replace(
+            level,
+            centres=moved(level.centres, -frames_of(level)),
+            columns={**level.columns, "frame": frames_of(level)},
+        )
+        for level in found.levels
+    )
+    return replace(found, levels=levels)
 
 
 def _with_moire(motifs: MotifView, found: Hierarchy) -> Hierarchy:

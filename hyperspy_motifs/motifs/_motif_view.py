@@ -298,7 +298,8 @@ class MotifView(AtomColumns):
     def hierarchy(self) -> Hierarchy | None:
         """The levels above the cells (:class:`~hyperspy_motifs.hierarchy.Hierarchy`).
 
-        None for a stack of images, whose frames have no common field, and if there are no cells.
+        That of a stack has the nodes of all frames, with common classes and the column ``frame``; ``stack.inav[k].motifs`` has
+        that of one frame. None if there are no cells.
         """
         return self._cached("hierarchy", lambda: make_hierarchy(self))
 

@@ -27,8 +27,9 @@ def cautions(motifs: Motifs) -> list[str]:
 
 
 def _uncertain_levels(motifs: Motifs) -> list[str]:
-    """Unit cells whose translations map too few atoms onto atoms of their motif."""
-    levels = [] if motifs.hierarchy is None else motifs.hierarchy.levels
+    """Unit cells whose translations map too few atoms onto atoms of their motif; not of a stack, where it takes a while."""
+    many = len(np.unique(motifs.frames)) > 1
+    levels = [] if many or motifs.hierarchy is None else motifs.hierarchy.levels
     return [
         f"the translations of the unit cells map only {100 * level.scalars['match']:.0f} % of the atoms onto atoms of their "
         "motif"

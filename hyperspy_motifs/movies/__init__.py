@@ -1,7 +1,8 @@
 """Atoms of a stack in time: tracking, populations and transitions.
 
 The functions use plain arrays: :func:`link_frames` tracks atoms, :func:`count_populations` and
-:func:`count_transitions` count.
+:func:`count_transitions` count. :class:`FollowedUnits` are the atoms, sites, cells or defects of all frames with their births,
+deaths and changes.
 """
 
 import lazy_loader

@@ -114,6 +114,31 @@ def link_frames(
     return tracks
 
 
+def drift_of_frames(positions: ArrayLike, frames: ArrayLike) -> NDArray[np.float64]:
+    """Return the position of the field in each frame, by :func:`estimate_drift` from frame to frame.
+
+    Parameters
+    ----------
+    positions : array_like, shape (n, 2)
+        x, y of the atoms.
+    frames : array_like of int, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (frames, 2)
+        Zero for the first.
+    """
+    points, numbers = np.asarray(positions, float).reshape(-1, 2), np.asarray(frames, int)
+    steps = np.zeros((int(numbers.max(initial=-1)) + 1, 2))
+    last: NDArray[np.float64] | None = None
+    for number in range(len(steps)):
+        now = points[numbers == number]
+        if last is not None and len(now):
+            steps[number] = estimate_drift(last, now)
+        last = now if len(now) else last
+    return np.cumsum(steps, axis=0)
+
+
 def _places(
     points: NDArray[np.float64], numbers: NDArray[np.int64], drift: ArrayLike | str | None
 ) -> NDArray[np.float64]:
@@ -124,14 +149,7 @@ def _places(
     if isinstance(drift, str):
         if drift != "auto":
             raise ValueError(f"drift is {drift!r}; expected 'auto', None or an array of shape (frames, 2).")
-        steps = np.zeros((n_frames, 2))
-        last: NDArray[np.float64] | None = None
-        for number in range(n_frames):
-            now = points[numbers == number]
-            if last is not None and len(now):
-                steps[number] = estimate_drift(last, now)
-            last = now if len(now) else last
-        places = np.cumsum(steps, axis=0)
+        places = drift_of_frames(points, numbers)
     else:
         places = np.asarray(drift, float)
         if places.shape != (n_frames, 2):
@@ -261,18 +279,13 @@ def count_transitions(
     kinds, numbers = np.asarray(labels, int), np.asarray(frames, int)
     lines = np.asarray(tracks, int)
     sure = np.ones(len(kinds), bool) if inside is None else np.asarray(inside, bool)
-    stride = int(numbers.max(initial=0)) + 1 + lag
-    key = lines * stride + numbers
-    order = np.argsort(key)
-    place = np.searchsorted(key[order], key + lag)
-    found = np.zeros(len(key), bool)
-    within = place < len(key)
-    found[within] = key[order][place[within]] == key[within] + lag
+    later = later_units(numbers, lines, lag)
+    found = later >= 0
     counts = np.zeros((n_motifs, n_motifs), np.int64)
-    after = order[place[found]]
+    after = later[found]
     counted = sure[found]
     np.add.at(counts, (kinds[found][counted], kinds[after][counted]), 1)
-    came_from = np.zeros(len(key), bool)
+    came_from = np.zeros(len(kinds), bool)
     came_from[after] = True
     gone = sure & ~found & (numbers + lag <= numbers.max(initial=0))
     new = sure & ~came_from & (numbers - lag >= numbers.min(initial=0))
@@ -282,6 +295,16 @@ def count_transitions(
         np.bincount(kinds[new], minlength=n_motifs),
         lag,
     )
+
+
+def later_units(frames: NDArray[np.int64], tracks: NDArray[np.int64], lag: int) -> NDArray[np.int64]:
+    """Return the unit of the same track `lag` frames later for each unit, shape (n,); -1 for none."""
+    stride = int(frames.max(initial=0)) + 1 + lag
+    key = tracks * stride + frames
+    order = np.argsort(key)
+    place = np.minimum(np.searchsorted(key[order], key + lag), len(key) - 1)
+    found = order[place] if len(key) else place
+    return np.where(key[found] == key + lag, found, -1)
 
 
 def count_populations(

@@ -6,7 +6,13 @@ import pytest
 
 import hyperspy_motifs as hm
 from hyperspy_motifs.draw import plot_populations, plot_transitions
-from hyperspy_motifs.movies import count_populations, count_transitions, estimate_drift, link_frames
+from hyperspy_motifs.movies import (
+    FollowedUnits,
+    count_populations,
+    count_transitions,
+    estimate_drift,
+    link_frames,
+)
 
 N_FRAMES, KNOCK_ON, REFILL = 6, 0.08, 0.25
 
@@ -109,6 +115,74 @@ def test_pictures_show_the_numbers(motifs):
         plot_transitions(np.zeros((3, 5)))
 
 
+def test_vacancies_appear_where_the_last_atom_is_lost(movie, motifs):
+    _, truth = movie
+    sites = motifs.movie.follow("sites")
+    events = sites.events()
+    scale = motifs.signal.axes_manager.signal_axes[0].scale
+    frame, site = truth.extra["frame"], truth.extra["site"]
+    lost, filled = [], []
+    for k in range(1, N_FRAMES):
+        for before, after, out in ((k - 1, k, lost), (k, k - 1, filled)):
+            gone = np.flatnonzero((frame == before) & ~np.isin(site, site[frame == after]))
+            out += [(k, *truth.positions[row] * scale) for row in gone.tolist()]
+    # Sites on the border, which are not counted, leave the field with the drift.
+    shape = np.array(motifs.signal.axes_manager.signal_shape) * scale
+    margin = 2 * motifs.parameters["spacing"]
+    for expected, column in ((lost, "after"), (filled, "before")):
+        here = events[column] == "empty"
+        found = np.column_stack([events["frame"], events["x"], events["y"]])[here]
+        inner = [one for one in expected if (np.minimum(one[1:], shape - one[1:]) > margin + 0.03).all()]
+        for one in inner:
+            assert any(one[0] == f[0] and np.hypot(*(f[1:] - one[1:])) < 0.08 for f in found)
+        assert len(found) <= len(
+            [e for e in expected if (np.minimum(e[1:], shape - e[1:]) > margin - 0.03).all()]
+        )
+    assert len(lost) > 0
+    assert repr(sites).startswith(f"<{len(np.unique(sites.tracks))} sites in {N_FRAMES} frames")
+
+
+def test_a_cell_changes_where_one_of_its_sites_does(motifs):
+    cells, sites = motifs.movie.follow("cells"), motifs.movie.follow("sites")
+    assert len(cells) == len(motifs.cells)
+    changed, moved = cells.events(), sites.events()
+    assert len(changed["frame"]) > 20
+    for frame, x, y in zip(changed["frame"], changed["x"], changed["y"], strict=True):
+        near = (moved["frame"] == frame) & (np.hypot(moved["x"] - x, moved["y"] - y) < 0.3)
+        # Corners that are too near to the border to be followed may have changed as well.
+        shape = np.array(motifs.signal.axes_manager.signal_shape) * motifs.signal.axes_manager[1].scale
+        assert near.any() or (np.minimum([x, y], shape - [x, y]) < 0.6).any()
+    with pytest.raises(ValueError, match="what is 'rings'"):
+        motifs.movie.follow("rings")
+
+
+def test_followed_defects_are_those_of_the_list(motifs):
+    found = motifs.movie.follow("defects")
+    assert len(found) == len(motifs.defects)
+    kinds, counts = np.unique(np.array(found.states)[found.labels], return_counts=True)
+    assert dict(zip(kinds.tolist(), counts.tolist(), strict=True)) == motifs.defects.counts
+    # Vacancies stay at their site longer than from one frame to the next.
+    assert max(np.bincount(found.tracks[found.labels == found.states.index("vacancy")])) > 1
+
+
+def test_a_stack_has_the_levels_of_each_frame(movie, motifs):
+    whole = motifs.hierarchy
+    assert "domain" not in whole.kinds
+    level = whole.level("vertex-figure")
+    for k in (1, 4):
+        alone = movie[0].inav[k].motifs.hierarchy
+        assert alone.kinds == whole.kinds
+        one = alone.level("vertex-figure")
+        here = level.columns["frame"] == k
+        found = np.sort(level.centres[here].round(9).view("f8,f8").ravel())
+        np.testing.assert_array_equal(found, np.sort(one.centres.round(9).view("f8,f8").ravel()))
+        names = sorted(level.names[c] for c in level.labels[here])
+        assert names == sorted(one.names[c] for c in one.labels)
+        assert len(motifs.graph.find(kind="vertex-figure", frame=k)) == here.sum()
+    cells = whole.level("unit-cell")
+    assert np.bincount(cells.columns["frame"], minlength=N_FRAMES).min() > 60
+
+
 @pytest.fixture
 def lattice():
     grid = np.stack(np.meshgrid(np.arange(9.0), np.arange(7.0)), axis=-1).reshape(-1, 2)
@@ -167,6 +241,21 @@ def test_transitions_of_a_written_out_case():
     two = count_transitions(labels, frames, tracks, 3, lag=2)
     np.testing.assert_array_equal(two.counts, [[1, 0, 0], [0, 0, 0], [0, 0, 0]])
     np.testing.assert_array_equal(count_populations(labels, frames, 3, 3), [[2, 1, 0], [0, 2, 0], [1, 0, 1]])
+
+
+def test_events_of_a_written_out_case():
+    """Unit 0 changes and dies, unit 1 stays, unit 2 is born, unit 3 lies on the border."""
+    frames = np.array([0, 0, 0, 1, 1, 1, 2, 2])
+    tracks = np.array([0, 1, 3, 0, 1, 2, 1, 2])
+    labels = np.array([0, 1, 0, 1, 1, 0, 1, 0])
+    positions = np.column_stack([np.arange(8.0), 10 * np.arange(8.0)])
+    found = FollowedUnits("cells", ("a", "b"), positions, frames, tracks, labels, tracks != 3)
+    events = {name: values.tolist() for name, values in found.events().items()}
+    assert events == {
+        "frame": [1, 1, 2], "track": [0, 2, 0], "x": [3.0, 5.0, 3.0], "y": [30.0, 50.0, 30.0],
+        "before": ["a", "none", "b"], "after": ["b", "a", "none"],
+    }  # fmt: skip
+    assert repr(found) == "<4 cells in 3 frames: 1 births, 1 deaths, 1 changes>"
 
 
 @pytest.mark.parametrize("wrong", [{"reach": 0}, {"reach": 1, "method": "eye"}, {"reach": 1, "memory": 2}])
