@@ -17,7 +17,7 @@ import hyperspy_motifs as hm
 
 s, truth = hm.data.monolayer("MoSe2", shape=(512, 512), random_state=2)
 positions = truth.positions
-radius = hm.patches.estimate_patch_radius(positions, radius=1.2)
+radius = 1.2 * hm.atoms.nearest_neighbour_distance(positions)
 moments = hm.zernike.get_moments(s.data, positions, hm.zernike.ZernikeBasis(n_max=8, radius=radius))
 kept = moments.valid
 features = np.asarray(hm.zernike.whiten(moments.values[kept], moments.noise_std[kept]), float)

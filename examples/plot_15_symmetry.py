@@ -36,7 +36,9 @@ plt.show()
 # The same score for the disc around every pixel, without atoms. Pixels near the border have no complete
 # disc and no score.
 
-basis = hm.zernike.ZernikeBasis(n_max=8, radius=1.2 * hm.patches.typical_spacing(motifs.pixel_positions))
+basis = hm.zernike.ZernikeBasis(
+    n_max=8, radius=1.2 * hm.atoms.nearest_neighbour_distance(motifs.pixel_positions)
+)
 maps = hm.zernike.get_symmetry_maps(s.data, basis, folds=(3,), noise=hm.zernike.estimate_noise(s.data))
 score = maps.scores[0]
 rows, columns = np.isfinite(score).any(axis=1), np.isfinite(score).any(axis=0)

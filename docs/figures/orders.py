@@ -7,7 +7,7 @@ import hyperspy_motifs as hm
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True, layout="constrained")
 for dose, axis in zip((3e5, 2e4), axes, strict=True):
     s, truth = hm.data.monolayer("MoSe2", shape=(320, 320), dose=dose, random_state=3)
-    spacing = hm.patches.typical_spacing(truth.positions)
+    spacing = hm.atoms.nearest_neighbour_distance(truth.positions)
     basis = hm.zernike.ZernikeBasis(n_max=20, radius=1.2 * spacing)
     moments = hm.zernike.get_moments(s.data, truth.positions, basis)
     orders = hm.zernike.choose_n_max(moments)

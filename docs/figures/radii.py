@@ -9,7 +9,7 @@ from hyperspy_motifs.clustering import RADII
 s, truth = hm.data.monolayer("MoSe2", shape=(256, 256), random_state=2)
 distances = np.linalg.norm(truth.positions - 128, axis=1)
 centre = truth.positions[np.argmin(np.where(truth.labels == 0, distances, np.inf))]
-spacing = hm.patches.typical_spacing(truth.positions)
+spacing = hm.atoms.nearest_neighbour_distance(truth.positions)
 
 figure, axes = plt.subplots(1, 1 + len(RADII), figsize=(13, 3), layout="constrained")
 axes[0].imshow(s.data, cmap="gray")

@@ -5,7 +5,7 @@ import numpy as np
 import hyperspy_motifs as hm
 
 s, truth = hm.data.monolayer("MoSe2", shape=(512, 512), random_state=5)
-spacing = hm.patches.typical_spacing(truth.positions)
+spacing = hm.atoms.nearest_neighbour_distance(truth.positions)
 basis = hm.zernike.ZernikeBasis(n_max=8, radius=1.2 * spacing)
 moments = hm.zernike.get_moments(s.data, truth.positions, basis)
 kept = moments.valid

@@ -1,4 +1,4 @@
-"""Detection of a continuum."""
+"""Detection of a continuum, connected components of points, and partitions into groups of similar extent."""
 
 from __future__ import annotations
 
@@ -7,10 +7,175 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 from hyperspy_motifs.threads import one_blas_thread, over_rows
 
-from ._components import within_component_variance
+_NEIGHBOURS = 6
+# Further axes contain little but noise, and a search in many axes is slow.
+_AXES = 10
+_MIN_COMPONENT = 20
+_MAX_CONNECTED = 6000
+# Share of the points in large components. Below the first number they do not represent the others (many classes of few atoms,
+# some of which are connected); above the second they do. In simulated bilayers the share is 0.6 and more.
+_NOT_REPRESENTATIVE, _REPRESENTATIVE = 0.25, 0.5
+
+
+def mutual_knn_components(X: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Return the connected component of each point in the graph of mutual six nearest neighbours.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, d)
+        Principal axes first; ten of them are used.
+
+    Returns
+    -------
+    ndarray of int32, shape (n,)
+    """
+    points = X[:, :_AXES]
+    n, k = len(points), min(_NEIGHBOURS, len(points) - 1)
+    if k < 1:
+        return np.zeros(n, dtype=np.int32)
+    nearest = cKDTree(points).query(points, k=k + 1)[1][:, 1:]
+    rows = np.repeat(np.arange(n), k)
+    directed = csr_array(coo_array((np.ones(n * k), (rows, nearest.ravel())), shape=(n, n)))
+    return np.asarray(connected_components(directed.multiply(directed.T), directed=False)[1], dtype=np.int32)
+
+
+def within_component_variance(X: NDArray[np.float64], contrast: float) -> float:
+    r"""Return the variance of surroundings within connected components, as a share of their contrast.
+
+    .. math:: v = \frac{\langle |x_i - \bar{x}_{P(i)}|^2 \rangle - d}{c}
+
+    P(i) is the component of point i and has at least twenty points. The d axes have unit noise each, and c is the mean
+    square contrast of a patch in the same units. Within a class, sites of a crystal differ by noise, static
+    disorder and distortions of the scan: v is a few percent at most. Where the stacking changes over the field,
+    v is tens of percent, whether or not gaps separate the sublattices.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, d)
+        Principal axes in units of the noise.
+    contrast : float
+        Mean square of the features, their mean included, in squared units of the noise.
+
+    Returns
+    -------
+    float
+        0 where no component is large enough, or where large components contain few of the points.
+    """
+    n = len(X)
+    chosen = X if n <= _MAX_CONNECTED else X[np.linspace(0, n - 1, _MAX_CONNECTED).astype(np.int64)]
+    component = mutual_knn_components(chosen)
+    size = np.bincount(component)
+    large = size[component] >= _MIN_COMPONENT
+    if not large.any() or contrast <= 0:
+        return 0.0
+    mean = np.zeros((len(size), chosen.shape[1]))
+    np.add.at(mean, component, chosen)
+    mean /= size[:, None]
+    # n / (n - 1), because the mean of a component includes the noise of its points.
+    own = ((chosen - mean[component]) ** 2).sum(axis=1) * size[component] / np.maximum(size[component] - 1, 1)
+    weight = float(
+        np.clip((large.mean() - _NOT_REPRESENTATIVE) / (_REPRESENTATIVE - _NOT_REPRESENTATIVE), 0, 1)
+    )
+    return float(own[large].mean() - chosen.shape[1]) / contrast * weight
+
+
+_ITERATIONS = 100
+
+
+def partition_by_extent(points: NDArray[np.float64], k: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Partition a cloud of points into groups of similar extent, without random numbers.
+
+    Lloyd's algorithm (k-means). The first seed is the point furthest from the mean; each further seed is the point furthest
+    from all seeds so far (Gonzalez, Theor. Comput. Sci. 38 (1985) 293). On diffusion coordinates this partition
+    disturbs the diffusion least (Lafon and Lee, IEEE Trans. Pattern Anal. 28 (2006) 1393).
+
+    Parameters
+    ----------
+    points : ndarray, shape (n, d)
+    k : int
+        Number of groups, at most n.
+
+    Returns
+    -------
+    labels : ndarray of int32, shape (n,)
+        Groups 0, 1, ...; fewer than `k` where points coincide.
+    squares : ndarray of float64, shape (n, k)
+        Squared distances to the means of the groups.
+    """
+    points = points - points.mean(axis=0)
+    norm = (points**2).sum(axis=1)
+    seeds = [int(norm.argmax())]
+    nearest = _squares(points, norm, points[seeds])[:, 0]
+    while len(seeds) < k:
+        seeds.append(int(nearest.argmax()))
+        nearest = np.minimum(nearest, _squares(points, norm, points[seeds[-1:]])[:, 0])
+    means = points[seeds]
+    labels = np.full(len(points), -1)
+    for _ in range(_ITERATIONS):
+        squares = _squares(points, norm, means)
+        assigned = squares.argmin(axis=1)
+        if np.array_equal(assigned, labels):
+            break
+        labels = assigned
+        count = np.bincount(labels, minlength=k)
+        sums = np.zeros_like(means)
+        np.add.at(sums, labels, points)
+        means = np.where(count[:, None] > 0, sums / np.maximum(count, 1)[:, None], means)
+    return np.unique(labels, return_inverse=True)[1].astype(np.int32), squares[:, np.unique(labels)]
+
+
+def partition_of_min_size(
+    points: NDArray[np.float64], k: int, min_size: int
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Partition a cloud of points into groups of similar extent with at least `min_size` points each.
+
+    A few points far from all others would form groups of their own. `partition_by_extent` is applied to the rest,
+    and these points then join the group with the nearest mean.
+
+    Parameters
+    ----------
+    points : ndarray, shape (n, d)
+    k : int
+        Largest number of groups.
+    min_size : int
+        Fewest points of a group.
+
+    Returns
+    -------
+    labels : ndarray of int32, shape (n,)
+        Groups 0, 1, ...
+    squares : ndarray of float64, shape (n, groups)
+        Squared distances to the means of the groups.
+    """
+    rest = np.arange(len(points))
+    while True:
+        labels, squares = partition_by_extent(points[rest], min(k, max(len(rest) // min_size, 1)))
+        count = np.bincount(labels)
+        if count.min() >= min_size or len(count) == 1:
+            break
+        rest = rest[(count >= min_size)[labels]]
+    if len(rest) == len(points):
+        return labels, squares
+    means = np.zeros((len(count), points.shape[1]))
+    np.add.at(means, labels, points[rest])
+    means /= count[:, None]
+    squares = _squares(points, (points**2).sum(axis=1), means)
+    out = squares.argmin(axis=1).astype(np.int32)
+    out[rest] = labels
+    return out, squares
+
+
+def _squares(
+    points: NDArray[np.float64], norm: NDArray[np.float64], means: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    return np.maximum(norm[:, None] - 2 * points @ means.T + (means**2).sum(axis=1), 0)
+
 
 _REFERENCES = 512
 _BLOCK = 64

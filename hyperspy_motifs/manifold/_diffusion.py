@@ -18,16 +18,10 @@ _PRECISION = 1e-6
 
 
 class FeatureKernel(NamedTuple):
-    """Bistochastic kernel of features, with the numbers that extend it to other points.
+    """Symmetric kernel (n, n) of features, whose rows and columns sum to 1, and what extends it to other points.
 
-    Attributes
-    ----------
-    matrix : csr_array, shape (n, n)
-        Symmetric; rows and columns sum to 1.
-    scales : ndarray, shape (n,)
-        Distance of each point to the neighbour that sets its local scale.
-    weights : ndarray, shape (n,)
-        Weight of each point as a neighbour of others: the product of its normalisation factors.
+    `scales` (n,) are the distances to the neighbours that set the local scales, `weights` (n,) those of points as neighbours of
+    others: the product of their normalisation factors.
     """
 
     matrix: csr_array
@@ -36,26 +30,15 @@ class FeatureKernel(NamedTuple):
 
 
 def feature_kernel(X: NDArray[np.float64], k: int, scale_neighbour: int) -> FeatureKernel:
-    r"""Return the bistochastic neighbour kernel of features.
+    r"""Return the bistochastic kernel of features (n, d) over the `k` nearest neighbours.
 
     .. math:: w_{ij} = \exp\left(-\frac{|x_i - x_j|^2}{s_i s_j}\right), \quad
               w_{ij} \leftarrow \frac{w_{ij}}{q_i q_j}, \quad q_i = \sum_j w_{ij}
 
-    with local scales s (Zelnik-Manor and Perona, NIPS 17 (2004)) and density normalisation alpha = 1 (Coifman and
-    Lafon, Appl. Comput. Harmon. Anal. 21 (2006) 5), then scaled to unit row and column sums. The scaling is robust
-    to noise that differs between points (Landa, Coifman and Kluger, SIAM J. Math. Data Sci. 3 (2021) 388).
-
-    Parameters
-    ----------
-    X : ndarray, shape (n, d)
-    k : int
-        Number of neighbours that a point is connected to.
-    scale_neighbour : int
-        Number of the neighbour (1 for the nearest) that sets the scale; at most `k`.
-
-    Returns
-    -------
-    FeatureKernel
+    with local scales s, the distances to one of the neighbours (Zelnik-Manor and Perona, NIPS 17 (2004)), and density
+    normalisation alpha = 1 (Coifman and Lafon, Appl. Comput. Harmon. Anal. 21 (2006) 5), then scaled to unit row and column
+    sums. The scaling is robust to noise that differs between points (Landa, Coifman and Kluger, SIAM J. Math. Data Sci. 3
+    (2021) 388).
     """
     n = len(X)
     indices, distances = nearest_neighbours(X, k)
@@ -71,18 +54,7 @@ def feature_kernel(X: NDArray[np.float64], k: int, scale_neighbour: int) -> Feat
 
 
 def space_kernel(positions: NDArray[np.float64], k: int) -> csr_array:
-    """Return the bistochastic Gaussian kernel of the `k` nearest atoms in the image and the atom itself.
-
-    Parameters
-    ----------
-    positions : ndarray, shape (n, 2)
-        x, y in any unit.
-    k : int
-
-    Returns
-    -------
-    csr_array, shape (n, n)
-    """
+    """Return the bistochastic Gaussian kernel (n, n) of the `k` nearest atoms in the image and the atom itself."""
     n = len(positions)
     distances, indices = cKDTree(positions).query(positions, k=k + 1)
     scale = float(np.median(distances[:, k]))
@@ -93,16 +65,9 @@ def space_kernel(positions: NDArray[np.float64], k: int) -> csr_array:
 
 
 def bistochastic(matrix: csr_array) -> tuple[csr_array, NDArray[np.float64]]:
-    """Scale a symmetric matrix with a positive diagonal to unit row and column sums.
+    """Scale a symmetric matrix with a positive diagonal to unit row and column sums, by factors u (n,): diag(u) W diag(u).
 
     Symmetric iteration u <- sqrt(u / (W u)) (Knight, Ruiz and Ucar, SIAM J. Matrix Anal. Appl. 35 (2014) 931).
-
-    Returns
-    -------
-    csr_array, shape (n, n)
-        diag(u) W diag(u).
-    ndarray, shape (n,)
-        The factors u.
     """
     factors = 1 / np.sqrt(np.asarray(matrix.sum(axis=1)).ravel())
     for _ in range(_SINKHORN):
@@ -116,29 +81,15 @@ def bistochastic(matrix: csr_array) -> tuple[csr_array, NDArray[np.float64]]:
 def slow_modes(
     features: csr_array, space: csr_array | None, repeats: int, n_modes: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    r"""Return the slowest modes of alternating diffusion in features and in the image.
+    r"""Return the slowest modes (n, n_modes) of alternating diffusion in features and in the image, and their eigenvalues.
 
     .. math:: A = S^t F F S^t
 
-    F connects atoms of similar surroundings at any distance in the image, S connects neighbours in the image of any kind.
-    The slow modes vary with what the two have in common (alternating diffusion: Lederman and Talmon, Appl. Comput. Harmon.
-    Anal. 44 (2018) 509), such as the local stacking, but not with the sublattice or the position.
-
-    Parameters
-    ----------
-    features, space : csr_array, shape (n, n)
-        Symmetric and bistochastic. Without `space` A = F F.
-    repeats : int
-        t.
-    n_modes : int
-        Number of modes, the constant one excluded.
-
-    Returns
-    -------
-    eigenvalues : ndarray, shape (n_modes,)
-        In descending order, 0 to 1.
-    modes : ndarray, shape (n, n_modes)
-        Orthogonal, of mean square 1; the entry of largest magnitude is positive.
+    F connects atoms of similar surroundings at any distance in the image, S connects neighbours in the image of any kind; both
+    are symmetric and bistochastic, and without S it is A = F F. The slow modes vary with what the two have in common
+    (alternating diffusion: Lederman and Talmon, Appl. Comput. Harmon. Anal. 44 (2018) 509), such as the local stacking, but not
+    with the sublattice or the position. The eigenvalues are in descending order, 0 to 1, and the constant mode is excluded; the
+    modes are orthogonal and of mean square 1, with a positive entry of largest magnitude.
     """
     n = features.shape[0]
 

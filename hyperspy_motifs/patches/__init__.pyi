@@ -8,5 +8,3 @@ from ._sampling import patch_size as patch_size
 from ._sampling import sample_patches as sample_patches
 from ._sampling import sample_windows as sample_windows
 from ._sampling import spline_coefficients as spline_coefficients
-from ._size import estimate_patch_radius as estimate_patch_radius
-from ._size import typical_spacing as typical_spacing

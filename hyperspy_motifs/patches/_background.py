@@ -8,10 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 from scipy.interpolate import make_interp_spline
 
+from hyperspy_motifs.atoms import nearest_neighbour_distance
 from hyperspy_motifs.compilation import OUTER
 from hyperspy_motifs.threads import over_rows
-
-from ._size import typical_spacing
 
 # Blocks per spacing of the grid on which the image is first averaged: finer than its lattice.
 _BLOCKS = 2
@@ -379,4 +378,4 @@ def _known_spacing(points, spacing, shape):
         if not spacing > 0:
             raise ValueError(f"The spacing must be a positive number of pixels, not {spacing!r}.")
         return float(spacing)
-    return typical_spacing(points) if len(points) > 1 else min(shape) / 8
+    return nearest_neighbour_distance(points) if len(points) > 1 else min(shape) / 8

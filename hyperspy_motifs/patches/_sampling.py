@@ -1,4 +1,4 @@
-"""Sub-pixel sampling of square windows from one spline-prefiltered image."""
+"""Sub-pixel sampling of square windows from one spline-prefiltered image, and their size."""
 
 from collections.abc import Iterator
 

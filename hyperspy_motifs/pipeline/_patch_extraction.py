@@ -84,9 +84,9 @@ def get_atom_patches(signal: Any, atoms: Any, radius: float, radius_units: str, 
         found = stored_atoms(signal) or find_atoms(signal, None, None)
         pixels, frames = found.pixel_positions, found.frames
     if radius_units == "nn":
-        from hyperspy_motifs.patches import estimate_patch_radius
+        from hyperspy_motifs.atoms import nearest_neighbour_distance
 
-        radius_px = estimate_patch_radius(pixels[frames == frames[0]], radius)
+        radius_px = radius * nearest_neighbour_distance(pixels[frames == frames[0]])
     else:
         radius_px = radius / abs(stamp.scale[0])
     return sample(signal, stamp, pixels, frames, radius_px, normalise, drop_outside=True)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ._fingerprint import Fingerprint, sample_places
 from ._metadata_nodes import (
     array,
     frozen,
@@ -21,7 +20,7 @@ from ._metadata_nodes import (
     stamp_to_node,
     to_json,
 )
-from ._movement import find_movement, moved_pixels, movement_by_axes
+from ._movement import Fingerprint, find_movement, moved_pixels, movement_by_axes, sample_places
 from ._record import NOT_ALL, Record, fit_to, join
 from ._stamp import Stamp
 

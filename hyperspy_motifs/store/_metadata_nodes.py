@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -68,22 +69,7 @@ def previous_from_node(node: Any) -> dict[str, Any]:
 
 
 def stamp_to_node(stamp: Stamp) -> dict[str, Any]:
-    return {
-        "axes": to_json(
-            {
-                "shape": stamp.shape,
-                "scale": stamp.scale,
-                "offset": stamp.offset,
-                "units": stamp.units,
-                "navigation_shape": stamp.navigation_shape,
-                "navigation_scale": stamp.navigation_scale,
-                "navigation_offset": stamp.navigation_offset,
-                "names": stamp.names,
-                "data_shape": stamp.data_shape,
-                "data_scale": stamp.data_scale,
-            }
-        )
-    }
+    return {"axes": to_json(asdict(stamp))}
 
 
 def stamp_from_node(node: Any) -> Stamp:

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from . import _metadata_nodes as site_columns
-from ._fingerprint import Fingerprint, same_frames
-from ._movement import Movement, is_resampled, moved_pixels
+from ._movement import Fingerprint, Movement, is_resampled, moved_pixels, same_frames
 from ._stamp import Stamp
 
 
@@ -289,13 +288,8 @@ def join(
 ) -> Record | str:
     """The record of a stack with the axes of `stamp`, from the records of its images, or the reason why there is none.
 
-    Parameters
-    ----------
-    stamp : Stamp
-    frames : sequence of numpy.ndarray of shape (rows, columns)
-        Of the stack, in flat order.
-    known : sequence of (Record, Fingerprint)
-        Results of the images, and what identifies their pixels.
+    `frames` are those of the stack (rows, columns) in flat order; `known` are results of images, and what identifies their
+    pixels.
     """
     now = Fingerprint.of(frames)
     parts: list[Record | None] = [None] * len(frames)

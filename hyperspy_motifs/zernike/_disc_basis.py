@@ -71,23 +71,11 @@ def _rim_pixel(row, column, radius, order):
 
 
 def disc_nodes(radius: float, size: int, order: int) -> DiscNodes:
-    """Return quadrature nodes for the pixels of a quarter of the disc of `radius` pixels.
+    """Return quadrature nodes for the pixels with x, y >= 0 that overlap with the disc of `radius` pixels.
 
-    Parameters
-    ----------
-    radius : float
-        Radius in pixels, about the centre of the central pixel of a (size, size) window.
-    size : int
-        Odd side of the window.
-    order : int
-        Gauss-Legendre order per axis, inside a pixel.
-
-    Returns
-    -------
-    DiscNodes
-        x, y of the nodes in pixels from the centre, their weights (areas in square pixels), the number of the pixel
-        of each (ascending), and the flat indices of these pixels in the window: those of x, y >= 0 that overlap with
-        the disc.
+    The disc lies about the centre of the central pixel of a window of `size` x `size` pixels; `order` is the Gauss-Legendre
+    order per axis inside a pixel. x, y of the nodes are in pixels from the centre, their weights areas in square pixels; the
+    pixel of each is numbered in ascending order, and `pixels` are flat indices in the window.
     """
     half = size // 2
     rows, columns = (grid.ravel() for grid in np.mgrid[: half + 1, : half + 1])

@@ -19,17 +19,7 @@ _BLOCK = 64
 def disc_moments(
     coefficients: NDArray[np.float32], positions: NDArray[np.float64], basis: DiscBasis
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the moments (n, K) and the means (n,) of the discs around positions.
-
-    Parameters
-    ----------
-    coefficients : (rows, columns) float32 array
-        From `patches.spline_coefficients`.
-    positions : (n, 2) array
-        x, y in pixels.
-    basis : DiscBasis
-        Basis with K modes.
-    """
+    """Return the moments (n, K) and the means (n,) of the discs around positions x, y (n, 2) in pixels."""
     n, n_modes = len(positions), len(basis.modes)
     weights = np.zeros((basis.size**2, n_modes + 1), np.float32)
     weights[basis.pixels, :n_modes] = basis.weights.T
@@ -79,23 +69,7 @@ def disc_coverage(
 def pixels_inside(
     positions: NDArray[np.float64], mask: NDArray[np.bool_] | None, shape: tuple[int, int], basis: DiscBasis
 ) -> NDArray[np.bool_]:
-    """Return which pixels of each disc lie inside an image of `shape` (rows, columns) and hold data.
-
-    Parameters
-    ----------
-    positions : (n, 2) array
-        x, y in pixels.
-    mask : (rows, columns) bool array or None
-        Pixels without data.
-    shape : (int, int)
-        Rows and columns of the image.
-    basis : DiscBasis
-        Basis of P pixels.
-
-    Returns
-    -------
-    (n, P) bool array
-    """
+    """Return which pixels (n, P) of each disc lie inside an image of `shape` (rows, columns) and hold data."""
     inside = pixels_within(np.stack(window_limits(positions, shape, basis.size), axis=1), basis)
     if mask is not None:
         rows, columns = np.divmod(basis.pixels, basis.size)
@@ -217,16 +191,9 @@ class PartialDiscs:
     def solve(
         self, patches: NDArray, inside: NDArray[np.bool_], noise_std: NDArray
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return moments (b, K) and their noise (b, K) of truncated discs.
+        """Return moments (b, K) of truncated discs and their noise, from normalised patches (b, size, size).
 
-        Parameters
-        ----------
-        patches : (b, size, size) array
-            Normalised patches.
-        inside : (b, P) bool array
-            Pixels of the discs that lie inside the image and hold data.
-        noise_std : (b, K) array
-            Noise of the moments of whole discs.
+        `inside` (b, P) are the pixels inside the image that hold data, `noise_std` (b, K) the noise of whole discs.
         """
         flat = patches.reshape(len(patches), -1)[:, self.basis.pixels]
         moments = np.empty((len(patches), len(self.basis.modes)), np.float32)

@@ -49,18 +49,8 @@ class NoiseModel(NamedTuple):
 def with_spectrum(model: NoiseModel, image: ArrayLike, positions: ArrayLike) -> NoiseModel:
     """Add the spectrum of the noise to its model, if the noise is correlated from pixel to pixel.
 
-    Parameters
-    ----------
-    model : NoiseModel
-        From :func:`estimate_noise`.
-    image : (rows, columns) array_like
-    positions : (n, 2) array_like
-        x, y of the columns in pixels. The noise is measured in the residual of a fit of columns at these positions.
-
-    Returns
-    -------
-    NoiseModel
-        The model is unchanged if second differences measure the full noise.
+    It is measured in the residual of a fit of columns at the positions x, y (n, 2) in pixels. The model is unchanged if
+    second differences measure the full noise.
     """
     points = np.asarray(positions, dtype=np.float64)
     if len(points) < _FEWEST_COLUMNS:
@@ -73,15 +63,7 @@ def with_spectrum(model: NoiseModel, image: ArrayLike, positions: ArrayLike) -> 
 
 
 def correlated_noise(basis: DiscBasis, spectrum: NoiseSpectrum, variance: float) -> NDArray[np.float64]:
-    """Return the ratio (K,) of the variance of each moment to that for white noise of `variance` a pixel.
-
-    Parameters
-    ----------
-    basis : DiscBasis
-        Basis with K modes.
-    spectrum : NoiseSpectrum
-    variance : float
-    """
+    """Return the ratio (K,) of the variance of each moment to that for white noise of `variance` a pixel."""
     window = np.zeros(basis.size**2)
     ratio = np.empty(len(basis.modes))
     for k, weights in enumerate(basis.weights):

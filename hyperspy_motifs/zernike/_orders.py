@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hyperspy_motifs.patches import check_positions, typical_spacing
+from hyperspy_motifs.atoms import nearest_neighbour_distance
+from hyperspy_motifs.patches import check_positions
 
 from ._bases import ZernikeBasis
 from ._disc_moments import disc_coverage
@@ -170,7 +171,7 @@ def choose_basis(
     whole = np.flatnonzero(disc_coverage(points, values.shape, generous) >= 1 - 1e-9)
     chosen = whole if len(whole) else np.arange(len(points))
     chosen = chosen[:: max(len(chosen) // _SAMPLE, 1)]
-    spacing = typical_spacing(points) if len(points) > 1 else None
+    spacing = nearest_neighbour_distance(points) if len(points) > 1 else None
     moments = get_moments(values, points[chosen], generous, spacing=spacing, noise=noise)
     spectrum = choose_n_max(moments, threshold=threshold)
     return ZernikeBasis(spectrum.n_max, radius), spectrum

@@ -7,9 +7,7 @@ from scipy import ndimage
 
 from hyperspy_motifs.patches import (
     check_positions,
-    estimate_patch_radius,
     iterate_patches,
-    patch_size,
     sample_patches,
     spline_coefficients,
 )
@@ -68,13 +66,6 @@ def test_outside_is_filled(image):
     assert (patch[:, 3:] != -9).all()
 
 
-def test_radius_follows_the_first_shell():
-    rows, columns = np.mgrid[:9, :12]
-    hexagonal = 8.0 * np.stack([columns + rows / 2, rows * np.sqrt(3) / 2], axis=-1).reshape(-1, 2)
-    assert estimate_patch_radius(hexagonal, radius=2.4) == pytest.approx(19.2)
-    assert patch_size(19.2) == 41
-
-
 @pytest.mark.parametrize(
     ("positions", "message"),
     [([[1.0, 2.0, 3.0]], "shape"), ([[60.0, 3.0]], "outside"), ([[np.nan, 3.0]], "not finite")],
@@ -82,17 +73,6 @@ def test_radius_follows_the_first_shell():
 def test_bad_positions_are_named(positions, message):
     with pytest.raises(ValueError, match=message):
         check_positions(positions, (41, 57))
-
-
-@pytest.mark.parametrize("radius", [0, -1, np.nan])
-def test_bad_radius(radius):
-    with pytest.raises(ValueError, match="radius"):
-        estimate_patch_radius([[0, 0], [1, 0]], radius)
-
-
-def test_one_position_has_no_spacing():
-    with pytest.raises(ValueError, match="At least two positions"):
-        estimate_patch_radius([[1.0, 2.0]])
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1j])
