@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.backend_bases import PickEvent
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
-from matplotlib.path import Path
 from numpy.typing import ArrayLike, NDArray
+
+from hyperspy_motifs.pipeline import inside_roi
 
 from ._image import check_positions
 from ._layout_plot import plot_layout
@@ -121,57 +122,6 @@ class MotifSwitch:
         motif = self._motif_of.get(event.artist)
         if motif is not None:
             self.toggle(motif)
-
-
-def inside_roi(positions: ArrayLike, roi: Any) -> NDArray[np.bool_]:
-    """Mask of the atoms within a region of interest.
-
-    Parameters
-    ----------
-    positions : array_like, shape (n, 2)
-        x, y in axis units.
-    roi : hyperspy.api.roi.RectangularROI, CircleROI, PolygonROI or SpanROI
-        In the same units; a span is along x.
-
-    Returns
-    -------
-    numpy.ndarray of bool, shape (n,)
-
-    Raises
-    ------
-    TypeError
-        If `roi` is not one of these.
-    ValueError
-        If it has no position yet.
-
-    Examples
-    --------
-    >>> import hyperspy.api as hs
-    >>> from hyperspy_motifs.draw import inside_roi
-    >>> roi = hs.roi.RectangularROI(left=0, top=0, right=2, bottom=1)
-    >>> inside_roi([[1.5, 0.5], [0.5, 1.5]], roi).tolist()
-    [True, False]
-    """
-    import hyperspy.api as hs
-
-    x, y = check_positions(positions).T
-    known = (hs.roi.RectangularROI, hs.roi.SpanROI, hs.roi.CircleROI, hs.roi.PolygonROI)
-    if not isinstance(roi, known):
-        raise TypeError(
-            f"roi is a {type(roi).__name__}; expected hyperspy.api.roi.RectangularROI, CircleROI, PolygonROI or SpanROI."
-        )
-    if not roi.is_valid() or (isinstance(roi, hs.roi.PolygonROI) and not roi.vertices):
-        raise ValueError(
-            "roi has no position yet: set its bounds, or add it to the image with roi.add_widget(s)."
-        )
-    if isinstance(roi, hs.roi.RectangularROI):
-        return (x >= roi.left) & (x < roi.right) & (y >= roi.top) & (y < roi.bottom)
-    if isinstance(roi, hs.roi.SpanROI):
-        return (x >= roi.left) & (x < roi.right)
-    if isinstance(roi, hs.roi.CircleROI):
-        distance = np.hypot(x - roi.cx, y - roi.cy)
-        return (distance <= roi.r) & (distance >= roi.r_inner)
-    return Path(np.asarray(roi.vertices, float)).contains_points(np.column_stack([x, y]))
 
 
 class RegionView:

@@ -13,6 +13,7 @@ from ._cell_finding import stored_form as stored_form
 from ._checks import FindOptions as FindOptions
 from ._checks import check_axes as check_axes
 from ._checks import check_positions as check_positions
+from ._checks import inside_roi as inside_roi
 from ._checks import set_mask as set_mask
 from ._clean_image import clean_image as clean_image
 from ._clean_image import data_frame as data_frame

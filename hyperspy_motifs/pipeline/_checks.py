@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from hyperspy_motifs import store
 from hyperspy_motifs.clustering import CONSTANTS, MIN_MOTIF_SIZE, check_alpha, check_min_motif_size
@@ -273,8 +274,9 @@ def check_mask(mask: Any, signal: Any) -> np.ndarray:
         If the mask has another type, or does not match the image.
     """
     columns, rows = signal.axes_manager.signal_shape
-    if hasattr(mask, "vertices") or hasattr(mask, "cx") or (hasattr(mask, "left") and hasattr(mask, "top")):
-        return _inside_roi(mask, signal)
+    if hasattr(mask, "is_valid"):
+        x, y = np.meshgrid(*(axis.axis for axis in signal.axes_manager.signal_axes))
+        return inside_roi(np.stack([x, y], axis=-1), mask).reshape(rows, columns)
     pixels = np.asarray(mask.data if hasattr(mask, "axes_manager") else mask)
     if pixels.shape != (rows, columns):
         raise ValueError(
@@ -287,19 +289,56 @@ def check_mask(mask: Any, signal: Any) -> np.ndarray:
     return pixels.astype(bool)
 
 
-def _inside_roi(roi: Any, signal: Any) -> np.ndarray:
-    x, y = (axis.axis for axis in signal.axes_manager.signal_axes)
-    x, y = x[None, :], y[:, None]
-    if hasattr(roi, "vertices"):
-        from matplotlib.path import Path
+def inside_roi(positions: ArrayLike, roi: Any) -> NDArray[np.bool_]:
+    """Mask of the atoms within a region of interest.
 
-        points = np.column_stack([v.ravel() for v in np.broadcast_arrays(x, y)])
-        return Path(np.asarray(roi.vertices)).contains_points(points).reshape(y.size, x.size)
-    if hasattr(roi, "cx"):
-        away = np.hypot(x - roi.cx, y - roi.cy)
-        inner = getattr(roi, "r_inner", 0.0)
-        return (away <= roi.r) & (away >= (inner if np.isfinite(float(inner or 0.0)) else 0.0))
-    return (x >= roi.left) & (x < roi.right) & (y >= roi.top) & (y < roi.bottom)
+    Parameters
+    ----------
+    positions : array_like, shape (n, 2)
+        x, y in axis units.
+    roi : hyperspy.api.roi.RectangularROI, CircleROI, PolygonROI or SpanROI
+        In the same units; a span is along x.
+
+    Returns
+    -------
+    numpy.ndarray of bool, shape (n,)
+
+    Raises
+    ------
+    TypeError
+        If `roi` is not one of these.
+    ValueError
+        If it has no position yet.
+
+    Examples
+    --------
+    >>> import hyperspy.api as hs
+    >>> from hyperspy_motifs.draw import inside_roi
+    >>> roi = hs.roi.RectangularROI(left=0, top=0, right=2, bottom=1)
+    >>> inside_roi([[1.5, 0.5], [0.5, 1.5]], roi).tolist()
+    [True, False]
+    """
+    import hyperspy.api as hs
+    from matplotlib.path import Path
+
+    x, y = np.asarray(positions, float).reshape(-1, 2).T
+    known = (hs.roi.RectangularROI, hs.roi.SpanROI, hs.roi.CircleROI, hs.roi.PolygonROI)
+    if not isinstance(roi, known):
+        raise TypeError(
+            f"roi is a {type(roi).__name__}; expected hyperspy.api.roi.RectangularROI, CircleROI, PolygonROI or SpanROI."
+        )
+    if not roi.is_valid() or (isinstance(roi, hs.roi.PolygonROI) and not roi.vertices):
+        raise ValueError(
+            "roi has no position yet: set its bounds, or add it to the image with roi.add_widget(s)."
+        )
+    if isinstance(roi, hs.roi.RectangularROI):
+        return (x >= roi.left) & (x < roi.right) & (y >= roi.top) & (y < roi.bottom)
+    if isinstance(roi, hs.roi.SpanROI):
+        return (x >= roi.left) & (x < roi.right)
+    if isinstance(roi, hs.roi.CircleROI):
+        distance = np.hypot(x - roi.cx, y - roi.cy)
+        return (distance <= roi.r) & (distance >= roi.r_inner)
+    return Path(np.asarray(roi.vertices, float)).contains_points(np.column_stack([x, y]))
 
 
 def set_mask(signal: Any, mask: Any) -> None:
