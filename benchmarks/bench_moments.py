@@ -88,9 +88,7 @@ def main() -> None:
         return get_moments(image, positions, basis)
 
     def ours_plain():
-        return get_moments(
-            image, positions, basis, background=None, contrast=None, noise=NoiseModel(1.0, 0.0)
-        )
+        return get_moments(image, positions, basis, normalise=False, noise=NoiseModel(1.0, 0.0))
 
     coefficients = spline_coefficients(image)
 

@@ -17,8 +17,8 @@ _BLOCKS = 2
 #: Standard deviation, in neighbour distances, of the Gaussian for smooth patches. A column changes the mean over it by a
 #: hundredth; soft patches of contamination, a few neighbours wide, are followed.
 PATCH_REACH = 2.0
-# The same for the slow background.
-_REACH = 4.0
+# The same for the slow background, and for the contrast, whose estimate needs more columns.
+_REACH, _CONTRAST_REACH = 4.0, 6.0
 # The same for what is subtracted at every pixel, if it varies more than the structure makes it vary.
 _WIDE = 8.0
 _ROUNDS = 2
@@ -174,8 +174,6 @@ class _SlowFields:
         # A noise variance that is too large must not cancel the contrast.
         variance -= noise * min(1.0, _MOST_NOISE * whole / known) if known > 0 else 0.0
         typical = max(self._typical(variance), 0.0)
-        if reach is None:
-            return np.full(variance.shape, np.sqrt(typical))
         smooth = _slow_field(variance, self.weight, reach * self.spacing, 0.04 * typical)
         # At least a third of the typical contrast: flat areas must not be amplified.
         return np.sqrt(np.maximum(smooth, 0.1 * typical))
@@ -284,9 +282,6 @@ def estimate_local_scale(
     image: ArrayLike,
     positions: ArrayLike,
     *,
-    background: str | float | None = "local",
-    contrast: str | float | None = "local",
-    reach: float = _REACH,
     spacing: float | None = None,
     gain: float = 0.0,
     read_std: float = 0.0,
@@ -294,10 +289,10 @@ def estimate_local_scale(
 ) -> LocalScale:
     """Estimate the slow background and the slow drift of contrast at each atom.
 
-    Both fields are Gaussian-weighted planes over several neighbour distances around the atoms. A single bright
-    column or a vacancy therefore changes neither, and the contrast of single columns is preserved. Areas without
-    atoms are not used. Cells that differ from their surroundings (dopants, dirt) have lower weight the more they
-    differ.
+    Both fields, the mean of the image and its standard deviation without noise, are Gaussian-weighted planes over
+    several neighbour distances around the atoms. A single bright column or a vacancy therefore changes neither, and the
+    contrast of single columns is preserved. Areas without atoms are not used. Cells that differ from their surroundings
+    (dopants, dirt) have lower weight the more they differ.
 
     Parameters
     ----------
@@ -305,16 +300,6 @@ def estimate_local_scale(
         Image.
     positions : (n, 2) array_like
         x, y of the atoms in pixels.
-    background : {"local"}, float or None
-        Value to subtract: the slow local mean (the default), a number of counts, or nothing.
-    contrast : {"local", "mean", "global"}, float or None
-        Value to divide by: the slow local standard deviation of the image without its noise (the default;
-        with the local background it corrects any slow change of gain and offset), the slow local mean
-        above the background (for images whose zero means no signal: it keeps quantitative intensities),
-        one standard deviation for the whole image, a number of counts, or nothing.
-    reach : float
-        Standard deviation of the Gaussian of the background, in neighbour distances. That of the contrast
-        is 1.5 times larger, because its estimate needs more columns.
     spacing : float, optional
         Neighbour distance in pixels; estimated from the positions by default.
     gain, read_std : float
@@ -329,48 +314,22 @@ def estimate_local_scale(
     Raises
     ------
     ValueError
-        If an option is unknown, or the mean is requested and is not positive everywhere.
+        If all values around the atoms are equal, or the spacing is not positive.
     """
     values = np.asarray(image)
     points = np.asarray(positions, dtype=np.float64)
-    n = len(points)
-    if isinstance(background, str) and background != "local":
-        raise ValueError(f"background is 'local', a number or None, not {background!r}.")
-    if isinstance(contrast, str) and contrast not in ("local", "mean", "global"):
-        raise ValueError(f"contrast is 'local', 'mean', 'global', a number or None, not {contrast!r}.")
-    if not isinstance(contrast, str) and contrast is not None and not contrast > 0:
-        raise ValueError(f"The contrast must be a positive number of counts, not {contrast!r}.")
-    offset, scale = np.zeros(n), np.ones(n)
-    if background is not None and not isinstance(background, str):
-        offset += float(background)
-    if contrast is not None and not isinstance(contrast, str):
-        scale *= float(contrast)
-    if not n or not (isinstance(background, str) or isinstance(contrast, str)):
-        return LocalScale(offset, scale)
-
+    if not len(points):
+        return LocalScale(np.zeros(0), np.ones(0))
     fields = _SlowFields(values, points, _known_spacing(points, spacing, values.shape))
-    local_mean = fields.local_mean(reach)
-    if isinstance(background, str):
-        offset = fields.at_atoms(local_mean) + fields.level
-    if contrast == "mean":
-        above = fields.at_atoms(local_mean) + fields.level
-        above -= 0.0 if background in (None, "local") else float(background)
-        if above.min() <= 0:
-            raise ValueError(
-                "The local mean is not positive everywhere, so contrast='mean' has no meaning for this "
-                "image: use contrast='local'."
-            )
-        scale = above
-    elif contrast in ("local", "global"):
-        field = fields.local_contrast(
-            local_mean,
-            1.5 * reach if contrast == "local" else None,
-            lambda mean: gain * np.maximum(mean + fields.at_cells(pedestal), 0) + read_std**2,
-        )
-        scale = fields.at_atoms(field)
-        if not scale.min() > 0:
-            raise ValueError("The image has no contrast around the atoms: all its values there are equal.")
-    return LocalScale(offset, scale)
+    local_mean = fields.local_mean(_REACH)
+
+    def noise_variance(mean):
+        return gain * np.maximum(mean + fields.at_cells(pedestal), 0) + read_std**2
+
+    scale = fields.at_atoms(fields.local_contrast(local_mean, _CONTRAST_REACH, noise_variance))
+    if not scale.min() > 0:
+        raise ValueError("The image has no contrast around the atoms: all its values there are equal.")
+    return LocalScale(fields.at_atoms(local_mean) + fields.level, scale)
 
 
 def _known_spacing(points, spacing, shape):

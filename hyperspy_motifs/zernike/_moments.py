@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from hyperspy_motifs.atoms import block_means
 from hyperspy_motifs.patches import (
+    LocalScale,
     check_positions,
     estimate_background,
     estimate_local_scale,
@@ -122,9 +123,7 @@ def get_moments(
     positions: ArrayLike,
     basis: DiscBasis,
     *,
-    background: str | float | None = "local",
-    contrast: str | float | None = "local",
-    reach: float = 4.0,
+    normalise: bool = True,
     spacing: float | None = None,
     noise: NoiseModel | None = None,
     mask: ArrayLike | None = None,
@@ -144,9 +143,11 @@ def get_moments(
         x (column), y (row) in pixels.
     basis : DiscBasis
         For example `ZernikeBasis(n_max=12, radius=14)`.
-    background, contrast, reach, spacing
-        Removal of slow variations of background and contrast; see `patches.estimate_local_scale`. With None and None
-        the moments are in counts of the image.
+    normalise : bool
+        Whether to remove slow variations of background and contrast (`patches.estimate_background`,
+        `patches.estimate_local_scale`). Otherwise the moments are in counts of the image.
+    spacing : float, optional
+        Neighbour distance in pixels; estimated from the positions by default.
     noise : NoiseModel, optional
         Noise of the image; estimated by default.
     mask : (rows, columns) bool array, optional
@@ -161,7 +162,7 @@ def get_moments(
     Raises
     ------
     ValueError
-        If positions lie outside the image, or the background or contrast cannot be estimated.
+        If positions lie outside the image, or the contrast cannot be estimated.
 
     Notes
     -----
@@ -171,9 +172,7 @@ def get_moments(
     prepared = DiscImage(
         image,
         positions,
-        background=background,
-        contrast=contrast,
-        reach=reach,
+        normalise=normalise,
         spacing=spacing,
         noise=noise,
         mask=mask,
@@ -207,7 +206,7 @@ class DiscImage:
         Real, finite image.
     positions : (n, 2) array_like
         x (column), y (row) in pixels.
-    background, contrast, reach, spacing, noise, mask
+    normalise, spacing, noise, mask
         See :func:`get_moments`. `noise` is that of block means where there is a `step`.
     step : int
         Work on means over blocks of so many pixels a side (see :func:`fine_step`). Positions and radii stay in pixels of the
@@ -223,9 +222,7 @@ class DiscImage:
         image: ArrayLike,
         positions: ArrayLike,
         *,
-        background: str | float | None = "local",
-        contrast: str | float | None = "local",
-        reach: float = 4.0,
+        normalise: bool = True,
         spacing: float | None = None,
         noise: NoiseModel | None = None,
         mask: ArrayLike | None = None,
@@ -252,7 +249,7 @@ class DiscImage:
         self._error: NDArray[np.float32] | None = None
         self._share = 0.0
         smooth = None
-        if background == "local" and contrast != "mean":
+        if normalise:
             smooth, error = estimate_background(values, self._points, spacing=spacing)
             column, row = self._points.T
             self._smooth = ndimage.map_coordinates(smooth, [row, column], order=1, mode="nearest").astype(
@@ -264,17 +261,16 @@ class DiscImage:
                 self._error = spline_coefficients(error)
             values = values - smooth
         self._coefficients = spline_coefficients(values)
-        self._local = estimate_local_scale(
-            values,
-            self._points,
-            background=background,
-            contrast=contrast,
-            reach=reach,
-            spacing=spacing,
-            gain=self.noise.gain,
-            read_std=self.noise.read_std,
-            pedestal=smooth,
-        )
+        self._local = LocalScale(np.zeros(len(self._points)), np.ones(len(self._points)))
+        if normalise:
+            self._local = estimate_local_scale(
+                values,
+                self._points,
+                spacing=spacing,
+                gain=self.noise.gain,
+                read_std=self.noise.read_std,
+                pedestal=smooth,
+            )
         # Subtraction of a level near the mean preserves single precision for images with a large offset.
         self._level = np.float32(np.median(self._local.offset)) if len(self._points) else np.float32(0)
         self._coefficients -= self._level

@@ -275,8 +275,7 @@ class TestPatches:
             searched.data.astype(float),
             [[100, 80]],
             ZernikeBasis(4, 0.1 / x_scale(searched)),
-            background=None,
-            contrast=None,
+            normalise=False,
         )
         column = moments.modes.tolist().index([3, 3])
         assert dense.data[1, 80, 100] == pytest.approx(moments.values[0, column], rel=0.05, abs=0.05)

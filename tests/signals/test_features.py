@@ -198,7 +198,7 @@ class TestPatchMoments:
         image = np.cos(0.7 * x + 0.1 * y) + np.cos(0.5 * y - 0.2 * x) + 0.01 * rng.normal(size=x.shape)
         points = np.column_stack([rng.uniform(4, 85, 200), rng.uniform(4, 65, 200)])
         basis = ZernikeBasis(5, 7.3)
-        expected = get_moments(image, points, basis, background=None, contrast=None)
+        expected = get_moments(image, points, basis, normalise=False)
         from hyperspy_motifs.patches import sample_patches
         from hyperspy_motifs.zernike import window_limits
 

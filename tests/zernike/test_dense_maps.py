@@ -29,7 +29,7 @@ def test_maps_hold_the_moments_of_the_pixels(image, basis):
     maps = dense_moments(image, basis)
     assert maps.shape == (28, 73, 91)
     points = np.array([[20, 30], [9, 9], [80, 60]])
-    moments = get_moments(image, points, basis, background=None, contrast=None, noise=NoiseModel(0, 1))
+    moments = get_moments(image, points, basis, normalise=False, noise=NoiseModel(0, 1))
     assert_allclose(maps[:, points[:, 1], points[:, 0]].T, moments.values, atol=1e-4)
 
 
@@ -87,7 +87,7 @@ def test_symmetry_maps_hold_the_scores_of_the_pixels(basis):
     noise = NoiseModel(0, 30)
     points = np.array([[25, 20], [31, 25], [42, 30]])
     maps = get_symmetry_maps(image, basis, noise=noise)
-    moments = get_moments(image, points, basis, background=None, contrast=None, noise=noise)
+    moments = get_moments(image, points, basis, normalise=False, noise=noise)
     expected = get_symmetry(moments)
     assert_allclose(maps.scores[:, points[:, 1], points[:, 0]].T, expected.scores, atol=0.02)
     assert_allclose(maps.mirror[points[:, 1], points[:, 0]], expected.mirror, atol=0.02)

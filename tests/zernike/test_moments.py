@@ -23,7 +23,7 @@ from hyperspy_motifs.zernike._disc_basis import _legendre
 from hyperspy_motifs.zernike._disc_moments import _model
 
 SHAPE = (310, 350)
-RAW = {"background": None, "contrast": None}
+RAW = {"normalise": False}
 
 
 def lattice(shift=(0.0, 0.0), spacing=18.0, jitter=0.0, seed=0):
@@ -111,18 +111,16 @@ def test_slow_gain_and_background_are_undone(basis):
     quiet = NoiseModel(0, 1)
     plain = get_moments(image, points, basis, noise=quiet)
     drifted = get_moments(drift, points, basis, noise=quiet)
-    raw = get_moments(drift, points, basis, noise=quiet, background=None, contrast="global")
+    raw = get_moments(drift, points, basis, noise=quiet, normalise=False)
     size = np.linalg.norm(plain.values[plain.valid], axis=1).mean()
+    error = np.linalg.norm((drifted.values - plain.values)[plain.valid], axis=1).mean() / size
+    assert error < 0.08
+    # As they are, contrast and background follow the drift.
+    raw = raw.values[raw.valid][:, 1:]
+    assert np.ptp(np.linalg.norm(raw, axis=1)) > 0.2 * np.linalg.norm(raw, axis=1).mean()
 
-    def error(other):
-        return np.linalg.norm((other.values - plain.values)[plain.valid], axis=1).mean() / size
 
-    assert error(drifted) < 0.08
-    assert error(raw) > 4 * error(drifted)
-
-
-@pytest.mark.parametrize("contrast", ["local", "mean", "global"])
-def test_a_single_heavy_column_stays_visible_and_spoils_no_neighbour(basis, contrast):
+def test_a_single_heavy_column_stays_visible_and_spoils_no_neighbour(basis):
     points = lattice(jitter=0.2)
     heights = np.ones(len(points))
     dopant = int(np.argmin(np.linalg.norm(points - [170, 150], axis=1)))
@@ -130,8 +128,7 @@ def test_a_single_heavy_column_stays_visible_and_spoils_no_neighbour(basis, cont
     with_dopant[dopant] = 2.5
     quiet = NoiseModel(0, 1e-3)
     before, after = (
-        get_moments(20 + 100 * render(points, h), points, basis, noise=quiet, contrast=contrast)
-        for h in (heights, with_dopant)
+        get_moments(20 + 100 * render(points, h), points, basis, noise=quiet) for h in (heights, with_dopant)
     )
     change = np.linalg.norm(after.values - before.values, axis=1) / np.linalg.norm(before.values, axis=1)
     distance = np.linalg.norm(points - points[dopant], axis=1)
@@ -323,25 +320,10 @@ def test_no_atoms(basis):
     assert len(moments) == 0
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"background": "global"}, "background"),
-        ({"contrast": "loud"}, "contrast"),
-        ({"contrast": -1.0}, "positive"),
-        ({"spacing": 0.0}, "spacing"),
-    ],
-)
-def test_bad_options(basis, options, message):
+def test_a_spacing_must_be_positive(basis):
     points = lattice()
-    with pytest.raises(ValueError, match=message):
-        get_moments(render(points), points, basis, **options)
-
-
-def test_mean_contrast_needs_a_positive_mean(basis):
-    points = lattice()
-    with pytest.raises(ValueError, match="local mean is not positive"):
-        get_moments(render(points) - 5, points, basis, contrast="mean")
+    with pytest.raises(ValueError, match="spacing"):
+        get_moments(render(points), points, basis, spacing=0.0)
 
 
 def test_moments_of_a_finely_sampled_image_are_those_of_its_block_means():
