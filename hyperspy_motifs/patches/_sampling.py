@@ -223,9 +223,7 @@ def iterate_patches(
         yield chosen, patches
 
 
-def sample_patches(
-    image: ArrayLike, positions: ArrayLike, radius: float, *, outside: float | None = None
-) -> NDArray[np.float32]:
+def sample_patches(image: ArrayLike, positions: ArrayLike, radius: float) -> NDArray[np.float32]:
     """Sample square windows around sub-pixel centres by cubic-spline interpolation.
 
     Rounding centres to whole pixels changes the features of a patch as much as a missing atom does; here
@@ -234,13 +232,11 @@ def sample_patches(
     Parameters
     ----------
     image : (rows, columns) array_like
-        Real, finite image.
+        Real, finite image, mirrored about its edge.
     positions : (n, 2) array_like
         x (column), y (row) of the centres in pixels, pixel centres at whole numbers.
     radius : float
         Radius of the disc in pixels; the side is 2 ceil(radius) + 1.
-    outside : float, optional
-        Value of samples that lie outside the image. By default the image is mirrored about its edge.
 
     Returns
     -------
@@ -272,13 +268,4 @@ def sample_patches(
         np.ascontiguousarray(points[:, 1]),
         out,
     )
-    if outside is not None:
-        offsets = np.arange(size) - size // 2
-        for axis, (coordinate, length) in enumerate(zip(points.T, values.shape[::-1], strict=True)):
-            sampled = coordinate[:, None] + offsets
-            beyond = (sampled < -0.5) | (sampled > length - 0.5)
-            if axis == 0:
-                out[np.broadcast_to(beyond[:, None, :], out.shape)] = outside
-            else:
-                out[np.broadcast_to(beyond[:, :, None], out.shape)] = outside
     return out

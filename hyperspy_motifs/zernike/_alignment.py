@@ -18,6 +18,8 @@ from ._modes import partner_columns, to_complex
 _PER_PERIOD = 8
 # Candidates: grid maxima that could become the largest one after refinement (1 - cos(pi / 8) = 0.076).
 _SLACK = 0.08
+# Iterations of the mean of a class.
+_ROUNDS = 3
 
 
 class Alignment(NamedTuple):
@@ -232,7 +234,6 @@ def align_classes(
     *,
     reflection: bool = True,
     weights: ArrayLike | None = None,
-    n_rounds: int = 3,
 ) -> ClassAlignment:
     """Align the members of each class to the mean of that class, which is computed from the aligned members.
 
@@ -248,8 +249,6 @@ def align_classes(
         Whether a pattern may be the mirror image of its mean.
     weights : (K,) array_like, optional
         Factor for each moment, for example 1 / noise, equal for sine and cosine of a mode.
-    n_rounds : int
-        Number of iterations of the mean.
 
     Returns
     -------
@@ -276,7 +275,7 @@ def align_classes(
             continue
         mine = values[members]
         reference = mine[_most_typical(mine * factor, modes)]
-        for _ in range(max(n_rounds, 1)):
+        for _ in range(_ROUNDS):
             found = align(mine, reference, modes, reflection=reflection, weights=factor)
             turned = rotate_moments(mine, modes, -found.angles[:, 0])
             turned[np.ix_(found.reflected[:, 0], sine)] *= -1

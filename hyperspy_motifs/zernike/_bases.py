@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import jn_zeros, jnp_zeros, jv
+from scipy.special import jnp_zeros, jv
 
 from ._disc_basis import DiscBasis
 
@@ -105,14 +105,11 @@ class FourierBesselBasis(DiscBasis):
         Largest radial order.
     radius : float
         Radius of the disc in pixels.
-    boundary : {"free", "zero"}
-        Whether l are the zeros of the derivative J_m' ("free", the default: a constant patch is one mode) or
-        those of J_m ("zero": functions vanish at the edge).
 
     Notes
     -----
-    Zhao, Shkolnisky and Singer, IEEE Transactions on Computational Imaging 2 (2016) 1, use the boundary
-    "zero".
+    l are the zeros of the derivative J_m', so that a constant patch is one mode. Zhao, Shkolnisky and Singer, IEEE
+    Transactions on Computational Imaging 2 (2016) 1, use those of J_m, with which functions vanish at the edge.
 
     Examples
     --------
@@ -122,26 +119,12 @@ class FourierBesselBasis(DiscBasis):
     (1.0, 0.0)
     """
 
-    def __init__(self, n_max: int, radius: float, boundary: str = "free") -> None:
-        if boundary not in ("free", "zero"):
-            raise ValueError(f"The boundary is 'free' or 'zero', not {boundary!r}.")
-        super().__init__(n_max, radius)
-        self.boundary = boundary
-
-    @property
-    def parameters(self) -> dict[str, float | int | str]:
-        """Identity of a basis: the name of the class and its arguments."""
-        return {**super().parameters, "boundary": self.boundary}
-
     def radial(self, rho: NDArray[np.float64]) -> dict[tuple[int, int], NDArray[np.float64]]:
         """Return the radial functions for every (n, m >= 0)."""
         table = {}
         for m in range(self.n_max + 1):
             count = (self.n_max - m) // 2 + 1
-            if self.boundary == "zero":
-                zeros = jn_zeros(m, count)
-                integral = jv(m + 1, zeros) ** 2 / 2
-            elif m == 0:
+            if m == 0:
                 zeros = np.concatenate([[0.0], jnp_zeros(0, count)])[:count]
                 integral = jv(0, zeros) ** 2 / 2
             else:

@@ -306,16 +306,15 @@ class DiscBasis(ABC):
         # With more modes than the pixels determine the matrix is singular: these modes have no weight.
         return np.asarray(np.linalg.pinv(gram, rcond=1e-8, hermitian=True), dtype=np.float64)
 
-    def reconstruct(self, moments: ArrayLike, *, least_squares: bool = True) -> NDArray[np.float64]:
+    def reconstruct(self, moments: ArrayLike) -> NDArray[np.float64]:
         """Return the patches (..., size, size) of moments (..., K); 0 outside the disc.
+
+        They are the least-squares combination of the pixel-averaged functions, with areas of pixels as weights.
 
         Parameters
         ----------
         moments : (..., K) array_like
             Real moments, all modes of this basis (0 for excluded modes).
-        least_squares : bool
-            True (the default): the least-squares combination of the pixel-averaged functions, with areas of pixels as
-            weights. False: the plain sum of a Z, which is the exact inverse only for a disc of many pixels.
 
         Returns
         -------
@@ -325,9 +324,8 @@ class DiscBasis(ABC):
         if values.shape[-1:] != (len(self.modes),):
             raise ValueError(f"{self!r} has {len(self.modes)} modes; moments of shape {values.shape} given.")
         integrals, areas, pixels = self._integrals
-        coefficients = values @ self._dual if least_squares else values
         out = np.zeros((*values.shape[:-1], self.size * self.size))
-        out[..., pixels] = coefficients @ (integrals / areas)
+        out[..., pixels] = values @ self._dual @ (integrals / areas)
         return out.reshape(*values.shape[:-1], self.size, self.size)
 
     def rotate(self, moments: ArrayLike, angle: ArrayLike) -> NDArray[np.floating]:

@@ -209,7 +209,7 @@ def debiased_power(moments: HasMoments) -> tuple[NDArray[np.float64], NDArray[np
 
 
 def invariants(
-    moments: HasMoments, *, chirality: bool = False, debias: bool = True
+    moments: HasMoments, *, chirality: bool = False
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return features that are invariant under rotations of a pattern about its centre.
 
@@ -220,13 +220,12 @@ def invariants(
     chirality : bool
         Append the chirality (see `get_chirality`), which distinguishes a pattern from its mirror image. By default
         the features are the same for both.
-    debias : bool
-        Subtract the mean contribution of noise from |A_nm|^2 before the square root.
 
     Returns
     -------
     values : (n, J) float32 array
-        A_n0 with its sign for m = 0, and |A_nm| for m > 0, n first; then the chirality if requested.
+        A_n0 with its sign for m = 0, and |A_nm| without the mean contribution of noise for m > 0, n first; then the chirality
+        if requested.
     noise_std : (n, J) float32 array
         Their standard deviations due to noise.
 
@@ -237,8 +236,7 @@ def invariants(
     values, kept = to_complex(np.asarray(moments.values, np.float64), moments.modes)
     power, variance, _ = debiased_power(moments)
     axial = kept[:, 1] == 0
-    magnitude = np.sqrt(np.maximum(power, 0)) if debias else np.abs(values)
-    features = np.where(axial, values.real, magnitude)
+    features = np.where(axial, values.real, np.sqrt(np.maximum(power, 0)))
     noise = np.sqrt(np.where(axial, variance, variance / 2))
     if chirality:
         value, spread = get_chirality(moments)

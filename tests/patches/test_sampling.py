@@ -60,12 +60,6 @@ def test_blocks_cover_all_positions_in_order(image):
     assert_allclose(np.concatenate([p for _, p in blocks]), sample_patches(image, positions, 3))
 
 
-def test_outside_is_filled(image):
-    patch = sample_patches(image, [[0.0, 20.0]], radius=3, outside=-9.0)[0]
-    assert (patch[:, :3] == -9).all()
-    assert (patch[:, 3:] != -9).all()
-
-
 @pytest.mark.parametrize(
     ("positions", "message"),
     [([[1.0, 2.0, 3.0]], "shape"), ([[60.0, 3.0]], "outside"), ([[np.nan, 3.0]], "not finite")],
