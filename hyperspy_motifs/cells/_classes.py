@@ -269,7 +269,7 @@ def _within_classes(
         achiral = sequences.handedness[members[0]] == 0
         mean, shift, mirrored, angle = align_to_mean(rows, shifts, bool(achiral))
         flip = mirrored ^ (sequences.handedness[members] == -1)
-        tensor = affine_strain(mean, lay_on_mean(rows, shift, mirrored), angle)
+        tensor = affine_strain(mean, lay_on_mean(rows, shift, mirrored))
         tensor[flip, 2] *= -1
         strain[members] = tensor
         turned = np.where(flip, -angle, angle)

@@ -186,24 +186,20 @@ def lay_on_mean(
 
 
 def affine_strain(
-    mean: NDArray[np.complexfloating], laid: NDArray[np.complexfloating], angle: NDArray[np.floating]
+    mean: NDArray[np.complexfloating], laid: NDArray[np.complexfloating]
 ) -> NDArray[np.float64]:
-    r"""Strain xx, yy, xy (m, 3) of polygons relative to their class mean, in the frame of the image.
+    r"""Strain xx, yy, xy (m, 3) of polygons relative to their class mean, in the frame of the polygons.
 
-    F is the linear least-squares map from the mean (n,), rotated by `angle` (m,), to the polygon `laid` on it (m, n);
-    :math:`\varepsilon = V - 1` with the left stretch :math:`V = \sqrt{F F^T}`, which does not depend on the remaining
-    rotation.
+    F is the linear least-squares map from the mean (n,) to the polygon `laid` on it (m, n); :math:`\varepsilon = V - 1`
+    with the left stretch :math:`V = \sqrt{F F^T}`, which does not depend on the rotation of the mean.
     """
-    turned = mean[None, :] * np.exp(1j * angle)[:, None]
-    a = np.stack([turned.real, turned.imag], axis=1)
+    a = np.stack([mean.real, mean.imag])
     b = np.stack([laid.real, laid.imag], axis=1)
-    gram = np.einsum("min,mjn->mij", a, a)
-    determinant = gram[:, 0, 0] * gram[:, 1, 1] - gram[:, 0, 1] ** 2
-    trace = gram[:, 0, 0] + gram[:, 1, 1]
-    flat = determinant < 1e-9 * trace**2
-    gram[flat] += 1e-6 * trace[flat, None, None] * np.eye(2)
-    gram[flat & (trace == 0)] = np.eye(2)
-    f = np.einsum("min,mjn->mij", b, a) @ np.linalg.inv(gram)
+    gram = a @ a.T
+    trace = float(np.trace(gram))
+    if np.linalg.det(gram) < 1e-9 * trace**2 or trace == 0:
+        gram = gram + (1e-6 * trace or 1.0) * np.eye(2)
+    f = b @ a.T @ np.linalg.inv(gram)
     c = f @ np.swapaxes(f, 1, 2)
     # Square root of a symmetric positive 2 x 2 matrix: (C + sqrt(det) 1) / sqrt(trace + 2 sqrt(det)).
     root = np.sqrt(np.maximum(c[:, 0, 0] * c[:, 1, 1] - c[:, 0, 1] ** 2, 0.0))

@@ -88,8 +88,12 @@ def test_strain_of_a_strained_half(tiling):
     np.testing.assert_allclose(cells.strain.mean(axis=0), 0, atol=0.02)
 
 
-def test_shear_strain_is_in_the_frame_of_the_image(tiling):
-    points, _ = tiling("triangular", 40.3, 10.1)
+@pytest.mark.parametrize("angle", [0.0, 0.4])
+def test_shear_strain_is_in_the_frame_of_the_image(tiling, angle):
+    points, _ = tiling("triangular", 40.3, 24.1)
+    c, s = np.cos(angle), np.sin(angle)
+    points = points @ [[c, s], [-s, c]]
+    points = points[np.abs(points[:, 1]) < 5]
     right = points[:, 0] > 0
     moved = points.copy()
     moved[:, 1] += 0.05 * np.clip(points[:, 0], 0, None)

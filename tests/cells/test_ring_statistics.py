@@ -26,6 +26,8 @@ def test_aboav_weaire_of_a_crystal(tiling):
     np.testing.assert_array_equal(found.sizes, [4, 8])
     # Squares touch octagons only; octagons touch four of each.
     np.testing.assert_allclose(found.neighbour_means, [8, 6])
+    # 4 m(4) = 32 and 8 m(8) = 48, with <n> = 6: the slope is 4 = <n> (1 - alpha).
+    assert found.aboav_weaire == pytest.approx(1 / 3, abs=0.02)
 
 
 def test_neighbours_of_graphene_defects(shared_data):
