@@ -123,8 +123,7 @@ class AtomEditor:
     def _edit(self, act: Any) -> None:
         before = getattr(self.signal, "atoms", None)
         act()
-        if before is not None:
-            self._history.append(before)
+        self._history.append(before)
         self._redraw()
 
     def _positions(self) -> np.ndarray:

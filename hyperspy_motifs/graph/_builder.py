@@ -176,6 +176,9 @@ class GraphBuilder:
         self.add_bonds(*_bonds_with_cells(cells.bonds, cells.vertices, cells.offsets))
         self._add_adjacency(ids, cells.adjacency)
         self._add_neighbours(schema.CELL_CLASS, cells.labels, cells.adjacency[:, :2])
+        # In a part of an image some classes have no cell left.
+        counts = np.bincount(cells.labels, minlength=len(classes))
+        self.graph.remove_nodes_from([classes[k] for k in np.flatnonzero(counts == 0)])
 
     def add_hierarchy(self, hierarchy: Hierarchy) -> None:
         """Add the levels above the cells."""

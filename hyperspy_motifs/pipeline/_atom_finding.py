@@ -247,8 +247,11 @@ def _atoms_of_motifs(signal: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]
     return {"positions": record.positions, "frames": record.frames, **columns}, {**facts, "edited": False}
 
 
-def keep_atoms(signal: Any, table: AtomTable) -> None:
-    """Write `table` to the metadata of `signal`."""
+def keep_atoms(signal: Any, table: AtomTable | None) -> None:
+    """Write `table` to the metadata of `signal`, or remove the atoms there."""
+    if table is None:
+        store.remove_atoms(signal)
+        return
     store.write_atoms(
         signal, {"positions": table.positions, "frames": table.frames, **table.columns}, table.facts
     )

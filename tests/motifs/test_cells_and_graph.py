@@ -30,6 +30,17 @@ def test_the_graph_holds_atoms_and_cells_with_their_types(motifs):
     assert all(hexagons[0] in graph.parents(child) for child in children)
 
 
+def test_the_graph_of_a_crop_has_no_class_without_cells(motifs):
+    part = motifs.signal.isig[:90, :70].motifs
+    present = np.unique(part.cells.labels)
+    assert len(present) < len(motifs.cells.classes)
+    classes = part.graph.find(kind="cell-class")
+    assert sorted(classes) == sorted(f"cell-class:{k}" for k in present)
+    sizes = [part.graph.nodes[name]["size"] for name in classes]
+    assert min(sizes) > 0
+    assert sum(sizes) == len(part.cells)
+
+
 def test_the_metal_alone_tiles_triangles(motifs, simulated, matched):
     truth = simulated[1]
     rows, index = matched(motifs, truth)

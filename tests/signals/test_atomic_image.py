@@ -198,6 +198,19 @@ class TestEditor:
         self.press(editor, "u")
         assert len(signal.atoms) == len(weak)
 
+    def test_the_first_atom_can_be_undone(self, searched):
+        signal = searched.deepcopy()
+        image = type(signal)(signal.data)
+        editor = image.edit_atoms()
+        for x, y in ((40, 50), (70, 90)):
+            self.click(editor, x, y)
+        np.testing.assert_allclose(image.atoms.positions, [[40, 50], [70, 90]], atol=1)
+        self.press(editor, "u")
+        assert len(image.atoms) == 1
+        self.press(editor, "u")
+        assert not hasattr(image, "atoms")
+        assert len(editor._dots.get_xdata()) == 0
+
     def test_clicks_after_closing_change_nothing(self, searched):
         signal = searched.deepcopy()
         editor = signal.edit_atoms()
