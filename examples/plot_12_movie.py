@@ -1,16 +1,17 @@
 """
-A movie: one model and transitions
-==================================
+Tour: follow a movie
+====================
 
 A monolayer loses chalcogen under the beam while it drifts. All frames share one model. Atoms are tracked
-from frame to frame, and the transitions between motifs are counted.
+from frame to frame, the transitions between motifs are counted, and the rates of damage and repair follow.
+The tour ends in a figure for a paper.
 """
 
 import matplotlib.pyplot as plt
 
 import hyperspy_motifs as hm
 
-# sphinx_gallery_thumbnail_number = 2
+# sphinx_gallery_thumbnail_number = -1
 
 # %%
 # Eight frames of one field of view. From frame to frame each selenium column loses one of its atoms with
@@ -31,36 +32,14 @@ print(motifs)
 # Identification of the motifs: selenium pairs are the brightest columns, single selenium atoms the
 # faintest.
 
-motifs.plot_means()
+motifs.plot.means()
 plt.show()
 motifs.relabel({0: "Mo", 1: "Se2", 2: "Se1"})
 
 # %%
-# The population of each motif in each frame.
-
-motifs.plot.populations()
-plt.show()
-
-# %%
-# First and last frame.
-
-figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
-motifs.plot(frame=0, ax=axes[0], legend=False)
-motifs.plot(frame=7, ax=axes[1], legend=False)
-axes[0].set_title("first frame")
-axes[1].set_title("last frame")
-plt.show()
-
-# %%
-# The transitions between motifs. The drift is subtracted, and each atom is assigned to an atom of the
-# next frame. Atoms without a partner have vanished: these columns have lost both atoms. The errors are
-# those of counting statistics.
-
-motifs.plot.transitions()
-plt.show()
-
-# %%
-# Comparison with the simulated rates.
+# The rates, compared with the simulated ones. The drift is subtracted, and each atom is assigned to an atom
+# of the next frame. Atoms without a partner have vanished: these columns have lost both atoms. The errors
+# are those of counting statistics.
 
 found = motifs.movie.transitions()
 full, single = 1, 2
@@ -69,3 +48,17 @@ for before, after, planted in ((full, single, 0.04), (single, full, 0.15 * 0.96)
     print(
         f"{motifs.names[before]} to {motifs.names[after]}: {rate:.3f} +- {error:.3f}, planted {planted:.3f}"
     )
+
+# %%
+# The figure: the first and the last frame, the number of columns of each motif in each frame, and the
+# probabilities of the transitions from one frame to the next.
+
+with hm.draw.journal_style():
+    figure, axes = plt.subplots(2, 2, figsize=(hm.draw.TWO_COLUMNS, 5), layout="constrained")
+    motifs.plot(frame=0, ax=axes[0, 0], legend=False)
+    motifs.plot(frame=7, ax=axes[0, 1])
+    motifs.plot.populations(ax=axes[1, 0])
+    motifs.plot.transitions(ax=axes[1, 1])
+    for letter, ax in zip("abcd", axes.flat, strict=True):
+        ax.set_title(letter, loc="left", fontweight="bold")
+plt.show()
