@@ -57,14 +57,14 @@ def compositions_by_brightness(
 ) -> Compositions:
     r"""Probability of each candidate composition of each column.
 
-    The columns of a motif on the sites of a host have one composition :math:`j`, whose prior is the weight of the candidate
-    and whose likelihood is that of their median brightness :math:`\bar I` under the law of scattering,
-    :math:`\mathcal N(\log\bar I;\,\log L_j,\,\delta_j^2 + \sigma^2/n + 0.05^2)`. The error :math:`\delta_j` of the law
-    (:func:`fit_levels`, from the hosts and from motifs that are certain) is common to all of them, so that many columns are no
-    more certain of their name than a few; the last term is for their surroundings. A single column has the composition of its
-    motif, with brightness :math:`\mathcal N(\bar I, u^2 + (\sigma\bar I)^2)`, or one of its own, or none of them. How many
-    columns of the motif have one of their own is learned by expectation maximisation, from a Dirichlet prior by the weights
-    of the candidates.
+    The columns of a motif on the sites of a host have one composition :math:`j`, or none in common (`unexplained`). The prior
+    of a composition is the weight of the candidate, and its likelihood that of their median brightness :math:`\bar I` under
+    the law of scattering, :math:`\mathcal N(\log\bar I;\,\log L_j,\,\delta_j^2 + \sigma^2/n + 0.05^2)`. The error
+    :math:`\delta_j` of the law (:func:`fit_levels`, from the hosts and from motifs that are certain) is common to all of them,
+    so that many columns are no more certain of their name than a few; the last term is for their surroundings. A single
+    column has the composition of its motif, with brightness :math:`\mathcal N(\bar I, u^2 + (\sigma\bar I)^2)`, or one of its
+    own, or none of them. How many columns of the motif have one of their own is learned by expectation maximisation, from a
+    Dirichlet prior by the weights of the candidates.
 
     Parameters
     ----------
@@ -147,32 +147,30 @@ def _of_motif(
     n_sites: int,
 ) -> tuple[NDArray, NDArray, NDArray, float]:
     """Probabilities (n, j) of the columns of a motif on one host, that of none (n,), those of the motif (j,), and evidence."""
-    n = len(values)
+    n, host = len(values), int(weights.argmax())
     middle = max(float(np.median(values)), 1e-3 * float(levels.means.min()))
     relative = np.sqrt((levels.errors / levels.means) ** 2 + scatter**2 / n + CONSTANTS.equal**2)
-    log_fit = -0.5 * (np.log(middle / levels.means) / relative) ** 2 - np.log(relative)
-    identity = np.where(
-        weights > 0, weights * np.exp(np.where(weights > 0, log_fit, -np.inf) - log_fit[weights > 0].max()), 0
-    )
-    identity /= identity.sum()
+    # Densities of the logarithm of the median; the last one is of a motif of any brightness, or of columns of several kinds.
+    fit = np.append(_normal(np.log(middle / levels.means), 0.0, relative), 0.5 / CONSTANTS.free_ratio)
+    amount = np.append((1 - CONSTANTS.unexplained) * weights, CONSTANTS.unexplained)
+    identity = amount * fit / (amount @ fit)
     own = np.sqrt(errors**2 + (scatter * middle) ** 2)
-    member = _normal(values, middle, own)[:, None] * identity if n > 1 else np.zeros((1, len(weights)))
+    member = _normal(values, middle, own)[:, None] * identity if n > 1 else np.zeros((1, len(identity)))
     spread = np.sqrt(errors[:, None] ** 2 + (scatter * levels.means) ** 2 + levels.errors**2)
     single = _normal(values[:, None], levels.means, spread)
-    prior = (
-        np.where(np.arange(len(weights)) == int(weights.argmax()), CONSTANTS.irregular if n > 1 else 1.0, 1.0)
-        * weights
-    )
-    fractions, joint, total = prior, member, np.ones(n)
+    prior = weights.copy()
+    if n > 1:
+        prior[host] *= CONSTANTS.irregular
+    fractions = prior
     # How frequent columns are that differ from their motif is learned: their prior is worth a few columns only.
     for _ in range(_EM_STEPS):
-        joint = max(1 - fractions.sum(), 0.0) * member + fractions * single
-        total = joint.sum(axis=1) + alien
+        as_motif = max(1 - fractions.sum(), 0.0) * member
+        total = as_motif.sum(axis=1) + (fractions * single).sum(axis=1) + alien
         share = fractions * single / total[:, None]
+        joint = as_motif[:, :-1] + fractions * single
         # The variational mean: one column alone is little reason to believe that there are such.
         number = np.maximum(share.sum(axis=0) + CONSTANTS.prior_columns * prior, 1e-9)
         fractions = np.where(prior > 0, np.exp(digamma(number)), 0.0) / (n + CONSTANTS.prior_columns)
-    host = int(weights.argmax())
     # The bound of the evidence: how well the columns are described, less what is learned of their frequencies. Irregular
     # columns, which are more than those without any name, decide nothing.
     before = np.append(
@@ -182,17 +180,12 @@ def _of_motif(
     described = np.log(total / alien * CONSTANTS.unexplained + CONSTANTS.irregular - CONSTANTS.unexplained)
     bound = float(described.sum()) - (_divergence(after, before) if n > 1 else 0.0)
     # The motif as a whole: one of the host, or of so many of its columns with another composition.
-    few = CONSTANTS.prior_columns * np.maximum(weights, 1e-300)
-    log_number = np.where(
-        weights > 0, betabinom.logpmf(n, n_sites, few, CONSTANTS.prior_columns - few), -np.inf
-    )
+    few = CONSTANTS.prior_columns * np.maximum(amount, 1e-300)
+    log_number = betabinom.logpmf(n, n_sites, few, CONSTANTS.prior_columns - few)
     log_number[host] = 0.0
-    return (
-        joint / total[:, None],
-        alien / total,
-        identity,
-        bound + float(logsumexp(log_fit + np.log(relative[host]) + log_number)),
-    )
+    unit = np.log(np.sqrt(2 * np.pi) * relative[host])
+    as_whole = float(logsumexp(np.log(np.maximum(fit, 1e-300))[amount > 0] + log_number[amount > 0]) + unit)
+    return joint / total[:, None], 1 - joint.sum(axis=1) / total, identity[:-1], bound + as_whole
 
 
 def _divergence(after: NDArray, before: NDArray) -> float:

@@ -65,11 +65,13 @@ class IdentificationConstants:
     field_steps: int = 12
 
     # --- brightness
-    #: Centre and half width of the Cauchy prior of the exponent of the atomic number, and its bounds. O. L. Krivanek et al.,
-    #: Nature 464 (2010) 571, measured 1.64; P. Hartel et al., Ultramicroscopy 63 (1996) 93, give 1.6 to 1.9 for usual inner
-    #: angles. Small ones, which an image does not show, give less, hence the tails.
-    exponent: float = 1.7
-    exponent_spread: float = 0.15
+    #: Centre and half width of the Cauchy prior of the exponent of the atomic number, and its bounds: median and half the
+    #: distance of the quartiles of pairs of elements by the screened Coulomb potential, at 60 and 80 kV and inner angles of
+    #: 20 to 80 mrad (1.56 and 0.19; F. Lenz, Z. Naturforsch. A 9 (1954) 185). O. L. Krivanek et al., Nature 464
+    #: (2010) 571, measured 1.64. Inelastic scattering gives less (M. M. J. Treacy, Microsc. Microanal. 17 (2011) 847),
+    #: hence the tails.
+    exponent: float = 1.6
+    exponent_spread: float = 0.2
     exponent_bounds: tuple[float, float] = (0.6, 2.0)
     #: Exponent of the number of atoms of a column of a layer beyond the incoherent sum, and its standard deviation: 0 for
     #: incoherent scattering, 1 for atoms in phase (M. M. J. Treacy and J. M. Gibson, Ultramicroscopy 52 (1993) 31). Between

@@ -55,7 +55,8 @@ def test_every_column_is_found_in_any_orientation(name, mirror):
         int(np.bincount(fit.registration.grains[fit.kind >= 0]).argmax())
     ]
     assert orientation.scale == pytest.approx(1.0, abs=0.003)
-    assert fit.arrangements[0][1] > 0.99
+    # A small exponent of the atomic number would make pairs of selenium brighter than tungsten.
+    assert fit.arrangements[0][1] > 0.97
 
 
 def test_polarity_that_brightness_hardly_shows_is_not_certain():

@@ -1,5 +1,7 @@
 """Brightness by composition, and the candidates by rule."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -27,7 +29,7 @@ def test_the_exponent_follows_from_columns_and_stays_in_its_bounds():
         levels = fit_levels(hosts, seen, counts, 0.05, True)
         # The prior counts as well.
         assert levels.exponent == pytest.approx(exponent, abs=0.06)
-        assert (levels.exponent - 1.7) * (exponent - 1.7) > 0
+        assert levels.exponent > 1.59 + 0.1 * (exponent > 1.7)
         assert levels.means == pytest.approx(seen, rel=0.01)
     hosts, counts = hosts[:3], counts[:3]
     # No power law describes these: the exponent stays possible, and the prior says that it is unlikely.
@@ -111,6 +113,50 @@ def test_many_columns_are_not_more_certain_of_their_name_than_a_few():
         shares.append(share[-1])
     assert 0.4 < shares[1] < 0.9
     assert abs(shares[1] - shares[0]) < 0.05
+
+
+def test_a_motif_of_two_kinds_does_not_turn_a_layer_round():
+    rng = np.random.default_rng(8)
+    true = [*[W] * 60, MO, W, *[SE2] * 55]
+    values = np.array([brightness(c) for c in true]) * rng.normal(1, 0.03, len(true))
+    hosts, substitutes = (
+        np.repeat([0, 1], [62, 55]),
+        {z: substitutes_of(z, data.covalent_radii) for z in (74, 34)},
+    )
+    odds = []
+    for mixed in (False, True):
+        motifs = np.repeat([0, 1, int(mixed), 2], [60, 1, 1, 55])
+        evidence = []
+        for columns in ((W, SE2), (SE2, W)):
+            candidates = [candidates_of(c, columns, True, substitutes) for c in columns]
+            found = compositions_by_brightness(values, 0 * values, hosts, motifs, candidates, 0.03, True)
+            evidence.append(found.log_evidence)
+            if columns[0] == W:
+                assert [found.compositions[j] for j in found.probabilities.argmax(axis=1)] == true
+        odds.append(evidence[0] - evidence[1])
+    # As a motif of one composition it would cost exp(16).
+    assert abs(odds[1] - odds[0]) < 8
+
+
+def test_the_prior_of_the_exponent_is_that_of_screened_coulomb_potentials():
+    elements = np.array([6, 8, 14, 16, 22, 34, 38, 42, 56, 74, 82])
+    first, second = np.triu_indices(len(elements), 1)
+    exponents = []
+    for wavelength, inner in product((0.0487, 0.0418), (0.02, 0.03, 0.05, 0.08)):
+        # Wentzel's potential: the screening angle of an element at 60 and 80 kV (wavelength in ångström).
+        screening = wavelength * np.cbrt(elements) / (2 * np.pi * 0.885 * 0.529)
+        outer = 4 * inner
+        section = elements**2 * (1 / (inner**2 + screening**2) - 1 / (outer**2 + screening**2))
+        slope = np.log(section[second] / section[first]) / np.log(elements[second] / elements[first])
+        exponents.append(slope)
+    low, middle, high = np.quantile(exponents, [0.25, 0.5, 0.75])
+    hosts, counts = [((z, 1.0),) for z in (6, 13, 34, 47, 79)], np.full(5, 500.0)
+    unknown = fit_levels(hosts, np.full(5, np.nan), 0 * counts, 0.02, True)
+    assert unknown.exponent == pytest.approx(middle, abs=0.05)
+    # A Cauchy density has half of its maximum at its quartiles.
+    seen = [np.array([brightness(c, quartile) for c in hosts]) for quartile in (low, high)]
+    priors = [fit_levels(hosts, one, counts, 0.02, True).log_prior for one in seen]
+    assert np.mean(priors) == pytest.approx(-np.log(2), abs=0.2)
 
 
 def test_an_impossible_brightness_is_unexplained():
