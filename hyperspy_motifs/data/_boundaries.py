@@ -9,8 +9,8 @@ from scipy.spatial import Delaunay, cKDTree
 from ._imaging import Imaging, simulate_signal
 from ._monolayer import Dopant, dichalcogenide, dichalcogenide_specimen, place_defects
 from ._specimen import (
+    Simulated,
     Specimen,
-    Truth,
     as_springs,
     atomic_number,
     family,
@@ -188,7 +188,7 @@ def grain_boundary(
     disorder: float = 0.0015,
     random_state: int = 0,
     **imaging: Any,
-) -> tuple[Any, Truth]:
+) -> Simulated:
     """Simulate a tilt grain boundary of graphene with its pentagons and heptagons.
 
     %(model)s The
@@ -288,7 +288,7 @@ def twin_boundary(
     disorder: float = 0.002,
     random_state: int = 0,
     **imaging: Any,
-) -> tuple[Any, Truth]:
+) -> Simulated:
     """Simulate a mirror twin boundary of a dichalcogenide monolayer, with its 4-rings or 8-rings.
 
     %(model)s The boundary runs through the middle of the image, along x where the rotation is 0. It is geometric and

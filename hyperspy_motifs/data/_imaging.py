@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._specimen import REACH, Specimen, Truth, add_columns
+from ._specimen import REACH, Simulated, Specimen, Truth, add_columns
 
 FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 DETECTORS = ("ADF", "ABF")
@@ -334,7 +334,7 @@ def image_signal(
     return signal
 
 
-def simulate_signal(specimen: Specimen, imaging: Imaging, title: str, random_state: int) -> tuple[Any, Truth]:
+def simulate_signal(specimen: Specimen, imaging: Imaging, title: str, random_state: int) -> Simulated:
     """Image of a specimen as ``AtomicImage``, and its truth: see :func:`simulate`."""
     image, truth = simulate(specimen, imaging, random_state)
     return image_signal(image, imaging, title), truth

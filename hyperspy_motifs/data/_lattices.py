@@ -8,8 +8,8 @@ from scipy.spatial import cKDTree
 
 from ._imaging import Imaging, simulate_signal
 from ._specimen import (
+    Simulated,
     Specimen,
-    Truth,
     atomic_number,
     bonds_within,
     family,
@@ -64,7 +64,7 @@ def lattice(
     disorder: float = 0.0,
     random_state: int = 0,
     **imaging: Any,
-) -> tuple[Any, Truth]:
+) -> Simulated:
     """Simulate a perfect lattice of one species.
 
     %(model)s
@@ -205,7 +205,7 @@ def square_triangle(
     disorder: float = 0.0,
     random_state: int = 0,
     **imaging: Any,
-) -> tuple[Any, Truth]:
+) -> Simulated:
     """Simulate columns on the vertices of a tiling of squares and equilateral triangles.
 
     %(model)s

@@ -6,6 +6,7 @@ import numpy as np
 
 from ._imaging import Imaging, image_signal, simulate, simulate_signal
 from ._specimen import (
+    Simulated,
     Specimen,
     Truth,
     atomic_number,
@@ -162,7 +163,7 @@ def monolayer(
     disorder: float = 0.002,
     random_state: int = 0,
     **imaging: Any,
-) -> tuple[Any, Truth]:
+) -> Simulated:
     """Simulate a monolayer of a transition metal dichalcogenide with point defects.
 
     %(model)s
@@ -214,7 +215,7 @@ def beam_damage(
     disorder: float = 0.002,
     random_state: int = 0,
     **imaging: Any,
-) -> tuple[Any, Truth]:
+) -> Simulated:
     """Simulate a movie of a dichalcogenide that loses chalcogen under the beam.
 
     From frame to frame every chalcogen column loses one of its atoms with the probability `knock_on`, if it has any,

@@ -6,7 +6,7 @@ import numpy as np
 
 from ._imaging import Imaging, detect, image_signal, simulate_signal, slow_field
 from ._lattices import lattice_specimen
-from ._specimen import Specimen, Truth, atomic_number, family, specimen_of
+from ._specimen import Simulated, Specimen, Truth, atomic_number, family, specimen_of
 
 
 def amorphous_specimen(
@@ -41,7 +41,7 @@ def amorphous_specimen(
 @family
 def amorphous(
     *, areal_density: float = 300.0, element: str = "C", random_state: int = 0, **imaging: Any
-) -> tuple[Any, Truth]:
+) -> Simulated:
     """Simulate amorphous material without columns.
 
     %(model)s Atoms are placed independently, so there is no short-range order.
@@ -116,7 +116,7 @@ def crystal_edge(
     disorder: float = 0.002,
     random_state: int = 0,
     **imaging: Any,
-) -> tuple[Any, Truth]:
+) -> Simulated:
     """Simulate a crystal next to an amorphous rim and vacuum: only the crystal has columns.
 
     %(model)s The
@@ -159,7 +159,7 @@ def crystal_edge(
 
 
 @family
-def noise(*, level: float = 0.005, random_state: int = 0, **imaging: Any) -> tuple[Any, Truth]:
+def noise(*, level: float = 0.005, random_state: int = 0, **imaging: Any) -> Simulated:
     """Simulate an image of noise without structure.
 
     Parameters

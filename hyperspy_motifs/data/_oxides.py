@@ -7,7 +7,15 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from ._imaging import Imaging, simulate_signal
-from ._specimen import Specimen, Truth, atomic_number, bonds_within, family, find_rings, lattice_points
+from ._specimen import (
+    Simulated,
+    Specimen,
+    atomic_number,
+    bonds_within,
+    family,
+    find_rings,
+    lattice_points,
+)
 
 # Lattice parameter in nm, A, B: cubic or nearly so.
 MATERIALS = {"SrTiO3": (0.3905, "Sr", "Ti"), "BaTiO3": (0.4, "Ba", "Ti"), "PbTiO3": (0.395, "Pb", "Ti")}
@@ -96,7 +104,7 @@ def perovskite(
     disorder: float = 0.0015,
     random_state: int = 0,
     **imaging: Any,
-) -> tuple[Any, Truth]:
+) -> Simulated:
     """Simulate a perovskite along [001] with a ferroelectric domain wall, in bright or dark contrast.
 
     %(model)s; annular bright field in particular is only an absorption that increases weakly with the atomic number.
@@ -313,7 +321,7 @@ def m1_oxide(
     disorder: float = 0.003,
     random_state: int = 0,
     **imaging: Any,
-) -> tuple[Any, Truth]:
+) -> Simulated:
     """Simulate an idealised complex oxide of the M1 type (Mo-V-Te-Nb-O) along its short axis.
 
     %(model)s It does not include oxygen. Pentagonal units, linked by further octahedra, enclose channels of six and

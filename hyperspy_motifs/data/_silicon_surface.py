@@ -6,7 +6,16 @@ from typing import Any
 import numpy as np
 
 from ._imaging import Imaging, image_signal, visible_truth
-from ._specimen import Specimen, Truth, add_columns, atomic_number, family, lattice_points, specimen_of
+from ._specimen import (
+    Simulated,
+    Specimen,
+    Truth,
+    add_columns,
+    atomic_number,
+    family,
+    lattice_points,
+    specimen_of,
+)
 
 
 @dataclass(frozen=True)
@@ -169,7 +178,7 @@ def silicon_7x7(
     disorder: float = 0.004,
     random_state: int = 0,
     **imaging: Any,
-) -> tuple[Any, Truth]:
+) -> Simulated:
     """Simulate a scanning tunnelling micrograph of Si(111)-(7x7), with missing adatoms.
 
     The positions are those of the dimer-adatom-stacking-fault model [1]_ on ideal sites, twelve adatoms per cell. The

@@ -8,7 +8,7 @@ from scipy.ndimage import maximum_filter
 
 from ._imaging import Imaging, expected_image, image_signal, simulate
 from ._monolayer import dichalcogenide
-from ._specimen import Specimen, Truth, atomic_number, family, lattice_points, specimen_of
+from ._specimen import Simulated, Specimen, Truth, atomic_number, family, lattice_points, specimen_of
 
 # At 80 kV an atom contributes less than at 60 kV.
 OPTICS = {"shape": (768, 768), "pixel_size": 0.011, "dose": 4e5, "scattering": 3e-5, "probe_size": 0.11}
@@ -110,7 +110,7 @@ def twisted_bilayer(
     disorder: float = 0.0015,
     random_state: int = 0,
     **imaging: Any,
-) -> tuple[Any, Truth]:
+) -> Simulated:
     """Simulate a twisted bilayer, whose local stacking changes gradually across the moire.
 
     %(model)s The

@@ -6,9 +6,12 @@ Their classes are those of the signal types that this package registers in Hyper
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
 
 #: Nodes of the metadata with the facts of patches and of moments.
 PATCHES_NODE, MOMENTS_NODE = "Patches", "Zernike"
@@ -110,7 +113,7 @@ def moments_signal(moments: Any, scale: float, units: str, atoms: np.ndarray | N
     return _with_node(signal, "zernike_features", "Zernike moments", MOMENTS_NODE, node)
 
 
-def _with_node(signal: Any, signal_type: str, title: str, name: str, node: dict[str, Any]) -> Any:
+def _with_node(signal: BaseSignal, signal_type: str, title: str, name: str, node: dict[str, Any]) -> Any:
     signal.metadata.General.title = title
     setattr(signal.metadata, name, node)
     signal.set_signal_type(signal_type)

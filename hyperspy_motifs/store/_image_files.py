@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
 
 
 def open_images(images: Iterable[Any]) -> list[Any]:
@@ -40,7 +43,7 @@ def open_images(images: Iterable[Any]) -> list[Any]:
     return out
 
 
-def title_of(signal: Any) -> str:
+def title_of(signal: BaseSignal) -> str:
     """Return the title of an image."""
     return str(signal.metadata.get_item("General.title", default="")) or "untitled"
 

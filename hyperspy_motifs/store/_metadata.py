@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,10 @@ from ._movement import Fingerprint, find_movement, moved_pixels, movement_by_axe
 from ._record import NOT_ALL, Record, fit_to, join
 from ._stamp import Stamp
 
+if TYPE_CHECKING:
+    from hyperspy.misc.utils import DictionaryTreeBrowser
+    from hyperspy.signals import BaseSignal
+
 NODE = "Motifs"
 ATOMS_NODE = "Atoms"
 MASK_NODE = "No_data"
@@ -35,24 +39,24 @@ _PICKED = "picked"
 _MOST_QUICK = 4096
 
 
-def has_result(signal: Any) -> bool:
+def has_result(signal: BaseSignal) -> bool:
     """Whether `signal` has motifs."""
     return bool(signal.metadata.has_item(NODE))
 
 
-def why_missing(signal: Any) -> str:
+def why_missing(signal: BaseSignal) -> str:
     """A sentence on why `signal` has no motifs, and what to do."""
     if _records_of_stacked(signal):
         return f"This image has no motifs: {NOT_ALL}. Call find_motifs()."
     return "This image has no motifs yet. Call find_motifs() first."
 
 
-def edition(signal: Any) -> int:
+def edition(signal: BaseSignal) -> int:
     """Number of times that the result of `signal` was written: a view is outdated if this number has changed."""
     return int(signal.metadata.get_item(f"{NODE}.edition", default=0))
 
 
-def write(signal: Any, record: Record, *, same_atoms: bool = False) -> None:
+def write(signal: BaseSignal, record: Record, *, same_atoms: bool = False) -> None:
     """Write `record` to the metadata of `signal`; `same_atoms`: atoms and labels are those of before, so defects are kept.
 
     The complete node is set by one assignment, so that an interrupt leaves either the old or the new result.
@@ -94,7 +98,7 @@ def write(signal: Any, record: Record, *, same_atoms: bool = False) -> None:
     setattr(signal.metadata, NODE, node)
 
 
-def _kept_identification(signal: Any, record: Record) -> Any:
+def _kept_identification(signal: BaseSignal, record: Record) -> Any:
     """The identification of `signal`, if `record` has the same atoms."""
     if not signal.metadata.has_item(f"{NODE}.identification"):
         return None
@@ -103,7 +107,7 @@ def _kept_identification(signal: Any, record: Record) -> Any:
     return node.get_item("identification") if same else None
 
 
-def read(signal: Any) -> Record:
+def read(signal: BaseSignal) -> Record:
     """Record of `signal` for its current axes.
 
     Raises
@@ -150,7 +154,7 @@ def read(signal: Any) -> Record:
     raise ValueError(f"This image has no motifs any more: {reason}. Call find_motifs() again.")
 
 
-def frames_of(signal: Any) -> list[np.ndarray] | None:
+def frames_of(signal: BaseSignal) -> list[np.ndarray] | None:
     """Views of the frames of `signal` in flat order; None for a lazy signal and for pixels that are not real numbers."""
     data = signal.data
     if signal._lazy or data.dtype.names or data.dtype.kind not in "buif":
@@ -158,7 +162,7 @@ def frames_of(signal: Any) -> list[np.ndarray] | None:
     return list(data.reshape(-1, *data.shape[-2:]))
 
 
-def pixels_key(signal: Any) -> tuple[Any, ...]:
+def pixels_key(signal: BaseSignal) -> tuple[Any, ...]:
     """What changes if the pixels of `signal` are replaced or changed in places: quick, but not every change is seen."""
     frames = frames_of(signal)
     if frames is None:
@@ -168,7 +172,7 @@ def pixels_key(signal: Any) -> tuple[Any, ...]:
     return id(signal.data), hash(np.array([frame[row[::step], column[::step]] for frame in frames]).tobytes())
 
 
-def _pixels_node(signal: Any) -> dict[str, Any]:
+def _pixels_node(signal: BaseSignal) -> dict[str, Any]:
     """What identifies the pixels of `signal`, for its node; nothing for a lazy signal."""
     frames = frames_of(signal)
     if frames is None:
@@ -183,18 +187,18 @@ def _pixels_node(signal: Any) -> dict[str, Any]:
     }
 
 
-def _fingerprint(node: Any) -> Fingerprint | None:
+def _fingerprint(node: DictionaryTreeBrowser) -> Fingerprint | None:
     if not node.has_item("pixels.checksums"):
         return None
     return Fingerprint(*(array(node, f"pixels.{name}") for name in ("checksums", "levels", "samples")))
 
 
-def _records_of_stacked(signal: Any) -> list[tuple[Record, Fingerprint | None]]:
+def _records_of_stacked(signal: BaseSignal) -> list[tuple[Record, Fingerprint | None]]:
     """Results of the images that ``hyperspy.api.stack`` made `signal` of, from the metadata that it keeps of each."""
     return [(_record_of(node), _fingerprint(node)) for node in _stacked_nodes(signal.original_metadata)]
 
 
-def _stacked_nodes(original: Any) -> Iterator[Any]:
+def _stacked_nodes(original: DictionaryTreeBrowser) -> Iterator[Any]:
     kept = original.get_item("stack_elements")
     for name in [] if kept is None else kept.keys():
         node = kept.get_item(f"{name}.metadata.{NODE}")
@@ -206,14 +210,14 @@ def _stacked_nodes(original: Any) -> Iterator[Any]:
             yield from _stacked_nodes(inner)
 
 
-def _fit(signal: Any, node: Any, record: Record) -> Record | str:
+def _fit(signal: BaseSignal, node: DictionaryTreeBrowser, record: Record) -> Record | str:
     """`record` of `node` for the present state of `signal`, or the reason why it does not belong to it."""
     now = Stamp.of(signal)
     movement = find_movement(record.stamp, now, _fingerprint(node), frames_of(signal), _picked(node))
     return movement if isinstance(movement, str) else fit_to(record, now, movement)
 
 
-def _record_of(node: Any) -> Record:
+def _record_of(node: DictionaryTreeBrowser) -> Record:
     return Record(
         positions=array(node, "positions"),
         frames=array(node, "frames"),
@@ -238,19 +242,19 @@ def _record_of(node: Any) -> Record:
     )
 
 
-def remove(signal: Any) -> None:
+def remove(signal: BaseSignal) -> None:
     """Remove the result, if any, from the metadata of `signal`."""
     if has_result(signal):
         delattr(signal.metadata, NODE)
 
 
-def write_identification(signal: Any, state: Mapping[str, Any]) -> None:
+def write_identification(signal: BaseSignal, state: Mapping[str, Any]) -> None:
     """Keep the identification of the atoms of `signal` in its node; results of the same atoms keep it."""
     node = {"state": mapping_to_node(state), "stamp": stamp_to_node(Stamp.of(signal))}
     signal.metadata.set_item(f"{NODE}.identification", node)
 
 
-def read_identification(signal: Any) -> dict[str, Any] | None:
+def read_identification(signal: BaseSignal) -> dict[str, Any] | None:
     """Identification of the atoms of `signal`; None if there is none for its current axes."""
     if not signal.metadata.has_item(f"{NODE}.identification.state"):
         return None
@@ -260,16 +264,16 @@ def read_identification(signal: Any) -> dict[str, Any] | None:
     return mapping_from_node(node.get_item("state"))
 
 
-def write_defects(signal: Any, columns: Mapping[str, Any]) -> None:
+def write_defects(signal: BaseSignal, columns: Mapping[str, Any]) -> None:
     """Keep the defects of the current result of `signal` in its node, until its atoms or labels change."""
     signal.metadata.set_item(f"{NODE}.defects", _defects_node(signal, columns))
 
 
-def _defects_node(signal: Any, columns: Mapping[str, Any]) -> dict[str, Any]:
+def _defects_node(signal: BaseSignal, columns: Mapping[str, Any]) -> dict[str, Any]:
     return {"columns": mapping_to_node(columns), "stamp": stamp_to_node(Stamp.of(signal))}
 
 
-def read_defects(signal: Any) -> dict[str, Any] | None:
+def read_defects(signal: BaseSignal) -> dict[str, Any] | None:
     """Defects of the current result of `signal`; None if there are none for its current axes."""
     if not signal.metadata.has_item(f"{NODE}.defects.columns"):
         return None
@@ -279,13 +283,13 @@ def read_defects(signal: Any) -> dict[str, Any] | None:
     return mapping_from_node(node.get_item("columns"))
 
 
-def remove_atoms(signal: Any) -> None:
+def remove_atoms(signal: BaseSignal) -> None:
     """Remove the atoms of ``find_atoms``, if any, from the metadata of `signal`."""
     if signal.metadata.has_item(ATOMS_NODE):
         delattr(signal.metadata, ATOMS_NODE)
 
 
-def write_atoms(signal: Any, columns: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+def write_atoms(signal: BaseSignal, columns: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
     """Write the detected atoms (`columns` of n rows) and estimated values (`facts`, JSON types) to the metadata."""
     node = {
         "schema_version": SCHEMA_VERSION,
@@ -297,7 +301,7 @@ def write_atoms(signal: Any, columns: Mapping[str, np.ndarray], facts: Mapping[s
     setattr(signal.metadata, ATOMS_NODE, node)
 
 
-def load_atoms(signal: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+def load_atoms(signal: BaseSignal) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
     """Columns and facts of the atoms of `signal` for its current axes; None if there are none."""
     if not signal.metadata.has_item(f"{ATOMS_NODE}.columns"):
         return None
@@ -332,7 +336,7 @@ def load_atoms(signal: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]] | No
     return {"positions": record.positions, "frames": record.frames, **record.atoms}, record.parameters
 
 
-def write_mask(signal: Any, mask: np.ndarray | None) -> None:
+def write_mask(signal: BaseSignal, mask: np.ndarray | None) -> None:
     """Keep a mask of the pixels without data (rows, columns), or none, in the metadata of `signal`."""
     if mask is None:
         if signal.metadata.has_item(MASK_NODE):
@@ -346,7 +350,7 @@ def write_mask(signal: Any, mask: np.ndarray | None) -> None:
     setattr(signal.metadata, MASK_NODE, node)
 
 
-def read_mask(signal: Any) -> np.ndarray | None:
+def read_mask(signal: BaseSignal) -> np.ndarray | None:
     """Mask of the pixels without data (rows, columns) that `signal` carries, for the axes that it has now; None for none."""
     if not signal.metadata.has_item(f"{MASK_NODE}.mask"):
         return None
@@ -364,7 +368,7 @@ def read_mask(signal: Any) -> np.ndarray | None:
     return moved & there
 
 
-def pick_frames(signal: Any, sliced: Any, numbers: np.ndarray) -> None:
+def pick_frames(signal: BaseSignal, sliced: BaseSignal, numbers: np.ndarray) -> None:
     """Record in `sliced`, a slice of `signal`, the remaining frames (flat `numbers`)."""
     shape = Stamp.of(signal).navigation_shape
     for name in (NODE, ATOMS_NODE):
@@ -381,5 +385,5 @@ def pick_frames(signal: Any, sliced: Any, numbers: np.ndarray) -> None:
         node.set_item(_PICKED, frozen(numbers_there, np.int64))
 
 
-def _picked(node: Any) -> np.ndarray | None:
+def _picked(node: DictionaryTreeBrowser) -> np.ndarray | None:
     return array(node, _PICKED) if node.has_item(_PICKED) else None

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._stamp import Stamp
+
+if TYPE_CHECKING:
+    from hyperspy.misc.utils import DictionaryTreeBrowser
 
 
 def frozen(values: Any, dtype: Any = None) -> np.ndarray:
@@ -19,7 +22,7 @@ def frozen(values: Any, dtype: Any = None) -> np.ndarray:
     return array
 
 
-def array(node: Any, key: str) -> np.ndarray:
+def array(node: DictionaryTreeBrowser, key: str) -> np.ndarray:
     value = node.get_item(key)
     if value is None:
         raise KeyError(f"{key} is missing")
@@ -46,7 +49,7 @@ def mapping_to_node(mapping: Mapping[str, Any]) -> dict[str, Any]:
     return {**arrays, "scalars": to_json(scalars)}
 
 
-def mapping_from_node(node: Any) -> dict[str, Any]:
+def mapping_from_node(node: DictionaryTreeBrowser) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key in node.keys():
         if key == "scalars":
@@ -62,7 +65,7 @@ def previous_to_node(previous: Mapping[str, Any]) -> dict[str, Any]:
     return mapping_to_node(node)
 
 
-def previous_from_node(node: Any) -> dict[str, Any]:
+def previous_from_node(node: DictionaryTreeBrowser) -> dict[str, Any]:
     previous = mapping_from_node(node)
     names = {int(k): v for k, v in previous.pop("names", {}).items()}
     return {**previous, "names": names} if "labels" in previous else {}
@@ -72,7 +75,7 @@ def stamp_to_node(stamp: Stamp) -> dict[str, Any]:
     return {"axes": to_json(asdict(stamp))}
 
 
-def stamp_from_node(node: Any) -> Stamp:
+def stamp_from_node(node: DictionaryTreeBrowser) -> Stamp:
     axes: dict[str, Any] = json.loads(node.get_item("axes"))
     values: dict[str, Any] = {k: v if isinstance(v, str) else tuple(v) for k, v in axes.items()}
     return Stamp(**values)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
 
 _PIXELS = "px"
 # Scales of the axes that differ by less are those of square pixels: the rounding of a calibration.
@@ -47,7 +50,7 @@ class Stamp:
         return (float(self.data_scale[0]), float(self.data_scale[1])) if self.data_scale else self.scale
 
     @classmethod
-    def of(cls, signal: Any) -> Stamp:
+    def of(cls, signal: BaseSignal) -> Stamp:
         """Stamp of the current axes of `signal`."""
         ax, ay = signal.axes_manager.signal_axes
         navigation = signal.axes_manager.navigation_axes
@@ -85,7 +88,7 @@ class Stamp:
         return np.all((pixels >= -0.5) & (pixels < np.array(self.shape) - 0.5), axis=1)
 
 
-def is_oblong(signal: Any) -> bool:
+def is_oblong(signal: BaseSignal) -> bool:
     """Whether the pixels of an image are clearly longer along one axis than along the other."""
     scales = [abs(float(axis.scale)) for axis in signal.axes_manager.signal_axes if axis.is_uniform]
     if len(scales) != 2 or not np.isfinite(scales).all() or min(scales) == 0:
