@@ -33,6 +33,17 @@ def test_filled_and_empty_channels_are_one_polygon(tiling, census):
     assert cells.adjacency[:, 2].sum() == apart.adjacency[:, 2].sum() - 6 * filled
 
 
+def test_an_empty_site_in_a_ring_is_no_centre_atom(tiling, census):
+    points, labels, channels, _ = kagome_with_centres(tiling, empty=0.0)
+    n = len(points) - channels // 4
+    cells = find_cells(points[:n], labels[:n], empty=points[n:], merge_centred_rings=True)
+    assert census(cells)[6] == channels
+    assert cells.n_points == n
+    filled = cells.centre_atoms[cells.centre_atoms >= 0]
+    np.testing.assert_array_equal(np.sort(filled), np.flatnonzero(labels[:n]))
+    np.testing.assert_array_equal(cells.n_centre_atoms, cells.centre_atoms >= 0)
+
+
 def test_no_two_rings_share_a_triangle(tiling):
     points, labels, _, _ = kagome_with_centres(tiling, empty=0.2)
     cells = find_cells(points, labels, merge_centred_rings=True)
