@@ -202,13 +202,7 @@ def grain_boundary(
     stone_wales : int
         Number of bonds inside the grains that are rotated by a right angle, each of which creates two pentagons and
         two heptagons.
-    %(disorder)s
-    %(random_state)s
-    %(imaging)s
-
-    Returns
-    -------
-    %(image)s
+    %(rest)s
     truth : Truth
         Labels: the sizes of the three rings at each atom, such as ``"5.6.7"``. Cells: the rings.
 
@@ -305,13 +299,7 @@ def twin_boundary(
         Fraction of the chalcogen columns that miss one of their two atoms.
     metal_dopant : (str, float), "auto" or None
         An element and the fraction of the metal sites that it takes.
-    %(disorder)s
-    %(random_state)s
-    %(imaging)s
-
-    Returns
-    -------
-    %(image)s
+    %(rest)s
     truth : Truth
         Labels by species. Cells: the rings. ``extra["domain"]`` (n,): 0 on the boundary, 1 and -1 on its
         sides; ``extra["figure"]`` (n,): sizes of the rings around the column, such as ``"4.6.4.6"``.

@@ -77,13 +77,7 @@ def lattice(
         Distance of nearest neighbours in nm.
     element : str
         Symbol of the element.
-    %(disorder)s
-    %(random_state)s
-    %(imaging)s
-
-    Returns
-    -------
-    %(image)s
+    %(rest)s
     truth : Truth
 
     Examples
@@ -221,13 +215,7 @@ def square_triangle(
         Edge of the tiles in nm.
     element : str
         Symbol of the one element.
-    %(disorder)s
-    %(random_state)s
-    %(imaging)s
-
-    Returns
-    -------
-    %(image)s
+    %(rest)s
     truth : Truth
         Labels: the sizes of the tiles around the vertex. Cells: triangles and squares.
 

@@ -178,13 +178,7 @@ def monolayer(
         An element and the fraction of the metal sites that it takes. ``"auto"``: 2 % of an isovalent one.
     chalcogen_dopant : (str, float), "auto" or None
         An element and the fraction of the chalcogen columns where it takes both sites.
-    %(disorder)s
-    %(random_state)s
-    %(imaging)s
-
-    Returns
-    -------
-    %(image)s
+    %(rest)s
     truth : Truth
         Labels by species: metal, full pair, single vacancy, dopants. ``extra["vacancies"]`` holds the sites
         of double vacancies, (j, 2) in pixels.

@@ -132,13 +132,7 @@ def crystal_edge(
         Distance of nearest neighbours in nm.
     element : str
         Symbol of the element.
-    %(disorder)s
-    %(random_state)s
-    %(imaging)s
-
-    Returns
-    -------
-    %(image)s
+    %(rest)s
     truth : Truth
 
     Examples

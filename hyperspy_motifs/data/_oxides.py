@@ -335,13 +335,7 @@ def m1_oxide(
         Symbols of the main metal and of the element in the channels.
     empty_channels : float
         Fraction of the channels, of six and of seven metals, that are empty.
-    %(disorder)s
-    %(random_state)s
-    %(imaging)s
-
-    Returns
-    -------
-    %(image)s
+    %(rest)s
     truth : Truth
         Labels: the thirteen sites, each of which occurs in four orientations (two for those on two-fold
         axes): ``extra["operation"]``, of which 2 and 3 are mirror images. ``extra["vanadium"]`` (n,) is the

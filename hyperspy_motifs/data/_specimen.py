@@ -404,6 +404,19 @@ SHARED = {
 }
 
 
+# The entries that most simulators end with.
+SHARED["rest"] = "\n    ".join(
+    [
+        SHARED["disorder"],
+        SHARED["random_state"],
+        SHARED["imaging"],
+        "\n    Returns",
+        "-------",
+        SHARED["image"],
+    ]
+)
+
+
 def family(simulator: Callable[P, Simulated]) -> Callable[P, Simulated]:
     """Complete a simulator's docstring by the entries of `SHARED`, and record its arguments in the metadata.
 

@@ -121,13 +121,7 @@ def twisted_bilayer(
     material : {"MoS2", "MoSe2", "MoTe2", "WS2", "WSe2", "NbSe2"}
     twist : float
         Rotation of the upper relative to the lower layer in degrees, from parallel stacking; more than 0, at most 30.
-    %(disorder)s
-    %(random_state)s
-    %(imaging)s
-
-    Returns
-    -------
-    %(image)s
+    %(rest)s
     truth : Truth
         Columns of the two layers overlap, so the positions are the maxima of the image without noise.
         Labels: the nearest of the stackings AA, AB and BA, a discretisation of a continuous quantity. In
