@@ -96,7 +96,7 @@ def predict_places(
     distance, nearest = tree.query(ends)
     free = distance > _BLOCKED * spacing
     blocked = column[~free], vector[~free], nearest[~free]
-    displaced = _displaced(positions, amplitudes, tree, translations, blocked, spacing, has_data)
+    displaced = _displaced(tree, amplitudes, translations, blocked, spacing, has_data)
     column, vector, ends = column[free], vector[free], ends[free]
     m = len(ends)
     if not m:
@@ -122,7 +122,7 @@ def predict_places(
     of = kept[place]
     column, vector, place = column[of], vector[of], numbers[place[of]]
     shifts = translations.vectors[column, vector]
-    shared = _shared_surroundings(positions, tree, column, shifts, place, int(kept.sum()), spacing, has_data)
+    shared = _shared_surroundings(tree, column, shifts, place, int(kept.sum()), spacing, has_data)
     links = np.unique(np.column_stack([column, place]), axis=0)
     crystalline = positions[translations.valid.any(axis=1)]
     enclosed = _enclosed(centres[kept], crystalline, spacing, has_data)
@@ -183,7 +183,7 @@ def repeating_places(
     return occupied & (hits >= RECURRING * number)
 
 
-def _enclosed(places, positions, spacing, has_data):
+def _enclosed(places: np.ndarray, positions: np.ndarray, spacing: float, has_data: np.ndarray) -> np.ndarray:
     """Return a mask of the places (m, 2) around which no wide angle is free of columns, and of the border of the data."""
     angles = np.deg2rad(np.arange(-180, 180, 10))
     circle = spacing * np.column_stack([np.cos(angles), np.sin(angles)])
@@ -200,13 +200,20 @@ def _enclosed(places, positions, spacing, has_data):
     return out
 
 
-def _displaced(positions, amplitudes, tree, translations, blocked, spacing, has_data):
+def _displaced(
+    tree: cKDTree,
+    amplitudes: np.ndarray,
+    translations: Translations,
+    blocked: tuple[np.ndarray, np.ndarray, np.ndarray],
+    spacing: float,
+    has_data: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return weak columns beside the places that others predict for them, these places, and the surroundings shared there.
 
     A column that others map to itself stands at the mean of what they predict. One beside which more columns predict a place
     than at it is taken for the column of that place. `blocked` holds such predictions: column, vector, and the column beside.
     """
-    n = len(positions)
+    positions, n = tree.data, tree.n
     row, vector = np.nonzero(translations.valid & (translations.partners >= 0))
     column, along, beside = blocked
     support, against = np.bincount(row, minlength=n), np.bincount(beside, minlength=n)
@@ -227,12 +234,21 @@ def _displaced(positions, amplitudes, tree, translations, blocked, spacing, has_
     of = displaced[target]
     numbers = (np.cumsum(displaced) - 1)[target[of]]
     shared = _shared_surroundings(
-        positions, tree, twins[of], shifts[of], numbers, len(which), spacing, has_data, target[of]
+        tree, twins[of], shifts[of], numbers, len(which), spacing, has_data, target[of]
     )
     return which, place[which], shared
 
 
-def _shared_surroundings(positions, tree, twins, shifts, place, n_places, spacing, has_data, occupant=None):
+def _shared_surroundings(
+    tree: cKDTree,
+    twins: np.ndarray,
+    shifts: np.ndarray,
+    place: np.ndarray,
+    n_places: int,
+    spacing: float,
+    has_data: np.ndarray,
+    occupant: np.ndarray | None = None,
+) -> np.ndarray:
     """Return the overlap (n_places,) of the columns around places with those around columns of the same kind.
 
     Each row of `twins` (l,) is a column that the shift (l, 2) maps to the place numbered `place` (l,). The overlap is the
@@ -241,16 +257,25 @@ def _shared_surroundings(positions, tree, twins, shifts, place, n_places, spacin
     """
     if not len(twins):
         return np.zeros(n_places)
-    around = tree.query_ball_point(positions[twins], _SHELLS * spacing)
-    either, both = _count(positions, tree, around, twins, shifts, place, n_places, spacing, has_data)
+    around = tree.query_ball_point(tree.data[twins], _SHELLS * spacing)
+    either, both = _count(tree, around, twins, shifts, place, n_places, spacing, has_data)
     # Columns around the place that the twin does not have. A column between both radii is not missing.
-    ends = positions[twins] + shifts
+    ends = tree.data[twins] + shifts
     around = tree.query_ball_point(ends, (_SHELLS - TOLERANCE) * spacing)
-    total, shared = _count(positions, tree, around, occupant, -shifts, place, n_places, spacing, has_data)
+    total, shared = _count(tree, around, occupant, -shifts, place, n_places, spacing, has_data)
     return both / np.maximum(either + total - shared, 1)
 
 
-def _count(positions, tree, around, without, shifts, place, n_places, spacing, has_data):
+def _count(
+    tree: cKDTree,
+    around: np.ndarray,
+    without: np.ndarray | None,
+    shifts: np.ndarray,
+    place: np.ndarray,
+    n_places: int,
+    spacing: float,
+    has_data: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return how many columns of lists `around` are in the image after a shift, and how many then meet a column."""
     lengths = [len(found) for found in around]
     near = np.concatenate([np.asarray(found, np.int64) for found in around])
@@ -258,7 +283,7 @@ def _count(positions, tree, around, without, shifts, place, n_places, spacing, h
     if without is not None:
         other = near != without[which]
         near, which = near[other], which[other]
-    ends = positions[near] + shifts[which]
+    ends = tree.data[near] + shifts[which]
     seen = lies_in(ends, has_data)
     ends, which = ends[seen], which[seen]
     there = tree.query(ends)[0] < TOLERANCE * spacing if len(ends) else np.zeros(0, bool)

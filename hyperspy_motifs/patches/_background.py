@@ -1,5 +1,6 @@
 """Slow background and slow drift of contrast, estimated around the atoms."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numba as nb
@@ -84,11 +85,13 @@ def _block_means(first, last, image, level, block, mean, square):
             square[r, c] = squares / count
 
 
-def _gaussian(values, sigma):
-    return ndimage.gaussian_filter(values, sigma, mode="constant", truncate=3.0)
+def _gaussian(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    return np.asarray(ndimage.gaussian_filter(values, sigma, mode="constant", truncate=3.0))
 
 
-def _local_plane(values, weight, sigma):
+def _local_plane(
+    values: NDArray[np.float64], weight: NDArray[np.float64], sigma: float
+) -> NDArray[np.float64]:
     """Fit Gaussian-weighted planes around every point: a mean without bias from borders and holes.
 
     Local linear regression: Cleveland, J. Am. Stat. Assoc. 74 (1979) 829, with a Gaussian kernel.
@@ -110,7 +113,9 @@ def _local_plane(values, weight, sigma):
     return np.where(known, plane, np.average(values, weights=weight))
 
 
-def _slow_field(values, weight, sigma, tolerance):
+def _slow_field(
+    values: NDArray[np.float64], weight: NDArray[np.float64], sigma: float, tolerance: float
+) -> NDArray[np.float64]:
     """Fit local planes through the cells, without outlier cells such as a dopant or dirt.
 
     Outliers are removed by reweighting with Tukey's biweight (Cleveland 1979). Differences within `tolerance` have full weight.
@@ -130,7 +135,7 @@ def _slow_field(values, weight, sigma, tolerance):
 class _SlowFields:
     """Cell averages of an image, on a grid of one point per spacing, and the slow fields through them."""
 
-    def __init__(self, image: NDArray, points: NDArray[np.float64], spacing: float) -> None:
+    def __init__(self, image: NDArray[np.floating], points: NDArray[np.float64], spacing: float) -> None:
         block = max(round(spacing / _BLOCKS), 1)
         fine = spacing / block
         # A level near the mean keeps the squares exact for images with a large offset.
@@ -156,18 +161,23 @@ class _SlowFields:
         self.spacing = fine / step
         self.coordinates = np.clip((place - step // 2) / step, 0, np.array(self.mean.shape)[:, None] - 1)
 
-    def _typical(self, values):
+    def _typical(self, values: NDArray[np.float64]) -> float:
         return float(np.average(values, weights=self.weight))
 
-    def local_mean(self, reach, outside=1.0):
+    def local_mean(self, reach: float, outside: NDArray[np.float64] | float = 1.0) -> NDArray[np.float64]:
         contrast = np.sqrt(self._typical(np.maximum(self.square - self.mean**2, 0)))
         return _slow_field(self.mean, self.weight * outside, reach * self.spacing, 0.02 * contrast)
 
-    def background(self, reach):
+    def background(self, reach: float) -> NDArray[np.float64]:
         contrast = np.sqrt(self._typical(np.maximum(self.square - self.mean**2, 0)))
         return _slow_field(self.mean, self.weight, reach * self.spacing, _STANDS_OUT * contrast)
 
-    def local_contrast(self, local_mean, reach, noise_variance):
+    def local_contrast(
+        self,
+        local_mean: NDArray[np.float64],
+        reach: float,
+        noise_variance: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    ) -> NDArray[np.float64]:
         variance = self.square - 2 * local_mean * self.mean + local_mean**2
         noise = noise_variance(self.mean + self.level)
         whole, known = self._typical(variance), self._typical(noise)
@@ -178,17 +188,15 @@ class _SlowFields:
         # At least a third of the typical contrast: flat areas must not be amplified.
         return np.sqrt(np.maximum(smooth, 0.1 * typical))
 
-    def at_cells(self, values):
-        """Return the pixels at the centres of the cells; 0 where no value is given."""
-        if values is None:
-            return 0.0
+    def at_cells(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Return the pixels at the centres of the cells."""
         picked = np.asarray(values)
         for axis, n in enumerate(self.mean.shape):
             middle = ((np.arange(n) * self._step + self._step // 2 + 0.5) * self._block).astype(int)
             picked = picked.take(np.minimum(middle, picked.shape[axis] - 1), axis=axis)
         return picked
 
-    def at_pixels(self, field, shape):
+    def at_pixels(self, field: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Interpolate a field at the pixels of the image, with cubic splines along rows and columns."""
         out = field
         for axis, length in enumerate(shape):
@@ -200,10 +208,10 @@ class _SlowFields:
             spline = make_interp_spline(np.arange(n), np.eye(n), k=min(3, n - 1))
             matrix = spline(place) if n > 1 else np.ones((length, 1))
             out = matrix @ out if axis == 0 else out @ matrix.T
-        return (out + self.level).astype(np.float32)
+        return np.asarray(out + self.level, dtype=np.float32)
 
-    def at_atoms(self, field):
-        return ndimage.map_coordinates(field, self.coordinates, order=1, mode="nearest")
+    def at_atoms(self, field: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(ndimage.map_coordinates(field, self.coordinates, order=1, mode="nearest"))
 
 
 def estimate_background(
@@ -267,7 +275,13 @@ def estimate_background(
     return background + share * bump, share * np.float32(_REMAINING) * around
 
 
-def _smooth_field(values, points, distance, reach, first):
+def _smooth_field(
+    values: NDArray[np.floating],
+    points: NDArray[np.float64],
+    distance: float,
+    reach: float,
+    first: _SlowFields,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the smooth field of an image at every pixel, and the increment of its last iteration."""
     smooth, last = np.zeros(values.shape, np.float32), np.zeros(values.shape, np.float32)
     for k in range(_ROUNDS):
@@ -322,9 +336,10 @@ def estimate_local_scale(
         return LocalScale(np.zeros(0), np.ones(0))
     fields = _SlowFields(values, points, _known_spacing(points, spacing, values.shape))
     local_mean = fields.local_mean(_REACH)
+    below = 0.0 if pedestal is None else fields.at_cells(pedestal)
 
-    def noise_variance(mean):
-        return gain * np.maximum(mean + fields.at_cells(pedestal), 0) + read_std**2
+    def noise_variance(mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        return gain * np.maximum(mean + below, 0) + read_std**2
 
     scale = fields.at_atoms(fields.local_contrast(local_mean, _CONTRAST_REACH, noise_variance))
     if not scale.min() > 0:
@@ -332,7 +347,7 @@ def estimate_local_scale(
     return LocalScale(fields.at_atoms(local_mean) + fields.level, scale)
 
 
-def _known_spacing(points, spacing, shape):
+def _known_spacing(points: NDArray[np.float64], spacing: float | None, shape: tuple[int, ...]) -> float:
     if spacing is not None:
         if not spacing > 0:
             raise ValueError(f"The spacing must be a positive number of pixels, not {spacing!r}.")

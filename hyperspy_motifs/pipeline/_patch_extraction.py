@@ -342,7 +342,7 @@ def get_zernike_map(signal: Any, n_max: int, radius: float, modes: Any) -> Signa
             f"There is no mode {tuple(unknown[0])} up to n_max = {n_max}: |m| <= n, and n - |m| even."
         )
     rows = [basis.modes.tolist().index(m) for m in wanted]
-    maps = np.asarray(dense_moments(image, basis))[rows]
+    maps = dense_moments(image, basis)[rows]
     axes = [a.get_axis_dictionary() for a in signal.axes_manager._axes]
     out = Signal2D(maps, axes=[{"name": "mode", "size": len(rows), "navigate": True}, *axes])
     out.metadata.General.title = f"Zernike moments, {', '.join(str(tuple(m)) for m in wanted[:6])}"

@@ -130,7 +130,9 @@ def _align(first, last, a, b, order, reflection, cosine, sine, angles, reflected
             angles[i, j], reflected[i, j], squared[i, j] = angle, mirrored, value
 
 
-def _complex(values, modes, weights):
+def _complex(
+    values: ArrayLike, modes: NDArray[np.int64], weights: ArrayLike | None
+) -> tuple[NDArray[np.complexfloating], NDArray[np.int64]]:
     real = np.asarray(values)
     real = real if real.dtype.kind == "f" else real.astype(np.float64)
     if weights is not None:

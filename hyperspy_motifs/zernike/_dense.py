@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,7 +49,9 @@ class _PixelMoments(NamedTuple):
     noise_std: NDArray[np.float64]
 
 
-def _tile_moments(tile, functions, scale):
+def _tile_moments(
+    tile: NDArray[np.float32], functions: NDArray[np.float32], scale: np.float32
+) -> NDArray[np.float32]:
     """Moments (K, r, c) of the discs completely inside a tile (r + size - 1, c + size - 1)."""
     size = functions.shape[-1]
     shape = [fft.next_fast_len(length, real=True) for length in tile.shape]
@@ -69,9 +71,22 @@ def _tile_moments(tile, functions, scale):
     return out
 
 
-def _over_tiles(padded, margin, function, n_maps):
-    """Apply a function of tiles with margins to an image that was padded by the margin."""
-    rows, columns = (length - 2 * margin for length in padded.shape)
+def _maps(
+    image: ArrayLike,
+    basis: DiscBasis,
+    function: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    n_maps: int,
+) -> NDArray[np.float32]:
+    """Return maps (n_maps, rows, columns) of a function of tiles with margins; outside the image is its mirror image."""
+    values = np.asarray(image, dtype=np.float32)
+    if values.ndim != 2 or min(values.shape) < basis.size:
+        raise ValueError(
+            f"A two-dimensional image of at least {basis.size} x {basis.size} pixels is needed for discs of "
+            f"{basis.radius:g} px, not one of shape {values.shape}."
+        )
+    margin = basis.size // 2
+    padded = np.pad(values, margin, mode="symmetric")
+    rows, columns = values.shape
     out = np.empty((n_maps, rows, columns), np.float32)
     for top in range(0, rows, _TILE):
         for left in range(0, columns, _TILE):
@@ -81,88 +96,43 @@ def _over_tiles(padded, margin, function, n_maps):
     return out
 
 
-def _maps(image: Any, basis: DiscBasis, function: Callable, n_maps: int, border: str) -> Any:
-    """Maps (n_maps, rows, columns) of an array, in memory or dask."""
-    if border not in ("mirror", "nan"):
-        raise ValueError(f"The border is 'mirror' or 'nan', not {border!r}.")
-    if getattr(image, "ndim", 0) != 2 or min(image.shape) < basis.size:
-        raise ValueError(
-            f"A two-dimensional image of at least {basis.size} x {basis.size} pixels is needed for discs of "
-            f"{basis.radius:g} px, not one of shape {getattr(image, 'shape', None)}."
-        )
-    margin = basis.size // 2
-    if hasattr(image, "dask"):
-        import dask.array as da
-
-        # Chunks must not be smaller than the margin from their neighbours.
-        image = image.astype(np.float32)
-        if any(min(chunks) <= margin for chunks in image.chunks):
-            image = image.rechunk(max(4 * margin, _TILE))
-            if any(min(chunks) <= margin for chunks in image.chunks):
-                image = image.rechunk(-1)
-        padded = da.overlap.overlap(image, depth=margin, boundary="reflect")
-        maps = padded.map_blocks(
-            _block_maps,
-            margin=margin,
-            function=function,
-            n_maps=n_maps,
-            dtype=np.float32,
-            new_axis=0,
-            chunks=((n_maps,), *image.chunks),
-            meta=np.empty((0, 0, 0), np.float32),
-        )
-    else:
-        values = np.asarray(image, dtype=np.float32)
-        maps = _over_tiles(np.pad(values, margin, mode="symmetric"), margin, function, n_maps)
-    if border == "nan":
-        inside = np.zeros(image.shape, dtype=bool)
-        inside[margin : image.shape[0] - margin, margin : image.shape[1] - margin] = True
-        if hasattr(maps, "dask"):
-            import dask.array as da
-
-            maps = da.where(da.from_array(inside, chunks=maps.chunks[1:]), maps, np.float32(np.nan))
-        else:
-            maps[:, ~inside] = np.nan
-    return maps
-
-
-def _block_maps(block, margin, function, n_maps):
-    return _over_tiles(block, margin, function, n_maps)
-
-
-def dense_moments(image: Any, basis: DiscBasis, *, border: str = "mirror") -> Any:
+def dense_moments(image: ArrayLike, basis: DiscBasis) -> NDArray[np.float32]:
     """Return the moments of the disc around every pixel, by FFT.
 
     Parameters
     ----------
-    image : (rows, columns) array_like or dask array
-        Real, finite image. A dask array gives a dask array, computed in chunks with margins.
+    image : (rows, columns) array_like
+        Real, finite image; outside, its mirror image is taken (edge pixels repeated).
     basis : DiscBasis
         Basis with K modes.
-    border : {"mirror", "nan"}
-        Values outside the image: its mirror image (edge pixels repeated), or NaN.
 
     Returns
     -------
-    (K, rows, columns) float32 array, or dask array
+    (K, rows, columns) float32 array
         Moments in counts of the image; 4 K bytes per pixel. At whole pixels they are equal to those of `get_moments`
-        without removal of background and contrast.
+        without normalisation.
 
     Raises
     ------
     ValueError
-        If the image is not two-dimensional or smaller than a disc, or the border is unknown.
+        If the image is not two-dimensional or smaller than a disc.
     """
-    image = image if hasattr(image, "dask") else np.asarray(image)
     function = partial(
         _tile_moments,
         functions=basis.functions.astype(np.float32),
         scale=np.float32(1 / (np.pi * basis.radius**2)),
     )
-    return _maps(image, basis, function, len(basis.modes), border)
+    return _maps(image, basis, function, len(basis.modes))
 
 
-def _tile_symmetry(tile, functions, scale, modes, folds, noise):
+def _tile_symmetry(
+    tile: NDArray[np.float32],
+    functions: NDArray[np.float32],
+    scale: np.float32,
+    modes: NDArray[np.int64],
+    folds: tuple[int, ...],
+    noise: NoiseModel | None,
+) -> NDArray[np.float32]:
     """Scores of each fold, mirror strength and axis (F + 2, r, c) of a tile with margin."""
     moments = _tile_moments(tile, functions, scale)
     rows, columns = moments.shape[1:]
@@ -220,5 +190,8 @@ def get_symmetry_maps(
         folds=folds,
         noise=noise,
     )
-    maps = _maps(np.asarray(image), basis, function, len(folds) + 2, "nan")
+    maps = _maps(image, basis, function, len(folds) + 2)
+    margin = basis.size // 2
+    leaves = np.pad(np.zeros(np.array(maps.shape[1:]) - 2 * margin, bool), margin, constant_values=True)
+    maps[:, leaves] = np.nan
     return SymmetryMaps(folds, maps[: len(folds)], maps[-2], maps[-1])

@@ -27,13 +27,15 @@ class DiscNodes(NamedTuple):
 
 
 @lru_cache(maxsize=32)
-def _legendre(order):
+def _legendre(order: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     node, weight = np.polynomial.legendre.leggauss(order)
     node.flags.writeable = weight.flags.writeable = False  # shared by all callers
     return node, weight
 
 
-def _interior(rows, columns, order):
+def _interior(
+    rows: NDArray[np.int64], columns: NDArray[np.int64], order: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     node, weight = _legendre(order)
     node, weight = node / 2, weight / 2
     x = columns[:, None, None] + node[None, None, :] + 0 * node[None, :, None]
@@ -43,7 +45,7 @@ def _interior(rows, columns, order):
     return x.reshape(shape), y.reshape(shape), w.reshape(shape)
 
 
-def _rim_pixel(row, column, radius, order):
+def _rim_pixel(row: float, column: float, radius: float, order: int) -> NDArray[np.float64]:
     """Nodes of the part of one pixel in the circle: exact chords, split where the circle cuts the sides."""
     node, weight = _legendre(order)
     low, high = max(row - 0.5, -radius), min(row + 0.5, radius)
@@ -210,7 +212,9 @@ class DiscBasis(ABC):
         areas = np.add.reduceat(nodes.weight, starts[:-1])
         return self._unfold(integrals, areas, nodes.pixels)
 
-    def _unfold(self, integrals, areas, pixels):
+    def _unfold(
+        self, integrals: NDArray[np.float64], areas: NDArray[np.float64], pixels: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
         """Whole disc from its quarter x, y >= 0, by the parity of each mode."""
         quarter = np.full(self.size * self.size, -1)
         quarter[pixels] = np.arange(len(pixels))

@@ -153,18 +153,18 @@ class PartialDiscs:
         Whole, normalised patches of the same image; some hundreds are sufficient.
     """
 
-    def __init__(self, basis: DiscBasis, patches: NDArray) -> None:
+    def __init__(self, basis: DiscBasis, patches: NDArray[np.floating]) -> None:
         self.basis = basis
         n_fit = max(basis.n_max, min(int(np.ceil(0.7 * basis.radius)) + 4, _N_FIT))
         self._model, self._means = _model(n_fit, basis.radius)
         self._areas = self._model.areas
         self._learn(patches.reshape(len(patches), -1)[:, self._model.pixels].astype(np.float32, copy=False))
 
-    def _learn(self, patches):
+    def _learn(self, patches: NDArray[np.float32]) -> None:
         n_modes = len(self._model.modes)
         if len(patches) < 2:
             self._prior_mean = np.zeros(n_modes)
-            self._prior = np.eye(n_modes)
+            self._prior: NDArray[np.floating] = np.eye(n_modes)
             self._variance = 1e-2
             return
         # Single precision, as for the patches. These are sums of many pixels, averaged over many patches.
@@ -189,7 +189,7 @@ class PartialDiscs:
         self._variance = max(square / self._areas.sum(), 1e-6 * power.max())
 
     def solve(
-        self, patches: NDArray, inside: NDArray[np.bool_], noise_std: NDArray
+        self, patches: NDArray[np.floating], inside: NDArray[np.bool_], noise_std: NDArray[np.floating]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return moments (b, K) of truncated discs and their noise, from normalised patches (b, size, size).
 

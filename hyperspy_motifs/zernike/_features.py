@@ -121,7 +121,7 @@ def noise_units(
 _N_MAX = 8
 
 
-def _triples(modes):
+def _triples(modes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Indices (i, j, k) with m_i + m_j = m_k and m_i, m_j >= 1, without those that are real by themselves."""
     found = []
     low = [j for j, (n, m) in enumerate(modes) if m > 0 and n <= _N_MAX]

@@ -11,7 +11,7 @@ class HasMoments(Protocol):
     """Anything with real moments."""
 
     @property
-    def values(self) -> NDArray:
+    def values(self) -> NDArray[np.floating]:
         """Moments, shape (n, K)."""
         ...
 
@@ -21,7 +21,7 @@ class HasMoments(Protocol):
         ...
 
     @property
-    def noise_std(self) -> NDArray:
+    def noise_std(self) -> NDArray[np.floating]:
         """Standard deviation of each moment by noise, shape (K,) or (n, K)."""
         ...
 

@@ -79,7 +79,7 @@ class Moments:
     def __len__(self) -> int:
         return len(self.values)
 
-    def take(self, atoms: slice | NDArray) -> "Moments":
+    def take(self, atoms: slice | NDArray[np.int64] | NDArray[np.bool_]) -> "Moments":
         """Return the moments of some atoms (indices, mask or slice)."""
         fields = ("values", "noise_std", "coverage", "valid", "offset", "scale")
         return replace(self, **{name: getattr(self, name)[atoms] for name in fields})
@@ -354,7 +354,7 @@ class DiscImage:
             noise=self.noise,
         )
 
-    def _near_mask(self, mask, reach):
+    def _near_mask(self, mask: NDArray[np.bool_], reach: float) -> NDArray[np.bool_]:
         """Atoms whose disc may reach pixels without data."""
         if self._distance is None:
             away = ndimage.distance_transform_edt(~mask)
@@ -363,7 +363,9 @@ class DiscImage:
         return self._distance < reach * np.sqrt(2) + 1
 
 
-def _patches(coefficients, points, size):
+def _patches(
+    coefficients: NDArray[np.float32], points: NDArray[np.float64], size: int
+) -> NDArray[np.float32]:
     blocks = [patches.copy() for _, patches in iterate_patches(coefficients, points, size)]
     return np.concatenate(blocks) if blocks else np.zeros((1, size, size), np.float32)
 
@@ -492,7 +494,7 @@ def stack_moments(detectors: Sequence[Moments]) -> Moments:
     )
 
 
-def _common_noise(moments):
+def _common_noise(moments: Moments) -> NDArray[np.float64]:
     """One noise value per mode, equal for sine and cosine, so that whitened moments can be rotated."""
     variance = np.nanmean(np.asarray(moments.noise_std, np.float64)[moments.valid] ** 2, axis=0)
     return np.sqrt((variance + variance[partner_columns(moments.modes)]) / 2)

@@ -93,7 +93,9 @@ def noise_of_moments(
     return (brightness / scale).astype(np.float32)[:, None] * np.sqrt(variance).astype(np.float32)
 
 
-def _second_differences(image):
+def _second_differences(
+    image: NDArray[np.floating],
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Return Immerkaer's residual (variance 1 for white noise of variance 1) and the corresponding local mean."""
     corners = image[:-2, :-2] + image[:-2, 2:] + image[2:, :-2] + image[2:, 2:]
     sides = image[:-2, 1:-1] + image[2:, 1:-1] + image[1:-1, :-2] + image[1:-1, 2:]
@@ -103,7 +105,7 @@ def _second_differences(image):
     return residual, mean
 
 
-def _residuals(values):
+def _residuals(values: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Return residuals and means of the whole image, or of evenly spaced bands of rows of a large one."""
     n_bands = 16
     height = max(_ENOUGH // (values.shape[1] * n_bands), 8)
@@ -113,7 +115,8 @@ def _residuals(values):
         starts = np.linspace(0, values.shape[0] - height, n_bands).astype(int)
         bands = [values[start : start + height] for start in starts]
     parts = [_second_differences(band) for band in bands]
-    return tuple(np.concatenate([part[k].ravel() for part in parts]) for k in (0, 1))
+    residual, mean = zip(*parts, strict=True)
+    return np.concatenate(residual, axis=None), np.concatenate(mean, axis=None)
 
 
 def estimate_noise(image: ArrayLike) -> NoiseModel:
@@ -163,7 +166,9 @@ def estimate_noise(image: ArrayLike) -> NoiseModel:
     return _fit_line(centres[used], variance[used], counts[used])
 
 
-def _fit_line(level, variance, counts):
+def _fit_line(
+    level: NDArray[np.float64], variance: NDArray[np.float64], counts: NDArray[np.int64]
+) -> NoiseModel:
     """Fit a line to variance against level, with equal relative errors for equal counts."""
     gain, intercept = 0.0, float(np.average(variance, weights=counts))
     for _ in range(8):

@@ -222,7 +222,7 @@ class Explanation:
         return "\n".join(lines[:count])
 
 
-def _name(n, m):
+def _name(n: int, m: int) -> str:
     if m == 0:
         return "mean intensity" if n == 0 else f"radial, {n // 2} rings"
     kind = "cosine" if m > 0 else "sine"
