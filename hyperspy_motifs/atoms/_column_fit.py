@@ -18,17 +18,11 @@ from hyperspy_motifs.atoms._common_shape import (
     shape_scatter,
     spread_sample,
 )
-from hyperspy_motifs.atoms._kernels import (
-    centres_of_mass,
-    fit_columns,
-    fit_quality,
-    measure_columns,
-    subtract_columns,
-)
+from hyperspy_motifs.atoms._disc_fits import Discs, centres_of_mass, fitted, in_blocks, measured, quality
+from hyperspy_motifs.atoms._kernels import subtract_columns
 from hyperspy_motifs.atoms._neighbours import nearest_in_table, neighbour_table, subset_of_table
 from hyperspy_motifs.atoms._noise_spectrum import NoiseSpectrum
 from hyperspy_motifs.atoms._windows import tiles
-from hyperspy_motifs.threads import over_rows
 
 _START_WIDTH = 0.22
 _PASSES = 8
@@ -36,7 +30,7 @@ _PASSES = 8
 _SETTLED = 0.1
 _SETTLED_PIXELS = 0.003
 # Levenberg-Marquardt steps in each pass, and the relative improvement below which they end.
-_STEPS = np.array([6.0, 1e-5])
+_STEPS = (6, 1e-5)
 _LINEAR_PASSES = 3
 # If the typical residual variance after a pass is this many times the smallest so far, the pass is undone. From then
 # on half of each step is taken, down to the smallest fraction. The limit allows for twice the part of the noise in a
@@ -148,21 +142,13 @@ class ColumnFit:
         if not len(which):
             return np.empty(0)
         variance = np.full((len(self.parameters), 2), np.nan)
-        starts, neighbours = self.table
         for _ in range(passes):
             new = self.parameters.copy()
-            over_rows(
-                measure_columns,
-                len(which),
-                self.image,
-                self.parameters,
-                self.radii,
-                starts,
-                neighbours,
-                which,
-                new,
-                variance,
-            )
+
+            def measure(part: np.ndarray, new: np.ndarray = new) -> None:
+                new[part], variance[part] = measured(self._discs(part))
+
+            in_blocks(measure, which)
             self.parameters = new
         self.variance[which] = variance[which, 0]
         # The residual of one small disc is noisy: it is averaged with the typical residual.
@@ -205,8 +191,7 @@ class ColumnFit:
         the `final` one.
         """
         n = len(self.parameters)
-        sample = spread_sample(n)
-        variance, spread = np.empty(len(sample)), np.empty((len(sample), 2))
+        every, sample = np.arange(n), spread_sample(n)
         lost = np.zeros(n, bool)
         self._damping = min(1.0, 2 * self._damping)
         best = self._state(np.inf, lost)
@@ -214,21 +199,12 @@ class ColumnFit:
         while done < passes if self._damping == 1.0 else done < 2 * passes:
             done += 1
             self.radii = self._disc_radii()
-            prior = np.array([self.common, self._strength])
             new = np.empty_like(self.parameters)
-            starts, neighbours = self.table
-            over_rows(
-                fit_columns,
-                len(self.parameters),
-                self.image,
-                self.parameters,
-                self.radii,
-                starts,
-                neighbours,
-                prior,
-                _STEPS,
-                new,
-            )
+
+            def fit(part: np.ndarray, new: np.ndarray = new) -> None:
+                new[part] = fitted(self._discs(part), (self.common, self._strength), *_STEPS)
+
+            in_blocks(fit, every)
             lost = self._lost(new)
             if self._damping < 1.0:
                 new = self.parameters + self._damping * (new - self.parameters)
@@ -239,26 +215,12 @@ class ColumnFit:
             if not sound.any():
                 break
             self.common = common_precision(new[sound])
-            prior = np.array([self.common, 0.0])
             chosen = sample[sound[sample]]
             if not len(chosen):
                 continue
-            variance, spread = np.empty(len(chosen)), np.empty((len(chosen), 2))
-            over_rows(
-                fit_quality,
-                len(chosen),
-                self.image,
-                new,
-                self.radii,
-                starts,
-                neighbours,
-                chosen,
-                prior,
-                variance,
-                spread,
-            )
+            variance, spread = self._quality(chosen, 0.0, shapes_only=True)
             self._scatter = shape_scatter(
-                new[chosen, 3] / self.common, spread[:, 1] / self.common**2, self._scatter
+                new[chosen, 3] / self.common, spread[:, 3] / self.common**2, self._scatter
             )
             misfit = median_of_known(variance)
             self._strength = misfit / self._scatter**2
@@ -273,29 +235,13 @@ class ColumnFit:
             if misfit < best[0] or radius < 0.98 * best[1]:
                 best = self._state(misfit, lost)
             # Position uncertainty of a Gaussian: its width times the relative uncertainty of its amplitude.
-            doubt = median_of_known(np.sqrt(spread[:, 0]) / new[chosen, 0]) / np.sqrt(self.common)
+            doubt = median_of_known(np.sqrt(spread[:, 2]) / new[chosen, 0]) / np.sqrt(self.common)
             if moved < max(_SETTLED * doubt, _SETTLED_PIXELS):
                 break
         floor = _LEAST_AMPLITUDE * np.median(self.parameters[:, 0])
         self.fitted = ~lost & (self.parameters[:, 0] > max(floor, 0.0))
         if final:
-            spread = np.empty((n, 4))
-            prior = np.array([self.common, self._strength])
-            starts, neighbours = self.table
-            variance, every = np.empty(n), np.arange(n)
-            over_rows(
-                fit_quality,
-                n,
-                self.image,
-                self.parameters,
-                self.radii,
-                starts,
-                neighbours,
-                every,
-                prior,
-                variance,
-                spread,
-            )
+            variance, spread = self._quality(every, self._strength)
             self.variance = variance
             if self.noise is None:
                 self.measure_noise()
@@ -374,9 +320,23 @@ class ColumnFit:
 
     def residual(self) -> np.ndarray:
         """Return ``sign * image`` minus all columns; their backgrounds remain."""
-        rest = self.image.copy()
-        subtract_columns(rest, self.parameters)
-        return rest
+        rest, n = self.image[None].copy(), len(self.parameters)
+        corner = np.zeros((1, 2), np.int64)
+        subtract_columns(rest, corner, np.array([0, n]), np.arange(n), self.parameters)
+        return rest[0]
+
+    def _discs(self, which: np.ndarray, margin: float = 0.0) -> Discs:
+        return Discs(self.image, self.parameters, self.radii, self.table, which, margin)
+
+    def _quality(self, which, strength, shapes_only=False):
+        """Return the residual variances and the variances of the parameters, with a prior on the shapes."""
+        variance, spread = np.full(len(self.parameters), np.nan), np.full((len(self.parameters), 4), np.nan)
+
+        def assess(part: np.ndarray) -> None:
+            variance[part], spread[part] = quality(self._discs(part), (self.common, strength), shapes_only)
+
+        in_blocks(assess, which)
+        return variance[which], spread[which]
 
     def _update_neighbours(self) -> None:
         self.table = neighbour_table(self.start, _REACH * self.separation)
@@ -395,17 +355,13 @@ class ColumnFit:
     def take_centres_of_mass(self, which: np.ndarray) -> None:
         """Move the columns of the mask `which` to the centre of mass of their discs."""
         indices = np.flatnonzero(which)
-        centres = np.empty((len(indices), 2))
-        over_rows(
-            centres_of_mass,
-            len(indices),
-            self.image,
-            self.parameters,
-            self.radii,
-            *self.table,
-            indices,
-            centres,
-        )
+        centres = self.parameters[:, 1:3].copy()
+
+        def move(part: np.ndarray) -> None:
+            centres[part] = centres_of_mass(self._discs(part, _FURTHEST_SHIFT * self.separation))
+
+        in_blocks(move, indices)
+        centres = centres[indices]
         start = self.start[indices]
         near = np.hypot(*(centres - start).T) < _FURTHEST_SHIFT * self.separation
         self.parameters[indices, 1:3] = np.where(near[:, None], centres, start)

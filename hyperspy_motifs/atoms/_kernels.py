@@ -1,8 +1,8 @@
-"""Compiled kernels of the sub-pixel refinement: each fills the rows `first` to `last` of its output.
+"""Compiled kernels of the sub-pixel refinement: windows of the image, and sums over the disc of a column.
 
 A column is ``A exp(-(pxx dx^2 + 2 pxy dx dy + pyy dy^2) / 2) + b``, stored as the seven numbers A, x, y, pxx, pxy,
-pyy, b. The normal equations of its fit consist of moments of g and g^2 up to fourth order, which take thirteen
-products per pixel.
+pyy, b. Along a row of pixels a Gaussian obeys g(j+1) = g(j) r(j), r(j+1) = r(j) exp(-pxx), so that a row needs two
+exponentials instead of one per pixel.
 """
 
 from __future__ import annotations
@@ -10,300 +10,96 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from hyperspy_motifs.atoms._disc_sums import FAINT, moments, open_disc, subtract_neighbours, sums
-from hyperspy_motifs.compilation import INNER, OUTER
+from hyperspy_motifs.compilation import OUTER
 
-_N = 7
-# Parameters whose variances are computed: x, y, amplitude, precision along x.
-_TARGETS = (1, 2, 0, 3)
+#: exp(-8): smaller contributions of a neighbour are neglected.
+FAINT = 8.0
 
 
-@njit(cache=True, **INNER)
-def _factorise(matrix):
-    """Compute the Cholesky factor in place; False if the matrix is not positive definite."""
-    for i in range(len(matrix)):
-        for j in range(i + 1):
-            total = matrix[i, j]
-            for k in range(j):
-                total -= matrix[i, k] * matrix[j, k]
-            if i == j:
-                if total <= 0.0:
-                    return False
-                matrix[i, i] = np.sqrt(total)
-            else:
-                matrix[i, j] = total / matrix[j, j]
-    return True
+@njit(cache=True, **OUTER)
+def subtract_columns(windows, corners, starts, others, columns):
+    """Subtract from each window the columns (not their backgrounds) `others[starts[k]:starts[k + 1]]`, in place.
 
-
-@njit(cache=True, **INNER)
-def _substitute(factor, vector, out):
-    """Solve the equations whose matrix has this Cholesky factor."""
-    n = len(vector)
-    for i in range(n):
-        total = vector[i]
-        for k in range(i):
-            total -= factor[i, k] * out[k]
-        out[i] = total / factor[i, i]
-    for i in range(n - 1, -1, -1):
-        total = out[i]
-        for k in range(i + 1, n):
-            total -= factor[k, i] * out[k]
-        out[i] = total / factor[i, i]
-
-
-@njit(cache=True, **INNER)
-def _copy(source, target):
-    for i in range(source.shape[0]):
-        for j in range(source.shape[1]):
-            target[i, j] = source[i, j]
-
-
-@njit(cache=True, **INNER)
-def _combine(v, p, out):
-    """Convert g, g dx, g dy, g dx^2, g dx dy, g dy^2, 1 to the derivatives by A, x, y, pxx, pxy, pyy, b."""
-    out[0], out[6] = v[0], v[6]
-    out[1] = p[0] * (p[3] * v[1] + p[4] * v[2])
-    out[2] = p[0] * (p[4] * v[1] + p[5] * v[2])
-    out[3] = -0.5 * p[0] * v[3]
-    out[4] = -p[0] * v[4]
-    out[5] = -0.5 * p[0] * v[5]
-
-
-@njit(cache=True, **INNER)
-def _normal_equations(p, disc, values, spans, prior, work, matrix, vector):
-    """Fill J^T J and J^T r, with the prior on the common shape; returns the cost without and with the prior."""
-    top, left, rows = disc
-    square, plain, mixed, basis, crossed, half = work
-    cost, total, n = moments(p, top, left, rows, values, spans, square, plain, mixed)
-    powers = ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2))
-    for i in range(6):
-        crossed[i] = mixed[powers[i][0], powers[i][1]]
-        for j in range(6):
-            basis[i, j] = square[powers[i][0] + powers[j][0], powers[i][1] + powers[j][1]]
-        basis[i, 6] = plain[powers[i][0], powers[i][1]]
-        basis[6, i] = basis[i, 6]
-    basis[6, 6], crossed[6] = n, total
-    for j in range(_N):
-        _combine(basis[j], p, vector)  # basis is symmetric
-        for i in range(_N):
-            half[i, j] = vector[i]
-    for i in range(_N):
-        _combine(half[i], p, matrix[i])
-    _combine(crossed, p, vector)
-    # All columns of an image share the probe: a prior draws their shapes towards the common one.
-    scale = prior[1] / (prior[0] * prior[0])
-    pulled = cost
-    for i, target, weight in ((3, prior[0], 1.0), (4, 0.0, 2.0), (5, prior[0], 1.0)):
-        d = target - p[i]
-        pulled += weight * scale * d * d
-        vector[i] += weight * scale * d
-        matrix[i, i] += weight * scale
-    return cost, pulled
-
-
-@njit(cache=True, **INNER)
-def _workspace():
-    square, plain, mixed = np.empty((5, 5)), np.empty((3, 3)), np.empty((3, 3))
-    return square, plain, mixed, np.empty((_N, _N)), np.empty(_N), np.empty((_N, _N))
-
-
-@njit(cache=True, **INNER)
-def _minimise(p, disc, values, spans, prior, n_steps, tolerance):
-    """Take Levenberg-Marquardt steps on the parameters `p` of one column."""
-    work = _workspace()
-    matrix, new_matrix, damped = np.empty((_N, _N)), np.empty((_N, _N)), np.empty((_N, _N))
-    vector, new_vector, step, trial = np.empty(_N), np.empty(_N), np.empty(_N), np.empty(_N)
-    damping = 1e-3
-    cost = _normal_equations(p, disc, values, spans, prior, work, matrix, vector)[1]
-    for _ in range(n_steps):
-        _copy(matrix, damped)
-        for i in range(_N):
-            damped[i, i] += damping * matrix[i, i] + 1e-30
-        sound = _factorise(damped)
-        if sound:
-            _substitute(damped, vector, step)
-            for i in range(_N):
-                trial[i] = p[i] + step[i]
-            sound = trial[3] > 0.0 and trial[5] > 0.0 and trial[3] * trial[5] > trial[4] * trial[4]
-            # The linear model is not valid for a step longer than a width.
-            sound = sound and p[3] * step[1] ** 2 + p[5] * step[2] ** 2 < 4.0
-        if sound:
-            new = _normal_equations(trial, disc, values, spans, prior, work, new_matrix, new_vector)[1]
-            if new < cost:
-                for i in range(_N):
-                    p[i] = trial[i]
-                matrix, new_matrix = new_matrix, matrix
-                vector, new_vector = new_vector, vector
-                gain, cost = cost - new, new
-                damping = max(damping * 0.2, 1e-9)
-                if gain < tolerance * cost:
-                    break
+    `corners` (k, 2) holds the column and row in the image of the first pixel of each window (k, rows, columns).
+    """
+    for k in range(len(windows)):
+        for m in range(starts[k], starts[k + 1]):
+            p = columns[others[m]]
+            x, y = p[1] - corners[k, 0], p[2] - corners[k, 1]
+            reach = np.sqrt(2.0 * FAINT / (p[3] * p[5] - p[4] * p[4]))
+            reach_x, reach_y = reach * np.sqrt(p[5]), reach * np.sqrt(p[3])
+            left, right = max(int(np.ceil(x - reach_x)), 0), min(int(x + reach_x) + 1, windows.shape[2])
+            if p[0] == 0.0 or x + reach_x < 0.0 or left >= right:
                 continue
-        damping *= 8.0
-        if damping > 1e6:
-            break
+            decay = np.exp(-p[3])
+            for i in range(
+                max(int(np.ceil(y - reach_y)), 0), min(int(np.floor(y + reach_y)) + 1, windows.shape[1])
+            ):
+                dx, dy = left - x, i - y
+                g = p[0] * np.exp(-0.5 * (p[3] * dx * dx + 2.0 * p[4] * dx * dy + p[5] * dy * dy))
+                ratio = np.exp(-(p[3] * (dx + 0.5) + p[4] * dy))
+                line = windows[k, i, left:right]
+                for j in range(len(line)):
+                    line[j] -= g
+                    g *= ratio
+                    ratio *= decay
 
 
 @njit(cache=True, **OUTER)
-def measure_columns(first, last, image, old, radii, starts, neighbours, which, new, variance):
-    """Measure amplitude and background of the columns `which` at fixed positions and shapes.
+def sum_moments(windows, which, discs, columns, weighted, out):
+    """Sum over the discs of columns: moments of g^2 (to order 4), of g and of g times the residual (to order 2).
 
-    `variance` (n, 2) receives the residual variance and the ratio of the variance of the amplitude to it.
+    Disc and column have the coordinates of the window ``windows[which[k]]``. `out` (k, 4, 5, 5) receives the moments
+    along x and y, and in its last entry the number of pixels, the sum of the residuals, that of their squares, and the
+    smallest residual. If `weighted`, each pixel of the number and of the moments of g^2 and g counts as often as the
+    square of its residual.
     """
-    for m in range(first, last):
-        k = which[m]
-        size = 2 * int(radii[k]) + 3
-        values, spans = np.empty((size, size)), np.empty((size, 2), np.int64)
-        p = old[k].copy()
-        disc = open_disc(image, p[1], p[2], radii[k], values, spans)
-        subtract_neighbours(k, old, radii[k], starts, neighbours, disc[0], disc[1], disc[2], values, spans)
-        square, plain, mixed, cost, total, n = sums(p, disc[0], disc[1], disc[2], values, spans)
-        for i in range(_N):
-            new[k, i] = p[i]
-        variance[k, 0] = variance[k, 1] = np.nan
-        determinant = n * square - plain**2
-        if n > 3 and determinant > 1e-9 * n * square:
-            da = (n * mixed - plain * total) / determinant
-            db = (square * total - plain * mixed) / determinant
-            new[k, 0] += da
-            new[k, 6] += db
-            variance[k, 0] = max(cost - da * mixed - db * total, 0.0) / (n - 2)
-            variance[k, 1] = n / determinant
-
-
-@njit(cache=True, **OUTER)
-def fit_columns(first, last, image, old, radii, starts, neighbours, prior, steps, new):
-    """Run one pass of fits: each column against the image minus its neighbours of the last pass.
-
-    `prior` holds the common precision and the weight of the prior. `steps` holds the number of steps and the
-    relative improvement below which they end.
-    """
-    for k in range(first, last):
-        size = 2 * int(radii[k]) + 3
-        values, spans = np.empty((size, size)), np.empty((size, 2), np.int64)
-        p = old[k].copy()
-        disc = open_disc(image, p[1], p[2], radii[k], values, spans)
-        subtract_neighbours(k, old, radii[k], starts, neighbours, disc[0], disc[1], disc[2], values, spans)
-        n = 0
-        for i in range(disc[2]):
-            n += spans[i, 1] - spans[i, 0]
-        if n > _N:
-            _minimise(p, disc, values, spans, prior, int(steps[0]), steps[1])
-        for i in range(_N):
-            new[k, i] = p[i]
-
-
-@njit(cache=True, **OUTER)
-def fit_quality(first, last, image, columns, radii, starts, neighbours, which, prior, variance, spread):
-    """Compute the residual variance of the fits `which` and the resulting variances of x, y, amplitude and precision.
-
-    `spread` has a row for each of `which` and four columns, or two for amplitude and precision only. The variances
-    of x and y use the sandwich estimator, H^-1 (sum r^2 J J^T) H^-1: counting noise is larger where the column is
-    bright, which a single variance for all pixels would not include (White, Econometrica 48, 817 (1980)).
-    """
-    for m in range(first, last):
-        k = which[m]
-        size = 2 * int(radii[k]) + 3
-        values, spans = np.empty((size, size)), np.empty((size, 2), np.int64)
-        p = columns[k].copy()
-        disc = open_disc(image, p[1], p[2], radii[k], values, spans)
-        subtract_neighbours(
-            k, columns, radii[k], starts, neighbours, disc[0], disc[1], disc[2], values, spans
-        )
-        variance[m] = np.nan
-        for c in range(spread.shape[1]):
-            spread[m, c] = np.nan
-        work = _workspace()
-        matrix, vector, inverse = np.empty((_N, _N)), np.empty(_N), np.empty((4, _N))
-        cost = _normal_equations(p, disc, values, spans, prior, work, matrix, vector)[0]
-        n = work[3][6, 6]
-        if n <= _N:
-            continue
-        variance[m] = cost / (n - _N)
-        if not _factorise(matrix):
-            continue
-        n_wanted = spread.shape[1]
-        for c in range(4 - n_wanted, 4):
-            for i in range(_N):
-                vector[i] = 1.0 if i == _TARGETS[c] else 0.0
-            _substitute(matrix, vector, inverse[c])
-        spread[m, n_wanted - 2] = inverse[2, 0] * variance[m]
-        spread[m, n_wanted - 1] = inverse[3, 3] * variance[m]
-        if n_wanted == 2:
-            continue
-        spread[m, 0] = spread[m, 1] = 0.0
-        decay, row = np.exp(-p[3]), np.empty((2, 3))
-        for i in range(disc[2]):
-            dy = disc[0] + i - p[2]
-            for c in range(2):
-                h = inverse[c]
-                row[c, 0] = h[0] + p[0] * dy * (h[1] * p[4] + h[2] * p[5] - 0.5 * h[5] * dy)
-                row[c, 1] = p[0] * (h[1] * p[3] + h[2] * p[4] - h[4] * dy)
-                row[c, 2] = -0.5 * p[0] * h[3]
-            dx = disc[1] + spans[i, 0] - p[1]
+    for k in range(len(which)):
+        p, sums = columns[k], out[k]
+        x, y, radius = discs[k, 0], discs[k, 1], discs[k, 2]
+        decay = np.exp(-p[3])
+        number = cost = total = 0.0
+        lowest = np.inf
+        for i in range(
+            max(int(np.ceil(y - radius)), 0), min(int(np.floor(y + radius)) + 1, windows.shape[1])
+        ):
+            half = np.sqrt(max(radius * radius - (i - y) ** 2, 0.0))
+            first, last = max(int(np.ceil(x - half)), 0), int(np.floor(x + half)) + 1
+            dx, dy = first - p[1], i - p[2]
             g = np.exp(-0.5 * (p[3] * dx * dx + 2.0 * p[4] * dx * dy + p[5] * dy * dy))
             ratio = np.exp(-(p[3] * (dx + 0.5) + p[4] * dy))
-            line = values[i, spans[i, 0] : spans[i, 1]]
+            s0 = s1 = s2 = s3 = s4 = t0 = t1 = t2 = u0 = u1 = u2 = 0.0
+            line = windows[which[k], i, first:last]
             for j in range(len(line)):
                 r = line[j] - p[0] * g - p[6]
-                # A row of H^-1 J^T is g times a polynomial in dx, whose coefficients are constant along a row of pixels.
-                for c in range(2):
-                    pull = r * (g * (row[c, 0] + dx * (row[c, 1] + dx * row[c, 2])) + inverse[c, 6])
-                    spread[m, c] += pull * pull
+                weight = r * r if weighted else 1.0
+                cost += r * r
+                total += r
+                lowest = min(lowest, r)
+                number += weight
+                t = weight * g
+                s = t * g
+                u = r * g
+                s0 += s
+                s1 += s * dx
+                t0 += t
+                t1 += t * dx
+                u0 += u
+                u1 += u * dx
+                square = dx * dx
+                s2 += s * square
+                t2 += t * square
+                u2 += u * square
+                s3 += s * square * dx
+                s4 += s * square * square
                 g *= ratio
                 ratio *= decay
                 dx += 1.0
-        for c in range(2):
-            spread[m, c] *= n / (n - _N)
-
-
-@njit(cache=True, **OUTER)
-def centres_of_mass(first, last, image, columns, radii, starts, neighbours, which, out):
-    """Compute the centres of mass over the discs of the columns `which`, minus their neighbours and the lowest value."""
-    for m in range(first, last):
-        k = which[m]
-        size = 2 * int(radii[k]) + 3
-        values, spans = np.empty((size, size)), np.empty((size, 2), np.int64)
-        x, y = columns[k, 1], columns[k, 2]
-        for _ in range(3):
-            disc = open_disc(image, x, y, radii[k], values, spans)
-            subtract_neighbours(
-                k, columns, radii[k], starts, neighbours, disc[0], disc[1], disc[2], values, spans
-            )
-            lowest = np.inf
-            for i in range(disc[2]):
-                for j in range(spans[i, 0], spans[i, 1]):
-                    lowest = min(lowest, values[i, j])
-            mass = mx = my = 0.0
-            for i in range(disc[2]):
-                for j in range(spans[i, 0], spans[i, 1]):
-                    w = values[i, j] - lowest
-                    mass += w
-                    mx += w * (disc[1] + j)
-                    my += w * (disc[0] + i)
-            if mass <= 0.0:
-                break
-            x, y = mx / mass, my / mass
-        out[m, 0] = x
-        out[m, 1] = y
-
-
-@njit(cache=True, **OUTER)
-def subtract_columns(image, columns):
-    """Subtract all columns (not their backgrounds) from `image`, in place."""
-    height, width = image.shape
-    for k in range(len(columns)):
-        p = columns[k]
-        reach = np.sqrt(2.0 * FAINT / min(p[3], p[5]))
-        decay = np.exp(-p[3])
-        left = max(int(np.ceil(p[1] - reach)), 0)
-        right = min(int(np.floor(p[1] + reach)) + 1, width)
-        for i in range(max(int(np.ceil(p[2] - reach)), 0), min(int(np.floor(p[2] + reach)) + 1, height)):
-            dy = i - p[2]
-            dx = left - p[1]
-            g = p[0] * np.exp(-0.5 * (p[3] * dx * dx + 2.0 * p[4] * dx * dy + p[5] * dy * dy))
-            ratio = np.exp(-(p[3] * (dx + 0.5) + p[4] * dy))
-            for j in range(left, right):
-                image[i, j] -= g
-                g *= ratio
-                ratio *= decay
+            of_row = ((s0, s1, s2, s3, s4), (t0, t1, t2, 0.0, 0.0), (u0, u1, u2, 0.0, 0.0))
+            power = 1.0
+            for b in range(5):
+                for a in range(5 - b):
+                    for c in range(3):
+                        sums[c, a, b] += of_row[c][a] * power
+                power *= dy
+        sums[3, 0, 0], sums[3, 0, 1], sums[3, 0, 2], sums[3, 0, 3] = number, total, cost, lowest
