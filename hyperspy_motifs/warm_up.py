@@ -1,7 +1,7 @@
 """Compilation of the kernels before the first analysis, in parallel.
 
-numba compiles in one thread at a time, and a first analysis needs a hundred kernels. Compiled kernels are kept on the
-disk, so other processes can compile for this one, side by side: those of columns, of the layout and of cells. This
+numba compiles in one thread at a time, and a first analysis needs some twenty kernels. Compiled kernels are kept on the
+disk, so other processes can compile for this one, side by side: those of columns, of the layout and of sites. This
 begins when an image becomes an :class:`~hyperspy_motifs.signals.AtomicImage`, and the first analysis waits for it. With
 the environment variable ``HYPERSPY_MOTIFS_WARM_UP=0`` nothing is started; ``hyperspy-motifs warm-up`` compiles after an
 installation.
@@ -49,7 +49,6 @@ def _compile_columns() -> None:
 
 
 def _compile_layout() -> None:
-    from hyperspy_motifs.clustering import density_clusters
     from hyperspy_motifs.relaxation import ForceRelaxedLayout
     from hyperspy_motifs.zernike import DiscImage, ZernikeBasis, estimate_noise
 
@@ -57,12 +56,10 @@ def _compile_layout() -> None:
     # The noise of neighbouring pixels needs the kernels of columns: it is taken as white here.
     discs = DiscImage(image, points, spacing=_SPACING, noise=estimate_noise(image))
     moments = discs.moments(ZernikeBasis(8, 1.2 * _SPACING))
-    layout = ForceRelaxedLayout(random_state=0).fit_transform(np.nan_to_num(moments.values))
-    density_clusters(layout)
+    ForceRelaxedLayout(random_state=0).fit_transform(np.nan_to_num(moments.values))
 
 
-def _compile_cells() -> None:
-    from hyperspy_motifs.cells import find_cells
+def _compile_sites() -> None:
     from hyperspy_motifs.sites import Neighbourhoods, NeighbourTemplates, fit_templates
 
     points = _lattice()[1]
@@ -72,14 +69,13 @@ def _compile_cells() -> None:
     fit_templates(
         around, kinds, places, spread=0.05, tolerance=0.2, absent=8.0, rotation_invariant=True, beyond=1.0
     )
-    find_cells(points, np.zeros(len(points), dtype=np.int64))
 
 
 #: What is compiled side by side: the name of a share, the function that compiles it, and one of its last kernels.
 SHARES: dict[str, tuple[Callable[[], None], str, str]] = {
-    "columns": (_compile_columns, "hyperspy_motifs.atoms._kernels", "fit_columns"),
-    "layout": (_compile_layout, "hyperspy_motifs.clustering._density", "_leaves"),
-    "cells": (_compile_cells, "hyperspy_motifs.cells._faces", "_cycles"),
+    "columns": (_compile_columns, "hyperspy_motifs.atoms._kernels", "sum_moments"),
+    "layout": (_compile_layout, "hyperspy_motifs.relaxation._forces", "step_rows"),
+    "sites": (_compile_sites, "hyperspy_motifs.sites._template_fit", "_fit_all"),
 }
 
 
@@ -88,7 +84,7 @@ def compile_share(name: str) -> None:
 
     Parameters
     ----------
-    name : {"columns", "layout", "cells"}
+    name : {"columns", "layout", "sites"}
     """
     SHARES[name][0]()
 

@@ -140,12 +140,13 @@ def _density(window):
     taper = [np.hanning(n + 2)[1:-1].astype(np.float32) for n in window.shape]
     values = (window - window.mean()).astype(np.float32) * taper[0][:, None] * taper[1]
     norm = float(np.sum(taper[0] ** 2, dtype=float) * np.sum(taper[1] ** 2, dtype=float))
-    power = np.abs(fft.rfft2(values)) ** 2 / (norm * np.log(2))
+    power = np.abs(fft.rfft2(values)) ** 2
     row = np.rint(fft.fftfreq(window.shape[0]) * 2 * _CELLS).astype(int) + _CELLS
     column = np.rint(fft.rfftfreq(window.shape[1]) * 2 * _CELLS).astype(int)
     cell = (row[:, None] * (_CELLS + 1) + column[None]).ravel()
-    # The medians of all cells at once: sorted by cell, then by power.
-    ordered = power.ravel()[np.lexsort((power.ravel(), cell))]
+    # The medians of all cells at once: sorted by cell, then by power. The bits of positive numbers are in their order.
+    key = (cell.astype(np.uint64) << np.uint64(32)) + power.ravel().view(np.uint32)
+    ordered = np.sort(key).astype(np.uint32).view(np.float32) / (norm * np.log(2))
     n = np.bincount(cell, minlength=(2 * _CELLS + 1) * (_CELLS + 1))
     first = np.cumsum(n) - n
     lower, upper = first + np.maximum(n - 1, 0) // 2, np.minimum(first + n // 2, len(ordered) - 1)

@@ -71,9 +71,7 @@ def _with_pairs_at(fit, space, finer):
     first = np.flatnonzero(np.r_[True, np.diff(owner[near]) > 0])
     first = first[np.diff(np.r_[first, len(near)]) > 1]
     one, other = near[first], near[first + 1]
-    low = np.empty(len(one))
-    lowest_between(response, peaks[one], peaks[other], low)
-    dip = np.minimum(heights[one], heights[other]) - low
+    dip = np.minimum(heights[one], heights[other]) - lowest_between(response, peaks[one], peaks[other])
     clear = dip > _DIP * space.noise_of_response(finer, white=True)
     one, other = one[clear], other[clear]
     n = len(fit.start)

@@ -11,7 +11,7 @@ from hyperspy_motifs.atoms._neighbours import nearest_neighbour_distance
 from hyperspy_motifs.atoms._order import order_of_sites
 from hyperspy_motifs.atoms._peaks import local_maxima, vertices
 from hyperspy_motifs.atoms._scan import LEAST_DISTANCE
-from hyperspy_motifs.compilation import INNER, OUTER
+from hyperspy_motifs.compilation import OUTER
 from hyperspy_motifs.threads import over_rows
 
 # Maximum distance, in separations, of a column from its maximum.
@@ -37,38 +37,41 @@ _FEWEST = 3
 _FALSE = 0.2
 
 
-@njit(cache=True, **INNER)
-def _lowest_between(image, x0, y0, x1, y1):
-    """Return the lowest value of `image` on the straight line between two pixels, in steps of half a pixel."""
-    n = int(2 * np.hypot(x1 - x0, y1 - y0)) + 1
-    lowest = np.inf
-    for i in range(n + 1):
-        x, y = x0 + (x1 - x0) * i / n, y0 + (y1 - y0) * i / n
-        j, k = min(int(x), image.shape[1] - 2), min(int(y), image.shape[0] - 2)
-        u, v = x - j, y - k
-        value = (1 - v) * ((1 - u) * image[k, j] + u * image[k, j + 1])
-        value += v * ((1 - u) * image[k + 1, j] + u * image[k + 1, j + 1])
-        lowest = min(lowest, value)
-    return lowest
-
-
 @njit(cache=True, **OUTER)
-def lowest_between(image, starts, ends, out):
-    """Write the lowest value of `image` on the lines between pixels `starts` and `ends`, (n, 2) each, to `out` (n,)."""
-    for k in range(len(starts)):
-        out[k] = _lowest_between(image, starts[k, 0], starts[k, 1], ends[k, 0], ends[k, 1])
+def _lowest_on_lines(first, last, image, starts, ends, out):
+    height, width = image.shape
+    for m in range(first, last):
+        x, y = starts[m, 0], starts[m, 1]
+        dx, dy = ends[m, 0] - x, ends[m, 1] - y
+        n = int(2 * np.hypot(dx, dy)) + 1
+        lowest = np.inf
+        for i in range(n + 1):
+            u, v = x + dx * i / n, y + dy * i / n
+            j, k = min(int(u), width - 2), min(int(v), height - 2)
+            u -= j
+            v -= k
+            value = (1 - v) * ((1 - u) * image[k, j] + u * image[k, j + 1])
+            value += v * ((1 - u) * image[k + 1, j] + u * image[k + 1, j + 1])
+            lowest = min(lowest, value)
+        out[m] = lowest
 
 
-@njit(cache=True, **OUTER)
-def _least_dips(first, last, image, maxima, heights, neighbours, out):
-    for k in range(first, last):
-        out[k] = np.inf
-        for m in range(neighbours.shape[1]):
-            other = neighbours[k, m]
-            if heights[other] < heights[k] or (heights[other] == heights[k] and other >= k):
-                continue
-            low = _lowest_between(image, maxima[k, 0], maxima[k, 1], maxima[other, 0], maxima[other, 1])
-            out[k] = min(out[k], heights[k] - low)
+def lowest_between(image: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Return the lowest values of an image on straight lines between pixels, in steps of half a pixel.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns)
+    starts, ends : ndarray of shape (n, 2)
+        x, y in pixels.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
+    out = np.empty(len(starts))
+    over_rows(_lowest_on_lines, len(out), np.ascontiguousarray(image), starts, ends, out)
+    return out
 
 
 class VisibleMaxima:
@@ -135,12 +138,17 @@ class VisibleMaxima:
     def _dips(self, which: np.ndarray) -> np.ndarray:
         """Return the smallest dip of the image on the straight lines from each of the maxima `which` to its higher
         neighbours among them."""
-        maxima, heights, dips = self._maxima[which], self._heights[which], np.full(len(which), np.inf)
+        maxima, heights = self._maxima[which], self._heights[which]
         n = min(_NEIGHBOURS + 1, len(which))
-        if n > 1:
-            near = cKDTree(maxima).query(maxima, k=n)[1]
-            over_rows(_least_dips, len(maxima), self._image, maxima, heights, near, dips)
-        return dips
+        if n < 2:
+            return np.full(len(which), np.inf)
+        near = cKDTree(maxima).query(maxima, k=n)[1]
+        itself = np.arange(len(which))[:, None]
+        higher = (heights[near] > heights[:, None]) | ((heights[near] == heights[:, None]) & (near < itself))
+        dips = np.full(near.shape, np.inf)
+        one, other = np.nonzero(higher)[0], near[higher]
+        dips[higher] = heights[one] - lowest_between(self._image, maxima[one], maxima[other])
+        return dips.min(axis=1)
 
     def unclaimed(self) -> np.ndarray:
         """Return maxima that no column claims and that continue the lattice of the columns.

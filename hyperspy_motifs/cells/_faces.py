@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-
-from hyperspy_motifs.compilation import OUTER
 
 from ._bonds import without_crossings
 
@@ -177,29 +174,20 @@ class Faces:
         return np.diff(self.offsets)
 
 
-@nb.njit(cache=True, **OUTER)
 def _cycles(following: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Half-edges in the order of their cycles, the start of each cycle, and the cycle of each half-edge."""
-    n = len(following)
-    order = np.empty(n, np.int64)
-    start = np.empty(n + 1, np.int64)
-    cycle = np.empty(n, np.int64)
-    cycle[:] = -1
-    count = 0
-    filled = 0
-    for first in range(n):
-        if cycle[first] >= 0:
-            continue
-        start[count] = filled
+    after, cycle = following.tolist(), [-1] * len(following)
+    order: list[int] = []
+    start = [0]
+    for first in range(len(after)):
         half = first
         while cycle[half] < 0:
-            cycle[half] = count
-            order[filled] = half
-            filled += 1
-            half = following[half]
-        count += 1
-    start[count] = filled
-    return order, start[: count + 1], cycle
+            cycle[half] = len(start) - 1
+            order.append(half)
+            half = after[half]
+        if len(order) > start[-1]:
+            start.append(len(order))
+    return np.array(order, np.int64), np.array(start, np.int64), np.array(cycle, np.int64)
 
 
 def half_edge_cycles(

@@ -169,9 +169,10 @@ class AtTheAtom:
         """Return how much two groups differ at the atom: 1 or more if they are two motifs."""
         if min(len(a.members), len(b.members)) < _FEWEST:
             return np.inf
-        column = self._column_difference(a, b)
         nearest = 0.5 * float(np.abs(a.nearest - b.nearest).sum()) / _OTHER_SUBLATTICE
-        found = max(column, nearest)
+        if nearest >= 1:
+            return nearest
+        found = max(self._column_difference(a, b), nearest)
         return found if found >= 1 else max(found, self._displacement(a, b))
 
     def _column_difference(self, a: _Group, b: _Group) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial import cKDTree
-
-from hyperspy_motifs.compilation import OUTER
 
 from ._parameters import MIN_MOTIF_SIZE
 
@@ -58,15 +58,6 @@ def density_clusters(
     return labels if len(found) else np.zeros(n, dtype=np.int32)
 
 
-@numba.njit(cache=True, inline="always")
-def _root(parent, i):  # type: ignore[no-untyped-def]
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
-
-
-@numba.njit(cache=True, **OUTER)
 def _leaves(
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],
@@ -77,45 +68,37 @@ def _leaves(
 ) -> NDArray[np.int64]:
     """Apply single linkage to sorted links. A component is young (too small), a leaf, or closed (has finished leaves)."""
     n = len(core)
-    # Filled by a loop: the numpy functions for this take half a second to compile.
-    parent, size, leaf_of = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
-    birth = core.copy()  # innermost distance of the component
-    closed = np.empty(n, np.bool_)
-    # The members of a component form a linked list, so that a leaf can be recorded when it closes.
-    first, last, following = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
-    for i in range(n):
-        parent[i] = first[i] = last[i] = i
-        size[i], closed[i] = 1, False
-        leaf_of[i] = following[i] = -1
-    for e in range(len(lengths)):
-        a, b = _root(parent, rows[e]), _root(parent, columns[e])
-        if a == b:
-            continue
-        length = lengths[e]
-        if size[a] < size[b] or (size[a] == size[b] and b < a):
-            a, b = b, a
-        a_stands = closed[a] or (size[a] >= min_motif_size and birth[a] * prominence <= length)
-        b_stands = closed[b] or (size[b] >= min_motif_size and birth[b] * prominence <= length)
+    # Links between parts of one component change nothing. By rank, all links differ, and the tree is unique.
+    ranks = csr_array((np.arange(1.0, len(rows) + 1), (rows, columns)), shape=(n, n))
+    tree = np.sort(minimum_spanning_tree(ranks).data).astype(np.int64) - 1
+    parent, members = list(range(n)), [[i] for i in range(n)]
+    birth, closed = core.tolist(), [False] * n  # innermost distance of the component
+    leaf_of = np.full(n, -1)
+    for i, j, length in zip(rows[tree].tolist(), columns[tree].tolist(), lengths[tree].tolist(), strict=True):
+        a, b = _root(parent, i), _root(parent, j)
+        size_a, size_b = len(members[a]), len(members[b])
+        if size_a < size_b or (size_a == size_b and b < a):
+            a, b, size_a, size_b = b, a, size_b, size_a
+        a_stands = closed[a] or (size_a >= min_motif_size and birth[a] * prominence <= length)
+        b_stands = closed[b] or (size_b >= min_motif_size and birth[b] * prominence <= length)
         if a_stands and b_stands:
             for c in (a, b):
                 if not closed[c]:
-                    p = first[c]
-                    while p >= 0:
-                        leaf_of[p] = c
-                        p = following[p]
+                    leaf_of[members[c]] = c
             closed[a] = True
         elif a_stands or b_stands:
             closed[a] = closed[a] or closed[b]
         parent[b] = a
-        size[a] += size[b]
         birth[a] = min(birth[a], birth[b])
-        following[last[a]] = first[b]
-        last[a] = last[b]
-    for i in range(n):
-        c = _root(parent, i)
-        if c == i and not closed[c] and size[c] >= min_motif_size:
-            p = first[c]
-            while p >= 0:
-                leaf_of[p] = c
-                p = following[p]
+        members[a] += members[b]
+        members[b] = []
+    for c in range(n):
+        if not closed[c] and len(members[c]) >= min_motif_size:
+            leaf_of[members[c]] = c
     return leaf_of
+
+
+def _root(parent: list[int], i: int) -> int:
+    while parent[i] != i:
+        parent[i] = i = parent[parent[i]]
+    return i

@@ -28,7 +28,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from ._axes import axes_of, scatter, tried_dimensions
 from ._constants import CONSTANTS
@@ -214,11 +213,17 @@ def valley_evidence(
     # Candidates and stretches are weighted by their e-values of the other folds. The best one alone would often be the best
     # by chance, and nothing would be left of its evidence on the own fold.
     weight = np.minimum(learned_peak, learned_host)
-    total = logsumexp(weight, axis=2)
-    own = np.array([logsumexp(weight + value, axis=2) - total for value in (own_peak, own_host)])
+    total = _log_sum(weight, axis=2)
+    own = np.array([_log_sum(weight + value, axis=2) - total for value in (own_peak, own_host)])
     # The one mode may be on the side of the peak for one candidate and on that of the host for another.
-    joint = logsumexp(total + own.min(axis=0), axis=0) - logsumexp(total, axis=0)
+    joint = _log_sum(total + own.min(axis=0), axis=0) - _log_sum(total, axis=0)
     return Evidence(float(joint.sum()), own.sum(axis=2).min(axis=0))
+
+
+def _log_sum(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Logarithm of the sum of exponentials. The checks of `scipy.special.logsumexp` take as long as the sum."""
+    highest = values.max(axis=axis, keepdims=True)
+    return np.asarray(np.log(np.exp(values - highest).sum(axis=axis)) + highest.squeeze(axis))
 
 
 def _log_e(

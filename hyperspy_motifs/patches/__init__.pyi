@@ -8,3 +8,4 @@ from ._sampling import patch_size as patch_size
 from ._sampling import sample_patches as sample_patches
 from ._sampling import sample_windows as sample_windows
 from ._sampling import spline_coefficients as spline_coefficients
+from ._sampling import with_margin as with_margin

@@ -3,18 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 from scipy.interpolate import make_interp_spline
 
 from hyperspy_motifs.atoms import nearest_neighbour_distance
-from hyperspy_motifs.compilation import OUTER
 from hyperspy_motifs.threads import over_rows
 
 # Blocks per spacing of the grid on which the image is first averaged: finer than its lattice.
 _BLOCKS = 2
+# Rows of blocks whose pixels stay in the cache.
+_BAND = 32
 #: Standard deviation, in neighbour distances, of the Gaussian for smooth patches. A column changes the mean over it by a
 #: hundredth; soft patches of contamination, a few neighbours wide, are followed.
 PATCH_REACH = 2.0
@@ -66,23 +66,23 @@ class LocalScale:
     scale: NDArray[np.float64]
 
 
-@nb.njit(cache=True, **OUTER)
-def _block_means(first, last, image, level, block, mean, square):
-    """Compute means of (image - level) and of its square over blocks; the last blocks include the remainder."""
-    n_rows, n_columns = mean.shape
-    for r in range(first, last):
-        bottom = image.shape[0] if r == n_rows - 1 else (r + 1) * block
-        for c in range(n_columns):
-            right = image.shape[1] if c == n_columns - 1 else (c + 1) * block
-            total, squares = 0.0, 0.0
-            for i in range(r * block, bottom):
-                for j in range(c * block, right):
-                    value = np.float64(image[i, j]) - level
-                    total += value
-                    squares += value * value
-            count = (bottom - r * block) * (right - c * block)
-            mean[r, c] = total / count
-            square[r, c] = squares / count
+def _block_means(image, level, block, shape):
+    """Return means of (image - level) and of its square over `shape` blocks; the last blocks include the remainder."""
+    rows, columns = (np.arange(n) * block for n in shape)
+    heights, widths = (np.diff(s, append=n) for s, n in zip((rows, columns), image.shape, strict=True))
+    out = np.empty((2, *shape))
+
+    def fill(first, last):
+        for start in range(first, last, _BAND):
+            band = slice(start, min(start + _BAND, last))
+            values = image[rows[start] : rows[band][-1] + heights[band][-1]] - np.float64(level)
+            for k in range(2):
+                lines = np.add.reduceat(values, rows[band] - rows[start], axis=0)
+                out[k, band] = np.add.reduceat(lines, columns, axis=1)
+                values *= values
+
+    over_rows(fill, len(rows))
+    return out / (heights[:, None] * widths)
 
 
 def _gaussian(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
@@ -141,10 +141,7 @@ class _SlowFields:
         # A level near the mean keeps the squares exact for images with a large offset.
         self.level = float(np.mean(image))
         shape = tuple(max(length // block, 1) for length in image.shape)
-        mean, square = np.empty(shape), np.empty(shape)
-        single = image.dtype == np.float32
-        pixels = np.ascontiguousarray(image, dtype=np.float32 if single else np.float64)
-        over_rows(_block_means, len(mean), pixels, self.level, block, mean, square)
+        mean, square = _block_means(image, self.level, block, shape)
         place = np.clip((points[:, ::-1].T + 0.5) / block - 0.5, 0, np.array(shape)[:, None] - 1)
         near = np.zeros(shape, dtype=bool)
         near[tuple(np.rint(place).astype(int))] = True

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import spline_filter
 
-from hyperspy_motifs.compilation import INNER, OUTER
+from hyperspy_motifs.compilation import OUTER
 from hyperspy_motifs.threads import over_rows
 
 
@@ -63,66 +63,42 @@ def spline_coefficients(image: ArrayLike) -> NDArray[np.float32]:
     return np.asarray(spline_filter(values, order=3, output=np.float32, mode="mirror"))
 
 
-@nb.njit(cache=True, inline="always")
-def _mirror(index, size):
-    period = 2 * (size - 1)
-    index = abs(index) % period
-    return period - index if index >= size else index
-
-
-@nb.njit(cache=True, inline="always")
 def _cubic_weights(t):
-    """Weights of the coefficients at -1, 0, 1, 2 for a point at 0 <= t < 1."""
+    """Weights (n, 4) of the coefficients at -1, 0, 1, 2 for points at 0 <= t < 1."""
+    t = t.astype(np.float32)
     s = np.float32(1.0) - t
-    sixth = np.float32(1.0 / 6.0)
-    two_thirds = np.float32(2.0 / 3.0)
-    half = np.float32(0.5)
-    return (
-        s * s * s * sixth,
+    sixth, two_thirds, half = np.float32(1.0 / 6.0), np.float32(2.0 / 3.0), np.float32(0.5)
+    near = (
         two_thirds - half * t * t * (np.float32(2.0) - t),
         two_thirds - half * s * s * (np.float32(2.0) - s),
-        t * t * t * sixth,
     )
-
-
-@nb.njit(cache=True, **INNER)
-def _sample_window(coefficients, x, y, out):
-    """Evaluate the spline on a unit grid around (x, y), into `out` (size, size)."""
-    n_rows, n_columns = coefficients.shape
-    size = out.shape[0]
-    half = size // 2
-    wide = size + 3
-    column, row = int(np.floor(x)), int(np.floor(y))
-    u0, u1, u2, u3 = _cubic_weights(np.float32(x - column))
-    v0, v1, v2, v3 = _cubic_weights(np.float32(y - row))
-    left, top = column - half - 1, row - half - 1
-    inside = left >= 0 and top >= 0 and left + wide <= n_columns and top + wide <= n_rows
-    # The offset is the same for the whole window, so rows and columns separate.
-    lines = np.empty((wide, size), np.float32)
-    buffer = np.empty(wide, np.float32)
-    for r in range(wide):
-        if inside:
-            source = coefficients[top + r, left : left + wide]
-        else:
-            whole = coefficients[_mirror(top + r, n_rows)]
-            for c in range(wide):
-                buffer[c] = whole[_mirror(left + c, n_columns)]
-            source = buffer
-        line = lines[r]
-        for c in range(size):
-            line[c] = u0 * source[c] + u1 * source[c + 1] + u2 * source[c + 2] + u3 * source[c + 3]
-    for r in range(size):
-        l0, l1, l2, l3 = lines[r], lines[r + 1], lines[r + 2], lines[r + 3]
-        target = out[r]
-        for c in range(size):
-            target[c] = v0 * l0[c] + v1 * l1[c] + v2 * l2[c] + v3 * l3[c]
+    return np.column_stack([s * s * s * sixth, *near, t * t * t * sixth])
 
 
 @nb.njit(cache=True, **OUTER)
-def _sample(first, last, coefficients, x, y, out):
-    """Sample the window of each atom; each thread writes its own atoms."""
-    for i in range(first, last):
-        _sample_window(coefficients, x[i], y[i], out[i])
+def _evaluate(coefficients, corners, u, v, out):
+    """Evaluate the spline on unit grids, into `out` (n, size, size)."""
+    size = out.shape[1]
+    lines = np.empty((size + 3, size), np.float32)
+    for i in range(len(out)):
+        left, top = corners[i, 0], corners[i, 1]
+        # The offset is the same for the whole window, so rows and columns separate.
+        u0, u1, u2, u3 = u[i, 0], u[i, 1], u[i, 2], u[i, 3]
+        for r in range(size + 3):
+            source, line = coefficients[top + r, left : left + size + 3], lines[r]
+            for c in range(size):
+                line[c] = u0 * source[c] + u1 * source[c + 1] + u2 * source[c + 2] + u3 * source[c + 3]
+        u0, u1, u2, u3 = v[i, 0], v[i, 1], v[i, 2], v[i, 3]
+        for r in range(size):
+            target = out[i, r]
+            l0, l1, l2, l3 = lines[r], lines[r + 1], lines[r + 2], lines[r + 3]
+            for c in range(size):
+                target[c] = u0 * l0[c] + u1 * l1[c] + u2 * l2[c] + u3 * l3[c]
+
+
+def with_margin(coefficients: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Return the coefficients with the margin that windows of `size` pixels need: the mirror image beyond the border."""
+    return np.pad(coefficients, size // 2 + 2, mode="reflect")
 
 
 def sample_windows(
@@ -130,12 +106,10 @@ def sample_windows(
 ) -> NDArray[np.float32]:
     """Evaluate the spline on unit grids around positions, on one thread.
 
-    Outside the image it continues as the mirror image.
-
     Parameters
     ----------
     coefficients : (rows, columns) float32 array
-        Of the cubic spline, :func:`spline_coefficients`.
+        Of the cubic spline, :func:`with_margin` for this size.
     positions : (n, 2) array
         x, y of the centres in pixels.
     size : int
@@ -145,9 +119,11 @@ def sample_windows(
     -------
     (n, size, size) float32 array
     """
-    x, y = (np.ascontiguousarray(coordinate) for coordinate in positions.T)
+    whole = np.floor(positions).astype(np.int64)
+    u, v = (_cubic_weights(t) for t in (positions - whole).T)
+    furthest = np.array(coefficients.shape)[::-1] - (size + 3)
     out = np.empty((len(positions), size, size), np.float32)
-    _sample(0, len(out), coefficients, x, y, out)
+    _evaluate(coefficients, np.clip(whole + 1, 0, furthest), u, v, out)
     return out
 
 
@@ -206,21 +182,23 @@ def iterate_patches(
     slice
         Indices of the positions.
     (b, size, size) float32 array
-        Their patches. The memory is reused for the next block: copy patches to keep them.
+        Their patches.
     """
-    buffer = np.empty((min(block, max(len(positions), 1)), size, size), np.float32)
+    padded = with_margin(coefficients, size)
     for start in range(0, len(positions), block):
         chosen = slice(start, min(start + block, len(positions)))
-        patches = buffer[: chosen.stop - chosen.start]
-        over_rows(
-            _sample,
-            len(patches),
-            coefficients,
-            np.ascontiguousarray(positions[chosen, 0]),
-            np.ascontiguousarray(positions[chosen, 1]),
-            patches,
-        )
-        yield chosen, patches
+        yield chosen, _sampled(padded, positions[chosen], size)
+
+
+def _sampled(padded, positions, size):
+    """Sample windows on several threads."""
+    out = np.empty((len(positions), size, size), np.float32)
+
+    def fill(first, last):
+        out[first:last] = sample_windows(padded, positions[first:last], size)
+
+    over_rows(fill, len(positions))
+    return out
 
 
 def sample_patches(image: ArrayLike, positions: ArrayLike, radius: float) -> NDArray[np.float32]:
@@ -259,13 +237,4 @@ def sample_patches(image: ArrayLike, positions: ArrayLike, radius: float) -> NDA
     coefficients = spline_coefficients(values)
     points = check_positions(positions, values.shape)
     size = patch_size(radius)
-    out = np.empty((len(points), size, size), np.float32)
-    over_rows(
-        _sample,
-        len(points),
-        coefficients,
-        np.ascontiguousarray(points[:, 0]),
-        np.ascontiguousarray(points[:, 1]),
-        out,
-    )
-    return out
+    return _sampled(with_margin(coefficients, size), points, size)

@@ -6,7 +6,6 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
-from sklearn.neighbors import NearestNeighbors
 
 from hyperspy_motifs.compilation import OUTER
 from hyperspy_motifs.threads import one_blas_thread, over_rows
@@ -73,6 +72,9 @@ def nearest_neighbours(
         norm = np.linalg.norm(points, axis=1, keepdims=True)
         points = (points / np.where(norm > 0, norm, 1)).astype(np.float32)
     elif metric != "euclidean":
+        # Loaded here, because it takes as long as a first analysis of a small image.
+        from sklearn.neighbors import NearestNeighbors
+
         search = NearestNeighbors(n_neighbors=k, metric=metric).fit(points)
         distances, indices = search.kneighbors()
         return indices.astype(np.int32), distances.astype(np.float32)

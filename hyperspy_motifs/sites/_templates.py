@@ -59,8 +59,7 @@ def frequent_places(
         near = np.array(tree.query_ball_point(place, tolerance), dtype=np.int64)
         near = near[free[near]]
         if len(near) >= fewest and np.hypot(*place) < reach:
-            values, counts = np.unique(kinds[near], return_counts=True)
-            kind = int(values[counts.argmax()])
+            kind = int(np.bincount(kinds[near]).argmax())
             of_kind = near[kinds[near] == kind]
             place = _median(points[of_kind])
             places.append(place)

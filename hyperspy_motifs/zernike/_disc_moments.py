@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
-from hyperspy_motifs.patches import sample_windows
+from hyperspy_motifs.patches import sample_windows, with_margin
 from hyperspy_motifs.threads import one_blas_thread, over_rows
 
 from ._bases import ZernikeBasis
@@ -25,11 +25,12 @@ def disc_moments(
     weights[basis.pixels, :n_modes] = basis.weights.T
     weights[basis.pixels, n_modes] = basis.areas / basis.areas.sum()
     out = np.empty((n, n_modes + 1), np.float32)
+    padded = with_margin(coefficients, basis.size)
 
     def fill(first: int, last: int) -> None:
         for start in range(first * _BLOCK, min(last * _BLOCK, n), _BLOCK):
             block = slice(start, start + _BLOCK)
-            patches = sample_windows(coefficients, positions[block], basis.size)
+            patches = sample_windows(padded, positions[block], basis.size)
             np.matmul(patches.reshape(len(patches), -1), weights, out=out[block])
 
     with one_blas_thread():
