@@ -12,6 +12,7 @@ from scipy.optimize import least_squares
 from hyperspy_motifs.threads import one_blas_thread
 
 from ._lattice import reduced
+from ._moire import HIGHEST, mean_period
 
 __all__ = ["FourierMoire", "fourier_moire"]
 
@@ -19,11 +20,18 @@ __all__ = ["FourierMoire", "fourier_moire"]
 _PAD = 2
 # Largest relative deviation of the radii of peaks in one ring, due to strain and drift.
 _RING = 0.12
+# Peaks in half of the ring of two hexagonal layers.
 _SPOTS = 6
+# Half side of the part of the spectrum around a pair of peaks, in samples without padding.
 _BOX = 4
-_FAINTEST = 0.03
-_WEAKEST_LAYER = 0.15
-_WEAKEST_RING = 0.3
+# Least power of a peak in the strongest of its ring, of a layer in the other, and of a ring in the strongest peak or ring.
+_FAINTEST, _WEAKEST_LAYER, _WEAKEST_RING = 0.03, 0.15, 0.3
+# Lowest frequency, in periods per image.
+_LOWEST = 3
+# Peaks that are examined, and those from which a ring starts, strongest first.
+_PEAKS, _STARTS = 200, 40
+# Largest deviation of a layer from 60 degrees, due to strain and drift, and least twist, in degrees.
+_DISTORTION, _LEAST_TWIST = 12.0, 0.2
 
 
 @dataclass(frozen=True)
@@ -106,7 +114,7 @@ def fourier_moire(image: ArrayLike) -> FourierMoire | None:
         twist=abs(float(np.degrees(turn))),
         heterostrain=-(stretch - np.eye(2)),
         vectors=vectors,
-        period=_hexagonal_period(vectors),
+        period=mean_period(vectors),
     )
 
 
@@ -117,11 +125,11 @@ def _peaks(windowed: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
     qy, qx = np.fft.fftfreq(size[0]), np.fft.fftfreq(size[1])
     radius = np.hypot(qx[None], qy[:, None])
     top = power == maximum_filter(power, size=2 * _PAD + 1, mode="wrap")
-    top &= (radius > 3 / min(windowed.shape)) & (radius < 0.45)
+    top &= (radius > _LOWEST / min(windowed.shape)) & (radius < HIGHEST)
     row, column = np.nonzero(top)
     half = (qy[row] > 0) | ((qy[row] == 0) & (qx[column] > 0))
     row, column = row[half], column[half]
-    order = np.argsort(-power[row, column], kind="stable")[:200]
+    order = np.argsort(-power[row, column], kind="stable")[:_PEAKS]
     row, column = row[order], column[order]
     logarithm = np.log(np.maximum(power, 1e-300))
 
@@ -141,7 +149,7 @@ def _strongest_ring(beams: NDArray[np.float64], power: NDArray[np.float64]) -> N
     """Indices of the six strongest peaks of the ring with most power, or None."""
     radius = np.hypot(beams[:, 0], beams[:, 1])
     best, found = 0.0, None
-    for start in radius[:40]:
+    for start in radius[:_STARTS]:
         inside = np.flatnonzero((radius >= start) & (radius <= start * (1 + _RING)))[:_SPOTS]
         total = float(power[inside].sum())
         if len(inside) == _SPOTS and power[inside[-1]] > _FAINTEST * power[inside[0]] and total > best:
@@ -153,7 +161,7 @@ def _two_layers(spots: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
     """Three peaks of each layer, those of a pair at the same index, the first layer rotated back; None if not hexagonal."""
     angle = np.degrees(np.arctan2(spots[:, 1], spots[:, 0]))
     gaps = np.diff(np.append(angle, angle[0] + 180))
-    if np.abs(gaps[::2] + gaps[1::2] - 60).max() > 12 or gaps.min() < 0.2:
+    if np.abs(gaps[::2] + gaps[1::2] - 60).max() > _DISTORTION or gaps.min() < _LEAST_TWIST:
         return None
     if gaps[::2].sum() <= gaps[1::2].sum():
         return spots[::2].copy(), spots[1::2].copy()
@@ -208,11 +216,6 @@ def _polar(matrix: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
     return float(np.arctan2(rotation[1, 0], rotation[0, 0])), v.T @ np.diag(s) @ v
 
 
-def _hexagonal_period(vectors: NDArray[np.float64]) -> float:
-    a, b = vectors
-    return float(np.mean([np.hypot(*t) for t in (a, b, a + b)]))
-
-
 def _primitive(
     windowed: NDArray[np.float64], reciprocal: list[NDArray[np.float64]], strongest: float
 ) -> list[NDArray[np.float64]] | None:
@@ -237,7 +240,7 @@ def _primitive(
     for back in (np.array([[1, -1], [1, 2]]) / 3, np.eye(2) / 2):
         shorter = [back @ layer for layer in reciprocal]
         weaker = [power(layer) for layer in shorter]
-        if sum(weaker) > 0.3 * sum(strength):
+        if sum(weaker) > _WEAKEST_RING * sum(strength):
             reciprocal, strength = shorter, weaker
             break
     return reciprocal if sum(strength) > _WEAKEST_RING * strongest else None

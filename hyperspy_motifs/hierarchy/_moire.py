@@ -17,10 +17,24 @@ from ._lattice import reduced
 
 #: Combinations of the two reciprocal vectors in the model of the coordinates: the first star and higher orders.
 _ORDERS = ((1, 0), (0, 1), (1, 1), (1, -1), (2, 0), (0, 2))
+# Size of the transform in sizes of the grid: peaks are sampled four times as finely.
 _PAD = 4
+# Peaks among which the pair is sought, strongest first.
 _PEAKS = 24
+# Blocks along each side that are left out in turn for the error of the period.
 _BLOCKS = 3
-_BORDER = 3.0
+# Atoms below which a moire is not sought.
+_FEWEST = 40
+# Margin that is left out: in spacings of the atoms, and at most in sizes of the field.
+_BORDER, _LARGEST_BORDER = 3.0, 0.12
+# Shares of the variance of the coordinates that waves explain, from which a moire is possible, and certain.
+_POSSIBLE, _CERTAIN = 0.1, 0.5
+#: Highest frequency of a peak, in periods per pixel; the limit is 0.5.
+HIGHEST = 0.45
+# Least sine of the angle between two vectors of a moire, and ratio of their lengths: any lattice has such a pair.
+_LEAST_SINE, _LEAST_RATIO = 0.7, 0.6
+# Cosine of 105 degrees, in the middle between square and hexagonal lattices.
+_HEXAGONAL = -0.26
 
 
 @dataclass(frozen=True)
@@ -130,7 +144,7 @@ def find_moire(
     if scalar.shape != (len(points),):
         raise ValueError(f"field has shape {scalar.shape}; expected {(len(points),)}, one number per atom.")
     points, values, scalar = points[known], values[known], scalar[known]
-    if len(points) < 40:
+    if len(points) < _FEWEST:
         return None
     starts = [_spectrum_start(points, values - values.mean(axis=0))]
     if start is not None:
@@ -149,10 +163,12 @@ def find_moire(
     extent = np.ptp(points, axis=0)
     vectors = reduced(np.linalg.inv(beams).T)
     n_cells = float(np.prod(extent) / abs(np.linalg.det(vectors)))
-    certainty = float(np.clip((explained - 0.1) / 0.4, 0, 1) * np.clip(n_cells - 0.5, 0, 1))
+    certainty = float(
+        np.clip((explained - _POSSIBLE) / (_CERTAIN - _POSSIBLE), 0, 1) * np.clip(n_cells - 0.5, 0, 1)
+    )
     if certainty == 0:
         return None
-    period = _period(vectors)
+    period = mean_period(vectors)
     origin = _extremum(points, scalar, beams, vectors)
     sites, kinds = _sites(points, origin, vectors)
     twist, strain = float("nan"), np.full((2, 2), np.nan)
@@ -166,7 +182,7 @@ def _inner(points: NDArray[np.float64]) -> NDArray[np.bool_]:
     biased and stretch the moire."""
     low, high = points.min(axis=0), points.max(axis=0)
     spacing = np.sqrt(float(np.prod(high - low)) / len(points))
-    margin = np.minimum(_BORDER * spacing, 0.12 * (high - low))
+    margin = np.minimum(_BORDER * spacing, _LARGEST_BORDER * (high - low))
     return np.asarray(((points > low + margin) & (points < high - margin)).all(axis=1))
 
 
@@ -190,7 +206,7 @@ def _spectrum_start(points: NDArray[np.float64], values: NDArray[np.float64]) ->
     qy, qx = (np.fft.fftfreq(s, d=step) for s in size)
     radius = np.hypot(qx[None], qy[:, None])
     peak = (power == maximum_filter(power, size=5, mode="wrap")) & (radius > 0.6 / extent.max())
-    peak &= radius < 0.45 / step
+    peak &= radius < HIGHEST / step
     row, column = np.nonzero(peak)
     half = (qy[row] > 0) | ((qy[row] == 0) & (qx[column] > 0))
     row, column = row[half], column[half]
@@ -205,9 +221,9 @@ def _spectrum_start(points: NDArray[np.float64], values: NDArray[np.float64]) ->
     for i in range(len(beams)):
         for j in range(i + 1, len(beams)):
             a, b = beams[i], beams[j]
-            lengths = np.hypot(*a), np.hypot(*b)
-            sine = abs(a[0] * b[1] - a[1] * b[0]) / (lengths[0] * lengths[1])
-            if sine < 0.7 or not 0.6 < lengths[0] / lengths[1] < 1.67:
+            short, long = sorted((np.hypot(*a), np.hypot(*b)))
+            sine = abs(a[0] * b[1] - a[1] * b[0]) / (short * long)
+            if sine < _LEAST_SINE or short < _LEAST_RATIO * long:
                 continue
             third = b - a if a @ b > 0 else a + b
             score = power_at(a) + power_at(b) + power_at(third)
@@ -251,9 +267,16 @@ def _refined(
     return beams + fit.x.reshape(2, 2) * scale
 
 
-def _period(vectors: NDArray[np.float64]) -> float:
+def _is_hexagonal(vectors: NDArray[np.float64]) -> bool:
+    """Whether two reduced translations, at 90 degrees or more, are rather at 120 degrees."""
     a, b = vectors
-    translations = [a, b, a + b] if abs(a @ b) > 0.26 * np.sqrt((a @ a) * (b @ b)) else [a, b]
+    return bool(a @ b < _HEXAGONAL * np.sqrt((a @ a) * (b @ b)))
+
+
+def mean_period(vectors: NDArray[np.float64]) -> float:
+    """Return the mean length of the shortest translations, two or, of a hexagonal lattice, three."""
+    a, b = vectors
+    translations = [a, b, a + b] if _is_hexagonal(vectors) else [a, b]
     return float(np.mean([np.hypot(*t) for t in translations]))
 
 
@@ -266,8 +289,8 @@ def _period_error(
     periods = []
     for left_out in range(_BLOCKS**2):
         kept = block != left_out
-        if kept.sum() >= 40:
-            periods.append(_period(reduced(np.linalg.inv(_refined(points[kept], values[kept], beams)).T)))
+        if kept.sum() >= _FEWEST:
+            periods.append(mean_period(reduced(np.linalg.inv(_refined(points[kept], values[kept], beams)).T)))
     m = len(periods)
     return (
         float(np.sqrt((m - 1) / m * ((np.array(periods) - np.mean(periods)) ** 2).sum()))
@@ -301,10 +324,10 @@ def _sites(
     reach = int(np.ceil(np.hypot(*(high - low)) / np.sqrt(abs(np.linalg.det(vectors))))) + 2
     index = np.arange(-reach, reach + 1)
     grid = np.array(np.meshgrid(index, index)).reshape(2, -1).T
-    a, b = vectors
-    hexagonal = a @ b < -0.26 * np.sqrt((a @ a) * (b @ b))
     # With 120 degrees between a and b these are the centres of the two triangles of the cell.
-    shifts = np.array([[0, 0], [2 / 3, 1 / 3], [1 / 3, 2 / 3]]) if hexagonal else np.zeros((1, 2))
+    shifts = (
+        np.array([[0, 0], [2 / 3, 1 / 3], [1 / 3, 2 / 3]]) if _is_hexagonal(vectors) else np.zeros((1, 2))
+    )
     sites = np.concatenate([origin + (grid + shift) @ vectors for shift in shifts])
     kinds = np.repeat(np.arange(len(shifts), dtype=np.int8), len(grid))
     inside = ((sites >= low) & (sites <= high)).all(axis=1)

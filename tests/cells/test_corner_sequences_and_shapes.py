@@ -67,6 +67,14 @@ def test_square_rectangle_and_rhomb_are_three_classes(noise):
     assert names == {"regular": 8 * 29, "rectangular": 4 * 29, "rhombic": 4 * 29}
 
 
+@pytest.mark.parametrize(("ratio", "order"), [(1.0, 4), (1.08, 4), (1.12, 2), (1.3, 2)])
+def test_strain_below_a_tenth_does_not_lower_the_symmetry_of_a_square(ratio, order):
+    points = np.mgrid[0:7, 0:9].reshape(2, -1).T * [1.0, ratio]
+    cells = find_cells(points)
+    assert len(cells) == 48
+    assert set(cells.symmetry.tolist()) == {order}
+
+
 @pytest.mark.parametrize("name", ["square", "triangular", "honeycomb"])
 @pytest.mark.parametrize("noise", [0.0, 0.03, 0.07])
 def test_noise_does_not_split_a_class(tiling, name, noise):
