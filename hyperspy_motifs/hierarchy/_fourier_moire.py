@@ -12,7 +12,7 @@ from scipy.optimize import least_squares
 from hyperspy_motifs.threads import one_blas_thread
 
 from ._lattice import reduced
-from ._moire import HIGHEST, mean_period
+from ._moire import HIGHEST, mean_period, polar
 
 __all__ = ["FourierMoire", "fourier_moire"]
 
@@ -107,7 +107,7 @@ def fourier_moire(image: ArrayLike) -> FourierMoire | None:
     if reciprocal is None:
         return None
     transfer = (np.linalg.inv(reciprocal[0]) @ reciprocal[1]).T
-    turn, stretch = _polar(transfer)
+    turn, stretch = polar(transfer)
     vectors = reduced(np.linalg.inv(reciprocal[1] - reciprocal[0]).T)
     return FourierMoire(
         layers=np.array([np.linalg.inv(r).T for r in reciprocal]),
@@ -207,13 +207,6 @@ def _fit_pair(
 def _reciprocal(spots: NDArray[np.float64]) -> NDArray[np.float64]:
     """Two reciprocal vectors (rows) from three peaks 60 degrees apart; the middle one is the sum of the others."""
     return np.linalg.lstsq(np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]), spots, rcond=None)[0]
-
-
-def _polar(matrix: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """Angle and symmetric part of matrix = rotation @ symmetric."""
-    u, s, v = np.linalg.svd(matrix)
-    rotation = u @ v
-    return float(np.arctan2(rotation[1, 0], rotation[0, 0])), v.T @ np.diag(s) @ v
 
 
 def _primitive(

@@ -334,6 +334,13 @@ def _sites(
     return sites[inside], kinds[inside]
 
 
+def polar(matrix: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """Return angle and symmetric part of matrix = rotation @ symmetric."""
+    u, s, v = np.linalg.svd(matrix)
+    rotation = u @ v
+    return float(np.arctan2(rotation[1, 0], rotation[0, 0])), v.T @ np.diag(s) @ v
+
+
 def _twist(lattice: NDArray[np.float64], vectors: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
     """Twist (degrees) and heterostrain from the mean lattice of the layers and the moire's, translations as rows."""
     atomic = np.linalg.inv(reduced(lattice)).T
@@ -349,12 +356,10 @@ def _twist(lattice: NDArray[np.float64], vectors: NDArray[np.float64]) -> tuple[
             transfer = (np.linalg.inv(atomic) @ image).T
             # One layer at B + g / 2, the other at B - g / 2: exact, because a twist of degrees is not small.
             half = 0.5 * transfer
-            u, stretches, v = np.linalg.svd((np.eye(2) + half) @ np.linalg.inv(np.eye(2) - half))
-            rotation = u @ v
+            turn, stretch = polar((np.eye(2) + half) @ np.linalg.inv(np.eye(2) - half))
             # Reciprocal lattices shrink where lattices stretch.
-            strain = np.linalg.inv(v.T @ np.diag(stretches) @ v) - np.eye(2)
+            strain = np.linalg.inv(stretch) - np.eye(2)
             size = float(np.abs(np.linalg.eigvalsh(strain)).max())
-            turn = float(np.arctan2(rotation[1, 0], rotation[0, 0]))
             if best is None or size < best[0]:
                 best = (size, turn, strain)
     assert best is not None
