@@ -20,7 +20,7 @@ class ClusteringConstants:
     dimensions: tuple[int, ...] = (5, 12, 30)
     #: The same for fewer than `few` points.
     few_dimensions: tuple[int, ...] = (2, 5)
-    #: Points below which `few_dimensions` are tried and twice as many folds are made.
+    #: Points below which `few_dimensions` are tried and each point is a fold of its own.
     few: int = 60
     #: Points for each principal axis, at least: a covariance of fewer is not known.
     points_per_axis: int = 20

@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 from ._axes import axes_of, tried_dimensions
 from ._constants import CONSTANTS
 from ._mixture import MotifMixture
-from ._proposals import cut_between, first_candidates, refined_candidates
+from ._proposals import cut_between, first_candidates, held_out_groups, mixtures_of_two, refined_starts
 from ._split_test import (
+    Evidence,
     FrequentMotifs,
     fold_numbers,
     held_out_positions,
     known_scatter_evidence,
     log_mean,
+    n_partitions,
     split_evidence,
     valley_evidence,
 )
@@ -132,31 +134,31 @@ def best_split(
     options : PartitionOptions
     """
     n = len(X)
-    axes = axes_of(X)
-    P = axes.apply(X)
-    fold, n_folds = fold_numbers(n, options.random_state, 0)
-    all_positions, all_groups, all_k = [], [], []
-    for k in tried_dimensions(n, P.shape[1]):
-        candidates = first_candidates(P[:, :k], clusters, 2 if n < CONSTANTS.few else 3)
-        positions, kept = held_out_positions(P[:, :k], candidates, fold, n_folds)
-        if not len(kept):
-            continue
-        candidates = candidates[kept]
-        evidence = valley_evidence(positions, candidates, fold, n_folds, options.tail_exponent).each
-        refined = refined_candidates(P[:, :k], candidates, positions, evidence, 2)
-        more, kept = held_out_positions(P[:, :k], refined, fold, n_folds)
-        all_positions += [positions, more]
-        all_groups += [candidates, refined[kept]]
-        all_k += [k] * (len(candidates) + len(kept))
+    P = axes_of(X).apply(X)
+    candidates = [
+        _Candidate(group, k)
+        for k in tried_dimensions(n, P.shape[1])
+        for group in first_candidates(P[:, :k], clusters, 2 if n < CONSTANTS.few else 3)
+    ]
+    candidates, positions, groups = _held_out(P, candidates, options, 0)
     nothing = np.zeros(n, dtype=bool)
-    if not all_k:
+    if not candidates:
         return -np.inf, nothing
-    positions, groups, dimensions = np.concatenate(all_positions), np.concatenate(all_groups), np.array(all_k)
-    found = valley_evidence(positions, groups, fold, n_folds, options.tail_exponent)
+    each = _evidence(positions, groups, options, 0).each
+    refined = []
+    for k in sorted({c.k for c in candidates}):
+        alike = np.flatnonzero([c.k == k for c in candidates])
+        for number in alike[refined_starts(groups[alike], each[alike])].tolist():
+            refined += [_Candidate(positions[number] > 0.5, k), _Candidate(groups[number], k, mixture=True)]
+    refined, more_positions, more_groups = _held_out(P, refined, options, 0)
+    candidates += refined
+    positions, groups = np.concatenate([positions, more_positions]), np.concatenate([groups, more_groups])
+    found = _evidence(positions, groups, options, 0)
     order = np.argsort(-found.each, kind="stable")
     values = [found.joint]
-    for number in range(1, CONSTANTS.splits) if found.joint >= _HOPELESS else ():
-        values.append(_evidence_of(P, groups, dimensions, order[:_KEPT], options, number))
+    for number in range(1, n_partitions(n)) if found.joint >= _HOPELESS else ():
+        kept, places, own = _held_out(P, [candidates[c] for c in order[:_KEPT]], options, number)
+        values.append(_evidence(places, own, options, number).joint if kept else -np.inf)
     total = log_mean(values)
     best = int(order[0])
     group = cut_between(positions[best], groups[best], 2)
@@ -169,26 +171,53 @@ def best_split(
     return total, group if 2 * group.sum() <= n else ~group
 
 
-def _evidence_of(
-    P: NDArray[np.float64],
-    groups: NDArray[np.bool_],
-    dimensions: NDArray[np.int64],
-    chosen: NDArray[np.int64],
-    options: PartitionOptions,
-    number: int,
-) -> float:
-    fold, n_folds = fold_numbers(len(P), options.random_state, number)
-    positions, tested = [], []
-    for k in np.unique(dimensions[chosen]):
-        own = groups[chosen[dimensions[chosen] == k]]
-        found, kept = held_out_positions(P[:, :k], own, fold, n_folds)
-        positions.append(found)
-        tested.append(own[kept])
-    if not any(map(len, tested)):
-        return -np.inf
-    return valley_evidence(
-        np.concatenate(positions), np.concatenate(tested), fold, n_folds, options.tail_exponent
-    ).joint
+@dataclass(frozen=True)
+class _Candidate:
+    """A candidate group.
+
+    Attributes
+    ----------
+    group : ndarray of bool, shape (n,)
+    k : int
+        Principal axes in which it is sought.
+    mixture : bool
+        Whether the group is the start of a mixture of two Gaussians, of which one component is the candidate.
+    """
+
+    group: NDArray[np.bool_]
+    k: int
+    mixture: bool = False
+
+
+def _held_out(
+    P: NDArray[np.float64], candidates: list[_Candidate], options: PartitionOptions, number: int
+) -> tuple[list[_Candidate], NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the candidates (c) that a direction separates, the positions (c, n) along it and the groups (c, n).
+
+    Directions, and the mixtures, are learned without the fold that a point is in, for the partition into folds of a `number`.
+    """
+    n = len(P)
+    fold, n_folds = fold_numbers(n, options.random_state, number)
+    kept: list[_Candidate] = []
+    positions, groups = [np.zeros((0, n))], [np.zeros((0, n), dtype=bool)]
+    for k, mixture in sorted({(c.k, c.mixture) for c in candidates}):
+        own = [c for c in candidates if (c.k, c.mixture) == (k, mixture)]
+        found = np.array([c.group for c in own])
+        learned = mixtures_of_two(P[:, :k], found, fold, n_folds) if mixture else found
+        if mixture:
+            found = held_out_groups(learned, fold)
+        places, numbers = held_out_positions(P[:, :k], learned, fold, n_folds)
+        kept += [own[c] for c in numbers.tolist()]
+        positions.append(places)
+        groups.append(found[numbers])
+    return kept, np.concatenate(positions), np.concatenate(groups)
+
+
+def _evidence(
+    positions: NDArray[np.float64], groups: NDArray[np.bool_], options: PartitionOptions, number: int
+) -> Evidence:
+    fold, n_folds = fold_numbers(positions.shape[1], options.random_state, number)
+    return valley_evidence(positions, groups, fold, n_folds, options.tail_exponent)
 
 
 def _with_known_scatter(
@@ -203,7 +232,7 @@ def _with_known_scatter(
     candidates = [*groups, points[:, 0] > np.median(points[:, 0])]
     for candidate in candidates:
         values = []
-        for partition in range(CONSTANTS.splits):
+        for partition in range(n_partitions(len(points))):
             fold, n_folds = fold_numbers(len(points), options.random_state, partition)
             values.append(known_scatter_evidence(points, covariance, candidate, fold, n_folds))
         value = log_mean(values) - float(np.log(len(candidates)))

@@ -55,79 +55,79 @@ def first_candidates(
     return np.array(allowed, dtype=bool).reshape(-1, n)
 
 
-def refined_candidates(
-    points: NDArray[np.float64],
-    candidates: NDArray[np.bool_],
-    positions: NDArray[np.float64],
-    evidence: NDArray[np.float64],
-    min_size: int,
-) -> NDArray[np.bool_]:
-    """Return further candidates, shape (c, n): those of most evidence and the halves of leading axes, refined.
-
-    Parameters
-    ----------
-    points : ndarray, shape (n, k)
-    candidates : ndarray of bool, shape (c', n)
-    positions : ndarray, shape (c', n)
-        Along the discriminant of each.
-    evidence : ndarray, shape (c',)
-    min_size : int
-    """
-    n = len(points)
+def refined_starts(candidates: NDArray[np.bool_], evidence: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the numbers of the candidates (c, n) to refine: those of most `evidence` (c,), and the halves of leading axes."""
+    n = candidates.shape[1]
     halves = np.flatnonzero(np.abs(candidates.sum(axis=1) - n / 2) <= 1)[:_HALVED]
-    chosen = dict.fromkeys([*np.argsort(-evidence, kind="stable")[:_REFINED].tolist(), *halves.tolist()])
-    numbers = np.array(list(chosen), dtype=np.int64)
-    mixed = mixtures_of_two(points, candidates[numbers])
-    out = np.stack([positions[numbers] > 0.5, mixed], axis=1).reshape(-1, n)
-    sizes = out.sum(axis=1)
-    return out[(min_size <= sizes) & (sizes <= n - min_size)]
+    best = np.argsort(-evidence, kind="stable")[:_REFINED]
+    return np.array(list(dict.fromkeys([*best.tolist(), *halves.tolist()])), dtype=np.int64)
 
 
-def mixtures_of_two(points: NDArray[np.float64], groups: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the rarer of the two groups of a mixture of Gaussians of one covariance, started from each of `groups`.
+def mixtures_of_two(
+    points: NDArray[np.float64], groups: NDArray[np.bool_], fold: NDArray[np.int64], n_folds: int
+) -> NDArray[np.bool_]:
+    """Return the rarer groups of mixtures of two Gaussians of one covariance, for each fold fitted to the points of the others.
 
-    It is fitted to evenly spaced points where there are many. A mixture of which one group empties is left as it was.
+    They are fitted to evenly spaced points where there are many. A mixture of which one group empties is left as it was.
 
     Parameters
     ----------
     points : ndarray, shape (n, k)
     groups : ndarray of bool, shape (c, n)
+        One group of each mixture at its start.
+    fold : ndarray of int, shape (n,)
+    n_folds : int
 
     Returns
     -------
-    ndarray of bool, shape (c, n)
+    ndarray of bool, shape (c, n_folds, n)
+        Of all points, those of the fold included.
     """
-    n, k = points.shape
+    (n, k), c = points.shape, len(groups)
     some = slice(None, None, max(n // CONSTANTS.mixture_points, 1))
-    fitted, weights = points[some], groups[:, some].astype(np.float64)
-    square, total, m = fitted.T @ fitted, fitted.sum(axis=0), len(fitted)
-    square = square / m + CONSTANTS.ridge * np.eye(k)
-    out = groups.copy()
-    directions, offsets = np.zeros((len(groups), k)), np.zeros(len(groups))
-    going = np.arange(len(groups))
+    fitted = points[some]
+    learned = (fold[some] != np.arange(n_folds)[:, None]).astype(np.float64)  # (n_folds, m)
+    size, total = learned.sum(axis=1), learned @ fitted
+    square = np.array([(fitted * used[:, None]).T @ fitted for used in learned])
+    square = square / size[:, None, None] + CONSTANTS.ridge * np.eye(k)
+    of = np.tile(np.arange(n_folds), c)  # the fold of each row
+    start = np.repeat(groups[:, some].astype(np.float64), n_folds, axis=0) * learned[of]
+    weights = start.copy()
+    directions, offsets = np.zeros((len(of), k)), np.zeros(len(of))
+    going = np.arange(len(of))
     for _ in range(_STEPS):
-        weight = weights[going]
+        weight, m = weights[going], size[of[going]]
         n_a = weight.sum(axis=1)
         full = np.minimum(n_a, m - n_a) >= 2
         directions[going[~full]] = np.nan
-        going, weight, n_a = going[full], weight[full], n_a[full]
+        going, weight, n_a, m = going[full], weight[full], n_a[full], m[full]
         if not len(going):
             break
         n_b, sums = m - n_a, weight @ fitted
-        a, b = sums / n_a[:, None], (total - sums) / n_b[:, None]
-        between = (
-            n_a[:, None, None] * a[:, :, None] * a[:, None] + n_b[:, None, None] * b[:, :, None] * b[:, None]
-        )
-        direction = np.linalg.solve(square - between / m, (a - b)[..., None])[..., 0]
+        a, b = sums / n_a[:, None], (total[of[going]] - sums) / n_b[:, None]
+        share_a, share_b = (n_a / m)[:, None, None], (n_b / m)[:, None, None]
+        between = share_a * a[:, :, None] * a[:, None] + share_b * b[:, :, None] * b[:, None]
+        direction = np.linalg.solve(square[of[going]] - between, (a - b)[..., None])[..., 0]
         directions[going] = direction
         offsets[going] = np.log(n_a / n_b) - 0.5 * ((a + b) * direction).sum(axis=1)
-        new = 1 / (1 + np.exp(-np.clip(direction @ fitted.T + offsets[going, None], -50, 50)))
+        new = _logistic(direction @ fitted.T + offsets[going, None]) * learned[of[going]]
         weights[going] = new
         going = going[np.abs(new - weight).max(axis=1) >= 1e-3]
     kept = np.isfinite(directions).all(axis=1)
+    out = np.repeat(groups, n_folds, axis=0)
     inside = directions[kept] @ points.T + offsets[kept, None] > 0
-    out[kept] = np.where(2 * inside.sum(axis=1, keepdims=True) <= n, inside, ~inside)
-    return out
+    # The two components have no order: that on the side of the start is the group, in every fold.
+    start_size = start.sum(axis=1)
+    towards = start @ fitted / np.maximum(start_size, 1)[:, None] - (total / size[:, None])[of]
+    out[kept] = inside == ((directions * towards).sum(axis=1)[kept, None] > 0)
+    out = out.reshape(c, n_folds, n)
+    frequent = 2 * held_out_groups(out, fold).sum(axis=1) > n
+    return np.where(frequent[:, None, None], ~out, out)
+
+
+def held_out_groups(groups: NDArray[np.bool_], fold: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return groups (c, n) in which each point is where the groups (c, n_folds, n) that were learned without it put it."""
+    return groups[:, fold, np.arange(len(fold))]
 
 
 def cut_between(positions: NDArray[np.float64], group: NDArray[np.bool_], min_size: int) -> NDArray[np.bool_]:
@@ -140,10 +140,14 @@ def cut_between(positions: NDArray[np.float64], group: NDArray[np.bool_], min_si
         a, b = weight @ positions / n_a, (1 - weight) @ positions / n_b
         variance = (weight @ (positions - a) ** 2 + (1 - weight) @ (positions - b) ** 2) / n + 1e-9
         score = (a - b) * (positions - 0.5 * (a + b)) / variance + np.log(n_a / n_b)
-        new = 1 / (1 + np.exp(-np.clip(score, -50, 50)))
+        new = _logistic(score)
         settled = np.abs(new - weight).max() < 1e-3
         weight = new
         if settled:
             break
     inside = weight > 0.5
     return inside if min_size <= inside.sum() <= n - min_size else group
+
+
+def _logistic(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 1 / (1 + np.exp(-np.clip(x, -50, 50)))

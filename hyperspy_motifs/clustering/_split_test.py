@@ -14,7 +14,7 @@ probability of at most
 with g the slowest density that the null hypothesis allows. Let :math:`q_1` be learned on the other folds, p points lie in
 the peak and v in the valley. Then :math:`(q_1/q_0)^p ((1-q_1)/(1-q_0))^v` has an expectation of at most 1 under the null
 hypothesis: it is an e-value, and exceeds :math:`1/\alpha` with a probability of at most :math:`\alpha` (Markov). The same
-is computed for the peak around 0, as either peak may be the only one; the smaller of the two counts. E-values of several
+is computed for the peak around 0, as either peak may be the only one; the one that is less likely counts. E-values of several
 random partitions into folds are averaged, which keeps them e-values (Vovk and Wang, Annals of Statistics 49 (2021) 1736).
 See Wasserman, Ramdas and Balakrishnan, PNAS 117 (2020) 16880, for tests that learn the alternative on other points.
 
@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from ._axes import axes_of, scatter, tried_dimensions
 from ._constants import CONSTANTS
+from ._proposals import held_out_groups
 
 # Stretches in units of the distance of the two medians: centre and half width of the peak, start and end of the valley.
 _PEAK_CENTRES, _PEAK_HALVES = (0.9, 1.0, 1.15), (0.08, 0.15, 0.3)
@@ -54,7 +55,7 @@ _AT = [
     for v in (_START, _END, _CENTRE - _HALF, _CENTRE + _HALF, -_HALF, _HALF)
 ]
 _GAUSS = 1 / np.sqrt(2 * np.pi)
-_TENTH = 1.2816  # spreads of a Gaussian from the median to the quantile 0.9
+_QUARTER = 0.6745  # spreads of a Gaussian from the median to the quantile 0.75
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,13 @@ class FrequentMotifs:
 
 def fold_numbers(n: int, random_state: int, number: int) -> tuple[NDArray[np.int64], int]:
     """Return the fold of each of `n` points, and how many folds there are, for one of several random partitions."""
-    k = 2 * CONSTANTS.folds if n < CONSTANTS.few else CONSTANTS.folds
+    k = n if n < CONSTANTS.few else CONSTANTS.folds
     return np.random.default_rng([random_state, number]).permutation(n) % k, k
+
+
+def n_partitions(n: int) -> int:
+    """Return how many random partitions of `n` points into folds differ, ``CONSTANTS.splits`` at most."""
+    return 1 if n < CONSTANTS.few else CONSTANTS.splits
 
 
 def held_out_positions(
@@ -111,8 +117,8 @@ def held_out_positions(
     Parameters
     ----------
     points : ndarray, shape (n, k)
-    groups : ndarray of bool, shape (c, n)
-        Candidate groups.
+    groups : ndarray of bool, shape (c, n) or (c, n_folds, n)
+        Candidate groups; those of each fold, if they were learned on the other folds.
     fold : ndarray of int, shape (n,)
     n_folds : int
 
@@ -126,32 +132,33 @@ def held_out_positions(
     n, k = points.shape
     points = points - points.mean(axis=0)
     members = [np.flatnonzero(fold == number) for number in range(n_folds)]
-    # Sums over all points but those of a fold are the sums over all minus those over the fold.
     parts = [points[held] for held in members]
-    chosen = [groups[:, held].astype(np.float64) for held in members]
+    # Sums over all points but those of a fold are the sums over all minus those over the fold.
     squares = np.array([part.T @ part for part in parts])
     sums = np.array([part.sum(axis=0) for part in parts])
-    sums_in = np.array([group @ part for group, part in zip(chosen, parts, strict=True)])
-    counts_in = np.array([group.sum(axis=1) for group in chosen])
     raw = np.full((len(groups), n), np.nan)
     for number, held in enumerate(members):
-        n_learned = n - len(held)
-        n_in = counts_in.sum(axis=0) - counts_in[number]
+        group = (groups if groups.ndim == 2 else groups[:, number]).astype(np.float64)
+        group[:, held] = 0
+        n_learned, n_in = n - len(held), group.sum(axis=1)
         n_out = n_learned - n_in
         middle = (sums.sum(axis=0) - sums[number]) / max(n_learned, 1)
         square = squares.sum(axis=0) - squares[number] - n_learned * np.outer(middle, middle)
         covariance = square / max(n_learned - 1, 1) + CONSTANTS.ridge * np.eye(k)
-        total = sums_in.sum(axis=0) - sums_in[number] - n_in[:, None] * middle
+        total = group @ points - n_in[:, None] * middle
         mean_in, mean_out = total / np.maximum(n_in, 1)[:, None], -total / np.maximum(n_out, 1)[:, None]
         # With the total covariance instead of that within groups the direction is the same (Sherman and Morrison).
         directions = np.linalg.solve(covariance, (mean_in - mean_out).T)
         directions[:, (n_in < 1) | (n_out < 1)] = np.nan
-        low = np.einsum("ck,kc->c", mean_out, directions)
-        high = np.einsum("ck,kc->c", mean_in, directions)
-        raw[:, held] = (((parts[number] - middle) @ directions - low) / np.maximum(high - low, 1e-12)).T
+        apart = np.einsum("ck,kc->c", mean_in - mean_out, directions)
+        raw[:, held] = ((parts[number] - middle) @ directions / np.maximum(apart, 1e-12)).T
+    own_groups = groups if groups.ndim == 2 else held_out_groups(groups, fold)
     out, kept = [], []
     for number in np.flatnonzero(np.isfinite(raw).all(axis=1)).tolist():
-        rest, own = _median(raw[number][~groups[number]]), _median(raw[number][groups[number]])
+        group = own_groups[number]
+        if not group.any() or group.all():
+            continue
+        rest, own = _median(raw[number][~group]), _median(raw[number][group])
         if own - rest > 1e-9:
             out.append((raw[number] - rest) / (own - rest))
             kept.append(number)
@@ -199,7 +206,7 @@ def valley_evidence(
     valley, peak, host = (
         np.asarray(v, dtype=np.float64) for v in (end - start, right - left, host_right - host_left)
     )
-    spread = np.array([_upper_spread(row[~group]) for row, group in zip(positions, groups, strict=True)])
+    spread = np.array([_upper_spread(row) for row in positions])
     bound = CONSTANTS.tail_start * spread[:, None]
     in_valley, in_peak = (
         _slowest_mass(_START, _END, bound, tail_exponent),
@@ -215,8 +222,11 @@ def valley_evidence(
     weight = np.minimum(learned_peak, learned_host)
     total = _log_sum(weight, axis=2)
     own = np.array([_log_sum(weight + value, axis=2) - total for value in (own_peak, own_host)])
-    # The one mode may be on the side of the peak for one candidate and on that of the host for another.
-    joint = _log_sum(total + own.min(axis=0), axis=0) - _log_sum(total, axis=0)
+    # The one mode may be on the side of the peak for one candidate and on that of the host for another: the side that all
+    # folds together speak against least.
+    side = own.sum(axis=2).argmin(axis=0)
+    least = own[side, np.arange(c)]
+    joint = _log_sum(total + least, axis=0) - _log_sum(total, axis=0)
     return Evidence(float(joint.sum()), own.sum(axis=2).min(axis=0))
 
 
@@ -254,9 +264,9 @@ def _slowest_mass(
 
 
 def _upper_spread(values: NDArray[np.float64]) -> float:
-    """Spread of values with a median of 0 on the side of the other group."""
-    place = int(0.9 * (len(values) - 1))
-    return max(float(np.partition(values, place)[place]) / _TENTH, 1e-6)
+    """Spread of all values about 0 on the side of the other group, if they were one group."""
+    place = int(0.75 * (len(values) - 1))
+    return max(float(np.partition(values, place)[place]) / _QUARTER, 1e-6)
 
 
 def known_scatter_evidence(
@@ -341,7 +351,7 @@ def split_evidence(
     P = axes_of(X).apply(X)
     known = None if frequent is None else frequent.projected(X)
     found = []
-    for number in range(CONSTANTS.splits):
+    for number in range(n_partitions(len(X))):
         fold, n_folds = fold_numbers(len(X), random_state, number)
         for k in tried_dimensions(len(X), P.shape[1]):
             positions, kept = held_out_positions(P[:, :k], group[None], fold, n_folds)

@@ -71,6 +71,29 @@ def test_the_best_split_of_one_group_is_significant_no_more_often_than_alpha(kin
         assert not too_many(evidence, alpha)
 
 
+@pytest.mark.parametrize("kind", ["Gaussian", "skewed"])
+def test_many_features_do_not_make_two_groups_of_one(kind):
+    """Among 45 features some direction shows two humps in any cloud of 600 points; points that it was not learned on do not."""
+    evidence = []
+    for seed in range(12):
+        X = cloud("Gaussian", 40 + seed, n=600, d=45)
+        if kind == "skewed":
+            X[:, 0] = np.random.default_rng(seed).exponential(7.0, len(X))
+        evidence.append(best_split(X, np.full(len(X), -1), None, options(0.01))[0])
+    assert not too_many(evidence, 0.01)
+
+
+def test_a_few_points_far_from_a_few_others_are_found():
+    """Ten of thirty, and twelve of fifty: too few for folds of several points."""
+    found = 0
+    for seed in range(6):
+        for sizes, spreads in (((20, 10), 14.0), ((38, 12), 11.0)):
+            X, group = two_groups(sizes, spreads, seed)
+            evidence, rarer = best_split(X, np.full(len(X), -1), None, options(0.01))
+            found += evidence > np.log(100) and np.array_equal(rarer, group)
+    assert found >= 10
+
+
 @pytest.mark.parametrize("known_scatter", [False, True])
 def test_a_cloud_of_noise_is_not_divided(known_scatter):
     for seed in range(4):
