@@ -113,8 +113,10 @@ def fit_templates(
         _polar(atoms.offsets),
         np.ascontiguousarray(kinds),
         np.ascontiguousarray(atoms.window),
+        _number(atoms.offsets),
         _polar(templates.places),
         templates.kinds,
+        _number(templates.places),
         np.array([spread, tolerance, absent, atoms.reach, beyond]),
         rotation_invariant,
         costs,
@@ -124,6 +126,12 @@ def fit_templates(
     return TemplateFits(costs, angles, mirrored)
 
 
+def _number(points: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Number of points before the first NaN, in each row."""
+    known = ~np.isnan(points[..., 0])
+    return np.logical_and.accumulate(known, axis=1).sum(axis=1)
+
+
 def _polar(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Append radius and angle to x and y."""
     x, y = points[..., 0], points[..., 1]
@@ -131,15 +139,7 @@ def _polar(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @numba.njit(cache=True, **INNER)
-def _count(points):  # type: ignore[no-untyped-def]
-    k = 0
-    while k < len(points) and not np.isnan(points[k, 0]):
-        k += 1
-    return k
-
-
-@numba.njit(cache=True, **INNER)
-def _cost(offsets, kinds, n_atoms, window, places, frequent, n_places, turn, numbers, worst):  # type: ignore[no-untyped-def]
+def _cost(offsets, kinds, window, places, frequent, turn, numbers, worst):  # type: ignore[no-untyped-def]
     """Cost of a template at one angle. The sum ends where it exceeds `worst`."""
     cosine, sine, flip = turn
     spread, tolerance, absent, reach, _ = numbers
@@ -148,16 +148,16 @@ def _cost(offsets, kinds, n_atoms, window, places, frequent, n_places, turn, num
     near = SAME**2
     total = 0.0
     first = 0
-    for i in range(n_places):
+    for i in range(len(places)):
         # Both lists are sorted by radius.
-        while first < n_atoms and offsets[first, 2] < places[i, 2] - SAME:
+        while first < len(offsets) and offsets[first, 2] < places[i, 2] - SAME:
             first += 1
         px, py = places[i, 0], flip * places[i, 1]
         x, y = cosine * px - sine * py, sine * px + cosine * py
         if x < window[0] or x > window[1] or y < window[2] or y > window[3]:
             continue
         best, where = near, -1
-        for j in range(first, n_atoms):
+        for j in range(first, len(offsets)):
             if offsets[j, 2] > places[i, 2] + SAME:
                 break
             dx, dy = offsets[j, 0] - x, offsets[j, 1] - y
@@ -173,13 +173,13 @@ def _cost(offsets, kinds, n_atoms, window, places, frequent, n_places, turn, num
             return total
     inner = reach - SAME
     first = 0
-    for j in range(n_atoms):
+    for j in range(len(offsets)):
         if offsets[j, 2] > inner:
             break
-        while first < n_places and places[first, 2] <= offsets[j, 2] - SAME:
+        while first < len(places) and places[first, 2] <= offsets[j, 2] - SAME:
             first += 1
         free = True
-        for i in range(first, n_places):
+        for i in range(first, len(places)):
             if places[i, 2] >= offsets[j, 2] + SAME:
                 break
             px, py = places[i, 0], flip * places[i, 1]
@@ -193,15 +193,15 @@ def _cost(offsets, kinds, n_atoms, window, places, frequent, n_places, turn, num
 
 
 @numba.njit(cache=True, **INNER)
-def _further_rotation(offsets, n_atoms, places, n_places, turn, tolerance):  # type: ignore[no-untyped-def]
+def _further_rotation(offsets, places, turn, tolerance):  # type: ignore[no-untyped-def]
     """Further rotation of the template by least squares, from the pairs within the tolerance."""
     cosine, sine, flip = turn
     along, across = 0.0, 0.0
-    for i in range(n_places):
+    for i in range(len(places)):
         px, py = places[i, 0], flip * places[i, 1]
         x, y = cosine * px - sine * py, sine * px + cosine * py
         best, where = tolerance**2, -1
-        for j in range(n_atoms):
+        for j in range(len(offsets)):
             if abs(offsets[j, 2] - places[i, 2]) > tolerance:
                 continue
             square = (offsets[j, 0] - x) ** 2 + (offsets[j, 1] - y) ** 2
@@ -213,42 +213,6 @@ def _further_rotation(offsets, n_atoms, places, n_places, turn, tolerance):  # t
     return np.arctan2(across, along)
 
 
-@numba.njit(cache=True, **INNER)
-def _fit(offsets, kinds, window, places, frequent, numbers, rotation_invariant, worst):  # type: ignore[no-untyped-def]
-    n_atoms, n_places = _count(offsets), _count(places)
-    if not rotation_invariant:
-        straight = (1.0, 0.0, 1.0)
-        cost = _cost(offsets, kinds, n_atoms, window, places, frequent, n_places, straight, numbers, worst)
-        return cost, 0.0, False
-    tolerance = numbers[1]
-    best, best_angle, mirrored = np.inf, 0.0, False
-    for mirror in range(2):
-        flip = 1.0 - 2.0 * mirror
-        cost, angle = worst, np.nan
-        for i in range(min(_ANCHORS, n_places)):
-            for j in range(n_atoms):
-                if abs(offsets[j, 2] - places[i, 2]) < tolerance:
-                    trial = offsets[j, 3] - flip * places[i, 3]
-                    turn = (np.cos(trial), np.sin(trial), flip)
-                    value = _cost(
-                        offsets, kinds, n_atoms, window, places, frequent, n_places, turn, numbers, cost
-                    )
-                    if value < cost:
-                        cost, angle = value, trial
-        if np.isnan(angle):
-            best = min(best, worst)
-            continue
-        for _ in range(2):
-            turn = (np.cos(angle), np.sin(angle), flip)
-            angle += _further_rotation(offsets, n_atoms, places, n_places, turn, tolerance)
-        turn = (np.cos(angle), np.sin(angle), flip)
-        cost = _cost(offsets, kinds, n_atoms, window, places, frequent, n_places, turn, numbers, worst)
-        # A template with a mirror axis fits in both ways and counts as not mirrored.
-        if cost < best - 1e-6:
-            best, best_angle, mirrored = cost, angle, mirror == 1
-    return best, best_angle, mirrored
-
-
 @numba.njit(cache=True, **OUTER)
 def _fit_all(
     first,
@@ -256,8 +220,10 @@ def _fit_all(
     offsets,
     kinds,
     window,
+    n_neighbours,
     places,
     frequent,
+    n_places,
     numbers,
     rotation_invariant,
     costs,
@@ -266,16 +232,31 @@ def _fit_all(
 ):  # type: ignore[no-untyped-def]
     settings = (numbers[0], numbers[1], numbers[2], numbers[3], numbers[4])
     for i in range(first, last):
-        lowest = np.inf
+        around, own, inside, lowest = offsets[i, : n_neighbours[i]], kinds[i], window[i], np.inf
         for c in range(len(places)):
-            costs[i, c], angles[i, c], mirrored[i, c] = _fit(
-                offsets[i],
-                kinds[i],
-                window[i],
-                places[c],
-                frequent[c],
-                settings,
-                rotation_invariant,
-                lowest + settings[4],
-            )
-            lowest = min(lowest, costs[i, c])
+            template, kind, worst = places[c, : n_places[c]], frequent[c], lowest + settings[4]
+            best = np.inf
+            for mirror in range(1 + rotation_invariant):
+                flip = 1.0 - 2.0 * mirror
+                cost, angle = worst, np.nan if rotation_invariant else 0.0
+                for m in range(min(_ANCHORS, len(template)) * rotation_invariant):
+                    for j in range(len(around)):
+                        if abs(around[j, 2] - template[m, 2]) < settings[1]:
+                            trial = around[j, 3] - flip * template[m, 3]
+                            turn = (np.cos(trial), np.sin(trial), flip)
+                            value = _cost(around, own, inside, template, kind, turn, settings, cost)
+                            if value < cost:
+                                cost, angle = value, trial
+                if np.isnan(angle):
+                    best = min(best, worst)
+                    continue
+                for _ in range(2 * rotation_invariant):
+                    turn = (np.cos(angle), np.sin(angle), flip)
+                    angle += _further_rotation(around, template, turn, settings[1])
+                turn = (np.cos(angle), np.sin(angle), flip)
+                cost = _cost(around, own, inside, template, kind, turn, settings, worst)
+                # A template with a mirror axis fits in both ways and counts as not mirrored.
+                if cost < best - 1e-6:
+                    best, angles[i, c], mirrored[i, c] = cost, angle, mirror == 1
+            costs[i, c] = best
+            lowest = min(lowest, best)
