@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +13,16 @@ from numpy.typing import NDArray
 from hyperspy_motifs import store
 from hyperspy_motifs.models import (
     ORIENTED_AT,
-    AlignedMoments,
     Orientation,
     PooledMoments,
     find_orientation,
     informative_images,
 )
 
+from ._measuring import Measuring, assign
+
 if TYPE_CHECKING:
-    from hyperspy_motifs.models import MotifModel
+    from hyperspy_motifs.models import MotifModel, Prediction
 
     from ._collection import MotifCollection
 
@@ -103,7 +105,7 @@ def find_motifs(
 
     from hyperspy_motifs.clustering import RADII
     from hyperspy_motifs.models import to_bytes
-    from hyperspy_motifs.pipeline import FindOptions, fitted_motif_model, measure_image, write_image
+    from hyperspy_motifs.pipeline import FindOptions, cells_of_image, fitted_motif_model, write_image
     from hyperspy_motifs.stacks import spread_order
     from hyperspy_motifs.warm_up import wait_for_warm_up
 
@@ -118,19 +120,16 @@ def find_motifs(
     wait_for_warm_up()
     radii = tuple(RADII) if radius == "auto" else tuple(sorted({*RADII, float(radius)}))
 
-    def measure(number: int) -> Any:
-        try:
-            return measure_image(signals[number], dict(options), sorted({*radii, ORIENTED_AT}), length)
-        except (ValueError, TypeError) as error:
-            raise type(error)(f"Image {number} ({store.title_of(signals[number])}): {error}") from error
-
+    how = Measuring(options, tuple(sorted({*radii, ORIENTED_AT})), length)
     quiet = show_progressbar is False
+    by_number: dict[int, Any] = {}
     with progressbar(total=len(signals), disable=quiet, desc="Images", leave=False) as bar:
-        by_number: dict[int, Any] = {}
-        for number in spread_order(len(signals)).tolist():
-            if sum(len(one.table) for one in by_number.values()) < _SAMPLE_ATOMS:
-                by_number[number] = measure(number)
+        with closing(how.images(signals, spread_order(len(signals)).tolist())) as measured:
+            for number, one in measured:
+                by_number[number] = one
                 bar.update(1)
+                if sum(len(one.table) for one in by_number.values()) >= _SAMPLE_ATOMS:
+                    break
     polarities = {str(one.table.facts.get("polarity")) for one in by_number.values()}
     if len(polarities) > 1:
         raise ValueError(
@@ -174,15 +173,27 @@ def find_motifs(
     )
     content = to_bytes(small)
     with progressbar(total=len(signals), disable=quiet, desc="Results", leave=False) as bar:
-        for number, signal in enumerate(signals):
-            one = by_number[number] if number in by_number else measure(number)
+
+        def write(number: int, one: Any, found: dict[str, Any], turn: Orientation) -> None:
+            angles[number] = turn
+            orientation = [float(np.degrees(turn.angle)), bool(turn.mirrored)]
+            write_image(
+                signals[number], one, {**found, "model": content}, {**facts, "orientation": orientation}
+            )
+            bar.update(1)
+
+        for number in sorted(by_number):
+            one = by_number.pop(number)
             if number in learnt:
                 found = _of_fit(model, pooled.images == learnt.index(number))
+                found["cells"] = cells_of_image(one, found["labels"], found["probabilities"])
+                write(number, one, found, angles[number])
             else:
-                found, angles[number] = _of_other(learned, one, angles.get(number))
-            turn = [float(np.degrees(angles[number].angle)), bool(angles[number].mirrored)]
-            write_image(signal, one, {**found, "model": content}, {**facts, "orientation": turn})
-            bar.update(1)
+                prediction, turn, cells = assign(learned, one, angles[number])
+                write(number, one, _of_other(learned, prediction) | {"cells": cells}, turn)
+        rest = [number for number in range(len(signals)) if number not in angles]
+        for number, (one, prediction, turn, cells) in how.assigned(signals, rest, learned):
+            write(number, one, _of_other(learned, prediction) | {"cells": cells}, turn)
     turned = [(float(np.degrees(angles[k].angle)), angles[k].mirrored) for k in range(len(signals))]
     return MotifCollection(signals, learned, names=[store.title_of(s) for s in signals], orientations=turned)
 
@@ -334,18 +345,12 @@ def _of_fit(model: Any, here: NDArray[np.bool_]) -> dict[str, Any]:
     }
 
 
-def _of_other(
-    learned: MotifModel, one: Any, orientation: Orientation | None
-) -> tuple[dict[str, Any], Orientation]:
-    """Return the same for the atoms of an image that was not in the fit, and how it is turned; found if not known."""
-    source = PooledMoments([one.moments], [one.neighbours], [Orientation()], 1.0, one.orders)
-    if orientation is None:
-        aligned = learned.facts.get("aligned")
-        orientation = AlignedMoments(learned, source).orientation if aligned else Orientation()
-    found, model = learned.predict(source, orientation), learned.classifier
+def _of_other(learned: MotifModel, found: Prediction) -> dict[str, Any]:
+    """Return the same for the atoms of an image that was not in the fit."""
+    model = learned.classifier
     leaves = np.zeros(int(model.labels_at_[model.radii_[-1]].max()) + 1, np.int64)
     leaves[model.labels_at_[model.radii_[-1]]] = model.tree_.leaf_of
-    fields = {
+    return {
         "labels": found.labels,
         "probabilities": found.probabilities,
         "radii": np.array(model.radii_),
@@ -356,7 +361,6 @@ def _of_other(
         "tree": _tree(model.tree_, leaves[found.radius_labels[-1]]),
         "outlier_score": found.outlier_score,
     }
-    return fields, orientation
 
 
 def _tree(tree: Any, leaves: NDArray[np.integer]) -> dict[str, Any]:

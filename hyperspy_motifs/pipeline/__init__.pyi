@@ -26,6 +26,7 @@ from ._defect_finding import find_outliers as find_outliers
 from ._defect_finding import keep_defects as keep_defects
 from ._defect_finding import stored_defects as stored_defects
 from ._image_measuring import MeasuredImage as MeasuredImage
+from ._image_measuring import cells_of_image as cells_of_image
 from ._image_measuring import measure_image as measure_image
 from ._image_measuring import write_image as write_image
 from ._learning import estimate as estimate

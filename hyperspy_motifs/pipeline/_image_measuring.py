@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hyperspy_motifs import store
 
 from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, stored_atoms
@@ -138,10 +140,21 @@ def _found(signal: Any, options: Mapping[str, Any], clean: CleanFrames) -> AtomT
     )
 
 
+def cells_of_image(measured: MeasuredImage, labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+    """Return the cells of an image as they are stored, given the motifs and the probabilities (n,) of its atoms."""
+    table = measured.table
+    one_radius = np.zeros((1, len(labels)))
+    record = store.Record(
+        table.positions, table.frames, labels, probabilities, np.zeros(1), one_radius, one_radius,
+        np.zeros((1, len(labels), 2)), 0, measured.stamp, sites=dict(table.sites),
+    )  # fmt: skip
+    return find_cells(record, "auto", None)
+
+
 def write_image(
     signal: Any, measured: MeasuredImage, found: Mapping[str, Any], facts: Mapping[str, Any]
 ) -> None:
-    """Write the motifs of an image into its metadata, with cells.
+    """Write the motifs of an image into its metadata.
 
     Parameters
     ----------
@@ -149,7 +162,7 @@ def write_image(
     measured : MeasuredImage
     found : dict
         Fields of :class:`hyperspy_motifs.store.Record` for the atoms of this image: labels, probabilities, radii,
-        radius_labels, radius_probabilities, layouts, chosen, tree, model and names; and outlier_score (n,).
+        radius_labels, radius_probabilities, layouts, chosen, tree, cells and model; and outlier_score (n,).
     facts : dict
         Parameters of the result that all images have.
     """
@@ -176,7 +189,6 @@ def write_image(
         sites=dict(table.sites),
         **fields,
     )
-    record = dataclasses.replace(record, cells=find_cells(record, "auto", None))
     store.write(signal, record)
     if measured.origin != "edited":
         store.remove_atoms(signal)

@@ -232,19 +232,36 @@ def run_frames(
             left.append((number, arguments))
         else:
             take(number, kept)
-    client = running_client()
-    computed = (
-        _one_by_one(function, images_of, left)
-        if client is None
-        else on_workers(client, function, images_of, left)
-    )
     # Waiting tasks are cancelled when an error ends the loop, and not when its traceback is released.
-    with contextlib.closing(computed):
+    with contextlib.closing(frames_as_completed(function, images_of, left)) as computed:
         for number, result in computed:
             if checkpoint is not None:
                 checkpoint.save(step, number, result)
             take(number, result)
     return {number: results[number] for number, _ in jobs}
+
+
+def frames_as_completed(
+    function: Callable[..., Any],
+    images_of: Callable[[int], Sequence[Any]],
+    jobs: Sequence[tuple[int, tuple[Any, ...]]],
+) -> Generator[tuple[int, Any]]:
+    """Yield number and result of every frame on completion: of the workers of a running client, or of this process.
+
+    Parameters
+    ----------
+    function, images_of, jobs
+        As in :func:`run_frames`; results may be any objects that can be sent.
+
+    Yields
+    ------
+    (int, object)
+        Close the generator to cancel what waits.
+    """
+    client = running_client()
+    if client is None:
+        return _one_by_one(function, images_of, jobs)
+    return on_workers(client, function, images_of, jobs)
 
 
 def _one_by_one(

@@ -1,0 +1,122 @@
+"""The images of a collection, measured one at a time here or by the workers of ``dask.distributed``."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from hyperspy_motifs import store
+from hyperspy_motifs.models import AlignedMoments, Orientation, PooledMoments
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hyperspy_motifs.models import MotifModel, Prediction
+    from hyperspy_motifs.pipeline import MeasuredImage
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How images are measured.
+
+    Attributes
+    ----------
+    options : dict
+        Arguments of ``find_motifs``.
+    radii : tuple of float
+    length : float, optional
+        Unit of the radii in axis units.
+    """
+
+    options: dict[str, Any]
+    radii: tuple[float, ...]
+    length: float | None = None
+
+    def images(self, signals: Sequence[Any], numbers: Sequence[int]) -> Generator[tuple[int, MeasuredImage]]:
+        """Yield number and measurement of images, in the order of `numbers`."""
+        return _in_order(_measure, signals, {number: (self,) for number in numbers})
+
+    def assigned(
+        self, signals: Sequence[Any], numbers: Sequence[int], learned: MotifModel
+    ) -> Generator[tuple[int, tuple[MeasuredImage, Prediction, Orientation, dict[str, Any]]]]:
+        """Yield images, in the order of `numbers`, with what a model predicts, how they are turned, and their cells."""
+        from hyperspy_motifs.models import to_arrays
+
+        arrays = to_arrays(learned)
+        return _in_order(_measure_and_assign, signals, {number: (self, arrays) for number in numbers})
+
+
+def _in_order(
+    task: Any, signals: Sequence[Any], arguments: dict[int, tuple[Any, ...]]
+) -> Generator[tuple[int, Any]]:
+    from hyperspy_motifs.stacks import frames_as_completed
+
+    def image_of(number: int) -> list[Any]:
+        return [signals[number].data]
+
+    # What is sent with the pixels: axes, and what images say of themselves, but no earlier results.
+    jobs = [(number, (_form(signals[number]), *more)) for number, more in arguments.items()]
+    early: dict[int, Any] = {}
+    order = list(arguments)
+    with closing(frames_as_completed(task, image_of, jobs)) as computed:
+        for number, result in computed:
+            early[number] = result
+            while order and order[0] in early:
+                yield order[0], early.pop(order.pop(0))
+
+
+def _form(signal: Any) -> dict[str, Any]:
+    metadata = signal.metadata.as_dictionary()
+    metadata.pop(store.NODE, None)
+    return {
+        "type": getattr(signal, "_signal_type", ""),
+        "axes": list(signal.axes_manager.as_dictionary().values()),
+        "metadata": metadata,
+    }
+
+
+def _measure(
+    images: Sequence[NDArray[Any]], number: int, form: dict[str, Any], how: Measuring
+) -> MeasuredImage:
+    """Measure one image of a list, given its pixels and the rest of its signal: a task for a worker."""
+    from hyperspy.signals import BaseSignal
+
+    from hyperspy_motifs.pipeline import measure_image
+
+    signal = BaseSignal(images[0], axes=form["axes"], metadata=form["metadata"])
+    signal.set_signal_type(form["type"])
+    try:
+        return measure_image(signal, dict(how.options), how.radii, how.length)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"Image {number} ({store.title_of(signal)}): {error}") from error
+
+
+def _measure_and_assign(
+    images: Sequence[NDArray[Any]],
+    number: int,
+    form: dict[str, Any],
+    how: Measuring,
+    arrays: dict[str, NDArray[Any]],
+) -> tuple[MeasuredImage, Prediction, Orientation, dict[str, Any]]:
+    from hyperspy_motifs.models import from_arrays
+
+    learned = from_arrays(arrays)
+    one = _measure(images, number, form, how)
+    # The moments at the other radii would be most of what is sent back.
+    return replace(one, moments={learned.radius: one.moments[learned.radius]}), *assign(learned, one)
+
+
+def assign(
+    learned: MotifModel, one: MeasuredImage, orientation: Orientation | None = None
+) -> tuple[Prediction, Orientation, dict[str, Any]]:
+    """Return what a model predicts of a measured image, how the image is turned, found if not known, and its cells."""
+    from hyperspy_motifs.pipeline import cells_of_image
+
+    source = PooledMoments([one.moments], [one.neighbours], [Orientation()], 1.0, one.orders)
+    if orientation is None:
+        aligned = learned.facts.get("aligned")
+        orientation = AlignedMoments(learned, source).orientation if aligned else Orientation()
+    found = learned.predict(source, orientation)
+    return found, orientation, cells_of_image(one, found.labels, found.probabilities)
