@@ -14,6 +14,7 @@ signal, _ = data.monolayer(
     "MoSe2", vacancies=0.05, double_vacancies=0.01, shape=(440, 440), dose=8e4, random_state=5
 )
 motifs = signal.find_motifs(radius=0.6, show_progressbar=False)
+motifs.relabel({0: "Mo", 1: "Se2", 2: "Se", 3: "W"})
 
 figure = plt.figure(figsize=(11, 8.2), layout="constrained")
 upper, lower = figure.subfigures(2, 1, height_ratios=[2.2, 1])
