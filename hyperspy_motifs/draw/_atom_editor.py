@@ -50,6 +50,9 @@ class AtomEditor:
         self.slider.on_changed(lambda _: self._redraw())
         self._box = RectangleSelector(self._ax, self._on_box, button=[3])  # type: ignore[list-item]
         canvas = self.figure.canvas
+        # HyperSpy draws the image as an animated artist above all other artists.
+        for artist in (self._dots, self._weak, *self._box.artists):
+            artist.set_animated(canvas.supports_blit)
         events = {
             "button_press_event": self._on_press, "button_release_event": self._on_release, "key_press_event": self._on_key,
             "close_event": lambda _: self.close(),
@@ -151,7 +154,7 @@ class AtomEditor:
         here, weak = self._positions(), self.weak
         self._dots.set_data(*here[~weak].T)
         self._weak.set_data(*here[weak].T)
-        self.figure.canvas.draw_idle()
+        self._ax.hspy_fig.render_figure()
 
     def _on_press(self, event: Any) -> None:
         toolbar = getattr(self.figure.canvas, "toolbar", None)

@@ -198,6 +198,14 @@ class TestEditor:
         self.press(editor, "u")
         assert len(signal.atoms) == len(weak)
 
+    def test_atoms_are_drawn_above_the_image(self, searched):
+        signal = searched.deepcopy()
+        editor = signal.edit_atoms()
+        editor.figure.canvas.draw()
+        pixels = np.asarray(editor.figure.canvas.buffer_rgba())[..., :3].astype(int)
+        orange = (np.abs(pixels - [230, 159, 0]) < 10).all(axis=-1)
+        assert orange.sum() > len(signal.atoms)
+
     def test_the_first_atom_can_be_undone(self, searched):
         signal = searched.deepcopy()
         image = type(signal)(signal.data)
