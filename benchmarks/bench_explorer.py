@@ -1,12 +1,17 @@
 """From an event to the changed view in both explorers, next to redrawing a figure of matplotlib.
 
 Run with ``python benchmarks/bench_explorer.py [number of atoms]``. The time of the notebook is that of the kernel: the browser
-draws a selection and the text under the pointer without it.
+draws a selection and the text under the pointer without it. Where Chromium and playwright are installed, the same explorer is
+measured in it, headless and without a graphics card, from the event to the second frame after the change.
 """
 
 from __future__ import annotations
 
+import asyncio
+import importlib.util
+import shutil
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -67,6 +72,81 @@ def square_lattice(n: int) -> Motifs:
     return signal.motifs
 
 
+# Sets a property of a model of the page, as a user does, and waits for new data of the kernel (`answered`) and two frames.
+IN_BROWSER = """async ([source, model, property, values, answered]) => {
+  const [atoms, target] = [source, model].map((id) => Bokeh.documents[0].get_model_by_id(id));
+  const drawn = () => new Promise((end) => requestAnimationFrame(() => requestAnimationFrame(end)));
+  const times = [];
+  for (const value of values) {
+    await drawn();
+    const start = performance.now();
+    const answer = new Promise((end) => {
+      const heard = () => { atoms.properties.data.change.disconnect(heard); end(); };
+      if (answered) atoms.properties.data.change.connect(heard); else end();
+    });
+    target[property] = value;
+    await answer;
+    await drawn();
+    times.push(performance.now() - start);
+    await new Promise((end) => setTimeout(end, 500));
+  }
+  return times;
+}"""
+
+
+def measure_in_browser(motifs: Motifs, selections: list[list[int]]) -> None:
+    """Print the times of a page that a server of Bokeh shows in a headless Chromium."""
+    from bokeh.server.server import Server
+    from playwright.sync_api import sync_playwright
+
+    made: dict[str, Any] = {}
+    ready = threading.Event()
+
+    def application(document: Any) -> None:
+        made["explorer"] = motifs.explore(view="notebook")
+        document.add_root(made["explorer"].layout)
+
+    def serve() -> None:
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        made["server"] = server = Server({"/": application}, port=0, websocket_max_message_size=2**30)
+        server.start()
+        ready.set()
+        server.io_loop.start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    ready.wait()
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1500, "height": 1300})
+        page.goto(f"http://localhost:{made['server'].port}/")
+        picture = page.locator(".bk-Figure").first
+        picture.wait_for(timeout=120_000)
+        page.wait_for_timeout(3000)
+        explorer = made["explorer"]
+        source, controls = explorer.sources["atoms"], explorer.controls
+
+        def report(text: str, model: Any, name: str, values: list[Any], answered: bool = True) -> None:
+            times = page.evaluate(IN_BROWSER, [source.id, model.id, name, values, answered])
+            print(f"{'Chromium: ' + text:55s} {np.median(times):8.1f}")
+
+        report("lasso of 5,000", source.selected, "indices", selections * 3, answered=False)
+        radii = controls["radius"].categories
+        report("radius", controls["radius"], "value", [*radii[::-1], *radii[::-1], *radii[::-1]])
+        source.document.add_next_tick_callback(explorer.state.new_motif)
+        page.wait_for_timeout(3000)
+        report("undo or redo", controls["key"], "value", [f"{key} {i}" for i in range(3) for key in "ur"])
+        box, times = picture.bounding_box(), []
+        for step in range(7):
+            page.mouse.move(box["x"] - 5, box["y"] - 5)
+            page.wait_for_timeout(300)
+            start = time.perf_counter()
+            page.mouse.move(box["x"] + box["width"] / 2 + 7 * step, box["y"] + box["height"] / 2)
+            page.locator(".bk-Tooltip").first.wait_for(state="visible", timeout=5000)
+            times.append(1e3 * (time.perf_counter() - start))
+        print(f"{'Chromium: text under the pointer':55s} {np.median(times):8.1f}")
+        browser.close()
+
+
 def main(n: int) -> None:
     """Print the table."""
     motifs = square_lattice(n)
@@ -108,6 +188,8 @@ def main(n: int) -> None:
     measure("notebook", {"undo and redo, the two": undone})
     state.undo()
     state.close()
+    if shutil.which("chromium") and importlib.util.find_spec("playwright"):
+        measure_in_browser(motifs, some)
 
     start = time.perf_counter()
     window = motifs.explore(view="window")

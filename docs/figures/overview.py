@@ -7,7 +7,7 @@ import hyperspy_motifs as hm
 s, truth = hm.data.monolayer("MoSe2", shape=(320, 320), random_state=4)
 motifs = s.find_motifs(show_progressbar=False)
 
-figure, axes = plt.subplots(1, 4, figsize=(13, 3.4), layout="constrained")
+figure, axes = plt.subplots(1, 4, figsize=(13, 3.9), layout="constrained")
 extent = hm.draw.image_extent(s.data.shape, [a.scale for a in s.axes_manager.signal_axes])
 hm.draw.plot_image(s.data, extent=extent, units="nm", ax=axes[0])
 motifs.plot(ax=axes[1], legend=False)

@@ -334,9 +334,9 @@ def rarity(labels: NDArray[np.intp]) -> NDArray[np.float64]:
 
 
 def opacities(labels: NDArray[np.intp], odd: ArrayLike = False) -> NDArray[np.float64]:
-    """Opacity of each atom that makes the rare and the odd ones stand out; 1 for all if there are none."""
+    """Opacity of each atom: 1 of the rarest and of the `odd` ones, lower the more frequent its motif is beside them."""
     rare = np.maximum(rarity(labels), odd)
-    return _FADED + (1 - _FADED) * rare if rare.any() else np.ones(len(labels))
+    return 1 - (1 - _FADED) * (rare.max(initial=0.0) - rare)
 
 
 def marker_area(
