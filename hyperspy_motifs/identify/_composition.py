@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, gammaln, logsumexp
-from scipy.stats import betabinom
+from scipy.stats import betabinom, norm
+from scipy.stats import t as student_t
 
 from ._candidates import Candidate
 from ._constants import CONSTANTS
@@ -62,9 +63,10 @@ def compositions_by_brightness(
     the law of scattering, :math:`\mathcal N(\log\bar I;\,\log L_j,\,\delta_j^2 + \sigma^2/n + 0.05^2)`. The error
     :math:`\delta_j` of the law (:func:`fit_levels`, from the hosts and from motifs that are certain) is common to all of them,
     so that many columns are no more certain of their name than a few; the last term is for their surroundings. A single
-    column has the composition of its motif, with brightness :math:`\mathcal N(\bar I, u^2 + (\sigma\bar I)^2)`, or one of its
-    own, or none of them. How many columns of the motif have one of their own is learned by expectation maximisation, from a
-    Dirichlet prior by the weights of the candidates.
+    column has the composition of its motif, with a brightness of the mean :math:`\bar I` and the width
+    :math:`(u^2 + (\sigma\bar I)^2)^{1/2}` in a t distribution (`brightness_freedom`), or one of its own, or none of them. How
+    many columns of the motif have one of their own is learned by expectation maximisation, from a Dirichlet prior by the
+    weights of the candidates.
 
     Parameters
     ----------
@@ -151,13 +153,13 @@ def _of_motif(
     middle = max(float(np.median(values)), 1e-3 * float(levels.means.min()))
     relative = np.sqrt((levels.errors / levels.means) ** 2 + scatter**2 / n + CONSTANTS.equal**2)
     # Densities of the logarithm of the median; the last one is of a motif of any brightness, or of columns of several kinds.
-    fit = np.append(_normal(np.log(middle / levels.means), 0.0, relative), 0.5 / CONSTANTS.free_ratio)
+    fit = np.append(norm.pdf(np.log(middle / levels.means), 0.0, relative), 0.5 / CONSTANTS.free_ratio)
     amount = np.append((1 - CONSTANTS.unexplained) * weights, CONSTANTS.unexplained)
     identity = amount * fit / (amount @ fit)
     own = np.sqrt(errors**2 + (scatter * middle) ** 2)
-    member = _normal(values, middle, own)[:, None] * identity if n > 1 else np.zeros((1, len(identity)))
+    member = _density(values, middle, own)[:, None] * identity if n > 1 else np.zeros((1, len(identity)))
     spread = np.sqrt(errors[:, None] ** 2 + (scatter * levels.means) ** 2 + levels.errors**2)
-    single = _normal(values[:, None], levels.means, spread)
+    single = _density(values[:, None], levels.means, spread)
     prior = weights.copy()
     if n > 1:
         prior[host] *= CONSTANTS.irregular
@@ -194,5 +196,6 @@ def _divergence(after: NDArray, before: NDArray) -> float:
     return float(volume + ((after - before) * (digamma(after) - digamma(after.sum()))).sum())
 
 
-def _normal(x: NDArray, mean: NDArray | float, spread: NDArray) -> NDArray[np.float64]:
-    return np.exp(-0.5 * ((x - mean) / spread) ** 2) / (np.sqrt(2 * np.pi) * spread)
+def _density(x: NDArray, mean: NDArray | float, spread: NDArray) -> NDArray[np.float64]:
+    """Of the brightness of a column."""
+    return np.asarray(student_t.pdf(x, CONSTANTS.brightness_freedom, mean, spread), float)
