@@ -150,9 +150,11 @@ def _weighed(observed: Observations, fit: StructureFit, chemistry: Chemistry) ->
         return fit
     every = [fit.registration, *fit.others]
     each = [StructureFit.of(fit.cell, [found], np.zeros(1)) for found in every]
-    evidence = [_evidence(observed, [one], chemistry) for one in each]
-    weighed = StructureFit.of(fit.cell, every, np.array(evidence))
-    return replace(weighed, weight=max(evidence))
+    # Positions do not distinguish the arrangements: where they ended in different maps, the best one is that of all.
+    placed = np.array([r.log_prior + float((r.evidence - r.brightness).sum()) for r in every])
+    evidence = np.array([_evidence(observed, [one], chemistry) for one in each]) - placed + placed.max()
+    weighed = StructureFit.of(fit.cell, every, evidence)
+    return replace(weighed, weight=float(evidence.max()))
 
 
 def _mapped(
