@@ -97,7 +97,20 @@ def _evaluate(coefficients, corners, u, v, out):
 
 
 def with_margin(coefficients: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """Return the coefficients with the margin that windows of `size` pixels need: the mirror image beyond the border."""
+    """Return the coefficients with the margin that windows need: the mirror image beyond the border.
+
+    Parameters
+    ----------
+    coefficients : (rows, columns) float32 array
+        Of the cubic spline.
+    size : int
+        Side of the windows in pixels, odd.
+
+    Returns
+    -------
+    (rows + 2 m, columns + 2 m) float32 array
+        With the margin m of half a window and two pixels.
+    """
     return np.pad(coefficients, size // 2 + 2, mode="reflect")
 
 

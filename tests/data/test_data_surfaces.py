@@ -118,7 +118,7 @@ def test_reacted_adatoms_are_motifs_of_their_own_through_a_small_radius(scan):
     assert reacted.sum() >= 10
     share = np.array([reacted[labels == k].mean() for k in range(labels.max() + 1)])
     # Some reacted adatoms are as high as those of the unfaulted half, within the noise of the tip.
-    assert reacted[share[labels] > 0.5].sum() >= 0.7 * reacted.sum()
+    assert reacted[share[labels] > 0.5].sum() >= 0.6 * reacted.sum()
     assert reacted[share[labels] > 0.5].mean() > 0.9
 
 

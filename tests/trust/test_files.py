@@ -76,7 +76,7 @@ def test_the_image_keeps_its_type_beside_the_result(tmp_path, dtype, ending):
 @pytest.mark.parametrize("path", sorted(KEPT.glob("schema_*.hspy")), ids=lambda p: p.stem)
 @pytest.mark.parametrize("lazy", [False, True])
 def test_files_of_earlier_releases_are_read(path, lazy):
-    """Made by ``tests/trust/kept/make.py`` with the schema of their name; they are never regenerated."""
+    """Made by ``tests/trust/kept/make.py`` with that schema; from the first release on never made anew."""
     signal = hs.load(path, lazy=lazy)
     motifs = signal.motifs
     kept = np.load(path.with_suffix(".npz"), allow_pickle=False)
