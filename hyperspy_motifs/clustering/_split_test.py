@@ -55,7 +55,7 @@ _AT = [
     for v in (_START, _END, _CENTRE - _HALF, _CENTRE + _HALF, -_HALF, _HALF)
 ]
 _GAUSS = 1 / np.sqrt(2 * np.pi)
-_QUARTER = 0.6745  # spreads of a Gaussian from the median to the quantile 0.75
+_TENTH = 1.2816  # spreads of a Gaussian from the median to the quantile 0.9
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,13 @@ def valley_evidence(
     valley, peak, host = (
         np.asarray(v, dtype=np.float64) for v in (end - start, right - left, host_right - host_left)
     )
-    spread = np.array([_upper_spread(row) for row in positions])
+    # A cut through one group leaves a narrow rest beside a wide tail: the wider of the two shows the scatter of one group.
+    spread = np.array(
+        [
+            max(_upper_spread(row[~group]), _upper_spread(row[group] - 1))
+            for row, group in zip(positions, groups, strict=True)
+        ]
+    )
     bound = CONSTANTS.tail_start * spread[:, None]
     in_valley, in_peak = (
         _slowest_mass(_START, _END, bound, tail_exponent),
@@ -264,9 +270,9 @@ def _slowest_mass(
 
 
 def _upper_spread(values: NDArray[np.float64]) -> float:
-    """Spread of all values about 0 on the side of the other group, if they were one group."""
-    place = int(0.75 * (len(values) - 1))
-    return max(float(np.partition(values, place)[place]) / _QUARTER, 1e-6)
+    """Spread of values with a median of 0, above it."""
+    place = int(0.9 * (len(values) - 1))
+    return max(float(np.partition(values, place)[place]) / _TENTH, 1e-6)
 
 
 def known_scatter_evidence(
