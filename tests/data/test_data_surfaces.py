@@ -88,14 +88,18 @@ def test_a_surface_refuses_what_cannot_be(wrong):
         silicon_7x7(shape=(60, 70), **wrong)
 
 
-@pytest.fixture(scope="module")
-def scan():
+def scanned(random_state):
     image, truth = silicon_7x7(
         vacancies=0.025, reacted=0.1, rotation=23.0, drift=(6.0, -5.0), tilt=(0.05, -0.03), streaks=3,
-        shape=(330, 360), random_state=4,
+        shape=(330, 360), random_state=random_state,
     )  # fmt: skip
     # A radius with only the adatom: heights separate the halves and reacted adatoms.
     return image, truth, image.find_motifs(radius=0.4, radius_units="axes", show_progressbar=False)
+
+
+@pytest.fixture(scope="module")
+def scan():
+    return scanned(4)
 
 
 def test_every_adatom_is_found_under_scan_lines_tilt_and_drift(scan):
@@ -107,8 +111,8 @@ def test_every_adatom_is_found_under_scan_lines_tilt_and_drift(scan):
     assert within(found[inside], truth.positions, 3.0).mean() > 0.995
 
 
-def test_reacted_adatoms_are_motifs_of_their_own_through_a_small_radius(scan):
-    image, truth, motifs = scan
+def test_reacted_adatoms_are_motifs_of_their_own_through_a_small_radius():
+    image, truth, motifs = scanned(5)
     # Not the maxima on the very edge, whose adatoms may lie outside of the frame.
     found = motifs.pixel_positions
     inner = ((found > 4) & (found < np.array(image.data.shape[::-1]) - 5)).all(axis=1)
@@ -118,7 +122,7 @@ def test_reacted_adatoms_are_motifs_of_their_own_through_a_small_radius(scan):
     assert reacted.sum() >= 10
     share = np.array([reacted[labels == k].mean() for k in range(labels.max() + 1)])
     # Some reacted adatoms are as high as those of the unfaulted half, within the noise of the tip.
-    assert reacted[share[labels] > 0.5].sum() >= 0.6 * reacted.sum()
+    assert reacted[share[labels] > 0.5].sum() >= 0.7 * reacted.sum()
     assert reacted[share[labels] > 0.5].mean() > 0.9
 
 
