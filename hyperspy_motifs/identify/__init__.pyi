@@ -1,14 +1,16 @@
-from ._candidates import Candidate as Candidate
-from ._candidates import candidates_of as candidates_of
-from ._candidates import substitutes_of as substitutes_of
+from ._composition import Candidate as Candidate
 from ._composition import Compositions as Compositions
+from ._composition import candidates_of as candidates_of
 from ._composition import compositions_by_brightness as compositions_by_brightness
+from ._composition import substitutes_of as substitutes_of
 from ._crystals import chemistry_of as chemistry_of
 from ._crystals import effective_numbers as effective_numbers
 from ._crystals import read_crystal as read_crystal
 from ._emission import Brightness as Brightness
 from ._emission import Kinds as Kinds
-from ._empty_places import EmptyPlaces as EmptyPlaces
+from ._emission import Levels as Levels
+from ._emission import fit_levels as fit_levels
+from ._fit import EmptyPlaces as EmptyPlaces
 from ._fit import Observations as Observations
 from ._fit import StructureFit as StructureFit
 from ._fit import fit_jointly as fit_jointly
@@ -18,7 +20,6 @@ from ._identification import Species as Species
 from ._identification import StructureReport as StructureReport
 from ._identify import Chemistry as Chemistry
 from ._identify import identify_columns as identify_columns
-from ._model import build_model as build_model
 from ._orientation import Field as Field
 from ._orientation import Neighbourhood as Neighbourhood
 from ._orientation import Orientation as Orientation
@@ -31,5 +32,4 @@ from ._registration import Registration as Registration
 from ._registration import lattice_indices as lattice_indices
 from ._registration import match_poses as match_poses
 from ._registration import register as register
-from ._scattering import Levels as Levels
-from ._scattering import fit_levels as fit_levels
+from ._summary import build_model as build_model

@@ -12,8 +12,7 @@ from scipy.special import expit
 
 from ._constants import CONSTANTS
 from ._projection import Composition
-from ._stoichiometry import stoichiometry
-from ._wording import headline, summary
+from ._summary import headline, stoichiometry, summary
 
 #: The structures explain a field if they explain more than this share of its atoms.
 MOSTLY = 0.5

@@ -10,12 +10,19 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.special import softmax
 
-from ._candidates import HOST, KIND_VACANCY, Candidate, candidates_of, column_name, substitutes_of
-from ._composition import Compositions, compositions_by_brightness
+from ._composition import (
+    HOST,
+    KIND_VACANCY,
+    Candidate,
+    Compositions,
+    candidates_of,
+    column_name,
+    compositions_by_brightness,
+    substitutes_of,
+)
 from ._constants import CONSTANTS
 from ._emission import Brightness
-from ._empty_places import EmptyPlaces
-from ._fit import Observations, StructureFit, fit_jointly, fit_structure
+from ._fit import EmptyPlaces, Observations, StructureFit, fit_jointly, fit_structure
 from ._identification import MOSTLY, N_ALTERNATIVES, Identification, Species, StructureReport
 from ._projection import Composition, ProjectedCell, formula
 from ._registration import lattice_indices
