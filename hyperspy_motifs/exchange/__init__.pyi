@@ -1,12 +1,12 @@
 from ._given_atoms import GivenAtoms as GivenAtoms
 from ._given_atoms import ImageAxes as ImageAxes
 from ._read_atoms import read_atoms as read_atoms
-from ._spatial_data import to_anndata as to_anndata
-from ._spatial_data import to_geodataframe as to_geodataframe
-from ._spatial_data import to_geojson as to_geojson
 from ._structures import to_ase as to_ase
 from ._structures import write_extxyz as write_extxyz
 from ._tables import AtomColumns as AtomColumns
 from ._tables import flat_columns as flat_columns
 from ._tables import require as require
+from ._tables import to_anndata as to_anndata
 from ._tables import to_dataframe as to_dataframe
+from ._tables import to_geodataframe as to_geodataframe
+from ._tables import to_geojson as to_geojson

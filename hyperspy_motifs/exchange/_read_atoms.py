@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._column_tools import (
+from ._given_atoms import (
+    GivenAtoms,
+    ImageAxes,
     is_atom_table,
     is_atomai,
     is_atomap,
@@ -26,7 +28,6 @@ from ._column_tools import (
     read_statstem,
     read_statstem_file,
 )
-from ._given_atoms import GivenAtoms, ImageAxes
 from ._structures import ENDINGS, read_structure, read_structure_file
 from ._tables import column_names, read_csv, read_points, read_table
 

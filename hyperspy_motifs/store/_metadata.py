@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._metadata_nodes import (
+from ._movement import Fingerprint, find_movement, moved_pixels, movement_by_axes, sample_places
+from ._nodes import (
+    Stamp,
     array,
     frozen,
     mapping_from_node,
@@ -20,9 +22,7 @@ from ._metadata_nodes import (
     stamp_to_node,
     to_json,
 )
-from ._movement import Fingerprint, find_movement, moved_pixels, movement_by_axes, sample_places
 from ._record import NOT_ALL, Record, fit_to, join
-from ._stamp import Stamp
 
 if TYPE_CHECKING:
     from hyperspy.misc.utils import DictionaryTreeBrowser

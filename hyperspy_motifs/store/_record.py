@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from . import _metadata_nodes as site_columns
+from . import _nodes as site_columns
 from ._movement import Fingerprint, Movement, is_resampled, moved_pixels, same_frames
-from ._stamp import Stamp
+from ._nodes import Stamp
 
 
 @dataclass(frozen=True)
