@@ -99,7 +99,7 @@ def main(files: list[str]) -> None:
 def planted(picometres: float, shape: tuple[int, int], twist: float, dose: float, seed: int) -> np.ndarray:
     """A bilayer of MoS2, the columns of whose right half are displaced at random."""
     from hyperspy_motifs.data import Imaging, simulate, twisted_bilayer_specimen
-    from hyperspy_motifs.data._twisted_bilayer import OPTICS
+    from hyperspy_motifs.data._monolayer import OPTICS
 
     optics = Imaging.of(OPTICS, {"shape": shape, "dose": dose})
     specimen = twisted_bilayer_specimen("MoS2", optics.reach, twist).displaced(0.0015, seed)

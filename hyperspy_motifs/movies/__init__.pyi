@@ -1,4 +1,4 @@
-from ._followed import FollowedUnits as FollowedUnits
+from ._movies import FollowedUnits as FollowedUnits
 from ._movies import Transitions as Transitions
 from ._movies import count_populations as count_populations
 from ._movies import count_transitions as count_transitions

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hyperspy_motifs.compilation import INNER, OUTER
 from hyperspy_motifs.threads import over_rows
 
-from ._hash import random_integer
+from ._forces import random_integer
 
 # Points of a leaf, number of trees, and iterations over the neighbours of neighbours.
 _LEAF = 48
