@@ -1,4 +1,4 @@
-"""Perfect lattices, tilings of squares and equilateral triangles, and images without a lattice: vacuum, amorphous material, noise."""
+"""Perfect lattices, tilings of squares and triangles, and images without a lattice: vacuum, amorphous material, noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables and spatial data: data frames, files with names of columns, AnnData, GeoDataFrame, GeoJSON; optional packages are checked."""
+"""Tables and spatial data: data frames, files with names of columns, AnnData, GeoDataFrame, GeoJSON, and what they require."""
 
 from __future__ import annotations
 

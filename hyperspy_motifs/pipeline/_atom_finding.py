@@ -16,10 +16,9 @@ from hyperspy_motifs.exchange import GivenAtoms, read_atoms
 from hyperspy_motifs.stacks import run_frames, running_client, spread_order
 from hyperspy_motifs.warm_up import wait_for_warm_up
 
-from ._atom_table import COLUMNS, AtomTable, find_atoms_of_frame
+from ._atom_table import COLUMNS, AtomTable, find_atoms_of_frame, joined_sites
 from ._checks import check_axes, check_length, check_positions
 from ._clean_image import CleanFrames, clean_image, data_frame, lazy_data_frame, n_frames
-from ._site_measuring import joined_sites
 
 # With fewer columns there are no surroundings to compare.
 FEWEST_ATOMS = 12

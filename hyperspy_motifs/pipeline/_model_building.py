@@ -1,4 +1,4 @@
-"""Build the model of a result: from a model that was just fitted, or from stored data."""
+"""Moments of the atoms of an image or of a stored result at any radius, and the model of a result."""
 
 from __future__ import annotations
 
@@ -11,9 +11,256 @@ import numpy as np
 
 from hyperspy_motifs import store
 
+from ._clean_image import MOST_KEPT_PIXELS, CleanFrames, CleanImage, detectors_of, n_detectors, prepare_image
+
 if TYPE_CHECKING:
     from hyperspy_motifs.models import MotifModel
-    from hyperspy_motifs.zernike import Moments
+    from hyperspy_motifs.zernike import DiscBasis, Moments
+
+
+AUTO = "auto"
+# Default order of the moments: sufficient for the twelve nearest columns in a disc of two shells. The clustering discards
+# features that carry only noise.
+N_MAX = 8
+
+
+class MomentSource:
+    """Moments of the discs around the atoms of all frames, at any radius; they are cached, as several steps use them.
+
+    Parameters
+    ----------
+    signals : sequence of AtomicImage
+        Detectors of one field of view; their moments are concatenated.
+    pixels : numpy.ndarray of shape (n, 2)
+        x, y in pixels.
+    frames : numpy.ndarray of shape (n,)
+    spacing : float
+        Nearest-neighbour distance in pixels.
+    n_max : int or "auto"
+        Highest radial order. "auto" chooses the order at each radius from signal and noise. Orders above 8 are limited to
+        what the pixels at a radius can resolve.
+    orders : mapping of float to int, optional
+        Known orders at some radii, chosen for another image or in an earlier fit.
+    clean : CleanFrames, optional
+        Frames of the detectors that are already prepared.
+    """
+
+    def __init__(
+        self,
+        signals: Sequence[Any],
+        pixels: np.ndarray,
+        frames: np.ndarray,
+        spacing: float,
+        n_max: int | str,
+        orders: Mapping[float, int] | None = None,
+        clean: CleanFrames | None = None,
+    ) -> None:
+        self._clean = CleanFrames(signals) if clean is None else clean
+        self.signals, self.pixels, self.frames = signals, pixels, frames
+        self.spacing, self.n_max = spacing, n_max
+        self.orders: dict[float, int] = dict(orders or {})
+        self._kept: dict[float, Moments] = {}
+        self._prepared: dict[tuple[int, int], Any] = {}
+        self._noise: dict[tuple[int, int], Any] = {}
+
+    def places(self) -> np.ndarray:
+        """Positions (n, 2) in pixels; each frame is shifted far from all others."""
+        reach = 10 * (float(np.ptp(self.pixels[:, 0])) + 1) if len(self.pixels) else 0.0
+        return self.pixels + np.column_stack([reach * self.frames, np.zeros(len(self.frames))])
+
+    def __call__(self, radius: float) -> Moments:
+        if radius not in self._kept:
+            self._kept[radius] = self._compute(radius)
+        return self._kept[radius]
+
+    def neighbours(self) -> Any:
+        """:class:`hyperspy_motifs.sites.Neighbourhoods` of the atoms."""
+        from hyperspy_motifs.sites import Neighbourhoods
+
+        return Neighbourhoods.of(self.pixels, self._shape(), self.spacing, frames=self.frames)
+
+    def _shape(self) -> tuple[int, int]:
+        """Number of rows and columns of a frame."""
+        columns, rows = self.signals[0].axes_manager.signal_shape
+        return int(rows), int(columns)
+
+    @property
+    def n_detectors(self) -> int:
+        """Number of images of one field of view."""
+        return len(self.signals)
+
+    def _image(self, detector: int, number: int) -> np.ndarray:
+        """Return the pixels of frame `number` of a detector."""
+        return self.cleaned(detector, number).data
+
+    def cleaned(self, detector: int, number: int) -> CleanImage:
+        """Return frame `number` of a detector with its holes filled and its scan lines level."""
+        return self._clean(detector, number)
+
+    def _compute(self, radius: float) -> Moments:
+        from hyperspy_motifs.zernike import stack_moments, zernike_basis
+
+        if radius not in self.orders:
+            self.orders[radius] = self._order(radius)
+        basis = zernike_basis(self.orders[radius], radius * self.spacing)
+        each = [self._of_detector(number, basis) for number in range(self.n_detectors)]
+        return each[0] if len(each) == 1 else stack_moments(each)
+
+    def _order(self, radius: float) -> int:
+        """Return the highest radial order at a radius: the given one, limited by the pixels, or the largest above the noise."""
+        from hyperspy_motifs.zernike import choose_basis, limit_n_max
+
+        if self.n_max != AUTO:
+            return min(int(self.n_max), max(N_MAX, limit_n_max(radius * self.spacing)))
+
+        first = self.frames == self.frames[0]
+        number = int(self.frames[0])
+        return max(
+            choose_basis(self._image(detector, number), self.pixels[first], radius * self.spacing)[0].n_max
+            for detector in range(self.n_detectors)
+        )
+
+    def _of_detector(self, detector: int, basis: DiscBasis) -> Moments:
+        from hyperspy_motifs.zernike import LEAST_COVERAGE
+
+        numbers = np.unique(self.frames)
+        parts = [self._ready(detector, int(n), len(numbers)).moments(basis, LEAST_COVERAGE) for n in numbers]
+        if len(parts) == 1:
+            return parts[0]
+        # Atoms are usually listed frame by frame, but a list given by the user may not be.
+        order = np.argsort(np.concatenate([np.flatnonzero(self.frames == number) for number in numbers]))
+        fields = ("values", "noise_std", "coverage", "valid", "offset", "scale")
+        joined: dict[str, Any] = {
+            name: np.concatenate([getattr(p, name) for p in parts])[order] for name in fields
+        }
+        return dataclasses.replace(parts[0], **joined)
+
+    def prepared(self, number: int) -> Any:
+        """Return frame `number` of the first detector, prepared for its moments; None if it was not kept."""
+        return self._prepared.get((0, number))
+
+    def _ready(self, detector: int, number: int, n_frames: int) -> Any:
+        """Prepare a frame for the moments of its discs; it is kept for the next radius if there are few frames."""
+        from hyperspy_motifs.zernike import DiscImage, fine_step
+
+        known = self._prepared.get((detector, number))
+        if known is not None:
+            return known
+        clean = self.cleaned(detector, number)
+        here = detector, number
+        ready = DiscImage(
+            clean.data,
+            self.pixels[self.frames == number],
+            noise=self._noise.get(here),
+            mask=clean.missing,
+            step=fine_step(self.spacing),
+        )
+        self._noise[here] = ready.noise
+        if n_frames == 1 or clean.data.size * n_frames * self.n_detectors <= MOST_KEPT_PIXELS:
+            self._prepared[here] = ready
+        return ready
+
+
+class SampleSource(MomentSource):
+    """Moments of the atoms of some frames whose images are given, as a worker receives them.
+
+    Parameters
+    ----------
+    images : sequence of numpy.ndarray of shape (rows, columns)
+        The frames named in `frames`, in ascending order, of the first detector, then those of the next.
+    pixels, frames, spacing, n_max
+        See :class:`MomentSource`.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[np.ndarray],
+        pixels: np.ndarray,
+        frames: np.ndarray,
+        spacing: float,
+        n_max: int | str | None,
+    ) -> None:
+        super().__init__((), pixels, frames, spacing, N_MAX if n_max is None else n_max)
+        self._numbers = np.unique(frames).tolist()
+        self._images: list[np.ndarray] = list(images)
+        self._n_detectors = len(self._images) // len(self._numbers)
+
+    @property
+    def n_detectors(self) -> int:
+        return self._n_detectors
+
+    def cleaned(self, detector: int, number: int) -> CleanImage:
+        place = detector * len(self._numbers) + self._numbers.index(number)
+        return prepare_image(self._images[place], tell=False)
+
+    def _shape(self) -> tuple[int, int]:
+        rows, columns = self._images[0].shape[-2:]
+        return int(rows), int(columns)
+
+    def forget_images(self) -> None:
+        """Keep only the moments, so that the source can be sent to another process."""
+        self._images = []
+        self._prepared = {}
+
+
+class KeptMoments(MomentSource):
+    """Stored moments of several detectors, of which only one image is available: only the chosen radius was kept."""
+
+    def __init__(
+        self,
+        radius: float,
+        moments: Moments,
+        signal: Any,
+        pixels: np.ndarray,
+        frames: np.ndarray,
+        spacing: float,
+    ) -> None:
+        super().__init__([signal], pixels, frames, spacing, int(moments.n_max), {radius: int(moments.n_max)})
+        self._kept[radius] = moments
+
+    def _compute(self, radius: float) -> Moments:
+        raise ValueError(
+            "These motifs were found in several detectors, whose images were not kept (they are large or lazy, or the image "
+            "was resampled): only the features at the chosen radius are known. Call find_motifs(radius=..., detectors=...)."
+        )
+
+
+def available_radii(record: store.Record) -> tuple[float, ...]:
+    """Return the radii at which the moments of a stored result can be computed."""
+    if n_detectors(record) > 1 and record.detectors is None:
+        return (float(record.radii[record.chosen]),)
+    return tuple(float(v) for v in record.radii)
+
+
+def source_of(signal: Any, record: store.Record) -> MomentSource:
+    """Return the source of the moments of a stored result."""
+    spacing = float(record.parameters["spacing"]) / abs(record.stamp.scale[0])
+    pixels = record.stamp.to_pixels(record.positions)
+    detectors = detectors_of(signal, record)
+    if detectors is None:
+        if record.features is None:
+            raise ValueError(
+                "These motifs were found in several detectors of a large stack, whose images are not kept: their features "
+                "cannot be computed. Analyse some frames with find_motifs(detectors=...)."
+            )
+        chosen = float(record.radii[record.chosen])
+        return KeptMoments(chosen, record.features.get_moments(), signal, pixels, record.frames, spacing)
+    return MomentSource(
+        detectors, pixels, record.frames, spacing, record_n_max(record), orders=record_orders(record)
+    )
+
+
+def record_n_max(record: store.Record) -> int | str:
+    """Return the option n_max of a stored result, for radii without computed moments."""
+    n_max = record.parameters["options"].get("n_max")
+    return AUTO if n_max == AUTO else int(record.parameters["n_max"])
+
+
+def record_orders(record: store.Record) -> dict[float, int]:
+    """Return the highest order of the moments at each radius of a stored result; empty for results of earlier versions."""
+    known = record.parameters.get("orders", {})
+    return {float(v): int(known[f"{v:g}"]) for v in record.radii if f"{v:g}" in known}
+
 
 # Number of known atoms that are stored per radius of a stack, to position other atoms in its layout.
 ANCHORS = 4_000
@@ -81,8 +328,6 @@ def fitted_motif_model(
 def motif_model_of(signal: Any, record: store.Record) -> MotifModel:
     """Return the model of a stored result, including later edits."""
     from hyperspy_motifs.models import Anchors, MotifModel, from_bytes
-
-    from ._moment_source import source_of
 
     names = dict(record.names)
     known = None if record.model is None else from_bytes(record.model)

@@ -13,7 +13,7 @@ from hyperspy_motifs import store
 from hyperspy_motifs.warm_up import wait_for_warm_up
 
 from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, quiet, stored_atoms
-from ._atom_table import AtomTable
+from ._atom_table import AtomTable, sites_of_given
 from ._cell_finding import find_cells
 from ._checks import FindOptions, check_arguments
 from ._clean_image import CleanFrames, all_detectors, images_to_keep
@@ -21,18 +21,20 @@ from ._learning import (
     REACH_OF_NEIGHBOURS,
     Learned,
     SampleLearning,
+    apply_to_all,
+    is_large,
     learn,
+    open_checkpoint,
+    order_by_frequency,
     radii_of,
     reference_frame,
+    sample_rows,
     spacing_of,
     warn_of_fewer,
 )
-from ._model_building import fitted_motif_model
-from ._moment_source import AUTO, N_MAX, MomentSource, source_of
+from ._model_building import AUTO, N_MAX, MomentSource, fitted_motif_model, source_of
 from ._patch_extraction import GRID, check_patch_centres, grid_table
 from ._quality import measure_quality
-from ._site_measuring import sites_of_given
-from ._stack_finding import apply_to_all, is_large, open_checkpoint, order_by_frequency, sample_rows
 
 if TYPE_CHECKING:
     from hyperspy_motifs.zernike import Moments
