@@ -1,12 +1,12 @@
+from ._described import IdentifiedMotifs as IdentifiedMotifs
 from ._edits import MotifEdits as MotifEdits
 from ._explorer_state import ExplorerState as ExplorerState
 from ._exports import MotifExports as MotifExports
-from ._identified import IdentifiedMotifs as IdentifiedMotifs
 from ._motifs import Motifs as Motifs
-from ._movies import MotifMovie as MotifMovie
-from ._page import Page as Page
-from ._page import add_drawing as add_drawing
 from ._plots import MotifPlots as MotifPlots
+from ._report_sections import Page as Page
+from ._report_sections import add_drawing as add_drawing
 from ._summary import chosen_radius as chosen_radius
 from ._views import ManifoldView as ManifoldView
+from ._views import MotifMovie as MotifMovie
 from ._views import MotifsAtRadius as MotifsAtRadius

@@ -1,18 +1,142 @@
-"""What each motif of a result is, from its image."""
+"""What each motif of a result is: features and point symmetry of its mean, its description, and its name from structures."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hyperspy_motifs.describe import Descriptions
-
-from ._moments import noise_units, surroundings
+from hyperspy_motifs.identify import Identification
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from hyperspy_motifs.zernike import Moments
+
+    from ._motif_view import MotifView
     from ._motifs import Motifs
+
+
+# A mean patch has a symmetry if its correlation with its copies is at least this value. It is 1 for perfect sites,
+# 0.95 or more on real scans, and 0.5 for a site without one of three like neighbours, the smallest common deviation.
+LEAST_CORRELATION = 0.85
+
+# Rotation axes of crystals.
+_FOLDS = (2, 3, 4, 6)
+
+# In nearest-neighbour distances: the second shell of a honeycomb or a triangular lattice is at 1.73, with half a column.
+_SECOND_SHELL = 2.1
+
+
+def mean_moments(motifs: MotifView) -> tuple[Any, list[int]]:
+    """Mean moments of the atoms of each motif, and the motifs of the rows; motifs without complete discs are omitted.
+
+    Atoms of rotation-invariant motifs are first rotated (and mirrored) to the mean of their motif. The first of
+    several detectors is used.
+    """
+    from hyperspy_motifs.zernike import rotate_moments
+
+    moments = motifs.features.of_detector(0).get_moments()
+    values = np.asarray(moments.values, dtype=float)
+    if motifs.angles is not None:
+        values = rotate_moments(values, moments.modes, -np.nan_to_num(motifs.angles))
+        mirrored = np.asarray(motifs.to_dict()["motif_mirrored"], dtype=bool)
+        # The mean was mirrored (y to -y) before the rotation, which changes the sign of the sines.
+        values = np.where(mirrored[:, None] & (moments.modes[:, 1] < 0), -values, values)
+    known = [k for k in range(motifs.n_motifs) if (moments.valid & (motifs.labels == k)).any()]
+    rows = [np.flatnonzero(moments.valid & (motifs.labels == k)) for k in known]
+    noise = np.asarray(moments.noise_std, dtype=float)
+    means = replace(
+        moments.take(np.array([members[0] for members in rows], dtype=np.intp)),
+        values=np.array([values[members].mean(axis=0) for members in rows]),
+        # Discs of neighbours overlap, so their noise is not independent.
+        noise_std=np.array([np.sqrt((noise[members] ** 2).sum(axis=0)) / len(members) for members in rows]),
+    )
+    return means, known
+
+
+Score = tuple[int, float, float, float, float]
+
+
+def point_groups(moments: Moments) -> tuple[list[str], list[Score]]:
+    """Point group of each pattern in Hermann-Mauguin's short form: 1, 2, 3, 4, 6, m, 2mm, 3m, 4mm, 6mm.
+
+    Parameters
+    ----------
+    moments : Moments
+        Of n patterns.
+
+    Returns
+    -------
+    groups : list of str, length n
+    scores : list of tuple, length n
+        Order of the rotation axis, or of the one that is nearest to hold, correlation with the rotated copies and its error,
+        that with the mirrored copy and its error.
+    """
+    from hyperspy_motifs.zernike import get_symmetry
+
+    found = get_symmetry(moments, _FOLDS)
+    holds: NDArray[np.bool_] = found.scores >= LEAST_CORRELATION
+    mirrored = found.mirror >= LEAST_CORRELATION
+    groups, scores = [], []
+    for k, (folds, mirror) in enumerate(zip(holds, mirrored, strict=True)):
+        held = np.flatnonzero(folds)
+        column = int(held[-1]) if len(held) else int(np.argmax(found.scores[k]))
+        fold = _FOLDS[column] if len(held) else 1
+        # Odd folds have one kind of mirror axis, even ones two.
+        axes = ("m" if fold % 2 else "mm") if mirror else ""
+        groups.append("m" if fold == 1 and mirror else f"{fold}{axes}")
+        rotation, rotation_error = float(found.scores[k, column]), float(found.scores_std[k, column])
+        mirrors = float(found.mirror[k]), float(found.mirror_std[k])
+        scores.append((_FOLDS[column], rotation, rotation_error, *mirrors))
+    return groups, scores
+
+
+def symmetries(motifs: MotifView) -> tuple[list[str], list[Score]]:
+    """Point group of the mean of each motif with its scores; an empty string and NaN if no disc of it lies in the image."""
+    unknown: tuple[str, Score] = ("", (1, np.nan, np.nan, np.nan, np.nan))
+    found: dict[int, tuple[str, Score]] = {}
+    if motifs.features.of_detector(0).get_moments().valid.any():
+        means, known = mean_moments(motifs)
+        found = {k: (group, score) for k, group, score in zip(known, *point_groups(means), strict=True)}
+    rows = [found.get(k, unknown) for k in range(motifs.n_motifs)]
+    return [group for group, _ in rows], [score for _, score in rows]
+
+
+def surroundings(motifs: MotifView) -> Any:
+    """Mean patch of each motif to the second shell, or to the compared radius where that is larger."""
+    from hyperspy_motifs.pipeline import means_of_record, radius_in_pixels
+
+    record = motifs._refresh()
+    reach = radius_in_pixels(record, max(motifs.radius, _SECOND_SHELL))
+    return motifs._cached("surroundings", lambda: means_of_record(motifs.signal, record, reach))
+
+
+def noise_units(motifs: MotifView) -> tuple[np.ndarray, np.ndarray]:
+    """Features of the chosen radius in units of noise, and the atoms that have them."""
+    from hyperspy_motifs.zernike import invariants, whiten
+
+    moments = motifs.features.get_moments()
+    known = np.flatnonzero(moments.valid)
+    moments = moments.take(known)
+    turned = motifs.parameters["options"]["rotation_invariant"]
+    values, noise = invariants(moments) if turned else (moments.values, moments.noise_std)
+    return whiten(values, noise), known
+
+
+def relaxation_history(motifs: MotifView, every: int) -> tuple[np.ndarray, np.ndarray]:
+    from hyperspy_motifs.relaxation import ForceRelaxedLayout
+
+    if int(every) != every or every < 1:
+        raise ValueError(f"every is {every!r}; a whole number of steps from 1 is expected.")
+    values, known = noise_units(motifs)
+    seed = motifs.parameters["options"]["random_state"]
+    history = ForceRelaxedLayout(history=int(every), random_state=seed).fit(values).history_
+    return np.asarray(history), known
+
 
 # Moments that are named in a description.
 _MOST_MOMENTS = 2
@@ -198,3 +322,138 @@ def _differences(motifs: Motifs, motif: int, other: int) -> tuple[str, ...]:
     values, orders = to_complex(np.asarray(moments.values, dtype=float), moments.modes)
     text = explain(np.abs(values), labels, orders, (motif, other)).to_text(_MOST_MOMENTS)
     return tuple(text.replace(", cosine", "").replace(", x", "").split("\n"))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class IdentifiedMotifs(Identification):
+    """An identification (:class:`~hyperspy_motifs.identify.Identification`) with the image that it belongs to.
+
+    ``print`` shows it; :attr:`names` has one name per atom, :meth:`motif_table` one row per motif.
+    """
+
+    _motifs: Any = None
+
+    @classmethod
+    def of(cls, found: Identification, motifs: MotifView) -> IdentifiedMotifs:
+        """The same with the motifs of an image."""
+        values = {f.name: getattr(found, f.name) for f in fields(Identification)}
+        return cls(**values, _motifs=motifs)
+
+    def plot(self, colour_by: str = "species", *, ax: Axes | None = None, **kwargs: Any) -> Axes:
+        """Draw the image with its atoms coloured by name, open circles at empty sites, and a legend with counts.
+
+        Parameters
+        ----------
+        colour_by : {"species", "structure"}, optional
+            ``"structure"`` shows which structure fits where.
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw on; a new figure by default.
+        **kwargs
+            Passed to :func:`hyperspy_motifs.draw.plot_motifs`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from hyperspy_motifs.draw import plot_motifs
+
+        if colour_by == "species":
+            values = self.names
+        elif colour_by == "structure":
+            values = np.array([*(s.name for s in self.structures), "none of these"])[self.phases]
+        else:
+            raise ValueError(f"colour_by is {colour_by!r}; expected 'species' or 'structure'.")
+        names, index, counts = np.unique(values, return_inverse=True, return_counts=True)
+        order = np.lexsort((names, -counts))
+        rank = np.argsort(order)
+        image, where = self._motifs._image(int(self._motifs.frames[0]))
+        options = {**where, "vacancies": self.vacancies, **kwargs}
+        drawn = plot_motifs(
+            self._motifs.positions, rank[index], image, names=[str(names[k]) for k in order], ax=ax, **options
+        )
+        legend = drawn.get_legend()
+        if legend is not None:
+            legend.set_title(f"{colour_by} (atoms)")
+        return drawn
+
+    def cell_names(self) -> list[str]:
+        """Composition of the corners of each of ``motifs.cells``, such as ``"hexagon Mo3 Se5"``."""
+        cells, n = self._motifs.cells, len(self.labels)
+        words = {3: "triangle", 4: "quadrangle", 5: "pentagon", 6: "hexagon", 7: "heptagon", 8: "octagon"}
+        out = []
+        for corners in cells.corners:
+            word = words.get(len(corners), f"{len(corners)}-ring")
+            out.append(f"{word} {self.cell_formula(corners[corners < n].tolist())}".rstrip())
+        return out
+
+    def to_ase(self, repeats: int = 1) -> Any:
+        """An atomistic model of the field of view in three dimensions, with vacancies and substitutes in place.
+
+        Parameters
+        ----------
+        repeats : int, optional
+            Thickness of a crystal in its repeats along the beam. A layer has one.
+
+        Returns
+        -------
+        ase.Atoms
+            In ångström. As in the image, y points down and z away from the observer. The cell encloses the field of view, with
+            vacuum along z and without periodic boundaries. ``tags`` are the motifs; ``arrays`` hold ``column`` (the atom of
+            ``motifs``) and ``probability``. Columns without a name are left out.
+
+        Raises
+        ------
+        ValueError
+            If the image is not calibrated, `repeats` is below 1, or no structure was accepted.
+        ImportError
+            If ASE is not installed.
+        """
+        from hyperspy_motifs import store
+        from hyperspy_motifs.exchange import require
+        from hyperspy_motifs.identify import build_model
+
+        ase = require("ase", "A model in three dimensions")
+        ratio = store.length_ratio(self._motifs.units, "Å")
+        if ratio is None:
+            raise ValueError(
+                "A model is in ångström, but the axes of the image have no unit of length. Calibrate it first: "
+                "s.axes_manager.signal_axes.set(scale=..., units='nm')."
+            )
+        if self.refused:
+            raise ValueError(f"There is no model of the field: no structure was accepted ({self.refused}).")
+        if repeats < 1:
+            raise ValueError(f"repeats={repeats} must be 1 or more.")
+        data = require("ase.data", "A model in three dimensions")
+        mirrored = np.zeros(len(self.labels), bool)
+        for number, report in enumerate(self.structures):
+            below = [grain for grain, seen in zip(report.orientations, report.mirrored, strict=True) if seen]
+            mirrored |= (self.phases == number) & np.isin(self.grains, below)
+        numbers, places, columns = build_model(
+            self, ratio * self._motifs.positions, mirrored, data.covalent_radii, int(repeats)
+        )
+        atoms = ase.Atoms(numbers=numbers, positions=places, tags=self.motifs[columns])
+        atoms.set_array("column", columns)
+        atoms.set_array("probability", self.probabilities[columns])
+        atoms.center(vacuum=_VACUUM, axis=2)
+        stamp = self._motifs._refresh().stamp
+        size = ratio * np.array(stamp.shape) * np.abs(stamp.scale)
+        atoms.cell[0, 0], atoms.cell[1, 1] = size
+        atoms.info["structure"] = self.best.name
+        return atoms
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><td>{row['motif']}</td><td>{escape(row['name'])}</td><td>{row['atoms']:,}</td>"
+            f"<td>{row['probability']:.2f}</td>"
+            f"<td>{escape(', '.join(f'{k} {v:.2f}' for k, v in row['alternatives']))}</td></tr>"
+            for row in self.motif_table()
+        )
+        head = "<tr><th>motif</th><th>name</th><th>atoms</th><th>probability</th><th>alternatives</th></tr>"
+        formula = "" if self.refused else f"<br>{escape(self.formula())}"
+        return f"<div><b>{escape(self.headline())}</b>{formula}</div><table>{head}{rows}</table>"
+
+
+#: Vacuum below and above a model in ångström.
+_VACUUM = 8.0

@@ -8,7 +8,7 @@ import numpy as np
 from hyperspy_motifs import store
 from hyperspy_motifs.exchange import AtomColumns
 
-from ._identified import IdentifiedMotifs
+from ._described import IdentifiedMotifs
 from ._levels import make_graph, make_hierarchy
 from ._views import ManifoldView, MotifsAtRadius
 
@@ -232,7 +232,7 @@ class MotifView(AtomColumns):
         return self._symmetries()[0]
 
     def _symmetries(self) -> Any:
-        from ._moments import symmetries
+        from ._described import symmetries
 
         return self._cached("symmetries", lambda: symmetries(self))
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from hyperspy_motifs import store
 
+from ._described import IdentifiedMotifs
 from ._edits import MotifEdits
 from ._exports import MotifExports
-from ._identified import IdentifiedMotifs
 from ._motif_view import MotifView
-from ._movies import MotifMovie
 from ._plots import MotifPlots
+from ._views import MotifMovie
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._colouring import cell_colouring, layout_colouring, level_words, motif_of_node, named_values
-from ._described import draw_description
-from ._moments import mean_moments, noise_units, relaxation_history, surroundings
-from ._movies import frame_axis
+from ._described import draw_description, mean_moments, noise_units, relaxation_history, surroundings
+from ._levels import cell_colouring, layout_colouring, level_words, motif_of_node, named_values
+from ._views import frame_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,8 +13,7 @@ import numpy as np
 
 from hyperspy_motifs.defects import RARE
 
-from ._page import Page, add_drawing, as_picture, plain
-from ._report_levels import add_cells, add_levels, add_neighbours
+from ._report_sections import Page, add_cells, add_drawing, add_levels, add_neighbours, as_picture, plain
 from ._summary import answers, cautions
 
 if TYPE_CHECKING:

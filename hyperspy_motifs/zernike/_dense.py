@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
 from ._disc_basis import DiscBasis
+from ._features import get_symmetry
 from ._noise import NoiseModel
-from ._symmetry import get_symmetry
 
 # Side of the tiles of a transform; with its margin it should be a fast FFT length.
 _TILE = 512

@@ -18,9 +18,15 @@ from hyperspy_motifs.patches import (
 )
 from hyperspy_motifs.threads import one_blas_thread
 
-from ._bases import zernike_basis
 from ._disc_basis import DiscBasis, rotate_moments
-from ._disc_moments import PartialDiscs, disc_coverage, disc_moments, pixels_inside, pixels_within
+from ._disc_moments import (
+    PartialDiscs,
+    disc_coverage,
+    disc_moments,
+    pixels_inside,
+    pixels_within,
+    zernike_basis,
+)
 from ._features import whiten
 from ._modes import partner_columns
 from ._noise import NoiseModel, estimate_noise, noise_of_moments, with_spectrum

@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from hyperspy_motifs.atoms import nearest_neighbour_distance
 from hyperspy_motifs.patches import check_positions
 
-from ._bases import ZernikeBasis
-from ._disc_moments import disc_coverage
+from ._disc_moments import ZernikeBasis, disc_coverage
 from ._modes import HasMoments
 from ._moments import get_moments
 from ._noise import NoiseModel

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hyperspy_motifs import data
-from hyperspy_motifs.motifs._moments import point_groups
+from hyperspy_motifs.motifs._described import point_groups
 from hyperspy_motifs.zernike import Moments, NoiseModel, ZernikeBasis
 
 HOSTILE = "<script>alert(1)</script>"
