@@ -11,7 +11,7 @@ import pytest
 
 import hyperspy_motifs
 from hyperspy_motifs import cells, clustering, motifs, pipeline, signals, store
-from hyperspy_motifs.cli._options import make_parser
+from hyperspy_motifs.cli._arguments import make_parser
 
 MODULES = [name for name in hyperspy_motifs.__all__ if inspect.ismodule(getattr(hyperspy_motifs, name))]
 GUIDE = Path(__file__).resolve().parent.parent / "docs" / "guide"

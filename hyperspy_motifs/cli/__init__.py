@@ -9,9 +9,8 @@
 - `_batch`: all images one after the other, or in parallel (`_processes`)
 """
 
-from ._batch import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, main
-from ._collect import read_groups
-from ._images import Choice, FoundImage, find_images
+from ._arguments import Choice, FoundImage, find_images
+from ._batch import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, main, read_groups
 from ._results import replacing_folder, write_table
 
 __all__ = [

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ._images import Choice, FoundImage, find_images, read_mask
+from ._arguments import Choice, FoundImage, find_images, read_mask
 
 # What marks a folder as one of results, and holds its key figures.
 SUMMARY = "summary.json"

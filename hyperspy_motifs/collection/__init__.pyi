@@ -3,4 +3,4 @@ from ._finding import find_motifs as find_motifs
 from ._finding import open_collection as open_collection
 from ._group_comparison import GroupComparison as GroupComparison
 from ._group_comparison import compare_groups as compare_groups
-from ._growing import update_model as update_model
+from ._measuring import update_model as update_model

@@ -1,6 +1,8 @@
-from ._atom_editor import AtomEditor as AtomEditor
 from ._cell_plot import plot_cells as plot_cells
 from ._cell_plot import plot_defects as plot_defects
+from ._cell_plot import plot_manifold as plot_manifold
+from ._cell_plot import plot_map as plot_map
+from ._cell_plot import plot_values as plot_values
 from ._explorer import Explorer as Explorer
 from ._explorer import open_notebook_explorer as open_notebook_explorer
 from ._hierarchy_plot import plot_hierarchy as plot_hierarchy
@@ -8,6 +10,7 @@ from ._hierarchy_plot import plot_nodes as plot_nodes
 from ._image import add_scale_bar as add_scale_bar
 from ._image import image_extent as image_extent
 from ._image import plot_image as plot_image
+from ._interaction import AtomEditor as AtomEditor
 from ._interaction import MotifSwitch as MotifSwitch
 from ._interaction import RegionView as RegionView
 from ._interaction import inside_roi as inside_roi
@@ -46,8 +49,5 @@ from ._style import short_name as short_name
 from ._style import type_number as type_number
 from ._style import type_style as type_style
 from ._tree_plot import plot_tree as plot_tree
-from ._values import plot_manifold as plot_manifold
-from ._values import plot_map as plot_map
-from ._values import plot_values as plot_values
 from ._zernike import plot_basis as plot_basis
 from ._zernike import plot_zernike_spectrum as plot_zernike_spectrum

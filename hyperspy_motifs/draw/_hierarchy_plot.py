@@ -15,11 +15,10 @@ from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import ConvexHull, QhullError
 
-from ._cell_plot import plot_cells
+from ._cell_plot import plot_cells, plot_values
 from ._image import Extent, axes_or_new, make_room, prepare_field
 from ._motif_plot import plot_motifs
 from ._style import TWO_COLUMNS, is_type, short_name, type_number, type_style
-from ._values import plot_values
 
 # A figure of two columns of a journal, in inches: columns of images, their distance, half an image and half a symbol, a line of
 # a caption, space between levels, and space for the names of the levels.

@@ -1,4 +1,4 @@
-"""What moves in a plot: fast redrawing, switches and regions."""
+"""What moves in a plot: fast redrawing, switches, regions, and atoms that are added, moved and removed by mouse."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.backend_bases import PickEvent
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.widgets import RectangleSelector, Slider
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial import cKDTree
 
 from hyperspy_motifs.pipeline import inside_roi
 
@@ -214,3 +216,179 @@ def plot_layout_in_region(
 
     RegionView(axes, positions, roi, draw)
     return axes
+
+
+# A click belongs to an atom within this part of the distance of the atoms; a drag is longer than this part of it.
+_NEAR, _DRAG = 0.5, 0.1
+
+
+class AtomEditor:
+    """The plot of an image in which atoms are edited by mouse.
+
+    A click with the left button removes an atom, or adds one if there is none; a drag moves it. A rectangle with the right
+    button removes all atoms in it. The slider marks the atoms whose fitted height is below a part of the median height of the
+    frame, and the key ``enter`` removes the marked ones. The key ``u`` reverts the last edit. Clicks are ignored while a tool
+    of the toolbar (zoom, pan) is active. Every edit is written to ``signal.atoms``. Keep a reference to the editor while the
+    figure is open.
+
+    Parameters
+    ----------
+    signal : AtomicImage
+        An image with or without atoms (``find_atoms``).
+
+    Attributes
+    ----------
+    signal : AtomicImage
+    figure : matplotlib.figure.Figure
+    slider : matplotlib.widgets.Slider
+    """
+
+    def __init__(self, signal: Any) -> None:
+        self.signal = signal
+        signal.plot()
+        self._ax = signal._plot.signal_plot.ax
+        self.figure = self._ax.figure
+        self._history: list[Any] = []
+        self._pressed: tuple[float, float] | None = None
+        style = {"mfc": "none", "ms": 6, "mew": 1.2, "ls": "none"}
+        (self._dots,) = self._ax.plot([], [], "o", mec="#e69f00", **style)
+        (self._weak,) = self._ax.plot([], [], "X", mec="#d55e00", **style)
+        self.figure.subplots_adjust(bottom=0.2)
+        self.slider = Slider(
+            self.figure.add_axes((0.3, 0.03, 0.5, 0.03)), "weaker than", 0.0, 1.0, valinit=0.0
+        )
+        self.slider.on_changed(lambda _: self._redraw())
+        self._box = RectangleSelector(self._ax, self._on_box, button=[3])  # type: ignore[list-item]
+        canvas = self.figure.canvas
+        # HyperSpy draws the image as an animated artist above all other artists.
+        for artist in (self._dots, self._weak, *self._box.artists):
+            artist.set_animated(canvas.supports_blit)
+        events = {
+            "button_press_event": self._on_press, "button_release_event": self._on_release, "key_press_event": self._on_key,
+            "close_event": lambda _: self.close(),
+        }  # fmt: skip
+        self._connections = [canvas.mpl_connect(name, act) for name, act in events.items()]
+        signal.axes_manager.events.indices_changed.connect(self._redraw, [])
+        self._redraw()
+
+    @property
+    def frame(self) -> int:
+        """Flat index of the displayed frame."""
+        shape = self.signal.axes_manager.navigation_shape
+        if not shape:
+            return 0
+        return int(np.ravel_multi_index(self.signal.axes_manager.indices[::-1], shape[::-1]))
+
+    @property
+    def weak(self) -> np.ndarray:
+        """Mask of the atoms of the frame that the slider marks; atoms without a fitted height are never marked."""
+        table = getattr(self.signal, "atoms", None)
+        heights = None if table is None else table.columns.get("amplitude")
+        if heights is None:
+            return np.zeros(len(self._positions()), bool)
+        heights = np.abs(heights[table.frames == self.frame])  # type: ignore[union-attr]
+        return (
+            heights < self.slider.val * np.nanmedian(heights) if np.isfinite(heights).any() else heights < 0
+        )
+
+    def toggle(self, x: float, y: float) -> None:
+        """Remove the atom at x, y (axis units), or add one if there is none."""
+        atom = self._atom_at(x, y)
+        if atom is None:
+            self._edit(lambda: self.signal.add_atoms([(x, y)], frame=self.frame))
+        else:
+            self.remove([atom])
+
+    def move(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Move the atom at `start` to `end` (axis units)."""
+        atom = self._atom_at(*start)
+        if atom is not None:
+
+            def act() -> None:
+                # Added first: the last atom of a frame cannot be removed.
+                self.signal.add_atoms([end], frame=self.frame)
+                self.signal.remove_atoms([atom], frame=self.frame)
+
+            self._edit(act)
+
+    def remove(self, positions: Any) -> None:
+        """Remove the atoms at some positions (axis units), in one step."""
+        if len(positions):
+            self._edit(lambda: self.signal.remove_atoms(positions, frame=self.frame))
+
+    def undo(self) -> None:
+        """Revert the last edit."""
+        from hyperspy_motifs.pipeline import keep_atoms
+
+        if self._history:
+            keep_atoms(self.signal, self._history.pop())
+            self._redraw()
+
+    def close(self) -> None:
+        """Disconnect from the figure."""
+        for connection in self._connections:
+            self.figure.canvas.mpl_disconnect(connection)
+        self._connections = []
+        self._box.set_active(False)
+        if self._redraw in self.signal.axes_manager.events.indices_changed.connected:
+            self.signal.axes_manager.events.indices_changed.disconnect(self._redraw)
+
+    def _edit(self, act: Any) -> None:
+        before = getattr(self.signal, "atoms", None)
+        act()
+        self._history.append(before)
+        self._redraw()
+
+    def _positions(self) -> np.ndarray:
+        if not hasattr(self.signal, "atoms"):
+            return np.zeros((0, 2))
+        table = self.signal.atoms
+        return table.positions[table.frames == self.frame]
+
+    def _spacing(self) -> float:
+        """Median distance of the atoms of the frame; that of the whole view if there are fewer than two."""
+        here = self._positions()
+        if len(here) < 2:
+            return float(abs(np.subtract(*self._ax.get_xlim())))
+        return float(np.median(cKDTree(here).query(here, 2)[0][:, 1]))
+
+    def _atom_at(self, x: float, y: float) -> tuple[float, float] | None:
+        here = self._positions()
+        if not len(here):
+            return None
+        distance = np.hypot(*(here - [x, y]).T)
+        near = len(here) > 1 and distance.min() < _NEAR * self._spacing()
+        return tuple(here[distance.argmin()].tolist()) if near else None
+
+    def _redraw(self) -> None:
+        here, weak = self._positions(), self.weak
+        self._dots.set_data(*here[~weak].T)
+        self._weak.set_data(*here[weak].T)
+        self._ax.hspy_fig.render_figure()
+
+    def _on_press(self, event: Any) -> None:
+        toolbar = getattr(self.figure.canvas, "toolbar", None)
+        busy = bool(toolbar is not None and getattr(toolbar, "mode", ""))
+        left = event.inaxes is self._ax and event.button == 1 and not busy
+        self._pressed = (event.xdata, event.ydata) if left else None
+
+    def _on_release(self, event: Any) -> None:
+        start, self._pressed = self._pressed, None
+        if start is None or event.inaxes is not self._ax or event.button != 1:
+            return
+        end = (event.xdata, event.ydata)
+        if np.hypot(end[0] - start[0], end[1] - start[1]) > _DRAG * self._spacing():
+            self.move(start, end)
+        else:
+            self.toggle(*end)
+
+    def _on_box(self, press: Any, release: Any) -> None:
+        corners = np.sort([[press.xdata, press.ydata], [release.xdata, release.ydata]], axis=0)
+        here = self._positions()
+        self.remove(here[np.all((here >= corners[0]) & (here <= corners[1]), axis=1)])
+
+    def _on_key(self, event: Any) -> None:
+        if event.key == "u":
+            self.undo()
+        elif event.key == "enter":
+            self.remove(self._positions()[self.weak])

@@ -261,7 +261,7 @@ def test_a_process_that_the_system_ends_fails_alone(tmp_path, monkeypatch, capsy
     import importlib
     from types import SimpleNamespace
 
-    from hyperspy_motifs.cli._processes import run_in_parallel
+    from hyperspy_motifs.cli._batch import run_in_parallel
 
     (tmp_path / "ended_by_the_system.py").write_text(
         "import os\n"
