@@ -1,12 +1,8 @@
 """The command ``hyperspy-motifs``: motifs, graph, tables and figures of one image or of hundreds.
 
-- `_options`: arguments of the command
-- `_images`: the images of a file, and which of them can be analysed
-- `_analysis`: one image, from its data to its folder of results
-- `_results`: a folder of results, complete or absent
-- `_overview`: ``index.html`` and ``summary.csv`` over all images
-- `_collect`: ``hyperspy-motifs collect``: many images with one model
-- `_batch`: all images one after the other, or in parallel (`_processes`)
+- `_arguments`: arguments of the command, and the images of a file that can be analysed
+- `_results`: one image, from its data to its folder of results, complete or absent; ``index.html`` and ``summary.csv``
+- `_batch`: all images one after the other or in parallel; ``hyperspy-motifs collect``: many images with one model
 """
 
 from ._arguments import Choice, FoundImage, find_images

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from hyperspy_motifs import store
 from hyperspy_motifs.models import (
     ORIENTED_AT,
+    AlignedMoments,
     Orientation,
     PooledMoments,
+    extended,
     find_orientation,
     informative_images,
 )
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from hyperspy_motifs.models import MotifModel, Prediction
 
     from ._collection import MotifCollection
+
 
 # Atoms that the model of the collection keeps per radius, and each image with its result, to position other atoms.
 ANCHORS, _ANCHORS_OF_IMAGE = 4_000, 500
@@ -373,3 +376,60 @@ def _tree(tree: Any, leaves: NDArray[np.integer]) -> dict[str, Any]:
         "parent": tree.parent, "radius": tree.radius, "height": tree.height, "merges": tree.merges,
         "base_radius": float(tree.base_radius), "atom_leaf": leaves, "size": size,
     }  # fmt: skip
+
+
+def update_model(motif_model: MotifModel, signals: Sequence[Any]) -> MotifModel:
+    """Return a model with the motifs of further images that it does not know.
+
+    Parameters
+    ----------
+    motif_model : MotifModel
+    signals : sequence of AtomicImage
+
+    Returns
+    -------
+    MotifModel
+        See :meth:`hyperspy_motifs.models.MotifModel.update`.
+    """
+    from hyperspy_motifs.pipeline import FindOptions, fitted_motif_model, measure_image
+    from hyperspy_motifs.warm_up import wait_for_warm_up
+
+    facts = motif_model.facts
+    if int(facts.get("detectors", 1)) > 1 or facts.get("continuous"):
+        raise ValueError(
+            "A model of several detectors, or of a continuum, cannot be updated: find the motifs of all images again with "
+            "find_motifs."
+        )
+    wait_for_warm_up()
+    # How many motifs there are, and how far apart the atoms of an image are, is that of the images of the model alone.
+    known = {k: v for k, v in facts["options"].items() if k not in ("n_motifs", "separation")}
+    options = asdict(replace(FindOptions(**known), polarity=str(facts.get("polarity", "auto"))))
+    radii, orders = tuple(motif_model.classifier.radii_), dict(motif_model.orders)
+    by_number, angles, p_values = {}, {}, {}
+    for number, signal in enumerate(signals):
+        try:
+            one = measure_image(
+                signal, dict(options), sorted({*radii, ORIENTED_AT}), _unit(motif_model, signal), orders
+            )
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"Image {number} ({store.title_of(signal)}): {error}") from error
+        source = PooledMoments([one.moments], [one.neighbours], [Orientation()], 1.0, one.orders)
+        aligned = bool(facts.get("aligned")) and bool(motif_model.anchors)
+        angles[number] = AlignedMoments(motif_model, source).orientation if aligned else Orientation()
+        p_values[number] = 1 - motif_model.predict(source, angles[number]).outlier_score
+        by_number[number] = one
+    learnt, pooled, model = fit_pooled(by_number, angles, radii, options)
+    first = by_number[learnt[0]]
+    found = fitted_motif_model(
+        model, pooled, model.labels_, radii.index(model.radius_), first.stamp,
+        {**facts, "title": f"{len(signals)} images"}, most=ANCHORS, images=[by_number[k].stamp for k in learnt],
+    )  # fmt: skip
+    return extended(motif_model, found, np.concatenate([p_values[k] for k in learnt]), model.labels_)
+
+
+def _unit(motif_model: MotifModel, signal: Any) -> float | None:
+    """Return the unit of the radii in an image, as :meth:`AtomicImage.apply_model` takes it; None for its own distance."""
+    units = store.Stamp.of(signal).units
+    if motif_model.facts.get("aligned") or not motif_model.units == units != "px":
+        return None
+    return float(motif_model.spacing)

@@ -1,18 +1,14 @@
-"""Images of a collection, measured here or by workers of ``dask.distributed``, and a model that learns from further ones."""
+"""The images of a collection, measured one at a time here or by the workers of ``dask.distributed``."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from hyperspy_motifs import store
-from hyperspy_motifs.models import ORIENTED_AT, AlignedMoments, Orientation, PooledMoments, extended
-
-from ._finding import ANCHORS, fit_pooled
+from hyperspy_motifs.models import AlignedMoments, Orientation, PooledMoments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -124,60 +120,3 @@ def assign(
         orientation = AlignedMoments(learned, source).orientation if aligned else Orientation()
     found = learned.predict(source, orientation)
     return found, orientation, cells_of_image(one, found.labels, found.probabilities)
-
-
-def update_model(motif_model: MotifModel, signals: Sequence[Any]) -> MotifModel:
-    """Return a model with the motifs of further images that it does not know.
-
-    Parameters
-    ----------
-    motif_model : MotifModel
-    signals : sequence of AtomicImage
-
-    Returns
-    -------
-    MotifModel
-        See :meth:`hyperspy_motifs.models.MotifModel.update`.
-    """
-    from hyperspy_motifs.pipeline import FindOptions, fitted_motif_model, measure_image
-    from hyperspy_motifs.warm_up import wait_for_warm_up
-
-    facts = motif_model.facts
-    if int(facts.get("detectors", 1)) > 1 or facts.get("continuous"):
-        raise ValueError(
-            "A model of several detectors, or of a continuum, cannot be updated: find the motifs of all images again with "
-            "find_motifs."
-        )
-    wait_for_warm_up()
-    # How many motifs there are, and how far apart the atoms of an image are, is that of the images of the model alone.
-    known = {k: v for k, v in facts["options"].items() if k not in ("n_motifs", "separation")}
-    options = asdict(replace(FindOptions(**known), polarity=str(facts.get("polarity", "auto"))))
-    radii, orders = tuple(motif_model.classifier.radii_), dict(motif_model.orders)
-    by_number, angles, p_values = {}, {}, {}
-    for number, signal in enumerate(signals):
-        try:
-            one = measure_image(
-                signal, dict(options), sorted({*radii, ORIENTED_AT}), _unit(motif_model, signal), orders
-            )
-        except (ValueError, TypeError) as error:
-            raise type(error)(f"Image {number} ({store.title_of(signal)}): {error}") from error
-        source = PooledMoments([one.moments], [one.neighbours], [Orientation()], 1.0, one.orders)
-        aligned = bool(facts.get("aligned")) and bool(motif_model.anchors)
-        angles[number] = AlignedMoments(motif_model, source).orientation if aligned else Orientation()
-        p_values[number] = 1 - motif_model.predict(source, angles[number]).outlier_score
-        by_number[number] = one
-    learnt, pooled, model = fit_pooled(by_number, angles, radii, options)
-    first = by_number[learnt[0]]
-    found = fitted_motif_model(
-        model, pooled, model.labels_, radii.index(model.radius_), first.stamp,
-        {**facts, "title": f"{len(signals)} images"}, most=ANCHORS, images=[by_number[k].stamp for k in learnt],
-    )  # fmt: skip
-    return extended(motif_model, found, np.concatenate([p_values[k] for k in learnt]), model.labels_)
-
-
-def _unit(motif_model: MotifModel, signal: Any) -> float | None:
-    """Return the unit of the radii in an image, as :meth:`AtomicImage.apply_model` takes it; None for its own distance."""
-    units = store.Stamp.of(signal).units
-    if motif_model.facts.get("aligned") or not motif_model.units == units != "px":
-        return None
-    return float(motif_model.spacing)

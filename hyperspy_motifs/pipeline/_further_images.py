@@ -12,7 +12,7 @@ import numpy as np
 
 from hyperspy_motifs import store
 
-from ._atom_finding import FEWEST_ATOMS, check_axes, find_atoms, given_atoms, stored_atoms
+from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, stored_atoms
 from ._atom_table import AtomTable, sites_of_given
 from ._cell_finding import find_cells
 from ._checks import LARGEST_SEED, check_arguments, check_axes, check_count

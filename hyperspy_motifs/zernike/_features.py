@@ -1,4 +1,4 @@
-"""Features from moments: in units of the noise, invariant under rotations, sense of rotation, principal axes, point symmetry."""
+"""Features from moments: in units of the noise, invariant under rotations, chirality, principal axes, point symmetry."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_results_are_those_of_one_process(files, client, monkeypatch):
     client.loop.call_later(2.0, os.kill, first, signal.SIGKILL)
     on_workers = hyperspy_motifs.find_motifs(files, show_progressbar=False)
     assert first not in client.run(os.getpid).values()
-    monkeypatch.setattr("hyperspy_motifs.stacks._runner.running_client", lambda: None)
+    monkeypatch.setattr("hyperspy_motifs.stacks.running_client", lambda: None)
     here = hyperspy_motifs.find_motifs(files, show_progressbar=False)
     assert "learned on 2 of them" in here[0].summary()
     for one, other in zip(on_workers, here, strict=True):

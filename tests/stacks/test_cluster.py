@@ -131,7 +131,7 @@ def test_motifs_of_a_stack_are_the_same_on_workers(local_client, monkeypatch):
     frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(3)]
     stack = hs.stack(frames, show_progressbar=False)
     on_workers = stack.deepcopy().find_motifs(radius=0.11, radius_units="axes", show_progressbar=False)
-    monkeypatch.setattr("hyperspy_motifs.stacks._runner.running_client", lambda: None)
+    monkeypatch.setattr("hyperspy_motifs.stacks.running_client", lambda: None)
     monkeypatch.setattr("hyperspy_motifs.pipeline._learning.running_client", lambda: None)
     here = stack.deepcopy().find_motifs(radius=0.11, radius_units="axes", show_progressbar=False)
     np.testing.assert_array_equal(on_workers.positions, here.positions)
@@ -150,7 +150,7 @@ def test_motifs_are_learned_on_a_worker_while_others_find_atoms_and_are_the_same
     on_workers = stack.deepcopy().find_motifs(checkpoint=tmp_path / "run", **how)
     for file in (tmp_path / "run").glob("*_00000[134].npz"):
         file.unlink()
-    monkeypatch.setattr("hyperspy_motifs.stacks._runner.running_client", lambda: None)
+    monkeypatch.setattr("hyperspy_motifs.stacks.running_client", lambda: None)
     monkeypatch.setattr("hyperspy_motifs.pipeline._learning.running_client", lambda: None)
     here = stack.deepcopy().find_motifs(**how)
     continued = stack.deepcopy().find_motifs(checkpoint=tmp_path / "run", **how)

@@ -1,4 +1,4 @@
-"""Facts of each motif (coordination, brightness, place, separation), and its paragraph."""
+"""What the motifs are, in words and numbers that a person can check."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.defects import compare_with_chance
 from hyperspy_motifs.naming import motif_name
+
+__all__ = [
+    "Descriptions",
+    "MotifDescription",
+    "Place",
+    "Shell",
+    "compare_brightness",
+    "describe_place",
+    "find_shell",
+    "separate",
+]
 
 # Neighbours that are looked at: the first two shells of every lattice of the plane have at most 12.
 _N_NEIGHBOURS = 12

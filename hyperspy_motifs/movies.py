@@ -1,4 +1,9 @@
-"""Atoms, sites, cells or defects of a stack followed from frame to frame: linking, transitions, populations, events."""
+"""Atoms of a stack in time: tracking, populations and transitions.
+
+The functions use plain arrays: :func:`link_frames` tracks atoms, :func:`count_populations` and
+:func:`count_transitions` count. :class:`FollowedUnits` are the atoms, sites, cells or defects of all frames with their births,
+deaths and changes.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,16 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import block_array, coo_array, diags_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from scipy.spatial import cKDTree
+
+__all__ = [
+    "FollowedUnits",
+    "Transitions",
+    "count_populations",
+    "count_transitions",
+    "drift_of_frames",
+    "estimate_drift",
+    "link_frames",
+]
 
 # Largest number of iterations of the drift of a frame.
 _ROUNDS = 5

@@ -1,4 +1,8 @@
-"""Frames of a stack, one after another or on workers of ``dask.distributed``: the runner, its checkpoints and the sample."""
+"""Processing of the frames of a stack, locally or on the workers of a cluster, with results stored in a folder.
+
+:func:`run_frames` passes each frame to a function of arrays; if a client of ``dask.distributed`` exists, its workers
+process the frames. A :class:`Checkpoint` stores the result of every frame, so that an interrupted run can continue.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,17 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
+
+__all__ = [
+    "Checkpoint",
+    "FrameSample",
+    "RemoteTask",
+    "frames_as_completed",
+    "run_frames",
+    "running_client",
+    "sample_of_frames",
+    "spread_order",
+]
 
 # Scheduled frames for each thread of a worker: one in computation, one with pixels already sent.
 _AHEAD = 2
