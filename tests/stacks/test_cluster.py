@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import hyperspy_motifs as hm
-from hyperspy_motifs.pipeline import _learning, _stack_finding
+from hyperspy_motifs.pipeline import _learning
 from hyperspy_motifs.pipeline._atom_table import find_atoms_of_frame
 from hyperspy_motifs.stacks import RemoteTask, run_frames, running_client
 
@@ -125,7 +125,7 @@ def test_an_error_in_a_frame_is_the_users(local_client):
 
 
 def test_motifs_of_a_stack_are_the_same_on_workers(local_client, monkeypatch):
-    monkeypatch.setattr(_stack_finding, "SAMPLE_ATOMS", 100)
+    monkeypatch.setattr(_learning, "SAMPLE_ATOMS", 100)
     # Only frames are sent to the workers: another test covers the fit.
     monkeypatch.setattr(_learning, "MOST_SENT_PIXELS", 0)
     frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(3)]
@@ -142,7 +142,7 @@ def test_motifs_of_a_stack_are_the_same_on_workers(local_client, monkeypatch):
 def test_motifs_are_learned_on_a_worker_while_others_find_atoms_and_are_the_same(
     local_client, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(_stack_finding, "SAMPLE_ATOMS", 160)
+    monkeypatch.setattr(_learning, "SAMPLE_ATOMS", 160)
     frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(6)]
     stack = hs.stack(frames, show_progressbar=False)
     # A run without workers can use a folder from the workers, for any order of its files.
@@ -165,7 +165,7 @@ def test_motifs_are_learned_on_a_worker_while_others_find_atoms_and_are_the_same
 
 
 def test_an_error_while_motifs_are_learned_on_a_worker_is_the_users(local_client, monkeypatch):
-    monkeypatch.setattr(_stack_finding, "SAMPLE_ATOMS", 100)
+    monkeypatch.setattr(_learning, "SAMPLE_ATOMS", 100)
     monkeypatch.setattr(_learning, "learn_on_sample", fails)
     # The first frame alone is the sample: its task is begun while others wait.
     frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(8)]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hyperspy_motifs.pipeline import _atom_finding, _learning, _stack_finding
+from hyperspy_motifs.pipeline import _atom_finding, _learning
 from hyperspy_motifs.pipeline._learning import SampleLearning, learn_on_sample
 from hyperspy_motifs.signals import AtomicImage
 from hyperspy_motifs.stacks import spread_order
@@ -43,7 +43,7 @@ def cluster(monkeypatch):
     monkeypatch.setattr(_learning, "running_client", object)
     monkeypatch.setattr(_learning, "RemoteTask", task)
     # Three frames of thirty atoms.
-    monkeypatch.setattr(_stack_finding, "SAMPLE_ATOMS", 95)
+    monkeypatch.setattr(_learning, "SAMPLE_ATOMS", 95)
     return begun
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import hyperspy_motifs as hm
-from hyperspy_motifs.pipeline import _atom_finding, _stack_finding
+from hyperspy_motifs.pipeline import _atom_finding, _learning
 from hyperspy_motifs.stacks import Checkpoint, run_frames, sample_of_frames, spread_order
 
 ROWS, COLUMNS = 180, 200
@@ -46,7 +46,7 @@ def whole(movie):
 @pytest.fixture(scope="module")
 def small_sample():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_stack_finding, "SAMPLE_ATOMS", 260)
+        patch.setattr(_learning, "SAMPLE_ATOMS", 260)
         yield
 
 
@@ -94,7 +94,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(movie, small_sample, sample
     (folder / "atoms_000001.npz").unlink()
     computed = []
     for name in ("find_atoms_of_frame", "predict_frame"):
-        module = _stack_finding if name == "predict_frame" else _atom_finding
+        module = _learning if name == "predict_frame" else _atom_finding
         function = getattr(module, name)
 
         def counted(images, number, *arguments, _name=name, _function=function):
@@ -114,7 +114,7 @@ def test_motifs_of_other_atoms_or_another_model_are_computed_anew(
     """Files of another model, of which the numbers mean something else, lie in the folder and are left alone."""
     mixed = shutil.copytree(folder, tmp_path / "mixed")
     how = {"radius": 0.6, "show_progressbar": False}
-    monkeypatch.setattr(_stack_finding, "SAMPLE_ATOMS", 150)
+    monkeypatch.setattr(_learning, "SAMPLE_ATOMS", 150)
     other = movie.deepcopy().find_motifs(checkpoint=mixed, **how)
     alone = movie.deepcopy().find_motifs(checkpoint=tmp_path / "alone", **how)
     assert "1 frames" in other.summary()
