@@ -54,9 +54,9 @@ oldest:
 	$(VENV)-oldest/bin/python -m pip install --quiet --constraint .ci/oldest.txt --editable ".[tests]"
 	$(VENV)-oldest/bin/python -m pytest $(PYTEST_ARGS)
 
-# Twenty times as many random examples as in `make test`, different in every run; an hour.
+# Thirty times as many random examples as in `make test`, different in every run; an hour.
 trust: $(VENV)/.dev
-	TRUST_TIMES=20 $(BIN)/python -m pytest tests/trust $(PYTEST_ARGS) --timeout=7200
+	TRUST_TIMES=30 $(BIN)/python -m pytest tests/trust $(PYTEST_ARGS) --timeout=7200
 
 clean:
 	rm -rf $(VENV) $(VENV)-oldest $(VENV)-other demo build dist docs/_build .pytest_cache .mypy_cache .ruff_cache

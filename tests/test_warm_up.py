@@ -12,10 +12,14 @@ def _run(code, cache):
 
 
 def test_a_share_compiles_the_kernels_it_is_named_after(tmp_path):
-    missing = "from hyperspy_motifs.warm_up import missing_shares; print(*missing_shares())"
-    assert _run(missing, tmp_path) == ["columns", "layout", "sites"]
-    _run("from hyperspy_motifs.warm_up import compile_share; compile_share('sites')", tmp_path)
-    assert _run(missing, tmp_path) == ["columns", "layout"]
+    before_and_after = _run(
+        "from hyperspy_motifs.warm_up import compile_share, missing_shares\n"
+        "print(*missing_shares())\n"
+        "compile_share('sites')\n"
+        "print(*missing_shares())\n",
+        tmp_path,
+    )
+    assert before_and_after == ["columns", "layout", "sites", "columns", "layout"]
     # The kernels of another process are found without compilation.
     compiled = _run(
         "from numba.core import event\n"

@@ -26,12 +26,21 @@ def files(tmp_path_factory):
     return sorted(folder.glob("*.zspy"))
 
 
-@pytest.fixture
-def client(monkeypatch):
+@pytest.fixture(scope="module")
+def client():
     root = str(Path(hyperspy_motifs.__file__).parents[1])
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]))
-    with distributed.Client(n_workers=2, threads_per_worker=1, dashboard_address=None) as client:
-        yield client
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]))
+        with distributed.Client(n_workers=2, threads_per_worker=1, dashboard_address=None) as client:
+            yield client
+
+
+def test_an_image_that_cannot_be_used_is_named(files, client):
+    flat = monolayer(shape=(90, 100), random_state=0)[0]
+    flat.data[:] = 7
+    flat.metadata.General.title = "flat"
+    with pytest.raises(ValueError, match=r"Image 1 \(flat\)"):
+        hyperspy_motifs.find_motifs([files[0], flat], show_progressbar=False)
 
 
 def test_results_are_those_of_one_process(files, client, monkeypatch):
@@ -52,11 +61,3 @@ def test_results_are_those_of_one_process(files, client, monkeypatch):
         np.testing.assert_array_equal(one.cells.vertices, other.cells.vertices)
         np.testing.assert_array_equal(one.features.data, other.features.data)
     assert on_workers.orientations == here.orientations
-
-
-def test_an_image_that_cannot_be_used_is_named(files, client):
-    flat = monolayer(shape=(90, 100), random_state=0)[0]
-    flat.data[:] = 7
-    flat.metadata.General.title = "flat"
-    with pytest.raises(ValueError, match=r"Image 1 \(flat\)"):
-        hyperspy_motifs.find_motifs([files[0], flat], show_progressbar=False)

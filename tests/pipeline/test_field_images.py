@@ -93,11 +93,9 @@ def test_columns_many_pixels_apart(shared_data):
 
 
 def test_both_grains_of_a_gold_boundary(shared_data):
-    signal = load(shared_data, "gold_boundary.png")
-    table = signal.find_atoms(show_progressbar=False)
-    assert len(table) == pytest.approx(730, abs=15)
-    assert table.facts["separation"] == pytest.approx(18.5, abs=0.5)
-    motifs = motifs_of(signal)
+    motifs = motifs_of(load(shared_data, "gold_boundary.png"))
+    assert len(motifs.labels) == pytest.approx(730, abs=15)
+    assert motifs.parameters["separation"] == pytest.approx(18.5, abs=0.5)
     x = motifs.pixel_positions[:, 0]
     left, right = (motifs.labels[side] for side in (x < 120, x > 350))
     grains = [int(np.bincount(side).argmax()) for side in (left, right)]

@@ -1,6 +1,6 @@
 """What an error must be, and how many examples of everything are tried.
 
-``TRUST_TIMES=20 pytest tests/trust`` runs twenty times as many, with new ones in every run.
+``TRUST_TIMES=30 pytest tests/trust`` runs thirty times as many, with new ones in every run.
 """
 
 import contextlib

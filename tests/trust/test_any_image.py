@@ -263,7 +263,7 @@ def lattice():
     return signal
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(ARGUMENTS)
 def test_any_arguments(ours, lattice, arguments):
     signal = lattice.deepcopy()
@@ -276,7 +276,7 @@ def test_any_arguments(ours, lattice, arguments):
     assert done or unchanged(before, signal)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(images(sides=st.integers(10, 44)), ARGUMENTS)
 def test_any_image_with_any_arguments(ours, signal, arguments):
     before = remember(signal)
