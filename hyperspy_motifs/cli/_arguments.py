@@ -8,11 +8,14 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hyperspy_motifs.clustering import CONSTANTS, MIN_MOTIF_SIZE, check_alpha, check_min_motif_size
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -235,7 +238,7 @@ class FoundImage:
 
     number: int
     title: str
-    signal: Any
+    signal: BaseSignal
     reason: str = ""
     atoms: Path | None = None
 
@@ -326,7 +329,7 @@ def read_mask(path: Path) -> np.ndarray:
     raise ValueError(f"the mask {path} is no image of two dimensions, in which 0 means that there is data")
 
 
-def _checked(number: int, title: str, signal: Any, atoms: Path | None) -> FoundImage:
+def _checked(number: int, title: str, signal: BaseSignal, atoms: Path | None) -> FoundImage:
     signal = _grey(signal)
     reason = _why_not(signal)
     if reason:
@@ -335,7 +338,7 @@ def _checked(number: int, title: str, signal: Any, atoms: Path | None) -> FoundI
     return FoundImage(number, title, signal, "", atoms)
 
 
-def _why_not(signal: Any) -> str:
+def _why_not(signal: BaseSignal) -> str:
     """Why a signal cannot be analysed; empty if it can be tried."""
     axes = signal.axes_manager
     if axes.signal_dimension != 2:
@@ -352,7 +355,7 @@ def _why_not(signal: Any) -> str:
     return ""
 
 
-def _grey(signal: Any) -> Any:
+def _grey(signal: BaseSignal) -> Any:
     import hyperspy.api as hs
 
     if not signal.data.dtype.names:

@@ -9,13 +9,16 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._arguments import Choice, FoundImage, find_images, read_mask
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.motifs import Motifs
 
 # What marks a folder as one of results, and holds its key figures.
 SUMMARY = "summary.json"
@@ -115,7 +118,7 @@ def analyse(
     return row
 
 
-def key_figures(motifs: Any) -> dict[str, Any]:
+def key_figures(motifs: Motifs) -> dict[str, Any]:
     """What the overview shows of a result: numbers and texts in JSON types."""
     scale = abs(motifs.signal.axes_manager.signal_axes[0].scale)
     columns, rows = motifs.signal.axes_manager.signal_shape
@@ -141,7 +144,7 @@ def key_figures(motifs: Any) -> dict[str, Any]:
     }
 
 
-def _defect_figures(motifs: Any) -> dict[str, Any]:
+def _defect_figures(motifs: Motifs) -> dict[str, Any]:
     from hyperspy_motifs.defects import RARE, VACANCY
 
     if not _has_defects(motifs):
@@ -157,11 +160,11 @@ def _defect_figures(motifs: Any) -> dict[str, Any]:
     }
 
 
-def save_figures(motifs: Any, folder: Path, name: str) -> None:
+def save_figures(motifs: Motifs, folder: Path, name: str) -> None:
     """Save the figures of a result as PNG files, and a small one for the overview."""
     import matplotlib.pyplot as plt
 
-    draws = {
+    draws: dict[str, Callable[[], Any]] = {
         "motifs": motifs.plot,
         "layout": motifs.plot_layout,
         "means": motifs.plot_means,
@@ -178,7 +181,7 @@ def save_figures(motifs: Any, folder: Path, name: str) -> None:
         plt.close(figure)
 
 
-def _has_defects(motifs: Any) -> bool:
+def _has_defects(motifs: Motifs) -> bool:
     """Whether the summary counts defects: those of the atoms of a single image."""
     return motifs.parameters.get("atoms") != "grid" and len(np.unique(motifs.frames)) == 1
 

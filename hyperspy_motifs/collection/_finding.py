@@ -24,6 +24,9 @@ from hyperspy_motifs.models import (
 from ._measuring import Measuring, assign
 
 if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+
+    from hyperspy_motifs.clustering import MotifTree
     from hyperspy_motifs.models import MotifModel, Prediction
 
     from ._collection import MotifCollection
@@ -366,7 +369,7 @@ def _of_other(learned: MotifModel, found: Prediction) -> dict[str, Any]:
     }
 
 
-def _tree(tree: Any, leaves: NDArray[np.integer]) -> dict[str, Any]:
+def _tree(tree: MotifTree, leaves: NDArray[np.integer]) -> dict[str, Any]:
     """Return the tree of motifs with the leaf of each atom of an image, and the number of its atoms below each node."""
     size = np.bincount(leaves, minlength=len(tree.parent)).astype(np.int64)
     # Parents precede their children.
@@ -427,7 +430,7 @@ def update_model(motif_model: MotifModel, signals: Sequence[Any]) -> MotifModel:
     return extended(motif_model, found, np.concatenate([p_values[k] for k in learnt]), model.labels_)
 
 
-def _unit(motif_model: MotifModel, signal: Any) -> float | None:
+def _unit(motif_model: MotifModel, signal: BaseSignal) -> float | None:
     """Return the unit of the radii in an image, as :meth:`AtomicImage.apply_model` takes it; None for its own distance."""
     units = store.Stamp.of(signal).units
     if motif_model.facts.get("aligned") or not motif_model.units == units != "px":

@@ -11,6 +11,7 @@ from hyperspy_motifs import store
 from hyperspy_motifs.models import AlignedMoments, Orientation, PooledMoments
 
 if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
     from numpy.typing import NDArray
 
     from hyperspy_motifs.models import MotifModel, Prediction
@@ -67,7 +68,7 @@ def _in_order(
                 yield order[0], early.pop(order.pop(0))
 
 
-def _form(signal: Any) -> dict[str, Any]:
+def _form(signal: BaseSignal) -> dict[str, Any]:
     metadata = signal.metadata.as_dictionary()
     metadata.pop(store.NODE, None)
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -24,6 +24,9 @@ from ._explorer_panels import (
 from ._image import image_extent, plot_image
 from ._interaction import MovingLayer
 from ._layout_plot import frame_layout
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class Explorer:
@@ -104,7 +107,7 @@ class Explorer:
             animated=True, bbox={"facecolor": "white", "edgecolor": "0.5", "boxstyle": "round,pad=1"},
         )  # fmt: skip
 
-    def _draw_image(self, ax: Any) -> None:
+    def _draw_image(self, ax: Axes) -> None:
         state = self.state
         image, pixel = state.image, state.extent
         plot_image(image, extent=image_extent(image.shape, *pixel), units=state.motifs.units, ax=ax)

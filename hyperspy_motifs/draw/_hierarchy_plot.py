@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import numpy as np
@@ -19,6 +19,9 @@ from ._cell_plot import plot_cells, plot_values
 from ._image import Extent, axes_or_new, make_room, prepare_field
 from ._motif_plot import plot_motifs
 from ._style import TWO_COLUMNS, is_type, short_name, type_number, type_style
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.graph import MotifGraph
 
 # A figure of two columns of a journal, in inches: columns of images, their distance, half an image and half a symbol, a line of
 # a caption, space between levels, and space for the names of the levels.
@@ -245,7 +248,7 @@ _LONGEST_NAME = 40
 
 
 def plot_nodes(
-    graph: Any,
+    graph: MotifGraph,
     nodes: str | Iterable[str] | Mapping[str, Any],
     image: ArrayLike | None = None,
     *,
@@ -307,7 +310,7 @@ def plot_nodes(
     return ax
 
 
-def instances_of(graph: Any, nodes: str | Iterable[str] | Mapping[str, Any]) -> list[str]:
+def instances_of(graph: MotifGraph, nodes: str | Iterable[str] | Mapping[str, Any]) -> list[str]:
     """Return the instances among some nodes and of the types among them, each once."""
     if isinstance(nodes, str):
         nodes = [nodes]
@@ -321,7 +324,7 @@ def instances_of(graph: Any, nodes: str | Iterable[str] | Mapping[str, Any]) -> 
     return list(found)
 
 
-def outlines(graph: Any, node: str) -> list[NDArray[np.float64]]:
+def outlines(graph: MotifGraph, node: str) -> list[NDArray[np.float64]]:
     """Return the polygons of a node: those of its cells, or the hull of its atoms."""
     kinds = {graph.nodes[child]["kind"] for child in graph.children(node)}
     if kinds - {"atom"}:
@@ -339,7 +342,7 @@ def outlines(graph: Any, node: str) -> list[NDArray[np.float64]]:
         return []
 
 
-def _colours(graph: Any, nodes: list[str], colour_by: str) -> tuple[NDArray[Any], dict[str, Any]]:
+def _colours(graph: MotifGraph, nodes: list[str], colour_by: str) -> tuple[NDArray[Any], dict[str, Any]]:
     """Return a class or a number for each node, and the corresponding names or label."""
     if colour_by == "type":
         types = [graph.nodes[n].get("type", "") for n in nodes]

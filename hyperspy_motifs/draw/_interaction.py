@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -19,6 +19,9 @@ from hyperspy_motifs.pipeline import inside_roi
 
 from ._image import check_positions
 from ._layout_plot import plot_layout
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
 
 
 class MovingLayer:
@@ -243,7 +246,7 @@ class AtomEditor:
     slider : matplotlib.widgets.Slider
     """
 
-    def __init__(self, signal: Any) -> None:
+    def __init__(self, signal: BaseSignal) -> None:
         self.signal = signal
         signal.plot()
         self._ax = signal._plot.signal_plot.ax

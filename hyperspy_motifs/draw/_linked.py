@@ -6,13 +6,16 @@ import base64
 import html
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._image import Extent, rarity, readable_units
 from ._style import as_labels, cell_colours, motif_colour, motif_marker
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.cells import Cells
 
 # Pixels along the longer side of an image, above which it is reduced: a page must stay small.
 _MOST_PIXELS = 1600
@@ -128,7 +131,7 @@ def linked_views(
     atoms: Any,
     *,
     spacing: float,
-    cells: Any = None,
+    cells: Cells | None = None,
     marks: Any = None,
 ) -> Any:
     """The image with its atoms beside their layout, to zoom and to click in; a click on the legend hides a motif in both.

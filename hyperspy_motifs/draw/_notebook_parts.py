@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from bokeh.models import (
@@ -40,6 +40,9 @@ from numpy.typing import NDArray
 from ._explorer_panels import identity_colours, value_limits
 from ._image import image_extent
 from ._style import cell_colours, motif_colours
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.defects import Defects
 
 # A notebook column is about 900 CSS pixels wide.
 IMAGE_SIZE = 500
@@ -188,7 +191,7 @@ def motif_columns(state: Any) -> dict[str, list[Any]]:
     }
 
 
-def defect_columns(defects: Any) -> dict[str, list[Any]]:
+def defect_columns(defects: Defects) -> dict[str, list[Any]]:
     """Rows of the list of defects, the most certain first."""
     order = np.argsort(defects.q_values, kind="stable")
     return {

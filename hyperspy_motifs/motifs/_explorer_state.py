@@ -20,6 +20,8 @@ from scipy.spatial import ConvexHull
 from ._explored_frame import ExploredFrame, carried_identities, rows_where
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from ._motifs import Motifs
 
 
@@ -413,7 +415,7 @@ def is_in_notebook() -> bool:
     return kernel and (backend == "agg" or backend.endswith("inline"))
 
 
-def open_explorer(motifs: Motifs, frame: int, view: str, figure: Any) -> Any:
+def open_explorer(motifs: Motifs, frame: int, view: str, figure: Figure | None) -> Any:
     """Open the explorer of motifs, in the notebook or in a window."""
     from hyperspy_motifs.draw import Explorer, open_notebook_explorer
 

@@ -15,6 +15,10 @@ from hyperspy_motifs.graph import written_whole
 from ._levels import level_words
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from hyperspy_motifs.graph import MotifGraph
+
     from ._motifs import Motifs
 
 
@@ -54,7 +58,7 @@ class Page:
         """
         self._blocks.append({"kind": kind, "text": text, **values})
 
-    def figure(self, figure: Any, alternative: str, caption: str) -> None:
+    def figure(self, figure: Figure, alternative: str, caption: str) -> None:
         """Add a matplotlib figure as an image.
 
         Parameters
@@ -103,7 +107,7 @@ class Page:
             file.write(text.encode("utf-8", "replace").decode("utf-8"))
 
 
-def as_picture(figure: Any) -> tuple[str, int]:
+def as_picture(figure: Figure) -> tuple[str, int]:
     """A matplotlib figure as the address of its image, a fifth of a PNG's size, and the width at which it is shown."""
     from PIL import Image
 
@@ -179,7 +183,7 @@ def add_cells(page: Page, motifs: Motifs, views: Any) -> None:
     )
 
 
-def _columns(graph: Any, nodes: list[str], instances: str, units: str) -> dict[str, Any]:
+def _columns(graph: MotifGraph, nodes: list[str], instances: str, units: str) -> dict[str, Any]:
     """Columns of a table of types: number of instances, composition, and area where it is known."""
     columns = {
         instances: np.array([graph.nodes[n]["size"] for n in nodes]),
@@ -236,7 +240,7 @@ def add_levels(page: Page, motifs: Motifs, views: Any) -> None:
         )
 
 
-def _atoms_of(graph: Any, nodes: list[str]) -> set[int]:
+def _atoms_of(graph: MotifGraph, nodes: list[str]) -> set[int]:
     """Numbers of the atoms in some nodes."""
     seen, open_nodes = set(nodes), list(nodes)
     while open_nodes:

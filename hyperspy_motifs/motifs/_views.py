@@ -10,6 +10,8 @@ import numpy as np
 from hyperspy_motifs import store
 
 if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+
     from hyperspy_motifs.movies import FollowedUnits, Transitions
     from hyperspy_motifs.signals import AtomicImage, ZernikeFeatures
 
@@ -29,7 +31,7 @@ class ManifoldView:
     record : hyperspy_motifs.store.Record
     """
 
-    def __init__(self, signal: Any, record: store.Record) -> None:
+    def __init__(self, signal: BaseSignal, record: store.Record) -> None:
         self._signal, self._record = signal, record
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hyperspy.external.progressbar import progressbar
@@ -20,13 +20,16 @@ from ._atom_table import COLUMNS, AtomTable, find_atoms_of_frame, joined_sites
 from ._checks import check_axes, check_length, check_positions
 from ._clean_image import CleanFrames, clean_image, data_frame, lazy_data_frame, n_frames
 
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+
 # With fewer columns there are no surroundings to compare.
 FEWEST_ATOMS = 12
 LENGTHS = ("sigma", "uncertainty")
 
 
 def find_atoms(
-    signal: Any,
+    signal: BaseSignal,
     separation: float | None,
     show_progressbar: bool | None,
     checkpoint: Any = None,
@@ -85,7 +88,7 @@ def find_atoms(
 
 
 def given_atoms(
-    signal: Any,
+    signal: BaseSignal,
     atoms: Any,
     refine: Any,
     polarity: str,
@@ -154,7 +157,9 @@ def _peak_finder(atoms: Any) -> finding.PeakFinder | None:
     return atoms if callable(atoms) and not hasattr(atoms, "axes_manager") else None
 
 
-def _found_by(finder: finding.PeakFinder, signal: Any, polarity: str, separation: float | None) -> GivenAtoms:
+def _found_by(
+    finder: finding.PeakFinder, signal: BaseSignal, polarity: str, separation: float | None
+) -> GivenAtoms:
     """Find the atoms of every frame by a peak finder; `separation` is in pixels."""
     stamp, parts = store.Stamp.of(signal), []
     for number in range(n_frames(signal)):
@@ -172,7 +177,7 @@ def _found_by(finder: finding.PeakFinder, signal: Any, polarity: str, separation
     return GivenAtoms(stamp.to_units(np.concatenate(parts)), frames, "peak finder")
 
 
-def _of_frames(signal: Any, given: GivenAtoms, stamp: store.Stamp) -> np.ndarray:
+def _of_frames(signal: BaseSignal, given: GivenAtoms, stamp: store.Stamp) -> np.ndarray:
     """Return the pixels of atoms whose frames are known."""
     positions, frames = given.positions, np.asarray(given.frames)
     if len(frames) and not 0 <= frames.min() <= frames.max() < n_frames(signal):
@@ -188,7 +193,7 @@ def _of_frames(signal: Any, given: GivenAtoms, stamp: store.Stamp) -> np.ndarray
 
 
 def _warn_of_missing_columns(
-    signal: Any, pixels: np.ndarray, frames: np.ndarray, polarity: str, stamp: store.Stamp
+    signal: BaseSignal, pixels: np.ndarray, frames: np.ndarray, polarity: str, stamp: store.Stamp
 ) -> None:
     """Warn if the positions in the first of the given frames do not lie on columns."""
     here = frames == frames[0]
@@ -217,7 +222,7 @@ _OF_MOTIFS = ("outlier_score", "motif_angle", "motif_mirrored")
 _FACTS = ("separation", "separation_certainty", "polarity", "polarity_certainty")
 
 
-def stored_atoms(signal: Any, of_motifs: bool = True) -> AtomTable | None:
+def stored_atoms(signal: BaseSignal, of_motifs: bool = True) -> AtomTable | None:
     """Return the atoms that `signal` stores: those of ``find_atoms`` or of edits, or else those of its motifs, or None."""
     kept = store.load_atoms(signal)
     if kept is None and of_motifs and store.has_result(signal):
@@ -230,7 +235,7 @@ def stored_atoms(signal: Any, of_motifs: bool = True) -> AtomTable | None:
     return AtomTable(positions, stamp.to_pixels(positions), frames, columns, facts, stamp.units)
 
 
-def _atoms_of_motifs(signal: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+def _atoms_of_motifs(signal: BaseSignal) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
     """Return columns and facts of the atoms of the motifs of `signal`; None if these are patches on a grid."""
     try:
         record = store.read(signal)
@@ -246,7 +251,7 @@ def _atoms_of_motifs(signal: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]
     return {"positions": record.positions, "frames": record.frames, **columns}, {**facts, "edited": False}
 
 
-def keep_atoms(signal: Any, table: AtomTable | None) -> None:
+def keep_atoms(signal: BaseSignal, table: AtomTable | None) -> None:
     """Write `table` to the metadata of `signal`, or remove the atoms there."""
     if table is None:
         store.remove_atoms(signal)
@@ -265,5 +270,5 @@ def quiet(show_progressbar: bool | None) -> bool:
     return not show_progressbar
 
 
-def _name(signal: Any, index: int) -> str:
+def _name(signal: BaseSignal, index: int) -> str:
     return "The image" if n_frames(signal) == 1 else f"Frame {index}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from hyperspy_motifs.identify import (
 from hyperspy_motifs.occupancy import Sites, complete, expected_labels
 
 from ._clean_image import CleanImage, clean_image, data_frame, prepare_image
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,7 @@ def joined_sites(
     return out
 
 
-def sites_of_given(signal: Any, table: AtomTable) -> dict[str, np.ndarray]:
+def sites_of_given(signal: BaseSignal, table: AtomTable) -> dict[str, np.ndarray]:
     """Return the sites of atoms that were given: none is added or removed, and places without one are empty sites."""
     stamp = store.Stamp.of(signal)
     numbers = np.unique(table.frames).tolist()
@@ -348,7 +351,7 @@ def place_in_image(identification: Identification, record: store.Record) -> Iden
     return replace(identification, vacancies=identification.vacancies / _to_plane(record))
 
 
-def stored_identification(signal: Any, record: store.Record) -> Identification | None:
+def stored_identification(signal: BaseSignal, record: store.Record) -> Identification | None:
     """The identification that is stored with the result of `signal`; None if there is none for it."""
     state = store.read_identification(signal)
     if state is None or "symbols" not in state or len(state["labels"]) != len(record.positions):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hyperspy_motifs import store
 from hyperspy_motifs.cells import BondRule, Cells
 from hyperspy_motifs.occupancy import expected_labels
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
 
 # Options of the user, stored with the arrays so that the cells can be built again.
 OPTIONS = "options"
@@ -51,7 +54,7 @@ def _empty_sites(record: store.Record, motifs: Sequence[int] | None) -> dict[str
     }
 
 
-def cells_of_record(signal: Any, record: store.Record) -> Cells:
+def cells_of_record(signal: BaseSignal, record: store.Record) -> Cells:
     """Cells of a stored result; after a crop only cells with all corners remain."""
     stored = {k: v for k, v in record.cells.items() if k != OPTIONS}
     if not stored:
@@ -245,7 +248,12 @@ def chosen_cells(cells: Cells, n_corners: int | Sequence[int] | None) -> np.ndar
 
 
 def cell_patches(
-    signal: Any, record: store.Record, cells: Cells, chosen: np.ndarray, radius: float | None, normalise: bool
+    signal: BaseSignal,
+    record: store.Record,
+    cells: Cells,
+    chosen: np.ndarray,
+    radius: float | None,
+    normalise: bool,
 ) -> Any:
     """Discs around the centres of the `chosen` cells; discs that leave the image are omitted."""
     from ._patch_extraction import sample

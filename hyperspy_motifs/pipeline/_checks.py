@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hyperspy_motifs import store
 from hyperspy_motifs.clustering import CONSTANTS, MIN_MOTIF_SIZE, check_alpha, check_min_motif_size
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
 
 RADIUS_UNITS = ("nn", "axes")
 REFINEMENTS = (True, False, "gaussian", "center_of_mass", "atomap")
@@ -40,7 +43,7 @@ class FindOptions:
     complete: bool = True
 
 
-def check_arguments(signal: Any, options: dict[str, Any], orders: tuple[str, ...]) -> None:
+def check_arguments(signal: BaseSignal, options: dict[str, Any], orders: tuple[str, ...]) -> None:
     """Validate the arguments before any computation; numbers in `options` become Python's own.
 
     Parameters
@@ -165,7 +168,7 @@ MINIMUM_SIZE = 16
 MOST_OBLONG = 8.0
 
 
-def check_axes(signal: Any) -> None:
+def check_axes(signal: BaseSignal) -> None:
     """Reject axes on which lengths, angles and patches are undefined; convert both to the same unit of length.
 
     Raises
@@ -213,7 +216,7 @@ def check_axes(signal: Any) -> None:
         )
 
 
-def check_positions(positions: Any, stamp: Any) -> np.ndarray:
+def check_positions(positions: Any, stamp: store.Stamp) -> np.ndarray:
     """Return given positions (x, y in axis units) as an (n, 2) array of pixels.
 
     Raises
@@ -259,7 +262,7 @@ def check_positions(positions: Any, stamp: Any) -> np.ndarray:
     return pixels
 
 
-def check_mask(mask: Any, signal: Any) -> np.ndarray:
+def check_mask(mask: Any, signal: BaseSignal) -> np.ndarray:
     """Return a mask of pixels without data as an array of bool of shape (rows, columns).
 
     Parameters
@@ -341,7 +344,7 @@ def inside_roi(positions: ArrayLike, roi: Any) -> NDArray[np.bool_]:
     return Path(np.asarray(roi.vertices, float)).contains_points(np.column_stack([x, y]))
 
 
-def set_mask(signal: Any, mask: Any) -> None:
+def set_mask(signal: BaseSignal, mask: Any) -> None:
     """Store the user's mask with `signal`: None keeps the stored mask, False removes it."""
     if mask is None:
         return

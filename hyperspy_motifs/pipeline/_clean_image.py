@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,13 +22,16 @@ from hyperspy_motifs.atoms import (
 
 from ._checks import check_axes
 
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
 
-def n_frames(signal: Any) -> int:
+
+def n_frames(signal: BaseSignal) -> int:
     """Number of images that `signal` holds."""
     return int(np.prod(signal.axes_manager.navigation_shape, dtype=int))
 
 
-def lazy_frame(signal: Any, index: int) -> Any:
+def lazy_frame(signal: BaseSignal, index: int) -> Any:
     """Image number `index` (C order of the navigation shape), shape (rows, columns); a dask array of a lazy signal.
 
     Oblong pixels are resampled to square ones, those of :class:`hyperspy_motifs.store.Stamp`.
@@ -49,7 +52,7 @@ def lazy_frame(signal: Any, index: int) -> Any:
     return _resampled(data, shape, steps)
 
 
-def _raw_frame(signal: Any, index: int) -> Any:
+def _raw_frame(signal: BaseSignal, index: int) -> Any:
     navigation_shape = signal.data.shape[:-2]
     return signal.data[np.unravel_index(index, navigation_shape)] if navigation_shape else signal.data
 
@@ -74,7 +77,7 @@ def _resampled(data, shape, steps):
     return out
 
 
-def numbers_of_slice(signal: Any, sliced: Any, slices: Any) -> None:
+def numbers_of_slice(signal: BaseSignal, sliced: Any, slices: Any) -> None:
     """Record in `sliced` the frames of `signal` that HyperSpy's `slices` keep, if the signal has results."""
     from hyperspy.signals import BaseSignal
 
@@ -91,13 +94,13 @@ def numbers_of_slice(signal: Any, sliced: Any, slices: Any) -> None:
     store.pick_frames(signal, sliced, np.asarray(numbers.inav[slices].data).ravel())
 
 
-def frame(signal: Any, index: int) -> np.ndarray:
+def frame(signal: BaseSignal, index: int) -> np.ndarray:
     """Image number `index` (C order of the navigation shape) as an array of shape (rows, columns)."""
     data = lazy_frame(signal, index)
     return np.asarray(data.compute() if hasattr(data, "compute") else data)
 
 
-def lazy_data_frame(signal: Any, index: int) -> Any:
+def lazy_data_frame(signal: BaseSignal, index: int) -> Any:
     """As :func:`lazy_frame`, NaN where the user's mask says that there is no data."""
     from hyperspy_motifs import store
 
@@ -118,7 +121,7 @@ def lazy_data_frame(signal: Any, index: int) -> Any:
     return np.where(mask, np.nan, np.asarray(data, float))
 
 
-def data_frame(signal: Any, index: int) -> np.ndarray:
+def data_frame(signal: BaseSignal, index: int) -> np.ndarray:
     """As :func:`frame`, NaN where the user's mask says that there is no data."""
     data = lazy_data_frame(signal, index)
     return np.asarray(data.compute() if hasattr(data, "compute") else data)
@@ -266,7 +269,7 @@ class CleanFrames:
 MOST_PIXELS = 2**25
 
 
-def all_detectors(signal: Any, detectors: Any) -> list[Any]:
+def all_detectors(signal: BaseSignal, detectors: Any) -> list[Any]:
     """Return `signal` and the images of the same field from other detectors."""
     others = (
         [] if detectors is None else list(detectors) if isinstance(detectors, list | tuple) else [detectors]
@@ -304,7 +307,7 @@ def n_detectors(record: store.Record) -> int:
     return int(record.parameters.get("detectors", 1))
 
 
-def detectors_of(signal: Any, record: store.Record) -> list[Any] | None:
+def detectors_of(signal: BaseSignal, record: store.Record) -> list[Any] | None:
     """The image of a result and those of its further detectors as signals; None if they were not kept."""
     if n_detectors(record) == 1:
         return [signal]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields, replace
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -34,6 +34,11 @@ from ._atom_finding import FEWEST_ATOMS
 from ._cell_finding import cells_of_record
 from ._clean_image import clean_image, data_frame
 from ._patch_extraction import radius_in_pixels, sample
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+
+    from hyperspy_motifs.occupancy import Sites
 
 # A neighbour of an atom is at most this many nearest-neighbour distances away.
 _SHELL = 1.35
@@ -95,7 +100,7 @@ class _Comparison:
         return chosen[np.lexsort((self.combined[chosen], q_values[chosen]))], q_values
 
 
-def find_outliers(signal: Any, record: store.Record, sites: Any, fdr: float) -> Outliers:
+def find_outliers(signal: BaseSignal, record: store.Record, sites: Sites, fdr: float) -> Outliers:
     """See :meth:`hyperspy_motifs.motifs.Motifs.find_outliers`; `sites` are those of the result, or None."""
     fdr = check_fdr(fdr)
     found = _compare(signal, record, sites, fdr)
@@ -126,7 +131,7 @@ def find_outliers(signal: Any, record: store.Record, sites: Any, fdr: float) -> 
     )
 
 
-def find_defects(signal: Any, record: store.Record, sites: Any, fdr: float = FDR) -> Defects:
+def find_defects(signal: BaseSignal, record: store.Record, sites: Sites, fdr: float = FDR) -> Defects:
     """See :attr:`hyperspy_motifs.motifs.Motifs.defects`; `sites` are those of the result, or None.
 
     In `evidence` the motif k is ``{motif k}``: its name may change, and :func:`stored_defects` inserts it.
@@ -172,7 +177,7 @@ def find_defects(signal: Any, record: store.Record, sites: Any, fdr: float = FDR
 
 
 def _with_odd_cells(
-    signal: Any, record: store.Record, columns: dict[str, np.ndarray], spacing: float, fdr: float
+    signal: BaseSignal, record: store.Record, columns: dict[str, np.ndarray], spacing: float, fdr: float
 ) -> dict[str, np.ndarray]:
     """Add groups of odd cells: as evidence of the first entry at or inside each, or as entries if they are significant."""
     cells = cells_of_record(signal, record)
@@ -207,7 +212,7 @@ def _with_odd_cells(
     return {name: np.concatenate([values, np.asarray(own[name])]) for name, values in columns.items()}
 
 
-def stored_defects(signal: Any, record: store.Record) -> Defects | None:
+def stored_defects(signal: BaseSignal, record: store.Record) -> Defects | None:
     """Return the defects that are stored with the current result of `signal`, or None."""
     stored = store.read_defects(signal)
     if stored is None:
@@ -218,7 +223,7 @@ def stored_defects(signal: Any, record: store.Record) -> Defects | None:
     return _with_names(defects, record)
 
 
-def keep_defects(signal: Any, record: store.Record, defects: Defects) -> Defects:
+def keep_defects(signal: BaseSignal, record: store.Record, defects: Defects) -> Defects:
     """Store the defects with the current result of `signal`; return them with the names of the motifs."""
     columns = {field.name: getattr(defects, field.name) for field in fields(defects)}
     del columns["pixel_positions"], columns["names"]
@@ -239,7 +244,7 @@ def check_fdr(fdr: Any) -> float:
 # ---------------------------------------------------------------------- comparison
 
 
-def _compare(signal: Any, record: store.Record, sites: Any, fdr: float) -> _Comparison:
+def _compare(signal: BaseSignal, record: store.Record, sites: Sites, fdr: float) -> _Comparison:
     if record.parameters.get("atoms") == "grid":
         raise ValueError(
             "These motifs are of patches on a grid, not of atoms: single atoms cannot be compared. Call find_motifs() without "

@@ -34,6 +34,8 @@ from ._patch_extraction import check_patch_centres
 from ._quality import measure_quality
 
 if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+
     from hyperspy_motifs.models import MotifModel
     from hyperspy_motifs.zernike import Moments
 
@@ -71,7 +73,7 @@ class MeasuredImage:
 
 
 def measure_image(
-    signal: Any,
+    signal: BaseSignal,
     options: dict[str, Any],
     radii: Sequence[float],
     length: float | None = None,
@@ -139,7 +141,7 @@ def measure_image(
     )
 
 
-def _found(signal: Any, options: Mapping[str, Any], clean: CleanFrames) -> AtomTable:
+def _found(signal: BaseSignal, options: Mapping[str, Any], clean: CleanFrames) -> AtomTable:
     check_axes(signal)
     return find_atoms(
         signal,
@@ -164,7 +166,7 @@ def cells_of_image(measured: MeasuredImage, labels: np.ndarray, probabilities: n
 
 
 def write_image(
-    signal: Any, measured: MeasuredImage, found: Mapping[str, Any], facts: Mapping[str, Any]
+    signal: BaseSignal, measured: MeasuredImage, found: Mapping[str, Any], facts: Mapping[str, Any]
 ) -> None:
     """Write the motifs of an image into its metadata.
 
@@ -337,7 +339,7 @@ def source_like(record: store.Record, other: Any, atoms: Any = None) -> MomentSo
     )
 
 
-def _spacing(motif_model: Any, stamp: store.Stamp, table: Any) -> float:
+def _spacing(motif_model: Any, stamp: store.Stamp, table: AtomTable) -> float:
     """Return the nearest-neighbour distance of the model in the units of the other image: the disc sizes must match."""
     if getattr(motif_model, "facts", {}).get("aligned"):
         # Images of different magnifications: each has its own distance.
@@ -354,7 +356,7 @@ def _spacing(motif_model: Any, stamp: store.Stamp, table: Any) -> float:
     return float(table.facts["separation"])
 
 
-def labels_by_seed(signal: Any, record: store.Record, n_seeds: int) -> np.ndarray:
+def labels_by_seed(signal: BaseSignal, record: store.Record, n_seeds: int) -> np.ndarray:
     """Labels at the chosen radius by each of `n_seeds` other seeds, shape (n_seeds, n)."""
     number = check_count(n_seeds, "n_seeds", 2, 1000)
     if record.parameters.get("learned", "here") != "here":

@@ -29,6 +29,8 @@ from ._clean_image import frame, lazy_data_frame, n_frames
 from ._model_building import MOST_KEPT_PIXELS, KeptMoments, MomentSource, SampleSource
 
 if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+
     from hyperspy_motifs.models import MotifModel
 
 
@@ -295,12 +297,12 @@ def open_checkpoint(folder: Any, detectors: Sequence[Any], options: dict[str, An
     return Checkpoint(folder, run)
 
 
-def is_large(signal: Any, table: AtomTable, checkpoint: Any) -> bool:
+def is_large(signal: BaseSignal, table: AtomTable, checkpoint: Any) -> bool:
     """Whether a model is fitted to a sample: for stacks with many atoms or with a checkpoint."""
     return n_frames(signal) > 1 and (len(table) > SAMPLE_ATOMS or checkpoint is not None)
 
 
-def sample_rows(signal: Any, table: AtomTable) -> np.ndarray:
+def sample_rows(signal: BaseSignal, table: AtomTable) -> np.ndarray:
     """Rows of `table` that lie in the frames of the sample."""
     n = n_frames(signal)
     counts = np.bincount(table.frames, minlength=n).tolist()

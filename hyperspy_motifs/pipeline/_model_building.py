@@ -14,7 +14,9 @@ from hyperspy_motifs import store
 from ._clean_image import MOST_KEPT_PIXELS, CleanFrames, CleanImage, detectors_of, n_detectors, prepare_image
 
 if TYPE_CHECKING:
-    from hyperspy_motifs.models import MotifModel
+    from hyperspy.signals import BaseSignal
+
+    from hyperspy_motifs.models import MotifModel, PooledMoments
     from hyperspy_motifs.zernike import DiscBasis, Moments
 
 
@@ -210,7 +212,7 @@ class KeptMoments(MomentSource):
         self,
         radius: float,
         moments: Moments,
-        signal: Any,
+        signal: BaseSignal,
         pixels: np.ndarray,
         frames: np.ndarray,
         spacing: float,
@@ -232,7 +234,7 @@ def available_radii(record: store.Record) -> tuple[float, ...]:
     return tuple(float(v) for v in record.radii)
 
 
-def source_of(signal: Any, record: store.Record) -> MomentSource:
+def source_of(signal: BaseSignal, record: store.Record) -> MomentSource:
     """Return the source of the moments of a stored result."""
     spacing = float(record.parameters["spacing"]) / abs(record.stamp.scale[0])
     pixels = record.stamp.to_pixels(record.positions)
@@ -268,7 +270,7 @@ ANCHORS = 4_000
 
 def fitted_motif_model(
     model: Any,
-    source: Any,
+    source: MomentSource | PooledMoments,
     labels: np.ndarray,
     chosen: int,
     stamp: store.Stamp,
@@ -325,7 +327,7 @@ def fitted_motif_model(
     )
 
 
-def motif_model_of(signal: Any, record: store.Record) -> MotifModel:
+def motif_model_of(signal: BaseSignal, record: store.Record) -> MotifModel:
     """Return the model of a stored result, including later edits."""
     from hyperspy_motifs.models import Anchors, MotifModel, from_bytes
 
@@ -444,7 +446,7 @@ def _facts(
     }
 
 
-def fitted_model(record: store.Record, source: Any, random_state: int | None = None) -> Any:
+def fitted_model(record: store.Record, source: MomentSource, random_state: int | None = None) -> Any:
     """Fit the nested radii of a stored result again to its current atoms; `random_state` replaces the seed."""
     from hyperspy_motifs.clustering import CONSTANTS, ManifoldRegions, NestedRadii
 

@@ -37,11 +37,14 @@ from ._patch_extraction import GRID, check_patch_centres, grid_table
 from ._quality import measure_quality
 
 if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+
+    from hyperspy_motifs.clustering import MotifTree
     from hyperspy_motifs.zernike import Moments
 
 
 def find_motifs(
-    signal: Any,
+    signal: BaseSignal,
     atoms: Any,
     wanted: FindOptions,
     detectors: Any,
@@ -201,12 +204,12 @@ def features_signal(moments: Moments, stamp: store.Stamp) -> Any:
     return store.moments_signal(moments, abs(stamp.scale[0]), stamp.units)
 
 
-def features_at(signal: Any, record: store.Record, radius: float) -> Any:
+def features_at(signal: BaseSignal, record: store.Record, radius: float) -> Any:
     """Return the features of a stored result at another of its radii, computed again."""
     return features_signal(source_of(signal, record)(float(radius)), record.stamp)
 
 
-def moments_of(signal: Any, record: store.Record, radius: float) -> Any:
+def moments_of(signal: BaseSignal, record: store.Record, radius: float) -> Any:
     """Return the moments of a stored result at one of its radii; moments that were not stored are computed again."""
     if record.features is not None and np.isclose(radius, record.radii[record.chosen]):
         return record.features.get_moments()
@@ -214,7 +217,7 @@ def moments_of(signal: Any, record: store.Record, radius: float) -> Any:
 
 
 def split_motif(
-    signal: Any, record: store.Record, motif: int, min_motif_size: int, random_state: int
+    signal: BaseSignal, record: store.Record, motif: int, min_motif_size: int, random_state: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split one motif by a layout of its own at the chosen radius; return the group (from 0) and certainty of each member."""
     from hyperspy_motifs.clustering import CONSTANTS, NestedRadii, check_min_motif_size
@@ -238,7 +241,7 @@ def split_motif(
 
 
 def _atoms(
-    signal: Any,
+    signal: BaseSignal,
     atoms: Any,
     options: dict[str, Any],
     folder: Any,
@@ -280,12 +283,12 @@ def _atoms(
     return dataclasses.replace(table, facts=facts), "found"
 
 
-def _with_sites(signal: Any, table: AtomTable, options: dict[str, Any]) -> AtomTable:
+def _with_sites(signal: BaseSignal, table: AtomTable, options: dict[str, Any]) -> AtomTable:
     """Add the sites to atoms that were given."""
     return dataclasses.replace(table, sites=sites_of_given(signal, table)) if options["complete"] else table
 
 
-def _tree_arrays(tree: Any) -> dict[str, Any]:
+def _tree_arrays(tree: MotifTree) -> dict[str, Any]:
     return {
         "parent": tree.parent,
         "radius": tree.radius,

@@ -17,6 +17,8 @@ from ._checks import check_axes, check_length, check_radius
 from ._clean_image import CleanFrames, clean_image, data_frame, n_frames
 
 if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+
     from hyperspy_motifs.graph import MotifGraph
 
 GRID = "grid"
@@ -24,7 +26,7 @@ GRID = "grid"
 STEPS = 2
 
 
-def check_patch_centres(signal: Any, table: AtomTable, clean: CleanFrames) -> dict[str, Any]:
+def check_patch_centres(signal: BaseSignal, table: AtomTable, clean: CleanFrames) -> dict[str, Any]:
     """Whether the peaks of the first frame represent columns: ``kind`` ("peaks" or "grid"), ``reason``, ``certainty``."""
     from hyperspy_motifs.sites import choose_patch_centres
 
@@ -38,7 +40,7 @@ def check_patch_centres(signal: Any, table: AtomTable, clean: CleanFrames) -> di
 
 
 def grid_table(
-    signal: Any, separation: float | None, polarity: str, show_progressbar: bool | None
+    signal: BaseSignal, separation: float | None, polarity: str, show_progressbar: bool | None
 ) -> AtomTable:
     """Points of a triangular grid instead of atoms, `STEPS` per distance of columns, the same in every frame."""
     from hyperspy_motifs.sites import grid_centres
@@ -69,7 +71,9 @@ PAINT_WIDTH = 0.4
 FEWEST_OF_A_KIND = 5
 
 
-def get_atom_patches(signal: Any, atoms: Any, radius: float, radius_units: str, normalise: bool) -> Any:
+def get_atom_patches(
+    signal: BaseSignal, atoms: Any, radius: float, radius_units: str, normalise: bool
+) -> Any:
     """Patches around `atoms`, or around the stored atoms of the image, or around detected atoms."""
     check_axes(signal)
     stamp = store.Stamp.of(signal)
@@ -93,7 +97,7 @@ def get_atom_patches(signal: Any, atoms: Any, radius: float, radius_units: str, 
 
 
 def sample(
-    signal: Any,
+    signal: BaseSignal,
     stamp: store.Stamp,
     pixels: np.ndarray,
     frames: np.ndarray,
@@ -155,7 +159,7 @@ def sample(
     )
 
 
-def patches_of_record(signal: Any, record: store.Record) -> Any:
+def patches_of_record(signal: BaseSignal, record: store.Record) -> Any:
     """The normalised patches of a result at its chosen radius, one per atom, in the order of its labels."""
     pixels = record.stamp.to_pixels(record.positions)
     radius_px = radius_in_pixels(record, float(record.radii[record.chosen]))
@@ -179,7 +183,7 @@ def has_whole_disc(record: store.Record, radius_px: float) -> np.ndarray:
 
 
 def means_of_record(
-    signal: Any, record: store.Record, radius_px: float | None = None, normalise: bool = False
+    signal: BaseSignal, record: store.Record, radius_px: float | None = None, normalise: bool = False
 ) -> Any:
     """Mean patch of each motif in counts of the image; patches of rotation-invariant motifs are first rotated back.
 
@@ -219,7 +223,7 @@ def means_of_record(
     return out
 
 
-def reconstruct(signal: Any, record: store.Record) -> Any:
+def reconstruct(signal: BaseSignal, record: store.Record) -> Any:
     """The image of `signal` reconstructed from the mean of each atom's motif, with local background and contrast."""
     from hyperspy_motifs.patches import paint_patches
 
@@ -273,7 +277,7 @@ def _kinds_with_surroundings(record: store.Record) -> np.ndarray:
     return compact.ravel()
 
 
-def _local_scale(signal: Any, record: store.Record) -> tuple[np.ndarray, np.ndarray]:
+def _local_scale(signal: BaseSignal, record: store.Record) -> tuple[np.ndarray, np.ndarray]:
     """Slow background and contrast at each atom."""
     from hyperspy_motifs.patches import estimate_local_scale
     from hyperspy_motifs.zernike import estimate_noise
@@ -325,7 +329,7 @@ def turned_patches(
     return ndimage.map_coordinates(image, [y, x], order=order, mode="mirror", output=np.float32)
 
 
-def get_zernike_map(signal: Any, n_max: int, radius: float, modes: Any) -> Signal2D:
+def get_zernike_map(signal: BaseSignal, n_max: int, radius: float, modes: Any) -> Signal2D:
     """Moments of the disc around every pixel; the result has the modes as its navigation axis."""
     from hyperspy_motifs.zernike import ZernikeBasis, dense_moments
 
@@ -362,7 +366,7 @@ _AVERAGED = ("motif", "cell-class", "unit-cell-class")
 _WITHOUT = ("domain-class", "boundary-class")
 
 
-def class_pictures(signal: Any, record: store.Record, graph: MotifGraph) -> dict[str, np.ndarray]:
+def class_pictures(signal: BaseSignal, record: store.Record, graph: MotifGraph) -> dict[str, np.ndarray]:
     """A square image (in counts) of each class of a graph, by its id.
 
     Motifs, cells and unit cells: the mean of up to 200 instances, each rotated back (and mirrored) by its

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hyperspy_motifs.atoms import LOW_CERTAINTY, measure_flyback, nearest_neighbour_distance
 
 from ._clean_image import CleanFrames
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+
+    from ._atom_table import AtomTable
+    from ._model_building import MomentSource
 
 # Jitter of scan lines is reported from this number of pixels on: a column covers several rows, and its position is the mean of
 # theirs.
@@ -142,7 +148,9 @@ class ImageQuality:
         return lines
 
 
-def measure_quality(signal: Any, source: Any, table: Any, clean: CleanFrames) -> ImageQuality:
+def measure_quality(
+    signal: BaseSignal, source: MomentSource, table: AtomTable, clean: CleanFrames
+) -> ImageQuality:
     """Quality of the first frame of `signal` that has atoms.
 
     Parameters
@@ -182,7 +190,7 @@ def measure_quality(signal: Any, source: Any, table: Any, clean: CleanFrames) ->
     )
 
 
-def level_rows(signal: Any) -> Any:
+def level_rows(signal: BaseSignal) -> Any:
     """See :meth:`hyperspy_motifs.signals.AtomicImage.level_rows`."""
     from hyperspy_motifs.atoms import fill_no_data, find_no_data, measure_scan_lines
 

@@ -14,7 +14,7 @@ from hyperspy_motifs.warm_up import start_warm_up
 from ._image_atoms import ImageAtoms
 
 if TYPE_CHECKING:
-    from hyperspy.signals import Signal2D
+    from hyperspy.signals import BaseSignal, Signal2D
 
     from hyperspy_motifs.models import MotifModel
     from hyperspy_motifs.motifs import Motifs
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ._panel import MotifPanel
 
 
-def plot_motifs(signal: Any, motifs: Any, frame: int | None, cells: bool, **kwargs: Any) -> None:
+def plot_motifs(signal: BaseSignal, motifs: Motifs, frame: int | None, cells: bool, **kwargs: Any) -> None:
     """Plot `signal` with one set of markers per motif, optionally the cells, and a legend with counts."""
     from hyperspy_motifs.draw import MotifSwitch, add_motif_legend
 
@@ -56,7 +56,7 @@ def plot_motifs(signal: Any, motifs: Any, frame: int | None, cells: bool, **kwar
     ax.figure.canvas.draw_idle()
 
 
-def as_html(signal: Any) -> str:
+def as_html(signal: BaseSignal) -> str:
     """Representation of an image in a notebook: HyperSpy's line and the result."""
     from html import escape
 

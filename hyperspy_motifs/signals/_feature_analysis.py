@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hyperspy.signals import Signal1D
 
 from hyperspy_motifs.draw import plot_explanation as draw_explanation
 from hyperspy_motifs.zernike import ZernikeBasis
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def slice_node(features: Any, node: Any, slices: Any, rows: bool) -> None:
@@ -103,7 +106,7 @@ _LEAST_RADIUS = 20.0
 
 
 def plot_explanation(
-    features: Any, labels: Any, groups: tuple[int, int], n_modes: int, figure: Any
+    features: Any, labels: Any, groups: tuple[int, int], n_modes: int, figure: Figure | None
 ) -> np.ndarray:
     """See :meth:`hyperspy_motifs.signals.ZernikeFeatures.plot_explanation`."""
     modes = features.modes

@@ -19,6 +19,8 @@ from hyperspy_motifs.pipeline import (
 )
 
 if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+
     from hyperspy_motifs.pipeline import AtomTable
 
 
@@ -186,7 +188,7 @@ class ImageAtoms(Signal2D):
         return str(polarity), float(certainty)
 
 
-def add_atoms(signal: Any, positions: Any, refine: bool | str, frame: int) -> AtomTable:
+def add_atoms(signal: BaseSignal, positions: Any, refine: bool | str, frame: int) -> AtomTable:
     """Atoms of `signal` with new ones at `positions` (x, y in axis units) of one frame appended."""
     stamp = store.Stamp.of(signal)
     old = stored_atoms(signal)
@@ -231,7 +233,7 @@ def add_atoms(signal: Any, positions: Any, refine: bool | str, frame: int) -> At
     return table
 
 
-def remove_atoms(signal: Any, positions: Any, frame: int) -> AtomTable:
+def remove_atoms(signal: BaseSignal, positions: Any, frame: int) -> AtomTable:
     """Atoms of `signal` without those nearest to `positions` (x, y in axis units) of one frame."""
     stamp = store.Stamp.of(signal)
     table = stored_atoms(signal)
@@ -259,7 +261,7 @@ def remove_atoms(signal: Any, positions: Any, frame: int) -> AtomTable:
     return table
 
 
-def _refined(signal: Any, new: AtomTable, old: AtomTable | None, refine: bool | str) -> AtomTable:
+def _refined(signal: BaseSignal, new: AtomTable, old: AtomTable | None, refine: bool | str) -> AtomTable:
     """The new atoms, refined jointly with the old atoms of their frame, whose tails overlap with them."""
     if old is None or not (old.frames == new.frames[0]).any():
         if len(new) < 2:
@@ -287,6 +289,6 @@ def _pick(table: AtomTable, index: np.ndarray, edited: bool | None = None) -> At
     )
 
 
-def _check_frame(signal: Any, frame: int) -> None:
+def _check_frame(signal: BaseSignal, frame: int) -> None:
     if not 0 <= frame < n_frames(signal):
         raise ValueError(f"frame is {frame}; this signal has frames 0 to {n_frames(signal) - 1}.")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traits.api as t
 
 from hyperspy_motifs import store
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
 
 # Size of the preview in nearest-neighbour distances: about 250 atoms, a few seconds.
 PREVIEW_WIDTH = 16
@@ -78,7 +81,7 @@ class MotifPanel(t.HasTraits):
         "alpha",
     )
 
-    def __init__(self, signal: Any, **parameters: Any) -> None:
+    def __init__(self, signal: BaseSignal, **parameters: Any) -> None:
         if parameters.get("radius") == "auto":
             parameters["radius"] = None
         super().__init__(**{k: parameters.pop(k) for k in self.PARAMETERS if k in parameters})
@@ -192,7 +195,7 @@ class MotifPanel(t.HasTraits):
         show(made["widget"])
         return None
 
-    def _cut(self, signal: Any, window: tuple[slice, slice]) -> Any:
+    def _cut(self, signal: BaseSignal, window: tuple[slice, slice]) -> Any:
         # The preview of a stack uses the first frame: the parameters apply to all frames.
         first = (0,) * signal.axes_manager.navigation_dimension
         part = signal.inav[first] if first else signal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as ipw
 from matplotlib.figure import Figure
@@ -13,6 +13,9 @@ from matplotlib.patches import Rectangle
 from hyperspy_motifs import store
 
 from ._panel import MotifPanel, try_preview
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.motifs import Motifs
 
 _STYLE = {"description_width": "13em"}
 # Rows of widgets are flexible: without a fixed basis a slider shrinks to nothing beside a picture.
@@ -224,7 +227,7 @@ def _bind(panel: MotifPanel, name: str, widget: Any) -> None:
     panel.observe(follow, name)
 
 
-def _picture(motifs: Any) -> bytes:
+def _picture(motifs: Motifs) -> bytes:
     """PNG of a part with its atoms, and the means of its motifs below."""
     figure = Figure(figsize=(6.4, 6.6), dpi=100, layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=(3.2, 1.3))

@@ -14,6 +14,7 @@ from hyperspy_motifs.store import MOMENTS_NODE, moments_signal, patches_signal
 from ._feature_analysis import FeatureAnalysis, slice_node
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -366,7 +367,7 @@ class ZernikeFeatures(FeatureAnalysis):
 
         return plot_explanation(self.of_detector(detector), labels, groups, n_modes, figure)
 
-    def plot_orders(self, *, ax: Any = None) -> Any:
+    def plot_orders(self, *, ax: Axes | None = None) -> Any:
         """Draw the power of the moments of each radial order and that of their noise.
 
         Parameters
