@@ -71,7 +71,7 @@ def plot_basis(functions: ArrayLike, modes: ArrayLike, *, ax: Axes | None = None
 
 def group_magnitudes(
     moments: NDArray[np.generic], orders: NDArray[np.intp]
-) -> tuple[NDArray, NDArray[np.intp]]:
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Magnitude (M, J) of each pair (n, |m|), in the order of n and then |m|, and these pairs (J, 2)."""
     keys = np.column_stack([orders[:, 0], np.abs(orders[:, 1])])
     pairs, index = np.unique(keys, axis=0, return_inverse=True)

@@ -303,7 +303,7 @@ def _goes_on(scorer: _Scorer, lattice: Lattice) -> bool:
         return False
     if in_cell <= (_LARGE_FAINT_CELL if scorer.faint else _LARGE_CELL):
         return True
-    steps = np.array([(h, k) for h in range(-3, 4) for k in range(-3, 4) if (h, k) != (0, 0)])
+    steps = np.array([(h, k) for h in range(-3, 4) for k in range(-3, 4) if h or k])
     near = np.abs(steps).max(axis=1) == 1
     start = sites.positions[scorer.sample]
     target = start[:, None] + np.einsum("si,nix->nsx", steps, _local_vectors(scorer, lattice))
@@ -362,7 +362,7 @@ class LatticeContinuation:
         self.offsets = cells.offsets
         self.centres = cells.centres
         steps = np.arange(-_REACH, _REACH + 1)
-        index = np.array([(h, k) for h in steps for k in steps if (h, k) != (0, 0)])
+        index = np.array([(h, k) for h in steps for k in steps if h or k])
         vectors = index @ lattice.vectors
         self._order = vectors[np.argsort((vectors**2).sum(axis=1), kind="stable")]
 

@@ -311,14 +311,14 @@ def compositions_by_brightness(
 
 
 def _of_motif(
-    values: NDArray,
-    errors: NDArray,
-    weights: NDArray,
+    values: NDArray[np.float64],
+    errors: NDArray[np.float64],
+    weights: NDArray[np.float64],
     levels: Levels,
     scatter: float,
     alien: float,
     n_sites: int,
-) -> tuple[NDArray, NDArray, NDArray, float]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]:
     """Probabilities (n, j) of the columns of a motif on one host, that of none (n,), those of the motif (j,), and evidence."""
     n, host = len(values), int(weights.argmax())
     middle = max(float(np.median(values)), 1e-3 * float(levels.means.min()))
@@ -361,12 +361,14 @@ def _of_motif(
     return joint / total[:, None], 1 - joint.sum(axis=1) / total, identity[:-1], bound + as_whole
 
 
-def _divergence(after: NDArray, before: NDArray) -> float:
+def _divergence(after: NDArray[np.float64], before: NDArray[np.float64]) -> float:
     """Kullback-Leibler divergence of two Dirichlet distributions."""
     volume = gammaln(after.sum()) - gammaln(before.sum()) + (gammaln(before) - gammaln(after)).sum()
     return float(volume + ((after - before) * (digamma(after) - digamma(after.sum()))).sum())
 
 
-def _density(x: NDArray, mean: NDArray | float, spread: NDArray) -> NDArray[np.float64]:
+def _density(
+    x: NDArray[np.float64], mean: NDArray[np.float64] | float, spread: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Of the brightness of a column."""
     return np.asarray(student_t.pdf(x, CONSTANTS.brightness_freedom, mean, spread), float)

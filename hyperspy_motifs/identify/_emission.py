@@ -100,10 +100,10 @@ def fit_levels(
     seen = covariance[np.ix_(known, known)] + np.diag(noise**2)
     root = np.linalg.cholesky(seen)
 
-    def predicted(p: NDArray) -> NDArray:
+    def predicted(p: NDArray[np.float64]) -> NDArray[np.float64]:
         return p[0] + np.log(reference_weights(compositions, p[1], effective)) + p[2] * log_number
 
-    def residuals(p: NDArray) -> NDArray:
+    def residuals(p: NDArray[np.float64]) -> NDArray[np.float64]:
         # Before SciPy 1.14 there is no solution without equations.
         rest = log_observed - predicted(p)[known]
         misfit = solve_triangular(root, rest, lower=True) if len(known) else rest
@@ -140,7 +140,7 @@ def fit_levels(
     )
 
 
-def _errors_of_law(compositions: Sequence[Composition], sites: NDArray) -> NDArray[np.float64]:
+def _errors_of_law(compositions: Sequence[Composition], sites: NDArray[np.integer]) -> NDArray[np.float64]:
     """Covariance of the errors of the logarithm of the brightness, shape (t, t).
 
     Half of their variance is that of the site: its vibrations, its neighbours, the spread of the beam. The other half is of
@@ -160,7 +160,7 @@ def _errors_of_law(compositions: Sequence[Composition], sites: NDArray) -> NDArr
 _PRIOR_SPREAD = np.array([0.0, CONSTANTS.exponent_spread, CONSTANTS.coherence_spread])
 
 
-def _log_volume(covariance: NDArray) -> float:
+def _log_volume(covariance: NDArray[np.float64]) -> float:
     """Logarithm of the volume of a normal density of logarithms of levels over their ratios."""
     k = len(covariance) - 1
     if k < 1:
@@ -170,7 +170,7 @@ def _log_volume(covariance: NDArray) -> float:
 
 
 def _log_slope(
-    compositions: Sequence[Composition], exponent: float, effective: NDArray
+    compositions: Sequence[Composition], exponent: float, effective: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Derivative of the logarithm of the weights by the exponent."""
     weights = reference_weights(compositions, exponent, effective)
@@ -224,11 +224,11 @@ class Brightness:
 
     def __init__(
         self,
-        values: NDArray,
-        errors: NDArray,
-        points: NDArray,
+        values: NDArray[np.float64],
+        errors: NDArray[np.float64],
+        points: NDArray[np.float64],
         compositions: Sequence[Composition],
-        shares: NDArray,
+        shares: NDArray[np.float64],
         layer: bool,
         order: Sequence[int] | None = None,
         effective: NDArray[np.float64] = ATOMIC_NUMBERS,
@@ -277,7 +277,7 @@ class Brightness:
         """Width of the distribution of any brightness."""
         return 1.3 * float(np.quantile(np.abs(self.values), 0.99)) + 1e-300
 
-    def _follow(self, kind: NDArray, sure: NDArray) -> None:
+    def _follow(self, kind: NDArray[np.integer], sure: NDArray[np.float64]) -> None:
         ratio = self.raw / self.levels.means[kind]
         usable = sure & (ratio > 0)
         overall = float(np.median(ratio[usable])) if usable.any() else 1.0
@@ -340,7 +340,9 @@ class Kinds:
         At first, kind t has the motifs that the frequencies suggest for ``order[t]``: the start of an alternative.
     """
 
-    def __init__(self, labels: NDArray, shares: NDArray, order: Sequence[int]) -> None:
+    def __init__(
+        self, labels: NDArray[np.integer], shares: NDArray[np.float64], order: Sequence[int]
+    ) -> None:
         self.labels = np.asarray(labels)
         self.n_labels = int(self.labels.max(initial=0)) + 1
         self.share = np.bincount(self.labels, minlength=self.n_labels) / max(len(self.labels), 1)

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -253,7 +254,7 @@ def fit_structure(observed: Observations, cell: ProjectedCell) -> StructureFit:
     return StructureFit.of(cell, best, np.array([r.log_evidence for r in best]))
 
 
-def _visible_sets(cell: ProjectedCell, effective: NDArray) -> list[list[int]]:
+def _visible_sets(cell: ProjectedCell, effective: NDArray[np.float64]) -> list[list[int]]:
     """Columns that are seen, the brightest ones first, then with fainter ones."""
     weights = reference_weights(cell.compositions, CONSTANTS.exponent, effective)
     levels = np.sort(weights)[::-1]
@@ -301,13 +302,13 @@ def _fit_visible(
 
 
 def _orders(
-    cell: ProjectedCell, kinds: list[Composition], number: NDArray, observed: Observations
+    cell: ProjectedCell, kinds: list[Composition], number: NDArray[np.integer], observed: Observations
 ) -> list[tuple[int, ...]]:
     """Arrangements to compare: the kind whose place each takes. Positions do not distinguish the kinds that are exchanged."""
     usual = tuple(range(len(kinds)))
     weights = reference_weights(kinds, CONSTANTS.exponent, observed.effective)
     orders = [usual]
-    symmetries: list[NDArray] | None = None
+    symmetries: list[NDArray[np.int64]] | None = None
     for a, b in combinations(usual, 2):
         alike = max(weights[a], weights[b]) < CONSTANTS.mistakable * min(weights[a], weights[b])
         here = number == a
@@ -336,7 +337,11 @@ def _symmetries(cell: ProjectedCell) -> list[NDArray[np.int64]]:
 
 
 def _emission(
-    observed: Observations, kinds: list[Composition], shares: NDArray, layer: bool, order: tuple[int, ...]
+    observed: Observations,
+    kinds: list[Composition],
+    shares: NDArray[Any],
+    layer: bool,
+    order: tuple[int, ...],
 ) -> Emission:
     if observed.by_brightness:
         points = observed.field.points
@@ -391,7 +396,7 @@ def fit_jointly(observed: Observations, fits: Sequence[StructureFit]) -> list[St
     return out
 
 
-def _relative(fit: StructureFit, kind: NDArray) -> list[tuple[tuple[int, ...], float]]:
+def _relative(fit: StructureFit, kind: NDArray[np.integer]) -> list[tuple[tuple[int, ...], float]]:
     """Arrangements of a fit, relative to that of `kind`, which becomes the first one."""
     n_kinds = len(fit.kinds)
     shown = list(range(n_kinds))
@@ -405,7 +410,9 @@ def _relative(fit: StructureFit, kind: NDArray) -> list[tuple[tuple[int, ...], f
     return sorted(moved, key=lambda item: item[0] != tuple(range(n_kinds)))
 
 
-def _exchange(kind: NDArray, number: NDArray, other: Registration, n_kinds: int) -> tuple[int, ...]:
+def _exchange(
+    kind: NDArray[np.integer], number: NDArray[np.integer], other: Registration, n_kinds: int
+) -> tuple[int, ...]:
     """Kind of most columns of each kind in another arrangement."""
     both = (kind >= 0) & (other.columns >= 0)
     out = list(range(n_kinds))
@@ -414,7 +421,7 @@ def _exchange(kind: NDArray, number: NDArray, other: Registration, n_kinds: int)
     return tuple(out)
 
 
-def _same(found: Registration, number: NDArray, other: Registration) -> bool:
+def _same(found: Registration, number: NDArray[np.integer], other: Registration) -> bool:
     """Whether the kinds of most points are equal."""
     both = (found.columns >= 0) & (other.columns >= 0)
     return bool(both.any()) and float((number[found.columns] == number[other.columns])[both].mean()) > 0.9

@@ -261,7 +261,7 @@ class Identification:
             )
         return rows
 
-    def _mean_shares(self, rows: NDArray) -> dict[str, float]:
+    def _mean_shares(self, rows: NDArray[np.integer]) -> dict[str, float]:
         """Mean probability of the names over atoms, the largest first."""
         sums: dict[str, float] = {}
         known = [*(s.name for s in self.species), _UNKNOWN]
@@ -364,12 +364,12 @@ class Identification:
     def __repr__(self) -> str:
         return f"<Identification: {self.headline()}>"
 
-    def to_dict(self) -> dict[str, NDArray]:
+    def to_dict(self) -> dict[str, np.ndarray]:
         """Plain columns, one row per atom: name, probability, kind, structure, grain and alternatives."""
         kinds = np.array([*(s.kind for s in self.species), "unexplained"])
         names = np.array([*(s.name for s in self.species), ""])
         structures = np.array([*(s.name for s in self.structures), ""])
-        out: dict[str, NDArray] = {
+        out: dict[str, np.ndarray] = {
             "species": self.names,
             "species_probability": self.probabilities,
             "kind": kinds[self.labels],

@@ -229,7 +229,7 @@ def _names(
     observed: Observations,
     emission: Brightness,
     kinds: Sequence[Composition],
-    hosts: NDArray,
+    hosts: NDArray[np.int64],
     layer: bool,
     chemistry: Chemistry,
 ) -> tuple[list[list[Candidate]], Compositions]:
@@ -265,7 +265,7 @@ def _species_of(
     number: int,
     candidates: Sequence[Sequence[Candidate]],
     found: Compositions,
-    here: NDArray,
+    here: NDArray[np.integer],
     symbols: Sequence[str],
 ) -> tuple[list[tuple[int, int]], list[Species]]:
     """Kinds of column with their compositions, as numbers and as species, and the missing columns."""
@@ -286,7 +286,7 @@ def _species_of(
 
 
 def _by_species(
-    numbers: Sequence[tuple[int, int]], found: Compositions, fit: StructureFit, here: NDArray
+    numbers: Sequence[tuple[int, int]], found: Compositions, fit: StructureFit, here: NDArray[np.integer]
 ) -> NDArray[np.float64]:
     """Probability of each species for the points of a phase; other arrangements have their kinds without defects."""
     out = np.zeros((len(here), len(numbers)))
@@ -307,10 +307,10 @@ def _name_off_lattice(
     observed: Observations,
     fit: StructureFit,
     number: int,
-    phases: NDArray,
+    phases: NDArray[np.integer],
     species: Sequence[Species],
-    labels: NDArray,
-    probabilities: NDArray,
+    labels: NDArray[np.integer],
+    probabilities: NDArray[np.float64],
 ) -> None:
     """Name points that are not at the places of a structure, as in a boundary, as hosts by their brightness alone.
 
@@ -342,7 +342,7 @@ def _name_off_lattice(
 def _vacancies(
     observed: Observations,
     fits: Sequence[StructureFit],
-    phases: NDArray,
+    phases: NDArray[np.integer],
     species: Sequence[Species],
     empty: NDArray[np.float64],
     empty_probabilities: NDArray[np.float64],

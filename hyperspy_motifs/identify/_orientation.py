@@ -184,7 +184,12 @@ class Field:
         return cls(points, box, tree, near.reshape(len(points), -1), distance.reshape(len(points), -1))
 
     def match(
-        self, which: NDArray, around: Neighbourhood, matrix: NDArray, scatter: float, spacing: float
+        self,
+        which: NDArray[np.integer],
+        around: Neighbourhood,
+        matrix: NDArray[np.float64],
+        scatter: float,
+        spacing: float,
     ) -> Match:
         """Look for the neighbours that points would have in one orientation of a crystal.
 
@@ -295,7 +300,7 @@ def _sample(field: Field) -> NDArray[np.int64]:
 
 
 def _peaks(
-    field: Field, sample: NDArray, around: Neighbourhood, scale: float, mirrored: bool
+    field: Field, sample: NDArray[np.integer], around: Neighbourhood, scale: float, mirrored: bool
 ) -> NDArray[np.float64]:
     """Angles in radians with most votes."""
     k = min(CONSTANTS.most_neighbours, len(field.points) - 1)
@@ -318,7 +323,7 @@ def _peaks(
 
 
 def _refine(
-    field: Field, sample: NDArray, around: Neighbourhood, start: Orientation, scatter: float
+    field: Field, sample: NDArray[np.integer], around: Neighbourhood, start: Orientation, scatter: float
 ) -> Orientation | None:
     """Fit the linear map to the pairs of the points that agree with it; the support is that of `start`."""
     spacing = start.scale * around.spacing
@@ -339,7 +344,9 @@ def _refine(
     return Orientation(solution.T, float(score.max(axis=1)[good].sum())) if rank == 2 else None
 
 
-def _converged(field: Field, sample: NDArray, around: Neighbourhood, start: Orientation) -> Orientation:
+def _converged(
+    field: Field, sample: NDArray[np.integer], around: Neighbourhood, start: Orientation
+) -> Orientation:
     """Refined until it stays, so that structures of one geometry end in one map."""
     for _ in range(_REFINEMENTS):
         refined = _refine(field, sample, around, start, CONSTANTS.displacement[1])
@@ -349,7 +356,9 @@ def _converged(field: Field, sample: NDArray, around: Neighbourhood, start: Orie
     return start
 
 
-def _support(field: Field, sample: NDArray, around: Neighbourhood, orientation: Orientation) -> float:
+def _support(
+    field: Field, sample: NDArray[np.integer], around: Neighbourhood, orientation: Orientation
+) -> float:
     """Logarithm of the likelihood ratio of the sampled points, positive ones only."""
     spacing = orientation.scale * around.spacing
     scatter = CONSTANTS.displacement[1] * spacing

@@ -208,7 +208,7 @@ def _complete_basis(axis: NDArray[np.int64]) -> NDArray[np.int64]:
     raise ValueError(f"No lattice basis with the zone axis {axis.tolist()} was found.")
 
 
-def _is_layer(crystal: Crystal, axis: NDArray[np.int64], heights: NDArray, repeat: float) -> bool:
+def _is_layer(crystal: Crystal, axis: NDArray[np.int64], heights: NDArray[np.float64], repeat: float) -> bool:
     """Whether atoms do not repeat along the beam: no periodicity, or a vacuum between the repeats."""
     along = [not p for p in crystal.periodic]
     if any(v and free for v, free in zip(axis.tolist(), along, strict=True)):
@@ -218,7 +218,7 @@ def _is_layer(crystal: Crystal, axis: NDArray[np.int64], heights: NDArray, repea
     return bool(gaps.max() > CONSTANTS.vacuum)
 
 
-def _without_wrap(heights: NDArray, repeat: float) -> NDArray:
+def _without_wrap(heights: NDArray[np.float64], repeat: float) -> NDArray[np.float64]:
     """Heights of a layer that may be cut by the periodic boundary, in one piece from 0."""
     inside = heights % repeat
     order = np.sort(inside)
@@ -228,7 +228,9 @@ def _without_wrap(heights: NDArray, repeat: float) -> NDArray:
     return np.where(repeat - whole < 1e-6, 0.0, whole)
 
 
-def _gauss_reduced(vectors: NDArray, step: NDArray) -> tuple[NDArray, NDArray]:
+def _gauss_reduced(
+    vectors: NDArray[np.float64], step: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Shortest pair of translations of a plane lattice, with their heights; right-handed."""
     a, b = vectors.copy()
     za, zb = (float(v) for v in step)
@@ -244,7 +246,7 @@ def _gauss_reduced(vectors: NDArray, step: NDArray) -> tuple[NDArray, NDArray]:
     return np.array([a, b]), np.array([za, zb])
 
 
-def _wrapped(apart: NDArray, vectors: NDArray) -> NDArray:
+def _wrapped(apart: NDArray[np.float64], vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     """Shortest differences modulo the lattice."""
     fractions = np.linalg.solve(vectors.T, apart.reshape(-1, 2).T).T
     base = (fractions - np.rint(fractions)) @ vectors
@@ -254,7 +256,9 @@ def _wrapped(apart: NDArray, vectors: NDArray) -> NDArray:
     return all_of_them[np.arange(len(base)), best].reshape(apart.shape)
 
 
-def _columns(points: NDArray, vectors: NDArray) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _columns(
+    points: NDArray[np.float64], vectors: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Column of each projected atom, and the mean position of each column, in the order of the first atoms."""
     apart = _wrapped(points[None] - points[:, None], vectors)
     close = np.hypot(apart[..., 0], apart[..., 1]) < CONSTANTS.column_distance
@@ -293,13 +297,13 @@ def _composition(atoms: Sequence[tuple[int, float, float]]) -> Composition:
 
 
 def _reduced(
-    vectors: NDArray,
-    step: NDArray,
-    centres: NDArray,
+    vectors: NDArray[np.float64],
+    step: NDArray[np.float64],
+    centres: NDArray[np.float64],
     compositions: Sequence[Composition],
     members: Sequence[Sequence[tuple[int, float, float]]],
     repeat: float,
-) -> tuple[NDArray, list[int], NDArray]:
+) -> tuple[NDArray[np.float64], list[int], NDArray[np.float64]]:
     """Smallest cell of the projection, its columns, and the change of height along its vectors."""
     rarest = min(set(compositions), key=lambda c: (compositions.count(c), c))
     first = compositions.index(rarest)
@@ -325,7 +329,9 @@ def _reduced(
     return plane, kept, rises
 
 
-def _lattice_of(translations: list[NDArray], repeat: float) -> tuple[NDArray, NDArray]:
+def _lattice_of(
+    translations: list[NDArray[np.float64]], repeat: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Reduced pair that spans a few translations (x, y, height) of one lattice."""
     combined = [
         t + i * translations[0] + j * translations[1]

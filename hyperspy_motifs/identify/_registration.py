@@ -14,7 +14,7 @@ from scipy.special import logsumexp
 from ._constants import CONSTANTS
 from ._emission import Emission
 from ._orientation import Field, Match, Neighbourhood, Orientation
-from ._projection import ProjectedCell
+from ._projection import Composition, ProjectedCell
 
 # Rows of a block of the sums over neighbours, to bound the memory.
 _BLOCK = 2000
@@ -81,7 +81,7 @@ class Registration:
         return float((self.columns >= 0).mean()) if len(self.columns) else 0.0
 
 
-def column_kinds(cell: ProjectedCell) -> tuple[list, NDArray[np.int64]]:
+def column_kinds(cell: ProjectedCell) -> tuple[list[Composition], NDArray[np.int64]]:
     """Different compositions of the columns of a cell, and the number of that of each column."""
     kinds = list(dict.fromkeys(cell.compositions))
     return kinds, np.array([kinds.index(c) for c in cell.compositions], dtype=np.int64)
@@ -187,7 +187,12 @@ def register(
     belief = _normalised(geometry + seen[:, state_kind])
     pose_of = np.repeat(np.arange(len(poses)), sizes)
 
-    def relaxed(belief: NDArray, seen: NDArray, disagree: float, excluded: NDArray | float = 0.0) -> tuple:
+    def relaxed(
+        belief: NDArray[np.float64],
+        seen: NDArray[np.float64],
+        disagree: float,
+        excluded: NDArray[np.float64] | float = 0.0,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         support = np.concatenate(
             [
                 _support(pose.match, pose.around, belief[:, low:high], disagree)
@@ -299,14 +304,14 @@ def displacements(field: Field, found: Registration) -> NDArray[np.float64]:
     return np.asarray(np.linalg.solve(normal + (error / CONSTANTS.relaxation) ** 2 * np.eye(k), right), float)
 
 
-def _best(evidence: NDArray, belief: NDArray) -> NDArray[np.float64]:
+def _best(evidence: NDArray[np.float64], belief: NDArray[np.float64]) -> NDArray[np.float64]:
     """Evidence of the likeliest state of each point, 0 for a point without one."""
     best = belief.argmax(axis=1)
     return np.where(belief.sum(axis=1) > 0.5, evidence[np.arange(len(best)), best], 0.0)
 
 
 def _islands(
-    poses: Sequence[Pose], belief: NDArray, edges: NDArray
+    poses: Sequence[Pose], belief: NDArray[np.float64], edges: NDArray[np.integer]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Connected grains but for the largest one, by point, -1 outside; the second array holds their neighbours as well."""
     n, best = len(belief), belief.argmax(axis=1)
@@ -331,7 +336,7 @@ def _islands(
     return islands, beside
 
 
-def _normalised(score: NDArray) -> NDArray[np.float64]:
+def _normalised(score: NDArray[np.float64]) -> NDArray[np.float64]:
     """Probabilities of the states, of which none is one more."""
     log_prior = np.log((1 - CONSTANTS.irregular) / score.shape[1])
     total = logsumexp(
@@ -340,7 +345,9 @@ def _normalised(score: NDArray) -> NDArray[np.float64]:
     return np.asarray(np.exp(score + log_prior - total[:, None]))
 
 
-def _support(match: Match, around: Neighbourhood, belief: NDArray, disagree: float) -> NDArray:
+def _support(
+    match: Match, around: Neighbourhood, belief: NDArray[np.float64], disagree: float
+) -> NDArray[np.float64]:
     """Sum over neighbours of the logarithm of the probability that they are in the predicted state, shape (n, k)."""
     out = np.empty(belief.shape)
     columns = np.broadcast_to(around.columns, match.index.shape[1:])
@@ -371,7 +378,7 @@ def _measured_scatter(field: Field, poses: Sequence[Pose], first: float) -> floa
 
 
 def _bonds(
-    matches: Sequence[Match], around: Neighbourhood, grains: NDArray, columns: NDArray
+    matches: Sequence[Match], around: Neighbourhood, grains: NDArray[np.integer], columns: NDArray[np.integer]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Pairs of neighbouring points of one grain whose columns agree with the vector between them."""
     pairs, vectors = [np.empty((0, 2), np.int64)], [np.empty((0, 2))]

@@ -12,6 +12,7 @@ from ._composition import HOST
 
 if TYPE_CHECKING:
     from ._identification import Identification, StructureReport
+    from ._projection import Composition
 
 
 # Names of defects in the first line.
@@ -134,7 +135,9 @@ def stoichiometry(found: Identification, structure: int) -> dict[str, tuple[floa
     return {found.symbols[z]: (total[z], float(np.sqrt(variance[z]))) for z in order if total[z] > 0.0005}
 
 
-def _mean_composition(found: Identification, structure: int, host: tuple) -> dict[int, tuple[float, float]]:
+def _mean_composition(
+    found: Identification, structure: int, host: Composition
+) -> dict[int, tuple[float, float]]:
     """Mean number of atoms of each element on the sites of a host, and its standard deviation."""
     of_host = np.array([s.host == host and s.structure == structure for s in found.species], dtype=bool)
     rows = np.flatnonzero(np.append(of_host, False)[found.labels])
@@ -163,7 +166,7 @@ def _mean_composition(found: Identification, structure: int, host: tuple) -> dic
     return out
 
 
-def _variance(number: NDArray, shares: NDArray) -> NDArray[np.float64]:
+def _variance(number: NDArray[np.integer], shares: NDArray[np.float64]) -> NDArray[np.float64]:
     """Variance of numbers (k,) by shares (n, k)."""
     shares = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
     return np.maximum(shares @ number**2 - (shares @ number) ** 2, 0.0)

@@ -57,7 +57,7 @@ def _raw_frame(signal: BaseSignal, index: int) -> Any:
     return signal.data[np.unravel_index(index, navigation_shape)] if navigation_shape else signal.data
 
 
-def _resampled(data, shape, steps):
+def _resampled(data: np.ndarray, shape: tuple[int, ...], steps: list[float]) -> np.ndarray:
     """Cubic splines between the pixels of `data`; what is not finite stays so."""
     from scipy import ndimage
 

@@ -47,7 +47,7 @@ class Fingerprint:
     samples: NDArray[np.float64]
 
     @classmethod
-    def of(cls, frames: Iterable[NDArray]) -> Fingerprint:
+    def of(cls, frames: Iterable[np.ndarray]) -> Fingerprint:
         """Fingerprint of frames of shape (rows, columns)."""
         sums, levels, samples = [], [], []
         for frame in frames:
@@ -62,7 +62,7 @@ class Fingerprint:
 # More threads of BLAS cost more than they save here, and its sums depend on their number.
 @one_blas_thread()
 @np.errstate(over="ignore", invalid="ignore")
-def checksums(frame: NDArray) -> tuple[NDArray[np.float64], tuple[float, float]]:
+def checksums(frame: np.ndarray) -> tuple[NDArray[np.float64], tuple[float, float]]:
     """Checksums (3,) of a frame (rows, columns), and mean and standard deviation of its finite pixels.
 
     Each is a^T Z b / sqrt(pixels), with the standardised pixels Z and two fixed sequences a and b of mean square 1. Every pixel
@@ -204,7 +204,7 @@ class Movement:
     sources: NDArray[np.int64]
     gains: NDArray[np.float64] | None = None
 
-    def to_units(self, positions: NDArray, old: Stamp, new: Stamp) -> NDArray[np.float64]:
+    def to_units(self, positions: NDArray[np.float64], old: Stamp, new: Stamp) -> NDArray[np.float64]:
         """Positions x, y (n, 2) in the units of `old` to those of `new`."""
         order = [1, 0] if self.swapped else [0, 1]
         if self.calibrated:
@@ -224,7 +224,7 @@ class Movement:
         matrix = np.array([[0.0, 1.0], [1.0, 0.0]]) if self.swapped else np.eye(2)
         return np.diag(self._signs(old, new)) @ matrix
 
-    def view(self, frame: NDArray, old: Stamp, new: Stamp) -> NDArray:
+    def view(self, frame: np.ndarray, old: Stamp, new: Stamp) -> np.ndarray:
         """A present frame (rows, columns) as it was oriented before."""
         sx, sy = self._signs(old, new)
         frame = frame[:: int(sy), :: int(sx)]
@@ -241,7 +241,7 @@ def find_movement(
     old: Stamp,
     new: Stamp,
     before: Fingerprint | None,
-    frames: Sequence[NDArray] | None,
+    frames: Sequence[np.ndarray] | None,
     picked: NDArray[np.int64] | None = None,
 ) -> Movement | str:
     """Movement from the image of `old` and `before` to the one of `new` and `frames`, or the reason why there is none.
@@ -272,7 +272,7 @@ def _try(
     old: Stamp,
     new: Stamp,
     before: Fingerprint,
-    frames: Sequence[NDArray],
+    frames: Sequence[np.ndarray],
     hint: NDArray[np.int64] | None,
 ) -> Movement | None:
     """`way` with its frames, if the pixels agree with it."""
@@ -348,7 +348,9 @@ def movement_by_axes(old: Stamp, new: Stamp, sources: NDArray[np.int64] | None =
     return Movement(swapped, bool(mirrored.any() and (mirrored | same).all()), sources)
 
 
-def moved_pixels(frames: NDArray, way: Movement, old: Stamp, new: Stamp) -> tuple[NDArray, NDArray[np.bool_]]:
+def moved_pixels(
+    frames: np.ndarray, way: Movement, old: Stamp, new: Stamp
+) -> tuple[np.ndarray, NDArray[np.bool_]]:
     """Frames (..., rows, columns) of the image of `old` as they are now, and where pixels were known, (rows, columns)."""
     columns, rows = new.n_pixels
     if not way.calibrated:

@@ -284,7 +284,7 @@ OTHER_MODELS = (
 
 
 def join(
-    stamp: Stamp, frames: Sequence[NDArray], known: Sequence[tuple[Record, Fingerprint | None]]
+    stamp: Stamp, frames: Sequence[np.ndarray], known: Sequence[tuple[Record, Fingerprint | None]]
 ) -> Record | str:
     """The record of a stack with the axes of `stamp`, from the records of its images, or the reason why there is none.
 
@@ -343,7 +343,7 @@ def _joined(parts: Sequence[Record], stamp: Stamp) -> Record:
         "atom_leaf": np.zeros(n, np.int64),
     }
 
-    def together(name: str) -> NDArray:
+    def together(name: str) -> np.ndarray:
         return np.concatenate(
             [getattr(part, name)[row] for part, row in zip(parts, rows, strict=True)], axis=1
         )
