@@ -139,6 +139,19 @@ def test_rules_on_the_tilings_they_suit(tiling, rule, names):
         assert found == {b for b in unit_bonds(points) if middle[list(b)].all()}, name
 
 
+def test_bonds_of_voronoi_cross_no_hole_longer_than_the_longest():
+    x, y = (c.ravel() for c in np.meshgrid(np.arange(11.0), np.arange(9.0)))
+    points = np.column_stack([x, y])[(np.abs(x - 5) > 1) | (np.abs(y - 4) > 1)]  # nine points are missing
+
+    def lengths(rule):
+        return np.unique(np.linalg.norm(np.diff(points[rule(points).pairs], axis=1)[:, 0], axis=1).round(9))
+
+    # The corners of the hole are cut off; of the bonds across it all, some or none are short enough.
+    np.testing.assert_allclose(lengths(VoronoiBonds()), [1, np.sqrt(2)])
+    assert lengths(VoronoiBonds(longest=4.5)).max() == pytest.approx(2 * np.sqrt(2))
+    np.testing.assert_array_equal(lengths(VoronoiBonds(longest=1.3)), [1])
+
+
 def test_mutual_neighbours_are_fewer():
     points = np.random.default_rng(4).random((60, 2))
     either, both = NearestBonds(3)(points).pairs, NearestBonds(3, mutual=True)(points).pairs

@@ -67,6 +67,32 @@ def test_square_rectangle_and_rhomb_are_three_classes(noise):
     assert names == {"regular": 8 * 29, "rectangular": 4 * 29, "rhombic": 4 * 29}
 
 
+@pytest.mark.parametrize(("width", "first"), [(1.35, "rectangular"), (1.0, "regular")])
+def test_of_equally_frequent_classes_the_shape_that_is_more_frequent_in_all_comes_first(width, first):
+    """Squares and rectangles with one motif are as many; cells with the other motif are all of one shape."""
+    steps = np.concatenate([np.full(6, 1.0), np.full(6, 1.35), np.full(8, width)])
+    x = np.append(0, np.cumsum(steps))
+    points = np.column_stack([np.tile(x, 6), np.repeat(np.arange(6.0), len(x))])
+    labels = np.tile(np.arange(len(x)) > 12, 6)
+    index = np.arange(len(points)).reshape(6, -1)
+    bonds = np.concatenate(
+        [
+            np.column_stack([index[:, :-1].ravel(), index[:, 1:].ravel()]),
+            np.column_stack([index[:-1].ravel(), index[1:].ravel()]),
+        ]
+    )
+    cells = find_cells(points, labels, bonds=bonds)
+    counts = np.bincount(cells.labels)
+    classes = [
+        (c.shape, n)
+        for c, n in zip(cells.classes, counts.tolist(), strict=True)
+        if set(c.corner_sequence) == {0}
+    ]
+    assert classes[0] == (first, 30)
+    assert {shape for shape, _ in classes} == {"regular", "rectangular"}
+    assert classes[1][1] == 30
+
+
 @pytest.mark.parametrize(("ratio", "order"), [(1.0, 4), (1.08, 4), (1.12, 2), (1.3, 2)])
 def test_strain_below_a_tenth_does_not_lower_the_symmetry_of_a_square(ratio, order):
     points = np.mgrid[0:7, 0:9].reshape(2, -1).T * [1.0, ratio]

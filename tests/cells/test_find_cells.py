@@ -227,7 +227,16 @@ def test_same_place_is_told(tiling):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"points": np.zeros((5, 3))}, "shape"),
+        ({"points": np.zeros((5, 3))}, r"shape \(n, 2\)"),
+        ({"points": np.arange(4.0)}, r"shape \(n, 2\)"),
+        (
+            {"points": 1e31 * np.arange(6.0).reshape(3, 2)},
+            "go up to 5e\\+31, and areas of that size overflow",
+        ),
+        (
+            {"points": 1e-32 * np.arange(6.0).reshape(3, 2) ** 2},
+            "go up to 2.5e-31, and areas of that size overflow",
+        ),
         ({"points": [[0, 0], [1, np.nan], [2, 0]]}, "finite"),
         ({"labels": [0, 1]}, "labels"),
         ({"labels": np.full(30, 0.5)}, "whole"),

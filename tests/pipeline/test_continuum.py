@@ -8,16 +8,8 @@ import pytest
 from hyperspy_motifs import data
 
 
-@pytest.fixture(scope="module")
-def bilayer():
-    image, truth = data.twisted_bilayer(twist=6.0, shape=(480, 500), random_state=4)
-    with pytest.warns(UserWarning, match="continuum"):
-        image.find_motifs(radius=2.4, show_progressbar=False)
-    return image, truth
-
-
 def test_the_moire_cell_is_a_level_of_the_graph(bilayer):
-    image, truth = bilayer
+    image, truth, _ = bilayer
     motifs = image.motifs
     assert motifs.is_continuous
     moire = motifs.manifold.moire
@@ -55,7 +47,7 @@ def test_roughness_is_drawn(bilayer):
 
 
 def test_overlapping_columns_are_said_and_a_grid_can_be_asked_for(bilayer):
-    image, _ = bilayer
+    image = bilayer[0]
     assert image.motifs.parameters["patch_centres"]["kind"] == "grid"
     assert 'atoms="grid"' in str(image.motifs)
     s = image.isig[:190, :180]

@@ -9,14 +9,6 @@ from hyperspy_motifs import data
 from hyperspy_motifs.clustering import _regions
 
 
-@pytest.fixture(scope="module")
-def bilayer():
-    image, truth = data.twisted_bilayer(twist=6.0, shape=(480, 500), random_state=4)
-    with pytest.warns(UserWarning, match="continuum"):
-        motifs = image.find_motifs(show_progressbar=False)
-    return image, truth, motifs.labels.copy()
-
-
 def test_other_random_numbers_find_the_same_regions(bilayer):
     stability = bilayer[0].motifs.get_stability(2)
     np.testing.assert_array_equal(stability.labels, [bilayer[2]] * 2)
