@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import networkx as nx
 import numpy as np
-from scipy import special
+from scipy import special, stats
 
-from hyperspy_motifs.hierarchy import benjamini_hochberg, formula
+from hyperspy_motifs.hierarchy import formula
 
 from . import _schema as schema
 from ._schema import Value
@@ -430,7 +430,7 @@ def _differences(
     z = np.where(
         testable, (b / np.maximum(m, 1) - a / np.maximum(n, 1)) / np.sqrt(np.where(testable, variance, 1)), 0
     )
-    q = benjamini_hochberg(np.where(testable, 2 * special.ndtr(-np.abs(z)), 1.0))
+    q = stats.false_discovery_control(np.where(testable, 2 * special.ndtr(-np.abs(z)), 1.0))
     counts = np.column_stack([a, b, n, m]).astype(int).tolist()
     return tuple(
         Difference(keys[i], c[0], c[1], c[2], c[3], float(z[i]), float(q[i])) for i, c in enumerate(counts)

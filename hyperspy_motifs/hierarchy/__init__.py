@@ -6,7 +6,7 @@
 :func:`describe`, :func:`bits_per_atom`             length of the description; disorder
 :class:`LabelledPoints`, :func:`find_lattice`, :class:`Lattice`  translations that map the pattern onto itself
 :func:`cell_orientations`, :func:`find_domains`, :func:`atom_domains`  domains and boundaries
-:func:`neighbour_statistics`, :func:`benjamini_hochberg`  neighbours more or less often than by chance
+:func:`neighbour_statistics`  neighbours more or less often than by chance
 :func:`corner_shares`, :func:`polygon_shares`       fractions of atoms that belong to polygons
 :func:`compositions`, :func:`formula`               compositions of nodes, and their notation
 """

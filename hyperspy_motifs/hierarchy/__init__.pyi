@@ -26,7 +26,6 @@ from ._moire import Moire as Moire
 from ._moire import find_moire as find_moire
 from ._moire import moire_level as moire_level
 from ._statistics import NeighbourStatistics as NeighbourStatistics
-from ._statistics import benjamini_hochberg as benjamini_hochberg
 from ._statistics import corner_shares as corner_shares
 from ._statistics import neighbour_statistics as neighbour_statistics
 from ._statistics import polygon_shares as polygon_shares

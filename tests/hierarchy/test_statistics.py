@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial import Delaunay
 
-from hyperspy_motifs.hierarchy import benjamini_hochberg, neighbour_statistics
+from hyperspy_motifs.hierarchy import neighbour_statistics
 
 
 def planar_graph(n, seed):
@@ -122,14 +122,6 @@ def test_one_class_and_no_edges_leave_no_freedom():
     none = neighbour_statistics(np.array([0, 1]), np.empty((0, 2), dtype=int))
     assert none.p.tolist() == [1.0, 1.0, 1.0]
     assert len(neighbour_statistics(np.empty(0, dtype=int), np.empty((0, 2))).p) == 0
-
-
-def test_benjamini_hochberg_by_hand():
-    p = [0.04, 0.01, 0.03, 0.5]
-    by_hand = np.array([0.16 / 3, 0.04, 0.16 / 3, 0.5])
-    np.testing.assert_allclose(benjamini_hochberg(p), by_hand)
-    yekutieli = 1 + 1 / 2 + 1 / 3 + 1 / 4
-    np.testing.assert_allclose(benjamini_hochberg(p, dependent=True), np.minimum(by_hand * yekutieli, 1))
 
 
 def test_edges_outside_the_nodes_are_refused():
