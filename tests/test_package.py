@@ -1,6 +1,7 @@
 """The installed package: registration in HyperSpy, and cost of its import."""
 
 import ast
+import functools
 import importlib.metadata
 import importlib.resources
 import re
@@ -83,14 +84,19 @@ def test_every_name_in_the_table_of_contents_can_be_had():
             assert getattr(module, name) is not None, f"{module_name}.{name}"
 
 
+@functools.cache
+def parsed() -> dict[Path, ast.Module]:
+    """The modules of the package, without those of the tests of an installed one."""
+    paths = [p for p in sorted(PACKAGE.rglob("*.py")) if p.relative_to(PACKAGE).parts[0] != "tests"]
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in paths}
+
+
 def test_no_package_imports_the_inside_of_another():
     """What a package offers stands in its `__init__`; modules that begin with _ are its own."""
     found = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        if path.relative_to(PACKAGE).parts[0] == "tests":  # in an installed package
-            continue
+    for path, tree in parsed().items():
         own = ".".join(path.relative_to(PACKAGE.parent).parts[:2])
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree):
             if (
                 isinstance(node, ast.ImportFrom)
                 and node.level == 0
@@ -108,11 +114,8 @@ def test_no_package_imports_the_inside_of_another():
 def test_imports_between_packages_go_one_way():
     """Types alone (``if TYPE_CHECKING``) may point back: nothing runs there."""
     imports: dict[str, set[str]] = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path, tree in parsed().items():
         own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if own == "tests":  # in an installed package
-            continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
         for_types = {
             node
             for block in ast.walk(tree)
