@@ -32,7 +32,6 @@ from ._moments import LEAST_COVERAGE as LEAST_COVERAGE
 from ._moments import MIN_COVERAGE as MIN_COVERAGE
 from ._moments import DiscImage as DiscImage
 from ._moments import Moments as Moments
-from ._moments import fine_step as fine_step
 from ._moments import get_moments as get_moments
 from ._moments import get_patch_moments as get_patch_moments
 from ._moments import stack_moments as stack_moments
@@ -43,4 +42,5 @@ from ._orders import OrderSpectrum as OrderSpectrum
 from ._orders import choose_basis as choose_basis
 from ._orders import choose_n_max as choose_n_max
 from ._orders import explain as explain
+from ._orders import fine_step as fine_step
 from ._orders import limit_n_max as limit_n_max

@@ -36,8 +36,6 @@ MIN_COVERAGE = 0.7
 # The same for motifs: a little more than half, so that the atom itself lies inside. The missing part contributes to
 # the uncertainty.
 LEAST_COVERAGE = 0.55
-# Pixels a neighbour distance that hold all that moments show.
-_AMPLE = 16.0
 # Number of complete discs for the model of partial ones.
 _TEACHERS = 1000
 
@@ -184,23 +182,6 @@ def get_moments(
         mask=mask,
     )
     return prepared.moments(basis, min_coverage)
-
-
-def fine_step(spacing: float) -> int:
-    """Pixels a side of the blocks over which a finely sampled image is averaged before its moments are taken.
-
-    Parameters
-    ----------
-    spacing : float
-        Distance of neighbours in pixels. From 32 on there are 16 or more of the blocks to it, as many as in images that are
-        sampled well.
-
-    Returns
-    -------
-    int
-        1 where nothing is averaged.
-    """
-    return int(spacing / _AMPLE) if spacing >= 2 * _AMPLE else 1
 
 
 class DiscImage:

@@ -132,6 +132,27 @@ def limit_n_max(radius: float) -> int:
     return max(int(np.pi * radius / 2), 1)
 
 
+# Pixels a neighbour distance that hold all that moments show.
+_AMPLE = 16.0
+
+
+def fine_step(spacing: float) -> int:
+    """Pixels a side of the blocks over which a finely sampled image is averaged before its moments are taken.
+
+    Parameters
+    ----------
+    spacing : float
+        Distance of neighbours in pixels. From 32 on there are 16 or more of the blocks to it, as many as in images that are
+        sampled well.
+
+    Returns
+    -------
+    int
+        1 where nothing is averaged.
+    """
+    return int(spacing / _AMPLE) if spacing >= 2 * _AMPLE else 1
+
+
 def choose_basis(
     image: ArrayLike,
     positions: ArrayLike,
