@@ -1,8 +1,8 @@
 from ._given_atoms import GivenAtoms as GivenAtoms
 from ._given_atoms import ImageAxes as ImageAxes
 from ._read_atoms import read_atoms as read_atoms
-from ._structures import to_ase as to_ase
-from ._structures import write_extxyz as write_extxyz
+from ._read_atoms import to_ase as to_ase
+from ._read_atoms import write_extxyz as write_extxyz
 from ._tables import AtomColumns as AtomColumns
 from ._tables import flat_columns as flat_columns
 from ._tables import require as require

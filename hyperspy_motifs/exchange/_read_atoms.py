@@ -1,16 +1,25 @@
-"""The table of everything that can be given as atoms; the first entry that matches reads it."""
+"""The table of everything that can be given as atoms; structures in ångström (ASE, pymatgen), read in projection and written."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from hyperspy_motifs import store
 
 from ._given_atoms import (
+    ANGSTROM,
     GivenAtoms,
     ImageAxes,
     is_atom_table,
@@ -28,8 +37,205 @@ from ._given_atoms import (
     read_statstem,
     read_statstem_file,
 )
-from ._structures import ENDINGS, read_structure, read_structure_file
-from ._tables import column_names, read_csv, read_points, read_table
+from ._tables import column_names, read_csv, read_points, read_table, require
+
+#: Atoms whose projections are closer belong to one column, in ångström: columns at this distance are not resolved even
+#: by electron ptychography (Jiang et al., Nature 559, 343 (2018), doi:10.1038/s41586-018-0298-5).
+COLUMN_DISTANCE = 0.39
+#: Cartesian components that are x and y in the image, for each axis of projection; in cyclic order, so that the image
+#: is right-handed.
+_PLANES = {"z": (0, 1), "x": (1, 2), "y": (2, 0)}
+#: Endings of files that ASE reads.
+ENDINGS = (".xyz", ".extxyz", ".cif", ".vasp", ".poscar", ".pdb", ".xsf", ".traj")
+#: A symbol with a number of atoms, and the number of the motif among those of one name.
+_SYMBOL = re.compile(r"([A-Z][a-z]?)\d*(?: \(\d+\))?")
+_UNKNOWN = "X"
+
+
+def read_structure(structure: Any, axes: ImageAxes) -> GivenAtoms:
+    """Projected columns of ASE ``Atoms``, or of anything with Cartesian coordinates in ångström as in pymatgen.
+
+    x and y of the structure are those of the axes of the image. Atoms that project onto one column are averaged.
+    """
+    axis = axes.projection
+    if axis not in _PLANES:
+        raise ValueError(f"axis is {axis!r}; expected 'x', 'y' or 'z', the direction of projection.")
+    if hasattr(structure, "get_positions"):
+        points = structure.get_positions()
+    else:
+        points = structure.cart_coords
+    points = np.asarray(points, float).reshape(-1, 3)[:, _PLANES[axis]]
+    columns = project_columns(points)
+    source = f"{type(structure).__name__}, projected along {axis}"
+    return GivenAtoms(axes.from_length(columns, ANGSTROM, "The atoms of the structure"), None, source)
+
+
+def read_structure_file(path: Path, axes: ImageAxes) -> GivenAtoms:
+    """As :func:`read_structure`, from a file that ASE reads."""
+    read = require("ase.io", f"Reading {path.name}", "ase").read
+    try:
+        atoms = read(path)
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise ValueError(f"{path} cannot be read as a structure by ASE: {error}") from error
+    return read_structure(atoms, axes)
+
+
+def project_columns(points: ArrayLike, distance: float = COLUMN_DISTANCE) -> NDArray[np.float64]:
+    """Mean of the points of each column, in the order of their first points.
+
+    Parameters
+    ----------
+    points : array_like, shape (n, 2)
+        Projected atoms.
+    distance : float, optional
+        Points that are connected by steps up to this length belong to one column.
+
+    Returns
+    -------
+    numpy.ndarray, shape (k, 2)
+    """
+    points = np.asarray(points, float).reshape(-1, 2)
+    if not np.isfinite(points).all():
+        return points
+    pairs = cKDTree(points).query_pairs(distance, output_type="ndarray")
+    n = len(points)
+    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    n_columns, column = connected_components(graph, directed=False)
+    if n_columns == n:
+        return points
+    sums = np.column_stack([np.bincount(column, points[:, k], n_columns) for k in (0, 1)])
+    return sums / np.bincount(column, minlength=n_columns)[:, None]
+
+
+def to_ase(
+    positions: ArrayLike,
+    units: str,
+    *,
+    labels: ArrayLike | None = None,
+    names: Sequence[str] | None = None,
+    species: Mapping[int | str, str] | None = None,
+    columns: Mapping[str, np.ndarray] | None = None,
+    cell: ArrayLike | None = None,
+) -> Any:
+    """Atoms of the Atomic Simulation Environment, one for each column, at z = 0.
+
+    Parameters
+    ----------
+    positions : array_like, shape (n, 2)
+        x, y in `units`. They are not shifted or mirrored: as in the image, y points down and z away from the observer.
+    units : str
+        A unit of length, such as ``"nm"``.
+    labels : array_like of int, shape (n,), optional
+        Motif of each atom, written as ``tags``.
+    names : sequence of str, optional
+        Name of each motif. A chemical symbol, also with a number such as ``Se2``, gives the species.
+    species : mapping, optional
+        Chemical symbol of a motif, by its number or name; replaces that from the name. Motifs without a symbol have
+        ``X``.
+    columns : mapping of str to numpy.ndarray, optional
+        Further ``arrays`` of the atoms.
+    cell : array_like, shape (2, 2), optional
+        Rows a and b of the unit cell in `units`, written as the cell without periodic boundaries.
+
+    Returns
+    -------
+    ase.Atoms
+        In ångström.
+
+    Raises
+    ------
+    ValueError
+        If `units` is no length, a symbol is unknown, or shapes do not match.
+    ImportError
+        If ASE is not installed.
+    """
+    ase = require("ase", "A structure in ångström")
+    ratio = store.length_ratio(units, ANGSTROM)
+    if ratio is None:
+        raise ValueError(
+            f"A structure is in ångström, the positions are in {units}. Calibrate the image first: "
+            "s.axes_manager.signal_axes.set(scale=..., units='nm')."
+        )
+    points = ratio * np.asarray(positions, float).reshape(-1, 2)
+    motifs = np.zeros(len(points), int) if labels is None else np.asarray(labels, int)
+    if motifs.shape != (len(points),):
+        raise ValueError(f"labels has shape {motifs.shape}, {len(points)} labels are expected.")
+    n_motifs = int(motifs.max(initial=-1)) + 1
+    titles = [str(k) for k in range(n_motifs)] if names is None else [str(name) for name in names]
+    if len(titles) < n_motifs:
+        raise ValueError(f"names has {len(titles)} names, but there are labels up to {n_motifs - 1}.")
+    symbols = np.array(_symbols(titles, species or {}) or [_UNKNOWN])
+    atoms = ase.Atoms(
+        symbols=symbols[motifs].tolist(),
+        positions=np.column_stack([points, np.zeros(len(points))]),
+        tags=motifs,
+    )
+    for name, values in (columns or {}).items():
+        atoms.set_array(name, np.asarray(values))
+    if cell is not None:
+        atoms.cell[:2, :2] = ratio * np.asarray(cell, float).reshape(2, 2)
+    return atoms
+
+
+def write_extxyz(
+    path: str | PathLike[str], frames: Sequence[Any], *, box: ArrayLike | None = None, units: str = ANGSTROM
+) -> Path:
+    """Write atoms as extended XYZ, which OVITO, ASE and others read.
+
+    Parameters
+    ----------
+    path : path
+        ``.xyz`` is appended if the name has no extension.
+    frames : sequence of ase.Atoms
+        One structure for each frame.
+    box : array_like, shape (2, 2), optional
+        Smallest and largest x, y of the field of view in `units`. It becomes the cell of the file, 1 Å thick and without
+        periodic boundaries, and its corner the ``Origin`` that OVITO reads.
+    units : str, optional
+        A unit of length.
+
+    Returns
+    -------
+    pathlib.Path
+        The written file.
+
+    Raises
+    ------
+    ImportError
+        If ASE is not installed.
+    """
+    write = require("ase.io", "Extended XYZ", "ase").write
+    file = Path(path)
+    file = file if file.suffix else file.with_suffix(".xyz")
+    copies = [atoms.copy() for atoms in frames]
+    if box is not None:
+        low, high = (store.length_ratio(units, ANGSTROM) or 1.0) * np.asarray(box, float).reshape(2, 2)
+        for atoms in copies:
+            atoms.set_cell([high[0] - low[0], high[1] - low[1], 1.0])
+            # The plane of the atoms is the middle of the box.
+            atoms.info["Origin"] = np.array([low[0], low[1], -0.5])
+    write(file, copies, format="extxyz")
+    return file
+
+
+def _symbols(names: Sequence[str], species: Mapping[int | str, str]) -> list[str]:
+    """Chemical symbol of each motif, by `species` or its name; X for those without one."""
+    from ase.data import atomic_numbers
+
+    unknown = [key for key in species if key not in names and key not in range(len(names))]
+    if unknown:
+        raise ValueError(
+            f"species has {unknown[0]!r}, which is no motif; motifs are {', '.join(names)} (0 to {len(names) - 1})."
+        )
+    wrong = [symbol for symbol in species.values() if symbol not in atomic_numbers]
+    if wrong:
+        raise ValueError(f"species has {wrong[0]!r}, which is no chemical symbol.")
+    symbols = []
+    for number, name in enumerate(names):
+        match = _SYMBOL.fullmatch(name)
+        by_name = match[1] if match and match[1] in atomic_numbers else _UNKNOWN
+        symbols.append(species.get(number, species.get(name, by_name)))
+    return symbols
 
 
 class Format(NamedTuple):

@@ -1,7 +1,7 @@
+from ._accessors import MotifEdits as MotifEdits
+from ._accessors import MotifExports as MotifExports
 from ._described import IdentifiedMotifs as IdentifiedMotifs
-from ._edits import MotifEdits as MotifEdits
 from ._explorer_state import ExplorerState as ExplorerState
-from ._exports import MotifExports as MotifExports
 from ._motifs import Motifs as Motifs
 from ._plots import MotifPlots as MotifPlots
 from ._report_sections import Page as Page

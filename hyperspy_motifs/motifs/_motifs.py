@@ -10,9 +10,8 @@ import numpy as np
 
 from hyperspy_motifs import store
 
+from ._accessors import MotifEdits, MotifExports
 from ._described import IdentifiedMotifs
-from ._edits import MotifEdits
-from ._exports import MotifExports
 from ._motif_view import MotifView
 from ._plots import MotifPlots
 from ._views import MotifMovie
