@@ -1,4 +1,4 @@
-"""The table of everything that can be given as atoms; structures in ångström (ASE, pymatgen), read in projection and written."""
+"""The table of everything that can be given as atoms, and structures in ångström, which are read in projection and written."""
 
 from __future__ import annotations
 
