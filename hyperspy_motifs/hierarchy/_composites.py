@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from hyperspy_motifs.cells import Cells
 
+from ._constants import CONSTANTS
 from ._hierarchy import Description, Level, describe
 
 
@@ -69,13 +70,6 @@ def formula(composition: dict[str, float], decimals: int = 2) -> str:
         else:
             parts.append(f"({name}){number}")
     return " ".join(parts)
-
-
-#: Number of pairs of classes tested in every iteration, the most frequent first.
-_N_TRIED = 6
-_MOST_ROUNDS = 40
-#: Number of directions between the two parts of a composite.
-_N_DIRECTIONS = 24
 
 
 @dataclass(frozen=True)
@@ -152,7 +146,9 @@ class _State:
 
     def describe(self) -> Description:
         # The code of a composite includes its orientation, which is needed to recover its parts.
-        _, labels = np.unique(self.classes * (_N_DIRECTIONS + 1) + self.turns, return_inverse=True)
+        _, labels = np.unique(
+            self.classes * (CONSTANTS.part_directions + 1) + self.turns, return_inverse=True
+        )
         return describe(labels.ravel(), self.edges, self.centres, int(labels.max(initial=-1)) + 1)
 
 
@@ -195,7 +191,7 @@ def find_composites(
     before = current = state.describe()
     rules: list[Rule] = []
     rule_bits = 0.0
-    while len(rules) < _MOST_ROUNDS:
+    while len(rules) < CONSTANTS.most_rounds:
         made = n_cell_classes + len(rules)
         cost = 2 * np.log2(made + 1) + np.log2(m + 1)
         best = None
@@ -227,7 +223,7 @@ def _frequent_pairs(state: _State, n_classes: int) -> list[tuple[int, int]]:
     """Return the pairs of classes with most shared sides."""
     ends = np.sort(state.classes[state.edges], axis=1)
     counts = np.bincount(ends[:, 0] * n_classes + ends[:, 1], minlength=1)
-    order = np.lexsort((np.arange(len(counts)), -counts))[:_N_TRIED]
+    order = np.lexsort((np.arange(len(counts)), -counts))[: CONSTANTS.pairs_tried]
     return [(int(k // n_classes), int(k % n_classes)) for k in order if counts[k] >= 2]
 
 
@@ -261,10 +257,10 @@ def _direction(away: np.ndarray, symmetric: bool) -> np.ndarray:
     """Return the index of the direction of each vector; modulo 180 degrees for two equal parts."""
     angle = np.arctan2(away[:, 1], away[:, 0])
     # Rotated so that the common directions lie at the centres of their bins, for any orientation of the crystal.
-    angle -= np.angle(np.exp(1j * _N_DIRECTIONS * angle).sum()) / _N_DIRECTIONS
+    angle -= np.angle(np.exp(1j * CONSTANTS.part_directions * angle).sum()) / CONSTANTS.part_directions
     period = np.pi if symmetric else 2 * np.pi
-    bins = np.round(np.mod(angle, period) / (2 * np.pi) * _N_DIRECTIONS).astype(np.int64)
-    return bins % (_N_DIRECTIONS // 2 if symmetric else _N_DIRECTIONS)
+    bins = np.round(np.mod(angle, period) / (2 * np.pi) * CONSTANTS.part_directions).astype(np.int64)
+    return bins % (CONSTANTS.part_directions // 2 if symmetric else CONSTANTS.part_directions)
 
 
 def _matching(pairs: np.ndarray, state: _State) -> np.ndarray:
@@ -276,7 +272,7 @@ def _matching(pairs: np.ndarray, state: _State) -> np.ndarray:
     away = state.centres[pairs[:, 1]] - state.centres[pairs[:, 0]]
     same = len(pairs) and state.classes[pairs[0, 0]] == state.classes[pairs[0, 1]]
     direction = _direction(away, symmetric=bool(same))
-    common = np.bincount(direction, minlength=_N_DIRECTIONS)
+    common = np.bincount(direction, minlength=CONSTANTS.part_directions)
     choices = np.bincount(pairs.ravel(), minlength=len(state.classes))
     fewest = choices[pairs].min(axis=1)
     order = np.lexsort((pairs[:, 1], pairs[:, 0], direction, -common[direction], fewest))

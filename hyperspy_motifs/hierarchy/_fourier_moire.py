@@ -11,27 +11,11 @@ from scipy.optimize import least_squares
 
 from hyperspy_motifs.threads import one_blas_thread
 
+from ._constants import CONSTANTS
 from ._lattice import reduced
-from ._moire import HIGHEST, mean_period, polar
+from ._moire import mean_period, polar
 
 __all__ = ["FourierMoire", "fourier_moire"]
-
-# Size of the transform in sizes of the image: peaks are sampled twice as finely.
-_PAD = 2
-# Largest relative deviation of the radii of peaks in one ring, due to strain and drift.
-_RING = 0.12
-# Peaks in half of the ring of two hexagonal layers.
-_SPOTS = 6
-# Half side of the part of the spectrum around a pair of peaks, in samples without padding.
-_BOX = 4
-# Least power of a peak in the strongest of its ring, of a layer in the other, and of a ring in the strongest peak or ring.
-_FAINTEST, _WEAKEST_LAYER, _WEAKEST_RING = 0.03, 0.15, 0.3
-# Lowest frequency, in periods per image.
-_LOWEST = 3
-# Peaks that are examined, and those from which a ring starts, strongest first.
-_PEAKS, _STARTS = 200, 40
-# Largest deviation of a layer from 60 degrees, due to strain and drift, and least twist, in degrees.
-_DISTORTION, _LEAST_TWIST = 12.0, 0.2
 
 
 @dataclass(frozen=True)
@@ -120,16 +104,18 @@ def fourier_moire(image: ArrayLike) -> FourierMoire | None:
 
 def _peaks(windowed: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Half of the peaks of the power spectrum, strongest first: x, y in periods per pixel, and their power."""
-    size = tuple(_PAD * s for s in windowed.shape)
+    size = tuple(CONSTANTS.image_padding * s for s in windowed.shape)
     power = np.abs(np.fft.fft2(windowed, s=size)) ** 2
     qy, qx = np.fft.fftfreq(size[0]), np.fft.fftfreq(size[1])
     radius = np.hypot(qx[None], qy[:, None])
-    top = power == maximum_filter(power, size=2 * _PAD + 1, mode="wrap")
-    top &= (radius > _LOWEST / min(windowed.shape)) & (radius < HIGHEST)
+    top = power == maximum_filter(power, size=2 * CONSTANTS.image_padding + 1, mode="wrap")
+    top &= (radius > CONSTANTS.lowest_frequency / min(windowed.shape)) & (
+        radius < CONSTANTS.highest_frequency
+    )
     row, column = np.nonzero(top)
     half = (qy[row] > 0) | ((qy[row] == 0) & (qx[column] > 0))
     row, column = row[half], column[half]
-    order = np.argsort(-power[row, column], kind="stable")[:_PEAKS]
+    order = np.argsort(-power[row, column], kind="stable")[: CONSTANTS.examined_peaks]
     row, column = row[order], column[order]
     logarithm = np.log(np.maximum(power, 1e-300))
 
@@ -149,10 +135,16 @@ def _strongest_ring(beams: NDArray[np.float64], power: NDArray[np.float64]) -> N
     """Indices of the six strongest peaks of the ring with most power, or None."""
     radius = np.hypot(beams[:, 0], beams[:, 1])
     best, found = 0.0, None
-    for start in radius[:_STARTS]:
-        inside = np.flatnonzero((radius >= start) & (radius <= start * (1 + _RING)))[:_SPOTS]
+    for start in radius[: CONSTANTS.ring_starts]:
+        inside = np.flatnonzero((radius >= start) & (radius <= start * (1 + CONSTANTS.ring_width)))[
+            : CONSTANTS.ring_spots
+        ]
         total = float(power[inside].sum())
-        if len(inside) == _SPOTS and power[inside[-1]] > _FAINTEST * power[inside[0]] and total > best:
+        if (
+            len(inside) == CONSTANTS.ring_spots
+            and power[inside[-1]] > CONSTANTS.faintest_peak * power[inside[0]]
+            and total > best
+        ):
             best, found = total, inside
     return found
 
@@ -161,7 +153,10 @@ def _two_layers(spots: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
     """Three peaks of each layer, those of a pair at the same index, the first layer rotated back; None if not hexagonal."""
     angle = np.degrees(np.arctan2(spots[:, 1], spots[:, 0]))
     gaps = np.diff(np.append(angle, angle[0] + 180))
-    if np.abs(gaps[::2] + gaps[1::2] - 60).max() > _DISTORTION or gaps.min() < _LEAST_TWIST:
+    if (
+        np.abs(gaps[::2] + gaps[1::2] - 60).max() > CONSTANTS.layer_distortion
+        or gaps.min() < CONSTANTS.least_twist
+    ):
         return None
     if gaps[::2].sum() <= gaps[1::2].sum():
         return spots[::2].copy(), spots[1::2].copy()
@@ -178,7 +173,9 @@ def _fit_pair(
     rows, columns = windowed.shape
     steps = np.array([columns, rows])
     centres = np.round(np.array([first, second]) * steps).astype(int)
-    bins = [np.arange(c.min() - _BOX, c.max() + _BOX + 1) for c in centres.T]
+    bins = [
+        np.arange(c.min() - CONSTANTS.spectrum_box, c.max() + CONSTANTS.spectrum_box + 1) for c in centres.T
+    ]
     at = [2j * np.pi * np.outer(b / n, np.arange(n)) for b, n in zip(bins, steps, strict=True)]
     transforms = [np.exp(-a) for a in at]
     box = (transforms[1] @ windowed @ transforms[0].T).ravel()
@@ -227,13 +224,13 @@ def _primitive(
         return float(np.mean(np.abs(waves) ** 2))
 
     strength = [power(layer) for layer in reciprocal]
-    if min(strength) < _WEAKEST_LAYER * max(strength):
+    if min(strength) < CONSTANTS.weakest_layer * max(strength):
         return None
     # The ring of b1 + b2, and that of 2 b1.
     for back in (np.array([[1, -1], [1, 2]]) / 3, np.eye(2) / 2):
         shorter = [back @ layer for layer in reciprocal]
         weaker = [power(layer) for layer in shorter]
-        if sum(weaker) > _WEAKEST_RING * sum(strength):
+        if sum(weaker) > CONSTANTS.weakest_ring * sum(strength):
             reciprocal, strength = shorter, weaker
             break
-    return reciprocal if sum(strength) > _WEAKEST_RING * strongest else None
+    return reciprocal if sum(strength) > CONSTANTS.weakest_ring * strongest else None

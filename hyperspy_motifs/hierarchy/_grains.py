@@ -9,15 +9,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from ._constants import CONSTANTS
 from ._lattice import LatticeContinuation
-
-#: A class below this frequency is not a separate phase, but may be a variant of one.
-_LEAST_CLASS = 0.01
-_LEAST_OF_CLASS = 5
-#: ... if its frequency relative to that of the phase is at most this.
-_RARE = 0.3
-#: Largest share of the corners of a variant with another motif than in its class.
-_MOST_ODD = 0.2
 
 
 @dataclass(frozen=True)
@@ -76,7 +69,7 @@ def cell_orientations(
     mirrored = np.zeros(m, dtype=np.int64)
     sizes = np.diff(offsets)
     count = np.bincount(classes) if m else np.empty(0, dtype=np.int64)
-    common = np.flatnonzero(count >= max(_LEAST_CLASS * m, _LEAST_OF_CLASS))
+    common = np.flatnonzero(count >= max(CONSTANTS.least_class * m, CONSTANTS.least_of_class))
     common = common[np.argsort(-count[common], kind="stable")]
     models: dict[int, np.ndarray] = {}
     for c in common.tolist():
@@ -98,7 +91,7 @@ def cell_orientations(
                 if not len(rows):
                     continue
                 mismatch, turns, mirror = _best_turns(sequences[rows], model)
-                fits = mismatch <= (size if exact else int(_MOST_ODD * size))
+                fits = mismatch <= (size if exact else int(CONSTANTS.most_odd_corners * size))
                 rows, turns, mirror = rows[fits], turns[fits], mirror[fits]
                 r = int(turns.sum(axis=1).max(initial=1))
                 at = members[rows]
@@ -118,9 +111,9 @@ def _first_sequence(
 
 def _is_variant(sequence: np.ndarray, model: np.ndarray, ratio: float) -> bool:
     """Return whether a class is a rare variant of a more frequent one, `ratio` times as frequent."""
-    if len(sequence) != len(model) or ratio > _RARE:
+    if len(sequence) != len(model) or ratio > CONSTANTS.rare_variant:
         return False
-    return bool(_best_turns(sequence[None], model)[0][0] <= int(_MOST_ODD * len(model)))
+    return bool(_best_turns(sequence[None], model)[0][0] <= int(CONSTANTS.most_odd_corners * len(model)))
 
 
 def _corner_directions(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
@@ -173,20 +166,6 @@ def _phases(directions: np.ndarray, turns: np.ndarray, order: int) -> np.ndarray
     """Return the mean direction of the first corners of the model, to the power of its order."""
     total = (directions**order * turns).sum(axis=1)
     return total / np.maximum(np.abs(total), 1e-12)
-
-
-#: Neighbours have the same orientation if their phases (angle times the order of symmetry) differ by less than this.
-_ALIKE = np.pi / 4
-#: A patch with fewer cells is a defect.
-_LEAST_CELLS = 9
-#: ... and so is one with less than this share of the largest.
-_LEAST_SHARE = 0.02
-#: Least share of the cells of a domain that are more than two steps from any other domain.
-_LEAST_CORE = 0.05
-#: Least share of the cells of a domain for a kind to belong to it.
-_LEAST_KIND = 0.005
-#: Kinds form one phase if at least this share of the cells of each has a neighbour of the other.
-_MUTUAL = 0.25
 
 
 @dataclass(frozen=True)
@@ -248,7 +227,7 @@ def find_domains(
     m = len(cells.parent)
     i, j = adjacency[:, 0], adjacency[:, 1]
     alike = (cells.parent[i] == cells.parent[j]) & (cells.parent[i] >= 0)
-    alike &= np.abs(np.angle(cells.phase[i] * cells.phase[j].conj())) < _ALIKE
+    alike &= np.abs(np.angle(cells.phase[i] * cells.phase[j].conj())) < CONSTANTS.alike_phase
     if lattice is not None:
         alike |= lattice.repeated(cells.kind, i, j)
     else:
@@ -274,8 +253,8 @@ def _seeds(patch: np.ndarray, known: np.ndarray, i: np.ndarray, j: np.ndarray) -
     edge = ~core & known
     core[i[edge[j]]] = core[j[edge[i]]] = False
     cores = np.bincount(patch, core, minlength=len(size))
-    large = size >= max(_LEAST_CELLS, _LEAST_SHARE * size.max())
-    chosen = np.flatnonzero(large & (cores >= _LEAST_CORE * size))
+    large = size >= max(CONSTANTS.least_cells, CONSTANTS.least_share * size.max())
+    chosen = np.flatnonzero(large & (cores >= CONSTANTS.least_core * size))
     number = np.full(len(size), -1)
     number[chosen[np.argsort(-size[chosen], kind="stable")]] = np.arange(len(chosen))
     return number[patch]
@@ -290,7 +269,7 @@ def _with_narrow_ones(seeds: np.ndarray, patch: np.ndarray, kind: np.ndarray) ->
     free = (seeds < 0) & (kind >= 0)
     size = np.bincount(patch[free], minlength=len(patch))
     for p in np.argsort(-size, kind="stable"):
-        if size[p] < _LEAST_CELLS:
+        if size[p] < CONSTANTS.least_cells:
             break
         members = np.flatnonzero(free & (patch == p))
         if np.mean([k in usual for k in kind[members].tolist()]) >= 0.5:
@@ -327,7 +306,7 @@ def _of_one_kind(seeds: np.ndarray, kind: np.ndarray) -> np.ndarray:
     counts = np.bincount(seeds[inside] * n_kinds + kind[inside], minlength=n * n_kinds).reshape(n, n_kinds)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     # A kind with only a few cells in a domain does not belong to it.
-    has = shares >= _LEAST_KIND
+    has = shares >= CONSTANTS.least_kind
     within = shares @ has.T
     size = counts.sum(axis=1)
     return np.where(size[:, None] <= size, within, within.T) >= 0.5
@@ -352,7 +331,7 @@ def _phases_of_kinds(kind: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarr
     both = np.zeros((n, n))
     np.add.at(both, (kind[pairs[:, 0]], pairs[:, 1]), 1.0)
     share = both / np.maximum(size, 1)[:, None]
-    mutual = np.minimum(share, share.T) >= _MUTUAL
+    mutual = np.minimum(share, share.T) >= CONSTANTS.mutual
     _, phase = connected_components(coo_array(mutual), directed=False)
     # Cells without a kind have the index -1: they get a separate phase.
     return np.append(phase, -1)

@@ -12,8 +12,7 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.compilation import OUTER
 
-#: Largest difference of the angles of translated sites, as a share of the period of their motif.
-_ANGLE_SHARE = 0.125
+from ._constants import CONSTANTS
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class LabelledPoints:
         if self.angles is not None:
             period = 2 * np.pi / (1 if self.folds is None else self.folds[self.labels[first]])
             turn = np.mod(self.angles[first] - self.angles[second] + period / 2, period) - period / 2
-            same &= np.abs(turn) <= _ANGLE_SHARE * period
+            same &= np.abs(turn) <= CONSTANTS.angle_share * period
         return same
 
     def subset(self, members: np.ndarray) -> LabelledPoints:
@@ -175,11 +174,6 @@ class Level:
         return cls(**plain)
 
 
-#: Direction of the order of tiles, in radians: not parallel to a row of any common lattice, so that translated tiles
-#: have the same previous neighbours.
-_DIRECTION = 1.1729
-#: Largest number of previous neighbours for the prediction of a tile.
-_MOST_NEIGHBOURS = 3
 #: Weight of an unseen label (Krichevsky and Trofimov 1981).
 _KT = 0.5
 
@@ -234,13 +228,13 @@ def describe(labels: np.ndarray, edges: np.ndarray, centres: np.ndarray, n_label
     n = len(labels)
     if n == 0:
         return Description(0.0, np.empty(0), 0)
-    along = centres @ np.array([np.cos(_DIRECTION), np.sin(_DIRECTION)])
+    along = centres @ np.array([np.cos(CONSTANTS.tile_direction), np.sin(CONSTANTS.tile_direction)])
     order = np.argsort(along, kind="stable")
     rank = np.empty(n, dtype=np.int64)
     rank[order] = np.arange(n)
     before = _laid_before(labels[order], rank[edges].reshape(-1, 2), n)
     best: Description | None = None
-    for k in range(_MOST_NEIGHBOURS + 1):
+    for k in range(CONSTANTS.previous_tiles + 1):
         context = np.zeros(n, dtype=np.int64)
         if k:
             # The order of the neighbours' labels does not matter.
@@ -249,7 +243,7 @@ def describe(labels: np.ndarray, edges: np.ndarray, centres: np.ndarray, n_label
         # Of all pairs of context and label few occur, so that a table of them would be mostly empty.
         pair = _numbered(context * n_labels + labels[order])
         bits = _prequential(pair, context, n_labels)
-        total = float(bits.sum()) + np.log2(_MOST_NEIGHBOURS + 1)
+        total = float(bits.sum()) + np.log2(CONSTANTS.previous_tiles + 1)
         if best is None or total < best.bits:
             per_node = np.empty(n)
             per_node[order] = bits
@@ -267,8 +261,8 @@ def _laid_before(labels: np.ndarray, edges: np.ndarray, n: int) -> np.ndarray:
     early, late = early[order], late[order]
     starts = np.searchsorted(late, np.arange(n))
     place = np.arange(len(late)) - starts[late]
-    before = np.full((n, _MOST_NEIGHBOURS), -1)
-    kept = place < _MOST_NEIGHBOURS
+    before = np.full((n, CONSTANTS.previous_tiles), -1)
+    kept = place < CONSTANTS.previous_tiles
     before[late[kept], place[kept]] = labels[early[kept]]
     return before
 
@@ -294,11 +288,6 @@ def _prequential(pairs, contexts, n_labels):
         counts[x] += 1.0
         totals[c] += 1.0
     return bits
-
-
-#: Number of blocks across the field for the standard error: blocks are large compared with a cell and small compared
-#: with the field.
-_N_BLOCKS = 6
 
 
 @dataclass(frozen=True)
@@ -361,12 +350,14 @@ def _block_error(bits: np.ndarray, centres: np.ndarray) -> float:
     if len(bits) < 2:
         return 0.0
     low, extent = centres.min(axis=0), np.maximum(np.ptp(centres, axis=0), 1e-12)
-    place = np.minimum((_N_BLOCKS * (centres - low) / extent).astype(np.int64), _N_BLOCKS - 1)
-    block = place[:, 0] * _N_BLOCKS + place[:, 1]
-    count = np.bincount(block, minlength=_N_BLOCKS**2)
+    place = np.minimum(
+        (CONSTANTS.error_blocks * (centres - low) / extent).astype(np.int64), CONSTANTS.error_blocks - 1
+    )
+    block = place[:, 0] * CONSTANTS.error_blocks + place[:, 1]
+    count = np.bincount(block, minlength=CONSTANTS.error_blocks**2)
     used = count > 0
     # Blocks at an irregular edge are smaller: the excess over their share of the bits is used.
-    excess = np.bincount(block, bits, minlength=_N_BLOCKS**2)[used] - bits.mean() * count[used]
+    excess = np.bincount(block, bits, minlength=CONSTANTS.error_blocks**2)[used] - bits.mean() * count[used]
     n = int(used.sum())
     return float(np.sqrt((excess**2).sum() * n / max(n - 1, 1)))
 

@@ -10,45 +10,8 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.cells import Cells
 
+from ._constants import CONSTANTS
 from ._hierarchy import LabelledPoints
-
-#: Largest distance of a translated atom from its match, in nearest-neighbour distances: less than half, to
-#: distinguish neighbours, and more than the scatter and the distortion of an image.
-_TOLERANCE = 0.25
-#: Least share of the atoms that a translation maps onto atoms of their kind.
-_LEAST_MATCH = 0.6
-#: Least share of the atoms that it maps onto any atoms, which vacancies and boundaries reduce. Vectors that map fewer
-#: are pseudo-translations, as in quasiperiodic tilings (0.75 in those of squares and triangles).
-_LEAST_PLACED = 0.8
-#: Share of the atoms mapped onto atoms above which a translation is accepted; below, twice the translation must map
-#: nearly as many, because quasiperiodic tilings have long pseudo-translations with up to 0.85.
-_CLEARLY_PLACED = 0.9
-_LEAST_SEEN = 40
-#: Both shares for the faint translations of a pattern with many missed or false sites.
-_FAINT_MATCH = 0.4
-#: Share above which longer translations are not searched for.
-_CLEAR_MATCH = 0.85
-#: Largest difference of the match of a translation from the best one.
-_MARGIN = 0.15
-#: Largest ratio of mismatches by two and three steps to those by one step, for a lattice. In quasiperiodic tilings
-#: mismatches increase with the step, by 1.7 to 2.6 times in those of 5-, 8-, 10- and 12-fold symmetry; vacancies,
-#: false sites and wrong labels are equally frequent at all distances (1.0 to 1.3 in images).
-_MOST_GROWTH = 1.4
-#: Cells with fewer sites are exempt: aperiodic tilings have no such short pseudo-translations, while twins, whose
-#: walls longer translations cross more often, fail the test.
-_LARGE_CELL = 12
-#: Weak lattices with more sites per cell are tested: translations by cells of 7 to 8 sites map 57 % of some random
-#: tilings of squares and triangles (2 of 17 seeds). Lattices of 9 sites per cell with up to 35 % missing sites pass
-#: the test.
-_LARGE_FAINT_CELL = 5
-#: Largest cell of a weak lattice: among the many long translations of a random tiling of squares and triangles some
-#: map half of it.
-_LARGEST_FAINT_CELL = 16
-#: Share of mismatches that is ignored.
-_FEW_MISSES = 0.03
-_N_SCORED = 1000
-_N_ANCHORS = 80
-_N_CANDIDATES = 250
 
 
 @dataclass(frozen=True)
@@ -112,13 +75,15 @@ def find_lattice(sites: LabelledPoints, faint: bool = False) -> Lattice | None:
         return None
     furthest = 0.5 * float(extent.min())
     reach = furthest if faint else min(6.0 * spacing, furthest)
-    scorer = _Scorer(sites, _TOLERANCE * spacing, faint)
+    scorer = _Scorer(sites, CONSTANTS.tolerance * spacing, faint)
     best: Lattice | None = None
     while True:
         lattice = _search(scorer, reach)
-        if lattice is not None and (best is None or lattice.match > best.match / (1 - _MARGIN)):
+        if lattice is not None and (
+            best is None or lattice.match > best.match / (1 - CONSTANTS.match_margin)
+        ):
             best = lattice
-        if reach >= furthest or (best is not None and best.match >= _CLEAR_MATCH):
+        if reach >= furthest or (best is not None and best.match >= CONSTANTS.clear_match):
             return best
         reach = min(2.0 * reach, furthest)
 
@@ -140,11 +105,11 @@ class _Scorer:
     def __init__(self, sites: LabelledPoints, tolerance: float, faint: bool) -> None:
         self.sites = sites
         self.faint = faint
-        self.least_match = _FAINT_MATCH if faint else _LEAST_MATCH
-        self.least_placed = _FAINT_MATCH if faint else _LEAST_PLACED
+        self.least_match = CONSTANTS.faint_match if faint else CONSTANTS.least_match
+        self.least_placed = CONSTANTS.faint_match if faint else CONSTANTS.least_placed
         self.tolerance = tolerance
         self.tree = cKDTree(sites.positions)
-        self.sample = _even_sample(len(sites), _N_SCORED)
+        self.sample = _even_sample(len(sites), CONSTANTS.scored_atoms)
         self.low, self.high = sites.positions.min(axis=0), sites.positions.max(axis=0)
 
     def accepts(self, score: _Score) -> bool:
@@ -154,9 +119,9 @@ class _Scorer:
         if not self.faint:
             twice = self.score(2 * score.vector)
             return (
-                score.placed >= _CLEARLY_PLACED
-                or twice.seen < _LEAST_SEEN
-                or twice.placed >= _CLEAR_MATCH * score.placed
+                score.placed >= CONSTANTS.clearly_placed
+                or twice.seen < CONSTANTS.least_seen
+                or twice.placed >= CONSTANTS.clear_match * score.placed
             )
         return all(
             self.score(multiple * score.vector).match >= share * score.match
@@ -191,7 +156,9 @@ def _search(scorer: _Scorer, reach: float) -> Lattice | None:
     if not scored:
         return None
     best = max(scored, key=lambda score: score.match)
-    least = best.match - max(_MARGIN * best.match, 3 * np.sqrt(best.match * (1 - best.match) / best.seen))
+    least = best.match - max(
+        CONSTANTS.match_margin * best.match, 3 * np.sqrt(best.match * (1 - best.match) / best.seen)
+    )
     vectors = np.array([score.vector for score in scored if score.match >= least])
     basis = _shortest_basis(vectors, scorer.tolerance)
     lattice = None if basis is None else _refined(scorer, basis)
@@ -205,7 +172,7 @@ def _candidates(scorer: _Scorer, reach: float) -> np.ndarray:
     middle = (scorer.low + scorer.high) / 2
     for members in sites.groups():
         near = np.argsort(((sites.positions[members] - middle) ** 2).sum(axis=1), kind="stable")
-        anchors = members[near[: max(4, _N_ANCHORS * len(members) // len(sites))]]
+        anchors = members[near[: max(4, CONSTANTS.anchors * len(members) // len(sites))]]
         found = cKDTree(sites.positions[members]).query_ball_point(sites.positions[anchors], reach)
         for anchor, others in zip(anchors, found, strict=True):
             differences.append(sites.positions[members[others]] - sites.positions[anchor])
@@ -232,7 +199,7 @@ def _candidates(scorer: _Scorer, reach: float) -> np.ndarray:
         if not taken[i]:
             kept.append(i)
             taken[tree.query_ball_point(means[i], 1.5 * scorer.tolerance)] = True
-            if len(kept) == _N_CANDIDATES:
+            if len(kept) == CONSTANTS.candidates:
                 break
     return means[kept]
 
@@ -299,9 +266,9 @@ def _goes_on(scorer: _Scorer, lattice: Lattice) -> bool:
     sites = scorer.sites
     extent = scorer.high - scorer.low
     in_cell = len(sites) * lattice.area / float(extent.prod())
-    if scorer.faint and in_cell > _LARGEST_FAINT_CELL:
+    if scorer.faint and in_cell > CONSTANTS.largest_faint_cell:
         return False
-    if in_cell <= (_LARGE_FAINT_CELL if scorer.faint else _LARGE_CELL):
+    if in_cell <= (CONSTANTS.large_faint_cell if scorer.faint else CONSTANTS.large_cell):
         return True
     steps = np.array([(h, k) for h in range(-3, 4) for k in range(-3, 4) if h or k])
     near = np.abs(steps).max(axis=1) == 1
@@ -315,10 +282,10 @@ def _goes_on(scorer: _Scorer, lattice: Lattice) -> bool:
     first = np.broadcast_to(scorer.sample[:, None], image.shape)
     hit[hit] = sites.alike(first[hit], image[hit])
     seen, seen_far = inside[:, near].sum(), inside[:, ~near].sum()
-    if min(seen, seen_far) < _LEAST_SEEN:
-        return lattice.match >= _CLEARLY_PLACED
+    if min(seen, seen_far) < CONSTANTS.least_seen:
+        return lattice.match >= CONSTANTS.clearly_placed
     missed, missed_far = 1 - hit[:, near].sum() / seen, 1 - hit[:, ~near].sum() / seen_far
-    return bool(missed_far <= max(_MOST_GROWTH * missed, missed + _FEW_MISSES))
+    return bool(missed_far <= max(CONSTANTS.most_growth * missed, missed + CONSTANTS.few_misses))
 
 
 def _local_vectors(scorer: _Scorer, lattice: Lattice) -> np.ndarray:
@@ -344,12 +311,8 @@ def _even_sample(n: int, most: int) -> np.ndarray:
     return np.arange(n) if n <= most else np.unique(np.linspace(0, n - 1, most).astype(np.int64))
 
 
-_STEPS = np.array([[1, 0], [0, 1], [1, 1], [1, -1]])
-#: Least share of the directions in which a pair of cells inside a crystal is repeated.
-_MOST_DIRECTIONS = 0.5
-_REACH = 6
-_LEAST_CONTINUED = 0.6
-_LEAST_SEEN_AT_RIM = 6
+#: Steps to half of the neighbouring cells of a lattice.
+STEPS = np.array([[1, 0], [0, 1], [1, 1], [1, -1]])
 
 
 class LatticeContinuation:
@@ -361,7 +324,7 @@ class LatticeContinuation:
         self.vertices = cells.vertices
         self.offsets = cells.offsets
         self.centres = cells.centres
-        steps = np.arange(-_REACH, _REACH + 1)
+        steps = np.arange(-CONSTANTS.continued_reach, CONSTANTS.continued_reach + 1)
         index = np.array([(h, k) for h in steps for k in steps if h or k])
         vectors = index @ lattice.vectors
         self._order = vectors[np.argsort((vectors**2).sum(axis=1), kind="stable")]
@@ -374,7 +337,7 @@ class LatticeContinuation:
         """
         tree = cKDTree(self.centres)
         seen, again = np.zeros(len(first)), np.zeros(len(first))
-        for step in np.concatenate([_STEPS, -_STEPS]):
+        for step in np.concatenate([STEPS, -STEPS]):
             distance, image = tree.query(self.centres + step @ self.lattice.vectors)
             same = (distance <= self.lattice.tolerance) & (kind >= 0) & (kind[image] == kind)
             # If there are cells nearby but none at the position, the pattern is not repeated. Beyond the last cells
@@ -382,7 +345,7 @@ class LatticeContinuation:
             there = distance <= 0.6 * self.lattice.lengths.max()
             seen += there[first] & there[second]
             again += same[first] & same[second]
-        return (seen > 0) & (again >= _MOST_DIRECTIONS * seen)
+        return (seen > 0) & (again >= CONSTANTS.most_directions * seen)
 
     def atoms(self, cells: np.ndarray) -> np.ndarray:
         """Return the corners of some cells."""
@@ -412,6 +375,6 @@ class LatticeContinuation:
             seen += int(inside.sum())
             matched += int(self.sites.alike(one[met], two[nearest[met]]).sum())
             # The shortest vectors across the gap are sufficient.
-            if seen >= max(_LEAST_SEEN_AT_RIM, len(one)):
+            if seen >= max(CONSTANTS.least_seen_at_rim, len(one)):
                 break
-        return seen >= _LEAST_SEEN_AT_RIM and matched >= _LEAST_CONTINUED * seen
+        return seen >= CONSTANTS.least_seen_at_rim and matched >= CONSTANTS.least_continued * seen

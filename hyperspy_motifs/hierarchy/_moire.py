@@ -12,29 +12,9 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.threads import one_blas_thread
 
+from ._constants import CONSTANTS
 from ._hierarchy import Level
 from ._lattice import reduced
-
-#: Combinations of the two reciprocal vectors in the model of the coordinates: the first star and higher orders.
-_ORDERS = ((1, 0), (0, 1), (1, 1), (1, -1), (2, 0), (0, 2))
-# Size of the transform in sizes of the grid: peaks are sampled four times as finely.
-_PAD = 4
-# Peaks among which the pair is sought, strongest first.
-_PEAKS = 24
-# Blocks along each side that are left out in turn for the error of the period.
-_BLOCKS = 3
-# Atoms below which a moire is not sought.
-_FEWEST = 40
-# Margin that is left out: in spacings of the atoms, and at most in sizes of the field.
-_BORDER, _LARGEST_BORDER = 3.0, 0.12
-# Shares of the variance of the coordinates that waves explain, from which a moire is possible, and certain.
-_POSSIBLE, _CERTAIN = 0.1, 0.5
-#: Highest frequency of a peak, in periods per pixel; the limit is 0.5.
-HIGHEST = 0.45
-# Least sine of the angle between two vectors of a moire, and ratio of their lengths: any lattice has such a pair.
-_LEAST_SINE, _LEAST_RATIO = 0.7, 0.6
-# Cosine of 105 degrees, in the middle between square and hexagonal lattices.
-_HEXAGONAL = -0.26
 
 
 @dataclass(frozen=True)
@@ -144,7 +124,7 @@ def find_moire(
     if scalar.shape != (len(points),):
         raise ValueError(f"field has shape {scalar.shape}; expected {(len(points),)}, one number per atom.")
     points, values, scalar = points[known], values[known], scalar[known]
-    if len(points) < _FEWEST:
+    if len(points) < CONSTANTS.fewest_atoms:
         return None
     starts = [_spectrum_start(points, values - values.mean(axis=0))]
     if start is not None:
@@ -164,7 +144,8 @@ def find_moire(
     vectors = reduced(np.linalg.inv(beams).T)
     n_cells = float(np.prod(extent) / abs(np.linalg.det(vectors)))
     certainty = float(
-        np.clip((explained - _POSSIBLE) / (_CERTAIN - _POSSIBLE), 0, 1) * np.clip(n_cells - 0.5, 0, 1)
+        np.clip((explained - CONSTANTS.possible) / (CONSTANTS.certain - CONSTANTS.possible), 0, 1)
+        * np.clip(n_cells - 0.5, 0, 1)
     )
     if certainty == 0:
         return None
@@ -182,7 +163,7 @@ def _inner(points: NDArray[np.float64]) -> NDArray[np.bool_]:
     biased and stretch the moire."""
     low, high = points.min(axis=0), points.max(axis=0)
     spacing = np.sqrt(float(np.prod(high - low)) / len(points))
-    margin = np.minimum(_BORDER * spacing, _LARGEST_BORDER * (high - low))
+    margin = np.minimum(CONSTANTS.border * spacing, CONSTANTS.largest_border * (high - low))
     return np.asarray(((points > low + margin) & (points < high - margin)).all(axis=1))
 
 
@@ -196,7 +177,7 @@ def _spectrum_start(points: NDArray[np.float64], values: NDArray[np.float64]) ->
     count = np.bincount(flat, minlength=shape.prod()).reshape(shape[::-1])
     weight = gaussian_filter(count.astype(float), 1.0)
     window = np.hanning(shape[1] + 2)[1:-1, None] * np.hanning(shape[0] + 2)[None, 1:-1]
-    size = tuple(int(_PAD * s) for s in shape[::-1])
+    size = tuple(int(CONSTANTS.grid_padding * s) for s in shape[::-1])
     power = np.zeros(size)
     for column in values.T:
         field = np.bincount(flat, weights=column, minlength=shape.prod()).reshape(shape[::-1])
@@ -206,11 +187,11 @@ def _spectrum_start(points: NDArray[np.float64], values: NDArray[np.float64]) ->
     qy, qx = (np.fft.fftfreq(s, d=step) for s in size)
     radius = np.hypot(qx[None], qy[:, None])
     peak = (power == maximum_filter(power, size=5, mode="wrap")) & (radius > 0.6 / extent.max())
-    peak &= radius < HIGHEST / step
+    peak &= radius < CONSTANTS.highest_frequency / step
     row, column = np.nonzero(peak)
     half = (qy[row] > 0) | ((qy[row] == 0) & (qx[column] > 0))
     row, column = row[half], column[half]
-    order = np.argsort(-power[row, column], kind="stable")[:_PEAKS]
+    order = np.argsort(-power[row, column], kind="stable")[: CONSTANTS.pair_peaks]
     beams = np.column_stack([qx[column[order]], qy[row[order]]])
 
     def power_at(q: NDArray[np.float64]) -> float:
@@ -223,7 +204,7 @@ def _spectrum_start(points: NDArray[np.float64], values: NDArray[np.float64]) ->
             a, b = beams[i], beams[j]
             short, long = sorted((np.hypot(*a), np.hypot(*b)))
             sine = abs(a[0] * b[1] - a[1] * b[0]) / (short * long)
-            if sine < _LEAST_SINE or short < _LEAST_RATIO * long:
+            if sine < CONSTANTS.least_sine or short < CONSTANTS.least_ratio * long:
                 continue
             third = b - a if a @ b > 0 else a + b
             score = power_at(a) + power_at(b) + power_at(third)
@@ -233,7 +214,7 @@ def _spectrum_start(points: NDArray[np.float64], values: NDArray[np.float64]) ->
 
 
 def _design(points: NDArray[np.float64], beams: NDArray[np.float64]) -> NDArray[np.float64]:
-    phase = 2 * np.pi * points @ (np.array(_ORDERS, dtype=np.float64) @ beams).T
+    phase = 2 * np.pi * points @ (np.array(CONSTANTS.orders, dtype=np.float64) @ beams).T
     return np.column_stack([np.ones(len(points)), np.cos(phase), np.sin(phase)])
 
 
@@ -270,7 +251,7 @@ def _refined(
 def _is_hexagonal(vectors: NDArray[np.float64]) -> bool:
     """Whether two reduced translations, at 90 degrees or more, are rather at 120 degrees."""
     a, b = vectors
-    return bool(a @ b < _HEXAGONAL * np.sqrt((a @ a) * (b @ b)))
+    return bool(a @ b < CONSTANTS.hexagonal_cosine * np.sqrt((a @ a) * (b @ b)))
 
 
 def mean_period(vectors: NDArray[np.float64]) -> float:
@@ -285,11 +266,13 @@ def _period_error(
 ) -> float:
     """Jackknife over blocks of the field."""
     low, extent = points.min(axis=0), np.ptp(points, axis=0)
-    block = np.minimum((_BLOCKS * (points - low) / extent).astype(int), _BLOCKS - 1) @ np.array([1, _BLOCKS])
+    block = np.minimum(
+        (CONSTANTS.period_blocks * (points - low) / extent).astype(int), CONSTANTS.period_blocks - 1
+    ) @ np.array([1, CONSTANTS.period_blocks])
     periods = []
-    for left_out in range(_BLOCKS**2):
+    for left_out in range(CONSTANTS.period_blocks**2):
         kept = block != left_out
-        if kept.sum() >= _FEWEST:
+        if kept.sum() >= CONSTANTS.fewest_atoms:
             periods.append(mean_period(reduced(np.linalg.inv(_refined(points[kept], values[kept], beams)).T)))
     m = len(periods)
     return (

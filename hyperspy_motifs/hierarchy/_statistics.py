@@ -12,6 +12,8 @@ from scipy.spatial import cKDTree
 from hyperspy_motifs.compilation import INNER, OUTER
 from hyperspy_motifs.threads import over_rows
 
+from ._constants import CONSTANTS
+
 
 def corner_shares(
     points: np.ndarray, corners: np.ndarray, offsets: np.ndarray
@@ -132,11 +134,6 @@ def _shares(points, vertices, offsets, point, polygon, tolerance):
     return shares
 
 
-#: Least number of extreme permutations whose share is used as the p-value, because smaller numbers are subject to
-#: sampling error.
-_MANY = 10
-
-
 @dataclass(frozen=True)
 class NeighbourStatistics:
     """Neighbour counts of pairs of classes compared with random labels on the same graph.
@@ -255,8 +252,8 @@ def neighbour_statistics(
     rare = (expected < 1) & (observed > 0)
     poisson = special.pdtrc(np.maximum(observed - 1.0, 0.0), expected)
     above = np.where(rare, np.maximum(above, poisson), above)
-    above = np.where(as_high >= _MANY, (as_high + 1) / (n_permutations + 1), above)
-    below = np.where(as_low >= _MANY, (as_low + 1) / (n_permutations + 1), below)
+    above = np.where(as_high >= CONSTANTS.many_permutations, (as_high + 1) / (n_permutations + 1), above)
+    below = np.where(as_low >= CONSTANTS.many_permutations, (as_low + 1) / (n_permutations + 1), below)
     p = np.where(free, np.minimum(1.0, 2 * np.minimum(above, below)), 1.0)
     q = stats.false_discovery_control(p, method="by")  # neighbours depend on each other
     return NeighbourStatistics(classes[a], classes[b], observed, expected, std, z, p, q, n_permutations)

@@ -12,16 +12,10 @@ from scipy.spatial import ConvexHull, QhullError, cKDTree
 from hyperspy_motifs.cells import EMPTY_SITE, Cells, find_cells, vertex_figures
 
 from ._composites import compositions, formula, joined_adjacency, unique_pairs
+from ._constants import CONSTANTS
 from ._grains import Domains
 from ._hierarchy import LabelledPoints, Level
 from ._statistics import polygon_shares
-
-#: Largest distance from a side, in nearest-neighbour distances, of an atom shared by both cells.
-_ON_SIDE = 0.15
-#: Least share of the field that domains, or larger cells, cover.
-_LEAST_COVER = 0.5
-#: Largest share of the atoms by which a cell differs from its class.
-_MOST_ODD = 0.1
 
 
 def vertex_figure_level(cells: Cells, corners: np.ndarray, n_atoms: int) -> Level:
@@ -76,7 +70,7 @@ def coarse_level(
     sizes = np.array([len(p) for p in polygons])
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     vertices = points[np.concatenate(polygons)]
-    parts, fractions = polygon_shares(sites.positions, vertices, offsets, _ON_SIDE * sites.spacing)
+    parts, fractions = polygon_shares(sites.positions, vertices, offsets, CONSTANTS.on_side * sites.spacing)
     content = np.rint(compositions(parts, fractions, sites.labels, len(kept), len(names))).astype(np.int64)
     labels, models = _content_classes(sizes, content)
     texts = [formula({n: v for n, v in zip(names, model, strict=True) if v}) for model in models]
@@ -112,7 +106,7 @@ def _content_classes(sizes: np.ndarray, content: np.ndarray) -> tuple[np.ndarray
     for k in np.argsort(-count, kind="stable").tolist():
         for number, model in enumerate(models):
             odd = np.abs(unique[k, 1:] - unique[model, 1:]).sum() / 2
-            if unique[k, 0] == unique[model, 0] and odd <= _MOST_ODD * unique[model, 1:].sum():
+            if unique[k, 0] == unique[model, 0] and odd <= CONSTANTS.most_odd_atoms * unique[model, 1:].sum():
                 of_content[k] = number
                 break
         else:
@@ -127,7 +121,7 @@ def _content_classes(sizes: np.ndarray, content: np.ndarray) -> tuple[np.ndarray
 def _outside(sites: LabelledPoints, vertices: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Return a mask of polygons that extend beyond the box of the atoms, so that some of their atoms are unknown."""
     low, high = sites.positions.min(axis=0), sites.positions.max(axis=0)
-    margin = _ON_SIDE * sites.spacing
+    margin = CONSTANTS.on_side * sites.spacing
     out = ((vertices < low - margin) | (vertices > high + margin)).any(axis=1)
     return np.logical_or.reduceat(out, offsets[:-1])
 
@@ -138,7 +132,7 @@ def domain_levels(cells: Cells, found: Domains) -> list[Level]:
     None for a single domain, and for islands that cover less than half of the field.
     """
     n = len(found.labels)
-    if n < 2 or cells.areas[found.domain >= 0].sum() < _LEAST_COVER * cells.areas.sum():
+    if n < 2 or cells.areas[found.domain >= 0].sum() < CONSTANTS.least_cover * cells.areas.sum():
         return []
     kinds = int(found.labels.max()) + 1
     names = []
@@ -194,15 +188,6 @@ def _group_level(
     )
 
 
-#: Least ratio to the next spacing: below, the tiling would be the same.
-_LEAST_GROWTH = 1.5
-#: Spread of the distances to the nearest neighbours, over their mean, above which points do not tile.
-_MOST_SPREAD = 0.2
-_LEAST_POINTS = 9
-_MOST_CORNERS = 8
-_MOST_LEVELS = 4
-
-
 @dataclass(frozen=True)
 class _Candidate:
     """Points of one class that tile the field."""
@@ -228,7 +213,7 @@ def coarse_levels(sites: LabelledPoints, cells: Cells, names: list[str]) -> list
         return levels
     spacing = sites.spacing
     sets = _point_sets(sites, cells, names)
-    while len(levels) < _MOST_LEVELS:
+    while len(levels) < CONSTANTS.most_levels:
         found = [_candidate(name, points, spacing, area) for name, points in sets]
         fitting = [candidate for candidate in found if candidate is not None]
         if not fitting:
@@ -276,16 +261,16 @@ def corner_names(sequence: tuple[int, ...], names: list[str]) -> str:
 
 def _candidate(name: str, points: np.ndarray, spacing: float, area: float) -> _Candidate | None:
     """Return the tiling between some points; None if they do not tile the field at a larger spacing."""
-    if len(points) < _LEAST_POINTS:
+    if len(points) < CONSTANTS.least_points:
         return None
     distance, _ = cKDTree(points).query(points, k=2)
     typical = float(np.median(distance[:, 1]))
     spread = float(np.std(distance[:, 1]) / max(typical, 1e-12))
-    if typical < _LEAST_GROWTH * spacing or spread > _MOST_SPREAD:
+    if typical < CONSTANTS.least_growth * spacing or spread > CONSTANTS.most_spread:
         return None
     cells = find_cells(points, merge_centred_rings=False)
-    kept = np.flatnonzero(cells.n_corners <= _MOST_CORNERS)
-    if len(kept) < 2 or cells.areas[kept].sum() < _LEAST_COVER * area:
+    kept = np.flatnonzero(cells.n_corners <= CONSTANTS.most_corners)
+    if len(kept) < 2 or cells.areas[kept].sum() < CONSTANTS.least_cover * area:
         return None
     return _Candidate(name, points, cells, kept, typical, spread)
 

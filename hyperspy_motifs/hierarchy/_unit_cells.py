@@ -13,15 +13,10 @@ from hyperspy_motifs.cells import find_cells
 from hyperspy_motifs.naming import motif_name
 
 from ._composites import compositions, formula
+from ._constants import CONSTANTS
 from ._hierarchy import LabelledPoints, Level
-from ._lattice import Lattice
+from ._lattice import STEPS, Lattice
 from ._supertilings import coarse_level
-
-_STEPS = np.array([[1, 0], [0, 1], [1, 1], [1, -1]])
-#: Least share of the translated positions of a guest motif with the host motif.
-_GUEST = 0.5
-#: Least share of each other among the translated positions of two motifs that are mixed on one sublattice.
-_MIXED = 0.2
 
 
 def merge_by_sublattice(sites: LabelledPoints, lattice: Lattice) -> np.ndarray:
@@ -33,7 +28,7 @@ def merge_by_sublattice(sites: LabelledPoints, lattice: Lattice) -> np.ndarray:
     n = int(sites.labels.max(initial=-1)) + 1
     tree = cKDTree(sites.positions)
     counts = np.zeros((n, n))
-    for step in _STEPS:
+    for step in STEPS:
         distance, image = tree.query(
             sites.positions + step @ lattice.vectors, distance_upper_bound=lattice.tolerance
         )
@@ -41,19 +36,15 @@ def merge_by_sublattice(sites: LabelledPoints, lattice: Lattice) -> np.ndarray:
         np.add.at(counts, (sites.labels[start], sites.labels[image[start]]), 1.0)
     counts += counts.T
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
-    alike = np.minimum(share, share.T) >= _MIXED
+    alike = np.minimum(share, share.T) >= CONSTANTS.mixed
     np.fill_diagonal(share, 0.0)
     host = share.argmax(axis=1) if n else np.empty(0, dtype=np.int64)
-    guests = np.flatnonzero(share.max(axis=1, initial=0.0) >= _GUEST)
+    guests = np.flatnonzero(share.max(axis=1, initial=0.0) >= CONSTANTS.guest)
     alike[guests, host[guests]] = True
     _, group = connected_components(coo_array(alike), directed=False) if n else (0, np.empty(0, dtype=int))
     lowest = np.full(n, n)
     np.minimum.at(lowest, group, np.arange(n))
     return lowest[group][sites.labels] if n else sites.labels
-
-
-#: Largest share of points of a lattice that a local gap may remove.
-_MOST_COVERED = 0.3
 
 
 @dataclass(frozen=True)
@@ -115,7 +106,7 @@ def _links(sites: LabelledPoints, lattice: Lattice) -> tuple[np.ndarray, np.ndar
     """Return pairs of equal sites one step apart, and the step (l, 2)."""
     tree = cKDTree(sites.positions)
     starts, ends, steps = [], [], []
-    for step in _STEPS:
+    for step in STEPS:
         distance, image = tree.query(
             sites.positions + step @ lattice.vectors, distance_upper_bound=lattice.tolerance
         )
@@ -134,15 +125,15 @@ def _indexed(members: np.ndarray, start: np.ndarray, end: np.ndarray, step: np.n
     inside = place[start] >= 0
     i, j, moved = place[start[inside]], place[end[inside]], step[inside]
     # Steps 1 to 4 forwards, 5 to 8 backwards: the value of the link identifies the step.
-    code = 1 + (moved[:, None, :] == _STEPS).all(axis=2).argmax(axis=1)
+    code = 1 + (moved[:, None, :] == STEPS).all(axis=2).argmax(axis=1)
     graph = coo_array(
-        (np.concatenate([code, code + len(_STEPS)]), (np.concatenate([i, j]), np.concatenate([j, i]))),
+        (np.concatenate([code, code + len(STEPS)]), (np.concatenate([i, j]), np.concatenate([j, i]))),
         shape=(len(members), len(members)),
     ).tocsr()
     order, previous = breadth_first_order(graph, 0)
     rows, columns = previous[order[1:]], order[1:]
     codes = np.asarray(graph[rows, columns]).ravel() - 1
-    moves = np.concatenate([_STEPS, -_STEPS])[codes]
+    moves = np.concatenate([STEPS, -STEPS])[codes]
     index = np.zeros((len(members), 2), dtype=np.int64)
     for row, column, move in zip(rows.tolist(), columns.tolist(), moves, strict=True):
         index[column] = index[row] + move
@@ -189,7 +180,7 @@ def _covered(
     taken = cKDTree(np.concatenate([entry[0] for entry in chosen]))
     distance, _ = taken.query(positions)
     # No point of the plane is farther from a lattice than the longer vector.
-    return bool(np.mean(distance < 0.75 * lattice.lengths.max()) > _MOST_COVERED)
+    return bool(np.mean(distance < 0.75 * lattice.lengths.max()) > CONSTANTS.most_covered)
 
 
 def _bonds(index: np.ndarray, patch: np.ndarray) -> np.ndarray:
@@ -248,19 +239,6 @@ def _mean_content(level: Level, sites: LabelledPoints, n_labels: int) -> np.ndar
     return content[inner].mean(axis=0) if inner.any() else content.mean(axis=0)
 
 
-#: Least number of sites of a cell with half cells.
-_LEAST_SITES = 8
-#: Largest deviation of lengths (relative) and angle (degrees) from those of a hexagonal cell, because images drift.
-_MOST_UNEQUAL = 0.1
-_MOST_OBLIQUE = 8.0
-#: Largest share of the sites on the sides of the triangles.
-_MOST_NEAR_SIDES = 0.1
-_NEAR_SIDE = 0.2
-#: Largest share of false sites in a hole.
-_FALSE = 0.1
-_GRID = 48
-
-
 def half_cell_level(sites: LabelledPoints, lattice: Lattice, names: list[str]) -> Level | None:
     """Return the two triangles of a hexagonal cell as a level, if the largest holes are their corners.
 
@@ -272,7 +250,11 @@ def half_cell_level(sites: LabelledPoints, lattice: Lattice, names: list[str]) -
     in_cell = len(sites) * lattice.area / max(float(extent.prod()), 1e-300)
     a, b = lattice.lengths
     oblique = abs(lattice.angle - 120)
-    if in_cell < _LEAST_SITES or b > (1 + _MOST_UNEQUAL) * a or oblique > _MOST_OBLIQUE:
+    if (
+        in_cell < CONSTANTS.least_sites
+        or b > (1 + CONSTANTS.most_unequal) * a
+        or oblique > CONSTANTS.most_oblique
+    ):
         return None
     hole = _largest_hole(sites, vectors, len(sites) / in_cell)
     points, steps = _lattice_in_field(sites, vectors, hole)
@@ -287,7 +269,7 @@ def half_cell_level(sites: LabelledPoints, lattice: Lattice, names: list[str]) -
         return None
     cells = find_cells(points, bonds=np.sort(np.array(pairs), axis=1), merge_centred_rings=False)
     kept = np.flatnonzero(cells.n_corners == 3)
-    if len(kept) < 2 or _share_on_sides(sites, vectors, hole) > _MOST_NEAR_SIDES:
+    if len(kept) < 2 or _share_on_sides(sites, vectors, hole) > CONSTANTS.most_near_sides:
         return None
     level = coarse_level("half-cell", sites, points, cells, kept, names)
     turned = ((level.centres - hole) @ np.linalg.inv(vectors)) % 1.0
@@ -304,7 +286,7 @@ def half_cell_level(sites: LabelledPoints, lattice: Lattice, names: list[str]) -
         texts.append(formula(dict(zip(names, mean.tolist(), strict=True)), decimals=1))
     reason = (
         f"The largest holes lie on the lattice, and the triangles between them cut no more than "
-        f"{100 * _MOST_NEAR_SIDES:.0f} % of the atoms: one half of the cell contains {texts[0]}, the other {texts[1]}."
+        f"{100 * CONSTANTS.most_near_sides:.0f} % of the atoms: one half of the cell contains {texts[0]}, the other {texts[1]}."
     )
     halves = (f"half 1: {texts[0]}", f"half 2: {texts[1]}")
     return Level(**{**level.__dict__, "labels": labels, "names": halves, "reason": reason})
@@ -315,8 +297,13 @@ def _largest_hole(sites: LabelledPoints, vectors: np.ndarray, n_cells: float) ->
     folded = (sites.positions @ np.linalg.inv(vectors)) % 1.0
     around = np.array([(h, k) for h in (-1, 0, 1) for k in (-1, 0, 1)], dtype=float)
     tree = cKDTree((folded[:, None] + around).reshape(-1, 2) @ vectors)
-    grid = (np.stack(np.meshgrid(np.arange(_GRID), np.arange(_GRID)), axis=-1).reshape(-1, 2) + 0.5) / _GRID
-    k = 1 + int(_FALSE * n_cells)
+    grid = (
+        np.stack(
+            np.meshgrid(np.arange(CONSTANTS.hole_grid), np.arange(CONSTANTS.hole_grid)), axis=-1
+        ).reshape(-1, 2)
+        + 0.5
+    ) / CONSTANTS.hole_grid
+    k = 1 + int(CONSTANTS.false_sites * n_cells)
     distance = tree.query(grid @ vectors, k=[k])[0][:, 0]
     # The centre of the plateau and not its first point: distances near the maximum differ by less than the grid.
     centre = grid[int(distance.argmax())]
@@ -356,5 +343,5 @@ def _share_on_sides(sites: LabelledPoints, vectors: np.ndarray, hole: np.ndarray
         (third, place[:, 0] - place[:, 1]),
     ):
         distance = np.abs(across - np.round(across)) * area / np.hypot(*along)
-        near |= distance < _NEAR_SIDE * sites.spacing
+        near |= distance < CONSTANTS.near_side * sites.spacing
     return float(near.mean())
