@@ -24,37 +24,9 @@ from ._bond_model import (
     triangle_parts,
 )
 from ._bonds import BondRule, Bonds, Triangulation
+from ._constants import CONSTANTS
 
 _logger = logging.getLogger(__name__)
-
-#: Points among which rules are compared, if bonds and diagonals are clearly separate and if not.
-_POINTS, _POINTS_IF_UNCLEAR = 1500, 4000
-#: Bin of the histogram of `EdgeFeatures.scale`, and its smoothing in bins for the edges of 1,000 points: the width of a
-#: kernel decreases with the fifth root of the number of values.
-_BIN, _SMOOTHING, _EDGES = 0.04, 1.5, 3000
-#: A dent of less than this relative depth is no valley.
-_SHALLOW = 0.9
-#: Range of the cuts: 0.2 lies below all bonds of regular tilings, 4.5 above the distance of dumbbells in a cell three times
-#: as large.
-_RANGE = (0.2, 4.5)
-#: Most cuts that are compared for each unit of length, the deepest valleys of the histogram first.
-_MOST_CUTS = 4
-#: Bits for each point by which rings with a point in the centre can shorten a code.
-_REACH = 3.0
-#: Least coverage by cells, relative to that of other rules.
-_LEAST_COVERAGE = 0.5
-#: Cuts that are compared where no valley is clear, as positions scatter, and the step around the best one.
-_CUTS, _STEP = (1.3, 1.5, 1.7, 1.9, 2.1, 2.4, 2.7), 0.1
-#: A valley is clear with fewer edges than this share within this distance, and more than that share on both sides.
-_CLEAR_SHARE, _CLEAR_WIDTH, _CLEAR_SIDE = 0.002, 0.2, 0.05
-#: Coverage from which a clear valley needs no other unit of length.
-_CLEAR_COVERAGE = 0.9
-#: Least number of edges that divide quadrilaterals for groups of them.
-_LEAST_GROUP = 4
-#: Blocks for the comparison of two rules, along each axis, and the level of the test.
-_BLOCKS, _DOUBT_Z = 5, 1.64
-#: Rules that differ in a smaller share of their bonds are one rule.
-_SAME_SHARE = 0.02
 
 
 @dataclass(frozen=True)
@@ -152,7 +124,11 @@ class _Choice:
     def _compared(self) -> tuple[Triangulation, NDArray[np.int64], NDArray[np.int64]]:
         """The part of the field in which rules are compared, and the indices of its points and edges."""
         mesh, scale = self.mesh, self.features(bool(self.local)).scale[self.mesh.inner]
-        n = _POINTS if any(_is_clear(scale, cut) for cut in valleys(scale)) else _POINTS_IF_UNCLEAR
+        n = (
+            CONSTANTS.compared_points
+            if any(_is_clear(scale, cut) for cut in valleys(scale))
+            else CONSTANTS.compared_if_unclear
+        )
         if len(mesh.points) <= 1.2 * n:
             return mesh, np.arange(len(mesh.points)), np.arange(len(mesh.edges))
         return mesh.window(_windows(mesh.points, n))
@@ -187,13 +163,13 @@ class _Choice:
                 self.add(_Rule(local, cut))
             if clear:
                 best = self.simplest()
-                if best.code.coverage > _CLEAR_COVERAGE:
+                if best.code.coverage > CONSTANTS.clear_coverage:
                     break
             known = len(self.known)
-            for cut in sorted([*found, *_CUTS]):
+            for cut in sorted([*found, *CONSTANTS.unclear_cuts]):
                 self.add(_Rule(local, cut))
             near = min(self.known[known:] or self.known, key=lambda c: c.bits).rule.cut
-            for step in (-_STEP, _STEP):
+            for step in (-CONSTANTS.cut_step, CONSTANTS.cut_step):
                 self.add(_Rule(local, near + step))
             self.known[known:] = sorted(self.known[known:], key=lambda c: c.bits)
             best = self.simplest()
@@ -208,8 +184,12 @@ class _Choice:
         # Slivers at the hull make no other rule.
         deep = self.deep_edges
         n = np.count_nonzero(best.bonds[deep])
-        rivals = [c for c in self.known if np.count_nonzero((c.bonds != best.bonds)[deep]) > _SAME_SHARE * n]
-        least = _LEAST_COVERAGE * best.code.coverage
+        rivals = [
+            c
+            for c in self.known
+            if np.count_nonzero((c.bonds != best.bonds)[deep]) > CONSTANTS.same_share * n
+        ]
+        least = CONSTANTS.least_coverage * best.code.coverage
         rivals = [c for c in rivals if c.code.coverage >= least and self._as_good(c, best)]
         return best, min(rivals, key=lambda c: c.bits, default=None)
 
@@ -217,10 +197,10 @@ class _Choice:
         """The first rule whose code is not significantly longer than the shortest one."""
         # A network that leaves most of the field out describes little, as briefly as it may.
         most = max(candidate.code.coverage for candidate in self.known)
-        covering = [c.code.coverage >= _LEAST_COVERAGE * most for c in self.known]
+        covering = [c.code.coverage >= CONSTANTS.least_coverage * most for c in self.known]
         least = min(c.bits for c, covers in zip(self.known, covering, strict=True) if covers)
         for k, (rule, bonds, code, is_final) in enumerate(self.known):
-            if code.bits < least + _REACH * np.count_nonzero(self.part.deep) and not is_final:
+            if code.bits < least + CONSTANTS.ring_bits * np.count_nonzero(self.part.deep) and not is_final:
                 self.known[k] = _Candidate(rule, bonds, network_code(self.part, bonds, self.part_kinds), True)
         allowed = [c for c, covers in zip(self.known, covering, strict=True) if covers]
         shortest = min(allowed, key=lambda candidate: candidate.bits)
@@ -229,7 +209,7 @@ class _Choice:
     def _without_diagonals(self, best: _Candidate) -> _Candidate:
         """Leave out groups of edges that divide quadrilaterals, as long as this describes the points more briefly."""
         edges, ratio = dividing_edges(self.part, best.bonds)
-        if len(edges) < _LEAST_GROUP:
+        if len(edges) < CONSTANTS.least_group:
             return best
         for cut in valleys(ratio / np.log(np.sqrt(2)) + 2):
             if (cut - 2) * np.log(np.sqrt(2)) < ratio.max():
@@ -241,13 +221,17 @@ class _Choice:
         """Whether the code of another rule is not significantly longer, by a one-sided t-test over blocks."""
         xy = self.part.points
         low, extent = xy.min(axis=0), np.maximum(np.ptp(xy, axis=0), 1e-300)
-        place = np.minimum(((xy - low) / extent * _BLOCKS).astype(np.int64), _BLOCKS - 1)
-        block = place[:, 0] * _BLOCKS + place[:, 1]
-        size = np.bincount(block[self.part.deep], minlength=_BLOCKS**2)
-        longer = np.bincount(block, other.code.share - best.code.share, minlength=_BLOCKS**2)[size > 0]
+        place = np.minimum(
+            ((xy - low) / extent * CONSTANTS.doubt_blocks).astype(np.int64), CONSTANTS.doubt_blocks - 1
+        )
+        block = place[:, 0] * CONSTANTS.doubt_blocks + place[:, 1]
+        size = np.bincount(block[self.part.deep], minlength=CONSTANTS.doubt_blocks**2)
+        longer = np.bincount(block, other.code.share - best.code.share, minlength=CONSTANTS.doubt_blocks**2)[
+            size > 0
+        ]
         if len(longer) < 2:
             return other.bits <= best.bits
-        return bool(longer.mean() < _DOUBT_Z * longer.std(ddof=1) / np.sqrt(len(longer)))
+        return bool(longer.mean() < CONSTANTS.doubt_z * longer.std(ddof=1) / np.sqrt(len(longer)))
 
     def clarity(self, rule: _Rule, bonds: NDArray[np.bool_]) -> float:
         """Expected share of right cells: all its bonds are bonds, and no other edge inside it is one."""
@@ -289,11 +273,11 @@ def valleys(values: NDArray[np.floating]) -> list[float]:
     A valley is clear if its density is low relative to the lower one of the highest ridges on both sides. The end of the
     range counts as a ridge, so that a cut above all values is possible.
     """
-    low, high = _RANGE
-    n_bins = int(np.ceil((high - low + 1) / _BIN))
-    number = np.clip((values - low + 1) / _BIN, 0, n_bins).astype(np.int64)
+    low, high = CONSTANTS.cut_range
+    n_bins = int(np.ceil((high - low + 1) / CONSTANTS.scale_bin))
+    number = np.clip((values - low + 1) / CONSTANTS.scale_bin, 0, n_bins).astype(np.int64)
     counts = np.bincount(number, minlength=n_bins + 1)[:n_bins].astype(np.float64)
-    width = _SMOOTHING * (_EDGES / max(len(values), 1)) ** 0.2
+    width = CONSTANTS.scale_smoothing * (CONSTANTS.scale_edges / max(len(values), 1)) ** 0.2
     counts = np.round(gaussian_filter1d(counts, width, mode="constant", truncate=3.0), 6)
     counts = np.append(counts, counts.max() + 1)
     # Runs of equal density are valleys if both sides are higher.
@@ -304,13 +288,13 @@ def valleys(values: NDArray[np.floating]) -> list[float]:
     inner = inner[(level[inner] < level[inner - 1]) & (level[inner] < level[inner + 1])]
     ridge = np.minimum(np.maximum.accumulate(level), np.maximum.accumulate(level[::-1])[::-1])
     depth = (level[inner] + 0.5) / (ridge[inner] + 0.5)
-    centre = (0.5 * (start[inner] + end[inner]) + 0.5) * _BIN + low - 1
+    centre = (0.5 * (start[inner] + end[inner]) + 0.5) * CONSTANTS.scale_bin + low - 1
     found: list[float] = []
     for k in np.lexsort((start[inner] - end[inner], depth)):
-        apart = all(abs(centre[k] - other) > _CLEAR_WIDTH for other in found)
-        if low <= centre[k] <= high and depth[k] < _SHALLOW and apart:
+        apart = all(abs(centre[k] - other) > CONSTANTS.clear_width for other in found)
+        if low <= centre[k] <= high and depth[k] < CONSTANTS.shallow and apart:
             found.append(float(centre[k]))
-    return found[:_MOST_CUTS] or [0.5 * (low + high)]
+    return found[: CONSTANTS.most_cuts] or [0.5 * (low + high)]
 
 
 def dividing_edges(
@@ -352,10 +336,10 @@ def _diagonals(mesh: Triangulation, kept: NDArray[np.bool_], group: tuple[str, f
 
 def _is_clear(scale: NDArray[np.float64], cut: float) -> bool:
     """Whether almost no edge lies beside a cut, and many on both sides of it."""
-    beside = np.count_nonzero(np.abs(scale - cut) < _CLEAR_WIDTH)
+    beside = np.count_nonzero(np.abs(scale - cut) < CONSTANTS.clear_width)
     above = np.count_nonzero(scale > cut)
     fewer = min(above, len(scale) - above)
-    return bool(beside < _CLEAR_SHARE * len(scale) and fewer > _CLEAR_SIDE * len(scale))
+    return bool(beside < CONSTANTS.clear_share * len(scale) and fewer > CONSTANTS.clear_side * len(scale))
 
 
 def _windows(points: NDArray[np.float64], n: int) -> NDArray[np.bool_]:

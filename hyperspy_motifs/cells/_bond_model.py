@@ -11,20 +11,12 @@ from scipy.sparse.csgraph import connected_components
 
 from ._bonds import Triangulation, mode_of_lengths
 from ._centred_rings import choose_centred_rings, merge_rings
+from ._constants import CONSTANTS
 from ._faces import find_faces
-from ._shapes import LEAST_SCATTER, split_by_gap
+from ._shapes import split_by_gap
 
-#: Least scatter of positions, in units of length: below it, positions are exact.
-_EXACT = 0.01
-#: Scatter that is added to the positions, as a share of that of the bonds (`benchmarks/bench_bonds.py`).
-_ADDED_SCATTER = 0.6
-#: Least number of edges of a pair of kinds with odds of its own.
-_LEAST_EDGES = 40
 #: Base of the numbers of pairs of kinds.
 _MOST_KINDS = 2**31
-#: Ridge of the logistic regression for all edges, which keeps a perfect separation finite, and for pairs of kinds,
-#: whose odds are shrunk towards the common ones, in nats per squared weight.
-_RIDGE, _PAIR_RIDGE = 1e-3, 1.0
 
 
 class EdgeFeatures(NamedTuple):
@@ -138,8 +130,10 @@ def fit_bond_model(
     features = edge_features(mesh, unit)
     low, high = np.quantile(features.length[used], (0.16, 0.84))
     # The length of a bond has twice the variance of a coordinate.
-    scatter = max(float(high - low) / 2 / np.sqrt(2), _EXACT)
-    steps = np.random.default_rng(random_state).normal(0, _ADDED_SCATTER * scatter, mesh.points.shape)
+    scatter = max(float(high - low) / 2 / np.sqrt(2), CONSTANTS.exact)
+    steps = np.random.default_rng(random_state).normal(
+        0, CONSTANTS.added_scatter * scatter, mesh.points.shape
+    )
     moved = Triangulation.from_points(mesh.points + steps * unit[:, None])
     code = np.array([len(mesh.points), 1])
     target = np.isin(moved.edges @ code, mesh.edges[bonds] @ code, assume_unique=True)[moved.inner]
@@ -147,7 +141,7 @@ def fit_bond_model(
         return None
     pair = kind_pairs(moved, kinds)[moved.inner]
     pairs, counts = np.unique(pair, return_counts=True)
-    pairs = pairs[counts >= _LEAST_EDGES] if len(pairs) > 1 else pairs[:0]
+    pairs = pairs[counts >= CONSTANTS.least_edges] if len(pairs) > 1 else pairs[:0]
     inner = edge_features(moved, unit).take(np.flatnonzero(moved.inner))
     return BondModel(_logistic(_columns(inner, pair, pairs), target), pairs, scatter)
 
@@ -162,8 +156,8 @@ def _columns(
 def _logistic(columns: NDArray[np.float64], target: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Weights of a logistic regression with a ridge, by Newton's method."""
     weights = np.zeros(columns.shape[1])
-    ridge = np.full(columns.shape[1], _RIDGE)
-    ridge[3:] = _PAIR_RIDGE
+    ridge = np.full(columns.shape[1], CONSTANTS.ridge)
+    ridge[3:] = CONSTANTS.pair_ridge
     for _ in range(50):
         p = 1 / (1 + np.exp(-np.clip(columns @ weights, -50, 50)))
         slope = columns.T @ (target - p) - ridge * weights
@@ -175,14 +169,6 @@ def _logistic(columns: NDArray[np.float64], target: NDArray[np.bool_]) -> NDArra
         if np.abs(step).max() < 1e-2 * np.abs(weights).max():
             break
     return weights
-
-
-#: Variance of the moments of irregular polygons, and the number of members of a class as which it counts.
-_PRIOR_VARIANCE, _PRIOR_MEMBERS = 0.1, 2.0
-#: Faces with more corners are voids.
-_MOST_CORNERS = 24
-#: Bonds of a point that are distinguished.
-_MOST_BONDS = 12
 
 
 class NetworkCode(NamedTuple):
@@ -243,7 +229,9 @@ def network_code(
             members = np.flatnonzero(shapes == shape)
             power = np.abs(moments[members]) ** 2
             # What is in no cell is not described by being alike.
-            variance = np.full(power.shape[1], _PRIOR_VARIANCE) if rows is void else _shape_variance(power)
+            variance = (
+                np.full(power.shape[1], CONSTANTS.prior_variance) if rows is void else _shape_variance(power)
+            )
             code = np.log(np.pi * variance).sum() + (power / variance).sum(axis=1) - np.log(len(members) / m)
             share += np.bincount(rows[members].ravel(), np.repeat(code / size, size), minlength=n)
             n_parameters += 1 + moments.shape[1]
@@ -281,22 +269,22 @@ def _classes_of_cells(
     sizes = np.diff(offsets)
     centred = np.arange(len(sizes)) >= len(sizes) - len(hubs)
     groups: list[tuple[NDArray[np.int64], NDArray[np.int64] | None]] = []
-    for size in np.unique(sizes[sizes <= _MOST_CORNERS]):
+    for size in np.unique(sizes[sizes <= CONSTANTS.most_corners]):
         for filled in (False, True):
             members = np.flatnonzero((sizes == size) & (centred == filled))
             if len(members):
                 rows = vertices[offsets[members][:, None] + np.arange(size)]
                 groups.append((rows, hubs[members - (len(sizes) - len(hubs))] if filled else None))
     part, closed = triangle_parts(mesh, bonds)
-    cell = closed & (np.bincount(part, minlength=len(closed)) <= _MOST_CORNERS - 2)
+    cell = closed & (np.bincount(part, minlength=len(closed)) <= CONSTANTS.most_corners - 2)
     return groups, mesh.triangles[~cell[part]], float(np.mean(closed[part]))
 
 
 def _shape_variance(power: NDArray[np.floating]) -> NDArray[np.floating]:
     """Variance of each moment of a class from its members (m, n); that of few members is near that of any polygon."""
-    variance = np.maximum(power.mean(axis=0), LEAST_SCATTER**2)
-    known = len(power) / (len(power) + _PRIOR_MEMBERS)
-    out: NDArray[np.floating] = variance**known * _PRIOR_VARIANCE ** (1 - known)
+    variance = np.maximum(power.mean(axis=0), CONSTANTS.least_scatter**2)
+    known = len(power) / (len(power) + CONSTANTS.prior_members)
+    out: NDArray[np.floating] = variance**known * CONSTANTS.prior_variance ** (1 - known)
     return out
 
 
@@ -314,11 +302,11 @@ def _coordination(
 ) -> NDArray[np.float64]:
     """Code length (nats) of the number of bonds of each point given its kind, shape (n,)."""
     n, n_kinds = len(kinds), int(kinds.max(initial=0)) + 1
-    degree = np.minimum(np.bincount(mesh.edges[bonds].ravel(), minlength=n), _MOST_BONDS)
-    key = kinds * (_MOST_BONDS + 1) + degree
-    counts = np.bincount(key[mesh.deep], minlength=n_kinds * (_MOST_BONDS + 1)).reshape(n_kinds, -1)
+    degree = np.minimum(np.bincount(mesh.edges[bonds].ravel(), minlength=n), CONSTANTS.most_bonds)
+    key = kinds * (CONSTANTS.most_bonds + 1) + degree
+    counts = np.bincount(key[mesh.deep], minlength=n_kinds * (CONSTANTS.most_bonds + 1)).reshape(n_kinds, -1)
     # A rare kind has the coordination of all, unless it shows otherwise.
-    prior = counts.sum(axis=0) / max(counts.sum(), 1) + 1 / (_MOST_BONDS + 1)
+    prior = counts.sum(axis=0) / max(counts.sum(), 1) + 1 / (CONSTANTS.most_bonds + 1)
     code: NDArray[np.float64] = -np.log((counts + prior) / (counts + prior).sum(axis=1, keepdims=True))
     return code.ravel()[key]
 

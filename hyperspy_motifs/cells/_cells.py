@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-#: Clarity below which numbers of cells mean little: of the automatic rule, an expected share of right cells, and of others.
-_LOW_CLARITY, _LOW_CLARITY_OF_CUTS = 0.8, 0.3
+from ._constants import CONSTANTS
+
 #: Letter of an empty site in corner sequences.
 EMPTY_SITE = -1
 _POLYGONS = {3: "triangle", 4: "quadrilateral", 5: "pentagon", 6: "hexagon", 7: "heptagon", 8: "octagon"}
@@ -164,7 +164,7 @@ class Cells:
     def cautions(self) -> list[str]:
         """What should be looked at before cells are counted, a sentence each."""
         lines = []
-        least = _LOW_CLARITY if self.rule in ("auto", "AutoBonds") else _LOW_CLARITY_OF_CUTS
+        least = CONSTANTS.low_clarity if self.rule in ("auto", "AutoBonds") else CONSTANTS.low_clarity_of_cuts
         if len(self) and self.clarity < least:
             lines.append(
                 f"bonds are unclear (clarity {self.clarity:.2f} of 1): look at plot_cells() before counting cells"

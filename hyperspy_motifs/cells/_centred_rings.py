@@ -8,14 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._classes import canonical_sequences, distinct_rows, sequence_ids
+from ._constants import CONSTANTS
 from ._shapes import shape_moments, split_by_gap
-
-#: Least number of copies of a kind of ring.
-_LEAST_COPIES = 4
-#: Largest deviation of mean side ratios from 1 for the triangles of a close-packed lattice.
-_LATTICE_TOLERANCE = 0.06
-#: Share of empty copies from which a ring does not require its centre atom.
-_EMPTY_SHARE = 0.05
 
 
 class CentredRings(NamedTuple):
@@ -209,7 +203,7 @@ class _Description:
             now = self.length(self.counts)
             for k in kinds:
                 members = (self.kind == k) & self.foreign & ~blocked
-                if int(members.sum()) < _LEAST_COPIES:
+                if int(members.sum()) < CONSTANTS.least_copies:
                     gains.append(-np.inf)
                 elif always:
                     gains.append(float(members.sum()))
@@ -266,7 +260,7 @@ class _Description:
         """Whether centred rings of a kind can be rings with a centre atom."""
         members = (self.kind == kind) & self.foreign
         copies = int(members.sum())
-        if copies < _LEAST_COPIES:
+        if copies < CONSTANTS.least_copies:
             return False
         if always:
             return True
@@ -280,7 +274,7 @@ class _Description:
         empty = self.empty_rings[rings].sum()
         # A dopant has the same ring as most atoms of its host, so vacancies of the host are no evidence.
         own = members.sum() >= 0.5 * np.isin(self.ring, rings).sum()
-        return bool(own and empty >= max(2, _EMPTY_SHARE * members.sum()))
+        return bool(own and empty >= max(2, CONSTANTS.empty_share * members.sum()))
 
     def _is_lattice(self, members: NDArray[np.bool_]) -> bool:
         """Whether these are six equilateral triangles, on average over the centred rings of one ring."""
@@ -299,7 +293,7 @@ class _Description:
         sequences = self.ring[index]
         commonest = np.bincount(sequences).argmax()
         mean = lengths[sequences == commonest].mean(axis=0)
-        return bool(np.abs(mean - 1).max() < _LATTICE_TOLERANCE)
+        return bool(np.abs(mean - 1).max() < CONSTANTS.lattice_tolerance)
 
     def join_single(self, taken: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Add centred rings with the ring or the hub of an accepted kind if none of their triangles is used."""
@@ -327,13 +321,6 @@ class _Description:
             near = self.at_point[rim]
             blocked[near[near >= 0]] = True
         return taken
-
-
-#: Least and largest tolerance of shape moments and log size for equal rings, in units of the radius.
-_LEAST_TOLERANCE, _MOST_TOLERANCE = 0.03, 0.05
-#: Least share of empty copies among rings of one geometry; fewer may be accidental (a missing atom also leaves a
-#: ring).
-_EMPTY_SHARE_OF_SHAPE = 0.08
 
 
 class RingGeometry(NamedTuple):
@@ -381,11 +368,11 @@ def rings_found_empty(
 
     # The most frequent empty ring is sufficient if centred rings like it are separate, regardless of motifs.
     sample = empty[:: max(1, len(empty) // 300)]
-    close = np.linalg.norm(sample[:, None] - sample[None], axis=2) <= _LEAST_TOLERANCE
+    close = np.linalg.norm(sample[:, None] - sample[None], axis=2) <= CONSTANTS.least_tolerance
     middle = np.median(sample[close[int(close.sum(axis=1).argmax())]], axis=0)
-    near = np.linalg.norm(features - middle, axis=1) <= _LEAST_TOLERANCE
-    holes = int((np.linalg.norm(empty - middle, axis=1) <= _LEAST_TOLERANCE).sum())
-    if near.any() and holes >= max(2, _EMPTY_SHARE_OF_SHAPE * near.sum()) and touching(near) <= 0.2:
+    near = np.linalg.norm(features - middle, axis=1) <= CONSTANTS.least_tolerance
+    holes = int((np.linalg.norm(empty - middle, axis=1) <= CONSTANTS.least_tolerance).sum())
+    if near.any() and holes >= max(2, CONSTANTS.empty_share_of_shape * near.sum()) and touching(near) <= 0.2:
         taken |= near
         alike |= near
     for kind in np.unique(kinds[foreign]):
@@ -394,11 +381,13 @@ def rings_found_empty(
             continue
         middle = np.median(features[members], axis=0)
         away = np.linalg.norm(features - middle, axis=1)
-        reach = float(np.clip(3 * np.median(away[members]), _LEAST_TOLERANCE, _MOST_TOLERANCE))
+        reach = float(
+            np.clip(3 * np.median(away[members]), CONSTANTS.least_tolerance, CONSTANTS.most_tolerance)
+        )
         near = away <= reach
         rivals = near & foreign
         holes = int((np.linalg.norm(empty - middle, axis=1) <= reach).sum())
-        if holes < max(2, _EMPTY_SHARE_OF_SHAPE * rivals.sum()) or rivals.sum() < 0.2 * near.sum():
+        if holes < max(2, CONSTANTS.empty_share_of_shape * rivals.sum()) or rivals.sum() < 0.2 * near.sum():
             continue
         if not rivals.any() or touching(rivals) > 0.2 or (members & near).sum() < 0.5 * members.sum():
             continue

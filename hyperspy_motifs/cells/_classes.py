@@ -7,11 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ._constants import CONSTANTS
 from ._shapes import affine_strain, align_to_mean, lay_on_mean, shape_moments, shape_name, split_by_gap
-
-#: Rms distance of sides from those after a rotation, over the root of the sum of their squares, up to which they are equal:
-#: a rectangle of 1 : 1.1 still has the symmetry of a square, so that strain does not lower it.
-_LARGEST_TURNED = 0.05
 
 
 class CanonicalSequences(NamedTuple):
@@ -288,7 +285,7 @@ def _symmetry_order(mean: NDArray[np.complexfloating], shifts: NDArray[np.intege
     n = len(mean)
     index = (np.arange(n)[None, :] + shifts[:, None]) % n
     overlap = np.abs(mean[index] @ mean.conj()) / float(np.sum(np.abs(mean) ** 2))
-    return int(np.sum(overlap > 1 - _LARGEST_TURNED**2 / 2 * n))
+    return int(np.sum(overlap > 1 - CONSTANTS.largest_turned**2 / 2 * n))
 
 
 def _least_angle(angle: NDArray[np.floating], order: int) -> NDArray[np.floating]:

@@ -5,12 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-#: Shapes closer than this, in units of the polygon's radius, are equal: half of it is the least assumed scatter.
-LEAST_SCATTER = 0.015
-#: Distance of two groups over twice their scatter. Division of one Gaussian gives 1.3, of one uniform distribution
-#: 1.7.
-LEAST_SEPARATION = 2.5
-_LEAST_MEMBERS = 5
+from ._constants import CONSTANTS
 
 
 def shape_moments(corners: NDArray[np.complexfloating]) -> NDArray[np.float64]:
@@ -63,12 +58,12 @@ def split_by_gap(features: NDArray[np.floating]) -> NDArray[np.int64]:
 
 def _best_halving(features: NDArray[np.floating]) -> NDArray[np.bool_] | None:
     """Mask of the rows above the clearest cut; None if no cut is clear."""
-    if len(features) < 2 * _LEAST_MEMBERS:
+    if len(features) < 2 * CONSTANTS.least_members:
         return None
     centred = features - np.median(features, axis=0)
     _, vectors = np.linalg.eigh(centred.T @ centred)
     axes = np.hstack([features, centred @ vectors[:, -3:]])
-    best, best_side = LEAST_SEPARATION, None
+    best, best_side = CONSTANTS.least_separation, None
     for values in axes.T:
         order = np.sort(values)
         separation, cut = clearest_cut(order)
@@ -84,21 +79,24 @@ def clearest_cut(values: NDArray[np.floating]) -> tuple[float, float]:
     tail of one group would count as a group). The cut has equal distances from both groups in units of their scatter.
     """
     n = len(values)
-    if n < 2 * _LEAST_MEMBERS:
+    if n < 2 * CONSTANTS.least_members:
         return 0.0, float(np.median(values)) if n else 0.0
     count = np.arange(1, n)
     total, square = np.cumsum(values), np.cumsum(values**2)
     low_mean, high_mean = total[:-1] / count, (total[-1] - total[:-1]) / (n - count)
     low_var = np.maximum(square[:-1] / count - low_mean**2, 0)
     high_var = np.maximum((square[-1] - square[:-1]) / (n - count) - high_mean**2, 0)
-    low = np.maximum(np.sqrt(low_var), LEAST_SCATTER)
-    high = np.maximum(np.sqrt(high_var), LEAST_SCATTER)
-    valid = (count >= _LEAST_MEMBERS) & (n - count >= _LEAST_MEMBERS)
+    low = np.maximum(np.sqrt(low_var), CONSTANTS.least_scatter)
+    high = np.maximum(np.sqrt(high_var), CONSTANTS.least_scatter)
+    valid = (count >= CONSTANTS.least_members) & (n - count >= CONSTANTS.least_members)
     separation = np.where(valid, (high_mean - low_mean) / (2 * np.maximum(low, high)), 0.0)
     k = int(separation.argmax())
     for _ in range(8):
         cut = (low_mean[k] * high[k] + high_mean[k] * low[k]) / (low[k] + high[k])
-        moved = int(np.clip(np.searchsorted(values, cut), _LEAST_MEMBERS, n - _LEAST_MEMBERS)) - 1
+        moved = (
+            int(np.clip(np.searchsorted(values, cut), CONSTANTS.least_members, n - CONSTANTS.least_members))
+            - 1
+        )
         if moved == k:
             break
         k = moved
@@ -164,7 +162,7 @@ def _significant(
     deviations.
     """
     n = len(mean)
-    if len(unit) < _LEAST_MEMBERS:
+    if len(unit) < CONSTANTS.least_members:
         return mean
     size = np.abs(np.fft.fft(unit, axis=1)) / n
     noise = size.mean(axis=0) < 2.6 * size.std(axis=0)
