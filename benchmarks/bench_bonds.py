@@ -3,7 +3,7 @@
 python benchmarks/bench_bonds.py [--truth FILE.truth.npz] [--scatter 0.1 0.15] [--seeds 0 1 2 3 4] [--added 0.4 0.6 0.8]
 
 Without a file, tilings of unit edge are used. A file has positions ``xy``, and rings as ``cell_vertices`` and
-``cell_offsets``. The constant ``_ADDED_SCATTER`` was set on seeds 0 to 4 of amorphous carbon; seeds 5 to 9 were
+``cell_offsets``. The constant ``added_scatter`` was set on seeds 0 to 4 of amorphous carbon; seeds 5 to 9 were
 looked at once afterwards.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def main() -> None:
     parser.add_argument("--truth", type=Path)
     parser.add_argument("--scatter", type=float, nargs="+", default=[0.0, 0.05, 0.1])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--added", type=float, nargs="+", default=[_bond_model._ADDED_SCATTER])
+    parser.add_argument("--added", type=float, nargs="+", default=[_bond_model.CONSTANTS.added_scatter])
     args = parser.parse_args()
     fields = {}
     if args.truth is not None:
@@ -74,7 +75,7 @@ def main() -> None:
     for name, (points, true) in fields.items():
         print(name, {n: len(rings) for n, rings in sorted(true.items())})
         for added in args.added:
-            _bond_model._ADDED_SCATTER = added
+            _bond_model.CONSTANTS = replace(_bond_model.CONSTANTS, added_scatter=added)
             for scatter in args.scatter:
                 rows = []
                 for seed in args.seeds:
