@@ -182,9 +182,7 @@ class Place:
         return self.alignment > _ALIGNED
 
 
-def describe_place(
-    points: NDArray[np.floating], sites: NDArray[np.floating], spacing: float, random_state: int = 0
-) -> Place:
+def describe_place(points: NDArray[np.floating], sites: NDArray[np.floating], spacing: float) -> Place:
     """Whether some atoms are at random on their sites, clustered or along a line.
 
     Parameters
@@ -195,7 +193,6 @@ def describe_place(
         The sites on which they could be, theirs among them.
     spacing : float
         Nearest-neighbour distance of the atoms.
-    random_state : int, optional
 
     Returns
     -------
@@ -203,9 +200,7 @@ def describe_place(
     """
     if len(points) > _MOST_OF_SITES * len(sites):
         return Place("everywhere", 1.0, len(points), len(sites))
-    found = compare_with_chance(
-        points, sites, spacing, n_permutations=_N_PERMUTATIONS, random_state=random_state
-    )
+    found = compare_with_chance(points, sites, spacing, n_permutations=_N_PERMUTATIONS, random_state=0)
     place = Place(found.kind, found.p_value, len(points), len(sites))
     if found.kind not in ("clustered", "mixed"):
         return place

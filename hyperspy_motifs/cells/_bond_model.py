@@ -113,8 +113,6 @@ def fit_bond_model(
     bonds: NDArray[np.bool_],
     kinds: NDArray[np.int64],
     unit: NDArray[np.float64],
-    *,
-    random_state: int = 0,
 ) -> BondModel | None:
     r"""Learn the odds of bonds from a first choice of bonds (e,); None if all inner edges are bonds, or none.
 
@@ -131,9 +129,7 @@ def fit_bond_model(
     low, high = np.quantile(features.length[used], (0.16, 0.84))
     # The length of a bond has twice the variance of a coordinate.
     scatter = max(float(high - low) / 2 / np.sqrt(2), CONSTANTS.exact)
-    steps = np.random.default_rng(random_state).normal(
-        0, CONSTANTS.added_scatter * scatter, mesh.points.shape
-    )
+    steps = np.random.default_rng(0).normal(0, CONSTANTS.added_scatter * scatter, mesh.points.shape)
     moved = Triangulation.from_points(mesh.points + steps * unit[:, None])
     code = np.array([len(mesh.points), 1])
     target = np.isin(moved.edges @ code, mesh.edges[bonds] @ code, assume_unique=True)[moved.inner]

@@ -104,7 +104,7 @@ def clearest_cut(values: NDArray[np.floating]) -> tuple[float, float]:
 
 
 def align_to_mean(
-    corners: NDArray[np.complexfloating], shifts: NDArray[np.integer], mirror: bool, rounds: int = 4
+    corners: NDArray[np.complexfloating], shifts: NDArray[np.integer], mirror: bool
 ) -> tuple[NDArray[np.complex128], NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
     """Mean shape (n,) of polygons (m, n) of one class, and the first corner, reflection and angle of each polygon.
 
@@ -123,7 +123,7 @@ def align_to_mean(
     deviation = np.abs(np.fft.fft(sample, axis=1)) / n
     middle = int(np.abs(deviation - np.median(deviation, axis=0)).sum(axis=1).argmin())
     mean = sample[middle]
-    for _ in range(rounds):
+    for _ in range(4):
         shift, mirrored, angle = _lay(sample, mean, shifts, mirror)
         mean = (lay_on_mean(sample, shift, mirrored) * np.exp(-1j * angle)[:, None]).mean(axis=0)
     mean = _significant(mean, sample)

@@ -80,15 +80,13 @@ def read_structure_file(path: Path, axes: ImageAxes) -> GivenAtoms:
     return read_structure(atoms, axes)
 
 
-def project_columns(points: ArrayLike, distance: float = COLUMN_DISTANCE) -> NDArray[np.float64]:
-    """Mean of the points of each column, in the order of their first points.
+def project_columns(points: ArrayLike) -> NDArray[np.float64]:
+    """Mean of the points of each column (connected by steps of up to `COLUMN_DISTANCE`), in the order of their first points.
 
     Parameters
     ----------
     points : array_like, shape (n, 2)
         Projected atoms.
-    distance : float, optional
-        Points that are connected by steps up to this length belong to one column.
 
     Returns
     -------
@@ -97,7 +95,7 @@ def project_columns(points: ArrayLike, distance: float = COLUMN_DISTANCE) -> NDA
     points = np.asarray(points, float).reshape(-1, 2)
     if not np.isfinite(points).all():
         return points
-    pairs = cKDTree(points).query_pairs(distance, output_type="ndarray")
+    pairs = cKDTree(points).query_pairs(COLUMN_DISTANCE, output_type="ndarray")
     n = len(points)
     graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
     n_columns, column = connected_components(graph, directed=False)

@@ -307,13 +307,7 @@ class Disorder:
     std: float
 
 
-def bits_per_atom(
-    labels: np.ndarray,
-    edges: np.ndarray,
-    centres: np.ndarray,
-    n_atoms: int,
-    description: Description | None = None,
-) -> Disorder:
+def bits_per_atom(labels: np.ndarray, edges: np.ndarray, centres: np.ndarray, n_atoms: int) -> Disorder:
     """Return the length of the description of a tiling per atom.
 
     Parameters
@@ -326,8 +320,6 @@ def bits_per_atom(
         Their centres x, y.
     n_atoms : int
         Number of atoms.
-    description : Description, optional
-        Description of the cells, if known.
 
     Returns
     -------
@@ -340,8 +332,7 @@ def bits_per_atom(
     """
     if n_atoms < 1:
         raise ValueError("The bits per atom need at least one atom.")
-    if description is None:
-        description = describe(labels, edges, centres, int(labels.max(initial=-1)) + 1)
+    description = describe(labels, edges, centres, int(labels.max(initial=-1)) + 1)
     return Disorder(description.bits / n_atoms, _block_error(description.per_node, centres) / n_atoms)
 
 

@@ -74,7 +74,6 @@ def find_moire(
     coordinates: ArrayLike,
     *,
     lattice: ArrayLike | None = None,
-    field: ArrayLike | None = None,
     start: ArrayLike | None = None,
 ) -> Moire | None:
     """Find the lattice on which the coordinates of a manifold repeat.
@@ -87,9 +86,6 @@ def find_moire(
         Manifold coordinates, slowest first.
     lattice : array_like, shape (2, 2), optional
         Translations of the layers' own lattice, the mean of both, as rows; needed for twist and heterostrain.
-    field : array_like, shape (n,), optional
-        Values with an extremum at the sites of kind 0; by default the first coordinate. With the brightness of the
-        atoms these sites are where columns coincide.
     start : array_like, shape (2, 2), optional
         Translations of a moire from another source, such as the Fourier peaks of the image, as rows. They are tested
         in addition to the peaks of the spectrum of the coordinates, and the one that explains more of the coordinates
@@ -120,10 +116,8 @@ def find_moire(
             f"positions {points.shape} and coordinates {values.shape}: expected (n, 2) and (n, d)."
         )
     known = np.isfinite(values).all(axis=1)
-    scalar = values[:, 0] if field is None else np.asarray(field, dtype=np.float64)
-    if scalar.shape != (len(points),):
-        raise ValueError(f"field has shape {scalar.shape}; expected {(len(points),)}, one number per atom.")
-    points, values, scalar = points[known], values[known], scalar[known]
+    points, values = points[known], values[known]
+    scalar = values[:, 0]
     if len(points) < CONSTANTS.fewest_atoms:
         return None
     starts = [_spectrum_start(points, values - values.mean(axis=0))]

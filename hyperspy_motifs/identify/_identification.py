@@ -327,8 +327,8 @@ class Identification:
         traces = [name for name, (value, _) in parts.items() if name not in shown and value >= 0.002]
         return f"{text}; not more than its error: {', '.join(traces)}" if traces else text
 
-    def cell_formula(self, atoms: Sequence[int], empty: int = 0) -> str:
-        """Composition of the corners of a cell, such as ``Mo3 Se5``; ``empty`` of them have no column.
+    def cell_formula(self, atoms: Sequence[int]) -> str:
+        """Composition of the corners of a cell, such as ``Mo3 Se5``.
 
         Unexplained atoms are counted as ``?``.
         """

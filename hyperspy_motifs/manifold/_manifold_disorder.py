@@ -17,6 +17,8 @@ from ._manifold import Manifold
 _NEIGHBOURS = 24
 _AROUND = 12
 _BLOCKS = 4
+# Dimension of a surface.
+_TANGENTS = 2
 
 
 @dataclass(frozen=True)
@@ -54,17 +56,14 @@ def estimate_disorder(
     positions: ArrayLike | None = None,
     *,
     manifold: Manifold | None = None,
-    noise: ArrayLike = 1.0,
-    n_tangents: int = 2,
 ) -> ManifoldDisorder:
     r"""Measure the distance of atoms to the manifold of atoms with similar surroundings.
 
-    .. math:: e_i = |P_i (x_i - \bar{x}_i)|^2 - \sigma_i^2 (p - m) (1 + 1/k)
+    .. math:: e_i = |P_i (x_i - \bar{x}_i)|^2 - (p - m) (1 + 1/k)
 
-    with the mean of the k nearest neighbours in feature space, the projection P that removes their m main directions, p
-    features and noise :math:`\sigma_i`. A manifold of dimension d has d tangents and d (d + 1) / 2 directions of
-    curvature (the second derivatives along the tangents): m = 5 for a surface. m is at most p / 3 (or d, if that is
-    larger), and at most k - 1.
+    with the mean of the k nearest neighbours in feature space, the projection P that removes their m main directions, and p
+    features of unit noise. A surface has two tangents and three directions of curvature (the second derivatives along the
+    tangents): m = 5. m is at most p / 3 (or 2, if that is larger).
 
     Parameters
     ----------
@@ -75,10 +74,6 @@ def estimate_disorder(
         x, y in any unit. The roughness and the error need them.
     manifold : Manifold, optional
         Fitted to these atoms. The roughness needs it.
-    noise : float or array_like of shape (n,)
-        Noise of each atom in the unit of the features: 1 for whitened features.
-    n_tangents : int
-        Dimension of the manifold.
 
     Returns
     -------
@@ -91,16 +86,15 @@ def estimate_disorder(
     atoms on a large manifold therefore have a value above zero; compare images of similar size and dose.
     """
     features = np.asarray(X, dtype=np.float64)
-    if features.ndim != 2 or features.shape[1] <= n_tangents:
+    if features.ndim != 2 or features.shape[1] <= _TANGENTS:
         raise ValueError(
-            f"Features of shape {features.shape}; expected (atoms, more than {n_tangents} features)."
+            f"Features of shape {features.shape}; expected (atoms, more than {_TANGENTS} features)."
         )
     valid: NDArray[np.bool_] = np.asarray(np.isfinite(features).all(axis=1))
     if valid.sum() < 2 * _NEIGHBOURS:
         raise ValueError(f"{valid.sum()} atoms have features; at least {2 * _NEIGHBOURS} are needed.")
-    variance = np.broadcast_to(np.asarray(noise, dtype=np.float64) ** 2, (len(features),))[valid]
     excess = np.full(len(features), np.nan)
-    excess[valid] = _excess(features[valid], variance, n_tangents)
+    excess[valid] = _excess(features[valid])
     places = None if positions is None else np.asarray(positions, dtype=np.float64)
     rough = np.full(len(features), np.nan)
     if manifold is not None and places is not None:
@@ -118,12 +112,10 @@ def estimate_disorder(
     )
 
 
-def _excess(
-    points: NDArray[np.float64], variance: NDArray[np.float64], n_tangents: int
-) -> NDArray[np.float64]:
+def _excess(points: NDArray[np.float64]) -> NDArray[np.float64]:
     k, p = _NEIGHBOURS, points.shape[1]
-    # At most a third of the features is removed, so that enough remain. k points span k - 1 directions.
-    n_out = min(n_tangents + n_tangents * (n_tangents + 1) // 2, max(n_tangents, p // 3), k - 1)
+    # Tangents and directions of curvature, but at most a third of the features, so that enough remain.
+    n_out = min(_TANGENTS + _TANGENTS * (_TANGENTS + 1) // 2, max(_TANGENTS, p // 3))
     out = np.empty(len(points))
     with one_blas_thread():
         indices, _ = nearest_neighbours(PrincipalAxes.fit(points).apply(points), k)
@@ -140,7 +132,7 @@ def _excess(
             )
             along = inner**2 / np.maximum(strength[:, k - n_out :], 1e-300)
             out[rows] = (offset**2).sum(axis=1) - along.sum(axis=1)
-    return out - variance * (p - n_out) * (1 + 1 / k)
+    return out - (p - n_out) * (1 + 1 / k)
 
 
 def _roughness(raw: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -215,7 +215,6 @@ def estimate_background(
     image: ArrayLike,
     positions: ArrayLike,
     *,
-    reach: float = PATCH_REACH,
     spacing: float | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Estimate the background of an image at every pixel: slow variations, and soft patches such as contamination.
@@ -230,9 +229,6 @@ def estimate_background(
     image : (rows, columns) array_like
     positions : (n, 2) array_like
         x, y of the atoms in pixels. Areas without atoms are not used.
-    reach : float
-        Standard deviation of the Gaussian with which patches are found, in neighbour distances. What is subtracted follows
-        an image with half of it.
     spacing : float, optional
         Neighbour distance in pixels; estimated from the positions by default.
 
@@ -250,14 +246,14 @@ def estimate_background(
         return nothing, nothing
     distance = _known_spacing(points, spacing, values.shape)
     first = _SlowFields(values, points, distance)
-    smooth, _ = _smooth_field(values, points, distance, reach, first)
+    smooth, _ = _smooth_field(values, points, distance, PATCH_REACH, first)
     column, row = np.clip(np.rint(points).astype(int), 0, np.array(values.shape[::-1]) - 1).T
     usual, share = _USUAL * np.std(values - smooth), nothing
     for _ in range(_SLOW_ROUNDS):
         # The slow variations are those of the atoms outside patches.
         outside = np.maximum(1 - first.at_cells(share), _ON_PATCH)
         slow = first.at_pixels(first.local_mean(_REACH, outside), values.shape)
-        away = np.sqrt(ndimage.gaussian_filter((smooth - slow) ** 2, reach * distance, truncate=2.0))
+        away = np.sqrt(ndimage.gaussian_filter((smooth - slow) ** 2, PATCH_REACH * distance, truncate=2.0))
         share = np.clip(away / usual - 1, 0, 1).astype(np.float32)
         if not share[row, column].any():
             break
@@ -266,8 +262,8 @@ def estimate_background(
     background = varying * wide
     if not share[row, column].any():
         return background, nothing
-    smooth, last = _smooth_field(values, points, distance, _FINE * reach, first)
-    around = np.sqrt(ndimage.gaussian_filter(last**2, _FINE * reach * distance, truncate=2.0))
+    smooth, last = _smooth_field(values, points, distance, _FINE * PATCH_REACH, first)
+    around = np.sqrt(ndimage.gaussian_filter(last**2, _FINE * PATCH_REACH * distance, truncate=2.0))
     bump = smooth - (background + (1 - varying) * slow)
     return background + share * bump, share * np.float32(_REMAINING) * around
 

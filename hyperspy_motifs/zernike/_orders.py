@@ -11,13 +11,12 @@ from hyperspy_motifs.patches import check_positions
 from ._disc_moments import ZernikeBasis, disc_coverage
 from ._modes import HasMoments
 from ._moments import get_moments
-from ._noise import NoiseModel
 
 # Part of the pattern that may be lost.
 _REST = 1e-3
 _LEAST = 4
-# Number of atoms for the choice of a basis.
-_SAMPLE = 1000
+# Number of atoms for the choice of a basis, and its largest order where pixels carry more.
+_SAMPLE, _LARGEST = 1000, 20
 
 
 @dataclass(frozen=True)
@@ -153,15 +152,7 @@ def fine_step(spacing: float) -> int:
     return int(spacing / _AMPLE) if spacing >= 2 * _AMPLE else 1
 
 
-def choose_basis(
-    image: ArrayLike,
-    positions: ArrayLike,
-    radius: float,
-    *,
-    largest: int = 20,
-    threshold: float = 10.0,
-    noise: NoiseModel | None = None,
-) -> tuple[ZernikeBasis, OrderSpectrum]:
+def choose_basis(image: ArrayLike, positions: ArrayLike, radius: float) -> tuple[ZernikeBasis, OrderSpectrum]:
     """Choose the Zernike basis of the discs around the atoms of an image by signal and noise.
 
     Parameters
@@ -172,12 +163,6 @@ def choose_basis(
         x, y in pixels. Up to a thousand atoms with complete discs are used.
     radius : float
         Radius of the discs in pixels.
-    largest : int
-        Largest order; the limit by the pixels (`limit_n_max`) also applies.
-    threshold : float
-        See `choose_n_max`.
-    noise : NoiseModel, optional
-        Noise of the image; estimated by default.
 
     Returns
     -------
@@ -185,15 +170,15 @@ def choose_basis(
     spectrum : OrderSpectrum
         Power of each order, and the reason for n_max.
     """
-    generous = ZernikeBasis(min(largest, limit_n_max(radius)), radius)
+    generous = ZernikeBasis(min(_LARGEST, limit_n_max(radius)), radius)
     values = np.asarray(image)
     points = check_positions(positions, values.shape)
     whole = np.flatnonzero(disc_coverage(points, values.shape, generous) >= 1 - 1e-9)
     chosen = whole if len(whole) else np.arange(len(points))
     chosen = chosen[:: max(len(chosen) // _SAMPLE, 1)]
     spacing = nearest_neighbour_distance(points) if len(points) > 1 else None
-    moments = get_moments(values, points[chosen], generous, spacing=spacing, noise=noise)
-    spectrum = choose_n_max(moments, threshold=threshold)
+    moments = get_moments(values, points[chosen], generous, spacing=spacing)
+    spectrum = choose_n_max(moments)
     return ZernikeBasis(spectrum.n_max, radius), spectrum
 
 
