@@ -28,6 +28,8 @@ from ._layout_plot import frame_layout
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from hyperspy_motifs.motifs import ExplorerState
+
 
 class Explorer:
     """Window with linked image, layout and patches of the atoms, for Qt and other windows of matplotlib.
@@ -50,7 +52,7 @@ class Explorer:
     figure : matplotlib.figure.Figure
     """
 
-    def __init__(self, state: Any, *, figure: Figure | None = None) -> None:
+    def __init__(self, state: ExplorerState, *, figure: Figure | None = None) -> None:
         self.state = state
         self.figure = plt.figure(figsize=_size_of_window()) if figure is None else figure
         self.figure.clear()
@@ -257,7 +259,7 @@ class Explorer:
             action()
 
 
-def open_notebook_explorer(state: Any) -> Any:
+def open_notebook_explorer(state: ExplorerState) -> Any:
     """The explorer as a widget of a notebook, over the same state as :class:`Explorer`.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -21,6 +21,9 @@ from scipy.spatial import cKDTree
 from ._style import contrast_colours, motif_colours
 from ._zernike import group_magnitudes
 
+if TYPE_CHECKING:
+    from hyperspy_motifs.motifs import ExplorerState
+
 
 def without_event(action: Callable[[], object]) -> Callable[[Event], None]:
     """`action` as the callback of a button."""
@@ -31,7 +34,7 @@ def without_event(action: Callable[[], object]) -> Callable[[Event], None]:
     return call
 
 
-def identity_colours(state: Any) -> NDArray[np.float64]:
+def identity_colours(state: ExplorerState) -> NDArray[np.float64]:
     """RGBA of each motif of an explorer's state, shape (n_motifs, 4): that of its identity, or the one given to it."""
     colours = motif_colours(state.ids).copy()
     for k, identity in enumerate(state.ids.tolist()):
@@ -47,7 +50,7 @@ def value_limits(values: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high if high > low else low + 1)
 
 
-def classes_and_colours(state: Any) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def classes_and_colours(state: ExplorerState) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Class of each atom and RGBA of each class: the motifs, or steps of the values by which atoms are coloured."""
     if state.colour_by == "motif":
         return state.labels, identity_colours(state)
@@ -199,7 +202,7 @@ class AtomPanel:
 class PatchPanel:
     """Patch of one atom, its reconstruction from moments, and their spectrum."""
 
-    def __init__(self, axes: tuple[Axes, Axes, Axes], state: Any) -> None:
+    def __init__(self, axes: tuple[Axes, Axes, Axes], state: ExplorerState) -> None:
         self.state = state
         self.shown: int | None = None
         titles = "atom under pointer", "from its moments"
@@ -260,7 +263,7 @@ class MeansPanel:
         self.columns = 1
         ax.set_axis_off()
 
-    def draw(self, state: Any) -> None:
+    def draw(self, state: ExplorerState) -> None:
         """Draw the strip again; a circle shows the compared radius, a faint patch a hidden motif."""
         ax = self.ax
         ax.clear()
@@ -317,7 +320,7 @@ KEYS = {
 """Keys of both explorers, and what they do."""
 
 
-def key_actions(state: Any) -> dict[str, Callable[[], object]]:
+def key_actions(state: ExplorerState) -> dict[str, Callable[[], object]]:
     """What each key does with an explorer's state; that of "?" is of the view."""
     hide = lambda: state.show_motifs(set(state.visible_motifs) - set(state.selected_motifs))  # noqa: E731
     actions: dict[str, Callable[[], object]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from bokeh.document.events import ModelChangedEvent
@@ -31,6 +31,9 @@ from jupyter_bokeh import BokehModel
 
 from . import _notebook_parts as parts
 from ._explorer_panels import KEYS, key_actions
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.motifs import ExplorerState
 
 # Outlines of more cells are drawn slowly by a browser, so that the user has to ask for them.
 MANY_CELLS = 3000
@@ -101,7 +104,7 @@ class NotebookExplorer:
         The last region or subset that a button made.
     """
 
-    def __init__(self, state: Any) -> None:
+    def __init__(self, state: ExplorerState) -> None:
         self.state = state
         self.exported: Any = None
         self._quiet = False

@@ -43,6 +43,7 @@ from ._style import cell_colours, motif_colours
 
 if TYPE_CHECKING:
     from hyperspy_motifs.defects import Defects
+    from hyperspy_motifs.motifs import ExplorerState
 
 # A notebook column is about 900 CSS pixels wide.
 IMAGE_SIZE = 500
@@ -124,7 +125,7 @@ near.y_range.setv({start: y + reach, end: y - reach});
 """
 
 
-def atom_columns(state: Any) -> tuple[dict[str, NDArray[Any]], list[str]]:
+def atom_columns(state: ExplorerState) -> tuple[dict[str, NDArray[Any]], list[str]]:
     """Columns of the atoms for the browser, one row per atom of the frame, and the texts to which column "why" refers."""
     texts: dict[str, int] = {}
     why = np.array([texts.setdefault(text, len(texts)) for text in state.reasons], dtype=np.int32)
@@ -140,7 +141,7 @@ def atom_columns(state: Any) -> tuple[dict[str, NDArray[Any]], list[str]]:
     return columns, list(texts)
 
 
-def scale_of_values(state: Any) -> dict[str, Any]:
+def scale_of_values(state: ExplorerState) -> dict[str, Any]:
     """Palette and limits of the colour mapper."""
     if state.colour_by == "motif":
         palette = [to_hex(c) for c in identity_colours(state)]
@@ -151,7 +152,7 @@ def scale_of_values(state: Any) -> dict[str, Any]:
     return {"palette": list(Viridis256), "low": low, "high": high}
 
 
-def image_columns(state: Any) -> dict[str, list[Any]]:
+def image_columns(state: ExplorerState) -> dict[str, list[Any]]:
     """The image of the frame as 8-bit grey levels, and its corner and size in axis units."""
     image = state.image
     left, right, bottom, top = image_extent(image.shape, *state.extent)
@@ -172,7 +173,7 @@ def image_columns(state: Any) -> dict[str, list[Any]]:
     }  # fmt: skip
 
 
-def motif_columns(state: Any) -> dict[str, list[Any]]:
+def motif_columns(state: ExplorerState) -> dict[str, list[Any]]:
     """Rows of the table of motifs: colour, mean patch, number, name, atoms and probability."""
     means, colours = state.mean_patches(), identity_colours(state)
     limits = [f(m) for f, m in ((np.min, list(means.values())), (np.max, list(means.values())))]
@@ -201,14 +202,14 @@ def defect_columns(defects: Defects) -> dict[str, list[Any]]:
     }  # fmt: skip
 
 
-def cell_columns(state: Any) -> dict[str, list[Any]]:
+def cell_columns(state: ExplorerState) -> dict[str, list[Any]]:
     """Outlines and colours of the cells."""
     outlines, classes = state.cells
     colours = [to_hex(c) for c in cell_colours(classes)]
     return {"xs": [p[:, 0] for p in outlines], "ys": [p[:, 1] for p in outlines], "colour": colours}
 
 
-def site_columns(state: Any) -> dict[str, Any]:
+def site_columns(state: ExplorerState) -> dict[str, Any]:
     """Positions of the empty sites, what is missing there, and the probability that the site is empty."""
     sites, colours = state.empty_sites, identity_colours(state)
     expected = np.clip(sites.expected_motifs, 0, len(colours) - 1)
@@ -220,7 +221,7 @@ def site_columns(state: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def make_figures(state: Any, sources: dict[str, ColumnDataSource]) -> dict[str, Any]:
+def make_figures(state: ExplorerState, sources: dict[str, ColumnDataSource]) -> dict[str, Any]:
     """Image, layout and magnifier over the same sources, so that a selection in one is seen in all without the kernel."""
     columns = image_columns(state)
     sources["image"] = ColumnDataSource(columns)
@@ -323,7 +324,7 @@ def make_figures(state: Any, sources: dict[str, ColumnDataSource]) -> dict[str, 
     }  # fmt: skip
 
 
-def _hover(state: Any, glyph: Any, sources: dict[str, ColumnDataSource], near: Any) -> HoverTool:
+def _hover(state: ExplorerState, glyph: Any, sources: dict[str, ColumnDataSource], near: Any) -> HoverTool:
     name = CustomJSHover(
         args={"motifs": sources["motifs"]}, code="return `${value} (${motifs.data.name[value]})`"
     )
