@@ -25,10 +25,10 @@ from hyperspy_motifs.atoms._windows import AMPLE, block_means
 
 _FEWEST = 3
 _FAINTEST = 0.15
-# For sites found together. Sulphur beside tungsten and phosphorus beside indium have 0.15. Oxygen between the columns of
-# a perovskite in a dark-field image has 0.1 or less and is visible in some cells only.
-_FAINTEST_TOGETHER = 0.12
 _SIGNIFICANT = 4.0
+# Lowest variance of the noise relative to the mean over the image: a line through few bright pixels may fall below zero.
+_LEAST_VARIANCE = 0.05
+_SAMPLED_ROWS = 512
 # Fraction of the requirement on a faint column that it must reach before its neighbours are measured with it.
 _SCREEN = 0.5
 # Sites that were all missed, accepted together: how much finer the scale is, the significance of each, their minimum
@@ -251,17 +251,28 @@ def _find_columns(image, scales, threshold):
     # Faint columns were found one by one in the residual of the others: each must be a maximum that noise does not cause.
     seen[faint] = visible.clear(faint)
     fit.keep(seen)
-    fit = _with_unclaimed(fit, visible.own[seen], visible.unclaimed())
+    own = visible.own[seen]
+    # Sublattices are added from the brightest to the faintest: one that is missed counts as noise for the next.
+    while (grown := _with_unclaimed(fit, own, visible.unclaimed())) is not fit:
+        fit, space.noise = grown, grown.measure_noise()
+        visible = _visible(fit, space, white=True)
+        own = visible.own
     return with_pairs(fit, space, scales.scale)
 
 
 def _visible(fit, space, *, white):
     image, noise = space.denoised(fit.sign, white=white)
-    return VisibleMaxima(image, noise, fit.parameters[:, 1:3], fit.separation)
+    # The noise of counting grows with the brightness, and faint columns stand in the dark: what the filter took off shows it.
+    rows = slice(None, None, max(1, len(image) // _SAMPLED_ROWS))
+    square = (fit.image[rows] - fit.image.mean() - image[rows]) ** 2
+    slope, constant = np.polyfit(image[rows].ravel(), square.ravel(), 1)
+    typical = max(float(square.mean()), np.finfo(float).tiny)
+    local = np.sqrt(np.maximum((constant + slope * image) / typical, _LEAST_VARIANCE))
+    return VisibleMaxima(image, noise * local, fit.parameters[:, 1:3], fit.separation)
 
 
 def _with_unclaimed(fit, own, maxima):
-    """Add the unclaimed sites of the lattice, all or none of them, unless they are too faint to be found completely."""
+    """Add the unclaimed sites of the lattice, all or none of them, unless noise hides too many of them."""
     if not len(maxima):
         return fit
     n = len(own)
@@ -277,20 +288,19 @@ def _with_unclaimed(fit, own, maxima):
         trial.extend(maxima)
         trial.rescale(spacing)
         # This rejects most false sites before all columns are fitted again.
-        trial.measure_amplitudes(which=trial.with_neighbours(np.arange(n, len(sites))))
-        if not _bright_enough(trial, n, _SCREEN):
+        which = trial.with_neighbours(np.arange(n, len(sites)))
+        if not _complete(trial.measure_amplitudes(which=which)[which >= n], _SCREEN):
             return fit
     trial.measure_amplitudes()
     trial.refine(passes=2, final=False)
     # Second maxima on columns, from noise correlated along the scan, cannot be fitted as columns.
     sound = trial.fitted[n:].mean() > 1 - _MANY_FAILED
-    return trial if sound and _bright_enough(trial, n) else fit
+    return trial if sound and _complete(trial.measure_amplitudes()[n:]) else fit
 
 
-def _bright_enough(trial, n, part=1.0):
-    """Return whether the columns from number `n` on reach that `part` of the detection limit beside the earlier ones."""
-    old, new = (np.median(heights) for heights in np.split(trial.parameters[:, 0], [n]))
-    return new > part * _FAINTEST_TOGETHER * old
+def _complete(significance, part=1.0):
+    """Return whether a sublattice of this significance is found nearly whole: most of it reaches that `part` of the limit."""
+    return np.median(significance) > part * _SIGNIFICANT
 
 
 def _with_missed_sites(fit, space, scale):

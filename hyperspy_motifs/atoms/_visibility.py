@@ -81,8 +81,8 @@ class VisibleMaxima:
     ----------
     image : ndarray of shape (rows, columns)
         Image with bright columns, after a noise filter.
-    noise : float
-        Standard deviation of the remaining noise.
+    noise : float or ndarray of shape (rows, columns)
+        Standard deviation of the remaining noise, of each pixel where it depends on the brightness.
     positions : ndarray of shape (n, 2)
         Known columns; x, y in pixels.
     separation : float
@@ -97,9 +97,14 @@ class VisibleMaxima:
         The maximum of each column, or the column itself if it has none.
     """
 
-    def __init__(self, image: np.ndarray, noise: float, positions: np.ndarray, separation: float):
-        self._image, self._noise, self._positions = image, noise, positions
+    def __init__(
+        self, image: np.ndarray, noise: float | np.ndarray, positions: np.ndarray, separation: float
+    ):
+        self._image, self._positions = image, positions
         self._maxima, self._heights = local_maxima(image, 1, -np.inf)
+        column, row = self._maxima.astype(int).T
+        self._noise = np.broadcast_to(noise, image.shape)[row, column]
+        self._own_noise = np.zeros(len(positions))
         self._owned = np.zeros(len(self._maxima), bool)
         self.seen = np.zeros(len(positions), bool)
         self._depths = np.full(len(positions), -np.inf)
@@ -119,6 +124,7 @@ class VisibleMaxima:
         self.own[owners] = self._maxima[nearest[owners]]
         self._flat = _FLAT * (np.median(self._heights[nearest[owners]]) - low)
         self._depths[owners] = self._dips(nearest[owners])
+        self._own_noise[owners] = self._noise[nearest[owners]]
         self.seen = self._depths > self._flat
         self._owned[nearest[owners]] = True
 
@@ -128,10 +134,10 @@ class VisibleMaxima:
         Where many of them have no maximum, the others may be noise too: the false discovery rate is limited (Storey, J. R.
         Stat. Soc. B 64 (2002) 479).
         """
-        depths = self._depths[which]
-        clear = depths > max(self._flat, _LEVELS[0][0] * self._noise)
-        if clear.any() and self._noise > 0:
-            p = norm.sf(depths / self._noise)
+        depths, noise = self._depths[which], self._own_noise[which]
+        clear = depths > np.maximum(self._flat, _LEVELS[0][0] * noise)
+        if clear.any() and (noise[clear] > 0).all():
+            p = norm.sf(depths / np.maximum(noise, np.finfo(float).tiny))
             clear &= min(2 * np.mean(p > 0.5), 1.0) * false_discovery_control(p) < _FALSE
         return clear
 
@@ -171,7 +177,7 @@ class VisibleMaxima:
             which = np.flatnonzero(own | others)
             dips = np.zeros(len(own))
             dips[which] = self._dips(which)
-            others = ~own & (dips > max(_LEVELS[0][0] * self._noise, self._flat))
+            others = ~own & (dips > np.maximum(_LEVELS[0][0] * self._noise, self._flat))
         found = np.flatnonzero(others)
         if not len(found):
             return none
@@ -181,12 +187,13 @@ class VisibleMaxima:
         # Whole pixels would repeat by themselves where maxima are a few pixels apart.
         sites = np.concatenate([columns, vertices(self._image, self._maxima[found])])
         order = order_of_sites(sites, spacing, by_others=True)[len(columns) :]
+        noise = self._noise[found]
         for level, part in _LEVELS:
-            clear = dips[found] > level * self._noise
+            clear = dips[found] > level * noise
             if (clear & (order > _ORDERLY)).sum() <= part * len(columns):
                 continue
             clear &= order > (_LEAST_ORDER if part > 0 else _ORDERLY)
-            if level == _LEVELS[0][0] and np.median(dips[found[clear]]) < _WHOLE * level * self._noise:
+            if level == _LEVELS[0][0] and np.median(dips[found[clear]] - _WHOLE * level * noise[clear]) < 0:
                 break
             return self._maxima[found[clear]]
         return none

@@ -288,3 +288,21 @@ def test_atoms_given_in_hollows_have_no_amplitude(monolayer):
     assert (given.amplitude < 0).mean() > 0.9
     assert np.array_equal(unchanged.positions, given.positions)
     assert np.array_equal(sites.atoms[: len(given)], np.arange(len(given)))
+
+
+@pytest.mark.parametrize(("material", "dose"), [("BaTiO3", 1e5), ("SrTiO3", 2e4), ("BaTiO3", 3e3)])
+def test_oxygen_between_heavy_columns_is_found_whole_or_not_at_all(material, dose):
+    """Its columns have 4 to 8 % of the height of the heavy ones, and stand in the dark, where counting leaves less noise."""
+    imaging = data.Imaging(
+        shape=(230, 251), pixel_size=0.013, probe_size=0.08, dose=dose, scattering=1e-5, rotation=18
+    )
+    specimen = data.perovskite_specimen(material, imaging.reach, displacement=0.0, oxygen=True)
+    counts, truth = data.simulate(specimen.displaced(0.0015, 2), imaging, 2)
+    image = counts.astype(float)
+    columns, _ = complete(image, atoms.find_atoms(image))
+    found = cKDTree(columns.positions).query(truth.positions)[0] < 4
+    inner = ((truth.positions > 20) & (truth.positions < [230, 209])).all(axis=1)
+    oxygen = truth.labels == truth.names.index("O")
+    assert found[inner & ~oxygen].mean() > 0.98
+    share = found[inner & oxygen].mean()
+    assert share > 0.98 if dose > 1e4 else share < 0.02
