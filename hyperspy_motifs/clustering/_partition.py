@@ -144,16 +144,16 @@ def best_split(
     nothing = np.zeros(n, dtype=bool)
     if not candidates:
         return -np.inf, nothing
-    each = _evidence(positions, groups, options, 0).each
+    found = _evidence(positions, groups, options, 0)
     refined = []
     for k in sorted({c.k for c in candidates}):
         alike = np.flatnonzero([c.k == k for c in candidates])
-        for number in alike[refined_starts(groups[alike], each[alike])].tolist():
+        for number in alike[refined_starts(groups[alike], found.each[alike])].tolist():
             refined += [_Candidate(positions[number] > 0.5, k), _Candidate(groups[number], k, mixture=True)]
     refined, more_positions, more_groups = _held_out(P, refined, options, 0)
+    found = Evidence.of([found, _evidence(more_positions, more_groups, options, 0)])
     candidates += refined
     positions, groups = np.concatenate([positions, more_positions]), np.concatenate([groups, more_groups])
-    found = _evidence(positions, groups, options, 0)
     order = np.argsort(-found.each, kind="stable")
     values = [found.joint]
     for number in range(1, n_partitions(n)) if found.joint >= _HOPELESS else ():

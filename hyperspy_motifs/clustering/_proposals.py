@@ -88,16 +88,18 @@ def mixtures_of_two(
     fitted = points[some]
     learned = (fold[some] != np.arange(n_folds)[:, None]).astype(np.float64)  # (n_folds, m)
     size, total = learned.sum(axis=1), learned @ fitted
-    square = np.array([(fitted * used[:, None]).T @ fitted for used in learned])
-    square = square / size[:, None, None] + CONSTANTS.ridge * np.eye(k)
+    middle = total / size[:, None]
+    # With the total covariance instead of that within the groups the direction has the same sense, but is shorter by a factor
+    # (Sherman and Morrison).
+    covariance = np.array([(fitted * used[:, None]).T @ fitted for used in learned]) / size[:, None, None]
+    covariance += CONSTANTS.ridge * np.eye(k) - middle[:, :, None] * middle[:, None]
+    inverse = np.linalg.inv(covariance)
     of = np.tile(np.arange(n_folds), c)  # the fold of each row
     start = np.repeat(groups[:, some].astype(np.float64), n_folds, axis=0) * learned[of]
-    weights = start.copy()
     directions, offsets = np.zeros((len(of), k)), np.zeros(len(of))
-    going = np.arange(len(of))
+    going, weight = np.arange(len(of)), start
     for _ in range(_STEPS):
-        weight, m = weights[going], size[of[going]]
-        n_a = weight.sum(axis=1)
+        n_a, m = weight.sum(axis=1), size[of[going]]
         full = np.minimum(n_a, m - n_a) >= 2
         directions[going[~full]] = np.nan
         going, weight, n_a, m = going[full], weight[full], n_a[full], m[full]
@@ -105,20 +107,21 @@ def mixtures_of_two(
             break
         n_b, sums = m - n_a, weight @ fitted
         a, b = sums / n_a[:, None], (total[of[going]] - sums) / n_b[:, None]
-        share_a, share_b = (n_a / m)[:, None, None], (n_b / m)[:, None, None]
-        between = share_a * a[:, :, None] * a[:, None] + share_b * b[:, :, None] * b[:, None]
-        direction = np.linalg.solve(square[of[going]] - between, (a - b)[..., None])[..., 0]
+        direction = ((a - b)[:, None] @ inverse[of[going]])[:, 0]
+        shortened = n_a * n_b / m**2 * ((a - b) * direction).sum(axis=1)
+        direction /= (1 - shortened)[:, None]
         directions[going] = direction
         offsets[going] = np.log(n_a / n_b) - 0.5 * ((a + b) * direction).sum(axis=1)
-        new = _logistic(direction @ fitted.T + offsets[going, None]) * learned[of[going]]
-        weights[going] = new
-        going = going[np.abs(new - weight).max(axis=1) >= 1e-3]
+        new = _logistic(direction @ fitted.T + offsets[going, None])
+        new *= learned[of[going]]
+        moving = np.abs(new - weight).max(axis=1) >= 1e-3
+        going, weight = going[moving], new[moving]
     kept = np.isfinite(directions).all(axis=1)
     out = np.repeat(groups, n_folds, axis=0)
     inside = directions[kept] @ points.T + offsets[kept, None] > 0
     # The two components have no order: that on the side of the start is the group, in every fold.
     start_size = start.sum(axis=1)
-    towards = start @ fitted / np.maximum(start_size, 1)[:, None] - (total / size[:, None])[of]
+    towards = start @ fitted / np.maximum(start_size, 1)[:, None] - middle[of]
     out[kept] = inside == ((directions * towards).sum(axis=1)[kept, None] > 0)
     out = out.reshape(c, n_folds, n)
     frequent = 2 * held_out_groups(out, fold).sum(axis=1) > n
@@ -150,4 +153,6 @@ def cut_between(positions: NDArray[np.float64], group: NDArray[np.bool_], min_si
 
 
 def _logistic(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    return 1 / (1 + np.exp(-np.clip(x, -50, 50)))
+    out = np.clip(x, -50, 50)
+    np.exp(np.negative(out, out=out), out=out)
+    return np.asarray(1 / (1 + out))

@@ -202,9 +202,10 @@ class _SlowFields:
             place = np.clip(
                 ((np.arange(length) + 0.5) / self._block - 0.5 - self._step // 2) / self._step, -1, n
             )
-            spline = make_interp_spline(np.arange(n), np.eye(n), k=min(3, n - 1))
-            matrix = spline(place) if n > 1 else np.ones((length, 1))
-            out = matrix @ out if axis == 0 else out @ matrix.T
+            if n > 1:
+                out = make_interp_spline(np.arange(n), out, k=min(3, n - 1), axis=axis)(place)
+            else:
+                out = np.repeat(out, length, axis=axis)
         return np.asarray(out + self.level, dtype=np.float32)
 
     def at_atoms(self, field: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -35,6 +35,8 @@ def nearest_places(atoms: Neighbourhoods, reach: float, *, rotation_invariant: b
     """
     near, best, places = replace(atoms, reach=reach), np.inf, np.zeros((0, 2))
     kinds = _one_kind(near)
+    if not rotation_invariant and len(kinds):  # nothing is turned, whatever the start
+        return frequent_places(near.offsets, kinds, reach, _TOLERANCE)[0][0]
     starts = np.unique(np.linspace(0, len(kinds) - 1, _STARTS).astype(int)) if len(kinds) else ()
     for start in starts:
         found = own_template(near, kinds, int(start))[0]
