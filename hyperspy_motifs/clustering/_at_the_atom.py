@@ -40,12 +40,15 @@ class _Group:
         Of the nearest neighbours.
     nearest : ndarray, shape (k,)
         Share of each kind among the nearest neighbours.
+    off : float
+        Median squared distance of the nearest neighbours of the sample from the places.
     """
 
     members: NDArray[np.int64]
     sample: NDArray[np.int64]
     places: NDArray[np.float64]
     nearest: NDArray[np.float64]
+    off: float
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,8 @@ class AtTheAtom:
         known = features.sound & np.asarray(wider.valid, bool)
         core = core_features(first, values, unit, rotation_invariant)
         error = missing_error(features, first, unit)
-        return cls(features.filled(), core, error, neighbours, known, rotation_invariant, kinds)
+        near = neighbours.within(CONSTANTS.bonded)
+        return cls(features.filled(), core, error, near, known, rotation_invariant, kinds)
 
     def merged(self, groups: NDArray[np.integer]) -> NDArray[np.int32]:
         """Return the number (g,) of each group after those that do not differ at the atom were merged, the nearest first.
@@ -163,7 +167,8 @@ class AtTheAtom:
         near = np.hypot(*np.moveaxis(atoms.offsets, -1, 0)) < CONSTANTS.bonded
         around = atoms.kinds(self.kinds)[near & (atoms.neighbours >= 0)]
         nearest = np.bincount(around, minlength=int(self.kinds.max()) + 1) / max(len(around), 1)
-        return _Group(members, sample, places, nearest)
+        off = self._off(sample, places) if len(places) else 0.0
+        return _Group(members, sample, places, nearest, off)
 
     def _difference(self, a: _Group, b: _Group) -> float:
         """Return how much two groups differ at the atom: 1 or more if they are two motifs."""
@@ -191,14 +196,13 @@ class AtTheAtom:
             return 0.0 if len(a.places) == len(b.places) else np.inf
         total = 0.0
         for own, other in ((a, b), (b, a)):
-            usual, off = self._off(own, own.places), self._off(own, other.places)
-            error = usual / min(len(other.members), _SAMPLED)  # of the places, where the scatter is similar
-            total += max(off - usual - error, 0.0) / 2
+            error = own.off / min(len(other.members), _SAMPLED)  # of the places, where the scatter is similar
+            total += max(self._off(own.sample, other.places) - own.off - error, 0.0) / 2
         return float(np.sqrt(total)) / CONSTANTS.displaced
 
-    def _off(self, group: _Group, places: NDArray[np.float64]) -> float:
-        """Median squared distance of the nearest neighbours of a group from places."""
-        atoms = self.neighbours.take(group.sample)
+    def _off(self, sample: NDArray[np.int64], places: NDArray[np.float64]) -> float:
+        """Median squared distance of the nearest neighbours of atoms from places."""
+        atoms = self.neighbours.take(sample)
         found = distances_from_places(
             atoms, places, CONSTANTS.bonded, rotation_invariant=self.rotation_invariant
         )

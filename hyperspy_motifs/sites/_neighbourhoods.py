@@ -98,6 +98,14 @@ class Neighbourhoods:
             self.offsets[members], self.neighbours[members], self.window[members], self.reach
         )
 
+    def within(self, reach: float) -> Neighbourhoods:
+        """Return the neighbourhoods with another, smaller `reach`, without the neighbours beyond it."""
+        near = np.hypot(*np.moveaxis(self.offsets, -1, 0)) < reach + _MARGIN
+        width = max(int(near.sum(axis=1).max(initial=0)), 1)
+        return Neighbourhoods(
+            self.offsets[:, :width].copy(), self.neighbours[:, :width].copy(), self.window, reach
+        )
+
     def kinds(self, labels: NDArray[np.integer]) -> NDArray[np.int32]:
         """Return the label of every neighbour, shape (n, k), -1 beyond the last. `labels` are those of all atoms."""
         return np.where(self.neighbours >= 0, np.asarray(labels)[self.neighbours], -1).astype(np.int32)
