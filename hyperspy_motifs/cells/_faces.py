@@ -176,18 +176,26 @@ class Faces:
 
 def _cycles(following: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Half-edges in the order of their cycles, the start of each cycle, and the cycle of each half-edge."""
-    after, cycle = following.tolist(), [-1] * len(following)
-    order: list[int] = []
-    start = [0]
-    for first in range(len(after)):
-        half = first
-        while cycle[half] < 0:
-            cycle[half] = len(start) - 1
-            order.append(half)
-            half = after[half]
-        if len(order) > start[-1]:
-            start.append(len(order))
-    return np.array(order, np.int64), np.array(start, np.int64), np.array(cycle, np.int64)
+    half = np.arange(len(following))
+    before = np.empty_like(half)
+    before[following] = half
+    # The lowest half-edge of each cycle is its first, and the steps to it backwards are the place: in strides that double.
+    stride, first = following, np.minimum(half, following)
+    while True:
+        stride = stride[stride]
+        lower = np.minimum(first, first[stride])
+        if np.array_equal(lower, first):
+            break
+        first = lower
+    leads = first == half
+    stride, place = np.where(leads, half, before), (~leads).astype(np.int64)
+    while (more := place[stride]).any():
+        place, stride = place + more, stride[stride]
+    cycle = (np.cumsum(leads) - 1)[first]
+    start = np.r_[0, np.cumsum(np.bincount(cycle))].astype(np.int64)
+    order = np.empty_like(half)
+    order[start[cycle] + place] = half
+    return order, start, cycle
 
 
 def half_edge_cycles(
