@@ -8,12 +8,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
+from scipy.spatial.distance import cdist
 from scipy.stats import f as f_distribution
 
 from ._axes import axes_of
 from ._constants import CONSTANTS
 
 _STEPS = 15
+_AT_ONCE = 1024  # atoms with a scatter of their own that are classified together
 _FEWEST_DEGREES, _MOST_DEGREES = 3.0, 1000.0
 _UNKNOWN = 1e8  # variance of a feature that was not seen, in squared units of the noise
 _HALF, _UPPER = 0.5, 0.95  # quantiles of the distances that fix the tail
@@ -117,15 +119,15 @@ class MotifMixture:
         distance = _squares(P, self.means, self.covariance)
         more = np.zeros((len(X), 1)) if variance is None else variance
         rows = np.flatnonzero((more > 0).any(axis=1) | unknown)
-        if len(rows):
-            added = np.where(unknown[rows, None], _UNKNOWN, np.minimum(more[rows], _UNKNOWN))
-            added = np.broadcast_to(added, (len(rows), X.shape[1]))
+        for some in np.array_split(rows, -(-len(rows) // _AT_ONCE)) if len(rows) else ():
+            added = np.where(unknown[some, None], _UNKNOWN, np.minimum(more[some], _UNKNOWN))
+            added = np.broadcast_to(added, (len(some), X.shape[1]))
             spread = self.covariance + np.einsum(
                 "da,nd,db->nab", self.vectors, added, self.vectors, optimize=True
             )
-            apart = P[rows, None, :] - self.means
+            apart = P[some, None, :] - self.means
             solved = np.linalg.solve(spread, apart.swapaxes(1, 2)).swapaxes(1, 2)
-            distance[rows] = np.maximum((apart * solved).sum(axis=2), 0)
+            distance[some] = np.maximum((apart * solved).sum(axis=2), 0)
         posterior = _posterior(distance, self.shares)
         labels = posterior.argmax(axis=1)
         at = np.arange(len(P)), labels
@@ -145,9 +147,8 @@ class MotifMixture:
 
     def separations(self) -> NDArray[np.float64]:
         """Return the distances (g, g) of the means in units of the scatter, infinite on the diagonal."""
-        apart = self.means[:, None] - self.means[None]
-        solved = np.linalg.solve(self.covariance, apart.reshape(-1, apart.shape[2]).T).T.reshape(apart.shape)
-        out = np.sqrt(np.maximum((apart * solved).sum(axis=2), 0))
+        whitened = _whitened(self.means, self.covariance)
+        out = cdist(whitened, whitened)
         np.fill_diagonal(out, np.inf)
         return out
 
@@ -179,10 +180,13 @@ def _squares(
     P: NDArray[np.float64], means: NDArray[np.float64], covariance: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Squared distances (n, g) in units of the scatter."""
-    values, vectors = np.linalg.eigh(covariance)
-    whitener = vectors / np.sqrt(values)
-    a, b = P @ whitener, means @ whitener
+    a, b = _whitened(P, covariance), _whitened(means, covariance)
     return np.maximum((a**2).sum(axis=1)[:, None] - 2 * a @ b.T + (b**2).sum(axis=1), 0)
+
+
+def _whitened(points: NDArray[np.float64], covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray(points @ (vectors / np.sqrt(values)))
 
 
 def _posterior(distance: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:

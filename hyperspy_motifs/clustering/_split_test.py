@@ -215,7 +215,10 @@ def valley_evidence(
     """
     blocks = [slice(first, first + _BLOCK) for first in range(0, len(positions), _BLOCK)]
     return Evidence.of(
-        [_of_candidates(positions[b], groups[b], fold, n_folds, tail_exponent) for b in blocks or [slice(None)]]
+        [
+            _of_candidates(positions[b], groups[b], fold, n_folds, tail_exponent)
+            for b in blocks or [slice(None)]
+        ]
     )
 
 
