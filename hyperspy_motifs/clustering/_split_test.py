@@ -238,13 +238,8 @@ def _of_candidates(
     valley, peak, host = (
         np.asarray(v, dtype=np.float64) for v in (end - start, right - left, host_right - host_left)
     )
-    # A cut through one group leaves a narrow rest beside a wide tail: the wider of the two shows the scatter of one group.
-    spread = np.array(
-        [
-            max(_upper_spread(row[~group]), _upper_spread(row[group] - 1))
-            for row, group in zip(positions, groups, strict=True)
-        ]
-    )
+    # A cut through one group leaves a narrow rest beside a wide tail: both sides together show the scatter of one group.
+    spread = np.array([_pooled_spread(row, group) for row, group in zip(positions, groups, strict=True)])
     bound = CONSTANTS.tail_start * spread[:, None]
     in_valley, in_peak = (
         _slowest_mass(_START, _END, bound, tail_exponent),
@@ -297,6 +292,13 @@ def _slowest_mass(
         return np.where(y < bound, y, bound * (1 + tail))
 
     return integral(high) - integral(low)
+
+
+def _pooled_spread(positions: NDArray[np.float64], group: NDArray[np.bool_]) -> float:
+    """Spread of the rest (median 0) and of the group (median 1) on their sides towards larger positions."""
+    squares = [_upper_spread(positions[~group]) ** 2, _upper_spread(positions[group] - 1) ** 2]
+    share = group.mean()
+    return float(np.sqrt((1 - share) * squares[0] + share * squares[1]))
 
 
 def _upper_spread(values: NDArray[np.float64]) -> float:
