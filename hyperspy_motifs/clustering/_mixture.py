@@ -65,18 +65,25 @@ class MotifMixture:
         P = axes.apply(X)
         weights = np.zeros((len(P), int(labels.max()) + 1))
         weights[np.arange(len(P)), labels] = 1
-        means, covariance, shares = _moments(P, weights)
-        for _ in range(_STEPS if settle else 0):
+        near = np.ones(len(P))
+        for _ in range(_STEPS):
+            means, covariance, shares = _moments(P, weights, near)
             distance = _squares(P, means, covariance)
-            new = _posterior(distance, shares)
+            own = (weights * distance).sum(axis=1)
+            scale, degrees = fitted_tails(own, P.shape[1])
+            new = _posterior(distance / scale, shares, P.shape[1], degrees) if settle else weights
             if (new.sum(axis=0) < 1).any():
                 break
-            settled = np.abs(new - weights).max() < 1e-3
+            change = np.abs(new - weights).max()
             weights = new
-            means, covariance, shares = _moments(P, weights)
-            if settled:
+            # Peel and McLachlan, Statistics and Computing 10 (2000) 339: an atom far from its motif counts less.
+            weight = (degrees + P.shape[1]) / (degrees + (weights * distance).sum(axis=1) / scale)
+            change = max(change, np.abs(weight - near).max())
+            near = weight
+            if change < 1e-3:
                 break
-        scale, degrees = _tails(P, weights)
+        means, covariance, shares = _moments(P, weights, near)
+        scale, degrees = _tails(P, weights, near)
         return cls(axes.centre, axes.vectors, means, covariance, shares, scale, degrees)
 
     @property
@@ -128,7 +135,7 @@ class MotifMixture:
             apart = P[some, None, :] - self.means
             solved = np.linalg.solve(spread, apart.swapaxes(1, 2)).swapaxes(1, 2)
             distance[some] = np.maximum((apart * solved).sum(axis=2), 0)
-        posterior = _posterior(distance, self.shares)
+        posterior = _posterior(distance / self.scale, self.shares, P.shape[1], self.degrees)
         labels = posterior.argmax(axis=1)
         at = np.arange(len(P)), labels
         k = P.shape[1]
@@ -168,12 +175,14 @@ class MotifMixture:
 
 
 def _moments(
-    P: NDArray[np.float64], weights: NDArray[np.float64]
+    P: NDArray[np.float64], weights: NDArray[np.float64], near: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    size = weights.sum(axis=0)
-    means = weights.T @ P / np.maximum(size, 1e-9)[:, None]
-    covariance = (P.T @ P - (means.T * size) @ means) / len(P) + CONSTANTS.ridge * np.eye(P.shape[1])
-    return means, covariance, np.maximum(size, 1e-9) / len(P)
+    """Means, scatter and shares of motifs, where each atom counts as much as it is `near` (n,) its motif."""
+    counted = weights * near[:, None]
+    size = counted.sum(axis=0)
+    means = counted.T @ P / np.maximum(size, 1e-9)[:, None]
+    covariance = ((P.T * near) @ P - (means.T * size) @ means) / len(P) + CONSTANTS.ridge * np.eye(P.shape[1])
+    return means, covariance, np.maximum(weights.sum(axis=0), 1e-9) / len(P)
 
 
 def _squares(
@@ -189,13 +198,16 @@ def _whitened(points: NDArray[np.float64], covariance: NDArray[np.float64]) -> N
     return np.asarray(points @ (vectors / np.sqrt(values)))
 
 
-def _posterior(distance: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    score = np.log(shares) - 0.5 * distance
+def _posterior(
+    distance: NDArray[np.float64], shares: NDArray[np.float64], k: int, degrees: float
+) -> NDArray[np.float64]:
+    """Probabilities (n, g) of motifs with t distributions in k dimensions."""
+    score = np.log(shares) - 0.5 * (degrees + k) * np.log1p(distance / degrees)
     score = np.exp(score - score.max(axis=1, keepdims=True))
     return np.asarray(score / score.sum(axis=1, keepdims=True))
 
 
-def _tails(P: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:
+def _tails(P: NDArray[np.float64], weights: NDArray[np.float64], near: NDArray[np.float64]) -> tuple[float, float]:
     """Scale and degrees of freedom of the distances of atoms from means that were found without them."""
     n, k = P.shape
     fold = np.arange(n) % CONSTANTS.folds
@@ -205,7 +217,7 @@ def _tails(P: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float,
         held = fold == number
         if held.all() or not held.any() or n < 2 * CONSTANTS.folds:
             return 1.0, _MOST_DEGREES
-        means, covariance, _ = _moments(P[~held], weights[~held])
+        means, covariance, _ = _moments(P[~held], weights[~held], near[~held])
         whole = weights[~held].sum(axis=0) < 1  # a motif whose atoms all lie in this fold
         means[whole] = (weights.T @ P / np.maximum(weights.sum(axis=0), 1e-9)[:, None])[whole]
         distance[held] = _squares(P[held], means, covariance)[np.arange(held.sum()), own[held]]
