@@ -25,15 +25,16 @@ _HALF, _UPPER = 0.5, 0.95  # quantiles of the distances that fix the tail
 class MotifMixture:
     r"""A mixture of motifs.
 
-    An atom of motif g has features distributed as :math:`N(\mu_g, \Sigma + V)`, with the scatter :math:`\Sigma` of all motifs,
-    which includes the noise of whole discs, and V, what the noise of this atom exceeds that by. Its squared distance from
-    :math:`\mu_g` in this metric, divided by k and by `scale`, is distributed as
+    An atom of motif g has features with a t distribution about :math:`\mu_g`, with the scatter :math:`\Sigma + V`: that of
+    all motifs, which includes the noise of whole discs, and what the noise of this atom exceeds that by. Its squared distance
+    from :math:`\mu_g` in this metric, divided by k and by `scale`, is distributed as
 
     .. math:: (1 - \epsilon) F(k, \nu) + \epsilon w^2 F(k, 1)
 
-    The second term is the broad component of outliers. `scale` and the degrees of freedom :math:`\nu` are fitted to distances
-    of atoms that were left out of the means and the scatter, so that one in a hundred of the atoms of the motifs has a
-    p-value below 0.01.
+    The second term is the broad component of outliers. Means and scatter are those of greatest likelihood (Peel and
+    McLachlan, Statistics and Computing 10 (2000) 339): an atom far from its motif counts less, so that contamination and
+    defects do not widen the scatter. `scale` and the degrees of freedom :math:`\nu` are fitted to distances of atoms that
+    were left out of the means and the scatter, so that one in a hundred of the atoms of the motifs has a p-value below 0.01.
 
     Attributes
     ----------
@@ -65,21 +66,17 @@ class MotifMixture:
         P = axes.apply(X)
         weights = np.zeros((len(P), int(labels.max()) + 1))
         weights[np.arange(len(P)), labels] = 1
-        near = np.ones(len(P))
+        k, near = P.shape[1], np.ones(len(P))
         for _ in range(_STEPS):
             means, covariance, shares = _moments(P, weights, near)
             distance = _squares(P, means, covariance)
-            own = (weights * distance).sum(axis=1)
-            scale, degrees = fitted_tails(own, P.shape[1])
-            new = _posterior(distance / scale, shares, P.shape[1], degrees) if settle else weights
+            scale, degrees = fitted_tails((weights * distance).sum(axis=1), k)
+            new = _posterior(distance / scale, shares, degrees, k) if settle else weights
             if (new.sum(axis=0) < 1).any():
                 break
-            change = np.abs(new - weights).max()
-            weights = new
-            # Peel and McLachlan, Statistics and Computing 10 (2000) 339: an atom far from its motif counts less.
-            weight = (degrees + P.shape[1]) / (degrees + (weights * distance).sum(axis=1) / scale)
-            change = max(change, np.abs(weight - near).max())
-            near = weight
+            new_near = (degrees + k) / (degrees + (new * distance).sum(axis=1) / scale)
+            change = max(np.abs(new - weights).max(), np.abs(new_near - near).max())
+            weights, near = new, new_near
             if change < 1e-3:
                 break
         means, covariance, shares = _moments(P, weights, near)
@@ -135,7 +132,7 @@ class MotifMixture:
             apart = P[some, None, :] - self.means
             solved = np.linalg.solve(spread, apart.swapaxes(1, 2)).swapaxes(1, 2)
             distance[some] = np.maximum((apart * solved).sum(axis=2), 0)
-        posterior = _posterior(distance / self.scale, self.shares, P.shape[1], self.degrees)
+        posterior = _posterior(distance / self.scale, self.shares, self.degrees, P.shape[1])
         labels = posterior.argmax(axis=1)
         at = np.arange(len(P)), labels
         k = P.shape[1]
@@ -199,7 +196,7 @@ def _whitened(points: NDArray[np.float64], covariance: NDArray[np.float64]) -> N
 
 
 def _posterior(
-    distance: NDArray[np.float64], shares: NDArray[np.float64], k: int, degrees: float
+    distance: NDArray[np.float64], shares: NDArray[np.float64], degrees: float, k: int
 ) -> NDArray[np.float64]:
     """Probabilities (n, g) of motifs with t distributions in k dimensions."""
     score = np.log(shares) - 0.5 * (degrees + k) * np.log1p(distance / degrees)
@@ -207,7 +204,9 @@ def _posterior(
     return np.asarray(score / score.sum(axis=1, keepdims=True))
 
 
-def _tails(P: NDArray[np.float64], weights: NDArray[np.float64], near: NDArray[np.float64]) -> tuple[float, float]:
+def _tails(
+    P: NDArray[np.float64], weights: NDArray[np.float64], near: NDArray[np.float64]
+) -> tuple[float, float]:
     """Scale and degrees of freedom of the distances of atoms from means that were found without them."""
     n, k = P.shape
     fold = np.arange(n) % CONSTANTS.folds
