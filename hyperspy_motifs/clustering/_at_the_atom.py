@@ -217,20 +217,21 @@ def squared_separation(A: NDArray[np.float64], B: NDArray[np.float64], error: fl
     """
     X = np.concatenate([A, B])
     P = axes_of(X).apply(X)[:, : CONSTANTS.dimensions[1]]
-    own = np.arange(len(P)) >= len(A)
-    centred = np.where(own[:, None], P - P[own].mean(axis=0), P - P[~own].mean(axis=0))
+    parts = P[: len(A)], P[len(A) :]
+    centred = np.concatenate([part - part.mean(axis=0) for part in parts])
     scatter = centred.T @ centred / max(len(P) - 2, 1) + (CONSTANTS.ridge + error**2) * np.eye(P.shape[1])
-    fold = np.concatenate([fold_numbers(len(part), 0, 0)[0] for part in (A, B)]) % CONSTANTS.folds
-    total, weight = 0.0, 0
-    for number in range(CONSTANTS.folds):
-        held = fold == number
-        if not (held & own).any() or not (held & ~own).any() or not (own & ~held).any():
-            continue
-        learned, other = (P[own & s].mean(axis=0) - P[~own & s].mean(axis=0) for s in (~held, held))
-        size = int((held & own).sum())
-        total += size * float(learned @ np.linalg.solve(scatter, other))
-        weight += size
-    return total / max(weight, 1)
+    held, learned, size = [], [], []
+    for part in parts:
+        fold = fold_numbers(len(part), 0, 0)[0] % CONSTANTS.folds
+        inside = (fold == np.arange(CONSTANTS.folds)[:, None]).astype(np.float64)
+        n, sums = inside.sum(axis=1), inside @ part
+        held.append(sums / np.maximum(n, 1)[:, None])
+        learned.append((sums.sum(axis=0) - sums) / np.maximum(len(part) - n, 1)[:, None])
+        size.append(n)
+    known = (size[0] > 0) & (size[1] > 0) & (size[1] < len(B))
+    products = (learned[1] - learned[0]) * np.linalg.solve(scatter, (held[1] - held[0]).T).T
+    weight = size[1] * known
+    return float(weight @ products.sum(axis=1)) / max(float(weight.sum()), 1.0)
 
 
 def separation_of_two_modes(share: float) -> float:

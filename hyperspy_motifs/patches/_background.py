@@ -196,7 +196,7 @@ class _SlowFields:
     def at_pixels(self, field: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Interpolate a field at the pixels of the image, with cubic splines along rows and columns."""
         out = field
-        for axis, length in enumerate(shape):
+        for axis, length in reversed([*enumerate(shape)]):  # the many values last, as they lie in memory
             n = field.shape[axis]
             # Slopes continue up to the border.
             place = np.clip(
@@ -206,7 +206,8 @@ class _SlowFields:
                 out = make_interp_spline(np.arange(n), out, k=min(3, n - 1), axis=axis)(place)
             else:
                 out = np.repeat(out, length, axis=axis)
-        return np.asarray(out + self.level, dtype=np.float32)
+        out += self.level
+        return np.asarray(out, dtype=np.float32)
 
     def at_atoms(self, field: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(ndimage.map_coordinates(field, self.coordinates, order=1, mode="nearest"))
