@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
+from scipy import fft, ndimage
 from scipy.interpolate import make_interp_spline
 
 from hyperspy_motifs.atoms import nearest_neighbour_distance
@@ -255,7 +255,7 @@ def estimate_background(
         # The slow variations are those of the atoms outside patches.
         outside = np.maximum(1 - first.at_cells(share), _ON_PATCH)
         slow = first.at_pixels(first.local_mean(_REACH, outside), values.shape)
-        away = np.sqrt(ndimage.gaussian_filter((smooth - slow) ** 2, PATCH_REACH * distance, truncate=2.0))
+        away = np.sqrt(_blurred((smooth - slow) ** 2, PATCH_REACH * distance))
         share = np.clip(away / usual - 1, 0, 1).astype(np.float32)
         if not share[row, column].any():
             break
@@ -265,9 +265,21 @@ def estimate_background(
     if not share[row, column].any():
         return background, nothing
     smooth, last = _smooth_field(values, points, distance, _FINE * PATCH_REACH, first)
-    around = np.sqrt(ndimage.gaussian_filter(last**2, _FINE * PATCH_REACH * distance, truncate=2.0))
+    around = np.sqrt(_blurred(last**2, _FINE * PATCH_REACH * distance))
     bump = smooth - (background + (1 - varying) * slow)
     return background + share * bump, share * np.float32(_REMAINING) * around
+
+
+def _blurred(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Gaussian average of positive values over two `sigma`, with the mirror image beyond the border, by cosine transforms."""
+    reach = np.arange(1, int(2 * sigma + 0.5) + 1)
+    weights = np.exp(-0.5 * (reach / sigma) ** 2)
+    transformed = fft.dctn(values)
+    for length, side in zip(values.shape, ((-1, 1), (1, -1)), strict=True):
+        waves = np.cos(np.pi / length * np.arange(length)[:, None] * reach)
+        kept = (1 + 2 * waves @ weights) / (1 + 2 * weights.sum())
+        transformed *= kept.astype(values.dtype).reshape(side)
+    return np.maximum(fft.idctn(transformed, overwrite_x=True), 0)
 
 
 def _smooth_field(
