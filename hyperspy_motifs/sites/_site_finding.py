@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +104,7 @@ class SiteFinder:
 
     def __init__(self, rotation_invariant: bool, min_motif_size: int) -> None:
         self.rotation_invariant, self.min_motif_size = rotation_invariant, min_motif_size
+        self._known: dict[tuple[bytes, bytes, float], tuple[Any, NDArray[np.float64]]] = {}
 
     def seeds(self, atoms: Neighbourhoods, around: NDArray[np.int32]) -> list[int]:
         """Return atoms of a sample, one or more for each site: centres of dense groups, the largest first."""
@@ -184,7 +186,11 @@ class SiteFinder:
             rotated = rotated_back(
                 atoms.offsets[members], fits.angles[members, site], fits.mirrored[members, site]
             )
-            template, rest = frequent_places(rotated, around[members], atoms.reach, sites.tolerance)
+            # Most classes keep their atoms from one iteration to the next.
+            key = rotated.tobytes(), around[members].tobytes(), sites.tolerance
+            if key not in self._known:
+                self._known[key] = frequent_places(rotated, around[members], atoms.reach, sites.tolerance)
+            template, rest = self._known[key]
             parts.append(template)
             residuals.append(rest)
             own.append(int(sites.kind[site]))
