@@ -333,7 +333,8 @@ def _table(atoms: Atoms, survey: _Survey, with_unknown: bool) -> SiteTable:
 def _twins(links: np.ndarray, n: int, rows: np.ndarray) -> np.ndarray:
     """Return the first columns (m, N_TWINS) to which translations map the sites `rows`, -1 where there are fewer."""
     site, column = np.concatenate([links, links[:, ::-1]]).T
-    site, column = np.divmod(np.unique(site[column < n] * n + column[column < n]), n)
+    keys = np.sort(site[column < n] * n + column[column < n])
+    site, column = np.divmod(keys[np.diff(keys, prepend=-1) > 0], n)
     first = np.searchsorted(site, site)
     place = np.arange(len(site)) - first
     out = np.full((int(max(rows.max(), n)) + 1, N_TWINS), -1)
