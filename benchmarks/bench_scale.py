@@ -2,9 +2,12 @@
 
     python benchmarks/bench_scale.py -o docs/guide/scale.csv                 # the table and the figure of the guide: an hour
     python benchmarks/bench_scale.py --sizes 2000 10000 --peers 10000 --figure scale.png
+    python benchmarks/bench_scale.py --doped --sizes 1000 15000 --peers 0
 
 A million atoms are 300 million pixels: each stage is measured, and 13 GB of memory are needed. The whole is measured up to
 ``--whole`` atoms.
+
+With ``--doped`` the specimen is a lattice with 1 % of heavier columns, in which larger images have more significant groups.
 
 Each size runs in a separate process to measure its peak memory; kernels are compiled on a small image first and
 not timed. Peers get the same atoms: atomap's Gaussian fit (timed on 50 columns and scaled to all), motif-learn's patches,
@@ -25,6 +28,7 @@ import subprocess
 import sys
 import time
 import warnings
+from dataclasses import replace
 
 import numpy as np
 
@@ -69,15 +73,26 @@ class Table:
         print(json.dumps(row), flush=True)
 
 
-def field(n_atoms):
-    """An image of about `n_atoms` atoms."""
+def field(n_atoms, doped=False):
+    """An image of about `n_atoms` atoms: of a monolayer, or of a lattice of Mo with 1 % of W, 18 pixels apart."""
+    import hyperspy.api as hs
+
     from hyperspy_motifs import data
 
     side = max(round(np.sqrt(n_atoms / ATOMS_PER_PIXEL)), 180)
-    return data.monolayer(shape=(side, side + 16), random_state=0)[0]
+    shape = (side, side + 16)
+    if not doped:
+        return data.monolayer(shape=shape, random_state=0)[0]
+    imaging = data.Imaging(shape=shape, pixel_size=0.25 / 18)
+    specimen = data.lattice_specimen("triangular", imaging.reach, 0.25).displaced(0.002, 0)
+    bright = np.random.default_rng(1).random(len(specimen.numbers)) < 0.01
+    numbers = np.where(bright, 74, specimen.numbers)
+    signal = hs.signals.Signal2D(data.simulate(replace(specimen, numbers=numbers), imaging)[0])
+    signal.set_signal_type("atomic_image")
+    return signal
 
 
-def measure(n_atoms, peers, whole):
+def measure(n_atoms, peers, whole, doped):
     """Measure and print one size, with peers and the whole up to so many atoms."""
     from hyperspy_motifs.relaxation import nearest_neighbours
 
@@ -86,7 +101,7 @@ def measure(n_atoms, peers, whole):
     few = np.random.default_rng(0).random((300, 3))
     nearest_neighbours(few, 5, method="forest")  # as of 30,000 points on
     table = Table()
-    image = field(n_atoms)
+    image = field(n_atoms, doped)
     pixels = np.asarray(image.data)
     known = measure_stages(table, pixels)
     if n_atoms <= whole:
@@ -345,7 +360,7 @@ def write_rows(rows, path):
 def rows_of(n, options):
     """Rows of one size measured in a separate process, printed immediately."""
     limits = ["--peers", str(options.peers), "--whole", str(options.whole)]
-    command = [sys.executable, __file__, "--one", str(n), *limits]
+    command = [sys.executable, __file__, "--one", str(n), *limits, *["--doped"] * options.doped]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             if not line.startswith("["):
@@ -367,10 +382,13 @@ def main(arguments=None):
     parser.add_argument("-o", "--output", metavar="FILE", help="table, .csv; the figure next to it as .png")
     parser.add_argument("--figure", metavar="FILE")
     parser.add_argument("--rows", metavar="FILE", help="measurements, .csv, read and written")
+    parser.add_argument(
+        "--doped", action="store_true", help="a doped lattice in place of a monolayer with defects"
+    )
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.one:
-        measure(options.one, options.peers, options.whole)
+        measure(options.one, options.peers, options.whole, options.doped)
         return
     rows = read_rows(options.rows) if options.rows and os.path.exists(options.rows) else []
     for n in options.sizes:
