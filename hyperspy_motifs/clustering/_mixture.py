@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.spatial.distance import cdist
+from scipy.special import fdtrc, fdtri
 from scipy.stats import f as f_distribution
 
 from ._axes import axes_of
@@ -137,7 +138,7 @@ class MotifMixture:
         at = np.arange(len(P)), labels
         k = P.shape[1]
         ratio = distance[at] / (k * self.scale)
-        p_values = f_distribution.sf(ratio, k, self.degrees)
+        p_values = fdtrc(k, self.degrees, ratio)
         width = CONSTANTS.outlier_width**2
         inside = (1 - CONSTANTS.outlier_share) * f_distribution.pdf(ratio, k, self.degrees)
         broad = f_distribution.pdf(ratio / width, k, CONSTANTS.outlier_degrees) / width
@@ -151,7 +152,7 @@ class MotifMixture:
 
     def separations(self) -> NDArray[np.float64]:
         """Return the distances (g, g) of the means in units of the scatter, infinite on the diagonal."""
-        whitened = _whitened(self.means, self.covariance)
+        whitened = self.means @ _whitener(self.covariance)
         out = cdist(whitened, whitened)
         np.fill_diagonal(out, np.inf)
         return out
@@ -186,13 +187,14 @@ def _squares(
     P: NDArray[np.float64], means: NDArray[np.float64], covariance: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Squared distances (n, g) in units of the scatter."""
-    a, b = _whitened(P, covariance), _whitened(means, covariance)
+    whitener = _whitener(covariance)
+    a, b = P @ whitener, means @ whitener
     return np.maximum((a**2).sum(axis=1)[:, None] - 2 * a @ b.T + (b**2).sum(axis=1), 0)
 
 
-def _whitened(points: NDArray[np.float64], covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+def _whitener(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     values, vectors = np.linalg.eigh(covariance)
-    return np.asarray(points @ (vectors / np.sqrt(values)))
+    return np.asarray(vectors / np.sqrt(values))
 
 
 def _posterior(
@@ -227,7 +229,7 @@ def fitted_tails(distance: NDArray[np.float64], k: int) -> tuple[float, float]:
     """Return scale and degrees of freedom of an F distribution of squared distances (n,) in k dimensions."""
     half, upper = np.quantile(distance / k, (_HALF, _UPPER))
     degrees = _degrees_of(round(float(upper / max(half, 1e-12)), 3), k)
-    return max(float(half / f_distribution.ppf(_HALF, k, degrees)), 1e-12), degrees
+    return max(float(half / fdtri(k, degrees, _HALF)), 1e-12), degrees
 
 
 @lru_cache(maxsize=256)
@@ -235,7 +237,7 @@ def _degrees_of(ratio: float, k: int) -> float:
     """Degrees of freedom at which the quantiles 0.95 and 0.5 of an F distribution have a ratio."""
 
     def excess(degrees: float) -> float:
-        upper, half = f_distribution.ppf((_UPPER, _HALF), k, degrees)
+        upper, half = fdtri(k, degrees, (_UPPER, _HALF))
         return float(upper / half) - ratio
 
     if excess(_MOST_DEGREES) >= 0:
