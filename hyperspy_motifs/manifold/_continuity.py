@@ -13,14 +13,7 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.threads import one_blas_thread, over_rows
 
-_NEIGHBOURS = 6
-# Further axes contain little but noise, and a search in many axes is slow.
-_AXES = 10
-_MIN_COMPONENT = 20
-_MAX_CONNECTED = 6000
-# Share of the points in large components. Below the first number they do not represent the others (many classes of few atoms,
-# some of which are connected); above the second they do. In simulated bilayers the share is 0.6 and more.
-_NOT_REPRESENTATIVE, _REPRESENTATIVE = 0.25, 0.5
+from ._constants import CONSTANTS
 
 
 def mutual_knn_components(X: NDArray[np.float64]) -> NDArray[np.int32]:
@@ -35,8 +28,8 @@ def mutual_knn_components(X: NDArray[np.float64]) -> NDArray[np.int32]:
     -------
     ndarray of int32, shape (n,)
     """
-    points = X[:, :_AXES]
-    n, k = len(points), min(_NEIGHBOURS, len(points) - 1)
+    points = X[:, : CONSTANTS.component_axes]
+    n, k = len(points), min(CONSTANTS.mutual_neighbours, len(points) - 1)
     if k < 1:
         return np.zeros(n, dtype=np.int32)
     nearest = cKDTree(points).query(points, k=k + 1)[1][:, 1:]
@@ -68,10 +61,14 @@ def within_component_variance(X: NDArray[np.float64], contrast: float) -> float:
         0 where no component is large enough, or where large components contain few of the points.
     """
     n = len(X)
-    chosen = X if n <= _MAX_CONNECTED else X[np.linspace(0, n - 1, _MAX_CONNECTED).astype(np.int64)]
+    chosen = (
+        X
+        if n <= CONSTANTS.most_connected
+        else X[np.linspace(0, n - 1, CONSTANTS.most_connected).astype(np.int64)]
+    )
     component = mutual_knn_components(chosen)
     size = np.bincount(component)
-    large = size[component] >= _MIN_COMPONENT
+    large = size[component] >= CONSTANTS.least_component
     if not large.any() or contrast <= 0:
         return 0.0
     mean = np.zeros((len(size), chosen.shape[1]))
@@ -80,12 +77,14 @@ def within_component_variance(X: NDArray[np.float64], contrast: float) -> float:
     # n / (n - 1), because the mean of a component includes the noise of its points.
     own = ((chosen - mean[component]) ** 2).sum(axis=1) * size[component] / np.maximum(size[component] - 1, 1)
     weight = float(
-        np.clip((large.mean() - _NOT_REPRESENTATIVE) / (_REPRESENTATIVE - _NOT_REPRESENTATIVE), 0, 1)
+        np.clip(
+            (large.mean() - CONSTANTS.not_representative)
+            / (CONSTANTS.representative - CONSTANTS.not_representative),
+            0,
+            1,
+        )
     )
     return float(own[large].mean() - chosen.shape[1]) / contrast * weight
-
-
-_ITERATIONS = 100
 
 
 def partition_by_extent(points: NDArray[np.float64], k: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
@@ -117,7 +116,7 @@ def partition_by_extent(points: NDArray[np.float64], k: int) -> tuple[NDArray[np
         nearest = np.minimum(nearest, _squares(points, norm, points[seeds[-1:]])[:, 0])
     means = points[seeds]
     labels = np.full(len(points), -1)
-    for _ in range(_ITERATIONS):
+    for _ in range(CONSTANTS.partition_iterations):
         squares = _squares(points, norm, means)
         assigned = squares.argmin(axis=1)
         if np.array_equal(assigned, labels):
@@ -175,29 +174,6 @@ def _squares(
     points: NDArray[np.float64], norm: NDArray[np.float64], means: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     return np.maximum(norm[:, None] - 2 * points @ means.T + (means**2).sum(axis=1), 0)
-
-
-_REFERENCES = 512
-_BLOCK = 64
-_BLOCK_SIZE = 250_000  # distances: two megabytes, which caches hold
-_MIN_POINTS = 40
-# A class, or all continuous classes together, represents the whole if it has at least this share of the points.
-_MIN_SHARE = 0.2
-_RATIO = 2.0
-_NEAREST = 8
-_FURTHEST = 0.75
-# Midpoints of the probability of a continuum in the variance within components (as a share of the contrast) and in the largest
-# dimension. Set on 18 families of simulated images, seeds 0 to 17 of benchmarks/bench_continuity.py, and perovskites of seeds
-# 20 to 49. Bilayers have a variance of 0.053 and more (one of 130 has 0.033) and dimensions up to 6.4; no crystal with a
-# variance above 0.033 has a dimension below 8.6. Widths are of the logarithms: half of the distance to the nearest image.
-_VARIANCE, _DIMENSION = 0.041, 7.4
-_VARIANCE_WIDTH, _DIMENSION_WIDTH = 0.17, 0.06
-_STEPS = 2
-# With more points, the distance to the nearest decreases towards the noise. This number is enough, as in those images.
-_MAX_POINTS = 3000
-# The dimension that few points can show is limited (Eckmann and Ruelle, Physica D 56 (1992) 185): the largest one of a cloud
-# of noise falls with their number n as exp(-7 / n^(3/4)); simulated in 12 to 20 dimensions, 45 to 600 points.
-_LIMITED, _POWER, _MANY = 7.0, 0.75, 600
 
 
 @dataclass(frozen=True)
@@ -265,15 +241,15 @@ def dimension_profile(X: ArrayLike) -> NDArray[np.float64]:
     points = np.asarray(X, dtype=np.float64)
     n = len(points)
     points = points - points.mean(axis=0)
-    chosen = np.unique(np.linspace(0, n - 1, min(n, _REFERENCES)).astype(np.int64))
-    furthest = max(_FURTHEST * n, _NEAREST + 1)
+    chosen = np.unique(np.linspace(0, n - 1, min(n, CONSTANTS.reference_points)).astype(np.int64))
+    furthest = max(CONSTANTS.furthest * n, CONSTANTS.nearest + 1)
     # Smaller steps have more noise, and the smallest of many would be small by chance.
-    n_steps = max(int(np.ceil(np.log(furthest / _NEAREST) / np.log(_RATIO))), 2)
-    numbers = np.unique(np.geomspace(_NEAREST, furthest, n_steps + 1).astype(np.int64))
+    n_steps = max(int(np.ceil(np.log(furthest / CONSTANTS.nearest) / np.log(CONSTANTS.distance_ratio))), 2)
+    numbers = np.unique(np.geomspace(CONSTANTS.nearest, furthest, n_steps + 1).astype(np.int64))
     squares = (points**2).sum(axis=1)
     apart = np.empty((len(chosen), len(numbers)))
     # Blocks of one size, whatever the number of threads: sums in products of matrices depend on it.
-    rows = min(max(_BLOCK_SIZE // n, 1), _BLOCK)
+    rows = min(max(CONSTANTS.block_distances // n, 1), CONSTANTS.largest_block)
     with one_blas_thread():
         over_rows(_distances, -(-len(chosen) // rows), rows, points, squares, chosen, numbers, apart, least=1)
     logarithm = 0.5 * np.log(np.maximum(apart, 1e-12 * max(squares.max(), 1e-300)))
@@ -356,10 +332,12 @@ def estimate_continuity(
     share = float(np.isin(labels, inside).mean())
     if whole.is_continuous:
         return replace(whole, groups=each)
-    if share < _MIN_SHARE:
+    if share < CONSTANTS.least_share:
         # If the whole is discrete, no class is a continuum. The certainty is at most the lowest of the large classes.
         large = [
-            c.probability for g, c in each.items() if (labels == g).sum() >= max(_MIN_POINTS, n * _MIN_SHARE)
+            c.probability
+            for g, c in each.items()
+            if (labels == g).sum() >= max(CONSTANTS.least_points, n * CONSTANTS.least_share)
         ]
         least = min([whole.certainty, *(1 - p for p in large)])
         return replace(whole, certainty=least, share=share, groups=each)
@@ -370,21 +348,26 @@ def estimate_continuity(
 
 def _classify(arrays: list[NDArray[np.float64]], contrast: float | None) -> Continuity:
     n = len(arrays[0])
-    if n < _MIN_POINTS:
+    if n < CONSTANTS.least_points:
         return Continuity("discrete", 0.5, 0.5, np.nan, np.nan, 0.0)
-    some = np.unique(np.linspace(0, n - 1, min(n, _MAX_POINTS)).astype(np.int64))
+    some = np.unique(np.linspace(0, n - 1, min(n, CONSTANTS.profile_points)).astype(np.int64))
     profiles = [dimension_profile(x[some]) for x in arrays]
     gap = min(float(np.median(profile.min(axis=1))) for profile in profiles)
     # The nearest two steps show the noise if there is nothing else; further steps reach gaps. The median point is used because
     # points at a wall between classes have few dimensions.
-    largest = max(float(np.median(profile[:, :_STEPS], axis=0).max()) for profile in profiles)
-    few = _LIMITED * (min(n, _MANY) ** -_POWER - _MANY**-_POWER)
+    largest = max(
+        float(np.median(profile[:, : CONSTANTS.dimension_steps], axis=0).max()) for profile in profiles
+    )
+    few = CONSTANTS.dimension_loss * (
+        min(n, CONSTANTS.many_points) ** -CONSTANTS.dimension_power
+        - CONSTANTS.many_points**-CONSTANTS.dimension_power
+    )
     points = arrays[0] - arrays[0].mean(axis=0)
     total = float((points**2).sum(axis=1).mean()) if contrast is None else float(contrast)
     variation = within_component_variance(points, total)
-    probability = _logistic(np.log(max(variation, 1e-9) / _VARIANCE) / _VARIANCE_WIDTH) * _logistic(
-        (np.log(_DIMENSION / largest) - few) / _DIMENSION_WIDTH
-    )
+    probability = _logistic(
+        np.log(max(variation, 1e-9) / CONSTANTS.variance) / CONSTANTS.variance_width
+    ) * _logistic((np.log(CONSTANTS.dimension / largest) - few) / CONSTANTS.dimension_width)
     continuous = probability > 0.5
     certainty = probability if continuous else 1.0 - probability
     kind = "continuous" if continuous else "discrete"

@@ -15,8 +15,7 @@ from hyperspy_motifs.relaxation import nearest_in, nearest_neighbours
 from hyperspy_motifs.threads import one_blas_thread
 from hyperspy_motifs.zernike import MomentsLike, PrincipalAxes, noise_unit, noise_units
 
-_SINKHORN = 100
-_PRECISION = 1e-6
+from ._constants import CONSTANTS
 
 
 class FeatureKernel(NamedTuple):
@@ -72,9 +71,9 @@ def bistochastic(matrix: csr_array) -> tuple[csr_array, NDArray[np.float64]]:
     Symmetric iteration u <- sqrt(u / (W u)) (Knight, Ruiz and Ucar, SIAM J. Matrix Anal. Appl. 35 (2014) 931).
     """
     factors = 1 / np.sqrt(np.asarray(matrix.sum(axis=1)).ravel())
-    for _ in range(_SINKHORN):
+    for _ in range(CONSTANTS.kernel_iterations):
         sums = factors * (matrix @ factors)
-        if np.abs(sums - 1).max() < _PRECISION:
+        if np.abs(sums - 1).max() < CONSTANTS.kernel_precision:
             break
         factors = factors / np.sqrt(sums)
     return csr_array(diags_array(factors) @ matrix @ diags_array(factors)), factors
@@ -116,14 +115,6 @@ def slow_modes(
     values, vectors = np.clip(values[order], 0, 1), vectors[:, order] * np.sqrt(n)
     largest = np.abs(vectors).argmax(axis=0)
     return values, vectors * np.sign(vectors[largest, np.arange(n_modes)])
-
-
-_MAX_POINTS = 2000
-# The offset of the mean over the root mean square distance is 0.6 for a half disc, 0.87 for a half line, and near 0 for a whole
-# neighbourhood.
-_ONE_SIDED = 0.45
-# Least ratio of the one-sided points to the points that the shortest border would have within the width of a neighbourhood.
-_BORDER = 0.6
 
 
 @dataclass(frozen=True)
@@ -171,7 +162,7 @@ def find_topology(coordinates: NDArray[np.float64], eigenvalues: NDArray[np.floa
     """
     points = coordinates * eigenvalues
     n = len(points)
-    chosen = np.unique(np.linspace(0, n - 1, min(n, _MAX_POINTS)).astype(np.int64))
+    chosen = np.unique(np.linspace(0, n - 1, min(n, CONSTANTS.topology_points)).astype(np.int64))
     k = int(np.clip(n // 25, 16, 96))
     if n < 3 * k:
         return Topology("unknown", float("nan"), float("nan"), 0.0)
@@ -187,9 +178,9 @@ def find_topology(coordinates: NDArray[np.float64], eigenvalues: NDArray[np.floa
     variance, axes = np.linalg.eigh(covariance)
     tangent = np.einsum("ic,icd->id", offsets.mean(axis=1), axes[:, :, -whole:])
     one_sided = np.sqrt((tangent**2).sum(axis=1) / np.maximum(variance[:, -whole:].sum(axis=1), 1e-300))
-    border = float((one_sided > _ONE_SIDED).mean())
+    border = float((one_sided > CONSTANTS.one_sided).mean())
     expected = k / n if whole == 1 else np.sqrt(k / n)
-    evidence = float(np.log(max(border, 1e-3 * expected) / (_BORDER * expected)))
+    evidence = float(np.log(max(border, 1e-3 * expected) / (CONSTANTS.border * expected)))
     open_ = evidence > 0
     certainty = float(1 / (1 + np.exp(-1.5 * abs(evidence))))
     if not 0.5 < dimension < 3.2:
@@ -216,14 +207,6 @@ def _hexagonal_star(eigenvalues: NDArray[np.float64]) -> float:
     similar = np.log(eigenvalues[5] / max(eigenvalues[0], 1e-12) / 0.55)
     apart = np.log(0.82 * eigenvalues[5] / eigenvalues[6])
     return float(1 / ((1 + np.exp(-12 * similar)) * (1 + np.exp(-12 * apart))))
-
-
-# Number of neighbours in the image, and of steps: a short walk where stackings change within a few atoms, a long one elsewhere.
-_WALKS = ((6, 1), (15, 2))
-_GAPS = 8
-# Where surroundings change from one atom to the next (twists near 30 degrees), neighbours have nothing in common, and a walk
-# among them would average the coordinates out. Below this eigenvalue the walk is left out.
-_MIN_EIGENVALUE = 0.45
 
 
 class ManifoldFeatures(NamedTuple):
@@ -396,25 +379,28 @@ class Manifold:
         self, features: csr_array, positions: NDArray[np.float64] | None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], csr_array | None, int]:
         """Modes of the short or the long walk in the image, whichever separates the first modes better from the rest."""
-        n_modes = max(self.n_coordinates, _GAPS) + 1
+        n_modes = max(self.n_coordinates, CONSTANTS.compared_modes) + 1
         if positions is None:
             values, modes = slow_modes(features, None, 0, n_modes)
             return values[: self.n_coordinates], modes[:, : self.n_coordinates], None, 0
         found = []
-        for size, repeats in _WALKS:
+        for size, repeats in CONSTANTS.walks:
             space = space_kernel(positions, min(size, len(positions) - 1))
             values, modes = slow_modes(features, space, repeats, n_modes)
-            ratio = (values[1 : _GAPS + 1] / np.maximum(values[:_GAPS], 1e-12)).min()
+            ratio = (
+                values[1 : CONSTANTS.compared_modes + 1]
+                / np.maximum(values[: CONSTANTS.compared_modes], 1e-12)
+            ).min()
             found.append((ratio, values, modes, space, repeats))
         _, values, modes, space, repeats = min(found, key=lambda entry: entry[0])
-        if values[0] < _MIN_EIGENVALUE:
+        if values[0] < CONSTANTS.least_eigenvalue:
             return self._walk(features, None)
         return values[: self.n_coordinates], modes[:, : self.n_coordinates], space, repeats
 
 
 def space_kernel_size(repeats: int) -> int:
     """Return the number of neighbours of the walk with this number of steps."""
-    return next((size for size, steps in _WALKS if steps == repeats), 0)
+    return next((size for size, steps in CONSTANTS.walks if steps == repeats), 0)
 
 
 def _checked(

@@ -12,13 +12,8 @@ from hyperspy_motifs.relaxation import nearest_neighbours
 from hyperspy_motifs.threads import one_blas_thread
 from hyperspy_motifs.zernike import PrincipalAxes
 
+from ._constants import CONSTANTS
 from ._manifold import Manifold
-
-_NEIGHBOURS = 24
-_AROUND = 12
-_BLOCKS = 4
-# Dimension of a surface.
-_TANGENTS = 2
 
 
 @dataclass(frozen=True)
@@ -86,13 +81,15 @@ def estimate_disorder(
     atoms on a large manifold therefore have a value above zero; compare images of similar size and dose.
     """
     features = np.asarray(X, dtype=np.float64)
-    if features.ndim != 2 or features.shape[1] <= _TANGENTS:
+    if features.ndim != 2 or features.shape[1] <= CONSTANTS.tangents:
         raise ValueError(
-            f"Features of shape {features.shape}; expected (atoms, more than {_TANGENTS} features)."
+            f"Features of shape {features.shape}; expected (atoms, more than {CONSTANTS.tangents} features)."
         )
     valid: NDArray[np.bool_] = np.asarray(np.isfinite(features).all(axis=1))
-    if valid.sum() < 2 * _NEIGHBOURS:
-        raise ValueError(f"{valid.sum()} atoms have features; at least {2 * _NEIGHBOURS} are needed.")
+    if valid.sum() < 2 * CONSTANTS.disorder_neighbours:
+        raise ValueError(
+            f"{valid.sum()} atoms have features; at least {2 * CONSTANTS.disorder_neighbours} are needed."
+        )
     excess = np.full(len(features), np.nan)
     excess[valid] = _excess(features[valid])
     places = None if positions is None else np.asarray(positions, dtype=np.float64)
@@ -113,9 +110,12 @@ def estimate_disorder(
 
 
 def _excess(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    k, p = _NEIGHBOURS, points.shape[1]
+    k, p = CONSTANTS.disorder_neighbours, points.shape[1]
     # Tangents and directions of curvature, but at most a third of the features, so that enough remain.
-    n_out = min(_TANGENTS + _TANGENTS * (_TANGENTS + 1) // 2, max(_TANGENTS, p // 3))
+    n_out = min(
+        CONSTANTS.tangents + CONSTANTS.tangents * (CONSTANTS.tangents + 1) // 2,
+        max(CONSTANTS.tangents, p // 3),
+    )
     out = np.empty(len(points))
     with one_blas_thread():
         indices, _ = nearest_neighbours(PrincipalAxes.fit(points).apply(points), k)
@@ -137,7 +137,7 @@ def _excess(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _roughness(raw: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
     """Root mean square deviation of the coordinates from a plane through those of the neighbours in the image."""
-    k = min(_AROUND, len(positions) - 1)
+    k = min(CONSTANTS.roughness_neighbours, len(positions) - 1)
     _, indices = cKDTree(positions).query(positions, k=k + 1)
     around = positions[indices[:, 1:]] - positions[:, None]
     design = np.concatenate(
@@ -156,11 +156,11 @@ def _mean_and_error(
     if positions is None:
         return float(excess.mean()), float(excess.std() / np.sqrt(len(excess)))
     low, extent = positions.min(axis=0), np.maximum(np.ptp(positions, axis=0), 1e-300)
-    block = np.minimum((_BLOCKS * (positions - low) / extent).astype(int), _BLOCKS - 1) @ np.array(
-        [1, _BLOCKS]
-    )
-    count = np.bincount(block, minlength=_BLOCKS**2)
-    total = np.bincount(block, weights=excess, minlength=_BLOCKS**2)
+    block = np.minimum(
+        (CONSTANTS.error_blocks * (positions - low) / extent).astype(int), CONSTANTS.error_blocks - 1
+    ) @ np.array([1, CONSTANTS.error_blocks])
+    count = np.bincount(block, minlength=CONSTANTS.error_blocks**2)
+    total = np.bincount(block, weights=excess, minlength=CONSTANTS.error_blocks**2)
     used = count > 0
     means = (excess.sum() - total[used]) / np.maximum(len(excess) - count[used], 1)
     m = int(used.sum())
