@@ -14,7 +14,7 @@ from hyperspy_motifs.graph import MotifGraph
 
 @pytest.fixture(scope="module")
 def image_file(tmp_path_factory):
-    signal, _ = data.monolayer(shape=(170, 200), random_state=3)
+    signal, _ = data.monolayer(shape=(140, 166), random_state=3)
     path = tmp_path_factory.mktemp("images") / "monolayer.hspy"
     signal.save(path)
     return path
@@ -238,20 +238,20 @@ def test_a_grid_takes_the_place_of_columns(tmp_path):
 
 
 def test_a_model_is_applied_to_many_images_at_once(tmp_path):
-    learned = data.monolayer(shape=(170, 200), random_state=3)[0].find_motifs(
+    learned = data.monolayer(shape=(130, 150), random_state=3)[0].find_motifs(
         radius=0.6, show_progressbar=False
     )
     motif_model = learned.model.save(tmp_path / "model.npz")
     images = {"a": 5, "b": 6}
     for name, seed in images.items():
         (tmp_path / name).mkdir()
-        data.monolayer(shape=(150, 160), random_state=seed)[0].save(tmp_path / name / "image.hspy")
+        data.monolayer(shape=(116, 130), random_state=seed)[0].save(tmp_path / name / "image.hspy")
     files = [str(tmp_path / name / "image.hspy") for name in images]
     arguments = ["--model", str(motif_model), "-q", "--no-figures", "-o", str(tmp_path / "out")]
     assert cli.main([*files, "missing.dm4", "-j", "2", *arguments]) == 1
     for stem, seed in (("image", 5), ("image_2", 6)):
         result = hs.load(tmp_path / "out" / stem / f"{stem}.hspy")
-        expected = learned.predict(data.monolayer(shape=(150, 160), random_state=seed)[0])
+        expected = learned.predict(data.monolayer(shape=(116, 130), random_state=seed)[0])
         np.testing.assert_array_equal(result.motifs.labels, expected.labels)
 
 
