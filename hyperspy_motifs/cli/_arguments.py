@@ -355,7 +355,7 @@ def _why_not(signal: BaseSignal) -> str:
     return ""
 
 
-def _grey(signal: BaseSignal) -> Any:
+def _grey(signal: BaseSignal) -> BaseSignal:
     import hyperspy.api as hs
 
     if not signal.data.dtype.names:
@@ -396,7 +396,7 @@ def _sublattices(file: Any) -> list[Any]:
     return [group for group in file.values() if "atom_positions" in getattr(group, "keys", tuple)()]
 
 
-def _image_of_atomap(path: Path) -> Any:
+def _image_of_atomap(path: Path) -> BaseSignal:
     """The image of an atom lattice, with the calibration of its first sublattice."""
     import h5py
     import hyperspy.api as hs

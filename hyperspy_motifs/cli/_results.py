@@ -186,7 +186,7 @@ def _has_defects(motifs: Motifs) -> bool:
     return motifs.parameters.get("atoms") != "grid" and len(np.unique(motifs.frames)) == 1
 
 
-def _find(found: FoundImage, options: argparse.Namespace) -> Any:
+def _find(found: FoundImage, options: argparse.Namespace) -> Motifs:
     image, progress = found.signal, not options.quiet
     atoms = options.atoms if options.atoms is not None else found.atoms
     mask = None if options.mask is None else read_mask(options.mask)

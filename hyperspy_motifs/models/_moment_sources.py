@@ -156,7 +156,7 @@ class DiscSource:
         self._kept: dict[float, Any] = {}
         self._prepared: list[DiscImage] = []
 
-    def __call__(self, radius: float) -> Any:
+    def __call__(self, radius: float) -> Moments:
         if radius not in self._kept:
             nearest = min(self.orders, key=lambda known: abs(known - radius))
             basis = zernike_basis(self.orders[nearest], radius * self.spacing)

@@ -22,6 +22,9 @@ from ._extensions import Extension, MotifComparison, extended, level_of
 from ._moment_sources import ORIENTED_AT, Orientation, PooledMoments, find_orientation, image_effects
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hyperspy_motifs.sites import Neighbourhoods
     from hyperspy_motifs.zernike import Moments
 
 # Number of anchors that vote where a motif was edited by hand, and that determine the layout position of an atom.
@@ -172,7 +175,7 @@ class AlignedMoments:
             self._kept[radius] = self._without_effects(radius)
         return self._kept[radius]
 
-    def neighbours(self) -> Any:
+    def neighbours(self) -> Neighbourhoods | None:
         """Return the neighbours of the atoms, in the orientation of the model."""
         return self._own.neighbours()
 
@@ -202,7 +205,7 @@ class _Lazy(Mapping[float, Any]):
     def __getitem__(self, radius: float) -> Any:
         return self._moments_of(radius)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[float]:
         return iter(())
 
     def __len__(self) -> int:

@@ -14,6 +14,8 @@ from hyperspy_motifs.identify import Identification
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from hyperspy_motifs.describe import Shell
+    from hyperspy_motifs.signals import AtomPatches
     from hyperspy_motifs.zernike import Moments
 
     from ._motif_view import MotifView
@@ -106,7 +108,7 @@ def symmetries(motifs: MotifView) -> tuple[list[str], list[Score]]:
     return [group for group, _ in rows], [score for _, score in rows]
 
 
-def surroundings(motifs: MotifView) -> Any:
+def surroundings(motifs: MotifView) -> AtomPatches:
     """Mean patch of each motif to the second shell, or to the compared radius where that is larger."""
     from hyperspy_motifs.pipeline import means_of_record, radius_in_pixels
 
@@ -237,7 +239,7 @@ class _Surroundings:
         self.site_kinds = np.append(self.expected, sites.expected_motifs[vacant])
         self.heights = np.asarray(motifs.to_dict().get("amplitude", np.full(n, np.nan)), dtype=float)
 
-    def shell(self, here: np.ndarray) -> Any:
+    def shell(self, here: np.ndarray) -> Shell | None:
         from hyperspy_motifs.describe import find_shell
 
         if self.on_grid or not here.any():

@@ -20,6 +20,7 @@ from scipy.spatial import ConvexHull
 from ._explored_frame import ExploredFrame, carried_identities, rows_where
 
 if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
     from matplotlib.figure import Figure
 
     from ._motifs import Motifs
@@ -385,7 +386,7 @@ class ExplorerState(ExploredFrame):
         points = (self.positions[self.selection][:, None] + disc).reshape(-1, 2)
         return hs.roi.PolygonROI(vertices=[tuple(p) for p in points[ConvexHull(points).vertices].tolist()])
 
-    def subset(self) -> Any:
+    def subset(self) -> BaseSignal:
         """The selected atoms (all shown ones if none is selected) as motifs: ``motifs.subset``."""
         return self.motifs.subset(self.numbers[self._chosen()])
 

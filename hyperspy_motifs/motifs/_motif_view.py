@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hyperspy_motifs.defects import Defects
     from hyperspy_motifs.graph import MotifGraph
     from hyperspy_motifs.hierarchy import Hierarchy
+    from hyperspy_motifs.manifold import Continuity
     from hyperspy_motifs.occupancy import Sites
     from hyperspy_motifs.pipeline import ImageQuality
     from hyperspy_motifs.signals import AtomicImage, AtomPatches, ZernikeFeatures
@@ -250,7 +251,7 @@ class MotifView(AtomColumns):
         return bool(self._refresh().parameters.get("continuous", False))
 
     @property
-    def continuity(self) -> Any:
+    def continuity(self) -> Continuity | None:
         """Whether the atoms form classes, with the certainty of the answer, for all atoms and for each motif.
 
         All radii that reach the neighbours are used. A radius of 1.2 nearest-neighbour distances is added if no other radius

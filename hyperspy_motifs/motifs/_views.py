@@ -12,6 +12,8 @@ from hyperspy_motifs import store
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
 
+    from hyperspy_motifs.hierarchy import FourierMoire, Moire
+    from hyperspy_motifs.manifold import Manifold, ManifoldDisorder, Topology
     from hyperspy_motifs.movies import FollowedUnits, Transitions
     from hyperspy_motifs.signals import AtomicImage, ZernikeFeatures
 
@@ -48,7 +50,7 @@ class ManifoldView:
         return manifold_features(source_of(self._signal, self._record)(self._radius))
 
     @cached_property
-    def fit(self) -> Any:
+    def fit(self) -> Manifold:
         """The fitted :class:`hyperspy_motifs.manifold.Manifold`, with ``transform`` for other atoms."""
         from hyperspy_motifs.manifold import Manifold
 
@@ -98,7 +100,7 @@ class ManifoldView:
         return float(self.fit.dimension_)
 
     @cached_property
-    def topology(self) -> Any:
+    def topology(self) -> Topology:
         """Topology of the continuum, if the data determine it (:class:`hyperspy_motifs.manifold.Topology`).
 
         It follows from the borders of the cloud of coordinates, or from the image, whichever is more certain: coordinates that
@@ -114,14 +116,14 @@ class ManifoldView:
         return Topology("torus", found.dimension, found.border, sure)
 
     @cached_property
-    def disorder(self) -> Any:
+    def disorder(self) -> ManifoldDisorder:
         """Distance of each atom from the local manifold beyond noise (``ManifoldDisorder``), and one value for the image."""
         from hyperspy_motifs.manifold import estimate_disorder
 
         return estimate_disorder(self._features.whole, self._record.positions, manifold=self.fit)
 
     @cached_property
-    def moire(self) -> Any:
+    def moire(self) -> Moire | None:
         """Moiré cell, twist and heterostrain (:class:`hyperspy_motifs.hierarchy.Moire`), or None if there is none.
 
         The twist requires the lattices of the two layers. They come from the Fourier peaks of the image.
@@ -137,7 +139,7 @@ class ManifoldView:
         )
 
     @cached_property
-    def fourier_moire(self) -> Any:
+    def fourier_moire(self) -> FourierMoire | None:
         """Layers and moiré from the Fourier peaks, in pixels (:class:`hyperspy_motifs.hierarchy.FourierMoire`), or None.
 
         This result does not use the atoms and serves as an independent check of `moire`.

@@ -158,7 +158,7 @@ def _with_same_bonds(record: store.Record, cells: Cells) -> Cells:
     )
 
 
-def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, options: dict[str, Any]) -> Any:
+def _find(record: store.Record, bonds: Any, motifs: Sequence[int] | None, options: dict[str, Any]) -> Cells:
     from hyperspy_motifs.cells import find_cells as find
 
     stamp = record.stamp
@@ -254,7 +254,7 @@ def cell_patches(
     chosen: np.ndarray,
     radius: float | None,
     normalise: bool,
-) -> Any:
+) -> BaseSignal:
     """Discs around the centres of the `chosen` cells; discs that leave the image are omitted."""
     from ._patch_extraction import sample
 

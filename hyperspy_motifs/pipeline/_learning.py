@@ -31,6 +31,7 @@ from ._model_building import MOST_KEPT_PIXELS, KeptMoments, MomentSource, Sample
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
 
+    from hyperspy_motifs.manifold import Continuity
     from hyperspy_motifs.models import MotifModel
 
 
@@ -168,7 +169,7 @@ def _choice(
     return index, model.labels_at_[taken], model.probabilities_at_[taken], reason
 
 
-def estimate(source: MomentSource, radii: Sequence[float], labels: np.ndarray | None = None) -> Any:
+def estimate(source: MomentSource, radii: Sequence[float], labels: np.ndarray | None = None) -> Continuity:
     """:class:`hyperspy_motifs.manifold.Continuity` of the atoms of a source, and of each motif if labels are given."""
     from hyperspy_motifs.manifold import estimate_continuity, manifold_features
 

@@ -16,8 +16,10 @@ from ._clean_image import MOST_KEPT_PIXELS, CleanFrames, CleanImage, detectors_o
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
 
+    from hyperspy_motifs.clustering import NestedRadii
     from hyperspy_motifs.models import MotifModel, PooledMoments
-    from hyperspy_motifs.zernike import DiscBasis, Moments
+    from hyperspy_motifs.sites import Neighbourhoods
+    from hyperspy_motifs.zernike import DiscBasis, DiscImage, Moments
 
 
 AUTO = "auto"
@@ -75,7 +77,7 @@ class MomentSource:
             self._kept[radius] = self._compute(radius)
         return self._kept[radius]
 
-    def neighbours(self) -> Any:
+    def neighbours(self) -> Neighbourhoods:
         """:class:`hyperspy_motifs.sites.Neighbourhoods` of the atoms."""
         from hyperspy_motifs.sites import Neighbourhoods
 
@@ -141,7 +143,7 @@ class MomentSource:
         """Return frame `number` of the first detector, prepared for its moments; None if it was not kept."""
         return self._prepared.get((0, number))
 
-    def _ready(self, detector: int, number: int, n_frames: int) -> Any:
+    def _ready(self, detector: int, number: int, n_frames: int) -> DiscImage:
         """Prepare a frame for the moments of its discs; it is kept for the next radius if there are few frames."""
         from hyperspy_motifs.zernike import DiscImage, fine_step
 
@@ -446,7 +448,7 @@ def _facts(
     }
 
 
-def fitted_model(record: store.Record, source: MomentSource, random_state: int | None = None) -> Any:
+def fitted_model(record: store.Record, source: MomentSource, random_state: int | None = None) -> NestedRadii:
     """Fit the nested radii of a stored result again to its current atoms; `random_state` replaces the seed."""
     from hyperspy_motifs.clustering import CONSTANTS, ManifoldRegions, NestedRadii
 

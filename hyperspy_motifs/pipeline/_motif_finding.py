@@ -193,7 +193,7 @@ def _turns(source: MomentSource, record: store.Record) -> dict[str, np.ndarray]:
     return {"motif_angle": found.angles, "motif_mirrored": found.mirrored}
 
 
-def features_signal(moments: Moments, stamp: store.Stamp) -> Any:
+def features_signal(moments: Moments, stamp: store.Stamp) -> BaseSignal:
     """Return moments as a ``ZernikeFeatures`` signal, of the atoms that have patches: fewer suffice to identify a motif."""
     from hyperspy_motifs.zernike import MIN_COVERAGE
 
@@ -204,12 +204,12 @@ def features_signal(moments: Moments, stamp: store.Stamp) -> Any:
     return store.moments_signal(moments, abs(stamp.scale[0]), stamp.units)
 
 
-def features_at(signal: BaseSignal, record: store.Record, radius: float) -> Any:
+def features_at(signal: BaseSignal, record: store.Record, radius: float) -> BaseSignal:
     """Return the features of a stored result at another of its radii, computed again."""
     return features_signal(source_of(signal, record)(float(radius)), record.stamp)
 
 
-def moments_of(signal: BaseSignal, record: store.Record, radius: float) -> Any:
+def moments_of(signal: BaseSignal, record: store.Record, radius: float) -> Moments:
     """Return the moments of a stored result at one of its radii; moments that were not stored are computed again."""
     if record.features is not None and np.isclose(radius, record.radii[record.chosen]):
         return record.features.get_moments()

@@ -73,7 +73,7 @@ FEWEST_OF_A_KIND = 5
 
 def get_atom_patches(
     signal: BaseSignal, atoms: Any, radius: float, radius_units: str, normalise: bool
-) -> Any:
+) -> BaseSignal:
     """Patches around `atoms`, or around the stored atoms of the image, or around detected atoms."""
     check_axes(signal)
     stamp = store.Stamp.of(signal)
@@ -159,7 +159,7 @@ def sample(
     )
 
 
-def patches_of_record(signal: BaseSignal, record: store.Record) -> Any:
+def patches_of_record(signal: BaseSignal, record: store.Record) -> BaseSignal:
     """The normalised patches of a result at its chosen radius, one per atom, in the order of its labels."""
     pixels = record.stamp.to_pixels(record.positions)
     radius_px = radius_in_pixels(record, float(record.radii[record.chosen]))
@@ -184,7 +184,7 @@ def has_whole_disc(record: store.Record, radius_px: float) -> np.ndarray:
 
 def means_of_record(
     signal: BaseSignal, record: store.Record, radius_px: float | None = None, normalise: bool = False
-) -> Any:
+) -> BaseSignal:
     """Mean patch of each motif in counts of the image; patches of rotation-invariant motifs are first rotated back.
 
     With `normalise` slow background and contrast are removed from each patch, as for the features.
@@ -223,7 +223,7 @@ def means_of_record(
     return out
 
 
-def reconstruct(signal: BaseSignal, record: store.Record) -> Any:
+def reconstruct(signal: BaseSignal, record: store.Record) -> BaseSignal:
     """The image of `signal` reconstructed from the mean of each atom's motif, with local background and contrast."""
     from hyperspy_motifs.patches import paint_patches
 

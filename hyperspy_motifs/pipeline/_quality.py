@@ -190,7 +190,7 @@ def measure_quality(
     )
 
 
-def level_rows(signal: BaseSignal) -> Any:
+def level_rows(signal: BaseSignal) -> BaseSignal:
     """See :meth:`hyperspy_motifs.signals.AtomicImage.level_rows`."""
     from hyperspy_motifs.atoms import fill_no_data, find_no_data, measure_scan_lines
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hyperspy.signals import BaseSignal, LazySignal2D, Signal1D, Signal2D
 
 from hyperspy_motifs.store import PATCHES_NODE, moments_signal
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.signals import ZernikeFeatures
 
 
 def choose_navigator(patches: Any, navigator: Any) -> tuple[Any, np.ndarray | None]:
@@ -185,7 +188,7 @@ class AtomPatches(Signal2D):
         half = (self.axes_manager.signal_axes[0].size - 1) / 2
         return {"radius_px": half} if text is None else json.loads(text)
 
-    def get_zernike_features(self, n_max: int = 8) -> Any:
+    def get_zernike_features(self, n_max: int = 8) -> ZernikeFeatures:
         """Zernike moments of the patches.
 
         Parameters

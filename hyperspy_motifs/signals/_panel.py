@@ -13,6 +13,8 @@ from hyperspy_motifs import store
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
 
+    from hyperspy_motifs.motifs import Motifs
+
 # Size of the preview in nearest-neighbour distances: about 250 atoms, a few seconds.
 PREVIEW_WIDTH = 16
 FEWEST_PIXELS = 64
@@ -125,7 +127,7 @@ class MotifPanel(t.HasTraits):
         (left, top), (right, bottom) = ends.tolist()
         return left, top, right, bottom
 
-    def preview(self) -> Any:
+    def preview(self) -> Motifs:
         """The motifs of a part of the image with the current parameters; the image is not changed.
 
         Returns
@@ -144,7 +146,7 @@ class MotifPanel(t.HasTraits):
             arguments["detectors"] = [self._cut(other, window) for other in others]
         return part.find_motifs(**{**arguments, "show_progressbar": False})
 
-    def find(self) -> Any:
+    def find(self) -> Motifs:
         """The motifs of the whole image, as of ``s.find_motifs``; also stored as ``motifs``.
 
         Returns
@@ -195,7 +197,7 @@ class MotifPanel(t.HasTraits):
         show(made["widget"])
         return None
 
-    def _cut(self, signal: BaseSignal, window: tuple[slice, slice]) -> Any:
+    def _cut(self, signal: BaseSignal, window: tuple[slice, slice]) -> BaseSignal:
         # The preview of a stack uses the first frame: the parameters apply to all frames.
         first = (0,) * signal.axes_manager.navigation_dimension
         part = signal.inav[first] if first else signal

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from hyperspy_motifs.signals import AtomPatches
+    from hyperspy_motifs.zernike import Explanation, Moments, SymmetryScores
+
 
 class ZernikeFeatures(FeatureAnalysis):
     """Zernike moments of the discs around atoms: navigation axis atoms, signal axis modes.
@@ -161,7 +164,7 @@ class ZernikeFeatures(FeatureAnalysis):
     def _facts(self) -> dict[str, Any]:
         return json.loads(self._node().get_item("facts"))
 
-    def get_moments(self) -> Any:
+    def get_moments(self) -> Moments:
         """The features as plain arrays (:class:`hyperspy_motifs.zernike.Moments`) for the functions of that module."""
         from hyperspy_motifs.zernike import Moments, NoiseModel
 
@@ -242,7 +245,7 @@ class ZernikeFeatures(FeatureAnalysis):
         layout[known] = model.fit_transform(whiten(values, noise))
         return layout
 
-    def reconstruct(self, detector: int = 0) -> Any:
+    def reconstruct(self, detector: int = 0) -> AtomPatches:
         """The patches reconstructed from the moments (least squares).
 
         Parameters
@@ -298,7 +301,7 @@ class ZernikeFeatures(FeatureAnalysis):
         facts = self._facts()
         return moments_signal(kept, facts["radius"] / facts["radius_px"], facts["units"], self.atoms)
 
-    def get_symmetry(self, folds: Any = (2, 3, 4, 6)) -> Any:
+    def get_symmetry(self, folds: Any = (2, 3, 4, 6)) -> SymmetryScores:
         """Scores of the symmetry of each disc under rotations and reflections, corrected for the bias by noise.
 
         Parameters
@@ -316,7 +319,7 @@ class ZernikeFeatures(FeatureAnalysis):
 
         return get_symmetry(self.get_moments(), folds)
 
-    def explain(self, labels: Any, groups: tuple[int, int] = (0, 1)) -> Any:
+    def explain(self, labels: Any, groups: tuple[int, int] = (0, 1)) -> Explanation:
         """The modes that distinguish two groups of atoms.
 
         Parameters
@@ -367,7 +370,7 @@ class ZernikeFeatures(FeatureAnalysis):
 
         return plot_explanation(self.of_detector(detector), labels, groups, n_modes, figure)
 
-    def plot_orders(self, *, ax: Axes | None = None) -> Any:
+    def plot_orders(self, *, ax: Axes | None = None) -> Axes:
         """Draw the power of the moments of each radial order and that of their noise.
 
         Parameters

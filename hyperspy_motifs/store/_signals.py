@@ -54,7 +54,7 @@ def title_of(signal: BaseSignal) -> str:
     return str(signal.metadata.get_item("General.title", default="")) or "untitled"
 
 
-def _loaded(path: Path) -> Any:
+def _loaded(path: Path) -> BaseSignal:
     """Return the one image of a file, lazily where the reader can."""
     import hyperspy.api as hs
 
@@ -88,7 +88,7 @@ def patches_signal(
     noise_std: np.ndarray | None = None,
     atoms: np.ndarray | None = None,
     limits: np.ndarray | None = None,
-) -> Any:
+) -> BaseSignal:
     """Return patches of shape (n, size, size) as a signal ``AtomPatches``.
 
     Parameters
@@ -133,7 +133,7 @@ def patches_signal(
     return _with_node(signal, "atom_patches", "Patches", PATCHES_NODE, node)
 
 
-def moments_signal(moments: Any, scale: float, units: str, atoms: np.ndarray | None = None) -> Any:
+def moments_signal(moments: Any, scale: float, units: str, atoms: np.ndarray | None = None) -> BaseSignal:
     """Return moments as a signal ``ZernikeFeatures``.
 
     Parameters
@@ -175,7 +175,9 @@ def moments_signal(moments: Any, scale: float, units: str, atoms: np.ndarray | N
     return _with_node(signal, "zernike_features", "Zernike moments", MOMENTS_NODE, node)
 
 
-def _with_node(signal: BaseSignal, signal_type: str, title: str, name: str, node: dict[str, Any]) -> Any:
+def _with_node(
+    signal: BaseSignal, signal_type: str, title: str, name: str, node: dict[str, Any]
+) -> BaseSignal:
     signal.metadata.General.title = title
     setattr(signal.metadata, name, node)
     signal.set_signal_type(signal_type)
