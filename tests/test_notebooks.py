@@ -14,7 +14,7 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 # What a reader must see of the results, next to the pictures.
 SAYS = {
     "01_first_steps": "motif",
-    "02_rare_defects_and_the_graph": "{'Cr': 10}",
+    "02_rare_defects_and_the_graph": "{'Cr': 8}",
     "03_cells_and_hierarchy": "Mo1 Se2",
 }
 

@@ -40,6 +40,7 @@ class Densities(dict[str, Density]):
 
     Examples
     --------
+    >>> from hyperspy_motifs.defects import Densities, Density
     >>> densities = Densities(units="nm")
     >>> densities["vacancy"] = Density(4, 0.0166, (0.0045, 0.0425), 1766, 0.00227, (0.00062, 0.00579))
     >>> densities

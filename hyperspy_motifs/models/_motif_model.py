@@ -338,7 +338,7 @@ class MotifModel:
         >>> import hyperspy_motifs as hm
         >>> pure, other = (
         ...     hm.data.monolayer("MoSe2", shape=(160, 192), metal_dopant=None, chalcogen_dopant=dopant, random_state=0)[0]
-        ...     for dopant in (None, ("S", 0.1))
+        ...     for dopant in (None, ("Te", 0.15))
         ... )
         >>> model = pure.find_motifs(show_progressbar=False).model
         >>> model.update([other]).n_motifs > model.n_motifs
