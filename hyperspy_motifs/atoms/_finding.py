@@ -245,7 +245,7 @@ def _find_columns(image, scales, threshold):
     _add_faint(fit, faint_peaks)
     faint = slice(n_clear, len(fit.start))
     fit = _with_missed_sites(fit, space, scales.scale)
-    visible = _visible(fit, space, white=True)
+    visible = _visible(fit, space, counted=not np.isfinite(limit))
     # The residual beside a merged or asymmetric column, and noise on a bond, suggest one more column: neither is a maximum.
     seen = visible.seen.copy()
     # Faint columns were found one by one in the residual of the others: each must be a maximum that noise does not cause.
@@ -255,20 +255,22 @@ def _find_columns(image, scales, threshold):
     # Sublattices are added from the brightest to the faintest: one that is missed counts as noise for the next.
     while (grown := _with_unclaimed(fit, own, visible.unclaimed())) is not fit:
         fit, space.noise = grown, grown.measure_noise()
-        visible = _visible(fit, space, white=True)
+        visible = _visible(fit, space, counted=not np.isfinite(limit))
         own = visible.own
     return with_pairs(fit, space, scales.scale)
 
 
-def _visible(fit, space, *, white):
-    image, noise = space.denoised(fit.sign, white=white)
-    # The noise of counting grows with the brightness, and faint columns stand in the dark: what the filter took off shows it.
-    rows = slice(None, None, max(1, len(image) // _SAMPLED_ROWS))
-    square = (fit.image[rows] - fit.image.mean() - image[rows]) ** 2
-    slope, constant = np.polyfit(image[rows].ravel(), square.ravel(), 1)
-    typical = max(float(square.mean()), np.finfo(float).tiny)
-    local = np.sqrt(np.maximum((constant + slope * image) / typical, _LEAST_VARIANCE))
-    return VisibleMaxima(image, noise * local, fit.parameters[:, 1:3], fit.separation)
+def _visible(fit, space, *, counted):
+    """Return the maxima of the image, with the noise of counted electrons, or that of an image cut off at a frequency."""
+    image, noise = space.denoised(fit.sign, white=True)
+    if counted:
+        # It grows with the brightness, and faint columns stand in the dark: what the filter took off shows it.
+        rows = slice(None, None, max(1, len(image) // _SAMPLED_ROWS))
+        square = (fit.image[rows] - fit.image.mean() - image[rows]) ** 2
+        slope, constant = np.polyfit(image[rows].ravel(), square.ravel(), 1)
+        typical = max(float(square.mean()), np.finfo(float).tiny)
+        noise = noise * np.sqrt(np.maximum((constant + slope * image) / typical, _LEAST_VARIANCE))
+    return VisibleMaxima(image, noise, fit.parameters[:, 1:3], fit.separation)
 
 
 def _with_unclaimed(fit, own, maxima):

@@ -30,8 +30,8 @@ _RIM = 0.1
 # Probability below which a site is empty although a weak column stands beside it, which is then removed.
 _CLEARLY_EMPTY = 0.05
 # The maximum in the mean of a kind of sites: distance of the points around it and standard deviation of the filter, in
-# nearest-neighbour distances, and the decrease in standard errors of the mean. The image rises again towards a bright neighbour:
-# after this filter at 0.3 beside titanium, for oxygen in PbTiO3 along [110], and not yet at 0.2.
+# nearest-neighbour distances, and the decrease in standard errors of the mean. Towards a bright neighbour the image
+# rises again: after this filter at 0.3 beside titanium, for oxygen in PbTiO3 along [110], and not yet at 0.2.
 _RING, _SMOOTHING, _DIRECTIONS = 0.2, 0.12, 8
 _SIGNIFICANT_DIP = 2.0
 # The same decrease around sites without a known column, relative to that around all sites of the kind. They were not found
