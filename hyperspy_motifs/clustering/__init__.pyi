@@ -1,6 +1,5 @@
 from ._constants import CONSTANTS as CONSTANTS
 from ._constants import ClusteringConstants as ClusteringConstants
-from ._density import density_clusters as density_clusters
 from ._environment import Sublattices as Sublattices
 from ._mixture import MotifMixture as MotifMixture
 from ._motif_clustering import MotifClustering as MotifClustering
@@ -12,6 +11,7 @@ from ._parameters import MIN_MOTIF_SIZE as MIN_MOTIF_SIZE
 from ._parameters import RADII as RADII
 from ._parameters import check_alpha as check_alpha
 from ._parameters import check_min_motif_size as check_min_motif_size
+from ._proposals import density_clusters as density_clusters
 from ._regions import ManifoldRegions as ManifoldRegions
 from ._split_test import split_evidence as split_evidence
 from ._stability import Stability as Stability

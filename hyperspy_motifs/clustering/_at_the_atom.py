@@ -12,9 +12,9 @@ from scipy.optimize import brentq
 from hyperspy_motifs.sites import Neighbourhoods, distances_from_places, nearest_places
 from hyperspy_motifs.zernike import MomentsLike, radial_polynomials, to_complex
 
-from ._axes import axes_of
 from ._constants import CONSTANTS
 from ._crosstalk import NeighbourCrosstalk
+from ._mixture import axes_of
 from ._neighbourhood_features import NeighbourhoodFeatures, missing_error
 from ._split_test import fold_numbers
 

@@ -12,7 +12,8 @@ from scipy.spatial.distance import cdist
 from scipy.special import fdtrc, fdtri
 from scipy.stats import f as f_distribution
 
-from ._axes import axes_of
+from hyperspy_motifs.zernike import PrincipalAxes
+
 from ._constants import CONSTANTS
 
 _STEPS = 15
@@ -20,6 +21,12 @@ _AT_ONCE = 1024  # atoms with a scatter of their own that are classified togethe
 _FEWEST_DEGREES, _MOST_DEGREES = 3.0, 1000.0
 _UNKNOWN = 1e8  # variance of a feature that was not seen, in squared units of the noise
 _HALF, _UPPER = 0.5, 0.95  # quantiles of the distances that fix the tail
+
+
+def axes_of(X: NDArray[np.float64]) -> PrincipalAxes:
+    """Return as many principal axes of the points (n, d) as `n` points determine."""
+    c = CONSTANTS
+    return PrincipalAxes.fit(X, min(c.dimensions[-1], max(len(X) // c.points_per_axis, c.few_dimensions[0])))
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from scipy.sparse import block_diag, csr_array
 from hyperspy_motifs.relaxation import fuzzy_weights, nearest_neighbours, relax_layout
 from hyperspy_motifs.zernike import MomentsLike, noise_unit, to_complex
 
-from ._axes import axes_of
 from ._constants import CONSTANTS
 from ._crosstalk import NeighbourCrosstalk
-from ._density import density_clusters
+from ._mixture import axes_of
 from ._partition import PartitionOptions, divide
+from ._proposals import density_clusters
 
 _UNSEEN = 1e8  # squared units of the noise: harmless to invert, beyond what separates any two motifs
 _WHOLE = 1 - 1e-9

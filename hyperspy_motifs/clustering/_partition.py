@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ._axes import axes_of, tried_dimensions
 from ._constants import CONSTANTS
-from ._mixture import MotifMixture
+from ._mixture import MotifMixture, axes_of
 from ._proposals import cut_between, first_candidates, held_out_groups, mixtures_of_two, refined_starts
 from ._split_test import (
     Evidence,
@@ -20,6 +19,7 @@ from ._split_test import (
     log_mean,
     n_partitions,
     split_evidence,
+    tried_dimensions,
     valley_evidence,
 )
 

@@ -29,8 +29,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from ._axes import axes_of, scatter, tried_dimensions
 from ._constants import CONSTANTS
+from ._mixture import axes_of
 from ._proposals import held_out_groups
 
 # Stretches in units of the distance of the two medians: centre and half width of the peak, start and end of the valley.
@@ -110,7 +110,7 @@ class FrequentMotifs:
         The mean of a group says nothing of the scatter of its points, so that these directions are not chosen by it.
         """
         directions = np.linalg.qr((self.means - X.mean(axis=0)).T)[0]
-        known = scatter(self.residuals @ directions)
+        known = _scatter(self.residuals @ directions)
         return None if known is None else ((X - X.mean(axis=0)) @ directions, known)
 
 
@@ -123,6 +123,12 @@ def fold_numbers(n: int, random_state: int, number: int) -> tuple[NDArray[np.int
 def n_partitions(n: int) -> int:
     """Return how many random partitions of `n` points into folds differ, ``CONSTANTS.splits`` at most."""
     return 1 if n < CONSTANTS.few else CONSTANTS.splits
+
+
+def tried_dimensions(n_points: int, n_axes: int) -> list[int]:
+    """Return the numbers of axes in which groups of `n_points` points are sought."""
+    c = CONSTANTS
+    return sorted({min(k, n_axes) for k in (c.few_dimensions if n_points < c.few else c.dimensions)})
 
 
 def held_out_positions(
@@ -412,3 +418,16 @@ def _logistic(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _normal(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return _GAUSS * np.exp(-0.5 * x * x)
+
+
+def _scatter(residuals: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return the covariance (k, k) of residuals (n, k) with a ridge; points beyond four robust spreads are left out.
+
+    None where too few points are left.
+    """
+    k = residuals.shape[1]
+    spread = 1.4826 * np.median(np.abs(residuals), axis=0)
+    inside = (np.abs(residuals) < 4 * np.maximum(spread, np.sqrt(CONSTANTS.ridge))).all(axis=1)
+    if inside.sum() <= k + 2:
+        return None
+    return np.atleast_2d(np.cov(residuals[inside].T)) + CONSTANTS.ridge * np.eye(k)
