@@ -42,7 +42,7 @@ class Densities(dict[str, Density]):
     --------
     >>> from hyperspy_motifs.defects import Densities, Density
     >>> densities = Densities(units="nm")
-    >>> densities["vacancy"] = Density(4, 0.0166, (0.0045, 0.0425), 1766, 0.00227, (0.00062, 0.00579))
+    >>> densities["vacancy"] = Density(4, 0.0166, (0.0045, 0.0424), 1766, 0.00227, (0.00062, 0.00579))
     >>> densities
     vacancy: 4 in 1,766 sites, 0.23 % (0.062 to 0.58 %); 0.017 per nm² (0.0045 to 0.042)
     """
