@@ -96,6 +96,7 @@ def find_motifs(
         found, motif_model, tree = order_by_frequency(found, motif_model, tree)
         columns["outlier_score"] = found.pop("outlier_score")
         reason = f"{reason}; learned on {len(rows)} atoms of {len(np.unique(table.frames[rows]))} frames"
+    quality = measure_quality(signal, source, table, clean)
     record = store.Record(
         positions=table.positions,
         frames=table.frames,
@@ -120,7 +121,7 @@ def find_motifs(
             "detectors": len(detectors),
             "learned": "sample" if large else "here",
             "reason": reason,
-            "quality": measure_quality(signal, source, table, clean).as_dict(),
+            "quality": quality.as_dict(),
             **{k: v for k, v in table.facts.items() if k != "edited"},
             **learned.continuity,
         },
@@ -134,6 +135,8 @@ def find_motifs(
     store.write(signal, record)
     if origin != "edited":
         store.remove_atoms(signal)  # those of the motifs take their place
+    if quality.one_order:
+        warnings.warn(f"{quality.refusals()[-1].capitalize()}.", UserWarning, stacklevel=3)
     if record.parameters["continuous"]:
         warnings.warn(
             "The neighbourhoods of the atoms change gradually: the motifs are regions of a continuum, and their boundaries are "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hyperspy_motifs.atoms import LOW_CERTAINTY, measure_flyback, nearest_neighbour_distance
+from hyperspy_motifs.atoms import LOW_CERTAINTY, band_limit, measure_flyback, nearest_neighbour_distance
 
 from ._clean_image import CleanFrames
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _JITTER = 0.1
 # Part of the atoms under patches, and of the field without data, from which on they are told.
 _SOME = 0.001
+# Second order of reflections of a honeycomb, over the inverse distance of its columns. The first order is alike for bright and
+# for dark columns, and for two species and one.
+_SECOND_ORDER = 2 / np.sqrt(3)
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,9 @@ class ImageQuality:
         finds none (:func:`hyperspy_motifs.atoms.measure_flyback`).
     smoothing : float
         Standard deviation, in pixels, of the Gaussian that the image was smoothed with after it was recorded; it was removed.
+    band_limit : float
+        Frequency above which the image has none, after smoothing was removed, over the inverse nearest-neighbour distance; 0
+        where its spectrum ends nowhere sharply (:func:`hyperspy_motifs.atoms.band_limit`).
     blocks : bool
         Whether the image was compressed in blocks of 8 x 8 pixels, as a JPEG is, which was left.
     oblong : float
@@ -73,6 +79,7 @@ class ImageQuality:
     row_jumps: int = 0
     flyback: float = 0.0
     smoothing: float = 0.0
+    band_limit: float = 0.0
     blocks: bool = False
     oblong: float = 1.0
     averaged: int = 1
@@ -89,6 +96,11 @@ class ImageQuality:
         """Names and numbers."""
         return asdict(self)
 
+    @property
+    def one_order(self) -> bool:
+        """Whether the image has one order of reflections only, as far as its band limit shows."""
+        return 0 < self.band_limit < _SECOND_ORDER
+
     def refusals(self) -> list[str]:
         """What should be looked at before anything else is believed; a sentence each."""
         lines = []
@@ -99,6 +111,11 @@ class ImageQuality:
         if self.polarity_certainty < LOW_CERTAINTY:
             lines.append(
                 f"whether columns are bright or dark is uncertain ({self.polarity_certainty:.2f} of 1)"
+            )
+        if self.one_order:
+            lines.append(
+                f"the image has no frequencies above {self.band_limit:.2g} / neighbour distance, which is one order of "
+                "reflections: kinds of columns, and columns between them, may be wrong"
             )
         return lines
 
@@ -137,6 +154,10 @@ class ImageQuality:
             lines.append(
                 f"smoothed by a Gaussian of {self.smoothing:.2g} pixels after it was recorded, as its noise shows; removed"
             )
+        if self.band_limit and not self.one_order:
+            lines.append(
+                f"no frequencies above {self.band_limit:.2g} / neighbour distance; columns are fitted as if there were"
+            )
         if self.blocks:
             lines.append(
                 "compressed in blocks of 8 x 8 pixels (JPEG), left: its noise is not that of the detector"
@@ -171,6 +192,7 @@ def measure_quality(
     scales = [abs(float(axis.scale)) for axis in signal.axes_manager.signal_axes]
     prepared = source.prepared(number)
     here = table.pixel_positions[table.frames == number]
+    spacing, limit = nearest_neighbour_distance(here), band_limit(image.data)
     return ImageQuality(
         no_data=0.0 if image.missing is None else float(image.missing.mean()),
         interpolated=image.interpolated,
@@ -180,8 +202,9 @@ def measure_quality(
         row_offsets_left=lines.offset_error / contrast,
         row_jitter=lines.jitter,
         row_jumps=len(lines.jumps),
-        flyback=measure_flyback(here, nearest_neighbour_distance(here), image.data.shape[1]),
+        flyback=measure_flyback(here, spacing, image.data.shape[1]),
         smoothing=image.smoothing,
+        band_limit=limit * spacing if np.isfinite(limit) else 0.0,
         blocks=image.blocks,
         oblong=max(scales) / min(scales) if store.is_oblong(signal) else 1.0,
         averaged=fine_step(source.spacing),

@@ -8,7 +8,7 @@ import pytest
 from scipy.ndimage import map_coordinates, shift
 
 from hyperspy_motifs import data
-from hyperspy_motifs.atoms import measure_scan_lines
+from hyperspy_motifs.atoms import measure_scan_lines, within_band
 from hyperspy_motifs.pipeline import ImageQuality
 
 
@@ -74,3 +74,16 @@ def test_jumps_and_flyback_of_the_scan_are_told():
     late = image_of(made).find_motifs(show_progressbar=False)
     assert -0.2 < late.quality.flyback < -0.03
     assert "compressed" in late.summary()
+
+
+def test_an_image_of_one_order_of_reflections_is_warned_of():
+    signal, _ = data.monolayer(shape=(130, 141), pixel_size=0.025, random_state=3)
+    image = np.asarray(signal.data, float)
+    # The columns are 7.6 pixels apart; a honeycomb has reflections at 2/3 and at 2/sqrt(3) of the inverse distance.
+    with pytest.warns(UserWarning, match="one order of reflections"):
+        motifs = image_of(within_band(image, 1.1 / 7.6)).find_motifs(show_progressbar=False)
+    assert motifs.quality.band_limit == pytest.approx(1.1, abs=0.1)
+    assert "one order of reflections" in motifs.summary()
+    finer = ImageQuality(band_limit=1.6)
+    assert finer.refusals() == []
+    assert "no frequencies above 1.6" in finer.lines()[0]
