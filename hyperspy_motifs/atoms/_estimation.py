@@ -42,6 +42,7 @@ class ImageScales:
 
     `contrast` is the ratio of the typical response of a column to the standard deviation of the image. `smoothing` is the
     standard deviation (pixels) of the Gaussian with which the noise was smoothed; 0 if it was not, or is too weak to tell.
+    `band_limit` is the frequency (cycles a pixel) above which the image has none; infinite if its spectrum has no sharp end.
     """
 
     separation: float
@@ -51,6 +52,7 @@ class ImageScales:
     scale: float
     contrast: float
     smoothing: float = 0.0
+    band_limit: float = np.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +87,7 @@ def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
     ImageScales
     """
     scans = dict(zip(("bright", "dark"), scan_scales(image), strict=True))
+    limit = band_limit(image)
     wanted = list(scans) if polarity == "auto" else [polarity]
     least = LEAST_RESPONSE * max(scan.responses.max() for scan in scans.values())
     plateaus = [(name, run) for name in scans for run in scans[name].plateaus(least)]
@@ -100,8 +103,9 @@ def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
         k = int(np.argmin(slopes))
         distance = float(scan.distances[k]) if scan.distances[k] > 0 else 0.25 * min(image.shape)
         known = float(polarity != "auto")
-        return ImageScales(distance, 0.0, wanted[0], known, 0.25 * distance, float(scan.responses[k]))
-    found = _r_factors(image, hypotheses)
+        response = float(scan.responses[k])
+        return ImageScales(distance, 0.0, wanted[0], known, 0.25 * distance, response, band_limit=limit)
+    found = _r_factors(image, hypotheses, limit)
     of_polarity = dict.fromkeys(scans, 1.0)
     of_polarity |= {h.polarity: mean for h, (_, mean, _) in _best_last(hypotheses, found)}
     # Bright columns are the rule: they need not explain more than dark ones.
@@ -118,7 +122,9 @@ def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
     response = float(scan.responses[np.argmin(np.abs(scan.scales - best.scale))])
     known = brighter if polarity == "auto" else 1.0
     smoothing = found[hypotheses.index(best)][2]
-    return ImageScales(best.separation, certainty, best.polarity, known, best.scale, response, smoothing)
+    return ImageScales(
+        best.separation, certainty, best.polarity, known, best.scale, response, smoothing, limit
+    )
 
 
 def _best_last(hypotheses, found):
@@ -132,7 +138,7 @@ def _hypothesis(scan, polarity, run):
     return _Hypothesis(polarity, run, separation, scale)
 
 
-def _r_factors(image, hypotheses):
+def _r_factors(image, hypotheses, limit):
     """Return the R factor of each hypothesis, what its columns leave of the structure of the image (0 to about 1); its
     geometric mean with that of the fine structure; and the smoothing of what is left in pixels.
 
@@ -149,7 +155,7 @@ def _r_factors(image, hypotheses):
     part = part - part.mean()
     y, x = fft.fftfreq(part.shape[0]), fft.rfftfreq(part.shape[1])
     whole = _power(part)
-    left, noise, smoothing, limit = [], np.inf, [], step * band_limit(image)
+    left, noise, smoothing, limit = [], np.inf, [], step * limit
     for h in hypotheses:
         residual = _residual(part, h, step, limit)
         left.append(_power(residual))

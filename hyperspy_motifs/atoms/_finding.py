@@ -11,9 +11,8 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.atoms._atomap import peaks_by_atomap
 from hyperspy_motifs.atoms._atoms import Atoms
-from hyperspy_motifs.atoms._band_limit import band_limit
 from hyperspy_motifs.atoms._column_fit import ColumnFit
-from hyperspy_motifs.atoms._estimation import LOW_CERTAINTY, ImageScales, estimate_scales
+from hyperspy_motifs.atoms._estimation import LOW_CERTAINTY, estimate_scales
 from hyperspy_motifs.atoms._neighbours import drop_close, nearest_neighbour_distance
 from hyperspy_motifs.atoms._order import in_crystal, order_of_sites
 from hyperspy_motifs.atoms._pairs import with_pairs
@@ -107,14 +106,19 @@ def find_atoms(
             return replace(part, positions=part.positions + np.array([box[1].start, box[0].start]))
     scales = estimate_scales(data, polarity)
     if separation is not None:
-        scales = ImageScales(
-            separation, 1.0, scales.polarity, scales.polarity_certainty, 0.25 * separation, scales.contrast
-        )
+        scales = replace(scales, separation=separation, separation_certainty=1.0, scale=0.25 * separation)
     _warn_when_unsure(scales)
     # With many pixels per column, block means contain the same information.
     step = max(1, int(scales.separation / AMPLE)) if scales.separation >= 2 * AMPLE else 1
     small = block_means(data, step)
-    reduced = replace(scales, separation=scales.separation / step, scale=scales.scale / step)
+    limit = scales.band_limit * step
+    reduced = replace(
+        scales,
+        separation=scales.separation / step,
+        scale=scales.scale / step,
+        # Rows have no frequencies above a half.
+        band_limit=limit if limit < 0.5 else np.inf,
+    )
     small_mask = None if mask is None or not mask.any() else mask[step // 2 :: step, step // 2 :: step]
     fit = _find_columns(small, reduced, threshold)
     if small_mask is not None:
@@ -235,9 +239,9 @@ def _find_columns(image, scales, threshold):
     if threshold is not None:
         return fit
     faint_peaks = peaks[~clear]
-    limit = band_limit(image)
-    if np.isfinite(limit):
-        fit.extrapolate(limit)
+    limited = np.isfinite(scales.band_limit)
+    if limited:
+        fit.extrapolate(scales.band_limit)
         space = ScaleSpace(sign * fit.image, scales.scale)
         faint_peaks = maxima_by_height(sign * space.response(scales.scale))
     space.noise = fit.measure_noise()
@@ -245,7 +249,7 @@ def _find_columns(image, scales, threshold):
     _add_faint(fit, faint_peaks)
     faint = slice(n_clear, len(fit.start))
     fit = _with_missed_sites(fit, space, scales.scale)
-    visible = _visible(fit, space, counted=not np.isfinite(limit))
+    visible = _visible(fit, space, counted=not limited)
     # The residual beside a merged or asymmetric column, and noise on a bond, suggest one more column: neither is a maximum.
     seen = visible.seen.copy()
     # Faint columns were found one by one in the residual of the others: each must be a maximum that noise does not cause.
@@ -255,7 +259,7 @@ def _find_columns(image, scales, threshold):
     # Sublattices are added from the brightest to the faintest: one that is missed counts as noise for the next.
     while (grown := _with_unclaimed(fit, own, visible.unclaimed())) is not fit:
         fit, space.noise = grown, grown.measure_noise()
-        visible = _visible(fit, space, counted=not np.isfinite(limit))
+        visible = _visible(fit, space, counted=not limited)
         own = visible.own
     return with_pairs(fit, space, scales.scale)
 
