@@ -221,10 +221,11 @@ def estimate_background(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Estimate the background of an image at every pixel: slow variations, and soft patches such as contamination.
 
-    Gaussian-weighted planes are fitted to the mean around each point. Their width is eight neighbour distances for slow
-    variations, which count if they exceed those of the structure. Planes with a width of two are compared with those with a
-    width of four. Defects, boundaries and the sites of a lattice change the difference by at most a tenth of the contrast. A
-    larger difference indicates a patch, which the background follows.
+    Gaussian-weighted planes are fitted to the mean around each point, and once more to what they leave, which is the curvature
+    within their width. Their width is eight neighbour distances for slow variations, which count if they exceed those of the
+    structure. Planes with a width of two are compared with those with a width of four. Defects, boundaries and the sites of a
+    lattice change the difference by at most a tenth of the contrast. A larger difference indicates a patch, which the
+    background follows.
 
     Parameters
     ----------
@@ -248,7 +249,7 @@ def estimate_background(
         return nothing, nothing
     distance = _known_spacing(points, spacing, values.shape)
     first = _SlowFields(values, points, distance)
-    smooth, _ = _smooth_field(values, points, distance, PATCH_REACH, first)
+    smooth, _ = _smooth_field(values, points, distance, first, lambda fields: fields.background(PATCH_REACH))
     column, row = np.clip(np.rint(points).astype(int), 0, np.array(values.shape[::-1]) - 1).T
     usual, share = _USUAL * np.std(values - smooth), nothing
     for _ in range(_SLOW_ROUNDS):
@@ -259,12 +260,14 @@ def estimate_background(
         share = np.clip(away / usual - 1, 0, 1).astype(np.float32)
         if not share[row, column].any():
             break
-    wide = first.at_pixels(first.local_mean(_WIDE, outside), values.shape)
+    wide, _ = _smooth_field(values, points, distance, first, lambda fields: fields.local_mean(_WIDE, outside))
     varying = np.float32(np.clip(np.std(wide[row, column]) / usual - 1, 0, 1))
     background = varying * wide
     if not share[row, column].any():
         return background, nothing
-    smooth, last = _smooth_field(values, points, distance, _FINE * PATCH_REACH, first)
+    smooth, last = _smooth_field(
+        values, points, distance, first, lambda fields: fields.background(_FINE * PATCH_REACH)
+    )
     around = np.sqrt(_blurred(last**2, _FINE * PATCH_REACH * distance))
     bump = smooth - (background + (1 - varying) * slow)
     return background + share * bump, share * np.float32(_REMAINING) * around
@@ -286,15 +289,15 @@ def _smooth_field(
     values: NDArray[np.floating],
     points: NDArray[np.float64],
     distance: float,
-    reach: float,
     first: _SlowFields,
+    estimate: Callable[[_SlowFields], NDArray[np.float64]],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the smooth field of an image at every pixel, and the increment of its last iteration."""
     smooth, last = np.zeros(values.shape, np.float32), np.zeros(values.shape, np.float32)
     for k in range(_ROUNDS):
         # Twicing (Tukey, Exploratory Data Analysis, 1977): the second iteration adds the curvature that the first misses.
         fields = _SlowFields(values - smooth, points, distance) if k else first
-        last = fields.at_pixels(fields.background(reach), values.shape)
+        last = fields.at_pixels(estimate(fields), values.shape)
         smooth = smooth + last
     return smooth, last
 
