@@ -246,7 +246,7 @@ def _find_columns(image, scales, threshold):
         faint_peaks = maxima_by_height(sign * space.response(scales.scale))
     space.noise = fit.measure_noise()
     n_clear = len(fit.start)
-    _add_faint(fit, faint_peaks)
+    _add_faint(fit, faint_peaks, _SIGNIFICANT, _FAINTEST * np.median(fit.parameters[:, 0]))
     faint = slice(n_clear, len(fit.start))
     fit = _with_missed_sites(fit, space, scales.scale)
     visible = _visible(fit, space, counted=not limited)
@@ -321,7 +321,9 @@ def _with_missed_sites(fit, space, scale):
     peaks = maxima_by_height(fit.sign * space.response(finer))
     trial = fit.copy()
     n = len(trial.start)
-    significance = _add_faint(trial, peaks, _SIGNIFICANT_TOGETHER)
+    # Heavy columns alone were found, or two species in equal numbers, of which the median may be either.
+    heavy = np.percentile(fit.parameters[:, 0], 75)
+    significance = _add_faint(trial, peaks, _SIGNIFICANT_TOGETHER, _FAINTEST * heavy)
     distance = (
         cKDTree(trial.parameters[:n, 1:3]).query(trial.start[n:])[0] if len(significance) else significance
     )
@@ -338,11 +340,13 @@ def _with_missed_sites(fit, space, scale):
     return fit
 
 
-def _add_faint(fit, candidates, significant=_SIGNIFICANT):
-    """Add the candidates that exceed the noise and are not part of another column; returns their significance."""
+def _add_faint(fit, candidates, significant, least):
+    """Add the candidates that exceed the noise and an amplitude, and are not part of another column.
+
+    Returns their significance.
+    """
     distance = cKDTree(fit.parameters[:, 1:3]).query(candidates)[0] if len(candidates) else np.empty(0)
     n = len(fit.start)
-    least = _FAINTEST * np.median(fit.parameters[:, 0])
     fit.extend(candidates[distance > LEAST_DISTANCE * fit.separation])
 
     def kept(significance, part):
