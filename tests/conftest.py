@@ -45,9 +45,9 @@ def _quiet_hyperspy():
 
 @pytest.fixture(scope="session")
 def monolayer():
-    """Image of a hexagonal monolayer of two species with its motifs; edit a copy of it."""
+    """Image of a hexagonal monolayer with its two frequent motifs, without that of six rare atoms; edit a copy of it."""
     from hyperspy_motifs import data
 
     signal, _ = data.monolayer(shape=(170, 204), random_state=3)
-    signal.find_motifs(radius=0.6)
+    signal.find_motifs(radius=0.6, min_motif_size=7)
     return signal

@@ -131,8 +131,9 @@ def test_two_models_are_one(known, doped):
         k = truth.names.index(species)
         nearest, distance = known.model.nearest(others[k], of=second.model)
         assert nearest == own[k]
-        assert distance < 2
-        assert known.model.nearest(own[k])[1] > 5
+        apart = known.model.nearest(own[k])[1]
+        assert apart > 5
+        assert distance < 0.2 * apart
 
 
 def test_what_cannot_be_learned_is_refused(known):
