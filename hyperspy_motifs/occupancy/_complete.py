@@ -235,8 +235,7 @@ def _seen(
 
     Most sites of the kind have a column that was found, or the mean image of the occupied sites of the kind nearby decreases
     from its centre in all directions. Tails of other columns have no maximum between them. Sites without a known column look
-    like their kind if their mean image decreases in the same way. Beside a bright neighbour it may increase towards that one:
-    these sites were not found where noise hides the dip, which is the flattest there.
+    like their kind if their mean image decreases in the same way, and increases in no direction.
     """
     mostly = around @ claimed.astype(float) > 0.5 * around.sum(axis=1)
     if claimed.all():
@@ -259,7 +258,10 @@ def _seen(
     own = around @ (unknown * dips) / np.maximum(around @ unknown, 1e-9)
     shape = np.maximum(mean, 0.0)
     multiple = (own * shape).sum(axis=1) / np.maximum((shape**2).sum(axis=1), 1e-30)
-    return maximum, claimed | (multiple > _LEAST_MULTIPLE)
+    weight = np.maximum(around @ unknown, 1e-9)
+    doubt = np.sqrt(variance * (around @ unknown**2)) / weight
+    alike = (multiple > _LEAST_MULTIPLE) & (own > -_SIGNIFICANT_DIP * doubt).all(axis=1)
+    return maximum, claimed | alike
 
 
 def _variance_of_dip(noise: NoiseSpectrum, width: float, distance: float) -> float:

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from hyperspy_motifs.atoms import find_atoms, nearest_neighbour_distance
-from hyperspy_motifs.occupancy import complete
+from hyperspy_motifs.atoms import nearest_neighbour_distance
 
 
 def load(folder, name):
@@ -18,8 +17,6 @@ def load(folder, name):
 
         pixels = np.asarray(Image.open(path), float)
         signal = hs.signals.Signal2D(pixels[..., :3].mean(axis=-1) if pixels.ndim == 3 else pixels)
-    elif path.suffix == ".npy":
-        signal = hs.signals.Signal2D(np.load(path).astype(float))
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -39,13 +36,6 @@ def test_two_species_on_a_strong_background(shared_data):
     assert motifs.n_motifs == 2
     assert len(motifs.labels) == pytest.approx(249, abs=3)
     assert np.bincount(motifs.labels).min() > 100
-
-
-def test_both_sublattices_in_strong_noise(shared_data):
-    image = np.asarray(load(shared_data, "mos2_noisy.npy").data)[:256, 200:420]
-    found, _ = complete(image, find_atoms(image))
-    # Two columns in a cell of 17.4 pixels; half of the sulphur pairs have no maximum of their own.
-    assert len(found) == pytest.approx(2 * image.size / (17.4**2 * np.sqrt(0.75)), rel=0.12)
 
 
 def test_a_particle_in_vacuum_is_no_continuum(shared_data):
