@@ -12,7 +12,7 @@ from hyperspy_motifs.zernike import MomentsLike, noise_unit, radial_polynomials,
 _MAX_ORDER = 6
 _ITERATIONS = 4
 _OUTLIER = 5.0
-_FREQUENT = 0.15
+FREQUENT = 0.15  # share of the atoms
 # Of the logarithm of the ring: what surrounds a dopant or a vacancy tells its site better than its own disc.
 _RING_WEIGHT = 4.0
 
@@ -79,7 +79,7 @@ class NeighbourCrosstalk:
         count = np.bincount(labels[labels >= 0])
         frequent = [
             group
-            for group in np.flatnonzero(count >= _FREQUENT * count.sum())
+            for group in np.flatnonzero(count >= FREQUENT * count.sum())
             if ((labels == group) & valid).any()
         ]
         members = [(labels == group) & valid for group in frequent] or [valid]

@@ -13,7 +13,7 @@ from hyperspy_motifs.relaxation import fuzzy_weights, nearest_neighbours, relax_
 from hyperspy_motifs.zernike import MomentsLike, noise_unit, to_complex
 
 from ._constants import CONSTANTS
-from ._crosstalk import NeighbourCrosstalk
+from ._crosstalk import FREQUENT, NeighbourCrosstalk
 from ._mixture import axes_of
 from ._partition import PartitionOptions, divide
 from ._proposals import density_clusters
@@ -196,7 +196,10 @@ def fit_crosstalk(
     groups = np.zeros(len(some), dtype=np.int32)
     part = NeighbourhoodFeatures(X, features.variance[some], features.valid[some], features.sound[some])
     clusters = density_clusters(layout_of(part, groups, None, n_neighbors, random_state))
-    options = PartitionOptions(CONSTANTS.alpha, 1, CONSTANTS.folds, True, random_state)
+    # A site that falls into groups none of which is frequent, as the turned ones of oxygen in a perovskite, stays whole.
+    options = PartitionOptions(
+        CONSTANTS.alpha, 1, CONSTANTS.folds, True, random_state, frequent=int(FREQUENT * len(some))
+    )
     labels = np.full(len(features.valid), -1, dtype=np.int32)
     labels[some] = divide(X, clusters, groups, options)[0]
     inner = min(1.25 * moments.radius / wider.radius, 0.8)

@@ -47,6 +47,8 @@ class PartitionOptions:
     random_state : int
     tail_exponent : float
         See `valley_evidence`.
+    frequent : int
+        Points that the larger part of a split has at least.
     """
 
     alpha: float
@@ -55,6 +57,7 @@ class PartitionOptions:
     known_scatter: bool
     random_state: int
     tail_exponent: float = CONSTANTS.tail_exponent
+    frequent: int = 0
 
     def threshold(self, n_groups: int) -> float:
         """Logarithm of the e-value that a split needs where `n_groups` groups are tested at one of the radii."""
@@ -96,7 +99,7 @@ def divide(
         pending.sort(key=len)
         members = pending.pop()
         split = None
-        if len(members) >= max(_FEWEST_SPLIT, 2 * options.min_size):
+        if len(members) >= max(_FEWEST_SPLIT, 2 * options.min_size, options.frequent):
             larger = (
                 [m for m in done + pending if len(m) >= CONSTANTS.rarity * len(members)]
                 if options.known_scatter
@@ -105,7 +108,9 @@ def divide(
             evidence, group = best_split(
                 X[members], clusters[members], _frequent(X, larger, members, noise), options
             )
-            split = group if evidence >= options.threshold(len(pending) + len(done) + 1) else None
+            needed = options.threshold(len(pending) + len(done) + 1)
+            # The group is the smaller part.
+            split = group if evidence >= needed and (~group).sum() >= options.frequent else None
         if split is None:
             done.append(members)
         else:

@@ -11,6 +11,7 @@ from scipy.stats import f as f_distribution
 from hyperspy_motifs.sites import FREQUENT, Neighbourhoods, SiteTemplates, find_sites
 
 from ._constants import CONSTANTS
+from ._environment import Sublattices
 from ._mixture import fitted_tails
 from ._motif_tree import merging_order
 from ._radius_model import RadiusModel
@@ -151,7 +152,9 @@ def sites_of_kinds(
         )
 
     sites = found(kinds)
-    for coarser in (merged_kinds(merges, n_kinds), np.zeros(n_kinds, dtype=np.int32)):
+    # Places alone do not tell the two sublattices of a ferroelectric: each is displaced against the other.
+    sublattice = np.unique(Sublattices.of(neighbours, kinds).host, return_inverse=True)[1].astype(np.int32)
+    for coarser in (merged_kinds(merges, n_kinds), sublattice):
         if coarser.max() == kind_of.max():
             continue
         merged = coarser[kinds]
