@@ -7,10 +7,10 @@ import copy
 import numpy as np
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.atoms._atomap import refine_by_atomap
-from hyperspy_motifs.atoms._atoms import Atoms
-from hyperspy_motifs.atoms._band_limit import within_band
-from hyperspy_motifs.atoms._common_shape import (
+from ._atomap import refine_by_atomap
+from ._atoms import Atoms
+from ._band_limit import within_band
+from ._common_shape import (
     NARROWEST_SHAPES,
     WIDEST_SHAPES,
     common_precision,
@@ -18,11 +18,11 @@ from hyperspy_motifs.atoms._common_shape import (
     shape_scatter,
     spread_sample,
 )
-from hyperspy_motifs.atoms._disc_fits import Discs, centres_of_mass, fitted, in_blocks, measured, quality
-from hyperspy_motifs.atoms._kernels import subtract_columns
-from hyperspy_motifs.atoms._neighbours import nearest_in_table, neighbour_table, subset_of_table
-from hyperspy_motifs.atoms._noise_spectrum import NoiseSpectrum
-from hyperspy_motifs.atoms._windows import tiles
+from ._disc_fits import Discs, centres_of_mass, fitted, in_blocks, measured, quality
+from ._kernels import subtract_columns
+from ._neighbours import nearest_in_table, neighbour_table, subset_of_table
+from ._noise_spectrum import NoiseSpectrum
+from ._windows import tiles
 
 _START_WIDTH = 0.22
 _PASSES = 8

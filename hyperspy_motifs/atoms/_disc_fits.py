@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from hyperspy_motifs.atoms._kernels import subtract_columns, sum_moments
+from ._kernels import subtract_columns, sum_moments
 from hyperspy_motifs.threads import over_rows
 
 # Columns whose windows stay in the cache together.

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-from hyperspy_motifs.atoms._band_limit import band_limit
-from hyperspy_motifs.atoms._column_fit import TAKEN_UP, ColumnFit
-from hyperspy_motifs.atoms._neighbours import drop_close
-from hyperspy_motifs.atoms._noise_spectrum import MISFIT, NoiseSpectrum
-from hyperspy_motifs.atoms._peaks import ScaleSpace, local_maxima, typical_height, vertices
-from hyperspy_motifs.atoms._scan import LEAST_DISTANCE, LEAST_RESPONSE, WEAKEST, scan_scales
-from hyperspy_motifs.atoms._windows import AMPLE, block_means, central
+from ._band_limit import band_limit
+from ._column_fit import TAKEN_UP, ColumnFit
+from ._neighbours import drop_close
+from ._noise_spectrum import MISFIT, NoiseSpectrum
+from ._peaks import ScaleSpace, local_maxima, typical_height, vertices
+from ._scan import LEAST_DISTANCE, LEAST_RESPONSE, WEAKEST, scan_scales
+from ._windows import AMPLE, block_means, central
 
 # Ratio of band-pass scale to separation: a compromise between signal to noise (coarser) and resolution (finer).
 _MATCHED_RATIO = 0.25

@@ -9,18 +9,18 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.atoms._atomap import peaks_by_atomap
-from hyperspy_motifs.atoms._atoms import Atoms
-from hyperspy_motifs.atoms._column_fit import ColumnFit
-from hyperspy_motifs.atoms._estimation import LOW_CERTAINTY, estimate_scales
-from hyperspy_motifs.atoms._neighbours import drop_close, nearest_neighbour_distance
-from hyperspy_motifs.atoms._order import in_crystal, order_of_sites
-from hyperspy_motifs.atoms._pairs import with_pairs
-from hyperspy_motifs.atoms._peaks import ScaleSpace, maxima_by_height, typical_height
-from hyperspy_motifs.atoms._refinement import refine_atoms
-from hyperspy_motifs.atoms._scan import LEAST_DISTANCE, WEAKEST
-from hyperspy_motifs.atoms._visibility import VisibleMaxima
-from hyperspy_motifs.atoms._windows import AMPLE, block_means
+from ._atomap import peaks_by_atomap
+from ._atoms import Atoms
+from ._column_fit import ColumnFit
+from ._estimation import LOW_CERTAINTY, estimate_scales
+from ._neighbours import drop_close, nearest_neighbour_distance
+from ._order import in_crystal, order_of_sites
+from ._pairs import with_pairs
+from ._peaks import ScaleSpace, maxima_by_height, typical_height
+from ._refinement import refine_atoms
+from ._scan import LEAST_DISTANCE, WEAKEST
+from ._visibility import VisibleMaxima
+from ._windows import AMPLE, block_means
 
 _FEWEST = 3
 _FAINTEST = 0.15

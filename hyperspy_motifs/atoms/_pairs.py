@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.atoms._column_fit import ColumnFit
-from hyperspy_motifs.atoms._peaks import ScaleSpace, maxima_by_height, typical_height
-from hyperspy_motifs.atoms._visibility import lowest_between
+from ._column_fit import ColumnFit
+from ._peaks import ScaleSpace, maxima_by_height, typical_height
+from ._visibility import lowest_between
 
 # Simulated on a square lattice of Gaussians with a width of 0.27 of its constant, three seeds. Of pairs 0.6 of it apart, all
 # of which share one maximum, 83 % are split at a noise of 1 % of a column, 79 % at 3 %, few at 5 %. Without pairs none is made.

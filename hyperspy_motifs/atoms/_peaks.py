@@ -7,7 +7,7 @@ import numpy as np
 from scipy import fft
 from scipy.ndimage import gaussian_filter1d
 
-from hyperspy_motifs.atoms._noise_spectrum import NoiseSpectrum
+from ._noise_spectrum import NoiseSpectrum
 
 # A filtered copy of the image is only valid where the filter does not wrap around. The image is first mirrored over this
 # many filter widths.

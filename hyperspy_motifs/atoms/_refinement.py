@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from hyperspy_motifs.atoms._atoms import Atoms
-from hyperspy_motifs.atoms._column_fit import ColumnFit
-from hyperspy_motifs.atoms._neighbours import nearest_neighbour_distance
-from hyperspy_motifs.atoms._noise_spectrum import NoiseSpectrum
+from ._atoms import Atoms
+from ._column_fit import ColumnFit
+from ._neighbours import nearest_neighbour_distance
+from ._noise_spectrum import NoiseSpectrum
 
 _METHODS = ("gaussian", "center_of_mass", "atomap", "none")
 

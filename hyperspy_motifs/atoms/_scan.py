@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.atoms._order import order_of_sites
-from hyperspy_motifs.atoms._peaks import ScaleSpace, local_maxima, typical_height, vertices
-from hyperspy_motifs.atoms._windows import tiles
+from ._order import order_of_sites
+from ._peaks import ScaleSpace, local_maxima, typical_height, vertices
+from ._windows import tiles
 
 _STEPS_PER_OCTAVE = 4
 _FINEST = 0.8

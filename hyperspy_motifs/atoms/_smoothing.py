@@ -6,9 +6,9 @@ import numpy as np
 from scipy import fft
 from scipy.stats import t
 
-from hyperspy_motifs.atoms._estimation import estimate_scales
-from hyperspy_motifs.atoms._noise_spectrum import LEAST_POWER, NoiseSpectrum
-from hyperspy_motifs.atoms._windows import central
+from ._estimation import estimate_scales
+from ._noise_spectrum import LEAST_POWER, NoiseSpectrum
+from ._windows import central
 
 #: Smaller standard deviations, in pixels, change neither columns nor moments.
 LEAST_SMOOTHING = 0.5

@@ -7,10 +7,10 @@ from numba import njit
 from scipy.spatial import cKDTree
 from scipy.stats import false_discovery_control, norm
 
-from hyperspy_motifs.atoms._neighbours import nearest_neighbour_distance
-from hyperspy_motifs.atoms._order import order_of_sites
-from hyperspy_motifs.atoms._peaks import local_maxima, vertices
-from hyperspy_motifs.atoms._scan import LEAST_DISTANCE
+from ._neighbours import nearest_neighbour_distance
+from ._order import order_of_sites
+from ._peaks import local_maxima, vertices
+from ._scan import LEAST_DISTANCE
 from hyperspy_motifs.compilation import OUTER
 from hyperspy_motifs.threads import over_rows
 
