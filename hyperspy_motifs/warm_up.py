@@ -73,7 +73,7 @@ def _compile_sites() -> None:
 
 #: What is compiled side by side: the name of a share, the function that compiles it, and one of its last kernels.
 SHARES: dict[str, tuple[Callable[[], None], str, str]] = {
-    "columns": (_compile_columns, "hyperspy_motifs.atoms._kernels", "sum_moments"),
+    "columns": (_compile_columns, "hyperspy_motifs.atoms._disc_fits", "sum_moments"),
     "layout": (_compile_layout, "hyperspy_motifs.relaxation._forces", "step_rows"),
     "sites": (_compile_sites, "hyperspy_motifs.sites._template_fit", "_fit_all"),
 }

@@ -10,17 +10,12 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ._atomap import peaks_by_atomap
-from ._atoms import Atoms
-from ._column_fit import ColumnFit
-from ._estimation import LOW_CERTAINTY, estimate_scales
-from ._neighbours import drop_close, nearest_neighbour_distance
-from ._order import in_crystal, order_of_sites
-from ._pairs import with_pairs
+from ._atoms import Atoms, drop_close, in_crystal, nearest_neighbour_distance, order_of_sites
+from ._estimation import LEAST_DISTANCE, LOW_CERTAINTY, WEAKEST, estimate_scales
+from ._noise_spectrum import AMPLE, block_means
 from ._peaks import ScaleSpace, maxima_by_height, typical_height
-from ._refinement import refine_atoms
-from ._scan import LEAST_DISTANCE, WEAKEST
-from ._visibility import VisibleMaxima
-from ._windows import AMPLE, block_means
+from ._refinement import ColumnFit, refine_atoms
+from ._visibility import VisibleMaxima, with_pairs
 
 _FEWEST = 3
 _FAINTEST = 0.15

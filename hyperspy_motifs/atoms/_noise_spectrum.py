@@ -1,4 +1,4 @@
-"""Noise of an image: the distribution of its variance over spatial frequencies."""
+"""Noise of an image over spatial frequencies, its band limit, and windows and block means that represent it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 from scipy import fft
+from scipy.ndimage import minimum_filter1d
 
 # Cells from zero to the highest frequency along an axis. They are fine enough for noise smoothed over some pixels (a
 # Gaussian of 2 px falls to 1/e within two cells), and coarse enough for a median of a hundred values in a window of 256 pixels.
@@ -156,3 +157,108 @@ def _density(window):
     density[-1] = np.where(np.isnan(density[-1]), density[0], density[-1])
     density[0] = np.where(np.isnan(density[0]), density[-1], density[0])
     return np.where(np.isnan(density), np.nanmedian(density), density)
+
+
+# Ratio of the lowest power in some rings of frequencies to the highest beyond the next ring from which on there is a limit: the
+# taper leaves the power of one ring in the next.
+_BELOW = 9
+_FALL = 100.0
+# Lowest limit in cycles an image: the spectrum of few columns, or of a background, falls as steeply below.
+_LOWEST = 16
+# Relative power below which a spectrum is rounding errors, or leakage through the taper.
+_LOST = 1e-6
+
+
+def band_limit(image: np.ndarray) -> float:
+    """Return the frequency above which an image has none, in cycles a pixel; infinite if its spectrum ends nowhere sharply.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns)
+
+    Returns
+    -------
+    float
+    """
+    taper = [np.hanning(n + 2)[1:-1] for n in image.shape]
+    power = np.abs(fft.rfft2((image - image.mean()) * taper[0][:, None] * taper[1])) ** 2
+    rings = min(image.shape)
+    ring = np.rint(_frequency(image.shape) * rings).astype(int).ravel()
+    # Sorted by ring, then by power; whole numbers of 16 bits are sorted in one pass.
+    order = np.argsort(power.ravel())
+    order = order[np.argsort(ring[order].astype(np.uint16), kind="stable")]
+    n = np.bincount(ring)[: rings // 2]
+    level = np.maximum(power.ravel()[order][np.cumsum(n) - n + n // 2], 1e-300)
+    # Between the reflections of a lattice without noise there is no power either.
+    within = minimum_filter1d(level, _BELOW, origin=(_BELOW - 1) // 2)
+    beyond = np.maximum.accumulate(level[::-1])[::-1]
+    fall = np.where(level[:-2] > _LOST * level.max(), within[:-2] / beyond[2:], 0.0)
+    fall[:_LOWEST] = 0
+    k = int(np.argmax(fall))
+    return (k - 0.5) / rings if fall[k] > _FALL else np.inf
+
+
+def within_band(image: np.ndarray, limit: float) -> np.ndarray:
+    """Return an image without its frequencies above a limit.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns)
+    limit : float
+        Cycles a pixel.
+
+    Returns
+    -------
+    ndarray of shape (rows, columns)
+    """
+    return fft.irfft2(fft.rfft2(image) * (_frequency(image.shape) < limit), image.shape)
+
+
+def _frequency(shape):
+    return np.hypot(fft.fftfreq(shape[0])[:, None], fft.rfftfreq(shape[1]))
+
+
+_TILE = 512
+#: Pixels of a separation that are ample: block means of more contain the same information.
+AMPLE = 10.0
+
+
+def tiles(shape: tuple[int, int], size: int = _TILE) -> list[tuple[slice, slice]]:
+    """Return at most four windows of an image that together represent all of it."""
+    starts = []
+    for length in shape:
+        if length <= size * 1.25:
+            starts.append([(0, length)])
+        else:
+            first = min(length // 4, (length - size) // 4)
+            last = length - size - first
+            starts.append([(first, first + size), (last, last + size)])
+    return [(slice(*rows), slice(*columns)) for rows in starts[0] for columns in starts[1]]
+
+
+def central(image: np.ndarray, side: int) -> np.ndarray:
+    """Return the central `side` x `side` pixels of an image, or as many as it has."""
+    window = []
+    for length in image.shape:
+        first = max((length - side) // 2, 0)
+        window.append(slice(first, min(first + side, length)))
+    return image[tuple(window)]
+
+
+def block_means(image: np.ndarray, step: int) -> np.ndarray:
+    """Return means over blocks of pixels; remaining pixels at the right and at the bottom are cut off.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns)
+    step : int
+        Side of a block in pixels.
+
+    Returns
+    -------
+    ndarray of shape (rows // step, columns // step)
+    """
+    if step == 1:
+        return image
+    height, width = (n // step * step for n in image.shape)
+    return image[:height, :width].reshape(height // step, step, width // step, step).mean(axis=(1, 3))

@@ -7,8 +7,7 @@ from scipy import fft
 from scipy.stats import t
 
 from ._estimation import estimate_scales
-from ._noise_spectrum import LEAST_POWER, NoiseSpectrum
-from ._windows import central
+from ._noise_spectrum import LEAST_POWER, NoiseSpectrum, central
 
 #: Smaller standard deviations, in pixels, change neither columns nor moments.
 LEAST_SMOOTHING = 0.5

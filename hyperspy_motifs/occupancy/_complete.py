@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.sparse import csr_array
 
 from hyperspy_motifs.atoms import Atoms, ColumnFit, NoiseSpectrum, nearest_neighbour_distance
+
 from ._places import Places, predict_places, repeating_places
 from ._sites import N_TWINS, Occupancy, SiteTable, compare_models, same_kind
 from ._translations import TOLERANCE, Translations, local_translations

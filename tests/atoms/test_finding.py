@@ -15,8 +15,8 @@ from hyperspy_motifs.atoms import (
     find_atoms,
     measure_smoothing,
 )
-from hyperspy_motifs.atoms._neighbours import nearest_neighbour_distance
-from hyperspy_motifs.atoms._scan import ScaleScan
+from hyperspy_motifs.atoms._atoms import nearest_neighbour_distance
+from hyperspy_motifs.atoms._estimation import ScaleScan
 
 
 def lattice(vectors, basis, shape, angle=0.0):

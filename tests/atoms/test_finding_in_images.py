@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs import data
 from hyperspy_motifs.atoms import estimate_separation, find_atoms, nearest_neighbour_distance
-from hyperspy_motifs.atoms._order import in_crystal
+from hyperspy_motifs.atoms._atoms import in_crystal
 
 
 def test_coarse_columns_at_low_dose_are_not_taken_for_noise():
