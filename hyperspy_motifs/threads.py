@@ -4,6 +4,9 @@ Kernels are compiled for one thread, release the GIL and fill the given rows. Co
 ``numba.njit(parallel=True)`` this compiles in half of the time, does not spin at a barrier on a shared processor, and
 can be called from several threads at once, such as the workers of dask. Each row is computed by a single kernel call,
 so the result does not depend on the number of threads.
+
+For each kernel numba creates wrappers for Python and for C; unused ones are omitted, so that a first call takes less.
+Functions of numpy are compiled once for every set of options and are shared by kernels with the same options.
 """
 
 from __future__ import annotations
@@ -21,6 +24,10 @@ from typing import Any
 import numba
 from threadpoolctl import LibController, ThreadpoolController
 
+#: For a kernel that Python calls. It releases the GIL; divisions by zero give infinity or NaN, as in numpy.
+OUTER: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+#: For a kernel that only other kernels call.
+INNER: dict[str, Any] = {**OUTER, "no_cpython_wrapper": True}
 # The overhead of a task is about 30 us; several tasks per thread balance rows of unequal cost.
 _TASKS_OF_A_THREAD = 4
 

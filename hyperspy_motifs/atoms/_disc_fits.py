@@ -17,8 +17,7 @@ from numba import njit
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from hyperspy_motifs.compilation import OUTER
-from hyperspy_motifs.threads import over_rows
+from hyperspy_motifs.threads import OUTER, over_rows
 
 #: exp(-8): smaller contributions of a neighbour are neglected.
 FAINT = 8.0

@@ -11,8 +11,7 @@ from scipy import ndimage, stats
 from scipy.spatial import cKDTree
 from scipy.stats import false_discovery_control, norm
 
-from hyperspy_motifs.compilation import OUTER
-from hyperspy_motifs.threads import over_rows
+from hyperspy_motifs.threads import OUTER, over_rows
 
 from ._atoms import nearest_neighbour_distance, order_of_sites
 from ._estimation import LEAST_DISTANCE

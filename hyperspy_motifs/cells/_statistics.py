@@ -9,7 +9,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperspy_motifs.compilation import OUTER
+from hyperspy_motifs.threads import OUTER
 
 from ._cells import Cells
 from ._classes import canonical_sequences, sequence_ids

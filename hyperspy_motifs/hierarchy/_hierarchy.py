@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.compilation import OUTER
+from hyperspy_motifs.threads import OUTER
 
 from ._constants import CONSTANTS
 

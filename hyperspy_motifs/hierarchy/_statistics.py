@@ -9,8 +9,7 @@ import numpy as np
 from scipy import special, stats
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.compilation import INNER, OUTER
-from hyperspy_motifs.threads import over_rows
+from hyperspy_motifs.threads import INNER, OUTER, over_rows
 
 from ._constants import CONSTANTS
 

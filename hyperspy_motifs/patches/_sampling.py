@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import spline_filter
 
-from hyperspy_motifs.compilation import INNER, OUTER
-from hyperspy_motifs.threads import over_rows
+from hyperspy_motifs.threads import INNER, OUTER, over_rows
 
 
 def patch_size(radius: float) -> int:

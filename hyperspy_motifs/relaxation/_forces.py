@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from hyperspy_motifs.compilation import INNER, OUTER
-from hyperspy_motifs.threads import over_rows
+from hyperspy_motifs.threads import INNER, OUTER, over_rows
 
 
 @numba.njit(cache=True, inline="always")

@@ -11,8 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperspy_motifs.compilation import INNER, OUTER
-from hyperspy_motifs.threads import over_rows
+from hyperspy_motifs.threads import INNER, OUTER, over_rows
 
 from ._forces import random_integer
 

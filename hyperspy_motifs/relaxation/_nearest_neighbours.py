@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
-from hyperspy_motifs.compilation import OUTER
-from hyperspy_motifs.threads import one_blas_thread, over_rows
+from hyperspy_motifs.threads import OUTER, one_blas_thread, over_rows
 
 from ._forest import forest_neighbours
 

@@ -8,8 +8,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hyperspy_motifs.compilation import INNER, OUTER
-from hyperspy_motifs.threads import over_rows
+from hyperspy_motifs.threads import INNER, OUTER, over_rows
 
 from ._disc_basis import rotate_moments
 from ._modes import partner_columns, to_complex

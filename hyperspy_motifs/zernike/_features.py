@@ -11,8 +11,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hyperspy_motifs.compilation import OUTER
-from hyperspy_motifs.threads import over_rows
+from hyperspy_motifs.threads import OUTER, over_rows
 
 from ._alignment import angle_tables, fit_angle
 from ._modes import HasMoments, to_complex
