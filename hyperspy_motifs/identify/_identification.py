@@ -247,15 +247,16 @@ class Identification:
             if not len(here):
                 continue
             shares = self._mean_shares(here)
-            name, probability = next(iter(shares.items()))
             others, numbers = np.unique(self.names[here], return_counts=True)
+            name = str(others[numbers.argmax()])
+            probability = shares.pop(name)
             rows.append(
                 {
                     "motif": motif,
                     "atoms": len(here),
                     "name": name,
                     "probability": probability,
-                    "alternatives": [(k, v) for k, v in list(shares.items())[1:4] if v >= 0.01],
+                    "alternatives": [(k, v) for k, v in list(shares.items())[:3] if v >= 0.01],
                     "others": {str(k): int(v) for k, v in zip(others, numbers, strict=True) if k != name},
                 }
             )

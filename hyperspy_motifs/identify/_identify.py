@@ -98,7 +98,11 @@ def identify_columns(
         shares = _by_species(own, found, fit, here)
         # That the point is such a column at all is uncertain as well.
         shares *= fit.registration.probabilities[here, None]
-        ranked = np.argsort(-shares, axis=1, kind="stable")[:, : N_ALTERNATIVES + 1]
+        # The names are those of the arrangement that is shown, also where the sum of the others is likelier for one point.
+        of_shown = np.array([k for k, _ in own]) == fit.kind[here][:, None]
+        name = np.where(of_shown, shares, -1.0).argmax(axis=1)
+        ranked = np.argsort(-shares - 2 * (np.arange(len(own)) == name[:, None]), axis=1, kind="stable")
+        ranked = ranked[:, : N_ALTERNATIVES + 1]
         values = np.take_along_axis(shares, ranked, axis=1)
         unexplained = np.maximum(1 - shares.sum(axis=1), 0.0)
         known = values[:, 0] >= unexplained

@@ -214,6 +214,27 @@ def test_structures_of_like_brightness_are_not_told_apart():
     assert share["MoS2"] + share["graphene"] < 0.2
 
 
+def test_names_are_of_the_arrangement_that_is_shown():
+    # In real images pairs of selenium may be brighter than tungsten, so that either may be the other; some pairs lack an atom.
+    cell, points, kind, values, size = field_of("WSe2", angle=0.3)
+    rng = np.random.default_rng(4)
+    pairs = np.flatnonzero(kind == [len(c) == 1 and c[0][1] == 2 for c in cell.compositions].index(True))
+    motifs, lost = np.zeros(len(points), int), rng.choice(pairs, 15, replace=False)
+    motifs[pairs], motifs[lost] = 1, 2
+    values = np.array([1.0, 1.3, 0.56])[motifs] * rng.normal(1, 0.1, len(points))
+    found = identify_columns(
+        observed(points, values, size, motifs=motifs),
+        [cell],
+        chemistry_of("auto"),
+        np.empty((0, 2)),
+        np.empty(0),
+    )
+    assert found.structures[0].arrangements[0][1] < 0.9
+    hosts = [found.species[label].host if label >= 0 else None for label in found.labels]
+    for sublattice in (pairs, np.setdiff1d(np.arange(len(points)), pairs)):
+        assert len({hosts[k] for k in sublattice} - {None}) == 1
+
+
 def test_a_honeycomb_is_no_pair_of_triangular_lattices():
     # One sublattice of graphene alone is the lattice of molybdenum in MoS2, at another scale.
     _, points, _, values, size = field_of("graphene", size=(30, 23))
