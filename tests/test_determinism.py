@@ -15,7 +15,7 @@ from hyperspy_motifs import data
 
 @pytest.fixture(scope="module")
 def results():
-    signal, _ = data.grain_boundary(shape=(150, 176), random_state=1)
+    signal, _ = data.grain_boundary(shape=(120, 136), random_state=1)
     found = {}
     before = numba.get_num_threads()
     for threads in sorted({1, min(2, numba.config.NUMBA_NUM_THREADS)}):
@@ -53,7 +53,7 @@ print("BITS", hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdige
 
 
 def test_four_threads_in_a_process_of_their_own_give_the_same_bits(results, tmp_path):
-    signal, _ = data.grain_boundary(shape=(150, 176), random_state=1)
+    signal, _ = data.grain_boundary(shape=(120, 136), random_state=1)
     signal.save(tmp_path / "x.hspy")
     motifs = next(iter(results.values()))
     parts = (motifs.labels, motifs.positions, motifs.probabilities, motifs.layout)

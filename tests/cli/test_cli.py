@@ -11,6 +11,8 @@ import pytest
 from hyperspy_motifs import cli, data
 from hyperspy_motifs.graph import MotifGraph
 
+FAST = ["-q", "--no-figures", "--radius", "1.2"]
+
 
 @pytest.fixture(scope="module")
 def image_file(tmp_path_factory):
@@ -91,6 +93,10 @@ def test_the_table_of_defects_is_that_of_the_image_and_its_graph(run):
         pytest.approx(100 * motifs.defects.densities()["vacancy"].per_site) if vacancies else 0
     )
     page = (folder / "index.html").read_text(encoding="utf-8")
+    for name in ("monolayer_motifs.png", "monolayer_small.png", "monolayer.html"):
+        assert f"monolayer/{name}" in page
+    # Small enough for a page of a hundred.
+    assert (folder / "monolayer" / "monolayer_small.png").stat().st_size < 200_000
     assert f"outlier{'' if n - vacancies - rare == 1 else 's'}; {n / motifs.defects.area:.2g} per nm²" in page
 
 
@@ -112,10 +118,7 @@ def test_the_original_file_is_not_touched(run, image_file):
 def test_arrays_are_read(tmp_path):
     signal, _ = data.lattice("square", shape=(120, 150), random_state=0)
     np.save(tmp_path / "lattice.npy", signal.data)
-    assert (
-        cli.main([str(tmp_path / "lattice.npy"), "-o", str(tmp_path / "out"), "-q", "--no-figures"])
-        == cli.EXIT_OK
-    )
+    assert cli.main([str(tmp_path / "lattice.npy"), "-o", str(tmp_path / "out"), *FAST]) == cli.EXIT_OK
     assert len(hs.load(tmp_path / "out" / "lattice" / "lattice.hspy").motifs.labels) > 20
 
 
@@ -125,7 +128,7 @@ def test_one_bad_file_is_one_line_and_does_not_stop_the_others(tmp_path, capsys)
     np.save(tmp_path / "flat.npy", np.ones((40, 50)))
     (tmp_path / "text.npy").write_text("not an array")
     files = ["flat.npy", "absent.dm4", "text.npy", "good.npy"]
-    code = cli.main([*(str(tmp_path / f) for f in files), "-o", str(tmp_path / "out"), "-q", "--no-figures"])
+    code = cli.main([*(str(tmp_path / f) for f in files), "-o", str(tmp_path / "out"), *FAST])
     lines = capsys.readouterr().err.strip().splitlines()
     assert code == cli.EXIT_FAILED
     assert [line.startswith("hyperspy-motifs: ") for line in lines] == [True] * 3
@@ -228,7 +231,7 @@ def test_a_wrong_argument_of_the_demo_is_one_line(tmp_path, capsys):
 def test_a_grid_takes_the_place_of_columns(tmp_path):
     signal, _ = data.monolayer(shape=(110, 124), random_state=3)
     signal.save(tmp_path / "small.hspy")
-    options = ["--atoms", "grid", "--no-figures", "-q", "-o", str(tmp_path / "out")]
+    options = ["--atoms", "grid", *FAST, "-o", str(tmp_path / "out")]
     assert cli.main([str(tmp_path / "small.hspy"), *options]) == cli.EXIT_OK
     positions = hs.load(tmp_path / "out" / "small" / "small.hspy").motifs.pixel_positions
     # Rows of one distance and points of one distance in a row: no image gives such columns.
@@ -237,10 +240,8 @@ def test_a_grid_takes_the_place_of_columns(tmp_path):
     assert np.ptp(np.diff(np.sort(positions[positions[:, 1].round(6) == rows[1], 0]))) < 1e-4
 
 
-def test_a_model_is_applied_to_many_images_at_once(tmp_path):
-    learned = data.monolayer(shape=(130, 150), random_state=3)[0].find_motifs(
-        radius=0.6, show_progressbar=False
-    )
+def test_a_model_is_applied_to_many_images_at_once(run, tmp_path):
+    learned = hs.load(run[0] / "monolayer" / "monolayer.hspy").motifs
     motif_model = learned.model.save(tmp_path / "model.npz")
     images = {"a": 5, "b": 6}
     for name, seed in images.items():

@@ -134,7 +134,7 @@ def _planted(picometres, twist, seed):
     return np.asarray(simulate(moved, optics, seed)[0], dtype=float)
 
 
-@pytest.mark.parametrize(("twist", "seed"), [(5.0, 7), (6.0, 11), (4.0, 10)])
+@pytest.mark.parametrize(("twist", "seed"), [(6.0, 11), (4.0, 10)])
 def test_disorder_is_ranked_and_its_half_found(twist, seed):
     from sklearn.metrics import roc_auc_score
 

@@ -193,7 +193,7 @@ def test_columns_that_other_cells_do_not_have_are_removed():
 
 
 def test_overlapping_lattices_gain_few_columns():
-    image, truth = data.twisted_bilayer(twist=6.0, shape=(560, 600), random_state=4)
+    image, truth = data.twisted_bilayer(twist=6.0, shape=(400, 440), random_state=4)
     pixels = np.asarray(image.data, float)
     found = atoms.find_atoms(pixels)
     completed, _ = complete(pixels, found)

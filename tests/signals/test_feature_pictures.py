@@ -14,7 +14,7 @@ from hyperspy_motifs.zernike import limit_n_max
 
 @pytest.fixture(scope="module")
 def image():
-    s, _ = data.monolayer(shape=(200, 224), random_state=0)
+    s, _ = data.monolayer(shape=(156, 178), random_state=0)
     s.find_motifs(show_progressbar=False)
     return s
 
@@ -85,7 +85,7 @@ def test_the_radius_follows_a_new_calibration(image):
 
 
 def test_a_crop_leaves_the_radius(image):
-    part = image.isig[30:180, 20:190].motifs.features
+    part = image.isig[20:150, 15:140].motifs.features
     assert part.radius == image.motifs.features.radius
     assert len(part.data) < len(image.motifs.features.data)
 
@@ -115,7 +115,7 @@ def test_an_order_that_pixels_do_not_carry(image):
 def test_more_motifs_than_there_are(image):
     s = image.deepcopy()
     with pytest.warns(UserWarning, match="5000 were requested"):
-        found = s.find_motifs(n_motifs=5000, show_progressbar=False)
+        found = s.find_motifs(n_motifs=5000, radius=1.2, show_progressbar=False)
     assert f"no more than {found.n_motifs} motifs" in found.summary()
 
 

@@ -1,10 +1,8 @@
-"""Frames on the workers of dask.distributed: the same results, also when a worker is killed."""
+"""Frames and images of a collection on the workers of dask.distributed: the same results, also when a worker is killed."""
 
 import os
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import dask
@@ -14,6 +12,7 @@ import numpy as np
 import pytest
 
 import hyperspy_motifs as hm
+from hyperspy_motifs.collection import _finding
 from hyperspy_motifs.pipeline import _learning
 from hyperspy_motifs.pipeline._atom_table import find_atoms_of_frame
 from hyperspy_motifs.stacks import RemoteTask, run_frames, running_client
@@ -60,34 +59,6 @@ def local_client(environment):
     yield client
     client.close()
     cluster.close()
-
-
-@pytest.fixture
-def client_of_commands(environment, tmp_path):
-    """A scheduler and two workers, each started by its own command, on loopback."""
-    file = tmp_path / "scheduler.json"
-    common = [f"--scheduler-file={file}", "--no-dashboard"]
-    commands = [
-        [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host=127.0.0.1", "--port=0", *common]
-    ]
-    commands += [
-        [sys.executable, "-m", "distributed.cli.dask_worker", "--nthreads=1", "--no-nanny", *common]
-        for _ in range(2)
-    ]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
-    processes = [subprocess.Popen(command, **quiet) for command in commands]
-    client = distributed.Client(scheduler_file=str(file), timeout=60)
-    client.wait_for_workers(2, timeout=90)
-    yield client, processes[1:]
-    client.close()
-    for process in reversed(processes):
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            # How a worker ends that is busy with its ending is not what is tested, but no process is left.
-            process.kill()
-            process.wait(timeout=10)
 
 
 def test_frames_go_to_the_workers_with_one_thread_each(local_client, images):
@@ -143,12 +114,12 @@ def test_motifs_are_learned_on_a_worker_while_others_find_atoms_and_are_the_same
     local_client, monkeypatch, tmp_path
 ):
     monkeypatch.setattr(_learning, "SAMPLE_ATOMS", 160)
-    frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(6)]
+    frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(4)]
     stack = hs.stack(frames, show_progressbar=False)
     # A run without workers can use a folder from the workers, for any order of its files.
     how = {"radius": 0.11, "radius_units": "axes", "show_progressbar": False}
     on_workers = stack.deepcopy().find_motifs(checkpoint=tmp_path / "run", **how)
-    for file in (tmp_path / "run").glob("*_00000[134].npz"):
+    for file in (tmp_path / "run").glob("*_00000[13].npz"):
         file.unlink()
     monkeypatch.setattr("hyperspy_motifs.stacks.running_client", lambda: None)
     monkeypatch.setattr("hyperspy_motifs.pipeline._learning.running_client", lambda: None)
@@ -168,7 +139,7 @@ def test_an_error_while_motifs_are_learned_on_a_worker_is_the_users(local_client
     monkeypatch.setattr(_learning, "SAMPLE_ATOMS", 100)
     monkeypatch.setattr(_learning, "learn_on_sample", fails)
     # The first frame alone is the sample: its task is begun while others wait.
-    frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(8)]
+    frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(4)]
     stack = hs.stack(frames, show_progressbar=False)
     with pytest.raises(ValueError, match="These atoms cannot be told apart"):
         stack.find_motifs(radius=0.11, radius_units="axes", show_progressbar=False)
@@ -213,20 +184,58 @@ def test_a_task_that_is_lost_gives_nothing_and_one_that_is_done_its_result(local
     np.testing.assert_allclose(done.result()["sum"], images[1].sum())
 
 
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Three images of MoSe2 of different sizes and rotations."""
+    folder = tmp_path_factory.mktemp("images")
+    for k in range(3):
+        image = hm.data.monolayer(
+            shape=(126 + 4 * k, 134 + 9 * k), rotation=13 * k, double_vacancies=0, random_state=k
+        )[0]
+        image.save(folder / f"{k}.zspy")
+    return sorted(folder.glob("*.zspy"))
+
+
+def test_an_image_of_a_collection_that_cannot_be_used_is_named(files, local_client):
+    flat = hm.data.monolayer(shape=(90, 100), random_state=0)[0]
+    flat.data[:] = 7
+    flat.metadata.General.title = "flat"
+    with pytest.raises(ValueError, match=r"Image 1 \(flat\)"):
+        hm.find_motifs([files[0], flat], show_progressbar=False)
+
+
+def test_results_of_a_collection_are_those_of_one_process(files, local_client, monkeypatch):
+    # The model is learned on two images, the third is assigned to it by the workers.
+    monkeypatch.setattr(_finding, "_SAMPLE_ATOMS", 110)
+    on_workers = hm.find_motifs(files, show_progressbar=False)
+    monkeypatch.setattr("hyperspy_motifs.stacks.running_client", lambda: None)
+    here = hm.find_motifs(files, show_progressbar=False)
+    assert "learned on 2 of them" in here[0].summary()
+    for one, other in zip(on_workers, here, strict=True):
+        np.testing.assert_array_equal(one.positions, other.positions)
+        np.testing.assert_array_equal(one.labels, other.labels)
+        np.testing.assert_array_equal(one.probabilities, other.probabilities)
+        np.testing.assert_array_equal(one.layout, other.layout)
+        np.testing.assert_array_equal(one.cells.vertices, other.cells.vertices)
+        np.testing.assert_array_equal(one.features.data, other.features.data)
+    assert on_workers.orientations == here.orientations
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that cannot be caught")
-def test_a_worker_that_is_killed_costs_no_result(client_of_commands, images):
-    _, workers = client_of_commands
-    finished, begun = [], time.monotonic()
+def test_a_worker_that_is_killed_costs_no_result(local_client, images):
+    first = next(iter(local_client.run(os.getpid).values()))
+    finished = []
 
     def done():
-        finished.append(time.monotonic() - begun)
+        finished.append(len(finished))
         if len(finished) == 3:
-            workers[0].kill()
+            os.kill(first, signal.SIGKILL)
 
-    jobs = [(k, (0.3,)) for k in range(N)]
-    found = run_frames(slow_sum, lambda k: [images[k]], jobs, step="sum", done=done)
+    found = run_frames(
+        slow_sum, lambda k: [images[k]], [(k, (0.3,)) for k in range(N)], step="sum", done=done
+    )
     assert len(finished) == N
     np.testing.assert_allclose([found[k]["sum"] for k in range(N)], images.sum(axis=(1, 2)))
-    pids = [int(found[k]["pid"]) for k in range(N)]
-    assert workers[0].wait(timeout=10) != 0
-    assert pids.count(workers[1].pid) > N // 2
+    assert [int(found[k]["pid"]) for k in range(N)].count(first) < N // 2
+    local_client.wait_for_workers(2)
+    assert first not in local_client.run(os.getpid).values()

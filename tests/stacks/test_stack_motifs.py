@@ -11,7 +11,7 @@ import hyperspy_motifs as hm
 from hyperspy_motifs.pipeline import _atom_finding, _learning
 from hyperspy_motifs.stacks import Checkpoint, run_frames, sample_of_frames, spread_order
 
-ROWS, COLUMNS = 180, 200
+ROWS, COLUMNS = 150, 168
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def whole(movie):
 @pytest.fixture(scope="module")
 def small_sample():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_learning, "SAMPLE_ATOMS", 260)
+        patch.setattr(_learning, "SAMPLE_ATOMS", 180)
         yield
 
 
@@ -114,16 +114,16 @@ def test_motifs_of_other_atoms_or_another_model_are_computed_anew(
     """Files of another model, of which the numbers mean something else, lie in the folder and are left alone."""
     mixed = shutil.copytree(folder, tmp_path / "mixed")
     how = {"radius": 0.6, "show_progressbar": False}
-    monkeypatch.setattr(_learning, "SAMPLE_ATOMS", 150)
+    monkeypatch.setattr(_learning, "SAMPLE_ATOMS", 105)
+    bare = shutil.copytree(folder, tmp_path / "bare", ignore=shutil.ignore_patterns("motifs-*"))
     other = movie.deepcopy().find_motifs(checkpoint=mixed, **how)
-    alone = movie.deepcopy().find_motifs(checkpoint=tmp_path / "alone", **how)
+    alone = movie.deepcopy().find_motifs(checkpoint=bare, **how)
     assert "1 frames" in other.summary()
     np.testing.assert_array_equal(other.labels, alone.labels)
     np.testing.assert_array_equal(other.probabilities, alone.probabilities)
     assert len(list(mixed.glob("motifs-*_000002.npz"))) == 2
     # An atom less is another set of atoms, of the same frames.
-    fewer = movie.deepcopy()
-    fewer.find_atoms(show_progressbar=False)
+    fewer = alone.signal.deepcopy()
     fewer.remove_atoms(fewer.atoms.positions[:1])
     assert len(fewer.find_motifs(checkpoint=mixed, **how).labels) == len(alone.labels) - 1
 
