@@ -29,6 +29,7 @@ from hyperspy_motifs.defects import (
     outlier_kinds,
 )
 from hyperspy_motifs.naming import motif_name
+from hyperspy_motifs.threads import one_blas_thread
 
 from ._atom_finding import FEWEST_ATOMS
 from ._cell_finding import cells_of_record
@@ -287,6 +288,8 @@ def _compare(signal: BaseSignal, record: store.Record, sites: Sites, fdr: float)
     )  # fmt: skip
 
 
+# Sums of BLAS depend on the number of its threads; small matrices are slower on more than one.
+@one_blas_thread()
 def _compare_frame(
     image: np.ndarray,
     missing: np.ndarray | None,
