@@ -143,6 +143,8 @@ def compare_atoms(
     # The surroundings are then described by what stands there usually, around the places where the atoms should be: a bright
     # or a missing neighbour makes them no others.
     usual = find_counterparts(points, bright, spacing, places, _MAJORITY, kinds, everything).median(bright)
+    # Where translations are known and none leads to a faint column, no other stands as it does: it may be noise.
+    usual = np.where((kinds < 0) & (kinds >= 0).any(), np.minimum(usual, bright), usual)
     counterparts = find_counterparts(points, usual, spacing, places, kinds=kinds, near=everything)
     predicted = predict_places(points, counterparts, spacing)
     extent = np.array([image_shape[1], image_shape[0]]) - 1
@@ -155,8 +157,11 @@ def compare_atoms(
     # The surroundings of the others are cut, but not those of the atoms that a translation maps to them.
     rows = np.flatnonzero((in_border | empty) & (edge >= EDGE * spacing) & ~inner)
     counterparts, by_twins = counterparts.of_others(rows, twins[rows], inner & held, relative)
-    # An atom in surroundings that do not repeat may be on a site of any kind that is near.
+    # An atom in surroundings that do not repeat may be on a site of any kind that is near. Where most surroundings do not
+    # repeat, as in a field of a few large cells, its kind may not be among those that are known.
     rows = np.flatnonzero(unlike)
+    repeat = (inner & held)[everything[rows]].sum(axis=1)
+    rows = rows[repeat > unlike[everything[rows]].sum(axis=1)]
     counterparts, alone = counterparts.of_others(rows, everything[rows], inner & held, relative)
     # The less alike the counterparts are, the less well they predict, and these are less alike than any.
     counterparts.ratio[alone] = np.inf
