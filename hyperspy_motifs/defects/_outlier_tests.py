@@ -9,7 +9,14 @@ from scipy.ndimage import median_filter
 from scipy.spatial import cKDTree
 from scipy.stats import false_discovery_control, norm
 
-from ._counterparts import Counterparts, find_counterparts, nearest_atoms, site_kinds, trimean_of_known
+from ._counterparts import (
+    FEWEST,
+    Counterparts,
+    find_counterparts,
+    nearest_atoms,
+    site_kinds,
+    trimean_of_known,
+)
 from ._displacements import predict_places
 from ._null import combine_p_values, null_p_values
 
@@ -24,6 +31,8 @@ _VOTERS = 24
 _PLACES = 10
 # Atoms of which the median is what usually stands on a site, though one or two of them have something else.
 _MAJORITY = 8
+# With less than this part of the intensity that is usual in such surroundings a column may be noise.
+_FAINT = 0.5
 # Neighbours over which a slow change of brightness is averaged.
 _DRIFT_NEIGHBOURS = 24
 # An atom within this many nearest-neighbour distances of a defect may be moved or reshaped by it.
@@ -144,7 +153,8 @@ def compare_atoms(
     # or a missing neighbour makes them no others.
     usual = find_counterparts(points, bright, spacing, places, _MAJORITY, kinds, everything).median(bright)
     # Where translations are known and none leads to a faint column, no other stands as it does: it may be noise.
-    usual = np.where((kinds < 0) & (kinds >= 0).any(), np.minimum(usual, bright), usual)
+    stray = (kinds < 0) & (kinds >= 0).any() & (bright < _FAINT * usual)
+    usual = np.where(stray, bright, usual)
     counterparts = find_counterparts(points, usual, spacing, places, kinds=kinds, near=everything)
     predicted = predict_places(points, counterparts, spacing)
     extent = np.array([image_shape[1], image_shape[0]]) - 1
@@ -153,6 +163,8 @@ def compare_atoms(
         edge = np.minimum(edge, cut)
     in_border = edge < BORDER * spacing
     inner = ~in_border & counterparts.comparable
+    # Counterparts near the border are not compared with.
+    inner &= counterparts.count * (inner & held)[counterparts.index].mean(axis=1) >= FEWEST
     unlike = held & ~in_border & ~inner
     # The surroundings of the others are cut, but not those of the atoms that a translation maps to them.
     rows = np.flatnonzero((in_border | empty) & (edge >= EDGE * spacing) & ~inner)

@@ -143,6 +143,25 @@ def test_near_the_border_intensities_are_compared_by_translations():
     assert np.array_equal(found.at_border, edge < 0.75 * SPACING)
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_column_of_noise_within_a_ring_is_no_defect(seed):
+    points, intensities, shapes, site = honeycomb(seed)
+    extent = np.array(SHAPE[::-1]) - 1
+    deep = np.minimum(points, extent - points).min(axis=1) > 5 * SPACING
+    rng = np.random.default_rng(seed)
+    twins = np.stack([rng.choice(np.flatnonzero(deep & (site == k)), 6, replace=False) for k in site])
+    middle = np.flatnonzero(deep)[50]
+    neighbour = cKDTree(points).query(points[middle], k=2)[1][1]
+    # The centre of a ring is opposite to a neighbour, and no translation leads to it.
+    points = np.concatenate([points, [2 * points[middle] - points[neighbour]]])
+    intensities, shapes = np.append(intensities, 0.1), np.concatenate([shapes, np.zeros((1, 3))])
+    twins = np.concatenate([twins, np.full((1, 6), -1)])
+    found = compare_atoms(points, intensities, shapes, SPACING, SHAPE, 0.05, twins=twins)
+    assert found.q_values.min() > 0.05
+    assert found.extra[-1]
+    assert not found.unlike.any()
+
+
 def test_sites_that_no_translation_joins_are_of_different_kinds():
     ring = np.arange(60)
     twins = np.concatenate([(ring + 1) % 60, 60 + (ring + 7) % 60, [121, 120]])[:, None]
