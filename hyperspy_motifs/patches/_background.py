@@ -273,6 +273,25 @@ def estimate_background(
     return background + share * bump, share * np.float32(_REMAINING) * around
 
 
+def without_patches(
+    image: NDArray[np.floating], positions: ArrayLike, spacing: float
+) -> NDArray[np.floating]:
+    """Return an image without its background if soft patches are part of that; else the image itself.
+
+    The flank of a patch displaces the maxima of the columns on it, and the Gaussians that are fitted to them.
+
+    Parameters
+    ----------
+    image : (rows, columns) ndarray
+    positions : (n, 2) array_like
+        x, y of the atoms in pixels.
+    spacing : float
+        Neighbour distance in pixels.
+    """
+    background, error = estimate_background(image, positions, spacing=spacing)
+    return image - background if error.any() else image
+
+
 def _blurred(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     """Gaussian average of positive values over two `sigma`, with the mirror image beyond the border, by cosine transforms."""
     reach = np.arange(1, int(2 * sigma + 0.5) + 1)

@@ -13,6 +13,7 @@ from hyperspy.external.progressbar import progressbar
 from hyperspy_motifs import atoms as finding
 from hyperspy_motifs import store
 from hyperspy_motifs.exchange import GivenAtoms, read_atoms
+from hyperspy_motifs.patches import without_patches
 from hyperspy_motifs.stacks import run_frames, running_client, spread_order
 from hyperspy_motifs.warm_up import wait_for_warm_up
 
@@ -130,6 +131,7 @@ def given_atoms(
         for index in np.unique(frames):
             image, _ = clean_image(data_frame(signal, int(index)), _name(signal, int(index)))
             here = np.flatnonzero(frames == index)
+            image = without_patches(image, pixels[here], finding.nearest_neighbour_distance(pixels[here]))
             sign = finding.estimate_polarity(image)[0] if polarity == "auto" else polarity
             one = finding.refine_atoms(image, pixels[here], polarity=sign, method=method)
             # A column beyond the border attracts the fit: such an atom keeps its given position.

@@ -22,6 +22,7 @@ from hyperspy_motifs.identify import (
     read_crystal,
 )
 from hyperspy_motifs.occupancy import Sites, complete, expected_labels
+from hyperspy_motifs.patches import without_patches
 
 from ._clean_image import CleanImage, clean_image, data_frame, prepare_image
 
@@ -121,12 +122,16 @@ def find_atoms_of_frame(
     returned as well, by names with ``site_`` before them.
     """
     clean = prepare_image(images[0], where) if clean is None else clean
-    one = finding.find_atoms(clean.data, separation=separation, mask=clean.missing, **options)
+    image = clean.data
+    one = finding.find_atoms(image, separation=separation, mask=clean.missing, **options)
+    image = without_patches(image, one.positions, one.separation)
+    if image is not clean.data:
+        one = finding.find_atoms(image, separation=separation, mask=clean.missing, **options)
     sites = None
     if with_sites:
         refine = options.get("refine", True) in (True, "gaussian")
-        one, sites = complete(clean.data, one, mask=clean.missing, refine=refine)
-    rows, columns = clean.data.shape
+        one, sites = complete(image, one, mask=clean.missing, refine=refine)
+    rows, columns = image.shape
     kept = np.all((one.positions >= -0.5) & (one.positions < np.array([columns, rows]) - 0.5), axis=1)
     out = {"positions": one.positions[kept]}
     out |= {name: np.asarray(getattr(one, name))[kept] for name in COLUMNS}

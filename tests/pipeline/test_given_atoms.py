@@ -4,6 +4,7 @@ import hyperspy.api as hs
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from hyperspy_motifs import data, store
 
@@ -125,3 +126,24 @@ def test_patches_on_a_grid_are_no_atoms(field):
     signal = field[0].isig[:90, :80]
     signal.find_motifs("grid", **FAST)
     assert not hasattr(signal, "atoms")
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_a_soft_patch_does_not_displace_the_columns_on_it(given):
+    signal, truth = data.grain_boundary(shape=(171, 192), random_state=4)
+    image = np.asarray(signal.data, float)
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+    patch = 3 * image.std() / (1 + np.exp((np.hypot(x - 90, y - 80) - 45) / 7))
+    flank = np.abs(np.hypot(*(truth.positions - [90, 80]).T) - 45) < 20
+    errors = []
+    for contaminated in (image, image + patch):
+        one = hs.signals.Signal2D(contaminated)
+        one.set_signal_type("atomic_image")
+        if given:
+            atoms = one.find_motifs(truth.positions, **FAST).pixel_positions
+        else:
+            atoms = one.find_atoms(show_progressbar=False).pixel_positions
+        away = cKDTree(atoms).query(truth.positions[flank])[0]
+        errors.append(np.sqrt(np.mean(away**2)))
+    # With the patch left in the image it is five to ten times as large.
+    assert errors[1] < 2 * errors[0]
