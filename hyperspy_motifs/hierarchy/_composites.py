@@ -52,8 +52,8 @@ def formula(composition: dict[str, float], decimals: int = 2) -> str:
     Returns
     -------
     str
-        A name that ends in a digit is written alone for an amount of 1 (``Se2``) and otherwise in brackets
-        (``(Se2)0.97``) to avoid ambiguity; a name that is a number is always in brackets.
+        A name that ends in a digit or a bracket is written alone for an amount of 1 (``Se2``, ``W (2)``) and otherwise in
+        brackets (``(Se2)0.97``) to avoid ambiguity; a name that is a number is always in brackets.
     """
     parts = []
     for name, amount in composition.items():
@@ -63,7 +63,7 @@ def formula(composition: dict[str, float], decimals: int = 2) -> str:
         number = f"{rounded:.{decimals}f}"
         if decimals:
             number = number.rstrip("0").rstrip(".")
-        if not name[-1:].isdigit():
+        if not name[-1:].isdigit() and not name.endswith(")"):
             parts.append(f"{name}{number}")
         elif math.isclose(rounded, 1.0) and not name.isdigit():
             parts.append(name)

@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from ._constants import CONSTANTS
 from ._projection import Composition
-from ._summary import headline, stoichiometry, summary
+from ._summary import changed_columns, headline, stoichiometry, summary
 
 #: The structures explain a field if they explain more than this share of its atoms.
 MOSTLY = 0.5
@@ -349,6 +349,10 @@ class Identification:
     def headline(self) -> str:
         """The result in one line."""
         return headline(self)
+
+    def changed_columns(self) -> list[str]:
+        """Columns that are no hosts, a line for each name: how many, in how many sites of which host, and how sure."""
+        return changed_columns(self)
 
     def explained_by(self, report: StructureReport) -> float:
         """Share of the atoms that one of the structures explains where it is the most probable."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._composition import HOST
+from ._composition import HOST, column_name
 
 if TYPE_CHECKING:
     from ._identification import Identification, StructureReport
@@ -45,6 +45,27 @@ def headline(found: Identification) -> str:
         text += f"; {unknown} unexplained"
     exchange, certainty = best.arrangements[0][1] < 0.95 and best.arrangements[1][0], best.arrangements[0][1]
     return f"{text}; uncertain ({certainty:.2f}): or {exchange}" if exchange else text
+
+
+def changed_columns(found: Identification) -> list[str]:
+    """See :meth:`Identification.changed_columns`."""
+    named = found.labels >= 0
+    labels = np.concatenate([found.labels[named], found.vacancy_labels]).astype(np.int64)
+    sure = np.concatenate([found.probabilities[named], found.vacancy_probabilities])
+    counts, lines = np.bincount(labels, minlength=len(found.species)), []
+    for k in np.argsort(-counts, kind="stable").tolist():
+        one = found.species[k]
+        if one.kind == HOST or not counts[k]:
+            continue
+        of_host = [(s.host, s.structure) == (one.host, one.structure) for s in found.species]
+        n = int(counts[of_host].sum())
+        share = counts[k] / n
+        error = np.sqrt(max(share * (1 - share), 1 / n) / n)
+        lines.append(
+            f"{one.name} ({one.kind}): {counts[k]:,} in {n:,} sites of {column_name(one.host, one.host, found.symbols)} "
+            f"({100 * share:.2g} ± {100 * error:.1g} %), mean probability {sure[labels == k].mean():.2f}"
+        )
+    return lines
 
 
 def summary(found: Identification) -> str:

@@ -185,15 +185,17 @@ class MotifPlots:
         -------
         matplotlib.axes.Axes
         """
-        from hyperspy_motifs.defects import KINDS
+        from hyperspy_motifs.defects import KINDS, RARE
         from hyperspy_motifs.draw import plot_defects
 
-        motifs = self._motifs
-        defects = motifs.defects if kinds is None else motifs.defects.select(kinds)
-        here = defects.frames == frame
-        image, where = motifs._image(frame)
-        options = {**where, "order": KINDS, **kwargs}
-        return plot_defects(defects.positions[here], defects.kinds[here], image, ax=ax, **options)
+        defects, names = self._motifs.defects.select(kinds or KINDS), self._motifs.names
+        (image, where), here = self._motifs._image(frame), defects.frames == frame
+        rows = zip(defects.kinds[here].tolist(), defects.motifs[here].tolist(), strict=True)
+        shown = [f"{kind} {names[motif]}" if kind == RARE else kind for kind, motif in rows]
+        rare = sorted({*shown} - {*KINDS})
+        order = [rare[0] if kind == RARE and rare else kind for kind in KINDS] + rare[1:]
+        kwargs = {**where, "order": order, **kwargs}
+        return plot_defects(defects.positions[here], shown, image, ax=ax, **kwargs)
 
     def values(
         self, values: Any = "probability", *, frame: int = 0, ax: Axes | None = None, **kwargs: Any

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Rows of the table in a notebook, which is a glance; the report has them all.
 MOST_SHOWN = 12
+# Names of atoms below this probability are counted as uncertain.
+_SURE_NAME = 0.9
 # Fraction of the atoms that the translations of a unit cell map onto atoms of their motif; below it, this is said first.
 _LEAST_MATCH = 0.7
 # Relative difference of the two lengths of a unit cell, and of its angle in degrees from 60 or 90, that drift explains.
@@ -94,6 +96,7 @@ def answers(motifs: Motifs) -> list[tuple[str, list[str]]]:
             "Structure",
             ["not identified: no structure was given" if identified is None else identified.headline()],
         ),
+        *([("By name", changed)] if identified and (changed := identified.changed_columns()) else []),
         ("Atoms", [_atoms(motifs, motifs.parameters)]),
         ("Cell", [*([", ".join(lattice)] if (lattice := _lattice(motifs)) else []), _cells(motifs)]),
         ("Motifs", [chosen_radius(motifs), *many]),
@@ -111,6 +114,8 @@ def answers(motifs: Motifs) -> list[tuple[str, list[str]]]:
         out.append(("Defects", found))
     quality = [*motifs.quality.lines()] or ["no fault was found in it"]
     unsure = [*cautions(motifs), *_uncertain(motifs)] or ["no atom has a probability below 0.5"]
+    if identified and (doubtful := int((identified.probabilities < _SURE_NAME).sum())):
+        unsure.append(f"{_counted(doubtful, 'atom')} with a name of a probability below {_SURE_NAME:g}")
     return [*out, ("Image", quality), ("Uncertain", unsure)]
 
 

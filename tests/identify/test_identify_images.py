@@ -46,6 +46,23 @@ def test_atoms_and_vacancies_get_their_names(named):
     assert found.headline().startswith("MoSe2 [001] explains")
 
 
+def test_vacancies_are_counted_among_their_sites(named):
+    _, truth, motifs, found = named
+    lines = {line.split(" ")[0]: line for line in found.changed_columns()}
+    counts = truth.counts()
+    number, sites = (
+        int(lines["Se1"].split(f" {word} ")[0].split(" ")[-1].replace(",", "")) for word in ("in", "sites")
+    )
+    assert abs(number - counts["Se1"]) <= 2
+    # Pairs, single atoms, empty sites and substitutes of pairs are all sites of one column.
+    assert abs(sites - (len(motifs.labels) - (found.names == "Mo").sum() - (found.names == "W").sum())) <= 12
+    assert "Mo" not in lines
+    assert any(
+        text.get_text().startswith("rare motif Se1 ")
+        for text in motifs.plot.defects().get_legend().get_texts()
+    )
+
+
 def test_motifs_are_relabelled_and_the_names_are_stored(named, tmp_path):
     s, _, motifs, _ = named
     found = motifs.identify("MoSe2")
