@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from matplotlib.collections import LineCollection, PathCollection
 
-from hyperspy_motifs.draw import TWO_COLUMNS, cell_colours, motif_colours, plot_enrichment, plot_hierarchy
+from hyperspy_motifs.draw import (
+    TWO_COLUMNS,
+    cell_colours,
+    motif_colours,
+    plot_enrichment,
+    plot_hierarchy,
+    short_name,
+)
 from hyperspy_motifs.graph import MotifGraph
 
 SQUARE, HEXAGON = "cell-class:1", "cell-class:0"
@@ -203,3 +210,15 @@ def test_what_does_not_fit_is_refused(types):
         plot_hierarchy(nx.DiGraph())
     with pytest.raises(ValueError, match="square matrices"):
         plot_enrichment(np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize(
+    "name", ["3 × quadrilateral, 2 × triangle", "hexagon of 3 × W, 3 × W (2)", "hexagon, 1 Se2 vacancy"]
+)
+def test_names_are_broken_into_lines_between_words_alone(name):
+    lines = short_name(name, 14, 3).split("\n")
+    assert len(lines) > 1
+    assert max(map(len, lines)) < 28
+    words = " ".join(lines).replace("\N{NO-BREAK SPACE}", " ")
+    assert words == name
+    assert not any(line.startswith(("(", "×")) or line.endswith("×") for line in lines)
