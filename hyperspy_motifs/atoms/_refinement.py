@@ -186,14 +186,15 @@ class ColumnFit:
         factors = [self.noise.variance_of_sum(w) / (misfit * (w**2).sum()) for w in weights]
         return np.maximum(factors, 1.0)
 
-    def refine(self, passes: int = _PASSES, final: bool = True) -> None:
-        """Run passes of Gaussian fits; columns whose fit fails get their centre of mass.
+    def refine(self, passes: int = _PASSES, final: bool = True, which: np.ndarray | None = None) -> None:
+        """Run passes of Gaussian fits, of all columns or the indices `which`; where they fail the centre of mass is taken.
 
         The estimate of the common shape is kept for the next call. Uncertainties are computed only if this call is
         the `final` one.
         """
         n = len(self.parameters)
-        every, sample = np.arange(n), spread_sample(n)
+        every = np.arange(n) if which is None else which
+        own, sample = np.isin(np.arange(n), every), spread_sample(n)
         lost = np.zeros(n, bool)
         self._damping = min(1.0, 2 * self._damping)
         best = self._state(np.inf, lost)
@@ -201,17 +202,17 @@ class ColumnFit:
         while done < passes if self._damping == 1.0 else done < 2 * passes:
             done += 1
             self.radii = self._disc_radii()
-            new = np.empty_like(self.parameters)
+            new = self.parameters.copy()
 
             def fit(part: np.ndarray, new: np.ndarray = new) -> None:
                 new[part] = fitted(self._discs(part), (self.common, self._strength), *_STEPS)
 
             in_blocks(fit, every)
-            lost = self._lost(new)
+            lost = self._lost(new) & own
             if self._damping < 1.0:
                 new = self.parameters + self._damping * (new - self.parameters)
             new[lost] = self._restart(lost)
-            moved = np.median(np.abs(new[:, 1:3] - self.parameters[:, 1:3]))
+            moved = np.median(np.abs(new[own, 1:3] - self.parameters[own, 1:3]))
             self.parameters = new
             sound = ~lost & (new[:, 0] > 0)
             if not sound.any():
@@ -242,13 +243,14 @@ class ColumnFit:
         floor = _LEAST_AMPLITUDE * np.median(self.parameters[:, 0])
         self.fitted = ~lost & (self.parameters[:, 0] > max(floor, 0.0))
         if final:
-            self.variance, spread = self._quality(every, self._strength)
+            spread = np.full((n, 4), np.nan)
+            self.variance[every], spread[every] = self._quality(every, self._strength)
             if self.noise is None:
                 self.measure_noise()
             self.fitted &= np.isfinite(spread).all(axis=1)
             spread[:, :2] *= self._correlation()[1:]
             self.uncertainty = np.where(self.fitted[:, None], np.sqrt(spread[:, :2]), np.nan)
-        self.take_centres_of_mass(~self.fitted)
+        self.take_centres_of_mass(~self.fitted & own)
 
     def extrapolate(self, limit: float) -> None:
         """Add to the image what its columns have above the band limit (cycles a pixel), and fit them again.

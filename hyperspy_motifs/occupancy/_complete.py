@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from hyperspy_motifs.atoms import Atoms, ColumnFit, NoiseSpectrum, nearest_neighbour_distance
 
-from ._places import Places, predict_places, repeating_places
+from ._places import BEYOND, Places, columns_beyond, predict_places, repeating_places
 from ._sites import N_TWINS, Occupancy, SiteTable, compare_models, same_kind
 from ._translations import TOLERANCE, Translations, local_translations
 
@@ -131,9 +131,10 @@ def complete(
         added = np.concatenate([added[~false], np.ones(len(shapes), bool)])
         which = fit.with_neighbours(np.flatnonzero(added))
         fit.measure_amplitudes(which=which)
-    if added.any() or len(added) < n_known:
+    beyond = columns_beyond(fit.parameters, survey.translations, survey.spacing, image.shape)
+    if added.any() or len(added) < n_known or (change and refine and len(beyond)):
         if refine:
-            _refine_near(fit, added, image.shape)
+            _refine_near(fit, added, image.shape, beyond)
         atoms = replace(
             fit.atoms(),
             separation=atoms.separation,
@@ -144,15 +145,24 @@ def complete(
     return atoms, _table(atoms, survey, not change)
 
 
-def _refine_near(fit: ColumnFit, added: np.ndarray, shape: tuple[int, ...]) -> None:
-    """Fit the added columns and their neighbours; all others keep their fit, and lost columns the place that was predicted."""
+def _refine_near(fit: ColumnFit, added: np.ndarray, shape: tuple[int, ...], beyond: np.ndarray) -> None:
+    """Fit the added columns and their neighbours, and those at the border of the image together with those `beyond` it (m, 7).
+
+    All others keep their fit, and lost columns the place that was predicted.
+    """
+    n = len(added)
     before = fit.parameters.copy(), fit.fitted.copy(), fit.uncertainty.copy()
-    fit.refine(passes=_REFINING_PASSES)
+    fit.extend(beyond[:, 1:3])
+    fit.parameters[n:] = beyond
+    near = np.isin(np.arange(len(fit.start)), fit.with_neighbours(np.arange(n, len(fit.start))))
+    near &= ~_inside(fit.parameters[:, 1:3], shape, BEYOND * fit.separation)
+    near[fit.with_neighbours(np.flatnonzero(added))] = True
+    near[n:] = False
+    fit.refine(passes=_REFINING_PASSES, which=np.flatnonzero(near))
+    fit.keep(np.arange(len(fit.start)) < n)
     moved = np.hypot(*(fit.parameters[:, 1:3] - before[0][:, 1:3]).T) > TOLERANCE * fit.separation
     outside = ~_inside(fit.parameters[:, 1:3], shape, -0.5)
-    near = np.zeros(len(added), bool)
-    near[fit.with_neighbours(np.flatnonzero(added))] = True
-    kept = ~near | moved | outside | ~fit.fitted
+    kept = ~near[:n] | moved | outside | ~fit.fitted
     fit.parameters[kept], fit.fitted[kept], fit.uncertainty[kept] = (values[kept] for values in before)
 
 

@@ -15,6 +15,8 @@ from ._translations import RECURRING, TOLERANCE, Translations, lies_in
 # A place this close to a column that is not the predicted one is that of another structure.
 _BLOCKED = 0.55
 _FEWEST_PREDICTIONS = 2
+# A column beyond the border reaches no further than this, and columns that are further inside do not overlap with it.
+BEYOND = 1.0
 # A column further than this from the place that at least so many others predict is displaced.
 _DISPLACED = 0.1
 _FEWEST_FOR_DISPLACED = 4
@@ -104,9 +106,7 @@ def predict_places(
         return Places(
             nothing, np.zeros(0), np.zeros(0), np.zeros(0, bool), nothing.astype(np.int64), *displaced
         )
-    pairs = cKDTree(ends).query_pairs(TOLERANCE * spacing, output_type="ndarray")
-    joined = csr_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(m, m))
-    n_places, place = connected_components(joined, directed=False)
+    n_places, place = _joined(ends, spacing)
     # A prediction is as uncertain as single displacements are; no position is better known than to a hundredth of a pixel.
     weight = 1 / np.maximum(translations.scatter[column, vector], 0.01) ** 2
     total = np.bincount(place, weight, n_places)
@@ -127,6 +127,46 @@ def predict_places(
     crystalline = positions[translations.valid.any(axis=1)]
     enclosed = _enclosed(centres[kept], crystalline, spacing, has_data)
     return Places(centres[kept], uncertainty[kept], shared, enclosed, links, *displaced)
+
+
+def columns_beyond(
+    columns: np.ndarray, translations: Translations, spacing: float, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Return the columns beyond the border that reach into the image, like those that predict them.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n, 7)
+        Parameters of the columns of a fit; x, y in pixels are the second and third.
+    translations : Translations
+    spacing : float
+        Nearest-neighbour distance in pixels.
+    shape : (int, int)
+        Rows and columns of the image.
+
+    Returns
+    -------
+    ndarray of shape (m, 7)
+        Means over the columns that predict each.
+    """
+    column, vector = np.nonzero(translations.valid & (translations.partners < 0) & ~translations.inside)
+    ends = columns[column, 1:3] + translations.vectors[column, vector]
+    outside = np.maximum(-ends, ends - (np.array(shape[::-1]) - 1)).max(axis=1)
+    near = (outside > 0.5) & (outside < BEYOND * spacing)
+    predicted, ends = columns[column[near]], ends[near]
+    predicted[:, 1:3] = ends
+    n_places, place = _joined(ends, spacing)
+    number = np.bincount(place, minlength=n_places)
+    means = np.stack([np.bincount(place, values, n_places) / number for values in predicted.T], axis=1)
+    return means[cKDTree(columns[:, 1:3]).query(means[:, 1:3])[0] > _BLOCKED * spacing]
+
+
+def _joined(ends: np.ndarray, spacing: float) -> tuple[int, np.ndarray]:
+    """Return the number of places at which predictions (m, 2) coincide, and the place of each."""
+    m = len(ends)
+    pairs = cKDTree(ends).query_pairs(TOLERANCE * spacing, output_type="ndarray")
+    joined = csr_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(m, m))
+    return connected_components(joined, directed=False)
 
 
 def repeating_places(

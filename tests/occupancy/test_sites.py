@@ -192,6 +192,20 @@ def test_columns_that_other_cells_do_not_have_are_removed():
     assert (sites.atoms >= 0).all()
 
 
+def test_columns_at_the_border_are_placed_as_well_as_others():
+    # Sulfur beside molybdenum beyond the border takes its flank, and moves towards it.
+    imaging = {"shape": (250, 274), "pixel_size": 0.0125, "probe_size": 0.09, "rotation": 7.0, "dose": 2e5}
+    image, truth = data.monolayer("MoS2", **imaging, random_state=2)
+    found = atoms.find_atoms(image.data)
+    completed, _ = complete(image.data, found)
+    error, _ = cKDTree(truth.positions).query(completed.positions)
+    extent = np.array(image.data.shape[::-1]) - 1
+    edge = np.minimum(completed.positions, extent - completed.positions).min(axis=1) / found.separation
+    known = error < 0.4 * found.separation
+    rim, inner = known & (edge > 0.3) & (edge < 1), known & (edge > 2)
+    assert np.sqrt(np.mean(error[rim] ** 2)) < 1.3 * np.sqrt(np.mean(error[inner] ** 2))
+
+
 def test_overlapping_lattices_gain_few_columns():
     image, truth = data.twisted_bilayer(twist=6.0, shape=(400, 440), random_state=4)
     pixels = np.asarray(image.data, float)
