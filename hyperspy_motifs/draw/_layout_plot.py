@@ -81,7 +81,7 @@ def _name_groups(
 ) -> None:
     """Write the name of each motif and its number of atoms on each of its islands, or next to a small one.
 
-    Long names are shortened. A name that would cover another one or leave the axes is left out; the legend has it.
+    Long names are shortened. A name that would cover another one or a small island, or leave the axes, is left out.
     """
     ax.apply_aspect()
     box = ax.get_window_extent()
@@ -99,11 +99,13 @@ def _name_groups(
         large.append(bool(np.all(np.subtract(*np.percentile(group, [90, 10], axis=0)) > 2 * halves[-1])))
     obstacles = points[[c for c, big in zip(centres, large, strict=True) if not big]].reshape(-1, 2)
     placed: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    small = [(obstacle, np.zeros(2)) for obstacle in obstacles]
     for i in np.argsort([-len(rows) for _, rows in islands], kind="stable").tolist():
         centre, half, text = centres[i], halves[i], texts[i]
         # Wide names are placed farther to the sides.
         shifts = np.zeros((1, 2)) if large[i] else _BESIDE * (half / half[1] * 0.5 + 0.5)
-        shifts = [s for s in shifts if _is_free(points[centre] + s, half, placed, low, high)]
+        taken = placed if large[i] else placed + small
+        shifts = [s for s in shifts if _is_free(points[centre] + s, half, taken, low, high)]
         if not shifts:
             continue
         covered = [
