@@ -245,10 +245,8 @@ def fit_structure(observed: Observations, cell: ProjectedCell) -> StructureFit:
     if np.hypot(*moved.T).max() > best[0].scatter * Neighbourhood.of(best[0].cell).spacing:
         penalty = 0.5 * float((moved**2).sum()) / CONSTANTS.relaxation**2
         relaxed = replace(best[0].cell, positions=best[0].cell.positions + moved)
-        again = [
-            replace(r, log_prior=r.log_prior - penalty)
-            for r in _fit_visible(observed, relaxed, best[0].orientations)
-        ]
+        used = [o for j, o in enumerate(best[0].orientations) if (best[0].grains == j).any()]
+        again = [replace(r, log_prior=r.log_prior - penalty) for r in _fit_visible(observed, relaxed, used)]
         if again and again[0].log_evidence > best[0].log_evidence:
             best = again
     return StructureFit.of(cell, best, np.array([r.log_evidence for r in best]))
