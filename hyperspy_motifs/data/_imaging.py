@@ -284,11 +284,13 @@ def visible_truth(
         return (x >= 0) & (x <= columns - 1) & (y >= 0) & (y <= rows - 1)
 
     seen = specimen.where(inside)
-    # Columns without a label scatter, but are not listed, like rings with such a corner.
+    # Columns without a label scatter: they are listed apart, and rings with such a corner are not.
+    unlabelled = imaging.to_pixels(seen.positions[seen.labels < 0], random_state)
     seen = seen.select(seen.labels >= 0)
     extra: dict[str, Any] = {
         "noise_free": noise_free.astype(np.float32),
         "rotation": imaging.rotation,
+        "unlabelled": unlabelled,
         **seen.per_column,
         **{name: imaging.to_pixels(points, random_state) for name, points in seen.markers.items()},
     }

@@ -131,8 +131,8 @@ def perovskite(
     %(image)s
     truth : Truth
         Labels: A, B displaced to larger or to smaller y, and O in annular bright field.
-        ``extra["displacement"]`` (n, 2) in nm, along the axes of the specimen. Cells: squares of four A
-        columns.
+        ``extra["displacement"]`` (n, 2) in nm, along the axes of the specimen. ``extra["unlabelled"]`` (m, 2) in pixels
+        are the columns of oxygen in annular dark field: finding them is no error. Cells: squares of four A columns.
 
     Examples
     --------

@@ -176,12 +176,15 @@ def test_abf_shows_oxygen_dark():
     assert heights(image.data, truth.positions[truth.labels == 0]).max() < 0.9 * image.data.max()
 
 
-def test_oxygen_scatters_in_adf_though_it_is_not_listed(ferroelectric):
+def test_oxygen_scatters_in_adf_and_is_listed_apart(ferroelectric):
     signal, truth = ferroelectric
     free = truth.extra["noise_free"]
     parameter = 0.3905 / 0.014
     sr = truth.positions[truth.labels == 0]
-    middle = sr[(np.abs(sr - [150, 120]) < 60).all(axis=1)] + [parameter / 2, 0]
+    oxygen = truth.extra["unlabelled"]
+    assert len(oxygen) == pytest.approx(2 * len(sr), rel=0.15)
+    middle = oxygen[(np.abs(oxygen - [150, 120]) < 60).all(axis=1)]
+    np.testing.assert_allclose(cKDTree(sr).query(middle)[0], parameter / 2, rtol=1e-6)
     assert (heights(free, middle) > 1.1 * free.min()).all()
     assert not any(name == "O" for name in truth.names)
     assert signal.data.mean() == pytest.approx(free.mean(), rel=0.02)
