@@ -24,7 +24,13 @@ FAINT = 8.0
 
 
 @njit(cache=True, **OUTER)
-def subtract_columns(windows, corners, starts, others, columns):
+def subtract_columns(
+    windows: NDArray[np.float64],
+    corners: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    others: NDArray[np.int64],
+    columns: NDArray[np.float64],
+) -> None:
     """Subtract from each window the columns (not their backgrounds) `others[starts[k]:starts[k + 1]]`, in place.
 
     `corners` (k, 2) holds the column and row in the image of the first pixel of each window (k, rows, columns).
@@ -53,7 +59,14 @@ def subtract_columns(windows, corners, starts, others, columns):
 
 
 @njit(cache=True, **OUTER)
-def sum_moments(windows, which, discs, columns, weighted, out):
+def sum_moments(
+    windows: NDArray[np.float64],
+    which: NDArray[np.int64],
+    discs: NDArray[np.float64],
+    columns: NDArray[np.float64],
+    weighted: bool,
+    out: NDArray[np.float64],
+) -> None:
     """Sum over the discs of columns: moments of g^2 (to order 4), of g and of g times the residual (to order 2).
 
     Disc and column have the coordinates of the window ``windows[which[k]]``. `out` (k, 4, 5, 5) receives the moments
@@ -119,7 +132,7 @@ WIDEST_SHAPES = 0.4
 _SAMPLE = 4000
 
 
-def spread_sample(n):
+def spread_sample(n: int) -> NDArray[np.int64]:
     """Return ascending indices of columns that represent all `n`, without a period that matches a lattice."""
     if n <= _SAMPLE:
         return np.arange(n)
@@ -127,13 +140,15 @@ def spread_sample(n):
     return np.unique((np.arange(_SAMPLE) * golden % 1.0 * n).astype(np.int64))
 
 
-def median_of_known(values):
+def median_of_known(values: NDArray[np.float64]) -> float:
     """Return the median without NaN, as from failed fits; NaN if all values are NaN."""
     known = values[~np.isnan(values)]
     return float(np.median(known)) if len(known) else float("nan")
 
 
-def shape_scatter(relative_precision, noise_variance, prior_scatter):
+def shape_scatter(
+    relative_precision: NDArray[np.float64], noise_variance: NDArray[np.float64], prior_scatter: float
+) -> float:
     """Estimate the true scatter of the columns' shapes: the observed scatter minus the noise of the fits.
 
     A prior of `prior_scatter` drew the fits towards the common shape. Its effect is undone first.
@@ -146,7 +161,7 @@ def shape_scatter(relative_precision, noise_variance, prior_scatter):
     return float(np.sqrt(np.clip(seen / shrink**2 - noise, NARROWEST_SHAPES**2, WIDEST_SHAPES**2)))
 
 
-def common_precision(parameters):
+def common_precision(parameters: NDArray[np.float64]) -> float:
     """Return the median of the precisions over the stronger half of the columns."""
     strong = parameters[parameters[:, 0] >= np.median(parameters[:, 0])]
     return float(np.median(np.sqrt(np.maximum(strong[:, 3] * strong[:, 5] - strong[:, 4] ** 2, 1e-12))))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import fft
 from scipy.spatial import cKDTree
 
@@ -81,9 +83,9 @@ class ScaleScan:
         """Return the highest order of the peaks (see `order_of_sites`) in `run`: 0 in noise, 1 in a perfect crystal."""
         if not self.samples:
             return 0.0
-        return max(self._order(k) for k in run)
+        return max(self._order(int(k)) for k in run)
 
-    def _order(self, k):
+    def _order(self, k: int) -> float:
         if k not in self._orders:
             windows = [p for p in self.samples[k] if len(p) >= _FEWEST_PEAKS]
             order = (
@@ -95,7 +97,7 @@ class ScaleScan:
         return self._orders[k]
 
 
-def _some_of(positions, response, sign):
+def _some_of(positions: np.ndarray, response: np.ndarray, sign: float) -> np.ndarray:
     """Return peaks of the middle of a response, enough to measure their order, with sub-pixel positions from parabolas."""
     height, width = response.shape
     part = 0.5 * min(1.0, np.sqrt(_ORDER_SAMPLE / max(len(positions), 1)))
@@ -270,18 +272,23 @@ def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
     )
 
 
-def _best_last(hypotheses, found):
+_Found = TypeVar("_Found", float, tuple[float, float, float])
+
+
+def _best_last(hypotheses: list[_Hypothesis], found: list[_Found]) -> list[tuple[_Hypothesis, _Found]]:
     """Return pairs of hypotheses and what was found of each, that with the smallest R factor last."""
     return sorted(zip(hypotheses, found, strict=True), key=lambda pair: pair[1], reverse=True)
 
 
-def _hypothesis(scan, polarity, run):
+def _hypothesis(scan: ScaleScan, polarity: str, run: np.ndarray) -> _Hypothesis:
     separation = float(np.median(scan.distances[run]))
     scale = float(np.clip(_MATCHED_RATIO * separation, scan.scales[run[0]], scan.scales[run[-1]]))
     return _Hypothesis(polarity, run, separation, scale)
 
 
-def _r_factors(image, hypotheses, limit):
+def _r_factors(
+    image: np.ndarray, hypotheses: list[_Hypothesis], limit: float
+) -> list[tuple[float, float, float]]:
     """Return the R factor of each hypothesis, what its columns leave of the structure of the image (0 to about 1); its
     geometric mean with that of the fine structure; and the smoothing of what is left in pixels.
 
@@ -310,7 +317,7 @@ def _r_factors(image, hypotheses, limit):
     structure = whole > np.maximum(noise, _EXACT * whole.max()) * np.log(whole.size / _LEVEL)
     structure &= np.hypot(y[:, None], x) > _SLOW / min(part.shape)
 
-    def left_of(part):
+    def left_of(part: NDArray[np.bool_]) -> NDArray[np.float64]:
         total = np.sqrt(whole[part]).sum()
         left_over = [float(np.sqrt(power[part]).sum() / total) if total else 1.0 for power in left]
         return np.maximum(left_over, _EXACT)
@@ -322,14 +329,14 @@ def _r_factors(image, hypotheses, limit):
     return list(zip(factors, means.tolist(), smoothing, strict=True))
 
 
-def _power(part):
+def _power(part: np.ndarray) -> NDArray[np.float64]:
     taper = [np.hanning(n + 2)[1:-1] for n in part.shape]
     return np.abs(fft.rfft2(part * taper[0][:, None] * taper[1])) ** 2 / (
         np.sum(taper[0] ** 2) * np.sum(taper[1] ** 2)
     )
 
 
-def _residual(part, h, step, limit):
+def _residual(part: np.ndarray, h: _Hypothesis, step: int, limit: float) -> np.ndarray:
     """Return what columns at the peaks of a hypothesis leave of a window of block means."""
     sign = 1.0 if h.polarity == "bright" else -1.0
     separation, scale = h.separation / step, h.scale / step

@@ -6,12 +6,13 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ._atomap import peaks_by_atomap
 from ._atoms import Atoms, drop_close, in_crystal, nearest_neighbour_distance, order_of_sites
-from ._estimation import LEAST_DISTANCE, LOW_CERTAINTY, WEAKEST, estimate_scales
+from ._estimation import LEAST_DISTANCE, LOW_CERTAINTY, WEAKEST, ImageScales, estimate_scales
 from ._noise_spectrum import AMPLE, block_means
 from ._peaks import ScaleSpace, maxima_by_height, typical_height
 from ._refinement import ColumnFit, refine_atoms
@@ -146,7 +147,7 @@ def find_atoms(
             separation=scales.separation,
             method="none" if refine is False else str(refine),
         )
-        if small_mask is not None:
+        if mask is not None and small_mask is not None:
             atoms = atoms.select(_away_from(mask, atoms.positions) > 0)
     if separation is None and len(atoms) >= _FEWEST:
         scales = replace(scales, separation=nearest_neighbour_distance(atoms.positions))
@@ -159,7 +160,7 @@ def find_atoms(
     )
 
 
-def _in_image(fit, mask=None):
+def _in_image(fit: ColumnFit, mask: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
     """Return a mask of the columns whose centres lie in the image, and not in pixels without data.
 
     The flank of a column beyond the border is highest at the border. Its fit leaves the image, or moves too far and
@@ -172,7 +173,7 @@ def _in_image(fit, mask=None):
     return (inside > -0.5) & (fit.fitted | (inside > _RIM * fit.separation))
 
 
-def _away_from(mask, positions):
+def _away_from(mask: NDArray[np.bool_], positions: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the distance of each position to the nearest pixel of a mask; infinite if there is none."""
     if not mask.any():
         return np.full(len(positions), np.inf)
@@ -181,17 +182,19 @@ def _away_from(mask, positions):
     return away[row, column]
 
 
-def _box_of_data(mask):
+def _box_of_data(mask: NDArray[np.bool_]) -> tuple[slice, slice] | None:
     """Return the rows and columns with data if some at the border have none and the rest is large enough; else None."""
-    box = tuple(
-        slice(int(np.argmax(some)), len(some) - int(np.argmax(some[::-1])))
-        for some in ((~mask).any(axis=k) for k in (1, 0))
-    )
+
+    def extent(axis: int) -> slice:
+        some = np.logical_or.reduce(~mask, axis=axis)
+        return slice(int(np.argmax(some)), len(some) - int(np.argmax(some[::-1])))
+
+    box = extent(1), extent(0)
     shape = [s.stop - s.start for s in box]
     return box if tuple(shape) != mask.shape and min(shape) >= _SMALLEST else None
 
 
-def _magnified(atoms, step):
+def _magnified(atoms: Atoms, step: int) -> Atoms:
     """Convert atoms of an image of block means to the pixels of the original image."""
     if step == 1:
         return atoms
@@ -206,14 +209,14 @@ def _magnified(atoms, step):
     )
 
 
-def _is_noise(positions, scales, step):
+def _is_noise(positions: NDArray[np.float64], scales: ImageScales, step: int) -> bool:
     """Return whether positions without a stable scale are arranged like maxima of noise: every few pixels, or without order."""
     if scales.separation < _FINEST_SAMPLING or len(positions) < _FEWEST:
         return True
-    return np.median(order_of_sites(positions, scales.separation / step)) < _GAS
+    return bool(np.median(order_of_sites(positions, scales.separation / step)) < _GAS)
 
 
-def _find_columns(image, scales, threshold):
+def _find_columns(image: NDArray[np.float64], scales: ImageScales, threshold: float | None) -> ColumnFit:
     """Find the columns of the image: clear maxima of its response, then faint ones that the clear ones do not explain."""
     sign = 1.0 if scales.polarity == "bright" else -1.0
     space = ScaleSpace(image, scales.scale)
@@ -259,7 +262,7 @@ def _find_columns(image, scales, threshold):
     return with_pairs(fit, space, scales.scale)
 
 
-def _visible(fit, space, *, counted):
+def _visible(fit: ColumnFit, space: ScaleSpace, *, counted: bool) -> VisibleMaxima:
     """Return the maxima of the image, with the noise of counted electrons, or that of an image cut off at a frequency."""
     image, noise = space.denoised(fit.sign, white=True)
     if counted:
@@ -272,7 +275,7 @@ def _visible(fit, space, *, counted):
     return VisibleMaxima(image, noise, fit.parameters[:, 1:3], fit.separation)
 
 
-def _with_unclaimed(fit, own, maxima):
+def _with_unclaimed(fit: ColumnFit, own: NDArray[np.float64], maxima: NDArray[np.float64]) -> ColumnFit:
     """Add the unclaimed sites of the lattice, all or none of them, unless noise hides too many of them."""
     if not len(maxima):
         return fit
@@ -299,12 +302,12 @@ def _with_unclaimed(fit, own, maxima):
     return trial if sound and _complete(trial.measure_amplitudes()[n:]) else fit
 
 
-def _complete(significance, part=1.0):
+def _complete(significance: NDArray[np.float64], part: float = 1.0) -> bool:
     """Return whether a sublattice of this significance is found nearly whole: most of it reaches that `part` of the limit."""
-    return np.median(significance) > part * _SIGNIFICANT
+    return bool(np.median(significance) > part * _SIGNIFICANT)
 
 
-def _with_missed_sites(fit, space, scale):
+def _with_missed_sites(fit: ColumnFit, space: ScaleSpace, scale: float) -> ColumnFit:
     """Add sites between the columns found that noise hid at their scale: all or none of them.
 
     At low dose the plateau of scales may be that of the heavy columns alone. The light columns then appear as
@@ -335,7 +338,9 @@ def _with_missed_sites(fit, space, scale):
     return fit
 
 
-def _add_faint(fit, candidates, significant, least):
+def _add_faint(
+    fit: ColumnFit, candidates: NDArray[np.float64], significant: float, least: float
+) -> NDArray[np.float64]:
     """Add the candidates that exceed the noise and an amplitude, and are not part of another column.
 
     Returns their significance.
@@ -344,7 +349,7 @@ def _add_faint(fit, candidates, significant, least):
     n = len(fit.start)
     fit.extend(candidates[distance > LEAST_DISTANCE * fit.separation])
 
-    def kept(significance, part):
+    def kept(significance: NDArray[np.float64], part: float) -> NDArray[np.float64]:
         keep = np.ones(len(fit.start), bool)
         keep[n:] = (significance > part * significant) & (fit.parameters[n:, 0] > part * least)
         fit.keep(keep)
@@ -358,7 +363,9 @@ def _add_faint(fit, candidates, significant, least):
     return significance
 
 
-def _checked(image, separation, polarity, refine, threshold):
+def _checked(
+    image: ArrayLike, separation: float | None, polarity: str, refine: bool | str, threshold: float | None
+) -> NDArray[np.float64]:
     data = np.asarray(image)
     if data.ndim != 2:
         raise ValueError(f"the image must have two dimensions, not {data.ndim}")
@@ -392,7 +399,7 @@ def _checked(image, separation, polarity, refine, threshold):
     return data
 
 
-def _warn_when_unsure(scales):
+def _warn_when_unsure(scales: ImageScales) -> None:
     if scales.separation_certainty < LOW_CERTAINTY:
         warnings.warn(
             f"the separation of the columns, {scales.separation:.1f} pixels, is uncertain "
@@ -409,7 +416,7 @@ def _warn_when_unsure(scales):
         )
 
 
-def _warn_of_failed_fits(atoms, scales):
+def _warn_of_failed_fits(atoms: Atoms, scales: ImageScales) -> None:
     failed = int((~atoms.fitted).sum())
     if failed > _MANY_FAILED * len(atoms):
         warnings.warn(

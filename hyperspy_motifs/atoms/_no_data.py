@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 # An area of one value is fill, a bar or a frame if it has at least this size in both directions, or at least the size of a
@@ -152,7 +153,7 @@ def fill_no_data(image: np.ndarray, missing: np.ndarray, wide: np.ndarray | None
     return out
 
 
-def _equal(image, axis):
+def _equal(image: NDArray[np.float64], axis: int) -> NDArray[np.bool_]:
     """Return whether each pixel equals the one before it."""
     same = np.zeros(image.shape, bool)
     if axis:
@@ -162,7 +163,7 @@ def _equal(image, axis):
     return same
 
 
-def _holds(marks, shape):
+def _holds(marks: NDArray[np.bool_], shape: tuple[int, int]) -> bool:
     """Return whether marks fill a rectangle of that shape (rows, columns) anywhere."""
     if marks.sum() < shape[0] * shape[1] or min(np.subtract(marks.shape, shape)) < 0:
         return False
@@ -172,7 +173,7 @@ def _holds(marks, shape):
     return int((total[h:, w:] - total[:-h, w:] - total[h:, :-w] + total[:-h, :-w]).max()) == h * w
 
 
-def _fill(image, bad):
+def _fill(image: NDArray[np.float64], bad: NDArray[np.bool_]) -> NDArray[np.bool_]:
     out = np.zeros(image.shape, bool)
     above, left = _equal(image, 0), _equal(image, 1)
     one = above & left
@@ -206,7 +207,9 @@ def _fill(image, bad):
     return out | lines
 
 
-def _areas_of_one_value(image, one, bad):
+def _areas_of_one_value(
+    image: NDArray[np.float64], one: NDArray[np.bool_], bad: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
     """Return areas of one value with a step at their rim, and the letters beside bars."""
     # From "equal to those above and to the left" to all pixels of such squares.
     whole = one.copy()
@@ -250,11 +253,11 @@ def _areas_of_one_value(image, one, bad):
     return ndimage.binary_dilation(out, np.ones((3, 3)), iterations=_RINGING) if out.any() else out
 
 
-def _touches(box, shape):
+def _touches(box: tuple[slice, ...], shape: tuple[int, ...]) -> bool:
     return any(s.start == 0 or s.stop == m for s, m in zip(box, shape, strict=True))
 
 
-def _cut_off(bad):
+def _cut_off(bad: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return small regions that missing pixels cut off, such as ticks and letters outside the image of a screenshot."""
     solid = ndimage.binary_opening(~bad, np.ones((_AREA, _AREA)))
     labels, n = ndimage.label(solid)
@@ -269,7 +272,7 @@ def _cut_off(bad):
     return ~bad & ~part
 
 
-def _spots(image, bad):
+def _spots(image: NDArray[np.float64], bad: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return single pixels far above or below all their neighbours."""
     padded = np.pad(image, 2, mode="reflect")
     centre = padded[2:-2, 2:-2]

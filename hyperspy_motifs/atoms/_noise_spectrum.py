@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import minimum_filter1d
 
@@ -125,7 +126,7 @@ class NoiseSpectrum:
         return float((power * density) @ twice @ np.ones(len(power)) / np.prod(shape))
 
 
-def _interpolation(place, length):
+def _interpolation(place: NDArray[np.float64], length: int) -> NDArray[np.float32]:
     """Return the matrix of linear interpolation at positions on an axis of `length` points."""
     place = np.clip(place, 0, length - 1)
     first = np.minimum(place.astype(int), length - 2)
@@ -136,7 +137,7 @@ def _interpolation(place, length):
     return matrix
 
 
-def _density(window):
+def _density(window: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the medians of the periodogram in the cells, as a density."""
     taper = [np.hanning(n + 2)[1:-1].astype(np.float32) for n in window.shape]
     values = (window - window.mean()).astype(np.float32) * taper[0][:, None] * taper[1]
@@ -214,7 +215,7 @@ def within_band(image: np.ndarray, limit: float) -> np.ndarray:
     return fft.irfft2(fft.rfft2(image) * (_frequency(image.shape) < limit), image.shape)
 
 
-def _frequency(shape):
+def _frequency(shape: tuple[int, ...]) -> NDArray[np.float64]:
     return np.hypot(fft.fftfreq(shape[0])[:, None], fft.rfftfreq(shape[1]))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Protocol
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import gaussian_filter1d
 
@@ -112,19 +114,21 @@ class ScaleSpace:
         self._q2_rows = (fft.fftfreq(self._full[0]) ** 2).astype(np.float32)
         self._q2_columns = (fft.rfftfreq(self._full[1]) ** 2).astype(np.float32)
 
-    def _rings(self):
+    def _rings(
+        self,
+    ) -> tuple[NDArray[np.float64], NDArray[np.int32], Callable[[NDArray[np.float64]], NDArray[np.float64]]]:
         """Return the power of the spectrum, its mean over rings of equal frequency, and the ring of each element."""
         n = min(self._full) // 2
         rows, columns = np.sqrt(self._q2_rows)[:, None], np.sqrt(self._q2_columns)[None, :]
         ring = np.minimum(np.hypot(rows, columns) * np.float32(2 * n), n).astype(np.int32)
         pixels = np.maximum(np.bincount(ring.ravel(), minlength=n + 1), 1)
 
-        def mean(values):
+        def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
             return gaussian_filter1d(np.bincount(ring.ravel(), values.ravel(), minlength=n + 1) / pixels, 1.0)
 
         return mean(self._spectrum.real**2 + self._spectrum.imag**2), ring, mean
 
-    def _noise_power(self, white, power=None):
+    def _noise_power(self, white: bool, power: NDArray[np.float64] | None = None) -> np.float32 | np.ndarray:
         """Return the noise power of each element of the spectrum: an array, or one number."""
         pixels = self._full[0] * self._full[1]
         if white or self.noise is None:
@@ -132,7 +136,7 @@ class ScaleSpace:
             return np.float32(np.median(power[int(_NOISE_ALONE * (len(power) - 1)) : len(power) - 1]))
         return pixels * self.noise.at(fft.fftfreq(self._full[0]), fft.rfftfreq(self._full[1]))
 
-    def _deviation(self, weights, noise):
+    def _deviation(self, weights: NDArray[np.float32], noise: np.float32 | np.ndarray) -> float:
         """Return the standard deviation of noise of a given power after a filter: Parseval over half a spectrum."""
         return float(np.sqrt(2.0 * np.sum(weights**2 * noise, dtype=float))) / (self._full[0] * self._full[1])
 
@@ -148,7 +152,7 @@ class ScaleSpace:
         """
         power, ring, mean = self._rings()
         noise = self._noise_power(white, power)
-        signal = np.maximum(power - (noise if np.ndim(noise) == 0 else mean(noise)), 0.0)[ring]
+        signal = np.maximum(power - (mean(noise) if isinstance(noise, np.ndarray) else noise), 0.0)[ring]
         weights = (signal / (signal + _NOISE_WEIGHT * noise + np.finfo(np.float32).tiny)).astype(np.float32)
         return self._filtered(np.float32(sign) * weights), self._deviation(weights, noise)
 
@@ -156,13 +160,13 @@ class ScaleSpace:
         """Return the response at `scale` (pixels), an array of the image's shape."""
         return self._filtered(self._weights(scale))
 
-    def _weights(self, scale):
+    def _weights(self, scale: float) -> NDArray[np.float32]:
         factor = np.float32(2 * np.pi**2 * scale**2)
         weights = np.exp(-factor * self._q2_rows)[:, None] * np.exp(-factor * self._q2_columns)[None, :]
         weights *= 2 * factor * (self._q2_rows[:, None] + self._q2_columns[None, :])
         return weights
 
-    def _filtered(self, weights):
+    def _filtered(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
         # Each line is transformed by one thread, so the number of threads does not change the result.
         weights = self._spectrum * weights
         padded = fft.irfft2(weights, self._full, overwrite_x=True, workers=numba.get_num_threads())
@@ -170,7 +174,7 @@ class ScaleSpace:
         return padded[top : top + height, left : left + width]
 
 
-def vertices(image: np.ndarray, positions: np.ndarray, sign: int = 1) -> np.ndarray:
+def vertices(image: np.ndarray, positions: np.ndarray, sign: float = 1) -> np.ndarray:
     """Return extrema of an image with sub-pixel positions: the vertices of parabolas along x and along y.
 
     Parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ._atomap import refine_by_atomap
@@ -44,11 +45,15 @@ _FURTHEST_SHIFT = 0.3
 # A fit that leaves less than this fraction of the typical column has not found a column.
 _LEAST_AMPLITUDE = 1e-3
 _REACH = 2.2
+_METHODS = ("gaussian", "center_of_mass", "atomap", "none")
 # Fits of the columns of an image with a band limit.
 _EXTRAPOLATIONS = 6
 #: Frequency, times the separation, up to which fitted columns take up noise: a third of it at that of a separation. 0.9 to 1.7
 #: give as many right results for smoothed and enlarged images in benchmarks/bench_finding.py.
 TAKEN_UP = 1.3
+
+# Misfit, median radius, parameters, lost columns, common precision, its scatter, and the strength of the prior.
+_State = tuple[float, float, NDArray[np.float64], NDArray[np.bool_], float, float, float]
 
 
 class ColumnFit:
@@ -80,9 +85,7 @@ class ColumnFit:
         sign: float,
         width: float | None = None,
     ):
-        self.image = np.ascontiguousarray(image, np.float64)
-        if sign != 1:
-            self.image = self.image * sign
+        self.image = sign * np.ascontiguousarray(image, np.float64)
         self.sign = sign
         self.separation = separation
         self.start = np.array(positions, float)
@@ -122,7 +125,7 @@ class ColumnFit:
         fit._strength = fit.measure_noise().variance / fit._scatter**2
         return fit
 
-    def _disc_radii(self):
+    def _disc_radii(self) -> NDArray[np.float64]:
         wide = np.clip(0.75 * self._nearest, max(2.0, 0.45 * self.separation), 0.9 * self.separation)
         # Beyond 3 widths a disc contains no signal of the column, and more and more of the area between columns.
         return np.minimum(wide, np.maximum(3.0 / np.sqrt(self.common), 2.0))
@@ -168,7 +171,7 @@ class ColumnFit:
         self.noise = measured.level_below(TAKEN_UP / self.separation)
         return self.noise
 
-    def _correlation(self):
+    def _correlation(self) -> NDArray[np.float64]:
         """Return the ratio, at least 1, of the variances of amplitude, x and y for the actual noise to those for white noise.
 
         The white noise has the residual variance. Correlated noise has more power at the frequencies of the columns, and
@@ -263,7 +266,7 @@ class ColumnFit:
             self.image = recorded + model - within_band(model, limit)
             self.refine(passes=2, final=False)
 
-    def _state(self, misfit, lost):
+    def _state(self, misfit: float, lost: NDArray[np.bool_]) -> _State:
         radius = float(np.median(self.radii))
         return misfit, radius, self.parameters, lost, self.common, self._scatter, self._strength
 
@@ -323,7 +326,9 @@ class ColumnFit:
     def _discs(self, which: np.ndarray, margin: float = 0.0) -> Discs:
         return Discs(self.image, self.parameters, self.radii, self.table, which, margin)
 
-    def _quality(self, which, strength, shapes_only=False):
+    def _quality(
+        self, which: NDArray[np.int64], strength: float, shapes_only: bool = False
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the residual variances and the variances of the parameters, with a prior on the shapes."""
         variance, spread = np.full(len(self.parameters), np.nan), np.full((len(self.parameters), 4), np.nan)
 
@@ -337,7 +342,7 @@ class ColumnFit:
         self.table = neighbour_table(self.start, _REACH * self.separation)
         self._update_radii()
 
-    def _update_radii(self):
+    def _update_radii(self) -> None:
         self._nearest = nearest_in_table(self.start, *self.table)
         alone = np.flatnonzero(np.isinf(self._nearest))
         if len(alone):
@@ -375,14 +380,14 @@ class ColumnFit:
         self.measure_amplitudes()
         self.take_centres_of_mass(~self.fitted)
 
-    def _lost(self, parameters):
+    def _lost(self, parameters: NDArray[np.float64]) -> NDArray[np.bool_]:
         shift = np.hypot(*(parameters[:, 1:3] - self.start).T)
         determinant = parameters[:, 3] * parameters[:, 5] - parameters[:, 4] ** 2
         size = np.sqrt(np.maximum(determinant, 0)) / self.common
         sound = np.isfinite(parameters).all(axis=1) & (size > 0.1) & (size < 16)
         return ~sound | (shift > _FURTHEST_SHIFT * self.separation)
 
-    def _restart(self, which):
+    def _restart(self, which: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return the parameters of columns reset to their start positions, with the common shape."""
         back = self.parameters[which].copy()
         back[:, 1:3] = self.start[which]
@@ -410,9 +415,6 @@ class ColumnFit:
             polarity="bright" if self.sign > 0 else "dark",
             polarity_certainty=1.0,
         )
-
-
-_METHODS = ("gaussian", "center_of_mass", "atomap", "none")
 
 
 def refine_atoms(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 from scipy.signal.windows import hann
 from scipy.spatial import cKDTree
@@ -138,7 +139,7 @@ def measure_scan_lines(image: np.ndarray) -> ScanLines:
     return ScanLines(offsets, float(np.sqrt(level)), error, p, jitter, jitter_p, jumps)
 
 
-def _excess(power):
+def _excess(power: NDArray[np.float64]) -> float:
     """Return the p-value of the first column of powers (frequencies, 1 + k), against the others, at most frequencies."""
     above = (power[:, 1:] >= power[:, :1]).sum(axis=1)
     chance = (1 + _ABOVE) / power.shape[1]
@@ -146,14 +147,16 @@ def _excess(power):
     return float(binom.sf(np.count_nonzero(above <= _ABOVE) - 1, len(power), expected))
 
 
-def _periodograms(series):
+def _periodograms(series: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the power of series (rows, k) along their first axis: that of white noise is its variance."""
     taper = hann(len(series), sym=False)
     spectra = np.fft.rfft(series * taper[:, None], axis=0)
     return np.abs(spectra[: len(series) // 2]) ** 2 / np.sum(taper**2)
 
 
-def _test_offsets(values):
+def _test_offsets(
+    values: NDArray[np.float64],
+) -> tuple[float, float, NDArray[np.float64], NDArray[np.float64]]:
     """Return p, the variance of the offsets, the means of the rows and the power of noise in them at each frequency."""
     width = values.shape[1]
     taper = hann(width, sym=False)
@@ -170,7 +173,9 @@ def _test_offsets(values):
     return _excess(power[_FIRST:]), level, series[:, 0].real, beside
 
 
-def _offsets(means, level, beside):
+def _offsets(
+    means: NDArray[np.float64], level: float, beside: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
     """Separate the means of rows into the lines of a lattice, offsets of variance `level` and noise."""
     n = len(means)
     noise = median_filter(beside, min(_SMOOTH, len(beside)), mode="nearest")
@@ -181,7 +186,7 @@ def _offsets(means, level, beside):
     return offsets - offsets.mean(), float(np.sqrt(level * (1 - gain.mean())))
 
 
-def _lines(series, white):
+def _lines(series: NDArray[np.float64], white: float) -> NDArray[np.float64]:
     """Return the sum of the sinusoids that stand out of a series of which the rest is white, with that variance."""
     n = len(series)
     row = np.arange(n)
@@ -215,7 +220,7 @@ def _lines(series, white):
     return found
 
 
-def _row_shifts(values):
+def _row_shifts(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the displacements of rows relative to those around them, in pixels, and the contrast that shows them: the parts
     of blocks of columns, each of shape (rows - 4, blocks)."""
     width = values.shape[1]
@@ -236,7 +241,7 @@ def _row_shifts(values):
     return shifts / whole, contrast / whole
 
 
-def _jumps(shifts, contrast):
+def _jumps(shifts: NDArray[np.float64], contrast: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the rows from which on all are displaced along x."""
     n = len(shifts) - len(_JUMP) + 1
     seen = sum(part * shifts[k : k + n] for k, part in enumerate(_JUMP))
@@ -258,7 +263,7 @@ def _jumps(shifts, contrast):
     return np.sort(np.array(rows, int)) + 4
 
 
-def _jitter(shifts):
+def _jitter(shifts: NDArray[np.float64]) -> tuple[float, float]:
     """Return the standard deviation of the displacements of rows along x, in pixels, and the p-value of its test."""
     rng = np.random.default_rng(0)
     signs = np.array([rng.permutation(np.repeat([1.0, -1.0], _BLOCKS // 2)) for _ in range(_CHANGES)]).T

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import fft
 from scipy.stats import t
 
@@ -88,7 +89,7 @@ def has_blocks(image: np.ndarray) -> bool:
     return all(_has_blocks_along(values) for values in (image, image.T))
 
 
-def _has_blocks_along(values):
+def _has_blocks_along(values: NDArray[np.float64]) -> bool:
     step = np.diff(values, axis=1)
     rough = np.abs(step[:, 1:-1] - (step[:, :-2] + step[:, 2:]) / 2).mean(axis=0)
     excess = rough[1:-1] - (rough[:-2] + rough[2:]) / 2

@@ -42,7 +42,14 @@ _FALSE = 0.2
 
 
 @njit(cache=True, **OUTER)
-def _lowest_on_lines(first, last, image, starts, ends, out):
+def _lowest_on_lines(
+    first: int,
+    last: int,
+    image: NDArray[np.float32],
+    starts: NDArray[np.float64],
+    ends: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
     height, width = image.shape
     for m in range(first, last):
         x, y = starts[m, 0], starts[m, 1]
@@ -252,7 +259,7 @@ def with_pairs(fit: ColumnFit, space: ScaleSpace, scale: float) -> ColumnFit:
     return fit
 
 
-def _with_pairs_at(fit, space, finer):
+def _with_pairs_at(fit: ColumnFit, space: ScaleSpace, finer: float) -> ColumnFit:
     response = fit.sign * space.response(finer)
     peaks = maxima_by_height(response)
     heights = response[peaks[:, 1].astype(int), peaks[:, 0].astype(int)]
@@ -296,7 +303,9 @@ def _with_pairs_at(fit, space, finer):
     return trial if len(low) and within.min() <= _MOST_IN_GAP * len(one) else fit
 
 
-def _is_grain(dip, fit, trial, space, scale, share):
+def _is_grain(
+    dip: NDArray[np.float64], fit: ColumnFit, trial: ColumnFit, space: ScaleSpace, scale: float, share: float
+) -> bool:
     """Return whether apparent pairs are columns on which correlated noise has two maxima.
 
     Then the dip is no deeper than this noise, and the fit reduces the noise of the whole image by no more than
@@ -306,7 +315,7 @@ def _is_grain(dip, fit, trial, space, scale, share):
     for each in (fit, trial):
         space.noise = each.measure_noise()
         noise.append(space.noise_of_response(scale))
-    return np.median(dip) < _DIP * noise[1] and noise[1] ** 2 > (1 - _UNEVEN * share) * noise[0] ** 2
+    return bool(np.median(dip) < _DIP * noise[1] and noise[1] ** 2 > (1 - _UNEVEN * share) * noise[0] ** 2)
 
 
 # Levels of the two tests.
@@ -342,7 +351,7 @@ class ColumnCheck:
         return self.p_contrast < LEVEL_CONTRAST and self.p_shift < LEVEL_SHIFT
 
 
-def columns_at(image: NDArray, positions: NDArray, polarity: str = "bright") -> ColumnCheck:
+def columns_at(image: np.ndarray, positions: np.ndarray, polarity: str = "bright") -> ColumnCheck:
     """Test whether positions lie on columns: the image there against the image at places nearby.
 
     Parameters
@@ -387,5 +396,5 @@ def columns_at(image: NDArray, positions: NDArray, polarity: str = "bright") -> 
     return ColumnCheck(p_contrast, float((means >= here.mean()).mean()), (float(best[0]), float(best[1])))
 
 
-def _at(band: NDArray, points: NDArray) -> NDArray:
+def _at(band: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
     return ndimage.map_coordinates(band, points[:, ::-1].T, order=1, mode="reflect")

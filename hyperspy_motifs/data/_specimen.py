@@ -10,6 +10,7 @@ from typing import Any, ParamSpec
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 
@@ -68,7 +69,14 @@ REACH = 5.0
 
 
 @njit(cache=True)
-def add_gaussians(image, x, y, weights, sigma, row_shift):
+def add_gaussians(
+    image: NDArray[np.float64],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    sigma: float,
+    row_shift: NDArray[np.float64],
+) -> None:
     """Add normalised Gaussians to an image (rows, columns), in place, sampled at the pixel centres as by a scanned probe.
 
     x, y (n,) are their centres and sigma their standard deviation in pixels, weights (n,) their integrals, and row_shift
@@ -235,7 +243,15 @@ def lattice_points(vectors: np.ndarray, basis: np.ndarray, reach: float) -> tupl
 
 
 @njit(cache=True)
-def relax_springs(points, pairs, rest, stiffness, moving, steps, inertia):
+def relax_springs(
+    points: NDArray[np.float64],
+    pairs: NDArray[np.int64],
+    rest: NDArray[np.float64],
+    stiffness: NDArray[np.float64],
+    moving: NDArray[np.bool_],
+    steps: int,
+    inertia: float,
+) -> None:
     """Move points (n, 2), in place, by the forces of springs between them, with damping.
 
     The springs join `pairs` (s, 2) and have lengths `rest` and stiffnesses (s,), of which a sum of about 7 around a point is

@@ -8,6 +8,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.threads import OUTER
@@ -274,7 +275,7 @@ def _numbered(values: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(cache=True, **OUTER)
-def _prequential(pairs, contexts, n_labels):
+def _prequential(pairs: NDArray[np.int64], contexts: NDArray[np.int64], n_labels: int) -> NDArray[np.float64]:
     """Return the bits of each label, predicted from previous labels after the same context.
 
     `pairs` are the numbers of the pairs of context and label.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special, stats
 from scipy.spatial import cKDTree
 
@@ -97,7 +98,14 @@ def polygon_shares(
 
 
 @numba.njit(cache=True, **OUTER)
-def _shares(points, vertices, offsets, point, polygon, tolerance):
+def _shares(
+    points: NDArray[np.float64],
+    vertices: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    point: NDArray[np.int64],
+    polygon: NDArray[np.int64],
+    tolerance: float,
+) -> NDArray[np.float64]:
     """Return the share of each pair of a point and a polygon."""
     shares = np.zeros(len(point))
     for i in range(len(point)):
@@ -360,7 +368,7 @@ def _permuted_counts(
 
 
 @numba.njit(cache=True, **INNER)
-def _mix(state):
+def _mix(state: np.uint64) -> np.uint64:
     """Return the splitmix64 hash of a counter (Steele, Lea, Flood 2014)."""
     z = state
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -369,7 +377,16 @@ def _mix(state):
 
 
 @numba.njit(cache=True, **OUTER)
-def _count_permuted(first, last, labels, edges, k, seed, start, counts):
+def _count_permuted(
+    first: int,
+    last: int,
+    labels: NDArray[np.int32],
+    edges: NDArray[np.int32],
+    k: int,
+    seed: np.uint64,
+    start: int,
+    counts: NDArray[np.int32],
+) -> None:
     """Permute the labels and count the classes at the ends of the edges, one permutation per row."""
     n = len(labels)
     step = np.uint64(0x9E3779B97F4A7C15)

@@ -66,13 +66,15 @@ class LocalScale:
     scale: NDArray[np.float64]
 
 
-def _block_means(image, level, block, shape):
+def _block_means(
+    image: NDArray[np.floating], level: float, block: int, shape: tuple[int, int]
+) -> NDArray[np.float64]:
     """Return means of (image - level) and of its square over `shape` blocks; the last blocks include the remainder."""
     rows, columns = (np.arange(n) * block for n in shape)
     heights, widths = (np.diff(s, append=n) for s, n in zip((rows, columns), image.shape, strict=True))
     out = np.empty((2, *shape))
 
-    def fill(first, last):
+    def fill(first: int, last: int) -> None:
         for start in range(first, last, _BAND):
             band = slice(start, min(start + _BAND, last))
             values = image[rows[start] : rows[band][-1] + heights[band][-1]] - np.float64(level)

@@ -64,7 +64,7 @@ def spline_coefficients(image: ArrayLike) -> NDArray[np.float32]:
     return np.asarray(spline_filter(values, order=3, output=np.float32, mode="mirror"))
 
 
-def _cubic_weights(t):
+def _cubic_weights(t: NDArray[np.floating]) -> NDArray[np.float32]:
     """Weights (n, 4) of the coefficients at -1, 0, 1, 2 for points at 0 <= t < 1."""
     t = t.astype(np.float32)
     s = np.float32(1.0) - t
@@ -77,7 +77,13 @@ def _cubic_weights(t):
 
 
 @nb.njit(cache=True, **OUTER)
-def _evaluate(coefficients, corners, u, v, out):
+def _evaluate(
+    coefficients: NDArray[np.float32],
+    corners: NDArray[np.int64],
+    u: NDArray[np.float32],
+    v: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
     """Evaluate the spline on unit grids, into `out` (n, size, size)."""
     size = out.shape[1]
     lines = np.empty((size + 3, size), np.float32)
@@ -204,11 +210,11 @@ def iterate_patches(
         yield chosen, _sampled(padded, positions[chosen], size)
 
 
-def _sampled(padded, positions, size):
+def _sampled(padded: NDArray[np.float32], positions: NDArray[np.float64], size: int) -> NDArray[np.float32]:
     """Sample windows on several threads."""
     out = np.empty((len(positions), size, size), np.float32)
 
-    def fill(first, last):
+    def fill(first: int, last: int) -> None:
         out[first:last] = sample_windows(padded, positions[first:last], size)
 
     over_rows(fill, len(positions))
@@ -259,7 +265,7 @@ _REACH = 3.0
 
 
 @nb.njit(cache=True, **INNER)
-def _cubic(t):
+def _cubic(t: float) -> tuple[float, float, float, float]:
     """Catmull-Rom weights (Keys 1981, a = -1/2) of the samples at -1, 0, 1, 2 for a point at 0 <= t < 1."""
     return (
         t * (-0.5 + t * (1.0 - 0.5 * t)),
@@ -270,7 +276,7 @@ def _cubic(t):
 
 
 @nb.njit(cache=True, **INNER)
-def _value(patch, row, column):
+def _value(patch: NDArray[np.float64], row: float, column: float) -> float:
     """Patch at a fractional position; NaN outside."""
     size = patch.shape[0]
     r, c = int(np.floor(row)), int(np.floor(column))
@@ -288,7 +294,19 @@ def _value(patch, row, column):
 
 
 @nb.njit(cache=True, **OUTER)
-def _paint(positions, kinds, patches, angles, mirrored, offset, scale, width, reach, image, weight):
+def _paint(
+    positions: NDArray[np.float64],
+    kinds: NDArray[np.int64],
+    patches: NDArray[np.float64],
+    angles: NDArray[np.float64],
+    mirrored: NDArray[np.bool_],
+    offset: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    width: float,
+    reach: float,
+    image: NDArray[np.float64],
+    weight: NDArray[np.float64],
+) -> None:
     size = patches.shape[1]
     half = size // 2
     rows, columns = image.shape

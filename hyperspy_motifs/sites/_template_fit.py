@@ -214,21 +214,21 @@ def _further_rotation(offsets, places, turn, tolerance):  # type: ignore[no-unty
 
 @numba.njit(cache=True, **OUTER)
 def _fit_all(
-    first,
-    last,
-    offsets,
-    kinds,
-    window,
-    n_neighbours,
-    places,
-    frequent,
-    n_places,
-    numbers,
-    rotation_invariant,
-    costs,
-    angles,
-    mirrored,
-):  # type: ignore[no-untyped-def]
+    first: int,
+    last: int,
+    offsets: NDArray[np.float64],
+    kinds: NDArray[np.int32],
+    window: NDArray[np.float64],
+    n_neighbours: NDArray[np.int64],
+    places: NDArray[np.float64],
+    frequent: NDArray[np.int32],
+    n_places: NDArray[np.int64],
+    numbers: NDArray[np.float64],
+    rotation_invariant: bool,
+    costs: NDArray[np.float64],
+    angles: NDArray[np.float64],
+    mirrored: NDArray[np.bool_],
+) -> None:
     settings = (numbers[0], numbers[1], numbers[2], numbers[3], numbers[4])
     for i in range(first, last):
         around, own, inside, lowest = offsets[i, : n_neighbours[i]], kinds[i], window[i], np.inf

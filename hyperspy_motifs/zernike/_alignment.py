@@ -40,7 +40,9 @@ class Alignment(NamedTuple):
 
 
 @nb.njit(cache=True, fastmath={"contract"}, **INNER)
-def _refine(re, im, angle, step):
+def _refine(
+    re: NDArray[np.float64], im: NDArray[np.float64], angle: float, step: float
+) -> tuple[float, float]:
     """Newton steps to the maximum of sum re cos(m t) + im sin(m t) near a grid maximum."""
     value = 0.0
     for _ in range(12):
@@ -66,7 +68,13 @@ def _refine(re, im, angle, step):
 
 
 @nb.njit(cache=True, fastmath={"contract"}, **INNER)
-def fit_angle(re, im, cosine, sine, grid):
+def fit_angle(
+    re: NDArray[np.float64],
+    im: NDArray[np.float64],
+    cosine: NDArray[np.float32],
+    sine: NDArray[np.float32],
+    grid: NDArray[np.float32],
+) -> tuple[float, float]:
     """Largest value and its angle of sum re cos(m t) + im sin(m t), a trigonometric polynomial."""
     n_angles = cosine.shape[1]
     grid[:] = np.float32(re[0])
@@ -97,7 +105,14 @@ def fit_angle(re, im, cosine, sine, grid):
 
 
 @nb.njit(cache=True, fastmath={"contract"}, **INNER)
-def _align_pair(a, b, order, reflection, cosine, sine):
+def _align_pair(
+    a: NDArray[np.complexfloating],
+    b: NDArray[np.complexfloating],
+    order: NDArray[np.int64],
+    reflection: bool,
+    cosine: NDArray[np.float32],
+    sine: NDArray[np.float32],
+) -> tuple[float, bool, float]:
     """Angle, reflection, and squared distance of one pattern from one reference."""
     grid = np.empty(cosine.shape[1], np.float32)
     norm = 0.0
@@ -122,7 +137,19 @@ def _align_pair(a, b, order, reflection, cosine, sine):
 
 
 @nb.njit(cache=True, **OUTER)
-def _align(first, last, a, b, order, reflection, cosine, sine, angles, reflected, squared):
+def _align(
+    first: int,
+    last: int,
+    a: NDArray[np.complexfloating],
+    b: NDArray[np.complexfloating],
+    order: NDArray[np.int64],
+    reflection: bool,
+    cosine: NDArray[np.float32],
+    sine: NDArray[np.float32],
+    angles: NDArray[np.float64],
+    reflected: NDArray[np.bool_],
+    squared: NDArray[np.float64],
+) -> None:
     for i in range(first, last):
         for j in range(angles.shape[1]):
             angle, mirrored, value = _align_pair(a[i], b[j], order, reflection, cosine, sine)

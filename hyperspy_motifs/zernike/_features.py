@@ -300,7 +300,16 @@ class SymmetryScores:
 
 
 @nb.njit(cache=True, **OUTER)
-def _mirror_axes(first, last, re, im, cosine, sine, value, axis):
+def _mirror_axes(
+    first: int,
+    last: int,
+    re: NDArray[np.float64],
+    im: NDArray[np.float64],
+    cosine: NDArray[np.float32],
+    sine: NDArray[np.float32],
+    value: NDArray[np.float64],
+    axis: NDArray[np.float64],
+) -> None:
     """Largest value over theta of sum re cos(m theta) + im sin(m theta); theta is twice the axis."""
     for i in range(first, last):
         grid = np.empty(cosine.shape[1], np.float32)
