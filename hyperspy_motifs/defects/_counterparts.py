@@ -30,7 +30,7 @@ _COMPONENTS = 16
 # Surroundings whose counterparts are this many times further away than those of the counterparts themselves are unlike any.
 UNLIKE = 2.5
 # Fewer counterparts say nothing of their scatter.
-FEWEST = 4
+_FEWEST = 4
 # Most counterparts of an atom are counterparts of each other.
 _ALIKE = 0.5
 
@@ -61,7 +61,7 @@ class Counterparts:
     @property
     def comparable(self) -> np.ndarray:
         """Whether the surroundings of each atom repeat, shape (n,)."""
-        return (self.ratio < UNLIKE) & (self.count >= FEWEST) & (self.alike > _ALIKE)
+        return (self.ratio < UNLIKE) & (self.count >= _FEWEST) & (self.alike > _ALIKE)
 
     def median(self, values: np.ndarray) -> np.ndarray:
         """Median of the counterparts' `values` (n, ...) for each atom, NaN left out."""

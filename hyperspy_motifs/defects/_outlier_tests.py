@@ -10,7 +10,6 @@ from scipy.spatial import cKDTree
 from scipy.stats import false_discovery_control, norm
 
 from ._counterparts import (
-    FEWEST,
     Counterparts,
     find_counterparts,
     nearest_atoms,
@@ -164,7 +163,7 @@ def compare_atoms(
     in_border = edge < BORDER * spacing
     inner = ~in_border & counterparts.comparable
     # Counterparts near the border are not compared with.
-    inner &= counterparts.count * (inner & held)[counterparts.index].mean(axis=1) >= FEWEST
+    inner &= (inner & held)[counterparts.index].any(axis=1)
     unlike = held & ~in_border & ~inner
     # The surroundings of the others are cut, but not those of the atoms that a translation maps to them.
     rows = np.flatnonzero((in_border | empty) & (edge >= EDGE * spacing) & ~inner)
