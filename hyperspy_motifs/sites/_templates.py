@@ -1,13 +1,14 @@
-"""Neighbour templates from the members of a class, and separations of templates."""
+"""Templates: of the neighbours of a class and their separations, of sites, and of the nearest neighbours of a group."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from ._neighbourhoods import Neighbourhoods
-from ._template_fit import SAME, NeighbourTemplates, fit_templates
+from ._template_fit import SAME, Neighbourhoods, NeighbourTemplates, TemplateFits, fit_templates
 
 _MIN_SHARE = 0.3  # least share of the atoms with a neighbour at a place of the template
 _SAMPLED = 40  # members whose neighbours are first estimates of places
@@ -168,3 +169,193 @@ def _unstrained_cost(
     strain = np.linalg.lstsq(source[fitting], target[fitting], rcond=None)[0]
     off = np.hypot(*(source[rows] @ strain - target[rows]).T)
     return float(np.minimum(off, tolerance) @ np.minimum(off, tolerance)) / (2 * spread**2)
+
+
+_ABSENT = 4.0  # one neighbour in fifty differs by chance
+_OTHER_KIND = 20.0
+NEAR = 15.0
+FREQUENT = 0.05
+_LARGEST_SHARE = 0.6
+_BEYOND = 0.5 * NEAR**2 + 40
+
+
+@dataclass(frozen=True)
+class SiteTemplates:
+    """Neighbour templates of sites, each of one kind of atom.
+
+    Two atoms of a kind are on one site if their neighbours lie at the same places, up to a rotation and reflection
+    with `rotation_invariant`. Neighbours of another kind and absent neighbours add a constant cost only: a channel can be
+    filled or empty without a change of the sites around it.
+
+    Attributes
+    ----------
+    patterns : NeighbourTemplates
+    kind : ndarray of int32, shape (c,)
+        Kind of the atoms of each site.
+    sizes : ndarray of int64, shape (c,)
+        Number of atoms of each site.
+    separations : ndarray, shape (c, c)
+        Distances of the templates in units of the spread of the places; infinite on the diagonal.
+    spread, tolerance : float
+        See `fit_templates`.
+    rotation_invariant : bool
+    """
+
+    patterns: NeighbourTemplates
+    kind: NDArray[np.int32]
+    sizes: NDArray[np.int64]
+    separations: NDArray[np.float64]
+    spread: float
+    tolerance: float
+    rotation_invariant: bool
+
+    def splits_a_kind(self) -> bool:
+        """Whether a frequent kind has no site with most of its atoms."""
+        for kind in np.unique(self.kind):
+            sizes = self.sizes[self.kind == kind]
+            if sizes.sum() >= FREQUENT * self.sizes.sum() and sizes.max() < _LARGEST_SHARE * sizes.sum():
+                return True
+        return False
+
+    def assign(
+        self,
+        atoms: Neighbourhoods,
+        kinds: NDArray[np.integer],
+        around: NDArray[np.int32],
+        other_kind: float = _OTHER_KIND,
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64], TemplateFits]:
+        """Assign every atom to a site.
+
+        Parameters
+        ----------
+        atoms : Neighbourhoods
+        kinds : ndarray of int, shape (n,)
+            Kind of each atom.
+        around : ndarray of int32, shape (n, k)
+            Kind of each neighbour.
+        other_kind : float
+            Cost of an atom of another kind than that of the site.
+
+        Returns
+        -------
+        sites : ndarray of int32, shape (n,)
+        probabilities : ndarray, shape (n, c)
+        fits : TemplateFits
+        """
+        fits = self._fit(atoms, around)
+        costs = fits.costs + np.where(np.asarray(kinds)[:, None] == self.kind, 0.0, other_kind)
+        known = np.isfinite(costs).any(axis=1)
+        costs[~known] = fits.costs[~known]  # kinds without sites
+        costs = costs - costs.min(axis=1, keepdims=True)
+        odds = np.exp(-np.minimum(costs, 700.0))
+        return (
+            costs.argmin(axis=1).astype(np.int32),
+            odds / odds.sum(axis=1, keepdims=True),
+            fits,
+        )
+
+    def _fit(self, atoms: Neighbourhoods, around: NDArray[np.int32]) -> TemplateFits:
+        fits = fit_templates(
+            atoms,
+            around,
+            self.patterns,
+            spread=self.spread,
+            tolerance=self.tolerance,
+            absent=_ABSENT,
+            rotation_invariant=self.rotation_invariant,
+            beyond=_BEYOND,
+        )
+        # No template can be fitted to a few stray atoms at the border: all sites are equally far from them.
+        fits.costs[~np.isfinite(fits.costs).any(axis=1)] = _BEYOND
+        return fits
+
+
+_STARTS, _ITERATIONS = 4, 3
+_TOLERANCE = 0.3  # distances
+_SPREAD = 0.1  # so that neighbours within the tolerance cost the square of their distance
+
+
+def nearest_places(atoms: Neighbourhoods, reach: float, *, rotation_invariant: bool) -> NDArray[np.float64]:
+    """Return the usual places of the nearest neighbours of atoms.
+
+    Parameters
+    ----------
+    atoms : Neighbourhoods
+        Of the atoms of one group.
+    reach : float
+        Largest distance of a nearest neighbour, nearest-neighbour distances.
+    rotation_invariant : bool
+        Whether atoms are compared in any rotation and reflection.
+
+    Returns
+    -------
+    ndarray, shape (s, 2)
+        x, y of each place relative to the atom, nearest-neighbour distances.
+    """
+    near, best, places = replace(atoms, reach=reach), np.inf, np.zeros((0, 2))
+    kinds = _one_kind(near)
+    if not rotation_invariant and len(kinds):  # nothing is turned, whatever the start
+        return frequent_places(near.offsets, kinds, reach, _TOLERANCE)[0][0]
+    starts = np.unique(np.linspace(0, len(kinds) - 1, _STARTS).astype(int)) if len(kinds) else ()
+    for start in starts:
+        found = own_template(near, kinds, int(start))[0]
+        for _ in range(_ITERATIONS):
+            turned, costs = _turned(near, found, rotation_invariant)
+            found = frequent_places(turned, kinds, reach, _TOLERANCE)[0][0]
+        cost = float(np.median(costs))
+        if cost < best:
+            best, places = cost, found
+    return places
+
+
+def distances_from_places(
+    atoms: Neighbourhoods, places: NDArray[np.float64], reach: float, *, rotation_invariant: bool
+) -> NDArray[np.float64]:
+    """Return how far the nearest neighbours of atoms are from places.
+
+    A neighbour that is absent or additional does not count. If some are absent and others additional, they have moved by half
+    a distance.
+
+    Parameters
+    ----------
+    atoms : Neighbourhoods
+    places : ndarray, shape (s, 2)
+        From `nearest_places`; at least one.
+    reach, rotation_invariant
+        As for `nearest_places`.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Root mean square over the neighbours of each atom, nearest-neighbour distances.
+    """
+    turned, _ = _turned(replace(atoms, reach=reach), places, rotation_invariant)
+    distance = np.hypot(*np.moveaxis(turned[:, :, None] - places, -1, 0))
+    distance = np.where(np.isfinite(distance), distance, np.inf)
+    near = np.hypot(*np.moveaxis(atoms.offsets, -1, 0)) < reach
+    nearest = distance.min(axis=1)
+    there = nearest < SAME
+    additional = (near & (distance.min(axis=2) >= SAME)).sum(axis=1)
+    moved = np.minimum((~there).sum(axis=1), additional)
+    total = np.where(there, nearest**2, 0).sum(axis=1) + moved * SAME**2
+    return np.asarray(np.sqrt(total / np.maximum(there.sum(axis=1) + moved, 1)))
+
+
+def _one_kind(atoms: Neighbourhoods) -> NDArray[np.int32]:
+    return np.where(atoms.neighbours >= 0, 0, -1).astype(np.int32)
+
+
+def _turned(
+    atoms: Neighbourhoods, places: NDArray[np.float64], rotation_invariant: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Neighbours (n, k, 2) in the frame of the places, and the costs of the fit (n,)."""
+    fits = fit_templates(
+        atoms,
+        _one_kind(atoms),
+        NeighbourTemplates.stacked([(places, np.zeros(len(places), np.int32))]),
+        spread=_SPREAD,
+        tolerance=_TOLERANCE,
+        absent=0.5 * (_TOLERANCE / _SPREAD) ** 2,
+        rotation_invariant=rotation_invariant,
+    )
+    return rotated_back(atoms.offsets, fits.angles[:, 0], fits.mirrored[:, 0]), fits.costs[:, 0]
