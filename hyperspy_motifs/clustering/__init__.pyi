@@ -1,5 +1,9 @@
 from ._constants import CONSTANTS as CONSTANTS
+from ._constants import MIN_MOTIF_SIZE as MIN_MOTIF_SIZE
+from ._constants import RADII as RADII
 from ._constants import ClusteringConstants as ClusteringConstants
+from ._constants import check_alpha as check_alpha
+from ._constants import check_min_motif_size as check_min_motif_size
 from ._environment import Sublattices as Sublattices
 from ._mixture import MotifMixture as MotifMixture
 from ._motif_clustering import MotifClustering as MotifClustering
@@ -7,10 +11,6 @@ from ._motif_tree import MotifTree as MotifTree
 from ._motif_tree import by_frequency as by_frequency
 from ._motif_tree import merging_order as merging_order
 from ._nested_radii import NestedRadii as NestedRadii
-from ._parameters import MIN_MOTIF_SIZE as MIN_MOTIF_SIZE
-from ._parameters import RADII as RADII
-from ._parameters import check_alpha as check_alpha
-from ._parameters import check_min_motif_size as check_min_motif_size
 from ._proposals import density_clusters as density_clusters
 from ._regions import ManifoldRegions as ManifoldRegions
 from ._split_test import split_evidence as split_evidence

@@ -12,10 +12,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from hyperspy_motifs.relaxation import ForceRelaxedLayout, nearest_neighbours
 from hyperspy_motifs.threads import one_blas_thread
 
-from ._constants import CONSTANTS
+from ._constants import CONSTANTS, check_alpha
 from ._mixture import MotifMixture, axes_of
 from ._motif_tree import by_frequency, merging_order
-from ._parameters import check_alpha
 from ._partition import PartitionOptions, partition
 from ._proposals import density_clusters
 

@@ -14,14 +14,13 @@ from hyperspy_motifs.threads import one_blas_thread
 from hyperspy_motifs.zernike import MomentsLike, noise_unit
 
 from ._at_the_atom import AtTheAtom
-from ._constants import CONSTANTS
+from ._constants import CONSTANTS, MIN_MOTIF_SIZE, RADII, check_alpha, check_min_motif_size, checked_radii
 from ._crosstalk import NeighbourCrosstalk
 from ._environment import Environments, Sublattices
 from ._mixture import MotifMixture
 from ._motif_tree import MotifTree, tree_of
 from ._neighbour_effects import Explanation
 from ._neighbourhood_features import NeighbourhoodFeatures, fit_crosstalk, layout_of, with_least_error
-from ._parameters import MIN_MOTIF_SIZE, RADII, check_alpha, check_min_motif_size, checked_radii
 from ._partition import PartitionOptions, partition
 from ._proposals import density_clusters
 from ._radius_model import Around, Found, RadiusModel

@@ -9,8 +9,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial import cKDTree
 
-from ._constants import CONSTANTS
-from ._parameters import MIN_MOTIF_SIZE
+from ._constants import CONSTANTS, MIN_MOTIF_SIZE
 
 _REFINED = 3  # candidates of every number of axes that are refined
 _HALVED = 3  # leading axes whose halves are always refined

@@ -12,12 +12,11 @@ from hyperspy_motifs.sites import Neighbourhoods
 from hyperspy_motifs.threads import one_blas_thread
 from hyperspy_motifs.zernike import MomentsLike, noise_unit
 
-from ._constants import CONSTANTS
+from ._constants import CONSTANTS, checked_radii
 from ._mixture import MotifMixture
 from ._motif_tree import by_frequency, tree_of
 from ._neighbourhood_features import NeighbourhoodFeatures, layout_of
 from ._nested_radii import NestedRadii
-from ._parameters import checked_radii
 from ._radius_model import Found, RadiusModel
 
 # The stackings of high symmetry of a moire are three (AA, AB, BA); of a ring or an interval it makes thirds.

@@ -4,7 +4,6 @@ from ._counterparts import find_counterparts as find_counterparts
 from ._counterparts import predict_places as predict_places
 from ._counterparts import site_kinds as site_kinds
 from ._intensities import fit_intensities as fit_intensities
-from ._odd_cells import find_odd_cells as find_odd_cells
 from ._outlier_tests import OutlierTests as OutlierTests
 from ._outlier_tests import combine_p_values as combine_p_values
 from ._outlier_tests import compare_atoms as compare_atoms
@@ -13,6 +12,7 @@ from ._outlier_tests import null_p_values as null_p_values
 from ._outliers import Outliers as Outliers
 from ._outliers import describe_outlier as describe_outlier
 from ._outliers import direction_words as direction_words
+from ._outliers import find_odd_cells as find_odd_cells
 from ._outliers import outlier_kinds as outlier_kinds
 from ._table import COLUMNS as COLUMNS
 from ._table import KINDS as KINDS

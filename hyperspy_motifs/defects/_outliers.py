@@ -1,4 +1,4 @@
-"""Single atoms that differ from their counterparts, as a user reads them."""
+"""Single atoms that differ from their counterparts, as a user reads them, and small groups of cells of unusual size."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+if TYPE_CHECKING:
+    from hyperspy_motifs.cells import Cells
+
 
 # Kinds in the order of the tests: intensity (below, above), place, shape.
 KINDS = ("darker", "brighter", "moved", "other")
@@ -256,3 +262,52 @@ def direction_words(displacement: np.ndarray, neighbours: np.ndarray) -> str:
 
 # Degrees from the line to a neighbour within which a displacement is along it.
 _ALONG = 20.0
+
+
+# Sizes of at least this share of the cells are usual.
+_USUAL = 0.2
+# Kinds of groups that occur as often are structure, such as the dislocations of a boundary; a motif has as many atoms.
+_FREQUENT = 5
+# Cells of the largest group that is one point defect: the flower defect of graphene, six pentagons and six heptagons.
+_LARGEST = 12
+
+
+def find_odd_cells(cells: Cells) -> tuple[list[np.ndarray], float]:
+    """Find groups of adjacent cells with an unusual number of corners, such as the four of a Stone-Wales defect.
+
+    A group that touches a cell at the border is left out, because its other cells are not known: so are boundaries that
+    cross the image.
+
+    Parameters
+    ----------
+    cells : Cells
+        By the automatic bond rule, whose clarity is the expected share of right cells.
+
+    Returns
+    -------
+    groups : list of ndarray of int
+        Numbers of the cells of each group.
+    q_value : float
+        Expected number of wrong cells inside the border, relative to the cells of the groups.
+    """
+    inner = ~cells.on_border
+    if cells.rule != "auto" or not inner.any():
+        return [], 1.0
+    sizes, n = cells.n_corners, len(cells)
+    usual = np.bincount(sizes[inner], minlength=int(sizes.max()) + 1) >= _USUAL * inner.sum()
+    odd = ~usual[sizes]
+    first, other = cells.adjacency[:, :2].T
+    joined = odd[first] & odd[other]
+    table = coo_array((np.ones(joined.sum()), (first[joined], other[joined])), shape=(n, n))
+    _, group = connected_components(table, directed=False)
+    beside = np.concatenate([first[~inner[other]], other[~inner[first]], np.flatnonzero(~inner)])
+    judged = odd & ~np.isin(group, group[beside[odd[beside]]])
+    groups = [np.flatnonzero(group == k) for k in np.unique(group[judged]).tolist()]
+    kinds = [tuple(np.sort(sizes[members]).tolist()) for members in groups]
+    rare = [
+        members
+        for members, kind in zip(groups, kinds, strict=True)
+        if len(members) <= _LARGEST and kinds.count(kind) < _FREQUENT
+    ]
+    wrong = float((1 - cells.clarity) * inner.sum())
+    return rare, min(1.0, wrong / max(sum(map(len, rare)), 1))
