@@ -289,6 +289,11 @@ def without_patches(
         x, y of the atoms in pixels.
     spacing : float
         Neighbour distance in pixels.
+
+    Returns
+    -------
+    (rows, columns) ndarray
+        `image` itself if no patch is significant.
     """
     background, error = estimate_background(image, positions, spacing=spacing)
     return image - background if error.any() else image
