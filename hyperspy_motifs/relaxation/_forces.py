@@ -18,14 +18,14 @@ from hyperspy_motifs.threads import INNER, OUTER, over_rows
 
 
 @numba.njit(cache=True, inline="always")
-def _mix(x):  # type: ignore[no-untyped-def]
+def _mix(x: np.uint64) -> np.uint64:
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
 
 
 @numba.njit(cache=True, inline="always")
-def counter_hash(seed, iteration, vertex, k):  # type: ignore[no-untyped-def]
+def counter_hash(seed: np.uint64, iteration: np.uint64, vertex: np.uint64, k: np.uint64) -> np.uint64:
     """Return 64 random bits for (seed, iteration, vertex, k), all uint64."""
     x = _mix(seed + np.uint64(0x9E3779B97F4A7C15))
     x = _mix(x + iteration * np.uint64(0x9E3779B97F4A7C15) + np.uint64(1))
@@ -34,7 +34,9 @@ def counter_hash(seed, iteration, vertex, k):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, inline="always")
-def random_integer(seed, iteration, vertex, k, n):  # type: ignore[no-untyped-def]
+def random_integer(
+    seed: np.uint64, iteration: np.uint64, vertex: np.uint64, k: np.uint64, n: int
+) -> np.int64:
     """Return an int64 in 0..n-1 for the counter (seed, iteration, vertex, k); n below 2^32."""
     high = counter_hash(seed, iteration, vertex, k) >> np.uint64(32)
     return np.int64((high * np.uint64(n)) >> np.uint64(32))
@@ -44,7 +46,13 @@ _BLOCK = 64  # vertices per block: their rows stay in the first-level cache
 
 
 @numba.njit(cache=True, **INNER)
-def _displacements(coordinate, first, near, ends, apart):  # type: ignore[no-untyped-def]
+def _displacements(
+    coordinate: NDArray[np.float32],
+    first: int,
+    near: NDArray[np.int32],
+    ends: NDArray[np.int32],
+    apart: NDArray[np.float32],
+) -> None:
     """Coordinates of the acting vertices minus that of the vertex, for the vertices from `first` on."""
     start = np.uint32(0)
     for row in range(len(ends)):
@@ -56,19 +64,21 @@ def _displacements(coordinate, first, near, ends, apart):  # type: ignore[no-unt
 
 
 @numba.njit(cache=True, **INNER)
-def _add_squares(values, out):  # type: ignore[no-untyped-def]
+def _add_squares(values: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     for p in range(len(out)):
         out[p] += values[p] * values[p]
 
 
 @numba.njit(cache=True, **INNER)
-def _multiply(values, out):  # type: ignore[no-untyped-def]
+def _multiply(values: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     for p in range(len(values)):
         out[p] *= values[p]
 
 
 @numba.njit(cache=True, **INNER)
-def _strengths(square, exponent, strength, out):  # type: ignore[no-untyped-def]
+def _strengths(
+    square: NDArray[np.float32], exponent: np.float32, strength: np.float32, out: NDArray[np.float32]
+) -> None:
     """strength / (d^exponent + 1) from d^2; whole even exponents, those of the published stages, without a power."""
     one, half = np.float32(1), np.float32(0.5)
     if exponent == 0:
@@ -86,14 +96,16 @@ def _strengths(square, exponent, strength, out):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, **INNER)
-def _bounded_forces(strength, clip, apart):  # type: ignore[no-untyped-def]
+def _bounded_forces(strength: NDArray[np.float32], clip: np.float32, apart: NDArray[np.float32]) -> None:
     """Convert displacements to forces."""
     for p in range(len(strength)):
         apart[p] = min(max(strength[p] * apart[p], -clip), clip)
 
 
 @numba.njit(cache=True, **INNER)
-def _add_up(part, ends, sign, out):  # type: ignore[no-untyped-def]
+def _add_up(
+    part: NDArray[np.float32], ends: NDArray[np.int32], sign: np.float32, out: NDArray[np.float32]
+) -> None:
     """Add the row of each vertex to its sum, or subtract it."""
     start = np.uint32(0)
     for row in range(len(ends)):
@@ -106,7 +118,14 @@ def _add_up(part, ends, sign, out):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, **INNER)
-def _squares_apart(layout, first, near, ends, apart, square):  # type: ignore[no-untyped-def]
+def _squares_apart(
+    layout: NDArray[np.float32],
+    first: int,
+    near: NDArray[np.int32],
+    ends: NDArray[np.int32],
+    apart: NDArray[np.float32],
+    square: NDArray[np.float32],
+) -> None:
     """Displacements by coordinate, and their squared lengths."""
     for p in range(len(square)):
         square[p] = 0
@@ -116,7 +135,15 @@ def _squares_apart(layout, first, near, ends, apart, square):  # type: ignore[no
 
 
 @numba.njit(cache=True, **INNER)
-def _sample(seed, step, first, n_rows, n_negatives, n, out):  # type: ignore[no-untyped-def]
+def _sample(
+    seed: np.uint64,
+    step: np.uint64,
+    first: int,
+    n_rows: int,
+    n_negatives: int,
+    n: int,
+    out: NDArray[np.int32],
+) -> None:
     """Vertices that repel each of those from `first` on."""
     for row in range(n_rows):
         for k in range(n_negatives):
@@ -124,7 +151,15 @@ def _sample(seed, step, first, n_rows, n_negatives, n, out):  # type: ignore[no-
 
 
 @numba.njit(cache=True, **INNER)
-def _spare_neighbours(first, near, ends, sampled, n_negatives, seen, strength):  # type: ignore[no-untyped-def]
+def _spare_neighbours(
+    first: int,
+    near: NDArray[np.int32],
+    ends: NDArray[np.int32],
+    sampled: NDArray[np.int32],
+    n_negatives: int,
+    seen: NDArray[np.int32],
+    strength: NDArray[np.float32],
+) -> None:
     """Exclude attracting vertices from the repulsion; `seen` (n,) stores the last vertex with each one as a
     neighbour."""
     start = np.uint32(0)

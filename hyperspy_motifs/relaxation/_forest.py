@@ -62,7 +62,7 @@ def _grow_trees(
 
 
 @numba.njit(cache=True, **INNER)
-def _partition_at(values, items, middle):  # type: ignore[no-untyped-def]
+def _partition_at(values: NDArray[np.float32], items: NDArray[np.int32], middle: int) -> None:
     """Exchange values until none before `middle` exceeds one after it (Hoare's selection); items move with the values."""
     low, high = 0, len(values) - 1
     while low < high:
@@ -135,7 +135,9 @@ def _grow(
 
 
 @numba.njit(cache=True, inline="always")
-def _insert(row_index, row_square, j, square):  # type: ignore[no-untyped-def]
+def _insert(
+    row_index: NDArray[np.int32], row_square: NDArray[np.float32], j: int, square: np.float32
+) -> None:
     """Insert j into a sorted row unless it is present or too far."""
     k = len(row_index)
     if square >= row_square[k - 1]:
@@ -153,7 +155,7 @@ def _insert(row_index, row_square, j, square):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, fastmath={"reassoc", "contract"}, **INNER)
-def _square(a, b):  # type: ignore[no-untyped-def]
+def _square(a: NDArray[np.float32], b: NDArray[np.float32]) -> np.float32:
     """Squared distance; the compiler may reorder the sum, which is used only for ranking."""
     total = np.float32(0)
     for d in range(len(a)):

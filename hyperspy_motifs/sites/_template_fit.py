@@ -252,7 +252,16 @@ def _polar(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @numba.njit(cache=True, **INNER)
-def _cost(offsets, kinds, window, places, frequent, turn, numbers, worst):  # type: ignore[no-untyped-def]
+def _cost(
+    offsets: NDArray[np.float64],
+    kinds: NDArray[np.int32],
+    window: NDArray[np.float64],
+    places: NDArray[np.float64],
+    frequent: NDArray[np.int32],
+    turn: tuple[float, float, float],
+    numbers: tuple[float, float, float, float, float],
+    worst: float,
+) -> float:
     """Cost of a template at one angle. The sum ends where it exceeds `worst`."""
     cosine, sine, flip = turn
     spread, tolerance, absent, reach, _ = numbers
@@ -306,7 +315,12 @@ def _cost(offsets, kinds, window, places, frequent, turn, numbers, worst):  # ty
 
 
 @numba.njit(cache=True, **INNER)
-def _further_rotation(offsets, places, turn, tolerance):  # type: ignore[no-untyped-def]
+def _further_rotation(
+    offsets: NDArray[np.float64],
+    places: NDArray[np.float64],
+    turn: tuple[float, float, float],
+    tolerance: float,
+) -> float:
     """Further rotation of the template by least squares, from the pairs within the tolerance."""
     cosine, sine, flip = turn
     along, across = 0.0, 0.0
