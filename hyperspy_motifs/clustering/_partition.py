@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs.zernike import PrincipalAxes
+
 from ._constants import CONSTANTS
 from ._mixture import MotifMixture, axes_of
 from ._proposals import cut_between, first_candidates, held_out_groups, mixtures_of_two, refined_starts
@@ -233,17 +235,20 @@ def _with_known_scatter(
     options: PartitionOptions,
 ) -> tuple[float, NDArray[np.bool_] | None]:
     """Evidence with that against a known scatter; the group if that is the stronger one."""
-    best, group = -np.inf, None
-    candidates = [*groups, points[:, 0] > np.median(points[:, 0])]
-    for candidate in candidates:
+    # In units of the known scatter two motifs lengthen the cloud along the line between them.
+    whitened = np.linalg.solve(np.linalg.cholesky(covariance), points.T).T
+    along = PrincipalAxes.fit(whitened, whitened.shape[1]).apply(whitened)
+    each, found = [], []
+    for candidate in (*groups, *(along > np.median(along, axis=0)).T):
         values = []
         for partition in range(n_partitions(len(points))):
             fold, n_folds = fold_numbers(len(points), options.random_state, partition)
-            values.append(known_scatter_evidence(points, covariance, candidate, fold, n_folds))
-        value = log_mean(values) - float(np.log(len(candidates)))
-        if value > best:
-            best, group = value, cut_between(points[:, 0], candidate, 2)
-    return log_mean([evidence, best]), group if best > evidence else None
+            value, group = known_scatter_evidence(points, covariance, candidate, fold, n_folds)
+            values.append(value)
+        each.append(log_mean(values))
+        found.append(group)
+    best = int(np.argmax(each))
+    return log_mean([evidence, log_mean(each)]), found[best] if each[best] > evidence else None
 
 
 def merge_insignificant(

@@ -319,8 +319,8 @@ def known_scatter_evidence(
     group: NDArray[np.bool_],
     fold: NDArray[np.int64],
     n_folds: int,
-) -> float:
-    r"""Return the logarithm of the e-value of two Gaussians of a known scatter against one.
+) -> tuple[float, NDArray[np.bool_]]:
+    r"""Return the logarithm of the e-value of two Gaussians of a known scatter against one, and the points of the first.
 
     The two means and the share are learned on the other folds. The null hypothesis takes the best mean for all points:
     the ratio of the likelihoods is an e-value (Wasserman, Ramdas and Balakrishnan 2020). Both hypotheses have a broad
@@ -344,7 +344,7 @@ def known_scatter_evidence(
         n_a = weight.sum(axis=1)
         n_b = n_learned - n_a
         if min(n_a.min(), n_b.min()) < (1.5 if step else 2):
-            return -np.inf
+            return -np.inf, group
         a, b = weight @ whitened / n_a[:, None], (learned - weight) @ whitened / n_b[:, None]
         share = np.clip(n_a / n_learned, 0.02, 0.98)
         if step < 5:
@@ -352,14 +352,16 @@ def known_scatter_evidence(
             weight = learned * _logistic(score + np.log(share / (1 - share))[:, None])
     distance = np.linalg.norm(a - b, axis=1)
     if distance.min() < 1e-6:
-        return -np.inf
+        return -np.inf, group
     y = ((whitened - 0.5 * (a + b)[fold]) * ((a - b) / distance[:, None])[fold]).sum(axis=1)
     share, half = share[fold], distance[fold] / 2
-    two = share * _normal(y - half) + (1 - share) * _normal(y + half)
-    total = float(np.log((1 - share_out) * two + broad).sum())
+    first, second = share * _normal(y - half), (1 - share) * _normal(y + half)
+    total = float(np.log((1 - share_out) * (first + second) + broad).sum())
     grid = np.linspace(np.quantile(y, 0.05), np.quantile(y, 0.95), 81)
     one = np.log((1 - share_out) * _normal(y[:, None] - grid) + broad).sum(axis=0).max()
-    return total - float(one)
+    # A start that cuts across both groups may lead to either order of the two, and to another one in another fold.
+    turned = ((a - b) @ (a - b)[0] < 0)[fold]
+    return total - float(one), np.asarray((first > second) != turned)
 
 
 def split_evidence(
@@ -401,7 +403,7 @@ def split_evidence(
             evidence = valley_evidence(positions, group[None], fold, n_folds, tail_exponent).each
             found.append(float(evidence[0]))
         if known is not None:
-            found.append(known_scatter_evidence(*known, group, fold, n_folds))
+            found.append(known_scatter_evidence(*known, group, fold, n_folds)[0])
     return log_mean(found)
 
 

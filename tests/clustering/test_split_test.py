@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
 from hyperspy_motifs.clustering import split_evidence
 from hyperspy_motifs.clustering._partition import PartitionOptions, best_split, divide
@@ -152,6 +153,21 @@ def test_a_known_scatter_separates_what_the_density_does_not(spreads):
         X, group = two_groups((190, 120), spreads, seed)
         assert split_evidence(X, group) < np.log(100)
         assert split_evidence(X, group, frequent=frequent_along(X, group, seed)) > np.log(100)
+
+
+def test_two_rare_motifs_of_known_scatter_are_found_on_the_line_between_them():
+    """Most of the known directions lead elsewhere: towards the frequent motifs."""
+    means = np.zeros((4, 14))
+    means[1, 0] = 40
+    means[2:, :2] = [20, 25], [23, 29]  # five spreads apart
+    truth = np.repeat(np.arange(4), (400, 380, 18, 12))
+    agreement = []
+    for seed in range(8):
+        X = means[truth] + np.random.default_rng(seed).normal(size=(len(truth), 14))
+        labels, _ = divide(X, np.zeros(len(X), int), np.zeros(len(X), int), options(0.01, True))
+        assert labels.max() == 3
+        agreement.append(adjusted_rand_score(truth[truth > 1], labels[truth > 1]))
+    assert np.mean(agreement) > 0.9
 
 
 def test_a_known_scatter_does_not_divide_one_group():
