@@ -136,6 +136,20 @@ def test_imports_between_packages_go_one_way():
     assert not left
 
 
+def test_no_constant_of_a_module_is_defined_twice():
+    found = []
+    for path, tree in parsed().items():
+        names = [
+            target.id
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        ]
+        found += [f"{path.relative_to(PACKAGE)}: {name}" for name in set(names) if names.count(name) > 1]
+    assert not found
+
+
 def test_the_recipe_asks_for_what_the_package_needs():
     root = Path(__file__).resolve().parent.parent
     if not (root / "conda" / "meta.yaml").is_file():

@@ -305,7 +305,7 @@ _MOST_NEIGHBOURS = 18
 # Share of the neighbours of an atom that its counterparts must have as well if it is asked about a further one.
 _ALIKE_OTHERWISE = 0.7
 # Neighbours that must agree on a place.
-_FEWEST = 3
+_FEWEST_VOTES = 3
 _ROWS = 256
 
 
@@ -352,7 +352,7 @@ class PredictedPlaces:
         votes = np.bincount(self.neighbours[asked], minlength=n)
         yes = np.bincount(self.neighbours[says], minlength=n)
         usual = yes.sum() / max(votes.sum(), 1)
-        return np.where(votes >= _FEWEST, binom.cdf(yes, votes, usual), 1.0)
+        return np.where(votes >= _FEWEST_VOTES, binom.cdf(yes, votes, usual), 1.0)
 
     def displacements(self, left_out: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Mean deviation of each atom from the places that its neighbours predict.
@@ -381,7 +381,7 @@ class PredictedPlaces:
             used = known & (self.distances <= limit)
             count = used.sum(axis=1)
             total = np.where(used[..., None], self.deviations, 0.0).sum(axis=1)
-            enough = count >= _FEWEST
+            enough = count >= _FEWEST_VOTES
             if enough.mean() < 0.5:
                 continue
             moved = np.where(enough[:, None], total / np.maximum(count, 1)[:, None], np.nan)
