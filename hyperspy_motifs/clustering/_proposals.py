@@ -118,7 +118,7 @@ def mixtures_of_two(
         direction /= (1 - shortened)[:, None]
         directions[going] = direction
         offsets[going] = np.log(n_a / n_b) - 0.5 * ((a + b) * direction).sum(axis=1)
-        new = _logistic(direction @ fitted.T + offsets[going, None])
+        new = logistic(direction @ fitted.T + offsets[going, None])
         new *= learned[of[going]]
         moving = np.abs(new - weight).max(axis=1) >= 1e-3
         going, weight = going[moving], new[moving]
@@ -149,7 +149,7 @@ def cut_between(positions: NDArray[np.float64], group: NDArray[np.bool_], min_si
         a, b = weight @ positions / n_a, (1 - weight) @ positions / n_b
         variance = (weight @ (positions - a) ** 2 + (1 - weight) @ (positions - b) ** 2) / n + 1e-9
         score = (a - b) * (positions - 0.5 * (a + b)) / variance + np.log(n_a / n_b)
-        new = _logistic(score)
+        new = logistic(score)
         settled = np.abs(new - weight).max() < 1e-3
         weight = new
         if settled:
@@ -158,7 +158,8 @@ def cut_between(positions: NDArray[np.float64], group: NDArray[np.bool_], min_si
     return inside if min_size <= inside.sum() <= n - min_size else group
 
 
-def _logistic(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def logistic(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the logistic function of values, which are limited to 50 either way."""
     out = np.clip(x, -50, 50)
     np.exp(np.negative(out, out=out), out=out)
     return np.asarray(1 / (1 + out))

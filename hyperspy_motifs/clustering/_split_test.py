@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from ._constants import CONSTANTS
 from ._mixture import axes_of
-from ._proposals import held_out_groups
+from ._proposals import held_out_groups, logistic
 
 # Stretches in units of the distance of the two medians: centre and half width of the peak, start and end of the valley.
 _PEAK_CENTRES, _PEAK_HALVES = (0.9, 1.0, 1.15), (0.08, 0.15, 0.3)
@@ -349,7 +349,7 @@ def known_scatter_evidence(
         share = np.clip(n_a / n_learned, 0.02, 0.98)
         if step < 5:
             score = (a - b) @ whitened.T - 0.5 * ((a + b) * (a - b)).sum(axis=1)[:, None]
-            weight = learned * _logistic(score + np.log(share / (1 - share))[:, None])
+            weight = learned * logistic(score + np.log(share / (1 - share))[:, None])
     distance = np.linalg.norm(a - b, axis=1)
     if distance.min() < 1e-6:
         return -np.inf, group
@@ -412,10 +412,6 @@ def log_mean(logarithms: list[float]) -> float:
     values = np.asarray(logarithms, dtype=np.float64)
     largest = float(values.max())
     return largest + float(np.log(np.exp(values - largest).mean())) if np.isfinite(largest) else -np.inf
-
-
-def _logistic(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    return 1 / (1 + np.exp(-np.clip(x, -50, 50)))
 
 
 def _normal(x: NDArray[np.float64]) -> NDArray[np.float64]:
