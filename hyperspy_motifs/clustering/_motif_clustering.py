@@ -93,7 +93,7 @@ class MotifClustering(ClusterMixin, BaseEstimator):
         clusters = density_clusters(self.layout_, int(self.min_cluster_size))
         nothing = np.zeros(n, dtype=np.int32)
         options = PartitionOptions(float(self.alpha), 1, int(self.min_cluster_size), False, seed)
-        mixture = partition(units, np.ones(n, dtype=bool), clusters, nothing, options)[0]
+        (mixture,), _ = partition(units, np.ones(n, dtype=bool), clusters, nothing, options)
         groups = mixture.classify(units)[0]
         if self.n_clusters is not None:
             size = np.bincount(groups, minlength=mixture.n_motifs)

@@ -59,8 +59,8 @@ class NestedRadii:
        each kind is divided again. What is found now is not explained by kinds: rings, sites, displacements.
     3. Groups that do not differ at the atom, in its column or in the places of its nearest neighbours, differ in what
        surrounds them, and are one motif (`AtTheAtom`). This holds for the kinds, too. Radii up to the second shell divide the
-       kinds one after the other, first that which shows most motifs. Where the places of the
-       neighbours show several sites of one kind (`SiteTemplates`), these are the motifs.
+       kinds one after the other, first that which shows most motifs, and of these that of most evidence. Where the places of
+       the neighbours show several sites of one kind (`SiteTemplates`), these are the motifs.
     4. At radii beyond, an environment is a motif with the minority kinds and vacant places among its neighbours.
 
     Parameters
@@ -154,6 +154,7 @@ class NestedRadii:
         check_alpha(self.alpha)
         self.layouts_: dict[float, NDArray[np.float32]] = {}
         self._models: dict[float, RadiusModel] = {}
+        self._evidence: dict[float, float] = {}
         self._numbers: dict[float, NDArray[np.int32]] = {}
         self._sites: SiteClassifier | None = None
         first, invariant = self.radii_[0], bool(self.rotation_invariant)
@@ -268,7 +269,7 @@ class NestedRadii:
         at_atoms: AtTheAtom | None,
         given: float | None,
     ) -> None:
-        """Divide the kinds (n,) of the smallest radius at larger ones, first at that which shows most motifs."""
+        """Divide the kinds (n,) of the smallest radius at larger ones, that of most motifs, then of most evidence, first."""
         self.radius_ = self.radii_[0]
         self._order: tuple[float, ...] = ()
         views: dict[float, _View] = {}
@@ -284,7 +285,8 @@ class NestedRadii:
                     views[radius], found[radius] = view, model
             self._report(1 + self.radii_.index(radius))
         motifs = kinds
-        for radius in sorted(found, key=lambda r: (-found[r].n_motifs, r)):
+        first = sorted(found, key=lambda r: (-found[r].n_motifs, -self._evidence[r]))
+        for radius in first:
             model = self._divide(views[radius], motifs, kinds, at_atoms) if self._order else found[radius]
             if model.n_motifs > int(motifs.max()) + 1 or given is not None:
                 self._order += (radius,)
@@ -353,7 +355,7 @@ class NestedRadii:
         """
         if divided is None:
             clusters = density_clusters(self.layouts_[view.radius], self._min_size)
-            mixtures = partition(
+            mixtures, self._evidence[view.radius] = partition(
                 view.X, view.features.sound, clusters, groups, self._options(view.radius), view.noise
             )
         else:

@@ -319,7 +319,7 @@ def partition(
     groups: NDArray[np.integer],
     options: PartitionOptions,
     noise: NDArray[np.floating] | None = None,
-) -> list[MotifMixture]:
+) -> tuple[list[MotifMixture], float]:
     """Find the motifs of each group, as mixtures that classify all points.
 
     Parameters
@@ -335,14 +335,16 @@ def partition(
 
     Returns
     -------
-    list of MotifMixture
+    mixtures : list of MotifMixture
         One for each group 0..
+    evidence : float
+        Sum of the logarithms of the e-values of the splits.
     """
     inside = np.flatnonzero(sound)
-    labels = np.full(len(X), -1, dtype=np.int32)
+    labels, evidence = np.full(len(X), -1, dtype=np.int32), 0.0
     if len(inside):
         own_noise = None if noise is None else noise[inside]
-        labels[inside] = divide(X[inside], clusters[inside], groups[inside], options, own_noise)[0]
+        labels[inside], evidence = divide(X[inside], clusters[inside], groups[inside], options, own_noise)
     mixtures = []
     for group in range(int(groups.max()) + 1):
         members = np.flatnonzero((groups == group) & sound)
@@ -355,7 +357,7 @@ def partition(
             own = MotifMixture.fit(X[members], own).settled_labels(X[members], own)
             own = merge_insignificant(X[members], own, options, None if noise is None else noise[members])
         mixtures.append(MotifMixture.fit(X[members], own))
-    return mixtures
+    return mixtures, evidence
 
 
 def _frequent(

@@ -38,7 +38,7 @@ def test_a_rare_motif_is_found_among_frequent_ones():
     """Twenty points of 640, twelve spreads from a frequent motif that is itself one of two."""
     for seed in range(5):
         X, truth = motifs((320, 300, 20), seed, 12.0)
-        mixtures = partition(X, np.ones(len(X), bool), np.full(len(X), -1), one(len(X)), options(True))
+        mixtures, _ = partition(X, np.ones(len(X), bool), np.full(len(X), -1), one(len(X)), options(True))
         labels = mixtures[0].classify(X)[0]
         assert labels.max() == 2
         assert adjusted_rand_score(truth, labels) > 0.99
@@ -97,7 +97,7 @@ def test_points_that_are_not_sound_are_classified_and_found_nothing():
     X, truth = motifs((300, 150), 6)
     sound = np.random.default_rng(7).random(450) < 0.7
     X[~sound & (truth == 0)] += [0, 0, 0, 3.0, 0, 0, 0, 0, 0]
-    mixtures = partition(X, sound, truth, one(450), options())
+    mixtures, _ = partition(X, sound, truth, one(450), options())
     assert [mixture.n_motifs for mixture in mixtures] == [2]
     labels = mixtures[0].classify(X)[0]
     assert adjusted_rand_score(truth, labels) > 0.99
