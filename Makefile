@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-# Three workers for two cores: some tests wait for a browser, a kernel or a cluster.
 PYTEST_ARGS ?= -n 2 --dist worksteal
 
 .PHONY: demo test examples lint docs clean other-tests oldest trust

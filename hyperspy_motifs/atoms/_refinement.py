@@ -192,16 +192,14 @@ class ColumnFit:
     def refine(self, passes: int = _PASSES, final: bool = True, which: np.ndarray | None = None) -> None:
         """Run passes of Gaussian fits, of all columns or the indices `which`; where they fail the centre of mass is taken.
 
-        The estimate of the common shape is kept for the next call. Uncertainties are computed only if this call is
-        the `final` one.
+        The common shape is kept for the next call. Only the `final` call computes uncertainties, for `which` alone.
         """
         n = len(self.parameters)
         every = np.arange(n) if which is None else which
         own, sample = np.isin(np.arange(n), every), spread_sample(n)
         lost = np.zeros(n, bool)
         self._damping = min(1.0, 2 * self._damping)
-        best = self._state(np.inf, lost)
-        done = 0
+        best, done = self._state(np.inf, lost), 0
         while done < passes if self._damping == 1.0 else done < 2 * passes:
             done += 1
             self.radii = self._disc_radii()

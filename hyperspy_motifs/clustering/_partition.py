@@ -240,13 +240,13 @@ def _with_known_scatter(
     along = PrincipalAxes.fit(whitened, whitened.shape[1]).apply(whitened)
     each, found = [], []
     for candidate in (*groups, *(along > np.median(along, axis=0)).T):
-        values = []
+        tested = []
         for partition in range(n_partitions(len(points))):
             fold, n_folds = fold_numbers(len(points), options.random_state, partition)
-            value, group = known_scatter_evidence(points, covariance, candidate, fold, n_folds)
-            values.append(value)
+            tested.append(known_scatter_evidence(points, covariance, candidate, fold, n_folds))
+        values = [value for value, _ in tested]
         each.append(log_mean(values))
-        found.append(group)
+        found.append(tested[int(np.argmax(values))][1])
     best = int(np.argmax(each))
     return log_mean([evidence, log_mean(each)]), found[best] if each[best] > evidence else None
 

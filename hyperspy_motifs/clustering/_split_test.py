@@ -320,7 +320,7 @@ def known_scatter_evidence(
     fold: NDArray[np.int64],
     n_folds: int,
 ) -> tuple[float, NDArray[np.bool_]]:
-    r"""Return the logarithm of the e-value of two Gaussians of a known scatter against one, and the points of the first.
+    r"""Return the logarithm of the e-value of two Gaussians of a known scatter against one, and the points of one of the two.
 
     The two means and the share are learned on the other folds. The null hypothesis takes the best mean for all points:
     the ratio of the likelihoods is an e-value (Wasserman, Ramdas and Balakrishnan 2020). Both hypotheses have a broad
@@ -335,6 +335,12 @@ def known_scatter_evidence(
         One of the two groups.
     fold : ndarray of int, shape (n,)
     n_folds : int
+
+    Returns
+    -------
+    evidence : float
+    first : ndarray of bool, shape (n,)
+        Points that are more likely of the Gaussian that was `group` at the start, as the first fold has them.
     """
     whitened = np.linalg.solve(np.linalg.cholesky(covariance), points.T).T
     share_out, broad = CONSTANTS.outlier_share, CONSTANTS.outlier_share / 20

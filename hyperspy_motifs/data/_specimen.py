@@ -37,7 +37,8 @@ class Truth:
         Names of the classes of cells.
     extra : dict
         Further values of a family. Always present: ``noise_free``, the expected image (float32, in the units of the
-        image), ``rotation``, in degrees, and ``unlabelled`` (j, 2), the x, y in pixels of columns that are not listed.
+        image), and ``rotation``, in degrees. Of single specimens: ``unlabelled`` (j, 2), the x, y in pixels of columns that
+        are not listed.
     """
 
     positions: np.ndarray

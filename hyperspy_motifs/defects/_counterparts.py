@@ -151,7 +151,7 @@ def find_counterparts(
 ) -> Counterparts:
     """Find the atoms with the same surroundings as each atom.
 
-    The surroundings are the neighbours up to 2.2 nearest-neighbour distances, blurred, without the atom itself. Their
+    The surroundings are the neighbours up to 1.85 nearest-neighbour distances, blurred, without the atom itself. Their
     principal components are compared. So an atom is compared with what stands in its place elsewhere, and not with what
     looks like it.
 

@@ -129,7 +129,9 @@ def null_p_values(
     sides = [used] if n_components > 1 else [used & (residuals[:, 0] * sign > 0) for sign in (1, -1)]
     nulls = [fit_null(squares[s], n_components, central, prior_degrees, found[s]) for s in sides if s.any()]
     scale, degrees = min(
-        nulls, key=lambda null: stats.f.isf(_TAIL, n_components, null[1]) * null[0], default=(1.0, 200.0)
+        nulls,
+        key=lambda null: stats.f.isf(_TAIL, n_components, null[1]) * null[0],
+        default=(1.0, _DEGREES[1]),
     )
     return np.asarray(stats.f.sf(squares / n_components / scale, n_components, 1 / (1 / degrees + heaviness)))
 
@@ -220,7 +222,7 @@ class OutlierTests:
         Width relative to the counterparts.
     at_border, unlike : ndarray of bool, shape (n,)
         Atoms too close to the border to be tested; and in surroundings that do not repeat, which are compared with every kind
-        of atom nearby by their intensity.
+        of atom nearby by their intensity where most surroundings near them repeat.
     extra : ndarray of bool, shape (n,)
         Atoms in places where the counterparts of their neighbours have none. Their p-value
         is the larger of those of the place being expected, and of the column being noise.
@@ -308,7 +310,7 @@ def compare_atoms(
         edge = np.minimum(edge, cut)
     in_border = edge < BORDER * spacing
     inner = ~in_border & counterparts.comparable
-    # Counterparts near the border are not compared with.
+    # Counterparts near the border are not compared with. One is enough: the scatter is at least the usual one.
     inner &= (inner & held)[counterparts.index].any(axis=1)
     unlike = held & ~in_border & ~inner
     # The surroundings of the others are cut, but not those of the atoms that a translation maps to them.

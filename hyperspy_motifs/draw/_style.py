@@ -218,10 +218,10 @@ def short_name(name: str, width: int = 14, lines: int | None = None) -> str:
 
 
 def wrapped(text: str, width: int, lines: int | None = None) -> str:
-    """Break a text into lines, but not within a word, "2 × motif 3" or "Se2 (2)"."""
+    """Break a text into lines, but not within a word of up to twice the width, "2 × motif 3" or "Se2 (2)"."""
     whole = re.sub(r"(?<=motif) |(?<=×) |(?<=\d) (?=×)| (?=\(\d)", "\N{NO-BREAK SPACE}", text)
     longest = max(map(len, whole.split(" ")))
-    # Words are not broken, but for those that would be wider than two columns.
+    # Wider words are broken.
     width = max(width, longest) if longest <= 2 * width else width
     return "\n".join(textwrap.wrap(whole, width, max_lines=lines, placeholder=" …"))
 

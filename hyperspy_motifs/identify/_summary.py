@@ -63,9 +63,13 @@ def changed_columns(found: Identification) -> list[str]:
         error = np.sqrt(max(share * (1 - share), 1 / n) / n)
         lines.append(
             f"{one.name} ({one.kind}): {counts[k]:,} in {n:,} sites of {column_name(one.host, one.host, found.symbols)} "
-            f"({100 * share:.2g} ± {100 * error:.1g} %), mean probability {sure[labels == k].mean():.2f}"
+            f"({_percent(share)} ± {_percent(error)} %), mean probability {sure[labels == k].mean():.2f}"
         )
     return lines
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}" if share >= 0.1 else f"{100 * share:.1f}"
 
 
 def summary(found: Identification) -> str:

@@ -188,7 +188,7 @@ class MotifPlots:
         from hyperspy_motifs.defects import KINDS, RARE
         from hyperspy_motifs.draw import plot_defects
 
-        defects, names = self._motifs.defects.select(kinds or KINDS), self._motifs.names
+        defects, names = self._motifs.defects.select(KINDS if kinds is None else kinds), self._motifs.names
         (image, where), here = self._motifs._image(frame), defects.frames == frame
         rows = zip(defects.kinds[here].tolist(), defects.motifs[here].tolist(), strict=True)
         shown = [f"{kind} {names[motif]}" if kind == RARE else kind for kind, motif in rows]

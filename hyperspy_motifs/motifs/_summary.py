@@ -114,7 +114,9 @@ def answers(motifs: Motifs) -> list[tuple[str, list[str]]]:
         out.append(("Defects", found))
     quality = [*motifs.quality.lines()] or ["no fault was found in it"]
     unsure = [*cautions(motifs), *_uncertain(motifs)] or ["no atom has a probability below 0.5"]
-    if identified and (doubtful := int((identified.probabilities < _SURE_NAME).sum())):
+    if identified and (
+        doubtful := int(((identified.probabilities < _SURE_NAME) & (identified.labels >= 0)).sum())
+    ):
         unsure.append(f"{_counted(doubtful, 'atom')} with a name of a probability below {_SURE_NAME:g}")
     return [*out, ("Image", quality), ("Uncertain", unsure)]
 

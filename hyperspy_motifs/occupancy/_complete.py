@@ -98,12 +98,13 @@ def complete(
     change : bool, optional
         Whether columns may be added and removed. Otherwise `atoms` is returned as it is.
     refine : bool, optional
-        Whether to fit the positions again after a change. Otherwise an added column is where it was predicted.
+        Whether to fit positions again: those near a change, and those at the border, together with the columns beyond it that
+        repetition predicts. Otherwise an added column is where it was predicted.
 
     Returns
     -------
     atoms : Atoms
-        With missed columns added at the end, and false ones removed.
+        With missed columns added at the end, false ones removed, and those at the border fitted again.
     sites : SiteTable
     """
     has_data = np.ones(image.shape, bool) if mask is None else ~np.asarray(mask, bool)
@@ -158,7 +159,8 @@ def _refine_near(fit: ColumnFit, added: np.ndarray, shape: tuple[int, ...], beyo
     near &= ~_inside(fit.parameters[:, 1:3], shape, BEYOND * fit.separation)
     near[fit.with_neighbours(np.flatnonzero(added))] = True
     near[n:] = False
-    fit.refine(passes=_REFINING_PASSES, which=np.flatnonzero(near))
+    if near.any():
+        fit.refine(passes=_REFINING_PASSES, which=np.flatnonzero(near))
     fit.keep(np.arange(len(fit.start)) < n)
     moved = np.hypot(*(fit.parameters[:, 1:3] - before[0][:, 1:3]).T) > TOLERANCE * fit.separation
     outside = ~_inside(fit.parameters[:, 1:3], shape, -0.5)

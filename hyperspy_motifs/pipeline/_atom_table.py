@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -123,10 +124,14 @@ def find_atoms_of_frame(
     """
     clean = prepare_image(images[0], where) if clean is None else clean
     image = clean.data
-    one = finding.find_atoms(image, separation=separation, mask=clean.missing, **options)
+    with warnings.catch_warnings(record=True) as caught:
+        one = finding.find_atoms(image, separation=separation, mask=clean.missing, **options)
     image = without_patches(image, one.positions, one.separation)
     if image is not clean.data:
         one = finding.find_atoms(image, separation=separation, mask=clean.missing, **options)
+    else:
+        for warning in caught:
+            warnings.warn(warning.message, warning.category, stacklevel=2)
     sites = None
     if with_sites:
         refine = options.get("refine", True) in (True, "gaussian")
