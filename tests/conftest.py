@@ -38,8 +38,13 @@ def _close_figures():
 
 @pytest.fixture(autouse=True, scope="session")
 def _quiet_hyperspy():
+    import gc
+
     import hyperspy.api as hs
 
+    # Objects of the libraries stay: no collection looks at them again.
+    gc.collect()
+    gc.freeze()
     hs.preferences.General.show_progressbar = False
 
 

@@ -49,8 +49,10 @@ def f1(found, truth, shape, separation):
     return 2 * hit.sum() / (hit.sum() + inside(truth).sum() + false.sum())
 
 
-@pytest.mark.parametrize(("factor", "order"), [(1.4, 3), (2.0, 1), (2.6, 3)])
-@pytest.mark.parametrize(("specimen", "dose"), [(monolayer, 3e4), (grain_boundary, 2e6)])
+@pytest.mark.parametrize(
+    ("specimen", "dose", "factor", "order"),
+    [(monolayer, 3e4, 1.4, 3), (monolayer, 3e4, 2.6, 3), (grain_boundary, 2e6, 2.0, 1)],
+)
 def test_no_columns_in_the_grain_of_a_resampled_image(specimen, dose, factor, order):
     signal, truth = specimen(shape=(230, 251), dose=dose, random_state=4)
     image = ndimage.zoom(

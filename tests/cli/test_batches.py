@@ -12,7 +12,7 @@ from hyperspy_motifs import cli, data
 from hyperspy_motifs.atoms import to_atom_lattice
 from hyperspy_motifs.store import Stamp
 
-FAST = ["-q", "--no-figures", "--radius", "1.2"]
+FAST = ["-q", "--no-figures", "--radius", "0.6"]
 
 
 @pytest.fixture(scope="module")

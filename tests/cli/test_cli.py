@@ -11,7 +11,7 @@ import pytest
 from hyperspy_motifs import cli, data
 from hyperspy_motifs.graph import MotifGraph
 
-FAST = ["-q", "--no-figures", "--radius", "1.2"]
+FAST = ["-q", "--no-figures", "--radius", "0.6"]
 
 
 @pytest.fixture(scope="module")

@@ -224,7 +224,7 @@ def test_displacements_that_no_kinds_explain_are_motifs(domains):
         assert_restored(model, moments, given)
 
 
-@pytest.mark.parametrize(("n_rows", "n_columns"), [(31, 28), (43, 39)])
+@pytest.mark.parametrize(("n_rows", "n_columns"), [(29, 26), (37, 33)])
 def test_a_doped_lattice_has_two_motifs_at_any_size(n_rows, n_columns):
     """One column in a hundred is half as bright again, at thirty counts."""
     positions, shape = triangular_lattice(n_rows, n_columns, 3)
@@ -327,7 +327,7 @@ def test_other_bad_arguments_are_refused(alloy, fitted):
         NestedRadii(0.6).fit(lambda radius: unseen)
 
 
-@pytest.mark.parametrize("seed", [6, 8, 9])
+@pytest.mark.parametrize("seed", [6, 9])
 def test_added_columns_are_told_from_the_lattice(seed):
     """Twelve columns of the bright species in the middle of a square of two species: their neighbours see a tail of them.
 

@@ -61,7 +61,7 @@ def test_shapes_that_do_not_fit():
 
 
 def test_motifs_of_an_image_are_there_again():
-    image, _ = data.monolayer(shape=(250, 274), random_state=0)
+    image, _ = data.monolayer(shape=(190, 214), random_state=0)
     motifs = image.find_motifs(radius=0.6, show_progressbar=False)
     found = motifs.get_stability(2)
     assert found.labels.shape == (2, len(motifs.labels))
@@ -75,6 +75,6 @@ def test_motifs_of_an_image_are_there_again():
     assert spoiled.mean_agreement == found.mean_agreement
     with pytest.raises(ValueError, match="n_seeds"):
         motifs.get_stability(1)
-    other, _ = data.monolayer(shape=(180, 212), random_state=5)
+    other, _ = data.monolayer(shape=(120, 142), random_state=5)
     with pytest.raises(ValueError, match="on a sample or on another image"):
         motifs.predict(other, show_progressbar=False).get_stability()

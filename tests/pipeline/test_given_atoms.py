@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs import data, store
 
-FAST = {"radius": 1.2, "show_progressbar": False}
+FAST = {"radius": 0.6, "show_progressbar": False}
 NO_COLUMNS = "no columns there"
 
 

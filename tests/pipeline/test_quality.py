@@ -11,6 +11,8 @@ from hyperspy_motifs import data
 from hyperspy_motifs.atoms import measure_scan_lines, within_band
 from hyperspy_motifs.pipeline import ImageQuality
 
+FAST = {"radius": 0.6, "show_progressbar": False}
+
 
 def image_of(array):
     signal = hs.signals.Signal2D(np.asarray(array))
@@ -34,7 +36,7 @@ def test_offsets_of_scan_lines_are_taken_off():
 def test_quality_tells_what_was_done(tmp_path):
     signal, _ = data.monolayer(shape=(180, 201), random_state=3)
     clean = np.asarray(signal.data, float)
-    good = image_of(clean).find_motifs(show_progressbar=False)
+    good = image_of(clean).find_motifs(**FAST)
     assert good.quality.lines() == []
     assert good.quality.refusals() == []
     assert "image:" not in good.summary()
@@ -66,12 +68,12 @@ def test_jumps_and_flyback_of_the_scan_are_told():
     image = np.asarray(signal.data, float)
     made = image.copy()
     made[120:] = shift(image, (0, 2.5), order=3, mode="nearest")[120:]
-    jumped = image_of(made).find_motifs(show_progressbar=False)
+    jumped = image_of(made).find_motifs(**FAST)
     assert jumped.quality.row_jumps == 1
     assert jumped.quality.lines() == ["scan jumps along x at 1 row, left"]
     y, x = np.mgrid[:230, :261].astype(float)
     made = map_coordinates(image, [y, x - 5 * np.exp(-x / 25)], order=3, mode="nearest")
-    late = image_of(made).find_motifs(show_progressbar=False)
+    late = image_of(made).find_motifs(**FAST)
     assert -0.2 < late.quality.flyback < -0.03
     assert "compressed" in late.summary()
 
@@ -81,7 +83,7 @@ def test_an_image_of_one_order_of_reflections_is_warned_of():
     image = np.asarray(signal.data, float)
     # The columns are 7.6 pixels apart; a honeycomb has reflections at 2/3 and at 2/sqrt(3) of the inverse distance.
     with pytest.warns(UserWarning, match="one order of reflections"):
-        motifs = image_of(within_band(image, 1.1 / 7.6)).find_motifs(show_progressbar=False)
+        motifs = image_of(within_band(image, 1.1 / 7.6)).find_motifs(**FAST)
     assert motifs.quality.band_limit == pytest.approx(1.1, abs=0.1)
     assert "one order of reflections" in motifs.summary()
     finer = ImageQuality(band_limit=1.6)

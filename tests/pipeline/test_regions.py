@@ -67,12 +67,6 @@ def test_coordinates_of_what_cannot_be_read(bilayer):
         image.motifs.manifold.transform(data.noise(shape=(64, 64))[0])
 
 
-def test_a_number_of_regions_can_be_asked_for(bilayer):
-    with pytest.warns(UserWarning, match="continuum"):
-        motifs = bilayer[0].isig[:340, :340].find_motifs(n_motifs=5, radius=1.2, show_progressbar=False)
-    assert motifs.n_motifs == 5
-
-
 def test_it_is_said_why_there_are_fewer_regions(bilayer):
     with pytest.warns(UserWarning, match="continuum") as told:
         motifs = bilayer[0].isig[:340, :340].find_motifs(n_motifs=300, radius=1.2, show_progressbar=False)
@@ -80,13 +74,18 @@ def test_it_is_said_why_there_are_fewer_regions(bilayer):
     assert any("a region of a continuum needs" in str(one.message) for one in told)
 
 
-def test_a_disc_of_one_column_does_not_change_the_verdict(bilayer):
+def test_a_disc_of_one_column_does_not_change_the_verdict_nor_the_number_of_regions_that_is_asked_for(
+    bilayer,
+):
     # How much surroundings vary is told by the nearest neighbours. A crop has a spacing of its own.
     image, spacing = bilayer[0].isig[:340, :340], bilayer[0].motifs.parameters["spacing"]
     found = []
     for radius in (0.6, 1.2):
         with pytest.warns(UserWarning, match="continuum"):
-            motifs = image.find_motifs(radius=radius * spacing, radius_units="axes", show_progressbar=False)
+            motifs = image.find_motifs(
+                radius=radius * spacing, radius_units="axes", n_motifs=5, show_progressbar=False
+            )
+        assert motifs.n_motifs == 5
         found.append(motifs.continuity)
         spacing = motifs.parameters["spacing"]
     assert found[0].is_continuous

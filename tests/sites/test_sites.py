@@ -12,7 +12,7 @@ from hyperspy_motifs.zernike import ZernikeBasis, get_moments
 
 SPACING = 12.0
 SHAPE = (380, 420)
-PIXEL = 0.012  # nm, of the oxide
+PIXEL = 0.015  # nm, of the oxide
 # Four columns in a cell of 2.4 x 2.2 spacings, as far apart as atoms are; no two have equal neighbours.
 CELL = np.array([[2.4, 0.0], [0.0, 2.2]])
 SITES = np.array([[0.1, 0.2], [1.25, 0.05], [0.5, 1.2], [1.7, 1.1]])
@@ -162,7 +162,7 @@ def test_neighbours_are_of_the_same_frame():
 def oxide():
     """M1 oxide of thirteen sites, a fifth of its channels empty, turned, at a finite dose."""
     image, truth = m1_oxide(
-        shape=(560, 600), empty_channels=0.2, rotation=11.0, dose=3e4, random_state=2, pixel_size=PIXEL
+        shape=(448, 480), empty_channels=0.2, rotation=11.0, dose=3e4, random_state=2, pixel_size=PIXEL
     )
     image.set_signal_type("atomic_image")
     motifs = image.find_motifs(
@@ -175,7 +175,7 @@ def test_sites_of_the_oxide_come_first_and_fillings_of_channels_deeper(oxide):
     _, motifs, truth = oxide
     assert motifs.n_motifs <= 15
     x, y = np.asarray(motifs.pixel_positions).T
-    inside = (x > 50) & (x < 550) & (y > 50) & (y < 510)
+    inside = (x > 40) & (x < 440) & (y > 40) & (y < 408)
     assert adjusted_rand_score(truth.labels[inside], motifs.labels[inside]) > 0.97
     finest = motifs.labels_at(max(motifs.radii))
     assert finest.max() > motifs.labels.max()
@@ -186,14 +186,14 @@ def test_sites_of_the_oxide_come_first_and_fillings_of_channels_deeper(oxide):
 def test_sites_read_the_next_image_and_go_through_a_file(oxide, tmp_path):
     _, motifs, _ = oxide
     other, truth = m1_oxide(
-        shape=(390, 360), empty_channels=0.1, rotation=-37.0, dose=3e4, random_state=5, pixel_size=PIXEL
+        shape=(312, 288), empty_channels=0.1, rotation=-37.0, dose=3e4, random_state=5, pixel_size=PIXEL
     )
     other.set_signal_type("atomic_image")
     # A fit may move a column at the border out of the image.
-    known = (truth.positions > 3).all(axis=1) & (truth.positions < [356, 386]).all(axis=1)
+    known = (truth.positions > 3).all(axis=1) & (truth.positions < [284, 308]).all(axis=1)
     found = motifs.predict(other, atoms=truth.positions[known] * PIXEL, show_progressbar=False)
     x, y = np.asarray(found.pixel_positions).T
-    inside = (x > 50) & (x < 310) & (y > 50) & (y < 340)
+    inside = (x > 40) & (x < 248) & (y > 40) & (y < 272)
     assert adjusted_rand_score(truth.labels[known][inside], found.labels[inside]) > 0.97
     path = motifs.model.save(tmp_path / "oxide.npz")
     again = other.apply_model(path, atoms=truth.positions[known] * PIXEL, show_progressbar=False)

@@ -207,9 +207,9 @@ def test_an_image_of_a_collection_that_cannot_be_used_is_named(files, local_clie
 def test_results_of_a_collection_are_those_of_one_process(files, local_client, monkeypatch):
     # The model is learned on two images, the third is assigned to it by the workers.
     monkeypatch.setattr(_finding, "_SAMPLE_ATOMS", 110)
-    on_workers = hm.find_motifs(files, show_progressbar=False)
+    on_workers = hm.find_motifs(files, radius=0.6, show_progressbar=False)
     monkeypatch.setattr("hyperspy_motifs.stacks.running_client", lambda: None)
-    here = hm.find_motifs(files, show_progressbar=False)
+    here = hm.find_motifs(files, radius=0.6, show_progressbar=False)
     assert "learned on 2 of them" in here[0].summary()
     for one, other in zip(on_workers, here, strict=True):
         np.testing.assert_array_equal(one.positions, other.positions)

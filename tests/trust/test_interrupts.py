@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal as signals
 import sys
 import threading
@@ -122,6 +123,19 @@ def test_an_interrupt_at_any_line_of_the_assignment_leaves_one_of_both(finished)
     assert ends == {True, False}
 
 
+@pytest.fixture(scope="module")
+def written(image, tmp_path_factory):
+    """A folder with an image and the results of the command."""
+    folder = tmp_path_factory.mktemp("written")
+    image.save(folder / "x.hspy")
+    assert cli.main(command_in(folder)) == cli.EXIT_OK
+    return folder
+
+
+def command_in(folder):
+    return [str(folder / "x.hspy"), "-o", str(folder / "out"), "-q", "--radius", "0.6", "--no-figures"]
+
+
 @pytest.mark.parametrize(
     "writer",
     [
@@ -132,13 +146,11 @@ def test_an_interrupt_at_any_line_of_the_assignment_leaves_one_of_both(finished)
     ],
 )
 def test_results_that_are_interrupted_in_being_written_are_the_old_ones(
-    tmp_path, image, writer, monkeypatch, capsys
+    tmp_path, written, writer, monkeypatch, capsys
 ):
     """The command, a second time over its own results, stopped while it writes."""
-    image.save(tmp_path / "x.hspy")
+    shutil.copytree(written, tmp_path, dirs_exist_ok=True)
     out = tmp_path / "out"
-    call = [str(tmp_path / "x.hspy"), "-o", str(out), "-q", "--radius", "0.6", "--no-figures"]
-    assert cli.main(call) == cli.EXIT_OK
     old = {path.name: path.read_bytes() for path in (out / "x").iterdir()}
     assert {"x.hspy", "x.graphml", "x_atoms.csv"} <= set(old)
 
@@ -149,7 +161,7 @@ def test_results_that_are_interrupted_in_being_written_are_the_old_ones(
 
     with monkeypatch.context() as patch:
         patch.setattr(writer, stopped)
-        assert cli.main(call) == cli.EXIT_INTERRUPTED
+        assert cli.main(command_in(tmp_path)) == cli.EXIT_INTERRUPTED
     assert "interrupted" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in (out / "x").iterdir()} == old
     assert not [p for p in out.rglob("*") if "partial" in p.name]
