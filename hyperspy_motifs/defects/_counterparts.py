@@ -30,7 +30,7 @@ _BLOCK = 128
 _COMPONENTS = 16
 # Surroundings whose counterparts are this many times further away than those of the counterparts themselves are unlike any.
 UNLIKE = 2.5
-# Fewer counterparts say nothing of their scatter.
+# Fewer counterparts say nothing of what is usual.
 _FEWEST = 4
 # Most counterparts of an atom are counterparts of each other.
 _ALIKE = 0.5
@@ -104,14 +104,18 @@ class Counterparts:
             index[rows, -1] = other
         return Counterparts(index, ratio, count, alike), with_other
 
+    def number(self, which: np.ndarray) -> np.ndarray:
+        """Number of the different counterparts of each atom in the mask `which`, shape (n,)."""
+        different = np.arange(self.index.shape[1]) < self.count[:, None]
+        return np.asarray((which[self.index] & different).sum(axis=1))
+
     def scatter(self, residuals: np.ndarray) -> np.ndarray:
         """Robust standard deviation of the counterparts' `residuals` (n, ...) for each atom.
 
         From the deviation that 68 % of the counterparts have at most: more precise than the median of the deviations, and
-        little changed by a fifth of defects. The median over the counterparts of their scatters is more precise again.
+        little changed by a fifth of defects.
         """
-        own = quantile_of_known(np.abs(residuals)[self.index], 0.68) / 0.9945
-        return self.median(own)
+        return quantile_of_known(np.abs(residuals)[self.index], 0.68) / 0.9945
 
 
 def median_of_known(values: np.ndarray) -> np.ndarray:

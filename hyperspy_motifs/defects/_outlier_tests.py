@@ -197,8 +197,15 @@ _PRIOR_DEGREES = (50.0, 50.0, 20.0)
 _WEIGHTS = np.array([0.45, 0.45, 0.1])
 # Rounds in which defects found are left out of the predictions of others.
 _ROUNDS = 3
+# Minus the mean of the logarithm of the absolute value of a standard normal variable, (log 2 + Euler's constant) / 2, and the
+# variance of it; efficiency of the deviation that 68 % have at most, relative to the standard deviation of normal values.
+_LOG_NORMAL = 0.6352
+_LOG_VARIANCE = np.pi**2 / 8
+_EFFICIENCY = 0.538
 # Atoms over which the scatter as a function of the likeness of the counterparts is averaged.
 _WINDOW = 101
+# Residuals up to this many standard deviations show the scatter and the correlations; further ones may be defects.
+_CENTRE = 3.0
 
 
 @dataclass(frozen=True)
@@ -310,7 +317,7 @@ def compare_atoms(
         edge = np.minimum(edge, cut)
     in_border = edge < BORDER * spacing
     inner = ~in_border & counterparts.comparable
-    # Counterparts near the border are not compared with. One is enough: the scatter is at least the usual one.
+    # Counterparts near the border are not compared with. One is enough: the scatter is that of all.
     inner &= (inner & held)[counterparts.index].any(axis=1)
     unlike = held & ~in_border & ~inner
     # The surroundings of the others are cut, but not those of the atoms that a translation maps to them.
@@ -341,9 +348,10 @@ def compare_atoms(
     tested &= ~extra
     at_border &= ~extra
     usable = np.where(tested, 1.0, np.nan)
-    # The scatter of few counterparts is uncertain; that of the usual number is so in the estimate of the tails.
-    few = 1 / np.maximum(counterparts.count - 1, 1) - 1 / (counterparts.index.shape[1] - 1)
     noise = np.ones(n) if noise is None else noise
+    usual_noise = counterparts.median(noise) / np.maximum(
+        counterparts.median(intensities), _LEAST * abs(typical)
+    )
     excess = np.where(by_twins & held, np.maximum(noise / counterparts.median(noise), 1.0), 1.0)
     found = np.zeros(n, bool)
     for _ in range(_ROUNDS):
@@ -353,23 +361,24 @@ def compare_atoms(
         shape = (shapes - counterparts.median(shapes * reference[:, None])) * usable[:, None]
         moved, uncertain = predicted.displacements(found | empty)
         place = moved * (usable / uncertain)[:, None]
-        intensity = _standardise(ratios[:, None], reference, counterparts)
+        standardised = [
+            _standardise(v, reference, counterparts, usual_noise) for v in (ratios[:, None], place, shape)
+        ]
+        (intensity, *others), uncertainty = zip(*standardised, strict=True)
         # Near the border the fit has fewer pixels, and what lies beyond it is not in the model.
-        intensity /= excess[:, None]
+        intensity = intensity / excess[:, None]
         rim = by_twins & held & ~extra & ~found
         if rim.any():
             intensity[by_twins] /= max(float(np.nanquantile(np.abs(intensity[rim]), 0.68)), 1.0)
         # Place and shape of a weak column are as much less precise as it is weak.
         precision = np.clip(ratios, 0.0, 1.0)[:, None]
-        residuals = (
-            intensity,
-            _standardise(place, reference, counterparts) * precision,
-            _standardise(shape, reference, counterparts) * precision,
-        )
+        residuals = (intensity, *(z * precision for z in others))
         p_values = np.column_stack(
             [
-                null_p_values(values, held & inner, few, central, degrees, found)
-                for values, central, degrees in zip(residuals, _CENTRAL, _PRIOR_DEGREES, strict=True)
+                null_p_values(z, held & inner, heavy, central, degrees, found)
+                for z, heavy, central, degrees in zip(
+                    residuals, uncertainty, _CENTRAL, _PRIOR_DEGREES, strict=True
+                )
             ]
         )
         p_values[empty | by_intensity, 1:] = np.nan
@@ -424,16 +433,44 @@ def _median(values: np.ndarray) -> float:
     return float(np.median(known)) if len(known) else 0.0
 
 
-def _standardise(values: np.ndarray, reference: np.ndarray, counterparts: Counterparts) -> np.ndarray:
-    """Residuals of `values` (n, c) in units of their local scatter, uncorrelated."""
+def _standardise(
+    values: np.ndarray, reference: np.ndarray, counterparts: Counterparts, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Residuals of `values` (n, c) in units of their scatter, uncorrelated, and 1 / degrees of freedom of the scatter.
+
+    The logarithm of the scatter is linear in that of the `noise` (n,) of a column relative to its intensity, for all atoms
+    together. What the scatter of the counterparts of an atom deviates from that counts as much as such deviations are more
+    than chance: empirical Bayes on log variances (Cui et al. [1]_). So the scatter is local only where the image shows it.
+
+    References
+    ----------
+    .. [1] X. Cui et al., "Improved statistical tests for differential gene expression by shrinking variance components
+       estimates", Biostatistics 6, 59 (2005).
+    """
+    known = np.isfinite(reference)
+    n_compared = counterparts.number(known)
     residual = values - counterparts.median(values * reference[:, None])
-    known = residual * reference[:, None]
-    scatter = np.maximum(counterparts.scatter(known), _LEAST)
-    # Few that are compared with each other agree too well: their scatter is at least the usual one.
-    few = (counterparts.count < counterparts.index.shape[1])[:, None]
-    usual = np.array([_median(column) for column in scatter.T])
-    scatter = np.where(few, np.maximum(scatter, usual), scatter)
-    z = residual / scatter
+    # The median of a few varies as well.
+    residual /= np.sqrt(1 + 0.5 * np.pi / np.maximum(n_compared, 1))[:, None]
+    chance = special.polygamma(1, _EFFICIENCY * np.maximum(n_compared, 1) / 2) / 4
+    few = counterparts.count < counterparts.index.shape[1]
+    z, spread = np.empty_like(residual), np.zeros(len(values))
+    for k, column in enumerate(residual.T):
+        usable = known & np.isfinite(column)
+        for _ in range(2):
+            z[:, k] = column / _expected_scatter(column, usable, noise)
+            usable &= np.abs(z[:, k]) < _CENTRE
+        local = np.log(np.maximum(counterparts.scatter(np.where(known, z[:, k], np.nan)), _LEAST))
+        shown = usable & np.isfinite(local)
+        between = max(float(np.var(local[shown]) - np.mean(chance[shown])), 0.0) if shown.any() else 0.0
+        local = np.nan_to_num(local)
+        # Few may agree too well, or be of several kinds: their scatter is at least the usual one, and at least their own.
+        z[:, k] /= np.exp(
+            np.where(few, np.maximum(counterparts.median(local), 0.0), local * between / (between + chance))
+        )
+        spread = np.maximum(
+            spread, np.where(few, 1 / np.maximum(n_compared, 1), 2 * between * chance / (between + chance))
+        )
     # The less alike the counterparts are, the less well they predict: the scatter as a function of their likeness.
     size = np.abs(z * reference[:, None]).mean(axis=1)
     order = np.argsort(counterparts.ratio, kind="stable")
@@ -443,7 +480,20 @@ def _standardise(values: np.ndarray, reference: np.ndarray, counterparts: Counte
         factor = np.maximum.accumulate(running)
         factor = np.maximum(factor / np.median(factor), 1.0)
         z = z / np.interp(counterparts.ratio, counterparts.ratio[order], factor)[:, None]
-    central = np.isfinite(z).all(axis=1) & (np.abs(z) < 3).all(axis=1) & np.isfinite(reference)
+    central = np.isfinite(z).all(axis=1) & (np.abs(z) < _CENTRE).all(axis=1) & known
     if z.shape[1] > 1 and central.sum() > 10 * z.shape[1]:
         z = z @ np.linalg.inv(np.linalg.cholesky(np.corrcoef(z[central].T))).T
-    return np.asarray(z)
+    return np.asarray(z), spread
+
+
+def _expected_scatter(residual: np.ndarray, usable: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Scatter by the noise (n,) alone, from a regression with the prior that the one is proportional to the other."""
+    x = np.log(np.maximum(noise, _LEAST))
+    y = np.log(np.maximum(np.abs(residual), _LEAST)) + _LOG_NORMAL
+    if not usable.any():
+        return np.ones(len(residual))
+    centre, level = x[usable].mean(), y[usable].mean()
+    off = x[usable] - centre
+    # A prior of unit standard deviation is worth the variance of one logarithm.
+    slope = (off @ y[usable] + _LOG_VARIANCE) / (off @ off + _LOG_VARIANCE)
+    return np.asarray(np.exp(level + slope * (x - centre)))
