@@ -5,6 +5,10 @@
 Patches with flat tops and flanks of one to three neighbour distances lie on lattices of three kinds. For each width: standard
 deviation over the atoms of the patches and of what is left of them, over that of the image; and what is left over the
 error that `estimate_background` reports.
+
+Then the contrast under wedges: relative standard deviation over the atoms of the contrast that is found by
+`estimate_local_scale`, over
+that which was applied.
 """
 
 from __future__ import annotations
@@ -46,6 +50,21 @@ def main():
                 f"{name:12}      {flank:4.1f}   {patch.std() / image.std():6.2f}  {left.std() / image.std():5.2f}"
                 f"          {ratio:5.2f}"
             )
+    print("lattice        wedge  contrast found/applied")
+    for name, family in (
+        ("MoSe2", data.monolayer),
+        ("graphene", data.grain_boundary),
+        ("perovskite", data.perovskite),
+        ("M1 phase", data.m1_oxide),
+    ):
+        for slope in (0.0, 0.2, 0.4):
+            signal, truth = family(shape=(420, 441), random_state=2)
+            points = truth.positions[((truth.positions > 2) & (truth.positions < [438, 417])).all(axis=1)]
+            wedge = 1 + slope * np.linspace(-1, 1, 441)
+            image = np.asarray(signal.data, float) * wedge
+            image -= estimate_background(image, points)[0]
+            found = estimate_local_scale(image, points).scale / wedge[np.rint(points[:, 0]).astype(int)]
+            print(f"{name:12}    {slope:4.1f}  {found.std() / found.mean():5.3f}")
 
 
 if __name__ == "__main__":

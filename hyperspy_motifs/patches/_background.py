@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft, ndimage
 from scipy.interpolate import make_interp_spline
+from scipy.optimize import minimize
+from scipy.stats import norm
 
 from hyperspy_motifs.atoms import nearest_neighbour_distance
 from hyperspy_motifs.threads import over_rows
@@ -38,8 +40,17 @@ _REMAINING = 1.0
 # any dose, with defects and slopes, and 1 to 2 under patches of three times the contrast. Between this value and its double
 # the difference counts partially.
 _USUAL = 0.15
-# With fewer atoms, patches on them cannot be estimated.
+# With fewer atoms, patches on them and a drift of contrast cannot be estimated.
 _FEWEST = 30
+# Side, in neighbour distances, of the square whose mean is the brightness of an atom: about the width of a column.
+_COLUMN = 0.4
+# Atoms, at most, and evaluations of their likelihood with which a wedge is found: the contrast under wedges is right to
+# 0.02 (benchmarks/bench_background.py).
+_SAMPLE, _EVALUATIONS = 2000, 150
+# Relative to the contrast: the brightness of an atom is not known better than this, without noise.
+_PRECISION = 0.02
+# Of a contrast that does not follow the local one, where it does.
+_LEVEL = 0.01
 # Relative to the contrast: the change of the mean of a cell by a column of twice the intensity, or the flank of a soft patch.
 _STANDS_OUT = 0.25
 # Tukey's constant: cells beyond this many standard deviations have no weight in the slow fields.
@@ -344,6 +355,10 @@ def estimate_local_scale(
     contrast of single columns is preserved. Areas without atoms are not used. Cells that differ from their surroundings
     (dopants, dirt) have lower weight the more they differ.
 
+    Layers of different composition change the standard deviation as well. A drift of contrast changes all kinds of atoms by
+    the same factor. The scale is therefore a constant, or a wedge across the whole image, where the brightness of the atoms is
+    significantly more likely under that than under the field.
+
     Parameters
     ----------
     image : (rows, columns) array_like
@@ -370,7 +385,8 @@ def estimate_local_scale(
     points = np.asarray(positions, dtype=np.float64)
     if not len(points):
         return LocalScale(np.zeros(0), np.ones(0))
-    fields = _SlowFields(values, points, _known_spacing(points, spacing, values.shape))
+    distance = _known_spacing(points, spacing, values.shape)
+    fields = _SlowFields(values, points, distance)
     local_mean = fields.local_mean(_REACH)
     below = 0.0 if pedestal is None else fields.at_cells(pedestal)
 
@@ -380,7 +396,60 @@ def estimate_local_scale(
     scale = fields.at_atoms(fields.local_contrast(local_mean, _CONTRAST_REACH, noise_variance))
     if not scale.min() > 0:
         raise ValueError("The image has no contrast around the atoms: all its values there are equal.")
-    return LocalScale(fields.at_atoms(local_mean) + fields.level, scale)
+    offset = fields.at_atoms(local_mean) + fields.level
+    constant = np.full(len(points), np.exp(np.log(scale).mean()))
+    if len(points) < _FEWEST:
+        return LocalScale(offset, constant)
+    brightness = _brightness(values, points, distance) - offset
+    wedge = constant * _wedge(brightness / constant, points)
+    drift = _log_density(brightness, scale)
+    for simpler, coefficients in ((constant, 0), (wedge, 2)):
+        # Vuong, Econometrica 57 (1989) 307, with the penalty of Schwarz, Ann. Stat. 6 (1978) 461.
+        more = _log_density(brightness, simpler) - drift
+        excess = more.sum() - 0.5 * coefficients * np.log(len(more))
+        if excess > norm.isf(_LEVEL) * np.sqrt(len(more)) * more.std():
+            return LocalScale(offset, simpler)
+    return LocalScale(offset, scale)
+
+
+def _wedge(brightness: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the most likely factor (n,) of the contrast, the exponential of a linear function of x and y."""
+    terms = (points - points.mean(axis=0)) / np.maximum(np.ptp(points, axis=0) / 2, 1)
+    some = slice(None, None, -(-len(points) // _SAMPLE))
+    found = minimize(
+        lambda coefficients: -_log_density(brightness[some], np.exp(terms[some] @ coefficients)).mean(),
+        np.zeros(2),
+        method="Powell",
+        options={"maxfev": _EVALUATIONS, "xtol": 1e-3, "ftol": 1e-5},
+    )
+    return np.asarray(np.exp(terms @ found.x))
+
+
+def _brightness(
+    values: NDArray[np.floating], points: NDArray[np.float64], distance: float
+) -> NDArray[np.float64]:
+    """Return the mean of the image (n,) over squares of the width of a column around the atoms."""
+    means = ndimage.uniform_filter(values.astype(np.float32), max(round(_COLUMN * distance), 1))
+    return np.asarray(ndimage.map_coordinates(means, points[:, ::-1].T, order=1, mode="nearest"), np.float64)
+
+
+def _log_density(brightness: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    r"""Return the logarithm (n,) of the density of the brightness of each atom, of any distribution times its scale.
+
+    .. math:: \ln p(b / s) - \ln s
+
+    The first term is estimated from spacings (Vasicek, J. R. Stat. Soc. B 38 (1976) 54). Its mean is large where every kind of
+    atoms has one brightness over the field: the criterion for a drift of intensity in magnetic resonance images (Likar,
+    Viergever, Pernus, IEEE Trans. Med. Imaging 20 (2001) 1398).
+    """
+    n = len(brightness)
+    values = brightness / scale + _PRECISION * np.random.default_rng(0).standard_normal(n)
+    order = np.argsort(values, kind="stable")
+    half = max(int(np.sqrt(n) / 2), 1)
+    upper, lower = np.minimum(np.arange(n) + half, n - 1), np.maximum(np.arange(n) - half, 0)
+    out = np.empty(n)
+    out[order] = np.log((upper - lower) / n / np.maximum(values[order[upper]] - values[order[lower]], 1e-12))
+    return out - np.log(scale)
 
 
 def _known_spacing(points: NDArray[np.float64], spacing: float | None, shape: tuple[int, ...]) -> float:

@@ -88,3 +88,21 @@ def test_noise_of_moments_of_a_resampled_image():
     ratio = np.sqrt((scatter**2).mean(axis=0)) / np.sqrt((told**2).mean(axis=0))
     # Taken as white from what second differences see, it would be thirty times too small.
     assert 0.5 < np.median(ratio) < 1.6
+
+
+@pytest.mark.parametrize("thinning", [0.0, 0.35])
+def test_layers_are_no_drift_of_contrast(thinning):
+    """Layers of PbTiO3 and SrRuO3, six cells thick, and a wedge: the contrast follows the wedge alone."""
+    rng, cell = np.random.default_rng(3), 18.0
+    column, row = (q.ravel() for q in np.meshgrid(np.arange(24), np.arange(26)))
+    points = [(np.column_stack([column, row]) + 0.5 * site) * cell + 9 for site in (0, 1)]
+    ruthenate = row // 6 % 2 == 1
+    heights = [np.where(ruthenate, sr_ru, pb_ti) for pb_ti, sr_ru in ((1.0, 0.27), (0.11, 0.35))]
+    points, heights = np.concatenate(points), np.concatenate(heights)
+    image = np.zeros((480, 450))
+    np.add.at(image, tuple(np.rint(points[:, ::-1]).astype(int).T), heights)
+    image = 1 + ndimage.gaussian_filter(image, 2.6) * 2 * np.pi * 2.6**2
+    wedge = 1 + thinning * np.linspace(-1, 1, 450)
+    scale = estimate_local_scale(rng.poisson(200 * image * wedge) / 200, points, spacing=cell).scale
+    left = scale / wedge[np.rint(points[:, 0]).astype(int)]
+    assert left.std() < 0.04 * left.mean()
