@@ -147,25 +147,24 @@ def best_split(
         for k in tried_dimensions(n, P.shape[1])
         for group in first_candidates(P[:, :k], clusters, 2 if n < CONSTANTS.few else 3)
     ]
-    candidates, positions, groups = _held_out(P, candidates, options, 0)
+    candidates, positions, groups, found = _held_out(P, candidates, options, 0)
     nothing = np.zeros(n, dtype=bool)
     if not candidates:
         return -np.inf, nothing
-    found = _evidence(positions, groups, options, 0)
     refined = []
     for k in sorted({c.k for c in candidates}):
         alike = np.flatnonzero([c.k == k for c in candidates])
         for number in alike[refined_starts(groups[alike], found.each[alike])].tolist():
             refined += [_Candidate(positions[number] > 0.5, k), _Candidate(groups[number], k, mixture=True)]
-    refined, more_positions, more_groups = _held_out(P, refined, options, 0)
-    found = Evidence.of([found, _evidence(more_positions, more_groups, options, 0)])
+    refined, more_positions, more_groups, more = _held_out(P, refined, options, 0)
+    found = Evidence.of([found, more])
     candidates += refined
     positions, groups = np.concatenate([positions, more_positions]), np.concatenate([groups, more_groups])
     order = np.argsort(-found.each, kind="stable")
     values = [found.joint]
     for number in range(1, n_partitions(n)) if found.joint >= _HOPELESS else ():
-        kept, places, own = _held_out(P, [candidates[c] for c in order[:_KEPT]], options, number)
-        values.append(_evidence(places, own, options, number).joint if kept else -np.inf)
+        kept, _, _, evidence = _held_out(P, [candidates[c] for c in order[:_KEPT]], options, number)
+        values.append(evidence.joint if kept else -np.inf)
     total = log_mean(values)
     best = int(order[0])
     group = cut_between(positions[best], groups[best], 2)
@@ -198,33 +197,29 @@ class _Candidate:
 
 def _held_out(
     P: NDArray[np.float64], candidates: list[_Candidate], options: PartitionOptions, number: int
-) -> tuple[list[_Candidate], NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the candidates (c) that a direction separates, the positions (c, n) along it and the groups (c, n).
+) -> tuple[list[_Candidate], NDArray[np.float64], NDArray[np.bool_], Evidence]:
+    """Return the candidates (c) that a direction separates, the positions (c, n) along it, the groups (c, n) and the evidence.
 
     Directions, and the mixtures, are learned without the fold that a point is in, for the partition into folds of a `number`.
     """
     n = len(P)
     fold, n_folds = fold_numbers(n, options.random_state, number)
     kept: list[_Candidate] = []
-    positions, groups = [np.zeros((0, n))], [np.zeros((0, n), dtype=bool)]
+    positions, groups, spreads = [np.zeros((0, n))], [np.zeros((0, n), dtype=bool)], [np.zeros(0)]
     for k, mixture in sorted({(c.k, c.mixture) for c in candidates}):
         own = [c for c in candidates if (c.k, c.mixture) == (k, mixture)]
         found = np.array([c.group for c in own])
         learned = mixtures_of_two(P[:, :k], found, fold, n_folds) if mixture else found
         if mixture:
             found = held_out_groups(learned, fold)
-        places, numbers = held_out_positions(P[:, :k], learned, fold, n_folds)
+        places, numbers, spread = held_out_positions(P[:, :k], learned, fold, n_folds)
         kept += [own[c] for c in numbers.tolist()]
         positions.append(places)
         groups.append(found[numbers])
-    return kept, np.concatenate(positions), np.concatenate(groups)
-
-
-def _evidence(
-    positions: NDArray[np.float64], groups: NDArray[np.bool_], options: PartitionOptions, number: int
-) -> Evidence:
-    fold, n_folds = fold_numbers(positions.shape[1], options.random_state, number)
-    return valley_evidence(positions, groups, fold, n_folds, options.tail_exponent)
+        spreads.append(spread)
+    along = np.concatenate(positions)
+    evidence = valley_evidence(along, np.concatenate(spreads), fold, n_folds, options.tail_exponent)
+    return kept, along, np.concatenate(groups), evidence
 
 
 def _with_known_scatter(

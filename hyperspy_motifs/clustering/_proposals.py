@@ -45,10 +45,8 @@ def first_candidates(
         scaled = points / np.sqrt(points.var(axis=0) + CONSTANTS.ridge)
         place = np.searchsorted(names, clusters)
         place[~np.isin(clusters, names)] = len(names)
-        sums = np.zeros((len(names) + 1, k))
-        np.add.at(sums, place, scaled)
-        size = np.bincount(place, minlength=len(names) + 1)
-        unusual = (sums**2).sum(axis=1)[:-1] / np.maximum(size[:-1], 1)
+        sums = np.array([np.bincount(place, along, minlength=len(names) + 1)[:-1] for along in scaled.T])
+        unusual = (sums**2).sum(axis=0) / np.bincount(place, minlength=len(names) + 1)[:-1]
         names = names[np.argsort(-unusual, kind="stable")[:most]]
     out += [clusters == name for name in names]
     for axis in range(min(k, _MEDIANS)):

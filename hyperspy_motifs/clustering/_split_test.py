@@ -47,13 +47,11 @@ _WINDOWS = np.array(
     ]
 )
 _START, _END, _CENTRE, _HALF = _WINDOWS.T
-_EDGES = np.unique(
-    np.round(np.concatenate([_START, _END, _CENTRE - _HALF, _CENTRE + _HALF, -_HALF, _HALF]), 6)
+_CELLS = 100  # all ends of stretches are ends of cells of a hundredth
+_ENDS = np.rint(_CELLS * np.array([_START, _END, _CENTRE - _HALF, _CENTRE + _HALF, -_HALF, _HALF])).astype(
+    int
 )
-_AT = [
-    np.searchsorted(_EDGES, np.round(v, 6))
-    for v in (_START, _END, _CENTRE - _HALF, _CENTRE + _HALF, -_HALF, _HALF)
-]
+_FIRST, _LAST = int(_ENDS.min()), int(_ENDS.max())
 _BLOCK = 16  # candidates whose stretches are computed together, so that they stay in the cache of a processor
 _GAUSS = 1 / np.sqrt(2 * np.pi)
 _TENTH = 1.2816  # spreads of a Gaussian from the median to the quantile 0.9
@@ -133,7 +131,7 @@ def tried_dimensions(n_points: int, n_axes: int) -> list[int]:
 
 def held_out_positions(
     points: NDArray[np.float64], groups: NDArray[np.bool_], fold: NDArray[np.int64], n_folds: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
     """Return the positions of points along discriminants that were learned without them.
 
     Parameters
@@ -150,6 +148,9 @@ def held_out_positions(
         The median of the rest at 0, that of the candidate at 1.
     kept : ndarray of int, shape (c',)
         Candidates that a direction separates from the rest.
+    spreads : ndarray, shape (c',)
+        Spread of the rest and of the candidate on their sides towards larger positions. A cut through one group leaves a narrow
+        rest beside a wide tail: both sides together show the scatter of one group.
     """
     n, k = points.shape
     points = points - points.mean(axis=0)
@@ -158,47 +159,58 @@ def held_out_positions(
     # Sums over all points but those of a fold are the sums over all minus those over the fold.
     squares = np.array([part.T @ part for part in parts])
     sums = np.array([part.sum(axis=0) for part in parts])
-    raw = np.full((len(groups), n), np.nan)
-    for number, held in enumerate(members):
-        group = (groups if groups.ndim == 2 else groups[:, number]).astype(np.float64)
-        group[:, held] = 0
-        n_learned, n_in = n - len(held), group.sum(axis=1)
+    own_groups = groups if groups.ndim == 2 else held_out_groups(groups, fold)
+    if groups.ndim == 2:
+        own = [groups[:, held] for held in members]
+        counts = np.array([np.count_nonzero(group, axis=1) for group in own])
+        totals = np.array([group.astype(np.float64) @ part for group, part in zip(own, parts, strict=True)])
+        counts, totals = counts.sum(axis=0) - counts, totals.sum(axis=0) - totals
+    else:
+        own = [groups[:, number] & (fold != number) for number in range(n_folds)]
+        counts = np.array([np.count_nonzero(group, axis=1) for group in own])
+        totals = np.array([group.astype(np.float64) @ points for group in own])
+    along = np.empty((len(groups), n))
+    for number, (held, n_in) in enumerate(zip(members, counts, strict=True)):
+        n_learned = n - len(held)
         n_out = n_learned - n_in
         middle = (sums.sum(axis=0) - sums[number]) / max(n_learned, 1)
         square = squares.sum(axis=0) - squares[number] - n_learned * np.outer(middle, middle)
         covariance = square / max(n_learned - 1, 1) + CONSTANTS.ridge * np.eye(k)
-        total = group @ points - n_in[:, None] * middle
+        total = totals[number] - n_in[:, None] * middle
         mean_in, mean_out = total / np.maximum(n_in, 1)[:, None], -total / np.maximum(n_out, 1)[:, None]
         # With the total covariance instead of that within groups the direction is the same (Sherman and Morrison).
         directions = np.linalg.solve(covariance, (mean_in - mean_out).T)
         directions[:, (n_in < 1) | (n_out < 1)] = np.nan
         apart = np.einsum("ck,kc->c", mean_in - mean_out, directions)
-        raw[:, held] = ((parts[number] - middle) @ directions / np.maximum(apart, 1e-12)).T
-    own_groups = groups if groups.ndim == 2 else held_out_groups(groups, fold)
-    out, kept = [], []
-    for number in np.flatnonzero(np.isfinite(raw).all(axis=1)).tolist():
-        group = own_groups[number]
-        if not group.any() or group.all():
+        along[:, held] = ((parts[number] - middle) @ directions / np.maximum(apart, 1e-12)).T
+    kept, spreads = [], []
+    for number, (line, group, size) in enumerate(
+        zip(along, own_groups, np.count_nonzero(own_groups, axis=1).tolist(), strict=True)
+    ):
+        if not 0 < size < n or not np.isfinite(line).all():
             continue
-        rest, own = _median(raw[number][~group]), _median(raw[number][group])
-        if own - rest > 1e-9:
-            out.append((raw[number] - rest) / (own - rest))
+        middle, upper = np.array([_median_and_upper(line[~group]), _median_and_upper(line[group])]).T
+        unit = middle[1] - middle[0]
+        if unit > 1e-9:
+            line -= middle[0]
+            line /= unit
             kept.append(number)
-    return np.array(out).reshape(-1, n), np.array(kept, dtype=np.int64)
+            rest, candidate = np.maximum((upper - middle) / unit / _TENTH, 1e-6) ** 2
+            spreads.append(np.sqrt(((n - size) * rest + size * candidate) / n))
+    return along[kept], np.array(kept, dtype=np.int64), np.array(spreads)
 
 
-def _median(values: NDArray[np.float64]) -> float:
-    """Median of finite values. The checks of `numpy.median` would dominate the run time."""
-    half = len(values) // 2
-    if len(values) % 2:
-        return float(np.partition(values, half)[half])
-    lower, upper = np.partition(values, (half - 1, half))[half - 1 : half + 1]
-    return float(0.5 * (lower + upper))
+def _median_and_upper(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Median and quantile 0.9 of finite values. The checks of `numpy.median` would dominate the run time."""
+    half, upper = len(values) // 2, int(0.9 * (len(values) - 1))
+    lower = half if len(values) % 2 else half - 1
+    ordered = np.partition(values, (lower, half, upper))
+    return float(0.5 * (ordered[lower] + ordered[half])), float(ordered[upper])
 
 
 def valley_evidence(
     positions: NDArray[np.float64],
-    groups: NDArray[np.bool_],
+    spreads: NDArray[np.float64],
     fold: NDArray[np.int64],
     n_folds: int,
     tail_exponent: float = CONSTANTS.tail_exponent,
@@ -208,8 +220,8 @@ def valley_evidence(
     Parameters
     ----------
     positions : ndarray, shape (c, n)
+    spreads : ndarray, shape (c,)
         From `held_out_positions`.
-    groups : ndarray of bool, shape (c, n)
     fold : ndarray of int, shape (n,)
     n_folds : int
     tail_exponent : float
@@ -222,7 +234,7 @@ def valley_evidence(
     blocks = [slice(first, first + _BLOCK) for first in range(0, len(positions), _BLOCK)]
     return Evidence.of(
         [
-            _of_candidates(positions[b], groups[b], fold, n_folds, tail_exponent)
+            _of_candidates(positions[b], spreads[b], fold, n_folds, tail_exponent)
             for b in blocks or [slice(None)]
         ]
     )
@@ -230,23 +242,21 @@ def valley_evidence(
 
 def _of_candidates(
     positions: NDArray[np.float64],
-    groups: NDArray[np.bool_],
+    spreads: NDArray[np.float64],
     fold: NDArray[np.int64],
     n_folds: int,
     tail_exponent: float,
 ) -> Evidence:
-    c, n_edges = len(positions), len(_EDGES)
-    bins = np.searchsorted(_EDGES, positions.ravel()).reshape(positions.shape)
-    key = (np.arange(c)[:, None] * n_folds + fold[None]) * (n_edges + 1) + bins
-    below = np.bincount(key.ravel(), minlength=c * n_folds * (n_edges + 1)).reshape(c, n_folds, n_edges + 1)
+    c, n_cells = len(positions), _LAST - _FIRST + 2
+    cells = np.ceil(np.clip(_CELLS * positions, _FIRST, _LAST + 1)).astype(np.int64)
+    cells += (np.arange(c)[:, None] * n_folds + fold) * n_cells - _FIRST
+    below = np.bincount(cells.ravel(), minlength=c * n_folds * n_cells).reshape(c, n_folds, n_cells)
     below = below.cumsum(axis=2).astype(np.float64)
-    start, end, left, right, host_left, host_right = (below.take(at, axis=2) for at in _AT)
+    start, end, left, right, host_left, host_right = (below.take(at, axis=2) for at in _ENDS - _FIRST)
     valley, peak, host = (
         np.asarray(v, dtype=np.float64) for v in (end - start, right - left, host_right - host_left)
     )
-    # A cut through one group leaves a narrow rest beside a wide tail: both sides together show the scatter of one group.
-    spread = np.array([_pooled_spread(row, group) for row, group in zip(positions, groups, strict=True)])
-    bound = CONSTANTS.tail_start * spread[:, None]
+    bound = CONSTANTS.tail_start * spreads[:, None]
     in_valley, in_peak = (
         _slowest_mass(_START, _END, bound, tail_exponent),
         _slowest_mass(_CENTRE - _HALF, _CENTRE + _HALF, bound, tail_exponent),
@@ -298,19 +308,6 @@ def _slowest_mass(
         return np.where(y < bound, y, bound * (1 + tail))
 
     return integral(high) - integral(low)
-
-
-def _pooled_spread(positions: NDArray[np.float64], group: NDArray[np.bool_]) -> float:
-    """Spread of the rest (median 0) and of the group (median 1) on their sides towards larger positions."""
-    squares = [_upper_spread(positions[~group]) ** 2, _upper_spread(positions[group] - 1) ** 2]
-    share = group.mean()
-    return float(np.sqrt((1 - share) * squares[0] + share * squares[1]))
-
-
-def _upper_spread(values: NDArray[np.float64]) -> float:
-    """Spread of values with a median of 0, above it."""
-    place = int(0.9 * (len(values) - 1))
-    return max(float(np.partition(values, place)[place]) / _TENTH, 1e-6)
 
 
 def known_scatter_evidence(
@@ -402,11 +399,11 @@ def split_evidence(
     for number in range(n_partitions(len(X))):
         fold, n_folds = fold_numbers(len(X), random_state, number)
         for k in tried_dimensions(len(X), P.shape[1]):
-            positions, kept = held_out_positions(P[:, :k], group[None], fold, n_folds)
+            positions, kept, spreads = held_out_positions(P[:, :k], group[None], fold, n_folds)
             if not len(kept):  # no direction separates the group
                 found.append(-np.inf)
                 continue
-            evidence = valley_evidence(positions, group[None], fold, n_folds, tail_exponent).each
+            evidence = valley_evidence(positions, spreads, fold, n_folds, tail_exponent).each
             found.append(float(evidence[0]))
         if known is not None:
             found.append(known_scatter_evidence(*known, group, fold, n_folds)[0])
