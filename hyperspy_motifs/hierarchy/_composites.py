@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from hyperspy_motifs.cells import Cells
 
 from ._constants import CONSTANTS
-from ._hierarchy import Description, Level, describe
+from ._hierarchy import Description, Level, describe, numbered
 
 
 def compositions(
@@ -146,10 +146,8 @@ class _State:
 
     def describe(self) -> Description:
         # The code of a composite includes its orientation, which is needed to recover its parts.
-        _, labels = np.unique(
-            self.classes * (CONSTANTS.part_directions + 1) + self.turns, return_inverse=True
-        )
-        return describe(labels.ravel(), self.edges, self.centres, int(labels.max(initial=-1)) + 1)
+        labels = numbered(self.classes * (CONSTANTS.part_directions + 1) + self.turns)
+        return describe(labels, self.edges, self.centres, int(labels.max(initial=-1)) + 1)
 
 
 def find_composites(
@@ -214,8 +212,9 @@ def find_composites(
 def unique_pairs(pairs: np.ndarray, n: int) -> np.ndarray:
     """Return the distinct pairs (e, 2) of numbers below `n`, the lower first, sorted."""
     pairs = pairs.reshape(-1, 2).astype(np.int64)
-    # One number for a pair is sorted much faster than rows.
-    keys = np.unique(pairs.min(axis=1) * n + pairs.max(axis=1))
+    # One number for a pair is sorted much faster than rows, and than `numpy.unique` finds it in a table.
+    keys = np.sort(pairs.min(axis=1) * n + pairs.max(axis=1))
+    keys = keys[np.diff(keys, prepend=-1) > 0]
     return np.column_stack([keys // max(n, 1), keys % max(n, 1)])
 
 

@@ -177,6 +177,8 @@ class Level:
 
 #: Weight of an unseen label (Krichevsky and Trofimov 1981).
 _KT = 0.5
+#: Cells of a table for each value that is numbered; with more of them sorting is as quick.
+_MOST_CELLS = 32
 
 
 @dataclass(frozen=True)
@@ -239,10 +241,10 @@ def describe(labels: np.ndarray, edges: np.ndarray, centres: np.ndarray, n_label
         context = np.zeros(n, dtype=np.int64)
         if k:
             # The order of the neighbours' labels does not matter.
-            nearest = np.sort(before[:, :k], axis=1) + 1
-            context = _numbered(nearest @ (np.int64(n_labels) + 1) ** np.arange(k))
+            for nearest in np.sort(before[:, :k], axis=1).T:
+                context = numbered(context * (n_labels + 1) + nearest + 1)
         # Of all pairs of context and label few occur, so that a table of them would be mostly empty.
-        pair = _numbered(context * n_labels + labels[order])
+        pair = numbered(context * n_labels + labels[order])
         bits = _prequential(pair, context, n_labels)
         total = float(bits.sum()) + np.log2(CONSTANTS.previous_tiles + 1)
         if best is None or total < best.bits:
@@ -257,21 +259,23 @@ def describe(labels: np.ndarray, edges: np.ndarray, centres: np.ndarray, n_label
 
 def _laid_before(labels: np.ndarray, edges: np.ndarray, n: int) -> np.ndarray:
     """Return the labels (n, 3) of the last neighbours before each node; -1 for none."""
-    early, late = edges.min(axis=1), edges.max(axis=1)
-    order = np.lexsort((-early, late))
-    early, late = early[order], late[order]
-    starts = np.searchsorted(late, np.arange(n))
-    place = np.arange(len(late)) - starts[late]
+    late, early = np.divmod(np.sort(edges.max(axis=1) * n + (n - 1 - edges.min(axis=1))), n)
+    early = n - 1 - early
+    place = np.arange(len(late)) - np.searchsorted(late, late)
     before = np.full((n, CONSTANTS.previous_tiles), -1)
     kept = place < CONSTANTS.previous_tiles
     before[late[kept], place[kept]] = labels[early[kept]]
     return before
 
 
-def _numbered(values: np.ndarray) -> np.ndarray:
-    """Return the number of each value among the distinct ones, shape (n,)."""
-    number: np.ndarray = np.unique(values, return_inverse=True)[1].ravel().astype(np.int64)
-    return number
+def numbered(values: np.ndarray) -> np.ndarray:
+    """Return the number of each value (n,), an integer from 0, among the distinct ones in their order."""
+    largest = int(values.max(initial=-1))
+    if largest > _MOST_CELLS * len(values):
+        return np.unique(values, return_inverse=True)[1].ravel()
+    there = np.zeros(largest + 1, dtype=bool)
+    there[values] = True
+    return (np.cumsum(there) - 1)[values]
 
 
 @numba.njit(cache=True, **OUTER)
