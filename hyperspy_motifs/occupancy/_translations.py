@@ -96,6 +96,10 @@ def local_translations(
         Without vectors (t = 0) where nothing repeats, as in a glass.
     """
     n = len(positions)
+    # In the order of rows of columns, so that neighbours are near in memory.
+    order = np.lexsort((positions[:, 0], positions[:, 1] // spacing))
+    back = np.argsort(order)
+    positions, amplitudes = positions[order], amplitudes[order]
     tree = cKDTree(positions)
     pairs = tree.query_pairs(_LONGEST * spacing, output_type="ndarray")
     firsts, seconds = pairs.ravel(), pairs[:, ::-1].ravel()
@@ -137,12 +141,14 @@ def local_translations(
     square = around @ ((steps**2).sum(axis=-1) * matched) / least
     variance = np.maximum(square - (mean**2).sum(axis=-1), 0.0) / 2 * least / np.maximum(least - 1, 1.0)
     used = valid.any(axis=0)
+    partners = np.where(matched, order[partners], -1)
+    at = np.ix_(back, used)
     return Translations(
-        mean[:, used],
-        np.sqrt(variance[:, used]),
-        valid[:, used],
-        partners[:, used],
-        inside[:, used],
+        mean[at],
+        np.sqrt(variance[at]),
+        valid[at],
+        partners[at],
+        inside[at],
         spacing * vectors[used],
     )
 
