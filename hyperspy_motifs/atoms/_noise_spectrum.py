@@ -185,11 +185,10 @@ def band_limit(image: np.ndarray) -> float:
     power = np.abs(fft.rfft2((image - image.mean()) * taper[0][:, None] * taper[1])) ** 2
     rings = min(image.shape)
     ring = np.rint(_frequency(image.shape) * rings).astype(int).ravel()
-    # Sorted by ring, then by power; whole numbers of 16 bits are sorted in one pass.
-    order = np.argsort(power.ravel())
-    order = order[np.argsort(ring[order].astype(np.uint16), kind="stable")]
-    n = np.bincount(ring)[: rings // 2]
-    level = np.maximum(power.ravel()[order][np.cumsum(n) - n + n // 2], 1e-300)
+    # Whole numbers of 16 bits are sorted in one pass.
+    sorted_by_ring = power.ravel()[np.argsort(ring.astype(np.uint16), kind="stable")]
+    of_ring = np.split(sorted_by_ring, np.cumsum(np.bincount(ring)))[: rings // 2]
+    level = np.maximum([np.partition(one, len(one) // 2)[len(one) // 2] for one in of_ring], 1e-300)
     # Between the reflections of a lattice without noise there is no power either.
     within = minimum_filter1d(level, _BELOW, origin=(_BELOW - 1) // 2)
     beyond = np.maximum.accumulate(level[::-1])[::-1]

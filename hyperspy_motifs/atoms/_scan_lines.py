@@ -302,8 +302,8 @@ def measure_flyback(positions: np.ndarray, separation: float, width: float) -> f
     if not len(pairs):
         return 0.0
     vectors = positions[pairs[:, 1]] - positions[pairs[:, 0]]
-    vectors = np.where(vectors[:, :1] < 0, -vectors, vectors)
-    middle = positions[pairs].mean(axis=1)
+    vectors *= np.where(vectors[:, :1] < 0, -1.0, 1.0)
+    middle = (positions[pairs[:, 1]] + positions[pairs[:, 0]]) / 2
     long = vectors[:, 0] > 0.5 * separation
     inner = long & (np.abs(middle[:, 0] - width / 2) < width / 4)
     if not inner.any():
@@ -318,9 +318,11 @@ def measure_flyback(positions: np.ndarray, separation: float, width: float) -> f
         usual = vectors[which]
         # To the centre of the vectors that are the same (mean shift).
         for _ in range(_FEWEST):
-            near = tree.query_ball_point(usual, _SAME * separation)
-            usual = np.array([known[k].mean(axis=0) if k else [np.nan, np.nan] for k in near]).reshape(-1, 2)
-            usual = np.where(np.isfinite(usual), usual, vectors[which])
+            near = cKDTree(usual).sparse_distance_matrix(tree, _SAME * separation, output_type="coo_matrix")
+            n_near = np.bincount(near.row, minlength=len(which))
+            sums = [np.bincount(near.row, along[near.col], minlength=len(which)) for along in known.T]
+            means_near = np.transpose(sums / np.maximum(n_near, 1))
+            usual = np.where(n_near[:, None] > 0, means_near, vectors[which])
         strain = vectors[which, 0] / usual[:, 0] - 1
         n = np.bincount(block[which], minlength=block.max() + 1)
         total = np.bincount(block[which], strain, minlength=block.max() + 1)
