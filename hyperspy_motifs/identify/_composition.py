@@ -78,55 +78,62 @@ def candidates_of(
     Returns
     -------
     list of Candidate
-        The host first. Weights sum to 1.
+        The host first. Weights sum to 1; a missing column has the composition ``()``.
     """
-    found: dict[Composition, tuple[float, str]] = {}
+    found: dict[str, dict[Composition, float]] = {}
 
-    def add(amounts: dict[int, float], kind: str, weight: float) -> None:
+    def add(amounts: dict[int, float], kind: str, weight: float = 1.0) -> None:
         composition = tuple(sorted(((z, n) for z, n in amounts.items() if n > 0), reverse=True))
-        if not composition or composition == host or weight <= 0:
-            return
-        before = found.get(composition, (0.0, kind))
-        found[composition] = (before[0] + weight, before[1] if before[0] >= weight else kind)
+        if composition != host and weight > 0:
+            some = found.setdefault(kind, {})
+            some[composition] = some.get(composition, 0.0) + weight
 
     ordered = all(abs(n - round(n)) < 1e-6 for _, n in host)
     own = dict(host)
     elements = sorted({z for composition in hosts for z, _ in composition})
     if defects and layer and ordered:
         n_atoms = sum(own.values())
+        if n_atoms > 1:
+            add({}, KIND_VACANCY, CONSTANTS.vacancy)
         for z in own:
             without = {**own, z: own[z] - 1}
-            add(without, KIND_VACANCY, CONSTANTS.vacancy)
+            add(without, KIND_VACANCY)
             for other, share in substitutes[z].items():
-                weight = CONSTANTS.substitute * share
                 # One atom, all atoms of the element, or one atom beside a vacancy.
-                add({**without, other: without.get(other, 0) + 1}, KIND_SUBSTITUTE, weight)
+                add({**without, other: without.get(other, 0) + 1}, KIND_SUBSTITUTE, share)
                 if own[z] > 1:
-                    add({**own, z: 0, other: own[z]}, KIND_SUBSTITUTE, weight)
-                    add({**own, z: 0, other: 1}, KIND_SUBSTITUTE, weight * CONSTANTS.vacancy)
+                    add({**own, z: 0, other: own[z]}, KIND_SUBSTITUTE, share)
+                    add({**own, z: 0, other: 1}, KIND_SUBSTITUTE, share * CONSTANTS.vacancy)
             for other in elements:
                 if other == z:
                     continue
-                add({**without, other: without.get(other, 0) + 1}, KIND_ANTISITE, CONSTANTS.antisite)
+                add({**without, other: without.get(other, 0) + 1}, KIND_ANTISITE)
                 if n_atoms > 1:
-                    add({other: 1}, KIND_ANTISITE, 0.5 * CONSTANTS.antisite)
+                    add({other: 1}, KIND_ANTISITE, 0.5)
         for other in elements:
-            add({**own, other: own.get(other, 0) + 1}, KIND_ADATOM, CONSTANTS.adatom)
+            add({**own, other: own.get(other, 0) + 1}, KIND_ADATOM)
     elif defects and ordered:
         for composition in hosts:
             if all(abs(n - round(n)) < 1e-6 for _, n in composition):
-                add(dict(composition), KIND_ANTISITE, CONSTANTS.antisite)
+                add(dict(composition), KIND_ANTISITE)
         for z, n in own.items():
             for other, share in substitutes[z].items():
-                add(
-                    {**own, z: 0, other: own.get(other, 0) + n}, KIND_SUBSTITUTE, CONSTANTS.substitute * share
-                )
-    total = sum(weight for weight, _ in found.values())
-    first = Candidate(host, HOST, 1.0 - total)
-    return [
-        first,
-        *(Candidate(c, kind, weight) for c, (weight, kind) in sorted(found.items(), key=lambda i: -i[1][0])),
-    ]
+                add({**own, z: 0, other: own.get(other, 0) + n}, KIND_SUBSTITUTE, share)
+    # The same for every host, however many ways there are: a crystal is not the less likely for defects that it does not show.
+    frequency = {
+        KIND_VACANCY: CONSTANTS.vacancy,
+        KIND_SUBSTITUTE: CONSTANTS.substitute,
+        KIND_ANTISITE: CONSTANTS.antisite,
+        KIND_ADATOM: CONSTANTS.adatom,
+    }
+    weights: dict[Composition, dict[str, float]] = {}
+    for kind, some in found.items():
+        for composition, weight in some.items():
+            each = weights.setdefault(composition, {})
+            each[kind] = frequency[kind] * weight / sum(some.values())
+    others = [Candidate(c, max(w, key=w.__getitem__), sum(w.values())) for c, w in weights.items()]
+    first = Candidate(host, HOST, 1.0 - sum(candidate.weight for candidate in others))
+    return [first, *sorted(others, key=lambda candidate: -candidate.weight)]
 
 
 def substitutes_of(
@@ -258,15 +265,18 @@ def compositions_by_brightness(
     -------
     Compositions
     """
-    every: list[Composition] = list(dict.fromkeys(c.composition for some in candidates for c in some))
-    place = {composition: j for j, composition in enumerate(every)}
+    every: list[Composition] = list(
+        dict.fromkeys(c.composition for some in candidates for c in some if c.composition)
+    )
+    # Missing columns, the last ones, are none of those that are seen.
+    place = {composition: j for j, composition in enumerate([*every, ()])}
     # A host stands on its own site, other compositions on that of the first host that they are a candidate of.
     sites = np.empty(len(every), np.int64)
     for h, some in [
         *reversed([*enumerate(candidates)]),
         *((h, some[:1]) for h, some in enumerate(candidates)),
     ]:
-        sites[[place[c.composition] for c in some]] = h
+        sites[[place[c.composition] for c in some if c.composition]] = h
     n = len(values)
     observed, counts = np.full(len(every), np.nan), np.zeros(len(every))
     for h, some in enumerate(candidates):
@@ -281,7 +291,7 @@ def compositions_by_brightness(
     for first in (True, False):
         certain = False
         for h, some in enumerate(candidates):
-            weights = np.zeros(len(every))
+            weights = np.zeros(len(place))
             for c in some:
                 weights[place[c.composition]] += c.weight
             for motif in np.unique(motifs[hosts == h]).tolist():
@@ -296,7 +306,9 @@ def compositions_by_brightness(
                     int((hosts == h).sum()),
                 )
                 # With nothing to choose from, as for columns of mixed occupancy, brightness decides nothing.
-                probabilities[here], unexplained[here] = (share, rest) if len(some) > 1 else (weights, 0.0)
+                probabilities[here], unexplained[here] = (
+                    (share, rest) if len(some) > 1 else (weights[:-1], 0.0)
+                )
                 j = int(identity.argmax())
                 if first:
                     evidence += log_sum
@@ -325,12 +337,12 @@ def _of_motif(
     relative = np.sqrt((levels.errors / levels.means) ** 2 + scatter**2 / n + CONSTANTS.equal**2)
     # Densities of the logarithm of the median; the last one is of a motif of any brightness, or of columns of several kinds.
     fit = np.append(norm.pdf(np.log(middle / levels.means), 0.0, relative), 0.5 / CONSTANTS.free_ratio)
-    amount = np.append((1 - CONSTANTS.unexplained) * weights, CONSTANTS.unexplained)
+    amount = np.append((1 - CONSTANTS.unexplained) * weights[:-1], CONSTANTS.unexplained)
     identity = amount * fit / (amount @ fit)
     own = np.sqrt(errors**2 + (scatter * middle) ** 2)
     member = _density(values, middle, own)[:, None] * identity if n > 1 else np.zeros((1, len(identity)))
     spread = np.sqrt(errors[:, None] ** 2 + (scatter * levels.means) ** 2 + levels.errors**2)
-    single = _density(values[:, None], levels.means, spread)
+    single = np.pad(_density(values[:, None], levels.means, spread), [(0, 0), (0, 1)])
     prior = weights.copy()
     if n > 1:
         prior[host] *= CONSTANTS.irregular
@@ -340,7 +352,7 @@ def _of_motif(
         as_motif = max(1 - fractions.sum(), 0.0) * member
         total = as_motif.sum(axis=1) + (fractions * single).sum(axis=1) + alien
         share = fractions * single / total[:, None]
-        joint = as_motif[:, :-1] + fractions * single
+        joint = as_motif[:, :-1] + (fractions * single)[:, :-1]
         # The variational mean: one column alone is little reason to believe that there are such.
         number = np.maximum(share.sum(axis=0) + CONSTANTS.prior_columns * prior, 1e-9)
         fractions = np.where(prior > 0, np.exp(digamma(number)), 0.0) / (n + CONSTANTS.prior_columns)

@@ -276,7 +276,7 @@ def _species_of(
     numbers: list[tuple[int, int]] = []
     table: list[Species] = []
     for k, (host, some) in enumerate(zip(fit.kinds, candidates, strict=True)):
-        for candidate in some:
+        for candidate in (c for c in some if c.composition):
             j = found.compositions.index(candidate.composition)
             rows = here[fit.kind[here] == k]
             if candidate.kind != HOST and not (found.probabilities[rows, j] > 1e-3).any():

@@ -214,6 +214,20 @@ def test_structures_of_like_brightness_are_not_told_apart():
     assert share["MoS2"] + share["graphene"] < 0.2
 
 
+def test_a_perfect_lattice_is_named_by_its_brightness_not_by_defects_that_it_lacks():
+    # Pairs of atoms may lose one, single atoms leave an empty place. The ratio of brightness decides, for any motifs.
+    _, points, kind, values, size = field_of("MoS2", angle=0.2)
+    cells = [project(read_crystal(name)) for name in ("MoS2", "hBN")]
+    third = np.random.default_rng(5).integers(0, 3, len(kind))
+    share = []
+    for motifs in (kind, 3 * kind + third):
+        field = observed(points, values, size, calibrated=False, motifs=motifs)
+        found = identify_columns(field, cells, chemistry_of("auto"), np.empty((0, 2)), np.empty(0))
+        share.append(found.structures[0].probability)
+    assert share[0] > 0.8
+    assert share[1] > 0.8
+
+
 def test_names_are_of_the_arrangement_that_is_shown():
     # In real images pairs of selenium may be brighter than tungsten, so that either may be the other; some pairs lack an atom.
     cell, points, kind, values, size = field_of("WSe2", angle=0.3)
