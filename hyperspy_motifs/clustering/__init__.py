@@ -7,6 +7,7 @@ ManifoldRegions      regions of a continuum, behind the same interface
 MotifClustering      scikit-learn clusterer: features to groups that differ significantly
 split_evidence       one group or two: the logarithm of an e-value
 MotifMixture         the model of motifs: means, one scatter, noise of each atom, outliers
+brightness_of        brightness of an image in units of known ones: Brightness
 Sublattices          which kinds replace one another, and where places are vacant
 MotifTree            how motifs divide, over radii and granularities; cuts into any number
 density_clusters     leaves of the density tree of a layout

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.spatial.distance import cdist
-from scipy.special import fdtrc, fdtri
+from scipy.special import fdtrc, fdtri, gammaln, logsumexp
 from scipy.stats import f as f_distribution
 
 from hyperspy_motifs.zernike import PrincipalAxes
@@ -157,6 +157,30 @@ class MotifMixture:
             own = np.where(names == names[labels][:, None], posterior, 0).sum(axis=1)
         return labels.astype(np.int32), own * belongs, p_values
 
+    def squares(self, X: NDArray[np.float64], covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the squared distances (n, g) of features (n, d) from the motifs, in units of a scatter (k, k)."""
+        return _squares((X - self.centre) @ self.vectors, self.means, covariance)
+
+    def log_densities(self, squares: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return logarithms (n, g) of densities at squared distances, of equally frequent motifs and of outliers around them.
+
+        They lack the determinant of the scatter, and what is the same for both.
+        """
+        k, x = self.means.shape[1], squares / self.scale
+        wide, nu = CONSTANTS.outlier_width, CONSTANTS.outlier_degrees
+        inside = np.log(1 - CONSTANTS.outlier_share) + _log_t(x, self.degrees, k)
+        outside = np.log(CONSTANTS.outlier_share) + _log_t(x / wide**2, nu, k) - k * np.log(wide)
+        return inside - np.log(len(self.means)), outside - np.log(len(self.means))
+
+    def weights(self, squares: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how much atoms count for the means of motifs (n, g), outliers less than others."""
+        k, x = self.means.shape[1], squares / self.scale
+        wide, nu = CONSTANTS.outlier_width, CONSTANTS.outlier_degrees
+        inside, outside = self.log_densities(squares)
+        total = logsumexp(np.logaddexp(inside, outside), axis=1, keepdims=True)
+        near = np.exp(inside - total) * (self.degrees + k) / (self.degrees + x)
+        return np.asarray(near + np.exp(outside - total) * (nu + k) / (nu * wide**2 + x))
+
     def separations(self) -> NDArray[np.float64]:
         """Return the distances (g, g) of the means in units of the scatter, infinite on the diagonal."""
         whitened = self.means @ _whitener(self.covariance)
@@ -197,6 +221,12 @@ def _squares(
     whitener = _whitener(covariance)
     a, b = P @ whitener, means @ whitener
     return np.maximum((a**2).sum(axis=1)[:, None] - 2 * a @ b.T + (b**2).sum(axis=1), 0)
+
+
+def _log_t(x: NDArray[np.float64], degrees: float, k: int) -> NDArray[np.float64]:
+    """Logarithm of the density of a t distribution in k dimensions at squared distances, without that of a common factor."""
+    norm = gammaln((degrees + k) / 2) - gammaln(degrees / 2) - 0.5 * k * np.log(degrees)
+    return np.asarray(norm - 0.5 * (degrees + k) * np.log1p(x / degrees))
 
 
 def _whitener(covariance: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -26,7 +26,7 @@ from ._measuring import Measuring, assign
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
 
-    from hyperspy_motifs.clustering import MotifTree
+    from hyperspy_motifs.clustering import Brightness, MotifTree
     from hyperspy_motifs.models import MotifModel, Prediction
 
     from ._collection import MotifCollection
@@ -177,7 +177,9 @@ def find_motifs(
         )
         for most in (ANCHORS, _ANCHORS_OF_IMAGE)
     )
-    content = to_bytes(small)
+    content, image_of_atom = to_bytes(small), pooled.images
+    # Moments at all radii are most of what is in memory.
+    del pooled, small
     with progressbar(total=len(signals), disable=quiet, desc="Results", leave=False) as bar:
 
         def write(number: int, one: Any, found: dict[str, Any], turn: Orientation) -> None:
@@ -191,7 +193,7 @@ def find_motifs(
         for number in sorted(by_number):
             one = by_number.pop(number)
             if number in learnt:
-                found = _of_fit(model, pooled.images == learnt.index(number))
+                found = _of_fit(model, image_of_atom == learnt.index(number))
                 found["cells"] = cells_of_image(one, found["labels"], found["probabilities"])
                 write(number, one, found, angles[number])
             else:
@@ -298,7 +300,9 @@ def fit_pooled(
     options: dict[str, Any],
 ) -> tuple[list[int], PooledMoments, Any]:
     """Return the numbers of the images that the model is learned on, their moments, and the model."""
-    from hyperspy_motifs.clustering import NestedRadii
+    from hyperspy_motifs.clustering import NestedRadii, brightness_of
+
+    brightness: dict[int, Brightness] = {}
 
     def pool(numbers: list[int]) -> PooledMoments:
         each = [measured[number] for number in numbers]
@@ -308,9 +312,15 @@ def fit_pooled(
             [orientations[number] for number in numbers],
             each[0].spacing / abs(each[0].stamp.scale[0]),
             each[0].orders,
+            [brightness[number] for number in numbers] if brightness else None,
         )
 
-    def nested(radii: tuple[float, ...], radius: float | None, n_motifs: int | None) -> Any:
+    def nested(
+        pooled: PooledMoments,
+        radii: tuple[float, ...],
+        radius: float | None = None,
+        n_motifs: int | None = None,
+    ) -> Any:
         found = NestedRadii(
             radii=radii,
             radius=radius,
@@ -322,17 +332,20 @@ def fit_pooled(
         )
         return found.fit(pooled, pooled.neighbours())
 
-    numbers = sorted(measured)
-    pooled, first = pool(numbers), radii[0]
-    kinds = nested(radii[:1], None, None).labels_at_[first]
+    numbers, first = sorted(measured), radii[0]
+    if len(numbers) > 1:
+        known = nested(pool([_reference(measured)]), radii[:1])
+        brightness = {number: brightness_of(known, pool([number])) for number in numbers}
+    pooled = pool(numbers)
+    kinds = nested(pooled, radii[:1]).labels_at_[first]
     kept = informative_images(pooled(first).values, kinds, pooled.images, pooled.sound(first))
     if len(kept) < len(numbers):
         numbers = [numbers[row] for row in kept.tolist()]
         pooled = pool(numbers)
-        kinds = nested(radii[:1], None, None).labels_at_[first]
+        kinds = nested(pooled, radii[:1]).labels_at_[first]
     pooled.remove_image_effects(kinds)
     given = None if options["radius"] == "auto" else float(options["radius"])
-    return numbers, pooled, nested(radii, given, options["n_motifs"])
+    return numbers, pooled, nested(pooled, radii, given, options["n_motifs"])
 
 
 def _of_fit(model: Any, here: NDArray[np.bool_]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.clustering import Brightness
 from hyperspy_motifs.sites import Neighbourhoods
 from hyperspy_motifs.zernike import (
     LEAST_COVERAGE,
@@ -124,6 +125,31 @@ def _sample(moments: MomentsLike, most: int, rng: np.random.Generator) -> NDArra
     if not len(rows):
         raise ValueError("no atom has a disc inside the image")
     return np.asarray(moments.values, float)[np.sort(rng.permutation(rows)[:most])]
+
+
+class InKnownBrightness:
+    """Moments of an image in the brightness of known images.
+
+    Parameters
+    ----------
+    moments_of : callable
+        Moments of the atoms of the image at a radius, with ``neighbours()`` if those are asked for.
+    brightness : Brightness
+        Of the image.
+    """
+
+    def __init__(self, moments_of: Callable[[float], Any], brightness: Brightness) -> None:
+        self._moments_of, self.brightness = moments_of, brightness
+        self._kept: dict[float, Any] = {}
+
+    def __call__(self, radius: float) -> Any:
+        if radius not in self._kept:
+            self._kept[radius] = self.brightness.apply(self._moments_of(radius))
+        return self._kept[radius]
+
+    def neighbours(self) -> Neighbourhoods:
+        """Return the neighbours of the atoms."""
+        return self._moments_of.neighbours()  # type: ignore[attr-defined,no-any-return]
 
 
 class DiscSource:
@@ -328,6 +354,8 @@ class PooledMoments:
         Nearest-neighbour distance of the reference in pixels.
     orders : dict of float to int
         Radial orders of the moments.
+    brightness : sequence of Brightness, optional
+        Of each image, in units of that of the reference.
     """
 
     def __init__(
@@ -337,8 +365,9 @@ class PooledMoments:
         orientations: Sequence[Orientation],
         spacing: float,
         orders: Mapping[float, int],
+        brightness: Sequence[Brightness] | None = None,
     ) -> None:
-        self._moments, self._orientations = moments, orientations
+        self._moments, self._orientations, self._brightness = moments, orientations, brightness
         self.spacing, self.orders = spacing, dict(orders)
         sizes = [len(one.neighbours) for one in neighbours]
         #: Number of the image of each atom, shape (n,).
@@ -369,6 +398,8 @@ class PooledMoments:
 
     def _pooled(self, radius: float) -> Moments:
         each = [one[radius] for one in self._moments]
+        if self._brightness is not None:
+            each = [own.apply(m) for own, m in zip(self._brightness, each, strict=True)]
         joined: dict[str, Any] = {
             name: np.concatenate([getattr(m, name) for m in each]) for name in _PER_ATOM
         }

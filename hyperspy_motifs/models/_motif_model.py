@@ -13,13 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperspy_motifs import store
-from hyperspy_motifs.clustering import ManifoldRegions, NestedRadii
+from hyperspy_motifs.clustering import ManifoldRegions, NestedRadii, brightness_of
 from hyperspy_motifs.relaxation import nearest_in
 from hyperspy_motifs.threads import one_blas_thread
 from hyperspy_motifs.zernike import invariants
 
 from ._extensions import Extension, MotifComparison, extended, level_of
-from ._moment_sources import ORIENTED_AT, Orientation, PooledMoments, find_orientation, image_effects
+from ._moment_sources import (
+    ORIENTED_AT,
+    InKnownBrightness,
+    Orientation,
+    PooledMoments,
+    find_orientation,
+    image_effects,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -445,8 +452,9 @@ class MotifModel:
         ----------
         moments_of : callable
             Returns the moments of the atoms at a given radius, as :class:`DiscSource` does. If motifs are sites, its
-            ``neighbours()`` is also called. A model of many images (``facts["aligned"]``) brings them into its own
-            frame first (:class:`AlignedMoments`).
+            ``neighbours()`` is also called. They are brought into the brightness of the known atoms first
+            (:func:`~hyperspy_motifs.clustering.brightness_of`), and, by a model of many images (``facts["aligned"]``), into
+            their orientation (:class:`AlignedMoments`).
         orientation : Orientation, optional
             How the image is turned, for a model of many images; found if not given.
 
@@ -456,8 +464,11 @@ class MotifModel:
         """
         invariant, as_given = bool(self.classifier.rotation_invariant), moments_of
         where = getattr(moments_of, "neighbours", None)
-        if self.facts.get("aligned") and self.anchors and where is not None:
-            turned = AlignedMoments(self, moments_of, orientation=orientation)
+        aligned = bool(self.facts.get("aligned") and self.anchors and where is not None)
+        turned = AlignedMoments(self, moments_of, orientation=orientation) if aligned else moments_of
+        moments_of = InKnownBrightness(moments_of, brightness_of(self.classifier, turned))
+        if isinstance(turned, AlignedMoments):
+            turned = AlignedMoments(self, moments_of, orientation=turned.orientation)
             first = self.classifier.predict_all(turned, turned.neighbours())
             labels_of = {radius: labels for radius, (labels, _, _) in first.items()}
             moments_of = AlignedMoments(self, moments_of, labels_of, turned.orientation)

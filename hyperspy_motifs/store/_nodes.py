@@ -138,8 +138,12 @@ def unit_factor(old: str, new: str) -> float:
 
 
 def frozen(values: Any, dtype: Any = None) -> np.ndarray:
-    """A read-only copy of at least one dimension: users cannot change the stored result through it."""
-    array = np.array(np.atleast_1d(np.asarray(values)), dtype=dtype, copy=True)
+    """A read-only copy of at least one dimension: users cannot change the stored result through it.
+
+    Bytes cannot be changed, and are not copied: the images of a collection share their model.
+    """
+    given = np.atleast_1d(np.asarray(values))
+    array = np.array(given, dtype=dtype, copy=None if isinstance(given.base, bytes) else True)
     array.flags.writeable = False
     return array
 

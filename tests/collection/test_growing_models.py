@@ -102,9 +102,10 @@ def test_old_and_new_images_are_one_collection(known, grown, doped):
 
 
 def test_a_model_of_one_image_learns_as_well():
+    """Heavy dopants raise the contrast, the unit of brightness: all other columns are dimmer in units of it."""
     model = image(0)[0].find_motifs(complete=False, show_progressbar=False).model
     assert model.facts["learned_on"]["images"] == 1
-    signal, truth = image(5, 12, 0, None, ("W", 0.04))
+    signal, truth = image(5, 12, 0, None, ("W", 0.06))
     grown = model.update([signal])
     assert grown.n_motifs == model.n_motifs + 1
     motifs = signal.apply_model(grown, show_progressbar=False)
