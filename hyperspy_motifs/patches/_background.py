@@ -49,7 +49,7 @@ _COLUMN = 0.4
 _SAMPLE, _EVALUATIONS = 2000, 150
 # Relative to the contrast: the brightness of an atom is not known better than this, without noise.
 _PRECISION = 0.02
-# Of a contrast that does not follow the local one, where it does.
+# Of a contrast that does not follow the local one, where it does, and of a wedge where there is none.
 _LEVEL = 0.01
 # Relative to the contrast: the change of the mean of a cell by a column of twice the intensity, or the flank of a soft patch.
 _STANDS_OUT = 0.25
@@ -356,8 +356,8 @@ def estimate_local_scale(
     (dopants, dirt) have lower weight the more they differ.
 
     Layers of different composition change the standard deviation as well. A drift of contrast changes all kinds of atoms by
-    the same factor. The scale is therefore a constant, or a wedge across the whole image, where the brightness of the atoms is
-    significantly more likely under that than under the field.
+    the same factor. The scale is therefore a constant, or a wedge across the whole image if that is significantly more likely,
+    where the brightness of the atoms is significantly more likely under that than under the field.
 
     Parameters
     ----------
@@ -402,14 +402,19 @@ def estimate_local_scale(
         return LocalScale(offset, constant)
     brightness = _brightness(values, points, distance) - offset
     wedge = constant * _wedge(brightness / constant, points)
-    drift = _log_density(brightness, scale)
-    for simpler, coefficients in ((constant, 0), (wedge, 2)):
-        # Vuong, Econometrica 57 (1989) 307, with the penalty of Schwarz, Ann. Stat. 6 (1978) 461.
-        more = _log_density(brightness, simpler) - drift
-        excess = more.sum() - 0.5 * coefficients * np.log(len(more))
-        if excess > norm.isf(_LEVEL) * np.sqrt(len(more)) * more.std():
-            return LocalScale(offset, simpler)
-    return LocalScale(offset, scale)
+    steady, inclined, local = (_log_density(brightness, q) for q in (constant, wedge, scale))
+    simple, likely = (wedge, inclined) if _is_likelier(inclined, steady, 2) else (constant, steady)
+    return LocalScale(offset, simple if _is_likelier(likely, local, 2 if simple is wedge else 0) else scale)
+
+
+def _is_likelier(one: NDArray[np.float64], other: NDArray[np.float64], coefficients: int) -> bool:
+    """Test log densities (n,) of all atoms (Vuong, Econometrica 57 (1989) 307).
+
+    The penalty for `coefficients` more in the model of `one` is that of Schwarz, Ann. Stat. 6 (1978) 461.
+    """
+    more = one - other
+    excess = more.sum() - 0.5 * coefficients * np.log(len(more))
+    return bool(excess > norm.isf(_LEVEL) * np.sqrt(len(more)) * more.std())
 
 
 def _wedge(brightness: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:

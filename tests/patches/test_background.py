@@ -90,7 +90,7 @@ def test_noise_of_moments_of_a_resampled_image():
     assert 0.5 < np.median(ratio) < 1.6
 
 
-@pytest.mark.parametrize("thinning", [0.0, 0.35])
+@pytest.mark.parametrize("thinning", [0.0, 0.1, 0.35])
 def test_layers_are_no_drift_of_contrast(thinning):
     """Layers of PbTiO3 and SrRuO3, six cells thick, and a wedge: the contrast follows the wedge alone."""
     rng, cell = np.random.default_rng(3), 18.0
