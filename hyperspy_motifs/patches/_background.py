@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import fft, ndimage
 from scipy.interpolate import make_interp_spline
 from scipy.optimize import minimize
+from scipy.sparse import csr_array
 from scipy.stats import norm
 
 from hyperspy_motifs.atoms import nearest_neighbour_distance
@@ -208,17 +209,20 @@ class _SlowFields:
 
     def at_pixels(self, field: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Interpolate a field at the pixels of the image, with cubic splines along rows and columns."""
-        out = field
-        for axis, length in reversed([*enumerate(shape)]):  # the many values last, as they lie in memory
-            n = field.shape[axis]
+        coefficients, basis = field, []
+        for n, length in zip(field.shape, shape, strict=True):
             # Slopes continue up to the border.
-            place = np.clip(
-                ((np.arange(length) + 0.5) / self._block - 0.5 - self._step // 2) / self._step, -1, n
-            )
-            if n > 1:
-                out = make_interp_spline(np.arange(n), out, k=min(3, n - 1), axis=axis)(place)
+            place = ((np.arange(length) + 0.5) / self._block - 0.5 - self._step // 2) / self._step
+            if n == 1:
+                coefficients, values = coefficients.T, csr_array(np.ones((length, 1)))
             else:
-                out = np.repeat(out, length, axis=axis)
+                spline = make_interp_spline(np.arange(n), coefficients, k=min(3, n - 1))
+                # The coefficients are few, and the matrix of the basis at the pixels has four entries in a row.
+                coefficients = spline.c.T
+                values = spline.design_matrix(np.clip(place, -1, n), spline.t, spline.k, extrapolate=True)
+            basis.append(values)
+        columns = (basis[1] @ coefficients.T).T
+        out = basis[0] @ np.ascontiguousarray(columns)
         out += self.level
         return np.asarray(out, dtype=np.float32)
 
