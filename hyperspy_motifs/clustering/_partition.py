@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,37 +101,43 @@ def divide(
     while pending:
         pending.sort(key=len)
         members = pending.pop()
-        split = None
+        rest = np.ones(len(members), dtype=bool)
         if len(members) >= max(_FEWEST_SPLIT, 2 * options.min_size, options.frequent):
             larger = (
                 [m for m in done + pending if len(m) >= CONSTANTS.rarity * len(members)]
                 if options.known_scatter
                 else []
             )
-            evidence, group = best_split(
-                X[members], clusters[members], _frequent(X, larger, members, noise), options
-            )
             needed = options.threshold(len(pending) + len(done) + 1)
-            # The group is the smaller part.
-            split = group if evidence >= needed and (~group).sum() >= options.frequent else None
-        if split is None:
-            done.append(members)
-        else:
-            total += evidence
-            pending += [members[split], members[~split]]
+            known = _frequent(X, larger, members, noise)
+            for evidence, group in best_splits(X[members], clusters[members], known, options, needed):
+                if evidence < needed or (rest & ~group).sum() < options.frequent:
+                    break
+                total += evidence
+                pending.append(members[group])
+                rest &= ~group
+        (done if rest.all() else pending).append(members[rest])
     done.sort(key=lambda m: (groups[m[0]], -len(m), m[0]))
     for number, members in enumerate(done):
         labels[members] = number
     return labels, total
 
 
-def best_split(
+def best_splits(
     X: NDArray[np.float64],
     clusters: NDArray[np.integer],
     frequent: FrequentMotifs | None,
     options: PartitionOptions,
-) -> tuple[float, NDArray[np.bool_]]:
-    """Return the logarithm of the e-value that points are two groups, and the rarer of the two.
+    needed: float = 0.0,
+) -> Iterator[tuple[float, NDArray[np.bool_]]]:
+    """Yield groups that share no point, each with the logarithm of the e-value that it and the points that are left are two.
+
+    One search for candidates serves for all. The first group is that of most evidence, and its e-value is that of all
+    candidates together. Then each candidate is tested among the points that are left, at their positions along its direction,
+    which was learned without them. Its e-value is divided by the number of candidates: this is at most the mean of their
+    e-values, which is an e-value. The probability of a false group is thus bounded over all candidates together, as in a new
+    search. This goes on while the groups together are rare (``CONSTANTS.rarity``), so that they do not turn the directions. A
+    mixture, which may be another one in every fold, has no such direction.
 
     Parameters
     ----------
@@ -139,6 +146,14 @@ def best_split(
     frequent : FrequentMotifs or None
         More frequent motifs, where they show the scatter of a motif.
     options : PartitionOptions
+    needed : float
+        Evidence of every group but the first, at least.
+
+    Yields
+    ------
+    evidence : float
+    group : ndarray of bool, shape (n,)
+        The rarer of the two, of `options.min_size` points at least; empty and the last one if the first is smaller.
     """
     n = len(X)
     P = axes_of(X).apply(X)
@@ -147,34 +162,54 @@ def best_split(
         for k in tried_dimensions(n, P.shape[1])
         for group in first_candidates(P[:, :k], clusters, 2 if n < CONSTANTS.few else 3)
     ]
-    candidates, positions, groups, found = _held_out(P, candidates, options, 0)
-    nothing = np.zeros(n, dtype=bool)
+    candidates, positions, groups, spreads, found = _held_out(P, candidates, options, 0)
     if not candidates:
-        return -np.inf, nothing
+        yield -np.inf, np.zeros(n, dtype=bool)
+        return
     refined = []
     for k in sorted({c.k for c in candidates}):
         alike = np.flatnonzero([c.k == k for c in candidates])
         for number in alike[refined_starts(groups[alike], found.each[alike])].tolist():
             refined += [_Candidate(positions[number] > 0.5, k), _Candidate(groups[number], k, mixture=True)]
-    refined, more_positions, more_groups, more = _held_out(P, refined, options, 0)
+    refined, more_positions, more_groups, more_spreads, more = _held_out(P, refined, options, 0)
     found = Evidence.of([found, more])
     candidates += refined
     positions, groups = np.concatenate([positions, more_positions]), np.concatenate([groups, more_groups])
+    spreads = np.concatenate([spreads, more_spreads])
     order = np.argsort(-found.each, kind="stable")
     values = [found.joint]
     for number in range(1, n_partitions(n)) if found.joint >= _HOPELESS else ():
-        kept, _, _, evidence = _held_out(P, [candidates[c] for c in order[:_KEPT]], options, number)
+        kept, *_, evidence = _held_out(P, [candidates[c] for c in order[:_KEPT]], options, number)
         values.append(evidence.joint if kept else -np.inf)
     total = log_mean(values)
-    best = int(order[0])
-    group = cut_between(positions[best], groups[best], 2)
+    group = cut_between(positions[order[0]], groups[order[0]], 2)
     known = None if frequent is None else frequent.projected(X)
     if known is not None:
         total, other = _with_known_scatter(*known, groups[order[:_KNOWN_TESTED]], total, options)
         group = group if other is None else other
     if min(group.sum(), n - group.sum()) < options.min_size:
-        return -np.inf, nothing
-    return total, group if 2 * group.sum() <= n else ~group
+        yield -np.inf, np.zeros(n, dtype=bool)
+        return
+    taken = group if 2 * group.sum() <= n else ~group
+    yield total, taken
+    fold, n_folds = fold_numbers(n, options.random_state, 0)
+    for number in order[found.each[order] >= needed].tolist():
+        left = np.flatnonzero(~taken)
+        if len(left) < CONSTANTS.rarity * (n - len(left)):
+            return
+        if candidates[number].mixture:
+            continue
+        along, spread = positions[number, left], spreads[[number]]
+        again = valley_evidence(along[None], spread, fold[left], n_folds, options.tail_exponent)
+        own_evidence = float(again.each[0] - np.log(len(candidates)))
+        if own_evidence >= needed:
+            own = cut_between(along, groups[number, left], options.min_size)
+            own = own if 2 * own.sum() <= len(left) else ~own
+            if own.sum() >= options.min_size:
+                group = np.zeros(n, dtype=bool)
+                group[left[own]] = True
+                taken = taken | group
+                yield own_evidence, group
 
 
 @dataclass(frozen=True)
@@ -197,8 +232,8 @@ class _Candidate:
 
 def _held_out(
     P: NDArray[np.float64], candidates: list[_Candidate], options: PartitionOptions, number: int
-) -> tuple[list[_Candidate], NDArray[np.float64], NDArray[np.bool_], Evidence]:
-    """Return the candidates (c) that a direction separates, the positions (c, n) along it, the groups (c, n) and the evidence.
+) -> tuple[list[_Candidate], NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64], Evidence]:
+    """Return the candidates (c) that a direction separates, positions (c, n), groups (c, n), spreads (c,) and evidence.
 
     Directions, and the mixtures, are learned without the fold that a point is in, for the partition into folds of a `number`.
     """
@@ -212,14 +247,15 @@ def _held_out(
         learned = mixtures_of_two(P[:, :k], found, fold, n_folds) if mixture else found
         if mixture:
             found = held_out_groups(learned, fold)
-        places, numbers, spread = held_out_positions(P[:, :k], learned, fold, n_folds)
+        places, numbers, own_spreads = held_out_positions(P[:, :k], learned, fold, n_folds)
         kept += [own[c] for c in numbers.tolist()]
         positions.append(places)
         groups.append(found[numbers])
-        spreads.append(spread)
+        spreads.append(own_spreads)
     along = np.concatenate(positions)
-    evidence = valley_evidence(along, np.concatenate(spreads), fold, n_folds, options.tail_exponent)
-    return kept, along, np.concatenate(groups), evidence
+    spread = np.concatenate(spreads)
+    evidence = valley_evidence(along, spread, fold, n_folds, options.tail_exponent)
+    return kept, along, np.concatenate(groups), spread, evidence
 
 
 def _with_known_scatter(

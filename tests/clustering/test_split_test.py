@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from hyperspy_motifs.clustering import split_evidence
-from hyperspy_motifs.clustering._partition import PartitionOptions, best_split, divide
+from hyperspy_motifs.clustering._partition import PartitionOptions, best_splits, divide
 from hyperspy_motifs.clustering._split_test import FrequentMotifs
 
 KINDS = ("Gaussian", "uniform", "skewed", "Student's t", "sloped")
@@ -67,7 +67,7 @@ def test_the_best_split_of_one_group_is_significant_no_more_often_than_alpha(kin
     evidence = []
     for seed in range(40):
         X = cloud(kind, 1000 + seed, n=(50, 130)[seed % 2])
-        evidence.append(best_split(X, np.full(len(X), -1), None, options(0.01))[0])
+        evidence.append(next(best_splits(X, np.full(len(X), -1), None, options(0.01)))[0])
     for alpha in (0.1, 0.01):
         assert not too_many(evidence, alpha)
 
@@ -80,7 +80,7 @@ def test_many_features_do_not_make_two_groups_of_one(kind):
         X = cloud("Gaussian", 40 + seed, n=600, d=45)
         if kind == "skewed":
             X[:, 0] = np.random.default_rng(seed).exponential(7.0, len(X))
-        evidence.append(best_split(X, np.full(len(X), -1), None, options(0.01))[0])
+        evidence.append(next(best_splits(X, np.full(len(X), -1), None, options(0.01)))[0])
     assert not too_many(evidence, 0.01)
 
 
@@ -90,7 +90,7 @@ def test_a_few_points_far_from_a_few_others_are_found():
     for seed in range(6):
         for sizes, spreads in (((20, 10), 14.0), ((38, 12), 11.0)):
             X, group = two_groups(sizes, spreads, seed)
-            evidence, rarer = best_split(X, np.full(len(X), -1), None, options(0.01))
+            evidence, rarer = next(best_splits(X, np.full(len(X), -1), None, options(0.01)))
             found += evidence > np.log(100) and np.array_equal(rarer, group)
     assert found >= 10
 
@@ -113,7 +113,7 @@ def test_two_groups_are_found(sizes, spreads):
         X, group = two_groups(sizes, spreads, seed)
         assert split_evidence(X, group) > np.log(100)
         clusters = np.where(group, 1, 0)
-        evidence, found = best_split(X, clusters, None, options(0.01))
+        evidence, found = next(best_splits(X, clusters, None, options(0.01)))
         assert evidence > np.log(100)
         wrong = min((found != group).sum(), (found == group).sum())
         # Of Gaussians cut half way, so many lie on the wrong side.
@@ -125,9 +125,24 @@ def test_a_minority_of_one_in_fifty_is_found():
     found = 0
     for seed in range(10):
         X, group = two_groups((980, 20), 8.0, 20 + seed)
-        evidence, rarer = best_split(X, np.where(group, 1, 0), None, options(0.01))
+        evidence, rarer = next(best_splits(X, np.where(group, 1, 0), None, options(0.01)))
         found += evidence > np.log(100) and np.array_equal(rarer, group)
     assert found >= 9
+
+
+def test_one_search_finds_several_groups():
+    """Three rare groups beside a frequent one, in different directions; two may come as one, which is divided later."""
+    for seed in range(4):
+        X = cloud("Gaussian", 300 + seed, n=700, d=9)
+        truth = np.full(len(X), -1)
+        for kind, size in enumerate((21, 27, 13)):
+            truth[100 * kind : 100 * kind + size] = kind
+            X[truth == kind, 3 + kind] += 11.0
+        groups = [group for _, group in best_splits(X, truth, None, options(0.01), np.log(100))]
+        assert len(groups) >= 2
+        assert not np.any(groups, axis=0)[truth < 0].any()
+        shares = [group[truth == kind].mean() for group in groups for kind in range(3)]
+        assert sorted(shares) == [0] * (len(shares) - 3) + [1] * 3
 
 
 def test_one_outlier_is_no_group():
@@ -135,7 +150,7 @@ def test_one_outlier_is_no_group():
         X = cloud("Gaussian", seed, n=230)
         X[17] += 40
         X[61] -= 55
-        evidence, _ = best_split(X, np.full(len(X), -1), None, options(0.01))
+        evidence, _ = next(best_splits(X, np.full(len(X), -1), None, options(0.01)))
         assert evidence < np.log(100)
 
 
@@ -214,6 +229,8 @@ def test_a_split_depends_little_on_the_division_into_folds(seed):
     X, group = two_groups((870, 43), 5.4, seed)
     nothing = np.zeros(len(X), dtype=int)
     for random_state in range(6):
-        evidence, found = best_split(X, nothing, None, PartitionOptions(0.01, 1, 5, False, random_state))
+        evidence, found = next(
+            best_splits(X, nothing, None, PartitionOptions(0.01, 1, 5, False, random_state))
+        )
         assert evidence > np.log(1 / 0.001)
         assert (found != group).sum() <= 3
