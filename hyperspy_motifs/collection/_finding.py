@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from hyperspy_motifs import store
 from hyperspy_motifs.models import (
     ORIENTED_AT,
-    AlignedMoments,
     Orientation,
     PooledMoments,
     extended,
@@ -143,15 +142,19 @@ def find_motifs(
             "detector, or give polarity=."
         )
     reference = _reference(by_number)
-    angles = {number: Orientation() for number in sorted(by_number)}
-    for number in sorted(set(by_number) - {reference}) if align else ():
-        angles[number] = find_orientation(
-            by_number[number].moments[ORIENTED_AT],
-            by_number[reference].moments[ORIENTED_AT],
-            mirrors=mirrors,
-            random_state=random_state,
-        )
-    learnt, pooled, model = fit_pooled(by_number, angles, radii, options)
+    at_reference = by_number[reference].moments[ORIENTED_AT]
+
+    def turned_by(moments: Any) -> Orientation:
+        return find_orientation(moments, at_reference, mirrors=mirrors, random_state=random_state)
+
+    others = sorted(set(by_number) - {reference}) if align else []
+    angles = {number: Orientation() for number in by_number}
+    angles |= {number: turned_by(by_number[number].moments[ORIENTED_AT]) for number in others}
+    brightness = brightness_in(by_number, angles, radii[0], options)
+    # Minima of the distance are sharp between atoms of one brightness.
+    for number in others:
+        angles[number] = turned_by(brightness[number].apply(by_number[number].moments[ORIENTED_AT]))
+    learnt, pooled, model = fit_pooled(by_number, angles, brightness, radii, options)
     first = by_number[reference]
     facts = {
         "options": options,
@@ -293,59 +296,78 @@ def _reference(measured: Mapping[int, Any]) -> int:
     return max(sorted(measured), key=information)
 
 
+def _pool(
+    measured: Mapping[int, Any],
+    numbers: Sequence[int],
+    orientations: Mapping[int, Orientation],
+    brightness: Mapping[int, Brightness] | None = None,
+) -> PooledMoments:
+    each = [measured[number] for number in numbers]
+    return PooledMoments(
+        [one.moments for one in each],
+        [one.neighbours for one in each],
+        [orientations[number] for number in numbers],
+        each[0].spacing / abs(each[0].stamp.scale[0]),
+        each[0].orders,
+        None if brightness is None else [brightness[number] for number in numbers],
+    )
+
+
+def _nested(
+    pooled: PooledMoments,
+    radii: tuple[float, ...],
+    options: Mapping[str, Any],
+    radius: float | None = None,
+    n_motifs: int | None = None,
+) -> Any:
+    from hyperspy_motifs.clustering import NestedRadii
+
+    found = NestedRadii(
+        radii=radii,
+        radius=radius,
+        n_motifs=n_motifs,
+        min_motif_size=int(options["min_motif_size"]),
+        alpha=float(options["alpha"]),
+        random_state=int(options["random_state"]),
+        rotation_invariant=bool(options["rotation_invariant"]),
+    )
+    return found.fit(pooled, pooled.neighbours())
+
+
+def brightness_in(
+    measured: Mapping[int, Any],
+    orientations: Mapping[int, Orientation],
+    radius: float,
+    options: Mapping[str, Any],
+) -> dict[int, Brightness]:
+    """Return the brightness of each image relative to the reference, from the kinds of atoms at a radius."""
+    from hyperspy_motifs.clustering import brightness_of
+
+    known = _nested(_pool(measured, [_reference(measured)], orientations), (radius,), options)
+    return {
+        number: brightness_of(known, _pool(measured, [number], orientations)) for number in sorted(measured)
+    }
+
+
 def fit_pooled(
     measured: Mapping[int, Any],
     orientations: Mapping[int, Orientation],
+    brightness: Mapping[int, Brightness],
     radii: tuple[float, ...],
     options: dict[str, Any],
 ) -> tuple[list[int], PooledMoments, Any]:
     """Return the numbers of the images that the model is learned on, their moments, and the model."""
-    from hyperspy_motifs.clustering import NestedRadii, brightness_of
-
-    brightness: dict[int, Brightness] = {}
-
-    def pool(numbers: list[int]) -> PooledMoments:
-        each = [measured[number] for number in numbers]
-        return PooledMoments(
-            [one.moments for one in each],
-            [one.neighbours for one in each],
-            [orientations[number] for number in numbers],
-            each[0].spacing / abs(each[0].stamp.scale[0]),
-            each[0].orders,
-            [brightness[number] for number in numbers] if brightness else None,
-        )
-
-    def nested(
-        pooled: PooledMoments,
-        radii: tuple[float, ...],
-        radius: float | None = None,
-        n_motifs: int | None = None,
-    ) -> Any:
-        found = NestedRadii(
-            radii=radii,
-            radius=radius,
-            n_motifs=n_motifs,
-            min_motif_size=int(options["min_motif_size"]),
-            alpha=float(options["alpha"]),
-            random_state=int(options["random_state"]),
-            rotation_invariant=bool(options["rotation_invariant"]),
-        )
-        return found.fit(pooled, pooled.neighbours())
-
     numbers, first = sorted(measured), radii[0]
-    if len(numbers) > 1:
-        known = nested(pool([_reference(measured)]), radii[:1])
-        brightness = {number: brightness_of(known, pool([number])) for number in numbers}
-    pooled = pool(numbers)
-    kinds = nested(pooled, radii[:1]).labels_at_[first]
+    pooled = _pool(measured, numbers, orientations, brightness)
+    kinds = _nested(pooled, radii[:1], options).labels_at_[first]
     kept = informative_images(pooled(first).values, kinds, pooled.images, pooled.sound(first))
     if len(kept) < len(numbers):
         numbers = [numbers[row] for row in kept.tolist()]
-        pooled = pool(numbers)
-        kinds = nested(pooled, radii[:1]).labels_at_[first]
+        pooled = _pool(measured, numbers, orientations, brightness)
+        kinds = _nested(pooled, radii[:1], options).labels_at_[first]
     pooled.remove_image_effects(kinds)
     given = None if options["radius"] == "auto" else float(options["radius"])
-    return numbers, pooled, nested(pooled, radii, given, options["n_motifs"])
+    return numbers, pooled, _nested(pooled, radii, options, given, options["n_motifs"])
 
 
 def _of_fit(model: Any, here: NDArray[np.bool_]) -> dict[str, Any]:
@@ -430,11 +452,11 @@ def update_model(motif_model: MotifModel, signals: Sequence[Any]) -> MotifModel:
         except (ValueError, TypeError) as error:
             raise type(error)(f"Image {number} ({store.title_of(signal)}): {error}") from error
         source = PooledMoments([one.moments], [one.neighbours], [Orientation()], 1.0, one.orders)
-        aligned = bool(facts.get("aligned")) and bool(motif_model.anchors)
-        angles[number] = AlignedMoments(motif_model, source).orientation if aligned else Orientation()
+        angles[number] = motif_model.orientation_of(source)
         p_values[number] = 1 - motif_model.predict(source, angles[number]).outlier_score
         by_number[number] = one
-    learnt, pooled, model = fit_pooled(by_number, angles, radii, options)
+    brightness = brightness_in(by_number, angles, radii[0], options)
+    learnt, pooled, model = fit_pooled(by_number, angles, brightness, radii, options)
     first = by_number[learnt[0]]
     found = fitted_motif_model(
         model, pooled, model.labels_, radii.index(model.radius_), first.stamp,

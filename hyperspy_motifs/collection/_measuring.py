@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hyperspy_motifs import store
-from hyperspy_motifs.models import AlignedMoments, Orientation, PooledMoments
+from hyperspy_motifs.models import Orientation, PooledMoments
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
@@ -116,8 +116,6 @@ def assign(
     from hyperspy_motifs.pipeline import cells_of_image
 
     source = PooledMoments([one.moments], [one.neighbours], [Orientation()], 1.0, one.orders)
-    if orientation is None:
-        aligned = learned.facts.get("aligned")
-        orientation = AlignedMoments(learned, source).orientation if aligned else Orientation()
+    orientation = learned.orientation_of(source) if orientation is None else orientation
     found = learned.predict(source, orientation)
     return found, orientation, cells_of_image(one, found.labels, found.probabilities)

@@ -1,3 +1,4 @@
+from ._aligned_moments import AlignedMoments as AlignedMoments
 from ._extensions import Extension as Extension
 from ._extensions import extended as extended
 from ._model_files import from_arrays as from_arrays
@@ -12,7 +13,6 @@ from ._moment_sources import PooledMoments as PooledMoments
 from ._moment_sources import find_orientation as find_orientation
 from ._moment_sources import image_effects as image_effects
 from ._moment_sources import informative_images as informative_images
-from ._motif_model import AlignedMoments as AlignedMoments
 from ._motif_model import Anchors as Anchors
 from ._motif_model import MotifModel as MotifModel
 from ._motif_model import Prediction as Prediction

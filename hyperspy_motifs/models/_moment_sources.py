@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,31 +125,6 @@ def _sample(moments: MomentsLike, most: int, rng: np.random.Generator) -> NDArra
     if not len(rows):
         raise ValueError("no atom has a disc inside the image")
     return np.asarray(moments.values, float)[np.sort(rng.permutation(rows)[:most])]
-
-
-class InKnownBrightness:
-    """Moments of an image in the brightness of known images.
-
-    Parameters
-    ----------
-    moments_of : callable
-        Moments of the atoms of the image at a radius, with ``neighbours()`` if those are asked for.
-    brightness : Brightness
-        Of the image.
-    """
-
-    def __init__(self, moments_of: Callable[[float], Any], brightness: Brightness) -> None:
-        self._moments_of, self.brightness = moments_of, brightness
-        self._kept: dict[float, Any] = {}
-
-    def __call__(self, radius: float) -> Any:
-        if radius not in self._kept:
-            self._kept[radius] = self.brightness.apply(self._moments_of(radius))
-        return self._kept[radius]
-
-    def neighbours(self) -> Neighbourhoods:
-        """Return the neighbours of the atoms."""
-        return self._moments_of.neighbours()  # type: ignore[attr-defined,no-any-return]
 
 
 class DiscSource:

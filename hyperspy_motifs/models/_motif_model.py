@@ -1,8 +1,7 @@
-"""The fitted model, the known atoms that it keeps, and moments in its frame."""
+"""The fitted model and the known atoms that it keeps."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,20 +17,11 @@ from hyperspy_motifs.relaxation import nearest_in
 from hyperspy_motifs.threads import one_blas_thread
 from hyperspy_motifs.zernike import invariants
 
+from ._aligned_moments import AlignedMoments, InKnownBrightness
 from ._extensions import Extension, MotifComparison, extended, level_of
-from ._moment_sources import (
-    ORIENTED_AT,
-    InKnownBrightness,
-    Orientation,
-    PooledMoments,
-    find_orientation,
-    image_effects,
-)
+from ._moment_sources import Orientation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hyperspy_motifs.sites import Neighbourhoods
     from hyperspy_motifs.zernike import Moments
 
 # Number of anchors that vote where a motif was edited by hand, and that determine the layout position of an atom.
@@ -139,99 +129,6 @@ def _share(labels: NDArray[np.integer], most: int) -> NDArray[np.int64]:
         members = np.flatnonzero(labels == kind)
         parts.append(members[np.linspace(0, len(members) - 1, n).astype(int)] if n else members[:0])
     return np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
-
-
-class AlignedMoments:
-    """Moments of the atoms of an image, in the orientation and with the contrast of the known atoms of a model.
-
-    Parameters
-    ----------
-    motif_model : MotifModel
-        With anchors.
-    moments_of : callable
-        Moments of the atoms at a radius, with ``neighbours()``.
-    labels : dict of float to ndarray of int, shape (n,), optional
-        Preliminary motifs of the atoms at each radius. What the image changes in all atoms of a motif is then removed.
-    orientation : Orientation, optional
-        If it is known.
-    """
-
-    def __init__(
-        self,
-        motif_model: MotifModel,
-        moments_of: Callable[[float], Any],
-        labels: Mapping[float, NDArray[np.integer]] | None = None,
-        orientation: Orientation | None = None,
-    ) -> None:
-        self._model, self._labels = motif_model, {} if labels is None else dict(labels)
-        if orientation is None:
-            radius = min(motif_model.anchors, key=lambda known: abs(known - ORIENTED_AT))
-            orientation = find_orientation(
-                moments_of(radius), _known(motif_model, radius, moments_of(radius))
-            )
-        #: How the image is turned relative to the known atoms.
-        self.orientation = orientation
-        neighbours = moments_of.neighbours()  # type: ignore[attr-defined]
-        self._own = PooledMoments(
-            [_Lazy(moments_of)], [neighbours], [orientation], 1.0, dict(motif_model.orders)
-        )
-        self._kept: dict[float, Any] = {}
-
-    def __call__(self, radius: float) -> Any:
-        if radius not in self._kept:
-            self._kept[radius] = self._without_effects(radius)
-        return self._kept[radius]
-
-    def neighbours(self) -> Neighbourhoods | None:
-        """Return the neighbours of the atoms, in the orientation of the model."""
-        return self._own.neighbours()
-
-    def _without_effects(self, radius: float) -> Any:
-        moments = self._own(radius)
-        anchors = self._model.anchors.get(radius)
-        if anchors is None or radius not in self._labels:
-            return moments
-        known = _known(self._model, radius, moments)
-        own, n = np.asarray(self._labels[radius]), len(anchors.fitted)
-        effects = image_effects(
-            np.concatenate([known.values, moments.values]),
-            np.concatenate([anchors.fitted, own]),
-            np.repeat([0, 1], [n, len(own)]),
-            np.concatenate([np.ones(n, bool), moments.valid & (moments.coverage > 0.99)]),
-        )
-        change = (effects[1] - effects[0]).astype(np.float32)
-        return dataclasses.replace(moments, values=moments.values - change[own])
-
-
-class _Lazy(Mapping[float, Any]):
-    """A function of the radius as a mapping."""
-
-    def __init__(self, moments_of: Callable[[float], Any]) -> None:
-        self._moments_of = moments_of
-
-    def __getitem__(self, radius: float) -> Any:
-        return self._moments_of(radius)
-
-    def __iter__(self) -> Iterator[float]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
-
-
-def _known(motif_model: MotifModel, radius: float, like: Any) -> Any:
-    """Return the moments of the known atoms of a model, with the modes of `like`."""
-    anchors = motif_model.anchors[radius]
-    n = len(anchors.features)
-    return dataclasses.replace(
-        like,
-        values=(anchors.features * anchors.unit).astype(np.float32),
-        noise_std=np.broadcast_to(anchors.unit.astype(np.float32), anchors.features.shape),
-        coverage=np.ones(n),
-        valid=np.ones(n, bool),
-        offset=np.zeros(n),
-        scale=np.ones(n),
-    )
 
 
 @dataclass(frozen=True)
@@ -441,6 +338,21 @@ class MotifModel:
             partial.unlink(missing_ok=True)
         return target
 
+    def orientation_of(self, moments_of: Callable[[float], Any]) -> Orientation:
+        """Return how an image is turned relative to the known atoms of a model of many images; not at all, for others.
+
+        `moments_of` is as in :meth:`predict`.
+        """
+        if not self._turns(moments_of):
+            return Orientation()
+        turned = AlignedMoments(self, moments_of)
+        # Minima of the distance are sharp between atoms of one brightness.
+        alike = InKnownBrightness(moments_of, brightness_of(self.classifier, turned))
+        return AlignedMoments(self, alike).orientation
+
+    def _turns(self, moments_of: Callable[[float], Any]) -> bool:
+        return bool(self.facts.get("aligned") and self.anchors) and hasattr(moments_of, "neighbours")
+
     # BLAS sums depend on the number of threads. One thread makes the result reproducible to the last bit.
     @one_blas_thread()
     def predict(
@@ -464,15 +376,17 @@ class MotifModel:
         """
         invariant, as_given = bool(self.classifier.rotation_invariant), moments_of
         where = getattr(moments_of, "neighbours", None)
-        aligned = bool(self.facts.get("aligned") and self.anchors and where is not None)
-        turned = AlignedMoments(self, moments_of, orientation=orientation) if aligned else moments_of
-        moments_of = InKnownBrightness(moments_of, brightness_of(self.classifier, turned))
-        if isinstance(turned, AlignedMoments):
-            turned = AlignedMoments(self, moments_of, orientation=turned.orientation)
+        if self._turns(moments_of):
+            orientation = self.orientation_of(moments_of) if orientation is None else orientation
+            turned = AlignedMoments(self, moments_of, orientation=orientation)
+            moments_of = InKnownBrightness(moments_of, brightness_of(self.classifier, turned))
+            turned = AlignedMoments(self, moments_of, orientation=orientation)
             first = self.classifier.predict_all(turned, turned.neighbours())
             labels_of = {radius: labels for radius, (labels, _, _) in first.items()}
-            moments_of = AlignedMoments(self, moments_of, labels_of, turned.orientation)
+            moments_of = AlignedMoments(self, moments_of, labels_of, orientation)
             where = moments_of.neighbours
+        else:
+            moments_of = InKnownBrightness(moments_of, brightness_of(self.classifier, moments_of))
         found = self.classifier.predict_all(moments_of, None if where is None else where())
         labels, probabilities, outlier_score = found[self.radius]
         n = len(labels)
