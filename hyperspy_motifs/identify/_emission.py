@@ -8,9 +8,8 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
-from scipy.optimize import least_squares
 from scipy.spatial import cKDTree
+from scipy.special import logsumexp, softmax
 
 from ._constants import CONSTANTS
 from ._projection import ATOMIC_NUMBERS, Composition, reference_weights
@@ -32,11 +31,10 @@ class Levels:
         Exponent of the number of atoms.
     gain : float
         Brightness of an atom of hydrogen.
-    log_prior : float
-        Logarithm of the prior density of the parameters relative to its maximum: minus half the sum of squares.
-    log_volume, log_noise : float
-        Logarithm of the integral of that density over the ratios of the levels that are seen, and of the volume in which the
-        columns show them.
+    log_density : float
+        Logarithm of the probability density of the logarithms of the ratios of the levels that are seen, by the law.
+    log_noise : float
+        Logarithm of the volume in which the columns show them.
     """
 
     means: NDArray[np.float64]
@@ -44,14 +42,17 @@ class Levels:
     exponent: float
     coherence: float
     gain: float
-    log_prior: float
-    log_volume: float
+    log_density: float
     log_noise: float
 
     @property
     def log_evidence(self) -> float:
         """Logarithm of the probability of the levels, which are fitted to the columns, by the law."""
-        return self.log_prior - self.log_volume + self.log_noise
+        return self.log_density + self.log_noise
+
+
+# Exponents that are summed over: steps of an eighth of the width of its prior.
+_N_EXPONENTS = 57
 
 
 def fit_levels(
@@ -69,7 +70,8 @@ def fit_levels(
 
     with a Cauchy prior of the exponent :math:`\gamma`, and normal priors of :math:`\kappa` and of the errors
     :math:`\epsilon`, which are alike on one site and for elements of like atomic number (a Gaussian process); :math:`\kappa` is
-    0 for crystals that repeat along the beam. The maximum of the posterior density is found by least squares.
+    0 for crystals that repeat along the beam. All but :math:`\gamma` are linear and normal, and integrated exactly; the levels
+    are means over :math:`\gamma`.
 
     Parameters
     ----------
@@ -91,73 +93,59 @@ def fit_levels(
     -------
     Levels
     """
-    number = np.array([sum(n for _, n in composition) for composition in compositions])
-    log_number = np.log(number) if layer else np.zeros(len(number))
+    elements = sorted({z for composition in compositions for z, _ in composition})
+    amounts = np.array([[dict(composition).get(z, 0.0) for z in elements] for composition in compositions])
+    log_number = np.log(amounts.sum(axis=1)) if layer else np.zeros(len(amounts))
+    exponents = np.linspace(*CONSTANTS.exponent_bounds, _N_EXPONENTS)
+    log_prior = -np.log1p(((exponents - CONSTANTS.exponent) / CONSTANTS.exponent_spread) ** 2)
+    log_prior -= logsumexp(log_prior)
+    law = np.log(effective[elements] ** exponents[:, None] @ amounts.T) + CONSTANTS.coherence * log_number
     known = np.flatnonzero(np.isfinite(observed) & (observed > 0) & (counts >= 1))
-    log_observed = np.log(observed[known])
     noise = scatter / np.sqrt(np.maximum(counts[known], 1.0))
-    covariance = _errors_of_law(compositions, np.arange(len(number)) if sites is None else sites)
+    coherence = CONSTANTS.coherence_spread**2 * log_number
+    covariance = _errors_of_law(amounts, elements, np.arange(len(amounts)) if sites is None else sites)
+    covariance += np.outer(coherence, log_number)
     seen = covariance[np.ix_(known, known)] + np.diag(noise**2)
-    root = np.linalg.cholesky(seen)
-
-    def predicted(p: NDArray[np.float64]) -> NDArray[np.float64]:
-        return p[0] + np.log(reference_weights(compositions, p[1], effective)) + p[2] * log_number
-
-    def residuals(p: NDArray[np.float64]) -> NDArray[np.float64]:
-        # Before SciPy 1.14 there is no solution without equations.
-        rest = log_observed - predicted(p)[known]
-        misfit = solve_triangular(root, rest, lower=True) if len(known) else rest
-        exponent = (p[1] - CONSTANTS.exponent) / CONSTANTS.exponent_spread
-        # Half its square is the logarithm of a Cauchy density.
-        exponent = np.sign(exponent) * np.sqrt(2 * np.log1p(exponent**2))
-        return np.concatenate([misfit, [exponent, (p[2] - CONSTANTS.coherence) / CONSTANTS.coherence_spread]])
-
-    start = np.array([0.0, CONSTANTS.exponent, CONSTANTS.coherence])
-    if len(known):
-        start[0] = float(np.median(log_observed - predicted(start)[known]))
-    bounds = ([-np.inf, CONSTANTS.exponent_bounds[0], -1.0], [np.inf, CONSTANTS.exponent_bounds[1], 1.5])
-    best = least_squares(residuals, start, bounds=bounds)
-    model = predicted(best.x)
-    slopes = np.column_stack(
-        [np.ones(len(number)), _log_slope(compositions, best.x[1], effective), log_number]
-    )
+    inverse = np.linalg.inv(seen)
+    free = 1 / inverse.sum() if len(known) else 0.0
+    rest = np.log(observed[known]) - law[:, known]
+    log_gain = free * (rest @ inverse).sum(axis=1)
+    rest -= log_gain[:, None]
+    log_joint = log_prior - 0.5 * np.einsum("gi,ij,gj->g", rest, inverse, rest)
+    share = softmax(log_joint)
     # Where columns are seen, the law is corrected, and for the other compositions as far as its errors are alike.
-    weight = np.linalg.solve(seen, covariance[known]).T
-    log_means = model + weight @ (log_observed - model[known])
-    rest = slopes - weight @ slopes[known]
+    weight = covariance[:, known] @ inverse
+    log_levels = law + log_gain[:, None] + rest @ weight.T
+    middle = share @ log_levels
     variance = np.diag(covariance) - (weight * covariance[:, known]).sum(axis=1)
-    variance += np.einsum("ij,jk,ik->i", rest, np.linalg.pinv(best.jac.T @ best.jac), rest)
-    means = np.exp(log_means)
+    variance += free * (1 - weight.sum(axis=1)) ** 2 + share @ (log_levels - middle) ** 2
+    means = np.exp(middle)
     return Levels(
         means,
         means * np.sqrt(np.maximum(variance, 0.0)),
-        float(best.x[1]),
-        float(best.x[2]) if layer else 0.0,
-        float(np.exp(best.x[0])),
-        -float(best.cost),
-        _log_volume(seen + (slopes[known] * _PRIOR_SPREAD**2) @ slopes[known].T),
+        float(share @ exponents),
+        CONSTANTS.coherence + float(share @ rest @ inverse @ coherence[known]) if layer else 0.0,
+        float(np.exp(share @ log_gain)),
+        float(logsumexp(log_joint)) - _log_volume(seen),
         _log_volume(np.diag(noise**2)),
     )
 
 
-def _errors_of_law(compositions: Sequence[Composition], sites: NDArray[np.integer]) -> NDArray[np.float64]:
+def _errors_of_law(
+    amounts: NDArray[np.float64], elements: Sequence[int], sites: NDArray[np.integer]
+) -> NDArray[np.float64]:
     """Covariance of the errors of the logarithm of the brightness, shape (t, t).
 
     Half of their variance is that of the site: its vibrations, its neighbours, the spread of the beam. The other half is of
     the elements, each by its share of the brightness, and is alike for elements of like atomic number.
     """
-    elements = sorted({z for composition in compositions for z, _ in composition})
     log_z = np.log(elements)
     alike = np.exp(-0.5 * ((log_z[:, None] - log_z) / CONSTANTS.error_range) ** 2)
-    shares = np.array([[dict(c).get(z, 0.0) * z**CONSTANTS.exponent for z in elements] for c in compositions])
+    shares = amounts * np.exp(CONSTANTS.exponent * log_z)
     shares /= shares.sum(axis=1, keepdims=True)
     of_law = 0.5 * CONSTANTS.model_error**2 * (shares @ alike @ shares.T + (sites[:, None] == sites))
     # What static disorder leaves is each composition's own.
     return np.asarray(of_law + CONSTANTS.scatter[0] ** 2 * np.eye(len(shares)))
-
-
-# Standard deviations of the logarithm of the gain, which ratios do not contain, of the exponent, and of the coherence.
-_PRIOR_SPREAD = np.array([0.0, CONSTANTS.exponent_spread, CONSTANTS.coherence_spread])
 
 
 def _log_volume(covariance: NDArray[np.float64]) -> float:
@@ -167,19 +155,6 @@ def _log_volume(covariance: NDArray[np.float64]) -> float:
         return 0.0
     contrast = np.column_stack([-np.ones(k), np.eye(k)])
     return 0.5 * float(np.linalg.slogdet(2 * np.pi * contrast @ covariance @ contrast.T)[1])
-
-
-def _log_slope(
-    compositions: Sequence[Composition], exponent: float, effective: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Derivative of the logarithm of the weights by the exponent."""
-    weights = reference_weights(compositions, exponent, effective)
-    return (
-        np.array(
-            [sum(n * effective[z] ** exponent * np.log(effective[z]) for z, n in c) for c in compositions]
-        )
-        / weights
-    )
 
 
 # Pseudo-count of the motifs of a column.
@@ -243,9 +218,7 @@ class Brightness:
         weights = weights if order is None else weights[list(order)]
         typical = float((weights * shares).sum() / shares.sum())
         gain = float(np.clip(self.raw, 0, None).mean()) / typical
-        self.levels = Levels(
-            gain * weights, 0.3 * gain * weights, CONSTANTS.exponent, 0.0, gain, 0.0, 0.0, 0.0
-        )
+        self.levels = Levels(gain * weights, 0.3 * gain * weights, CONSTANTS.exponent, 0.0, gain, 0.0, 0.0)
         self.scatter = CONSTANTS.scatter[1]
         self.local = np.ones(len(points))
 
@@ -310,7 +283,7 @@ class Brightness:
         """See :class:`Emission`."""
         # As measured: slow changes are those of all columns, and where two are unlike, they cannot be told from these.
         any_ratio, equal = np.log(2 * CONSTANTS.free_ratio), np.log(np.sqrt(2 * np.pi) * CONSTANTS.equal)
-        total, levels = self.levels.log_prior - self.levels.log_volume, []
+        total, levels = self.levels.log_density, []
         for t in np.unique(kind[kind >= 0]).tolist():
             parts = [self.raw[columns == c] for c in np.unique(columns[kind == t]).tolist()]
             middles = np.array([np.median(part) for part in parts])

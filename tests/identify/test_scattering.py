@@ -35,7 +35,8 @@ def test_the_exponent_follows_from_columns_and_stays_in_its_bounds():
     # No power law describes these: the exponent stays possible, and the prior says that it is unlikely.
     odd = fit_levels(hosts, np.array([1.0, 0.2, 3.0]), counts, 0.05, True)
     assert 0.6 <= odd.exponent <= 2.0
-    assert odd.log_prior < -20
+    usual = fit_levels(hosts, np.array([brightness(c) for c in hosts]), counts, 0.05, True)
+    assert odd.log_density < usual.log_density - 20
 
 
 def test_a_level_without_columns_is_as_uncertain_as_the_law():
@@ -154,9 +155,9 @@ def test_the_prior_of_the_exponent_is_that_of_screened_coulomb_potentials():
     unknown = fit_levels(hosts, np.full(5, np.nan), 0 * counts, 0.02, True)
     assert unknown.exponent == pytest.approx(middle, abs=0.05)
     # A Cauchy density has half of its maximum at its quartiles.
-    seen = [np.array([brightness(c, quartile) for c in hosts]) for quartile in (low, high)]
-    priors = [fit_levels(hosts, one, counts, 0.02, True).log_prior for one in seen]
-    assert np.mean(priors) == pytest.approx(-np.log(2), abs=0.2)
+    seen = [np.array([brightness(c, value) for c in hosts]) for value in (middle, low, high)]
+    best, *others = [fit_levels(hosts, one, counts, 0.02, True).log_density for one in seen]
+    assert np.mean(others) - best == pytest.approx(-np.log(2), abs=0.2)
 
 
 def test_an_impossible_brightness_is_unexplained():
@@ -172,9 +173,9 @@ def test_a_table_replaces_the_power_of_the_atomic_number():
     seen = np.array([20.0, 36.0, np.nan])
     levels = fit_levels([MO, SE2, S2], seen, np.array([200.0, 200, 0]), 0.05, True, effective)
     # One atom of selenium is 0.9 of molybdenum, as the columns show; two of sulphur are then a ninth of two of selenium.
-    assert levels.log_prior > -0.6
     assert levels.means[2] == pytest.approx(4.0, rel=0.15)
-    assert fit_levels([MO, SE2, S2], seen, np.array([200.0, 200, 0]), 0.05, True).log_prior < levels.log_prior
+    by_number = fit_levels([MO, SE2, S2], seen, np.array([200.0, 200, 0]), 0.05, True)
+    assert by_number.log_density < levels.log_density
     assert (effective_numbers(None) == np.arange(120)).all()
     for value in (0.0, "5.1"):
         with pytest.raises(ValueError, match="positive"):
