@@ -131,7 +131,7 @@ class GraphBuilder:
         certainty = np.bincount(self.labels, probabilities, minlength=len(motifs)) / np.maximum(sizes, 1)
         columns = {"name": self.names, "size": sizes, "probability": certainty}
         self.graph.add_nodes_from(nodes_from_columns(motifs, schema.MOTIF, 0, columns))
-        self.graph.add_edges_from(edges_from_columns(self.atoms, types, schema.INSTANCE_OF, {}))
+        self._add_edges(edges_from_columns(self.atoms, types, schema.INSTANCE_OF, {}))
 
     def add_empty_sites(self, positions: np.ndarray) -> None:
         """Add the empty sites (k, 2), which are corners of cells like atoms but have no motif."""
@@ -146,7 +146,7 @@ class GraphBuilder:
         bonds = np.sort(bonds, axis=1)
         sources, targets = take(self.corners, bonds[:, 0]), take(self.corners, bonds[:, 1])
         columns = {"shared": edge_of}
-        self.graph.add_edges_from(edges_from_columns(sources, targets, schema.ADJACENT, columns))
+        self._add_edges(edges_from_columns(sources, targets, schema.ADJACENT, columns))
         self._add_neighbours(schema.MOTIF, self.labels, bonds[bonds[:, 1] < len(self.labels)])
 
     def add_cells(self, cells: Cells) -> None:
@@ -164,7 +164,7 @@ class GraphBuilder:
         }  # fmt: skip
         self.graph.add_nodes_from(nodes_from_columns(ids, schema.CELL, 1, columns))
         self._add_cell_classes(classes, cells)
-        self.graph.add_edges_from(edges_from_columns(ids, types, schema.INSTANCE_OF, {}))
+        self._add_edges(edges_from_columns(ids, types, schema.INSTANCE_OF, {}))
         owner, share = corner_shares(self.corner_positions, cells.vertices, cells.offsets)
         corners, owner, share = self._with_centre_atoms(cells, owner, share)
         self._add_parts(self.corners, ids, corners, owner, share)
@@ -210,7 +210,7 @@ class GraphBuilder:
             sums = np.bincount(level.labels, level.columns["area"], minlength=len(classes))
             columns["area"] = sums / np.maximum(sizes, 1)
         self.graph.add_nodes_from(nodes_from_columns(classes, kind, number, columns))
-        self.graph.add_edges_from(edges_from_columns(ids, types, schema.INSTANCE_OF, {}))
+        self._add_edges(edges_from_columns(ids, types, schema.INSTANCE_OF, {}))
         children = node_ids(level.child_kind, int(level.parts[:, 0].max(initial=-1)) + 1)
         self._add_parts(children, ids, level.parts[:, 0], owner, level.fractions)
         child_type = [self.graph.nodes[child]["type"] if child in self.graph else "" for child in children]
@@ -221,6 +221,12 @@ class GraphBuilder:
         self._add_neighbours(kind, level.labels, level.adjacency[:, :2])
         self.graph.graph[f"reason:{level.kind}"] = level.reason
         self.graph.graph.update({f"{level.kind}:{name}": v for name, v in level.scalars.items()})
+
+    def _add_edges(self, edges: Edges) -> None:
+        """Add edges between nodes of the graph that have none yet. `add_edges_from` asks for each, and copies it."""
+        after, before = self.graph._succ, self.graph._pred
+        for source, target, attributes in edges:
+            after[source][target] = before[target][source] = attributes
 
     def _with_centre_atoms(
         self, cells: Cells, owner: np.ndarray, share: np.ndarray
@@ -269,7 +275,7 @@ class GraphBuilder:
     ) -> None:
         sources, targets = take(children, child), take(parents, parent)
         columns = {"fraction": share}
-        self.graph.add_edges_from(edges_from_columns(sources, targets, schema.PART_OF, columns))
+        self._add_edges(edges_from_columns(sources, targets, schema.PART_OF, columns))
 
     def _add_composition(
         self,
@@ -299,7 +305,7 @@ class GraphBuilder:
         low, high = adjacency[:, :2].min(axis=1), adjacency[:, :2].max(axis=1)
         columns = {"shared": adjacency[:, 2]}
         sources, targets = take(ids, low), take(ids, high)
-        self.graph.add_edges_from(edges_from_columns(sources, targets, schema.ADJACENT, columns))
+        self._add_edges(edges_from_columns(sources, targets, schema.ADJACENT, columns))
 
     def _add_neighbours(self, kind: str, labels: np.ndarray, edges: np.ndarray) -> None:
         ids = {i: f"{kind}:{i}" for i in np.unique(labels).tolist()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -298,7 +299,8 @@ def _domains(corners: LabelledPoints, kinds: bool, cells: Cells, lattice: Lattic
 
 def _most_frequent_first(letters: np.ndarray, cells: Cells) -> np.ndarray:
     """Return a class (m,) for each sequence, those of the classes of the cells if nothing was merged."""
-    texts = [tuple(sequence.tolist()) for sequence in np.split(letters, cells.offsets[1:-1])]
+    raw = letters.tobytes()
+    texts = [raw[a:b] for a, b in pairwise((letters.itemsize * cells.offsets).tolist())]
     number = {text: k for k, (text, _) in enumerate(Counter(texts).most_common())}
     return np.array([number[text] for text in texts], dtype=np.int64)
 
