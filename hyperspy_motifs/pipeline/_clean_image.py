@@ -241,7 +241,7 @@ def clean_image(
 
 
 class CleanFrames:
-    """The frames of some detectors as :func:`prepare_image` returns them, each prepared once if there are few.
+    """The frames of some detectors as :func:`prepare_image` returns them, each prepared once if there are one or few.
 
     Parameters
     ----------
@@ -257,9 +257,10 @@ class CleanFrames:
         here = detector, number
         if here not in self._kept:
             signal = self.signals[detector]
-            name = "The image" if n_frames(signal) == 1 else f"Frame {number}"
+            frames = n_frames(signal)
+            name = "The image" if frames == 1 else f"Frame {number}"
             clean = prepare_image(data_frame(signal, number), name, tell=tell)
-            if clean.data.size * n_frames(signal) * len(self.signals) > MOST_KEPT_PIXELS:
+            if frames > 1 and clean.data.size * frames * len(self.signals) > MOST_KEPT_PIXELS:
                 return clean
             self._kept[here] = clean
         return self._kept[here]
