@@ -233,7 +233,7 @@ def test_names_are_of_the_arrangement_that_is_shown():
     cell, points, kind, values, size = field_of("WSe2", angle=0.3)
     rng = np.random.default_rng(4)
     pairs = np.flatnonzero(kind == [len(c) == 1 and c[0][1] == 2 for c in cell.compositions].index(True))
-    motifs, lost = np.zeros(len(points), int), rng.choice(pairs, 15, replace=False)
+    motifs, lost = np.zeros(len(points), int), rng.choice(pairs, 8, replace=False)
     motifs[pairs], motifs[lost] = 1, 2
     values = np.array([1.0, 1.3, 0.56])[motifs] * rng.normal(1, 0.1, len(points))
     found = identify_columns(
