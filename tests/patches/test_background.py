@@ -32,10 +32,11 @@ def test_patches_and_slopes_are_followed(family):
         - estimate_local_scale(image, points).offset
     )
     left = at(patches - smooth, points) - slow
-    assert left.std() < 0.2 * at(patches, points).std()
+    assert left.std() < 0.11 * at(patches, points).std()
     # What is left is reported where it is, with its size.
     reported = at(error, points)
-    assert np.corrcoef(np.abs(left), reported)[0, 1] > 0.25
+    more = reported > np.median(reported)
+    assert left[more].std() > 1.2 * left[~more].std()
     assert 0.4 < left.std() / np.sqrt(np.mean(reported**2)) < 2
 
 
@@ -90,9 +91,8 @@ def test_noise_of_moments_of_a_resampled_image():
     assert 0.5 < np.median(ratio) < 1.6
 
 
-@pytest.mark.parametrize("thinning", [0.0, 0.1, 0.35])
-def test_layers_are_no_drift_of_contrast(thinning):
-    """Layers of PbTiO3 and SrRuO3, six cells thick, and a wedge: the contrast follows the wedge alone."""
+def layers(thinning):
+    """Image of layers of PbTiO3 and SrRuO3, six cells of 18 pixels thick, under a wedge, its points, and the wedge at them."""
     rng, cell = np.random.default_rng(3), 18.0
     column, row = (q.ravel() for q in np.meshgrid(np.arange(24), np.arange(26)))
     points = [(np.column_stack([column, row]) + 0.5 * site) * cell + 9 for site in (0, 1)]
@@ -103,6 +103,23 @@ def test_layers_are_no_drift_of_contrast(thinning):
     np.add.at(image, tuple(np.rint(points[:, ::-1]).astype(int).T), heights)
     image = 1 + ndimage.gaussian_filter(image, 2.6) * 2 * np.pi * 2.6**2
     wedge = 1 + thinning * np.linspace(-1, 1, 450)
-    scale = estimate_local_scale(rng.poisson(200 * image * wedge) / 200, points, spacing=cell).scale
-    left = scale / wedge[np.rint(points[:, 0]).astype(int)]
+    return rng.poisson(200 * image * wedge) / 200, points, wedge[np.rint(points[:, 0]).astype(int)]
+
+
+@pytest.mark.parametrize("thinning", [0.0, 0.1, 0.35])
+def test_layers_are_no_drift_of_contrast(thinning):
+    image, points, wedge = layers(thinning)
+    left = estimate_local_scale(image, points, spacing=18.0).scale / wedge
     assert left.std() < 0.04 * left.mean()
+
+
+def test_layers_are_no_patches():
+    """Layers of heavy columns are brighter in the mean, but the columns stand on the same level."""
+    image, points, _ = layers(0.0)
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+    patch = 2 * image.std() / (1 + np.exp((np.hypot(x - 220, y - 250) - 90) / 9))
+    found, _ = estimate_background(image + patch, points, spacing=18.0)
+    inside = ((points > 20) & (points < [430, 460])).all(axis=1)
+    left = at(found - patch, points)[inside]
+    # It was 0.20 when the mean of the image was followed in place of the level below the columns.
+    assert left.std() < 0.16 * at(patch, points)[inside].std()
