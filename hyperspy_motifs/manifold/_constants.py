@@ -14,6 +14,9 @@ class ManifoldConstants:
 
     #: Nearest neighbours, each of the other, that connect two points.
     mutual_neighbours: int = 6
+    #: Share of the points, those with the lowest density, that connect none. Twice as many break up strained bilayers
+    #: (benchmarks/bench_continuity.py), half as many leave classes joined by interfaces.
+    sparse: float = 0.05
     #: Principal axes of that search: further ones contain little but noise, and a search in many axes is slow.
     component_axes: int = 10
     #: Points of a component that is large.

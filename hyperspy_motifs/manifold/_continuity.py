@@ -19,6 +19,10 @@ from ._constants import CONSTANTS
 def mutual_knn_components(X: NDArray[np.float64]) -> NDArray[np.int32]:
     """Return the connected component of each point in the graph of mutual six nearest neighbours.
 
+    A few points between two classes, as those at an interface, must not make one component of them. The twentieth of the points
+    around which the density is lowest are therefore components of their own (robust single linkage: Chaudhuri and Dasgupta,
+    Adv. Neural Inf. Process. Syst. 23 (2010) 343).
+
     Parameters
     ----------
     X : ndarray, shape (n, d)
@@ -32,9 +36,11 @@ def mutual_knn_components(X: NDArray[np.float64]) -> NDArray[np.int32]:
     n, k = len(points), min(CONSTANTS.mutual_neighbours, len(points) - 1)
     if k < 1:
         return np.zeros(n, dtype=np.int32)
-    nearest = cKDTree(points).query(points, k=k + 1)[1][:, 1:]
-    rows = np.repeat(np.arange(n), k)
-    directed = csr_array(coo_array((np.ones(n * k), (rows, nearest.ravel())), shape=(n, n)))
+    apart, nearest = (found[:, 1:] for found in cKDTree(points).query(points, k=k + 1))
+    dense = apart[:, -1] <= np.quantile(apart[:, -1], 1 - CONSTANTS.sparse)
+    linked = dense[:, None] & dense[nearest]
+    rows = np.broadcast_to(np.arange(n)[:, None], linked.shape)[linked]
+    directed = csr_array(coo_array((np.ones(len(rows)), (rows, nearest[linked])), shape=(n, n)))
     return np.asarray(connected_components(directed.multiply(directed.T), directed=False)[1], dtype=np.int32)
 
 

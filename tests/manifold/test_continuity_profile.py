@@ -237,3 +237,18 @@ def test_a_piece_of_a_few_atoms_does_not_speak_for_many_classes():
     X = np.concatenate([classes, chain])
     assert within_component_variance(X - X.mean(axis=0), 2000.0) == 0
     assert within_component_variance(chain - chain.mean(axis=0), 2000.0) > 0.1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_atoms_of_an_interface_join_no_classes(seed):
+    """Twelve points between two classes of 300 and 311: what varies from one class to the other is no continuum."""
+    rng, along, apart = np.random.default_rng(seed), np.eye(20)[0], 10
+    between = rng.standard_normal((12, 20)) * np.where(along, 0.3, 1)
+    between += np.linspace(0, apart, 12)[:, None] * along
+    classes = rng.standard_normal((300, 20)), rng.standard_normal((311, 20)) + apart * along
+    points = np.concatenate([*classes, between])
+    found = estimate_continuity(points - points.mean(axis=0), contrast=200.0)
+    assert found.variation < 0.01
+    # Points that fill the way between them evenly are a continuum.
+    filled = rng.standard_normal((623, 20)) + rng.uniform(0, apart, 623)[:, None] * along
+    assert estimate_continuity(filled - filled.mean(axis=0), contrast=200.0).variation > 0.02
