@@ -14,8 +14,8 @@ class ManifoldConstants:
 
     #: Nearest neighbours, each of the other, that connect two points.
     mutual_neighbours: int = 6
-    #: Share of the points, those with the lowest density, that connect none. Twice as many break up strained bilayers
-    #: (benchmarks/bench_continuity.py), half as many leave classes joined by interfaces.
+    #: Share of the points, those with the lowest density, that connect none. With 0 a few atoms of an interface join classes;
+    #: with 0.1 and more the variance of strained bilayers falls further (``benchmarks/bench_continuity.py``).
     sparse: float = 0.05
     #: Principal axes of that search: further ones contain little but noise, and a search in many axes is slow.
     component_axes: int = 10
