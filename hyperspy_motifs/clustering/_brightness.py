@@ -18,8 +18,9 @@ from ._mixture import MotifMixture
 from ._nested_radii import NestedRadii
 from ._radius_model import RadiusModel
 
-# Atoms of the fit: the error of a gain is then a tenth of a per cent at the noise of usual images, and that of a motif's mean.
-_MOST = 1_000
+# Fewer atoms are not compared, as the test of the likelihood is one of many. More are not needed: the error of a gain is then a
+# tenth of a per cent at the noise of usual images, and that of a motif's mean.
+_LEAST, _MOST = 30, 1_000
 # The scatter decreases to that of the motifs by this factor, in squares, from step to step.
 _COOLING = 4.0
 # Steps at the scatter of the motifs, and the change of a gain after which no more are made.
@@ -113,8 +114,8 @@ def brightness_of(classifier: NestedRadii, moments_of: Callable[[float], Any]) -
     moments = moments_of(first)
     known = Brightness.known(moments.modes)
     sound = np.flatnonzero(np.asarray(moments.valid, bool) & (np.asarray(moments.coverage) > 0.99))
-    sound = sound[:: max(len(sound) // _MOST, 1)]
-    if not model.mixtures or len(sound) < 2:
+    sound = sound[:: max(-(-len(sound) // _MOST), 1)]
+    if not model.mixtures or len(sound) < _LEAST:
         return known
     needed = (first,) if model.crosstalk is None else (first, CONSTANTS.ring_radius)
     sample = {}
@@ -202,7 +203,8 @@ class _Atoms:
         d = len(brightness.gain)
         gain = np.clip(1 + step[:d], 0.5, 2.0)
         error = np.sqrt(np.maximum(np.diag(inverse), 0)).reshape(2, d).T
-        return Brightness(brightness.gain * gain, brightness.level + brightness.gain * step[d:], error)
+        scale = brightness.gain
+        return Brightness(scale * gain, brightness.level + scale * step[d:], scale[:, None] * error)
 
     def _changes(self, modes: NDArray[np.integer]) -> NDArray[np.float64]:
         """Return the changes (2 d, g, k) of the features of each kind with the gain and the level of each detector."""

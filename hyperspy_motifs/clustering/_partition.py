@@ -132,6 +132,8 @@ def best_splits(
 ) -> Iterator[tuple[float, NDArray[np.bool_]]]:
     """Yield groups that share no point, each with the logarithm of the e-value that it and the points that are left are two.
 
+    Without a candidate this is one empty group with the evidence minus infinity.
+
     One search for candidates serves for all. The first group is that of most evidence, and its e-value is that of all
     candidates together. Then each candidate is tested among the points that are left, at their positions along its direction,
     which was learned without them. Its e-value is divided by the number of candidates: this is at most the mean of their

@@ -24,9 +24,8 @@ _FINE = 0.5
 # of it on three lattices, for flanks of three to one neighbour distances (benchmarks/bench_background.py).
 _REMAINING = 1.0
 # Relative to the contrast: the difference (root mean square over the reach) of the background over two neighbours from the
-# slow one without a patch. It is 0.03 to 0.12 on simulated monolayers, boundaries, oxides, perovskites and moire patterns of
-# any dose, with defects and slopes, and 1 to 2 under patches of three times the contrast. Between this value and its double
-# the difference counts partially.
+# slow one without a patch. It is 0.005 to 0.06 on simulated monolayers, boundaries, perovskites and M1, and 1 to 2 under
+# patches of three times the contrast. Between this value and its double the difference counts partially.
 _USUAL = 0.15
 
 
@@ -73,7 +72,7 @@ def estimate_background(
     column, row = np.clip(np.rint(points).astype(int), 0, np.array(values.shape[::-1]) - 1).T
     usual, share = _USUAL * np.std(values - smooth), nothing
     # Without atoms, as in vacuum, nothing tells a patch.
-    covered = np.clip(first.at_pixels(first.covered(_PATCH_REACH), values.shape) - first.level, 0, 1)
+    covered = np.clip(first.at_pixels(first.covered(_PATCH_REACH), values.shape, 0.0), 0, 1)
     for _ in range(_SLOW_ROUNDS):
         # The slow variations are those of the atoms outside patches.
         outside = np.maximum(1 - first.at_cells(share), _ON_PATCH)

@@ -58,11 +58,13 @@ def test_dopants_do_not_count(known):
     assert found.gain[0] < 0.9
 
 
-def test_an_image_of_the_same_composition_keeps_its_brightness(known):
+def test_images_of_the_same_composition_have_the_same_brightness(known):
     image, _ = moments_of(0, vacancies=0.1)
     found = brightness_of(known, image.__getitem__)
     assert found.is_known
     assert found.apply(image[0.6]) is image[0.6]
+    image, _ = moments_of(2, vacancies=0.1)
+    assert brightness_of(known, image.__getitem__).gain == pytest.approx([1], abs=0.025)
 
 
 def test_without_common_kinds_the_brightness_is_kept(known):
