@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.clustering import motif_name
 from hyperspy_motifs.defects import compare_with_chance
-from hyperspy_motifs.naming import motif_name
 
 __all__ = [
     "Descriptions",

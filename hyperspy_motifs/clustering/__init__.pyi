@@ -9,6 +9,9 @@ from ._constants import check_min_motif_size as check_min_motif_size
 from ._environment import Sublattices as Sublattices
 from ._mixture import MotifMixture as MotifMixture
 from ._motif_clustering import MotifClustering as MotifClustering
+from ._motif_clustering import Stability as Stability
+from ._motif_clustering import estimate_stability as estimate_stability
+from ._motif_clustering import motif_name as motif_name
 from ._motif_tree import MotifTree as MotifTree
 from ._motif_tree import by_frequency as by_frequency
 from ._motif_tree import merging_order as merging_order
@@ -16,7 +19,5 @@ from ._nested_radii import NestedRadii as NestedRadii
 from ._proposals import density_clusters as density_clusters
 from ._regions import ManifoldRegions as ManifoldRegions
 from ._split_test import split_evidence as split_evidence
-from ._stability import Stability as Stability
-from ._stability import estimate_stability as estimate_stability
 from ._state import from_state as from_state
 from ._state import to_state as to_state

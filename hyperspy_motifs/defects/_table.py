@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.naming import motif_name
+from hyperspy_motifs.clustering import motif_name
 
 from ._outliers import write_csv
 

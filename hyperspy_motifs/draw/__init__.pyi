@@ -48,6 +48,6 @@ from ._style import motif_marker as motif_marker
 from ._style import short_name as short_name
 from ._style import type_number as type_number
 from ._style import type_style as type_style
-from ._tree_plot import plot_tree as plot_tree
-from ._zernike import plot_basis as plot_basis
-from ._zernike import plot_zernike_spectrum as plot_zernike_spectrum
+from ._tree_and_moments import plot_basis as plot_basis
+from ._tree_and_moments import plot_tree as plot_tree
+from ._tree_and_moments import plot_zernike_spectrum as plot_zernike_spectrum

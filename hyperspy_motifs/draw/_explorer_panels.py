@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ._style import contrast_colours, motif_colours
-from ._zernike import group_magnitudes
+from ._tree_and_moments import group_magnitudes
 
 if TYPE_CHECKING:
     from hyperspy_motifs.motifs import ExplorerState

@@ -17,10 +17,9 @@ from hyperspy_motifs.cells import Cells
 from hyperspy_motifs.hierarchy import Hierarchy
 
 from . import _schema as schema
-from ._builder import GraphBuilder
 from ._files import read_graphml, write_graphml, write_tables
 from ._relations import RelationGraph, TypeComparison, compare_types
-from ._schema import Value
+from ._schema import GraphBuilder, Value
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.cells import find_cells
-from hyperspy_motifs.naming import motif_name
+from hyperspy_motifs.clustering import motif_name
 
 from ._composites import compositions, formula
 from ._constants import CONSTANTS

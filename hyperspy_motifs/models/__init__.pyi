@@ -1,6 +1,3 @@
-from ._aligned_moments import AlignedMoments as AlignedMoments
-from ._extensions import Extension as Extension
-from ._extensions import extended as extended
 from ._model_files import from_arrays as from_arrays
 from ._model_files import from_bytes as from_bytes
 from ._model_files import load_model as load_model
@@ -16,3 +13,6 @@ from ._moment_sources import informative_images as informative_images
 from ._motif_model import Anchors as Anchors
 from ._motif_model import MotifModel as MotifModel
 from ._motif_model import Prediction as Prediction
+from ._other_images import AlignedMoments as AlignedMoments
+from ._other_images import Extension as Extension
+from ._other_images import extended as extended

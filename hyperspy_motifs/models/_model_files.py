@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from hyperspy_motifs.clustering import from_state, to_state
 
-from ._extensions import Extension
 from ._motif_model import Anchors, MotifModel
+from ._other_images import Extension
 
 _FORMAT = "hyperspy_motifs model"
 # Grows with every change that an older version of this package cannot read; version 2 has extensions.

@@ -17,9 +17,8 @@ from hyperspy_motifs.relaxation import nearest_in
 from hyperspy_motifs.threads import one_blas_thread
 from hyperspy_motifs.zernike import invariants
 
-from ._aligned_moments import AlignedMoments, InKnownBrightness
-from ._extensions import Extension, MotifComparison, extended, level_of
 from ._moment_sources import Orientation
+from ._other_images import AlignedMoments, Extension, InKnownBrightness, MotifComparison, extended, level_of
 
 if TYPE_CHECKING:
     from hyperspy_motifs.zernike import Moments

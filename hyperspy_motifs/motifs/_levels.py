@@ -11,7 +11,7 @@ import numpy as np
 
 from hyperspy_motifs import store
 from hyperspy_motifs.cells import EMPTY_SITE
-from hyperspy_motifs.naming import motif_name
+from hyperspy_motifs.clustering import motif_name
 
 if TYPE_CHECKING:
     from hyperspy_motifs.cells import Cells

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hyperspy_motifs.clustering import motif_name
 from hyperspy_motifs.defects import RARE, VACANCY
-from hyperspy_motifs.naming import motif_name
 
 if TYPE_CHECKING:
     from ._motifs import Motifs

@@ -11,8 +11,16 @@ from scipy.sparse import csr_array
 from hyperspy_motifs.atoms import Atoms, ColumnFit, NoiseSpectrum, nearest_neighbour_distance
 
 from ._places import BEYOND, Places, columns_beyond, predict_places, repeating_places
-from ._sites import N_TWINS, Occupancy, SiteTable, compare_models, same_kind
-from ._translations import TOLERANCE, Translations, local_translations
+from ._sites import (
+    N_TWINS,
+    TOLERANCE,
+    Occupancy,
+    SiteTable,
+    Translations,
+    compare_models,
+    local_translations,
+    same_kind,
+)
 
 _ROUNDS = 3
 _FEWEST = 30

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from ._translations import RECURRING, TOLERANCE, Translations, lies_in
+from ._sites import RECURRING, TOLERANCE, Translations, lies_in
 
 # Lengths are in nearest-neighbour distances.
 # A place this close to a column that is not the predicted one is that of another structure.

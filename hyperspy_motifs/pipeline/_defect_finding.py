@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from scipy.stats import false_discovery_control
 
 from hyperspy_motifs import store
+from hyperspy_motifs.clustering import motif_name
 from hyperspy_motifs.defects import (
     KINDS,
     ODD_CELLS,
@@ -28,7 +29,6 @@ from hyperspy_motifs.defects import (
     merge_places,
     outlier_kinds,
 )
-from hyperspy_motifs.naming import motif_name
 from hyperspy_motifs.threads import one_blas_thread
 
 from ._atom_finding import FEWEST_ATOMS

@@ -3,8 +3,8 @@ from ._forces import Relaxation as Relaxation
 from ._forces import Stage as Stage
 from ._forces import relax_layout as relax_layout
 from ._layout import ForceRelaxedLayout as ForceRelaxedLayout
+from ._layout import fuzzy_weights as fuzzy_weights
 from ._layout import layouts_to_compare as layouts_to_compare
-from ._nearest_neighbours import fuzzy_weights as fuzzy_weights
-from ._nearest_neighbours import nearest_in as nearest_in
-from ._nearest_neighbours import nearest_neighbours as nearest_neighbours
-from ._nearest_neighbours import neighbour_graph as neighbour_graph
+from ._layout import nearest_in as nearest_in
+from ._layout import nearest_neighbours as nearest_neighbours
+from ._layout import neighbour_graph as neighbour_graph

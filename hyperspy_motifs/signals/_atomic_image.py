@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from hyperspy_motifs.models import MotifModel
     from hyperspy_motifs.motifs import Motifs
 
-    from ._atom_patches import AtomPatches
     from ._panel import MotifPanel
+    from ._patches_and_analysis import AtomPatches
 
 
 def plot_motifs(signal: BaseSignal, motifs: Motifs, frame: int | None, cells: bool, **kwargs: Any) -> None:

@@ -11,7 +11,7 @@ from hyperspy.signals import LazySignal1D, Signal1D
 
 from hyperspy_motifs.store import MOMENTS_NODE, moments_signal, patches_signal
 
-from ._feature_analysis import FeatureAnalysis, slice_node
+from ._patches_and_analysis import FeatureAnalysis, slice_node
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -366,7 +366,7 @@ class ZernikeFeatures(FeatureAnalysis):
         -------
         numpy.ndarray of matplotlib.axes.Axes
         """
-        from ._feature_analysis import plot_explanation
+        from ._patches_and_analysis import plot_explanation
 
         return plot_explanation(self.of_detector(detector), labels, groups, n_modes, figure)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._movement import Fingerprint, find_movement, moved_pixels, movement_by_axes, sample_places
-from ._nodes import (
+from ._nodes_and_signals import (
     Stamp,
     array,
     frozen,

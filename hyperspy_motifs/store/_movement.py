@@ -11,7 +11,7 @@ from scipy import stats
 
 from hyperspy_motifs.threads import one_blas_thread
 
-from ._nodes import Stamp, unit_factor
+from ._nodes_and_signals import Stamp, unit_factor
 
 # One pixel in so many is sampled, and at least so many in all: a crop of 64 x 64 pixels then holds eight samples.
 PIXELS_OF_A_SAMPLE, FEWEST_SAMPLES = 512, 256

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from . import _nodes as site_columns
+from . import _nodes_and_signals as site_columns
 from ._movement import Fingerprint, Movement, is_resampled, moved_pixels, same_frames
-from ._nodes import Stamp
+from ._nodes_and_signals import Stamp
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,13 @@ from ._features import invariants as invariants
 from ._features import noise_unit as noise_unit
 from ._features import noise_units as noise_units
 from ._features import whiten as whiten
-from ._modes import complex_modes as complex_modes
-from ._modes import partner_columns as partner_columns
-from ._modes import to_complex as to_complex
-from ._modes import to_real as to_real
-from ._modes import zernike_modes as zernike_modes
+from ._modes_and_noise import NoiseModel as NoiseModel
+from ._modes_and_noise import complex_modes as complex_modes
+from ._modes_and_noise import estimate_noise as estimate_noise
+from ._modes_and_noise import partner_columns as partner_columns
+from ._modes_and_noise import to_complex as to_complex
+from ._modes_and_noise import to_real as to_real
+from ._modes_and_noise import zernike_modes as zernike_modes
 from ._moments import LEAST_COVERAGE as LEAST_COVERAGE
 from ._moments import MIN_COVERAGE as MIN_COVERAGE
 from ._moments import DiscImage as DiscImage
@@ -35,8 +37,6 @@ from ._moments import Moments as Moments
 from ._moments import get_moments as get_moments
 from ._moments import get_patch_moments as get_patch_moments
 from ._moments import stack_moments as stack_moments
-from ._noise import NoiseModel as NoiseModel
-from ._noise import estimate_noise as estimate_noise
 from ._orders import Explanation as Explanation
 from ._orders import OrderSpectrum as OrderSpectrum
 from ._orders import choose_basis as choose_basis

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from hyperspy_motifs.threads import INNER, OUTER, over_rows
 
 from ._disc_basis import rotate_moments
-from ._modes import partner_columns, to_complex
+from ._modes_and_noise import partner_columns, to_complex
 
 # Grid angles per period of the finest term: no maximum is missed between them.
 _PER_PERIOD = 8

@@ -11,7 +11,7 @@ from scipy import fft
 
 from ._disc_basis import DiscBasis
 from ._features import get_symmetry
-from ._noise import NoiseModel
+from ._modes_and_noise import NoiseModel
 
 # Side of the tiles of a transform; with its margin it should be a fast FFT length.
 _TILE = 512

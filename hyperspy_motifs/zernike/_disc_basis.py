@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hyperspy_motifs.patches import patch_size
 
-from ._modes import partner_columns, zernike_modes
+from ._modes_and_noise import partner_columns, zernike_modes
 
 # Gauss-Legendre order in a pixel cut by the rim: integrals of order 16 are then exact to 1e-9 for discs of 2 to 40 pixels.
 _RIM_ORDER = 12

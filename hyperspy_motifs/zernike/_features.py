@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from hyperspy_motifs.threads import OUTER, over_rows
 
 from ._alignment import angle_tables, fit_angle
-from ._modes import HasMoments, to_complex
+from ._modes_and_noise import HasMoments, to_complex
 
 
 def whiten(values: ArrayLike, noise_std: ArrayLike) -> NDArray[np.floating]:

@@ -28,8 +28,7 @@ from ._disc_moments import (
     zernike_basis,
 )
 from ._features import whiten
-from ._modes import partner_columns
-from ._noise import NoiseModel, estimate_noise, noise_of_moments, with_spectrum
+from ._modes_and_noise import NoiseModel, estimate_noise, noise_of_moments, partner_columns, with_spectrum
 
 # Least part of the disc inside the image.
 MIN_COVERAGE = 0.7

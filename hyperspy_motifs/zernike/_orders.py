@@ -9,7 +9,7 @@ from hyperspy_motifs.atoms import nearest_neighbour_distance
 from hyperspy_motifs.patches import check_positions
 
 from ._disc_moments import ZernikeBasis, disc_coverage
-from ._modes import HasMoments
+from ._modes_and_noise import HasMoments
 from ._moments import get_moments
 
 # Part of the pattern that may be lost.

@@ -6,11 +6,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from hyperspy_motifs.zernike import (
     complex_modes,
+    partner_columns,
     to_complex,
     to_real,
     zernike_modes,
 )
-from hyperspy_motifs.zernike._modes import partner_columns
 
 
 def test_order_of_motif_learn():
