@@ -83,8 +83,8 @@ class Widget(BokehModel):
 class NotebookExplorer:
     """Linked image, layout, table of motifs and list of defects in a notebook; edits are applied to the motifs.
 
-    Points are drawn by WebGL, and the linking of a selection, the text under the pointer and the magnifier are in the browser,
-    so that they do not wait for the kernel. Everything but the drawing is in `state`. Created by ``motifs.explore()``.
+    The discs of the atoms, the linking of a selection, the text under the pointer and the magnifier are made in the browser, so
+    that they do not wait for the kernel. Everything but the drawing is in `state`. Created by ``motifs.explore()``.
 
     Parameters
     ----------
@@ -169,9 +169,7 @@ class NotebookExplorer:
         )
         make["condition"] = TextInput(title="show where", placeholder="probability < 0.9", width=215)
         make["find"] = TextInput(title="find atom", placeholder="number", width=80)
-        make["opacity"] = Slider(
-            title="atoms over image", start=0, end=1, value=parts.OPACITY, step=0.05, width=140
-        )
+        make["opacity"] = self.figures["opacity"]
         make["layers"] = CheckboxGroup(labels=["cells", "empty sites"], active=[1], inline=True, width=170)
         for name, key in (
             ("new motif", "n"), ("merge", "m"), ("split", "x"), ("undo", "u"), ("redo", "r"), ("whole motif", "a"),
@@ -275,7 +273,6 @@ class NotebookExplorer:
         make["copy"].on_click(self._copy)
         make["region"].on_click(lambda: self._export(state.to_roi, "region of interest"))
         make["subset"].on_click(lambda: self._export(state.subset, "subset"))
-        make["opacity"].js_link("value", figures["atoms"].glyph, "fill_alpha")
         make["clipboard"].js_on_change("value", CustomJS(code=parts.COPY))
         enter = CustomJS(args={"model": make["key"], "keys": list(KEYS)}, code=parts.LISTEN + parts.ENTER)
         for name in ("image", "layout"):
@@ -322,6 +319,9 @@ class NotebookExplorer:
                 columns, texts = parts.atom_columns(state)
                 sources["atoms"].tags = [texts]
                 sources["atoms"].data = columns
+                for axis, (start, end) in zip("xy", parts.layout_limits(state), strict=True):
+                    limits = {"start": start, "end": end, "reset_start": start, "reset_end": end}
+                    getattr(self.figures["layout"], f"{axis}_range").update(**limits)
                 sources["sites"].data = parts.site_columns(state)
                 self._show_cells(self.figures["cells"].visible)
                 if "radius" in self.controls:

@@ -28,6 +28,7 @@ from bokeh.models import (
     ResetTool,
     SaveTool,
     ScientificFormatter,
+    Slider,
     StringFormatter,
     TableColumn,
     TapTool,
@@ -122,6 +123,59 @@ const [x, y] = [source.data.x[i], source.data.y[i]];
 if (near.x_range.start === x - reach) return;
 near.x_range.setv({start: x - reach, end: x + reach});
 near.y_range.setv({start: y + reach, end: y - reach});
+"""
+
+
+# Draws discs at the shown atoms, in the colours of their values, into a picture of as many pixels as the figure has on the
+# screen. A browser fills a hundred thousand paths in seconds, where no graphics card helps it, and these pixels at once.
+PAINT = """
+if (picture.waits) return;
+picture.waits = true;
+const paint = () => {
+  const ratio = window.devicePixelRatio || 1, {x_range, y_range} = fig;
+  const [columns, rows] = [fig.inner_width, fig.inner_height].map((n) => Math.round(n * ratio));
+  // Before the figure has its place in the page.
+  if (!(columns > 0 && rows > 0)) return void setTimeout(paint, 100);
+  picture.waits = false;
+  const corner = (range) => [Math.min(range.start, range.end), Math.abs(range.end - range.start)];
+  const [[left, width], [low, height]] = [corner(x_range), corner(y_range)];
+  let pixels = picture.data.image[0];
+  if (pixels.length !== rows * columns) pixels = new pixels.constructor(rows * columns, [rows, columns]);
+  pixels.fill(0);
+  const bytes = new Uint8ClampedArray(pixels.buffer);
+  const {data, selected} = atoms, xs = data[x], ys = data[y], {shown, value} = data;
+  const lit = new Uint8Array(xs.length);
+  for (const i of selected.indices) lit[i] = 1;
+  const some = selected.indices.length > 0;
+  const rgb = (text) => [1, 3, 5].map((k) => parseInt(text.slice(k, k + 2), 16));
+  const palette = mapper.palette.map(rgb), unknown = rgb(mapper.nan_color);
+  const step = palette.length / (mapper.high - mapper.low);
+  const r = Math.max(size / 2 * ratio, radius * columns / width);
+  // The selected ones above the others.
+  for (const pass of some ? [0, 1] : [0]) for (let i = 0; i < xs.length; i++) {
+    if (!shown[i] || lit[i] !== pass) continue;
+    const u = (xs[i] - left) / width * columns, v = (ys[i] - low) / height * rows;
+    if (!(u > -r && v > -r && u < columns + r && v < rows + r)) continue;
+    const k = Math.floor((value[i] - mapper.low) * step);
+    const colour = isNaN(k) ? unknown : palette[Math.min(Math.max(k, 0), palette.length - 1)];
+    const alpha = pass ? 1 : some ? 0.15 : opacity.value;
+    const bottom = Math.min(rows - 1, Math.floor(v + r)), right = Math.min(columns - 1, Math.floor(u + r));
+    for (let row = Math.max(0, Math.floor(v - r)); row <= bottom; row++) {
+      for (let column = Math.max(0, Math.floor(u - r)); column <= right; column++) {
+        const a = alpha * Math.min(1, r + 0.5 - Math.sqrt((column + 0.5 - u) ** 2 + (row + 0.5 - v) ** 2));
+        if (!(a > 0)) continue;
+        const at = 4 * (row * columns + column), below = bytes[at + 3] / 255 * (1 - a);
+        for (let c = 0; c < 3; c++) bytes[at + c] = (colour[c] * a + bytes[at + c] * below) / (a + below);
+        bytes[at + 3] = 255 * (a + below);
+      }
+    }
+  }
+  // Without a change of the property, which would be sent to the kernel.
+  Object.assign(picture.data, {image: [pixels], x: [left], y: [low], width: [width], height: [height]});
+  picture.change.emit();
+};
+// After the other changes of one message, and before the figure is painted for them.
+setTimeout(paint, 0);
 """
 
 
@@ -229,19 +283,17 @@ def make_figures(state: ExplorerState, sources: dict[str, ColumnDataSource]) -> 
     width, height = columns["width"][0], columns["height"][0]
     scale = IMAGE_SIZE / max(abs(width), abs(height))
     mapper = LinearColorMapper(nan_color="#888888", **scale_of_values(state))
+    # The browser reads the rows at first and after each change: then the discs are drawn.
     view = CDSView(
         filter=CustomJSFilter(
-            code="const out = []; const s = source.data.shown;"
-            " for (let i = 0; i < s.length; i++) if (s[i]) out.push(i); return out"
+            args={"mapper": mapper},
+            code="const out = []; const s = source.data.shown; setTimeout(() => mapper.change.emit(), 0);"
+            " for (let i = 0; i < s.length; i++) if (s[i]) out.push(i); return out",
         )
     )
     # While one draws, each selection would be sent to the kernel.
     draw: dict[str, Any] = {"continuous": False}
-    plain: dict[str, Any] = {
-        "output_backend": "webgl",
-        "background_fill_color": None,
-        "border_fill_color": None,
-    }
+    plain: dict[str, Any] = {"background_fill_color": None, "border_fill_color": None, "lod_threshold": None}
     picture = figure(
         frame_width=round(abs(width) * scale), frame_height=round(abs(height) * scale),
         x_range=Range1d(left, left + width), y_range=Range1d(top + height, top),
@@ -258,12 +310,13 @@ def make_figures(state: ExplorerState, sources: dict[str, ColumnDataSource]) -> 
     # Discs that grow when one zooms in.
     radius = DISC * state.spacing
     size = float(np.clip(2 * radius * scale, 3, 12))
-    dots: dict[str, Any] = {
-        "source": sources["atoms"], "view": view, "line_color": None, "nonselection_fill_alpha": 0.15,
-        "fill_color": {"field": "value", "transform": mapper}, "selection_fill_alpha": 1.0,
-    }  # fmt: skip
+    found: dict[str, Any] = {"source": sources["atoms"], "view": view}
+    opacity = Slider(title="atoms over image", start=0, end=1, value=OPACITY, step=0.05, width=140)
+    paint = {"atoms": sources["atoms"], "mapper": mapper, "opacity": opacity}
+    _add_discs(picture, "x", "y", 1.5, radius, paint)
     # The pointer finds an atom up to half way to its neighbours.
-    atoms = picture.circle("x", "y", radius=radius, hit_dilation=0.5 / DISC, fill_alpha=OPACITY, **dots)
+    atoms = picture.circle("x", "y", radius=radius, hit_dilation=0.5 / DISC, **found)
+    _hide(atoms, radius=np.nan)
     empty = picture.scatter(
         "x",
         "y",
@@ -277,11 +330,15 @@ def make_figures(state: ExplorerState, sources: dict[str, ColumnDataSource]) -> 
     picture.scatter(
         "x", "y", source=sources["here"], size=26, fill_color=None, line_color="#ff2020", line_width=2
     )
+    x_range, y_range = (Range1d(*limits) for limits in layout_limits(state))
     layout = figure(
-        frame_width=LAYOUT_SIZE, frame_height=LAYOUT_SIZE, match_aspect=True,
+        frame_width=LAYOUT_SIZE, frame_height=LAYOUT_SIZE, x_range=x_range, y_range=y_range,
         toolbar_location="above", **plain,
     )  # fmt: skip
-    points = layout.scatter("u", "v", size=min(size, 5), hit_dilation=2, fill_alpha=0.7, **dots)
+    size = float(np.clip(250 / np.sqrt(state.n_atoms), 2, 5))
+    _add_discs(layout, "u", "v", size, 0.0, paint)
+    points = layout.scatter("u", "v", size=size, hit_dilation=2, **found)
+    _hide(points, angle=np.nan)
     bar = ColorBar(
         color_mapper=mapper, visible=state.colour_by != "motif", height=8, background_fill_color=None,
         major_label_text_color="#888888", title_text_color="#888888",
@@ -320,8 +377,37 @@ def make_figures(state: ExplorerState, sources: dict[str, ColumnDataSource]) -> 
         fig.toolbar.logo = None
     return {
         "image": picture, "layout": layout, "near": near, "mapper": mapper, "bar": bar, "atoms": atoms, "cells": cells,
-        "empty": empty, "grey": grey,
+        "empty": empty, "grey": grey, "opacity": opacity,
     }  # fmt: skip
+
+
+def layout_limits(state: ExplorerState) -> list[tuple[float, float]]:
+    """Limits of the layout along both axes, of one length."""
+    low, high = state.layout.min(axis=0), state.layout.max(axis=0)
+    half = 0.54 * max(float((high - low).max()), 1e-9)
+    return [(float(c - half), float(c + half)) for c in (low + high) / 2]
+
+
+def _hide(renderer: Any, **place: float) -> None:
+    """Let the pointer and the lasso find the points, but draw none: a browser skips those without a size or an angle."""
+    unseen = renderer.glyph.clone(**place)
+    renderer.update(muted=True, muted_glyph=unseen, selection_glyph=unseen, nonselection_glyph=unseen)
+
+
+def _add_discs(fig: Any, x: str, y: str, size: float, radius: float, paint: dict[str, Any]) -> None:
+    """Draw discs at the atoms, of a diameter in pixels of the page or a radius in axis units, whichever is larger."""
+    picture = ColumnDataSource(
+        {"image": [np.zeros((1, 1), np.uint32)], "x": [0.0], "y": [0.0], "width": [1.0], "height": [1.0]}
+    )
+    fig.image_rgba("image", "x", "y", "width", "height", source=picture)
+    more = {"fig": fig, "picture": picture, "x": x, "y": y, "size": size, "radius": radius}
+    code = CustomJS(args={**paint, **more}, code=PAINT)
+    changes = [(paint["atoms"].selected, "indices"), (paint["mapper"], "change"), (paint["opacity"], "value")]
+    for model, name in [
+        *changes,
+        *((r, end) for r in (fig.x_range, fig.y_range) for end in ("start", "end")),
+    ]:
+        model.js_on_change(name, code)
 
 
 def _hover(state: ExplorerState, glyph: Any, sources: dict[str, ColumnDataSource], near: Any) -> HoverTool:
