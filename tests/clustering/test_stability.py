@@ -61,7 +61,7 @@ def test_shapes_that_do_not_fit():
 
 
 def test_motifs_of_an_image_are_there_again():
-    image, _ = data.monolayer(shape=(190, 214), random_state=0)
+    image, _ = data.monolayer(shape=(140, 164), random_state=0)
     motifs = image.find_motifs(radius=0.6, show_progressbar=False)
     found = motifs.get_stability(2)
     assert found.labels.shape == (2, len(motifs.labels))

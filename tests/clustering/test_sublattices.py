@@ -13,7 +13,7 @@ from hyperspy_motifs.data import perovskite
         # Lead and titanium are displaced against each other: the places of the neighbours of both are the same ones.
         ("PbTiO3", (330, 310), 2),
         # Half of the atoms are oxygen, turned by 90 degrees on every other site, so that each group has less than 15 %.
-        ("SrTiO3", (460, 430), 3),
+        ("SrTiO3", (370, 340), 3),
     ],
 )
 def test_a_motif_of_a_polar_perovskite_has_columns_of_one_species(material, shape, n_species):

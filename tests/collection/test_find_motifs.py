@@ -92,7 +92,7 @@ def test_saved_images_are_a_collection_again(analysed, tmp_path):
     again = hyperspy_motifs.open_collection(files)
     np.testing.assert_array_equal(again.counts, collection.counts)
     assert again.orientations == collection.orientations
-    alone = monolayer(shape=(170, 192), random_state=9)[0]
+    alone = monolayer(shape=(110, 132), random_state=9)[0]
     with pytest.raises(ValueError, match=r"Image 1 .* has no motifs"):
         hyperspy_motifs.open_collection([files[0], alone])
     alone.find_motifs(radius=0.6, show_progressbar=False)

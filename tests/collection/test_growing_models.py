@@ -38,30 +38,33 @@ def grown(known, doped):
     return known.model.update([doped[0].deepcopy()])
 
 
+@pytest.fixture(scope="module")
+def applied(doped, grown):
+    """Motifs of the image in which the new kind was found."""
+    return doped[0].deepcopy().apply_model(grown, show_progressbar=False)
+
+
 def motifs_of_species(motifs, truth):
     """The motif of most columns of each species."""
     nearest = cKDTree(truth.positions).query(motifs.pixel_positions)[1]
     return [np.bincount(motifs.labels[truth.labels[nearest] == k]).argmax() for k in range(len(truth.names))]
 
 
-def test_a_new_kind_has_a_number_of_its_own(known, doped, grown):
-    signal, truth = doped
+def test_a_new_kind_has_a_number_of_its_own(known, doped, grown, applied):
+    truth = doped[1]
     assert grown.n_motifs == known.model.n_motifs + 1
-    motifs = signal.apply_model(grown, show_progressbar=False)
-    found = motifs_of_species(motifs, truth)
+    found = motifs_of_species(applied, truth)
     assert dict(zip(truth.names, found, strict=True))["Te2"] == known.model.n_motifs
     assert len(set(found)) == len(truth.names)
-    nearest = cKDTree(truth.positions).query(motifs.pixel_positions)[1]
-    assert np.mean(np.array(found)[truth.labels[nearest]] == motifs.labels) > 0.98
+    nearest = cKDTree(truth.positions).query(applied.pixel_positions)[1]
+    assert np.mean(np.array(found)[truth.labels[nearest]] == applied.labels) > 0.98
 
 
 def test_known_images_keep_every_bit(known, grown):
-    for seed, pixels, degrees in ((0, 12, 0), (5, 11, 50)):
-        before = image(seed, pixels, degrees)[0].apply_model(known.model, show_progressbar=False)
-        after = image(seed, pixels, degrees)[0].apply_model(grown, show_progressbar=False)
-        np.testing.assert_array_equal(after.labels, before.labels)
-        np.testing.assert_array_equal(after.probabilities, before.probabilities)
-        np.testing.assert_array_equal(after.layout, before.layout)
+    before, after = (image(5, 11, 50)[0].apply_model(m, show_progressbar=False) for m in (known.model, grown))
+    np.testing.assert_array_equal(after.labels, before.labels)
+    np.testing.assert_array_equal(after.probabilities, before.probabilities)
+    np.testing.assert_array_equal(after.layout, before.layout)
 
 
 def test_an_image_without_a_new_kind_leaves_the_model_as_it_is(known):
@@ -72,7 +75,7 @@ def test_what_was_learned_is_known_afterwards(grown):
     assert grown.update([image(8, 12, 10, ("Te", 0.08))[0]]) is grown
 
 
-def test_the_file_has_the_new_motifs_and_what_they_were_learned_on(known, grown, doped, tmp_path):
+def test_the_file_has_the_new_motifs_and_what_they_were_learned_on(known, grown, doped, applied, tmp_path):
     learned = known.model.facts["learned_on"]
     assert learned["images"] == 2
     assert learned["atoms"] == known.counts.sum()
@@ -83,14 +86,13 @@ def test_the_file_has_the_new_motifs_and_what_they_were_learned_on(known, grown,
     assert f"Model of {grown.n_motifs} motifs" in repr(again)
     assert "3 images" in repr(again)
     assert "1 of the motifs were added later" in repr(again)
-    found = [doped[0].deepcopy().apply_model(m, show_progressbar=False) for m in (grown, again)]
-    np.testing.assert_array_equal(found[0].labels, found[1].labels)
-    np.testing.assert_array_equal(found[0].probabilities, found[1].probabilities)
+    found = doped[0].deepcopy().apply_model(again, show_progressbar=False)
+    np.testing.assert_array_equal(found.labels, applied.labels)
+    np.testing.assert_array_equal(found.probabilities, applied.probabilities)
 
 
-def test_old_and_new_images_are_one_collection(known, grown, doped):
-    new = doped[0].deepcopy()
-    new.apply_model(grown, show_progressbar=False)
+def test_old_and_new_images_are_one_collection(known, grown, applied):
+    new = applied.signal.deepcopy()
     collection = hyperspy_motifs.open_collection([*(m.signal for m in known), new])
     assert collection.n_motifs == collection.model.n_motifs == grown.n_motifs
     assert (collection.counts[:2, -1] == 0).all()

@@ -52,7 +52,7 @@ def test_groups_that_touch_the_border_or_repeat_are_none(crystal):
 
 def test_a_rotated_bond_is_a_defect_of_the_image_once():
     imaging = Imaging.of(
-        {"shape": (448, 420), "pixel_size": 0.0094, "probe_size": 0.075, "dose": 3e6, "rotation": 7.0}, {}
+        {"shape": (348, 330), "pixel_size": 0.0094, "probe_size": 0.075, "dose": 3e6, "rotation": 7.0}, {}
     )
     crystal = lattice_specimen("honeycomb", imaging.reach, LENGTH, "C").displaced(0.001, 0)
     turned, middle = rotated_bond(crystal, [0.3, 0.2])

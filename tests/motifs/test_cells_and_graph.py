@@ -121,7 +121,7 @@ def test_most_rings_of_a_honeycomb_are_hexagons(motifs):
 
 
 def test_filled_and_empty_channels_fall_apart_by_what_the_image_shows():
-    s, truth = data.m1_oxide(shape=(520, 490), empty_channels=0.4, random_state=3)
+    s, truth = data.m1_oxide(shape=(430, 410), empty_channels=0.4, random_state=3)
     names = np.array(truth.names)[truth.labels]
     filler = np.char.endswith(names, "channel")
     positions = truth.positions * s.axes_manager[0].scale

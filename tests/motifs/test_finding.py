@@ -80,7 +80,7 @@ def test_a_wrong_argument_is_refused_and_the_earlier_result_stays(motifs, argume
 
 def test_a_stack_has_one_model_and_a_frame_for_every_atom(simulated):
     image = simulated[0]
-    halves = [image.isig[:140, :180].data, image.isig[224:, 120:].data]
+    halves = [image.isig[:110, :150].data, image.isig[254:, 150:].data]
     stack = hs.signals.Signal2D(np.stack(halves))
     for axis, name in zip(stack.axes_manager.signal_axes, "xy", strict=True):
         axis.scale, axis.units, axis.name = 0.0125, "nm", name

@@ -47,7 +47,7 @@ def test_overlapping_columns_are_said_and_a_grid_can_be_asked_for(bilayer):
     image = bilayer[0]
     assert image.motifs.parameters["patch_centres"]["kind"] == "grid"
     assert 'atoms="grid"' in str(image.motifs)
-    s = image.isig[:130, :120]
+    s = image.isig[:100, :90]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = s.find_motifs("grid", radius=1.2, show_progressbar=False)
@@ -56,7 +56,7 @@ def test_overlapping_columns_are_said_and_a_grid_can_be_asked_for(bilayer):
     # All points of the image are covered: the farthest from a triangular grid of step h is h / sqrt(3) away.
     apart = found.parameters["spacing"] / s.axes_manager[0].scale
     rng = np.random.default_rng(0)
-    places = rng.uniform(apart, [130 - apart, 120 - apart], (200, 2))
+    places = rng.uniform(apart, [100 - apart, 90 - apart], (200, 2))
     nearest = np.linalg.norm(places[:, None] - found.pixel_positions, axis=2).min(axis=1)
     assert nearest.max() < 0.3 * apart
 

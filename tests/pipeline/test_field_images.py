@@ -79,7 +79,7 @@ def test_a_screenshot_has_atoms_in_its_image_alone(shared_data):
 
 
 def test_columns_beside_the_fill_of_a_turned_image(shared_data):
-    image = np.asarray(load(shared_data, "sto.ser").data, float)[:560, :620]
+    image = np.asarray(load(shared_data, "sto.ser").data, float)[:400, :460]
     full = ndimage.rotate(np.ones_like(image), 12, reshape=False, order=1) > 0.99
     for fill in (0.0, image.mean()):
         turned = hs.signals.Signal2D(ndimage.rotate(image, 12, reshape=False, cval=fill))
@@ -87,7 +87,7 @@ def test_columns_beside_the_fill_of_a_turned_image(shared_data):
         with pytest.warns(UserWarning, match="without data"):
             table = turned.find_atoms(show_progressbar=False)
         column, row = np.rint(table.pixel_positions).astype(int).T
-        assert full[row.clip(0, 559), column.clip(0, 619)].all()
+        assert full[row.clip(0, 399), column.clip(0, 459)].all()
         assert len(table) == pytest.approx(1283 * full.sum() / 1024**2, rel=0.03)
 
 

@@ -73,11 +73,16 @@ def test_positions_of_a_public_image_that_are_near_its_border_are_kept(shared_da
 # ------------------------------------------------------------------ edits
 
 
-@pytest.fixture
-def analysed(field):
+@pytest.fixture(scope="module")
+def _analysed(field):
     signal = field[0].deepcopy()
     signal.find_motifs(**FAST)
     return signal
+
+
+@pytest.fixture
+def analysed(_analysed):
+    return _analysed.deepcopy()
 
 
 @pytest.fixture(params=["analysed", "loaded"])

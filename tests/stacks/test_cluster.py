@@ -95,36 +95,48 @@ def test_an_error_in_a_frame_is_the_users(local_client):
         run_frames(find_atoms_of_frame, lambda k: [flat], [(0, ("Frame 0", None, {}))], step="atoms")
 
 
-def test_motifs_of_a_stack_are_the_same_on_workers(local_client, monkeypatch):
-    monkeypatch.setattr(_learning, "SAMPLE_ATOMS", 100)
+HOW = {"radius": 0.11, "radius_units": "axes", "show_progressbar": False}
+SAMPLE_ATOMS = 160  # of two of the frames
+
+
+@pytest.fixture(scope="module")
+def stack():
+    """Four frames of MoSe2."""
+    frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(4)]
+    return hs.stack(frames, show_progressbar=False)
+
+
+@pytest.fixture(scope="module")
+def here(stack):
+    """Motifs of the stack, found by this process alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_learning, "SAMPLE_ATOMS", SAMPLE_ATOMS)
+        for place in ("stacks", "pipeline._learning"):
+            patch.setattr(f"hyperspy_motifs.{place}.running_client", lambda: None)
+        return stack.deepcopy().find_motifs(**HOW)
+
+
+def test_motifs_of_a_stack_are_the_same_on_workers(local_client, stack, here, monkeypatch):
+    monkeypatch.setattr(_learning, "SAMPLE_ATOMS", SAMPLE_ATOMS)
     # Only frames are sent to the workers: another test covers the fit.
     monkeypatch.setattr(_learning, "MOST_SENT_PIXELS", 0)
-    frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(3)]
-    stack = hs.stack(frames, show_progressbar=False)
-    on_workers = stack.deepcopy().find_motifs(radius=0.11, radius_units="axes", show_progressbar=False)
-    monkeypatch.setattr("hyperspy_motifs.stacks.running_client", lambda: None)
-    monkeypatch.setattr("hyperspy_motifs.pipeline._learning.running_client", lambda: None)
-    here = stack.deepcopy().find_motifs(radius=0.11, radius_units="axes", show_progressbar=False)
+    on_workers = stack.deepcopy().find_motifs(**HOW)
     np.testing.assert_array_equal(on_workers.positions, here.positions)
     np.testing.assert_array_equal(on_workers.labels, here.labels)
     np.testing.assert_array_equal(on_workers.layout, here.layout)
 
 
 def test_motifs_are_learned_on_a_worker_while_others_find_atoms_and_are_the_same(
-    local_client, monkeypatch, tmp_path
+    local_client, stack, here, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(_learning, "SAMPLE_ATOMS", 160)
-    frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(4)]
-    stack = hs.stack(frames, show_progressbar=False)
+    monkeypatch.setattr(_learning, "SAMPLE_ATOMS", SAMPLE_ATOMS)
     # A run without workers can use a folder from the workers, for any order of its files.
-    how = {"radius": 0.11, "radius_units": "axes", "show_progressbar": False}
-    on_workers = stack.deepcopy().find_motifs(checkpoint=tmp_path / "run", **how)
+    on_workers = stack.deepcopy().find_motifs(checkpoint=tmp_path / "run", **HOW)
     for file in (tmp_path / "run").glob("*_00000[13].npz"):
         file.unlink()
     monkeypatch.setattr("hyperspy_motifs.stacks.running_client", lambda: None)
     monkeypatch.setattr("hyperspy_motifs.pipeline._learning.running_client", lambda: None)
-    here = stack.deepcopy().find_motifs(**how)
-    continued = stack.deepcopy().find_motifs(checkpoint=tmp_path / "run", **how)
+    continued = stack.deepcopy().find_motifs(checkpoint=tmp_path / "run", **HOW)
     # The model is the same to the last bit, with one thread there and with several here.
     assert len({file.name.split("_")[0] for file in (tmp_path / "run").glob("motifs-*.npz")}) == 1
     for other in (here, continued):
@@ -135,14 +147,12 @@ def test_motifs_are_learned_on_a_worker_while_others_find_atoms_and_are_the_same
         assert on_workers.summary() == other.summary()
 
 
-def test_an_error_while_motifs_are_learned_on_a_worker_is_the_users(local_client, monkeypatch):
+def test_an_error_while_motifs_are_learned_on_a_worker_is_the_users(local_client, stack, monkeypatch):
     monkeypatch.setattr(_learning, "SAMPLE_ATOMS", 100)
     monkeypatch.setattr(_learning, "learn_on_sample", fails)
     # The first frame alone is the sample: its task is begun while others wait.
-    frames = [hm.data.monolayer(shape=(130, 140), frame=k, double_vacancies=0)[0] for k in range(4)]
-    stack = hs.stack(frames, show_progressbar=False)
     with pytest.raises(ValueError, match="These atoms cannot be told apart"):
-        stack.find_motifs(radius=0.11, radius_units="axes", show_progressbar=False)
+        stack.deepcopy().find_motifs(**HOW)
 
 
 def test_an_error_in_a_task_shows_before_its_result_is_asked_for(local_client, images):
