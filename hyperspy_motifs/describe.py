@@ -469,7 +469,7 @@ class Descriptions(Sequence[MotifDescription]):
     def __getitem__(self, index: int) -> MotifDescription: ...
     @overload
     def __getitem__(self, index: slice) -> Sequence[MotifDescription]: ...
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: int | slice) -> Any:
         return self._items[index]
 
     def __len__(self) -> int:

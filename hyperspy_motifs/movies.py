@@ -8,7 +8,6 @@ deaths and changes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -390,7 +389,7 @@ class FollowedUnits:
             self.labels, self.frames, self.tracks, len(self.states), lag=lag, inside=self.inside
         )
 
-    def events(self) -> dict[str, NDArray[Any]]:
+    def events(self) -> dict[str, np.ndarray]:
         """Births, deaths and changes from one frame to the next, of units well inside the field.
 
         Returns

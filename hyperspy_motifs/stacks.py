@@ -12,12 +12,16 @@ import os
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
+
+if TYPE_CHECKING:
+    from distributed import Client
+    from numpy.typing import ArrayLike
 
 __all__ = [
     "Checkpoint",
@@ -48,7 +52,7 @@ def running_client() -> Any:
 
 
 def on_one_thread(
-    function: Callable[..., Any], images: Sequence[Any], number: int, arguments: tuple[Any, ...]
+    function: Callable[..., object], images: Sequence[ArrayLike], number: int, arguments: tuple[object, ...]
 ) -> Any:
     """Compute one frame as a task: frames are processed in parallel, so its kernels use one thread."""
     before = numba.get_num_threads()
@@ -61,10 +65,10 @@ def on_one_thread(
 
 
 def on_workers(
-    client: Any,
-    function: Callable[..., Any],
-    images_of: Callable[[int], Sequence[Any]],
-    jobs: Sequence[tuple[int, tuple[Any, ...]]],
+    client: Client,
+    function: Callable[..., object],
+    images_of: Callable[[int], Sequence[ArrayLike]],
+    jobs: Sequence[tuple[int, tuple[object, ...]]],
 ) -> Generator[tuple[int, Any]]:
     """Yield number and result of every frame on completion; a few frames are scheduled at a time.
 
@@ -74,9 +78,9 @@ def on_workers(
     from distributed.client import FutureCancelledError
     from distributed.scheduler import KilledWorker
 
-    submitted: dict[Any, tuple[int, tuple[Any, ...], int]] = {}
+    submitted: dict[object, tuple[int, tuple[object, ...], int]] = {}
 
-    def submit(job: tuple[int, tuple[Any, ...]], attempt: int) -> Any:
+    def submit(job: tuple[int, tuple[object, ...]], attempt: int) -> Any:
         number, arguments = job
         future = _submit(client, function, images_of(number), number, arguments)
         submitted[future] = (number, arguments, attempt)
@@ -118,11 +122,11 @@ class RemoteTask:
 
     def __init__(
         self,
-        client: Any,
-        function: Callable[..., Any],
-        images: Sequence[Any],
+        client: Client,
+        function: Callable[..., object],
+        images: Sequence[ArrayLike],
         number: int,
-        arguments: tuple[Any, ...],
+        arguments: tuple[object, ...],
     ) -> None:
         self._client = client
         self._future = _submit(client, function, images, number, arguments, priority=1)
@@ -147,7 +151,7 @@ class RemoteTask:
         _cancel(self._client, [self._future])
 
 
-def _cancel(client: Any, futures: list[Any]) -> None:
+def _cancel(client: Client, futures: list[object]) -> None:
     """Cancel tasks if the client is still connected; otherwise the error that ended the run is reported."""
     from distributed.client import ClosedClientError
 
@@ -157,11 +161,11 @@ def _cancel(client: Any, futures: list[Any]) -> None:
 
 
 def _submit(
-    client: Any,
-    function: Callable[..., Any],
-    images: Sequence[Any],
+    client: Client,
+    function: Callable[..., object],
+    images: Sequence[ArrayLike],
     number: int,
-    arguments: tuple[Any, ...],
+    arguments: tuple[object, ...],
     priority: int = 0,
 ) -> Any:
     import dask
@@ -210,7 +214,7 @@ class Checkpoint:
         If the folder contains results of another run, or of an incompatible version of the package.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], run: Mapping[str, Any]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], run: Mapping[str, object]) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"format": _FORMAT, **run}, sort_keys=True, indent=1)
@@ -239,7 +243,7 @@ class Checkpoint:
         """File of one step and frame."""
         return self.folder / f"{step}_{number:06d}.npz"
 
-    def load(self, step: str, number: int) -> dict[str, NDArray[Any]] | None:
+    def load(self, step: str, number: int) -> dict[str, np.ndarray] | None:
         """The result of a step on a frame, or None."""
         path = self.path(step, number)
         if not path.exists():
@@ -247,7 +251,7 @@ class Checkpoint:
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
 
-    def save(self, step: str, number: int, result: Mapping[str, NDArray[Any]]) -> None:
+    def save(self, step: str, number: int, result: Mapping[str, np.ndarray]) -> None:
         """Store the result of a step on a frame."""
 
         def write(partial: Path) -> None:
@@ -256,7 +260,7 @@ class Checkpoint:
 
         self._put(self.path(step, number), write)
 
-    def _put(self, path: Path, write: Any) -> None:
+    def _put(self, path: Path, write: Callable[[Path], object]) -> None:
         partial = path.with_name(f".{path.name}.partial")
         try:
             write(partial)
@@ -353,15 +357,15 @@ def sample_of_frames(counts: Mapping[int, int], n_frames: int, most: int) -> NDA
 
 
 def run_frames(
-    function: Callable[..., Mapping[str, NDArray[Any]]],
-    images_of: Callable[[int], Sequence[Any]],
-    jobs: Sequence[tuple[int, tuple[Any, ...]]],
+    function: Callable[..., Mapping[str, np.ndarray]],
+    images_of: Callable[[int], Sequence[ArrayLike]],
+    jobs: Sequence[tuple[int, tuple[object, ...]]],
     *,
     step: str,
     checkpoint: Checkpoint | None = None,
-    done: Callable[[], Any] | None = None,
-    found: Callable[[int, Mapping[str, NDArray[Any]]], Any] | None = None,
-) -> dict[int, Mapping[str, NDArray[Any]]]:
+    done: Callable[[], object] | None = None,
+    found: Callable[[int, Mapping[str, np.ndarray]], object] | None = None,
+) -> dict[int, Mapping[str, np.ndarray]]:
     """Call ``function(images, number, *arguments)`` for every frame and return the results by number of the frame.
 
     Parameters
@@ -387,10 +391,10 @@ def run_frames(
     dict
         Results by number of the frame.
     """
-    results: dict[int, Mapping[str, NDArray[Any]]] = {}
+    results: dict[int, Mapping[str, np.ndarray]] = {}
     left = []
 
-    def take(number: int, result: Mapping[str, NDArray[Any]]) -> None:
+    def take(number: int, result: Mapping[str, np.ndarray]) -> None:
         results[number] = result
         if done is not None:
             done()
@@ -413,9 +417,9 @@ def run_frames(
 
 
 def frames_as_completed(
-    function: Callable[..., Any],
-    images_of: Callable[[int], Sequence[Any]],
-    jobs: Sequence[tuple[int, tuple[Any, ...]]],
+    function: Callable[..., object],
+    images_of: Callable[[int], Sequence[ArrayLike]],
+    jobs: Sequence[tuple[int, tuple[object, ...]]],
 ) -> Generator[tuple[int, Any]]:
     """Yield number and result of every frame on completion: of the workers of a running client, or of this process.
 
@@ -436,10 +440,10 @@ def frames_as_completed(
 
 
 def _one_by_one(
-    function: Callable[..., Any],
-    images_of: Callable[[int], Sequence[Any]],
-    jobs: Sequence[tuple[int, tuple[Any, ...]]],
-) -> Generator[tuple[int, Any]]:
+    function: Callable[..., object],
+    images_of: Callable[[int], Sequence[ArrayLike]],
+    jobs: Sequence[tuple[int, tuple[object, ...]]],
+) -> Generator[tuple[int, object]]:
     for number, arguments in jobs:
         images = [
             np.asarray(image.compute() if hasattr(image, "compute") else image) for image in images_of(number)

@@ -32,7 +32,7 @@ INNER: dict[str, Any] = {**OUTER, "no_cpython_wrapper": True}
 _TASKS_OF_A_THREAD = 4
 
 
-def over_rows(kernel: Callable[..., Any], n: int, *arguments: Any, least: int = 64) -> None:
+def over_rows(kernel: Callable[..., object], n: int, *arguments: object, least: int = 64) -> None:
     """Call ``kernel(first, last, *arguments)`` on consecutive parts of ``range(n)``.
 
     Parameters

@@ -200,7 +200,7 @@ class Cells:
         """
         return np.vstack([np.asarray(points, dtype=np.float64).reshape(-1, 2), self.empty_sites])
 
-    def of_points(self, values: NDArray[Any]) -> NDArray[Any]:
+    def of_points(self, values: np.ndarray) -> np.ndarray:
         """Value of each cell from a property that all its corners share, such as the frame of a stack.
 
         Parameters
@@ -254,7 +254,7 @@ class Cells:
         """Order of the rotational symmetry of each cell's class, shape (m,)."""
         return self.class_symmetry[self.labels]
 
-    def to_dict(self) -> dict[str, NDArray[Any]]:
+    def to_dict(self) -> dict[str, np.ndarray]:
         """Plain columns, one row per cell, for ``pandas.DataFrame`` or a CSV file.
 
         Returns

@@ -367,7 +367,7 @@ def _grey(signal: BaseSignal) -> BaseSignal:
     )
 
 
-def _signals(path: Path, from_atomap: bool) -> list[Any]:
+def _signals(path: Path, from_atomap: bool) -> list[BaseSignal]:
     import hyperspy.api as hs
 
     try:
@@ -391,7 +391,7 @@ def _format_of(path: Path) -> dict[str, str]:
         return {"file_format": "HSPY"} if "Experiments" in file else {}
 
 
-def _sublattices(file: Any) -> list[Any]:
+def _sublattices(file: Any) -> list[BaseSignal]:
     """The groups of the sublattices in an open file of atomap."""
     return [group for group in file.values() if "atom_positions" in getattr(group, "keys", tuple)()]
 

@@ -37,11 +37,11 @@ _THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 
 
 def run_in_parallel(
-    run: Callable[..., list[dict[str, Any]]],
+    run: Callable[..., list[dict[str, object]]],
     files: Sequence[str],
     folder: Path,
-    options: Any,
-    done: Callable[[int, list[dict[str, Any]]], None],
+    options: argparse.Namespace,
+    done: Callable[[int, list[dict[str, object]]], None],
 ) -> None:
     """Call ``run(file, prefix, folder, options)`` for every file, ``options.jobs`` at a time.
 
@@ -65,10 +65,10 @@ def run_in_parallel(
 
 
 def _run(
-    run: Callable[..., list[dict[str, Any]]],
+    run: Callable[..., list[dict[str, object]]],
     left: dict[int, tuple[str, str]],
     folder: Path,
-    options: Any,
+    options: argparse.Namespace,
     done: Callable[[int, list[dict[str, Any]]], None],
     n_jobs: int,
 ) -> None:
@@ -400,7 +400,7 @@ def _row(
     found: FoundImage, stem: str, where: str, path: Path | None, folder: Path, options: argparse.Namespace
 ) -> dict[str, Any]:
     """Analyse one image, or take up the result that is there, and return its row."""
-    row: dict[str, Any] = {"name": stem, "title": found.title}
+    row: dict[str, object] = {"name": stem, "title": found.title}
     with _guarded(where, options) as failure:
         if path is not None and (folder / stem).resolve() in path.resolve().parents:
             raise ValueError("the result would overwrite the image; choose another folder with -o")
@@ -412,7 +412,7 @@ def _row(
     return {**row, "state": "failed", "reason": failure[0]} if failure else {**row, "state": "analysed"}
 
 
-def _run_of(found: FoundImage, path: Path | None, options: argparse.Namespace) -> dict[str, Any]:
+def _run_of(found: FoundImage, path: Path | None, options: argparse.Namespace) -> dict[str, object]:
     """What a result depends on: the file as it is, the options and the version of this package."""
     from hyperspy_motifs import __version__
 
@@ -420,7 +420,7 @@ def _run_of(found: FoundImage, path: Path | None, options: argparse.Namespace) -
     return {"package": __version__, "file": _state(path), "number": found.number, "options": chosen}
 
 
-def _state(value: Any) -> Any:
+def _state(value: object) -> Any:
     """A value that differs if a file has been replaced."""
     if isinstance(value, list):
         return [_state(one) for one in value]
@@ -469,7 +469,7 @@ def _one_line_warnings(what: str) -> Iterator[None]:
     """Warnings as one line each on the error stream, without the line of code."""
 
     def show(
-        message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None
+        message: object, category: Any, filename: str, lineno: int, file: object = None, line: object = None
     ) -> None:
         if issubclass(category, UserWarning):
             complain(f"{what}: {' '.join(str(message).split())}")

@@ -18,6 +18,8 @@ import numpy as np
 from ._arguments import Choice, FoundImage, find_images, read_mask
 
 if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+
     from hyperspy_motifs.motifs import Motifs
 
 # What marks a folder as one of results, and holds its key figures.
@@ -62,13 +64,13 @@ def replacing_file(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def write_summary(folder: Path, row: Mapping[str, Any], run: Mapping[str, Any]) -> None:
+def write_summary(folder: Path, row: Mapping[str, Any], run: Mapping[str, object]) -> None:
     """Write the key figures of a result, and the `run` that they belong to."""
     text = json.dumps({"run": dict(run), "row": dict(row)}, indent=1, ensure_ascii=True)
     (folder / SUMMARY).write_text(text, encoding="ascii")
 
 
-def read_summary(folder: Path, run: Mapping[str, Any]) -> dict[str, Any] | None:
+def read_summary(folder: Path, run: Mapping[str, object]) -> dict[str, Any] | None:
     """Key figures of the result in `folder`; None if there is none, or it is of another run."""
     try:
         kept = json.loads((folder / SUMMARY).read_text(encoding="ascii"))
@@ -90,7 +92,7 @@ _THUMBNAIL_INCHES, _THUMBNAIL_DPI = 3.2, 100
 
 
 def analyse(
-    found: FoundImage, name: str, folder: Path, options: argparse.Namespace, run: Mapping[str, Any]
+    found: FoundImage, name: str, folder: Path, options: argparse.Namespace, run: Mapping[str, object]
 ) -> dict[str, Any]:
     """Find the motifs of an image, write the folder of its results, and return its key figures."""
     start = time.perf_counter()
@@ -144,7 +146,7 @@ def key_figures(motifs: Motifs) -> dict[str, Any]:
     }
 
 
-def _defect_figures(motifs: Motifs) -> dict[str, Any]:
+def _defect_figures(motifs: Motifs) -> dict[str, object]:
     from hyperspy_motifs.defects import RARE, VACANCY
 
     if not _has_defects(motifs):
@@ -214,7 +216,7 @@ def _find(found: FoundImage, options: argparse.Namespace) -> Motifs:
     )
 
 
-def _detectors(paths: list[Path], image: Any) -> list[Any]:
+def _detectors(paths: list[Path], image: BaseSignal) -> list[BaseSignal]:
     """The images of other detectors: of each file the first one with as many pixels as `image`."""
     out = []
     for path in paths:
@@ -236,7 +238,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def write_overview(rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
+def write_overview(rows: Sequence[Mapping[str, object]], folder: Path) -> None:
     """Write the page and the table of the images `rows` to `folder`; neither is ever half written."""
     with (
         replacing_file(folder / "summary.csv") as path,
@@ -249,13 +251,13 @@ def write_overview(rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
         path.write_text(_page(rows), encoding="utf-8")
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> Any:
     if isinstance(value, list | tuple):
         return "; ".join(str(v) for v in value)
     return "" if value is None else value
 
 
-def _page(rows: Sequence[Mapping[str, Any]]) -> str:
+def _page(rows: Sequence[Mapping[str, object]]) -> str:
     from jinja2 import Environment, PackageLoader
 
     environment = Environment(loader=PackageLoader("hyperspy_motifs.cli", "."), autoescape=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import index
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from hyperspy_motifs.motifs import Page, add_drawing
 from ._group_comparison import GroupComparison, compare_groups
 
 if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
     from matplotlib.axes import Axes
 
     from hyperspy_motifs.graph import MotifGraph
@@ -50,7 +51,7 @@ class MotifCollection:
 
     def __init__(
         self,
-        signals: Sequence[Any],
+        signals: Sequence[BaseSignal],
         model: MotifModel,
         *,
         names: Sequence[str],
@@ -172,7 +173,7 @@ class MotifCollection:
     # ------------------------------------------------------------------ comparisons
 
     def compare(
-        self, groups: Sequence[Any], *, reference: Any = None, what: Sequence[str] = FAMILIES
+        self, groups: Sequence[object], *, reference: object = None, what: Sequence[str] = FAMILIES
     ) -> GroupComparison:
         """Compare the frequencies of motifs, vacancies, cells and bonds in groups of images.
 
@@ -225,7 +226,7 @@ class MotifCollection:
                 stacklevel=3,
             )
 
-    def _check(self, groups: Sequence[Any]) -> None:
+    def _check(self, groups: Sequence[object]) -> None:
         """Refuse groups that are not one for each image."""
         if isinstance(groups, str) or not isinstance(groups, Sequence | np.ndarray):
             raise ValueError(f"groups is {groups!r}; expected a list with the group of each image.")
@@ -290,7 +291,7 @@ class MotifCollection:
 
     # ------------------------------------------------------------------ tables and figures
 
-    def to_dict(self) -> dict[str, NDArray[Any]]:
+    def to_dict(self) -> dict[str, np.ndarray]:
         """Plain columns, one row for each image and motif: image, motif, name, count, error, fraction."""
         n_images, n = len(self), self.n_motifs
         return {
@@ -312,7 +313,11 @@ class MotifCollection:
         return Path(path)
 
     def report(
-        self, path: str | os.PathLike[str], *, groups: Sequence[Any] | None = None, title: str | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        groups: Sequence[object] | None = None,
+        title: str | None = None,
     ) -> Path:
         """Write one HTML file with the frequencies, the comparison of groups, and all images.
 
@@ -330,7 +335,7 @@ class MotifCollection:
 
         return write_report(self, path, groups, title)
 
-    def plot_populations(self, *, groups: Sequence[Any] | None = None, ax: Axes | None = None) -> Axes:
+    def plot_populations(self, *, groups: Sequence[object] | None = None, ax: Axes | None = None) -> Axes:
         """Draw the fraction of each motif in each image, with error bars.
 
         Parameters
@@ -350,7 +355,7 @@ class MotifCollection:
         errors = self.count_errors / self.counts.sum(axis=1, keepdims=True)
         return plot_image_populations(self.fractions, errors, self.names, self._titles, groups=groups, ax=ax)
 
-    def plot_similarity(self, *, groups: Sequence[Any] | None = None, ax: Axes | None = None) -> Axes:
+    def plot_similarity(self, *, groups: Sequence[object] | None = None, ax: Axes | None = None) -> Axes:
         """Draw a map of the images: near to each other are images with like fractions of motifs.
 
         Classical multidimensional scaling of :attr:`similarity`.
@@ -408,7 +413,7 @@ _MOST_DRAWN = 60
 
 
 def write_report(
-    collection: MotifCollection, path: str | PathLike[str], groups: Sequence[Any] | None, title: str | None
+    collection: MotifCollection, path: str | PathLike[str], groups: Sequence[object] | None, title: str | None
 ) -> Path:
     """See :meth:`MotifCollection.report`."""
     import matplotlib.pyplot as plt
@@ -448,7 +453,7 @@ def write_report(
     return Path(path)
 
 
-def _comparison(page: Page, collection: MotifCollection, groups: Sequence[Any]) -> None:
+def _comparison(page: Page, collection: MotifCollection, groups: Sequence[object]) -> None:
     found = collection.compare(groups)
     rows = found.significant()
     page.add("heading", "Groups")

@@ -25,8 +25,9 @@ from ._measuring import Measuring, assign
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
 
-    from hyperspy_motifs.clustering import Brightness, MotifTree
+    from hyperspy_motifs.clustering import Brightness, MotifTree, NestedRadii
     from hyperspy_motifs.models import MotifModel, Prediction
+    from hyperspy_motifs.pipeline import MeasuredImage
 
     from ._collection import MotifCollection
 
@@ -39,7 +40,7 @@ _SAMPLE_ATOMS = 40_000
 
 
 def find_motifs(
-    images: Sequence[Any],
+    images: Sequence[BaseSignal],
     *,
     align: bool = True,
     mirrors: bool = False,
@@ -127,7 +128,7 @@ def find_motifs(
 
     how = Measuring(options, tuple(sorted({*radii, ORIENTED_AT})), length)
     quiet = show_progressbar is False
-    by_number: dict[int, Any] = {}
+    by_number: dict[int, MeasuredImage] = {}
     with progressbar(total=len(signals), disable=quiet, desc="Images", leave=False) as bar:
         with closing(how.images(signals, spread_order(len(signals)).tolist())) as measured:
             for number, one in measured:
@@ -185,7 +186,7 @@ def find_motifs(
     del pooled, small
     with progressbar(total=len(signals), disable=quiet, desc="Results", leave=False) as bar:
 
-        def write(number: int, one: Any, found: dict[str, Any], turn: Orientation) -> None:
+        def write(number: int, one: MeasuredImage, found: dict[str, object], turn: Orientation) -> None:
             angles[number] = turn
             orientation = [float(np.degrees(turn.angle)), bool(turn.mirrored)]
             write_image(
@@ -209,7 +210,7 @@ def find_motifs(
     return MotifCollection(signals, learned, names=[store.title_of(s) for s in signals], orientations=turned)
 
 
-def open_collection(images: Sequence[Any]) -> MotifCollection:
+def open_collection(images: Sequence[BaseSignal]) -> MotifCollection:
     """Return the collection of images that already have motifs of one model, without a new analysis.
 
     These are images of :func:`find_motifs`, saved and loaded again, and others to which the model of the collection was applied
@@ -275,7 +276,7 @@ def _in_words(n_learnt: int, n: int) -> str:
     return f"{n} images" + (f", learned on {n_learnt} of them" if n_learnt < n else "")
 
 
-def _signals(images: Sequence[Any]) -> list[Any]:
+def _signals(images: Sequence[BaseSignal]) -> list[BaseSignal]:
     """Return two atomic images or more for signals and names of files."""
     signals = store.open_images(images)
     if len(signals) < 2:
@@ -285,7 +286,7 @@ def _signals(images: Sequence[Any]) -> list[Any]:
     return signals
 
 
-def _reference(measured: Mapping[int, Any]) -> int:
+def _reference(measured: Mapping[int, MeasuredImage]) -> int:
     """Return the number of the image with the most atoms for their noise, to which the others are turned."""
 
     def information(number: int) -> float:
@@ -297,7 +298,7 @@ def _reference(measured: Mapping[int, Any]) -> int:
 
 
 def _pool(
-    measured: Mapping[int, Any],
+    measured: Mapping[int, MeasuredImage],
     numbers: Sequence[int],
     orientations: Mapping[int, Orientation],
     brightness: Mapping[int, Brightness] | None = None,
@@ -335,7 +336,7 @@ def _nested(
 
 
 def brightness_in(
-    measured: Mapping[int, Any],
+    measured: Mapping[int, MeasuredImage],
     orientations: Mapping[int, Orientation],
     radius: float,
     options: Mapping[str, Any],
@@ -350,7 +351,7 @@ def brightness_in(
 
 
 def fit_pooled(
-    measured: Mapping[int, Any],
+    measured: Mapping[int, MeasuredImage],
     orientations: Mapping[int, Orientation],
     brightness: Mapping[int, Brightness],
     radii: tuple[float, ...],
@@ -370,7 +371,7 @@ def fit_pooled(
     return numbers, pooled, _nested(pooled, radii, options, given, options["n_motifs"])
 
 
-def _of_fit(model: Any, here: NDArray[np.bool_]) -> dict[str, Any]:
+def _of_fit(model: NestedRadii, here: NDArray[np.bool_]) -> dict[str, Any]:
     """Return the fields of the result of the atoms `here` (n,) among those of the fit."""
     radii = model.radii_
     return {
@@ -386,7 +387,7 @@ def _of_fit(model: Any, here: NDArray[np.bool_]) -> dict[str, Any]:
     }
 
 
-def _of_other(learned: MotifModel, found: Prediction) -> dict[str, Any]:
+def _of_other(learned: MotifModel, found: Prediction) -> dict[str, object]:
     """Return the same for the atoms of an image that was not in the fit."""
     model = learned.classifier
     leaves = np.zeros(int(model.labels_at_[model.radii_[-1]].max()) + 1, np.int64)
@@ -404,7 +405,7 @@ def _of_other(learned: MotifModel, found: Prediction) -> dict[str, Any]:
     }
 
 
-def _tree(tree: MotifTree, leaves: NDArray[np.integer]) -> dict[str, Any]:
+def _tree(tree: MotifTree, leaves: NDArray[np.integer]) -> dict[str, object]:
     """Return the tree of motifs with the leaf of each atom of an image, and the number of its atoms below each node."""
     size = np.bincount(leaves, minlength=len(tree.parent)).astype(np.int64)
     # Parents precede their children.
@@ -416,7 +417,7 @@ def _tree(tree: MotifTree, leaves: NDArray[np.integer]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def update_model(motif_model: MotifModel, signals: Sequence[Any]) -> MotifModel:
+def update_model(motif_model: MotifModel, signals: Sequence[BaseSignal]) -> MotifModel:
     """Return a model with the motifs of further images that it does not know.
 
     Parameters

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -59,7 +58,7 @@ class GroupComparison:
         order = np.argsort(self.p_values, kind="stable")
         return order[self.q_values[order] <= fdr]
 
-    def to_dict(self) -> dict[str, NDArray[Any]]:
+    def to_dict(self) -> dict[str, np.ndarray]:
         """Plain one-dimensional columns, ready for ``pandas.DataFrame``."""
         return {
             "family": np.array(self.families), "name": np.array(self.names), "group": np.array(self.groups),
@@ -88,9 +87,9 @@ class GroupComparison:
 def compare_groups(
     counts: ArrayLike,
     totals: ArrayLike,
-    groups: Sequence[Any],
+    groups: Sequence[object],
     *,
-    reference: Any = None,
+    reference: object = None,
     names: Sequence[str] | None = None,
     families: Sequence[str] | None = None,
 ) -> GroupComparison:
@@ -160,7 +159,7 @@ def compare_groups(
     )
     dispersion = pearson / df
     errors = np.sqrt(np.maximum(dispersion, 1.0) * share * (1 - share) / np.maximum(n_of, 1))
-    rows: list[tuple[Any, ...]] = []
+    rows: list[tuple[object, ...]] = []
     a = known.index(first)
     for other in others:
         b = known.index(other)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,8 @@ from hyperspy_motifs import store
 from hyperspy_motifs.models import Orientation, PooledMoments
 
 if TYPE_CHECKING:
+    import numpy as np
     from hyperspy.signals import BaseSignal
-    from numpy.typing import NDArray
 
     from hyperspy_motifs.models import MotifModel, Prediction
     from hyperspy_motifs.pipeline import MeasuredImage
@@ -35,12 +35,14 @@ class Measuring:
     radii: tuple[float, ...]
     length: float | None = None
 
-    def images(self, signals: Sequence[Any], numbers: Sequence[int]) -> Generator[tuple[int, MeasuredImage]]:
+    def images(
+        self, signals: Sequence[BaseSignal], numbers: Sequence[int]
+    ) -> Generator[tuple[int, MeasuredImage]]:
         """Yield number and measurement of images, in the order of `numbers`."""
         return _in_order(_measure, signals, {number: (self,) for number in numbers})
 
     def assigned(
-        self, signals: Sequence[Any], numbers: Sequence[int], learned: MotifModel
+        self, signals: Sequence[BaseSignal], numbers: Sequence[int], learned: MotifModel
     ) -> Generator[tuple[int, tuple[MeasuredImage, Prediction, Orientation, dict[str, Any]]]]:
         """Yield images, in the order of `numbers`, with what a model predicts, how they are turned, and their cells."""
         from hyperspy_motifs.models import to_arrays
@@ -50,16 +52,16 @@ class Measuring:
 
 
 def _in_order(
-    task: Any, signals: Sequence[Any], arguments: dict[int, tuple[Any, ...]]
+    task: Any, signals: Sequence[BaseSignal], arguments: Mapping[int, tuple[object, ...]]
 ) -> Generator[tuple[int, Any]]:
     from hyperspy_motifs.stacks import frames_as_completed
 
-    def image_of(number: int) -> list[Any]:
+    def image_of(number: int) -> list[np.ndarray]:
         return [signals[number].data]
 
     # What is sent with the pixels: axes, and what images say of themselves, but no earlier results.
     jobs = [(number, (_form(signals[number]), *more)) for number, more in arguments.items()]
-    early: dict[int, Any] = {}
+    early: dict[int, object] = {}
     order = list(arguments)
     with closing(frames_as_completed(task, image_of, jobs)) as computed:
         for number, result in computed:
@@ -68,7 +70,7 @@ def _in_order(
                 yield order[0], early.pop(order.pop(0))
 
 
-def _form(signal: BaseSignal) -> dict[str, Any]:
+def _form(signal: BaseSignal) -> dict[str, object]:
     metadata = signal.metadata.as_dictionary()
     metadata.pop(store.NODE, None)
     return {
@@ -79,7 +81,7 @@ def _form(signal: BaseSignal) -> dict[str, Any]:
 
 
 def _measure(
-    images: Sequence[NDArray[Any]], number: int, form: dict[str, Any], how: Measuring
+    images: Sequence[np.ndarray], number: int, form: dict[str, object], how: Measuring
 ) -> MeasuredImage:
     """Measure one image of a list, given its pixels and the rest of its signal: a task for a worker."""
     from hyperspy.signals import BaseSignal
@@ -95,11 +97,11 @@ def _measure(
 
 
 def _measure_and_assign(
-    images: Sequence[NDArray[Any]],
+    images: Sequence[np.ndarray],
     number: int,
-    form: dict[str, Any],
+    form: dict[str, object],
     how: Measuring,
-    arrays: dict[str, NDArray[Any]],
+    arrays: dict[str, np.ndarray],
 ) -> tuple[MeasuredImage, Prediction, Orientation, dict[str, Any]]:
     from hyperspy_motifs.models import from_arrays
 

@@ -1,7 +1,6 @@
 """Grain boundaries of graphene, and twin boundaries of a monolayer."""
 
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from scipy.spatial import Delaunay, cKDTree
@@ -187,7 +186,7 @@ def grain_boundary(
     stone_wales: int = 0,
     disorder: float = 0.0015,
     random_state: int = 0,
-    **imaging: Any,
+    **imaging: object,
 ) -> Simulated:
     """Simulate a tilt grain boundary of graphene with its pentagons and heptagons.
 
@@ -281,7 +280,7 @@ def twin_boundary(
     metal_dopant: Dopant = None,
     disorder: float = 0.002,
     random_state: int = 0,
-    **imaging: Any,
+    **imaging: object,
 ) -> Simulated:
     """Simulate a mirror twin boundary of a dichalcogenide monolayer, with its 4-rings or 8-rings.
 

@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._specimen import REACH, Simulated, Specimen, Truth, add_columns
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
 
 FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 DETECTORS = ("ADF", "ABF")
@@ -287,7 +290,7 @@ def visible_truth(
     # Columns without a label scatter: they are listed apart, and rings with such a corner are not.
     unlabelled = imaging.to_pixels(seen.positions[seen.labels < 0], random_state)
     seen = seen.select(seen.labels >= 0)
-    extra: dict[str, Any] = {
+    extra: dict[str, object] = {
         "noise_free": noise_free.astype(np.float32),
         "rotation": imaging.rotation,
         "unlabelled": unlabelled,
@@ -311,7 +314,7 @@ def image_signal(
     title: str,
     quantity: str = "",
     model: str = "incoherent sum of columns",
-) -> Any:
+) -> "BaseSignal":
     """An image, or frames of one, as ``AtomicImage`` with axes x and y in nm.
 
     `quantity` is that of a pixel; if empty, counts or, without a dose, the fraction of the beam. The metadata node

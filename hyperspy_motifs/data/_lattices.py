@@ -66,7 +66,7 @@ def lattice(
     element: str = "Mo",
     disorder: float = 0.0,
     random_state: int = 0,
-    **imaging: Any,
+    **imaging: object,
 ) -> Simulated:
     """Simulate a perfect lattice of one species.
 
@@ -201,7 +201,7 @@ def square_triangle(
     element: str = "Mo",
     disorder: float = 0.0,
     random_state: int = 0,
-    **imaging: Any,
+    **imaging: object,
 ) -> Simulated:
     """Simulate columns on the vertices of a tiling of squares and equilateral triangles.
 
@@ -270,7 +270,7 @@ def amorphous_specimen(
 
 @family
 def amorphous(
-    *, areal_density: float = 300.0, element: str = "C", random_state: int = 0, **imaging: Any
+    *, areal_density: float = 300.0, element: str = "C", random_state: int = 0, **imaging: object
 ) -> Simulated:
     """Simulate amorphous material without columns.
 
@@ -345,7 +345,7 @@ def crystal_edge(
     element: str = "Mo",
     disorder: float = 0.002,
     random_state: int = 0,
-    **imaging: Any,
+    **imaging: object,
 ) -> Simulated:
     """Simulate a crystal next to an amorphous rim and vacuum: only the crystal has columns.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from scipy.ndimage import maximum_filter
@@ -166,7 +166,7 @@ def monolayer(
     chalcogen_dopant: Dopant = "auto",
     disorder: float = 0.002,
     random_state: int = 0,
-    **imaging: Any,
+    **imaging: object,
 ) -> Simulated:
     """Simulate a monolayer of a transition metal dichalcogenide with point defects.
 
@@ -212,7 +212,7 @@ def beam_damage(
     drift: tuple[float, float] = (0.0, 0.0),
     disorder: float = 0.002,
     random_state: int = 0,
-    **imaging: Any,
+    **imaging: object,
 ) -> Simulated:
     """Simulate a movie of a dichalcogenide that loses chalcogen under the beam.
 
@@ -407,7 +407,7 @@ def twisted_bilayer(
     twist: float = 3.0,
     disorder: float = 0.0015,
     random_state: int = 0,
-    **imaging: Any,
+    **imaging: object,
 ) -> Simulated:
     """Simulate a twisted bilayer, whose local stacking changes gradually across the moire.
 

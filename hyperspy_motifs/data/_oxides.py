@@ -1,7 +1,6 @@
 """Oxides: perovskites with displaced columns, and an idealised complex oxide of the M1 type."""
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -103,7 +102,7 @@ def perovskite(
     wall_width: float = 0.25,
     disorder: float = 0.0015,
     random_state: int = 0,
-    **imaging: Any,
+    **imaging: object,
 ) -> Simulated:
     """Simulate a perovskite along [001] with a ferroelectric domain wall, in bright or dark contrast.
 
@@ -320,7 +319,7 @@ def m1_oxide(
     empty_channels: float = 0.15,
     disorder: float = 0.003,
     random_state: int = 0,
-    **imaging: Any,
+    **imaging: object,
 ) -> Simulated:
     """Simulate an idealised complex oxide of the M1 type (Mo-V-Te-Nb-O) along its short axis.
 

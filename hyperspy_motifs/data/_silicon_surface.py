@@ -1,7 +1,6 @@
 """The Si(111)-(7x7) surface, and the topograph of a scanning tip."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -177,7 +176,7 @@ def silicon_7x7(
     streaks: float = 0.0,
     disorder: float = 0.004,
     random_state: int = 0,
-    **imaging: Any,
+    **imaging: object,
 ) -> Simulated:
     """Simulate a scanning tunnelling micrograph of Si(111)-(7x7), with missing adatoms.
 

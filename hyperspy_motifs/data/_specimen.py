@@ -6,12 +6,15 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -403,7 +406,7 @@ def specimen_of_net(points: np.ndarray, rings: list[np.ndarray], reach: float, n
 
 
 P = ParamSpec("P")
-Simulated = tuple[Any, Truth]
+Simulated = tuple["BaseSignal", Truth]
 
 # Common entries; a docstring includes them by %(name)s.
 SHARED = {

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ._monolayer import MATERIALS as DICHALCOGENIDES
 from ._oxides import CELL, SITES, equivalent_sites, site_coordinates
 from ._silicon_surface import CENTRES, CORNERS, HEIGHTS, SURFACE_VECTOR
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 __all__ = ["NAMES", "structure"]
 
@@ -41,7 +44,7 @@ _PEROVSKITES = {
 _VACUUM = 10.0
 
 
-def structure(name: str) -> Any:
+def structure(name: str) -> Atoms:
     """Make a prototype structure.
 
     Parameters
@@ -79,7 +82,7 @@ def structure(name: str) -> Any:
     return atoms
 
 
-def _atoms(symbols: list[str], fractions: Any, cell: Any, source: str, layer: bool = False) -> Any:
+def _atoms(symbols: list[str], fractions: object, cell: object, source: str, layer: bool = False) -> Atoms:
     from hyperspy_motifs.exchange import require
 
     ase = require("ase", "A structure")
@@ -92,7 +95,7 @@ def _hexagonal(a: float, c: float) -> np.ndarray:
     return np.array([[a, 0.0, 0.0], [-0.5 * a, np.sqrt(0.75) * a, 0.0], [0.0, 0.0, c]])
 
 
-def _dichalcogenide(name: str) -> Any:
+def _dichalcogenide(name: str) -> Atoms:
     formula = name.removeprefix("1T-")
     metal, chalcogen, parameter = DICHALCOGENIDES[formula]
     half = _HALF_THICKNESS[formula]
@@ -103,13 +106,13 @@ def _dichalcogenide(name: str) -> Any:
     return _atoms([metal, chalcogen, chalcogen], fractions, _hexagonal(10 * parameter, c), source, True)
 
 
-def _honeycomb(name: str) -> Any:
+def _honeycomb(name: str) -> Atoms:
     symbols, a = {"graphene": (["C", "C"], 2.461), "hBN": (["B", "N"], 2.504)}[name]
     fractions = [[1 / 3, 2 / 3, 0.5], [2 / 3, 1 / 3, 0.5]]
     return _atoms(symbols, fractions, _hexagonal(a, 2 * _VACUUM), "Wyckoff, Crystal Structures (1963)", True)
 
 
-def _cubic(name: str) -> Any:
+def _cubic(name: str) -> Atoms:
     kind, a = _CUBIC[name]
     symbols = re.findall(r"[A-Z][a-z]?", name)
     corner = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
@@ -124,14 +127,14 @@ def _cubic(name: str) -> Any:
     return _atoms(species, fractions, a * np.eye(3), "Wyckoff, Crystal Structures (1963)")
 
 
-def _perovskite(name: str) -> Any:
+def _perovskite(name: str) -> Atoms:
     a, c, (b, o1, o2, o3) = _PEROVSKITES[name]
     fractions = [[0, 0, 0], [0.5, 0.5, b], [0.5, 0.0, o1], [0.5, 0.5, o2], [0.0, 0.5, o3]]
     source = "cubic at room temperature" if name == "SrTiO3" else "tetragonal, polar along c; see the module"
     return _atoms([name[:2], "Ti", "O", "O", "O"], fractions, np.diag([a, a, c]), source)
 
 
-def _silicon_7x7(name: str) -> Any:
+def _silicon_7x7(name: str) -> Atoms:
     adatoms = np.array(CORNERS + CENTRES) / 7.0
     plane = np.concatenate([adatoms, 1.0 - adatoms])
     c = 2 * _VACUUM
@@ -143,7 +146,7 @@ def _silicon_7x7(name: str) -> Any:
     return _atoms(["Si"] * 12, np.column_stack([plane, heights]), cell, source, True)
 
 
-def _m1(name: str) -> Any:
+def _m1(name: str) -> Atoms:
     copies = equivalent_sites(site_coordinates()) % 1.0
     symbols: list[str] = []
     fractions: list[list[float]] = []
@@ -179,7 +182,7 @@ def _m1(name: str) -> Any:
     return atoms
 
 
-_MAKERS: dict[str, Callable[[str], Any]] = {
+_MAKERS: dict[str, Callable[[str], Atoms]] = {
     **dict.fromkeys(DICHALCOGENIDES, _dichalcogenide),
     **dict.fromkeys([f"1T-{name}" for name in DICHALCOGENIDES], _dichalcogenide),
     **dict.fromkeys(("graphene", "hBN"), _honeycomb),

@@ -206,14 +206,14 @@ def read_peaks(peaks: Any, axes: ImageAxes) -> GivenAtoms:
     return GivenAtoms(positions, frames, "find_peaks, row and column in pixels")
 
 
-def is_markers(source: Any) -> bool:
+def is_markers(source: object) -> bool:
     """Whether `source` is a HyperSpy marker, or a list of markers."""
     if isinstance(source, list | tuple):
         return bool(source) and all(is_markers(one) for one in source)
     return hasattr(source, "kwargs") and hasattr(source, "offset_transform")
 
 
-def read_markers(markers: Any, axes: ImageAxes) -> GivenAtoms:
+def read_markers(markers: object, axes: ImageAxes) -> GivenAtoms:
     """Positions from the offsets of one or several HyperSpy markers, in the units of the axes."""
     parts = [_offsets(one) for one in (markers if isinstance(markers, list | tuple) else [markers])]
     positions = np.concatenate([points for points, _ in parts])
@@ -247,7 +247,7 @@ def _offsets(marker: Any) -> tuple[NDArray[np.float64], NDArray[np.int64] | None
     return np.concatenate(elements), frames if len(elements) > 1 else None
 
 
-def is_atom_table(source: Any) -> bool:
+def is_atom_table(source: object) -> bool:
     """Whether `source` is an ``AtomTable`` or ``Motifs`` of this package."""
     return all(hasattr(source, name) for name in ("pixel_positions", "positions", "frames"))
 
@@ -263,12 +263,12 @@ def read_atom_table(table: Any, axes: ImageAxes) -> GivenAtoms:
 # ------------------------------------------------------------------ atomap
 
 
-def is_atomap(source: Any) -> bool:
+def is_atomap(source: object) -> bool:
     """Whether `source` is an atomap ``Sublattice`` or ``Atom_Lattice``."""
     return hasattr(source, "sublattice_list") or hasattr(source, "atom_list")
 
 
-def read_atomap(lattice: Any, axes: ImageAxes) -> GivenAtoms:
+def read_atomap(lattice: object, axes: ImageAxes) -> GivenAtoms:
     """Positions of an atomap ``Sublattice``, or of all sublattices of an ``Atom_Lattice``; x, y in pixels."""
     from hyperspy_motifs.atoms import positions_from_atomap
 
@@ -309,7 +309,7 @@ def read_atomap_file(path: Path, axes: ImageAxes) -> GivenAtoms:
 # ------------------------------------------------------------------ AtomAI
 
 
-def is_atomai(source: Any) -> bool:
+def is_atomai(source: object) -> bool:
     """Whether `source` has the form of AtomAI's coordinates: a dictionary from frame to rows (row, column, class)."""
     if not isinstance(source, Mapping) or not source:
         return False
@@ -317,7 +317,7 @@ def is_atomai(source: Any) -> bool:
     return numbered and all(np.ndim(rows) == 2 and np.shape(rows)[1] == 3 for rows in source.values())
 
 
-def read_atomai(coordinates: Mapping[int, Any], axes: ImageAxes) -> GivenAtoms:
+def read_atomai(coordinates: Mapping[int, object], axes: ImageAxes) -> GivenAtoms:
     """Positions of AtomAI's ``predict``, ``Locator`` and refinement: row, column in pixels, class."""
     keys = sorted(coordinates)
     found = [np.asarray(coordinates[key], float)[:, 1::-1] for key in keys]
@@ -330,7 +330,7 @@ def read_atomai(coordinates: Mapping[int, Any], axes: ImageAxes) -> GivenAtoms:
 # ------------------------------------------------------------------ StatSTEM
 
 
-def is_statstem(source: Any) -> bool:
+def is_statstem(source: object) -> bool:
     """Whether `source` is a dictionary with the structures ``input`` or ``output`` of StatSTEM."""
     return isinstance(source, Mapping) and any(
         _statstem_coordinates(source, key) for key in ("output", "input")

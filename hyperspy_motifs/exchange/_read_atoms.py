@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,6 +38,9 @@ from ._given_atoms import (
     read_statstem_file,
 )
 from ._tables import column_names, read_csv, read_points, read_table, require
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 #: Atoms whose projections are closer belong to one column, in ångström: columns at this distance are not resolved even
 #: by electron ptychography (Jiang et al., Nature 559, 343 (2018), doi:10.1038/s41586-018-0298-5).
@@ -176,7 +179,11 @@ def to_ase(
 
 
 def write_extxyz(
-    path: str | PathLike[str], frames: Sequence[Any], *, box: ArrayLike | None = None, units: str = ANGSTROM
+    path: str | PathLike[str],
+    frames: Sequence[Atoms],
+    *,
+    box: ArrayLike | None = None,
+    units: str = ANGSTROM,
 ) -> Path:
     """Write atoms as extended XYZ, which OVITO, ASE and others read.
 
@@ -250,15 +257,15 @@ class Format(NamedTuple):
     """
 
     name: str
-    matches: Callable[[Any], bool]
+    matches: Callable[[object], bool]
     read: Callable[[Any, ImageAxes], GivenAtoms]
 
 
-def _is_structure(source: Any) -> bool:
+def _is_structure(source: object) -> bool:
     return hasattr(source, "get_positions") or hasattr(source, "cart_coords")
 
 
-def _is_points(source: Any) -> bool:
+def _is_points(source: object) -> bool:
     return hasattr(source, "geom_type")
 
 
@@ -273,7 +280,7 @@ def _read_annotated(source: Any, axes: ImageAxes) -> GivenAtoms:
     return GivenAtoms(positions, frames, f"AnnData, obsm['spatial'] in {units}")
 
 
-def _is_lazy_frame(source: Any) -> bool:
+def _is_lazy_frame(source: object) -> bool:
     return hasattr(source, "collect_schema") and hasattr(source, "collect")
 
 
@@ -360,7 +367,7 @@ OBJECTS: tuple[Format, ...] = (
 )
 
 
-def read_atoms(source: Any, axes: Any, *, axis: str = "z") -> GivenAtoms:
+def read_atoms(source: object, axes: ImageAxes, *, axis: str = "z") -> GivenAtoms:
     """Positions of atoms from an object or a file of another tool, in the units of an image.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import networkx as nx
 import numpy as np
@@ -36,7 +36,7 @@ class RelationGraph(nx.DiGraph):
         """Return the ids of the instances of a level, given by its number or its kind (``"cell"``)."""
         return self.find(level=k)
 
-    def find(self, **conditions: Any) -> list[str]:
+    def find(self, **conditions: object) -> list[str]:
         """Return the ids of the nodes that meet all conditions.
 
         Parameters
@@ -103,7 +103,7 @@ class RelationGraph(nx.DiGraph):
             known = ", ".join(sorted(set().union(*nodes)))
             raise ValueError(f"None of these nodes has the attribute {name!r}; they have {known}.")
 
-    def _matching(self, among: list[str] | None, name: str, wanted: Any) -> list[str]:
+    def _matching(self, among: list[str] | None, name: str, wanted: object) -> list[str]:
         """Return the nodes whose attribute `name` meets the condition `wanted`.
 
         The dictionaries themselves are searched: separate columns would be faster, but wrong after an attribute is
@@ -120,7 +120,7 @@ class RelationGraph(nx.DiGraph):
             return [n for n in among if nodes[n].get(name, _MISSING) in wanted]
         return [n for n in among if nodes[n].get(name, _MISSING) == wanted]
 
-    def _types_meant(self, among: list[str] | None, nodes: Any) -> set[str]:
+    def _types_meant(self, among: list[str] | None, nodes: object) -> set[str]:
         """Return the types among the nodes `among` with the given ids, names or numbers."""
         wanted = nodes if isinstance(nodes, set | frozenset) else {nodes}
         met = {self._node[n].get("type") for n in (self._node if among is None else among)}

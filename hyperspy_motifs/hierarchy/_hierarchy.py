@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
@@ -14,6 +14,9 @@ from scipy.spatial import cKDTree
 from hyperspy_motifs.threads import OUTER
 
 from ._constants import CONSTANTS
+
+if TYPE_CHECKING:
+    pass
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ class Level:
 
     def to_arrays(self) -> dict[str, Any]:
         """Return the level as a flat dictionary of arrays, strings and numbers."""
-        arrays: dict[str, Any] = {}
+        arrays: dict[str, object] = {}
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, dict):
@@ -401,7 +404,7 @@ class Hierarchy:
     def to_arrays(self) -> dict[str, Any]:
         """Return a flat dictionary of arrays, strings and numbers, from which `from_arrays` restores the
         hierarchy."""
-        arrays: dict[str, Any] = {
+        arrays: dict[str, object] = {
             "n_levels": len(self.levels),
             "reason": self.reason,
             "atom_domains": self.atom_domains,

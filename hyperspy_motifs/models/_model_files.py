@@ -8,7 +8,6 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import fields
 from os import PathLike
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ _FORMAT = "hyperspy_motifs model"
 _VERSION = 2
 
 
-def to_arrays(motif_model: MotifModel) -> dict[str, NDArray[Any]]:
+def to_arrays(motif_model: MotifModel) -> dict[str, np.ndarray]:
     """Return the arrays of a model by name: numbers and one JSON text, no objects."""
     header = {
         "format": _FORMAT,
@@ -34,7 +33,7 @@ def to_arrays(motif_model: MotifModel) -> dict[str, NDArray[Any]]:
         "names": {str(k): v for k, v in motif_model.names.items()},
         "facts": dict(motif_model.facts),
     }
-    out: dict[str, NDArray[Any]] = {
+    out: dict[str, np.ndarray] = {
         # Stored as ASCII bytes: a text array takes four bytes per letter.
         "header": np.frombuffer(json.dumps(header).encode("ascii"), np.uint8),
         "orders": np.array(sorted(motif_model.orders.items()), float).reshape(-1, 2),
@@ -52,7 +51,7 @@ def to_arrays(motif_model: MotifModel) -> dict[str, NDArray[Any]]:
     return out
 
 
-def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> MotifModel:
+def from_arrays(arrays: Mapping[str, np.ndarray]) -> MotifModel:
     """Return the model from the arrays of :func:`to_arrays`.
 
     Raises
@@ -95,7 +94,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> MotifModel:
         ) from error
 
 
-def _extension(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Extension:
+def _extension(arrays: Mapping[str, np.ndarray], prefix: str) -> Extension:
     own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
     of_model = {k.removeprefix("model/"): v for k, v in own.items() if k.startswith("model/")}
     return Extension(from_arrays(of_model), np.asarray(own["numbers"], np.int32))

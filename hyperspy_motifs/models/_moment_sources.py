@@ -154,7 +154,7 @@ class DiscSource:
     ) -> None:
         self.masks = [None] * len(images) if masks is None else list(masks)
         self.images, self.pixels, self.spacing, self.orders = list(images), pixels, spacing, dict(orders)
-        self._kept: dict[float, Any] = {}
+        self._kept: dict[float, Moments] = {}
         self._prepared: list[DiscImage] = []
 
     def __call__(self, radius: float) -> Moments:

@@ -21,6 +21,8 @@ from ._moment_sources import Orientation
 from ._other_images import AlignedMoments, Extension, InKnownBrightness, MotifComparison, extended, level_of
 
 if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+
     from hyperspy_motifs.zernike import Moments
 
 # Number of anchors that vote where a motif was edited by hand, and that determine the layout position of an atom.
@@ -212,7 +214,7 @@ class MotifModel:
         added = [int(one.numbers.max()) for one in self.extensions]
         return max([int(self.anchors[self.radius].labels.max()), *added]) + 1
 
-    def update(self, images: Iterable[Any]) -> MotifModel:
+    def update(self, images: Iterable[BaseSignal]) -> MotifModel:
         """Learn the motifs of further images that this model does not know.
 
         Motifs of the images are found as this model was, by the same tests at the same level. A motif is new if the median
@@ -337,7 +339,7 @@ class MotifModel:
             partial.unlink(missing_ok=True)
         return target
 
-    def orientation_of(self, moments_of: Callable[[float], Any]) -> Orientation:
+    def orientation_of(self, moments_of: Callable[[float], Moments]) -> Orientation:
         """Return how an image is turned relative to the known atoms of a model of many images; not at all, for others.
 
         `moments_of` is as in :meth:`predict`.
@@ -349,13 +351,13 @@ class MotifModel:
         alike = InKnownBrightness(moments_of, brightness_of(self.classifier, turned))
         return AlignedMoments(self, alike).orientation
 
-    def _turns(self, moments_of: Callable[[float], Any]) -> bool:
+    def _turns(self, moments_of: Callable[[float], Moments]) -> bool:
         return bool(self.facts.get("aligned") and self.anchors) and hasattr(moments_of, "neighbours")
 
     # BLAS sums depend on the number of threads. One thread makes the result reproducible to the last bit.
     @one_blas_thread()
     def predict(
-        self, moments_of: Callable[[float], Any], orientation: Orientation | None = None
+        self, moments_of: Callable[[float], Moments], orientation: Orientation | None = None
     ) -> Prediction:
         """Predict the motifs of other atoms, at all radii.
 

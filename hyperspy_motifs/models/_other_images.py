@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from hyperspy_motifs.clustering import Brightness
     from hyperspy_motifs.sites import Neighbourhoods
+    from hyperspy_motifs.zernike import Moments
 
     from ._motif_model import MotifModel, Prediction
 
@@ -36,11 +37,11 @@ class InKnownBrightness:
         Of the image.
     """
 
-    def __init__(self, moments_of: Callable[[float], Any], brightness: Brightness) -> None:
+    def __init__(self, moments_of: Callable[[float], Moments], brightness: Brightness) -> None:
         self._moments_of, self.brightness = moments_of, brightness
-        self._kept: dict[float, Any] = {}
+        self._kept: dict[float, Moments] = {}
 
-    def __call__(self, radius: float) -> Any:
+    def __call__(self, radius: float) -> Moments:
         if radius not in self._kept:
             self._kept[radius] = self.brightness.apply(self._moments_of(radius))
         return self._kept[radius]
@@ -68,7 +69,7 @@ class AlignedMoments:
     def __init__(
         self,
         motif_model: MotifModel,
-        moments_of: Callable[[float], Any],
+        moments_of: Callable[[float], Moments],
         labels: Mapping[float, NDArray[np.integer]] | None = None,
         orientation: Orientation | None = None,
     ) -> None:
@@ -84,9 +85,9 @@ class AlignedMoments:
         self._own = PooledMoments(
             [_Lazy(moments_of)], [neighbours], [orientation], 1.0, dict(motif_model.orders)
         )
-        self._kept: dict[float, Any] = {}
+        self._kept: dict[float, Moments] = {}
 
-    def __call__(self, radius: float) -> Any:
+    def __call__(self, radius: float) -> Moments:
         if radius not in self._kept:
             self._kept[radius] = self._without_effects(radius)
         return self._kept[radius]
@@ -95,7 +96,7 @@ class AlignedMoments:
         """Return the neighbours of the atoms, in the orientation of the model."""
         return self._own.neighbours()
 
-    def _without_effects(self, radius: float) -> Any:
+    def _without_effects(self, radius: float) -> Moments:
         moments = self._own(radius)
         anchors = self._model.anchors.get(radius)
         if anchors is None or radius not in self._labels:
@@ -112,13 +113,13 @@ class AlignedMoments:
         return dataclasses.replace(moments, values=moments.values - change[own])
 
 
-class _Lazy(Mapping[float, Any]):
+class _Lazy(Mapping[float, "Moments"]):
     """A function of the radius as a mapping."""
 
-    def __init__(self, moments_of: Callable[[float], Any]) -> None:
+    def __init__(self, moments_of: Callable[[float], Moments]) -> None:
         self._moments_of = moments_of
 
-    def __getitem__(self, radius: float) -> Any:
+    def __getitem__(self, radius: float) -> Moments:
         return self._moments_of(radius)
 
     def __iter__(self) -> Iterator[float]:
@@ -128,7 +129,7 @@ class _Lazy(Mapping[float, Any]):
         return 0
 
 
-def _known(motif_model: MotifModel, radius: float, like: Any) -> Any:
+def _known(motif_model: MotifModel, radius: float, like: Moments) -> Moments:
     """Return the moments of the known atoms of a model, with the modes of `like`."""
     anchors = motif_model.anchors[radius]
     n = len(anchors.features)
@@ -159,7 +160,7 @@ class Extension:
     numbers: NDArray[np.int32]
 
     def apply(
-        self, found: Prediction, moments_of: Callable[[float], Any], alpha: float, row: int
+        self, found: Prediction, moments_of: Callable[[float], Moments], alpha: float, row: int
     ) -> Prediction:
         """Return the prediction after atoms that belong to no motif so far were compared with the new ones.
 
@@ -173,7 +174,7 @@ class Extension:
         numbers = self.numbers[own.labels]
         taken = outside & (numbers >= 0) & (own.outlier_score < found.outlier_score)
 
-        def joined(old: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
+        def joined(old: np.ndarray, new: np.ndarray) -> np.ndarray:
             return np.where(taken, new, old).astype(old.dtype)
 
         radius_labels, radius_probabilities = found.radius_labels.copy(), found.radius_probabilities.copy()

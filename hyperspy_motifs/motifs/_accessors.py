@@ -102,7 +102,7 @@ class MotifEdits:
         probabilities[here] = certainty
         return self._relabelled(labels, probabilities)
 
-    def relabel(self, names_or_labels: Mapping[int, str] | Any) -> Motifs:
+    def relabel(self, names_or_labels: Mapping[int, str] | object) -> Motifs:
         """Name motifs, or set the motif of every atom.
 
         Parameters

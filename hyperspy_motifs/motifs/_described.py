@@ -12,6 +12,7 @@ from hyperspy_motifs.describe import Descriptions
 from hyperspy_motifs.identify import Identification
 
 if TYPE_CHECKING:
+    from ase import Atoms
     from matplotlib.axes import Axes
 
     from hyperspy_motifs.describe import Shell
@@ -388,7 +389,7 @@ class IdentifiedMotifs(Identification):
             out.append(f"{word} {self.cell_formula(corners[corners < n].tolist())}".rstrip())
         return out
 
-    def to_ase(self, repeats: int = 1) -> Any:
+    def to_ase(self, repeats: int = 1) -> Atoms:
         """An atomistic model of the field of view in three dimensions, with vacancies and substitutes in place.
 
         Parameters

@@ -16,6 +16,9 @@ from scipy.spatial import cKDTree
 from hyperspy_motifs import store
 
 if TYPE_CHECKING:
+    from hyperspy_motifs.defects import Defects
+    from hyperspy_motifs.signals import AtomPatches
+
     from ._motifs import Motifs
 
 # An expression is written by hand: a longer one is a mistake, and deep nesting would exhaust the parser.
@@ -344,7 +347,7 @@ class ExploredFrame:
         return np.asarray(self._patches[self.numbers[atom]])
 
     @cached_property
-    def _patches(self) -> Any:
+    def _patches(self) -> AtomPatches:
         return self.motifs.patches.data
 
     @cached_property
@@ -362,7 +365,7 @@ class ExploredFrame:
         sites = self.motifs.sites
         return sites.select(sites.vacant & (sites.frames == self._frame))
 
-    def defects(self) -> Any:
+    def defects(self) -> Defects:
         """The defects of the frame (:class:`~hyperspy_motifs.defects.Defects`), computed when they are first asked for."""
         defects = self.motifs.defects
         self._forget("reasons")

@@ -96,7 +96,7 @@ class ExplorerState(ExploredFrame):
         for callback in list(self._observers):
             callback(change)
 
-    def attempt(self, action: Callable[..., object], *arguments: Any) -> bool:
+    def attempt(self, action: Callable[..., object], *arguments: object) -> bool:
         """Call an action of this state; if it is refused, put the reason into `message` and return False."""
         try:
             action(*arguments)

@@ -191,12 +191,12 @@ def _corner(motif: int, names: list[str]) -> str:
     return "empty" if motif == EMPTY_SITE else names[motif]
 
 
-def _named(values: np.ndarray, names: list[str]) -> tuple[np.ndarray, dict[str, Any]]:
+def _named(values: np.ndarray, names: list[str]) -> tuple[np.ndarray, dict[str, object]]:
     _, numbers = np.unique(values, return_inverse=True)
     return numbers.ravel(), {"names": names}
 
 
-def _orientation(cells: Cells) -> tuple[np.ndarray, dict[str, Any]]:
+def _orientation(cells: Cells) -> tuple[np.ndarray, dict[str, object]]:
     """Angles modulo the symmetry of each class, in cyclic colours.
 
     If classes differ in symmetry there is no common angle: the full range of colours is then used for each class.
@@ -211,7 +211,7 @@ def _orientation(cells: Cells) -> tuple[np.ndarray, dict[str, Any]]:
     return turned, {"label": label, "cmap": "twilight", "clim": (0, 1)}
 
 
-def _diverging(values: np.ndarray, label: str) -> tuple[np.ndarray, dict[str, Any]]:
+def _diverging(values: np.ndarray, label: str) -> tuple[np.ndarray, dict[str, object]]:
     """A scale symmetric about zero, to the 98th percentile, so that a few outliers do not determine it."""
     limit = float(np.nanpercentile(np.abs(values), 98)) if len(values) else 1.0
     limit = limit if limit > 0 else 1.0

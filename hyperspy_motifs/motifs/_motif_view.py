@@ -29,7 +29,7 @@ class MotifView(AtomColumns):
 
     def __init__(self, signal: AtomicImage) -> None:
         self._signal = signal
-        self._seen: tuple[Any, ...] = ()
+        self._seen: tuple[object, ...] = ()
         self._cache: dict[str, Any] = {}
         self._refresh()
 
@@ -42,7 +42,7 @@ class MotifView(AtomColumns):
             self._cache.clear()
         return self._record
 
-    def _cached(self, name: str, make: Callable[[], Any]) -> Any:
+    def _cached(self, name: str, make: Callable[[], object]) -> Any:
         self._refresh()
         if name not in self._cache:
             self._cache[name] = make()

@@ -115,9 +115,9 @@ class Motifs(MotifView):
 
     def identify(
         self,
-        structure: Any,
-        zone_axis: Any = (0, 0, 1),
-        defects: Any = "auto",
+        structure: object,
+        zone_axis: object = (0, 0, 1),
+        defects: str | Sequence[str] | None = "auto",
         *,
         detector: str = "auto",
         scattering: Mapping[str, float] | None = None,
@@ -175,12 +175,11 @@ class Motifs(MotifView):
         from hyperspy_motifs import store
         from hyperspy_motifs.pipeline import identify, place_in_image
 
-        several = isinstance(structure, list | tuple)
         record = self._refresh()
         found = identify(
             record,
             self.sites,
-            list(structure) if several else [structure],
+            list(structure) if isinstance(structure, list | tuple) else [structure],
             zone_axis,
             defects,
             detector,
@@ -315,8 +314,8 @@ class Motifs(MotifView):
         self,
         other: AtomicImage,
         *,
-        atoms: Any = None,
-        detectors: Any = None,
+        atoms: object = None,
+        detectors: object = None,
         show_progressbar: bool | None = None,
     ) -> Motifs:
         """Apply these motifs to another image, with the same numbers and names.
@@ -344,7 +343,7 @@ class Motifs(MotifView):
         predict(self.model, other, atoms, show_progressbar, record.parameters, detectors)
         return type(self)(other)
 
-    def subset(self, atoms: Any) -> Motifs:
+    def subset(self, atoms: object) -> Motifs:
         """Some of the atoms as motifs of a copy of the image, such as those of one grain or of a selection.
 
         Parameters

@@ -12,6 +12,7 @@ from ._views import frame_axis
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
     from ._motifs import Motifs
 
@@ -63,21 +64,15 @@ class MotifPlots:
         sites = motifs.sites
         where["vacancies"] = sites.positions[sites.vacant & (sites.frames == frame)]
         where["outliers"] = np.flatnonzero(np.isin(np.flatnonzero(here), motifs._known_outliers()))
-        return plot_motifs(
-            motifs.positions[here],
-            motifs.labels[here],
-            image,
-            names=motifs.names,
-            ax=ax,
-            **{**where, **kwargs},
-        )
+        where |= {"names": motifs.names, **kwargs}
+        return plot_motifs(motifs.positions[here], motifs.labels[here], image, ax=ax, **where)
 
     def layout(
         self,
-        colour_by: Any = "motif",
+        colour_by: ArrayLike | None = "motif",
         *,
         radius: float | None = None,
-        roi: Any = None,
+        roi: object = None,
         ax: Axes | None = None,
         **kwargs: Any,
     ) -> Axes:
@@ -198,7 +193,7 @@ class MotifPlots:
         return plot_defects(defects.positions[here], shown, image, ax=ax, **kwargs)
 
     def values(
-        self, values: Any = "probability", *, frame: int = 0, ax: Axes | None = None, **kwargs: Any
+        self, values: ArrayLike = "probability", *, frame: int = 0, ax: Axes | None = None, **kwargs: Any
     ) -> Axes:
         """Draw a value of every atom over the image.
 
@@ -256,7 +251,7 @@ class MotifPlots:
             )
         return plot_heights(heights, motifs.labels, ax=ax, **{"names": motifs.names, **kwargs})
 
-    def manifold(self, colour_by: Any = None, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
+    def manifold(self, colour_by: ArrayLike | None = None, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
         """Draw the atoms in the first two coordinates of their continuum.
 
         Parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import platform
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -312,7 +313,7 @@ def _methods(motifs: Motifs) -> str:
     )
 
 
-def _recipe(motifs: Motifs, options: dict[str, Any]) -> str:
+def _recipe(motifs: Motifs, options: Mapping[str, object]) -> str:
     """The calls that give this result again, of the image with this checksum."""
     import hashlib
     import inspect
@@ -340,7 +341,7 @@ def _recipe(motifs: Motifs, options: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     """A parameter as text."""
     if value is None:
         return "not given"

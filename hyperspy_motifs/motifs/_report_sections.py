@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _DPI = 130
 
 
-def written(value: Any) -> str:
+def written(value: object) -> str:
     """`value` as text: numbers with four digits, a dash for what is unknown."""
     if value is None or (isinstance(value, float) and value != value):
         return "–"
@@ -46,11 +46,11 @@ class Page:
 
     def __init__(self, title: str, about: str) -> None:
         self._title, self._about = title, about
-        self._blocks: list[dict[str, Any]] = []
-        self._models: dict[str, Any] = {}
+        self._blocks: list[dict[str, object]] = []
+        self._models: dict[str, object] = {}
         self.n_figures = 0
 
-    def add(self, kind: str, text: str = "", **values: Any) -> None:
+    def add(self, kind: str, text: str = "", **values: object) -> None:
         """Add a block: "heading", "paragraph", "caution" (a sentence without its full stop) or "code".
 
         Others are "facts", with ``facts``, pairs of a name and texts; "motif", a text in a ``colour`` (hexadecimal RGB) with a
@@ -74,13 +74,13 @@ class Page:
             "picture", source=source, width=width, alternative=alternative, caption=caption, number=self.n_figures
         )  # fmt: skip
 
-    def linked(self, model: Any, caption: str) -> None:
+    def linked(self, model: object, caption: str) -> None:
         """Add a figure or a table of Bokeh; those with a common source of data are linked."""
         name = f"model{len(self._models)}"
         self._models[name] = model
         self.add("linked", model=name, caption=caption)
 
-    def table(self, caption: str, columns: Mapping[str, Sequence[Any]]) -> None:
+    def table(self, caption: str, columns: Mapping[str, Sequence[object]]) -> None:
         """Add a table of columns by their heads; the first one names the rows."""
         rows = [[written(value) for value in row] for row in zip(*columns.values(), strict=True)]
         self.add("table", caption=caption, columns=list(columns), rows=rows)
@@ -183,7 +183,7 @@ def add_cells(page: Page, motifs: Motifs, views: Any) -> None:
     )
 
 
-def _columns(graph: MotifGraph, nodes: list[str], instances: str, units: str) -> dict[str, Any]:
+def _columns(graph: MotifGraph, nodes: list[str], instances: str, units: str) -> dict[str, object]:
     """Columns of a table of types: number of instances, composition, and area where it is known."""
     columns = {
         instances: np.array([graph.nodes[n]["size"] for n in nodes]),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -167,7 +168,7 @@ def swatch(colour: str, text: str) -> str:
     return f'<span style="{shape}{colour}"></span>{escape(text)}'
 
 
-def _atoms(motifs: Motifs, parameters: dict[str, Any]) -> str:
+def _atoms(motifs: Motifs, parameters: Mapping[str, object]) -> str:
     if parameters.get("atoms") == "grid":
         text = f"{len(motifs.labels):,} patches on a grid, not atoms"
     else:

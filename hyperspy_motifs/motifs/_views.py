@@ -11,9 +11,10 @@ from hyperspy_motifs import store
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
+    from numpy.typing import ArrayLike
 
     from hyperspy_motifs.hierarchy import FourierMoire, Moire
-    from hyperspy_motifs.manifold import Manifold, ManifoldDisorder, Topology
+    from hyperspy_motifs.manifold import Manifold, ManifoldDisorder, ManifoldFeatures, Topology
     from hyperspy_motifs.movies import FollowedUnits, Transitions
     from hyperspy_motifs.signals import AtomicImage, ZernikeFeatures
 
@@ -43,7 +44,7 @@ class ManifoldView:
         return max(available_radii(self._record))
 
     @cached_property
-    def _features(self) -> Any:
+    def _features(self) -> ManifoldFeatures:
         from hyperspy_motifs.manifold import manifold_features
         from hyperspy_motifs.pipeline import source_of
 
@@ -61,7 +62,7 @@ class ManifoldView:
         """Diffusion coordinates of the atoms, shape (n, d), the slowest first."""
         return self.fit.coordinates_
 
-    def transform(self, other: Any, atoms: Any = None) -> np.ndarray:
+    def transform(self, other: object, atoms: object = None) -> np.ndarray:
         """Coordinates of the atoms of another image on this continuum.
 
         The other image is treated as this one was: the same radius, units of the same noise, the same axes. A bilayer of
@@ -223,7 +224,12 @@ class MotifMovie:
         )
 
     def link(
-        self, reach: float | None = None, *, drift: Any = "auto", method: str = "assignment", memory: int = 0
+        self,
+        reach: float | None = None,
+        *,
+        drift: ArrayLike | None = "auto",
+        method: str = "assignment",
+        memory: int = 0,
     ) -> np.ndarray:
         """Track the atoms from frame to frame.
 
@@ -275,7 +281,7 @@ class MotifMovie:
         return self.follow("atoms").transitions(lag)
 
     def follow(
-        self, what: str = "cells", reach: float | None = None, *, drift: Any = "auto"
+        self, what: str = "cells", reach: float | None = None, *, drift: ArrayLike | None = "auto"
     ) -> FollowedUnits:
         """Follow atoms, sites, cells or defects from frame to frame.
 
@@ -349,7 +355,7 @@ class MotifMovie:
         return motifs.names, motifs.labels, motifs.frames, motifs.positions, np.ones(len(motifs.labels), bool)
 
 
-def frame_axis(signal: AtomicImage, times: Any) -> tuple[Any, str]:
+def frame_axis(signal: AtomicImage, times: object) -> tuple[Any, str]:
     """Positions of frames on an axis of time, if they are not given, and its label."""
     label = "frame"
     axes = signal.axes_manager.navigation_axes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter, uniform_filter
@@ -11,6 +11,9 @@ from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 from scipy.special import expit
 from scipy.stats import norm
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 # Lengths are in nearest-neighbour distances.
 # Longest translation. The shortest ones of graphene and MoS2 have 1.7, those of a perovskite with its oxygen 2.
@@ -427,7 +430,7 @@ class Sites:
         """Mask (m,) of the vacancies: sites without an atom that are probably empty."""
         return ~self.occupied & (self.probability <= 0.5)
 
-    def select(self, which: Any) -> Sites:
+    def select(self, which: ArrayLike) -> Sites:
         """Return the sites of a boolean mask or an index array."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return Sites(**{k: v if k == "units" else v[which] for k, v in values.items()})

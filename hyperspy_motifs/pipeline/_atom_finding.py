@@ -24,6 +24,8 @@ from ._clean_image import CleanFrames, clean_image, data_frame, lazy_data_frame,
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
 
+    from hyperspy_motifs.stacks import Checkpoint
+
 # With fewer columns there are no surroundings to compare.
 FEWEST_ATOMS = 12
 LENGTHS = ("sigma", "uncertainty")
@@ -33,7 +35,7 @@ def find_atoms(
     signal: BaseSignal,
     separation: float | None,
     show_progressbar: bool | None,
-    checkpoint: Any = None,
+    checkpoint: Checkpoint | None = None,
     watch: Callable[[int, Any], None] | None = None,
     clean: CleanFrames | None = None,
     with_sites: bool = False,
@@ -91,7 +93,7 @@ def find_atoms(
 def given_atoms(
     signal: BaseSignal,
     atoms: Any,
-    refine: Any,
+    refine: bool | str,
     polarity: str,
     check_columns: bool = False,
     separation: float | None = None,
@@ -152,7 +154,7 @@ def given_atoms(
     return AtomTable(stamp.to_units(pixels), pixels, frames, columns, facts, stamp.units)
 
 
-def _peak_finder(atoms: Any) -> finding.PeakFinder | None:
+def _peak_finder(atoms: object) -> finding.PeakFinder | None:
     """Return the finder that is given in place of atoms, if it is one."""
     if isinstance(atoms, str):
         return finding.PEAK_FINDERS.get(atoms)

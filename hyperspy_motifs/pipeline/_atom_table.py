@@ -29,6 +29,7 @@ from ._clean_image import CleanImage, clean_image, data_frame, prepare_image
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
+    from numpy.typing import DTypeLike
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class AtomTable(AtomColumns):
     def __len__(self) -> int:
         return len(self.positions)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.positions, dtype=dtype, copy=copy)
 
     def __getattr__(self, name: str) -> Any:
@@ -270,9 +271,9 @@ _RIM = 0.3
 def identify(
     record: store.Record,
     sites: Sites,
-    structures: Sequence[Any],
-    zone_axis: Any,
-    defects: Any,
+    structures: Sequence[object],
+    zone_axis: object,
+    defects: str | Sequence[str] | None,
     detector: str,
     scattering: Mapping[str, float] | None,
     quantity: str = "",
@@ -334,7 +335,7 @@ def _to_plane(record: store.Record) -> np.ndarray:
     return np.array([1.0, -1.0]) * (1.0 if ratio is None else ratio)
 
 
-def _zone_axes(zone_axis: Any, number: int) -> list[Any]:
+def _zone_axes(zone_axis: object, number: int) -> list[Any]:
     """One zone axis for each structure: the same for all, or a list."""
     values = np.asarray(zone_axis)
     if values.ndim == 2:

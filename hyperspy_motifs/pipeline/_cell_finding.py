@@ -15,6 +15,8 @@ from hyperspy_motifs.occupancy import expected_labels
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
 
+    from hyperspy_motifs.signals import ZernikeFeatures
+
 # Options of the user, stored with the arrays so that the cells can be built again.
 OPTIONS = "options"
 
@@ -269,7 +271,7 @@ def cell_patches(
 
 
 def cell_groups(
-    features: Any,
+    features: ZernikeFeatures,
     numbers: np.ndarray,
     n_cells: int,
     rotation_invariant: bool,

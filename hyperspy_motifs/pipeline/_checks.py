@@ -87,7 +87,7 @@ def check_arguments(signal: BaseSignal, options: dict[str, Any], orders: tuple[s
             options[name] = check_count(value, name, least, 200 if name == "n_max" else 2**31 - 1)
 
 
-def check_radius(value: Any, units: Any, stamp: store.Stamp, expected: str = "a radius") -> float:
+def check_radius(value: object, units: object, stamp: store.Stamp, expected: str = "a radius") -> float:
     """`value` as a radius in `units`: "nn", 0.2 to 10 nearest-neighbour distances, or "axes", a length in axis units.
 
     Raises
@@ -106,7 +106,7 @@ def check_radius(value: Any, units: Any, stamp: store.Stamp, expected: str = "a 
     return float(value)
 
 
-def check_length(value: Any, name: str, stamp: store.Stamp) -> float:
+def check_length(value: object, name: str, stamp: store.Stamp) -> float:
     """`value` as a positive length in axis units that fits into the image.
 
     Raises
@@ -142,7 +142,7 @@ def check_count(value: Any, name: str, least: int, most: int) -> int:
     return int(value)
 
 
-def _seed(value: Any) -> int:
+def _seed(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= int(value) <= LARGEST_SEED:
         raise ValueError(
             f"random_state is {_short(value)}; a whole number from 0 to {LARGEST_SEED} is expected, so that the same "
@@ -151,13 +151,13 @@ def _seed(value: Any) -> int:
     return int(value)
 
 
-def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
+def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     if not isinstance(value, str | bool | np.bool_) or value not in choices:
         *first, last = (repr(c) for c in choices)
         raise ValueError(f"{name} is {_short(value)}; expected {', '.join(first)} or {last}.")
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -216,7 +216,7 @@ def check_axes(signal: BaseSignal) -> None:
         )
 
 
-def check_positions(positions: Any, stamp: store.Stamp) -> np.ndarray:
+def check_positions(positions: ArrayLike, stamp: store.Stamp) -> np.ndarray:
     """Return given positions (x, y in axis units) as an (n, 2) array of pixels.
 
     Raises
@@ -292,7 +292,7 @@ def check_mask(mask: Any, signal: BaseSignal) -> np.ndarray:
     return pixels.astype(bool)
 
 
-def inside_roi(positions: ArrayLike, roi: Any) -> NDArray[np.bool_]:
+def inside_roi(positions: ArrayLike, roi: object) -> NDArray[np.bool_]:
     """Mask of the atoms within a region of interest.
 
     Parameters
@@ -344,7 +344,7 @@ def inside_roi(positions: ArrayLike, roi: Any) -> NDArray[np.bool_]:
     return Path(np.asarray(roi.vertices, float)).contains_points(np.column_stack([x, y]))
 
 
-def set_mask(signal: BaseSignal, mask: Any) -> None:
+def set_mask(signal: BaseSignal, mask: object) -> None:
     """Store the user's mask with `signal`: None keeps the stored mask, False removes it."""
     if mask is None:
         return

@@ -23,7 +23,9 @@ from hyperspy_motifs.atoms import (
 from ._checks import check_axes
 
 if TYPE_CHECKING:
+    from dask.array import Array
     from hyperspy.signals import BaseSignal
+    from numpy.typing import ArrayLike
 
 
 def n_frames(signal: BaseSignal) -> int:
@@ -31,7 +33,7 @@ def n_frames(signal: BaseSignal) -> int:
     return int(np.prod(signal.axes_manager.navigation_shape, dtype=int))
 
 
-def lazy_frame(signal: BaseSignal, index: int) -> Any:
+def lazy_frame(signal: BaseSignal, index: int) -> np.ndarray | Array:
     """Image number `index` (C order of the navigation shape), shape (rows, columns); a dask array of a lazy signal.
 
     Oblong pixels are resampled to square ones, those of :class:`hyperspy_motifs.store.Stamp`.
@@ -52,7 +54,7 @@ def lazy_frame(signal: BaseSignal, index: int) -> Any:
     return _resampled(data, shape, steps)
 
 
-def _raw_frame(signal: BaseSignal, index: int) -> Any:
+def _raw_frame(signal: BaseSignal, index: int) -> np.ndarray | Array:
     navigation_shape = signal.data.shape[:-2]
     return signal.data[np.unravel_index(index, navigation_shape)] if navigation_shape else signal.data
 
@@ -77,7 +79,7 @@ def _resampled(data: np.ndarray, shape: tuple[int, ...], steps: list[float]) -> 
     return out
 
 
-def numbers_of_slice(signal: BaseSignal, sliced: Any, slices: Any) -> None:
+def numbers_of_slice(signal: BaseSignal, sliced: object, slices: object) -> None:
     """Record in `sliced` the frames of `signal` that HyperSpy's `slices` keep, if the signal has results."""
     from hyperspy.signals import BaseSignal
 
@@ -100,7 +102,7 @@ def frame(signal: BaseSignal, index: int) -> np.ndarray:
     return np.asarray(data.compute() if hasattr(data, "compute") else data)
 
 
-def lazy_data_frame(signal: BaseSignal, index: int) -> Any:
+def lazy_data_frame(signal: BaseSignal, index: int) -> np.ndarray | Array:
     """As :func:`lazy_frame`, NaN where the user's mask says that there is no data."""
     from hyperspy_motifs import store
 
@@ -163,7 +165,7 @@ class CleanImage:
     blocks: bool = False
 
 
-def prepare_image(data: Any, where: str = "The image", *, tell: bool = True) -> CleanImage:
+def prepare_image(data: ArrayLike, where: str = "The image", *, tell: bool = True) -> CleanImage:
     """Prepare an image for the analysis.
 
     Parameters
@@ -233,7 +235,7 @@ def prepare_image(data: Any, where: str = "The image", *, tell: bool = True) -> 
 
 
 def clean_image(
-    data: Any, where: str = "The image", *, tell: bool = True
+    data: ArrayLike, where: str = "The image", *, tell: bool = True
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the pixels and the mask of the areas without data of :func:`prepare_image`."""
     clean = prepare_image(data, where, tell=tell)
@@ -248,7 +250,7 @@ class CleanFrames:
     signals : sequence of AtomicImage
     """
 
-    def __init__(self, signals: Sequence[Any]) -> None:
+    def __init__(self, signals: Sequence[BaseSignal]) -> None:
         self.signals = signals
         self._kept: dict[tuple[int, int], CleanImage] = {}
 
@@ -270,7 +272,7 @@ class CleanFrames:
 MOST_PIXELS = 2**25
 
 
-def all_detectors(signal: BaseSignal, detectors: Any) -> list[Any]:
+def all_detectors(signal: BaseSignal, detectors: Any) -> list[BaseSignal]:
     """Return `signal` and the images of the same field from other detectors."""
     others = (
         [] if detectors is None else list(detectors) if isinstance(detectors, list | tuple) else [detectors]
@@ -295,7 +297,7 @@ def all_detectors(signal: BaseSignal, detectors: Any) -> list[Any]:
     return [signal, *others]
 
 
-def images_to_keep(detectors: Sequence[Any]) -> np.ndarray | None:
+def images_to_keep(detectors: Sequence[BaseSignal]) -> np.ndarray | None:
     """Images of the detectors but the first, shape (d, ..., rows, columns), for the result; None if they are too large."""
     others = [np.asarray(other.data) for other in detectors[1:] if not other._lazy]
     if not others or len(others) < len(detectors) - 1 or sum(other.size for other in others) > MOST_PIXELS:
@@ -308,7 +310,7 @@ def n_detectors(record: store.Record) -> int:
     return int(record.parameters.get("detectors", 1))
 
 
-def detectors_of(signal: BaseSignal, record: store.Record) -> list[Any] | None:
+def detectors_of(signal: BaseSignal, record: store.Record) -> list[BaseSignal] | None:
     """The image of a result and those of its further detectors as signals; None if they were not kept."""
     if n_detectors(record) == 1:
         return [signal]
@@ -318,7 +320,7 @@ def detectors_of(signal: BaseSignal, record: store.Record) -> list[Any] | None:
     return [signal, *(type(signal)(image, axes=axes) for image in record.detectors)]
 
 
-def check_number(model_detectors: int, detectors: Sequence[Any]) -> None:
+def check_number(model_detectors: int, detectors: Sequence[BaseSignal]) -> None:
     """Reject another number of detectors than that of a model.
 
     Raises

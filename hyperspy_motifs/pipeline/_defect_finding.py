@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields, replace
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -235,7 +235,7 @@ def keep_defects(signal: BaseSignal, record: store.Record, defects: Defects) -> 
     return _with_names(defects, record)
 
 
-def check_fdr(fdr: Any) -> float:
+def check_fdr(fdr: object) -> float:
     """Validate a false discovery rate."""
     if isinstance(fdr, bool) or not isinstance(fdr, Real) or not 0 < float(fdr) < 1:
         raise ValueError(f"fdr={fdr!r} must be a fraction between 0 and 1, such as 0.05.")

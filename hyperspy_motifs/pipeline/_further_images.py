@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
 
     from hyperspy_motifs.models import MotifModel
+    from hyperspy_motifs.sites import Neighbourhoods
     from hyperspy_motifs.zernike import Moments
 
 
@@ -65,10 +66,10 @@ class MeasuredImage:
     origin: str
     moments: Mapping[float, Moments]
     orders: Mapping[float, int]
-    neighbours: Any
+    neighbours: Neighbourhoods
     spacing: float
-    quality: Mapping[str, Any]
-    patch_centres: Mapping[str, Any]
+    quality: Mapping[str, object]
+    patch_centres: Mapping[str, object]
     stamp: store.Stamp
 
 
@@ -210,11 +211,11 @@ def write_image(
 
 def predict(
     motif_model: MotifModel,
-    other: Any,
-    atoms: Any,
+    other: object,
+    atoms: object,
     show_progressbar: bool | None,
-    parameters: Mapping[str, Any] | None = None,
-    detectors: Any = None,
+    parameters: Mapping[str, object] | None = None,
+    detectors: object = None,
 ) -> None:
     """Write the motifs of a model into the image or the stack `other`, the first of its `detectors`.
 
@@ -301,7 +302,7 @@ def predict(
     store.remove_atoms(other)
 
 
-def source_like(record: store.Record, other: Any, atoms: Any = None) -> MomentSource:
+def source_like(record: store.Record, other: object, atoms: object = None) -> MomentSource:
     """Return the moments of the atoms of another image, given or stored, with the disc size and order of a result."""
     if getattr(other, "_signal_type", None) != "atomic_image":
         raise TypeError(
@@ -339,7 +340,7 @@ def source_like(record: store.Record, other: Any, atoms: Any = None) -> MomentSo
     )
 
 
-def _spacing(motif_model: Any, stamp: store.Stamp, table: AtomTable) -> float:
+def _spacing(motif_model: MotifModel | SimpleNamespace, stamp: store.Stamp, table: AtomTable) -> float:
     """Return the nearest-neighbour distance of the model in the units of the other image: the disc sizes must match."""
     if getattr(motif_model, "facts", {}).get("aligned"):
         # Images of different magnifications: each has its own distance.

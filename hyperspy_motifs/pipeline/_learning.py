@@ -31,6 +31,7 @@ from ._model_building import MOST_KEPT_PIXELS, KeptMoments, MomentSource, Sample
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
 
+    from hyperspy_motifs.clustering import ManifoldRegions, NestedRadii
     from hyperspy_motifs.manifold import Continuity
     from hyperspy_motifs.models import MotifModel
 
@@ -61,12 +62,12 @@ class Learned:
     """
 
     source: MomentSource
-    model: Any
+    model: NestedRadii | ManifoldRegions
     chosen: int
     labels: np.ndarray
     probabilities: np.ndarray
     reason: str
-    continuity: dict[str, Any]
+    continuity: dict[str, object]
 
 
 def learn(
@@ -148,7 +149,7 @@ def warn_of_fewer(learned: Learned, n_motifs: int | None) -> None:
 
 
 def _choice(
-    model: Any, radius: str | float, n_motifs: int | None, regions: bool = False
+    model: NestedRadii | ManifoldRegions, radius: str | float, n_motifs: int | None, regions: bool = False
 ) -> tuple[int, np.ndarray, np.ndarray, str]:
     """Return the index of the chosen radius, the labels, their probabilities, and the reason."""
     taken = (
@@ -204,7 +205,7 @@ class SampleLearning:
         Arguments of ``find_motifs``.
     """
 
-    def __init__(self, detectors: Sequence[Any], options: dict[str, Any]) -> None:
+    def __init__(self, detectors: Sequence[BaseSignal], options: dict[str, Any]) -> None:
         self._detectors, self._options = detectors, options
         self._found: dict[int, np.ndarray] = {}
         self._task: RemoteTask | None = None
@@ -278,7 +279,9 @@ def spacing_of(pixels: np.ndarray) -> float:
 SAMPLE_ATOMS = 20_000
 
 
-def open_checkpoint(folder: Any, detectors: Sequence[Any], options: dict[str, Any]) -> Checkpoint | None:
+def open_checkpoint(
+    folder: Any, detectors: Sequence[BaseSignal], options: dict[str, Any]
+) -> Checkpoint | None:
     """The folder for results, or None."""
     if folder is None:
         return None
@@ -298,7 +301,7 @@ def open_checkpoint(folder: Any, detectors: Sequence[Any], options: dict[str, An
     return Checkpoint(folder, run)
 
 
-def is_large(signal: BaseSignal, table: AtomTable, checkpoint: Any) -> bool:
+def is_large(signal: BaseSignal, table: AtomTable, checkpoint: object) -> bool:
     """Whether a model is fitted to a sample: for stacks with many atoms or with a checkpoint."""
     return n_frames(signal) > 1 and (len(table) > SAMPLE_ATOMS or checkpoint is not None)
 
@@ -312,7 +315,7 @@ def sample_rows(signal: BaseSignal, table: AtomTable) -> np.ndarray:
 
 
 def apply_to_all(
-    detectors: Sequence[Any],
+    detectors: Sequence[BaseSignal],
     table: AtomTable,
     motif_model: MotifModel,
     checkpoint: Checkpoint | None,
@@ -362,7 +365,7 @@ def digest_of(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def order_by_frequency(
-    found: dict[str, np.ndarray], motif_model: MotifModel, tree: dict[str, Any]
+    found: dict[str, np.ndarray], motif_model: MotifModel, tree: dict[str, object]
 ) -> tuple[dict[str, np.ndarray], Any, dict[str, Any]]:
     """Number the motifs again, 0 the most frequent over all frames, in the results, the model and the tree alike.
 
@@ -416,7 +419,7 @@ def _numbers(labels: np.ndarray, n: int) -> np.ndarray:
     return out
 
 
-def _leaves(model: Any) -> np.ndarray:
+def _leaves(model: NestedRadii | ManifoldRegions) -> np.ndarray:
     """Node of the tree of each motif of the largest radius."""
     labels = np.asarray(model.labels_at_[model.radii_[-1]])
     numbers, first = np.unique(labels, return_index=True)

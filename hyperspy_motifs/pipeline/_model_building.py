@@ -16,10 +16,10 @@ from ._clean_image import MOST_KEPT_PIXELS, CleanFrames, CleanImage, detectors_o
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
 
-    from hyperspy_motifs.clustering import NestedRadii
-    from hyperspy_motifs.models import MotifModel, PooledMoments
+    from hyperspy_motifs.clustering import ManifoldRegions, NestedRadii
+    from hyperspy_motifs.models import Extension, MotifModel, PooledMoments
     from hyperspy_motifs.sites import Neighbourhoods
-    from hyperspy_motifs.zernike import DiscBasis, DiscImage, Moments
+    from hyperspy_motifs.zernike import DiscBasis, DiscImage, Moments, NoiseModel
 
 
 AUTO = "auto"
@@ -51,7 +51,7 @@ class MomentSource:
 
     def __init__(
         self,
-        signals: Sequence[Any],
+        signals: Sequence[BaseSignal],
         pixels: np.ndarray,
         frames: np.ndarray,
         spacing: float,
@@ -64,8 +64,8 @@ class MomentSource:
         self.spacing, self.n_max = spacing, n_max
         self.orders: dict[float, int] = dict(orders or {})
         self._kept: dict[float, Moments] = {}
-        self._prepared: dict[tuple[int, int], Any] = {}
-        self._noise: dict[tuple[int, int], Any] = {}
+        self._prepared: dict[tuple[int, int], DiscImage] = {}
+        self._noise: dict[tuple[int, int], NoiseModel] = {}
 
     def places(self) -> np.ndarray:
         """Positions (n, 2) in pixels; each frame is shifted far from all others."""
@@ -139,7 +139,7 @@ class MomentSource:
         }
         return dataclasses.replace(parts[0], **joined)
 
-    def prepared(self, number: int) -> Any:
+    def prepared(self, number: int) -> DiscImage | None:
         """Return frame `number` of the first detector, prepared for its moments; None if it was not kept."""
         return self._prepared.get((0, number))
 
@@ -271,7 +271,7 @@ ANCHORS = 4_000
 
 
 def fitted_motif_model(
-    model: Any,
+    model: NestedRadii | ManifoldRegions,
     source: MomentSource | PooledMoments,
     labels: np.ndarray,
     chosen: int,
@@ -383,7 +383,7 @@ def motif_model_of(signal: BaseSignal, record: store.Record) -> MotifModel:
     )
 
 
-def _extensions(record: store.Record, known: MotifModel) -> tuple[Any, ...]:
+def _extensions(record: store.Record, known: MotifModel) -> tuple[Extension, ...]:
     """Return the later motifs of a model with their numbers after edits by hand."""
     return tuple(
         dataclasses.replace(one, numbers=_as_now(record, known.radius, one.numbers))
@@ -391,7 +391,7 @@ def _extensions(record: store.Record, known: MotifModel) -> tuple[Any, ...]:
     )
 
 
-def _fitted_labels(record: store.Record, known: Any) -> np.ndarray:
+def _fitted_labels(record: store.Record, known: MotifModel) -> np.ndarray:
     """Return the labels (n,) of a stored result before edits by hand."""
     if known.finest_to_label is None:
         return record.radius_labels[record.chosen]
@@ -411,7 +411,7 @@ def _as_now(record: store.Record, radius: float, labels: np.ndarray) -> np.ndarr
     return out
 
 
-def _cut(model: Any, labels: np.ndarray, radius: float) -> np.ndarray | None:
+def _cut(model: NestedRadii | ManifoldRegions, labels: np.ndarray, radius: float) -> np.ndarray | None:
     """Return the label of each motif of the largest radius if the tree was cut to a number of motifs, else None."""
     if np.array_equal(labels, model.labels_at_[radius]):
         return None

@@ -37,9 +37,12 @@ from ._patch_extraction import GRID, check_patch_centres, grid_table
 from ._quality import measure_quality
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from hyperspy.signals import BaseSignal
 
     from hyperspy_motifs.clustering import MotifTree
+    from hyperspy_motifs.stacks import Checkpoint
     from hyperspy_motifs.zernike import Moments
 
 
@@ -48,7 +51,7 @@ def find_motifs(
     atoms: Any,
     wanted: FindOptions,
     detectors: Any,
-    checkpoint: Any,
+    checkpoint: str | PathLike[str] | None,
     show_progressbar: bool | None,
 ) -> None:
     """Write the motifs of an image or a stack into its metadata; see
@@ -247,7 +250,7 @@ def _atoms(
     signal: BaseSignal,
     atoms: Any,
     options: dict[str, Any],
-    folder: Any,
+    folder: Checkpoint | None,
     show_progressbar: bool | None,
     watch: Any,
     clean: CleanFrames,
@@ -291,7 +294,7 @@ def _with_sites(signal: BaseSignal, table: AtomTable, options: dict[str, Any]) -
     return dataclasses.replace(table, sites=sites_of_given(signal, table)) if options["complete"] else table
 
 
-def _tree_arrays(tree: MotifTree) -> dict[str, Any]:
+def _tree_arrays(tree: MotifTree) -> dict[str, object]:
     return {
         "parent": tree.parent,
         "radius": tree.radius,

@@ -17,6 +17,8 @@ from ._checks import check_axes, check_length, check_radius
 from ._clean_image import CleanFrames, clean_image, data_frame, n_frames
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hyperspy.signals import BaseSignal
 
     from hyperspy_motifs.graph import MotifGraph
@@ -72,7 +74,7 @@ FEWEST_OF_A_KIND = 5
 
 
 def get_atom_patches(
-    signal: BaseSignal, atoms: Any, radius: float, radius_units: str, normalise: bool
+    signal: BaseSignal, atoms: object, radius: float, radius_units: str, normalise: bool
 ) -> BaseSignal:
     """Patches around `atoms`, or around the stored atoms of the image, or around detected atoms."""
     check_axes(signal)
@@ -329,7 +331,9 @@ def turned_patches(
     return ndimage.map_coordinates(image, [y, x], order=order, mode="mirror", output=np.float32)
 
 
-def get_zernike_map(signal: BaseSignal, n_max: int, radius: float, modes: Any) -> Signal2D:
+def get_zernike_map(
+    signal: BaseSignal, n_max: int, radius: float, modes: Sequence[Sequence[int]] | None
+) -> Signal2D:
     """Moments of the disc around every pixel; the result has the modes as its navigation axis."""
     from hyperspy_motifs.zernike import ZernikeBasis, dense_moments
 

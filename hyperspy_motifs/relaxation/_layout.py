@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numba
 import numpy as np
@@ -338,7 +337,7 @@ class ForceRelaxedLayout(TransformerMixin, BaseEstimator):
 
     # Sums of BLAS depend on the number of threads, so one thread is used.
     @one_blas_thread()
-    def fit(self, X: ArrayLike, y: Any = None) -> ForceRelaxedLayout:
+    def fit(self, X: ArrayLike, y: object = None) -> ForceRelaxedLayout:
         """Relax the points `X` (n, d); needs at least two.
 
         Raises
@@ -393,7 +392,7 @@ class ForceRelaxedLayout(TransformerMixin, BaseEstimator):
         weights /= weights.sum(axis=1, keepdims=True)
         return np.einsum("qk,qkd->qd", weights, self.embedding_[indices]).astype(checked.dtype)
 
-    def fit_transform(self, X: ArrayLike, y: Any = None) -> NDArray[np.float32]:
+    def fit_transform(self, X: ArrayLike, y: object = None) -> NDArray[np.float32]:
         """Relax the points `X` (n, d) and return their layout (n, n_components)."""
         return self.fit(X).embedding_
 

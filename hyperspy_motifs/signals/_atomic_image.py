@@ -14,7 +14,10 @@ from hyperspy_motifs.warm_up import start_warm_up
 from ._image_atoms import ImageAtoms
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from hyperspy.signals import BaseSignal, Signal2D
+    from numpy.typing import ArrayLike
 
     from hyperspy_motifs.models import MotifModel
     from hyperspy_motifs.motifs import Motifs
@@ -93,11 +96,11 @@ class AtomicImage(ImageAtoms):
     _signal_type = "atomic_image"
     _alias_signal_types = ("AtomicImage", "atomic_resolution_image")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         start_warm_up()
 
-    def _slicer(self, slices: Any, isNavigation: bool | None = None, out: Any = None) -> Any:
+    def _slicer(self, slices: object, isNavigation: bool | None = None, out: object = None) -> Any:
         # HyperSpy's inav and isel use this method only: it records the remaining frames of a stack with its motifs.
         sliced = super()._slicer(slices, isNavigation, out=out)
         if isNavigation and out is None and self.axes_manager.navigation_dimension:
@@ -152,7 +155,7 @@ class AtomicImage(ImageAtoms):
         return level_rows(self)
 
     def get_atom_patches(
-        self, atoms: Any = None, *, radius: float = 1.2, radius_units: str = "nn", normalise: bool = True
+        self, atoms: object = None, *, radius: float = 1.2, radius_units: str = "nn", normalise: bool = True
     ) -> AtomPatches:
         """The disc around each atom, sampled at its sub-pixel centre.
 
@@ -178,7 +181,9 @@ class AtomicImage(ImageAtoms):
 
         return get_atom_patches(self, atoms, radius, radius_units, normalise)
 
-    def get_zernike_map(self, n_max: int = 8, *, radius: float, modes: Any = None) -> Signal2D:
+    def get_zernike_map(
+        self, n_max: int = 8, *, radius: float, modes: Sequence[Sequence[int]] | None = None
+    ) -> Signal2D:
         """Zernike moments of the disc around every pixel, by fast Fourier transform.
 
         Parameters
@@ -216,8 +221,8 @@ class AtomicImage(ImageAtoms):
         alpha: float = 0.01,
         random_state: int = 0,
         complete: bool = True,
-        mask: Any = None,
-        checkpoint: Any = None,
+        mask: ArrayLike | BaseSignal | None = None,
+        checkpoint: str | PathLike[str] | None = None,
         show_progressbar: bool | None = None,
         interactive: bool = False,
     ) -> Motifs | MotifPanel:
@@ -359,7 +364,12 @@ class AtomicImage(ImageAtoms):
         return self.find_motifs(**parameters, interactive=True)  # type: ignore[return-value]
 
     def apply_model(
-        self, model: Any, *, atoms: Any = None, detectors: Any = None, show_progressbar: bool | None = None
+        self,
+        model: MotifModel | str | PathLike[str],
+        *,
+        atoms: object = None,
+        detectors: object = None,
+        show_progressbar: bool | None = None,
     ) -> Motifs:
         """Assign the atoms of this image to the motifs of a model.
 
@@ -393,13 +403,13 @@ class AtomicImage(ImageAtoms):
         predict(model, self, atoms, show_progressbar, detectors=detectors)
         return Motifs(self)
 
-    def _update_model(self, model: MotifModel, images: Sequence[Any]) -> MotifModel:
+    def _update_model(self, model: MotifModel, images: Sequence[BaseSignal]) -> MotifModel:
         """See :meth:`hyperspy_motifs.models.MotifModel.update`, which calls it of the first of its images."""
         from hyperspy_motifs.collection import update_model
 
         return update_model(model, images)
 
-    def plot_motifs(self, *, frame: int | None = None, cells: bool = False, **kwargs: Any) -> None:
+    def plot_motifs(self, *, frame: int | None = None, cells: bool = False, **kwargs: object) -> None:
         """Plot the image with HyperSpy, with one coloured set of markers per motif, and a legend with counts.
 
         Parameters

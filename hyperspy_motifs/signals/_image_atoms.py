@@ -20,6 +20,7 @@ from hyperspy_motifs.pipeline import (
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
+    from numpy.typing import ArrayLike
 
     from hyperspy_motifs.pipeline import AtomTable
 
@@ -50,7 +51,7 @@ class ImageAtoms(Signal2D):
         polarity: str = "auto",
         refine: bool | str = True,
         threshold: float | None = None,
-        mask: Any = None,
+        mask: ArrayLike | BaseSignal | None = None,
         show_progressbar: bool | None = None,
     ) -> AtomTable:
         """Find the atomic columns and refine them to a fraction of a pixel.
@@ -96,7 +97,7 @@ class ImageAtoms(Signal2D):
         keep_atoms(self, table)
         return table
 
-    def add_atoms(self, positions: Any, *, refine: bool | str = False, frame: int = 0) -> AtomTable:
+    def add_atoms(self, positions: ArrayLike, *, refine: bool | str = False, frame: int = 0) -> AtomTable:
         """Add atoms to the detected ones.
 
         Parameters
@@ -115,7 +116,7 @@ class ImageAtoms(Signal2D):
 
         return add_atoms(self, positions, refine, frame)
 
-    def remove_atoms(self, positions: Any, *, frame: int = 0) -> AtomTable:
+    def remove_atoms(self, positions: ArrayLike, *, frame: int = 0) -> AtomTable:
         """Remove the atoms nearest to the given points.
 
         Parameters
@@ -188,7 +189,7 @@ class ImageAtoms(Signal2D):
         return str(polarity), float(certainty)
 
 
-def add_atoms(signal: BaseSignal, positions: Any, refine: bool | str, frame: int) -> AtomTable:
+def add_atoms(signal: BaseSignal, positions: ArrayLike, refine: bool | str, frame: int) -> AtomTable:
     """Atoms of `signal` with new ones at `positions` (x, y in axis units) of one frame appended."""
     stamp = store.Stamp.of(signal)
     old = stored_atoms(signal)
@@ -233,7 +234,7 @@ def add_atoms(signal: BaseSignal, positions: Any, refine: bool | str, frame: int
     return table
 
 
-def remove_atoms(signal: BaseSignal, positions: Any, frame: int) -> AtomTable:
+def remove_atoms(signal: BaseSignal, positions: ArrayLike, frame: int) -> AtomTable:
     """Atoms of `signal` without those nearest to `positions` (x, y in axis units) of one frame."""
     stamp = store.Stamp.of(signal)
     table = stored_atoms(signal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,7 +84,7 @@ class MotifPanel(t.HasTraits):
         "alpha",
     )
 
-    def __init__(self, signal: BaseSignal, **parameters: Any) -> None:
+    def __init__(self, signal: BaseSignal, **parameters: object) -> None:
         if parameters.get("radius") == "auto":
             parameters["radius"] = None
         super().__init__(**{k: parameters.pop(k) for k in self.PARAMETERS if k in parameters})
@@ -109,7 +110,7 @@ class MotifPanel(t.HasTraits):
     def arguments(self) -> dict[str, Any]:
         """Current arguments of ``find_motifs``."""
         chosen = {**self._others, **{name: getattr(self, name) for name in self.PARAMETERS}}
-        mask: Any = None
+        mask: object = None
         if self.left_out is not None:
             import hyperspy.api as hs
 
@@ -207,7 +208,7 @@ class MotifPanel(t.HasTraits):
             part.compute(show_progressbar=False)
         return part
 
-    def _atoms_in(self, part: Any, arguments: dict[str, Any]) -> Any:
+    def _atoms_in(self, part: object, arguments: Mapping[str, object]) -> Any:
         """Positions given by the user that lie in the part."""
         from hyperspy_motifs.pipeline import given_atoms
 

@@ -65,7 +65,7 @@ def make_widgets(panel: MotifPanel) -> dict[str, Any]:
     picture = ipw.Image(format="png", width=560)
     status = ipw.HTML()
 
-    def refresh(change: Any = None) -> None:
+    def refresh(change: object = None) -> None:
         if live.value:
             status.value = "looking …"
             motifs, text = try_preview(panel)
@@ -73,10 +73,10 @@ def make_widgets(panel: MotifPanel) -> dict[str, Any]:
             if motifs is not None:
                 picture.value = _picture(motifs)
 
-    def next_part(button: Any) -> None:
+    def next_part(button: object) -> None:
         panel.part = (panel.part + 1) % panel.n_parts
 
-    def find_all(button: Any) -> None:
+    def find_all(button: object) -> None:
         find.disabled = True
         status.value = "finding motifs in the whole image …"
         try:
@@ -187,7 +187,7 @@ def _rectangle(panel: MotifPanel) -> tuple[Any, list[Any], Any]:
         (x0, x1), (y0, y1) = (side.value for side in sides)
         panel.left_out = (x0, y0, x1, y1) if masked.value else None
 
-    def draw(event: Any = None) -> None:
+    def draw(event: object = None) -> None:
         for side in sides:
             side.layout.display = None if masked.value else "none"
         overview.value = _overview(image, (left, right, bottom, top), panel)

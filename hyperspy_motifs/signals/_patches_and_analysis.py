@@ -14,12 +14,15 @@ from hyperspy_motifs.store import PATCHES_NODE, moments_signal
 from hyperspy_motifs.zernike import ZernikeBasis
 
 if TYPE_CHECKING:
+    from hyperspy.misc.utils import DictionaryTreeBrowser
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
     from hyperspy_motifs.signals import ZernikeFeatures
+    from hyperspy_motifs.zernike import DiscBasis
 
 
-def choose_navigator(patches: Any, navigator: Any) -> tuple[Any, np.ndarray | None]:
+def choose_navigator(patches: AtomPatches, navigator: object) -> tuple[Any, np.ndarray | None]:
     """The navigator for HyperSpy, and the values to show as points for navigators of this package.
 
     Parameters
@@ -54,12 +57,12 @@ def choose_navigator(patches: Any, navigator: Any) -> tuple[Any, np.ndarray | No
     return _navigator(patches, values), values
 
 
-def _navigator(patches: Any, values: np.ndarray) -> Signal1D:
+def _navigator(patches: AtomPatches, values: np.ndarray) -> Signal1D:
     axis = patches.axes_manager.navigation_axes[0].get_axis_dictionary()
     return Signal1D(np.asarray(values, float), axes=[{**axis, "navigate": False}])
 
 
-def show_points(patches: Any, values: np.ndarray) -> None:
+def show_points(patches: AtomPatches, values: np.ndarray) -> None:
     """Points instead of the line of the navigator, because neighbours in a list are not neighbours in the image."""
     from hyperspy_motifs.draw import motif_colours
 
@@ -223,7 +226,7 @@ class LazyAtomPatches(LazySignal2D, AtomPatches):
     """AtomPatches whose data are a dask array: data are read on demand."""
 
 
-def slice_node(features: Any, node: Any, slices: Any, rows: bool) -> None:
+def slice_node(features: ZernikeFeatures, node: DictionaryTreeBrowser, slices: object, rows: bool) -> None:
     """Reduce `node` to the rows (or columns) of `features` that HyperSpy's `slices` keep."""
     axes = features.axes_manager
     axis = axes.navigation_axes[0] if rows else axes.signal_axes[0]
@@ -254,7 +257,7 @@ class FeatureAnalysis(Signal1D):
         """Atoms without moments, whose disc lies outside the image to a large part, shape (n,)."""
         return ~np.isfinite(np.asarray(self.data)).all(axis=-1)
 
-    def _without_unknown(self, options: dict[str, Any]) -> dict[str, Any]:
+    def _without_unknown(self, options: dict[str, object]) -> dict[str, object]:
         """`options` of an analysis of HyperSpy with a mask of the atoms without moments."""
         unknown = self._unknown()
         if unknown.ndim and unknown.any():
@@ -263,7 +266,7 @@ class FeatureAnalysis(Signal1D):
             return {**options, "navigation_mask": unknown | given}
         return options
 
-    def decomposition(self, *args: Any, **kwargs: Any) -> Any:
+    def decomposition(self, *args: object, **kwargs: object) -> Any:
         """HyperSpy's decomposition; atoms without moments (too near the border) are masked.
 
         Parameters
@@ -278,7 +281,7 @@ class FeatureAnalysis(Signal1D):
         """
         return super().decomposition(*args, **self._without_unknown(kwargs))
 
-    def cluster_analysis(self, *args: Any, **kwargs: Any) -> Any:
+    def cluster_analysis(self, *args: object, **kwargs: object) -> Any:
         """HyperSpy's cluster analysis; atoms without moments (too near the border) are masked.
 
         Parameters
@@ -293,7 +296,7 @@ class FeatureAnalysis(Signal1D):
         """
         return super().cluster_analysis(*args, **self._without_unknown(kwargs))
 
-    def estimate_number_of_clusters(self, *args: Any, **kwargs: Any) -> Any:
+    def estimate_number_of_clusters(self, *args: object, **kwargs: object) -> Any:
         """HyperSpy's estimate of the number of clusters; atoms without moments (too near the border) are masked.
 
         Parameters
@@ -314,7 +317,7 @@ _LEAST_RADIUS = 20.0
 
 
 def plot_explanation(
-    features: Any, labels: Any, groups: tuple[int, int], n_modes: int, figure: Figure | None
+    features: ZernikeFeatures, labels: ArrayLike, groups: tuple[int, int], n_modes: int, figure: Figure | None
 ) -> np.ndarray:
     """See :meth:`hyperspy_motifs.signals.ZernikeFeatures.plot_explanation`."""
     modes = features.modes
@@ -354,7 +357,7 @@ def plot_explanation(
     return draw_explanation(pictures, names, np.array(functions), titles, groups=groups, figure=figure)
 
 
-def _disc(basis: Any) -> np.ndarray:
+def _disc(basis: DiscBasis) -> np.ndarray:
     """1 inside the disc, NaN outside."""
     rows, columns = np.indices((basis.size, basis.size)) - basis.size // 2
     return np.where(np.hypot(rows, columns) <= basis.radius + 0.5, 1.0, np.nan)

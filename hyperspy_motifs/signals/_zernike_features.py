@@ -14,8 +14,12 @@ from hyperspy_motifs.store import MOMENTS_NODE, moments_signal, patches_signal
 from ._patches_and_analysis import FeatureAnalysis, slice_node
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hyperspy.misc.utils import DictionaryTreeBrowser
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
     from hyperspy_motifs.signals import AtomPatches
     from hyperspy_motifs.zernike import Explanation, Moments, SymmetryScores
@@ -109,7 +113,7 @@ class ZernikeFeatures(FeatureAnalysis):
             seen[n, m] = number[-1] + 1
         return np.flatnonzero(np.array(number) == detector)
 
-    def take(self, index: Any, atoms: np.ndarray | None = None) -> ZernikeFeatures:
+    def take(self, index: object, atoms: np.ndarray | None = None) -> ZernikeFeatures:
         """The features of some atoms in any order; HyperSpy's ``inav`` supports only ranges.
 
         Parameters
@@ -143,7 +147,7 @@ class ZernikeFeatures(FeatureAnalysis):
             node.set_item("noise_std", noise[rows] if noise.ndim == 2 else noise)
         return picked
 
-    def _slicer(self, slices: Any, isNavigation: bool | None = None, out: Any = None) -> Any:
+    def _slicer(self, slices: object, isNavigation: bool | None = None, out: object = None) -> Any:
         # HyperSpy's inav and isel use this method only: it slices the metadata of rows and columns as well.
         sliced = super()._slicer(slices, isNavigation, out=out)
         if (
@@ -154,7 +158,7 @@ class ZernikeFeatures(FeatureAnalysis):
             slice_node(self, sliced.metadata.get_item(MOMENTS_NODE), slices, bool(isNavigation))
         return sliced
 
-    def _node(self) -> Any:
+    def _node(self) -> DictionaryTreeBrowser:
         if not self.metadata.has_item(f"{MOMENTS_NODE}.modes"):
             raise AttributeError(
                 "These features do not record the modes of their columns. Make them with patches.get_zernike_features()."
@@ -269,7 +273,7 @@ class ZernikeFeatures(FeatureAnalysis):
         scale = facts["radius"] / facts["radius_px"]
         return patches_signal(basis.reconstruct(full), scale, facts["units"], radius=facts["radius_px"])
 
-    def rotate(self, angle: Any) -> ZernikeFeatures:
+    def rotate(self, angle: ArrayLike) -> ZernikeFeatures:
         """The features of the discs rotated by `angle`.
 
         Parameters
@@ -285,7 +289,7 @@ class ZernikeFeatures(FeatureAnalysis):
 
         return self._deepcopy_with_new_data(rotate_moments(np.asarray(self.data), self.modes, angle))
 
-    def select(self, n: Any = None, m: Any = None) -> ZernikeFeatures:
+    def select(self, n: ArrayLike | None = None, m: ArrayLike | None = None) -> ZernikeFeatures:
         """The features of some modes.
 
         Parameters
@@ -301,7 +305,7 @@ class ZernikeFeatures(FeatureAnalysis):
         facts = self._facts()
         return moments_signal(kept, facts["radius"] / facts["radius_px"], facts["units"], self.atoms)
 
-    def get_symmetry(self, folds: Any = (2, 3, 4, 6)) -> SymmetryScores:
+    def get_symmetry(self, folds: Sequence[int] = (2, 3, 4, 6)) -> SymmetryScores:
         """Scores of the symmetry of each disc under rotations and reflections, corrected for the bias by noise.
 
         Parameters
@@ -319,7 +323,7 @@ class ZernikeFeatures(FeatureAnalysis):
 
         return get_symmetry(self.get_moments(), folds)
 
-    def explain(self, labels: Any, groups: tuple[int, int] = (0, 1)) -> Explanation:
+    def explain(self, labels: ArrayLike, groups: tuple[int, int] = (0, 1)) -> Explanation:
         """The modes that distinguish two groups of atoms.
 
         Parameters
@@ -339,7 +343,7 @@ class ZernikeFeatures(FeatureAnalysis):
 
     def plot_explanation(
         self,
-        labels: Any,
+        labels: ArrayLike,
         groups: tuple[int, int] = (0, 1),
         *,
         n_modes: int = 4,
@@ -449,7 +453,7 @@ class LazyZernikeFeatures(LazySignal1D, ZernikeFeatures):
     """ZernikeFeatures whose data are a dask array: data are read on demand."""
 
     # HyperSpy's lazy decomposition precedes that of ZernikeFeatures in the method resolution order.
-    def decomposition(self, *args: Any, **kwargs: Any) -> Any:
+    def decomposition(self, *args: object, **kwargs: object) -> Any:
         """HyperSpy's lazy decomposition; atoms without moments (too near the border) are masked.
 
         Parameters

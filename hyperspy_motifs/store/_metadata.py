@@ -61,7 +61,7 @@ def write(signal: BaseSignal, record: Record, *, same_atoms: bool = False) -> No
 
     The complete node is set by one assignment, so that an interrupt leaves either the old or the new result.
     """
-    node: dict[str, Any] = {
+    node: dict[str, object] = {
         "schema_version": SCHEMA_VERSION,
         "edition": edition(signal) + 1,
         "positions": frozen(record.positions, np.float64),
@@ -162,7 +162,7 @@ def frames_of(signal: BaseSignal) -> list[np.ndarray] | None:
     return list(data.reshape(-1, *data.shape[-2:]))
 
 
-def pixels_key(signal: BaseSignal) -> tuple[Any, ...]:
+def pixels_key(signal: BaseSignal) -> tuple[object, ...]:
     """What changes if the pixels of `signal` are replaced or changed in places: quick, but not every change is seen."""
     frames = frames_of(signal)
     if frames is None:
@@ -172,7 +172,7 @@ def pixels_key(signal: BaseSignal) -> tuple[Any, ...]:
     return id(signal.data), hash(np.array([frame[row[::step], column[::step]] for frame in frames]).tobytes())
 
 
-def _pixels_node(signal: BaseSignal) -> dict[str, Any]:
+def _pixels_node(signal: BaseSignal) -> dict[str, object]:
     """What identifies the pixels of `signal`, for its node; nothing for a lazy signal."""
     frames = frames_of(signal)
     if frames is None:
@@ -198,7 +198,7 @@ def _records_of_stacked(signal: BaseSignal) -> list[tuple[Record, Fingerprint | 
     return [(_record_of(node), _fingerprint(node)) for node in _stacked_nodes(signal.original_metadata)]
 
 
-def _stacked_nodes(original: DictionaryTreeBrowser) -> Iterator[Any]:
+def _stacked_nodes(original: DictionaryTreeBrowser) -> Iterator[DictionaryTreeBrowser]:
     kept = original.get_item("stack_elements")
     for name in [] if kept is None else kept.keys():
         node = kept.get_item(f"{name}.metadata.{NODE}")
@@ -248,7 +248,7 @@ def remove(signal: BaseSignal) -> None:
         delattr(signal.metadata, NODE)
 
 
-def write_identification(signal: BaseSignal, state: Mapping[str, Any]) -> None:
+def write_identification(signal: BaseSignal, state: Mapping[str, object]) -> None:
     """Keep the identification of the atoms of `signal` in its node; results of the same atoms keep it."""
     node = {"state": mapping_to_node(state), "stamp": stamp_to_node(Stamp.of(signal))}
     signal.metadata.set_item(f"{NODE}.identification", node)
@@ -264,12 +264,12 @@ def read_identification(signal: BaseSignal) -> dict[str, Any] | None:
     return mapping_from_node(node.get_item("state"))
 
 
-def write_defects(signal: BaseSignal, columns: Mapping[str, Any]) -> None:
+def write_defects(signal: BaseSignal, columns: Mapping[str, object]) -> None:
     """Keep the defects of the current result of `signal` in its node, until its atoms or labels change."""
     signal.metadata.set_item(f"{NODE}.defects", _defects_node(signal, columns))
 
 
-def _defects_node(signal: BaseSignal, columns: Mapping[str, Any]) -> dict[str, Any]:
+def _defects_node(signal: BaseSignal, columns: Mapping[str, object]) -> dict[str, object]:
     return {"columns": mapping_to_node(columns), "stamp": stamp_to_node(Stamp.of(signal))}
 
 
@@ -289,7 +289,7 @@ def remove_atoms(signal: BaseSignal) -> None:
         delattr(signal.metadata, ATOMS_NODE)
 
 
-def write_atoms(signal: BaseSignal, columns: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+def write_atoms(signal: BaseSignal, columns: Mapping[str, np.ndarray], facts: Mapping[str, object]) -> None:
     """Write the detected atoms (`columns` of n rows) and estimated values (`facts`, JSON types) to the metadata."""
     node = {
         "schema_version": SCHEMA_VERSION,

@@ -14,8 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from hyperspy.axes import BaseDataAxis
     from hyperspy.misc.utils import DictionaryTreeBrowser
     from hyperspy.signals import BaseSignal
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from hyperspy_motifs.zernike import Moments
 
 
 _PIXELS = "px"
@@ -111,7 +115,7 @@ def length_ratio(one: str, other: str) -> float | None:
     return None
 
 
-def axis_units(axis: Any) -> str:
+def axis_units(axis: BaseDataAxis) -> str:
     """Units of a HyperSpy axis as text; ``"px"`` if it has none."""
     units = str(axis.units)
     return _PIXELS if units in ("<undefined>", "", "t.Undefined", "None") else units
@@ -141,7 +145,7 @@ def unit_factor(old: str, new: str) -> float:
         ) from error
 
 
-def frozen(values: Any, dtype: Any = None) -> np.ndarray:
+def frozen(values: ArrayLike, dtype: DTypeLike | None = None) -> np.ndarray:
     """A read-only copy of at least one dimension: users cannot change the stored result through it.
 
     Bytes cannot be changed, and are not copied: the images of a collection share their model.
@@ -160,11 +164,11 @@ def array(node: DictionaryTreeBrowser, key: str) -> np.ndarray:
     return np.asarray(value)
 
 
-def to_json(value: Any) -> str:
+def to_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=True, sort_keys=True, default=_plain)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
@@ -172,7 +176,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be stored with the motifs")
 
 
-def mapping_to_node(mapping: Mapping[str, Any]) -> dict[str, Any]:
+def mapping_to_node(mapping: Mapping[str, object]) -> dict[str, Any]:
     """Arrays as they are, scalars and text as one JSON string (bool and None do not survive every file format)."""
     arrays = {k: frozen(v) for k, v in mapping.items() if isinstance(v, np.ndarray)}
     scalars = {k: v for k, v in mapping.items() if not isinstance(v, np.ndarray)}
@@ -180,7 +184,7 @@ def mapping_to_node(mapping: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def mapping_from_node(node: DictionaryTreeBrowser) -> dict[str, Any]:
-    out: dict[str, Any] = {}
+    out: dict[str, object] = {}
     for key in node.keys():
         if key == "scalars":
             out.update(json.loads(node.get_item(key)))
@@ -256,7 +260,7 @@ def together(parts: Sequence[Columns], numbers_of_atoms: Sequence[int]) -> Colum
     return out
 
 
-def open_images(images: Iterable[Any]) -> list[Any]:
+def open_images(images: Iterable[BaseSignal]) -> list[BaseSignal]:
     """Return atomic images for signals and names of files; files are opened lazily where their reader can.
 
     Raises
@@ -272,7 +276,7 @@ def open_images(images: Iterable[Any]) -> list[Any]:
         )
     if not isinstance(images, Iterable):
         raise ValueError(f"A list of images is expected, not a {type(images).__name__}.")
-    out: list[Any] = []
+    out: list[object] = []
     for image in images:
         signal = _loaded(Path(image)) if isinstance(image, str | os.PathLike) else image
         if not hasattr(signal, "axes_manager"):
@@ -354,7 +358,7 @@ def patches_signal(
     size = patches.shape[-1]
     half = (size - 1) / 2
     axis = {"scale": scale, "offset": -half * scale, "units": units, "size": size, "navigate": False}
-    node: dict[str, Any] = {"facts": json.dumps({"radius_px": float(half if radius is None else radius)})}
+    node: dict[str, object] = {"facts": json.dumps({"radius_px": float(half if radius is None else radius)})}
     if noise_std is not None:
         node["noise_std"] = np.array(noise_std, dtype=np.float32)
     if atoms is not None:
@@ -372,7 +376,7 @@ def patches_signal(
     return _with_node(signal, "atom_patches", "Patches", PATCHES_NODE, node)
 
 
-def moments_signal(moments: Any, scale: float, units: str, atoms: np.ndarray | None = None) -> BaseSignal:
+def moments_signal(moments: Moments, scale: float, units: str, atoms: np.ndarray | None = None) -> BaseSignal:
     """Return moments as a signal ``ZernikeFeatures``.
 
     Parameters
@@ -415,7 +419,7 @@ def moments_signal(moments: Any, scale: float, units: str, atoms: np.ndarray | N
 
 
 def _with_node(
-    signal: BaseSignal, signal_type: str, title: str, name: str, node: dict[str, Any]
+    signal: BaseSignal, signal_type: str, title: str, name: str, node: Mapping[str, object]
 ) -> BaseSignal:
     signal.metadata.General.title = title
     setattr(signal.metadata, name, node)
