@@ -113,6 +113,8 @@ class Explorer:
         state = self.state
         image, pixel = state.image, state.extent
         plot_image(image, extent=image_extent(image.shape, *pixel), units=state.motifs.units, ax=ax)
+        # The pixels of the screen get a colour, and not those of the image, which are many more.
+        ax.images[0].set_interpolation_stage("data")
         # Drawn last: the veil over unselected atoms would hide it.
         self._scale_bar = ax.artists[-1]
         self._scale_bar.set_animated(True)

@@ -111,7 +111,8 @@ class NotebookExplorer:
         self._widget: Any = None
         columns, texts = parts.atom_columns(state)
         self.sources = {
-            "atoms": ColumnDataSource(columns, tags=[texts]),
+            "atoms": ColumnDataSource(columns),
+            "texts": ColumnDataSource(texts),
             "motifs": ColumnDataSource(parts.motif_columns(state)),
             "defects": ColumnDataSource({name: [] for name in ("kind", "atom", "x", "y", "q", "evidence")}),
             "cells": ColumnDataSource({"xs": [], "ys": [], "colour": []}),
@@ -317,8 +318,12 @@ class NotebookExplorer:
                 sources["here"].data = {"x": [], "y": []}
             if change in ("frame", "labels"):
                 columns, texts = parts.atom_columns(state)
-                sources["atoms"].tags = [texts]
-                sources["atoms"].data = columns
+                sources["texts"].data = texts
+                if change == "frame":
+                    sources["atoms"].data = columns
+                else:
+                    kept = ("x", "y", "number", "height")
+                    sources["atoms"].data.update({k: v for k, v in columns.items() if k not in kept})
                 for axis, (start, end) in zip("xy", parts.layout_limits(state), strict=True):
                     limits = {"start": start, "end": end, "reset_start": start, "reset_end": end}
                     getattr(self.figures["layout"], f"{axis}_range").update(**limits)
@@ -339,6 +344,8 @@ class NotebookExplorer:
                 sources["atoms"].data["shown"] = state.shown.astype(np.uint8)
                 self.controls["condition"].value = state.condition
             if change in ("frame", "labels"):
+                # Of rows that are no more the table would select those that are left, as if the user had.
+                sources["motifs"].selected.indices = []
                 sources["motifs"].data = parts.motif_columns(state)
             if change in ("frame", "labels", "shown"):
                 self.controls["shown"].update(**self._visible())

@@ -179,20 +179,22 @@ setTimeout(paint, 0);
 """
 
 
-def atom_columns(state: ExplorerState) -> tuple[dict[str, NDArray[Any]], list[str]]:
-    """Columns of the atoms for the browser, one row per atom of the frame, and the texts to which column "why" refers."""
-    texts: dict[str, int] = {}
-    why = np.array([texts.setdefault(text, len(texts)) for text in state.reasons], dtype=np.int32)
+def atom_columns(state: ExplorerState) -> tuple[dict[str, NDArray[Any]], dict[str, list[str]]]:
+    """Columns of the atoms for the browser, one row per atom of the frame, and that of the texts to which "why" refers."""
+    texts, why = {"": 0}, np.zeros(state.n_atoms, dtype=np.int32)
+    for i, text in enumerate(state.reasons):
+        if text:
+            why[i] = texts.setdefault(text, len(texts))
     height = state.columns.get("amplitude", np.full(state.n_atoms, np.nan))
     columns = {
         "x": state.positions[:, 0], "y": state.positions[:, 1],
-        "u": state.layout[:, 0], "v": state.layout[:, 1],
+        "u": state.layout[:, 0].astype(np.float32), "v": state.layout[:, 1].astype(np.float32),
         "number": state.numbers.astype(np.int32), "motif": state.labels.astype(np.int32),
         "probability": state.probabilities.astype(np.float32), "height": height.astype(np.float32),
         "value": state.values.astype(np.float32), "shown": state.shown.astype(np.uint8),
         "why": why,
     }  # fmt: skip
-    return columns, list(texts)
+    return columns, {"text": list(texts)}
 
 
 def scale_of_values(state: ExplorerState) -> dict[str, Any]:
@@ -239,7 +241,7 @@ def motif_columns(state: ExplorerState) -> dict[str, list[Any]]:
         "name": list(state.names),
         "colour": [to_hex(colours[k]) for k in rows],
         "patch": [_png(means[k], *limits) if k in means else "" for k in rows],
-        "circle": [100 * state.radius * state.spacing / state.patch_reach for _ in rows],
+        "circle": [100 * state.radius * state.spacing / state.patch_reach] * len(rows),
         "atoms": state.counts.tolist(),
         "share": (state.counts / total).tolist(),
         "probability": (certain / np.maximum(state.counts, 1)).tolist(),
@@ -414,7 +416,7 @@ def _hover(state: ExplorerState, glyph: Any, sources: dict[str, ColumnDataSource
     name = CustomJSHover(
         args={"motifs": sources["motifs"]}, code="return `${value} (${motifs.data.name[value]})`"
     )
-    why = CustomJSHover(args={"atoms": sources["atoms"]}, code="return atoms.tags[0][value]")
+    why = CustomJSHover(args={"texts": sources["texts"]}, code="return texts.data.text[value]")
     units = html.escape(state.motifs.units)
     return HoverTool(
         renderers=[glyph],

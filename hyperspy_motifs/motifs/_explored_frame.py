@@ -181,6 +181,7 @@ class ExploredFrame:
             raise ValueError(f"Frame {frame} has no atoms; frames with atoms: {present}.")
         self._frame, self.numbers = frame, numbers
         self.positions = self.motifs.positions[numbers]
+        self._means: dict[tuple[int | bytes, ...], np.ndarray] = {}
         self._forget("image")
         self._read()
 
@@ -272,8 +273,11 @@ class ExploredFrame:
         if len(uncertain) and k > 0:
             # The first one is the atom itself.
             near = self.labels[cKDTree(self.layout).query(self.layout[uncertain], k + 1)[1][:, 1:]]
-            votes = np.zeros((len(uncertain), len(self.names)), dtype=np.intp)
-            np.add.at(votes, (np.arange(len(uncertain))[:, None], near), 1)
+            size = len(uncertain), len(self.names)
+            votes = np.bincount(
+                (np.arange(size[0])[:, None] * size[1] + near).ravel(), minlength=size[0] * size[1]
+            )
+            votes = votes.reshape(size)
             rows = uncertain.tolist(), votes.argmax(axis=1).tolist(), votes.max(axis=1).tolist()
             for i, motif, n in zip(*rows, strict=True):
                 found[i].append(f"uncertain: {n} of {k} nearest in the layout are {self.names[motif]}")
@@ -302,7 +306,11 @@ class ExploredFrame:
             members = members[whole[members]] if whole[members].any() else members
             best = members[np.argsort(-self.probabilities[members], kind="stable")][:ATOMS_OF_A_MEAN]
             turn = angles[best], mirrored[best]
-            means[int(k)] = turned_patches(self.image, pixels[best], size, turn, order=1).mean(axis=0)
+            # The same atoms have the same mean after an edit of others, after it is undone and at another radius.
+            key = (size, best.tobytes(), *(t.tobytes() for t in turn))
+            if key not in self._means:
+                self._means[key] = turned_patches(self.image, pixels[best], size, turn, order=1).mean(axis=0)
+            means[int(k)] = self._means[key]
         return means
 
     @property

@@ -52,6 +52,11 @@ tell("shown")
 explorer
 """
 
+# Numbers of faint and of opaque pixels of the discs of the atoms, in each picture of them.
+DRAWN = """() => Bokeh.documents.flatMap((d) => [...d._all_models.values()])
+  .filter((m) => m.type === "ColumnDataSource" && m.data.image?.[0].dtype === "uint32")
+  .map((m) => [(a) => a > 0 && a < 255, (a) => a === 255].map((f) => m.data.image[0].filter((v) => f(v >>> 24)).length))"""
+
 
 def notebook_file(source):
     cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None}
@@ -175,6 +180,10 @@ def test_a_click_and_a_key_in_the_browser_reach_the_motifs(lab, tmp_path):
             page.mouse.up()
             wait_for(lambda: state("selection", "selection", [atom]), "the click")
             page.screenshot(path=tmp_path / "screen.png")
+            # In the image and in the layout: the selected atom alone is opaque.
+            drawn = page.evaluate(DRAWN)
+            assert len(drawn) == 2
+            assert all(faint > solid > 0 for faint, solid in drawn)
             page.keyboard.press("n")
             keyed = wait_for(lambda: state("labels"), "the key")
             assert keyed["edits"] == ["new motif of 1 atoms"]
