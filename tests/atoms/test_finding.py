@@ -14,8 +14,8 @@ from hyperspy_motifs.atoms import (
     estimate_separation,
     find_atoms,
     measure_smoothing,
+    nearest_neighbour_distance,
 )
-from hyperspy_motifs.atoms._atoms import nearest_neighbour_distance
 from hyperspy_motifs.atoms._estimation import ScaleScan
 
 

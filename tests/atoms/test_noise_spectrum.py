@@ -5,8 +5,7 @@ import pytest
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.atoms import estimate_separation, find_atoms
-from hyperspy_motifs.atoms._noise_spectrum import NoiseSpectrum
+from hyperspy_motifs.atoms import NoiseSpectrum, estimate_separation, find_atoms
 from hyperspy_motifs.data import grain_boundary, monolayer
 
 

@@ -67,7 +67,7 @@ def census():
     return count_corners
 
 
-def check_euler(points, faces):
+def assert_euler_characteristic(points, faces):
     """Vertices - bonds + bounded faces = components, and the shoelace areas are those of the polygons."""
     vertices = len(np.unique(faces.bonds))
     assert vertices - len(faces.bonds) + len(faces.areas) == faces.n_components
@@ -83,8 +83,8 @@ def check_euler(points, faces):
 
 
 @pytest.fixture(scope="session")
-def euler():
-    return check_euler
+def assert_euler():
+    return assert_euler_characteristic
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from sklearn.neighbors import KNeighborsRegressor
 
 from hyperspy_motifs import data
 from hyperspy_motifs.atoms import nearest_neighbour_distance
-from hyperspy_motifs.data._imaging import Imaging, simulate
-from hyperspy_motifs.data._monolayer import OPTICS, twisted_bilayer_specimen
+from hyperspy_motifs.data import Imaging, simulate, twisted_bilayer_specimen
+from hyperspy_motifs.data._monolayer import OPTICS
 from hyperspy_motifs.manifold import Manifold, estimate_disorder, find_topology, manifold_features
 from hyperspy_motifs.sites import choose_patch_centres
 from hyperspy_motifs.zernike import ZernikeBasis, get_moments
