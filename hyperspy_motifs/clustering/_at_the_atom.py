@@ -111,12 +111,17 @@ class AtTheAtom:
         if count < 2:
             return to.astype(np.int32)
         found = [self._group(np.flatnonzero((groups == g) & self.known)) for g in range(count)]
-        apart = np.full((count, count), np.inf)
+        apart, whole = np.full((count, count), np.inf), np.zeros((count, count), dtype=bool)
         pairs = [(a, b) for a in range(count) for b in range(a + 1, count)]
         while True:
             for a, b in pairs:
-                apart[a, b] = self._difference(found[a], found[b])
+                apart[a, b], whole[a, b] = self._difference(found[a], found[b]), False
             a, b = (int(i) for i in np.unravel_index(apart.argmin(), apart.shape))
+            # The displacements take most of the time, and can only add: they are computed of the nearest pair.
+            while apart[a, b] < 1 and not whole[a, b]:
+                apart[a, b] = max(apart[a, b], self._displacement(found[a], found[b]))
+                whole[a, b] = True
+                a, b = (int(i) for i in np.unravel_index(apart.argmin(), apart.shape))
             if apart[a, b] >= 1:
                 return np.unique(to, return_inverse=True)[1].astype(np.int32)
             to[to == b] = a
@@ -171,14 +176,11 @@ class AtTheAtom:
         return _Group(members, sample, places, nearest, off)
 
     def _difference(self, a: _Group, b: _Group) -> float:
-        """Return how much two groups differ at the atom: 1 or more if they are two motifs."""
+        """Return how much two groups differ in their columns and kinds of neighbours: 1 or more if they are two motifs."""
         if min(len(a.members), len(b.members)) < _FEWEST:
             return np.inf
         nearest = 0.5 * float(np.abs(a.nearest - b.nearest).sum()) / _OTHER_SUBLATTICE
-        if nearest >= 1:
-            return nearest
-        found = max(self._column_difference(a, b), nearest)
-        return found if found >= 1 else max(found, self._displacement(a, b))
+        return nearest if nearest >= 1 else max(self._column_difference(a, b), nearest)
 
     def _column_difference(self, a: _Group, b: _Group) -> float:
         """Whether the two have two modes together, and whether the core shows them too: tails of neighbours end before."""
