@@ -197,8 +197,6 @@ ENDINGS_OF_ARRAYS = (".npy", ".npz")
 ENDINGS_OF_HDF5 = (".hdf5", ".h5")
 # HyperSpy reads some of these as spectra or settings.
 ENDINGS_OF_TABLES = {".csv", ".xml", ".msa", ".ems", ".emsa"}
-# A smaller image is refused by find_motifs.
-FEWEST_PIXELS = 16
 
 
 @dataclass(frozen=True)
@@ -340,15 +338,17 @@ def _checked(number: int, title: str, signal: BaseSignal, atoms: Path | None) ->
 
 def _why_not(signal: BaseSignal) -> str:
     """Why a signal cannot be analysed; empty if it can be tried."""
+    from hyperspy_motifs.pipeline import MINIMUM_SIZE
+
     axes = signal.axes_manager
     if axes.signal_dimension != 2:
         return f"it has {axes.signal_dimension} signal dimensions; 2 are expected"
     if signal.data.dtype.kind not in "buif":
         kind = "complex" if signal.data.dtype.kind == "c" else f"of type '{signal.data.dtype}'"
         return f"its pixels are {kind}; real numbers are expected"
-    if min(axes.signal_shape) < FEWEST_PIXELS:
+    if min(axes.signal_shape) < MINIMUM_SIZE:
         columns, rows = axes.signal_shape
-        return f"it has {columns} x {rows} pixels; at least {FEWEST_PIXELS} along each axis are needed"
+        return f"it has {columns} x {rows} pixels; at least {MINIMUM_SIZE} along each axis are needed"
     low, high = np.nanmin(signal.data), np.nanmax(signal.data)
     if not high > low:
         return f"it is constant (every pixel is {low:g})"

@@ -1,3 +1,4 @@
+from ._brightness import ALMOST_WHOLE as ALMOST_WHOLE
 from ._brightness import Brightness as Brightness
 from ._brightness import brightness_of as brightness_of
 from ._constants import CONSTANTS as CONSTANTS

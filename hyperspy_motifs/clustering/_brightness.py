@@ -25,7 +25,9 @@ _LEAST, _MOST = 30, 1_000
 _COOLING = 4.0
 # Steps at the scatter of the motifs, and the change of a gain after which no more are made.
 _STEPS, _CHANGE = 20, 1e-4
-_ALMOST_WHOLE = 1 - 1e-6
+# Coverage of the whole discs of images with more noise than most. Below 1, so that the noise of each of their atoms enters its
+# classification, as that of a truncated disc does.
+ALMOST_WHOLE = 1 - 1e-6
 # Breakdown point of robust regression: of less than half of the atoms another consensus may be as large.
 _MAJORITY = 0.5
 # Gains from which the fit starts.
@@ -122,7 +124,7 @@ def brightness_of(classifier: NestedRadii, moments_of: Callable[[float], Any]) -
     for radius in needed:
         some = moments_of(radius).take(sound)
         # Below 1, so that the noise of this image counts, as that of truncated discs does.
-        sample[radius] = replace(some, coverage=np.minimum(some.coverage, _ALMOST_WHOLE))
+        sample[radius] = replace(some, coverage=np.minimum(some.coverage, ALMOST_WHOLE))
     atoms = _Atoms(model, model.mixtures[0], sample, first, invariant)
     tried = [atoms.settled(replace(known, gain=known.gain * start)) for start in _STARTS]
     best = max(tried, key=lambda one: float(atoms.log_density(one).sum()))

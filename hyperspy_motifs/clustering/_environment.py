@@ -10,13 +10,12 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.sites import Neighbourhoods
+from hyperspy_motifs.sites import INSET, Neighbourhoods
 
 from ._constants import CONSTANTS
 
 _FEWEST_BONDS = 3  # a kind with fewer nearest neighbours shows no vacant place
 _WIDE_GAP = 0.6  # of the usual angle between neighbours, beyond what the missing ones leave
-_INSET = 0.4  # of the window of `Neighbourhoods`
 
 
 @dataclass(frozen=True)
@@ -196,7 +195,7 @@ def vacant_places(
     if not found:
         return np.zeros(0, np.int64), nothing, nothing
     vacant = np.array(found)
-    reached = atoms.query_ball_point(vacant, neighbours.reach + _INSET)
+    reached = atoms.query_ball_point(vacant, neighbours.reach + INSET)
     atom = np.concatenate([np.asarray(r, dtype=np.int64) for r in reached])
     apart = np.repeat(vacant, [len(r) for r in reached], axis=0) - position[atom]
     return atom, apart[:, 0], apart[:, 1]
@@ -204,7 +203,7 @@ def vacant_places(
 
 def _positions(neighbours: Neighbourhoods) -> NDArray[np.float64]:
     """x, y of the atoms in nearest-neighbour distances, those of separate groups (frames) far from one another."""
-    position = _INSET - neighbours.window[:, [0, 2]]
+    position = INSET - neighbours.window[:, [0, 2]]
     listed = neighbours.neighbours
     atom, place = np.nonzero(listed >= 0)
     graph = csr_array((np.ones(len(atom), np.int8), (atom, listed[atom, place])), shape=(len(listed),) * 2)

@@ -202,8 +202,6 @@ def _body(graph: nx.DiGraph, keys: _Keys) -> Iterator[str]:
             yield f'<edge source="{source}" target="{ids[other]}">{data}</edge>\n'
 
 
-# Bytes that are read at a time.
-_CHUNK = 1 << 20
 _ESCAPED = re.compile(r"\\u([0-9a-f]{4})")
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 
@@ -258,9 +256,7 @@ class GraphMLReader:
         """Parse the file; raise ValueError with the line of the error."""
         with open(path, "rb") as file:
             try:
-                while chunk := file.read(_CHUNK):
-                    self._parser.Parse(chunk, False)
-                self._parser.Parse(b"", True)
+                self._parser.ParseFile(file)
             except expat.ExpatError as error:
                 raise ValueError(
                     f"{self.name} is not well-formed GraphML, or is truncated: {error}. Export it again."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numba
 import numpy as np
@@ -14,9 +14,6 @@ from scipy.spatial import cKDTree
 from hyperspy_motifs.threads import OUTER
 
 from ._constants import CONSTANTS
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

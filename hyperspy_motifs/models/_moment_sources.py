@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.clustering import Brightness
+from hyperspy_motifs.clustering import ALMOST_WHOLE, Brightness
 from hyperspy_motifs.sites import Neighbourhoods
 from hyperspy_motifs.zernike import (
     LEAST_COVERAGE,
@@ -307,9 +307,6 @@ def informative_images(
     return np.sort(order[: int(np.argmax(information)) + 1])
 
 
-# Coverage of the whole discs of images with more noise than most. Below 1, so that the noise of each of their atoms enters its
-# classification, as that of a truncated disc does.
-_ALMOST_WHOLE = 1 - 1e-6
 # Distance of the corner from which positions are counted, in nearest-neighbour distances: further than neighbours are sought.
 _OUTSIDE = 10.0
 _PER_ATOM = ("values", "noise_std", "coverage", "valid", "offset", "scale")
@@ -368,7 +365,7 @@ class PooledMoments:
     def sound(self, radius: float) -> NDArray[np.bool_]:
         """Return which atoms have whole discs, shape (n,)."""
         return np.concatenate(
-            [m.valid & (m.coverage > _ALMOST_WHOLE) for m in (one[radius] for one in self._moments)]
+            [m.valid & (m.coverage > ALMOST_WHOLE) for m in (one[radius] for one in self._moments)]
         )
 
     def _pooled(self, radius: float) -> Moments:
@@ -384,7 +381,7 @@ class PooledMoments:
         if self._kinds is not None:
             effects = image_effects(joined["values"], self._kinds, self.images, self.sound(radius))
             joined["values"] = joined["values"] - effects[self.images, self._kinds].astype(np.float32)
-        joined["coverage"] = np.minimum(joined["coverage"], _ALMOST_WHOLE)
+        joined["coverage"] = np.minimum(joined["coverage"], ALMOST_WHOLE)
         return dataclasses.replace(each[0], **joined)
 
 

@@ -149,8 +149,8 @@ _CANDIDATES = 4
 _MINORITY = 0.1
 # Atoms of a motif that are compared with another one.
 _ENOUGH = 400
-# Atoms below this probability are counted as uncertain.
-_CERTAIN = 0.9
+# Atoms and names below this probability of being right are uncertain: they are counted, and what else they resemble is said.
+UNCERTAIN = 0.9
 
 
 def draw_description(motifs: Motifs, motif: int, n_modes: int, figure: Any) -> Any:
@@ -206,7 +206,7 @@ def describe(motifs: Motifs) -> Descriptions:
                 neighbours.shell(here), reference, brightness, scatter, groups[k], fold, rotation, rotation_error, mirror,
                 mirror_error, place, site, nearest, separation, confused, differences,
                 float(probabilities[here].mean()) if count else np.nan,
-                int(np.count_nonzero(probabilities[here] < _CERTAIN)), int(np.count_nonzero(truncated[here])),
+                int(np.count_nonzero(probabilities[here] < UNCERTAIN)), int(np.count_nonzero(truncated[here])),
             )
         )  # fmt: skip
     return Descriptions(out)

@@ -15,6 +15,8 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs import store
 
+from ._described import UNCERTAIN
+
 if TYPE_CHECKING:
     from hyperspy_motifs.defects import Defects
     from hyperspy_motifs.signals import AtomPatches
@@ -140,8 +142,6 @@ SURROUNDINGS = 2.0
 ATOMS_OF_A_MEAN = 64
 # Atoms nearest in the layout that explain an uncertain one.
 NEIGHBOURS_IN_LAYOUT = 10
-# Below this probability of being right, it is said what else the atom resembles.
-UNCERTAIN = 0.9
 
 
 class ExploredFrame:

@@ -11,13 +11,13 @@ import numpy as np
 from hyperspy_motifs.clustering import motif_name
 from hyperspy_motifs.defects import RARE, VACANCY
 
+from ._described import UNCERTAIN
+
 if TYPE_CHECKING:
     from ._motifs import Motifs
 
 # Rows of the table in a notebook, which is a glance; the report has them all.
 MOST_SHOWN = 12
-# Names of atoms below this probability are counted as uncertain.
-_SURE_NAME = 0.9
 # Fraction of the atoms that the translations of a unit cell map onto atoms of their motif; below it, this is said first.
 _LEAST_MATCH = 0.7
 # Relative difference of the two lengths of a unit cell, and of its angle in degrees from 60 or 90, that drift explains.
@@ -116,9 +116,9 @@ def answers(motifs: Motifs) -> list[tuple[str, list[str]]]:
     quality = [*motifs.quality.lines()] or ["no fault was found in it"]
     unsure = [*cautions(motifs), *_uncertain(motifs)] or ["no atom has a probability below 0.5"]
     if identified and (
-        doubtful := int(((identified.probabilities < _SURE_NAME) & (identified.labels >= 0)).sum())
+        doubtful := int(((identified.probabilities < UNCERTAIN) & (identified.labels >= 0)).sum())
     ):
-        unsure.append(f"{_counted(doubtful, 'atom')} with a name of a probability below {_SURE_NAME:g}")
+        unsure.append(f"{_counted(doubtful, 'atom')} with a name of a probability below {UNCERTAIN:g}")
     return [*out, ("Image", quality), ("Uncertain", unsure)]
 
 

@@ -3,6 +3,7 @@ from ._grid_centres import choose_patch_centres as choose_patch_centres
 from ._grid_centres import grid_centres as grid_centres
 from ._site_finding import density_gap as density_gap
 from ._site_finding import find_sites as find_sites
+from ._template_fit import INSET as INSET
 from ._template_fit import Neighbourhoods as Neighbourhoods
 from ._template_fit import NeighbourTemplates as NeighbourTemplates
 from ._template_fit import TemplateFits as TemplateFits

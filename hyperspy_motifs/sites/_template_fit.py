@@ -12,7 +12,8 @@ from scipy.spatial import cKDTree
 from hyperspy_motifs.threads import INNER, OUTER, over_rows
 
 _MARGIN = 0.5  # beyond the reach, so that a neighbour just outside does not count as absent
-_INSET = 0.4  # columns nearer to the border than this may be missing
+#: Columns nearer to the border than this, in nearest-neighbour distances, may be missing.
+INSET = 0.4
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,13 @@ class Neighbourhoods:
         rows, columns = shape
         x, y = xy.T / spacing
         window = np.column_stack([-x, (columns - 1) / spacing - x, -y, (rows - 1) / spacing - y])
-        window += _INSET * np.array([1.0, -1.0, 1.0, -1.0])
+        window += INSET * np.array([1.0, -1.0, 1.0, -1.0])
         return cls(offsets, neighbours, window, float(reach))
 
     @property
     def whole(self) -> NDArray[np.bool_]:
         """Whether the disc of radius `reach` around each atom lies inside the image, shape (n,)."""
-        return np.asarray((np.abs(self.window) >= self.reach - _INSET).all(axis=1))
+        return np.asarray((np.abs(self.window) >= self.reach - INSET).all(axis=1))
 
     def take(self, members: NDArray[np.int64]) -> Neighbourhoods:
         """Return the neighbourhoods of some atoms; `neighbours` remain indices among all atoms."""
