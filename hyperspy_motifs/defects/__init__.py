@@ -12,6 +12,7 @@ fit_intensities       integrated intensities of all columns from one linear fit
 find_odd_cells        small groups of cells of unusual size, enclosed by usual ones
 fit_null              null distribution with heavy tails, estimated from the atoms themselves
 null_p_values         p-values under it
+ratio_p_values        p-values of intensities by the odds of a defect, as frequent as the image shows
 combine_p_values      one p-value for several dependent tests
 ====================  ======================================================================
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import special
 from scipy.ndimage import median_filter
 from scipy.spatial import cKDTree
 from scipy.stats import false_discovery_control, norm
@@ -18,154 +18,7 @@ from ._counterparts import (
     site_kinds,
     trimean_of_known,
 )
-
-# Degrees of freedom of Student's t between which the tails are estimated; the largest is close to a normal distribution.
-_DEGREES = (1.0, 200.0)
-# Standard deviation of the logarithm of the degrees of freedom in their prior.
-_PRIOR_WIDTH = 0.7
-# Where the tails of two nulls are compared.
-_TAIL = 1e-4
-
-
-def fit_null(
-    squares: np.ndarray,
-    n_components: int,
-    central: float = 1.0,
-    prior_degrees: float = 50.0,
-    found: np.ndarray | None = None,
-) -> tuple[float, float]:
-    """Fit the null distribution of squared standardised residuals.
-
-    The residuals are a scaled multivariate Student t: the sum of their squares over the number of components follows
-    scale times an F distribution. Only the `central` fraction of the smallest is used, as an outcome of the
-    truncated distribution, so that defects in the tail do not widen the null that they are tested against. This is the
-    truncated maximum likelihood of Efron [1]_ for a distribution with tails. The centre says little about the tails: a
-    prior on the degrees of freedom decides where it says nothing.
-
-    Parameters
-    ----------
-    squares : ndarray of shape (n,)
-        Sum of the squares of `n_components` standardised residuals.
-    n_components : int
-    central, prior_degrees : float, optional
-        Fraction of the smallest that is used, and prior of the degrees of freedom.
-    found : ndarray of bool, shape (n,), optional
-        Known defects: nothing beyond the largest of the others is used either.
-
-    Returns
-    -------
-    scale : float
-        Variance of a residual.
-    degrees : float
-        Degrees of freedom of the t distribution.
-
-    References
-    ----------
-    .. [1] B. Efron, "Large-scale simultaneous hypothesis testing: the choice of a null hypothesis", J. Am. Stat. Assoc. 99,
-       96 (2004).
-    """
-    mean = squares / n_components
-    known = np.isfinite(mean)
-    others = mean[known if found is None else known & ~found]
-    mean = np.sort(mean[known])
-    if len(others) < 2 or not others.max() > 0:
-        return 1.0, _DEGREES[1]
-    limit = min(float(np.quantile(mean, central)), float(others.max()))
-    used = mean[(mean <= limit) & (mean > 0)]
-    half = n_components / 2
-    start = float(np.median(mean)) / float(stats.f.median(n_components, _DEGREES[1]))
-
-    def cost(p: np.ndarray) -> float:
-        # The logarithm of the density of F, without its terms that depend on nothing fitted: scipy's is five times slower.
-        scale, degrees = np.exp(p)
-        share = n_components / degrees / scale
-        likelihood = len(used) * (half * np.log(share) - special.betaln(half, degrees / 2))
-        likelihood -= (half + degrees / 2) * np.log1p(share * used).sum()
-        if limit < mean[-1]:
-            likelihood -= len(used) * np.log(special.fdtr(n_components, degrees, limit / scale))
-        return float(0.5 * ((p[1] - np.log(prior_degrees)) / _PRIOR_WIDTH) ** 2 - likelihood)
-
-    bounds = [(np.log(start) - 2, np.log(start) + 2), tuple(np.log(_DEGREES))]
-    first = np.log([start, prior_degrees])
-    best = optimize.minimize(
-        cost, first, bounds=bounds, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-3}
-    )
-    return float(np.exp(best.x[0])), float(np.exp(best.x[1]))
-
-
-def null_p_values(
-    residuals: np.ndarray,
-    reference: np.ndarray | None = None,
-    heaviness: np.ndarray | float = 0.0,
-    central: float = 1.0,
-    prior_degrees: float = 50.0,
-    found: np.ndarray | None = None,
-) -> np.ndarray:
-    """p-values of standardised residuals under the null that they show.
-
-    Parameters
-    ----------
-    residuals : ndarray of shape (n, c)
-        Uncorrelated and of equal scatter.
-    reference : ndarray of bool, shape (n,), optional
-        Those from which the null is estimated; all by default.
-    heaviness : ndarray of shape (n,), optional
-        Added to 1 / degrees of freedom of single residuals, such as those whose scatter is known from few others.
-    central, prior_degrees : float, optional
-    found : ndarray of bool, shape (n,), optional
-        See :func:`fit_null`.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Of the sum of the squares of the c components; NaN where a residual is NaN. The null of a single component is
-        symmetric, and is estimated from the side with the lighter tail: defects of one sign, such as vacancies, may be more
-        than a few percent of all atoms.
-    """
-    n_components = residuals.shape[1]
-    squares = (residuals**2).sum(axis=1)
-    used = np.ones(len(residuals), bool) if reference is None else reference
-    found = np.zeros(len(residuals), bool) if found is None else found
-    sides = [used] if n_components > 1 else [used & (residuals[:, 0] * sign > 0) for sign in (1, -1)]
-    nulls = [fit_null(squares[s], n_components, central, prior_degrees, found[s]) for s in sides if s.any()]
-    scale, degrees = min(
-        nulls,
-        key=lambda null: stats.f.isf(_TAIL, n_components, null[1]) * null[0],
-        default=(1.0, _DEGREES[1]),
-    )
-    return np.asarray(stats.f.sf(squares / n_components / scale, n_components, 1 / (1 / degrees + heaviness)))
-
-
-def combine_p_values(p_values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """Combine the p-values of several tests of one atom into one each, by the Cauchy combination [1]_.
-
-    It is valid in the tail under any dependence of the tests.
-
-    Parameters
-    ----------
-    p_values : ndarray, shape (n, tests)
-        NaN are left out.
-    weights : ndarray, shape (tests,), optional
-        Of the tests; equal by default.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        1 for an atom without a test.
-
-    References
-    ----------
-    .. [1] Y. Liu and J. Xie, "Cauchy combination test", J. Am. Stat. Assoc. 115, 393 (2020).
-    """
-    weight = np.isfinite(p_values) * (1.0 if weights is None else weights)
-    # Below 1e-15 the tangent of Cauchy's quantile is 1 / (pi p) to machine precision, and cannot be computed otherwise.
-    p = np.where(weight > 0, np.clip(p_values, 1e-300, 1 - 1e-9), 0.5)
-    quantile = np.where(p < 1e-15, 1 / (np.pi * p), np.tan((0.5 - np.maximum(p, 1e-15)) * np.pi))
-    total = weight.sum(axis=1)
-    mean = (weight * quantile).sum(axis=1) / np.maximum(total, 1e-9)
-    combined = np.where(mean > 1e14, 1 / (np.pi * np.maximum(mean, 1.0)), stats.cauchy.sf(mean))
-    return np.where(total > 0, np.clip(combined, 0.0, 1.0), 1.0)
-
+from ._nulls import combine_p_values, null_p_values, ratio_p_values
 
 # Atoms this close to the border of the image, in nearest-neighbour distances, lack neighbours to be compared by. Those that a
 # translation maps to others are compared by their intensity up to a distance at which a whole column is in the image.
@@ -195,6 +48,8 @@ _LEAST = 1e-9
 _CENTRAL = (0.97, 0.995, 1.0)
 _PRIOR_DEGREES = (50.0, 50.0, 20.0)
 _WEIGHTS = np.array([0.45, 0.45, 0.1])
+# How many defects the prior of the weights is worth: with one of each kind in the image it still decides.
+_WORTH = 10.0
 # Rounds in which defects found are left out of the predictions of others.
 _ROUNDS = 3
 # Minus the mean of the logarithm of the absolute value of a standard normal variable, (log 2 + Euler's constant) / 2, and the
@@ -354,6 +209,7 @@ def compare_atoms(
     )
     excess = np.where(by_twins & held, np.maximum(noise / counterparts.median(noise), 1.0), 1.0)
     found = np.zeros(n, bool)
+    weights = _WEIGHTS
     for _ in range(_ROUNDS):
         # Defects found are tested, but others are not compared with them.
         reference = np.where(inner & held & ~extra & ~found, 1.0, np.nan)
@@ -372,21 +228,21 @@ def compare_atoms(
             intensity[by_twins] /= max(float(np.nanquantile(np.abs(intensity[rim]), 0.68)), 1.0)
         # Place and shape of a weak column are as much less precise as it is weak.
         precision = np.clip(ratios, 0.0, 1.0)[:, None]
-        residuals = (intensity, *(z * precision for z in others))
-        p_values = np.column_stack(
-            [
-                null_p_values(z, held & inner, heavy, central, degrees, found)
-                for z, heavy, central, degrees in zip(
-                    residuals, uncertainty, _CENTRAL, _PRIOR_DEGREES, strict=True
-                )
-            ]
-        )
+        tails = [
+            (held & inner, heavy, central, degrees, found)
+            for heavy, central, degrees in zip(uncertainty, _CENTRAL, _PRIOR_DEGREES, strict=True)
+        ]
+        z = intensity[:, 0]
+        scatter = np.divide(np.abs(ratios - 1), np.abs(z), where=z != 0, out=np.ones(n))
+        of_ratio = ratio_p_values(z, scatter, counterparts, *tails[0])
+        of_others = [null_p_values(v * precision, *tail) for v, tail in zip(others, tails[1:], strict=True)]
+        p_values = np.column_stack([of_ratio, *of_others])
         p_values[empty | by_intensity, 1:] = np.nan
-        combined = np.where(extra, presence, combine_p_values(p_values, _WEIGHTS))
+        combined = np.where(extra, presence, combine_p_values(p_values, weights))
         # Beside a more significant defect, only the intensity is the atom's own.
         disturbed = (beside & found[near] & (combined[near] < combined[:, None])).any(axis=1)
         p_values[disturbed, 1:] = np.nan
-        combined = np.where(extra, presence, combine_p_values(p_values, _WEIGHTS))
+        combined = np.where(extra, presence, combine_p_values(p_values, weights))
         q_values = np.ones(n)
         known = tested | extra
         q_values[known] = false_discovery_control(combined[known]) if known.any() else 1.0
@@ -394,6 +250,9 @@ def compare_atoms(
         if np.array_equal(now, found):
             break
         found = now
+        # Each test has the weight of what it finds.
+        smallest = np.where(np.isfinite(p_values), p_values, np.inf).argmin(axis=1)[found & ~extra]
+        weights = _WEIGHTS * _WORTH + np.bincount(smallest, minlength=len(_WEIGHTS))
     return OutlierTests(
         p_values=p_values,
         combined=np.where(tested | extra, combined, np.nan),

@@ -83,20 +83,14 @@ class _Comparison:
         """Mask of the rows that could be compared."""
         return np.isfinite(self.combined)
 
-    def listed(self, fdr: float, likely: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def listed(self, fdr: float) -> tuple[np.ndarray, np.ndarray]:
         """Rows at a false discovery rate by significance, and the q-values of all; 1 for those that were not tested.
 
-        Over the atoms and empty sites of all frames at once. Half of the permitted false discoveries is reserved for the rows
-        of the mask `likely`, if given: weighted p-values (Genovese, Roeder and Wasserman, Biometrika 93, 509 (2006)).
+        Over the atoms and empty sites of all frames at once.
         """
-        tested = self.tested
-        q_values = np.ones(len(tested))
-        if tested.any():
-            p_values = self.combined[tested]
-            if likely is not None and 0 < likely[tested].sum() < tested.sum():
-                share = np.where(likely[tested], likely[tested].mean(), 1 - likely[tested].mean())
-                p_values = np.minimum(2 * share * p_values, 1.0)
-            q_values[tested] = false_discovery_control(p_values)
+        q_values = np.ones(len(self.tested))
+        if self.tested.any():
+            q_values[self.tested] = false_discovery_control(self.combined[self.tested])
         chosen = np.flatnonzero(q_values <= fdr)
         return chosen[np.lexsort((self.combined[chosen], q_values[chosen]))], q_values
 
@@ -140,7 +134,7 @@ def find_defects(signal: BaseSignal, record: store.Record, sites: Sites, fdr: fl
     found = _compare(signal, record, sites, fdr)
     stamp = record.stamp
     rare = _rare_atoms(record, found)
-    chosen, q_values = found.listed(fdr, rare)
+    chosen, q_values = found.listed(fdr)
     kinds = np.where(found.empty[chosen], VACANCY, np.where(rare[chosen], RARE, _kinds(found, chosen)))
     words = _descriptions(record, found, chosen, found.empty & (q_values <= fdr))
     columns = {

@@ -3,15 +3,18 @@
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
+from scipy.stats import false_discovery_control
 
 from hyperspy_motifs.data import lattice_specimen, m1_oxide_specimen
 from hyperspy_motifs.defects import (
+    Counterparts,
     combine_p_values,
     compare_atoms,
     find_counterparts,
     fit_null,
     null_p_values,
     predict_places,
+    ratio_p_values,
     site_kinds,
 )
 
@@ -260,6 +263,32 @@ def test_defects_found_on_either_side_do_not_make_the_tails_heavy():
     found = np.abs(z[:, 0]) > 10
     hidden, shown = (null_p_values(z, central=0.97, found=known)[90] for known in (None, found))
     assert hidden > 1e-3 > 1e-4 > shown
+
+
+def ratios_in_noise(n_vacancies, seed=12):
+    """Standardised residuals of 3000 columns, one in three of which is noisy, and whether each is a half-empty column."""
+    rng = np.random.default_rng(seed)
+    scatter = rng.choice([0.05, 0.16, 0.17], 3000)
+    empty = np.arange(3000) < n_vacancies
+    near = rng.integers(0, 3000, (3000, 48))
+    alike = Counterparts(near, np.ones(3000), np.full(3000, 48), np.ones(3000))
+    z = rng.standard_normal(3000) - 0.5 * empty / scatter
+    return z, (scatter, alike, np.ones(3000, bool), np.zeros(3000), 0.97), empty
+
+
+def test_the_odds_of_a_defect_have_uniform_p_values_where_there_is_none():
+    z, told, _ = ratios_in_noise(0)
+    p = ratio_p_values(z, *told)
+    for level in (0.003, 0.03, 0.3):
+        assert np.mean(p < level) == pytest.approx(level, rel=0.4)
+
+
+def test_what_occurs_often_is_found_where_a_single_one_is_not():
+    z, told, empty = ratios_in_noise(240)
+    by_odds, alone = ratio_p_values(z, *told), null_p_values(z[:, None], central=0.97)
+    listed, usual = (false_discovery_control(p) <= 0.05 for p in (by_odds, alone))
+    assert listed[empty].mean() > usual[empty].mean() + 0.08
+    assert np.mean(~empty[listed]) < 0.08
 
 
 def test_heavy_tails_are_seen():
