@@ -34,6 +34,7 @@ def estimate_background(
     positions: ArrayLike,
     *,
     spacing: float | None = None,
+    mask: ArrayLike | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Estimate the background of an image at every pixel: slow variations, and soft patches such as contamination.
 
@@ -51,6 +52,8 @@ def estimate_background(
         x, y of the atoms in pixels. Areas without atoms are not used.
     spacing : float, optional
         Neighbour distance in pixels; estimated from the positions by default.
+    mask : (rows, columns) bool array_like, optional
+        Pixels without data: the background continues into them.
 
     Returns
     -------
@@ -65,29 +68,35 @@ def estimate_background(
     if len(points) < FEWEST:
         return nothing, nothing
     distance = known_spacing(points, spacing, values.shape)
-    first = SlowFields(values, points, distance)
+    missing = None if mask is None else np.asarray(mask, bool)
+    first = SlowFields(values, points, distance, missing)
     smooth, _ = _smooth_field(
-        values, points, distance, first, lambda fields: fields.patchy_level(_PATCH_REACH)
+        values, points, distance, missing, first, lambda fields: fields.patchy_level(_PATCH_REACH)
     )
     column, row = np.clip(np.rint(points).astype(int), 0, np.array(values.shape[::-1]) - 1).T
-    usual, share = _USUAL * np.std(values - smooth), nothing
+    usual = _USUAL * np.std(values - smooth, where=True if missing is None else ~missing)
+    share = nothing
     # Without atoms, as in vacuum, nothing tells a patch.
-    covered = np.clip(first.at_pixels(first.covered(_PATCH_REACH), values.shape, 0.0), 0, 1)
+    covered, near = (
+        np.clip(first.at_pixels(q, values.shape, 0.0), 0, 1) for q in (first.covered(_PATCH_REACH), first.weight)
+    )
+    around = np.maximum(_blurred(near, _PATCH_REACH * distance), 1e-3)
     for _ in range(_SLOW_ROUNDS):
         # The slow variations are those of the atoms outside patches.
         outside = np.maximum(1 - first.at_cells(share), _ON_PATCH)
         slow = first.at_pixels(first.slow_level(REACH, outside), values.shape)
-        away = np.sqrt(_blurred((smooth - slow) ** 2, _PATCH_REACH * distance))
+        # Both are extrapolated where no atoms are.
+        away = np.sqrt(_blurred(near * (smooth - slow) ** 2, _PATCH_REACH * distance) / around)
         share = covered * np.clip(away / usual - 1, 0, 1).astype(np.float32)
         if not share[row, column].any():
             break
-    wide, _ = _smooth_field(values, points, distance, first, lambda fields: fields.slow_level(_WIDE, outside))
+    wide, _ = _smooth_field(values, points, distance, missing, first, lambda fields: fields.slow_level(_WIDE, outside))
     varying = np.float32(np.clip(np.std(wide[row, column]) / usual - 1, 0, 1))
     background = varying * wide
     if not share[row, column].any():
         return background, nothing
     smooth, last = _smooth_field(
-        values, points, distance, first, lambda fields: fields.patchy_level(_FINE * _PATCH_REACH)
+        values, points, distance, missing, first, lambda fields: fields.patchy_level(_FINE * _PATCH_REACH)
     )
     around = np.sqrt(_blurred(last**2, _FINE * _PATCH_REACH * distance))
     bump = smooth - (background + (1 - varying) * slow)
@@ -95,7 +104,7 @@ def estimate_background(
 
 
 def without_patches(
-    image: NDArray[np.floating], positions: ArrayLike, spacing: float
+    image: NDArray[np.floating], positions: ArrayLike, spacing: float, mask: ArrayLike | None = None
 ) -> NDArray[np.floating]:
     """Return an image without its background if soft patches are part of that; else the image itself.
 
@@ -108,13 +117,15 @@ def without_patches(
         x, y of the atoms in pixels.
     spacing : float
         Neighbour distance in pixels.
+    mask : (rows, columns) bool array_like, optional
+        Pixels without data.
 
     Returns
     -------
     (rows, columns) ndarray
         `image` itself if no patch is significant.
     """
-    background, error = estimate_background(image, positions, spacing=spacing)
+    background, error = estimate_background(image, positions, spacing=spacing, mask=mask)
     return image - background if error.any() else image
 
 
@@ -134,6 +145,7 @@ def _smooth_field(
     values: NDArray[np.floating],
     points: NDArray[np.float64],
     distance: float,
+    missing: NDArray[np.bool_] | None,
     first: SlowFields,
     estimate: Callable[[SlowFields], NDArray[np.float64]],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -141,7 +153,7 @@ def _smooth_field(
     smooth, last = np.zeros(values.shape, np.float32), np.zeros(values.shape, np.float32)
     for k in range(_ROUNDS):
         # Twicing (Tukey, Exploratory Data Analysis, 1977): the second iteration adds the curvature that the first misses.
-        fields = SlowFields(values - smooth, points, distance) if k else first
+        fields = SlowFields(values - smooth, points, distance, missing) if k else first
         last = fields.at_pixels(estimate(fields), values.shape)
         smooth = smooth + last
     return smooth, last

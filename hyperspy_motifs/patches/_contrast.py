@@ -47,6 +47,7 @@ def estimate_local_scale(
     gain: float = 0.0,
     read_std: float = 0.0,
     pedestal: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
 ) -> LocalScale:
     """Estimate the slow background and the slow drift of contrast at each atom.
 
@@ -71,6 +72,8 @@ def estimate_local_scale(
         Noise of the image (see `zernike.estimate_noise`): its variance is not part of the contrast.
     pedestal : (rows, columns) array_like, optional
         Background that was subtracted from the image before; it contributes to the noise.
+    mask : (rows, columns) bool array_like, optional
+        Pixels without data.
 
     Returns
     -------
@@ -86,7 +89,7 @@ def estimate_local_scale(
     if not len(points):
         return LocalScale(np.zeros(0), np.ones(0))
     distance = known_spacing(points, spacing, values.shape)
-    fields = SlowFields(values, points, distance)
+    fields = SlowFields(values, points, distance, None if mask is None else np.asarray(mask, bool))
     local_mean = fields.local_mean(REACH)
     below = 0.0 if pedestal is None else fields.at_cells(pedestal)
 

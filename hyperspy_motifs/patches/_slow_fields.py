@@ -56,6 +56,10 @@ def _block_means(
     return out / (heights[:, None] * widths)
 
 
+def _any_in_blocks(mask: NDArray[np.bool_], block: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    return _block_means(mask.astype(np.float32), 0.0, block, shape)[0] > 0
+
+
 def _gaussian(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
     return np.asarray(ndimage.gaussian_filter(values, sigma, mode="constant", truncate=3.0))
 
@@ -104,18 +108,24 @@ def _slow_field(
 
 
 def _column_levels(
-    image: NDArray[np.floating], level: float, points: NDArray[np.float64], spacing: float
-) -> NDArray[np.float64]:
-    r"""Return the level (n,) of the image around each atom, less `level`, on which its column stands.
+    image: NDArray[np.floating],
+    level: float,
+    points: NDArray[np.float64],
+    spacing: float,
+    mask: NDArray[np.bool_] | None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    r"""Return the level (n,) of the image around each atom, less `level`, on which its column stands, and its weight (n,).
 
     .. math:: I(r) = b_i + a_i\, p(r)
 
     is fitted to the disc of each atom, with the mean profile p of all columns, which is 0 at the rim of the disc. A heavier or
     a missing atom changes the height a, and layers of heavier atoms change all heights in them. Contamination changes b.
+    Pixels of `mask` are unknown. The weight is the inverse of the variance of b, relative to that of a whole disc.
     """
     block = max(round(spacing / _FINE_BLOCKS), 1)
     shape = tuple(max(length // block, 1) for length in image.shape)
     mean = _block_means(image, level, block, shape)[0]
+    seen = np.ones(shape, dtype=bool) if mask is None else ~_any_in_blocks(mask, block, shape)
     reach = max(_DISC * spacing / block, 1.5)
     most = int(np.ceil(reach))
     offsets = np.indices((2 * most + 1, 2 * most + 1)).reshape(2, -1) - most
@@ -128,8 +138,8 @@ def _column_levels(
         row, column = (centre[atoms, axis, None] + offsets[axis] for axis in (0, 1))
         inside = (row >= 0) & (column >= 0) & (row <= edges[0]) & (column <= edges[1])
         distance = np.hypot(row - place[atoms, 0, None], column - place[atoms, 1, None])
-        values = mean[np.clip(row, 0, edges[0]), np.clip(column, 0, edges[1])]
-        return values, distance, inside & (distance < reach)
+        cell = np.clip(row, 0, edges[0]), np.clip(column, 0, edges[1])
+        return mean[cell], distance, inside & seen[cell] & (distance < reach)
 
     some = slice(None, None, -(-len(points) // _TOGETHER))
     values, distance, known = discs(some)
@@ -140,7 +150,7 @@ def _column_levels(
         [np.median(away[known & (ring == k)]) if (known & (ring == k)).any() else 0.0 for k in range(_RINGS)]
     )
     profile -= profile[-1]
-    out = np.empty(len(points))
+    out, weight = np.empty((2, len(points)))
     for start in range(0, len(points), _TOGETHER):
         atoms = slice(start, start + _TOGETHER)
         values, distance, known = discs(atoms)
@@ -148,15 +158,22 @@ def _column_levels(
         usual_shape = np.interp(distance, (rings[1:] + rings[:-1]) / 2, profile)
         middle, usual = (np.sum(q * known, axis=1) / count for q in (values, usual_shape))
         deviation = (usual_shape - usual[:, None]) * known
-        height = np.sum(values * deviation, axis=1) / np.maximum(np.sum(deviation**2, axis=1), 1e-300)
-        out[atoms] = middle - height * usual
-    return out
+        square = np.maximum(np.sum(deviation**2, axis=1), 1e-300)
+        out[atoms] = middle - np.sum(values * deviation, axis=1) / square * usual
+        weight[atoms] = known.any(axis=1) / (1 / count + usual**2 / square)
+    return out, weight / max(float(weight.max()), 1e-300)
 
 
 class SlowFields:
     """Cell averages of an image, on a grid of one point per spacing, and the slow fields through them."""
 
-    def __init__(self, image: NDArray[np.floating], points: NDArray[np.float64], spacing: float) -> None:
+    def __init__(
+        self,
+        image: NDArray[np.floating],
+        points: NDArray[np.float64],
+        spacing: float,
+        mask: NDArray[np.bool_] | None = None,
+    ) -> None:
         block = max(round(spacing / _BLOCKS), 1)
         fine = spacing / block
         # A level near the mean keeps the squares exact for images with a large offset.
@@ -168,6 +185,8 @@ class SlowFields:
         near[tuple(np.rint(place).astype(int))] = True
         # Blocks within a spacing of an atom: vacuum and holes do not affect the contrast of atoms.
         weight = (ndimage.distance_transform_edt(~near) <= fine).astype(np.float64)
+        if mask is not None:
+            weight *= ~_any_in_blocks(mask, block, shape)
         step = max(round(fine), 1)
         total = _gaussian(weight, fine)
         average = [_gaussian(weight * q, fine) / np.maximum(total, 1e-12) for q in (mean, square)]
@@ -178,18 +197,18 @@ class SlowFields:
         self.weight = weight[cells] if weight[cells].any() else np.ones(self.mean.shape)
         self.spacing = fine / step
         self.coordinates = np.clip((place - step // 2) / step, 0, np.array(self.mean.shape)[:, None] - 1)
-        self._columns = image, points, spacing
+        self._columns = image, points, spacing, mask
 
     @cached_property
     def _levels(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Number of atoms in each cell, and the mean of the levels on which their columns stand."""
-        image, points, spacing = self._columns
+        """Weighted number of atoms in each cell, and the mean of the levels on which their columns stand."""
+        image, points, spacing, mask = self._columns
         at = np.ravel_multi_index(tuple(np.rint(self.coordinates).astype(int)), self.mean.shape)
-        level = _column_levels(image, self.level, points, spacing)
+        level, weight = _column_levels(image, self.level, points, spacing, mask)
         number, total = np.zeros((2, self.mean.size))
-        np.add.at(number, at, 1)
-        np.add.at(total, at, level)
-        return number.reshape(self.mean.shape), (total / np.maximum(number, 1)).reshape(self.mean.shape)
+        np.add.at(number, at, weight)
+        np.add.at(total, at, weight * level)
+        return number.reshape(self.mean.shape), (total / np.maximum(number, 1e-12)).reshape(self.mean.shape)
 
     def covered(self, reach: float) -> NDArray[np.float64]:
         """Return the density of atoms around each cell over that at a straight edge of the specimen, at most 1."""

@@ -131,9 +131,10 @@ def given_atoms(
         method = "gaussian" if refine is True else refine
         moved, parts = pixels.copy(), []
         for index in np.unique(frames):
-            image, _ = clean_image(data_frame(signal, int(index)), _name(signal, int(index)))
+            image, missing = clean_image(data_frame(signal, int(index)), _name(signal, int(index)))
             here = np.flatnonzero(frames == index)
-            image = without_patches(image, pixels[here], finding.nearest_neighbour_distance(pixels[here]))
+            spacing = finding.nearest_neighbour_distance(pixels[here])
+            image = without_patches(image, pixels[here], spacing, missing)
             sign = finding.estimate_polarity(image)[0] if polarity == "auto" else polarity
             one = finding.refine_atoms(image, pixels[here], polarity=sign, method=method)
             # A column beyond the border attracts the fit: such an atom keeps its given position.

@@ -127,7 +127,7 @@ def find_atoms_of_frame(
     image = clean.data
     with warnings.catch_warnings(record=True) as caught:
         one = finding.find_atoms(image, separation=separation, mask=clean.missing, **options)
-    image = without_patches(image, one.positions, one.separation)
+    image = without_patches(image, one.positions, one.separation, clean.missing)
     if image is not clean.data:
         one = finding.find_atoms(image, separation=separation, mask=clean.missing, **options)
     else:

@@ -130,17 +130,22 @@ def sample(
     basis = ZernikeBasis(0, radius_px)
     for index in np.unique(frames):
         here = np.flatnonzero(frames == index)
-        image, _ = clean_image(data_frame(signal, int(index)))
+        image, missing = clean_image(data_frame(signal, int(index)))
         noise = estimate_noise(image)
         raw = sample_patches(image, pixels[here], radius_px)
         variance = noise.variance(raw.mean(axis=(1, 2)))
         offset, scale = np.zeros(len(here)), np.ones(len(here))
         if normalise:
-            smooth, _ = estimate_background(image, pixels[here])
+            smooth, _ = estimate_background(image, pixels[here], mask=missing)
             image = image - smooth
             raw = sample_patches(image, pixels[here], radius_px)
             local = estimate_local_scale(
-                image, pixels[here], gain=noise.gain, read_std=noise.read_std, pedestal=smooth
+                image,
+                pixels[here],
+                gain=noise.gain,
+                read_std=noise.read_std,
+                pedestal=smooth,
+                mask=missing,
             )
             offset, scale = local.offset, local.scale
         noise_std[here] = np.sqrt(variance) / scale
@@ -288,9 +293,11 @@ def _local_scale(signal: BaseSignal, record: store.Record) -> tuple[np.ndarray, 
     offset, scale = np.zeros(len(pixels)), np.ones(len(pixels))
     for index in np.unique(record.frames):
         here = np.flatnonzero(record.frames == index)
-        image, _ = clean_image(data_frame(signal, int(index)), tell=False)
+        image, missing = clean_image(data_frame(signal, int(index)), tell=False)
         noise = estimate_noise(image)
-        local = estimate_local_scale(image, pixels[here], gain=noise.gain, read_std=noise.read_std)
+        local = estimate_local_scale(
+            image, pixels[here], gain=noise.gain, read_std=noise.read_std, mask=missing
+        )
         offset[here], scale[here] = local.offset, local.scale
     return offset, scale
 

@@ -236,7 +236,9 @@ class DiscImage:
         self._share = 0.0
         smooth = None
         if normalise:
-            smooth, error = estimate_background(values, self._points, spacing=spacing)
+            smooth, error = estimate_background(
+                values, self._points, spacing=spacing, mask=self._mask
+            )
             column, row = self._points.T
             self._smooth = ndimage.map_coordinates(smooth, [row, column], order=1, mode="nearest").astype(
                 float
@@ -256,6 +258,7 @@ class DiscImage:
                 gain=self.noise.gain,
                 read_std=self.noise.read_std,
                 pedestal=smooth,
+                mask=self._mask,
             )
         # Subtraction of a level near the mean preserves single precision for images with a large offset.
         self._level = np.float32(np.median(self._local.offset)) if len(self._points) else np.float32(0)
