@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 from scipy.signal.windows import hann
+from scipy.optimize import isotonic_regression
 from scipy.spatial import cKDTree
 from scipy.stats import binom, norm, t
 
@@ -179,15 +180,22 @@ def _offsets(
     """Separate the means of rows into the lines of a lattice, offsets of variance `level` and noise."""
     n = len(means)
     noise = median_filter(beside, min(_SMOOTH, len(beside)), mode="nearest")
-    white = level + float(np.median(beside[_FIRST:]))
-    rest = means - _lines(means - means.mean(), white) - means.mean()
-    gain = level / (level + np.interp(np.arange(n // 2 + 1), np.arange(len(noise)), noise))
-    offsets = np.fft.irfft(np.fft.rfft(rest) * gain, n)
-    return offsets - offsets.mean(), float(np.sqrt(level * (1 - gain.mean())))
+    lines, number = _lines(means - means.mean(), level + float(np.median(beside[_FIRST:])))
+    rest = means - lines - means.mean()
+    spectrum = np.fft.rfft(rest)
+    # The specimen varies slowly along y, layers for example: where the power exceeds that of offsets and noise, the rest is the
+    # specimen's. It decreases with the frequency.
+    power = isotonic_regression(np.abs(spectrum[1:]) ** 2 / n, increasing=False).x
+    white = level + np.interp(np.arange(n // 2 + 1), np.arange(len(noise)), noise)
+    gain = level / np.maximum(white, np.append(power[:1], power))
+    offsets = np.fft.irfft(spectrum * gain, n)
+    # A line takes the offsets at its frequency with it.
+    return offsets - offsets.mean(), float(np.sqrt(level * min(1 - gain.mean() + number / n, 1.0)))
 
 
-def _lines(series: NDArray[np.float64], white: float) -> NDArray[np.float64]:
-    """Return the sum of the sinusoids that stand out of a series of which the rest is white, with that variance."""
+def _lines(series: NDArray[np.float64], white: float) -> tuple[NDArray[np.float64], int]:
+    """Return the sum of the sinusoids that stand out of a series of which the rest is white, with that variance, and the number
+    of their coefficients."""
     n = len(series)
     row = np.arange(n)
     least = white * np.log(n / 2 / _LINE)
@@ -217,7 +225,7 @@ def _lines(series: NDArray[np.float64], white: float) -> NDArray[np.float64]:
         # Ridge regression: lines closer than a frequency share their power.
         normal = waves.T @ waves + np.diag(white / variances)
         found = waves @ np.linalg.solve(normal, waves.T @ series)
-    return found
+    return found, waves.shape[1]
 
 
 def _row_shifts(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

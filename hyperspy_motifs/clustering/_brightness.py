@@ -77,7 +77,8 @@ class Brightness:
         gain = self.gain[of].astype(np.float32)
         level = np.where(_is_mean(given.modes), self.level[of], 0).astype(np.float32)
         noise_std = given.noise_std / gain
-        return replace(given, values=(given.values - level) / gain, noise_std=noise_std)
+        error = None if given.scan_error is None else given.scan_error / gain
+        return replace(given, values=(given.values - level) / gain, noise_std=noise_std, scan_error=error)
 
 
 def _is_mean(modes: NDArray[np.integer]) -> NDArray[np.bool_]:

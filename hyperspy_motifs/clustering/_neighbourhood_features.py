@@ -122,10 +122,25 @@ def missing_error(features: NeighbourhoodFeatures, moments: MomentsLike, unit: N
 
 
 def with_least_error(
-    features: NeighbourhoodFeatures, moments: MomentsLike, unit: NDArray[np.float64], random_state: int
+    features: NeighbourhoodFeatures,
+    moments: MomentsLike,
+    unit: NDArray[np.float64],
+    rotation_invariant: bool,
+    random_state: int,
 ) -> NDArray[np.float64]:
-    """Return features (n, f) with as much random error as makes up for noise below the systematic error."""
+    """Return features (n, f) with random errors: those of the scan, and as much as makes up for noise below the systematic error.
+
+    Atoms of one scan line share its errors, which would divide them into groups. Errors of the same size that are independent from
+    atom to atom close the gaps between such groups; motifs that differ by more remain apart.
+    """
     X, missing = features.filled(), missing_error(features, moments, unit)
+    if moments.scan_error is not None:
+        values = np.asarray(moments.values, dtype=np.float64)
+        varied, usual = (
+            standardized(v, moments.modes, rotation_invariant, unit)
+            for v in (values + moments.scan_error, values)
+        )
+        X = X + np.nan_to_num(varied - usual)
     return X + missing * np.random.default_rng(random_state).standard_normal(X.shape) if missing > 0 else X
 
 
@@ -192,7 +207,7 @@ def fit_crosstalk(
     # Which kinds are frequent a part of many atoms shows as well.
     some = np.random.default_rng(random_state).permutation(len(features.valid))[:_PREVIEW]
     some = np.sort(some[features.sound[some]])
-    X = with_least_error(features, moments, noise_unit(moments), random_state)[some]
+    X = with_least_error(features, moments, noise_unit(moments), rotation_invariant, random_state)[some]
     groups = np.zeros(len(some), dtype=np.int32)
     part = NeighbourhoodFeatures(X, features.variance[some], features.valid[some], features.sound[some])
     clusters = density_clusters(layout_of(part, groups, None, n_neighbors, random_state))

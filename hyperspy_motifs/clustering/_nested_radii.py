@@ -334,7 +334,7 @@ class NestedRadii:
         model = RadiusModel(unit, crosstalk, explained)
         features = model.features(radius, moments_of, invariant, around, kinds)
         before = self.layouts_[max(self.layouts_)] if self.layouts_ else None
-        X = with_least_error(features, moments, unit, int(self.random_state))
+        X = with_least_error(features, moments, unit, invariant, int(self.random_state))
         self.layouts_[radius] = layout_of(
             features.with_values(X), kinds, before, self.n_neighbors, int(self.random_state)
         )

@@ -309,7 +309,6 @@ def informative_images(
 
 # Distance of the corner from which positions are counted, in nearest-neighbour distances: further than neighbours are sought.
 _OUTSIDE = 10.0
-_PER_ATOM = ("values", "noise_std", "coverage", "valid", "offset", "scale")
 
 
 class PooledMoments:
@@ -372,17 +371,22 @@ class PooledMoments:
         each = [one[radius] for one in self._moments]
         if self._brightness is not None:
             each = [own.apply(m) for own, m in zip(self._brightness, each, strict=True)]
-        joined: dict[str, Any] = {
-            name: np.concatenate([getattr(m, name) for m in each]) for name in _PER_ATOM
-        }
-        joined["values"] = np.concatenate(
-            [o.apply(m.values, m.modes) for o, m in zip(self._orientations, each, strict=True)]
-        )
+        turned = [
+            dataclasses.replace(
+                m,
+                values=o.apply(m.values, m.modes),
+                scan_error=None if m.scan_error is None else o.apply(m.scan_error, m.modes),
+            )
+            for o, m in zip(self._orientations, each, strict=True)
+        ]
+        joined = Moments.joined(turned)
+        values = joined.values
         if self._kinds is not None:
-            effects = image_effects(joined["values"], self._kinds, self.images, self.sound(radius))
-            joined["values"] = joined["values"] - effects[self.images, self._kinds].astype(np.float32)
-        joined["coverage"] = np.minimum(joined["coverage"], ALMOST_WHOLE)
-        return dataclasses.replace(each[0], **joined)
+            effects = image_effects(values, self._kinds, self.images, self.sound(radius))
+            values = values - effects[self.images, self._kinds].astype(np.float32)
+        return dataclasses.replace(
+            joined, values=values, coverage=np.minimum(joined.coverage, ALMOST_WHOLE)
+        )
 
 
 def _joined(each: Sequence[Neighbourhoods], orientations: Sequence[Orientation]) -> Neighbourhoods:

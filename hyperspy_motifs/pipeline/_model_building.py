@@ -133,11 +133,7 @@ class MomentSource:
             return parts[0]
         # Atoms are usually listed frame by frame, but a list given by the user may not be.
         order = np.argsort(np.concatenate([np.flatnonzero(self.frames == number) for number in numbers]))
-        fields = ("values", "noise_std", "coverage", "valid", "offset", "scale")
-        joined: dict[str, Any] = {
-            name: np.concatenate([getattr(p, name) for p in parts])[order] for name in fields
-        }
-        return dataclasses.replace(parts[0], **joined)
+        return type(parts[0]).joined(parts).take(order)
 
     def prepared(self, number: int) -> DiscImage | None:
         """Return frame `number` of the first detector, prepared for its moments; None if it was not kept."""
@@ -158,6 +154,7 @@ class MomentSource:
             noise=self._noise.get(here),
             mask=clean.missing,
             step=fine_step(self.spacing),
+            scan_lines=clean.scan_lines,
         )
         self._noise[here] = ready.noise
         if n_frames == 1 or clean.data.size * n_frames * self.n_detectors <= MOST_KEPT_PIXELS:

@@ -74,6 +74,11 @@ class MomentsLike(HasMoments, Protocol):
         """Radius of the discs in pixels."""
         ...
 
+    @property
+    def scan_error(self) -> NDArray[np.floating] | None:
+        """What errors of the scan lines may do to each moment, shape (n, K), or None."""
+        ...
+
 
 def noise_unit(moments: MomentsLike) -> NDArray[np.float64]:
     """Return the noise of the median atom for every mode, shape (K,), never zero."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from hyperspy_motifs.atoms import block_means
+from hyperspy_motifs.atoms import ScanLines, block_means
 from hyperspy_motifs.patches import (
     LocalScale,
     check_positions,
@@ -35,6 +35,11 @@ MIN_COVERAGE = 0.7
 # The same for motifs: a little more than half, so that the atom itself lies inside. The missing part contributes to
 # the uncertainty.
 LEAST_COVERAGE = 0.55
+# Fields of moments that hold a value for each atom.
+_PER_ATOM = ("values", "noise_std", "coverage", "valid", "offset", "scale")
+# Standard deviations of the errors of scan lines by which moments are varied, in units of those measured: the smallest with
+# which no more lattices are divided than without errors (benchmarks/bench_scan_errors.py).
+_VARIED = 1.4
 # Number of complete discs for the model of partial ones.
 _TEACHERS = 1000
 
@@ -65,6 +70,9 @@ class Moments:
         Noise of the image.
     unit : (K,) float64 array or None
         Unit of each column; None if it is the contrast of the patches. Moments of several detectors are in units of the noise.
+    scan_error : (n, K) float32 array or None
+        A random realisation of what the errors of the scan lines do to the moments, independent for each atom; None without such
+        errors. In the image atoms of one scan line share them, and would look like groups.
     """
 
     values: NDArray[np.float32]
@@ -78,14 +86,27 @@ class Moments:
     scale: NDArray[np.float64]
     noise: NoiseModel
     unit: NDArray[np.float64] | None = None
+    scan_error: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.values)
 
     def take(self, atoms: slice | NDArray[np.int64] | NDArray[np.bool_]) -> "Moments":
         """Return the moments of some atoms (indices, mask or slice)."""
-        fields = ("values", "noise_std", "coverage", "valid", "offset", "scale")
-        return replace(self, **{name: getattr(self, name)[atoms] for name in fields})
+        error = None if self.scan_error is None else self.scan_error[atoms]
+        return replace(self, scan_error=error, **{name: getattr(self, name)[atoms] for name in _PER_ATOM})
+
+    @classmethod
+    def joined(cls, parts: Sequence["Moments"]) -> "Moments":
+        """Return the moments of the atoms of several images, with the same modes, one after another."""
+        fields = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _PER_ATOM}
+        errors = [part.scan_error for part in parts]
+        known = None
+        if any(error is not None for error in errors):
+            known = np.concatenate(
+                [np.zeros_like(p.values) if e is None else e for p, e in zip(parts, errors, strict=True)]
+            )
+        return replace(parts[0], scan_error=known, **fields)
 
     def select(self, n: ArrayLike | None = None, m: ArrayLike | None = None) -> "Moments":
         """Return the moments of some modes only.
@@ -113,6 +134,7 @@ class Moments:
             noise_std=self.noise_std[:, kept],
             modes=self.modes[kept],
             unit=None if self.unit is None else self.unit[kept],
+            scan_error=None if self.scan_error is None else self.scan_error[:, kept],
             n_max=int(self.modes[kept, 0].max()),
         )
 
@@ -213,7 +235,9 @@ class DiscImage:
         noise: NoiseModel | None = None,
         mask: ArrayLike | None = None,
         step: int = 1,
+        scan_lines: ScanLines | None = None,
     ) -> None:
+        self._scan_lines = scan_lines
         values = np.asarray(image)
         positions = check_positions(positions, values.shape)
         self._mask = None if mask is None else np.asarray(mask, bool)
@@ -330,6 +354,7 @@ class DiscImage:
                 solver = PartialDiscs(basis, known)
                 moments[cut], noise_std[cut] = solver.solve(patches, inside, noise_std[cut])
         moments[~valid] = np.nan
+        error = self._scan_error(basis)
         return Moments(
             values=moments,
             modes=basis.modes,
@@ -341,7 +366,28 @@ class DiscImage:
             offset=local.offset + self._smooth,
             scale=local.scale,
             noise=self.noise,
+            scan_error=None if error is None else error / scale[:, None],
         )
+
+    def _scan_error(self, basis: DiscBasis) -> NDArray[np.float32] | None:
+        """Moments (n, K) of the patches of which every row was displaced and offset at random, less those of the patches."""
+        lines = self._scan_lines
+        if lines is None or not (lines.jitter or lines.offset_error):
+            return None
+        # Means of blocks of `step` rows, in pixels of that size.
+        jitter = _VARIED * lines.jitter / self._step**1.5
+        offset = _VARIED * lines.offset_error / self._step**0.5
+        rng = np.random.default_rng(0)
+        out = np.empty((len(self._points), len(basis.modes)), np.float32)
+        behind, ahead = (
+            iterate_patches(self._coefficients, self._points + [side, 0], basis.size) for side in (-0.5, 0.5)
+        )
+        with one_blas_thread():
+            for (atoms, before), (_, after) in zip(behind, ahead, strict=True):
+                moved, raised = rng.standard_normal((2, len(after), basis.size, 1), dtype=np.float32)
+                rows = np.float32(jitter) * moved * (after - before) + np.float32(offset) * raised
+                out[atoms] = basis.transform(rows)
+        return out
 
     def _near_mask(self, mask: NDArray[np.bool_], reach: float) -> NDArray[np.bool_]:
         """Atoms whose disc may reach pixels without data."""
@@ -465,10 +511,12 @@ def stack_moments(detectors: Sequence[Moments]) -> Moments:
             f"The discs have radii of {[other.radius for other in detectors]} px: use one basis for all of "
             "the detectors."
         )
-    values, noise, units = [], [], []
+    values, noise, units, errors = [], [], [], []
     for moments in detectors:
         scale = _common_noise(moments)
         values.append(whiten(moments.values, scale))
+        error = np.zeros_like(moments.values) if moments.scan_error is None else moments.scan_error
+        errors.append(error / scale.astype(np.float32))
         noise.append(moments.noise_std / scale.astype(np.float32))
         units.append(scale)
     return replace(
@@ -480,6 +528,9 @@ def stack_moments(detectors: Sequence[Moments]) -> Moments:
         n_max=max(moments.n_max for moments in detectors),
         coverage=np.min([moments.coverage for moments in detectors], axis=0),
         valid=np.all([moments.valid for moments in detectors], axis=0),
+        scan_error=np.concatenate(errors, axis=1)
+        if any(moments.scan_error is not None for moments in detectors)
+        else None,
     )
 
 
