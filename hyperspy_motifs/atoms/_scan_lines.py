@@ -70,6 +70,9 @@ class ScanLines:
         Standard deviation of the offsets, in counts; 0 where the test finds none.
     offset_error : float
         Standard deviation of what is left after `offsets` are subtracted, in counts.
+    error_covariance : ndarray of shape (rows // 2,)
+        Covariance of what is left of two rows at a distance of 0, 1, ... rows, in squared counts, without what the
+        lattice repeats.
     offset_p : float
         Probability of as much power in the means of the rows without offsets.
     jitter : float
@@ -88,6 +91,7 @@ class ScanLines:
     jitter: float = 0.0
     jitter_p: float = 1.0
     jumps: np.ndarray = field(default_factory=lambda: np.empty(0, int))
+    error_covariance: np.ndarray = field(default_factory=lambda: np.zeros(1))
 
 
 def measure_scan_lines(image: np.ndarray) -> ScanLines:
@@ -136,8 +140,8 @@ def measure_scan_lines(image: np.ndarray) -> ScanLines:
     p, level, means, beside = _test_offsets(values)
     if p >= ALPHA or level < (_LEAST_OFFSET * values.std()) ** 2:
         return ScanLines(np.zeros(n), offset_p=p, jitter=jitter, jitter_p=jitter_p, jumps=jumps)
-    offsets, error = _offsets(means, level, beside)
-    return ScanLines(offsets, float(np.sqrt(level)), error, p, jitter, jitter_p, jumps)
+    offsets, error, covariance = _offsets(means, level, beside)
+    return ScanLines(offsets, float(np.sqrt(level)), error, p, jitter, jitter_p, jumps, covariance)
 
 
 def _excess(power: NDArray[np.float64]) -> float:
@@ -176,8 +180,11 @@ def _test_offsets(
 
 def _offsets(
     means: NDArray[np.float64], level: float, beside: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float]:
-    """Separate the means of rows into the lines of a lattice, offsets of variance `level` and noise."""
+) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
+    """Separate the means of rows into the lines of a lattice, offsets of variance `level` and noise.
+
+    Returns the offsets, the standard deviation of their error and the covariance of the error at each distance of rows.
+    """
     n = len(means)
     noise = median_filter(beside, min(_SMOOTH, len(beside)), mode="nearest")
     lines, number = _lines(means - means.mean(), level + float(np.median(beside[_FIRST:])))
@@ -189,8 +196,10 @@ def _offsets(
     white = level + np.interp(np.arange(n // 2 + 1), np.arange(len(noise)), noise)
     gain = level / np.maximum(white, np.append(power[:1], power))
     offsets = np.fft.irfft(spectrum * gain, n)
+    covariance = np.fft.irfft(level * (1 - gain), n)
     # A line takes the offsets at its frequency with it.
-    return offsets - offsets.mean(), float(np.sqrt(level * min(1 - gain.mean() + number / n, 1.0)))
+    error = np.sqrt(min(covariance[0] + level * number / n, level))
+    return offsets - offsets.mean(), float(error), covariance[: n // 2]
 
 
 def _lines(series: NDArray[np.float64], white: float) -> tuple[NDArray[np.float64], int]:

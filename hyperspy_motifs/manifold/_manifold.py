@@ -246,6 +246,11 @@ def manifold_features(moments: MomentsLike, like: ManifoldFeatures | None = None
     valid = np.asarray(moments.valid, dtype=bool)
     unit = noise_unit(moments) if like is None else like.unit
     X = noise_units(moments, False, unit)
+    if moments.scan_error is not None:
+        # Atoms that differ by the errors of their scan lines form no continuum: these are noise as well.
+        error = np.asarray(moments.scan_error, dtype=np.float64)[valid] / unit
+        variances, vectors = np.linalg.eigh(error.T @ error / max(len(error), 1))
+        X = X @ (vectors / np.sqrt(1 + np.maximum(variances, 0))) @ vectors.T
     with one_blas_thread():
         # All axes for any number of atoms: noise is distinguished from a continuum by its many dimensions.
         axes = PrincipalAxes.fit(X[valid]) if like is None else like.axes

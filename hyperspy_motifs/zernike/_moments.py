@@ -374,18 +374,27 @@ class DiscImage:
         lines = self._scan_lines
         if lines is None or not (lines.jitter or lines.offset_error):
             return None
-        # Means of blocks of `step` rows, in pixels of that size.
-        jitter = _VARIED * lines.jitter / self._step**1.5
-        offset = _VARIED * lines.offset_error / self._step**0.5
+        size, step = basis.size, self._step
+        # Rows are means of blocks of `step`, and displacements in pixels of that size.
+        jitter = np.float32(_VARIED * lines.jitter / step**1.5)
+        apart = np.abs(np.subtract.outer(*2 * [np.arange(size * step)]))
+        covariance = np.where(
+            apart < len(lines.error_covariance),
+            lines.error_covariance[np.minimum(apart, len(lines.error_covariance) - 1)],
+            0.0,
+        )
+        blocks = covariance.reshape(size, step, size, step).mean(axis=(1, 3))
+        variances, vectors = np.linalg.eigh(blocks)
+        offset = (_VARIED * vectors * np.sqrt(np.maximum(variances, 0))).T.astype(np.float32)
         rng = np.random.default_rng(0)
         out = np.empty((len(self._points), len(basis.modes)), np.float32)
         behind, ahead = (
-            iterate_patches(self._coefficients, self._points + [side, 0], basis.size) for side in (-0.5, 0.5)
+            iterate_patches(self._coefficients, self._points + [side, 0], size) for side in (-0.5, 0.5)
         )
         with one_blas_thread():
             for (atoms, before), (_, after) in zip(behind, ahead, strict=True):
-                moved, raised = rng.standard_normal((2, len(after), basis.size, 1), dtype=np.float32)
-                rows = np.float32(jitter) * moved * (after - before) + np.float32(offset) * raised
+                moved, raised = rng.standard_normal((2, len(after), size), dtype=np.float32)
+                rows = jitter * moved[..., None] * (after - before) + (raised @ offset)[..., None]
                 out[atoms] = basis.transform(rows)
         return out
 
