@@ -2,9 +2,9 @@
 
     python benchmarks/bench_scan_errors.py
 
-The rows of each lattice are parallel to the scan lines. For each standard deviation of the displacements, and of the errors that
-are added, in units of the measured one (`zernike._moments._VARIED`): number of motifs and adjusted Rand index, means
-of some images.
+The rows of each lattice are parallel to the scan lines. For each standard deviation of the displacements, and of the
+errors that are added, in units of the measured one (`zernike._moments._VARIED`): number of motifs and adjusted
+Rand index, means of some images.
 """
 
 from __future__ import annotations

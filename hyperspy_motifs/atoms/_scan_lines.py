@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
-from scipy.signal.windows import hann
 from scipy.optimize import isotonic_regression
+from scipy.signal.windows import hann
 from scipy.spatial import cKDTree
 from scipy.stats import binom, norm, t
 
@@ -190,10 +190,10 @@ def _offsets(
     lines, number = _lines(means - means.mean(), level + float(np.median(beside[_FIRST:])))
     rest = means - lines - means.mean()
     spectrum = np.fft.rfft(rest)
-    # The specimen varies slowly along y, layers for example: where the power exceeds that of offsets and noise, the rest is the
-    # specimen's. It decreases with the frequency.
-    power = isotonic_regression(np.abs(spectrum[1:]) ** 2 / n, increasing=False).x
     white = level + np.interp(np.arange(n // 2 + 1), np.arange(len(noise)), noise)
+    # Where the power exceeds that of offsets and noise, the rest is the specimen's, layers for example. It decreases with the
+    # frequency.
+    power = isotonic_regression(np.abs(spectrum[1:]) ** 2 / n, increasing=False).x
     gain = level / np.maximum(white, np.append(power[:1], power))
     offsets = np.fft.irfft(spectrum * gain, n)
     covariance = np.fft.irfft(level * (1 - gain), n)

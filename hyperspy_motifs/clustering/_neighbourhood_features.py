@@ -128,10 +128,10 @@ def with_least_error(
     rotation_invariant: bool,
     random_state: int,
 ) -> NDArray[np.float64]:
-    """Return features (n, f) with random errors: those of the scan, and as much as makes up for noise below the systematic error.
+    """Return features (n, f) with random errors: those of the scan, and what the noise lacks of the systematic error.
 
-    Atoms of one scan line share its errors, which would divide them into groups. Errors of the same size that are independent from
-    atom to atom close the gaps between such groups; motifs that differ by more remain apart.
+    Atoms of one scan line share its errors, which would divide them into groups. Errors of the same size that are
+    independent from atom to atom close the gaps between such groups; motifs that differ by more remain apart.
     """
     X, missing = features.filled(), missing_error(features, moments, unit)
     if moments.scan_error is not None:

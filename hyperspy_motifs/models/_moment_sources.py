@@ -384,9 +384,7 @@ class PooledMoments:
         if self._kinds is not None:
             effects = image_effects(values, self._kinds, self.images, self.sound(radius))
             values = values - effects[self.images, self._kinds].astype(np.float32)
-        return dataclasses.replace(
-            joined, values=values, coverage=np.minimum(joined.coverage, ALMOST_WHOLE)
-        )
+        return dataclasses.replace(joined, values=values, coverage=np.minimum(joined.coverage, ALMOST_WHOLE))
 
 
 def _joined(each: Sequence[Neighbourhoods], orientations: Sequence[Orientation]) -> Neighbourhoods:

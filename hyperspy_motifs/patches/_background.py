@@ -78,7 +78,8 @@ def estimate_background(
     share = nothing
     # Without atoms, as in vacuum, nothing tells a patch.
     covered, near = (
-        np.clip(first.at_pixels(q, values.shape, 0.0), 0, 1) for q in (first.covered(_PATCH_REACH), first.weight)
+        np.clip(first.at_pixels(q, values.shape, 0.0), 0, 1)
+        for q in (first.covered(_PATCH_REACH), first.weight)
     )
     around = np.maximum(_blurred(near, _PATCH_REACH * distance), 1e-3)
     for _ in range(_SLOW_ROUNDS):
@@ -90,7 +91,9 @@ def estimate_background(
         share = covered * np.clip(away / usual - 1, 0, 1).astype(np.float32)
         if not share[row, column].any():
             break
-    wide, _ = _smooth_field(values, points, distance, missing, first, lambda fields: fields.slow_level(_WIDE, outside))
+    wide, _ = _smooth_field(
+        values, points, distance, missing, first, lambda fields: fields.slow_level(_WIDE, outside)
+    )
     varying = np.float32(np.clip(np.std(wide[row, column]) / usual - 1, 0, 1))
     background = varying * wide
     if not share[row, column].any():

@@ -71,8 +71,8 @@ class Moments:
     unit : (K,) float64 array or None
         Unit of each column; None if it is the contrast of the patches. Moments of several detectors are in units of the noise.
     scan_error : (n, K) float32 array or None
-        A random realisation of what the errors of the scan lines do to the moments, independent for each atom; None without such
-        errors. In the image atoms of one scan line share them, and would look like groups.
+        A random realisation of what the errors of the scan lines do to the moments, independent for each atom; None without
+        such errors. In the image atoms of one scan line share them, and would look like groups.
     """
 
     values: NDArray[np.float32]
@@ -260,9 +260,7 @@ class DiscImage:
         self._share = 0.0
         smooth = None
         if normalise:
-            smooth, error = estimate_background(
-                values, self._points, spacing=spacing, mask=self._mask
-            )
+            smooth, error = estimate_background(values, self._points, spacing=spacing, mask=self._mask)
             column, row = self._points.T
             self._smooth = ndimage.map_coordinates(smooth, [row, column], order=1, mode="nearest").astype(
                 float
@@ -389,7 +387,8 @@ class DiscImage:
         rng = np.random.default_rng(0)
         out = np.empty((len(self._points), len(basis.modes)), np.float32)
         behind, ahead = (
-            iterate_patches(self._coefficients, self._points + [side, 0], size) for side in (-0.5, 0.5)
+            iterate_patches(self._coefficients, self._points + np.array([side, 0.0]), size)
+            for side in (-0.5, 0.5)
         )
         with one_blas_thread():
             for (atoms, before), (_, after) in zip(behind, ahead, strict=True):

@@ -46,9 +46,24 @@ def test_offsets_below_the_noise_of_a_row_are_left():
     # The mean of a row has a standard deviation of 1 / sqrt(230) = 0.066.
     assert not measure_scan_lines(noise).offsets.any()
     assert not measure_scan_lines(noise + rng.normal(0, 0.01, (190, 1))).offsets.any()
-    found = measure_scan_lines(noise + rng.normal(0, 0.3, (190, 1)))
+    offsets = rng.normal(0, 0.3, (190, 1))
+    found = measure_scan_lines(noise + offsets)
     assert found.offset_std == pytest.approx(0.3, rel=0.2)
-    assert found.offset_error < 0.1
+    left = (offsets[:, 0] - found.offsets).std()
+    assert left < 0.1
+    assert 0.5 < found.offset_error / left < 1.5
+
+
+def test_a_layer_is_no_offset():
+    """A layer that is brighter by 2 loses little of that with the offsets."""
+    rng = np.random.default_rng(5)
+    layer = np.repeat([0.0, 2.0, 0.0], [58, 70, 72])[:, None]
+    offsets = rng.normal(0, 0.2, (200, 1))
+    found = measure_scan_lines(layer + offsets + rng.normal(size=(200, 230)))
+    wrong = found.offsets - offsets[:, 0]
+    inside = layer[:, 0] > 0
+    assert np.abs(found.offsets).max() > 0.3
+    assert abs(wrong[inside].mean() - wrong[~inside].mean()) < 0.15
 
 
 def test_level_on_noise():

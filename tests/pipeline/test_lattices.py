@@ -14,7 +14,7 @@ from hyperspy_motifs import data
     ],
 )
 def test_a_lattice_has_no_more_motifs_than_sites(lattice, sites, distortion):
-    signal, truth = data.lattice(lattice, shape=(224, 256), dose=1e5, **distortion)
+    signal, truth = data.lattice(lattice, shape=(224, 256), **{"dose": 1e5, **distortion})
     motifs = signal.find_motifs(show_progressbar=False)
     assert len(motifs.positions) >= 0.85 * len(truth.positions)
     assert motifs.n_motifs <= sites
