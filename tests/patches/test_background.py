@@ -126,3 +126,17 @@ def test_layers_are_no_patches():
     np.testing.assert_allclose(scaled / 1e8, found, atol=1e-3 * image.std())
     # It was 0.20 when the mean of the image was followed in place of the level below the columns.
     assert left.std() < 0.16 * at(patch, points)[inside].std()
+
+
+def test_no_patch_beside_pixels_without_data():
+    """Filled corners change neither the background nor the contrast of the atoms beside them."""
+    image, points, _ = specimen(data.grain_boundary, 6)
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+    missing = (x < 0.2 * y) | (x > image.shape[1] - 0.15 * y)
+    points = points[~missing[tuple(np.rint(points[:, ::-1]).astype(int).T)]]
+    filled = np.where(missing, image.max(), image)
+    assert at(estimate_background(filled, points)[1], points).any()
+    assert not at(estimate_background(filled, points, mask=missing)[1], points).any()
+    known = estimate_local_scale(filled, points, mask=missing)
+    truth = estimate_local_scale(image, points)
+    assert np.std(known.offset - truth.offset) < 0.05 * image.std()
