@@ -35,8 +35,6 @@ MIN_COVERAGE = 0.7
 # The same for motifs: a little more than half, so that the atom itself lies inside. The missing part contributes to
 # the uncertainty.
 LEAST_COVERAGE = 0.55
-# Fields of moments that hold a value for each atom.
-_PER_ATOM = ("values", "noise_std", "coverage", "valid", "offset", "scale")
 # Standard deviations of the errors of scan lines by which moments are varied, in units of those measured: the smallest with
 # which no more lattices are divided than without errors (benchmarks/bench_scan_errors.py).
 _VARIED = 1.4
@@ -93,20 +91,28 @@ class Moments:
 
     def take(self, atoms: slice | NDArray[np.int64] | NDArray[np.bool_]) -> "Moments":
         """Return the moments of some atoms (indices, mask or slice)."""
+        fields = ("values", "noise_std", "coverage", "valid", "offset", "scale")
         error = None if self.scan_error is None else self.scan_error[atoms]
-        return replace(self, scan_error=error, **{name: getattr(self, name)[atoms] for name in _PER_ATOM})
+        return replace(self, scan_error=error, **{name: getattr(self, name)[atoms] for name in fields})
 
     @classmethod
     def joined(cls, parts: Sequence["Moments"]) -> "Moments":
         """Return the moments of the atoms of several images, with the same modes, one after another."""
-        fields = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _PER_ATOM}
-        errors = [part.scan_error for part in parts]
-        known = None
-        if any(error is not None for error in errors):
-            known = np.concatenate(
-                [np.zeros_like(p.values) if e is None else e for p, e in zip(parts, errors, strict=True)]
+        error = None
+        if any(part.scan_error is not None for part in parts):
+            error = np.concatenate(
+                [np.zeros_like(p.values) if p.scan_error is None else p.scan_error for p in parts]
             )
-        return replace(parts[0], scan_error=known, **fields)
+        return replace(
+            parts[0],
+            values=np.concatenate([part.values for part in parts]),
+            noise_std=np.concatenate([part.noise_std for part in parts]),
+            coverage=np.concatenate([part.coverage for part in parts]),
+            valid=np.concatenate([part.valid for part in parts]),
+            offset=np.concatenate([part.offset for part in parts]),
+            scale=np.concatenate([part.scale for part in parts]),
+            scan_error=error,
+        )
 
     def select(self, n: ArrayLike | None = None, m: ArrayLike | None = None) -> "Moments":
         """Return the moments of some modes only.
