@@ -51,7 +51,7 @@ plt.show()
 # The graph of types contains the classes and their neighbours. Enriched pairs are red, depleted pairs
 # blue.
 
-hm.draw.plot_enrichment(graph.types, kind="cell-class", most=6)
+motifs.plot.enrichment(kind="cell-class", most=6)
 plt.show()
 
 # %%

@@ -361,23 +361,28 @@ class MotifDescription:
         }
         return {**out, "place": "" if place is None else place.kind, "text": self.text}
 
+    def headline(self) -> str:
+        """The motif in a line: how many atoms, and, if on sites of another motif, how high in comparison."""
+        text = f"{self._called(self.motif)}: {_atoms(self.count)} ({100 * self.share:.2g} %)"
+        if self.site in (-1, self.motif) or not isfinite(self.brightness):
+            return text
+        return f"{text}, most on sites of {self._called(self.site)} and {self._height()}"
+
+    def _height(self) -> str:
+        return f"{_length(self.brightness, self.brightness_scatter)} times as high"
+
     def _called(self, motif: int) -> str:
         return "an empty site" if motif < 0 else motif_name(motif, self.names)
 
     def _number(self) -> str:
         name = self._called(self.motif)
-        count = f"{self.count:,} {'atom' if self.count == 1 else 'atoms'}"
-        text = f"{name[0].upper() if name == f'motif {self.motif}' else name[0]}{name[1:]}: {count}, "
+        text = f"{name[0].upper() if name == f'motif {self.motif}' else name[0]}{name[1:]}: {_atoms(self.count)}, "
         text += f"{100 * self.share:.3g} ± {100 * self.share_error:.1g} % of all"
         cut = f"; the border cuts the discs of {self.n_truncated}" if self.n_truncated else ""
-        place = self.place
-        if place is None:
+        if (place := self.place) is None:
             return f"{text}{cut}."
-        own = self.site == self.motif
-        sites = (
-            f"{place.n_sites:,} {'sites of its own kind' if own else f'sites of {self._called(self.site)}'}"
-        )
-        text += f", on {100 * place.n_members / place.n_sites:.3g} % of the {sites}"
+        kind = "its own kind" if self.site == self.motif else self._called(self.site)
+        text += f", on {100 * place.n_members / place.n_sites:.3g} % of the {place.n_sites:,} sites of {kind}"
         where = {
             "random": f"at random (p = {place.p_value:.2g})",
             "clustered": f"clustered (p = {place.p_value:.2g})",
@@ -385,10 +390,8 @@ class MotifDescription:
             "mixed": f"not at random, at some distances clustered and at others dispersed (p = {place.p_value:.2g})",
             "too few": "too few to say whether at random",
         }.get(place.kind)
-        if where is None:
-            return f"{text}{cut}."
-        text += f", {where}"
-        if place.is_line:
+        text += f", {where}" if where else ""
+        if place.is_line and where:
             text += f" along lines at {place.direction:.0f}° from x towards y (alignment {place.alignment:.2f} of 1)"
         return f"{text}{cut}."
 
@@ -415,7 +418,7 @@ class MotifDescription:
             return ""
         of = self._called(self.reference)
         place = ", on whose sites most of them are" if self.reference == self.site else ", on other sites"
-        return f"Its columns are {_length(self.brightness, self.brightness_scatter)} times as high as those of {of}{place}."
+        return f"Its columns are {self._height()} as those of {of}{place}."
 
     def _symmetry(self) -> str:
         if not self.point_group:
@@ -438,6 +441,10 @@ class MotifDescription:
         if self.differences:
             near += f"; they differ in {'; '.join(self.differences)}"
         return f"{near}. {text}."
+
+
+def _atoms(count: int) -> str:
+    return f"{count:,} {'atom' if count == 1 else 'atoms'}"
 
 
 def _many(number: float) -> str:

@@ -90,7 +90,7 @@ class Explorer:
             ),
             self.state,
         )
-        self.means_panel = MeansPanel(add((0.015, 0.13, 0.97, 0.205)))
+        self.means_panel = MeansPanel(add((0.015, 0.125, 0.97, 0.17)))
         size = float(np.clip(250 / np.sqrt(self.state.n_atoms), 2.0, 6.0))
         self._draw_image(image_ax)
         frame_layout(layout_ax, self.state.layout)

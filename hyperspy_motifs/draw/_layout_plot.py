@@ -23,6 +23,8 @@ from ._style import add_motif_legend, as_labels
 # An island is what touches in a grid of squares with this part of the longer side of the layout. Islands of fewer atoms, or
 # of a smaller part of their motif, have no name in the picture.
 _STEP, _FEWEST, _LEAST_PART = 0.03, 5, 0.05
+# Least part of the longer side of the axes that the shorter one has: beside it stands the legend.
+_ROUND = 0.75
 # Letters of a name inside the picture; the legend has it in full.
 _LONGEST_NAME = 8
 
@@ -32,12 +34,17 @@ def is_categorical(values: NDArray[Any]) -> bool:
     return bool(np.issubdtype(values.dtype, np.integer) or values.dtype == bool)
 
 
+def _layout_sides(layout: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Width and height of the axes of a layout in its units: it fills them, unless it is a line."""
+    sides = np.ptp(layout, axis=0) if len(layout) else np.ones(2)
+    return 1.08 * np.maximum(sides, max(_ROUND * float(sides.max()), np.finfo(float).tiny))
+
+
 def frame_layout(ax: Axes, layout: NDArray[np.float64], axis_label: str = "FR") -> None:
-    """Square axes for a layout, without ticks because it has no units."""
+    """Axes for a layout, without ticks because it has no units."""
     if len(layout):
-        low, high = layout.min(axis=0), layout.max(axis=0)
-        side = max(float((high - low).max()), np.finfo(float).tiny)
-        x, y = ((low + high) / 2)[:, None] + 0.54 * side * np.array([-1, 1])
+        middle = (layout.min(axis=0) + layout.max(axis=0)) / 2
+        x, y = middle[:, None] + 0.5 * np.outer(_layout_sides(layout), [-1, 1])
         ax.set(xlim=x, ylim=y)
     ax.set_aspect("equal")
     ax.set_xticks([])
@@ -180,7 +187,8 @@ def plot_layout(
     """
     xy = check_positions(layout, "layout")
     made_here = ax is None
-    ax = axes_or_new(ax, (3.7, 3.7))
+    width, height = _layout_sides(xy) / _layout_sides(xy).max()
+    ax = axes_or_new(ax, (3.7 * width, 3.7 * height))
     frame_layout(ax, xy)
     if colour_by is None:
         _draw_density(ax, xy, label, legend, kwargs)

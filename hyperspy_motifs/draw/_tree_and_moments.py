@@ -354,9 +354,7 @@ def plot_zernike_spectrum(
         ax.set_xticks(x, [str(m) for m in pairs[:, 1]], minor=True)
         ax.tick_params(axis="x", which="minor", labelsize=5.5, length=0, pad=1)
         ax.tick_params(axis="x", which="major", pad=10)
-        ax.text(
-            -0.01, -0.02, "|m|", transform=ax.transAxes, fontsize=5.5, ha="right", va="top", style="italic"
-        )
+        ax.text(1.01, -0.02, "|m|", transform=ax.transAxes, fontsize=5.5, ha="left", va="top", style="italic")
     ax.tick_params(axis="both", which="major", labelsize="small")
     ax.tick_params(axis="x", which="major", length=0)
     ax.set_xlim(-0.6, len(pairs) - 0.4)

@@ -53,9 +53,9 @@ def formula(composition: dict[str, float], decimals: int = 2) -> str:
     -------
     str
         A name that ends in a digit or a bracket is written alone for an amount of 1 (``Se2``, ``W (2)``) and otherwise in
-        brackets (``(Se2)0.97``) to avoid ambiguity; a name that is a number is always in brackets.
+        brackets (``(Se2)0.97``) to avoid ambiguity. Motifs that have numbers only are listed: ``motif 0, 2 × motif 3``.
     """
-    parts = []
+    parts, listed = [], any(name.isdigit() for name in composition)
     for name, amount in composition.items():
         rounded = round(float(amount), decimals)
         if rounded == 0:
@@ -63,13 +63,14 @@ def formula(composition: dict[str, float], decimals: int = 2) -> str:
         number = f"{rounded:.{decimals}f}"
         if decimals:
             number = number.rstrip("0").rstrip(".")
-        if not name[-1:].isdigit() and not name.endswith(")"):
+        alone = math.isclose(rounded, 1.0)
+        if listed:
+            parts.append(f"{'' if alone else f'{number} × '}{'motif ' if name.isdigit() else ''}{name}")
+        elif not name[-1:].isdigit() and not name.endswith(")"):
             parts.append(f"{name}{number}")
-        elif math.isclose(rounded, 1.0) and not name.isdigit():
-            parts.append(name)
         else:
-            parts.append(f"({name}){number}")
-    return " ".join(parts)
+            parts.append(name if alone else f"({name}){number}")
+    return (", " if listed else " ").join(parts)
 
 
 @dataclass(frozen=True)

@@ -86,10 +86,7 @@ def summarise(motifs: Motifs) -> str:
 def answers(motifs: Motifs) -> list[tuple[str, list[str]]]:
     """What was found, by question, each in a few lines: the first page of the report."""
     identified = motifs._identification()
-    many = [
-        f"{motif_name(k, motifs.names)}: {motifs.counts[k]:,} atoms ({100 * motifs.counts[k] / len(motifs.labels):.2g} %)"
-        for k in range(min(motifs.n_motifs, MOST_SHOWN))
-    ]
+    many = [described.headline() for described in motifs.describe()[:MOST_SHOWN]]
     if motifs.n_motifs > MOST_SHOWN:
         many.append(f"and {motifs.n_motifs - MOST_SHOWN} rarer ones")
     out = [
