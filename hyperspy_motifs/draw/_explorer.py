@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from hyperspy_motifs.motifs import ExplorerState
+
+
+# Paragraphs on motifs that fit into the window.
+MOST_DESCRIBED = 4
 
 
 class Explorer:
@@ -62,7 +67,11 @@ class Explorer:
         self._lasso: tuple[AtomPanel, list[tuple[float, float]]] | None = None
         # Before the text boxes connect: they redraw the whole figure at every click that is not intercepted.
         self._connections = [self.figure.canvas.mpl_connect("button_press_event", self._on_press)]
-        self._keys = {**key_actions(state), "?": self._toggle_help}
+        self._keys = {
+            **key_actions(state),
+            "d": lambda: state.attempt(self._describe),
+            "?": self._toggle_help,
+        }
         self._make_panels()
         self._make_controls()
         self._draw_labels()
@@ -103,10 +112,9 @@ class Explorer:
         }
         # With a margin on the left for the toolbar in a notebook.
         self._status = self.figure.text(0.045, 0.965, "", fontsize="small", va="bottom", animated=True)
-        lines = "\n".join(f"{key}: {text}" for key, text in KEYS.items())
         self._help = self.figure.text(
-            0.5, 0.6, f"click or lasso: select · shift: add\n{lines}", ha="center", va="center", visible=False,
-            animated=True, bbox={"facecolor": "white", "edgecolor": "0.5", "boxstyle": "round,pad=1"},
+            0.5, 0.55, "", ha="center", va="center", visible=False, animated=True,
+            bbox={"facecolor": "white", "edgecolor": "0.5", "boxstyle": "round,pad=1"},
         )  # fmt: skip
 
     def _draw_image(self, ax: Axes) -> None:
@@ -194,7 +202,19 @@ class Explorer:
         return [*artists, self._scale_bar, *self._lasso_lines.values(), self._status, self._help]
 
     def _toggle_help(self) -> None:
-        self._help.set_visible(not self._help.get_visible())
+        lines = "\n".join(f"{key}: {text}" for key, text in KEYS.items())
+        self._toggle_text(f"click or lasso: select · shift: add\n{lines}")
+
+    def _describe(self) -> None:
+        paragraphs = [textwrap.fill(text, 120) for text in self.state.describe()]
+        more = [f"and {len(paragraphs) - MOST_DESCRIBED} more: select atoms of them"]
+        self._toggle_text(
+            "\n\n".join(paragraphs[:MOST_DESCRIBED] + more * (len(paragraphs) > MOST_DESCRIBED))
+        )
+
+    def _toggle_text(self, text: str) -> None:
+        """Show a text over the panels, or hide the one that is shown."""
+        self._help.set(text=text, visible=not self._help.get_visible())
         self._layer.draw()
 
     # Events

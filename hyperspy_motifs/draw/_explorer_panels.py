@@ -315,13 +315,14 @@ KEYS = {
     "r": "redo it",
     "h": "hide the motifs of the selected atoms",
     "v": "show all motifs",
+    "d": "describe the motifs of the selected atoms",
     "?": "show or hide this list",
 }
 """Keys of both explorers, and what they do."""
 
 
 def key_actions(state: ExplorerState) -> dict[str, Callable[[], object]]:
-    """What each key does with an explorer's state; that of "?" is of the view."""
+    """What each key does with an explorer's state; those of "d" and "?" are of the view."""
     hide = lambda: state.show_motifs(set(state.visible_motifs) - set(state.selected_motifs))  # noqa: E731
     actions: dict[str, Callable[[], object]] = {
         "a": lambda: state.select_motifs(state.selected_motifs), "f": state.select_shown,

@@ -123,6 +123,7 @@ class NotebookExplorer:
         self.controls: dict[str, Any] = {}
         self._status = Div(text="", width=860, height=22)
         self._history = Div(text="", width=860)
+        self._about = Div(text="", width=860)
         self._make_controls()
         self.layout = self._arrange()
         sheet = parts.style_sheet()
@@ -227,6 +228,7 @@ class NotebookExplorer:
                     title="motifs",
                     child=column(make["motifs"], row(make["shown"], make["name"], make["colour"])),
                 ),
+                TabPanel(title="about", child=self._about),
                 TabPanel(title="defects", child=make["defects"]),
                 TabPanel(title="edits", child=self._history),
                 TabPanel(
@@ -252,7 +254,8 @@ class NotebookExplorer:
         attempt = state.attempt
         actions = {
             **key_actions(state),
-            "?": lambda: self.tabs.update(active=0 if self.tabs.active == 4 else 4),
+            "d": lambda: self._open("about"),
+            "?": lambda: self._open("?"),
         }
         self._on("key", "value", lambda pressed: actions[pressed.split(" ")[0]]())
         self._on("radius", "value", lambda radius: attempt(setattr, state, "radius", float(radius)))
@@ -283,7 +286,7 @@ class NotebookExplorer:
         self._listen(sources["atoms"].selected, "indices", state.select)
         self._listen(sources["motifs"].selected, "indices", self._select_motifs)
         self._listen(sources["defects"].selected, "indices", self._select_defects)
-        self._listen(self.tabs, "active", lambda tab: self._list_defects() if tab == 1 else None)
+        self.tabs.on_change("active", lambda attr, old, new: self._fill_tab())
 
     def _on(self, control: str, attribute: str, action: Callable[[Any], object]) -> None:
         if control in self.controls:
@@ -331,8 +334,6 @@ class NotebookExplorer:
                 self._show_cells(self.figures["cells"].visible)
                 if "radius" in self.controls:
                     self.controls["radius"].value = f"{state.radius:g}"
-                if change == "frame" and self.tabs.active == 1:
-                    self._list_defects()
             if change == "values":
                 sources["atoms"].data["value"] = state.values.astype(np.float32)
                 self.figures["bar"].visible = state.colour_by != "motif"
@@ -351,6 +352,8 @@ class NotebookExplorer:
                 self.controls["shown"].update(**self._visible())
             if change != "message":
                 self._write_selection()
+            if change in ("frame", "labels") or (change == "selection" and self._is_open("about")):
+                self._fill_tab()
             self._write_status()
 
     def _write_selection(self) -> None:
@@ -402,6 +405,24 @@ class NotebookExplorer:
         self.state.select(np.searchsorted(self.state.numbers, atoms))
         with self._writing():
             self.sources["here"].data = {axis: [data[axis][k] for k in rows] for axis in ("x", "y")}
+
+    def _is_open(self, title: str) -> bool:
+        return bool(self.tabs.tabs[self.tabs.active].title == title)
+
+    def _open(self, title: str) -> None:
+        """Open a tab, or the first one if it is open."""
+        titles = [tab.title for tab in self.tabs.tabs]
+        self.tabs.active = 0 if self._is_open(title) else titles.index(title)
+
+    def _fill_tab(self) -> None:
+        """What takes time is computed when it is to be seen."""
+        if self._is_open("defects"):
+            self._list_defects()
+        elif self._is_open("about"):
+            self.state.attempt(self._write_about)
+
+    def _write_about(self) -> None:
+        self._about.text = "".join(f"<p>{html.escape(text)}</p>" for text in self.state.describe())
 
     def _list_defects(self) -> None:
         self.state.attempt(

@@ -238,6 +238,13 @@ class ExplorerState(ExploredFrame):
         """Motifs of the selected atoms."""
         return np.unique(self.labels[self.selection]).tolist()
 
+    def describe(self) -> list[str]:
+        """A paragraph on each motif of the selected atoms, on all motifs if none is selected: ``motifs.describe``."""
+        if not self.is_chosen_radius:
+            raise ValueError(f"Motifs are described at radius {self.motifs.radius:g}: go back first.")
+        found = self.motifs.describe()
+        return [found[k].text for k in self.selected_motifs or range(len(found))]
+
     @property
     def status(self) -> str:
         """The message, or what is selected in words."""

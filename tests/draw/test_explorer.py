@@ -218,6 +218,11 @@ def test_values_are_coloured_in_steps_and_the_keys_are_listed(explorer, hand, mo
     hand.press("?")
     assert explorer._help.get_visible()
     assert "split" in explorer._help.get_text()
+    hand.press("?")
+    explorer.state.select_motifs([0])
+    hand.press("d")
+    assert explorer._help.get_visible()
+    assert explorer._help.get_text().split() == motifs.describe()[0].text.split()
 
 
 def test_nothing_is_selected_while_zooming_or_after_closing(explorer, hand, motifs):

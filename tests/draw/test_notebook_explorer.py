@@ -47,8 +47,11 @@ def test_a_selection_in_the_browser_reaches_the_state_and_back(explorer, motifs)
     np.testing.assert_array_equal(explorer.state.selection, np.flatnonzero(motifs.labels == other))
     press(explorer, "?")
     assert explorer.tabs.tabs[explorer.tabs.active].title == "?"
+    press(explorer, "d")
+    assert explorer._about.text == f"<p>{motifs.describe()[other].text}</p>"
     explorer.controls["find"].value = "9"
     assert atoms.selected.indices == [9]
+    assert motifs.describe()[motifs.labels[9]].text in explorer._about.text
 
 
 def test_edits_by_button_key_and_table_reach_the_metadata(explorer, motifs):
@@ -121,7 +124,8 @@ def test_the_image_cells_and_defects_are_those_of_the_motifs(explorer, motifs):
     explorer.controls["layers"].active = []
     assert not explorer.figures["cells"].visible
     assert not explorer.figures["empty"].visible
-    explorer.tabs.active = 1
+    assert explorer.sources["defects"].data["kind"] == []
+    explorer.tabs.active = 2
     table = explorer.sources["defects"]
     assert len(table.data["kind"]) == len(motifs.defects)
     with_atom = [k for k, atom in enumerate(table.data["atom"]) if atom is not None]
