@@ -84,9 +84,9 @@ class MomentSource:
         return Neighbourhoods.of(self.pixels, self._shape(), self.spacing, frames=self.frames)
 
     def _shape(self) -> tuple[int, int]:
-        """Number of rows and columns of a frame."""
-        columns, rows = self.signals[0].axes_manager.signal_shape
-        return int(rows), int(columns)
+        """Number of rows and columns of a frame, after resampling if its pixels are oblong."""
+        columns, rows = store.Stamp.of(self.signals[0]).shape
+        return rows, columns
 
     @property
     def n_detectors(self) -> int:
