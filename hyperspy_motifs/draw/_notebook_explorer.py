@@ -417,17 +417,19 @@ class NotebookExplorer:
     def _fill_tab(self) -> None:
         """What takes time is computed when it is to be seen."""
         if self._is_open("defects"):
-            self._list_defects()
+            self.state.attempt(self._write_defects)
         elif self._is_open("about"):
             self.state.attempt(self._write_about)
 
     def _write_about(self) -> None:
         self._about.text = "".join(f"<p>{html.escape(text)}</p>" for text in self.state.describe())
 
-    def _list_defects(self) -> None:
-        self.state.attempt(
-            lambda: self.sources["defects"].update(data=parts.defect_columns(self.state.defects()))
-        )
+    def _write_defects(self) -> None:
+        self.sources["defects"].data = parts.defect_columns(self.state.defects())
+        # The text under the pointer names them too, from now on.
+        columns, texts = parts.atom_columns(self.state)
+        self.sources["texts"].data = texts
+        self.sources["atoms"].data["why"] = columns["why"]
 
     def _save(self, write: Callable[[str], object]) -> None:
         path = self.controls["file"].value

@@ -174,8 +174,8 @@ const paint = () => {
   Object.assign(picture.data, {image: [pixels], x: [left], y: [low], width: [width], height: [height]});
   picture.change.emit();
 };
-// After the other changes of one message, and before the figure is painted for them.
-setTimeout(paint, 0);
+// Before the figure is painted; what comes from the kernel is several changes, which are waited for.
+if (cb_obj === atoms.selected) queueMicrotask(paint); else setTimeout(paint, 0);
 """
 
 

@@ -128,6 +128,10 @@ def test_the_image_cells_and_defects_are_those_of_the_motifs(explorer, motifs):
     explorer.tabs.active = 2
     table = explorer.sources["defects"]
     assert len(table.data["kind"]) == len(motifs.defects)
+    # The text under the pointer names them, too.
+    atoms, texts = explorer.sources["atoms"].data, explorer.sources["texts"].data["text"]
+    assert [texts[k] for k in atoms["why"]] == explorer.state.reasons
+    assert any(explorer.state.reasons)
     with_atom = [k for k, atom in enumerate(table.data["atom"]) if atom is not None]
     for k in with_atom[:1]:
         table.selected.indices = [k]
