@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
+from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike, NDArray
 
 from ._image import (
@@ -177,7 +178,9 @@ def plot_defects(
         shown.set_clim(low, low + _MUTED * (high - low))
     present, counts = np.unique(names, return_counts=True)
     known = list(present if order is None else order)
-    kwargs = {"s": 46, "linewidths": 1.4, "facecolors": "none", "zorder": 3, **kwargs}
+    # Dark colours are seen on a dark image by their light rims.
+    rim = [withStroke(linewidth=2.6, foreground="white")]
+    kwargs = {"s": 46, "linewidths": 1.4, "facecolors": "none", "zorder": 3, "path_effects": rim, **kwargs}
     for k in np.argsort(-counts, kind="stable"):
         name = str(present[k])
         number = known.index(name) if name in known else len(known)

@@ -280,6 +280,10 @@ def _rows(ax: Axes, outside: bool, size: str) -> int:
     )
 
 
+def _rarer(number: int, rows: NDArray[np.bool_]) -> str:
+    return f"{number} rarer {'one' if number == 1 else 'ones'} ({rows.sum():,})"
+
+
 def add_motif_legend(
     ax: Axes,
     labels: ArrayLike,
@@ -345,7 +349,7 @@ def add_motif_legend(
     lines = list(texts.values())
     if is_other.any():
         handles.append(Patch(facecolor=RARE, edgecolor="0.25", linewidth=0.5))
-        lines.append(f"{len(np.unique(labels[is_other]))} rarer ones ({is_other.sum():,})")
+        lines.append(_rarer(len(np.unique(labels[is_other])), is_other))
     for what, number, diameter in (("empty sites", n_vacancies, 5.5), ("outliers", n_outliers, 8.0)):
         if number:
             ring: dict[str, Any] = {"marker": "o", "markersize": diameter, "markerfacecolor": "none"}
@@ -362,7 +366,7 @@ def add_motif_legend(
         # The entries after the motifs, if any, are kept.
         kept = max(1, rows - 1 - (len(lines) - len(present)))
         left_out = present[kept:]
-        more = f"{len(left_out)} rarer ones ({np.isin(labels, left_out).sum():,})"
+        more = _rarer(len(left_out), np.isin(labels, left_out))
         lines = [*lines[:kept], more, *lines[len(present) :]]
         handles = [*handles[:kept], Line2D([], [], linestyle="none"), *handles[len(present) :]]
     defaults: dict[str, Any] = {

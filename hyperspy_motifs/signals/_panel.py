@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from hyperspy_motifs.motifs import Motifs
 
-# Size of the preview in nearest-neighbour distances: about 250 atoms, a few seconds.
+# Size of the preview in nearest-neighbour distances: about 250 atoms, a second.
 PREVIEW_WIDTH = 16
 FEWEST_PIXELS = 64
 
