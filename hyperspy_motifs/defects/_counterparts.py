@@ -149,7 +149,7 @@ def find_counterparts(
     intensities: np.ndarray,
     spacing: float,
     places: np.ndarray | None = None,
-    fewest: int | None = 1,
+    fewest: int = 1,
     kinds: np.ndarray | None = None,
     near: np.ndarray | None = None,
 ) -> Counterparts:
@@ -170,8 +170,8 @@ def find_counterparts(
         Places around which the surroundings are described; by default those of the atoms. An atom that has moved within its
         surroundings sees all of them moved.
 
-    fewest : int or None, optional
-        Surroundings beyond the first gap in likeness after this many atoms are others; with None, at no gap. A majority of
+    fewest : int, optional
+        Surroundings beyond the first gap in likeness after this many atoms are others. A majority of
         the atoms on a site is needed for what usually stands there: beside an odd neighbour the most alike are the few atoms
         that have such a neighbour as well.
     kinds : ndarray of int, shape (n,), optional
@@ -208,9 +208,8 @@ def find_counterparts(
         ordered = np.sort(distance, axis=1)
         typical[rows] = ordered[:, rank]
         limit[rows] = _SPREAD * typical[rows]
-        if fewest is not None:
-            limit[rows] = np.minimum(limit[rows], _first_gap(ordered, fewest))
-            typical[rows] = np.minimum(typical[rows], limit[rows])
+        limit[rows] = np.minimum(limit[rows], _first_gap(ordered, fewest))
+        typical[rows] = np.minimum(typical[rows], limit[rows])
         # Of those with the same surroundings the nearest in space.
         same = (distance <= limit[rows, None]) & np.isfinite(distance)
         count[rows] = np.clip(same.sum(axis=1), 1, k)
@@ -315,7 +314,7 @@ _ROWS = 256
 
 @dataclass(frozen=True)
 class PredictedPlaces:
-    """Where each neighbour predicts each atom.
+    """Where each atom predicts its neighbours.
 
     Attributes
     ----------
@@ -323,7 +322,7 @@ class PredictedPlaces:
     distances : ndarray of shape (n, k)
         In nearest-neighbour distances.
     deviations : ndarray of shape (n, k, 2)
-        The atom minus its predicted place, in the units of the points; NaN where a neighbour predicts nothing.
+        The neighbour minus its predicted place, in the units of the points; NaN where nothing is predicted.
     """
 
     neighbours: np.ndarray
@@ -359,7 +358,7 @@ class PredictedPlaces:
         return np.where(votes >= _FEWEST_VOTES, binom.cdf(yes, votes, usual), 1.0)
 
     def displacements(self, left_out: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Mean deviation of each atom from the places that its neighbours predict.
+        """Mean deviation of each atom from the places that its neighbours predict, each by its own counterparts.
 
         Of three reaches of neighbours the one with the smallest scatter of all displacements is used.
 
@@ -377,14 +376,15 @@ class PredictedPlaces:
             of m predictions has the variance 1/m of a position.
         """
         known = np.isfinite(self.deviations).all(axis=-1)
-        if left_out is not None:
-            known &= ~left_out[self.neighbours]
         n = len(self.neighbours)
+        if left_out is not None:
+            known &= ~left_out[:, None]
         best, noise, least = np.full((n, 2), np.nan), np.ones(n), np.inf
         for limit in _REACHES:
             used = known & (self.distances <= limit)
-            count = used.sum(axis=1)
-            total = np.where(used[..., None], self.deviations, 0.0).sum(axis=1)
+            predicted = self.neighbours[used]
+            count = np.bincount(predicted, minlength=n)
+            total = np.stack([np.bincount(predicted, off, n) for off in self.deviations[used].T], axis=1)
             enough = count >= _FEWEST_VOTES
             if enough.mean() < 0.5:
                 continue
@@ -396,10 +396,11 @@ class PredictedPlaces:
 
 
 def predict_places(points: np.ndarray, counterparts: Counterparts, spacing: float) -> PredictedPlaces:
-    """Predict the place of each atom from each of its neighbours.
+    """Predict the places of the neighbours of each atom.
 
-    A neighbour predicts the atom at the offset that the counterparts of the atom have from their corresponding neighbour
-    (their median); in a lattice the mean of the predictions is the midpoint of opposite neighbours.
+    An atom predicts a neighbour at the offset that its counterparts have to their corresponding neighbour (their median); in
+    a lattice the mean of the predictions is the midpoint of opposite neighbours. The surroundings of an atom that has moved are
+    unusual, and those of its neighbours hardly are.
 
     Parameters
     ----------
@@ -435,5 +436,5 @@ def predict_places(points: np.ndarray, counterparts: Counterparts, spacing: floa
         which = (block[:, None], np.arange(others.shape[1]), nearest[usable])
         template = np.stack([their_x[which], their_y[which]], axis=-1)
         template[~found[usable]] = np.nan
-        deviation[rows][usable] = median_of_known(template) - offset[rows][usable]
+        deviation[rows][usable] = offset[rows][usable] - median_of_known(template)
     return PredictedPlaces(neighbour, distance, deviation * spacing)

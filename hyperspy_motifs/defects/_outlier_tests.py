@@ -155,8 +155,11 @@ def compare_atoms(
     relative = intensities / (typical if abs(typical) > _LEAST else _LEAST)
     bright = np.clip(relative, 0, None)
     everything = nearest_atoms(points)
-    wide = find_counterparts(points, bright, spacing, fewest=None, kinds=kinds, near=everything)
-    first, _ = predict_places(points, wide, spacing).displacements(empty)
+    alike = find_counterparts(points, bright, spacing, None, _MAJORITY, kinds, everything)
+    predicted = predict_places(points, alike, spacing)
+    # Atoms in surroundings that repeat predict best; where they are few, all do.
+    best, by_all = (predicted.displacements(empty | odd)[0] for odd in (~alike.comparable, empty))
+    first = np.where(np.isfinite(best), best, by_all)
     places = points - np.where(np.isfinite(first) & held[:, None], first, 0.0)
     # The surroundings are then described by what stands there usually, around the places where the atoms should be: a bright
     # or a missing neighbour makes them no others.

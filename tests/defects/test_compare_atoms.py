@@ -199,6 +199,17 @@ def test_atoms_with_few_of_their_kind_are_compared_with_those_or_by_intensity_wi
     assert flagged.sum() <= 3
 
 
+def test_moved_atoms_of_a_large_cell_are_found_from_their_neighbours():
+    points, intensities, shapes, site = m1_oxide(2)
+    moved = [
+        np.flatnonzero((site == k) & (np.hypot(*(points - [385, 360]).T) < 250))[0] for k in (0, 7, 18, 25)
+    ]
+    points[moved] += 0.15 * 27.5 * np.array([[1.0, 0.0], [0.0, 1.0], [-0.6, 0.8], [0.8, -0.6]])
+    found = compare_atoms(points, intensities, shapes, 27.5, (720, 770), 0.05)
+    assert (found.q_values[moved] <= 0.05).sum() >= 3
+    assert (found.q_values <= 0.05).sum() <= 5
+
+
 def test_heavy_dopants_do_not_hide_each_other():
     points, intensities, shapes, site = honeycomb(4)
     # Beside each a light site at the same angle, one of them empty: these sites resemble each other most.
