@@ -11,7 +11,7 @@ from hyperspy_motifs.exchange import read_atoms
 @pytest.fixture(scope="module")
 def analysed():
     signal, _ = data.monolayer(shape=(190, 236), random_state=3)
-    frames = [signal.isig[:150, :130].data, signal.isig[70:220, 40:170].data]
+    frames = [signal.isig[:120, :100].data, signal.isig[90:210, 60:160].data]
     stack = hs.signals.Signal2D(np.stack(frames))
     for axis, name, offset in zip(stack.axes_manager.signal_axes, "xy", (1.5, -2.5), strict=True):
         axis.name, axis.units, axis.offset = name, "nm", offset
