@@ -7,15 +7,14 @@ import pytest
 
 
 def test_the_moire_cell_is_a_level_of_the_graph(bilayer):
-    image, truth, _ = bilayer
-    motifs = image.motifs
+    motifs, truth, _ = bilayer
     assert motifs.is_continuous
     moire = motifs.manifold.moire
     assert moire.period == pytest.approx(truth.extra["moire_period"], rel=0.02)
     assert moire.twist == pytest.approx(6.0, abs=0.1)
     assert np.abs(moire.heterostrain).max() < 0.003
     peaks = motifs.manifold.fourier_moire
-    assert peaks.period * image.axes_manager[0].scale == pytest.approx(moire.period, rel=0.02)
+    assert peaks.period * motifs.signal.axes_manager[0].scale == pytest.approx(moire.period, rel=0.02)
     assert motifs.manifold.topology.kind == "torus"
     assert motifs.manifold.topology.certainty > 0.8
     cells = motifs.graph.find(kind="moire-cell")
@@ -34,7 +33,7 @@ def test_a_crystal_has_no_moire_level(monolayer):
 
 
 def test_roughness_is_drawn(bilayer):
-    motifs = bilayer[0].motifs
+    motifs = bilayer[0]
     ax = motifs.plot.values("roughness")
     drawn = ax.collections[0].get_array()
     rough = motifs.manifold.disorder.roughness
@@ -44,10 +43,10 @@ def test_roughness_is_drawn(bilayer):
 
 
 def test_overlapping_columns_are_said_and_a_grid_can_be_asked_for(bilayer):
-    image = bilayer[0]
-    assert image.motifs.parameters["patch_centres"]["kind"] == "grid"
-    assert 'atoms="grid"' in str(image.motifs)
-    s = image.isig[:100, :90]
+    motifs = bilayer[0]
+    assert motifs.parameters["patch_centres"]["kind"] == "grid"
+    assert 'atoms="grid"' in str(motifs)
+    s = motifs.signal.isig[:100, :90]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = s.find_motifs("grid", radius=1.2, show_progressbar=False)
@@ -63,4 +62,4 @@ def test_overlapping_columns_are_said_and_a_grid_can_be_asked_for(bilayer):
 
 def test_a_word_that_is_no_site(bilayer):
     with pytest.raises(TypeError, match='"grid"'):
-        bilayer[0].find_motifs("mesh", show_progressbar=False)
+        bilayer[0].signal.find_motifs("mesh", show_progressbar=False)

@@ -10,12 +10,12 @@ from hyperspy_motifs.clustering import _regions
 
 
 def test_other_random_numbers_find_the_same_regions(bilayer):
-    stability = bilayer[0].motifs.get_stability(2)
+    stability = bilayer[0].get_stability(2)
     np.testing.assert_array_equal(stability.labels, [bilayer[2]] * 2)
 
 
 def test_they_are_said_to_be_regions(bilayer):
-    motifs = bilayer[0].motifs
+    motifs = bilayer[0]
     assert "regions of a continuum" in str(motifs)
     assert motifs.continuity.certainty > 0.9
     assert motifs.continuity.variation > 0.1
@@ -23,14 +23,14 @@ def test_they_are_said_to_be_regions(bilayer):
 
 def test_they_lie_round_the_stackings(bilayer):
     # Of a field of whole moire cells; a cut through the torus elsewhere would agree by chance only.
-    image, truth, labels = bilayer
-    _, nearest = cKDTree(truth.positions).query(image.motifs.pixel_positions)
-    assert image.motifs.n_motifs == 3
+    motifs, truth, labels = bilayer
+    _, nearest = cKDTree(truth.positions).query(motifs.pixel_positions)
+    assert motifs.n_motifs == 3
     assert adjusted_rand_score(truth.labels[nearest], labels) > 0.6
 
 
 def test_finer_regions_are_parts_of_coarser_ones(bilayer):
-    motifs = bilayer[0].motifs
+    motifs = bilayer[0]
     fine, coarse = motifs.labels_at(2.4), motifs.labels_at(1.2)
     assert fine.max() > coarse.max()
     for region in range(int(fine.max()) + 1):
@@ -43,33 +43,33 @@ def test_finer_regions_are_parts_of_coarser_ones(bilayer):
 
 
 def test_another_exposure_of_the_field_is_read_alike(bilayer):
-    image, _, labels = bilayer
+    motifs, _, labels = bilayer
     other, _ = data.twisted_bilayer(twist=6.0, shape=(480, 500), random_state=4, frame=1)
-    found = image.motifs.predict(other, show_progressbar=False)
-    apart, nearest = cKDTree(image.motifs.pixel_positions).query(found.pixel_positions)
+    found = motifs.predict(other, show_progressbar=False)
+    apart, nearest = cKDTree(motifs.pixel_positions).query(found.pixel_positions)
     same = (found.labels == labels[nearest])[apart < 2]
     assert same.mean() > 0.85
     # The coordinates of the same atoms are nearly the same, too, told from the motifs or from bare atoms.
-    own = image.motifs.manifold.coordinates[nearest][apart < 2]
-    there = image.motifs.manifold.transform(found)
+    own = motifs.manifold.coordinates[nearest][apart < 2]
+    there = motifs.manifold.transform(found)
     assert there.shape == (len(found.labels), own.shape[1])
     for mode in range(4):
         assert np.corrcoef(there[apart < 2, mode], own[:, mode])[0, 1] > 0.97
-    bare = image.motifs.manifold.transform(other, atoms=found.positions)
+    bare = motifs.manifold.transform(other, atoms=found.positions)
     np.testing.assert_allclose(bare, there, atol=1e-6)
 
 
 def test_coordinates_of_what_cannot_be_read(bilayer):
-    image = bilayer[0]
+    motifs = bilayer[0]
     with pytest.raises(TypeError, match="AtomicImage"):
-        image.motifs.manifold.transform(np.ones((8, 8)))
+        motifs.manifold.transform(np.ones((8, 8)))
     with pytest.raises(ValueError, match=r"atoms="):
-        image.motifs.manifold.transform(data.noise(shape=(64, 64))[0])
+        motifs.manifold.transform(data.noise(shape=(64, 64))[0])
 
 
 def test_it_is_said_why_there_are_fewer_regions(bilayer):
     with pytest.warns(UserWarning, match="continuum") as told:
-        motifs = bilayer[0].isig[:340, :340].find_motifs(n_motifs=300, radius=1.2, show_progressbar=False)
+        motifs = bilayer[0].signal.isig[:340, :340].find_motifs(n_motifs=300, radius=1.2, show_progressbar=False)
     assert 5 < motifs.n_motifs < 300
     assert any("a region of a continuum needs" in str(one.message) for one in told)
 
@@ -78,7 +78,7 @@ def test_a_disc_of_one_column_does_not_change_the_verdict_nor_the_number_of_regi
     bilayer,
 ):
     # How much surroundings vary is told by the nearest neighbours. A crop has a spacing of its own.
-    image, spacing = bilayer[0].isig[:340, :340], bilayer[0].motifs.parameters["spacing"]
+    image, spacing = bilayer[0].signal.isig[:340, :340], bilayer[0].parameters["spacing"]
     found = []
     for radius in (0.6, 1.2):
         with pytest.warns(UserWarning, match="continuum"):
@@ -104,7 +104,7 @@ def test_probabilities_are_numbers_where_an_atom_is_far_from_all_others(bilayer,
 
     monkeypatch.setattr(_regions, "_before_the_gap", with_odd_ones)
     with pytest.warns(UserWarning, match="continuum"):
-        motifs = bilayer[0].isig[:340, :340].find_motifs(radius=radius, show_progressbar=False)
+        motifs = bilayer[0].signal.isig[:340, :340].find_motifs(radius=radius, show_progressbar=False)
     assert motifs.labels_at(1.2).max() == 2
     for radius in motifs.radii:
         assert np.isfinite(motifs.at(radius).probabilities).all()
