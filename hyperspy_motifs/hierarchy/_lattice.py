@@ -111,6 +111,7 @@ class _Scorer:
         self.tree = cKDTree(sites.positions)
         self.sample = _even_sample(len(sites), CONSTANTS.scored_atoms)
         self.low, self.high = sites.positions.min(axis=0), sites.positions.max(axis=0)
+        self.known: dict[bytes, _Score] = {}
 
     def accepts(self, score: _Score) -> bool:
         """Return whether a translation maps enough sites, also when repeated."""
@@ -129,7 +130,13 @@ class _Scorer:
         )
 
     def score(self, vector: np.ndarray) -> _Score:
-        """Return the match of `vector` for the sample."""
+        """Return the match of `vector` for the sample; a search that reaches further asks for the same vectors again."""
+        key = vector.tobytes()
+        if key not in self.known:
+            self.known[key] = self._score(vector)
+        return self.known[key]
+
+    def _score(self, vector: np.ndarray) -> _Score:
         index, target = self.sample, self.sites.positions[self.sample] + vector
         inside = ((target >= self.low) & (target <= self.high)).all(axis=1)
         index, target = index[inside], target[inside]

@@ -69,7 +69,9 @@ def test_coordinates_of_what_cannot_be_read(bilayer):
 
 def test_it_is_said_why_there_are_fewer_regions(bilayer):
     with pytest.warns(UserWarning, match="continuum") as told:
-        motifs = bilayer[0].signal.isig[:340, :340].find_motifs(n_motifs=300, radius=1.2, show_progressbar=False)
+        motifs = (
+            bilayer[0].signal.isig[:340, :340].find_motifs(n_motifs=300, radius=1.2, show_progressbar=False)
+        )
     assert 5 < motifs.n_motifs < 300
     assert any("a region of a continuum needs" in str(one.message) for one in told)
 
