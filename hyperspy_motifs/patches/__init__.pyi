@@ -1,7 +1,7 @@
-from ._background import estimate_background as estimate_background
-from ._background import without_patches as without_patches
-from ._contrast import LocalScale as LocalScale
-from ._contrast import estimate_local_scale as estimate_local_scale
+from ._background_and_contrast import LocalScale as LocalScale
+from ._background_and_contrast import estimate_background as estimate_background
+from ._background_and_contrast import estimate_local_scale as estimate_local_scale
+from ._background_and_contrast import without_patches as without_patches
 from ._sampling import check_positions as check_positions
 from ._sampling import iterate_patches as iterate_patches
 from ._sampling import paint_patches as paint_patches

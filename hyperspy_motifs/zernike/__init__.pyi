@@ -4,7 +4,9 @@ from ._alignment import align as align
 from ._alignment import align_classes as align_classes
 from ._dense import SymmetryMaps as SymmetryMaps
 from ._dense import dense_moments as dense_moments
+from ._dense import get_patch_moments as get_patch_moments
 from ._dense import get_symmetry_maps as get_symmetry_maps
+from ._dense import stack_moments as stack_moments
 from ._disc_basis import DiscBasis as DiscBasis
 from ._disc_basis import rotate_moments as rotate_moments
 from ._disc_moments import FourierBesselBasis as FourierBesselBasis
@@ -35,8 +37,6 @@ from ._moments import MIN_COVERAGE as MIN_COVERAGE
 from ._moments import DiscImage as DiscImage
 from ._moments import Moments as Moments
 from ._moments import get_moments as get_moments
-from ._moments import get_patch_moments as get_patch_moments
-from ._moments import stack_moments as stack_moments
 from ._orders import Explanation as Explanation
 from ._orders import OrderSpectrum as OrderSpectrum
 from ._orders import choose_basis as choose_basis

@@ -1,10 +1,13 @@
-"""Background of an image: slow variations, and soft patches such as contamination."""
+"""Background of an image: slow variations, and soft patches such as contamination; slow drift of its contrast."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import fft
+from scipy import fft, ndimage
+from scipy.optimize import minimize
+from scipy.stats import norm
 
 from ._slow_fields import FEWEST, REACH, SlowFields, known_spacing
 
@@ -160,3 +163,153 @@ def _smooth_field(
         last = fields.at_pixels(estimate(fields), values.shape)
         smooth = smooth + last
     return smooth, last
+
+
+# Standard deviation, in neighbour distances, of the Gaussian for the contrast, whose estimate needs more columns.
+_CONTRAST_REACH = 6.0
+# Side, in neighbour distances, of the square whose mean is the brightness of an atom: about the width of a column.
+_COLUMN = 0.4
+# Atoms, at most, and evaluations of their likelihood with which a wedge is found: the contrast under wedges is right to
+# 0.02 (benchmarks/bench_background.py).
+_SAMPLE, _EVALUATIONS = 2000, 150
+# Relative to the contrast: the brightness of an atom is not known better than this, without noise.
+_PRECISION = 0.02
+# Of a contrast that does not follow the local one, where it does, and of a wedge where there is none.
+_LEVEL = 0.01
+
+
+@dataclass(frozen=True)
+class LocalScale:
+    """Offset and scale of the image at each atom: (patch - offset) / scale is comparable over the field.
+
+    Attributes
+    ----------
+    offset : (n,) float64 array
+        Additive background, in the image's counts.
+    scale : (n,) float64 array
+        Contrast, in the image's counts; positive.
+    """
+
+    offset: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+
+def estimate_local_scale(
+    image: ArrayLike,
+    positions: ArrayLike,
+    *,
+    spacing: float | None = None,
+    gain: float = 0.0,
+    read_std: float = 0.0,
+    pedestal: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+) -> LocalScale:
+    """Estimate the slow background and the slow drift of contrast at each atom.
+
+    Both fields, the mean of the image and its standard deviation without noise, are Gaussian-weighted planes over
+    several neighbour distances around the atoms. A single bright column or a vacancy therefore changes neither, and the
+    contrast of single columns is preserved. Areas without atoms are not used. Cells that differ from their surroundings
+    (dopants, dirt) have lower weight the more they differ.
+
+    Layers of different composition change the standard deviation as well. A drift of contrast changes all kinds of atoms by
+    the same factor. The scale is therefore a constant, or a wedge across the whole image if that is significantly more likely,
+    where the brightness of the atoms is significantly more likely under that than under the field.
+
+    Parameters
+    ----------
+    image : (rows, columns) array_like
+        Image.
+    positions : (n, 2) array_like
+        x, y of the atoms in pixels.
+    spacing : float, optional
+        Neighbour distance in pixels; estimated from the positions by default.
+    gain, read_std : float
+        Noise of the image (see `zernike.estimate_noise`): its variance is not part of the contrast.
+    pedestal : (rows, columns) array_like, optional
+        Background that was subtracted from the image before; it contributes to the noise.
+    mask : (rows, columns) bool array_like, optional
+        Pixels without data.
+
+    Returns
+    -------
+    LocalScale
+
+    Raises
+    ------
+    ValueError
+        If all values around the atoms are equal, or the spacing is not positive.
+    """
+    values = np.asarray(image)
+    points = np.asarray(positions, dtype=np.float64)
+    if not len(points):
+        return LocalScale(np.zeros(0), np.ones(0))
+    distance = known_spacing(points, spacing, values.shape)
+    fields = SlowFields(values, points, distance, None if mask is None else np.asarray(mask, bool))
+    local_mean = fields.local_mean(REACH)
+    below = 0.0 if pedestal is None else fields.at_cells(pedestal)
+
+    def noise_variance(mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        return gain * np.maximum(mean + below, 0) + read_std**2
+
+    scale = fields.at_atoms(fields.local_contrast(local_mean, _CONTRAST_REACH, noise_variance))
+    if not scale.min() > 0:
+        raise ValueError("The image has no contrast around the atoms: all its values there are equal.")
+    offset = fields.at_atoms(local_mean) + fields.level
+    constant = np.full(len(points), np.exp(np.log(scale).mean()))
+    if len(points) < FEWEST:
+        return LocalScale(offset, constant)
+    brightness = _brightness(values, points, distance) - offset
+    wedge = constant * _wedge(brightness / constant, points)
+    steady, inclined, local = (_log_density(brightness, q) for q in (constant, wedge, scale))
+    simple, likely = (wedge, inclined) if _is_likelier(inclined, steady, 2) else (constant, steady)
+    return LocalScale(offset, simple if _is_likelier(likely, local, 2 if simple is wedge else 0) else scale)
+
+
+def _is_likelier(one: NDArray[np.float64], other: NDArray[np.float64], coefficients: int) -> bool:
+    """Test log densities (n,) of all atoms (Vuong, Econometrica 57 (1989) 307).
+
+    The penalty for `coefficients` more in the model of `one` is that of Schwarz, Ann. Stat. 6 (1978) 461.
+    """
+    more = one - other
+    excess = more.sum() - 0.5 * coefficients * np.log(len(more))
+    return bool(excess > norm.isf(_LEVEL) * np.sqrt(len(more)) * more.std())
+
+
+def _wedge(brightness: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the most likely factor (n,) of the contrast, the exponential of a linear function of x and y."""
+    terms = (points - points.mean(axis=0)) / np.maximum(np.ptp(points, axis=0) / 2, 1)
+    some = slice(None, None, -(-len(points) // _SAMPLE))
+    found = minimize(
+        lambda coefficients: -_log_density(brightness[some], np.exp(terms[some] @ coefficients)).mean(),
+        np.zeros(2),
+        method="Powell",
+        options={"maxfev": _EVALUATIONS, "xtol": 1e-3, "ftol": 1e-5},
+    )
+    return np.asarray(np.exp(terms @ found.x))
+
+
+def _brightness(
+    values: NDArray[np.floating], points: NDArray[np.float64], distance: float
+) -> NDArray[np.float64]:
+    """Return the mean of the image (n,) over squares of the width of a column around the atoms."""
+    means = ndimage.uniform_filter(values.astype(np.float32), max(round(_COLUMN * distance), 1))
+    return np.asarray(ndimage.map_coordinates(means, points[:, ::-1].T, order=1, mode="nearest"), np.float64)
+
+
+def _log_density(brightness: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    r"""Return the logarithm (n,) of the density of the brightness of each atom, of any distribution times its scale.
+
+    .. math:: \ln p(b / s) - \ln s
+
+    The first term is estimated from spacings (Vasicek, J. R. Stat. Soc. B 38 (1976) 54). Its mean is large where every kind of
+    atoms has one brightness over the field: the criterion for a drift of intensity in magnetic resonance images (Likar,
+    Viergever, Pernus, IEEE Trans. Med. Imaging 20 (2001) 1398).
+    """
+    n = len(brightness)
+    values = brightness / scale + _PRECISION * np.random.default_rng(0).standard_normal(n)
+    order = np.argsort(values, kind="stable")
+    half = max(int(np.sqrt(n) / 2), 1)
+    upper, lower = np.minimum(np.arange(n) + half, n - 1), np.maximum(np.arange(n) - half, 0)
+    out = np.empty(n)
+    out[order] = np.log((upper - lower) / n / np.maximum(values[order[upper]] - values[order[lower]], 1e-12))
+    return out - np.log(scale)
