@@ -16,8 +16,7 @@ _TAIL = 1e-4
 # Ratios of the intensity of a defect to that of its counterparts, minus 1: from a column that is missing to one four times as
 # bright, beyond which all are alike. Their step is less than the scatter of a column at which one is found.
 _STEP, _FAR = 0.05, 3.0
-_EFFECTS = np.arange(-1, _FAR + _STEP / 2, _STEP)
-_EFFECTS = _EFFECTS[np.abs(_EFFECTS) > _STEP / 2]
+_EFFECTS = np.array([one for one in np.arange(-1, _FAR + _STEP / 2, _STEP) if abs(one) > _STEP / 2])
 # Steps of the expectation maximisation, atoms of which the null distribution of the statistic is computed, and residuals of
 # either sign at which it is: more change no list of defects.
 _ITERATIONS, _SAMPLED, _RESIDUALS = 30, 200, 200
