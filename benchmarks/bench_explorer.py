@@ -82,18 +82,22 @@ def square_lattice(n: int, n_frames: int = 1) -> Motifs:
     return signal.motifs
 
 
-# Sets a property of a model of the page, as a user does, and waits for new data of the kernel (`answered`) and two frames.
+# Sets a property of a model of the page, as a user does, and waits for new data of the kernel (`answered`), for the pictures of
+# the atoms that are drawn after it, and for two frames.
 IN_BROWSER = """async ([source, model, property, values, answered]) => {
   const [atoms, target] = [source, model].map((id) => Bokeh.documents[0].get_model_by_id(id));
   const drawn = () => new Promise((end) => requestAnimationFrame(() => requestAnimationFrame(end)));
+  const pictures = [...Bokeh.documents[0]._all_models.values()].filter((m) => m.data?.image?.[0].dtype === "uint32");
+  const once = (signal) => new Promise((end) => {
+    const heard = () => { signal.disconnect(heard); end(); };
+    signal.connect(heard);
+  });
   const times = [];
   for (const value of values) {
     await drawn();
     const start = performance.now();
-    const answer = new Promise((end) => {
-      const heard = () => { atoms.properties.data.change.disconnect(heard); end(); };
-      if (answered) atoms.properties.data.change.connect(heard); else end();
-    });
+    const painted = () => Promise.all(pictures.map((m) => once(m.change)));
+    const answer = answered ? once(atoms.properties.data.change).then(painted) : painted();
     target[property] = value;
     await answer;
     await drawn();

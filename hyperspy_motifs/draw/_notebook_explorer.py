@@ -319,6 +319,9 @@ class NotebookExplorer:
                 sources["image"].data = parts.image_columns(state)
                 self.controls["frame"].value = state.frame
                 sources["here"].data = {"x": [], "y": []}
+            if change in ("frame", "labels", "values"):
+                # Before the values, with which the discs are drawn again.
+                self.figures["mapper"].update(**parts.scale_of_values(state))
             if change in ("frame", "labels"):
                 columns, texts = parts.atom_columns(state)
                 sources["texts"].data = texts
@@ -331,7 +334,8 @@ class NotebookExplorer:
                     limits = {"start": start, "end": end, "reset_start": start, "reset_end": end}
                     getattr(self.figures["layout"], f"{axis}_range").update(**limits)
                 sources["sites"].data = parts.site_columns(state)
-                self._show_cells(self.figures["cells"].visible)
+                if self.figures["cells"].visible:
+                    self._show_cells(True)
                 if "radius" in self.controls:
                     self.controls["radius"].value = f"{state.radius:g}"
             if change == "values":
@@ -339,8 +343,6 @@ class NotebookExplorer:
                 self.figures["bar"].visible = state.colour_by != "motif"
                 self.figures["bar"].title = state.colour_by
                 self.controls["colour_by"].value = state.colour_by
-            if change in ("frame", "labels", "values"):
-                self.figures["mapper"].update(**parts.scale_of_values(state))
             if change == "shown":
                 sources["atoms"].data["shown"] = state.shown.astype(np.uint8)
                 self.controls["condition"].value = state.condition

@@ -285,11 +285,12 @@ def make_figures(state: ExplorerState, sources: dict[str, ColumnDataSource]) -> 
     width, height = columns["width"][0], columns["height"][0]
     scale = IMAGE_SIZE / max(abs(width), abs(height))
     mapper = LinearColorMapper(nan_color="#888888", **scale_of_values(state))
+    opacity = Slider(title="atoms over image", start=0, end=1, value=OPACITY, step=0.05, width=140)
     # The browser reads the rows at first and after each change: then the discs are drawn.
     view = CDSView(
         filter=CustomJSFilter(
-            args={"mapper": mapper},
-            code="const out = []; const s = source.data.shown; setTimeout(() => mapper.change.emit(), 0);"
+            args={"opacity": opacity},
+            code="const out = []; const s = source.data.shown; setTimeout(() => opacity.properties.value.change.emit(), 0);"
             " for (let i = 0; i < s.length; i++) if (s[i]) out.push(i); return out",
         )
     )
@@ -313,7 +314,6 @@ def make_figures(state: ExplorerState, sources: dict[str, ColumnDataSource]) -> 
     radius = DISC * state.spacing
     size = float(np.clip(2 * radius * scale, 3, 12))
     found: dict[str, Any] = {"source": sources["atoms"], "view": view}
-    opacity = Slider(title="atoms over image", start=0, end=1, value=OPACITY, step=0.05, width=140)
     paint = {"atoms": sources["atoms"], "mapper": mapper, "opacity": opacity}
     _add_discs(picture, "x", "y", 1.5, radius, paint)
     # The pointer finds an atom up to half way to its neighbours.
@@ -404,7 +404,7 @@ def _add_discs(fig: Any, x: str, y: str, size: float, radius: float, paint: dict
     fig.image_rgba("image", "x", "y", "width", "height", source=picture)
     more = {"fig": fig, "picture": picture, "x": x, "y": y, "size": size, "radius": radius}
     code = CustomJS(args={**paint, **more}, code=PAINT)
-    changes = [(paint["atoms"].selected, "indices"), (paint["mapper"], "change"), (paint["opacity"], "value")]
+    changes = [(paint["atoms"].selected, "indices"), (paint["opacity"], "value")]
     for model, name in [
         *changes,
         *((r, end) for r in (fig.x_range, fig.y_range) for end in ("start", "end")),
