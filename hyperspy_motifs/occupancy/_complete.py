@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.sparse import csr_array
+from scipy.stats import norm
 
 from hyperspy_motifs.atoms import Atoms, ColumnFit, NoiseSpectrum, nearest_neighbour_distance
 
@@ -43,6 +44,8 @@ _CLEARLY_EMPTY = 0.05
 # rises again: after this filter at 0.3 beside titanium, for oxygen in PbTiO3 along [110], and not yet at 0.2.
 _RING, _SMOOTHING, _DIRECTIONS = 0.2, 0.12, 8
 _SIGNIFICANT_DIP = 2.0
+# The same of an increase in one of the directions, at the same level for all of them together (Bonferroni).
+_SIGNIFICANT_RISE = float(norm.isf(norm.sf(_SIGNIFICANT_DIP) / _DIRECTIONS))
 # The same decrease around sites without a known column, relative to that around all sites of the kind. They were not found
 # because noise makes them the fainter ones: half of the sites, found at a signal-to-noise ratio of 1.5, leave others with 0.5.
 _LEAST_MULTIPLE = 0.25
@@ -281,7 +284,7 @@ def _seen(
     multiple = (own * shape).sum(axis=1) / np.maximum((shape**2).sum(axis=1), 1e-30)
     weight = np.maximum(around @ unknown, 1e-9)
     doubt = np.sqrt(variance * (around @ unknown**2)) / weight
-    alike = (multiple > _LEAST_MULTIPLE) & (own > -_SIGNIFICANT_DIP * doubt).all(axis=1)
+    alike = (multiple > _LEAST_MULTIPLE) & (own > -_SIGNIFICANT_RISE * doubt).all(axis=1)
     return maximum, claimed | alike
 
 
@@ -297,7 +300,7 @@ def _is_maximum(dips: np.ndarray, error: np.ndarray) -> np.ndarray:
     """Return a mask of the centres (m,) of which the mean decrease is significant, and no increase in any direction."""
     # Opposite directions are nearly independent, neighbouring ones are not: half of them count.
     overall = np.sqrt((error**2).mean(axis=1) / (_DIRECTIONS / 2))
-    return (dips > -_SIGNIFICANT_DIP * error).all(axis=1) & (dips.mean(axis=1) > _SIGNIFICANT_DIP * overall)
+    return (dips > -_SIGNIFICANT_RISE * error).all(axis=1) & (dips.mean(axis=1) > _SIGNIFICANT_DIP * overall)
 
 
 def _mean_shapes(precisions: np.ndarray, places: Places) -> np.ndarray:
