@@ -39,6 +39,16 @@ def test_two_species_on_a_strong_background(shared_data):
     assert np.bincount(motifs.labels).min() > 100
 
 
+def test_both_sublattices_of_a_noisy_sulfide(shared_data):
+    """The faint sublattice is found where most of the bright one is: some nine in ten."""
+    signal = hs.signals.Signal2D(np.load(shared_data / "field" / "mos2_noisy.npy").astype(float))
+    signal.set_signal_type("atomic_image")
+    motifs = motifs_of(signal)
+    bright, faint = motifs.counts
+    assert bright == pytest.approx(917, abs=10)
+    assert 0.89 < faint / bright <= 1
+
+
 def test_a_particle_in_vacuum_is_no_continuum(shared_data):
     motifs = motifs_of(load(shared_data, "nanoparticle.hspy"))
     assert len(motifs.labels) == 256
