@@ -20,6 +20,8 @@ _EFFECTS = np.array([one for one in np.arange(-1, _FAR + _STEP / 2, _STEP) if ab
 # Steps of the expectation maximisation, atoms of which the null distribution of the statistic is computed, and residuals of
 # either sign at which it is: more change no list of defects.
 _ITERATIONS, _SAMPLED, _RESIDUALS = 30, 200, 200
+# Smaller densities and probabilities, as in images without noise, are not distinguished: they are divisors, or have logarithms.
+_SMALLEST = 1e-300
 
 
 def fit_null(
@@ -106,8 +108,7 @@ def null_p_values(
         Those from which the null is estimated; all by default.
     heaviness : ndarray of shape (n,), optional
         Added to 1 / degrees of freedom of single residuals, such as those whose scatter is known from few others.
-    central, prior_degrees : float, optional
-    found : ndarray of bool, shape (n,), optional
+    central, prior_degrees, found
         See :func:`fit_null`.
 
     Returns
@@ -157,10 +158,10 @@ def ratio_p_values(
     """p-values of intensities by the odds of a defect, whose intensities and frequency the image shows.
 
     The statistic is the density of the ratio of an atom's intensity to that of its counterparts, with an unknown distribution
-    of true ratios, over that without a defect, times the odds of a defect among its counterparts. The distribution of true
-    ratios is that of maximum likelihood for all atoms [1]_, where one atom in advance has any ratio; the frequency of defects
-    is that of all atoms as well, where it is worth as much as the counterparts. So defects that occur often, such as vacancies,
-    are found where a single one would not be.
+    of true ratios, over that without a defect, times the odds of a defect. The distribution of true ratios is that of maximum
+    likelihood for all atoms [1]_ and one further defect, of which all ratios are equally likely. The frequency of defects is
+    the mean of that among the counterparts and that among all atoms; few counterparts have less weight. So defects that occur
+    often, such as vacancies, are found where a single one would not be.
 
     The p-value is the share of all atoms that have a larger statistic by chance, under the null of :func:`null_p_values`. It
     is valid whatever distribution was estimated, and permits the false discoveries where they cost least: most of those at a
@@ -171,7 +172,9 @@ def ratio_p_values(
     residuals : ndarray of shape (n,)
         Ratio minus 1 in units of its scatter; NaN where it is not known.
     scatter : ndarray of shape (n,)
+        Of the ratios.
     counterparts : Counterparts
+        Of all atoms.
     reference, heaviness, central, prior_degrees, found
         See :func:`null_p_values`.
 
@@ -219,7 +222,8 @@ def ratio_p_values(
     order = np.argsort(np.ravel(value), kind="stable")
     above = np.cumsum(mass[order][::-1])[::-1]
     statistic = odds * (defect @ ratios) / null
-    out[known] = np.exp(np.interp(np.log(statistic), np.log(np.ravel(value)[order]), np.log(above)))
+    chances = np.log(np.maximum(above, _SMALLEST))
+    out[known] = np.exp(np.interp(np.log(statistic), np.log(np.ravel(value)[order]), chances))
     return out
 
 
@@ -227,7 +231,7 @@ def _densities(
     z: np.ndarray, width: np.ndarray | float, freedom: np.ndarray | float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Densities of residuals z (n,), in units of their width, without a defect (n,) and with one of each ratio (n, k)."""
-    null = np.exp(stats.t.logpdf(z, freedom)) / width
+    null = np.maximum(np.exp(stats.t.logpdf(z, freedom)) / width, _SMALLEST)
     spread = np.broadcast_to(np.hypot(width, _STEP / 2), z.shape)[:, None]
     off = np.clip(z * width, -1, _FAR)[:, None] - _EFFECTS
     return null, np.exp(-0.5 * (off / spread) ** 2) / (np.sqrt(2 * np.pi) * spread)

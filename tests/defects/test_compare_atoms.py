@@ -277,7 +277,7 @@ def test_defects_found_on_either_side_do_not_make_the_tails_heavy():
 
 
 def ratios_in_noise(n_vacancies, seed=12):
-    """Standardised residuals of 3000 columns, one in three of which is noisy, and whether each is a half-empty column."""
+    """Standardised residuals of 3000 columns, two in three of which are noisy, and whether each is half empty."""
     rng = np.random.default_rng(seed)
     scatter = rng.choice([0.05, 0.16, 0.17], 3000)
     empty = np.arange(3000) < n_vacancies
@@ -300,6 +300,15 @@ def test_what_occurs_often_is_found_where_a_single_one_is_not():
     listed, usual = (false_discovery_control(p) <= 0.05 for p in (by_odds, alone))
     assert listed[empty].mean() > usual[empty].mean() + 0.08
     assert np.mean(~empty[listed]) < 0.08
+
+
+def test_defects_are_certain_in_an_image_without_noise():
+    _, (scatter, *told), empty = ratios_in_noise(3)
+    z = np.random.default_rng(1).standard_normal(3000) - 0.5 * empty / (1e-9 * scatter)
+    with np.errstate(divide="raise", over="raise", invalid="raise"):
+        p = ratio_p_values(z, 1e-9 * scatter, *told)
+    assert (p[empty] < 1e-100).all()
+    assert (p[~empty] > 1e-9).all()
 
 
 def test_heavy_tails_are_seen():
