@@ -141,6 +141,7 @@ def _known(motif_model: MotifModel, radius: float, like: Moments) -> Moments:
         valid=np.ones(n, bool),
         offset=np.zeros(n),
         scale=np.ones(n),
+        scan_error=None,
     )
 
 

@@ -144,7 +144,8 @@ class Moments:
 
     def rotate(self, angle: ArrayLike) -> "Moments":
         """Return the moments after rotating each pattern by `angle` (radians, from x towards y)."""
-        return replace(self, values=rotate_moments(self.values, self.modes, angle))
+        error = None if self.scan_error is None else rotate_moments(self.scan_error, self.modes, angle)
+        return replace(self, values=rotate_moments(self.values, self.modes, angle), scan_error=error)
 
 
 def get_moments(
@@ -223,6 +224,8 @@ class DiscImage:
     step : int
         Work on means over blocks of so many pixels a side (see :func:`fine_step`). Positions and radii stay in pixels of the
         image.
+    scan_lines : ScanLines, optional
+        Errors of the scan lines of the image, in its pixels and counts, from which `Moments.scan_error` is drawn.
 
     Attributes
     ----------
