@@ -206,8 +206,9 @@ class Explorer:
         self._toggle_text(f"click or lasso: select · shift: add\n{lines}")
 
     def _describe(self) -> None:
-        paragraphs = [textwrap.fill(text, 120) for text in self.state.describe()]
-        more = [f"and {len(paragraphs) - MOST_DESCRIBED} more: select atoms of them"]
+        described = [] if self._help.get_visible() else self.state.describe()
+        paragraphs = [textwrap.fill(text, 120) for text in described]
+        more = [f"and {len(paragraphs) - MOST_DESCRIBED} more motifs: select their atoms"]
         self._toggle_text(
             "\n\n".join(paragraphs[:MOST_DESCRIBED] + more * (len(paragraphs) > MOST_DESCRIBED))
         )

@@ -241,7 +241,10 @@ class ExplorerState(ExploredFrame):
     def describe(self) -> list[str]:
         """A paragraph on each motif of the selected atoms, on all motifs if none is selected: ``motifs.describe``."""
         if not self.is_chosen_radius:
-            raise ValueError(f"Motifs are described at radius {self.motifs.radius:g}: go back first.")
+            raise ValueError(
+                f"Motifs are described at radius {self.motifs.radius:g}, but those at {self._radius:g} are shown: "
+                "go back first."
+            )
         found = self.motifs.describe()
         return [found[k].text for k in self.selected_motifs or range(len(found))]
 

@@ -223,6 +223,11 @@ def test_values_are_coloured_in_steps_and_the_keys_are_listed(explorer, hand, mo
     hand.press("d")
     assert explorer._help.get_visible()
     assert explorer._help.get_text().split() == motifs.describe()[0].text.split()
+    explorer.state.radius = max(motifs.radii)
+    hand.press("d")
+    assert not explorer._help.get_visible()
+    hand.press("d")
+    assert "are shown: go back first" in explorer.state.message
 
 
 def test_nothing_is_selected_while_zooming_or_after_closing(explorer, hand, motifs):
