@@ -212,7 +212,7 @@ def describe_place(points: NDArray[np.floating], sites: NDArray[np.floating], sp
 
 
 def separate(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[float, float]:
-    """How well two groups are told apart by a linear discriminant that has not seen the point it judges.
+    """How well a linear discriminant separates two groups, at points that it was not fitted to.
 
     Fisher's discriminant with the shrinkage of Ledoit and Wolf, cross-validated in five parts (or as many as the smaller group
     has points), so that the noise of small groups in many dimensions does not count as a difference.

@@ -169,11 +169,10 @@ def find_counterparts(
     places : ndarray of shape (n, 2), optional
         Places around which the surroundings are described; by default those of the atoms. An atom that has moved within its
         surroundings sees all of them moved.
-
     fewest : int, optional
-        Surroundings beyond the first gap in likeness after this many atoms are others. A majority of
-        the atoms on a site is needed for what usually stands there: beside an odd neighbour the most alike are the few atoms
-        that have such a neighbour as well.
+        Surroundings beyond the first gap in likeness after this many atoms are others. A majority of the atoms on a site is
+        needed for what usually stands there: beside an odd neighbour the most alike are the few atoms that have such a
+        neighbour as well.
     kinds : ndarray of int, shape (n,), optional
         Kinds of sites (:func:`site_kinds`). Atoms on sites of different kinds are no counterparts, however noise makes their
         surroundings look.
@@ -319,6 +318,7 @@ class PredictedPlaces:
     Attributes
     ----------
     neighbours : ndarray of int, shape (n, k)
+        Indices of the k nearest atoms of each.
     distances : ndarray of shape (n, k)
         In nearest-neighbour distances.
     deviations : ndarray of shape (n, k, 2)

@@ -64,7 +64,7 @@ def classes_and_colours(state: ExplorerState) -> tuple[NDArray[np.intp], NDArray
     )
 
 
-#: Colours of a continuous value: each is a line of markers, and neighbouring ones cannot be told apart.
+#: Colours of a continuous value: each is a line of markers, and neighbouring ones cannot be distinguished.
 COLOUR_STEPS = 32
 
 #: Largest distance in screen pixels between the pointer and its atom.

@@ -23,7 +23,7 @@ from ._style import add_motif_legend, as_labels
 # An island is what touches in a grid of squares with this part of the longer side of the layout. Islands of fewer atoms, or
 # of a smaller part of their motif, have no name in the picture.
 _STEP, _FEWEST, _LEAST_PART = 0.03, 5, 0.05
-# Least part of the longer side of the axes that the shorter one has: beside it stands the legend.
+# Smallest ratio of the shorter to the longer side of the axes; the legend stands beside them.
 _ROUND = 0.75
 # Letters of a name inside the picture; the legend has it in full.
 _LONGEST_NAME = 8
@@ -35,7 +35,7 @@ def is_categorical(values: NDArray[Any]) -> bool:
 
 
 def _layout_sides(layout: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Width and height of the axes of a layout in its units: it fills them, unless it is a line."""
+    """Width and height of the axes of a layout in its units: it fills them, unless it is narrower than `_ROUND`."""
     sides = np.ptp(layout, axis=0) if len(layout) else np.ones(2)
     return 1.08 * np.maximum(sides, max(_ROUND * float(sides.max()), np.finfo(float).tiny))
 

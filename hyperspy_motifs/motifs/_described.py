@@ -149,7 +149,7 @@ _CANDIDATES = 4
 _MINORITY = 0.1
 # Atoms of a motif that are compared with another one.
 _ENOUGH = 400
-# Atoms and names below this probability of being right are uncertain: they are counted, and what else they resemble is said.
+# Atoms and names below this probability of being right are uncertain: they are counted, with what else they resemble.
 UNCERTAIN = 0.9
 
 

@@ -79,7 +79,7 @@ def estimate_background(
     column, row = np.clip(np.rint(points).astype(int), 0, np.array(values.shape[::-1]) - 1).T
     usual = _USUAL * np.std(values - smooth, where=True if missing is None else ~missing)
     share = nothing
-    # Without atoms, as in vacuum, nothing tells a patch.
+    # Without atoms, as in vacuum, nothing indicates a patch.
     covered, near = (
         np.clip(first.at_pixels(q, values.shape, 0.0), 0, 1)
         for q in (first.covered(_PATCH_REACH), first.weight)
