@@ -255,8 +255,12 @@ def _point_sets(sites: LabelledPoints, cells: Cells, names: list[str]) -> list[t
 
 
 def corner_names(sequence: tuple[int, ...], names: list[str]) -> str:
-    """Return the names of the motifs of a corner sequence; an empty site is a "vacancy"."""
-    return " ".join("vacancy" if i == EMPTY_SITE else names[i] for i in sequence)
+    """Return the names of the motifs of a corner sequence; an empty site is a "vacancy".
+
+    In a part of an image, classes of cells may have motifs of which no atom is left: these are numbers.
+    """
+    known = ["vacancy" if i == EMPTY_SITE else names[i] if i < len(names) else str(i) for i in sequence]
+    return " ".join(known)
 
 
 def _candidate(name: str, points: np.ndarray, spacing: float, area: float) -> _Candidate | None:

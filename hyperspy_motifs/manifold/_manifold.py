@@ -221,12 +221,15 @@ class ManifoldFeatures(NamedTuple):
         Noise of each moment.
     whole : ndarray, shape (n, K)
         All moments in units of their noise; NaN where not valid.
+    whitening : ndarray, shape (K, K), or None
+        Matrix by which moments in units of their noise are multiplied where errors of scan lines are noise as well.
     """
 
     values: NDArray[np.float64]
     axes: PrincipalAxes
     unit: NDArray[np.float64]
     whole: NDArray[np.float64]
+    whitening: NDArray[np.float64] | None = None
 
 
 def manifold_features(moments: MomentsLike, like: ManifoldFeatures | None = None) -> ManifoldFeatures:
@@ -246,17 +249,20 @@ def manifold_features(moments: MomentsLike, like: ManifoldFeatures | None = None
     valid = np.asarray(moments.valid, dtype=bool)
     unit = noise_unit(moments) if like is None else like.unit
     X = noise_units(moments, False, unit)
-    if moments.scan_error is not None:
-        # Atoms that differ by the errors of their scan lines form no continuum: these are noise as well.
-        error = np.asarray(moments.scan_error, dtype=np.float64)[valid] / unit
-        variances, vectors = np.linalg.eigh(error.T @ error / max(len(error), 1))
-        X = X @ (vectors / np.sqrt(1 + np.maximum(variances, 0))) @ vectors.T
+    whitening = None if like is None else like.whitening
     with one_blas_thread():
+        if like is None and moments.scan_error is not None:
+            # Atoms that differ by the errors of their scan lines form no continuum: these are noise as well.
+            error = np.asarray(moments.scan_error, dtype=np.float64)[valid] / unit
+            variances, vectors = np.linalg.eigh(error.T @ error / max(len(error), 1))
+            whitening = (vectors / np.sqrt(1 + np.maximum(variances, 0))) @ vectors.T
+        if whitening is not None:
+            X = X @ whitening
         # All axes for any number of atoms: noise is distinguished from a continuum by its many dimensions.
         axes = PrincipalAxes.fit(X[valid]) if like is None else like.axes
         values = np.full((len(X), axes.vectors.shape[1]), np.nan)
         values[valid] = axes.apply(X[valid])
-    return ManifoldFeatures(values, axes, unit, np.where(valid[:, None], X, np.nan))
+    return ManifoldFeatures(values, axes, unit, np.where(valid[:, None], X, np.nan), whitening)
 
 
 class Manifold:

@@ -1,5 +1,6 @@
 """Moments of the discs around the atoms of an image."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -389,9 +390,11 @@ class DiscImage:
             0.0,
         )
         blocks = covariance.reshape(size, step, size, step).mean(axis=(1, 3))
-        variances, vectors = np.linalg.eigh(blocks)
+        with one_blas_thread():
+            variances, vectors = np.linalg.eigh(blocks)
         offset = (_VARIED * vectors * np.sqrt(np.maximum(variances, 0))).T.astype(np.float32)
-        rng = np.random.default_rng(0)
+        # Frames of a stack have random numbers of their own, detectors of one field the same.
+        rng = np.random.default_rng(zlib.crc32(self._points.tobytes()))
         out = np.empty((len(self._points), len(basis.modes)), np.float32)
         behind, ahead = (
             iterate_patches(self._coefficients, self._points + np.array([side, 0.0]), size)

@@ -41,6 +41,14 @@ def test_the_graph_of_a_crop_has_no_class_without_cells(motifs):
     assert sum(sizes) == len(part.cells)
 
 
+def test_a_crop_may_have_cells_of_motifs_without_atoms(motifs):
+    part = motifs.signal.isig[:64, 80:140].motifs
+    assert len(part.cells)
+    assert max(max(c.corner_sequence) for c in part.cells.classes) >= part.n_motifs
+    assert f"{len(part.labels)} atoms" in part.summary()
+    assert len(part.graph.find(level="atom")) == len(part.labels)
+
+
 def test_the_metal_alone_tiles_triangles(motifs, simulated, matched):
     truth = simulated[1]
     rows, index = matched(motifs, truth)
