@@ -236,7 +236,8 @@ def compare_atoms(
             for heavy, central, degrees in zip(uncertainty, _CENTRAL, _PRIOR_DEGREES, strict=True)
         ]
         z = intensity[:, 0]
-        scatter = np.divide(np.abs(ratios - 1), np.abs(z), where=z != 0, out=np.ones(n))
+        away = np.abs(ratios - counterparts.median(ratios * reference))
+        scatter = np.divide(away, np.abs(z), where=z != 0, out=np.ones(n))
         of_ratio = ratio_p_values(z, scatter, counterparts, *tails[0])
         of_others = [null_p_values(v * precision, *tail) for v, tail in zip(others, tails[1:], strict=True)]
         p_values = np.column_stack([of_ratio, *of_others])
