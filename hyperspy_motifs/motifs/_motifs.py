@@ -416,7 +416,7 @@ class Motifs(MotifView):
         Raises
         ------
         ValueError
-            If `path` is a folder or the frame has no atoms.
+            If `path` is a folder or does not end in ``.html``, or the frame has no atoms.
         FileNotFoundError
             If the folder to write into does not exist.
         """

@@ -41,6 +41,11 @@ def write_report(motifs: Motifs, path: str | PathLike[str], title: str | None = 
         raise ValueError(
             f"{target} is a folder; give the name of the file, such as {target / 'report.html'}."
         )
+    if target.suffix.lower() not in ("", ".html", ".htm"):
+        raise ValueError(
+            f"A report is HTML, but {target.name} ends in {target.suffix}: give a name such as {target.stem}.html, and print "
+            "that from a browser."
+        )
     if not target.absolute().parent.is_dir():
         raise FileNotFoundError(f"The folder {target.absolute().parent} for the report does not exist.")
     if not (motifs.frames == frame).any():

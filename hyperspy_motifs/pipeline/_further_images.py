@@ -287,7 +287,7 @@ def predict(
             "atoms": "given" if atoms is not None else "found",
             "read_as": str(table.facts.get("read_as", "")),
             "learned": "model",
-            "reason": f"the motifs of '{motif_model.facts.get('title', '')}' were applied, with their numbers there",
+            "reason": f"the motifs of {_source(motif_model)} were applied, with their numbers there",
         },
         detectors=images_to_keep(images),
         features=features,
@@ -300,6 +300,12 @@ def predict(
     result = dataclasses.replace(result, cells=find_cells(result, "auto", None))
     store.write(other, result)
     store.remove_atoms(other)
+
+
+def _source(motif_model: MotifModel | SimpleNamespace) -> str:
+    """Return the name of what the motifs of a model were found in, in quotes, as far as it has one."""
+    title = motif_model.facts.get("title")
+    return f"'{title}'" if title else "another image"
 
 
 def source_like(record: store.Record, other: object, atoms: object = None) -> MomentSource:

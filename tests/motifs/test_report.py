@@ -279,7 +279,11 @@ def test_a_report_that_fails_leaves_the_old_one_and_no_window(found, tmp_path, m
 
 @pytest.mark.parametrize(
     ("where", "error", "says"),
-    [(".", ValueError, "is a folder"), ("absent/out.html", FileNotFoundError, "does not exist")],
+    [
+        (".", ValueError, "is a folder"),
+        ("out.pdf", ValueError, "such as out.html"),
+        ("absent/out.html", FileNotFoundError, "does not exist"),
+    ],
 )
 def test_a_place_that_cannot_be_written_is_refused_before_any_work(found, tmp_path, where, error, says):
     with pytest.raises(error, match=says):
