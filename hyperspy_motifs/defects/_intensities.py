@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
+from scipy.ndimage import distance_transform_edt
 from scipy.sparse.linalg import splu
 
 # Distance of the knots of the background in nearest-neighbour distances: columns vary within one, backgrounds over more.
@@ -18,7 +19,11 @@ _RIM_WEIGHT = 1e-3
 
 
 def fit_intensities(
-    image: np.ndarray, points: np.ndarray, widths: np.ndarray, spacing: float
+    image: np.ndarray,
+    points: np.ndarray,
+    widths: np.ndarray,
+    spacing: float,
+    missing: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Heights of all columns at fixed positions and widths, on one smooth background.
 
@@ -35,6 +40,8 @@ def fit_intensities(
         Standard deviation of each column in pixels.
     spacing : float
         Nearest-neighbour distance in pixels.
+    missing : ndarray of bool of shape (rows, columns), optional
+        Pixels without data.
 
     Returns
     -------
@@ -51,7 +58,12 @@ def fit_intensities(
     inside = np.zeros(image.shape)
     rim = max(int(np.ceil(_RIM * np.median(widths))), 1)
     inside[rim:-rim, rim:-rim] = 1.0
-    weights = np.maximum(inside.ravel(), _RIM_WEIGHT)
+    weights = np.maximum(inside, _RIM_WEIGHT)
+    if missing is not None and missing.any():
+        # Columns that are hidden reach out of the pixels without data, as those beyond the frame do.
+        weights[distance_transform_edt(~missing) <= rim] = _RIM_WEIGHT
+        weights[missing] = 0.0
+    weights = weights.ravel()
     solution, _ = _solve(model, values, weights)
     fitted = model @ solution
     used = weights == 1

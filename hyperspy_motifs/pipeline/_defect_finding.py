@@ -313,7 +313,8 @@ def _compare_frame(
     width = np.sqrt(np.where(known, np.abs(sigma).prod(axis=1), np.nan))
     typical = float(np.nanmedian(width)) if known.any() else _WIDTH * spacing
     sign = 1.0 if bright else -1.0
-    intensities, noise = fit_intensities(sign * image, points, np.full(len(points), typical), spacing)
+    widths = np.full(len(points), typical)
+    intensities, noise = fit_intensities(sign * image, points, widths, spacing, missing)
     long = np.where(known, ellipticity - 1, np.nan)
     shapes = np.full((len(points), 3), np.nan)
     shapes[:n] = np.column_stack([np.log(width), long * np.cos(2 * angle), long * np.sin(2 * angle)])

@@ -35,6 +35,25 @@ def test_all_columns_of_a_lattice_are_equal_within_counting_noise(honeycomb):
     )
 
 
+def test_pixels_without_data_leave_the_columns_beside_them(honeycomb):
+    image, points = honeycomb
+    missing = np.zeros(image.shape, bool)
+    missing[90:150, 110:] = True
+    away = np.hypot(points[:, 1] - points[:, 1].clip(90, 149), points[:, 0] - points[:, 0].clip(110, None))
+    seen = away > 2
+    width = 0.1 / 0.0125 / 2.3548
+    whole = fit_intensities(image, points, np.full(len(points), width), 15.2)[0][seen]
+    filled = np.where(missing, image[~missing].mean(), image)
+    points, widths, away = points[seen], np.full(int(seen.sum()), width), away[seen]
+    found = fit_intensities(filled, points, widths, 15.2, missing)[0] / whole
+    wrong = fit_intensities(filled, points, widths, 15.2)[0] / whole
+    beside, beyond = (away > 10) & (away < 23), away > 23
+    # Half of the light of the hidden columns would else be missing from those beside them.
+    assert wrong[beside].mean() < 0.9
+    assert abs(found[beside].mean() - 1) < 0.02
+    assert found[beyond].std() < 0.02
+
+
 def test_two_columns_at_one_place_do_not_fail(honeycomb):
     image, points = honeycomb
     twice = np.concatenate([points, points[40:41]])
