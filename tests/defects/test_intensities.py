@@ -48,7 +48,7 @@ def test_pixels_without_data_leave_the_columns_beside_them(honeycomb):
     found = fit_intensities(filled, points, widths, 15.2, missing)[0] / whole
     wrong = fit_intensities(filled, points, widths, 15.2)[0] / whole
     beside, beyond = (away > 10) & (away < 23), away > 23
-    # Half of the light of the hidden columns would else be missing from those beside them.
+    # Else the fill takes more than a tenth of the heights of the columns beside it.
     assert wrong[beside].mean() < 0.9
     assert abs(found[beside].mean() - 1) < 0.02
     assert found[beyond].std() < 0.02
