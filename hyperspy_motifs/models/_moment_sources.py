@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.spatial import cKDTree
+from scipy.stats import norm
 
 from hyperspy_motifs.clustering import ALMOST_WHOLE, Brightness
 from hyperspy_motifs.sites import Neighbourhoods
@@ -31,6 +32,10 @@ _TURNED, _COMPARED = 300, 2_000
 # Highest azimuthal order 8 of the moments: 36 steps resolve a quarter of its period.
 _STEPS = 72
 _AXES = 12
+# Angles that are refined: no periodic structure has more that are equivalent.
+_MINIMA = 6
+# Level of the test that the atoms fit worse at another angle than at the best one.
+_EQUIVALENT = 0.01
 #: Radius that reaches the neighbours, for the orientation.
 ORIENTED_AT = 1.2
 
@@ -76,7 +81,8 @@ def find_orientation(
     """Find the rotation after which the atoms of an image are most like those of the reference.
 
     A sample of the atoms is rotated; of each the distance to the nearest atom of the reference is measured in the principal
-    axes of the moments. The angle with the smallest mean distance is taken. Nothing else about the structure is needed, but
+    axes of the moments. The angle with the smallest mean distance is taken, or the smallest angle at which the distances are
+    not significantly larger: images of one study often have one orientation. Nothing else about the structure is needed, but
     the images must show some common structure in one orientation each, or in several with the same angles between them.
     Where the structure is symmetric, all equivalent angles are right.
 
@@ -99,21 +105,34 @@ def find_orientation(
     axes = PrincipalAxes.fit(compared / unit, min(_AXES, compared.shape[1], max(len(compared) - 1, 1)))
     tree, modes = cKDTree(axes.apply(compared / unit)), np.asarray(moments.modes)
 
-    def distance(angle: float, mirrored: bool) -> float:
+    def distances(angle: float, mirrored: bool) -> NDArray[np.float64]:
         there = Orientation(angle, mirrored).apply(turned, modes)
-        return float(np.mean(tree.query(axes.apply(there / unit))[0]))
+        return np.asarray(tree.query(axes.apply(there / unit))[0], dtype=np.float64)
+
+    def distance(angle: float, mirrored: bool) -> float:
+        return float(distances(angle, mirrored).mean())
 
     step = 2 * np.pi / _STEPS
     found = []
     for mirrored in (False, True) if mirrors else (False,):
         tried = np.array([distance(k * step, mirrored) for k in range(_STEPS)])
-        start = step * int(np.argmin(tried))
-        best = minimize_scalar(
-            distance, args=(mirrored,), bounds=(start - step, start + step), method="bounded",
-            options={"xatol": 1e-3},
-        )  # fmt: skip
-        found.append(Orientation(float(best.x), mirrored, float(best.fun), float(np.median(tried))))
-    return min(found, key=lambda one: one.distance)
+        least = np.flatnonzero((tried <= np.roll(tried, 1)) & (tried <= np.roll(tried, -1)))
+        least = least[np.argsort(tried[least], kind="stable")[:_MINIMA]]
+        for start in step * np.where(least > _STEPS // 2, least - _STEPS, least):
+            best = minimize_scalar(
+                distance, args=(mirrored,), bounds=(start - step, start + step), method="bounded",
+                options={"xatol": 1e-3},
+            )  # fmt: skip
+            found.append(Orientation(float(best.x), mirrored, float(best.fun), float(np.median(tried))))
+    nearest = min(found, key=lambda one: one.distance)
+    own = distances(nearest.angle, nearest.mirrored)
+
+    def is_equivalent(one: Orientation) -> bool:
+        more = distances(one.angle, one.mirrored) - own
+        return bool(more.mean() <= norm.isf(_EQUIVALENT) * more.std() / np.sqrt(len(more)))
+
+    # Of angles that are equally right, that of images with the same orientation.
+    return min(filter(is_equivalent, found), key=lambda one: (one.mirrored, abs(one.angle)))
 
 
 def _sample(moments: MomentsLike, most: int, rng: np.random.Generator) -> NDArray[np.float64]:
