@@ -32,8 +32,6 @@ _TURNED, _COMPARED = 300, 2_000
 # Highest azimuthal order 8 of the moments: 36 steps resolve a quarter of its period.
 _STEPS = 72
 _AXES = 12
-# Angles that are refined: no periodic structure has more that are equivalent.
-_MINIMA = 6
 # Level of the test that the atoms fit worse at another angle than at the best one.
 _EQUIVALENT = 0.01
 #: Radius that reaches the neighbours, for the orientation.
@@ -112,27 +110,25 @@ def find_orientation(
     def distance(angle: float, mirrored: bool) -> float:
         return float(distances(angle, mirrored).mean())
 
-    step = 2 * np.pi / _STEPS
+    step, n = 2 * np.pi / _STEPS, len(turned)
     found = []
     for mirrored in (False, True) if mirrors else (False,):
-        tried = np.array([distance(k * step, mirrored) for k in range(_STEPS)])
-        least = np.flatnonzero((tried <= np.roll(tried, 1)) & (tried <= np.roll(tried, -1)))
-        least = least[np.argsort(tried[least], kind="stable")[:_MINIMA]]
-        for start in step * np.where(least > _STEPS // 2, least - _STEPS, least):
-            best = minimize_scalar(
-                distance, args=(mirrored,), bounds=(start - step, start + step), method="bounded",
-                options={"xatol": 1e-3},
-            )  # fmt: skip
-            found.append(Orientation(float(best.x), mirrored, float(best.fun), float(np.median(tried))))
-    nearest = min(found, key=lambda one: one.distance)
-    own = distances(nearest.angle, nearest.mirrored)
-
-    def is_equivalent(one: Orientation) -> bool:
-        more = distances(one.angle, one.mirrored) - own
-        return bool(more.mean() <= norm.isf(_EQUIVALENT) * more.std() / np.sqrt(len(more)))
-
-    # Of angles that are equally right, that of images with the same orientation.
-    return min(filter(is_equivalent, found), key=lambda one: (one.mirrored, abs(one.angle)))
+        tried = np.array([distances(k * step, mirrored) for k in range(_STEPS)])
+        mean = tried.mean(axis=1)
+        more = tried - tried[int(mean.argmin())]
+        least = (mean <= np.roll(mean, 1)) & (mean <= np.roll(mean, -1))
+        least &= more.mean(axis=1) <= norm.isf(_EQUIVALENT) * more.std(axis=1) / np.sqrt(n)
+        # Of angles that are equally right, that of images with the same orientation.
+        turns = np.where(np.arange(_STEPS) > _STEPS // 2, np.arange(_STEPS) - _STEPS, np.arange(_STEPS))[
+            least
+        ]
+        start = step * int(turns[np.abs(turns).argmin()])
+        best = minimize_scalar(
+            distance, args=(mirrored,), bounds=(start - step, start + step), method="bounded",
+            options={"xatol": 1e-3},
+        )  # fmt: skip
+        found.append(Orientation(float(best.x), mirrored, float(best.fun), float(np.median(mean))))
+    return min(found, key=lambda one: one.distance)
 
 
 def _sample(moments: MomentsLike, most: int, rng: np.random.Generator) -> NDArray[np.float64]:
