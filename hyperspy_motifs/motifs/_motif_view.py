@@ -28,17 +28,25 @@ class MotifView(AtomColumns):
     """Read access of :class:`~hyperspy_motifs.motifs.Motifs` to the stored result, which is read again after every edit."""
 
     def __init__(self, signal: AtomicImage) -> None:
-        self._signal = signal
+        self._shown = signal
+        self._node = store.held(signal)
         self._seen: tuple[object, ...] = ()
         self._cache: dict[str, Any] = {}
         self._refresh()
+
+    @property
+    def _signal(self) -> AtomicImage:
+        """The image with this result. Once another result has taken its place there, a copy that shares the pixels."""
+        if not store.is_same(self._node, store.held(self._shown)):
+            self._shown = store.holding(self._shown, self._node)
+        return self._shown
 
     def _refresh(self) -> store.Record:
         signal = self._signal
         now = (store.edition(signal), store.Stamp.of(signal), store.pixels_key(signal))
         if now != self._seen:
             self._record = store.read(signal)
-            self._seen = now
+            self._node, self._seen = store.held(signal), now
             self._cache.clear()
         return self._record
 
@@ -52,7 +60,7 @@ class MotifView(AtomColumns):
 
     @property
     def signal(self) -> AtomicImage:
-        """The image that the motifs belong to."""
+        """The image that the motifs belong to; a copy with the same pixels once ``find_motifs`` has been called on it again."""
         return self._signal
 
     @property

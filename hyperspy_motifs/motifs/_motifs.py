@@ -31,7 +31,8 @@ class Motifs(MotifView):
     """The motifs of an image, its cells and its graph.
 
     A view of ``signal.metadata.Motifs``, which is saved with the image. Arrays have one row per atom and are
-    read-only; methods change them.
+    read-only; methods change them, for every view of this result. When ``find_motifs`` is called again, the views
+    of the earlier result keep their answers, and their edits, on a copy of the image.
 
     Parameters
     ----------

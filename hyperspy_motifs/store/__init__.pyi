@@ -3,6 +3,9 @@ from ._metadata import NODE as NODE
 from ._metadata import SCHEMA_VERSION as SCHEMA_VERSION
 from ._metadata import edition as edition
 from ._metadata import has_result as has_result
+from ._metadata import held as held
+from ._metadata import holding as holding
+from ._metadata import is_same as is_same
 from ._metadata import load_atoms as load_atoms
 from ._metadata import pick_frames as pick_frames
 from ._metadata import pixels_key as pixels_key

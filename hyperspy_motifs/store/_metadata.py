@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,6 +58,26 @@ def edition(signal: BaseSignal) -> int:
     return int(signal.metadata.get_item(f"{NODE}.edition", default=0))
 
 
+def held(signal: BaseSignal) -> DictionaryTreeBrowser | None:
+    """The node of the result of `signal`, which no later result changes; None if there is none."""
+    node: DictionaryTreeBrowser | None = signal.metadata.get_item(NODE)
+    return node
+
+
+def is_same(node: DictionaryTreeBrowser | None, other: DictionaryTreeBrowser | None) -> bool:
+    """Whether two nodes hold one result, before and after edits."""
+    if node is None or other is None:
+        return node is other
+    return bool(node.get_item("result") == other.get_item("result"))
+
+
+def holding(signal: BaseSignal, node: DictionaryTreeBrowser) -> BaseSignal:
+    """A signal with the pixels and axes of `signal`, and the result `node` in place of its own."""
+    out = signal._deepcopy_with_new_data(signal.data)
+    setattr(out.metadata, NODE, node)
+    return out
+
+
 def write(signal: BaseSignal, record: Record, *, same_atoms: bool = False) -> None:
     """Write `record` to the metadata of `signal`; `same_atoms`: atoms and labels are those of before, so defects are kept.
 
@@ -64,6 +86,7 @@ def write(signal: BaseSignal, record: Record, *, same_atoms: bool = False) -> No
     node: dict[str, object] = {
         "schema_version": SCHEMA_VERSION,
         "edition": edition(signal) + 1,
+        "result": record.result or _name_of(record, edition(signal) + 1),
         "positions": frozen(record.positions, np.float64),
         "frames": frozen(record.frames, np.int64),
         "labels": frozen(record.labels, np.int64),
@@ -96,6 +119,12 @@ def write(signal: BaseSignal, record: Record, *, same_atoms: bool = False) -> No
     if identification is not None:
         node["identification"] = identification
     setattr(signal.metadata, NODE, node)
+
+
+def _name_of(record: Record, edition: int) -> str:
+    """What tells a result from those before and after it, through all edits."""
+    found = to_json(record.parameters).encode() + record.positions.tobytes()
+    return f"{edition}-{zlib.crc32(found):08x}"
 
 
 def _kept_identification(signal: BaseSignal, record: Record) -> Any:
@@ -143,7 +172,7 @@ def read(signal: BaseSignal) -> Record:
     if elements and frames is not None:
         joined = join(Stamp.of(signal), frames, elements)
         if isinstance(joined, Record):
-            return joined
+            return replace(joined, result=record.result)
         reason = joined
     remove(signal)
     warnings.warn(
@@ -229,6 +258,7 @@ def _record_of(node: DictionaryTreeBrowser) -> Record:
         layouts=array(node, "layouts"),
         chosen=int(node.get_item("chosen")),
         stamp=stamp_from_node(node.get_item("stamp")),
+        result=node.get_item("result", default=""),
         atoms=mapping_from_node(node.get_item("atoms")),
         names={int(k): v for k, v in json.loads(node.get_item("names")).items()},
         tree=mapping_from_node(node.get_item("tree")),

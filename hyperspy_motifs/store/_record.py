@@ -36,6 +36,8 @@ class Record:
     layouts : numpy.ndarray of shape (l, n, 2)
     chosen : int
         Index of the radius of `labels`.
+    result : str
+        Name of the result, which edits keep; empty before it is written for the first time.
     tree : dict of str to numpy.ndarray
     cells : dict of str to numpy.ndarray, str or scalar
     features : signal or None
@@ -71,6 +73,7 @@ class Record:
     layouts: np.ndarray
     chosen: int
     stamp: Stamp
+    result: str = ""
     atoms: dict[str, np.ndarray] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     tree: dict[str, Any] = field(default_factory=dict)

@@ -151,3 +151,36 @@ def test_atoms_whose_disc_is_cut_are_told_and_a_motif_of_them_is_named_so(found)
     store.write(signal, replace(record, labels=labels.astype(record.labels.dtype)))
     expected = f"({int((gap < radius).sum())} of them truncated by the border)"
     assert sum(line.endswith(expected) for line in signal.motifs.summary().splitlines()) == 1
+
+
+def test_an_earlier_result_keeps_its_answers_when_motifs_are_found_again(motifs):
+    signal = motifs.signal.isig[:190, :150]
+    motifs, view = signal.motifs, signal.motifs
+    motifs.edit.relabel({0: "Se"})
+    assert view.names[0] == "Se", "an edit is one of the result, for every view of it"
+    labels, counts, cells = motifs.labels, motifs.counts, motifs.cells.n_corners
+    options = {"radius": 0.2, "radius_units": "axes", "refine": False, "n_motifs": 2}
+    now = signal.find_motifs(atoms=motifs.positions[20:], **options)
+    assert (now.n_motifs, len(now.labels)) == (2, len(labels) - 20)
+    for earlier in (motifs, view):
+        np.testing.assert_array_equal(earlier.labels, labels)
+        np.testing.assert_array_equal(earlier.counts, counts)
+        np.testing.assert_array_equal(earlier.cells.n_corners, cells)
+        assert (earlier.names[0], earlier.radius) == ("Se", 0.6)
+        assert len(earlier.means.data) == earlier.n_motifs
+    # What is done to it later is done to a copy of the image.
+    assert motifs.edit.merge([0, 1]).n_motifs == len(counts) - 1
+    assert motifs.signal.motifs.n_motifs == len(counts) - 1
+    assert np.shares_memory(motifs.signal.data, signal.data)
+    assert signal.motifs.n_motifs == now.n_motifs == 2
+
+
+def test_the_result_of_an_image_that_has_changed_is_not_that_of_the_changed_image(motifs):
+    signal = motifs.signal.isig[:190, :150]
+    motifs = signal.motifs
+    signal.data = signal.data[::-1, ::-1] ** 2
+    now = signal.find_motifs(radius=0.2, radius_units="axes", n_motifs=2)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="dropped"), pytest.raises(ValueError, match="pixels"):
+            _ = motifs.n_motifs
+    np.testing.assert_array_equal(signal.motifs.labels, now.labels)

@@ -46,6 +46,7 @@ def record_of(signal, n=N, frames=None):
             "reason": "because",
             "height": 3.5,
         },
+        result="1-07e5f09a",
         cells={"offsets": np.array([0, 3]), "vertices": np.array([0, 1, 2]), "clear": True, "nothing": None},
         parameters={"n_max": 8, "radius": "auto", "rotation_invariant": False, "radii": [1.0, 2.0]},
         previous={"labels": rng.integers(0, 3, n), "probabilities": rng.random(n), "names": {1: "W"}},
