@@ -20,6 +20,8 @@ _EFFECTS = np.array([one for one in np.arange(-1, _FAR + _STEP / 2, _STEP) if ab
 # Steps of the expectation maximisation, atoms of which the null distribution of the statistic is computed, and residuals of
 # either sign at which it is: more change no list of defects.
 _ITERATIONS, _SAMPLED, _RESIDUALS = 30, 200, 200
+# Relative scatter and intensities below this are rounding errors.
+LEAST = 1e-9
 # Smaller densities and probabilities, as in images without noise, are not distinguished: they are divisors, or have logarithms.
 _SMALLEST = 1e-300
 
@@ -65,7 +67,7 @@ def fit_null(
     known = np.isfinite(mean)
     others = mean[known if found is None else known & ~found]
     mean = np.sort(mean[known])
-    if len(others) < 2 or not others.max() > 0:
+    if len(others) < 2 or not np.median(mean) > 0:
         return 1.0, _DEGREES[1]
     limit = min(float(np.quantile(mean, central)), float(others.max()))
     used = mean[(mean <= limit) & (mean > 0)]
@@ -135,7 +137,7 @@ def _shown_null(
     squares = (residuals**2).sum(axis=1)
     used = np.ones(len(residuals), bool) if reference is None else reference
     found = np.zeros(len(residuals), bool) if found is None else found
-    sides = [used] if n_components > 1 else [used & (residuals[:, 0] * sign > 0) for sign in (1, -1)]
+    sides = [used] if n_components > 1 else [used & (residuals[:, 0] * sign >= 0) for sign in (1, -1)]
     nulls = [fit_null(squares[s], n_components, central, prior_degrees, found[s]) for s in sides if s.any()]
     scale, degrees = min(
         nulls,
@@ -194,7 +196,7 @@ def ratio_p_values(
     if not known.any():
         return out
     _, scale, degrees = _shown_null(residuals[:, None], reference, central, prior_degrees, found)
-    z, width = residuals[known] / np.sqrt(scale), scatter[known] * np.sqrt(scale)
+    z, width = residuals[known] / np.sqrt(scale), np.maximum(scatter[known] * np.sqrt(scale), LEAST)
     freedom = 1 / (1 / degrees + np.broadcast_to(heaviness, known.shape)[known])
     null, defect = _densities(z, width, freedom)
     n, spread = len(z), np.full(len(_EFFECTS), 1 / len(_EFFECTS))
@@ -245,7 +247,7 @@ def combine_p_values(p_values: np.ndarray, weights: np.ndarray | None = None) ->
     Parameters
     ----------
     p_values : ndarray, shape (n, tests)
-        NaN are left out.
+        NaN are left out, and 1, of a residual of zero: columns that are equal to the last bit say nothing against other tests.
     weights : ndarray, shape (tests,), optional
         Of the tests; equal by default.
 
@@ -258,7 +260,7 @@ def combine_p_values(p_values: np.ndarray, weights: np.ndarray | None = None) ->
     ----------
     .. [1] Y. Liu and J. Xie, "Cauchy combination test", J. Am. Stat. Assoc. 115, 393 (2020).
     """
-    weight = np.isfinite(p_values) * (1.0 if weights is None else weights)
+    weight = (p_values < 1) * (1.0 if weights is None else weights)
     # Below 1e-15 the tangent of Cauchy's quantile is 1 / (pi p) to machine precision, and cannot be computed otherwise.
     p = np.where(weight > 0, np.clip(p_values, 1e-300, 1 - 1e-9), 0.5)
     quantile = np.where(p < 1e-15, 1 / (np.pi * p), np.tan((0.5 - np.maximum(p, 1e-15)) * np.pi))

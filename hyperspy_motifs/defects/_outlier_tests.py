@@ -18,7 +18,7 @@ from ._counterparts import (
     site_kinds,
     trimean_of_known,
 )
-from ._nulls import combine_p_values, null_p_values, ratio_p_values
+from ._nulls import LEAST, combine_p_values, null_p_values, ratio_p_values
 
 # Atoms this close to the border of the image, in nearest-neighbour distances, lack neighbours to be compared by. Those that a
 # translation maps to others are compared by their intensity up to a distance at which a whole column is in the image.
@@ -37,8 +37,6 @@ _FAINT = 0.5
 _DRIFT_NEIGHBOURS = 24
 # An atom within this many nearest-neighbour distances of a defect may be moved or reshaped by it.
 BESIDE = 1.35
-# Relative scatter and intensities below this are rounding errors.
-_LEAST = 1e-9
 # Of the tests of intensity, place and shape: the fraction of the smallest residuals from which the null is estimated, the prior
 # of its degrees of freedom, and the weight in the combination. At least the fraction of the atoms is no defect: vacancies and
 # dopants can be a few percent, and atoms that have moved, and are not beside a defect, are rarer. Without defects the tails of
@@ -152,7 +150,7 @@ def compare_atoms(
     kinds = site_kinds(twins)
     held = ~empty
     typical = float(np.median(intensities[held]))
-    relative = intensities / (typical if abs(typical) > _LEAST else _LEAST)
+    relative = intensities / (typical if abs(typical) > LEAST else LEAST)
     bright = np.clip(relative, 0, None)
     everything = nearest_atoms(points)
     alike = find_counterparts(points, bright, spacing, None, _MAJORITY, kinds, everything)
@@ -202,13 +200,13 @@ def compare_atoms(
     reference = np.where(inner & held, 1.0, np.nan)
     first_ratios = _ratios(relative, reference, counterparts, near)
     spread = 1.4826 * _median(np.abs(first_ratios * reference - 1) * counterparts.median(relative))
-    presence = np.maximum(np.minimum(_PLACES * norm.sf(relative / max(spread, _LEAST)), 1.0), unexpected)
+    presence = np.maximum(np.minimum(_PLACES * norm.sf(relative / max(spread, LEAST)), 1.0), unexpected)
     tested &= ~extra
     at_border &= ~extra
     usable = np.where(tested, 1.0, np.nan)
     noise = np.ones(n) if noise is None else noise
     usual_noise = counterparts.median(noise) / np.maximum(
-        counterparts.median(intensities), _LEAST * abs(typical)
+        counterparts.median(intensities), LEAST * abs(typical)
     )
     excess = np.where(by_twins & held, np.maximum(noise / counterparts.median(noise), 1.0), 1.0)
     found = np.zeros(n, bool)
@@ -237,7 +235,7 @@ def compare_atoms(
         ]
         z = intensity[:, 0]
         away = np.abs(ratios - counterparts.median(ratios * reference))
-        scatter = np.divide(away, np.abs(z), where=z != 0, out=np.ones(n))
+        scatter = np.divide(away, np.abs(z), where=z != 0, out=np.zeros(n))
         of_ratio = ratio_p_values(z, scatter, counterparts, *tails[0])
         of_others = [null_p_values(v * precision, *tail) for v, tail in zip(others, tails[1:], strict=True)]
         p_values = np.column_stack([of_ratio, *of_others])
@@ -287,7 +285,7 @@ def _ratios(
 
 def _nonzero(values: np.ndarray) -> np.ndarray:
     """Values as divisors: those next to zero, of places without a column, become NaN."""
-    return np.where(np.abs(values) > _LEAST, values, np.nan)
+    return np.where(np.abs(values) > LEAST, values, np.nan)
 
 
 def _median(values: np.ndarray) -> float:
@@ -323,7 +321,7 @@ def _standardise(
         for _ in range(2):
             z[:, k] = column / _expected_scatter(column, usable, noise)
             usable &= np.abs(z[:, k]) < _CENTRE
-        local = np.log(np.maximum(counterparts.scatter(np.where(known, z[:, k], np.nan)), _LEAST))
+        local = np.log(np.maximum(counterparts.scatter(np.where(known, z[:, k], np.nan)), LEAST))
         shown = usable & np.isfinite(local)
         between = max(float(np.var(local[shown]) - np.mean(chance[shown])), 0.0) if shown.any() else 0.0
         local = np.nan_to_num(local)
@@ -341,18 +339,18 @@ def _standardise(
     if len(order) >= _WINDOW:
         running = median_filter(size[order], _WINDOW, mode="nearest")
         factor = np.maximum.accumulate(running)
-        factor = np.maximum(factor / np.median(factor), 1.0)
+        factor = np.maximum(factor / max(float(np.median(factor)), LEAST), 1.0)
         z = z / np.interp(counterparts.ratio, counterparts.ratio[order], factor)[:, None]
     central = np.isfinite(z).all(axis=1) & (np.abs(z) < _CENTRE).all(axis=1) & known
-    if z.shape[1] > 1 and central.sum() > 10 * z.shape[1]:
+    if central.sum() > 10 * z.shape[1] > 10 and np.ptp(z[central], axis=0).all():
         z = z @ np.linalg.inv(np.linalg.cholesky(np.corrcoef(z[central].T))).T
     return np.asarray(z), spread
 
 
 def _expected_scatter(residual: np.ndarray, usable: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """Scatter by the noise (n,) alone, from a regression with the prior that the one is proportional to the other."""
-    x = np.log(np.maximum(noise, _LEAST))
-    y = np.log(np.maximum(np.abs(residual), _LEAST)) + _LOG_NORMAL
+    x = np.log(np.maximum(noise, LEAST))
+    y = np.log(np.maximum(np.abs(residual), LEAST)) + _LOG_NORMAL
     if not usable.any():
         return np.ones(len(residual))
     centre, level = x[usable].mean(), y[usable].mean()

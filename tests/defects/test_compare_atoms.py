@@ -338,3 +338,23 @@ def test_few_equal_or_coincident_atoms_have_no_outliers(n):
         for shape in ((105, 101), (33, 30)):
             found = compare_atoms(points, np.ones(n), np.zeros((n, 3)), 10.0, shape, 0.05)
             assert (found.q_values > 0.05).all()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("known", ["places", "shapes"])
+def test_defects_among_equal_columns_are_certain(known):
+    rng = np.random.default_rng(1)
+    points = 11.0 + 10.0 * np.indices((21, 20)).reshape(2, -1).T
+    shapes = np.zeros((420, 3))
+    if known == "places":
+        points += rng.normal(0, 0.1, points.shape)
+    else:
+        shapes += rng.normal(0, 0.02, shapes.shape)
+    intensities = np.ones(420)
+    half_empty = np.arange(45, 420, 43)
+    intensities[half_empty] = 0.5
+    found = compare_atoms(points, intensities, shapes, 10.0, (213, 223), 0.05)
+    tested = np.setdiff1d(np.flatnonzero(~found.at_border), half_empty)
+    assert (found.q_values[half_empty[~found.at_border[half_empty]]] < 1e-6).all()
+    assert (found.q_values[tested] > 0.05).all()
+    assert np.isfinite(found.p_values[tested, 0]).all()
