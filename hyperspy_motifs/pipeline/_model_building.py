@@ -155,6 +155,7 @@ class MomentSource:
             mask=clean.missing,
             step=fine_step(self.spacing),
             scan_lines=clean.scan_lines,
+            frame=number,
         )
         self._noise[here] = ready.noise
         if n_frames == 1 or clean.data.size * n_frames * self.n_detectors <= MOST_KEPT_PIXELS:

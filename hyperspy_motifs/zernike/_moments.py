@@ -227,6 +227,8 @@ class DiscImage:
         image.
     scan_lines : ScanLines, optional
         Errors of the scan lines of the image, in its pixels and counts, from which `Moments.scan_error` is drawn.
+    frame : int
+        Number of the image in a stack. Frames have random numbers of their own, detectors of one field the same.
 
     Attributes
     ----------
@@ -244,8 +246,9 @@ class DiscImage:
         mask: ArrayLike | None = None,
         step: int = 1,
         scan_lines: ScanLines | None = None,
+        frame: int = 0,
     ) -> None:
-        self._scan_lines = scan_lines
+        self._scan_lines, self._frame = scan_lines, frame
         values = np.asarray(image)
         positions = check_positions(positions, values.shape)
         self._mask = None if mask is None else np.asarray(mask, bool)
@@ -393,8 +396,7 @@ class DiscImage:
         with one_blas_thread():
             variances, vectors = np.linalg.eigh(blocks)
         offset = (_VARIED * vectors * np.sqrt(np.maximum(variances, 0))).T.astype(np.float32)
-        # Frames of a stack have random numbers of their own, detectors of one field the same.
-        rng = np.random.default_rng(zlib.crc32(self._points.tobytes()))
+        rng = np.random.default_rng(zlib.crc32(self._points.tobytes(), self._frame))
         out = np.empty((len(self._points), len(basis.modes)), np.float32)
         behind, ahead = (
             iterate_patches(self._coefficients, self._points + np.array([side, 0.0]), size)

@@ -7,6 +7,8 @@ import pytest
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs import data, store
+from hyperspy_motifs.pipeline import MomentSource
+from hyperspy_motifs.signals import AtomicImage
 
 FAST = {"radius": 0.6, "show_progressbar": False}
 NO_COLUMNS = "no columns there"
@@ -153,3 +155,16 @@ def test_a_soft_patch_does_not_displace_the_columns_on_it(given):
     # With the patch left in the image it is five to ten times as large.
     assert errors[0] < 0.4
     assert errors[1] < 2 * errors[0]
+
+
+def test_frames_with_the_same_atoms_have_random_scan_errors_of_their_own():
+    signal, truth = data.lattice("square", shape=(150, 178), dose=1e6, row_jitter=0.8, random_state=2)
+    points = truth.positions[np.all((truth.positions > 20) & (truth.positions < (157, 129)), axis=1)]
+    frames = np.repeat([0, 1], len(points))
+    stack = AtomicImage(np.stack([signal.data, signal.data]))
+    spacing = float(np.sqrt(np.prod(signal.data.shape) / len(truth.positions)))
+    moments = MomentSource([stack], np.tile(points, (2, 1)), frames, spacing, 6)(0.8)
+    first, second = np.split(moments.scan_error, 2)
+    np.testing.assert_array_equal(*np.split(moments.values, 2))
+    assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.1
+    assert np.isclose(first.std(), second.std(), rtol=0.2)
