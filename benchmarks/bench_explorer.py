@@ -102,7 +102,7 @@ IN_BROWSER = """async ([source, model, property, values, answered]) => {
     await answer;
     await drawn();
     times.push(performance.now() - start);
-    await new Promise((end) => setTimeout(end, 500));
+    await new Promise((end) => setTimeout(end, 1000));
   }
   return times;
 }"""

@@ -19,7 +19,6 @@ from bokeh.models import (
     ColumnDataSource,
     CustomJS,
     Div,
-    MultiChoice,
     Select,
     Slider,
     TabPanel,
@@ -109,18 +108,19 @@ class NotebookExplorer:
         self.exported: Any = None
         self._quiet = False
         self._widget: Any = None
-        columns, texts = parts.atom_columns(state)
+        self._told: list[str] = []
         self.sources = {
-            "atoms": ColumnDataSource(columns),
-            "texts": ColumnDataSource(texts),
+            "atoms": ColumnDataSource(parts.place_columns(state) | parts.atom_columns(state)),
+            "texts": ColumnDataSource({"text": []}),
+            "why": ColumnDataSource({"why": []}),
             "motifs": ColumnDataSource(parts.motif_columns(state)),
             "defects": ColumnDataSource({name: [] for name in ("kind", "atom", "x", "y", "q", "evidence")}),
             "cells": ColumnDataSource({"xs": [], "ys": [], "colour": []}),
             "sites": ColumnDataSource(parts.site_columns(state)),
             "here": ColumnDataSource({"x": [], "y": []}),
         }
-        self.figures = parts.make_figures(state, self.sources)
-        self.controls: dict[str, Any] = {}
+        self.controls: dict[str, Any] = {"quiet": TextInput(visible=False)}
+        self.figures = parts.make_figures(state, self.sources, self.controls["quiet"])
         self._status = Div(text="", width=860, height=22)
         self._history = Div(text="", width=860)
         self._about = Div(text="", width=860)
@@ -178,7 +178,7 @@ class NotebookExplorer:
             ("hide", "h"), ("show all", "v"), ("none", "escape"),
         ):  # fmt: skip
             make[name] = Button(label=f"{name} ({'esc' if key == 'escape' else key})", width=None, height=30)
-        make["shown"] = MultiChoice(title="shown motifs", width=480, **self._visible())
+        make["shown"] = CheckboxGroup(inline=True, width=480, **self._visible())
         make["name"] = TextInput(title="selected motif", placeholder="name of the motif", width=150)
         make["colour"] = ColorPicker(title="colour", width=60, color="#0072b2")
         make["file"] = TextInput(title="file", value="selection.csv", width=200)
@@ -191,9 +191,7 @@ class NotebookExplorer:
 
     def _visible(self) -> dict[str, Any]:
         names = [f"{k} {name}" if name != str(k) else name for k, name in enumerate(self.state.names)]
-        # The labels of this control, unlike those of others, are HTML.
-        options = [(str(k), html.escape(name)) for k, name in enumerate(names)]
-        return {"options": options, "value": [str(k) for k in self.state.visible_motifs]}
+        return {"labels": names, "active": self.state.visible_motifs}
 
     def _arrange(self) -> Any:
         make, figures = self.controls, self.figures
@@ -226,7 +224,9 @@ class NotebookExplorer:
             tabs=[
                 TabPanel(
                     title="motifs",
-                    child=column(make["motifs"], row(make["shown"], make["name"], make["colour"])),
+                    child=column(
+                        make["motifs"], row(Div(text="shown:"), make["shown"], make["name"], make["colour"])
+                    ),
                 ),
                 TabPanel(title="about", child=self._about),
                 TabPanel(title="defects", child=make["defects"]),
@@ -244,8 +244,7 @@ class NotebookExplorer:
             self._status,
             row(*edits, styles={"flex-wrap": "wrap", "max-width": "880px"}),
             self.tabs,
-            make["clipboard"],
-            make["key"],
+            *(make[name] for name in ("clipboard", "key", "quiet")),
             css_classes=["motif-explorer"],
         )
 
@@ -264,7 +263,8 @@ class NotebookExplorer:
         self._on("condition", "value", lambda text: attempt(setattr, state, "condition", text))
         self._on("find", "value", lambda text: text and attempt(state.find, text))
         self._on("layers", "active", self._show_layers)
-        self._on("shown", "value", lambda motifs: state.show_motifs(map(int, motifs)))
+        self._on("shown", "active", state.show_motifs)
+        self._on("quiet", "value", lambda _: self._write_reasons())
         self._on("name", "value", lambda text: text and attempt(state.rename, text))
         self._on("colour", "color", lambda colour: attempt(state.recolour, colour))
         for name, key in (
@@ -323,13 +323,12 @@ class NotebookExplorer:
                 # Before the values, with which the discs are drawn again.
                 self.figures["mapper"].update(**parts.scale_of_values(state))
             if change in ("frame", "labels"):
-                columns, texts = parts.atom_columns(state)
-                sources["texts"].data = texts
+                columns = parts.atom_columns(state)
                 if change == "frame":
-                    sources["atoms"].data = columns
+                    sources["atoms"].data = parts.place_columns(state) | columns
                 else:
-                    kept = ("x", "y", "number", "height")
-                    sources["atoms"].data.update({k: v for k, v in columns.items() if k not in kept})
+                    known = sources["atoms"].data
+                    known.update({k: v for k, v in columns.items() if not np.array_equal(v, known[k])})
                 for axis, (start, end) in zip("xy", parts.layout_limits(state), strict=True):
                     limits = {"start": start, "end": end, "reset_start": start, "reset_end": end}
                     getattr(self.figures["layout"], f"{axis}_range").update(**limits)
@@ -364,7 +363,9 @@ class NotebookExplorer:
             selected.indices = state.selection.tolist()
         self.sources["motifs"].selected.indices = state.selected_motifs
         chosen = state.positions[state.selection[:1] if len(state.selection) == 1 else []]
-        self.sources["here"].data = {"x": chosen[:, 0], "y": chosen[:, 1]}
+        here = self.sources["here"]
+        if len(chosen) or len(here.data["x"]):
+            here.data = {"x": chosen[:, 0], "y": chosen[:, 1]}
         if len(state.selected_motifs) == 1:
             self.controls["name"].value = ""
             self.controls["colour"].color = self.sources["motifs"].data["colour"][state.selected_motifs[0]]
@@ -374,9 +375,6 @@ class NotebookExplorer:
         n = int(state.shown.sum())
         hidden = "" if n == state.n_atoms else f" · {n:,} of {state.n_atoms:,} atoms shown"
         self._status.text = html.escape(state.status + hidden)
-        done = "".join(f"<li>{html.escape(text)}</li>" for text in state.history)
-        undone = "".join(f"<li><s>{html.escape(text)}</s></li>" for text in state.undone)
-        self._history.text = f"<ol>{done}{undone}</ol>" if done or undone else "No edit yet."
 
     def _show_layers(self, active: list[int]) -> None:
         self._show_cells(0 in active)
@@ -422,6 +420,13 @@ class NotebookExplorer:
             self.state.attempt(self._write_defects)
         elif self._is_open("about"):
             self.state.attempt(self._write_about)
+        elif self._is_open("edits"):
+            self._write_history()
+
+    def _write_history(self) -> None:
+        done = "".join(f"<li>{html.escape(text)}</li>" for text in self.state.history)
+        undone = "".join(f"<li><s>{html.escape(text)}</s></li>" for text in self.state.undone)
+        self._history.text = f"<ol>{done}{undone}</ol>" if done or undone else "No edit yet."
 
     def _write_about(self) -> None:
         self._about.text = "".join(f"<p>{html.escape(text)}</p>" for text in self.state.describe())
@@ -429,9 +434,13 @@ class NotebookExplorer:
     def _write_defects(self) -> None:
         self.sources["defects"].data = parts.defect_columns(self.state.defects())
         # The text under the pointer names them too, from now on.
-        columns, texts = parts.atom_columns(self.state)
-        self.sources["texts"].data = texts
-        self.sources["atoms"].data["why"] = columns["why"]
+        self._write_reasons()
+
+    def _write_reasons(self) -> None:
+        """The last line of the text under the pointer, which takes longer than all other columns."""
+        if self._told is not self.state.reasons:
+            self._told = self.state.reasons
+            self.sources["texts"].data, self.sources["why"].data = parts.reason_columns(self._told)
 
     def _save(self, write: Callable[[str], object]) -> None:
         path = self.controls["file"].value

@@ -32,6 +32,7 @@ from bokeh.models import (
     StringFormatter,
     TableColumn,
     TapTool,
+    TextInput,
     WheelZoomTool,
 )
 from bokeh.plotting import figure
@@ -126,6 +127,25 @@ near.y_range.setv({start: y + reach, end: y - reach});
 """
 
 
+# The rows of the shown atoms among which the pointer finds one. The browser asks for them at first and after each change, and
+# builds an index of them for both figures, for longer than it draws the discs: therefore there are none until it is quiet.
+FIND = """
+if (source.indexed !== source.data) {
+  setTimeout(() => opacity.properties.value.change.emit(), 0);
+  clearTimeout(source.waits);
+  source.waits = setTimeout(() => {
+    source.indexed = source.data;
+    source.change.emit();
+    quiet.value = String(performance.now());
+  }, 200);
+  return [];
+}
+const out = [], {shown} = source.data;
+for (let i = 0; i < shown.length; i++) if (shown[i]) out.push(i);
+return out;
+"""
+
+
 # Draws discs at the shown atoms, in the colours of their values, into a picture of as many pixels as the figure has on the
 # screen. A browser fills a hundred thousand paths in seconds, where no graphics card helps it, and these pixels at once.
 PAINT = """
@@ -179,22 +199,31 @@ if (cb_obj === atoms.selected) queueMicrotask(paint); else setTimeout(paint, 0);
 """
 
 
-def atom_columns(state: ExplorerState) -> tuple[dict[str, NDArray[Any]], dict[str, list[str]]]:
-    """Columns of the atoms for the browser, one row per atom of the frame, and that of the texts to which "why" refers."""
-    texts, why = {"": 0}, np.zeros(state.n_atoms, dtype=np.int32)
-    for i, text in enumerate(state.reasons):
+def place_columns(state: ExplorerState) -> dict[str, NDArray[Any]]:
+    """Columns of the atoms that no edit and no radius changes, one row per atom of the frame."""
+    height = state.columns.get("amplitude", np.full(state.n_atoms, np.nan))
+    return {
+        "x": state.positions[:, 0], "y": state.positions[:, 1],
+        "number": state.numbers.astype(np.int32), "height": height.astype(np.float32),
+    }  # fmt: skip
+
+
+def atom_columns(state: ExplorerState) -> dict[str, NDArray[Any]]:
+    """The other columns of the atoms for the browser."""
+    return {
+        "u": state.layout[:, 0].astype(np.float32), "v": state.layout[:, 1].astype(np.float32),
+        "motif": state.labels.astype(np.int32), "probability": state.probabilities.astype(np.float32),
+        "value": state.values.astype(np.float32), "shown": state.shown.astype(np.uint8),
+    }  # fmt: skip
+
+
+def reason_columns(reasons: list[str]) -> tuple[dict[str, list[str]], dict[str, NDArray[Any]]]:
+    """Each text once, and its row for each atom: most atoms have the empty one."""
+    texts, why = {"": 0}, np.zeros(len(reasons), dtype=np.int32)
+    for i, text in enumerate(reasons):
         if text:
             why[i] = texts.setdefault(text, len(texts))
-    height = state.columns.get("amplitude", np.full(state.n_atoms, np.nan))
-    columns = {
-        "x": state.positions[:, 0], "y": state.positions[:, 1],
-        "u": state.layout[:, 0].astype(np.float32), "v": state.layout[:, 1].astype(np.float32),
-        "number": state.numbers.astype(np.int32), "motif": state.labels.astype(np.int32),
-        "probability": state.probabilities.astype(np.float32), "height": height.astype(np.float32),
-        "value": state.values.astype(np.float32), "shown": state.shown.astype(np.uint8),
-        "why": why,
-    }  # fmt: skip
-    return columns, {"text": list(texts)}
+    return {"text": list(texts)}, {"why": why}
 
 
 def scale_of_values(state: ExplorerState) -> dict[str, Any]:
@@ -277,8 +306,13 @@ def site_columns(state: ExplorerState) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def make_figures(state: ExplorerState, sources: dict[str, ColumnDataSource]) -> dict[str, Any]:
-    """Image, layout and magnifier over the same sources, so that a selection in one is seen in all without the kernel."""
+def make_figures(
+    state: ExplorerState, sources: dict[str, ColumnDataSource], quiet: TextInput
+) -> dict[str, Any]:
+    """Image, layout and magnifier over the same sources, so that a selection in one is seen in all without the kernel.
+
+    The browser changes the value of `quiet` when it has shown a change and has time.
+    """
     columns = image_columns(state)
     sources["image"] = ColumnDataSource(columns)
     left, top = columns["x"][0], columns["y"][0]
@@ -286,14 +320,7 @@ def make_figures(state: ExplorerState, sources: dict[str, ColumnDataSource]) -> 
     scale = IMAGE_SIZE / max(abs(width), abs(height))
     mapper = LinearColorMapper(nan_color="#888888", **scale_of_values(state))
     opacity = Slider(title="atoms over image", start=0, end=1, value=OPACITY, step=0.05, width=140)
-    # The browser reads the rows at first and after each change: then the discs are drawn.
-    view = CDSView(
-        filter=CustomJSFilter(
-            args={"opacity": opacity},
-            code="const out = []; const s = source.data.shown; setTimeout(() => opacity.properties.value.change.emit(), 0);"
-            " for (let i = 0; i < s.length; i++) if (s[i]) out.push(i); return out",
-        )
-    )
+    view = CDSView(filter=CustomJSFilter(args={"opacity": opacity, "quiet": quiet}, code=FIND))
     # While one draws, each selection would be sent to the kernel.
     draw: dict[str, Any] = {"continuous": False}
     plain: dict[str, Any] = {"background_fill_color": None, "border_fill_color": None, "lod_threshold": None}
@@ -416,15 +443,18 @@ def _hover(state: ExplorerState, glyph: Any, sources: dict[str, ColumnDataSource
     name = CustomJSHover(
         args={"motifs": sources["motifs"]}, code="return `${value} (${motifs.data.name[value]})`"
     )
-    why = CustomJSHover(args={"texts": sources["texts"]}, code="return texts.data.text[value]")
+    why = CustomJSHover(
+        args={"texts": sources["texts"], "why": sources["why"]},
+        code='return texts.data.text[why.data.why[special_vars.index]] ?? ""',
+    )
     units = html.escape(state.motifs.units)
     return HoverTool(
         renderers=[glyph],
         tooltips=[
             ("atom", "@number"), ("motif", "@motif{custom}"), ("probability", "@probability{0.000}"), ("height", "@height"),
-            ("x, y", f"@x{{0.000}}, @y{{0.000}} {units}"), ("why", "@why{custom}"),
+            ("x, y", f"@x{{0.000}}, @y{{0.000}} {units}"), ("why", "@number{custom}"),
         ],
-        formatters={"@motif": name, "@why": why},
+        formatters={"@motif": name, "@number": why},
         callback=CustomJS(args={"source": sources["atoms"], "near": near, "reach": state.patch_reach}, code=MAGNIFY),
     )  # fmt: skip
 

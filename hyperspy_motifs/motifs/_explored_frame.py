@@ -272,7 +272,8 @@ class ExploredFrame:
         k = min(NEIGHBOURS_IN_LAYOUT, self.n_atoms - 1)
         if len(uncertain) and k > 0:
             # The first one is the atom itself.
-            near = self.labels[cKDTree(self.layout).query(self.layout[uncertain], k + 1)[1][:, 1:]]
+            tree = cKDTree(self.layout, balanced_tree=False, compact_nodes=False)
+            near = self.labels[tree.query(self.layout[uncertain], k + 1)[1][:, 1:]]
             size = len(uncertain), len(self.names)
             votes = np.bincount(
                 (np.arange(size[0])[:, None] * size[1] + near).ravel(), minlength=size[0] * size[1]
@@ -319,11 +320,11 @@ class ExploredFrame:
         return max(SURROUNDINGS, self._radius) * self.spacing
 
     def _turns(self) -> tuple[np.ndarray, np.ndarray]:
-        angles, table = self.motifs.angles, self.motifs.to_dict()
+        angles = self.motifs.angles
         if angles is None:
             return np.zeros(self.n_atoms), np.zeros(self.n_atoms, dtype=bool)
-        mirrored = np.asarray(table.get("motif_mirrored", np.zeros(len(angles))), dtype=bool)
-        return np.nan_to_num(angles[self.numbers]), mirrored[self.numbers]
+        mirrored = np.asarray(self.columns.get("motif_mirrored", np.zeros(self.n_atoms)), dtype=bool)
+        return np.nan_to_num(angles[self.numbers]), mirrored
 
     @cached_property
     def _basis(self) -> tuple[Any, Any, list[int]]:

@@ -171,7 +171,9 @@ class ExplorerState(ExploredFrame):
     @property
     def values(self) -> np.ndarray:
         """Value of each atom that is shown in colour, shape (n,)."""
-        return np.asarray(self.columns[self._colour_by], dtype=float)
+        # The columns of many atoms take time, and a motif is known without them.
+        values = self.labels if self._colour_by == "motif" else self.columns[self._colour_by]
+        return np.asarray(values, dtype=float)
 
     # ------------------------------------------------------------------ what is shown
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +104,7 @@ def checksums(frame: np.ndarray) -> tuple[NDArray[np.float64], tuple[float, floa
     return sums, (mean + typical, std)
 
 
+@lru_cache(maxsize=16)
 def sample_places(shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Places (k, 2) of the sampled pixels of an image of `shape` (rows, columns): column, row, evenly distributed.
 
@@ -113,7 +115,10 @@ def sample_places(shape: tuple[int, ...]) -> NDArray[np.int64]:
     plastic = 1.32471795724474602596
     steps = np.array([1 / plastic, 1 / plastic**2])
     unit = (0.5 + np.arange(1, k + 1)[:, None] * steps) % 1
-    return (unit * [columns, rows]).astype(np.int64)
+    places = (unit * [columns, rows]).astype(np.int64)
+    # The same array for all who ask.
+    places.flags.writeable = False
+    return places
 
 
 def same_frames(
