@@ -15,8 +15,6 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:
     numba.set_num_threads(1)
 mpl.use("Agg")
-# The processes of the tests share the cores: each compiles what it needs, when it needs it.
-os.environ.setdefault("HYPERSPY_MOTIFS_WARM_UP", "0")
 
 
 @pytest.fixture(scope="session")

@@ -113,7 +113,6 @@ def find_motifs(
     from hyperspy_motifs.models import to_bytes
     from hyperspy_motifs.pipeline import FindOptions, cells_of_image, fitted_motif_model, write_image
     from hyperspy_motifs.stacks import spread_order
-    from hyperspy_motifs.warm_up import wait_for_warm_up
 
     from ._collection import MotifCollection
 
@@ -123,7 +122,6 @@ def find_motifs(
     )  # fmt: skip
     options = asdict(wanted)
     signals = _signals(images)
-    wait_for_warm_up()
     radii = tuple(RADII) if radius == "auto" else tuple(sorted({*RADII, float(radius)}))
 
     how = Measuring(options, tuple(sorted({*radii, ORIENTED_AT})), length)
@@ -431,7 +429,6 @@ def update_model(motif_model: MotifModel, signals: Sequence[BaseSignal]) -> Moti
         See :meth:`hyperspy_motifs.models.MotifModel.update`.
     """
     from hyperspy_motifs.pipeline import FindOptions, fitted_motif_model, measure_image
-    from hyperspy_motifs.warm_up import wait_for_warm_up
 
     facts = motif_model.facts
     if int(facts.get("detectors", 1)) > 1 or facts.get("continuous"):
@@ -439,7 +436,6 @@ def update_model(motif_model: MotifModel, signals: Sequence[BaseSignal]) -> Moti
             "A model of several detectors, or of a continuum, cannot be updated: find the motifs of all images again with "
             "find_motifs."
         )
-    wait_for_warm_up()
     # How many motifs there are, and how far apart the atoms of an image are, is that of the images of the model alone.
     known = {k: v for k, v in facts["options"].items() if k not in ("n_motifs", "separation")}
     options = asdict(replace(FindOptions(**known), polarity=str(facts.get("polarity", "auto"))))

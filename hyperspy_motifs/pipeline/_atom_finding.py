@@ -15,7 +15,6 @@ from hyperspy_motifs import store
 from hyperspy_motifs.exchange import GivenAtoms, read_atoms
 from hyperspy_motifs.patches import without_patches
 from hyperspy_motifs.stacks import run_frames, running_client, spread_order
-from hyperspy_motifs.warm_up import wait_for_warm_up
 
 from ._atom_table import COLUMNS, AtomTable, find_atoms_of_frame, joined_sites
 from ._checks import check_axes, check_length, check_positions
@@ -49,7 +48,6 @@ def find_atoms(
     from `clean`, if given.
     """
     check_axes(signal)
-    wait_for_warm_up()
     stamp = store.Stamp.of(signal)
     scale = abs(stamp.scale[0])
     separation_px = None if separation is None else check_length(separation, "separation", stamp) / scale

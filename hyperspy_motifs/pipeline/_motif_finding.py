@@ -10,7 +10,6 @@ import numpy as np
 from hyperspy.external.progressbar import progressbar
 
 from hyperspy_motifs import store
-from hyperspy_motifs.warm_up import wait_for_warm_up
 
 from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, quiet, stored_atoms
 from ._atom_table import AtomTable, sites_of_given
@@ -61,7 +60,6 @@ def find_motifs(
 
     options = dataclasses.asdict(wanted)
     check_arguments(signal, options, (AUTO,))
-    wait_for_warm_up()
     detectors = all_detectors(signal, detectors)
     stamp = store.Stamp.of(signal)
     folder = open_checkpoint(checkpoint, detectors, options)

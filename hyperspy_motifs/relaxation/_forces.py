@@ -46,131 +46,67 @@ _BLOCK = 64  # vertices per block: their rows stay in the first-level cache
 
 
 @numba.njit(cache=True, **INNER)
-def _displacements(
-    coordinate: NDArray[np.float32],
-    first: int,
-    near: NDArray[np.int32],
-    ends: NDArray[np.int32],
-    apart: NDArray[np.float32],
-) -> None:
-    """Coordinates of the acting vertices minus that of the vertex, for the vertices from `first` on."""
-    start = np.uint32(0)
-    for row in range(len(ends)):
-        stop = np.uint32(ends[row])
-        here = coordinate[first + row]
-        for p in range(start, stop):
-            apart[p] = coordinate[np.uint32(near[p])] - here
-        start = stop
-
-
-@numba.njit(cache=True, **INNER)
-def _add_squares(values: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    for p in range(len(out)):
-        out[p] += values[p] * values[p]
-
-
-@numba.njit(cache=True, **INNER)
-def _multiply(values: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    for p in range(len(values)):
-        out[p] *= values[p]
-
-
-@numba.njit(cache=True, **INNER)
-def _strengths(
-    square: NDArray[np.float32], exponent: np.float32, strength: np.float32, out: NDArray[np.float32]
-) -> None:
-    """strength / (d^exponent + 1) from d^2; whole even exponents, those of the published stages, without a power."""
-    one, half = np.float32(1), np.float32(0.5)
-    if exponent == 0:
-        for p in range(len(out)):
-            out[p] = strength / np.float32(2)
-    elif exponent == 2:
-        for p in range(len(out)):
-            out[p] = strength / (square[p] + one)
-    elif exponent == 4:
-        for p in range(len(out)):
-            out[p] = strength / (square[p] * square[p] + one)
-    else:
-        for p in range(len(out)):
-            out[p] = strength / (np.float32(square[p] ** (half * exponent)) + one)
-
-
-@numba.njit(cache=True, **INNER)
-def _bounded_forces(strength: NDArray[np.float32], clip: np.float32, apart: NDArray[np.float32]) -> None:
-    """Convert displacements to forces."""
-    for p in range(len(strength)):
-        apart[p] = min(max(strength[p] * apart[p], -clip), clip)
-
-
-@numba.njit(cache=True, **INNER)
-def _add_up(
-    part: NDArray[np.float32], ends: NDArray[np.int32], sign: np.float32, out: NDArray[np.float32]
-) -> None:
-    """Add the row of each vertex to its sum, or subtract it."""
-    start = np.uint32(0)
-    for row in range(len(ends)):
-        stop = np.uint32(ends[row])
-        total = out[row]
-        for p in range(start, stop):
-            total += sign * part[p]
-        out[row] = total
-        start = stop
-
-
-@numba.njit(cache=True, **INNER)
-def _squares_apart(
+def _act(
     layout: NDArray[np.float32],
     first: int,
     near: NDArray[np.int32],
     ends: NDArray[np.int32],
-    apart: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    exponent: np.float32,
+    strength: np.float32,
+    clip: np.float32,
     square: NDArray[np.float32],
+    pull: NDArray[np.float32],
+    apart: NDArray[np.float32],
+    force: NDArray[np.float32],
+    work: NDArray[np.float32],
 ) -> None:
-    """Displacements by coordinate, and their squared lengths."""
-    for p in range(len(square)):
+    """Add to `force` (d, rows) and `work` (rows,) what the vertices `near` exert on those from `first` on.
+
+    Those of row r are ``near[ends[r]:ends[r + 1]]``; negative weights repel. One operation at a time for all pairs compiles
+    to vector instructions. `square`, `pull` and `apart` are scratch, for all pairs and coordinates.
+    """
+    one, half = np.float32(1), np.float32(0.5)
+    n_pairs = len(near)
+    for p in range(n_pairs):
         square[p] = 0
     for d in range(len(layout)):
-        _displacements(layout[d], first, near, ends, apart[d])
-        _add_squares(apart[d], square)
-
-
-@numba.njit(cache=True, **INNER)
-def _sample(
-    seed: np.uint64,
-    step: np.uint64,
-    first: int,
-    n_rows: int,
-    n_negatives: int,
-    n: int,
-    out: NDArray[np.int32],
-) -> None:
-    """Vertices that repel each of those from `first` on."""
-    for row in range(n_rows):
-        for k in range(n_negatives):
-            out[row * n_negatives + k] = random_integer(seed, step, np.uint64(first + row), np.uint64(k), n)
-
-
-@numba.njit(cache=True, **INNER)
-def _spare_neighbours(
-    first: int,
-    near: NDArray[np.int32],
-    ends: NDArray[np.int32],
-    sampled: NDArray[np.int32],
-    n_negatives: int,
-    seen: NDArray[np.int32],
-    strength: NDArray[np.float32],
-) -> None:
-    """Exclude attracting vertices from the repulsion; `seen` (n,) stores the last vertex with each one as a
-    neighbour."""
-    start = np.uint32(0)
-    for row in range(len(ends)):
-        stop, vertex = np.uint32(ends[row]), np.int32(first + row)
-        for p in range(start, stop):
-            seen[np.uint32(near[p])] = vertex
-        start = stop
-        for k in range(np.uint32(row * n_negatives), np.uint32((row + 1) * n_negatives)):
-            if seen[np.uint32(sampled[k])] == vertex:
-                strength[k] = 0
+        coordinate, along = layout[d], apart[d]
+        for row in range(len(work)):
+            here = coordinate[first + row]
+            for p in range(np.uint32(ends[row]), np.uint32(ends[row + 1])):
+                along[p] = coordinate[np.uint32(near[p])] - here
+        for p in range(n_pairs):
+            square[p] += along[p] * along[p]
+    # Whole even exponents, those of the published stages, without a power.
+    if exponent == 0:
+        for p in range(n_pairs):
+            pull[p] = strength / np.float32(2)
+    elif exponent == 2:
+        for p in range(n_pairs):
+            pull[p] = strength / (square[p] + one)
+    elif exponent == 4:
+        for p in range(n_pairs):
+            pull[p] = strength / (square[p] * square[p] + one)
+    else:
+        for p in range(n_pairs):
+            pull[p] = strength / (np.float32(square[p] ** (half * exponent)) + one)
+    for d in range(len(layout)):
+        along = apart[d]
+        for p in range(n_pairs):
+            along[p] = min(max(pull[p] * along[p], -clip), clip) * weight[p]
+        for row in range(len(work)):
+            total = force[d, row]
+            for p in range(np.uint32(ends[row]), np.uint32(ends[row + 1])):
+                total += along[p]
+            force[d, row] = total
+    for p in range(n_pairs):
+        square[p] *= weight[p] * pull[p]
+    for row in range(len(work)):
+        total = work[row]
+        for p in range(np.uint32(ends[row]), np.uint32(ends[row + 1])):
+            total += square[p]
+        work[row] = total
 
 
 @numba.njit(cache=True, **OUTER)
@@ -181,6 +117,7 @@ def step_rows(
     indptr: NDArray[np.int32],
     indices: NDArray[np.int32],
     weights: NDArray[np.float32],
+    total_weight: NDArray[np.float32],
     parameters: NDArray[np.float32],
     bounds: NDArray[np.float32],
     n_negatives: int,
@@ -197,6 +134,8 @@ def step_rows(
         Before the step.
     indptr, indices, weights : arrays
         Of the graph, as rows of a CSR array.
+    total_weight : (n,) float32 array
+        By which the force on each vertex is divided.
     parameters : (4,) float32 array
         Exponents and strengths of attraction and repulsion, in the order of `Stage`.
     bounds : (2,) float32 array
@@ -216,54 +155,48 @@ def step_rows(
     for start in range(first, last, _BLOCK):
         room = max(room, indptr[min(start + _BLOCK, last)] - indptr[start])
     apart = np.empty((dimensions, room), dtype=np.float32)
-    square, strength = np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32)
+    square, pull = np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32)
     sampled = np.empty(_BLOCK * n_negatives, dtype=np.int32)
+    repulsion = np.empty(_BLOCK * n_negatives, dtype=np.float32)
     # Loops, because array expressions take long to compile.
-    row_ends, sampled_ends = np.empty(_BLOCK, dtype=np.int32), np.empty(_BLOCK, dtype=np.int32)
-    for row in range(_BLOCK):
-        sampled_ends[row] = (row + 1) * n_negatives
+    ends, sampled_ends = np.empty(_BLOCK + 1, dtype=np.int32), np.empty(_BLOCK + 1, dtype=np.int32)
+    # The last vertex that has each one as a neighbour.
     seen = np.empty(n, dtype=np.int32)
     for i in range(n):
         seen[i] = -1
     force = np.empty((dimensions, _BLOCK), dtype=np.float32)
-    total_weight = np.empty(_BLOCK, dtype=np.float32)
-    plus, minus, half, one = np.float32(1), np.float32(-1), np.float32(0.5), np.float32(1)
     for start in range(first, last, _BLOCK):
-        stop = min(start + _BLOCK, last)
-        near, weight = indices[indptr[start] : indptr[stop]], weights[indptr[start] : indptr[stop]]
-        ends, done, heavy = row_ends[: stop - start], work[start:stop], total_weight[: stop - start]
-        for row in range(stop - start):
-            ends[row] = indptr[start + row + 1] - indptr[start]
-            done[row] = heavy[row] = 0
+        rows = min(_BLOCK, last - start)
+        low, high = indptr[start], indptr[start + rows]
+        done = work[start : start + rows]
+        for row in range(rows + 1):
+            ends[row] = indptr[start + row] - low
+            sampled_ends[row] = row * n_negatives
+        for row in range(rows):
+            vertex = np.int32(start + row)
+            done[row] = 0
             for d in range(dimensions):
                 force[d, row] = 0
-        squares, pull = square[: len(near)], strength[: len(near)]
-        _squares_apart(layout, start, near, ends, apart, squares)
-        _strengths(squares, parameters[0], parameters[2], pull)
-        for d in range(dimensions):
-            _bounded_forces(pull, clip, apart[d])
-            _multiply(weight, apart[d])
-            _add_up(apart[d], ends, plus, force[d])
-        _multiply(weight, pull)
-        _multiply(pull, squares)
-        _add_up(squares, ends, plus, done)
-        _add_up(weight, ends, plus, heavy)
-
-        others = sampled[: (stop - start) * n_negatives]
-        _sample(counter[0], counter[1], start, stop - start, n_negatives, n, others)
-        squares, push = square[: len(others)], strength[: len(others)]
-        other_ends = sampled_ends[: stop - start]
-        _squares_apart(layout, start, others, other_ends, apart, squares)
-        _strengths(squares, parameters[1], parameters[3], push)
-        _spare_neighbours(start, near, ends, others, n_negatives, seen, push)
-        for d in range(dimensions):
-            _bounded_forces(push, clip, apart[d])
-            _add_up(apart[d], other_ends, minus, force[d])
-        _multiply(push, squares)
-        _add_up(squares, other_ends, minus, done)
-        for row in range(stop - start):
-            done[row] *= half
-            step = rate / max(heavy[row], one)
+            for p in range(np.uint32(indptr[vertex]), np.uint32(indptr[vertex + 1])):
+                seen[np.uint32(indices[p])] = vertex
+            for k in range(n_negatives):
+                sampled[row * n_negatives + k] = random_integer(
+                    counter[0], counter[1], np.uint64(vertex), np.uint64(k), n
+                )
+            # Neighbours attract, and do not repel.
+            for k in range(row * n_negatives, (row + 1) * n_negatives):
+                repulsion[k] = 0 if seen[np.uint32(sampled[k])] == vertex else -1
+        _act(
+            layout, start, indices[low:high], ends, weights[low:high], parameters[0], parameters[2], clip,
+            square, pull, apart, force, done,
+        )  # fmt: skip
+        _act(
+            layout, start, sampled[: rows * n_negatives], sampled_ends, repulsion, parameters[1], parameters[3], clip,
+            square, pull, apart, force, done,
+        )  # fmt: skip
+        for row in range(rows):
+            done[row] *= np.float32(0.5)
+            step = rate / total_weight[start + row]
             for d in range(dimensions):
                 new[d, start + row] = layout[d, start + row] + step * force[d, row]
 
@@ -366,6 +299,8 @@ def relax_layout(
     indptr = np.ascontiguousarray(graph.indptr, dtype=np.int32)
     indices = np.ascontiguousarray(graph.indices, dtype=np.int32)
     weights = np.ascontiguousarray(graph.data, dtype=np.float32)
+    # A vertex with weak edges alone moves less.
+    total_weight = np.maximum(graph.astype(np.float32) @ np.ones(n, np.float32), np.float32(1))
     history = [layout.T.copy()] if keep else None
     stage_layouts: list[NDArray[np.float32]] = []
     energies: list[NDArray[np.float64]] = []
@@ -379,7 +314,7 @@ def relax_layout(
             rate = np.float32(1 - iteration / stage.n_iter)
             new = np.empty_like(layout)
             over_rows(
-                step_rows, n, layout, indptr, indices, weights, parameters,
+                step_rows, n, layout, indptr, indices, weights, total_weight, parameters,
                 np.array([rate, clip], dtype=np.float32), n_negatives,
                 np.array([random_state, step], dtype=np.uint64), new, work, least=_ROWS,
             )  # fmt: skip

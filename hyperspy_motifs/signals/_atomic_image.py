@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from hyperspy.signals import LazySignal2D
 
-from hyperspy_motifs.warm_up import start_warm_up
 
 from ._image_atoms import ImageAtoms
 
@@ -95,10 +94,6 @@ class AtomicImage(ImageAtoms):
 
     _signal_type = "atomic_image"
     _alias_signal_types = ("AtomicImage", "atomic_resolution_image")
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        start_warm_up()
 
     def _slicer(self, slices: object, isNavigation: bool | None = None, out: object = None) -> Any:
         # HyperSpy's inav and isel use this method only: it records the remaining frames of a stack with its motifs.
