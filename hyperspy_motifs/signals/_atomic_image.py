@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from hyperspy.signals import LazySignal2D
 
-
 from ._image_atoms import ImageAtoms
 
 if TYPE_CHECKING:
