@@ -16,15 +16,8 @@ from hyperspy_motifs.clustering import motif_name
 from hyperspy_motifs.defects import compare_with_chance
 
 __all__ = [
-    "Descriptions",
-    "MotifDescription",
-    "Place",
-    "Shell",
-    "compare_brightness",
-    "describe_place",
-    "find_shell",
-    "separate",
-]
+    "Descriptions", "MotifDescription", "Place", "Shell", "compare_brightness", "describe_place", "find_shell", "separate",
+]  # fmt: skip
 
 # Neighbours that are looked at: the first two shells of every lattice of the plane have at most 12.
 _N_NEIGHBOURS = 12
@@ -36,6 +29,10 @@ _MAD = 1.4826
 _N_PERMUTATIONS = 199
 # Share of the sites from which on a motif is what the sites are made of, and its place is no question.
 _MOST_OF_SITES = 0.5
+#: Atoms and names below this probability of being right are uncertain: they are counted, with what else they resemble.
+UNCERTAIN = 0.9
+# Of a few hundred columns no larger probability can be told from 1.
+_MOST_SURE = 0.99
 # Alignment of the pairs within an ellipse with axes of 3 to 1.
 _ALIGNED = 0.5
 
@@ -128,8 +125,8 @@ def find_shell(
 
 def compare_brightness(
     heights: NDArray[np.floating], members: NDArray[np.bool_], reference: NDArray[np.bool_]
-) -> tuple[float, float]:
-    """Median height of some columns relative to that of others, and the standard deviation of one column's ratio.
+) -> tuple[float, float, float]:
+    """Median height of some columns relative to that of others.
 
     Parameters
     ----------
@@ -139,15 +136,19 @@ def compare_brightness(
 
     Returns
     -------
-    (float, float)
-        NaN where no height is known.
+    ratio, scatter, weaker : float
+        The ratio, the standard deviation of that of one column, and the probability that one of the columns is less high than
+        one of the others, both drawn at random. NaN where no height is known.
     """
     known = np.isfinite(heights)
-    own, others = heights[members & known], heights[reference & known]
+    own, others = heights[members & known], np.sort(heights[reference & known])
     if not len(own) or not len(others):
-        return np.nan, np.nan
+        return np.nan, np.nan, np.nan
     typical = float(np.median(others))
-    return float(np.median(own)) / typical, _scatter(own) / abs(typical)
+    above = 1 - (np.searchsorted(others, own, "left") + np.searchsorted(others, own, "right")) / (
+        2 * len(others)
+    )
+    return float(np.median(own)) / typical, _scatter(own) / abs(typical), float(above.mean())
 
 
 @dataclass(frozen=True)
@@ -246,20 +247,8 @@ def separate(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[float, f
 
 _FOLDS = {2: "twofold", 3: "threefold", 4: "fourfold", 6: "sixfold"}
 _NUMBERS = (
-    "no",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-)
+    "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -282,8 +271,9 @@ class MotifDescription:
     reference : int
         Motif with which the brightness is compared: the one that most sites of these atoms have, or of another kind of site
         where that is the motif itself; -1 for none.
-    brightness, brightness_scatter : float
-        Height of the columns relative to the reference; NaN where it is unknown.
+    brightness, brightness_scatter, weaker : float
+        Height of the columns relative to the reference, and the probability that one is less high than one of the reference;
+        NaN where it is unknown.
     point_group : str
         Of the mean patch, "" if no disc lies in the image.
     fold, rotation, rotation_error, mirror, mirror_error
@@ -316,6 +306,7 @@ class MotifDescription:
     reference: int
     brightness: float
     brightness_scatter: float
+    weaker: float
     point_group: str
     fold: int
     rotation: float
@@ -354,19 +345,28 @@ class MotifDescription:
         out["neighbours"] = "" if shell is None else self._neighbours(shell)
         out["coordination"] = np.nan if shell is None else float(sum(shell.numbers))
         out["differences"] = "; ".join(self.differences)
-        out |= {
-            f"place_{f.name}": np.nan if place is None else getattr(place, f.name)
-            for f in fields(Place)
-            if f.name != "kind"
-        }
+        out |= {f"place_{f.name}": getattr(place, f.name, np.nan) for f in fields(Place) if f.name != "kind"}
         return {**out, "place": "" if place is None else place.kind, "text": self.text}
 
     def headline(self) -> str:
         """The motif in a line: how many atoms, and, if on sites of another motif, how high in comparison."""
         text = f"{self._called(self.motif)}: {_atoms(self.count)} ({100 * self.share:.2g} %)"
+        told = f", most on sites of {self._called(self.site)} and {self._height()}: {self.meaning}"
+        return text + told if self.meaning else text
+
+    @property
+    def meaning(self) -> str:
+        """What the heights say of atoms on sites of another motif, without a structure; empty for other atoms."""
         if self.site in (-1, self.motif) or not isfinite(self.brightness):
-            return text
-        return f"{text}, most on sites of {self._called(self.site)} and {self._height()}"
+            return ""
+        sure = max(self.weaker, 1 - self.weaker)
+        if sure < UNCERTAIN:
+            return "as high as these within their scatter, so that their surroundings or places differ"
+        what, differs = "columns with more atoms or heavier ones", "stronger"
+        if self.weaker > 0.5:
+            what, differs = "columns that lack atoms (vacancies) or hold lighter ones", "weaker"
+        many = f"> {_MOST_SURE}" if sure > _MOST_SURE else f"{sure:.2f}"
+        return f"probably {what}, if height grows with the atomic number (one is {differs} with a probability of {many})"
 
     def _height(self) -> str:
         return f"{_length(self.brightness, self.brightness_scatter)} times as high"
@@ -409,8 +409,8 @@ class MotifDescription:
 
     def _coordination(self) -> str:
         if self.shell is None:
-            alone = "All its atoms are at the border, where neighbours are unknown."
-            return alone if self.n_truncated == self.count else ""
+            at_border = self.n_truncated == self.count
+            return "All its atoms are at the border, where neighbours are unknown." if at_border else ""
         return f"Nearest neighbours: {self._neighbours(self.shell)}."
 
     def _brightness(self) -> str:
@@ -418,7 +418,8 @@ class MotifDescription:
             return ""
         of = self._called(self.reference)
         place = ", on whose sites most of them are" if self.reference == self.site else ", on other sites"
-        return f"Its columns are {self._height()} as those of {of}{place}."
+        told = ": ".join(filter(None, (place, self.meaning)))
+        return f"Its columns are {self._height()} as those of {of}{told}."
 
     def _symmetry(self) -> str:
         if not self.point_group:
@@ -435,9 +436,8 @@ class MotifDescription:
             return f"{text}."
         near = f"The most similar one is {self._called(self.nearest)}"
         if isfinite(self.separation):
-            share = f"{100 * self.confused:.2g} % of the" if self.confused > 0 else "no"
             near += f", {self.separation:.1f} standard deviations away along the discriminant of their moments, which takes "
-            near += f"{share} atoms for the other in a cross-validation"
+            near += f"{100 * self.confused:.2g} % of the atoms for the other in a cross-validation"
         if self.differences:
             near += f"; they differ in {'; '.join(self.differences)}"
         return f"{near}. {text}."

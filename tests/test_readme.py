@@ -26,7 +26,7 @@ def test_the_first_five_minutes(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     image.save("own.hspy")
     exec(code.replace("image.dm4", "own.hspy"), {})
-    assert "atoms of rare motifs" in capsys.readouterr().out
+    assert "of another motif" in capsys.readouterr().out
     loaded = hs.load("image.hspy")
     # All vacancies that are not at the border.
     spacing = loaded.motifs.parameters["spacing"] / image.axes_manager[0].scale

@@ -147,12 +147,12 @@ def key_figures(motifs: Motifs) -> dict[str, Any]:
 
 
 def _defect_figures(motifs: Motifs) -> dict[str, object]:
-    from hyperspy_motifs.defects import RARE, VACANCY
+    from hyperspy_motifs.defects import ANOTHER, VACANCY
 
     if not _has_defects(motifs):
         return {}
     defects, densities = motifs.defects, motifs.defects.densities()
-    vacancies, rare = (defects.counts.get(kind, 0) for kind in (VACANCY, RARE))
+    vacancies, rare = (defects.counts.get(kind, 0) for kind in (VACANCY, ANOTHER))
     return {
         "vacancies": vacancies,
         "vacancies_percent": 100 * densities[VACANCY].per_site if vacancies else 0.0,
@@ -297,7 +297,7 @@ def _defects(row: Mapping[str, Any]) -> str:
     kinds = [_count(row["vacancies"], "vacancy", "vacancies")]
     if row["vacancies"]:
         kinds[0] += f" ({row['vacancies_percent']:.2g} % of their sites)"
-    kinds.append(_count(row["rare_atoms"], "atom of rare motifs", "atoms of rare motifs"))
+    kinds.append(_count(row["rare_atoms"], "atom of another motif", "atoms of another motif"))
     kinds.append(_count(row["outliers"], "outlier"))
     return f"{', '.join(kinds)}; {row['defects_per_area']:.2g} per {row['units']}²"
 

@@ -3,7 +3,7 @@
 ====================  ======================================================================
 compare_atoms         every atom tested against the atoms with the same surroundings: OutlierTests
 Outliers              the atoms that differ at a false discovery rate
-Defects               vacancies, atoms of rare motifs and outliers in one table, each place once
+Defects               vacancies, atoms of another motif than is usual, and outliers in one table, each place once
 Densities             number of defects of each kind per area and per site: Density
 compare_with_chance   whether defects are clustered: Clustering
 find_counterparts     atoms with the same surroundings, whatever stands at their centre

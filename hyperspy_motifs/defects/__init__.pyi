@@ -15,10 +15,10 @@ from ._outliers import describe_outlier as describe_outlier
 from ._outliers import direction_words as direction_words
 from ._outliers import find_odd_cells as find_odd_cells
 from ._outliers import outlier_kinds as outlier_kinds
+from ._table import ANOTHER as ANOTHER
 from ._table import COLUMNS as COLUMNS
 from ._table import KINDS as KINDS
 from ._table import ODD_CELLS as ODD_CELLS
-from ._table import RARE as RARE
 from ._table import VACANCY as VACANCY
 from ._table import Clustering as Clustering
 from ._table import Defects as Defects

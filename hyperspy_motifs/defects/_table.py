@@ -172,15 +172,15 @@ class Densities(dict[str, Density]):
             low, high = (100 * x for x in d.per_site_interval)
             area = " to ".join(f"{x:.2g}" for x in d.per_area_interval)
             lines.append(
-                f"{kind:>{width}}: {d.number:,} in {d.n_sites:,} sites, {100 * d.per_site:.2g} % "
+                f"{kind:>{width}}: {d.number:,} in {d.n_sites:,} tested sites, {100 * d.per_site:.2g} % "
                 f"({low:.2g} to {high:.2g} %); {d.per_area:.2g} per {self.units}² ({area})"
             )
         return "\n".join(lines) or "no defects"
 
 
-VACANCY, RARE, ODD_CELLS = "vacancy", "rare motif", "odd cells"
+VACANCY, ANOTHER, ODD_CELLS = "vacancy", "another motif", "odd cells"
 #: Kinds in the order in which they are listed; what stands first is the kind of a place with several.
-KINDS = (VACANCY, RARE, "extra", "darker", "brighter", "moved", "other", ODD_CELLS)
+KINDS = (VACANCY, ANOTHER, "extra", "darker", "brighter", "moved", "other", ODD_CELLS)
 # Two entries within this many nearest-neighbour distances are one place.
 _SAME_PLACE = 0.5
 
@@ -199,7 +199,7 @@ class Defects:
         Column, row in pixels.
     frames : numpy.ndarray of int, shape (k,)
     kinds : numpy.ndarray of str, shape (k,)
-        "vacancy", "rare motif", "extra", "darker", "brighter", "moved", "other" or "odd cells".
+        "vacancy", "another motif", "extra", "darker", "brighter", "moved", "other" or "odd cells".
     q_values : numpy.ndarray of shape (k,)
         Smallest false discovery rate at which the entry is listed.
     atoms : numpy.ndarray of int, shape (k,)
@@ -366,6 +366,14 @@ class Defects:
         """
         return write_csv(self.to_dict(), path)
 
+    def label(self, row: int) -> str:
+        """The kind of a defect for a legend, with its motif and that of its site."""
+        kind, own, usual = self.kinds[row], self.motifs[row], self.expected[row]
+        if kind != ANOTHER:
+            return str(kind)
+        name, other = (motif_name(k, self.names) for k in (own, usual))
+        return f"{name}, rare on its site" if own == usual else f"{name} on sites of {other}"
+
     def headline(self) -> str:
         """Numbers of defects in one line."""
         parts = []
@@ -375,12 +383,16 @@ class Defects:
             share = count / n_sites
             error = np.sqrt(max(share * (1 - share), 1 / n_sites) / n_sites)
             parts.append(
-                f"{count} {_plural('vacanc', count, 'y', 'ies')} in {n_sites:,} sites of {motif_name(motif, self.names)} "
-                f"({100 * share:.2g} ± {100 * error:.1g} %)"
+                f"{count} {_plural('vacanc', count, 'y', 'ies')} in {n_sites:,} tested sites of "
+                f"{motif_name(motif, self.names)} ({100 * share:.2g} ± {100 * error:.1g} %)"
             )
-        rare = int(np.count_nonzero(self.kinds == RARE))
-        if rare:
-            parts.append(f"{rare} {_plural('atom', rare)} of rare motifs on other sites")
+        ratios = self.ratios[self.kinds == ANOTHER]
+        if rare := len(ratios):
+            weaker, stronger = int((ratios < 1).sum()), int((ratios > 1).sum())
+            parts.append(
+                f"{rare} {_plural('atom', rare)} of another motif than is usual on such sites "
+                f"({weaker} weaker, {stronger} stronger)"
+            )
         odd = int(np.count_nonzero(self.kinds == ODD_CELLS))
         if odd:
             parts.append(f"{odd} {_plural('group', odd)} of odd cells")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperspy_motifs.describe import Descriptions
+from hyperspy_motifs.describe import UNCERTAIN, Descriptions
 from hyperspy_motifs.identify import Identification
 
 if TYPE_CHECKING:
@@ -149,8 +149,6 @@ _CANDIDATES = 4
 _MINORITY = 0.1
 # Atoms of a motif that are compared with another one.
 _ENOUGH = 400
-# Atoms and names below this probability of being right are uncertain: they are counted, with what else they resemble.
-UNCERTAIN = 0.9
 
 
 def draw_description(motifs: Motifs, motif: int, n_modes: int, figure: Any) -> Any:
@@ -197,14 +195,14 @@ def describe(motifs: Motifs) -> Descriptions:
         here = labels == k
         share = count / len(labels)
         site, place = neighbours.place(here)
-        reference, brightness, scatter = neighbours.brightness(k, site)
+        reference, brightness, scatter, weaker = neighbours.brightness(k, site)
         fold, rotation, rotation_error, mirror, mirror_error = rotations[k]
         nearest, separation, confused, differences = similar[k]
         out.append(
             MotifDescription(
                 k, names[k], names, motifs.units, count, share, float(np.sqrt(share * (1 - share) / len(labels))),
-                neighbours.shell(here), reference, brightness, scatter, groups[k], fold, rotation, rotation_error, mirror,
-                mirror_error, place, site, nearest, separation, confused, differences,
+                neighbours.shell(here), reference, brightness, scatter, weaker, groups[k], fold, rotation, rotation_error,
+                mirror, mirror_error, place, site, nearest, separation, confused, differences,
                 float(probabilities[here].mean()) if count else np.nan,
                 int(np.count_nonzero(probabilities[here] < UNCERTAIN)), int(np.count_nonzero(truncated[here])),
             )
@@ -266,8 +264,8 @@ class _Surroundings:
                 return site, replace(among_all, n_sites=len(sites))
         return site, found
 
-    def brightness(self, motif: int, site: int) -> tuple[int, float, float]:
-        """Motif to compare with, and the relative height."""
+    def brightness(self, motif: int, site: int) -> tuple[int, float, float, float]:
+        """Motif to compare with, and the result of :func:`hyperspy_motifs.describe.compare_brightness`."""
         from hyperspy_motifs.describe import compare_brightness
 
         reference = site
@@ -276,7 +274,7 @@ class _Surroundings:
             others[motif : motif + 1] = 0
             reference = int(others.argmax()) if others.any() else -1
         if reference < 0:
-            return -1, np.nan, np.nan
+            return -1, np.nan, np.nan, np.nan
         ratio = compare_brightness(self.heights, self.labels == motif, self.labels == reference)
         return (reference, *ratio)
 

@@ -431,12 +431,12 @@ class MotifView(AtomColumns):
 
     def _known_outliers(self) -> np.ndarray:
         """Rows of the atoms that are single outliers, if the defects have been looked for."""
-        from hyperspy_motifs.defects import RARE
+        from hyperspy_motifs.defects import ANOTHER
 
         defects = self._stored_defects()
         if defects is None:
             return np.empty(0, dtype=np.intp)
-        return defects.atoms[(defects.atoms >= 0) & (defects.kinds != RARE)]
+        return defects.atoms[(defects.atoms >= 0) & (defects.kinds != ANOTHER)]
 
     def _image(self, frame: int) -> tuple[np.ndarray, dict[str, Any]]:
         from hyperspy_motifs.draw import image_extent

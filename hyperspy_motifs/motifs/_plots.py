@@ -180,15 +180,14 @@ class MotifPlots:
         -------
         matplotlib.axes.Axes
         """
-        from hyperspy_motifs.defects import KINDS, RARE
+        from hyperspy_motifs.defects import ANOTHER, KINDS
         from hyperspy_motifs.draw import plot_defects
 
-        defects, names = self._motifs.defects.select(KINDS if kinds is None else kinds), self._motifs.names
+        defects = self._motifs.defects.select(KINDS if kinds is None else kinds)
         (image, where), here = self._motifs._image(frame), defects.frames == frame
-        rows = zip(defects.kinds[here].tolist(), defects.motifs[here].tolist(), strict=True)
-        shown = [f"{kind} {names[motif]}" if kind == RARE else kind for kind, motif in rows]
+        shown = [defects.label(k) for k in np.flatnonzero(here).tolist()]
         rare = sorted({*shown} - {*KINDS})
-        order = [rare[0] if kind == RARE and rare else kind for kind in KINDS] + rare[1:]
+        order = [rare[0] if kind == ANOTHER and rare else kind for kind in KINDS] + rare[1:]
         kwargs = {**where, "order": order, **kwargs}
         return plot_defects(defects.positions[here], shown, image, ax=ax, **kwargs)
 

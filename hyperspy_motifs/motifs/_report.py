@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hyperspy_motifs.defects import RARE
+from hyperspy_motifs.defects import ANOTHER
 
 from ._report_sections import Page, add_cells, add_drawing, add_levels, add_neighbours, as_picture, plain
 from ._summary import answers, cautions
@@ -122,7 +122,7 @@ def _linked_views(page: Page, motifs: Motifs, frame: int) -> _Views:
             {
                 "kind": odd.kinds, "x": odd.positions[:, 0], "y": odd.positions[:, 1], "motif": names[odd.motifs],
                 "expected": names[odd.expected], "q": odd.q_values, "why": odd.evidence,
-                "ring": np.where(odd.kinds == RARE, 0.0, 1.0),
+                "ring": np.where(odd.kinds == ANOTHER, 0.0, 1.0),
             }
         )  # fmt: skip
     page.add("heading", "The image, the layout and what is selected in them")
@@ -130,10 +130,10 @@ def _linked_views(page: Page, motifs: Motifs, frame: int) -> _Views:
     at = {"spacing": spacing, "cells": cells, "marks": defects}
     page.linked(
         linked_views(image, where["extent"], where["units"], atoms, **at),
-        "Left: the image, its atoms coloured by motif; rings are defects other than atoms of rare motifs. Right: the "
-        "force-relaxed layout, in which atoms with similar neighbourhoods lie close together; its axes have no units. Draw "
-        "around atoms to select them in both, turn the wheel to zoom, click on a name to hide a motif, point at an atom to see "
-        "its numbers. A click on a row of a table below selects what it counts.",
+        "Left: the image, its atoms coloured by motif; rings are defects other than atoms of another motif, which have its "
+        "colour. Right: the force-relaxed layout, in which atoms with similar neighbourhoods lie close together; its axes have "
+        "no units. Draw around atoms to select them in both, turn the wheel to zoom, click on a name to hide a motif, point at "
+        "an atom to see its numbers. A click on a row of a table below selects what it counts.",
     )
     return _Views(atoms, cells, defects)
 

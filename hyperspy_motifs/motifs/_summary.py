@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hyperspy_motifs.clustering import motif_name
-from hyperspy_motifs.defects import RARE, VACANCY
+from hyperspy_motifs.defects import ANOTHER, VACANCY
 
 from ._described import UNCERTAIN
 
 if TYPE_CHECKING:
+    from hyperspy_motifs.defects import Defects
+
     from ._motifs import Motifs
 
 # Rows of the table in a notebook, which is a glance; the report has them all.
@@ -104,11 +106,18 @@ def answers(motifs: Motifs) -> list[tuple[str, list[str]]]:
     if motifs.parameters.get("atoms") != "grid":
         defects = motifs.defects if one_frame else motifs._stored_defects()
     if defects is not None:
-        found = [defects.headline(), *repr(defects.densities()).splitlines(), *_empty_sites(motifs)]
-        for kind in (VACANCY, RARE) if one_frame else ():
+        found = [
+            *_missing(defects),
+            defects.headline(),
+            *repr(defects.densities()).splitlines(),
+            *_empty_sites(motifs),
+        ]
+        for kind in (VACANCY, ANOTHER) if one_frame else ():
             where = defects.test_clustering(kind, n_permutations=199)
             if where.kind != "too few":
-                found.append(f"{kind}: {where.kind} on its sites (p = {where.p_value:.2g})")
+                found.append(f"where: {kind}, {where.kind} on its sites (p = {where.p_value:.2g})")
+        if len(defects):
+            found.append("the places are ringed in the image below and listed in the table of defects")
         out.append(("Defects", found))
     quality = [*motifs.quality.lines()] or ["no fault was found in it"]
     unsure = [*cautions(motifs), *_uncertain(motifs)] or ["no atom has a probability below 0.5"]
@@ -117,6 +126,16 @@ def answers(motifs: Motifs) -> list[tuple[str, list[str]]]:
     ):
         unsure.append(f"{_counted(doubtful, 'atom')} with a name of a probability below {UNCERTAIN:g}")
     return [*out, ("Image", quality), ("Uncertain", unsure)]
+
+
+def _missing(defects: Defects) -> list[str]:
+    """How many vacancies there are, as far as heights tell without a structure."""
+    whole = defects.counts.get(VACANCY, 0)
+    weaker = int(np.count_nonzero((defects.atoms >= 0) & (defects.ratios < 1)))
+    text = f"vacancies of whole columns: {whole:,}"
+    if weaker:
+        text += f"; columns weaker than their counterparts, which lack atoms or hold lighter ones: {weaker:,}"
+    return [f"{text}, of {len(defects.site_motifs):,} tested sites"]
 
 
 def chosen_radius(motifs: Motifs) -> str:
@@ -227,7 +246,7 @@ def _empty_sites(motifs: Motifs) -> list[str]:
         parts.append(
             f"{int((of_kind & empty).sum()):,} of {int(of_kind.sum()):,} sites of {motif_name(k, motifs.names)}"
         )
-    text = f"empty sites: {', '.join(parts)}"
+    text = f"empty sites, with those near the border: {', '.join(parts)}"
     if motifs.parameters.get("atoms") == "grid" or len(np.unique(motifs.frames)) > 1:
         return [text]
     unlisted = int(empty.sum()) - motifs.defects.counts.get(VACANCY, 0)

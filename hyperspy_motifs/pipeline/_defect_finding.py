@@ -14,9 +14,9 @@ from scipy.stats import false_discovery_control
 from hyperspy_motifs import store
 from hyperspy_motifs.clustering import motif_name
 from hyperspy_motifs.defects import (
+    ANOTHER,
     KINDS,
     ODD_CELLS,
-    RARE,
     VACANCY,
     Defects,
     Outliers,
@@ -135,7 +135,7 @@ def find_defects(signal: BaseSignal, record: store.Record, sites: Sites, fdr: fl
     stamp = record.stamp
     rare = _rare_atoms(record, found)
     chosen, q_values = found.listed(fdr)
-    kinds = np.where(found.empty[chosen], VACANCY, np.where(rare[chosen], RARE, _kinds(found, chosen)))
+    kinds = np.where(found.empty[chosen], VACANCY, np.where(rare[chosen], ANOTHER, _kinds(found, chosen)))
     words = _descriptions(record, found, chosen, found.empty & (q_values <= fdr))
     columns = {
         "positions": stamp.to_units(found.pixels[chosen]),

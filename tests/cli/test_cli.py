@@ -82,7 +82,7 @@ def test_the_table_of_defects_is_that_of_the_image_and_its_graph(run):
     with open(folder / "summary.csv", newline="", encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
     counts, n = motifs.defects.counts, len(motifs.defects)
-    vacancies, rare = counts.get("vacancy", 0), counts.get("rare motif", 0)
+    vacancies, rare = counts.get("vacancy", 0), counts.get("another motif", 0)
     assert [int(row[k]) for k in ("vacancies", "rare_atoms", "outliers")] == [
         vacancies,
         rare,

@@ -110,12 +110,12 @@ def test_stored_defects_stay_where_atoms_and_labels_stay(planted, monkeypatch):
 def test_the_evidence_has_the_present_names_of_the_motifs():
     signal, _ = monolayer(shape=(230, 256), metal_dopant=("W", 0.06), random_state=2)
     motifs = signal.find_motifs(radius=0.6, show_progressbar=False)
-    rare = motifs.defects.select("rare motif")
+    rare = motifs.defects.select("another motif")
     assert len(rare) > 0
     motif, usual = int(rare.motifs[0]), int(rare.expected[0])
     assert f"motif {motif} where motif {usual} is usual" in rare.evidence[0]
     motifs.relabel({motif: "W", usual: "Mo"})
-    assert "W where Mo is usual" in motifs.defects.select("rare motif").evidence[0]
+    assert "W where Mo is usual" in motifs.defects.select("another motif").evidence[0]
     assert motifs.defects.headline() in motifs.summary()
     assert motifs.defects.names[motif] == "W"
 

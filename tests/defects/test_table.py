@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hyperspy_motifs.defects import (
-    RARE,
+    ANOTHER,
     VACANCY,
     Defects,
     compare_with_chance,
@@ -56,9 +56,9 @@ def test_each_place_is_listed_once_with_all_its_evidence():
 
 
 def test_the_headline_counts_vacancies_by_site_and_says_what_was_not_tested():
-    defects = table([[1, 1], [3, 4], [8, 2], [9, 9]], [VACANCY, VACANCY, RARE, "darker"])
+    defects = table([[1, 1], [3, 4], [8, 2], [9, 9]], [VACANCY, VACANCY, ANOTHER, "darker"])
     text = replace(defects, names=("X",)).headline()
-    assert text.startswith("2 vacancies in 1,200 sites of X (0.17 ± 0.1 %), 1 atom of rare motifs")
+    assert text.startswith("2 vacancies in 1,200 tested sites of X (0.17 ± 0.1 %), 1 atom of another motif")
     numbered = replace(defects, names=("0",)).headline()
     assert numbered == defects.headline() == text.replace("sites of X", "sites of motif 0")
     assert "1 outlier at 5 % false discoveries; 61 atoms too close to the border to say" in text
@@ -70,15 +70,15 @@ def test_densities_have_exact_intervals():
     assert np.array(density.per_area_interval) * 1131 == pytest.approx([0.619, 8.767], abs=1e-3)
     assert density.per_site == 3 / 1200
     assert str(table([[1, 1], [3, 4], [8, 2]], [VACANCY] * 3).densities()).startswith(
-        "vacancy: 3 in 1,200 sites, 0.25 % ("
+        "vacancy: 3 in 1,200 tested sites, 0.25 % ("
     )
     assert density.per_site_interval[0] < 3 / 1200 < density.per_site_interval[1]
 
 
 def test_selection_by_kind_and_an_unknown_kind():
-    defects = table([[1, 1], [3, 4], [8, 2]], [VACANCY, RARE, "darker"])
+    defects = table([[1, 1], [3, 4], [8, 2]], [VACANCY, ANOTHER, "darker"])
     assert defects.select("darker").positions.tolist() == [[8, 2]]
-    assert len(defects.select([VACANCY, RARE])) == 2
+    assert len(defects.select([VACANCY, ANOTHER])) == 2
     assert len(defects.select([])) == 0
     with pytest.raises(ValueError, match="kinds of defects are vacancy"):
         defects.select("holes")

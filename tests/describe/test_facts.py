@@ -77,9 +77,11 @@ def test_brightness_is_relative_and_ignores_what_is_unknown():
     rng = np.random.default_rng(2)
     heights = np.r_[rng.normal(60, 6, 300), rng.normal(100, 3, 500), np.nan]
     members = np.arange(801) < 300
-    ratio, scatter = compare_brightness(heights, members, ~members)
+    ratio, scatter, weaker = compare_brightness(heights, members, ~members)
     assert ratio == pytest.approx(0.6, abs=0.02)
     assert scatter == pytest.approx(0.06, abs=0.01)
+    assert weaker > 0.999
+    assert sum(compare_brightness(heights, m, ~m)[2] for m in (members, ~members)) == pytest.approx(1)
     assert np.isnan(compare_brightness(heights, members & False, ~members)).all()
 
 

@@ -58,7 +58,7 @@ def test_vacancies_are_counted_among_their_sites(named):
     assert abs(sites - (len(motifs.labels) - (found.names == "Mo").sum() - (found.names == "W").sum())) <= 12
     assert "Mo" not in lines
     assert any(
-        text.get_text().startswith("rare motif Se1 ")
+        text.get_text().startswith("Se1 on sites of Se2 ")
         for text in motifs.plot.defects().get_legend().get_texts()
     )
 
