@@ -29,7 +29,7 @@ def comment_of(lines: list[str], number: int) -> str:
     if "  # " in lines[number - 1]:
         return lines[number - 1].partition("  # ")[2]
     row, text = number - 2, []
-    while row >= 0 and re.match(r"\s*_?[A-Z][A-Z0-9_]* *(: [^=]+)?= ", lines[row]):
+    while row >= 0 and re.match(r"\s*_?[A-Z][A-Z0-9_, ]* *(: [^=]+)?= ", lines[row]):
         row -= 1
     while row >= 0 and lines[row].lstrip().startswith("#"):
         text.insert(0, lines[row].lstrip(" #:"))
@@ -45,15 +45,19 @@ def constants_of(path: Path) -> list[Constant]:
     fields = [field for node in held for field in node.body]
     module, found = ".".join(path.relative_to(PACKAGE).with_suffix("").parts), []
     for node in [*top, *fields]:
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        if not isinstance(target, ast.Name) or not node.value or not (target.id.isupper() or node in fields):
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or not node.value:
             continue
-        parts = list(ast.walk(node.value))
-        numbers = [part.value for part in parts if isinstance(part, ast.Constant)]
-        plain = not any(isinstance(part, ast.Name | ast.Call | ast.Dict) for part in parts)
-        if numbers and plain and all(type(number) in (int, float) for number in numbers):
-            comment = comment_of(lines, node.lineno)
-            found.append(Constant(module, target.id, ast.unparse(node.value), comment))
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        several = isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple)
+        pairs = zip(target.elts, node.value.elts, strict=True) if several else [(target, node.value)]
+        for name, value in pairs:
+            if not isinstance(name, ast.Name) or not (name.id.isupper() or node in fields):
+                continue
+            parts = list(ast.walk(value))
+            numbers = [part.value for part in parts if isinstance(part, ast.Constant)]
+            plain = not any(isinstance(part, ast.Name | ast.Call | ast.Dict) for part in parts)
+            if numbers and plain and all(type(number) in (int, float) for number in numbers):
+                found.append(Constant(module, name.id, ast.unparse(value), comment_of(lines, node.lineno)))
     return found
 
 

@@ -1,5 +1,10 @@
 from ._atomap import positions_from_atomap as positions_from_atomap
 from ._atomap import to_atom_lattice as to_atom_lattice
+from ._atoms import BIN as BIN
+from ._atoms import BLOCK as BLOCK
+from ._atoms import FEWEST_PAIRS as FEWEST_PAIRS
+from ._atoms import NEIGHBOURHOOD as NEIGHBOURHOOD
+from ._atoms import ORDERLY as ORDERLY
 from ._atoms import Atoms as Atoms
 from ._atoms import nearest_neighbour_distance as nearest_neighbour_distance
 from ._atoms import order_of_sites as order_of_sites
@@ -8,6 +13,7 @@ from ._estimation import ImageScales as ImageScales
 from ._estimation import estimate_polarity as estimate_polarity
 from ._estimation import estimate_scales as estimate_scales
 from ._estimation import estimate_separation as estimate_separation
+from ._finding import SMALLEST as SMALLEST
 from ._finding import find_atoms as find_atoms
 from ._no_data import NoData as NoData
 from ._no_data import fill_no_data as fill_no_data
@@ -20,15 +26,16 @@ from ._noise_spectrum import within_band as within_band
 from ._peaks import PEAK_FINDERS as PEAK_FINDERS
 from ._peaks import PeakFinder as PeakFinder
 from ._peaks import atomap_peaks as atomap_peaks
+from ._refinement import START_WIDTH as START_WIDTH
 from ._refinement import ColumnFit as ColumnFit
 from ._refinement import measure_noise as measure_noise
 from ._refinement import refine_atoms as refine_atoms
+from ._scan_lines import ALPHA as ALPHA
 from ._scan_lines import ScanLines as ScanLines
 from ._scan_lines import measure_flyback as measure_flyback
 from ._scan_lines import measure_scan_lines as measure_scan_lines
 from ._smoothing import has_blocks as has_blocks
 from ._smoothing import measure_smoothing as measure_smoothing
 from ._smoothing import sharpen as sharpen
-from ._visibility import LEVEL_CONTRAST as LEVEL_CONTRAST
 from ._visibility import ColumnCheck as ColumnCheck
 from ._visibility import columns_at as columns_at

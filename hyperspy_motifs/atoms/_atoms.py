@@ -153,22 +153,30 @@ def drop_close(positions: np.ndarray, heights: np.ndarray, distance: float) -> n
     return keep
 
 
-_REACH = 2.2
-_BIN = 0.1
-_BLOCK = 8.0
+#: Three columns are the fewest that span a plane.
+FEWEST = 3
+#: Neighbours that are compared, or whose columns overlap in a fit, are up to this many separations away.
+REACH = 2.2
+#: Bin of the histogram of displacements, in separations, and side of the blocks that it is taken over: some sixty columns.
+BIN, BLOCK = 0.1, 8.0
 # A displacement belongs to the structure if it is this many times as frequent as in a gas of the same density.
 _FREQUENT = 3.0
-# Radius, in separations, of the disc that a disordered area must fill. Of eight simulated grain boundaries of graphene four
-# lose columns at 2.2, one at 3.0, and none at 3.5. The edges of benchmarks/bench_finding.py are right at 2.5 and 3.5, not at 5.
-_NEIGHBOURHOOD = 3.5
+#: Radius of the surroundings of a column, in separations, and of the disc that a disordered area must fill. Of eight simulated
+#: grain boundaries of graphene four lose columns at 2.2, one at 3.0, and none at 3.5. The edges of benchmarks/bench_finding.py
+#: are right at 2.5 and 3.5, not at 5.
+NEIGHBOURHOOD = 3.5
+# Part of the columns in that disc that are disordered.
 _CORE = 0.85
-# If the typical fraction of displacements that belong to the structure is lower, the image has no crystal to compare with.
-_LEAST_ORDER = 0.7
-_FEWEST = 60
-# Distance below the typical fraction at which a site is disordered.
+#: Fraction of the displacements that recur in a crystal. It is 0.6 in bilayers twisted by some degrees, and 0.78 and more in a
+#: noisy monolayer, dumbbells, an ABF perovskite and a surface by AFM.
+ORDERLY = 0.7
+# Columns of which the typical order is known.
+_FEWEST_ORDERED = 60
+# Distance below the typical fraction at which a site is disordered, in large windows and in small ones.
 _DISORDERED = 0.5
 _BESIDE_OTHERS = 0.2
-_FEWEST_PAIRS = 8
+#: Pairs, or columns, that show a displacement to recur: with so many, a share of 0.7 is above a half at the level 0.15.
+FEWEST_PAIRS = 8
 # Height of the peak of one pair in the smoothed histogram.
 _PEAK = 1 / (2 * np.pi)
 
@@ -200,14 +208,14 @@ def order_of_sites(
         0 to 1; 0 for a position without neighbours.
     """
     n = len(positions)
-    pairs = cKDTree(positions).query_pairs(_REACH * separation, output_type="ndarray")
+    pairs = cKDTree(positions).query_pairs(REACH * separation, output_type="ndarray")
     if not len(pairs):
         return np.zeros(n)
     vectors = (positions[pairs[:, 1]] - positions[pairs[:, 0]]) / separation
-    n_bins = 2 * int(np.ceil(_REACH / _BIN)) + 1
+    n_bins = 2 * int(np.ceil(REACH / BIN)) + 1
     middle = n_bins // 2
-    bins = np.rint(vectors / _BIN).astype(int)
-    block = ((positions - positions.min(axis=0)) / (_BLOCK * separation)).astype(int)
+    bins = np.rint(vectors / BIN).astype(int)
+    block = ((positions - positions.min(axis=0)) / (BLOCK * separation)).astype(int)
     n_blocks = block.max(axis=0) + 1
     own = block[pairs[:, 0]]
     shape = (n_blocks[0], n_blocks[1], n_bins, n_bins)
@@ -220,13 +228,13 @@ def order_of_sites(
     if beside_others:
         windows = [(2, (i, j, 0, 0)) for i in (0, -1) for j in (0, -1)]
         # With few pairs in a window, each exceeds the expected number.
-        fewest = _FEWEST_PAIRS * _PEAK
+        fewest = FEWEST_PAIRS * _PEAK
     else:
         windows, fewest = [(3, (0, 0, 0, 0))], 0.0
     order = np.zeros(n)
     for size, origin in windows:
         around = uniform_filter(counts, (size, size, 0, 0), mode="constant", origin=origin)
-        expected = around.sum(axis=(2, 3)) * _BIN**2 / (np.pi * _REACH**2)
+        expected = around.sum(axis=(2, 3)) * BIN**2 / (np.pi * REACH**2)
         here = around[own[:, 0], own[:, 1], middle + bins[:, 0], middle + bins[:, 1]]
         if by_others:
             here = here - _PEAK / size**2
@@ -251,16 +259,16 @@ def in_crystal(positions: np.ndarray, separation: float) -> np.ndarray:
     -------
     ndarray of bool of shape (n,)
     """
-    if len(positions) < _FEWEST:
+    if len(positions) < _FEWEST_ORDERED:
         return np.ones(len(positions), bool)
     order = order_of_sites(positions, separation)
     typical = np.median(order)
-    if typical < _LEAST_ORDER:
+    if typical < ORDERLY:
         return np.ones(len(positions), bool)
     odd = order < typical - _DISORDERED
     # These windows are small, and their order comes from few pairs: a higher order is required.
     odd &= order_of_sites(positions, separation, beside_others=True) < typical - _BESIDE_OTHERS
-    pairs = cKDTree(positions).query_pairs(_NEIGHBOURHOOD * separation, output_type="ndarray")
+    pairs = cKDTree(positions).query_pairs(NEIGHBOURHOOD * separation, output_type="ndarray")
     ends, others = pairs.ravel(), pairs[:, ::-1].ravel()
     n = len(positions)
     total = 1 + np.bincount(ends, minlength=n)

@@ -11,19 +11,17 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ._atomap import peaks_by_atomap
-from ._atoms import Atoms, drop_close, in_crystal, nearest_neighbour_distance, order_of_sites
+from ._atoms import FEWEST, Atoms, drop_close, in_crystal, nearest_neighbour_distance, order_of_sites
 from ._estimation import LEAST_DISTANCE, LOW_CERTAINTY, WEAKEST, ImageScales, estimate_scales
-from ._noise_spectrum import AMPLE, block_means
+from ._noise_spectrum import AMPLE, TILE, block_means
 from ._peaks import ScaleSpace, maxima_by_height, typical_height
 from ._refinement import ColumnFit, refine_atoms
 from ._visibility import VisibleMaxima, with_pairs
 
-_FEWEST = 3
 _FAINTEST = 0.15
 _SIGNIFICANT = 4.0
 # Lowest variance of the noise relative to the mean over the image: a line through few bright pixels may fall below zero.
 _LEAST_VARIANCE = 0.05
-_SAMPLED_ROWS = 512
 # Fraction of the requirement on a faint column that it must reach before its neighbours are measured with it.
 _SCREEN = 0.5
 # Sites that were all missed, accepted together: how much finer the scale is, the significance of each, their minimum
@@ -41,8 +39,8 @@ _MANY_FAILED = 0.25
 # Noise has less order than this, if no scale stood out either.
 _GAS = 0.3
 _FINEST_SAMPLING = 3.5
-# Smallest side of an image, in pixels.
-_SMALLEST = 16
+#: Smallest side of an image, in pixels: there is room for a shell of nearest neighbours, a patch and a margin.
+SMALLEST = 16
 # A maximum closer to the border than this fraction of a separation may be the flank of a column beyond it.
 _RIM = 0.5
 
@@ -120,7 +118,7 @@ def find_atoms(
     if small_mask is not None:
         # Well inside missing areas there are only mirror images.
         fit.keep(_away_from(~small_mask, fit.start) < _RIM * fit.separation)
-    if threshold is None and len(fit.start) >= _FEWEST:
+    if threshold is None and len(fit.start) >= FEWEST:
         fit.keep(in_crystal(fit.parameters[:, 1:3], nearest_neighbour_distance(fit.parameters[:, 1:3])))
     if (
         separation is None
@@ -128,7 +126,7 @@ def find_atoms(
         and _is_noise(fit.start, scales, step)
     ):
         fit.keep(np.zeros(len(fit.start), bool))
-    if len(fit.start) < _FEWEST:
+    if len(fit.start) < FEWEST:
         raise ValueError(
             f"{len(fit.start) or 'no'} columns were found (estimated separation {scales.separation:.1f} pixels, "
             f"contrast {scales.contrast:.2f} of the standard deviation of the image); give separation= or "
@@ -149,7 +147,7 @@ def find_atoms(
         )
         if mask is not None and small_mask is not None:
             atoms = atoms.select(_away_from(mask, atoms.positions) > 0)
-    if separation is None and len(atoms) >= _FEWEST:
+    if separation is None and len(atoms) >= FEWEST:
         scales = replace(scales, separation=nearest_neighbour_distance(atoms.positions))
     return replace(
         atoms,
@@ -191,7 +189,7 @@ def _box_of_data(mask: NDArray[np.bool_]) -> tuple[slice, slice] | None:
 
     box = extent(1), extent(0)
     shape = [s.stop - s.start for s in box]
-    return box if tuple(shape) != mask.shape and min(shape) >= _SMALLEST else None
+    return box if tuple(shape) != mask.shape and min(shape) >= SMALLEST else None
 
 
 def _magnified(atoms: Atoms, step: int) -> Atoms:
@@ -211,7 +209,7 @@ def _magnified(atoms: Atoms, step: int) -> Atoms:
 
 def _is_noise(positions: NDArray[np.float64], scales: ImageScales, step: int) -> bool:
     """Return whether positions without a stable scale are arranged like maxima of noise: every few pixels, or without order."""
-    if scales.separation < _FINEST_SAMPLING or len(positions) < _FEWEST:
+    if scales.separation < _FINEST_SAMPLING or len(positions) < FEWEST:
         return True
     return bool(np.median(order_of_sites(positions, scales.separation / step)) < _GAS)
 
@@ -225,12 +223,12 @@ def _find_columns(image: NDArray[np.float64], scales: ImageScales, threshold: fl
     heights = response[peaks[:, 1].astype(int), peaks[:, 0].astype(int)]
     apart = drop_close(peaks, heights, LEAST_DISTANCE * scales.separation)
     peaks, heights = peaks[apart], heights[apart]
-    if len(peaks) < _FEWEST:
+    if len(peaks) < FEWEST:
         return ColumnFit(image, peaks, scales.separation, sign)
     typical = typical_height(heights)
     clear = heights > (WEAKEST if threshold is None else threshold) * typical
     fit = ColumnFit(image, peaks[clear], scales.separation, sign)
-    if clear.sum() < _FEWEST:
+    if clear.sum() < FEWEST:
         return fit
     fit.measure_amplitudes()
     fit.refine(passes=2, final=False)
@@ -267,7 +265,7 @@ def _visible(fit: ColumnFit, space: ScaleSpace, *, counted: bool) -> VisibleMaxi
     image, noise = space.denoised(fit.sign, white=True)
     if counted:
         # It grows with the brightness, and faint columns stand in the dark: what the filter took off shows it.
-        rows = slice(None, None, max(1, len(image) // _SAMPLED_ROWS))
+        rows = slice(None, None, max(1, len(image) // TILE))
         square = (fit.image[rows] - fit.image.mean() - image[rows]) ** 2
         slope, constant = np.polyfit(image[rows].ravel(), square.ravel(), 1)
         typical = max(float(square.mean()), np.finfo(float).tiny)
@@ -327,7 +325,7 @@ def _with_missed_sites(fit: ColumnFit, space: ScaleSpace, scale: float) -> Colum
     )
     for level in (_SIGNIFICANT_TOGETHER, 3.0, _SIGNIFICANT):
         reached = significance > level
-        if reached.sum() < max(_LEAST_TOGETHER * n, _FEWEST):
+        if reached.sum() < max(_LEAST_TOGETHER * n, FEWEST):
             return fit
         middle = np.median(distance[reached])
         agreeing = np.abs(distance - middle) < _SAME_DISTANCE * middle
@@ -374,8 +372,8 @@ def _checked(
     data = np.asarray(data, np.float64)
     if not np.isfinite(data).all():
         raise ValueError("the image holds NaN or infinite pixels; replace them first")
-    if min(data.shape) < _SMALLEST:
-        raise ValueError(f"the image must be at least {_SMALLEST} pixels wide and high, not {data.shape}")
+    if min(data.shape) < SMALLEST:
+        raise ValueError(f"the image must be at least {SMALLEST} pixels wide and high, not {data.shape}")
     if data.min() == data.max():
         raise ValueError(f"the image is constant (every pixel is {data.min():g}): it contains no columns")
     if polarity not in ("auto", "bright", "dark"):

@@ -218,12 +218,13 @@ def _frequency(shape: tuple[int, ...]) -> NDArray[np.float64]:
     return np.hypot(fft.fftfreq(shape[0])[:, None], fft.rfftfreq(shape[1]))
 
 
-_TILE = 512
+#: Side of a window, in pixels, that shows what an image of any size has: scales, noise, smoothing.
+TILE = 512
 #: Pixels of a separation that are ample: block means of more contain the same information.
 AMPLE = 10.0
 
 
-def tiles(shape: tuple[int, int], size: int = _TILE) -> list[tuple[slice, slice]]:
+def tiles(shape: tuple[int, int], size: int = TILE) -> list[tuple[slice, slice]]:
     """Return at most four windows of an image that together represent all of it."""
     starts = []
     for length in shape:

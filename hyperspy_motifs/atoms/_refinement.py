@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ._atomap import refine_by_atomap
-from ._atoms import Atoms, nearest_in_table, nearest_neighbour_distance, neighbour_table, subset_of_table
+from ._atoms import (
+    REACH,
+    Atoms,
+    nearest_in_table,
+    nearest_neighbour_distance,
+    neighbour_table,
+    subset_of_table,
+)
 from ._disc_fits import (
     NARROWEST_SHAPES,
     WIDEST_SHAPES,
@@ -27,7 +34,9 @@ from ._disc_fits import (
 )
 from ._noise_spectrum import NoiseSpectrum, tiles, within_band
 
-_START_WIDTH = 0.22
+#: Standard deviation of a column from which a fit starts, in separations.
+START_WIDTH = 0.22
+# Largest number of passes over all columns.
 _PASSES = 8
 # Passes end when positions move by less than this fraction of their uncertainty, or of a pixel.
 _SETTLED = 0.1
@@ -44,7 +53,6 @@ _LEAST_DAMPING = 0.1
 _FURTHEST_SHIFT = 0.3
 # A fit that leaves less than this fraction of the typical column has not found a column.
 _LEAST_AMPLITUDE = 1e-3
-_REACH = 2.2
 _METHODS = ("gaussian", "center_of_mass", "atomap", "none")
 # Fits of the columns of an image with a band limit.
 _EXTRAPOLATIONS = 6
@@ -90,7 +98,7 @@ class ColumnFit:
         self.separation = separation
         self.start = np.array(positions, float)
         n = len(self.start)
-        self.common = 1.0 / (_START_WIDTH * separation if width is None else width) ** 2
+        self.common = 1.0 / (START_WIDTH * separation if width is None else width) ** 2
         self.parameters = np.zeros((n, 7))
         self.parameters[:, 1:3] = self.start
         self.parameters[:, 3] = self.parameters[:, 5] = self.common
@@ -337,7 +345,7 @@ class ColumnFit:
         return variance[which], spread[which]
 
     def _update_neighbours(self) -> None:
-        self.table = neighbour_table(self.start, _REACH * self.separation)
+        self.table = neighbour_table(self.start, REACH * self.separation)
         self._update_radii()
 
     def _update_radii(self) -> None:

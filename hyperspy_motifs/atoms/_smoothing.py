@@ -8,17 +8,15 @@ from scipy import fft
 from scipy.stats import t
 
 from ._estimation import estimate_scales
-from ._noise_spectrum import LEAST_POWER, NoiseSpectrum, central
+from ._noise_spectrum import LEAST_POWER, TILE, NoiseSpectrum, central
+from ._scan_lines import ALPHA
 
 #: Smaller standard deviations, in pixels, change neither columns nor moments.
 LEAST_SMOOTHING = 0.5
-# Side of the window, in pixels, on which smoothing is looked for.
-_SIDE = 512
 # Smallest side of an image, in pixels, of which smoothing is measured.
 _SMALLEST = 32
-# Pixels a side of the blocks of a JPEG (ITU-T T.81), and the level of their test, per axis.
+# Pixels a side of the blocks of a JPEG (ITU-T T.81).
 _BLOCK = 8
-_ALPHA = 1e-3
 # Fewest blocks along an axis.
 _FEWEST = 8
 
@@ -42,7 +40,7 @@ def measure_smoothing(image: np.ndarray) -> float:
     if min(image.shape) < _SMALLEST:
         return 0.0
     # Without noise at the highest frequencies the image may have been smoothed; else there is nothing to measure.
-    high, middle = NoiseSpectrum.of_windows([central(image, _SIDE)]).rings()[[-1, -8]]
+    high, middle = NoiseSpectrum.of_windows([central(image, TILE)]).rings()[[-1, -8]]
     if high > middle * np.exp(-((2 * np.pi * LEAST_SMOOTHING) ** 2) * (0.5**2 - 0.28**2)):
         return 0.0
     smoothing = estimate_scales(image).smoothing
@@ -100,4 +98,4 @@ def _has_blocks_along(values: NDArray[np.float64]) -> bool:
     mean, error = places.mean(axis=0), places.var(axis=0, ddof=1) / n
     first, second = np.argsort(mean)[[-1, -2]]
     statistic = (mean[first] - mean[second]) / max(float(np.sqrt(error[first] + error[second])), 1e-300)
-    return bool(mean[first] > 0 and _BLOCK * t.sf(statistic, n - 1) < _ALPHA)
+    return bool(mean[first] > 0 and _BLOCK * t.sf(statistic, n - 1) < ALPHA)

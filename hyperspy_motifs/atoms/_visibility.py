@@ -13,10 +13,11 @@ from scipy.stats import false_discovery_control, norm
 
 from hyperspy_motifs.threads import OUTER, over_rows
 
-from ._atoms import nearest_neighbour_distance, order_of_sites
+from ._atoms import FEWEST, ORDERLY, nearest_neighbour_distance, order_of_sites
 from ._estimation import LEAST_DISTANCE
 from ._peaks import ScaleSpace, local_maxima, maxima_by_height, typical_height, vertices
 from ._refinement import ColumnFit
+from ._scan_lines import ALPHA
 
 # Maximum distance, in separations, of a column from its maximum.
 _OWN_REACH = 0.35
@@ -32,10 +33,8 @@ _FLAT = 1 / 256
 _LEVELS = ((1.0, 0.25), (2.0, 0.06), (5.0, 0.0))
 # Median dip of a sublattice relative to the required dip: below this, most of its sites are below that limit.
 _WHOLE = 1.7
-# Order (see `order_of_sites`) of sites that belong to the lattice, and of those added beside a sublattice of such.
-_ORDERLY = 0.7
+# Order (see `order_of_sites`) of sites that are added beside a sublattice of orderly ones.
 _LEAST_ORDER = 0.5
-_FEWEST = 3
 # False discovery rate of faint columns, about the probability that noise exceeds the least level: where nearly all of them have
 # a maximum, the rate changes nothing.
 _FALSE = 0.2
@@ -179,7 +178,7 @@ class VisibleMaxima:
             x, y in pixels.
         """
         none = np.empty((0, 2))
-        if self.seen.sum() < _FEWEST:
+        if self.seen.sum() < FEWEST:
             return none
         own = self._owned
         others = np.ones(len(own), bool)
@@ -201,9 +200,9 @@ class VisibleMaxima:
         noise = self._noise[found]
         for level, part in _LEVELS:
             clear = dips[found] > level * noise
-            if (clear & (order > _ORDERLY)).sum() <= part * len(columns):
+            if (clear & (order > ORDERLY)).sum() <= part * len(columns):
                 continue
-            clear &= order > (_LEAST_ORDER if part > 0 else _ORDERLY)
+            clear &= order > (_LEAST_ORDER if part > 0 else ORDERLY)
             if level == _LEVELS[0][0] and np.median(dips[found[clear]] - _WHOLE * level * noise[clear]) < 0:
                 break
             return self._maxima[found[clear]]
@@ -318,8 +317,8 @@ def _is_grain(
     return bool(np.median(dip) < _DIP * noise[1] and noise[1] ** 2 > (1 - _UNEVEN * share) * noise[0] ** 2)
 
 
-# Levels of the two tests.
-LEVEL_CONTRAST, LEVEL_SHIFT = 1e-3, 0.05
+# Level of the test of a shift of all positions, of which only a warning follows.
+LEVEL_SHIFT = 0.05
 # In nearest-neighbour distances: the width of a column and of its surroundings, and the largest shift.
 _COLUMN, _SURROUNDINGS, _REACH = 0.15, 0.5, 0.5
 _SHIFTS = 200
@@ -348,7 +347,7 @@ class ColumnCheck:
     @property
     def on_columns(self) -> bool:
         """Whether both tests show columns at the positions."""
-        return self.p_contrast < LEVEL_CONTRAST and self.p_shift < LEVEL_SHIFT
+        return self.p_contrast < ALPHA and self.p_shift < LEVEL_SHIFT
 
 
 def columns_at(image: np.ndarray, positions: np.ndarray, polarity: str = "bright") -> ColumnCheck:

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from ._collection import MotifCollection
 
 
-# Atoms that the model of the collection keeps per radius, and each image with its result, to position other atoms.
-ANCHORS, _ANCHORS_OF_IMAGE = 4_000, 500
+# Atoms that each image keeps per radius with its result, to position other atoms.
+_ANCHORS_OF_IMAGE = 500
 # Atoms for the fit of a model; further images are assigned one at a time. Their moments at four radii need some 1.5 kB each,
 # twice during the fit.
 _SAMPLE_ATOMS = 40_000
@@ -111,7 +111,7 @@ def find_motifs(
 
     from hyperspy_motifs.clustering import RADII
     from hyperspy_motifs.models import to_bytes
-    from hyperspy_motifs.pipeline import FindOptions, cells_of_image, fitted_motif_model, write_image
+    from hyperspy_motifs.pipeline import ANCHORS, FindOptions, cells_of_image, fitted_motif_model, write_image
     from hyperspy_motifs.stacks import spread_order
 
     from ._collection import MotifCollection
@@ -428,7 +428,7 @@ def update_model(motif_model: MotifModel, signals: Sequence[BaseSignal]) -> Moti
     MotifModel
         See :meth:`hyperspy_motifs.models.MotifModel.update`.
     """
-    from hyperspy_motifs.pipeline import FindOptions, fitted_motif_model, measure_image
+    from hyperspy_motifs.pipeline import ANCHORS, FindOptions, fitted_motif_model, measure_image
 
     facts = motif_model.facts
     if int(facts.get("detectors", 1)) > 1 or facts.get("continuous"):

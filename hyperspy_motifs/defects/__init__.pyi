@@ -1,3 +1,4 @@
+from ._counterparts import FIRST_SHELL as FIRST_SHELL
 from ._counterparts import Counterparts as Counterparts
 from ._counterparts import PredictedPlaces as PredictedPlaces
 from ._counterparts import find_counterparts as find_counterparts
@@ -8,6 +9,7 @@ from ._nulls import combine_p_values as combine_p_values
 from ._nulls import fit_null as fit_null
 from ._nulls import null_p_values as null_p_values
 from ._nulls import ratio_p_values as ratio_p_values
+from ._outlier_tests import UNLIKELY as UNLIKELY
 from ._outlier_tests import OutlierTests as OutlierTests
 from ._outlier_tests import compare_atoms as compare_atoms
 from ._outliers import Outliers as Outliers

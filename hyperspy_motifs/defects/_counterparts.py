@@ -8,10 +8,12 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 # Lengths in nearest-neighbour distances. The surroundings reach the second shell of a honeycomb (1.73).
 REACH = 1.85
+# Neighbours within this distance are of the first shell: between the distance 1 and the square root of 2 of a square lattice.
+FIRST_SHELL = 1.35
 # Distance of the points at which the surroundings are described, and the blur, well above the scatter of positions.
 _GRID_STEP = 0.35
 _BLUR = 0.25
@@ -30,6 +32,10 @@ _BLOCK = 128
 _COMPONENTS = 16
 # Surroundings whose counterparts are this many times further away than those of the counterparts themselves are unlike any.
 UNLIKE = 2.5
+# Share of the residuals whose largest shows their scatter: those within about one standard deviation, and what it is for normal
+# ones.
+MOST = 0.68
+MOST_OF_NORMAL = float(norm.ppf((1 + MOST) / 2))
 # Fewer counterparts say nothing of what is usual.
 _FEWEST = 4
 # Most counterparts of an atom are counterparts of each other.
@@ -115,7 +121,7 @@ class Counterparts:
         From the deviation that 68 % of the counterparts have at most: more precise than the median of the deviations, and
         little changed by a fifth of defects.
         """
-        return quantile_of_known(np.abs(residuals)[self.index], 0.68) / 0.9945
+        return quantile_of_known(np.abs(residuals)[self.index], MOST) / MOST_OF_NORMAL
 
 
 def median_of_known(values: np.ndarray) -> np.ndarray:
@@ -298,7 +304,7 @@ def describe_surroundings(points: np.ndarray, intensities: np.ndarray, centres: 
 
 
 # Reaches of the neighbours that predict a place, in nearest-neighbour distances: the first shell, the second, and more.
-_REACHES = (1.35, 1.85, 2.2)
+_REACHES = (FIRST_SHELL, REACH, 2.2)
 # A neighbour corresponds to that of a counterpart within this distance, in nearest-neighbour distances.
 _SAME = 0.35
 # Counterparts of which the offsets of the neighbours are taken, and neighbours that are looked at.

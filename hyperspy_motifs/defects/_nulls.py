@@ -17,9 +17,9 @@ _TAIL = 1e-4
 # bright, beyond which all are alike. Their step is less than the scatter of a column at which one is found.
 _STEP, _FAR = 0.05, 3.0
 _EFFECTS = np.array([one for one in np.arange(-1, _FAR + _STEP / 2, _STEP) if abs(one) > _STEP / 2])
-# Steps of the expectation maximisation, atoms of which the null distribution of the statistic is computed, and residuals of
-# either sign at which it is: more change no list of defects.
-_ITERATIONS, _SAMPLED, _RESIDUALS = 30, 200, 200
+# Steps of the expectation maximisation; atoms of which the null distribution of the statistic is computed, and residuals of
+# either sign at which it is.
+_ITERATIONS, _SAMPLED = 30, 200
 # Relative scatter and intensities below this are rounding errors.
 LEAST = 1e-9
 # Smaller densities and probabilities, as in images without noise, are not distinguished: they are divisors, or have logarithms.
@@ -213,7 +213,7 @@ def ratio_p_values(
     odds = (chance / (1 - chance))[known]
     # The null distribution of the statistic over all atoms, from some of them in the order of what it depends on.
     some = np.argsort(odds * width, kind="stable")[np.linspace(0, n - 1, min(n, _SAMPLED)).astype(int)]
-    ends = np.sinh(np.linspace(0, 1, _RESIDUALS + 1) * np.arcsinh(_FAR / width[some])[:, None])
+    ends = np.sinh(np.linspace(0, 1, _SAMPLED + 1) * np.arcsinh(_FAR / width[some])[:, None])
     middles, masses = 0.5 * (ends[:, 1:] + ends[:, :-1]), -np.diff(special.stdtr(freedom[some, None], -ends))
     value, mass = [], np.repeat(masses, 2, axis=1).ravel() / len(some)
     for k, middle in zip(

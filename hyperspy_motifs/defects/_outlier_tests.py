@@ -11,6 +11,9 @@ from scipy.spatial import cKDTree
 from scipy.stats import false_discovery_control, norm
 
 from ._counterparts import (
+    FIRST_SHELL,
+    MOST,
+    MOST_OF_NORMAL,
     Counterparts,
     find_counterparts,
     nearest_atoms,
@@ -23,8 +26,8 @@ from ._nulls import LEAST, combine_p_values, null_p_values, ratio_p_values
 # Atoms this close to the border of the image, in nearest-neighbour distances, lack neighbours to be compared by. Those that a
 # translation maps to others are compared by their intensity up to a distance at which a whole column is in the image.
 BORDER, EDGE = 1.5, 0.75
-# An atom is tested as an extra one, and not by its counterparts, if its neighbours expect none at this level.
-_UNEXPECTED = 1e-3
+# Level at which a single atom is unlike others: an extra one if its neighbours expect none, a defect if its motif is rare.
+UNLIKELY = 1e-3
 # Counterparts that an atom must have to be asked about its neighbours.
 _VOTERS = 24
 # Places for each atom at which noise could have been taken for a column: the area of an atom in areas of a column.
@@ -35,26 +38,22 @@ _MAJORITY = 8
 _FAINT = 0.5
 # Neighbours over which a slow change of brightness is averaged.
 _DRIFT_NEIGHBOURS = 24
-# An atom within this many nearest-neighbour distances of a defect may be moved or reshaped by it.
-BESIDE = 1.35
 # Of the tests of intensity, place and shape: the fraction of the smallest residuals from which the null is estimated, the prior
-# of its degrees of freedom, and the weight in the combination. At least the fraction of the atoms is no defect: vacancies and
-# dopants can be a few percent, and atoms that have moved, and are not beside a defect, are rarer. Without defects the tails of
-# intensities and places are lighter than those of 50 degrees in simulated MoSe2, SrTiO3 and graphene at three doses each.
-# Those of shapes are of 30 to 300 degrees, at the lowest doses of 5 to 12, and heavier in images of real specimens. A shape
-# alone rarely shows a defect.
+# of its degrees of freedom, and the weight in the combination, in defects that it is worth. At least the fraction of the atoms
+# is no defect: vacancies and dopants can be a few percent, and atoms that have moved, and are not beside a defect, are rarer.
+# Without defects the tails of intensities and places are lighter than those of 50 degrees in simulated MoSe2, SrTiO3, graphene
+# at three doses each. Those of shapes are of 30 to 300 degrees, at the lowest doses of 5 to 12, and heavier in images of real
+# specimens. A shape alone rarely shows a defect: the prior is worth one such.
 _CENTRAL = (0.97, 0.995, 1.0)
 _PRIOR_DEGREES = (50.0, 50.0, 20.0)
-_WEIGHTS = np.array([0.45, 0.45, 0.1])
-# How many defects the prior of the weights is worth: with one of each kind in the image it still decides.
-_WORTH = 10.0
+_WEIGHTS = np.array([4.5, 4.5, 1.0])
 # Rounds in which defects found are left out of the predictions of others.
 _ROUNDS = 3
-# Minus the mean of the logarithm of the absolute value of a standard normal variable, (log 2 + Euler's constant) / 2, and the
-# variance of it; efficiency of the deviation that 68 % have at most, relative to the standard deviation of normal values.
-_LOG_NORMAL = 0.6352
+# Minus the mean of the logarithm of the absolute value of a standard normal variable, and the variance of it; efficiency of the
+# deviation that `MOST` have at most, relative to the standard deviation of normal values.
+_LOG_NORMAL = (np.log(2) + np.euler_gamma) / 2
 _LOG_VARIANCE = np.pi**2 / 8
-_EFFICIENCY = 0.538
+_EFFICIENCY = 2 * (MOST_OF_NORMAL * norm.pdf(MOST_OF_NORMAL)) ** 2 / (MOST * (1 - MOST))
 # Atoms over which the scatter as a function of the likeness of the counterparts is averaged.
 _WINDOW = 101
 # Residuals up to this many standard deviations show the scatter and the correlations; further ones may be defects.
@@ -192,10 +191,10 @@ def compare_atoms(
     at_border = in_border & ~by_twins
     distance, near = cKDTree(points).query(points, k=min(_DRIFT_NEIGHBOURS, n - 1) + 1)
     distance, near = distance[:, 1:], near[:, 1:]
-    beside = distance <= BESIDE * spacing
+    beside = distance <= FIRST_SHELL * spacing
 
     unexpected = predicted.unexpected(inner & held & (counterparts.count >= _VOTERS))
-    extra = held & (edge >= EDGE * spacing) & (unexpected < _UNEXPECTED)
+    extra = held & (edge >= EDGE * spacing) & (unexpected < UNLIKELY)
     # Whether there is a column at all: its intensity against the scatter of those of the columns.
     reference = np.where(inner & held, 1.0, np.nan)
     first_ratios = _ratios(relative, reference, counterparts, near)
@@ -226,7 +225,7 @@ def compare_atoms(
         intensity = intensity / excess[:, None]
         rim = by_twins & held & ~extra & ~found
         if rim.any():
-            intensity[by_twins] /= max(float(np.nanquantile(np.abs(intensity[rim]), 0.68)), 1.0)
+            intensity[by_twins] /= max(float(np.nanquantile(np.abs(intensity[rim]), MOST)), 1.0)
         # Place and shape of a weak column are as much less precise as it is weak.
         precision = np.clip(ratios, 0.0, 1.0)[:, None]
         tails = [
@@ -254,7 +253,7 @@ def compare_atoms(
         found = now
         # Each test has the weight of what it finds.
         smallest = np.where(np.isfinite(p_values), p_values, np.inf).argmin(axis=1)[found & ~extra]
-        weights = _WEIGHTS * _WORTH + np.bincount(smallest, minlength=len(_WEIGHTS))
+        weights = _WEIGHTS + np.bincount(smallest, minlength=len(_WEIGHTS))
     return OutlierTests(
         p_values=p_values,
         combined=np.where(tested | extra, combined, np.nan),

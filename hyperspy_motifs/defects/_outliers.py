@@ -13,6 +13,10 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from hyperspy_motifs.clustering import MIN_MOTIF_SIZE
+
+from ._outlier_tests import UNLIKELY
+
 if TYPE_CHECKING:
     from hyperspy_motifs.cells import Cells
 
@@ -125,17 +129,18 @@ class Outliers:
             f"{self.n_tested} atoms tested; {self.n_at_border} too close to the border to say, {self.n_unlike} in "
             "surroundings that do not repeat (tested by their intensity at most)"
         ]
-        for k in range(min(len(self), _SHOWN)):
+        for k in range(min(len(self), SHOWN)):
             x, y = self.positions[k]
             lines.append(
                 f"  {self.kinds[k]:>8} at ({x:.4g}, {y:.4g}) {self.units}: {self.descriptions[k]} (q = {self.q_values[k]:.2g})"
             )
-        if len(self) > _SHOWN:
-            lines.append(f"  and {len(self) - _SHOWN} more")
+        if len(self) > SHOWN:
+            lines.append(f"  and {len(self) - SHOWN} more")
         return "\n".join(lines)
 
 
-_SHOWN = 20
+# Rows of a list that is printed.
+SHOWN = 20
 
 
 def write_csv(columns: dict[str, np.ndarray], path: str | os.PathLike[str]) -> Path:
@@ -212,12 +217,12 @@ def describe_outlier(
     if kind == "extra":
         return "in a place where the surroundings have no atom elsewhere"
     words = []
-    if kind in ("darker", "brighter") or p_values[0] < _MENTIONED:
+    if kind in ("darker", "brighter") or p_values[0] < UNLIKELY:
         change = round(100 * abs(ratio - 1))
         words.append(f"{change} % {'darker' if (ratio < 1) == bright else 'brighter'}")
-    if kind == "moved" or p_values[1] < _MENTIONED:
+    if kind == "moved" or p_values[1] < UNLIKELY:
         words.append(f"moved by {_length(float(np.hypot(*displacement)), units)} {towards}")
-    if kind == "other" or p_values[2] < _MENTIONED:
+    if kind == "other" or p_values[2] < UNLIKELY:
         change = round(100 * (width - 1))
         words.append(
             f"{abs(change)} % {'wider' if change > 0 else 'narrower'}" if change else "another shape"
@@ -225,7 +230,6 @@ def describe_outlier(
     return ", ".join(words)
 
 
-_MENTIONED = 1e-3
 _ANGSTROM = {"nm": 10.0, "pm": 0.01, "\u00c5": 1.0, "A": 1.0, "angstrom": 1.0}
 
 
@@ -266,8 +270,7 @@ _ALONG = 20.0
 
 # Sizes of at least this share of the cells are usual.
 _USUAL = 0.2
-# Kinds of groups that occur as often are structure, such as the dislocations of a boundary; a motif has as many atoms.
-_FREQUENT = 5
+# Kinds of groups that occur as often as a motif are structure, such as the dislocations of a boundary.
 # Cells of the largest group that is one point defect: the flower defect of graphene, six pentagons and six heptagons.
 _LARGEST = 12
 
@@ -307,7 +310,7 @@ def find_odd_cells(cells: Cells) -> tuple[list[np.ndarray], float]:
     rare = [
         members
         for members, kind in zip(groups, kinds, strict=True)
-        if len(members) <= _LARGEST and kinds.count(kind) < _FREQUENT
+        if len(members) <= _LARGEST and kinds.count(kind) < MIN_MOTIF_SIZE
     ]
     wrong = float((1 - cells.clarity) * inner.sum())
     return rare, min(1.0, wrong / max(sum(map(len, rare)), 1))

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.clustering import motif_name
 
-from ._outliers import write_csv
+from ._outliers import SHOWN, write_csv
 
 # Distances in nearest-neighbour distances up to which pairs are counted, and their number.
 _REACH = 12.0
@@ -412,13 +412,13 @@ class Defects:
 
     def __repr__(self) -> str:
         lines = [self.headline()]
-        for k in range(min(len(self), _SHOWN)):
+        for k in range(min(len(self), SHOWN)):
             x, y = self.positions[k]
             lines.append(
                 f"  {self.kinds[k]:>10} at ({x:.4g}, {y:.4g}) {self.units}: {self.evidence[k]} (q = {self.q_values[k]:.2g})"
             )
-        if len(self) > _SHOWN:
-            lines.append(f"  and {len(self) - _SHOWN} more")
+        if len(self) > SHOWN:
+            lines.append(f"  and {len(self) - SHOWN} more")
         return "\n".join(lines)
 
 
@@ -426,7 +426,6 @@ class Defects:
 COLUMNS = (
     "positions", "pixel_positions", "frames", "kinds", "q_values", "atoms", "motifs", "expected", "ratios", "evidence",
 )  # fmt: skip
-_SHOWN = 20
 
 
 def _plural(word: str, count: int, one: str = "", more: str = "s") -> str:

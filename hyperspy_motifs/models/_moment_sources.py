@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.spatial import cKDTree
-from scipy.stats import norm
+from scipy.stats import chi2, norm
 
-from hyperspy_motifs.clustering import ALMOST_WHOLE, Brightness
+from hyperspy_motifs.clustering import ALMOST_WHOLE, MIN_MOTIF_SIZE, Brightness
 from hyperspy_motifs.sites import Neighbourhoods
 from hyperspy_motifs.zernike import (
     LEAST_COVERAGE,
@@ -190,12 +190,10 @@ class DiscSource:
         return Neighbourhoods.of(self.pixels, (rows, columns), self.spacing)
 
 
-# Fewest atoms of a kind in an image for a median of their moments.
-_FEWEST = 5
 # Variance of a median in units of that of a mean, of a normal distribution: pi / 2.
 _OF_MEDIAN = np.pi / 2
-# Median of the squares of a normal distribution, chi-squared with one degree of freedom.
-_MEDIAN_SQUARE = 0.4549
+# Median of the squares of a normal distribution.
+_MEDIAN_SQUARE = float(chi2.median(1))
 # Larger effects, in standard deviations of those of the collection, are not removed entirely: a difference of the structure.
 _LIMIT = 3.0
 # Largest standard deviation of effects, in units of the root mean square moment. Images of 10 to 40 pixels per
@@ -243,7 +241,7 @@ def image_effects(
     for i in range(n_images):
         for k in range(n_kinds):
             own = np.asarray(values[sound & (images == i) & (kinds == k)], float)
-            if len(own) < _FEWEST:
+            if len(own) < MIN_MOTIF_SIZE:
                 continue
             centre[i, k] = np.median(own, axis=0)
             spread = 1.4826 * np.median(np.abs(own - centre[i, k]), axis=0)
@@ -305,7 +303,7 @@ def informative_images(
         residuals = []
         for k in np.unique(kinds[sound & (images == i)]).tolist():
             own = np.asarray(values[sound & (images == i) & (kinds == k)], float)
-            if len(own) >= _FEWEST:
+            if len(own) >= MIN_MOTIF_SIZE:
                 residuals.append(own - np.median(own, axis=0))
         if residuals:
             # Robust, as a kind may still hold a rare motif.

@@ -12,6 +12,8 @@ from scipy.spatial import cKDTree
 from scipy.special import expit
 from scipy.stats import norm
 
+from hyperspy_motifs.atoms import BIN, BLOCK, FEWEST_PAIRS, NEIGHBOURHOOD
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
@@ -20,10 +22,6 @@ if TYPE_CHECKING:
 _LONGEST = 4.5
 # Two columns coincide, and a displacement agrees with a translation, within this distance.
 TOLERANCE = 0.3
-_BIN = 0.1
-_BLOCK = 8.0
-# Radius of the surroundings from which the translations of one column are estimated.
-_SURROUNDINGS = 3.5
 # Fraction of the columns of a window of 2 x 2 blocks that a vector must map to columns for it to be tried. The chance
 # level, density times area, is about 0.2.
 _TRIED = 0.4
@@ -31,7 +29,6 @@ _TRIED = 0.4
 # columns of a cell with equal columns, as in graphene, has a half. One sublattice of which any fraction is missed leaves
 # 0.83 or more.
 RECURRING = 0.7
-_FEWEST = 8
 # A translation preserves the kind of the columns: the mean difference of the amplitudes that it joins, relative to the
 # smallest such difference of all vectors. The mean of a hundred has a standard error of 7 %, and the smallest of twenty is
 # two of them too small. Differences, relative to the typical amplitude, count up to that of two kinds, so that a few defects
@@ -125,7 +122,7 @@ def local_translations(
     matched = partners >= 0
     ends = positions[:, None] + spacing * vectors
     inside = matched | lies_in(ends.reshape(-1, 2), has_data).reshape(matched.shape)
-    near = tree.query_pairs(_SURROUNDINGS * spacing, output_type="ndarray")
+    near = tree.query_pairs(NEIGHBOURHOOD * spacing, output_type="ndarray")
     rows = np.concatenate([near[:, 0], near[:, 1], np.arange(n)])
     columns = np.concatenate([near[:, 1], near[:, 0], np.arange(n)])
     around = csr_array((np.ones(len(rows)), (rows, columns)), shape=(n, n))
@@ -137,7 +134,7 @@ def local_translations(
     scale = float(np.median(positive)) if len(positive) else 1.0
     change = np.minimum(np.abs(amplitudes[there] - amplitudes[:, None]) / scale, _MOST_DIFFERENCE)
     least = np.maximum(found, 1.0)
-    recurring = (found >= RECURRING * eligible) & (found >= _FEWEST)
+    recurring = (found >= RECURRING * eligible) & (found >= FEWEST_PAIRS)
     # The mean over the surroundings of the surroundings, which is precise enough to separate kinds by noisy amplitudes.
     number = around @ (found * recurring)
     difference = (around @ ((around @ change) * recurring)) / np.maximum(number, 1.0)
@@ -173,11 +170,11 @@ def _none(n: int) -> Translations:
 
 def _proposed(positions: np.ndarray, firsts: np.ndarray, displacements: np.ndarray) -> np.ndarray:
     """Return the vectors (t, 2) that recur in a window of 2 x 2 blocks; all lengths in nearest-neighbour distances."""
-    block = ((positions - positions.min(axis=0)) / _BLOCK).astype(int)
+    block = ((positions - positions.min(axis=0)) / BLOCK).astype(int)
     n_blocks = block.max(axis=0) + 1
-    middle = int(np.ceil(_LONGEST / _BIN)) + 2
+    middle = int(np.ceil(_LONGEST / BIN)) + 2
     shape = (n_blocks[0], n_blocks[1], 2 * middle + 1, 2 * middle + 1)
-    bins = middle + np.rint(displacements / _BIN).astype(int)
+    bins = middle + np.rint(displacements / BIN).astype(int)
     own = block[firsts]
     index = np.ravel_multi_index((own[:, 0], own[:, 1], bins[:, 0], bins[:, 1]), shape)
     counts = np.bincount(index, minlength=int(np.prod(shape))).reshape(shape).astype(np.float32)
@@ -187,17 +184,17 @@ def _proposed(positions: np.ndarray, firsts: np.ndarray, displacements: np.ndarr
     counts = uniform_filter(counts, (2, 2, 0, 0), mode="constant")
     number = uniform_filter(number, 2, mode="constant")
     smooth = gaussian_filter(counts, (0, 0, 1, 1))
-    width = 2 * round(TOLERANCE / _BIN) - 1
+    width = 2 * round(TOLERANCE / BIN) - 1
     mass = uniform_filter(counts, (0, 0, width, width)) * width**2
     peak = (smooth == maximum_filter(smooth, (1, 1, width, width))) & (smooth > 0)
     part = mass / np.maximum(number, 1e-6)[:, :, None, None]
-    peak &= (part > _TRIED) & (number > _FEWEST / 4)[:, :, None, None]
+    peak &= (part > _TRIED) & (number > FEWEST_PAIRS / 4)[:, :, None, None]
     at = np.argwhere(peak)
     # The same vector of many windows, best first.
     cells, number_of = np.unique(at[:, 2:] - middle, axis=0, return_inverse=True)
     best = np.zeros(len(cells))
     np.maximum.at(best, number_of.ravel(), part[peak])
-    found = cells * _BIN
+    found = cells * BIN
     kept = np.zeros((0, 2))
     for k in np.lexsort((found[:, 1], found[:, 0], -np.round(best, 3))):
         if not len(kept) or np.hypot(*(kept - found[k]).T).min() > TOLERANCE:

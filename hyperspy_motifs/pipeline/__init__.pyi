@@ -38,6 +38,7 @@ from ._further_images import predict as predict
 from ._further_images import source_like as source_like
 from ._further_images import write_image as write_image
 from ._learning import estimate as estimate
+from ._model_building import ANCHORS as ANCHORS
 from ._model_building import MomentSource as MomentSource
 from ._model_building import available_radii as available_radii
 from ._model_building import fitted_motif_model as fitted_motif_model

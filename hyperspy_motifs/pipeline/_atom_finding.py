@@ -210,7 +210,7 @@ def _warn_of_missing_columns(
     x, y = np.array(found.best_shift) * stamp.scale
     more = "brighter" if sign == "bright" else "darker"
     reason = f"it is not {more} at the given atoms than beside them (p = {found.p_contrast:.2g})"
-    if found.p_contrast < finding.LEVEL_CONTRAST:
+    if found.p_contrast < finding.ALPHA:
         reason = f"it is {more} where all atoms are shifted by x {x:+.3g}, y {y:+.3g} {stamp.units}"
     warnings.warn(
         f"The image has no columns there: {reason}. Columns x and y of atoms= in {stamp.units} are expected. Are they y first, "

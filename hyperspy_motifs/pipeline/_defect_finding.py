@@ -15,8 +15,10 @@ from hyperspy_motifs import store
 from hyperspy_motifs.clustering import motif_name
 from hyperspy_motifs.defects import (
     ANOTHER,
+    FIRST_SHELL,
     KINDS,
     ODD_CELLS,
+    UNLIKELY,
     VACANCY,
     Defects,
     Outliers,
@@ -41,14 +43,8 @@ if TYPE_CHECKING:
 
     from hyperspy_motifs.occupancy import Sites
 
-# A neighbour of an atom is at most this many nearest-neighbour distances away.
-_SHELL = 1.35
-# Width of columns whose fit gave none, in nearest-neighbour distances.
-_WIDTH = 0.22
 # A motif is rare on a kind of site if it has less than this share of it: a vacancy or a dopant, and no part of an alloy.
 _RARE = 0.2
-# Most atoms of a rare motif differ from their counterparts at this level.
-_DIFFERENT = 1e-3
 # The false discovery rate of `motifs.defects`.
 FDR = 0.05
 
@@ -295,7 +291,7 @@ def _compare_frame(
     twins: np.ndarray,
 ) -> tuple[OutlierTests, float]:
     """Tests of the `atoms` of one frame and of its empty sites after them, and the nearest-neighbour distance in pixels."""
-    from hyperspy_motifs.atoms import nearest_neighbour_distance, refine_atoms
+    from hyperspy_motifs.atoms import START_WIDTH, nearest_neighbour_distance, refine_atoms
 
     n = len(atoms)
     spacing = nearest_neighbour_distance(pixels[:n])
@@ -311,7 +307,7 @@ def _compare_frame(
         sigma, ellipticity, angle = columns["sigma"] / scale, columns["ellipticity"], columns["angle"]
     known = np.isfinite(sigma).all(axis=1) & (sigma > 0).all(axis=1)
     width = np.sqrt(np.where(known, np.abs(sigma).prod(axis=1), np.nan))
-    typical = float(np.nanmedian(width)) if known.any() else _WIDTH * spacing
+    typical = float(np.nanmedian(width)) if known.any() else START_WIDTH * spacing
     sign = 1.0 if bright else -1.0
     widths = np.full(len(points), typical)
     intensities, noise = fit_intensities(sign * image, points, widths, spacing, missing)
@@ -367,7 +363,7 @@ def _rare_atoms(record: store.Record, found: _Comparison) -> np.ndarray:
             counts = np.bincount(labels[here])
             for motif in np.flatnonzero((counts > 0) & (counts < _RARE * counts.sum())).tolist():
                 members = np.flatnonzero(here & (labels == motif))
-                out[members] |= bool(np.nanmedian(found.combined[members]) < _DIFFERENT)
+                out[members] |= bool(np.nanmedian(found.combined[members]) < UNLIKELY)
     return out
 
 
@@ -389,7 +385,9 @@ def _descriptions(
             out.append(f"empty site, {max(found.ratios[k], 0):.0%} of the usual intensity")
             continue
         distance = np.hypot(*(found.pixels - found.pixels[k]).T)
-        near = (found.frames == found.frames[k]) & (distance > 0) & (distance <= _SHELL * found.spacing[k])
+        near = (
+            (found.frames == found.frames[k]) & (distance > 0) & (distance <= FIRST_SHELL * found.spacing[k])
+        )
         towards = direction_words(
             found.moved[k] * scale, (found.pixels[near & ~found.empty] - found.pixels[k]) * scale
         )

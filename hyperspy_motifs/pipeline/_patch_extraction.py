@@ -10,6 +10,7 @@ from hyperspy.signals import Signal2D
 from scipy import ndimage
 
 from hyperspy_motifs import store
+from hyperspy_motifs.clustering import MIN_MOTIF_SIZE
 
 from ._atom_finding import find_atoms, given_atoms, stored_atoms
 from ._atom_table import AtomTable
@@ -70,7 +71,6 @@ PATCHES_OF_A_MEAN = 200
 # as well, and the patch of an atom must dominate at its position.
 LEAST_REACH = 1.2
 PAINT_WIDTH = 0.4
-FEWEST_OF_A_KIND = 5
 
 
 def get_atom_patches(
@@ -278,7 +278,7 @@ def _kinds_with_surroundings(record: store.Record) -> np.ndarray:
     )
     kinds = kinds.ravel()
     n_motifs = int(record.labels.max()) + 1
-    rare = counts < FEWEST_OF_A_KIND
+    rare = counts < MIN_MOTIF_SIZE
     number = np.where(rare, pairs[:, 0], n_motifs + np.cumsum(~rare) - 1)
     _, compact = np.unique(number[kinds], return_inverse=True)
     return compact.ravel()
@@ -364,8 +364,7 @@ def get_zernike_map(
     return out
 
 
-#: Largest number of instances in a mean, and of classes of one kind with an image.
-_MOST_INSTANCES = 200
+#: Largest number of classes of one kind with an image.
 _MOST_CLASSES = 60
 #: Approximate size of an image in pixels.
 _SIZE = 96
@@ -440,7 +439,7 @@ def _picture(
     places = record.stamp.to_pixels(graph.coordinates(members))
     middle = (np.array(image.shape[::-1]) - 1) / 2
     order = np.argsort(np.abs(places - middle).max(axis=1), kind="stable")
-    order = order[: _MOST_INSTANCES if averaged else 1]
+    order = order[: PATCHES_OF_A_MEAN if averaged else 1]
     chosen = [graph.nodes[members[i]] for i in order]
     if chosen[0]["kind"] == "atom":
         rows = np.array([int(members[i].rpartition(":")[2]) for i in order])

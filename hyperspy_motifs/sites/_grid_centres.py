@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.atoms import order_of_sites
+from hyperspy_motifs.atoms import ORDERLY, order_of_sites
 
 _FEWEST = 12
 _PIXELS = 1_000_000  # from which the range of an image is computed
@@ -17,9 +17,6 @@ _PIXELS = 1_000_000  # from which the range of an image is computed
 _SEPARATE = 0.12
 # Least share of the pairs of neighbours with a clear minimum between them, in columns of one layer.
 _CLEAR = 0.7
-# Median fraction of the displacements of a peak to its neighbours that recur around it, in a crystal. It is 0.6 in bilayers
-# twisted by some degrees, and 0.78 and more in a noisy monolayer, dumbbells, an ABF perovskite and a surface by AFM.
-_ORDERED = 0.7
 
 
 @dataclass(frozen=True)
@@ -95,8 +92,8 @@ def choose_patch_centres(
         reason = f"the image falls clearly between {percent} % of the pairs of neighbouring peaks"
         return PatchCentres(peaks, "peaks", reason, certainty, apart)
     order = float(np.median(order_of_sites(peaks, apart, by_others=True)))
-    if order >= _ORDERED:
-        certainty = float(1 / (1 + np.exp(-12 * (order - _ORDERED))))
+    if order >= ORDERLY:
+        certainty = float(1 / (1 + np.exp(-12 * (order - ORDERLY))))
         reason = (
             f"the arrangement of neighbouring peaks repeats ({round(100 * order)} % of their displacements)"
         )
