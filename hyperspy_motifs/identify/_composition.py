@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, gammaln, logsumexp
 from scipy.stats import betabinom, norm
-from scipy.stats import t as student_t
 
 from ._constants import CONSTANTS
 from ._emission import Levels, fit_levels
@@ -196,6 +195,8 @@ def _group(number: int) -> int:
 
 # Steps of the expectation maximisation, which converges in a few.
 _EM_STEPS = 8
+# Step of the levels of populations, in standard deviations of the brightness of one column.
+_STEP = 0.5
 
 
 @dataclass(frozen=True)
@@ -242,9 +243,10 @@ def compositions_by_brightness(
     :math:`\delta_j` of the law (:func:`fit_levels`, from the hosts and from motifs that are certain) is common to all of them,
     so that many columns are no more certain of their name than a few; the last term is for their surroundings. A single
     column has the composition of its motif, with a brightness of the mean :math:`\bar I` and the width
-    :math:`(u^2 + (\sigma\bar I)^2)^{1/2}` in a t distribution (`brightness_freedom`), or one of its own, or none of them. How
-    many columns of the motif have one of their own is learned by expectation maximisation, from a Dirichlet prior by the
-    weights of the candidates.
+    :math:`(u^2 + (\sigma\bar I)^2)^{1/2}` in a t distribution (`brightness_freedom`), or is one of a population of any
+    brightness, or none of them. How many columns a population has is learned from all other columns (collapsed variational
+    inference, with a Dirichlet prior by the weights of the candidates), and it is named as a motif is: by the weights and the
+    law, once.
 
     Parameters
     ----------
@@ -341,27 +343,39 @@ def _of_motif(
     identity = amount * fit / (amount @ fit)
     own = np.sqrt(errors**2 + (scatter * middle) ** 2)
     member = _density(values, middle, own)[:, None] * identity if n > 1 else np.zeros((1, len(identity)))
-    spread = np.sqrt(errors[:, None] ** 2 + (scatter * levels.means) ** 2 + levels.errors**2)
-    single = np.pad(_density(values[:, None], levels.means, spread), [(0, 0), (0, 1)])
     prior = weights.copy()
     if n > 1:
         prior[host] *= CONSTANTS.irregular
-    fractions = prior
-    # How frequent columns are that differ from their motif is learned: their prior is worth a few columns only.
+    # Other columns are of populations of any brightness, each of which has a composition that the law allows.
+    grid, naming = _populations(values, prior, levels, host, scatter)
+    at_grid = _density(values[:, None], grid, np.sqrt(errors[:, None] ** 2 + (scatter * grid) ** 2))
+    at_host = np.sqrt(errors**2 + (scatter * levels.means[host]) ** 2 + levels.errors[host] ** 2)
+    single = np.column_stack([_density(values, levels.means[host], at_host), at_grid])
+    amounts = CONSTANTS.prior_columns * np.append(prior[host], naming.sum(axis=0))
+    share = np.zeros_like(single)
     for _ in range(_EM_STEPS):
-        as_motif = max(1 - fractions.sum(), 0.0) * member
+        # How frequent columns are that differ from their motif is learned from the others.
+        fractions = (amounts + share.sum(axis=0) - share) / (n - 1 + CONSTANTS.prior_columns)
+        as_motif = np.maximum(1 - fractions.sum(axis=1), 0.0)[:, None] * member
         total = as_motif.sum(axis=1) + (fractions * single).sum(axis=1) + alien
         share = fractions * single / total[:, None]
-        joint = as_motif[:, :-1] + (fractions * single)[:, :-1]
+    named = share[:, 1:] @ (naming / np.maximum(naming.sum(axis=0), 1e-300)).T
+    named[:, host] += share[:, 0]
+    joint = as_motif[:, :-1] / total[:, None] + named
+    # The evidence asks how well the law describes the columns: each with the error of the law, and frequencies by composition.
+    by_law = at_grid @ (naming / np.maximum(naming.sum(axis=1, keepdims=True), 1e-300)).T
+    by_law[:, host] = single[:, 0]
+    by_law = np.pad(by_law, [(0, 0), (0, 1)])[:, prior > 0]
+    before = CONSTANTS.prior_columns * prior[prior > 0]
+    fractions = before / CONSTANTS.prior_columns
+    for _ in range(_EM_STEPS):
+        total = max(1 - fractions.sum(), 0.0) * member.sum(axis=1) + by_law @ fractions + alien
+        number = fractions * (by_law / total[:, None]).sum(axis=0) + before
         # The variational mean: one column alone is little reason to believe that there are such.
-        number = np.maximum(share.sum(axis=0) + CONSTANTS.prior_columns * prior, 1e-9)
-        fractions = np.where(prior > 0, np.exp(digamma(number)), 0.0) / (n + CONSTANTS.prior_columns)
-    # The bound of the evidence: how well the columns are described, less what is learned of their frequencies. Irregular
-    # columns, which are more than those without any name, decide nothing.
-    before = np.append(
-        CONSTANTS.prior_columns * prior[prior > 0], CONSTANTS.prior_columns * (1 - prior.sum())
-    )
-    after = np.append(number[prior > 0], n + CONSTANTS.prior_columns - number.sum())
+        fractions = np.exp(digamma(number)) / (n + CONSTANTS.prior_columns)
+    before = np.append(before, CONSTANTS.prior_columns - before.sum())
+    after = np.append(number, n + CONSTANTS.prior_columns - number.sum())
+    # Irregular columns, which are more than those without any name, decide nothing.
     described = np.log(total / alien * CONSTANTS.unexplained + CONSTANTS.irregular - CONSTANTS.unexplained)
     bound = float(described.sum()) - (_divergence(after, before) if n > 1 else 0.0)
     # The motif as a whole: one of the host, or of so many of its columns with another composition.
@@ -370,7 +384,20 @@ def _of_motif(
     log_number[host] = 0.0
     unit = np.log(np.sqrt(2 * np.pi) * relative[host])
     as_whole = float(logsumexp(np.log(np.maximum(fit, 1e-300))[amount > 0] + log_number[amount > 0]) + unit)
-    return joint / total[:, None], 1 - joint.sum(axis=1) / total, identity[:-1], bound + as_whole
+    return joint, 1 - joint.sum(axis=1), identity[:-1], bound + as_whole
+
+
+def _populations(
+    values: NDArray[np.float64], weights: NDArray[np.float64], levels: Levels, host: int, scatter: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Levels (g,) of populations in the range of the values, and the prior (j, g) of each composition but the host there."""
+    step = _STEP * scatter
+    ends = np.log(np.clip(np.quantile(values, [0, 1]), 0.1 * levels.means.min(), 10 * levels.means.max()))
+    grid = np.arange(ends[0] - 3 * scatter, ends[1] + 3 * scatter + step, step)
+    centre, error = np.log(levels.means)[:, None], (levels.errors / levels.means)[:, None]
+    naming = weights[:-1, None] * step * norm.pdf(grid, centre, np.hypot(error, step))
+    naming[host] = 0.0
+    return np.exp(grid), naming
 
 
 def _divergence(after: NDArray[np.float64], before: NDArray[np.float64]) -> float:
@@ -383,4 +410,6 @@ def _density(
     x: NDArray[np.float64], mean: NDArray[np.float64] | float, spread: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Of the brightness of a column."""
-    return np.asarray(student_t.pdf(x, CONSTANTS.brightness_freedom, mean, spread), float)
+    nu = CONSTANTS.brightness_freedom
+    height = np.exp(gammaln((nu + 1) / 2) - gammaln(nu / 2)) / np.sqrt(np.pi * nu)
+    return np.asarray(height / spread * (1 + ((x - mean) / spread) ** 2 / nu) ** (-(nu + 1) / 2))

@@ -108,9 +108,10 @@ class IdentificationConstants:
     antisite: float = 0.01
     adatom: float = 0.0005
     #: Spread of the difference of radii, as a fraction, and of the difference of groups of the periodic table that a substitute
-    #: has: Goldschmidt's rules, V. M. Goldschmidt, Naturwissenschaften 14 (1926) 477.
+    #: has: Goldschmidt's rules, V. M. Goldschmidt, Naturwissenschaften 14 (1926) 477. Two of three
+    #: substitutes of a dichalcogenide are then of the same group.
     radius_spread: float = 0.15
-    group_spread: float = 0.7
+    group_spread: float = 0.5
     #: Substitutes below this share of the likeliest one are left out.
     least_substitute: float = 0.02
     #: Prior probability that a column is none of the candidates.
