@@ -331,12 +331,18 @@ def _name_off_lattice(
     near = observed.field.tree.query(observed.field.points[lost], k=min(4 * CONSTANTS.nearby, len(observed)))[
         1
     ]
-    inside = (phases[near.reshape(len(lost), -1)] == number).mean(axis=1)
+    near = near.reshape(len(lost), -1)
     kinds = [fit.kinds.index(species[i].host) for i in hosts]
     frequency = np.bincount(fit.kind[fit.kind >= 0], minlength=len(fit.kinds))[kinds] / (fit.kind >= 0).sum()
-    joint = inside[:, None] * frequency * np.exp(emission.log_ratios()[lost][:, kinds])
+    by_brightness = frequency * np.exp(emission.log_ratios()[lost][:, kinds])
+    host = (phases == number).astype(float)
+    # Twice, so that the other points off the lattice count as well, where those on it are near.
+    for _ in range(2):
+        inside = host[near].mean(axis=1)
+        joint = inside[:, None] * by_brightness
+        total = joint.sum(axis=1) + 1 - inside
+        host[lost] = joint.sum(axis=1) / total
     best = joint.argmax(axis=1)
-    total = joint.sum(axis=1) + 1 - inside
     value = joint[np.arange(len(lost)), best] / total
     known = value > 0.5
     labels[lost] = np.where(known, np.array(hosts)[best], -1)

@@ -249,6 +249,22 @@ def test_names_are_of_the_arrangement_that_is_shown():
         assert len({hosts[k] for k in sublattice} - {None}) == 1
 
 
+def test_atoms_of_a_boundary_are_named_and_those_of_a_region_without_lattice_are_not():
+    cell, points, _, values, size = field_of("graphene", angle=0.3, size=(44, 33))
+    rng = np.random.default_rng(2)
+    named = []
+    for lost in (np.abs(points[:, 0]) < 4, points[:, 0] > -3):
+        displaced = points + 0.5 * lost[:, None] * rng.normal(size=points.shape)
+        bright = values * np.where(lost, rng.normal(1, 0.3, len(values)).clip(0.2), 1)
+        field = observed(displaced, bright, size)
+        field.errors[lost] = 0.3 * np.median(values)
+        found = identify_columns(field, [cell], chemistry_of("auto"), np.empty((0, 2)), np.empty(0))
+        assert (found.names == "C")[~lost].mean() > 0.99
+        named.append((found.names == "C")[lost].mean())
+    assert named[0] > 0.95
+    assert named[1] < 0.3
+
+
 def test_a_honeycomb_is_no_pair_of_triangular_lattices():
     # One sublattice of graphene alone is the lattice of molybdenum in MoS2, at another scale.
     _, points, _, values, size = field_of("graphene", size=(30, 23))
