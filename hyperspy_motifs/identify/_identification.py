@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from ._constants import CONSTANTS
 from ._projection import Composition
-from ._summary import changed_columns, headline, stoichiometry, summary
+from ._summary import changed_columns, headline, not_excluded, stoichiometry, summary
 
 #: The structures explain a field if they explain more than this share of its atoms.
 MOSTLY = 0.5
@@ -353,6 +353,13 @@ class Identification:
     def changed_columns(self) -> list[str]:
         """Columns that are no hosts, a line for each name: how many, in how many sites of which host, and how sure."""
         return changed_columns(self)
+
+    def not_excluded(self) -> list[str]:
+        """Elements that brightness does not tell from a host, and by which no column is named: a line for each host.
+
+        They are no finding: their share is what was assumed beforehand. `stoichiometry` leaves them out.
+        """
+        return not_excluded(self)
 
     def explained_by(self, report: StructureReport) -> float:
         """Share of the atoms that one of the structures explains where it is the most probable."""

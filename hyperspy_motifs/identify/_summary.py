@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Names of defects in the first line.
 _MOST_NAMED = 6
+# Mean probability from which an element is worth a word.
+_LEAST_SHARE = 1e-3
 
 
 def headline(found: Identification) -> str:
@@ -31,13 +33,15 @@ def headline(found: Identification) -> str:
         text = f"{', '.join(f'{name} {100 * share:.1f} %' for share, name in shares)} of {n:,} atoms"
     else:
         text = f"{best.name} explains {100 * found.explained_by(best):.1f} % of {n:,} atoms"
-    changed = np.array([*(s.kind != HOST for s in found.species), False], dtype=bool)
-    names, numbers = np.unique(
-        np.concatenate([found.names[changed[found.labels]], found.vacancy_names]), return_counts=True
+    changed = np.append([s.kind != HOST for s in found.species], False)[found.labels]
+    names, which, numbers = np.unique(
+        np.concatenate([found.names[changed], found.vacancy_names]), return_inverse=True, return_counts=True
     )
     if len(names):
+        sure = np.bincount(which, np.concatenate([found.probabilities[changed], found.vacancy_probabilities]))
         first = np.lexsort((names, -numbers))[:_MOST_NAMED]
-        text += "; " + ", ".join(f"{numbers[k]} {names[k]}" for k in first)
+        parts = [(f"{numbers[k]} {names[k]}", sure[k] / numbers[k]) for k in first]
+        text += "; " + ", ".join(f"{part} ({p:.2f})" if p < 0.95 else part for part, p in parts)
     named, unknown = int(((found.phases < 0) & (found.labels >= 0)).sum()), int((found.labels < 0).sum())
     if named:
         text += f"; {named} off the lattice, named by brightness alone"
@@ -45,6 +49,35 @@ def headline(found: Identification) -> str:
         text += f"; {unknown} unexplained"
     exchange, certainty = best.arrangements[0][1] < 0.95 and best.arrangements[1][0], best.arrangements[0][1]
     return f"{text}; uncertain ({certainty:.2f}): or {exchange}" if exchange else text
+
+
+def not_excluded(found: Identification) -> list[str]:
+    """See :meth:`Identification.not_excluded`."""
+    elements = named_elements(found)
+    lines = []
+    for k, host in enumerate(found.species):
+        rows = np.flatnonzero(found.labels == k)
+        if host.kind != HOST or not len(rows):
+            continue
+        shares = np.zeros(len(found.species) + 1)
+        np.add.at(shares, found.alternatives[rows], found.alternative_probabilities[rows] / len(rows))
+        foreign: dict[str, float] = {}
+        for share, one in zip(shares, found.species, strict=False):
+            for z in {z for z, _ in one.composition} - elements if one.host == host.host else ():
+                foreign[found.symbols[z]] = foreign.get(found.symbols[z], 0.0) + float(share)
+        listed = [z for z in sorted(foreign, key=lambda z: -foreign[z]) if foreign[z] >= _LEAST_SHARE]
+        if listed:
+            total = sum(foreign[z] for z in listed)
+            lines.append(
+                f"{', '.join(listed)} in place of {host.name} (prior, {_percent(total)} % of its columns)"
+            )
+    return lines
+
+
+def named_elements(found: Identification) -> set[int]:
+    """Atomic numbers of the hosts and of all columns that have a name."""
+    named = {*found.labels.tolist(), *(k for k, s in enumerate(found.species) if s.kind == HOST)} - {-1}
+    return {z for k in named for z, _ in found.species[k].composition}
 
 
 def changed_columns(found: Identification) -> list[str]:
@@ -105,6 +138,8 @@ def summary(found: Identification) -> str:
     for k in present:
         of = f" of {found.structures[k].name}" if len(present) > 1 else ""
         lines.append(f"stoichiometry{of}: {found.formula(k)}")
+    if other := not_excluded(found):
+        lines.append(f"brightness does not exclude: {'; '.join(other)}")
     if found.best.unseen:
         lines.append(f"columns that are not seen: {', '.join(found.best.unseen)}")
     return "\n".join(lines)
@@ -164,7 +199,15 @@ def _mean_composition(
     found: Identification, structure: int, host: Composition
 ) -> dict[int, tuple[float, float]]:
     """Mean number of atoms of each element on the sites of a host, and its standard deviation."""
-    of_host = np.array([s.host == host and s.structure == structure for s in found.species], dtype=bool)
+    # An element by which no column is named is not there until it is shown.
+    elements = named_elements(found)
+    of_host = np.array(
+        [
+            s.host == host and s.structure == structure and {z for z, _ in s.composition} <= elements
+            for s in found.species
+        ],
+        dtype=bool,
+    )
     rows = np.flatnonzero(np.append(of_host, False)[found.labels])
     n_sites = max(len(rows) + int(of_host[found.vacancy_labels].sum()), 1)
     shares = np.zeros((len(rows), len(found.species) + 1))
