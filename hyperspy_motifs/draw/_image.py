@@ -243,6 +243,22 @@ def check_length(values: NDArray[Any], n: int, name: str) -> None:
         )
 
 
+def grey_limits(image: ArrayLike) -> tuple[float, float]:
+    """The 0.2th and the 99.8th percentile of an image: single hot pixels do not affect its contrast."""
+    array = np.asarray(image, dtype=float)
+    finite = array[np.isfinite(array)]
+    low, high = np.percentile(finite, [0.2, 99.8]) if finite.size else (0.0, 1.0)
+    return float(low), float(high)
+
+
+def grey_levels(image: ArrayLike, limits: tuple[float, float] | None = None) -> NDArray[np.uint8]:
+    """An image as grey levels from 0 to 255 between its limits (:func:`grey_limits`); NaN is black."""
+    array = np.asarray(image, dtype=float)
+    low, high = limits or grey_limits(array)
+    grey = np.clip((np.nan_to_num(array, nan=low) - low) / max(high - low, np.finfo(float).tiny), 0, 1)
+    return np.round(255 * grey).astype(np.uint8)
+
+
 def plot_image(
     image: ArrayLike,
     *,
@@ -257,7 +273,7 @@ def plot_image(
     Parameters
     ----------
     image : array_like, shape (rows, columns)
-        Grey levels run from the 0.2th to the 99.8th percentile, so that single hot pixels do not affect the contrast.
+        Grey levels run between its :func:`grey_limits`.
     extent : tuple of float, optional
         Left, right, bottom, top in axis units (:func:`image_extent`); pixels by default.
     units : str
@@ -283,9 +299,8 @@ def plot_image(
         raise ValueError(f"image must have two dimensions (rows, columns), got shape {array.shape}.")
     extent = extent or image_extent(array.shape)
     ax = axes_or_new(ax, field_size(extent))
-    finite = array[np.isfinite(array)]
-    if finite.size and not {"vmin", "vmax", "norm"} & kwargs.keys():
-        kwargs["vmin"], kwargs["vmax"] = np.percentile(finite, [0.2, 99.8])
+    if not {"vmin", "vmax", "norm"} & kwargs.keys():
+        kwargs["vmin"], kwargs["vmax"] = grey_limits(array)
     kwargs.setdefault("cmap", "gray")
     ax.imshow(array, extent=extent, origin="upper", **kwargs)
     ax.set_xticks([])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._image import Extent, rarity, readable_units
+from ._image import Extent, grey_levels, rarity, readable_units
 from ._style import as_labels, cell_colours, motif_colour, motif_marker
 
 if TYPE_CHECKING:
@@ -165,8 +165,8 @@ def linked_views(
     labels = {"x_axis_label": f"x ({readable_units(units)})", "y_axis_label": f"y ({readable_units(units)})"}
     view = _view(x_range=(left, left + longest), y_range=(top + longest, top), **labels)
     view.grid.visible = False
-    address = _jpeg(np.asarray(image, dtype=float))
-    view.image_url(url=[address], x=left, y=top, w=right - left, h=bottom - top, anchor="top_left")
+    picture = as_address(grey_levels(image), "JPEG", quality=_JPEG_QUALITY)
+    view.image_url(url=[picture], x=left, y=top, w=right - left, h=bottom - top, anchor="top_left")
     if cells is not None:
         view.patches(
             "xs", "ys", source=cells, fill_color="colour", fill_alpha=0.0, line_color="white", line_width=0.4,
@@ -198,18 +198,15 @@ def linked_views(
     return gridplot([[view, layout]], merge_tools=True, toolbar_location="right")
 
 
-def _jpeg(image: NDArray[np.float64]) -> str:
-    """Address of an image in grey, reduced to a size for a page."""
+def as_address(grey: NDArray[np.uint8], kind: str, **options: Any) -> str:
+    """Address of a picture of a kind of file such as "PNG", reduced to a size for a page."""
     from PIL import Image
 
-    finite = image[np.isfinite(image)]
-    low, high = np.percentile(finite, [0.2, 99.8]) if finite.size else (0.0, 1.0)
-    grey = np.clip((np.nan_to_num(image, nan=low) - low) / max(high - low, np.finfo(float).tiny), 0, 1)
-    picture = Image.fromarray((255 * grey).round().astype(np.uint8))
+    picture = Image.fromarray(grey)
     picture.thumbnail((_MOST_PIXELS, _MOST_PIXELS))
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=_JPEG_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    picture.save(buffer, kind, **options)
+    return f"data:image/{kind.lower()};base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def linked_cells(polygons: Sequence[ArrayLike], labels: ArrayLike) -> Any:

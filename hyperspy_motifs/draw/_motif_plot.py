@@ -21,6 +21,7 @@ from ._image import (
     axes_or_new,
     check_length,
     check_positions,
+    grey_limits,
     image_extent,
     make_room,
     marker_area,
@@ -114,8 +115,7 @@ def plot_means(
             figsize=(width, rows * (side + 0.16 + 0.16 * (counts is not None)) + 0.2), layout="constrained"
         )
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    finite = patches[np.isfinite(patches)]
-    low, high = np.percentile(finite, [0.2, 99.8]) if finite.size else (0.0, 1.0)
+    low, high = grey_limits(patches)
     extent = image_extent(patches.shape[1:], pixel_size)
     for k, ax in enumerate(axes):
         ax.set_xticks([])

@@ -34,6 +34,11 @@ from ._explorer_panels import KEYS, key_actions
 if TYPE_CHECKING:
     from hyperspy_motifs.motifs import ExplorerState
 
+# Buttons of the edits, and their keys.
+EDITS = {
+    "new motif": "n", "merge": "m", "split": "x", "undo": "u", "redo": "r", "whole motif": "a", "hide": "h",
+    "show all": "v", "none": "escape",
+}  # fmt: skip
 # Outlines of more cells are drawn slowly by a browser, so that the user has to ask for them.
 MANY_CELLS = 3000
 
@@ -173,11 +178,8 @@ class NotebookExplorer:
         make["find"] = TextInput(title="find atom", placeholder="number", width=80)
         make["opacity"] = self.figures["opacity"]
         make["layers"] = CheckboxGroup(labels=["cells", "empty sites"], active=[1], inline=True, width=170)
-        for name, key in (
-            ("new motif", "n"), ("merge", "m"), ("split", "x"), ("undo", "u"), ("redo", "r"), ("whole motif", "a"),
-            ("hide", "h"), ("show all", "v"), ("none", "escape"),
-        ):  # fmt: skip
-            make[name] = Button(label=f"{name} ({'esc' if key == 'escape' else key})", width=None, height=30)
+        for name, key in EDITS.items():
+            make[name] = Button(label=f"{name} ({key[:3]})", width=None, height=30)
         make["shown"] = CheckboxGroup(inline=True, width=480, **self._visible())
         make["name"] = TextInput(title="selected motif", placeholder="name of the motif", width=150)
         make["colour"] = ColorPicker(title="colour", width=60, color="#0072b2")
@@ -198,51 +200,25 @@ class NotebookExplorer:
         first = [
             make[k] for k in ("radius", "frame", "colour_by", "condition", "find", "opacity") if k in make
         ]
-        edits = [
-            make[k]
-            for k in (
-                "new motif",
-                "merge",
-                "split",
-                "undo",
-                "redo",
-                "whole motif",
-                "hide",
-                "show all",
-                "none",
-            )
-        ]
+        wrapped = {"flex-wrap": "wrap", "max-width": "880px"}
         keys = "".join(f"<tr><td><kbd>{key}</kbd></td><td>{text}</td></tr>" for key, text in KEYS.items())
         help_text = (
             "<p>Draw around atoms, or click on one: it is selected in every view. With shift atoms are added. The wheel zooms. "
-            "Keys act while the pointer is over a figure; Tab reaches every control.</p><table>"
-            + keys
-            + "</table>"
+            f"Keys act while the pointer is over a figure; Tab reaches every control.</p><table>{keys}</table>"
         )
-        self._help = Div(text=help_text, width=860)
-        self.tabs = Tabs(
-            tabs=[
-                TabPanel(
-                    title="motifs",
-                    child=column(
-                        make["motifs"], row(Div(text="shown:"), make["shown"], make["name"], make["colour"])
-                    ),
-                ),
-                TabPanel(title="about", child=self._about),
-                TabPanel(title="defects", child=make["defects"]),
-                TabPanel(title="edits", child=self._history),
-                TabPanel(
-                    title="save",
-                    child=row(*[make[k] for k in ("file", "CSV", "copy", "region", "subset", "save image")]),
-                ),
-                TabPanel(title="?", child=self._help),
-            ]
-        )
+        legend = row(Div(text="shown:"), make["shown"], make["name"], make["colour"])
+        tabs = {
+            "motifs": column(make["motifs"], legend), "about": self._about, "defects": make["defects"],
+            "edits": self._history,
+            "save": row(*[make[k] for k in ("file", "CSV", "copy", "region", "subset", "save image")]),
+            "?": Div(text=help_text, width=860),
+        }  # fmt: skip
+        self.tabs = Tabs(tabs=[TabPanel(title=title, child=child) for title, child in tabs.items()])
         return column(
-            row(*first, styles={"flex-wrap": "wrap", "max-width": "880px"}),
+            row(*first, styles=wrapped),
             row(figures["image"], column(figures["layout"], row(figures["near"], make["layers"]))),
             self._status,
-            row(*edits, styles={"flex-wrap": "wrap", "max-width": "880px"}),
+            row(*[make[name] for name in EDITS], styles=wrapped),
             self.tabs,
             *(make[name] for name in ("clipboard", "key", "quiet")),
             css_classes=["motif-explorer"],
@@ -267,10 +243,7 @@ class NotebookExplorer:
         self._on("quiet", "value", lambda _: self._write_reasons())
         self._on("name", "value", lambda text: text and attempt(state.rename, text))
         self._on("colour", "color", lambda colour: attempt(state.recolour, colour))
-        for name, key in (
-            ("new motif", "n"), ("merge", "m"), ("split", "x"), ("undo", "u"), ("redo", "r"), ("whole motif", "a"),
-            ("hide", "h"), ("show all", "v"), ("none", "escape"),
-        ):  # fmt: skip
+        for name, key in EDITS.items():
             make[name].on_click(actions[key])
         make["CSV"].on_click(lambda: self._save(state.to_csv))
         make["save image"].on_click(lambda: self._save(state.save))

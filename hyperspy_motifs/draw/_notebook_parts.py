@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,7 +38,8 @@ from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
 from ._explorer_panels import identity_colours, value_limits
-from ._image import image_extent
+from ._image import grey_levels, image_extent
+from ._linked import as_address
 from ._style import cell_colours, motif_colours
 
 if TYPE_CHECKING:
@@ -250,10 +249,8 @@ def image_columns(state: ExplorerState) -> dict[str, list[Any]]:
             top + (bottom - top) * rows / image.shape[0],
         )
         image = blocks.mean(axis=(1, 3))
-    low, high = np.nanpercentile(image, [0.1, 99.9])
-    grey = np.clip((np.nan_to_num(image, nan=low) - low) / max(high - low, 1e-12), 0, 1)
     return {
-        "image": [np.round(255 * grey).astype(np.uint8)],
+        "image": [grey_levels(image)],
         "x": [left], "y": [top], "width": [right - left], "height": [bottom - top],
     }  # fmt: skip
 
@@ -261,7 +258,8 @@ def image_columns(state: ExplorerState) -> dict[str, list[Any]]:
 def motif_columns(state: ExplorerState) -> dict[str, list[Any]]:
     """Rows of the table of motifs: colour, mean patch, number, name, atoms and probability."""
     means, colours = state.mean_patches(), identity_colours(state)
-    limits = [f(m) for f, m in ((np.min, list(means.values())), (np.max, list(means.values())))]
+    every = list(means.values())
+    limits = float(np.min(every)), float(np.max(every))
     total = max(int(state.counts.sum()), 1)
     certain = np.bincount(state.labels, state.probabilities, minlength=len(state.names))
     rows = range(len(state.names))
@@ -269,7 +267,7 @@ def motif_columns(state: ExplorerState) -> dict[str, list[Any]]:
         "motif": list(rows),
         "name": list(state.names),
         "colour": [to_hex(colours[k]) for k in rows],
-        "patch": [_png(means[k], *limits) if k in means else "" for k in rows],
+        "patch": [as_address(grey_levels(means[k], limits), "PNG") if k in means else "" for k in rows],
         "circle": [100 * state.radius * state.spacing / state.patch_reach] * len(rows),
         "atoms": state.counts.tolist(),
         "share": (state.counts / total).tolist(),
@@ -506,13 +504,3 @@ def defect_table(source: ColumnDataSource) -> DataTable:
 def style_sheet() -> InlineStyleSheet:
     """Style of all widgets."""
     return InlineStyleSheet(css=STYLE)
-
-
-def _png(array: NDArray[np.float64], low: float, high: float) -> str:
-    """A grey picture as a data URI."""
-    from PIL import Image
-
-    grey = np.clip((array - low) / max(high - low, 1e-12), 0, 1)
-    file = io.BytesIO()
-    Image.fromarray(np.round(255 * grey).astype(np.uint8)).save(file, "PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
