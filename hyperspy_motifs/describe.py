@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from math import isfinite
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -181,6 +180,17 @@ class Place:
     def is_line(self) -> bool:
         """Whether the atoms are along lines: aligned like an ellipse that is three times as long as wide, or more."""
         return self.alignment > _ALIGNED
+
+
+def place_words(kind: str, p_value: float) -> str:
+    """A kind of :class:`Place` in words; empty for "everywhere"."""
+    if kind in ("everywhere", "too few"):
+        return "too few to say whether at random" if kind == "too few" else ""
+    words = {
+        "random": "at random", "dispersed": "farther apart than at random",
+        "mixed": "not at random, at some distances clustered and at others dispersed",
+    }  # fmt: skip
+    return f"{words.get(kind, kind)} (p = {p_value:.2g})"
 
 
 def describe_place(points: NDArray[np.floating], sites: NDArray[np.floating], spacing: float) -> Place:
@@ -383,13 +393,7 @@ class MotifDescription:
             return f"{text}{cut}."
         kind = "its own kind" if self.site == self.motif else self._called(self.site)
         text += f", on {100 * place.n_members / place.n_sites:.3g} % of the {place.n_sites:,} sites of {kind}"
-        where = {
-            "random": f"at random (p = {place.p_value:.2g})",
-            "clustered": f"clustered (p = {place.p_value:.2g})",
-            "dispersed": f"farther apart than at random (p = {place.p_value:.2g})",
-            "mixed": f"not at random, at some distances clustered and at others dispersed (p = {place.p_value:.2g})",
-            "too few": "too few to say whether at random",
-        }.get(place.kind)
+        where = place_words(place.kind, place.p_value)
         text += f", {where}" if where else ""
         if place.is_line and where:
             text += f" along lines at {place.direction:.0f}° from x towards y (alignment {place.alignment:.2f} of 1)"
@@ -461,29 +465,8 @@ def _length(value: float, scatter: float) -> str:
     return f"{value:.{digits}f} ± {scatter:.{digits}f}"
 
 
-class Descriptions(Sequence[MotifDescription]):
-    """The descriptions of all motifs, in their order; ``print`` shows one paragraph for each.
-
-    Parameters
-    ----------
-    descriptions : sequence of MotifDescription
-    """
-
-    def __init__(self, descriptions: Sequence[MotifDescription]) -> None:
-        self._items = tuple(descriptions)
-
-    @overload
-    def __getitem__(self, index: int) -> MotifDescription: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[MotifDescription]: ...
-    def __getitem__(self, index: int | slice) -> Any:
-        return self._items[index]
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __iter__(self) -> Iterator[MotifDescription]:
-        return iter(self._items)
+class Descriptions(tuple[MotifDescription, ...]):
+    """The descriptions of all motifs, in their order; ``print`` shows one paragraph for each."""
 
     def __repr__(self) -> str:
         return "\n\n".join(item.text for item in self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -25,7 +25,7 @@ from ._image import (
     prepare_field,
 )
 from ._layout_plot import add_colour_bar, frame_layout, is_categorical, layout_marker_area
-from ._style import RARE, add_motif_legend, as_labels, cell_colours, motif_colour
+from ._style import PALETTE, RARE, add_motif_legend, as_labels, cell_colours
 
 
 def plot_cells(
@@ -117,7 +117,7 @@ def _ends(values: NDArray[Any], collection: PolyCollection) -> str:
     return {(True, True): "both", (True, False): "min", (False, True): "max"}.get((below, above), "neither")
 
 
-# Outlines that leave the place visible; a motif has a colour of its own, from the same palette.
+# Outlines that leave the place visible.
 _MARKERS = "osD^vPX*hd<>p8"
 # Greys of the image run up to this many times its brightest, so that markers are seen.
 _MUTED = 1.8
@@ -129,6 +129,7 @@ def plot_defects(
     image: ArrayLike | None = None,
     *,
     order: Sequence[str] | None = None,
+    colours: Mapping[str, str] | None = None,
     extent: Extent | None = None,
     units: object = "px",
     ax: Axes | None = None,
@@ -146,7 +147,9 @@ def plot_defects(
     image : array_like, shape (rows, columns), optional
         Background.
     order : sequence of str, optional
-        All kinds there could be: a kind has the same colour in every figure. Alphabetical by default.
+        All kinds there could be: a kind has the same colour and shape in every figure. Alphabetical by default.
+    colours : mapping of str to colour, optional
+        Of some kinds, such as that of a motif; others have the last colours of the palette, which few motifs have.
     extent : tuple of float, optional
         Left, right, bottom, top of the image in axis units (:func:`image_extent`); pixels by default.
     units : str
@@ -185,15 +188,14 @@ def plot_defects(
         name = str(present[k])
         number = known.index(name) if name in known else len(known)
         which = names == name
+        colour = (colours or {}).get(name, PALETTE[-1 - number % len(PALETTE)])
         ax.scatter(
-            xy[which, 0],
-            xy[which, 1],
-            marker=_MARKERS[number % len(_MARKERS)],
-            edgecolors=[motif_colour(number)],
-            label=f"{name} ({counts[k]:,})",
+            *xy[which].T, marker=_MARKERS[number % len(_MARKERS)], edgecolors=[colour], label=f"{name} ({counts[k]:,})",
             **kwargs,
-        )
-    if legend and len(present):
+        )  # fmt: skip
+    if not len(present):
+        ax.set_title("no defects", fontsize="small")
+    elif legend:
         handles, texts = ax.get_legend_handles_labels()
         ax.legend(
             handles, texts, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize="small"

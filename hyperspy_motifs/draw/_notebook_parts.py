@@ -345,15 +345,9 @@ def make_figures(
     atoms = picture.circle("x", "y", radius=radius, hit_dilation=0.5 / DISC, **found)
     _hide(atoms, radius=np.nan)
     empty = picture.scatter(
-        "x",
-        "y",
-        source=sources["sites"],
-        size=size + 5,
-        marker="circle_x",
-        fill_color=None,
-        line_color="colour",
+        "x", "y", source=sources["sites"], size=size + 5, marker="circle_x", fill_color=None, line_color="colour",
         line_width=2,
-    )
+    )  # fmt: skip
     picture.scatter(
         "x", "y", source=sources["here"], size=26, fill_color=None, line_color="#ff2020", line_width=2
     )
@@ -372,14 +366,9 @@ def make_figures(
     )  # fmt: skip
     layout.add_layout(bar, "below")
     near = figure(
-        frame_width=150,
-        frame_height=150,
-        x_range=Range1d(0, 1),
-        y_range=Range1d(1, 0),
-        tools=[],
-        toolbar_location=None,
-        **plain,
-    )
+        frame_width=150, frame_height=150, x_range=Range1d(0, 1), y_range=Range1d(1, 0), tools=[],
+        toolbar_location=None, **plain,
+    )  # fmt: skip
     near.image(
         "image", "x", "y", "width", "height", source=sources["image"], color_mapper=grey.glyph.color_mapper
     )
@@ -473,16 +462,7 @@ def motif_table(source: ColumnDataSource) -> DataTable:
             field="probability", title="probability", formatter=NumberFormatter(format="0.000"), width=90
         ),
     ]
-    return DataTable(
-        source=source,
-        columns=columns,
-        index_position=None,
-        reorderable=False,
-        autosize_mode="none",
-        row_height=PATCH_SIZE + 10,
-        width=860,
-        height=260,
-    )
+    return _table(source, columns, autosize_mode="none", row_height=PATCH_SIZE + 10)
 
 
 def defect_table(source: ColumnDataSource) -> DataTable:
@@ -496,8 +476,13 @@ def defect_table(source: ColumnDataSource) -> DataTable:
         TableColumn(field="q", title="q", formatter=ScientificFormatter(precision=1), width=70),
         TableColumn(field="evidence", title="evidence", width=480),
     ]  # fmt: skip
+    return _table(source, columns)
+
+
+def _table(source: ColumnDataSource, columns: list[TableColumn], **options: Any) -> DataTable:
+    size = {"width": 860, "height": 260}
     return DataTable(
-        source=source, columns=columns, index_position=None, reorderable=False, width=860, height=260
+        source=source, columns=columns, index_position=None, reorderable=False, **size, **options
     )
 
 

@@ -15,6 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from ._image import axes_or_new, check_length, make_room
 from ._style import motif_colour, motif_colours, motif_marker
 
+# Rows of letters of 7 points on a page of a journal.
+_MOST_LEAVES = 48
+
 
 def _leaf_order(parents: NDArray[np.intp], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Height at which each node is drawn: leaves in order, the larger branch first, parents at the mean."""
@@ -63,6 +66,17 @@ def _one_fork_a_radius(
     return kept, np.where(above[kept] >= 0, number[above[kept]], -1)
 
 
+def _beyond_motifs(parent: NDArray[np.intp], motif: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Mask of the nodes that are parts of a motif."""
+    below = np.zeros(len(parent), dtype=bool)
+    for _ in range(len(parent)):
+        more = (parent >= 0) & (below[parent] | (motif[parent] >= 0)) & ~below
+        if not more.any():
+            break
+        below |= more
+    return below
+
+
 def plot_tree(
     parents: ArrayLike,
     sizes: ArrayLike,
@@ -93,7 +107,7 @@ def plot_tree(
     -------
     matplotlib.axes.Axes
         Several splits at one radius are drawn as one fork. Numbers count atoms; those of small branches are omitted
-        if there is not enough space.
+        if there is not enough space. Of more than 48 leaves the splits beyond the motifs are omitted.
 
     Raises
     ------
@@ -108,6 +122,12 @@ def plot_tree(
     motif = np.full(len(parent), -1) if labels is None else np.asarray(labels, dtype=np.intp)
     check_length(motif, len(parent), "labels")
     _leaf_order(parent, size)  # raises an error if it is not a tree
+    if (~np.isin(np.arange(len(parent)), parent)).sum() > _MOST_LEAVES:
+        # The motifs remain legible without the splits beyond them.
+        below = _beyond_motifs(parent, motif)
+        number = np.cumsum(~below) - 1
+        parent, size, radius, motif = (values[~below] for values in (parent, size, radius, motif))
+        parent = np.where(parent >= 0, number[parent], -1)
     kept, parent = _one_fork_a_radius(parent, radius, motif)
     size, radius, motif = size[kept], radius[kept], motif[kept]
     y = _leaf_order(parent, size)
@@ -352,9 +372,9 @@ def plot_zernike_spectrum(
         # Otherwise the central |m| of a group is omitted, because its n is below it.
         ax.xaxis.remove_overlapping_locs = False
         ax.set_xticks(x, [str(m) for m in pairs[:, 1]], minor=True)
-        ax.tick_params(axis="x", which="minor", labelsize=5.5, length=0, pad=1)
+        ax.tick_params(axis="x", which="minor", labelsize=6.5, length=0, pad=1)
         ax.tick_params(axis="x", which="major", pad=10)
-        ax.text(1.01, -0.02, "|m|", transform=ax.transAxes, fontsize=5.5, ha="left", va="top", style="italic")
+        ax.text(1.01, -0.02, "|m|", transform=ax.transAxes, fontsize=6.5, ha="left", va="top", style="italic")
     ax.tick_params(axis="both", which="major", labelsize="small")
     ax.tick_params(axis="x", which="major", length=0)
     ax.set_xlim(-0.6, len(pairs) - 0.4)

@@ -180,15 +180,15 @@ class MotifPlots:
         -------
         matplotlib.axes.Axes
         """
-        from hyperspy_motifs.defects import ANOTHER, KINDS
-        from hyperspy_motifs.draw import plot_defects
+        from hyperspy_motifs.defects import KINDS
+        from hyperspy_motifs.draw import motif_colour, plot_defects
 
         defects = self._motifs.defects.select(KINDS if kinds is None else kinds)
         (image, where), here = self._motifs._image(frame), defects.frames == frame
         shown = [defects.label(k) for k in np.flatnonzero(here).tolist()]
-        rare = sorted({*shown} - {*KINDS})
-        order = [rare[0] if kind == ANOTHER and rare else kind for kind in KINDS] + rare[1:]
-        kwargs = {**where, "order": order, **kwargs}
+        rows = zip(shown, defects.motifs[here].tolist(), strict=True)
+        colours = {label: motif_colour(motif) for label, motif in rows if label not in KINDS}
+        kwargs = {**where, "order": [*KINDS, *sorted(colours)], "colours": colours, **kwargs}
         return plot_defects(defects.positions[here], shown, image, ax=ax, **kwargs)
 
     def values(

@@ -10,8 +10,7 @@ import numpy as np
 
 from hyperspy_motifs.clustering import motif_name
 from hyperspy_motifs.defects import ANOTHER, VACANCY
-
-from ._described import UNCERTAIN
+from hyperspy_motifs.describe import UNCERTAIN, place_words
 
 if TYPE_CHECKING:
     from hyperspy_motifs.defects import Defects
@@ -115,7 +114,7 @@ def answers(motifs: Motifs) -> list[tuple[str, list[str]]]:
         for kind in (VACANCY, ANOTHER) if one_frame else ():
             where = defects.test_clustering(kind, n_permutations=199)
             if where.kind != "too few":
-                found.append(f"where: {kind}, {where.kind} on its sites (p = {where.p_value:.2g})")
+                found.append(f"where: {kind}, {place_words(where.kind, where.p_value)} on its sites")
         if len(defects):
             found.append("the places are ringed in the image below and listed in the table of defects")
         out.append(("Defects", found))
