@@ -29,7 +29,7 @@ def comment_of(lines: list[str], number: int) -> str:
     if "  # " in lines[number - 1]:
         return lines[number - 1].partition("  # ")[2]
     row, text = number - 2, []
-    while row >= 0 and re.match(r"\s*_?[A-Z][A-Z0-9_, ]* *(: [^=]+)?= ", lines[row]):
+    while row >= 0 and re.match(r"\s*_?[A-Za-z][\w, ]*(: [^=]+)?= ", lines[row]):
         row -= 1
     while row >= 0 and lines[row].lstrip().startswith("#"):
         text.insert(0, lines[row].lstrip(" #:"))

@@ -15,8 +15,8 @@ from ._noise_spectrum import AMPLE, MISFIT, NoiseSpectrum, band_limit, block_mea
 from ._peaks import ScaleSpace, local_maxima, typical_height, vertices
 from ._refinement import TAKEN_UP, ColumnFit
 
-_STEPS_PER_OCTAVE = 4
-_FINEST = 0.8
+# Scales of the search for columns: steps in a factor of two, and the finest in pixels: below it a Gaussian is not sampled.
+_STEPS_PER_OCTAVE, _FINEST = 4, 0.8
 #: Minimum response of a peak relative to the typical one: well below a single vacancy beside full
 #: columns, above the ripples of a band-limited image.
 WEAKEST = 0.1

@@ -18,8 +18,9 @@ from ._peaks import ScaleSpace, maxima_by_height, typical_height
 from ._refinement import ColumnFit, refine_atoms
 from ._visibility import VisibleMaxima, with_pairs
 
-_FAINTEST = 0.15
-_SIGNIFICANT = 4.0
+# Height of the faintest column relative to the typical one, and its significance in standard deviations: noise exceeds four
+# once in thirty thousand places.
+_FAINTEST, _SIGNIFICANT = 0.15, 4.0
 # Lowest variance of the noise relative to the mean over the image: a line through few bright pixels may fall below zero.
 _LEAST_VARIANCE = 0.05
 # Fraction of the requirement on a faint column that it must reach before its neighbours are measured with it.

@@ -279,6 +279,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+# As of every command: 2 for wrong arguments, 128 and the number of the signal for an interrupt.
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 # What the package itself refuses, in its own words.
 _OURS = (ValueError, TypeError, OSError)

@@ -19,12 +19,11 @@ from ._neighbourhood_features import NeighbourhoodFeatures, missing_error
 from ._split_test import fold_numbers
 
 _CORE = 0.5  # of the radius
-_CORE_ORDER = 4
+_CORE_ORDER = 4  # radial order of the moments of the core
 _FEWEST = 4  # atoms with known surroundings, from which two groups are compared
 _SAMPLED = 60  # atoms that places are computed from
-_OTHER_SUBLATTICE = (
-    0.75  # total variation of the kinds of nearest neighbours; half of them differ at an interface
-)
+# Total variation of the kinds of nearest neighbours; half of them differ at an interface.
+_OTHER_SUBLATTICE = 0.75
 _COMPARED = 2000  # atoms of a group that are compared
 
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+#: Default radii, in nearest-neighbour distances: a column, its neighbours, rings, the second shell (the guide on parameters).
 RADII = (0.6, 1.2, 1.7, 2.4)
+#: Fewest atoms of a motif: with fewer, its scatter is not known.
 MIN_MOTIF_SIZE = 5
 
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from hyperspy_motifs.zernike import MomentsLike, noise_unit, radial_polynomials, to_complex, to_real
 
-_MAX_ORDER = 6
-_ITERATIONS = 4
-_OUTLIER = 5.0
+_MAX_ORDER = 6  # azimuthal order of the ring: six neighbours
+# Reweightings of the fit, and standard deviations beyond which an atom has no weight (Tukey).
+_ITERATIONS, _OUTLIER = 4, 5.0
 FREQUENT = 0.15  # share of the atoms
 # Of the logarithm of the ring: what surrounds a dopant or a vacancy tells its site better than its own disc.
 _RING_WEIGHT = 4.0

@@ -16,8 +16,9 @@ from hyperspy_motifs.zernike import PrincipalAxes
 
 from ._constants import CONSTANTS
 
-_STEPS = 15
+_STEPS = 15  # of the expectation maximisation
 _AT_ONCE = 1024  # atoms with a scatter of their own that are classified together
+# Degrees of freedom between which tails are estimated: with fewer they have no variance, with more they are Gaussian.
 _FEWEST_DEGREES, _MOST_DEGREES = 3.0, 1000.0
 _UNKNOWN = 1e8  # variance of a feature that was not seen, in squared units of the noise
 _HALF, _UPPER = 0.5, 0.95  # quantiles of the distances that fix the tail

@@ -19,8 +19,8 @@ from ._partition import PartitionOptions, divide
 from ._proposals import density_clusters
 
 _UNSEEN = 1e8  # squared units of the noise: harmless to invert, beyond what separates any two motifs
-_WHOLE = 1 - 1e-9
-_SOUND = 0.99
+_WHOLE = 1 - 1e-9  # coverage of a disc that is not cut
+_SOUND = 0.99  # coverage of discs that means and spreads are taken of
 _SPREAD = 10.0  # of the start of a layout
 _PREVIEW = 1_500  # atoms that show which kinds are frequent
 

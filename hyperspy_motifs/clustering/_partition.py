@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hyperspy_motifs.zernike import PrincipalAxes
 
-from ._constants import CONSTANTS
+from ._constants import CONSTANTS, MIN_MOTIF_SIZE
 from ._mixture import MotifMixture, axes_of
 from ._proposals import cut_between, first_candidates, held_out_groups, mixtures_of_two, refined_starts
 from ._split_test import (
@@ -29,7 +29,7 @@ from ._split_test import (
 _HOPELESS = -1.0  # logarithm of the first e-value below which no further partition into folds is tried
 _KEPT = 12  # candidates of most evidence that are tested on further partitions into folds
 _KNOWN_TESTED = 4  # candidates that are tested against a known scatter
-_FEWEST_SPLIT = 10
+_FEWEST_SPLIT = 2 * MIN_MOTIF_SIZE
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ _REFINED = 3  # candidates of every number of axes that are refined
 _HALVED = 3  # leading axes whose halves are always refined
 _MEDIANS = 10  # leading axes whose halves are candidates
 _TAILED = 5  # leading axes whose two tails are candidates
-_TAIL = 0.02
-_STEPS = 40
-_LINKS = 12
-_MANY = 4000
+_TAIL = 0.02  # share of the points in a tail
+_STEPS = 40  # of the refinement of a candidate
+_LINKS = 12  # neighbours in the layout that a point is linked to
+_MANY = 4000  # points from which several threads look for them
 
 
 def first_candidates(

@@ -169,6 +169,7 @@ SITES = {
     "heptagon_channel": ((0.18, 0.58), 0.0, 0.45),
 }
 NAMES = list(SITES)
+# Numbers of sites in `NAMES`.
 CENTRE, AXIS, CHANNELS = 0, (9, 10), (11, 12)
 # Distances of metals in nm: centre to ring of a unit (shared edges), neighbours in its ring, shared corners
 # elsewhere, and from a channel's centre to the metals around it.

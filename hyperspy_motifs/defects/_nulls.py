@@ -14,11 +14,11 @@ _PRIOR_WIDTH = 0.7
 # Where the tails of two nulls are compared.
 _TAIL = 1e-4
 # Ratios of the intensity of a defect to that of its counterparts, minus 1: from a column that is missing to one four times as
-# bright, beyond which all are alike. Their step is less than the scatter of a column at which one is found.
+# bright, beyond which all are alike. Their step is less than the scatter of a column at which one is found. Half of it changes
+# 2 % of the entries of a list, twice of it 4 %; half or twice the largest ratio none (benchmarks/bench_defect_numbers.py).
 _STEP, _FAR = 0.05, 3.0
-_EFFECTS = np.array([one for one in np.arange(-1, _FAR + _STEP / 2, _STEP) if abs(one) > _STEP / 2])
 # Steps of the expectation maximisation; atoms of which the null distribution of the statistic is computed, and residuals of
-# either sign at which it is.
+# either sign at which it is. Half or twice of either changes no list (the same script).
 _ITERATIONS, _SAMPLED = 30, 200
 # Relative scatter and intensities below this are rounding errors.
 LEAST = 1e-9
@@ -198,8 +198,10 @@ def ratio_p_values(
     _, scale, degrees = _shown_null(residuals[:, None], reference, central, prior_degrees, found)
     z, width = residuals[known] / np.sqrt(scale), np.maximum(scatter[known] * np.sqrt(scale), LEAST)
     freedom = 1 / (1 / degrees + np.broadcast_to(heaviness, known.shape)[known])
-    null, defect = _densities(z, width, freedom)
-    n, spread = len(z), np.full(len(_EFFECTS), 1 / len(_EFFECTS))
+    effects = np.arange(-1, _FAR + _STEP / 2, _STEP)
+    effects = effects[np.abs(effects) > _STEP / 2]
+    null, defect = _densities(z, width, freedom, effects)
+    n, spread = len(z), np.full(len(effects), 1 / len(effects))
     frequency = spread / 2
     for _ in range(_ITERATIONS):
         share = defect * frequency
@@ -219,7 +221,7 @@ def ratio_p_values(
     for k, middle in zip(
         some.tolist(), np.stack([middles, -middles], axis=2).reshape(len(some), -1), strict=True
     ):
-        of_null, of_defect = _densities(middle, width[k], freedom[k])
+        of_null, of_defect = _densities(middle, width[k], freedom[k], effects)
         value.append(odds[k] * (of_defect @ ratios) / of_null)
     order = np.argsort(np.ravel(value), kind="stable")
     above = np.cumsum(mass[order][::-1])[::-1]
@@ -230,12 +232,12 @@ def ratio_p_values(
 
 
 def _densities(
-    z: np.ndarray, width: np.ndarray | float, freedom: np.ndarray | float
+    z: np.ndarray, width: np.ndarray | float, freedom: np.ndarray | float, effects: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Densities of residuals z (n,), in units of their width, without a defect (n,) and with one of each ratio (n, k)."""
+    """Densities of residuals z (n,), in units of their width, without a defect (n,) and with each of k effects (n, k)."""
     null = np.maximum(np.exp(stats.t.logpdf(z, freedom)) / width, _SMALLEST)
     spread = np.broadcast_to(np.hypot(width, _STEP / 2), z.shape)[:, None]
-    off = np.clip(z * width, -1, _FAR)[:, None] - _EFFECTS
+    off = np.clip(z * width, -1, _FAR)[:, None] - effects
     return null, np.exp(-0.5 * (off / spread) ** 2) / (np.sqrt(2 * np.pi) * spread)
 
 

@@ -43,7 +43,8 @@ _DRIFT_NEIGHBOURS = 24
 # is no defect: vacancies and dopants can be a few percent, and atoms that have moved, and are not beside a defect, are rarer.
 # Without defects the tails of intensities and places are lighter than those of 50 degrees in simulated MoSe2, SrTiO3, graphene
 # at three doses each. Those of shapes are of 30 to 300 degrees, at the lowest doses of 5 to 12, and heavier in images of real
-# specimens. A shape alone rarely shows a defect: the prior is worth one such.
+# specimens. A shape alone rarely shows a defect: the prior is worth one such. Half of that changes no
+# list, twice of it 1 % of the entries (benchmarks/bench_defect_numbers.py).
 _CENTRAL = (0.97, 0.995, 1.0)
 _PRIOR_DEGREES = (50.0, 50.0, 20.0)
 _WEIGHTS = np.array([4.5, 4.5, 1.0])

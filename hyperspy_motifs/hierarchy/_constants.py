@@ -17,7 +17,8 @@ class HierarchyConstants:
     #: Largest distance of a translated atom from its match, in nearest-neighbour distances: less than half, to
     #: distinguish neighbours, and more than the scatter and the distortion of an image.
     tolerance: float = 0.25
-    #: Least share of the atoms that a translation maps onto atoms of their kind.
+    #: Least share of the atoms that a translation maps onto atoms of their kind, and of the cells of a patch that the lattice
+    #: continues in another one, if the two are one crystal.
     least_match: float = 0.6
     #: Least share of the atoms that it maps onto any atoms, which vacancies and boundaries reduce. Vectors that map fewer
     #: are pseudo-translations, as in quasiperiodic tilings (0.75 in those of squares and triangles).
@@ -25,8 +26,8 @@ class HierarchyConstants:
     #: Share of the atoms mapped onto atoms above which a translation is accepted; below, twice the translation must map
     #: nearly as many, because quasiperiodic tilings have long pseudo-translations with up to 0.85.
     clearly_placed: float = 0.9
-    #: Translated atoms inside the image that a share is believed of.
-    least_seen: int = 40
+    #: Translated atoms inside the image that a share is believed of, and atoms in which a moire is sought.
+    fewest_atoms: int = 40
     #: Both shares for the faint translations of a pattern with many missed or false sites.
     faint_match: float = 0.4
     #: Share above which longer translations are not searched for.
@@ -55,12 +56,11 @@ class HierarchyConstants:
     anchors: int = 80
     #: Candidates for translations that are scored, the most frequent first.
     candidates: int = 250
-    #: Least share of the directions in which a pair of cells inside a crystal is repeated.
-    most_directions: float = 0.5
+    #: A majority: of the directions in which a pair of cells inside a crystal is repeated, of the translated positions of a
+    #: guest motif that have the host motif, of the field that domains, or larger cells, cover.
+    majority: float = 0.5
     #: Steps of the lattice along each direction in which a pair of cells, or a patch across a gap, is sought again.
     continued_reach: int = 6
-    #: Least share of the cells of a patch that the lattice continues in another one, if the two are one crystal.
-    least_continued: float = 0.6
     #: Cells that this share is taken of, at least.
     least_seen_at_rim: int = 6
     #: Largest difference of the angles of translated sites, as a share of the period of their motif.
@@ -73,8 +73,6 @@ class HierarchyConstants:
     #: Number of blocks across the field for the standard error: blocks are large compared with a cell and small compared
     #: with the field.
     error_blocks: int = 6
-    #: Least share of the translated positions of a guest motif with the host motif.
-    guest: float = 0.5
     #: Least share of each other among the translated positions of two motifs that are mixed on one sublattice.
     mixed: float = 0.2
     #: Largest share of points of a lattice that a local gap may remove.
@@ -85,26 +83,19 @@ class HierarchyConstants:
     most_unequal: float = 0.1
     #: Largest deviation of its angle, in degrees.
     most_oblique: float = 8.0
-    #: Largest share of the sites on the sides of the triangles.
-    most_near_sides: float = 0.1
+    #: Largest share of exceptions: sites on the sides of the triangles, false sites in a hole, atoms by which a cell differs
+    #: from its class.
+    most_odd: float = 0.1
     #: Distance up to which a site is on the side of a triangle, in nearest-neighbour distances.
     near_side: float = 0.2
-    #: Largest share of false sites in a hole.
-    false_sites: float = 0.1
     #: Places along each side of a cell at which its largest hole is sought.
     hole_grid: int = 48
     #: Largest distance from a side, in nearest-neighbour distances, of an atom shared by both cells.
     on_side: float = 0.15
-    #: Least share of the field that domains, or larger cells, cover.
-    least_cover: float = 0.5
-    #: Largest share of the atoms by which a cell differs from its class.
-    most_odd_atoms: float = 0.1
     #: Least ratio to the next spacing: below, the tiling would be the same.
     least_growth: float = 1.5
     #: Spread of the distances to the nearest neighbours, over their mean, above which points do not tile.
     most_spread: float = 0.2
-    #: Points that a tiling of a larger spacing has, at least.
-    least_points: int = 9
     #: Corners of its cells, at most.
     most_corners: int = 8
     #: Levels of larger spacings, at most.
@@ -125,7 +116,7 @@ class HierarchyConstants:
     most_odd_corners: float = 0.2
     #: Neighbours have the same orientation if their phases (angle times the order of symmetry) differ by less than this.
     alike_phase: float = np.pi / 4
-    #: A patch with fewer cells is a defect.
+    #: A patch with fewer cells is a defect, and fewer points are no tiling.
     least_cells: int = 9
     #: ... and so is one with less than this share of the largest.
     least_share: float = 0.02
@@ -143,8 +134,6 @@ class HierarchyConstants:
     pair_peaks: int = 24
     #: Blocks along each side that are left out in turn for the error of the period.
     period_blocks: int = 3
-    #: Atoms below which a moire is not sought.
-    fewest_atoms: int = 40
     #: Margin that is left out, in spacings of the atoms.
     border: float = 3.0
     #: The margin at most, in sizes of the field.

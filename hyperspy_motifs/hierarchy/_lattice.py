@@ -121,7 +121,7 @@ class _Scorer:
             twice = self.score(2 * score.vector)
             return (
                 score.placed >= CONSTANTS.clearly_placed
-                or twice.seen < CONSTANTS.least_seen
+                or twice.seen < CONSTANTS.fewest_atoms
                 or twice.placed >= CONSTANTS.clear_match * score.placed
             )
         return all(
@@ -289,7 +289,7 @@ def _goes_on(scorer: _Scorer, lattice: Lattice) -> bool:
     first = np.broadcast_to(scorer.sample[:, None], image.shape)
     hit[hit] = sites.alike(first[hit], image[hit])
     seen, seen_far = inside[:, near].sum(), inside[:, ~near].sum()
-    if min(seen, seen_far) < CONSTANTS.least_seen:
+    if min(seen, seen_far) < CONSTANTS.fewest_atoms:
         return lattice.match >= CONSTANTS.clearly_placed
     missed, missed_far = 1 - hit[:, near].sum() / seen, 1 - hit[:, ~near].sum() / seen_far
     return bool(missed_far <= max(CONSTANTS.most_growth * missed, missed + CONSTANTS.few_misses))
@@ -352,7 +352,7 @@ class LatticeContinuation:
             there = distance <= 0.6 * self.lattice.lengths.max()
             seen += there[first] & there[second]
             again += same[first] & same[second]
-        return (seen > 0) & (again >= CONSTANTS.most_directions * seen)
+        return (seen > 0) & (again >= CONSTANTS.majority * seen)
 
     def atoms(self, cells: np.ndarray) -> np.ndarray:
         """Return the corners of some cells."""
@@ -384,4 +384,4 @@ class LatticeContinuation:
             # The shortest vectors across the gap are sufficient.
             if seen >= max(CONSTANTS.least_seen_at_rim, len(one)):
                 break
-        return seen >= CONSTANTS.least_seen_at_rim and matched >= CONSTANTS.least_continued * seen
+        return seen >= CONSTANTS.least_seen_at_rim and matched >= CONSTANTS.least_match * seen

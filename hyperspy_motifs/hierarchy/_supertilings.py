@@ -106,7 +106,7 @@ def _content_classes(sizes: np.ndarray, content: np.ndarray) -> tuple[np.ndarray
     for k in np.argsort(-count, kind="stable").tolist():
         for number, model in enumerate(models):
             odd = np.abs(unique[k, 1:] - unique[model, 1:]).sum() / 2
-            if unique[k, 0] == unique[model, 0] and odd <= CONSTANTS.most_odd_atoms * unique[model, 1:].sum():
+            if unique[k, 0] == unique[model, 0] and odd <= CONSTANTS.most_odd * unique[model, 1:].sum():
                 of_content[k] = number
                 break
         else:
@@ -132,7 +132,7 @@ def domain_levels(cells: Cells, found: Domains) -> list[Level]:
     None for a single domain, and for islands that cover less than half of the field.
     """
     n = len(found.labels)
-    if n < 2 or cells.areas[found.domain >= 0].sum() < CONSTANTS.least_cover * cells.areas.sum():
+    if n < 2 or cells.areas[found.domain >= 0].sum() < CONSTANTS.majority * cells.areas.sum():
         return []
     kinds = int(found.labels.max()) + 1
     names = []
@@ -265,7 +265,7 @@ def corner_names(sequence: tuple[int, ...], names: list[str]) -> str:
 
 def _candidate(name: str, points: np.ndarray, spacing: float, area: float) -> _Candidate | None:
     """Return the tiling between some points; None if they do not tile the field at a larger spacing."""
-    if len(points) < CONSTANTS.least_points:
+    if len(points) < CONSTANTS.least_cells:
         return None
     distance, _ = cKDTree(points).query(points, k=2)
     typical = float(np.median(distance[:, 1]))
@@ -274,7 +274,7 @@ def _candidate(name: str, points: np.ndarray, spacing: float, area: float) -> _C
         return None
     cells = find_cells(points, merge_centred_rings=False)
     kept = np.flatnonzero(cells.n_corners <= CONSTANTS.most_corners)
-    if len(kept) < 2 or cells.areas[kept].sum() < CONSTANTS.least_cover * area:
+    if len(kept) < 2 or cells.areas[kept].sum() < CONSTANTS.majority * area:
         return None
     return _Candidate(name, points, cells, kept, typical, spread)
 

@@ -39,7 +39,7 @@ def merge_by_sublattice(sites: LabelledPoints, lattice: Lattice) -> np.ndarray:
     alike = np.minimum(share, share.T) >= CONSTANTS.mixed
     np.fill_diagonal(share, 0.0)
     host = share.argmax(axis=1) if n else np.empty(0, dtype=np.int64)
-    guests = np.flatnonzero(share.max(axis=1, initial=0.0) >= CONSTANTS.guest)
+    guests = np.flatnonzero(share.max(axis=1, initial=0.0) >= CONSTANTS.majority)
     alike[guests, host[guests]] = True
     _, group = connected_components(coo_array(alike), directed=False) if n else (0, np.empty(0, dtype=int))
     lowest = np.full(n, n)
@@ -269,7 +269,7 @@ def half_cell_level(sites: LabelledPoints, lattice: Lattice, names: list[str]) -
         return None
     cells = find_cells(points, bonds=np.sort(np.array(pairs), axis=1), merge_centred_rings=False)
     kept = np.flatnonzero(cells.n_corners == 3)
-    if len(kept) < 2 or _share_on_sides(sites, vectors, hole) > CONSTANTS.most_near_sides:
+    if len(kept) < 2 or _share_on_sides(sites, vectors, hole) > CONSTANTS.most_odd:
         return None
     level = coarse_level("half-cell", sites, points, cells, kept, names)
     turned = ((level.centres - hole) @ np.linalg.inv(vectors)) % 1.0
@@ -286,7 +286,7 @@ def half_cell_level(sites: LabelledPoints, lattice: Lattice, names: list[str]) -
         texts.append(formula(dict(zip(names, mean.tolist(), strict=True)), decimals=1))
     reason = (
         f"The largest holes lie on the lattice, and the triangles between them cut no more than "
-        f"{100 * CONSTANTS.most_near_sides:.0f} % of the atoms: one half of the cell contains {texts[0]}, the other {texts[1]}."
+        f"{100 * CONSTANTS.most_odd:.0f} % of the atoms: one half of the cell contains {texts[0]}, the other {texts[1]}."
     )
     halves = (f"half 1: {texts[0]}", f"half 2: {texts[1]}")
     return Level(**{**level.__dict__, "labels": labels, "names": halves, "reason": reason})
@@ -303,7 +303,7 @@ def _largest_hole(sites: LabelledPoints, vectors: np.ndarray, n_cells: float) ->
         ).reshape(-1, 2)
         + 0.5
     ) / CONSTANTS.hole_grid
-    k = 1 + int(CONSTANTS.false_sites * n_cells)
+    k = 1 + int(CONSTANTS.most_odd * n_cells)
     distance = tree.query(grid @ vectors, k=[k])[0][:, 0]
     # The centre of the plateau and not its first point: distances near the maximum differ by less than the grid.
     centre = grid[int(distance.argmax())]

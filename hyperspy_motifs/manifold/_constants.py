@@ -28,8 +28,8 @@ class ManifoldConstants:
     not_representative: float = 0.25
     #: The same above which they do: 0.6 and more in simulated bilayers.
     representative: float = 0.5
-    #: Iterations of a partition, at most.
-    partition_iterations: int = 100
+    #: Iterations of a partition, and those that make a kernel doubly stochastic, at most.
+    iterations: int = 100
     #: Points from which distances to all others are taken, evenly sampled.
     reference_points: int = 512
     #: Of these at most this number together, ...
@@ -68,9 +68,7 @@ class ManifoldConstants:
     dimension_power: float = 0.75
     #: Points from which on it does not fall.
     many_points: int = 600
-    #: Iterations that make a kernel doubly stochastic, at most.
-    kernel_iterations: int = 100
-    #: Deviation of its sums from 1 at which they end.
+    #: Deviation of the sums of such a kernel from 1 at which they end.
     kernel_precision: float = 1e-6
     #: Points whose topology is found, evenly sampled.
     topology_points: int = 2000

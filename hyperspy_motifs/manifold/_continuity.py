@@ -122,7 +122,7 @@ def partition_by_extent(points: NDArray[np.float64], k: int) -> tuple[NDArray[np
         nearest = np.minimum(nearest, _squares(points, norm, points[seeds[-1:]])[:, 0])
     means = points[seeds]
     labels = np.full(len(points), -1)
-    for _ in range(CONSTANTS.partition_iterations):
+    for _ in range(CONSTANTS.iterations):
         squares = _squares(points, norm, means)
         assigned = squares.argmin(axis=1)
         if np.array_equal(assigned, labels):

@@ -71,7 +71,7 @@ def bistochastic(matrix: csr_array) -> tuple[csr_array, NDArray[np.float64]]:
     Symmetric iteration u <- sqrt(u / (W u)) (Knight, Ruiz and Ucar, SIAM J. Matrix Anal. Appl. 35 (2014) 931).
     """
     factors = 1 / np.sqrt(np.asarray(matrix.sum(axis=1)).ravel())
-    for _ in range(CONSTANTS.kernel_iterations):
+    for _ in range(CONSTANTS.iterations):
         sums = factors * (matrix @ factors)
         if np.abs(sums - 1).max() < CONSTANTS.kernel_precision:
             break

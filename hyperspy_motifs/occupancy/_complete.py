@@ -23,7 +23,9 @@ from ._sites import (
     same_kind,
 )
 
+# Rounds in which columns are added and removed, and passes of each fit: further ones change nothing that the sites show.
 _ROUNDS = 3
+# Columns below which nothing can be said to repeat.
 _FEWEST = 30
 # Agreement of the surroundings of an empty site with those of its kind. It is about a half at an edge of the crystal, 0.65 or
 # less behind a mirror boundary, and three quarters or more beside one or two vacancies.
@@ -34,7 +36,6 @@ _REGULAR = 0.5
 _EVIDENCE = float(np.log(20.0))
 # Minimum number of places to which translations map a column before it may be called false.
 _FEWEST_PLACES = 4
-_REFINING_PASSES = 3
 # A column that is added is further from the border of the image, in nearest-neighbour distances: too little of others is seen.
 _RIM = 0.1
 # Probability below which a site is empty although a weak column stands beside it, which is then removed.
@@ -171,7 +172,7 @@ def _refine_near(fit: ColumnFit, added: np.ndarray, shape: tuple[int, ...], beyo
     near[fit.with_neighbours(np.flatnonzero(added))] = True
     near[n:] = False
     if near.any():
-        fit.refine(passes=_REFINING_PASSES, which=np.flatnonzero(near))
+        fit.refine(passes=_ROUNDS, which=np.flatnonzero(near))
     fit.keep(np.arange(len(fit.start)) < n)
     moved = np.hypot(*(fit.parameters[:, 1:3] - before[0][:, 1:3]).T) > TOLERANCE * fit.separation
     outside = ~_inside(fit.parameters[:, 1:3], shape, -0.5)

@@ -214,6 +214,7 @@ def lies_in(points: np.ndarray, has_data: np.ndarray) -> np.ndarray:
     return ok
 
 
+# Iterations of the probabilities of sites and the amplitudes of their kinds, which settle in a few.
 _ITERATIONS = 12
 # Prior probability that an occupied site has any other amplitude than its kind has, such as a column with one atom less.
 _OTHER_AMPLITUDE = 0.02

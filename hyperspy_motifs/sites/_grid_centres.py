@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.atoms import ORDERLY, order_of_sites
 
+# Peaks below which no pairs of neighbours are counted: two shells.
 _FEWEST = 12
 _PIXELS = 1_000_000  # from which the range of an image is computed
 # Least contrast of a column with its surroundings, as a share of the range of the image.

@@ -88,17 +88,19 @@ def _quantile(ordered: NDArray[np.float64], share: float) -> float:
     return high - (high - low) * (1 - step) if step >= 0.5 else low + (high - low) * step
 
 
-_TOLERANCE = 0.15
-_MAX_TOLERANCE = 0.25
+# Distance from a place up to which a neighbour is the one expected, in nearest-neighbour distances: at first, and at most.
+_TOLERANCE, _MAX_TOLERANCE = 0.15, 0.25
 _MIN_SPREAD = 0.012  # least spread: static disorder of three or four hundredths of an angstrom
-_SAMPLE = 240
-_MAX_MEMBERS = 200  # from which a template is computed
-_MAX_FITTED = 3000
-_MAX_SEEDS = 60
-_CROWD = 1.5
+# Atoms of each kind that are seeds, from which a template is computed, and that the templates are fitted to.
+_SAMPLE, _MAX_MEMBERS, _MAX_FITTED = 240, 200, 3000
+# Seeds that are kept, and the distance within which they are one, relative to that of the third nearest.
+_MAX_SEEDS, _CROWD = 60, 1.5
+# Divisions of sites one after another.
 _SPLIT_ITERATIONS = 3
 _MIN_SPLIT = 4.0  # the halves of a continuum reach 3.5
+# Iterations of assigning atoms to templates and computing these, which settle in a few.
 _ITERATIONS = 6
+# Spreads between two templates below which they are one site.
 _MIN_SEPARATION = 5.0
 # The direction is found on the same points, in about thirty dimensions. Twenty points of one cloud reach 9, or 13 next to
 # channels of which a third is empty; the least different of thirteen sites with ten atoms each reach 16.

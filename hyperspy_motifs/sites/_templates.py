@@ -12,7 +12,7 @@ from ._template_fit import SAME, Neighbourhoods, NeighbourTemplates, TemplateFit
 
 _MIN_SHARE = 0.3  # least share of the atoms with a neighbour at a place of the template
 _SAMPLED = 40  # members whose neighbours are first estimates of places
-_MAX_SEPARATION = 60.0
+_MAX_SEPARATION = 60.0  # spreads between two templates: farther ones have nothing in common
 _MAX_STRAINED = 30.0  # largest separation that strain of an image can explain
 _MIN_PLACES = 5  # from which a strain is computed
 
@@ -172,10 +172,11 @@ def _unstrained_cost(
 
 
 _ABSENT = 4.0  # one neighbour in fifty differs by chance
+# Cost of an atom of another kind than that of the site, as of a displacement by six spreads.
 _OTHER_KIND = 20.0
-NEAR = 15.0
-FREQUENT = 0.05
-_LARGEST_SHARE = 0.6
+NEAR = 15.0  # spreads between two templates: atoms of one may be taken for atoms of the other
+FREQUENT = 0.05  # share of the atoms from which a kind, or a site, is frequent
+_LARGEST_SHARE = 0.6  # of a kind that its largest site has at most, where the kind is divided
 _BEYOND = 0.5 * NEAR**2 + 40
 
 
@@ -270,6 +271,7 @@ class SiteTemplates:
         return fits
 
 
+# Members whose neighbours are first places, and means over the members from there.
 _STARTS, _ITERATIONS = 4, 3
 _TOLERANCE = 0.3  # distances
 _SPREAD = 0.1  # so that neighbours within the tolerance cost the square of their distance

@@ -175,6 +175,7 @@ def to_real(values: ArrayLike, modes: ArrayLike) -> NDArray[np.floating]:
     return real
 
 
+# Equally filled bins of brightness in which the variance of the noise is averaged.
 _BINS = 24
 # Number of residuals that are used: they give the noise to 0.3 %.
 _ENOUGH = 400_000
