@@ -13,6 +13,7 @@ from ._estimation import ImageScales as ImageScales
 from ._estimation import estimate_polarity as estimate_polarity
 from ._estimation import estimate_scales as estimate_scales
 from ._estimation import estimate_separation as estimate_separation
+from ._estimation import measure_noise as measure_noise
 from ._finding import SMALLEST as SMALLEST
 from ._finding import find_atoms as find_atoms
 from ._no_data import NoData as NoData
@@ -28,7 +29,6 @@ from ._peaks import PeakFinder as PeakFinder
 from ._peaks import atomap_peaks as atomap_peaks
 from ._refinement import START_WIDTH as START_WIDTH
 from ._refinement import ColumnFit as ColumnFit
-from ._refinement import measure_noise as measure_noise
 from ._refinement import refine_atoms as refine_atoms
 from ._scan_lines import ALPHA as ALPHA
 from ._scan_lines import ScanLines as ScanLines

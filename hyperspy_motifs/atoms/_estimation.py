@@ -1,4 +1,4 @@
-"""Estimation of separation, polarity and band-pass scale from the maxima and minima of the image at each scale."""
+"""Estimation of separation, polarity and band-pass scale from the maxima and minima of the image at each scale; its noise."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.spatial import cKDTree
 
-from ._atoms import drop_close, order_of_sites
-from ._noise_spectrum import AMPLE, MISFIT, NoiseSpectrum, band_limit, block_means, central, tiles
+from ._atoms import REACH, drop_close, nearest_neighbour_distance, order_of_sites
+from ._noise_spectrum import AMPLE, MISFIT, NoiseSpectrum, band_limit, block_means, central, near_tiles, tiles
 from ._peaks import ScaleSpace, local_maxima, typical_height, vertices
 from ._refinement import TAKEN_UP, ColumnFit
 
@@ -389,3 +389,31 @@ def estimate_polarity(image: np.ndarray) -> tuple[str, float]:
     """
     scales = estimate_scales(image)
     return scales.polarity, scales.polarity_certainty
+
+
+def measure_noise(image: np.ndarray, positions: np.ndarray) -> NoiseSpectrum:
+    """Measure the noise spectrum of an image in the residual of a fit of its columns.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns)
+        Finite and real.
+    positions : ndarray of shape (n, 2)
+        x, y of the columns in pixels.
+
+    Returns
+    -------
+    NoiseSpectrum
+    """
+    fit = ColumnFit(image, positions, nearest_neighbour_distance(positions), 1.0)
+    # The others do not reach into the windows in which the spectrum is measured.
+    fit.keep(near_tiles(positions, image.shape, REACH * fit.separation))
+    if not len(fit.start):
+        return fit.measure_noise()
+    fit.measure_amplitudes()
+    # The amplitude of dark columns is negative, which a fit of bright columns would treat as a failure.
+    if np.median(fit.parameters[:, 0]) < 0:
+        fit = ColumnFit(image, fit.start, fit.separation, -1.0)
+        fit.measure_amplitudes()
+    fit.refine(passes=2, final=False)
+    return fit.measure_noise()

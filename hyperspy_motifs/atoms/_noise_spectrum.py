@@ -237,6 +237,15 @@ def tiles(shape: tuple[int, int], size: int = TILE) -> list[tuple[slice, slice]]
     return [(slice(*rows), slice(*columns)) for rows in starts[0] for columns in starts[1]]
 
 
+def near_tiles(points: np.ndarray, shape: tuple[int, int], reach: float) -> np.ndarray:
+    """Return a mask (n,) of the points x, y (n, 2) at most `reach` pixels outside the windows of `tiles`."""
+    near = np.zeros(len(points), bool)
+    for rows, columns in tiles(shape):
+        low, high = (columns.start, rows.start), (columns.stop, rows.stop)
+        near |= np.maximum(low - points, points - high).max(axis=1) <= reach
+    return near
+
+
 def central(image: np.ndarray, side: int) -> np.ndarray:
     """Return the central `side` x `side` pixels of an image, or as many as it has."""
     window = []

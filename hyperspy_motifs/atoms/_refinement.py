@@ -174,8 +174,7 @@ class ColumnFit:
         Below the frequency of the columns the residual holds their backgrounds, and lacks the noise that they take up.
         Recorded noise is white, and smoothing leaves the slow part of it: there it is as at that frequency.
         """
-        rest = self.residual()
-        measured = NoiseSpectrum.of_windows(rest[window] for window in tiles(rest.shape))
+        measured = NoiseSpectrum.of_windows(self.residual(window) for window in tiles(self.image.shape))
         self.noise = measured.level_below(TAKEN_UP / self.separation)
         return self.noise
 
@@ -322,10 +321,10 @@ class ColumnFit:
             setattr(twin, name, getattr(self, name).copy())
         return twin
 
-    def residual(self) -> np.ndarray:
-        """Return ``sign * image`` minus all columns; their backgrounds remain."""
-        rest, n = self.image[None].copy(), len(self.parameters)
-        corner = np.zeros((1, 2), np.int64)
+    def residual(self, window: tuple[slice, slice] = np.s_[0:, 0:]) -> np.ndarray:
+        """Return ``sign * image`` minus all columns in a window of it; their backgrounds remain."""
+        rest, n = self.image[window][None].copy(), len(self.parameters)
+        corner = np.array([[window[1].start, window[0].start]])
         subtract_columns(rest, corner, np.array([0, n]), np.arange(n), self.parameters)
         return rest[0]
 
@@ -360,17 +359,14 @@ class ColumnFit:
 
     def take_centres_of_mass(self, which: np.ndarray) -> None:
         """Move the columns of the mask `which` to the centre of mass of their discs."""
-        indices = np.flatnonzero(which)
         centres = self.parameters[:, 1:3].copy()
 
         def move(part: np.ndarray) -> None:
             centres[part] = centres_of_mass(self._discs(part, _FURTHEST_SHIFT * self.separation))
 
-        in_blocks(move, indices)
-        centres = centres[indices]
-        start = self.start[indices]
-        near = np.hypot(*(centres - start).T) < _FURTHEST_SHIFT * self.separation
-        self.parameters[indices, 1:3] = np.where(near[:, None], centres, start)
+        in_blocks(move, np.flatnonzero(which))
+        near = np.hypot(*(centres - self.start).T) < _FURTHEST_SHIFT * self.separation
+        self.parameters[which, 1:3] = np.where(near[:, None], centres, self.start)[which]
 
     def refine_with_atomap(self) -> None:
         """Refine positions and shapes with atomap; its fits give no uncertainties."""
@@ -482,27 +478,3 @@ def refine_atoms(
     elif method == "atomap":
         fit.refine_with_atomap()
     return fit.atoms()
-
-
-def measure_noise(image: np.ndarray, positions: np.ndarray) -> NoiseSpectrum:
-    """Measure the noise spectrum of an image in the residual of a fit of its columns.
-
-    Parameters
-    ----------
-    image : ndarray of shape (rows, columns)
-        Finite and real.
-    positions : ndarray of shape (n, 2)
-        x, y of the columns in pixels.
-
-    Returns
-    -------
-    NoiseSpectrum
-    """
-    fit = ColumnFit(image, positions, nearest_neighbour_distance(positions), 1.0)
-    fit.measure_amplitudes()
-    # The amplitude of dark columns is negative, which a fit of bright columns would treat as a failure.
-    if np.median(fit.parameters[:, 0]) < 0:
-        fit = ColumnFit(image, positions, fit.separation, -1.0)
-        fit.measure_amplitudes()
-    fit.refine(passes=2, final=False)
-    return fit.measure_noise()

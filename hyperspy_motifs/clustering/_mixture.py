@@ -73,21 +73,7 @@ class MotifMixture:
         """
         axes = axes_of(X)
         P = axes.apply(X)
-        weights = np.zeros((len(P), int(labels.max()) + 1))
-        weights[np.arange(len(P)), labels] = 1
-        k, near = P.shape[1], np.ones(len(P))
-        for _ in range(_STEPS):
-            means, covariance, shares = _moments(P, weights, near)
-            distance = _squares(P, means, covariance)
-            scale, degrees = fitted_tails((weights * distance).sum(axis=1), k)
-            new = _posterior(distance / scale, shares, degrees, k) if settle else weights
-            if (new.sum(axis=0) < 1).any():
-                break
-            new_near = (degrees + k) / (degrees + (new * distance).sum(axis=1) / scale)
-            change = max(np.abs(new - weights).max(), np.abs(new_near - near).max())
-            weights, near = new, new_near
-            if change < 1e-3:
-                break
+        weights, near = _weights(P, labels, settle)
         means, covariance, shares = _moments(P, weights, near)
         scale, degrees = _tails(P, weights, near)
         return cls(axes.centre, axes.vectors, means, covariance, shares, scale, degrees)
@@ -96,11 +82,6 @@ class MotifMixture:
     def n_motifs(self) -> int:
         """Number of motifs."""
         return len(self.means)
-
-    def settled_labels(self, X: NDArray[np.float64], labels: NDArray[np.integer]) -> NDArray[np.int32]:
-        """Return the motifs (n,) of the atoms of the fit after the expectation-maximisation algorithm."""
-        found = MotifMixture.fit(X, labels, settle=True).classify(X)[0]
-        return np.unique(found, return_inverse=True)[1].astype(np.int32)
 
     def classify(
         self,
@@ -184,10 +165,7 @@ class MotifMixture:
 
     def separations(self) -> NDArray[np.float64]:
         """Return the distances (g, g) of the means in units of the scatter, infinite on the diagonal."""
-        whitened = self.means @ _whitener(self.covariance)
-        out = cdist(whitened, whitened)
-        np.fill_diagonal(out, np.inf)
-        return out
+        return _separations(self.means, self.covariance)
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """Return the parameters by name."""
@@ -202,6 +180,47 @@ class MotifMixture:
         return cls(
             centre, vectors, means, covariance, shares, float(arrays["scale"]), float(arrays["degrees"])
         )
+
+
+def settled_labels(X: NDArray[np.float64], labels: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Return the motifs (n,) of atoms after the expectation-maximisation algorithm."""
+    found = MotifMixture.fit(X, labels, settle=True).classify(X)[0]
+    return np.unique(found, return_inverse=True)[1].astype(np.int32)
+
+
+def separations_of(X: NDArray[np.float64], labels: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return ``MotifMixture.fit(X, labels).separations()``, for which no tails need to be fitted."""
+    P = axes_of(X).apply(X)
+    return _separations(*_moments(P, *_weights(P, labels, False))[:2])
+
+
+def _separations(means: NDArray[np.float64], covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    whitened = means @ _whitener(covariance)
+    out = cdist(whitened, whitened)
+    np.fill_diagonal(out, np.inf)
+    return out
+
+
+def _weights(
+    P: NDArray[np.float64], labels: NDArray[np.integer], settle: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Probabilities (n, g) that atoms belong to the motifs, and how much each counts (n,), of greatest likelihood."""
+    weights = np.zeros((len(P), int(labels.max()) + 1))
+    weights[np.arange(len(P)), labels] = 1
+    k, near = P.shape[1], np.ones(len(P))
+    for _ in range(_STEPS):
+        means, covariance, shares = _moments(P, weights, near)
+        distance = _squares(P, means, covariance)
+        scale, degrees = fitted_tails((weights * distance).sum(axis=1), k)
+        new = _posterior(distance / scale, shares, degrees, k) if settle else weights
+        if (new.sum(axis=0) < 1).any():
+            break
+        new_near = (degrees + k) / (degrees + (new * distance).sum(axis=1) / scale)
+        change = max(np.abs(new - weights).max(), np.abs(new_near - near).max())
+        weights, near = new, new_near
+        if change < 1e-3:
+            break
+    return weights, near
 
 
 def _moments(

@@ -17,7 +17,7 @@ from ._at_the_atom import AtTheAtom
 from ._constants import CONSTANTS, MIN_MOTIF_SIZE, RADII, check_alpha, check_min_motif_size, checked_radii
 from ._crosstalk import NeighbourCrosstalk
 from ._environment import Environments, Sublattices
-from ._mixture import MotifMixture
+from ._mixture import separations_of
 from ._motif_tree import MotifTree, tree_of
 from ._neighbour_effects import Explanation
 from ._neighbourhood_features import NeighbourhoodFeatures, fit_crosstalk, layout_of, with_least_error
@@ -476,7 +476,7 @@ class NestedRadii:
             features = NeighbourhoodFeatures.of(
                 moments_of(radius), bool(self.rotation_invariant), self._models[radius].unit
             )
-            return MotifMixture.fit(features.filled(), self.labels_at_[radius]).separations()
+            return separations_of(features.filled(), self.labels_at_[radius])
 
         return tree_of(self.labels_at_, separations)
 

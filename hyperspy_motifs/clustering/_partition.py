@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hyperspy_motifs.zernike import PrincipalAxes
 
 from ._constants import CONSTANTS, MIN_MOTIF_SIZE
-from ._mixture import MotifMixture, axes_of
+from ._mixture import MotifMixture, axes_of, separations_of, settled_labels
 from ._proposals import cut_between, first_candidates, held_out_groups, mixtures_of_two, refined_starts
 from ._split_test import (
     Evidence,
@@ -308,8 +308,7 @@ def merge_insignificant(
     merged = np.array(labels, dtype=np.int32)
     significant: set[tuple[int, int, int, int]] = set()
     while merged.max() > 0:
-        mixture = MotifMixture.fit(X, merged)
-        apart, size = mixture.separations(), np.bincount(merged)
+        apart, size = separations_of(X, merged), np.bincount(merged)
         members = [np.flatnonzero(merged == name) for name in range(len(size))]
         worst, pair = np.inf, (0, 0)
         for name in np.lexsort((-np.arange(len(size)), size))[:-1].tolist():
@@ -387,7 +386,7 @@ def partition(
         else:
             own = np.unique(labels[members], return_inverse=True)[1].astype(np.int32)
         if own.max() > 0:
-            own = MotifMixture.fit(X[members], own).settled_labels(X[members], own)
+            own = settled_labels(X[members], own)
             own = merge_insignificant(X[members], own, options, None if noise is None else noise[members])
         mixtures.append(MotifMixture.fit(X[members], own))
     return mixtures, evidence
