@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
+from scipy.stats import chi2, ncx2
 
 from hyperspy_motifs.sites import Neighbourhoods, distances_from_places, nearest_places
 from hyperspy_motifs.zernike import MomentsLike, radial_polynomials, to_complex
@@ -21,7 +22,7 @@ from ._split_test import fold_numbers
 _CORE = 0.5  # of the radius
 _CORE_ORDER = 4  # radial order of the moments of the core
 _FEWEST = 4  # atoms with known surroundings, from which two groups are compared
-_SAMPLED = 60  # atoms that places are computed from
+_SAMPLED = 200  # atoms that places are computed from
 # Total variation of the kinds of nearest neighbours; half of them differ at an interface.
 _OTHER_SUBLATTICE = 0.75
 _COMPARED = 2000  # atoms of a group that are compared
@@ -192,14 +193,24 @@ class AtTheAtom:
         return min(whole / modes**2, core / (CONSTANTS.core_share * whole))
 
     def _displacement(self, a: _Group, b: _Group) -> float:
-        """How much further the neighbours of either group are from the places of the other than from their own."""
+        r"""How much further the neighbours of either group are from the places of the other than from their own.
+
+        It is 1 if the squared distance of the places, as measured, is significantly more than that of ``displaced``. With the
+        variance v of the two places of a neighbour, in each direction, and k neighbours, k / v times the mean square of
+        measured distances has a noncentral chi-squared distribution of 2 k degrees of freedom.
+        """
         if not len(a.places) or not len(b.places):
             return 0.0 if len(a.places) == len(b.places) else np.inf
-        total = 0.0
-        for own, other in ((a, b), (b, a)):
-            error = own.off / min(len(other.members), _SAMPLED)  # of the places, where the scatter is similar
-            total += max(self._off(own.sample, other.places) - own.off - error, 0.0) / 2
-        return float(np.sqrt(total)) / CONSTANTS.displaced
+        squared = np.mean(
+            [max(self._off(own.sample, other.places) - own.off, 0.0) for own, other in ((a, b), (b, a))]
+        )
+        k = min(len(a.places), len(b.places))
+        # `off` is the median of the mean square of k distances in the plane: twice the variance in one direction, nearly.
+        variance = sum(g.off * k / chi2.median(2 * k) / min(len(g.members), _SAMPLED) for g in (a, b))
+        most = CONSTANTS.displaced**2
+        if variance > 1e-9 * most:
+            most = ncx2.isf(CONSTANTS.alpha, 2 * k, k * most / variance) * variance / k
+        return float(np.sqrt(squared / most))
 
     def _off(self, sample: NDArray[np.int64], places: NDArray[np.float64]) -> float:
         """Median squared distance of the nearest neighbours of atoms from places."""

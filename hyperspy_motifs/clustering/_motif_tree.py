@@ -107,6 +107,13 @@ def by_frequency(labels: NDArray[np.integer]) -> NDArray[np.int32]:
     return rank[inverse]
 
 
+def most_frequent_within(labels: NDArray[np.integer], groups: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Return the label (n,) that most atoms of the same group have, renumbered by frequency."""
+    counts = np.zeros((int(groups.max()) + 1, int(labels.max()) + 1), dtype=np.int64)
+    np.add.at(counts, (groups, labels), 1)
+    return by_frequency(counts.argmax(axis=1)[groups])
+
+
 def merging_order(
     separations: NDArray[np.float64], sizes: NDArray[np.integer]
 ) -> list[tuple[int, int, float]]:

@@ -18,7 +18,7 @@ from ._constants import CONSTANTS, MIN_MOTIF_SIZE, RADII, check_alpha, check_min
 from ._crosstalk import NeighbourCrosstalk
 from ._environment import Environments, Sublattices
 from ._mixture import separations_of
-from ._motif_tree import MotifTree, tree_of
+from ._motif_tree import MotifTree, most_frequent_within, tree_of
 from ._neighbour_effects import Explanation
 from ._neighbourhood_features import NeighbourhoodFeatures, fit_crosstalk, layout_of, with_least_error
 from ._partition import PartitionOptions, partition
@@ -349,7 +349,9 @@ class NestedRadii:
         at_atoms: AtTheAtom | None,
         divided: RadiusModel | None = None,
     ) -> RadiusModel:
-        """Divide groups (n,) of atoms and return the motifs; those of one kind that do not differ at the atom are one.
+        """Divide groups (n,) of atoms and return the motifs; those that do not differ at the atom are one.
+
+        At a boundary between grains the kinds of both meet, and one motif may have atoms of several kinds.
 
         `divided` has the groups if they were found before.
         """
@@ -364,13 +366,9 @@ class NestedRadii:
         model = replace(view.model, mixtures=mixtures, names=names)
         own = model.classify(view.features, groups)[0]
         if at_atoms is not None:
+            present = np.unique(own)
             merged = names.copy()
-            for kind in range(int(kinds.max()) + 1):
-                present = np.unique(own[kinds == kind])
-                within = np.full(len(own), -1)
-                members = kinds == kind
-                within[members] = np.searchsorted(present, own[members])
-                merged[present] = present[at_atoms.merged(within)]
+            merged[present] = present[at_atoms.merged(np.searchsorted(present, own))]
             names = np.unique(merged, return_inverse=True)[1].astype(np.int32)
             names = at_atoms.without_deformed(names[own], int(names.max()) + 1)[names]
         labels = names[own]
@@ -476,9 +474,15 @@ class NestedRadii:
             features = NeighbourhoodFeatures.of(
                 moments_of(radius), bool(self.rotation_invariant), self._models[radius].unit
             )
-            return separations_of(features.filled(), self.labels_at_[radius])
+            return separations_of(features.filled(), nested[radius])
 
-        return tree_of(self.labels_at_, separations)
+        # A motif that atoms of several kinds form belongs to the most frequent of them.
+        motifs = self.labels_at_[self.radius_]
+        nested = {
+            radius: most_frequent_within(labels, motifs) if radius < self.radius_ else labels
+            for radius, labels in self.labels_at_.items()
+        }
+        return tree_of(nested, separations)
 
     def _reason(self) -> str:
         n_motifs = int(self.labels_at_[self.radius_].max()) + 1
