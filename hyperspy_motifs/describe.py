@@ -361,17 +361,17 @@ class MotifDescription:
     def headline(self) -> str:
         """The motif in a line: how many atoms, and, if on sites of another motif, how high in comparison."""
         text = f"{self._called(self.motif)}: {_atoms(self.count)} ({100 * self.share:.2g} %)"
-        told = f", most on sites of {self._called(self.site)} and {self._height()}: {self.meaning}"
-        return text + told if self.meaning else text
+        if self.site in (-1, self.motif) or not isfinite(self.brightness):
+            return text
+        text += f", most on sites of {self._called(self.site)} and {self._height()}"
+        return ": ".join(filter(None, (text, self.meaning)))
 
     @property
     def meaning(self) -> str:
-        """What the heights say of atoms on sites of another motif, without a structure; empty for other atoms."""
-        if self.site in (-1, self.motif) or not isfinite(self.brightness):
-            return ""
+        """What the heights say of atoms on sites of another motif, without a structure; empty if they are alike."""
         sure = max(self.weaker, 1 - self.weaker)
-        if sure < UNCERTAIN:
-            return "as high as these within their scatter, so that their surroundings or places differ"
+        if self.site in (-1, self.motif) or not sure >= UNCERTAIN:
+            return ""
         what, differs = "columns with more atoms or heavier ones", "stronger"
         if self.weaker > 0.5:
             what, differs = "columns that lack atoms (vacancies) or hold lighter ones", "weaker"

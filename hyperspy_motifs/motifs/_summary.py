@@ -114,7 +114,7 @@ def answers(motifs: Motifs) -> list[tuple[str, list[str]]]:
         for kind in (VACANCY, ANOTHER) if one_frame else ():
             where = defects.test_clustering(kind, n_permutations=199)
             if where.kind != "too few":
-                found.append(f"where: {kind}, {place_words(where.kind, where.p_value)} on its sites")
+                found.append(f"where: {kind} on its sites {place_words(where.kind, where.p_value)}")
         if len(defects):
             found.append("the places are ringed in the image below and listed in the table of defects")
         out.append(("Defects", found))

@@ -40,8 +40,17 @@ def test_a_vacancy_is_told_by_its_place_and_brightness(motifs, described):
     assert vacancy.separation > 4
     assert vacancy.place.kind == "random"
     assert vacancy.place.n_sites == pytest.approx(len(motifs.labels) / 2, rel=0.1)
-    for said in ("at random", "sites of motif 1", "of motif 0"):
+    # Probably, as a lighter atom looks alike: what weaker columns mean is said with how sure it is that they are weaker.
+    assert vacancy.weaker > 0.99
+    for said in (
+        "at random",
+        "sites of motif 1",
+        "of motif 0",
+        "probably columns that lack atoms (vacancies)",
+    ):
         assert said in vacancy.text
+    assert "lack atoms" in vacancy.headline()
+    assert not any("lack atoms" in described[k].text for k in (0, 1))
     assert described[selenium].place.kind == "everywhere"
 
 
