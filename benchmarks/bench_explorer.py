@@ -25,6 +25,7 @@ mpl.use("Agg")
 import hyperspy.api as hs
 import matplotlib.pyplot as plt
 import numpy as np
+from bench_draw import milliseconds
 from matplotlib.backend_bases import MouseEvent
 
 from hyperspy_motifs import store
@@ -34,17 +35,6 @@ from hyperspy_motifs.pipeline import find_cells
 
 N_MOTIFS, SPACING = 12, 8.0
 HAS_QT = "DISPLAY" in os.environ and any(importlib.util.find_spec(name) for name in ("PyQt6", "PySide6"))
-
-
-def milliseconds(action: Callable[[], object], repeats: int = 7) -> float:
-    """Median time of `action`, after one run to warm up."""
-    action()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - start)
-    return 1e3 * float(np.median(times))
 
 
 def square_lattice(n: int, n_frames: int = 1) -> Motifs:
@@ -184,7 +174,7 @@ def main(n: int) -> None:
 
     def measure(view: str, actions: dict[str, Callable[[], Any]]) -> None:
         for text, action in actions.items():
-            print(f"{view + ': ' + text:55s} {milliseconds(action):8.1f}")
+            print(f"{view + ': ' + text:55s} {milliseconds(action, 7):8.1f}")
 
     def undone() -> None:
         state.undo()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,20 +158,27 @@ def find_sites(
     sites = finder.start(NeighbourTemplates.stacked(parts), np.array(own))
     # Most seeds belong to few sites. A sample is enough to merge them.
     few = np.sort(np.concatenate(list(samples.values())))
-    sites = finder.iterate(sites, atoms.take(few), kinds[few], around[few])
+    sites = finder.iterate(sites, _Sample(atoms.take(few), kinds[few], around[few]))
     if not sites.splits_a_kind():
         return None
     fitted = np.sort(rng.permutation(np.flatnonzero(whole))[:_MAX_FITTED])
-    some = atoms.take(fitted)
-    theirs, places = kinds[fitted], around[fitted]
-    sites = finder.iterate(sites, some, theirs, places)
+    some = _Sample(atoms.take(fitted), kinds[fitted], around[fitted])
+    sites = finder.iterate(sites, some)
     for _ in range(_SPLIT_ITERATIONS):
-        split = finder.split(sites, some, theirs, places)
+        split = finder.split(sites, some)
         if len(split.patterns) == len(sites.patterns):
             break
-        sites = finder.iterate(split, some, theirs, places)
-    sites = finder.without_gaps(sites, some, theirs, places)
+        sites = finder.iterate(split, some)
+    sites = finder.without_gaps(sites, some)
     return sites if sites.splits_a_kind() else None
+
+
+class _Sample(NamedTuple):
+    """Atoms, their kinds (m,) and those of their neighbours (m, k)."""
+
+    atoms: Neighbourhoods
+    kinds: NDArray[np.integer]
+    around: NDArray[np.int32]
 
 
 class SiteFinder:
@@ -225,30 +232,19 @@ class SiteFinder:
             self.rotation_invariant,
         )
 
-    def iterate(
-        self,
-        sites: SiteTemplates,
-        atoms: Neighbourhoods,
-        kinds: NDArray[np.integer],
-        around: NDArray[np.int32],
-    ) -> SiteTemplates:
+    def iterate(self, sites: SiteTemplates, some: _Sample) -> SiteTemplates:
         """Assign the atoms to templates, compute the templates again, merge similar ones, and iterate."""
-        before = np.full(len(kinds), -1)
+        before = np.full(len(some.kinds), -1)
         for _ in range(_ITERATIONS):
-            labels, _, fits = sites.assign(atoms, kinds, around)
-            sites, labels = self._updated(sites, atoms, around, labels, fits)
+            labels, _, fits = sites.assign(*some)
+            sites, labels = self._updated(sites, some, labels, fits)
             if not len(sites.patterns) or np.array_equal(labels, before):
                 break
             before = labels
         return sites
 
     def _updated(
-        self,
-        sites: SiteTemplates,
-        atoms: Neighbourhoods,
-        around: NDArray[np.int32],
-        labels: NDArray[np.int32],
-        fits: TemplateFits,
+        self, sites: SiteTemplates, some: _Sample, labels: NDArray[np.int32], fits: TemplateFits
     ) -> tuple[SiteTemplates, NDArray[np.int32]]:
         """Compute templates of the labelled atoms, without small classes, and merge those less than five spreads apart."""
         parts, own, sizes, kept, residuals = [], [], [], [], []
@@ -259,12 +255,14 @@ class SiteFinder:
             sizes.append(len(members))
             members = members[:: -(-len(members) // _MAX_MEMBERS)]
             rotated = rotated_back(
-                atoms.offsets[members], fits.angles[members, site], fits.mirrored[members, site]
+                some.atoms.offsets[members], fits.angles[members, site], fits.mirrored[members, site]
             )
             # Most classes keep their atoms from one iteration to the next.
-            key = rotated.tobytes(), around[members].tobytes(), sites.tolerance
+            key = rotated.tobytes(), some.around[members].tobytes(), sites.tolerance
             if key not in self._known:
-                self._known[key] = frequent_places(rotated, around[members], atoms.reach, sites.tolerance)
+                self._known[key] = frequent_places(
+                    rotated, some.around[members], some.atoms.reach, sites.tolerance
+                )
             template, rest = self._known[key]
             parts.append(template)
             residuals.append(rest)
@@ -280,7 +278,7 @@ class SiteFinder:
             np.array(own, dtype=np.int32),
             np.array(sizes, dtype=np.int64),
             template_separations(
-                templates, np.array(own), atoms.reach, spread, tolerance, self.rotation_invariant
+                templates, np.array(own), some.atoms.reach, spread, tolerance, self.rotation_invariant
             ),
             spread,
             tolerance,
@@ -291,18 +289,12 @@ class SiteFinder:
         labels = number[labels].astype(np.int32)
         return _merged(updated, labels, updated.separations < _MIN_SEPARATION)
 
-    def split(
-        self,
-        sites: SiteTemplates,
-        atoms: Neighbourhoods,
-        kinds: NDArray[np.integer],
-        around: NDArray[np.int32],
-    ) -> SiteTemplates:
+    def split(self, sites: SiteTemplates, some: _Sample) -> SiteTemplates:
         """Split every site whose atoms form two groups along the direction in which they differ most.
 
         Two similar sites can have one seed in common.
         """
-        labels, _, fits = sites.assign(atoms, kinds, around)
+        labels, _, fits = sites.assign(*some)
         parts = [(sites.patterns.places[k], sites.patterns.kinds[k]) for k in range(len(sites.patterns))]
         own, sizes = list(sites.kind), list(sites.sizes)
         for site in range(len(sites.patterns)):
@@ -310,9 +302,9 @@ class SiteFinder:
             if len(members) < 4 * self.min_motif_size:
                 continue
             rotated = rotated_back(
-                atoms.offsets[members], fits.angles[members, site], fits.mirrored[members, site]
+                some.atoms.offsets[members], fits.angles[members, site], fits.mirrored[members, site]
             )
-            along = main_difference(rotated, around[members], sites.patterns, site, sites.tolerance)
+            along = main_difference(rotated, some.around[members], sites.patterns, site, sites.tolerance)
             lower = _halves(along)
             if min(lower.sum(), (~lower).sum()) < self.min_motif_size:
                 continue
@@ -321,7 +313,9 @@ class SiteFinder:
             if b.mean() - a.mean() < _MIN_SPLIT * spread or density_gap(a / spread, b / spread) < _MIN_GAP:
                 continue
             halves = [
-                frequent_places(rotated[half], around[members[half]], atoms.reach, sites.tolerance)[0]
+                frequent_places(rotated[half], some.around[members[half]], some.atoms.reach, sites.tolerance)[
+                    0
+                ]
                 for half in (lower, ~lower)
             ]
             parts[site] = halves[0]
@@ -338,16 +332,10 @@ class SiteFinder:
             separations=np.full((n, n), np.inf),
         )
 
-    def without_gaps(
-        self,
-        sites: SiteTemplates,
-        atoms: Neighbourhoods,
-        kinds: NDArray[np.integer],
-        around: NDArray[np.int32],
-    ) -> SiteTemplates:
+    def without_gaps(self, sites: SiteTemplates, some: _Sample) -> SiteTemplates:
         """Merge sites without a gap in density between them, which are parts of a continuum."""
         while len(sites.patterns) > 1:
-            labels, _, fits = sites.assign(atoms, kinds, around)
+            labels, _, fits = sites.assign(*some)
             n = len(sites.patterns)
             similar = np.zeros((n, n), dtype=bool)
             near = (sites.separations < _NEAR) & np.equal.outer(sites.kind, sites.kind)
@@ -357,7 +345,7 @@ class SiteFinder:
             sites, _ = _merged(sites, labels, similar)
             if len(sites.patterns) == n:
                 break
-            sites = self.iterate(sites, atoms, kinds, around)
+            sites = self.iterate(sites, some)
         return sites
 
 
