@@ -40,7 +40,7 @@ _AHEAD = 2
 _ATTEMPTS = 3
 
 
-def running_client() -> Any:
+def running_client() -> Client | None:
     """The current client of ``dask.distributed``, or None."""
     distributed = sys.modules.get("distributed")
     if distributed is None:

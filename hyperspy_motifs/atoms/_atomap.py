@@ -49,7 +49,7 @@ def peaks_by_atomap(response: np.ndarray) -> np.ndarray:
     return peaks[np.argsort(-heights, kind="stable")]
 
 
-def positions_from_atomap(lattice: Any) -> np.ndarray:
+def positions_from_atomap(lattice: object) -> np.ndarray:
     """Return the positions of an atomap ``Sublattice`` or of all sublattices of an ``Atom_Lattice``.
 
     Parameters

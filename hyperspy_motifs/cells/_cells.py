@@ -303,7 +303,7 @@ class Cells:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, Any]) -> Cells:
+    def from_arrays(cls, arrays: dict[str, object]) -> Cells:
         """Cells from the result of :meth:`to_arrays`.
 
         Raises

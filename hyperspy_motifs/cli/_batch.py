@@ -69,7 +69,7 @@ def _run(
     left: dict[int, tuple[str, str]],
     folder: Path,
     options: argparse.Namespace,
-    done: Callable[[int, list[dict[str, Any]]], None],
+    done: Callable[[int, list[dict[str, object]]], None],
     n_jobs: int,
 ) -> None:
     """Run what is `left`, from which every finished file is removed; stop if a process is killed."""
@@ -329,7 +329,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.reserved = frozenset(prefixes(options.images))
     rows: dict[int, list[dict[str, Any]]] = {}
 
-    def done(number: int, found: list[dict[str, Any]]) -> None:
+    def done(number: int, found: list[dict[str, object]]) -> None:
         rows[number] = found
         write_overview([row for k in sorted(rows) for row in rows[k]], folder)
 
@@ -421,7 +421,7 @@ def _run_of(found: FoundImage, path: Path | None, options: argparse.Namespace) -
     return {"package": __version__, "file": _state(path), "number": found.number, "options": chosen}
 
 
-def _state(value: object) -> Any:
+def _state(value: object) -> object:
     """A value that differs if a file has been replaced."""
     if isinstance(value, list):
         return [_state(one) for one in value]
@@ -430,7 +430,7 @@ def _state(value: object) -> Any:
     return str(value)
 
 
-def _demo(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
+def _demo(folder: Path, options: argparse.Namespace) -> list[dict[str, object]]:
     from hyperspy_motifs import data
 
     image, _ = data.monolayer(random_state=options.seed)

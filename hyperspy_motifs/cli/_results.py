@@ -64,7 +64,7 @@ def replacing_file(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def write_summary(folder: Path, row: Mapping[str, Any], run: Mapping[str, object]) -> None:
+def write_summary(folder: Path, row: Mapping[str, object], run: Mapping[str, object]) -> None:
     """Write the key figures of a result, and the `run` that they belong to."""
     text = json.dumps({"run": dict(run), "row": dict(row)}, indent=1, ensure_ascii=True)
     (folder / SUMMARY).write_text(text, encoding="ascii")
@@ -251,7 +251,7 @@ def write_overview(rows: Sequence[Mapping[str, object]], folder: Path) -> None:
         path.write_text(_page(rows), encoding="utf-8")
 
 
-def _cell(value: object) -> Any:
+def _cell(value: object) -> object:
     if isinstance(value, list | tuple):
         return "; ".join(str(v) for v in value)
     return "" if value is None else value

@@ -43,7 +43,7 @@ def checked_radii(radii: float | Sequence[float]) -> tuple[float, ...]:
     return values
 
 
-def check_alpha(alpha: Any) -> float:
+def check_alpha(alpha: object) -> float:
     """Return `alpha` as a probability between 0 and 1.
 
     Raises

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -81,7 +80,7 @@ class MotifClustering(ClusterMixin, BaseEstimator):
         self.random_state = random_state
 
     @one_blas_thread()
-    def fit(self, X: ArrayLike, y: Any = None) -> MotifClustering:
+    def fit(self, X: ArrayLike, y: object = None) -> MotifClustering:
         """Cluster the points `X` (n, d); at least two."""
         check_alpha(self.alpha)
         points = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2).astype(

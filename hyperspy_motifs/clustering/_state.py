@@ -123,7 +123,7 @@ def _site_classifier(state: Mapping[str, NDArray[Any]]) -> SiteClassifier:
     )
 
 
-def _flat(value: Any, prefix: str) -> Arrays:
+def _flat(value: object, prefix: str) -> Arrays:
     if value is None:
         return {}
     assert is_dataclass(value)

@@ -380,7 +380,7 @@ def read_statstem(content: Mapping[str, Any], axes: ImageAxes) -> GivenAtoms:
     return GivenAtoms(axes.from_pixels(pixels, image, "The atoms of StatSTEM"), None, source)
 
 
-def _statstem_coordinates(content: Mapping[str, Any], key: str) -> bool:
+def _statstem_coordinates(content: Mapping[str, object], key: str) -> bool:
     part = content.get(key)
     if not isinstance(part, Mapping):
         return False

@@ -269,7 +269,7 @@ def _is_points(source: object) -> bool:
     return hasattr(source, "geom_type")
 
 
-def _is_annotated(source: Any) -> bool:
+def _is_annotated(source: object) -> bool:
     return hasattr(source, "obsm") and "spatial" in source.obsm
 
 

@@ -64,7 +64,7 @@ _EXPECTED = "x and y (in the units of the axes), or column and row (pixels)"
 _BACKENDS = ("pandas", "polars")
 
 
-def column_names(table: Any) -> list[str] | None:
+def column_names(table: object) -> list[str] | None:
     """Names of the columns of a data frame, a dictionary of columns or a structured array; None if it is none."""
     if isinstance(table, Mapping):
         names: Any = list(table)
@@ -87,7 +87,7 @@ def flat_columns(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return out
 
 
-def read_table(table: Any, axes: ImageAxes) -> GivenAtoms:
+def read_table(table: object, axes: ImageAxes) -> GivenAtoms:
     """Positions from the columns of a table, by their names."""
     names = column_names(table) or []
     lower = {name.lower(): name for name in names}

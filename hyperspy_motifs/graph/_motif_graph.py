@@ -469,7 +469,7 @@ def _labels(attributes: dict[str, Value]) -> set[str]:
     return {kind, kind.replace("-", "_")}
 
 
-def _plain(value: object) -> Any:
+def _plain(value: object) -> object:
     """Return a found value without the labels that were added for the query."""
     if isinstance(value, dict):
         return {name: entry for name, entry in value.items() if name != "__labels__"}

@@ -244,7 +244,7 @@ def build_model(
     identification: Identification,
     positions: NDArray[np.float64],
     mirrored: NDArray[np.bool_],
-    radii: Any,
+    radii: object,
     repeats: int = 1,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
     """Atoms of the field of view.

@@ -238,7 +238,7 @@ def extended(
     )
 
 
-def _learned_on(first: MotifModel, second: MotifModel) -> dict[str, Any]:
+def _learned_on(first: MotifModel, second: MotifModel) -> dict[str, object]:
     """Return on what two models were learned together."""
     a, b = (dict(one.facts.get("learned_on", {})) for one in (first, second))
     if not a or not b:

@@ -14,6 +14,7 @@ from hyperspy_motifs.identify import Identification
 if TYPE_CHECKING:
     from ase import Atoms
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from hyperspy_motifs.describe import Shell
     from hyperspy_motifs.signals import AtomPatches
@@ -151,7 +152,7 @@ _MINORITY = 0.1
 _ENOUGH = 400
 
 
-def draw_description(motifs: Motifs, motif: int, n_modes: int, figure: Any) -> Any:
+def draw_description(motifs: Motifs, motif: int, n_modes: int, figure: Figure | None) -> np.ndarray:
     """Draw a motif beside the most similar one."""
     import matplotlib.pyplot as plt
 
@@ -166,7 +167,7 @@ def draw_description(motifs: Motifs, motif: int, n_modes: int, figure: Any) -> A
     means = surroundings(motifs)
     if figure is None:
         figure = plt.figure(figsize=(TWO_COLUMNS, 1.5), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(2, 3 + n_modes))
+    left, right = np.asarray(figure.subfigures(1, 2, width_ratios=(2, 3 + n_modes)))
     axes = plot_means(
         np.asarray(means.data)[two], motifs.counts[two], labels=two, names=[motifs.names[k] for k in two], figure=left,
         radius=motifs.radius * motifs.parameters["spacing"], units=motifs.units,

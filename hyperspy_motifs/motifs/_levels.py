@@ -50,7 +50,7 @@ CHOICES = (
 )
 
 
-def named_values(motifs: Motifs, name: str, options: dict[str, Any]) -> np.ndarray:
+def named_values(motifs: Motifs, name: str, options: dict[str, object]) -> np.ndarray:
     """Values by name; their label and display are added to `options`."""
     if name == "manifold":
         coordinates = np.asarray(motifs.manifold.coordinates)[:, :2]

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from hyperspy_motifs import store
 from hyperspy_motifs.exchange import AtomColumns
 
-from ._described import IdentifiedMotifs
+from ._described import IdentifiedMotifs, Score
 from ._levels import make_graph, make_hierarchy
 from ._views import ManifoldView, MotifsAtRadius
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from hyperspy_motifs.occupancy import Sites
     from hyperspy_motifs.pipeline import ImageQuality
     from hyperspy_motifs.signals import AtomicImage, AtomPatches, ZernikeFeatures
+
+_T = TypeVar("_T")
 
 
 class MotifView(AtomColumns):
@@ -50,11 +52,12 @@ class MotifView(AtomColumns):
             self._cache.clear()
         return self._record
 
-    def _cached(self, name: str, make: Callable[[], object]) -> Any:
+    def _cached(self, name: str, make: Callable[[], _T]) -> _T:
         self._refresh()
         if name not in self._cache:
             self._cache[name] = make()
-        return self._cache[name]
+        found: _T = self._cache[name]
+        return found
 
     # ------------------------------------------------------------------ the atoms
 
@@ -240,7 +243,7 @@ class MotifView(AtomColumns):
         """
         return self._symmetries()[0]
 
-    def _symmetries(self) -> Any:
+    def _symmetries(self) -> tuple[list[str], list[Score]]:
         from ._described import symmetries
 
         return self._cached("symmetries", lambda: symmetries(self))

@@ -78,7 +78,7 @@ class Motifs(MotifView):
         return self.plot.layout
 
     @property
-    def plot_means(self) -> Callable[..., Any]:
+    def plot_means(self) -> Callable[..., np.ndarray]:
         """Alias of ``motifs.plot.means``."""
         return self.plot.means
 

@@ -107,7 +107,7 @@ class MotifPlots:
             layout, motifs.positions, roi, colour_by, names=motifs.names, ax=ax, **kwargs
         )
 
-    def means(self, *, symmetry: bool = True, **kwargs: Any) -> Any:
+    def means(self, *, symmetry: bool = True, **kwargs: Any) -> np.ndarray:
         """Draw the mean patch of each motif with its surroundings, name, point group and count.
 
         The patches reach to the second shell of neighbours; the circle is the radius within which the atoms were compared.
@@ -299,7 +299,7 @@ class MotifPlots:
             **{"labels": shown, "names": self._motifs.names, **kwargs}
         )  # fmt: skip
 
-    def description(self, motif: int, *, n_modes: int = 2, figure: Figure | None = None) -> Any:
+    def description(self, motif: int, *, n_modes: int = 2, figure: Figure | None = None) -> np.ndarray:
         """Draw a motif beside the most similar one, their difference, and the moments in which they differ.
 
         First the two means with their surroundings, where circles are the radius that was compared; then what is compared: the

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from hyperspy.external.progressbar import progressbar
@@ -35,10 +35,10 @@ def find_atoms(
     separation: float | None,
     show_progressbar: bool | None,
     checkpoint: Checkpoint | None = None,
-    watch: Callable[[int, Any], None] | None = None,
+    watch: Callable[[int, object], None] | None = None,
     clean: CleanFrames | None = None,
     with_sites: bool = False,
-    **options: Any,
+    **options: object,
 ) -> AtomTable:
     """Find the atoms of every frame; `separation` is in axis units, `options` as in :func:`hyperspy_motifs.atoms.find_atoms`.
 
@@ -90,7 +90,7 @@ def find_atoms(
 
 def given_atoms(
     signal: BaseSignal,
-    atoms: Any,
+    atoms: object,
     refine: bool | str,
     polarity: str,
     check_columns: bool = False,
@@ -238,7 +238,7 @@ def stored_atoms(signal: BaseSignal, of_motifs: bool = True) -> AtomTable | None
     return AtomTable(positions, stamp.to_pixels(positions), frames, columns, facts, stamp.units)
 
 
-def _atoms_of_motifs(signal: BaseSignal) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+def _atoms_of_motifs(signal: BaseSignal) -> tuple[dict[str, np.ndarray], dict[str, object]] | None:
     """Return columns and facts of the atoms of the motifs of `signal`; None if these are patches on a grid."""
     try:
         record = store.read(signal)

@@ -22,7 +22,12 @@ OPTIONS = "options"
 
 
 def find_cells(
-    record: store.Record, bonds: Any, motifs: Sequence[int] | None, *, vacancies: bool = True, **options: Any
+    record: store.Record,
+    bonds: object,
+    motifs: Sequence[int] | None,
+    *,
+    vacancies: bool = True,
+    **options: object,
 ) -> dict[str, Any]:
     """Cells of `record` as the arrays and scalars that are stored.
 

@@ -43,7 +43,7 @@ class FindOptions:
     complete: bool = True
 
 
-def check_arguments(signal: BaseSignal, options: dict[str, Any], orders: tuple[str, ...]) -> None:
+def check_arguments(signal: BaseSignal, options: dict[str, object], orders: tuple[str, ...]) -> None:
     """Validate the arguments before any computation; numbers in `options` become Python's own.
 
     Parameters

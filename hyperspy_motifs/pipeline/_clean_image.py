@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -272,7 +272,7 @@ class CleanFrames:
 MOST_PIXELS = 2**25
 
 
-def all_detectors(signal: BaseSignal, detectors: Any) -> list[BaseSignal]:
+def all_detectors(signal: BaseSignal, detectors: object) -> list[BaseSignal]:
     """Return `signal` and the images of the same field from other detectors."""
     others = (
         [] if detectors is None else list(detectors) if isinstance(detectors, list | tuple) else [detectors]

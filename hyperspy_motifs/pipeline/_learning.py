@@ -244,13 +244,16 @@ class SampleLearning:
         return 0 < pixels <= MOST_SENT_PIXELS and max(len(self._found[k]) for k in sample.tolist()) > 2
 
     def _begin(self, sample: np.ndarray) -> None:
+        client = running_client()
+        if client is None:
+            return
         places = [self._found[k] for k in sample.tolist()]
         frames, pixels = np.repeat(sample, [len(p) for p in places]), np.concatenate(places)
         spacing = spacing_of(pixels[frames == reference_frame(frames)])
         scale = abs(store.Stamp.of(self._detectors[0]).scale[0])
         radii = radii_of(self._options["radius"], self._options["radius_units"], spacing * scale)
         self._task = RemoteTask(
-            running_client(),
+            client,
             learn_on_sample,
             [lazy_data_frame(one, k) for one in self._detectors for k in sample.tolist()],
             int(sample[0]),

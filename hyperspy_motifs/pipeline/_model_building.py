@@ -274,7 +274,7 @@ def fitted_motif_model(
     labels: np.ndarray,
     chosen: int,
     stamp: store.Stamp,
-    facts: Mapping[str, Any],
+    facts: Mapping[str, object],
     with_anchors: bool = True,
     most: int = ANCHORS,
     images: Sequence[store.Stamp] = (),

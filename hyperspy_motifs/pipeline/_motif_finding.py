@@ -287,7 +287,7 @@ def _atoms(
     return dataclasses.replace(table, facts=facts), "found"
 
 
-def _with_sites(signal: BaseSignal, table: AtomTable, options: dict[str, Any]) -> AtomTable:
+def _with_sites(signal: BaseSignal, table: AtomTable, options: dict[str, object]) -> AtomTable:
     """Add the sites to atoms that were given."""
     return dataclasses.replace(table, sites=sites_of_given(signal, table)) if options["complete"] else table
 

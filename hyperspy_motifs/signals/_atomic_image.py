@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ._patches_and_analysis import AtomPatches
 
 
-def plot_motifs(signal: BaseSignal, motifs: Motifs, frame: int | None, cells: bool, **kwargs: Any) -> None:
+def plot_motifs(signal: BaseSignal, motifs: Motifs, frame: int | None, cells: bool, **kwargs: object) -> None:
     """Plot `signal` with one set of markers per motif, optionally the cells, and a legend with counts."""
     from hyperspy_motifs.draw import MotifSwitch, add_motif_legend
 
@@ -94,7 +94,7 @@ class AtomicImage(ImageAtoms):
     _signal_type = "atomic_image"
     _alias_signal_types = ("AtomicImage", "atomic_resolution_image")
 
-    def _slicer(self, slices: object, isNavigation: bool | None = None, out: object = None) -> Any:
+    def _slicer(self, slices: object, isNavigation: bool | None = None, out: object = None) -> object:
         # HyperSpy's inav and isel use this method only: it records the remaining frames of a stack with its motifs.
         sliced = super()._slicer(slices, isNavigation, out=out)
         if isNavigation and out is None and self.axes_manager.navigation_dimension:

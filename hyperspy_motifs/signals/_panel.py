@@ -208,7 +208,7 @@ class MotifPanel(t.HasTraits):
             part.compute(show_progressbar=False)
         return part
 
-    def _atoms_in(self, part: object, arguments: Mapping[str, object]) -> Any:
+    def _atoms_in(self, part: object, arguments: Mapping[str, object]) -> object:
         """Positions given by the user that lie in the part."""
         from hyperspy_motifs.pipeline import given_atoms
 

@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as ipw
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -15,14 +16,18 @@ from hyperspy_motifs import store
 from ._panel import MotifPanel, try_preview
 
 if TYPE_CHECKING:
+    from traitlets.utils.bunch import Bunch
+
     from hyperspy_motifs.motifs import Motifs
 
 _STYLE = {"description_width": "13em"}
 # Rows of widgets are flexible: without a fixed basis a slider shrinks to nothing beside a picture.
 _WIDE = {"width": "30em", "flex": "0 0 auto"}
+# The row of a control, its checkbox for the estimated value, and the control.
+_Optional = tuple[ipw.HBox, ipw.Checkbox, ipw.Widget]
 
 
-def make_widgets(panel: MotifPanel) -> dict[str, Any]:
+def make_widgets(panel: MotifPanel) -> dict[str, ipw.Widget | dict[str, ipw.Widget]]:
     """Widgets that show and set the traits of `panel`.
 
     Returns
@@ -107,7 +112,7 @@ def make_widgets(panel: MotifPanel) -> dict[str, Any]:
 
 def _slider(
     panel: MotifPanel, name: str, text: str, start: float, low: float, high: float, unit: float
-) -> Any:
+) -> _Optional:
     """Slider of a length from `low` to `high` times `unit`."""
     now = getattr(panel, name)
     value = start if now is None else now
@@ -119,7 +124,7 @@ def _slider(
     return _optional(panel, name, slider)
 
 
-def _counter(panel: MotifPanel, name: str, text: str, start: int, low: int, high: int) -> Any:
+def _counter(panel: MotifPanel, name: str, text: str, start: int, low: int, high: int) -> _Optional:
     now = getattr(panel, name)
     value = start if now is None else now
     slider = ipw.IntSlider(
@@ -129,18 +134,18 @@ def _counter(panel: MotifPanel, name: str, text: str, start: int, low: int, high
     return _optional(panel, name, slider)
 
 
-def _optional(panel: MotifPanel, name: str, slider: Any) -> tuple[Any, Any, Any]:
+def _optional(panel: MotifPanel, name: str, slider: ipw.Widget) -> _Optional:
     """A slider with a checkbox for the estimated value; both follow and set the trait."""
     automatic = ipw.Checkbox(
         value=getattr(panel, name) is None, description="auto", indent=False, layout={"width": "5em"}
     )
     slider.disabled = automatic.value
 
-    def set_trait(change: Any) -> None:
+    def set_trait(change: Bunch) -> None:
         slider.disabled = automatic.value
         setattr(panel, name, None if automatic.value else slider.value)
 
-    def follow(event: Any) -> None:
+    def follow(event: Bunch) -> None:
         automatic.value = event.new is None
         if event.new is not None:
             # A slider would clip values outside its range, and so change the parameter.
@@ -161,7 +166,7 @@ def _about_separation(panel: MotifPanel) -> str:
     return html.escape(text) if panel.certainty >= 0.5 else f"<b>{html.escape(text)}: give the separation</b>"
 
 
-def _rectangle(panel: MotifPanel) -> tuple[Any, list[Any], Any]:
+def _rectangle(panel: MotifPanel) -> tuple[ipw.Checkbox, list[ipw.Widget], ipw.Image]:
     """Checkbox and sliders of the rectangle that is left out, and a view of the whole image with it and the preview's part."""
     from hyperspy_motifs.draw import image_extent
     from hyperspy_motifs.pipeline import frame
@@ -183,7 +188,7 @@ def _rectangle(panel: MotifPanel) -> tuple[Any, list[Any], Any]:
         )  # fmt: skip
     overview = ipw.Image(format="png", width=200)
 
-    def set_trait(change: Any) -> None:
+    def set_trait(change: Bunch) -> None:
         (x0, x1), (y0, y1) = (side.value for side in sides)
         panel.left_out = (x0, y0, x1, y1) if masked.value else None
 
@@ -199,28 +204,28 @@ def _rectangle(panel: MotifPanel) -> tuple[Any, list[Any], Any]:
     return masked, sides, overview
 
 
-def _overview(image: Any, extent: tuple[float, float, float, float], panel: MotifPanel) -> bytes:
+def _overview(image: np.ndarray, extent: tuple[float, float, float, float], panel: MotifPanel) -> bytes:
     """PNG of the whole image with the part of the preview, and the rectangle that is left out."""
     figure = Figure(figsize=(2.0, 2.0), dpi=100)
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
     step = max(1, max(image.shape) // 256)
     ax.imshow(image[::step, ::step], cmap="gray", extent=extent)
-    boxes: list[tuple[Any, dict[str, Any]]] = [
+    boxes: list[tuple[tuple[float, ...] | None, dict[str, Any]]] = [
         (panel.window, {"fill": False, "edgecolor": "#E69F00", "linewidth": 2}),
         (panel.left_out, {"facecolor": "#D55E00", "alpha": 0.5}),
     ]
     for box, style in boxes:
         if box is not None:
-            ax.add_patch(Rectangle(box[:2], box[2] - box[0], box[3] - box[1], **style))
+            ax.add_patch(Rectangle((box[0], box[1]), box[2] - box[0], box[3] - box[1], **style))
     return _png(figure)
 
 
-def _bind(panel: MotifPanel, name: str, widget: Any) -> None:
-    def set_trait(change: Any) -> None:
+def _bind(panel: MotifPanel, name: str, widget: ipw.Widget) -> None:
+    def set_trait(change: Bunch) -> None:
         setattr(panel, name, change["new"])
 
-    def follow(event: Any) -> None:
+    def follow(event: Bunch) -> None:
         widget.value = event.new
 
     widget.observe(set_trait, "value")
@@ -230,8 +235,7 @@ def _bind(panel: MotifPanel, name: str, widget: Any) -> None:
 def _picture(motifs: Motifs) -> bytes:
     """PNG of a part with its atoms, and the means of its motifs below."""
     figure = Figure(figsize=(6.4, 6.6), dpi=100, layout="constrained")
-    parts: Any = figure.subfigures(2, 1, height_ratios=(3.2, 1.3))
-    above, below = parts
+    above, below = np.asarray(figure.subfigures(2, 1, height_ratios=(3.2, 1.3)))
     motifs.plot(ax=above.subplots())
     motifs.plot_means(figure=below, n_columns=8)
     return _png(figure)

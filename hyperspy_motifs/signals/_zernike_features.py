@@ -147,7 +147,7 @@ class ZernikeFeatures(FeatureAnalysis):
             node.set_item("noise_std", noise[rows] if noise.ndim == 2 else noise)
         return picked
 
-    def _slicer(self, slices: object, isNavigation: bool | None = None, out: object = None) -> Any:
+    def _slicer(self, slices: object, isNavigation: bool | None = None, out: object = None) -> object:
         # HyperSpy's inav and isel use this method only: it slices the metadata of rows and columns as well.
         sliced = super()._slicer(slices, isNavigation, out=out)
         if (

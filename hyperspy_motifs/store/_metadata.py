@@ -127,7 +127,7 @@ def _name_of(record: Record, edition: int) -> str:
     return f"{edition}-{zlib.crc32(found):08x}"
 
 
-def _kept_identification(signal: BaseSignal, record: Record) -> Any:
+def _kept_identification(signal: BaseSignal, record: Record) -> object:
     """The identification of `signal`, if `record` has the same atoms."""
     if not signal.metadata.has_item(f"{NODE}.identification"):
         return None

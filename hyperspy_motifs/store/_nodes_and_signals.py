@@ -168,7 +168,7 @@ def to_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=True, sort_keys=True, default=_plain)
 
 
-def _plain(value: object) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
