@@ -26,7 +26,7 @@ Linked views in a page
     (Bokeh)
 Interaction
     :class:`Explorer` in a window, :func:`open_notebook_explorer`: linked image, layout and patches;
-    :class:`RegionView`: a plot of the atoms in a region of interest (:func:`inside_roi`)
+    :func:`plot_layout_in_region`: the layout of the atoms in a region of interest (:func:`inside_roi`)
 """
 
 import lazy_loader

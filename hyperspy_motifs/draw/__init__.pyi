@@ -12,7 +12,6 @@ from ._image import image_extent as image_extent
 from ._image import plot_image as plot_image
 from ._interaction import AtomEditor as AtomEditor
 from ._interaction import MotifSwitch as MotifSwitch
-from ._interaction import RegionView as RegionView
 from ._interaction import inside_roi as inside_roi
 from ._interaction import plot_layout_in_region as plot_layout_in_region
 from ._layout_plot import animate_relaxation as animate_relaxation

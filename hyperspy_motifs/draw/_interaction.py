@@ -12,12 +12,11 @@ from matplotlib.backend_bases import PickEvent
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.widgets import RectangleSelector, Slider
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.pipeline import inside_roi
 
-from ._image import check_positions
 from ._layout_plot import plot_layout
 
 if TYPE_CHECKING:
@@ -129,56 +128,6 @@ class MotifSwitch:
             self.toggle(motif)
 
 
-class RegionView:
-    """Axes that are redrawn for the atoms in a region of interest when the region changes.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Cleared before each drawing; its limits are kept.
-    positions : array_like, shape (n, 2)
-        x, y of the atoms in axis units.
-    roi : HyperSpy ROI
-        See :func:`inside_roi`.
-    draw : callable
-        Called with the mask of the atoms inside, shape (n,); draws on `ax`.
-
-    Attributes
-    ----------
-    inside : numpy.ndarray of bool, shape (n,)
-        Displayed atoms.
-    """
-
-    def __init__(
-        self, ax: Axes, positions: ArrayLike, roi: Any, draw: Callable[[NDArray[np.bool_]], object]
-    ) -> None:
-        self._ax, self._roi, self._draw = ax, roi, draw
-        self._positions = check_positions(positions)
-        self._limits = ax.get_xlim(), ax.get_ylim()
-        roi.events.changed.connect(self.update, [])
-        ax.figure.canvas.mpl_connect("close_event", self._on_close)
-        # matplotlib keeps weak references to callbacks: the view exists as long as its axes.
-        ax._motif_region = self  # type: ignore[attr-defined]
-        self.update()
-
-    def update(self) -> None:
-        """Draw the atoms in the current region."""
-        self.inside = inside_roi(self._positions, self._roi)
-        self._ax.clear()
-        self._draw(self.inside)
-        self._ax.set_xlim(self._limits[0])
-        self._ax.set_ylim(self._limits[1])
-        self._ax.figure.canvas.draw_idle()
-
-    def close(self) -> None:
-        """Stop following the region."""
-        if self.update in self._roi.events.changed.connected:
-            self._roi.events.changed.disconnect(self.update)
-
-    def _on_close(self, event: Any) -> None:
-        self.close()
-
-
 def plot_layout_in_region(
     layout: np.ndarray,
     positions: np.ndarray,
@@ -211,13 +160,25 @@ def plot_layout_in_region(
         kwargs = {"vmin": values.min(), "vmax": values.max(), **kwargs}
     axes = plot_layout(layout, values, names=names, ax=ax, **kwargs)
 
-    def draw(inside: np.ndarray) -> None:
+    limits = {"xlim": axes.get_xlim(), "ylim": axes.get_ylim()}
+
+    def draw() -> None:
+        inside = inside_roi(positions, roi)
+        axes.clear()
         axes.set(xticks=[], yticks=[])
         if inside.any():
             chosen = None if values is None else values[inside]
             plot_layout(layout[inside], chosen, names=names, ax=axes, **kwargs)
+        axes.set(**limits)
+        axes.figure.canvas.draw_idle()
 
-    RegionView(axes, positions, roi, draw)
+    def stop(event: Any) -> None:
+        if draw in roi.events.changed.connected:
+            roi.events.changed.disconnect(draw)
+
+    roi.events.changed.connect(draw, [])
+    axes.figure.canvas.mpl_connect("close_event", stop)
+    draw()
     return axes
 
 

@@ -31,9 +31,11 @@ def _marker_diameter(positions: NDArray[np.float64]) -> float:
 
 
 def _by_frame(
-    values: NDArray[np.float64], frames: NDArray[np.intp], navigation_shape: tuple[int, ...]
-) -> NDArray[np.object_]:
-    """Object array over HyperSpy's navigation indices, each element the rows of `values` of that frame."""
+    values: NDArray[np.float64], frames: NDArray[np.intp] | None, navigation_shape: tuple[int, ...]
+) -> Any:
+    """Object array over HyperSpy's navigation indices, each element the rows of `values` of that frame; or all `values`."""
+    if frames is None:
+        return values
     result = np.empty(navigation_shape, dtype=object)
     for frame in range(result.size):
         # HyperSpy's indices are in the reverse order of the data's axes.
@@ -42,8 +44,12 @@ def _by_frame(
     return result
 
 
-def _checked_frames(frames: ArrayLike, n: int, navigation_shape: tuple[int, ...]) -> NDArray[np.intp]:
-    """Frame of each of `n` items."""
+def _checked_frames(
+    frames: ArrayLike | None, n: int, navigation_shape: tuple[int, ...]
+) -> NDArray[np.intp] | None:
+    """Frame of each of `n` items; None without frames."""
+    if frames is None:
+        return None
     if not navigation_shape:
         raise ValueError("frames= also needs navigation_shape=s.axes_manager.navigation_shape.")
     frame_of = as_labels(frames)
@@ -113,27 +119,19 @@ def motif_markers(
     present = np.unique(motifs)
     if names is not None and len(present) and len(names) <= present[-1]:
         raise ValueError(f"names has {len(names)} names, but there are labels up to {present[-1]}.")
-    frame_of = None
-    if frames is not None:
-        frame_of = _checked_frames(frames, len(xy), navigation_shape)
+    frame_of = _checked_frames(frames, len(xy), navigation_shape)
     # Positions of frames overlap, so the spacing is that of one frame.
     diameter = size if size is not None else _marker_diameter(xy if frame_of is None else xy[frame_of == 0])
     markers = []
     for k in present:
-        colour = motif_colours([k])
-        offsets: Any = xy[motifs == k]
-        if frame_of is not None:
-            offsets = _by_frame(offsets, frame_of[motifs == k], navigation_shape)
+        colour, own = motif_colours([k]), motifs == k
+        offsets = _by_frame(xy[own], None if frame_of is None else frame_of[own], navigation_shape)
         markers.append(
             hs.plot.markers.Points(
-                offsets=offsets,
-                sizes=np.array([diameter]),
-                facecolors=colour,
-                edgecolors=contrast_colours(colour),
-                linewidths=np.array([0.5]),
-                name=_SEPARATORS.sub("_", names[k] if names is not None else f"motif {k}"),
+                offsets=offsets, sizes=np.array([diameter]), facecolors=colour, edgecolors=contrast_colours(colour),
+                linewidths=np.array([0.5]), name=_SEPARATORS.sub("_", names[k] if names is not None else f"motif {k}"),
             )
-        )
+        )  # fmt: skip
     return markers
 
 
@@ -170,17 +168,11 @@ def vacancy_markers(
     import hyperspy.api as hs
 
     xy = check_positions(positions)
-    offsets: Any = xy
-    if frames is not None:
-        offsets = _by_frame(xy, _checked_frames(frames, len(xy), navigation_shape), navigation_shape)
+    offsets = _by_frame(xy, _checked_frames(frames, len(xy), navigation_shape), navigation_shape)
     return hs.plot.markers.Points(
-        offsets=offsets,
-        sizes=np.array([8.0 if size is None else size]),
-        facecolors="none",
-        edgecolors="white",
-        linewidths=np.array([1.2]),
-        name="vacancies",
-    )
+        offsets=offsets, sizes=np.array([8.0 if size is None else size]), facecolors="none", edgecolors="white",
+        linewidths=np.array([1.2]), name="vacancies",
+    )  # fmt: skip
 
 
 def cell_markers(
@@ -233,14 +225,8 @@ def cell_markers(
     )
     faces: Any = cell_colours(classes)
     faces[:, 3] = alpha
-    if frames is not None:
-        frame_of = _checked_frames(frames, len(corners), navigation_shape)
-        verts = _by_frame(verts, frame_of, navigation_shape)
-        faces = _by_frame(faces, frame_of, navigation_shape)
+    frame_of = _checked_frames(frames, len(corners), navigation_shape)
     return hs.plot.markers.Polygons(
-        verts=verts,
-        facecolors=faces,
-        edgecolors=np.array([[1.0, 1.0, 1.0, 0.8]]),
-        linewidths=np.array([0.6]),
-        name=_SEPARATORS.sub("_", name),
-    )
+        verts=_by_frame(verts, frame_of, navigation_shape), facecolors=_by_frame(faces, frame_of, navigation_shape),
+        edgecolors=np.array([[1.0, 1.0, 1.0, 0.8]]), linewidths=np.array([0.6]), name=_SEPARATORS.sub("_", name),
+    )  # fmt: skip
