@@ -163,12 +163,8 @@ def substitutes_of(
         if z == number or z in _NOBLE or z in _UNSTABLE:
             continue
         difference = (radii[z] - radii[number]) / radii[number]
-        weights[z] = float(
-            np.exp(
-                -0.5 * (difference / CONSTANTS.radius_spread) ** 2
-                - abs(_group(z) - group) / CONSTANTS.group_spread
-            )
-        )
+        of_radius = np.exp(-0.5 * (difference / CONSTANTS.radius_spread) ** 2)
+        weights[z] = float(of_radius / (1 + ((_group(z) - group) / CONSTANTS.group_spread) ** 2))
     top = max(weights.values())
     kept = {z: w for z, w in weights.items() if w >= CONSTANTS.least_substitute * top}
     total = sum(kept.values())
@@ -362,22 +358,11 @@ def _of_motif(
     named = share[:, 1:] @ (naming / np.maximum(naming.sum(axis=0), 1e-300)).T
     named[:, host] += share[:, 0]
     joint = as_motif[:, :-1] / total[:, None] + named
-    # The evidence asks how well the law describes the columns: each with the error of the law, and frequencies by composition.
     by_law = at_grid @ (naming / np.maximum(naming.sum(axis=1, keepdims=True), 1e-300)).T
     by_law[:, host] = single[:, 0]
-    by_law = np.pad(by_law, [(0, 0), (0, 1)])[:, prior > 0]
-    before = CONSTANTS.prior_columns * prior[prior > 0]
-    fractions = before / CONSTANTS.prior_columns
-    for _ in range(_EM_STEPS):
-        total = max(1 - fractions.sum(), 0.0) * member.sum(axis=1) + by_law @ fractions + alien
-        number = fractions * (by_law / total[:, None]).sum(axis=0) + before
-        # The variational mean: one column alone is little reason to believe that there are such.
-        fractions = np.exp(digamma(number)) / (n + CONSTANTS.prior_columns)
-    before = np.append(before, CONSTANTS.prior_columns - before.sum())
-    after = np.append(number, n + CONSTANTS.prior_columns - number.sum())
-    # Irregular columns, which are more than those without any name, decide nothing.
-    described = np.log(total / alien * CONSTANTS.unexplained + CONSTANTS.irregular - CONSTANTS.unexplained)
-    bound = float(described.sum()) - (_divergence(after, before) if n > 1 else 0.0)
+    bound = _log_described(
+        member.sum(axis=1), np.pad(by_law, [(0, 0), (0, 1)])[:, prior > 0], prior[prior > 0], alien
+    )
     # The motif as a whole: one of the host, or of so many of its columns with another composition.
     few = CONSTANTS.prior_columns * np.maximum(amount, 1e-300)
     log_number = betabinom.logpmf(n, n_sites, few, CONSTANTS.prior_columns - few)
@@ -398,6 +383,28 @@ def _populations(
     naming = weights[:-1, None] * step * norm.pdf(grid, centre, np.hypot(error, step))
     naming[host] = 0.0
     return np.exp(grid), naming
+
+
+def _log_described(
+    member: NDArray[np.float64], by_law: NDArray[np.float64], prior: NDArray[np.float64], alien: float
+) -> float:
+    """Bound of the evidence of the columns of a motif: how well the motif (n,), compositions (n, k) with the errors of the law
+    and their prior frequencies (k,) describe them, less what is learned of the frequencies."""
+    n, before = len(member), CONSTANTS.prior_columns * prior
+    fractions = prior
+    for _ in range(_EM_STEPS):
+        total = max(1 - fractions.sum(), 0.0) * member + by_law @ fractions + alien
+        number = fractions * (by_law / total[:, None]).sum(axis=0) + before
+        # The variational mean: one column alone is little reason to believe that there are such.
+        fractions = np.exp(digamma(number)) / (n + CONSTANTS.prior_columns)
+    # Irregular columns, which are more than those without any name, decide nothing.
+    described = np.log(total / alien * CONSTANTS.unexplained + CONSTANTS.irregular - CONSTANTS.unexplained)
+    if n == 1:
+        return float(described.sum())
+    after = np.append(number, n + CONSTANTS.prior_columns - number.sum())
+    return float(described.sum()) - _divergence(
+        after, np.append(before, CONSTANTS.prior_columns - before.sum())
+    )
 
 
 def _divergence(after: NDArray[np.float64], before: NDArray[np.float64]) -> float:

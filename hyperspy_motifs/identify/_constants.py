@@ -111,7 +111,7 @@ class IdentificationConstants:
     #: has: Goldschmidt's rules, V. M. Goldschmidt, Naturwissenschaften 14 (1926) 477. Two of three
     #: substitutes of a dichalcogenide are then of the same group.
     radius_spread: float = 0.15
-    group_spread: float = 0.5
+    group_spread: float = 0.4
     #: Substitutes below this share of the likeliest one are left out.
     least_substitute: float = 0.02
     #: Prior probability that a column is none of the candidates.
