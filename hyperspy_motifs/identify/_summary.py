@@ -41,7 +41,9 @@ def headline(found: Identification) -> str:
         sure = np.bincount(which, np.concatenate([found.probabilities[changed], found.vacancy_probabilities]))
         first = np.lexsort((names, -numbers))[:_MOST_NAMED]
         parts = [(f"{numbers[k]} {names[k]}", sure[k] / numbers[k]) for k in first]
-        text += "; " + ", ".join(f"{part} ({p:.2f})" if p < 0.95 else part for part, p in parts)
+        for lead, low, high in (("; ", 0.5, 2.0), ("; perhaps ", 0.0, 0.5)):
+            some = [f"{part} ({p:.2f})" if p < 0.95 else part for part, p in parts if low <= p < high]
+            text += lead + ", ".join(some) if some else ""
     named, unknown = int(((found.phases < 0) & (found.labels >= 0)).sum()), int((found.labels < 0).sum())
     if named:
         text += f"; {named} off the lattice, named by brightness alone"
