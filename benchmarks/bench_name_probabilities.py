@@ -1,10 +1,11 @@
 """Whether probabilities of names are frequencies of being right: predicted against true, over small simulated images.
 
-    python benchmarks/bench_name_probabilities.py [--images 60] [-o docs/guide/name_probabilities.csv]
+    python benchmarks/bench_name_probabilities.py [--images 60] [--any-dopant] [-o docs/guide/name_probabilities.csv]
 
 Material, dose, probe, tails, background, exponent of the atomic number, defects, rotation, distortion and the error of the
 calibration (2 %; one image of four has none) are drawn at random. Every image is identified from all structures of its
-geometry, and then from the right one alone. A row holds the probabilities in one range: their number, mean, and share right.
+geometry, and then from the right one alone. With ``--any-dopant`` the images are of dichalcogenides whose substitutes are of
+any group, in place of isovalent ones. A row holds the probabilities in one range: their number, mean, and share right.
 """
 
 import argparse
@@ -21,13 +22,18 @@ from hyperspy_motifs import data
 LAYERS = ["MoS2", "MoSe2", "MoTe2", "WS2", "WSe2", "NbSe2"]
 PEROVSKITES = ["SrTiO3", "BaTiO3", "PbTiO3"]
 MATERIALS = [*LAYERS, *PEROVSKITES, "graphene"]
+DOPANTS = {
+    "metal_dopant": ["Ti", "V", "Cr", "Zr", "Nb", "Hf", "Ta", "Re"],
+    "chalcogen_dopant": ["O", "Cl", "As", "Br"],
+}
 RANGES = [0.0, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 1.0]
 
 
-def simulated(number):
+def simulated(number, any_dopant):
     """An image, its truth, its material, the structures of its geometry, and names that the structure calls otherwise."""
     rng = np.random.default_rng([number, 26])
-    material = MATERIALS[number % len(MATERIALS)]
+    materials = LAYERS if any_dopant else MATERIALS
+    material = materials[number % len(materials)]
     imaging = {
         "shape": (180, 200),
         "random_state": number,
@@ -45,6 +51,9 @@ def simulated(number):
             "dose": 10 ** rng.uniform(4.5, 5.7),
             "probe_size": rng.uniform(0.08, 0.115),
         }
+        if any_dopant:
+            others = {key: [e for e in elements if e not in material] for key, elements in DOPANTS.items()}
+            some |= {key: (str(rng.choice(elements)), 0.02) for key, elements in others.items()}
         return *data.monolayer(material, **some, **imaging), material, [*LAYERS, "hBN"], {}
     if material in PEROVSKITES:
         some = {"dose": 10 ** rng.uniform(3.6, 4.6), "probe_size": rng.uniform(0.085, 0.125)}
@@ -59,9 +68,9 @@ def simulated(number):
     return *data.lattice("honeycomb", **some, **imaging), material, ["graphene", "hBN", "MoS2"], None
 
 
-def probabilities_of(number):
+def probabilities_of(number, any_dopant):
     """Probabilities of structures, of atoms and of defects, each with whether it is right."""
-    image, truth, material, structures, other_names = simulated(number)
+    image, truth, material, structures, other_names = simulated(number, any_dopant)
     rng = np.random.default_rng([number, 27])
     for axis in image.axes_manager.signal_axes:
         axis.scale *= np.exp(rng.normal(0, 0.02))
@@ -83,10 +92,11 @@ def probabilities_of(number):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=60)
+    parser.add_argument("--any-dopant", action="store_true")
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    each = [probabilities_of(number) for number in range(options.images)]
+    each = [probabilities_of(number, options.any_dopant) for number in range(options.images)]
     rows = []
     for what in each[0]:
         values = np.concatenate([np.reshape(one[what], (-1, 2)) for one in each]).astype(float)
