@@ -261,13 +261,16 @@ class MeansPanel:
         self.ax = ax
         self.motifs: NDArray[np.intp] = np.empty(0, dtype=np.intp)
         self.columns = 1
+        self._drawn: list[Artist] = []
         ax.set_axis_off()
 
     def draw(self, state: ExplorerState) -> None:
         """Draw the strip again; a circle shows the compared radius, a faint patch a hidden motif."""
         ax = self.ax
-        ax.clear()
-        ax.set_axis_off()
+        # Clearing the axes, and patches that move their limits, would take longer than all else.
+        for artist in self._drawn:
+            artist.remove()
+        self._drawn = []
         means, colours, visible = state.mean_patches(), identity_colours(state), set(state.visible_motifs)
         self.motifs = np.array(sorted(means))
         box = ax.get_window_extent()
@@ -284,15 +287,16 @@ class MeansPanel:
             left, top = i % self.columns + (1 - width) / 2, i // self.columns + 0.03
             alpha = 1.0 if k in visible else 0.25
             extent = (left, left + width, top + height, top)
-            ax.imshow(
+            picture = ax.imshow(
                 mean, cmap="gray", vmin=low, vmax=high, aspect="auto", extent=extent, zorder=1, alpha=alpha
             )
             frame: dict[str, Any] = {"fill": False, "edgecolor": colours[k], "alpha": alpha}
-            ax.add_patch(Rectangle((left, top), width, height, zorder=2, linewidth=2.5, **frame))
+            edge = Rectangle((left, top), width, height, zorder=2, linewidth=2.5, **frame)
             middle = left + width / 2, top + height / 2
-            ax.add_patch(Ellipse(middle, circle * width, circle * height, zorder=2, linewidth=0.8, **frame))
+            ring = Ellipse(middle, circle * width, circle * height, zorder=2, linewidth=0.8, **frame)
             text = f"{state.names[k]}\n{state.counts[k]:,} atoms"
-            ax.text(left + width / 2, top + height + 0.04, text, ha="center", va="top", fontsize=size)
+            name = ax.text(middle[0], top + height + 0.04, text, ha="center", va="top", fontsize=size)
+            self._drawn += [picture, ax.add_artist(edge), ax.add_artist(ring), name]
         ax.set_xlim(0, self.columns)
         ax.set_ylim(rows, 0)
         ax.set_aspect("auto")
