@@ -37,6 +37,11 @@ def forest_neighbours(
     orders = np.empty((_TREES, n), dtype=np.int32)
     bounds = [np.empty(0, dtype=np.int64)] * _TREES
     over_rows(_grow_trees, _TREES, points, leaf, random_state, orders, bounds, least=1)
+    # In the order of the leaves of the first tree, so that near points are near in memory.
+    order = orders[0].copy()
+    rank = np.empty(n, dtype=np.int32)
+    rank[order] = np.arange(n, dtype=np.int32)
+    points, orders = points[order], rank[orders]
     for tree in range(_TREES):
         over_rows(_search_leaves, len(bounds[tree]) - 1, points, orders[tree], bounds[tree], indices, squares)
     for _ in range(_ROUNDS):
@@ -44,6 +49,7 @@ def forest_neighbours(
         new = indices.copy(), squares.copy()
         over_rows(_improve, n, points, indices, squares, reverse, offsets, *new, least=1024)
         indices, squares = new
+    points, indices, squares = points[rank], order[indices[rank]], squares[rank]
     over_rows(_put_in_order, n, points, indices, squares)
     return indices, squares
 
