@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 # Lengths are in nearest-neighbour distances.
-# Longest translation. The shortest ones of graphene and MoS2 have 1.7, those of a perovskite with its oxygen 2.
-_LONGEST = 4.5
+# Longest translations, tried one after the other until most columns have one. The shortest ones of graphene and MoS2 have 1.7,
+# those of a perovskite with its oxygen 2, and those of the M1 oxide 8.
+_LONGEST = (4.5, 9.0)
 # Two columns coincide, and a displacement agrees with a translation, within this distance.
 TOLERANCE = 0.3
 # Fraction of the columns of a window of 2 x 2 blocks that a vector must map to columns for it to be tried. The chance
@@ -99,17 +100,33 @@ def local_translations(
     Translations
         Without vectors (t = 0) where nothing repeats, as in a glass.
     """
+    for longest in _LONGEST:
+        found = _translations_up_to(longest, positions, amplitudes, spacing, has_data, proposed)
+        if found.valid.any(axis=1).mean() > 0.5:
+            break
+    return found
+
+
+def _translations_up_to(
+    longest: float,
+    positions: np.ndarray,
+    amplitudes: np.ndarray,
+    spacing: float,
+    has_data: np.ndarray,
+    proposed: np.ndarray | None,
+) -> Translations:
+    """As `local_translations`, of one longest length in nearest-neighbour distances."""
     n = len(positions)
     # In the order of rows of columns, so that neighbours are near in memory.
     order = np.lexsort((positions[:, 0], positions[:, 1] // spacing))
     back = np.argsort(order)
     positions, amplitudes = positions[order], amplitudes[order]
     tree = cKDTree(positions)
-    pairs = tree.query_pairs(_LONGEST * spacing, output_type="ndarray")
+    pairs = tree.query_pairs(longest * spacing, output_type="ndarray")
     firsts, seconds = pairs.ravel(), pairs[:, ::-1].ravel()
     displacements = (positions[seconds] - positions[firsts]) / spacing
     if proposed is None:
-        vectors = _proposed(positions / spacing, firsts, displacements)
+        vectors = _proposed(positions / spacing, firsts, displacements, longest)
     else:
         vectors = proposed / spacing
     if not len(vectors):
@@ -169,11 +186,14 @@ def _none(n: int) -> Translations:
     )
 
 
-def _proposed(positions: np.ndarray, firsts: np.ndarray, displacements: np.ndarray) -> np.ndarray:
+def _proposed(
+    positions: np.ndarray, firsts: np.ndarray, displacements: np.ndarray, longest: float
+) -> np.ndarray:
     """Return the vectors (t, 2) that recur in a window of 2 x 2 blocks; all lengths in nearest-neighbour distances."""
-    block = ((positions - positions.min(axis=0)) / BLOCK).astype(int)
+    # Blocks as much larger as the translations are longer.
+    block = ((positions - positions.min(axis=0)) / (BLOCK * longest / _LONGEST[0])).astype(int)
     n_blocks = block.max(axis=0) + 1
-    middle = int(np.ceil(_LONGEST / BIN)) + 2
+    middle = int(np.ceil(longest / BIN)) + 2
     shape = (n_blocks[0], n_blocks[1], 2 * middle + 1, 2 * middle + 1)
     bins = middle + np.rint(displacements / BIN).astype(int)
     own = block[firsts]

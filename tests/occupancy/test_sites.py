@@ -206,6 +206,20 @@ def test_columns_at_the_border_are_placed_as_well_as_others():
     assert np.sqrt(np.mean(error[rim] ** 2)) < 1.3 * np.sqrt(np.mean(error[inner] ** 2))
 
 
+def test_empty_channels_of_a_large_cell_are_found():
+    """The shortest translations of the M1 oxide are eight nearest-neighbour distances long."""
+    image, truth = data.m1_oxide(shape=(640, 700), dose=3e4, random_state=5)
+    pixels = np.asarray(image.data, float)
+    found = atoms.find_atoms(pixels)
+    _, sites = complete(pixels, found)
+    empty = inside(sites.positions[sites.atoms < 0], pixels.shape, 4 * found.separation)
+    channels = inside(truth.extra["vacancies"], pixels.shape, 4 * found.separation)
+    assert len(channels) >= 5
+    reach = 0.5 * found.separation
+    assert (cKDTree(channels).query(empty)[0] < reach).all()
+    assert (cKDTree(empty).query(channels)[0] < reach).mean() >= 0.8
+
+
 def test_overlapping_lattices_gain_few_columns():
     image, truth = data.twisted_bilayer(twist=6.0, shape=(400, 440), random_state=4)
     pixels = np.asarray(image.data, float)
