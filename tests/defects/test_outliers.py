@@ -6,8 +6,10 @@ from dataclasses import replace
 import hyperspy.api as hs
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
 from hyperspy_motifs.data import Imaging, monolayer, monolayer_specimen, simulate
+from hyperspy_motifs.draw import motif_colour
 
 IMAGING = Imaging(shape=(300, 340), pixel_size=0.0125, dose=1e5)
 
@@ -116,6 +118,10 @@ def test_the_evidence_has_the_present_names_of_the_motifs():
     assert f"motif {motif} where motif {usual} is usual" in rare.evidence[0]
     motifs.relabel({motif: "W", usual: "Mo"})
     assert "W where Mo is usual" in motifs.defects.select("another motif").evidence[0]
+    ax = motifs.plot.defects("another motif")
+    drawn = {c.get_label().rsplit(" (")[0]: to_hex(c.get_edgecolors()[0]) for c in ax.collections}
+    # In the colour of the motif in all other figures.
+    assert drawn["W on sites of Mo"] == motif_colour(motif).lower()
     assert motifs.defects.headline() in motifs.summary()
     assert motifs.defects.names[motif] == "W"
 

@@ -236,6 +236,20 @@ def test_tree_places_nodes_by_radius_and_parents_between_children():
         np.testing.assert_array_equal(segment[-1], (x[child], y[child]))
 
 
+def test_a_tree_of_many_leaves_ends_at_its_motifs():
+    def drawn(leaves):
+        parents = [-1, 0, 0, *([1] * leaves), *([2] * leaves)]
+        radii = [0, 0.6, 0.6, *([1.2] * (2 * leaves))]
+        sizes = [6 * leaves, 4 * leaves, 2 * leaves, *([4] * leaves), *([2] * leaves)]
+        ax = plot_tree(parents, sizes, radii, labels=[-1, 0, 1, *([-1] * (2 * leaves))], names=["Mo", "Se2"])
+        return {text.get_text() for text in ax.texts}, len(scatters(ax)[0].get_offsets())
+
+    texts, nodes = drawn(40)
+    assert texts == {"240", "Mo (160)", "Se2 (80)"}
+    assert nodes == 3
+    assert drawn(4)[1] == 11
+
+
 def test_tree_draws_steps_at_one_radius_as_one_fork_unless_one_is_a_motif():
     # All (60) part into 30 and 30 at 0.6, the second in two steps: 20 and 10, then 20 into 15 and 5, one of which at 1.2.
     parents, sizes = [-1, 0, 0, 2, 2, 3, 3, 5], [60, 30, 30, 20, 10, 15, 5, 15]
