@@ -48,8 +48,12 @@ def outputs(tmp_path_factory):
         patch.setenv(
             "PYTHONPATH", os.pathsep.join([str(FOLDER.parent.parent), os.environ.get("PYTHONPATH", "")])
         )
-        folder = {"metadata": {"path": str(tmp_path_factory.mktemp("notebooks"))}}
-        nbclient.NotebookClient(together, timeout=240, kernel_name="python3", resources=folder).execute()
+        folder = tmp_path_factory.mktemp("notebooks")
+        # Nobody looks at these pictures, and most of the time would be spent on their pixels.
+        (folder / "matplotlibrc").write_text("figure.dpi: 30\n")
+        patch.setenv("MATPLOTLIBRC", str(folder / "matplotlibrc"))
+        where = {"metadata": {"path": str(folder)}}
+        nbclient.NotebookClient(together, timeout=240, kernel_name="python3", resources=where).execute()
     ends = [*list(begins.values())[1:], len(cells) + 1]
     return {
         stem: [out for cell in cells[begin : end - 1] if cell.cell_type == "code" for out in cell.outputs]

@@ -70,7 +70,7 @@ def test_coordinates_of_what_cannot_be_read(bilayer):
 def test_it_is_said_why_there_are_fewer_regions(bilayer):
     with pytest.warns(UserWarning, match="continuum") as told:
         motifs = (
-            bilayer[0].signal.isig[:340, :340].find_motifs(n_motifs=300, radius=1.2, show_progressbar=False)
+            bilayer[0].signal.isig[:300, :310].find_motifs(n_motifs=300, radius=1.2, show_progressbar=False)
         )
     assert 5 < motifs.n_motifs < 300
     assert any("a region of a continuum needs" in str(one.message) for one in told)
@@ -80,7 +80,7 @@ def test_a_disc_of_one_column_does_not_change_the_verdict_nor_the_number_of_regi
     bilayer,
 ):
     # How much surroundings vary is told by the nearest neighbours. A crop has a spacing of its own.
-    image, spacing = bilayer[0].signal.isig[:340, :340], bilayer[0].parameters["spacing"]
+    image, spacing = bilayer[0].signal.isig[:300, :310], bilayer[0].parameters["spacing"]
     found = []
     for radius in (0.6, 1.2):
         with pytest.warns(UserWarning, match="continuum"):
@@ -106,7 +106,7 @@ def test_probabilities_are_numbers_where_an_atom_is_far_from_all_others(bilayer,
 
     monkeypatch.setattr(_regions, "_before_the_gap", with_odd_ones)
     with pytest.warns(UserWarning, match="continuum"):
-        motifs = bilayer[0].signal.isig[:340, :340].find_motifs(radius=radius, show_progressbar=False)
+        motifs = bilayer[0].signal.isig[:300, :310].find_motifs(radius=radius, show_progressbar=False)
     assert motifs.labels_at(1.2).max() == 2
     for radius in motifs.radii:
         assert np.isfinite(motifs.at(radius).probabilities).all()
