@@ -11,9 +11,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from docutils import nodes
-from sphinx.util.docutils import SphinxDirective
-
 PACKAGE = Path(__file__).resolve().parent.parent / "hyperspy_motifs"
 
 
@@ -61,22 +58,27 @@ def constants_of(path: Path) -> list[Constant]:
     return found
 
 
-class ConstantsTable(SphinxDirective):
-    """A table of all constants by package; those without a comment come last in each."""
-
-    def run(self) -> list[nodes.Node]:
-        found = [one for path in sorted(PACKAGE.rglob("*.py")) for one in constants_of(path)]
-        rows = [("name", "value", "what it is, unit, source")]
-        for stage, those in groupby(found, key=lambda one: one.module.partition(".")[0]):
-            constants = list(those)
-            rows.append((f"**{stage}**", str(len(constants)), ""))
-            for _, name, value, comment in sorted(constants, key=lambda one: not one.comment):
-                rows.append((f"``{name}``", value, comment.replace("|", r"\|")))
-        text = [".. list-table::\n   :header-rows: 1\n   :widths: 26 14 60\n"]
-        text += [f"   * - {name}\n     - {value}\n     - {comment}" for name, value, comment in rows]
-        return self.parse_text_to_nodes("\n".join(text))
+def table() -> str:
+    """A table of all constants by package, in reStructuredText."""
+    found = [one for path in sorted(PACKAGE.rglob("*.py")) for one in constants_of(path)]
+    rows = [("name", "value", "what it is, unit, source")]
+    for stage, those in groupby(found, key=lambda one: one.module.partition(".")[0]):
+        constants = list(those)
+        rows.append((f"**{stage}**", str(len(constants)), ""))
+        rows += [(f"``{one.name}``", one.value, one.comment.replace("|", r"\|")) for one in constants]
+    text = [".. list-table::\n   :header-rows: 1\n   :widths: 26 14 60\n"]
+    return "\n".join(
+        text + [f"   * - {name}\n     - {value}\n     - {comment}" for name, value, comment in rows]
+    )
 
 
 def setup(app: Any) -> dict[str, bool]:
+    from docutils import nodes
+    from sphinx.util.docutils import SphinxDirective
+
+    class ConstantsTable(SphinxDirective):
+        def run(self) -> list[nodes.Node]:
+            return self.parse_text_to_nodes(table())
+
     app.add_directive("constants", ConstantsTable)
     return {"parallel_read_safe": True}

@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import importlib.util
 import inspect
 import re
 from dataclasses import asdict
@@ -148,3 +149,15 @@ def test_the_table_of_the_cells_lists_what_there_is():
     ]
     rules = {name for name in cells.__all__ if name.endswith("Bonds") and name != "Bonds"}
     assert rules <= {name for line in names for name in line}
+
+
+def test_every_number_says_what_it_is():
+    path = GUIDE.parent / "constants_table.py"
+    if not path.exists():
+        pytest.skip("the documentation is not in an installed package")
+    spec = importlib.util.spec_from_file_location("constants_table", path)
+    table = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(table)
+    found = [one for file in sorted(table.PACKAGE.rglob("*.py")) for one in table.constants_of(file)]
+    assert len(found) > 100
+    assert [f"{one.module}.{one.name}" for one in found if not one.comment] == []
