@@ -21,9 +21,9 @@ _ON_PATCH = 1e-3
 # Reach for what is subtracted where a patch was found, relative to the reach at which it is found. Twice this leaves twice the
 # error on patches (benchmarks/bench_background.py); a defect loses more of its contrast at shorter reaches.
 _FINE = 0.5
-# The root mean square of the last iteration's increment around a place, times this, is the remaining error there: 0.6 to 1.4
+# The root mean square of what the first estimate misses around a place, times this, is the remaining error there: 0.5 to 1.5
 # of it on three lattices, for flanks of three to one neighbour distances (benchmarks/bench_background.py).
-_REMAINING = 1.2
+_REMAINING = 1.0
 # Relative to the contrast: the difference (root mean square over the reach) of the background over two neighbours from the
 # slow one without a patch. It is 0.005 to 0.06 on simulated monolayers, boundaries, perovskites and M1, and 1 to 2 under
 # patches of three times the contrast. Between this value and its double the difference counts partially.
@@ -94,8 +94,8 @@ def estimate_background(
     background = np.float32(varying) * fields.at_pixels(wide, values.shape) if varying else nothing
     if not fields.at_atoms(share).any():
         return background, nothing
-    smooth, last = fields.level_field(_FINE * _PATCH_REACH, patchy=True)
-    around = np.sqrt(_blurred(last**2, _FINE * sigma))
+    smooth, missed = fields.level_field(_FINE * _PATCH_REACH, patchy=True)
+    around = np.sqrt(_blurred(missed**2, _FINE * sigma))
     bump = smooth - (varying * wide + (1 - varying) * slow)
     part, more, rest = (fields.at_pixels(q, values.shape, 0.0) for q in (share, bump, around))
     part = np.clip(part, 0, 1)

@@ -30,7 +30,7 @@ _SAME, _STANDS_OUT = 0.02, 0.25
 # Tukey's constant: cells beyond this many standard deviations have no weight in the slow fields.
 _TUKEY = 4.685
 # Estimates of a field through the levels of the columns, each of what the previous one leaves.
-_ROUNDS = 2
+_ROUNDS = 3
 # Largest fraction of the variance that is attributed to noise.
 _MOST_NOISE = 0.95
 # Ridge of the local planes, in squares of the reach: limits slopes where atoms lie along a line.
@@ -239,7 +239,7 @@ class SlowFields:
         patchy: bool = False,
         rounds: int = _ROUNDS,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the slow field through the levels on which the columns stand, less `level`, and the last increment to it.
+        """Return the field through the levels on which the columns stand, less `level`, and what the first estimate misses.
 
         Parameters
         ----------
@@ -250,20 +250,20 @@ class SlowFields:
         patchy : bool, optional
             Whether the field follows the flanks of patches.
         rounds : int, optional
-            The second one adds the curvature that the first misses (twicing: Tukey, Exploratory Data Analysis, 1977).
+            Each further one adds the curvature that those before miss (twicing: Tukey, Exploratory Data Analysis, 1977).
         """
         level, weight = self._levels
         tolerance = (_STANDS_OUT if patchy else _SAME) * self._contrast()
-        field = last = np.zeros(self.mean.shape)
+        field = missed = np.zeros(self.mean.shape)
         for number in range(rounds):
             left = (
                 level - ndimage.map_coordinates(field, self.coordinates, mode="nearest") if number else level
             )
             total = np.bincount(self._at, weight * left, self.mean.size).reshape(self.mean.shape)
             mean = total / np.maximum(self._number, 1e-12)
-            last = _slow_field(mean, self._number * outside, reach * self.spacing, tolerance)
-            field = field + last
-        return field, last
+            more = _slow_field(mean, self._number * outside, reach * self.spacing, tolerance)
+            field, missed = field + more, missed + more if number else missed
+        return field, missed
 
     def local_contrast(
         self,
