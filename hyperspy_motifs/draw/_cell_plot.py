@@ -253,6 +253,15 @@ def _unit_square(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDAr
     return (values - limits[0]) / span, limits
 
 
+def _cyclic(values: NDArray[np.float64], period: float | None) -> tuple[NDArray[np.float64], dict[str, Any]]:
+    """Values within one period, if they have one, and the options of their colours."""
+    if period is None:
+        return values, {"cmap": "viridis"}
+    if not period > 0:
+        raise ValueError(f"period must be positive, got {period}.")
+    return np.mod(values, period), {"cmap": "twilight", "vmin": 0, "vmax": period}
+
+
 def plot_values(
     positions: ArrayLike,
     values: ArrayLike,
@@ -303,8 +312,7 @@ def plot_values(
     check_length(array, len(xy), "values")
     if array.ndim > 2 or (array.ndim == 2 and array.shape[1] not in (1, 2)):
         raise ValueError(f"values must have shape (n,) or (n, 2), got {array.shape}.")
-    if period is not None and not period > 0:
-        raise ValueError(f"period must be positive, got {period}.")
+    _cyclic(array, period)  # raises an error before drawing
     made_here = ax is None
     ax = prepare_field(image, xy, extent, units, ax)
     # One size for all atoms, large enough to cover the image.
@@ -315,11 +323,8 @@ def plot_values(
         ax.scatter(xy[:, 0], xy[:, 1], c=plane_colours(square), **style)
         _draw_plane_key(ax, label)
         return ax
-    array = array.reshape(len(xy))
-    if period is not None:
-        array = np.mod(array, period)
-        style = {"cmap": "twilight", "vmin": 0, "vmax": period} | style
-    points = ax.scatter(xy[:, 0], xy[:, 1], c=array, **{"cmap": "viridis"} | style)
+    array, scale = _cyclic(array.reshape(len(xy)), period)
+    points = ax.scatter(xy[:, 0], xy[:, 1], c=array, **scale | style)
     add_colour_bar(ax, points, label)
     make_room(ax, made_here=made_here)
     return ax
@@ -378,13 +383,7 @@ def plot_map(
     -------
     matplotlib.axes.Axes
     """
-    style: dict[str, Any] = {"cmap": "viridis"}
-    array = np.asarray(values, dtype=float)
-    if period is not None:
-        if not period > 0:
-            raise ValueError(f"period must be positive, got {period}.")
-        array = np.mod(array, period)
-        style = {"cmap": "twilight", "vmin": 0, "vmax": period}
+    array, style = _cyclic(np.asarray(values, dtype=float), period)
     made_here = ax is None
     ax = plot_image(array, extent=extent, units=units, ax=ax, **style | kwargs)
     add_colour_bar(ax, ax.images[-1], label)

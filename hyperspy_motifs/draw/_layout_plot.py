@@ -205,13 +205,7 @@ def plot_layout(
 def _draw_density(
     ax: Axes, xy: NDArray[np.float64], label: str | None, legend: bool, kwargs: dict[str, Any]
 ) -> None:
-    defaults: dict[str, Any] = {
-        "gridsize": 60,
-        "bins": "log",
-        "cmap": "viridis",
-        "mincnt": 1,
-        "linewidths": 0.2,
-    }
+    defaults = dict[str, Any](gridsize=60, bins="log", cmap="viridis", mincnt=1, linewidths=0.2)
     density = ax.hexbin(xy[:, 0], xy[:, 1], **defaults | kwargs)
     if legend:
         bar = add_colour_bar(ax, density, label or "atoms")

@@ -191,14 +191,13 @@ def plot_orders(
     ax.set_xlabel("radial order n")
     ax.set_ylabel("mean square of the moments")
     # Above the axes, because the empty part of them depends on the data.
-    ax.legend(
-        frameon=False,
-        fontsize="small",
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1.0),
-        ncols=3,
-        columnspacing=1,
-    )
+    beside: dict[str, Any] = {
+        "loc": "lower center",
+        "bbox_to_anchor": (0.5, 1.0),
+        "ncols": 3,
+        "columnspacing": 1,
+    }
+    ax.legend(frameon=False, fontsize="small", **beside)
     return ax
 
 

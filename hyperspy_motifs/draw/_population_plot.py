@@ -249,16 +249,8 @@ def plot_transitions(
     )
     if k <= 12:
         for i, j in zip(*np.nonzero(known), strict=True):
-            dark = matrix[i, j] > 0.05
-            ax.text(
-                j,
-                i,
-                _short(matrix[i, j]),
-                ha="center",
-                va="center",
-                fontsize=7,
-                color="white" if dark else "black",
-            )
+            colour = "white" if matrix[i, j] > 0.05 else "black"
+            ax.text(j, i, _short(matrix[i, j]), ha="center", va="center", fontsize=7, color=colour)
     ax.set_xticks(range(len(columns)), columns)
     ax.set_yticks(range(k), texts)
     ax.set_xlabel("one frame later" if lag == 1 else f"{lag} frames later")
@@ -363,15 +355,8 @@ def plot_enrichment(
     largest = 0.85 * 72 * min(ax.get_window_extent().size) / ax.figure.dpi / max(k, 1)
     area = largest**2 * np.clip(np.abs(z[i, j]) / limit, 0.02, 1.0)
     faces = np.where(sure[:, None], colours, np.array([1.0, 1.0, 1.0, 0.0]))
-    ax.scatter(
-        j,
-        i,
-        s=area,
-        facecolors=faces,
-        edgecolors=np.where(sure, "0.2", "0.7").tolist(),
-        linewidths=0.7,
-        zorder=2,
-    )
+    edges = np.where(sure, "0.2", "0.7").tolist()
+    ax.scatter(j, i, s=area, facecolors=faces, edgecolors=edges, linewidths=0.7, zorder=2)
     ax.set(xlim=(-0.5, k - 0.5), ylim=(k - 0.5, -0.5), aspect="equal")
     ax.grid(color="0.92", linewidth=0.6)
     ax.set_axisbelow(True)
