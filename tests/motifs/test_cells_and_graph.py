@@ -134,7 +134,9 @@ def test_filled_and_empty_channels_fall_apart_by_what_the_image_shows():
     filler = np.char.endswith(names, "channel")
     positions = truth.positions * s.axes_manager[0].scale
     framework = positions[~filler]
-    motifs = s.find_motifs(framework, refine=False, radius=0.6, show_progressbar=False)
+    motifs = s.find_motifs(
+        framework, refine=False, radius=0.2, radius_units="axes", complete=False, show_progressbar=False
+    )
     cells = motifs.cells
     groups = motifs.cluster_cells(n_corners=6)
     looked = np.flatnonzero(groups >= 0)
