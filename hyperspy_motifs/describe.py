@@ -30,7 +30,7 @@ _N_PERMUTATIONS = 199
 _MOST_OF_SITES = 0.5
 #: Atoms and names below this probability of being right are uncertain: they are counted, with what else they resemble.
 UNCERTAIN = 0.9
-# Of a few hundred columns no larger probability can be told from 1.
+# Of a few hundred columns no larger probability differs from 1 significantly.
 _MOST_SURE = 0.99
 # Alignment of the pairs within an ellipse with axes of 3 to 1.
 _ALIGNED = 0.5
@@ -336,8 +336,8 @@ class MotifDescription:
     @property
     def sentences(self) -> tuple[str, ...]:
         """The facts, a sentence each: how many and where, coordination, brightness, symmetry, what is similar."""
-        told = (self._number(), self._coordination(), self._brightness(), self._symmetry(), self._similar())
-        return tuple(line for line in told if line)
+        lines = (self._number(), self._coordination(), self._brightness(), self._symmetry(), self._similar())
+        return tuple(line for line in lines if line)
 
     @property
     def text(self) -> str:
@@ -422,8 +422,8 @@ class MotifDescription:
             return ""
         of = self._called(self.reference)
         place = ", on whose sites most of them are" if self.reference == self.site else ", on other sites"
-        told = ": ".join(filter(None, (place, self.meaning)))
-        return f"Its columns are {self._height()} as those of {of}{told}."
+        after = ": ".join(filter(None, (place, self.meaning)))
+        return f"Its columns are {self._height()} as those of {of}{after}."
 
     def _symmetry(self) -> str:
         if not self.point_group:

@@ -12,7 +12,7 @@ from scipy.signal.windows import hann
 from scipy.spatial import cKDTree
 from scipy.stats import binom, norm, t
 
-#: Level of tests whose rejection changes an image, or is told, per image: one image in a thousand.
+#: Level of tests whose rejection changes an image, or is reported, per image: one image in a thousand.
 ALPHA = 1e-3
 # Smallest offsets that are corrected, relative to the standard deviation of the image: less changes no result, and an image
 # without noise shows offsets as small as its rounding.

@@ -43,6 +43,8 @@ class _Group:
         Of the nearest neighbours.
     nearest : ndarray, shape (k,)
         Share of each kind among the nearest neighbours.
+    n_placed : int
+        Atoms that the places are computed from.
     off : float
         Median squared distance of the nearest neighbours of the sample from the places.
     """
@@ -51,7 +53,14 @@ class _Group:
     sample: NDArray[np.int64]
     places: NDArray[np.float64]
     nearest: NDArray[np.float64]
+    n_placed: int
     off: float
+
+    def variance_of_places(self) -> float:
+        """In each direction; the scatter of the neighbours about places that follow them is the smaller."""
+        # `off` is the median of the mean square of k distances in the plane: twice the variance in one direction, nearly.
+        k = len(self.places)
+        return float(self.off * k / chi2.median(2 * k) / max(self.n_placed - 1, 1))
 
 
 @dataclass(frozen=True)
@@ -176,7 +185,7 @@ class AtTheAtom:
         around = atoms.kinds(self.kinds)[near & (atoms.neighbours >= 0)]
         nearest = np.bincount(around, minlength=int(self.kinds.max()) + 1) / max(len(around), 1)
         off = self._off(sample, places) if len(places) else 0.0
-        return _Group(members, sample, places, nearest, off)
+        return _Group(members, sample, places, nearest, len(atoms.neighbours), off)
 
     def _difference(self, a: _Group, b: _Group) -> float:
         """Return how much two groups differ in their columns and kinds of neighbours: 1 or more if they are two motifs."""
@@ -208,8 +217,7 @@ class AtTheAtom:
             [max(self._off(own.sample, other.places) - own.off, 0.0) for own, other in ((a, b), (b, a))]
         )
         k = min(len(a.places), len(b.places))
-        # `off` is the median of the mean square of k distances in the plane: twice the variance in one direction, nearly.
-        variance = sum(g.off * k / chi2.median(2 * k) / min(len(g.members), _SAMPLED) for g in (a, b))
+        variance = sum(g.variance_of_places() for g in (a, b))
         most = CONSTANTS.displaced**2
         if variance > 1e-9 * most:
             most = ncx2.isf(_DISPLACED_LEVEL, 2 * k, k * most / variance) * variance / k

@@ -31,7 +31,7 @@ class MotifView(AtomColumns):
 
     def __init__(self, signal: AtomicImage) -> None:
         self._shown = signal
-        self._node = store.held(signal)
+        self._held = store.held(signal)
         self._seen: tuple[object, ...] = ()
         self._cache: dict[str, Any] = {}
         self._refresh()
@@ -39,8 +39,8 @@ class MotifView(AtomColumns):
     @property
     def _signal(self) -> AtomicImage:
         """The image with this result. Once another result has taken its place there, a copy that shares the pixels."""
-        if not store.is_same(self._node, store.held(self._shown)):
-            self._shown = store.holding(self._shown, self._node)
+        if not store.is_same(self._held, store.held(self._shown)):
+            self._shown = store.holding(self._shown, self._held)
         return self._shown
 
     def _refresh(self) -> store.Record:
@@ -48,7 +48,7 @@ class MotifView(AtomColumns):
         now = (store.edition(signal), store.Stamp.of(signal), store.pixels_key(signal))
         if now != self._seen:
             self._record = store.read(signal)
-            self._node, self._seen = store.held(signal), now
+            self._held, self._seen = store.held(signal), now
             self._cache.clear()
         return self._record
 

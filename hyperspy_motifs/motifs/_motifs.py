@@ -32,7 +32,7 @@ class Motifs(MotifView):
 
     A view of ``signal.metadata.Motifs``, which is saved with the image. Arrays have one row per atom and are
     read-only; methods change them, for every view of this result. When ``find_motifs`` is called again, the views
-    of the earlier result keep their answers, and their edits, on a copy of the image.
+    of the earlier result keep their answers, each with its later edits on a copy of the image of its own.
 
     Parameters
     ----------

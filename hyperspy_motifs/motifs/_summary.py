@@ -114,7 +114,8 @@ def answers(motifs: Motifs) -> list[tuple[str, list[str]]]:
         for kind in (VACANCY, ANOTHER) if one_frame else ():
             where = defects.test_clustering(kind, n_permutations=199)
             if where.kind != "too few":
-                found.append(f"where: {kind} on its sites {place_words(where.kind, where.p_value)}")
+                who = "vacancies" if kind == VACANCY else "atoms of another motif"
+                found.append(f"where: {who} on their sites: {place_words(where.kind, where.p_value)}")
         if len(defects):
             found.append("the places are ringed in the image below and listed in the table of defects")
         out.append(("Defects", found))
@@ -130,7 +131,9 @@ def answers(motifs: Motifs) -> list[tuple[str, list[str]]]:
 def _missing(defects: Defects) -> list[str]:
     """How many vacancies there are, as far as heights tell without a structure."""
     whole = defects.counts.get(VACANCY, 0)
-    weaker = int(np.count_nonzero((defects.atoms >= 0) & (defects.ratios < 1)))
+    # Of a dark image the darker columns have the larger heights.
+    by_height = np.isin(defects.kinds, (ANOTHER, "darker", "brighter"))
+    weaker = int(np.count_nonzero(by_height & (defects.ratios < 1)))
     text = f"vacancies of whole columns: {whole:,}"
     if weaker:
         text += f"; columns weaker than their counterparts, which lack atoms or hold lighter ones: {weaker:,}"

@@ -31,7 +31,8 @@ def forest_neighbours(
     the result does not depend on threads.
     """
     n = len(points)
-    leaf = max(_LEAF, k + 1)
+    # A leaf is halved when it is larger: k others remain.
+    leaf = max(_LEAF, 2 * (k + 1))
     indices = np.full((n, k), -1, dtype=np.int32)
     squares = np.full((n, k), np.inf, dtype=np.float32)
     orders = np.empty((_TREES, n), dtype=np.int32)

@@ -7,7 +7,7 @@ import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 NODE = "Motifs"
 ATOMS_NODE = "Atoms"
 MASK_NODE = "No_data"
+# Name of results in files that have none.
+_UNNAMED = "0"
 # Grows with every change that an older version of this package cannot read.
 SCHEMA_VERSION = 2
 # Frames of a stack in a slice of it: HyperSpy does not record the index of inav[k].
@@ -58,23 +60,35 @@ def edition(signal: BaseSignal) -> int:
     return int(signal.metadata.get_item(f"{NODE}.edition", default=0))
 
 
-def held(signal: BaseSignal) -> DictionaryTreeBrowser | None:
-    """The node of the result of `signal`, which no later result changes; None if there is none."""
-    node: DictionaryTreeBrowser | None = signal.metadata.get_item(NODE)
-    return node
+class Held(NamedTuple):
+    """The result of a signal and its mask, which no later result changes; None where there is none."""
+
+    result: DictionaryTreeBrowser | None
+    mask: DictionaryTreeBrowser | None
 
 
-def is_same(node: DictionaryTreeBrowser | None, other: DictionaryTreeBrowser | None) -> bool:
-    """Whether two nodes hold one result, before and after edits."""
-    if node is None or other is None:
-        return node is other
-    return bool(node.get_item("result") == other.get_item("result"))
+def held(signal: BaseSignal) -> Held:
+    """The result of `signal` and its mask."""
+    return Held(signal.metadata.get_item(NODE), signal.metadata.get_item(MASK_NODE))
 
 
-def holding(signal: BaseSignal, node: DictionaryTreeBrowser) -> BaseSignal:
-    """A signal with the pixels and axes of `signal`, and the result `node` in place of its own."""
+def is_same(one: Held, other: Held) -> bool:
+    """Whether both are one result, before and after edits."""
+    if one.result is None or other.result is None:
+        return one.result is other.result
+    return bool(
+        one.result.get_item("result", default=_UNNAMED) == other.result.get_item("result", default=_UNNAMED)
+    )
+
+
+def holding(signal: BaseSignal, kept: Held) -> BaseSignal:
+    """A signal with the pixels and axes of `signal`, and the result and mask `kept` in place of its own."""
     out = signal._deepcopy_with_new_data(signal.data)
-    setattr(out.metadata, NODE, node)
+    for name, node in ((NODE, kept.result), (MASK_NODE, kept.mask)):
+        if node is not None:
+            setattr(out.metadata, name, node)
+        elif out.metadata.has_item(name):
+            delattr(out.metadata, name)
     return out
 
 
@@ -122,7 +136,7 @@ def write(signal: BaseSignal, record: Record, *, same_atoms: bool = False) -> No
 
 
 def _name_of(record: Record, edition: int) -> str:
-    """What tells a result from those before and after it, through all edits."""
+    """The name by which a result is known through all edits; those before and after it have other names."""
     found = to_json(record.parameters).encode() + record.positions.tobytes()
     return f"{edition}-{zlib.crc32(found):08x}"
 
@@ -258,7 +272,7 @@ def _record_of(node: DictionaryTreeBrowser) -> Record:
         layouts=array(node, "layouts"),
         chosen=int(node.get_item("chosen")),
         stamp=stamp_from_node(node.get_item("stamp")),
-        result=node.get_item("result", default=""),
+        result=node.get_item("result", default=_UNNAMED),
         atoms=mapping_from_node(node.get_item("atoms")),
         names={int(k): v for k, v in json.loads(node.get_item("names")).items()},
         tree=mapping_from_node(node.get_item("tree")),

@@ -85,7 +85,7 @@ def test_the_stoichiometry_is_that_of_the_truth(named):
     value, error = found.stoichiometry()["Se"]
     assert abs(value - selenium) < 3 * error + 0.02
     assert 0 < error < 0.15
-    # Niobium and bromine are hardly darker or brighter than the hosts: they are said to be possible, and are not counted.
+    # Niobium and bromine are hardly darker or brighter than the hosts: they are listed as possible, and are not counted.
     assert set(found.stoichiometry()) == {"Mo", "Se", "W", "S"}
     possible = {line.split(" in place of ")[1].split(" ")[0]: line for line in found.not_excluded()}
     assert "Nb" in possible["Mo"]
