@@ -144,6 +144,12 @@ class Density(NamedTuple):
     per_site_interval: tuple[float, float]
 
 
+def _percent(share: float, digits: int = 2) -> str:
+    """A share in per cent with so many significant digits, and all those before the decimal point."""
+    value = 100 * share
+    return f"{value:.0f}" if value >= 9.5 else f"{value:.{digits}g}"
+
+
 class Densities(dict[str, Density]):
     """Densities by kind of defect; as text, one line per kind.
 
@@ -169,11 +175,11 @@ class Densities(dict[str, Density]):
         width = max((len(kind) for kind in self), default=0)
         lines = []
         for kind, d in self.items():
-            low, high = (100 * x for x in d.per_site_interval)
+            low, high = (_percent(x) for x in d.per_site_interval)
             area = " to ".join(f"{x:.2g}" for x in d.per_area_interval)
             lines.append(
-                f"{kind:>{width}}: {d.number:,} in {d.n_sites:,} tested sites, {100 * d.per_site:.2g} % "
-                f"({low:.2g} to {high:.2g} %); {d.per_area:.2g} per {self.units}² ({area})"
+                f"{kind:>{width}}: {d.number:,} in {d.n_sites:,} tested sites, {_percent(d.per_site)} % "
+                f"({low} to {high} %); {d.per_area:.2g} per {self.units}² ({area})"
             )
         return "\n".join(lines) or "no defects"
 
@@ -384,7 +390,7 @@ class Defects:
             error = np.sqrt(max(share * (1 - share), 1 / n_sites) / n_sites)
             parts.append(
                 f"{count} {_plural('vacanc', count, 'y', 'ies')} in {n_sites:,} tested sites of "
-                f"{motif_name(motif, self.names)} ({100 * share:.2g} ± {100 * error:.1g} %)"
+                f"{motif_name(motif, self.names)} ({_percent(share)} ± {_percent(error, 1)} %)"
             )
         ratios = self.ratios[self.kinds == ANOTHER]
         if rare := len(ratios):

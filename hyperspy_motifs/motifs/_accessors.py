@@ -170,7 +170,7 @@ class MotifEdits:
         record = self._motifs._refresh()
         chosen = None if motifs is None else sorted(self._motifs._check_motifs(motifs))
         stored = find_cells(record, bonds, chosen, vacancies=vacancies, **options)
-        store.write(self._motifs._signal, replace(record, cells=stored), same_atoms=True)
+        self._store(replace(record, cells=stored), same_atoms=True)
         return self._motifs.cells
 
     def hierarchy(self, **options: Any) -> MotifGraph:
@@ -196,7 +196,7 @@ class MotifEdits:
         record = motifs._refresh()
         parameters = {**record.parameters, "hierarchy": options}
         changed = replace(record, cells=stored_form(record), parameters=parameters)
-        store.write(motifs._signal, changed, same_atoms=True)
+        self._store(changed, same_atoms=True)
         return motifs.graph
 
     def _relabelled(self, labels: np.ndarray, probabilities: np.ndarray | None = None) -> Motifs:
@@ -224,9 +224,12 @@ class MotifEdits:
         previous = {"labels": now.labels, "probabilities": now.probabilities, "names": now.names}
         changed = not np.array_equal(record.labels, now.labels)
         cells = same_cells_relabelled(record) if changed and not has_cells else stored_form(record)
-        store.write(
-            self._motifs._signal, replace(record, cells=cells, previous=previous), same_atoms=not changed
-        )
+        self._store(replace(record, cells=cells, previous=previous), same_atoms=not changed)
+
+    def _store(self, record: store.Record, same_atoms: bool) -> None:
+        """Write a record, and read it: a result that is found later in the image does not take it away."""
+        store.write(self._motifs._signal, record, same_atoms=same_atoms)
+        self._motifs._refresh()
 
 
 class MotifExports:

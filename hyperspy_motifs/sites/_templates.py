@@ -93,6 +93,8 @@ def main_difference(
     neighbours and neighbours of other kinds count as not displaced.
     """
     known = np.isfinite(templates.places[site, :, 0])
+    if not known.any():  # a site whose neighbours have no usual places
+        return np.zeros(len(rotated))
     places, frequent = templates.places[site][known], templates.kinds[site][known]
     distance = np.hypot(*np.moveaxis(rotated[:, :, None] - places[None, None], -1, 0))
     distance = np.where(np.isfinite(distance), distance, np.inf)

@@ -160,8 +160,10 @@ def test_an_earlier_result_keeps_its_answers_when_motifs_are_found_again(motifs)
     assert view.names[0] == "Se", "an edit is one of the result, for every view of it"
     labels, counts, cells = motifs.labels, motifs.counts, motifs.cells.n_corners
     options = {"radius": 0.2, "radius_units": "axes", "refine": False, "n_motifs": 2}
+    motifs.edit.relabel({1: "Mo"})
     now = signal.find_motifs(atoms=motifs.positions[20:], **options)
     assert (now.n_motifs, len(now.labels)) == (2, len(labels) - 20)
+    assert motifs.names[1] == "Mo", "an edit is kept though nothing was read after it"
     for earlier in (motifs, view):
         np.testing.assert_array_equal(earlier.labels, labels)
         np.testing.assert_array_equal(earlier.counts, counts)
@@ -184,3 +186,23 @@ def test_the_result_of_an_image_that_has_changed_is_not_that_of_the_changed_imag
         with pytest.warns(UserWarning, match="dropped"), pytest.raises(ValueError, match="pixels"):
             _ = motifs.n_motifs
     np.testing.assert_array_equal(signal.motifs.labels, now.labels)
+
+
+def test_edits_are_those_of_a_result_that_was_stored_without_a_name(motifs):
+    signal = motifs.signal.isig[:190, :150]
+    del signal.metadata.Motifs.result
+    motifs, view = signal.motifs, signal.motifs
+    motifs.edit.relabel({0: "Se"})
+    assert (motifs.names[0], view.names[0], signal.motifs.names[0]) == ("Se", "Se", "Se")
+
+
+def test_an_earlier_result_keeps_its_mask(motifs):
+    signal = motifs.signal.isig[:190, :150]
+    motifs = signal.motifs
+    tested = motifs.find_outliers().n_tested
+    mask = np.zeros(signal.data.shape, bool)
+    mask[:, :60] = True
+    options = {"radius": 0.2, "radius_units": "axes", "n_motifs": 2, "mask": mask}
+    now = signal.find_motifs(**options)
+    assert len(now.labels) < len(motifs.labels)
+    assert motifs.find_outliers().n_tested == tested

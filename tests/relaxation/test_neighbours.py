@@ -32,6 +32,16 @@ def test_far_origin_costs_no_precision(points):
     assert np.mean(near == far) > 0.99
 
 
+def test_forest_finds_as_many_neighbours_as_are_wanted():
+    """Leaves with fewer points than neighbours would leave places empty, along one coordinate in all trees."""
+    line = np.random.default_rng(5).normal(size=(3000, 1)).astype(np.float32)
+    indices, _ = nearest_neighbours(line, 60, method="forest")
+    exact = nearest_neighbours(line, 60, method="exact")[0]
+    shared = [len(set(a) & set(b)) for a, b in zip(exact, indices, strict=True)]
+    assert indices.min() >= 0
+    assert np.mean(shared) > 0.97 * 60
+
+
 def test_forest_finds_nearly_all(points):
     exact = nearest_neighbours(points, 9)[0]
     forest, distances = nearest_neighbours(points, 9, method="forest")
