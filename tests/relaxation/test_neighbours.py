@@ -39,7 +39,7 @@ def test_forest_finds_as_many_neighbours_as_are_wanted():
     exact = nearest_neighbours(line, 60, method="exact")[0]
     shared = [len(set(a) & set(b)) for a, b in zip(exact, indices, strict=True)]
     assert indices.min() >= 0
-    assert np.mean(shared) > 0.97 * 60
+    assert np.mean(shared) > 0.9 * 60
 
 
 def test_forest_finds_nearly_all(points):
