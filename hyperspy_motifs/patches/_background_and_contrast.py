@@ -1,10 +1,11 @@
 """Background of an image: slow variations, and soft patches such as contamination; slow drift of its contrast."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
+from scipy import fft, ndimage
 from scipy.optimize import minimize
 from scipy.stats import norm
 
@@ -14,6 +15,7 @@ from ._slow_fields import FEWEST, REACH, SlowFields, known_spacing
 _PATCH_REACH = 2.0
 # The same for what is subtracted at every pixel, if it varies more than the structure makes it vary.
 _WIDE = 8.0
+_ROUNDS = 2
 # Estimates of the slow background, each without the patches that the previous one shows; the third changes little.
 _SLOW_ROUNDS = 3
 # Smallest weight, in the slow background, of places on a patch.
@@ -21,7 +23,7 @@ _ON_PATCH = 1e-3
 # Reach for what is subtracted where a patch was found, relative to the reach at which it is found. Twice this leaves twice the
 # error on patches (benchmarks/bench_background.py); a defect loses more of its contrast at shorter reaches.
 _FINE = 0.5
-# The root mean square of what the first estimate misses around a place, times this, is the remaining error there: 0.5 to 1.5
+# The root mean square of the last iteration's increment around a place, times this, is the remaining error there: 0.5 to 1.5
 # of it on three lattices, for flanks of three to one neighbour distances (benchmarks/bench_background.py).
 _REMAINING = 1.0
 # Relative to the contrast: the difference (root mean square over the reach) of the background over two neighbours from the
@@ -70,36 +72,41 @@ def estimate_background(
         return nothing, nothing
     distance = known_spacing(points, spacing, values.shape)
     missing = None if mask is None else np.asarray(mask, bool)
-    fields = SlowFields(values, points, distance, missing)
-    smooth, _ = fields.level_field(_PATCH_REACH, patchy=True)
-    usual = _USUAL * np.std(
-        values - fields.at_pixels(smooth, values.shape), where=True if missing is None else ~missing
+    first = SlowFields(values, points, distance, missing)
+    smooth, _ = _smooth_field(
+        values, points, distance, missing, first, lambda fields: fields.patchy_level(_PATCH_REACH)
     )
+    column, row = np.clip(np.rint(points).astype(int), 0, np.array(values.shape[::-1]) - 1).T
+    usual = _USUAL * np.std(values - smooth, where=True if missing is None else ~missing)
+    share = nothing
     # Without atoms, as in vacuum, nothing indicates a patch.
-    covered, near = (np.clip(q, 0, 1) for q in (fields.covered(_PATCH_REACH), fields.weight))
-    sigma = _PATCH_REACH * fields.spacing
-    around = np.maximum(_blurred(near, sigma), 1e-3)
-    share = np.zeros_like(near)
+    covered, near = (
+        np.clip(first.at_pixels(q, values.shape, 0.0), 0, 1)
+        for q in (first.covered(_PATCH_REACH), first.weight)
+    )
+    around = np.maximum(_blurred(near, _PATCH_REACH * distance), 1e-3)
     for _ in range(_SLOW_ROUNDS):
         # The slow variations are those of the atoms outside patches.
-        outside = np.maximum(1 - share, _ON_PATCH)
-        slow, _ = fields.level_field(REACH, outside=outside, rounds=1)
+        outside = np.maximum(1 - first.at_cells(share), _ON_PATCH)
+        slow = first.at_pixels(first.slow_level(REACH, outside), values.shape)
         # Both are extrapolated where no atoms are.
-        away = np.sqrt(_blurred(near * (smooth - slow) ** 2, sigma) / around)
-        share = covered * np.clip(away / usual - 1, 0, 1)
-        if not fields.at_atoms(share).any():
+        away = np.sqrt(_blurred(near * (smooth - slow) ** 2, _PATCH_REACH * distance) / around)
+        share = covered * np.clip(away / usual - 1, 0, 1).astype(np.float32)
+        if not share[row, column].any():
             break
-    wide, _ = fields.level_field(_WIDE, outside=outside)
-    varying = float(np.clip(np.std(fields.at_atoms(wide)) / usual - 1, 0, 1))
-    background = np.float32(varying) * fields.at_pixels(wide, values.shape) if varying else nothing
-    if not fields.at_atoms(share).any():
+    wide, _ = _smooth_field(
+        values, points, distance, missing, first, lambda fields: fields.slow_level(_WIDE, outside)
+    )
+    varying = np.float32(np.clip(np.std(wide[row, column]) / usual - 1, 0, 1))
+    background = varying * wide
+    if not share[row, column].any():
         return background, nothing
-    smooth, missed = fields.level_field(_FINE * _PATCH_REACH, patchy=True)
-    around = np.sqrt(_blurred(missed**2, _FINE * sigma))
-    bump = smooth - (varying * wide + (1 - varying) * slow)
-    part, more, rest = (fields.at_pixels(q, values.shape, 0.0) for q in (share, bump, around))
-    part = np.clip(part, 0, 1)
-    return background + part * more, part * np.float32(_REMAINING) * np.maximum(rest, 0)
+    smooth, last = _smooth_field(
+        values, points, distance, missing, first, lambda fields: fields.patchy_level(_FINE * _PATCH_REACH)
+    )
+    around = np.sqrt(_blurred(last**2, _FINE * _PATCH_REACH * distance))
+    bump = smooth - (background + (1 - varying) * slow)
+    return background + share * bump, share * np.float32(_REMAINING) * around
 
 
 def without_patches(
@@ -128,8 +135,34 @@ def without_patches(
     return image - background if error.any() else image
 
 
-def _blurred(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    return np.asarray(ndimage.gaussian_filter(values, sigma, truncate=2.0))
+def _blurred(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Gaussian average of positive values over two `sigma`, with the mirror image beyond the border, by cosine transforms."""
+    reach = np.arange(1, int(2 * sigma + 0.5) + 1)
+    weights = np.exp(-0.5 * (reach / sigma) ** 2)
+    transformed = fft.dctn(values)
+    for length, side in zip(values.shape, ((-1, 1), (1, -1)), strict=True):
+        waves = np.cos(np.pi / length * np.arange(length)[:, None] * reach)
+        kept = (1 + 2 * waves @ weights) / (1 + 2 * weights.sum())
+        transformed *= kept.astype(values.dtype).reshape(side)
+    return np.maximum(fft.idctn(transformed, overwrite_x=True), 0)
+
+
+def _smooth_field(
+    values: NDArray[np.floating],
+    points: NDArray[np.float64],
+    distance: float,
+    missing: NDArray[np.bool_] | None,
+    first: SlowFields,
+    estimate: Callable[[SlowFields], NDArray[np.float64]],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the smooth field of an image at every pixel, and the increment of its last iteration."""
+    smooth, last = np.zeros(values.shape, np.float32), np.zeros(values.shape, np.float32)
+    for k in range(_ROUNDS):
+        # Twicing (Tukey, Exploratory Data Analysis, 1977): the second iteration adds the curvature that the first misses.
+        fields = SlowFields(values - smooth, points, distance, missing) if k else first
+        last = fields.at_pixels(estimate(fields), values.shape)
+        smooth = smooth + last
+    return smooth, last
 
 
 # Standard deviation, in neighbour distances, of the Gaussian for the contrast, whose estimate needs more columns.

@@ -29,8 +29,6 @@ _TOGETHER = 2000
 _SAME, _STANDS_OUT = 0.02, 0.25
 # Tukey's constant: cells beyond this many standard deviations have no weight in the slow fields.
 _TUKEY = 4.685
-# Estimates of a field through the levels of the columns, each of what the previous one leaves.
-_ROUNDS = 3
 # Largest fraction of the variance that is attributed to noise.
 _MOST_NOISE = 0.95
 # Ridge of the local planes, in squares of the reach: limits slopes where atoms lie along a line.
@@ -200,23 +198,21 @@ class SlowFields:
         self.spacing = fine / step
         self.coordinates = np.clip((place - step // 2) / step, 0, np.array(self.mean.shape)[:, None] - 1)
         self._columns = image, points, spacing, mask
-        self._at = np.ravel_multi_index(tuple(np.rint(self.coordinates).astype(int)), self.mean.shape)
 
     @cached_property
     def _levels(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Levels (n,) on which the columns stand, and their weights (n,)."""
+        """Weighted number of atoms in each cell, and the mean of the levels on which their columns stand."""
         image, points, spacing, mask = self._columns
-        return _column_levels(image, self.level, points, spacing, mask)
-
-    @cached_property
-    def _number(self) -> NDArray[np.float64]:
-        """Weighted number of atoms in each cell."""
-        number = np.bincount(self._at, self._levels[1], self.mean.size)
-        return np.asarray(number, np.float64).reshape(self.mean.shape)
+        at = np.ravel_multi_index(tuple(np.rint(self.coordinates).astype(int)), self.mean.shape)
+        level, weight = _column_levels(image, self.level, points, spacing, mask)
+        number, total = np.zeros((2, self.mean.size))
+        np.add.at(number, at, weight)
+        np.add.at(total, at, weight * level)
+        return number.reshape(self.mean.shape), (total / np.maximum(number, 1e-12)).reshape(self.mean.shape)
 
     def covered(self, reach: float) -> NDArray[np.float64]:
         """Return the density of atoms around each cell over that at a straight edge of the specimen, at most 1."""
-        number = self._number
+        number = self._levels[0]
         density = _gaussian(number, reach * self.spacing)
         density /= _gaussian(np.ones_like(density), reach * self.spacing)
         return np.minimum(2 * density / np.average(density, weights=number), 1.0)
@@ -231,39 +227,15 @@ class SlowFields:
         """Return the slow field through the mean of the image."""
         return _slow_field(self.mean, self.weight, reach * self.spacing, _SAME * self._contrast())
 
-    def level_field(
-        self,
-        reach: float,
-        *,
-        outside: NDArray[np.float64] | float = 1.0,
-        patchy: bool = False,
-        rounds: int = _ROUNDS,
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the field through the levels on which the columns stand, less `level`, and what the first estimate misses.
+    def slow_level(self, reach: float, outside: NDArray[np.float64] | float = 1.0) -> NDArray[np.float64]:
+        """Return the slow field through the levels on which the columns stand, with weights `outside` of the cells."""
+        number, level = self._levels
+        return _slow_field(level, number * outside, reach * self.spacing, _SAME * self._contrast())
 
-        Parameters
-        ----------
-        reach : float
-            Standard deviation of the Gaussian, in neighbour distances.
-        outside : ndarray of the shape of the cells, optional
-            Weight of the atoms in each cell.
-        patchy : bool, optional
-            Whether the field follows the flanks of patches.
-        rounds : int, optional
-            Each further one adds the curvature that those before miss (twicing: Tukey, Exploratory Data Analysis, 1977).
-        """
-        level, weight = self._levels
-        tolerance = (_STANDS_OUT if patchy else _SAME) * self._contrast()
-        field = missed = np.zeros(self.mean.shape)
-        for number in range(rounds):
-            left = (
-                level - ndimage.map_coordinates(field, self.coordinates, mode="nearest") if number else level
-            )
-            total = np.bincount(self._at, weight * left, self.mean.size).reshape(self.mean.shape)
-            mean = total / np.maximum(self._number, 1e-12)
-            more = _slow_field(mean, self._number * outside, reach * self.spacing, tolerance)
-            field, missed = field + more, missed + more if number else missed
-        return field, missed
+    def patchy_level(self, reach: float) -> NDArray[np.float64]:
+        """Return the field through these levels that follows the flanks of patches."""
+        number, level = self._levels
+        return _slow_field(level, number, reach * self.spacing, _STANDS_OUT * self._contrast())
 
     def local_contrast(
         self,
