@@ -336,12 +336,13 @@ class PartialDiscs:
         means, per_noise = self._means * precision, weights / precision
         information = means @ means.T
         single = (self._means * precision**2).astype(np.float32)
-        # Discs with the same cut are solved together.
-        groups, first, which = np.unique(
-            np.packbits(inside, axis=1), axis=0, return_index=True, return_inverse=True
+        # Discs with the same cut are solved together. As strings: of rows, NumPy turns an interrupt into a TypeError.
+        bits = np.packbits(inside, axis=1)
+        _, first, which = np.unique(
+            bits.view(f"S{bits.shape[1]}")[:, 0], return_index=True, return_inverse=True
         )
-        for g in range(len(groups)):
-            members = np.flatnonzero(which.ravel() == g)
+        for g in range(len(first)):
+            members = np.flatnonzero(which == g)
             here = inside[first[g]]
             # The area outside is smaller: it is subtracted from the sum over the whole disc.
             lost = means[:, ~here]
