@@ -195,8 +195,7 @@ class MotifEdits:
         HierarchyOptions(**options)  # raises an error for an unknown option before writing
         record = motifs._refresh()
         parameters = {**record.parameters, "hierarchy": options}
-        changed = replace(record, cells=stored_form(record), parameters=parameters)
-        self._store(changed, same_atoms=True)
+        self._store(replace(record, cells=stored_form(record), parameters=parameters), same_atoms=True)
         return motifs.graph
 
     def _relabelled(self, labels: np.ndarray, probabilities: np.ndarray | None = None) -> Motifs:

@@ -160,8 +160,9 @@ def test_an_earlier_result_keeps_its_answers_when_motifs_are_found_again(motifs)
     assert view.names[0] == "Se", "an edit is one of the result, for every view of it"
     labels, counts, cells = motifs.labels, motifs.counts, motifs.cells.n_corners
     options = {"radius": 0.2, "radius_units": "axes", "refine": False, "n_motifs": 2}
+    some = motifs.positions[20:]
     motifs.edit.relabel({1: "Mo"})
-    now = signal.find_motifs(atoms=motifs.positions[20:], **options)
+    now = signal.find_motifs(atoms=some, **options)
     assert (now.n_motifs, len(now.labels)) == (2, len(labels) - 20)
     assert motifs.names[1] == "Mo", "an edit is kept though nothing was read after it"
     for earlier in (motifs, view):
