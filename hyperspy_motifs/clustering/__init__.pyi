@@ -1,6 +1,7 @@
 from ._brightness import ALMOST_WHOLE as ALMOST_WHOLE
 from ._brightness import Brightness as Brightness
 from ._brightness import brightness_of as brightness_of
+from ._brightness import brightness_of_known as brightness_of_known
 from ._constants import CONSTANTS as CONSTANTS
 from ._constants import MIN_MOTIF_SIZE as MIN_MOTIF_SIZE
 from ._constants import RADII as RADII

@@ -126,7 +126,39 @@ def brightness_of(classifier: NestedRadii, moments_of: Callable[[float], Any]) -
         some = moments_of(radius).take(sound)
         # Below 1, so that the noise of this image counts, as that of truncated discs does.
         sample[radius] = replace(some, coverage=np.minimum(some.coverage, ALMOST_WHOLE))
-    atoms = _Atoms(model, model.mixtures[0], sample, first, invariant)
+    return _fitted(_Atoms(model, model.mixtures[0], sample, first, invariant), known)
+
+
+@one_blas_thread()
+def brightness_of_known(mixture: MotifMixture, unit: NDArray[np.float64], moments: Any) -> Brightness:
+    """Fit the brightness of known atoms of another model to the kinds of a mixture, as :func:`brightness_of`.
+
+    Parameters
+    ----------
+    mixture : MotifMixture
+    unit : ndarray, shape (K,)
+        The unit of its features.
+    moments : MomentsLike
+        Of the atoms, at the radius of the mixture.
+
+    Returns
+    -------
+    Brightness
+    """
+    known, n = Brightness.known(moments.modes), len(moments.values)
+    if n < _LEAST:
+        return known
+    some = np.arange(0, n, max(-(-n // _MOST), 1))
+    sample = replace(
+        moments,
+        **{name: getattr(moments, name)[some] for name in ("values", "noise_std", "valid")},
+        coverage=np.minimum(moments.coverage[some], ALMOST_WHOLE),
+    )
+    return _fitted(_Atoms(RadiusModel(unit), mixture, {0.0: sample}, 0.0, False), known)
+
+
+def _fitted(atoms: _Atoms, known: Brightness) -> Brightness:
+    """Return the brightness of greatest likelihood if it is significantly better than the known one."""
     tried = [atoms.settled(replace(known, gain=known.gain * start)) for start in _STARTS]
     best = max(tried, key=lambda one: float(atoms.log_density(one).sum()))
     more = atoms.log_density(best) - atoms.log_density(known)

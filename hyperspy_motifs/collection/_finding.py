@@ -42,6 +42,7 @@ _SAMPLE_ATOMS = 40_000
 def find_motifs(
     images: Sequence[BaseSignal],
     *,
+    detectors: Sequence[Any] | None = None,
     align: bool = True,
     mirrors: bool = False,
     length: float | None = None,
@@ -78,6 +79,9 @@ def find_motifs(
     ----------
     images : sequence of AtomicImage, Signal2D or path
         Single images. Lazy ones and files are read one at a time; only their atoms and moments stay in memory.
+    detectors : sequence of AtomicImage, path, or lists of these, length images, optional
+        Further detectors of the scan of each image, in the same order for all. Atoms are found in `images`; the features of
+        all detectors stand side by side.
     align : bool
         False if all images have the same orientation.
     mirrors : bool
@@ -122,13 +126,14 @@ def find_motifs(
     )  # fmt: skip
     options = asdict(wanted)
     signals = _signals(images)
+    fields = _with_detectors(signals, detectors)
     radii = tuple(RADII) if radius == "auto" else tuple(sorted({*RADII, float(radius)}))
 
     how = Measuring(options, tuple(sorted({*radii, ORIENTED_AT})), length)
     quiet = show_progressbar is False
     by_number: dict[int, MeasuredImage] = {}
     with progressbar(total=len(signals), disable=quiet, desc="Images", leave=False) as bar:
-        with closing(how.images(signals, spread_order(len(signals)).tolist())) as measured:
+        with closing(how.images(fields, spread_order(len(signals)).tolist())) as measured:
             for number, one in measured:
                 by_number[number] = one
                 bar.update(1)
@@ -158,6 +163,7 @@ def find_motifs(
     facts = {
         "options": options,
         "polarity": polarities.pop(),
+        "detectors": len(fields[0]),
         "title": f"{len(signals)} images",
         "aligned": align,
         "learned": "collection",
@@ -188,7 +194,11 @@ def find_motifs(
             angles[number] = turn
             orientation = [float(np.degrees(turn.angle)), bool(turn.mirrored)]
             write_image(
-                signals[number], one, {**found, "model": content}, {**facts, "orientation": orientation}
+                signals[number],
+                one,
+                {**found, "model": content},
+                {**facts, "orientation": orientation},
+                fields[number][1:],
             )
             bar.update(1)
 
@@ -202,7 +212,7 @@ def find_motifs(
                 prediction, turn, cells = assign(learned, one, angles[number])
                 write(number, one, _of_other(learned, prediction) | {"cells": cells}, turn)
         rest = [number for number in range(len(signals)) if number not in angles]
-        for number, (one, prediction, turn, cells) in how.assigned(signals, rest, learned):
+        for number, (one, prediction, turn, cells) in how.assigned(fields, rest, learned):
             write(number, one, _of_other(learned, prediction) | {"cells": cells}, turn)
     turned = [(float(np.degrees(angles[k].angle)), angles[k].mirrored) for k in range(len(signals))]
     return MotifCollection(signals, learned, names=[store.title_of(s) for s in signals], orientations=turned)
@@ -282,6 +292,24 @@ def _signals(images: Sequence[BaseSignal]) -> list[BaseSignal]:
             f"Two images or more are expected, got {len(signals)}: for one call its find_motifs()."
         )
     return signals
+
+
+def _with_detectors(signals: Sequence[BaseSignal], detectors: Sequence[Any] | None) -> list[list[BaseSignal]]:
+    """Return each image with its further detectors."""
+    if detectors is None:
+        return [[signal] for signal in signals]
+    if isinstance(detectors, str) or not isinstance(detectors, Sequence) or len(detectors) != len(signals):
+        raise ValueError(
+            f"detectors= is expected to have an entry for each of the {len(signals)} images: its further detector, or a list "
+            "of several."
+        )
+    several = [list(one) if isinstance(one, list | tuple) else [one] for one in detectors]
+    if not several[0] or len({len(one) for one in several}) > 1:
+        raise ValueError(
+            "All images need the same number of further detectors in detectors=, one or more; here they have "
+            f"{', '.join(str(len(one)) for one in several)}."
+        )
+    return [[signal, *store.open_images(more)] for signal, more in zip(signals, several, strict=True)]
 
 
 def _reference(measured: Mapping[int, MeasuredImage]) -> int:
@@ -415,13 +443,17 @@ def _tree(tree: MotifTree, leaves: NDArray[np.integer]) -> dict[str, object]:
     }  # fmt: skip
 
 
-def update_model(motif_model: MotifModel, signals: Sequence[BaseSignal]) -> MotifModel:
+def update_model(
+    motif_model: MotifModel, signals: Sequence[BaseSignal], detectors: Sequence[Any] | None = None
+) -> MotifModel:
     """Return a model with the motifs of further images that it does not know.
 
     Parameters
     ----------
     motif_model : MotifModel
     signals : sequence of AtomicImage
+    detectors : optional
+        As in :func:`find_motifs`.
 
     Returns
     -------
@@ -431,10 +463,15 @@ def update_model(motif_model: MotifModel, signals: Sequence[BaseSignal]) -> Moti
     from hyperspy_motifs.pipeline import ANCHORS, FindOptions, fitted_motif_model, measure_image
 
     facts = motif_model.facts
-    if int(facts.get("detectors", 1)) > 1 or facts.get("continuous"):
+    if facts.get("continuous"):
         raise ValueError(
-            "A model of several detectors, or of a continuum, cannot be updated: find the motifs of all images again with "
-            "find_motifs."
+            "A model of a continuum cannot be updated: find the motifs of all images again with find_motifs."
+        )
+    fields = _with_detectors(signals, detectors)
+    if len(fields[0]) != int(facts.get("detectors", 1)):
+        raise ValueError(
+            f"The model is one of {facts.get('detectors', 1)} detectors, and {len(fields[0])} are given: give the others of "
+            "each image with detectors=."
         )
     # How many motifs there are, and how far apart the atoms of an image are, is that of the images of the model alone.
     known = {k: v for k, v in facts["options"].items() if k not in ("n_motifs", "separation")}
@@ -444,7 +481,12 @@ def update_model(motif_model: MotifModel, signals: Sequence[BaseSignal]) -> Moti
     for number, signal in enumerate(signals):
         try:
             one = measure_image(
-                signal, dict(options), sorted({*radii, ORIENTED_AT}), _unit(motif_model, signal), orders
+                signal,
+                dict(options),
+                sorted({*radii, ORIENTED_AT}),
+                _unit(motif_model, signal),
+                orders,
+                fields[number][1:],
             )
         except (ValueError, TypeError) as error:
             raise type(error)(f"Image {number} ({store.title_of(signal)}): {error}") from error

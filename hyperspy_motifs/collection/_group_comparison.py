@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from scipy.special import xlog1py, xlogy
 
+# Level of the tests, as is usual.
+_LEVEL = 0.05
+
 
 @dataclass(frozen=True)
 class GroupComparison:
@@ -33,7 +36,7 @@ class GroupComparison:
     dispersions : ndarray, shape (rows,)
         Variance over images relative to that of independent atoms.
     p_values, q_values : ndarray, shape (rows,)
-        Of no difference; q is corrected for the number of rows (Benjamini and Hochberg).
+        Of no difference; q is corrected for the number of rows, 1 where a kind is too rare to differ significantly.
     """
 
     families: tuple[str, ...]
@@ -53,7 +56,7 @@ class GroupComparison:
     def __len__(self) -> int:
         return len(self.names)
 
-    def significant(self, fdr: float = 0.05) -> NDArray[np.int64]:
+    def significant(self, fdr: float = _LEVEL) -> NDArray[np.int64]:
         """Return the rows that differ at a false discovery rate, the most significant first."""
         order = np.argsort(self.p_values, kind="stable")
         return order[self.q_values[order] <= fdr]
@@ -102,6 +105,9 @@ def compare_groups(
     p-value is smaller than that of independent atoms, of the deviance itself and the chi-squared distribution: a dispersion
     below 1 is chance.
 
+    The q-values are those of Benjamini and Hochberg over the kinds that can differ at all [2]_: one with three atoms in all
+    images cannot, in whichever images they are, and the more such kinds there are, the more would the others have to differ.
+
     Parameters
     ----------
     counts : array_like of int, shape (images, k)
@@ -127,6 +133,7 @@ def compare_groups(
     References
     ----------
     .. [1] P. McCullagh and J. A. Nelder, Generalized Linear Models, 2nd ed., section 4.5 (1989).
+    .. [2] P. B. Gilbert, J. R. Stat. Soc. C 54, 143 (2005).
     """
     counts = np.asarray(counts, float)
     n = np.broadcast_to(np.asarray(totals, float).reshape(len(counts), -1), counts.shape)
@@ -171,6 +178,7 @@ def compare_groups(
         deviance = np.maximum(deviance, 0)
         ratio_of_variances = deviance / np.maximum(dispersion, 1e-12)
         p_values = np.maximum(stats.f.sf(ratio_of_variances, 1, df), stats.chi2.sf(deviance, 1))
+        least = _least_p_values(k_of[[a, b]], n_of[[a, b]])
         # Half a unit is added to each count (Haldane), so that the ratio is finite.
         logs = [np.log((k_of[g] + 0.5) / (n_of[g] - k_of[g] + 0.5)) for g in (a, b)]
         error = np.sqrt(sum(1 / (k_of[g] + 0.5) + 1 / (n_of[g] - k_of[g] + 0.5) for g in (a, b)))
@@ -180,17 +188,44 @@ def compare_groups(
             rows.append((
                 families[k], names[k], other, share[b, k], share[a, k], errors[b, k], errors[a, k], np.exp(ratio[k]),
                 (np.exp(ratio[k] - width[k]), np.exp(ratio[k] + width[k])), dispersion[k], p_values[k],
+                least[k],
             ))  # fmt: skip
-    columns = list(zip(*rows, strict=True)) if rows else [()] * 11
-    p = np.array(columns[10], float)
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 12
+    p, least = np.array(columns[10], float), np.array(columns[11], float)
     return GroupComparison(
         families=tuple(columns[0]), names=tuple(columns[1]), groups=tuple(columns[2]), reference=first,
         fractions=np.array(columns[3], float), reference_fractions=np.array(columns[4], float),
         errors=np.array(columns[5], float), reference_errors=np.array(columns[6], float),
         odds_ratios=np.array(columns[7], float), intervals=np.array(columns[8], float).reshape(-1, 2),
         dispersions=np.array(columns[9], float), p_values=p,
-        q_values=stats.false_discovery_control(p) if len(p) else p,
+        q_values=_q_values(p, least),
     )  # fmt: skip
+
+
+def _least_p_values(counts: NDArray[np.float64], totals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the p-value of each kind if all of its units were in one of two groups; counts and totals (2, k)."""
+    together, n = counts.sum(axis=0), totals.sum(axis=0)
+    whole = _log_likelihood(together, n, together / np.maximum(n, 1))
+    deviances = []
+    for own in totals:
+        here = np.minimum(together, own)
+        rest = together - here
+        apart = _log_likelihood(here, own, here / np.maximum(own, 1))
+        apart += _log_likelihood(rest, n - own, rest / np.maximum(n - own, 1))
+        deviances.append(2 * (apart - whole))
+    return np.asarray(stats.chi2.sf(np.maximum(np.max(deviances, axis=0), 0), 1))
+
+
+def _q_values(p: NDArray[np.float64], least: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return q-values (rows,) over those rows whose smallest possible p-values pass a test of all that are kept (Tarone)."""
+    q = np.ones(len(p))
+    for number in range(1, len(p) + 1):
+        kept = least < _LEVEL / number
+        if np.count_nonzero(kept) <= number:
+            if kept.any():
+                q[kept] = stats.false_discovery_control(p[kept])
+            break
+    return q
 
 
 def _log_likelihood(

@@ -36,31 +36,33 @@ class Measuring:
     length: float | None = None
 
     def images(
-        self, signals: Sequence[BaseSignal], numbers: Sequence[int]
+        self, fields: Sequence[Sequence[BaseSignal]], numbers: Sequence[int]
     ) -> Generator[tuple[int, MeasuredImage]]:
-        """Yield number and measurement of images, in the order of `numbers`."""
-        return _in_order(_measure, signals, {number: (self,) for number in numbers})
+        """Yield number and measurement of images, each with its detectors, in the order of `numbers`."""
+        return _in_order(_measure, fields, {number: (self,) for number in numbers})
 
     def assigned(
-        self, signals: Sequence[BaseSignal], numbers: Sequence[int], learned: MotifModel
+        self, fields: Sequence[Sequence[BaseSignal]], numbers: Sequence[int], learned: MotifModel
     ) -> Generator[tuple[int, tuple[MeasuredImage, Prediction, Orientation, dict[str, Any]]]]:
         """Yield images, in the order of `numbers`, with what a model predicts, how they are turned, and their cells."""
         from hyperspy_motifs.models import to_arrays
 
         arrays = to_arrays(learned)
-        return _in_order(_measure_and_assign, signals, {number: (self, arrays) for number in numbers})
+        return _in_order(_measure_and_assign, fields, {number: (self, arrays) for number in numbers})
 
 
 def _in_order(
-    task: Any, signals: Sequence[BaseSignal], arguments: Mapping[int, tuple[object, ...]]
+    task: Any, fields: Sequence[Sequence[BaseSignal]], arguments: Mapping[int, tuple[object, ...]]
 ) -> Generator[tuple[int, Any]]:
     from hyperspy_motifs.stacks import frames_as_completed
 
     def image_of(number: int) -> list[np.ndarray]:
-        return [signals[number].data]
+        return [signal.data for signal in fields[number]]
 
     # What is sent with the pixels: axes, and what images say of themselves, but no earlier results.
-    jobs = [(number, (_form(signals[number]), *more)) for number, more in arguments.items()]
+    jobs = [
+        (number, ([_form(signal) for signal in fields[number]], *more)) for number, more in arguments.items()
+    ]
     early: dict[int, object] = {}
     order = list(arguments)
     with closing(frames_as_completed(task, image_of, jobs)) as computed:
@@ -81,32 +83,37 @@ def _form(signal: BaseSignal) -> dict[str, object]:
 
 
 def _measure(
-    images: Sequence[np.ndarray], number: int, form: dict[str, object], how: Measuring
+    images: Sequence[np.ndarray], number: int, forms: Sequence[dict[str, object]], how: Measuring
 ) -> MeasuredImage:
-    """Measure one image of a list, given its pixels and the rest of its signal: a task for a worker."""
-    from hyperspy.signals import BaseSignal
-
+    """Measure one image of a list, given its pixels and the rest of its signals: a task for a worker."""
     from hyperspy_motifs.pipeline import measure_image
 
-    signal = BaseSignal(images[0], axes=form["axes"], metadata=form["metadata"])
-    signal.set_signal_type(form["type"])
+    signal, *detectors = (_signal(pixels, form) for pixels, form in zip(images, forms, strict=True))
     try:
-        return measure_image(signal, dict(how.options), how.radii, how.length)
+        return measure_image(signal, dict(how.options), how.radii, how.length, detectors=detectors)
     except (ValueError, TypeError) as error:
         raise type(error)(f"Image {number} ({store.title_of(signal)}): {error}") from error
+
+
+def _signal(pixels: np.ndarray, form: dict[str, Any]) -> BaseSignal:
+    from hyperspy.signals import BaseSignal
+
+    signal = BaseSignal(pixels, axes=form["axes"], metadata=form["metadata"])
+    signal.set_signal_type(form["type"])
+    return signal
 
 
 def _measure_and_assign(
     images: Sequence[np.ndarray],
     number: int,
-    form: dict[str, object],
+    forms: Sequence[dict[str, object]],
     how: Measuring,
     arrays: dict[str, np.ndarray],
 ) -> tuple[MeasuredImage, Prediction, Orientation, dict[str, Any]]:
     from hyperspy_motifs.models import from_arrays
 
     learned = from_arrays(arrays)
-    one = _measure(images, number, form, how)
+    one = _measure(images, number, forms, how)
     # The moments at the other radii would be most of what is sent back.
     return replace(one, moments={learned.radius: one.moments[learned.radius]}), *assign(learned, one)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -214,7 +214,9 @@ class MotifModel:
         added = [int(one.numbers.max()) for one in self.extensions]
         return max([int(self.anchors[self.radius].labels.max()), *added]) + 1
 
-    def update(self, images: Iterable[BaseSignal]) -> MotifModel:
+    def update(
+        self, images: Iterable[BaseSignal], *, detectors: Sequence[object] | None = None
+    ) -> MotifModel:
         """Learn the motifs of further images that this model does not know.
 
         Motifs of the images are found as this model was, by the same tests at the same level. A motif is new if the median
@@ -224,8 +226,10 @@ class MotifModel:
         Parameters
         ----------
         images : iterable of AtomicImage, Signal2D or path
-            Single images of one detector. They are not changed: :meth:`AtomicImage.apply_model
+            Single images. They are not changed: :meth:`AtomicImage.apply_model
             <hyperspy_motifs.signals.AtomicImage.apply_model>` writes their motifs.
+        detectors : sequence of AtomicImage, path, or lists of these, length images, optional
+            Further detectors of each image, for a model of several.
 
         Returns
         -------
@@ -236,7 +240,7 @@ class MotifModel:
         Raises
         ------
         ValueError
-            If the model is that of several detectors or of a continuum, or an image cannot be used.
+            If the model is that of a continuum or of another number of detectors, or an image cannot be used.
 
         Examples
         --------
@@ -253,7 +257,7 @@ class MotifModel:
         if not signals:
             raise ValueError("No image was given; a list of one or more is expected.")
         # Images know how they are analysed; models do not.
-        return cast("MotifModel", signals[0]._update_model(self, signals))
+        return cast("MotifModel", signals[0]._update_model(self, signals, detectors))
 
     def merge(self, other: MotifModel) -> MotifModel:
         """Add the motifs of another model that this one does not know.

@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperspy_motifs.clustering import CONSTANTS, MotifMixture
+from hyperspy_motifs.clustering import CONSTANTS, MotifMixture, brightness_of_known
 from hyperspy_motifs.zernike import zernike_modes
 
 from ._moment_sources import ORIENTED_AT, Orientation, PooledMoments, find_orientation, image_effects
@@ -253,7 +252,7 @@ def _learned_on(first: MotifModel, second: MotifModel) -> dict[str, object]:
 
 
 class MotifComparison:
-    """The known atoms of two models in one space of features: that of the first, in units of its noise.
+    """The known atoms of two models in one space of features: that of the first, in its brightness and units of its noise.
 
     Parameters
     ----------
@@ -274,9 +273,14 @@ class MotifComparison:
         radius = _common_radius(first, second)
         known, unit, of_known = _atoms_at(first, radius)
         other, other_unit, self.labels = _atoms_at(second, radius)
+        mixture = MotifMixture.fit(known / unit, of_known)
         if second is not first:
             other = _turned(other, second, first, radius)
-            nearest = MotifMixture.fit(known / unit, of_known).classify(other / unit)[0]
+            # The contrast of images, the unit of moments, depends on what they hold.
+            own = _AnchorMoments.of(second, radius, other, other_unit)
+            alike = brightness_of_known(mixture, unit, own).apply(own)
+            other, other_unit = alike.values, alike.noise_std[0]
+            nearest = mixture.classify(other / unit)[0]
             effects = image_effects(
                 np.concatenate([known, other]),
                 np.concatenate([of_known, nearest]),
@@ -284,7 +288,6 @@ class MotifComparison:
                 np.ones(len(known) + len(other), bool),
             )
             other = other - (effects[1] - effects[0])[nearest]
-        mixture = MotifMixture.fit(known / unit, of_known)
         noisier = np.maximum((other_unit / unit) ** 2 - 1, 0)
         self.p_values = mixture.classify(other / unit, np.broadcast_to(noisier, other.shape))[2]
         means = np.array([(other / unit)[self.labels == k].mean(axis=0) for k in np.unique(self.labels)])
@@ -340,17 +343,38 @@ def _turned(
     if not (of.facts.get("aligned") and to.facts.get("aligned")):
         return values
     orientation = find_orientation(_moments_at(of, at), _moments_at(to, at))
-    return np.asarray(orientation.apply(values, zernike_modes(of.orders[radius])), float)
+    return np.asarray(orientation.apply(values, _modes(of, radius)), float)
 
 
-def _moments_at(motif_model: MotifModel, radius: float) -> Any:
+def _modes(motif_model: MotifModel, radius: float) -> NDArray[np.int64]:
+    """Return the modes (K, 2) of the known atoms of a model: those of each detector one after another."""
+    modes = zernike_modes(motif_model.orders[radius])
+    return np.tile(modes, (int(motif_model.facts.get("detectors", 1)), 1))
+
+
+@dataclass(frozen=True)
+class _AnchorMoments:
+    """Moments of known atoms, which are whole."""
+
+    values: NDArray[np.float64]
+    modes: NDArray[np.int64]
+    noise_std: NDArray[np.float64]
+    valid: NDArray[np.bool_]
+    coverage: NDArray[np.float64]
+    scan_error: None = None
+
+    @classmethod
+    def of(
+        cls, motif_model: MotifModel, radius: float, values: NDArray[np.float64], noise: NDArray[np.float64]
+    ) -> _AnchorMoments:
+        modes = _modes(motif_model, radius)
+        if motif_model.classifier.rotation_invariant:
+            modes = modes[modes[:, 1] >= 0]
+        n = len(values)
+        return cls(values, modes, np.broadcast_to(noise, values.shape), np.ones(n, bool), np.ones(n))
+
+
+def _moments_at(motif_model: MotifModel, radius: float) -> _AnchorMoments:
     """Return the moments of the known atoms as far as an orientation needs them."""
     anchors = motif_model.anchors[radius]
-    n = len(anchors.features)
-    return SimpleNamespace(
-        values=anchors.features * anchors.unit,
-        modes=zernike_modes(motif_model.orders[radius]),
-        noise_std=np.broadcast_to(anchors.unit, anchors.features.shape),
-        valid=np.ones(n, bool),
-        coverage=np.ones(n),
-    )
+    return _AnchorMoments.of(motif_model, radius, anchors.features * anchors.unit, anchors.unit)

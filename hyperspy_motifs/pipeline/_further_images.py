@@ -79,6 +79,7 @@ def measure_image(
     radii: Sequence[float],
     length: float | None = None,
     orders: Mapping[float, int] | None = None,
+    detectors: Sequence[BaseSignal] = (),
 ) -> MeasuredImage:
     """Find the atoms of a single image, and compute their moments at some radii.
 
@@ -94,6 +95,8 @@ def measure_image(
         Unit of the radii in axis units.
     orders : dict of float to int, optional
         Radial orders of the moments at some radii; 8 at others.
+    detectors : sequence of AtomicImage, optional
+        Further detectors of the same scan; atoms are found in `signal`.
 
     Returns
     -------
@@ -115,7 +118,8 @@ def measure_image(
     check_arguments(signal, options, ())
     stamp = store.Stamp.of(signal)
     scale = abs(stamp.scale[0])
-    clean = CleanFrames([signal])
+    images = all_detectors(signal, list(detectors))
+    clean = CleanFrames(images)
     kept = stored_atoms(signal, of_motifs=False)
     if kept is not None and kept.facts.get("edited"):
         table, origin = given_atoms(signal, kept, False, options["polarity"]), "edited"
@@ -127,7 +131,7 @@ def measure_image(
         raise ValueError(f"it has {len(table)} atoms; at least {FEWEST_ATOMS} are needed")
     spacing = spacing_of(table.pixel_positions)
     unit = spacing if length is None else length / scale
-    source = MomentSource([signal], table.pixel_positions, table.frames, unit, N_MAX, orders, clean)
+    source = MomentSource(images, table.pixel_positions, table.frames, unit, N_MAX, orders, clean)
     moments = {radius: source(radius) for radius in radii}
     return MeasuredImage(
         table=dataclasses.replace(table, facts={**table.facts, "separation": spacing * scale}),
@@ -167,7 +171,11 @@ def cells_of_image(measured: MeasuredImage, labels: np.ndarray, probabilities: n
 
 
 def write_image(
-    signal: BaseSignal, measured: MeasuredImage, found: Mapping[str, Any], facts: Mapping[str, Any]
+    signal: BaseSignal,
+    measured: MeasuredImage,
+    found: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    detectors: Sequence[BaseSignal] = (),
 ) -> None:
     """Write the motifs of an image into its metadata.
 
@@ -180,6 +188,8 @@ def write_image(
         radius_labels, radius_probabilities, layouts, chosen, tree, cells and model; and outlier_score (n,).
     facts : dict
         Parameters of the result that all images have.
+    detectors : sequence of AtomicImage, optional
+        As in :func:`measure_image`.
     """
     fields = {name: values for name, values in found.items() if name != "outlier_score"}
     radius = float(found["radii"][found["chosen"]])
@@ -197,9 +207,10 @@ def write_image(
             "spacing": measured.spacing,
             "n_max": int(measured.orders[radius]),
             "orders": {f"{r:g}": int(n) for r, n in measured.orders.items()},
-            "detectors": 1,
+            "detectors": 1 + len(detectors),
             "quality": dict(measured.quality),
         },
+        detectors=images_to_keep([signal, *detectors]),
         features=features_signal(measured.moments[radius], measured.stamp),
         sites=dict(table.sites),
         **fields,

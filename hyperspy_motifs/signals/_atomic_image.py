@@ -397,11 +397,13 @@ class AtomicImage(ImageAtoms):
         predict(model, self, atoms, show_progressbar, detectors=detectors)
         return Motifs(self)
 
-    def _update_model(self, model: MotifModel, images: Sequence[BaseSignal]) -> MotifModel:
+    def _update_model(
+        self, model: MotifModel, images: Sequence[BaseSignal], detectors: Sequence[object] | None = None
+    ) -> MotifModel:
         """See :meth:`hyperspy_motifs.models.MotifModel.update`, which calls it of the first of its images."""
         from hyperspy_motifs.collection import update_model
 
-        return update_model(model, images)
+        return update_model(model, images, detectors)
 
     def plot_motifs(self, *, frame: int | None = None, cells: bool = False, **kwargs: object) -> None:
         """Plot the image with HyperSpy, with one coloured set of markers per motif, and a legend with counts.

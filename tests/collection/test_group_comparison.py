@@ -85,3 +85,16 @@ def test_what_is_absent_everywhere_has_no_row_and_what_is_absent_once_a_finite_r
 def test_what_cannot_be_compared_is_refused(groups, message):
     with pytest.raises(ValueError, match=message):
         compare_groups(counts_of([0.02] * 10, np.random.default_rng(0)), TOTALS, groups)
+
+
+def test_kinds_too_rare_to_differ_cost_nothing():
+    """Thirty kinds of one or two atoms, all in one group, are as different as they can be, and that is not significant."""
+    counts = counts_of([0.02] * 5 + [0.035] * 5, np.random.default_rng(2))
+    alone = compare_groups(counts, TOTALS, GROUPS)
+    rare = np.zeros((10, 30), int)
+    rare[np.arange(30) % 5 + 5, np.arange(30)] = 1 + np.arange(30) % 2
+    found = compare_groups(np.column_stack([counts, rare]), TOTALS, GROUPS)
+    assert 2 in alone.significant()
+    np.testing.assert_array_equal(found.q_values[:3], alone.q_values)
+    assert (found.q_values[3:] == 1).all()
+    assert (found.p_values[3:] < 1).all()
