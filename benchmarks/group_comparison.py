@@ -5,7 +5,7 @@
 Prints, for numbers of images in a group, rates of a motif and scatters of the rate between images, the share of p-values below
 0.05 between equal groups, and between groups whose rates differ by a factor of 1.5. Then for whole studies: five images in each
 group of a honeycomb with 2 % of vacancies in one sublattice, in which motifs, bonds, cells and six kinds of rare accidents are
-counted, how often anything has a q-value of at most 0.05 if the groups are equal, and how often the vacancies have if the groups
+counted, how often anything has a q-value of at most 0.05 if the groups are equal, and how often the vacancies have one if they
 have 2 and 3 %.
 """
 

@@ -361,6 +361,7 @@ class _AnchorMoments:
     noise_std: NDArray[np.float64]
     valid: NDArray[np.bool_]
     coverage: NDArray[np.float64]
+    radius: float
     scan_error: None = None
 
     @classmethod
@@ -371,7 +372,7 @@ class _AnchorMoments:
         if motif_model.classifier.rotation_invariant:
             modes = modes[modes[:, 1] >= 0]
         n = len(values)
-        return cls(values, modes, np.broadcast_to(noise, values.shape), np.ones(n, bool), np.ones(n))
+        return cls(values, modes, np.broadcast_to(noise, values.shape), np.ones(n, bool), np.ones(n), radius)
 
 
 def _moments_at(motif_model: MotifModel, radius: float) -> _AnchorMoments:
