@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft, ndimage
@@ -139,12 +140,13 @@ def _blurred(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     """Gaussian average of positive values over two `sigma`, with the mirror image beyond the border, by cosine transforms."""
     reach = np.arange(1, int(2 * sigma + 0.5) + 1)
     weights = np.exp(-0.5 * (reach / sigma) ** 2)
-    transformed = fft.dctn(values)
+    n_threads = numba.get_num_threads()
+    transformed = fft.dctn(values, workers=n_threads)
     for length, side in zip(values.shape, ((-1, 1), (1, -1)), strict=True):
         waves = np.cos(np.pi / length * np.arange(length)[:, None] * reach)
         kept = (1 + 2 * waves @ weights) / (1 + 2 * weights.sum())
         transformed *= kept.astype(values.dtype).reshape(side)
-    return np.maximum(fft.idctn(transformed, overwrite_x=True), 0)
+    return np.maximum(fft.idctn(transformed, overwrite_x=True, workers=n_threads), 0)
 
 
 def _smooth_field(
