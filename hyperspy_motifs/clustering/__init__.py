@@ -13,6 +13,7 @@ MotifTree            how motifs divide, over radii and granularities; cuts into 
 density_clusters     leaves of the density tree of a layout
 estimate_stability   agreement of motifs over random numbers: Stability
 by_frequency         renumber labels, 0 the most frequent
+turned_motifs        motifs that are copies of another one, rotated or mirrored: TurnedMotif
 to_state             a fitted model as named arrays
 from_state           the model of such arrays
 MIN_MOTIF_SIZE       the fewest atoms that a motif may have

@@ -23,3 +23,5 @@ from ._regions import ManifoldRegions as ManifoldRegions
 from ._split_test import split_evidence as split_evidence
 from ._state import from_state as from_state
 from ._state import to_state as to_state
+from ._turned_motifs import TurnedMotif as TurnedMotif
+from ._turned_motifs import turned_motifs as turned_motifs

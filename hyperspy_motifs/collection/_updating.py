@@ -83,6 +83,6 @@ def update_model(
 def _unit(motif_model: MotifModel, signal: BaseSignal) -> float | None:
     """Return the unit of the radii in an image, as :meth:`AtomicImage.apply_model` takes it; None for its own distance."""
     units = store.Stamp.of(signal).units
-    if motif_model.facts.get("aligned") or not motif_model.units == units != "px":
+    if motif_model.facts.get("aligned") or motif_model.units != units or not store.is_length(units):
         return None
     return float(motif_model.spacing)

@@ -187,6 +187,16 @@ class Densities(dict[str, Density]):
 VACANCY, ANOTHER, ODD_CELLS = "vacancy", "another motif", "odd cells"
 #: Kinds in the order in which they are listed; what stands first is the kind of a place with several.
 KINDS = (VACANCY, ANOTHER, "extra", "darker", "brighter", "moved", "other", ODD_CELLS)
+# Kinds of sites with numbers of their own in the headline.
+_MOST_IN_A_LINE = 3
+# Words for single outliers of each kind, before and after the plural.
+_SINGLE = {
+    "extra": ("extra column", ""),
+    "darker": ("darker atom", ""),
+    "brighter": ("brighter atom", ""),
+    "moved": ("moved atom", ""),
+    "other": ("atom", " of another shape"),
+}
 # Two entries within this many nearest-neighbour distances are one place.
 _SAME_PLACE = 0.5
 
@@ -383,14 +393,17 @@ class Defects:
     def headline(self) -> str:
         """Numbers of defects in one line."""
         parts = []
-        for motif in np.unique(self.expected[self.kinds == VACANCY]).tolist():
-            count = int(np.count_nonzero((self.kinds == VACANCY) & (self.expected == motif)))
-            n_sites = max(int(np.count_nonzero(self.site_motifs == motif)), count)
+        lacking = np.unique(self.expected[self.kinds == VACANCY])
+        # A list of many kinds of sites says less than their sum.
+        for group in [lacking] if len(lacking) > _MOST_IN_A_LINE else lacking[:, None]:
+            count = int(np.count_nonzero((self.kinds == VACANCY) & np.isin(self.expected, group)))
+            n_sites = max(int(np.count_nonzero(np.isin(self.site_motifs, group))), count)
             share = count / n_sites
             error = np.sqrt(max(share * (1 - share), 1 / n_sites) / n_sites)
+            whose = motif_name(int(group[0]), self.names) if len(group) == 1 else f"{len(group)} motifs"
             parts.append(
                 f"{count} {_plural('vacanc', count, 'y', 'ies')} in {n_sites:,} tested sites of "
-                f"{motif_name(motif, self.names)} ({_percent(share)} ± {_percent(error, 1)} %)"
+                f"{whose} ({_percent(share)} ± {_percent(error, 1)} %)"
             )
         ratios = self.ratios[self.kinds == ANOTHER]
         if rare := len(ratios):
@@ -402,8 +415,12 @@ class Defects:
         odd = int(np.count_nonzero(self.kinds == ODD_CELLS))
         if odd:
             parts.append(f"{odd} {_plural('group', odd)} of odd cells")
-        single = len(self) - rare - odd - int(np.count_nonzero(self.kinds == VACANCY))
-        parts.append(f"{single} {_plural('outlier', single)} at {100 * self.fdr:g} % false discoveries")
+        single = [
+            f"{count:,} {_plural(word, count)}{rest}"
+            for kind, (word, rest) in _SINGLE.items()
+            if (count := int(np.count_nonzero(self.kinds == kind)))
+        ]
+        parts.append(f"{', '.join(single) or 'no single outlier'} at {100 * self.fdr:g} % false discoveries")
         untested = []
         if self.n_at_border:
             untested.append(

@@ -163,7 +163,7 @@ class ImageAxes:
         if ratio is None:
             remedy = (
                 "Calibrate the image first: s.axes_manager.signal_axes.set(scale=..., units='nm')."
-                if self.units == "px"
+                if not store.is_length(self.units)
                 else f"Give their positions in {self.units}."
             )
             raise ValueError(f"{source} are in {units}, this image is in {self.units}. {remedy}")

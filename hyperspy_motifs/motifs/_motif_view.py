@@ -14,7 +14,7 @@ from ._views import ManifoldView, MotifsAtRadius
 
 if TYPE_CHECKING:
     from hyperspy_motifs.cells import Cells
-    from hyperspy_motifs.clustering import MotifTree, Stability
+    from hyperspy_motifs.clustering import MotifTree, Stability, TurnedMotif
     from hyperspy_motifs.defects import Defects
     from hyperspy_motifs.graph import MotifGraph
     from hyperspy_motifs.hierarchy import Hierarchy
@@ -127,7 +127,7 @@ class MotifView(AtomColumns):
 
     @property
     def units(self) -> str:
-        """Units of `positions`; "px" for an image without calibration."""
+        """Units of `positions`; "px" for an image without calibration, "axis units" for a scale without a unit."""
         return self._refresh().stamp.units
 
     @property
@@ -247,6 +247,19 @@ class MotifView(AtomColumns):
         from ._described import symmetries
 
         return self._cached("symmetries", lambda: symmetries(self))
+
+    def _turned(self) -> list[TurnedMotif]:
+        """Motifs that are others in another orientation; none of a continuum, of a stack, and where motifs have any."""
+        from hyperspy_motifs.clustering import CONSTANTS, turned_motifs
+
+        options = self.parameters["options"]
+        if options.get("rotation_invariant") or self.is_continuous or len(np.unique(self.frames)) > 1:
+            return []
+        moments = self.features.of_detector(0).get_moments()
+        return self._cached(
+            "turned",
+            lambda: turned_motifs(moments, self.labels, float(options.get("alpha", CONSTANTS.alpha))),
+        )
 
     @property
     def tree(self) -> MotifTree:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING
@@ -11,14 +12,21 @@ import numpy as np
 from hyperspy_motifs.clustering import motif_name
 from hyperspy_motifs.defects import ANOTHER, VACANCY
 from hyperspy_motifs.describe import UNCERTAIN, place_words
+from hyperspy_motifs.store import UNKNOWN_UNITS
 
 if TYPE_CHECKING:
+    from hyperspy_motifs.clustering import TurnedMotif
     from hyperspy_motifs.defects import Defects
 
     from ._motifs import Motifs
 
-# Rows of the table in a notebook, which is a glance; the report has them all.
+# Motifs in a summary and in the table of a notebook, which are a glance; the report and `describe` have them all.
 MOST_SHOWN = 12
+# Motifs with numbers of their own in one line of text.
+_MOST_IN_A_LINE = 3
+# Orientations of one motif from which on a summary advises to take them as one: more than a domain and its twin have.
+_MANY_ORIENTATIONS = 3
+_REMEDY = "find_motifs(rotation_invariant=True)"
 # Fraction of the atoms that the translations of a unit cell map onto atoms of their motif; below it, this is said first.
 _LEAST_MATCH = 0.7
 # Relative difference of the two lengths of a unit cell, and of its angle in degrees from 60 or 90, that drift explains.
@@ -27,7 +35,46 @@ _SAME_LENGTH, _SAME_ANGLE = 0.04, 3.0
 
 def cautions(motifs: Motifs) -> list[str]:
     """What may make a result wrong, a sentence each: to be read before anything else."""
-    return [*motifs.quality.refusals(), *motifs.cells.cautions(), *_uncertain_levels(motifs)]
+    return [
+        *motifs.quality.refusals(),
+        *motifs.cells.cautions(),
+        *_uncertain_levels(motifs),
+        *_orientations(motifs),
+    ]
+
+
+def _orientations(motifs: Motifs) -> list[str]:
+    """That one motif is there in several orientations, as in a polycrystal or a large unit cell, and what to do."""
+    copies = motifs._turned()
+    # Two orientations are those of a honeycomb, a twin or a domain, which a user may want to see.
+    most = max(Counter(copy.copy_of for copy in copies).values(), default=0) + 1
+    if most < _MANY_ORIENTATIONS:
+        return []
+    return [
+        f"the {motifs.n_motifs} motifs are {motifs.n_motifs - len(copies)} in up to {most} orientations: {_REMEDY} takes the "
+        "orientations of a motif as one"
+    ]
+
+
+def _turned(motifs: Motifs) -> list[str]:
+    """Which motifs are others in another orientation."""
+    copies = motifs._turned()
+    if not copies or _orientations(motifs):
+        return []
+    words = [
+        f"{motif_name(found.motif, motifs.names)} is {motif_name(found.copy_of, motifs.names)}"
+        f"{' mirrored' if found.mirrored else ''}{_by(found)}"
+        for found in copies[:_MOST_IN_A_LINE]
+    ]
+    rest = len(copies) - len(words)
+    return [
+        f"in another orientation: {', '.join(words)}{f' and {rest} more' if rest else ''} ({_REMEDY} takes them as one)"
+    ]
+
+
+def _by(found: TurnedMotif) -> str:
+    """The angle of a rotation in words; that of a mirrored copy depends on the axis of the mirror."""
+    return "" if found.mirrored else f" turned by {abs(np.degrees(found.angle)):.0f}°"
 
 
 def _uncertain_levels(motifs: Motifs) -> list[str]:
@@ -55,6 +102,10 @@ def summarise(motifs: Motifs) -> str:
     quality = motifs.quality
     lines[:0] = [f"caution: {line}" for line in cautions(motifs)]
     lines += [f"image: {line}" for line in quality.lines()]
+    if motifs.units == UNKNOWN_UNITS:
+        lines.append(
+            "image: the scale of its axes has no unit: lengths are in the units of that scale, whatever they are"
+        )
     radii = ", ".join(f"{radius:.3g}: {motifs.labels_at(radius).max() + 1}" for radius in motifs.radii)
     lines.append(f"radius {motifs.radius:.3g} nearest-neighbour distances (motifs at each radius: {radii})")
     if parameters.get("reason"):
@@ -67,11 +118,12 @@ def summarise(motifs: Motifs) -> str:
     if parameters.get("atoms") != "grid" and centres.get("kind") == "grid":
         lines.append(f'  {centres["reason"]}; find_motifs(atoms="grid") uses patches on a grid instead')
     lines.append(_counted(motifs.n_motifs, "motif"))
-    width = max(len(name) for name in motifs.names)
+    present = np.flatnonzero(motifs.counts)
+    shown = present[:MOST_SHOWN] if len(present) > MOST_SHOWN + 1 else present
+    width = max(len(motifs.names[k]) for k in shown)
     truncated = motifs.truncated
-    for k, (name, count) in enumerate(zip(motifs.names, motifs.counts, strict=True)):
-        if not count:
-            continue
+    for k in shown.tolist():
+        name, count = motifs.names[k], int(motifs.counts[k])
         sure = float(np.mean(motifs.probabilities[motifs.labels == k]))
         share = 100 * count / len(motifs.labels)
         atoms = "atom " if count == 1 else "atoms"
@@ -79,7 +131,11 @@ def summarise(motifs: Motifs) -> str:
         # A motif of cut surroundings is one of the border and not of the specimen.
         cut = int(np.count_nonzero(truncated & (motifs.labels == k)))
         lines.append(f"{line}  ({cut} of them truncated by the border)" if 2 * cut > count else line)
-    lines += _empty_sites(motifs) + _environments(motifs) + _uncertain(motifs)
+    if rest := motifs.counts[present[len(shown) :]].tolist():
+        lines.append(
+            f"  and {len(rest)} rarer ones of {min(rest)} to {max(rest)} atoms, {sum(rest):,} together: motifs.describe()"
+        )
+    lines += _turned(motifs) + _empty_sites(motifs) + _environments(motifs) + _uncertain(motifs)
     lines.append(_cells(motifs))
     return "\n".join(lines)
 
@@ -211,7 +267,12 @@ def _defects(motifs: Motifs) -> list[str]:
         many = [_counted(motifs.n_motifs, "motif"), _counted(len(motifs.labels), "atom")]
         found = "motifs.defects has not been read yet" if known is None else known.headline()
     else:
-        many = [*_lattice(motifs), _counted(motifs.n_motifs, "motif"), _counted(len(motifs.labels), "atom")]
+        many = [
+            *_lattice(motifs),
+            *_domains(motifs),
+            _counted(motifs.n_motifs, "motif"),
+            _counted(len(motifs.labels), "atom"),
+        ]
         found = motifs.defects.headline()
     return [f"{', '.join(many)}; {found}"]
 
@@ -236,18 +297,35 @@ def _lattice(motifs: Motifs) -> list[str]:
     return [name, f"a = {a:.3g} {motifs.units}", f"b = {b:.3g} {motifs.units}"]
 
 
+def _domains(motifs: Motifs) -> list[str]:
+    """Domains with the boundaries between them in words, or the period of the superstructure that they would be parts of."""
+    levels = {} if motifs.hierarchy is None else {level.kind: level for level in motifs.hierarchy.levels}
+    if "moire-cell" in levels:
+        return [f"period of the surroundings {levels['moire-cell'].scalars['period']:.3g} {motifs.units}"]
+    if "domain" not in levels:
+        return []
+    text = f"{_counted(len(levels['domain'].labels), 'domain')} of {_counted(len(levels['domain'].names), 'kind')}"
+    if "boundary" in levels:
+        boundary = levels["boundary"]
+        many = f"{len(boundary.labels)} boundar{'y' if len(boundary.labels) == 1 else 'ies'}"
+        text += f", {many} ({_counted(int(boundary.columns['n_cells'].sum()), 'cell')})"
+    return [text]
+
+
 def _empty_sites(motifs: Motifs) -> list[str]:
     """How many sites of each motif are empty."""
     sites = motifs.sites
     empty = sites.vacant
     if not empty.any():
         return []
+    kinds = np.unique(sites.expected_motifs[empty])
+    # A list of many kinds says less than their sum.
+    groups = [kinds] if len(kinds) > _MOST_IN_A_LINE else kinds[:, None]
     parts = []
-    for k in np.unique(sites.expected_motifs[empty]).tolist():
-        of_kind = sites.expected_motifs == k
-        parts.append(
-            f"{int((of_kind & empty).sum()):,} of {int(of_kind.sum()):,} sites of {motif_name(k, motifs.names)}"
-        )
+    for group in groups:
+        of_kind = np.isin(sites.expected_motifs, group)
+        whose = motif_name(int(group[0]), motifs.names) if len(group) == 1 else f"{len(group)} motifs"
+        parts.append(f"{int((of_kind & empty).sum()):,} of {int(of_kind.sum()):,} sites of {whose}")
     text = f"empty sites, with those near the border: {', '.join(parts)}"
     if motifs.parameters.get("atoms") == "grid" or len(np.unique(motifs.frames)) > 1:
         return [text]
@@ -295,7 +373,8 @@ def _cells(motifs: Motifs) -> str:
         return text
     sites = motifs.sites
     missing = [motif_name(k, motifs.names) for k in np.unique(sites.expected_motifs[sites.vacant]).tolist()]
-    return f"{text}; {n_open} of them have an empty site of {' or '.join(missing)} as a corner"
+    whose = f" of {' or '.join(missing)}" if len(missing) <= _MOST_IN_A_LINE else ""
+    return f"{text}; {n_open} of them have an empty site{whose} as a corner"
 
 
 def _counted(number: int, word: str) -> str:

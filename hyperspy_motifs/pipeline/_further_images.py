@@ -362,7 +362,7 @@ def _spacing(motif_model: MotifModel | SimpleNamespace, stamp: store.Stamp, tabl
     if getattr(motif_model, "facts", {}).get("aligned"):
         # Images of different magnifications: each has its own distance.
         return float(table.facts["separation"])
-    if motif_model.units == stamp.units != "px":
+    if motif_model.units == stamp.units and store.is_length(stamp.units):
         return float(motif_model.spacing)
     if motif_model.units != stamp.units:
         warnings.warn(

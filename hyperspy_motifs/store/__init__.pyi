@@ -23,8 +23,10 @@ from ._metadata import write_identification as write_identification
 from ._metadata import write_mask as write_mask
 from ._nodes_and_signals import MOMENTS_NODE as MOMENTS_NODE
 from ._nodes_and_signals import PATCHES_NODE as PATCHES_NODE
+from ._nodes_and_signals import UNKNOWN_UNITS as UNKNOWN_UNITS
 from ._nodes_and_signals import Stamp as Stamp
 from ._nodes_and_signals import axis_units as axis_units
+from ._nodes_and_signals import is_length as is_length
 from ._nodes_and_signals import is_oblong as is_oblong
 from ._nodes_and_signals import length_ratio as length_ratio
 from ._nodes_and_signals import moments_signal as moments_signal

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from hyperspy_motifs.zernike import Moments
 
 
-_PIXELS = "px"
+# What lengths are in without a unit: pixels, or what the scale of the axes says, which is not known.
+_PIXELS, UNKNOWN_UNITS = "px", "axis units"
 # Scales of the axes that differ by less are those of square pixels: the rounding of a calibration.
 PIXEL_TOLERANCE = 0.01
 # Lengths in metres. Two characters each look like micro and angstrom.
@@ -116,9 +117,16 @@ def length_ratio(one: str, other: str) -> float | None:
 
 
 def axis_units(axis: BaseDataAxis) -> str:
-    """Units of a HyperSpy axis as text; ``"px"`` if it has none."""
+    """Units of a HyperSpy axis as text; without any ``"px"`` for a scale of 1, and ``"axis units"`` for another one."""
     units = str(axis.units)
-    return _PIXELS if units in ("<undefined>", "", "t.Undefined", "None") else units
+    if units not in ("<undefined>", "", "t.Undefined", "None"):
+        return units
+    return _PIXELS if abs(float(axis.scale)) == 1 else UNKNOWN_UNITS
+
+
+def is_length(units: str) -> bool:
+    """Whether lengths in `units`, as of :func:`axis_units`, mean the same in two images."""
+    return units not in (_PIXELS, UNKNOWN_UNITS)
 
 
 def unit_factor(old: str, new: str) -> float:
@@ -129,7 +137,7 @@ def unit_factor(old: str, new: str) -> float:
     ValueError
         If one cannot be converted to the other.
     """
-    if old == new:
+    if old == new or not (is_length(old) or is_length(new)):
         return 1.0
     known = length_ratio(old, new)
     if known is not None:
@@ -357,7 +365,8 @@ def patches_signal(
 
     size = patches.shape[-1]
     half = (size - 1) / 2
-    axis = {"scale": scale, "offset": -half * scale, "units": units, "size": size, "navigate": False}
+    shown = "" if units == UNKNOWN_UNITS else units
+    axis = {"scale": scale, "offset": -half * scale, "units": shown, "size": size, "navigate": False}
     node: dict[str, object] = {"facts": json.dumps({"radius_px": float(half if radius is None else radius)})}
     if noise_std is not None:
         node["noise_std"] = np.array(noise_std, dtype=np.float32)

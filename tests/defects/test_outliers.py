@@ -129,7 +129,7 @@ def test_the_evidence_has_the_present_names_of_the_motifs():
 def test_the_summary_says_defects_first(planted):
     first = planted[0].motifs.summary().splitlines()[0]
     assert first.startswith("honeycomb, a = 0.329 nm, 2 motifs, ")
-    assert "2 outliers at 5 % false discoveries" in first
+    assert "1 darker atom, 1 moved atom at 5 % false discoveries" in first
     assert "too close to the border" in first
 
 

@@ -61,7 +61,29 @@ def test_the_headline_counts_vacancies_by_site_and_says_what_was_not_tested():
     assert text.startswith("2 vacancies in 1,200 tested sites of X (0.17 ± 0.1 %), 1 atom of another motif")
     numbered = replace(defects, names=("0",)).headline()
     assert numbered == defects.headline() == text.replace("sites of X", "sites of motif 0")
-    assert "1 outlier at 5 % false discoveries; 61 atoms too close to the border to say" in text
+    assert "1 darker atom at 5 % false discoveries; 61 atoms too close to the border to say" in text
+
+
+def test_the_headline_says_what_single_outliers_are():
+    kinds = ["extra"] * 3 + ["darker", "moved", "other", "other"]
+    text = table([[k, k] for k in range(7)], kinds).headline()
+    assert text.startswith(
+        "3 extra columns, 1 darker atom, 1 moved atom, 2 atoms of another shape at 5 % false"
+    )
+    assert (
+        table([[1, 1]], [VACANCY])
+        .headline()
+        .endswith(", no single outlier at 5 % false discoveries; 61 atoms too close to the border to say")
+    )
+
+
+def test_vacancies_of_many_kinds_of_sites_are_added_up():
+    kinds = np.arange(1200) % 5
+    many = table([[1, 1], [2, 2], [3, 3], [4, 4], [5, 5]], [VACANCY] * 5)
+    five = replace(many, expected=np.arange(5), site_motifs=kinds)
+    assert five.headline().startswith("5 vacancies in 1,200 tested sites of 5 motifs (0.42 ± 0.2 %)")
+    three = replace(many, expected=np.array([0, 1, 1, 2, 2]), site_motifs=kinds)
+    assert "2 vacancies in 240 tested sites of motif 1" in three.headline()
 
 
 def test_densities_have_exact_intervals():

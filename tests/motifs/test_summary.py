@@ -1,0 +1,67 @@
+"""What the summary of a result says first: orientations of one motif, boundaries, what lengths are in, and short lists."""
+
+import numpy as np
+import pytest
+
+from hyperspy_motifs import data
+
+
+def lattice(kind, **options):
+    return data.lattice(kind, shape=(236, 282), dose=3e5, random_state=3, **options)[0]
+
+
+def test_three_orientations_of_one_site_are_said_first_with_what_to_do():
+    motifs = lattice("kagome").find_motifs(radius=1.2, show_progressbar=False)
+    first = motifs.summary().splitlines()[0]
+    assert motifs.n_motifs == 3
+    assert first.startswith(
+        "caution: the 3 motifs are 1 in up to 3 orientations: find_motifs(rotation_invariant=True)"
+    )
+    again = motifs.signal.find_motifs(radius=1.2, rotation_invariant=True, show_progressbar=False)
+    assert again.n_motifs == 1
+    assert "orientation" not in again.summary()
+
+
+def test_the_two_sites_of_a_honeycomb_are_no_caution():
+    motifs = lattice("honeycomb").find_motifs(radius=1.2, show_progressbar=False)
+    assert "in another orientation: motif 1 is motif 0 turned by 180°" in motifs.summary()
+    assert "caution" not in motifs.summary()
+
+
+def test_motifs_of_other_atoms_are_not_orientations(motifs):
+    assert motifs.n_motifs > 2
+    assert "orientation" not in motifs.summary()
+
+
+def test_domains_and_boundaries_are_in_the_headline():
+    signal, _ = data.twin_boundary(shape=(300, 330), dose=3e5, random_state=2)
+    motifs = signal.find_motifs(show_progressbar=False)
+    levels = {level.kind: level for level in motifs.hierarchy.levels}
+    many = int(levels["boundary"].columns["n_cells"].sum())
+    headline = next(line for line in motifs.summary().splitlines() if line.startswith("honeycomb"))
+    assert f"2 domains of 2 kinds, 1 boundary ({many} cells), " in headline
+
+
+@pytest.mark.parametrize(
+    ("scale", "units", "said"), [(1, "", "px"), (0.0125, "", "axis units"), (0.0125, "nm", "nm")]
+)
+def test_lengths_are_in_what_the_axes_are_in(found, scale, units, said):
+    signal = found.deepcopy()
+    signal.axes_manager.signal_axes.set(scale=scale, units=units)
+    assert signal.motifs.units == said
+    text = signal.motifs.summary()
+    assert f" {said} apart" in text
+    assert ("has no unit" in text) == (said == "axis units")
+
+
+def test_frequent_motifs_are_listed_and_rare_ones_are_counted(motifs):
+    labels = motifs.labels.copy()
+    atoms = np.flatnonzero(labels == 0)
+    for k in range(12):
+        labels[atoms[7 * k : 7 * k + 7]] = motifs.n_motifs + k
+    motifs.relabel(labels)
+    lines = motifs.summary().splitlines()
+    first = lines.index(f"{motifs.n_motifs} motifs")
+    rest = np.sort(motifs.counts)[: motifs.n_motifs - 12]
+    expected = f"  and {len(rest)} rarer ones of {rest.min()} to {rest.max()} atoms, {rest.sum()} together"
+    assert lines[first + 13].startswith(expected)
