@@ -343,7 +343,10 @@ def _standardise(
         z = z / np.interp(counterparts.ratio, counterparts.ratio[order], factor)[:, None]
     central = np.isfinite(z).all(axis=1) & (np.abs(z) < _CENTRE).all(axis=1) & known
     if central.sum() > 10 * z.shape[1] > 10 and np.ptp(z[central], axis=0).all():
-        z = z @ np.linalg.inv(np.linalg.cholesky(np.corrcoef(z[central].T))).T
+        correlation = np.corrcoef(z[central].T)
+        # Columns of which one follows from the others cannot be made independent.
+        if np.linalg.matrix_rank(correlation, hermitian=True) == len(correlation):
+            z = z @ np.linalg.inv(np.linalg.cholesky(correlation)).T
     return np.asarray(z), spread
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
@@ -58,6 +58,20 @@ class MotifView(AtomColumns):
             self._cache[name] = make()
         found: _T = self._cache[name]
         return found
+
+    def _with_atoms(self) -> Self:
+        """These motifs, for what has no meaning without atoms.
+
+        Raises
+        ------
+        ValueError
+            If there are none, as in a crop of vacuum.
+        """
+        if not len(self._refresh().labels):
+            raise ValueError(
+                "There are no atoms in this part of the image. Take a part with atoms, or call find_motifs() on this one."
+            )
+        return self
 
     # ------------------------------------------------------------------ the atoms
 
@@ -288,7 +302,7 @@ class MotifView(AtomColumns):
         """
         from hyperspy_motifs.pipeline import available_radii, estimate, source_of
 
-        record = self._refresh()
+        record = self._with_atoms()._refresh()
         return self._cached(
             "continuity",
             lambda: estimate(source_of(self._signal, record), available_radii(record), record.labels),
@@ -298,7 +312,7 @@ class MotifView(AtomColumns):
     def manifold(self) -> ManifoldView:
         """The atoms as points of a continuum: coordinates, topology, disorder, moiré."""
 
-        return self._cached("manifold", lambda: ManifoldView(self._signal, self._refresh()))
+        return self._cached("manifold", lambda: ManifoldView(self._signal, self._with_atoms()._refresh()))
 
     def _radius_index(self, radius: float) -> int:
         radii = np.array(self.radii)
@@ -378,13 +392,13 @@ class MotifView(AtomColumns):
         Raises
         ------
         ValueError
-            If the motifs were not found in this image alone: fitted to a sample of a stack, or assigned by a model; or
-            in several detectors, whose images were too large to be kept.
+            If there are no atoms, or the motifs were not found in this image alone: fitted to a sample of a stack, or
+            assigned by a model; or in several detectors, whose images were too large to be kept.
         """
         from hyperspy_motifs.clustering import estimate_stability
         from hyperspy_motifs.pipeline import labels_by_seed
 
-        record = self._refresh()
+        record = self._with_atoms()._refresh()
         return estimate_stability(record.labels, labels_by_seed(self._signal, record, n_seeds))
 
     def reconstruct(self) -> AtomicImage:
@@ -397,10 +411,15 @@ class MotifView(AtomColumns):
         -------
         AtomicImage
             NaN far from all atoms.
+
+        Raises
+        ------
+        ValueError
+            If there are no atoms.
         """
         from hyperspy_motifs.pipeline import reconstruct
 
-        return reconstruct(self._signal, self._refresh())
+        return reconstruct(self._signal, self._with_atoms()._refresh())
 
     def _find_defects(self) -> Defects:
         from hyperspy_motifs.pipeline import find_defects, keep_defects

@@ -393,7 +393,7 @@ class Motifs(MotifView):
         """The fitted model for other atoms (:class:`~hyperspy_motifs.models.MotifModel`), including edits."""
         from hyperspy_motifs.pipeline import motif_model_of
 
-        return self._cached("model", lambda: motif_model_of(self._signal, self._refresh()))
+        return self._cached("model", lambda: motif_model_of(self._signal, self._with_atoms()._refresh()))
 
     def report(self, path: str | PathLike[str], *, title: str | None = None, frame: int = 0) -> Path:
         """Write one HTML file with the figures, tables, parameters and versions of this result.

@@ -96,7 +96,7 @@ class MotifPlots:
         """
         from hyperspy_motifs.draw import plot_layout, plot_layout_in_region
 
-        motifs = self._motifs
+        motifs = self._motifs._with_atoms()
         layout = motifs.layout if radius is None else motifs.at(radius).layout
         if isinstance(colour_by, str):
             colour_by, style = layout_colouring(motifs, colour_by)
@@ -125,7 +125,7 @@ class MotifPlots:
         """
         from hyperspy_motifs.draw import plot_means
 
-        motifs = self._motifs
+        motifs = self._motifs._with_atoms()
         means = surroundings(motifs)
         if symmetry:
             kwargs.setdefault("symmetries", motifs.symmetries)
@@ -152,7 +152,7 @@ class MotifPlots:
         """
         from hyperspy_motifs.draw import plot_tree
 
-        motifs = self._motifs
+        motifs = self._motifs._with_atoms()
         tree = motifs.tree
         kwargs = {"labels": motif_of_node(tree, motifs.labels), "names": motifs.names, **kwargs}
         return plot_tree(tree.parent, tree.size, tree.radius, ax=ax, **kwargs)
@@ -291,7 +291,7 @@ class MotifPlots:
         chosen = (
             range(min(6, self._motifs.n_motifs)) if motifs is None else self._motifs._check_motifs(motifs)
         )
-        means, known = mean_moments(self._motifs)
+        means, known = mean_moments(self._motifs._with_atoms())
         shown = [k for k in chosen if k in known]
         rows = [known.index(k) for k in shown]
         return plot_zernike_spectrum(
@@ -464,7 +464,7 @@ class MotifPlots:
         from hyperspy_motifs.draw import compare_layouts
         from hyperspy_motifs.relaxation import layouts_to_compare
 
-        motifs = self._motifs
+        motifs = self._motifs._with_atoms()
         values, known = noise_units(motifs)
         layouts = layouts_to_compare(
             values, random_state=motifs.parameters["options"]["random_state"], umap=umap
@@ -489,6 +489,6 @@ class MotifPlots:
         """
         from hyperspy_motifs.draw import animate_relaxation
 
-        motifs = self._motifs
+        motifs = self._motifs._with_atoms()
         history, known = relaxation_history(motifs, every)
         return animate_relaxation(history, motifs.labels[known], names=motifs.names, ax=ax, **kwargs)

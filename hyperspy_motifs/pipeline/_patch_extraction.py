@@ -89,6 +89,8 @@ def get_atom_patches(
     else:
         found = stored_atoms(signal) or find_atoms(signal, None, None)
         pixels, frames = found.pixel_positions, found.frames
+    if not len(pixels):
+        raise ValueError("There are no atoms in this part of the image: there is nothing to take patches of.")
     if radius_units == "nn":
         from hyperspy_motifs.atoms import nearest_neighbour_distance
 

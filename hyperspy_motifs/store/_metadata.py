@@ -142,11 +142,13 @@ def _name_of(record: Record, edition: int) -> str:
 
 
 def _kept_identification(signal: BaseSignal, record: Record) -> object:
-    """The identification of `signal`, if `record` has the same atoms."""
+    """The identification of `signal`, if `record` is the same result, as after an edit, with the same atoms."""
     if not signal.metadata.has_item(f"{NODE}.identification"):
         return None
     node = signal.metadata.get_item(NODE)
-    same = np.array_equal(array(node, "positions"), record.positions)
+    # The names of its motifs belong to the result as well, and a new one has none.
+    same = record.result == node.get_item("result", default=_UNNAMED)
+    same &= np.array_equal(array(node, "positions"), record.positions)
     return node.get_item("identification") if same else None
 
 
@@ -293,7 +295,7 @@ def remove(signal: BaseSignal) -> None:
 
 
 def write_identification(signal: BaseSignal, state: Mapping[str, object]) -> None:
-    """Keep the identification of the atoms of `signal` in its node; results of the same atoms keep it."""
+    """Keep the identification of the atoms of `signal` in its node, until its atoms change or motifs are found again."""
     node = {"state": mapping_to_node(state), "stamp": stamp_to_node(Stamp.of(signal))}
     signal.metadata.set_item(f"{NODE}.identification", node)
 

@@ -358,3 +358,10 @@ def test_defects_among_equal_columns_are_certain(known):
     assert (found.q_values[half_empty[~found.at_border[half_empty]]] < 1e-6).all()
     assert (found.q_values[tested] > 0.05).all()
     assert np.isfinite(found.p_values[tested, 0]).all()
+
+
+def test_shapes_of_which_one_follows_from_the_others_are_compared():
+    points, intensities, shapes, _ = honeycomb(7)
+    shapes[:, 2] = 0.3 * shapes[:, 1]
+    tests = compare_atoms(points, intensities, shapes, SPACING, SHAPE, 0.05)
+    assert np.isfinite(tests.p_values[~tests.at_border]).all()

@@ -75,6 +75,12 @@ def test_motifs_are_relabelled_and_the_names_are_stored(named, tmp_path):
     # Another name keeps the identification, which is of the same atoms.
     again.relabel({0: "metal"})
     assert again.identification.headline() == found.headline()
+    # Motifs that are found again have neither its names nor the identification.
+    anew = again.signal.find_motifs(radius=0.6, show_progressbar=False)
+    assert anew.names[:2] == ["0", "1"]
+    with pytest.raises(ValueError, match="were not identified"):
+        _ = anew.identification
+    assert again.identification.headline() == found.headline()
 
 
 def test_the_stoichiometry_is_that_of_the_truth(named):

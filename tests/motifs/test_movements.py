@@ -116,9 +116,17 @@ def test_everything_still_works_after_a_new_calibration(found):
 
 
 def test_a_part_without_atoms_says_so(motifs):
-    empty = motifs.signal.isig[:2, :2].motifs
+    left = motifs.subset(motifs.pixel_positions[:, 0] < 100)
+    empty = left.signal.isig[200:260, :71].motifs
     assert len(empty.labels) == 0
     assert "no atoms" in empty.summary()
+    for ask in (
+        empty.reconstruct, empty.get_stability, empty.plot.layout, empty.plot.means, empty.plot.tree, empty.plot.spectrum,
+        empty.plot.manifold, empty.plot.layouts, empty.plot.relaxation, empty.signal.get_atom_patches,
+        lambda: empty.model, lambda: empty.continuity,
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="There are no atoms in this part of the image"):
+            ask()
 
 
 def test_a_frame_picked_from_a_stack_keeps_its_motifs(simulated):
