@@ -85,7 +85,7 @@ def turned_motifs(
             angles, reflected, _ = align(members.mean(axis=0), others.mean(axis=0), modes, reflection=True)
             angle, mirrored = float(angles[0, 0]), bool(reflected[0, 0])
             turned = np.where(sines & mirrored, -others, others)
-            turned = rotate_moments(turned, modes, np.full(len(turned), angle))
+            turned = np.asarray(rotate_moments(turned, modes, np.full(len(turned), angle)), dtype=np.float64)
             p_value = _p_of_equal_means(members, turned)
             if p_value >= alpha:
                 likely.append((p_value, TurnedMotif(motif, original, angle, mirrored)))
