@@ -28,6 +28,7 @@ __all__ = [
     "FrameSample",
     "RemoteTask",
     "frames_as_completed",
+    "once_on_workers",
     "run_frames",
     "running_client",
     "sample_of_frames",
@@ -69,10 +70,13 @@ def on_workers(
     function: Callable[..., object],
     images_of: Callable[[int], Sequence[ArrayLike]],
     jobs: Sequence[tuple[int, tuple[object, ...]]],
+    unread: Callable[[int, object], object] | None = None,
 ) -> Generator[tuple[int, Any]]:
     """Yield number and result of every frame on completion; a few frames are scheduled at a time.
 
-    The task of a frame contains all its inputs, so a lost worker costs only the time of its frames.
+    The task of a frame contains all its inputs, so a lost worker costs only the time of its frames. With `unread`, workers
+    continue when the generator is closed, until each thread has computed as many frames as were read; `unread` gets the number
+    and the future of each, which may be an argument of other tasks.
     """
     from distributed import as_completed
     from distributed.client import FutureCancelledError
@@ -89,7 +93,7 @@ def on_workers(
     waiting = iter(jobs)
     threads = max(sum(client.nthreads().values()), 1)
     first = [submit(job, 1) for _, job in zip(range(_AHEAD * threads), waiting, strict=False)]
-    running = as_completed(first)
+    running, n_read = as_completed(first), 0
     try:
         for future in running:
             number, arguments, attempt = submitted.pop(future)
@@ -104,7 +108,17 @@ def on_workers(
             job = next(waiting, None)
             if job is not None:
                 running.add(submit(job, 1))
+            n_read += 1
             yield number, result
+    except GeneratorExit:
+        if unread is not None:
+            more = max(n_read * threads - len(submitted), 0)
+            for _, job in zip(range(more), waiting, strict=False):
+                submit(job, 1)
+            for future, (number, _, _) in submitted.items():
+                unread(number, future)
+            submitted.clear()
+        raise
     finally:
         _cancel(client, list(submitted))
 
@@ -151,6 +165,27 @@ class RemoteTask:
         _cancel(self._client, [self._future])
 
 
+@contextlib.contextmanager
+def once_on_workers(value: Any) -> Generator[Any]:
+    """Give a value that is an argument of many tasks: with a client a future, so that it is sent once and not with each task.
+
+    It is the result of a task, which is computed again if the workers that hold it are lost.
+    """
+    client = running_client()
+    if client is None:
+        yield value
+        return
+    future = client.submit(_same, value, pure=False)
+    try:
+        yield future
+    finally:
+        _cancel(client, [future])
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
 def _cancel(client: Client, futures: list[object]) -> None:
     """Cancel tasks if the client is still connected; otherwise the error that ended the run is reported."""
     from distributed.client import ClosedClientError
@@ -189,7 +224,8 @@ def _sendable(image: Any) -> Any:
     return image
 
 
-_RUN = "run.json"
+#: File with the arguments of a run.
+RUN = "run.json"
 # Version of the content of the files and of the choice of the sample. It increases with every incompatible change,
 # because the version of the package changes only with releases.
 _FORMAT = 2
@@ -218,7 +254,7 @@ class Checkpoint:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"format": _FORMAT, **run}, sort_keys=True, indent=1)
-        path = self.folder / _RUN
+        path = self.folder / RUN
         if path.exists():
             before, now = json.loads(path.read_text(encoding="utf-8")), json.loads(text)
             if before.get("format") != _FORMAT:
@@ -420,6 +456,7 @@ def frames_as_completed(
     function: Callable[..., object],
     images_of: Callable[[int], Sequence[ArrayLike]],
     jobs: Sequence[tuple[int, tuple[object, ...]]],
+    unread: Callable[[int, object], object] | None = None,
 ) -> Generator[tuple[int, Any]]:
     """Yield number and result of every frame on completion: of the workers of a running client, or of this process.
 
@@ -427,6 +464,8 @@ def frames_as_completed(
     ----------
     function, images_of, jobs
         As in :func:`run_frames`; results may be any objects that can be sent.
+    unread : callable, optional
+        As in :func:`on_workers`; not called without a client.
 
     Yields
     ------
@@ -436,7 +475,7 @@ def frames_as_completed(
     client = running_client()
     if client is None:
         return _one_by_one(function, images_of, jobs)
-    return on_workers(client, function, images_of, jobs)
+    return on_workers(client, function, images_of, jobs, unread)
 
 
 def _one_by_one(

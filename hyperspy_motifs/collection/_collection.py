@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from hyperspy_motifs.motifs import Page, add_drawing
 
 from ._group_comparison import GroupComparison, compare_groups
+from ._saved_images import Assigned, SavedImages
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
@@ -40,7 +41,7 @@ class MotifCollection:
     Parameters
     ----------
     signals : sequence of AtomicImage
-        With results of one model.
+        With results of one model. Those in a folder of results are read one at a time, when they are asked for.
     model : MotifModel
     names : sequence of str
         Of the images.
@@ -57,11 +58,12 @@ class MotifCollection:
         names: Sequence[str],
         orientations: Sequence[tuple[float, bool]],
     ) -> None:
-        self._signals = list(signals)
+        self._saved = signals if isinstance(signals, SavedImages) else None
+        self._signals = list(signals) if self._saved is None else self._saved
         self._model = model
-        self._titles = _unique(names)
+        self._titles = unique_names(names)
         self.orientations = list(orientations)
-        self._labels = [motifs.labels.copy() for motifs in self]
+        self._labels = [self._assigned(number).labels for number in range(len(self))]
 
     def __len__(self) -> int:
         return len(self._signals)
@@ -74,6 +76,13 @@ class MotifCollection:
 
     def __repr__(self) -> str:
         return self.summary()
+
+    def _assigned(self, number: int) -> Assigned:
+        """Return the motifs of an image. Those in a folder are not read for it, unless the image is in use."""
+        if self._saved is not None and not self._saved.is_open(number):
+            return self._saved.assigned(number)
+        motifs = self[number]
+        return Assigned.of(motifs.labels, motifs.probabilities, self.orientations[number])
 
     # ------------------------------------------------------------------ what was found
 
@@ -91,18 +100,18 @@ class MotifCollection:
     def images(self, names: Sequence[str]) -> None:
         if len(names) != len(self):
             raise ValueError(f"{len(names)} names were given for {len(self)} images.")
-        self._titles = _unique([str(name) for name in names])
+        self._titles = unique_names([str(name) for name in names])
 
     @property
     def n_motifs(self) -> int:
         """Number of motifs in all images together."""
-        return max(int(motifs.labels.max()) for motifs in self) + 1
+        return max(len(self._assigned(number).doubt) for number in range(len(self)))
 
     @property
     def names(self) -> list[str]:
         """Name of each motif: the one given with :meth:`relabel`, else its number."""
-        given: dict[int, str] = {}
-        for motifs in self:
+        given: dict[int, str] = {} if self._saved is None else self._saved.names_of_motifs
+        for motifs in self if self._saved is None else ():
             given.update({k: name for k, name in enumerate(motifs.names) if name != str(k)})
         return [given.get(k, str(k)) for k in range(self.n_motifs)]
 
@@ -119,17 +128,24 @@ class MotifCollection:
             raise ValueError(
                 f"There is no motif {', '.join(map(repr, wrong))}; motifs are 0 to {self.n_motifs - 1}."
             )
-        for motifs in self:
+        for number, motifs in enumerate(self):
             # A rare motif need not occur in every image.
             present = {k: name for k, name in names.items() if k < motifs.n_motifs}
             if present:
                 motifs.relabel(present)
+                if self._saved is not None:
+                    self._saved.rewrite(number)
+        if self._saved is not None:
+            self._saved.names_of_motifs = {**self._saved.names_of_motifs, **names}
 
     @property
     def counts(self) -> NDArray[np.int64]:
         """Number of atoms of each motif in each image, shape (images, n_motifs)."""
         self._warn_of_edits()
-        return np.array([np.bincount(motifs.labels, minlength=self.n_motifs) for motifs in self])
+        n = self.n_motifs
+        return np.array(
+            [np.bincount(self._assigned(number).labels, minlength=n) for number in range(len(self))]
+        )
 
     @property
     def count_errors(self) -> NDArray[np.float64]:
@@ -139,9 +155,8 @@ class MotifCollection:
         (binomial), and atoms are assigned with a probability.
         """
         counts, n = self.counts.astype(float), self.n_motifs
-        doubt = np.array(
-            [np.bincount(m.labels, m.probabilities * (1 - m.probabilities), minlength=n) for m in self]
-        )
+        each = [self._assigned(number).doubt for number in range(len(self))]
+        doubt = np.array([np.pad(one, (0, n - len(one))) for one in each])
         return np.sqrt(counts * (1 - counts / counts.sum(axis=1, keepdims=True)) + doubt)
 
     @property
@@ -216,8 +231,8 @@ class MotifCollection:
         """Warn of images whose motifs were merged or split alone, which gives them numbers of their own."""
         edited = [
             title
-            for title, motifs, labels in zip(self._titles, self, self._labels, strict=True)
-            if not np.array_equal(motifs.labels, labels)
+            for number, (title, labels) in enumerate(zip(self._titles, self._labels, strict=True))
+            if not np.array_equal(self._assigned(number).labels, labels)
         ]
         if edited:
             warnings.warn(
@@ -236,7 +251,7 @@ class MotifCollection:
     def _table(self, family: str) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
         """Return names (k), counts and totals (images, k) of the units of a family."""
         # Motifs with equal names stay two.
-        names = _unique(self.names)
+        names = unique_names(self.names)
         counted: list[Counter[str]] = []
         totals: list[Counter[str]] = []
         for motifs in self:
@@ -394,7 +409,7 @@ def _scaled(distances: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])] + 1e-300))
 
 
-def _unique(names: Sequence[str]) -> list[str]:
+def unique_names(names: Sequence[str]) -> list[str]:
     """Return the names, with numbers where they repeat that make no name a second time."""
     seen = Counter(names)
     number: Counter[str] = Counter()

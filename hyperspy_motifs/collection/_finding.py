@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hyperspy_motifs import store
 from hyperspy_motifs.models import (
@@ -17,15 +17,18 @@ from hyperspy_motifs.models import (
     PooledMoments,
     find_orientation,
     informative_images,
+    to_arrays,
 )
 
-from ._measuring import Measuring, assign
+from ._measuring import Fields, Measuring, Shared, assign, in_degrees, put, save
+from ._results import of_fit, tree_of_labels
+from ._saved_images import Assigned, SavedImages
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
 
-    from hyperspy_motifs.clustering import Brightness, MotifTree, NestedRadii
-    from hyperspy_motifs.models import MotifModel, Prediction
+    from hyperspy_motifs.clustering import Brightness
+    from hyperspy_motifs.models import MotifModel
     from hyperspy_motifs.pipeline import MeasuredImage
 
     from ._collection import MotifCollection
@@ -54,6 +57,7 @@ def find_motifs(
     alpha: float = 0.01,
     random_state: int = 0,
     complete: bool = True,
+    results: str | PathLike[str] | None = None,
     show_progressbar: bool | None = None,
 ) -> MotifCollection:
     """Find the motifs of many images with one model, so that a motif has one number in all of them.
@@ -89,6 +93,11 @@ def find_motifs(
         Unit of the radii in axis units, the same in all images, in place of the nearest-neighbour distance of each.
     separation, polarity, refine, radius, n_motifs, min_motif_size, alpha, random_state, complete
         As in :meth:`AtomicImage.find_motifs <hyperspy_motifs.signals.AtomicImage.find_motifs>`.
+    results : path, optional
+        A folder, in which each image is saved with its results as soon as they are known (``.zspy``, or ``.hspy`` without zarr
+        2), by the worker that computes them if there are workers, which must see the folder. The memory does not grow with the
+        number of images then: `images` stay as they are, and ``collection[i]`` reads a file. The same call with the same folder
+        continues an interrupted run.
     show_progressbar : bool, optional
 
     Returns
@@ -113,31 +122,92 @@ def find_motifs(
     from hyperspy.external.progressbar import progressbar
 
     from hyperspy_motifs.clustering import RADII
-    from hyperspy_motifs.models import to_bytes
-    from hyperspy_motifs.pipeline import ANCHORS, FindOptions, cells_of_image, fitted_motif_model, write_image
-    from hyperspy_motifs.stacks import spread_order
+    from hyperspy_motifs.pipeline import FindOptions
 
-    from ._collection import MotifCollection
+    from ._collection import MotifCollection, unique_names
 
     wanted = FindOptions(
         separation, polarity, refine, radius, n_motifs=n_motifs, min_motif_size=min_motif_size, alpha=alpha,
         random_state=random_state, complete=complete,
     )  # fmt: skip
-    options = asdict(wanted)
     signals = _signals(images)
-    fields = with_detectors(signals, detectors)
+    names = unique_names([store.title_of(signal) for signal in signals])
     radii = tuple(RADII) if radius == "auto" else tuple(sorted({*RADII, float(radius)}))
+    how = Measuring(asdict(wanted), tuple(sorted({*radii, ORIENTED_AT})), length)
+    fields = Fields(with_detectors(signals, detectors), how)
+    if results is not None:
+        run = {"align": align, "mirrors": mirrors, "measuring": asdict(how), "axes": fields.stamps()}
+        fields.saved = SavedImages(results, run, names)
+    saved, quiet = fields.saved, show_progressbar is False
+    turned: dict[int, tuple[float, bool]] = {}
+    before = None if saved is None else saved.kept_model()
+    if before is None:
+        with progressbar(total=len(signals), disable=quiet, desc="Images", leave=False) as bar:
+            by_number = _sample(fields, bar.update)
+        learned, shared, found = _learned(by_number, radii, how.options, align, mirrors, len(signals))
+        del by_number
+    else:
+        learned, arrays = before
+        shared, found = Shared.from_arrays(learned, arrays), iter(())
+    with progressbar(total=len(signals), disable=quiet, desc="Results", leave=False) as bar:
 
-    how = Measuring(options, tuple(sorted({*radii, ORIENTED_AT})), length)
-    quiet = show_progressbar is False
-    by_number: dict[int, MeasuredImage] = {}
-    with progressbar(total=len(signals), disable=quiet, desc="Images", leave=False) as bar:
-        with closing(how.images(fields, spread_order(len(signals)).tolist())) as measured:
-            for number, one in measured:
-                by_number[number] = one
+        def keep(number: int, one: MeasuredImage, result: dict[str, Any], orientation: Orientation) -> None:
+            if saved is None:
+                put(fields.signals[number], one, result, orientation, shared)
+            else:
+                target = str(saved.path(number))
+                saved.add(number, save(fields.copies(number), one, result, orientation, shared, target))
+            turned[number] = in_degrees(orientation)
+            bar.update(1)
+
+        for number, measured, result, orientation in found:
+            keep(number, measured, result, orientation)
+        if saved is not None and before is None:
+            saved.keep_model(learned, shared.to_arrays())
+        rest = [number for number in range(len(signals)) if number not in turned]
+        if saved is not None:
+            rest = [number for number in rest if not saved.path(number).exists()]
+        for number, now in fields.assigned(rest, shared):
+            if isinstance(now, Assigned):
+                cast("SavedImages", saved).add(number, now)
                 bar.update(1)
-                if sum(len(one.table) for one in by_number.values()) >= _SAMPLE_ATOMS:
-                    break
+            else:
+                keep(number, *now)
+    if saved is not None:
+        return MotifCollection(saved, learned, names=names, orientations=saved.orientations())
+    orientations = [turned[number] for number in range(len(signals))]
+    return MotifCollection(signals, learned, names=names, orientations=orientations)
+
+
+def _sample(fields: Fields, done: Callable[[int], object]) -> dict[int, MeasuredImage]:
+    """Return the measured images on which the model is learned, by their numbers."""
+    from hyperspy_motifs.stacks import spread_order
+
+    by_number: dict[int, MeasuredImage] = {}
+    with closing(fields.measured(spread_order(len(fields.signals)).tolist())) as measured:
+        for number, one in measured:
+            by_number[number] = one
+            done(1)
+            if sum(len(one.table) for one in by_number.values()) >= _SAMPLE_ATOMS:
+                break
+    return by_number
+
+
+def _learned(
+    by_number: dict[int, MeasuredImage],
+    radii: tuple[float, ...],
+    options: dict[str, Any],
+    align: bool,
+    mirrors: bool,
+    n_images: int,
+) -> tuple[MotifModel, Shared, Iterator[tuple[int, MeasuredImage, dict[str, Any], Orientation]]]:
+    """Return the model of measured images, what all results share, and the results of these images, one after the other.
+
+    The images are removed from `by_number` as they are read.
+    """
+    from hyperspy_motifs.models import to_bytes
+    from hyperspy_motifs.pipeline import ANCHORS, cells_of_image, fitted_motif_model
+
     polarities = {str(one.table.facts.get("polarity")) for one in by_number.values()}
     if len(polarities) > 1:
         raise ValueError(
@@ -148,7 +218,9 @@ def find_motifs(
     at_reference = by_number[reference].moments[ORIENTED_AT]
 
     def turned_by(moments: Any) -> Orientation:
-        return find_orientation(moments, at_reference, mirrors=mirrors, random_state=random_state)
+        return find_orientation(
+            moments, at_reference, mirrors=mirrors, random_state=int(options["random_state"])
+        )
 
     others = sorted(set(by_number) - {reference}) if align else []
     angles = {number: Orientation() for number in by_number}
@@ -159,17 +231,17 @@ def find_motifs(
         angles[number] = turned_by(brightness[number].apply(by_number[number].moments[ORIENTED_AT]))
     learnt, pooled, model = fit_pooled(by_number, angles, brightness, radii, options)
     first = by_number[reference]
-    facts = {
+    parameters = {
         "options": options,
         "polarity": polarities.pop(),
-        "detectors": len(fields[0]),
-        "title": f"{len(signals)} images",
+        "detectors": first.detectors,
+        "title": f"{n_images} images",
         "aligned": align,
         "learned": "collection",
         "continuous": False,
         "continuity": {"kind": "discrete", "certainty": 1.0},
         "regions": False,
-        "reason": f"{model.reason_}; one model of {_in_words(len(learnt), len(signals))}",
+        "reason": f"{model.reason_}; one model of {_in_words(len(learnt), n_images)}",
     }
     learned, small = (
         fitted_motif_model(
@@ -178,46 +250,31 @@ def find_motifs(
             model.labels_,
             model.radii_.index(model.radius_),
             first.stamp,
-            facts,
+            parameters,
             most=most,
             images=[by_number[number].stamp for number in learnt],
         )
         for most in (ANCHORS, _ANCHORS_OF_IMAGE)
     )
-    content, image_of_atom = to_bytes(small), pooled.images
+    shared = Shared(to_arrays(learned), to_bytes(small), parameters, tree_of_labels(model))
+    image_of_atom = pooled.images
     # Moments at all radii are most of what is in memory.
     del pooled, small
-    with progressbar(total=len(signals), disable=quiet, desc="Results", leave=False) as bar:
 
-        def write(number: int, one: MeasuredImage, found: dict[str, object], turn: Orientation) -> None:
-            angles[number] = turn
-            orientation = [float(np.degrees(turn.angle)), bool(turn.mirrored)]
-            write_image(
-                signals[number],
-                one,
-                {**found, "model": content},
-                {**facts, "orientation": orientation},
-                fields[number][1:],
-            )
-            bar.update(1)
-
+    def found() -> Iterator[tuple[int, MeasuredImage, dict[str, Any], Orientation]]:
         for number in sorted(by_number):
             one = by_number.pop(number)
             if number in learnt:
-                found = _of_fit(model, image_of_atom == learnt.index(number))
-                found["cells"] = cells_of_image(one, found["labels"], found["probabilities"])
-                write(number, one, found, angles[number])
+                result = of_fit(model, image_of_atom == learnt.index(number))
+                result["cells"] = cells_of_image(one, result["labels"], result["probabilities"])
+                yield number, one, result, angles[number]
             else:
-                prediction, turn, cells = assign(learned, one, angles[number])
-                write(number, one, _of_other(learned, prediction) | {"cells": cells}, turn)
-        rest = [number for number in range(len(signals)) if number not in angles]
-        for number, (one, prediction, turn, cells) in how.assigned(fields, rest, learned):
-            write(number, one, _of_other(learned, prediction) | {"cells": cells}, turn)
-    turned = [(float(np.degrees(angles[k].angle)), angles[k].mirrored) for k in range(len(signals))]
-    return MotifCollection(signals, learned, names=[store.title_of(s) for s in signals], orientations=turned)
+                yield number, one, *assign(learned, one, shared.tree, angles[number])
+
+    return learned, shared, found()
 
 
-def open_collection(images: Sequence[BaseSignal]) -> MotifCollection:
+def open_collection(images: Sequence[BaseSignal] | str | PathLike[str]) -> MotifCollection:
     """Return the collection of images that already have motifs of one model, without a new analysis.
 
     These are images of :func:`find_motifs`, saved and loaded again, and others to which the model of the collection was applied
@@ -225,7 +282,8 @@ def open_collection(images: Sequence[BaseSignal]) -> MotifCollection:
 
     Parameters
     ----------
-    images : sequence of AtomicImage or path
+    images : sequence of AtomicImage or path, or the path of a folder
+        A folder is one that ``find_motifs(images, results=folder)`` wrote; its images are read when they are asked for.
 
     Returns
     -------
@@ -250,6 +308,10 @@ def open_collection(images: Sequence[BaseSignal]) -> MotifCollection:
 
     from ._collection import MotifCollection
 
+    if isinstance(images, str | PathLike):
+        saved = SavedImages.of_folder(images)
+        model = cast("tuple[MotifModel, Any]", saved.kept_model())[0]
+        return MotifCollection(saved, model, names=saved.names, orientations=saved.orientations())
     signals = _signals(images)
     models, states, turned = [], [], []
     for number, signal in enumerate(signals):
@@ -394,49 +456,3 @@ def fit_pooled(
     pooled.remove_image_effects(kinds)
     given = None if options["radius"] == "auto" else float(options["radius"])
     return numbers, pooled, _nested(pooled, radii, options, given, options["n_motifs"])
-
-
-def _of_fit(model: NestedRadii, here: NDArray[np.bool_]) -> dict[str, Any]:
-    """Return the fields of the result of the atoms `here` (n,) among those of the fit."""
-    radii = model.radii_
-    return {
-        "labels": np.asarray(model.labels_)[here],
-        "probabilities": np.asarray(model.probabilities_at_[model.radius_])[here],
-        "radii": np.array(radii),
-        "radius_labels": np.array([model.labels_at_[r][here] for r in radii]),
-        "radius_probabilities": np.array([model.probabilities_at_[r][here] for r in radii]),
-        "layouts": np.array([model.layouts_[r][here] for r in radii]),
-        "chosen": radii.index(model.radius_),
-        "tree": _tree(model.tree_, np.asarray(model.tree_.leaf_of)[here]),
-        "outlier_score": np.asarray(model.outlier_scores_)[here],
-    }
-
-
-def _of_other(learned: MotifModel, found: Prediction) -> dict[str, object]:
-    """Return the same for the atoms of an image that was not in the fit."""
-    model = learned.classifier
-    leaves = np.zeros(int(model.labels_at_[model.radii_[-1]].max()) + 1, np.int64)
-    leaves[model.labels_at_[model.radii_[-1]]] = model.tree_.leaf_of
-    return {
-        "labels": found.labels,
-        "probabilities": found.probabilities,
-        "radii": np.array(model.radii_),
-        "radius_labels": found.radius_labels,
-        "radius_probabilities": found.radius_probabilities,
-        "layouts": found.layouts,
-        "chosen": model.radii_.index(learned.radius),
-        "tree": _tree(model.tree_, leaves[found.radius_labels[-1]]),
-        "outlier_score": found.outlier_score,
-    }
-
-
-def _tree(tree: MotifTree, leaves: NDArray[np.integer]) -> dict[str, object]:
-    """Return the tree of motifs with the leaf of each atom of an image, and the number of its atoms below each node."""
-    size = np.bincount(leaves, minlength=len(tree.parent)).astype(np.int64)
-    # Parents precede their children.
-    for node in range(len(size) - 1, 0, -1):
-        size[tree.parent[node]] += size[node]
-    return {
-        "parent": tree.parent, "radius": tree.radius, "height": tree.height, "merges": tree.merges,
-        "base_radius": float(tree.base_radius), "atom_leaf": leaves, "size": size,
-    }  # fmt: skip

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from hyperspy_motifs import store
 from hyperspy_motifs.models import Orientation, PooledMoments
 
-if TYPE_CHECKING:
-    import numpy as np
-    from hyperspy.signals import BaseSignal
+from ._results import of_other
+from ._saved_images import Assigned, SavedImages, write
 
-    from hyperspy_motifs.models import MotifModel, Prediction
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+    from numpy.typing import NDArray
+
+    from hyperspy_motifs.clustering import MotifTree
+    from hyperspy_motifs.models import MotifModel
     from hyperspy_motifs.pipeline import MeasuredImage
+
+Images = Sequence["np.ndarray"]
+Forms = Sequence[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -35,41 +46,132 @@ class Measuring:
     radii: tuple[float, ...]
     length: float | None = None
 
-    def images(
-        self, fields: Sequence[Sequence[BaseSignal]], numbers: Sequence[int]
-    ) -> Generator[tuple[int, MeasuredImage]]:
-        """Yield number and measurement of images, each with its detectors, in the order of `numbers`."""
-        return _in_order(_measure, fields, {number: (self,) for number in numbers})
+
+@dataclass
+class Fields:
+    """The images of a collection, each with its further detectors, and what is known of them so far.
+
+    Attributes
+    ----------
+    signals : list of list of AtomicImage
+        The detectors of each field.
+    how : Measuring
+    saved : SavedImages, optional
+        Where results are written, by whoever computes them.
+    """
+
+    signals: list[list[BaseSignal]]
+    how: Measuring
+    saved: SavedImages | None = None
+    _early: dict[int, Any] = field(default_factory=dict)
+
+    def measured(self, order: Sequence[int]) -> Generator[tuple[int, MeasuredImage]]:
+        """Yield number and measurement of images in this order.
+
+        When the generator is closed, workers continue, so that they are not idle during a fit: `assigned` takes what they find.
+        """
+        from hyperspy_motifs.stacks import frames_as_completed
+
+        jobs = [(number, (self._forms(number), self.how)) for number in order]
+        computed = frames_as_completed(measure, self._pixels, jobs, self._early.__setitem__)
+        with closing(computed):
+            yield from _in_order(computed, order, self._early)
 
     def assigned(
-        self, fields: Sequence[Sequence[BaseSignal]], numbers: Sequence[int], learned: MotifModel
-    ) -> Generator[tuple[int, tuple[MeasuredImage, Prediction, Orientation, dict[str, Any]]]]:
-        """Yield images, in the order of `numbers`, with what a model predicts, how they are turned, and their cells."""
+        self, numbers: Sequence[int], shared: Shared
+    ) -> Generator[tuple[int, tuple[MeasuredImage, dict[str, Any], Orientation] | Assigned]]:
+        """Yield images, in the order of `numbers`, with their measurement, results and orientation.
+
+        If results are written to files, only what is kept of each image comes back.
+        """
+        from hyperspy_motifs.stacks import frames_as_completed, once_on_workers
+
+        early = {number: self._early.pop(number, None) for number in numbers}
+
+        def pixels(number: int) -> list[np.ndarray]:
+            needed = early[number] is None or self.saved is not None
+            return self._pixels(number) if needed else []
+
+        with once_on_workers(shared) as sent:
+            jobs = [
+                (number, (self._forms(number), self.how, sent, early[number], self._target(number)))
+                for number in numbers
+            ]
+            computed = frames_as_completed(measure_and_assign, pixels, jobs)
+            with closing(computed):
+                yield from _in_order(computed, numbers, {})
+
+    def copies(self, number: int) -> list[BaseSignal]:
+        """Return the detectors of an image as signals of their own, without earlier results."""
+        pixels = [data.compute() if hasattr(data, "compute") else data for data in self._pixels(number)]
+        return signals_of(pixels, self._forms(number))
+
+    def stamps(self) -> list[list[object]]:
+        """Return what distinguishes the images, in JSON types: shapes, scales and units."""
+        stamps = [store.Stamp.of(detectors[0]) for detectors in self.signals]
+        return [[*map(int, one.shape), *map(float, one.scale), one.units] for one in stamps]
+
+    def _pixels(self, number: int) -> list[np.ndarray]:
+        return [signal.data for signal in self.signals[number]]
+
+    def _forms(self, number: int) -> list[dict[str, object]]:
+        """Return the rest of each signal: axes, and what images say of themselves, but no earlier results."""
+        return [_form(signal) for signal in self.signals[number]]
+
+    def _target(self, number: int) -> str | None:
+        return None if self.saved is None else str(self.saved.path(number))
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the results of all images share.
+
+    Attributes
+    ----------
+    arrays : dict of str to ndarray
+        The model that assigns atoms to motifs.
+    content : ndarray of uint8
+        The model that images carry.
+    parameters : dict
+        Of the result.
+    tree : MotifTree
+        Its ``leaf_of`` holds the leaf of each label of the largest radius.
+    """
+
+    arrays: dict[str, np.ndarray]
+    content: NDArray[np.uint8]
+    parameters: dict[str, Any]
+    tree: MotifTree
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return all but the model as arrays: numbers, and JSON as bytes."""
+        tree = {f"tree/{one.name}": np.asarray(getattr(self.tree, one.name)) for one in fields(self.tree)}
+        text = np.frombuffer(json.dumps(self.parameters).encode(), np.uint8)
+        return {"content": self.content, "parameters": text, **tree}
+
+    @classmethod
+    def from_arrays(cls, model: MotifModel, arrays: Mapping[str, np.ndarray]) -> Shared:
+        """Return what :meth:`to_arrays` gave, for a model."""
+        from hyperspy_motifs.clustering import MotifTree
         from hyperspy_motifs.models import to_arrays
 
-        arrays = to_arrays(learned)
-        return _in_order(_measure_and_assign, fields, {number: (self, arrays) for number in numbers})
+        tree: dict[str, Any] = {
+            name.removeprefix("tree/"): v for name, v in arrays.items() if name.startswith("tree/")
+        }
+        tree["base_radius"] = float(tree["base_radius"])
+        parameters = json.loads(arrays["parameters"].tobytes())
+        return cls(to_arrays(model), np.asarray(arrays["content"]), parameters, MotifTree(**tree))
 
 
 def _in_order(
-    task: Any, fields: Sequence[Sequence[BaseSignal]], arguments: Mapping[int, tuple[object, ...]]
+    computed: Generator[tuple[int, Any]], order: Sequence[int], early: dict[int, Any]
 ) -> Generator[tuple[int, Any]]:
-    from hyperspy_motifs.stacks import frames_as_completed
-
-    def image_of(number: int) -> list[np.ndarray]:
-        return [signal.data for signal in fields[number]]
-
-    # What is sent with the pixels: axes, and what images say of themselves, but no earlier results.
-    jobs = [
-        (number, ([_form(signal) for signal in fields[number]], *more)) for number, more in arguments.items()
-    ]
-    early: dict[int, object] = {}
-    order = list(arguments)
-    with closing(frames_as_completed(task, image_of, jobs)) as computed:
-        for number, result in computed:
-            early[number] = result
-            while order and order[0] in early:
-                yield order[0], early.pop(order.pop(0))
+    """Yield results in an order; those that come too early wait in `early`."""
+    waiting = list(order)
+    for number, result in computed:
+        early[number] = result
+        while waiting and waiting[0] in early:
+            yield waiting[0], early.pop(waiting.pop(0))
 
 
 def _form(signal: BaseSignal) -> dict[str, object]:
@@ -82,49 +184,91 @@ def _form(signal: BaseSignal) -> dict[str, object]:
     }
 
 
-def _measure(
-    images: Sequence[np.ndarray], number: int, forms: Sequence[dict[str, object]], how: Measuring
-) -> MeasuredImage:
+def signals_of(images: Images, forms: Forms) -> list[BaseSignal]:
+    """Return the signals of pixels and of the rest of each."""
+    from hyperspy.signals import BaseSignal
+
+    out = []
+    for pixels, form in zip(images, forms, strict=True):
+        signal = BaseSignal(pixels, axes=form["axes"], metadata=form["metadata"])
+        signal.set_signal_type(form["type"])
+        out.append(signal)
+    return out
+
+
+def measure(images: Images, number: int, forms: Forms, how: Measuring) -> MeasuredImage:
     """Measure one image of a list, given its pixels and the rest of its signals: a task for a worker."""
     from hyperspy_motifs.pipeline import measure_image
 
-    signal, *detectors = (_signal(pixels, form) for pixels, form in zip(images, forms, strict=True))
+    signal, *detectors = signals_of(images, forms)
     try:
         return measure_image(signal, dict(how.options), how.radii, how.length, detectors=detectors)
     except (ValueError, TypeError) as error:
         raise type(error)(f"Image {number} ({store.title_of(signal)}): {error}") from error
 
 
-def _signal(pixels: np.ndarray, form: dict[str, Any]) -> BaseSignal:
-    from hyperspy.signals import BaseSignal
-
-    signal = BaseSignal(pixels, axes=form["axes"], metadata=form["metadata"])
-    signal.set_signal_type(form["type"])
-    return signal
-
-
-def _measure_and_assign(
-    images: Sequence[np.ndarray],
+def measure_and_assign(
+    images: Images,
     number: int,
-    forms: Sequence[dict[str, object]],
+    forms: Forms,
     how: Measuring,
-    arrays: dict[str, np.ndarray],
-) -> tuple[MeasuredImage, Prediction, Orientation, dict[str, Any]]:
+    shared: Shared,
+    one: MeasuredImage | None,
+    target: str | None,
+) -> tuple[MeasuredImage, dict[str, Any], Orientation] | Assigned:
+    """Measure an image if that was not done, assign its atoms, and write it to a file if one is given: a task for a worker."""
     from hyperspy_motifs.models import from_arrays
 
-    learned = from_arrays(arrays)
-    one = _measure(images, number, forms, how)
+    learned = from_arrays(shared.arrays)
+    one = measure(images, number, forms, how) if one is None else one
+    result, orientation = assign(learned, one, shared.tree)
+    if target is not None:
+        return save(signals_of(images, forms), one, result, orientation, shared, target)
     # The moments at the other radii would be most of what is sent back.
-    return replace(one, moments={learned.radius: one.moments[learned.radius]}), *assign(learned, one)
+    return replace(one, moments={learned.radius: one.moments[learned.radius]}), result, orientation
 
 
 def assign(
-    learned: MotifModel, one: MeasuredImage, orientation: Orientation | None = None
-) -> tuple[Prediction, Orientation, dict[str, Any]]:
-    """Return what a model predicts of a measured image, how the image is turned, found if not known, and its cells."""
+    learned: MotifModel, one: MeasuredImage, tree: MotifTree, orientation: Orientation | None = None
+) -> tuple[dict[str, Any], Orientation]:
+    """Return the result of the atoms of a measured image by a model, with cells, and how it is turned, found if not known."""
     from hyperspy_motifs.pipeline import cells_of_image
 
     source = PooledMoments([one.moments], [one.neighbours], [Orientation()], 1.0, one.orders)
     orientation = learned.orientation_of(source) if orientation is None else orientation
     found = learned.predict(source, orientation)
-    return found, orientation, cells_of_image(one, found.labels, found.probabilities)
+    cells = cells_of_image(one, found.labels, found.probabilities)
+    return of_other(learned, found, tree) | {"cells": cells}, orientation
+
+
+def in_degrees(turned: Orientation) -> tuple[float, bool]:
+    """Return an orientation as results and collections have it."""
+    return float(np.degrees(turned.angle)), bool(turned.mirrored)
+
+
+def put(
+    signals: Sequence[BaseSignal],
+    one: MeasuredImage,
+    result: dict[str, Any],
+    turned: Orientation,
+    shared: Shared,
+) -> None:
+    """Write the result of an image into its metadata; `signals` are its detectors."""
+    from hyperspy_motifs.pipeline import write_image
+
+    facts = {**shared.parameters, "orientation": list(in_degrees(turned))}
+    write_image(signals[0], one, {**result, "model": shared.content}, facts, signals[1:])
+
+
+def save(
+    signals: Sequence[BaseSignal],
+    one: MeasuredImage,
+    result: dict[str, Any],
+    turned: Orientation,
+    shared: Shared,
+    target: str,
+) -> Assigned:
+    """Write an image with its result to a file, and return what the collection keeps of it."""
+    put(signals, one, result, turned, shared)
+    write(signals[0], Path(target))
+    return Assigned.of(result["labels"], result["probabilities"], in_degrees(turned))

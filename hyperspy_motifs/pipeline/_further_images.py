@@ -60,6 +60,8 @@ class MeasuredImage:
     quality, patch_centres : dict
         As in the parameters of a result.
     stamp : hyperspy_motifs.store.Stamp
+    detectors : int
+        Number of detectors.
     """
 
     table: AtomTable
@@ -71,6 +73,7 @@ class MeasuredImage:
     quality: Mapping[str, object]
     patch_centres: Mapping[str, object]
     stamp: store.Stamp
+    detectors: int = 1
 
 
 def measure_image(
@@ -143,6 +146,7 @@ def measure_image(
         quality=measure_quality(signal, source, table, clean).as_dict(),
         patch_centres=check_patch_centres(signal, table, clean),
         stamp=stamp,
+        detectors=len(images),
     )
 
 

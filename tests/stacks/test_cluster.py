@@ -214,21 +214,38 @@ def test_an_image_of_a_collection_that_cannot_be_used_is_named(files, local_clie
         hm.find_motifs([files[0], flat], show_progressbar=False)
 
 
-def test_results_of_a_collection_are_those_of_one_process(files, local_client, monkeypatch):
+def test_results_of_a_collection_are_those_of_one_process(files, local_client, monkeypatch, tmp_path):
     # The model is learned on two images, the third is assigned to it by the workers.
     monkeypatch.setattr(_finding, "_SAMPLE_ATOMS", 110)
     on_workers = hm.find_motifs(files, radius=0.6, show_progressbar=False)
+    in_files = _with_a_killed_worker(local_client, files, monkeypatch, results=tmp_path / "study")
     monkeypatch.setattr("hyperspy_motifs.stacks.running_client", lambda: None)
     here = hm.find_motifs(files, radius=0.6, show_progressbar=False)
     assert "learned on 2 of them" in here[0].summary()
-    for one, other in zip(on_workers, here, strict=True):
+    for one, other in [*zip(on_workers, here, strict=True), *zip(in_files, here, strict=True)]:
         np.testing.assert_array_equal(one.positions, other.positions)
         np.testing.assert_array_equal(one.labels, other.labels)
         np.testing.assert_array_equal(one.probabilities, other.probabilities)
         np.testing.assert_array_equal(one.layout, other.layout)
         np.testing.assert_array_equal(one.cells.vertices, other.cells.vertices)
         np.testing.assert_array_equal(one.features.data, other.features.data)
-    assert on_workers.orientations == here.orientations
+    assert on_workers.orientations == in_files.orientations == here.orientations
+
+
+def _with_a_killed_worker(client, files, monkeypatch, **how):
+    """A collection, of which one of the two workers dies after the model is learned, with what it measured meanwhile."""
+    if not hasattr(signal, "SIGKILL"):
+        return hm.find_motifs(files, radius=0.6, show_progressbar=False, **how)
+    learned = _finding._learned
+
+    def and_kills(*arguments):
+        out = learned(*arguments)
+        os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
+        return out
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_finding, "_learned", and_kills)
+        return hm.find_motifs(files, radius=0.6, show_progressbar=False, **how)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that cannot be caught")
