@@ -351,6 +351,8 @@ def _permuted_counts(
 
     The pairs are numbered in the order of ``numpy.triu_indices``.
     """
+    if k == 1:  # every edge joins the one class, however its members are permuted
+        return np.full((n, pairs.stop - pairs.start), len(edges), dtype=np.int32)
     generator_seed = np.uint64(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
     counts = np.zeros((n, pairs.stop - pairs.start), dtype=np.int32)
     over_rows(

@@ -65,6 +65,14 @@ def test_parents_children_and_neighbours_agree(graph):
     assert graph.instances("cell-class:0") == graph.level("cell")
 
 
+def test_an_edge_is_one_from_either_end(graph):
+    after = {(source, target) for source, target in graph.edges}
+    assert after == {(source, target) for target in graph for source in graph.pred[target]}
+    assert after
+    for source, target in after:
+        assert graph.pred[target][source] is graph.succ[source][target]
+
+
 def test_find_takes_values_sets_functions_and_names(graph, honeycomb):
     _, labels, _ = honeycomb
     assert graph.find(level="cell", n_corners=6) == graph.level(1)
