@@ -14,12 +14,12 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numba
 from threadpoolctl import LibController, ThreadpoolController
@@ -84,6 +84,70 @@ def over_rows(kernel: Callable[..., object], n: int, *arguments: object, least: 
         # After the error the arrays can be used again: no thread writes to them.
         wait([helper for helper in helpers if not helper.cancel()])
         raise
+
+
+# Values of an array from which on threads gain: for fewer, NumPy holds the interpreter most of the time.
+_MANY = 4000
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def for_each(call: Callable[[Item], Result], items: Sequence[Item], size: int) -> list[Result]:
+    """Return the results of `call` for each of the items, which are computed on the threads of numba if `size` is large.
+
+    Parameters
+    ----------
+    call : callable
+        Its calls do not depend on one another.
+    items : sequence
+    size : int
+        Values in the arrays of a call: of few, NumPy does not release the interpreter for long enough.
+    """
+    if size < _MANY:
+        return [call(item) for item in items]
+    results: list[Result | None] = [None] * len(items)
+
+    def fill(first: int, last: int) -> None:
+        for number in range(first, last):
+            results[number] = call(items[number])
+
+    over_rows(fill, len(items), least=1)
+    return cast("list[Result]", results)
+
+
+def one_ahead(call: Callable[[Item], Result], items: Sequence[Item], size: int) -> Iterator[Result]:
+    """Yield the results of `call` for each of the items in order, and compute the next one meanwhile if `size` is large.
+
+    Parameters
+    ----------
+    call : callable
+        Its calls may depend on former ones: they follow one another on one thread.
+    items : sequence
+    size : int
+        As of `for_each`.
+
+    Notes
+    -----
+    After an error, or an interrupt of the caller, the call that is running is waited for.
+    """
+    n_threads = int(numba.get_num_threads())
+    if n_threads == 1 or size < _MANY or len(items) < 2:
+        yield from map(call, items)
+        return
+
+    @one_blas_thread()
+    def called(item: Item) -> Result:
+        numba.set_num_threads(n_threads)  # a setting of each thread
+        return call(item)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="hyperspy_motifs") as pool:
+        pending = pool.submit(called, items[0])
+        for item in items[1:]:
+            result = pending.result()
+            pending = pool.submit(called, item)
+            yield result
+        yield pending.result()
 
 
 @lru_cache(maxsize=4)

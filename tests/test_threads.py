@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from hyperspy_motifs.threads import one_blas_thread, over_rows
+from hyperspy_motifs.threads import for_each, one_ahead, one_blas_thread, over_rows
 
 
 @numba.njit(nogil=True)
@@ -24,6 +24,49 @@ def two_threads():
     numba.set_num_threads(min(2, numba.config.NUMBA_NUM_THREADS))
     yield
     numba.set_num_threads(before)
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_results_come_in_the_order_of_the_items(size, two_threads):
+    items = [0.02, 0.01, 0.0, 0.03]
+
+    def slow(seconds):
+        time.sleep(seconds)
+        return -seconds
+
+    assert for_each(slow, items, size) == [-item for item in items]
+    assert list(one_ahead(slow, items, size)) == [-item for item in items]
+    assert for_each(slow, [], size) == list(one_ahead(slow, [], size)) == []
+
+
+def test_the_next_result_is_computed_while_one_is_used(two_threads):
+    if numba.get_num_threads() < 2:
+        pytest.skip("needs two threads")
+    begun = [threading.Event() for _ in range(3)]
+    numbers = []
+
+    def call(item):
+        numbers.append(numba.get_num_threads())
+        begun[item].set()
+        return item
+
+    for item in one_ahead(call, [0, 1, 2], 100_000):
+        assert begun[min(item + 1, 2)].wait(10)
+    assert numbers == [numba.get_num_threads()] * 3
+
+
+def test_an_error_of_a_result_is_raised_where_it_is_due(two_threads):
+    def call(item):
+        if item == 1:
+            raise ValueError("the second")
+        return item
+
+    results = one_ahead(call, [0, 1, 2], 100_000)
+    assert next(results) == 0
+    with pytest.raises(ValueError, match="the second"):
+        next(results)
+    with pytest.raises(ValueError, match="the second"):
+        for_each(call, [0, 1, 2], 100_000)
 
 
 @pytest.mark.parametrize("n", [0, 1, 63, 64, 129, 1000])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperspy_motifs.sites import Neighbourhoods, SiteTemplates
-from hyperspy_motifs.threads import one_blas_thread
+from hyperspy_motifs.threads import one_ahead, one_blas_thread
 from hyperspy_motifs.zernike import MomentsLike, noise_unit
 
 from ._at_the_atom import AtTheAtom
@@ -274,9 +274,10 @@ class NestedRadii:
         self._order: tuple[float, ...] = ()
         views: dict[float, _View] = {}
         found: dict[float, RadiusModel] = {}
-        for radius in self.radii_[1:]:
-            # Where motifs are sites, and at the other radii, a layout is all that is needed.
-            view = self._view(radius, moments_of, kinds, around, None)
+        # Where motifs are sites, and at the other radii, a layout is all that is needed.
+        known = moments_of, kinds, around, None
+        for view in one_ahead(lambda r: self._view(r, *known), self.radii_[1:], len(kinds)):
+            radius = view.radius
             self._models[radius] = RadiusModel(view.model.unit)
             asked = radius <= CONSTANTS.second_shell if given is None else radius == given
             if asked and self._sites is None:
@@ -284,8 +285,7 @@ class NestedRadii:
                 if model.n_motifs > int(kinds.max()) + 1 or given is not None:
                     views[radius], found[radius] = view, model
             self._report(1 + self.radii_.index(radius))
-        motifs = kinds
-        first = sorted(found, key=lambda r: (-found[r].n_motifs, -self._evidence[r]))
+        motifs, first = kinds, sorted(found, key=lambda r: (-found[r].n_motifs, -self._evidence[r]))
         for radius in first:
             model = self._divide(views[radius], motifs, kinds, at_atoms) if self._order else found[radius]
             if model.n_motifs > int(motifs.max()) + 1 or given is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs.threads import for_each
 from hyperspy_motifs.zernike import PrincipalAxes
 
 from ._constants import CONSTANTS, MIN_MOTIF_SIZE
@@ -15,6 +16,7 @@ from ._mixture import MotifMixture, axes_of, separations_of, settled_labels
 from ._proposals import cut_between, first_candidates, held_out_groups, mixtures_of_two, refined_starts
 from ._split_test import (
     Evidence,
+    FoldedPoints,
     FrequentMotifs,
     fold_numbers,
     held_out_positions,
@@ -164,7 +166,8 @@ def best_splits(
         for k in tried_dimensions(n, P.shape[1])
         for group in first_candidates(P[:, :k], clusters, 2 if n < CONSTANTS.few else 3)
     ]
-    candidates, positions, groups, spreads, found = _held_out(P, candidates, options, 0)
+    folded: dict[int, FoldedPoints] = {}
+    candidates, positions, groups, spreads, found = _held_out(P, candidates, options, 0, folded)
     if not candidates:
         yield -np.inf, np.zeros(n, dtype=bool)
         return
@@ -173,7 +176,8 @@ def best_splits(
         alike = np.flatnonzero([c.k == k for c in candidates])
         for number in alike[refined_starts(groups[alike], found.each[alike])].tolist():
             refined += [_Candidate(positions[number] > 0.5, k), _Candidate(groups[number], k, mixture=True)]
-    refined, more_positions, more_groups, more_spreads, more = _held_out(P, refined, options, 0)
+    refined, more_positions, more_groups, more_spreads, more = _held_out(P, refined, options, 0, folded)
+    folded = {}
     found = Evidence.of([found, more])
     candidates += refined
     positions, groups = np.concatenate([positions, more_positions]), np.concatenate([groups, more_groups])
@@ -181,7 +185,7 @@ def best_splits(
     order = np.argsort(-found.each, kind="stable")
     values = [found.joint]
     for number in range(1, n_partitions(n)) if found.joint >= _HOPELESS else ():
-        kept, *_, evidence = _held_out(P, [candidates[c] for c in order[:_KEPT]], options, number)
+        kept, *_, evidence = _held_out(P, [candidates[c] for c in order[:_KEPT]], options, number, {})
         values.append(evidence.joint if kept else -np.inf)
     total = log_mean(values)
     group = cut_between(positions[order[0]], groups[order[0]], 2)
@@ -233,26 +237,44 @@ class _Candidate:
 
 
 def _held_out(
-    P: NDArray[np.float64], candidates: list[_Candidate], options: PartitionOptions, number: int
+    P: NDArray[np.float64],
+    candidates: list[_Candidate],
+    options: PartitionOptions,
+    number: int,
+    folded: dict[int, FoldedPoints],
 ) -> tuple[list[_Candidate], NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64], Evidence]:
     """Return the candidates (c) that a direction separates, positions (c, n), groups (c, n), spreads (c,) and evidence.
 
     Directions, and the mixtures, are learned without the fold that a point is in, for the partition into folds of a `number`.
+    What is computed of the points alone is kept in `folded`, by the number of axes.
     """
     n = len(P)
     fold, n_folds = fold_numbers(n, options.random_state, number)
+
+    def learned(
+        kind: tuple[int, bool],
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
+        k, mixture = kind
+        found = np.array([c.group for c in candidates if (c.k, c.mixture) == kind])
+        groups = mixtures_of_two(P[:, :k], found, fold, n_folds) if mixture else found
+        if mixture:
+            found = held_out_groups(groups, fold)
+        places, numbers, spreads = held_out_positions(folded[k], groups)
+        return places, numbers, found[numbers], spreads
+
+    kinds = sorted({(c.k, c.mixture) for c in candidates})
+    missing = sorted({k for k, _ in kinds} - folded.keys())
+    new = for_each(lambda k: FoldedPoints.of(P[:, :k], fold, n_folds), missing, n)
+    folded.update(zip(missing, new, strict=True))
     kept: list[_Candidate] = []
     positions, groups, spreads = [np.zeros((0, n))], [np.zeros((0, n), dtype=bool)], [np.zeros(0)]
-    for k, mixture in sorted({(c.k, c.mixture) for c in candidates}):
-        own = [c for c in candidates if (c.k, c.mixture) == (k, mixture)]
-        found = np.array([c.group for c in own])
-        learned = mixtures_of_two(P[:, :k], found, fold, n_folds) if mixture else found
-        if mixture:
-            found = held_out_groups(learned, fold)
-        places, numbers, own_spreads = held_out_positions(P[:, :k], learned, fold, n_folds)
+    for kind, (places, numbers, own_groups, own_spreads) in zip(
+        kinds, for_each(learned, kinds, n), strict=True
+    ):
+        own = [c for c in candidates if (c.k, c.mixture) == kind]
         kept += [own[c] for c in numbers.tolist()]
         positions.append(places)
-        groups.append(found[numbers])
+        groups.append(own_groups)
         spreads.append(own_spreads)
     along = np.concatenate(positions)
     spread = np.concatenate(spreads)

@@ -29,6 +29,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs.threads import for_each
+
 from ._constants import CONSTANTS
 from ._mixture import axes_of
 from ._proposals import held_out_groups, logistic
@@ -129,18 +131,51 @@ def tried_dimensions(n_points: int, n_axes: int) -> list[int]:
     return sorted({min(k, n_axes) for k in (c.few_dimensions if n_points < c.few else c.dimensions)})
 
 
+@dataclass(frozen=True)
+class FoldedPoints:
+    """Points about their mean, by the folds that they are in.
+
+    Attributes
+    ----------
+    points : ndarray, shape (n, k)
+    fold : ndarray of int, shape (n,)
+    members : list of ndarray of int
+        Numbers of the points of each fold.
+    parts : list of ndarray, shape (m, k)
+        The points of each fold.
+    squares : ndarray, shape (n_folds, k, k)
+        Sums of the outer products of the points of each fold.
+    sums : ndarray, shape (n_folds, k)
+    """
+
+    points: NDArray[np.float64]
+    fold: NDArray[np.int64]
+    members: list[NDArray[np.int64]]
+    parts: list[NDArray[np.float64]]
+    squares: NDArray[np.float64]
+    sums: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, points: NDArray[np.float64], fold: NDArray[np.int64], n_folds: int) -> FoldedPoints:
+        """Divide points (n, k) by their folds (n,)."""
+        points = points - points.mean(axis=0)
+        members = [np.flatnonzero(fold == number) for number in range(n_folds)]
+        parts = [points[held] for held in members]
+        squares = np.array([part.T @ part for part in parts])
+        sums = np.array([part.sum(axis=0) for part in parts])
+        return cls(points, fold, members, parts, squares, sums)
+
+
 def held_out_positions(
-    points: NDArray[np.float64], groups: NDArray[np.bool_], fold: NDArray[np.int64], n_folds: int
+    folded: FoldedPoints, groups: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
     """Return the positions of points along discriminants that were learned without them.
 
     Parameters
     ----------
-    points : ndarray, shape (n, k)
+    folded : FoldedPoints
     groups : ndarray of bool, shape (c, n) or (c, n_folds, n)
         Candidate groups; those of each fold, if they were learned on the other folds.
-    fold : ndarray of int, shape (n,)
-    n_folds : int
 
     Returns
     -------
@@ -152,13 +187,11 @@ def held_out_positions(
         Spread of the rest and of the candidate on their sides towards larger positions. A cut through one group leaves a narrow
         rest beside a wide tail: both sides together show the scatter of one group.
     """
-    n, k = points.shape
-    points = points - points.mean(axis=0)
-    members = [np.flatnonzero(fold == number) for number in range(n_folds)]
-    parts = [points[held] for held in members]
+    points, fold, members, parts = folded.points, folded.fold, folded.members, folded.parts
+    (n, k), n_folds = points.shape, len(members)
     # Sums over all points but those of a fold are the sums over all minus those over the fold.
-    squares = np.array([part.T @ part for part in parts])
-    sums = np.array([part.sum(axis=0) for part in parts])
+    squares, sums = folded.squares, folded.sums
+    all_squares, all_sums = squares.sum(axis=0), sums.sum(axis=0)
     own_groups = groups if groups.ndim == 2 else held_out_groups(groups, fold)
     if groups.ndim == 2:
         own = [groups[:, held] for held in members]
@@ -173,8 +206,8 @@ def held_out_positions(
     for number, (held, n_in) in enumerate(zip(members, counts, strict=True)):
         n_learned = n - len(held)
         n_out = n_learned - n_in
-        middle = (sums.sum(axis=0) - sums[number]) / max(n_learned, 1)
-        square = squares.sum(axis=0) - squares[number] - n_learned * np.outer(middle, middle)
+        middle = (all_sums - sums[number]) / max(n_learned, 1)
+        square = all_squares - squares[number] - n_learned * np.outer(middle, middle)
         covariance = square / max(n_learned - 1, 1) + CONSTANTS.ridge * np.eye(k)
         total = totals[number] - n_in[:, None] * middle
         mean_in, mean_out = total / np.maximum(n_in, 1)[:, None], -total / np.maximum(n_out, 1)[:, None]
@@ -395,19 +428,20 @@ def split_evidence(
     """
     P = axes_of(X).apply(X)
     known = None if frequent is None else frequent.projected(X)
-    found = []
-    for number in range(n_partitions(len(X))):
-        fold, n_folds = fold_numbers(len(X), random_state, number)
-        for k in tried_dimensions(len(X), P.shape[1]):
-            positions, kept, spreads = held_out_positions(P[:, :k], group[None], fold, n_folds)
-            if not len(kept):  # no direction separates the group
-                found.append(-np.inf)
-                continue
-            evidence = valley_evidence(positions, spreads, fold, n_folds, tail_exponent).each
-            found.append(float(evidence[0]))
-        if known is not None:
-            found.append(known_scatter_evidence(*known, group, fold, n_folds)[0])
-    return log_mean(found)
+    partitions = [fold_numbers(len(X), random_state, number) for number in range(n_partitions(len(X)))]
+
+    def tested(number: int, k: int) -> float:
+        fold, n_folds = partitions[number]
+        if k == 0:
+            return known_scatter_evidence(*known, group, fold, n_folds)[0] if known is not None else -np.inf
+        positions, kept, spreads = held_out_positions(FoldedPoints.of(P[:, :k], fold, n_folds), group[None])
+        if not len(kept):  # no direction separates the group
+            return -np.inf
+        return float(valley_evidence(positions, spreads, fold, n_folds, tail_exponent).each[0])
+
+    dimensions = [*tried_dimensions(len(X), P.shape[1]), *([] if known is None else [0])]
+    tests = [(number, k) for number in range(len(partitions)) for k in dimensions]
+    return log_mean(for_each(lambda test: tested(*test), tests, len(X)))
 
 
 def log_mean(logarithms: list[float]) -> float:

@@ -1,5 +1,6 @@
 """Dividing points into motifs, and merging what does not differ significantly."""
 
+import numba
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
@@ -115,4 +116,20 @@ def test_halves_of_one_motif_are_merged_and_motifs_are_not():
 def test_groups_that_are_far_apart_are_found_at_every_level(alpha):
     X, truth = motifs((250, 130), 9, 15.0)
     labels, _ = divide(X, np.full(380, -1), one(380), options(alpha=alpha))
+    assert adjusted_rand_score(truth, labels) > 0.99
+
+
+def test_many_points_are_divided_alike_on_any_number_of_threads():
+    """From 4,000 points on, what does not depend on one another is computed on several threads."""
+    X, truth = motifs((4100, 150, 60), 1)
+    before = numba.get_num_threads()
+    found = []
+    for n_threads in sorted({1, before}):
+        numba.set_num_threads(n_threads)
+        try:
+            labels, evidence = divide(X, np.full(len(X), -1), one(len(X)), options())
+            found.append((merge_insignificant(X, labels, options()).tobytes(), evidence))
+        finally:
+            numba.set_num_threads(before)
+    assert len(set(found)) == 1
     assert adjusted_rand_score(truth, labels) > 0.99
