@@ -1,4 +1,5 @@
 from ._complete import complete as complete
+from ._expected_motifs import expected_labels as expected_labels
 from ._places import Places as Places
 from ._places import predict_places as predict_places
 from ._sites import Occupancy as Occupancy
@@ -6,6 +7,5 @@ from ._sites import Sites as Sites
 from ._sites import SiteTable as SiteTable
 from ._sites import Translations as Translations
 from ._sites import compare_models as compare_models
-from ._sites import expected_labels as expected_labels
 from ._sites import local_translations as local_translations
 from ._sites import same_kind as same_kind

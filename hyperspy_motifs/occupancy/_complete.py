@@ -330,7 +330,11 @@ def _table(atoms: Atoms, survey: _Survey, with_unknown: bool) -> SiteTable:
     """Return the sites of the last survey: `atoms`, enclosed empty places, and unknown columns if asked for."""
     n, occupancy = len(atoms), survey.occupancy
     places = survey.places
-    empty = (occupancy.probability <= 0.5) & (occupancy.share > _REGULAR) & survey.known
+    probability = occupancy.probability.copy()
+    # An amplitude that its kind does not have is that of a column only where the image shows one.
+    bare = ~survey.alike & (occupancy.usual <= 0.5)
+    probability[n:][bare[n:]] = np.minimum(probability, 0.5)[n:][bare[n:]]
+    empty = (probability <= 0.5) & (occupancy.share > _REGULAR) & survey.known
     listed = empty[n:] & places.enclosed & (places.surroundings >= _SAME_SURROUNDINGS)
     if with_unknown:
         listed |= survey.occupied[n:]
@@ -340,7 +344,7 @@ def _table(atoms: Atoms, survey: _Survey, with_unknown: bool) -> SiteTable:
     known = np.sqrt((atoms.uncertainty**2).mean(axis=1))
     # A column that no translation supports is compared with nothing: its own fit shows that it is there.
     alone = ~survey.translations.valid.any(axis=1)
-    probability = occupancy.probability[rows].copy()
+    probability = probability[rows]
     probability[:n] = np.where(alone, 1.0, probability[:n])
     expected = sign * occupancy.expected[rows]
     expected[:n] = np.where(alone, atoms.amplitude, expected[:n])

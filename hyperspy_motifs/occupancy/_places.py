@@ -224,19 +224,28 @@ def repeating_places(
 
 
 def _enclosed(places: np.ndarray, positions: np.ndarray, spacing: float, has_data: np.ndarray) -> np.ndarray:
-    """Return a mask of the places (m, 2) around which no wide angle is free of columns, and of the border of the data."""
+    """Return a mask of the places (m, 2) around which no wide angle is free of sites, and of the border of the data.
+
+    Sites are the columns, and the places that are enclosed themselves: of two vacancies side by side each has a gap.
+    """
     angles = np.deg2rad(np.arange(-180, 180, 10))
     circle = spacing * np.column_stack([np.cos(angles), np.sin(angles)])
     outside = ~lies_in((places[:, None] + circle).reshape(-1, 2), has_data).reshape(len(places), len(circle))
     out = np.zeros(len(places), bool)
-    tree = cKDTree(positions)
-    for k, near in enumerate(tree.query_ball_point(places, _SHELLS * spacing)):
-        away = positions[near] - places[k]
-        around = np.arctan2(away[:, 1], away[:, 0])
-        directions = np.sort(np.concatenate([around, angles[outside[k]]]))
-        if len(directions):
-            gaps = np.diff(directions, append=directions[0] + 2 * np.pi)
-            out[k] = gaps.max() < np.deg2rad(_WIDEST_GAP)
+    sites, left = positions, np.arange(len(places))
+    while len(left):
+        for k, near in zip(
+            left, cKDTree(sites).query_ball_point(places[left], _SHELLS * spacing), strict=True
+        ):
+            away = sites[near] - places[k]
+            around = np.arctan2(away[:, 1], away[:, 0])
+            directions = np.sort(np.concatenate([around, angles[outside[k]]]))
+            if len(directions):
+                gaps = np.diff(directions, append=directions[0] + 2 * np.pi)
+                out[k] = gaps.max() < np.deg2rad(_WIDEST_GAP)
+        if not out[left].any():
+            break
+        sites, left = np.concatenate([positions, places[out]]), np.flatnonzero(~out)
     return out
 
 

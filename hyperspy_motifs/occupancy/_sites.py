@@ -251,6 +251,8 @@ class Occupancy:
     ----------
     probability : ndarray of shape (m,)
         Probability that the site is occupied.
+    usual : ndarray of shape (m,)
+        Probability that it is occupied by a column as its kind has, and not by one of any other amplitude.
     share : ndarray of shape (m,)
         Expected fraction of occupied sites among those of the same kind nearby.
     expected : ndarray of shape (m,)
@@ -261,6 +263,7 @@ class Occupancy:
     """
 
     probability: np.ndarray
+    usual: np.ndarray
     share: np.ndarray
     expected: np.ndarray
     evidence: np.ndarray
@@ -332,11 +335,11 @@ def compare_models(
         square = around @ (probability * (amplitudes**2 - uncertainties**2)) / known
         scatter = np.sqrt(np.maximum(square - mean**2, (_LEAST_SCATTER * mean) ** 2))
         width = np.hypot(uncertainties, scatter)
-        occupied = norm.pdf(amplitudes, mean, width) * (1 - _OTHER_AMPLITUDE)
+        usual = norm.pdf(amplitudes, mean, width) * (1 - _OTHER_AMPLITUDE)
         # Any other amplitude up to twice the mean, in proportion to it: a column of next to nothing is none.
         noise = np.hypot(uncertainties, _LEAST_SCATTER * mean)
         z = amplitudes / noise
-        occupied += _OTHER_AMPLITUDE * noise * (z * norm.cdf(z) + norm.pdf(z)) / (2 * mean**2)
+        occupied = usual + _OTHER_AMPLITUDE * noise * (z * norm.cdf(z) + norm.pdf(z)) / (2 * mean**2)
         empty = norm.pdf(amplitudes, 0.0, noise)
         with np.errstate(divide="ignore"):
             ratio = np.log(np.maximum(occupied, 1e-300)) - np.log(np.maximum(empty, 1e-300))
@@ -347,7 +350,7 @@ def compare_models(
             break
     gain = np.logaddexp(np.log(share) + ratio, np.log1p(-share))
     evidence = around @ gain - np.log(number)
-    return Occupancy(probability, share, mean, evidence)
+    return Occupancy(probability, probability * usual / np.maximum(occupied, 1e-300), share, mean, evidence)
 
 
 # Columns of the same kind that are remembered for each site.
@@ -411,11 +414,13 @@ class Sites:
         Whether there is an atom at the site. A site without one is a vacancy, or among given atoms, if its probability is
         high, a column that was not given.
     probability : ndarray of shape (m,)
-        Probability that the site is occupied, 0 to 1, by comparison of the two models of its amplitude.
+        Probability that the site is occupied, 0 to 1, by comparison of the two models of its amplitude; 0.5 at most where
+        what is measured there does not look like a column.
     position_uncertainty : ndarray of shape (m,)
         Standard deviation of the position per axis, in axis units; NaN where it is unknown.
     expected_motifs : ndarray of int of shape (m,)
-        Motif of most atoms of the same kind nearby: of an empty site the motif that is missing.
+        Motif that the atoms of the same kind nearby predict (:func:`expected_labels`): of an empty site the motif that is
+        missing.
     atoms : ndarray of int of shape (m,)
         Row of the atom at the site in ``motifs.positions``; -1 for an empty site.
     frames : ndarray of int of shape (m,)
@@ -465,30 +470,3 @@ class Sites:
         )  # fmt: skip
         x, y = self.positions.T
         return {"x": x, "y": y, **{name: getattr(self, name) for name in names}}
-
-
-def expected_labels(labels: np.ndarray, atoms: np.ndarray, twins: np.ndarray) -> np.ndarray:
-    """Return the most frequent label among the twins of each site.
-
-    Parameters
-    ----------
-    labels : ndarray of int of shape (n,)
-        Motif of each column.
-    atoms : ndarray of int of shape (m,)
-        Column of each site; -1 for an empty site.
-    twins : ndarray of int of shape (m, k)
-        Columns of the same kind; -1 for none.
-
-    Returns
-    -------
-    ndarray of int of shape (m,)
-        The lowest label of equally frequent ones, the label of its own column for a site without twins; -1 if there is neither.
-    """
-    n_labels = int(labels.max()) + 1 if len(labels) else 1
-    counts = np.zeros((len(atoms), n_labels))
-    site, number = np.nonzero(twins >= 0)
-    np.add.at(counts, (site, labels[twins[site, number]]), 1.0)
-    # The own column decides between equal counts only.
-    own = np.flatnonzero(atoms >= 0)
-    counts[own, labels[atoms[own]]] += 0.5
-    return np.where(counts.any(axis=1), counts.argmax(axis=1), -1)

@@ -241,9 +241,16 @@ def sites_of_record(record: store.Record, pixel_scale: np.ndarray) -> Sites:
         **values,
         pixel_positions=record.stamp.to_pixels(stored["positions"]) * pixel_scale,
         occupied=stored["atoms"] >= 0,
-        expected_motifs=expected_labels(record.labels, stored["atoms"], stored["twins"]),
+        expected_motifs=expected_motifs(record, stored),
         units=record.stamp.units,
     )
+
+
+def expected_motifs(record: store.Record, sites: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the motif expected on each of the stored `sites` of a result, shape (m,)."""
+    spacing = float(record.parameters.get("spacing", 0.0)) or 1.0
+    at, atoms, twins = sites["positions"], sites["atoms"], sites["twins"]
+    return expected_labels(record.labels, record.positions, at, atoms, twins, spacing)
 
 
 def _atoms_alone(record: store.Record) -> dict[str, np.ndarray]:

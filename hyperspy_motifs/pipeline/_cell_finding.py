@@ -10,7 +10,8 @@ import numpy as np
 
 from hyperspy_motifs import store
 from hyperspy_motifs.cells import BondRule, Cells
-from hyperspy_motifs.occupancy import expected_labels
+
+from ._atom_table import expected_motifs
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
@@ -50,11 +51,10 @@ def _empty_sites(record: store.Record, motifs: Sequence[int] | None) -> dict[str
     """The empty sites of a record at which a column of the `motifs` is missing, and their frames."""
     if not record.sites:
         return {}
-    atoms, twins = record.sites["atoms"], record.sites["twins"]
     # A site without a given atom at which the image shows a column is no vacancy.
-    chosen = (atoms < 0) & (record.sites["probability"] <= 0.5)
+    chosen = (record.sites["atoms"] < 0) & (record.sites["probability"] <= 0.5)
     if motifs is not None:
-        chosen &= np.isin(expected_labels(record.labels, atoms, twins), motifs)
+        chosen &= np.isin(expected_motifs(record, record.sites), motifs)
     return {
         "empty": record.sites["positions"][chosen],
         "empty_frames": record.sites["frames"][chosen],
