@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,8 @@ from scipy.optimize import isotonic_regression
 from scipy.signal.windows import hann
 from scipy.spatial import cKDTree
 from scipy.stats import binom, norm, t
+
+from hyperspy_motifs.threads import over_rows
 
 #: Level of tests whose rejection changes an image, or is reported, per image: one image in a thousand.
 ALPHA = 1e-3
@@ -39,6 +42,8 @@ _SMALLEST = 64
 # Blocks of columns whose signs are changed to find the power without jitter, and number of such changes.
 _BLOCKS = 32
 _CHANGES = 16
+# Rows whose spectra stay in the cache.
+_BAND = 32
 # Lowest frequency along y, in cycles per pixel, at which displacements are compared: slower ones are removed by the
 # interpolation between rows.
 _FAST = 0.2
@@ -237,22 +242,46 @@ def _lines(series: NDArray[np.float64], white: float) -> tuple[NDArray[np.float6
     return found, waves.shape[1]
 
 
+def _bands(first: int, last: int) -> Iterator[slice]:
+    """Yield the rows of an image in bands that stay in the cache."""
+    for start in range(first, last, _BAND):
+        yield slice(start, min(start + _BAND, last))
+
+
 def _row_shifts(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the displacements of rows relative to those around them, in pixels, and the contrast that shows them: the parts
     of blocks of columns, each of shape (rows - 4, blocks)."""
-    width = values.shape[1]
-    between = (4 * (values[1:-3] + values[3:-1]) - (values[:-4] + values[4:])) / 6
-    away = values[2:-2] - between
-    power = np.mean(np.abs(np.fft.rfft(between * hann(width, sym=False), axis=1)) ** 2, axis=0)
+    n, width = len(values) - 4, values.shape[1]
+    taper = hann(width, sym=False)
+    power = np.empty((n, width // 2 + 1))
+    edges = np.linspace(0, width, _BLOCKS + 1).astype(int)[:-1]
+    shifts, contrast = np.empty((2, n, _BLOCKS))
+
+    def between(rows: slice) -> NDArray[np.float64]:
+        near = values[rows.start : rows.stop + 4]
+        return np.asarray((4 * (near[1:-3] + near[3:-1]) - (near[:-4] + near[4:])) / 6)
+
+    def fill_power(first: int, last: int) -> None:
+        for rows in _bands(first, last):
+            power[rows] = np.abs(np.fft.rfft(between(rows) * taper, axis=1)) ** 2
+
+    over_rows(fill_power, n)
+    power = np.mean(power, axis=0)
     # Wiener filter: the highest third of the frequencies holds noise.
     noise = np.median(power[2 * len(power) // 3 :])
     signal = np.clip(1 - noise / np.maximum(power, 1e-300), 0, 1)
-    derivative = 2j * np.pi * np.fft.rfftfreq(width) * np.fft.rfft(between, axis=1) * signal
-    contrast = np.fft.irfft(derivative, width, axis=1) ** 2
-    slope = np.fft.irfft(derivative * signal, width, axis=1)
-    edges = np.linspace(0, width, _BLOCKS + 1).astype(int)[:-1]
-    shifts = -np.add.reduceat(away * slope, edges, axis=1)
-    contrast = np.add.reduceat(contrast, edges, axis=1)
+
+    def fill(first: int, last: int) -> None:
+        for rows in _bands(first, last):
+            usual = between(rows)
+            derivative = 2j * np.pi * np.fft.rfftfreq(width) * np.fft.rfft(usual, axis=1) * signal
+            slope = np.fft.irfft(derivative * signal, width, axis=1)
+            away = values[rows.start + 2 : rows.stop + 2] - usual
+            shifts[rows] = -np.add.reduceat(away * slope, edges, axis=1)
+            square = np.fft.irfft(derivative, width, axis=1) ** 2
+            contrast[rows] = np.add.reduceat(square, edges, axis=1)
+
+    over_rows(fill, n)
     whole = contrast.sum(axis=1, keepdims=True)
     whole = np.maximum(whole, max(_FAINT * float(np.median(whole)), 1e-300))
     return shifts / whole, contrast / whole

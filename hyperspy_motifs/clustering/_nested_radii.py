@@ -162,37 +162,33 @@ class NestedRadii:
         nothing = np.zeros(len(moments_of(first).values), dtype=np.int32)
         view = self._view(first, moments_of, nothing, None, crosstalk)
         self._models[first] = self._divide(view, nothing, nothing, None)
-        kinds, _, p_values = self._find(first, moments_of, nothing, None)
+        kinds, _, p_values = self._models[first].classify(view.features, nothing)
         at_atoms = None
-        given = (
-            None if self.radius is None else min(self.radii_, key=lambda r: abs(r - float(self.radius or 0)))
-        )
+        near = min(self.radii_, key=lambda r: abs(r - float(self.radius or 0)))
+        given = None if self.radius is None else near
+        columns_first = len(self.radii_) > 1 and first < CONSTANTS.one_column
         # What differs through a radius that was given is wanted as it is.
-        if (
-            neighbours is not None
-            and len(self.radii_) > 1
-            and first < CONSTANTS.one_column
-            and given != first
-        ):
+        if neighbours is not None and columns_first and given != first:
             at_atoms = AtTheAtom.of(
                 moments_of, first, self._models[first].unit, crosstalk, neighbours, kinds, invariant
             )
             self._models[first] = self._divide(view, nothing, nothing, at_atoms, self._models[first])
-            kinds, _, p_values = self._find(first, moments_of, nothing, None)
+            kinds, _, p_values = self._models[first].classify(view.features, nothing)
             at_atoms = replace(at_atoms, kinds=kinds)
         self._sublattices = None if neighbours is None else Sublattices.of(neighbours, kinds)
         around = self._around(neighbours, kinds, p_values)
         self._report(1)
         asked = self.radius is None or (len(self.radii_) > 1 and float(self.radius) == self.radii_[1])
-        if neighbours is not None and len(self.radii_) > 1 and first < CONSTANTS.one_column and asked:
+        if neighbours is not None and columns_first and asked:
             found_sites = mixed_sites(self._models[first], neighbours, kinds, invariant, self._min_size)
             if found_sites is not None:
                 self._sites, self._models[first] = found_sites
         self._search(moments_of, kinds, around, at_atoms, given)
         self.sites_: SiteTemplates | None = None if self._sites is None else self._sites.sites
-        motifs, _, p_values = self._motif_labels(moments_of, neighbours)[self.radius_]
-        self._fit_environments(neighbours, motifs, p_values)
-        found = self._motif_labels(moments_of, neighbours)
+        smallest = self._models[first].classify(view.features, nothing)
+        found = self._motif_labels(moments_of, neighbours, {first: smallest})
+        self._fit_environments(neighbours, found[self.radius_][0], found[self.radius_][2])
+        found = self._motif_labels(moments_of, neighbours, {r: found[r] for r in (first, self.radius_)})
         self.labels_at_ = {radius: labels for radius, (labels, _, _) in found.items()}
         self.probabilities_at_ = {radius: sure for radius, (_, sure, _) in found.items()}
         self.outlier_scores_ = 1 - found[self.radius_][2]
@@ -409,28 +405,32 @@ class NestedRadii:
             inner = radius
 
     def _motif_labels(
-        self, moments_of: Callable[[float], MomentsLike], neighbours: Neighbourhoods | None
+        self,
+        moments_of: Callable[[float], MomentsLike],
+        neighbours: Neighbourhoods | None,
+        known: Mapping[float, Found] | None = None,
     ) -> dict[float, Found]:
-        """Labels, probabilities and p-values at every radius, of the atoms of the fit or of others."""
-        first = self.radii_[0]
-        nothing = np.zeros(len(moments_of(first).values), dtype=np.int32)
-        kinds, sure, p_values = self._find(first, moments_of, nothing, None)
-        found = {first: (kinds, sure, p_values)}
+        """Labels, probabilities and p-values at every radius, of the atoms of the fit or of others, unless they are known."""
+        first, found = self.radii_[0], dict(known or {})
+        if first not in found:
+            n = len(moments_of(first).values)
+            found[first] = self._find(first, moments_of, np.zeros(n, dtype=np.int32), None)
         motifs = found[first]
         for radius in self.radii_[1:]:
             model = self._models[radius]
             if radius < self.radius_:
                 found[radius] = found[first]
             elif radius == self.radius_:
-                motifs = self._find_motifs(moments_of, neighbours, found[first])
-                found[radius] = motifs
+                if radius not in found:
+                    found[radius] = self._find_motifs(moments_of, neighbours, found[first])
+                motifs = found[radius]
             elif model.environments is None or neighbours is None or self._motif_sublattices is None:
                 found[radius] = motifs
             else:
                 surroundings = self._motif_sublattices.surroundings(neighbours, motifs[0], motifs[2])
                 before = found[self.radii_[self.radii_.index(radius) - 1]][0]
                 found[radius] = model.environments.classify(surroundings, before), motifs[1], motifs[2]
-        return found
+        return {radius: found[radius] for radius in self.radii_}
 
     def _find(
         self,

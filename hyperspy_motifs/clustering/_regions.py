@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -127,11 +127,17 @@ class ManifoldRegions(NestedRadii):
         return self
 
     def _motif_labels(
-        self, moments_of: Callable[[float], MomentsLike], neighbours: Neighbourhoods | None
+        self,
+        moments_of: Callable[[float], MomentsLike],
+        neighbours: Neighbourhoods | None,
+        known: Mapping[float, Found] | None = None,
     ) -> dict[float, Found]:
         found: dict[float, Found] = {}
         groups = np.zeros(len(moments_of(self.radii_[0]).values), dtype=np.int32)
         for radius in self.radii_:
+            if known is not None and radius in known:
+                found[radius] = known[radius]
+                continue
             if radius < self.radius_:
                 found[radius] = self._find(radius, moments_of, groups, None)
                 continue

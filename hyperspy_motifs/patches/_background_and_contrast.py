@@ -66,6 +66,17 @@ def estimate_background(
         Estimated standard deviation of the error on patches, 0 elsewhere: curvature within a neighbour distance is only
         partly removed.
     """
+    return _background(image, positions, spacing, mask, False)
+
+
+def _background(
+    image: ArrayLike,
+    positions: ArrayLike,
+    spacing: float | None,
+    mask: ArrayLike | None,
+    only_patches: bool,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """As `estimate_background`; with `only_patches` the background is 0 where there is no patch at all."""
     values = np.asarray(image)
     points = np.asarray(positions, dtype=np.float64)
     nothing = np.zeros(values.shape, np.float32)
@@ -95,6 +106,8 @@ def estimate_background(
         share = covered * np.clip(away / usual - 1, 0, 1).astype(np.float32)
         if not share[row, column].any():
             break
+    if only_patches and not share[row, column].any():
+        return nothing, nothing
     wide, _ = _smooth_field(
         values, points, distance, missing, first, lambda fields: fields.slow_level(_WIDE, outside)
     )
@@ -132,7 +145,7 @@ def without_patches(
     (rows, columns) ndarray
         `image` itself if no patch is significant.
     """
-    background, error = estimate_background(image, positions, spacing=spacing, mask=mask)
+    background, error = _background(image, positions, spacing, mask, True)
     return image - background if error.any() else image
 
 
