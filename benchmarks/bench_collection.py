@@ -27,12 +27,12 @@ from bench_scale import peak_megabytes
 from bench_stack import of_workers
 
 
-def write_images(folder, n_images, side):
+def write_images(folder, n_images, side, pixel_size=0.0125):
     """Images of one material, each of another field. Copies of one field would be alike beyond any specimen."""
     from hyperspy_motifs import data
 
     for number in range(n_images):
-        image = data.monolayer(shape=(side, side), random_state=number)[0]
+        image = data.monolayer(shape=(side, side), pixel_size=pixel_size, random_state=number)[0]
         image.save(folder / f"{number:04}.zspy")
 
 

@@ -2,11 +2,13 @@
 
 - `_arguments`: arguments of the command, and the images of a file that can be analysed
 - `_results`: one image, from its data to its folder of results, complete or absent; ``index.html`` and ``summary.csv``
-- `_batch`: all images one after the other or in parallel; ``hyperspy-motifs collect``: many images with one model
+- `_batch`: all images one after the other or in parallel
+- `_collect`: ``hyperspy-motifs collect``, many images with one model
 """
 
 from ._arguments import Choice, FoundImage, find_images
-from ._batch import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, main, read_groups
+from ._batch import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, main
+from ._collect import read_groups
 from ._results import replacing_folder, write_table
 
 __all__ = [

@@ -323,7 +323,20 @@ def _loaded(path: Path) -> BaseSignal:
         )
     if not flat[0].metadata.get_item("General.title", default=""):
         flat[0].metadata.set_item("General.title", path.stem)
+    _read_arrays(flat[0].metadata)
     return flat[0]
+
+
+def _read_arrays(node: DictionaryTreeBrowser) -> None:
+    """Read the arrays and signals of a node that a lazy reader left in the file: each would be read again at every use."""
+    for key, value in node:
+        if hasattr(value, "axes_manager"):
+            if value._lazy:
+                value.compute(close_file=False, show_progressbar=False)
+        elif hasattr(value, "dask"):
+            setattr(node, key, np.asarray(value.compute(scheduler="synchronous")))
+        elif hasattr(value, "as_dictionary"):
+            _read_arrays(value)
 
 
 #: Nodes of the metadata with the facts of patches and of moments.

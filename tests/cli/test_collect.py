@@ -94,3 +94,32 @@ def test_images_of_different_units_have_all_results_but_the_graph(files, tmp_pat
         capsys.readouterr().err
     )
     assert {path.name for path in study.iterdir()} == {"a1", "b1", "counts.csv", "model.npz", "index.html"}
+
+
+def test_an_interrupted_study_continues_with_both_detectors(files, tmp_path, capsys, monkeypatch):
+    """The report is interrupted; afterwards no image is measured again."""
+    from hyperspy_motifs.collection import MotifCollection, _measuring
+
+    images = [str(files / "a1.hspy"), str(files / "b1.hspy")]
+    study = tmp_path / "study"
+    command = ["collect", *images, "--radius", "0.6", "--resume", "-q", "-o", str(study), "--detectors"]
+    assert cli.main([*command, images[0]]) == cli.EXIT_FAILED
+    assert "--detectors has 1 files for 2 images" in capsys.readouterr().err
+    for number, name in enumerate(("a1", "b1")):
+        second = hs.load(files / f"{name}.hspy")
+        second.data = second.data.max() + 3 * second.data + number
+        second.save(tmp_path / f"{name}_2.hspy")
+
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    whole = [*command, str(tmp_path / "a1_2.hspy"), str(tmp_path / "b1_2.hspy")]
+    with monkeypatch.context() as patch:
+        patch.setattr(MotifCollection, "report", interrupted)
+        assert cli.main(whole) == cli.EXIT_INTERRUPTED
+    assert (study / "run" / "model.npz").exists()
+    monkeypatch.setattr(_measuring, "measure", interrupted)
+    assert cli.main(whole) == cli.EXIT_OK
+    assert not (study / "run").exists()
+    assert hs.load(study / "a1" / "a1.hspy").motifs.parameters["detectors"] == 2
+    assert load_model(study / "model.npz").radius == 0.6
