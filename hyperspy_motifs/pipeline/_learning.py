@@ -27,6 +27,7 @@ from ._atom_finding import quiet
 from ._atom_table import AtomTable, predict_frame
 from ._clean_image import frame, lazy_data_frame, n_frames
 from ._model_building import MOST_KEPT_PIXELS, KeptMoments, MomentSource, SampleSource
+from ._repeated_frames import source_of_fit
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
@@ -76,9 +77,13 @@ def learn(
     options: dict[str, Any],
     progress: Callable[[float], None] | None = None,
 ) -> Learned:
-    """Find the motifs of the atoms of `source`; `options` are the arguments of ``find_motifs``."""
+    """Find the motifs of the atoms of `source`; `options` are the arguments of ``find_motifs``.
+
+    Of a movie of one field each atom is used once (:func:`source_of_fit`).
+    """
     from hyperspy_motifs.clustering import ManifoldRegions, NestedRadii
 
+    source = source_of_fit(source)
     found = estimate(source, radii)
     continuous = bool(found.is_continuous)
     strategy = ManifoldRegions if continuous else NestedRadii
@@ -124,7 +129,7 @@ def learn_on_sample(
     """
     source = SampleSource(images, pixels, frames, spacing, options["n_max"])
     learned = learn(source, radii, options)
-    source.forget_images()
+    learned.source.forget_images()
     return learned
 
 

@@ -135,6 +135,10 @@ class MomentSource:
         order = np.argsort(np.concatenate([np.flatnonzero(self.frames == number) for number in numbers]))
         return type(parts[0]).joined(parts).take(order)
 
+    def forget_images(self) -> None:
+        """Keep only the moments, so that the source can be sent to another process."""
+        self._prepared = {}
+
     def prepared(self, number: int) -> DiscImage | None:
         """Return frame `number` of the first detector, prepared for its moments; None if it was not kept."""
         return self._prepared.get((0, number))
@@ -200,7 +204,6 @@ class SampleSource(MomentSource):
         return int(rows), int(columns)
 
     def forget_images(self) -> None:
-        """Keep only the moments, so that the source can be sent to another process."""
         self._images = []
         self._prepared = {}
 

@@ -79,6 +79,8 @@ def find_motifs(
         meanwhile.cancel()
     if learned is None:
         learned = _learned(clean, table, rows, options, large, show_progressbar)
+    repeated = len(learned.labels) < len(rows)
+    large |= repeated
     warn_of_fewer(learned, wanted.n_motifs)
     source, model, chosen, reason = learned.source, learned.model, learned.chosen, learned.reason
     tree, columns = _tree_arrays(model.tree_), dict(table.columns)
@@ -96,7 +98,10 @@ def find_motifs(
         found = apply_to_all(detectors, table, motif_model, folder, show_progressbar)
         found, motif_model, tree = order_by_frequency(found, motif_model, tree)
         columns["outlier_score"] = found.pop("outlier_score")
-        reason = f"{reason}; learned on {len(rows)} atoms of {len(np.unique(table.frames[rows]))} frames"
+        n_learnt, of_frames = len(learned.labels), len(np.unique(table.frames[rows]))
+        reason = (
+            f"{reason}; learned on {n_learnt} atoms of {of_frames} frames{', each once' if repeated else ''}"
+        )
     quality = measure_quality(signal, source, table, clean)
     record = store.Record(
         positions=table.positions,

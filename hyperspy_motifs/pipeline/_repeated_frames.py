@@ -1,0 +1,129 @@
+"""Frames of a stack that show the same atoms again: they are no further sample of the specimen."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ._model_building import MomentSource
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hyperspy_motifs.sites import Neighbourhoods
+    from hyperspy_motifs.zernike import DiscImage, Moments
+
+    from ._clean_image import CleanImage
+
+# An atom is the same one where it stays within this part of the nearest-neighbour distance: beyond half, another is nearer.
+_REACH = 0.5
+# Most atoms are recognised.
+_MAJORITY = 0.5
+
+
+def source_of_fit(source: MomentSource) -> MomentSource:
+    """Return the source of the atoms to which a model is fitted: of a movie of one field, each atom once.
+
+    The atoms of a motif are independent in the tests of a fit. In a movie of one field each atom is seen many times, with its
+    own surroundings each time: it would be a group by itself, however many atoms a motif needs. The frames are such a movie
+    if most atoms of a frame are more like the atom at the same place in the next frame than like any other atom there; frames
+    of different fields of one crystal are not, nor are frames with so much noise that atoms are hardly resolved.
+
+    Parameters
+    ----------
+    source : MomentSource
+
+    Returns
+    -------
+    MomentSource
+    """
+    from hyperspy_motifs.movies import link_frames
+
+    numbers, counts = np.unique(source.frames, return_counts=True)
+    # A dark frame has few atoms.
+    light = np.flatnonzero(2 * counts >= counts.max())
+    if len(light) < 2:
+        return source
+    places = np.searchsorted(numbers, source.frames)
+    tracks = link_frames(source.pixels, places, _REACH * source.spacing)
+    if not _are_recognised(source, tracks, places == light[0], places == light[1]):
+        return source
+    return EachAtomOnce(source, tracks)
+
+
+def _are_recognised(
+    source: MomentSource, tracks: NDArray[np.int64], first: NDArray[np.bool_], second: NDArray[np.bool_]
+) -> bool:
+    """Return whether most atoms of one frame (n,) are recognised in another one by their surroundings."""
+    from hyperspy_motifs.clustering import RADII
+    from hyperspy_motifs.zernike import noise_unit
+
+    # The widest discs of which most are whole in small fields.
+    moments = source(RADII[-2])
+    whole = np.asarray(moments.valid, bool) & (np.asarray(moments.coverage) > 0.99)
+
+    def rows(frame: NDArray[np.bool_]) -> dict[int, int]:
+        return {int(tracks[row]): row for row in np.flatnonzero(frame & whole).tolist()}
+
+    before, after = rows(first), rows(second)
+    both = sorted(before.keys() & after.keys())
+    if not both:
+        return False
+    X = np.asarray(moments.values, float) / noise_unit(moments)
+    there = X[[after[track] for track in both]]
+    nearest = cKDTree(there).query(X[[before[track] for track in both]])[1]
+    return bool(np.mean(nearest == np.arange(len(both))) > _MAJORITY)
+
+
+class EachAtomOnce(MomentSource):
+    """One observation of each atom that several frames of a source show.
+
+    Parameters
+    ----------
+    source : MomentSource
+    tracks : ndarray of int, shape (n,)
+        Number of the atom that each observation shows. The observation that is used is another one from atom to atom, so that
+        they come from all frames; its neighbours are the observations of those atoms that are used.
+    """
+
+    def __init__(self, source: MomentSource, tracks: np.ndarray) -> None:
+        order = np.lexsort((source.frames, tracks))
+        starts = np.flatnonzero(np.diff(tracks[order], prepend=-1))
+        lengths = np.diff(np.append(starts, len(order)))
+        rows = np.sort(order[starts + np.arange(len(starts)) % lengths])
+        super().__init__(
+            source.signals, source.pixels[rows], source.frames[rows], source.spacing, source.n_max, source.orders,
+            source._clean,
+        )  # fmt: skip
+        self._source, self._rows, self._tracks = source, rows, tracks
+        self._place = np.empty(len(starts), np.int32)
+        self._place[tracks[rows]] = np.arange(len(starts))
+
+    @property
+    def n_detectors(self) -> int:
+        return self._source.n_detectors
+
+    def _compute(self, radius: float) -> Moments:
+        found = self._source(radius).take(self._rows)
+        self.orders[radius] = self._source.orders[radius]
+        return found
+
+    def neighbours(self) -> Neighbourhoods:
+        of_all = self._source.neighbours()
+        numbers = of_all.neighbours[self._rows]
+        used = np.where(numbers >= 0, self._place[self._tracks[numbers]], -1).astype(np.int32)
+        return dataclasses.replace(
+            of_all, offsets=of_all.offsets[self._rows], neighbours=used, window=of_all.window[self._rows]
+        )
+
+    def prepared(self, number: int) -> DiscImage | None:
+        return self._source.prepared(number)
+
+    def cleaned(self, detector: int, number: int) -> CleanImage:
+        return self._source.cleaned(detector, number)
+
+    def forget_images(self) -> None:
+        self._source.forget_images()
