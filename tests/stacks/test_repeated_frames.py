@@ -21,7 +21,7 @@ def stack_of(images, noise, seed=0):
 @pytest.fixture(scope="module")
 def specimen():
     return monolayer(
-        shape=(190, 212), dose=1e8, double_vacancies=0, vacancies=0.12, metal_dopant=None, chalcogen_dopant=None,
+        shape=(190, 212), dose=1e8, double_vacancies=0, vacancies=0.2, metal_dopant=None, chalcogen_dopant=None,
         random_state=1,
     )  # fmt: skip
 
