@@ -205,18 +205,22 @@ def _weights(
     P: NDArray[np.float64], labels: NDArray[np.integer], settle: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Probabilities (n, g) that atoms belong to the motifs, and how much each counts (n,), of greatest likelihood."""
+    at = np.arange(len(P)), labels
     weights = np.zeros((len(P), int(labels.max()) + 1))
-    weights[np.arange(len(P)), labels] = 1
+    weights[at] = 1
     k, near = P.shape[1], np.ones(len(P))
     for _ in range(_STEPS):
         means, covariance, shares = _moments(P, weights, near)
         distance = _squares(P, means, covariance)
-        scale, degrees = fitted_tails((weights * distance).sum(axis=1), k)
+        # As long as atoms stay in their motifs, the mean over the motifs is the distance from one of them.
+        scale, degrees = fitted_tails((weights * distance).sum(axis=1) if settle else distance[at], k)
         new = _posterior(distance / scale, shares, degrees, k) if settle else weights
         if (new.sum(axis=0) < 1).any():
             break
-        new_near = (degrees + k) / (degrees + (new * distance).sum(axis=1) / scale)
-        change = max(np.abs(new - weights).max(), np.abs(new_near - near).max())
+        own = (new * distance).sum(axis=1) if settle else distance[at]
+        new_near = (degrees + k) / (degrees + own / scale)
+        change = np.abs(new_near - near).max()
+        change = max(np.abs(new - weights).max(), change) if settle else change
         weights, near = new, new_near
         if change < 1e-3:
             break

@@ -390,8 +390,14 @@ def _count_permuted(
     counts: NDArray[np.int32],
 ) -> None:
     """Permute the labels and count the classes at the ends of the edges, one permutation per row."""
-    n = len(labels)
+    n, n_pairs = len(labels), counts.shape[1]
     step = np.uint64(0x9E3779B97F4A7C15)
+    offsets = np.empty(k, dtype=np.int64)
+    for c in range(k):
+        offsets[c] = c * k - c * (c + 1) // 2 - start
+    # Most edges are of few pairs. Additions to one number wait for one another; those to several do not.
+    lanes = 4 if n_pairs <= 256 else 1
+    partial = np.empty((lanes, n_pairs), dtype=np.int32)
     for p in range(first, last):
         shuffled = labels.copy()
         # Every permutation has a separate random stream, so that threads do not change the result.
@@ -401,10 +407,15 @@ def _count_permuted(
             # The upper 32 bits scaled to 0..i: no modulo, and a bias below i / 2^32.
             j = np.int64(((_mix(state) >> np.uint64(32)) * np.uint64(i + 1)) >> np.uint64(32))
             shuffled[i], shuffled[j] = shuffled[j], shuffled[i]
+        for lane in range(lanes):
+            for pair in range(n_pairs):
+                partial[lane, pair] = 0
         for e in range(len(edges)):
-            a = shuffled[edges[e, 0]]
-            b = shuffled[edges[e, 1]]
-            low, high = np.int64(min(a, b)), np.int64(max(a, b))
-            pair = low * k - low * (low + 1) // 2 + high - start
-            if 0 <= pair < counts.shape[1]:
-                counts[p, pair] += 1
+            a = shuffled[np.uint32(edges[e, 0])]
+            b = shuffled[np.uint32(edges[e, 1])]
+            pair = offsets[np.uint32(min(a, b))] + max(a, b)
+            if 0 <= pair < n_pairs:
+                partial[e & (lanes - 1), pair] += 1
+        for lane in range(lanes):
+            for pair in range(n_pairs):
+                counts[p, pair] += partial[lane, pair]
