@@ -184,6 +184,7 @@ def plot_layout_in_region(
 
 # A click belongs to an atom within this part of the distance of the atoms; a drag is longer than this part of it.
 _NEAR, _DRAG = 0.5, 0.1
+_HELP = "click: add, remove   drag: move   right drag: remove all in it   u: undo   enter: remove the marked"
 
 
 class AtomEditor:
@@ -217,10 +218,11 @@ class AtomEditor:
         style = {"mfc": "none", "ms": 6, "mew": 1.2, "ls": "none"}
         (self._dots,) = self._ax.plot([], [], "o", mec="#e69f00", **style)
         (self._weak,) = self._ax.plot([], [], "X", mec="#d55e00", **style)
-        self.figure.subplots_adjust(bottom=0.2)
-        self.slider = Slider(
-            self.figure.add_axes((0.3, 0.03, 0.5, 0.03)), "weaker than", 0.0, 1.0, valinit=0.0
-        )
+        # Room for the title, the slider and what the mouse does.
+        self.figure.subplots_adjust(bottom=0.22, top=0.9)
+        self.figure.text(0.5, 0.085, _HELP, ha="center", fontsize="small")
+        where = self.figure.add_axes((0.5, 0.03, 0.3, 0.03))
+        self.slider = Slider(where, "weaker than … median heights ", 0.0, 1.0, valinit=0.0)
         self.slider.on_changed(lambda _: self._redraw())
         self._box = RectangleSelector(self._ax, self._on_box, button=[3])  # type: ignore[list-item]
         canvas = self.figure.canvas

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from hyperspy_motifs.motifs import Motifs
 
-_STYLE = {"description_width": "13em"}
+_STYLE = {"description_width": "11em"}
 # Rows of widgets are flexible: without a fixed basis a slider shrinks to nothing beside a picture.
 _WIDE = {"width": "30em", "flex": "0 0 auto"}
 # The row of a control, its checkbox for the estimated value, and the control.
@@ -37,7 +37,7 @@ def make_widgets(panel: MotifPanel) -> dict[str, ipw.Widget | dict[str, ipw.Widg
     """
     spacing, units = panel.spacing, panel.units
     in_axes = panel.radius_units == "axes"
-    step, unit_of_radius = (spacing, units) if in_axes else (1.0, "neighbour distances")
+    step, unit_of_radius = (spacing, units) if in_axes else (1.0, "distances")
     controls = {
         "separation": _slider(panel, "separation", f"separation ({units})", spacing, 0.4, 2.5, spacing),
         "radius": _slider(panel, "radius", f"radius ({unit_of_radius})", 1.2 * step, 0.3, 3.5, step),

@@ -206,6 +206,14 @@ class TestEditor:
         orange = (np.abs(pixels - [230, 159, 0]) < 10).all(axis=-1)
         assert orange.sum() > len(signal.atoms)
 
+    def test_the_figure_says_what_the_mouse_does_and_holds_its_title(self, searched):
+        editor = searched.deepcopy().edit_atoms()
+        editor.figure.canvas.draw()
+        assert any("u: undo" in text.get_text() for text in editor.figure.texts)
+        parts = [*editor.figure.texts, editor.slider.label, editor._ax.title]
+        boxes = [part.get_window_extent() for part in parts]
+        assert all(box.y0 >= 0 and box.y1 <= editor.figure.bbox.y1 and box.x0 >= 0 for box in boxes)
+
     def test_the_first_atom_can_be_undone(self, searched):
         signal = searched.deepcopy()
         image = type(signal)(signal.data)

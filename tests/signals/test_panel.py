@@ -158,7 +158,7 @@ def test_a_radius_in_neighbour_distances(image):
     assert panel.arguments()["radius"] == 1.2
     assert panel.arguments()["radius_units"] == "nn"
     widgets = panel.gui(display=False, toolkit="ipywidgets")["ipywidgets"]["wdict"]
-    assert widgets["radius"].description == "radius (neighbour distances)"
+    assert widgets["radius"].description == "radius (distances)"
     assert (widgets["radius"].min, widgets["radius"].max) == (0.3, 3.5)
     assert "min_motif_size is 4; a whole number of 5 or more" in widgets["status"].value
 
