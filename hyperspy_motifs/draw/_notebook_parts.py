@@ -330,7 +330,6 @@ def make_figures(
     grey = picture.image(
         "image", "x", "y", "width", "height", source=sources["image"], palette="Greys256", level="image"
     )
-    grey.glyph.color_mapper.palette = [f"#{k:02x}{k:02x}{k:02x}" for k in range(256)]
     cells = picture.patches(
         "xs", "ys", source=sources["cells"], fill_color="colour", fill_alpha=0.35, line_color="colour", line_alpha=0.8,
         visible=False,

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.patheffects import withStroke
+from matplotlib.transforms import Bbox
 from numpy.typing import ArrayLike, NDArray
 
 from ._image import axes_or_new, check_length, make_room
@@ -204,21 +205,22 @@ def _write_texts(
     points = ax.transData.transform(places) * 72 / ax.figure.dpi
     base = float(mpl.rcParams["font.size"])
     leaf_size, fork_size = float(np.clip(0.95 * step, 5.0, 0.833 * base)), min(0.694 * base, max(step, 5.0))
-    nodes = [(u - 3, u + 3, v - 2, v + 2) for u, v in points]
-    taken: list[tuple[float, float, float, float]] = []
+    nodes = [Bbox.from_bounds(u - 3, v - 2, 6, 4) for u, v in points]
+    taken: list[Bbox] = []
     for node in first:
         u, v = points[node]
         fontsize = leaf_size if is_leaf[node] else fork_size
         width, height = 0.58 * fontsize * len(texts[node]), 0.9 * fontsize
         if is_leaf[node]:
-            choices = [((u + 8, u + 8 + width, v - height / 2, v + height / 2), (8, 0), "left", "center")]
+            choices = [((u + 8, v - height / 2), (8, 0), "left", "center")]
         else:
             choices = [
-                ((u - width / 2, u + width / 2, v + 7, v + 7 + height), (0, 7), "center", "bottom"),
-                ((u - 6 - width, u - 6, v - height / 2, v + height / 2), (-6, 0), "right", "center"),
+                ((u - width / 2, v + 7), (0, 7), "center", "bottom"),
+                ((u - 6 - width, v - height / 2), (-6, 0), "right", "center"),
             ]
-        for box, shift, across, along in choices:
-            if not any(_overlap(box, other) for other in (*taken, *nodes[:node], *nodes[node + 1 :])):
+        for corner, shift, across, along in choices:
+            box = Bbox.from_bounds(*corner, width, height)
+            if not box.count_overlaps([*taken, *nodes[:node], *nodes[node + 1 :]]):
                 taken.append(box)
                 ax.annotate(
                     texts[node], places[node], xytext=shift, textcoords="offset points", ha=across, va=along,
@@ -226,10 +228,6 @@ def _write_texts(
                     path_effects=[withStroke(linewidth=1.8, foreground="white")],
                 )  # fmt: skip
                 break
-
-
-def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
-    return a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]
 
 
 def _check_modes(modes: ArrayLike) -> NDArray[np.intp]:
