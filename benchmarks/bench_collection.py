@@ -37,7 +37,7 @@ def write_images(folder, n_images, side, pixel_size=0.0125):
         image.save(folder / f"{number:04}.zspy")
 
 
-def measure(folder, n_images, n_workers, sample):
+def measure(folder, n_images, n_workers, sample, results):
     """Atoms, wall clock, processor seconds and peak memory of one collection."""
     import hyperspy_motifs as hm
     from hyperspy_motifs.collection import _finding
@@ -64,7 +64,8 @@ def measure(folder, n_images, n_workers, sample):
     _finding._learned = fit
     before = of_workers(client)
     wall, cpu, thread = time.perf_counter(), time.process_time(), time.thread_time()
-    collection = hm.find_motifs(files, show_progressbar=False)
+    study = folder / f"study_{n_images}_{n_workers}" if results else None
+    collection = hm.find_motifs(files, results=study, show_progressbar=False)
     wall, cpu, thread = time.perf_counter() - wall, time.process_time() - cpu, time.thread_time() - thread
     after = of_workers(client)
     if client is not None:
@@ -89,11 +90,14 @@ def main(arguments=None):
         "--workers", type=int, nargs="+", default=[0], help="processes of a cluster; 0 for none"
     )
     parser.add_argument("--sample", type=int, default=40_000, help="atoms of the fit")
+    parser.add_argument("--results", action="store_true", help="results are written to a folder")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.one:
         folder, n_images, n_workers = options.one
-        print(json.dumps(measure(Path(folder), int(n_images), int(n_workers), options.sample)))
+        print(
+            json.dumps(measure(Path(folder), int(n_images), int(n_workers), options.sample, options.results))
+        )
         return
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -101,6 +105,7 @@ def main(arguments=None):
         for n_images in options.images:
             for n in options.workers:
                 command = [sys.executable, __file__, "--sample", str(options.sample)]
+                command += ["--results"] * options.results
                 command += ["--one", folder, str(n_images), str(n)]
                 done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
                 row = rows[n_images, n] = json.loads(done.stdout.strip().splitlines()[-1])
@@ -115,7 +120,8 @@ def main(arguments=None):
     for n in options.workers if many > few else ():
         a, b = rows[few, n], rows[many, n]
         slope = (b["peak"] - a["peak"]) / (b["atoms"] - a["atoms"])
-        print(f"{n} workers: {1e3 * slope:.1f} kB for each further atom")
+        more = (b["peak"] - a["peak"]) / (many - few)
+        print(f"{n} workers: {1e3 * slope:.1f} kB for each further atom, {more:.2f} MB for each image")
     for n in options.workers[1:]:
         one, other = rows[many, options.workers[0]], rows[many, n]
         path = [row["thread"] + max(row["workers"], default=0) for row in (one, other)]

@@ -173,6 +173,8 @@ class MotifCollection:
             f"(radius {self._model.radius:.3g} nearest-neighbour distances)"
         ]
         width = max(len(title) for title in self._titles)
+        # An image of another structure or detector has most of its atoms in such motifs.
+        alone = counts[:, np.count_nonzero(counts, axis=0) == 1].sum(axis=1)
         for k, (title, row) in enumerate(zip(self._titles, counts, strict=True)):
             angle, mirrored = self.orientations[k]
             known = np.isfinite(angle) and (round(angle, 1) % 360 or mirrored)
@@ -182,7 +184,8 @@ class MotifCollection:
                 else ""
             )
             shares = ", ".join(f"{name}: {n:,}" for name, n in zip(names, row, strict=True) if n)
-            lines.append(f"  {title:<{width}}  {row.sum():7,} atoms  {shares}{turned}")
+            own = f"  {alone[k]:,} in motifs of this image alone" if alone[k] else ""
+            lines.append(f"  {title:<{width}}  {row.sum():7,} atoms  {shares}{turned}{own}")
         return "\n".join(lines)
 
     # ------------------------------------------------------------------ comparisons

@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 
     from ._clean_image import CleanImage
 
-# An atom is the same one where it stays within this part of the nearest-neighbour distance: beyond half, another is nearer.
-_REACH = 0.5
-# Most atoms are recognised.
-_MAJORITY = 0.5
-
 
 def source_of_fit(source: MomentSource) -> MomentSource:
     """Return the source of the atoms to which a model is fitted: of a movie of one field, each atom once.
@@ -48,7 +43,8 @@ def source_of_fit(source: MomentSource) -> MomentSource:
     if len(light) < 2:
         return source
     places = np.searchsorted(numbers, source.frames)
-    tracks = link_frames(source.pixels, places, _REACH * source.spacing)
+    # Beyond half of the distance another atom is nearer.
+    tracks = link_frames(source.pixels, places, source.spacing / 2)
     if not _are_recognised(source, tracks, places == light[0], places == light[1]):
         return source
     return EachAtomOnce(source, tracks)
@@ -75,7 +71,7 @@ def _are_recognised(
     X = np.asarray(moments.values, float) / noise_unit(moments)
     there = X[[after[track] for track in both]]
     nearest = cKDTree(there).query(X[[before[track] for track in both]])[1]
-    return bool(np.mean(nearest == np.arange(len(both))) > _MAJORITY)
+    return bool(2 * np.count_nonzero(nearest == np.arange(len(both))) > len(both))
 
 
 class EachAtomOnce(MomentSource):

@@ -129,6 +129,9 @@ def test_a_motif_that_some_images_lack_can_be_named_alone(analysed):
         image.motifs.relabel(np.arange(len(labels)) % (2 if k == 0 else 6))
     collection = MotifCollection(images, model, names=["a", "b"], orientations=[(0.0, False)] * 2)
     assert [motifs.n_motifs for motifs in collection] == [2, 6]
+    lines = collection.summary().splitlines()
+    assert "alone" not in lines[1]
+    assert f"{collection.counts[1, 2:].sum()} in motifs of this image alone" in lines[2]
     collection.relabel({5: "rare"})
     assert collection.names == ["0", "1", "2", "3", "4", "rare"]
     assert collection[0].names == ["0", "1"]
