@@ -62,6 +62,7 @@ def collect(arguments: Sequence[str]) -> str:
         mirrors=options.mirrors,
         length=options.length,
         radius="auto" if options.radius is None else options.radius,
+        rotation_invariant=options.rotation_invariant,
         min_motif_size=options.min_motif_size,
         alpha=options.alpha,
         random_state=options.seed,
@@ -194,6 +195,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--title", metavar="TEXT", help="of files with several images, that with TEXT in its title"
+    )
+    parser.add_argument(
+        "-r", "--rotation-invariant", action="store_true", help="for polycrystals: rotations do not count"
     )
     parser.add_argument("--no-align", action="store_true", help="all images have the same orientation")
     parser.add_argument("--mirrors", action="store_true", help="images may be mirror images of one another")

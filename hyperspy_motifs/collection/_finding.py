@@ -52,6 +52,7 @@ def find_motifs(
     polarity: str = "auto",
     refine: bool | str = True,
     radius: str | float = "auto",
+    rotation_invariant: bool = False,
     n_motifs: int | None = None,
     min_motif_size: int = 5,
     alpha: float = 0.01,
@@ -86,12 +87,12 @@ def find_motifs(
         Further detectors of the scan of each image, in the same order for all. Atoms are found in `images`; the features of
         all detectors stand side by side.
     align : bool
-        False if all images have the same orientation.
+        False if all images have the same orientation; of no use with `rotation_invariant`.
     mirrors : bool
         Also mirror images, if this makes them more like the reference: for flakes that were turned over.
     length : float, optional
         Unit of the radii in axis units, the same in all images, in place of the nearest-neighbour distance of each.
-    separation, polarity, refine, radius, n_motifs, min_motif_size, alpha, random_state, complete
+    separation, polarity, refine, radius, rotation_invariant, n_motifs, min_motif_size, alpha, random_state, complete
         As in :meth:`AtomicImage.find_motifs <hyperspy_motifs.signals.AtomicImage.find_motifs>`.
     results : path, optional
         A folder, in which each image is saved with its results as soon as they are known (``.zspy``, or ``.hspy`` without zarr
@@ -127,12 +128,14 @@ def find_motifs(
     from ._collection import MotifCollection, unique_names
 
     wanted = FindOptions(
-        separation, polarity, refine, radius, n_motifs=n_motifs, min_motif_size=min_motif_size, alpha=alpha,
-        random_state=random_state, complete=complete,
+        separation, polarity, refine, radius, rotation_invariant=rotation_invariant, n_motifs=n_motifs,
+        min_motif_size=min_motif_size, alpha=alpha, random_state=random_state, complete=complete,
     )  # fmt: skip
     signals = _signals(images)
     names = unique_names([store.title_of(signal) for signal in signals])
     radii = tuple(RADII) if radius == "auto" else tuple(sorted({*RADII, float(radius)}))
+    # One angle turns no polycrystal.
+    align = align and not rotation_invariant
     how = Measuring(asdict(wanted), tuple(sorted({*radii, ORIENTED_AT})), length)
     fields = Fields(with_detectors(signals, detectors), how)
     if results is not None:
@@ -453,6 +456,6 @@ def fit_pooled(
         numbers = [numbers[row] for row in kept.tolist()]
         pooled = _pool(measured, numbers, orientations, brightness)
         kinds = _nested(pooled, radii[:1], options).labels_at_[first]
-    pooled.remove_image_effects(kinds)
+    pooled.remove_image_effects(kinds, bool(options["rotation_invariant"]))
     given = None if options["radius"] == "auto" else float(options["radius"])
     return numbers, pooled, _nested(pooled, radii, options, given, options["n_motifs"])

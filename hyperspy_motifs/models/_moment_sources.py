@@ -357,6 +357,7 @@ class PooledMoments:
         self.images: NDArray[np.int64] = np.repeat(np.arange(len(sizes)), sizes)
         self._neighbours = _joined(neighbours, orientations)
         self._kinds: NDArray[np.integer] | None = None
+        self._axial = False
         self._kept: dict[float, Moments] = {}
 
     def __call__(self, radius: float) -> Moments:
@@ -368,9 +369,12 @@ class PooledMoments:
         """Return the neighbours of the atoms, in the orientation of the reference."""
         return self._neighbours
 
-    def remove_image_effects(self, kinds: NDArray[np.integer]) -> None:
-        """From now on, return moments without what each image adds to those of each of the kinds (n,)."""
-        self._kinds = kinds
+    def remove_image_effects(self, kinds: NDArray[np.integer], rotation_invariant: bool = False) -> None:
+        """From now on, return moments without what each image adds to those of each of the kinds (n,).
+
+        Where rotations do not count, only the moments that no rotation changes have a common mean in an image.
+        """
+        self._kinds, self._axial = kinds, rotation_invariant
         self._kept = {}
 
     def sound(self, radius: float) -> NDArray[np.bool_]:
@@ -395,6 +399,8 @@ class PooledMoments:
         values = joined.values
         if self._kinds is not None:
             effects = image_effects(values, self._kinds, self.images, self.sound(radius))
+            if self._axial:
+                effects[..., np.asarray(joined.modes)[:, 1] != 0] = 0
             values = values - effects[self.images, self._kinds].astype(np.float32)
         return dataclasses.replace(joined, values=values, coverage=np.minimum(joined.coverage, ALMOST_WHOLE))
 

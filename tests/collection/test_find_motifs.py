@@ -8,7 +8,7 @@ from sklearn.metrics import adjusted_rand_score
 
 import hyperspy_motifs
 from hyperspy_motifs.collection import MotifCollection
-from hyperspy_motifs.data import monolayer
+from hyperspy_motifs.data import grain_boundary, monolayer
 from hyperspy_motifs.models import load_model
 
 
@@ -308,3 +308,16 @@ def test_a_noisy_image_does_not_hide_a_rare_motif_of_another():
     assert collection.n_motifs == 3
     found, true = labels_and_truth([collection[1]], [images[1][1]])
     assert np.mean(found[true == 1] == 2) < 0.1
+
+
+def test_grains_of_several_orientations_have_the_same_motifs():
+    """A boundary between two grains of graphene in each image: no angle turns both grains of one into those of the other."""
+    images = [grain_boundary(shape=(180, 230 + 9 * k), random_state=k) for k in range(2)]
+    collection = hyperspy_motifs.find_motifs(
+        [signal for signal, _ in images], rotation_invariant=True, complete=False, show_progressbar=False
+    )
+    found, true = labels_and_truth(collection, [truth for _, truth in images])
+    assert np.mean(found[true == 0] == 0) > 0.97
+    # In the rings of five and seven.
+    assert np.mean(found[true > 0] == 0) < 0.6
+    assert collection.orientations == [(0.0, False)] * 2
