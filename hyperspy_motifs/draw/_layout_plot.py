@@ -340,7 +340,10 @@ def animate_relaxation(
     numbers = np.arange(len(frames)) if iterations is None else np.asarray(iterations)
     check_length(numbers, len(frames), "iterations")
     made_here = ax is None
-    ax = axes_or_new(ax, (3.7, 3.9))
+    # A title is above the axes, which fill the rest.
+    sides = _layout_sides(frames.reshape(-1, 2))
+    width, height = 3.7 * sides / sides.max()
+    ax = axes_or_new(ax, (width, height + 0.2))
     # The rare motifs on top, as in the figure of the layout.
     order = drawing_order(motifs)
     frames = frames[:, order]

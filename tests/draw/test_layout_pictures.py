@@ -350,3 +350,14 @@ def test_what_does_not_fit_together_is_refused(layout):
         plot_zernike_spectrum(np.zeros(7), MODES)
     with pytest.raises(ValueError, match="modes must be integers"):
         plot_basis(np.zeros((2, 5, 5)), [[0.0, 0.0], [1.0, 1.0]])
+
+
+@pytest.mark.parametrize("width", [1.0, 1.1, 1.4])
+def test_the_legend_of_a_movie_lies_in_its_figure(width):
+    history = np.random.default_rng(0).uniform(size=(3, 90, 2)) * [width, 1]
+    movie = animate_relaxation(history, np.arange(90) % 3, names=["molybdenum", "selenium", "vacancy"])
+    ax = plt.gca()
+    ax.figure.canvas.draw()
+    assert ax.get_legend().get_window_extent().x1 < ax.figure.bbox.x1
+    movie._draw_was_started = True
+    plt.close(ax.figure)
