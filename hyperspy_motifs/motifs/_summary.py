@@ -146,6 +146,7 @@ def answers(motifs: Motifs) -> list[tuple[str, list[str]]]:
     many = [described.headline() for described in motifs.describe()[:MOST_SHOWN]]
     if motifs.n_motifs > MOST_SHOWN:
         many.append(f"and {motifs.n_motifs - MOST_SHOWN} rarer ones")
+    structure = [*_lattice(motifs), *_domains(motifs)]
     out = [
         (
             "Structure",
@@ -153,8 +154,8 @@ def answers(motifs: Motifs) -> list[tuple[str, list[str]]]:
         ),
         *([("By name", changed)] if identified and (changed := identified.changed_columns()) else []),
         ("Atoms", [_atoms(motifs, motifs.parameters)]),
-        ("Cell", [*([", ".join(lattice)] if (lattice := _lattice(motifs)) else []), _cells(motifs)]),
-        ("Motifs", [chosen_radius(motifs), *many]),
+        ("Cell", [*([", ".join(structure)] if structure else []), _cells(motifs)]),
+        ("Motifs", [chosen_radius(motifs), *many, *_turned(motifs)]),
     ]
     one_frame = len(np.unique(motifs.frames)) == 1
     defects = None

@@ -33,13 +33,15 @@ def test_motifs_of_other_atoms_are_not_orientations(motifs):
     assert "orientation" not in motifs.summary()
 
 
-def test_domains_and_boundaries_are_in_the_headline():
+def test_domains_and_boundaries_are_in_the_headline(tmp_path):
     signal, _ = data.twin_boundary(shape=(300, 330), dose=3e5, random_state=2)
     motifs = signal.find_motifs(show_progressbar=False)
     levels = {level.kind: level for level in motifs.hierarchy.levels}
     many = int(levels["boundary"].columns["n_cells"].sum())
     headline = next(line for line in motifs.summary().splitlines() if line.startswith("honeycomb"))
-    assert f"2 domains of 2 kinds, 1 boundary ({many} cells), " in headline
+    found = f"2 domains of 2 kinds, 1 boundary ({many} cells)"
+    assert f"{found}, " in headline
+    assert found in motifs.report(tmp_path / "twin.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
