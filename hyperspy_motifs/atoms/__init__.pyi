@@ -30,6 +30,9 @@ from ._peaks import atomap_peaks as atomap_peaks
 from ._refinement import START_WIDTH as START_WIDTH
 from ._refinement import ColumnFit as ColumnFit
 from ._refinement import refine_atoms as refine_atoms
+from ._rounding import Rounding as Rounding
+from ._rounding import measure_rounding as measure_rounding
+from ._rounding import undo_rounding as undo_rounding
 from ._scan_lines import ALPHA as ALPHA
 from ._scan_lines import ScanLines as ScanLines
 from ._scan_lines import measure_flyback as measure_flyback

@@ -59,6 +59,9 @@ class ImageQuality:
     band_limit : float
         Frequency above which the image has none, after smoothing was removed, over the inverse nearest-neighbour distance; 0
         where its spectrum ends nowhere sharply (:func:`hyperspy_motifs.atoms.band_limit`).
+    rounding : float
+        Standard deviation, in pixels, of the displacements of columns that a simulation placed on its pixels; they were undone
+        (:func:`hyperspy_motifs.atoms.measure_rounding`). 0 where the test finds none.
     blocks : bool
         Whether the image was compressed in blocks of 8 x 8 pixels, as a JPEG is, which was left.
     oblong : float
@@ -80,6 +83,7 @@ class ImageQuality:
     flyback: float = 0.0
     smoothing: float = 0.0
     band_limit: float = 0.0
+    rounding: float = 0.0
     blocks: bool = False
     oblong: float = 1.0
     averaged: int = 1
@@ -154,6 +158,11 @@ class ImageQuality:
             lines.append(
                 f"smoothed by a Gaussian of {self.smoothing:.2g} pixels after it was recorded, as its noise shows; removed"
             )
+        if self.rounding:
+            lines.append(
+                f"simulated with its columns on whole pixels, which displaces them by {self.rounding:.2g} pixels (standard "
+                "deviation); undone for the motifs"
+            )
         if self.band_limit and not self.one_order:
             lines.append(
                 f"no frequencies above {self.band_limit:.2g} / neighbour distance; columns are fitted as if there were"
@@ -205,6 +214,7 @@ def measure_quality(
         flyback=measure_flyback(here, spacing, image.data.shape[1]),
         smoothing=image.smoothing,
         band_limit=limit * spacing if np.isfinite(limit) else 0.0,
+        rounding=0.0 if prepared is None else prepared.rounding.std,
         blocks=image.blocks,
         oblong=max(scales) / min(scales) if store.is_oblong(signal) else 1.0,
         averaged=fine_step(source.spacing),

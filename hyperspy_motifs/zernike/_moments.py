@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from hyperspy_motifs.atoms import ScanLines, block_means
+from hyperspy_motifs.atoms import Rounding, ScanLines, block_means, measure_rounding, undo_rounding
 from hyperspy_motifs.patches import (
     LocalScale,
     check_positions,
@@ -233,6 +233,9 @@ class DiscImage:
     Attributes
     ----------
     noise : NoiseModel
+    rounding : hyperspy_motifs.atoms.Rounding
+        Displacements of columns on the pixels of a simulation, which are undone; none with a `step`, of which they are a small
+        part.
     """
 
     def __init__(
@@ -261,6 +264,19 @@ class DiscImage:
             values = block_means(np.pad(values, over, mode="edge"), step)
             positions = (positions - (step - 1) / 2) / step
             spacing = None if spacing is None else spacing / step
+        # Equal atoms of a simulated image that are placed on whole pixels have different surroundings.
+        self.rounding = (
+            measure_rounding(positions) if normalise and step == 1 else Rounding(np.zeros_like(positions))
+        )
+        changed: NDArray[np.float64] | None = None
+        if self.rounding.std:
+            exact, moved = values, self.rounding.displacements
+            values = undo_rounding(exact, positions, moved)
+            # What is left of them divides no groups if displacements of the same size are drawn at random.
+            rng = np.random.default_rng(zlib.crc32(np.ascontiguousarray(positions).tobytes(), frame))
+            other = moved + moved.std(axis=0) * rng.standard_normal(moved.shape)
+            changed = undo_rounding(exact, positions, other) - values
+            positions = np.clip(positions - moved, 0, np.array(values.shape[::-1]) - 1)
         self._shape = values.shape
         self._distance: NDArray[np.float64] | None = None
         self._points = check_positions(positions, values.shape)
@@ -296,6 +312,7 @@ class DiscImage:
         # Subtraction of a level near the mean preserves single precision for images with a large offset.
         self._level = np.float32(np.median(self._local.offset)) if len(self._points) else np.float32(0)
         self._coefficients -= self._level
+        self._changed = None if changed is None else spline_coefficients(changed)
 
     def noise_correlation(self) -> float:
         """Standard deviation of the noise over that which second differences show; 1 where it is not correlated."""
@@ -364,6 +381,9 @@ class DiscImage:
                 moments[cut], noise_std[cut] = solver.solve(patches, inside, noise_std[cut])
         moments[~valid] = np.nan
         error = self._scan_error(basis)
+        if self._changed is not None:
+            moved = disc_moments(self._changed, points, basis)[0]
+            error = moved if error is None else error + moved
         return Moments(
             values=moments,
             modes=basis.modes,
