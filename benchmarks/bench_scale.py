@@ -270,7 +270,7 @@ def write_table(rows, path):
         writer = csv.writer(file)
         writer.writerow(["stage", "by", *(f"{n:,}" for n in sizes), "growth", "µs per atom"])
         for key in dict.fromkeys((row[0], row[1]) for row in rows):
-            own = [row for row in rows if (row[0], row[1]) == key]
+            own = sorted((row for row in rows if (row[0], row[1]) == key), key=lambda row: row[2])
             cells = []
             for n in sizes:
                 near = [row[4] for row in own if abs(row[2] / n - 1) < 0.05]
