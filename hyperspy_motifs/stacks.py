@@ -242,7 +242,9 @@ class Checkpoint:
     folder : path
         Created if it does not exist.
     run : mapping
-        Arguments and data of the run, in JSON types: a folder of another run is rejected.
+        Arguments and data of the run, in types of JSON and NumPy's scalars: a folder of another run is rejected.
+    argument : str
+        Name of the argument that gives the folder, for messages.
 
     Raises
     ------
@@ -250,28 +252,30 @@ class Checkpoint:
         If the folder contains results of another run, or of an incompatible version of the package.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], run: Mapping[str, object]) -> None:
+    def __init__(
+        self, folder: str | os.PathLike[str], run: Mapping[str, object], argument: str = "checkpoint"
+    ) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"format": _FORMAT, **run}, sort_keys=True, indent=1)
+        text = json.dumps({"format": _FORMAT, **run}, sort_keys=True, indent=1, default=np.generic.item)
         path = self.folder / RUN
         if path.exists():
             before, now = json.loads(path.read_text(encoding="utf-8")), json.loads(text)
             if before.get("format") != _FORMAT:
                 raise ValueError(
                     f"The folder {self.folder} was written by another version of this package, and this version cannot "
-                    "continue its results. Use another folder for checkpoint=, or delete this one."
+                    f"continue its results. Use another folder for {argument}=, or delete this one."
                 )
             if before != now:
                 differ = sorted(k for k in {*before, *now} if before.get(k) != now.get(k))
                 raise ValueError(
                     f"The folder {self.folder} contains results of another run ({', '.join(differ)} differ). Use "
-                    "another folder for checkpoint=, or delete this one."
+                    f"another folder for {argument}=, or delete this one."
                 )
         else:
             if any(self.folder.glob("*.npz")):
                 raise ValueError(
-                    f"The folder {self.folder} contains other files. Use an empty folder for checkpoint=."
+                    f"The folder {self.folder} contains other files. Use an empty folder for {argument}=."
                 )
             self._put(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 

@@ -139,7 +139,7 @@ def find_motifs(
     how = Measuring(asdict(wanted), tuple(sorted({*radii, ORIENTED_AT})), length)
     fields = Fields(with_detectors(signals, detectors), how)
     if results is not None:
-        run = {"align": align, "mirrors": mirrors, "measuring": asdict(how), "axes": fields.stamps()}
+        run = {"align": align, "mirrors": mirrors, "measuring": asdict(how), **fields.identity()}
         fields.saved = SavedImages(results, run, names)
     saved, quiet = fields.saved, show_progressbar is False
     turned: dict[int, tuple[float, bool]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
@@ -106,10 +107,19 @@ class Fields:
         pixels = [data.compute() if hasattr(data, "compute") else data for data in self._pixels(number)]
         return signals_of(pixels, self._forms(number))
 
-    def stamps(self) -> list[list[object]]:
-        """Return what distinguishes the images, in JSON types: shapes, scales and units."""
+    def identity(self) -> dict[str, object]:
+        """Return what distinguishes the images from others, in JSON types."""
+        from hyperspy_motifs import __version__
+
         stamps = [store.Stamp.of(detectors[0]) for detectors in self.signals]
-        return [[*map(int, one.shape), *map(float, one.scale), one.units] for one in stamps]
+        # The first and the last image identify a list without reading all of it.
+        ends = [pixels for k in (0, -1) for pixels in self._pixels(k)]
+        return {
+            "package": __version__,
+            "axes": [[*map(int, one.shape), *map(float, one.scale), one.units] for one in stamps],
+            "detectors": len(self.signals[0]),
+            "pixels": [hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest() for image in ends],
+        }
 
     def _pixels(self, number: int) -> list[np.ndarray]:
         return [signal.data for signal in self.signals[number]]
@@ -146,7 +156,7 @@ class Shared:
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return all but the model as arrays: numbers, and JSON as bytes."""
         tree = {f"tree/{one.name}": np.asarray(getattr(self.tree, one.name)) for one in fields(self.tree)}
-        text = np.frombuffer(json.dumps(self.parameters).encode(), np.uint8)
+        text = np.frombuffer(json.dumps(self.parameters, default=np.generic.item).encode(), np.uint8)
         return {"content": self.content, "parameters": text, **tree}
 
     @classmethod

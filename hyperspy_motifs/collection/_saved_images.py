@@ -75,7 +75,7 @@ class SavedImages(Sequence["BaseSignal"]):
         self, folder: str | os.PathLike[str], run: Mapping[str, object], names: Sequence[str]
     ) -> None:
         self.folder, self.names = Path(folder), list(names)
-        self._checkpoint = Checkpoint(folder, {**run, "images": self.names})
+        self._checkpoint = Checkpoint(folder, {**run, "images": self.names}, "results")
         self._known: dict[int, Assigned] = {}
         self._open: WeakValueDictionary[int, BaseSignal] = WeakValueDictionary()
         # zarr 3 cannot write what HyperSpy reads as .zspy.
@@ -152,6 +152,11 @@ class SavedImages(Sequence["BaseSignal"]):
             raise ValueError(
                 f"Results of {missing} of the {len(found)} images in {folder} are missing: call find_motifs(images, "
                 "results=folder) again, which continues."
+            )
+        if not (found.folder / _MODEL).exists():
+            raise ValueError(
+                f"The model of the images in {folder} is missing: call find_motifs(images, results=folder) again, which "
+                "continues."
             )
         return found
 

@@ -35,7 +35,7 @@ def to_arrays(motif_model: MotifModel) -> dict[str, np.ndarray]:
     }
     out: dict[str, np.ndarray] = {
         # Stored as ASCII bytes: a text array takes four bytes per letter.
-        "header": np.frombuffer(json.dumps(header).encode("ascii"), np.uint8),
+        "header": np.frombuffer(json.dumps(header, default=np.generic.item).encode("ascii"), np.uint8),
         "orders": np.array(sorted(motif_model.orders.items()), float).reshape(-1, 2),
     }
     out |= {f"classifier/{k}": v for k, v in to_state(motif_model.classifier).items()}

@@ -1,5 +1,7 @@
 """Results of a collection in a folder: written as they come, the same as in memory, and continued after an interrupt."""
 
+import shutil
+
 import hyperspy.api as hs
 import numpy as np
 import pytest
@@ -111,3 +113,26 @@ def test_names_are_kept_in_the_files(saved):
     again = hyperspy_motifs.open_collection(saved[0].signal.tmp_parameters.folder)
     assert again.names[:2] == saved.names[:2] == ["Mo", "Se2"]
     assert all(motifs.names[:2] == ["Mo", "Se2"] for motifs in again)
+
+
+def test_a_folder_of_other_images_is_rejected(files, small_sample, tmp_path):
+    """Images of the same names and axes, but with other pixels, or with further detectors."""
+    images = [hs.load(file) for file in files[:2]]
+    how = {**HOW, "results": tmp_path / "study", "random_state": np.int64(1)}
+    found = hyperspy_motifs.find_motifs(images, **how)
+    np.testing.assert_array_equal(hyperspy_motifs.find_motifs(images, **how).counts, found.counts)
+    others = [image.deepcopy() for image in images]
+    others[1].data = others[1].data[::-1].copy()
+    with pytest.raises(ValueError, match=r"\(pixels differ\). Use another folder for results="):
+        hyperspy_motifs.find_motifs(others, **how)
+    with pytest.raises(ValueError, match="detectors, pixels differ"):
+        hyperspy_motifs.find_motifs(images, detectors=others, **how)
+
+
+def test_a_run_without_its_model_is_not_complete(saved, files, small_sample, in_memory, tmp_path):
+    """The run was killed after the last image of the fit, before its model was written."""
+    study = tmp_path / "study"
+    shutil.copytree(saved[0].signal.tmp_parameters.folder, study)
+    (study / "model.npz").unlink()
+    with pytest.raises(ValueError, match="model of the images in .* is missing"):
+        hyperspy_motifs.open_collection(study)
