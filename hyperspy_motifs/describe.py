@@ -336,6 +336,8 @@ class MotifDescription:
     @property
     def sentences(self) -> tuple[str, ...]:
         """The facts, a sentence each: how many and where, coordination, brightness, symmetry, what is similar."""
+        if not self.count:  # in a crop, or in one image of many with one model
+            return (f"{self._named()}: no atoms here.",)
         lines = (self._number(), self._coordination(), self._brightness(), self._symmetry(), self._similar())
         return tuple(line for line in lines if line)
 
@@ -384,9 +386,12 @@ class MotifDescription:
     def _called(self, motif: int) -> str:
         return "an empty site" if motif < 0 else motif_name(motif, self.names)
 
-    def _number(self) -> str:
+    def _named(self) -> str:
         name = self._called(self.motif)
-        text = f"{name[0].upper() if name == f'motif {self.motif}' else name[0]}{name[1:]}: {_atoms(self.count)}, "
+        return f"{name[0].upper() if name == f'motif {self.motif}' else name[0]}{name[1:]}"
+
+    def _number(self) -> str:
+        text = f"{self._named()}: {_atoms(self.count)}, "
         text += f"{100 * self.share:.3g} ± {100 * self.share_error:.1g} % of all"
         cut = f"; the border cuts the discs of {self.n_truncated}" if self.n_truncated else ""
         if (place := self.place) is None:

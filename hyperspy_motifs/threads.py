@@ -108,6 +108,8 @@ def for_each(call: Callable[[Item], Result], items: Sequence[Item], size: int) -
         return [call(item) for item in items]
     results: list[Result | None] = [None] * len(items)
 
+    # The number of threads of some libraries is a setting of each thread.
+    @one_blas_thread()
     def fill(first: int, last: int) -> None:
         for number in range(first, last):
             results[number] = call(items[number])

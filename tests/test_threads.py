@@ -149,3 +149,8 @@ def test_blas_has_one_thread_as_long_as_anyone_is_inside(two_blas_threads):
         assert b.submit(blas_threads).result() == [1] * len(before)
         b.submit(second.__exit__, None, None, None).result()
     assert blas_threads() == before
+
+
+def test_matrix_products_on_all_threads_have_one_blas_thread_each(two_threads, two_blas_threads):
+    found = for_each(lambda number: {number, *blas_threads()}, [1] * 5, 10**6)
+    assert found == [{1}] * 5

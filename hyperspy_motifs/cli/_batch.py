@@ -13,20 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hyperspy_motifs.warm_up import warm_up
 
 from ._arguments import Choice, FoundImage, files_of, find_images, make_parser
-from ._results import (
-    analyse,
-    read_summary,
-    write_overview,
-)
-
-if TYPE_CHECKING:
-    pass
-
+from ._results import analyse, read_summary, write_overview
 
 _THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 

@@ -54,7 +54,8 @@ def collect(arguments: Sequence[str]) -> str:
             "more images than groups are needed"
         )
     options.output.mkdir(parents=True, exist_ok=True)
-    run = options.output / "run"
+    # An image may have this name.
+    run = options.output / prefixes([*files, "run"])[-1]
     collection = find_motifs(
         signals,
         detectors=detectors,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hyperspy_motifs.describe import UNCERTAIN, Descriptions
 from hyperspy_motifs.identify import Identification
+from hyperspy_motifs.store import neighbour_distance
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -221,7 +222,7 @@ class _Surroundings:
         pixels = record.stamp.to_pixels(record.positions)
         last = np.array(record.stamp.shape) - 1
         scale = abs(record.stamp.scale[0])
-        self.spacing = float(record.parameters.get("spacing", np.nan))
+        self.spacing = neighbour_distance(record.parameters) or np.nan
         vacant = sites.vacant
         frames = np.concatenate([motifs.frames, sites.frames[vacant]])
         self.one_frame = len(np.unique(frames)) == 1

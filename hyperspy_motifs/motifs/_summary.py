@@ -12,7 +12,7 @@ import numpy as np
 from hyperspy_motifs.clustering import motif_name
 from hyperspy_motifs.defects import ANOTHER, VACANCY
 from hyperspy_motifs.describe import UNCERTAIN, place_words
-from hyperspy_motifs.store import UNKNOWN_UNITS
+from hyperspy_motifs.store import UNKNOWN_UNITS, neighbour_distance
 
 if TYPE_CHECKING:
     from hyperspy_motifs.clustering import TurnedMotif
@@ -253,7 +253,7 @@ def _atoms(motifs: Motifs, parameters: Mapping[str, object]) -> str:
     if len(np.unique(motifs.frames)) > 1:
         text += f" in {len(np.unique(motifs.frames))} frames"
     if "spacing" in parameters:
-        text += f", nearest neighbours {parameters['spacing']:.4g} {motifs.units} apart"
+        text += f", nearest neighbours {neighbour_distance(parameters):.4g} {motifs.units} apart"
     if parameters.get("polarity"):
         text += f", {parameters['polarity']} columns"
     return text

@@ -248,7 +248,7 @@ def sites_of_record(record: store.Record, pixel_scale: np.ndarray) -> Sites:
 
 def expected_motifs(record: store.Record, sites: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return the motif expected on each of the stored `sites` of a result, shape (m,)."""
-    spacing = float(record.parameters.get("spacing", 0.0)) or 1.0
+    spacing = store.neighbour_distance(record.parameters) or 1.0
     at, atoms, twins = sites["positions"], sites["atoms"], sites["twins"]
     return expected_labels(record.labels, record.positions, at, atoms, twins, spacing)
 

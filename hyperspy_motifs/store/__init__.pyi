@@ -35,3 +35,4 @@ from ._nodes_and_signals import patches_signal as patches_signal
 from ._nodes_and_signals import title_of as title_of
 from ._record import Record as Record
 from ._record import fit_to as fit_to
+from ._record import neighbour_distance as neighbour_distance

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -266,6 +266,15 @@ def _rows_of_frames(frames: np.ndarray, sources: np.ndarray) -> tuple[np.ndarray
         return rows, place[frames[rows]]
     each = [np.flatnonzero(frames == source) for source in sources]
     return np.concatenate(each), np.repeat(np.arange(len(sources)), [len(rows) for rows in each])
+
+
+def neighbour_distance(parameters: Mapping[str, Any]) -> float:
+    """Nearest-neighbour distance of the atoms of a result, in axis units; 0 if it is not known.
+
+    The unit of the radii, ``spacing``, is another length if one was given, or that of a model.
+    """
+    names = ("spacing",) if parameters.get("atoms") == "grid" else ("separation", "spacing")
+    return float(next((parameters[name] for name in names if parameters.get(name)), 0.0))
 
 
 def _stretched(parameters: dict[str, Any], factor: float) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """``hyperspy-motifs collect``: files in, one model and a comparison out."""
 
 import csv
+import shutil
 
 import hyperspy.api as hs
 import pytest
@@ -123,3 +124,14 @@ def test_an_interrupted_study_continues_with_both_detectors(files, tmp_path, cap
     assert not (study / "run").exists()
     assert hs.load(study / "a1" / "a1.hspy").motifs.parameters["detectors"] == 2
     assert load_model(study / "model.npz").radius == 0.6
+
+
+def test_an_image_may_have_the_name_of_the_folder_of_a_run(files, tmp_path):
+    shutil.copy(files / "a1.hspy", tmp_path / "run.hspy")
+    images = [str(tmp_path / "run.hspy"), str(files / "b1.hspy")]
+    study = tmp_path / "study"
+    assert (
+        cli.main(["collect", *images, "--radius", "0.6", "--resume", "-q", "-o", str(study)]) == cli.EXIT_OK
+    )
+    assert {path.name for path in study.iterdir() if path.is_dir()} == {"run", "b1"}
+    assert hs.load(study / "run" / "run.hspy").motifs.n_motifs

@@ -321,3 +321,10 @@ def test_grains_of_several_orientations_have_the_same_motifs():
     # In the rings of five and seven.
     assert np.mean(found[true > 0] == 0) < 0.6
     assert collection.orientations == [(0.0, False)] * 2
+
+
+def test_the_unit_of_the_radii_is_not_the_distance_of_neighbours():
+    images = [monolayer(shape=(128 + 6 * k, 150), double_vacancies=0, random_state=k)[0] for k in range(2)]
+    motifs = hyperspy_motifs.find_motifs(images, length=0.5, radius=0.3, show_progressbar=False)[0]
+    assert "nearest neighbours 0.18" in motifs.summary()
+    assert motifs.describe()[0].shell.distances[0] < 0.2

@@ -123,7 +123,7 @@ def test_a_folder_of_other_images_is_rejected(files, small_sample, tmp_path):
     np.testing.assert_array_equal(hyperspy_motifs.find_motifs(images, **how).counts, found.counts)
     others = [image.deepcopy() for image in images]
     others[1].data = others[1].data[::-1].copy()
-    with pytest.raises(ValueError, match=r"\(pixels differ\). Use another folder for results="):
+    with pytest.raises(ValueError, match=r"\(pixels differ\)\. Use another folder for results="):
         hyperspy_motifs.find_motifs(others, **how)
     with pytest.raises(ValueError, match="detectors, pixels differ"):
         hyperspy_motifs.find_motifs(images, detectors=others, **how)
@@ -134,5 +134,5 @@ def test_a_run_without_its_model_is_not_complete(saved, files, small_sample, in_
     study = tmp_path / "study"
     shutil.copytree(saved[0].signal.tmp_parameters.folder, study)
     (study / "model.npz").unlink()
-    with pytest.raises(ValueError, match="model of the images in .* is missing"):
+    with pytest.raises(ValueError, match=r"model of the images in .* is missing"):
         hyperspy_motifs.open_collection(study)

@@ -1,10 +1,13 @@
 """Motifs expected on sites whose translations exchange motifs, and sites that vacancies side by side leave without others."""
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from hyperspy_motifs.atoms import refine_atoms
 from hyperspy_motifs.data import lattice_specimen
 from hyperspy_motifs.occupancy import complete, expected_labels, local_translations, predict_places
+from hyperspy_motifs.pipeline._atom_table import expected_motifs
 
 SPACING = 14.0
 STEPS = np.array([(1, 0), (0, 1), (-1, 0), (1, 1), (2, 1), (0, -1)])
@@ -42,6 +45,16 @@ def test_without_twins_a_site_has_its_own_motif():
     found = expected_labels(labels, points, points, atoms, np.full_like(twins, -1), SPACING)
     assert found[0] == -1
     assert (found[1:] == labels[1:]).all()
+
+
+def test_a_given_unit_of_the_radii_is_not_the_distance_of_columns():
+    """As of ``hyperspy_motifs.find_motifs(images, length=...)``."""
+    points, labels, twins = board()
+    record = SimpleNamespace(
+        labels=labels, positions=points, parameters={"spacing": 6 * SPACING, "separation": SPACING}
+    )
+    sites = {"positions": points, "atoms": np.arange(len(labels)), "twins": twins}
+    assert (expected_motifs(record, sites) == labels).all()
 
 
 def honeycomb(shape):
