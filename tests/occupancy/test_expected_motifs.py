@@ -53,7 +53,11 @@ def test_a_given_unit_of_the_radii_is_not_the_distance_of_columns():
     record = SimpleNamespace(
         labels=labels, positions=points, parameters={"spacing": 6 * SPACING, "separation": SPACING}
     )
-    sites = {"positions": points, "atoms": np.arange(len(labels)), "twins": twins}
+    # Of one empty site only the twin that keeps the motif is known.
+    atoms, gone = np.arange(len(labels)), 112
+    atoms[gone] = -1
+    twins[gone] = np.where(np.arange(len(STEPS)) == 3, twins[gone], -1)
+    sites = {"positions": points, "atoms": atoms, "twins": twins}
     assert (expected_motifs(record, sites) == labels).all()
 
 
