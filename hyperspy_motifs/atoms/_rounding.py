@@ -214,7 +214,7 @@ def _likelihood_of_values(moved: NDArray[np.float64]) -> float:
     """Return the mean log-likelihood of displacements under the best mixture of a few normal distributions."""
     fits = (
         GaussianMixture(number, random_state=0, n_init=2).fit(moved[:, None])
-        for number in range(1, _VALUES + 1)
+        for number in range(1, min(_VALUES, len(moved)) + 1)
     )
     return float(min(fits, key=lambda fit: fit.bic(moved[:, None])).score(moved[:, None]))
 

@@ -115,3 +115,11 @@ def test_equal_atoms_of_rounded_rows_are_one_motif():
         of_kind = motifs.labels[site[nearest] == kind]
         assert np.bincount(of_kind).max() > 0.9 * len(of_kind)
     assert "whole pixels" in str(motifs.summary())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_three_columns_in_a_row_are_too_few(seed):
+    places = np.column_stack([[0, 9, 19], [0, 0, 0]]) + np.random.default_rng(seed).normal(0, 0.02, (3, 2))
+    rounding = measure_rounding(places)
+    assert rounding.std == 0
+    assert min(rounding.p) >= 5e-4
