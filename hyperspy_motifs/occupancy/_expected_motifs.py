@@ -7,6 +7,9 @@ from scipy.spatial import cKDTree
 
 from ._sites import TOLERANCE
 
+# Twins whose votes are in memory at a time.
+_TOGETHER = 20_000
+
 
 def expected_labels(
     labels: np.ndarray,
@@ -54,7 +57,9 @@ def expected_labels(
     total = seen.sum(axis=1, keepdims=True)
     # Where no column shows what a vector does, it keeps the motif.
     share = np.where(total > 0, seen / np.maximum(total, 1.0), np.eye(n_labels))
-    np.add.at(votes, site, share[vector, :, labels[twin]])
+    for start in range(0, len(site), _TOGETHER):
+        part = slice(start, start + _TOGETHER)
+        np.add.at(votes, site[part], share[vector[part], :, labels[twin[part]]])
     # The own column decides between equal votes only.
     own = np.flatnonzero(atoms >= 0)
     votes[own, labels[atoms[own]]] += 1e-6

@@ -1,5 +1,6 @@
 """Motifs expected on sites whose translations exchange motifs, and sites that vacancies side by side leave without others."""
 
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -107,3 +108,17 @@ def test_what_does_not_look_like_a_column_leaves_a_site_empty():
     assert np.hypot(*(sites.positions[empty[0]] - [x[gone], y[gone]])) < 1
     assert sites.amplitude[empty[0]] > 0.1 * sites.expected_amplitude[empty[0]]
     assert sites.probability[empty[0]] <= 0.5
+
+
+def test_the_votes_for_many_motifs_are_not_in_memory_together():
+    points, labels, twins = board(151, 140)
+    labels += 2 * (np.arange(len(labels)) % 40)
+    atoms = np.arange(len(labels))
+    tracemalloc.start()
+    try:
+        expected_labels(labels, points, points, atoms, twins, SPACING)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # The votes of all twins would take four times as much.
+    assert peak < 2.5 * len(labels) * (labels.max() + 1) * 8
