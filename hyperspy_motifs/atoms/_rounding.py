@@ -206,8 +206,10 @@ def _agreement(places: NDArray[np.float64], moved: NDArray[np.float64]) -> float
     beside = -np.log(np.clip(agree[best], 1e-300, 1)) / (2 * np.pi**2 * frequencies[best] ** 2)
     if not excess[best] > 0 or _likelihood_of_values(moved) >= -0.5 * np.log(2 * np.pi * np.e * beside):
         return 1.0
-    # The mean of n random phases has the variance 1 / 2n along any direction.
-    return float(min(norm.sf(excess[best] * np.sqrt(2 * len(places))) * len(frequencies), 1.0))
+    # The mean of n random phases has the variance 1 / 2n along any direction. Atoms of one row are displaced together: as many
+    # are independent as there are rows.
+    independent = len(np.unique(np.floor(places / _LONGEST)))
+    return float(min(norm.sf(excess[best] * np.sqrt(2 * independent)) * len(frequencies), 1.0))
 
 
 def _likelihood_of_values(moved: NDArray[np.float64]) -> float:
