@@ -65,3 +65,16 @@ def test_four_threads_in_a_process_of_their_own_give_the_same_bits(results, tmp_
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[-1] == here
+
+
+def test_columns_of_several_sizes_that_threads_share_have_the_same_places():
+    """Enough columns that each thread fits some; around a boundary their discs differ in size."""
+    if numba.config.NUMBA_NUM_THREADS < 2:
+        pytest.skip("one processor only")
+    signal, _ = data.grain_boundary(shape=(256, 301), random_state=2)
+    before, found = numba.get_num_threads(), []
+    for threads in (1, 2):
+        numba.set_num_threads(threads)
+        found.append(signal.deepcopy().find_atoms().pixel_positions)
+    numba.set_num_threads(before)
+    np.testing.assert_array_equal(found[0], found[1])

@@ -225,7 +225,8 @@ class Discs:
     ):
         positions, radius = columns[which, 1:3], radii[which, None]
         half = radius + margin
-        sides = tuple(min(int(2 * half.max()) + 1, length) for length in image.shape)
+        # Windows of one size for all columns: those of a part of them would depend on the number of threads.
+        sides = tuple(min(int(2 * (radii.max() + margin)) + 1, length) for length in image.shape)
         furthest = np.array([image.shape[1] - sides[1], image.shape[0] - sides[0]])
         self.corners = np.clip(np.ceil(positions - half), 0, furthest).astype(np.int64)
         around = sliding_window_view(image, sides)[self.corners[:, 1], self.corners[:, 0]]
