@@ -175,14 +175,18 @@ class DiscSource:
         if radius not in self._kept:
             nearest = min(self.orders, key=lambda known: abs(known - radius))
             basis = zernike_basis(self.orders[nearest], radius * self.spacing)
-            if not self._prepared:
-                self._prepared = [
-                    DiscImage(image, self.pixels, mask=mask, step=fine_step(self.spacing))
-                    for image, mask in zip(self.images, self.masks, strict=True)
-                ]
-            each = [image.moments(basis, LEAST_COVERAGE) for image in self._prepared]
+            each = [image.moments(basis, LEAST_COVERAGE) for image in self.prepared()]
             self._kept[radius] = each[0] if len(each) == 1 else stack_moments(each)
         return self._kept[radius]
+
+    def prepared(self) -> list[DiscImage]:
+        """Return the image of each detector, prepared for its moments."""
+        if not self._prepared:
+            self._prepared = [
+                DiscImage(image, self.pixels, mask=mask, step=fine_step(self.spacing))
+                for image, mask in zip(self.images, self.masks, strict=True)
+            ]
+        return self._prepared
 
     def neighbours(self) -> Neighbourhoods:
         """Return the neighbours of the atoms."""

@@ -224,6 +224,10 @@ def write_image(
         store.remove_atoms(signal)
 
 
+# Parameters of a result that are of its image, and not of its motifs.
+_OF_THE_IMAGE = ("separation", "separation_certainty", "polarity_certainty", "quality", "patch_centres")
+
+
 def predict(
     motif_model: MotifModel,
     other: object,
@@ -265,15 +269,19 @@ def predict(
     matched = dataclasses.replace(motif_model, spacing=_spacing(motif_model, stamp, table), units=stamp.units)
     radius, scale = float(motif_model.radius), abs(stamp.scale[0])
     features = None
+    number = int(table.frames[0])
+    first = table.pixel_positions[table.frames == number]
+    clean, masks = zip(*(clean_image(data_frame(image, number), tell=False) for image in images), strict=True)
+    source = DiscSource(clean, first, matched.spacing / scale, motif_model.orders, masks)
     if n_frames(other) == 1:
-        clean, masks = zip(*(clean_image(data_frame(image, 0), tell=False) for image in images), strict=True)
-        spacing = matched.spacing / scale
-        source = DiscSource(clean, table.pixel_positions, spacing, motif_model.orders, masks)
         found = dataclasses.asdict(matched.predict(source))
         features = features_signal(source(radius), stamp)
     else:
         found = apply_to_all(images, table, matched, None, show_progressbar)
+    frames = CleanFrames(images)
+    quality = measure_quality(other, source, table, frames)
     row, n = motif_model.classifier.radii_.index(radius), len(table)
+    known = parameters or {"continuous": False, **motif_model.facts}
     result = store.Record(
         positions=table.positions,
         frames=table.frames,
@@ -295,7 +303,10 @@ def predict(
             "atom_leaf": np.zeros(n, np.int64),
         },
         parameters={
-            **(parameters or {"continuous": False, **motif_model.facts}),
+            **{k: v for k, v in known.items() if k not in _OF_THE_IMAGE},
+            **{k: v for k, v in table.facts.items() if k != "edited"},
+            "quality": quality.as_dict(),
+            "patch_centres": check_patch_centres(other, table, frames),
             "detectors": len(images),
             "spacing": matched.spacing,
             "n_max": int(motif_model.orders[radius]),

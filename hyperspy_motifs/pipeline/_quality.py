@@ -14,6 +14,8 @@ from ._clean_image import CleanFrames
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
 
+    from hyperspy_motifs.models import DiscSource
+
     from ._atom_table import AtomTable
     from ._model_building import MomentSource
 
@@ -179,27 +181,28 @@ class ImageQuality:
 
 
 def measure_quality(
-    signal: BaseSignal, source: MomentSource, table: AtomTable, clean: CleanFrames
+    signal: BaseSignal, source: MomentSource | DiscSource, table: AtomTable, clean: CleanFrames
 ) -> ImageQuality:
     """Quality of the first frame of `signal` that has atoms.
 
     Parameters
     ----------
     signal : AtomicImage
-    source : MomentSource
-        Of the atoms; what it prepared is read.
+    source : MomentSource or DiscSource
+        Of the atoms; what it prepared is read. A DiscSource is that of the first frame with atoms.
     table : AtomTable
     clean : CleanFrames
         The frames of `signal`.
     """
     from hyperspy_motifs import store
+    from hyperspy_motifs.models import DiscSource
     from hyperspy_motifs.zernike import fine_step
 
     number = int(table.frames[0])
     image = clean(0, number)
     lines, contrast = image.scan_lines, max(float(image.data.std()), 1e-300)
     scales = [abs(float(axis.scale)) for axis in signal.axes_manager.signal_axes]
-    prepared = source.prepared(number)
+    prepared = source.prepared()[0] if isinstance(source, DiscSource) else source.prepared(number)
     here = table.pixel_positions[table.frames == number]
     spacing, limit = nearest_neighbour_distance(here), band_limit(image.data)
     return ImageQuality(

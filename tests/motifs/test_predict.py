@@ -1,6 +1,10 @@
 """Motifs of one image, assigned to the atoms of another."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
+from scipy.spatial import cKDTree
 
 from hyperspy_motifs import data, store
 
@@ -67,3 +71,22 @@ def test_what_is_unlike_all_motifs_is_strange(motifs):
     assert np.median(outlier_score) < 0.9
     assert found.probabilities[nearest] < 0.5
     assert np.median(found.probabilities) > 0.9
+
+
+def test_distance_and_quality_are_those_of_the_other_image(motifs):
+    other = motifs.signal.isig[:221, :].deepcopy()
+    store.remove(other)
+    other.change_dtype("float64")
+    other.data[:40, :50] = np.nan
+    scale = 1000 * other.axes_manager.signal_axes[0].scale
+    other.axes_manager.signal_axes.set(scale=scale, units="pm")
+    with pytest.warns(UserWarning, match="is calibrated in pm"):
+        found = motifs.predict(other)
+    assert found.quality.no_data == pytest.approx(40 * 50 / other.data.size)
+    apart = np.median(cKDTree(found.positions).query(found.positions, k=2)[0][:, 1])
+    assert f"nearest neighbours {apart:.4g} pm apart" in found.summary()
+    alone = other.deepcopy()
+    store.remove(alone)
+    alone.find_motifs(radius=0.6)
+    # The polarity is that of the model.
+    assert found.quality == replace(alone.motifs.quality, polarity_certainty=1.0)
