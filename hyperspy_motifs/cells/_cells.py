@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, fields
 from functools import cached_property
 from os import PathLike
@@ -10,6 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hyperspy_motifs.files import write_csv
 
 from ._constants import CONSTANTS
 
@@ -292,11 +293,7 @@ class Cells:
 
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Write the columns of :meth:`to_dict` as a table of comma-separated values, UTF-8, one row per cell."""
-        columns = self.to_dict()
-        with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(columns)
-            writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
+        write_csv(self.to_dict(), path)
 
     def to_arrays(self) -> dict[str, Any]:
         """All attributes as arrays, strings and numbers, for :meth:`from_arrays`."""

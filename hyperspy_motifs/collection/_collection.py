@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
 import os
 import warnings
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs.files import write_csv
 from hyperspy_motifs.motifs import Page, add_drawing
 
 from ._group_comparison import GroupComparison, compare_groups
@@ -323,12 +323,7 @@ class MotifCollection:
 
     def to_csv(self, path: str | os.PathLike[str]) -> Path:
         """Write the columns of :meth:`to_dict` to a file of comma-separated values."""
-        columns = self.to_dict()
-        with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(columns)
-            writer.writerows(zip(*(values.tolist() for values in columns.values()), strict=True))
-        return Path(path)
+        return write_csv(self.to_dict(), path)
 
     def report(
         self,

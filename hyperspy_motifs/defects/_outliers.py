@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from hyperspy_motifs.clustering import MIN_MOTIF_SIZE
+from hyperspy_motifs.files import write_csv
 
 from ._outlier_tests import UNLIKELY
 
@@ -141,16 +141,6 @@ class Outliers:
 
 # Rows of a list that is printed.
 SHOWN = 20
-
-
-def write_csv(columns: dict[str, np.ndarray], path: str | os.PathLike[str]) -> Path:
-    """Write columns of equal length to a file of comma-separated values; returns its path."""
-    path = Path(path)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(zip(*(values.tolist() for values in columns.values()), strict=True))
-    return path
 
 
 def outlier_kinds(p_values: np.ndarray, ratios: np.ndarray, bright: bool, extra: np.ndarray) -> np.ndarray:

@@ -13,8 +13,9 @@ from scipy import stats
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.clustering import motif_name
+from hyperspy_motifs.files import write_csv
 
-from ._outliers import SHOWN, write_csv
+from ._outliers import SHOWN
 
 # Distances in nearest-neighbour distances up to which pairs are counted, and their number.
 _REACH = 12.0

@@ -2,63 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import math
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
-from typing import NoReturn, TextIO
+from typing import NoReturn
 from xml.parsers import expat
 
 import networkx as nx
 import numpy as np
 
+from hyperspy_motifs.files import written_whole
+
 from . import _schema as schema
 from ._schema import Value
-
-
-@contextlib.contextmanager
-def written_whole(path: str | PathLike[str], newline: str = "\n") -> Iterator[TextIO]:
-    """Open a text file in UTF-8 for writing; an error or an interrupt leaves the former file unchanged.
-
-    Parameters
-    ----------
-    path : path-like
-        The file; it is replaced when all is written.
-    newline : str
-        What a line ends in.
-
-    Yields
-    ------
-    text file
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder does not exist.
-    """
-    target = os.path.abspath(os.fspath(path))
-    if not os.path.isdir(os.path.dirname(target)):
-        raise FileNotFoundError(
-            f"The folder {os.path.dirname(target)} for {os.path.basename(target)} does not exist."
-        )
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".motifs-", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline=newline) as file:
-            yield file
-        # mkstemp creates files for the owner only; a new file should have the usual permissions.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-
 
 _TYPES = {str: "string", int: "long", float: "double", bool: "boolean"}
 _HEADER = (

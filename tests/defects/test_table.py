@@ -134,3 +134,12 @@ def test_frames_of_a_stack_have_no_common_field():
     two = table([[1, 1], [3, 4], [8, 2], [6, 6]], [VACANCY] * 4)
     with pytest.raises(ValueError, match="no common field"):
         replace(two, frames=np.array([0, 0, 1, 1])).test_clustering()
+
+
+def test_a_table_in_no_folder_says_so(tmp_path):
+    defects = table([[1, 1]], [VACANCY])
+    with pytest.raises(FileNotFoundError, match=r"The folder .* for a\.csv does not exist"):
+        defects.to_csv(tmp_path / "absent" / "a.csv")
+    with pytest.raises(IsADirectoryError, match="is a folder; give the name of a file"):
+        defects.to_csv(tmp_path)
+    assert defects.to_csv(tmp_path / "a.csv").read_text().startswith("x,y,frame,kind")
