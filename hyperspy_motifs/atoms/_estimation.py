@@ -241,6 +241,8 @@ def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
         # Noise is as bright as it is dark: without order, columns show in that only.
         ordered, plateaus = [], [(name, run) for _, run in plateaus for name in scans]
     hypotheses = [_hypothesis(scans[name], name, run) for name, run in ordered or plateaus]
+    # At the scales of the other polarity a small image may have too few peaks for a distance.
+    hypotheses = [h for h in hypotheses if h.separation > 0]
     if not hypotheses:
         # No scale at which the same features respond: the flattest scale is a guess and is reported as uncertain.
         scan = scans[wanted[0]]
@@ -254,8 +256,9 @@ def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
     of_polarity = dict.fromkeys(scans, 1.0)
     of_polarity |= {h.polarity: mean for h, (_, mean, _) in _best_last(hypotheses, found)}
     # Bright columns are the rule: they need not explain more than dark ones.
-    least = min(of_polarity[name] for name in wanted)
-    chosen = min(name for name in wanted if 1 - least / of_polarity[name] < LOW_CERTAINTY)
+    possible = [name for name in wanted if any(h.polarity == name for h in hypotheses)]
+    least = min(of_polarity[name] for name in possible)
+    chosen = min(name for name in possible if 1 - least / of_polarity[name] < LOW_CERTAINTY)
     mine = {h: factor for h, (factor, _, _) in zip(hypotheses, found, strict=True) if h.polarity == chosen}
     # Of what explains as much, the columns are what responds at most scales: ripples of a cut-off do at few.
     best = max((h for h, f in mine.items() if f < _AS_GOOD * min(mine.values())), key=lambda h: len(h.run))

@@ -391,3 +391,15 @@ def test_tails_of_columns_that_a_display_shows_are_no_columns():
     inside = ((found > 15) & (found < [414, 444])).all(axis=1)
     # Barium and titanium are as frequent: what is faint beside titanium, a hundred sites, is nothing beside barium.
     assert np.sum(cKDTree(truth.positions).query(found[inside])[0] > 6) < 3
+
+
+@pytest.mark.parametrize("side", [20, 30, 40])
+def test_parts_of_a_few_columns_have_a_distance(shared_data, side):
+    """The peaks of one polarity may be too few for a distance."""
+    import hyperspy.api as hs
+
+    whole = hs.load(shared_data / "simulated" / "sto_ferro_medium.hspy").data
+    image = np.asarray(whole[:side, :side], float)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert 2 <= estimate_separation(image)[0] < side
