@@ -6,7 +6,7 @@ import pytest
 
 from hyperspy_motifs.data import monolayer
 
-N = 6
+N = 8
 
 
 def stack_of(images, noise, seed=0):
@@ -39,7 +39,7 @@ def test_a_movie_has_the_motifs_of_its_field(specimen):
 
 
 def test_a_column_that_goes_is_the_only_change(specimen):
-    """From the fourth frame on."""
+    """From the fourth frame on: it is gone in as many frames as a motif needs atoms."""
     image, truth = specimen
     rows, columns = image.data.shape
     x, y = gone = next(
