@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs.angles import signed_degrees
 from hyperspy_motifs.files import write_csv
 from hyperspy_motifs.motifs import Page, add_drawing
 
@@ -177,11 +178,9 @@ class MotifCollection:
         alone = counts[:, np.count_nonzero(counts, axis=0) == 1].sum(axis=1)
         for k, (title, row) in enumerate(zip(self._titles, counts, strict=True)):
             angle, mirrored = self.orientations[k]
-            known = np.isfinite(angle) and (round(angle, 1) % 360 or mirrored)
+            by = signed_degrees(angle, 1) if np.isfinite(angle) else "0.0"
             turned = (
-                f"  turned by {round(angle, 1) % 360:.1f}°{' and mirrored' if mirrored else ''}"
-                if known
-                else ""
+                f"  turned by {by}°{' and mirrored' if mirrored else ''}" if by != "0.0" or mirrored else ""
             )
             shares = ", ".join(f"{name}: {n:,}" for name, n in zip(names, row, strict=True) if n)
             own = f"  {alone[k]:,} in motifs of this image alone" if alone[k] else ""
@@ -470,6 +469,8 @@ def _comparison(page: Page, collection: MotifCollection, groups: Sequence[object
     found = collection.compare(groups)
     rows = found.significant()
     page.add("heading", "Groups")
+    for line in found.cautions():
+        page.add("caution", line)
     page.add(
         "paragraph",
         f"{len(rows)} of {len(found)} frequencies differ from group '{found.reference}' at a false discovery rate of 5 %. "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,8 @@ from scipy.special import xlog1py, xlogy
 
 # Level of the tests, as is usual.
 _LEVEL = 0.05
+# Images that show how much images of a group differ.
+_FEWEST_IMAGES = 2
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class GroupComparison:
         Variance over images relative to that of independent atoms.
     p_values, q_values : ndarray, shape (rows,)
         Of no difference; q is corrected for the number of rows, 1 where a kind is too rare to differ significantly.
+    n_images : dict of str to int
+        Number of images of each group, the reference among them.
     """
 
     families: tuple[str, ...]
@@ -52,6 +56,7 @@ class GroupComparison:
     dispersions: NDArray[np.float64]
     p_values: NDArray[np.float64]
     q_values: NDArray[np.float64]
+    n_images: Mapping[str, int]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -73,9 +78,21 @@ class GroupComparison:
             "p_value": self.p_values, "q_value": self.q_values,
         }  # fmt: skip
 
+    def cautions(self) -> list[str]:
+        """What makes the p-values doubtful, a sentence each: groups of one image."""
+        single = [f"'{name}'" for name, number in self.n_images.items() if number < _FEWEST_IMAGES]
+        if not single:
+            return []
+        many = "group" if len(single) == 1 else "groups"
+        return [
+            f"one image only in {many} {', '.join(single)}: images are the samples, and how much those of such a group differ "
+            "is taken from the other groups. Its p- and q-values hold only if it is the same; add images"
+        ]
+
     def __repr__(self) -> str:
         rows = self.significant()
-        lines = [f"{len(rows)} of {len(self)} differ from group '{self.reference}' at 5 % false discoveries"]
+        lines = [f"caution: {line}" for line in self.cautions()]
+        lines += [f"{len(rows)} of {len(self)} differ from group '{self.reference}' at 5 % false discoveries"]
         for k in rows[:20].tolist():
             low, high = self.intervals[k]
             lines.append(
@@ -199,6 +216,7 @@ def compare_groups(
         odds_ratios=np.array(columns[7], float), intervals=np.array(columns[8], float).reshape(-1, 2),
         dispersions=np.array(columns[9], float), p_values=p,
         q_values=_q_values(p, least),
+        n_images={name: int(np.count_nonzero(own)) for name, own in zip(known, member, strict=True)},
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from hyperspy_motifs.angles import signed_degrees
 from hyperspy_motifs.clustering import MIN_MOTIF_SIZE
 from hyperspy_motifs.files import write_csv
 
@@ -248,10 +249,10 @@ def direction_words(displacement: np.ndarray, neighbours: np.ndarray) -> str:
     around = np.degrees(np.arctan2(neighbours[:, 1], neighbours[:, 0]))
     off = np.abs((around - angle + 180) % 360 - 180)
     if len(off) and off.min() <= _ALONG:
-        return f"towards the neighbour at {around[off.argmin()] % 360:.0f} degrees"
+        return f"towards the neighbour at {signed_degrees(around[off.argmin()])} degrees"
     if len(off) and off.max() >= 180 - _ALONG:
-        return f"away from the neighbour at {around[off.argmax()] % 360:.0f} degrees"
-    return f"at {angle % 360:.0f} degrees"
+        return f"away from the neighbour at {signed_degrees(around[off.argmax()])} degrees"
+    return f"at {signed_degrees(angle)} degrees"
 
 
 # Degrees from the line to a neighbour within which a displacement is along it.

@@ -204,7 +204,7 @@ _SAME_PLACE = 0.5
 
 @dataclass(frozen=True)
 class Defects:
-    """What departs from the frequent motifs, each place once.
+    """What departs from the frequent motifs, each place once: by frame, kind, and significance.
 
     Attributes
     ----------
@@ -241,6 +241,8 @@ class Defects:
     units : str
     names : tuple of str
         Name of each motif, for the texts; empty for numbers.
+    n_frames : int
+        Number of images of the stack; in one of several the text has the frame of each place.
     """
 
     fdr: float
@@ -263,6 +265,7 @@ class Defects:
     spacing: float
     units: str
     names: tuple[str, ...] = ()
+    n_frames: int = 1
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -438,8 +441,10 @@ class Defects:
         lines = [self.headline()]
         for k in range(min(len(self), SHOWN)):
             x, y = self.positions[k]
+            where = f" in frame {self.frames[k]}" if self.n_frames > 1 else ""
             lines.append(
-                f"  {self.kinds[k]:>10} at ({x:.4g}, {y:.4g}) {self.units}: {self.evidence[k]} (q = {self.q_values[k]:.2g})"
+                f"  {self.kinds[k]:>10}{where} at ({x:.4g}, {y:.4g}) {self.units}: {self.evidence[k]} "
+                f"(q = {self.q_values[k]:.2g})"
             )
         if len(self) > SHOWN:
             lines.append(f"  and {len(self) - SHOWN} more")

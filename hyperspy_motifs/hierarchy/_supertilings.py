@@ -9,6 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
+from hyperspy_motifs.angles import signed_degrees
 from hyperspy_motifs.cells import EMPTY_SITE, Cells, find_cells, vertex_figures
 
 from ._composites import compositions, formula, joined_adjacency, unique_pairs
@@ -138,7 +139,9 @@ def domain_levels(cells: Cells, found: Domains) -> list[Level]:
     names = []
     for kind in range(kinds):
         d = int(np.argmax(found.labels == kind))
-        names.append(f"cell-class:{found.classes[d]} at {np.degrees(found.angles[d]):.1f} degrees")
+        names.append(
+            f"cell-class:{found.classes[d]} at {signed_degrees(np.degrees(found.angles[d]), 1)} degrees"
+        )
     angles = {"angle": found.angles, "period": 2 * np.pi / found.orders}
     domains = _group_level("domain", cells, found.domain, found.labels, tuple(names), angles)
     levels = [domains]

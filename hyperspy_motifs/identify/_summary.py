@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs.angles import signed_degrees
+
 from ._composition import HOST, column_name
 
 if TYPE_CHECKING:
@@ -155,7 +157,7 @@ def _structure_line(report: StructureReport, calibrated: bool) -> str:
         f", log Bayes factor {report.log_evidence:,.0f} against random places, probability {report.probability:.3g} among "
         f"these, {report.fit_probability:.2g} against another crystal"
     )
-    text += f"; rotated by {', '.join(f'{angle:.1f}' for angle in report.rotations)} degrees"
+    text += f"; rotated by {', '.join(signed_degrees(angle, 1) for angle in report.rotations)} degrees"
     scale = ", ".join(f"{value:.4g}" for value in report.scales)
     text += (
         f", {scale} times as large as the structure"

@@ -151,6 +151,8 @@ def find_defects(signal: BaseSignal, record: store.Record, sites: Sites, fdr: fl
     order = np.argsort(rank, kind="stable")
     columns = merge_places({name: values[order] for name, values in columns.items()}, spacing)
     columns = _with_odd_cells(signal, record, columns, spacing, fdr)
+    by_frame = np.argsort(columns["frames"], kind="stable")
+    columns = {name: values[by_frame] for name, values in columns.items()}
     tested = found.tested
     return Defects(
         fdr=fdr,
@@ -217,7 +219,7 @@ def stored_defects(signal: BaseSignal, record: store.Record) -> Defects | None:
 def keep_defects(signal: BaseSignal, record: store.Record, defects: Defects) -> Defects:
     """Store the defects with the current result of `signal`; return them with the names of the motifs."""
     columns = {field.name: getattr(defects, field.name) for field in fields(defects)}
-    del columns["pixel_positions"], columns["names"]
+    del columns["pixel_positions"], columns["names"], columns["n_frames"]
     # Text is stored as JSON, and kinds as numbers.
     columns["evidence"] = defects.evidence.tolist()
     columns["kinds"] = np.array([KINDS.index(kind) for kind in defects.kinds.tolist()], dtype=np.int64)
@@ -406,13 +408,14 @@ def _descriptions(
 
 
 def _with_names(defects: Defects, record: store.Record) -> Defects:
-    """Insert the present names of motifs."""
+    """Insert the present names of motifs, and the number of frames."""
     names = tuple(record.names.get(i, str(i)) for i in range(int(record.labels.max(initial=-1)) + 1))
     texts = [
         re.sub(r"\{motif (\d+)\}", lambda found: motif_name(int(found[1]), names), text)
         for text in defects.evidence.tolist()
     ]
-    return replace(defects, evidence=np.array(texts, dtype=str), names=names)
+    n_frames = int(np.prod(record.stamp.navigation_shape, dtype=int))
+    return replace(defects, evidence=np.array(texts, dtype=str), names=names, n_frames=n_frames)
 
 
 def _with_motifs(found: _Comparison, chosen: np.ndarray, rare: np.ndarray, words: list[str]) -> list[str]:

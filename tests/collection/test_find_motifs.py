@@ -127,10 +127,14 @@ def test_a_motif_that_some_images_lack_can_be_named_alone(analysed):
     for k, image in enumerate(images):
         labels = image.find_motifs(complete=False, show_progressbar=False).labels
         image.motifs.relabel(np.arange(len(labels)) % (2 if k == 0 else 6))
-    collection = MotifCollection(images, model, names=["a", "b"], orientations=[(0.0, False)] * 2)
+    collection = MotifCollection(
+        images, model, names=["a", "b"], orientations=[(-0.02, False), (359.9, False)]
+    )
     assert [motifs.n_motifs for motifs in collection] == [2, 6]
     lines = collection.summary().splitlines()
     assert "alone" not in lines[1]
+    assert "turned" not in lines[1]
+    assert "turned by -0.1°" in lines[2]
     assert f"{collection.counts[1, 2:].sum()} in motifs of this image alone" in lines[2]
     collection.relabel({5: "rare"})
     assert collection.names == ["0", "1", "2", "3", "4", "rare"]

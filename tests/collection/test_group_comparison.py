@@ -98,3 +98,11 @@ def test_kinds_too_rare_to_differ_cost_nothing():
     np.testing.assert_array_equal(found.q_values[:3], alone.q_values)
     assert (found.q_values[3:] == 1).all()
     assert (found.p_values[3:] < 1).all()
+
+
+def test_a_group_of_one_image_is_a_caution():
+    counts = counts_of([0.02] * 5 + [0.04] * 5, np.random.default_rng(0))
+    alone = compare_groups(counts[:6], TOTALS[:6], GROUPS[:6])
+    assert alone.n_images == {"before": 5, "after": 1}
+    assert str(alone).startswith("caution: one image only in group 'after': images are the samples")
+    assert "caution" not in str(compare_groups(counts, TOTALS, GROUPS))

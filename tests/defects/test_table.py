@@ -143,3 +143,13 @@ def test_a_table_in_no_folder_says_so(tmp_path):
     with pytest.raises(IsADirectoryError, match="is a folder; give the name of a file"):
         defects.to_csv(tmp_path)
     assert defects.to_csv(tmp_path / "a.csv").read_text().startswith("x,y,frame,kind")
+
+
+def test_the_text_of_a_stack_has_the_frame_of_each_place():
+    defects = table([[1, 1], [3, 4]], [VACANCY, "darker"])
+    assert "frame" not in str(defects)
+    of_stack = str(replace(defects, frames=np.array([0, 2]), n_frames=3)).splitlines()
+    assert [line.split(" at (")[0].strip() for line in of_stack[1:]] == [
+        "vacancy in frame 0",
+        "darker in frame 2",
+    ]

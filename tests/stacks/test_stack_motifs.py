@@ -216,3 +216,10 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path):
     np.savez(tmp_path / "precious.npz", a=1)
     with pytest.raises(ValueError, match="other files"):
         Checkpoint(tmp_path, {"options": 1})
+
+
+def test_defects_are_listed_by_frame(whole):
+    defects = whole.defects
+    assert len(np.unique(defects.frames)) > 1
+    assert (np.diff(defects.frames) >= 0).all()
+    assert f"in frame {defects.frames[0]} at (" in str(defects).splitlines()[1]
