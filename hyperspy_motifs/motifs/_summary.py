@@ -135,7 +135,10 @@ def summarise(motifs: Motifs) -> str:
         lines.append(
             f"  and {len(rest)} rarer ones of {min(rest)} to {max(rest)} atoms, {sum(rest):,} together: motifs.describe()"
         )
-    lines += _turned(motifs) + _empty_sites(motifs) + _environments(motifs) + _uncertain(motifs)
+    lines += _turned(motifs) + _empty_sites(motifs)
+    if identified is not None and (known := _known_defects(motifs)) is not None:
+        lines += _two_counts(motifs, known)
+    lines += _environments(motifs) + _uncertain(motifs)
     lines.append(_cells(motifs))
     return "\n".join(lines)
 
@@ -158,15 +161,14 @@ def answers(motifs: Motifs) -> list[tuple[str, list[str]]]:
         ("Motifs", [chosen_radius(motifs), *many, *_turned(motifs)]),
     ]
     one_frame = len(np.unique(motifs.frames)) == 1
-    defects = None
-    if motifs.parameters.get("atoms") != "grid":
-        defects = motifs.defects if one_frame else motifs._stored_defects()
+    defects = _known_defects(motifs)
     if defects is not None:
         found = [
             *_missing(defects),
             defects.headline(),
             *repr(defects.densities()).splitlines(),
             *_empty_sites(motifs),
+            *_two_counts(motifs, defects),
         ]
         for kind in (VACANCY, ANOTHER) if one_frame else ():
             where = defects.test_clustering(kind, n_permutations=199)
@@ -195,6 +197,27 @@ def _missing(defects: Defects) -> list[str]:
     if weaker:
         text += f"; columns weaker than their counterparts, which lack atoms or hold lighter ones: {weaker:,}"
     return [f"{text}, of {len(defects.site_motifs):,} tested sites"]
+
+
+def _known_defects(motifs: Motifs) -> Defects | None:
+    """The defects; None of patches on a grid, and of a stack where they have not been looked for, which takes a while."""
+    if motifs.parameters.get("atoms") == "grid":
+        return None
+    return motifs.defects if len(np.unique(motifs.frames)) == 1 else motifs._stored_defects()
+
+
+def _two_counts(motifs: Motifs, defects: Defects) -> list[str]:
+    """Which vacancies are counted where, if a structure names others than the test finds."""
+    identified = motifs._identification()
+    if identified is None or len(identified.vacancy_labels) == defects.counts.get(VACANCY, 0):
+        return []
+    counted = Counter(identified.vacancy_names.tolist())
+    named = ", ".join(f"{n} {name}" for name, n in sorted(counted.items())) or "none"
+    return [
+        f"two counts of vacancies: {defects.counts.get(VACANCY, 0):,} are empty sites of the motifs, away from the border, at "
+        f"{100 * defects.fdr:g} % false discoveries; {len(identified.vacancy_labels):,} are places of the structure without a "
+        f"column, wherever it was fitted and without that test ({named})"
+    ]
 
 
 def chosen_radius(motifs: Motifs) -> str:

@@ -67,3 +67,20 @@ def test_frequent_motifs_are_listed_and_rare_ones_are_counted(motifs):
     rest = np.sort(motifs.counts)[: motifs.n_motifs - 12]
     expected = f"  and {len(rest)} rarer ones of {rest.min()} to {rest.max()} atoms, {rest.sum()} together"
     assert lines[first + 13].startswith(expected)
+
+
+def test_vacancies_of_the_test_and_of_the_structure_are_told_apart():
+    """Holes at the border are places of the structure, and are not tested."""
+    signal, _ = data.monolayer(
+        "MoSe2", vacancies=0.0, double_vacancies=0.12, metal_dopant=None, chalcogen_dopant=None, shape=(180, 204),
+        dose=3e5, random_state=6,
+    )  # fmt: skip
+    motifs = signal.find_motifs(radius=0.6)
+    assert "two counts" not in motifs.summary()
+    found = motifs.identify("MoSe2")
+    tested, named = motifs.defects.counts["vacancy"], len(found.vacancy_labels)
+    assert named > tested > 0
+    line = next(line for line in motifs.summary().splitlines() if line.startswith("two counts of vacancies"))
+    assert f"vacancies: {tested} are empty sites of the motifs" in line
+    assert f"{named} are places of the structure" in line
+    assert f"{named} V_Se2" in line
