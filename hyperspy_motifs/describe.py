@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.clustering import motif_name
+from hyperspy_motifs.common import robust_spread
 from hyperspy_motifs.defects import compare_with_chance
 
 __all__ = [
@@ -22,8 +23,6 @@ __all__ = [
 _N_NEIGHBOURS = 12
 # Neighbours per atom from which on a motif is named as a neighbour.
 _LEAST_NUMBER = 0.05
-# Standard deviation of a normal distribution in units of its median absolute deviation.
-_MAD = 1.4826
 # Random placements of the clustering test: the least p-value is 0.005.
 _N_PERMUTATIONS = 199
 # Share of the sites from which on a motif is what the sites are made of, and its place is no question.
@@ -60,7 +59,7 @@ class Shell:
 
 def _scatter(values: NDArray[np.floating]) -> float:
     """Robust standard deviation."""
-    return float(_MAD * np.median(np.abs(values - np.median(values))))
+    return float(robust_spread(values - np.median(values)))
 
 
 def _gap(distances: NDArray[np.floating]) -> float:

@@ -17,6 +17,7 @@ from numba import njit
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from hyperspy_motifs.common import robust_spread
 from hyperspy_motifs.threads import OUTER, over_rows
 
 #: exp(-8): smaller contributions of a neighbour are neglected.
@@ -157,7 +158,7 @@ def shape_scatter(
     if not np.isfinite(noise):
         return prior_scatter
     shrink = prior_scatter**2 / (prior_scatter**2 + noise)
-    seen = (1.4826 * np.median(np.abs(relative_precision - np.median(relative_precision)))) ** 2
+    seen = robust_spread(relative_precision - np.median(relative_precision)) ** 2
     return float(np.sqrt(np.clip(seen / shrink**2 - noise, NARROWEST_SHAPES**2, WIDEST_SHAPES**2)))
 
 

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.common import robust_spread
+
 from ._atomap import refine_by_atomap
 from ._atoms import (
     REACH,
@@ -128,7 +130,7 @@ class ColumnFit:
         fit._update_radii()
         # The shapes are held together as they were at the end of that fit.
         precision = np.sqrt(long * short) / fit.common
-        seen = 1.4826 * float(np.median(np.abs(precision - np.median(precision))))
+        seen = float(robust_spread(precision - np.median(precision)))
         fit._scatter = float(np.clip(seen, NARROWEST_SHAPES, WIDEST_SHAPES))
         fit._strength = fit.measure_noise().variance / fit._scatter**2
         return fit

@@ -13,6 +13,7 @@ from scipy.signal.windows import hann
 from scipy.spatial import cKDTree
 from scipy.stats import binom, norm, t
 
+from hyperspy_motifs.common import robust_spread
 from hyperspy_motifs.threads import over_rows
 
 #: Level of tests whose rejection changes an image, or is reported, per image: one image in a thousand.
@@ -299,7 +300,7 @@ def _jumps(shifts: NDArray[np.float64], contrast: NDArray[np.float64]) -> NDArra
     left = seen - (size / total)[:, None] * shown
     by_blocks = size / np.maximum(np.sqrt(np.sum(left**2, axis=1) * (1 + 1 / freedom)), 1e-300)
     # Jitter is as large in other rows.
-    by_rows = size / max(1.4826 * float(np.median(np.abs(size))), 1e-300)
+    by_rows = size / max(float(robust_spread(size)), 1e-300)
     p = 2 * n * np.maximum(t.sf(np.abs(by_blocks), freedom), norm.sf(np.abs(by_rows)))
     rows: list[int] = []
     for k in np.argsort(p):

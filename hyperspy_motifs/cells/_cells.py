@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperspy_motifs.files import write_csv
+from hyperspy_motifs.common import write_csv
 
 from ._constants import CONSTANTS
 

@@ -7,7 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._classes import canonical_sequences, distinct_rows, sequence_ids
+from hyperspy_motifs.common import distinct_rows
+
+from ._classes import canonical_sequences, sequence_ids
 from ._constants import CONSTANTS
 from ._shapes import shape_moments, split_by_gap
 
@@ -163,7 +165,7 @@ class _Description:
         shape[triangles] = split_by_gap(shape_moments(corner[..., 0] + 1j * corner[..., 1]))
         centre_atom = np.r_[np.full(m, -1), self.letters[self.centred_rings.hubs]]
         key = np.column_stack([sequence, centre_atom, shape])
-        first, inverse = distinct_rows(key)
+        first, inverse, _ = distinct_rows(key)
         unique = key[first]
         self.cell_class, self.wheel_class = inverse[:m], inverse[m:]
         length = np.array([len(name) for name in names])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs.common import robust_spread
 from hyperspy_motifs.zernike import MomentsLike, noise_unit, radial_polynomials, to_complex, to_real
 
 _MAX_ORDER = 6  # azimuthal order of the ring: six neighbours
@@ -191,7 +192,7 @@ def _robust_fit(source: NDArray[np.complex128], target: NDArray[np.complexfloati
             normal + ridge * np.eye(len(normal)), np.einsum("ap,a,a->p", source.conj(), weights, target).real
         )
         residual = np.abs(target - (source * coefficients).sum(axis=1))
-        scale = 1.4826 * np.median(residual)
+        scale = robust_spread(residual)
         if scale == 0:
             break
         weights = np.clip(1 - (residual / (_OUTLIER * scale)) ** 2, 0, None) ** 2

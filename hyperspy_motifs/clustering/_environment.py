@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.common import distinct_rows
 from hyperspy_motifs.sites import INSET, Neighbourhoods
 
 from ._constants import CONSTANTS
@@ -243,7 +244,8 @@ class Environments:
         """
         plain = cls(inner, radius, np.zeros((0, surroundings.n_kinds + 2), dtype=np.int64))
         table = plain._table(surroundings, labels)
-        rows, count = np.unique(table, axis=0, return_counts=True)
+        first, _, count = distinct_rows(table)
+        rows = table[first]
         usual = (rows[:, 1:] == 0).all(axis=1)
         rows, count = rows[usual | (count >= min_size)], count[usual | (count >= min_size)]
         missing = np.setdiff1d(np.unique(labels), rows[(rows[:, 1:] == 0).all(axis=1), 0])
@@ -266,9 +268,9 @@ class Environments:
         number = {tuple(row): i for i, row in enumerate(self.signatures.tolist())}
         plain = {int(row[0]): i for i, row in reversed(list(enumerate(self.signatures.tolist())))}
         plain |= {int(row[0]): i for i, row in enumerate(self.signatures.tolist()) if not any(row[1:])}
-        distinct, inverse = np.unique(table, axis=0, return_inverse=True)
-        own = [number.get(tuple(row), plain.get(row[0], 0)) for row in distinct.tolist()]
-        return np.array(own, dtype=np.int32)[inverse.ravel()]
+        first, inverse, _ = distinct_rows(table)
+        own = [number.get(tuple(row), plain.get(row[0], 0)) for row in table[first].tolist()]
+        return np.array(own, dtype=np.int32)[inverse]
 
     def _table(self, surroundings: Surroundings, labels: NDArray[np.integer]) -> NDArray[np.int64]:
         numbers = [surroundings.counts(k, self.inner, self.radius) for k in range(surroundings.n_kinds + 1)]

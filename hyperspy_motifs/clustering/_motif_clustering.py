@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from hyperspy_motifs.common import robust_spread
 from hyperspy_motifs.relaxation import ForceRelaxedLayout, nearest_neighbours
 from hyperspy_motifs.threads import one_blas_thread
 
@@ -134,7 +135,7 @@ def noise_of_neighbours(points: NDArray[np.float64], k: int = 5) -> NDArray[np.f
     floor = np.where(spread > 0, 1e-6 * spread, 1.0)
     indices, _ = nearest_neighbours(points / np.where(spread > 0, spread, 1.0), k)
     difference = points - points[indices].mean(axis=1)
-    return np.maximum(1.4826 * np.median(np.abs(difference), axis=0) / np.sqrt(1 + 1 / k), floor)
+    return np.maximum(robust_spread(difference, axis=0) / np.sqrt(1 + 1 / k), floor)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 
+from hyperspy_motifs.common import robust_spread
 from hyperspy_motifs.sites import Neighbourhoods
 from hyperspy_motifs.zernike import MomentsLike, to_complex, to_real
 
@@ -154,7 +155,7 @@ class StrainEffects:
             if members.sum() < CONSTANTS.points_per_axis * n_strains:
                 continue
             typical[group] = np.median(strain[members], axis=0)
-            bound[group] = 3 * 1.4826 * np.median(np.abs(strain[members] - typical[group]), axis=0)
+            bound[group] = 3 * robust_spread(strain[members] - typical[group], axis=0)
             members &= (np.abs(strain - typical[group]) <= bound[group]).all(axis=1)
             contrast = _contrasts(neighbours, np.flatnonzero(members))
             z, x = contrast @ effects._damped(strain[members], group), contrast @ X[members]

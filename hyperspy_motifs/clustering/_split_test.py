@@ -29,6 +29,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs.common import robust_spread
 from hyperspy_motifs.threads import for_each
 
 from ._constants import CONSTANTS
@@ -461,7 +462,7 @@ def _scatter(residuals: NDArray[np.float64]) -> NDArray[np.float64] | None:
     None where too few points are left.
     """
     k = residuals.shape[1]
-    spread = 1.4826 * np.median(np.abs(residuals), axis=0)
+    spread = robust_spread(residuals, axis=0)
     inside = (np.abs(residuals) < 4 * np.maximum(spread, np.sqrt(CONSTANTS.ridge))).all(axis=1)
     if inside.sum() <= k + 2:
         return None

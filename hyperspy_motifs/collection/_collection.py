@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperspy_motifs.angles import signed_degrees
-from hyperspy_motifs.files import write_csv
+from hyperspy_motifs.common import signed_degrees, write_csv
 from hyperspy_motifs.motifs import Page, add_drawing
 
 from ._group_comparison import GroupComparison, compare_groups

@@ -12,9 +12,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from hyperspy_motifs.angles import signed_degrees
 from hyperspy_motifs.clustering import MIN_MOTIF_SIZE
-from hyperspy_motifs.files import write_csv
+from hyperspy_motifs.common import signed_degrees, write_csv
 
 from ._outlier_tests import UNLIKELY
 

@@ -13,7 +13,7 @@ from scipy import stats
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.clustering import motif_name
-from hyperspy_motifs.files import write_csv
+from hyperspy_motifs.common import write_csv
 
 from ._outliers import SHOWN
 

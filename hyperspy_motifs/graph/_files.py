@@ -14,7 +14,7 @@ from xml.parsers import expat
 import networkx as nx
 import numpy as np
 
-from hyperspy_motifs.files import written_whole
+from hyperspy_motifs.common import written_whole
 
 from . import _schema as schema
 from ._schema import Value

@@ -10,6 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from hyperspy_motifs.cells import Cells
+from hyperspy_motifs.common import distinct_rows
 
 from ._constants import CONSTANTS
 from ._hierarchy import Description, Level, describe, numbered
@@ -338,8 +339,9 @@ def joined_adjacency(adjacency: np.ndarray, owner: np.ndarray) -> np.ndarray:
     """Return the adjacency (a, 3) of groups of cells; cells of no group (-1) are ignored."""
     ends = np.sort(owner[adjacency[:, :2]], axis=1)
     outer = (ends[:, 0] >= 0) & (ends[:, 0] != ends[:, 1])
-    pairs, inverse = np.unique(ends[outer], axis=0, return_inverse=True)
-    shared = np.bincount(inverse.ravel(), adjacency[outer, 2], minlength=len(pairs)).astype(np.int64)
+    first, inverse, _ = distinct_rows(ends[outer])
+    pairs = ends[outer][first]
+    shared = np.bincount(inverse, adjacency[outer, 2], minlength=len(pairs)).astype(np.int64)
     return np.column_stack([pairs, shared])
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.cells import Cells
+from hyperspy_motifs.common import distinct_rows
 
 from ._constants import CONSTANTS
 from ._hierarchy import LabelledPoints
@@ -191,8 +192,7 @@ def _candidates(scorer: _Scorer, reach: float) -> np.ndarray:
     if not len(vectors):
         return vectors
     bins = np.round(vectors / scorer.tolerance).astype(np.int64)
-    _, index, inverse = np.unique(bins, axis=0, return_index=True, return_inverse=True)
-    inverse = inverse.ravel()
+    index, inverse, _ = distinct_rows(bins)
     votes = np.bincount(inverse).astype(float)
     means = np.column_stack([np.bincount(inverse, vectors[:, i]) / votes for i in range(2)])
     # Long vectors more often end outside the field.

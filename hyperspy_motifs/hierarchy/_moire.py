@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.optimize import least_squares
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.common import distinct_rows
 from hyperspy_motifs.threads import one_blas_thread
 
 from ._constants import CONSTANTS
@@ -364,7 +365,7 @@ def moire_level(moire: Moire, positions: ArrayLike, units: str = "") -> Level | 
     points = np.asarray(positions, dtype=float).reshape(-1, 2)
     low, high = points.min(axis=0), points.max(axis=0)
     cell_of = np.floor((points - moire.origin) @ np.linalg.inv(moire.vectors)).astype(np.int64)
-    index = np.unique(cell_of, axis=0)
+    index = cell_of[distinct_rows(cell_of)[0]]
     centres = moire.origin + (index + 0.5) @ moire.vectors
     inside = ((centres >= low) & (centres <= high)).all(axis=1)
     index, centres = index[inside], centres[inside]

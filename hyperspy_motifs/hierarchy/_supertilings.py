@@ -9,8 +9,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
-from hyperspy_motifs.angles import signed_degrees
 from hyperspy_motifs.cells import EMPTY_SITE, Cells, find_cells, vertex_figures
+from hyperspy_motifs.common import distinct_rows, signed_degrees
 
 from ._composites import compositions, formula, joined_adjacency, unique_pairs
 from ._constants import CONSTANTS
@@ -101,7 +101,8 @@ def _content_classes(sizes: np.ndarray, content: np.ndarray) -> tuple[np.ndarray
     tenth of its atoms differ.
     """
     key = np.column_stack([sizes, content])
-    unique, inverse, count = np.unique(key, axis=0, return_inverse=True, return_counts=True)
+    first, inverse, count = distinct_rows(key)
+    unique = key[first]
     models: list[int] = []
     of_content = np.zeros(len(unique), dtype=np.int64)
     for k in np.argsort(-count, kind="stable").tolist():

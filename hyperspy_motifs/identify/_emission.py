@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.special import logsumexp, softmax
 
+from hyperspy_motifs.common import robust_spread
+
 from ._constants import CONSTANTS
 from ._projection import ATOMIC_NUMBERS, Composition, reference_weights
 
@@ -268,7 +270,7 @@ class Brightness:
         bulk = sure & np.isfinite(rest)
         if bulk.any():
             # The width of the bulk without its tails, which defects make, and without the noise, which is known.
-            bulk &= np.abs(rest) <= 3 * 1.4826 * np.median(np.abs(rest[bulk]))
+            bulk &= np.abs(rest) <= 3 * robust_spread(rest[bulk])
             variance = np.mean(rest[bulk] ** 2 - noise[bulk] ** 2)
             self.scatter = float(np.clip(np.sqrt(max(variance, 0.0)), *CONSTANTS.scatter))
         self.levels = fit_levels(
@@ -287,10 +289,10 @@ class Brightness:
         for t in np.unique(kind[kind >= 0]).tolist():
             parts = [self.raw[columns == c] for c in np.unique(columns[kind == t]).tolist()]
             middles = np.array([np.median(part) for part in parts])
-            scatter = np.array([np.median(np.abs(part - m)) for part, m in zip(parts, middles, strict=True)])
+            scatter = np.array([robust_spread(part - m) for part, m in zip(parts, middles, strict=True)])
             counts = np.array([len(part) for part in parts], dtype=float)
             common = max(float((counts * middles).sum() / counts.sum()), np.finfo(float).tiny)
-            variance = (1.4826 * scatter) ** 2 / counts + (CONSTANTS.equal * common) ** 2
+            variance = scatter**2 / counts + (CONSTANTS.equal * common) ** 2
             total -= 0.5 * float(((middles - common) ** 2 / variance).sum())
             total += (len(parts) - 1) * (any_ratio - equal)
             levels.append(np.log(common))

@@ -11,6 +11,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.special import logsumexp
 
+from hyperspy_motifs.common import robust_spread
+
 from ._constants import CONSTANTS
 from ._emission import Emission
 from ._orientation import Field, Match, Neighbourhood, Orientation
@@ -373,8 +375,8 @@ def _measured_scatter(field: Field, poses: Sequence[Pose], first: float) -> floa
         apart = field.points[index] - field.points[here][:, None]
         apart -= pose.around.vectors[column] @ pose.orientation.matrix.T
         rest.append((apart[index >= 0] / (pose.orientation.scale * pose.around.spacing)).ravel())
-    values = np.abs(np.concatenate(rest))
-    return float(np.clip(1.4826 * np.median(values), *CONSTANTS.displacement)) if len(values) else first
+    values = np.concatenate(rest)
+    return float(np.clip(robust_spread(values), *CONSTANTS.displacement)) if len(values) else first
 
 
 def _bonds(

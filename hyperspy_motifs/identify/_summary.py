@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperspy_motifs.angles import signed_degrees
+from hyperspy_motifs.common import signed_degrees
 
 from ._composition import HOST, column_name
 

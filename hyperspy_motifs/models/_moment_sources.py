@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from scipy.stats import chi2, norm
 
 from hyperspy_motifs.clustering import ALMOST_WHOLE, MIN_MOTIF_SIZE, Brightness
+from hyperspy_motifs.common import robust_spread
 from hyperspy_motifs.sites import Neighbourhoods
 from hyperspy_motifs.zernike import (
     LEAST_COVERAGE,
@@ -248,7 +249,7 @@ def image_effects(
             if len(own) < MIN_MOTIF_SIZE:
                 continue
             centre[i, k] = np.median(own, axis=0)
-            spread = 1.4826 * np.median(np.abs(own - centre[i, k]), axis=0)
+            spread = robust_spread(own - centre[i, k], axis=0)
             variance[i, k] = _OF_MEDIAN * np.maximum(spread, 1e-12) ** 2 / len(own)
     known = np.isfinite(variance[..., 0])
     if not known.any():
@@ -311,7 +312,7 @@ def informative_images(
                 residuals.append(own - np.median(own, axis=0))
         if residuals:
             # Robust, as a kind may still hold a rare motif.
-            variance[i] = (1.4826 * np.median(np.abs(np.concatenate(residuals)), axis=0)) ** 2
+            variance[i] = robust_spread(np.concatenate(residuals), axis=0) ** 2
     usable = np.isfinite(variance[:, 0])
     if not usable.any():
         return np.arange(n_images)

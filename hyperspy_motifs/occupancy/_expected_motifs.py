@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.common import distinct_rows
+
 from ._sites import TOLERANCE
 
 # Twins whose votes are in memory at a time.
@@ -69,8 +71,9 @@ def expected_labels(
 def _numbered(vectors: np.ndarray) -> np.ndarray:
     """Return numbers (l,) of vectors (l, 2), in nearest-neighbour distances, equal for those that are nearly equal."""
     # Means of vectors in one cell of a grid, the most frequent first, and the nearest of those that are far enough apart.
-    cells, of_cell = np.unique(np.rint(vectors / (0.5 * TOLERANCE)), axis=0, return_inverse=True)
-    number = np.bincount(of_cell.ravel(), minlength=len(cells))
+    cells = np.rint(vectors / (0.5 * TOLERANCE))
+    first, _, number = distinct_rows(cells)
+    cells = cells[first]
     kept: list[np.ndarray] = []
     for k in np.argsort(-number, kind="stable"):
         centre = cells[k] * 0.5 * TOLERANCE

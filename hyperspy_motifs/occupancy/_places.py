@@ -9,6 +9,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.common import distinct_rows
+
 from ._sites import RECURRING, TOLERANCE, Translations, lies_in
 
 # Lengths are in nearest-neighbour distances.
@@ -123,7 +125,8 @@ def predict_places(
     column, vector, place = column[of], vector[of], numbers[place[of]]
     shifts = translations.vectors[column, vector]
     shared = _shared_surroundings(tree, column, shifts, place, int(kept.sum()), spacing, has_data)
-    links = np.unique(np.column_stack([column, place]), axis=0)
+    links = np.column_stack([column, place])
+    links = links[distinct_rows(links)[0]]
     crystalline = positions[translations.valid.any(axis=1)]
     enclosed = _enclosed(centres[kept], crystalline, spacing, has_data)
     return Places(centres[kept], uncertainty[kept], shared, enclosed, links, *displaced)

@@ -14,6 +14,7 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from hyperspy_motifs.atoms import BIN, BLOCK, FEWEST_PAIRS, NEIGHBOURHOOD
+from hyperspy_motifs.common import distinct_rows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -212,10 +213,10 @@ def _proposed(
     peak &= (part > _TRIED) & (number > FEWEST_PAIRS / 4)[:, :, None, None]
     at = np.argwhere(peak)
     # The same vector of many windows, best first.
-    cells, number_of = np.unique(at[:, 2:] - middle, axis=0, return_inverse=True)
-    best = np.zeros(len(cells))
-    np.maximum.at(best, number_of.ravel(), part[peak])
-    found = cells * BIN
+    first, number_of, _ = distinct_rows(at[:, 2:] - middle)
+    best = np.zeros(len(first))
+    np.maximum.at(best, number_of, part[peak])
+    found = (at[first, 2:] - middle) * BIN
     kept = np.zeros((0, 2))
     for k in np.lexsort((found[:, 1], found[:, 0], -np.round(best, 3))):
         if not len(kept) or np.hypot(*(kept - found[k]).T).min() > TOLERANCE:

@@ -10,6 +10,7 @@ from scipy.interpolate import make_interp_spline
 from scipy.sparse import csr_array
 
 from hyperspy_motifs.atoms import nearest_neighbour_distance
+from hyperspy_motifs.common import robust_spread
 from hyperspy_motifs.threads import over_rows
 
 #: Standard deviation, in neighbour distances, of the Gaussian for the slow background.
@@ -122,7 +123,7 @@ def _slow_field(
     field = _local_plane(values, weight, sigma)
     for _ in range(2):
         residual = values - field
-        spread = max(1.4826 * float(np.median(np.abs(residual[weight > 0]))), tolerance)
+        spread = max(float(robust_spread(residual[weight > 0])), tolerance)
         if spread == 0:
             break  # every value lies on the planes: there are no outliers
         share = np.clip(1 - (residual / (_TUKEY * spread)) ** 2, 0, 1) ** 2

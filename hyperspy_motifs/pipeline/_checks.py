@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hyperspy_motifs import store
 from hyperspy_motifs.clustering import CONSTANTS, MIN_MOTIF_SIZE, check_alpha, check_min_motif_size
+from hyperspy_motifs.common import distinct_rows
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
@@ -253,7 +254,7 @@ def check_positions(positions: ArrayLike, stamp: store.Stamp) -> np.ndarray:
             f"{ox + sx * (w - 1):g} and y from {oy:g} to {oy + sy * (h - 1):g} {stamp.units}: are they in pixels, or y first?"
         )
     pixels = stamp.to_pixels(positions)
-    n_unique = len(np.unique(np.round(pixels, 3), axis=0))
+    n_unique = len(distinct_rows(np.round(pixels, 3))[0])
     if n_unique < len(pixels):
         raise ValueError(
             f"{len(pixels) - n_unique} of the {len(pixels)} given atoms lie on another one. Remove the copies, "

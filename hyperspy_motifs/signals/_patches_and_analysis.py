@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from hyperspy.signals import BaseSignal, LazySignal2D, Signal1D, Signal2D
 
+from hyperspy_motifs.common import distinct_rows
 from hyperspy_motifs.draw import plot_explanation as draw_explanation
 from hyperspy_motifs.store import PATCHES_NODE, moments_signal
 from hyperspy_motifs.zernike import ZernikeBasis
@@ -341,8 +342,8 @@ def plot_explanation(
     pictures = np.where(outside, np.nan, basis.reconstruct(full))
     # The sine and cosine of one (n, |m|) are rotated copies of one mode: their shares are added.
     pairs = np.column_stack([found.modes[:, 0], np.abs(found.modes[:, 1])])
-    kinds, index = np.unique(pairs, axis=0, return_inverse=True)
-    share = np.bincount(index.ravel(), weights=found.share)
+    of_kind, index, _ = distinct_rows(pairs)
+    kinds, share = pairs[of_kind], np.bincount(index, weights=found.share)
     chosen = np.argsort(-share, kind="stable")[:n_modes]
     functions, titles = [], []
     for kind in chosen:

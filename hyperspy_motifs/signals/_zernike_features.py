@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from hyperspy.signals import LazySignal1D, Signal1D
 
+from hyperspy_motifs.common import distinct_rows
 from hyperspy_motifs.store import MOMENTS_NODE, moments_signal, patches_signal
 
 from ._patches_and_analysis import FeatureAnalysis, slice_node
@@ -64,7 +65,7 @@ class ZernikeFeatures(FeatureAnalysis):
     @property
     def n_detectors(self) -> int:
         """Number of detectors whose moments stand side by side."""
-        return len(self.modes) // len(np.unique(self.modes, axis=0))
+        return len(self.modes) // len(distinct_rows(self.modes)[0])
 
     def of_detector(self, detector: int = 0) -> ZernikeFeatures:
         """The features of one of several detectors, in units of the contrast of its patches instead of its noise.

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs.common import robust_spread
+
 from ._template_fit import Neighbourhoods, NeighbourTemplates, TemplateFits, fit_templates
 from ._templates import (
     FREQUENT,
@@ -268,8 +270,8 @@ class SiteFinder:
             residuals.append(rest)
             own.append(int(sites.kind[site]))
             kept.append(site)
-        rest = np.abs(np.concatenate(residuals)) if residuals else np.zeros(0)
-        spread = float(1.4826 * np.median(rest)) if len(rest) else sites.spread
+        rest = np.concatenate(residuals) if residuals else np.zeros(0)
+        spread = float(robust_spread(rest)) if len(rest) else sites.spread
         spread = max(spread, _MIN_SPREAD)
         tolerance = float(np.clip(4 * spread, _TOLERANCE, _MAX_TOLERANCE))
         templates = NeighbourTemplates.stacked(parts)

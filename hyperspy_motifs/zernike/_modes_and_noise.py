@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hyperspy_motifs.atoms import MISFIT, NoiseSpectrum, measure_noise
+from hyperspy_motifs.common import robust_spread
 
 if TYPE_CHECKING:
     from ._disc_basis import DiscBasis
@@ -316,7 +317,7 @@ def estimate_noise(image: ArrayLike) -> NoiseModel:
     residual, mean = _residuals(values)
     edges = np.quantile(mean, np.linspace(0, 1, _BINS + 1))
     if edges[-1] <= edges[0]:
-        return NoiseModel(0.0, float(1.4826 * np.median(np.abs(residual))))
+        return NoiseModel(0.0, float(robust_spread(residual)))
     # In one byte, which is sorted in one pass.
     which = np.clip(np.searchsorted(edges, mean, side="right") - 1, 0, _BINS - 1).astype(np.uint8)
     counts = np.bincount(which, minlength=_BINS)
@@ -324,7 +325,7 @@ def estimate_noise(image: ArrayLike) -> NoiseModel:
     parts = np.split(residual[order], np.cumsum(counts)[:-1])
     centres = np.bincount(which, weights=mean, minlength=_BINS) / np.maximum(counts, 1)
     used = counts >= 32
-    variance = np.array([(1.4826 * np.median(np.abs(part))) ** 2 if len(part) else 0.0 for part in parts])
+    variance = np.array([robust_spread(part) ** 2 if len(part) else 0.0 for part in parts])
     if not used.any() or variance[used].max() <= 0:
         # There are too few pixels for a line, or most residuals are zero (flat or clipped): one variance is used for all.
         return NoiseModel(0.0, float(np.sqrt(np.mean(residual**2))))
