@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from hyperspy_motifs.atoms import _rounding
+from hyperspy_motifs.common import STRICT_LEVEL
 
 LEAST = (0.2, 0.3, 0.4, 0.5, 0.6)
 SEEDS = 30
@@ -43,7 +44,7 @@ def _found(family, rounded, seed):
         step = rng.uniform(0.8, 1.4)
         places = np.rint(places / step) * step
     places += rng.normal(0, rng.choice([0.03, 0.1, 0.2]), places.shape)
-    return [p < _rounding.ALPHA / 2 for p in _rounding.measure_rounding(places).p]
+    return [p < STRICT_LEVEL / 2 for p in _rounding.measure_rounding(places).p]
 
 
 def _lattice(family, spacing):

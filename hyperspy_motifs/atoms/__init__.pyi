@@ -33,7 +33,6 @@ from ._refinement import refine_atoms as refine_atoms
 from ._rounding import Rounding as Rounding
 from ._rounding import measure_rounding as measure_rounding
 from ._rounding import undo_rounding as undo_rounding
-from ._scan_lines import ALPHA as ALPHA
 from ._scan_lines import ScanLines as ScanLines
 from ._scan_lines import measure_flyback as measure_flyback
 from ._scan_lines import measure_scan_lines as measure_scan_lines

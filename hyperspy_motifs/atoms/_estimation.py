@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.common import LEVEL
+
 from ._atoms import REACH, drop_close, nearest_neighbour_distance, order_of_sites
 from ._noise_spectrum import AMPLE, MISFIT, NoiseSpectrum, band_limit, block_means, central, near_tiles, tiles
 from ._peaks import ScaleSpace, local_maxima, typical_height, vertices
@@ -167,8 +169,6 @@ _GAS = 0.2
 # Side of the window on which hypotheses are compared: at least so many pixels, and multiples of the finest separation.
 _SIDE = 128
 _ACROSS = 24
-# Probability that noise alone exceeds the limit at any frequency.
-_LEVEL = 0.01
 # Relative power below which differences are rounding errors of single precision.
 _EXACT = 1e-9
 # Periods of the window below which frequencies belong to the background.
@@ -299,7 +299,7 @@ def _r_factors(
     spaced columns of the best of each polarity cannot take up. Without any, as with one order of reflections, the mean is 1.
 
     The noise is the least that any hypothesis leaves at a frequency. Structure exceeds it everywhere with probability
-    `_LEVEL` only if there is none.
+    `LEVEL` only if there is none.
     """
     finest = min(h.separation for h in hypotheses)
     part = central(image, int(max(_SIDE, _ACROSS * finest)))
@@ -317,7 +317,7 @@ def _r_factors(
         # In means over blocks, and below a band limit, it does not show.
         seen = step == 1 and not np.isfinite(limit) and spectrum.variance > MISFIT**2 * part.var()
         smoothing.append(spectrum.smoothing(TAKEN_UP / h.separation) if seen else 0.0)
-    structure = whole > np.maximum(noise, _EXACT * whole.max()) * np.log(whole.size / _LEVEL)
+    structure = whole > np.maximum(noise, _EXACT * whole.max()) * np.log(whole.size / LEVEL)
     structure &= np.hypot(y[:, None], x) > _SLOW / min(part.shape)
 
     def left_of(part: NDArray[np.bool_]) -> NDArray[np.float64]:

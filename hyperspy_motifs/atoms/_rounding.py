@@ -13,9 +13,8 @@ from scipy.spatial import cKDTree
 from scipy.stats import norm
 from sklearn.mixture import GaussianMixture
 
+from hyperspy_motifs.common import STRICT_LEVEL
 from hyperspy_motifs.threads import one_blas_thread
-
-from ._scan_lines import ALPHA
 
 # Variance of the second difference x_i - (x_j + x_k) / 2 of three independent displacements, over that of one.
 _OF_THREE = 1.5
@@ -102,7 +101,7 @@ def measure_rounding(positions: NDArray[np.floating]) -> Rounding:
         for axis in (0, 1):
             moved = _displacements(points[:, axis], triples)
             p[axis] = _agreement(points[:, axis], moved)
-            if p[axis] < ALPHA / 2:
+            if p[axis] < STRICT_LEVEL / 2:
                 displacements[:, axis] = moved
     return Rounding(displacements, (p[0], p[1]))
 
@@ -199,7 +198,7 @@ def _agreement(places: NDArray[np.float64], moved: NDArray[np.float64]) -> float
     )
     # The squared mean phase of n random ones is exponential with the mean 1 / n.
     number = len(frequencies) * len(_MULTIPLES)
-    uniform = structure**2 < np.log(number / ALPHA) / len(places)
+    uniform = structure**2 < np.log(number / STRICT_LEVEL) / len(places)
     excess = np.where(uniform & (agree > _AGREES), agree - structure, 0.0)
     best = int(excess.argmax())
     # Distance to whole steps: a normal distribution of that standard deviation shortens the mean phase to `agree`.

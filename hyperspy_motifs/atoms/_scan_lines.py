@@ -13,11 +13,9 @@ from scipy.signal.windows import hann
 from scipy.spatial import cKDTree
 from scipy.stats import binom, norm, t
 
-from hyperspy_motifs.common import robust_spread
+from hyperspy_motifs.common import LEVEL, STRICT_LEVEL, robust_spread
 from hyperspy_motifs.threads import over_rows
 
-#: Level of tests whose rejection changes an image, or is reported, per image: one image in a thousand.
-ALPHA = 1e-3
 # Smallest offsets that are corrected, relative to the standard deviation of the image: less changes no result, and an image
 # without noise shows offsets as small as its rounding.
 _LEAST_OFFSET = 0.01
@@ -32,8 +30,6 @@ _STRUCTURED = 0.25
 _ABOVE = 1
 # A periodogram is interpolated to so many points per frequency to find the lines of the lattice in it.
 _POINTS = 4
-# Level at which one point of a periodogram belongs to the lattice.
-_LINE = 0.01
 # Searches for further lines in what is left by the earlier ones.
 _SEARCHES = 8
 # Frequencies over which the power beside zero is smoothed.
@@ -142,9 +138,9 @@ def measure_scan_lines(image: np.ndarray) -> ScanLines:
     for row in jumps:
         shifts[max(row - 6, 0) : row + 2] = 0
     jitter, jitter_p = _jitter(shifts)
-    jitter = jitter if jitter_p < ALPHA else 0.0
+    jitter = jitter if jitter_p < STRICT_LEVEL else 0.0
     p, level, means, beside = _test_offsets(values)
-    if p >= ALPHA or level < (_LEAST_OFFSET * values.std()) ** 2:
+    if p >= STRICT_LEVEL or level < (_LEAST_OFFSET * values.std()) ** 2:
         return ScanLines(np.zeros(n), offset_p=p, jitter=jitter, jitter_p=jitter_p, jumps=jumps)
     offsets, error, covariance = _offsets(means, level, beside)
     return ScanLines(offsets, float(np.sqrt(level)), error, p, jitter, jitter_p, jumps, covariance)
@@ -213,7 +209,7 @@ def _lines(series: NDArray[np.float64], white: float) -> tuple[NDArray[np.float6
     of their coefficients."""
     n = len(series)
     row = np.arange(n)
-    least = white * np.log(n / 2 / _LINE)
+    least = white * np.log(n / 2 / LEVEL)
     waves, variances = np.empty((n, 0)), np.empty(0)
     found = np.zeros(n)
     for search in range(_SEARCHES):
@@ -304,7 +300,7 @@ def _jumps(shifts: NDArray[np.float64], contrast: NDArray[np.float64]) -> NDArra
     p = 2 * n * np.maximum(t.sf(np.abs(by_blocks), freedom), norm.sf(np.abs(by_rows)))
     rows: list[int] = []
     for k in np.argsort(p):
-        if p[k] < ALPHA and all(abs(k - other) > _JUMP_REACH for other in rows):
+        if p[k] < STRICT_LEVEL and all(abs(k - other) > _JUMP_REACH for other in rows):
             rows.append(int(k))
     # The pattern begins two rows before the jump, and the displacements begin at the third row.
     return np.sort(np.array(rows, int)) + 4
@@ -379,4 +375,4 @@ def measure_flyback(positions: np.ndarray, separation: float, width: float) -> f
     if len(difference) < _FEWEST or not difference.std() > 0:
         return 0.0
     statistic = difference.mean() / (difference.std(ddof=1) / np.sqrt(len(difference)))
-    return float(difference.mean()) if 2 * t.sf(abs(statistic), len(difference) - 1) < ALPHA else 0.0
+    return float(difference.mean()) if 2 * t.sf(abs(statistic), len(difference) - 1) < STRICT_LEVEL else 0.0

@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.stats import t
 
+from hyperspy_motifs.common import STRICT_LEVEL
+
 from ._estimation import estimate_scales
 from ._noise_spectrum import LEAST_POWER, TILE, NoiseSpectrum, central
-from ._scan_lines import ALPHA
 
 #: Smaller standard deviations, in pixels, change neither columns nor moments.
 LEAST_SMOOTHING = 0.5
@@ -98,4 +99,4 @@ def _has_blocks_along(values: NDArray[np.float64]) -> bool:
     mean, error = places.mean(axis=0), places.var(axis=0, ddof=1) / n
     first, second = np.argsort(mean)[[-1, -2]]
     statistic = (mean[first] - mean[second]) / max(float(np.sqrt(error[first] + error[second])), 1e-300)
-    return bool(mean[first] > 0 and _BLOCK * t.sf(statistic, n - 1) < ALPHA)
+    return bool(mean[first] > 0 and _BLOCK * t.sf(statistic, n - 1) < STRICT_LEVEL)

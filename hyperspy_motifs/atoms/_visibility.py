@@ -11,13 +11,13 @@ from scipy import ndimage, stats
 from scipy.spatial import cKDTree
 from scipy.stats import false_discovery_control, norm
 
+from hyperspy_motifs.common import REPORTED_LEVEL, STRICT_LEVEL
 from hyperspy_motifs.threads import OUTER, over_rows
 
 from ._atoms import FEWEST, ORDERLY, nearest_neighbour_distance, order_of_sites
 from ._estimation import LEAST_DISTANCE
 from ._peaks import ScaleSpace, local_maxima, maxima_by_height, typical_height, vertices
 from ._refinement import ColumnFit
-from ._scan_lines import ALPHA
 
 # Maximum distance, in separations, of a column from its maximum.
 _OWN_REACH = 0.35
@@ -317,8 +317,6 @@ def _is_grain(
     return bool(np.median(dip) < _DIP * noise[1] and noise[1] ** 2 > (1 - _UNEVEN * share) * noise[0] ** 2)
 
 
-# Level of the test of a shift of all positions, of which only a warning follows.
-LEVEL_SHIFT = 0.05
 # In nearest-neighbour distances: the width of a column and of its surroundings, and the largest shift.
 _COLUMN, _SURROUNDINGS, _REACH = 0.15, 0.5, 0.5
 _SHIFTS = 200
@@ -347,7 +345,7 @@ class ColumnCheck:
     @property
     def on_columns(self) -> bool:
         """Whether both tests show columns at the positions."""
-        return self.p_contrast < ALPHA and self.p_shift < LEVEL_SHIFT
+        return self.p_contrast < STRICT_LEVEL and self.p_shift < REPORTED_LEVEL
 
 
 def columns_at(image: np.ndarray, positions: np.ndarray, polarity: str = "bright") -> ColumnCheck:

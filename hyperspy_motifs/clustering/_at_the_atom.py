@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import chi2, ncx2
 
+from hyperspy_motifs.common import REPORTED_LEVEL
 from hyperspy_motifs.sites import Neighbourhoods, distances_from_places, nearest_places
 from hyperspy_motifs.zernike import MomentsLike, radial_polynomials, to_complex
 
@@ -26,9 +27,6 @@ _SAMPLED = 200  # atoms that places are computed from
 # Total variation of the kinds of nearest neighbours; half of them differ at an interface.
 _OTHER_SUBLATTICE = 0.75
 _COMPARED = 2000  # atoms of a group that are compared
-# Level at which nearest neighbours are displaced by more than `displaced`. With 0.01 rings of 7 in graphene are lost where
-# the image is smoothed, with 0.5 six atoms at random differ from the others.
-_DISPLACED_LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -220,7 +218,8 @@ class AtTheAtom:
         variance = sum(g.variance_of_places() for g in (a, b))
         most = CONSTANTS.displaced**2
         if variance > 1e-9 * most:
-            most = ncx2.isf(_DISPLACED_LEVEL, 2 * k, k * most / variance) * variance / k
+            # With 0.01 rings of 7 in graphene are lost where the image is smoothed, with 0.5 six atoms at random differ.
+            most = ncx2.isf(REPORTED_LEVEL, 2 * k, k * most / variance) * variance / k
         return float(np.sqrt(squared / most))
 
     def _off(self, sample: NDArray[np.int64], places: NDArray[np.float64]) -> float:

@@ -114,8 +114,6 @@ class ClusteringConstants:
     bonded: float = 1.25
     #: Total variation of the kinds of nearest neighbours below which two kinds share a sublattice: more alike than not.
     same_sublattice: float = 0.5
-    #: P-value below which an atom is an outlier of its kind, so that it explains what its neighbours show.
-    outlier_level: float = 0.001
     #: Share of a difference of columns that their inner half shows at least: tails of neighbours show less there.
     core_share: float = 0.1
     #: Distance of the nearest neighbours from the places of another motif, beyond the scatter there (distances): the relaxation

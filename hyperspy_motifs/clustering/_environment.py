@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.common import distinct_rows
+from hyperspy_motifs.common import STRICT_LEVEL, distinct_rows
 from hyperspy_motifs.sites import INSET, Neighbourhoods
 
 from ._constants import CONSTANTS
@@ -115,7 +115,7 @@ class Sublattices:
         Surroundings
         """
         n_kinds = len(self.host) + 1
-        what = np.where(p_values < CONSTANTS.outlier_level, n_kinds - 1, kinds)
+        what = np.where(p_values < STRICT_LEVEL, n_kinds - 1, kinds)
         odd = np.append(self.minority, n_kinds - 1)
         listed = np.where(neighbours.neighbours >= 0, what[neighbours.neighbours], -1)
         # Outliers do not explain one another: several together may be a motif.

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from scipy.special import xlog1py, xlogy
 
-# Level of the tests, as is usual.
-_LEVEL = 0.05
+from hyperspy_motifs.common import REPORTED_LEVEL
+
 # Images that show how much images of a group differ.
 _FEWEST_IMAGES = 2
 
@@ -61,7 +61,7 @@ class GroupComparison:
     def __len__(self) -> int:
         return len(self.names)
 
-    def significant(self, fdr: float = _LEVEL) -> NDArray[np.int64]:
+    def significant(self, fdr: float = REPORTED_LEVEL) -> NDArray[np.int64]:
         """Return the rows that differ at a false discovery rate, the most significant first."""
         order = np.argsort(self.p_values, kind="stable")
         return order[self.q_values[order] <= fdr]
@@ -238,7 +238,7 @@ def _q_values(p: NDArray[np.float64], least: NDArray[np.float64]) -> NDArray[np.
     """Return q-values (rows,) over those rows whose smallest possible p-values pass a test of all that are kept (Tarone)."""
     q = np.ones(len(p))
     for number in range(1, len(p) + 1):
-        kept = least < _LEVEL / number
+        kept = least < REPORTED_LEVEL / number
         if np.count_nonzero(kept) <= number:
             if kept.any():
                 q[kept] = stats.false_discovery_control(p[kept])

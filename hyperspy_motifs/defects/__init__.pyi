@@ -9,7 +9,6 @@ from ._nulls import combine_p_values as combine_p_values
 from ._nulls import fit_null as fit_null
 from ._nulls import null_p_values as null_p_values
 from ._nulls import ratio_p_values as ratio_p_values
-from ._outlier_tests import UNLIKELY as UNLIKELY
 from ._outlier_tests import OutlierTests as OutlierTests
 from ._outlier_tests import compare_atoms as compare_atoms
 from ._outliers import Outliers as Outliers

@@ -10,6 +10,8 @@ from scipy.ndimage import median_filter
 from scipy.spatial import cKDTree
 from scipy.stats import false_discovery_control, norm
 
+from hyperspy_motifs.common import STRICT_LEVEL
+
 from ._counterparts import (
     FIRST_SHELL,
     MOST,
@@ -26,8 +28,6 @@ from ._nulls import LEAST, combine_p_values, null_p_values, ratio_p_values
 # Atoms this close to the border of the image, in nearest-neighbour distances, lack neighbours to be compared by. Those that a
 # translation maps to others are compared by their intensity up to a distance at which a whole column is in the image.
 BORDER, EDGE = 1.5, 0.75
-# Level at which a single atom is unlike others: an extra one if its neighbours expect none, a defect if its motif is rare.
-UNLIKELY = 1e-3
 # Counterparts that an atom must have to be asked about its neighbours.
 _VOTERS = 24
 # Places for each atom at which noise could have been taken for a column: the area of an atom in areas of a column.
@@ -195,7 +195,7 @@ def compare_atoms(
     beside = distance <= FIRST_SHELL * spacing
 
     unexpected = predicted.unexpected(inner & held & (counterparts.count >= _VOTERS))
-    extra = held & (edge >= EDGE * spacing) & (unexpected < UNLIKELY)
+    extra = held & (edge >= EDGE * spacing) & (unexpected < STRICT_LEVEL)
     # Whether there is a column at all: its intensity against the scatter of those of the columns.
     reference = np.where(inner & held, 1.0, np.nan)
     first_ratios = _ratios(relative, reference, counterparts, near)

@@ -13,9 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from hyperspy_motifs.clustering import MIN_MOTIF_SIZE
-from hyperspy_motifs.common import signed_degrees, write_csv
-
-from ._outlier_tests import UNLIKELY
+from hyperspy_motifs.common import STRICT_LEVEL, signed_degrees, write_csv
 
 if TYPE_CHECKING:
     from hyperspy_motifs.cells import Cells
@@ -207,12 +205,12 @@ def describe_outlier(
     if kind == "extra":
         return "in a place where the surroundings have no atom elsewhere"
     words = []
-    if kind in ("darker", "brighter") or p_values[0] < UNLIKELY:
+    if kind in ("darker", "brighter") or p_values[0] < STRICT_LEVEL:
         change = round(100 * abs(ratio - 1))
         words.append(f"{change} % {'darker' if (ratio < 1) == bright else 'brighter'}")
-    if kind == "moved" or p_values[1] < UNLIKELY:
+    if kind == "moved" or p_values[1] < STRICT_LEVEL:
         words.append(f"moved by {_length(float(np.hypot(*displacement)), units)} {towards}")
-    if kind == "other" or p_values[2] < UNLIKELY:
+    if kind == "other" or p_values[2] < STRICT_LEVEL:
         change = round(100 * (width - 1))
         words.append(
             f"{abs(change)} % {'wider' if change > 0 else 'narrower'}" if change else "another shape"

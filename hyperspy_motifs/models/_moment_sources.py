@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from scipy.stats import chi2, norm
 
 from hyperspy_motifs.clustering import ALMOST_WHOLE, MIN_MOTIF_SIZE, Brightness
-from hyperspy_motifs.common import robust_spread
+from hyperspy_motifs.common import LEVEL, robust_spread
 from hyperspy_motifs.sites import Neighbourhoods
 from hyperspy_motifs.zernike import (
     LEAST_COVERAGE,
@@ -33,8 +33,6 @@ _TURNED, _COMPARED = 300, 2_000
 # Highest azimuthal order 8 of the moments: 36 steps resolve a quarter of its period.
 _STEPS = 72
 _AXES = 12
-# Level of the test that the atoms fit worse at another angle than at the best one.
-_EQUIVALENT = 0.01
 #: Radius that reaches the neighbours, for the orientation.
 ORIENTED_AT = 1.2
 
@@ -118,7 +116,7 @@ def find_orientation(
         mean = tried.mean(axis=1)
         more = tried - tried[int(mean.argmin())]
         least = (mean <= np.roll(mean, 1)) & (mean <= np.roll(mean, -1))
-        least &= more.mean(axis=1) <= norm.isf(_EQUIVALENT) * more.std(axis=1) / np.sqrt(n)
+        least &= more.mean(axis=1) <= norm.isf(LEVEL) * more.std(axis=1) / np.sqrt(n)
         # Of angles that are equally right, that of images with the same orientation.
         turns = np.where(np.arange(_STEPS) > _STEPS // 2, np.arange(_STEPS) - _STEPS, np.arange(_STEPS))[
             least

@@ -10,6 +10,8 @@ from scipy import fft, ndimage
 from scipy.optimize import minimize
 from scipy.stats import norm
 
+from hyperspy_motifs.common import LEVEL
+
 from ._slow_fields import FEWEST, REACH, SlowFields, known_spacing
 
 # Standard deviation, in neighbour distances, of the Gaussian for soft patches of contamination, a few neighbours wide.
@@ -189,8 +191,6 @@ _COLUMN = 0.4
 _SAMPLE, _EVALUATIONS = 2000, 150
 # Relative to the contrast: the brightness of an atom is not known better than this, without noise.
 _PRECISION = 0.02
-# Of a contrast that does not follow the local one, where it does, and of a wedge where there is none.
-_LEVEL = 0.01
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,7 @@ def _is_likelier(one: NDArray[np.float64], other: NDArray[np.float64], coefficie
     """
     more = one - other
     excess = more.sum() - 0.5 * coefficients * np.log(len(more))
-    return bool(excess > norm.isf(_LEVEL) * np.sqrt(len(more)) * more.std())
+    return bool(excess > norm.isf(LEVEL) * np.sqrt(len(more)) * more.std())
 
 
 def _wedge(brightness: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:

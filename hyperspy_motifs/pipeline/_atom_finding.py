@@ -12,6 +12,7 @@ from hyperspy.external.progressbar import progressbar
 
 from hyperspy_motifs import atoms as finding
 from hyperspy_motifs import store
+from hyperspy_motifs.common import STRICT_LEVEL
 from hyperspy_motifs.exchange import GivenAtoms, read_atoms
 from hyperspy_motifs.patches import without_patches
 from hyperspy_motifs.stacks import run_frames, running_client, spread_order
@@ -210,7 +211,7 @@ def _warn_of_missing_columns(
     x, y = np.array(found.best_shift) * stamp.scale
     more = "brighter" if sign == "bright" else "darker"
     reason = f"it is not {more} at the given atoms than beside them (p = {found.p_contrast:.2g})"
-    if found.p_contrast < finding.ALPHA:
+    if found.p_contrast < STRICT_LEVEL:
         reason = f"it is {more} where all atoms are shifted by x {x:+.3g}, y {y:+.3g} {stamp.units}"
     warnings.warn(
         f"The image has no columns there: {reason}. Columns x and y of atoms= in {stamp.units} are expected. Are they y first, "

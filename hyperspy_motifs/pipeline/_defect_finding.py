@@ -13,12 +13,12 @@ from scipy.stats import false_discovery_control
 
 from hyperspy_motifs import store
 from hyperspy_motifs.clustering import motif_name
+from hyperspy_motifs.common import REPORTED_LEVEL, STRICT_LEVEL
 from hyperspy_motifs.defects import (
     ANOTHER,
     FIRST_SHELL,
     KINDS,
     ODD_CELLS,
-    UNLIKELY,
     VACANCY,
     Defects,
     Outliers,
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 
 # A motif is rare on a kind of site if it has less than this share of it: a vacancy or a dopant, and no part of an alloy.
 _RARE = 0.2
-# The false discovery rate of `motifs.defects`.
-FDR = 0.05
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,9 @@ def find_outliers(signal: BaseSignal, record: store.Record, sites: Sites, fdr: f
     )
 
 
-def find_defects(signal: BaseSignal, record: store.Record, sites: Sites, fdr: float = FDR) -> Defects:
+def find_defects(
+    signal: BaseSignal, record: store.Record, sites: Sites, fdr: float = REPORTED_LEVEL
+) -> Defects:
     """See :attr:`hyperspy_motifs.motifs.Motifs.defects`; `sites` are those of the result, or None.
 
     In `evidence` the motif k is ``{motif k}``: its name may change, and :func:`stored_defects` inserts it.
@@ -365,7 +365,7 @@ def _rare_atoms(record: store.Record, found: _Comparison) -> np.ndarray:
             counts = np.bincount(labels[here])
             for motif in np.flatnonzero((counts > 0) & (counts < _RARE * counts.sum())).tolist():
                 members = np.flatnonzero(here & (labels == motif))
-                out[members] |= bool(np.nanmedian(found.combined[members]) < UNLIKELY)
+                out[members] |= bool(np.nanmedian(found.combined[members]) < STRICT_LEVEL)
     return out
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from hyperspy_motifs.common import STRICT_LEVEL
 from hyperspy_motifs.threads import one_blas_thread
 
 from ._nodes_and_signals import Stamp, unit_factor
@@ -23,8 +24,6 @@ N_CHECKSUMS = 3
 # Largest difference of two checksums of equal pixels; they are of the order of 1. A change of one pixel by a standard
 # deviation changes them by 1 / sqrt(number of pixels), 2e-4 for 4096 x 4096 pixels.
 TOLERANCE = 1e-5
-# Level of the test that a resampled image shows the same as the original.
-LEVEL = 1e-3
 # Fewer samples are no evidence: equal, or similar.
 FEWEST_EQUAL, FEWEST_SIMILAR = 3, 8
 
@@ -172,7 +171,7 @@ def are_similar(before: NDArray[np.float64], now: NDArray[np.float64]) -> bool:
         return True
     if before.std() == 0 or now.std() == 0:
         return bool(before.std() == now.std())
-    return bool(stats.pearsonr(before, now, alternative="greater").pvalue < LEVEL)
+    return bool(stats.pearsonr(before, now, alternative="greater").pvalue < STRICT_LEVEL)
 
 
 def _sequence(n: int, number: int) -> NDArray[np.float64]:
